@@ -1,0 +1,55 @@
+// The floors of the house (docs/design/architecture.md): a folder imports only from floors below it.
+// Rooms on one floor do not know each other, except where `neighbours` says so with a reason.
+const floors = [
+  ['errors', 'log'],
+  ['linux', 'protocol', 'ttrpc'],
+  ['config', 'ledger'],
+  ['rootless'],
+  ['vmm', 'sharing', 'network', 'devices', 'agent'],
+  ['sandbox'],
+  ['cli', 'shim'],
+]
+const room = (name) => (name === 'errors' || name === 'log' ? `^src/${name}[.]ts$` : `^src/${name}/`)
+
+const upward = floors.flatMap((rooms, floor) =>
+  rooms.map((name) => ({
+    name: `floor-${floor}-${name}`,
+    comment: `src/${name} stands on floor ${floor}: it may not import from its own floor's other rooms or from above`,
+    severity: 'error',
+    from: { path: room(name) },
+    to: {
+      path: floors.slice(floor).flat().filter((other) => other !== name).map(room).join('|') || '^$',
+    },
+  })),
+)
+
+module.exports = {
+  forbidden: [
+    ...upward,
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'ttrpc-stands-alone',
+      comment: 'src/ttrpc is publishable alone: it knows the wire and the error codes, nothing of containers',
+      severity: 'error',
+      from: { path: '^src/ttrpc/', pathNot: '[.]test[.]ts$' },
+      to: { path: '^src/', pathNot: '^src/ttrpc/' },
+    },
+    {
+      name: 'guest-shares-only-the-wire',
+      comment: 'the guest agent shares ttrpc and the protocol with the host, and nothing else',
+      severity: 'error',
+      from: { path: '^guest/agent/' },
+      to: { path: '^src/', pathNot: '^src/(ttrpc|protocol)/' },
+    },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: 'node_modules' },
+  },
+}

@@ -1,0 +1,73 @@
+/** The one typed, validated and frozen configuration that the rest of the house sees. Key names: docs/configuration.md. */
+
+export type Accelerator = 'auto' | 'kvm' | 'tcg'
+/** How a sandbox's user exists: really (`useradd`), as a drop-in in /run/userdb, or as bare numbers. */
+export type AccountMode = 'useradd' | 'userdb' | 'none'
+export type VirtioFsCache = 'never' | 'metadata' | 'auto' | 'always'
+
+export interface HypervisorConfig {
+  readonly driver: 'qemu'
+  /** `path`: the VMM program. */
+  readonly path: string
+  /** `kernel`, `initrd`, `image`: empty means the image that `kata-ts image build` made. */
+  readonly kernel: string
+  readonly initrd: string
+  readonly image: string
+  /** `kernel_params`, split at white space, appended last. */
+  readonly kernelParams: readonly string[]
+  readonly machineType: string
+  readonly cpuFeatures: string
+  /** `accelerator` (ours). */
+  readonly accelerator: Accelerator
+  readonly rootless: boolean
+  /** `rootless_account` (ours). */
+  readonly rootlessAccount: AccountMode
+  /** `rootless_uid_base` (ours): first uid of the reserved range; a block of 65536 ids per sandbox. */
+  readonly rootlessUidBase: number
+  /** `rootless_uid_blocks` (ours): how many blocks, that is how many sandboxes at most. */
+  readonly rootlessUidBlocks: number
+  readonly enableAnnotations: readonly string[]
+  readonly defaultVcpus: number
+  /** 0 means as many as the host has. */
+  readonly defaultMaxVcpus: number
+  /** MiB. */
+  readonly defaultMemory: number
+  /** MiB; 0 means the host's memory. */
+  readonly defaultMaxMemory: number
+  readonly memorySlots: number
+  /** Free PCIe root ports for hot-plug. */
+  readonly pcieRootPort: number
+  readonly seccompSandbox: string
+  readonly sharedFs: 'virtio-fs' | 'none'
+  readonly virtioFsDaemon: string
+  readonly virtioFsCache: VirtioFsCache
+  readonly virtioFsQueueSize: number
+  readonly virtioFsExtraArgs: readonly string[]
+  readonly entropySource: string
+  readonly enableDebug: boolean
+}
+
+export interface AgentConfig {
+  readonly enableDebug: boolean
+  /** `dial_timeout`, seconds. */
+  readonly dialTimeout: number
+  readonly kernelModules: readonly string[]
+}
+
+export interface RuntimeConfig {
+  readonly enableDebug: boolean
+  readonly disableGuestSeccomp: boolean
+  readonly sandboxCgroupOnly: boolean
+  readonly staticSandboxResourceMgmt: boolean
+  /** `create_container_timeout`, seconds. */
+  readonly createContainerTimeout: number
+}
+
+export interface Config {
+  /** The main file, or `built-in` when no file exists. */
+  readonly source: string
+  readonly dropIns: readonly string[]
+  readonly hypervisor: HypervisorConfig
+  readonly agent: AgentConfig
+  readonly runtime: RuntimeConfig
+}

@@ -1,0 +1,152 @@
+/**
+ * What one sandbox holds on the host. Each holding is written down before it is taken and released in reverse order;
+ * normal teardown, `shim delete` after a crash and `kata-ts gc` all run {@link Ledger.releaseAll}, so there is one
+ * way to undo a thing and it works from disk.
+ *
+ * The file holds one JSON record a line. A record that a crash cut short is ignored: its resource was not taken yet.
+ */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+
+/** A sort of holding. `release` undoes it from its data alone and succeeds when there is nothing (left) to undo. */
+export interface ResourceKind<Data> {
+  readonly kind: string
+  release(data: Data, log: Logger): Promise<void> | void
+}
+
+interface Holding {
+  readonly id: number
+  readonly kind: string
+  data: unknown
+}
+
+/** A written-down holding whose data may be completed, for instance by the pid that only exists after a spawn. */
+export interface LedgerEntry<Data> {
+  readonly id: number
+  amend(data: Data): void
+}
+
+type LedgerRecord =
+  | { op: 'take'; id: number; kind: string; data: unknown }
+  | { op: 'amend'; id: number; data: unknown }
+  | { op: 'release'; id: number }
+
+export class Ledger {
+  readonly path: string
+  readonly #kinds: Map<string, ResourceKind<never>>
+  readonly #log: Logger
+  readonly #holdings: Holding[] = []
+  #nextId = 1
+
+  /** Opens the ledger at `path`, with what an earlier process left in it. `kinds` are all sorts it may hold. */
+  constructor(path: string, kinds: readonly ResourceKind<never>[], log: Logger) {
+    this.path = path
+    this.#kinds = new Map(kinds.map((kind) => [kind.kind, kind]))
+    this.#log = log
+    if (existsSync(path)) this.#replay(readFileSync(path, 'utf8'))
+  }
+
+  /** Kinds held now, oldest first. */
+  get held(): readonly string[] {
+    return this.#holdings.map((holding) => holding.kind)
+  }
+
+  /** Data of every current holding of this kind, oldest first. */
+  dataOf<Data>(kind: ResourceKind<Data>): Data[] {
+    return this.#holdings
+      .filter((holding) => holding.kind === kind.kind)
+      .map((holding) => holding.data as Data)
+  }
+
+  /**
+   * Writes the holding down, then takes it. When `acquire` throws, what it may have taken is released at once and
+   * the error passes on.
+   */
+  async take<Data, Taken>(
+    kind: ResourceKind<Data>,
+    data: Data,
+    acquire: (entry: LedgerEntry<Data>) => Promise<Taken> | Taken,
+  ): Promise<Taken> {
+    const holding: Holding = { id: this.#nextId++, kind: kind.kind, data }
+    this.#append({ op: 'take', ...holding })
+    this.#holdings.push(holding)
+    const amend = (newer: Data) => {
+      this.#append({ op: 'amend', id: holding.id, data: newer })
+      holding.data = newer
+    }
+    try {
+      return await acquire({ id: holding.id, amend })
+    } catch (error) {
+      await this.#release(holding)
+      throw error
+    }
+  }
+
+  /** Releases the newest holding of `kind` that `matches`; does nothing when there is none. */
+  async release<Data>(
+    kind: ResourceKind<Data>,
+    matches: (data: Data) => boolean = () => true,
+  ): Promise<void> {
+    const holding = this.#holdings.findLast((held) => held.kind === kind.kind && matches(held.data as Data))
+    if (holding !== undefined) await this.#release(holding)
+  }
+
+  /**
+   * Releases everything, newest first. One failure does not keep the others from being released; the failed ones
+   * stay written down for the next attempt.
+   *
+   * @throws KataError RELEASE_FAILED naming what is still held.
+   */
+  async releaseAll(): Promise<void> {
+    const failures: unknown[] = []
+    for (const holding of this.#holdings.toReversed()) {
+      try {
+        await this.#release(holding)
+      } catch (error) {
+        failures.push(error)
+        this.#log.error('release failed', { kind: holding.kind, data: holding.data, error: String(error) })
+      }
+    }
+    if (failures.length > 0) {
+      throw new KataError(
+        'RELEASE_FAILED',
+        { held: this.held.join(', '), reason: String(failures[0]) },
+        { cause: failures[0] },
+      )
+    }
+  }
+
+  async #release(holding: Holding): Promise<void> {
+    const kind = this.#kinds.get(holding.kind)
+    if (kind === undefined)
+      throw new KataError('LEDGER_KIND_UNKNOWN', { kind: holding.kind, path: this.path })
+    await kind.release(holding.data as never, this.#log)
+    this.#append({ op: 'release', id: holding.id })
+    this.#holdings.splice(this.#holdings.indexOf(holding), 1)
+  }
+
+  #append(record: LedgerRecord): void {
+    appendFileSync(this.path, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+  }
+
+  #replay(text: string): void {
+    for (const line of text.split('\n')) {
+      const record = parseRecord(line)
+      if (record === undefined) continue
+      this.#nextId = Math.max(this.#nextId, record.id + 1)
+      const index = this.#holdings.findIndex((holding) => holding.id === record.id)
+      if (record.op === 'take') this.#holdings.push({ id: record.id, kind: record.kind, data: record.data })
+      else if (record.op === 'amend' && index >= 0) this.#holdings[index]!.data = record.data
+      else if (record.op === 'release' && index >= 0) this.#holdings.splice(index, 1)
+    }
+  }
+}
+
+function parseRecord(line: string): LedgerRecord | undefined {
+  try {
+    return JSON.parse(line) as LedgerRecord
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,46 @@
+/** What is asked of the jail: one program, who it runs as, and the little it can see. Plain data, built from typed values. */
+import type { ProcessRef } from '../linux/proc.ts'
+
+/** Who a confined process is on the host. */
+export interface Identity {
+  /** `kata-<n>`, or `root` when rootless is off. */
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  /** Supplementary groups: the group of /dev/kvm or none. Never 0. */
+  readonly groups: readonly number[]
+}
+
+/** One path of the host made visible in the jail's root. */
+export interface JailPath {
+  /** Absolute, on the host. */
+  readonly source: string
+  /** Absolute, inside the jail. */
+  readonly target: string
+  readonly access: 'read' | 'read-write' | 'execute'
+}
+
+export interface LaunchSpec {
+  /** Absolute path of the program, the same outside and inside the jail (below /usr). */
+  readonly program: string
+  readonly args: readonly string[]
+  readonly identity: Identity
+  /** What the process may see besides the programs and libraries below /usr. */
+  readonly paths: readonly JailPath[]
+  /** Descriptors handed over: the first becomes 3, the next 4, and so on. */
+  readonly fds: readonly number[]
+  /** Descriptor for stdout and stderr. */
+  readonly output: number
+  /** Where the jail keeps its root skeleton: a root-owned directory of this sandbox. */
+  readonly stateDir: string
+}
+
+export interface ExitInfo {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface LaunchedProcess {
+  readonly ref: ProcessRef
+  readonly exited: Promise<ExitInfo>
+}
