@@ -47,16 +47,399 @@ export const catalogue = {
     'Use a shorter name, namespace or run directory: the kernel allows 107 bytes and kata-ts keeps 100.',
   ),
   // --- config ------------------------------------------------------------------------------------------------
+  CONFIG_NOT_FOUND: entry(
+    'not_found',
+    'configuration file {path} does not exist',
+    'Name an existing file, or leave the option away to use the first of {searched}.',
+  ),
+  CONFIG_ENV_REFUSED: entry(
+    'permission_denied',
+    'KATA_CONF_FILE names {path}, which is not one of the installed configuration files',
+    'Set it to one of {allowed}, or give the file with --config.',
+  ),
+  CONFIG_UNREADABLE: entry(
+    'invalid_argument',
+    'configuration file {path} cannot be read: {reason}',
+    'Make it a readable UTF-8 text file of at most 1 MiB; a config.d directory holds only such files.',
+  ),
+  CONFIG_SYNTAX: entry(
+    'invalid_argument',
+    '{file}:{line}:{column}: not valid TOML: {reason}',
+    'Correct that line; https://toml.io/en/v1.0.0 describes the format.',
+  ),
+  CONFIG_TABLE: entry(
+    'invalid_argument',
+    '{file}:{line}: {table} is not a configuration table',
+    'Allowed here: {allowed}.',
+  ),
+  CONFIG_TYPE: entry(
+    'invalid_argument',
+    '{where}: {key} must be {expected}, not {got}',
+    'Write {key} as {expected}; allowed: {allowed}.',
+  ),
+  CONFIG_VALUE: entry(
+    'invalid_argument',
+    '{where}: {key} does not allow the value {value}',
+    'Allowed: {allowed}.',
+  ),
+  CONFIG_CONFLICT: entry('invalid_argument', '{where}: {reason}', '{hint}'),
+  CONFIG_FILE_MISSING: entry(
+    'not_found',
+    '{key} names {path}, which {reason}',
+    'Install it, or correct {key} in {source}.',
+  ),
+  ANNOTATION_NOT_ENABLED: entry(
+    'permission_denied',
+    'annotation {annotation} is not enabled',
+    'Add "{key}" to enable_annotations in {source}, or remove the annotation from the pod.',
+  ),
+  ANNOTATION_PATH_REFUSED: entry(
+    'permission_denied',
+    'annotation {annotation}: {value} is not on the list {list}',
+    'Add a pattern for it to {list} in {source}, or remove the annotation from the pod.',
+  ),
+  ANNOTATION_UNSUPPORTED: entry(
+    'unimplemented',
+    'annotation {annotation} asks for a check that kata-ts does not do',
+    'Remove it from the pod: the pod is not started without a check that it asks for.',
+  ),
 
   // --- rootless: lease, account, private directory, jail, posture ----------------------------------------------
+  UID_RANGE_INVALID: entry(
+    'invalid_argument',
+    'the range of VMM users is unusable: base {base}, {blocks} blocks of 65536 ids',
+    'Set rootless_uid_base to a multiple of 65536 from 65536 on, and rootless_uid_blocks so that the range ends below 2147483648.',
+  ),
+  UID_RANGE_OVERLAP: entry(
+    'failed_precondition',
+    '{file} line {line} ("{text}") lies in the range reserved for VMM users, {first} to {last}',
+    'Remove that line, or move the range with rootless_uid_base and rootless_uid_blocks.',
+  ),
+  UID_RANGE_EXHAUSTED: entry(
+    'resource_exhausted',
+    'no VMM user is free: all {blocks} blocks of ids from {first} to {last} are leased',
+    'Stop sandboxes, free what dead ones left with `kata-ts gc`, or raise rootless_uid_blocks.',
+  ),
+  UID_STILL_USED: entry(
+    'failed_precondition',
+    'ids {first} to {last} stay leased: {what} is left',
+    'Run `kata-ts gc` once it is gone; until then these ids are given to nobody.',
+  ),
+  ACCOUNT_TAKEN: entry(
+    'already_exists',
+    'an account named {name} or with id {uid} exists already',
+    'Run `kata-ts gc`; if the account is not from kata-ts, move the range with rootless_uid_base.',
+  ),
+  ACCOUNT_FAILED: entry(
+    'internal',
+    '{tool} for account {name} failed with exit code {code}: {stderr}',
+    'See the message of {tool}; rootless_account = "userdb" or "none" needs no account in /etc.',
+  ),
+  ACCOUNT_TOOL_MISSING: entry(
+    'failed_precondition',
+    '{tool} was not found in {directories}',
+    'Install the package passwd, or set rootless_account = "userdb" or "none".',
+  ),
+  ETC_READ_ONLY: entry(
+    'failed_precondition',
+    '{path} cannot be written ({errno}), so no account can be made with useradd',
+    'Set rootless_account = "userdb" (drop-ins in /run/userdb) or "none" (bare numbers).',
+  ),
+  KVM_MISSING: entry(
+    'failed_precondition',
+    '{path} is not a KVM device node ({reason})',
+    'Load the module kvm_intel or kvm_amd and enable virtualization in the firmware, or set accelerator = "tcg".',
+  ),
+  KVM_GROUP_UNUSABLE: entry(
+    'failed_precondition',
+    '{path} belongs to group {gid} with mode {mode}: no group can be handed to the VMM user that opens it',
+    'Run `groupadd kvm -r`, `chown root:kvm {path}` and `chmod 660 {path}` (or `kata-ts check --fix-kvm`).',
+  ),
+  PRIVATE_DIR_OCCUPIED: entry(
+    'already_exists',
+    '{path} exists already and is not from this sandbox',
+    'Find out who made it; if a dead sandbox left it, `kata-ts gc` removes it.',
+  ),
+  PRIVATE_DIR_PARENT_UNSAFE: entry(
+    'failed_precondition',
+    '{path} is not a directory that only root can write ({reason})',
+    'Make it a directory owned by root with mode 0755.',
+  ),
+  JAIL_TOOL_MISSING: entry(
+    'failed_precondition',
+    '{tool} was not found in {directories}',
+    'Install the packages util-linux, util-linux-extra and coreutils: the VMM is confined with them.',
+  ),
+  JAIL_SPEC_INVALID: entry(
+    'invalid_argument',
+    'the jail of {program} cannot be built: {reason}',
+    'Correct the path or identity that is named.',
+  ),
+  JAIL_FAILED: entry(
+    'internal',
+    '{program} was not started: confinement step {step} failed ({exit}): {detail}',
+    'Nothing was started. The named step needs root with all capabilities; check the kernel and util-linux.',
+  ),
+  PROCESS_GONE: entry(
+    'unavailable',
+    'process {pid} ended while it was looked at',
+    'Look at its log and exit status.',
+  ),
+  POSTURE_DIFFERS: entry(
+    'failed_precondition',
+    'process {pid} is not confined as asked: {differences}',
+    'It was not let run. Check that nothing on this host (LSM, wrapper, other runtime) changes processes as they start.',
+  ),
 
   // --- vmm, accelerator ----------------------------------------------------------------------------------------
+  VMM_MISSING: entry(
+    'failed_precondition',
+    'the VMM program {path} {reason}',
+    'Install the package qemu-system-x86, or correct path= in the configuration.',
+  ),
+  VMM_TOO_OLD: entry(
+    'failed_precondition',
+    '{path} is QEMU {version}; kata-ts needs {minimum} or later',
+    'Install a later qemu-system-x86, or name one with path= in the configuration.',
+  ),
+  VMM_OPTION_INVALID: entry(
+    'invalid_argument',
+    'the virtual machine cannot be described to the VMM: {reason}',
+    'Correct the value that is named in the configuration or annotation.',
+  ),
+  VMM_DISK_IMAGE_UNSUPPORTED: entry(
+    'unimplemented',
+    'image names {path}: guests that boot from a disk image are not supported',
+    'Set initrd= instead, or leave both empty and run `kata-ts image build`.',
+  ),
+  VMM_EXITED: entry(
+    'unavailable',
+    'the VMM of sandbox {sandbox} ended ({exit}): {tail}',
+    'The cause is in the last lines of {log}; the sandbox is gone and can be started anew.',
+  ),
+  VMM_START_TIMEOUT: entry(
+    'deadline_exceeded',
+    'the VMM of sandbox {sandbox} did not answer within {seconds} s: {tail}',
+    'Look at {log}; on a host this busy, wait and start again.',
+  ),
+  VMM_PROTOCOL: entry(
+    'internal',
+    'the VMM answered what is not QMP: {reason}',
+    'It was ended. A compromised or foreign VMM program does this; keep its log and check path= in the configuration.',
+  ),
+  VMM_DISCONNECTED: entry(
+    'unavailable',
+    'the connection to the VMM ended while {command} was waited for',
+    'The VMM ended or was killed; its log and the console tail say why.',
+  ),
+  VMM_COMMAND_FAILED: entry(
+    'internal',
+    'the VMM refused {command}: {reason}',
+    'See the reason; `query-status` and the log of the VMM tell its state.',
+  ),
+  VMM_COMMAND_TIMEOUT: entry(
+    'deadline_exceeded',
+    'the VMM did not answer {command} within {seconds} s',
+    'The VMM hangs or the host is overloaded; stop the sandbox if this lasts.',
+  ),
+  VMM_NO_FREE_PORT: entry(
+    'resource_exhausted',
+    'no PCIe root port is free for {device}: all {ports} are taken',
+    'Raise pcie_root_port in the configuration and start the sandbox anew.',
+  ),
+  VMM_GUEST_PANICKED: entry(
+    'unavailable',
+    'the guest kernel of sandbox {sandbox} panicked: {tail}',
+    'The console tail names the cause: often a kernel that misses a driver, a damaged initrd, or too little memory.',
+  ),
+  VMM_GUEST_SHUT_DOWN: entry(
+    'unavailable',
+    'the guest of sandbox {sandbox} went down by itself: {tail}',
+    'Look at the console tail in {log}; the sandbox is gone and can be started anew.',
+  ),
+  VMM_INTERNAL_ERROR: entry(
+    'internal',
+    'the VMM of sandbox {sandbox} stopped the guest with an internal error: {tail}',
+    'With KVM the CPU or an outer hypervisor cannot run this guest: set accelerator = "tcg" or "auto".',
+  ),
+  VMM_GUEST_SILENT: entry(
+    'deadline_exceeded',
+    'the guest of sandbox {sandbox} said nothing within {seconds} s; its console ends with: {tail}',
+    'Raise dial_timeout on a slow host; else check kernel= and initrd=, or set accelerator = "tcg".',
+  ),
+  KVM_UNUSABLE: entry(
+    'failed_precondition',
+    'accelerator = "kvm" cannot be used: {reason}',
+    'Enable virtualization in the firmware or the outer hypervisor, or set accelerator = "auto" or "tcg".',
+  ),
 
   // --- guest image ---------------------------------------------------------------------------------------------
+  IMAGE_MISSING: entry(
+    'failed_precondition',
+    'there is no guest image in {cacheDir}',
+    'Run `kata-ts image build`, or set kernel= and initrd= in the configuration.',
+  ),
+  IMAGE_FILE_MISSING: entry(
+    'failed_precondition',
+    'the guest {what} {path} cannot be read ({reason})',
+    'Check {what}= in the configuration; if it is not set, run `kata-ts image build`.',
+  ),
+  IMAGE_CHECKSUM_MISMATCH: entry(
+    'failed_precondition',
+    '{path} is not what was built: it has {actual}, recorded is {expected}',
+    'Run `kata-ts image build`: it replaces a damaged image. Find out who changed the file.',
+  ),
+  IMAGE_MANIFEST_CORRUPT: entry(
+    'failed_precondition',
+    'the guest image manifest {path} is damaged: {reason}',
+    'Remove the directory that holds it and run `kata-ts image build`.',
+  ),
+  IMAGE_KERNEL_FORMAT: entry(
+    'failed_precondition',
+    '{path} is not a kernel that a VMM can start directly: {reason}',
+    'Give an uncompressed vmlinux with the PVH note, or leave kernel= empty and run `kata-ts image build`.',
+  ),
+  IMAGE_INITRD_FORMAT: entry(
+    'failed_precondition',
+    '{path} is not an initrd: {reason}',
+    'Give a newc cpio archive, plain or compressed, or leave initrd= empty and run `kata-ts image build`.',
+  ),
+  IMAGE_DISK_FULL: entry(
+    'resource_exhausted',
+    'no space is left for the guest image in {path}',
+    'Free about 250 MB on that file system, or name another cache directory, and run `kata-ts image build` again.',
+  ),
+  IMAGE_CACHE_UNWRITABLE: entry(
+    'permission_denied',
+    'cannot write the guest image to {path} ({reason})',
+    'Run `kata-ts image build` as root, or name a cache directory that you may write.',
+  ),
+  IMAGE_PACKAGES_UNREACHABLE: entry(
+    'unavailable',
+    'cannot fetch Debian packages: {reason}',
+    'Check the network, the proxy settings and /etc/apt/sources.list*, then run the same command again.',
+  ),
+  IMAGE_PACKAGE_UNKNOWN: entry(
+    'failed_precondition',
+    'apt knows no package {name}: {reason}',
+    'The guest image needs the main section of Debian 13 or later on amd64 in /etc/apt/sources.list*.',
+  ),
+  IMAGE_PACKAGE_CONTENT: entry(
+    'failed_precondition',
+    'the Debian packages do not hold {name} ({reason})',
+    'They are newer or older than this version of kata-ts knows: use its latest version.',
+  ),
+  IMAGE_TOOL_MISSING: entry('failed_precondition', 'the program {tool} is not installed', '{hint}'),
+  IMAGE_TOOL_FAILED: entry('internal', '{tool} failed: {reason}', 'See the message of {tool}.'),
 
   // --- sharing, root file systems ------------------------------------------------------------------------------
+  SHARE_SOURCE_MISSING: entry(
+    'not_found',
+    'mount source {source} of container {container} cannot be opened ({reason})',
+    'Create it on the host first, or correct the mount.',
+  ),
+  SHARE_SOURCE_KIND: entry(
+    'invalid_argument',
+    'mount source {source} of container {container} is a {kind}, which cannot be shown in a virtual machine',
+    'Mount a directory or a regular file.',
+  ),
+  SHARE_ENTRY_TAKEN: entry(
+    'already_exists',
+    '{path} exists already in the share',
+    'A container of this name is still there: remove it first; `kata-ts gc` removes what a crash left.',
+  ),
+  SHARE_MOUNT_INVALID: entry(
+    'invalid_argument',
+    '{what} of a mount cannot be used: {reason}',
+    'Correct the mount in the request, or use another snapshotter.',
+  ),
+  SHARE_MOUNT_FAILED: entry(
+    'internal',
+    'mount of type {type} for container {container} failed with {errno} in {call}',
+    'Check that the kernel has that file system, that its directories exist and what `dmesg` says.',
+  ),
+  SHARE_CONNECTION_TAKEN: entry(
+    'failed_precondition',
+    'the connection to the share daemon was handed over already',
+    'One share serves one virtual machine: make another share for another machine.',
+  ),
+  VIRTIOFSD_MISSING: entry(
+    'failed_precondition',
+    'the share daemon {path} cannot be executed ({reason})',
+    'Install the package virtiofsd, or correct virtio_fs_daemon in the configuration.',
+  ),
+  VIRTIOFSD_FAILED: entry(
+    'internal',
+    'the share daemon {path} did not start ({exit}): {tail}',
+    'See its message; check virtio_fs_extra_args in the configuration.',
+  ),
+  ROOTFS_MISSING: entry(
+    'not_found',
+    'root file system {path} cannot be used: {reason}',
+    'Name an existing directory (--rootfs) or an OCI or docker archive (--image).',
+  ),
+  ROOTFS_ARCHIVE_INVALID: entry(
+    'invalid_argument',
+    '{path} is not a usable image archive: {reason}',
+    'Make it with `docker save`, `skopeo copy ... oci-archive:FILE` or `podman save`.',
+  ),
+  ROOTFS_ARCHIVE_UNSAFE: entry(
+    'invalid_argument',
+    'layer {layer} of the image holds the entry {entry}, which is refused: {reason}',
+    'Build the image again without that entry; do not use an image that you do not trust.',
+  ),
+  ROOTFS_DIGEST_MISMATCH: entry(
+    'invalid_argument',
+    '{what} of the image has digest {actual}, but {expected} is recorded',
+    'The archive is damaged or was changed: get it again.',
+  ),
+  ROOTFS_TOO_LARGE: entry(
+    'resource_exhausted',
+    '{what} of the image has more than {limit}',
+    'Use a smaller image.',
+  ),
+  ROOTFS_UNPACK_FAILED: entry(
+    'internal',
+    'unpacking {what} into {directory} failed: {reason}',
+    'Check the space left in {directory} and that its file system is a local Linux one (ext4, xfs, btrfs).',
+  ),
 
   // --- agent ---------------------------------------------------------------------------------------------------
+  AGENT_BUILD_TOOL: entry(
+    'failed_precondition',
+    'cannot build the guest agent: there is no program {program}',
+    'Install the compilers: apt-get install gcc libc6-dev quickjs libquickjs.',
+  ),
+  AGENT_BUILD_FAILED: entry(
+    'internal',
+    'building the guest agent failed at {step}: {output}',
+    'Check that gcc, libc6-dev, quickjs and libquickjs are those of Debian 13, then run the build again.',
+  ),
+  AGENT_UNREACHABLE: entry(
+    'deadline_exceeded',
+    'the guest agent behind {endpoint} did not answer within {seconds} s ({reason})',
+    'Look at the guest console in the report or log: the guest may not have booted, or its image has no agent. A slow host needs a longer dial_timeout.',
+  ),
+  AGENT_DIED: entry(
+    'unavailable',
+    'the connection to the guest agent behind {endpoint} is gone ({reason})',
+    'The machine or its agent ended; its log and console tail say why. Remove the container and start it again.',
+  ),
+  AGENT_NOT_READY: entry(
+    'failed_precondition',
+    'the guest agent behind {endpoint} was called before it answered',
+    'Wait until the sandbox is running.',
+  ),
+  AGENT_MISBEHAVED: entry(
+    'internal',
+    'the guest agent answered {method} against the protocol: {reason}',
+    'Do not trust this guest: stop the sandbox. If you built the guest image yourself, check its agent.',
+  ),
+  OCI_SPEC_INVALID: entry(
+    'invalid_argument',
+    'the OCI specification has {found} at {path}, where {expected} belongs',
+    'Correct the config.json of the bundle, or report it to the tool that wrote it.',
+  ),
 
   // --- sandbox, ledger, shim -----------------------------------------------------------------------------------
 
@@ -65,6 +448,48 @@ export const catalogue = {
     'could not release everything: {held} still held ({reason})',
     'Run `kata-ts gc` once the cause is gone; what is still held stays written down.',
   ),
+  ID_INVALID: entry(
+    'invalid_argument',
+    'identifier {id} is not valid',
+    'Use 1 to 76 letters, digits, dots, dashes and underscores, beginning with a letter or digit.',
+  ),
+  SHIM_USAGE: entry(
+    'invalid_argument',
+    'the shim was called in a way it does not know: {problem}',
+    'containerd and kata-ts call the shim; by hand: containerd-shim-kata-ts-v2 -namespace NS -id ID start|delete, or -v.',
+  ),
+  BUNDLE_INVALID: entry(
+    'invalid_argument',
+    'bundle {bundle} cannot be used: {problem}',
+    'A bundle is a directory with an OCI config.json; the client of the shim makes it.',
+  ),
+  TASK_STATE: entry(
+    'failed_precondition',
+    'cannot {action} {id}: it is {state}',
+    'Look at its state with `kata-ts ps`; a {state} process takes no {action}.',
+  ),
+  TASK_NOT_FOUND: entry('not_found', 'there is no {id}', 'List what there is with `kata-ts ps`.'),
+  TASK_EXISTS: entry('already_exists', '{id} exists already', 'Choose another name, or remove it first.'),
+  TASK_UNSUPPORTED: entry(
+    'unimplemented',
+    'kata-ts has no {action}',
+    'Leave it out: a machine cannot be saved to disk yet.',
+  ),
+  STDIO_INVALID: entry(
+    'invalid_argument',
+    'standard stream {uri} cannot be used: {problem}',
+    'Use an empty string, the path of a FIFO, or a file:// URI with an absolute path.',
+  ),
+  SANDBOX_DIED: entry(
+    'unavailable',
+    'sandbox {id} died: {reason}',
+    'The machine and all that it held have been removed; the console tail and the shim log say more: {tail}',
+  ),
+  SANDBOX_EXISTS: entry(
+    'already_exists',
+    'the state directory {path} exists',
+    'Another sandbox has this name, or a crash left it: `kata-ts gc` removes what is dead.',
+  ),
   LEDGER_KIND_UNKNOWN: entry(
     'internal',
     'ledger {path} names an unknown holding {kind}',
@@ -72,6 +497,94 @@ export const catalogue = {
   ),
 
   // --- command line --------------------------------------------------------------------------------------------
+  OPTION_INVALID: entry('invalid_argument', '{option} does not take {value}', 'Allowed: {allowed}.'),
+  OPTION_CONFLICT: entry('invalid_argument', '{options} cannot be used together: {reason}', '{remedy}'),
+  NAME_INVALID: entry(
+    'invalid_argument',
+    '{name} is not a valid {what} name',
+    'Use 1 to {limit} letters and digits, separated by single dots, dashes or underscores.',
+  ),
+  VOLUME_INVALID: entry(
+    'invalid_argument',
+    'volume {volume} cannot be used: {reason}',
+    'Write -v /host/path:/container/path or -v /host/path:/container/path:ro.',
+  ),
+  VOLUME_SOURCE_MISSING: entry(
+    'not_found',
+    'the source {source} of volume {volume} does not exist on the host',
+    'Create it first: a missing source is never created for you.',
+  ),
+  USER_UNKNOWN: entry(
+    'invalid_argument',
+    'user {user} is not known in the container (looked in its {file})',
+    'Use a name that exists there, or numbers such as 1000:1000.',
+  ),
+  CONTAINER_EXISTS: entry(
+    'already_exists',
+    'a container named {name} exists in namespace {namespace}',
+    'Choose another --name, or remove it with `kata-ts rm {name}`.',
+  ),
+  CONTAINER_NOT_FOUND: entry(
+    'not_found',
+    'there is no container {name} in namespace {namespace}',
+    'See `kata-ts ps` for the names that exist.',
+  ),
+  CONTAINER_NOT_RUNNING: entry(
+    'failed_precondition',
+    'container {name} is {status}, not running',
+    'Only a running container can do this; start a new one with `kata-ts run`.',
+  ),
+  CONTAINER_RUNNING: entry(
+    'failed_precondition',
+    'container {name} is {status}',
+    'End it with `kata-ts kill {name}`, or use `kata-ts rm --force {name}`.',
+  ),
+  RECORD_UNREADABLE: entry(
+    'internal',
+    'the record {path} of a container cannot be read ({reason})',
+    'Remove it with `kata-ts rm --force`, then run `kata-ts gc`.',
+  ),
+  IMAGE_UNKNOWN: entry(
+    'not_found',
+    'there is no guest image {id} in {cacheDir}',
+    'See `kata-ts image list` for the ids that exist.',
+  ),
+  LOG_NOT_KEPT: entry(
+    'not_found',
+    'the output of container {name} was not kept: it went to the terminal that ran it',
+    'Only containers started with --detach have logs.',
+  ),
+  USAGE: entry('invalid_argument', '{problem}', 'See `{command} --help`.'),
+  NOT_A_TERMINAL: entry(
+    'failed_precondition',
+    '--tty with --interactive needs a terminal, and standard input is none',
+    'Leave --tty away when input comes from a pipe or a file.',
+  ),
+  SHIM_START_FAILED: entry(
+    'unavailable',
+    'the shim of container {id} did not start: {reason}',
+    'Run again with --log-level debug to see its log.',
+  ),
+  SHIM_DELETE_FAILED: entry(
+    'internal',
+    'what container {id} held could not be released: {reason}',
+    'Run `kata-ts gc` once the cause is gone.',
+  ),
+  SHIM_DIED: entry(
+    'unavailable',
+    'the shim of container {id} died while the container ran',
+    'All it held was released. The kernel log (`dmesg`) may tell who killed it.',
+  ),
+  SHIM_UNREACHABLE: entry(
+    'unavailable',
+    'the shim of container {id} does not answer at {address} ({reason})',
+    'If it is gone, `kata-ts gc` releases what it left.',
+  ),
+  SHIM_CALL_FAILED: entry(
+    'internal',
+    '{method} of container {id} failed with {status}: {reason}',
+    'See `kata-ts inspect {id}`, or run again with --log-level debug.',
+  ),
 } satisfies Record<string, CatalogueEntry>
 
 export type ErrorCode = keyof typeof catalogue

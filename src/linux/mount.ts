@@ -65,7 +65,7 @@ export function mountPoints(pid: number | 'self' = 'self'): string[] {
 }
 
 /** mountinfo writes space, tab, newline and backslash as three octal digits (proc_pid_mountinfo(5)). */
-function unescapeMountPath(path: string): string {
+export function unescapeMountPath(path: string): string {
   return path.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 }
 

@@ -2,7 +2,7 @@
  * Unix sockets as descriptors: bound, listening or connected before any other program runs, so that they can be
  * handed over instead of opened by path.
  */
-import { chmodSync } from 'node:fs'
+import { chmodSync, closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { checked, libc, ptr } from './libc.ts'
 
@@ -22,8 +22,16 @@ function address(path: string): Buffer {
   return buffer
 }
 
-function newSocket(): number {
-  return checked(libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket AF_UNIX')
+/** A new socket put to use by `use`, and closed again when that fails. */
+function newSocket(use: (fd: number) => void): number {
+  const fd = checked(libc.socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), 'socket AF_UNIX')
+  try {
+    use(fd)
+    return fd
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
 }
 
 /**
@@ -34,17 +42,27 @@ function newSocket(): number {
  */
 export function listenUnix(path: string, backlog = 16): number {
   const name = address(path)
-  const fd = newSocket()
-  checked(libc.bind(fd, ptr(name), name.length), `bind ${path}`)
-  chmodSync(path, 0o600)
-  checked(libc.listen(fd, backlog), `listen ${path}`)
-  return fd
+  return newSocket((fd) => {
+    checked(libc.bind(fd, ptr(name), name.length), `bind ${path}`)
+    chmodSync(path, 0o600)
+    checked(libc.listen(fd, backlog), `listen ${path}`)
+  })
 }
 
 /** Connects to `path` and returns the connected, blocking descriptor. @throws SyscallError ENOENT, ECONNREFUSED. */
 export function connectUnix(path: string): number {
   const name = address(path)
-  const fd = newSocket()
-  checked(libc.connect(fd, ptr(name), name.length), `connect ${path}`)
-  return fd
+  return newSocket((fd) => {
+    checked(libc.connect(fd, ptr(name), name.length), `connect ${path}`)
+  })
+}
+
+/** Whether somebody listens on `path`; a socket file that a crash left does not answer. */
+export function isListening(path: string): boolean {
+  try {
+    closeSync(connectUnix(path))
+    return true
+  } catch {
+    return false
+  }
 }

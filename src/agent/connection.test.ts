@@ -1,0 +1,237 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KataError } from '../errors.ts'
+import { silentLogger } from '../log.ts'
+import { AgentServiceDefinition } from '../protocol/generated/agent.ts'
+import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../protocol/generated/health.ts'
+import { listen } from '../ttrpc/bun.ts'
+import { serve, service, type Transport, TtrpcError } from '../ttrpc/ttrpc.ts'
+import { connectAgent, dialAgent } from './connection.ts'
+
+const cleanups: (() => void)[] = []
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).reverse()) cleanup()
+})
+
+function socketPath(): string {
+  const dir = mkdtempSync(join(tmpdir(), 'agent-'))
+  cleanups.push(() => rmSync(dir, { recursive: true }))
+  return join(dir, 'agent.sock')
+}
+
+/** Stands where QEMU's character device stands; `onConnection` plays the guest. */
+function guest(onConnection: (transport: Transport) => void, path = socketPath()): string {
+  const listener = listen({ unix: path }, onConnection)
+  cleanups.push(() => listener.stop())
+  return path
+}
+
+const services = [
+  service(HealthDefinition, { check: () => ({ status: HealthCheckResponse_ServingStatus.SERVING }) }),
+  service(AgentServiceDefinition, {
+    startContainer: ({ containerId }) => {
+      if (containerId === 'rude') throw new TtrpcError('internal', `\u001b[31mred\n${'x'.repeat(9999)}`)
+      throw new TtrpcError('not_found', `no container ${containerId}`)
+    },
+    waitProcess: () => new Promise<never>(() => {}),
+  }),
+]
+const options = { log: silentLogger }
+const serial = (path: string) => ({ kind: 'serial', socketPath: path }) as const
+const vsock = (path: string) => ({ kind: 'hybrid-vsock', socketPath: path, port: 1024 }) as const
+
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => 'no failure',
+    (thrown: unknown) => thrown,
+  )
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<unknown> {
+  const error = await failure(promise)
+  return error instanceof KataError ? error.code : error
+}
+
+describe('serial', () => {
+  test('connects before the guest runs, and is ready once the guest reads what waits in the port', async () => {
+    const guestSide = Promise.withResolvers<Transport>()
+    const connection = await connectAgent(serial(guest(guestSide.resolve)), options)
+    const ready = connection.waitReady({ timeoutMs: 5_000 })
+    const transport = await guestSide.promise
+    await Bun.sleep(20)
+    serve(transport, services)
+    await ready
+    connection.close()
+  })
+
+  test('stale bytes before the first answer are dropped', async () => {
+    const path = guest((transport) => {
+      void transport.write(crypto.getRandomValues(new Uint8Array(100_000)))
+      // An answer that an earlier connection never read.
+      void transport.write(Uint8Array.from([0, 0, 0, 4, 0, 0, 0, 3, 2, 0, 0x12, 2, 8, 1]))
+      serve(transport, services)
+    })
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    expect((await connection.health.check({})).status).toBe(HealthCheckResponse_ServingStatus.SERVING)
+    connection.close()
+  })
+
+  test('a hello that got lost is followed by another', async () => {
+    const path = guest((transport) => {
+      let lost = false
+      serve(
+        {
+          ...bound(transport),
+          onData: (receive) =>
+            transport.onData((chunk) => {
+              if (lost) receive(chunk)
+              lost = true
+            }),
+        },
+        services,
+      )
+    })
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    connection.close()
+  })
+
+  test('a guest that floods the port is unreachable, not a memory hole', async () => {
+    const path = guest((transport) => {
+      transport.onData(() => {})
+      void Promise.resolve(transport.write(new Uint8Array(3 << 20).fill(0x41))).catch(() => {})
+    })
+    expect(await codeOf(dialAgent(serial(path), { ...options, timeoutMs: 5_000 }))).toBe('AGENT_DIED')
+  })
+
+  test('a silent guest is unreachable after the deadline, and the error names the socket', async () => {
+    const path = guest((transport) => transport.onData(() => {}))
+    const error = await failure(dialAgent(serial(path), { ...options, timeoutMs: 30 }))
+    expect(error).toMatchObject({ code: 'AGENT_UNREACHABLE', fields: { endpoint: path, seconds: 0.03 } })
+  })
+
+  test('the caller may give up earlier, with its own reason', async () => {
+    const path = guest((transport) => transport.onData(() => {}))
+    const abort = new AbortController()
+    const reason = new Error('the machine ended')
+    const dial = dialAgent(serial(path), { ...options, timeoutMs: 60_000, signal: abort.signal })
+    abort.abort(reason)
+    expect(await failure(dial)).toBe(reason)
+  })
+
+  test('a port that closes while waiting is a dead agent', async () => {
+    const path = guest((transport) => transport.onData(() => transport.close(new Error('gone'))))
+    expect(await codeOf(dialAgent(serial(path), { ...options, timeoutMs: 5_000 }))).toBe('AGENT_DIED')
+  })
+
+  test('a call before the agent was reached is refused', async () => {
+    const connection = await connectAgent(vsock('/nonexistent'), options)
+    expect(await codeOf(connection.agent.getMetrics({}))).toBe('AGENT_NOT_READY')
+  })
+
+  test('losing the connection fails calls in flight and later ones', async () => {
+    const guestSide = Promise.withResolvers<Transport>()
+    const path = guest((transport) => {
+      serve(transport, services)
+      guestSide.resolve(transport)
+    })
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    const wait = codeOf(connection.agent.waitProcess({ containerId: 'c' }))
+    const transport = await guestSide.promise
+    transport.close(new Error('killed'))
+    expect(await wait).toBe('AGENT_DIED')
+    expect((await connection.closed).code).toBe('AGENT_DIED')
+    expect(await codeOf(connection.agent.getMetrics({}))).toBe('AGENT_DIED')
+  })
+
+  test('errors of the guest keep their code; their text is bounded and has no control characters', async () => {
+    const path = guest((transport) => void serve(transport, services))
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    const gone = await failure(connection.agent.startContainer({ containerId: 'c' }))
+    expect(gone).toMatchObject({ code: 'not_found', message: 'no container c' })
+    const rude = (await failure(connection.agent.startContainer({ containerId: 'rude' }))) as TtrpcError
+    expect(rude.message).toStartWith(' [31mred x')
+    expect(rude.message.length).toBe(2048)
+    connection.close()
+  })
+})
+
+describe('hybrid vsock', () => {
+  /** A VMM's socket: reads the request line, then `answer` plays the rest. */
+  function vmm(answer: (transport: Transport, line: string, attempt: number) => void): string {
+    let attempts = 0
+    return guest((transport) => {
+      const attempt = ++attempts
+      let line = ''
+      let receive: ((chunk: Uint8Array) => void) | undefined
+      transport.onData((chunk) => {
+        if (receive) return receive(chunk)
+        line += new TextDecoder().decode(chunk)
+        if (!line.endsWith('\n')) return
+        const later: Uint8Array[] = []
+        receive = (early) => void later.push(early)
+        answer(
+          {
+            ...bound(transport),
+            onData: (handler) => {
+              receive = handler
+              for (const early of later) handler(early)
+            },
+          },
+          line,
+          attempt,
+        )
+      })
+    })
+  }
+
+  test('asks for the port; the answer may come in pieces, and together with the first frame', async () => {
+    const lines: string[] = []
+    const path = vmm((transport, line) => {
+      lines.push(line)
+      void transport.write(Buffer.from('O'))
+      setTimeout(() => {
+        void transport.write(Buffer.from('K 10737\n'))
+        serve(transport, services)
+      }, 5)
+    })
+    const connection = await dialAgent(vsock(path), { ...options, timeoutMs: 5_000 })
+    expect(lines).toEqual(['CONNECT 1024\n'])
+    connection.close()
+  })
+
+  test('is tried again when the guest does not listen yet, and when it is refused', async () => {
+    const path = vmm((transport, _line, attempt) => {
+      if (attempt === 1) return transport.close()
+      void transport.write(Buffer.from(attempt === 2 ? 'NO\n' : 'OK 1\n'))
+      if (attempt > 2) serve(transport, services)
+    })
+    const connection = await dialAgent(vsock(path), { ...options, timeoutMs: 5_000 })
+    connection.close()
+  })
+
+  test('an answer without end is refused, and the deadline holds', async () => {
+    const path = vmm((transport) => void transport.write(new Uint8Array(4096).fill(0x4f)))
+    const error = await failure(dialAgent(vsock(path), { ...options, timeoutMs: 50 }))
+    expect(error).toMatchObject({
+      code: 'AGENT_UNREACHABLE',
+      fields: { endpoint: `${path} port 1024`, reason: 'refused: the answer is no line' },
+    })
+  })
+
+  test('a VMM that does not answer is unreachable', async () => {
+    const path = vmm(() => {})
+    expect(await codeOf(dialAgent(vsock(path), { ...options, timeoutMs: 30 }))).toBe('AGENT_UNREACHABLE')
+  })
+})
+
+/** The transport's methods as plain functions, so that one of them can be replaced. */
+function bound(transport: Transport): Transport {
+  return {
+    write: (bytes) => transport.write(bytes),
+    onData: (receive) => transport.onData(receive),
+    onClose: (closed) => transport.onClose(closed),
+    close: (error) => transport.close(error),
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * The host's connection to one guest agent. On a serial port it is made before the guest boots, so that the guest never
+ * sees a moment without us: QEMU leaves what we write in the socket until the guest has opened the port.
+ */
+import { describeError, KataError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../protocol/generated/health.ts'
+import { connectUnix } from '../ttrpc/bun.ts'
+import { type CallOptions, type ClientConnection, connect, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
+import { type AgentClient, agentClients, type CallTimeouts, type HealthClient, harmless } from './client.ts'
+import { type AgentEndpoint, describeEndpoint } from './endpoint.ts'
+import { dialHybridVsock } from './hybrid-vsock.ts'
+import { skipStaleBytes } from './resync.ts'
+import { retry } from './wait.ts'
+
+/** The first hello normally waits in the port until the guest is up; others follow in case it got lost. */
+const helloIntervalMs = 1_000
+const dialIntervalMs = 10
+/** The socket exists once the VMM runs; this covers its start. */
+const socketTimeoutMs = 5_000
+const handshakeTimeoutMs = 10_000
+
+export interface AgentOptions {
+  readonly log: Logger
+  readonly timeouts?: CallTimeouts
+  readonly signal?: AbortSignal
+}
+
+export interface WaitOptions {
+  readonly timeoutMs: number
+  /** When it fires, the wait rejects with its reason. */
+  readonly signal?: AbortSignal
+}
+
+export class AgentConnection {
+  readonly agent: AgentClient
+  readonly health: HealthClient
+  readonly #endpoint: AgentEndpoint
+  readonly #log: Logger
+  readonly #closed = Promise.withResolvers<KataError>()
+  #link: ClientConnection | undefined
+
+  constructor(endpoint: AgentEndpoint, { log, timeouts }: AgentOptions) {
+    this.#endpoint = endpoint
+    this.#log = log
+    const { agent, health } = agentClients({ call: (...args) => this.#call(...args) }, timeouts)
+    this.agent = agent
+    this.health = health
+  }
+
+  /** Settles, never rejects, when the connection was lost or closed. */
+  get closed(): Promise<KataError> {
+    return this.#closed.promise
+  }
+
+  /** Ends the connection. Safe to call again. */
+  close(): void {
+    this.#link?.close()
+    this.#closed.resolve(this.#died('closed by us'))
+  }
+
+  /** Connects a serial endpoint now; a hybrid vsock can only be connected once its guest listens. */
+  async connectNow(signal?: AbortSignal): Promise<void> {
+    const { kind, socketPath } = this.#endpoint
+    if (kind !== 'serial') return
+    const stop = withDeadline(socketTimeoutMs, signal)
+    try {
+      const transport = await retry(() => connectUnix(socketPath), dialIntervalMs, stop)
+      const firstStreamId = randomStreamId()
+      const dropped = (bytes: number) => this.#log.warn('dropped stale bytes of the agent port', { bytes })
+      this.#keep(connect(skipStaleBytes(transport, firstStreamId, dropped), { firstStreamId }))
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw this.#unreachable(socketTimeoutMs, error)
+    }
+  }
+
+  /**
+   * Waits until the agent answers Check.
+   *
+   * @throws KataError AGENT_UNREACHABLE when the time is over, AGENT_DIED when a serial port closes meanwhile.
+   */
+  async waitReady({ timeoutMs, signal }: WaitOptions): Promise<void> {
+    const stop = withDeadline(timeoutMs, signal)
+    try {
+      if (this.#link) await hello(this.#link, stop)
+      else this.#keep(await retry(() => this.#dial(stop), dialIntervalMs, stop))
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (!stop.aborted && this.#link?.closeReason) throw this.#died(reasonOf(this.#link.closeReason))
+      throw this.#unreachable(timeoutMs, error)
+    }
+  }
+
+  async #dial(stop: AbortSignal): Promise<ClientConnection> {
+    const endpoint = this.#endpoint
+    if (endpoint.kind !== 'hybrid-vsock') throw new Error('the serial port is not connected')
+    const transport = await dialHybridVsock(
+      endpoint.socketPath,
+      endpoint.port,
+      withDeadline(handshakeTimeoutMs, stop),
+    )
+    const link = connect(transport)
+    try {
+      await hello(link, stop)
+      return link
+    } catch (error) {
+      link.close()
+      throw error
+    }
+  }
+
+  #keep(link: ClientConnection): void {
+    this.#link = link
+    void link.closed.then((reason) => this.#closed.resolve(this.#died(reasonOf(reason))))
+  }
+
+  async #call(prefix: Uint8Array, payload: Uint8Array, options?: CallOptions): Promise<Uint8Array> {
+    const link = this.#link
+    if (!link) throw new KataError('AGENT_NOT_READY', { endpoint: describeEndpoint(this.#endpoint) })
+    try {
+      return await link.call(prefix, payload, options)
+    } catch (error) {
+      if (error === link.closeReason) throw this.#died(reasonOf(link.closeReason), error)
+      throw error instanceof TtrpcError ? harmless(error) : error
+    }
+  }
+
+  #died(reason: string, cause?: unknown): KataError {
+    return new KataError('AGENT_DIED', { endpoint: describeEndpoint(this.#endpoint), reason }, { cause })
+  }
+
+  #unreachable(timeoutMs: number, cause: unknown): KataError {
+    const endpoint = describeEndpoint(this.#endpoint)
+    return new KataError(
+      'AGENT_UNREACHABLE',
+      { endpoint, seconds: timeoutMs / 1000, reason: reasonOf(cause) },
+      { cause },
+    )
+  }
+}
+
+/**
+ * Makes the connection, before the guest boots. @throws KataError AGENT_UNREACHABLE when there is no socket after 5 s.
+ */
+export async function connectAgent(endpoint: AgentEndpoint, options: AgentOptions): Promise<AgentConnection> {
+  const connection = new AgentConnection(endpoint, options)
+  await connection.connectNow(options.signal)
+  return connection
+}
+
+/** {@link connectAgent} and {@link AgentConnection.waitReady} in one, for a guest that runs already. */
+export async function dialAgent(
+  endpoint: AgentEndpoint,
+  options: AgentOptions & WaitOptions,
+): Promise<AgentConnection> {
+  const connection = await connectAgent(endpoint, options)
+  try {
+    await connection.waitReady(options)
+    return connection
+  } catch (error) {
+    connection.close()
+    throw error
+  }
+}
+
+/** Asks again every second, and the first answer counts, whichever question it answers. */
+async function hello(link: ClientConnection, stop: AbortSignal): Promise<void> {
+  const answered = new AbortController()
+  const signal = AbortSignal.any([stop, answered.signal])
+  const health = createClient(HealthDefinition, link)
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const ask = () =>
+    void health.check({}, { signal }).then(({ status }) => {
+      if (status === HealthCheckResponse_ServingStatus.SERVING) resolve()
+    }, reject)
+  ask()
+  const timer = setInterval(ask, helloIntervalMs)
+  try {
+    await promise
+  } finally {
+    clearInterval(timer)
+    answered.abort()
+  }
+}
+
+function withDeadline(timeoutMs: number, signal?: AbortSignal): AbortSignal {
+  const deadline = AbortSignal.timeout(timeoutMs)
+  return signal ? AbortSignal.any([deadline, signal]) : deadline
+}
+
+/** Odd, and far enough from the end of the range never to wrap. */
+function randomStreamId(): number {
+  return ((crypto.getRandomValues(new Uint32Array(1))[0]! >>> 2) | 1) >>> 0
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof TtrpcError && error.code === 'cancelled') return 'no answer'
+  return error instanceof TtrpcError ? harmless(error).message : describeError(error)
+}

@@ -1,0 +1,71 @@
+/**
+ * A serial port has no beginning: before the first answer there may be bytes that were meant for nobody or for an
+ * earlier connection (a restored machine, a message of the firmware). They are dropped up to the first frame that
+ * answers a call of this connection, which its stream ids tell: they start at a random number.
+ */
+import type { Transport } from '../ttrpc/ttrpc.ts'
+
+/** More bytes without an answer are no leftovers but a guest that floods. */
+const maxStaleBytes = 1 << 20
+/** Answers to a hello are tiny; the limit makes a chance match rarer still. */
+const maxFirstAnswer = 4096
+/** How many calls may be made before the first answer. */
+const callsBeforeAnswer = 4096
+const headerBytes = 10
+const responseType = 2
+
+/**
+ * The transport without the stale bytes at its start. `dropped` is told their number once. The stream ends with an
+ * error when 1 MiB came without an answer.
+ */
+export function skipStaleBytes(
+  inner: Transport,
+  firstStreamId: number,
+  dropped: (bytes: number) => void = () => {},
+): Transport {
+  return {
+    write: (bytes) => inner.write(bytes),
+    onClose: (closed) => inner.onClose(closed),
+    close: (error) => inner.close(error),
+    onData(receive) {
+      let synced = false
+      let stale = 0
+      let held: Uint8Array = new Uint8Array(0)
+      inner.onData((chunk) => {
+        if (synced) return receive(chunk)
+        held = held.length === 0 ? chunk : concat(held, chunk)
+        const start = findAnswer(held, firstStreamId)
+        if (start === undefined) {
+          // What is left may be the start of a header.
+          const kept = Math.min(held.length, headerBytes - 1)
+          stale += held.length - kept
+          held = held.slice(held.length - kept)
+          if (stale > maxStaleBytes) inner.close(new Error(`${stale} bytes came, and no answer among them`))
+          return
+        }
+        synced = true
+        stale += start
+        if (stale > 0) dropped(stale)
+        receive(held.subarray(start))
+        held = new Uint8Array(0)
+      })
+    },
+  }
+}
+
+function findAnswer(bytes: Uint8Array, firstStreamId: number): number | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  for (let at = 0; at + headerBytes <= bytes.length; at++) {
+    if (bytes[at + 8] !== responseType || view.getUint32(at) > maxFirstAnswer) continue
+    const call = (view.getUint32(at + 4) - firstStreamId) / 2
+    if (Number.isInteger(call) && call >= 0 && call < callsBeforeAnswer) return at
+  }
+  return undefined
+}
+
+function concat(left: Uint8Array, right: Uint8Array): Uint8Array {
+  const both = new Uint8Array(left.length + right.length)
+  both.set(left)
+  both.set(right, left.length)
+  return both
+}

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'bun:test'
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
+import { pumpInput, pumpOutput } from './stdio.ts'
+
+const ids = { containerId: 'c', execId: 'e' }
+const empty = new Uint8Array(0)
+
+/** An agent whose stdout is the given chunks. */
+function output(chunks: Uint8Array[]) {
+  const requests: {
+    containerId?: string | undefined
+    execId?: string | undefined
+    len?: number | undefined
+  }[] = []
+  let inFlight = 0
+  const readStdout = async (request: (typeof requests)[number]) => {
+    requests.push(request)
+    expect(++inFlight).toBe(1)
+    await Bun.sleep(0)
+    inFlight--
+    return { data: chunks.shift() ?? empty }
+  }
+  return {
+    requests,
+    agent: { readStdout, readStderr: () => Promise.reject(new Error('stderr was not asked for')) },
+  }
+}
+
+describe('output', () => {
+  test('chunks come in order, one read at a time, and empty is the end', async () => {
+    const { agent, requests } = output([Uint8Array.of(1), Uint8Array.of(2, 3), Uint8Array.of(4)])
+    const got: number[] = []
+    await pumpOutput(agent, ids, 'stdout', async (chunk) => {
+      await Bun.sleep(1)
+      got.push(...chunk)
+    })
+    expect(got).toEqual([1, 2, 3, 4])
+    expect(requests).toEqual(Array.from({ length: 4 }, () => ({ ...ids, len: 65536 })))
+  })
+
+  test('a slow sink holds the reads back: at most one chunk ahead', async () => {
+    const { agent, requests } = output(Array.from({ length: 10 }, () => Uint8Array.of(1)))
+    const gate = Promise.withResolvers<void>()
+    const pump = pumpOutput(agent, ids, 'stdout', () => gate.promise)
+    await Bun.sleep(5)
+    expect(requests.length).toBe(2)
+    gate.resolve()
+    await pump
+  })
+
+  test('a failing sink ends the pump with its error', async () => {
+    const { agent } = output([Uint8Array.of(1), Uint8Array.of(2)])
+    const pump = pumpOutput(agent, ids, 'stdout', () => Promise.reject(new Error('disk full')))
+    await expect(pump).rejects.toThrow('disk full')
+  })
+
+  test('a chunk that is longer than asked for is not accepted', async () => {
+    const { agent } = output([new Uint8Array(65537)])
+    await expect(pumpOutput(agent, ids, 'stdout', async () => {})).rejects.toMatchObject({
+      code: 'AGENT_MISBEHAVED',
+    })
+  })
+})
+
+async function* chunks(...parts: Uint8Array[]) {
+  yield* parts
+}
+
+/** An agent that takes at most `most` bytes of each write. */
+function input(most: number) {
+  const got: number[] = []
+  let closed = 0
+  const agent = {
+    writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
+      expect(data.length).toBeLessThanOrEqual(65536)
+      const taken = data.subarray(0, most)
+      for (const byte of taken) got.push(byte)
+      return { len: taken.length }
+    },
+    closeStdin: async () => {
+      closed++
+      return {}
+    },
+  }
+  return { agent, got, closed: () => closed }
+}
+
+describe('input', () => {
+  test('long chunks are split, what was not taken is sent again, then stdin is closed', async () => {
+    const { agent, got, closed } = input(50_000)
+    const data = crypto.getRandomValues(new Uint8Array(60_000))
+    await pumpInput(agent, ids, chunks(data, empty, data, data, Buffer.concat([data, data])))
+    expect(Buffer.from(got).equals(Buffer.concat([data, data, data, data, data]))).toBe(true)
+    expect(closed()).toBe(1)
+  })
+
+  test.each(['not_found', 'failed_precondition'] as const)(
+    '%s means that nobody reads any more',
+    async (code) => {
+      let ended = false
+      async function* endless() {
+        try {
+          for (;;) yield Uint8Array.of(1)
+        } finally {
+          ended = true
+        }
+      }
+      const agent = {
+        writeStdin: () => Promise.reject(new TtrpcError(code, 'no reader')),
+        closeStdin: () => Promise.reject(new Error('nothing to close')),
+      }
+      await pumpInput(agent, ids, endless())
+      expect(ended).toBe(true)
+    },
+  )
+
+  test('other failures are failures', async () => {
+    const { agent } = input(1)
+    const broken = { ...agent, writeStdin: () => Promise.reject(new TtrpcError('internal', 'broken')) }
+    await expect(pumpInput(broken, ids, chunks(Uint8Array.of(1)))).rejects.toThrow('broken')
+  })
+
+  test.each([0, 2])('an agent that says it took %d of one byte is not believed', async (len) => {
+    const { agent } = input(1)
+    const lying = { ...agent, writeStdin: async () => ({ len }) }
+    await expect(pumpInput(lying, ids, chunks(Uint8Array.of(1)))).rejects.toMatchObject({
+      code: 'AGENT_MISBEHAVED',
+    })
+  })
+})

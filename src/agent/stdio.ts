@@ -1,0 +1,79 @@
+/** Moves the standard streams of a guest process: the host pulls output and pushes input, one call at a time. */
+import { KataError } from '../errors.ts'
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
+import type { AgentClient } from './client.ts'
+
+/** A process of the guest; an empty execId is the container's init process. */
+export interface ProcessIds {
+  readonly containerId: string
+  readonly execId: string
+}
+
+/** Bytes asked for, or sent, at a time. */
+const chunkBytes = 64 * 1024
+
+/**
+ * Hands every chunk of a stream to `sink`, one after the other, until its end. The next chunk is fetched while the sink
+ * works, so two chunks (128 KiB) are held at most, and a slow sink slows the process in the guest.
+ *
+ * @throws what the sink throws; the agent's errors; KataError AGENT_MISBEHAVED when a chunk is longer than asked for.
+ */
+export async function pumpOutput(
+  agent: Pick<AgentClient, 'readStdout' | 'readStderr'>,
+  ids: ProcessIds,
+  stream: 'stdout' | 'stderr',
+  sink: (chunk: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const method = stream === 'stdout' ? 'readStdout' : 'readStderr'
+  const read = async () => {
+    const { data } = await agent[method]({ ...ids, len: chunkBytes })
+    if (data.length > chunkBytes)
+      throw new KataError('AGENT_MISBEHAVED', {
+        method,
+        reason: `${data.length} bytes, asked for ${chunkBytes}`,
+      })
+    return data
+  }
+  let next = read()
+  for (;;) {
+    const chunk = await next
+    if (chunk.length === 0) return
+    next = read()
+    // When the sink fails nobody waits for this read any more.
+    next.catch(() => {})
+    await sink(chunk)
+  }
+}
+
+/**
+ * Feeds a process's stdin until `source` ends, then closes it. Returns early, and well, when the process does not read
+ * any more: the guest then answers not_found (it is gone) or failed_precondition (it closed its stdin).
+ *
+ * @throws what the source throws; the agent's errors; KataError AGENT_MISBEHAVED when it took more than was sent.
+ */
+export async function pumpInput(
+  agent: Pick<AgentClient, 'writeStdin' | 'closeStdin'>,
+  ids: ProcessIds,
+  source: AsyncIterable<Uint8Array>,
+): Promise<void> {
+  try {
+    for await (const chunk of source)
+      for (let at = 0; at < chunk.length; ) {
+        const data = chunk.subarray(at, at + chunkBytes)
+        const { len } = await agent.writeStdin({ ...ids, data })
+        if (len < 1 || len > data.length)
+          throw new KataError('AGENT_MISBEHAVED', {
+            method: 'writeStdin',
+            reason: `it took ${len} of ${data.length} bytes`,
+          })
+        at += len
+      }
+    await agent.closeStdin(ids)
+  } catch (error) {
+    if (!noReader(error)) throw error
+  }
+}
+
+function noReader(error: unknown): boolean {
+  return error instanceof TtrpcError && (error.code === 'not_found' || error.code === 'failed_precondition')
+}

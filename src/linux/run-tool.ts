@@ -1,0 +1,31 @@
+/** Runs a system tool to its end. For short administrative tools; programs that stay are somebody's children. */
+
+export interface ToolResult {
+  /** Exit code; null when a signal (or our deadline) ended it. */
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** `argv[0]` is an absolute path. The tool gets no input and a minimal environment, and dies at the deadline. */
+export async function runTool(
+  argv: readonly string[],
+  options: { timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<ToolResult> {
+  const { timeoutMs = 30_000, signal } = options
+  const child = Bun.spawn({
+    cmd: [...argv],
+    cwd: '/',
+    env: { PATH: '/usr/bin:/usr/sbin', LC_ALL: 'C' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: timeoutMs,
+    killSignal: 'SIGKILL',
+    ...(signal === undefined ? {} : { signal }),
+  })
+  const [stdout, stderr] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  return { code: child.exitCode, stdout, stderr }
+}

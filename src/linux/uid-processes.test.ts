@@ -1,0 +1,24 @@
+import { describe, expect, test } from 'bun:test'
+import { killUids, processesOfUids } from './uid-processes.ts'
+
+const uid = 0x7d000000
+
+describe('killUids', () => {
+  test('ends a user that keeps forking, and is not stopped by zombies', async () => {
+    const forker = 'while :; do (sleep 100 &) ; sleep 0.01; done'
+    const ids = ['--reuid', `${uid}`, '--clear-groups']
+    const child = Bun.spawn(['/usr/bin/setpriv', ...ids, '/bin/sh', '-c', forker])
+    while (processesOfUids(uid, uid).length < 3) await Bun.sleep(5)
+    expect(await killUids(uid - 10, uid + 10)).toBe(true)
+    expect(processesOfUids(uid, uid)).toEqual([])
+    expect(await child.exited).toBe(137)
+  })
+
+  test('does nothing for ids of people, for nobody, and for a range that is none', async () => {
+    expect(await killUids(0, 0)).toBe(false)
+    expect(await killUids(1000, 2 ** 31)).toBe(false)
+    expect(await killUids(uid, uid - 1)).toBe(false)
+    expect(await killUids(Number.NaN, uid)).toBe(false)
+    expect(await killUids(uid, uid)).toBe(true)
+  })
+})

@@ -1,0 +1,45 @@
+/** Processes by the user they belong to, and their end. */
+import { listPids, processRef, readStatus } from './proc.ts'
+import { runTool } from './run-tool.ts'
+import { waitGone } from './signal.ts'
+import { findTool } from './which.ts'
+
+/** A live process and its real uid. */
+export interface UidProcess {
+  readonly pid: number
+  readonly uid: number
+}
+
+/** Live (non-zombie) processes whose real uid lies in `first`..`last`. Read from status, as in {@link processesOfUid}. */
+export function processesOfUids(first: number, last: number): UidProcess[] {
+  return listPids().flatMap((pid) => {
+    const status = readStatus(`/proc/${pid}/status`)
+    if (status === undefined || /^[ZX]/.test(status.get('State') ?? '')) return []
+    const uid = Number(status.get('Uid')?.split('\t')[0])
+    return uid >= first && uid <= last ? [{ pid, uid }] : []
+  })
+}
+
+/**
+ * Kills all processes of the uids `first`..`last` and waits for them. kill(-1) as the user itself reaches all of
+ * them at once, so that none escapes by forking, and reaches nobody else.
+ *
+ * @returns whether none is left. Ids below 65536 belong to people and services: nothing is done for them, ever.
+ */
+export async function killUids(first: number, last: number, timeoutMs = 5000): Promise<boolean> {
+  if (!(first >= 65536 && last >= first)) return false
+  const deadline = Date.now() + timeoutMs
+  for (let found = processesOfUids(first, last); found.length > 0; found = processesOfUids(first, last)) {
+    if (Date.now() > deadline) return false
+    const refs = found.flatMap(({ pid }) => processRef(pid) ?? [])
+    for (const uid of new Set(found.map((process) => process.uid))) await killEveryProcessOf(uid)
+    for (const ref of refs) await waitGone(ref, Math.max(deadline - Date.now(), 0))
+  }
+  return true
+}
+
+async function killEveryProcessOf(uid: number): Promise<void> {
+  const setpriv = findTool('setpriv') ?? '/usr/bin/setpriv'
+  const asUser = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs', '--']
+  await runTool([setpriv, ...asUser, '/usr/bin/sh', '-c', 'kill -KILL -1'])
+}

@@ -1,0 +1,217 @@
+/** Calls over one connection: many at a time, told apart by their stream ids. */
+import { definedTimeout } from './deadline.ts'
+import type { MessageOf, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
+import { decodeResponse, encodeRequest, methodPrefix, type RequestOptions } from './envelope.ts'
+import { FrameDecoder, type FrameHeader, frameType, headerBytes, maxDataBytes } from './frame.ts'
+import { TtrpcError } from './status.ts'
+import type { Transport } from './transport.ts'
+
+/** The part of an AbortSignal that is used, so that an engine without it can bring its own. */
+export interface CancelSignal {
+  readonly aborted: boolean
+  readonly reason?: unknown
+  addEventListener(type: 'abort', listener: () => void): void
+  removeEventListener(type: 'abort', listener: () => void): void
+}
+
+export interface CallOptions extends RequestOptions {
+  /** Gives up waiting for the answer; the peer is not told, because unary ttrpc has no word for it. */
+  readonly signal?: CancelSignal | undefined
+}
+
+/** One method per method of the service, e.g. `client.waitProcess({ containerId }, { timeoutMs })`. */
+export type Client<Definition extends ServiceDefinition> = {
+  readonly [Method in keyof Definition['methods']]: (
+    request: Partially<MessageOf<Definition['methods'][Method]['requestType']>>,
+    options?: CallOptions,
+  ) => Promise<MessageOf<Definition['methods'][Method]['responseType']>>
+}
+
+interface Pending {
+  resolve(payload: Uint8Array): void
+  reject(error: TtrpcError): void
+}
+
+const maxStreamId = 0x7fffffff
+
+export interface ConnectOptions {
+  /** An odd number; default 1. A random one tells answers to this connection from those to an earlier one. */
+  readonly firstStreamId?: number
+}
+
+/** The calling end of a transport. The transport is this connection's from now on. */
+export class ClientConnection {
+  readonly #transport: Transport
+  readonly #pending = new Map<number, Pending>()
+  readonly #closed = Promise.withResolvers<TtrpcError>()
+  #nextStreamId: number
+  #over: TtrpcError | undefined
+
+  constructor(transport: Transport, { firstStreamId = 1 }: ConnectOptions = {}) {
+    this.#transport = transport
+    this.#nextStreamId = firstStreamId
+    const decoder = new FrameDecoder({
+      frame: (header, data) => this.#answered(header, data),
+      oversize: (header) => this.#oversize(header),
+    })
+    transport.onClose((error) => this.#end(closedError(error)))
+    transport.onData((chunk) => {
+      if (this.#over) return
+      try {
+        decoder.push(chunk)
+      } catch (error) {
+        this.close(TtrpcError.from(error))
+      }
+    })
+  }
+
+  /** Settles, never rejects, when the connection is over; the error says why. */
+  get closed(): Promise<TtrpcError> {
+    return this.#closed.promise
+  }
+
+  /** Why the connection is over; undefined while it lives. Calls in flight reject with this very error. */
+  get closeReason(): TtrpcError | undefined {
+    return this.#over
+  }
+
+  /**
+   * One call with bytes in and bytes out. `prefix` is {@link methodPrefix} of the method.
+   *
+   * @throws TtrpcError what the peer answered; `deadline_exceeded`, `cancelled`, `unavailable` (connection over),
+   *   `resource_exhausted` (request or answer over 4 MiB).
+   */
+  async call(prefix: Uint8Array, payload: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
+    const { signal } = options
+    if (this.#over) throw this.#over
+    if (signal?.aborted) throw cancelled(signal)
+    const streamId = this.#takeStreamId()
+    const frame = encodeRequest(streamId, prefix, payload, options)
+    if (frame.length - headerBytes > maxDataBytes)
+      throw new TtrpcError(
+        'resource_exhausted',
+        `a request of ${frame.length} bytes is over the limit of 4 MiB`,
+      )
+
+    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+    this.#pending.set(streamId, { resolve, reject })
+    const onAbort = () => reject(cancelled(signal))
+    signal?.addEventListener('abort', onAbort)
+    const timeout = definedTimeout(options.timeoutMs, () =>
+      reject(new TtrpcError('deadline_exceeded', `no answer within ${options.timeoutMs} ms`)),
+    )
+    try {
+      // The write is not waited for on its own: a deadline must also end a call whose request cannot leave.
+      this.#transport.write(frame)?.catch((error) => this.close(closedError(error)))
+      return await promise
+    } finally {
+      timeout?.cancel()
+      signal?.removeEventListener('abort', onAbort)
+      this.#pending.delete(streamId)
+    }
+  }
+
+  /** Ends the connection; calls in flight reject with `unavailable`. Safe to call again. */
+  close(error?: Error): void {
+    this.#end(closedError(error))
+    this.#transport.close(error)
+  }
+
+  #takeStreamId(): number {
+    // Answers to calls given up on may still come, so ids are reused only after all others.
+    while (this.#pending.has(this.#nextStreamId)) this.#advance()
+    const streamId = this.#nextStreamId
+    this.#advance()
+    return streamId
+  }
+
+  #advance(): void {
+    this.#nextStreamId = this.#nextStreamId >= maxStreamId - 1 ? 1 : this.#nextStreamId + 2
+  }
+
+  #answered(header: FrameHeader, data: Uint8Array): void {
+    if (header.type !== frameType.response)
+      throw new TtrpcError('internal', `malformed frame: the peer sent type ${header.type}, not an answer`)
+    const pending = this.#pending.get(header.streamId)
+    // Nobody waits any more: the call was cancelled or timed out.
+    if (!pending) return
+    try {
+      const response = decodeResponse(data)
+      if ('payload' in response) pending.resolve(response.payload)
+      else pending.reject(new TtrpcError(response.status.code, response.status.message))
+    } catch (error) {
+      pending.reject(new TtrpcError('internal', `answer not understood: ${TtrpcError.from(error).message}`))
+    }
+  }
+
+  #oversize(header: FrameHeader): void {
+    const error = new TtrpcError(
+      'resource_exhausted',
+      `an answer of ${header.length} bytes is over the limit of 4 MiB`,
+    )
+    this.#pending.get(header.streamId)?.reject(error)
+  }
+
+  #end(error: TtrpcError): void {
+    if (this.#over) return
+    this.#over = error
+    for (const pending of this.#pending.values()) pending.reject(error)
+    this.#pending.clear()
+    this.#closed.resolve(error)
+  }
+}
+
+/** Takes a transport as the calling end of a connection. */
+export function connect(transport: Transport, options: ConnectOptions = {}): ClientConnection {
+  return new ClientConnection(transport, options)
+}
+
+export interface ClientDefaults {
+  /** Time limit of a method when the call names none; undefined for no limit. */
+  readonly timeoutMs?: (method: string) => number | undefined
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+/** A typed client of one service. `timeoutMs: undefined` in a call overrides the default with no limit. */
+export function createClient<Definition extends ServiceDefinition>(
+  definition: Definition,
+  connection: Pick<ClientConnection, 'call'>,
+  defaults: ClientDefaults = {},
+): Client<Definition> {
+  const methods = Object.entries(definition.methods).map(([key, method]) => [
+    key,
+    caller(definition.fullName, method, connection, {
+      timeoutMs: defaults.timeoutMs?.(method.name),
+      metadata: defaults.metadata,
+    }),
+  ])
+  return Object.fromEntries(methods) as Client<Definition>
+}
+
+function caller(
+  service: string,
+  method: MethodDefinition,
+  connection: Pick<ClientConnection, 'call'>,
+  defaults: RequestOptions,
+) {
+  const prefix = methodPrefix(service, method.name)
+  return async (request: unknown, options: CallOptions = {}): Promise<unknown> => {
+    const payload = method.requestType.encode(method.requestType.fromPartial(request)).finish()
+    const answer = await connection.call(prefix, payload, { ...defaults, ...options })
+    try {
+      return method.responseType.decode(answer)
+    } catch (error) {
+      throw new TtrpcError('internal', `answer of ${service}/${method.name} not understood`, { cause: error })
+    }
+  }
+}
+
+function closedError(error: unknown): TtrpcError {
+  if (error instanceof TtrpcError && error.code !== 'unknown') return error
+  const reason = error instanceof Error ? `: ${error.message}` : ''
+  return new TtrpcError('unavailable', `the connection is closed${reason}`, { cause: error })
+}
+
+function cancelled(signal: CancelSignal | undefined): TtrpcError {
+  return new TtrpcError('cancelled', 'the call was cancelled', { cause: signal?.reason })
+}

@@ -1,0 +1,35 @@
+/** The part of a generated service description (ts-proto `outputServices=generic-definitions`) that calls need. */
+
+/** Codec of one message type; ts-proto's `MessageFns` is one. */
+export interface MessageType<T> {
+  encode(message: T): { finish(): Uint8Array }
+  decode(bytes: Uint8Array): T
+  // biome-ignore lint/suspicious/noExplicitAny: ts-proto's own parameter type is generic in its argument
+  fromPartial(partial: any): T
+}
+
+export interface MethodDefinition {
+  readonly name: string
+  // biome-ignore lint/suspicious/noExplicitAny: any message; the exact type is inferred where it is used
+  readonly requestType: MessageType<any>
+  readonly requestStream: boolean
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly responseType: MessageType<any>
+  readonly responseStream: boolean
+}
+
+export interface ServiceDefinition {
+  /** With the package, as it goes over the wire: `grpc.AgentService`. */
+  readonly fullName: string
+  readonly methods: Readonly<Record<string, MethodDefinition>>
+}
+
+/** What `decode` of a message type gives. */
+export type MessageOf<Type> = Type extends { decode(bytes: Uint8Array): infer T } ? T : never
+
+/** A message of which any field may be left out; it then has its proto3 default. */
+export type Partially<T> = T extends bigint | boolean | number | string | Uint8Array | undefined
+  ? T
+  : T extends readonly (infer Item)[]
+    ? readonly Partially<Item>[]
+    : { readonly [Key in keyof T]?: Partially<T[Key]> | undefined }

@@ -1,0 +1,107 @@
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, methodPrefix } from './envelope.ts'
+import { FrameDecoder, headerBytes, maxDataBytes } from './frame.ts'
+import { type StatusName, statusCodes, TtrpcError } from './status.ts'
+
+/** Cuts bytes at the given places (taken modulo the length), so chunks of every size occur, empty ones too. */
+function cut(bytes: Uint8Array, places: number[]): Uint8Array[] {
+  const at = [0, ...places.map((place) => place % (bytes.length + 1)), bytes.length].sort((a, b) => a - b)
+  return at.slice(1).map((end, index) => bytes.subarray(at[index]!, end))
+}
+
+function decodeAll(chunks: Uint8Array[]) {
+  const frames: { streamId: number; data: Uint8Array }[] = []
+  const oversize: number[] = []
+  const decoder = new FrameDecoder({
+    frame: ({ streamId }, data) => frames.push({ streamId, data: data.slice() }),
+    oversize: ({ streamId }) => oversize.push(streamId),
+  })
+  for (const chunk of chunks) decoder.push(chunk)
+  return { frames, oversize }
+}
+
+const calls = fc.array(
+  fc.record({
+    streamId: fc.integer({ min: 0, max: 0xffffffff }),
+    service: fc.string({ unit: 'grapheme' }),
+    method: fc.string(),
+    payload: fc.uint8Array({ maxLength: 200 }),
+    timeoutMs: fc.option(fc.integer({ min: 1, max: 1e6 }), { nil: undefined }),
+    metadata: fc.dictionary(fc.string(), fc.string(), { maxKeys: 4, noNullPrototype: true }),
+  }),
+  { maxLength: 5 },
+)
+
+test('requests come through any cutting of the stream', () => {
+  fc.assert(
+    fc.property(calls, fc.array(fc.nat()), (requests, places) => {
+      const stream = Buffer.concat(
+        requests.map((r) => encodeRequest(r.streamId, methodPrefix(r.service, r.method), r.payload, r)),
+      )
+      const { frames } = decodeAll(cut(stream, places))
+      const decoded = frames.map(({ streamId, data }) => {
+        const { metadata, payload, ...rest } = decodeRequest(data)
+        return { streamId, payload: [...payload], metadata: [...metadata], ...rest }
+      })
+      expect(decoded).toEqual(
+        requests.map(({ payload, metadata, ...rest }) => ({
+          ...rest,
+          payload: [...payload],
+          metadata: Object.entries(metadata),
+        })),
+      )
+    }),
+  )
+})
+
+test('an oversize frame is reported once and skipped, and the frames around it come through', () => {
+  const before = encodeResponse(1, { payload: Uint8Array.of(1) })
+  const big = new Uint8Array(headerBytes + maxDataBytes + 1)
+  big.set([0, 0x40, 0, 1, 0, 0, 0, 3, 1, 0])
+  const after = encodeResponse(5, { payload: Uint8Array.of(2) })
+  fc.assert(
+    fc.property(fc.array(fc.nat(), { maxLength: 8 }), (places) => {
+      const { frames, oversize } = decodeAll(cut(Buffer.concat([before, big, after]), places))
+      expect(frames.map((frame) => frame.streamId)).toEqual([1, 5])
+      expect(oversize).toEqual([3])
+    }),
+    { numRuns: 20 },
+  )
+})
+
+test('garbage never throws anything but a TtrpcError', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 400 }), fc.array(fc.nat()), (bytes, places) => {
+      for (const read of [
+        () => decodeAll(cut(bytes, places)),
+        () => decodeRequest(bytes),
+        () => decodeResponse(bytes),
+      ])
+        try {
+          read()
+        } catch (error) {
+          expect(error).toBeInstanceOf(TtrpcError)
+        }
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('every status comes through, and a code nobody knows is unknown', () => {
+  for (const code of Object.keys(statusCodes).filter((name) => name !== 'ok') as StatusName[]) {
+    const frame = encodeResponse(1, { status: { code, message: 'because' } })
+    expect(decodeResponse(frame.subarray(headerBytes))).toEqual({ status: { code, message: 'because' } })
+  }
+  expect(decodeResponse(Uint8Array.of(0x0a, 2, 8, 99))).toEqual({ status: { code: 'unknown', message: '' } })
+})
+
+test('the bytes are those of the protocol', () => {
+  const frame = encodeRequest(1, methodPrefix('s', 'm'), Uint8Array.of(9), {
+    timeoutMs: 1,
+    metadata: { k: 'v' },
+  })
+  const expected =
+    '0000001700000001' + '0100' + '0a0173' + '12016d' + '1a0109' + '20c0843d' + '2a06' + '0a016b' + '120176'
+  expect(Buffer.from(frame).toString('hex')).toBe(expected.replace('00000017', '00000015'))
+})

@@ -1,0 +1,255 @@
+/** Answers calls that come over one connection, many at a time. */
+import { definedTimeout } from './deadline.ts'
+import type { MessageOf, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
+import { decodeRequest, encodeResponse, type Request, type Response, type Status } from './envelope.ts'
+import { FrameDecoder, type FrameHeader, frameType, headerBytes, maxDataBytes } from './frame.ts'
+import { TtrpcError } from './status.ts'
+import type { Transport } from './transport.ts'
+
+export interface CallContext {
+  readonly metadata: ReadonlyMap<string, string>
+  /** Time the caller gives in milliseconds; when it is over the caller has its answer (`deadline_exceeded`). */
+  readonly timeoutMs: number | undefined
+  /** Calls `handler` once when nobody waits for the answer any more: deadline passed, or connection closed. */
+  onCancel(handler: (reason: TtrpcError) => void): void
+}
+
+/** Handlers by method; a method without one answers `unimplemented`. */
+export type Implementation<Definition extends ServiceDefinition> = {
+  readonly [Method in keyof Definition['methods']]?: (
+    request: MessageOf<Definition['methods'][Method]['requestType']>,
+    context: CallContext,
+  ) =>
+    | Partially<MessageOf<Definition['methods'][Method]['responseType']>>
+    | Promise<Partially<MessageOf<Definition['methods'][Method]['responseType']>>>
+}
+
+type Handler = (request: unknown, context: CallContext) => unknown
+
+/** A service ready to be served; see {@link service}. */
+export interface Service {
+  readonly name: string
+  readonly methods: ReadonlyMap<string, { readonly method: MethodDefinition; readonly handler: Handler }>
+}
+
+/** Joins a generated service description with its handlers. */
+export function service<Definition extends ServiceDefinition>(
+  definition: Definition,
+  implementation: Implementation<Definition>,
+): Service {
+  const methods = new Map<string, { method: MethodDefinition; handler: Handler }>()
+  for (const [key, method] of Object.entries(definition.methods)) {
+    const handler = implementation[key]
+    if (handler) methods.set(method.name, { method, handler: handler.bind(implementation) as Handler })
+  }
+  return { name: definition.fullName, methods }
+}
+
+export interface ServeOptions {
+  /** What an error becomes on the wire; undefined for the default, which is `unknown` with the error's message. */
+  readonly toStatus?: (error: unknown) => Status | undefined
+  /** Told of every error a handler threw and of the one that ended the connection. */
+  readonly onError?: (error: unknown, call?: { service: string; method: string }) => void
+  /** Calls at one time on this connection; more answer `resource_exhausted`. */
+  readonly maxInFlight?: number
+}
+
+export interface ServerConnection {
+  /** Settles, never rejects, when the connection is over; with an error unless the peer just left. */
+  readonly closed: Promise<Error | undefined>
+  /** Ends the connection once what was answered so far is written. Safe to call again. */
+  close(): void
+}
+
+/** Serves `services` on a transport, which is the server's from now on. */
+export function serve(
+  transport: Transport,
+  services: readonly Service[],
+  options: ServeOptions = {},
+): ServerConnection {
+  return new Server(transport, services, options)
+}
+
+interface Call {
+  readonly context: CallContext
+  cancel(reason: TtrpcError): void
+}
+
+class Server implements ServerConnection {
+  readonly #transport: Transport
+  readonly #services: ReadonlyMap<string, Service>
+  readonly #options: ServeOptions
+  readonly #maxInFlight: number
+  readonly #calls = new Map<number, Call>()
+  readonly #closed = Promise.withResolvers<Error | undefined>()
+  #over = false
+
+  constructor(transport: Transport, services: readonly Service[], options: ServeOptions) {
+    this.#transport = transport
+    this.#services = new Map(services.map((entry) => [entry.name, entry]))
+    this.#options = options
+    this.#maxInFlight = options.maxInFlight ?? 1024
+    const decoder = new FrameDecoder({
+      frame: (header, data) => this.#request(header, data),
+      oversize: (header) => this.#oversize(header),
+    })
+    transport.onClose((error) => this.#end(error))
+    transport.onData((chunk) => {
+      if (this.#over) return
+      try {
+        decoder.push(chunk)
+      } catch (error) {
+        this.#fail(TtrpcError.from(error))
+      }
+    })
+  }
+
+  get closed(): Promise<Error | undefined> {
+    return this.#closed.promise
+  }
+
+  close(): void {
+    this.#transport.close()
+    this.#end(undefined)
+  }
+
+  #request(header: FrameHeader, data: Uint8Array): void {
+    if (this.#over) return
+    const { streamId } = header
+    if (header.type !== frameType.request)
+      throw new TtrpcError(
+        'internal',
+        `malformed frame: type ${header.type} is no request, and streams are not served`,
+      )
+    if (this.#calls.has(streamId))
+      throw new TtrpcError('internal', `malformed frame: stream ${streamId} is already in use`)
+    if (streamId % 2 === 0) this.#refuse(streamId, 'invalid_argument', 'stream ids of a client are odd')
+    else if (this.#calls.size >= this.#maxInFlight)
+      this.#refuse(streamId, 'resource_exhausted', `more than ${this.#maxInFlight} calls at a time`)
+    else void this.#serve(streamId, data)
+  }
+
+  /** Runs up to the handler's first await before it returns, so calls start in the order in which they came. */
+  async #serve(streamId: number, data: Uint8Array): Promise<void> {
+    let request: Request | undefined
+    try {
+      request = decodeRequest(data)
+      const { method, handler } = this.#find(request)
+      const message = decodeMessage(method, request)
+      const answer = await this.#run(streamId, request, (context) => handler(message, context))
+      const payload = method.responseType.encode(method.responseType.fromPartial(answer)).finish()
+      this.#answer(streamId, { payload })
+    } catch (error) {
+      if (this.#over) return
+      this.#report(error, request)
+      this.#answer(streamId, { status: this.#statusOf(error) })
+    }
+  }
+
+  #find({ service, method }: Request) {
+    const found = this.#services.get(service)
+    if (!found) throw new TtrpcError('unimplemented', `service ${service} is not served here`)
+    const entry = found.methods.get(method)
+    if (!entry) throw new TtrpcError('unimplemented', `method ${service}/${method} is not implemented`)
+    return entry
+  }
+
+  /** The handler's answer, or the reason why nobody waits for it any more. */
+  async #run(
+    streamId: number,
+    request: Request,
+    handle: (context: CallContext) => unknown,
+  ): Promise<unknown> {
+    const { promise: cancelled, reject } = Promise.withResolvers<never>()
+    // Without this a call that is cancelled while its handler throws in the same turn would be an unhandled rejection.
+    cancelled.catch(() => {})
+    const onCancel: ((reason: TtrpcError) => void)[] = [reject]
+    const cancel = (reason: TtrpcError) => {
+      for (const handler of onCancel.splice(0)) handler(reason)
+    }
+    const context: CallContext = {
+      metadata: request.metadata,
+      timeoutMs: request.timeoutMs,
+      onCancel: (handler) => {
+        onCancel.push(handler)
+      },
+    }
+    this.#calls.set(streamId, { context, cancel })
+    const timeout = definedTimeout(request.timeoutMs, () =>
+      cancel(
+        new TtrpcError('deadline_exceeded', `${request.method} took longer than ${request.timeoutMs} ms`),
+      ),
+    )
+    try {
+      return await Promise.race([handle(context), cancelled])
+    } finally {
+      timeout?.cancel()
+      this.#calls.delete(streamId)
+    }
+  }
+
+  #answer(streamId: number, response: Response): void {
+    if (this.#over) return
+    const frame = encodeResponse(streamId, response)
+    if (frame.length - headerBytes > maxDataBytes) {
+      this.#refuse(
+        streamId,
+        'resource_exhausted',
+        `an answer of ${frame.length} bytes is over the limit of 4 MiB`,
+      )
+      return
+    }
+    this.#transport.write(frame)?.catch((error) => this.#fail(error))
+  }
+
+  #refuse(streamId: number, code: Status['code'], message: string): void {
+    this.#answer(streamId, { status: { code, message } })
+  }
+
+  #oversize({ streamId, length, type }: FrameHeader): void {
+    if (type !== frameType.request)
+      throw new TtrpcError('internal', `malformed frame: type ${type} of ${length} bytes`)
+    this.#refuse(streamId, 'resource_exhausted', `a request of ${length} bytes is over the limit of 4 MiB`)
+  }
+
+  #statusOf(error: unknown): Status {
+    const known = this.#options.toStatus?.(error)
+    if (known) return bounded(known)
+    const { code, message } = TtrpcError.from(error)
+    return bounded({ code, message })
+  }
+
+  #report(error: unknown, request?: Request): void {
+    const call = request && { service: request.service, method: request.method }
+    this.#options.onError?.(error, call)
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.#report(error)
+    this.#end(error)
+    this.#transport.close(error)
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#over) return
+    this.#over = true
+    const reason = new TtrpcError('unavailable', 'the connection is closed', { cause: error })
+    for (const call of [...this.#calls.values()]) call.cancel(reason)
+    this.#closed.resolve(error)
+  }
+}
+
+function decodeMessage(method: MethodDefinition, request: Request): unknown {
+  try {
+    return method.requestType.decode(request.payload)
+  } catch (error) {
+    const name = `${request.service}/${request.method}`
+    throw new TtrpcError('invalid_argument', `malformed payload of ${name}`, { cause: error })
+  }
+}
+
+/** An `ok` that was thrown would look like a success, and a message that fills a frame would not get through. */
+function bounded({ code, message }: Status): Status {
+  return { code: code === 'ok' ? 'unknown' : code, message: message.slice(0, 64 * 1024) }
+}

@@ -1,0 +1,49 @@
+/** Status of a ttrpc call: the gRPC code numbers (google.rpc.Code), by the lower-case names the error catalogue uses. */
+
+export const statusCodes = {
+  ok: 0,
+  cancelled: 1,
+  unknown: 2,
+  invalid_argument: 3,
+  deadline_exceeded: 4,
+  not_found: 5,
+  already_exists: 6,
+  permission_denied: 7,
+  resource_exhausted: 8,
+  failed_precondition: 9,
+  aborted: 10,
+  out_of_range: 11,
+  unimplemented: 12,
+  internal: 13,
+  unavailable: 14,
+  data_loss: 15,
+  unauthenticated: 16,
+} as const
+
+export type StatusName = keyof typeof statusCodes
+
+const names = new Map<number, StatusName>(
+  Object.entries(statusCodes).map(([name, number]) => [number, name as StatusName]),
+)
+
+/** The name of a code from the wire; a number nobody defined is `unknown`, as gRPC asks for. */
+export function statusName(code: number): StatusName {
+  return names.get(code) ?? 'unknown'
+}
+
+/** A call that failed, on either side: what the peer answered, or what became of the connection. */
+export class TtrpcError extends Error {
+  readonly code: StatusName
+
+  constructor(code: StatusName, message: string, options: { cause?: unknown } = {}) {
+    super(message, options)
+    this.name = 'TtrpcError'
+    this.code = code
+  }
+
+  /** Any thrown value as a TtrpcError; what is none already becomes `unknown` with its message. */
+  static from(error: unknown): TtrpcError {
+    if (error instanceof TtrpcError) return error
+    return new TtrpcError('unknown', error instanceof Error ? error.message : String(error), { cause: error })
+  }
+}

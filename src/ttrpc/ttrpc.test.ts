@@ -1,0 +1,359 @@
+import { afterEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connectUnix, type Listener, listen } from './bun.ts'
+import type { Transport } from './transport.ts'
+import {
+  connect,
+  createClient,
+  type Implementation,
+  serve,
+  service,
+  TtrpcError,
+  transportPair,
+} from './ttrpc.ts'
+
+/** A service without generated code: messages are JSON, so the tests of the wire need no protocol folder. */
+function json<T>() {
+  return {
+    encode: (message: T) => ({ finish: () => new TextEncoder().encode(JSON.stringify(message)) }),
+    decode: (bytes: Uint8Array) => JSON.parse(new TextDecoder().decode(bytes)) as T,
+    fromPartial: (partial: unknown) => partial as T,
+  }
+}
+const raw = {
+  encode: (message: { data: Uint8Array }) => ({ finish: () => message.data }),
+  decode: (bytes: Uint8Array) => ({ data: bytes }),
+  fromPartial: (partial: { data: Uint8Array }) => partial,
+}
+const unary = { requestStream: false, responseStream: false }
+const Echo = {
+  fullName: 'test.Echo',
+  methods: {
+    say: {
+      name: 'Say',
+      requestType: json<{ text: string }>(),
+      responseType: json<{ text: string }>(),
+      ...unary,
+    },
+    fail: { name: 'Fail', requestType: json<{ text: string }>(), responseType: json<object>(), ...unary },
+    hang: { name: 'Hang', requestType: json<object>(), responseType: json<object>(), ...unary },
+    bulk: { name: 'Bulk', requestType: raw, responseType: raw, ...unary },
+    meta: {
+      name: 'Meta',
+      requestType: json<object>(),
+      responseType: json<Record<string, string>>(),
+      ...unary,
+    },
+    absent: { name: 'Absent', requestType: json<object>(), responseType: json<object>(), ...unary },
+  },
+}
+
+class Refusal extends Error {}
+
+function echo(overrides: Implementation<typeof Echo> = {}) {
+  return service(Echo, {
+    say: ({ text }) => ({ text: `${text}!` }),
+    fail: ({ text }) => {
+      throw text === 'mapped' ? new Refusal('no') : new TtrpcError('not_found', `no ${text}`)
+    },
+    hang: () => new Promise<never>(() => {}),
+    bulk: ({ data }) => ({ data }),
+    meta: (_request, context) => ({
+      ...Object.fromEntries(context.metadata),
+      timeout: String(context.timeoutMs),
+    }),
+    ...overrides,
+  })
+}
+
+function pair(overrides?: Implementation<typeof Echo>, options = {}) {
+  const [left, right] = transportPair()
+  const server = serve(right, [echo(overrides)], {
+    toStatus: (error) =>
+      error instanceof Refusal ? { code: 'permission_denied', message: error.message } : undefined,
+    ...options,
+  })
+  const connection = connect(left)
+  return { client: createClient(Echo, connection), connection, server, left, right }
+}
+
+async function failure(call: Promise<unknown>): Promise<string> {
+  const error = await call.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  return error instanceof TtrpcError ? `${error.code}: ${error.message}` : `not a TtrpcError: ${error}`
+}
+
+describe('calls over a pair in memory', () => {
+  test('an answer comes back, text in any script', async () => {
+    expect(await pair().client.say({ text: 'héllo 🜁' })).toEqual({ text: 'héllo 🜁!' })
+  })
+
+  test('metadata and time limit arrive', async () => {
+    const answer = await pair().client.meta(
+      {},
+      { metadata: { 'containerd-namespace-ttrpc': 'k8s.io' }, timeoutMs: 1500 },
+    )
+    expect(answer).toEqual({ 'containerd-namespace-ttrpc': 'k8s.io', timeout: '1500' })
+  })
+
+  test('errors keep their code; the hook maps foreign ones; what is left is unknown', async () => {
+    const { client } = pair()
+    expect(await failure(client.fail({ text: 'box' }))).toBe('not_found: no box')
+    expect(await failure(client.fail({ text: 'mapped' }))).toBe('permission_denied: no')
+    const plain = pair({ say: () => Promise.reject(new Error('plain')) })
+    expect(await failure(plain.client.say({ text: '' }))).toBe('unknown: plain')
+  })
+
+  test('an absent method and an absent service answer unimplemented', async () => {
+    const { client, connection } = pair()
+    expect(await failure(client.absent({}))).toStartWith('unimplemented: method test.Echo/Absent')
+    const other = createClient({ ...Echo, fullName: 'test.Other' }, connection)
+    expect(await failure(other.say({ text: '' }))).toStartWith('unimplemented: service test.Other')
+  })
+
+  test('a hundred calls at once are answered each with its own, whatever the order', async () => {
+    const { client } = pair({
+      say: async ({ text }) => {
+        await new Promise((resolve) => setTimeout(resolve, 100 - Number(text)))
+        return { text }
+      },
+    })
+    const numbers = Array.from({ length: 100 }, (_, index) => String(index))
+    const answers = await Promise.all(numbers.map((text) => client.say({ text })))
+    expect(answers.map((answer) => answer.text)).toEqual(numbers)
+  })
+
+  test('a time limit ends the call on both sides, and the connection lives', async () => {
+    let cancelled: TtrpcError | undefined
+    const { client } = pair({
+      hang: (_request, context) => {
+        context.onCancel((reason) => {
+          cancelled = reason
+        })
+        return new Promise<never>(() => {})
+      },
+    })
+    expect(await failure(client.hang({}, { timeoutMs: 10 }))).toStartWith('deadline_exceeded')
+    while (!cancelled) await new Promise((resolve) => setTimeout(resolve, 1))
+    expect(cancelled.code).toBe('deadline_exceeded')
+    expect(await client.say({ text: 'still' })).toEqual({ text: 'still!' })
+  })
+
+  test('a signal cancels a call, before and during it', async () => {
+    const { client } = pair()
+    expect(await failure(client.say({ text: '' }, { signal: AbortSignal.abort() }))).toStartWith('cancelled')
+    const abort = new AbortController()
+    const call = failure(client.hang({}, { signal: abort.signal }))
+    abort.abort()
+    expect(await call).toStartWith('cancelled')
+  })
+
+  test('more calls than allowed are refused, not queued', async () => {
+    const { client } = pair({}, { maxInFlight: 2 })
+    const held = [client.hang({}), client.hang({})]
+    for (const call of held) call.catch(() => {})
+    expect(await failure(client.say({ text: '' }))).toStartWith('resource_exhausted')
+  })
+})
+
+describe('limits and hostile peers', () => {
+  test('a request over 4 MiB is refused before it leaves', async () => {
+    const { client } = pair()
+    expect(await failure(client.bulk({ data: new Uint8Array(4 << 20) }))).toStartWith(
+      'resource_exhausted: a request',
+    )
+    expect((await client.bulk({ data: new Uint8Array((4 << 20) - 64) })).data.length).toBe((4 << 20) - 64)
+  })
+
+  test('a request over 4 MiB that comes all the same is skipped and answered, and the connection lives', async () => {
+    const { client, left } = pair()
+    const frame = new Uint8Array(10 + (5 << 20))
+    frame.set([0, 0x50, 0, 0, 0, 0, 0, 99, 1, 0])
+    left.write(frame)
+    expect(await client.say({ text: 'alive' })).toEqual({ text: 'alive!' })
+  })
+
+  test('an answer over 4 MiB becomes an error of that call alone', async () => {
+    const { client } = pair({ bulk: () => ({ data: new Uint8Array(5 << 20) }) })
+    expect(await failure(client.bulk({ data: new Uint8Array(1) }))).toStartWith(
+      'resource_exhausted: an answer',
+    )
+    expect(await client.say({ text: 'alive' })).toEqual({ text: 'alive!' })
+  })
+
+  test.each([
+    ['an unknown type', [0, 0, 0, 0, 0, 0, 0, 1, 9, 0]],
+    ['an absurd length', [0xff, 0, 0, 0, 0, 0, 0, 1, 1, 0]],
+    ['stream data', [0, 0, 0, 0, 0, 0, 0, 1, 3, 0]],
+  ])('%s closes the server connection with a clear error', async (_name, bytes) => {
+    const errors: unknown[] = []
+    const { server, left } = pair({}, { onError: (error: unknown) => errors.push(error) })
+    left.write(Uint8Array.from(bytes))
+    const error = await server.closed
+    expect(error?.message).toStartWith('malformed frame')
+    expect(errors).toEqual([error])
+  })
+
+  test('an envelope that is no message answers invalid_argument', async () => {
+    const [left, right] = transportPair()
+    serve(right, [echo()])
+    const answers: Uint8Array[] = []
+    left.onData((chunk) => answers.push(chunk))
+    left.write(Uint8Array.from([0, 0, 0, 2, 0, 0, 0, 1, 1, 0, 0x0a, 0x7f]))
+    while (answers.length === 0) await new Promise((resolve) => setTimeout(resolve, 1))
+    // Response { status { code = 3 (invalid_argument) } }
+    expect([...answers[0]!.subarray(12, 14)]).toEqual([8, 3])
+  })
+
+  test('garbage from the server ends every call in flight', async () => {
+    const { client, right } = pair()
+    const call = failure(client.hang({}))
+    right.write(new Uint8Array(10).fill(0x41))
+    expect(await call).toStartWith('internal: malformed frame')
+    expect(await failure(client.say({ text: '' }))).toStartWith('internal: malformed frame')
+  })
+
+  test('closing either end rejects what is in flight with unavailable', async () => {
+    const { client, connection, server } = pair()
+    const call = failure(client.hang({}))
+    server.close()
+    expect(await call).toStartWith('unavailable')
+    expect((await connection.closed).code).toBe('unavailable')
+    expect(await failure(client.say({ text: '' }))).toStartWith('unavailable')
+  })
+
+  test('a handler learns that its caller left', async () => {
+    const reason = Promise.withResolvers<TtrpcError>()
+    const { client, connection } = pair({
+      hang: (_request, context) => {
+        context.onCancel(reason.resolve)
+        return new Promise<never>(() => {})
+      },
+    })
+    client.hang({}).catch(() => {})
+    await client.say({ text: 'the call has arrived' })
+    connection.close()
+    expect((await reason.promise).code).toBe('unavailable')
+  })
+})
+
+describe('over a unix socket', () => {
+  const dirs: string[] = []
+  const listeners: Listener[] = []
+  afterEach(() => {
+    for (const listener of listeners.splice(0)) listener.stop()
+    for (const dir of dirs.splice(0)) rmSync(dir, { recursive: true })
+  })
+
+  async function socketPair(onConnection: (transport: Transport) => void): Promise<Transport> {
+    const dir = mkdtempSync(join(tmpdir(), 'ttrpc-'))
+    dirs.push(dir)
+    listeners.push(listen({ unix: join(dir, 's') }, onConnection))
+    return connectUnix(join(dir, 's'))
+  }
+
+  test('thirty megabytes in chunks of 64 KB pass intact, several calls at a time', async () => {
+    const transport = await socketPair((peer) => void serve(peer, [echo()]))
+    const connection = connect(transport)
+    const client = createClient(Echo, connection)
+    const chunk = crypto.getRandomValues(new Uint8Array(64 * 1024))
+    const expected = Bun.hash(chunk)
+    let received = 0
+    const worker = async () => {
+      for (let index = 0; index < 120; index++) {
+        const { data } = await client.bulk({ data: chunk })
+        expect(Bun.hash(data)).toBe(expected)
+        received += data.length
+      }
+    }
+    await Promise.all([worker(), worker(), worker(), worker()])
+    expect(received).toBe(480 * 64 * 1024)
+    connection.close()
+  })
+
+  test('a reader that is slow holds the writer back, and nothing is lost', async () => {
+    const peer = Promise.withResolvers<Transport>()
+    const writer = await socketPair(peer.resolve)
+    const reader = await peer.promise
+    const total = 8 << 20
+    let accepted = false
+    const written = Promise.resolve(writer.write(new Uint8Array(total).fill(7))).then(() => {
+      accepted = true
+    })
+    // The kernel's buffers are far smaller than what was written, so it cannot have been accepted in one go.
+    expect(accepted).toBe(false)
+    let received = 0
+    const all = Promise.withResolvers<void>()
+    reader.onData((chunk) => {
+      received += chunk.length
+      if (received === total) all.resolve()
+    })
+    await Promise.all([written, all.promise])
+    writer.close()
+  })
+
+  test('what was written before close arrives', async () => {
+    const peer = Promise.withResolvers<Transport>()
+    const writer = await socketPair(peer.resolve)
+    const reader = await peer.promise
+    let received = 0
+    reader.onData((chunk) => {
+      received += chunk.length
+    })
+    const closed = new Promise<void>((resolve) => reader.onClose(() => resolve()))
+    void writer.write(new Uint8Array(4 << 20))
+    writer.close()
+    await closed
+    expect(received).toBe(4 << 20)
+  })
+
+  test('a peer that closes in the middle rejects calls in flight', async () => {
+    const peer = Promise.withResolvers<Transport>()
+    const transport = await socketPair((other) => {
+      serve(other, [echo()])
+      peer.resolve(other)
+    })
+    const client = createClient(Echo, connect(transport))
+    await client.say({ text: 'up' })
+    const calls = [client.hang({}), client.bulk({ data: new Uint8Array(4_000_000) })].map(failure)
+    const server = await peer.promise
+    server.close(new Error('gone'))
+    expect(await calls[0]).toStartWith('unavailable')
+    expect(await calls[1]).toStartWith('unavailable')
+  })
+
+  test('a listening descriptor serves on in another process', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'ttrpc-'))
+    dirs.push(dir)
+    const listener = listen({ unix: join(dir, 's') }, () => {})
+    const script = `
+      import { listen } from ${JSON.stringify(join(import.meta.dir, 'bun.ts'))}
+      listen({ fd: 3 }, (transport) => transport.onData((chunk) => transport.write(chunk)))
+    `
+    const child = Bun.spawn([process.execPath, '-e', script], {
+      stdio: ['ignore', 'inherit', 'inherit', listener.fd],
+    })
+    try {
+      // Stopping removes the file by its name; under another one the socket stays.
+      renameSync(join(dir, 's'), join(dir, 'kept'))
+      listener.stop()
+      const transport = await connectUnix(join(dir, 'kept'))
+      const echoed = new Promise<string>((resolve) => transport.onData((chunk) => resolve(`${chunk}`)))
+      void transport.write(Uint8Array.of(1, 2, 3))
+      expect(await echoed).toBe(`${Buffer.from([1, 2, 3])}`)
+      transport.close()
+    } finally {
+      child.kill()
+      await child.exited
+    }
+  })
+
+  test('no one listening is an error with its code', async () => {
+    const error = await connectUnix('/nonexistent/s').catch((thrown: unknown) => thrown)
+    expect((error as { code?: string }).code).toBe('ENOENT')
+  })
+})

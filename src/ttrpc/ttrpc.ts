@@ -1,0 +1,24 @@
+/** ttrpc, containerd's small RPC: unary calls over one byte stream. Knows nothing of containers. */
+export {
+  type CallOptions,
+  type CancelSignal,
+  type Client,
+  ClientConnection,
+  type ClientDefaults,
+  type ConnectOptions,
+  connect,
+  createClient,
+} from './client.ts'
+export type { MessageType, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
+export type { Status } from './envelope.ts'
+export {
+  type CallContext,
+  type Implementation,
+  type ServeOptions,
+  type ServerConnection,
+  type Service,
+  serve,
+  service,
+} from './server.ts'
+export { type StatusName, statusCodes, statusName, TtrpcError } from './status.ts'
+export { type Transport, transportPair } from './transport.ts'
