@@ -27,6 +27,13 @@ export interface HypervisorConfig {
   /** `rootless_uid_blocks` (ours): how many blocks, that is how many sandboxes at most. */
   readonly rootlessUidBlocks: number
   readonly enableAnnotations: readonly string[]
+  /** `valid_hypervisor_paths`: file name patterns that the annotation `path` may name. */
+  readonly validHypervisorPaths: readonly string[]
+  /** `valid_virtio_fs_daemon_paths`: likewise for `virtio_fs_daemon`. */
+  readonly validVirtioFsDaemonPaths: readonly string[]
+  /** `valid_entropy_sources`: likewise for `entropy_source`. */
+  readonly validEntropySources: readonly string[]
+  /** May have a fraction; whoever builds the machine rounds up. */
   readonly defaultVcpus: number
   /** 0 means as many as the host has. */
   readonly defaultMaxVcpus: number
@@ -37,6 +44,7 @@ export interface HypervisorConfig {
   readonly memorySlots: number
   /** Free PCIe root ports for hot-plug. */
   readonly pcieRootPort: number
+  /** `seccompsandbox`: value of QEMU's `-sandbox`; never empty, never off. */
   readonly seccompSandbox: string
   readonly sharedFs: 'virtio-fs' | 'none'
   readonly virtioFsDaemon: string

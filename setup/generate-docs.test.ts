@@ -1,0 +1,40 @@
+import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { keys } from '../src/config/keys.ts'
+import { builtInConfig, loadConfig } from '../src/config/load.ts'
+import { catalogue } from '../src/errors.ts'
+import { createLogger } from '../src/log.ts'
+import { generatedFiles } from './generate-docs.ts'
+
+const repository = join(import.meta.dir, '..')
+const remedy = 'run `bun setup/generate-docs.ts`'
+
+test.each(Object.entries(generatedFiles()))('%s is in step with the code', (path, text) => {
+  const committed = readFileSync(join(repository, path), 'utf8')
+  expect(committed === text ? 'in step' : `${path} is out of step: ${remedy}`).toBe('in step')
+})
+
+test('the shipped configuration file is the built-in configuration, and loads without a warning', () => {
+  const warnings: string[] = []
+  const log = createLogger({ sink: ({ message }) => warnings.push(message) })
+  const file = join(repository, 'packaging/configuration.toml')
+  const shipped = loadConfig({ file, env: {}, log })
+  expect({ ...shipped, source: 'built-in' }).toEqual({ ...builtInConfig(), dropIns: shipped.dropIns })
+  expect(shipped.hypervisor.rootless).toBe(true)
+  expect(warnings).toEqual([])
+})
+
+test('every key and every code stands in its page', () => {
+  const files = generatedFiles()
+  for (const { key } of keys) {
+    expect(files['docs/configuration.md']).toContain(`### \`${key}\``)
+    expect(files['packaging/configuration.toml']).toMatch(new RegExp(`^${key} = `, 'm'))
+  }
+  for (const code of Object.keys(catalogue)) expect(files['docs/errors.md']).toContain(`## ${code}\n`)
+})
+
+test('every placeholder of a remedy or sentence is a plain name', () => {
+  for (const { sentence, remedy: advice } of Object.values(catalogue))
+    for (const text of [sentence, advice]) expect(text.replace(/\{[a-zA-Z]+\}/g, '')).not.toMatch(/[{}]/)
+})

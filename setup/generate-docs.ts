@@ -1,0 +1,16 @@
+/** Writes the files that come from tables in the code: `bun setup/generate-docs.ts`. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { catalogue } from '../src/errors.ts'
+import { configurationFile, configurationPage, errorsPage } from './docs-pages.ts'
+
+/** Generated files by their path from the repository's root. */
+export const generatedFiles = (): Readonly<Record<string, string>> => ({
+  'docs/errors.md': errorsPage(catalogue),
+  'docs/configuration.md': configurationPage(),
+  'packaging/configuration.toml': configurationFile(),
+})
+
+if (import.meta.main)
+  for (const [path, text] of Object.entries(generatedFiles()))
+    writeFileSync(join(import.meta.dir, '..', path), text)

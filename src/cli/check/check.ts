@@ -1,0 +1,32 @@
+/** What a host check is: named, independent of the others, and always with a remedy when it is not ok. */
+import type { Config } from '../../config/config.ts'
+import type { HostProbe } from './host-probe.ts'
+
+export type CheckStatus = 'ok' | 'warning' | 'failed'
+
+export interface CheckResult {
+  /** Stable, for scripts: `kvm`, `qemu`, `uid-range`. */
+  readonly name: string
+  readonly status: CheckStatus
+  /** What was found. */
+  readonly detail: string
+  /** What a person does about it; empty when the status is ok. */
+  readonly remedy: string
+}
+
+export type Outcome = Omit<CheckResult, 'name'>
+
+export interface CheckContext {
+  readonly host: HostProbe
+  /** What will be used: a check of what the configuration does not use is ok and says so. */
+  readonly config: Config
+}
+
+export interface Check {
+  readonly name: string
+  run(context: CheckContext): Outcome | Promise<Outcome>
+}
+
+export const ok = (detail: string): Outcome => ({ status: 'ok', detail, remedy: '' })
+export const warning = (detail: string, remedy: string): Outcome => ({ status: 'warning', detail, remedy })
+export const failed = (detail: string, remedy: string): Outcome => ({ status: 'failed', detail, remedy })

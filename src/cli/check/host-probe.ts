@@ -1,0 +1,127 @@
+/** The facts of the host that checks look at, behind one interface so that every outcome can be tested anywhere. */
+import { accessSync, constants, lstatSync, readFileSync, statfsSync } from 'node:fs'
+import { arch, release } from 'node:os'
+import type { HypervisorConfig } from '../../config/config.ts'
+import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../config/guest-image.ts'
+import { landlockAbi } from '../../linux/landlock.ts'
+import { findTool } from '../../linux/which.ts'
+import { checkUidRange, type UidRange } from '../../rootless/uid-range.ts'
+
+export interface FileFacts {
+  readonly kind: 'file' | 'directory' | 'character-device' | 'other'
+  readonly uid: number
+  readonly gid: number
+  /** Permission bits. */
+  readonly mode: number
+}
+
+export interface CommandOutput {
+  /** Exit code; 128 + n after signal n; -1 when it could not be started. */
+  readonly code: number
+  /** stdout and stderr, or why it could not be started. */
+  readonly text: string
+}
+
+export interface HostProbe {
+  uid(): number
+  /** `x64`, `arm64` and so on, as Node names them. */
+  architecture(): string
+  /** `uname -r`. */
+  kernelRelease(): string
+  /** A file's text; undefined when it cannot be read. */
+  readText(path: string): string | undefined
+  /** Of the path itself, not of what a symbolic link leads to; undefined when there is nothing. */
+  stat(path: string): FileFacts | undefined
+  /** Asked of the kernel, so a read-only mount counts. */
+  isWritable(path: string): boolean
+  isExecutable(path: string): boolean
+  /** Bytes free for root; undefined when the path does not exist. */
+  freeBytes(path: string): number | undefined
+  /** Absolute path of a system tool. */
+  findTool(name: string): string | undefined
+  /** Runs a short command with a deadline of ten seconds. */
+  run(argv: readonly string[]): Promise<CommandOutput>
+  landlockAbi(): number
+  /** @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP. */
+  checkUidRange(range: UidRange): void
+  /** What image would be used, in words, after its checksums were compared. @throws KataError IMAGE_*. */
+  verifyImage(hypervisor: HypervisorConfig): Promise<string>
+}
+
+/** The host this process runs on. `cacheDir`: where `kata-ts image build` left its image. */
+export function hostProbe(cacheDir?: string): HostProbe {
+  return {
+    uid: () => process.getuid?.() ?? -1,
+    architecture: arch,
+    kernelRelease: release,
+    readText: (path) => attempt(() => readFileSync(path, 'utf8')),
+    stat: (path) => attempt(() => fileFacts(path)),
+    isWritable: (path) => canAccess(path, constants.W_OK),
+    isExecutable: (path) => canAccess(path, constants.X_OK),
+    freeBytes: (path) =>
+      attempt(() => {
+        const { bfree, bsize } = statfsSync(path)
+        return bfree * bsize
+      }),
+    findTool,
+    run: runCommand,
+    landlockAbi,
+    checkUidRange,
+    verifyImage: (hypervisor) => verifyConfiguredImage(hypervisor, cacheDir),
+  }
+}
+
+function attempt<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch {
+    return undefined
+  }
+}
+
+const canAccess = (path: string, mode: number) =>
+  attempt(() => {
+    accessSync(path, mode)
+    return true
+  }) ?? false
+
+function fileFacts(path: string): FileFacts {
+  const stat = lstatSync(path)
+  const kind = stat.isFile()
+    ? 'file'
+    : stat.isDirectory()
+      ? 'directory'
+      : stat.isCharacterDevice()
+        ? 'character-device'
+        : 'other'
+  return { kind, uid: stat.uid, gid: stat.gid, mode: stat.mode & 0o7777 }
+}
+
+async function runCommand(argv: readonly string[]): Promise<CommandOutput> {
+  try {
+    const child = Bun.spawn([...argv], {
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      timeout: 10_000,
+      killSignal: 'SIGKILL',
+    })
+    const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+    return { code, text: stdout + stderr }
+  } catch (error) {
+    return { code: -1, text: String(error) }
+  }
+}
+
+async function verifyConfiguredImage(
+  { kernel, initrd, image }: HypervisorConfig,
+  cacheDir?: string,
+): Promise<string> {
+  const own = [kernel, initrd || image].filter((path) => path !== '')
+  if (kernel !== '') checkKernel(kernel)
+  if (initrd !== '') checkInitrd(initrd)
+  if (own.length === 2) return own.join(' and ')
+  const built = requireImage(cacheDir)
+  await verifyImage(built)
+  return [`image ${built.id}, checksums match`, ...own].join(', and ')
+}

@@ -1,0 +1,62 @@
+/** /dev/kvm as rootless VMMs need it, and the CPU behind it. What is missing is fatal only if KVM is insisted upon. */
+import { type Check, type CheckContext, failed, type Outcome, ok, warning } from './check.ts'
+
+export const kvmDevice = '/dev/kvm'
+const threeCommands =
+  'Run `groupadd kvm -r`, `chown root:kvm /dev/kvm` and `chmod 660 /dev/kvm`, or `kata-ts check --fix-kvm`.'
+
+const cpu: Check = {
+  name: 'cpu',
+  run: ({ host, config }) => {
+    if (config.hypervisor.accelerator === 'tcg') return ok('not used: accelerator = "tcg"')
+    const flags = /^flags\s*:(.*)$/m.exec(host.readText('/proc/cpuinfo') ?? '')?.[1]?.split(' ') ?? []
+    const found = ['vmx', 'svm'].find((flag) => flags.includes(flag))
+    if (found !== undefined) return ok(`hardware virtualization (${found})`)
+    return withoutKvm(config, 'the CPU shows neither vmx nor svm')
+  },
+}
+
+const kvm: Check = {
+  name: 'kvm',
+  run: (context) => {
+    const { host, config } = context
+    if (config.hypervisor.accelerator === 'tcg') return ok('not used: accelerator = "tcg"')
+    const node = host.stat(kvmDevice)
+    if (node === undefined) return withoutKvm(config, `${kvmDevice} does not exist`)
+    if (node.kind !== 'character-device') return withoutKvm(config, `${kvmDevice} is not a device`)
+    const mode = node.mode.toString(8).padStart(4, '0')
+    const found = `${kvmDevice} has owner ${node.uid}, group ${groupName(context, node.gid)} and mode ${mode}`
+    if (node.gid === 0 || (node.mode & 0o060) !== 0o060) return withoutGroup(context, found)
+    if ((node.mode & 0o006) !== 0)
+      return warning(`${found}: every user of this host may use it`, threeCommands)
+    if (node.uid !== 0) return warning(`${found}: its owner may change its mode`, threeCommands)
+    return ok(found)
+  },
+}
+
+export const kvmChecks: readonly Check[] = [cpu, kvm]
+
+function withoutKvm({ hypervisor }: CheckContext['config'], detail: string): Outcome {
+  const load =
+    'Enable virtualization in the firmware (or nested virtualization) and load kvm_intel or kvm_amd'
+  return hypervisor.accelerator === 'kvm'
+    ? failed(detail, `${load}, or set accelerator = "auto".`)
+    : warning(`${detail}: machines run under TCG, many times slower`, `${load}.`)
+}
+
+/** The VMM's user could not open the node, or would need group 0, which is never handed over. */
+function withoutGroup({ config }: CheckContext, found: string): Outcome {
+  if (!config.hypervisor.rootless) return warning(`${found}: a rootless VMM could not open it`, threeCommands)
+  const detail = `${found}: the VMM's user cannot open it`
+  return config.hypervisor.accelerator === 'kvm'
+    ? failed(detail, threeCommands)
+    : warning(detail, threeCommands)
+}
+
+function groupName({ host }: CheckContext, gid: number): string {
+  const line = host
+    .readText('/etc/group')
+    ?.split('\n')
+    .find((text) => text.split(':')[2] === String(gid))
+  return line === undefined ? String(gid) : `${line.split(':')[0]} (${gid})`
+}

@@ -1,0 +1,563 @@
+import { describe, expect, test } from 'bun:test'
+import type { HypervisorConfig } from '../../config/config.ts'
+import { loadConfig } from '../../config/load.ts'
+import { KataError } from '../../errors.ts'
+import { silentLogger } from '../../log.ts'
+import { type CheckResult, ok } from './check.ts'
+import { contextOf, type FakeHost, fakeHost } from './fake-host.ts'
+import { fixKvm } from './fix-kvm.ts'
+import { hostProbe } from './host-probe.ts'
+import { checks, runChecks } from './run-checks.ts'
+
+async function check(
+  name: string,
+  host: FakeHost,
+  changes: Partial<HypervisorConfig> = {},
+): Promise<CheckResult> {
+  const results = await runChecks(contextOf(host, changes))
+  return results.find((result) => result.name === name)!
+}
+
+const kvmNode = (gid: number, mode: number, uid = 0) => ({
+  kind: 'character-device' as const,
+  uid,
+  gid,
+  mode,
+})
+
+test('on a healthy host every check is ok and needs no remedy', async () => {
+  const results = await runChecks(contextOf(fakeHost()))
+  expect(results.filter(({ status, remedy }) => status !== 'ok' || remedy !== '')).toEqual([])
+  expect(new Set(results.map(({ name }) => name)).size).toBe(checks.length)
+})
+
+/** Each row: check, what is changed, the status expected, a part of detail or remedy. */
+type Row = [
+  string,
+  string,
+  (host: FakeHost) => void,
+  Partial<HypervisorConfig>,
+  CheckResult['status'],
+  string,
+]
+
+const rows: Row[] = [
+  ['root', 'not root', (host) => Object.assign(host, { uid: () => 1000 }), {}, 'failed', 'uid 1000'],
+  [
+    'system',
+    'another CPU',
+    (host) => Object.assign(host, { architecture: () => 'arm64' }),
+    {},
+    'failed',
+    'arm64',
+  ],
+  [
+    'system',
+    'an old kernel',
+    (host) => Object.assign(host, { kernelRelease: () => '5.10.0' }),
+    {},
+    'warning',
+    '5.10.0',
+  ],
+  [
+    'system',
+    'another distribution',
+    (host) => host.files.set('/etc/os-release', 'ID=fedora\n'),
+    {},
+    'warning',
+    'Debian 13',
+  ],
+  [
+    'system',
+    'no os-release',
+    (host) => host.files.delete('/etc/os-release'),
+    {},
+    'warning',
+    'unknown distribution',
+  ],
+  [
+    'memory',
+    'less than a sandbox',
+    (host) => host.files.set('/proc/meminfo', 'MemAvailable: 1024000 kB\n'),
+    {},
+    'warning',
+    '1000 MiB available',
+  ],
+  [
+    'memory',
+    'enough for a smaller sandbox',
+    (host) => host.files.set('/proc/meminfo', 'MemAvailable: 1024000 kB\n'),
+    { defaultMemory: 512 },
+    'ok',
+    '',
+  ],
+  [
+    'memory',
+    'hardly any',
+    (host) => host.files.set('/proc/meminfo', 'MemAvailable: 100000 kB\n'),
+    {},
+    'failed',
+    'default_memory',
+  ],
+  ['namespaces', 'one missing', (host) => host.stats.delete('/proc/self/ns/net'), {}, 'failed', 'net'],
+  [
+    'namespaces',
+    'one limited to none',
+    (host) => host.files.set('/proc/sys/user/max_ipc_namespaces', '0\n'),
+    {},
+    'failed',
+    'ipc',
+  ],
+  [
+    'seccomp',
+    'no filters',
+    (host) => host.files.delete('/proc/sys/kernel/seccomp/actions_avail'),
+    {},
+    'failed',
+    'CONFIG_SECCOMP_FILTER',
+  ],
+  [
+    'cgroups',
+    'v1',
+    (host) => {
+      host.files.delete('/sys/fs/cgroup/cgroup.controllers')
+      host.stats.set('/sys/fs/cgroup/memory', kvmNode(0, 0))
+    },
+    {},
+    'ok',
+    'cgroup v1',
+  ],
+  [
+    'cgroups',
+    'none',
+    (host) => host.files.delete('/sys/fs/cgroup/cgroup.controllers'),
+    {},
+    'warning',
+    'Mount cgroup2',
+  ],
+  [
+    'overlayfs',
+    'a module',
+    (host) => {
+      host.files.delete('/proc/filesystems')
+      host.files.set('/lib/modules/6.12.0-amd64/modules.dep', 'kernel/fs/overlayfs/overlay.ko.xz:\n')
+    },
+    {},
+    'ok',
+    'module',
+  ],
+  [
+    'overlayfs',
+    'none',
+    (host) => host.files.set('/proc/filesystems', 'nodev\toverlayish\n'),
+    {},
+    'failed',
+    'modprobe overlay',
+  ],
+  [
+    'run-directory',
+    'read-only',
+    (host) => Object.assign(host, { isWritable: (path: string) => path !== '/run' }),
+    {},
+    'failed',
+    '/run cannot be written',
+  ],
+  [
+    'run-directory',
+    'missing',
+    (host) => Object.assign(host, { freeBytes: () => undefined }),
+    {},
+    'failed',
+    '/run cannot be written',
+  ],
+  [
+    'run-directory',
+    'full',
+    (host) => Object.assign(host, { freeBytes: () => 1024 }),
+    {},
+    'failed',
+    '0 MiB free',
+  ],
+  [
+    'run-directory',
+    'nearly full',
+    (host) => Object.assign(host, { freeBytes: () => 64 * 1024 ** 2 }),
+    {},
+    'warning',
+    '64 MiB free',
+  ],
+  ['cpu', 'AMD', (host) => host.files.set('/proc/cpuinfo', 'flags : fpu svm\n'), {}, 'ok', 'svm'],
+  [
+    'cpu',
+    'neither, auto',
+    (host) => host.files.set('/proc/cpuinfo', 'flags : fpu vmxnet\n'),
+    {},
+    'warning',
+    'TCG',
+  ],
+  [
+    'cpu',
+    'neither, kvm',
+    (host) => host.files.delete('/proc/cpuinfo'),
+    { accelerator: 'kvm' },
+    'failed',
+    'neither vmx nor svm',
+  ],
+  [
+    'cpu',
+    'neither, tcg',
+    (host) => host.files.delete('/proc/cpuinfo'),
+    { accelerator: 'tcg' },
+    'ok',
+    'not used',
+  ],
+  ['kvm', 'missing, auto', (host) => host.stats.delete('/dev/kvm'), {}, 'warning', 'does not exist'],
+  [
+    'kvm',
+    'missing, kvm',
+    (host) => host.stats.delete('/dev/kvm'),
+    { accelerator: 'kvm' },
+    'failed',
+    'does not exist',
+  ],
+  ['kvm', 'missing, tcg', (host) => host.stats.delete('/dev/kvm'), { accelerator: 'tcg' }, 'ok', 'not used'],
+  [
+    'kvm',
+    'a file',
+    (host) => host.stats.set('/dev/kvm', { ...kvmNode(993, 0o660), kind: 'file' }),
+    { accelerator: 'kvm' },
+    'failed',
+    'not a device',
+  ],
+  [
+    'kvm',
+    'root:root, auto',
+    (host) => host.stats.set('/dev/kvm', kvmNode(0, 0o660)),
+    {},
+    'warning',
+    'groupadd kvm -r',
+  ],
+  [
+    'kvm',
+    'root:root, kvm',
+    (host) => host.stats.set('/dev/kvm', kvmNode(0, 0o660)),
+    { accelerator: 'kvm' },
+    'failed',
+    '--fix-kvm',
+  ],
+  [
+    'kvm',
+    'root:root, rootless off',
+    (host) => host.stats.set('/dev/kvm', kvmNode(0, 0o660)),
+    { accelerator: 'kvm', rootless: false },
+    'warning',
+    'rootless',
+  ],
+  [
+    'kvm',
+    'closed to its group',
+    (host) => host.stats.set('/dev/kvm', kvmNode(993, 0o640)),
+    { accelerator: 'kvm' },
+    'failed',
+    'mode 0640',
+  ],
+  [
+    'kvm',
+    'world-writable',
+    (host) => host.stats.set('/dev/kvm', kvmNode(993, 0o666)),
+    { accelerator: 'kvm' },
+    'warning',
+    'every user',
+  ],
+  [
+    'kvm',
+    'owned by a user',
+    (host) => host.stats.set('/dev/kvm', kvmNode(993, 0o660, 1000)),
+    {},
+    'warning',
+    'its owner',
+  ],
+  [
+    'kvm',
+    'a group of another name',
+    (host) => host.stats.set('/dev/kvm', kvmNode(36, 0o660)),
+    {},
+    'ok',
+    'group 36',
+  ],
+  ['qemu', 'missing', () => {}, { path: '/opt/qemu' }, 'failed', 'apt-get install qemu-system-x86'],
+  [
+    'qemu',
+    'too old',
+    (host) =>
+      host.commands.set('/usr/bin/qemu-system-x86_64 --version', {
+        code: 0,
+        text: 'QEMU emulator version 7.1.0',
+      }),
+    {},
+    'failed',
+    'older than 7.2',
+  ],
+  [
+    'qemu',
+    'just new enough',
+    (host) =>
+      host.commands.set('/usr/bin/qemu-system-x86_64 --version', {
+        code: 0,
+        text: 'QEMU emulator version 7.2.0',
+      }),
+    {},
+    'ok',
+    '7.2.0',
+  ],
+  [
+    'qemu',
+    'broken',
+    (host) => host.commands.set('/usr/bin/qemu-system-x86_64 --version', { code: 139, text: 'bang' }),
+    {},
+    'failed',
+    '139): bang',
+  ],
+  ['qemu-features', 'missing program', () => {}, { path: '/opt/qemu' }, 'failed', '/opt/qemu'],
+  [
+    'qemu-features',
+    'without a device',
+    (host) =>
+      host.commands.set('/usr/bin/qemu-system-x86_64 -device help', {
+        code: 0,
+        text: 'vhost-user-fs-pci-transitional virtio-serial-pci virtserialport pcie-root-port',
+      }),
+    {},
+    'failed',
+    'lacks vhost-user-fs-pci',
+  ],
+  [
+    'qemu-features',
+    'without memfd',
+    (host) => host.commands.delete('/usr/bin/qemu-system-x86_64 -machine none -object help'),
+    {},
+    'failed',
+    'memory-backend-memfd',
+  ],
+  [
+    'qemu-features',
+    'without kvm, auto',
+    (host) => host.commands.set('/usr/bin/qemu-system-x86_64 -accel help', { code: 0, text: 'tcg' }),
+    {},
+    'failed',
+    'lacks kvm',
+  ],
+  [
+    'qemu-features',
+    'without kvm, tcg',
+    (host) => host.commands.set('/usr/bin/qemu-system-x86_64 -accel help', { code: 0, text: 'tcg' }),
+    { accelerator: 'tcg' },
+    'ok',
+    '',
+  ],
+  [
+    'virtiofsd',
+    'missing',
+    (host) => host.commands.delete('/usr/libexec/virtiofsd --version'),
+    {},
+    'failed',
+    'apt-get install virtiofsd',
+  ],
+  [
+    'virtiofsd',
+    'not needed',
+    (host) => host.commands.delete('/usr/libexec/virtiofsd --version'),
+    { sharedFs: 'none' },
+    'ok',
+    'not used',
+  ],
+  [
+    'virtiofsd',
+    'broken',
+    (host) => host.commands.set('/usr/libexec/virtiofsd --version', { code: 1, text: 'bang' }),
+    {},
+    'failed',
+    'bang',
+  ],
+  ['jail-tools', 'no enosys', (host) => host.tools.delete('enosys'), {}, 'failed', 'not found: enosys'],
+  [
+    'landlock',
+    'not in the kernel',
+    (host) => Object.assign(host, { landlockAbi: () => 0 }),
+    {},
+    'warning',
+    'no Landlock',
+  ],
+  [
+    'landlock',
+    'not in setpriv',
+    (host) => host.commands.delete('/usr/bin/setpriv --help'),
+    {},
+    'warning',
+    'util-linux from 2.40',
+  ],
+  ['rootless', 'off', () => {}, { rootless: false }, 'warning', 'run as root'],
+  ['account', 'no useradd', (host) => host.tools.delete('useradd'), {}, 'failed', 'rootless_account'],
+  [
+    'account',
+    'read-only /etc',
+    (host) => Object.assign(host, { isWritable: (path: string) => path !== '/etc' }),
+    {},
+    'failed',
+    '"userdb"',
+  ],
+  [
+    'account',
+    'read-only /etc, userdb',
+    (host) => Object.assign(host, { isWritable: (path: string) => path !== '/etc' }),
+    { rootlessAccount: 'userdb' },
+    'ok',
+    '/run/userdb',
+  ],
+  [
+    'account',
+    'userdb that nobody resolves',
+    (host) => host.files.set('/etc/nsswitch.conf', 'passwd: files\ngroup: systemd\n'),
+    { rootlessAccount: 'userdb' },
+    'warning',
+    'libnss-systemd',
+  ],
+  [
+    'account',
+    'bare numbers',
+    (host) => host.tools.delete('useradd'),
+    { rootlessAccount: 'none' },
+    'ok',
+    'bare numbers',
+  ],
+  ['account', 'rootless off', (host) => host.tools.delete('useradd'), { rootless: false }, 'ok', 'not used'],
+  [
+    'uid-range',
+    'rootless off',
+    (host) =>
+      Object.assign(host, {
+        checkUidRange: () => {
+          throw new Error('asked')
+        },
+      }),
+    { rootless: false },
+    'ok',
+    'not used',
+  ],
+  [
+    'uid-range',
+    'the check breaks',
+    (host) =>
+      Object.assign(host, {
+        checkUidRange: () => {
+          throw new Error('bang')
+        },
+      }),
+    {},
+    'failed',
+    'itself broke: bang',
+  ],
+  [
+    'guest-image',
+    'missing',
+    (host) =>
+      Object.assign(host, { verifyImage: () => Promise.reject(new KataError('NOT_ROOT', { what: 'x' })) }),
+    {},
+    'failed',
+    'x must be run as root',
+  ],
+  [
+    'guest-image',
+    'the check breaks',
+    (host) => Object.assign(host, { verifyImage: () => Promise.reject(new Error('bang')) }),
+    {},
+    'failed',
+    'itself broke: bang',
+  ],
+]
+
+test.each(rows)('%s: %s', async (name, _what, change, config, status, part) => {
+  const host = fakeHost()
+  change(host)
+  const result = await check(name, host, config)
+  expect(result.status).toBe(status)
+  expect(`${result.detail} ${result.remedy}`).toContain(part)
+  expect(result.remedy === '').toBe(status === 'ok')
+})
+
+test('an overlap of the uid range is reported with its own remedy', async () => {
+  const overlap = new KataError('CONFIG_CONFLICT', {
+    where: '/etc/subuid',
+    reason: 'overlap',
+    hint: 'Move it.',
+  })
+  const host = fakeHost({
+    checkUidRange: () => {
+      throw overlap
+    },
+  })
+  expect(await check('uid-range', host)).toEqual({
+    name: 'uid-range',
+    status: 'failed',
+    detail: '/etc/subuid: overlap',
+    remedy: 'Move it.',
+  })
+})
+
+test('every check comes to a result on the real host', async () => {
+  const config = loadConfig({ env: {}, searchPaths: [], log: silentLogger })
+  const results = await runChecks({ host: hostProbe(), config })
+  expect(results.map(({ name }) => name)).toEqual(checks.map(({ name }) => name))
+  expect(results.filter(({ detail }) => detail.includes('itself broke'))).toEqual([])
+  expect(results.find(({ name }) => name === 'seccomp')?.status).toBe('ok')
+})
+
+test('a list of own checks can be run', async () => {
+  expect(await runChecks(contextOf(fakeHost()), [{ name: 'a', run: () => ok('fine') }])).toEqual([
+    { name: 'a', status: 'ok', detail: 'fine', remedy: '' },
+  ])
+})
+
+describe('fixKvm', () => {
+  const done = { code: 0, text: '' }
+  const withCommands = (...commands: string[]) => {
+    const host = fakeHost()
+    for (const command of commands) host.commands.set(`/usr/bin/${command}`, done)
+    return host
+  }
+  const three = ['groupadd kvm -r', 'chown root:kvm /dev/kvm', 'chmod 660 /dev/kvm']
+
+  test('runs exactly the three documented commands, in order', async () => {
+    const host = withCommands(...three)
+    host.files.set('/etc/group', 'root:x:0:\nkvmlike:x:5:\n')
+    const steps = await fixKvm(host)
+    expect(host.ran).toEqual(three.map((command) => `/usr/bin/${command}`))
+    expect(steps).toEqual(three.map((command) => ({ command, status: 'done', detail: '' })))
+  })
+
+  test('does not make a group that exists', async () => {
+    const host = withCommands(...three)
+    expect((await fixKvm(host)).map(({ status }) => status)).toEqual(['not needed', 'done', 'done'])
+    expect(host.ran).toEqual(three.slice(1).map((command) => `/usr/bin/${command}`))
+  })
+
+  test('stops at the first command that fails and says why', async () => {
+    const host = withCommands('chmod 660 /dev/kvm')
+    expect((await fixKvm(host)).at(-1)).toEqual({
+      command: 'chown root:kvm /dev/kvm',
+      status: 'failed',
+      detail: 'exit code 127: not found',
+    })
+    host.tools.delete('chown')
+    expect((await fixKvm(host)).at(-1)?.detail).toBe('chown was not found')
+  })
+
+  test('refuses without root, without the node, and when the path is not a device', async () => {
+    await expect(fixKvm(fakeHost({ uid: () => 1000 }))).rejects.toThrow('[NOT_ROOT]')
+    for (const node of [undefined, { ...kvmNode(0, 0o777), kind: 'other' as const }]) {
+      const host = fakeHost({ stat: () => node })
+      await expect(fixKvm(host)).rejects.toThrow('[KVM_MISSING]')
+      expect(host.ran).toEqual([])
+    }
+  })
+})

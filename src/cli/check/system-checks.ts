@@ -1,0 +1,137 @@
+/** The host itself: who we are, kernel, memory, run directory, cgroups. */
+import { type Check, failed, ok, warning } from './check.ts'
+
+const MiB = 1024 ** 2
+
+const root: Check = {
+  name: 'root',
+  run: ({ host }) =>
+    host.uid() === 0
+      ? ok('running as root')
+      : failed(
+          `running as uid ${host.uid()}`,
+          'Run it as root or with sudo: kata-ts makes accounts, namespaces and mounts, and gives root up for the VMM.',
+        ),
+}
+
+const system: Check = {
+  name: 'system',
+  run: ({ host }) => {
+    if (host.architecture() !== 'x64')
+      return failed(
+        `architecture ${host.architecture()}`,
+        'Use an x86-64 host: the guest image is built for it.',
+      )
+    const kernel = host.kernelRelease()
+    const [major = 0, minor = 0] = kernel.split('.').map((part) => Number.parseInt(part, 10))
+    const osRelease = host.readText('/etc/os-release') ?? ''
+    const field = (name: string) => new RegExp(`^${name}="?([^"\n]*)`, 'm').exec(osRelease)?.[1] ?? ''
+    const found = `${field('PRETTY_NAME') || 'unknown distribution'}, kernel ${kernel}`
+    if (major < 6 || (major === 6 && minor < 1))
+      return warning(`${found}: tried with kernels from 6.1 on`, 'Use a newer kernel if a start fails.')
+    return field('ID') === 'debian'
+      ? ok(found)
+      : warning(
+          `${found}: tried on Debian 13`,
+          'Install the packages that the other checks name with your own tools.',
+        )
+  },
+}
+
+const memory: Check = {
+  name: 'memory',
+  run: ({ host, config }) => {
+    const kilobytes = /^MemAvailable:\s*(\d+) kB$/m.exec(host.readText('/proc/meminfo') ?? '')?.[1]
+    const available = Math.floor(Number(kilobytes ?? 0) / 1024)
+    const { defaultMemory } = config.hypervisor
+    const found = `${available} MiB available, ${defaultMemory} MiB a sandbox`
+    const remedy = 'Lower default_memory (or --memory), or stop something.'
+    if (available < 256) return failed(found, remedy)
+    return available < defaultMemory ? warning(found, remedy) : ok(found)
+  },
+}
+
+const namespaces: Check = {
+  name: 'namespaces',
+  run: ({ host }) => {
+    const names = ['mnt', 'ipc', 'uts', 'net', 'pid'] as const
+    const missing = names.filter(
+      (name) =>
+        host.readText(`/proc/sys/user/max_${name}_namespaces`)?.trim() === '0' ||
+        host.stat(`/proc/self/ns/${name}`) === undefined,
+    )
+    return missing.length === 0
+      ? ok(names.join(', '))
+      : failed(
+          `the kernel gives no namespaces of kind ${missing.join(', ')}`,
+          'Use a kernel that has them, and set /proc/sys/user/max_*_namespaces above 0.',
+        )
+  },
+}
+
+const seccomp: Check = {
+  name: 'seccomp',
+  run: ({ host }) => {
+    const actions = host.readText('/proc/sys/kernel/seccomp/actions_avail')?.trim().split(' ') ?? []
+    return actions.includes('kill_process') && actions.includes('errno')
+      ? ok('seccomp filters')
+      : failed('the kernel has no seccomp filters', 'Use a kernel with CONFIG_SECCOMP_FILTER.')
+  },
+}
+
+const cgroups: Check = {
+  name: 'cgroups',
+  run: ({ host }) => {
+    const controllers = host.readText('/sys/fs/cgroup/cgroup.controllers')
+    if (controllers !== undefined) return ok(`cgroup v2 (${controllers.trim() || 'no controllers'})`)
+    if (host.stat('/sys/fs/cgroup/memory') !== undefined) return ok('cgroup v1')
+    return warning(
+      'no cgroups are mounted: VMMs are not limited on the host',
+      'Mount cgroup2 on /sys/fs/cgroup.',
+    )
+  },
+}
+
+const overlay: Check = {
+  name: 'overlayfs',
+  run: ({ host }) => {
+    if (/\boverlay$/m.test(host.readText('/proc/filesystems') ?? '')) return ok('overlayfs')
+    const modules = `/lib/modules/${host.kernelRelease()}`
+    const lists = [`${modules}/modules.dep`, `${modules}/modules.builtin`].map(
+      (path) => host.readText(path) ?? '',
+    )
+    return lists.some((list) => /(^|\/)overlay\.ko/m.test(list))
+      ? ok('overlayfs, a module that the kernel loads when it is first used')
+      : failed(
+          'the kernel has no overlayfs',
+          'Run `modprobe overlay`, or use a kernel with CONFIG_OVERLAY_FS.',
+        )
+  },
+}
+
+const runDirectory: Check = {
+  name: 'run-directory',
+  run: ({ host }) => {
+    const free = host.freeBytes('/run')
+    if (free === undefined || !host.isWritable('/run'))
+      return failed(
+        '/run cannot be written',
+        'Mount a tmpfs on /run; kata-ts keeps its state in /run/kata-ts.',
+      )
+    const found = `${Math.floor(free / MiB)} MiB free on /run`
+    const remedy = 'Free space on /run: sockets, logs and the state of sandboxes lie there.'
+    if (free < 16 * MiB) return failed(found, remedy)
+    return free < 128 * MiB ? warning(found, remedy) : ok(found)
+  },
+}
+
+export const systemChecks: readonly Check[] = [
+  root,
+  system,
+  memory,
+  namespaces,
+  seccomp,
+  cgroups,
+  overlay,
+  runDirectory,
+]

@@ -1,0 +1,202 @@
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { type ErrorCode, KataError } from '../errors.ts'
+import { createLogger, silentLogger } from '../log.ts'
+import { type Annotations, applyAnnotations } from './annotations.ts'
+import type { Config } from './config.ts'
+import { loadConfigText } from './load.ts'
+
+const size = { cpus: 4, memoryMiB: 8192 }
+const host = { size, exists: (path: string) => path.startsWith('/usr/bin/qemu') }
+const key = (name: string) => `io.katacontainers.config.hypervisor.${name}`
+const short = 'io.katacontainers.hypervisor.rootless'
+
+const config = (text: string): Config =>
+  loadConfigText('/c.toml', new TextEncoder().encode(`[hypervisor.qemu]\n${text}`), silentLogger, size)
+
+const apply = (text: string, annotations: Annotations) =>
+  applyAnnotations(config(text), annotations, silentLogger, host).hypervisor
+
+function expectCode(run: () => unknown, code: ErrorCode, part = ''): void {
+  let thrown: unknown
+  try {
+    run()
+  } catch (error) {
+    thrown = error
+  }
+  expect(thrown).toBeInstanceOf(KataError)
+  expect((thrown as KataError).code).toBe(code)
+  expect((thrown as KataError).message).toContain(part)
+}
+
+describe('enable_annotations', () => {
+  test('an annotation that is not enabled fails with its name, known or not', () => {
+    for (const name of ['default_memory', 'nonsense', 'firmware'])
+      expectCode(() => apply('', { [key(name)]: '1' }), 'ANNOTATION_NOT_ENABLED', key(name))
+  })
+
+  test('entries match whole names only', () => {
+    const list = 'enable_annotations = ["kernel"]'
+    expect(apply(list, { [key('kernel')]: '/boot/k' }).kernel).toBe('/boot/k')
+    expectCode(() => apply(list, { [key('kernel_params')]: 'a' }), 'ANNOTATION_NOT_ENABLED')
+    expect(apply('enable_annotations = ["kernel.*"]', { [key('kernel_params')]: 'a' }).kernelParams).toEqual([
+      'a',
+    ])
+    expectCode(
+      () => apply('enable_annotations = ["a|path"]', { [key('jailer_path')]: '/x' }),
+      'ANNOTATION_NOT_ENABLED',
+    )
+  })
+
+  test('other annotations are none of our business', () => {
+    expect(
+      apply('', { 'io.kubernetes.cri.sandbox-id': 'x', 'io.katacontainers.config.hypervisor': 'x' }).rootless,
+    ).toBe(false)
+  })
+
+  test('enabled but unsupported: one warning; unknown: a suggestion; an unsupported hash: an error', () => {
+    const messages: string[] = []
+    const log = createLogger({ sink: ({ message }) => messages.push(message) })
+    const all = config('enable_annotations = [".*"]')
+    applyAnnotations(all, { [key('enable_hugepages')]: 'true', [key('default_memori')]: '1' }, log, host)
+    expect(messages).toHaveLength(2)
+    expect(messages[0]).toContain('does not support it yet')
+    expect(messages[1]).toContain('did you mean io.katacontainers.config.hypervisor.default_memory?')
+    expectCode(
+      () => applyAnnotations(all, { [key('kernel_hash')]: 'ab' }, log, host),
+      'ANNOTATION_UNSUPPORTED',
+    )
+  })
+})
+
+describe('values', () => {
+  const all = 'enable_annotations = [".*"]\nkernel_params = "a=1 b"\nvirtio_fs_extra_args = ["--xattr"]'
+
+  test('are parsed by the type of their key', () => {
+    const result = apply(all, {
+      [key('default_vcpus')]: '1.5',
+      [key('default_max_vcpus')]: '3',
+      [key('default_memory')]: '512',
+      [key('kernel_params')]: 'a=2 c',
+      [key('virtio_fs_extra_args')]: '["--posix-acl"]',
+      [key('virtio_fs_cache')]: 'always',
+    })
+    expect(result).toMatchObject({
+      defaultVcpus: 1.5,
+      defaultMaxVcpus: 3,
+      defaultMemory: 512,
+      kernelParams: ['b', 'a=2', 'c'],
+      virtioFsExtraArgs: ['--xattr', '--posix-acl'],
+      virtioFsCache: 'always',
+    })
+    expect(Object.isFrozen(result)).toBe(true)
+  })
+
+  const bad: [string, string, ErrorCode][] = [
+    ['default_vcpus', '5', 'CONFIG_VALUE'],
+    ['default_memory', '9000', 'CONFIG_VALUE'],
+    ['default_memory', '1e3', 'CONFIG_TYPE'],
+    ['default_memory', '', 'CONFIG_TYPE'],
+    ['kernel', 'vmlinux', 'CONFIG_VALUE'],
+    ['kernel_params', 'a\nb', 'CONFIG_VALUE'],
+    ['machine_type', 'q35,accel=tcg', 'CONFIG_VALUE'],
+    ['cpu_features', 'pmu=off -m 9G', 'CONFIG_VALUE'],
+    ['virtio_fs_extra_args', '--xattr', 'CONFIG_TYPE'],
+    ['virtio_fs_extra_args', '["--shared-dir=/"]', 'CONFIG_VALUE'],
+  ]
+  test.each(bad)('%s = %j is refused and named', (name, value, code) => {
+    expectCode(() => apply(all, { [key(name)]: value }), code, key(name))
+  })
+
+  test('* of an allow-list stands for one part of a path, not for none', () => {
+    const list = config('enable_annotations = ["path"]\nvalid_hypervisor_paths = ["/usr/*/qemu", "/opt/**"]')
+    const path = (text: string) =>
+      applyAnnotations(list, { [key('path')]: text }, silentLogger, { size, exists: () => true }).hypervisor
+        .path
+    expect(path('/usr/bin/qemu')).toBe('/usr/bin/qemu')
+    expect(path('/opt/qemu')).toBe('/opt/qemu')
+    for (const text of ['/usr//qemu', '/usr/a/b/qemu', '/opt/a/qemu'])
+      expectCode(() => path(text), 'ANNOTATION_PATH_REFUSED')
+  })
+
+  test('a program must match its allow-list and exist', () => {
+    const list = 'enable_annotations = ["path"]\nvalid_hypervisor_paths = ["/usr/bin/qemu-*"]'
+    expect(apply(list, { [key('path')]: '/usr/bin/qemu-new' }).path).toBe('/usr/bin/qemu-new')
+    for (const path of ['/usr/bin/other', '/usr/bin/qemu-x/y', '/usr//bin/qemu-new', '/opt/qemu-new'])
+      expectCode(
+        () => apply(list, { [key('path')]: path }),
+        'ANNOTATION_PATH_REFUSED',
+        'valid_hypervisor_paths',
+      )
+    expectCode(() => apply(list, { [key('path')]: '/usr/bin/qemu-a/../../../tmp/qemu' }), 'CONFIG_VALUE')
+    expectCode(
+      () =>
+        apply('enable_annotations = ["path"]\nvalid_hypervisor_paths = ["/bin/*"]', {
+          [key('path')]: '/bin/absent',
+        }),
+      'ANNOTATION_PATH_REFUSED',
+    )
+    expectCode(
+      () => apply('enable_annotations = ["path"]', { [key('path')]: '/usr/bin/qemu-new' }),
+      'ANNOTATION_PATH_REFUSED',
+    )
+  })
+})
+
+describe('rootless', () => {
+  for (const annotation of [short, key('rootless')]) {
+    test(`${annotation}: "true" works without being enabled`, () => {
+      expect(apply('rootless = false', { [annotation]: 'true' }).rootless).toBe(true)
+      expect(apply('rootless = true', { [annotation]: 'true' }).rootless).toBe(true)
+    })
+    test(`${annotation}: "false" needs to be enabled against true`, () => {
+      expect(apply('rootless = false', { [annotation]: 'false' }).rootless).toBe(false)
+      expectCode(
+        () => apply('rootless = true', { [annotation]: 'false' }),
+        'ANNOTATION_NOT_ENABLED',
+        annotation,
+      )
+      expectCode(() => apply('rootless = true', { [annotation]: '0' }), 'ANNOTATION_NOT_ENABLED')
+      expect(
+        apply('rootless = true\nenable_annotations = ["rootless"]', { [annotation]: 'false' }).rootless,
+      ).toBe(false)
+    })
+    test(`${annotation}: anything but a boolean is an error`, () => {
+      for (const value of ['', 'yes', 'TRUEE', ' true', 'null'])
+        expectCode(() => apply('', { [annotation]: value }), 'CONFIG_TYPE', annotation)
+    })
+  }
+
+  test('two spellings that disagree are an error', () => {
+    expectCode(
+      () => apply('enable_annotations = [".*"]', { [short]: 'true', [key('rootless')]: 'false' }),
+      'CONFIG_CONFLICT',
+    )
+    expect(apply('', { [short]: 'true', [key('rootless')]: '1' }).rootless).toBe(true)
+  })
+})
+
+test('any annotations give a Config or a KataError', () => {
+  const name = fc.oneof(
+    fc.constantFrom(
+      'path',
+      'kernel',
+      'default_vcpus',
+      'virtio_fs_extra_args',
+      'rootless',
+      'kernel_params',
+      'cpu_features',
+      '__proto__',
+    ),
+    fc.string(),
+  )
+  fc.assert(
+    fc.property(fc.dictionary(name.map(key), fc.string()), (annotations) => {
+      try {
+        expect(apply('enable_annotations = [".*"]', annotations).driver).toBe('qemu')
+      } catch (error) {
+        expect(error).toBeInstanceOf(KataError)
+      }
+    }),
+  )
+})

@@ -1,0 +1,354 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { type ErrorCode, KataError } from '../errors.ts'
+import { createLogger, silentLogger } from '../log.ts'
+import type { Config } from './config.ts'
+import { keys } from './keys.ts'
+import { builtInConfig, loadConfig, loadConfigText } from './load.ts'
+
+const host = { cpus: 4, memoryMiB: 8192 }
+let dir: string
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), 'kata-ts-config-'))
+})
+afterEach(() => rmSync(dir, { recursive: true, force: true }))
+
+function write(name: string, text: string): string {
+  const path = join(dir, name)
+  mkdirSync(join(path, '..'), { recursive: true })
+  writeFileSync(path, text)
+  return path
+}
+
+function collector() {
+  const lines: { message: string; fields: Record<string, unknown> }[] = []
+  return { lines, log: createLogger({ sink: ({ message, fields }) => lines.push({ message, fields }) }) }
+}
+
+const parse = (text: string, log = silentLogger): Config =>
+  loadConfigText('/c.toml', new TextEncoder().encode(text), log, host)
+
+function failure(run: () => unknown): KataError {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof KataError) return error
+    throw error
+  }
+  throw new Error('expected a KataError')
+}
+
+const expectCode = (run: () => unknown, code: ErrorCode): KataError => {
+  const error = failure(run)
+  expect(error.code).toBe(code)
+  return error
+}
+
+describe('which file', () => {
+  const load = (options: Partial<Parameters<typeof loadConfig>[0]>) =>
+    loadConfig({ env: {}, log: silentLogger, host, searchPaths: [], ...options })
+
+  test('the named file wins, then KATA_CONF_FILE, then the search order, then the built-in one', () => {
+    const named = write('named.toml', '[hypervisor.qemu]\ndefault_memory = 300')
+    const first = write('first.toml', '[hypervisor.qemu]\ndefault_memory = 301')
+    const second = write('second.toml', '[hypervisor.qemu]\ndefault_memory = 302')
+    const searchPaths = [join(dir, 'absent.toml'), first, second]
+    const memory = (config: Config) => config.hypervisor.defaultMemory
+    expect(memory(load({ file: named, env: { KATA_CONF_FILE: second }, searchPaths }))).toBe(300)
+    expect(memory(load({ env: { KATA_CONF_FILE: second }, searchPaths }))).toBe(302)
+    expect(memory(load({ searchPaths }))).toBe(301)
+    expect(load({}).source).toBe('built-in')
+  })
+
+  test('KATA_CONF_FILE is accepted only when it resolves to an installed file', () => {
+    const installed = write('etc/configuration.toml', '')
+    const link = join(dir, 'link.toml')
+    symlinkSync(installed, link)
+    const other = write('other.toml', '')
+    expect(load({ env: { KATA_CONF_FILE: link }, searchPaths: [installed] }).source).toBe(installed)
+    for (const path of [other, join(dir, 'absent.toml')])
+      expectCode(
+        () => load({ env: { KATA_CONF_FILE: path }, searchPaths: [installed] }),
+        'CONFIG_ENV_REFUSED',
+      )
+  })
+
+  test('a named file that does not exist is an error that names it', () => {
+    const error = expectCode(() => load({ file: join(dir, 'nope.toml') }), 'CONFIG_NOT_FOUND')
+    expect(error.message).toContain('nope.toml')
+  })
+
+  test('drop-ins stand beside the resolved file, count in lexical order, and win key by key', () => {
+    const real = write(
+      'real/configuration.toml',
+      '[hypervisor.qemu]\ndefault_memory = 300\nmemory_slots = 3\nenable_annotations = ["a", "b"]\n[agent.kata]\ndial_timeout = 7',
+    )
+    write('real/config.d/20-b.toml', '[hypervisor.qemu]\ndefault_memory = 320')
+    write('real/config.d/10-a', '[hypervisor.qemu]\ndefault_memory = 310\nenable_annotations = ["c"]')
+    write('config.d/99.toml', '[hypervisor.qemu]\ndefault_memory = 999')
+    const link = join(dir, 'link.toml')
+    symlinkSync(real, link)
+    const config = load({ file: link })
+    expect(config.source).toBe(real)
+    expect(config.dropIns).toEqual([join(dir, 'real/config.d/10-a'), join(dir, 'real/config.d/20-b.toml')])
+    expect(config.hypervisor).toMatchObject({
+      defaultMemory: 320,
+      memorySlots: 3,
+      enableAnnotations: ['c'],
+    })
+    expect(config.agent.dialTimeout).toBe(7)
+  })
+
+  test('a directory among the drop-ins and a drop-in with a mistake are errors that name them', () => {
+    const main = write('configuration.toml', '')
+    write('config.d/50/x', '')
+    expect(expectCode(() => load({ file: main }), 'CONFIG_UNREADABLE').message).toContain('config.d/50')
+    rmSync(join(dir, 'config.d/50'), { recursive: true })
+    write('config.d/60.toml', '\n[runtime]\nenable_debug = 1')
+    expect(expectCode(() => load({ file: main }), 'CONFIG_TYPE').message).toContain('config.d/60.toml:3')
+  })
+
+  test('a FIFO in place of the file is refused at once instead of waited for', () => {
+    const fifo = join(dir, 'fifo')
+    Bun.spawnSync(['/usr/bin/mkfifo', fifo])
+    // In a child with a deadline: a blocking open would hang this process, its timers included.
+    const script = `
+      import { loadConfig } from '${join(import.meta.dir, 'load.ts')}'
+      import { silentLogger } from '${join(import.meta.dir, '../log.ts')}'
+      try { loadConfig({ file: '${fifo}', env: {}, log: silentLogger }) } catch (error) { console.log(error.code) }`
+    const child = Bun.spawnSync([process.execPath, '-e', script], { timeout: 5000, killSignal: 'SIGKILL' })
+    expect(child.stdout.toString().trim()).toBe('CONFIG_UNREADABLE')
+  })
+
+  test('a mistake is reported even when a later file overrides that key', () => {
+    const main = write('configuration.toml', '[hypervisor.qemu]\nrootless = "yes"')
+    write('config.d/1', '[hypervisor.qemu]\nrootless = true')
+    expectCode(() => load({ file: main }), 'CONFIG_TYPE')
+  })
+})
+
+describe('values', () => {
+  test('rootless: absent means false in a file, the built-in configuration says true', () => {
+    expect(parse('').hypervisor.rootless).toBe(false)
+    expect(parse('[hypervisor.qemu]\nrootless = true').hypervisor.rootless).toBe(true)
+    expect(builtInConfig(host).hypervisor.rootless).toBe(true)
+  })
+
+  test('the table of keys fills every field of Config', () => {
+    const config = builtInConfig(host)
+    expect(Object.keys(config.hypervisor).sort()).toEqual(
+      ['driver', ...keys.filter(({ table }) => table === 'hypervisor.qemu').map(({ field }) => field)].sort(),
+    )
+    for (const section of [config.hypervisor, config.agent, config.runtime])
+      expect(Object.values(section)).not.toContain(undefined)
+  })
+
+  test('every value of the table, absent or shipped, is one that its own type allows', () => {
+    for (const { key, type, absent, shipped } of keys)
+      for (const value of [absent, shipped]) {
+        const toml = typeof value === 'number' ? BigInt(value) : value
+        expect([key, type.fromToml(key === 'kernel_params' ? '' : toml)]).toEqual([key, value])
+      }
+  })
+
+  test('the result is frozen to the last list', () => {
+    const { hypervisor } = parse('[hypervisor.qemu]\nenable_annotations = ["path"]')
+    expect(Object.isFrozen(hypervisor)).toBe(true)
+    expect(Object.isFrozen(hypervisor.enableAnnotations)).toBe(true)
+    expect(
+      keys.some(
+        ({ absent, shipped }) =>
+          Array.isArray(absent) && (Object.isFrozen(absent) || Object.isFrozen(shipped)),
+      ),
+    ).toBe(false)
+  })
+
+  test('CPU numbers follow the host', () => {
+    const vcpus = (text: string) => parse(`[hypervisor.qemu]\n${text}`).hypervisor
+    expect(vcpus('default_vcpus = 0').defaultVcpus).toBe(1)
+    expect(vcpus('default_vcpus = -1').defaultVcpus).toBe(4)
+    expect(vcpus('default_vcpus = 64').defaultVcpus).toBe(4)
+    expect(vcpus('default_vcpus = 1.5').defaultVcpus).toBe(1.5)
+    expect(vcpus('default_maxvcpus = 64').defaultMaxVcpus).toBe(4)
+  })
+
+  test('words that stand for other values', () => {
+    const config = parse(
+      '[hypervisor.qemu]\nvirtio_fs_cache = "none"\nseccompsandbox = ""\nkernel_params = " a=1  b "\n[agent.kata]\ndial_timeout = 0',
+    )
+    expect(config.hypervisor.virtioFsCache).toBe('never')
+    expect(config.hypervisor.seccompSandbox).toStartWith('on,obsolete=deny')
+    expect(config.hypervisor.kernelParams).toEqual(['a=1', 'b'])
+    expect(config.agent.dialTimeout).toBe(30)
+  })
+
+  const refusedValues: [string, ErrorCode, string][] = [
+    ['[hypervisor.qemu]\n# c\nrootless = "true"', 'CONFIG_TYPE', 'true or false'],
+    ['[hypervisor.qemu]\n\ndefault_memory = 64', 'CONFIG_VALUE', '128 to 16777216 MiB'],
+    ['[hypervisor.qemu]\n\ndefault_memory = 256.0', 'CONFIG_TYPE', 'a whole number'],
+    ['[hypervisor.qemu]\n\ndefault_memory = 9223372036854775807', 'CONFIG_VALUE', '128 to'],
+    ['[hypervisor.qemu]\n\npcie_root_port = 17', 'CONFIG_VALUE', '0 to 16'],
+    ['[hypervisor.qemu]\n\ndefault_vcpus = nan', 'CONFIG_VALUE', '-1 to'],
+    ['[hypervisor.qemu]\n\naccelerator = "xen"', 'CONFIG_VALUE', '"auto", "kvm", "tcg"'],
+    ['[hypervisor.qemu]\n\nshared_fs = "virtio-9p"', 'CONFIG_VALUE', '"virtio-fs", "none"'],
+    ['[hypervisor.qemu]\n\npath = "qemu"', 'CONFIG_VALUE', 'an absolute path'],
+    ['[hypervisor.qemu]\n\nkernel = "/boot/../etc/shadow"', 'CONFIG_VALUE', 'without . or .. parts'],
+    ['[hypervisor.qemu]\n\nkernel = "/boot/a\\nb"', 'CONFIG_VALUE', 'an absolute path'],
+    ['[hypervisor.qemu]\n\ncpu_features = "a b"', 'CONFIG_VALUE', 'parted by commas'],
+    ['[hypervisor.qemu]\n\nseccompsandbox = "off"', 'CONFIG_VALUE', 'begins with "on"'],
+    ['[hypervisor.qemu]\n\nkernel_params = "a\\u0000b"', 'CONFIG_VALUE', 'printable ASCII'],
+    ['[hypervisor.qemu]\n\nvirtio_fs_extra_args = ["--sandbox=none"]', 'CONFIG_VALUE', 'widen its rights'],
+    ['[hypervisor.qemu]\n\nvirtio_fs_extra_args = "--xattr"', 'CONFIG_TYPE', 'a list of strings'],
+    ['[hypervisor.qemu]\n\nenable_annotations = ["("]', 'CONFIG_VALUE', 'regular expressions'],
+    ['[hypervisor.qemu]\n\nenable_annotations = ["a)|(?:b"]', 'CONFIG_VALUE', 'regular expressions'],
+    ['[hypervisor.qemu]\n\nrootless_uid_base = 70000', 'CONFIG_VALUE', 'a multiple of 65536'],
+    ['[hypervisor.qemu]\n\nvirtio_fs_queue_size = 100', 'CONFIG_VALUE', 'a power of two'],
+    ['[hypervisor.qemu]\n\nrootless = 2024-01-01', 'CONFIG_TYPE', 'a date'],
+    ['[hypervisor.qemu]\n\nrootless = {}', 'CONFIG_TYPE', 'a table'],
+    ['[hypervisor]\n\nrootless = true', 'CONFIG_TABLE', '[hypervisor.qemu]'],
+    ['[runtime]\n[hypervisor]\n[hypervisor.clh]', 'CONFIG_TABLE', '[hypervisor.qemu]'],
+    ['[hypervisor.qemu]\n\n[hypervisor.xen]', 'CONFIG_TABLE', '[hypervisor.qemu]'],
+    ['\n\nruntime = 3', 'CONFIG_TABLE', '[runtime]'],
+  ]
+  test.each(refusedValues)('%j is refused at its line', (text, code, allowed) => {
+    const error = expectCode(() => parse(text), code)
+    expect(error.message).toContain('/c.toml:3')
+    expect(error.message).toContain(allowed)
+  })
+
+  const conflicts: [string, string][] = [
+    ['image = "/i"\ninitrd = "/j"', '/c.toml:2'],
+    ['default_vcpus = 3\ndefault_maxvcpus = 2', '/c.toml:3'],
+    ['default_memory = 512\ndefault_maxmemory = 256', '/c.toml:3'],
+    ['rootless_uid_base = 2147287040\nrootless_uid_blocks = 2', 'rootless_uid_blocks to at most 1'],
+  ]
+  test.each(conflicts)('%j is a conflict', (text, part) => {
+    expect(expectCode(() => parse(`[hypervisor.qemu]\n${text}`), 'CONFIG_CONFLICT').message).toContain(part)
+  })
+
+  test('bad TOML names file, line and column', () => {
+    const error = expectCode(() => parse('[runtime]\nenable_debug = tru'), 'CONFIG_SYNTAX')
+    expect(error.fields).toMatchObject({ file: '/c.toml', line: 2 })
+    expect(error.message).toMatch(/^\[CONFIG_SYNTAX\] \/c\.toml:2:\d+: not valid TOML: /)
+  })
+})
+
+test('bytes that are not UTF-8 are refused, even in a comment', () => {
+  const bytes = new Uint8Array([0x23, 0xff, 0x0a])
+  expectCode(() => loadConfigText('/c.toml', bytes, silentLogger, host), 'CONFIG_UNREADABLE')
+})
+
+describe('keys without effect', () => {
+  const warnings = (text: string) => {
+    const { lines, log } = collector()
+    parse(text, log)
+    return lines
+  }
+
+  test('a mistyped key is one warning with its place and the nearest name', () => {
+    const [warning, ...more] = warnings('[hypervisor.qemu]\ndefault_memroy = 300')
+    expect(more).toEqual([])
+    expect(warning?.message).toContain('did you mean default_memory?')
+    expect(warning?.fields).toMatchObject({ file: '/c.toml', line: 2 })
+  })
+
+  test('a name far from all others gets no suggestion, a key of another table its table', () => {
+    expect(warnings('[runtime]\nzzzzzzzzzz = 1')[0]?.message).not.toContain('did you mean')
+    expect(warnings('[runtime]\nrootless = true')[0]?.message).toContain('rootless in [hypervisor.qemu]')
+    expect(warnings('[runtim]\nenable_debug = true')[0]?.message).toContain('did you mean runtime?')
+  })
+
+  test('what Kata knows and kata-ts does not support is named once', () => {
+    const messages = warnings(
+      '[hypervisor.qemu]\nenable_hugepages = true\n[factory]\nenable_template = true\n[hypervisor.clh]\npath = "/x"',
+    ).map(({ message }) => message)
+    expect(messages).toHaveLength(3)
+    expect(messages.join()).toContain('hypervisor.qemu.enable_hugepages has no effect')
+    expect(messages.join()).toContain('factory.enable_template has no effect')
+    expect(messages.join()).toContain('[hypervisor.clh] has no effect')
+  })
+
+  test('the same unknown key in main file and drop-in is one warning', () => {
+    const { lines, log } = collector()
+    const main = write('configuration.toml', '[runtime]\nnope_at_all = 1')
+    write('config.d/1', '[runtime]\nnope_at_all = 2')
+    loadConfig({ file: main, env: {}, log, host })
+    expect(lines).toHaveLength(1)
+  })
+})
+
+describe('any bytes give a Config or a KataError', () => {
+  const survives = (bytes: Uint8Array) => {
+    try {
+      expect(loadConfigText('/c', bytes, silentLogger, host).hypervisor.driver).toBe('qemu')
+    } catch (error) {
+      expect(error).toBeInstanceOf(KataError)
+    }
+  }
+
+  test('random bytes', () => fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), survives)))
+
+  test('TOML-like text with known keys and odd values', () => {
+    const value = fc.oneof(
+      fc.string({ maxLength: 12 }).map((text) => JSON.stringify(text)),
+      fc.constantFrom(
+        'nan',
+        '-inf',
+        '1e400',
+        '0x7fffffffffffffff',
+        '99999999999999999999',
+        '1979-05-27',
+        '[[1],{}]',
+        '{a.b=1}',
+        '"""\n[runtime]\n"""',
+        "'''x'''",
+        '[ "/*" ]',
+        'true',
+        '[]',
+        '"\\u0000"',
+      ),
+      fc.integer().map(String),
+      fc.double().map(String),
+      fc.string({ maxLength: 8 }),
+    )
+    const name = fc.constantFrom(
+      ...keys.map(({ key }) => key),
+      '__proto__',
+      'constructor',
+      'toString',
+      '"a.b"',
+      'a.b',
+    )
+    const heading = fc.constantFrom(
+      '[hypervisor.qemu]',
+      '[agent.kata]',
+      '[runtime]',
+      '[factory]',
+      '[hypervisor.clh]',
+      '[__proto__]',
+      '[[runtime]]',
+      '[hypervisor."q x"]',
+      '',
+    )
+    const line = fc.oneof(
+      fc.tuple(name, value).map(([key, text]) => `${key} = ${text}`),
+      heading,
+    )
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 8 }), (lines) =>
+        survives(new TextEncoder().encode(lines.join('\n'))),
+      ),
+      { numRuns: 1000 },
+    )
+  })
+
+  test('deep nesting', () => {
+    survives(new TextEncoder().encode(`a = ${'['.repeat(50000)}`))
+    survives(new TextEncoder().encode(`a = ${'{a='.repeat(50000)}`))
+    survives(new TextEncoder().encode(`[${'a.'.repeat(50000)}b]`))
+  })
+})

@@ -1,0 +1,76 @@
+/** configuration.toml and its drop-ins, read, checked and merged into one frozen Config. */
+import type { Logger } from '../log.ts'
+import type { AgentConfig, Config, HypervisorConfig, RuntimeConfig } from './config.ts'
+import { decode, placeOf, type Setting, warnOnce } from './decode.ts'
+import { type KeySpec, keys, type TableName } from './keys.ts'
+import { findDropIns, findMainFile } from './search.ts'
+import { parseToml, readTomlFile, type TomlFile } from './toml-file.ts'
+import { finish, type HostSize, readHostSize } from './validate.ts'
+
+export interface LoadOptions {
+  /** The file a person or containerd named; wins over everything else. */
+  readonly file?: string | undefined
+  /** The process's environment: only KATA_CONF_FILE is read. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Default: `/etc/kata-ts`, then Kata's two places. */
+  readonly searchPaths?: readonly string[] | undefined
+  readonly log: Logger
+  readonly host?: HostSize | undefined
+}
+
+/**
+ * Finds and loads the configuration; without any file the built-in one, which is what packaging/configuration.toml says.
+ * @throws KataError CONFIG_* with file and line
+ */
+export function loadConfig({ file, env, searchPaths, log, host = readHostSize() }: LoadOptions): Config {
+  const main = findMainFile({ file, env, searchPaths })
+  if (main === undefined) return builtInConfig(host)
+  const dropIns = findDropIns(main)
+  return merge([main, ...dropIns].map(readTomlFile), log, host)
+}
+
+/** Loads one configuration text, for tools and tests. @throws KataError CONFIG_* */
+export function loadConfigText(file: string, bytes: Uint8Array, log: Logger, host = readHostSize()): Config {
+  return merge([parseToml(file, bytes)], log, host)
+}
+
+/** The configuration without any file. */
+export function builtInConfig(host: HostSize = readHostSize()): Config {
+  const config = build('built-in', [], (spec) => spec.shipped)
+  return finish(config, { where: () => 'built-in configuration', host })
+}
+
+/** Later files win key by key; a list replaces the earlier list. */
+function merge(files: readonly TomlFile[], log: Logger, host: HostSize): Config {
+  const warn = warnOnce(log)
+  const settings = new Map<KeySpec, Setting>(
+    files.flatMap((source) => decode(source, warn)).map((setting) => [setting.spec, setting]),
+  )
+  const [main, ...dropIns] = files.map((source) => source.file)
+  const config = build(main!, dropIns, (spec) =>
+    settings.has(spec) ? settings.get(spec)!.value : spec.absent,
+  )
+  const where = (key: string) => {
+    const setting = [...settings.values()].find(
+      ({ spec }) => spec.key === key && spec.table === 'hypervisor.qemu',
+    )
+    return setting === undefined ? main! : placeOf(setting)
+  }
+  return finish(config, { where, host })
+}
+
+function build(source: string, dropIns: readonly string[], pick: (spec: KeySpec) => unknown): Config {
+  const section = (table: TableName) =>
+    Object.fromEntries(
+      // Lists are copied: the result is frozen, the table of keys is not ours to freeze.
+      keys.filter((spec) => spec.table === table).map((spec) => [spec.field, structuredClone(pick(spec))]),
+    )
+  return {
+    source,
+    dropIns,
+    // keysOf() ties each field's type to its section; a test checks that the table names every field.
+    hypervisor: { driver: 'qemu', ...section('hypervisor.qemu') } as unknown as HypervisorConfig,
+    agent: section('agent.kata') as unknown as AgentConfig,
+    runtime: section('runtime') as unknown as RuntimeConfig,
+  }
+}

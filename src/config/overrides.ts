@@ -1,0 +1,45 @@
+/** What a command line changes in a loaded configuration. */
+import type { Config } from './config.ts'
+import { refused } from './decode.ts'
+import { findKey } from './keys.ts'
+import { finish, type HostSize, readHostSize } from './validate.ts'
+import { Refusal } from './value-types.ts'
+
+export interface Overrides {
+  /** MiB. */
+  readonly memory?: number | undefined
+  readonly vcpus?: number | undefined
+  readonly rootless?: boolean | undefined
+  readonly accelerator?: string | undefined
+}
+
+const options = [
+  { option: 'memory', key: 'default_memory' },
+  { option: 'vcpus', key: 'default_vcpus' },
+  { option: 'rootless', key: 'rootless' },
+  { option: 'accelerator', key: 'accelerator' },
+] as const
+
+/**
+ * A new frozen Config with these values, under the rules of the file and never more than the host has.
+ * @throws KataError CONFIG_TYPE, CONFIG_VALUE, CONFIG_CONFLICT naming the option
+ */
+export function applyOverrides(
+  config: Config,
+  overrides: Overrides,
+  host: HostSize = readHostSize(),
+): Config {
+  const asked = options.filter(({ option }) => overrides[option] !== undefined)
+  const changes = asked.map(({ option, key }) => {
+    const spec = findKey('hypervisor.qemu', key)!
+    const raw = String(overrides[option])
+    const value = spec.type.fromText(raw)
+    if (value instanceof Refusal) throw refused(value, { spec, raw, where: `option --${option}` })
+    return [spec.field, value]
+  })
+  const optionOf = new Map<string, string>(asked.map(({ option, key }) => [key, `option --${option}`]))
+  return finish(
+    { ...config, hypervisor: { ...config.hypervisor, ...Object.fromEntries(changes) } },
+    { where: (key) => optionOf.get(key) ?? config.source, host, asked: asked.map(({ key }) => key) },
+  )
+}

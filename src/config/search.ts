@@ -1,0 +1,70 @@
+/** Which configuration file counts, and which drop-ins stand beside it. */
+import { readdirSync, realpathSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { KataError } from '../errors.ts'
+
+/** Where a configuration file is looked for, best first: our own place, then Kata's two. */
+export const defaultSearchPaths: readonly string[] = [
+  '/etc/kata-ts/configuration.toml',
+  '/etc/kata-containers/configuration.toml',
+  '/usr/share/defaults/kata-containers/configuration.toml',
+]
+
+/**
+ * The resolved main file: the one given, else that of KATA_CONF_FILE (only if it is one of the installed files, since
+ * environment variables come from far away), else the first that exists; undefined when there is none.
+ * @throws KataError CONFIG_NOT_FOUND, CONFIG_ENV_REFUSED, CONFIG_UNREADABLE
+ */
+export function findMainFile({
+  file,
+  env,
+  searchPaths = defaultSearchPaths,
+}: {
+  file?: string | undefined
+  env: Readonly<Record<string, string | undefined>>
+  searchPaths?: readonly string[] | undefined
+}): string | undefined {
+  if (file !== undefined) return requireFile(resolve(file), searchPaths)
+  const installed = searchPaths.map(resolved).filter((path) => path !== undefined)
+  const fromEnv = env.KATA_CONF_FILE
+  if (fromEnv === undefined || fromEnv === '') return installed[0]
+  const path = resolved(fromEnv)
+  if (path === undefined || !installed.includes(path))
+    throw new KataError('CONFIG_ENV_REFUSED', { path: fromEnv, allowed: searchPaths.join(', ') })
+  return path
+}
+
+/**
+ * Files in `config.d` beside the resolved main file, in lexical order. As in Kata every entry counts, whatever its
+ * suffix, so a sub-directory there is an error when it is read.
+ * @throws KataError CONFIG_UNREADABLE
+ */
+export function findDropIns(mainFile: string): string[] {
+  const directory = join(dirname(mainFile), 'config.d')
+  try {
+    return readdirSync(directory)
+      .sort()
+      .map((name) => join(directory, name))
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return []
+    throw new KataError('CONFIG_UNREADABLE', { path: directory, reason: String(code) }, { cause })
+  }
+}
+
+function requireFile(path: string, searchPaths: readonly string[]): string {
+  const found = resolved(path)
+  if (found === undefined) throw new KataError('CONFIG_NOT_FOUND', { path, searched: searchPaths.join(', ') })
+  return found
+}
+
+/** The path with symbolic links followed; undefined when it leads nowhere. */
+function resolved(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new KataError('CONFIG_UNREADABLE', { path: JSON.stringify(path), reason: String(code) }, { cause })
+  }
+}

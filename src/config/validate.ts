@@ -1,0 +1,83 @@
+/** The rules that concern more than one key or the host's size; every Config passes through {@link finish} last. */
+import { availableParallelism, totalmem } from 'node:os'
+import { KataError } from '../errors.ts'
+import type { Config, HypervisorConfig } from './config.ts'
+import { fullSeccompSandbox } from './keys.ts'
+
+/** What the host has to give. */
+export interface HostSize {
+  readonly cpus: number
+  readonly memoryMiB: number
+}
+
+export function readHostSize(): HostSize {
+  return { cpus: availableParallelism(), memoryMiB: Math.floor(totalmem() / 1024 ** 2) }
+}
+
+/** Where the ids that nobody uses end: systemd's foreign ids begin here (https://systemd.io/UIDS-GIDS/). */
+const uidEnd = 2147352576
+
+/**
+ * Resolves the values that mean "as the host has", checks the rules between keys and freezes the result.
+ * `where` names the place of a key for messages. A file may ask for more CPUs than the host has and gets those it has,
+ * as in Kata; for the keys in `asked` (annotation, command line) that is an error, because a person asked just now.
+ * @throws KataError CONFIG_CONFLICT, CONFIG_VALUE
+ */
+export function finish(
+  config: Config,
+  { where, host, asked = [] }: { where: (key: string) => string; host: HostSize; asked?: readonly string[] },
+): Config {
+  const { defaultVcpus, defaultMaxVcpus, defaultMemory, seccompSandbox } = config.hypervisor
+  const atMost = (key: string, value: number, most: number, unit: string) => {
+    if (value <= most || !asked.includes(key)) return Math.min(value, most)
+    const allowed = `at most ${most}${unit}, as much as the host has`
+    throw new KataError('CONFIG_VALUE', { where: where(key), key, value, allowed })
+  }
+  // Memory is not cut to the host's: the guest's is only used when touched, and a pod may well count on its size.
+  atMost('default_memory', defaultMemory, host.memoryMiB, ' MiB')
+  const hypervisor = {
+    ...config.hypervisor,
+    defaultVcpus: atMost('default_vcpus', defaultVcpus < 0 ? host.cpus : defaultVcpus || 1, host.cpus, ''),
+    defaultMaxVcpus: atMost('default_maxvcpus', defaultMaxVcpus, host.cpus, ''),
+    seccompSandbox: seccompSandbox || fullSeccompSandbox,
+  }
+  requireConsistent(hypervisor, where)
+  return deepFreeze({
+    ...config,
+    hypervisor,
+    agent: { ...config.agent, dialTimeout: config.agent.dialTimeout || 30 },
+  })
+}
+
+function requireConsistent(given: HypervisorConfig, where: (key: string) => string): void {
+  const conflict = (key: string, reason: string, hint: string) =>
+    new KataError('CONFIG_CONFLICT', { where: where(key), reason, hint })
+  if (given.image !== '' && given.initrd !== '')
+    throw conflict('image', 'image and initrd are both set', 'Keep one of them.')
+  if (given.defaultMaxVcpus !== 0 && given.defaultVcpus > given.defaultMaxVcpus)
+    throw conflict(
+      'default_maxvcpus',
+      `default_vcpus (${given.defaultVcpus}) is more than default_maxvcpus (${given.defaultMaxVcpus})`,
+      'Raise default_maxvcpus, or set it to 0 for as many as the host has.',
+    )
+  if (given.defaultMaxMemory !== 0 && given.defaultMemory > given.defaultMaxMemory)
+    throw conflict(
+      'default_maxmemory',
+      `default_memory (${given.defaultMemory} MiB) is more than default_maxmemory (${given.defaultMaxMemory} MiB)`,
+      'Raise default_maxmemory, or set it to 0 for the memory of the host.',
+    )
+  if (given.rootlessUidBase + given.rootlessUidBlocks * 65536 > uidEnd)
+    throw conflict(
+      'rootless_uid_base',
+      `${given.rootlessUidBlocks} blocks of 65536 ids from ${given.rootlessUidBase} end above ${uidEnd}`,
+      `Lower rootless_uid_base, or set rootless_uid_blocks to at most ${Math.floor((uidEnd - given.rootlessUidBase) / 65536)}.`,
+    )
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    for (const inner of Object.values(value)) deepFreeze(inner)
+    Object.freeze(value)
+  }
+  return value
+}

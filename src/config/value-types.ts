@@ -1,0 +1,159 @@
+/**
+ * The types that configuration values may have. Each reads a TOML value and a text (annotation, command line), and
+ * says in words what it allows. Integers arrive as bigint, so that `1` and `1.0` stay apart.
+ */
+
+/** Why a value was not taken: it has another type, or the right type and a value that is not allowed. */
+export class Refusal {
+  readonly wrong: 'type' | 'value'
+  constructor(wrong: 'type' | 'value') {
+    this.wrong = wrong
+  }
+}
+
+export interface ValueType<T> {
+  /** With its article, for sentences: "a boolean". */
+  readonly name: string
+  /** What is allowed, in words. */
+  readonly allowed: string
+  fromToml(value: unknown): T | Refusal
+  fromText(text: string): T | Refusal
+}
+
+const wrongType = new Refusal('type')
+const wrongValue = new Refusal('value')
+
+/** A boolean; texts are those of Go's strconv.ParseBool, which Kata's annotations take. */
+export const boolean: ValueType<boolean> = {
+  name: 'a boolean',
+  allowed: 'true or false',
+  fromToml: (value) => (typeof value === 'boolean' ? value : wrongType),
+  fromText: (text) => {
+    if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) return true
+    if (['0', 'f', 'F', 'false', 'FALSE', 'False'].includes(text)) return false
+    return wrongType
+  },
+}
+
+/** A whole number within bounds, both included; `accept` narrows it further and `note` says how. */
+export function integer(
+  min: number,
+  max: number,
+  note = '',
+  accept: (value: number) => boolean = () => true,
+): ValueType<number> {
+  const inRange = (value: bigint) =>
+    value >= BigInt(min) && value <= BigInt(max) && accept(Number(value)) ? Number(value) : wrongValue
+  return {
+    name: 'a whole number',
+    allowed: `${min} to ${max}${note}`,
+    fromToml: (value) => (typeof value === 'bigint' ? inRange(value) : wrongType),
+    fromText: (text) => (/^[+-]?\d{1,19}$/.test(text) ? inRange(BigInt(text)) : wrongType),
+  }
+}
+
+/** A number within bounds, with or without a fraction. */
+export function number(min: number, max: number, note = ''): ValueType<number> {
+  const inRange = (value: number) => (value >= min && value <= max ? value : wrongValue)
+  return {
+    name: 'a number',
+    allowed: `${min} to ${max}${note}`,
+    fromToml: (value) =>
+      typeof value === 'bigint' || typeof value === 'number' ? inRange(Number(value)) : wrongType,
+    fromText: (text) => (/^[+-]?\d{1,12}(\.\d{1,12})?$/.test(text) ? inRange(Number(text)) : wrongType),
+  }
+}
+
+function textType<T>(name: string, allowed: string, read: (text: string) => T | Refusal): ValueType<T> {
+  return {
+    name,
+    allowed,
+    fromText: read,
+    fromToml: (value) => (typeof value === 'string' ? read(value) : wrongType),
+  }
+}
+
+/** A string that matches `pattern` as a whole. */
+export function string(pattern: RegExp, allowed: string): ValueType<string> {
+  return textType('a string', allowed, (text) => (pattern.test(text) ? text : wrongValue))
+}
+
+/** One of a few words. `replaced` maps words that Kata gave up to those that took their place. */
+export function choice<T extends string>(
+  values: readonly T[],
+  replaced: Readonly<Record<string, T>> = {},
+): ValueType<T> {
+  return textType('a string', values.map((value) => `"${value}"`).join(', '), (text) => {
+    const value = replaced[text] ?? text
+    return values.find((known) => known === value) ?? wrongValue
+  })
+}
+
+// Longest path of Linux (PATH_MAX) without its NUL.
+const pathMax = 4095
+// Control characters have no place in a path that ends in an argv, an fstab line or a message.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const control = /[\u0000-\u001f\u007f]/
+
+const isAbsolutePath = (text: string): boolean =>
+  text.startsWith('/') &&
+  text.length <= pathMax &&
+  !control.test(text) &&
+  !text.split('/').some((part) => part === '..' || part === '.')
+
+/** An absolute path without `.` and `..` parts; `emptyMeans` says what an empty one stands for, when it may be empty. */
+export function path(emptyMeans?: string): ValueType<string> {
+  const allowed = `an absolute path without . or .. parts${emptyMeans === undefined ? '' : `, or "" for ${emptyMeans}`}`
+  return textType('a string', allowed, (text) =>
+    isAbsolutePath(text) || (text === '' && emptyMeans !== undefined) ? text : wrongValue,
+  )
+}
+
+/** Words of printable ASCII in one string, parted by spaces, as on a kernel command line (at most 2047 bytes there). */
+export const words: ValueType<readonly string[]> = textType(
+  'a string',
+  'printable ASCII words parted by spaces, at most 1500 characters',
+  (text) => (/^[ -~]{0,1500}$/.test(text) ? text.split(' ').filter((word) => word !== '') : wrongValue),
+)
+
+/** A list of strings that each pass `accept`; as text, a JSON array. */
+export function strings(accept: (text: string) => boolean, allowed: string): ValueType<readonly string[]> {
+  const read = (value: unknown): readonly string[] | Refusal => {
+    if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) return wrongType
+    return value.every((item) => item.length <= pathMax && accept(item)) ? value : wrongValue
+  }
+  return {
+    name: 'a list of strings',
+    allowed,
+    fromToml: read,
+    fromText: (text) => {
+      try {
+        return read(JSON.parse(text))
+      } catch {
+        return wrongType
+      }
+    },
+  }
+}
+
+/** A list of absolute path patterns as in a shell: `*` and `?` stand within one part of the path. */
+export const pathPatterns = strings(isAbsolutePath, 'absolute paths; * and ? stand within one part of a path')
+
+/** The name of a TOML value's type, for messages. */
+export function typeName(value: unknown): string {
+  if (typeof value === 'bigint') return 'a whole number'
+  if (typeof value === 'number') return 'a number with a fraction'
+  if (typeof value === 'boolean') return 'a boolean'
+  if (typeof value === 'string') return 'a string'
+  if (Array.isArray(value)) return 'a list'
+  return value instanceof Date ? 'a date' : 'a table'
+}
+
+/** A value as it may stand in a message: one line, quoted, short. */
+export function quoteValue(value: unknown): string {
+  const text =
+    typeof value === 'bigint' ? String(value) : (JSON.stringify(value, bigintToText) ?? String(value))
+  return text.length > 120 ? `${text.slice(0, 117)}...` : text
+}
+
+const bigintToText = (_key: string, value: unknown) => (typeof value === 'bigint' ? String(value) : value)
