@@ -5,7 +5,7 @@ const floors = [
   ['linux', 'protocol', 'ttrpc'],
   ['config', 'ledger'],
   ['rootless'],
-  ['vmm', 'sharing', 'network', 'devices', 'agent'],
+  ['vmm', 'sharing', 'images', 'network', 'devices', 'agent'],
   ['sandbox'],
   ['cli', 'shim'],
 ]

@@ -44,7 +44,11 @@ export class Ledger {
     this.path = path
     this.#kinds = new Map(kinds.map((kind) => [kind.kind, kind]))
     this.#log = log
-    if (existsSync(path)) this.#replay(readFileSync(path, 'utf8'))
+    if (!existsSync(path)) return
+    const text = readFileSync(path, 'utf8')
+    this.#replay(text)
+    // A record that a crash cut short must not swallow the next one.
+    if (text !== '' && !text.endsWith('\n')) appendFileSync(path, '\n')
   }
 
   /** Kinds held now, oldest first. */

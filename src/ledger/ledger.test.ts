@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLogger } from '../log.ts'
+import { Ledger, type ResourceKind } from './ledger.ts'
+
+let directory: string
+let released: string[]
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'ledger-'))
+  released = []
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const thing: ResourceKind<{ name: string }> = {
+  kind: 'thing',
+  release: ({ name }) => void released.push(name),
+}
+const stubborn: ResourceKind<{ name: string }> = {
+  kind: 'stubborn',
+  release: () => {
+    throw new Error('will not go')
+  },
+}
+const open = () => new Ledger(join(directory, 'ledger.jsonl'), [thing, stubborn], silentLogger)
+
+test('releases in reverse order, from another process as well', async () => {
+  const first = open()
+  for (const name of ['a', 'b', 'c']) await first.take(thing, { name }, () => {})
+  await open().releaseAll()
+  expect(released).toEqual(['c', 'b', 'a'])
+  expect(open().held).toEqual([])
+})
+
+test('writes the holding down before it is taken', async () => {
+  await open().take(thing, { name: 'a' }, () => {
+    expect(open().dataOf(thing)).toEqual([{ name: 'a' }])
+  })
+})
+
+test('releases what a failed taking may have taken, and passes the error on', async () => {
+  const ledger = open()
+  const taking = ledger.take(thing, { name: 'a' }, () => {
+    throw new Error('taking failed')
+  })
+  expect(taking).rejects.toThrow('taking failed')
+  await taking.catch(() => {})
+  expect(released).toEqual(['a'])
+  expect(ledger.held).toEqual([])
+})
+
+test('amended data is what a later process releases', async () => {
+  await open().take(thing, { name: 'before' }, (entry) => entry.amend({ name: 'after' }))
+  await open().releaseAll()
+  expect(released).toEqual(['after'])
+})
+
+test('one release that fails keeps no other from being released and stays written down', async () => {
+  const ledger = open()
+  await ledger.take(thing, { name: 'a' }, () => {})
+  await ledger.take(stubborn, { name: 'b' }, () => {})
+  await ledger.take(thing, { name: 'c' }, () => {})
+  expect(ledger.releaseAll()).rejects.toThrow('RELEASE_FAILED')
+  await ledger.releaseAll().catch(() => {})
+  expect(released).toEqual(['c', 'a'])
+  expect(open().held).toEqual(['stubborn'])
+})
+
+test('a record cut short by a crash is ignored and swallows no later one', async () => {
+  await open().take(thing, { name: 'a' }, () => {})
+  appendFileSync(join(directory, 'ledger.jsonl'), '{"op":"take","id":2,"kind":"thi')
+  await open().take(thing, { name: 'b' }, () => {})
+  expect(open().dataOf(thing)).toEqual([{ name: 'a' }, { name: 'b' }])
+})
+
+test('a single holding can be released on its own', async () => {
+  const ledger = open()
+  for (const name of ['a', 'b']) await ledger.take(thing, { name }, () => {})
+  await ledger.release(thing, ({ name }) => name === 'a')
+  expect(released).toEqual(['a'])
+  expect(open().dataOf(thing)).toEqual([{ name: 'b' }])
+})
