@@ -43,7 +43,7 @@ module.exports = {
       name: 'guest-shares-only-the-wire',
       comment: 'the guest agent shares ttrpc and the protocol with the host, and nothing else',
       severity: 'error',
-      from: { path: '^guest/agent/' },
+      from: { path: '^guest/agent/src/' },
       to: { path: '^src/', pathNot: '^src/(ttrpc|protocol)/' },
     },
   ],

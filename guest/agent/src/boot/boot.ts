@@ -1,0 +1,76 @@
+/** What PID 1 does before it serves anybody: file systems, console, cgroups, loopback. */
+import { chdir, mkdir } from 'os'
+import { chroot, interfaceUp, limitFiles, mount, stdio } from 'syscalls'
+import { makeDirectories, set } from '../files.ts'
+import { prepareCgroups } from './cgroups.ts'
+
+/** Flags of mount(2), from <sys/mount.h>. */
+export const mountFlags = {
+  readOnly: 1,
+  noSuid: 2,
+  noDev: 4,
+  noExec: 8,
+  synchronous: 16,
+  remount: 32,
+  noAtime: 1024,
+  noDirAtime: 2048,
+  bind: 4096,
+  move: 8192,
+  recursive: 16384,
+  relAtime: 1 << 21,
+} as const
+
+const { noSuid, noDev, noExec } = mountFlags
+
+const fileSystems: readonly [source: string, target: string, type: string, flags: number, data: string][] = [
+  ['proc', '/proc', 'proc', noSuid | noDev | noExec, ''],
+  ['sysfs', '/sys', 'sysfs', noSuid | noDev | noExec, ''],
+  ['devtmpfs', '/dev', 'devtmpfs', noSuid, 'mode=0755'],
+  ['devpts', '/dev/pts', 'devpts', noSuid | noExec, 'mode=0620,gid=5,ptmxmode=0666'],
+  ['tmpfs', '/dev/shm', 'tmpfs', noSuid | noDev, 'mode=1777'],
+  ['tmpfs', '/run', 'tmpfs', noSuid | noDev, 'mode=0755'],
+  ['tmpfs', '/tmp', 'tmpfs', noSuid | noDev, 'mode=1777'],
+  ['cgroup2', '/sys/fs/cgroup', 'cgroup2', noSuid | noDev | noExec, 'nsdelegate'],
+]
+
+/** Brings the guest up. Throws when it cannot: the agent then ends with a message, and the kernel panics. */
+export function bootGuest(): void {
+  giveRootAParent()
+  for (const [source, target, type, flags, data] of fileSystems) {
+    makeDirectories(target)
+    mount(source, target, type, flags, data)
+  }
+  stdio('/dev/console')
+  limitFiles(65_536, 1_048_576)
+  prepareCgroups()
+  protectCrun()
+  interfaceUp('lo')
+  // A guest has a handful of containers; the default of 32768 lets one pod use up the numbers of all.
+  set('/proc/sys/kernel/pid_max', '4194304')
+}
+
+/**
+ * The initial RAM file system is the bottom of the mount tree, and pivot_root(2) refuses a root without a parent
+ * (EINVAL). A bind of it, moved over it, has one, so that crun can pivot as it does anywhere else.
+ */
+function giveRootAParent(): void {
+  mkdir('/mnt')
+  mount('/', '/mnt', '', mountFlags.bind, '')
+  chdir('/mnt')
+  mount('.', '/', '', mountFlags.move, '')
+  chroot('.')
+  chdir('/')
+}
+
+/**
+ * crun copies itself into memory and starts again at every call, so that a container cannot overwrite it through
+ * /proc/PID/exe (CVE-2019-5736). A read-only mount gives the same protection without the copy; crun accepts that
+ * when this is set in its environment, see {@link crunEnvironment}.
+ */
+function protectCrun(): void {
+  mount(crunPath, crunPath, '', mountFlags.bind, '')
+  mount('none', crunPath, '', mountFlags.bind | mountFlags.remount | mountFlags.readOnly, '')
+}
+
+export const crunPath = '/usr/bin/crun'
+export const crunEnvironment = ['PATH=/usr/sbin:/usr/bin', '_LIBCONTAINER_CLONED_BINARY=1']

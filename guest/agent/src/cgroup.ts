@@ -1,0 +1,47 @@
+/** One container's cgroup. */
+import type { CgroupStats } from '../../../src/protocol/generated/agent.ts'
+import { cgroupRoot, containersCgroup } from './boot/cgroups.ts'
+import { cgroupStats, parseFlatKeyed } from './cgroup-stats.ts'
+import { deadline } from './errors.ts'
+import { readIfThere, set } from './files.ts'
+import { sleep } from './wait.ts'
+
+const freezeLimitMilliseconds = 10_000
+
+export interface Cgroup {
+  /** From the root of the cgroup file system. */
+  readonly path: string
+  /** Its directory in the guest. */
+  readonly directory: string
+}
+
+export function cgroupOf(containerId: string): Cgroup {
+  const path = `${containersCgroup}/${containerId}`
+  return { path, directory: `${cgroupRoot}${path}` }
+}
+
+/** SIGKILL for every process in it, also for those being forked this moment and for frozen ones. */
+export function killCgroup({ directory }: Cgroup): void {
+  set(`${directory}/cgroup.kill`, '1')
+}
+
+/** Stops or continues all its processes and waits until that is so. @throws TtrpcError DEADLINE_EXCEEDED. */
+export async function freezeCgroup({ directory }: Cgroup, frozen: boolean): Promise<void> {
+  set(`${directory}/cgroup.freeze`, frozen ? '1' : '0')
+  const isDone = () =>
+    parseFlatKeyed(readIfThere(`${directory}/cgroup.events`) ?? '').frozen === (frozen ? 1n : 0n)
+  for (let waited = 0; !isDone(); waited += 5) {
+    if (waited >= freezeLimitMilliseconds)
+      throw deadline(`the container did not ${frozen ? 'stop' : 'continue'} within ${freezeLimitMilliseconds} ms`)
+    await sleep(5)
+  }
+}
+
+export function statsOf({ directory }: Cgroup): CgroupStats {
+  return cgroupStats((name) => readIfThere(`${directory}/${name}`))
+}
+
+/** How many of its processes the kernel has killed for want of memory. */
+export function oomKills({ directory }: Cgroup): bigint {
+  return parseFlatKeyed(readIfThere(`${directory}/memory.events`) ?? '').oom_kill ?? 0n
+}

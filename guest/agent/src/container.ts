@@ -1,0 +1,194 @@
+/** One container: its bundle, cgroup, processes and mounts. */
+import type { CreateContainerRequest, ExecProcessRequest } from '../../../src/protocol/generated/agent.ts'
+import type { LinuxResources, Process } from '../../../src/protocol/generated/oci.ts'
+import { type Cgroup, cgroupOf, killCgroup } from './cgroup.ts'
+import type { Crun, StartedProcess } from './crun.ts'
+import { alreadyExists, invalid, notFound, precondition, unimplemented } from './errors.ts'
+import { makeDirectories, removeTree, save } from './files.ts'
+import { toJson } from './json.ts'
+import type { Loop } from './loop.ts'
+import type { OomEvents } from './oom.ts'
+import {
+  type ContainerProcess,
+  closeStdio,
+  handlesSignal,
+  signalProcess,
+  signals,
+  trackProcess,
+} from './process.ts'
+import { processToJson, resourcesToJson, specToJson } from './spec.ts'
+import { planPipes, planTerminal } from './stdio.ts'
+import { mountStorage, unmountStorage } from './storage.ts'
+
+/** What containers are made with. */
+export interface ContainerTools {
+  readonly loop: Loop
+  readonly crun: Crun
+  readonly oom: OomEvents
+}
+
+/** Ended processes that were waited for but whose output nobody has read to its end; the oldest go beyond this many. */
+const keptProcesses = 32
+
+/** Where bundles live; the host's requests name container ids only, which are checked to be one path component. */
+const bundles = '/run/kata-containers'
+const idPattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
+
+/** @throws TtrpcError INVALID_ARGUMENT for an id that could not be a file name. */
+export function checkId(id: string): void {
+  if (!idPattern.test(id)) throw invalid(`"${id}" is not a container or process id`)
+}
+
+export class Container {
+  readonly id: string
+  readonly cgroup: Cgroup
+  readonly init: ContainerProcess
+  readonly #tools: ContainerTools
+  readonly #mountPoints: readonly string[]
+  readonly #stopOomWatch: () => void
+  readonly #added = new Map<string, ContainerProcess>()
+  #started = false
+  #files = 0
+
+  private constructor(
+    id: string,
+    init: StartedProcess,
+    mountPoints: readonly string[],
+    tools: ContainerTools,
+  ) {
+    this.id = id
+    this.cgroup = cgroupOf(id)
+    this.#tools = tools
+    this.#mountPoints = mountPoints
+    this.#stopOomWatch = tools.oom.watch(id, this.cgroup)
+    this.init = trackProcess(init)
+  }
+
+  /**
+   * Makes the container with its init stopped before exec. Nothing is left of it when this fails.
+   *
+   * @throws TtrpcError INTERNAL with crun's words (a command that is not found, a rootfs that is missing).
+   */
+  static async create(
+    request: CreateContainerRequest,
+    sharedNamespaces: Readonly<Record<string, string>>,
+    tools: ContainerTools,
+  ): Promise<Container> {
+    const { containerId: id, oci, storages, devices, sharedMounts } = request
+    checkId(id)
+    if (oci?.process === undefined || oci.root === undefined) throw invalid('the OCI spec lacks process or root')
+    if (devices.length > 0 || sharedMounts.length > 0) throw unimplemented('devices and shared mounts')
+    const bundle = `${bundles}/${id}`
+    const mountPoints: string[] = []
+    try {
+      makeDirectories(bundle, 0o700)
+      for (const storage of storages) mountPoints.push(await mountStorage(storage))
+      const config = specToJson(oci, { cgroupsPath: cgroupOf(id).path, sharedNamespaces })
+      save(`${bundle}/config.json`, toJson(config))
+      const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
+      return new Container(id, init, mountPoints, tools)
+    } catch (error) {
+      for (const point of mountPoints.reverse()) unmountStorage(point)
+      removeTree(bundle)
+      throw error
+    }
+  }
+
+  async start(): Promise<void> {
+    if (this.#started) throw precondition(`container ${this.id} was started before`)
+    this.#started = true
+    await this.#tools.crun.start(this.id)
+  }
+
+  /** Runs a further process. @throws TtrpcError INTERNAL with crun's words. */
+  async exec({ execId, process }: ExecProcessRequest): Promise<void> {
+    checkId(execId)
+    if (process === undefined) throw invalid('the request lacks a process')
+    if (this.#added.has(execId) || execId === this.id) throw alreadyExists(`process ${execId} exists`)
+    if (!this.#started || this.init.exitCode !== undefined) throw precondition(`container ${this.id} is not running`)
+    const file = this.#saveFile('process', processToJson(process))
+    try {
+      const stdio = planStdio(this.#tools.loop, process, this.bundle, `exec-${this.#files}`)
+      this.#added.set(execId, trackProcess(await this.#tools.crun.exec(this.id, file, stdio)))
+    } finally {
+      removeTree(file)
+    }
+  }
+
+  /** @throws TtrpcError NOT_FOUND. */
+  process(execId: string): ContainerProcess {
+    if (this.#isInit(execId)) return this.init
+    const process = this.#added.get(execId)
+    if (process === undefined) throw notFound(`no process ${execId} in container ${this.id}`)
+    return process
+  }
+
+  /**
+   * SIGKILL without an exec id goes to every process. SIGTERM to an init that does not handle it would do nothing,
+   * as the kernel protects the init of a pid namespace: it becomes SIGKILL.
+   */
+  signal(execId: string, signal: number): void {
+    if (execId === '' && signal === signals.kill) return killCgroup(this.cgroup)
+    const process = this.process(execId)
+    const deaf = process === this.init && signal === signals.term && !handlesSignal(process.pid, signal)
+    signalProcess(process, deaf ? signals.kill : signal)
+  }
+
+  /** The exit code, for every waiter. The process is then forgotten, once its output was read. */
+  async wait(execId: string): Promise<number> {
+    const process = this.process(execId)
+    const code = await process.ended
+    if (process !== this.init) this.#forgetEnded()
+    return code
+  }
+
+  async update(resources: LinuxResources): Promise<void> {
+    const file = this.#saveFile('resources', resourcesToJson(resources))
+    try {
+      await this.#tools.crun.update(this.id, file)
+    } finally {
+      removeTree(file)
+    }
+  }
+
+  /** Kills what runs, then removes everything. */
+  async remove(): Promise<void> {
+    killCgroup(this.cgroup)
+    await this.init.ended
+    this.#stopOomWatch()
+    for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
+    await this.#tools.crun.delete(this.id)
+    for (const point of [...this.#mountPoints].reverse()) unmountStorage(point)
+    removeTree(this.bundle)
+  }
+
+  get bundle(): string {
+    return `${bundles}/${this.id}`
+  }
+
+  #isInit(execId: string): boolean {
+    return execId === '' || execId === this.id
+  }
+
+  #saveFile(name: string, content: unknown): string {
+    this.#files += 1
+    const path = `${this.bundle}/${name}-${this.#files}.json`
+    save(path, toJson(content))
+    return path
+  }
+
+  #forgetEnded(): void {
+    const ended = [...this.#added].filter(([, process]) => process.exitCode !== undefined)
+    const finished = ended.filter(([, { stdio }]) => stdio.stdout.finished && (stdio.stderr?.finished ?? true))
+    const unread = ended.filter((entry) => !finished.includes(entry))
+    for (const [id, process] of [...finished, ...unread.slice(0, Math.max(0, unread.length - keptProcesses))]) {
+      closeStdio(process.stdio)
+      this.#added.delete(id)
+    }
+  }
+}
+
+function planStdio(loop: Loop, process: Process, bundle: string, name: string) {
+  return process.terminal ? planTerminal(loop, `${bundle}/${name}.tty`) : planPipes(loop)
+}
+

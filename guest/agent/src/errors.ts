@@ -1,0 +1,24 @@
+/** The agent's errors: ttrpc statuses, as Kata's agent uses them. */
+import { type StatusName, TtrpcError } from '../../../src/ttrpc/ttrpc.ts'
+
+const of = (status: StatusName) => (message: string, cause?: unknown) =>
+  new TtrpcError(status, message, cause === undefined ? {} : { cause })
+
+/** An unknown process. */
+export const notFound = of('not_found')
+/** An unknown container, or a request that makes no sense. */
+export const invalid = of('invalid_argument')
+export const alreadyExists = of('already_exists')
+/** A right request at a wrong time. */
+export const precondition = of('failed_precondition')
+/** What a process does not have, for instance a terminal. */
+export const unavailable = of('unavailable')
+export const unimplemented = of('unimplemented')
+export const deadline = of('deadline_exceeded')
+/** Everything that should not happen; the message carries the cause. */
+export const internal = of('internal')
+
+/** The text of any thrown value. */
+export function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,84 @@
+/** Small file helpers over the native calls. */
+import { mkdir, readdir, remove, lstat } from 'os'
+import { readFile, type SysError, umount, writeFile } from 'syscalls'
+
+/** Flags of open(2) on Linux x86-64 and arm64, from <asm-generic/fcntl.h>. */
+export const openFlags = {
+  readOnly: 0,
+  writeOnly: 0o1,
+  readWrite: 0o2,
+  create: 0o100,
+  exclusive: 0o200,
+  truncate: 0o1000,
+  append: 0o2000,
+  nonBlock: 0o4000,
+  directory: 0o200000,
+  noFollow: 0o400000,
+} as const
+
+const typeMask = 0o170000
+const directoryType = 0o040000
+
+/** The errno name of a failed native call, or undefined for any other thrown value. */
+export function errnoName(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? (error as SysError).code : undefined
+}
+
+/** Creates `path` and its missing parents. */
+export function makeDirectories(path: string, mode = 0o755): void {
+  for (let slash = path.indexOf('/', 1); slash !== -1; slash = path.indexOf('/', slash + 1))
+    mkdir(path.slice(0, slash), mode)
+  mkdir(path, mode)
+}
+
+export function exists(path: string): boolean {
+  return lstat(path)[1] === 0
+}
+
+/** Names in a directory without `.` and `..`, sorted; empty when it cannot be read. */
+export function list(path: string): string[] {
+  return readdir(path)[0]
+    .filter((name) => name !== '.' && name !== '..')
+    .sort()
+}
+
+/** The text of a file, or undefined when it cannot be read (a process or a cgroup that is gone). */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFile(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** Writes to an existing file of /proc, /sys or a cgroup. */
+export function set(path: string, value: string): void {
+  writeFile(path, value, 0, 0)
+}
+
+/** Creates or replaces a plain file. */
+export function save(path: string, text: string, mode = 0o600): void {
+  writeFile(path, text, openFlags.create | openFlags.truncate, mode)
+}
+
+/** Removes a tree; symbolic links are removed, not followed. What is mounted below is detached, not emptied. */
+export function removeTree(path: string): void {
+  const [facts, error] = lstat(path)
+  if (error !== 0) return
+  if ((facts.mode & typeMask) === directoryType) {
+    detach(path)
+    for (const name of list(path)) removeTree(`${path}/${name}`)
+  }
+  remove(path)
+}
+
+/** Detaches whatever is mounted on `path` (MNT_DETACH | UMOUNT_NOFOLLOW); nothing when nothing is. */
+export function detach(path: string): void {
+  for (;;) {
+    try {
+      umount(path, 2 | 8)
+    } catch {
+      return
+    }
+  }
+}

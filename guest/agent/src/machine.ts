@@ -1,0 +1,65 @@
+/** What the host changes or asks about the virtual machine itself. */
+import { addEntropy, readFile, reboot, setClock, sync } from 'syscalls'
+import { exists, list, readIfThere, set } from './files.ts'
+import { sleep } from './wait.ts'
+
+const cpus = '/sys/devices/system/cpu'
+const memory = '/sys/devices/system/memory'
+/** How long plugged processors may take to appear when the host wants to wait for them. */
+const hotplugMilliseconds = 3000
+
+/** From <linux/reboot.h>. */
+const rebootCommands = { restart: 0x0123_4567, powerOff: 0x4321_fedc } as const
+
+/** Sets the wall clock. */
+export function setDateTime(seconds: bigint, microseconds: bigint): void {
+  setClock(Number(seconds), Number(microseconds) * 1000)
+}
+
+/** A guest that was cloned from a template shares its random state with others until this. */
+export function reseed(bytes: Uint8Array): void {
+  addEntropy(bytes)
+}
+
+/** Brings up to `count` offline processors online; with `wait`, until that many are. Returns how many it were. */
+export async function onlineCpus(count: number, wait: boolean): Promise<number> {
+  let done = 0
+  for (let waited = 0; ; waited += 5) {
+    for (const name of list(cpus).filter((name) => /^cpu\d+$/.test(name))) {
+      const file = `${cpus}/${name}/online`
+      if (done >= count || readIfThere(file)?.trim() !== '0') continue
+      set(file, '1')
+      done += 1
+    }
+    if (done >= count || !wait || waited >= hotplugMilliseconds) return done
+    await sleep(5)
+  }
+}
+
+/** Brings every memory block online that is not. */
+export function onlineMemory(): void {
+  for (const name of list(memory).filter((name) => /^memory\d+$/.test(name))) {
+    const file = `${memory}/${name}/state`
+    if (readIfThere(file)?.trim() === 'offline') set(file, 'online')
+  }
+}
+
+/** Bytes per hot-pluggable memory block; 0 when the kernel has no memory hot-plug. */
+export function memoryBlockSize(): bigint {
+  const text = readIfThere(`${memory}/block_size_bytes`)?.trim()
+  return text ? BigInt(`0x${text}`) : 0n
+}
+
+export function canProbeMemory(): boolean {
+  return exists(`${memory}/probe`)
+}
+
+/** Ends the virtual machine. Where ACPI is missing (Firecracker) only a restart does, which the VMM takes as the end. */
+export function switchOff(): void {
+  sync()
+  reboot(exists('/sys/firmware/acpi') ? rebootCommands.powerOff : rebootCommands.restart)
+}
+
+export function kernelCommandLine(): string {
+  return readFile('/proc/cmdline')
+}

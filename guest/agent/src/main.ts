@@ -1,0 +1,86 @@
+/** The guest agent: PID 1 of the virtual machine. */
+import './polyfills.ts'
+import { exit } from 'std'
+import { onRejection } from 'syscalls'
+import { serve, type Transport, TtrpcError } from '../../../src/ttrpc/ttrpc.ts'
+import { bootGuest } from './boot/boot.ts'
+import { agentOptions } from './command-line.ts'
+import { say, sayError } from './console.ts'
+import { createCrun } from './crun.ts'
+import { describe } from './errors.ts'
+import { makeDirectories } from './files.ts'
+import { createLoop } from './loop.ts'
+import { kernelCommandLine, switchOff } from './machine.ts'
+import { loadModuleNamed } from './modules.ts'
+import { createOomEvents } from './oom.ts'
+import { createReaper } from './reaper.ts'
+import { agentServices } from './rpc/services.ts'
+import { Sandbox } from './sandbox.ts'
+import { findAgentPort, servePort } from './transport/virtio-port.ts'
+import { serveVsock } from './transport/vsock.ts'
+import { sleep } from './wait.ts'
+
+const crunDirectory = '/run/crun'
+/** The last answer must reach the host before the machine is gone. */
+const farewellMilliseconds = 20
+
+function main(): void {
+  dieOfUnhandledRejections()
+  bootGuest()
+  const loop = createLoop()
+  makeDirectories(crunDirectory, 0o700)
+  const oom = createOomEvents(loop)
+  const sandbox = new Sandbox({ loop, oom, crun: createCrun(createReaper(loop), crunDirectory) })
+  const services = agentServices({
+    sandbox,
+    oom,
+    report: (error) => sayError('while the sandbox ends', error),
+    switchOff: () => void sleep(farewellMilliseconds).then(switchOff),
+  })
+  const onConnection = (transport: Transport): void => {
+    const { closed } = serve(transport, services, {
+      toStatus: (error) =>
+        error instanceof TtrpcError ? undefined : { code: 'internal', message: describe(error) },
+    })
+    void closed.then((error) => error && sayError('connection lost', error))
+  }
+  listen(onConnection)
+  say('ready')
+
+  function listen(onConnection: (transport: Transport) => void): void {
+    const { vsockPort } = agentOptions(kernelCommandLine())
+    const port = findAgentPort()
+    if (port !== undefined) servePort(loop, port, onConnection)
+    if (vsockPort !== undefined) {
+      loadModuleNamed('vmw_vsock_virtio_transport')
+      serveVsock(loop, vsockPort, onConnection)
+    }
+    if (port === undefined && vsockPort === undefined)
+      throw new Error('the machine has neither a virtio-serial port agent.channel.0 nor agent.server_addr')
+  }
+}
+
+/** A promise may get its handler later in the same turn (every async function that throws at once does). */
+function dieOfUnhandledRejections(): void {
+  const unhandled = new Map<Promise<unknown>, unknown>()
+  onRejection((promise, reason, handled) => {
+    if (handled) unhandled.delete(promise)
+    else unhandled.set(promise, reason)
+    if (unhandled.size === 1)
+      void sleep(0).then(() => {
+        for (const reason of unhandled.values()) die(reason)
+      })
+  })
+}
+
+/** The kernel panics when its first process ends: the host sees this line and then the panic. */
+function die(error: unknown): never {
+  sayError('cannot go on', error)
+  exit(1)
+}
+
+try {
+  main()
+} catch (error) {
+  die(error)
+}

@@ -1,0 +1,27 @@
+/** Kernel modules of the guest image: flat in /lib/modules, with their load order in modules.list. */
+import { loadModule } from 'syscalls'
+import { notFound } from './errors.ts'
+import { errnoName, readIfThere } from './files.ts'
+
+const directory = '/lib/modules'
+
+/** `NAME: DEPENDENCY... NAME` lines, the order of loading. Kernel names use underscores. */
+export function loadOrder(list: string, name: string): string[] | undefined {
+  const wanted = `${name.replaceAll('-', '_')}:`
+  const line = list.split('\n').find((line) => line.startsWith(`${wanted} `))
+  return line?.slice(wanted.length).trim().split(' ')
+}
+
+/** Loads a module and what it needs; one that is loaded already is fine. @throws TtrpcError NOT_FOUND, SysError. */
+export function loadModuleNamed(name: string, parameters: readonly string[] = []): void {
+  const order = loadOrder(readIfThere(`${directory}/modules.list`) ?? '', name)
+  if (order === undefined) throw notFound(`kernel module ${name} is not in the guest image`)
+  for (const [index, module] of order.entries()) {
+    const own = index === order.length - 1
+    try {
+      loadModule(`${directory}/${module}.ko`, own ? parameters.join(' ') : '')
+    } catch (error) {
+      if (errnoName(error) !== 'EEXIST') throw error
+    }
+  }
+}

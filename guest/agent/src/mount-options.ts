@@ -1,0 +1,43 @@
+/** Mount options as words, as in fstab(5), to what mount(2) takes. Pure: tested on the host. */
+
+/** From <sys/mount.h>. */
+const flagWords: Readonly<Record<string, number>> = {
+  ro: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+  sync: 16,
+  noatime: 1024,
+  nodiratime: 2048,
+  relatime: 1 << 21,
+}
+
+/** Words that name the kernel's default. */
+const defaults = ['rw', 'suid', 'dev', 'exec', 'async', 'defaults']
+
+/** Words that are for the agent, not for the file system. */
+const ours = ['fsgid']
+
+export interface MountOptions {
+  /** MS_* flags. */
+  readonly flags: number
+  /** What the file system itself gets. */
+  readonly data: string
+  /** Every `name=value` word. */
+  readonly settings: ReadonlyMap<string, string>
+}
+
+export function splitMountOptions(options: readonly string[]): MountOptions {
+  const words = options.filter((word) => word !== '' && !defaults.includes(word))
+  const settings = new Map(
+    words.filter((word) => word.includes('=')).map((word) => {
+      const equals = word.indexOf('=')
+      return [word.slice(0, equals), word.slice(equals + 1)] as const
+    }),
+  )
+  return {
+    flags: words.reduce((flags, word) => flags | (flagWords[word] ?? 0), 0),
+    data: words.filter((word) => !(word in flagWords) && !ours.includes(word.split('=')[0]!)).join(','),
+    settings,
+  }
+}

@@ -1,0 +1,63 @@
+/** Out-of-memory events of containers, for the host to collect one by one. */
+import { close, open } from 'syscalls'
+import type { Cgroup } from './cgroup.ts'
+import { oomKills } from './cgroup.ts'
+import { openFlags } from './files.ts'
+import { events, type Loop } from './loop.ts'
+import type { Cancellable } from './streams.ts'
+
+/** Events that nobody collects are dropped, oldest first, beyond this many. */
+const longestBacklog = 64
+
+export interface OomEvents {
+  /** Watches a container's cgroup; the returned function looks a last time and stops. */
+  watch(containerId: string, cgroup: Cgroup): () => void
+  /** The id of the next container that had a process killed; undefined when the call is cancelled. */
+  next(call: Cancellable): Promise<string | undefined>
+}
+
+export function createOomEvents(loop: Loop): OomEvents {
+  const backlog: string[] = []
+  const waiting = new Set<(id: string) => void>()
+
+  const publish = (id: string): void => {
+    const [first] = waiting
+    if (first !== undefined) {
+      waiting.delete(first)
+      first(id)
+    } else if (!backlog.includes(id)) {
+      backlog.push(id)
+      if (backlog.length > longestBacklog) backlog.shift()
+    }
+  }
+
+  return {
+    watch(containerId, cgroup) {
+      let seen = 0n
+      const look = () => {
+        const kills = oomKills(cgroup)
+        if (kills > seen) publish(containerId)
+        if (kills > seen) seen = kills
+      }
+      // The kernel reports a change of memory.events as a priority event of an open descriptor of it.
+      const fd = open(`${cgroup.directory}/memory.events`, openFlags.readOnly, 0)
+      loop.watch(fd, events.priority | events.edge, look)
+      return () => {
+        look()
+        loop.forget(fd)
+        close(fd)
+      }
+    },
+    next(call) {
+      const ready = backlog.shift()
+      if (ready !== undefined) return Promise.resolve(ready)
+      return new Promise((resolve) => {
+        waiting.add(resolve)
+        call.onCancel(() => {
+          waiting.delete(resolve)
+          resolve(undefined)
+        })
+      })
+    },
+  }
+}

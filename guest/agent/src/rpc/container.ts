@@ -1,0 +1,42 @@
+/** Calls about containers. */
+import { readFile } from 'syscalls'
+import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
+import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
+import { freezeCgroup, statsOf } from '../cgroup.ts'
+import { invalid } from '../errors.ts'
+import { parseNetworkStats } from '../network-stats.ts'
+import type { Sandbox } from '../sandbox.ts'
+
+export function containerCalls(sandbox: Sandbox) {
+  return {
+    async createContainer(request) {
+      await sandbox.createContainer(request)
+      return {}
+    },
+    async startContainer({ containerId }) {
+      await sandbox.container(containerId).start()
+      return {}
+    },
+    async removeContainer({ containerId, timeout }) {
+      await sandbox.removeContainer(containerId, timeout)
+      return {}
+    },
+    async updateContainer({ containerId, resources }) {
+      if (resources === undefined) throw invalid('the request lacks resources')
+      await sandbox.container(containerId).update(resources)
+      return {}
+    },
+    statsContainer({ containerId }) {
+      const { cgroup } = sandbox.container(containerId)
+      return { cgroupStats: statsOf(cgroup), networkStats: parseNetworkStats(readFile('/proc/net/dev')) }
+    },
+    async pauseContainer({ containerId }) {
+      await freezeCgroup(sandbox.container(containerId).cgroup, true)
+      return {}
+    },
+    async resumeContainer({ containerId }) {
+      await freezeCgroup(sandbox.container(containerId).cgroup, false)
+      return {}
+    },
+  } satisfies Implementation<typeof AgentServiceDefinition>
+}

@@ -1,0 +1,86 @@
+/** Calls about the guest and the sandbox as a whole. */
+import { readFile } from 'syscalls'
+import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
+import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
+import { copyFile } from '../copy-file.ts'
+import { internal } from '../errors.ts'
+import {
+  canProbeMemory,
+  memoryBlockSize,
+  onlineCpus,
+  onlineMemory,
+  reseed,
+  setDateTime,
+} from '../machine.ts'
+import { metricsText } from '../metrics.ts'
+import type { OomEvents } from '../oom.ts'
+import type { Sandbox } from '../sandbox.ts'
+import { storageDrivers } from '../storage.ts'
+import { agentVersion } from '../version.ts'
+
+export interface GuestTools {
+  readonly sandbox: Sandbox
+  readonly oom: OomEvents
+  /** Reports what went wrong while the sandbox ends. */
+  readonly report: (error: unknown) => void
+  /** Switches the machine off, once the answer has left. */
+  readonly switchOff: () => void
+}
+
+export function guestCalls({ sandbox, oom, report, switchOff }: GuestTools) {
+  return {
+    async createSandbox(request) {
+      await sandbox.create(request)
+      return {}
+    },
+    async destroySandbox() {
+      await sandbox.destroy(report)
+      switchOff()
+      return {}
+    },
+    getGuestDetails({ memBlockSize, memHotplugProbe }) {
+      return {
+        memBlockSizeBytes: memBlockSize ? memoryBlockSize() : 0n,
+        supportMemHotplugProbe: memHotplugProbe && canProbeMemory(),
+        agentDetails: {
+          version: agentVersion,
+          initDaemon: true,
+          deviceHandlers: [],
+          storageHandlers: storageDrivers,
+          supportsSeccomp: true,
+          extraFeatures: [],
+        },
+      }
+    },
+    async onlineCPUMem({ wait, nbCpus, cpuOnly }) {
+      const online = await onlineCpus(nbCpus, wait)
+      if (wait && online < nbCpus) throw internal(`${online} of ${nbCpus} processors came online`)
+      if (!cpuOnly) onlineMemory()
+      return {}
+    },
+    reseedRandomDev({ data }) {
+      reseed(data)
+      return {}
+    },
+    setGuestDateTime({ sec, usec }) {
+      setDateTime(sec, usec)
+      return {}
+    },
+    copyFile(request) {
+      copyFile(request)
+      return {}
+    },
+    getMetrics() {
+      const metrics = metricsText({
+        loadavg: readFile('/proc/loadavg'),
+        meminfo: readFile('/proc/meminfo'),
+        statm: readFile('/proc/self/statm'),
+        stat: readFile('/proc/self/stat'),
+      })
+      return { metrics }
+    },
+    async getOOMEvent(_request, call) {
+      return { containerId: await oom.next(call) }
+    },
+  } satisfies Implementation<typeof AgentServiceDefinition>
+}

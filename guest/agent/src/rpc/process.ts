@@ -1,0 +1,55 @@
+/** Calls about processes and their stdio. */
+import { setWindow } from 'syscalls'
+import type { AgentServiceDefinition, ReadStreamRequest } from '../../../../src/protocol/generated/agent.ts'
+import type { CallContext, Implementation } from '../../../../src/ttrpc/ttrpc.ts'
+import { precondition } from '../errors.ts'
+import { type ContainerProcess, terminalOf } from '../process.ts'
+import type { Sandbox } from '../sandbox.ts'
+import { BrokenInput, type OutputStream } from '../streams.ts'
+
+/** Most bytes of one answer: what a pipe holds. */
+const largestRead = 64 * 1024
+
+export function processCalls(sandbox: Sandbox) {
+  const find = ({ containerId, execId }: { containerId: string; execId: string }): ContainerProcess =>
+    sandbox.container(containerId).process(execId)
+
+  const readOutput = async (stream: OutputStream | undefined, { len }: ReadStreamRequest, call: CallContext) => {
+    const size = Math.min(len || largestRead, largestRead)
+    return { data: (await stream?.read(size, call)) ?? new Uint8Array(0) }
+  }
+
+  return {
+    async execProcess(request) {
+      await sandbox.container(request.containerId).exec(request)
+      return {}
+    },
+    signalProcess({ containerId, execId, signal }) {
+      sandbox.container(containerId).signal(execId, signal)
+      return {}
+    },
+    async waitProcess({ containerId, execId }) {
+      return { status: await sandbox.container(containerId).wait(execId) }
+    },
+    readStdout: (request, call) => readOutput(find(request).stdio.stdout, request, call),
+    readStderr: (request, call) => readOutput(find(request).stdio.stderr, request, call),
+    async writeStdin(request) {
+      try {
+        await find(request).stdio.stdin.write(request.data)
+      } catch (error) {
+        throw error instanceof BrokenInput ? precondition('the process has closed its standard input') : error
+      }
+      return { len: request.data.length }
+    },
+    async closeStdin(request) {
+      const { stdio } = find(request)
+      // A terminal has no end of input; closing it would hang it up.
+      if (stdio.terminal === undefined) await stdio.stdin.close()
+      return {}
+    },
+    ttyWinResize(request) {
+      setWindow(terminalOf(find(request)), request.row, request.column)
+      return {}
+    },
+  } satisfies Implementation<typeof AgentServiceDefinition>
+}

@@ -1,0 +1,25 @@
+/** Everything that the agent serves. */
+import { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
+import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../../../../src/protocol/generated/health.ts'
+import { type Service, service } from '../../../../src/ttrpc/ttrpc.ts'
+import { agentVersion } from '../version.ts'
+import { containerCalls } from './container.ts'
+import { type GuestTools, guestCalls } from './guest.ts'
+import { processCalls } from './process.ts'
+
+/** Version of the protocol that Kata's agent reports. */
+const protocolVersion = '0.0.1'
+
+export function agentServices(tools: GuestTools): Service[] {
+  return [
+    service(HealthDefinition, {
+      check: () => ({ status: HealthCheckResponse_ServingStatus.SERVING }),
+      version: () => ({ grpcVersion: protocolVersion, agentVersion }),
+    }),
+    service(AgentServiceDefinition, {
+      ...guestCalls(tools),
+      ...containerCalls(tools.sandbox),
+      ...processCalls(tools.sandbox),
+    }),
+  ]
+}

@@ -1,0 +1,89 @@
+/** The pod: its containers, its mounts, its name. */
+import { setHostname } from 'syscalls'
+import type { CreateContainerRequest, CreateSandboxRequest } from '../../../src/protocol/generated/agent.ts'
+import { checkId, Container, type ContainerTools } from './container.ts'
+import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
+import { makeDirectories, save } from './files.ts'
+import { loadModuleNamed } from './modules.ts'
+import { createSharedNamespaces } from './namespaces.ts'
+import { mountStorage, unmountStorage } from './storage.ts'
+import { within } from './wait.ts'
+
+/** How long the containers of a pod that ends may take to die; the machine is switched off after that anyway. */
+const killMilliseconds = 2000
+/** Linux allows 64 (utsname(2)); Kata's host side cuts longer names. */
+const longestHostname = 64
+
+export class Sandbox {
+  readonly #tools: ContainerTools
+  readonly #containers = new Map<string, Container>()
+  readonly #creating = new Set<string>()
+  readonly #namespaces = createSharedNamespaces()
+  readonly #mountPoints: string[] = []
+  #created = false
+
+  constructor(tools: ContainerTools) {
+    this.#tools = tools
+  }
+
+  async create({ hostname, dns, storages, kernelModules, guestHookPath }: CreateSandboxRequest): Promise<void> {
+    if (this.#created) throw alreadyExists('the sandbox exists')
+    if (guestHookPath !== '') throw invalid('guest hooks are not supported')
+    this.#created = true
+    makeDirectories('/run/kata-containers', 0o711)
+    if (hostname !== '') setHostname(hostname.slice(0, longestHostname))
+    for (const { name, parameters } of kernelModules) loadModuleNamed(name, parameters)
+    for (const storage of storages) this.#mountPoints.push(await mountStorage(storage))
+    if (dns.length > 0) save('/etc/resolv.conf', `${dns.join('\n')}\n`, 0o644)
+  }
+
+  async createContainer(request: CreateContainerRequest): Promise<void> {
+    const { containerId: id, sandboxPidns } = request
+    if (!this.#created) throw precondition('there is no sandbox yet')
+    checkId(id)
+    if (this.#containers.has(id) || this.#creating.has(id)) throw alreadyExists(`container ${id} exists`)
+    this.#creating.add(id)
+    try {
+      const shared = this.#namespaces.toJoin({ pid: sandboxPidns })
+      const container = await Container.create(request, shared, this.#tools)
+      this.#containers.set(id, container)
+      this.#namespaces.keep(container.init.pid)
+    } finally {
+      this.#creating.delete(id)
+    }
+  }
+
+  /** @throws TtrpcError INVALID_ARGUMENT, Kata's status for an unknown container. */
+  container(id: string): Container {
+    const container = this.#containers.get(id)
+    if (container === undefined) throw invalid(`no container ${id}`)
+    return container
+  }
+
+  /** @throws TtrpcError DEADLINE_EXCEEDED when it does not end in time; `seconds` 0 waits for ever. */
+  async removeContainer(id: string, seconds: number): Promise<void> {
+    const container = this.container(id)
+    const removed = container.remove()
+    if (seconds === 0) await removed
+    else await within(removed, seconds * 1000, () => deadline(`container ${id} did not end within ${seconds} s`))
+    this.#containers.delete(id)
+  }
+
+  /** Kills every container and takes the mounts away. Never fails: the machine is about to be switched off. */
+  async destroy(report: (error: unknown) => void): Promise<void> {
+    const containers = [...this.#containers.values()]
+    for (const container of containers) attempt(() => container.signal('', 9), report)
+    const ended = Promise.all(containers.map(({ init }) => init.ended))
+    await within(ended, killMilliseconds, () => deadline('containers still run')).catch(report)
+    this.#namespaces.release()
+    for (const point of this.#mountPoints.reverse()) unmountStorage(point)
+  }
+}
+
+function attempt(action: () => void, report: (error: unknown) => void): void {
+  try {
+    action()
+  } catch (error) {
+    report(error)
+  }
+}

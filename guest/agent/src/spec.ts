@@ -1,0 +1,157 @@
+/**
+ * From the protocol's OCI messages to the JSON of the OCI runtime specification (config.md, config-linux.md of
+ * opencontainers/runtime-spec 1.x). proto3 has no "absent": a zero or an empty text there means that the member is
+ * left out here, except where zero is a value of its own. Pure: tested on the host.
+ */
+import type { Linux, LinuxResources, Process, Spec } from '../../../src/protocol/generated/oci.ts'
+
+/** A JSON object without the members that are undefined. */
+type Json = Record<string, unknown>
+
+export interface SpecContext {
+  /** Where crun makes the container's cgroup, from the root of the cgroup file system. */
+  readonly cgroupsPath: string
+  /** Namespaces to join instead of making new ones, by type. */
+  readonly sharedNamespaces: Readonly<Record<string, string>>
+}
+
+/** The content of config.json. @throws TypeError when the spec lacks `process` or `root`. */
+export function specToJson(spec: Spec, context: SpecContext): Json {
+  if (spec.process === undefined || spec.root === undefined) throw new TypeError('the OCI spec lacks process or root')
+  return {
+    ociVersion: spec.version || '1.0.2',
+    process: processToJson(spec.process),
+    root: { path: spec.root.path, readonly: spec.root.readonly },
+    hostname: text(spec.hostname),
+    mounts: spec.mounts.map(({ destination, source, type, options }) => ({
+      destination,
+      source: text(source),
+      type: text(type),
+      options,
+    })),
+    annotations: spec.annotations,
+    linux: linuxToJson(spec.linux, context),
+  }
+}
+
+/** The content of `crun exec --process`, and the `process` of config.json. */
+export function processToJson(process: Process): Json {
+  const { terminal, consoleSize, user, args, env, cwd, capabilities, rlimits, noNewPrivileges } = process
+  return {
+    terminal,
+    consoleSize: terminal && consoleSize?.height ? consoleSize : undefined,
+    user: { uid: user?.uid ?? 0, gid: user?.gid ?? 0, additionalGids: user?.additionalGids ?? [] },
+    args,
+    env,
+    cwd: cwd || '/',
+    capabilities,
+    rlimits,
+    noNewPrivileges,
+    // Zero is a value: without it the container would inherit the agent's.
+    oomScoreAdj: process.oomScoreAdj,
+    apparmorProfile: text(process.apparmorProfile),
+    selinuxLabel: text(process.selinuxLabel),
+  }
+}
+
+function linuxToJson(linux: Linux | undefined, { cgroupsPath, sharedNamespaces }: SpecContext): Json {
+  const namespaces = (linux?.namespaces ?? []).map(({ type, path }) => ({
+    type,
+    path: text(path) ?? sharedNamespaces[type],
+  }))
+  // Kata's host side drops the cgroup namespace. A container has no business in its neighbours' cgroups.
+  if (!namespaces.some(({ type }) => type === 'cgroup')) namespaces.push({ type: 'cgroup', path: undefined })
+  for (const [type, path] of Object.entries(sharedNamespaces))
+    if (!namespaces.some((namespace) => namespace.type === type)) namespaces.push({ type, path })
+  return {
+    namespaces,
+    cgroupsPath,
+    uidMappings: linux?.uidMappings.map(idMapping),
+    gidMappings: linux?.gidMappings.map(idMapping),
+    sysctl: linux?.sysctl,
+    resources: linux?.resources && resourcesToJson(linux.resources),
+    devices: linux?.devices.map(({ path, type, major, minor, fileMode, uid, gid }) => ({
+      path,
+      type,
+      major,
+      minor,
+      fileMode: number(fileMode),
+      uid,
+      gid,
+    })),
+    seccomp: linux?.seccomp && seccompToJson(linux.seccomp),
+    rootfsPropagation: text(linux?.rootfsPropagation),
+    maskedPaths: linux?.maskedPaths,
+    readonlyPaths: linux?.readonlyPaths,
+    mountLabel: text(linux?.mountLabel),
+  }
+}
+
+function idMapping(mapping: { hostId: number; containerId: number; size: number }): Json {
+  return { hostID: mapping.hostId, containerID: mapping.containerId, size: mapping.size }
+}
+
+/** `linux.resources`, also the content of `crun update --resources`. */
+export function resourcesToJson({ devices, memory, cpu, pids, blockIo }: LinuxResources): Json {
+  return {
+    devices:
+      devices.length === 0
+        ? undefined
+        : devices.map(({ allow, type, major, minor, access }) => ({
+            allow,
+            type: text(type),
+            major: type === 'a' ? undefined : deviceNumber(major),
+            minor: type === 'a' ? undefined : deviceNumber(minor),
+            access: text(access),
+          })),
+    // Kernel, TCP and swappiness limits do not exist in cgroup v2. Swap zero is "not given": with a value, it is
+    // the sum of memory and swap, which crun translates.
+    memory: memory && {
+      limit: number(memory.limit),
+      reservation: number(memory.reservation),
+      swap: number(memory.swap),
+    },
+    cpu: cpu && {
+      shares: number(cpu.shares),
+      quota: number(cpu.quota),
+      period: number(cpu.period),
+      cpus: text(cpu.cpus),
+      mems: text(cpu.mems),
+    },
+    pids: pids && number(pids.limit) && { limit: pids.limit },
+    blockIO: blockIo && {
+      weight: number(blockIo.weight),
+      throttleReadBpsDevice: blockIo.throttleReadBpsDevice,
+      throttleWriteBpsDevice: blockIo.throttleWriteBpsDevice,
+      throttleReadIOPSDevice: blockIo.throttleReadIopsDevice,
+      throttleWriteIOPSDevice: blockIo.throttleWriteIopsDevice,
+    },
+  }
+}
+
+function seccompToJson(seccomp: NonNullable<Linux['seccomp']>): Json {
+  return {
+    defaultAction: seccomp.defaultAction,
+    architectures: seccomp.architectures,
+    flags: seccomp.flags,
+    syscalls: seccomp.syscalls.map(({ names, action, errnoRet, args }) => ({
+      names,
+      action,
+      errnoRet: number(errnoRet),
+      args,
+    })),
+  }
+}
+
+/** -1 is "any" in Kata's messages, which the specification writes by leaving the number out. */
+function deviceNumber(value: bigint): bigint | undefined {
+  return value < 0n ? undefined : value
+}
+
+function text(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value
+}
+
+function number<T extends number | bigint>(value: T): T | undefined {
+  return value === 0 || value === 0n ? undefined : value
+}

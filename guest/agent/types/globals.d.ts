@@ -1,0 +1,11 @@
+/** What src/polyfills.ts adds to QuickJS for the code that host and guest share. */
+declare class TextEncoder {
+  encode(text: string): Uint8Array<ArrayBuffer>
+}
+
+declare class TextDecoder {
+  decode(bytes: Uint8Array): string
+}
+
+declare function setTimeout(action: () => void, milliseconds: number): import('os').Timer
+declare function clearTimeout(timer: import('os').Timer | undefined): void

@@ -1,0 +1,90 @@
+/**
+ * native/syscalls.c: system calls without policy. Every function throws a {@link SysError} when its call fails, except
+ * where a result is documented for "would block". Descriptors are close-on-exec.
+ */
+declare module 'syscalls' {
+  /** What a failed call throws. */
+  export interface SysError extends Error {
+    readonly errno: number
+    /** The name of the errno, for instance `ENOENT`. */
+    readonly code: string
+  }
+
+  /** Called when a promise is rejected that has no handler, and again (`handled`) when it gets one after all. */
+  export function onRejection(
+    handler: (promise: Promise<unknown>, reason: unknown, handled: boolean) => void,
+  ): void
+
+  export function utf8Encode(text: string): Uint8Array<ArrayBuffer>
+  export function utf8Decode(bytes: Uint8Array): string
+
+  /** The whole file as text, read to its end (works for /proc and /sys, which have no size). */
+  export function readFile(path: string): string
+  /** One write(2) of the whole text. `flags` are added to O_WRONLY; `mode` counts with O_CREAT. */
+  export function writeFile(path: string, text: string, flags: number, mode: number): void
+  /** Empty at the end of file; null when it would block. */
+  export function read(fd: number, size: number): Uint8Array<ArrayBuffer> | null
+  /** How many bytes from `offset` on were taken; 0 when it would block. */
+  export function write(fd: number, bytes: Uint8Array, offset: number): number
+  /** Writes all bytes at `position`. */
+  export function pwrite(fd: number, bytes: Uint8Array, position: number): void
+  export function open(path: string, flags: number, mode: number): number
+  /** openat2 with RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS: nothing in `path` leads out of `directory`. */
+  export function openIn(directory: number, path: string, flags: number, mode: number): number
+  /** The `*at` calls take one name without a slash; they do not follow a symbolic link in it. */
+  export function mkdirat(directory: number, name: string, mode: number): void
+  export function unlinkat(directory: number, name: string, flags: number): void
+  export function symlinkat(directory: number, name: string, target: string): void
+  export function renameat(directory: number, name: string, to: string): void
+  export function lchownat(directory: number, name: string, uid: number, gid: number): void
+  export function fileSize(fd: number): number
+  export function fchmod(fd: number, mode: number): void
+  export function chmod(path: string, mode: number): void
+  export function lchown(path: string, uid: number, gid: number): void
+  /** A second descriptor of the same open file. */
+  export function dup(fd: number): number
+  export function close(fd: number): void
+  /** [read end, write end] */
+  export function pipe(): [number, number]
+  export function setNonblocking(fd: number): void
+
+  export function mount(source: string, target: string, type: string, flags: number, data: string): void
+  export function umount(target: string, flags: number): void
+  export function chroot(path: string): void
+  /** Opens `path` as descriptors 0, 1 and 2. */
+  export function stdio(path: string): void
+  export function setHostname(name: string): void
+  export function interfaceUp(name: string): void
+  /** finit_module(2) of an uncompressed .ko. */
+  export function loadModule(path: string, parameters: string): void
+  export function reboot(command: number): void
+  export function sync(): void
+  /** Sets the wall clock. */
+  export function setClock(seconds: number, nanoseconds: number): void
+  /** Credits the random pool with `bytes` and reseeds the generator from it. */
+  export function addEntropy(bytes: Uint8Array): void
+  /** RLIMIT_NOFILE. */
+  export function limitFiles(soft: number, hard: number): void
+
+  /** Runs argv[0] in a new session with exactly these descriptors as 0, 1, 2, ...; its pid. */
+  export function spawn(argv: readonly string[], env: readonly string[], fds: readonly number[]): number
+  /** [pid, exit code or 128 + signal] of one ended child, or null when none has ended. */
+  export function reap(): [number, number] | null
+  /** Blocks SIGCHLD and ignores SIGPIPE; the descriptor is readable when a child has ended. */
+  export function childSignals(): number
+  export function kill(pid: number, signal: number): void
+
+  export function epollCreate(): number
+  export function epollControl(epoll: number, operation: number, fd: number, events: number): void
+  /** What is ready now, flat: fd, events, fd, events, ... */
+  export function epollWait(epoll: number): number[]
+
+  export function listenUnix(path: string): number
+  export function listenVsock(port: number): number
+  /** A non-blocking connection, or null when none waits. */
+  export function accept(fd: number): number | null
+  /** The descriptor that the next message carries, or null when there is no message yet. */
+  export function receiveFd(socket: number): number | null
+  /** TIOCSWINSZ */
+  export function setWindow(fd: number, rows: number, columns: number): void
+}

@@ -1,0 +1,42 @@
+#!/bin/sh
+# First step of `npm run demo|build|bench` and `npm test`: brings up what setup/main.ts itself needs, then becomes it.
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+  printf 'set-up stopped: %s\n  What to do: %s\n' "$1" "$2" >&2
+  exit 1
+}
+
+[ "$(id -u)" -eq 0 ] || fail 'it must be run as root' "run it again with sudo: sudo npm run ${1:-demo}"
+
+[ -r /etc/os-release ] || fail 'this is not Debian' 'use Debian 13 (trixie) or later on amd64'
+# shellcheck disable=SC1091
+os=$(. /etc/os-release && printf '%s %s %s' "${ID:-}" "${ID_LIKE:-}" "${VERSION_ID:-}")
+case " $os " in
+  *' debian '*) ;;
+  *) fail "this is not Debian but: $os" 'use Debian 13 (trixie) or later on amd64' ;;
+esac
+[ "$(uname -m)" = x86_64 ] || fail "this machine is $(uname -m)" 'use Debian 13 (trixie) or later on amd64'
+command -v npm >/dev/null 2>&1 || fail 'npm is not installed' 'apt-get install nodejs npm'
+
+# npm writes node_modules/.package-lock.json when it has finished, so an interrupted install is never taken for a whole one.
+if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
+  mkdir -p build
+  echo 'npm packages ...' >&2
+  if ! npm ci --no-audit --no-fund --no-progress --loglevel=error >build/npm.log 2>&1; then
+    tail -n 20 build/npm.log >&2
+    if grep -q ENOSPC build/npm.log; then
+      fail 'the disk is full' 'free about 1 GB and run it again'
+    fi
+    fail 'npm ci failed (its words are above)' 'check the network and the registry that npm is configured for (npm config get registry), then run it again'
+  fi
+fi
+
+# With install scripts allowed npm links Bun to the first path; blocked, it stays in its own package.
+for bun in node_modules/bun/bin/bun.exe node_modules/@oven/bun-linux-x64/bin/bun; do
+  if [ -x "$bun" ] && "$bun" --version >/dev/null 2>&1; then
+    exec "$bun" setup/main.ts "$@"
+  fi
+done
+fail 'npm did not install Bun' 'remove node_modules and run it again; optional dependencies must not be omitted (npm config get omit)'

@@ -1,0 +1,10 @@
+/** Where the set-up puts things, relative to the repository. */
+import { join } from 'node:path'
+
+export const root = join(import.meta.dir, '..')
+export const buildDir = join(root, 'build')
+export const agentPath = join(buildDir, 'kata-agent')
+export const embeddedDir = join(buildDir, 'embedded')
+export const executable = join(buildDir, 'kata-ts')
+/** The same file by the name that containerd looks for. */
+export const shimLink = join(buildDir, 'containerd-shim-kata-ts-v2')

@@ -1,0 +1,46 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { hashFiles, isFresh, stamped } from './stamp.ts'
+
+let root: string
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'kata-stamp-'))
+  mkdirSync(join(root, 'src/deep'), { recursive: true })
+  writeFileSync(join(root, 'src/deep/a.ts'), 'a')
+})
+afterEach(() => rmSync(root, { recursive: true, force: true }))
+
+test('the hash follows names and contents, not tests', () => {
+  const before = hashFiles(root, ['src'])
+  writeFileSync(join(root, 'src/a.test.ts'), 'test')
+  expect(hashFiles(root, ['src'])).toBe(before)
+  writeFileSync(join(root, 'src/b.ts'), '')
+  const withB = hashFiles(root, ['src'])
+  expect(withB).not.toBe(before)
+  writeFileSync(join(root, 'src/b.ts'), 'x')
+  expect(hashFiles(root, ['src'])).not.toBe(withB)
+})
+
+test('a missing input has a hash of its own', () => {
+  const missing = hashFiles(root, ['later'])
+  writeFileSync(join(root, 'later'), '')
+  expect(hashFiles(root, ['later'])).not.toBe(hashFiles(root, ['other']))
+  expect(missing).toBe(missing)
+})
+
+test('fresh only after success, with the same hash and all outputs', async () => {
+  const stamp = join(root, '.stamps/x')
+  const output = join(root, 'out')
+  const make = async () => writeFileSync(output, '')
+  expect(isFresh(stamp, 'h', [output])).toBe(false)
+  await stamped(stamp, 'h', make)
+  expect(isFresh(stamp, 'h', [output])).toBe(true)
+  expect(isFresh(stamp, 'other', [output])).toBe(false)
+  rmSync(output)
+  expect(isFresh(stamp, 'h', [output])).toBe(false)
+  await make()
+  await expect(stamped(stamp, 'h', () => Promise.reject(new Error('no')))).rejects.toThrow('no')
+  expect(isFresh(stamp, 'h', [output])).toBe(false)
+})

@@ -1,0 +1,146 @@
+/** The set-up as a list: what each step makes, from what, and how one knows that there is nothing to do. */
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildAgent } from '../guest/agent/build.ts'
+import { buildImage, findImage, imageRecipe, verifyImage } from '../guest/image/build.ts'
+import type { Progress } from '../guest/image/progress.ts'
+import { agentPath, buildDir, embeddedDir, executable, root, shimLink } from './paths.ts'
+import { hashFiles, isFresh, stamped } from './stamp.ts'
+import { installPackages, missingPackages } from './system-packages.ts'
+
+export interface Step {
+  readonly name: string
+  /** Does what is missing; returns false when nothing was. `progress` is begun only when there is work. */
+  run(progress: Progress): Promise<boolean>
+}
+
+/** A failure that a person must act on. */
+export class SetupError extends Error {
+  readonly remedy: string
+  constructor(message: string, remedy: string, options: { cause?: unknown } = {}) {
+    super(message, options)
+    this.remedy = remedy
+  }
+}
+
+export const steps: readonly Step[] = [
+  {
+    name: 'Debian packages',
+    async run(progress) {
+      const missing = await missingPackages()
+      if (missing.length === 0) return false
+      progress.begin(`Debian packages: ${missing.join(' ')}`)
+      await installPackages(missing, progress)
+      progress.end()
+      return true
+    },
+  },
+  fromFiles({
+    name: 'guest agent',
+    inputs: ['guest/agent', 'src/ttrpc', 'src/protocol', 'package-lock.json'],
+    outputs: [agentPath],
+    async make() {
+      await buildAgent({ outDir: buildDir })
+    },
+  }),
+  fromFiles({
+    name: 'embedded files',
+    inputs: ['build/kata-agent'],
+    outputs: [join(embeddedDir, 'kata-agent'), join(embeddedDir, 'busybox')],
+    async make() {
+      mkdirSync(embeddedDir, { recursive: true })
+      copyFileSync(agentPath, join(embeddedDir, 'kata-agent'))
+      copyFileSync(busyboxPath(), join(embeddedDir, 'busybox'))
+    },
+  }),
+  fromFiles({
+    name: 'executable kata-ts',
+    inputs: ['src', 'guest/image', 'build/embedded', 'package-lock.json', 'setup/steps.ts'],
+    outputs: [executable, shimLink],
+    make: compile,
+  }),
+  {
+    name: 'guest image',
+    async run(progress) {
+      if (await imageIsCurrent()) return false
+      await buildImage({ agent: agentPath, progress })
+      return true
+    },
+  },
+]
+
+/** A step whose result depends on files alone; their hash is the stamp. */
+function fromFiles(step: {
+  name: string
+  inputs: readonly string[]
+  outputs: readonly string[]
+  make(): Promise<void>
+}): Step {
+  return {
+    name: step.name,
+    async run(progress) {
+      const stamp = join(buildDir, '.stamps', step.name.replaceAll(' ', '-'))
+      const hash = hashFiles(root, step.inputs)
+      if (isFresh(stamp, hash, step.outputs)) return false
+      progress.begin(step.name)
+      await stamped(stamp, hash, step.make)
+      progress.end()
+      return true
+    },
+  }
+}
+
+/** The image belongs to this agent and recipe and is intact. Newer Debian packages are `kata-ts image build`'s business. */
+async function imageIsCurrent(): Promise<boolean> {
+  const agent = new Bun.CryptoHasher('sha256').update(readFileSync(agentPath)).digest('hex')
+  try {
+    const image = findImage()
+    if (image?.manifest.agentSha256 !== agent || image.manifest.recipe !== imageRecipe) return false
+    await verifyImage(image)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function busyboxPath(): string {
+  const path = Bun.which('busybox')
+  if (path === null)
+    throw new SetupError('busybox is not on the path', 'run: apt-get install --reinstall busybox-static')
+  return path
+}
+
+/**
+ * One executable with everything in it. It must not read .env or bunfig.toml of the directory that it is started in (a
+ * shim's is the bundle, which others write), and byte code with splitting starts fastest.
+ */
+async function compile(): Promise<void> {
+  const fresh = `${executable}.new`
+  const child = Bun.spawn(
+    [
+      process.execPath,
+      'build',
+      '--compile',
+      '--bytecode',
+      '--format=esm',
+      '--splitting',
+      '--no-compile-autoload-dotenv',
+      '--no-compile-autoload-bunfig',
+      join(root, 'src/cli/main.ts'),
+      '--outfile',
+      fresh,
+    ],
+    { cwd: root, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: 300_000 },
+  )
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  if (code !== 0)
+    throw new SetupError(
+      `bun build failed:\n${stdout}${stderr}`,
+      'mend what it names; a full disk shows as ENOSPC',
+    )
+  chmodSync(fresh, 0o755)
+  // Renamed into place: running shims keep the file that they were started from.
+  renameSync(fresh, executable)
+  rmSync(shimLink, { force: true })
+  symlinkSync('kata-ts', shimLink)
+}

@@ -1,0 +1,31 @@
+import { expect, test } from 'bun:test'
+import { add, junitCounts } from './test-counts.ts'
+
+const report = (numbers: string) =>
+  `<?xml version="1.0"?>\n<testsuites name="bun test" ${numbers}>\n<testsuite name="x" tests="99" failures="99">`
+
+test('totals of the outermost element', () => {
+  expect(junitCounts(report('tests="10" assertions="5" failures="2" skipped="3" time="0.1"'), 1)).toEqual({
+    passed: 5,
+    failed: 2,
+    skipped: 3,
+  })
+})
+
+test('a bad end without a failed test counts as a failure', () => {
+  expect(junitCounts(report('tests="4" failures="0" skipped="0"'), 1)).toEqual({
+    passed: 4,
+    failed: 1,
+    skipped: 0,
+  })
+  expect(junitCounts('', 139)).toEqual({ passed: 0, failed: 1, skipped: 0 })
+  expect(junitCounts(report('tests="4" failures="0" skipped="0"'), 0).failed).toBe(0)
+})
+
+test('add', () => {
+  expect(add({ passed: 1, failed: 2, skipped: 3 }, { passed: 4, failed: 5, skipped: 6 })).toEqual({
+    passed: 5,
+    failed: 7,
+    skipped: 9,
+  })
+})

@@ -1,0 +1,16 @@
+/**
+ * Files that `bun build --compile` puts into the executable. They are made by the set-up (setup/main.ts) before it
+ * compiles; run from source, they are read from build/embedded/. Imported lazily: most commands need neither.
+ */
+
+/** The guest agent, a static executable. */
+export async function embeddedAgent(): Promise<Uint8Array> {
+  const { default: path } = await import('../../build/embedded/kata-agent', { with: { type: 'file' } })
+  return Bun.file(path).bytes()
+}
+
+/** A static busybox, the root file system for `kata-ts run` without one. */
+export async function embeddedBusybox(): Promise<Uint8Array> {
+  const { default: path } = await import('../../build/embedded/busybox', { with: { type: 'file' } })
+  return Bun.file(path).bytes()
+}

@@ -1,0 +1,80 @@
+/** The jail's root on disk: empty placeholders that the mounts cover, and the table mount(8) reads. */
+import { chmodSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { KataError } from '../errors.ts'
+import { unmountBelow } from '../linux/mount.ts'
+import type { JailMount, JailPlan } from './jail-plan.ts'
+
+export interface JailRoot {
+  readonly root: string
+  readonly fstab: string
+}
+
+/**
+ * Makes `<stateDir>/jail-<program>/{root,fstab}` anew. It goes away with the state directory: nothing is mounted on
+ * it outside of the jailed process's own mount namespace.
+ *
+ * @throws KataError JAIL_SPEC_INVALID when the state directory is not root's alone.
+ */
+export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
+  const state = lstatSync(stateDir, { throwIfNoEntry: false })
+  if (!state?.isDirectory() || state.uid !== 0 || (state.mode & 0o022) !== 0)
+    throw new KataError('JAIL_SPEC_INVALID', {
+      program: plan.program,
+      reason: `${stateDir} is not a directory that only root can write`,
+    })
+  const base = `${stateDir}/jail-${basename(plan.program)}`
+  unmountBelow(base)
+  rmSync(base, { recursive: true, force: true })
+  const root = `${base}/root`
+  makeDirectory(base, 0o700)
+  makeDirectory(root, 0o755)
+  makeDirectory(`${root}/old`, 0)
+  makeDirectory(`${root}/proc`, 0o555)
+  for (const [name, target] of plan.links) symlinkSync(target, `${root}/${name}`)
+  for (const mount of plan.mounts) makePlaceholder(root, mount)
+  const fstab = `${base}/fstab`
+  writeFileSync(fstab, fstabOf(root, plan.mounts), { mode: 0o600 })
+  return { root, fstab }
+}
+
+function makePlaceholder(root: string, { target, directory }: JailMount): void {
+  const parent = dirname(target)
+  const missing: string[] = []
+  for (
+    let at = parent;
+    at !== '/' && lstatSync(`${root}${at}`, { throwIfNoEntry: false }) === undefined;
+    at = dirname(at)
+  )
+    missing.unshift(at)
+  for (const at of missing) makeDirectory(`${root}${at}`, 0o755)
+  if (directory) makeDirectory(`${root}${target}`, 0o755)
+  else writeFileSync(`${root}${target}`, '', { mode: 0o444, flag: 'wx' })
+}
+
+/** mkdir whose mode no umask changes. */
+function makeDirectory(path: string, mode: number): void {
+  mkdirSync(path)
+  chmodSync(path, mode)
+}
+
+/** /proc is there until the old root is detached, because umount(8) reads the mount table; then it goes as well. */
+function fstabOf(root: string, mounts: readonly JailMount[]): string {
+  const lines = [
+    { source: root, target: '', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+    ...mounts,
+    { source: '/proc', target: '/proc', flags: [] },
+  ].map(({ source, target, flags }) =>
+    [escapeField(source), escapeField(root + target), 'none', ['bind', ...flags].join(','), '0', '0'].join(
+      ' ',
+    ),
+  )
+  return `${lines.join('\n')}\n`
+}
+
+/** fstab(5): white space and backslash as three octal digits; a leading # cannot occur in an absolute path. */
+function escapeField(path: string): string {
+  return path.replace(/[\s\\]/g, (char) =>
+    [...Buffer.from(char)].map((byte) => `\\${byte.toString(8).padStart(3, '0')}`).join(''),
+  )
+}

@@ -1,0 +1,94 @@
+/** Starts one confined process from a launch description. */
+import { KataError } from '../errors.ts'
+import { processRef } from '../linux/proc.ts'
+import type { Logger } from '../log.ts'
+import { jailCommand, stepMarker } from './jail-command.ts'
+import { planJail } from './jail-plan.ts'
+import { buildJailRoot } from './jail-root.ts'
+import type { ExitInfo, LaunchedProcess, LaunchSpec } from './launch-spec.ts'
+import { outputSince, outputSize, waitForProgram } from './program-start.ts'
+
+export interface LaunchOptions {
+  /** How long the confinement may take, milliseconds. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Resolves once the program itself runs, confined: with only the descriptors given, an empty environment, its own
+ * mount, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
+ * Landlock where kernel and setpriv have it, and a filter that denies the calls of denied-syscalls.ts. The process
+ * is killed when the thread that called this ends (the main thread, as Bun.spawn forks on the calling one). Its pid
+ * is the one spawned: nothing stands in between. It leads a session of its own, so that no terminal reaches it.
+ *
+ * What lies in the state directory goes away with it; when this throws, nothing runs.
+ *
+ * @throws KataError JAIL_SPEC_INVALID, JAIL_TOOL_MISSING, or JAIL_FAILED with the step and the end of its stderr.
+ */
+export async function launch(
+  spec: LaunchSpec,
+  log: Logger,
+  options: LaunchOptions = {},
+): Promise<LaunchedProcess> {
+  const { timeoutMs = 10_000, signal } = options
+  signal?.throwIfAborted()
+  const plan = planJail(spec)
+  const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan), spec.identity, spec.args)
+  const outputStart = outputSize(spec.output)
+  const started = performance.now()
+  const child = Bun.spawn({
+    cmd: command,
+    cwd: '/',
+    env: {},
+    stdio: ['ignore', spec.output, 'pipe', ...spec.fds],
+    detached: true,
+  })
+  const ref = processRef(child.pid)
+  const exited = child.exited.then(
+    (): ExitInfo => ({
+      code: child.exitCode,
+      signal: child.signalCode as NodeJS.Signals | null,
+    }),
+  )
+  const kill = () => child.kill('SIGKILL')
+  const timer = setTimeout(kill, timeoutMs)
+  signal?.addEventListener('abort', kill)
+  try {
+    // The set-up's stderr ends where the program's own begins.
+    const setup = splitSteps(await new Response(child.stderr).text())
+    const confined = setup.step === 'confine'
+    const tail = () => (confined ? outputSince(spec.output, outputStart) : setup.stderr)
+    if (ref === undefined || !confined || !(await waitForProgram(ref, plan.program, exited, tail))) {
+      kill()
+      const exit = await exited
+      signal?.throwIfAborted()
+      throw new KataError('JAIL_FAILED', {
+        program: spec.program,
+        step: setup.step,
+        exit: exit.signal ?? `exit code ${exit.code}`,
+        detail: tail().trim().slice(-500) || 'it said nothing',
+      })
+    }
+    log.debug('confined', {
+      pid: ref.pid,
+      program: plan.program,
+      ms: Math.round(performance.now() - started),
+    })
+    return { ref, exited }
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', kill)
+  }
+}
+
+/** The last step announced (`unshare` before any) and what was said besides. */
+function splitSteps(text: string): { step: string; stderr: string } {
+  let step = 'unshare'
+  const rest: string[] = []
+  for (const line of text.split('\n')) {
+    const marker = stepMarker.exec(line)
+    if (marker === null) rest.push(line)
+    else step = marker[1] ?? step
+  }
+  return { step, stderr: rest.join('\n') }
+}

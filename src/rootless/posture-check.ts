@@ -1,0 +1,176 @@
+/** What a launch asked for, and every field in which a process differs from it. */
+import { readlinkSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import { jailLimits } from './jail-command.ts'
+import { planJail } from './jail-plan.ts'
+import type { LaunchSpec } from './launch-spec.ts'
+import {
+  capabilitySets,
+  type MountPosture,
+  type NamespaceKind,
+  namespaceKinds,
+  type Posture,
+  readNamespaces,
+  readPosture,
+  type ThreadPosture,
+} from './posture.ts'
+
+/** The posture that was asked for; plain data, so that it can be written down and audited later. */
+export interface ExpectedPosture {
+  readonly uid: number
+  readonly gid: number
+  readonly groups: readonly number[]
+  readonly noNewPrivs: 1
+  readonly seccomp: 2
+  /** At least so many filters on every thread. */
+  readonly seccompFilters: number
+  /** `own`: another one than the host's; `host`: the host's. */
+  readonly namespaces: Readonly<Record<NamespaceKind, 'own' | 'host'>>
+  readonly hostNamespaces: Readonly<Record<NamespaceKind, string>>
+  readonly mounts: readonly MountPosture[]
+  /** Descriptor number to target, for the standard ones and those handed over. */
+  readonly descriptors: Readonly<Record<number, string>>
+  /** Prefixes of what it may have opened itself. */
+  readonly opens: readonly string[]
+  /** How many sockets besides those handed over: connections it accepted. */
+  readonly sockets: number
+  readonly environment: 0
+  readonly limits: Posture['limits']
+  readonly cwd: '/'
+  readonly interfaces: readonly string[]
+}
+
+export interface PostureOptions {
+  /** At least so many: 1 for the denied system calls, and 1 more when the program adds its own filter. */
+  readonly seccompFilters: number
+  /** Connections that it may have accepted; default none. */
+  readonly sockets?: number
+  /** Default: anonymous inodes (event, signal and poll descriptors) and memfd. */
+  readonly opens?: readonly string[]
+}
+
+export interface Difference {
+  readonly field: string
+  /** The thread, when the field is a thread's own. */
+  readonly tid?: number
+  readonly expected: string
+  readonly actual: string
+}
+
+/** Call it while the descriptors of `spec` are still open here: it notes what they refer to. */
+export function expectedPosture(spec: LaunchSpec, options: PostureOptions): ExpectedPosture {
+  const { seccompFilters, sockets = 0, opens = ['anon_inode:', '/memfd:'] } = options
+  const { uid, gid, groups } = spec.identity
+  const own: readonly NamespaceKind[] = ['mnt', 'ipc', 'uts', 'net']
+  const namespaces = namespaceKinds.map((kind) => [kind, own.includes(kind) ? 'own' : 'host'])
+  const mounts: MountPosture[] = planJail(spec).mounts.map(({ target, flags }) => ({ point: target, flags }))
+  mounts.push({ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] })
+  const handedOver = ['/dev/null', spec.output, spec.output, ...spec.fds].map((fd) =>
+    typeof fd === 'number' ? readlinkSync(`/proc/self/fd/${fd}`) : fd,
+  )
+  return {
+    uid,
+    gid,
+    groups: groups.toSorted((a, b) => a - b),
+    noNewPrivs: 1,
+    seccomp: 2,
+    seccompFilters,
+    namespaces: Object.fromEntries(namespaces) as Record<NamespaceKind, 'own' | 'host'>,
+    hostNamespaces: readNamespaces('/proc/self')!,
+    mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
+    descriptors: { ...handedOver },
+    opens,
+    sockets,
+    environment: 0,
+    limits: {
+      core: `${jailLimits.core}:${jailLimits.core}`,
+      nofile: `${jailLimits.nofile}:${jailLimits.nofile}`,
+    },
+    cwd: '/',
+    interfaces: ['lo'],
+  }
+}
+
+/** Every difference; empty when the process is confined exactly as expected. */
+export function comparePosture(expected: ExpectedPosture, actual: Posture): Difference[] {
+  return [
+    ...actual.threads.flatMap((thread) => compareThread(expected, thread)),
+    ...difference('mounts', show(expected.mounts), show(actual.mounts)),
+    ...compareDescriptors(expected, actual),
+    ...difference('environment', `${expected.environment}`, `${actual.environment}`),
+    ...difference('limits.core', expected.limits.core, actual.limits.core),
+    ...difference('limits.nofile', expected.limits.nofile, actual.limits.nofile),
+    ...difference('cwd', expected.cwd, actual.cwd),
+    ...difference('interfaces', expected.interfaces.join(' '), actual.interfaces.join(' ')),
+  ]
+}
+
+function compareThread(expected: ExpectedPosture, thread: ThreadPosture): Difference[] {
+  const { tid } = thread
+  const four = (id: number) => [id, id, id, id].join(' ')
+  const groups = thread.groups.toSorted((a, b) => a - b)
+  const enough = thread.seccompFilters >= expected.seccompFilters
+  return [
+    ...difference('uid', four(expected.uid), thread.uid.join(' '), tid),
+    ...difference('gid', four(expected.gid), thread.gid.join(' '), tid),
+    ...difference('groups', expected.groups.join(' '), groups.join(' '), tid),
+    ...capabilitySets.flatMap((set) => difference(set, '0'.repeat(16), thread.capabilities[set], tid)),
+    ...difference('noNewPrivs', `${expected.noNewPrivs}`, `${thread.noNewPrivs}`, tid),
+    ...difference('seccomp', `${expected.seccomp}`, `${thread.seccomp}`, tid),
+    ...difference(
+      'seccompFilters',
+      enough ? `${thread.seccompFilters}` : `at least ${expected.seccompFilters}`,
+      `${thread.seccompFilters}`,
+      tid,
+    ),
+    ...namespaceKinds.flatMap((kind) => {
+      const isHost = thread.namespaces[kind] === expected.hostNamespaces[kind]
+      return difference(`namespaces.${kind}`, expected.namespaces[kind], isHost ? 'host' : 'own', tid)
+    }),
+  ]
+}
+
+function compareDescriptors(expected: ExpectedPosture, actual: Posture): Difference[] {
+  const handedOver = Object.entries(expected.descriptors).flatMap(([fd, target]) =>
+    difference(`descriptors.${fd}`, target, actual.descriptors[Number(fd)] ?? 'closed'),
+  )
+  const others = Object.entries(actual.descriptors).filter(([fd]) => !(Number(fd) in expected.descriptors))
+  const known = new Set(Object.values(expected.descriptors))
+  const sockets = others.filter(([, target]) => target.startsWith('socket:') && !known.has(target))
+  const foreign = others.filter(
+    ([, target]) =>
+      !target.startsWith('socket:') &&
+      !known.has(target) &&
+      !expected.opens.some((prefix) => target.startsWith(prefix)),
+  )
+  return [
+    ...handedOver,
+    ...foreign.flatMap(([fd, target]) => difference(`descriptors.${fd}`, 'closed', target)),
+    ...(sockets.length > expected.sockets
+      ? difference('sockets', `at most ${expected.sockets}`, `${sockets.length}`)
+      : []),
+  ]
+}
+
+function difference(field: string, expected: string, actual: string, tid?: number): Difference[] {
+  if (expected === actual) return []
+  return [{ field, expected, actual, ...(tid === undefined ? {} : { tid }) }]
+}
+
+function show(mounts: readonly MountPosture[]): string {
+  return mounts.map(({ point, flags }) => `${point}(${flags.join(',')})`).join(' ')
+}
+
+/** Reads the process and compares. @throws KataError POSTURE_DIFFERS listing every difference, or PROCESS_GONE. */
+export function assertPosture(pid: number, expected: ExpectedPosture): Posture {
+  const actual = readPosture(pid)
+  const differences = comparePosture(expected, actual)
+  if (differences.length > 0) {
+    const list = differences.map(
+      ({ field, tid, expected: wanted, actual: found }) =>
+        `${field}${tid === undefined ? '' : ` of thread ${tid}`} is "${found}", expected "${wanted}"`,
+    )
+    throw new KataError('POSTURE_DIFFERS', { pid, differences: list.join('; ') })
+  }
+  return actual
+}

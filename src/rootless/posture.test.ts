@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { silentLogger } from '../log.ts'
+import { launch } from './jail.ts'
+import type { LaunchedProcess, LaunchSpec } from './launch-spec.ts'
+import { type Posture, readPosture, type ThreadPosture } from './posture.ts'
+import { assertPosture, comparePosture, type ExpectedPosture, expectedPosture } from './posture-check.ts'
+
+const uid = 0x7f000000 + 2 * 65536 - 1
+let stateDir: string
+let output: number
+let given: number
+let spec: LaunchSpec
+let sleeper: LaunchedProcess
+let expected: ExpectedPosture
+let actual: Posture
+
+beforeAll(async () => {
+  stateDir = mkdtempSync(`${tmpdir()}/posture-`)
+  output = openSync(`${stateDir}/output`, 'a')
+  given = openSync('/etc/hostname', 'r')
+  spec = {
+    program: '/usr/bin/sleep',
+    args: ['1000'],
+    identity: { name: 'kata-1', uid, gid: uid, groups: [993] },
+    paths: [{ source: stateDir, target: '/data with space', access: 'read-write' }],
+    fds: [given],
+    output,
+    stateDir,
+  }
+  sleeper = await launch(spec, silentLogger)
+  expected = expectedPosture(spec, { seccompFilters: 1 })
+  actual = readPosture(sleeper.ref.pid)
+})
+afterAll(async () => {
+  process.kill(sleeper.ref.pid, 'SIGKILL')
+  await sleeper.exited
+  closeSync(output)
+  closeSync(given)
+  rmSync(stateDir, { recursive: true })
+})
+
+const withThread = (change: Partial<ThreadPosture>): Posture => ({
+  ...actual,
+  threads: [...actual.threads, { ...actual.threads[0]!, tid: 7, ...change }],
+})
+const fields = (posture: Posture) => comparePosture(expected, posture).map(({ field, tid }) => [field, tid])
+
+describe('posture', () => {
+  test('of a jailed process is the expected one, and is plain data', () => {
+    expect(assertPosture(sleeper.ref.pid, expected)).toEqual(actual)
+    expect(JSON.parse(JSON.stringify({ expected, actual }))).toEqual({ expected, actual })
+    expect(actual.mounts.map(({ point }) => point)).toEqual(['/', '/data with space', '/usr'])
+    expect(actual.threads[0]).toMatchObject({
+      uid: [uid, uid, uid, uid],
+      groups: [993],
+      noNewPrivs: 1,
+      seccomp: 2,
+    })
+  })
+
+  test('of an ordinary process differs in every field', () => {
+    const found = new Set(comparePosture(expected, readPosture(process.pid)).map(({ field }) => field))
+    for (const field of [
+      'uid',
+      'gid',
+      'CapEff',
+      'CapBnd',
+      'noNewPrivs',
+      'seccomp',
+      'seccompFilters',
+      'mounts',
+    ])
+      expect(found).toContain(field)
+    for (const field of [
+      'namespaces.mnt',
+      'namespaces.ipc',
+      'namespaces.uts',
+      'namespaces.net',
+      'environment',
+      'cwd',
+    ])
+      expect(found).toContain(field)
+  })
+
+  const groups = (ids: number[]) => () => withThread({ groups: ids })
+  test.each<[string, () => Posture, string, number | undefined]>([
+    ['saved uid', () => withThread({ uid: [uid, uid, 0, uid] }), 'uid', 7],
+    ['file system gid', () => withThread({ gid: [uid, uid, uid, 0] }), 'gid', 7],
+    ['one group more', groups([993, 4]), 'groups', 7],
+    ['no group', groups([]), 'groups', 7],
+    ['a capability', () => withThread({ capabilities: caps('CapAmb', '0000000000000001') }), 'CapAmb', 7],
+    ['privileges to gain', () => withThread({ noNewPrivs: 0 }), 'noNewPrivs', 7],
+    ['no filter', () => withThread({ seccomp: 0 }), 'seccomp', 7],
+    ['a filter less', () => withThread({ seccompFilters: 0 }), 'seccompFilters', 7],
+    ["the host's network", () => withThread({ namespaces: namespaces('net') }), 'namespaces.net', 7],
+    [
+      'an own user namespace',
+      () => withThread({ namespaces: { ...namespaces(), user: 'user:[1]' } }),
+      'namespaces.user',
+      7,
+    ],
+    [
+      'a mount more',
+      () => ({ ...actual, mounts: [...actual.mounts, { point: '/etc', flags: [] }] }),
+      'mounts',
+      undefined,
+    ],
+    [
+      'a writable root',
+      () => ({ ...actual, mounts: actual.mounts.map((m) => ({ ...m, flags: [] })) }),
+      'mounts',
+      undefined,
+    ],
+    ['a leaked file', () => descriptor(9, '/etc/shadow'), 'descriptors.9', undefined],
+    ['a leaked socket', () => descriptor(9, 'socket:[1]'), 'sockets', undefined],
+    ['another file in place', () => descriptor(3, '/etc/shadow'), 'descriptors.3', undefined],
+    ['an environment', () => ({ ...actual, environment: 5 }), 'environment', undefined],
+    [
+      'core files',
+      () => ({ ...actual, limits: { ...actual.limits, core: '0:unlimited' } }),
+      'limits.core',
+      undefined,
+    ],
+    ['another directory', () => ({ ...actual, cwd: '/usr' }), 'cwd', undefined],
+    ['an interface', () => ({ ...actual, interfaces: ['eth0', 'lo'] }), 'interfaces', undefined],
+  ])('%s is found, and only that', (_, change, field, tid) => {
+    expect(fields(change())).toEqual([[field, tid]])
+  })
+
+  test('its own event descriptors and as many connections as allowed are no difference', () => {
+    expect(fields(descriptor(9, 'anon_inode:[eventfd]'))).toEqual([])
+    expect(comparePosture({ ...expected, sockets: 1 }, descriptor(9, 'socket:[1]'))).toEqual([])
+  })
+
+  test('a difference is an error that lists field, thread and both values', () => {
+    const other = { ...expected, uid: 1, cwd: '/' as const }
+    expect(() => assertPosture(sleeper.ref.pid, other)).toThrow(
+      new RegExp(
+        `POSTURE_DIFFERS.*uid of thread ${sleeper.ref.pid} is "${uid}( ${uid}){3}", expected "1 1 1 1"`,
+      ),
+    )
+  })
+
+  test('a process that is gone is an error of its own', () => {
+    expect(() => readPosture(2 ** 22 - 1)).toThrow('PROCESS_GONE')
+  })
+})
+
+const caps = (set: string, mask: string) => ({ ...actual.threads[0]!.capabilities, [set]: mask })
+const descriptor = (fd: number, target: string): Posture => ({
+  ...actual,
+  descriptors: { ...actual.descriptors, [fd]: target },
+})
+function namespaces(host?: 'net'): ThreadPosture['namespaces'] {
+  const own = actual.threads[0]!.namespaces
+  return host === undefined ? own : { ...own, [host]: expected.hostNamespaces[host] }
+}

@@ -1,0 +1,84 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { bindMount, mountPoints, unmountBelow } from '../linux/mount.ts'
+import { type Lease, takeLease } from './lease.ts'
+import { makePrivateDir } from './private-dir.ts'
+import { openLedger, scratch } from './test-support.ts'
+
+let at: ReturnType<typeof scratch>
+let lease: Lease
+let path: string
+beforeEach(async () => {
+  at = scratch()
+  lease = await takeLease(at.ledger, at.options)
+  path = `${lease.userDir}/${lease.uid}`
+})
+afterEach(() => {
+  unmountBelow(at.directory)
+  rmSync(at.directory, { recursive: true })
+})
+
+describe('private directory', () => {
+  test('belongs to the user alone and goes away from disk', async () => {
+    expect(await makePrivateDir(at.ledger, lease)).toBe(path)
+    const { uid, gid, mode } = statSync(path)
+    expect([uid, gid, mode & 0o7777]).toEqual([lease.uid, lease.uid, 0o700])
+    expect(statSync(lease.userDir).mode & 0o7777).toBe(0o755)
+    await openLedger(at.directory).releaseAll()
+    expect(readdirSync(lease.userDir)).toEqual([])
+  })
+
+  test.each([
+    ['directory', () => mkdirSync(path, { recursive: true })],
+    [
+      'file',
+      () => {
+        mkdirSync(lease.userDir)
+        writeFileSync(path, 'theirs')
+      },
+    ],
+    [
+      'symlink',
+      () => {
+        mkdirSync(lease.userDir)
+        symlinkSync('/nonexistent', path)
+      },
+    ],
+  ])('an occupied path (%s) is refused and stays', async (_, occupy) => {
+    occupy()
+    await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_OCCUPIED/)
+    await at.ledger.releaseAll()
+    expect(readdirSync(lease.userDir)).toEqual([`${lease.uid}`])
+  })
+
+  test('a parent that others can write to is refused', async () => {
+    mkdirSync(lease.userDir)
+    chmodSync(lease.userDir, 0o777)
+    await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_PARENT_UNSAFE.*mode 777/)
+  })
+
+  test('removal reaches neither through mounts nor through symlinks', async () => {
+    const precious = `${at.directory}/precious`
+    mkdirSync(precious)
+    writeFileSync(`${precious}/data`, 'kept')
+    await makePrivateDir(at.ledger, lease)
+    mkdirSync(`${path}/a/b`, { recursive: true })
+    mkdirSync(`${path}/mounted`)
+    writeFileSync(`${path}/a/b/file`, '')
+    symlinkSync(precious, `${path}/a/link`)
+    bindMount(precious, `${path}/mounted`)
+    await at.ledger.releaseAll()
+    expect(existsSync(path)).toBe(false)
+    expect(mountPoints().filter((point) => point.startsWith(path))).toEqual([])
+    expect(readdirSync(precious)).toEqual(['data'])
+  })
+})

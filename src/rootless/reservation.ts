@@ -1,0 +1,93 @@
+/**
+ * Who holds which block of ids: one directory `<runDir>/uids/<k>` each, with a file that names the holder. It
+ * appears and disappears in one step (rename(2)), so it is never there without its owner, and it outlives a crash:
+ * what a dead process left is given to nobody before it was cleaned up.
+ */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { bootId, isAlive, type ProcessRef } from '../linux/proc.ts'
+
+export interface ReservationOwner {
+  /** The sandbox's name, unique on the host. */
+  readonly sandbox: string
+  /** Of this one taking. */
+  readonly token: string
+  /** The process that answers for it. */
+  readonly process: ProcessRef
+  readonly bootId: string
+}
+
+const directoryOf = (runDir: string): string => `${runDir}/uids`
+
+/** Takes block `k`; false when it is taken. */
+export function reserve(runDir: string, k: number, owner: ReservationOwner): boolean {
+  const directory = directoryOf(runDir)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const draft = mkdtempSync(`${directory}/.new-`)
+  try {
+    writeFileSync(`${draft}/owner`, JSON.stringify(owner), { mode: 0o600 })
+    // Onto a directory that is not empty this fails: reservations never are.
+    renameSync(draft, `${directory}/${k}`)
+    return true
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true })
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Stands for an owner file that cannot be read, as a power cut may leave it: nobody alive. */
+const nobody: ReservationOwner = {
+  sandbox: 'unknown',
+  token: '',
+  process: { pid: 0, startTime: '0' },
+  bootId: 'unknown',
+}
+
+/** The holder of block `k`, or undefined when it is free. */
+export function readOwner(runDir: string, k: number): ReservationOwner | undefined {
+  try {
+    return JSON.parse(readFileSync(`${directoryOf(runDir)}/${k}/owner`, 'utf8')) as ReservationOwner
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (error instanceof SyntaxError) return nobody
+    throw error
+  }
+}
+
+/** Gives block `k` back. The very last step of a release. */
+export function unreserve(runDir: string, k: number): void {
+  const directory = directoryOf(runDir)
+  const gone = mkdtempSync(`${directory}/.gone-`)
+  renameSync(`${directory}/${k}`, `${gone}/${k}`)
+  rmSync(gone, { recursive: true, force: true })
+}
+
+/** Blocks that are held. */
+export function reservedBlocks(runDir: string): number[] {
+  return entries(runDir)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+}
+
+/** Whether whoever holds a block still lives; a holder of an earlier boot does not. */
+export function ownerLives(owner: ReservationOwner): boolean {
+  return owner.bootId === bootId() && isAlive(owner.process)
+}
+
+/** Half-made and half-removed reservations of crashed processes: names nobody looks at, safe to remove at any age of a minute. */
+export function removeDrafts(runDir: string, isOld: (path: string) => boolean): void {
+  for (const name of entries(runDir)) {
+    const path = `${directoryOf(runDir)}/${name}`
+    if (/^\.(new|gone)-/.test(name) && isOld(path)) rmSync(path, { recursive: true, force: true })
+  }
+}
+
+function entries(runDir: string): string[] {
+  try {
+    return readdirSync(directoryOf(runDir))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

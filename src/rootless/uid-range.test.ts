@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { accountComment, blockOfUid, checkUidRange, uidBlock } from './uid-range.ts'
+
+const range = { base: 0x70000000, blocks: 4091 }
+
+function withEtc(file: string, text: string, body: (etc: string) => void): void {
+  const etc = mkdtempSync(`${tmpdir()}/etc-`)
+  writeFileSync(`${etc}/${file}`, text)
+  try {
+    body(etc)
+  } finally {
+    rmSync(etc, { recursive: true })
+  }
+}
+
+describe('uid range', () => {
+  test('block and uid lead to each other', () => {
+    expect(uidBlock(range, 0)).toEqual({ k: 0, name: 'kata-0', first: 1879048192, uid: 1879113727 })
+    expect(blockOfUid(range, uidBlock(range, 4090).uid)).toEqual(uidBlock(range, 4090))
+    expect(blockOfUid(range, uidBlock(range, 3).uid - 1)).toBeUndefined()
+    expect(blockOfUid(range, 1000)).toBeUndefined()
+    expect(blockOfUid(range, Number.NaN)).toBeUndefined()
+  })
+
+  test.each([
+    ['passwd', 'root:x:0:0::/:/bin/sh\neve:x:1879048200:100::/:/bin/sh\n', 2],
+    ['group', 'eve:x:1879048200:\n', 1],
+    ['subuid', 'eve:1879000000:65536\n', 1],
+    ['subgid', '# comment\neve:1879048192:1\n', 2],
+    ['passwd', `kata-7:x:1879048200:7:${accountComment}:/:/bin/sh\n`, 1],
+  ])('a foreign line of %s is named', (file, text, line) => {
+    withEtc(file, text, (etc) =>
+      expect(() => checkUidRange(range, etc)).toThrow(new RegExp(`UID_RANGE_OVERLAP.*${file} line ${line} `)),
+    )
+  })
+
+  test('our own accounts and lines beside the range are no overlap', () => {
+    const { uid, name } = uidBlock(range, 7)
+    const text = `${name}:x:${uid}:${uid}:${accountComment}:/nonexistent:/usr/sbin/nologin\nx:x:1879048191:1::/:/\n`
+    withEtc('passwd', text, (etc) => checkUidRange(range, etc))
+    withEtc('subuid', 'eve:1878982656:65536\n', (etc) => checkUidRange(range, etc))
+  })
+
+  test.each([
+    { base: 0, blocks: 10 },
+    { base: 65537, blocks: 1 },
+    { base: 0x70000000, blocks: 4097 },
+    { base: 0x70000000, blocks: 0 },
+  ])('an unusable range is refused: %p', (bad) => {
+    expect(() => checkUidRange(bad)).toThrow('UID_RANGE_INVALID')
+  })
+})
