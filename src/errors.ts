@@ -443,6 +443,11 @@ export const catalogue = {
 
   // --- sandbox, ledger, shim -----------------------------------------------------------------------------------
 
+  PROCESS_STAYS: entry(
+    'internal',
+    'the {name} process {pid} does not end, though it was killed',
+    'It hangs in the kernel (see /proc/{pid}/stack); run `kata-ts gc` once it is gone.',
+  ),
   RELEASE_FAILED: entry(
     'internal',
     'could not release everything: {held} still held ({reason})',

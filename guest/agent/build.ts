@@ -4,7 +4,16 @@
  *
  * Needs the Debian packages gcc, libc6-dev, quickjs and libquickjs.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative, resolve } from 'node:path'
 import { KataError } from '../../src/errors.ts'
@@ -13,7 +22,14 @@ import { type Logger, silentLogger } from '../../src/log.ts'
 const here = import.meta.dir
 const repository = resolve(here, '../..')
 /** What the executable is made of, from the repository's root; packages are named by package-lock.json. */
-const inputs = ['guest/agent/src', 'guest/agent/native', 'guest/agent/build.ts', 'src/ttrpc', 'src/protocol/generated', 'package-lock.json']
+const inputs = [
+  'guest/agent/src',
+  'guest/agent/native',
+  'guest/agent/build.ts',
+  'src/ttrpc',
+  'src/protocol/generated',
+  'package-lock.json',
+]
 const quickjsHeaders = '/usr/include/quickjs'
 const commandLimitMs = 180_000
 
@@ -44,7 +60,11 @@ export async function buildAgent(options: BuildAgentOptions): Promise<BuiltAgent
   const stamp = join(outDir, 'kata-agent.inputs')
   const compilers = [await firstLine(['qjsc', '-h'], signal), await firstLine(['gcc', '--version'], signal)]
   const inputsSha256 = hashInputs(compilers)
-  if (existsSync(path) && existsSync(stamp) && readFileSync(stamp, 'utf8') === `${inputsSha256} ${sha256(readFileSync(path))}\n`)
+  if (
+    existsSync(path) &&
+    existsSync(stamp) &&
+    readFileSync(stamp, 'utf8') === `${inputsSha256} ${sha256(readFileSync(path))}\n`
+  )
     return { path, inputsSha256, rebuilt: false }
 
   mkdirSync(outDir, { recursive: true })
@@ -85,10 +105,38 @@ async function compile(work: string, signal: AbortSignal | undefined): Promise<v
   writeFileSync(join(work, 'syscalls.c'), readFileSync(native))
   const gcc = ['gcc', '-O2', `-I${quickjsHeaders}`]
   await run(['qjsc', '-e', '-m', '-s', '-M', 'syscalls,syscalls', '-o', 'agent.c', 'agent.js'], work, signal)
-  await run([...gcc, '-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-cast-function-type', '-c', '-o', 'syscalls.o', 'syscalls.c'], work, signal)
+  await run(
+    [
+      ...gcc,
+      '-Wall',
+      '-Wextra',
+      '-Wno-unused-parameter',
+      '-Wno-cast-function-type',
+      '-c',
+      '-o',
+      'syscalls.o',
+      'syscalls.c',
+    ],
+    work,
+    signal,
+  )
   await run([...gcc, '-c', '-o', 'agent.o', 'agent.c'], work, signal)
   const libraries = ['-l:quickjs/libquickjs.a', '-lm', '-ldl', '-lpthread']
-  await run(['gcc', '-static', '-s', '-Wl,--build-id=none', '-o', 'kata-agent', 'agent.o', 'syscalls.o', ...libraries], work, signal)
+  await run(
+    [
+      'gcc',
+      '-static',
+      '-s',
+      '-Wl,--build-id=none',
+      '-o',
+      'kata-agent',
+      'agent.o',
+      'syscalls.o',
+      ...libraries,
+    ],
+    work,
+    signal,
+  )
 }
 
 async function run(argv: readonly string[], cwd: string, signal: AbortSignal | undefined): Promise<string> {
@@ -103,7 +151,11 @@ async function run(argv: readonly string[], cwd: string, signal: AbortSignal | u
     timeout: commandLimitMs,
     ...(signal === undefined ? {} : { signal }),
   })
-  const [code, output, complaints] = await Promise.all([child.exited, child.stdout.text(), child.stderr.text()])
+  const [code, output, complaints] = await Promise.all([
+    child.exited,
+    child.stdout.text(),
+    child.stderr.text(),
+  ])
   signal?.throwIfAborted()
   // qjsc prints its version with its usage and then fails: only that call looks at the text alone.
   if (code !== 0 && argv[1] !== '-h')

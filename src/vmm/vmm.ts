@@ -17,11 +17,18 @@ export interface VmSpec {
   readonly initrd: string
   /** Extra kernel parameters, appended last. */
   readonly kernelParams: readonly string[]
+  /** A fraction is rounded up. */
   readonly vcpus: number
+  /** 0 means as many as the host has. */
   readonly maxVcpus: number
   readonly memoryMiB: number
+  /** 0 means the host's memory. */
   readonly maxMemoryMiB: number
   readonly accelerator: 'kvm' | 'tcg'
+  /** The device node of KVM on the host; default `/dev/kvm`. */
+  readonly kvmDevice?: string
+  /** CPU model under KVM; default `host`. */
+  readonly kvmCpu?: string
   /** Present when the share is attached at boot instead of plugged in afterwards. */
   readonly share?: ShareAttachment
 }
@@ -37,22 +44,31 @@ export interface ShareAttachment {
 export interface VmEnd {
   readonly reason: 'exited' | 'guest-panicked' | 'internal-error' | 'shutdown'
   readonly exit?: ExitInfo
+  /** Last lines of the guest's console; control characters are removed. */
   readonly consoleTail: string
+  /** Last lines that the VMM itself wrote. */
+  readonly logTail: string
 }
 
 export interface Vmm {
-  /** Starts the confined process with the machine built but no guest code running; posture is verified here. */
+  /**
+   * Starts the confined process with the machine built but no guest code running; posture is verified here. When it
+   * throws, no process is left.
+   */
   start(): Promise<LaunchedProcess>
   /** Lets guest code run. */
   boot(): Promise<void>
   /** Path of the socket behind which the guest agent answers, or its hybrid vsock; connected before {@link boot}. */
   readonly agent: AgentEndpoint
-  /** Settles once, when the machine is over for whatever reason. */
+  /** Processors that the guest has but does not use until the agent brings them online (OnlineCPUMem) after boot. */
+  readonly offlineVcpus: number
+  /** Settles once, when the machine is over for whatever reason, {@link stop} included. */
   readonly ended: Promise<VmEnd>
   /** Last bytes of the guest console, for reports. */
   consoleTail(): string
   pause(): Promise<void>
   resume(): Promise<void>
+  /** Plugs the share into a running or paused machine; the caller still closes its copy of the descriptor. */
   plugShare(share: ShareAttachment): Promise<void>
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>

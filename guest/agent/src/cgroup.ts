@@ -1,12 +1,14 @@
 /** One container's cgroup. */
+import { lstat, remove } from 'os'
 import type { CgroupStats } from '../../../src/protocol/generated/agent.ts'
 import { cgroupRoot, containersCgroup } from './boot/cgroups.ts'
 import { cgroupStats, parseFlatKeyed } from './cgroup-stats.ts'
 import { deadline } from './errors.ts'
-import { readIfThere, set } from './files.ts'
+import { exists, isDirectory, list, readIfThere, set } from './files.ts'
 import { sleep } from './wait.ts'
 
 const freezeLimitMilliseconds = 10_000
+const removeLimitMilliseconds = 10_000
 
 export interface Cgroup {
   /** From the root of the cgroup file system. */
@@ -32,9 +34,30 @@ export async function freezeCgroup({ directory }: Cgroup, frozen: boolean): Prom
     parseFlatKeyed(readIfThere(`${directory}/cgroup.events`) ?? '').frozen === (frozen ? 1n : 0n)
   for (let waited = 0; !isDone(); waited += 5) {
     if (waited >= freezeLimitMilliseconds)
-      throw deadline(`the container did not ${frozen ? 'stop' : 'continue'} within ${freezeLimitMilliseconds} ms`)
+      throw deadline(
+        `the container did not ${frozen ? 'stop' : 'continue'} within ${freezeLimitMilliseconds} ms`,
+      )
     await sleep(5)
   }
+}
+
+/** Removes it with whatever the container made below it. Its processes must have been killed. */
+export async function removeCgroup({ directory }: Cgroup): Promise<void> {
+  // A killed process leaves its cgroup a moment after its parent has seen its end.
+  for (let waited = 0; exists(directory); waited += 2) {
+    removeEmptyCgroups(directory)
+    if (waited >= removeLimitMilliseconds) throw deadline(`cgroup ${directory} stays in use`)
+    if (exists(directory)) await sleep(2)
+  }
+}
+
+function removeEmptyCgroups(directory: string): void {
+  if (remove(directory) === 0) return
+  for (const name of list(directory)) {
+    const [facts, error] = lstat(`${directory}/${name}`)
+    if (error === 0 && isDirectory(facts)) removeEmptyCgroups(`${directory}/${name}`)
+  }
+  remove(directory)
 }
 
 export function statsOf({ directory }: Cgroup): CgroupStats {

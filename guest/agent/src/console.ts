@@ -10,7 +10,11 @@ export function say(line: string): void {
 /** Says what went wrong, with everything that led to it. */
 export function sayError(what: string, error: unknown): void {
   const causes: string[] = []
-  for (let cause = error; cause !== undefined && causes.length < 5; cause = (cause as { cause?: unknown }).cause)
+  for (
+    let cause = error;
+    cause !== undefined && causes.length < 5;
+    cause = (cause as { cause?: unknown }).cause
+  )
     causes.push(describe(cause))
   say(`${what}: ${causes.join(': ')}`)
 }

@@ -1,7 +1,7 @@
 /** One container: its bundle, cgroup, processes and mounts. */
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process } from '../../../src/protocol/generated/oci.ts'
-import { type Cgroup, cgroupOf, killCgroup } from './cgroup.ts'
+import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
 import type { Crun, StartedProcess } from './crun.ts'
 import { alreadyExists, invalid, notFound, precondition, unimplemented } from './errors.ts'
 import { makeDirectories, removeTree, save } from './files.ts'
@@ -76,7 +76,8 @@ export class Container {
   ): Promise<Container> {
     const { containerId: id, oci, storages, devices, sharedMounts } = request
     checkId(id)
-    if (oci?.process === undefined || oci.root === undefined) throw invalid('the OCI spec lacks process or root')
+    if (oci?.process === undefined || oci.root === undefined)
+      throw invalid('the OCI spec lacks process or root')
     if (devices.length > 0 || sharedMounts.length > 0) throw unimplemented('devices and shared mounts')
     const bundle = `${bundles}/${id}`
     const mountPoints: string[] = []
@@ -94,10 +95,11 @@ export class Container {
     }
   }
 
-  async start(): Promise<void> {
+  /** @throws TtrpcError FAILED_PRECONDITION when it was started before or has been killed. */
+  start(): void {
     if (this.#started) throw precondition(`container ${this.id} was started before`)
+    this.#tools.crun.start(this.id)
     this.#started = true
-    await this.#tools.crun.start(this.id)
   }
 
   /** Runs a further process. @throws TtrpcError INTERNAL with crun's words. */
@@ -105,7 +107,8 @@ export class Container {
     checkId(execId)
     if (process === undefined) throw invalid('the request lacks a process')
     if (this.#added.has(execId) || execId === this.id) throw alreadyExists(`process ${execId} exists`)
-    if (!this.#started || this.init.exitCode !== undefined) throw precondition(`container ${this.id} is not running`)
+    if (!this.#started || this.init.exitCode !== undefined)
+      throw precondition(`container ${this.id} is not running`)
     const file = this.#saveFile('process', processToJson(process))
     try {
       const stdio = planStdio(this.#tools.loop, process, this.bundle, `exec-${this.#files}`)
@@ -128,7 +131,10 @@ export class Container {
    * as the kernel protects the init of a pid namespace: it becomes SIGKILL.
    */
   signal(execId: string, signal: number): void {
-    if (execId === '' && signal === signals.kill) return killCgroup(this.cgroup)
+    if (execId === '' && signal === signals.kill) {
+      killCgroup(this.cgroup)
+      return
+    }
     const process = this.process(execId)
     const deaf = process === this.init && signal === signals.term && !handlesSignal(process.pid, signal)
     signalProcess(process, deaf ? signals.kill : signal)
@@ -157,7 +163,8 @@ export class Container {
     await this.init.ended
     this.#stopOomWatch()
     for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
-    await this.#tools.crun.delete(this.id)
+    await removeCgroup(this.cgroup)
+    this.#tools.crun.forget(this.id)
     for (const point of [...this.#mountPoints].reverse()) unmountStorage(point)
     removeTree(this.bundle)
   }
@@ -179,9 +186,14 @@ export class Container {
 
   #forgetEnded(): void {
     const ended = [...this.#added].filter(([, process]) => process.exitCode !== undefined)
-    const finished = ended.filter(([, { stdio }]) => stdio.stdout.finished && (stdio.stderr?.finished ?? true))
+    const finished = ended.filter(
+      ([, { stdio }]) => stdio.stdout.finished && (stdio.stderr?.finished ?? true),
+    )
     const unread = ended.filter((entry) => !finished.includes(entry))
-    for (const [id, process] of [...finished, ...unread.slice(0, Math.max(0, unread.length - keptProcesses))]) {
+    for (const [id, process] of [
+      ...finished,
+      ...unread.slice(0, Math.max(0, unread.length - keptProcesses)),
+    ]) {
       closeStdio(process.stdio)
       this.#added.delete(id)
     }
@@ -191,4 +203,3 @@ export class Container {
 function planStdio(loop: Loop, process: Process, bundle: string, name: string) {
   return process.terminal ? planTerminal(loop, `${bundle}/${name}.tty`) : planPipes(loop)
 }
-

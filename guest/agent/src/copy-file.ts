@@ -3,7 +3,20 @@
  * Everything lies below one directory: the kernel resolves the path inside it (openat2), so that no symbolic link
  * that a container left there leads the agent elsewhere.
  */
-import { close, fileSize, fchmod, lchownat, mkdirat, open, openIn, pwrite, renameat, symlinkat, unlinkat, utf8Decode } from 'syscalls'
+import {
+  close,
+  fchmod,
+  fileSize,
+  lchownat,
+  mkdirat,
+  open,
+  openIn,
+  pwrite,
+  renameat,
+  symlinkat,
+  unlinkat,
+  utf8Decode,
+} from 'syscalls'
 import type { CopyFileRequest } from '../../../src/protocol/generated/agent.ts'
 import { invalid } from './errors.ts'
 import { errnoName, makeDirectories, openFlags } from './files.ts'
@@ -32,7 +45,10 @@ export function copyFile(request: CopyFileRequest): void {
 
 function componentsBelowRoot(path: string): string[] {
   if (!path.startsWith(`${root}/`)) throw invalid(`${path} is not below ${root}`)
-  const names = path.slice(root.length + 1).split('/').filter((name) => name !== '')
+  const names = path
+    .slice(root.length + 1)
+    .split('/')
+    .filter((name) => name !== '')
   if (names.some((name) => name === '.' || name === '..')) throw invalid(`${path} is not a plain path`)
   return names
 }
@@ -56,7 +72,11 @@ function openParent(names: readonly string[], { dirMode, uid, gid }: CopyFileReq
   }
 }
 
-function makeDirectory(parent: number, name: string, facts: { mode: number; uid: number; gid: number }): boolean {
+function makeDirectory(
+  parent: number,
+  name: string,
+  facts: { mode: number; uid: number; gid: number },
+): boolean {
   try {
     mkdirat(parent, name, facts.mode & 0o7777)
   } catch (error) {
@@ -80,7 +100,8 @@ function copyLink(parent: number, name: string, { data, uid, gid }: CopyFileRequ
 /** Pieces gather in a hidden file that takes the name once it is complete, so that nobody sees half of it. */
 function copyPiece(parent: number, name: string, request: CopyFileRequest): void {
   const { offset, data, fileSize: size, fileMode, uid, gid } = request
-  if (offset < 0n || size < 0n || offset + BigInt(data.length) > size) throw invalid(`piece at ${offset} is outside the file`)
+  if (offset < 0n || size < 0n || offset + BigInt(data.length) > size)
+    throw invalid(`piece at ${offset} is outside the file`)
   const partial = `.${name}.part`
   if (offset === 0n) removeIfThere(parent, partial)
   const fresh = offset === 0n ? openFlags.create | openFlags.exclusive : 0

@@ -1,5 +1,5 @@
 /** Small file helpers over the native calls. */
-import { mkdir, readdir, remove, lstat } from 'os'
+import { type Facts, lstat, mkdir, readdir, remove } from 'os'
 import { readFile, type SysError, umount, writeFile } from 'syscalls'
 
 /** Flags of open(2) on Linux x86-64 and arm64, from <asm-generic/fcntl.h>. */
@@ -61,11 +61,15 @@ export function save(path: string, text: string, mode = 0o600): void {
   writeFile(path, text, openFlags.create | openFlags.truncate, mode)
 }
 
+export function isDirectory({ mode }: Facts): boolean {
+  return (mode & typeMask) === directoryType
+}
+
 /** Removes a tree; symbolic links are removed, not followed. What is mounted below is detached, not emptied. */
 export function removeTree(path: string): void {
   const [facts, error] = lstat(path)
   if (error !== 0) return
-  if ((facts.mode & typeMask) === directoryType) {
+  if (isDirectory(facts)) {
     detach(path)
     for (const name of list(path)) removeTree(`${path}/${name}`)
   }

@@ -35,8 +35,12 @@ export function metricsText({ loadavg, meminfo, statm, stat }: MetricSources): s
       'Memory of the guest, in bytes where /proc/meminfo has kB.',
       memoryLines(meminfo).map(([name, value]) => [`item="${name}"`, String(value)]),
     ),
-    family('kata_agent_total_rss', 'Resident memory of the agent in bytes.', [['', String(Number(resident) * pageBytes)]]),
-    family('kata_agent_total_vm', 'Virtual memory of the agent in bytes.', [['', String(Number(size) * pageBytes)]]),
+    family('kata_agent_total_rss', 'Resident memory of the agent in bytes.', [
+      ['', String(Number(resident) * pageBytes)],
+    ]),
+    family('kata_agent_total_vm', 'Virtual memory of the agent in bytes.', [
+      ['', String(Number(size) * pageBytes)],
+    ]),
     family('kata_agent_total_time', 'Processor time of the agent in seconds.', [['', String(seconds)]]),
   ].join('')
 }
@@ -48,7 +52,11 @@ function memoryLines(meminfo: string): [name: string, value: number][] {
   })
 }
 
-function family(name: string, help: string, samples: readonly (readonly [labels: string, value: string])[]): string {
+function family(
+  name: string,
+  help: string,
+  samples: readonly (readonly [labels: string, value: string])[],
+): string {
   const lines = samples.map(([labels, value]) => `${name}${labels && `{${labels}}`} ${value}\n`)
   return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join('')}`
 }

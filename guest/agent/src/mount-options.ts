@@ -30,10 +30,12 @@ export interface MountOptions {
 export function splitMountOptions(options: readonly string[]): MountOptions {
   const words = options.filter((word) => word !== '' && !defaults.includes(word))
   const settings = new Map(
-    words.filter((word) => word.includes('=')).map((word) => {
-      const equals = word.indexOf('=')
-      return [word.slice(0, equals), word.slice(equals + 1)] as const
-    }),
+    words
+      .filter((word) => word.includes('='))
+      .map((word) => {
+        const equals = word.indexOf('=')
+        return [word.slice(0, equals), word.slice(equals + 1)] as const
+      }),
   )
   return {
     flags: words.reduce((flags, word) => flags | (flagWords[word] ?? 0), 0),

@@ -1,11 +1,11 @@
 /** The pod: its containers, its mounts, its name. */
 import { setHostname } from 'syscalls'
 import type { CreateContainerRequest, CreateSandboxRequest } from '../../../src/protocol/generated/agent.ts'
-import { checkId, Container, type ContainerTools } from './container.ts'
+import { Container, type ContainerTools, checkId } from './container.ts'
 import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
 import { makeDirectories, save } from './files.ts'
 import { loadModuleNamed } from './modules.ts'
-import { createSharedNamespaces } from './namespaces.ts'
+import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './namespaces.ts'
 import { mountStorage, unmountStorage } from './storage.ts'
 import { within } from './wait.ts'
 
@@ -18,7 +18,6 @@ export class Sandbox {
   readonly #tools: ContainerTools
   readonly #containers = new Map<string, Container>()
   readonly #creating = new Set<string>()
-  readonly #namespaces = createSharedNamespaces()
   readonly #mountPoints: string[] = []
   #created = false
 
@@ -26,7 +25,13 @@ export class Sandbox {
     this.#tools = tools
   }
 
-  async create({ hostname, dns, storages, kernelModules, guestHookPath }: CreateSandboxRequest): Promise<void> {
+  async create({
+    hostname,
+    dns,
+    storages,
+    kernelModules,
+    guestHookPath,
+  }: CreateSandboxRequest): Promise<void> {
     if (this.#created) throw alreadyExists('the sandbox exists')
     if (guestHookPath !== '') throw invalid('guest hooks are not supported')
     this.#created = true
@@ -44,13 +49,19 @@ export class Sandbox {
     if (this.#containers.has(id) || this.#creating.has(id)) throw alreadyExists(`container ${id} exists`)
     this.#creating.add(id)
     try {
-      const shared = this.#namespaces.toJoin({ pid: sandboxPidns })
+      const shared = { ...sharedNamespaces(), ...(sandboxPidns ? this.#pidNamespace() : {}) }
       const container = await Container.create(request, shared, this.#tools)
       this.#containers.set(id, container)
-      this.#namespaces.keep(container.init.pid)
+      keepNamespaces(container.init.pid)
     } finally {
       this.#creating.delete(id)
     }
+  }
+
+  /** That of the oldest container that lives, normally the pause container; a new one when there is none. */
+  #pidNamespace(): Record<string, string> {
+    const oldest = [...this.#containers.values()].find(({ init }) => init.exitCode === undefined)
+    return oldest === undefined ? {} : { pid: `/proc/${oldest.init.pid}/ns/pid` }
   }
 
   /** @throws TtrpcError INVALID_ARGUMENT, Kata's status for an unknown container. */
@@ -65,7 +76,8 @@ export class Sandbox {
     const container = this.container(id)
     const removed = container.remove()
     if (seconds === 0) await removed
-    else await within(removed, seconds * 1000, () => deadline(`container ${id} did not end within ${seconds} s`))
+    else
+      await within(removed, seconds * 1000, () => deadline(`container ${id} did not end within ${seconds} s`))
     this.#containers.delete(id)
   }
 
@@ -75,7 +87,7 @@ export class Sandbox {
     for (const container of containers) attempt(() => container.signal('', 9), report)
     const ended = Promise.all(containers.map(({ init }) => init.ended))
     await within(ended, killMilliseconds, () => deadline('containers still run')).catch(report)
-    this.#namespaces.release()
+    releaseNamespaces()
     for (const point of this.#mountPoints.reverse()) unmountStorage(point)
   }
 }

@@ -17,7 +17,8 @@ export interface SpecContext {
 
 /** The content of config.json. @throws TypeError when the spec lacks `process` or `root`. */
 export function specToJson(spec: Spec, context: SpecContext): Json {
-  if (spec.process === undefined || spec.root === undefined) throw new TypeError('the OCI spec lacks process or root')
+  if (spec.process === undefined || spec.root === undefined)
+    throw new TypeError('the OCI spec lacks process or root')
   return {
     ociVersion: spec.version || '1.0.2',
     process: processToJson(spec.process),
@@ -100,8 +101,7 @@ export function resourcesToJson({ devices, memory, cpu, pids, blockIo }: LinuxRe
         : devices.map(({ allow, type, major, minor, access }) => ({
             allow,
             type: text(type),
-            major: type === 'a' ? undefined : deviceNumber(major),
-            minor: type === 'a' ? undefined : deviceNumber(minor),
+            ...deviceNumbers(type, major, minor),
             access: text(access),
           })),
     // Kernel, TCP and swappiness limits do not exist in cgroup v2. Swap zero is "not given": with a value, it is
@@ -143,9 +143,13 @@ function seccompToJson(seccomp: NonNullable<Linux['seccomp']>): Json {
   }
 }
 
-/** -1 is "any" in Kata's messages, which the specification writes by leaving the number out. */
-function deviceNumber(value: bigint): bigint | undefined {
-  return value < 0n ? undefined : value
+/**
+ * The specification writes "any" by leaving the number out, Kata's messages by -1. Zero cannot be told from "left out"
+ * in them; no device has major zero, so it means "any" and takes the minor with it.
+ */
+function deviceNumbers(type: string, major: bigint, minor: bigint): Json {
+  if (type === '' || type === 'a' || major <= 0n) return {}
+  return { major, minor: minor < 0n ? undefined : minor }
 }
 
 function text(value: string | undefined): string | undefined {

@@ -1,5 +1,5 @@
 /** What the host asks to be mounted in the guest: Kata's Storage messages. */
-import { mount, chmod, lchown } from 'syscalls'
+import { chmod, lchown, mount } from 'syscalls'
 import type { Storage } from '../../../src/protocol/generated/agent.ts'
 import { invalid, unimplemented } from './errors.ts'
 import { detach, errnoName, makeDirectories } from './files.ts'
@@ -65,4 +65,3 @@ function giveToGroup(path: string, group: string | undefined): void {
   lchown(path, -1, Number(group))
   chmod(path, 0o2775)
 }
-

@@ -13,8 +13,8 @@ export function containerCalls(sandbox: Sandbox) {
       await sandbox.createContainer(request)
       return {}
     },
-    async startContainer({ containerId }) {
-      await sandbox.container(containerId).start()
+    startContainer({ containerId }) {
+      sandbox.container(containerId).start()
       return {}
     },
     async removeContainer({ containerId, timeout }) {

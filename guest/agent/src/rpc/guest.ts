@@ -4,14 +4,7 @@ import type { AgentServiceDefinition } from '../../../../src/protocol/generated/
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
 import { copyFile } from '../copy-file.ts'
 import { internal } from '../errors.ts'
-import {
-  canProbeMemory,
-  memoryBlockSize,
-  onlineCpus,
-  onlineMemory,
-  reseed,
-  setDateTime,
-} from '../machine.ts'
+import { canProbeMemory, memoryBlockSize, onlineCpus, onlineMemory, reseed, setDateTime } from '../machine.ts'
 import { metricsText } from '../metrics.ts'
 import type { OomEvents } from '../oom.ts'
 import type { Sandbox } from '../sandbox.ts'

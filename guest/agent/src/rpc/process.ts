@@ -14,7 +14,11 @@ export function processCalls(sandbox: Sandbox) {
   const find = ({ containerId, execId }: { containerId: string; execId: string }): ContainerProcess =>
     sandbox.container(containerId).process(execId)
 
-  const readOutput = async (stream: OutputStream | undefined, { len }: ReadStreamRequest, call: CallContext) => {
+  const readOutput = async (
+    stream: OutputStream | undefined,
+    { len }: ReadStreamRequest,
+    call: CallContext,
+  ) => {
     const size = Math.min(len || largestRead, largestRead)
     return { data: (await stream?.read(size, call)) ?? new Uint8Array(0) }
   }

@@ -1,6 +1,9 @@
 /** Everything that the agent serves. */
 import { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
-import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../../../../src/protocol/generated/health.ts'
+import {
+  HealthCheckResponse_ServingStatus,
+  HealthDefinition,
+} from '../../../../src/protocol/generated/health.ts'
 import { type Service, service } from '../../../../src/ttrpc/ttrpc.ts'
 import { agentVersion } from '../version.ts'
 import { containerCalls } from './container.ts'

@@ -91,4 +91,3 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
     close: end,
   }
 }
-

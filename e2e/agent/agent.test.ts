@@ -1,0 +1,406 @@
+/** The guest agent, called over its own protocol in one virtual machine. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { createContainer, exec, finish, outcome, readAll, runContainer } from './container.ts'
+import { type Guest, guestShare, startGuest } from './guest.ts'
+import { testImage } from './image.ts'
+
+setDefaultTimeout(120_000)
+
+let guest: Guest
+
+beforeAll(async () => {
+  guest = await startGuest({
+    ...(await testImage()),
+    memoryMiB: 512,
+    cpus: 2,
+    extraParameters: 'maxcpus=1 lpj=10000000',
+  })
+  await guest.agent.createSandbox({
+    sandboxId: 'e2e',
+    hostname: 'e2e-guest',
+    dns: ['nameserver 192.0.2.1'],
+    kernelModules: [{ name: 'overlay' }],
+    storages: [
+      { driver: 'virtio-fs', source: 'kataShared', fstype: 'virtiofs', mountPoint: guestShare },
+      {
+        driver: 'ephemeral',
+        source: 'shm',
+        fstype: 'tmpfs',
+        options: ['noexec', 'nosuid', 'nodev', 'mode=1777', 'size=67108864'],
+        mountPoint: '/run/kata-containers/sandbox/shm',
+      },
+    ],
+  })
+})
+
+afterAll(() => guest?.[Symbol.asyncDispose]())
+
+const status = (call: Promise<unknown>) =>
+  call.then(
+    () => 'ok',
+    (error) => `${error.code}: ${error.message}`,
+  )
+
+describe('processes', () => {
+  test('output, error output and exit code', async () => {
+    const result = await runContainer(guest, 'hello', {
+      args: ['sh', '-c', 'echo out; echo err >&2; exit 42'],
+    })
+    expect(result).toEqual({ stdout: 'out\n', stderr: 'err\n', status: 42 })
+  })
+
+  test('death by a signal is 128 + signal', async () => {
+    const { status } = await runContainer(guest, 'abort', {
+      args: ['sh', '-c', 'sh -c "kill -ABRT \\$\\$"; exit $?'],
+    })
+    expect(status).toBe(134)
+    await createContainer(guest, 'killed', { args: ['sleep', '1000'] })
+    await guest.agent.startContainer({ containerId: 'killed' })
+    await guest.agent.signalProcess({ containerId: 'killed', signal: 9 })
+    expect((await finish(guest, 'killed')).status).toBe(137)
+  })
+
+  test('SIGTERM ends an init that does not handle it, and is left to one that does', async () => {
+    await createContainer(guest, 'deaf', { args: ['sleep', '1000'] })
+    await guest.agent.startContainer({ containerId: 'deaf' })
+    await until(async () => (await processName('deaf')) === 'sleep')
+    await guest.agent.signalProcess({ containerId: 'deaf', execId: 'deaf', signal: 15 })
+    expect((await finish(guest, 'deaf')).status).toBe(137)
+    await createContainer(guest, 'polite', {
+      args: ['sh', '-c', 'trap "exit 7" TERM; echo ready; while :; do sleep 0.05; done'],
+    })
+    await guest.agent.startContainer({ containerId: 'polite' })
+    await guest.agent.readStdout({ containerId: 'polite', len: 100 })
+    await guest.agent.signalProcess({ containerId: 'polite', signal: 15 })
+    expect((await finish(guest, 'polite')).status).toBe(7)
+  })
+
+  test('every waiter gets the code, also late ones', async () => {
+    await createContainer(guest, 'waiters', { args: ['sh', '-c', 'exit 3'] })
+    const early = [1, 2, 3].map(() => guest.agent.waitProcess({ containerId: 'waiters' }))
+    await guest.agent.startContainer({ containerId: 'waiters' })
+    expect((await Promise.all(early)).map(({ status }) => status)).toEqual([3, 3, 3])
+    expect((await guest.agent.waitProcess({ containerId: 'waiters' })).status).toBe(3)
+    expect(
+      await status(guest.agent.signalProcess({ containerId: 'waiters', execId: 'waiters', signal: 15 })),
+    ).toBe('ok')
+    await guest.agent.removeContainer({ containerId: 'waiters' })
+  })
+
+  test('a command that does not exist is an error of the create call, with the words of the runtime', async () => {
+    const missing = await status(createContainer(guest, 'missing', { args: ['no-such-command'] }))
+    expect(missing).toContain('internal: ')
+    expect(missing).toMatch(/executable file .*no-such-command.* not found/)
+    const forbidden = await status(createContainer(guest, 'forbidden', { args: ['/etc'] }))
+    expect(forbidden).toMatch(/internal: .*is not a regular file/)
+    expect(await status(guest.agent.startContainer({ containerId: 'missing' }))).toStartWith(
+      'invalid_argument',
+    )
+  })
+
+  test('user, directory, environment, host name, read-only root, capabilities', async () => {
+    const script = 'id -u; id -g; pwd; echo $GREETING; hostname; grep CapEff /proc/self/status; touch /x 2>&1'
+    const { stdout } = await runContainer(guest, 'facts', {
+      args: ['sh', '-c', script],
+      env: ['GREETING=héllo'],
+      cwd: '/tmp',
+      user: { uid: 1000, gid: 1001 },
+      readonlyRoot: true,
+    })
+    expect(stdout.split('\n').slice(0, 7)).toEqual([
+      '1000',
+      '1001',
+      '/tmp',
+      'héllo',
+      'guest-test',
+      'CapEff:\t0000000000000000',
+      'touch: /x: Read-only file system',
+    ])
+  })
+
+  test('seccomp filter, masked and read-only paths, cgroup namespace, default devices', async () => {
+    const script =
+      'grep -E "^(Seccomp|SigBlk|SigIgn):" /proc/self/status; cat /proc/kcore | wc -c; echo 1 > /proc/sys/kernel/pid_max; cat /proc/self/cgroup; echo x > /dev/null && mount -t tmpfs x /tmp'
+    const none = '0'.repeat(16)
+    const { stdout, stderr } = await runContainer(guest, 'confined', {
+      args: ['sh', '-c', script],
+      seccomp: true,
+    })
+    expect(stdout).toBe(`SigBlk:\t${none}\nSigIgn:\t${none}\nSeccomp:\t2\n0\n0::/\n`)
+    expect(stderr).toContain("can't create /proc/sys/kernel/pid_max: Read-only file system")
+    expect(stderr).toMatch(/mount: .*(not permitted|denied|No such device)/i)
+  })
+
+  test('volumes from the share, read-write and read-only', async () => {
+    mkdirSync(join(guest.share, 'volume'))
+    const bind = (destination: string, mode: string) => ({
+      ...{ destination, source: `${guestShare}/volume`, type: 'bind', options: ['rbind', mode] },
+    })
+    const { stdout, stderr } = await runContainer(guest, 'volumes', {
+      args: ['sh', '-c', 'echo kept > /rw/file; cat /ro/file; echo lost > /ro/file'],
+      mounts: [bind('/rw', 'rw'), bind('/ro', 'ro')],
+    })
+    expect(stdout).toBe('kept\n')
+    expect(stderr).toContain("can't create /ro/file: Read-only file system")
+    expect(readFileSync(join(guest.share, 'volume/file'), 'utf8')).toBe('kept\n')
+  })
+
+  test('containers of one pod share IPC and UTS, and processes when asked to', async () => {
+    await createContainer(guest, 'first', { args: ['sleep', '777'] })
+    await guest.agent.startContainer({ containerId: 'first' })
+    const namespaces = async (id: string, options: object = {}) => {
+      const script = 'for n in ipc uts; do readlink /proc/self/ns/$n; done; ps'
+      const { stdout } = await runContainer(guest, id, { args: ['sh', '-c', script], ...options })
+      return stdout.split('\n')
+    }
+    const [one, two] = [await namespaces('second'), await namespaces('third', { sandboxPidns: true })]
+    expect(two.slice(0, 2)).toEqual(one.slice(0, 2))
+    expect(one.join()).not.toContain('sleep 777')
+    expect(two.join()).toContain('sleep 777')
+    await guest.agent.removeContainer({ containerId: 'first' })
+  })
+
+  test('output stays readable for a while after the process, but not for ever', async () => {
+    const { stdout, status } = await runContainer(guest, 'drain', {
+      args: ['sh', '-c', 'echo last words; exit 5'],
+    })
+    expect({ stdout, status }).toEqual({ stdout: 'last words\n', status: 5 })
+    await createContainer(guest, 'holder', { args: ['sh', '-c', 'sleep 1000'] })
+    await guest.agent.startContainer({ containerId: 'holder' })
+    // The background process keeps the pipe open after its shell has ended.
+    await exec(guest, 'holder', 'leaver', ['sh', '-c', 'echo gone; sleep 500 & exit 0'])
+    expect(await outcome(guest, 'holder', 'leaver')).toEqual({ stdout: 'gone\n', stderr: '', status: 0 })
+    await guest.agent.signalProcess({ containerId: 'holder', signal: 9 })
+    await finish(guest, 'holder')
+  })
+})
+
+describe('streams', () => {
+  test('20 MB through standard input to standard output, intact', async () => {
+    const input = Buffer.alloc(20 * 1024 * 1024)
+    crypto.getRandomValues(input.subarray(0, 65_536))
+    for (let at = 65_536; at < input.length; at += 65_536) input.set(input.subarray(0, 65_536), at)
+    input.writeUInt32LE(0xdeadbeef, input.length - 4)
+    await createContainer(guest, 'cat', { args: ['cat'] })
+    await guest.agent.startContainer({ containerId: 'cat' })
+    const writing = (async () => {
+      for (let at = 0; at < input.length; at += 65_536)
+        await guest.agent.writeStdin({ containerId: 'cat', data: input.subarray(at, at + 65_536) })
+      await guest.agent.closeStdin({ containerId: 'cat' })
+    })()
+    const output = await readAll(guest.agent.readStdout, 'cat')
+    await writing
+    expect(output.equals(input)).toBe(true)
+    expect((await finish(guest, 'cat')).status).toBe(0)
+  })
+
+  test('writing to a process that has closed its input is an error, not a hang', async () => {
+    await createContainer(guest, 'closed', { args: ['sh', '-c', 'exec <&-; echo ready; sleep 1000'] })
+    await guest.agent.startContainer({ containerId: 'closed' })
+    await guest.agent.readStdout({ containerId: 'closed', len: 100 })
+    const write = () => guest.agent.writeStdin({ containerId: 'closed', data: Buffer.alloc(10) })
+    expect(await status(write())).toStartWith('failed_precondition')
+    await guest.agent.signalProcess({ containerId: 'closed', signal: 9 })
+    await finish(guest, 'closed')
+  })
+
+  test('a terminal, and its size', async () => {
+    await createContainer(guest, 'tty', { args: ['sh'], terminal: true })
+    await guest.agent.startContainer({ containerId: 'tty' })
+    await guest.agent.ttyWinResize({ containerId: 'tty', row: 40, column: 111 })
+    await guest.agent.writeStdin({ containerId: 'tty', data: Buffer.from('stty size; exit 9\n') })
+    const { stdout, stderr, status: code } = await finish(guest, 'tty')
+    expect(stdout).toContain('40 111')
+    expect({ stderr, code }).toEqual({ stderr: '', code: 9 })
+    await createContainer(guest, 'notty', { args: ['sleep', '1000'] })
+    const resize = guest.agent.ttyWinResize({ containerId: 'notty', row: 1, column: 1 })
+    expect(await status(resize)).toBe('unavailable: no tty')
+    await guest.agent.removeContainer({ containerId: 'notty' })
+  })
+
+  test('a read that waits does not lose what comes after its caller has gone', async () => {
+    await createContainer(guest, 'late', { args: ['cat'] })
+    await guest.agent.startContainer({ containerId: 'late' })
+    const gaveUp = guest.agent.readStdout({ containerId: 'late', len: 100 }, { timeoutMs: 50 })
+    expect(await status(gaveUp)).toStartWith('deadline_exceeded')
+    await Bun.sleep(50)
+    await guest.agent.writeStdin({ containerId: 'late', data: Buffer.from('kept') })
+    await guest.agent.closeStdin({ containerId: 'late' })
+    expect((await finish(guest, 'late')).stdout).toBe('kept')
+  })
+})
+
+describe('exec', () => {
+  test('its own exit code, output and terminal, while the main process runs', async () => {
+    await createContainer(guest, 'main', { args: ['sleep', '1000'] })
+    expect(await status(exec(guest, 'main', 'early', ['true']))).toStartWith('failed_precondition')
+    await guest.agent.startContainer({ containerId: 'main' })
+    await exec(guest, 'main', 'one', ['sh', '-c', 'echo one; echo bad >&2; exit 11'])
+    await exec(guest, 'main', 'two', ['cat'])
+    expect(await outcome(guest, 'main', 'one')).toEqual({ stdout: 'one\n', stderr: 'bad\n', status: 11 })
+    await guest.agent.writeStdin({ containerId: 'main', execId: 'two', data: Buffer.from('echoed') })
+    await guest.agent.closeStdin({ containerId: 'main', execId: 'two' })
+    expect(await outcome(guest, 'main', 'two')).toEqual({ stdout: 'echoed', stderr: '', status: 0 })
+
+    await exec(guest, 'main', 'three', ['sh', '-c', 'stty size; sleep 1000'], true)
+    await guest.agent.signalProcess({ containerId: 'main', execId: 'three', signal: 9 })
+    expect((await outcome(guest, 'main', 'three')).status).toBe(137)
+
+    expect(await status(exec(guest, 'main', 'four', ['no-such-command']))).toMatch(/internal: .*not found/)
+    expect(await status(guest.agent.waitProcess({ containerId: 'main', execId: 'nobody' }))).toStartWith(
+      'not_found',
+    )
+    await guest.agent.signalProcess({ containerId: 'main', signal: 9 })
+    expect((await finish(guest, 'main')).status).toBe(137)
+  })
+
+  test('SIGKILL without an exec id reaches every process', async () => {
+    await createContainer(guest, 'all', { args: ['sleep', '1000'] })
+    await guest.agent.startContainer({ containerId: 'all' })
+    await exec(guest, 'all', 'other', ['sleep', '1000'])
+    await guest.agent.signalProcess({ containerId: 'all', signal: 9 })
+    expect((await guest.agent.waitProcess({ containerId: 'all', execId: 'other' })).status).toBe(137)
+    expect((await finish(guest, 'all')).status).toBe(137)
+  })
+})
+
+describe('limits', () => {
+  test('memory: the kernel kills, and the host is told', async () => {
+    const event = guest.agent.getOOMEvent({}, { timeoutMs: 60_000 })
+    const { status } = await runContainer(guest, 'hungry', {
+      args: ['sh', '-c', 'exec tail /dev/zero'],
+      memoryLimit: 33_554_432n,
+    })
+    expect(status).toBe(137)
+    expect((await event).containerId).toBe('hungry')
+  })
+
+  test('processes: fork is refused', async () => {
+    const { stderr } = await runContainer(guest, 'forker', {
+      args: ['sh', '-c', 'for n in 1 2 3 4 5 6 7 8 9; do sleep 5 & done; wait'],
+      pidsLimit: 5n,
+    })
+    expect(stderr).toContain("can't fork: Resource temporarily unavailable")
+  })
+
+  test('statistics, pause, resume and update', async () => {
+    await createContainer(guest, 'stats', {
+      args: ['sh', '-c', 'i=0; while :; do i=$((i+1)); done'],
+      memoryLimit: 67_108_864n,
+      pidsLimit: 20n,
+    })
+    await guest.agent.startContainer({ containerId: 'stats' })
+    const cpu = async () => {
+      const { cgroupStats } = await guest.agent.statsContainer({ containerId: 'stats' })
+      return cgroupStats!.cpuStats!.cpuUsage!.totalUsage
+    }
+    const start = await cpu()
+    await until(async () => (await cpu()) > start)
+    await guest.agent.pauseContainer({ containerId: 'stats' })
+    const paused = await cpu()
+    await Bun.sleep(200)
+    expect(await cpu()).toBe(paused)
+    await guest.agent.resumeContainer({ containerId: 'stats' })
+    await until(async () => (await cpu()) > paused)
+
+    await guest.agent.updateContainer({
+      containerId: 'stats',
+      resources: { memory: { limit: 50_331_648n }, cpu: { quota: 20_000n, period: 100_000n } },
+    })
+    await until(async () => {
+      const { cgroupStats } = await guest.agent.statsContainer({ containerId: 'stats' })
+      return cgroupStats!.cpuStats!.throttlingData!.throttledPeriods > 0n
+    })
+    const { cgroupStats } = await guest.agent.statsContainer({ containerId: 'stats' })
+    expect(cgroupStats!.memoryStats!.usage!.limit).toBe(50_331_648n)
+    expect(cgroupStats!.memoryStats!.usage!.usage).toBeGreaterThan(0n)
+    expect(cgroupStats!.pidsStats).toEqual({ current: 1n, limit: 20n })
+
+    await guest.agent.pauseContainer({ containerId: 'stats' })
+    await guest.agent.signalProcess({ containerId: 'stats', signal: 9 })
+    expect((await finish(guest, 'stats')).status).toBe(137)
+  })
+})
+
+describe('guest', () => {
+  test('copies files, directories and links, and stays below its directory', async () => {
+    const facts = { fileMode: 0o100640, dirMode: 0o750, uid: 7, gid: 8 }
+    const copy = (path: string, more: object) =>
+      guest.agent.copyFile({ ...facts, path: `${guestShare}/${path}`, ...more })
+    const data = Buffer.from('0123456789')
+    await copy('new/deep/file.txt', { fileSize: 10n, offset: 0n, data: data.subarray(0, 4) })
+    await copy('new/deep/file.txt', { fileSize: 10n, offset: 4n, data: data.subarray(4) })
+    expect(readFileSync(join(guest.share, 'new/deep/file.txt'), 'utf8')).toBe('0123456789')
+    await copy('new/link', { fileMode: 0o120777, data: Buffer.from('deep/file.txt') })
+    expect(readFileSync(join(guest.share, 'new/link'), 'utf8')).toBe('0123456789')
+    await copy('new/dir', { fileMode: 0o040700 })
+
+    symlinkSync('/etc', join(guest.share, 'evil'))
+    const through = await status(copy('evil/passwd', { fileSize: 1n, data: data.subarray(0, 1) }))
+    expect(through).toContain('internal')
+    for (const path of ['../../../etc/x', 'a/../../b', ''])
+      expect(await status(copy(path, { fileSize: 1n, data: data.subarray(0, 1) }))).toStartWith(
+        'invalid_argument',
+      )
+  })
+
+  test('brings a second processor online, and loaded the module it was asked for', async () => {
+    const script = 'grep -c ^processor /proc/cpuinfo; grep -c overlay /proc/filesystems'
+    const before = await runContainer(guest, 'one-cpu', { args: ['sh', '-c', script] })
+    await guest.agent.onlineCPUMem({ nbCpus: 1, wait: true })
+    const after = await runContainer(guest, 'two-cpus', { args: ['sh', '-c', script] })
+    expect([before.stdout, after.stdout]).toEqual(['1\n1\n', '2\n1\n'])
+  })
+
+  test('clock, random numbers, metrics', async () => {
+    await guest.agent.setGuestDateTime({ sec: 2_000_000_000n, usec: 0n })
+    const { stdout } = await runContainer(guest, 'clock', { args: ['date', '-u', '+%Y'] })
+    expect(stdout).toBe('2033\n')
+    await guest.agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(64)) })
+    const { metrics } = await guest.agent.getMetrics({})
+    expect(metrics).toContain('kata_guest_load{item="load1"}')
+    expect(metrics).toMatch(/kata_agent_total_rss \d{6,}/)
+    const details = await guest.agent.getGuestDetails({ memBlockSize: true })
+    expect(details.memBlockSizeBytes).toBeGreaterThan(0n)
+    expect(details.agentDetails).toMatchObject({ initDaemon: true, supportsSeccomp: true })
+  })
+
+  test('what is unknown or unsupported is refused with its status', async () => {
+    expect(await status(guest.agent.startContainer({ containerId: 'nobody' }))).toStartWith(
+      'invalid_argument',
+    )
+    expect(await status(guest.agent.startContainer({ containerId: '../x' }))).toStartWith('invalid_argument')
+    expect(await status(guest.agent.setPolicy({ policy: '' }))).toStartWith('unimplemented')
+    expect(await status(guest.agent.createSandbox({}))).toStartWith('already_exists')
+  })
+
+  test('a new connection is served like the first', async () => {
+    await guest.reconnect()
+    await guest.health.check({}, { timeoutMs: 10_000 })
+  })
+
+  test('ends the machine when the sandbox ends', async () => {
+    await createContainer(guest, 'last', { args: ['sleep', '1000'] })
+    await guest.agent.startContainer({ containerId: 'last' })
+    await guest.agent.destroySandbox({}, { timeoutMs: 20_000 })
+    expect(await Promise.race([guest.ended, Bun.sleep(20_000)])).toBe(0)
+    expect(guest.console()).not.toContain('anic')
+  })
+})
+
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 30_000
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error('it did not happen within 30 s')
+    await Bun.sleep(20)
+  }
+}
+
+/** Name of a container's init, from inside. */
+async function processName(id: string): Promise<string> {
+  const execId = `name-${Math.random().toString(36).slice(2)}`
+  await exec(guest, id, execId, ['cat', '/proc/1/comm'])
+  return (await outcome(guest, id, execId)).stdout.trim()
+}

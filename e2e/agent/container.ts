@@ -1,0 +1,139 @@
+/** Containers as a test asks the agent for them, and their output as text. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Mount, Process, Spec } from '../../src/protocol/generated/oci.ts'
+import type { AgentClient, Guest } from './guest.ts'
+import { guestShare, makeRootfs } from './guest.ts'
+
+/** Docker's default capabilities, shortened. */
+const capabilities = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_SETGID', 'CAP_SETUID', 'CAP_KILL']
+
+export interface ContainerOptions {
+  readonly args: readonly string[]
+  readonly env?: readonly string[]
+  readonly cwd?: string
+  readonly user?: { uid: number; gid: number }
+  readonly terminal?: boolean
+  readonly readonlyRoot?: boolean
+  readonly memoryLimit?: bigint
+  readonly pidsLimit?: bigint
+  /** Forbid mount(2). */
+  readonly seccomp?: boolean
+  readonly mounts?: readonly Mount[]
+  readonly sandboxPidns?: boolean
+}
+
+/** Makes rootfs and container; it is not started. */
+export async function createContainer(guest: Guest, id: string, options: ContainerOptions): Promise<void> {
+  if (!existsSync(join(guest.share, id))) makeRootfs(guest.share, id)
+  await guest.agent.createContainer({
+    containerId: id,
+    execId: id,
+    oci: spec(id, options) as Spec,
+    sandboxPidns: options.sandboxPidns ?? false,
+  })
+}
+
+/** Makes it, starts it, and gives all that came of it. */
+export async function runContainer(guest: Guest, id: string, options: ContainerOptions) {
+  await createContainer(guest, id, options)
+  await guest.agent.startContainer({ containerId: id })
+  await guest.agent.closeStdin({ containerId: id })
+  return finish(guest, id)
+}
+
+/** Reads both outputs to their end, waits, and removes the container. */
+export async function finish(guest: Guest, id: string) {
+  const result = await outcome(guest, id)
+  await guest.agent.removeContainer({ containerId: id })
+  return result
+}
+
+export async function outcome(guest: Guest, id: string, execId = '') {
+  const [stdout, stderr, { status }] = await Promise.all([
+    readAll(guest.agent.readStdout, id, execId),
+    readAll(guest.agent.readStderr, id, execId),
+    guest.agent.waitProcess({ containerId: id, execId }),
+  ])
+  return { stdout: stdout.toString(), stderr: stderr.toString(), status }
+}
+
+/** A stream to its end. */
+export async function readAll(read: AgentClient['readStdout'], id: string, execId = ''): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for (;;) {
+    const { data } = await read({ containerId: id, execId, len: 65_536 })
+    if (data.length === 0) return Buffer.concat(chunks)
+    chunks.push(data)
+  }
+}
+
+export async function exec(
+  guest: Guest,
+  id: string,
+  execId: string,
+  args: readonly string[],
+  terminal = false,
+) {
+  await guest.agent.execProcess({ containerId: id, execId, process: process({ args, terminal }) })
+}
+
+function process({ args, env, cwd, user, terminal }: ContainerOptions): Process {
+  const limits = { bounding: capabilities, effective: capabilities, permitted: capabilities }
+  return {
+    terminal: terminal ?? false,
+    user: { uid: user?.uid ?? 0, gid: user?.gid ?? 0, additionalGids: [], username: '' },
+    args: [...args],
+    env: ['PATH=/bin', ...(env ?? [])],
+    cwd: cwd ?? '/',
+    capabilities: { ...limits, inheritable: [], ambient: [] },
+    noNewPrivileges: true,
+  } as unknown as Process
+}
+
+function spec(id: string, options: ContainerOptions) {
+  const { readonlyRoot = false, memoryLimit, pidsLimit, seccomp = false, mounts = [] } = options
+  const mount = (destination: string, type: string, ...words: string[]) => ({
+    destination,
+    type,
+    source: type,
+    options: words,
+  })
+  return {
+    version: '1.0.2',
+    process: process(options),
+    root: { path: `${guestShare}/${id}/rootfs`, readonly: readonlyRoot },
+    hostname: 'guest-test',
+    mounts: [
+      mount('/proc', 'proc', 'nosuid', 'noexec', 'nodev'),
+      mount('/dev', 'tmpfs', 'nosuid', 'strictatime', 'mode=755', 'size=65536k'),
+      mount('/dev/pts', 'devpts', 'nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'),
+      mount('/sys', 'sysfs', 'nosuid', 'noexec', 'nodev', 'ro'),
+      mount('/sys/fs/cgroup', 'cgroup', 'nosuid', 'noexec', 'nodev', 'ro'),
+      {
+        destination: '/dev/shm',
+        type: 'bind',
+        source: '/run/kata-containers/sandbox/shm',
+        options: ['rbind'],
+      },
+      ...mounts,
+    ],
+    linux: {
+      namespaces: ['pid', 'ipc', 'uts', 'mount'].map((type) => ({ type, path: '' })),
+      resources: {
+        memory: memoryLimit === undefined ? undefined : { limit: memoryLimit },
+        pids: pidsLimit === undefined ? undefined : { limit: pidsLimit },
+      },
+      seccomp: seccomp
+        ? {
+            defaultAction: 'SCMP_ACT_ALLOW',
+            architectures: ['SCMP_ARCH_X86_64'],
+            flags: [],
+            syscalls: [{ names: ['mount'], action: 'SCMP_ACT_ERRNO', errnoRet: 13, args: [] }],
+          }
+        : undefined,
+      maskedPaths: ['/proc/kcore', '/sys/firmware'],
+      readonlyPaths: ['/proc/sys'],
+    },
+  }
+}

@@ -1,0 +1,168 @@
+/** One virtual machine with the guest agent in it and a shared directory, without any of the runtime around it. */
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AgentServiceDefinition } from '../../src/protocol/generated/agent.ts'
+import { HealthDefinition } from '../../src/protocol/generated/health.ts'
+import { connectUnix } from '../../src/ttrpc/bun.ts'
+import { type Client, type ClientConnection, connect, createClient } from '../../src/ttrpc/ttrpc.ts'
+
+export type AgentClient = Client<typeof AgentServiceDefinition>
+export type HealthClient = Client<typeof HealthDefinition>
+
+/** Kernel parameters of a quick boot under TCG; `init_on_alloc` must stay on there (stale translated code). */
+const kernelParameters = [
+  'console=ttyS0 quiet cryptomgr.notests noreplace-smp lsm=capability audit=0 random.trust_cpu=on no_timer_check',
+  'tsc=reliable pci=lastbus=0 8250.nr_uarts=1 reboot=k panic=1',
+  'initcall_blacklist=load_system_certificate_list,jent_mod_init,bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init,bpf_prog_test_run_init,cec_init,init_encrypted,ftrace_check_sync,crypto_kdf108_init',
+].join(' ')
+
+const bootLimitMs = 60_000
+
+/** Where containers' root file systems are, seen from the guest. */
+export const guestShare = '/run/kata-containers/shared/containers'
+
+export interface Guest {
+  readonly agent: AgentClient
+  readonly health: HealthClient
+  /** Directory on the host that the guest has at {@link guestShare}. */
+  readonly share: string
+  /** Milliseconds from the start of QEMU to the first answer. */
+  readonly bootMs: number
+  /** What the guest wrote on its console so far. */
+  console(): string
+  /** Drops the connection to the agent and makes a new one. */
+  reconnect(): Promise<void>
+  /** Resolves when QEMU has ended. */
+  readonly ended: Promise<number>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+export interface GuestOptions {
+  readonly kernel: string
+  readonly initrd: string
+  readonly memoryMiB?: number
+  readonly cpus?: number
+  readonly extraParameters?: string
+}
+
+/** Starts virtiofsd and QEMU and waits for the agent's first answer. */
+export async function startGuest(options: GuestOptions): Promise<Guest> {
+  const { kernel, initrd, memoryMiB = 512, cpus = 1, extraParameters = '' } = options
+  const dir = mkdtempSync(join(tmpdir(), 'agent-e2e-'))
+  const share = join(dir, 'share')
+  mkdirSync(share)
+  const serial = join(dir, 'console.log')
+  const virtiofsd = Bun.spawn(
+    [
+      '/usr/libexec/virtiofsd',
+      `--socket-path=${dir}/fs.sock`,
+      `--shared-dir=${share}`,
+      '--sandbox=chroot',
+      '--cache=auto',
+    ],
+    { stdio: ['ignore', 'ignore', 'ignore'] },
+  )
+  await until('virtiofsd', () => existsSync(`${dir}/fs.sock`))
+  const started = performance.now()
+  const qemu = Bun.spawn(
+    [
+      'qemu-system-x86_64',
+      ...['-M', 'q35,memory-backend=mem', '-accel', 'tcg', '-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm'],
+      ...[
+        '-m',
+        `${memoryMiB}M`,
+        '-smp',
+        cpus,
+        '-display',
+        'none',
+        '-no-reboot',
+        '-nodefaults',
+        '-no-user-config',
+      ],
+      ...['-object', `memory-backend-memfd,id=mem,size=${memoryMiB}M,share=on`],
+      ...['-kernel', kernel, '-initrd', initrd, '-append', `${kernelParameters} ${extraParameters}`],
+      ...['-serial', `file:${serial}`],
+      ...['-chardev', `socket,id=agent,path=${dir}/agent.sock,server=on,wait=off`],
+      ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,name=agent.channel.0'],
+      ...['-chardev', `socket,id=fs,path=${dir}/fs.sock`],
+      ...['-device', 'vhost-user-fs-pci,chardev=fs,tag=kataShared,queue-size=1024'],
+    ],
+    { stdio: ['ignore', 'ignore', 'inherit'] },
+  )
+  const console = () => (existsSync(serial) ? readFileSync(serial, 'utf8') : '')
+  let connection: ClientConnection | undefined
+
+  const dispose = async () => {
+    connection?.close()
+    for (const child of [qemu, virtiofsd]) {
+      child.kill('SIGKILL')
+      await child.exited
+    }
+    rmSync(dir, { recursive: true, force: true })
+  }
+
+  try {
+    await until('agent.sock', () => existsSync(`${dir}/agent.sock`))
+    connection = connect(await connectUnix(`${dir}/agent.sock`))
+    const channel = { call: (...args: Parameters<ClientConnection['call']>) => connection!.call(...args) }
+    const agent = createClient(AgentServiceDefinition, channel)
+    const health = createClient(HealthDefinition, channel)
+    await health.check({}, { timeoutMs: bootLimitMs })
+    const bootMs = performance.now() - started
+    return {
+      ...{ agent, health, share, bootMs, console, ended: qemu.exited },
+      async reconnect() {
+        connection?.close()
+        connection = connect(await connectUnix(`${dir}/agent.sock`))
+      },
+      [Symbol.asyncDispose]: dispose,
+    }
+  } catch (error) {
+    const text = console()
+    await dispose()
+    throw new Error(`the guest did not start; its console:\n${text}`, { cause: error })
+  }
+}
+
+/** A root file system with busybox and all its commands, at `share/CONTAINER/rootfs`. */
+export function makeRootfs(share: string, container: string): string {
+  const rootfs = join(share, container, 'rootfs')
+  for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp', 'root'])
+    mkdirSync(join(rootfs, name), { recursive: true })
+  cpSync('/bin/busybox', join(rootfs, 'bin/busybox'))
+  for (const command of [
+    'sh',
+    'cat',
+    'echo',
+    'sleep',
+    'stty',
+    'id',
+    'head',
+    'wc',
+    'ls',
+    'md5sum',
+    'tail',
+    'mount',
+    'hostname',
+    'dd',
+    'kill',
+    'true',
+    'grep',
+    'ps',
+    'env',
+    'pwd',
+    'date',
+    'touch',
+    'readlink',
+  ])
+    symlinkSync('busybox', join(rootfs, 'bin', command))
+  return rootfs
+}
+
+async function until(what: string, done: () => boolean): Promise<void> {
+  for (let waited = 0; !done(); waited += 5) {
+    if (waited > 10_000) throw new Error(`${what} did not appear`)
+    await Bun.sleep(5)
+  }
+}

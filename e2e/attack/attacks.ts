@@ -1,0 +1,160 @@
+/**
+ * What a VMM process under foreign control tries, and what it gets. Data only: the act is what attacker.c performs,
+ * words in braces are filled in by targets.ts.
+ */
+
+/** What a row may say besides its columns. */
+export interface Exception {
+  /** Not every host has the thing attacked; without it neither control nor attack would show anything. */
+  readonly optional?: true
+  /** The control, where the act itself makes sense inside of the jail only. */
+  readonly rootAct?: string
+}
+
+/**
+ * - goal: "to ..."
+ * - act
+ * - jailed: what the attacker gets in the VMM's place, with its identity and in its jail
+ * - user: what the same user gets without any jail, where the user alone is a wall of its own; `-` where it is none
+ * - root: the positive control, by root outside: `ok`. Where success would harm the host, the act is formed so that
+ *   it fails for root at a later point than the wall: then this is that later error.
+ */
+export type Attack = readonly [
+  goal: string,
+  act: string,
+  jailed: string,
+  user: string,
+  root: string,
+  exception?: Exception,
+]
+
+/** The host's files, other sandboxes' and the runtime's own state. */
+export const fileAttacks: readonly Attack[] = [
+  ['read the password hashes', 'open-read /etc/shadow', 'ENOENT', 'EACCES', 'ok'],
+  ['read the accounts', 'open-read /etc/passwd', 'ENOENT', '-', 'ok'],
+  ["look into root's home", 'list /root', 'ENOENT', 'EACCES', 'ok'],
+  ["read the runtime's configuration", 'open-read {config}', 'ENOENT', '-', 'ok'],
+  ["look into the runtime's images", 'list {images}', 'ENOENT', 'EACCES', 'ok'],
+  ["read its own sandbox's ledger", 'open-read {ledger}', 'ENOENT', 'EACCES', 'ok'],
+  ["read the neighbour's ledger", 'open-read {neighbourLedger}', 'ENOENT', 'EACCES', 'ok'],
+  ["look into its neighbour's directory", 'list {neighbourDir}', 'ENOENT', 'EACCES', 'ok'],
+  ['climb out of the root', 'stat ../../../../etc/passwd', 'ENOENT', '-', 'ok'],
+  ['find the old root', 'list /old', 'EACCES', '-', 'ok', { rootAct: 'list /' }],
+  ['list its own root', 'list /', 'EACCES', '-', 'ok'],
+  ['read kernel facts', 'open-read /proc/version', 'ENOENT', '-', 'ok'],
+  ['read its own process', 'open-read /proc/self/maps', 'ENOENT', '-', 'ok'],
+  ['read devices of the host', 'list /sys/class', 'ENOENT', '-', 'ok'],
+  ['change a system program', 'open-write /usr/bin/env', 'EACCES', 'EACCES', 'ok'],
+  ['place a file below /usr', 'create /usr/attacker', 'EROFS', 'EACCES', 'ok'],
+  ['place a file in its root', 'create /attacker', 'EROFS', 'EACCES', 'ok'],
+  ['make a directory', 'mkdir /var/tmp/attacker', 'ENOENT', 'ok', 'ok'],
+  ['make a link', 'symlink /dev/attacker', 'EROFS', 'EACCES', 'ok'],
+  ['run a shell', 'exec /usr/bin/sh -c :', 'EACCES', '-', 'ok'],
+  ['run it by the loader', 'exec /lib64/ld-linux-x86-64.so.2 /usr/bin/sh -c :', 'exit 127', '-', 'ok'],
+  ['read a program of the host', 'open-read /usr/bin/sh', 'EACCES', '-', 'ok'],
+]
+
+/** Devices. The attacker's user has the group of /dev/kvm, its machine runs in software. */
+export const deviceAttacks: readonly Attack[] = [
+  ["read the host's disk", 'open-read {disk}', 'ENOENT', 'EACCES', 'ok'],
+  ['open /dev/kvm without need', 'open-write /dev/kvm', 'ENOENT', 'ok', 'ok', { optional: true }],
+  ['make a network interface', 'open-read /dev/net/tun', 'ENOENT', '-', 'EBADFD', { optional: true }],
+  ['make a device node', 'mknod {scratch}/node', 'ENOENT', 'EPERM', 'ok'],
+  ['reach the I/O ports', 'iopl 3', 'EPERM', 'EPERM', 'ok', { optional: true }],
+]
+
+/** Other processes: their numbers are known, because the pid namespace is the host's. */
+export const processAttacks: readonly Attack[] = [
+  ["read the neighbour's memory by /proc", 'read-memory {neighbour} {address}', 'ENOENT', 'EACCES', 'ok'],
+  ["read the neighbour's memory", 'process_vm_readv {neighbour} {address}', 'ENOSYS', 'EPERM', 'ok'],
+  ['trace the neighbour', 'seize {neighbour}', 'ENOSYS', 'EPERM', 'ok'],
+  ["take the neighbour's descriptors", 'pidfd-getfd {neighbour}', 'ENOSYS', 'EPERM', 'ok'],
+  ["compare the neighbour's memory map", 'kcmp {neighbour} {neighbour} 1', 'ENOSYS', 'EPERM', 'ok'],
+  ['signal the neighbour', 'kill {neighbour} 0', 'EPERM', 'EPERM', 'ok'],
+  ['signal its shim', 'kill {shim} 0', 'EPERM', 'EPERM', 'ok'],
+  ['signal pid 1', 'kill 1 0', 'EPERM', 'EPERM', 'ok'],
+  ['signal by descriptor', 'pidfd-signal {neighbour}', 'EPERM', 'EPERM', 'ok'],
+  ["change the neighbour's priority", 'setpriority 0 {neighbour} 0', 'EPERM', 'EPERM', 'ok'],
+  ["move the neighbour's processors", 'sched_setaffinity {neighbour} 0 buffer', 'EPERM', 'EPERM', 'EINVAL'],
+  ["find the host's shared memory", 'shared-memory {shm}', 'ENOENT', 'EACCES', 'ok'],
+]
+
+/** Sockets, also those that the VMM itself serves: their files are for root. */
+export const socketAttacks: readonly Attack[] = [
+  ["connect to the neighbour's monitor", 'connect {neighbourDir}/qmp.sock', 'ENOENT', 'EACCES', 'ok'],
+  ['connect to its own monitor', 'connect {ownDir}/qmp.sock', 'ENOENT', 'EACCES', 'ok'],
+  ["connect to its own guest's agent", 'connect {ownDir}/agent.sock', 'ENOENT', 'EACCES', 'ok'],
+  ['connect to its own file server', 'connect {ownDir}/vhost-fs.sock', 'ENOENT', 'EACCES', 'ok'],
+  ['connect to a service of the host', 'connect-tcp {port}', 'ENETUNREACH', '-', 'ok'],
+  ["connect to the host's abstract sockets", 'connect-abstract {abstract}', 'ECONNREFUSED', '-', 'ok'],
+  ['connect to a system service', 'connect {service}', 'ENOENT', '-', 'ok'],
+  ['capture packets', 'socket 17 3 0x300', 'EPERM', 'EPERM', 'ok'],
+  ['forge packets', 'socket 2 3 1', 'EPERM', 'EPERM', 'ok'],
+  ['reach other guests by vsock', 'socket 40 1 0', 'EAFNOSUPPORT', '-', 'ok'],
+  ['bring an interface up', 'loopback-up', 'EPERM', 'EPERM', 'ok'],
+]
+
+/** Interfaces of the kernel. */
+export const kernelAttacks: readonly Attack[] = [
+  ['load a module', 'init_module buffer 16 buffer', 'ENOSYS', 'EPERM', 'ENOEXEC', { optional: true }],
+  ['load a module from a file', 'finit_module -1 buffer 0', 'ENOSYS', 'EPERM', 'EBADF', { optional: true }],
+  ['remove a module', 'delete_module no-such-module 0', 'ENOSYS', 'EPERM', 'ENOENT', { optional: true }],
+  ['start another kernel', 'kexec_load 0 0 0 -1', 'ENOSYS', 'EPERM', 'EINVAL', { optional: true }],
+  ['reboot', 'reboot 0 0 0 0', 'ENOSYS', 'EPERM', 'EINVAL'],
+  ['add swap', 'swapon /no-such-file 0', 'ENOSYS', 'EPERM', 'ENOENT'],
+  ['remove swap', 'swapoff /no-such-file', 'ENOSYS', 'EPERM', 'ENOENT'],
+  ['account processes', 'acct /no-such-file', 'ENOSYS', 'EPERM', 'ENOENT'],
+  ['load a BPF program', 'bpf 0 buffer 72', 'ENOSYS', '-', 'EINVAL'],
+  ['count events', 'count-events', 'ENOSYS', '-', 'ok'],
+  ['list keys', 'keyctl 0 -3 1', 'ENOSYS', '-', 'ok'],
+  ['add a key', 'add_key user attacker buffer 8 -2', 'ENOSYS', '-', 'ok'],
+  ['request a key', 'request_key user no-such-key 0 -2', 'ENOSYS', '-', 'ENOKEY'],
+  ['set up io_uring', 'io_uring_setup 1 buffer', 'ENOSYS', '-', 'ok'],
+  ['handle page faults', 'userfaultfd 1', 'ENOSYS', '-', 'ok', { optional: true }],
+  ['watch files', 'fanotify_init 0 0', 'ENOSYS', 'EPERM', 'ok'],
+  ['open a file by its handle', 'open-by-handle /usr/bin/env /', 'ENOSYS', 'EPERM', 'ok'],
+  ['change the execution domain', 'personality 0x40000', 'ENOSYS', '-', 'ok'],
+  ['mount', 'mount none /dev tmpfs 0 0', 'ENOSYS', 'EPERM', 'ok'],
+  ['unmount', 'umount2 /usr 2', 'ENOSYS', 'EPERM', 'EINVAL'],
+  ['open a file system', 'fsopen tmpfs 0', 'ENOSYS', 'EPERM', 'ok'],
+  ['clone a mount', 'open_tree -100 / 1', 'ENOSYS', 'EPERM', 'ok'],
+  ['change another root', 'pivot_root / /', 'ENOSYS', 'EPERM', 'EBUSY'],
+  ['change its root', 'chroot /', 'ENOSYS', 'EPERM', 'ok'],
+  ['make a user namespace', 'unshare 0x10000000', 'ENOSYS', '-', 'ok'],
+  ['make a network namespace', 'unshare 0x40000000', 'ENOSYS', 'EPERM', 'ok'],
+  ['make one by clone', 'clone 0x10000000', 'EPERM', '-', 'ok'],
+  ['make one by clone3', 'clone3 0x10000000', 'ENOSYS', '-', 'ok'],
+  ['make one by the 32-bit entry', 'entry32 310 0x10000000', 'SYS', '-', 'ok'],
+  ["join the host's network", 'join-network {shim}', 'ENOSYS', 'EPERM', 'ok'],
+]
+
+/** Privileges that were given up. */
+export const privilegeAttacks: readonly Attack[] = [
+  ['become root', 'setuid 0', 'EPERM', 'EPERM', 'ok'],
+  ['become root by the saved id', 'setresuid -1 0 -1', 'EPERM', 'EPERM', 'ok'],
+  ['become the neighbour', 'setuid {neighbourUid}', 'EPERM', 'EPERM', 'ok'],
+  ["take root's group", 'setgid 0', 'EPERM', 'EPERM', 'ok'],
+  ['take a supplementary group', 'setgroups 6', 'EPERM', 'EPERM', 'ok'],
+  ['take a capability', 'capset', 'EPERM', 'EPERM', 'ok'],
+  ['change the rules of capabilities', 'securebits', 'EPERM', 'EPERM', 'ok'],
+  ['become root by a setuid program', 'exec {setuid} am-i-root', 'exit 1', 'ok', 'ok'],
+  ['allow itself new privileges', 'new-privileges', 'EINVAL', '-', 'EINVAL'],
+  ['open more files', 'limit 7 4096', 'EPERM', '-', 'ok'],
+  ['allow itself core files', 'limit 4 4096', 'EPERM', '-', 'ok'],
+  ["leave the guest's memory in a core file", 'dump-core {scratch}', 'EPERM', '-', 'ok'],
+  ['run before everybody else', 'setpriority 0 0 -10', 'EACCES', 'EACCES', 'ok'],
+  ['run in real time', 'real-time', 'EPERM', 'EPERM', 'ok'],
+  ['read and write before everybody else', 'ioprio_set 1 0 0x2000', 'EPERM', 'EPERM', 'ok'],
+  ['rename the host', 'sethostname', 'EPERM', 'EPERM', 'ok'],
+  ['change the clock', 'clock-tick', 'EPERM', 'EPERM', 'EINVAL'],
+  ['change the kernel log', 'syslog 8 0 0', 'EPERM', 'EPERM', 'EINVAL'],
+]
+
+export const attacks: readonly Attack[] = [
+  ...fileAttacks,
+  ...deviceAttacks,
+  ...processAttacks,
+  ...socketAttacks,
+  ...kernelAttacks,
+  ...privilegeAttacks,
+]

@@ -1,0 +1,183 @@
+/**
+ * Two sandboxes' worth of users, private directories, sockets and ledgers, made by the code that makes the real
+ * ones, with the attacker in the place of the VMM of the first and a neighbour in the place of the second's.
+ */
+import {
+  chmodSync,
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
+import { resolve } from 'node:path'
+import { Ledger } from '../../src/ledger/ledger.ts'
+import { processRef } from '../../src/linux/proc.ts'
+import { listenUnix } from '../../src/linux/socket.ts'
+import { silentLogger } from '../../src/log.ts'
+import { takeIdentity } from '../../src/rootless/identity.ts'
+import { launch } from '../../src/rootless/jail.ts'
+import { rootlessKinds } from '../../src/rootless/kinds.ts'
+import type { Identity, LaunchedProcess, LaunchSpec } from '../../src/rootless/launch-spec.ts'
+import { makePrivateDir } from '../../src/rootless/private-dir.ts'
+import { qemuCommandLine } from '../../src/vmm/qemu/command-line.ts'
+
+/** Result per act: `ok` or the name of the errno. */
+export type Results = ReadonlyMap<string, string>
+
+interface Sandbox {
+  readonly identity: Identity
+  readonly stateDir: string
+  readonly privateDir: string
+  readonly ledger: Ledger
+  /** Listening sockets of the runtime, in the order of QEMU's descriptors. */
+  readonly listeners: readonly number[]
+  readonly output: number
+}
+
+export class Stage implements AsyncDisposable {
+  readonly directory: string
+  readonly attacker: string
+  readonly setuidAttacker: string
+  readonly own: Sandbox
+  readonly neighbour: Sandbox
+  readonly neighbourProcess: LaunchedProcess
+
+  private constructor(directory: string, own: Sandbox, neighbour: Sandbox, process: LaunchedProcess) {
+    this.directory = directory
+    this.attacker = `${directory}/attacker`
+    this.setuidAttacker = `${directory}/attacker-setuid`
+    this.own = own
+    this.neighbour = neighbour
+    this.neighbourProcess = process
+  }
+
+  static async open(): Promise<Stage> {
+    const directory = mkdtempSync('/run/kt-attack-')
+    chmodSync(directory, 0o711)
+    compileAttacker(directory)
+    const own = await makeSandbox(directory, 'own')
+    const neighbour = await makeSandbox(directory, 'neighbour')
+    const process = await launch(vmmSpec(neighbour, `${directory}/attacker`), silentLogger)
+    return new Stage(directory, own, neighbour, process)
+  }
+
+  /** Performs the acts in the VMM's place: its identity, jail, descriptors and paths, only another program. */
+  async jailed(acts: readonly string[], identity = this.own.identity): Promise<Results> {
+    const spec = vmmSpec({ ...this.own, identity }, this.attacker)
+    // The one path more: a program that would make everybody root, to show that it does not here.
+    const setuid = { source: this.setuidAttacker, target: this.setuidAttacker, access: 'execute' } as const
+    const { exited } = await launch(
+      { ...spec, args: [...acts], paths: [...spec.paths, setuid] },
+      silentLogger,
+      { timeoutMs: 20_000 },
+    )
+    await exited
+    return parse(readFileSync(`${this.own.stateDir}/output`, 'utf8'))
+  }
+
+  /** Performs the acts as another process of the same user without any jail. */
+  unjailed(acts: readonly string[], { uid, groups }: Identity = this.own.identity): Results {
+    const supplementary = groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]
+    return this.#outside(
+      ['setpriv', '--reuid', `${uid}`, '--regid', `${uid}`, ...supplementary, this.attacker],
+      acts,
+    )
+  }
+
+  /** Performs the acts as root, in throw-away mount and uts namespaces, so that no success changes the host. */
+  asRoot(acts: readonly string[]): Results {
+    return this.#outside(['unshare', '--mount', '--uts', '--propagation', 'private', this.attacker], acts)
+  }
+
+  #outside(command: readonly string[], acts: readonly string[]): Results {
+    const run = Bun.spawnSync([...command, ...acts], { cwd: '/', env: { PATH: '/usr/bin:/usr/sbin' } })
+    if (run.exitCode !== 0) throw new Error(`${command.join(' ')}: ${run.stderr}`)
+    return parse(run.stdout.toString())
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    process.kill(this.neighbourProcess.ref.pid, 'SIGKILL')
+    await this.neighbourProcess.exited
+    for (const { ledger, listeners, output } of [this.own, this.neighbour]) {
+      await ledger.releaseAll()
+      for (const fd of [...listeners, output]) closeSync(fd)
+    }
+    rmSync(this.directory, { recursive: true })
+  }
+}
+
+function compileAttacker(directory: string): void {
+  const source = resolve(import.meta.dir, 'attacker.c')
+  const run = Bun.spawnSync(['gcc', '-O1', '-Wall', '-Werror', '-o', `${directory}/attacker`, source])
+  if (run.exitCode !== 0) throw new Error(`gcc: ${run.stderr}`)
+  copyFileSync(`${directory}/attacker`, `${directory}/attacker-setuid`)
+  chmodSync(`${directory}/attacker-setuid`, 0o4755)
+}
+
+async function makeSandbox(runDir: string, id: string): Promise<Sandbox> {
+  const stateDir = `${runDir}/default/${id}`
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  const ledger = new Ledger(`${stateDir}/ledger.jsonl`, rootlessKinds, silentLogger)
+  const { identity, lease } = await takeIdentity(
+    ledger,
+    {
+      runDir,
+      range: { base: 0x7e000000, blocks: 64 },
+      sandbox: `default/${id}`,
+      owner: processRef(process.pid)!,
+      account: 'none',
+      accelerator: 'auto',
+    },
+    silentLogger,
+  )
+  const privateDir = await makePrivateDir(ledger, lease)
+  const sockets = ['qmp.sock', 'agent.sock', 'console.sock', 'vhost-fs.sock']
+  const listeners = sockets.map((name) => listenUnix(`${privateDir}/${name}`))
+  return { identity, stateDir, privateDir, ledger, listeners, output: openSync(`${stateDir}/output`, 'a') }
+}
+
+/** QEMU's own launch description, of which only the program is another one. */
+function vmmSpec(
+  { identity, stateDir, privateDir, listeners, output }: Sandbox,
+  program: string,
+): LaunchSpec {
+  const { paths } = qemuCommandLine(
+    {
+      sandboxId: 'attack',
+      identity,
+      privateDir,
+      stateDir,
+      kernel: import.meta.path,
+      initrd: import.meta.path,
+      kernelParams: [],
+      vcpus: 1,
+      maxVcpus: 1,
+      memoryMiB: 128,
+      maxMemoryMiB: 0,
+      accelerator: 'tcg',
+      share: { tag: 'kataShared', socket: -1, queueSize: 1024 },
+    },
+    {
+      machineType: 'q35',
+      cpuFeatures: '',
+      pcieRootPort: 0,
+      memorySlots: 0,
+      seccompSandbox: 'on',
+      entropySource: '/dev/urandom',
+      firmwareDirs: ['/usr/share/qemu', '/usr/share/seabios'],
+      hostCpus: 1,
+      hostMemoryMiB: 128,
+    },
+  )
+  return { program, args: [], identity, paths, fds: listeners, output, stateDir }
+}
+
+/** One JSON line per act. */
+function parse(text: string): Results {
+  const lines = text.trim().split('\n').filter(Boolean)
+  const results = lines.map((line) => JSON.parse(line) as { act: string; result: string })
+  return new Map(results.map(({ act, result }) => [act, result]))
+}

@@ -1,0 +1,81 @@
+/** What the attacks aim at: the words in braces of the table, and the services behind them. */
+import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { checked, libc } from '../../src/linux/libc.ts'
+import type { Stage } from './stage.ts'
+
+export interface Targets extends Disposable {
+  /** Puts the real names into the words in braces. */
+  fill(act: string): string
+}
+
+/** Opens what the host offers: a service on the loopback, abstract and ordinary sockets, shared memory, files. */
+export function openTargets(stage: Stage): Targets {
+  const { directory, own, neighbour, neighbourProcess } = stage
+  writeFileSync(`${directory}/configuration.toml`, '[runtime]\n', { mode: 0o644 })
+  mkdirSync(`${directory}/images`, { mode: 0o700 })
+  writeFileSync(`${directory}/images/initrd`, '', { mode: 0o600 })
+  mkdirSync(`${directory}/core`)
+  chmodSync(`${directory}/core`, 0o777)
+  const tcp = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  const abstract = `kata-ts-attack-${process.pid}`
+  const hidden = Bun.listen({ unix: `\0${abstract}`, socket: { data() {} } })
+  const service = Bun.listen({ unix: `${directory}/service.sock`, socket: { data() {} } })
+  chmodSync(`${directory}/service.sock`, 0o666)
+  const segment = sharedMemory()
+  const words: Record<string, string | number> = {
+    config: `${directory}/configuration.toml`,
+    images: `${directory}/images`,
+    ledger: `${own.stateDir}/ledger.jsonl`,
+    neighbourLedger: `${neighbour.stateDir}/ledger.jsonl`,
+    ownDir: own.privateDir,
+    neighbourDir: neighbour.privateDir,
+    neighbour: neighbourProcess.ref.pid,
+    neighbourUid: neighbour.identity.uid,
+    address: readFileSync(`/proc/${neighbourProcess.ref.pid}/maps`, 'utf8').split('-')[0]!,
+    shim: process.pid,
+    disk: hostDisk(),
+    port: tcp.port,
+    abstract,
+    service: `${directory}/service.sock`,
+    shm: segment.key,
+    setuid: stage.setuidAttacker,
+    scratch: `${directory}/core`,
+  }
+  return {
+    fill: (act) => act.replace(/\{(\w+)\}/g, (_, name: string) => String(words[name])),
+    [Symbol.dispose]() {
+      for (const server of [tcp, hidden, service]) server.stop(true)
+      segment[Symbol.dispose]()
+    },
+  }
+}
+
+/** A block device of the host that root can read here (a device cgroup may refuse some). */
+function hostDisk(): string {
+  const disk = readdirSync('/sys/block')
+    .map((name) => `/dev/${name}`)
+    .find(isReadable)
+  if (disk === undefined) throw new Error('this host shows no disk to attack')
+  return disk
+}
+
+function isReadable(path: string): boolean {
+  try {
+    closeSync(openSync(path, 'r'))
+    return true
+  } catch {
+    return false
+  }
+}
+
+const SYS_shmget = 29
+const SYS_shmctl = 31
+const IPC_CREAT = 0o1000
+const IPC_RMID = 0
+
+/** A System V segment in the host's ipc namespace. */
+function sharedMemory(): { key: number } & Disposable {
+  const key = 0x6b740000 + (process.pid & 0xffff)
+  const id = checked(libc.syscall(SYS_shmget, key, 4096, IPC_CREAT | 0o600, 0, 0, 0), 'shmget')
+  return { key, [Symbol.dispose]: () => void libc.syscall(SYS_shmctl, id, IPC_RMID, 0, 0, 0, 0) }
+}

@@ -1,0 +1,106 @@
+/** Drives the compiled executable as a person would, with a run directory and a state directory of the test's own. */
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+export const executable = resolve(import.meta.dir, '../../build/kata-ts')
+
+export interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface RunOptions {
+  readonly stdin?: string | Uint8Array | Blob
+  /** Environment beyond PATH. */
+  readonly env?: Record<string, string>
+}
+
+/** Longest any one command of a test may take, in milliseconds: a hang fails the test instead of the whole run. */
+const commandDeadlineMs = 120_000
+
+export class Kata {
+  readonly runDir: string
+  readonly stateDir: string
+
+  constructor() {
+    // Short, because socket paths below it are limited.
+    this.runDir = mkdtempSync('/run/kt-')
+    this.stateDir = mkdtempSync('/var/lib/kata-ts-e2e-')
+  }
+
+  /** Arguments in front of every command. */
+  get global(): string[] {
+    return ['--run-dir', this.runDir, '--state-dir', this.stateDir]
+  }
+
+  /** Runs a command to its end. */
+  async call(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+    const child = this.spawn(args, options)
+    const timer = setTimeout(() => child.kill('SIGKILL'), commandDeadlineMs)
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ])
+    clearTimeout(timer)
+    return { code, stdout, stderr }
+  }
+
+  /** Starts a command whose streams the test drives itself. */
+  spawn(args: readonly string[], { stdin, env = {} }: RunOptions = {}) {
+    return Bun.spawn([executable, ...this.global, ...args], {
+      stdin: stdin === undefined ? 'ignore' : new Blob([stdin as string]),
+      stdout: 'pipe',
+      stderr: 'pipe',
+      env: { PATH: process.env.PATH ?? '', ...env },
+    })
+  }
+
+  /** `kata-ts run --rm` with the embedded root file system. */
+  run(
+    command: readonly string[],
+    options: RunOptions & { flags?: readonly string[] } = {},
+  ): Promise<Outcome> {
+    return this.call(['run', '--rm', ...(options.flags ?? []), '--', ...command], options)
+  }
+
+  /** `kata-ts inspect NAME`. */
+  // biome-ignore lint/suspicious/noExplicitAny: the tests look at single fields of a document whose shape they assert
+  async inspect(name: string): Promise<any> {
+    const { stdout, stderr, code } = await this.call(['inspect', name])
+    if (code !== 0) throw new Error(`inspect ${name}: ${stderr}`)
+    const document = JSON.parse(stdout)
+    return Array.isArray(document) ? document[0] : document
+  }
+
+  /** Removes what the test kept on purpose (records of containers) and its directories. */
+  async close(): Promise<void> {
+    const { stdout } = await this.call(['ps', '--format', 'json'])
+    for (const { id } of JSON.parse(stdout || '[]') as { id: string }[]) await this.call(['rm', '-f', id])
+    await this.call(['gc'])
+    rmSync(this.runDir, { recursive: true, force: true })
+    rmSync(this.stateDir, { recursive: true, force: true })
+  }
+}
+
+/** Polls until `check` gives a value; a test's way to wait for an effect that has no event. */
+export async function eventually<T>(
+  what: string,
+  check: () => T | undefined | Promise<T | undefined>,
+  timeoutMs = 30_000,
+): Promise<T> {
+  const deadline = Date.now() + timeoutMs
+  for (;;) {
+    const value = await check()
+    if (value !== undefined && value !== false) return value
+    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`)
+    await Bun.sleep(50)
+  }
+}
+
+/** A scratch directory that goes away with the test. */
+export function scratch(): { path: string } & Disposable {
+  const path = mkdtempSync(join('/var/tmp', 'kata-ts-e2e-'))
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+}

@@ -1,0 +1,115 @@
+/** Nothing left behind: after many sandboxes, after many at once, and after every sort of sudden death. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { isAlive, processRef } from '../src/linux/proc.ts'
+import { type HostState, hostState } from './harness/host.ts'
+import { eventually, Kata } from './harness/kata.ts'
+
+let kata: Kata
+let before: HostState
+beforeAll(async () => {
+  kata = new Kata()
+  // The first start of a boot decides on the accelerator and makes the lasting directories.
+  expect((await kata.run(['true'])).code).toBe(0)
+  before = hostState(kata.runDir)
+})
+afterAll(() => kata.close())
+
+const sameAsBefore = () => expect(hostState(kata.runDir)).toEqual(before)
+
+test('20 sandboxes in a row', async () => {
+  for (let round = 0; round < 20; round++) {
+    expect(await kata.run(['echo', String(round)])).toEqual({ code: 0, stdout: `${round}\n`, stderr: '' })
+  }
+  sameAsBefore()
+}, 300_000)
+
+test('8 sandboxes at once, each with a user of its own', async () => {
+  const names = Array.from({ length: 8 }, (_, index) => `crowd-${index}`)
+  const started = await Promise.all(
+    names.map((name) => kata.call(['run', '-d', '--name', name, '--', 'sleep', '300'])),
+  )
+  expect(started.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+    names.map(() => ({ code: 0, stderr: '' })),
+  )
+  const uids = await Promise.all(names.map(async (name) => uidOf((await kata.inspect(name)).sandbox.vmmPid)))
+  expect(new Set(uids).size).toBe(8)
+  expect(uids).not.toContain(0)
+  const removed = await Promise.all(names.map((name) => kata.call(['rm', '-f', name])))
+  expect(removed.map(({ code }) => code)).toEqual(names.map(() => 0))
+  sameAsBefore()
+}, 300_000)
+
+describe('kill -9', () => {
+  test('of the VMM is noticed, reported, and nothing is left', async () => {
+    const { client, facts } = await attached('kill-vmm')
+    process.kill(facts.sandbox.vmmPid, 'SIGKILL')
+    const { code, stderr } = await client
+    expect(code).toBe(255)
+    expect(stderr).toContain('SANDBOX_DIED')
+    sameAsBefore()
+  }, 60_000)
+
+  test('of virtiofsd is noticed, reported, and nothing is left', async () => {
+    const { client, facts } = await attached('kill-share')
+    process.kill(facts.sandbox.virtiofsdPids[0], 'SIGKILL')
+    const { code, stderr } = await client
+    expect(code).toBe(255)
+    expect(stderr).toContain('SANDBOX_DIED')
+    sameAsBefore()
+  }, 60_000)
+
+  test('of the shim takes the VMM and virtiofsd with it, is reported, and nothing is left', async () => {
+    const { client, facts } = await attached('kill-shim')
+    const vmm = processRef(facts.sandbox.vmmPid)!
+    process.kill(facts.sandbox.shimPid, 'SIGKILL')
+    const { code, stderr } = await client
+    expect(code).toBe(137)
+    expect(stderr).toContain('SHIM_DIED')
+    expect(isAlive(vmm)).toBe(false)
+    sameAsBefore()
+  }, 60_000)
+
+  test('of the shim of a container in the background: ps says dead, gc leaves nothing', async () => {
+    await kata.call(['run', '-d', '--name', 'orphan', '--', 'sleep', '300'])
+    const facts = await kata.inspect('orphan')
+    const vmm = processRef(facts.sandbox.vmmPid)!
+    process.kill(facts.sandbox.shimPid, 'SIGKILL')
+    await eventually('the VMM to follow its shim', () => !isAlive(vmm) || undefined)
+    const [entry] = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout)
+    expect(entry).toMatchObject({ id: 'orphan', status: 'dead' })
+    const collected = await kata.call(['gc'])
+    expect(collected.code).toBe(0)
+    await kata.call(['rm', '-f', 'orphan'])
+    sameAsBefore()
+  }, 60_000)
+
+  test('of the client: the container goes on, and rm -f removes it', async () => {
+    const child = kata.spawn(['run', '--name', 'left-alone', '--', 'sleep', '300'])
+    await eventually('the container to run', async () => (await isRunning('left-alone')) || undefined)
+    child.kill('SIGKILL')
+    await child.exited
+    expect(await isRunning('left-alone')).toBe(true)
+    expect((await kata.call(['rm', '-f', 'left-alone'])).code).toBe(0)
+    sameAsBefore()
+  }, 60_000)
+})
+
+/** Starts a container with its client attached and waits until it runs. */
+async function attached(name: string) {
+  const client = kata.call(['run', '--rm', '--name', name, '--', 'sleep', '300'])
+  await eventually(`${name} to run`, async () => (await isRunning(name)) || undefined)
+  return { client, facts: await kata.inspect(name) }
+}
+
+async function isRunning(name: string): Promise<boolean> {
+  const entries = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout || '[]') as {
+    id: string
+    status: string
+  }[]
+  return entries.some(({ id, status }) => id === name && status === 'running')
+}
+
+function uidOf(pid: number): number {
+  return Number(/^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1])
+}

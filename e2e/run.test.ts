@@ -1,0 +1,236 @@
+/** The main job, seen from the command line: real VMs, real containers, the compiled executable. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { eventually, executable, Kata, scratch } from './harness/kata.ts'
+
+let kata: Kata
+beforeAll(() => {
+  kata = new Kata()
+})
+afterAll(() => kata.close())
+
+const sha256 = (bytes: Uint8Array | string) => new Bun.CryptoHasher('sha256').update(bytes).digest('hex')
+
+describe('exit codes pass through', () => {
+  test.each([
+    [0, ['true']],
+    [1, ['false']],
+    [42, ['sh', '-c', 'exit 42']],
+    [137, ['sh', '-c', 'kill -KILL $$']],
+    [143, ['sh', '-c', 'kill -TERM $$']],
+    [127, ['no-such-command']],
+    [126, ['/etc/passwd']],
+  ])('%d', async (code, command) => {
+    const outcome = await kata.run(command)
+    expect({ code: outcome.code, stderr: code < 126 ? outcome.stderr : '' }).toEqual({ code, stderr: '' })
+  })
+})
+
+describe('streams', () => {
+  test('stdout and stderr stay apart', async () => {
+    const { stdout, stderr, code } = await kata.run(['sh', '-c', 'echo out; echo err >&2'])
+    expect({ stdout, stderr, code }).toEqual({ stdout: 'out\n', stderr: 'err\n', code: 0 })
+  })
+
+  test('20 MB through stdout arrive intact', async () => {
+    const child = kata.spawn(['run', '--rm', '--', 'sh', '-c', 'yes 0123456789abcde | head -c 20971520'])
+    const bytes = new Uint8Array(await new Response(child.stdout).arrayBuffer())
+    expect(await child.exited).toBe(0)
+    expect(bytes.length).toBe(20 * 1024 * 1024)
+    expect(sha256(bytes)).toBe(sha256('0123456789abcde\n'.repeat(20 * 64 * 1024)))
+  })
+
+  test('20 MB from stdin to stdout arrive intact', async () => {
+    const block = crypto.getRandomValues(new Uint8Array(65536))
+    const bytes = new Uint8Array(Buffer.concat(Array.from({ length: 320 }, () => block)))
+    const child = kata.spawn(['run', '--rm', '-i', '--', 'cat'], { stdin: bytes })
+    const back = new Uint8Array(await new Response(child.stdout).arrayBuffer())
+    expect(await child.exited).toBe(0)
+    expect(back.length).toBe(bytes.length)
+    expect(sha256(back)).toBe(sha256(bytes))
+  })
+
+  test('without -i the command reads an empty stdin', async () => {
+    const { stdout, code } = await kata.run(['cat'], { stdin: 'not for you' })
+    expect({ stdout, code }).toEqual({ stdout: '', code: 0 })
+  })
+})
+
+describe('what the container is', () => {
+  test('it runs another kernel than the host, in its own namespaces, as pid 1', async () => {
+    const { stdout } = await kata.run(['sh', '-c', 'uname -r; echo $$; hostname'])
+    const [kernel, pid] = stdout.split('\n')
+    expect(kernel).not.toBe(readFileSync('/proc/sys/kernel/osrelease', 'utf8').trim())
+    expect(pid).toBe('1')
+  })
+
+  test('user, groups, working directory, environment and host name are as asked', async () => {
+    const flags = ['-u', '1000:1001', '-w', '/tmp', '-e', 'COLOUR=dark blue', '--hostname', 'house']
+    const { stdout, stderr } = await kata.run(['sh', '-c', 'id -u; id -g; pwd; echo "$COLOUR"; hostname'], {
+      flags,
+    })
+    expect(stderr).toBe('')
+    expect(stdout).toBe('1000\n1001\n/tmp\ndark blue\nhouse\n')
+  })
+
+  test('capabilities, seccomp, NoNewPrivs and masked paths confine it inside the guest too', async () => {
+    const script =
+      'grep -E "^(CapEff|Seccomp|NoNewPrivs):" /proc/self/status; cat /proc/kcore | wc -c; mount -t tmpfs x /mnt; echo $?'
+    const { stdout } = await kata.run(['sh', '-c', script])
+    expect(stdout).toContain('CapEff:\t00000000a80425fb')
+    expect(stdout).toContain('Seccomp:\t2')
+    expect(stdout).toContain('NoNewPrivs:\t1')
+    expect(stdout).toMatch(/\n0\n1\n$/)
+  })
+
+  test('a read-only root refuses writes, an ordinary one takes them', async () => {
+    const write = ['sh', '-c', 'echo x > /file && cat /file']
+    expect((await kata.run(write)).stdout).toBe('x\n')
+    const refused = await kata.run(write, { flags: ['--read-only'] })
+    expect(refused.code).not.toBe(0)
+    expect(refused.stderr).toContain('Read-only file system')
+  })
+
+  test('the guest clock is the host clock', async () => {
+    const { stdout } = await kata.run(['date', '+%s'])
+    expect(Math.abs(Number(stdout) - Date.now() / 1000)).toBeLessThan(30)
+  })
+
+  test('the machine has the memory and processors that were asked for', async () => {
+    const { stdout } = await kata.run(['sh', '-c', 'grep MemTotal /proc/meminfo; nproc'], {
+      flags: ['--memory', '512M', '--vcpus', '2'],
+    })
+    const [memory, processors] = stdout.split('\n')
+    const kilobytes = Number(/\d+/.exec(memory!)![0])
+    expect(kilobytes).toBeGreaterThan(400 * 1024)
+    expect(kilobytes).toBeLessThan(513 * 1024)
+    expect(processors).toBe('2')
+  })
+})
+
+describe('limits bind', () => {
+  test('a container over its memory limit is killed', async () => {
+    const eat = 'x=$(head -c 100000000 /dev/zero | tr "\\0" x); echo survived'
+    const { code, stdout } = await kata.run(['sh', '-c', eat], { flags: ['--container-memory', '32M'] })
+    expect(stdout).not.toContain('survived')
+    expect(code).toBe(137)
+    expect((await kata.run(['sh', '-c', eat], { flags: ['--memory', '1G'] })).stdout).toContain('survived')
+  })
+
+  test('a container at its pids limit cannot fork', async () => {
+    const fork = 'for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done; echo all'
+    const limited = await kata.run(['sh', '-c', fork], { flags: ['--pids-limit', '5'] })
+    expect(limited.stderr).toContain('fork')
+    expect((await kata.run(['sh', '-c', fork])).stdout).toContain('all')
+  })
+})
+
+describe('root file systems and volumes', () => {
+  test('a root file system directory is never modified', async () => {
+    using dir = scratch()
+    const rootfs = `${dir.path}/rootfs`
+    mkdirSync(`${rootfs}/bin`, { recursive: true })
+    for (const name of ['proc', 'sys', 'dev', 'tmp', 'etc']) mkdirSync(`${rootfs}/${name}`)
+    writeFileSync(`${rootfs}/bin/busybox`, readFileSync('/usr/bin/busybox'), { mode: 0o755 })
+    symlinkSync('busybox', `${rootfs}/bin/sh`)
+    writeFileSync(`${rootfs}/etc/marker`, 'before')
+    const before = listing(rootfs)
+    const script =
+      'echo after > /etc/marker; /bin/busybox rm /bin/busybox; echo > /new; /bin/busybox true || echo gone'
+    const { stdout, stderr } = await kata.run(['/bin/sh', '-c', script], { flags: ['--rootfs', rootfs] })
+    expect({ stdout, stderr }).toEqual({ stdout: 'gone\n', stderr: expect.stringContaining('not found') })
+    expect(listing(rootfs)).toEqual(before)
+    expect(readFileSync(`${rootfs}/etc/marker`, 'utf8')).toBe('before')
+  })
+
+  test('volumes: read-write reaches the host, read-only refuses', async () => {
+    using dir = scratch()
+    writeFileSync(`${dir.path}/in`, 'from the host')
+    const script = 'cat /data/in; echo -n from the guest > /data/out; echo x > /fixed/out'
+    const flags = ['-v', `${dir.path}:/data`, '-v', `${dir.path}:/fixed:ro`]
+    const { stdout, stderr } = await kata.run(['sh', '-c', script], { flags })
+    expect(stdout).toBe('from the host')
+    expect(stderr).toContain('Read-only file system')
+    expect(readFileSync(`${dir.path}/out`, 'utf8')).toBe('from the guest')
+  })
+
+  test('a single file can be a volume', async () => {
+    using dir = scratch()
+    writeFileSync(`${dir.path}/conf`, 'one file')
+    const { stdout } = await kata.run(['cat', '/etc/app.conf'], {
+      flags: ['-v', `${dir.path}/conf:/etc/app.conf:ro`],
+    })
+    expect(stdout).toBe('one file')
+  })
+})
+
+describe('a container that goes on in the background', () => {
+  test('exec, kill, logs, ps, inspect and rm see it', async () => {
+    const started = await kata.call([
+      'run',
+      '-d',
+      '--name',
+      'worker',
+      '--',
+      'sh',
+      '-c',
+      'echo started; echo trouble >&2; exec sleep 300',
+    ])
+    expect(started.stderr).toBe('')
+    expect(started.code).toBe(0)
+    const exec = await kata.call(['exec', 'worker', '--', 'sh', '-c', 'echo inside; exit 7'])
+    expect({ stdout: exec.stdout, code: exec.code }).toEqual({ stdout: 'inside\n', code: 7 })
+    const piped = await kata.call(['exec', '-i', 'worker', '--', 'wc', '-c'], { stdin: 'twelve bytes' })
+    expect(piped.stdout.trim()).toBe('12')
+    const missing = await kata.call(['exec', 'worker', '--', 'no-such-command'])
+    expect(missing.code).toBe(127)
+    const ps = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout) as {
+      id: string
+      status: string
+    }[]
+    expect(ps).toEqual([expect.objectContaining({ id: 'worker', status: 'running' })])
+    const logs = await kata.call(['logs', 'worker'])
+    expect({ stdout: logs.stdout, stderr: logs.stderr }).toEqual({ stdout: 'started\n', stderr: 'trouble\n' })
+    const facts = await kata.inspect('worker')
+    expect(JSON.stringify(facts)).toContain('vmmPid')
+    expect((await kata.call(['kill', '-s', 'KILL', 'worker'])).code).toBe(0)
+    await eventually('the container to stop', async () => {
+      const [entry] = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout) as { status: string }[]
+      return entry?.status === 'stopped' || undefined
+    })
+    expect((await kata.call(['rm', 'worker'])).code).toBe(0)
+    expect(JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout)).toEqual([])
+  }, 60_000)
+
+  test('a name can be used once only', async () => {
+    await kata.call(['run', '-d', '--name', 'only', '--', 'sleep', '300'])
+    const second = await kata.call(['run', '-d', '--name', 'only', '--', 'true'])
+    expect(second.code).toBe(125)
+    expect(second.stderr).toContain('only')
+    expect((await kata.call(['rm', '-f', 'only'])).code).toBe(0)
+  })
+})
+
+test('a terminal: one stream, its size, and resizing', async () => {
+  const guest = 'tty; stty size; sleep 1; stty size'
+  const output: string[] = []
+  const terminal = Bun.spawn([executable, ...kata.global, 'run', '--rm', '-it', '--', 'sh', '-c', guest], {
+    terminal: {
+      cols: 101,
+      rows: 33,
+      data: (pty, chunk) => {
+        output.push(Buffer.from(chunk).toString())
+        if (output.join('').includes('33 101')) pty.resize(80, 24)
+      },
+    },
+  })
+  expect(await terminal.exited).toBe(0)
+  const text = output.join('')
+  expect(text).toContain('/dev/pts/0')
+  expect(text).toContain('33 101')
+  expect(text).toContain('24 80')
+})
+
+function listing(directory: string): string[] {
+  return readdirSync(directory, { recursive: true }).map(String).sort()
+}

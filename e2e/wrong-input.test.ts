@@ -1,0 +1,175 @@
+/** Wrong input: a coded error that names the thing and the remedy, before or during the start, and nothing left behind. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { chmodSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { findImage } from '../src/config/guest-image.ts'
+import { bindMount, mount, unmount } from '../src/linux/mount.ts'
+import { type HostState, hostState } from './harness/host.ts'
+import { Kata, scratch } from './harness/kata.ts'
+
+let kata: Kata
+let before: HostState
+beforeAll(async () => {
+  kata = new Kata()
+  expect((await kata.run(['true'])).code).toBe(0)
+  before = hostState(kata.runDir)
+})
+afterAll(() => kata.close())
+
+const image = findImage()!
+/** One block of ids, far from the range that other tests use. */
+const oneBlock = 'rootless_uid_base = 2000027648\nrootless_uid_blocks = 1\n'
+const uidOfOneBlock = 2000027648 + 65535
+
+/** Runs `true` under this configuration and expects the runtime to refuse it. */
+async function refused(code: string, hypervisor: string, names: string) {
+  using dir = scratch()
+  const file = `${dir.path}/configuration.toml`
+  writeFileSync(file, `[hypervisor.qemu]\nrootless = true\n${hypervisor}`)
+  const outcome = await kata.run(['true'], { flags: ['--config', file] })
+  expect(outcome.stdout).toBe('')
+  expect(outcome.stderr).toContain(`[${code}]`)
+  expect(outcome.stderr).toContain(names)
+  expect(outcome.code).toBe(125)
+  expect(hostState(kata.runDir)).toEqual(before)
+  return outcome.stderr.replaceAll(dir.path, '')
+}
+
+describe('the machine', () => {
+  test('missing kernel', () =>
+    refused('CONFIG_FILE_MISSING', 'kernel = "/nonexistent/vmlinux"\n', '/nonexistent/vmlinux'))
+
+  test('corrupt initrd', async () => {
+    using dir = scratch()
+    writeFileSync(`${dir.path}/initrd`, 'this is no archive')
+    await refused(
+      'IMAGE_INITRD_FORMAT',
+      `kernel = "${image.kernel}"\ninitrd = "${dir.path}/initrd"\n`,
+      'initrd',
+    )
+  })
+
+  test('wrong checksum', async () => {
+    using dir = scratch()
+    const bytes = readFileSync(image.kernel)
+    bytes[bytes.length - 1]! ^= 1
+    writeFileSync(`${dir.path}/vmlinux`, bytes)
+    bindMount(`${dir.path}/vmlinux`, image.kernel)
+    try {
+      await refused('IMAGE_CHECKSUM_MISMATCH', '', image.kernel)
+    } finally {
+      unmount(image.kernel)
+    }
+  })
+
+  test('QEMU missing', () =>
+    refused('CONFIG_FILE_MISSING', 'path = "/nonexistent/qemu"\n', '/nonexistent/qemu'))
+
+  test('virtiofsd missing', () =>
+    refused('CONFIG_FILE_MISSING', 'virtio_fs_daemon = "/nonexistent/virtiofsd"\n', '/nonexistent/virtiofsd'))
+
+  test('a program that is not QEMU', async () => {
+    await refused('VMM_EXITED', 'path = "/usr/bin/true"\n', '/usr/bin/true')
+  })
+})
+
+describe('the container', () => {
+  test('root file system missing', async () => {
+    const { code, stderr } = await kata.run(['true'], { flags: ['--rootfs', '/nonexistent/rootfs'] })
+    expect(stderr).toContain('[ROOTFS_MISSING]')
+    expect(stderr).toContain('/nonexistent/rootfs')
+    expect(code).toBe(125)
+    expect(hostState(kata.runDir)).toEqual(before)
+  })
+
+  test('command not found', async () => {
+    const { code, stderr } = await kata.run(['no-such-command'])
+    expect(stderr).toContain('no-such-command')
+    expect(code).toBe(127)
+    expect(hostState(kata.runDir)).toEqual(before)
+  })
+
+  test('volume source missing', async () => {
+    const { code, stderr } = await kata.run(['true'], { flags: ['-v', '/nonexistent/data:/data'] })
+    expect(stderr).toContain('/nonexistent/data')
+    expect(code).toBe(125)
+  })
+})
+
+describe('the configuration', () => {
+  test('bad TOML names file, line and column', async () => {
+    const text = await refused('CONFIG_SYNTAX', 'path = "/usr/bin\n', 'configuration.toml')
+    expect(text).toMatch(/line 3|:3/)
+  })
+
+  test('a wrong type names the line and what is allowed', async () => {
+    const text = await refused('CONFIG_TYPE', 'default_memory = "much"\n', 'default_memory')
+    expect(text).toMatch(/line 3|:3/)
+  })
+
+  test('a value out of range', () => refused('CONFIG_VALUE', 'accelerator = "warp"\n', 'auto'))
+})
+
+describe('the user', () => {
+  test('uid range exhausted', async () => {
+    mkdirSync(`${kata.runDir}/uids/0`, { recursive: true, mode: 0o700 })
+    try {
+      before = hostState(kata.runDir)
+      await refused('UID_RANGE_EXHAUSTED', oneBlock, '2000027648')
+    } finally {
+      rmdirSync(`${kata.runDir}/uids/0`)
+      before = hostState(kata.runDir)
+    }
+  })
+
+  test('private directory occupied', async () => {
+    const path = `/run/user/${uidOfOneBlock}`
+    mkdirSync(path, { mode: 0o755 })
+    try {
+      before = hostState(kata.runDir)
+      await refused('PRIVATE_DIR_OCCUPIED', oneBlock, path)
+    } finally {
+      rmdirSync(path)
+      before = hostState(kata.runDir)
+    }
+  })
+
+  test('/etc read-only, with accounts in /etc', async () => {
+    bindMount('/etc', '/etc', { flags: 1 })
+    try {
+      const text = await refused('ETC_READ_ONLY', oneBlock, 'userdb')
+      expect(text).toContain('none')
+    } finally {
+      unmount('/etc')
+    }
+  })
+})
+
+describe('the run directory', () => {
+  test('so deep that sockets do not fit', async () => {
+    using dir = scratch()
+    const deep = `${dir.path}/${'d'.repeat(80)}`
+    const outcome = await kata.call(['--run-dir', deep, 'run', '--rm', '--', 'true'])
+    expect(outcome.stderr).toContain('[SOCKET_PATH_TOO_LONG]')
+    expect(outcome.code).toBe(125)
+    expect(hostState(kata.runDir)).toEqual(before)
+  })
+
+  test('full', async () => {
+    using dir = scratch()
+    const full = `${dir.path}/run`
+    mkdirSync(full)
+    mount({ source: 'tmpfs', target: full, type: 'tmpfs', data: 'size=64k' })
+    try {
+      chmodSync(full, 0o711)
+      // Leaves room for the first steps, so that the start fails in the middle.
+      writeFileSync(`${full}/ballast`, new Uint8Array(48 * 1024))
+      const outcome = await kata.call(['--run-dir', full, 'run', '--rm', '--', 'true'])
+      expect(outcome.stderr).toContain('ENOSPC')
+      expect(outcome.code).toBe(125)
+      await kata.call(['--run-dir', full, 'gc'])
+    } finally {
+      unmount(full)
+    }
+    expect(hostState(kata.runDir)).toEqual(before)
+  })
+})

@@ -1,0 +1,129 @@
+/** The pure readers of the texts that kernel, crun and host hand to the agent. */
+import { describe, expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { cgroupStats, parseFlatKeyed, parseIoStat, parseSingle } from './cgroup-stats.ts'
+import { agentOptions, parseCommandLine } from './command-line.ts'
+import { lastMessage } from './crun-log.ts'
+import { metricsText } from './metrics.ts'
+import { splitMountOptions } from './mount-options.ts'
+import { parseNetworkStats } from './network-stats.ts'
+
+describe('kernel command line', () => {
+  test('words, values and quotes', () => {
+    const words = parseCommandLine('quiet a=b=c  dm="one two" panic=1\n')
+    expect([...words]).toEqual([
+      ['quiet', ''],
+      ['a', 'b=c'],
+      ['dm', 'one two'],
+      ['panic', '1'],
+    ])
+  })
+
+  test('the vsock address is optional, but must be well formed', () => {
+    expect(agentOptions('quiet')).toEqual({ vsockPort: undefined })
+    expect(agentOptions('quiet agent.server_addr=vsock://-1:1024')).toEqual({ vsockPort: 1024 })
+    for (const address of ['vsock://2:1024', 'vsock://-1:', 'unix:///x', 'vsock://-1:1024x'])
+      expect(() => agentOptions(`agent.server_addr=${address}`)).toThrow(address)
+  })
+})
+
+describe('cgroup files', () => {
+  const files: Record<string, string> = {
+    'cpu.stat': 'usage_usec 5\nuser_usec 3\nsystem_usec 2\nnr_periods 7\nnr_throttled 1\nthrottled_usec 9\n',
+    'memory.current': '4096\n',
+    'memory.max': '8192\n',
+    'memory.events': 'low 0\nhigh 0\nmax 12\noom 2\noom_kill 1\n',
+    'memory.stat': 'anon 1\nfile 2048\nkernel 512\n',
+    'pids.current': '3\n',
+    'pids.max': 'max\n',
+    'io.stat': '254:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n',
+  }
+
+  test("become Kata's statistics", () => {
+    const stats = cgroupStats((name) => files[name])
+    expect(stats.cpuStats).toEqual({
+      cpuUsage: { totalUsage: 5000n, percpuUsage: [], usageInKernelmode: 2000n, usageInUsermode: 3000n },
+      throttlingData: { periods: 7n, throttledPeriods: 1n, throttledTime: 9000n },
+    })
+    expect(stats.memoryStats?.usage).toEqual({ usage: 4096n, maxUsage: 0n, failcnt: 12n, limit: 8192n })
+    expect(stats.memoryStats?.cache).toBe(2048n)
+    expect(stats.memoryStats?.swapUsage?.limit).toBe(2n ** 64n - 1n)
+    expect(stats.pidsStats).toEqual({ current: 3n, limit: 0n })
+    expect(stats.blkioStats?.ioServiceBytesRecursive).toEqual([
+      { major: 254n, minor: 0n, op: 'read', value: 10n },
+      { major: 254n, minor: 0n, op: 'write', value: 20n },
+    ])
+  })
+
+  test('a cgroup that is gone has zeros', () => {
+    expect(cgroupStats(() => undefined).cpuStats?.cpuUsage?.totalUsage).toBe(0n)
+  })
+
+  test('readers of single values and of keyed lines', () => {
+    expect(parseSingle('max\n', 7n)).toBe(7n)
+    expect(parseSingle('18446744073709551615\n', 7n)).toBe(2n ** 64n - 1n)
+    expect(parseFlatKeyed('populated 1\nfrozen 0\n')).toEqual({ populated: 1n, frozen: 0n })
+    expect(parseIoStat('', { read: 'rbytes', write: 'wbytes' })).toEqual([])
+  })
+})
+
+test('the last message of crun is the one that counts, in whatever form', () => {
+  expect(lastMessage('')).toBeUndefined()
+  expect(lastMessage('{"msg":"first","level":"warning"}\n{"msg":"executable file `x` not found"}\n')).toBe(
+    'executable file `x` not found',
+  )
+  expect(lastMessage('not json')).toBe('not json')
+  fc.assert(fc.property(fc.string(), (text) => lastMessage(text) !== null))
+})
+
+test('mount options: flags of the kernel, data of the file system, words for the agent', () => {
+  expect(splitMountOptions(['rw', 'noexec', 'nosuid', 'mode=1777', 'size=64m', 'fsgid=5'])).toEqual({
+    flags: 8 | 2,
+    data: 'mode=1777,size=64m',
+    settings: new Map([
+      ['mode', '1777'],
+      ['size', '64m'],
+      ['fsgid', '5'],
+    ]),
+  })
+})
+
+test('interface counters without loopback', () => {
+  const text = [
+    'Inter-|   Receive                                                |  Transmit',
+    ' face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop',
+    '    lo:     100       1    0    0    0     0          0         0      100       1    0    0    0     0       0          0',
+    '  eth0:1000 10 1 2 0 0 0 0 2000 20 3 4 0 0 0 0',
+    '',
+  ].join('\n')
+  expect(parseNetworkStats(text)).toEqual([
+    {
+      name: 'eth0',
+      rxBytes: 1000n,
+      rxPackets: 10n,
+      rxErrors: 1n,
+      rxDropped: 2n,
+      txBytes: 2000n,
+      txPackets: 20n,
+      txErrors: 3n,
+      txDropped: 4n,
+    },
+  ])
+})
+
+test('metrics: one family each, with help and type', () => {
+  const text = metricsText({
+    loadavg: '0.10 0.20 0.30 2/50 99\n',
+    meminfo: 'MemTotal:  1000 kB\nActive(anon): 5 kB\nHugePages_Total:       0\n',
+    statm: '100 10 0 0 0 0 0\n',
+    stat: '1 (init) S 0 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 1 0 2 0 0\n',
+  })
+  const lines = text.split('\n')
+  expect(lines).toContain('kata_guest_load{item="load5"} 0.20')
+  expect(lines).toContain('kata_guest_tasks{item="max"} 50')
+  expect(lines).toContain('kata_guest_meminfo{item="memtotal"} 1024000')
+  expect(lines).toContain('kata_guest_meminfo{item="active_anon"} 5120')
+  expect(lines).toContain('kata_agent_total_rss 40960')
+  expect(lines).toContain('kata_agent_total_time 2')
+  expect(lines.filter((line) => line.startsWith('# TYPE'))).toHaveLength(6)
+})

@@ -1,0 +1,42 @@
+/** Finding containers by name, and doing one thing to several of them. */
+import { describeError, KataError } from '../../errors.ts'
+import { type ContainerRecord, readRecord } from '../client/record.ts'
+import { type Observation, observe } from '../client/status.ts'
+import { TaskClient } from '../client/task.ts'
+import type { Settings } from '../settings.ts'
+
+export function findRecord({ stateDir, namespace }: Settings, name: string): ContainerRecord {
+  return readRecord(stateDir, namespace, name)
+}
+
+/**
+ * Connects to the shim of a container that runs.
+ *
+ * @throws KataError CONTAINER_NOT_FOUND, CONTAINER_NOT_RUNNING.
+ */
+export async function connectRunning(record: ContainerRecord): Promise<TaskClient> {
+  const { status }: Observation = await observe(record)
+  if ((status !== 'running' && status !== 'paused') || record.address === undefined)
+    throw new KataError('CONTAINER_NOT_RUNNING', { name: record.id, status })
+  return TaskClient.connect(record.address, record.namespace, record.id)
+}
+
+/**
+ * Does `work` for every name at the same time and prints the names for which it was done; an error of one does not
+ * keep the others from being done. Returns the exit code.
+ */
+export async function forEachName(
+  settings: Settings,
+  names: readonly string[],
+  work: (name: string) => Promise<void>,
+): Promise<number> {
+  const results = await Promise.allSettled(names.map(work))
+  const done: string[] = []
+  for (const [index, result] of results.entries()) {
+    if (result.status === 'fulfilled') done.push(names[index]!)
+    else settings.tell(describeError(result.reason))
+  }
+  if (settings.format === 'json') settings.print(`${JSON.stringify(done)}\n`)
+  else settings.print(done.map((name) => `${name}\n`).join(''))
+  return done.length === names.length ? 0 : 1
+}

@@ -1,0 +1,108 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { arch, cpus, release } from 'node:os'
+import packageJson from '../../../package.json' with { type: 'json' }
+import type { HypervisorConfig } from '../../config/config.ts'
+import { findImage } from '../../config/guest-image.ts'
+import { loadConfig } from '../../config/load.ts'
+import { render } from '../output/format.ts'
+import type { Settings } from '../settings.ts'
+
+/** Version of this document's layout: names and nesting are those of Kata's `kata-env`. */
+const formatVersion = '1.0.27'
+const queryTimeoutMs = 5000
+
+/** Prints what a start would use and what the host is, as TOML (as Kata does) or JSON. */
+export async function env(settings: Settings, file: string | undefined): Promise<number> {
+  const { hypervisor, runtime, agent, source } = loadConfig({ file, env: settings.env, log: settings.log })
+  const image = hypervisor.kernel === '' ? findImage() : undefined
+  const facts = {
+    Meta: { Version: formatVersion },
+    Kernel: { Path: image?.kernel ?? hypervisor.kernel, Parameters: hypervisor.kernelParams.join(' ') },
+    Image: { Path: hypervisor.image },
+    Initrd: { Path: image?.initrd ?? hypervisor.initrd },
+    Hypervisor: await hypervisorFacts(hypervisor),
+    Runtime: {
+      Config: { Path: source },
+      Path: settings.self.program,
+      Version: { OCI: '1.2.1', Version: { Semver: packageJson.version } },
+      Debug: runtime.enableDebug,
+      DisableGuestSeccomp: runtime.disableGuestSeccomp,
+      SandboxCgroupOnly: runtime.sandboxCgroupOnly,
+    },
+    Host: hostFacts(),
+    Agent: { Debug: agent.enableDebug },
+  }
+  const { stringify } = await import('smol-toml')
+  settings.print(render(settings.format, facts, (data) => `${stringify(data)}\n`))
+  return 0
+}
+
+async function hypervisorFacts(hypervisor: HypervisorConfig) {
+  return {
+    Driver: hypervisor.driver,
+    MachineType: hypervisor.machineType,
+    Version: await firstLine([hypervisor.path, '--version']),
+    Path: hypervisor.path,
+    Accelerator: hypervisor.accelerator,
+    EntropySource: hypervisor.entropySource,
+    SharedFS: hypervisor.sharedFs,
+    VirtioFSDaemon: hypervisor.virtioFsDaemon,
+    VirtioFSDaemonVersion: await firstLine([hypervisor.virtioFsDaemon, '--version']),
+    MemorySlots: hypervisor.memorySlots,
+    PCIeRootPort: hypervisor.pcieRootPort,
+    Debug: hypervisor.enableDebug,
+    SecurityInfo: {
+      Rootless: hypervisor.rootless,
+      RootlessAccount: hypervisor.rootlessAccount,
+      DisableSeccomp: hypervisor.seccompSandbox === '',
+      EnableAnnotations: [...hypervisor.enableAnnotations],
+    },
+  }
+}
+
+function hostFacts() {
+  const distro = fieldsOf('/etc/os-release', '=')
+  const memory = fieldsOf('/proc/meminfo', ':')
+  const mib = (name: string) => Math.floor(Number.parseInt(memory.get(name) ?? '0', 10) / 1024)
+  const [cpu] = cpus()
+  const kvm = statSync('/dev/kvm', { throwIfNoEntry: false })
+  return {
+    Kernel: release(),
+    Architecture: arch(),
+    Distro: { Name: unquote(distro.get('NAME')), Version: unquote(distro.get('VERSION_ID')) },
+    CPU: { Model: cpu?.model ?? '', CPUs: cpus().length },
+    /** MiB. */
+    Memory: { Total: mib('MemTotal'), Free: mib('MemFree'), Available: mib('MemAvailable') },
+    KVM: {
+      Device: kvm !== undefined,
+      ...(kvm === undefined ? {} : { Uid: kvm.uid, Gid: kvm.gid, Mode: (kvm.mode & 0o777).toString(8) }),
+    },
+    SupportVSocks: existsSync('/dev/vhost-vsock'),
+  }
+}
+
+/** The first line a program prints; empty when it cannot be run. */
+async function firstLine(argv: string[]): Promise<string> {
+  if (!existsSync(argv[0]!)) return ''
+  const child = Bun.spawn(argv, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    timeout: queryTimeoutMs,
+    killSignal: 'SIGKILL',
+  })
+  const [text] = await Promise.all([new Response(child.stdout).text(), child.exited])
+  return text.split('\n')[0]!.trim()
+}
+
+function fieldsOf(path: string, separator: string): Map<string, string> {
+  const lines = existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []
+  return new Map(
+    lines.map((line) => {
+      const at = line.indexOf(separator)
+      return [line.slice(0, at), line.slice(at + 1).trim()]
+    }),
+  )
+}
+
+function unquote(text = ''): string {
+  return text.replace(/^"(.*)"$/, '$1')
+}

@@ -1,0 +1,119 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { describeError, KataError } from '../../errors.ts'
+import { readAccountFiles } from '../../images/account-files.ts'
+import type { OciSpec } from '../../sandbox/oci.ts'
+import { attend, callerWindow, requireTerminal } from '../client/attend.ts'
+import { type ContainerRecord, recordPaths } from '../client/record.ts'
+import { catchSignals } from '../client/signals.ts'
+import { processSpec } from '../client/spec.ts'
+import { attachStreams } from '../client/streams.ts'
+import type { TaskClient } from '../client/task.ts'
+import type { ExecFlags } from '../commands/exec.ts'
+import { exitCodeOf } from '../exit-code.ts'
+import { resolveUser } from '../parse/user.ts'
+import type { Settings } from '../settings.ts'
+import { connectRunning, findRecord } from './containers.ts'
+
+const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
+
+export async function exec(
+  settings: Settings,
+  flags: ExecFlags,
+  name: string,
+  args: readonly string[],
+): Promise<number> {
+  let task: TaskClient | undefined
+  try {
+    const { interactive = false, tty: terminal = false, detach = false } = flags
+    if (detach && interactive) throw detachedInput()
+    requireTerminal({ interactive, terminal })
+    const record = findRecord(settings, name)
+    task = await connectRunning(record)
+    const execId = `exec-${crypto.randomUUID().slice(0, 8)}`
+    const process = await wantedProcess(settings, record, flags, args)
+    const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }
+    if (detach) {
+      await task.exec({ execId, terminal, spec })
+      await task.start(execId)
+      return 0
+    }
+    return await execAttached(settings, record, task, { execId, interactive, terminal, spec })
+  } catch (error) {
+    settings.tell(describeError(error))
+    return exitCodeOf(error)
+  } finally {
+    task?.close()
+  }
+}
+
+function detachedInput(): KataError {
+  return new KataError('OPTION_CONFLICT', {
+    options: '--detach and --interactive',
+    reason: 'nobody would be there to type',
+    remedy: 'Leave one of them away.',
+  })
+}
+
+async function execAttached(
+  settings: Settings,
+  record: ContainerRecord,
+  task: TaskClient,
+  asked: {
+    execId: string
+    interactive: boolean
+    terminal: boolean
+    spec: { typeUrl: string; value: Uint8Array }
+  },
+): Promise<number> {
+  const { execId, interactive, terminal, spec } = asked
+  const { io } = recordPaths(settings.stateDir, record.namespace, record.id)
+  mkdirSync(io, { recursive: true, mode: 0o700 })
+  const signals = catchSignals()
+  const streams = attachStreams({
+    directory: `${io}/${execId}`,
+    interactive,
+    terminal,
+    input: 0,
+    output: 1,
+    errors: 2,
+  })
+  try {
+    await task.exec({ execId, terminal, spec, ...streams.uris })
+    const run = attend({
+      task,
+      id: record.id,
+      execId,
+      streams,
+      signals,
+      interactive,
+      terminal,
+      log: settings.log,
+    })
+    return await Promise.race([run, signals.interrupted])
+  } finally {
+    // The shim forgets the process; when it died with its container there is nothing to forget.
+    await task
+      .delete(execId)
+      .catch((error) => settings.log.debug('exec not deleted', { error: String(error) }))
+    streams.close()
+    signals.release()
+  }
+}
+
+async function wantedProcess(
+  settings: Settings,
+  record: ContainerRecord,
+  flags: ExecFlags,
+  args: readonly string[],
+): Promise<object> {
+  const { stateDir, namespace, env: callerEnv } = settings
+  const paths = recordPaths(stateDir, namespace, record.id)
+  const spec = JSON.parse(readFileSync(`${paths.bundle}/config.json`, 'utf8')) as OciSpec
+  const { tty: terminal = false, env = [], user, workdir } = flags
+  const size = terminal ? await callerWindow() : undefined
+  const account =
+    user === undefined
+      ? undefined
+      : resolveUser(user, readAccountFiles([`${paths.directory}/upper`, ...record.layers]))
+  return processSpec(spec.process ?? {}, { args, terminal, size, env, user: account, workdir }, callerEnv)
+}

@@ -1,0 +1,72 @@
+import { loadConfig } from '../../config/load.ts'
+import { describeError } from '../../errors.ts'
+import { isAlive } from '../../linux/proc.ts'
+import { type Collected, collectGarbage } from '../../sandbox/gc.ts'
+import { endContainer } from '../client/end.ts'
+import {
+  type ContainerRecord,
+  listNamespaces,
+  listRecords,
+  readRecord,
+  removeRecord,
+} from '../client/record.ts'
+import { observe } from '../client/status.ts'
+import { render } from '../output/format.ts'
+import { table } from '../output/table.ts'
+import type { Settings } from '../settings.ts'
+
+/** Containers first, so that their exit is noted; then what belongs to no container any more. */
+export async function gc(settings: Settings, configFile: string | undefined): Promise<number> {
+  const { runDir, log, env } = settings
+  const { hypervisor } = loadConfig({ file: configFile, env, log })
+  const range = { base: hypervisor.rootlessUidBase, blocks: hypervisor.rootlessUidBlocks }
+  const collected: Collected[] = []
+  for (const namespace of listNamespaces(settings.stateDir)) {
+    for (const id of listRecords(settings.stateDir, namespace)) {
+      const result = await collectContainer(settings, namespace, id)
+      if (result !== undefined) collected.push(result)
+    }
+  }
+  collected.push(...(await collectGarbage({ runDir, range, log })))
+  settings.print(render(settings.format, collected, asTable))
+  return collected.some(({ failure }) => failure !== undefined) ? 1 : 0
+}
+
+async function collectContainer(
+  settings: Settings,
+  namespace: string,
+  id: string,
+): Promise<Collected | undefined> {
+  const name = `${namespace}/${id}`
+  try {
+    const record = readRecord(settings.stateDir, namespace, id)
+    if (await isLeftBehind(record)) {
+      await endContainer(settings, record, {})
+      return { kind: 'container', name }
+    }
+    if (record.status !== 'stopped' || !record.autoRemove || hasOwner(record)) return undefined
+    removeRecord(settings.stateDir, namespace, id)
+    return { kind: 'record', name }
+  } catch (error) {
+    return { kind: 'container', name, failure: describeError(error) }
+  }
+}
+
+/** Dead, or ended with nobody who would come back for it: a detached one waits for `rm` and is not garbage. */
+async function isLeftBehind(record: ContainerRecord): Promise<boolean> {
+  const { status, held } = await observe(record)
+  if (!held || hasOwner(record)) return false
+  return status === 'dead' || (status === 'stopped' && (record.autoRemove || !record.detached))
+}
+
+function hasOwner({ owner }: ContainerRecord): boolean {
+  return owner !== undefined && isAlive(owner)
+}
+
+function asTable(collected: readonly Collected[]): string {
+  if (collected.length === 0) return 'nothing to collect\n'
+  return table(
+    ['KIND', 'NAME', 'RESULT'],
+    collected.map(({ kind, name, failure }) => [kind, name, failure ?? 'released']),
+  )
+}

@@ -1,0 +1,111 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { buildImage } from '../../../guest/image/build.ts'
+import { createProgress } from '../../../guest/image/progress.ts'
+import {
+  defaultCacheDir,
+  findImage,
+  type GuestImage,
+  loadImage,
+  requireImage,
+} from '../../config/guest-image.ts'
+import { KataError } from '../../errors.ts'
+import type { ImageFlags } from '../commands/image.ts'
+import { embeddedAgent } from '../embedded.ts'
+import { render } from '../output/format.ts'
+import { pairs, table } from '../output/table.ts'
+import type { Settings } from '../settings.ts'
+import { forEachName } from './containers.ts'
+
+/** Progress goes to standard error; the image's facts are the command's output. */
+export async function build(settings: Settings, flags: ImageFlags): Promise<number> {
+  const abort = new AbortController()
+  const stop = () => abort.abort()
+  process.once('SIGINT', stop).once('SIGTERM', stop)
+  const image = await buildImage({
+    cacheDir: cacheDirOf(flags),
+    agent: await embeddedAgent(),
+    progress: createProgress(process.stderr),
+    log: settings.log,
+    signal: abort.signal,
+    env: settings.env,
+  })
+  settings.print(render(settings.format, image, asText))
+  return 0
+}
+
+export async function list(settings: Settings, flags: ImageFlags): Promise<number> {
+  const cacheDir = cacheDirOf(flags)
+  const current = findImage(cacheDir)?.id
+  const images = imageIds(cacheDir)
+    .map((id) => loadImage(`${cacheDir}/images/${id}`))
+    .filter((image) => image !== undefined)
+    .map(({ id, manifest }) => ({
+      id,
+      current: id === current,
+      kernelRelease: manifest.kernelRelease,
+      bytes: manifest.kernel.size + manifest.initrd.size,
+      builtAt: manifest.builtAt,
+    }))
+  const header = ['', 'ID', 'KERNEL', 'SIZE', 'BUILT']
+  settings.print(
+    render(settings.format, images, (all) =>
+      table(
+        header,
+        all.map((image) => [
+          image.current ? '*' : '',
+          image.id,
+          image.kernelRelease,
+          `${(image.bytes / 2 ** 20).toFixed(1)} MiB`,
+          image.builtAt,
+        ]),
+      ),
+    ),
+  )
+  return 0
+}
+
+export async function inspect(
+  settings: Settings,
+  flags: ImageFlags,
+  [id]: readonly string[],
+): Promise<number> {
+  const cacheDir = cacheDirOf(flags)
+  const image = id === undefined ? requireImage(cacheDir) : loadImage(directoryOf(cacheDir, id))
+  settings.print(render(settings.format, image, (found) => asText(found!)))
+  return 0
+}
+
+export async function rm(settings: Settings, flags: ImageFlags, ids: readonly string[]): Promise<number> {
+  const cacheDir = cacheDirOf(flags)
+  return forEachName(settings, ids, async (id) => {
+    const directory = directoryOf(cacheDir, id)
+    if (findImage(cacheDir)?.id === id) rmSync(`${cacheDir}/current`, { force: true })
+    rmSync(directory, { recursive: true, force: true })
+  })
+}
+
+function cacheDirOf({ cacheDir = defaultCacheDir }: ImageFlags): string {
+  return cacheDir
+}
+
+function imageIds(cacheDir: string): string[] {
+  const directory = `${cacheDir}/images`
+  return existsSync(directory) ? readdirSync(directory).sort() : []
+}
+
+/** Only what is listed can be named, so that no id leads elsewhere. @throws KataError IMAGE_UNKNOWN. */
+function directoryOf(cacheDir: string, id: string): string {
+  if (!imageIds(cacheDir).includes(id)) throw new KataError('IMAGE_UNKNOWN', { id, cacheDir })
+  return `${cacheDir}/images/${id}`
+}
+
+function asText({ id, kernel, initrd, manifest }: GuestImage): string {
+  const packages = manifest.packages.map(({ name, version }): [string, string] => [name, version])
+  const facts: [string, string][] = [
+    ['id', id],
+    ['kernel', `${kernel} (${manifest.kernelRelease}, sha256 ${manifest.kernel.sha256})`],
+    ['initrd', `${initrd} (sha256 ${manifest.initrd.sha256})`],
+    ['built', manifest.builtAt],
+  ]
+  return `${pairs(facts)}\n${table(['PACKAGE', 'VERSION'], packages)}`
+}

@@ -1,0 +1,19 @@
+import { parseSignal } from '../parse/signal.ts'
+import type { Settings } from '../settings.ts'
+import { connectRunning, findRecord, forEachName } from './containers.ts'
+
+export async function kill(
+  settings: Settings,
+  { signal, all }: { signal: string; all: boolean },
+  names: readonly string[],
+): Promise<number> {
+  const number = parseSignal(signal)
+  return forEachName(settings, names, async (name) => {
+    const task = await connectRunning(findRecord(settings, name))
+    try {
+      await task.kill(number, { all })
+    } finally {
+      task.close()
+    }
+  })
+}

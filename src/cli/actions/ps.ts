@@ -1,0 +1,72 @@
+import { describeError } from '../../errors.ts'
+import { type ContainerRecord, listRecords, readRecord } from '../client/record.ts'
+import { type Observation, observe } from '../client/status.ts'
+import type { PsFlags } from '../commands/ps.ts'
+import { shortDuration } from '../output/duration.ts'
+import { render } from '../output/format.ts'
+import { table } from '../output/table.ts'
+import type { Settings } from '../settings.ts'
+
+/** One line of `ps`. */
+export interface Listed {
+  readonly id: string
+  readonly namespace: string
+  readonly status: Observation['status']
+  readonly exitCode: number | null
+  readonly image: string
+  readonly command: readonly string[]
+  readonly createdAt: string
+  readonly shimPid: number | null
+  readonly vmmPid: number | null
+}
+
+export async function ps(settings: Settings, { running, quiet }: PsFlags): Promise<number> {
+  const all = await Promise.all(
+    readAll(settings).map(async (record) => listed(record, await observe(record))),
+  )
+  const shown = running ? all.filter(({ status }) => status === 'running' || status === 'paused') : all
+  const now = Date.now()
+  settings.print(render(settings.format, shown, (list) => (quiet ? names(list) : asTable(list, now))))
+  return 0
+}
+
+/** All records that can be read; one that cannot is told about and does not hide the others. */
+function readAll({ stateDir, namespace, tell }: Settings): ContainerRecord[] {
+  return listRecords(stateDir, namespace).flatMap((id) => {
+    try {
+      return [readRecord(stateDir, namespace, id)]
+    } catch (error) {
+      tell(describeError(error))
+      return []
+    }
+  })
+}
+
+function listed(record: ContainerRecord, seen: Observation): Listed {
+  const { id, namespace, image, command, createdAt } = record
+  return {
+    ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
+    shimPid: seen.shimPid ?? null,
+    vmmPid: seen.vmmPid ?? null,
+  }
+}
+
+function names(list: readonly Listed[]): string {
+  return list.map(({ id }) => `${id}\n`).join('')
+}
+
+function asTable(list: readonly Listed[], now: number): string {
+  const rows = list.map(({ id, status, exitCode, image, command, createdAt, vmmPid }) => [
+    id,
+    exitCode === null ? status : `${status} (${exitCode})`,
+    shortDuration(now - Date.parse(createdAt)),
+    vmmPid === null ? '-' : String(vmmPid),
+    image,
+    shorten(command.join(' ')),
+  ])
+  return table(['NAME', 'STATUS', 'AGE', 'VMM', 'ROOTFS', 'COMMAND'], rows)
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+}

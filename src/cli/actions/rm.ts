@@ -1,0 +1,81 @@
+import { existsSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { isAlive } from '../../linux/proc.ts'
+import { endContainer } from '../client/end.ts'
+import { type ContainerRecord, readRecord, recordPaths, removeRecord } from '../client/record.ts'
+import { observe } from '../client/status.ts'
+import { isNotFound, TaskClient } from '../client/task.ts'
+import type { Settings } from '../settings.ts'
+import { findRecord, forEachName } from './containers.ts'
+
+const SIGKILL = 9
+/** How long the client that runs a container may take to clean up once the container was killed. */
+const ownerTimeoutMs = 30_000
+
+export async function rm(
+  settings: Settings,
+  { force }: { force: boolean },
+  names: readonly string[],
+): Promise<number> {
+  return forEachName(settings, names, (name) => removeOne(settings, name, force))
+}
+
+async function removeOne(settings: Settings, name: string, force: boolean): Promise<void> {
+  const { stateDir, namespace } = settings
+  const record = force ? await recordOrRest(settings, name) : findRecord(settings, name)
+  if (record === undefined) return removeRecord(stateDir, namespace, name)
+  const seen = await observe(record)
+  if (!seen.held) return removeRecord(stateDir, namespace, name)
+  if (seen.status !== 'stopped' && seen.status !== 'dead' && !force)
+    throw new KataError('CONTAINER_RUNNING', { name, status: seen.status })
+  const task = await connectAndKill(record)
+  if (task !== undefined && (await ownerCleansUp(settings, record))) {
+    task.close()
+    return removeRecord(stateDir, namespace, name)
+  }
+  await endContainer(settings, record, { task, remove: true })
+}
+
+/** With force a record that cannot be read is removed too: nothing can be asked about it any more. */
+async function recordOrRest(settings: Settings, name: string): Promise<ContainerRecord | undefined> {
+  try {
+    return findRecord(settings, name)
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'RECORD_UNREADABLE') return undefined
+    throw error
+  }
+}
+
+/** The shim's task, killed; undefined when the shim is gone or does not answer. */
+async function connectAndKill(record: ContainerRecord): Promise<TaskClient | undefined> {
+  if (record.address === undefined) return undefined
+  let task: TaskClient | undefined
+  try {
+    task = await TaskClient.connect(record.address, record.namespace, record.id)
+    await task.kill(SIGKILL).catch((error) => {
+      if (!isNotFound(error)) throw error
+    })
+    return task
+  } catch {
+    task?.close()
+    return undefined
+  }
+}
+
+/**
+ * Whether the client in the foreground has cleaned up after the container; two at it would be in each other's way.
+ * False when there is none, or it does not get on with it.
+ */
+async function ownerCleansUp(
+  settings: Settings,
+  { owner, namespace, id }: ContainerRecord,
+): Promise<boolean> {
+  const { directory } = recordPaths(settings.stateDir, namespace, id)
+  const deadline = Date.now() + ownerTimeoutMs
+  while (owner !== undefined && isAlive(owner) && Date.now() < deadline) {
+    if (!existsSync(directory)) return true
+    if (readRecord(settings.stateDir, namespace, id).status === 'stopped') return true
+    await Bun.sleep(20)
+  }
+  return false
+}

@@ -1,0 +1,115 @@
+import { resolve } from 'node:path'
+import { describeError, KataError } from '../../errors.ts'
+import { readAccountFiles } from '../../images/account-files.ts'
+import { defaultSpec } from '../../images/default-spec.ts'
+import { callerWindow, requireTerminal } from '../client/attend.ts'
+import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
+import { type ContainerPlan, type Overrides, runAttached, runDetached } from '../client/run.ts'
+import { consoleSize } from '../client/spec.ts'
+import type { RunFlags } from '../commands/run.ts'
+import { exitCodeOf } from '../exit-code.ts'
+import { mergeEnv } from '../parse/env.ts'
+import { checkName, generateName } from '../parse/name.ts'
+import { parseBoolean, parseChoice, parseWhole } from '../parse/number.ts'
+import { parseMiB, parseSize } from '../parse/size.ts'
+import { resolveUser } from '../parse/user.ts'
+import { parseVolume } from '../parse/volume.ts'
+import type { Settings } from '../settings.ts'
+
+/** The exit code is the command's own; 125, 126 and 127 are ours, as in docker. */
+export async function run(settings: Settings, flags: RunFlags, args: readonly string[]): Promise<number> {
+  try {
+    requireRoot()
+    const plan = await planOf(settings, flags, args)
+    if (flags.detach !== true) return await runAttached(settings, plan)
+    await runDetached(settings, plan)
+    settings.print(settings.format === 'json' ? `${JSON.stringify({ id: plan.id })}\n` : `${plan.id}\n`)
+    return 0
+  } catch (error) {
+    settings.tell(describeError(error))
+    return exitCodeOf(error)
+  }
+}
+
+function requireRoot(): void {
+  if (process.getuid?.() !== 0) throw new KataError('NOT_ROOT', { what: 'kata-ts run' })
+}
+
+/** Checks everything the person asked for before anything is made. */
+async function planOf(settings: Settings, flags: RunFlags, args: readonly string[]): Promise<ContainerPlan> {
+  const { interactive = false, tty: terminal = false, detach = false, rm: autoRemove = false } = flags
+  refuseConflicts(flags)
+  if (!detach) requireTerminal({ interactive, terminal })
+  const id = checkName(flags.name ?? generateName(), 'container')
+  const overrides = overridesOf(flags)
+  const limits = limitsOf(flags)
+  const volumes = (flags.volume ?? []).map(parseVolume)
+  const rootfs = await chooseRootfs(flags, settings.stateDir)
+  const command = commandOf(rootfs, args)
+  const spec = defaultSpec({
+    ...limits,
+    args: command,
+    env: mergeEnv(rootfs.config.env, flags.env ?? [], settings.env),
+    cwd: flags.workdir ?? rootfs.config.workingDir,
+    user: userOf(rootfs, flags.user),
+    terminal,
+    hostname: flags.hostname ?? id,
+    readonly: flags.readOnly === true,
+    rootfs: 'rootfs',
+    mounts: volumes,
+  })
+  const size = terminal ? await callerWindow() : undefined
+  return {
+    ...{ id, command, interactive, terminal, autoRemove, overrides },
+    spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
+    image: rootfs.description,
+    layers: rootfs.lowerDirs,
+    configFile: flags.config === undefined ? undefined : resolve(flags.config),
+  }
+}
+
+function refuseConflicts({ detach, interactive, rootfs, image }: RunFlags): void {
+  if (detach && interactive)
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--detach and --interactive',
+      reason: 'nobody would be there to type',
+      remedy: 'Leave one of them away.',
+    })
+  if (rootfs !== undefined && image !== undefined)
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--rootfs and --image',
+      reason: 'a container has one root file system',
+      remedy: 'Leave one of them away.',
+    })
+}
+
+function overridesOf({ memory, vcpus, rootless, accelerator }: RunFlags): Overrides {
+  return {
+    ...(memory === undefined ? {} : { memory: parseMiB(memory, '--memory') }),
+    ...(vcpus === undefined ? {} : { vcpus: parseWhole(vcpus, '--vcpus', 1, 240) }),
+    ...(rootless === undefined ? {} : { rootless: parseBoolean(rootless, '--rootless') }),
+    ...(accelerator === undefined
+      ? {}
+      : { accelerator: parseChoice(accelerator, '--accelerator', ['auto', 'kvm', 'tcg']) }),
+  }
+}
+
+function limitsOf({ containerMemory, pidsLimit }: RunFlags) {
+  return {
+    ...(containerMemory === undefined
+      ? {}
+      : { memoryBytes: parseSize(containerMemory, '--container-memory') }),
+    ...(pidsLimit === undefined ? {} : { pids: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) }),
+  }
+}
+
+/** An image's entry point stays in front of the words given here, as in docker. */
+function commandOf({ config }: Rootfs, args: readonly string[]): readonly string[] {
+  const command = [...config.entrypoint, ...(args.length > 0 ? args : config.cmd)]
+  return command.length > 0 ? command : ['sh']
+}
+
+function userOf({ config, lowerDirs }: Rootfs, asked: string | undefined) {
+  const user = asked ?? config.user
+  return user === '' ? { uid: 0, gid: 0 } : resolveUser(user, readAccountFiles(lowerDirs))
+}

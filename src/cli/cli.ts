@@ -1,0 +1,91 @@
+/** From the words of a command line to an exit code. */
+import { writeSync } from 'node:fs'
+import { describeError, KataError } from '../errors.ts'
+import { createLogger, type LogLevel } from '../log.ts'
+import { sandboxPaths } from '../sandbox/paths.ts'
+import type { GlobalOptions } from './commands/command.ts'
+import { parseFormat } from './output/format.ts'
+import { checkName } from './parse/name.ts'
+import { parseChoice } from './parse/number.ts'
+import { buildProgram, UsageError } from './program.ts'
+import type { SelfCommand, Settings } from './settings.ts'
+
+/** What the process was given from outside. */
+export interface Surroundings {
+  /** Path of the script, or of the module inside the executable. */
+  readonly script: string
+  readonly execPath: string
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+const failed = 1
+
+/** Runs one command; all errors end here. */
+export async function runCli(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+  let exitCode = 0
+  const program = buildProgram({
+    settings: (options) => settingsOf(options, surroundings),
+    finish: (code) => {
+      exitCode = code
+    },
+    tell,
+  })
+  try {
+    await program.parseAsync([...argv], { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (!(error instanceof UsageError)) {
+      tell(describeError(error))
+      return failed
+    }
+    // Help and version end with 0; they have printed already.
+    if (error.exitCode === 0) return 0
+    const { runtimeFailed } = await import('./exit-code.ts')
+    tell(new KataError('USAGE', { problem: error.message, command: error.command }).message)
+    return runtimeFailed
+  }
+}
+
+function settingsOf(options: GlobalOptions, { script, execPath, env }: Surroundings): Settings {
+  const level = parseChoice(options.logLevel, '--log-level', levels)
+  const namespace = checkName(options.namespace, 'namespace')
+  // Refuses a name that the runtime uses for itself, before anything is made under it.
+  sandboxPaths(options.runDir, namespace, 'x')
+  return {
+    namespace,
+    runDir: options.runDir,
+    stateDir: options.stateDir,
+    format: parseFormat(options.format),
+    debug: level === 'debug',
+    log: createLogger({ level }),
+    self: selfCommand(execPath, script),
+    env,
+    print: (text) => writeAll(1, text),
+    tell,
+  }
+}
+
+/** How this very program is started again, compiled or from source. */
+function selfCommand(execPath: string, script: string): SelfCommand {
+  return { program: execPath, prefix: script.startsWith('/$bunfs/') ? [] : [script] }
+}
+
+function tell(text: string): void {
+  writeAll(2, `kata-ts: ${text}\n`)
+}
+
+function writeAll(fd: number, text: string): void {
+  const bytes = Buffer.from(text)
+  for (let offset = 0; offset < bytes.length; ) {
+    try {
+      offset += writeSync(fd, bytes, offset)
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      // The reader left (`| head`): there is nobody to tell.
+      if (code === 'EPIPE') return
+      if (code !== 'EAGAIN') throw error
+      Bun.sleepSync(1)
+    }
+  }
+}

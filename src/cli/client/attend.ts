@@ -1,0 +1,89 @@
+/** Being the terminal of a started process: streams, window size and signals, until it ends. */
+import { isatty } from 'node:tty'
+import { KataError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import { parseSignal } from '../parse/signal.ts'
+import type { SignalCatcher } from './signals.ts'
+import type { AttachedStreams } from './streams.ts'
+import { ShimError, type TaskClient } from './task.ts'
+
+const SIGKILL = 9
+
+export interface AttendOptions {
+  readonly task: TaskClient
+  readonly id: string
+  /** Empty for the container's main process. */
+  readonly execId: string
+  readonly streams: AttachedStreams
+  readonly signals: SignalCatcher
+  readonly interactive: boolean
+  readonly terminal: boolean
+  readonly log: Logger
+}
+
+/**
+ * Serves the process that `start` starts and returns its exit code.
+ *
+ * @throws ShimError what `start` throws. @throws KataError SHIM_DIED when the shim died.
+ */
+export async function attend(options: AttendOptions): Promise<number> {
+  const { task, id, execId, streams, signals, log } = options
+  const started = task.start(execId)
+  const kill = (signal: number) =>
+    started
+      .then(() => task.kill(signal, { execId }))
+      .catch((error) => log.debug('signal not delivered', { signal, error: String(error) }))
+  // From here on the process may run, so a signal is meant for it and not for its start.
+  signals.handle((signal, repeated) => void kill(repeated ? SIGKILL : parseSignal(signal)))
+  await started
+  const exited = task.wait(execId)
+  // Looked at below; a rejection before that is no unhandled one.
+  exited.catch(() => {})
+  // Nobody reads our output any more (`| head`): a process that went on writing for ever would never end.
+  void streams.broken.then(() => kill(SIGKILL))
+  const leaveTerminal = options.terminal ? await enterTerminal(options) : () => {}
+  streams.started()
+  try {
+    const code = await exited
+    await streams.finish()
+    return code
+  } catch (cause) {
+    await streams.finish(500)
+    if (cause instanceof ShimError && cause.status === 'unavailable')
+      throw new KataError('SHIM_DIED', { id }, { cause })
+    throw cause
+  } finally {
+    leaveTerminal()
+  }
+}
+
+/** Raw mode when our input is the person's terminal, and the guest's window as large as ours. */
+async function enterTerminal({ task, execId, interactive, log }: AttendOptions): Promise<() => void> {
+  const { makeRaw, windowSize } = await import('../../linux/terminal.ts')
+  const resize = () => {
+    const size = windowSize(0) ?? windowSize(1)
+    if (size === undefined) return
+    task.resize(size, execId).catch((error) => log.debug('resize failed', { error: String(error) }))
+  }
+  const restore = interactive && isatty(0) ? makeRaw(0) : () => {}
+  process.on('SIGWINCH', resize)
+  // Whatever ends this process, the person gets a usable terminal back.
+  process.on('exit', restore)
+  resize()
+  return () => {
+    process.off('SIGWINCH', resize)
+    process.off('exit', restore)
+    restore()
+  }
+}
+
+/** The size of the person's terminal, for a process that has not started yet. */
+export async function callerWindow(): Promise<{ rows: number; columns: number } | undefined> {
+  const { windowSize } = await import('../../linux/terminal.ts')
+  return windowSize(0) ?? windowSize(1)
+}
+
+/** @throws KataError NOT_A_TERMINAL when a terminal is to be passed through and there is none. */
+export function requireTerminal(options: { interactive: boolean; terminal: boolean }): void {
+  if (options.interactive && options.terminal && !isatty(0)) throw new KataError('NOT_A_TERMINAL')
+}

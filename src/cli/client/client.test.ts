@@ -1,0 +1,184 @@
+/** The whole client against a double of the shim: what it leaves, what it returns, what it passes on. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+
+let base: string
+beforeEach(() => {
+  base = mkdtempSync(`${tmpdir()}/client-`)
+})
+afterEach(async () => {
+  for (const { id } of await list()) await kata('rm', '--force', id)
+  rmSync(base, { recursive: true })
+})
+
+const host = `${import.meta.dir}/client.host.ts`
+
+function spawn(args: readonly string[], stdin: Blob | 'ignore' = 'ignore') {
+  return Bun.spawn([process.execPath, host, base, ...args], { stdio: [stdin, 'pipe', 'pipe'] })
+}
+
+async function finish(child: ReturnType<typeof spawn>) {
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  return { stdout, stderr, code }
+}
+
+const kata = (...args: string[]) => finish(spawn(args))
+const run = (...args: string[]) => kata('run', '--rm', '--rootfs', base, '--', ...args)
+
+async function list(): Promise<{ id: string; status: string; exitCode: number; shimPid: number }[]> {
+  return JSON.parse((await kata('ps', '--format', 'json')).stdout)
+}
+
+/** Records and sockets that exist now. */
+function leftovers(): string[] {
+  return ['state/containers/default', 'run'].flatMap((name) =>
+    existsSync(`${base}/${name}`) ? readdirSync(`${base}/${name}`) : [],
+  )
+}
+
+async function until<T>(check: () => T | Promise<T>): Promise<T> {
+  for (let tries = 0; ; tries++) {
+    const value = await check()
+    if (value) return value
+    if (tries > 500) throw new Error('waited in vain')
+    await Bun.sleep(10)
+  }
+}
+
+describe('run in the foreground', () => {
+  test.each([
+    [0, ['true']],
+    [42, ['sh', '-c', 'exit 42']],
+    [137, ['sh', '-c', 'kill -KILL $$']],
+    [127, ['no-such-command']],
+    [125, ['refuse-create']],
+  ])('exits with %d and leaves nothing', async (code, command) => {
+    const outcome = await run(...command)
+    expect(outcome).toMatchObject({ code, stdout: '' })
+    if (code === 125) expect(outcome.stderr).toBe('kata-ts: [AGENT_DIED] no guest. Look.\n')
+    expect(leftovers()).toEqual([])
+  })
+
+  test('keeps stdout and stderr apart and whole', async () => {
+    const outcome = await run('sh', '-c', 'echo oops >&2; head -c 2000000 /dev/zero')
+    expect(outcome.stdout.length).toBe(2_000_000)
+    expect(outcome.stderr).toBe('oops\n')
+  })
+
+  test('passes stdin on with -i only', async () => {
+    const input = new Blob(['x'.repeat(300_000)])
+    const piped = await finish(spawn(['run', '--rm', '-i', '--rootfs', base, '--', 'wc', '-c'], input))
+    expect(piped.stdout.trim()).toBe('300000')
+    const without = await finish(spawn(['run', '--rm', '--rootfs', base, '--', 'wc', '-c'], input))
+    expect(without.stdout.trim()).toBe('0')
+  })
+
+  test('forwards SIGTERM, and a second one kills', async () => {
+    const script = 'trap "echo got it" TERM; echo ready; while :; do sleep 0.02; done'
+    const child = spawn(['run', '--rm', '--name', 'stubborn', '--rootfs', base, '--', 'sh', '-c', script])
+    const reader = child.stdout.getReader()
+    const next = async () => new TextDecoder().decode((await reader.read()).value)
+    expect(await next()).toBe('ready\n')
+    child.kill('SIGTERM')
+    expect(await next()).toBe('got it\n')
+    child.kill('SIGTERM')
+    expect(await child.exited).toBe(137)
+    expect(leftovers()).toEqual([])
+  })
+
+  test('a reader that leaves ends the container', async () => {
+    const child = spawn(['run', '--rm', '--rootfs', base, '--', 'yes'])
+    const reader = child.stdout.getReader()
+    await reader.read()
+    await reader.cancel()
+    expect(await child.exited).toBe(137)
+    expect(leftovers()).toEqual([])
+  })
+
+  test('a shim that dies is reported with 137', async () => {
+    const child = spawn(['run', '--rm', '--name', 'lost', '--rootfs', base, '--', 'sleep', '2'])
+    const listed = await until(async () => (await list()).find(({ status }) => status === 'running'))
+    process.kill(listed!.shimPid, 'SIGKILL')
+    const { code, stderr } = await finish(child)
+    expect({ code, stderr }).toEqual({ code: 137, stderr: expect.stringContaining('[SHIM_DIED]') })
+    expect(leftovers()).toEqual([])
+  })
+
+  test('without --rm the record stays with its exit code', async () => {
+    await kata('run', '--name', 'kept', '--rootfs', base, '--', 'sh', '-c', 'exit 3')
+    expect(await list()).toEqual([expect.objectContaining({ id: 'kept', status: 'stopped', exitCode: 3 })])
+    expect((await kata('rm', 'kept')).code).toBe(0)
+    expect(leftovers()).toEqual([])
+  })
+})
+
+describe('run in the background', () => {
+  const start = (name: string, ...command: string[]) =>
+    kata('run', '-d', '--name', name, '--rootfs', base, '--', ...command)
+
+  test('prints the name; logs, exec, kill and rm work on it', async () => {
+    expect(await start('worker', 'sh', '-c', 'echo out; echo err >&2; exec sleep 30')).toEqual({
+      code: 0,
+      stdout: 'worker\n',
+      stderr: '',
+    })
+    await until(async () => (await kata('logs', 'worker')).stderr === 'err\n')
+    expect((await kata('logs', 'worker')).stdout).toBe('out\n')
+    const exec = await kata('exec', 'worker', '--', 'sh', '-c', 'echo inside; exit 7')
+    expect(exec).toEqual({ code: 7, stdout: 'inside\n', stderr: '' })
+    expect((await kata('exec', 'worker', 'no-such-command')).code).toBe(127)
+    expect((await kata('rm', 'worker')).stderr).toContain('[CONTAINER_RUNNING]')
+    expect((await kata('kill', 'worker')).code).toBe(0)
+    await until(async () => (await list())[0]?.status === 'stopped')
+    expect((await kata('exec', 'worker', 'true')).stderr).toContain('[CONTAINER_NOT_RUNNING]')
+    expect((await kata('rm', 'worker')).stdout).toBe('worker\n')
+    expect(leftovers()).toEqual([])
+  })
+
+  test('a name is used once', async () => {
+    await start('only', 'sleep', '30')
+    const second = await start('only', 'true')
+    expect(second.code).toBe(125)
+    expect(second.stderr).toContain('[CONTAINER_EXISTS]')
+    expect((await list())[0]).toMatchObject({ id: 'only', status: 'running' })
+  })
+
+  test('a dead shim is shown and collected', async () => {
+    await start('orphan', 'sleep', '2')
+    const [listed] = await list()
+    process.kill(listed!.shimPid, 'SIGKILL')
+    await until(async () => (await list())[0]?.status === 'dead')
+    // A range of ids that nobody uses: this must not touch sandboxes of the host that runs the test.
+    writeFileSync(
+      `${base}/c.toml`,
+      '[hypervisor.qemu]\nrootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n',
+    )
+    expect((await kata('gc', '--config', `${base}/c.toml`)).stdout).toContain('default/orphan')
+    expect((await list())[0]).toMatchObject({ status: 'stopped', exitCode: 137 })
+  })
+
+  test('with --rm a container removes itself', async () => {
+    await kata('run', '-d', '--rm', '--name', 'brief', '--rootfs', base, '--', 'sleep', '0.2')
+    expect(leftovers()).not.toEqual([])
+    await until(() => leftovers().length === 0)
+  })
+})
+
+test('what the person asked for is in the bundle', async () => {
+  writeFileSync(`${base}/file`, '')
+  await kata(
+    ...['run', '--name', 'asked', '--rootfs', base, '-v', `${base}/file:/x:ro`, '-e', 'A=b', '-u', '5:6'],
+    ...['-w', '/tmp', '--memory', '300M', '--rootless', 'false', '--pids-limit', '9', '--', 'true', '-x'],
+  )
+  const bundle = `${base}/state/containers/default/asked/bundle`
+  const config = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'))
+  expect(config.process).toMatchObject({ args: ['true', '-x'], cwd: '/tmp', user: { uid: 5, gid: 6 } })
+  expect(config.process.env).toContain('A=b')
+  expect(config.linux.resources.pids).toEqual({ limit: 9 })
+  expect(config.mounts.at(-1)).toMatchObject({ destination: '/x', options: ['rbind', 'rprivate', 'ro'] })
+  expect(JSON.parse(readFileSync(`${bundle}/overrides.json`, 'utf8'))).toEqual({
+    memory: 300,
+    rootless: false,
+  })
+})

@@ -1,0 +1,53 @@
+/** The end of a container, whoever brings it about: its own client, `rm`, or `gc`. */
+import { readFileSync } from 'node:fs'
+import { isAlive, type ProcessRef, processRef, readProc } from '../../linux/proc.ts'
+import { killAndWait } from '../../linux/signal.ts'
+import type { Settings } from '../settings.ts'
+import { type ContainerRecord, recordPaths, removeRecord, updateRecord } from './record.ts'
+import { deleteShim } from './shim-process.ts'
+import type { TaskClient } from './task.ts'
+
+/**
+ * Releases all that the container holds and notes its exit code, or removes its record when it was run with --rm.
+ * `task` is the connection to its shim, when there is one; the `delete` action works without, from disk. May be
+ * called again.
+ *
+ * @throws KataError SHIM_DELETE_FAILED; the record is kept then, so that `gc` can try again.
+ */
+export async function endContainer(
+  settings: Settings,
+  record: ContainerRecord,
+  end: { exitCode?: number | undefined; task?: TaskClient | undefined; remove?: boolean },
+): Promise<void> {
+  const { namespace, id } = record
+  const { stateDir, log } = settings
+  const { bundle } = recordPaths(stateDir, namespace, id)
+  if (end.task !== undefined) {
+    await end.task.delete().catch((error) => log.debug('delete failed', { id, error: String(error) }))
+    await end.task.shutdown()
+    end.task.close()
+  }
+  // The shim has ended by itself or does not answer; what is left of it must not hold what `delete` releases.
+  const shim = shimOf(bundle, id)
+  if (shim !== undefined) await killAndWait(shim)
+  const lastKnown = await deleteShim(settings, { namespace, id, bundle })
+  if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id)
+  updateRecord(stateDir, namespace, id, {
+    status: 'stopped',
+    exitCode: end.exitCode ?? lastKnown,
+    finishedAt: new Date().toISOString(),
+  })
+}
+
+/** The live shim of a bundle: the process that `shim.pid` names, if it really serves this container. */
+export function shimOf(bundle: string, id: string): ProcessRef | undefined {
+  let pid: number
+  try {
+    pid = Number(readFileSync(`${bundle}/shim.pid`, 'utf8'))
+  } catch {
+    return undefined
+  }
+  const ref = processRef(pid)
+  const servesUs = readProc(`/proc/${pid}/cmdline`)?.split('\0').includes(id) ?? false
+  return ref !== undefined && servesUs && isAlive(ref) ? ref : undefined
+}

@@ -1,0 +1,30 @@
+/** Writing to our own stdout and stderr, whatever they are, at the pace of whoever reads them. */
+import { fstatSync, writeSync } from 'node:fs'
+import { isatty } from 'node:tty'
+
+export interface ByteSink {
+  /** Resolves when the bytes were accepted. @throws an errno error: EPIPE when the reader left, ENOSPC. */
+  write(chunk: Uint8Array): Promise<void>
+}
+
+/**
+ * A sink over descriptor `fd`. Pipes, sockets and terminals are written without blocking, so that signals are still
+ * served while a slow reader holds us up. Files are written directly: they never make us wait, and Bun's writer
+ * repeats a failed write (disk full) without end there.
+ */
+export function openSink(fd: number): ByteSink {
+  const stat = fstatSync(fd)
+  if (!stat.isFIFO() && !stat.isSocket() && !isatty(fd))
+    return { write: async (chunk) => writeAll(fd, chunk) }
+  const writer = Bun.file(fd).writer()
+  return {
+    async write(chunk) {
+      await writer.write(chunk)
+      await writer.flush()
+    },
+  }
+}
+
+function writeAll(fd: number, chunk: Uint8Array): void {
+  for (let offset = 0; offset < chunk.length; ) offset += writeSync(fd, chunk, offset)
+}

@@ -1,0 +1,73 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import {
+  type ContainerRecord,
+  createRecord,
+  listNamespaces,
+  listRecords,
+  readRecord,
+  recordPaths,
+  removeRecord,
+  updateRecord,
+} from './record.ts'
+
+let stateDir: string
+beforeEach(() => {
+  stateDir = mkdtempSync(`${tmpdir()}/record-`)
+})
+afterEach(() => rmSync(stateDir, { recursive: true }))
+
+const record = (id: string): ContainerRecord => ({
+  id,
+  namespace: 'default',
+  command: ['true'],
+  image: 'busybox',
+  layers: [],
+  createdAt: '2026-01-01T00:00:00.000Z',
+  status: 'creating',
+  terminal: false,
+  detached: false,
+  autoRemove: true,
+  bootId: 'b',
+})
+
+test('a name is claimed once', () => {
+  createRecord(stateDir, record('web'))
+  expect(() => createRecord(stateDir, record('web'))).toThrow(/^\[CONTAINER_EXISTS\] .*web.*default/)
+  expect(listRecords(stateDir, 'default')).toEqual(['web'])
+  expect(listNamespaces(stateDir)).toEqual(['default'])
+})
+
+test('records are private to root', () => {
+  const paths = createRecord(stateDir, record('web'))
+  expect(statSync(paths.directory).mode & 0o777).toBe(0o700)
+  expect(statSync(paths.file).mode & 0o777).toBe(0o600)
+})
+
+test('updates replace fields and keep the rest', () => {
+  createRecord(stateDir, record('web'))
+  updateRecord(stateDir, 'default', 'web', { status: 'stopped', exitCode: 3 })
+  expect(readRecord(stateDir, 'default', 'web')).toEqual({ ...record('web'), status: 'stopped', exitCode: 3 })
+})
+
+test('a removed record does not come back', () => {
+  createRecord(stateDir, record('web'))
+  removeRecord(stateDir, 'default', 'web')
+  updateRecord(stateDir, 'default', 'web', { status: 'stopped' })
+  expect(listRecords(stateDir, 'default')).toEqual([])
+  expect(() => readRecord(stateDir, 'default', 'web')).toThrow(/^\[CONTAINER_NOT_FOUND\]/)
+})
+
+test('a damaged record is named', () => {
+  const { file } = createRecord(stateDir, record('web'))
+  writeFileSync(file, '{')
+  expect(() => readRecord(stateDir, 'default', 'web')).toThrow(/^\[RECORD_UNREADABLE\].*record\.json/)
+})
+
+test('names cannot leave the state directory', () => {
+  for (const id of ['..', '../x', 'a/b']) {
+    expect(() => recordPaths(stateDir, 'default', id)).toThrow(/^\[NAME_INVALID\]/)
+    expect(() => recordPaths(stateDir, id, 'web')).toThrow(/^\[NAME_INVALID\]/)
+  }
+})

@@ -1,0 +1,128 @@
+/**
+ * The record of one container: a directory under `<stateDir>/containers/<namespace>/<id>` with the bundle, the logs,
+ * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
+ * what runs come from the shim.
+ */
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import type { ProcessRef } from '../../linux/proc.ts'
+import { checkName } from '../parse/name.ts'
+
+/** `creating` until Create has returned; `stopped` once everything but the record itself was released. */
+export type RecordStatus = 'creating' | 'running' | 'stopped'
+
+export interface ContainerRecord {
+  readonly id: string
+  readonly namespace: string
+  readonly command: readonly string[]
+  /** What its root file system was made from, for people. */
+  readonly image: string
+  /** Host directories of its root file system's read-only layers, from the top down. */
+  readonly layers: readonly string[]
+  /** ISO 8601. */
+  readonly createdAt: string
+  readonly status: RecordStatus
+  /** The shim's ttrpc address, once known. */
+  readonly address?: string
+  readonly exitCode?: number
+  readonly finishedAt?: string
+  readonly terminal: boolean
+  readonly detached: boolean
+  readonly autoRemove: boolean
+  /** The process that waits for the container and cleans up after it; none for a detached one that is kept. */
+  readonly owner?: ProcessRef | undefined
+  /** State of another boot is void: nothing of it can still run. */
+  readonly bootId: string
+}
+
+export interface RecordPaths {
+  readonly directory: string
+  readonly bundle: string
+  readonly file: string
+  /** FIFOs of attached processes. */
+  readonly io: string
+  readonly stdoutLog: string
+  readonly stderrLog: string
+}
+
+/** @throws KataError NAME_INVALID: both become path components. */
+export function recordPaths(stateDir: string, namespace: string, id: string): RecordPaths {
+  const directory = `${stateDir}/containers/${checkName(namespace, 'namespace')}/${checkName(id, 'container')}`
+  return {
+    directory,
+    bundle: `${directory}/bundle`,
+    file: `${directory}/record.json`,
+    io: `${directory}/io`,
+    stdoutLog: `${directory}/stdout.log`,
+    stderrLog: `${directory}/stderr.log`,
+  }
+}
+
+/** Claims the name by creating its directory. @throws KataError CONTAINER_EXISTS. */
+export function createRecord(stateDir: string, record: ContainerRecord): RecordPaths {
+  const { namespace, id } = record
+  const paths = recordPaths(stateDir, namespace, id)
+  mkdirSync(`${stateDir}/containers/${namespace}`, { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(paths.directory, { mode: 0o700 })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+    throw new KataError('CONTAINER_EXISTS', { name: id, namespace }, { cause })
+  }
+  for (const directory of [paths.bundle, paths.io]) mkdirSync(directory, { mode: 0o700 })
+  write(paths, record)
+  return paths
+}
+
+/** @throws KataError CONTAINER_NOT_FOUND, RECORD_UNREADABLE. */
+export function readRecord(stateDir: string, namespace: string, id: string): ContainerRecord {
+  const { file, directory } = recordPaths(stateDir, namespace, id)
+  if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace })
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as ContainerRecord
+  } catch (cause) {
+    // Removed by its owner between the two calls.
+    if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace }, { cause })
+    throw new KataError('RECORD_UNREADABLE', { path: file, reason: String(cause) }, { cause })
+  }
+}
+
+/** Replaces fields of the record in one step; a record that was removed meanwhile stays removed. */
+export function updateRecord(
+  stateDir: string,
+  namespace: string,
+  id: string,
+  changes: Partial<ContainerRecord>,
+): void {
+  try {
+    write(recordPaths(stateDir, namespace, id), { ...readRecord(stateDir, namespace, id), ...changes })
+  } catch (error) {
+    const gone =
+      (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') ||
+      (error as NodeJS.ErrnoException).code === 'ENOENT'
+    if (!gone) throw error
+  }
+}
+
+/** Removes the record with logs and writable layer. Nothing may be mounted below it any more. */
+export function removeRecord(stateDir: string, namespace: string, id: string): void {
+  rmSync(recordPaths(stateDir, namespace, id).directory, { recursive: true, force: true })
+}
+
+/** Identifiers of all records of a namespace, sorted. */
+export function listRecords(stateDir: string, namespace: string): string[] {
+  const directory = `${stateDir}/containers/${checkName(namespace, 'namespace')}`
+  return existsSync(directory) ? readdirSync(directory).sort() : []
+}
+
+/** Namespaces that have records, sorted. */
+export function listNamespaces(stateDir: string): string[] {
+  const directory = `${stateDir}/containers`
+  return existsSync(directory) ? readdirSync(directory).sort() : []
+}
+
+function write({ file }: RecordPaths, record: ContainerRecord): void {
+  const fresh = `${file}.${process.pid}`
+  writeFileSync(fresh, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+  renameSync(fresh, file)
+}

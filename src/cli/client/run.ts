@@ -1,0 +1,211 @@
+/** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { writableOverlay } from '../../images/rootfs.ts'
+import { bootId, processRef } from '../../linux/proc.ts'
+import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
+import type { OciSpec } from '../../sandbox/oci.ts'
+import type { Settings } from '../settings.ts'
+import { attend } from './attend.ts'
+import { endContainer } from './end.ts'
+import { type ContainerRecord, createRecord, type RecordPaths, updateRecord } from './record.ts'
+import { startShim } from './shim-process.ts'
+import { catchSignals, type SignalCatcher } from './signals.ts'
+import { type AttachedStreams, attachStreams, type StreamUris } from './streams.ts'
+import { TaskClient } from './task.ts'
+
+/** What the operator decides at the command line beyond the configuration file. */
+export interface Overrides {
+  /** MiB. */
+  readonly memory?: number | undefined
+  readonly vcpus?: number | undefined
+  readonly rootless?: boolean | undefined
+  readonly accelerator?: string | undefined
+}
+
+export interface ContainerPlan {
+  readonly id: string
+  readonly command: readonly string[]
+  /** For people. */
+  readonly image: string
+  /** Host directories of the read-only layers, from the top down. */
+  readonly layers: readonly string[]
+  readonly spec: OciSpec
+  readonly interactive: boolean
+  readonly terminal: boolean
+  readonly autoRemove: boolean
+  readonly overrides: Overrides
+  readonly configFile?: string | undefined
+}
+
+const runtimeOptionsType = 'runtimeoptions.v1.Options'
+
+/** Runs the container in the foreground and returns the exit code of its process. */
+export async function runAttached(settings: Settings, plan: ContainerPlan): Promise<number> {
+  const { record, paths } = prepare(settings, plan, false)
+  const signals = catchSignals()
+  let streams: AttachedStreams | undefined
+  const session = new Session(settings, plan, record, paths)
+  try {
+    streams = attachStreams({ ...plan, directory: `${paths.io}/main`, input: 0, output: 1, errors: 2 })
+    const task = await session.create(streams.uris, signals)
+    const { id, interactive, terminal } = plan
+    const run = attend({ task, id, execId: '', streams, signals, interactive, terminal, log: settings.log })
+    const exitCode = await Promise.race([run, signals.interrupted])
+    session.reportFailure()
+    await session.end(exitCode)
+    return exitCode
+  } catch (error) {
+    await session.fail()
+    throw error
+  } finally {
+    streams?.close()
+    signals.release()
+  }
+}
+
+/** Starts the container and leaves it to its shim, which keeps its exit code until it is removed. */
+export async function runDetached(settings: Settings, plan: ContainerPlan): Promise<void> {
+  const { record, paths } = prepare(settings, plan, true)
+  const signals = catchSignals()
+  const session = new Session(settings, plan, record, paths)
+  try {
+    const stderr = plan.terminal ? '' : `file://${encodeURI(paths.stderrLog)}`
+    const uris = { stdin: '', stdout: `file://${encodeURI(paths.stdoutLog)}`, stderr }
+    const task = await session.create(uris, signals)
+    await Promise.race([task.start(), signals.interrupted])
+    session.leave(task)
+  } catch (error) {
+    await session.fail()
+    throw error
+  } finally {
+    signals.release()
+  }
+}
+
+function prepare(settings: Settings, plan: ContainerPlan, detached: boolean) {
+  const { id, command, image, layers, terminal, autoRemove, spec, overrides } = plan
+  const record: ContainerRecord = {
+    ...{ id, namespace: settings.namespace, command, image, layers, terminal, detached, autoRemove },
+    createdAt: new Date().toISOString(),
+    status: 'creating',
+    owner: processRef(process.pid)!,
+    bootId: bootId(),
+  }
+  const paths = createRecord(settings.stateDir, record)
+  writeFileSync(`${paths.bundle}/config.json`, JSON.stringify(spec), { mode: 0o600 })
+  // Only the operator's own command line writes here: the bundle is root's, so no pod can.
+  writeFileSync(`${paths.bundle}/overrides.json`, JSON.stringify(overrides), { mode: 0o600 })
+  return { record, paths }
+}
+
+/** One container between its record and its end. */
+class Session {
+  readonly #settings: Settings
+  readonly #plan: ContainerPlan
+  readonly #record: ContainerRecord
+  readonly #paths: RecordPaths
+  #starting: Promise<string> | undefined
+  #task: TaskClient | undefined
+
+  constructor(settings: Settings, plan: ContainerPlan, record: ContainerRecord, paths: RecordPaths) {
+    this.#settings = settings
+    this.#plan = plan
+    this.#record = record
+    this.#paths = paths
+  }
+
+  /** Starts the shim and creates the task; an interruption ends the waiting, not what was begun. */
+  async create(uris: StreamUris, { interrupted }: SignalCatcher): Promise<TaskClient> {
+    const { namespace, id } = this.#record
+    const { bundle } = this.#paths
+    this.#starting = startShim(this.#settings, { namespace, id, bundle })
+    const address = await this.#starting
+    this.#update({ address })
+    this.#task = await TaskClient.connect(address, namespace, id)
+    // Writes go into the record; the layers stay as they are.
+    const overlay = writableOverlay(this.#plan.layers, this.#paths.directory)
+    const created = this.#task.create({
+      ...uris,
+      bundle,
+      rootfs: [{ ...overlay, target: '', options: [...overlay.options] }],
+      terminal: this.#plan.terminal,
+      options: this.#options(),
+    })
+    await Promise.race([created, interrupted])
+    this.#update({ status: 'running' })
+    return this.#task
+  }
+
+  async end(exitCode: number): Promise<void> {
+    await endContainer(this.#settings, this.#record, { exitCode, task: this.#task })
+  }
+
+  /** Nothing of a container that could not start, or was lost, is kept. */
+  async fail(): Promise<void> {
+    // An interruption may come while the shim is being born; it can only be ended once it exists.
+    await this.#starting?.catch(() => {})
+    this.#task?.close()
+    this.#showShimLog()
+    await endContainer(this.#settings, this.#record, { remove: true })
+  }
+
+  /** The exit code of a process that lost its machine says nothing; why it was lost is told here. */
+  reportFailure(): void {
+    const file = `${this.#paths.bundle}/failure.json`
+    if (!existsSync(file)) return
+    const { message } = JSON.parse(readFileSync(file, 'utf8')) as { message: string }
+    this.#settings.tell(message)
+  }
+
+  /** With --rm a waiting process of its own removes what is left after the end. */
+  leave(task: TaskClient): void {
+    const owner = this.#plan.autoRemove ? processRef(this.#spawnMonitor()) : undefined
+    this.#update({ owner })
+    task.close()
+  }
+
+  #spawnMonitor(): number {
+    const { self, stateDir, runDir, namespace, env } = this.#settings
+    const options = ['--namespace', namespace, '--state-dir', stateDir, '--run-dir', runDir]
+    const monitor = Bun.spawn([self.program, ...self.prefix, 'monitor', ...options, this.#record.id], {
+      cwd: '/',
+      env: env as Record<string, string>,
+      stdio: ['ignore', 'ignore', Bun.file(`${this.#paths.directory}/monitor.log`)],
+      detached: true,
+    })
+    monitor.unref()
+    return monitor.pid
+  }
+
+  #options() {
+    const { configFile } = this.#plan
+    if (configFile === undefined) return undefined
+    return {
+      typeUrl: runtimeOptionsType,
+      value: Options.encode(Options.fromPartial({ configPath: configFile })).finish(),
+    }
+  }
+
+  #update(changes: Partial<ContainerRecord>): void {
+    updateRecord(this.#settings.stateDir, this.#record.namespace, this.#record.id, changes)
+  }
+
+  #showShimLog(): void {
+    if (!this.#settings.debug) return
+    try {
+      this.#settings.tell(readFileSync(`${this.#paths.bundle}/shim.log`, 'utf8').trimEnd())
+    } catch {
+      // The shim never got as far as having a log.
+    }
+  }
+}
+
+/** What the waiting process of a detached container with --rm does: wait, then clean up. */
+export async function monitor(settings: Settings, record: ContainerRecord): Promise<void> {
+  const task = await TaskClient.connect(record.address ?? '', record.namespace, record.id)
+  const exitCode = await task.wait().catch((error) => {
+    settings.log.error('the shim was lost', { id: record.id, error: String(error) })
+    return undefined
+  })
+  await endContainer(settings, record, { exitCode, task })
+}

@@ -1,0 +1,92 @@
+/**
+ * Running the shim's short-lived actions as containerd does: `start` prints the address of a daemon that it leaves
+ * behind, `delete` releases what a container held and prints how it ended.
+ */
+import { KataError } from '../../errors.ts'
+import { DeleteResponse } from '../../protocol/generated/containerd/task.ts'
+import type { SelfCommand, Settings } from '../settings.ts'
+
+export const shimName = 'containerd-shim-kata-ts-v2'
+
+export interface ShimTarget {
+  readonly namespace: string
+  readonly id: string
+  /** The working directory of the action. */
+  readonly bundle: string
+}
+
+const startTimeoutMs = 30_000
+/** Long enough for a machine that does not want to end, see the shim's own deadlines. */
+const deleteTimeoutMs = 60_000
+
+/**
+ * Starts the shim and returns the address it printed, for instance `unix:///run/kata-ts/s/1f2e`.
+ *
+ * @throws KataError SHIM_START_FAILED with what the shim said.
+ */
+export async function startShim(settings: Settings, target: ShimTarget): Promise<string> {
+  const { stdout, stderr, exitCode } = await act(settings, target, 'start', startTimeoutMs)
+  const address = new TextDecoder().decode(stdout).trim()
+  if (exitCode === 0 && address.startsWith('unix://')) return address
+  throw new KataError('SHIM_START_FAILED', {
+    id: target.id,
+    reason: lastLine(stderr) || `exit code ${exitCode}, no address`,
+  })
+}
+
+/**
+ * Releases everything that the container still holds; does nothing when that was done before. Returns its exit
+ * code as the shim knows it.
+ *
+ * @throws KataError SHIM_DELETE_FAILED with what the shim said.
+ */
+export async function deleteShim(settings: Settings, target: ShimTarget): Promise<number> {
+  const { stdout, stderr, exitCode } = await act(settings, target, 'delete', deleteTimeoutMs)
+  if (exitCode !== 0)
+    throw new KataError('SHIM_DELETE_FAILED', {
+      id: target.id,
+      reason: lastLine(stderr) || `exit code ${exitCode}`,
+    })
+  return DeleteResponse.decode(stdout).exitStatus
+}
+
+async function act(settings: Settings, target: ShimTarget, action: 'start' | 'delete', timeout: number) {
+  const { self, env, runDir, debug } = settings
+  const { namespace, id, bundle } = target
+  const flags = ['-namespace', namespace, '-id', id, '-bundle', bundle, '-run-dir', runDir]
+  const child = Bun.spawn([self.program, ...self.prefix, ...flags, ...(debug ? ['-debug'] : []), action], {
+    argv0: shimName,
+    cwd: bundle,
+    env: shimEnvironment(env),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // Ctrl-C at the terminal is ours to handle; it must not end a half-done action.
+    detached: true,
+    timeout,
+    killSignal: 'SIGKILL',
+  })
+  const [stdout, stderr, exitCode] = await Promise.all([
+    new Response(child.stdout).bytes(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ])
+  settings.log.debug('shim action', { action, id, exitCode, stderr })
+  return { stdout, stderr, exitCode }
+}
+
+/** BUN_OPTIONS and BUN_BE_BUN would turn our own executable into something else. */
+function shimEnvironment(env: Settings['env']): Record<string, string> {
+  const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...rest } = env
+  return Object.fromEntries(
+    Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}
+
+function lastLine(text: string): string {
+  const line = text.trim().split('\n').at(-1) ?? ''
+  return line.replace(/^.*?(?=\[[A-Z_]+\])/, '')
+}
+
+/** How this very program is started again, compiled or from source. */
+export function selfCommand(execPath: string, script: string): SelfCommand {
+  return { program: execPath, prefix: script.startsWith('/$bunfs/') ? [] : [script] }
+}

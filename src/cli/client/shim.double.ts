@@ -1,0 +1,121 @@
+/**
+ * A test double of the shim: the same actions and the same Task service, but the container is a plain process of the
+ * host. It shows what the client does; it shows nothing about machines.
+ */
+import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { DeleteResponse, TaskDefinition } from '../../protocol/generated/containerd/task.ts'
+import { Status } from '../../protocol/generated/containerd/types.ts'
+import { connectUnix, listen } from '../../ttrpc/bun.ts'
+import { serve, service, TtrpcError } from '../../ttrpc/ttrpc.ts'
+import { spawnOn } from './process.double.ts'
+import type { StreamUris } from './streams.ts'
+
+interface FakeProcess {
+  readonly args: readonly string[]
+  readonly io: StreamUris
+  child?: Bun.Subprocess
+}
+
+const argv = process.argv.slice(2)
+const flag = (name: string) => argv[argv.indexOf(`-${name}`) + 1] ?? ''
+const action = argv.at(-1)
+const [id, bundle, runDir] = [flag('id'), flag('bundle'), flag('run-dir')]
+const socket = `${runDir}/${id}.sock`
+
+if (argv[0] === 'monitor') await commandLine()
+else if (action === 'start') await start()
+else if (action === 'serve') serveTasks()
+else if (action === 'delete') remove()
+
+/** The real executable is the command line too. */
+async function commandLine(): Promise<never> {
+  const { runCli } = await import('../cli.ts')
+  process.exit(await runCli(argv, { script: import.meta.path, execPath: process.execPath, env: process.env }))
+}
+
+async function start(): Promise<void> {
+  mkdirSync(runDir, { recursive: true })
+  const daemon = Bun.spawn([process.execPath, import.meta.path, ...argv.slice(0, -1), 'serve'], {
+    stdio: ['ignore', 'ignore', 'ignore'],
+    detached: true,
+  })
+  writeFileSync(`${bundle}/shim.pid`, String(daemon.pid))
+  while (!(await answers())) await Bun.sleep(5)
+  writeSync(1, `unix://${socket}`)
+  process.exit(0)
+}
+
+async function answers(): Promise<boolean> {
+  return connectUnix(socket).then(
+    (transport) => {
+      transport.close()
+      return true
+    },
+    () => false,
+  )
+}
+
+function remove(): void {
+  rmSync(socket, { force: true })
+  writeSync(1, DeleteResponse.encode(DeleteResponse.fromPartial({ exitStatus: 137 })).finish())
+}
+
+function serveTasks(): void {
+  const processes = new Map<string, FakeProcess>()
+  const find = (execId: string) => {
+    const found = processes.get(execId)
+    if (found === undefined) throw new TtrpcError('not_found', '[TASK_NOT_FOUND] no such task. ')
+    return found
+  }
+  const exit = async (execId: string) => {
+    const { child } = find(execId)
+    await child?.exited
+    return child?.signalCode ? 128 + signalNumber(child.signalCode) : (child?.exitCode ?? 0)
+  }
+  const tasks = service(TaskDefinition, {
+    create({ stdin, stdout, stderr }) {
+      const { process: init } = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'))
+      if (init.args[0] === 'refuse-create') throw new TtrpcError('internal', '[AGENT_DIED] no guest. Look.')
+      processes.set('', { args: init.args, io: { stdin, stdout, stderr } })
+      return {}
+    },
+    exec({ execId, spec, stdin, stdout, stderr }) {
+      const { args } = JSON.parse(new TextDecoder().decode(spec!.value))
+      processes.set(execId, { args, io: { stdin, stdout, stderr } })
+      return {}
+    },
+    start({ execId }) {
+      const found = find(execId)
+      if (Bun.which(found.args[0]!) === null)
+        throw new TtrpcError('internal', `executable file \`${found.args[0]}\` not found in $PATH`)
+      found.child = spawnOn(found.io, found.args)
+      return { pid: found.child.pid }
+    },
+    wait: async ({ execId }) => ({ exitStatus: await exit(execId) }),
+    async state({ execId }) {
+      const { child } = find(execId)
+      if (child === undefined) return { status: Status.CREATED }
+      const ended = child.exitCode !== null || child.signalCode !== null
+      return ended ? { status: Status.STOPPED, exitStatus: await exit(execId) } : { status: Status.RUNNING }
+    },
+    connect: () => ({ shimPid: process.pid, taskPid: find('').child?.pid ?? process.pid }),
+    kill({ execId, signal }) {
+      find(execId).child?.kill(signal as NodeJS.Signals & number)
+      return {}
+    },
+    delete({ execId }) {
+      find(execId).child?.kill('SIGKILL')
+      processes.delete(execId)
+      return {}
+    },
+    shutdown() {
+      setTimeout(() => process.exit(0), 5)
+      return {}
+    },
+  })
+  listen({ unix: socket }, (transport) => serve(transport, [tasks]))
+}
+
+function signalNumber(name: NodeJS.Signals | number): number {
+  return { SIGKILL: 9, SIGTERM: 15, SIGINT: 2, SIGHUP: 1 }[name as string] ?? 0
+}

@@ -1,0 +1,49 @@
+/** Signals to this process that are meant for the container. */
+import { constants } from 'node:os'
+
+const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+
+/** `repeated` tells that the person asked before: a second Ctrl-C means now. */
+export type SignalHandler = (signal: NodeJS.Signals, repeated: boolean) => void
+
+export interface SignalCatcher {
+  /** Replaces the handler. */
+  handle(handler: SignalHandler): void
+  /** Rejects with {@link Interrupted} at the first signal that comes while no handler is set. */
+  readonly interrupted: Promise<never>
+  /** Gives the signals their default meaning back. */
+  release(): void
+}
+
+/** The person ended the command before the container ran. */
+export class Interrupted extends Error {
+  readonly exitCode: number
+
+  constructor(signal: NodeJS.Signals) {
+    super(`interrupted by ${signal}`)
+    this.name = 'Interrupted'
+    this.exitCode = 128 + constants.signals[signal]
+  }
+}
+
+export function catchSignals(): SignalCatcher {
+  const { promise: interrupted, reject } = Promise.withResolvers<never>()
+  interrupted.catch(() => {})
+  let handler: SignalHandler = (signal) => reject(new Interrupted(signal))
+  let askedToEnd = false
+  const listen = (signal: NodeJS.Signals) => {
+    const ends = signal === 'SIGINT' || signal === 'SIGTERM'
+    handler(signal, ends && askedToEnd)
+    askedToEnd ||= ends
+  }
+  for (const signal of forwarded) process.on(signal, listen)
+  return {
+    interrupted,
+    handle(next) {
+      handler = next
+    },
+    release() {
+      for (const signal of forwarded) process.off(signal, listen)
+    },
+  }
+}

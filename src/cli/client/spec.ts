@@ -1,0 +1,48 @@
+/** The OCI process of an exec: the container's own process with what the person asked for. */
+import type { SpecUser } from '../../images/default-spec.ts'
+import { mergeEnv } from '../parse/env.ts'
+
+export interface ProcessWishes {
+  readonly args: readonly string[]
+  readonly terminal: boolean
+  /** Of the caller's terminal. */
+  readonly size?: { readonly rows: number; readonly columns: number } | undefined
+  readonly env: readonly string[]
+  readonly user?: SpecUser | undefined
+  readonly workdir?: string | undefined
+}
+
+type OciProcess = Readonly<Record<string, unknown>>
+
+/** `base` is the process of the container's config.json; what is not asked for stays as it is there. Pure. */
+export function processSpec(
+  base: OciProcess,
+  wishes: ProcessWishes,
+  callerEnv: Readonly<Record<string, string | undefined>>,
+): Record<string, unknown> {
+  const { terminal, size, user, workdir } = wishes
+  const baseEnv = (base.env as readonly string[] | undefined) ?? []
+  const terminalEnv = terminal && !baseEnv.some((line) => line.startsWith('TERM=')) ? ['TERM=xterm'] : []
+  const { consoleSize: _baseSize, ...kept } = base
+  return {
+    ...kept,
+    terminal,
+    ...consoleSize(terminal, size),
+    args: [...wishes.args],
+    env: mergeEnv([...baseEnv, ...terminalEnv], wishes.env, callerEnv),
+    ...(user === undefined ? {} : { user, capabilities: capabilitiesOf(base, user) }),
+    ...(workdir === undefined ? {} : { cwd: workdir }),
+  }
+}
+
+/** The field of an OCI process with the size of its terminal; nothing without one. */
+export function consoleSize(terminal: boolean, size: ProcessWishes['size']) {
+  return terminal && size !== undefined ? { consoleSize: { height: size.rows, width: size.columns } } : {}
+}
+
+/** As for the container itself: root holds what the container may have, anybody else nothing. */
+function capabilitiesOf(base: OciProcess, { uid }: SpecUser): object {
+  const { bounding = [] } = (base.capabilities ?? {}) as { bounding?: readonly string[] }
+  const held = uid === 0 ? bounding : []
+  return { bounding, effective: held, permitted: held }
+}

@@ -1,0 +1,64 @@
+/** What is true about a container now, asked from its shim with a short deadline. */
+import { bootId, isAlive } from '../../linux/proc.ts'
+import { Status } from '../../protocol/generated/containerd/types.ts'
+import type { ContainerRecord } from './record.ts'
+import { ShimError, TaskClient } from './task.ts'
+
+/** `dead`: its shim is gone without having cleaned up. `unresponsive`: its shim is there and does not answer. */
+export type LiveStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped' | 'dead' | 'unresponsive'
+
+export interface Observation {
+  readonly status: LiveStatus
+  /** Whether a shim still keeps something of it. */
+  readonly held: boolean
+  readonly exitCode?: number
+  readonly shimPid?: number
+  readonly vmmPid?: number
+}
+
+const askTimeoutMs = 2000
+
+/** Asks the shim, unless the record alone tells. Never throws: a shim that cannot be asked is a finding. */
+export async function observe(record: ContainerRecord): Promise<Observation> {
+  const { status, exitCode, address, owner } = record
+  if (status === 'stopped') return { status, held: false, ...(exitCode === undefined ? {} : { exitCode }) }
+  if (record.bootId !== bootId()) return { status: 'dead', held: true }
+  const ownerLives = owner !== undefined && isAlive(owner)
+  if (address === undefined) return { status: ownerLives ? 'creating' : 'dead', held: true }
+  return ask(address, record, ownerLives)
+}
+
+async function ask(
+  address: string,
+  { namespace, id }: ContainerRecord,
+  ownerLives: boolean,
+): Promise<Observation> {
+  let task: TaskClient | undefined
+  try {
+    task = await TaskClient.connect(address, namespace, id)
+    const [state, info] = await Promise.all([task.state(askTimeoutMs), task.connectInfo(askTimeoutMs)])
+    const status = statusName(state.status)
+    const known = { status, held: true, shimPid: info.shimPid }
+    return status === 'stopped'
+      ? { ...known, exitCode: state.exitStatus }
+      : { ...known, vmmPid: info.taskPid }
+  } catch (error) {
+    return { status: withoutAnswer(error, ownerLives), held: true }
+  } finally {
+    task?.close()
+  }
+}
+
+function statusName(status: Status): LiveStatus {
+  if (status === Status.RUNNING) return 'running'
+  if (status === Status.PAUSED || status === Status.PAUSING) return 'paused'
+  return status === Status.STOPPED ? 'stopped' : 'created'
+}
+
+function withoutAnswer(error: unknown, ownerLives: boolean): LiveStatus {
+  const status = error instanceof ShimError ? error.status : undefined
+  if (status === 'deadline_exceeded') return 'unresponsive'
+  // The shim knows no such task while it still creates it.
+  if (status === 'not_found' && ownerLives) return 'creating'
+  return 'dead'
+}

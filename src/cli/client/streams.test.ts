@@ -1,0 +1,83 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { spawnOn } from './process.double.ts'
+import { type AttachedStreams, attachStreams } from './streams.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(`${tmpdir()}/streams-`)
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+function attach(input = ''): AttachedStreams {
+  writeFileSync(`${directory}/input`, input)
+  return attachStreams({
+    directory: `${directory}/io`,
+    interactive: input !== '',
+    terminal: false,
+    input: openSync(`${directory}/input`, 'r'),
+    output: openSync(`${directory}/out`, 'w'),
+    errors: openSync(`${directory}/err`, 'w'),
+  })
+}
+
+const run = (script: string, { uris }: AttachedStreams) => spawnOn(uris, ['sh', '-c', script])
+
+test('both outputs arrive whole and apart', async () => {
+  const streams = attach()
+  const { exited } = run('echo oops >&2; head -c 3000000 /dev/zero', streams)
+  await exited
+  streams.started()
+  await streams.drained
+  expect(readFileSync(`${directory}/out`).length).toBe(3_000_000)
+  expect(readFileSync(`${directory}/err`, 'utf8')).toBe('oops\n')
+  streams.close()
+  expect(existsSync(`${directory}/io`)).toBe(false)
+})
+
+test('output does not end before the process has opened its end', async () => {
+  const streams = attach()
+  await Bun.sleep(50)
+  const { exited } = run('echo late', streams)
+  await exited
+  streams.started()
+  await streams.drained
+  expect(readFileSync(`${directory}/out`, 'utf8')).toBe('late\n')
+})
+
+test('stdin arrives whole and ends', async () => {
+  const text = 'x'.repeat(500_000)
+  const streams = attach(text)
+  const { exited } = run('wc -c', streams)
+  streams.started()
+  expect(await exited).toBe(0)
+  await streams.drained
+  expect(readFileSync(`${directory}/out`, 'utf8').trim()).toBe('500000')
+})
+
+test('an end that stays open but silent is given up', async () => {
+  const streams = attach()
+  const holder = run('exec sleep 20', streams)
+  streams.started()
+  await streams.finish(150)
+  holder.kill('SIGKILL')
+  await holder.exited
+  await streams.drained
+})
+
+test('a full disk is reported once and output goes on being read', async () => {
+  const streams = attachStreams({
+    directory: `${directory}/io`,
+    interactive: false,
+    terminal: true,
+    input: 0,
+    output: openSync('/dev/full', 'w'),
+    errors: 2,
+  })
+  const { exited } = run('head -c 1000000 /dev/zero', streams)
+  expect(((await streams.broken) as NodeJS.ErrnoException).code).toBe('ENOSPC')
+  streams.started()
+  expect(await exited).toBe(0)
+  await streams.drained
+})

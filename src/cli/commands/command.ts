@@ -1,0 +1,87 @@
+/** How every command is made: the same options for the surroundings, one example, one way to an exit code. */
+import { Command } from 'commander'
+import { defaultNamespace, defaultStateDir, type Settings } from '../settings.ts'
+
+export interface GlobalOptions {
+  readonly namespace: string
+  readonly runDir: string
+  readonly stateDir: string
+  readonly logLevel: string
+  readonly format: string
+}
+
+/** What a command needs of the program around it. */
+export interface Cli {
+  settings(options: GlobalOptions): Settings
+  /** Sets the exit code of the whole program; 0 unless set. */
+  finish(code: number): void
+  /** Tells the person something on standard error. */
+  tell(text: string): void
+}
+
+export const globalOptions = [
+  ['--namespace <name>', 'containers of different namespaces do not see each other', defaultNamespace],
+  ['--run-dir <dir>', 'run-time state, shared with the shim', '/run/kata-ts'],
+  ['--state-dir <dir>', 'container records and logs', defaultStateDir],
+  ['--log-level <level>', 'debug, info, warn or error; logs go to standard error', 'warn'],
+  ['--format <format>', 'text or json, where data is printed', 'text'],
+] as const
+
+export interface CommandText {
+  /** Name and arguments: `kill <name...>`. */
+  readonly usage: string
+  readonly summary: string
+  /** What a person could type, without `kata-ts`. */
+  readonly example: string
+}
+
+/** A command without an action yet. */
+export function describe({ usage, summary, example }: CommandText): Command {
+  const [name = '', ...args] = usage.split(' ')
+  const command = new Command(name)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+  for (const arg of args) command.argument(arg)
+  command.addHelpText('after', `\nExample:\n  $ kata-ts ${example}`)
+  return command
+}
+
+/** Adds the options that every command has, behind its own. Without defaults here, so that a value given before the name is kept. */
+export function withGlobals(command: Command): Command {
+  command.optionsGroup('Options of all commands:')
+  for (const [flags, description, value] of globalOptions)
+    command.option(flags, `${description} (default: ${value})`)
+  command.optionsGroup('Options:')
+  return command
+}
+
+type Run<Options> = (settings: Settings, options: Options, args: string[]) => Promise<number | undefined>
+
+/**
+ * Gives `command` its action; what it returns is the exit code. The global options may stand before the command's name
+ * or among its own.
+ */
+export function action<Options>(command: Command, cli: Cli, run: Run<Options>): Command {
+  withGlobals(command)
+  return command.action(async () => {
+    const defaults = Object.fromEntries(
+      globalOptions.map(([flags, , value]) => [camelCase(flags.split(' ')[0]!), value]),
+    )
+    const given = { ...defaults, ...command.parent?.opts(), ...topOf(command).opts(), ...command.opts() }
+    const settings = cli.settings(given as unknown as GlobalOptions)
+    cli.finish((await run(settings, command.opts() as Options, command.args)) ?? 0)
+  })
+}
+
+function topOf(command: Command): Command {
+  return command.parent === null ? command : topOf(command.parent)
+}
+
+function camelCase(flag: string): string {
+  return flag.replace(/^--/, '').replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())
+}
+
+/** Collects a repeatable option. */
+export function collect(value: string, previous: readonly string[] = []): string[] {
+  return [...previous, value]
+}

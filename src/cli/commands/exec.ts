@@ -1,0 +1,33 @@
+/** `kata-ts exec`: one more command in a running container. */
+import type { Command } from 'commander'
+import { action, type Cli, collect, describe } from './command.ts'
+
+export interface ExecFlags {
+  readonly interactive?: true
+  readonly tty?: true
+  readonly detach?: true
+  readonly env?: readonly string[]
+  readonly user?: string
+  readonly workdir?: string
+}
+
+export function execCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'exec <name> <command...>',
+    summary: 'run one more command in a running container',
+    example: 'exec -it web sh',
+  })
+    .passThroughOptions()
+    .option('-i, --interactive', 'pass standard input to the command')
+    .option('-t, --tty', 'give the command a terminal')
+    .option('-d, --detach', 'do not wait for the command; its output is dropped')
+    .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
+    .option('-u, --user <user[:group]>', 'name or number inside the container')
+    .option('-w, --workdir <dir>', 'working directory inside the container')
+  return action<ExecFlags>(command, cli, async (settings, flags, [name = '', ...words]) => {
+    // Options end at the name, so a `--` behind it is still there.
+    const args = words[0] === '--' ? words.slice(1) : words
+    const { exec } = await import('../actions/exec.ts')
+    return exec(settings, flags, name, args)
+  })
+}

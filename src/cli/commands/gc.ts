@@ -1,0 +1,15 @@
+/** `kata-ts gc`: what crashes have left. */
+import type { Command } from 'commander'
+import { action, type Cli, describe } from './command.ts'
+
+export function gcCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'gc',
+    summary: 'release what crashed shims, clients and reboots have left; what lives is left alone',
+    example: 'gc',
+  }).option('--config <file>', 'configuration file, for the range of user ids')
+  return action<{ config?: string }>(command, cli, async (settings, { config }) => {
+    const { gc } = await import('../actions/gc.ts')
+    return gc(settings, config)
+  })
+}

@@ -1,0 +1,22 @@
+/** `kata-ts kill`: a signal for the container's main process, or for all of them. */
+import type { Command } from 'commander'
+import { action, type Cli, describe } from './command.ts'
+
+interface KillFlags {
+  readonly signal: string
+  readonly all?: true
+}
+
+export function killCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'kill <name...>',
+    summary: 'send a signal to running containers',
+    example: 'kill --signal TERM web',
+  })
+    .option('-s, --signal <signal>', 'name or number', 'KILL')
+    .option('-a, --all', 'to every process of the container, not only the main one')
+  return action<KillFlags>(command, cli, async (settings, flags, names) => {
+    const { kill } = await import('../actions/kill.ts')
+    return kill(settings, { signal: flags.signal, all: flags.all === true }, names)
+  })
+}

@@ -1,0 +1,22 @@
+/** `kata-ts ps`: what there is and what it does. */
+import type { Command } from 'commander'
+import { action, type Cli, describe } from './command.ts'
+
+export interface PsFlags {
+  readonly running?: true
+  readonly quiet?: true
+}
+
+export function psCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'ps',
+    summary: 'list containers in every state',
+    example: 'ps --format json',
+  })
+    .option('--running', 'only those that run')
+    .option('-q, --quiet', 'names only')
+  return action<PsFlags>(command, cli, async (settings, flags) => {
+    const { ps } = await import('../actions/ps.ts')
+    return ps(settings, flags)
+  })
+}

@@ -1,0 +1,15 @@
+/** `kata-ts rm`: the record of a container, and all that it still holds. */
+import type { Command } from 'commander'
+import { action, type Cli, describe } from './command.ts'
+
+export function rmCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'rm <name...>',
+    summary: 'remove containers that have ended',
+    example: 'rm --force web',
+  }).option('-f, --force', 'end a running container first')
+  return action<{ force?: true }>(command, cli, async (settings, { force }, names) => {
+    const { rm } = await import('../actions/rm.ts')
+    return rm(settings, { force: force === true }, names)
+  })
+}

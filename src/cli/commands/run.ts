@@ -1,0 +1,65 @@
+/** `kata-ts run`: a command in a container in a virtual machine of its own. */
+import type { Command } from 'commander'
+import { action, type Cli, collect, describe } from './command.ts'
+
+export interface RunFlags {
+  readonly interactive?: true
+  readonly tty?: true
+  readonly detach?: true
+  readonly rm?: true
+  readonly name?: string
+  readonly rootfs?: string
+  readonly image?: string
+  readonly memory?: string
+  readonly vcpus?: string
+  readonly containerMemory?: string
+  readonly pidsLimit?: string
+  readonly volume?: readonly string[]
+  readonly env?: readonly string[]
+  readonly user?: string
+  readonly workdir?: string
+  readonly readOnly?: true
+  readonly hostname?: string
+  readonly rootless?: string
+  readonly accelerator?: string
+  readonly config?: string
+}
+
+export function runCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'run [command...]',
+    summary: 'run a command in a new container in a virtual machine of its own',
+    example: "run --rm -it --memory 512M -v /srv/data:/data:ro -- sh -c 'ls /data'",
+  })
+    .passThroughOptions()
+    .option('-i, --interactive', 'pass standard input to the command')
+    .option('-t, --tty', 'give the command a terminal')
+    .option('-d, --detach', 'print the name and leave the container running')
+    .option('--rm', 'remove the container once it has ended')
+    .option('--name <name>', 'name of the container (default: a random one)')
+    .option(
+      '--rootfs <dir>',
+      'root file system: a directory, which is never modified (default: an embedded busybox)',
+    )
+    .option('--image <file>', 'root file system: an OCI or docker archive')
+    .option('--memory <size>', 'memory of the machine, such as 512M (default: from the configuration)')
+    .option('--vcpus <n>', 'processors of the machine (default: from the configuration)')
+    .option('--container-memory <size>', 'memory limit of the container inside the machine')
+    .option('--pids-limit <n>', 'how many processes the container may have')
+    .option('-v, --volume <src:dst[:ro]>', 'show a host path in the container; repeatable', collect)
+    .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
+    .option('-u, --user <user[:group]>', 'name or number inside the container')
+    .option('-w, --workdir <dir>', 'working directory inside the container')
+    .option('--read-only', 'make the root file system read-only')
+    .option('--hostname <name>', 'host name (default: the name of the container)')
+    .option(
+      '--rootless <bool>',
+      'true: the VMM is a throw-away user; false: root (default: from the configuration)',
+    )
+    .option('--accelerator <name>', 'auto, kvm or tcg (default: from the configuration)')
+    .option('--config <file>', 'configuration file')
+  return action<RunFlags>(command, cli, async (settings, flags, args) => {
+    const { run } = await import('../actions/run.ts')
+    return run(settings, flags, args)
+  })
+}

@@ -1,0 +1,31 @@
+/** Small checked values of options. */
+import { KataError } from '../../errors.ts'
+
+/** A whole number from `min` to `max`. @throws KataError OPTION_INVALID. */
+export function parseWhole(text: string, option: string, min: number, max: number): number {
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN
+  if (!(value >= min && value <= max))
+    throw new KataError('OPTION_INVALID', {
+      option,
+      value: text,
+      allowed: `a whole number from ${min} to ${max}`,
+    })
+  return value
+}
+
+/** One of `choices`. @throws KataError OPTION_INVALID. */
+export function parseChoice<Choice extends string>(
+  text: string,
+  option: string,
+  choices: readonly Choice[],
+): Choice {
+  const choice = choices.find((candidate) => candidate === text)
+  if (choice === undefined)
+    throw new KataError('OPTION_INVALID', { option, value: text, allowed: choices.join(', ') })
+  return choice
+}
+
+/** `true` or `false`. @throws KataError OPTION_INVALID. */
+export function parseBoolean(text: string, option: string): boolean {
+  return parseChoice(text, option, ['true', 'false']) === 'true'
+}

@@ -1,0 +1,26 @@
+import { expect, test } from 'bun:test'
+import { parseMiB, parseSize } from './size.ts'
+
+test.each([
+  ['1', 1],
+  ['512b', 512],
+  ['64k', 65536],
+  ['64K', 65536],
+  ['1.5g', 1.5 * 2 ** 30],
+  ['512M', 512 * 2 ** 20],
+  ['512MiB', 512 * 2 ** 20],
+  ['512mb', 512 * 2 ** 20],
+  ['2t', 2 * 2 ** 40],
+])('%s is %d bytes', (text, bytes) => {
+  expect(parseSize(text, '--memory')).toBe(bytes)
+})
+
+test.each(['', '0', '-1', '1x', 'M', '1 2', '99999999999t', '1e3', '0x10'])('refuses %p', (text) => {
+  expect(() => parseSize(text, '--memory')).toThrow(/^\[OPTION_INVALID\].*--memory/)
+})
+
+test('MiB are rounded up, so that a machine never gets less than asked', () => {
+  expect(parseMiB('256M', '--memory')).toBe(256)
+  expect(parseMiB('1', '--memory')).toBe(1)
+  expect(parseMiB('1025k', '--memory')).toBe(2)
+})

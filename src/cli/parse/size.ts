@@ -1,0 +1,29 @@
+/** Sizes as people write them: `512M`, `1g`, `64k`, `1048576`. Units are powers of 1024, as docker reads them. */
+import { KataError } from '../../errors.ts'
+
+const factors: Readonly<Record<string, number>> = {
+  '': 1,
+  b: 1,
+  k: 2 ** 10,
+  m: 2 ** 20,
+  g: 2 ** 30,
+  t: 2 ** 40,
+}
+
+/** Bytes of `text`. `option` names the option in the error. @throws KataError OPTION_INVALID. */
+export function parseSize(text: string, option: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([bkmgt]?)(?:ib|b)?$/i.exec(text.trim())
+  const bytes = match === null ? Number.NaN : Math.floor(Number(match[1]) * factors[match[2]!.toLowerCase()]!)
+  if (!Number.isSafeInteger(bytes) || bytes <= 0)
+    throw new KataError('OPTION_INVALID', {
+      option,
+      value: text,
+      allowed: 'a size above zero such as 512M, 1g or 1048576',
+    })
+  return bytes
+}
+
+/** MiB of `text`, rounded up: the unit in which a machine's memory is given. @throws KataError OPTION_INVALID. */
+export function parseMiB(text: string, option: string): number {
+  return Math.ceil(parseSize(text, option) / 2 ** 20)
+}

@@ -1,0 +1,52 @@
+/** `-u USER[:GROUP]`: numbers, or names looked up in the container's own /etc/passwd and /etc/group. */
+import { KataError } from '../../errors.ts'
+
+export interface ContainerUser {
+  readonly uid: number
+  readonly gid: number
+  readonly additionalGids: readonly number[]
+}
+
+/** Text of the container's account files, undefined when it has none. */
+export interface AccountFiles {
+  readonly passwd?: string | undefined
+  readonly group?: string | undefined
+}
+
+/**
+ * The user that `text` names. As in docker: a name must exist, a number need not; without a group the user's own
+ * group is taken (0 for a number that passwd does not know), with its supplementary groups.
+ *
+ * @throws KataError USER_UNKNOWN.
+ */
+export function resolveUser(text: string, files: AccountFiles): ContainerUser {
+  const [userText = '', groupText] = text.split(':', 2)
+  const account = lines(files.passwd).find(([name, , uid]) => name === userText || uid === userText)
+  const uid = account === undefined ? idOf(userText) : idOf(account[2])
+  if (uid === undefined) throw new KataError('USER_UNKNOWN', { user: text, file: '/etc/passwd' })
+  if (groupText !== undefined) return { uid, gid: resolveGroup(groupText, text, files), additionalGids: [] }
+  const gid = idOf(account?.[3]) ?? 0
+  const additionalGids = lines(files.group)
+    .filter(([, , , members]) => account !== undefined && members?.split(',').includes(account[0]!))
+    .map(([, , id]) => idOf(id))
+    .filter((id) => id !== undefined && id !== gid)
+  return { uid, gid, additionalGids: additionalGids as number[] }
+}
+
+function resolveGroup(groupText: string, whole: string, files: AccountFiles): number {
+  const group = lines(files.group).find(([name, , gid]) => name === groupText || gid === groupText)
+  const gid = group === undefined ? idOf(groupText) : idOf(group[2])
+  if (gid === undefined) throw new KataError('USER_UNKNOWN', { user: whole, file: '/etc/group' })
+  return gid
+}
+
+function lines(text = ''): string[][] {
+  return text.split('\n').map((line) => line.split(':'))
+}
+
+/** A 32-bit id; the last value means "unchanged" to the kernel and is refused. */
+function idOf(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d{1,10}$/.test(text)) return undefined
+  const id = Number(text)
+  return id < 0xffff_ffff ? id : undefined
+}

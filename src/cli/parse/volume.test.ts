@@ -1,0 +1,44 @@
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { parseVolume } from './volume.ts'
+
+const directory = mkdtempSync(`${tmpdir()}/volume-`)
+afterAll(() => rmSync(directory, { recursive: true }))
+
+test('reads source, destination and mode', () => {
+  expect(parseVolume(`${directory}:/data`)).toEqual({
+    source: directory,
+    destination: '/data',
+    readonly: false,
+  })
+  expect(parseVolume(`${directory}:/data:rw`).readonly).toBe(false)
+  expect(parseVolume(`${directory}:/data:ro`).readonly).toBe(true)
+})
+
+test('normalises the destination, so that no .. reaches the runtime', () => {
+  expect(parseVolume(`${directory}:/a/../b//c/`).destination).toBe('/b/c')
+})
+
+test('resolves a symlinked source', () => {
+  symlinkSync(directory, `${directory}/link`)
+  expect(parseVolume(`${directory}/link:/data`).source).toBe(directory)
+})
+
+test.each([
+  ['/etc', 'form'],
+  ['/etc:/a:ro:z', 'form'],
+  ['etc:/a', 'absolute'],
+  [':/a', 'absolute'],
+  ['/etc:a', 'absolute'],
+  ['/etc:', 'absolute'],
+  ['/etc:/a:rx', 'ro nor rw'],
+  ['/etc:/', '--rootfs'],
+  ['/etc:/a/..', '--rootfs'],
+])('refuses %p', (text, reason) => {
+  expect(() => parseVolume(text)).toThrow(new RegExp(`^\\[VOLUME_INVALID\\].*${reason}`))
+})
+
+test('a missing source is named', () => {
+  expect(() => parseVolume('/no/such/path:/a')).toThrow(/^\[VOLUME_SOURCE_MISSING\].*\/no\/such\/path/)
+})

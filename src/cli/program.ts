@@ -1,0 +1,78 @@
+/** The command table. What a command does is loaded when it runs. */
+import { Command, type CommanderError } from 'commander'
+import packageJson from '../../package.json' with { type: 'json' }
+import { checkCommand } from './commands/check.ts'
+import { type Cli, withGlobals } from './commands/command.ts'
+import { completionCommand } from './commands/completion.ts'
+import { configCommand } from './commands/config.ts'
+import { envCommand } from './commands/env.ts'
+import { execCommand } from './commands/exec.ts'
+import { gcCommand } from './commands/gc.ts'
+import { imageCommand } from './commands/image.ts'
+import { inspectCommand } from './commands/inspect.ts'
+import { killCommand } from './commands/kill.ts'
+import { logsCommand } from './commands/logs.ts'
+import { monitorCommand } from './commands/monitor.ts'
+import { psCommand } from './commands/ps.ts'
+import { rmCommand } from './commands/rm.ts'
+import { runCommand } from './commands/run.ts'
+import { versionCommand } from './commands/version.ts'
+
+export const version = packageJson.version
+
+const commands = [
+  runCommand,
+  execCommand,
+  psCommand,
+  killCommand,
+  rmCommand,
+  logsCommand,
+  inspectCommand,
+  gcCommand,
+  checkCommand,
+  envCommand,
+  imageCommand,
+  configCommand,
+  versionCommand,
+]
+
+export function buildProgram(cli: Cli): Command {
+  const program = new Command('kata-ts')
+    .description('Runs containers in virtual machines of their own, and the machines as throw-away users.')
+    .version(version, '-V, --version')
+    .enablePositionalOptions()
+    .configureOutput({ outputError: () => {} })
+  overrideExit(program, 'kata-ts')
+  withGlobals(program)
+  for (const make of commands) program.addCommand(inherit(make(cli), program))
+  program.addCommand(inherit(completionCommand(cli, program), program))
+  program.addCommand(inherit(monitorCommand(cli), program), { hidden: true })
+  return program
+}
+
+/** What commander throws, with the words that name the command. */
+export class UsageError extends Error {
+  /** 0 when help or version was asked for and printed. */
+  readonly exitCode: number
+  readonly command: string
+
+  constructor(error: CommanderError, command: string) {
+    super(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '))
+    this.exitCode = error.exitCode
+    this.command = command
+  }
+}
+
+function overrideExit(command: Command, words: string): void {
+  command.exitOverride((error) => {
+    throw new UsageError(error, words)
+  })
+}
+
+/** addCommand, unlike command(), leaves the settings of the parent behind. */
+function inherit(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent)
+  overrideExit(command, `${parent.name()} ${command.name()}`)
+  for (const child of command.commands) inherit(child, command)
+  return command
+}

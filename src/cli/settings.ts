@@ -1,0 +1,31 @@
+/** What every command knows about its surroundings. Read once in main.ts and passed on. */
+import type { Logger } from '../log.ts'
+import type { Format } from './output/format.ts'
+
+export const defaultStateDir = '/var/lib/kata-ts'
+export const defaultNamespace = 'default'
+
+/** How this program starts itself again under the shim's name. */
+export interface SelfCommand {
+  readonly program: string
+  /** Arguments before our own: the script, when it runs from source. */
+  readonly prefix: readonly string[]
+}
+
+export interface Settings {
+  readonly namespace: string
+  /** `/run/kata-ts`: run-time state, shared with the shim. */
+  readonly runDir: string
+  /** `/var/lib/kata-ts`: container records and images; survives a reboot. */
+  readonly stateDir: string
+  readonly format: Format
+  readonly debug: boolean
+  readonly log: Logger
+  readonly self: SelfCommand
+  /** The caller's environment. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Writes data to standard output. */
+  readonly print: (text: string) => void
+  /** Tells the person something on standard error. */
+  readonly tell: (text: string) => void
+}

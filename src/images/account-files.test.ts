@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { makeWhiteout, setXattr } from '../linux/inode.ts'
+import { readAccountFiles, readInImage } from './account-files.ts'
+
+let base: string
+let layers: string[]
+beforeEach(() => {
+  base = mkdtempSync('/var/tmp/kata-ts-accounts-')
+  layers = ['top', 'bottom'].map((name) => join(base, name))
+  for (const layer of layers) mkdirSync(`${layer}/etc`, { recursive: true })
+})
+afterEach(() => rmSync(base, { recursive: true }))
+const write = (layer: number, path: string, text: string) => writeFileSync(join(layers[layer]!, path), text)
+
+test('the topmost file counts', () => {
+  write(0, 'etc/passwd', 'top')
+  write(1, 'etc/passwd', 'bottom')
+  write(1, 'etc/group', 'bottom')
+  expect(readAccountFiles(layers)).toEqual({ passwd: 'top', group: 'bottom' })
+})
+
+test('a whiteout, an opaque directory and a file in a directory’s place hide what is below', () => {
+  for (const path of ['etc/passwd', 'etc/group']) write(1, path, 'bottom')
+  makeWhiteout(`${layers[0]}/etc/passwd`)
+  expect(readAccountFiles(layers)).toEqual({ passwd: undefined, group: 'bottom' })
+  setXattr(`${layers[0]}/etc`, 'trusted.overlay.opaque', Buffer.from('y'))
+  expect(readAccountFiles(layers).group).toBeUndefined()
+  rmSync(`${layers[0]}/etc`, { recursive: true })
+  write(0, 'etc', 'a file')
+  expect(readAccountFiles(layers).group).toBeUndefined()
+})
+
+test('symlinks stay in the image: absolute, relative, upwards, into another layer', () => {
+  mkdirSync(`${layers[1]}/usr/lib`, { recursive: true })
+  write(1, 'usr/lib/passwd', 'image')
+  symlinkSync('/usr/lib/passwd', `${layers[0]}/etc/passwd`)
+  symlinkSync('../../../../../usr/lib/passwd', `${layers[0]}/etc/group`)
+  expect(readAccountFiles(layers)).toEqual({ passwd: 'image', group: 'image' })
+  symlinkSync('/etc', `${layers[0]}/link`)
+  expect(readInImage(layers, '/link/passwd')).toBe('image')
+  symlinkSync('/etc/shadow', `${layers[0]}/shadow`)
+  expect(readInImage(layers, '/shadow')).toBeUndefined()
+})
+
+test('a loop, a FIFO and a directory are nothing to read', () => {
+  symlinkSync('b', `${layers[0]}/a`)
+  symlinkSync('a', `${layers[0]}/b`)
+  Bun.spawnSync(['mkfifo', `${layers[0]}/pipe`])
+  for (const path of ['/a', '/pipe', '/etc', '/none/x']) expect(readInImage(layers, path)).toBeUndefined()
+})

@@ -1,0 +1,55 @@
+/** Directories named by the digest of what they hold: made apart, then renamed into place, so that they are whole or absent. */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { readProc } from '../linux/proc.ts'
+
+/** `.making-<pid>-<random>`; the pid tells whether somebody still works on it. */
+const unfinished = /^\.making-(\d+)-/
+
+/**
+ * Returns `<cache>/<name>`, after `make` has filled it if it does not exist. Two processes may do this at once: the
+ * first to finish wins. What a failed or killed attempt left is removed.
+ *
+ * @throws whatever `make` throws.
+ */
+export async function cachedDirectory(
+  cache: string,
+  name: string,
+  make: (directory: string) => Promise<void> | void,
+): Promise<string> {
+  const path = `${cache}/${name}`
+  if (existsSync(path)) return path
+  mkdirSync(cache, { recursive: true, mode: 0o700 })
+  removeAbandoned(cache)
+  const temporary = `${cache}/.making-${process.pid}-${crypto.randomUUID()}`
+  try {
+    mkdirSync(temporary, { mode: 0o755 })
+    await make(temporary)
+    await flush(temporary)
+    moveIntoPlace(temporary, path)
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+  return path
+}
+
+/** The name may only become visible once the content is on disk: a power cut must not leave empty files behind it. */
+async function flush(directory: string): Promise<void> {
+  await Bun.spawn(['/usr/bin/sync', '-f', directory], { stdio: ['ignore', 'ignore', 'ignore'] }).exited
+}
+
+function moveIntoPlace(temporary: string, path: string): void {
+  try {
+    renameSync(temporary, path)
+  } catch (error) {
+    // Somebody else finished first; what is there has the same content.
+    if (!existsSync(path)) throw error
+  }
+}
+
+function removeAbandoned(cache: string): void {
+  for (const name of readdirSync(cache)) {
+    const pid = unfinished.exec(name)?.[1]
+    if (pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined)
+      rmSync(`${cache}/${name}`, { recursive: true, force: true })
+  }
+}

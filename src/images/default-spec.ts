@@ -1,0 +1,175 @@
+/**
+ * The OCI runtime specification of a container that a person starts: the defaults that users know from docker, for
+ * a guest with cgroup v2.
+ */
+import { defaultSeccomp } from './default-seccomp.ts'
+
+export interface SpecUser {
+  readonly uid: number
+  readonly gid: number
+  readonly additionalGids?: readonly number[]
+}
+
+export interface SpecBind {
+  /** Absolute, on the host. */
+  readonly source: string
+  /** Absolute, in the container. */
+  readonly destination: string
+  readonly readonly: boolean
+}
+
+export interface SpecOptions {
+  readonly args: readonly string[]
+  /** `NAME=value`; PATH and, with a terminal, TERM are added when missing. */
+  readonly env: readonly string[]
+  readonly cwd: string
+  readonly user: SpecUser
+  readonly terminal: boolean
+  readonly hostname: string
+  /** Whether the root file system is read-only. */
+  readonly readonly: boolean
+  /** Path of the root file system, absolute or relative to the bundle. */
+  readonly rootfs: string
+  readonly mounts: readonly SpecBind[]
+  /** Limit of the container's memory in bytes; without one the VM's size is the limit. */
+  readonly memoryBytes?: number
+  /** Most processes and threads. */
+  readonly pids?: number
+  readonly annotations?: Readonly<Record<string, string>>
+}
+
+const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+const defaultCapabilities = [
+  'CAP_AUDIT_WRITE',
+  'CAP_CHOWN',
+  'CAP_DAC_OVERRIDE',
+  'CAP_FOWNER',
+  'CAP_FSETID',
+  'CAP_KILL',
+  'CAP_MKNOD',
+  'CAP_NET_BIND_SERVICE',
+  'CAP_NET_RAW',
+  'CAP_SETFCAP',
+  'CAP_SETGID',
+  'CAP_SETPCAP',
+  'CAP_SETUID',
+  'CAP_SYS_CHROOT',
+]
+
+const maskedPaths = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+]
+
+const readonlyPaths = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger']
+
+const strict = ['nosuid', 'noexec', 'nodev']
+const systemMounts = [
+  { destination: '/proc', type: 'proc', source: 'proc', options: strict },
+  {
+    destination: '/dev',
+    type: 'tmpfs',
+    source: 'tmpfs',
+    options: ['nosuid', 'strictatime', 'mode=755', 'size=65536k'],
+  },
+  {
+    destination: '/dev/pts',
+    type: 'devpts',
+    source: 'devpts',
+    options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'],
+  },
+  { destination: '/sys', type: 'sysfs', source: 'sysfs', options: [...strict, 'ro'] },
+  { destination: '/sys/fs/cgroup', type: 'cgroup', source: 'cgroup', options: [...strict, 'relatime', 'ro'] },
+  { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: strict },
+  {
+    destination: '/dev/shm',
+    type: 'tmpfs',
+    source: 'shm',
+    options: [...strict, 'mode=1777', 'size=65536k'],
+  },
+]
+
+/** `c 1:3` and so on: null, zero, full, random, urandom, tty, ptmx and the terminals of devpts. */
+const allowedDevices: readonly (readonly [number, number | undefined])[] = [
+  [1, 3],
+  [1, 5],
+  [1, 7],
+  [1, 8],
+  [1, 9],
+  [5, 0],
+  [5, 2],
+  [136, undefined],
+]
+
+/** Pure: the same options give the same specification (OCI runtime specification 1.2). */
+export function defaultSpec(options: SpecOptions) {
+  const { args, cwd, user, terminal, hostname, readonly, rootfs, annotations = {} } = options
+  // Somebody who is not root gets no capabilities, only the right to gain them from files (docker does the same).
+  const held = user.uid === 0 ? defaultCapabilities : []
+  return {
+    ociVersion: '1.2.0',
+    root: { path: rootfs, readonly },
+    hostname,
+    annotations,
+    process: {
+      terminal,
+      args,
+      env: environment(options),
+      cwd: cwd === '' ? '/' : cwd,
+      user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids ?? [] },
+      capabilities: { bounding: defaultCapabilities, effective: held, permitted: held },
+      rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1_048_576, soft: 1024 }],
+      noNewPrivileges: false,
+    },
+    mounts: [...systemMounts, ...options.mounts.map(bindMount)],
+    linux: {
+      namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+      resources: resources(options),
+      maskedPaths,
+      readonlyPaths,
+      seccomp: defaultSeccomp(),
+    },
+  }
+}
+
+function environment({ env, terminal, hostname }: SpecOptions): string[] {
+  const has = (name: string) => env.some((entry) => entry.startsWith(`${name}=`))
+  return [
+    ...(has('PATH') ? [] : [defaultPath]),
+    ...(has('HOSTNAME') ? [] : [`HOSTNAME=${hostname}`]),
+    ...(terminal && !has('TERM') ? ['TERM=xterm'] : []),
+    ...env,
+  ]
+}
+
+function bindMount({ source, destination, readonly }: SpecBind) {
+  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] }
+}
+
+function resources({ memoryBytes, pids }: SpecOptions) {
+  return {
+    devices: [
+      { allow: false, access: 'rwm' },
+      ...allowedDevices.map(([major, minor]) => ({
+        allow: true,
+        type: 'c',
+        major,
+        ...(minor === undefined ? {} : { minor }),
+        access: 'rwm',
+      })),
+    ],
+    ...(memoryBytes === undefined ? {} : { memory: { limit: memoryBytes } }),
+    ...(pids === undefined ? {} : { pids: { limit: pids } }),
+  }
+}

@@ -1,0 +1,106 @@
+/** Unpacked layers, by the digest of their uncompressed form: an image that shares a layer with another shares its directory. */
+import { KataError } from '../errors.ts'
+import { type ByteSource, chunkSource } from './byte-source.ts'
+import { cachedDirectory } from './content-cache.ts'
+import { type ArchivedImage, type ArchivedLayer, isCompressed } from './image-archive.ts'
+import { TarError } from './tar-header.ts'
+import { type UnpackLimits, unpackLayer } from './unpack-layer.ts'
+
+/** Explicit, so that a small archive cannot fill the disk. */
+export const layerLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
+
+/**
+ * Unpacks what is not in `<cacheDir>/layers` yet and returns the directories, topmost layer first, as overlay wants
+ * them.
+ *
+ * @throws KataError ROOTFS_ARCHIVE_INVALID, ROOTFS_ARCHIVE_UNSAFE, ROOTFS_DIGEST_MISMATCH, ROOTFS_TOO_LARGE,
+ * ROOTFS_UNPACK_FAILED.
+ */
+export async function unpackImage(
+  image: ArchivedImage,
+  cacheDir: string,
+  limits: UnpackLimits = layerLimits,
+): Promise<string[]> {
+  const cache = `${cacheDir}/layers`
+  const directories: string[] = []
+  for (const layer of image.layers) {
+    const name = layer.diffId.replace(':', '-')
+    const make = (directory: string) => unpackVerified(image, layer, directory, limits)
+    directories.unshift(await cachedDirectory(cache, name, make).catch(explain(image, layer, cache)))
+  }
+  // Overlay refuses the same directory twice, and the upper one of two equal layers decides.
+  return [...new Set(directories)]
+}
+
+async function unpackVerified(
+  image: ArchivedImage,
+  layer: ArchivedLayer,
+  directory: string,
+  limits: UnpackLimits,
+): Promise<void> {
+  const blob = Bun.file(image.path).slice(layer.offset, layer.offset + layer.size)
+  const stored = new Bun.CryptoHasher('sha256')
+  const plain = new Bun.CryptoHasher('sha256')
+  const compression = isCompressed(await blob.slice(0, 4).bytes())
+  const chunks = decompressed(hashed(blob.stream(), stored), compression)
+  const source = chunkSource(hashed(chunks, plain))
+  await unpackLayer(source, directory, layer.diffId, limits)
+  await drain(source, limits.bytes)
+  compare(`layer ${layer.diffId}`, stored, layer.digest)
+  compare(`uncompressed layer ${layer.diffId}`, plain, layer.diffId)
+}
+
+async function* hashed(
+  chunks: AsyncIterable<Uint8Array>,
+  hasher: Bun.CryptoHasher,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of chunks) {
+    hasher.update(chunk)
+    yield chunk
+  }
+}
+
+/** node:zlib rather than DecompressionStream: a layer may consist of several compressed members. */
+async function* decompressed(
+  chunks: AsyncIterable<Uint8Array>,
+  compression: 'gzip' | 'zstd' | undefined,
+): AsyncGenerator<Uint8Array> {
+  if (compression === undefined) return yield* chunks
+  const { createGunzip, createZstdDecompress } = await import('node:zlib')
+  const { Readable } = await import('node:stream')
+  const decompressor = compression === 'gzip' ? createGunzip() : createZstdDecompress()
+  const input = Readable.from(chunks)
+  input.on('error', (error) => decompressor.destroy(error))
+  try {
+    yield* input.pipe(decompressor) as AsyncIterable<Uint8Array>
+  } catch (cause) {
+    throw new TarError(`its ${compression} compression is damaged (${(cause as Error).message})`, { cause })
+  } finally {
+    input.destroy()
+  }
+}
+
+/** What follows the end of the archive counts for the digests. */
+async function drain(source: ByteSource, limit: number): Promise<void> {
+  while ((await source.readSome(1 << 20)).length > 0)
+    if (source.position > 2 * limit) throw new TarError('there is too much after its end')
+}
+
+function compare(what: string, hasher: Bun.CryptoHasher, expected: string | undefined): void {
+  const actual = `sha256:${hasher.digest('hex')}`
+  if (expected !== undefined && actual !== expected)
+    throw new KataError('ROOTFS_DIGEST_MISMATCH', { what, actual, expected })
+}
+
+function explain(image: ArchivedImage, layer: ArchivedLayer, directory: string) {
+  return (cause: unknown): never => {
+    // A failed system call is about this host's disk; the codes of the catalogue say it already.
+    if (cause instanceof KataError && cause.code !== 'SYSCALL_FAILED') throw cause
+    if (cause instanceof TarError) {
+      const reason = `layer ${layer.diffId}: ${cause.message}`
+      throw new KataError('ROOTFS_ARCHIVE_INVALID', { path: image.path, reason }, { cause })
+    }
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new KataError('ROOTFS_UNPACK_FAILED', { what: layer.diffId, directory, reason }, { cause })
+  }
+}

@@ -1,0 +1,21 @@
+/** Extended headers of pax(1): records `LENGTH KEY=VALUE\n`, where LENGTH counts the whole record in bytes. */
+import { TarError } from './tar-header.ts'
+
+export type PaxRecords = ReadonlyMap<string, Buffer>
+
+/** @throws TarError. */
+export function parsePax(body: Buffer): PaxRecords {
+  const records = new Map<string, Buffer>()
+  for (let at = 0; at < body.length; ) {
+    const space = body.indexOf(0x20, at)
+    const digits = space < 0 ? '' : body.toString('latin1', at, space)
+    const length = /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : 0
+    const record = body.subarray(space + 1, at + length)
+    const equals = record.indexOf(0x3d)
+    if (at + length > body.length || equals <= 0 || record.at(-1) !== 0x0a)
+      throw new TarError('an extended header is malformed')
+    records.set(record.toString('utf8', 0, equals), record.subarray(equals + 1, -1))
+    at += length
+  }
+  return records
+}

@@ -1,0 +1,241 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { mount, unmount } from '../linux/mount.ts'
+import { openImageArchive } from './image-archive.ts'
+import { unpackImage } from './layer-cache.ts'
+import { type ResolvedRootfs, resolveRootfs, writableOverlay } from './rootfs.ts'
+import { makeOciArchive, makeTar, sha256 } from './testing.ts'
+
+let base: string
+let cache: string
+beforeEach(() => {
+  base = mkdtempSync('/var/tmp/kata-ts-rootfs-')
+  cache = join(base, 'cache')
+})
+afterEach(() => rmSync(base, { recursive: true }))
+
+const archive = (bytes: Buffer) => {
+  const path = join(base, 'image.tar')
+  writeFileSync(path, bytes)
+  return { kind: 'archive', path } as const
+}
+/** What a container would see. */
+function merged<T>(rootfs: ResolvedRootfs, look: (root: string) => T, name = 'c'): T {
+  const directory = join(base, name)
+  mkdirSync(join(directory, 'root'), { recursive: true })
+  const { type, source, options } = writableOverlay(rootfs.lowerDirs, directory)
+  const target = join(directory, 'root')
+  mount({ source, target, type, data: options.join(',') })
+  try {
+    return look(target)
+  } finally {
+    unmount(target)
+  }
+}
+const busybox = { kind: 'embedded', busybox: readFileSync('/usr/bin/busybox') } as const
+const lower = makeTar([
+  { name: 'etc/', type: '5', mode: 0o755 },
+  { name: 'etc/a', content: 'lower' },
+  { name: 'etc/b', content: 'lower' },
+  { name: 'opt/', type: '5', mode: 0o755 },
+  { name: 'opt/old', content: 'lower' },
+])
+const upper = makeTar([
+  { name: 'etc/', type: '5', mode: 0o755 },
+  { name: 'etc/.wh.a' },
+  { name: 'etc/b', content: 'upper' },
+  { name: 'opt/', type: '5', mode: 0o755 },
+  { name: 'opt/.wh..wh..opq' },
+  { name: 'opt/new', content: 'upper' },
+])
+
+test('an OCI archive: gzip in two members and zstd, whiteouts, configuration', async () => {
+  const half = 700
+  const gzip = Buffer.concat([gzipSync(lower.subarray(0, half)), gzipSync(lower.subarray(half))])
+  const config = { Entrypoint: ['/e'], Cmd: ['c'], Env: ['A=b', 'bad'], WorkingDir: '/w', User: 'u:g' }
+  const layers = [
+    { tar: lower, stored: gzip },
+    { tar: upper, stored: Buffer.from(zstdCompressSync(upper)) },
+  ]
+  const rootfs = await resolveRootfs(archive(makeOciArchive(layers, config)), cache)
+  expect(rootfs.config).toEqual({
+    entrypoint: ['/e'],
+    cmd: ['c'],
+    env: ['A=b'],
+    workingDir: '/w',
+    user: 'u:g',
+  })
+  merged(rootfs, (root) => {
+    expect(readdirSync(`${root}/etc`)).toEqual(['b'])
+    expect(readFileSync(`${root}/etc/b`, 'utf8')).toBe('upper')
+    expect(readdirSync(`${root}/opt`)).toEqual(['new'])
+  })
+})
+
+test('a docker archive without an OCI index, its second layer a link to the first file', async () => {
+  const config = Buffer.from(
+    JSON.stringify({ config: { Cmd: ['x'] }, rootfs: { diff_ids: [sha256(lower), sha256(lower)] } }),
+  )
+  const bytes = makeTar([
+    { name: 'config.json', content: config },
+    { name: '1/layer.tar', content: lower },
+    { name: '2/layer.tar', type: '2', linkName: '../1/layer.tar' },
+    {
+      name: 'manifest.json',
+      content: JSON.stringify([{ Config: 'config.json', Layers: ['1/layer.tar', '2/layer.tar'] }]),
+    },
+  ])
+  const rootfs = await resolveRootfs(archive(bytes), cache)
+  expect(rootfs.config.cmd).toEqual(['x'])
+  merged(rootfs, (root) => expect(readFileSync(`${root}/etc/a`, 'utf8')).toBe('lower'))
+})
+
+test('an archive made by tar(1) from real files', async () => {
+  const tree = join(base, 'tree')
+  mkdirSync(join(tree, 'd'.repeat(90), 'e'.repeat(90)), { recursive: true })
+  writeFileSync(join(tree, 'd'.repeat(90), 'e'.repeat(90), 'f'), 'deep')
+  for (const format of ['gnu', 'pax', 'ustar']) {
+    const tar = Bun.spawnSync(['tar', `--format=${format}`, '-C', tree, '-c', '.']).stdout
+    const rootfs = await resolveRootfs(archive(makeOciArchive([{ tar: Buffer.from(tar) }])), cache)
+    const path = `${'d'.repeat(90)}/${'e'.repeat(90)}/f`
+    merged(rootfs, (root) => expect(readFileSync(`${root}/${path}`, 'utf8')).toBe('deep'), format)
+  }
+})
+
+test('a layer that is there already is not unpacked again', async () => {
+  const source = archive(makeOciArchive([{ tar: lower }, { tar: upper }]))
+  const first = await resolveRootfs(source, cache)
+  const inodes = first.lowerDirs.map((path) => lstatSync(path).ino)
+  const second = await resolveRootfs(source, cache)
+  expect(second.lowerDirs.map((path) => lstatSync(path).ino)).toEqual(inodes)
+})
+
+test('several at once make one', async () => {
+  const source = archive(makeOciArchive([{ tar: lower }]))
+  const all = await Promise.all([1, 2, 3].map(() => resolveRootfs(source, cache)))
+  expect(new Set(all.map(({ lowerDirs }) => lowerDirs.join())).size).toBe(1)
+  expect(readdirSync(`${cache}/layers`)).toHaveLength(1)
+})
+
+test.each<[string, string, () => Buffer]>([
+  [
+    'a layer with another content than its digest',
+    'ROOTFS_DIGEST_MISMATCH',
+    () => {
+      const stored = gzipSync(lower)
+      return makeOciArchive([{ tar: lower, stored }], {}, (files) =>
+        files.set(`blobs/sha256/${sha256(stored).slice(7)}`, gzipSync(upper)),
+      )
+    },
+  ],
+  [
+    'a layer whose uncompressed form is not the recorded one',
+    'ROOTFS_DIGEST_MISMATCH',
+    () => makeOciArchive([{ tar: lower, stored: gzipSync(upper) }]),
+  ],
+  [
+    'a changed index',
+    'ROOTFS_ARCHIVE_INVALID',
+    () =>
+      makeOciArchive([{ tar: lower }], {}, (files) =>
+        files.set('index.json', Buffer.from('{"manifests":[{"digest":"../../x"}]}')),
+      ),
+  ],
+  [
+    'another architecture',
+    'ROOTFS_ARCHIVE_INVALID',
+    () =>
+      makeOciArchive([{ tar: lower }], {}, (files) =>
+        files.set('index.json', Buffer.from('{"manifests":[{"platform":{"os":"plan9"}}]}')),
+      ),
+  ],
+  [
+    'a missing layer',
+    'ROOTFS_ARCHIVE_INVALID',
+    () =>
+      makeOciArchive([{ tar: lower }], {}, (files) => files.delete(`blobs/sha256/${sha256(lower).slice(7)}`)),
+  ],
+  [
+    'damaged compression',
+    'ROOTFS_ARCHIVE_INVALID',
+    () => makeOciArchive([{ tar: lower, stored: Buffer.from(gzipSync(lower)).fill(0x55, 20, 60) }]),
+  ],
+  [
+    'a layer that is no tar',
+    'ROOTFS_ARCHIVE_INVALID',
+    () => makeOciArchive([{ tar: Buffer.alloc(2000, 'x') }]),
+  ],
+  ['an unsafe layer', 'ROOTFS_ARCHIVE_UNSAFE', () => makeOciArchive([{ tar: makeTar([{ name: '../x' }]) }])],
+  ['a compressed archive', 'ROOTFS_ARCHIVE_INVALID', () => gzipSync(makeOciArchive([{ tar: lower }]))],
+  ['no archive', 'ROOTFS_ARCHIVE_INVALID', () => Buffer.alloc(5000, 'no')],
+  ['an empty file', 'ROOTFS_ARCHIVE_INVALID', () => Buffer.alloc(0)],
+])('%s is refused and leaves nothing', async (_, code, bytes) => {
+  await expect(resolveRootfs(archive(bytes()), cache)).rejects.toThrow(new RegExp(`^\\[${code}\\]`))
+  expect(existsSync(`${cache}/layers`) ? readdirSync(`${cache}/layers`) : []).toEqual([])
+})
+
+test('a decompression bomb stops at the limit', async () => {
+  const tar = makeTar([{ name: 'zeros', content: Buffer.alloc(4 << 20) }])
+  const image = await openImageArchive(archive(makeOciArchive([{ tar, stored: gzipSync(tar) }])).path)
+  await expect(unpackImage(image, cache, { bytes: 1 << 20, entries: 9 })).rejects.toThrow(
+    /^\[ROOTFS_TOO_LARGE\]/,
+  )
+  expect(readdirSync(`${cache}/layers`)).toEqual([])
+})
+
+test('a directory is used as it is and never written to, whatever its name', async () => {
+  const path = join(base, 'a:b,c\\d')
+  mkdirSync(path)
+  writeFileSync(join(path, 'f'), 'lower')
+  symlinkSync(path, join(base, 'link'))
+  const rootfs = await resolveRootfs({ kind: 'directory', path: join(base, 'link') }, cache)
+  merged(rootfs, (root) => {
+    expect(readFileSync(`${root}/f`, 'utf8')).toBe('lower')
+    writeFileSync(`${root}/f`, 'changed')
+    rmSync(`${root}/f`)
+  })
+  expect(readFileSync(join(path, 'f'), 'utf8')).toBe('lower')
+})
+
+test('what is no directory or no file is a coded error', async () => {
+  for (const path of [join(base, 'none'), '/', '/etc/passwd'])
+    await expect(resolveRootfs({ kind: 'directory', path }, cache)).rejects.toThrow(/^\[ROOTFS_MISSING\]/)
+  const missing = { kind: 'archive', path: join(base, 'none') } as const
+  await expect(resolveRootfs(missing, cache)).rejects.toThrow(/^\[ROOTFS_MISSING\].*ENOENT/)
+})
+
+test('the embedded root file system runs, and what a killed attempt left is removed', async () => {
+  const left = `${cache}/rootfs/.making-4194305-x`
+  mkdirSync(left, { recursive: true })
+  const [rootfs, again] = await Promise.all([resolveRootfs(busybox, cache), resolveRootfs(busybox, cache)])
+  expect(again).toEqual(rootfs)
+  expect(existsSync(left)).toBe(false)
+  merged(rootfs, (root) => {
+    const { stdout } = Bun.spawnSync([
+      'chroot',
+      root,
+      '/bin/sh',
+      '-c',
+      'id -un; echo x | /usr/bin/wc -l; ls -ld /tmp',
+    ])
+    expect(stdout.toString()).toMatch(/^root\n1\ndrwxrwxrwt/)
+  })
+})
+
+test('busybox that does not run is a coded error and leaves nothing', async () => {
+  const broken = { kind: 'embedded', busybox: Buffer.from('#!/bin/false\n') } as const
+  await expect(resolveRootfs(broken, cache)).rejects.toThrow(/^\[ROOTFS_UNPACK_FAILED\]/)
+  expect(readdirSync(`${cache}/rootfs`)).toEqual([])
+})

@@ -1,0 +1,93 @@
+/** From what a person names to the layers of a root file system. None of them is ever written to. */
+import { chmodSync, chownSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import { embeddedRootfs } from './embedded-rootfs.ts'
+import { openImageArchive } from './image-archive.ts'
+import { emptyImageConfig, type ImageConfig } from './image-config.ts'
+import { unpackImage } from './layer-cache.ts'
+
+export type RootfsSource =
+  | { readonly kind: 'directory'; readonly path: string }
+  /** An OCI or docker archive. */
+  | { readonly kind: 'archive'; readonly path: string }
+  /** The bytes of a static busybox. */
+  | { readonly kind: 'embedded'; readonly busybox: Uint8Array }
+
+export interface ResolvedRootfs {
+  /** Topmost first. */
+  readonly lowerDirs: readonly string[]
+  readonly config: ImageConfig
+}
+
+/** A mount in containerd's form. */
+export interface OverlayMount {
+  readonly type: 'overlay'
+  readonly source: 'overlay'
+  readonly options: readonly string[]
+}
+
+/**
+ * `cacheDir` (for instance /var/lib/kata-ts) keeps unpacked layers.
+ *
+ * @throws KataError ROOTFS_MISSING and the other ROOTFS_ codes.
+ */
+export async function resolveRootfs(source: RootfsSource, cacheDir: string): Promise<ResolvedRootfs> {
+  switch (source.kind) {
+    case 'directory':
+      return { lowerDirs: [checkedDirectory(source.path)], config: emptyImageConfig }
+    case 'archive': {
+      const image = await openImageArchive(source.path)
+      return { lowerDirs: await unpackImage(image, cacheDir), config: image.config }
+    }
+    case 'embedded':
+      return { lowerDirs: [await embeddedRootfs(source.busybox, cacheDir)], config: emptyImageConfig }
+  }
+}
+
+/**
+ * An overlay whose writes go to `<directory>/upper`; makes that and the work directory. `directory` belongs to the
+ * container, exists, and is removed by its owner.
+ */
+export function writableOverlay(lowerDirs: readonly string[], directory: string): OverlayMount {
+  const upper = `${directory}/upper`
+  const work = `${directory}/work`
+  mkdirSync(upper, { mode: 0o755 })
+  mkdirSync(work, { mode: 0o700 })
+  // The root directory of an overlay is that of its upper layer.
+  const { mode, uid, gid } = statSync(lowerDirs[0]!)
+  chownSync(upper, uid, gid)
+  chmodSync(upper, mode & 0o7777)
+  return {
+    type: 'overlay',
+    source: 'overlay',
+    options: [
+      `lowerdir=${lowerDirs.map(escapeLayer).join(':')}`,
+      `upperdir=${escapeOption(upper)}`,
+      `workdir=${escapeOption(work)}`,
+    ],
+  }
+}
+
+/** In a list of layers colons separate, commas end the option, and a backslash protects both. */
+export function escapeLayer(path: string): string {
+  return path.replace(/[\\,:]/g, '\\$&')
+}
+
+function escapeOption(path: string): string {
+  return path.replace(/[\\,]/g, '\\$&')
+}
+
+function checkedDirectory(path: string): string {
+  const refuse = (reason: string, cause?: unknown): never => {
+    throw new KataError('ROOTFS_MISSING', { path, reason }, { cause })
+  }
+  let real = path
+  try {
+    real = realpathSync(path)
+  } catch (cause) {
+    refuse((cause as NodeJS.ErrnoException).code ?? String(cause), cause)
+  }
+  if (!lstatSync(real).isDirectory()) refuse('it is not a directory')
+  if (real === '/') refuse('the root of the host is not handed out')
+  return real
+}

@@ -1,0 +1,83 @@
+import { expect, test } from 'bun:test'
+import fc from 'fast-check'
+import { chunkSource } from './byte-source.ts'
+import { TarError } from './tar-header.ts'
+import { readTar } from './tar-reader.ts'
+import { makeTar } from './testing.ts'
+
+async function* pieces(bytes: Buffer, size: number) {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+async function readAll(bytes: Buffer, size = 512) {
+  const found: { name: string; content: string }[] = []
+  for await (const entry of readTar(chunkSource(pieces(bytes, size)))) {
+    const content: Buffer[] = []
+    for await (const piece of entry.content()) content.push(piece)
+    found.push({ name: entry.name, content: Buffer.concat(content).toString() })
+  }
+  return found
+}
+
+test('reads what was written, however it is cut into chunks', () =>
+  fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          name: fc.stringMatching(/^[a-z]{1,90}$/),
+          content: fc.stringMatching(/^[a-z]{0,1500}$/),
+        }),
+        {
+          maxLength: 5,
+        },
+      ),
+      fc.integer({ min: 1, max: 3000 }),
+      async (entries, size) => expect(await readAll(makeTar(entries), size)).toEqual(entries),
+    ),
+    { numRuns: 50 },
+  ))
+
+test('damaged bytes end in an error of its own or in entries, never in anything else', () => {
+  const intact = makeTar([
+    { name: 'a', content: 'one', pax: { path: 'longer', 'SCHILY.xattr.user.x': 'y' } },
+    { name: 'b', type: 'L', content: 'c'.repeat(200) },
+    { name: 'b', content: 'two' },
+  ])
+  return fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.nat(intact.length - 1), fc.nat(255)), { minLength: 1, maxLength: 6 }),
+      async (damage) => {
+        const bytes = Buffer.from(intact)
+        for (const [at, value] of damage) bytes[at] = value
+        await readAll(bytes).catch((error) => expect(error).toBeInstanceOf(TarError))
+      },
+    ),
+    { numRuns: 300 },
+  )
+})
+
+test('long names of GNU tar and pax', async () => {
+  const long = 'd/'.repeat(120)
+  expect(
+    await readAll(
+      makeTar([
+        { name: '././@LongLink', type: 'L', content: `${long}gnu\0` },
+        { name: 'short', content: '1' },
+        { name: 'short', content: '2', pax: { path: `${long}ä` } },
+        { name: 'short', content: '3' },
+      ]),
+    ),
+  ).toEqual([
+    { name: `${long}gnu`, content: '1' },
+    { name: `${long}ä`, content: '2' },
+    { name: 'short', content: '3' },
+  ])
+})
+
+test.each([
+  ['a sparse file', makeTar([{ name: 'a', pax: { 'GNU.sparse.major': '1' } }]), /sparse/],
+  ['an unknown type', makeTar([{ name: 'a', type: 'Z' }]), /unknown type/],
+  ['a wrong checksum', Buffer.from(makeTar([{ name: 'a' }])).fill('b', 0, 1), /checksum/],
+  ['a malformed extended header', makeTar([{ name: 'x', type: 'x', content: '999 a=b\n' }]), /malformed/],
+  ['a number that is none', makeTar([{ name: 'a', pax: { size: '-' } }]), /malformed/],
+])('%s is refused', (_, bytes, message) => expect(readAll(bytes)).rejects.toThrow(message))

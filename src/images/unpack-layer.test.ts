@@ -1,0 +1,200 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { getXattr } from '../linux/inode.ts'
+import { chunkSource } from './byte-source.ts'
+import { makeTar, type TestEntry } from './testing.ts'
+import { unpackLayer } from './unpack-layer.ts'
+
+let base: string
+let root: string
+beforeEach(() => {
+  // Not /tmp if that were a tmpfs without user attributes: the repository's file system has them.
+  base = mkdtempSync('/var/tmp/kata-ts-layer-')
+  root = join(base, 'layer')
+  mkdirSync(root)
+})
+afterEach(() => rmSync(base, { recursive: true }))
+
+async function* pieces(bytes: Buffer, size: number) {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+const unpackBytes = (bytes: Buffer, limits = { bytes: 1 << 20, entries: 100 }) =>
+  unpackLayer(chunkSource(pieces(bytes, 700)), root, 'test', limits)
+const unpack = (...entries: TestEntry[]) => unpackBytes(makeTar(entries))
+const at = (path: string) => join(root, path)
+
+test('content, owner, mode with set-uid bit, time, links and capabilities are kept', async () => {
+  const capability = '\x01\0\0\x02\0\x04\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+  await unpack(
+    { name: './', type: '5', mode: 0o711 },
+    { name: 'bin/', type: '5', mode: 0o755 },
+    { name: 'bin/su', content: 'x'.repeat(3000), mode: 0o4755, uid: 7 },
+    { name: 'bin/hard', type: '1', linkName: 'bin/su' },
+    { name: 'bin/soft', type: '2', linkName: '/etc/shadow' },
+    { name: 'bin/ping', pax: { 'SCHILY.xattr.security.capability': capability, 'SCHILY.xattr.user.a': 'b' } },
+    { name: 'pipe', type: '6', mode: 0o620 },
+  )
+  expect(lstatSync(root).mode & 0o7777).toBe(0o711)
+  const su = lstatSync(at('bin/su'))
+  expect([su.mode & 0o7777, su.uid, su.size, su.nlink, su.mtimeMs]).toEqual([0o4755, 7, 3000, 2, 1e12])
+  expect(lstatSync(at('bin/hard')).ino).toBe(su.ino)
+  expect(readlinkSync(at('bin/soft'))).toBe('/etc/shadow')
+  expect(getXattr(at('bin/ping'), 'security.capability').toString('latin1')).toBe(capability)
+  expect(getXattr(at('bin/ping'), 'user.a').toString()).toBe('b')
+  expect(lstatSync(at('pipe')).isFIFO()).toBe(true)
+  expect(lstatSync(at('bin')).mtimeMs).toBe(1e12)
+})
+
+test('whiteouts become overlay’s own', async () => {
+  await unpack(
+    { name: 'dir/', type: '5' },
+    { name: 'dir/.wh.gone' },
+    { name: 'dir/.wh..wh..opq' },
+    { name: 'dir/.wh..wh.plnk' },
+    { name: 'dir/kept' },
+    { name: 'dir/.wh.kept' },
+  )
+  expect(readdirSync(at('dir')).sort()).toEqual(['gone', 'kept'])
+  const gone = lstatSync(at('dir/gone'))
+  expect([gone.isCharacterDevice(), gone.rdev]).toEqual([true, 0])
+  expect(lstatSync(at('dir/kept')).isFile()).toBe(true)
+  expect(getXattr(at('dir'), 'trusted.overlay.opaque').toString()).toBe('y')
+})
+
+test('device nodes and the attributes that steer an overlay are left out', async () => {
+  await unpack(
+    { name: 'sda', type: '4' },
+    { name: 'null', type: '3' },
+    {
+      name: 'dir/',
+      type: '5',
+      pax: { 'SCHILY.xattr.trusted.overlay.redirect': '/', 'SCHILY.xattr.user.overlay.opaque': 'y' },
+    },
+  )
+  expect(readdirSync(root)).toEqual(['dir'])
+  expect(() => getXattr(at('dir'), 'trusted.overlay.redirect')).toThrow('ENODATA')
+  expect(() => getXattr(at('dir'), 'user.overlay.opaque')).toThrow('ENODATA')
+})
+
+test('of two entries with one name the last counts', async () => {
+  await unpack(
+    { name: 'a', type: '2', linkName: 'b' },
+    { name: 'a', content: 'file' },
+    { name: 'd/', type: '5' },
+    { name: 'd/x' },
+    { name: 'd', content: 'now a file' },
+    { name: 'e' },
+    { name: 'e/', type: '5' },
+    { name: 'e/y' },
+  )
+  expect(readdirSync(root).sort()).toEqual(['a', 'd', 'e'])
+  expect(readFileSync(at('a'), 'utf8')).toBe('file')
+  expect(readFileSync(at('d'), 'utf8')).toBe('now a file')
+  expect(readdirSync(at('e'))).toEqual(['y'])
+})
+
+test('an absolute name means the root of the layer', async () => {
+  await unpack({ name: '/etc/kata-ts-test', content: 'x' })
+  expect(existsSync('/etc/kata-ts-test')).toBe(false)
+  expect(readFileSync(at('etc/kata-ts-test'), 'utf8')).toBe('x')
+})
+
+describe('nothing leaves the layer', () => {
+  const outside = () => join(base, 'outside')
+  beforeEach(() => {
+    mkdirSync(outside())
+    writeFileSync(join(outside(), 'victim'), 'untouched')
+  })
+  afterEach(() => {
+    expect(readdirSync(outside())).toEqual(['victim'])
+    expect(readFileSync(join(outside(), 'victim'), 'utf8')).toBe('untouched')
+    expect(lstatSync(join(outside(), 'victim')).nlink).toBe(1)
+    expect(readdirSync(base).sort()).toEqual(['layer', 'outside'])
+  })
+
+  test('positive control: the same entries are accepted without the trick', () =>
+    unpack(
+      { name: 'd/', type: '5' },
+      { name: 'd/victim', content: 'x' },
+      { name: 'h', type: '1', linkName: 'd/victim' },
+    ))
+
+  test.each<[string, RegExp, () => TestEntry[]]>([
+    ['a path upwards', /upwards/, () => [{ name: '../outside/victim', content: 'x' }]],
+    ['a path upwards inside', /upwards/, () => [{ name: 'a/../../outside/victim', content: 'x' }]],
+    [
+      'through an absolute symlink',
+      /symbolic link/,
+      () => [
+        { name: 's', type: '2', linkName: outside() },
+        { name: 's/victim', content: 'x' },
+      ],
+    ],
+    [
+      'through a relative symlink',
+      /symbolic link/,
+      () => [
+        { name: 's', type: '2', linkName: '../outside' },
+        { name: 's/new', content: 'x' },
+      ],
+    ],
+    ['a hard link upwards', /upwards/, () => [{ name: 'h', type: '1', linkName: '../outside/victim' }]],
+    [
+      'a hard link through a symlink',
+      /symbolic link/,
+      () => [
+        { name: 's', type: '2', linkName: outside() },
+        { name: 'h', type: '1', linkName: 's/victim' },
+      ],
+    ],
+    [
+      'a hard link to what only the host has',
+      /does not hold/,
+      () => [{ name: 'h', type: '1', linkName: join(outside(), 'victim') }],
+    ],
+    [
+      'a whiteout through a symlink',
+      /symbolic link/,
+      () => [{ name: 's', type: '2', linkName: outside() }, { name: 's/.wh.victim' }],
+    ],
+    ['a whiteout of the parent', /hides no name/, () => [{ name: 'd/.wh...' }]],
+    ['a pax path upwards', /upwards/, () => [{ name: 'a', pax: { path: '../outside/victim' } }]],
+    ['a name with a NUL byte', /NUL/, () => [{ name: 'a', pax: { path: 'x\0y' } }]],
+    ['a symlink as the root', /root directory/, () => [{ name: './', type: '2', linkName: outside() }]],
+  ])('%s is refused', (_, reason, entries) => {
+    expect(unpack(...entries())).rejects.toThrow(/^\[ROOTFS_ARCHIVE_UNSAFE\]/)
+    return expect(unpack(...entries())).rejects.toThrow(reason)
+  })
+
+  test('a file is not written through a symlink of its name', async () => {
+    await unpack({ name: 's', type: '2', linkName: join(outside(), 'victim') }, { name: 's', content: 'x' })
+    expect(lstatSync(at('s')).isFile()).toBe(true)
+  })
+  test('a directory of a symlink’s name replaces it', async () => {
+    await unpack({ name: 's', type: '2', linkName: outside() }, { name: 's/', type: '5' }, { name: 's/new' })
+    expect(readdirSync(at('s'))).toEqual(['new'])
+  })
+})
+
+test('limits bind', () => {
+  const tar = makeTar([{ name: 'a', content: 'x'.repeat(1000) }, { name: 'b' }])
+  expect(unpackBytes(tar, { bytes: 999, entries: 9 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*999 bytes/)
+  expect(unpackBytes(tar, { bytes: 1000, entries: 1 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*1 entries/)
+  return unpackBytes(tar, { bytes: 1000, entries: 2 })
+})
+
+test('a cut archive is an error', () => {
+  const tar = makeTar([{ name: 'a', content: 'x'.repeat(1000) }])
+  return expect(unpackBytes(tar.subarray(0, 1024))).rejects.toThrow('ends too early')
+})

@@ -1,0 +1,45 @@
+/** A process in the guest behind the agent's calls. An empty exec id means the container's init process. */
+import type { AgentClient } from '../agent/client.ts'
+import { pumpInput, pumpOutput } from '../agent/stdio.ts'
+import type { GuestProcess, OutputStream } from './guest-process.ts'
+
+export class AgentProcess implements GuestProcess {
+  readonly #agent: AgentClient
+  readonly #ids: { containerId: string; execId: string }
+  readonly #launch: () => Promise<unknown>
+
+  /** `launch` is the call that starts it: StartContainer or ExecProcess. */
+  constructor(
+    agent: AgentClient,
+    ids: { containerId: string; execId: string },
+    launch: () => Promise<unknown>,
+  ) {
+    this.#agent = agent
+    this.#ids = ids
+    this.#launch = launch
+  }
+
+  async start(): Promise<void> {
+    await this.#launch()
+  }
+
+  async wait(): Promise<number> {
+    return (await this.#agent.waitProcess(this.#ids)).status
+  }
+
+  async signal(signal: number): Promise<void> {
+    await this.#agent.signalProcess({ ...this.#ids, signal })
+  }
+
+  async resize({ rows, columns }: { rows: number; columns: number }): Promise<void> {
+    await this.#agent.ttyWinResize({ ...this.#ids, row: rows, column: columns })
+  }
+
+  output(stream: OutputStream, sink: (chunk: Uint8Array) => Promise<void>): Promise<void> {
+    return pumpOutput(this.#agent, this.#ids, stream, sink)
+  }
+
+  input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
+    return pumpInput(this.#agent, this.#ids, chunks)
+  }
+}

@@ -1,0 +1,237 @@
+/** From nothing to a running pod: every step in its order, each taking written down before it is taken. */
+import { closeSync, mkdirSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type AgentConnection, connectAgent } from '../agent/connection.ts'
+import type { Config } from '../config/config.ts'
+import { requireConfiguredFiles } from '../config/configured-files.ts'
+import { KataError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { processRef } from '../linux/proc.ts'
+import type { Logger } from '../log.ts'
+import { rootIdentity, takeIdentity } from '../rootless/identity.ts'
+import type { Identity } from '../rootless/launch-spec.ts'
+import { makePrivateDir } from '../rootless/private-dir.ts'
+import { createHostShare } from '../sharing/host-share.ts'
+import type { Share } from '../sharing/share.ts'
+import type { ShareDaemon } from '../sharing/share-daemon.ts'
+import { createShareTree } from '../sharing/share-tree.ts'
+import { startVirtiofsd } from '../sharing/virtiofsd.ts'
+import { chooseAccelerator } from '../vmm/accelerator.ts'
+import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
+import { guestSilentError, vmEndError } from '../vmm/end-error.ts'
+import { probeKvm } from '../vmm/qemu/kvm-probe.ts'
+import { createQemu } from '../vmm/qemu/qemu.ts'
+import type { Vmm, VmSpec } from '../vmm/vmm.ts'
+import { writeFacts } from './facts.ts'
+import { startGuest } from './guest.ts'
+import { ownerResource } from './owner.ts'
+import { type SandboxPaths, sandboxPaths } from './paths.ts'
+import { Sandbox } from './sandbox.ts'
+import { openLedger } from './teardown.ts'
+import { recordTimings } from './timings.ts'
+import { treeResource } from './tree.ts'
+
+export interface SandboxRequest {
+  readonly id: string
+  readonly namespace: string
+  /** Usually `/run/kata-ts`. */
+  readonly runDir: string
+  readonly hostname: string
+  readonly config: Config
+  readonly log: Logger
+}
+
+/**
+ * Creates the sandbox and waits until its guest answers. Whatever fails, nothing of it is left.
+ *
+ * @throws KataError of the step that failed.
+ */
+export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
+  const { runDir, namespace, id, log } = request
+  const paths = sandboxPaths(runDir, namespace, id)
+  requireConfiguredFiles(request.config)
+  claimStateDir(paths)
+  const ledger = openLedger(paths, log)
+  try {
+    return await build(request, paths, ledger)
+  } catch (error) {
+    log.error('start failed', { error: String(error) })
+    await ledger.releaseAll()
+    rmSync(paths.stateDir, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledger): Promise<Sandbox> {
+  const { id, namespace, config, log } = request
+  const { hypervisor } = config
+  const timings = recordTimings()
+  const shim = processRef(process.pid)!
+  await ledger.take(ownerResource, shim, () => {})
+
+  const assets = resolveAssets(config)
+  const verified = settled(timings.measure('verify image', () => assets.verify()))
+  const { identity, privateDir } = await timings.measure('user', () => takeUser(request, paths, ledger))
+  const spec = machineSpec(request, paths, assets, identity, privateDir)
+  const choice = await timings.measure('accelerator', () =>
+    chooseAccelerator({
+      configured: hypervisor.accelerator,
+      kernel: assets.kernel,
+      qemuPath: hypervisor.path,
+      runDir: paths.runDir,
+      probe: () => probeKvm({ spec: { ...spec, accelerator: 'kvm' }, config, ledger, log }),
+      log,
+    }),
+  )
+  const { share, daemon } = await timings.measure('virtiofsd', () =>
+    startShare(request, paths, ledger, privateDir),
+  )
+  // No guest code runs from a kernel that is not the one that was built.
+  await verified()
+
+  const socket = share.connect()
+  const vmm = createQemu({
+    spec: {
+      ...spec,
+      accelerator: choice.accelerator,
+      share: { tag: share.tag, socket, queueSize: hypervisor.virtioFsQueueSize },
+    },
+    config,
+    ledger,
+    log,
+  })
+  const { ref } = await timings.measure('vmm', () => vmm.start()).finally(() => closeSync(socket))
+  const agent = await connectAgent(vmm.agent, { log })
+  await vmm.boot()
+  await timings.measure('guest boot', () => guestUp(vmm, agent, id, config.agent.dialTimeout, paths.stateDir))
+  const { kernelModules } = config.agent
+  const agentVersion = await timings.measure('guest sandbox', () =>
+    startGuest(agent, {
+      sandboxId: id,
+      hostname: request.hostname,
+      share,
+      kernelModules,
+      offlineVcpus: vmm.offlineVcpus,
+    }),
+  )
+  writeFacts(paths.facts, {
+    ...{ id, namespace, shimPid: shim.pid, vmmPid: ref.pid },
+    virtiofsdPids: daemon.processes.map(({ pid }) => pid),
+    ...{ rootless: hypervisor.rootless, user: identity.name, uid: identity.uid, gid: identity.gid },
+    groups: identity.groups,
+    account: hypervisor.rootless ? hypervisor.rootlessAccount : 'root',
+    privateDir,
+    vmm: hypervisor.path,
+    ...{ accelerator: choice.accelerator, acceleratorReason: choice.reason },
+    ...{ kernel: assets.kernel, initrd: assets.initrd, agentVersion },
+    ...{ vcpus: spec.vcpus, memoryMiB: spec.memoryMiB },
+    timings: timings.steps,
+  })
+  return new Sandbox({ id, config, paths, ledger, vmm, vmmProcess: ref, share, agent, log })
+}
+
+function machineSpec(
+  { id, config: { hypervisor } }: SandboxRequest,
+  { stateDir }: SandboxPaths,
+  { kernel, initrd }: GuestAssets,
+  identity: Identity,
+  privateDir: string,
+): Omit<VmSpec, 'accelerator'> {
+  return {
+    ...{ sandboxId: id, identity, privateDir, stateDir, kernel, initrd },
+    kernelParams: hypervisor.kernelParams,
+    vcpus: hypervisor.defaultVcpus,
+    maxVcpus: hypervisor.defaultMaxVcpus,
+    memoryMiB: hypervisor.defaultMemory,
+    maxMemoryMiB: hypervisor.defaultMaxMemory,
+  }
+}
+
+/**
+ * Waits until the guest's agent answers.
+ *
+ * @throws KataError VMM_GUEST_SILENT after `seconds`, or what became of the machine meanwhile; both with the last
+ *   words of its console.
+ */
+async function guestUp(
+  vmm: Vmm,
+  agent: AgentConnection,
+  id: string,
+  seconds: number,
+  log: string,
+): Promise<void> {
+  const over = new AbortController()
+  void vmm.ended.then((end) => over.abort(vmEndError(end, id, log)))
+  try {
+    await agent.waitReady({ timeoutMs: seconds * 1000, signal: over.signal })
+  } catch (error) {
+    if (!(error instanceof KataError && error.code === 'AGENT_UNREACHABLE')) throw error
+    throw guestSilentError(id, seconds, vmm.consoleTail())
+  }
+}
+
+/** Lets `work` run beside other steps: its failure is kept for whoever waits for it, and is never unhandled. */
+function settled<T>(work: Promise<T>): () => Promise<T> {
+  work.catch(() => {})
+  return () => work
+}
+
+/** The directory is the claim: of two starts of one name the second is refused. @throws KataError SANDBOX_EXISTS. */
+function claimStateDir({ runDir, stateDir }: SandboxPaths): void {
+  mkdirSync(runDir, { recursive: true, mode: 0o711 })
+  mkdirSync(dirname(stateDir), { recursive: true, mode: 0o700 })
+  try {
+    mkdirSync(stateDir, { mode: 0o700 })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+    throw new KataError('SANDBOX_EXISTS', { path: stateDir }, { cause })
+  }
+}
+
+/** The throw-away user with its private directory; with rootless off, root and a directory that only root enters. */
+async function takeUser(
+  { namespace, id, config, log }: SandboxRequest,
+  paths: SandboxPaths,
+  ledger: Ledger,
+): Promise<{ identity: Identity; privateDir: string }> {
+  const { hypervisor } = config
+  if (!hypervisor.rootless) {
+    mkdirSync(dirname(paths.rootVmDir), { recursive: true, mode: 0o700 })
+    await ledger.take(treeResource, { path: paths.rootVmDir }, () =>
+      mkdirSync(paths.rootVmDir, { mode: 0o700 }),
+    )
+    return { identity: rootIdentity(), privateDir: paths.rootVmDir }
+  }
+  const { identity, lease } = await takeIdentity(
+    ledger,
+    {
+      runDir: paths.runDir,
+      range: { base: hypervisor.rootlessUidBase, blocks: hypervisor.rootlessUidBlocks },
+      sandbox: `${namespace}/${id}`,
+      owner: processRef(process.pid)!,
+      account: hypervisor.rootlessAccount,
+      accelerator: hypervisor.accelerator,
+    },
+    log,
+  )
+  return { identity, privateDir: await makePrivateDir(ledger, lease) }
+}
+
+async function startShare(
+  { config }: SandboxRequest,
+  paths: SandboxPaths,
+  ledger: Ledger,
+  privateDir: string,
+): Promise<{ share: Share; daemon: ShareDaemon }> {
+  const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs } = config.hypervisor
+  const tree = await createShareTree(ledger, paths.stateDir)
+  const daemon = await startVirtiofsd(ledger, {
+    sharedDir: tree.exported,
+    stateDir: paths.stateDir,
+    privateDir,
+    program: virtioFsDaemon,
+    cache: virtioFsCache,
+    extraArgs: virtioFsExtraArgs,
+  })
+  return { share: createHostShare(ledger, tree, daemon), daemon }
+}

@@ -1,0 +1,35 @@
+/** What is known of a running sandbox, for `kata-ts inspect`, the demo and the tests: one JSON file of root's. */
+import { renameSync, writeFileSync } from 'node:fs'
+import type { Timing } from './timings.ts'
+
+export interface SandboxFacts {
+  readonly id: string
+  readonly namespace: string
+  readonly shimPid: number
+  readonly vmmPid: number
+  /** Processes of virtiofsd, the supervising one first. */
+  readonly virtiofsdPids: readonly number[]
+  readonly rootless: boolean
+  /** `kata-<n>`, or root. */
+  readonly user: string
+  readonly uid: number
+  readonly gid: number
+  readonly groups: readonly number[]
+  readonly account: string
+  readonly privateDir: string
+  readonly vmm: string
+  readonly accelerator: string
+  readonly acceleratorReason: string
+  readonly kernel: string
+  readonly initrd: string
+  readonly agentVersion: string
+  readonly vcpus: number
+  readonly memoryMiB: number
+  readonly timings: readonly Timing[]
+}
+
+/** Replaces the file as a whole, so that a reader never sees half of it. */
+export function writeFacts(path: string, facts: SandboxFacts): void {
+  writeFileSync(`${path}.tmp`, `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 })
+  renameSync(`${path}.tmp`, path)
+}

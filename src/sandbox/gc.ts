@@ -1,0 +1,79 @@
+/** `kata-ts gc`: whatever a crash, a lost run directory or a reboot left, found and released by the same teardown. */
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import { describeError } from '../errors.ts'
+import { isAlive } from '../linux/proc.ts'
+import { isListening } from '../linux/socket.ts'
+import type { Logger } from '../log.ts'
+import { sweepRootless } from '../rootless/sweep.ts'
+import type { UidRange } from '../rootless/uid-range.ts'
+import { reservedNames, type SandboxPaths, sandboxPaths } from './paths.ts'
+import { openLedger, ownerOf, teardown } from './teardown.ts'
+
+export interface Collected {
+  /** What was removed: a sandbox, a socket, an account and so on. */
+  readonly kind: string
+  readonly name: string
+  /** Why it is still there, when it could not be removed. */
+  readonly failure?: string
+}
+
+/** A sandbox without an owner that is younger than this is one that is being started. */
+const startGraceMs = 10_000
+
+/**
+ * Releases every sandbox whose shim is dead, and what has no sandbox at all: sockets, and uid reservations, accounts
+ * and private directories of `range`. Live sandboxes are left alone.
+ */
+export async function collectGarbage(options: {
+  runDir: string
+  range: UidRange
+  log: Logger
+}): Promise<Collected[]> {
+  const { runDir, range, log } = options
+  const collected: Collected[] = []
+  for (const { namespace, id, paths } of listSandboxes(runDir)) {
+    const owner = ownerOf(openLedger(paths, log))
+    if (owner === undefined ? isYoung(paths) : isAlive(owner)) continue
+    const failure = await teardown(paths, log).then(() => undefined, describeError)
+    collected.push({
+      kind: 'sandbox',
+      name: `${namespace}/${id}`,
+      ...(failure === undefined ? {} : { failure }),
+    })
+  }
+  for (const socket of names(`${runDir}/s`)) {
+    if (isListening(`${runDir}/s/${socket}`)) continue
+    rmSync(`${runDir}/s/${socket}`, { force: true })
+    collected.push({ kind: 'socket', name: `${runDir}/s/${socket}` })
+  }
+  for (const { name, found, error } of await sweepRootless({ runDir, range }, log)) {
+    collected.push({ kind: found, name, ...(error === undefined ? {} : { failure: error }) })
+  }
+  return collected
+}
+
+/** Every sandbox that has a state directory, alive or not. */
+export function listSandboxes(runDir: string): { namespace: string; id: string; paths: SandboxPaths }[] {
+  return names(runDir)
+    .filter((namespace) => !reservedNames.has(namespace) && isDirectory(`${runDir}/${namespace}`))
+    .flatMap((namespace) =>
+      names(`${runDir}/${namespace}`).map((id) => ({
+        namespace,
+        id,
+        paths: sandboxPaths(runDir, namespace, id),
+      })),
+    )
+}
+
+function isYoung({ stateDir }: SandboxPaths): boolean {
+  const created = statSync(stateDir, { throwIfNoEntry: false })?.birthtimeMs ?? 0
+  return Date.now() - created < startGraceMs
+}
+
+function names(directory: string): string[] {
+  return isDirectory(directory) ? readdirSync(directory) : []
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}

@@ -1,0 +1,16 @@
+/** A process in the guest, whichever way it was made: the init process of a container, or an exec. */
+
+export type OutputStream = 'stdout' | 'stderr'
+
+export interface GuestProcess {
+  start(): Promise<void>
+  /** The exit status: the process's own code, or 128 plus the signal that ended it. */
+  wait(): Promise<number>
+  signal(signal: number): Promise<void>
+  /** @throws when the process has no terminal. */
+  resize(size: { rows: number; columns: number }): Promise<void>
+  /** Hands every chunk of a stream to `sink`, one after the other, until its end. */
+  output(stream: OutputStream, sink: (chunk: Uint8Array) => Promise<void>): Promise<void>
+  /** Feeds the process's stdin until `chunks` ends, then closes it. */
+  input(chunks: AsyncIterable<Uint8Array>): Promise<void>
+}

@@ -1,0 +1,44 @@
+/** The first words with a guest that has just come up: its clock, its entropy, and what the sandbox is. */
+import type { AgentConnection } from '../agent/connection.ts'
+import type { Share } from '../sharing/share.ts'
+
+export interface GuestStart {
+  readonly sandboxId: string
+  readonly hostname: string
+  readonly share: Share
+  readonly kernelModules: readonly string[]
+  /** Processors to bring online now: the machine booted with one to be quick. */
+  readonly offlineVcpus: number
+}
+
+/** Bytes of host entropy given to the guest at start. */
+const seedBytes = 64
+/** The kernel's limit (HOST_NAME_MAX); longer names are cut as in Kata. */
+const maxHostname = 64
+
+/** Returns the agent's version. */
+export async function startGuest({ agent, health }: AgentConnection, start: GuestStart): Promise<string> {
+  const now = Date.now()
+  const [version] = await Promise.all([
+    health.version({}),
+    agent.setGuestDateTime({ sec: BigInt(Math.floor(now / 1000)), usec: BigInt((now % 1000) * 1000) }),
+    agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(seedBytes)) }),
+  ])
+  await agent.createSandbox({
+    sandboxId: start.sandboxId,
+    hostname: start.hostname.slice(0, maxHostname),
+    storages: [
+      { driver: 'virtio-fs', source: start.share.tag, fstype: 'virtiofs', mountPoint: start.share.guestPath },
+    ],
+    kernelModules: start.kernelModules.map(parseModule),
+  })
+  if (start.offlineVcpus > 0)
+    await agent.onlineCPUMem({ nbCpus: start.offlineVcpus, cpuOnly: true, wait: true })
+  return version.agentVersion
+}
+
+/** `name parameter...`, as `kernel_modules` of the configuration writes it. */
+function parseModule(line: string): { name: string; parameters: string[] } {
+  const [name = '', ...parameters] = line.trim().split(/\s+/)
+  return { name, parameters }
+}

@@ -1,0 +1,43 @@
+/** Where a sandbox keeps what is root's. Only what the VMM must open lies elsewhere, in its private directory. */
+import { KataError } from '../errors.ts'
+
+export const defaultRunDir = '/run/kata-ts'
+
+export interface SandboxPaths {
+  /** `/run/kata-ts`: leases, shim sockets, accelerator memory. */
+  readonly runDir: string
+  /** `<runDir>/<namespace>/<id>`, 0700 root: everything of one sandbox. */
+  readonly stateDir: string
+  readonly ledger: string
+  /** Facts for `kata-ts inspect`. */
+  readonly facts: string
+  /** Stands in for `/run/user/<uid>` when the VMM runs as root; short because socket paths are limited. */
+  readonly rootVmDir: string
+}
+
+/** containerd's rule for identifiers; they become path components, so nothing else may pass. */
+const identifier = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,75}$/
+
+/** Names in the run directory that are not namespaces: shim sockets, uid reservations, root VMMs' directories. */
+export const reservedNames: ReadonlySet<string> = new Set(['s', 'uids', 'vm'])
+
+/** @throws KataError ID_INVALID. */
+export function sandboxPaths(runDir: string, namespace: string, id: string): SandboxPaths {
+  for (const value of [namespace, id]) {
+    if (!identifier.test(value) || (value === namespace && reservedNames.has(value)))
+      throw new KataError('ID_INVALID', { id: value })
+  }
+  const stateDir = `${runDir}/${namespace}/${id}`
+  return {
+    runDir,
+    stateDir,
+    ledger: `${stateDir}/ledger.jsonl`,
+    facts: `${stateDir}/sandbox.json`,
+    rootVmDir: `${runDir}/vm/${sandboxKey(namespace, id)}`,
+  }
+}
+
+/** A short, stable name for a sandbox, for paths whose length is limited. */
+export function sandboxKey(namespace: string, id: string): string {
+  return new Bun.CryptoHasher('sha256').update(`${namespace}/${id}`).digest('hex').slice(0, 24)
+}

@@ -1,0 +1,18 @@
+/** Every sort of thing that a sandbox can hold on the host, so that any process can release it from the ledger. */
+import type { ResourceKind } from '../ledger/ledger.ts'
+import { processResource } from '../ledger/process-resource.ts'
+import { rootlessKinds } from '../rootless/kinds.ts'
+import { directoryResource, mountResource } from '../sharing/resources.ts'
+import { virtiofsdResource } from '../sharing/virtiofsd.ts'
+import { ownerResource } from './owner.ts'
+import { treeResource } from './tree.ts'
+
+export const resourceKinds: readonly ResourceKind<never>[] = [
+  ownerResource,
+  treeResource,
+  processResource,
+  ...rootlessKinds,
+  directoryResource,
+  mountResource,
+  virtiofsdResource,
+]

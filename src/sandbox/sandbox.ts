@@ -1,0 +1,129 @@
+/** One pod: its machine, its share and its containers, from the moment the guest answers until nothing is left. */
+import { rmSync } from 'node:fs'
+import type { AgentConnection } from '../agent/connection.ts'
+import { toAgentSpec } from '../agent/oci-spec.ts'
+import type { Config } from '../config/config.ts'
+import { describeError, KataError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { ProcessRef } from '../linux/proc.ts'
+import type { Logger } from '../log.ts'
+import type { RootfsMount, Share } from '../sharing/share.ts'
+import type { Vmm } from '../vmm/vmm.ts'
+import { Container } from './container.ts'
+import { guestSpec, isHostBind } from './guest-spec.ts'
+import type { OciSpec } from './oci.ts'
+import type { SandboxPaths } from './paths.ts'
+
+export interface SandboxParts {
+  readonly id: string
+  readonly config: Config
+  readonly paths: SandboxPaths
+  readonly ledger: Ledger
+  readonly vmm: Vmm
+  readonly vmmProcess: ProcessRef
+  readonly share: Share
+  readonly agent: AgentConnection
+  readonly log: Logger
+}
+
+export interface ContainerRequest {
+  readonly id: string
+  readonly spec: OciSpec
+  /** Mounts that make up the root file system, as containerd describes them; none: `root.path` of the spec is it. */
+  readonly rootfs: readonly RootfsMount[]
+}
+
+/** How long the guest may take to end its processes and write back what it holds, milliseconds. */
+const farewellMs = 5000
+/** Longest piece of console that goes into an error. */
+const tailLength = 600
+
+export class Sandbox {
+  /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
+  readonly died: Promise<KataError>
+  readonly #parts: SandboxParts
+  #stopping: Promise<void> | undefined
+
+  constructor(parts: SandboxParts) {
+    this.#parts = parts
+    this.died = this.#watch()
+  }
+
+  get vmmPid(): number {
+    return this.#parts.vmmProcess.pid
+  }
+
+  /** Carries the container's files into the share and creates it in the guest, ready to be started. */
+  async createContainer({ id, spec, rootfs }: ContainerRequest): Promise<Container> {
+    const { agent, share, config } = this.#parts
+    try {
+      const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
+      const bindSources = await this.#shareBinds(id, spec)
+      const { disableGuestSeccomp } = config.runtime
+      const oci = toAgentSpec(guestSpec({ spec, rootfs: guestRootfs, bindSources, disableGuestSeccomp }))
+      const timeoutMs = config.runtime.createContainerTimeout * 1000
+      await agent.agent.createContainer({ containerId: id, execId: id, oci }, { timeoutMs })
+    } catch (error) {
+      await share.removeContainer(id)
+      throw error
+    }
+    return new Container(id, agent.agent, () => share.removeContainer(id))
+  }
+
+  /** Ends the machine and releases everything; every caller waits for the same, one teardown. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const { agent, vmm, ledger, paths, log } = this.#parts
+    // Lets the guest end its processes and write back its caches; a guest that does not answer gets no say.
+    await agent.agent
+      .destroySandbox({}, { timeoutMs: farewellMs })
+      .catch((error) => log.debug('no farewell from the guest', { error: describeError(error) }))
+    agent.close()
+    await vmm.stop()
+    await ledger.releaseAll()
+    rmSync(paths.stateDir, { recursive: true, force: true })
+    log.info('sandbox stopped')
+  }
+
+  async #shareBinds(containerId: string, spec: OciSpec): Promise<Map<number, string>> {
+    const sources = new Map<number, string>()
+    for (const [index, mount] of (spec.mounts ?? []).entries()) {
+      if (!isHostBind(mount)) continue
+      const options = mount.options ?? []
+      const path = await this.#parts.share.addBind(containerId, {
+        source: mount.source ?? '',
+        destination: mount.destination,
+        readonly: options.includes('ro'),
+        recursive: options.includes('rbind'),
+      })
+      sources.set(index, path)
+    }
+    return sources
+  }
+
+  /** The first of the sandbox's processes or connections to end names the cause. */
+  async #watch(): Promise<KataError> {
+    const { vmm, share, agent, id } = this.#parts
+    const reason = await Promise.race([
+      vmm.ended.then((end) => `the VMM ended (${end.reason})`),
+      share.exited.then(({ code, signal }) => `virtiofsd ended (${signal ?? `exit code ${code}`})`),
+      agent.closed.then((error) => `the guest agent went away (${error.message})`),
+    ])
+    if (this.#stopping !== undefined) return new Promise<never>(() => {})
+    return new KataError('SANDBOX_DIED', {
+      id,
+      reason,
+      tail: vmm.consoleTail().slice(-tailLength).trim() || '(empty)',
+    })
+  }
+}
+
+/** Without mounts from the client the bundle's own directory is the root file system. */
+function ownRootfs(spec: OciSpec): RootfsMount {
+  const source = spec.root?.path ?? ''
+  return { type: 'bind', source, options: ['rbind', spec.root?.readonly === true ? 'ro' : 'rw'] }
+}

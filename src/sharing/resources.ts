@@ -1,0 +1,37 @@
+/** What the share holds on the host, in a form that can be undone from disk alone. */
+import { lstatSync, rmdirSync, unlinkSync } from 'node:fs'
+import type { ResourceKind } from '../ledger/ledger.ts'
+import { unmountBelow } from '../linux/mount.ts'
+
+/** `owner` is the container the thing was made for, or empty for the sandbox's own. */
+export interface MountData {
+  readonly target: string
+  readonly owner: string
+}
+
+/**
+ * A mount. The mounts of a shim live in its own mount namespace: from anywhere else there is nothing to see and
+ * nothing to do, they go away with the namespace.
+ */
+export const mountResource: ResourceKind<MountData> = {
+  kind: 'mount',
+  release: ({ target }) => unmountBelow(target),
+}
+
+export interface PathData {
+  readonly path: string
+  readonly owner: string
+}
+
+/**
+ * A directory, or a file that only serves as a mount point. Removed with rmdir(2) or unlink(2), never recursively:
+ * if anything is mounted there, the kernel refuses (EBUSY) and what the mount shows stays untouched.
+ */
+export const directoryResource: ResourceKind<PathData> = {
+  kind: 'directory',
+  release: ({ path }) => {
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    if (stat?.isDirectory()) rmdirSync(path)
+    else if (stat !== undefined) unlinkSync(path)
+  },
+}

@@ -1,0 +1,37 @@
+/** The program that serves a share to the guest, however it is confined. */
+import type { ProcessRef } from '../linux/proc.ts'
+import type { ExitInfo } from '../rootless/launch-spec.ts'
+
+export interface ShareDaemon {
+  /**
+   * Hands over the one connection of the vhost-user front end; the receiver closes it. It was made before the VMM
+   * existed, so nobody could put another socket in its place.
+   *
+   * @throws KataError SHARE_CONNECTION_TAKEN at the second call.
+   */
+  connect(): number
+  /** Settles once the daemon is over, whether asked for or not. */
+  readonly exited: Promise<ExitInfo>
+  /** Its processes, the supervising one first. */
+  readonly processes: readonly ProcessRef[]
+  /** The last lines that it wrote. */
+  outputTail(): string
+  /** Ends all its processes and waits for them; safe to call again. */
+  stop(): Promise<void>
+}
+
+/** What is asked of a daemon. */
+export interface ShareDaemonSpec {
+  /** Directory to serve. */
+  readonly sharedDir: string
+  /** Root-owned directory of the sandbox, for the log. */
+  readonly stateDir: string
+  /** Where the listening socket `vhost-fs.sock` is bound, mode 0600 root. */
+  readonly privateDir: string
+  /** `virtio_fs_daemon`. */
+  readonly program: string
+  /** `virtio_fs_cache`. */
+  readonly cache: 'never' | 'metadata' | 'auto' | 'always'
+  /** `virtio_fs_extra_args`, appended. */
+  readonly extraArgs: readonly string[]
+}

@@ -1,0 +1,73 @@
+/**
+ * The host side of the share: `<stateDir>/share` holds one entry for each root file system and bind of the pod, and
+ * `<stateDir>/export` is a read-only view of it that the daemon serves. So the guest can write into what was mounted
+ * for it, and never into the tree itself (no planted entries, no filling of /run).
+ *
+ * `share` is a shared mount of a peer group of its own, `export` a slave of it: a mount made later under `share`
+ * appears under `export`, also in the mount namespace that the daemon makes for itself.
+ */
+import { closeSync, lstatSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { mount, mountFlags } from '../linux/mount.ts'
+import { bindTree, mountAttributes, openLocation } from '../linux/mount-tree.ts'
+import { directoryResource, mountResource } from './resources.ts'
+
+export interface ShareTree {
+  /** Where entries are mounted. */
+  readonly entries: string
+  /** What the daemon serves. */
+  readonly exported: string
+}
+
+/** Makes both directories and mounts, each through the ledger. @throws SyscallError from mount(2) and its kin. */
+export async function createShareTree(ledger: Ledger, stateDir: string): Promise<ShareTree> {
+  // The mount table shows real paths; the ledger must hold the same ones.
+  const base = realpathSync(stateDir)
+  const entries = `${base}/share`
+  const exported = `${base}/export`
+  await makeDirectory(ledger, entries, '')
+  await makeDirectory(ledger, exported, '')
+  await mountAt(ledger, entries, '', () => bind(entries, entries, 0))
+  mount({ source: 'none', target: entries, flags: mountFlags.shared })
+  const { ro, nosuid, nodev, noexec } = mountAttributes
+  await mountAt(ledger, exported, '', () => {
+    // A plain bind joins the peer group of `entries`; made a slave, it receives its mounts and keeps its own.
+    mount({ source: entries, target: exported, flags: mountFlags.bind })
+    mount({ source: 'none', target: exported, flags: mountFlags.slave })
+    const flags = mountFlags.bind | mountFlags.remount | ro | nosuid | nodev | noexec
+    mount({ source: 'none', target: exported, flags })
+  })
+  return { entries, exported }
+}
+
+/** Makes a directory of mode 0700. @throws KataError SHARE_ENTRY_TAKEN if the path exists. */
+export function makeDirectory(ledger: Ledger, path: string, owner: string): Promise<void> {
+  return makeEntry(ledger, path, owner, () => mkdirSync(path, { mode: 0o700 }))
+}
+
+/** Makes an empty file as a mount point for a file. @throws KataError SHARE_ENTRY_TAKEN if the path exists. */
+export function makeFile(ledger: Ledger, path: string, owner: string): Promise<void> {
+  return makeEntry(ledger, path, owner, () => writeFileSync(path, '', { mode: 0o600, flag: 'wx' }))
+}
+
+function makeEntry(ledger: Ledger, path: string, owner: string, make: () => void): Promise<void> {
+  // Checked before it is written down: releasing a taking that failed must not remove what is not ours.
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
+    throw new KataError('SHARE_ENTRY_TAKEN', { path })
+  return ledger.take(directoryResource, { path, owner }, make)
+}
+
+/** Runs `perform`, which mounts something on `target`, with the mount written down before. */
+export function mountAt(ledger: Ledger, target: string, owner: string, perform: () => void): Promise<void> {
+  return ledger.take(mountResource, { target, owner }, perform)
+}
+
+function bind(source: string, target: string, attributes: number): void {
+  const fd = openLocation(source)
+  try {
+    bindTree(fd, target, { attributes })
+  } finally {
+    closeSync(fd)
+  }
+}

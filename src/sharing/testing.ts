@@ -1,0 +1,34 @@
+/** For tests: a mount namespace of their own, so that nothing they mount is seen outside or outlives them. */
+import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { checked, libc } from '../linux/libc.ts'
+import { mount, mountFlags, unmountBelow } from '../linux/mount.ts'
+
+const CLONE_FS = 0x200
+const CLONE_NEWNS = 0x20000
+const SYS_setns = 308 // x86-64
+
+export interface MountSandbox {
+  /** An empty directory on a tmpfs. */
+  readonly directory: string
+  leave(): void
+}
+
+/** Moves this thread into a new mount namespace until `leave`. Needs root. */
+export function enterMountSandbox(): MountSandbox {
+  const directory = mkdtempSync('/tmp/kata-ts-share-')
+  const before = openSync('/proc/thread-self/ns/mnt', 'r')
+  checked(libc.unshare(CLONE_NEWNS), 'unshare mount namespace')
+  mount({ source: 'none', target: '/', flags: mountFlags.slave | mountFlags.rec })
+  mount({ source: 'tmpfs', target: directory, type: 'tmpfs' })
+  return {
+    directory,
+    leave() {
+      unmountBelow(directory)
+      // Threads started in the meantime share our working directory, and setns(2) wants that undone.
+      checked(libc.unshare(CLONE_FS), 'unshare working directory')
+      checked(libc.syscall(SYS_setns, before, CLONE_NEWNS, 0, 0, 0, 0), 'setns')
+      closeSync(before)
+      rmSync(directory, { recursive: true })
+    },
+  }
+}

@@ -1,0 +1,46 @@
+/** From the first Create of a task to a sandbox: which configuration applies, decided once, here. */
+import { applyAnnotations } from '../config/annotations.ts'
+import type { Config } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
+import { applyOverrides } from '../config/overrides.ts'
+import type { Logger } from '../log.ts'
+import { Options } from '../protocol/generated/containerd/runtime_options.ts'
+import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts'
+import { createSandbox } from '../sandbox/create.ts'
+import type { OciSpec } from '../sandbox/oci.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import { readOverrides } from './bundle.ts'
+import type { ShimFlags } from './flags.ts'
+
+const optionsTypeUrl = 'runtimeoptions.v1.Options'
+
+export async function createSandboxForTask(input: {
+  flags: ShimFlags
+  runDir: string
+  request: CreateTaskRequest
+  spec: OciSpec
+  log: Logger
+}): Promise<Sandbox> {
+  const { flags, runDir, request, spec, log } = input
+  return createSandbox({
+    id: flags.id,
+    namespace: flags.namespace,
+    runDir,
+    hostname: spec.hostname ?? '',
+    config: decideConfig(request, spec, log),
+    log,
+  })
+}
+
+/** File, then the pod's annotations through the operator's allow-list, then the operator at the command line. */
+function decideConfig(request: CreateTaskRequest, spec: OciSpec, log: Logger): Config {
+  const file = configPath(request)
+  const loaded = loadConfig({ ...(file === '' ? {} : { file }), env: process.env, log })
+  const annotated = applyAnnotations(loaded, spec.annotations ?? {}, log)
+  return applyOverrides(annotated, readOverrides(request.bundle))
+}
+
+function configPath({ options }: CreateTaskRequest): string {
+  if (options?.typeUrl !== optionsTypeUrl) return ''
+  return Options.decode(options.value).configPath
+}

@@ -1,0 +1,38 @@
+import { expect, test } from 'bun:test'
+import { parseShimFlags } from './flags.ts'
+
+test('reads the flags as containerd writes them', () => {
+  const flags = parseShimFlags(
+    '-namespace k8s.io -address /run/c.sock -publish-binary /usr/bin/containerd -id abc -debug start'.split(
+      ' ',
+    ),
+  )
+  expect(flags).toMatchObject({
+    action: 'start',
+    namespace: 'k8s.io',
+    id: 'abc',
+    address: '/run/c.sock',
+    publishBinary: '/usr/bin/containerd',
+    debug: true,
+  })
+})
+
+test('takes one dash, two dashes and equal signs alike', () => {
+  const flags = parseShimFlags(['--namespace=n', '-id=i', '--bundle', '/b', 'delete'])
+  expect(flags).toMatchObject({ action: 'delete', namespace: 'n', id: 'i', bundle: '/b' })
+})
+
+test('version and info need nothing else', () => {
+  expect(parseShimFlags(['-v']).action).toBe('version')
+  expect(parseShimFlags(['-info']).action).toBe('info')
+})
+
+test.each([
+  [['-namespace', 'n', 'start'], '-id needs a value'],
+  [['-namespace', 'n', '-id', 'i'], 'no action'],
+  [['-namespace', 'n', '-id', 'i', 'begin'], 'unknown action begin'],
+  [['-colour', 'red', 'start'], 'unknown flag -colour'],
+  [['-namespace', 'n', 'start', '-id'], '-id needs a value'],
+])('refuses %j', (argv, message) => {
+  expect(() => parseShimFlags(argv)).toThrow(message)
+})

@@ -1,0 +1,69 @@
+/**
+ * The command line that containerd gives a shim (containerd runtime/v2 README): Go-style flags with one or two
+ * dashes, `-name value` or `-name=value`, then one action.
+ */
+import { KataError } from '../errors.ts'
+
+export type ShimAction = 'start' | 'delete' | 'serve' | 'version' | 'info'
+
+export interface ShimFlags {
+  readonly action: ShimAction
+  readonly namespace: string
+  readonly id: string
+  /** containerd's socket; empty when the command line is the client. */
+  readonly address: string
+  readonly publishBinary: string
+  readonly bundle: string
+  readonly debug: boolean
+  /** Root of our run-time state; only our own command line and tests set it. */
+  readonly runDir: string | undefined
+}
+
+const withValue = new Set(['namespace', 'id', 'address', 'publish-binary', 'bundle', 'socket', 'run-dir'])
+const switches: Record<string, ShimAction | 'debug'> = {
+  v: 'version',
+  version: 'version',
+  info: 'info',
+  debug: 'debug',
+}
+
+/** @throws KataError SHIM_USAGE naming the flag. */
+export function parseShimFlags(argv: readonly string[]): ShimFlags {
+  const values = new Map<string, string>()
+  let action: ShimAction | undefined
+  let debug = false
+  for (let index = 0; index < argv.length; index++) {
+    const argument = argv[index]!
+    const flag = /^--?([a-z-]+)(?:=(.*))?$/s.exec(argument)
+    if (flag === null) {
+      if (argument !== 'start' && argument !== 'delete' && argument !== 'serve')
+        throw usage(`unknown action ${argument}`)
+      action = argument
+      continue
+    }
+    const [, name = '', inline] = flag
+    const meaning = switches[name]
+    if (meaning === 'debug') debug = inline !== 'false'
+    else if (meaning !== undefined) action = meaning
+    else if (!withValue.has(name)) throw usage(`unknown flag -${name}`)
+    else values.set(name, inline ?? argv[++index] ?? missing(name))
+  }
+  if (action === undefined) throw usage('no action given')
+  const required = action === 'version' || action === 'info' ? [] : ['namespace', 'id']
+  for (const name of required) if (!values.get(name)) missing(name)
+  return {
+    action,
+    namespace: values.get('namespace') ?? '',
+    id: values.get('id') ?? '',
+    address: values.get('address') ?? '',
+    publishBinary: values.get('publish-binary') ?? '',
+    bundle: values.get('bundle') ?? '',
+    debug,
+    runDir: values.get('run-dir'),
+  }
+}
+
+const usage = (problem: string): KataError => new KataError('SHIM_USAGE', { problem })
+const missing = (name: string): never => {
+  throw usage(`flag -${name} needs a value`)
+}

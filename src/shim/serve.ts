@@ -1,0 +1,72 @@
+/** The daemon: serves the Task service of one sandbox on the socket that `start` bound, until its client is done. */
+import { rmSync, writeFileSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import { createLogger, type Logger } from '../log.ts'
+import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
+import { defaultRunDir } from '../sandbox/paths.ts'
+import { listen } from '../ttrpc/bun.ts'
+import { type Status, serve, service } from '../ttrpc/ttrpc.ts'
+import { createSandboxForTask } from './create-sandbox.ts'
+import type { ShimFlags } from './flags.ts'
+import { shimSocketPath } from './start.ts'
+import { TaskService } from './task-service.ts'
+
+/** `start` hands the listening socket over as the first descriptor after the standard streams. */
+const listenerFd = 3
+/** A shim that nobody ever asked for anything ends by itself: its client died before it could connect. */
+const idleStartMs = 60_000
+
+export async function serveShim(flags: ShimFlags): Promise<number> {
+  const runDir = flags.runDir ?? defaultRunDir
+  const log = createLogger({
+    level: flags.debug ? 'debug' : 'info',
+    fields: { sandbox: flags.id, subsystem: 'shim' },
+  })
+  const tasks = new TaskService({
+    sandboxId: flags.id,
+    createSandbox: (request, spec) => createSandboxForTask({ flags, runDir, request, spec, log }),
+    onSandboxDied: (error) => reportDeath(flags.bundle, error, log),
+    log,
+  })
+  const terminated = new Promise<void>((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+  // Its own session already; a closed terminal is no reason to end.
+  process.on('SIGHUP', () => {})
+  const idle = Promise.withResolvers<void>()
+  const timer = setTimeout(idle.resolve, idleStartMs)
+  const services = [service(TaskDefinition, tasks)]
+  const listener = listen({ fd: listenerFd }, (transport) => {
+    clearTimeout(timer)
+    serve(transport, services, { toStatus, onError: (error, call) => logFailure(log, error, call) })
+  })
+  await Promise.race([tasks.shutdownRequested, terminated, idle.promise])
+  await tasks.stopSandbox()
+  listener.stop()
+  rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
+  // Lets the answer to Shutdown leave before the process goes.
+  await Bun.sleep(1)
+  return 0
+}
+
+/** Catalogue errors keep their text and status on the wire; anything else is internal. */
+function toStatus(error: unknown): Status | undefined {
+  if (error instanceof KataError) return { code: error.status, message: error.message }
+  return undefined
+}
+
+function logFailure(log: Logger, error: unknown, call: { method: string } | undefined): void {
+  log.warn('call failed', {
+    method: call?.method,
+    error: error instanceof Error ? error.message : String(error),
+  })
+}
+
+/** Leaves the reason where the client finds it: the exit status of a lost task says only that it was lost. */
+function reportDeath(bundle: string, error: KataError, log: Logger): void {
+  log.error('sandbox died', { code: error.code, error: error.message })
+  writeFileSync(`${bundle}/failure.json`, JSON.stringify({ code: error.code, message: error.message }), {
+    mode: 0o600,
+  })
+}

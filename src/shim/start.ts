@@ -1,0 +1,111 @@
+/**
+ * `start`: binds the sandbox's socket, hands the listening descriptor to a detached copy of itself and prints the
+ * address at once; the copy boots while the client connects (the backlog holds the connection).
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { checked, libc, SyscallError } from '../linux/libc.ts'
+import { mount, mountFlags } from '../linux/mount.ts'
+import { isListening, listenUnix } from '../linux/socket.ts'
+import { defaultRunDir, sandboxKey } from '../sandbox/paths.ts'
+import { readSandboxId } from './bundle.ts'
+import type { ShimFlags } from './flags.ts'
+
+export const shimName = 'containerd-shim-kata-ts-v2'
+const CLONE_NEWNS = 0x20000
+
+/** Path of the socket on which the shim of this sandbox listens; short, because socket paths are limited. */
+export function shimSocketPath(runDir: string, namespace: string, sandboxId: string): string {
+  return `${runDir}/s/${sandboxKey(namespace, sandboxId)}`
+}
+
+/** Prints the address of the shim for the bundle in `cwd`, after starting one unless the pod has one already. */
+export async function start(flags: ShimFlags, cwd: string): Promise<number> {
+  const runDir = flags.runDir ?? defaultRunDir
+  const sandboxId = readSandboxId(cwd) ?? flags.id
+  const socketPath = shimSocketPath(runDir, flags.namespace, sandboxId)
+  const address = `unix://${socketPath}`
+  const listener =
+    sandboxId === flags.id || !isListening(socketPath) ? bindSocket(runDir, socketPath) : undefined
+  if (listener !== undefined) {
+    spawnDaemon({ ...flags, id: sandboxId }, cwd, listener)
+    closeSync(listener)
+  }
+  // containerd reads this file when it restarts; without it the task would be lost.
+  writeFileSync(`${cwd}/address.tmp`, address, { mode: 0o600 })
+  renameSync(`${cwd}/address.tmp`, `${cwd}/address`)
+  writeSync(1, address)
+  return 0
+}
+
+function bindSocket(runDir: string, path: string): number {
+  mkdirSync(runDir, { recursive: true, mode: 0o711 })
+  mkdirSync(`${runDir}/s`, { recursive: true, mode: 0o700 })
+  try {
+    return listenUnix(path)
+  } catch (error) {
+    // A socket file that nobody serves was left by a crash; one that answers is somebody's.
+    if (!(error instanceof SyscallError && error.errno === 'EADDRINUSE') || isListening(path)) throw error
+    rmSync(path)
+    return listenUnix(path)
+  }
+}
+
+/**
+ * The daemon lives in its own mount namespace, a slave of the host's: what it mounts for the pod is seen by nobody
+ * else and goes away with it, whatever kills it.
+ */
+function spawnDaemon(flags: ShimFlags, bundle: string, listener: number): void {
+  checked(libc.unshare(CLONE_NEWNS), 'unshare mount namespace')
+  mount({ source: 'none', target: '/', flags: mountFlags.slave | mountFlags.rec })
+  const log = openLog(bundle)
+  const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
+  const daemon = Bun.spawn([process.execPath, ...daemonArguments(flags, bundle)], {
+    argv0: shimName,
+    cwd: bundle,
+    env: environment,
+    stdio: ['ignore', log, log, listener],
+    detached: true,
+  })
+  writeFileSync(`${bundle}/shim.pid`, String(daemon.pid), { mode: 0o600 })
+  daemon.unref()
+  closeSync(log)
+}
+
+function daemonArguments(flags: ShimFlags, bundle: string): string[] {
+  const { namespace, id, address, publishBinary, debug, runDir } = flags
+  return [
+    ...[
+      '-namespace',
+      namespace,
+      '-id',
+      id,
+      '-address',
+      address,
+      '-publish-binary',
+      publishBinary,
+      '-bundle',
+      bundle,
+    ],
+    ...(runDir === undefined ? [] : ['-run-dir', runDir]),
+    ...(debug ? ['-debug'] : []),
+    'serve',
+  ]
+}
+
+/** containerd keeps `log` as a FIFO in the bundle and copies it to its own log; without one we keep a file. */
+function openLog(bundle: string): number {
+  const fifo = `${bundle}/log`
+  return existsSync(fifo)
+    ? openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
+    : openSync(`${bundle}/shim.log`, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600)
+}

@@ -1,0 +1,102 @@
+/**
+ * Standard streams of a task as containerd names them: nothing, a FIFO, or a file:// URI.
+ *
+ * Rules learnt the hard way (all of them from FIFOs): an output FIFO is opened O_RDWR|O_NONBLOCK, so that opening never
+ * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
+ * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
+ */
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+
+export interface OutputSink {
+  /** Resolves when the bytes were accepted, so that a slow reader slows the process down. */
+  write(chunk: Uint8Array): Promise<void>
+  /** Gives the reader its end of file. */
+  close(): Promise<void>
+}
+
+export interface InputSource {
+  readonly chunks: AsyncIterable<Uint8Array>
+  /**
+   * The client will write no more: end when the FIFO does, or after a grace period when the client keeps its end
+   * open (containerd's ctr closes it only once CloseIO has returned).
+   */
+  finish(): void
+  /** Ends at once and lets go of the descriptor. */
+  cancel(): void
+}
+
+const closeIoGraceMs = 1000
+
+/** @throws KataError STDIO_INVALID. */
+export function openOutput(uri: string): OutputSink {
+  if (uri === '') return { write: async () => {}, close: async () => {} }
+  const fd = uri.startsWith('file://')
+    ? openLogFile(uri)
+    : openFifo(uri, constants.O_RDWR | constants.O_NONBLOCK)
+  const writer = Bun.file(fd).writer()
+  let closed = false
+  return {
+    async write(chunk) {
+      writer.write(chunk)
+      await writer.flush()
+    },
+    async close() {
+      if (closed) return
+      closed = true
+      await writer.flush()
+      closeSync(fd)
+    },
+  }
+}
+
+/** @throws KataError STDIO_INVALID. Returns undefined when the task has no stdin. */
+export function openInput(uri: string): InputSource | undefined {
+  if (uri === '') return undefined
+  const fd = openFifo(uri, constants.O_RDONLY | constants.O_NONBLOCK)
+  const reader = Bun.file(fd).stream().getReader()
+  let ended = false
+  const cancel = () => {
+    if (ended) return
+    ended = true
+    void reader.cancel().finally(() => closeSync(fd))
+  }
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      while (!ended) {
+        const { value, done } = await reader.read()
+        if (done || value === undefined) return
+        yield value
+      }
+    } finally {
+      cancel()
+    }
+  }
+  return { chunks: chunks(), finish: () => void setTimeout(cancel, closeIoGraceMs).unref(), cancel }
+}
+
+function openLogFile(uri: string): number {
+  const path = decodeURI(new URL(uri).pathname)
+  return open(uri, path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
+}
+
+function openFifo(path: string, flags: number): number {
+  if (!path.startsWith('/'))
+    throw new KataError('STDIO_INVALID', { uri: path, problem: 'it is neither a path nor file://' })
+  const fd = open(path, path, flags)
+  if (fstatSync(fd).isFIFO()) return fd
+  closeSync(fd)
+  throw new KataError('STDIO_INVALID', { uri: path, problem: 'it is not a FIFO' })
+}
+
+function open(uri: string, path: string, flags: number): number {
+  try {
+    return openSync(path, flags, 0o600)
+  } catch (cause) {
+    throw new KataError(
+      'STDIO_INVALID',
+      { uri, problem: (cause as NodeJS.ErrnoException).code ?? String(cause) },
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,142 @@
+/** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
+import { KataError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import type { GuestProcess, OutputStream } from '../sandbox/guest-process.ts'
+import { type InputSource, type OutputSink, openInput, openOutput } from './stdio.ts'
+
+export type TaskState = 'created' | 'running' | 'paused' | 'stopped'
+
+/** Standard streams by URI, as the client named them. */
+export interface Stdio {
+  readonly stdin: string
+  readonly stdout: string
+  readonly stderr: string
+  readonly terminal: boolean
+}
+
+export interface TaskExit {
+  readonly status: number
+  readonly at: Date
+}
+
+/** Reported when nobody can know how a process ended, because its machine is gone (Kata uses the same number). */
+export const lostExitStatus = 255
+/** How long an output may make no progress after the process has ended before we stop serving it. */
+const drainStallMs = 10_000
+
+export class TaskProcess {
+  readonly id: string
+  readonly stdio: Stdio
+  /** Settles once, when the process has ended and its output was delivered. */
+  readonly exited: Promise<TaskExit>
+  state: TaskState = 'created'
+  exit: TaskExit | undefined
+  readonly guest: GuestProcess
+  readonly #lost: Promise<unknown>
+  readonly #log: Logger
+  readonly #settle: (exit: TaskExit) => void
+  #input: InputSource | undefined
+  #lastOutput = 0
+
+  /** `lost` settles when the machine is gone, which ends every process in it. */
+  constructor(options: {
+    id: string
+    stdio: Stdio
+    guest: GuestProcess
+    lost: Promise<unknown>
+    log: Logger
+  }) {
+    const { promise, resolve } = Promise.withResolvers<TaskExit>()
+    this.id = options.id
+    this.stdio = options.stdio
+    this.exited = promise
+    this.guest = options.guest
+    this.#lost = options.lost
+    this.#log = options.log.child({ process: options.id })
+    this.#settle = resolve
+  }
+
+  /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */
+  async start(): Promise<void> {
+    if (this.state !== 'created')
+      throw new KataError('TASK_STATE', { action: 'start', id: this.id, state: this.state })
+    const sinks = this.#openSinks()
+    try {
+      await this.guest.start()
+    } catch (error) {
+      await this.#end(lostExitStatus, sinks)
+      throw error
+    }
+    this.state = 'running'
+    void this.#serve(sinks)
+  }
+
+  async signal(signal: number): Promise<void> {
+    if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
+    // A process that was never started has nobody to signal; killing it just ends it.
+    if (this.state === 'created') return this.#end(128 + signal, [])
+    await this.guest.signal(signal)
+  }
+
+  /** A client without a real terminal sends 0x0, which means nothing. */
+  async resize(rows: number, columns: number): Promise<void> {
+    if (rows > 0 && columns > 0 && this.state === 'running') await this.guest.resize({ rows, columns })
+  }
+
+  closeInput(): void {
+    this.#input?.finish()
+  }
+
+  #openSinks(): [OutputStream, OutputSink][] {
+    const sinks: [OutputStream, OutputSink][] = [['stdout', openOutput(this.stdio.stdout)]]
+    // A terminal has one stream only.
+    if (!this.stdio.terminal) sinks.push(['stderr', openOutput(this.stdio.stderr)])
+    this.#input = openInput(this.stdio.stdin)
+    return sinks
+  }
+
+  async #serve(sinks: [OutputStream, OutputSink][]): Promise<void> {
+    const outputs = Promise.all(sinks.map(([stream, sink]) => this.#pump(stream, sink)))
+    if (this.#input !== undefined) {
+      this.guest
+        .input(this.#input.chunks)
+        .catch((error) => this.#log.debug('stdin ended', { reason: String(error) }))
+    }
+    const lost = this.#lost.then(() => lostExitStatus)
+    const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
+      this.#log.error('wait failed', { error: String(error) })
+      return lostExitStatus
+    })
+    await Promise.race([outputs, lost, this.#outputStalled()])
+    await this.#end(status, sinks)
+  }
+
+  async #pump(stream: OutputStream, sink: OutputSink): Promise<void> {
+    try {
+      await this.guest.output(stream, async (chunk) => {
+        await sink.write(chunk)
+        this.#lastOutput = Date.now()
+      })
+    } catch (error) {
+      this.#log.warn('output ended early', { stream, error: String(error) })
+    } finally {
+      await sink.close().catch(() => {})
+    }
+  }
+
+  async #outputStalled(): Promise<void> {
+    this.#lastOutput = Date.now()
+    while (this.state !== 'stopped' && Date.now() - this.#lastOutput < drainStallMs) {
+      await new Promise((resolve) => setTimeout(resolve, 250).unref())
+    }
+  }
+
+  async #end(status: number, sinks: [OutputStream, OutputSink][]): Promise<void> {
+    this.#input?.cancel()
+    // A sink whose reader never comes back is abandoned rather than waited for.
+    for (const [, sink] of sinks) void sink.close().catch(() => {})
+    this.state = 'stopped'
+    this.exit = { status, at: new Date() }
+    this.#settle(this.exit)
+  }
+}

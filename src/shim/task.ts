@@ -1,0 +1,36 @@
+/** A task: one container as the client of the shim sees it, with its init process and its execs. */
+import { KataError } from '../errors.ts'
+import type { Container } from '../sandbox/container.ts'
+import type { TaskProcess } from './task-process.ts'
+
+export class Task {
+  readonly id: string
+  readonly bundle: string
+  readonly container: Container
+  readonly init: TaskProcess
+  readonly #execs = new Map<string, TaskProcess>()
+
+  constructor(options: { id: string; bundle: string; container: Container; init: TaskProcess }) {
+    this.id = options.id
+    this.bundle = options.bundle
+    this.container = options.container
+    this.init = options.init
+  }
+
+  /** The init process for an empty `execId`. @throws KataError TASK_NOT_FOUND. */
+  process(execId: string): TaskProcess {
+    const found = execId === '' ? this.init : this.#execs.get(execId)
+    if (found === undefined) throw new KataError('TASK_NOT_FOUND', { id: `exec ${execId} in ${this.id}` })
+    return found
+  }
+
+  /** @throws KataError TASK_EXISTS. */
+  addExec(execId: string, process: TaskProcess): void {
+    if (this.#execs.has(execId)) throw new KataError('TASK_EXISTS', { id: `exec ${execId} in ${this.id}` })
+    this.#execs.set(execId, process)
+  }
+
+  removeExec(execId: string): void {
+    this.#execs.delete(execId)
+  }
+}

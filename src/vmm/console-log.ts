@@ -1,0 +1,90 @@
+/**
+ * What the guest writes on its console: the tail for reports, and a log file. Both are bounded, because the guest
+ * may write for ever.
+ */
+import { closeSync, openSync, renameSync, writeSync } from 'node:fs'
+import type { Socket } from 'bun'
+import { adoptSocket } from '../linux/adopt-socket.ts'
+
+/** Bytes kept for {@link ConsoleLog.tail}. */
+const tailBytes = 8 * 1024
+/** Size at which the log file is put aside as `<path>.1`; so at most twice as much is on disk. */
+const maxFileBytes = 512 * 1024
+
+export class ConsoleLog {
+  /** Settles when the console's other end is closed: nothing more will come. */
+  readonly closed: Promise<void>
+  readonly #path: string
+  readonly #closing = Promise.withResolvers<void>()
+  #socket: Socket<undefined> | undefined
+  #tail = Buffer.alloc(0)
+  #file: number | undefined
+  #fileBytes = 0
+
+  private constructor(path: string) {
+    this.#path = path
+    this.closed = this.#closing.promise
+  }
+
+  /** Reads from a connected descriptor, which it takes over, until the other end closes it. */
+  static async open(fd: number, path: string): Promise<ConsoleLog> {
+    const log = new ConsoleLog(path)
+    log.#socket = await adoptSocket(fd, {
+      data: (_, bytes) => log.#receive(bytes),
+      end: (socket) => void socket.end(),
+      close: () => log.#end(),
+      error: () => {},
+    })
+    return log
+  }
+
+  /** Stops reading. */
+  close(): void {
+    this.#socket?.end()
+  }
+
+  /** The last lines as plain text: what could drive the reader's terminal is taken out. */
+  tail(): string {
+    return printable(this.#tail.toString('utf8'))
+  }
+
+  #receive(bytes: Uint8Array): void {
+    this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-tailBytes)
+    try {
+      this.#write(bytes)
+    } catch {
+      // A full disk costs the file, not the machine; the tail stays.
+    }
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#file ??= openSync(this.#path, 'a', 0o600)
+    writeSync(this.#file, bytes)
+    this.#fileBytes += bytes.length
+    if (this.#fileBytes < maxFileBytes) return
+    this.#closeFile()
+    renameSync(this.#path, `${this.#path}.1`)
+  }
+
+  #end(): void {
+    this.#closeFile()
+    this.#closing.resolve()
+  }
+
+  #closeFile(): void {
+    if (this.#file !== undefined) closeSync(this.#file)
+    this.#file = undefined
+    this.#fileBytes = 0
+  }
+}
+
+/** Without escape sequences and control characters other than newline and tab. */
+export function printable(text: string): string {
+  return (
+    text
+      .replace(/\r\n?/g, '\n')
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
+      .replace(/\x1b(\[[0-9;?]*[ -/]*[@-~]|.)?/g, '')
+      .replace(/[^\P{Cc}\n\t]/gu, '')
+  )
+}

@@ -1,0 +1,52 @@
+/** What a sandbox says when its machine is over or silent: always with the last words of guest and VMM. */
+import { KataError } from '../errors.ts'
+import type { VmEnd } from './vmm.ts'
+
+/** Longest tail that goes into an error's sentence; the whole is in the log files. */
+const longestTail = 600
+
+/** The coded error for an end that nobody asked for. `log` is the file or directory a person looks into. */
+export function vmEndError(end: VmEnd, sandbox: string, log: string): KataError {
+  const guest = lastWords(end.consoleTail, end.logTail)
+  switch (end.reason) {
+    case 'guest-panicked':
+      return new KataError('VMM_GUEST_PANICKED', { sandbox, tail: panicWords(end.consoleTail) ?? guest, log })
+    case 'shutdown':
+      return new KataError('VMM_GUEST_SHUT_DOWN', { sandbox, tail: guest, log })
+    case 'internal-error':
+      return new KataError('VMM_INTERNAL_ERROR', {
+        sandbox,
+        tail: lastWords(end.logTail, end.consoleTail),
+        log,
+      })
+    case 'exited': {
+      const exit = end.exit?.signal ?? `exit code ${end.exit?.code ?? 'unknown'}`
+      return new KataError('VMM_EXITED', {
+        sandbox,
+        exit,
+        tail: lastWords(end.logTail, end.consoleTail),
+        log,
+      })
+    }
+  }
+}
+
+/** The coded error for a guest whose agent did not answer in time. */
+export function guestSilentError(sandbox: string, seconds: number, consoleTail: string): KataError {
+  return new KataError('VMM_GUEST_SILENT', { sandbox, seconds, tail: lastWords(consoleTail) })
+}
+
+/** The end of the first text that is not empty. */
+export function lastWords(...texts: readonly string[]): string {
+  const text = texts.map((candidate) => candidate.trim()).find((candidate) => candidate !== '')
+  return text?.slice(-longestTail) ?? '(it said nothing)'
+}
+
+/** The reason stands at the head of a panic and registers follow, so the end alone would not tell it. */
+function panicWords(consoleTail: string): string | undefined {
+  const at = consoleTail.indexOf(panicMark)
+  return at < 0 ? undefined : consoleTail.slice(at, at + longestTail).trim()
+}
+
+/** How the kernel begins the report of a panic (kernel/panic.c). */
+export const panicMark = 'Kernel panic - not syncing'

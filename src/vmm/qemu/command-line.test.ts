@@ -1,0 +1,125 @@
+import { describe, expect, test } from 'bun:test'
+import type { VmSpec } from '../vmm.ts'
+import { type MachineSettings, qemuCommandLine } from './command-line.ts'
+
+const spec: VmSpec = {
+  sandboxId: 'pod-1',
+  identity: { name: 'kata-7', uid: 70000, gid: 70000, groups: [] },
+  privateDir: '/run/user/70000',
+  stateDir: '/run/kata-ts/default/pod-1',
+  kernel: '/var/cache/vmlinux',
+  initrd: '/var/cache/initrd',
+  kernelParams: ['agent.log=debug'],
+  vcpus: 1,
+  maxVcpus: 0,
+  memoryMiB: 256,
+  maxMemoryMiB: 0,
+  accelerator: 'tcg',
+}
+const settings: MachineSettings = {
+  machineType: 'q35',
+  cpuFeatures: '',
+  pcieRootPort: 2,
+  memorySlots: 10,
+  seccompSandbox: 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
+  entropySource: '/dev/urandom',
+  firmwareDirs: ['/usr/share/qemu'],
+  hostCpus: 8,
+  hostMemoryMiB: 16384,
+}
+
+/** The values of an option that may occur more than once. */
+function values(args: readonly string[], option: string): string[] {
+  return args.flatMap((arg, index) => (args[index - 1] === option ? [arg] : []))
+}
+
+describe('qemuCommandLine', () => {
+  test('is exactly this under TCG without a share', () => {
+    const { args, fds } = qemuCommandLine(spec, settings)
+    expect(fds).toEqual(['qmp', 'agent', 'console'])
+    expect(args.filter((_, index) => args[index - 1] !== '-append')).toEqual([
+      ...['-name', 'sandbox-pod-1,debug-threads=on'],
+      '-machine',
+      'q35,memory-backend=mem,sata=off,usb=off,hpet=off,vmport=off,smm=off,smbus=off,i8042=off,dump-guest-core=off',
+      ...['-accel', 'tcg,tb-size=128', '-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm'],
+      ...['-smp', 'cpus=1,sockets=1,cores=1,threads=1,maxcpus=1'],
+      ...['-m', 'size=256M,slots=10,maxmem=16384M'],
+      ...['-object', 'memory-backend-memfd,id=mem,size=256M,share=on'],
+      ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
+      ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on', '-rtc', 'base=utc,clock=host'],
+      ...['-kernel', '/boot/vmlinux', '-initrd', '/boot/initrd', '-append'],
+      ...['-chardev', 'socket,id=qmp,fd=3,server=on,wait=off', '-mon', 'chardev=qmp,mode=control'],
+      ...['-chardev', 'socket,id=console,fd=5,server=on,wait=off', '-device', 'isa-serial,chardev=console'],
+      ...['-device', 'virtio-serial-pci,id=serial,max_ports=2'],
+      ...['-chardev', 'socket,id=agent,fd=4,server=on,wait=off'],
+      ...['-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0'],
+      ...['-object', 'rng-random,id=entropy,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=entropy'],
+      ...['-device', 'pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1'],
+      ...['-device', 'pcie-root-port,id=rp1,bus=pcie.0,chassis=2,slot=2'],
+    ])
+  })
+
+  test('opens by path only kernel, initrd, entropy and firmware, and the KVM node under KVM', () => {
+    const targets = (accelerator: VmSpec['accelerator']) =>
+      qemuCommandLine({ ...spec, accelerator }, settings).paths.map(
+        ({ target, access }) => `${target} ${access}`,
+      )
+    const always = ['/boot/vmlinux read', '/boot/initrd read', '/dev/urandom read', '/usr/share/qemu read']
+    expect(targets('tcg')).toEqual(always)
+    expect(targets('kvm')).toEqual([...always, '/dev/kvm read-write'])
+  })
+
+  test('puts the share on the fourth descriptor', () => {
+    const { args, fds } = qemuCommandLine(
+      { ...spec, share: { tag: 'kataShared', socket: 33, queueSize: 1024 } },
+      settings,
+    )
+    expect(fds).toEqual(['qmp', 'agent', 'console', 'share'])
+    expect(values(args, '-chardev')).toContain('socket,id=share,fd=6')
+    expect(values(args, '-device').at(-1)).toBe(
+      'vhost-user-fs-pci,id=share,chardev=share,tag=kataShared,queue-size=1024',
+    )
+  })
+
+  test('gives KVM the host CPU and processors to spare', () => {
+    const { args } = qemuCommandLine(
+      { ...spec, accelerator: 'kvm', vcpus: 1.5 },
+      { ...settings, cpuFeatures: 'pmu=off' },
+    )
+    expect(values(args, '-accel')).toEqual(['kvm'])
+    expect(values(args, '-cpu')).toEqual(['host,pmu=off'])
+    expect(values(args, '-smp')).toEqual(['cpus=2,sockets=8,cores=1,threads=1,maxcpus=8'])
+  })
+
+  test('boots one processor under TCG and leaves the others to the agent', () => {
+    const { args } = qemuCommandLine({ ...spec, vcpus: 4 }, settings)
+    expect(values(args, '-smp')).toEqual(['cpus=4,sockets=4,cores=1,threads=1,maxcpus=4'])
+    expect(values(args, '-append')[0]).toContain(' maxcpus=1 lpj=')
+  })
+
+  test('ends the kernel command line with the configured parameters and never switches off zeroing', () => {
+    const [append = ''] = values(qemuCommandLine(spec, settings).args, '-append')
+    expect(append).toEndWith(' agent.log=debug')
+    expect(append).not.toContain('init_on_alloc')
+    expect(append).not.toContain('mitigations')
+  })
+
+  test('leaves memory hot-plug out when there is no room for it', () => {
+    expect(values(qemuCommandLine({ ...spec, maxMemoryMiB: 256 }, settings).args, '-m')).toEqual([
+      'size=256M',
+    ])
+  })
+
+  test.each([
+    ['sandbox id', { ...spec, sandboxId: 'a,process=x' }, settings],
+    ['share tag', { ...spec, share: { tag: 'a,b=c', socket: 9, queueSize: 1 } }, settings],
+    ['entropy_source', spec, { ...settings, entropySource: '/dev/x,y' }],
+    ['machine_type', spec, { ...settings, machineType: 'q35,accel=kvm' }],
+    ['default_memory', { ...spec, memoryMiB: 0 }, settings],
+    ['default_vcpus', { ...spec, vcpus: Number.NaN }, settings],
+  ])('refuses a %s that QEMU would take for something else', (name, badSpec, badSettings) => {
+    expect(() => qemuCommandLine(badSpec, badSettings)).toThrow(
+      `[VMM_OPTION_INVALID] the virtual machine cannot be described to the VMM: ${name} is`,
+    )
+  })
+})

@@ -1,0 +1,156 @@
+/**
+ * From the machine asked for to QEMU's arguments and the descriptors that go with them. Pure: the same input gives
+ * the same arguments, and no value can become an option of its own.
+ */
+import { KataError } from '../../errors.ts'
+import type { JailPath } from '../../rootless/launch-spec.ts'
+import type { VmSpec } from '../vmm.ts'
+import { kernelCommandLine } from './kernel-command-line.ts'
+
+/** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
+export interface MachineSettings {
+  readonly machineType: string
+  /** QEMU's notation, `pmu=off,-vmx`, added to the CPU model. */
+  readonly cpuFeatures: string
+  /** Free PCIe root ports for devices that come later. */
+  readonly pcieRootPort: number
+  readonly memorySlots: number
+  /** Value of `-sandbox`. */
+  readonly seccompSandbox: string
+  readonly entropySource: string
+  /** Directories of QEMU's firmware and option ROMs. */
+  readonly firmwareDirs: readonly string[]
+  /** What 0 stands for in `maxVcpus` and `maxMemoryMiB`. */
+  readonly hostCpus: number
+  readonly hostMemoryMiB: number
+}
+
+/** What a handed-over descriptor is for. */
+export type FdRole = 'qmp' | 'agent' | 'console' | 'share'
+
+export interface QemuCommandLine {
+  readonly args: readonly string[]
+  /** Roles in descriptor order: the first is descriptor 3. */
+  readonly fds: readonly FdRole[]
+  /** All that QEMU opens by path. */
+  readonly paths: readonly JailPath[]
+}
+
+/** Bus of the n-th free root port. */
+export const rootPort = (index: number): string => `rp${index}`
+/** QEMU's name for the share's device and character device, plugged at boot or later. */
+export const shareId = 'share'
+/** QEMU's name for the agent's port, as events name it. */
+export const agentPortId = 'agent'
+
+const guestKernel = '/boot/vmlinux'
+const guestInitrd = '/boot/initrd'
+/** More needs interrupt remapping, which this machine has not. */
+const mostVcpus = 240
+/** TCG's CPU addresses 40 bits; half of it is kept for devices. */
+const mostTcgMemoryMiB = 512 * 1024
+/** Translated code, MiB: bounds what a busy TCG guest adds to the VMM's memory (QEMU's own limit is 1024). */
+const translationBufferMiB = 128
+/** The emulated fast-string instructions copy a byte at a time; without them the guest takes its vector loops. */
+const tcgCpu = 'max,-erms,-fsrm,-fsrs,-fzrm'
+/** Everything a container's guest has no driver work to do for. */
+const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump-guest-core']
+
+/** @throws KataError VMM_OPTION_INVALID for a value that QEMU would read as something else. */
+export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCommandLine {
+  const fds: FdRole[] = ['qmp', 'agent', 'console', ...(spec.share ? (['share'] as const) : [])]
+  const fd = (role: FdRole) => 3 + fds.indexOf(role)
+  const listener = (role: FdRole) => `socket,id=${role},fd=${fd(role)},server=on,wait=off`
+  const memory = memorySizes(spec, settings)
+  const args = [
+    ...['-name', `sandbox-${checked(spec.sandboxId, 'sandbox id')},debug-threads=on`],
+    ...['-machine', machine(settings), '-accel', accelerator(spec), '-cpu', cpu(spec, settings)],
+    ...['-smp', processors(spec, settings)],
+    ...['-m', memory.option],
+    ...['-object', `memory-backend-memfd,id=mem,size=${memory.bootMiB}M,share=on`],
+    ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
+    ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
+    ...['-rtc', 'base=utc,clock=host'],
+    ...['-kernel', guestKernel, '-initrd', guestInitrd, '-append', kernelCommandLine(spec)],
+    ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
+    // One port beside the reserved first: no queues that nobody uses.
+    ...['-device', 'virtio-serial-pci,id=serial,max_ports=2', '-chardev', listener('agent')],
+    ...['-device', `virtserialport,id=${agentPortId},bus=serial.0,chardev=agent,name=agent.channel.0`],
+    ...['-object', `rng-random,id=entropy,filename=${checked(settings.entropySource, 'entropy_source')}`],
+    ...['-device', 'virtio-rng-pci,rng=entropy'],
+    ...rootPorts(settings.pcieRootPort),
+    ...(spec.share ? shareArgs(spec.share, fd('share')) : []),
+  ]
+  return { args, fds, paths: jailPaths(spec, settings) }
+}
+
+function machine({ machineType }: MachineSettings): string {
+  return [
+    checked(machineType, 'machine_type'),
+    'memory-backend=mem',
+    ...leftOut.map((name) => `${name}=off`),
+  ].join(',')
+}
+
+function accelerator(spec: VmSpec): string {
+  return spec.accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${translationBufferMiB}`
+}
+
+function cpu(spec: VmSpec, { cpuFeatures }: MachineSettings): string {
+  const model = spec.accelerator === 'kvm' ? (spec.kvmCpu ?? 'host') : tcgCpu
+  return cpuFeatures === '' ? model : `${model},${cpuFeatures}`
+}
+
+/** Under TCG a processor cannot be added later (the guest does not take it), so there are none to spare. */
+function processors(spec: VmSpec, { hostCpus }: MachineSettings): string {
+  const boot = positive(Math.ceil(spec.vcpus), 'default_vcpus')
+  const most = spec.accelerator === 'kvm' ? Math.min(spec.maxVcpus || hostCpus, mostVcpus) : boot
+  const max = Math.max(boot, most)
+  return `cpus=${boot},sockets=${max},cores=1,threads=1,maxcpus=${max}`
+}
+
+function memorySizes(spec: VmSpec, settings: MachineSettings): { bootMiB: number; option: string } {
+  const bootMiB = positive(spec.memoryMiB, 'default_memory')
+  const wanted = spec.maxMemoryMiB || settings.hostMemoryMiB
+  const maxMiB = spec.accelerator === 'tcg' ? Math.min(wanted, mostTcgMemoryMiB) : wanted
+  const growable = settings.memorySlots > 0 && maxMiB > bootMiB
+  const room = growable ? `,slots=${settings.memorySlots},maxmem=${Math.floor(maxMiB)}M` : ''
+  return { bootMiB, option: `size=${bootMiB}M${room}` }
+}
+
+function rootPorts(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => [
+    '-device',
+    `pcie-root-port,id=${rootPort(index)},bus=pcie.0,chassis=${index + 1},slot=${index + 1}`,
+  ]).flat()
+}
+
+function shareArgs({ tag, queueSize }: { tag: string; queueSize: number }, fd: number): string[] {
+  const device = `vhost-user-fs-pci,id=${shareId},chardev=${shareId},tag=${checked(tag, 'share tag')}`
+  return ['-chardev', `socket,id=${shareId},fd=${fd}`, '-device', `${device},queue-size=${queueSize}`]
+}
+
+function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
+  const read = (source: string, target = source): JailPath => ({ source, target, access: 'read' })
+  return [
+    read(spec.kernel, guestKernel),
+    read(spec.initrd, guestInitrd),
+    read(settings.entropySource),
+    ...settings.firmwareDirs.map((directory) => read(directory)),
+    ...(spec.accelerator === 'kvm'
+      ? [{ source: spec.kvmDevice ?? '/dev/kvm', target: '/dev/kvm', access: 'read-write' } as const]
+      : []),
+  ]
+}
+
+/** A comma would end the value and begin an option of its own; nothing that goes into one needs any. */
+function checked(value: string, name: string): string {
+  if (/^[\w./:-]+$/.test(value)) return value
+  throw new KataError('VMM_OPTION_INVALID', { reason: `${name} is ${JSON.stringify(value)}` })
+}
+
+function positive(value: number, name: string): number {
+  if (Number.isSafeInteger(value) && value > 0) return value
+  throw new KataError('VMM_OPTION_INVALID', { reason: `${name} is ${value}` })
+}

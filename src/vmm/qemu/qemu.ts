@@ -1,0 +1,233 @@
+/** QEMU behind the {@link Vmm} interface. */
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import type { Config } from '../../config/config.ts'
+import { describeError, KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { processResource } from '../../ledger/process-resource.ts'
+import type { Logger } from '../../log.ts'
+import { launch } from '../../rootless/jail.ts'
+import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
+import { assertPosture, expectedPosture } from '../../rootless/posture-check.ts'
+import { ConsoleLog, printable } from '../console-log.ts'
+import { lastWords, panicMark, vmEndError } from '../end-error.ts'
+import type { AgentEndpoint, ShareAttachment, VmEnd, Vmm, VmSpec } from '../vmm.ts'
+import { qemuCommandLine, rootPort, shareId } from './command-line.ts'
+import { type BareEnd, EndWatch } from './end-watch.ts'
+import { offlineVcpus } from './kernel-command-line.ts'
+import { machineSettings } from './machine-settings.ts'
+import { checkProgram, checkVersion, programVersion } from './program.ts'
+import { QmpClient } from './qmp.ts'
+import { openSockets, removeSockets, socketPath } from './sockets.ts'
+
+export interface QemuOptions {
+  readonly spec: VmSpec
+  readonly config: Pick<Config, 'hypervisor'>
+  /** Holds the process, by {@link processResource}. */
+  readonly ledger: Ledger
+  readonly log: Logger
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal
+  /** Sees every QMP event, for instance VSERPORT_CHANGE when the guest opens the agent's port. */
+  readonly onEvent?: (name: string, data: Readonly<Record<string, unknown>>) => void
+}
+
+/** Until the greeting, milliseconds: 60 are usual, a host under load takes a multiple. */
+const greetingMs = 30_000
+/** What a QEMU that was asked to quit gets before it is killed, milliseconds. */
+const quitMs = 1000
+/** Filters on every thread: the jail's own and that of `-sandbox`. */
+const seccompFilters = 2
+/** What QEMU opens itself and keeps open. */
+const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
+
+/** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
+export function createQemu(options: QemuOptions): Vmm {
+  return new Qemu(options)
+}
+
+class Qemu implements Vmm {
+  readonly agent: AgentEndpoint
+  readonly offlineVcpus: number
+  readonly ended: Promise<VmEnd>
+  readonly #options: QemuOptions
+  readonly #watch: EndWatch
+  readonly #logPath: string
+  #process: LaunchedProcess | undefined
+  #qmp: QmpClient | undefined
+  #console: ConsoleLog | undefined
+  #usedPorts = 0
+  #stopping: Promise<void> | undefined
+
+  constructor(options: QemuOptions) {
+    const { spec } = options
+    this.#options = options
+    this.#logPath = `${spec.stateDir}/vmm.log`
+    this.agent = { kind: 'serial', socketPath: socketPath(spec.privateDir, 'agent') }
+    this.offlineVcpus = offlineVcpus(spec)
+    this.#watch = new EndWatch()
+    this.ended = this.#watch.ended.then((end) => this.#describe(end))
+  }
+
+  async start(): Promise<LaunchedProcess> {
+    checkProgram(this.#options.config.hypervisor.path)
+    try {
+      return await this.#start()
+    } catch (error) {
+      await this.stop()
+      throw await this.#explain(error)
+    }
+  }
+
+  async boot(): Promise<void> {
+    await this.#execute('cont')
+  }
+
+  async pause(): Promise<void> {
+    this.#watch.expectPause(true)
+    await this.#execute('stop')
+  }
+
+  async resume(): Promise<void> {
+    await this.#execute('cont')
+    this.#watch.expectPause(false)
+  }
+
+  async plugShare({ tag, socket, queueSize }: ShareAttachment): Promise<void> {
+    const bus = this.#takePort('the share')
+    await this.#execute('getfd', { fdname: shareId }, [socket])
+    await this.#execute('chardev-add', {
+      id: shareId,
+      backend: { type: 'socket', data: { addr: { type: 'fd', data: { str: shareId } }, server: false } },
+    })
+    const device = { driver: 'vhost-user-fs-pci', id: shareId, chardev: shareId, bus, tag }
+    await this.#execute('device_add', { ...device, 'queue-size': queueSize })
+  }
+
+  consoleTail(): string {
+    return this.#console?.tail() ?? ''
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #start(): Promise<LaunchedProcess> {
+    const { spec, config, log, signal } = this.#options
+    const { spec: launchSpec, close, connections } = this.#prepare()
+    let expected: ReturnType<typeof expectedPosture>
+    try {
+      this.#console = await ConsoleLog.open(connections.console, `${spec.stateDir}/console.log`)
+      this.#qmp = await QmpClient.open(connections.qmp, ({ name, data }) => this.#onEvent(name, data))
+      // Connections that it accepts: ours to qmp and console, and the agent client's.
+      expected = expectedPosture(launchSpec, { seccompFilters, sockets: 3, opens: ownFiles })
+      this.#process = await this.#launch(launchSpec)
+    } finally {
+      close()
+    }
+    const { ref, exited } = this.#process
+    this.#watch.exitOf(exited, [this.#qmp.closed, this.#console.closed])
+    signal?.addEventListener('abort', () => void this.stop(), { once: true })
+    checkVersion(config.hypervisor.path, await this.#qmp.negotiate(greetingMs))
+    assertPosture(ref.pid, expected)
+    writeFileSync(`${spec.privateDir}/pid`, `${ref.pid}\n`, { mode: 0o600, flag: 'wx' })
+    log.debug('vmm ready', { pid: ref.pid, accelerator: spec.accelerator })
+    return this.#process
+  }
+
+  /** Everything that must be open before the process exists. */
+  #prepare() {
+    const { spec, config } = this.#options
+    const commandLine = qemuCommandLine(spec, machineSettings(config.hypervisor))
+    const sockets = openSockets(spec.privateDir)
+    const output = openSync(this.#logPath, 'a', 0o600)
+    const fds = commandLine.fds.map((role) =>
+      role === 'share' ? spec.share!.socket : sockets.listeners[role],
+    )
+    const { args, paths } = commandLine
+    const { identity, stateDir } = spec
+    const launchSpec = { program: config.hypervisor.path, args, identity, paths, fds, output, stateDir }
+    const close = () => {
+      sockets.closeListeners()
+      closeSync(output)
+    }
+    return { spec: launchSpec, close, connections: { qmp: sockets.qmp, console: sockets.console } }
+  }
+
+  #launch(spec: LaunchSpec): Promise<LaunchedProcess> {
+    const { ledger, log, signal } = this.#options
+    return ledger.take(processResource, { name: 'vmm' }, async (entry) => {
+      const launched = await launch(spec, log, signal === undefined ? {} : { signal })
+      entry.amend({ name: 'vmm', ref: launched.ref })
+      return launched
+    })
+  }
+
+  async #stop(): Promise<void> {
+    const { spec, ledger } = this.#options
+    const pid = this.#process?.ref.pid
+    if (this.#process !== undefined) {
+      await this.#qmp?.execute('quit', {}, { timeoutMs: quitMs }).catch(() => {})
+      await Promise.race([this.#process.exited, Bun.sleep(quitMs)])
+      await ledger.release(processResource, ({ ref }) => ref?.pid === pid)
+      await this.#process.exited
+    }
+    this.#qmp?.close()
+    this.#console?.close()
+    removeSockets(spec.privateDir)
+    rmSync(`${spec.privateDir}/pid`, { force: true })
+    this.#watch.stopped()
+  }
+
+  #onEvent(name: string, data: Readonly<Record<string, unknown>>): void {
+    this.#options.log.debug('vmm event', { name, data })
+    this.#watch.event(name, data, async () => this.#execute('query-status'))
+    this.#options.onEvent?.(name, data)
+  }
+
+  async #execute(command: string, args: object = {}, fds: readonly number[] = []): Promise<unknown> {
+    if (this.#qmp === undefined) throw new KataError('VMM_DISCONNECTED', { command })
+    return this.#qmp.execute(command, args, { fds })
+  }
+
+  #takePort(device: string): string {
+    const ports = this.#options.config.hypervisor.pcieRootPort
+    if (this.#usedPorts >= ports) throw new KataError('VMM_NO_FREE_PORT', { device, ports })
+    return rootPort(this.#usedPorts++)
+  }
+
+  #describe(end: BareEnd): VmEnd {
+    const consoleTail = this.consoleTail()
+    const panicked = end.reason === 'shutdown' && this.#watch.wasReset && consoleTail.includes(panicMark)
+    return { ...end, reason: panicked ? 'guest-panicked' : end.reason, consoleTail, logTail: this.#logTail() }
+  }
+
+  #logTail(): string {
+    try {
+      return printable(readFileSync(this.#logPath, 'utf8').slice(-4096))
+    } catch {
+      return ''
+    }
+  }
+
+  /** What a failed start says: a QEMU that ended tells more than the connection that broke with it. */
+  async #explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof KataError) || this.#process === undefined) return error
+    const { spec, config } = this.#options
+    if (error.code === 'VMM_COMMAND_TIMEOUT')
+      return new KataError(
+        'VMM_START_TIMEOUT',
+        {
+          sandbox: spec.sandboxId,
+          seconds: greetingMs / 1000,
+          tail: lastWords(this.#logTail()),
+          log: this.#logPath,
+        },
+        { cause: error },
+      )
+    if (error.code !== 'VMM_DISCONNECTED' && error.code !== 'PROCESS_GONE') return error
+    const version = await programVersion(config.hypervisor.path).catch(describeError)
+    if (typeof version === 'object') checkVersion(config.hypervisor.path, version)
+    return vmEndError(await this.ended, spec.sandboxId, this.#logPath)
+  }
+}
