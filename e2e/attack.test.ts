@@ -3,30 +3,111 @@
  * same act succeeds for root outside, so that a refusal is the wall's and not the host's. QEMU's own `-sandbox`
  * filter does not hold the attacker: what is shown here are the jail's walls alone.
  */
-import { afterAll, expect, test } from 'bun:test'
-import { attacks } from './attack/attacks.ts'
-import { Stage } from './attack/stage.ts'
-import { openTargets } from './attack/targets.ts'
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { processesOfUid } from '../src/linux/proc.ts'
+import { rootIdentity } from '../src/rootless/identity.ts'
+import { type Attack, attacks, liveAttacks, ownUserAttacks } from './attack/attacks.ts'
+import { lackingHere, type Results, Stage, takeSandbox } from './attack/stage.ts'
+import { openTargets, type Targets } from './attack/targets.ts'
+import { Kata } from './harness/kata.ts'
 
-const stage = await Stage.open()
-const targets = openTargets(stage)
+const kata = new Kata()
+const lacking = lackingHere(attacks.flatMap(([, act, , , , exception]) => (exception?.optional ? [act] : [])))
+let stage: Stage
+let targets: Targets
+/** Results of everything in the tables, by who acted. */
+let jailed: Results
+let user: Results
+let vmmUser: Results
+let root: Results
+
+beforeAll(async () => {
+  expect((await kata.call(['run', '-d', '--name', 'live', '--', 'sleep', '600'])).code).toBe(0)
+  const live = await kata.inspect('live')
+  stage = await Stage.open()
+  targets = openTargets(stage, live)
+  const tables = [...attacks, ...liveAttacks, ...ownUserAttacks]
+  const acts = (table: readonly Attack[]) => [...new Set(table.map(([, act]) => targets.fill(act)))]
+  const controls = tables.map(([, act, , , , exception]) => targets.fill(exception?.rootAct ?? act))
+  jailed = await stage.jailed(acts(tables))
+  user = stage.unjailed(acts(tables))
+  vmmUser = stage.unjailed(acts(ownUserAttacks), live.sandbox)
+  root = stage.asRoot([...new Set(controls)])
+}, 60_000)
 afterAll(async () => {
-  targets[Symbol.dispose]()
-  await stage[Symbol.asyncDispose]()
-})
-const jailed = await stage.jailed(attacks.map(([, act]) => targets.fill(act)))
-const user = stage.unjailed(attacks.map(([, act]) => targets.fill(act)))
-const root = stage.asRoot(attacks.map(([, act, , , , { rootAct = act } = {}]) => targets.fill(rootAct)))
+  targets?.[Symbol.dispose]()
+  await stage?.[Symbol.asyncDispose]()
+  await kata.call(['rm', '-f', 'live'])
+  await kata.close()
+}, 60_000)
 
-for (const [goal, template, expectedJailed, expectedUser, expectedRoot, exception] of attacks) {
-  const act = targets.fill(template)
-  const control = root.get(targets.fill(exception?.rootAct ?? template))
-  const missing = exception?.optional === true && ['ENOSYS', 'ENOENT'].includes(control ?? '')
-  test.skipIf(missing)(`to ${goal}${missing ? ' (this host has nothing of it)' : ''}`, () => {
-    expect({
-      jailed: jailed.get(act),
-      user: expectedUser === '-' ? '-' : user.get(act),
-      root: control,
-    }).toEqual({ jailed: expectedJailed, user: expectedUser, root: expectedRoot })
-  })
+/** What each of the three got, the columns that say nothing left out. */
+function outcome([, act, inJail, byUser, , exception]: Attack, others: Results) {
+  const filled = targets.fill(act)
+  return {
+    jailed: inJail === '-' ? '-' : jailed.get(filled),
+    user: byUser === '-' ? '-' : others.get(filled),
+    root: root.get(targets.fill(exception?.rootAct ?? act)),
+  }
 }
+
+const titled = (table: readonly Attack[]) => table.map((attack): [string, Attack] => [attack[0], attack])
+
+describe('a VMM under foreign control fails to', () => {
+  for (const attack of attacks) {
+    const [goal, act, inJail, byUser, byRoot] = attack
+    const missing = lacking.has(act)
+    test.skipIf(missing)(`${goal}${missing ? ' (this host has nothing of it)' : ''}`, () => {
+      expect(outcome(attack, user)).toEqual({ jailed: inJail, user: byUser, root: byRoot })
+    })
+  }
+})
+
+describe('with a live machine beside it, it fails to', () => {
+  test.each(titled(liveAttacks))('%s', (_, attack) => {
+    const [, , inJail, byUser, byRoot] = attack
+    expect(outcome(attack, user)).toEqual({ jailed: inJail, user: byUser, root: byRoot })
+  })
+})
+
+describe("a process of a live VMM's own user fails to", () => {
+  test.each(titled(ownUserAttacks))('%s', (_, attack) => {
+    const [, , inJail, byUser, byRoot] = attack
+    expect(outcome(attack, vmmUser)).toEqual({ jailed: inJail, user: byUser, root: byRoot })
+  })
+})
+
+test.skipIf(!existsSync('/dev/kvm'))('/dev/kvm opens by its group alone', async () => {
+  const act = 'open-write /dev/kvm'
+  const { identity } = stage.own
+  const withGroup = await stage.jailed([act], { accelerator: 'kvm' })
+  const without = await stage.jailed([act], { accelerator: 'kvm', identity: { ...identity, groups: [] } })
+  expect([withGroup.get(act), without.get(act)]).toEqual(['ok', 'EACCES'])
+})
+
+test('what it leaves running ends with its sandbox', async () => {
+  const { identity, ledger } = await takeSandbox(stage.directory, 'hiding')
+  const results = await stage.jailed(['hide'], { identity })
+  expect(results.get('hide')).toBe('ok')
+  expect(processesOfUid(identity.uid)).toHaveLength(1)
+  await ledger.releaseAll()
+  expect(processesOfUid(identity.uid)).toEqual([])
+})
+
+test('with rootless off the jail stands alone: only what the user would refuse succeeds', async () => {
+  const table = [...attacks, ...liveAttacks]
+  const acts = table.map(([, act]) => targets.fill(act))
+  const results = await stage.jailed([...new Set(acts)], { identity: rootIdentity() })
+  const succeeded = table.filter((_, index) => results.get(acts[index]!) === 'ok').map(([goal]) => goal)
+  // A process of root may signal every other one of root's, without any capability.
+  const signals = ['signal its shim', 'signal pid 1', 'signal its shim', 'signal its virtiofsd']
+  // It is root already.
+  const ids = [
+    'become root',
+    'become root by the saved id',
+    "take root's group",
+    'become root by a setuid program',
+  ]
+  expect(succeeded.sort()).toEqual([...signals, ...ids].sort())
+})

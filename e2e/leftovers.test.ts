@@ -86,10 +86,10 @@ describe('kill -9', () => {
 
   test('of the client: the container goes on, and rm -f removes it', async () => {
     const child = kata.spawn(['run', '--name', 'left-alone', '--', 'sleep', '300'])
-    await eventually('the container to run', async () => (await isRunning('left-alone')) || undefined)
+    await eventually('the container to run', async () => (await kata.isRunning('left-alone')) || undefined)
     child.kill('SIGKILL')
     await child.exited
-    expect(await isRunning('left-alone')).toBe(true)
+    expect(await kata.isRunning('left-alone')).toBe(true)
     expect((await kata.call(['rm', '-f', 'left-alone'])).code).toBe(0)
     sameAsBefore()
   }, 60_000)
@@ -98,16 +98,8 @@ describe('kill -9', () => {
 /** Starts a container with its client attached and waits until it runs. */
 async function attached(name: string) {
   const client = kata.call(['run', '--rm', '--name', name, '--', 'sleep', '300'])
-  await eventually(`${name} to run`, async () => (await isRunning(name)) || undefined)
+  await eventually(`${name} to run`, async () => (await kata.isRunning(name)) || undefined)
   return { client, facts: await kata.inspect(name) }
-}
-
-async function isRunning(name: string): Promise<boolean> {
-  const entries = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout || '[]') as {
-    id: string
-    status: string
-  }[]
-  return entries.some(({ id, status }) => id === name && status === 'running')
 }
 
 function uidOf(pid: number): number {

@@ -565,6 +565,16 @@ export const catalogue = {
     '--tty with --interactive needs a terminal, and standard input is none',
     'Leave --tty away when input comes from a pipe or a file.',
   ),
+  COMMAND_NOT_FOUND: entry(
+    'not_found',
+    'there is no command {command} in the container ({reason})',
+    'Check the spelling, the PATH of the container, and that the interpreter of a script or program is there too.',
+  ),
+  COMMAND_NOT_EXECUTABLE: entry(
+    'failed_precondition',
+    '{command} in the container cannot be executed ({reason})',
+    'Check its mode (`chmod +x`) and that it is a program for this kind of machine.',
+  ),
   SHIM_START_FAILED: entry(
     'unavailable',
     'the shim of container {id} did not start: {reason}',
@@ -588,7 +598,7 @@ export const catalogue = {
   SHIM_CALL_FAILED: entry(
     'internal',
     '{method} of container {id} failed with {status}: {reason}',
-    'See `kata-ts inspect {id}`, or run again with --log-level debug.',
+    'Run again with --log-level debug to see the log of the shim.',
   ),
 } satisfies Record<string, CatalogueEntry>
 

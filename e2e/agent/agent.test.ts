@@ -256,6 +256,28 @@ describe('exec', () => {
     expect((await finish(guest, 'main')).status).toBe(137)
   })
 
+  test('late readers and waiters find an ended process; its id can be used again once it was waited for', async () => {
+    await createContainer(guest, 'ids', { args: ['sleep', '1000'] })
+    await guest.agent.startContainer({ containerId: 'ids' })
+    await exec(guest, 'ids', 'a', ['echo', 'first'])
+    await exec(guest, 'ids', 'b', ['echo', 'other'])
+    const wait = (execId: string) => guest.agent.waitProcess({ containerId: 'ids', execId })
+    expect((await readAll(guest.agent.readStdout, 'ids', 'a')).toString()).toBe('first\n')
+    expect((await readAll(guest.agent.readStderr, 'ids', 'a')).length).toBe(0)
+    expect((await wait('b')).status).toBe(0)
+    expect(await status(exec(guest, 'ids', 'a', ['true']))).toStartWith('already_exists')
+    expect((await wait('a')).status).toBe(0)
+    expect((await readAll(guest.agent.readStdout, 'ids', 'b')).toString()).toBe('other\n')
+    await exec(guest, 'ids', 'b', ['echo', 'again'])
+    expect((await outcome(guest, 'ids', 'b')).stdout).toBe('again\n')
+    for (let round = 0; round < 40; round++) {
+      await exec(guest, 'ids', `n${round}`, ['true'])
+      await wait(`n${round}`)
+    }
+    expect(await status(wait('n0'))).toStartWith('not_found')
+    await guest.agent.removeContainer({ containerId: 'ids' })
+  })
+
   test('SIGKILL without an exec id reaches every process', async () => {
     await createContainer(guest, 'all', { args: ['sleep', '1000'] })
     await guest.agent.startContainer({ containerId: 'all' })
@@ -376,7 +398,8 @@ describe('guest', () => {
     expect(await status(guest.agent.createSandbox({}))).toStartWith('already_exists')
   })
 
-  test('a new connection is served like the first', async () => {
+  test('garbage on the port ends a connection, not the agent; a new one is served like the first', async () => {
+    await guest.garble(crypto.getRandomValues(new Uint8Array(50_000)))
     await guest.reconnect()
     await guest.health.check({}, { timeoutMs: 10_000 })
   })

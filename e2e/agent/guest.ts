@@ -5,7 +5,13 @@ import { join } from 'node:path'
 import { AgentServiceDefinition } from '../../src/protocol/generated/agent.ts'
 import { HealthDefinition } from '../../src/protocol/generated/health.ts'
 import { connectUnix } from '../../src/ttrpc/bun.ts'
-import { type Client, type ClientConnection, connect, createClient } from '../../src/ttrpc/ttrpc.ts'
+import {
+  type Client,
+  type ClientConnection,
+  connect,
+  createClient,
+  type Transport,
+} from '../../src/ttrpc/ttrpc.ts'
 
 export type AgentClient = Client<typeof AgentServiceDefinition>
 export type HealthClient = Client<typeof HealthDefinition>
@@ -31,6 +37,8 @@ export interface Guest {
   readonly bootMs: number
   /** What the guest wrote on its console so far. */
   console(): string
+  /** Drops the connection to the agent and sends these bytes over a raw one. */
+  garble(bytes: Uint8Array): Promise<void>
   /** Drops the connection to the agent and makes a new one. */
   reconnect(): Promise<void>
   /** Resolves when QEMU has ended. */
@@ -73,7 +81,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
         '-m',
         `${memoryMiB}M`,
         '-smp',
-        cpus,
+        String(cpus),
         '-display',
         'none',
         '-no-reboot',
@@ -103,8 +111,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
   }
 
   try {
-    await until('agent.sock', () => existsSync(`${dir}/agent.sock`))
-    connection = connect(await connectUnix(`${dir}/agent.sock`))
+    connection = connect(await connectSoon(`${dir}/agent.sock`))
     const channel = { call: (...args: Parameters<ClientConnection['call']>) => connection!.call(...args) }
     const agent = createClient(AgentServiceDefinition, channel)
     const health = createClient(HealthDefinition, channel)
@@ -112,9 +119,19 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
     const bootMs = performance.now() - started
     return {
       ...{ agent, health, share, bootMs, console, ended: qemu.exited },
+      async garble(bytes) {
+        connection?.close()
+        const raw = await connectUnix(`${dir}/agent.sock`)
+        await raw.write(bytes)
+        raw.close()
+      },
       async reconnect() {
         connection?.close()
         connection = connect(await connectUnix(`${dir}/agent.sock`))
+        // The news of the change and the first bytes reach the guest by different queues: what overtakes is lost.
+        for (let tries = 0; tries < 10; tries++)
+          if (await health.check({}, { timeoutMs: 1000 }).then(yes, no)) return
+        throw new Error('the agent does not answer on a new connection')
       },
       [Symbol.asyncDispose]: dispose,
     }
@@ -159,6 +176,21 @@ export function makeRootfs(share: string, container: string): string {
     symlinkSync('busybox', join(rootfs, 'bin', command))
   return rootfs
 }
+
+/** The socket is there a moment before QEMU listens on it. */
+async function connectSoon(path: string): Promise<Transport> {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await connectUnix(path)
+    } catch (error) {
+      if (tries > 1000) throw error
+      await Bun.sleep(5)
+    }
+  }
+}
+
+const yes = () => true
+const no = () => false
 
 async function until(what: string, done: () => boolean): Promise<void> {
   for (let waited = 0; !done(); waited += 5) {

@@ -88,7 +88,7 @@ export const socketAttacks: readonly Attack[] = [
   ['connect to a service of the host', 'connect-tcp {port}', 'ENETUNREACH', '-', 'ok'],
   ["connect to the host's abstract sockets", 'connect-abstract {abstract}', 'ECONNREFUSED', '-', 'ok'],
   ['connect to a system service', 'connect {service}', 'ENOENT', '-', 'ok'],
-  ['capture packets', 'socket 17 3 0x300', 'EPERM', 'EPERM', 'ok'],
+  ['capture packets', 'socket 17 3 0x300', 'EAFNOSUPPORT', 'EPERM', 'ok'],
   ['forge packets', 'socket 2 3 1', 'EPERM', 'EPERM', 'ok'],
   ['reach other guests by vsock', 'socket 40 1 0', 'EAFNOSUPPORT', '-', 'ok'],
   ['bring an interface up', 'loopback-up', 'EPERM', 'EPERM', 'ok'],
@@ -148,6 +148,45 @@ export const privilegeAttacks: readonly Attack[] = [
   ['rename the host', 'sethostname', 'EPERM', 'EPERM', 'ok'],
   ['change the clock', 'clock-tick', 'EPERM', 'EPERM', 'EINVAL'],
   ['change the kernel log', 'syslog 8 0 0', 'EPERM', 'EPERM', 'EINVAL'],
+]
+
+/** Two live sandboxes, attacked from a third one's VMM and by its user. */
+export const liveAttacks: readonly Attack[] = [
+  ["read a live machine's memory", 'process_vm_readv {vmm} {vmmAddress}', 'ENOSYS', 'EPERM', 'ok'],
+  ['read it by /proc', 'read-memory {vmm} {vmmAddress}', 'ENOENT', 'EACCES', 'ok'],
+  ['trace a live VMM', 'seize {vmm}', 'ENOSYS', 'EPERM', 'ok'],
+  ['take its descriptors', 'pidfd-getfd {vmm}', 'ENOSYS', 'EPERM', 'ok'],
+  ['list its descriptors', 'list /proc/{vmm}/fd', 'ENOENT', 'EACCES', 'ok'],
+  ['look through its root', 'list /proc/{vmm}/root/', 'ENOENT', 'EACCES', 'ok'],
+  ['join its network', 'join-network {vmm}', 'ENOSYS', 'EPERM', 'ok'],
+  ['signal a live VMM', 'kill {vmm} 0', 'EPERM', 'EPERM', 'ok'],
+  ['signal its shim', 'kill {vmmShim} 0', 'EPERM', 'EPERM', 'ok'],
+  ['signal its virtiofsd', 'kill {virtiofsd} 0', 'EPERM', 'EPERM', 'ok'],
+  ['look into its private directory', 'list {vmmDir}', 'ENOENT', 'EACCES', 'ok'],
+  ['connect to its monitor', 'connect {vmmDir}/qmp.sock', 'ENOENT', 'EACCES', 'ok'],
+  ['connect to its agent', 'connect {vmmDir}/agent.sock', 'ENOENT', 'EACCES', 'ok'],
+  ['connect to its console', 'connect {vmmDir}/console.sock', 'ENOENT', 'EACCES', 'ok'],
+  // virtiofsd takes one connection only: after the VMM's nobody listens, not even for root.
+  ['connect to its file server', 'connect {vmmDir}/vhost-fs.sock', 'ENOENT', 'EACCES', 'ECONNREFUSED'],
+  ['connect to its shim', 'connect {shimSocket}', 'ENOENT', 'EACCES', 'ok'],
+  ['read its ledger', 'open-read {vmmState}/ledger.jsonl', 'ENOENT', 'EACCES', 'ok'],
+  ['read its console', 'open-read {vmmState}/console.log', 'ENOENT', 'EACCES', 'ok'],
+  ['look into its share', 'list {vmmState}/share', 'ENOENT', 'EACCES', 'ok'],
+]
+
+/**
+ * What a process of a live VMM's own user gets outside of its jail: the sockets are root's, so not even the VMM can
+ * open another connection to what it serves. Rows as above, of which `jailed` does not apply.
+ */
+export const ownUserAttacks: readonly Attack[] = [
+  ['connect to the monitor', 'connect {vmmDir}/qmp.sock', '-', 'EACCES', 'ok'],
+  ['connect to the agent', 'connect {vmmDir}/agent.sock', '-', 'EACCES', 'ok'],
+  ['connect to the console', 'connect {vmmDir}/console.sock', '-', 'EACCES', 'ok'],
+  ['connect to the file server', 'connect {vmmDir}/vhost-fs.sock', '-', 'EACCES', 'ECONNREFUSED'],
+  ['change the pid file', 'open-write {vmmDir}/pid', '-', 'EACCES', 'ok'],
+  ['signal the shim', 'kill {vmmShim} 0', '-', 'EPERM', 'ok'],
+  ['signal virtiofsd', 'kill {virtiofsd} 0', '-', 'EPERM', 'ok'],
+  ['read the ledger', 'open-read {vmmState}/ledger.jsonl', '-', 'EACCES', 'ok'],
 ]
 
 export const attacks: readonly Attack[] = [

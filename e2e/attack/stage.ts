@@ -11,27 +11,32 @@ import {
   openSync,
   readFileSync,
   rmSync,
+  truncateSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
 import { Ledger } from '../../src/ledger/ledger.ts'
 import { processRef } from '../../src/linux/proc.ts'
 import { listenUnix } from '../../src/linux/socket.ts'
 import { silentLogger } from '../../src/log.ts'
-import { takeIdentity } from '../../src/rootless/identity.ts'
+import { type IdentityOptions, takeIdentity } from '../../src/rootless/identity.ts'
 import { launch } from '../../src/rootless/jail.ts'
-import { rootlessKinds } from '../../src/rootless/kinds.ts'
 import type { Identity, LaunchedProcess, LaunchSpec } from '../../src/rootless/launch-spec.ts'
 import { makePrivateDir } from '../../src/rootless/private-dir.ts'
+import { resourceKinds } from '../../src/sandbox/resources.ts'
 import { qemuCommandLine } from '../../src/vmm/qemu/command-line.ts'
 
 /** Result per act: `ok` or the name of the errno. */
 export type Results = ReadonlyMap<string, string>
 
-interface Sandbox {
+/** What the runtime takes for a sandbox before its VMM exists. */
+export interface OwnedSandbox {
   readonly identity: Identity
   readonly stateDir: string
   readonly privateDir: string
   readonly ledger: Ledger
+}
+
+interface Sandbox extends OwnedSandbox {
   /** Listening sockets of the runtime, in the order of QEMU's descriptors. */
   readonly listeners: readonly number[]
   readonly output: number
@@ -65,8 +70,14 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Performs the acts in the VMM's place: its identity, jail, descriptors and paths, only another program. */
-  async jailed(acts: readonly string[], identity = this.own.identity): Promise<Results> {
-    const spec = vmmSpec({ ...this.own, identity }, this.attacker)
+  async jailed(
+    acts: readonly string[],
+    {
+      identity = this.own.identity,
+      accelerator = 'tcg',
+    }: { identity?: Identity; accelerator?: 'kvm' | 'tcg' } = {},
+  ): Promise<Results> {
+    const spec = vmmSpec({ ...this.own, identity }, this.attacker, accelerator)
     // The one path more: a program that would make everybody root, to show that it does not here.
     const setuid = { source: this.setuidAttacker, target: this.setuidAttacker, access: 'execute' } as const
     const { exited } = await launch(
@@ -75,27 +86,20 @@ export class Stage implements AsyncDisposable {
       { timeoutMs: 20_000 },
     )
     await exited
-    return parse(readFileSync(`${this.own.stateDir}/output`, 'utf8'))
+    const results = parse(readFileSync(`${this.own.stateDir}/output`, 'utf8'))
+    truncateSync(`${this.own.stateDir}/output`)
+    return results
   }
 
   /** Performs the acts as another process of the same user without any jail. */
   unjailed(acts: readonly string[], { uid, groups }: Identity = this.own.identity): Results {
     const supplementary = groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]
-    return this.#outside(
-      ['setpriv', '--reuid', `${uid}`, '--regid', `${uid}`, ...supplementary, this.attacker],
-      acts,
-    )
+    return run(['setpriv', '--reuid', `${uid}`, '--regid', `${uid}`, ...supplementary, this.attacker], acts)
   }
 
   /** Performs the acts as root, in throw-away mount and uts namespaces, so that no success changes the host. */
   asRoot(acts: readonly string[]): Results {
-    return this.#outside(['unshare', '--mount', '--uts', '--propagation', 'private', this.attacker], acts)
-  }
-
-  #outside(command: readonly string[], acts: readonly string[]): Results {
-    const run = Bun.spawnSync([...command, ...acts], { cwd: '/', env: { PATH: '/usr/bin:/usr/sbin' } })
-    if (run.exitCode !== 0) throw new Error(`${command.join(' ')}: ${run.stderr}`)
-    return parse(run.stdout.toString())
+    return runAsRoot(this.attacker, acts)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,32 +121,31 @@ function compileAttacker(directory: string): void {
   chmodSync(`${directory}/attacker-setuid`, 0o4755)
 }
 
-async function makeSandbox(runDir: string, id: string): Promise<Sandbox> {
+/** A user, its private directory and a state directory, by the functions that take the real ones. */
+export async function takeSandbox(runDir: string, id: string): Promise<OwnedSandbox> {
   const stateDir = `${runDir}/default/${id}`
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
-  const ledger = new Ledger(`${stateDir}/ledger.jsonl`, rootlessKinds, silentLogger)
-  const { identity, lease } = await takeIdentity(
-    ledger,
-    {
-      runDir,
-      range: { base: 0x7e000000, blocks: 64 },
-      sandbox: `default/${id}`,
-      owner: processRef(process.pid)!,
-      account: 'none',
-      accelerator: 'auto',
-    },
-    silentLogger,
-  )
-  const privateDir = await makePrivateDir(ledger, lease)
+  const ledger = new Ledger(`${stateDir}/ledger.jsonl`, resourceKinds, silentLogger)
+  const options: IdentityOptions = {
+    ...{ runDir, range: { base: 0x7e000000, blocks: 64 }, sandbox: `default/${id}` },
+    ...{ owner: processRef(process.pid)!, account: 'none', accelerator: 'auto' },
+  }
+  const { identity, lease } = await takeIdentity(ledger, options, silentLogger)
+  return { identity, stateDir, privateDir: await makePrivateDir(ledger, lease), ledger }
+}
+
+async function makeSandbox(runDir: string, id: string): Promise<Sandbox> {
+  const owned = await takeSandbox(runDir, id)
   const sockets = ['qmp.sock', 'agent.sock', 'console.sock', 'vhost-fs.sock']
-  const listeners = sockets.map((name) => listenUnix(`${privateDir}/${name}`))
-  return { identity, stateDir, privateDir, ledger, listeners, output: openSync(`${stateDir}/output`, 'a') }
+  const listeners = sockets.map((name) => listenUnix(`${owned.privateDir}/${name}`))
+  return { ...owned, listeners, output: openSync(`${owned.stateDir}/output`, 'a') }
 }
 
 /** QEMU's own launch description, of which only the program is another one. */
 function vmmSpec(
   { identity, stateDir, privateDir, listeners, output }: Sandbox,
   program: string,
+  accelerator: 'kvm' | 'tcg' = 'tcg',
 ): LaunchSpec {
   const { paths } = qemuCommandLine(
     {
@@ -157,7 +160,7 @@ function vmmSpec(
       maxVcpus: 1,
       memoryMiB: 128,
       maxMemoryMiB: 0,
-      accelerator: 'tcg',
+      accelerator,
       share: { tag: 'kataShared', socket: -1, queueSize: 1024 },
     },
     {
@@ -173,6 +176,31 @@ function vmmSpec(
     },
   )
   return { program, args: [], identity, paths, fds: listeners, output, stateDir }
+}
+
+function runAsRoot(attacker: string, acts: readonly string[]): Results {
+  return run(['unshare', '--mount', '--uts', '--propagation', 'private', attacker], acts)
+}
+
+function run(command: readonly string[], acts: readonly string[]): Results {
+  const { exitCode, stdout, stderr } = Bun.spawnSync([...command, ...acts], {
+    cwd: '/',
+    env: { PATH: '/usr/bin:/usr/sbin' },
+  })
+  if (exitCode !== 0) throw new Error(`${command.join(' ')}: ${stderr}`)
+  return parse(stdout.toString())
+}
+
+/** Those of the acts for which this host has neither the system call nor the file, for root. */
+export function lackingHere(acts: readonly string[]): ReadonlySet<string> {
+  const directory = mkdtempSync('/run/kt-lacking-')
+  try {
+    compileAttacker(directory)
+    const results = runAsRoot(`${directory}/attacker`, acts)
+    return new Set(acts.filter((act) => ['ENOSYS', 'ENOENT'].includes(results.get(act) ?? '')))
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
 }
 
 /** One JSON line per act. */

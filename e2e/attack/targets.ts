@@ -1,6 +1,7 @@
 /** What the attacks aim at: the words in braces of the table, and the services behind them. */
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { checked, libc } from '../../src/linux/libc.ts'
+import type { SandboxFacts } from '../../src/sandbox/facts.ts'
 import type { Stage } from './stage.ts'
 
 export interface Targets extends Disposable {
@@ -8,8 +9,14 @@ export interface Targets extends Disposable {
   fill(act: string): string
 }
 
+/** What `kata-ts inspect` says of a sandbox. */
+export interface LiveSandbox {
+  readonly address: string
+  readonly sandbox: SandboxFacts & { readonly stateDir: string }
+}
+
 /** Opens what the host offers: a service on the loopback, abstract and ordinary sockets, shared memory, files. */
-export function openTargets(stage: Stage): Targets {
+export function openTargets(stage: Stage, live: LiveSandbox): Targets {
   const { directory, own, neighbour, neighbourProcess } = stage
   writeFileSync(`${directory}/configuration.toml`, '[runtime]\n', { mode: 0o644 })
   mkdirSync(`${directory}/images`, { mode: 0o700 })
@@ -31,7 +38,7 @@ export function openTargets(stage: Stage): Targets {
     neighbourDir: neighbour.privateDir,
     neighbour: neighbourProcess.ref.pid,
     neighbourUid: neighbour.identity.uid,
-    address: readFileSync(`/proc/${neighbourProcess.ref.pid}/maps`, 'utf8').split('-')[0]!,
+    address: firstAddress(neighbourProcess.ref.pid),
     shim: process.pid,
     disk: hostDisk(),
     port: tcp.port,
@@ -40,6 +47,13 @@ export function openTargets(stage: Stage): Targets {
     shm: segment.key,
     setuid: stage.setuidAttacker,
     scratch: `${directory}/core`,
+    vmm: live.sandbox.vmmPid,
+    vmmAddress: firstAddress(live.sandbox.vmmPid),
+    vmmShim: live.sandbox.shimPid,
+    vmmDir: live.sandbox.privateDir,
+    vmmState: live.sandbox.stateDir,
+    virtiofsd: live.sandbox.virtiofsdPids.at(-1)!,
+    shimSocket: live.address.replace(/^unix:\/\//, ''),
   }
   return {
     fill: (act) => act.replace(/\{(\w+)\}/g, (_, name: string) => String(words[name])),
@@ -48,6 +62,11 @@ export function openTargets(stage: Stage): Targets {
       segment[Symbol.dispose]()
     },
   }
+}
+
+/** Where the memory of a process begins, hexadecimal. */
+function firstAddress(pid: number): string {
+  return readFileSync(`/proc/${pid}/maps`, 'utf8').split('-')[0]!
 }
 
 /** A block device of the host that root can read here (a device cgroup may refuse some). */

@@ -55,17 +55,21 @@ function tree(directory: string): string[] {
   })
 }
 
+/** Without zombies: an orphan is reaped by PID 1, which not every container host's PID 1 does. */
+function livePids(): number[] {
+  return listPids().filter((pid) => !/^State:\tZ/m.test(readProc(`/proc/${pid}/status`) ?? ''))
+}
+
 function processes(): string[] {
-  return listPids()
+  return livePids()
     .filter((pid) => programs.test(readProc(`/proc/${pid}/comm`) ?? ''))
-    .filter((pid) => !/^State:\tZ/m.test(readProc(`/proc/${pid}/status`) ?? ''))
     .map((pid) => `${pid} ${(readProc(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').slice(0, 120)}`)
 }
 
 /** Namespaces kept alive by some process other than the ones that only live for a moment. */
 function namespaces(): string[] {
   const seen = new Set<string>()
-  for (const pid of listPids()) {
+  for (const pid of livePids()) {
     for (const kind of ['mnt', 'net', 'ipc', 'uts', 'pid', 'user', 'cgroup']) {
       try {
         seen.add(readlinkSync(`/proc/${pid}/ns/${kind}`))

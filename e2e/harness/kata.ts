@@ -74,6 +74,14 @@ export class Kata {
     return Array.isArray(document) ? document[0] : document
   }
 
+  async isRunning(name: string): Promise<boolean> {
+    const entries = JSON.parse((await this.call(['ps', '--format', 'json'])).stdout || '[]') as {
+      id: string
+      status: string
+    }[]
+    return entries.some(({ id, status }) => id === name && status === 'running')
+  }
+
   /** Removes what the test kept on purpose (records of containers) and its directories. */
   async close(): Promise<void> {
     const { stdout } = await this.call(['ps', '--format', 'json'])

@@ -70,9 +70,10 @@ function overrideExit(command: Command, words: string): void {
 }
 
 /** addCommand, unlike command(), leaves the settings of the parent behind. */
-function inherit(command: Command, parent: Command): Command {
+function inherit(command: Command, parent: Command, words = parent.name()): Command {
   command.copyInheritedSettings(parent)
-  overrideExit(command, `${parent.name()} ${command.name()}`)
-  for (const child of command.commands) inherit(child, command)
+  const here = `${words} ${command.name()}`
+  overrideExit(command, here)
+  for (const child of command.commands) inherit(child, command, here)
   return command
 }

@@ -84,9 +84,10 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
     return [{ block: uidBlock(range, k), found: 'reservation', sandbox: owner.sandbox }]
   })
   const seen = new Set(reserved)
-  const orphans = [...accounts, ...directories, ...records].filter(
-    ({ block: { k } }) => !seen.has(k) && seen.add(k),
-  )
+  const orphans = [...accounts, ...directories, ...records]
+    .filter(({ block: { k } }) => !seen.has(k) && seen.add(k))
+    // Without a reservation here, a live process is that of a sandbox with another run directory: not ours to end.
+    .filter(({ block: { first } }) => processesOfUids(first, first + blockSize - 1).length === 0)
   return [...dead, ...orphans]
 }
 
@@ -113,9 +114,8 @@ async function cleanBlock(
   where: { runDir: string; userDir: string; userdbDir: string; reserved: boolean },
 ): Promise<void> {
   const last = first + blockSize - 1
-  // Without a reservation here, a live process may be that of another installation: it is not ours to end.
-  const ended = where.reserved ? await killUids(first, last) : processesOfUids(first, last).length === 0
-  if (!ended) throw new KataError('UID_STILL_USED', { first, last, what: 'a live process' })
+  if (where.reserved && !(await killUids(first, last)))
+    throw new KataError('UID_STILL_USED', { first, last, what: 'a live process' })
   removePrivateDir(`${where.userDir}/${uid}`, uid)
   removeRecords(where.userdbDir, name, uid)
   await deleteUser(name, uid)

@@ -180,5 +180,5 @@ function removeSocket(path: string): void {
 }
 
 async function killOrThrow(ref: ProcessRef): Promise<void> {
-  if (!(await killAndWait(ref))) throw new Error(`process ${ref.pid} of virtiofsd does not end`)
+  if (!(await killAndWait(ref))) throw new KataError('PROCESS_STAYS', { name: 'virtiofsd', pid: ref.pid })
 }

@@ -44,8 +44,8 @@ export function openOutput(uri: string): OutputSink {
     async close() {
       if (closed) return
       closed = true
-      await writer.flush()
-      closeSync(fd)
+      // The writer holds a duplicate of the descriptor, and the reader sees the end only when both are closed.
+      await Promise.resolve(writer.end()).finally(() => closeSync(fd))
     },
   }
 }

@@ -97,10 +97,10 @@ export class TaskProcess {
 
   async #serve(sinks: [OutputStream, OutputSink][]): Promise<void> {
     const outputs = Promise.all(sinks.map(([stream, sink]) => this.#pump(stream, sink)))
-    if (this.#input !== undefined) {
-      this.guest
-        .input(this.#input.chunks)
-        .catch((error) => this.#log.debug('stdin ended', { reason: String(error) }))
+    // Without a stdin the process reads an empty one; a terminal is never closed under it.
+    const input = this.#input?.chunks ?? (this.stdio.terminal ? undefined : nothing())
+    if (input !== undefined) {
+      this.guest.input(input).catch((error) => this.#log.debug('stdin ended', { reason: String(error) }))
     }
     const lost = this.#lost.then(() => lostExitStatus)
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
@@ -140,3 +140,5 @@ export class TaskProcess {
     this.#settle(this.exit)
   }
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

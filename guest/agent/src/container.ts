@@ -4,7 +4,7 @@ import type { LinuxResources, Process } from '../../../src/protocol/generated/oc
 import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
 import type { Crun, StartedProcess } from './crun.ts'
 import { alreadyExists, invalid, notFound, precondition, unimplemented } from './errors.ts'
-import { makeDirectories, removeTree, save } from './files.ts'
+import { exists, makeDirectories, removeTree, save } from './files.ts'
 import { toJson } from './json.ts'
 import type { Loop } from './loop.ts'
 import type { OomEvents } from './oom.ts'
@@ -47,7 +47,9 @@ export class Container {
   readonly #mountPoints: readonly string[]
   readonly #stopOomWatch: () => void
   readonly #added = new Map<string, ContainerProcess>()
+  readonly #starting = new Set<string>()
   #started = false
+  #removal: Promise<void> | undefined
   #files = 0
 
   private constructor(
@@ -89,6 +91,7 @@ export class Container {
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
       return new Container(id, init, mountPoints, tools)
     } catch (error) {
+      await discard(cgroupOf(id), tools.crun, id)
       for (const point of mountPoints.reverse()) unmountStorage(point)
       removeTree(bundle)
       throw error
@@ -106,14 +109,18 @@ export class Container {
   async exec({ execId, process }: ExecProcessRequest): Promise<void> {
     checkId(execId)
     if (process === undefined) throw invalid('the request lacks a process')
-    if (this.#added.has(execId) || execId === this.id) throw alreadyExists(`process ${execId} exists`)
+    if (this.#added.get(execId)?.collected) this.#forget(execId)
+    if (this.#added.has(execId) || this.#starting.has(execId) || execId === this.id)
+      throw alreadyExists(`process ${execId} exists`)
     if (!this.#started || this.init.exitCode !== undefined)
       throw precondition(`container ${this.id} is not running`)
     const file = this.#saveFile('process', processToJson(process))
+    this.#starting.add(execId)
     try {
       const stdio = planStdio(this.#tools.loop, process, this.bundle, `exec-${this.#files}`)
       this.#added.set(execId, trackProcess(await this.#tools.crun.exec(this.id, file, stdio)))
     } finally {
+      this.#starting.delete(execId)
       removeTree(file)
     }
   }
@@ -144,7 +151,8 @@ export class Container {
   async wait(execId: string): Promise<number> {
     const process = this.process(execId)
     const code = await process.ended
-    if (process !== this.init) this.#forgetEnded()
+    process.collected = true
+    this.#forgetCollected()
     return code
   }
 
@@ -157,14 +165,18 @@ export class Container {
     }
   }
 
-  /** Kills what runs, then removes everything. */
-  async remove(): Promise<void> {
+  /** Kills what runs, then removes everything. Calls after the first wait for the same end. */
+  remove(): Promise<void> {
+    this.#removal ??= this.#remove()
+    return this.#removal
+  }
+
+  async #remove(): Promise<void> {
     killCgroup(this.cgroup)
     await this.init.ended
     this.#stopOomWatch()
     for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
-    await removeCgroup(this.cgroup)
-    this.#tools.crun.forget(this.id)
+    await discard(this.cgroup, this.#tools.crun, this.id)
     for (const point of [...this.#mountPoints].reverse()) unmountStorage(point)
     removeTree(this.bundle)
   }
@@ -184,20 +196,26 @@ export class Container {
     return path
   }
 
-  #forgetEnded(): void {
-    const ended = [...this.#added].filter(([, process]) => process.exitCode !== undefined)
-    const finished = ended.filter(
-      ([, { stdio }]) => stdio.stdout.finished && (stdio.stderr?.finished ?? true),
-    )
-    const unread = ended.filter((entry) => !finished.includes(entry))
-    for (const [id, process] of [
-      ...finished,
-      ...unread.slice(0, Math.max(0, unread.length - keptProcesses)),
-    ]) {
-      closeStdio(process.stdio)
-      this.#added.delete(id)
-    }
+  #forgetCollected(): void {
+    const collected = [...this.#added].filter(([, process]) => process.collected)
+    const isRead = ({ stdio }: ContainerProcess) => stdio.stdout.finished && (stdio.stderr?.finished ?? true)
+    const unread = collected.filter(([, process]) => !isRead(process))
+    const surplus = Math.max(0, unread.length - keptProcesses)
+    for (const [id, process] of collected)
+      if (isRead(process) || unread.slice(0, surplus).some(([other]) => other === id)) this.#forget(id)
   }
+
+  #forget(execId: string): void {
+    closeStdio(this.process(execId).stdio)
+    this.#added.delete(execId)
+  }
+}
+
+/** Removes what the kernel and crun know of a container whose init has ended, or of one that did not come to be. */
+async function discard(cgroup: Cgroup, crun: Crun, id: string): Promise<void> {
+  if (exists(cgroup.directory)) killCgroup(cgroup)
+  await removeCgroup(cgroup)
+  crun.forget(id)
 }
 
 function planStdio(loop: Loop, process: Process, bundle: string, name: string) {

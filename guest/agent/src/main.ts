@@ -9,7 +9,7 @@ import { say, sayError } from './console.ts'
 import { createCrun } from './crun.ts'
 import { describe } from './errors.ts'
 import { makeDirectories } from './files.ts'
-import { createLoop } from './loop.ts'
+import { createLoop, type Loop } from './loop.ts'
 import { kernelCommandLine, switchOff } from './machine.ts'
 import { loadModuleNamed } from './modules.ts'
 import { createOomEvents } from './oom.ts'
@@ -44,20 +44,21 @@ function main(): void {
     })
     void closed.then((error) => error && sayError('connection lost', error))
   }
-  listen(onConnection)
+  listen(loop, onConnection)
   say('ready')
+}
 
-  function listen(onConnection: (transport: Transport) => void): void {
-    const { vsockPort } = agentOptions(kernelCommandLine())
-    const port = findAgentPort()
-    if (port !== undefined) servePort(loop, port, onConnection)
-    if (vsockPort !== undefined) {
-      loadModuleNamed('vmw_vsock_virtio_transport')
-      serveVsock(loop, vsockPort, onConnection)
-    }
-    if (port === undefined && vsockPort === undefined)
-      throw new Error('the machine has neither a virtio-serial port agent.channel.0 nor agent.server_addr')
+/** Serves the virtio-serial port, and vsock when the kernel command line asks for it. Throws when there is neither. */
+function listen(loop: Loop, onConnection: (transport: Transport) => void): void {
+  const { vsockPort } = agentOptions(kernelCommandLine())
+  const port = findAgentPort()
+  if (port !== undefined) servePort(loop, port, onConnection)
+  if (vsockPort !== undefined) {
+    loadModuleNamed('vmw_vsock_virtio_transport')
+    serveVsock(loop, vsockPort, onConnection)
   }
+  if (port === undefined && vsockPort === undefined)
+    throw new Error('the machine has neither a virtio-serial port agent.channel.0 nor agent.server_addr')
 }
 
 /** A promise may get its handler later in the same turn (every async function that throws at once does). */

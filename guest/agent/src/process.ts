@@ -14,10 +14,12 @@ export interface ContainerProcess {
   readonly ended: Promise<number>
   /** Undefined while it runs. */
   exitCode: number | undefined
+  /** Somebody has been told the exit code. */
+  collected: boolean
 }
 
 export function trackProcess({ pid, ended, stdio }: StartedProcess): ContainerProcess {
-  const process: ContainerProcess = { pid, stdio, ended, exitCode: undefined }
+  const process: ContainerProcess = { pid, stdio, ended, exitCode: undefined, collected: false }
   void ended.then((code) => {
     process.exitCode = code
     stdio.stdout.processEnded()

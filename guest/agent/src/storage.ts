@@ -1,7 +1,7 @@
 /** What the host asks to be mounted in the guest: Kata's Storage messages. */
 import { chmod, lchown, mount } from 'syscalls'
 import type { Storage } from '../../../src/protocol/generated/agent.ts'
-import { invalid, unimplemented } from './errors.ts'
+import { deadline, invalid, unimplemented } from './errors.ts'
 import { detach, errnoName, makeDirectories } from './files.ts'
 import { splitMountOptions } from './mount-options.ts'
 import { sleep } from './wait.ts'
@@ -38,7 +38,9 @@ async function mountShare({ source, fstype, options, mountPoint }: Storage): Pro
       mount(source, mountPoint, fstype || 'virtiofs', flags, data)
       return
     } catch (error) {
-      if (errnoName(error) !== 'EINVAL' || waited >= hotplugMilliseconds) throw error
+      if (errnoName(error) !== 'EINVAL') throw error
+      if (waited >= hotplugMilliseconds)
+        throw deadline(`no share ${source} appeared within ${hotplugMilliseconds} ms`, error)
     }
     await sleep(5)
   }

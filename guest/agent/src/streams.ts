@@ -32,7 +32,7 @@ export interface OutputStream {
   read(size: number, call: Cancellable): Promise<Uint8Array>
   /** To be called when the process ended: somebody else may hold the pipe open for ever. */
   processEnded(): void
-  /** The end was read, or nobody ever read. */
+  /** Its end was read, or it was closed. */
   readonly finished: boolean
   close(): void
 }
@@ -43,7 +43,6 @@ export function createOutputStream(loop: Loop, fd: number): OutputStream {
   const inTurn = createQueue()
   let open = true
   let drained = false
-  let wasRead = false
   let timer: Timer | undefined
   let wake = () => {}
 
@@ -72,7 +71,6 @@ export function createOutputStream(loop: Loop, fd: number): OutputStream {
 
   return {
     read(size, call) {
-      wasRead = true
       const state = { cancelled: false }
       call.onCancel(() => {
         state.cancelled = true
@@ -88,7 +86,7 @@ export function createOutputStream(loop: Loop, fd: number): OutputStream {
       }, drainMilliseconds)
     },
     get finished() {
-      return !open || !wasRead
+      return !open
     },
     close: shut,
   }

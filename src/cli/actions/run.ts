@@ -7,7 +7,7 @@ import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
 import { type ContainerPlan, type Overrides, runAttached, runDetached } from '../client/run.ts'
 import { consoleSize } from '../client/spec.ts'
 import type { RunFlags } from '../commands/run.ts'
-import { exitCodeOf } from '../exit-code.ts'
+import { asCommandError, exitCodeOf } from '../exit-code.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseBoolean, parseChoice, parseWhole } from '../parse/number.ts'
@@ -25,7 +25,8 @@ export async function run(settings: Settings, flags: RunFlags, args: readonly st
     await runDetached(settings, plan)
     settings.print(settings.format === 'json' ? `${JSON.stringify({ id: plan.id })}\n` : `${plan.id}\n`)
     return 0
-  } catch (error) {
+  } catch (thrown) {
+    const error = asCommandError(thrown, args[0] ?? 'sh')
     settings.tell(describeError(error))
     return exitCodeOf(error)
   }

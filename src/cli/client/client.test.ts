@@ -136,6 +136,18 @@ describe('run in the background', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('logs --follow goes on until the end', async () => {
+    await start('talker', 'sh', '-c', 'for i in 1 2 3; do echo $i; sleep 0.2; done')
+    expect((await kata('logs', '--follow', 'talker')).stdout).toBe('1\n2\n3\n')
+  })
+
+  test('inspect tells what is known', async () => {
+    await start('known', 'sleep', '30')
+    const [facts] = JSON.parse((await kata('inspect', 'known')).stdout)
+    expect(facts).toMatchObject({ id: 'known', status: 'running', command: ['sleep', '30'] })
+    expect(facts.sandbox.shimPid).toBeGreaterThan(1)
+  })
+
   test('a name is used once', async () => {
     await start('only', 'sleep', '30')
     const second = await start('only', 'true')

@@ -33,6 +33,8 @@ export class ShimError extends Error {
   /** Code of the catalogue of errors. */
   readonly code: string
   readonly status: StatusName
+  /** The text of the answer alone. */
+  readonly reason: string
 
   constructor(error: TtrpcError, method: string, id: string) {
     const code = /^\[([A-Z0-9_]+)\] /.exec(error.message)?.[1]
@@ -41,6 +43,7 @@ export class ShimError extends Error {
     this.name = 'ShimError'
     this.code = code ?? own.code
     this.status = error.code
+    this.reason = error.message
   }
 }
 

@@ -1,5 +1,5 @@
 /** QEMU behind the {@link Vmm} interface. */
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import { describeError, KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
@@ -8,8 +8,9 @@ import type { Logger } from '../../log.ts'
 import { launch } from '../../rootless/jail.ts'
 import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { assertPosture, expectedPosture } from '../../rootless/posture-check.ts'
-import { ConsoleLog, printable } from '../console-log.ts'
+import { ConsoleLog } from '../console-log.ts'
 import { lastWords, panicMark, vmEndError } from '../end-error.ts'
+import { logTail } from '../log-tail.ts'
 import type { AgentEndpoint, ShareAttachment, VmEnd, Vmm, VmSpec } from '../vmm.ts'
 import { qemuCommandLine, rootPort, shareId } from './command-line.ts'
 import { type BareEnd, EndWatch } from './end-watch.ts'
@@ -35,6 +36,8 @@ export interface QemuOptions {
 const greetingMs = 30_000
 /** What a QEMU that was asked to quit gets before it is killed, milliseconds. */
 const quitMs = 1000
+/** The same for one whose connection is broken. */
+const brokenMs = 100
 /** Filters on every thread: the jail's own and that of `-sandbox`. */
 const seccompFilters = 2
 /** What QEMU opens itself and keeps open. */
@@ -69,12 +72,19 @@ class Qemu implements Vmm {
   }
 
   async start(): Promise<LaunchedProcess> {
-    checkProgram(this.#options.config.hypervisor.path)
+    const { config, signal } = this.#options
+    checkProgram(config.hypervisor.path)
+    // The wait for the greeting fails with its connection, and what fails is stopped.
+    const giveUp = () => this.#qmp?.close()
+    signal?.addEventListener('abort', giveUp, { once: true })
     try {
       return await this.#start()
     } catch (error) {
       await this.stop()
+      signal?.throwIfAborted()
       throw await this.#explain(error)
+    } finally {
+      signal?.removeEventListener('abort', giveUp)
     }
   }
 
@@ -94,10 +104,11 @@ class Qemu implements Vmm {
 
   async plugShare({ tag, socket, queueSize }: ShareAttachment): Promise<void> {
     const bus = this.#takePort('the share')
+    const addr = { type: 'fd', data: { str: shareId } }
     await this.#execute('getfd', { fdname: shareId }, [socket])
     await this.#execute('chardev-add', {
       id: shareId,
-      backend: { type: 'socket', data: { addr: { type: 'fd', data: { str: shareId } }, server: false } },
+      backend: { type: 'socket', data: { addr, server: false } },
     })
     const device = { driver: 'vhost-user-fs-pci', id: shareId, chardev: shareId, bus, tag }
     await this.#execute('device_add', { ...device, 'queue-size': queueSize })
@@ -113,7 +124,7 @@ class Qemu implements Vmm {
   }
 
   async #start(): Promise<LaunchedProcess> {
-    const { spec, config, log, signal } = this.#options
+    const { spec, config, log } = this.#options
     const { spec: launchSpec, close, connections } = this.#prepare()
     let expected: ReturnType<typeof expectedPosture>
     try {
@@ -127,7 +138,6 @@ class Qemu implements Vmm {
     }
     const { ref, exited } = this.#process
     this.#watch.exitOf(exited, [this.#qmp.closed, this.#console.closed])
-    signal?.addEventListener('abort', () => void this.stop(), { once: true })
     checkVersion(config.hypervisor.path, await this.#qmp.negotiate(greetingMs))
     assertPosture(ref.pid, expected)
     writeFileSync(`${spec.privateDir}/pid`, `${ref.pid}\n`, { mode: 0o600, flag: 'wx' })
@@ -165,22 +175,28 @@ class Qemu implements Vmm {
 
   async #stop(): Promise<void> {
     const { spec, ledger } = this.#options
-    const pid = this.#process?.ref.pid
-    if (this.#process !== undefined) {
-      await this.#qmp?.execute('quit', {}, { timeoutMs: quitMs }).catch(() => {})
-      await Promise.race([this.#process.exited, Bun.sleep(quitMs)])
-      await ledger.release(processResource, ({ ref }) => ref?.pid === pid)
-      await this.#process.exited
+    if (this.#process === undefined) {
+      this.#watch.stopped()
+    } else {
+      const { ref, exited } = this.#process
+      const quits = await this.#qmp?.execute('quit', {}, { timeoutMs: quitMs }).then(
+        () => true,
+        () => false,
+      )
+      // A QEMU that cannot be asked is ending already, if it ever will; what it then says of its end is worth a moment.
+      await Promise.race([exited, Bun.sleep(quits ? quitMs : brokenMs)])
+      await ledger.release(processResource, (held) => held.ref?.pid === ref.pid)
+      await exited
+      await this.#watch.ended
     }
     this.#qmp?.close()
     this.#console?.close()
     removeSockets(spec.privateDir)
     rmSync(`${spec.privateDir}/pid`, { force: true })
-    this.#watch.stopped()
   }
 
   #onEvent(name: string, data: Readonly<Record<string, unknown>>): void {
-    this.#options.log.debug('vmm event', { name, data })
+    this.#options.log.debug('vmm event', { name })
     this.#watch.event(name, data, async () => this.#execute('query-status'))
     this.#options.onEvent?.(name, data)
   }
@@ -199,14 +215,11 @@ class Qemu implements Vmm {
   #describe(end: BareEnd): VmEnd {
     const consoleTail = this.consoleTail()
     const panicked = end.reason === 'shutdown' && this.#watch.wasReset && consoleTail.includes(panicMark)
-    return { ...end, reason: panicked ? 'guest-panicked' : end.reason, consoleTail, logTail: this.#logTail() }
-  }
-
-  #logTail(): string {
-    try {
-      return printable(readFileSync(this.#logPath, 'utf8').slice(-4096))
-    } catch {
-      return ''
+    return {
+      ...end,
+      reason: panicked ? 'guest-panicked' : end.reason,
+      consoleTail,
+      logTail: logTail(this.#logPath),
     }
   }
 
@@ -220,7 +233,7 @@ class Qemu implements Vmm {
         {
           sandbox: spec.sandboxId,
           seconds: greetingMs / 1000,
-          tail: lastWords(this.#logTail()),
+          tail: lastWords(logTail(this.#logPath)),
           log: this.#logPath,
         },
         { cause: error },

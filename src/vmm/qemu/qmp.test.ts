@@ -20,13 +20,18 @@ async function withPeer(
 ): Promise<void> {
   const path = `${directory}/${count++}`
   const peers: Socket[] = []
+  let unsent = Buffer.from(hello)
+  const greet = (socket: Socket) => {
+    unsent = unsent.subarray(socket.write(unsent))
+  }
   const server = Bun.listen({
     unix: path,
     socket: {
       open: (socket) => {
         peers.push(socket)
-        socket.write(hello)
+        greet(socket)
       },
+      drain: greet,
       data: (socket, bytes) => {
         for (const line of bytes.toString().trim().split('\n')) socket.write(answer(JSON.parse(line), socket))
       },

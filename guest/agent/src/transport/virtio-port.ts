@@ -15,7 +15,8 @@ export function findAgentPort(): string | undefined {
 }
 
 /**
- * Hands a transport over whenever the host connects. While nobody is connected the port is always readable and reads
+ * Hands a transport over whenever the host connects. Its first bytes may come before the news of it and then belong to
+ * the connection before, so a host repeats its first call until it is answered. While nobody is connected the port is always readable and reads
  * as ended, so it is watched for changes then (edge-triggered), not for its state.
  */
 export function servePort(loop: Loop, path: string, onConnection: (transport: Transport) => void): void {

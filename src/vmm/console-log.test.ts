@@ -1,0 +1,56 @@
+import { afterAll, expect, test } from 'bun:test'
+import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { checked, libc, ptr } from '../linux/libc.ts'
+import { ConsoleLog, printable } from './console-log.ts'
+
+const directory = mkdtempSync(`${tmpdir()}/console-`)
+afterAll(() => rmSync(directory, { recursive: true }))
+
+function socketPair(): [number, number] {
+  const pair = new Int32Array(2)
+  checked(libc.socketpair(1, 1, 0, ptr(pair)), 'socketpair')
+  return [pair[0]!, pair[1]!]
+}
+
+test('keeps the tail and the file, and ends with the other end', async () => {
+  const [ours, guest] = socketPair()
+  const log = await ConsoleLog.open(ours, `${directory}/a`)
+  writeSync(guest, 'first\r\n\x1b[31mred\x1b[0m\x07 second\n')
+  closeSync(guest)
+  await log.closed
+  expect(log.tail()).toBe('first\nred second\n')
+  expect(readFileSync(`${directory}/a`, 'utf8')).toContain('\x1b[31mred')
+  expect(statSync(`${directory}/a`).mode & 0o777).toBe(0o600)
+})
+
+test('a guest that writes on and on fills neither memory nor disk', async () => {
+  const [ours, guest] = socketPair()
+  const log = await ConsoleLog.open(ours, `${directory}/b`)
+  const chunk = Buffer.alloc(64 * 1024, 'x')
+  for (let round = 0; round < 30; round++) {
+    writeSync(guest, chunk)
+    await Bun.sleep(0)
+  }
+  writeSync(guest, 'last')
+  closeSync(guest)
+  await log.closed
+  expect(log.tail().length).toBeLessThanOrEqual(8192)
+  expect(log.tail()).toEndWith('last')
+  const size = (name: string) => statSync(`${directory}/${name}`, { throwIfNoEntry: false })?.size ?? 0
+  expect(size('b') + size('b.1')).toBeLessThan(2 * 1024 * 1024 - 100)
+  expect(size('b.1')).toBeGreaterThan(0)
+})
+
+test('a file that cannot be written costs the file only', async () => {
+  const [ours, guest] = socketPair()
+  const log = await ConsoleLog.open(ours, `${directory}/none/c`)
+  writeSync(guest, 'still here')
+  closeSync(guest)
+  await log.closed
+  expect(log.tail()).toBe('still here')
+})
+
+test('printable text cannot drive a terminal', () => {
+  expect(printable('a\x1b]0;title\x07b\x1b[2Jc\x9b1md\te\n')).not.toMatch(/[^\P{Cc}\t\n]/u)
+})

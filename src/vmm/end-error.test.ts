@@ -1,0 +1,33 @@
+import { expect, test } from 'bun:test'
+import { guestSilentError, vmEndError } from './end-error.ts'
+import type { VmEnd } from './vmm.ts'
+
+const end = (more: Partial<VmEnd>): VmEnd => ({ reason: 'exited', consoleTail: '', logTail: '', ...more })
+
+test('a panic is told by its first line, not by the registers that follow', () => {
+  const consoleTail = `noise\n[ 1.0] Kernel panic - not syncing: no init\n${'R10: 00 R11: 00\n'.repeat(100)}`
+  const error = vmEndError(end({ reason: 'guest-panicked', consoleTail }), 'pod', '/log')
+  expect(error.code).toBe('VMM_GUEST_PANICKED')
+  expect(error.message).toContain('panicked: Kernel panic - not syncing: no init')
+})
+
+test.each([
+  ['shutdown', 'VMM_GUEST_SHUT_DOWN', 'console says'],
+  ['internal-error', 'VMM_INTERNAL_ERROR', 'log says'],
+  ['exited', 'VMM_EXITED', 'log says'],
+] as const)('%s', (reason, code, tail) => {
+  const error = vmEndError(end({ reason, consoleTail: 'console says', logTail: 'log says' }), 'pod', '/log')
+  expect(error.code).toBe(code)
+  expect(error.message).toContain(tail)
+})
+
+test('names the signal that ended the VMM', () => {
+  const error = vmEndError(end({ exit: { code: null, signal: 'SIGKILL' } }), 'pod', '/log')
+  expect(error.message).toContain('ended (SIGKILL): (it said nothing)')
+})
+
+test('a silent guest is quoted', () => {
+  expect(guestSilentError('pod', 30, 'loading\n').message).toContain(
+    'within 30 s; its console ends with: loading.',
+  )
+})

@@ -1,0 +1,57 @@
+import { expect, test } from 'bun:test'
+import type { ExitInfo } from '../../rootless/launch-spec.ts'
+import { EndWatch } from './end-watch.ts'
+
+const clean: ExitInfo = { code: 0, signal: null }
+const running = async () => ({ status: 'running' })
+const internalError = async () => ({ status: 'internal-error' })
+
+function exitAfter(events: readonly [string, Record<string, unknown>][]): EndWatch {
+  const watch = new EndWatch()
+  for (const [name, data] of events) watch.event(name, data, running)
+  watch.exitOf(Promise.resolve(clean), [])
+  return watch
+}
+
+test.each([
+  ['a VMM that just exits', [], 'exited', false],
+  ['a guest that powers off', [['SHUTDOWN', { guest: true, reason: 'guest-shutdown' }]], 'shutdown', false],
+  ['a guest that resets', [['SHUTDOWN', { guest: true, reason: 'guest-reset' }]], 'shutdown', true],
+  ['our own quit', [['SHUTDOWN', { guest: false, reason: 'host-qmp-quit' }]], 'exited', false],
+  [
+    'a panic that the guest reports',
+    [
+      ['GUEST_PANICKED', { action: 'poweroff' }],
+      ['SHUTDOWN', { guest: true, reason: 'guest-panic' }],
+    ],
+    'guest-panicked',
+    false,
+  ],
+] as const)('%s', async (_, events, reason, wasReset) => {
+  const watch = exitAfter(events as never)
+  expect(await watch.ended).toEqual({ reason, exit: clean })
+  expect(watch.wasReset).toBe(wasReset)
+})
+
+test('a guest stopped by an internal error is over though its VMM lives', async () => {
+  const watch = new EndWatch()
+  watch.event('STOP', {}, internalError)
+  expect(await watch.ended).toEqual({ reason: 'internal-error' })
+})
+
+test('neither a pause that was asked for nor another stop ends anything', async () => {
+  const watch = new EndWatch()
+  let asked = 0
+  const ask = async () => {
+    asked++
+    return running()
+  }
+  watch.expectPause(true)
+  watch.event('STOP', {}, ask)
+  expect(asked).toBe(0)
+  watch.expectPause(false)
+  watch.event('STOP', {}, ask)
+  expect(asked).toBe(1)
+  watch.exitOf(Promise.resolve(clean), [])
+  expect((await watch.ended).reason).toBe('exited')
+})
