@@ -27,7 +27,10 @@ export interface BareBoot {
 }
 
 /** Boots once and ends the machine. `look` may ask the guest while it runs. */
-export async function bootBare(guest: BareGuest, look: (agent: AgentConnection) => Promise<void> = async () => {}): Promise<BareBoot> {
+export async function bootBare(
+  guest: BareGuest,
+  look: (agent: AgentConnection) => Promise<void> = async () => {},
+): Promise<BareBoot> {
   const directory = mkdtempSync(`${tmpdir()}/kata-ts-bench-`)
   const sockets = openSockets(directory)
   const output = openSync(`${directory}/log`, 'a')
@@ -40,7 +43,10 @@ export async function bootBare(guest: BareGuest, look: (agent: AgentConnection) 
   closeSync(output)
   let agent: AgentConnection | undefined
   try {
-    agent = await connectAgent({ kind: 'serial', socketPath: socketPath(directory, 'agent') }, { log: silentLogger })
+    agent = await connectAgent(
+      { kind: 'serial', socketPath: socketPath(directory, 'agent') },
+      { log: silentLogger },
+    )
     await agent.waitReady({ timeoutMs: bootTimeoutMs })
     const bootMs = performance.now() - begun
     await look(agent)

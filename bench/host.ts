@@ -68,9 +68,18 @@ export class Host implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const { stdout } = Bun.spawnSync([executable, '--run-dir', this.runDir, '--state-dir', this.stateDir, 'ps', '--format', 'json'])
-    for (const { id } of JSON.parse(stdout.toString() || '[]') as { id: string }[]) await this.measure(['rm', '-f', id])
-    await this.measure(['gc'])
+    const { stdout } = Bun.spawnSync([
+      executable,
+      '--run-dir',
+      this.runDir,
+      '--state-dir',
+      this.stateDir,
+      'ps',
+      '--format',
+      'json',
+    ])
+    for (const { id } of JSON.parse(stdout.toString() || '[]') as { id: string }[])
+      await this.measure(['rm', '-f', id])
     rmSync(this.runDir, { recursive: true, force: true })
     rmSync(this.stateDir, { recursive: true, force: true })
   }

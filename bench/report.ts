@@ -19,7 +19,10 @@ export interface ResultTable {
 }
 
 export function renderText({ name, what, tables, notes }: Result): string {
-  const parts = tables.map(({ header, rows }) => indent(table(header, alignNumbers(header, rows))))
+  const parts = tables.map(({ header, rows }) => {
+    const [first = [], ...others] = alignNumbers([header, ...rows])
+    return indent(table(first, others))
+  })
   return `\n${name}: ${what}\n\n${parts.join('\n')}${notes.length > 0 ? `\n${indent(notes.join('\n'))}` : ''}`
 }
 
@@ -29,8 +32,8 @@ export function renderJson(results: readonly Result[], machine: object): string 
 }
 
 /** All columns but the first hold numbers: right-aligned, so that their sizes can be seen. */
-function alignNumbers(header: readonly string[], rows: ResultTable['rows']): string[][] {
-  const widths = header.map((name, i) => Math.max(name.length, ...rows.map((row) => (row[i] ?? '').length)))
+function alignNumbers(rows: readonly (readonly string[])[]): string[][] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? '').length))) ?? []
   return rows.map((row) => row.map((cell, i) => (i === 0 ? cell : cell.padStart(widths[i] ?? 0))))
 }
 

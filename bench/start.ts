@@ -1,7 +1,8 @@
 /** Cold start beside a bare boot of the same machine, in turns, so that noise hits both alike. */
+import type { StartedFacts } from '../setup/demo/sandbox-facts.ts'
 import type { Timing } from '../src/sandbox/timings.ts'
 import { type BareGuest, bootBare } from './bare.ts'
-import type { Host, Measured } from './host.ts'
+import type { Host } from './host.ts'
 import { ms, type Result, share } from './report.ts'
 import { compare, round, summarize } from './stats.ts'
 
@@ -27,7 +28,12 @@ export async function benchStart(host: Host, guest: BareGuest, rounds: number): 
   }
   const comparison = compare(summary.firstOutput, summary.bareBoot)
   const steps = stepMedians(runs.map(({ steps }) => steps))
-  const row = (label: string, { median, min, p90 }: typeof summary.total) => [label, ms(median), ms(min), ms(p90)]
+  const row = (label: string, { median, min, p90 }: typeof summary.total) => [
+    label,
+    ms(median),
+    ms(min),
+    ms(p90),
+  ]
   return {
     name: 'start',
     what: `kata-ts run --rm -- echo x, beside a bare QEMU (${rounds} rounds in turns)`,
@@ -49,7 +55,15 @@ export async function benchStart(host: Host, guest: BareGuest, rounds: number): 
     notes: [
       `ratio kata-ts / bare: ${comparison.ratio.toFixed(2)}; added share: ${share(comparison.added)} (aim: at most ${share(aim)})`,
     ],
-    data: { rounds, ...summary, ...comparison, aim, steps, bareMs: bare.map(round), firstOutputMs: runs.map((run) => round(run.firstOutputMs)) },
+    data: {
+      rounds,
+      ...summary,
+      ...comparison,
+      aim,
+      steps,
+      bareMs: bare.map(round),
+      firstOutputMs: runs.map((run) => round(run.firstOutputMs)),
+    },
   }
 }
 
@@ -62,29 +76,18 @@ interface Round {
 
 /** One start. The steps are read the moment the first byte comes: a little later the sandbox is gone. */
 export async function runOnce(host: Host, name: string, flags: readonly string[] = []): Promise<Round> {
-  let steps: Timing[] = []
-  let begun = 0
-  const measured: Measured = await host.must(
-    ['run', '--rm', '--name', name, ...flags, '--', 'echo', 'x'],
-    () => {
-      const facts = host.facts(name)
-      begun = facts.startedAt
-      steps = [...facts.timings]
-    },
-  )
-  const firstOutputMs = measured.firstByteMs ?? Number.NaN
-  const offset = begun - measured.startedAt
-  const inside = steps.map(({ step, at, ms }) => ({ step, at: offset + at, ms }))
+  let facts: StartedFacts | undefined
+  const measured = await host.must(['run', '--rm', '--name', name, ...flags, '--', 'echo', 'x'], () => {
+    facts = host.facts(name)
+  })
+  const { firstByteMs, totalMs, startedAt } = measured
+  if (facts === undefined || firstByteMs === undefined) throw new Error(`${name} printed nothing`)
+  const offset = facts.startedAt - startedAt
+  const inside = facts.timings.map(({ step, at, ms }) => ({ step, at: offset + at, ms }))
   const ready = Math.max(...inside.map(({ at, ms }) => at + ms))
-  return {
-    firstOutputMs,
-    totalMs: measured.totalMs,
-    steps: [
-      { step: 'kata-ts and shim', at: 0, ms: offset },
-      ...inside,
-      { step: 'container until its first output', at: ready, ms: firstOutputMs - ready },
-    ],
-  }
+  const before = { step: 'kata-ts and shim', at: 0, ms: offset }
+  const after = { step: 'container until its first output', at: ready, ms: firstByteMs - ready }
+  return { firstOutputMs: firstByteMs, totalMs, steps: [before, ...inside, after] }
 }
 
 /** Median of begin and duration per step, in the order in which the steps begin. */
@@ -93,7 +96,11 @@ export function stepMedians(rounds: readonly (readonly Timing[])[]): Timing[] {
   return names
     .map((step) => {
       const each = rounds.flat().filter((timing) => timing.step === step)
-      return { step, at: summarize(each.map(({ at }) => at)).median, ms: summarize(each.map(({ ms }) => ms)).median }
+      return {
+        step,
+        at: summarize(each.map(({ at }) => at)).median,
+        ms: summarize(each.map(({ ms }) => ms)).median,
+      }
     })
     .sort((a, b) => a.at - b.at)
 }

@@ -114,7 +114,9 @@ describe('a guest', () => {
       await vmm.boot()
       const end = await vmm.ended
       expect(end.reason).toBe('guest-panicked')
-      expect(vmEndError(end, 'vmm-test', runDir).message).toContain('Unable to mount root fs')
+      expect(vmEndError(end, 'vmm-test', '/usr/bin/qemu-system-x86_64').message).toContain(
+        'Unable to mount root fs',
+      )
       await vmm.stop()
     },
     bootLimitMs,

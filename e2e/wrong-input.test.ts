@@ -25,6 +25,7 @@ async function refused(code: string, hypervisor: string, names: string) {
   using dir = scratch()
   const file = `${dir.path}/configuration.toml`
   writeFileSync(file, `[hypervisor.qemu]\nrootless = true\n${hypervisor}`)
+  const before = hostState(kata.runDir)
   const outcome = await kata.run(['true'], { flags: ['--config', file] })
   expect(outcome.stdout).toBe('')
   expect(outcome.stderr).toContain(`[${code}]`)
@@ -113,11 +114,9 @@ describe('the user', () => {
   test('uid range exhausted', async () => {
     mkdirSync(`${kata.runDir}/uids/0`, { recursive: true, mode: 0o700 })
     try {
-      before = hostState(kata.runDir)
       await refused('UID_RANGE_EXHAUSTED', oneBlock, '2000027648')
     } finally {
       rmdirSync(`${kata.runDir}/uids/0`)
-      before = hostState(kata.runDir)
     }
   })
 
@@ -125,11 +124,9 @@ describe('the user', () => {
     const path = `/run/user/${uidOfOneBlock}`
     mkdirSync(path, { mode: 0o755 })
     try {
-      before = hostState(kata.runDir)
       await refused('PRIVATE_DIR_OCCUPIED', oneBlock, path)
     } finally {
       rmdirSync(path)
-      before = hostState(kata.runDir)
     }
   })
 
@@ -161,10 +158,11 @@ describe('the run directory', () => {
     mount({ source: 'tmpfs', target: full, type: 'tmpfs', data: 'size=64k' })
     try {
       chmodSync(full, 0o711)
-      // Leaves room for the first steps, so that the start fails in the middle.
-      writeFileSync(`${full}/ballast`, new Uint8Array(48 * 1024))
+      // Leaves two pages, so that the start fails in the middle.
+      writeFileSync(`${full}/ballast`, new Uint8Array(56 * 1024))
       const outcome = await kata.call(['--run-dir', full, 'run', '--rm', '--', 'true'])
-      expect(outcome.stderr).toContain('ENOSPC')
+      expect(outcome.stderr).toContain('[RUN_DIR_FULL]')
+      expect(outcome.stderr).toContain(full)
       expect(outcome.code).toBe(125)
       await kata.call(['--run-dir', full, 'gc'])
     } finally {

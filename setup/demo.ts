@@ -110,6 +110,7 @@ async function showEnd(run: DemoRun): Promise<number> {
     if (!good) left++
     screen.tick(good, good ? name : `${name} (${wasThere ? 'still there' : 'was never seen'})`)
   }
-  if (code !== 0) screen.tick(false, `kata-ts run ended with exit code ${code}${errors === '' ? '' : `: ${errors}`}`)
+  if (code !== 0)
+    screen.tick(false, `kata-ts run ended with exit code ${code}${errors === '' ? '' : `: ${errors}`}`)
   return left === 0 && code === 0 ? 0 : 1
 }

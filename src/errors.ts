@@ -214,13 +214,13 @@ export const catalogue = {
   ),
   VMM_EXITED: entry(
     'unavailable',
-    'the VMM of sandbox {sandbox} ended ({exit}): {tail}',
-    'The cause is in the last lines of {log}; the sandbox is gone and can be started anew.',
+    'the VMM {program} of sandbox {sandbox} ended ({exit}): {tail}',
+    'Its last words say why; nothing of the sandbox is left, and it can be started anew.',
   ),
   VMM_START_TIMEOUT: entry(
     'deadline_exceeded',
     'the VMM of sandbox {sandbox} did not answer within {seconds} s: {tail}',
-    'Look at {log}; on a host this busy, wait and start again.',
+    'Its last words are quoted; if there are none, the host is too busy: wait and start again.',
   ),
   VMM_PROTOCOL: entry(
     'internal',
@@ -255,7 +255,7 @@ export const catalogue = {
   VMM_GUEST_SHUT_DOWN: entry(
     'unavailable',
     'the guest of sandbox {sandbox} went down by itself: {tail}',
-    'Look at the console tail in {log}; the sandbox is gone and can be started anew.',
+    'Its last words say why; nothing of the sandbox is left, and it can be started anew.',
   ),
   VMM_INTERNAL_ERROR: entry(
     'internal',
@@ -489,6 +489,11 @@ export const catalogue = {
     'unavailable',
     'sandbox {id} died: {reason}',
     'The machine and all that it held have been removed; the console tail and the shim log say more: {tail}',
+  ),
+  RUN_DIR_FULL: entry(
+    'resource_exhausted',
+    'no space is left for the state of sandbox {id} in {path}',
+    'Make room there or give another --run-dir; what the start had taken has been released.',
   ),
   SANDBOX_EXISTS: entry(
     'already_exists',

@@ -141,7 +141,6 @@ static long capabilities_full(char **arg) {
   struct __user_cap_data_struct sets[2] = {{1u << 21, 1u << 21, 0}, {0, 0, 0}};
   return syscall(SYS_capset, &head, sets);
 }
-static long new_privileges(char **arg) { return prctl(PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0); }
 static long securebits(char **arg) { return prctl(PR_SET_SECUREBITS, 1, 0, 0, 0); }
 static long supplementary(char **arg) {
   gid_t group = (gid_t)number(arg[0]);
@@ -208,7 +207,7 @@ static const struct { const char *name; act *run; } acts[] = {
     {"join-network", join_network}, {"read-memory", read_memory}, {"process_vm_readv", vm_read}, {"seize", seize}, {"hide", hide},
     {"shared-memory", shared_memory}, {"connect", connect_path}, {"connect-abstract", connect_abstract},
     {"connect-tcp", connect_tcp}, {"socket", open_socket}, {"loopback-up", loopback_up}, {"capset", capabilities_full},
-    {"new-privileges", new_privileges}, {"securebits", securebits}, 
+    {"securebits", securebits}, 
     {"setgroups", supplementary}, {"limit", limit}, {"dump-core", dumps_core}, {"real-time", real_time},
     {"sethostname", host_name}, {"clock-tick", clock_tick}, {"count-events", count_events}, {"clone", clone_into}, {"clone3", clone3_into},
     {"entry32", entry32},

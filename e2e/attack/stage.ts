@@ -60,7 +60,8 @@ export class Stage implements AsyncDisposable {
   }
 
   static async open(): Promise<Stage> {
-    const directory = mkdtempSync('/run/kt-attack-')
+    // Not below /run, which is mounted nosuid where systemd runs: there a setuid program shows nothing.
+    const directory = mkdtempSync('/var/lib/kt-attack-')
     chmodSync(directory, 0o711)
     compileAttacker(directory)
     const own = await makeSandbox(directory, 'own')
@@ -91,10 +92,15 @@ export class Stage implements AsyncDisposable {
     return results
   }
 
-  /** Performs the acts as another process of the same user without any jail. */
-  unjailed(acts: readonly string[], { uid, groups }: Identity = this.own.identity): Results {
+  /** Performs the acts as another process of the same user without any jail; `more` are options of setpriv(1). */
+  unjailed(
+    acts: readonly string[],
+    { uid, groups }: Pick<Identity, 'uid' | 'groups'> = this.own.identity,
+    more: readonly string[] = [],
+  ): Results {
     const supplementary = groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]
-    return run(['setpriv', '--reuid', `${uid}`, '--regid', `${uid}`, ...supplementary, this.attacker], acts)
+    const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, ...supplementary]
+    return run(['setpriv', ...ids, ...more, this.attacker], acts)
   }
 
   /** Performs the acts as root, in throw-away mount and uts namespaces, so that no success changes the host. */

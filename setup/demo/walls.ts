@@ -21,7 +21,7 @@ export async function tryWalls(facts: SandboxFacts): Promise<Wall[]> {
     ["read the shim's memory", ['read', `/proc/${shimPid}/mem`]],
     ['signal the shim', ['signal', shimPid]],
     ['command QEMU by qmp.sock', ['connect', `${privateDir}/qmp.sock`]],
-    ["reach a service of the host", ['connect-tcp', service.port]],
+    ['reach a service of the host', ['connect-tcp', service.port]],
     ['become root again', ['become', 0]],
   ]
   const acts = tries.map(([, act]) => act)

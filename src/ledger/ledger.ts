@@ -126,8 +126,13 @@ export class Ledger {
     if (kind === undefined)
       throw new KataError('LEDGER_KIND_UNKNOWN', { kind: holding.kind, path: this.path })
     await kind.release(holding.data as never, this.#log)
-    this.#append({ op: 'release', id: holding.id })
     this.#holdings.splice(this.#holdings.indexOf(holding), 1)
+    try {
+      this.#append({ op: 'release', id: holding.id })
+    } catch (error) {
+      // On a full disk only the record is missing: a later process releases it again, which does nothing.
+      this.#log.warn('a release could not be written down', { kind: holding.kind, error: String(error) })
+    }
   }
 
   #append(record: LedgerRecord): void {

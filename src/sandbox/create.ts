@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts'
 import { requireConfiguredFiles } from '../config/configured-files.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { SyscallError } from '../linux/libc.ts'
 import { processRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
 import { rootIdentity, takeIdentity } from '../rootless/identity.ts'
@@ -50,16 +51,26 @@ export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
   const { runDir, namespace, id, log } = request
   const paths = sandboxPaths(runDir, namespace, id)
   requireConfiguredFiles(request.config)
-  claimStateDir(paths)
-  const ledger = openLedger(paths, log)
   try {
-    return await build(request, paths, ledger)
+    claimStateDir(paths)
+    const ledger = openLedger(paths, log)
+    try {
+      return await build(request, paths, ledger)
+    } catch (error) {
+      log.error('start failed', { error: String(error) })
+      await ledger.releaseAll()
+      rmSync(paths.stateDir, { recursive: true, force: true })
+      throw error
+    }
   } catch (error) {
-    log.error('start failed', { error: String(error) })
-    await ledger.releaseAll()
-    rmSync(paths.stateDir, { recursive: true, force: true })
-    throw error
+    throw isDiskFull(error) ? new KataError('RUN_DIR_FULL', { id, path: runDir }, { cause: error }) : error
   }
+}
+
+/** Whatever step it was that found no room: all of a sandbox's own files lie below the run directory. */
+function isDiskFull(error: unknown): boolean {
+  if (error instanceof SyscallError) return error.errno === 'ENOSPC'
+  return (error as NodeJS.ErrnoException).code === 'ENOSPC'
 }
 
 async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledger): Promise<Sandbox> {
@@ -103,7 +114,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const { ref } = await timings.measure('vmm', () => vmm.start()).finally(() => closeSync(socket))
   const agent = await connectAgent(vmm.agent, { log })
   await vmm.boot()
-  await timings.measure('guest boot', () => guestUp(vmm, agent, id, config.agent.dialTimeout, paths.stateDir))
+  await timings.measure('guest boot', () => guestUp(vmm, agent, id, config))
   const { kernelModules } = config.agent
   const agentVersion = await timings.measure('guest sandbox', () =>
     startGuest(agent, {
@@ -150,23 +161,18 @@ function machineSpec(
 /**
  * Waits until the guest's agent answers.
  *
- * @throws KataError VMM_GUEST_SILENT after `seconds`, or what became of the machine meanwhile; both with the last
+ * @throws KataError VMM_GUEST_SILENT after dial_timeout, or what became of the machine meanwhile; both with the last
  *   words of its console.
  */
-async function guestUp(
-  vmm: Vmm,
-  agent: AgentConnection,
-  id: string,
-  seconds: number,
-  log: string,
-): Promise<void> {
+async function guestUp(vmm: Vmm, agent: AgentConnection, id: string, config: Config): Promise<void> {
+  const { dialTimeout } = config.agent
   const over = new AbortController()
-  void vmm.ended.then((end) => over.abort(vmEndError(end, id, log)))
+  void vmm.ended.then((end) => over.abort(vmEndError(end, id, config.hypervisor.path)))
   try {
-    await agent.waitReady({ timeoutMs: seconds * 1000, signal: over.signal })
+    await agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: over.signal })
   } catch (error) {
     if (!(error instanceof KataError && error.code === 'AGENT_UNREACHABLE')) throw error
-    throw guestSilentError(id, seconds, vmm.consoleTail())
+    throw guestSilentError(id, dialTimeout, vmm.consoleTail())
   }
 }
 

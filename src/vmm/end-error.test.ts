@@ -6,7 +6,7 @@ const end = (more: Partial<VmEnd>): VmEnd => ({ reason: 'exited', consoleTail: '
 
 test('a panic is told by its first line, not by the registers that follow', () => {
   const consoleTail = `noise\n[ 1.0] Kernel panic - not syncing: no init\n${'R10: 00 R11: 00\n'.repeat(100)}`
-  const error = vmEndError(end({ reason: 'guest-panicked', consoleTail }), 'pod', '/log')
+  const error = vmEndError(end({ reason: 'guest-panicked', consoleTail }), 'pod', '/usr/bin/vmm')
   expect(error.code).toBe('VMM_GUEST_PANICKED')
   expect(error.message).toContain('panicked: Kernel panic - not syncing: no init')
 })
@@ -16,13 +16,17 @@ test.each([
   ['internal-error', 'VMM_INTERNAL_ERROR', 'log says'],
   ['exited', 'VMM_EXITED', 'log says'],
 ] as const)('%s', (reason, code, tail) => {
-  const error = vmEndError(end({ reason, consoleTail: 'console says', logTail: 'log says' }), 'pod', '/log')
+  const error = vmEndError(
+    end({ reason, consoleTail: 'console says', logTail: 'log says' }),
+    'pod',
+    '/usr/bin/vmm',
+  )
   expect(error.code).toBe(code)
   expect(error.message).toContain(tail)
 })
 
 test('names the signal that ended the VMM', () => {
-  const error = vmEndError(end({ exit: { code: null, signal: 'SIGKILL' } }), 'pod', '/log')
+  const error = vmEndError(end({ exit: { code: null, signal: 'SIGKILL' } }), 'pod', '/usr/bin/vmm')
   expect(error.message).toContain('ended (SIGKILL): (it said nothing)')
 })
 

@@ -5,27 +5,23 @@ import type { VmEnd } from './vmm.ts'
 /** Longest tail that goes into an error's sentence; the whole is in the log files. */
 const longestTail = 600
 
-/** The coded error for an end that nobody asked for. `log` is the file or directory a person looks into. */
-export function vmEndError(end: VmEnd, sandbox: string, log: string): KataError {
+/** The coded error for an end that nobody asked for; `program` is the VMM's path. */
+export function vmEndError(end: VmEnd, sandbox: string, program: string): KataError {
   const guest = lastWords(end.consoleTail, end.logTail)
   switch (end.reason) {
     case 'guest-panicked':
-      return new KataError('VMM_GUEST_PANICKED', { sandbox, tail: panicWords(end.consoleTail) ?? guest, log })
+      return new KataError('VMM_GUEST_PANICKED', { sandbox, tail: panicWords(end.consoleTail) ?? guest })
     case 'shutdown':
-      return new KataError('VMM_GUEST_SHUT_DOWN', { sandbox, tail: guest, log })
+      return new KataError('VMM_GUEST_SHUT_DOWN', { sandbox, tail: guest })
     case 'internal-error':
-      return new KataError('VMM_INTERNAL_ERROR', {
-        sandbox,
-        tail: lastWords(end.logTail, end.consoleTail),
-        log,
-      })
+      return new KataError('VMM_INTERNAL_ERROR', { sandbox, tail: lastWords(end.logTail, end.consoleTail) })
     case 'exited': {
       const exit = end.exit?.signal ?? `exit code ${end.exit?.code ?? 'unknown'}`
       return new KataError('VMM_EXITED', {
         sandbox,
+        program,
         exit,
         tail: lastWords(end.logTail, end.consoleTail),
-        log,
       })
     }
   }

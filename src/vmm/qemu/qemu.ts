@@ -234,13 +234,12 @@ class Qemu implements Vmm {
           sandbox: spec.sandboxId,
           seconds: greetingMs / 1000,
           tail: lastWords(logTail(this.#logPath)),
-          log: this.#logPath,
         },
         { cause: error },
       )
     if (error.code !== 'VMM_DISCONNECTED' && error.code !== 'PROCESS_GONE') return error
     const version = await programVersion(config.hypervisor.path).catch(describeError)
     if (typeof version === 'object') checkVersion(config.hypervisor.path, version)
-    return vmEndError(await this.ended, spec.sandboxId, this.#logPath)
+    return vmEndError(await this.ended, spec.sandboxId, config.hypervisor.path)
   }
 }

@@ -1,0 +1,80 @@
+/** What can be measured on one running sandbox: exec, output, and the end. */
+import type { Host } from './host.ts'
+import { ms, type Result } from './report.ts'
+import { round, summarize } from './stats.ts'
+
+const outputBytes = 100_000_000
+
+/** Time of `kata-ts exec` until its first output and until it has ended. */
+export async function benchExec(host: Host, rounds: number): Promise<Result> {
+  await host.startIdle('exec')
+  const first: number[] = []
+  const total: number[] = []
+  for (let i = 0; i <= rounds; i++) {
+    const { firstByteMs, totalMs } = await host.must(['exec', 'exec', '--', 'echo', 'x'])
+    if (i === 0) continue
+    first.push(firstByteMs ?? Number.NaN)
+    total.push(totalMs)
+  }
+  await host.must(['rm', '-f', 'exec'])
+  const summary = { firstOutput: summarize(first), total: summarize(total) }
+  const row = (label: string, { median, min, p90 }: typeof summary.total) => [
+    label,
+    ms(median),
+    ms(min),
+    ms(p90),
+  ]
+  return {
+    name: 'exec',
+    what: `kata-ts exec NAME -- echo x (${rounds} rounds)`,
+    tables: [
+      {
+        header: ['', 'median', 'min', 'p90'],
+        rows: [row('until the first output', summary.firstOutput), row('until it has ended', summary.total)],
+      },
+    ],
+    notes: [],
+    data: { rounds, ...summary },
+  }
+}
+
+/** Bytes per second from a process in the container to the standard output of the command. */
+export async function benchStdout(host: Host): Promise<Result> {
+  await host.startIdle('stdout')
+  const { bytes, streamMs } = await host.must([
+    'exec',
+    'stdout',
+    '--',
+    'head',
+    '-c',
+    String(outputBytes),
+    '/dev/zero',
+  ])
+  await host.must(['rm', '-f', 'stdout'])
+  if (bytes !== outputBytes) throw new Error(`of ${outputBytes} bytes ${bytes} came through`)
+  const rate = round(bytes / 1e6 / (streamMs / 1000))
+  return {
+    name: 'stdout',
+    what: `${outputBytes / 1e6} MB from a process in the container to our pipe`,
+    tables: [{ header: ['', 'rate', 'time'], rows: [['stdout', `${rate} MB/s`, ms(streamMs)]] }],
+    notes: [],
+    data: { bytes, streamMs: round(streamMs), megabytesPerSecond: rate },
+  }
+}
+
+/** Time to end a running sandbox and to release everything of it. */
+export async function benchStop(host: Host, rounds: number): Promise<Result> {
+  const times: number[] = []
+  for (let i = 0; i < rounds; i++) {
+    await host.startIdle('stop')
+    times.push((await host.must(['rm', '-f', 'stop'])).totalMs)
+  }
+  const { median, min, p90 } = summarize(times)
+  return {
+    name: 'stop',
+    what: `kata-ts rm -f of a running sandbox (${rounds} rounds)`,
+    tables: [{ header: ['', 'median', 'min', 'p90'], rows: [['rm -f', ms(median), ms(min), ms(p90)]] }],
+    notes: [],
+    data: { rounds, median, min, p90 },
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Benchmarks, run by `npm run bench`. They print what they measured and never judge: only a failure of the runtime
+ * makes the exit code 1.
+ *
+ *   npm run bench                          all of them
+ *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, parallel
+ *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless and stop take a third of them)
+ *   npm run bench -- --format json         data for programs, on standard output
+ */
+import { parseArgs } from 'node:util'
+import { loadConfig } from '../src/config/load.ts'
+import { describeError } from '../src/errors.ts'
+import { silentLogger } from '../src/log.ts'
+import { resolveAssets } from '../src/vmm/assets.ts'
+import type { BareGuest } from './bare.ts'
+import { Host, machineFacts } from './host.ts'
+import { benchExec, benchStdout, benchStop } from './idle.ts'
+import { benchMemory } from './memory.ts'
+import { benchParallel } from './parallel.ts'
+import { type Result, renderJson, renderText } from './report.ts'
+import { benchRootless } from './rootless.ts'
+import { benchStart } from './start.ts'
+
+interface Bench {
+  readonly host: Host
+  readonly guest: BareGuest
+  readonly rounds: number
+}
+
+const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = {
+  start: ({ host, guest, rounds }) => benchStart(host, guest, rounds),
+  memory: ({ host, guest }) => benchMemory(host, guest),
+  exec: ({ host, rounds }) => benchExec(host, rounds),
+  stdout: ({ host }) => benchStdout(host),
+  stop: ({ host, rounds }) => benchStop(host, Math.ceil(rounds / 3)),
+  rootless: ({ host, rounds }) => benchRootless(host, Math.ceil(rounds / 3)),
+  parallel: ({ host }) => benchParallel(host),
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2))
+} catch (error) {
+  console.error(`bench: ${describeError(error)}`)
+  process.exitCode = 1
+}
+
+async function main(argv: string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: argv,
+    allowPositionals: true,
+    options: { format: { type: 'string', default: 'text' }, rounds: { type: 'string', default: '10' } },
+  })
+  const names = positionals.length > 0 ? positionals : Object.keys(benchmarks)
+  const unknown = names.find((name) => benchmarks[name] === undefined)
+  const rounds = Number(values.rounds)
+  if (unknown !== undefined || !['text', 'json'].includes(values.format) || !(rounds >= 1)) {
+    console.error(
+      `usage: npm run bench -- [--rounds N] [--format text|json] [${Object.keys(benchmarks).join('|')}]...`,
+    )
+    return 2
+  }
+  const machine = machineFacts()
+  const isText = values.format === 'text'
+  await using host = new Host()
+  const guest = await sameGuest(host)
+  if (isText) process.stdout.write(describeMachine(machine, guest))
+  const results: Result[] = []
+  for (const name of names) {
+    process.stderr.write(`${name} ...\n`)
+    const result = await benchmarks[name]!({ host, guest, rounds })
+    results.push(result)
+    if (isText) process.stdout.write(renderText(result))
+  }
+  if (!isText) process.stdout.write(renderJson(results, machine))
+  return 0
+}
+
+/** The guest that `kata-ts run` boots here, with the accelerator that it chose by itself in a first start. */
+async function sameGuest(host: Host): Promise<BareGuest> {
+  await host.startIdle('first')
+  const { accelerator } = host.facts('first')
+  await host.must(['rm', '-f', 'first'])
+  const config = loadConfig({ env: process.env, log: silentLogger })
+  const { kernel, initrd } = resolveAssets(config)
+  return { kernel, initrd, accelerator: accelerator === 'kvm' ? 'kvm' : 'tcg', config }
+}
+
+function describeMachine(
+  machine: ReturnType<typeof machineFacts>,
+  { accelerator, config }: BareGuest,
+): string {
+  const { date, cpus, cpuModel, memoryMiB, kernel, loadAtStart } = machine
+  const { defaultVcpus, defaultMemory } = config.hypervisor
+  return [
+    `${date} UTC: ${cpus} CPUs (${cpuModel}), ${memoryMiB} MiB, Linux ${kernel}, load ${loadAtStart}`,
+    `guest: ${accelerator}, ${defaultVcpus} vCPU, ${defaultMemory} MiB`,
+    '',
+  ].join('\n')
+}
