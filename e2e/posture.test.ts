@@ -74,7 +74,7 @@ const promised = (uid: number, groups: readonly number[]) => ({
     others: ['/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd', ...Array(4).fill('socket')],
   },
   environment: 0,
-  limits: { core: '0:0', nofile: '1024:1024' },
+  limits: { core: '0:0', nofile: '1024:1024', nproc: '1024:1024' },
   cwd: '/',
   interfaces: ['lo'],
 })
@@ -178,7 +178,7 @@ describe('two sandboxes at once', () => {
     expect(new Set(Object.values(threads[0]!.namespaces))).toEqual(new Set(['host']))
     expect(mounts.length).toBeGreaterThan(5)
     expect(environment).toBeGreaterThan(0)
-    expect(limits).not.toEqual({ core: '0:0', nofile: '1024:1024' })
+    expect(limits).not.toEqual({ core: '0:0', nofile: '1024:1024', nproc: '1024:1024' })
   })
 
   test('they share neither user nor namespace', () => {

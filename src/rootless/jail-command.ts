@@ -3,13 +3,17 @@ import { readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { landlockAbi } from '../linux/landlock.ts'
 import { findTool, toolDirectories } from '../linux/which.ts'
+import { filterPath } from './argument-filter.ts'
 import { deniedSyscalls } from './denied-syscalls.ts'
 import type { JailPlan, LandlockRule } from './jail-plan.ts'
 import type { JailRoot } from './jail-root.ts'
 import type { Identity } from './launch-spec.ts'
 
-/** Limits that every confined process gets, soft and hard: guest memory must not reach a core file. */
-export const jailLimits = { core: 0, nofile: 1024 } as const
+/**
+ * Limits that every confined process gets, soft and hard: guest memory must not reach a core file, and a VMM that was
+ * taken over must not fill the host's process table (counted per uid, which it shares with nobody).
+ */
+export const jailLimits = { core: 0, nofile: 1024, nproc: 1024 } as const
 
 /**
  * Runs as root in the new namespaces. Each step names itself on stderr before it starts, so that the last name is
@@ -20,7 +24,7 @@ set -eu
 root=$1 fstab=$2 mount=$3 pivot_root=$4 umount=$5
 shift 5
 step() { printf 'jail-step %s\\n' "$1" >&2; }
-step limits; ulimit -c ${jailLimits.core}; ulimit -n ${jailLimits.nofile}
+step limits; ulimit -c ${jailLimits.core}; ulimit -n ${jailLimits.nofile}; ulimit -p ${jailLimits.nproc}
 step hostname; echo kata > /proc/sys/kernel/hostname
 step mount; "$mount" -n -a -T "$fstab"
 step pivot_root; cd "$root"; "$pivot_root" . old; cd /
@@ -67,7 +71,7 @@ function privileges({ uid, gid, groups }: Identity): string[] {
     ...['--reuid', `${uid}`, '--regid', `${gid}`],
     ...(groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]),
     ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all'],
-    ...['--no-new-privs', '--pdeathsig', 'KILL'],
+    ...['--no-new-privs', '--pdeathsig', 'KILL', '--seccomp-filter', filterPath],
   ]
 }
 

@@ -6,6 +6,7 @@ import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'nod
 import { dirname, normalize } from 'node:path'
 import { KataError } from '../errors.ts'
 import { programInterpreter } from '../linux/elf.ts'
+import { filterPath } from './argument-filter.ts'
 import type { JailPath, LaunchSpec } from './launch-spec.ts'
 
 /** One bind mount of the jail, in mounting order. */
@@ -102,7 +103,7 @@ function checkedPath(path: JailPath, invalid: (reason: string) => KataError): Ja
     target.includes('\0')
   )
     throw invalid(`${JSON.stringify(target)} is not a plain absolute path`)
-  if (['/old', '/proc', '/lib', '/lib64'].some((own) => isBelow(target, own)))
+  if (['/old', '/proc', '/lib', '/lib64', filterPath].some((own) => isBelow(target, own)))
     throw invalid(`${target} is a place of the jail's own`)
   return { ...path, source: resolve(path.source, invalid) }
 }

@@ -85,6 +85,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     limits: {
       core: `${jailLimits.core}:${jailLimits.core}`,
       nofile: `${jailLimits.nofile}:${jailLimits.nofile}`,
+      nproc: `${jailLimits.nproc}:${jailLimits.nproc}`,
     },
     cwd: '/',
     interfaces: ['lo'],
@@ -100,6 +101,7 @@ export function comparePosture(expected: ExpectedPosture, actual: Posture): Diff
     ...difference('environment', `${expected.environment}`, `${actual.environment}`),
     ...difference('limits.core', expected.limits.core, actual.limits.core),
     ...difference('limits.nofile', expected.limits.nofile, actual.limits.nofile),
+    ...difference('limits.nproc', expected.limits.nproc, actual.limits.nproc),
     ...difference('cwd', expected.cwd, actual.cwd),
     ...difference('interfaces', expected.interfaces.join(' '), actual.interfaces.join(' ')),
   ]

@@ -42,7 +42,7 @@ export interface Posture {
   /** Bytes of environment. */
   readonly environment: number
   /** Soft and hard, bytes and files. */
-  readonly limits: { readonly core: string; readonly nofile: string }
+  readonly limits: { readonly core: string; readonly nofile: string; readonly nproc: string }
   readonly cwd: string
   /** Whether processes of the same user may look into it (its /proc files are its own; for root they always are). */
   readonly dumpable: boolean
@@ -138,7 +138,11 @@ function target(pid: number, fd: string): string {
 function parseLimits(text: string): Posture['limits'] {
   const limit = (name: string) =>
     new RegExp(`^${name} +(\\S+) +(\\S+)`, 'm').exec(text)?.slice(1, 3).join(':') ?? ''
-  return { core: limit('Max core file size'), nofile: limit('Max open files') }
+  return {
+    core: limit('Max core file size'),
+    nofile: limit('Max open files'),
+    nproc: limit('Max processes'),
+  }
 }
 
 function parseInterfaces(text: string): string[] {

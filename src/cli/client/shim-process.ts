@@ -4,9 +4,9 @@
  */
 import { KataError } from '../../errors.ts'
 import { DeleteResponse } from '../../protocol/generated/containerd/task.ts'
-import type { SelfCommand, Settings } from '../settings.ts'
+import type { Settings } from '../settings.ts'
 
-export const shimName = 'containerd-shim-kata-ts-v2'
+const shimName = 'containerd-shim-kata-ts-v2'
 
 export interface ShimTarget {
   readonly namespace: string
@@ -84,9 +84,4 @@ function shimEnvironment(env: Settings['env']): Record<string, string> {
 function lastLine(text: string): string {
   const line = text.trim().split('\n').at(-1) ?? ''
   return line.replace(/^.*?(?=\[[A-Z_]+\])/, '')
-}
-
-/** How this very program is started again, compiled or from source. */
-export function selfCommand(execPath: string, script: string): SelfCommand {
-  return { program: execPath, prefix: script.startsWith('/$bunfs/') ? [] : [script] }
 }

@@ -120,11 +120,6 @@ export class TaskClient {
     await this.#calls.shutdown({ id: this.#id, now: true }).catch(() => {})
   }
 
-  /** Settles when the connection is over. */
-  get closed(): Promise<unknown> {
-    return this.#connection.closed
-  }
-
   close(): void {
     this.#connection.close()
   }

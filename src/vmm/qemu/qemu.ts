@@ -38,8 +38,8 @@ const greetingMs = 30_000
 const quitMs = 1000
 /** The same for one whose connection is broken. */
 const brokenMs = 100
-/** Filters on every thread: the jail's own and that of `-sandbox`. */
-const seccompFilters = 2
+/** Filters on every thread: the two of the jail and that of `-sandbox`. */
+const seccompFilters = 3
 /** What QEMU opens itself and keeps open. */
 const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
 
