@@ -1,7 +1,8 @@
 // The floors of the house (docs/design/architecture.md): a folder imports only from floors below it.
-// Rooms on one floor do not know each other, except where `neighbours` says so with a reason.
+// Rooms on one floor do not know each other. The one exception is the entry of the executable, which is either
+// the command line or the shim by the name it was called.
 const floors = [
-  ['errors', 'log'],
+  ['errors', 'log', 'version'],
   ['linux', 'protocol', 'ttrpc'],
   ['config', 'ledger'],
   ['rootless'],
@@ -9,16 +10,22 @@ const floors = [
   ['sandbox'],
   ['cli', 'shim'],
 ]
-const room = (name) => (name === 'errors' || name === 'log' ? `^src/${name}[.]ts$` : `^src/${name}/`)
+const room = (name) => (floors[0].includes(name) ? `^src/${name}[.]ts$` : `^src/${name}/`)
 
 const upward = floors.flatMap((rooms, floor) =>
   rooms.map((name) => ({
     name: `floor-${floor}-${name}`,
     comment: `src/${name} stands on floor ${floor}: it may not import from its own floor's other rooms or from above`,
     severity: 'error',
-    from: { path: room(name) },
+    from: { path: room(name), pathNot: '^src/cli/main[.]ts$' },
     to: {
-      path: floors.slice(floor).flat().filter((other) => other !== name).map(room).join('|') || '^$',
+      path:
+        floors
+          .slice(floor)
+          .flat()
+          .filter((other) => other !== name)
+          .map(room)
+          .join('|') || '^$',
     },
   })),
 )
@@ -30,7 +37,8 @@ module.exports = {
       name: 'no-circular',
       severity: 'error',
       from: {},
-      to: { circular: true },
+      // A type that a command's option table defines and its action takes is no cycle at run time.
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
       name: 'ttrpc-stands-alone',

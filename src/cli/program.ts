@@ -1,6 +1,6 @@
 /** The command table. What a command does is loaded when it runs. */
 import { Command, type CommanderError } from 'commander'
-import packageJson from '../../package.json' with { type: 'json' }
+import { version } from '../version.ts'
 import { checkCommand } from './commands/check.ts'
 import { type Cli, withGlobals } from './commands/command.ts'
 import { completionCommand } from './commands/completion.ts'
@@ -17,8 +17,6 @@ import { psCommand } from './commands/ps.ts'
 import { rmCommand } from './commands/rm.ts'
 import { runCommand } from './commands/run.ts'
 import { versionCommand } from './commands/version.ts'
-
-export const version = packageJson.version
 
 const commands = [
   runCommand,

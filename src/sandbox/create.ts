@@ -23,6 +23,7 @@ import { guestSilentError, vmEndError } from '../vmm/end-error.ts'
 import { probeKvm } from '../vmm/qemu/kvm-probe.ts'
 import { createQemu } from '../vmm/qemu/qemu.ts'
 import type { Vmm, VmSpec } from '../vmm/vmm.ts'
+import { beside } from './beside.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
 import { ownerResource } from './owner.ts'
@@ -81,7 +82,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   await ledger.take(ownerResource, shim, () => {})
 
   const assets = resolveAssets(config)
-  const verified = settled(timings.measure('verify image', () => assets.verify()))
+  await using verification = beside((signal) => timings.measure('verify image', () => assets.verify(signal)))
   const { identity, privateDir } = await timings.measure('user', () => takeUser(request, paths, ledger))
   const spec = machineSpec(request, paths, assets, identity, privateDir)
   const choice = await timings.measure('accelerator', () =>
@@ -98,7 +99,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     startShare(request, paths, ledger, privateDir),
   )
   // No guest code runs from a kernel that is not the one that was built.
-  await verified()
+  await verification.done
 
   const socket = share.connect()
   const vmm = createQemu({
@@ -174,12 +175,6 @@ async function guestUp(vmm: Vmm, agent: AgentConnection, id: string, config: Con
     if (!(error instanceof KataError && error.code === 'AGENT_UNREACHABLE')) throw error
     throw guestSilentError(id, dialTimeout, vmm.consoleTail())
   }
-}
-
-/** Lets `work` run beside other steps: its failure is kept for whoever waits for it, and is never unhandled. */
-function settled<T>(work: Promise<T>): () => Promise<T> {
-  work.catch(() => {})
-  return () => work
 }
 
 /** The directory is the claim: of two starts of one name the second is refused. @throws KataError SANDBOX_EXISTS. */

@@ -5,7 +5,7 @@
  * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
  * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
  */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 
 export interface OutputSink {
@@ -31,22 +31,39 @@ const closeIoGraceMs = 1000
 /** @throws KataError STDIO_INVALID. */
 export function openOutput(uri: string): OutputSink {
   if (uri === '') return { write: async () => {}, close: async () => {} }
-  const fd = uri.startsWith('file://')
-    ? openLogFile(uri)
-    : openFifo(uri, constants.O_RDWR | constants.O_NONBLOCK)
-  const writer = Bun.file(fd).writer()
-  let closed = false
+  return uri.startsWith('file://') ? fileSink(uri) : fifoSink(uri)
+}
+
+/** A file never makes anybody wait, so it is written directly. @throws (write) ENOSPC. */
+function fileSink(uri: string): OutputSink {
+  const path = decodeURI(new URL(uri).pathname)
+  const fd = open(uri, path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
   return {
     async write(chunk) {
-      writer.write(chunk)
+      for (let offset = 0; offset < chunk.length; ) offset += writeSync(fd, chunk, offset)
+    },
+    close: once(async () => closeSync(fd)),
+  }
+}
+
+function fifoSink(path: string): OutputSink {
+  const fd = openFifo(path, constants.O_RDWR | constants.O_NONBLOCK)
+  const writer = Bun.file(fd).writer()
+  return {
+    async write(chunk) {
+      await writer.write(chunk)
       await writer.flush()
     },
-    async close() {
-      if (closed) return
-      closed = true
-      // The writer holds a duplicate of the descriptor, and the reader sees the end only when both are closed.
-      await Promise.resolve(writer.end()).finally(() => closeSync(fd))
-    },
+    // The writer holds a duplicate of the descriptor, and the reader sees the end only when both are closed.
+    close: once(() => Promise.resolve(writer.end()).then(() => closeSync(fd))),
+  }
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => {
+    done ??= action()
+    return done
   }
 }
 
@@ -73,11 +90,6 @@ export function openInput(uri: string): InputSource | undefined {
     }
   }
   return { chunks: chunks(), finish: () => void setTimeout(cancel, closeIoGraceMs).unref(), cancel }
-}
-
-function openLogFile(uri: string): number {
-  const path = decodeURI(new URL(uri).pathname)
-  return open(uri, path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
 }
 
 function openFifo(path: string, flags: number): number {

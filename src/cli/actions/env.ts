@@ -1,9 +1,9 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
-import packageJson from '../../../package.json' with { type: 'json' }
 import type { HypervisorConfig } from '../../config/config.ts'
 import { findImage } from '../../config/guest-image.ts'
 import { loadConfig } from '../../config/load.ts'
+import { version } from '../../version.ts'
 import { render } from '../output/format.ts'
 import type { Settings } from '../settings.ts'
 
@@ -24,7 +24,7 @@ export async function env(settings: Settings, file: string | undefined): Promise
     Runtime: {
       Config: { Path: source },
       Path: settings.self.program,
-      Version: { OCI: '1.2.1', Version: { Semver: packageJson.version } },
+      Version: { OCI: '1.2.1', Version: { Semver: version } },
       Debug: runtime.enableDebug,
       DisableGuestSeccomp: runtime.disableGuestSeccomp,
       SandboxCgroupOnly: runtime.sandboxCgroupOnly,

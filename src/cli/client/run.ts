@@ -1,5 +1,6 @@
 /** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import type { Overrides } from '../../config/overrides.ts'
 import { writableOverlay } from '../../images/rootfs.ts'
 import { bootId, processRef } from '../../linux/proc.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
@@ -12,15 +13,6 @@ import { startShim } from './shim-process.ts'
 import { catchSignals, type SignalCatcher } from './signals.ts'
 import { type AttachedStreams, attachStreams, type StreamUris } from './streams.ts'
 import { TaskClient } from './task.ts'
-
-/** What the operator decides at the command line beyond the configuration file. */
-export interface Overrides {
-  /** MiB. */
-  readonly memory?: number | undefined
-  readonly vcpus?: number | undefined
-  readonly rootless?: boolean | undefined
-  readonly accelerator?: string | undefined
-}
 
 export interface ContainerPlan {
   readonly id: string

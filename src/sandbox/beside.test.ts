@@ -1,0 +1,33 @@
+import { expect, test } from 'bun:test'
+import { beside } from './beside.ts'
+
+const untilAborted = (signal: AbortSignal, ended: () => void) =>
+  new Promise<never>((_, reject) =>
+    signal.addEventListener('abort', () => {
+      ended()
+      reject(new Error('aborted'))
+    }),
+  )
+
+test('gives what the work comes to', async () => {
+  await using work = beside(async () => 7)
+  expect(await work.done).toBe(7)
+})
+
+test('leaving the scope early aborts the work and waits for its end', async () => {
+  let ended = false
+  const leave = async () => {
+    await using _work = beside((signal) => untilAborted(signal, () => (ended = true)))
+    throw new Error('a step failed')
+  }
+  expect(leave()).rejects.toThrow('a step failed')
+  await leave().catch(() => {})
+  expect(ended).toBe(true)
+})
+
+test('a failure reaches whoever waits for it', async () => {
+  await using work = beside(async () => {
+    throw new Error('checksum')
+  })
+  expect(work.done).rejects.toThrow('checksum')
+})
