@@ -17,10 +17,11 @@ export async function benchMemory(host: Host, guest: BareGuest): Promise<Result>
   })
   await host.must(['rm', '-f', 'idle'])
   const agentBytes = await agentMemory(guest)
-  const own = Object.entries(split).map(([name, { own }]): [string, Memory] => [name, own])
-  const inGuest = Object.values(split).reduce((total, { guest }) => sum(total, guest), nothing)
-  const all = own.reduce((total, [, memory]) => sum(total, memory), nothing)
   const row = (name: string, { rss, pss, private: alone }: Memory) => [name, mib(rss), mib(pss), mib(alone)]
+  const own = Object.entries(split).map(([name, { own }]): [string, Memory] => [name, own])
+  const { translated, bootFiles } = split.QEMU!
+  const inGuest = Object.values(split).reduce((total, { guest }) => sum(total, guest), nothing)
+  const all = [...own.map(([, memory]) => memory), translated, bootFiles].reduce(sum)
   return {
     name: 'memory',
     what: `an idle sandbox with ${memoryMiB} MiB, after ${settleMs / 1000} s`,
@@ -29,9 +30,11 @@ export async function benchMemory(host: Host, guest: BareGuest): Promise<Result>
         header: ['', 'RSS', 'PSS', 'private'],
         rows: [
           ...own.map(([name, memory]) => row(name, memory)),
-          row('sum', all),
-          row("guest's memory in use, in QEMU", split.QEMU!.guest),
-          ["guest's memory in use, in all", '', mib(inGuest.pss), ''],
+          row('QEMU: translated guest code', translated),
+          row('QEMU: kernel and initrd files', bootFiles),
+          row('sum without the guest', all),
+          row('what the guest uses, in QEMU', split.QEMU!.guest),
+          ['what the guest uses, in all', '', mib(inGuest.pss), ''],
         ],
       },
     ],

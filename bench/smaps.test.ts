@@ -15,6 +15,16 @@ Rss:                 512 kB
 Pss:                 256 kB
 Private_Clean:       128 kB
 Private_Dirty:         0 kB
+7f00d0000000-7f00d8000000 rwxp 00000000 00:00 0
+Rss:                  64 kB
+Pss:                  64 kB
+Private_Clean:         0 kB
+Private_Dirty:        64 kB
+7f00e0000000-7f00e4000000 rw-p 00000000 fe:00 7   /boot/vmlinux
+Rss:                  32 kB
+Pss:                  16 kB
+Private_Clean:         0 kB
+Private_Dirty:         0 kB
 7f00c0000000-7f00c0001000 rw-p 00000000 00:00 0
 Rss:                   4 kB
 Pss:                   4 kB
@@ -22,9 +32,11 @@ Private_Clean:         0 kB
 Private_Dirty:         4 kB
 `
 
-test("the guest's memory is told apart from the process's own", () => {
+test('pages are told apart by what they are for', () => {
   expect(splitMemory(smaps)).toEqual({
     guest: { rss: 102400, pss: 51200, private: 12 },
+    translated: { rss: 64, pss: 64, private: 64 },
+    bootFiles: { rss: 32, pss: 16, private: 0 },
     own: { rss: 516, pss: 260, private: 132 },
   })
 })

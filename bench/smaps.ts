@@ -12,10 +12,16 @@ export interface Memory {
 
 export const nothing: Memory = { rss: 0, pss: 0, private: 0 }
 
-/** The guest's memory is one memfd; everything else is the process's own. */
+/** What the pages of a process are for. */
 export interface SplitMemory {
-  readonly own: Memory
+  /** The guest's memory: QEMU's one memfd, mapped by virtiofsd too. */
   readonly guest: Memory
+  /** Guest code that TCG has translated: what is writable and executable at once. */
+  readonly translated: Memory
+  /** Kernel and initrd as they lie in files, shared by all machines that boot them. */
+  readonly bootFiles: Memory
+  /** Everything else. */
+  readonly own: Memory
 }
 
 /** @throws Error ENOENT when the process is gone. */
@@ -23,16 +29,20 @@ export function readMemory(pid: number): SplitMemory {
   return splitMemory(readFileSync(`/proc/${pid}/smaps`, 'utf8'))
 }
 
-/** `/memfd:` is the name that memfd_create(2) gives; QEMU's memory backend is the only one of that name. */
 export function splitMemory(smaps: string): SplitMemory {
-  let own = nothing
-  let guest = nothing
+  const split = { guest: nothing, translated: nothing, bootFiles: nothing, own: nothing }
   for (const mapping of smaps.split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)) {
-    const memory = memoryOf(mapping)
-    if (/ \/memfd:memory-backend-memfd\b/.test(mapping.split('\n')[0] ?? '')) guest = sum(guest, memory)
-    else own = sum(own, memory)
+    const kind = kindOf(mapping.split('\n')[0] ?? '')
+    split[kind] = sum(split[kind], memoryOf(mapping))
   }
-  return { own, guest }
+  return split
+}
+
+/** Inside of the jail kernel and initrd lie below /boot; `memory-backend-memfd` is QEMU's name for its memory. */
+function kindOf(header: string): keyof SplitMemory {
+  if (header.includes(' /memfd:memory-backend-memfd')) return 'guest'
+  if (/ \/boot\/(vmlinux|initrd)$/.test(header)) return 'bootFiles'
+  return / rwxp /.test(header) ? 'translated' : 'own'
 }
 
 export function sum(a: Memory, b: Memory): Memory {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { findImage } from '../src/config/guest-image.ts'
 import { bindMount, mount, unmount } from '../src/linux/mount.ts'
-import { type HostState, hostState } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
 
 let kata: Kata
@@ -31,7 +31,7 @@ async function refused(code: string, hypervisor: string, names: string) {
   expect(outcome.stderr).toContain(`[${code}]`)
   expect(outcome.stderr).toContain(names)
   expect(outcome.code).toBe(125)
-  expect(hostState(kata.runDir)).toEqual(before)
+  expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   return outcome.stderr.replaceAll(dir.path, '')
 }
 
@@ -79,14 +79,14 @@ describe('the container', () => {
     expect(stderr).toContain('[ROOTFS_MISSING]')
     expect(stderr).toContain('/nonexistent/rootfs')
     expect(code).toBe(125)
-    expect(hostState(kata.runDir)).toEqual(before)
+    expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   })
 
   test('command not found', async () => {
     const { code, stderr } = await kata.run(['no-such-command'])
     expect(stderr).toContain('no-such-command')
     expect(code).toBe(127)
-    expect(hostState(kata.runDir)).toEqual(before)
+    expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   })
 
   test('volume source missing', async () => {
@@ -148,7 +148,7 @@ describe('the run directory', () => {
     const outcome = await kata.call(['--run-dir', deep, 'run', '--rm', '--', 'true'])
     expect(outcome.stderr).toContain('[SOCKET_PATH_TOO_LONG]')
     expect(outcome.code).toBe(125)
-    expect(hostState(kata.runDir)).toEqual(before)
+    expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   })
 
   test('full', async () => {
@@ -168,6 +168,6 @@ describe('the run directory', () => {
     } finally {
       unmount(full)
     }
-    expect(hostState(kata.runDir)).toEqual(before)
+    expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   })
 })

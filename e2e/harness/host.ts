@@ -88,3 +88,15 @@ function cgroups(directory: string, depth: number): string[] {
     .filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false)
     .flatMap((path) => [path, ...cgroups(path, depth - 1)])
 }
+
+/**
+ * What is there now and was not before, as `kind: line`. Accounts are compared both ways: one that vanished was
+ * somebody else's.
+ */
+export function leftBehind(before: HostState, now: HostState): string[] {
+  const added = Object.entries(now).flatMap(([kind, lines]) =>
+    lines.filter((line) => !before[kind]?.includes(line)).map((line) => `${kind}: ${line}`),
+  )
+  const lostAccounts = before.accounts?.filter((line) => !now.accounts?.includes(line)) ?? []
+  return [...added, ...lostAccounts.map((line) => `lost account: ${line}`)]
+}

@@ -43,6 +43,7 @@ export class Sandbox {
   readonly died: Promise<KataError>
   readonly #parts: SandboxParts
   #stopping: Promise<void> | undefined
+  #dead = false
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
@@ -78,10 +79,12 @@ export class Sandbox {
 
   async #stop(): Promise<void> {
     const { agent, vmm, ledger, paths, log } = this.#parts
-    // Lets the guest end its processes and write back its caches; a guest that does not answer gets no say.
-    await agent.agent
-      .destroySandbox({}, { timeoutMs: farewellMs })
-      .catch((error) => log.debug('no farewell from the guest', { error: describeError(error) }))
+    // Lets the guest end its processes and write back its caches; one that lost its share or machine has no say.
+    if (!this.#dead) {
+      await agent.agent
+        .destroySandbox({}, { timeoutMs: farewellMs })
+        .catch((error) => log.debug('no farewell from the guest', { error: describeError(error) }))
+    }
     agent.close()
     await vmm.stop()
     await ledger.releaseAll()
@@ -114,6 +117,7 @@ export class Sandbox {
       agent.closed.then((error) => `the guest agent went away (${error.message})`),
     ])
     if (this.#stopping !== undefined) return new Promise<never>(() => {})
+    this.#dead = true
     return new KataError('SANDBOX_DIED', {
       id,
       reason,

@@ -1,0 +1,166 @@
+/** The shim by its own interface: what containerd will call, called here by a ttrpc client of the Task service. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { Metrics } from '../src/protocol/generated/containerd/cgroups_v2.ts'
+import { RuntimeInfo } from '../src/protocol/generated/containerd/introspection.ts'
+import { DeleteResponse, TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
+import { Status } from '../src/protocol/generated/containerd/types.ts'
+import { connectUnix } from '../src/ttrpc/bun.ts'
+import { type Client, connect, createClient } from '../src/ttrpc/ttrpc.ts'
+import { eventually, Kata } from './harness/kata.ts'
+
+const shim = resolve(import.meta.dir, '../build/containerd-shim-kata-ts-v2')
+
+let kata: Kata
+let task: Client<TaskDefinition>
+let bundle: string
+const id = 'task'
+
+beforeAll(async () => {
+  kata = new Kata()
+  const started = await kata.call(['run', '-d', '--name', id, '--', 'sh', '-c', 'while :; do sleep 1; done'])
+  expect(started.stderr).toBe('')
+  bundle = (await kata.inspect(id)).paths.bundle
+  const address = readFileSync(`${bundle}/address`, 'utf8')
+  expect(address).toMatch(/^unix:\/\//)
+  task = createClient(TaskDefinition, connect(await connectUnix(address.replace('unix://', ''))))
+})
+afterAll(() => kata.close())
+
+const json = (value: unknown) => ({ typeUrl: '', value: new TextEncoder().encode(JSON.stringify(value)) })
+const shProcess = (script: string) =>
+  json({ args: ['sh', '-c', script], cwd: '/', env: ['PATH=/bin'], user: {} })
+
+describe('the executable by its other name', () => {
+  test('-v says who it is', () => {
+    const { stdout, exitCode } = Bun.spawnSync([shim, '-v'])
+    expect(exitCode).toBe(0)
+    expect(stdout.toString()).toContain('io.containerd.kata-ts.v2')
+  })
+
+  test('-info is a RuntimeInfo with the OCI features', () => {
+    const { stdout } = Bun.spawnSync([shim, '-info'])
+    const info = RuntimeInfo.decode(stdout)
+    expect(info.name).toBe('io.containerd.kata-ts.v2')
+    expect(JSON.parse(new TextDecoder().decode(info.features!.value))).toMatchObject({
+      ociVersionMax: '1.2.0',
+    })
+  })
+
+  test('a wrong call is told on stderr, with nothing on stdout', () => {
+    const { stdout, stderr, exitCode } = Bun.spawnSync([shim, '-namespace', 'default', 'start'])
+    expect({ stdout: stdout.toString(), exitCode }).toEqual({ stdout: '', exitCode: 1 })
+    expect(stderr.toString()).toContain('[SHIM_USAGE]')
+  })
+
+  test('delete of what was never there answers, and may be repeated', () => {
+    for (let round = 0; round < 2; round++) {
+      const args = [
+        '-namespace',
+        'default',
+        '-id',
+        'nobody',
+        '-bundle',
+        '/nonexistent',
+        '-run-dir',
+        kata.runDir,
+      ]
+      const { stdout, exitCode } = Bun.spawnSync([shim, ...args, 'delete'])
+      expect(exitCode).toBe(0)
+      expect(DeleteResponse.decode(stdout).exitStatus).toBe(137)
+    }
+  })
+})
+
+describe('the Task service', () => {
+  test('State, Connect and Pids name the running task and the VMM', async () => {
+    const { sandbox } = await kata.inspect(id)
+    expect(await task.state({ id })).toMatchObject({
+      id,
+      bundle,
+      status: Status.RUNNING,
+      pid: sandbox.vmmPid,
+    })
+    expect(await task.connect({ id })).toMatchObject({ shimPid: sandbox.shimPid, taskPid: sandbox.vmmPid })
+    expect((await task.pids({ id })).processes).toEqual([{ pid: sandbox.vmmPid, info: undefined }])
+  })
+
+  test('Stats are cgroup v2 metrics of the container', async () => {
+    const { stats } = await task.stats({ id })
+    expect(stats!.typeUrl).toBe('io.containerd.cgroups.v2.Metrics')
+    const metrics = Metrics.decode(stats!.value)
+    expect(metrics.memory!.usage).toBeGreaterThan(0n)
+    expect(metrics.cpu!.usageUsec).toBeGreaterThan(0n)
+    expect(metrics.pids!.current).toBeGreaterThan(0n)
+  })
+
+  test('Update changes a limit, which Stats shows', async () => {
+    await task.update({ id, resources: json({ memory: { limit: 64 * 1024 * 1024 }, pids: { limit: 33 } }) })
+    const metrics = Metrics.decode((await task.stats({ id })).stats!.value)
+    expect(metrics.memory!.usageLimit).toBe(64n * 1024n * 1024n)
+    expect(metrics.pids!.limit).toBe(33n)
+  })
+
+  test('Pause stops the container’s time, Resume lets it go on', async () => {
+    await task.pause({ id })
+    expect((await task.state({ id })).status).toBe(Status.PAUSED)
+    const usage = async () => Metrics.decode((await task.stats({ id })).stats!.value).cpu!.usageUsec
+    const before = await usage()
+    await Bun.sleep(1500)
+    expect(await usage()).toBe(before)
+    await task.resume({ id })
+    expect((await task.state({ id })).status).toBe(Status.RUNNING)
+    await eventually('the container to go on', async () => (await usage()) > before || undefined)
+  })
+
+  test('Exec, Start, Wait and Delete: an exec has a life of its own', async () => {
+    await task.exec({ id, execId: 'one', spec: shProcess('exit 9') })
+    expect((await task.state({ id, execId: 'one' })).status).toBe(Status.CREATED)
+    await task.start({ id, execId: 'one' })
+    expect((await task.wait({ id, execId: 'one' })).exitStatus).toBe(9)
+    expect(await task.delete({ id, execId: 'one' })).toMatchObject({ exitStatus: 9 })
+    expect(task.state({ id, execId: 'one' })).rejects.toMatchObject({ code: 'not_found' })
+  })
+
+  test('an exec is killed by its own id, and its id can be used once at a time', async () => {
+    await task.exec({ id, execId: 'two', spec: shProcess('sleep 300') })
+    expect(task.exec({ id, execId: 'two', spec: shProcess('true') })).rejects.toMatchObject({
+      code: 'already_exists',
+    })
+    await task.start({ id, execId: 'two' })
+    await task.kill({ id, execId: 'two', signal: 9 })
+    expect((await task.wait({ id, execId: 'two' })).exitStatus).toBe(137)
+    await task.delete({ id, execId: 'two' })
+  })
+
+  test.each([
+    ['unknown task', () => task.state({ id: 'other' }), 'not_found'],
+    ['unknown exec', () => task.kill({ id, execId: 'none', signal: 9 }), 'not_found'],
+    ['a second start', () => task.start({ id }), 'failed_precondition'],
+    ['a second create', () => task.create({ id, bundle }), 'already_exists'],
+    ['delete while it runs', () => task.delete({ id }), 'failed_precondition'],
+    ['resume of what is not paused', () => task.resume({ id }), 'failed_precondition'],
+    ['checkpoint', () => task.checkpoint({ id }), 'unimplemented'],
+  ])('%s is refused with its status', async (_, call, code) => {
+    await expect(call()).rejects.toMatchObject({ code })
+  })
+
+  test('Shutdown is ignored while a task lives', async () => {
+    await task.shutdown({ id })
+    expect((await task.state({ id })).status).toBe(Status.RUNNING)
+  })
+
+  test('Kill, Wait, Delete, Shutdown: the end, in the order containerd takes', async () => {
+    const exit = task.wait({ id })
+    await task.kill({ id, signal: 9 })
+    expect((await exit).exitStatus).toBe(137)
+    expect(task.kill({ id, signal: 9 })).rejects.toMatchObject({ code: 'not_found' })
+    expect(await task.delete({ id })).toMatchObject({ exitStatus: 137 })
+    await task.shutdown({ id })
+    await eventually(
+      'the shim to end',
+      async () => (await task.state({ id }).catch((e) => e)) instanceof Error || undefined,
+    )
+  })
+})
