@@ -24,9 +24,12 @@ export interface Measured {
 export class Host implements AsyncDisposable {
   readonly runDir = mkdtempSync('/run/kt-b-')
   readonly stateDir = mkdtempSync('/var/lib/kata-ts-bench-')
+  readonly #running = new Set<Bun.Subprocess>()
+  #closing = false
 
   /** Runs `kata-ts ARGS` to its end; `onFirstByte` is called the moment that it writes something. */
   async measure(args: readonly string[], onFirstByte: () => void = () => {}): Promise<Measured> {
+    if (this.#closing && args[0] !== 'rm') throw new Error('the benchmark was interrupted')
     const startedAt = Date.now()
     const begun = performance.now()
     const child = Bun.spawn([executable, '--run-dir', this.runDir, '--state-dir', this.stateDir, ...args], {
@@ -34,6 +37,7 @@ export class Host implements AsyncDisposable {
       timeout: commandDeadlineMs,
       killSignal: 'SIGTERM',
     })
+    this.#running.add(child)
     const errors = child.stderr.text()
     let [first, last, bytes] = [0, 0, 0]
     for await (const chunk of child.stdout) {
@@ -45,6 +49,7 @@ export class Host implements AsyncDisposable {
       bytes += chunk.length
     }
     const code = await child.exited
+    this.#running.delete(child)
     const totalMs = performance.now() - begun
     const firstByteMs = bytes > 0 ? first : undefined
     return { code, stderr: await errors, firstByteMs, totalMs, streamMs: last - first, bytes, startedAt }
@@ -67,7 +72,11 @@ export class Host implements AsyncDisposable {
     await this.must(['run', '-d', '--name', name, '--', 'sleep', '3600'])
   }
 
+  /** Ends what still runs, each in its own way, then removes what it kept. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing = true
+    for (const child of this.#running) child.kill('SIGTERM')
+    await Promise.all([...this.#running].map((child) => child.exited))
     const { stdout } = Bun.spawnSync([
       executable,
       '--run-dir',

@@ -62,6 +62,9 @@ async function main(argv: string[]): Promise<number> {
   const machine = machineFacts()
   const isText = values.format === 'text'
   await using host = new Host()
+  const stop = () => void host[Symbol.asyncDispose]().finally(() => process.exit(130))
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
   const guest = await sameGuest(host)
   if (isText) process.stdout.write(describeMachine(machine, guest))
   const results: Result[] = []
