@@ -66,8 +66,8 @@ const promised = (uid: number, groups: readonly number[]) => ({
   root: ['boot', 'dev', 'filter', 'lib', 'lib64', 'old', 'proc', 'usr'],
   descriptors: {
     0: '/dev/null',
-    1: 'vmm.log',
-    2: 'vmm.log',
+    1: 'socket',
+    2: 'socket',
     // The listeners of monitor, agent and console, and the connection to virtiofsd.
     ...{ 3: 'socket', 4: 'socket', 5: 'socket', 6: 'socket' },
     // What it opened itself; the sockets are one accepted connection for each listener, and virtiofsd's way back.
@@ -108,8 +108,7 @@ function descriptorKinds(descriptors: Readonly<Record<number, string>>) {
     target
       .replace(/^socket:.*/, 'socket')
       .replace(/^\/memfd:.*/, 'memfd')
-      .replace(/^anon_inode:\[(.*)\]$/, '$1')
-      .replace(/^\/run\/.*\/vmm\.log$/, 'vmm.log'),
+      .replace(/^anon_inode:\[(.*)\]$/, '$1'),
   ])
   const others = kinds.filter(([fd]) => fd > 6).map(([, kind]) => kind)
   const sockets = others.filter((kind) => kind === 'socket')

@@ -57,6 +57,13 @@ export function connectUnix(path: string): number {
   })
 }
 
+/** Two connected descriptors; each sees the other's end when that is closed everywhere. */
+export function socketPair(): [number, number] {
+  const fds = new Int32Array(2)
+  checked(libc.socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ptr(fds)), 'socketpair AF_UNIX')
+  return [fds[0]!, fds[1]!]
+}
+
 /** Whether somebody listens on `path`; a socket file that a crash left does not answer. */
 export function isListening(path: string): boolean {
   try {

@@ -12,6 +12,8 @@ export interface LaunchOptions {
   /** How long the confinement may take, milliseconds. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
+  /** What came out of `spec.output` so far, where that is no regular file: then only its owner can tell. */
+  readonly said?: () => Promise<string>
 }
 
 /**
@@ -57,7 +59,8 @@ export async function launch(
     // The set-up's stderr ends where the program's own begins.
     const setup = splitSteps(await new Response(child.stderr).text())
     const confined = setup.step === 'confine'
-    const tail = () => (confined ? outputSince(spec.output, outputStart) : setup.stderr)
+    const said = options.said ?? (async () => outputSince(spec.output, outputStart))
+    const tail = async () => (confined ? await said() : setup.stderr)
     if (ref === undefined || !confined || !(await waitForProgram(ref, plan.program, exited, tail))) {
       kill()
       const exit = await exited
@@ -66,7 +69,7 @@ export async function launch(
         program: spec.program,
         step: setup.step,
         exit: exit.signal ?? `exit code ${exit.code}`,
-        detail: tail().trim().slice(-500) || 'it said nothing',
+        detail: (await tail()).trim().slice(-500) || 'it said nothing',
       })
     }
     log.debug('confined', {

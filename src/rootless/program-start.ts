@@ -11,13 +11,13 @@ const toolExitCodes = [1, 125, 126, 127]
  * Resolves true once `ref` executes `program`, also when that ended already; false when a tool before it failed.
  * The caller bounds the wait by ending the process.
  *
- * @param output what the process wrote so far, empty when that cannot be read back.
+ * @param output what the process wrote so far.
  */
 export async function waitForProgram(
   ref: ProcessRef,
   program: string,
   exited: Promise<ExitInfo>,
-  output: () => string,
+  output: () => Promise<string>,
 ): Promise<boolean> {
   const wanted = fileIdentity(program)
   while (isAlive(ref)) {
@@ -27,7 +27,8 @@ export async function waitForProgram(
   // It ended between two looks: a short program, or a tool that gave up.
   const { code, signal } = await exited
   if (signal === 'SIGKILL') return false
-  return !(toolExitCodes.includes(code ?? 0) && (output() === '' || toolComplaint.test(output())))
+  const said = await output()
+  return !(toolExitCodes.includes(code ?? 0) && (said === '' || toolComplaint.test(said)))
 }
 
 function fileIdentity(path: string): string | undefined {

@@ -1,16 +1,16 @@
 /** QEMU behind the {@link Vmm} interface. */
-import { closeSync, openSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, rmSync, writeFileSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import { describeError, KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
+import { socketPair } from '../../linux/socket.ts'
 import type { Logger } from '../../log.ts'
 import { launch } from '../../rootless/jail.ts'
 import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { assertPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import { ConsoleLog } from '../console-log.ts'
 import { lastWords, panicMark, vmEndError } from '../end-error.ts'
-import { logTail } from '../log-tail.ts'
 import type { AgentEndpoint, ShareAttachment, VmEnd, Vmm, VmSpec } from '../vmm.ts'
 import { qemuCommandLine, rootPort, shareId } from './command-line.ts'
 import { type BareEnd, EndWatch } from './end-watch.ts'
@@ -40,6 +40,8 @@ const quitMs = 1000
 const brokenMs = 100
 /** Filters on every thread: the two of the jail and that of `-sandbox`. */
 const seccompFilters = 3
+/** Bytes already written reach us within a turn of the event loop, milliseconds. */
+const outputLagMs = 5
 /** What QEMU opens itself and keeps open. */
 const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
 
@@ -54,17 +56,16 @@ class Qemu implements Vmm {
   readonly ended: Promise<VmEnd>
   readonly #options: QemuOptions
   readonly #watch: EndWatch
-  readonly #logPath: string
   #process: LaunchedProcess | undefined
   #qmp: QmpClient | undefined
   #console: ConsoleLog | undefined
+  #output: ConsoleLog | undefined
   #usedPorts = 0
   #stopping: Promise<void> | undefined
 
   constructor(options: QemuOptions) {
     const { spec } = options
     this.#options = options
-    this.#logPath = `${spec.stateDir}/vmm.log`
     this.agent = { kind: 'serial', socketPath: socketPath(spec.privateDir, 'agent') }
     this.offlineVcpus = offlineVcpus(spec)
     this.#watch = new EndWatch()
@@ -129,6 +130,7 @@ class Qemu implements Vmm {
     let expected: ReturnType<typeof expectedPosture>
     try {
       this.#console = await ConsoleLog.open(connections.console, `${spec.stateDir}/console.log`)
+      this.#output = await ConsoleLog.open(connections.output, `${spec.stateDir}/vmm.log`)
       this.#qmp = await QmpClient.open(connections.qmp, ({ name, data }) => this.#onEvent(name, data))
       // Connections that it accepts: ours to qmp and console, and the agent client's.
       expected = expectedPosture(launchSpec, { seccompFilters, sockets: 3, opens: ownFiles })
@@ -137,7 +139,7 @@ class Qemu implements Vmm {
       close()
     }
     const { ref, exited } = this.#process
-    this.#watch.exitOf(exited, [this.#qmp.closed, this.#console.closed])
+    this.#watch.exitOf(exited, [this.#qmp.closed, this.#console.closed, this.#output.closed])
     checkVersion(config.hypervisor.path, await this.#qmp.negotiate(greetingMs))
     assertPosture(ref.pid, expected)
     writeFileSync(`${spec.privateDir}/pid`, `${ref.pid}\n`, { mode: 0o600, flag: 'wx' })
@@ -150,7 +152,8 @@ class Qemu implements Vmm {
     const { spec, config } = this.#options
     const commandLine = qemuCommandLine(spec, machineSettings(config.hypervisor))
     const sockets = openSockets(spec.privateDir)
-    const output = openSync(this.#logPath, 'a', 0o600)
+    // A pipe of our own instead of a file: a VMM that was taken over must not be able to fill the run directory.
+    const [reader, output] = socketPair()
     const fds = commandLine.fds.map((role) =>
       role === 'share' ? spec.share!.socket : sockets.listeners[role],
     )
@@ -161,16 +164,26 @@ class Qemu implements Vmm {
       sockets.closeListeners()
       closeSync(output)
     }
-    return { spec: launchSpec, close, connections: { qmp: sockets.qmp, console: sockets.console } }
+    const connections = { qmp: sockets.qmp, console: sockets.console, output: reader }
+    return { spec: launchSpec, close, connections }
   }
 
   #launch(spec: LaunchSpec): Promise<LaunchedProcess> {
     const { ledger, log, signal } = this.#options
     return ledger.take(processResource, { name: 'vmm' }, async (entry) => {
-      const launched = await launch(spec, log, signal === undefined ? {} : { signal })
+      const launched = await launch(spec, log, {
+        said: () => this.#said(),
+        ...(signal === undefined ? {} : { signal }),
+      })
       entry.amend({ name: 'vmm', ref: launched.ref })
       return launched
     })
+  }
+
+  /** What the process wrote on stdout and stderr; the last of it may still be on its way when the process has ended. */
+  async #said(): Promise<string> {
+    await Bun.sleep(outputLagMs)
+    return this.#output?.tail() ?? ''
   }
 
   async #stop(): Promise<void> {
@@ -191,6 +204,7 @@ class Qemu implements Vmm {
     }
     this.#qmp?.close()
     this.#console?.close()
+    this.#output?.close()
     removeSockets(spec.privateDir)
     rmSync(`${spec.privateDir}/pid`, { force: true })
   }
@@ -219,7 +233,7 @@ class Qemu implements Vmm {
       ...end,
       reason: panicked ? 'guest-panicked' : end.reason,
       consoleTail,
-      logTail: logTail(this.#logPath),
+      logTail: this.#output?.tail() ?? '',
     }
   }
 
@@ -233,7 +247,7 @@ class Qemu implements Vmm {
         {
           sandbox: spec.sandboxId,
           seconds: greetingMs / 1000,
-          tail: lastWords(logTail(this.#logPath)),
+          tail: lastWords(this.#output?.tail() ?? ''),
         },
         { cause: error },
       )
