@@ -1,7 +1,7 @@
 /** Nothing left behind: after many sandboxes, after many at once, and after every sort of sudden death. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { isAlive, processRef } from '../src/linux/proc.ts'
+import { isAlive, listPids, processRef, readProc } from '../src/linux/proc.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
 
@@ -38,6 +38,16 @@ test('8 sandboxes at once, each with a user of its own', async () => {
   const removed = await Promise.all(names.map((name) => kata.call(['rm', '-f', name])))
   expect(removed.map(({ code }) => code)).toEqual(names.map(() => 0))
   sameAsBefore()
+}, 300_000)
+
+test('starts that are interrupted at any moment, many at once', async () => {
+  for (const ms of [50, 100, 200, 400, 1500]) {
+    const clients = Array.from({ length: 6 }, () => kata.spawn(['run', '--rm', '--', 'true']))
+    await Bun.sleep(ms)
+    for (const client of clients) client.kill('SIGTERM')
+    await Promise.all(clients.map((client) => client.exited))
+    sameAsBefore()
+  }
 }, 300_000)
 
 describe('kill -9', () => {
@@ -84,6 +94,20 @@ describe('kill -9', () => {
     sameAsBefore()
   }, 60_000)
 
+  test('of shims in the middle of their start, many at once: gc leaves nothing', async () => {
+    for (const ms of [40, 80, 160]) {
+      const names = Array.from({ length: 6 }, (_, index) => `early-${ms}-${index}`)
+      const clients = names.map((name) => kata.spawn(['run', '--name', name, '--', 'true']))
+      await Bun.sleep(ms)
+      for (const pid of shimsOf(kata)) process.kill(pid, 'SIGKILL')
+      for (const client of clients) client.kill('SIGKILL')
+      await Promise.all(clients.map((client) => client.exited))
+      await kata.call(['gc'])
+      for (const name of names) await kata.call(['rm', '-f', name])
+      sameAsBefore()
+    }
+  }, 120_000)
+
   test('of the client: the container goes on, and rm -f removes it', async () => {
     const child = kata.spawn(['run', '--name', 'left-alone', '--', 'sleep', '300'])
     await eventually('the container to run', async () => (await kata.isRunning('left-alone')) || undefined)
@@ -104,4 +128,12 @@ async function attached(name: string) {
 
 function uidOf(pid: number): number {
   return Number(/^Uid:\t(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1])
+}
+
+/** Daemons whose state lies in this test's run directory. */
+function shimsOf({ runDir }: Kata): number[] {
+  return listPids().filter((pid) => {
+    const [name = '', ...args] = (readProc(`/proc/${pid}/cmdline`) ?? '').split('\0')
+    return name.startsWith('containerd-shim') && args.includes(runDir) && args.includes('serve')
+  })
 }

@@ -112,11 +112,12 @@ describe('the configuration', () => {
 
 describe('the user', () => {
   test('uid range exhausted', async () => {
-    mkdirSync(`${kata.runDir}/uids/0`, { recursive: true, mode: 0o700 })
+    const reservation = '/run/kata-ts/uids/0'
+    mkdirSync(reservation, { recursive: true, mode: 0o700 })
     try {
       await refused('UID_RANGE_EXHAUSTED', oneBlock, '2000027648')
     } finally {
-      rmdirSync(`${kata.runDir}/uids/0`)
+      rmdirSync(reservation)
     }
   })
 

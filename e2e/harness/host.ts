@@ -24,6 +24,7 @@ export function hostState(runDir: string): HostState {
     ),
     privateDirectories: names('/run/user'),
     userdb: names('/run/userdb'),
+    reservations: names('/run/kata-ts/uids'),
     runDirectory: tree(runDir).filter(
       (path) =>
         !lasting.has(path.slice(runDir.length + 1).split('/')[0] ?? '') ||

@@ -96,7 +96,13 @@ describe('lease', () => {
 describe('reservation', () => {
   test('a leftover is never handed out until it is removed', () => {
     const { runDir } = at.options
-    const gone = { sandbox: 'dead', token: 't', process: { pid: 1, startTime: '1' }, bootId: 'another boot' }
+    const gone = {
+      sandbox: 'dead',
+      first: -1,
+      token: 't',
+      process: { pid: 1, startTime: '1' },
+      bootId: 'another boot',
+    }
     expect(reserve(runDir, 3, gone)).toBe(true)
     expect(ownerLives(gone)).toBe(false)
     const live = { ...gone, process: processRef(process.pid)! }

@@ -4,7 +4,7 @@ import { KataError } from '../errors.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
 import { bootId, type ProcessRef } from '../linux/proc.ts'
 import { killUids } from '../linux/uid-processes.ts'
-import { readOwner, reserve, reservedBlocks, unreserve } from './reservation.ts'
+import { readOwner, removeHalves, reserve, reservedBlocks, unreserve } from './reservation.ts'
 import { blockSize, checkUidRange, type UidBlock, type UidRange, uidBlock } from './uid-range.ts'
 
 /** What the ledger keeps of a lease. */
@@ -20,7 +20,7 @@ export interface LeaseData extends UidBlock {
 export type Lease = LeaseData
 
 export interface LeaseOptions {
-  /** `/run/kata-ts`; reservations are below `uids/`. */
+  /** `/run/kata-ts` for every sandbox of the host, as ids are the host's; reservations are below `uids/`. */
   readonly runDir: string
   readonly range: UidRange
   /** The sandbox's name, unique on the host. */
@@ -44,6 +44,7 @@ export const leaseResource: ResourceKind<LeaseData> = {
   kind: 'uid-lease',
   release: async (lease) => {
     const { runDir, k, sandbox, token, first, uid, userDir } = lease
+    removeHalves(runDir, token)
     const owner = readOwner(runDir, k)
     if (owner?.sandbox !== sandbox || owner.token !== token) return
     const last = first + blockSize - 1
@@ -70,7 +71,7 @@ export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<
     const k = freeBlock(range, taken, random)
     taken.add(k)
     const lease: Lease = { ...uidBlock(range, k), runDir, sandbox, token: crypto.randomUUID(), userDir }
-    const holder = { sandbox, token: lease.token, process: owner, bootId: bootId() }
+    const holder = { sandbox, token: lease.token, first: lease.first, process: owner, bootId: bootId() }
     const got = await tryTake(ledger, lease, () => reserve(runDir, k, holder))
     if (got) return lease
   }

@@ -3,7 +3,7 @@
  * appears and disappears in one step (rename(2)), so it is never there without its owner, and it outlives a crash:
  * what a dead process left is given to nobody before it was cleaned up.
  */
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { bootId, isAlive, type ProcessRef } from '../linux/proc.ts'
 
 export interface ReservationOwner {
@@ -11,6 +11,8 @@ export interface ReservationOwner {
   readonly sandbox: string
   /** Of this one taking. */
   readonly token: string
+  /** First id of the block: another configuration may count its blocks from another base. */
+  readonly first: number
   /** The process that answers for it. */
   readonly process: ProcessRef
   readonly bootId: string
@@ -22,8 +24,9 @@ const directoryOf = (runDir: string): string => `${runDir}/uids`
 export function reserve(runDir: string, k: number, owner: ReservationOwner): boolean {
   const directory = directoryOf(runDir)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const draft = mkdtempSync(`${directory}/.new-`)
+  const draft = halfMade(runDir, owner.token)
   try {
+    mkdirSync(draft, { mode: 0o700 })
     writeFileSync(`${draft}/owner`, JSON.stringify(owner), { mode: 0o600 })
     // Onto a directory that is not empty this fails: reservations never are.
     renameSync(draft, `${directory}/${k}`)
@@ -36,10 +39,22 @@ export function reserve(runDir: string, k: number, owner: ReservationOwner): boo
   }
 }
 
+/** Where a reservation lies until it has its owner file; named by the taking, so that a crash in between can be undone. */
+const halfMade = (runDir: string, token: string): string => `${directoryOf(runDir)}/.new-${token}`
+/** Where it lies while it is removed. */
+const halfRemoved = (runDir: string, token: string): string => `${directoryOf(runDir)}/.gone-${token}`
+
+/** Removes what a taking or a giving back that was cut short left. */
+export function removeHalves(runDir: string, token: string): void {
+  for (const path of [halfMade(runDir, token), halfRemoved(runDir, token)])
+    rmSync(path, { recursive: true, force: true })
+}
+
 /** Stands for an owner file that cannot be read, as a power cut may leave it: nobody alive. */
 const nobody: ReservationOwner = {
   sandbox: 'unknown',
   token: '',
+  first: -1,
   process: { pid: 0, startTime: '0' },
   bootId: 'unknown',
 }
@@ -57,10 +72,9 @@ export function readOwner(runDir: string, k: number): ReservationOwner | undefin
 
 /** Gives block `k` back. The very last step of a release. */
 export function unreserve(runDir: string, k: number): void {
-  const directory = directoryOf(runDir)
-  const gone = mkdtempSync(`${directory}/.gone-`)
-  renameSync(`${directory}/${k}`, `${gone}/${k}`)
-  rmSync(gone, { recursive: true, force: true })
+  const token = readOwner(runDir, k)?.token || 'unknown'
+  renameSync(`${directoryOf(runDir)}/${k}`, halfRemoved(runDir, token))
+  removeHalves(runDir, token)
 }
 
 /** Blocks that are held. */

@@ -81,7 +81,10 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
   const dead = reserved.flatMap((k): Leftover[] => {
     const owner = readOwner(runDir, k)
     if (owner === undefined || ownerLives(owner)) return []
-    return [{ block: uidBlock(range, k), found: 'reservation', sandbox: owner.sandbox }]
+    const block = uidBlock(range, k)
+    // Of another configured range, whose own sweep knows which ids it stands for.
+    if (owner.first >= 0 && owner.first !== block.first) return []
+    return [{ block, found: 'reservation', sandbox: owner.sandbox }]
   })
   const seen = new Set(reserved)
   const orphans = [...accounts, ...directories, ...records]

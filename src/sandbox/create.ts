@@ -27,7 +27,7 @@ import { beside } from './beside.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
 import { ownerResource } from './owner.ts'
-import { type SandboxPaths, sandboxPaths } from './paths.ts'
+import { leaseDir, type SandboxPaths, sandboxPaths } from './paths.ts'
 import { Sandbox } from './sandbox.ts'
 import { openLedger } from './teardown.ts'
 import { recordTimings } from './timings.ts'
@@ -98,9 +98,6 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const { share, daemon } = await timings.measure('virtiofsd', () =>
     startShare(request, paths, ledger, privateDir),
   )
-  // No guest code runs from a kernel that is not the one that was built.
-  await verification.done
-
   const socket = share.connect()
   const vmm = createQemu({
     spec: {
@@ -114,6 +111,8 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   })
   const { ref } = await timings.measure('vmm', () => vmm.start()).finally(() => closeSync(socket))
   const agent = await connectAgent(vmm.agent, { log })
+  // No guest code runs from a kernel that is not the one that was built.
+  await verification.done
   await vmm.boot()
   await timings.measure('guest boot', () => guestUp(vmm, agent, id, config))
   const { kernelModules } = config.agent
@@ -179,7 +178,7 @@ async function guestUp(vmm: Vmm, agent: AgentConnection, id: string, config: Con
 
 /** The directory is the claim: of two starts of one name the second is refused. @throws KataError SANDBOX_EXISTS. */
 function claimStateDir({ runDir, stateDir }: SandboxPaths): void {
-  mkdirSync(runDir, { recursive: true, mode: 0o711 })
+  for (const directory of [leaseDir, runDir]) mkdirSync(directory, { recursive: true, mode: 0o711 })
   mkdirSync(dirname(stateDir), { recursive: true, mode: 0o700 })
   try {
     mkdirSync(stateDir, { mode: 0o700 })
@@ -206,7 +205,7 @@ async function takeUser(
   const { identity, lease } = await takeIdentity(
     ledger,
     {
-      runDir: paths.runDir,
+      runDir: leaseDir,
       range: { base: hypervisor.rootlessUidBase, blocks: hypervisor.rootlessUidBlocks },
       sandbox: `${namespace}/${id}`,
       owner: processRef(process.pid)!,

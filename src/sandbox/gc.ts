@@ -6,7 +6,7 @@ import { isListening } from '../linux/socket.ts'
 import type { Logger } from '../log.ts'
 import { sweepRootless } from '../rootless/sweep.ts'
 import type { UidRange } from '../rootless/uid-range.ts'
-import { reservedNames, type SandboxPaths, sandboxPaths } from './paths.ts'
+import { leaseDir, reservedNames, type SandboxPaths, sandboxPaths } from './paths.ts'
 import { openLedger, ownerOf, teardown } from './teardown.ts'
 
 export interface Collected {
@@ -46,7 +46,7 @@ export async function collectGarbage(options: {
     rmSync(`${runDir}/s/${socket}`, { force: true })
     collected.push({ kind: 'socket', name: `${runDir}/s/${socket}` })
   }
-  for (const { name, found, error } of await sweepRootless({ runDir, range }, log)) {
+  for (const { name, found, error } of await sweepRootless({ runDir: leaseDir, range }, log)) {
     collected.push({ kind: found, name, ...(error === undefined ? {} : { failure: error }) })
   }
   return collected

@@ -3,6 +3,9 @@ import { KataError } from '../errors.ts'
 
 export const defaultRunDir = '/run/kata-ts'
 
+/** Reservations of uids lie here whatever run directory a sandbox has: ids are the host's, and shared by all of them. */
+export const leaseDir = defaultRunDir
+
 export interface SandboxPaths {
   /** `/run/kata-ts`: leases, shim sockets, accelerator memory. */
   readonly runDir: string

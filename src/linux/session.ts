@@ -1,0 +1,22 @@
+/** Sessions (setsid(2)): what a daemon started and did not put into a session of its own. */
+import { listPids, type ProcessRef, processRef, readProc } from './proc.ts'
+
+/**
+ * Processes of the session that `leader` began, without the leader itself and without zombies. Works after the
+ * leader's death too: its number is not given to another process while a member of its session is left.
+ */
+export function sessionMembers(leader: ProcessRef): ProcessRef[] {
+  const now = processRef(leader.pid)
+  if (now !== undefined && now.startTime !== leader.startTime) return []
+  return listPids()
+    .filter((pid) => pid !== leader.pid && sessionOf(pid) === leader.pid)
+    .map(processRef)
+    .filter((ref) => ref !== undefined)
+}
+
+/** Field 6 of /proc/PID/stat, or undefined for a process that ended. */
+function sessionOf(pid: number): number | undefined {
+  const stat = readProc(`/proc/${pid}/stat`)
+  const [state, , , session] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
+  return state === undefined || state === 'Z' || state === 'X' ? undefined : Number(session)
+}
