@@ -1,6 +1,7 @@
 /** Wrong input: a coded error that names the thing and the remedy, before or during the start, and nothing left behind. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { writeCpio } from '../guest/image/cpio.ts'
 import { findImage } from '../src/config/guest-image.ts'
 import { bindMount, mount, unmount } from '../src/linux/mount.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
@@ -67,6 +68,27 @@ describe('the machine', () => {
 
   test('virtiofsd missing', () =>
     refused('CONFIG_FILE_MISSING', 'virtio_fs_daemon = "/nonexistent/virtiofsd"\n', '/nonexistent/virtiofsd'))
+
+  test('a guest that panics is told with the end of its console', async () => {
+    using dir = scratch()
+    writeFileSync(`${dir.path}/initrd`, writeCpio([{ kind: 'directory', path: 'dev', mode: 0o755 }]))
+    const text = await refused('VMM_GUEST_PANICKED', `initrd = "${dir.path}/initrd"\n`, 'Kernel panic')
+    expect(text).toContain('not syncing')
+  })
+
+  test('a guest that never answers is given up, with the end of its console', async () => {
+    using dir = scratch()
+    const script =
+      '#!/bin/busybox sh\n/bin/busybox mknod /dev/ttyS0 c 4 64\necho awake but deaf > /dev/ttyS0\nexec /bin/busybox sleep 1000\n'
+    const initrd = writeCpio([
+      { kind: 'file', path: 'init', mode: 0o755, data: Buffer.from(script) },
+      { kind: 'file', path: 'bin/busybox', mode: 0o755, data: readFileSync('/usr/bin/busybox') },
+      { kind: 'directory', path: 'dev', mode: 0o755 },
+    ])
+    writeFileSync(`${dir.path}/initrd`, initrd)
+    const settings = `initrd = "${dir.path}/initrd"\n[agent.kata]\ndial_timeout = 5\n`
+    await refused('VMM_GUEST_SILENT', settings, 'awake but deaf')
+  })
 
   test('a program that is not QEMU', async () => {
     await refused('VMM_EXITED', 'path = "/usr/bin/true"\n', '/usr/bin/true')

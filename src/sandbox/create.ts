@@ -68,6 +68,9 @@ export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
   }
 }
 
+/** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
+const endKnownMs = 3000
+
 /** Whatever step it was that found no room: all of a sandbox's own files lie below the run directory. */
 function isDiskFull(error: unknown): boolean {
   if (error instanceof SyscallError) return error.errno === 'ENOSPC'
@@ -171,8 +174,11 @@ async function guestUp(vmm: Vmm, agent: AgentConnection, id: string, config: Con
   try {
     await agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: over.signal })
   } catch (error) {
-    if (!(error instanceof KataError && error.code === 'AGENT_UNREACHABLE')) throw error
-    throw guestSilentError(id, dialTimeout, vmm.consoleTail())
+    if (!(error instanceof KataError)) throw error
+    if (error.code === 'AGENT_UNREACHABLE') throw guestSilentError(id, dialTimeout, vmm.consoleTail())
+    // The agent's port closes with the machine, a moment before its end is fully known, which tells more.
+    if (error.code === 'AGENT_DIED') await Promise.race([vmm.ended, Bun.sleep(endKnownMs)])
+    throw over.signal.aborted ? over.signal.reason : error
   }
 }
 

@@ -35,6 +35,8 @@ export interface ContainerRequest {
 
 /** How long the guest may take to end its processes and write back what it holds, milliseconds. */
 const farewellMs = 5000
+/** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
+const endKnownMs = 500
 /** Longest piece of console that goes into an error. */
 const tailLength = 600
 
@@ -114,7 +116,10 @@ export class Sandbox {
     const reason = await Promise.race([
       vmm.ended.then((end) => `the VMM ended (${end.reason})`),
       share.exited.then(({ code, signal }) => `virtiofsd ended (${signal ?? `exit code ${code}`})`),
-      agent.closed.then((error) => `the guest agent went away (${error.message})`),
+      // The agent's port closes with the machine: the machine's own end, which tells more, gets a moment to be known.
+      agent.closed.then((error) =>
+        Bun.sleep(endKnownMs).then(() => `the guest agent went away (${error.rawMessage})`),
+      ),
     ])
     if (this.#stopping !== undefined) return new Promise<never>(() => {})
     this.#dead = true

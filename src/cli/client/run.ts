@@ -33,11 +33,13 @@ const runtimeOptionsType = 'runtimeoptions.v1.Options'
 
 /** Runs the container in the foreground and returns the exit code of its process. */
 export async function runAttached(settings: Settings, plan: ContainerPlan): Promise<number> {
-  const { record, paths } = prepare(settings, plan, false)
+  // Before anything is made: from here on a signal ends this process in an orderly way.
   const signals = catchSignals()
   let streams: AttachedStreams | undefined
-  const session = new Session(settings, plan, record, paths)
+  let session: Session | undefined
   try {
+    const { record, paths } = prepare(settings, plan, false)
+    session = new Session(settings, plan, record, paths)
     streams = attachStreams({ ...plan, directory: `${paths.io}/main`, input: 0, output: 1, errors: 2 })
     const task = await session.create(streams.uris, signals)
     const { id, interactive, terminal } = plan
@@ -47,7 +49,7 @@ export async function runAttached(settings: Settings, plan: ContainerPlan): Prom
     await session.end(exitCode)
     return exitCode
   } catch (error) {
-    await session.fail()
+    await session?.fail()
     throw error
   } finally {
     streams?.close()
@@ -57,17 +59,18 @@ export async function runAttached(settings: Settings, plan: ContainerPlan): Prom
 
 /** Starts the container and leaves it to its shim, which keeps its exit code until it is removed. */
 export async function runDetached(settings: Settings, plan: ContainerPlan): Promise<void> {
-  const { record, paths } = prepare(settings, plan, true)
   const signals = catchSignals()
-  const session = new Session(settings, plan, record, paths)
+  let session: Session | undefined
   try {
+    const { record, paths } = prepare(settings, plan, true)
+    session = new Session(settings, plan, record, paths)
     const stderr = plan.terminal ? '' : `file://${encodeURI(paths.stderrLog)}`
     const uris = { stdin: '', stdout: `file://${encodeURI(paths.stdoutLog)}`, stderr }
     const task = await session.create(uris, signals)
     await Promise.race([task.start(), signals.interrupted])
     session.leave(task)
   } catch (error) {
-    await session.fail()
+    await session?.fail()
     throw error
   } finally {
     signals.release()
