@@ -4,6 +4,7 @@ import { join } from 'node:path'
 export const root = join(import.meta.dir, '..')
 export const buildDir = join(root, 'build')
 export const agentPath = join(buildDir, 'kata-agent')
+export const systemdStubPath = join(buildDir, 'libsystemd-stub.so')
 export const embeddedDir = join(buildDir, 'embedded')
 export const executable = join(buildDir, 'kata-ts')
 /** The same file by the name that containerd looks for. */

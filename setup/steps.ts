@@ -1,10 +1,11 @@
 /** The set-up as a list: what each step makes, from what, and how one knows that there is nothing to do. */
-import { chmodSync, copyFileSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildAgent } from '../guest/agent/build.ts'
-import { buildImage, findImage, imageRecipe, verifyImage } from '../guest/image/build.ts'
+import { buildImage, findImage, isBuiltFrom, verifyImage } from '../guest/image/build.ts'
 import type { Progress } from '../guest/image/progress.ts'
-import { agentPath, buildDir, embeddedDir, executable, root, shimLink } from './paths.ts'
+import { buildSystemdStub } from '../guest/image/systemd-stub.ts'
+import { agentPath, buildDir, embeddedDir, executable, root, shimLink, systemdStubPath } from './paths.ts'
 import { hashFiles, isFresh, stamped } from './stamp.ts'
 import { installPackages, missingPackages } from './system-packages.ts'
 
@@ -23,6 +24,9 @@ export class SetupError extends Error {
   }
 }
 
+/** What of ours goes into the guest image. */
+const programs = { agent: agentPath, systemdStub: systemdStubPath }
+
 export const steps: readonly Step[] = [
   {
     name: 'Debian packages',
@@ -37,19 +41,28 @@ export const steps: readonly Step[] = [
   },
   fromFiles({
     name: 'guest agent',
-    inputs: ['guest/agent', 'src/ttrpc', 'src/protocol', 'package-lock.json'],
+    inputs: ['guest/agent', 'guest/compile.ts', 'src/ttrpc', 'src/protocol', 'package-lock.json'],
     outputs: [agentPath],
     async make() {
       await buildAgent({ outDir: buildDir })
     },
   }),
   fromFiles({
+    name: 'guest libsystemd stub',
+    inputs: ['guest/image/native', 'guest/image/systemd-stub.ts', 'guest/compile.ts'],
+    outputs: [systemdStubPath],
+    async make() {
+      await buildSystemdStub({ outDir: buildDir })
+    },
+  }),
+  fromFiles({
     name: 'embedded files',
-    inputs: ['build/kata-agent'],
-    outputs: [join(embeddedDir, 'kata-agent'), join(embeddedDir, 'busybox')],
+    inputs: ['build/kata-agent', 'build/libsystemd-stub.so'],
+    outputs: ['kata-agent', 'libsystemd-stub.so', 'busybox'].map((name) => join(embeddedDir, name)),
     async make() {
       mkdirSync(embeddedDir, { recursive: true })
       copyFileSync(agentPath, join(embeddedDir, 'kata-agent'))
+      copyFileSync(systemdStubPath, join(embeddedDir, 'libsystemd-stub.so'))
       copyFileSync(busyboxPath(), join(embeddedDir, 'busybox'))
     },
   }),
@@ -63,7 +76,7 @@ export const steps: readonly Step[] = [
     name: 'guest image',
     async run(progress) {
       if (await imageIsCurrent()) return false
-      await buildImage({ agent: agentPath, progress })
+      await buildImage({ ...programs, progress })
       return true
     },
   },
@@ -90,12 +103,11 @@ function fromFiles(step: {
   }
 }
 
-/** The image belongs to this agent and recipe and is intact. Newer Debian packages are `kata-ts image build`'s business. */
+/** The image belongs to these programs and recipe and is intact. Newer Debian packages are `kata-ts image build`'s business. */
 async function imageIsCurrent(): Promise<boolean> {
-  const agent = new Bun.CryptoHasher('sha256').update(readFileSync(agentPath)).digest('hex')
   try {
     const image = findImage()
-    if (image?.manifest.agentSha256 !== agent || image.manifest.recipe !== imageRecipe) return false
+    if (image === undefined || !isBuiltFrom(image, programs)) return false
     await verifyImage(image)
     return true
   } catch {

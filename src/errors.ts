@@ -329,6 +329,11 @@ export const catalogue = {
     'the Debian packages do not hold {name} ({reason})',
     'They are newer or older than this version of kata-ts knows: use its latest version.',
   ),
+  IMAGE_SYSTEMD_SYMBOL: entry(
+    'failed_precondition',
+    "{program} of Debian needs {symbol} of libsystemd, which the guest's stub of that library does not have",
+    'Add the symbol to libsystemd-stub.c and libsystemd-stub.map in guest/image/native and build again, or use the latest version of kata-ts.',
+  ),
   IMAGE_TOOL_MISSING: entry('failed_precondition', 'the program {tool} is not installed', '{hint}'),
   IMAGE_TOOL_FAILED: entry('internal', '{tool} failed: {reason}', 'See the message of {tool}.'),
 
@@ -405,14 +410,14 @@ export const catalogue = {
   ),
 
   // --- agent ---------------------------------------------------------------------------------------------------
-  AGENT_BUILD_TOOL: entry(
+  GUEST_BUILD_TOOL: entry(
     'failed_precondition',
-    'cannot build the guest agent: there is no program {program}',
+    "cannot build the guest's programs: there is no program {program}",
     'Install the compilers: apt-get install gcc libc6-dev quickjs libquickjs.',
   ),
-  AGENT_BUILD_FAILED: entry(
+  GUEST_BUILD_FAILED: entry(
     'internal',
-    'building the guest agent failed at {step}: {output}',
+    "building the guest's programs failed at {step}: {output}",
     'Check that gcc, libc6-dev, quickjs and libquickjs are those of Debian 13, then run the build again.',
   ),
   AGENT_UNREACHABLE: entry(

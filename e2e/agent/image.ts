@@ -1,15 +1,16 @@
-/** The guest image with the agent of the present sources. */
-import { readFileSync } from 'node:fs'
+/** The guest image with the programs of the present sources. */
 import { resolve } from 'node:path'
 import { buildAgent } from '../../guest/agent/build.ts'
-import { buildImage, findImage, type GuestImage } from '../../guest/image/build.ts'
+import { buildImage, findImage, type GuestImage, isBuiltFrom } from '../../guest/image/build.ts'
+import { buildSystemdStub } from '../../guest/image/systemd-stub.ts'
 
 const buildDir = resolve(import.meta.dir, '../../build')
 
 /** Builds what is missing: nothing, after the set-up. */
 export async function testImage(): Promise<GuestImage> {
-  const { path } = await buildAgent({ outDir: buildDir })
-  const agent = new Bun.CryptoHasher('sha256').update(readFileSync(path)).digest('hex')
+  const { path: agent } = await buildAgent({ outDir: buildDir })
+  const { path: systemdStub } = await buildSystemdStub({ outDir: buildDir })
   const image = findImage()
-  return image?.manifest.agentSha256 === agent ? image : buildImage({ agent: path })
+  const programs = { agent, systemdStub }
+  return image !== undefined && isBuiltFrom(image, programs) ? image : buildImage(programs)
 }

@@ -1,26 +1,15 @@
 /**
  * Builds the guest agent: TypeScript, bundled by Bun, compiled to C by qjsc and linked with QuickJS and native/syscalls.c
- * into one static executable. Equal inputs give equal bytes, and nothing is done when the inputs have not changed.
+ * into one static executable.
  *
  * Needs the Debian packages gcc, libc6-dev, quickjs and libquickjs.
  */
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, relative, resolve } from 'node:path'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { KataError } from '../../src/errors.ts'
-import { type Logger, silentLogger } from '../../src/log.ts'
+import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../compile.ts'
 
 const here = import.meta.dir
-const repository = resolve(here, '../..')
 /** What the executable is made of, from the repository's root; packages are named by package-lock.json. */
 const inputs = [
   'guest/agent/src',
@@ -31,58 +20,22 @@ const inputs = [
   'package-lock.json',
 ]
 const quickjsHeaders = '/usr/include/quickjs'
-const commandLimitMs = 180_000
-
-export interface BuildAgentOptions {
-  /** Gets `kata-agent` and `kata-agent.inputs`; made if missing. */
-  readonly outDir: string
-  readonly log?: Logger
-  readonly signal?: AbortSignal
-}
-
-export interface BuiltAgent {
-  /** The static executable. */
-  readonly path: string
-  /** Of its inputs, and of the compilers. */
-  readonly inputsSha256: string
-  /** False when it was there already. */
-  readonly rebuilt: boolean
-}
 
 /**
  * Makes sure that `outDir/kata-agent` is the agent of the present sources.
  *
- * @throws KataError AGENT_BUILD_TOOL (a compiler is missing), AGENT_BUILD_FAILED (with what it printed).
+ * @throws KataError GUEST_BUILD_TOOL (a compiler is missing), GUEST_BUILD_FAILED (with what it printed).
  */
-export async function buildAgent(options: BuildAgentOptions): Promise<BuiltAgent> {
-  const { outDir, log = silentLogger, signal } = options
-  const path = join(outDir, 'kata-agent')
-  const stamp = join(outDir, 'kata-agent.inputs')
-  const compilers = [await firstLine(['qjsc', '-h'], signal), await firstLine(['gcc', '--version'], signal)]
-  const inputsSha256 = hashInputs(compilers)
-  if (
-    existsSync(path) &&
-    existsSync(stamp) &&
-    readFileSync(stamp, 'utf8') === `${inputsSha256} ${sha256(readFileSync(path))}\n`
-  )
-    return { path, inputsSha256, rebuilt: false }
-
-  mkdirSync(outDir, { recursive: true })
-  const work = mkdtempSync(join(tmpdir(), 'kata-agent-'))
-  try {
+export function buildAgent(options: BuildOptions): Promise<Built> {
+  const compilers = [
+    ['qjsc', '-h'],
+    ['gcc', '--version'],
+  ]
+  const make = async (work: string) => {
     await bundle(work)
-    await compile(work, signal)
-    const executable = readFileSync(join(work, 'kata-agent'))
-    // Renamed into place, so that whoever reads it meanwhile has the old one or the new one.
-    const fresh = join(outDir, `.kata-agent.${process.pid}`)
-    writeFileSync(fresh, executable, { mode: 0o755 })
-    renameSync(fresh, path)
-    writeFileSync(stamp, `${inputsSha256} ${sha256(executable)}\n`)
-    log.info('guest agent built', { path, size: executable.length })
-  } finally {
-    rmSync(work, { recursive: true, force: true })
+    await compile(work, options.signal)
   }
-  return { path, inputsSha256, rebuilt: true }
+  return ensureBuilt({ name: 'kata-agent', inputs, compilers, make }, options)
 }
 
 async function bundle(work: string): Promise<void> {
@@ -95,7 +48,7 @@ async function bundle(work: string): Promise<void> {
     minify: { whitespace: true, syntax: true, identifiers: false },
     throw: false,
   })
-  if (!success) throw new KataError('AGENT_BUILD_FAILED', { step: 'bundle', output: logs.join('; ') })
+  if (!success) throw new KataError('GUEST_BUILD_FAILED', { step: 'bundle', output: logs.join('; ') })
   writeFileSync(join(work, 'agent.js'), await outputs[0]!.text())
 }
 
@@ -103,92 +56,13 @@ async function bundle(work: string): Promise<void> {
 async function compile(work: string, signal: AbortSignal | undefined): Promise<void> {
   const native = join(here, 'native/syscalls.c')
   writeFileSync(join(work, 'syscalls.c'), readFileSync(native))
+  const run = (...argv: string[]) => runCompiler(argv, work, signal)
   const gcc = ['gcc', '-O2', `-I${quickjsHeaders}`]
-  await run(['qjsc', '-e', '-m', '-s', '-M', 'syscalls,syscalls', '-o', 'agent.c', 'agent.js'], work, signal)
-  await run(
-    [
-      ...gcc,
-      '-Wall',
-      '-Wextra',
-      '-Wno-unused-parameter',
-      '-Wno-cast-function-type',
-      '-c',
-      '-o',
-      'syscalls.o',
-      'syscalls.c',
-    ],
-    work,
-    signal,
-  )
-  await run([...gcc, '-c', '-o', 'agent.o', 'agent.c'], work, signal)
+  const warnings = ['-Wall', '-Wextra', '-Wno-unused-parameter', '-Wno-cast-function-type']
+  await run('qjsc', '-e', '-m', '-s', '-M', 'syscalls,syscalls', '-o', 'agent.c', 'agent.js')
+  await run(...gcc, ...warnings, '-c', '-o', 'syscalls.o', 'syscalls.c')
+  await run(...gcc, '-c', '-o', 'agent.o', 'agent.c')
   const libraries = ['-l:quickjs/libquickjs.a', '-lm', '-ldl', '-lpthread']
-  await run(
-    [
-      'gcc',
-      '-static',
-      '-s',
-      '-Wl,--build-id=none',
-      '-o',
-      'kata-agent',
-      'agent.o',
-      'syscalls.o',
-      ...libraries,
-    ],
-    work,
-    signal,
-  )
-}
-
-async function run(argv: readonly string[], cwd: string, signal: AbortSignal | undefined): Promise<string> {
-  const [program = ''] = argv
-  if (Bun.which(program) === null) throw new KataError('AGENT_BUILD_TOOL', { program })
-  const child = Bun.spawn([...argv], {
-    cwd,
-    env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', SOURCE_DATE_EPOCH: '0' },
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'pipe',
-    timeout: commandLimitMs,
-    ...(signal === undefined ? {} : { signal }),
-  })
-  const [code, output, complaints] = await Promise.all([
-    child.exited,
-    child.stdout.text(),
-    child.stderr.text(),
-  ])
-  signal?.throwIfAborted()
-  // qjsc prints its version with its usage and then fails: only that call looks at the text alone.
-  if (code !== 0 && argv[1] !== '-h')
-    throw new KataError('AGENT_BUILD_FAILED', { step: argv.slice(0, 2).join(' '), output: complaints.trim() })
-  return output
-}
-
-async function firstLine(argv: readonly string[], signal: AbortSignal | undefined): Promise<string> {
-  return (await run(argv, '/', signal)).split('\n')[0] ?? ''
-}
-
-function hashInputs(compilers: readonly string[]): string {
-  const hasher = new Bun.CryptoHasher('sha256')
-  hasher.update(JSON.stringify([...compilers, Bun.version]))
-  for (const file of inputs.flatMap((input) => filesBelow(join(repository, input))))
-    hasher.update(`\n${relative(repository, file)} ${sha256(readFileSync(file))}`)
-  return hasher.digest('hex')
-}
-
-function filesBelow(path: string): string[] {
-  const names = existsSync(path) ? safeList(path) : []
-  if (names === undefined) return [path]
-  return names.sort().flatMap((name) => (name.endsWith('.test.ts') ? [] : filesBelow(join(path, name))))
-}
-
-function safeList(path: string): string[] | undefined {
-  try {
-    return readdirSync(path)
-  } catch {
-    return undefined
-  }
-}
-
-function sha256(data: Uint8Array): string {
-  return new Bun.CryptoHasher('sha256').update(data).digest('hex')
+  const link = ['gcc', '-static', '-s', '-Wl,--build-id=none']
+  await run(...link, '-o', 'kata-agent', 'agent.o', 'syscalls.o', ...libraries)
 }

@@ -3,12 +3,14 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mount, unmount } from '../../src/linux/mount.ts'
-import { buildImage, findImage, verifyImage } from './build.ts'
-import { makeArchive } from './test-archive.ts'
+import { buildImage, findImage, isBuiltFrom, verifyImage } from './build.ts'
+import { fakeProgram, makeArchive } from './test-archive.ts'
+import { compileLibrary } from './test-library.ts'
 
 let dir: string
 let cacheDir: string
 const agent = Buffer.from('agent')
+const systemdStub = fakeProgram([])
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), 'kata-image-'))
@@ -34,7 +36,7 @@ function leftovers(cache: string): string[] {
 describe('buildImage', () => {
   test('gives an intact image that findImage finds', async () => {
     const { env } = makeArchive(dir)
-    const built = await buildImage({ cacheDir, agent, env })
+    const built = await buildImage({ cacheDir, agent, systemdStub, env })
     expect(findImage(cacheDir)).toEqual(built)
     await verifyImage(built)
     expect(readFileSync(built.kernel).toString('latin1', 0, 4)).toBe('\x7fELF')
@@ -48,34 +50,47 @@ describe('buildImage', () => {
     expect(names).toContain('usr/lib/x86_64-linux-gnu/libcap.so.2')
     expect(names).toContain('usr/lib/x86_64-linux-gnu/libsystemd.so.0')
     expect(names).not.toContain('usr/lib/modules/virtio_ring.ko')
+    // The archive has no libsystemd at all, so that this one can only be the stub.
+    expect(readFileSync(built.initrd).includes(systemdStub)).toBe(true)
+  })
+
+  test('knows what an image was built from', async () => {
+    const { env } = makeArchive(dir)
+    const image = await buildImage({ cacheDir, agent, systemdStub, env })
+    expect(isBuiltFrom(image, { agent, systemdStub })).toBe(true)
+    expect(isBuiltFrom(image, { agent: Buffer.from('newer'), systemdStub })).toBe(false)
+    expect(isBuiltFrom(image, { agent, systemdStub: fakeProgram(['libc.so.6']) })).toBe(false)
   })
 
   test('same inputs give the same bytes in another cache, another agent another image', async () => {
     const { env } = makeArchive(dir)
-    const first = await buildImage({ cacheDir, agent, env })
-    const second = await buildImage({ cacheDir: join(dir, 'other'), agent, env })
+    const first = await buildImage({ cacheDir, agent, systemdStub, env })
+    const second = await buildImage({ cacheDir: join(dir, 'other'), agent, systemdStub, env })
     expect(second.id).toBe(first.id)
     expect(second.manifest.initrd).toEqual(first.manifest.initrd)
     expect(second.manifest.kernel).toEqual(first.manifest.kernel)
-    const third = await buildImage({ cacheDir, agent: Buffer.from('newer'), env })
+    const third = await buildImage({ cacheDir, agent: Buffer.from('newer'), systemdStub, env })
     expect(third.id).not.toBe(first.id)
     expect(findImage(cacheDir)?.id).toBe(third.id)
   })
 
   test('does nothing when the image is there, also for builds at the same time', async () => {
     const { env, log } = makeArchive(dir)
-    await Promise.all([buildImage({ cacheDir, agent, env }), buildImage({ cacheDir, agent, env })])
-    await buildImage({ cacheDir, agent, env })
+    await Promise.all([
+      buildImage({ cacheDir, agent, systemdStub, env }),
+      buildImage({ cacheDir, agent, systemdStub, env }),
+    ])
+    await buildImage({ cacheDir, agent, systemdStub, env })
     expect(log().match(/apt-get .* download [^-]/g)).toHaveLength(1)
     expect(readdirSync(cacheDir).sort()).toEqual(['current', 'debs', 'images', 'lock'])
   })
 
   test('replaces a damaged image', async () => {
     const { env } = makeArchive(dir)
-    const { initrd } = await buildImage({ cacheDir, agent, env })
+    const { initrd } = await buildImage({ cacheDir, agent, systemdStub, env })
     const good = readFileSync(initrd)
     writeFileSync(initrd, Buffer.alloc(good.length, 1))
-    await verifyImage(await buildImage({ cacheDir, agent, env }))
+    await verifyImage(await buildImage({ cacheDir, agent, systemdStub, env }))
     expect(readFileSync(initrd).equals(good)).toBe(true)
   })
 
@@ -83,21 +98,21 @@ describe('buildImage', () => {
     const { env } = makeArchive(dir)
     const ids: string[] = []
     for (const text of ['one', 'two', 'three'])
-      ids.push((await buildImage({ cacheDir, agent: Buffer.from(text), env })).id)
+      ids.push((await buildImage({ cacheDir, agent: Buffer.from(text), systemdStub, env })).id)
     expect(readdirSync(join(cacheDir, 'images')).sort()).toEqual(ids.slice(1).sort())
   })
 
   test('cleans up what an interrupted build left', async () => {
     const { env } = makeArchive(dir)
     mkdirSync(join(cacheDir, 'tmp', 'image-x'), { recursive: true })
-    await buildImage({ cacheDir, agent, env })
+    await buildImage({ cacheDir, agent, systemdStub, env })
     expect(existsSync(join(cacheDir, 'tmp'))).toBe(false)
   })
 
   test('fetches the package lists when a package is unknown', async () => {
     const { env, log } = makeArchive(dir)
     writeFileSync(join(dir, 'no-lists'), '')
-    await buildImage({ cacheDir, agent, env })
+    await buildImage({ cacheDir, agent, systemdStub, env })
     expect(log()).toContain(' update')
   })
 })
@@ -106,41 +121,81 @@ describe('failures are coded and leave nothing', () => {
   test('archive unreachable', async () => {
     const { env } = makeArchive(dir)
     writeFileSync(join(dir, 'offline'), '')
-    expect(await failure({ cacheDir, agent, env })).toBe('IMAGE_PACKAGES_UNREACHABLE')
+    expect(await failure({ cacheDir, agent, systemdStub, env })).toBe('IMAGE_PACKAGES_UNREACHABLE')
     expect(leftovers(cacheDir)).toEqual(['debs', 'images', 'lock'])
     writeFileSync(join(dir, 'no-lists'), '')
-    expect(await failure({ cacheDir, agent, env })).toBe('IMAGE_PACKAGES_UNREACHABLE')
+    expect(await failure({ cacheDir, agent, systemdStub, env })).toBe('IMAGE_PACKAGES_UNREACHABLE')
   })
 
   for (const without of [
-    'usr/lib/x86_64-linux-gnu/libcap.so.2',
+    'usr/lib/x86_64-linux-gnu/libcap.so.2.75',
     'usr/lib/modules/6.99.0-cloud-amd64/kernel/overlay.ko.xz',
     'boot/vmlinuz-6.99.0-cloud-amd64',
   ])
     test(`a package without ${without}`, async () => {
       const { env } = makeArchive(dir, { without })
-      expect(await failure({ cacheDir, agent, env })).toBe('IMAGE_PACKAGE_CONTENT')
+      expect(await failure({ cacheDir, agent, systemdStub, env })).toBe('IMAGE_PACKAGE_CONTENT')
       expect(leftovers(cacheDir)).toEqual(['debs', 'images', 'lock'])
     })
+
+  test('a crun that wants more of libsystemd than the stub has', async () => {
+    const stub = compileLibrary(
+      dir,
+      'libsystemd.so.0',
+      'int sd_notify(void) { return 0; }',
+      'V_1 { sd_notify; };',
+    )
+    const same = 'int sd_notify(void); int f(void) { return sd_notify(); }'
+    const known = compileLibrary(dir, 'known', same, 'C { f; };', ['libsystemd.so.0'])
+    await buildImage({
+      cacheDir,
+      agent,
+      systemdStub: stub,
+      env: makeArchive(join(dir, 'a'), { crun: known }).env,
+    })
+
+    const newer = 'int sd_notify(void) { return 0; } int sd_new(void) { return 0; }'
+    const wider = compileLibrary(dir, 'libsystemd.so.0', newer, 'V_1 { sd_notify; }; V_2 { sd_new; };')
+    const more = `${same} int sd_new(void); int g(void) { return sd_new(); }`
+    const crun = compileLibrary(dir, 'more', more, 'C { f; g; };', ['libsystemd.so.0'])
+    const { env } = makeArchive(join(dir, 'b'), { crun })
+    const error = await buildImage({ cacheDir: join(dir, 'new'), agent, systemdStub: stub, env }).catch(
+      (e) => e,
+    )
+    expect([error.code, error.fields]).toEqual([
+      'IMAGE_SYSTEMD_SYMBOL',
+      { program: 'crun', symbol: 'sd_new@V_2' },
+    ])
+    expect(leftovers(join(dir, 'new'))).toEqual(['debs', 'images', 'lock'])
+    await buildImage({ cacheDir: join(dir, 'new'), agent, systemdStub: wider, env })
+
+    // The same name in another version is another symbol.
+    const old = compileLibrary(dir, 'libold.so', 'int sd_notify(void) { return 0; }', 'V_0 { sd_notify; };')
+    expect(await failure({ cacheDir, agent, systemdStub: old, env })).toBe('IMAGE_SYSTEMD_SYMBOL')
+  })
 
   test('a package that is not what the lists announce', async () => {
     const { env } = makeArchive(dir)
     writeFileSync(join(dir, 'pool', 'crun_1%3a1.0_amd64.deb'), 'something else')
-    expect(await failure({ cacheDir, agent, env })).toBe('IMAGE_PACKAGES_UNREACHABLE')
+    expect(await failure({ cacheDir, agent, systemdStub, env })).toBe('IMAGE_PACKAGES_UNREACHABLE')
   })
 
-  test('agent missing', async () => {
+  test('agent or stub missing', async () => {
     const { env } = makeArchive(dir)
-    expect(await failure({ cacheDir, agent: join(dir, 'none'), env })).toBe('IMAGE_FILE_MISSING')
+    const none = join(dir, 'none')
+    expect(await failure({ cacheDir, agent: none, systemdStub, env })).toBe('IMAGE_FILE_MISSING')
+    expect(await failure({ cacheDir, agent, systemdStub: none, env })).toBe('IMAGE_FILE_MISSING')
   })
 
   test('no Debian tools', async () => {
-    expect(await failure({ cacheDir, agent, env: { PATH: join(dir, 'empty') } })).toBe('IMAGE_TOOL_MISSING')
+    expect(await failure({ cacheDir, agent, systemdStub, env: { PATH: join(dir, 'empty') } })).toBe(
+      'IMAGE_TOOL_MISSING',
+    )
   })
 
   test('cache below a file', async () => {
     writeFileSync(join(dir, 'file'), '')
-    expect(await failure({ cacheDir: join(dir, 'file', 'cache'), agent, env: {} })).toBe(
+    expect(await failure({ cacheDir: join(dir, 'file', 'cache'), agent, systemdStub, env: {} })).toBe(
       'IMAGE_CACHE_UNWRITABLE',
     )
   })
@@ -148,7 +203,7 @@ describe('failures are coded and leave nothing', () => {
   test('aborted', async () => {
     const { env } = makeArchive(dir)
     const reason = new Error('enough')
-    const build = buildImage({ cacheDir, agent, env, signal: AbortSignal.abort(reason) })
+    const build = buildImage({ cacheDir, agent, systemdStub, env, signal: AbortSignal.abort(reason) })
     expect(await build.catch((error) => error)).toBe(reason)
     expect(leftovers(cacheDir)).toEqual(['debs', 'images', 'lock'])
   })
@@ -159,7 +214,7 @@ describe('failures are coded and leave nothing', () => {
       mkdirSync(cacheDir, { recursive: true })
       mount({ source: 'tmpfs', target: cacheDir, type: 'tmpfs', data: `size=${size}` })
       try {
-        expect(await failure({ cacheDir, agent, env })).toBe('IMAGE_DISK_FULL')
+        expect(await failure({ cacheDir, agent, systemdStub, env })).toBe('IMAGE_DISK_FULL')
         expect(leftovers(cacheDir).filter((path) => path.startsWith('images/'))).toEqual([])
       } finally {
         unmount(cacheDir)

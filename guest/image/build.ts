@@ -6,6 +6,7 @@ import {
   defaultCacheDir,
   type GuestImage,
   type ImageManifest,
+  type ImagePackage,
   loadImage,
   verifyImage,
 } from '../../src/config/guest-image.ts'
@@ -22,14 +23,14 @@ import { type Progress, silentProgress } from './progress.ts'
 
 export { findImage, type GuestImage, verifyImage } from '../../src/config/guest-image.ts'
 
-/** Raised whenever the same packages and agent would give other bytes. */
-export const imageRecipe = 1
+/** Raised whenever the same inputs would give other bytes. */
+const imageRecipe = 2
 
 /** Names the package of the kernel that Debian ships for virtual machines at the moment. */
 const kernelMetapackage = 'linux-image-cloud-amd64'
 const kernelPackage = /^linux-image-\d\S*-cloud-amd64$/
-/** crun and what it links against; that nothing is missing is checked on the files themselves. */
-const userPackages = ['crun', 'libc6', 'libcap2', 'libseccomp2', 'libsystemd0', 'libyajl2']
+/** crun and what it links against, libsystemd aside; that nothing is missing is checked on the files themselves. */
+const userPackages = ['crun', 'libc6', 'libcap2', 'libseccomp2', 'libyajl2']
 /** virtio-fs, virtio-serial and ext4 are built in; these are loaded when first needed. */
 const guestModules = [
   'vsock',
@@ -40,11 +41,17 @@ const guestModules = [
   'overlay',
 ]
 
-export interface BuildOptions {
+/** Our own programs in the image: their bytes, or the paths of the files. */
+export interface ImagePrograms {
+  /** The static agent executable (guest/agent/build.ts). */
+  readonly agent: Uint8Array | string
+  /** The guest's libsystemd.so.0 (systemd-stub.ts). */
+  readonly systemdStub: Uint8Array | string
+}
+
+export interface BuildOptions extends ImagePrograms {
   /** Made if missing. */
   readonly cacheDir?: string
-  /** The static agent executable: its bytes, or the path of the file. */
-  readonly agent: Uint8Array | string
   readonly progress?: Progress
   readonly log?: Logger
   readonly signal?: AbortSignal
@@ -53,8 +60,8 @@ export interface BuildOptions {
 }
 
 /**
- * Makes sure that the cache's current image is the one that the archive's present packages and `agent` give, and returns
- * it. An intact one is kept, a damaged one replaced. An interrupted build leaves nothing that anybody would use, and
+ * Makes sure that the cache's current image is the one that the archive's present packages and our programs give, and
+ * returns it. An intact one is kept, a damaged one replaced. An interrupted build leaves nothing that anybody would use, and
  * builds in several processes wait for each other.
  *
  * @throws KataError IMAGE_*: see the catalogue.
@@ -70,7 +77,7 @@ export async function buildImage(options: BuildOptions): Promise<GuestImage> {
     rmSync(join(cacheDir, 'tmp'), { recursive: true, force: true })
     mkdirSync(join(cacheDir, 'tmp'))
     try {
-      return await buildLocked({ cacheDir, agent: agentBytes(options.agent), progress, log, tools })
+      return await buildLocked({ cacheDir, programs: programBytes(options), progress, log, tools })
     } finally {
       rmSync(join(cacheDir, 'tmp'), { recursive: true, force: true })
     }
@@ -80,20 +87,34 @@ export async function buildImage(options: BuildOptions): Promise<GuestImage> {
   }
 }
 
+/**
+ * Whether an image was built by this recipe, from these programs and whichever packages; its files are not looked at.
+ *
+ * @throws KataError IMAGE_FILE_MISSING for a program that cannot be read.
+ */
+export function isBuiltFrom(image: GuestImage, programs: ImagePrograms): boolean {
+  return image.id === imageId(image.manifest.packages, programBytes(programs))
+}
+
+interface ProgramBytes {
+  readonly agent: Uint8Array
+  readonly systemdStub: Uint8Array
+}
+
 interface Build {
   readonly cacheDir: string
-  readonly agent: Uint8Array
+  readonly programs: ProgramBytes
   readonly progress: Progress
   readonly log: Logger
   readonly tools: ToolContext
 }
 
 async function buildLocked(build: Build): Promise<GuestImage> {
-  const { cacheDir, agent, progress, log, tools } = build
+  const { cacheDir, programs, progress, log, tools } = build
   const debs = join(cacheDir, 'debs')
   progress.begin('guest image: package versions')
   let packages = await resolveOrUpdate(build)
-  const intact = await intactImage(cacheDir, imageId(packages, agent), tools.signal)
+  const intact = await intactImage(cacheDir, imageId(packages, programs), tools.signal)
   if (intact !== undefined) {
     makeCurrent(cacheDir, intact.id)
     progress.end(`image ${intact.id} is up to date`)
@@ -156,7 +177,7 @@ async function downloadOrUpdate(build: Build, packages: PackageFile[]): Promise<
 }
 
 async function assemble(build: Build, packages: readonly PackageFile[], tree: string): Promise<GuestImage> {
-  const { cacheDir, agent, tools, progress } = build
+  const { cacheDir, programs, tools, progress } = build
   const out = newDirectory(cacheDir, 'image')
   const kernelRelease = releaseIn(tree)
   const bzImage = join(tree, 'boot', `vmlinuz-${kernelRelease}`)
@@ -164,14 +185,14 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
   progress.update(0.3)
   const modules = await collectModules(join(tree, 'usr/lib/modules', kernelRelease), guestModules, tools)
   progress.update(0.6)
-  const initrd = buildInitrd({ agent, tree, modules, kernelRelease, recipe: imageRecipe })
+  const initrd = buildInitrd({ ...programs, tree, modules, kernelRelease, recipe: imageRecipe })
   const manifest: ImageManifest = {
-    id: imageId(packages, agent),
+    id: imageId(packages, programs),
     recipe: imageRecipe,
     kernel: { file: 'vmlinux', sha256: sha256(vmlinux), size: vmlinux.length },
     initrd: { file: 'initrd', sha256: sha256(initrd), size: initrd.length },
     kernelRelease,
-    agentSha256: sha256(agent),
+    agentSha256: sha256(programs.agent),
     packages: packages.map(({ name, version, sha256 }) => ({ name, version, sha256 })),
     builtAt: new Date().toISOString(),
   }
@@ -182,11 +203,12 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
   return publish(cacheDir, out, manifest.id)
 }
 
-/** Content address: package files, agent and recipe. */
-function imageId(packages: readonly PackageFile[], agent: Uint8Array): string {
+/** Content address: package files, our programs and recipe. */
+function imageId(packages: readonly ImagePackage[], { agent, systemdStub }: ProgramBytes): string {
   const inputs = {
     recipe: imageRecipe,
     agent: sha256(agent),
+    systemdStub: sha256(systemdStub),
     packages: packages.map(({ name, version, sha256 }) => [name, version, sha256]),
   }
   return sha256(JSON.stringify(inputs)).slice(0, 24)
@@ -217,12 +239,16 @@ function releaseIn(tree: string): string {
   return name.slice('vmlinuz-'.length)
 }
 
-function agentBytes(agent: Uint8Array | string): Uint8Array {
-  if (typeof agent !== 'string') return agent
+function programBytes({ agent, systemdStub }: ImagePrograms): ProgramBytes {
+  return { agent: bytesOf('agent', agent), systemdStub: bytesOf('libsystemd stub', systemdStub) }
+}
+
+function bytesOf(what: string, program: Uint8Array | string): Uint8Array {
+  if (typeof program !== 'string') return program
   try {
-    return readFileSync(agent)
+    return readFileSync(program)
   } catch (error) {
-    throw new KataError('IMAGE_FILE_MISSING', { what: 'agent', path: agent, reason: errnoOf(error) })
+    throw new KataError('IMAGE_FILE_MISSING', { what, path: program, reason: errnoOf(error) })
   }
 }
 

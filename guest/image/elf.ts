@@ -6,9 +6,11 @@
 /** Thrown for bytes that are not a 64-bit little-endian ELF file or contradict themselves. */
 export class ElfError extends Error {}
 
-interface Section {
+/** One section with its contents. */
+export interface Section {
   readonly name: string
   readonly type: number
+  /** Index of the section that this one refers to: of its strings, mostly. */
   readonly link: number
   readonly data: Buffer
 }
@@ -40,7 +42,8 @@ export function moduleInfo(bytes: Uint8Array): [key: string, value: string][] {
     .map((text) => [text.slice(0, text.indexOf('=')), text.slice(text.indexOf('=') + 1)])
 }
 
-function sections(bytes: Uint8Array): Section[] {
+/** In file order, so that an index from the file fits. @throws ElfError. */
+export function sections(bytes: Uint8Array): Section[] {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (file.length < 64 || file.toString('latin1', 0, 4) !== '\x7fELF') throw new ElfError('not an ELF file')
   if (file[4] !== 2 || file[5] !== 1) throw new ElfError('not 64-bit little-endian')
@@ -68,7 +71,8 @@ function slice(file: Buffer, offset: bigint, length: bigint): Buffer {
   return file.subarray(Number(offset), Number(offset + length))
 }
 
-function stringAt(strings: Buffer, at: number): string {
+/** The NUL-terminated string at `at`; empty beyond the end. */
+export function stringAt(strings: Buffer, at: number): string {
   if (at >= strings.length) return ''
   const end = strings.indexOf(0, at)
   return strings.toString('utf8', at, end === -1 ? strings.length : end)

@@ -4,7 +4,7 @@
  *
  *   /init                          the agent, static
  *   /usr/bin/crun                  runs the containers; linked against the libraries below
- *   /usr/lib/x86_64-linux-gnu/     those libraries, under their sonames
+ *   /usr/lib/x86_64-linux-gnu/     those libraries, under their sonames; libsystemd.so.0 is our stub
  *   /lib/modules/NAME.ko           kernel modules, unpacked and flat, loaded by the agent when first needed
  *   /lib/modules/modules.list      per module the load order: `NAME: DEPENDENCY... NAME`
  *   /etc/kata-ts-release           kernel release and recipe, for people who look around
@@ -14,15 +14,19 @@ import { basename, join } from 'node:path'
 import { KataError } from '../../src/errors.ts'
 import { type CpioEntry, writeCpio } from './cpio.ts'
 import { neededLibraries } from './elf.ts'
+import { type DynamicSymbol, exportedSymbols, importedSymbols } from './elf-symbols.ts'
 import { type KernelModule, modulesList } from './modules.ts'
 
 const libDir = 'usr/lib/x86_64-linux-gnu'
 const loader = 'ld-linux-x86-64.so.2'
+const libsystemd = 'libsystemd.so.0'
 /** Mount points and places to write that the agent and crun expect. */
 const directories = ['dev', 'etc', 'mnt', 'proc', 'root', 'run', 'sys', 'usr/sbin', 'var']
 
 export interface InitrdParts {
   readonly agent: Uint8Array
+  /** The libsystemd.so.0 that crun gets instead of Debian's. */
+  readonly systemdStub: Uint8Array
   /** Directory into which the packages were unpacked. */
   readonly tree: string
   readonly modules: readonly KernelModule[]
@@ -30,8 +34,13 @@ export interface InitrdParts {
   readonly recipe: number
 }
 
-/** The archive; equal parts give equal bytes. @throws KataError IMAGE_PACKAGE_CONTENT for a program or library that is missing. */
-export function buildInitrd({ agent, tree, modules, kernelRelease, recipe }: InitrdParts): Uint8Array {
+/**
+ * The archive; equal parts give equal bytes.
+ *
+ * @throws KataError IMAGE_PACKAGE_CONTENT for a program or library that is missing, IMAGE_SYSTEMD_SYMBOL.
+ */
+export function buildInitrd(parts: InitrdParts): Uint8Array {
+  const { agent, systemdStub, tree, modules, kernelRelease, recipe } = parts
   const crun = readFromTree(tree, 'usr/bin/crun')
   const text = (path: string, content: string): CpioEntry => file(path, Buffer.from(content), 0o644)
   return writeCpio([
@@ -47,7 +56,7 @@ export function buildInitrd({ agent, tree, modules, kernelRelease, recipe }: Ini
     text('etc/kata-ts-release', `kernel=${kernelRelease}\nrecipe=${recipe}\n`),
     file('init', agent, 0o755),
     file('usr/bin/crun', crun, 0o755),
-    ...libraries(tree, crun).map(([name, data]) => file(`${libDir}/${name}`, data, 0o755)),
+    ...libraries(tree, crun, systemdStub).map(([name, data]) => file(`${libDir}/${name}`, data, 0o755)),
     ...modules.map(({ name, data }) => file(`usr/lib/modules/${name}.ko`, data, 0o644)),
     text('usr/lib/modules/modules.list', modulesList(modules)),
   ])
@@ -58,16 +67,40 @@ function file(path: string, data: Uint8Array, mode: number): CpioEntry {
 }
 
 /** Every library that `program` needs, directly or not, and the loader. */
-function libraries(tree: string, program: Uint8Array): [name: string, data: Uint8Array][] {
+function libraries(
+  tree: string,
+  program: Uint8Array,
+  systemdStub: Uint8Array,
+): [name: string, data: Uint8Array][] {
+  checkSystemdSymbols('crun', program, systemdStub)
   const found = new Map<string, Uint8Array>()
   const waiting = [loader, ...neededLibraries(program)]
   for (let name = waiting.pop(); name !== undefined; name = waiting.pop()) {
     if (found.has(name)) continue
-    const data = readFromTree(tree, join(libDir, name))
+    const data = name === libsystemd ? systemdStub : readFromTree(tree, join(libDir, name))
+    checkSystemdSymbols(name, data, systemdStub)
     found.set(name, data)
     waiting.push(...neededLibraries(data))
   }
   return [...found]
+}
+
+/**
+ * The dynamic linker refuses a program of which one symbol is missing, so a crun that uses more of libsystemd than the
+ * stub has would start no container: that must show here and not in the guest.
+ */
+function checkSystemdSymbols(program: string, data: Uint8Array, systemdStub: Uint8Array): void {
+  const stubbed = new Set(exportedSymbols(systemdStub).map(versioned))
+  const missing = importedSymbols(data).find(
+    (symbol) =>
+      (symbol.library === libsystemd || symbol.name.startsWith('sd_')) && !stubbed.has(versioned(symbol)),
+  )
+  if (missing !== undefined)
+    throw new KataError('IMAGE_SYSTEMD_SYMBOL', { program, symbol: versioned(missing) })
+}
+
+function versioned({ name, version }: DynamicSymbol): string {
+  return version === undefined ? name : `${name}@${version}`
 }
 
 /** A file of the unpacked packages, which must not lead out of them by a symlink. */

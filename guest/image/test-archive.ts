@@ -110,10 +110,11 @@ const modules: Record<string, readonly string[]> = {
 }
 
 /**
- * Makes the archive in `dir`. Packages hold what the recipe looks for; `without` leaves one path out of them.
+ * Makes the archive in `dir`. Packages hold what the recipe looks for; `without` leaves one path out of them, `crun`
+ * takes the place of the made-up one.
  * The scripts obey files in `dir`: `offline` (no download), `no-lists` (nothing known until update).
  */
-export function makeArchive(dir: string, options: { without?: string } = {}): FakeArchive {
+export function makeArchive(dir: string, options: { without?: string; crun?: Uint8Array } = {}): FakeArchive {
   const lib = 'usr/lib/x86_64-linux-gnu'
   const moduleDir = `usr/lib/modules/${release}`
   const contents: Record<string, Record<string, Uint8Array | string>> = {
@@ -127,13 +128,14 @@ export function makeArchive(dir: string, options: { without?: string } = {}): Fa
         ]),
       ),
     },
-    crun: { 'usr/bin/crun': fakeProgram(['libsystemd.so.0', 'libc.so.6']) },
+    crun: {
+      'usr/bin/crun': options.crun ?? fakeProgram(['libsystemd.so.0', 'libcap.so.2', 'libc.so.6']),
+    },
     libc6: {
       [`${lib}/libc.so.6`]: fakeProgram(['ld-linux-x86-64.so.2']),
       [`${lib}/ld-linux-x86-64.so.2`]: fakeProgram([]),
     },
-    libsystemd0: { [`${lib}/libsystemd.so.0.1`]: fakeProgram(['libc.so.6', 'libcap.so.2']) },
-    libcap2: { [`${lib}/libcap.so.2`]: fakeProgram(['libc.so.6']) },
+    libcap2: { [`${lib}/libcap.so.2.75`]: fakeProgram(['libc.so.6']) },
     libseccomp2: {},
     libyajl2: {},
   }
@@ -167,7 +169,7 @@ function debPackage(dir: string, name: string, files: Record<string, Uint8Array 
   )
   for (const [path, data] of Object.entries(files)) {
     put(path, data)
-    if (path.endsWith('.so.0.1')) symlinkSync('libsystemd.so.0.1', join(tree, path.slice(0, -2)))
+    if (path.endsWith('.so.2.75')) symlinkSync('libcap.so.2.75', join(tree, path.slice(0, -3)))
   }
   const file = `${name}_1%3a1.0_amd64.deb`
   const path = join(dir, 'pool', file)

@@ -4,6 +4,11 @@ declare module '*/embedded/kata-agent' {
   export default path
 }
 
+declare module '*/embedded/libsystemd-stub.so' {
+  const path: string
+  export default path
+}
+
 declare module '*/embedded/busybox' {
   const path: string
   export default path

@@ -2,8 +2,8 @@
  * libsystemd.so.0 for the guest: every symbol that Debian's crun imports from it, and nothing behind them.
  *
  * Debian links crun against libsystemd, so the dynamic linker wants the library and all these symbols before crun's
- * main() begins. The real one costs the guest 2 MB of memory and of start time (it brings libm along), but crun calls it
- * in three cases only, none of which the guest has:
+ * main() begins. The real one costs the guest 2 MB of memory (it brings libm along) and the time to load them, but crun
+ * calls it in three cases only, none of which the guest has:
  *
  *   sd_bus_*       with --cgroup-manager=systemd; the agent always gives --cgroup-manager=cgroupfs
  *   sd_notify*     with NOTIFY_SOCKET in crun's own environment; the agent gives crun an environment without it

@@ -10,7 +10,7 @@ import {
 } from '../../config/guest-image.ts'
 import { KataError } from '../../errors.ts'
 import type { ImageFlags } from '../commands/image.ts'
-import { embeddedAgent } from '../embedded.ts'
+import { embeddedAgent, embeddedSystemdStub } from '../embedded.ts'
 import { render } from '../output/format.ts'
 import { pairs, table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
@@ -24,6 +24,7 @@ export async function build(settings: Settings, flags: ImageFlags): Promise<numb
   const image = await buildImage({
     cacheDir: cacheDirOf(flags),
     agent: await embeddedAgent(),
+    systemdStub: await embeddedSystemdStub(),
     progress: createProgress(process.stderr),
     log: settings.log,
     signal: abort.signal,
