@@ -60,6 +60,15 @@ describe('kill -9', () => {
     sameAsBefore()
   }, 60_000)
 
+  test('(STOP, not KILL) a guest that falls silent is noticed, reported, and nothing is left', async () => {
+    const { client, facts } = await attached('frozen')
+    process.kill(facts.sandbox.vmmPid, 'SIGSTOP')
+    const { code, stderr } = await client
+    expect(code).toBe(255)
+    expect(stderr).toContain('has not answered for 30 s')
+    sameAsBefore()
+  }, 90_000)
+
   test('of virtiofsd is noticed, reported, and nothing is left', async () => {
     const { client, facts } = await attached('kill-share')
     process.kill(facts.sandbox.virtiofsdPids[0], 'SIGKILL')

@@ -207,10 +207,10 @@ export const catalogue = {
     'the virtual machine cannot be described to the VMM: {reason}',
     'Correct the value that is named in the configuration or annotation.',
   ),
-  VMM_DISK_IMAGE_UNSUPPORTED: entry(
-    'unimplemented',
-    'image names {path}: guests that boot from a disk image are not supported',
-    'Set initrd= instead, or leave both empty and run `kata-ts image build`.',
+  VMM_DISK_IMAGE: entry(
+    'failed_precondition',
+    'the guest cannot boot from the disk image {path}: it {reason}',
+    'Correct image= in the configuration: it names a raw disk image in a regular file.',
   ),
   VMM_EXITED: entry(
     'unavailable',

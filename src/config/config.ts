@@ -3,6 +3,8 @@
 export type Accelerator = 'auto' | 'kvm' | 'tcg'
 /** How a sandbox's user exists: really (`useradd`), as a drop-in in /run/userdb, or as bare numbers. */
 export type AccountMode = 'useradd' | 'userdb' | 'none'
+/** File system of a guest's disk image. */
+export type RootfsType = 'ext4' | 'xfs' | 'erofs'
 export type VirtioFsCache = 'never' | 'metadata' | 'auto' | 'always'
 
 export interface HypervisorConfig {
@@ -13,6 +15,8 @@ export interface HypervisorConfig {
   readonly kernel: string
   readonly initrd: string
   readonly image: string
+  /** `rootfs_type`: of the image. */
+  readonly rootfsType: RootfsType
   /** `kernel_params`, split at white space, appended last. */
   readonly kernelParams: readonly string[]
   readonly machineType: string

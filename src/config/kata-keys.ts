@@ -21,7 +21,7 @@ export const unsupportedKeys: Readonly<Record<TableName, readonly string[]>> = {
     memory_offset msize_9p net_rate_limiter_bw_max_rate net_rate_limiter_bw_one_time_burst
     net_rate_limiter_ops_max_rate net_rate_limiter_ops_one_time_burst network_queues num_queues numa_mapping
     overhead_memory overhead_vcpus pcie_switch_port pflashes policy queue_size reclaim_guest_freed_memory
-    remote_hypervisor_socket remote_hypervisor_timeout rootfs_type rootless_user rx_rate_limiter_max_rate
+    remote_hypervisor_socket remote_hypervisor_timeout rootless_user rx_rate_limiter_max_rate
     sev_snp_guest snp_guest_policy snp_id_auth snp_id_block tdx_quote_generation_service_socket_port
     tx_rate_limiter_max_rate use_legacy_serial valid_jailer_paths valid_vhost_user_store_paths
     vhost_user_reconnect_timeout_sec vhost_user_store_path virtio_fs_cache_size vm_rootfs_driver factory

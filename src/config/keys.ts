@@ -138,10 +138,17 @@ export const keys: readonly KeySpec[] = [
     'image',
     path('none'),
     '',
-    'Guest root file system as a disk image. Excludes `initrd`.',
+    'Guest root file system: a raw disk image with the file system on the whole disk or on its first partition, and the agent as /sbin/init. Guests only read it, so all sandboxes can share one. Excludes `initrd`. The initrd of `kata-ts image build` mounts it; with a `kernel` of your own there is no initrd: that kernel must have virtio-blk and the file system built in, and takes the first partition unless `kernel_params` say otherwise (`root=/dev/vda`).',
     {
       annotation: 'image',
     },
+  ),
+  hypervisor(
+    'rootfs_type',
+    'rootfsType',
+    choice(['ext4', 'xfs', 'erofs']),
+    'ext4',
+    'File system of `image`. The guest kernel must know it; that of `kata-ts image build` knows ext4.',
   ),
   hypervisor('kernel_params', 'kernelParams', words, [], 'Kernel parameters, appended last.', {
     annotation: 'kernel_params',

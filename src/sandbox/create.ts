@@ -137,7 +137,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     privateDir,
     vmm: hypervisor.path,
     ...{ accelerator: choice.accelerator, acceleratorReason: choice.reason },
-    ...{ kernel: assets.kernel, initrd: assets.initrd, agentVersion },
+    ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', agentVersion },
     ...{ vcpus: spec.vcpus, memoryMiB: spec.memoryMiB },
     timings: timings.steps,
   })
@@ -147,12 +147,12 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
 function machineSpec(
   { id, config: { hypervisor } }: SandboxRequest,
   { stateDir }: SandboxPaths,
-  { kernel, initrd }: GuestAssets,
+  { verify: _, ...files }: GuestAssets,
   identity: Identity,
   privateDir: string,
 ): Omit<VmSpec, 'accelerator'> {
   return {
-    ...{ sandboxId: id, identity, privateDir, stateDir, kernel, initrd },
+    ...{ sandboxId: id, identity, privateDir, stateDir, ...files },
     kernelParams: hypervisor.kernelParams,
     vcpus: hypervisor.defaultVcpus,
     maxVcpus: hypervisor.defaultMaxVcpus,

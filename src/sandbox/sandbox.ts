@@ -11,6 +11,7 @@ import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container } from './container.ts'
 import { guestSpec, isHostBind } from './guest-spec.ts'
+import { guestSilent, patienceMs } from './health.ts'
 import type { OciSpec } from './oci.ts'
 import type { SandboxPaths } from './paths.ts'
 
@@ -44,6 +45,7 @@ export class Sandbox {
   /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
   readonly died: Promise<KataError>
   readonly #parts: SandboxParts
+  readonly #ending = new AbortController()
   #stopping: Promise<void> | undefined
   #dead = false
 
@@ -75,6 +77,7 @@ export class Sandbox {
 
   /** Ends the machine and releases everything; every caller waits for the same, one teardown. */
   stop(): Promise<void> {
+    this.#ending.abort()
     this.#stopping ??= this.#stop()
     return this.#stopping
   }
@@ -113,7 +116,11 @@ export class Sandbox {
   /** The first of the sandbox's processes or connections to end names the cause. */
   async #watch(): Promise<KataError> {
     const { vmm, share, agent, id } = this.#parts
+    const check = () => agent.health.check({}, { timeoutMs: patienceMs })
     const reason = await Promise.race([
+      guestSilent({ check, signal: this.#ending.signal }).then(
+        () => `its guest has not answered for ${patienceMs / 1000} s`,
+      ),
       vmm.ended.then((end) => `the VMM ended (${end.reason})`),
       share.exited.then(({ code, signal }) => `virtiofsd ended (${signal ?? `exit code ${code}`})`),
       // The agent's port closes with the machine: the machine's own end, which tells more, gets a moment to be known.

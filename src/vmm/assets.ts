@@ -1,4 +1,4 @@
-/** Which kernel and initrd a machine boots, and whether they are what they should be. */
+/** Which kernel, initrd and disk image a machine boots, and whether they are what they should be. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import {
@@ -8,12 +8,14 @@ import {
   requireImage,
   verifyImage,
 } from '../config/guest-image.ts'
-import { KataError } from '../errors.ts'
+import type { RootDisk } from './vmm.ts'
 
 export interface GuestAssets {
   /** Absolute paths on the host. */
   readonly kernel: string
-  readonly initrd: string
+  /** Absent when a configured kernel boots from the disk by itself. */
+  readonly initrd?: string
+  readonly rootDisk?: RootDisk
   /**
    * Compares what was built by `kata-ts image build` with its recorded SHA-256; configured files, of which no sum is
    * known, were checked for their format already. Takes some 40 ms in a child: let it run beside other start work,
@@ -25,24 +27,27 @@ export interface GuestAssets {
 }
 
 /**
- * `kernel` and `initrd` of the configuration each replace what the built image has.
+ * `kernel` and `initrd` of the configuration each replace what the built image has. With `image` the built initrd
+ * mounts that disk; a kernel of the user's own, whose modules nobody knows, gets no initrd and mounts it itself.
  *
  * @throws KataError IMAGE_MISSING, IMAGE_MANIFEST_CORRUPT, IMAGE_FILE_MISSING, IMAGE_KERNEL_FORMAT,
- *   IMAGE_INITRD_FORMAT, VMM_DISK_IMAGE_UNSUPPORTED.
+ *   IMAGE_INITRD_FORMAT.
  */
 export function resolveAssets(
   config: Pick<Config, 'hypervisor'>,
   cacheDir: string = defaultCacheDir,
 ): GuestAssets {
-  const { kernel, initrd, image } = config.hypervisor
-  if (image !== '') throw new KataError('VMM_DISK_IMAGE_UNSUPPORTED', { path: image })
+  const { kernel, initrd, image, rootfsType } = config.hypervisor
+  const disk = image === '' ? {} : { rootDisk: { image, fsType: rootfsType } }
   if (kernel !== '' && !isBzImage(kernel)) checkKernel(kernel)
   if (initrd !== '') checkInitrd(initrd)
+  if (kernel !== '' && image !== '') return { kernel, ...disk, verify: async () => {} }
   if (kernel !== '' && initrd !== '') return { kernel, initrd, verify: async () => {} }
   const built = requireImage(cacheDir)
   return {
     kernel: kernel || built.kernel,
     initrd: initrd || built.initrd,
+    ...disk,
     verify: (signal) => verifyImage(built, signal === undefined ? {} : { signal }),
   }
 }

@@ -3,6 +3,7 @@
  * (REST, paused until vm.boot) and Firecracker (REST, InstanceStart) as well: create the process, look at it, then
  * let guest code run, and attach shares, disks and interfaces at any time afterwards.
  */
+import type { RootfsType } from '../config/config.ts'
 import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/launch-spec.ts'
 
 /** The machine to build, decided before any process exists. */
@@ -14,7 +15,10 @@ export interface VmSpec {
   /** Root-owned directory of the sandbox for jail skeleton and console log. */
   readonly stateDir: string
   readonly kernel: string
-  readonly initrd: string
+  /** Absent when the kernel finds its root on {@link rootDisk} by itself. */
+  readonly initrd?: string
+  /** The guest's root file system; absent when it is the initrd. */
+  readonly rootDisk?: RootDisk
   /** Extra kernel parameters, appended last. */
   readonly kernelParams: readonly string[]
   /** A fraction is rounded up. */
@@ -31,6 +35,13 @@ export interface VmSpec {
   readonly kvmCpu?: string
   /** Present when the share is attached at boot instead of plugged in afterwards. */
   readonly share?: ShareAttachment
+}
+
+/** A raw disk image with a file system on the whole of it or on its first partition. Guests only read it. */
+export interface RootDisk {
+  /** Path on the host; the VMM gets it open and never sees the path. */
+  readonly image: string
+  readonly fsType: RootfsType
 }
 
 /** A vhost-user-fs backend that already listens; `socket` is a connected descriptor for the VMM. */

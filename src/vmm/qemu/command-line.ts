@@ -26,7 +26,7 @@ export interface MachineSettings {
 }
 
 /** What a handed-over descriptor is for. */
-export type FdRole = 'qmp' | 'agent' | 'console' | 'share'
+export type FdRole = 'qmp' | 'agent' | 'console' | 'share' | 'disk'
 
 export interface QemuCommandLine {
   readonly args: readonly string[]
@@ -58,7 +58,9 @@ const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump
 
 /** @throws KataError VMM_OPTION_INVALID for a value that QEMU would read as something else. */
 export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCommandLine {
-  const fds: FdRole[] = ['qmp', 'agent', 'console', ...(spec.share ? (['share'] as const) : [])]
+  const fds: FdRole[] = ['qmp', 'agent', 'console']
+  if (spec.share) fds.push('share')
+  if (spec.rootDisk) fds.push('disk')
   const fd = (role: FdRole) => 3 + fds.indexOf(role)
   const listener = (role: FdRole) => `socket,id=${role},fd=${fd(role)},server=on,wait=off`
   const memory = memorySizes(spec, settings)
@@ -71,7 +73,8 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
     ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
     ...['-rtc', 'base=utc,clock=host'],
-    ...['-kernel', guestKernel, '-initrd', guestInitrd, '-append', kernelCommandLine(spec)],
+    ...['-kernel', guestKernel, ...(spec.initrd === undefined ? [] : ['-initrd', guestInitrd])],
+    ...['-append', kernelCommandLine(spec)],
     ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
     // One port beside the reserved first: no queues that nobody uses.
@@ -81,6 +84,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...['-device', 'virtio-rng-pci,rng=entropy'],
     ...rootPorts(settings.pcieRootPort),
     ...(spec.share ? shareArgs(spec.share, fd('share')) : []),
+    ...(spec.rootDisk ? diskArgs(fd('disk')) : []),
   ]
   return { args, fds, paths: jailPaths(spec, settings) }
 }
@@ -131,11 +135,21 @@ function shareArgs({ tag, queueSize }: { tag: string; queueSize: number }, fd: n
   return ['-chardev', `socket,id=${shareId},fd=${fd}`, '-device', `${device},queue-size=${queueSize}`]
 }
 
+/**
+ * The image comes as a descriptor in a set that QEMU opens instead of a path. Reads in threads, because the rings of
+ * the other ways are no system calls for a jailed VMM. `read-only` is held twice: here and by the descriptor itself.
+ */
+function diskArgs(fd: number): string[] {
+  const file = 'driver=file,node-name=disk,filename=/dev/fdset/1,read-only=on,aio=threads'
+  const device = 'virtio-blk-pci,id=disk,drive=disk,bus=pcie.0'
+  return ['-add-fd', `fd=${fd},set=1`, '-blockdev', file, '-device', device]
+}
+
 function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
   const read = (source: string, target = source): JailPath => ({ source, target, access: 'read' })
   return [
     read(spec.kernel, guestKernel),
-    read(spec.initrd, guestInitrd),
+    ...(spec.initrd === undefined ? [] : [read(spec.initrd, guestInitrd)]),
     read(settings.entropySource),
     ...settings.firmwareDirs.map((directory) => read(directory)),
     ...(spec.accelerator === 'kvm'

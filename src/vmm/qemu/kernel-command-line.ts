@@ -47,8 +47,21 @@ export function offlineVcpus({ accelerator, vcpus }: Pick<VmSpec, 'accelerator' 
   return accelerator === 'tcg' ? Math.ceil(vcpus) - 1 : 0
 }
 
+/**
+ * How the guest gets to its disk. Our initrd's agent is told by words of its own (guest/agent/src/boot/root-disk.ts),
+ * which no kernel acts on; a kernel without an initrd by the same ones as Kata's. The disk is the only one at boot, so it
+ * is vda.
+ */
+function root({ rootDisk, initrd }: VmSpec): string[] {
+  if (rootDisk === undefined) return []
+  const { fsType } = rootDisk
+  if (initrd !== undefined) return ['agent.root=/dev/vda', `agent.rootfstype=${fsType}`]
+  const flags = fsType === 'ext4' ? ['rootflags=data=ordered,errors=remount-ro'] : []
+  return ['root=/dev/vda1', ...flags, 'ro', `rootfstype=${fsType}`]
+}
+
 /** The whole command line, the configured parameters last so that they win. */
 export function kernelCommandLine(spec: VmSpec): string {
   const oneCpu = offlineVcpus(spec) > 0 ? ['maxcpus=1', 'lpj=10000000'] : []
-  return [...always, ...oneCpu, ...spec.kernelParams].join(' ')
+  return [...always, ...oneCpu, ...root(spec), ...spec.kernelParams].join(' ')
 }

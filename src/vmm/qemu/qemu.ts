@@ -17,6 +17,7 @@ import { type BareEnd, EndWatch } from './end-watch.ts'
 import { offlineVcpus } from './kernel-command-line.ts'
 import { machineSettings } from './machine-settings.ts'
 import { checkProgram, checkVersion, programVersion } from './program.ts'
+import { openDiskImage } from '../disk-image.ts'
 import { QmpClient } from './qmp.ts'
 import { openSockets, removeSockets, socketPath } from './sockets.ts'
 

@@ -3,8 +3,8 @@ import { closeSync, rmSync } from 'node:fs'
 import { connectUnix, listenUnix } from '../../linux/socket.ts'
 import type { FdRole } from './command-line.ts'
 
-/** QEMU's own sockets; the share's descriptor comes from elsewhere. */
-export type SocketRole = Exclude<FdRole, 'share'>
+/** QEMU's own sockets; the descriptors of share and disk come from elsewhere. */
+export type SocketRole = Exclude<FdRole, 'share' | 'disk'>
 const roles: readonly SocketRole[] = ['qmp', 'agent', 'console']
 
 export interface QemuSockets {

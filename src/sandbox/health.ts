@@ -1,0 +1,33 @@
+/** Notices a guest that has fallen silent although its machine still runs. Interval and patience are Kata's. */
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
+
+export interface HealthOptions {
+  /** Milliseconds between two questions. */
+  readonly intervalMs?: number
+  /** Asks the guest; rejects with `deadline_exceeded` when no answer comes in time. */
+  readonly check: () => Promise<unknown>
+  /** Ends the watch. */
+  readonly signal: AbortSignal
+}
+
+/** How long an answer may take, milliseconds: a guest under load is slow, not dead. */
+export const patienceMs = 30_000
+
+/**
+ * Resolves when a question is not answered in time. Any other failure is the end of the connection, which others
+ * notice and tell better; then, and once `signal` fires, this never settles.
+ */
+export async function guestSilent({ intervalMs = 5000, check, signal }: HealthOptions): Promise<void> {
+  while (!signal.aborted) {
+    await Bun.sleep(intervalMs)
+    if (signal.aborted) break
+    const failure = await check().then(
+      () => undefined,
+      (error) => error,
+    )
+    if (failure === undefined) continue
+    if (failure instanceof TtrpcError && failure.code === 'deadline_exceeded' && !signal.aborted) return
+    break
+  }
+  return new Promise(() => {})
+}
