@@ -42,7 +42,7 @@ describe('buildImage', () => {
     expect(readFileSync(built.kernel).toString('latin1', 0, 4)).toBe('\x7fELF')
     expect(built.manifest.kernelRelease).toBe('6.99.0-cloud-amd64')
     expect(built.manifest.packages.find(({ name }) => name === 'crun')?.version).toBe('1:1.0')
-    const names = Bun.spawnSync(['cpio', '-it', '--quiet'], { stdin: readFileSync(built.initrd) })
+    const names = Bun.spawnSync(['busybox', 'cpio', '-it'], { stdin: readFileSync(built.initrd) })
       .stdout.toString()
       .split('\n')
     expect(names).toContain('init')
