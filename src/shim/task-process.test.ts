@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { silentLogger } from '../log.ts'
+import type { GuestProcess } from '../sandbox/guest-process.ts'
+import { TaskProcess } from './task-process.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'task-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+/** A double of a process in the guest: prints `says`, then ends with `ends`. */
+function guestDouble(options: { says?: string; ends?: Promise<number>; fails?: Error } = {}) {
+  const calls: string[] = []
+  const guest: GuestProcess = {
+    start: async () => {
+      calls.push('start')
+      if (options.fails) throw options.fails
+    },
+    wait: () => options.ends ?? Promise.resolve(0),
+    signal: async (signal) => void calls.push(`signal ${signal}`),
+    resize: async ({ rows, columns }) => void calls.push(`resize ${rows}x${columns}`),
+    output: async (stream, sink) => {
+      if (stream === 'stdout' && options.says) await sink(new TextEncoder().encode(options.says))
+    },
+    input: async (chunks) => {
+      for await (const _ of chunks);
+      calls.push('stdin closed')
+    },
+  }
+  return { guest, calls }
+}
+
+function processOf(
+  guest: GuestProcess,
+  more: { lost?: Promise<unknown>; terminal?: boolean } = {},
+): TaskProcess {
+  const stdout = `file://${join(directory, 'out')}`
+  const { lost = new Promise(() => {}), terminal = false } = more
+  return new TaskProcess({
+    id: 'p',
+    stdio: { stdin: '', stdout, stderr: '', terminal },
+    guest,
+    lost,
+    log: silentLogger,
+  })
+}
+
+describe('a task process', () => {
+  test('starts, delivers its output and ends with its own status', async () => {
+    writeFileSync(join(directory, 'out'), '')
+    const { guest, calls } = guestDouble({ says: 'hello', ends: Promise.resolve(42) })
+    const process = processOf(guest)
+    expect(process.state).toBe('created')
+    await process.start()
+    expect((await process.exited).status).toBe(42)
+    expect(process.state).toBe('stopped')
+    expect(readFileSync(join(directory, 'out'), 'utf8')).toBe('hello')
+    expect(calls).toEqual(['start', 'stdin closed'])
+  })
+
+  test('a terminal keeps its stdin open', async () => {
+    const { guest, calls } = guestDouble()
+    const process = processOf(guest, { terminal: true })
+    await process.start()
+    await process.exited
+    expect(calls).toEqual(['start'])
+  })
+
+  test('ends with 255 when its machine is lost', async () => {
+    const lost = Promise.withResolvers<void>()
+    const process = processOf(guestDouble({ ends: new Promise(() => {}) }).guest, { lost: lost.promise })
+    await process.start()
+    lost.resolve()
+    expect((await process.exited).status).toBe(255)
+  })
+
+  test('one that cannot start is stopped, and says why', async () => {
+    const process = processOf(guestDouble({ fails: new Error('no such program') }).guest)
+    await expect(process.start()).rejects.toThrow('no such program')
+    expect(process.state).toBe('stopped')
+  })
+
+  test('killed before it was started it just ends; afterwards there is nobody to signal', async () => {
+    const { guest, calls } = guestDouble()
+    const process = processOf(guest)
+    await process.signal(9)
+    expect((await process.exited).status).toBe(137)
+    expect(calls).toEqual([])
+    await expect(process.signal(9)).rejects.toThrow('TASK_NOT_FOUND')
+    await expect(process.start()).rejects.toThrow('TASK_STATE')
+  })
+
+  test('a resize to nothing is ignored, and so is one of a process that does not run', async () => {
+    const { guest, calls } = guestDouble({ ends: new Promise(() => {}) })
+    const process = processOf(guest, { terminal: true })
+    await process.resize(24, 80)
+    await process.start()
+    await process.resize(0, 0)
+    await process.resize(24, 80)
+    expect(calls).toEqual(['start', 'resize 24x80'])
+  })
+
+  test('a stream that cannot be opened keeps it from starting', async () => {
+    const { guest, calls } = guestDouble()
+    const stdio = { stdin: '', stdout: 'file:///nonexistent/dir/log', stderr: '', terminal: false }
+    const process = new TaskProcess({ id: 'p', stdio, guest, lost: new Promise(() => {}), log: silentLogger })
+    await expect(process.start()).rejects.toThrow('STDIO_INVALID')
+    expect(calls).toEqual([])
+  })
+})
