@@ -8,9 +8,9 @@ import { type AgentConnection, connectAgent } from '../src/agent/connection.ts'
 import type { Config } from '../src/config/config.ts'
 import { silentLogger } from '../src/log.ts'
 import { rootIdentity } from '../src/rootless/identity.ts'
-import { type QemuCommandLine, qemuCommandLine } from '../src/vmm/qemu/command-line.ts'
+import { qemuCommandLine } from '../src/vmm/qemu/command-line.ts'
 import { machineSettings } from '../src/vmm/qemu/machine-settings.ts'
-import { openSockets, socketPath } from '../src/vmm/qemu/sockets.ts'
+import { openSockets, type SocketRole, socketPath } from '../src/vmm/qemu/sockets.ts'
 
 const bootTimeoutMs = 60_000
 
@@ -66,7 +66,7 @@ export async function bootBare(
 export function bareCommand(
   { kernel, initrd, accelerator, config }: BareGuest,
   directory: string,
-): { argv: string[]; fds: Exclude<QemuCommandLine['fds'][number], 'share'>[] } {
+): { argv: string[]; fds: SocketRole[] } {
   const { hypervisor } = config
   const { args, fds, paths } = qemuCommandLine(
     {
@@ -88,6 +88,6 @@ export function bareCommand(
   const kept = args.filter((arg, i) => arg !== '-S' && i !== sandbox && i !== sandbox + 1)
   return {
     argv: [hypervisor.path, ...kept.map((arg) => hostPath.get(arg) ?? arg)],
-    fds: fds.filter((role) => role !== 'share'),
+    fds: fds.filter((role) => role !== 'share' && role !== 'disk'),
   }
 }

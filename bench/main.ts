@@ -84,7 +84,9 @@ async function sameGuest(host: Host): Promise<BareGuest> {
   const { accelerator } = host.facts('first')
   await host.must(['rm', '-f', 'first'])
   const config = loadConfig({ env: process.env, log: silentLogger })
-  const { kernel, initrd } = resolveAssets(config)
+  const { kernel, initrd, rootDisk } = resolveAssets(config)
+  if (initrd === undefined || rootDisk !== undefined)
+    throw new Error(`the benchmark boots from an initrd: leave image= out of ${config.source}`)
   return { kernel, initrd, accelerator: accelerator === 'kvm' ? 'kvm' : 'tcg', config }
 }
 

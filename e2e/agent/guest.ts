@@ -52,11 +52,13 @@ export interface GuestOptions {
   readonly memoryMiB?: number
   readonly cpus?: number
   readonly extraParameters?: string
+  /** A raw image that becomes /dev/vda. */
+  readonly disk?: string
 }
 
 /** Starts virtiofsd and QEMU and waits for the agent's first answer. */
 export async function startGuest(options: GuestOptions): Promise<Guest> {
-  const { kernel, initrd, memoryMiB = 512, cpus = 1, extraParameters = '' } = options
+  const { kernel, initrd, memoryMiB = 512, cpus = 1, extraParameters = '', disk } = options
   const dir = mkdtempSync(join(tmpdir(), 'agent-e2e-'))
   const share = join(dir, 'share')
   mkdirSync(share)
@@ -95,6 +97,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
       ...['-device', 'virtio-serial-pci', '-device', 'virtserialport,chardev=agent,name=agent.channel.0'],
       ...['-chardev', `socket,id=fs,path=${dir}/fs.sock`],
       ...['-device', 'vhost-user-fs-pci,chardev=fs,tag=kataShared,queue-size=1024'],
+      ...(disk === undefined ? [] : diskArgs(disk)),
     ],
     { stdio: ['ignore', 'ignore', 'inherit'] },
   )
@@ -140,6 +143,11 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
     await dispose()
     throw new Error(`the guest did not start; its console:\n${text}`, { cause: error })
   }
+}
+
+function diskArgs(disk: string): string[] {
+  const blockdev = `driver=file,node-name=disk,filename=${disk},read-only=on`
+  return ['-blockdev', blockdev, '-device', 'virtio-blk-pci,drive=disk']
 }
 
 /** A root file system with busybox and all its commands, at `share/CONTAINER/rootfs`. */

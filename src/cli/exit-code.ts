@@ -17,7 +17,8 @@ const notExecutableText =
 
 /** Tells an error that lies in the command apart from one of the runtime; `command` is its first word. */
 export function asCommandError(error: unknown, command: string): unknown {
-  if (!(error instanceof ShimError)) return error
+  // An error with a code of ours is the runtime's own, whatever text of a guest's console it quotes.
+  if (!(error instanceof ShimError) || error.code !== 'SHIM_CALL_FAILED') return error
   const fields = { command, reason: error.reason }
   if (notExecutableText.test(error.reason))
     return new KataError('COMMAND_NOT_EXECUTABLE', fields, { cause: error })

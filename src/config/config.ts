@@ -50,7 +50,7 @@ export interface HypervisorConfig {
   readonly pcieRootPort: number
   /** `seccompsandbox`: value of QEMU's `-sandbox`; never empty, never off. */
   readonly seccompSandbox: string
-  readonly sharedFs: 'virtio-fs' | 'none'
+  readonly sharedFs: 'virtio-fs'
   readonly virtioFsDaemon: string
   readonly virtioFsCache: VirtioFsCache
   readonly virtioFsQueueSize: number
@@ -60,7 +60,6 @@ export interface HypervisorConfig {
 }
 
 export interface AgentConfig {
-  readonly enableDebug: boolean
   /** `dial_timeout`, seconds. */
   readonly dialTimeout: number
   readonly kernelModules: readonly string[]
@@ -69,8 +68,6 @@ export interface AgentConfig {
 export interface RuntimeConfig {
   readonly enableDebug: boolean
   readonly disableGuestSeccomp: boolean
-  readonly sandboxCgroupOnly: boolean
-  readonly staticSandboxResourceMgmt: boolean
   /** `create_container_timeout`, seconds. */
   readonly createContainerTimeout: number
 }

@@ -9,8 +9,7 @@ import type { Config } from './config.ts'
  */
 export function requireConfiguredFiles({ hypervisor, source }: Config): void {
   requireFile('path', hypervisor.path, source, constants.X_OK)
-  if (hypervisor.sharedFs === 'virtio-fs')
-    requireFile('virtio_fs_daemon', hypervisor.virtioFsDaemon, source, constants.X_OK)
+  requireFile('virtio_fs_daemon', hypervisor.virtioFsDaemon, source, constants.X_OK)
   if (hypervisor.kernel !== '') requireFile('kernel', hypervisor.kernel, source, constants.R_OK)
   if (hypervisor.image !== '') requireFile('image', hypervisor.image, source, constants.R_OK)
   if (hypervisor.initrd === '') return

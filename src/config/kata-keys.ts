@@ -28,14 +28,15 @@ export const unsupportedKeys: Readonly<Record<TableName, readonly string[]>> = {
   `),
   'agent.kata': list(`
     cdh_api_timeout container_pipe_size create_container_timeout debug_console_enabled dial_timeout_ms
-    enable_tracing health_check_request_timeout_ms launch_process_timeout log_port mem_agent passfd_listener_port
+    enable_debug enable_tracing health_check_request_timeout_ms launch_process_timeout log_port mem_agent passfd_listener_port
     reconnect_timeout_ms server_port visible_cdi_devices
   `),
   runtime: list(`
     agent_name dan_conf disable_guest_empty_dir disable_new_netns emptydir_mode enable_pprof enable_tracing
     enable_vcpus_pinning experimental experimental_force_guest_pull guest_selinux_label hypervisor_name
     internetworking_model jaeger_endpoint jaeger_password jaeger_user keep_abnormal kubelet_root_dir log_level name
-    passfd_listener_port pod_resource_api_sock sandbox_bind_mounts shared_mounts use_passfd_io vfio_mode
+    passfd_listener_port pod_resource_api_sock sandbox_bind_mounts sandbox_cgroup_only shared_mounts
+    static_sandbox_resource_mgmt use_passfd_io vfio_mode
   `),
 }
 

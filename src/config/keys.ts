@@ -296,7 +296,7 @@ export const keys: readonly KeySpec[] = [
   hypervisor(
     'shared_fs',
     'sharedFs',
-    choice(['virtio-fs', 'none']),
+    choice(['virtio-fs']),
     'virtio-fs',
     'How host directories reach the guest.',
     {
@@ -354,15 +354,14 @@ export const keys: readonly KeySpec[] = [
       allowList: { field: 'validEntropySources', key: 'valid_entropy_sources' },
     },
   ),
-  hypervisor('enable_debug', 'enableDebug', boolean, false, 'Logs the exchange with the VMM.'),
-
-  agent(
+  hypervisor(
     'enable_debug',
     'enableDebug',
     boolean,
     false,
-    'Lets the guest agent log in detail (`agent.log=debug`).',
+    'Lets the guest kernel tell its boot on the console (console.log in the state directory).',
   ),
+
   agent(
     'dial_timeout',
     'dialTimeout',
@@ -381,7 +380,7 @@ export const keys: readonly KeySpec[] = [
     'Modules that the agent loads when the sandbox starts, for instance "e1000e InterruptThrottleRate=3000".',
   ),
 
-  runtime('enable_debug', 'enableDebug', boolean, false, 'Logs in detail.'),
+  runtime('enable_debug', 'enableDebug', boolean, false, 'Lets the shim log in detail.'),
   runtime(
     'disable_guest_seccomp',
     'disableGuestSeccomp',
@@ -389,20 +388,6 @@ export const keys: readonly KeySpec[] = [
     true,
     'Runs containers in the guest without their seccomp profile. Absent means true, as in Kata; the file that we ship says false.',
     { shipped: false },
-  ),
-  runtime(
-    'sandbox_cgroup_only',
-    'sandboxCgroupOnly',
-    boolean,
-    false,
-    "Puts all of the sandbox's processes into the pod's cgroup.",
-  ),
-  runtime(
-    'static_sandbox_resource_mgmt',
-    'staticSandboxResourceMgmt',
-    boolean,
-    false,
-    'Sizes the machine once at start instead of plugging vCPUs and memory later.',
   ),
   runtime(
     'create_container_timeout',

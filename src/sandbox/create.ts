@@ -153,7 +153,8 @@ function machineSpec(
 ): Omit<VmSpec, 'accelerator'> {
   return {
     ...{ sandboxId: id, identity, privateDir, stateDir, ...files },
-    kernelParams: hypervisor.kernelParams,
+    // Later parameters win: this takes `quiet` back.
+    kernelParams: [...(hypervisor.enableDebug ? ['loglevel=7'] : []), ...hypervisor.kernelParams],
     vcpus: hypervisor.defaultVcpus,
     maxVcpus: hypervisor.defaultMaxVcpus,
     memoryMiB: hypervisor.defaultMemory,

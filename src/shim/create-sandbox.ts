@@ -20,15 +20,18 @@ export async function createSandboxForTask(input: {
   request: CreateTaskRequest
   spec: OciSpec
   log: Logger
+  /** Takes the place of `log` when the configuration asks for detail. */
+  detailedLog: Logger
 }): Promise<Sandbox> {
-  const { flags, runDir, request, spec, log } = input
+  const { flags, runDir, request, spec } = input
+  const config = decideConfig(request, spec, input.log)
   return createSandbox({
     id: flags.id,
     namespace: flags.namespace,
     runDir,
     hostname: spec.hostname ?? '',
-    config: decideConfig(request, spec, log),
-    log,
+    config,
+    log: config.runtime.enableDebug ? input.detailedLog : input.log,
   })
 }
 

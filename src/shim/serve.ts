@@ -18,13 +18,13 @@ const idleStartMs = 60_000
 
 export async function serveShim(flags: ShimFlags): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
-  const log = createLogger({
-    level: flags.debug ? 'debug' : 'info',
-    fields: { sandbox: flags.id, subsystem: 'shim' },
-  })
+  const fields = { sandbox: flags.id, subsystem: 'shim' }
+  const detailedLog = createLogger({ level: 'debug', fields })
+  const log = flags.debug ? detailedLog : createLogger({ fields })
   const tasks = new TaskService({
     sandboxId: flags.id,
-    createSandbox: (request, spec) => createSandboxForTask({ flags, runDir, request, spec, log }),
+    createSandbox: (request, spec) =>
+      createSandboxForTask({ flags, runDir, request, spec, log, detailedLog }),
     onSandboxDied: (error) => reportDeath(flags.bundle, error, log),
     log,
   })

@@ -11,6 +11,7 @@ const bzImage = `${directory}/vmlinuz`
 writeFileSync(bzImage, Buffer.concat([Buffer.alloc(0x202), Buffer.from('HdrS'), Buffer.alloc(512)]))
 const initrd = `${directory}/initrd`
 writeFileSync(initrd, '070701 and so on')
+const disk = `${directory}/disk`
 const junk = `${directory}/junk`
 writeFileSync(junk, 'neither this nor that')
 
@@ -24,13 +25,20 @@ test('takes a configured compressed kernel and an initrd', async () => {
   await assets.verify()
 })
 
+test('a kernel of the user boots a disk image without an initrd', async () => {
+  const assets = resolveAssets(withFiles({ kernel: bzImage, image: disk, rootfsType: 'erofs' }), directory)
+  expect(assets).toMatchObject({ kernel: bzImage, rootDisk: { image: disk, fsType: 'erofs' } })
+  expect(assets).not.toHaveProperty('initrd')
+  await assets.verify()
+})
+
 test.each([
   ['IMAGE_MISSING', {}],
   ['IMAGE_MISSING', { kernel: bzImage }],
   ['IMAGE_FILE_MISSING', { kernel: `${directory}/none`, initrd }],
   ['IMAGE_KERNEL_FORMAT', { kernel: junk, initrd }],
   ['IMAGE_INITRD_FORMAT', { kernel: bzImage, initrd: junk }],
-  ['VMM_DISK_IMAGE_UNSUPPORTED', { image: junk }],
+  ['IMAGE_MISSING', { image: disk }],
 ])('%s for %p', (code, files) => {
   expect(() => resolveAssets(withFiles(files), directory)).toThrow(`[${code}]`)
 })

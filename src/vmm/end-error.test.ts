@@ -11,6 +11,16 @@ test('a panic is told by its first line, not by the registers that follow', () =
   expect(error.message).toContain('panicked: Kernel panic - not syncing: no init')
 })
 
+test('what the first process said last goes before the panic that came of it', () => {
+  const told = (console: string) =>
+    vmEndError(end({ reason: 'guest-panicked', consoleTail: console }), 'pod', '/usr/bin/vmm').message
+  const panic = '[ 1.0] Kernel panic - not syncing: Attempted to kill init!'
+  expect(told(`noise\nkata-agent cannot go on: no disk\n${panic}\n`)).toContain(
+    'panicked: kata-agent cannot go on: no disk\nKernel panic - not syncing',
+  )
+  expect(told(`kata-agent ready\n[ 0.9] BUG: bad\n${panic}\n`)).toContain('panicked: Kernel panic')
+})
+
 test.each([
   ['shutdown', 'VMM_GUEST_SHUT_DOWN', 'console says'],
   ['internal-error', 'VMM_INTERNAL_ERROR', 'log says'],

@@ -38,11 +38,19 @@ export function lastWords(...texts: readonly string[]): string {
   return text?.slice(-longestTail) ?? '(it said nothing)'
 }
 
-/** The reason stands at the head of a panic and registers follow, so the end alone would not tell it. */
+/**
+ * The reason stands at the head of a panic and registers follow, so the end alone would not tell it. When the first
+ * process gave up, the kernel knows no more than that, and the line before is that process' own reason.
+ */
 function panicWords(consoleTail: string): string | undefined {
   const at = consoleTail.indexOf(panicMark)
-  return at < 0 ? undefined : consoleTail.slice(at, at + longestTail).trim()
+  if (at < 0) return undefined
+  const before = consoleTail.slice(0, at).split('\n').at(-2) ?? ''
+  const panic = consoleTail.slice(at, at + longestTail).trim()
+  return before.startsWith(agentMark) ? `${before.slice(0, longestTail)}\n${panic}` : panic
 }
 
+/** How the guest agent begins its lines (guest/agent/src/console.ts). */
+const agentMark = 'kata-agent '
 /** How the kernel begins the report of a panic (kernel/panic.c). */
 export const panicMark = 'Kernel panic - not syncing'

@@ -499,6 +499,18 @@ FUNCTION(js_spawn) {
   return answer;
 }
 
+/* execute(path, argv, env): comes back only with an error. */
+FUNCTION(js_execute) {
+  const char *path = text(ctx, argv[0]);
+  if (!path) return JS_EXCEPTION;
+  char **arguments = vector(ctx, argv[1]), **environment = vector(ctx, argv[2]);
+  execve(path, arguments, environment);
+  JSValue answer = fail_at(ctx, "execve", path, errno);
+  free_vector(arguments), free_vector(environment);
+  free_text(ctx, path);
+  return answer;
+}
+
 /* reap(): [pid, wait status] of one ended child, or null. */
 FUNCTION(js_reap) {
   int status;
@@ -656,6 +668,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("addEntropy", 1, js_add_entropy),
     JS_CFUNC_DEF("limitFiles", 2, js_limit_files),
     JS_CFUNC_DEF("spawn", 3, js_spawn),
+    JS_CFUNC_DEF("execute", 3, js_execute),
     JS_CFUNC_DEF("reap", 0, js_reap),
     JS_CFUNC_DEF("childSignals", 0, js_child_signals),
     JS_CFUNC_DEF("kill", 2, js_kill),

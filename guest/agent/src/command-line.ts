@@ -3,6 +3,15 @@
 export interface AgentOptions {
   /** Port of the AF_VSOCK listener, or undefined when the agent only serves the virtio-serial port. */
   readonly vsockPort: number | undefined
+  /** Where the guest's root is, or undefined when the initial RAM file system is its root for good. */
+  readonly rootDisk: RootDisk | undefined
+}
+
+/** A disk whose file system is on the whole of it or on its first partition. */
+export interface RootDisk {
+  /** `/dev/vda` */
+  readonly device: string
+  readonly fsType: string
 }
 
 /** Splits at blanks outside double quotes, as the kernel does (lib/cmdline.c), into names and values. */
@@ -18,14 +27,38 @@ export function parseCommandLine(text: string): Map<string, string> {
 }
 
 /**
- * Reads `agent.server_addr=vsock://-1:1024` (Kata's form; -1 is any CID).
+ * Reads `agent.server_addr=vsock://-1:1024` (Kata's form; -1 is any CID), and our own `agent.root=/dev/vda` and
+ * `agent.rootfstype=ext4`.
  *
- * @throws Error when the address is given and is not of that form.
+ * @throws Error for one that is given and is not of that form.
  */
 export function agentOptions(commandLine: string): AgentOptions {
-  const address = parseCommandLine(commandLine).get('agent.server_addr')
-  if (address === undefined) return { vsockPort: undefined }
+  const words = parseCommandLine(commandLine)
+  return { vsockPort: vsockPort(words.get('agent.server_addr')), rootDisk: rootDisk(words) }
+}
+
+function rootDisk(words: ReadonlyMap<string, string>): RootDisk | undefined {
+  const device = words.get('agent.root')
+  if (device === undefined) return undefined
+  if (!/^\/dev\/[a-z][a-z0-9]*$/.test(device))
+    throw new Error(`agent.root=${device} is not a device like /dev/vda`)
+  return { device, fsType: words.get('agent.rootfstype') ?? 'ext4' }
+}
+
+/**
+ * The type of the file system that is the root now, from /proc/mounts: `rootfs` is the initial RAM file system. Of two
+ * mounts on the same place the last is on top.
+ */
+export function rootType(mounts: string): string | undefined {
+  return mounts
+    .split('\n')
+    .map((line) => line.split(' '))
+    .findLast(([, target]) => target === '/')?.[2]
+}
+
+function vsockPort(address: string | undefined): number | undefined {
+  if (address === undefined) return undefined
   const port = /^vsock:\/\/-1:(\d{1,10})$/.exec(address)?.[1]
   if (port === undefined) throw new Error(`agent.server_addr=${address} is not of the form vsock://-1:PORT`)
-  return { vsockPort: Number(port) }
+  return Number(port)
 }

@@ -4,6 +4,7 @@ import { exit } from 'std'
 import { onRejection } from 'syscalls'
 import { serve, type Transport, TtrpcError } from '../../../src/ttrpc/ttrpc.ts'
 import { bootGuest } from './boot/boot.ts'
+import { enterDisk, lookAround } from './boot/root-disk.ts'
 import { agentOptions } from './command-line.ts'
 import { say, sayError } from './console.ts'
 import { createCrun } from './crun.ts'
@@ -24,9 +25,11 @@ const crunDirectory = '/run/crun'
 /** The last answer must reach the host before the machine is gone. */
 const farewellMilliseconds = 20
 
-function main(): void {
+async function main(): Promise<void> {
   dieOfUnhandledRejections()
-  bootGuest()
+  const { inInitramfs, disk } = lookAround()
+  if (disk !== undefined) await enterDisk(disk)
+  bootGuest({ inInitramfs })
   const loop = createLoop()
   makeDirectories(crunDirectory, 0o700)
   const oom = createOomEvents(loop)
@@ -80,8 +83,4 @@ function die(error: unknown): never {
   exit(1)
 }
 
-try {
-  main()
-} catch (error) {
-  die(error)
-}
+main().catch(die)

@@ -3,7 +3,7 @@
  * container makes them; a bind mount keeps them after it has gone.
  */
 import { mount } from 'syscalls'
-import { mountFlags } from './boot/boot.ts'
+import { mountFlags } from './boot/flags.ts'
 import { detach, exists, makeDirectories, removeTree, save } from './files.ts'
 
 const directory = '/run/sandbox-ns'

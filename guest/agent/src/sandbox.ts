@@ -1,9 +1,10 @@
 /** The pod: its containers, its mounts, its name. */
-import { setHostname } from 'syscalls'
+import { mount, setHostname } from 'syscalls'
 import type { CreateContainerRequest, CreateSandboxRequest } from '../../../src/protocol/generated/agent.ts'
+import { mountFlags } from './boot/flags.ts'
 import { Container, type ContainerTools, checkId } from './container.ts'
 import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
-import { makeDirectories, save } from './files.ts'
+import { errnoName, makeDirectories, save } from './files.ts'
 import { loadModuleNamed } from './modules.ts'
 import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './namespaces.ts'
 import { mountStorage, unmountStorage } from './storage.ts'
@@ -39,7 +40,7 @@ export class Sandbox {
     if (hostname !== '') setHostname(hostname.slice(0, longestHostname))
     for (const { name, parameters } of kernelModules) loadModuleNamed(name, parameters)
     for (const storage of storages) this.#mountPoints.push(await mountStorage(storage))
-    if (dns.length > 0) save('/etc/resolv.conf', `${dns.join('\n')}\n`, 0o644)
+    if (dns.length > 0) saveResolver(`${dns.join('\n')}\n`)
   }
 
   async createContainer(request: CreateContainerRequest): Promise<void> {
@@ -97,5 +98,18 @@ function attempt(action: () => void, report: (error: unknown) => void): void {
     action()
   } catch (error) {
     report(error)
+  }
+}
+
+/** On a read-only root (a disk image) a file in memory takes the place of the one that the image must have. */
+function saveResolver(text: string): void {
+  const path = '/etc/resolv.conf'
+  try {
+    save(path, text, 0o644)
+  } catch (error) {
+    if (errnoName(error) !== 'EROFS') throw error
+    const inMemory = '/run/kata-containers/resolv.conf'
+    save(inMemory, text, 0o644)
+    mount(inMemory, path, '', mountFlags.bind, '')
   }
 }

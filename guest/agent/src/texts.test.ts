@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { cgroupStats, parseFlatKeyed, parseIoStat, parseSingle } from './cgroup-stats.ts'
-import { agentOptions, parseCommandLine } from './command-line.ts'
+import { agentOptions, parseCommandLine, rootType } from './command-line.ts'
 import { lastMessage } from './crun-log.ts'
 import { metricsText } from './metrics.ts'
 import { splitMountOptions } from './mount-options.ts'
@@ -24,6 +24,25 @@ describe('kernel command line', () => {
     expect(agentOptions('quiet agent.server_addr=vsock://-1:1024')).toEqual({ vsockPort: 1024 })
     for (const address of ['vsock://2:1024', 'vsock://-1:', 'unix:///x', 'vsock://-1:1024x'])
       expect(() => agentOptions(`agent.server_addr=${address}`)).toThrow(address)
+  })
+
+  test('the root disk is optional, its file system is ext4 unless told', () => {
+    expect(agentOptions('quiet root=/dev/sda').rootDisk).toBeUndefined()
+    expect(agentOptions('agent.root=/dev/vda').rootDisk).toEqual({ device: '/dev/vda', fsType: 'ext4' })
+    expect(agentOptions('agent.root=/dev/vda agent.rootfstype=xfs').rootDisk?.fsType).toBe('xfs')
+    for (const device of ['', 'vda', '/dev/', '/dev/../etc', '/dev/disk/by-id/x'])
+      expect(() => agentOptions(`agent.root=${device}`)).toThrow(`agent.root=${device} is not`)
+  })
+})
+
+describe('mount table', () => {
+  test.each([
+    ['rootfs', 'rootfs / rootfs rw,size=1 0 0\nproc /proc proc rw 0 0\n'],
+    ['ext4', '/dev/vda1 / ext4 ro,relatime 0 0\nproc /proc proc rw 0 0\n'],
+    ['ext4', 'rootfs / rootfs rw 0 0\n/dev/vda / ext4 ro 0 0\n'],
+    [undefined, 'proc /proc proc rw 0 0\n'],
+  ])('the root is %s', (type, mounts) => {
+    expect(rootType(mounts)).toBe(type)
   })
 })
 

@@ -66,6 +66,8 @@ declare module 'syscalls' {
   /** RLIMIT_NOFILE. */
   export function limitFiles(soft: number, hard: number): void
 
+  /** execve(2): this process becomes another program. */
+  export function execute(path: string, argv: readonly string[], env: readonly string[]): never
   /** Runs argv[0] in a new session with exactly these descriptors as 0, 1, 2, ...; its pid. */
   export function spawn(argv: readonly string[], env: readonly string[], fds: readonly number[]): number
   /** [pid, exit code or 128 + signal] of one ended child, or null when none has ended. */

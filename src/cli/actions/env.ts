@@ -13,7 +13,7 @@ const queryTimeoutMs = 5000
 
 /** Prints what a start would use and what the host is, as TOML (as Kata does) or JSON. */
 export async function env(settings: Settings, file: string | undefined): Promise<number> {
-  const { hypervisor, runtime, agent, source } = loadConfig({ file, env: settings.env, log: settings.log })
+  const { hypervisor, runtime, source } = loadConfig({ file, env: settings.env, log: settings.log })
   const image = hypervisor.kernel === '' ? findImage() : undefined
   const facts = {
     Meta: { Version: formatVersion },
@@ -27,10 +27,8 @@ export async function env(settings: Settings, file: string | undefined): Promise
       Version: { OCI: '1.2.1', Version: { Semver: version } },
       Debug: runtime.enableDebug,
       DisableGuestSeccomp: runtime.disableGuestSeccomp,
-      SandboxCgroupOnly: runtime.sandboxCgroupOnly,
     },
     Host: hostFacts(),
-    Agent: { Debug: agent.enableDebug },
   }
   const { stringify } = await import('smol-toml')
   settings.print(render(settings.format, facts, (data) => `${stringify(data)}\n`))

@@ -45,8 +45,7 @@ const qemuFeatures: Check = {
 const virtiofsd: Check = {
   name: 'virtiofsd',
   run: async ({ host, config }) => {
-    const { virtioFsDaemon: path, sharedFs } = config.hypervisor
-    if (sharedFs === 'none') return ok('not used: shared_fs = "none"')
+    const { virtioFsDaemon: path } = config.hypervisor
     const remedy = 'Run `apt-get install virtiofsd`, or name another one with `virtio_fs_daemon`.'
     if (!host.isExecutable(path)) return failed(`${path} is not an executable program`, remedy)
     const { code, text } = await host.run([path, '--version'])

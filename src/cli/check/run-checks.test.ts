@@ -365,14 +365,6 @@ const rows: Row[] = [
   ],
   [
     'virtiofsd',
-    'not needed',
-    (host) => host.commands.delete('/usr/libexec/virtiofsd --version'),
-    { sharedFs: 'none' },
-    'ok',
-    'not used',
-  ],
-  [
-    'virtiofsd',
     'broken',
     (host) => host.commands.set('/usr/libexec/virtiofsd --version', { code: 1, text: 'bang' }),
     {},

@@ -21,6 +21,6 @@ test.each(['', '0', '-1', '1x', 'M', '1 2', '99999999999t', '1e3', '0x10'])('ref
 
 test('MiB are rounded up, so that a machine never gets less than asked', () => {
   expect(parseMiB('256M', '--memory')).toBe(256)
-  expect(parseMiB('1', '--memory')).toBe(1)
+  expect(() => parseMiB('512', '--memory')).toThrow('with its unit')
   expect(parseMiB('1025k', '--memory')).toBe(2)
 })

@@ -25,5 +25,12 @@ export function parseSize(text: string, option: string): number {
 
 /** MiB of `text`, rounded up: the unit in which a machine's memory is given. @throws KataError OPTION_INVALID. */
 export function parseMiB(text: string, option: string): number {
-  return Math.ceil(parseSize(text, option) / 2 ** 20)
+  const bytes = parseSize(text, option)
+  if (bytes < 2 ** 20)
+    throw new KataError('OPTION_INVALID', {
+      option,
+      value: text,
+      allowed: 'a size with its unit, such as 512M or 1g',
+    })
+  return Math.ceil(bytes / 2 ** 20)
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test'
+import type { RootfsType } from '../../config/config.ts'
 import type { VmSpec } from '../vmm.ts'
 import { type MachineSettings, qemuCommandLine } from './command-line.ts'
 
@@ -79,6 +80,41 @@ describe('qemuCommandLine', () => {
     expect(values(args, '-device').at(-1)).toBe(
       'vhost-user-fs-pci,id=share,chardev=share,tag=kataShared,queue-size=1024',
     )
+  })
+
+  test('hands the disk over as the last descriptor, in a set that QEMU opens for reading', () => {
+    const onDisk = { ...spec, rootDisk: { image: '/images/disk.img', fsType: 'ext4' } } as const
+    const { args, fds, paths } = qemuCommandLine(
+      { ...onDisk, share: { tag: 'kataShared', socket: 33, queueSize: 1024 } },
+      settings,
+    )
+    expect(fds.at(-1)).toBe('disk')
+    expect(values(args, '-add-fd')).toEqual(['fd=7,set=1'])
+    expect(values(args, '-blockdev')).toEqual([
+      'driver=file,node-name=disk,filename=/dev/fdset/1,read-only=on,aio=threads',
+    ])
+    expect(values(args, '-device').at(-1)).toBe('virtio-blk-pci,id=disk,drive=disk,bus=pcie.0')
+    expect(`${args} ${JSON.stringify(paths)}`).not.toContain('disk.img')
+  })
+
+  test('tells our initrd of the disk, and a kernel without one in its own words', () => {
+    const appended = (fsType: RootfsType, initrd?: string) => {
+      const { initrd: _, ...bare } = spec
+      const files = { rootDisk: { image: '/i', fsType }, ...(initrd === undefined ? {} : { initrd }) }
+      const { args, paths } = qemuCommandLine({ ...bare, ...files }, settings)
+      const hasInitrd = args.includes('-initrd')
+      expect(paths.some(({ target }) => target === '/boot/initrd')).toBe(hasInitrd)
+      return { hasInitrd, append: values(args, '-append')[0] }
+    }
+    const withInitrd = appended('ext4', '/var/cache/initrd')
+    expect(withInitrd.hasInitrd).toBe(true)
+    expect(withInitrd.append).toEndWith(' agent.root=/dev/vda agent.rootfstype=ext4 agent.log=debug')
+    const ext4 = appended('ext4')
+    expect(ext4.hasInitrd).toBe(false)
+    expect(ext4.append).toEndWith(
+      ' root=/dev/vda1 rootflags=data=ordered,errors=remount-ro ro rootfstype=ext4 agent.log=debug',
+    )
+    expect(appended('xfs').append).toEndWith(' root=/dev/vda1 ro rootfstype=xfs agent.log=debug')
   })
 
   test('gives KVM the host CPU and processors to spare', () => {

@@ -8,8 +8,9 @@ import { socketPair } from '../../linux/socket.ts'
 import type { Logger } from '../../log.ts'
 import { launch } from '../../rootless/jail.ts'
 import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
-import { assertPosture, expectedPosture } from '../../rootless/posture-check.ts'
+import { assertPosture, type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import { ConsoleLog } from '../console-log.ts'
+import { openDiskImage } from '../disk-image.ts'
 import { lastWords, panicMark, vmEndError } from '../end-error.ts'
 import type { AgentEndpoint, ShareAttachment, VmEnd, Vmm, VmSpec } from '../vmm.ts'
 import { qemuCommandLine, rootPort, shareId } from './command-line.ts'
@@ -17,9 +18,8 @@ import { type BareEnd, EndWatch } from './end-watch.ts'
 import { offlineVcpus } from './kernel-command-line.ts'
 import { machineSettings } from './machine-settings.ts'
 import { checkProgram, checkVersion, programVersion } from './program.ts'
-import { openDiskImage } from '../disk-image.ts'
 import { QmpClient } from './qmp.ts'
-import { openSockets, removeSockets, socketPath } from './sockets.ts'
+import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
 
 export interface QemuOptions {
   readonly spec: VmSpec
@@ -49,6 +49,16 @@ const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
 export function createQemu(options: QemuOptions): Vmm {
   return new Qemu(options)
+}
+
+/** When the sockets cannot be had, the disk is closed again. */
+function openSocketsOrClose(privateDir: string, disk: number | undefined): QemuSockets {
+  try {
+    return openSockets(privateDir)
+  } catch (error) {
+    if (disk !== undefined) closeSync(disk)
+    throw error
+  }
 }
 
 class Qemu implements Vmm {
@@ -128,13 +138,12 @@ class Qemu implements Vmm {
   async #start(): Promise<LaunchedProcess> {
     const { spec, config, log } = this.#options
     const { spec: launchSpec, close, connections } = this.#prepare()
-    let expected: ReturnType<typeof expectedPosture>
+    let expected: ExpectedPosture
     try {
       this.#console = await ConsoleLog.open(connections.console, `${spec.stateDir}/console.log`)
       this.#output = await ConsoleLog.open(connections.output, `${spec.stateDir}/vmm.log`)
       this.#qmp = await QmpClient.open(connections.qmp, ({ name, data }) => this.#onEvent(name, data))
-      // Connections that it accepts: ours to qmp and console, and the agent client's.
-      expected = expectedPosture(launchSpec, { seccompFilters, sockets: 3, opens: ownFiles })
+      expected = this.#expect(launchSpec)
       this.#process = await this.#launch(launchSpec)
     } finally {
       close()
@@ -152,21 +161,38 @@ class Qemu implements Vmm {
   #prepare() {
     const { spec, config } = this.#options
     const commandLine = qemuCommandLine(spec, machineSettings(config.hypervisor))
-    const sockets = openSockets(spec.privateDir)
+    const disk = spec.rootDisk && openDiskImage(spec.rootDisk.image)
+    const sockets = openSocketsOrClose(spec.privateDir, disk)
     // A pipe of our own instead of a file: a VMM that was taken over must not be able to fill the run directory.
     const [reader, output] = socketPair()
-    const fds = commandLine.fds.map((role) =>
-      role === 'share' ? spec.share!.socket : sockets.listeners[role],
-    )
+    const fds = commandLine.fds.map((role) => {
+      if (role === 'share') return spec.share!.socket
+      return role === 'disk' ? disk! : sockets.listeners[role]
+    })
     const { args, paths } = commandLine
     const { identity, stateDir } = spec
     const launchSpec = { program: config.hypervisor.path, args, identity, paths, fds, output, stateDir }
     const close = () => {
       sockets.closeListeners()
       closeSync(output)
+      if (disk !== undefined) closeSync(disk)
     }
     const connections = { qmp: sockets.qmp, console: sockets.console, output: reader }
     return { spec: launchSpec, close, connections }
+  }
+
+  /**
+   * `-add-fd` keeps the disk's descriptor under another number, and opening the set duplicates it: whatever number has
+   * the image is what was handed over, and the number itself may come to be used for something else. It is the last.
+   */
+  #expect(spec: LaunchSpec): ExpectedPosture {
+    // Connections that it accepts: ours to qmp and console, and the agent client's.
+    const asked = { seccompFilters, sockets: 3 }
+    if (this.#options.spec.rootDisk === undefined) return expectedPosture(spec, { ...asked, opens: ownFiles })
+    const diskFd = 3 + spec.fds.length - 1
+    const expected = expectedPosture(spec, asked)
+    const { [diskFd]: image, ...descriptors } = expected.descriptors
+    return { ...expected, descriptors, opens: [...ownFiles, ...(image === undefined ? [] : [image])] }
   }
 
   #launch(spec: LaunchSpec): Promise<LaunchedProcess> {

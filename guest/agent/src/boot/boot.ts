@@ -1,24 +1,9 @@
 /** What PID 1 does before it serves anybody: file systems, console, cgroups, loopback. */
 import { chdir, mkdir } from 'os'
 import { chroot, interfaceUp, limitFiles, mount, stdio } from 'syscalls'
-import { makeDirectories, set } from '../files.ts'
+import { errnoName, makeDirectories, set } from '../files.ts'
 import { prepareCgroups } from './cgroups.ts'
-
-/** Flags of mount(2), from <sys/mount.h>. */
-export const mountFlags = {
-  readOnly: 1,
-  noSuid: 2,
-  noDev: 4,
-  noExec: 8,
-  synchronous: 16,
-  remount: 32,
-  noAtime: 1024,
-  noDirAtime: 2048,
-  bind: 4096,
-  move: 8192,
-  recursive: 16384,
-  relAtime: 1 << 21,
-} as const
+import { mountFlags } from './flags.ts'
 
 const { noSuid, noDev, noExec } = mountFlags
 
@@ -34,11 +19,11 @@ const fileSystems: readonly [source: string, target: string, type: string, flags
 ]
 
 /** Brings the guest up. Throws when it cannot: the agent then ends with a message, and the kernel panics. */
-export function bootGuest(): void {
-  giveRootAParent()
+export function bootGuest({ inInitramfs }: { inInitramfs: boolean }): void {
+  if (inInitramfs) giveRootAParent()
   for (const [source, target, type, flags, data] of fileSystems) {
     makeDirectories(target)
-    mount(source, target, type, flags, data)
+    mountOnce(source, target, type, flags, data)
   }
   stdio('/dev/console')
   limitFiles(65_536, 1_048_576)
@@ -47,6 +32,15 @@ export function bootGuest(): void {
   interfaceUp('lo')
   // A guest has a handful of containers; the default of 32768 lets one pod use up the numbers of all.
   set('/proc/sys/kernel/pid_max', '4194304')
+}
+
+/** A kernel that mounts its root itself may have mounted /dev as well (CONFIG_DEVTMPFS_MOUNT), which EBUSY tells. */
+function mountOnce(...mounting: Parameters<typeof mount>): void {
+  try {
+    mount(...mounting)
+  } catch (error) {
+    if (errnoName(error) !== 'EBUSY') throw error
+  }
 }
 
 /**
