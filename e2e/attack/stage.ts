@@ -197,13 +197,13 @@ function run(command: readonly string[], acts: readonly string[]): Results {
   return parse(stdout.toString())
 }
 
-/** Those of the acts for which this host has neither the system call nor the file, for root. */
+/** Those of the acts for which this host has not the system call, the file or the file system feature, for root. */
 export function lackingHere(acts: readonly string[]): ReadonlySet<string> {
   const directory = mkdtempSync('/run/kt-lacking-')
   try {
     compileAttacker(directory)
     const results = runAsRoot(`${directory}/attacker`, acts)
-    return new Set(acts.filter((act) => ['ENOSYS', 'ENOENT'].includes(results.get(act) ?? '')))
+    return new Set(acts.filter((act) => ['ENOSYS', 'ENOENT', 'EOPNOTSUPP'].includes(results.get(act) ?? '')))
   } finally {
     rmSync(directory, { recursive: true })
   }

@@ -78,6 +78,20 @@ describe('a task process', () => {
     expect((await process.exited).status).toBe(255)
   })
 
+  test('a broken connection waits for the word of what became of the machine', async () => {
+    const lost = Promise.withResolvers<void>()
+    const broken = Promise.reject(new Error('connection reset'))
+    const process = processOf(guestDouble({ ends: broken as Promise<never> }).guest, { lost: lost.promise })
+    await process.start()
+    const early = await Promise.race([
+      process.exited.then(() => 'ended'),
+      Bun.sleep(30).then(() => 'waiting'),
+    ])
+    expect(early).toBe('waiting')
+    lost.resolve()
+    expect((await process.exited).status).toBe(255)
+  })
+
   test('one that cannot start is stopped, and says why', async () => {
     const process = processOf(guestDouble({ fails: new Error('no such program') }).guest)
     await expect(process.start()).rejects.toThrow('no such program')

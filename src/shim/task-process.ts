@@ -21,6 +21,8 @@ export interface TaskExit {
 
 /** Reported when nobody can know how a process ended, because its machine is gone (Kata uses the same number). */
 export const lostExitStatus = 255
+/** How long the loss of a machine may take to be known after its connection broke, milliseconds. */
+const lossKnownMs = 2000
 /** How long an output may make no progress after the process has ended before we stop serving it. */
 const drainStallMs = 10_000
 
@@ -105,7 +107,8 @@ export class TaskProcess {
     const lost = this.#lost.then(() => lostExitStatus)
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
       this.#log.error('wait failed', { error: String(error) })
-      return lostExitStatus
+      // The connection breaks a moment before it is known what became of the machine, which is reported first.
+      return Promise.race([lost, Bun.sleep(lossKnownMs).then(() => lostExitStatus)])
     })
     await Promise.race([outputs, lost, this.#outputStalled()])
     await this.#end(status, sinks)
