@@ -141,6 +141,12 @@ describe('the Task service', () => {
     ['a second create', () => task.create({ id, bundle }), 'already_exists'],
     ['delete while it runs', () => task.delete({ id }), 'failed_precondition'],
     ['resume of what is not paused', () => task.resume({ id }), 'failed_precondition'],
+    ['an exec without a process', () => task.exec({ id, execId: 'bad' }), 'invalid_argument'],
+    [
+      'an update with nonsense',
+      () => task.update({ id, resources: { typeUrl: '', value: new Uint8Array([7]) } }),
+      'invalid_argument',
+    ],
     ['checkpoint', () => task.checkpoint({ id }), 'unimplemented'],
   ])('%s is refused with its status', async (_, call, code) => {
     await expect(call()).rejects.toMatchObject({ code })

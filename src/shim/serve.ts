@@ -13,7 +13,7 @@ import { TaskService } from './task-service.ts'
 
 /** `start` hands the listening socket over as the first descriptor after the standard streams. */
 const listenerFd = 3
-/** A shim that nobody ever asked for anything ends by itself: its client died before it could connect. */
+/** A shim that nobody asked for a task ends by itself: its client died before it could. */
 const idleStartMs = 60_000
 
 export async function serveShim(flags: ShimFlags): Promise<number> {
@@ -35,11 +35,15 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   // Its own session already; a closed terminal is no reason to end.
   process.on('SIGHUP', () => {})
   const idle = Promise.withResolvers<void>()
-  const timer = setTimeout(idle.resolve, idleStartMs)
+  const waitForClient = () => setTimeout(idle.resolve, idleStartMs)
+  let timer = waitForClient()
   const services = [service(TaskDefinition, tasks)]
   const listener = listen({ fd: listenerFd }, (transport) => {
     clearTimeout(timer)
-    serve(transport, services, { toStatus, onError: (error, call) => logFailure(log, error, call) })
+    const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
+    void serve(transport, services, { toStatus, onError }).closed.then(() => {
+      if (tasks.isIdle) timer = waitForClient()
+    })
   })
   await Promise.race([tasks.shutdownRequested, terminated, idle.promise])
   await tasks.stopSandbox()

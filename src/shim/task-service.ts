@@ -2,10 +2,11 @@
  * The Task service (containerd.task.v2): what containerd, and our own command line in its place, ask of the shim. One
  * service holds one sandbox, made by the first Create, and the tasks in it.
  */
-import { KataError } from '../errors.ts'
+import { describeError, KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type * as api from '../protocol/generated/containerd/task.ts'
 import { Status } from '../protocol/generated/containerd/types.ts'
+import type { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../protocol/generated/google/protobuf/timestamp.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
@@ -47,6 +48,11 @@ export class TaskService {
     this.#options = options
   }
 
+  /** Whether no task was ever asked for. */
+  get isIdle(): boolean {
+    return this.#tasks.size === 0 && this.#creating === undefined
+  }
+
   async create(request: api.CreateTaskRequest): Promise<api.CreateTaskResponse> {
     if (this.#tasks.has(request.id)) throw new KataError('TASK_EXISTS', { id: request.id })
     const spec = readBundleSpec(request.bundle) as OciSpec
@@ -73,7 +79,7 @@ export class TaskService {
   async exec(request: api.ExecProcessRequest): Promise<object> {
     const task = this.#task(request.id)
     if (task.init.state === 'stopped') throw notRunning('exec in', task)
-    const process = JSON.parse(new TextDecoder().decode(request.spec?.value)) as Record<string, unknown>
+    const process = parseJson(request.spec, 'process')
     const { stdin, stdout, stderr, terminal } = request
     const guest = task.container.exec(request.execId, { ...process, terminal })
     task.addExec(request.execId, this.#process(request.execId, { stdin, stdout, stderr, terminal }, guest))
@@ -130,8 +136,7 @@ export class TaskService {
   }
 
   async update({ id, resources }: api.UpdateTaskRequest): Promise<object> {
-    const parsed = JSON.parse(new TextDecoder().decode(resources?.value)) as Record<string, unknown>
-    await this.#task(id).container.update(parsed)
+    await this.#task(id).container.update(parseJson(resources, 'resources'))
     return {}
   }
 
@@ -219,6 +224,18 @@ function exitFields(exit: TaskExit | undefined): { exitStatus: number; exitedAt:
 export function toTimestamp(date: Date): Timestamp {
   const ms = date.getTime()
   return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 }
+}
+
+/** OCI JSON inside an Any, as containerd sends it. @throws KataError OCI_SPEC_INVALID naming `what` it should be. */
+function parseJson(any: Any | undefined, what: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(any?.value))
+    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
+    throw new Error(typeof value)
+  } catch (cause) {
+    const found = describeError(cause).slice(0, 80)
+    throw new KataError('OCI_SPEC_INVALID', { found, path: what, expected: 'an object in JSON' }, { cause })
+  }
 }
 
 function notRunning(action: string, task: Task): KataError {
