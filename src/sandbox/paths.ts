@@ -1,5 +1,6 @@
 /** Where a sandbox keeps what is root's. Only what the VMM must open lies elsewhere, in its private directory. */
 import { KataError } from '../errors.ts'
+import { isIdentifier } from '../identifier.ts'
 
 export const defaultRunDir = '/run/kata-ts'
 
@@ -18,16 +19,13 @@ export interface SandboxPaths {
   readonly rootVmDir: string
 }
 
-/** containerd's rule for identifiers; they become path components, so nothing else may pass. */
-const identifier = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,75}$/
-
 /** Names in the run directory that are not namespaces: shim sockets, uid reservations, root VMMs' directories. */
 export const reservedNames: ReadonlySet<string> = new Set(['s', 'uids', 'vm'])
 
 /** @throws KataError ID_INVALID. */
 export function sandboxPaths(runDir: string, namespace: string, id: string): SandboxPaths {
   for (const value of [namespace, id]) {
-    if (!identifier.test(value) || (value === namespace && reservedNames.has(value)))
+    if (!isIdentifier(value) || (value === namespace && reservedNames.has(value)))
       throw new KataError('ID_INVALID', { id: value })
   }
   const stateDir = `${runDir}/${namespace}/${id}`

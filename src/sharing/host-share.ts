@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs'
 import { basename } from 'node:path'
 import { KataError } from '../errors.ts'
+import { isIdentifier } from '../identifier.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
 import { bindTree, mountAttributes } from '../linux/mount-tree.ts'
 import { directoryResource, mountResource } from './resources.ts'
@@ -30,10 +31,9 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
   }
 }
 
-/** The rule of containerd for identifiers: they become names in the share. */
+/** Identifiers become names in the share. */
 function checkedId(containerId: string): string {
-  if (!/^[A-Za-z0-9][A-Za-z0-9_.-]{0,75}$/.test(containerId))
-    throw new KataError('ID_INVALID', { id: containerId })
+  if (!isIdentifier(containerId)) throw new KataError('ID_INVALID', { id: containerId })
   return containerId
 }
 
