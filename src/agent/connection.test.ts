@@ -4,11 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KataError } from '../errors.ts'
 import { silentLogger } from '../log.ts'
+import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import { AgentServiceDefinition } from '../protocol/generated/agent.ts'
 import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../protocol/generated/health.ts'
 import { listen } from '../ttrpc/bun.ts'
 import { serve, service, type Transport, TtrpcError } from '../ttrpc/ttrpc.ts'
-import { connectAgent, dialAgent } from './connection.ts'
+import { type AgentConnection, type AgentOptions, connectAgent, type WaitOptions } from './connection.ts'
 
 const cleanups: (() => void)[] = []
 afterEach(() => {
@@ -19,6 +20,21 @@ function socketPath(): string {
   const dir = mkdtempSync(join(tmpdir(), 'agent-'))
   cleanups.push(() => rmSync(dir, { recursive: true }))
   return join(dir, 'agent.sock')
+}
+
+/** Connects and waits, for a guest that runs already. */
+async function dialAgent(
+  endpoint: AgentEndpoint,
+  options: AgentOptions & WaitOptions,
+): Promise<AgentConnection> {
+  const connection = await connectAgent(endpoint, options)
+  try {
+    await connection.waitReady(options)
+    return connection
+  } catch (error) {
+    connection.close()
+    throw error
+  }
 }
 
 /** Stands where QEMU's character device stands; `onConnection` plays the guest. */

@@ -4,11 +4,12 @@
  */
 import { describeError, KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../protocol/generated/health.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import { type CallOptions, type ClientConnection, connect, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { type AgentClient, agentClients, type CallTimeouts, type HealthClient, harmless } from './client.ts'
-import { type AgentEndpoint, describeEndpoint } from './endpoint.ts'
+import { describeEndpoint } from './endpoint.ts'
 import { dialHybridVsock } from './hybrid-vsock.ts'
 import { skipStaleBytes } from './resync.ts'
 import { retry } from './wait.ts'
@@ -147,21 +148,6 @@ export async function connectAgent(endpoint: AgentEndpoint, options: AgentOption
   const connection = new AgentConnection(endpoint, options)
   await connection.connectNow(options.signal)
   return connection
-}
-
-/** {@link connectAgent} and {@link AgentConnection.waitReady} in one, for a guest that runs already. */
-export async function dialAgent(
-  endpoint: AgentEndpoint,
-  options: AgentOptions & WaitOptions,
-): Promise<AgentConnection> {
-  const connection = await connectAgent(endpoint, options)
-  try {
-    await connection.waitReady(options)
-    return connection
-  } catch (error) {
-    connection.close()
-    throw error
-  }
 }
 
 /** Asks again every second, and the first answer counts, whichever question it answers. */

@@ -1,7 +1,5 @@
-/** Where the guest agent answers. Serial: the socket behind a virtio-serial port. Hybrid vsock: see hybrid-vsock.ts. */
-export type AgentEndpoint =
-  | { readonly kind: 'serial'; readonly socketPath: string }
-  | { readonly kind: 'hybrid-vsock'; readonly socketPath: string; readonly port: number }
+/** How an endpoint of the guest agent is shown. */
+import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 
 /** The endpoint as a person reads it in an error. */
 export function describeEndpoint(endpoint: AgentEndpoint): string {

@@ -59,8 +59,11 @@ export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
       return await build(request, paths, ledger)
     } catch (error) {
       log.error('start failed', { error: String(error) })
-      await ledger.releaseAll()
-      rmSync(paths.stateDir, { recursive: true, force: true })
+      // What cannot be released stays written down for `gc`; why the start failed matters more to the caller.
+      await ledger
+        .releaseAll()
+        .then(() => rmSync(paths.stateDir, { recursive: true, force: true }))
+        .catch((failure) => log.error('the failed start left something', { error: String(failure) }))
       throw error
     }
   } catch (error) {

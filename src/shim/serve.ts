@@ -13,8 +13,8 @@ import { TaskService } from './task-service.ts'
 
 /** `start` hands the listening socket over as the first descriptor after the standard streams. */
 const listenerFd = 3
-/** A shim that nobody asked for a task ends by itself: its client died before it could. */
-const idleStartMs = 60_000
+/** How often a shim looks whether it has neither task nor client any more, and then ends by itself, milliseconds. */
+const abandonedMs = 60_000
 
 export async function serveShim(flags: ShimFlags): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
@@ -34,18 +34,16 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   })
   // Its own session already; a closed terminal is no reason to end.
   process.on('SIGHUP', () => {})
-  const idle = Promise.withResolvers<void>()
-  const waitForClient = () => setTimeout(idle.resolve, idleStartMs)
-  let timer = waitForClient()
+  const abandoned = Promise.withResolvers<void>()
+  let clients = 0
+  setInterval(() => clients === 0 && tasks.isIdle && abandoned.resolve(), abandonedMs)
   const services = [service(TaskDefinition, tasks)]
   const listener = listen({ fd: listenerFd }, (transport) => {
-    clearTimeout(timer)
+    clients++
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
-    void serve(transport, services, { toStatus, onError }).closed.then(() => {
-      if (tasks.isIdle) timer = waitForClient()
-    })
+    void serve(transport, services, { toStatus, onError }).closed.then(() => clients--)
   })
-  await Promise.race([tasks.shutdownRequested, terminated, idle.promise])
+  await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise])
   await tasks.stopSandbox()
   listener.stop()
   rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })

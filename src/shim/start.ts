@@ -17,10 +17,10 @@ import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mount.ts'
 import { isListening, listenUnix } from '../linux/socket.ts'
 import { defaultRunDir, sandboxKey } from '../sandbox/paths.ts'
+import { shimName } from '../version.ts'
 import { readSandboxId } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
 
-export const shimName = 'containerd-shim-kata-ts-v2'
 const CLONE_NEWNS = 0x20000
 
 /** Path of the socket on which the shim of this sandbox listens; short, because socket paths are limited. */

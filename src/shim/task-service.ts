@@ -48,7 +48,7 @@ export class TaskService {
     this.#options = options
   }
 
-  /** Whether no task was ever asked for. */
+  /** Whether there is no task, and none being made. */
   get isIdle(): boolean {
     return this.#tasks.size === 0 && this.#creating === undefined
   }
@@ -197,6 +197,10 @@ export class TaskService {
         return this.stopSandbox()
       })
       return sandbox
+    })
+    // A sandbox that could not be made holds nothing; the next Create may try anew.
+    this.#creating.catch(() => {
+      this.#creating = undefined
     })
     return this.#creating
   }

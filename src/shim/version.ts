@@ -1,8 +1,7 @@
 /** `-v` and `-info`: who this shim is. */
 import { writeSync } from 'node:fs'
 import { RuntimeInfo } from '../protocol/generated/containerd/introspection.ts'
-import { version } from '../version.ts'
-import { shimName } from './start.ts'
+import { shimName, version } from '../version.ts'
 
 const runtimeName = 'io.containerd.kata-ts.v2'
 /** Type of the features document, as runc's shim names it. */

@@ -4,6 +4,7 @@
  * let guest code run, and attach shares, disks and interfaces at any time afterwards.
  */
 import type { RootfsType } from '../config/config.ts'
+import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/launch-spec.ts'
 
 /** The machine to build, decided before any process exists. */
@@ -84,7 +85,3 @@ export interface Vmm {
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>
 }
-
-export type AgentEndpoint =
-  | { readonly kind: 'serial'; readonly socketPath: string }
-  | { readonly kind: 'hybrid-vsock'; readonly socketPath: string; readonly port: number }

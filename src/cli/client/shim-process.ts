@@ -4,9 +4,8 @@
  */
 import { KataError } from '../../errors.ts'
 import { DeleteResponse } from '../../protocol/generated/containerd/task.ts'
+import { shimName } from '../../version.ts'
 import type { Settings } from '../settings.ts'
-
-const shimName = 'containerd-shim-kata-ts-v2'
 
 export interface ShimTarget {
   readonly namespace: string

@@ -1,0 +1,4 @@
+/** Where the guest agent answers. Serial: the socket behind a virtio-serial port. Hybrid vsock: CONNECT handshake first. */
+export type AgentEndpoint =
+  | { readonly kind: 'serial'; readonly socketPath: string }
+  | { readonly kind: 'hybrid-vsock'; readonly socketPath: string; readonly port: number }
