@@ -15,6 +15,10 @@ export const systemPackages: Readonly<Record<string, string>> = {
   'xz-utils': 'unpacks kernel modules',
   'util-linux-extra': 'enosys',
   passwd: 'useradd and userdel',
+  containerd: 'drives the shim in the end-to-end tests',
+  runc: 'what kata-ts is compared with there',
+  'containernetworking-plugins': 'the network of the pods there',
+  iproute2: 'ip, to look at it and take it away',
 }
 
 /** Which of the packages are not (completely) installed. */

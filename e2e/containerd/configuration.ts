@@ -1,0 +1,94 @@
+/** The configuration of a containerd of the test's own, with kata-ts and runc as runtime handlers. */
+import { pauseImage } from './images.ts'
+
+export interface ContainerdFiles {
+  /** Images and snapshots: a real file system, which an overlay can write to. */
+  readonly root: string
+  /** Sockets, bundles and network namespaces: short paths. */
+  readonly state: string
+  readonly configuration: string
+  readonly networks: string
+  readonly socket: string
+}
+
+/** What containerd calls a way to run pods: `runtime_handler` of CRI and the name in `handlers` below. */
+export interface Handler {
+  /** Path of a configuration.toml; without it kata-ts looks for one itself. */
+  readonly configPath?: string
+}
+
+/** The bridge that CNI makes for pods, and their addresses. */
+export const bridgeName = 'katats0'
+export const podSubnet = '10.89.7.0/24'
+export const bridgeAddress = '10.89.7.1'
+
+/**
+ * containerd's configuration, version 2. `restrict_oom_score_adj` and `disable_apparmor` let runc run where this
+ * machine's root has not all rights; kata-ts needs neither.
+ */
+export function containerdConfiguration(
+  files: ContainerdFiles,
+  handlers: Readonly<Record<string, Handler>>,
+  snapshotter: string,
+): string {
+  const cri = 'plugins."io.containerd.grpc.v1.cri"'
+  return `version = 2
+root = "${files.root}"
+state = "${files.state}"
+disabled_plugins = [
+  "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp",
+  "io.containerd.internal.v1.tracing"
+]
+[grpc]
+address = "${files.socket}"
+[ttrpc]
+address = "${files.socket}.ttrpc"
+[${cri}]
+sandbox_image = "${pauseImage}"
+disable_apparmor = true
+restrict_oom_score_adj = true
+netns_mounts_under_state_dir = true
+stream_server_address = "127.0.0.1"
+stream_server_port = "0"
+[${cri}.cni]
+bin_dir = "/usr/lib/cni"
+conf_dir = "${files.networks}"
+max_conf_num = 1
+[${cri}.containerd]
+snapshotter = "${snapshotter}"
+default_runtime_name = "runc"
+[${cri}.containerd.runtimes.runc]
+runtime_type = "io.containerd.runc.v2"
+${Object.entries(handlers)
+  .map(([name, handler]) => handlerTable(`${cri}.containerd.runtimes.${name}`, handler))
+  .join('')}`
+}
+
+function handlerTable(table: string, { configPath }: Handler): string {
+  return `[${table}]
+runtime_type = "io.containerd.kata-ts.v2"
+privileged_without_host_devices = true
+pod_annotations = ["io.katacontainers.*"]
+container_annotations = ["io.katacontainers.*"]
+${configPath === undefined ? '' : `[${table}.options]\nConfigPath = "${configPath}"\n`}`
+}
+
+/** One bridge, without a way out: nothing of the host's firewall is touched. */
+export function networkConfiguration(addresses: string): string {
+  const ipam = {
+    type: 'host-local',
+    ranges: [[{ subnet: podSubnet }]],
+    routes: [{ dst: '0.0.0.0/0' }],
+    dataDir: addresses,
+  }
+  const bridge = {
+    type: 'bridge',
+    bridge: bridgeName,
+    isGateway: true,
+    ipMasq: false,
+    hairpinMode: true,
+    ipam,
+  }
+  return JSON.stringify({ cniVersion: '0.4.0', name: 'kata-ts-e2e', plugins: [bridge] })
+}

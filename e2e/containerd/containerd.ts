@@ -1,0 +1,167 @@
+/** A real containerd of the test's own: its own sockets, directories, images and network, all gone when it is closed. */
+import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { unmountBelow } from '../../src/linux/mount.ts'
+import { eventually, type Outcome } from '../harness/kata.ts'
+import { clientCgroups, removeEmptyCgroup } from './cgroups.ts'
+import {
+  bridgeName,
+  type ContainerdFiles,
+  containerdConfiguration,
+  type Handler,
+  networkConfiguration,
+} from './configuration.ts'
+import { Cri } from './cri.ts'
+import { makeImages } from './images.ts'
+
+const buildDir = resolve(import.meta.dir, '../../build')
+/** Longest any one command of a test may take, milliseconds. */
+const commandDeadlineMs = 120_000
+const readyMs = 30_000
+
+export interface ContainerdOptions {
+  /** Runtime handlers beside runc; default one named `kata-ts` without a configuration file. */
+  readonly handlers?: Readonly<Record<string, Handler>>
+  readonly snapshotter?: string
+  /** More of containerd's environment, KATA_CONF_FILE for instance. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export class Containerd {
+  readonly files: ContainerdFiles
+  readonly cri: Cri
+  readonly #options: ContainerdOptions
+  readonly #cgroupsBefore = new Set(clientCgroups())
+  #daemon: Bun.Subprocess | undefined
+
+  private constructor(options: ContainerdOptions) {
+    const root = mkdtempSync('/var/lib/kata-ts-e2e-ctd-')
+    const state = mkdtempSync('/run/ctd-')
+    this.files = {
+      ...{ root, state, socket: `${state}/s.sock` },
+      configuration: `${root}/config.toml`,
+      networks: `${root}/net.d`,
+    }
+    this.#options = options
+    this.cri = new Cri(this.files.socket)
+  }
+
+  /** Starts it with the test images in the namespaces `default` and `k8s.io`. */
+  static async start(options: ContainerdOptions = {}): Promise<Containerd> {
+    const containerd = new Containerd(options)
+    try {
+      containerd.#configure()
+      await containerd.startDaemon()
+      await containerd.#importImages()
+      return containerd
+    } catch (error) {
+      const log = containerd.log().slice(-2000)
+      await containerd.close()
+      throw new Error(`containerd did not come up: ${error}\n${log}`, { cause: error })
+    }
+  }
+
+  get pid(): number {
+    return this.#daemon!.pid
+  }
+
+  /** Its own output, with what shims log through it. */
+  log(): string {
+    try {
+      return readFileSync(`${this.files.root}/log`, 'utf8')
+    } catch {
+      return ''
+    }
+  }
+
+  /** Starts the daemon and waits until CRI answers. */
+  async startDaemon(): Promise<void> {
+    const log = openSync(`${this.files.root}/log`, 'a')
+    this.#daemon = Bun.spawn(['containerd', '-c', this.files.configuration], {
+      env: { PATH: `${buildDir}:${process.env.PATH}`, ...this.#options.env },
+      cwd: '/',
+      stdio: ['ignore', log, log],
+    })
+    await eventually('containerd', () => this.cri.isReady(), readyMs)
+  }
+
+  /** Ends the daemon alone: what it started goes on. */
+  async stopDaemon(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    this.#daemon?.kill(signal)
+    await this.#daemon?.exited
+  }
+
+  /** Runs `ctr ARGS` in a containerd namespace to its end. */
+  async ctr(args: readonly string[], { namespace = 'default', stdin = '' } = {}): Promise<Outcome> {
+    const child = this.spawnCtr(args, { namespace, stdin: new Blob([stdin]) })
+    const timer = setTimeout(() => child.kill('SIGKILL'), commandDeadlineMs)
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ])
+    clearTimeout(timer)
+    return { code, stdout, stderr }
+  }
+
+  /** Starts `ctr ARGS` with streams that the test drives itself. */
+  spawnCtr(
+    args: readonly string[],
+    { namespace = 'default', stdin }: { namespace?: string; stdin?: Blob } = {},
+  ) {
+    return Bun.spawn(['ctr', '-a', this.files.socket, '-n', namespace, ...args], {
+      stdin: stdin ?? 'pipe',
+      stdout: 'pipe',
+      stderr: 'pipe',
+      env: { PATH: process.env.PATH ?? '' },
+    })
+  }
+
+  /** Ends every pod, task and container that is left, then the daemon, and removes all that it had. */
+  async close(): Promise<void> {
+    if (this.#daemon !== undefined && this.#daemon.exitCode === null && this.#daemon.signalCode === null) {
+      await this.#removeAll().catch(() => {})
+      await this.stopDaemon()
+    }
+    this.cri.close()
+    const { root, state } = this.files
+    for (const directory of [root, state]) {
+      unmountBelow(directory)
+      rmSync(directory, { recursive: true, force: true })
+    }
+    Bun.spawnSync(['ip', 'link', 'delete', bridgeName])
+    for (const path of clientCgroups()) if (!this.#cgroupsBefore.has(path)) removeEmptyCgroup(path)
+  }
+
+  #configure(): void {
+    const { root, configuration, networks } = this.files
+    mkdirSync(networks)
+    writeFileSync(`${networks}/10-kata-ts.conflist`, networkConfiguration(`${root}/addresses`))
+    const { handlers = { 'kata-ts': {} }, snapshotter = 'overlayfs' } = this.#options
+    writeFileSync(configuration, containerdConfiguration(this.files, handlers, snapshotter))
+  }
+
+  async #importImages(): Promise<void> {
+    const { root } = this.files
+    for (const [index, archive] of makeImages(root).entries()) {
+      const file = `${root}/image-${index}.tar`
+      writeFileSync(file, archive)
+      for (const namespace of ['default', 'k8s.io']) {
+        const { snapshotter = 'overlayfs' } = this.#options
+        const { code, stderr } = await this.ctr(['images', 'import', '--snapshotter', snapshotter, file], {
+          namespace,
+        })
+        if (code !== 0) throw new Error(`ctr images import: ${stderr}`)
+      }
+      rmSync(file)
+    }
+  }
+
+  async #removeAll(): Promise<void> {
+    await this.cri.removeAll()
+    for (const id of (await this.ctr(['tasks', 'ls', '-q'])).stdout.split('\n').filter(Boolean))
+      await this.ctr(['tasks', 'delete', '-f', id])
+    for (const id of (await this.ctr(['containers', 'ls', '-q'])).stdout.split('\n').filter(Boolean))
+      await this.ctr(['containers', 'delete', id])
+  }
+}

@@ -1,0 +1,160 @@
+/** CRI as a kubelet speaks it: gRPC over containerd's socket, with our own minimal messages. */
+import { credentials, Client as GrpcClient, type ServiceError } from '@grpc/grpc-js'
+import {
+  ContainerConfig,
+  type DeepPartial,
+  PodSandboxConfig,
+  PodSandboxState,
+  RuntimeServiceDefinition,
+} from '../../src/protocol/generated/cri/runtime.ts'
+import type { Client, MethodDefinition } from '../../src/ttrpc/ttrpc.ts'
+import { podCgroup } from './cgroups.ts'
+import { busyboxImage } from './images.ts'
+
+/** Longest any one call may take, milliseconds: kubelet's own limit for a pod's start is 2 minutes. */
+const callDeadlineMs = 120_000
+
+export type CriCalls = Client<RuntimeServiceDefinition>
+
+/** What CRI answered in place of a result; `message` is the text that a person finds in `kubectl describe`. */
+export class CriError extends Error {
+  readonly code: number
+  constructor({ code, details }: ServiceError, method: string) {
+    super(`${method}: ${details}`)
+    this.code = code
+  }
+}
+
+export interface PodOptions {
+  readonly handler?: string
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly config?: DeepPartial<PodSandboxConfig>
+}
+
+export type ContainerOptions = DeepPartial<ContainerConfig>
+
+let serial = 0
+
+export class Cri {
+  readonly calls: CriCalls
+  readonly #client: GrpcClient
+
+  constructor(socket: string) {
+    this.#client = new GrpcClient(`unix://${socket}`, credentials.createInsecure())
+    const methods = Object.entries(RuntimeServiceDefinition.methods).map(([key, method]) => [
+      key,
+      (request: unknown) => this.#call(method as MethodDefinition, request),
+    ])
+    this.calls = Object.fromEntries(methods) as CriCalls
+  }
+
+  /** Whether containerd answers and its network is configured. */
+  async isReady(): Promise<true | undefined> {
+    try {
+      const { status } = await this.calls.status({})
+      return status?.conditions.every((condition) => condition.status) || undefined
+    } catch {
+      return undefined
+    }
+  }
+
+  /** RunPodSandbox with what every pod needs. */
+  async runPod(options: PodOptions = {}): Promise<Pod> {
+    const name = `pod-${++serial}`
+    const { handler = 'kata-ts', annotations = {} } = options
+    const config = PodSandboxConfig.fromPartial({
+      metadata: { name, uid: crypto.randomUUID(), namespace: 'default', attempt: 0 },
+      hostname: name,
+      annotations: { ...annotations },
+      linux: { cgroupParent: `/${podCgroup}`, securityContext: {} },
+      ...options.config,
+    })
+    const { podSandboxId } = await this.calls.runPodSandbox({ config, runtimeHandler: handler })
+    return new Pod(this.calls, podSandboxId, config)
+  }
+
+  /** Ends and removes every pod with its containers. */
+  async removeAll(): Promise<void> {
+    const { items } = await this.calls.listPodSandbox({})
+    await Promise.all(
+      items.map(async ({ id, state }) => {
+        if (state === PodSandboxState.SANDBOX_READY) await this.calls.stopPodSandbox({ podSandboxId: id })
+        await this.calls.removePodSandbox({ podSandboxId: id })
+      }),
+    )
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  #call(method: MethodDefinition, request: unknown): Promise<unknown> {
+    const { name, requestType, responseType } = method
+    return new Promise((resolve, reject) => {
+      this.#client.makeUnaryRequest(
+        `/${RuntimeServiceDefinition.fullName}/${name}`,
+        (message: unknown) => Buffer.from(requestType.encode(requestType.fromPartial(message)).finish()),
+        (bytes: Buffer) => responseType.decode(bytes),
+        request,
+        { deadline: Date.now() + callDeadlineMs },
+        (error: ServiceError | null, answer?: unknown) =>
+          error === null ? resolve(answer) : reject(new CriError(error, name)),
+      )
+    })
+  }
+}
+
+/** A pod that runs. */
+export class Pod {
+  readonly id: string
+  readonly config: PodSandboxConfig
+  readonly #calls: CriCalls
+
+  constructor(calls: CriCalls, id: string, config: PodSandboxConfig) {
+    this.#calls = calls
+    this.id = id
+    this.config = config
+  }
+
+  /** CreateContainer from the busybox image. Returns the container's id. */
+  async create(command: readonly string[], options: ContainerOptions = {}): Promise<string> {
+    const config = ContainerConfig.fromPartial({
+      metadata: { name: `c-${++serial}`, attempt: 0 },
+      image: { image: busyboxImage },
+      command: [...command],
+      linux: { resources: {}, securityContext: {} },
+      ...options,
+    })
+    const request = { podSandboxId: this.id, config, sandboxConfig: this.config }
+    return (await this.#calls.createContainer(request)).containerId
+  }
+
+  /** CreateContainer and StartContainer. Returns the container's id. */
+  async start(command: readonly string[], options: ContainerOptions = {}): Promise<string> {
+    const containerId = await this.create(command, options)
+    await this.#calls.startContainer({ containerId })
+    return containerId
+  }
+
+  /** ExecSync with its streams as text. */
+  async exec(containerId: string, cmd: readonly string[], timeout = 60) {
+    const { stdout, stderr, exitCode } = await this.#calls.execSync({
+      containerId,
+      cmd: [...cmd],
+      timeout: BigInt(timeout),
+    })
+    const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
+    return { stdout: text(stdout), stderr: text(stderr), exitCode }
+  }
+
+  async address(): Promise<string> {
+    const { status } = await this.#calls.podSandboxStatus({ podSandboxId: this.id })
+    return status?.network?.ip ?? ''
+  }
+
+  /** StopPodSandbox and RemovePodSandbox, with all containers. */
+  async remove(): Promise<void> {
+    await this.#calls.stopPodSandbox({ podSandboxId: this.id })
+    await this.#calls.removePodSandbox({ podSandboxId: this.id })
+  }
+}
