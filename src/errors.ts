@@ -247,6 +247,11 @@ export const catalogue = {
     'no PCIe root port is free for {device}: all {ports} are taken',
     'Raise pcie_root_port in the configuration and start the sandbox anew.',
   ),
+  VMM_UNPLUG_REFUSED: entry(
+    'failed_precondition',
+    '{device} could not be taken out of the running machine: {reason}',
+    'Remove it again once the guest no longer uses it, or end the sandbox, which takes it out in any case.',
+  ),
   VMM_GUEST_PANICKED: entry(
     'unavailable',
     'the guest kernel of sandbox {sandbox} panicked: {tail}',

@@ -55,8 +55,8 @@ describe('qemuCommandLine', () => {
       ...['-chardev', 'socket,id=agent,fd=4,server=on,wait=off'],
       ...['-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0'],
       ...['-object', 'rng-random,id=entropy,filename=/dev/urandom', '-device', 'virtio-rng-pci,rng=entropy'],
-      ...['-device', 'pcie-root-port,id=rp0,bus=pcie.0,chassis=1,slot=1'],
-      ...['-device', 'pcie-root-port,id=rp1,bus=pcie.0,chassis=2,slot=2'],
+      ...['-device', 'pcie-root-port,id=rp0,bus=pcie.0,addr=0xf,chassis=1,slot=1'],
+      ...['-device', 'pcie-root-port,id=rp1,bus=pcie.0,addr=0x10,chassis=2,slot=2'],
     ])
   })
 

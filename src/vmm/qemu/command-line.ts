@@ -6,6 +6,7 @@ import { KataError } from '../../errors.ts'
 import type { JailPath } from '../../rootless/launch-spec.ts'
 import type { VmSpec } from '../vmm.ts'
 import { kernelCommandLine } from './kernel-command-line.ts'
+import { rootPortArgs } from './root-ports.ts'
 
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
 export interface MachineSettings {
@@ -36,8 +37,6 @@ export interface QemuCommandLine {
   readonly paths: readonly JailPath[]
 }
 
-/** Bus of the n-th free root port. */
-export const rootPort = (index: number): string => `rp${index}`
 /** QEMU's name for the share's device and character device, plugged at boot or later. */
 export const shareId = 'share'
 /** QEMU's name for the agent's port, as events name it. */
@@ -82,7 +81,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...['-device', `virtserialport,id=${agentPortId},bus=serial.0,chardev=agent,name=agent.channel.0`],
     ...['-object', `rng-random,id=entropy,filename=${checked(settings.entropySource, 'entropy_source')}`],
     ...['-device', 'virtio-rng-pci,rng=entropy'],
-    ...rootPorts(settings.pcieRootPort),
+    ...rootPortArgs(settings.pcieRootPort),
     ...(spec.share ? shareArgs(spec.share, fd('share')) : []),
     ...(spec.rootDisk ? diskArgs(fd('disk')) : []),
   ]
@@ -121,13 +120,6 @@ function memorySizes(spec: VmSpec, settings: MachineSettings): { bootMiB: number
   const growable = settings.memorySlots > 0 && maxMiB > bootMiB
   const room = growable ? `,slots=${settings.memorySlots},maxmem=${Math.floor(maxMiB)}M` : ''
   return { bootMiB, option: `size=${bootMiB}M${room}` }
-}
-
-function rootPorts(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => [
-    '-device',
-    `pcie-root-port,id=${rootPort(index)},bus=pcie.0,chassis=${index + 1},slot=${index + 1}`,
-  ]).flat()
 }
 
 function shareArgs({ tag, queueSize }: { tag: string; queueSize: number }, fd: number): string[] {

@@ -14,13 +14,15 @@ import { ConsoleLog } from '../console-log.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { lastWords, panicMark, vmEndError } from '../end-error.ts'
 import type { ShareAttachment, VmEnd, Vmm, VmSpec } from '../vmm.ts'
-import { qemuCommandLine, rootPort, shareId } from './command-line.ts'
+import { qemuCommandLine, shareId } from './command-line.ts'
 import { type BareEnd, EndWatch } from './end-watch.ts'
 import { offlineVcpus } from './kernel-command-line.ts'
 import { machineSettings } from './machine-settings.ts'
 import { checkProgram, checkVersion, programVersion } from './program.ts'
 import { QmpClient } from './qmp.ts'
+import { RootPorts, rootPort } from './root-ports.ts'
 import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
+import { Unplugs } from './unplug.ts'
 
 export interface QemuOptions {
   readonly spec: VmSpec
@@ -68,11 +70,12 @@ class Qemu implements Vmm {
   readonly ended: Promise<VmEnd>
   readonly #options: QemuOptions
   readonly #watch: EndWatch
+  readonly #ports: RootPorts
+  readonly #unplugs: Unplugs
   #process: LaunchedProcess | undefined
   #qmp: QmpClient | undefined
   #console: ConsoleLog | undefined
   #output: ConsoleLog | undefined
-  #usedPorts = 0
   #stopping: Promise<void> | undefined
 
   constructor(options: QemuOptions) {
@@ -81,6 +84,8 @@ class Qemu implements Vmm {
     this.agent = { kind: 'serial', socketPath: socketPath(spec.privateDir, 'agent') }
     this.offlineVcpus = offlineVcpus(spec)
     this.#watch = new EndWatch()
+    this.#ports = new RootPorts(options.config.hypervisor.pcieRootPort)
+    this.#unplugs = new Unplugs((command, args) => this.#execute(command, args))
     this.ended = this.#watch.ended.then((end) => this.#describe(end))
   }
 
@@ -116,7 +121,7 @@ class Qemu implements Vmm {
   }
 
   async plugShare({ tag, socket, queueSize }: ShareAttachment): Promise<void> {
-    const bus = this.#takePort('the share')
+    const bus = rootPort(this.#ports.take('the share'))
     const addr = { type: 'fd', data: { str: shareId } }
     await this.#execute('getfd', { fdname: shareId }, [socket])
     await this.#execute('chardev-add', {
@@ -240,18 +245,13 @@ class Qemu implements Vmm {
   #onEvent(name: string, data: Readonly<Record<string, unknown>>): void {
     this.#options.log.debug('vmm event', { name })
     this.#watch.event(name, data, async () => this.#execute('query-status'))
+    this.#unplugs.event(name, data)
     this.#options.onEvent?.(name, data)
   }
 
   async #execute(command: string, args: object = {}, fds: readonly number[] = []): Promise<unknown> {
     if (this.#qmp === undefined) throw new KataError('VMM_DISCONNECTED', { command })
     return this.#qmp.execute(command, args, { fds })
-  }
-
-  #takePort(device: string): string {
-    const ports = this.#options.config.hypervisor.pcieRootPort
-    if (this.#usedPorts >= ports) throw new KataError('VMM_NO_FREE_PORT', { device, ports })
-    return rootPort(this.#usedPorts++)
   }
 
   #describe(end: BareEnd): VmEnd {
