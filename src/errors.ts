@@ -515,6 +515,12 @@ export const catalogue = {
     'ledger {path} names an unknown holding {kind}',
     'It was written by another version of kata-ts: run `kata-ts gc` of that version.',
   ),
+  FAILPOINT: entry('internal', 'failpoint {name}: a fault that was asked for', 'Unset KATA_TS_FAILPOINTS.'),
+  FAILPOINT_INVALID: entry(
+    'invalid_argument',
+    '{variable} has an entry {entry} that is no failpoint',
+    'Write [serve/|delete/|gc/]POINT:KIND=fail|hang|kill, POINT being before-take, after-take, before-release or after-release.',
+  ),
 
   // --- command line --------------------------------------------------------------------------------------------
   OPTION_INVALID: entry('invalid_argument', '{option} does not take {value}', 'Allowed: {allowed}.'),

@@ -8,6 +8,7 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import type { Failpoints } from './failpoints.ts'
 
 /** A sort of holding. `release` undoes it from its data alone and succeeds when there is nothing (left) to undo. */
 export interface ResourceKind<Data> {
@@ -36,14 +37,16 @@ export class Ledger {
   readonly path: string
   readonly #kinds: Map<string, ResourceKind<never>>
   readonly #log: Logger
+  readonly #failpoints: Failpoints | undefined
   readonly #holdings: Holding[] = []
   #nextId = 1
 
   /** Opens the ledger at `path`, with what an earlier process left in it. `kinds` are all sorts it may hold. */
-  constructor(path: string, kinds: readonly ResourceKind<never>[], log: Logger) {
+  constructor(path: string, kinds: readonly ResourceKind<never>[], log: Logger, failpoints?: Failpoints) {
     this.path = path
     this.#kinds = new Map(kinds.map((kind) => [kind.kind, kind]))
     this.#log = log
+    this.#failpoints = failpoints
     if (!existsSync(path)) return
     const text = readFileSync(path, 'utf8')
     this.#replay(text)
@@ -80,7 +83,10 @@ export class Ledger {
       holding.data = newer
     }
     try {
-      return await acquire({ id: holding.id, amend })
+      await this.#failpoints?.reach('before-take', kind.kind)
+      const taken = await acquire({ id: holding.id, amend })
+      await this.#failpoints?.reach('after-take', kind.kind)
+      return taken
     } catch (error) {
       await this.#release(holding)
       throw error
@@ -125,7 +131,9 @@ export class Ledger {
     const kind = this.#kinds.get(holding.kind)
     if (kind === undefined)
       throw new KataError('LEDGER_KIND_UNKNOWN', { kind: holding.kind, path: this.path })
+    await this.#failpoints?.reach('before-release', kind.kind)
     await kind.release(holding.data as never, this.#log)
+    await this.#failpoints?.reach('after-release', kind.kind)
     this.#holdings.splice(this.#holdings.indexOf(holding), 1)
     try {
       this.#append({ op: 'release', id: holding.id })

@@ -5,6 +5,7 @@ import { type AgentConnection, connectAgent } from '../agent/connection.ts'
 import type { Config } from '../config/config.ts'
 import { requireConfiguredFiles } from '../config/configured-files.ts'
 import { KataError } from '../errors.ts'
+import type { Failpoints } from '../ledger/failpoints.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { processRef } from '../linux/proc.ts'
@@ -41,6 +42,8 @@ export interface SandboxRequest {
   readonly hostname: string
   readonly config: Config
   readonly log: Logger
+  /** Faults on purpose, for tests. */
+  readonly failpoints?: Failpoints | undefined
 }
 
 /**
@@ -54,7 +57,7 @@ export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
   requireConfiguredFiles(request.config)
   try {
     claimStateDir(paths)
-    const ledger = openLedger(paths, log)
+    const ledger = openLedger(paths, log, request.failpoints)
     try {
       return await build(request, paths, ledger)
     } catch (error) {

@@ -1,6 +1,7 @@
 /** `kata-ts gc`: whatever a crash, a lost run directory or a reboot left, found and released by the same teardown. */
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { describeError } from '../errors.ts'
+import type { Failpoints } from '../ledger/failpoints.ts'
 import { isAlive } from '../linux/proc.ts'
 import { isListening } from '../linux/socket.ts'
 import type { Logger } from '../log.ts'
@@ -28,13 +29,15 @@ export async function collectGarbage(options: {
   runDir: string
   range: UidRange
   log: Logger
+  /** Faults on purpose, for tests. */
+  failpoints?: Failpoints | undefined
 }): Promise<Collected[]> {
-  const { runDir, range, log } = options
+  const { runDir, range, log, failpoints } = options
   const collected: Collected[] = []
   for (const { namespace, id, paths } of listSandboxes(runDir)) {
     const owner = ownerOf(openLedger(paths, log))
     if (owner === undefined ? isYoung(paths) : isAlive(owner)) continue
-    const failure = await teardown(paths, log).then(() => undefined, describeError)
+    const failure = await teardown(paths, log, failpoints).then(() => undefined, describeError)
     collected.push({
       kind: 'sandbox',
       name: `${namespace}/${id}`,

@@ -3,6 +3,7 @@
  * crash, and `kata-ts gc` for whatever nobody else came back for.
  */
 import { existsSync, rmSync } from 'node:fs'
+import type { Failpoints } from '../ledger/failpoints.ts'
 import { Ledger } from '../ledger/ledger.ts'
 import { unmountBelow } from '../linux/mount.ts'
 import type { ProcessRef } from '../linux/proc.ts'
@@ -22,9 +23,9 @@ const toolMs = 30_000
  *
  * @throws KataError RELEASE_FAILED; what could not be released stays written down.
  */
-export async function teardown(paths: SandboxPaths, log: Logger): Promise<void> {
+export async function teardown(paths: SandboxPaths, log: Logger, failpoints?: Failpoints): Promise<void> {
   if (!existsSync(paths.stateDir)) return
-  const ledger = openLedger(paths, log)
+  const ledger = openLedger(paths, log, failpoints)
   const owner = ownerOf(ledger)
   if (owner !== undefined && owner.pid !== process.pid) await endShim(owner)
   await ledger.releaseAll()
@@ -48,6 +49,6 @@ export function ownerOf(ledger: Ledger): ProcessRef | undefined {
   return ledger.dataOf(ownerResource)[0]
 }
 
-export function openLedger(paths: SandboxPaths, log: Logger): Ledger {
-  return new Ledger(paths.ledger, resourceKinds, log)
+export function openLedger(paths: SandboxPaths, log: Logger, failpoints?: Failpoints): Ledger {
+  return new Ledger(paths.ledger, resourceKinds, log, failpoints)
 }

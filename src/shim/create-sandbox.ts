@@ -3,6 +3,7 @@ import { applyAnnotations } from '../config/annotations.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
 import { applyOverrides } from '../config/overrides.ts'
+import { failpointsOf } from '../ledger/failpoints.ts'
 import type { Logger } from '../log.ts'
 import { Options } from '../protocol/generated/containerd/runtime_options.ts'
 import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts'
@@ -31,6 +32,7 @@ export async function createSandboxForTask(input: {
     runDir,
     hostname: spec.hostname ?? '',
     config,
+    failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,
   })
 }

@@ -4,6 +4,7 @@
  * whose shim is gone was killed.
  */
 import { existsSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { failpointsOf } from '../ledger/failpoints.ts'
 import { processRef } from '../linux/proc.ts'
 import { createLogger } from '../log.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
@@ -23,7 +24,11 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   // The shim of a pod outlives the pod's single containers.
   const sandboxId = existsSync(`${bundle}/config.json`) ? (readSandboxId(bundle) ?? flags.id) : flags.id
   if (sandboxId === flags.id) {
-    await teardown(sandboxPaths(runDir, flags.namespace, flags.id), log)
+    await teardown(
+      sandboxPaths(runDir, flags.namespace, flags.id),
+      log,
+      failpointsOf('delete', process.env, log),
+    )
     rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
   }
   const response = { pid: shimPid(bundle), exitStatus: killedStatus, exitedAt: toTimestamp(new Date()) }

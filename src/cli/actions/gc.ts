@@ -1,5 +1,6 @@
 import { loadConfig } from '../../config/load.ts'
 import { describeError } from '../../errors.ts'
+import { failpointsOf } from '../../ledger/failpoints.ts'
 import { isAlive } from '../../linux/proc.ts'
 import { type Collected, collectGarbage } from '../../sandbox/gc.ts'
 import { endContainer } from '../client/end.ts'
@@ -27,7 +28,7 @@ export async function gc(settings: Settings, configFile: string | undefined): Pr
       if (result !== undefined) collected.push(result)
     }
   }
-  collected.push(...(await collectGarbage({ runDir, range, log })))
+  collected.push(...(await collectGarbage({ runDir, range, log, failpoints: failpointsOf('gc', env, log) })))
   settings.print(render(settings.format, collected, asTable))
   return collected.some(({ failure }) => failure !== undefined) ? 1 : 0
 }

@@ -1,0 +1,118 @@
+/**
+ * A fault at every moment at which a sandbox takes or releases something: an error, SIGKILL of the process at work, and
+ * an operation that never ends. Afterwards the host is as before, by the shim's own teardown, by its `delete` action, or
+ * by `kata-ts gc`.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { resourceKinds } from '../src/sandbox/resources.ts'
+import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { eventually, Kata } from './harness/kata.ts'
+
+/** Kinds that a plain container in a VM does not take, with the test that shows their release. */
+const elsewhere: Readonly<Record<string, string>> = {
+  owner: 'the shim itself: e2e/leftovers.test.ts kills it',
+  tree: 'only with rootless off: below',
+}
+const kinds = resourceKinds.map(({ kind }) => kind).filter((kind) => !(kind in elsewhere))
+
+let kata: Kata
+let before: HostState
+beforeAll(async () => {
+  kata = new Kata()
+  expect((await kata.run(['true'])).code).toBe(0)
+  before = hostState(kata.runDir)
+})
+afterAll(() => kata.close())
+
+const left = () => leftBehind(before, hostState(kata.runDir))
+/** A start that goes as far as the VMM, before any guest code runs, and then ends: everything is taken and released. */
+const untilVmm = 'after-take:process=fail'
+const faults = (...points: string[]) => ({
+  env: { KATA_TS_FAILPOINTS: points.join(','), KATA_TS_FAILPOINTS_REACHED: notes() },
+})
+const notes = () => `${kata.stateDir}/reached-${runs}`
+/** Whether the last run got there. */
+const reached = (point: string) =>
+  existsSync(notes()) && readFileSync(notes(), 'utf8').split('\n').includes(point)
+let runs = 0
+
+/** Runs a container with these faults to the client's end. */
+async function runWith(points: string[], flags: string[] = []) {
+  const name = `fault-${++runs}`
+  const outcome = await kata.call(['run', '--name', name, ...flags, '--', 'true'], faults(...points))
+  return { name, outcome }
+}
+
+/** What is left after the client is done; whatever it is, gc and rm must get rid of it. */
+async function cleanUp(name: string): Promise<void> {
+  await kata.call(['rm', '-f', name])
+  const { code, stdout } = await kata.call(['gc'])
+  expect({ code, stdout, left: left() }).toMatchObject({ code: 0, left: [] })
+}
+
+describe.each(kinds)('%s', (kind) => {
+  test.each(['before-take', 'after-take'])(
+    'an error %s ends the start, and nothing is left',
+    async (point) => {
+      const { name, outcome } = await runWith([`${point}:${kind}=fail`])
+      expect(outcome).toMatchObject({ code: 125, stderr: expect.stringContaining(`${point}:${kind}`) })
+      expect(reached(`serve/${point}:${kind}`)).toBe(true)
+      await kata.call(['rm', '-f', name])
+      expect(left()).toEqual([])
+    },
+  )
+
+  test.each(['before-take', 'after-take', 'before-release', 'after-release'])(
+    'SIGKILL %s: the client’s delete leaves nothing',
+    async (point) => {
+      const { name, outcome } = await runWith([`${point}:${kind}=kill`, untilVmm])
+      expect(outcome.code).not.toBe(0)
+      expect(reached(`serve/${point}:${kind}`)).toBe(true)
+      await kata.call(['rm', '-f', name])
+      expect(left()).toEqual([])
+    },
+  )
+
+  test.each(['before-release', 'after-release'])('an error %s: delete or gc releases it', async (point) => {
+    const { name } = await runWith([`${point}:${kind}=fail`, untilVmm])
+    expect(reached(`serve/${point}:${kind}`)).toBe(true)
+    await cleanUp(name)
+  })
+
+  test.each(['before-release', 'after-release'])('SIGKILL of delete %s: gc releases it', async (point) => {
+    const { name } = await runWith([`after-take:process=kill`, `delete/${point}:${kind}=kill`])
+    expect(reached(`delete/${point}:${kind}`)).toBe(true)
+    await cleanUp(name)
+  })
+
+  test.each(['before-take', 'after-release'])('a hang %s: rm -f ends it', async (point) => {
+    const name = `hang-${++runs}`
+    const client = kata.spawn(
+      ['run', '--name', name, '--', 'true'],
+      faults(`${point}:${kind}=hang`, untilVmm),
+    )
+    await eventually('the hang', () => reached(`serve/${point}:${kind}`) || undefined)
+    client.kill('SIGKILL')
+    await client.exited
+    expect((await kata.call(['rm', '-f', name])).code).toBe(0)
+    expect(left()).toEqual([])
+  })
+})
+
+describe('rootless off', () => {
+  test.each(['before-take', 'after-take', 'before-release', 'after-release'])(
+    'SIGKILL %s of the root VMM’s directory leaves nothing',
+    async (point) => {
+      const { name } = await runWith([`${point}:tree=kill`, untilVmm], ['--rootless', 'false'])
+      expect(reached(`serve/${point}:tree`)).toBe(true)
+      await cleanUp(name)
+    },
+  )
+})
+
+test('a misspelt failpoint is refused', async () => {
+  const { outcome } = await runWith(['before-take=fail'])
+  expect(outcome).toMatchObject({ code: 125, stderr: expect.stringContaining('[FAILPOINT_INVALID]') })
+  await kata.call(['gc'])
+})
