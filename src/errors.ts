@@ -195,12 +195,12 @@ export const catalogue = {
   VMM_MISSING: entry(
     'failed_precondition',
     'the VMM program {path} {reason}',
-    'Install the package qemu-system-x86, or correct path= in the configuration.',
+    'Install {install}, or correct path= in the configuration.',
   ),
   VMM_TOO_OLD: entry(
     'failed_precondition',
-    '{path} is QEMU {version}; kata-ts needs {minimum} or later',
-    'Install a later qemu-system-x86, or name one with path= in the configuration.',
+    '{path} is {name} {version}; kata-ts needs {minimum} or later',
+    'Install a later {install}, or name one with path= in the configuration.',
   ),
   VMM_OPTION_INVALID: entry(
     'invalid_argument',
@@ -224,7 +224,7 @@ export const catalogue = {
   ),
   VMM_PROTOCOL: entry(
     'internal',
-    'the VMM answered what is not QMP: {reason}',
+    'the VMM broke its own protocol: {reason}',
     'It was ended. A compromised or foreign VMM program does this; keep its log and check path= in the configuration.',
   ),
   VMM_DISCONNECTED: entry(
@@ -235,7 +235,7 @@ export const catalogue = {
   VMM_COMMAND_FAILED: entry(
     'internal',
     'the VMM refused {command}: {reason}',
-    'See the reason; `query-status` and the log of the VMM tell its state.',
+    'See the reason; vmm.log in the state directory of the sandbox may tell more.',
   ),
   VMM_COMMAND_TIMEOUT: entry(
     'deadline_exceeded',

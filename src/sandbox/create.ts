@@ -18,11 +18,9 @@ import type { Share } from '../sharing/share.ts'
 import type { ShareDaemon } from '../sharing/share-daemon.ts'
 import { createShareTree } from '../sharing/share-tree.ts'
 import { startVirtiofsd } from '../sharing/virtiofsd.ts'
-import { chooseAccelerator } from '../vmm/accelerator.ts'
 import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
+import { chooseMachineAccelerator, createVmm } from '../vmm/create.ts'
 import { guestSilentError, vmEndError } from '../vmm/end-error.ts'
-import { probeKvm } from '../vmm/qemu/kvm-probe.ts'
-import { createQemu } from '../vmm/qemu/qemu.ts'
 import type { Vmm, VmSpec } from '../vmm/vmm.ts'
 import { beside } from './beside.ts'
 import { writeFacts } from './facts.ts'
@@ -95,20 +93,13 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const { identity, privateDir } = await timings.measure('user', () => takeUser(request, paths, ledger))
   const spec = machineSpec(request, paths, assets, identity, privateDir)
   const choice = await timings.measure('accelerator', () =>
-    chooseAccelerator({
-      configured: hypervisor.accelerator,
-      kernel: assets.kernel,
-      qemuPath: hypervisor.path,
-      runDir: paths.runDir,
-      probe: () => probeKvm({ spec: { ...spec, accelerator: 'kvm' }, config, ledger, log }),
-      log,
-    }),
+    chooseMachineAccelerator({ spec, config, ledger, log, runDir: paths.runDir }),
   )
   const { share, daemon } = await timings.measure('virtiofsd', () =>
     startShare(request, paths, ledger, privateDir),
   )
   const socket = share.connect()
-  const vmm = createQemu({
+  const vmm = createVmm({
     spec: {
       ...spec,
       accelerator: choice.accelerator,

@@ -1,9 +1,10 @@
 /**
- * What the sandbox asks of a virtual machine monitor. QEMU is the driver today; the interface fits Cloud Hypervisor
- * (REST, paused until vm.boot) and Firecracker (REST, InstanceStart) as well: create the process, look at it, then
+ * What the sandbox asks of a virtual machine monitor, whichever it is (create.ts): create the process, look at it, then
  * let guest code run, and attach shares, disks and interfaces at any time afterwards.
  */
-import type { RootfsType } from '../config/config.ts'
+import type { Config, RootfsType } from '../config/config.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/launch-spec.ts'
 
@@ -45,6 +46,22 @@ export interface RootDisk {
   readonly fsType: RootfsType
 }
 
+/** What a driver can do, whatever the machine. */
+export interface VmmFeatures {
+  readonly accelerators: readonly ('kvm' | 'tcg')[]
+}
+
+/** What every driver is made from. */
+export interface VmmOptions {
+  readonly spec: VmSpec
+  readonly config: Pick<Config, 'hypervisor'>
+  /** Holds the process, by `processResource`. */
+  readonly ledger: Ledger
+  readonly log: Logger
+  /** Ends a start that is under way. */
+  readonly signal?: AbortSignal
+}
+
 /** A vhost-user-fs backend that already listens; `socket` is a connected descriptor for the VMM. */
 export interface ShareAttachment {
   readonly tag: string
@@ -63,6 +80,7 @@ export interface VmEnd {
 }
 
 export interface Vmm {
+  readonly features: VmmFeatures
   /**
    * Starts the confined process with the machine built but no guest code running; posture is verified here. When it
    * throws, no process is left.

@@ -5,7 +5,7 @@
 import { KataError } from '../../errors.ts'
 import type { JailPath } from '../../rootless/launch-spec.ts'
 import type { VmSpec } from '../vmm.ts'
-import { kernelCommandLine } from './kernel-command-line.ts'
+import { qemuKernelCommandLine } from './kernel-command-line.ts'
 import { rootPortArgs } from './root-ports.ts'
 
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
@@ -73,7 +73,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
     ...['-rtc', 'base=utc,clock=host'],
     ...['-kernel', guestKernel, ...(spec.initrd === undefined ? [] : ['-initrd', guestInitrd])],
-    ...['-append', kernelCommandLine(spec)],
+    ...['-append', qemuKernelCommandLine(spec)],
     ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
     // One port beside the reserved first: no queues that nobody uses.

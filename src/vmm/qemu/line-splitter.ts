@@ -1,5 +1,6 @@
 /** Bytes of a stream to its lines, with a limit on what an endless line may cost. */
-import { maxLineBytes, protocolError } from './qmp-message.ts'
+import { protocolError } from '../answers.ts'
+import { maxLineBytes } from './qmp-message.ts'
 
 export class LineSplitter {
   readonly #limit: number

@@ -1,22 +1,15 @@
 /** The messages of QEMU's machine protocol (QEMU's docs/interop/qmp-spec), read from a peer that may be hostile. */
-import { KataError } from '../../errors.ts'
-
-export interface QemuVersion {
-  readonly major: number
-  readonly minor: number
-  readonly micro: number
-}
+import { asNumber, asObject, asText, parseJson, protocolError } from '../answers.ts'
+import type { ProgramVersion } from '../program.ts'
 
 export type QmpMessage =
-  | { readonly kind: 'greeting'; readonly version: QemuVersion }
+  | { readonly kind: 'greeting'; readonly version: ProgramVersion }
   | { readonly kind: 'return'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'error'; readonly id: number; readonly reason: string }
   | { readonly kind: 'event'; readonly name: string; readonly data: Readonly<Record<string, unknown>> }
 
 /** Longest line that is taken, bytes: the longest answers that we ask for have a few thousand. */
 export const maxLineBytes = 256 * 1024
-/** Longest text of an error or name that is passed on. */
-const maxText = 500
 
 /** @throws KataError VMM_PROTOCOL when the line is none of the four messages. */
 export function parseQmpMessage(line: string): QmpMessage {
@@ -35,26 +28,7 @@ export function parseQmpMessage(line: string): QmpMessage {
   throw protocolError('a message without greeting, event, return or error')
 }
 
-export function protocolError(reason: string): KataError {
-  return new KataError('VMM_PROTOCOL', { reason })
-}
-
-/** A field of an answer that must be an object. @throws KataError VMM_PROTOCOL. */
-export function asObject(value: unknown, name: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>
-  throw protocolError(`${name} is not an object`)
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    throw protocolError('a line that is not JSON')
-  }
-}
-
-function parseVersion(value: unknown): QemuVersion {
+function parseVersion(value: unknown): ProgramVersion {
   const { qemu } = asObject(asObject(value, 'QMP').version, 'version')
   const { major, minor, micro } = asObject(qemu, 'qemu')
   return {
@@ -62,15 +36,4 @@ function parseVersion(value: unknown): QemuVersion {
     minor: asNumber(minor, 'minor'),
     micro: asNumber(micro, 'micro'),
   }
-}
-
-function asNumber(value: unknown, name: string): number {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
-  throw protocolError(`${name} is not a number`)
-}
-
-/** Made fit for a log: no control characters, bounded. */
-function asText(value: unknown, name: string): string {
-  if (typeof value !== 'string') throw protocolError(`${name} is not text`)
-  return value.slice(0, maxText).replace(/\p{Cc}/gu, ' ')
 }

@@ -3,8 +3,10 @@ import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/adopt-socket.ts'
 import { sendFds } from '../../linux/send-fds.ts'
+import { protocolError, withDeadline } from '../answers.ts'
+import type { ProgramVersion } from '../program.ts'
 import { LineSplitter } from './line-splitter.ts'
-import { parseQmpMessage, protocolError, type QemuVersion, type QmpMessage } from './qmp-message.ts'
+import { parseQmpMessage, type QmpMessage } from './qmp-message.ts'
 
 export interface QmpEvent {
   readonly name: string
@@ -29,7 +31,7 @@ export class QmpClient {
   readonly closed: Promise<KataError | undefined>
   readonly #fd: number
   readonly #onEvent: (event: QmpEvent) => void
-  readonly #greeting = Promise.withResolvers<QemuVersion>()
+  readonly #greeting = Promise.withResolvers<ProgramVersion>()
   readonly #closing = Promise.withResolvers<KataError | undefined>()
   readonly #waiting = new Map<number, Waiting>()
   readonly #splitter = new LineSplitter()
@@ -63,7 +65,7 @@ export class QmpClient {
    *
    * @throws KataError VMM_DISCONNECTED, VMM_PROTOCOL, VMM_COMMAND_TIMEOUT.
    */
-  async negotiate(timeoutMs: number): Promise<QemuVersion> {
+  async negotiate(timeoutMs: number): Promise<ProgramVersion> {
     const version = await withDeadline(this.#greeting.promise, 'the greeting', timeoutMs)
     await this.execute('qmp_capabilities', {}, { timeoutMs })
     return version
@@ -144,18 +146,5 @@ export class QmpClient {
     this.#waiting.clear()
     this.#socket?.end()
     this.#closing.resolve(fault)
-  }
-}
-
-async function withDeadline<T>(promise: Promise<T>, command: string, timeoutMs: number): Promise<T> {
-  let timer: Timer | undefined
-  const late = new Promise<never>((_, reject) => {
-    const seconds = timeoutMs / 1000
-    timer = setTimeout(() => reject(new KataError('VMM_COMMAND_TIMEOUT', { command, seconds })), timeoutMs)
-  })
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { ExitInfo } from '../../rootless/launch-spec.ts'
-import { EndWatch } from './end-watch.ts'
+import { EndWatch } from '../end-watch.ts'
+import { EndEvents } from './end-events.ts'
 
 const clean: ExitInfo = { code: 0, signal: null }
 const running = async () => ({ status: 'running' })
@@ -8,7 +9,8 @@ const internalError = async () => ({ status: 'internal-error' })
 
 function exitAfter(events: readonly [string, Record<string, unknown>][]): EndWatch {
   const watch = new EndWatch()
-  for (const [name, data] of events) watch.event(name, data, running)
+  const reports = new EndEvents(watch)
+  for (const [name, data] of events) reports.event(name, data, running)
   watch.exitOf(Promise.resolve(clean), [])
   return watch
 }
@@ -35,22 +37,23 @@ test.each([
 
 test('a guest stopped by an internal error is over though its VMM lives', async () => {
   const watch = new EndWatch()
-  watch.event('STOP', {}, internalError)
+  new EndEvents(watch).event('STOP', {}, internalError)
   expect(await watch.ended).toEqual({ reason: 'internal-error' })
 })
 
 test('neither a pause that was asked for nor another stop ends anything', async () => {
   const watch = new EndWatch()
+  const reports = new EndEvents(watch)
   let asked = 0
   const ask = async () => {
     asked++
     return running()
   }
-  watch.expectPause(true)
-  watch.event('STOP', {}, ask)
+  reports.expectPause(true)
+  reports.event('STOP', {}, ask)
   expect(asked).toBe(0)
-  watch.expectPause(false)
-  watch.event('STOP', {}, ask)
+  reports.expectPause(false)
+  reports.event('STOP', {}, ask)
   expect(asked).toBe(1)
   watch.exitOf(Promise.resolve(clean), [])
   expect((await watch.ended).reason).toBe('exited')

@@ -1,0 +1,64 @@
+/** The program of a VMM: is it there, and is it new enough. */
+import { accessSync, constants } from 'node:fs'
+import { KataError } from '../errors.ts'
+
+export interface ProgramVersion {
+  readonly major: number
+  readonly minor: number
+  readonly micro: number
+}
+
+/** What a driver needs of its program. */
+export interface ProgramNeeds {
+  /** As people call it. */
+  readonly name: string
+  /** What a person installs. */
+  readonly install: string
+  readonly minimum: ProgramVersion
+}
+
+/** @throws KataError VMM_MISSING. */
+export function checkProgram(path: string, { install }: ProgramNeeds): void {
+  try {
+    accessSync(path, constants.X_OK)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    const reason = code === 'ENOENT' ? 'does not exist' : `cannot be executed (${code})`
+    throw new KataError('VMM_MISSING', { path, reason, install })
+  }
+}
+
+/** @throws KataError VMM_TOO_OLD. */
+export function checkVersion(path: string, version: ProgramVersion, needs: ProgramNeeds): void {
+  const { name, install, minimum } = needs
+  const rank = ({ major, minor }: ProgramVersion) => major * 1000 + minor
+  if (rank(version) < rank(minimum))
+    throw new KataError('VMM_TOO_OLD', {
+      ...{ path, name, install },
+      ...{ version: text(version), minimum: text(minimum) },
+    })
+}
+
+/** Asks the program itself; undefined when it does not say. Starts take the version from the VMM's greeting instead. */
+export async function programVersion(path: string): Promise<ProgramVersion | undefined> {
+  const child = Bun.spawn([path, '--version'], {
+    env: {},
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'ignore',
+    timeout: 5000,
+  })
+  const output = await child.stdout.text()
+  await child.exited
+  return parseVersion(output)
+}
+
+/** The first version in a text, `version 10.0.3` or `v48.0`. */
+export function parseVersion(text: string): ProgramVersion | undefined {
+  const match = /\bv(?:ersion )?(\d+)\.(\d+)(?:\.(\d+))?/.exec(text)
+  if (match === null) return undefined
+  const [major = 0, minor = 0, micro = 0] = match.slice(1).map((number) => Number(number ?? 0))
+  return { major, minor, micro }
+}
+
+const text = ({ major, minor, micro }: ProgramVersion) => `${major}.${minor}.${micro}`

@@ -1,0 +1,35 @@
+/** What QEMU's events (qapi/run-state.json) say of a machine's end. */
+import type { EndWatch } from '../end-watch.ts'
+
+export class EndEvents {
+  readonly #watch: EndWatch
+  #pauseExpected = false
+
+  constructor(watch: EndWatch) {
+    this.#watch = watch
+  }
+
+  /** A stop that was asked for is no reason to look what is wrong. */
+  expectPause(expected: boolean): void {
+    this.#pauseExpected = expected
+  }
+
+  /**
+   * A guest that stops by itself may have hit an internal error, which only `queryStatus` tells; QEMU then lives on.
+   */
+  event(name: string, data: Readonly<Record<string, unknown>>, queryStatus: () => Promise<unknown>): void {
+    const watch = this.#watch
+    if (name === 'GUEST_PANICKED') watch.because('guest-panicked')
+    if (name === 'SHUTDOWN' && watch.isOpen && data.guest === true) {
+      watch.because('shutdown')
+      watch.wasReset = data.reason === 'guest-reset'
+    }
+    if (name === 'STOP' && !this.#pauseExpected && watch.isOpen) void this.#ask(queryStatus)
+  }
+
+  async #ask(queryStatus: () => Promise<unknown>): Promise<void> {
+    const answer = await queryStatus().catch(() => undefined)
+    if ((answer as { status?: unknown } | undefined)?.status === 'internal-error')
+      this.#watch.over('internal-error')
+  }
+}

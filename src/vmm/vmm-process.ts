@@ -1,0 +1,167 @@
+/**
+ * The confined process of a virtual machine monitor, whichever it is: started in its jail and written down, looked at
+ * before guest code runs, its console and output kept, its end noticed and explained.
+ */
+import { rmSync, writeFileSync } from 'node:fs'
+import { describeError, KataError } from '../errors.ts'
+import { processResource } from '../ledger/process-resource.ts'
+import { launch } from '../rootless/jail.ts'
+import type { LaunchedProcess, LaunchSpec } from '../rootless/launch-spec.ts'
+import { assertPosture, type ExpectedPosture } from '../rootless/posture-check.ts'
+import { ConsoleLog } from './console-log.ts'
+import { lastWords, panicMark, vmEndError } from './end-error.ts'
+import { type BareEnd, EndWatch } from './end-watch.ts'
+import { checkProgram, checkVersion, type ProgramNeeds, programVersion } from './program.ts'
+import type { VmEnd, VmmOptions } from './vmm.ts'
+
+/** Until a VMM that was started answers, milliseconds: 60 are usual, a host under load takes a multiple. */
+export const answerMs = 30_000
+/** What a VMM that was asked to quit gets before it is killed, milliseconds. */
+export const quitMs = 1000
+/** The same for one whose connection is broken. */
+const brokenMs = 100
+/** Bytes already written reach us within a turn of the event loop, milliseconds. */
+const outputLagMs = 5
+
+/** What a driver does between having an idle process description and a machine that waits for guest code. */
+export interface StartSteps {
+  /** Launches with {@link VmmProcess.launch} and builds the machine, up to {@link VmmProcess.confirm}. */
+  run(): Promise<void>
+  /** Makes what `run` waits for fail: the start is given up. */
+  giveUp(): void
+  /** Leaves nothing of it. */
+  stop(): Promise<void>
+}
+
+export class VmmProcess {
+  readonly watch = new EndWatch()
+  readonly ended: Promise<VmEnd>
+  readonly #options: VmmOptions
+  readonly #needs: ProgramNeeds
+  #launched: LaunchedProcess | undefined
+  #console: ConsoleLog | undefined
+  #output: ConsoleLog | undefined
+
+  constructor(options: VmmOptions, needs: ProgramNeeds) {
+    this.#options = options
+    this.#needs = needs
+    this.ended = this.watch.ended.then((end) => this.#describe(end))
+  }
+
+  /** @throws KataError VMM_MISSING, VMM_TOO_OLD, VMM_START_TIMEOUT, VMM_EXITED; those of jail and posture. */
+  async start({ run, giveUp, stop }: StartSteps): Promise<LaunchedProcess> {
+    const { config, signal } = this.#options
+    checkProgram(config.hypervisor.path, this.#needs)
+    signal?.addEventListener('abort', giveUp, { once: true })
+    try {
+      await run()
+      return this.#launched!
+    } catch (error) {
+      await stop()
+      signal?.throwIfAborted()
+      throw await this.#explain(error)
+    } finally {
+      signal?.removeEventListener('abort', giveUp)
+    }
+  }
+
+  /** Keeps what comes from two connected descriptors, which it takes over: the guest's console, the VMM's output. */
+  async readFrom(descriptors: { console: number; output: number }): Promise<void> {
+    const { stateDir } = this.#options.spec
+    this.#console = await ConsoleLog.open(descriptors.console, `${stateDir}/console.log`)
+    this.#output = await ConsoleLog.open(descriptors.output, `${stateDir}/vmm.log`)
+  }
+
+  /** Starts the process, through the ledger. `drains` close with it: the end is known once they are read to theirs. */
+  async launch(spec: LaunchSpec, drains: readonly Promise<unknown>[]): Promise<void> {
+    const { ledger, log, signal } = this.#options
+    const launched = await ledger.take(processResource, { name: 'vmm' }, async (entry) => {
+      const launched = await launch(spec, log, {
+        said: () => this.#said(),
+        ...(signal === undefined ? {} : { signal }),
+      })
+      entry.amend({ name: 'vmm', ref: launched.ref })
+      return launched
+    })
+    this.#launched = launched
+    const logs = [this.#console, this.#output].flatMap((log) => (log === undefined ? [] : [log.closed]))
+    this.watch.exitOf(launched.exited, [...drains, ...logs])
+  }
+
+  /** Checks the version that the VMM tells of itself. @throws KataError VMM_TOO_OLD. */
+  checkVersion(version: Parameters<typeof checkVersion>[1]): void {
+    checkVersion(this.#options.config.hypervisor.path, version, this.#needs)
+  }
+
+  /** Compares the process with what was asked for. @throws KataError POSTURE_DIFFERS, PROCESS_GONE. */
+  assertPosture(expected: ExpectedPosture): void {
+    assertPosture(this.#launched!.ref.pid, expected)
+  }
+
+  /** {@link assertPosture}, and the file `pid` in the private directory: the machine waits for guest code. */
+  confirm(expected: ExpectedPosture): void {
+    const { spec, log } = this.#options
+    const { pid } = this.#launched!.ref
+    this.assertPosture(expected)
+    writeFileSync(`${spec.privateDir}/pid`, `${pid}\n`, { mode: 0o600, flag: 'wx' })
+    log.debug('vmm ready', { pid, accelerator: spec.accelerator })
+  }
+
+  /** Ends the process and waits for it. `quit` asks the VMM, and tells whether it could be asked. */
+  async end(quit: () => Promise<boolean>): Promise<void> {
+    const { ledger, spec } = this.#options
+    if (this.#launched === undefined) {
+      this.watch.stopped()
+    } else {
+      const { ref, exited } = this.#launched
+      // A VMM that cannot be asked is ending already, if it ever will; what it then says of its end is worth a moment.
+      await Promise.race([exited, Bun.sleep((await quit()) ? quitMs : brokenMs)])
+      await ledger.release(processResource, (held) => held.ref?.pid === ref.pid)
+      await exited
+      await this.watch.ended
+    }
+    this.#console?.close()
+    this.#output?.close()
+    rmSync(`${spec.privateDir}/pid`, { force: true })
+  }
+
+  consoleTail(): string {
+    return this.#console?.tail() ?? ''
+  }
+
+  /** What the process wrote on stdout and stderr; the last of it may still be on its way when the process has ended. */
+  async #said(): Promise<string> {
+    await Bun.sleep(outputLagMs)
+    return this.#outputTail()
+  }
+
+  #outputTail(): string {
+    return this.#output?.tail() ?? ''
+  }
+
+  #describe(end: BareEnd): VmEnd {
+    const consoleTail = this.consoleTail()
+    const panicked = end.reason === 'shutdown' && this.watch.wasReset && consoleTail.includes(panicMark)
+    const reason = panicked ? 'guest-panicked' : end.reason
+    return { ...end, reason, consoleTail, logTail: this.#outputTail() }
+  }
+
+  /** What a failed start says: a VMM that ended tells more than the connection that broke with it. */
+  async #explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof KataError) || this.#launched === undefined) return error
+    const { spec, config } = this.#options
+    const { path } = config.hypervisor
+    if (error.code === 'VMM_COMMAND_TIMEOUT') {
+      const facts = { sandbox: spec.sandboxId, seconds: answerMs / 1000 }
+      return new KataError(
+        'VMM_START_TIMEOUT',
+        { ...facts, tail: lastWords(this.#outputTail()) },
+        { cause: error },
+      )
+    }
+    if (error.code !== 'VMM_DISCONNECTED' && error.code !== 'PROCESS_GONE') return error
+    const version = await programVersion(path).catch(describeError)
+    if (typeof version === 'object') checkVersion(path, version, this.#needs)
+    return vmEndError(await this.ended, spec.sandboxId, path)
+  }
+}
