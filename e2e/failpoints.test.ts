@@ -85,20 +85,28 @@ describe.each(kinds)('%s', (kind) => {
     expect(reached(`delete/${point}:${kind}`)).toBe(true)
     await cleanUp(name)
   })
-
-  test.each(['before-take', 'after-release'])('a hang %s: rm -f ends it', async (point) => {
-    const name = `hang-${++runs}`
-    const client = kata.spawn(
-      ['run', '--name', name, '--', 'true'],
-      faults(`${point}:${kind}=hang`, untilVmm),
-    )
-    await eventually('the hang', () => reached(`serve/${point}:${kind}`) || undefined)
-    client.kill('SIGKILL')
-    await client.exited
-    expect((await kata.call(['rm', '-f', name])).code).toBe(0)
-    expect(left()).toEqual([])
-  })
 })
+
+test('a hang at every one of them, all at once: rm -f ends each', async () => {
+  const points = kinds.flatMap((kind) => [`before-take:${kind}`, `after-release:${kind}`])
+  const hanging = points.map((point) => {
+    const name = `hang-${++runs}`
+    const asked = faults(`${point}=hang`, untilVmm)
+    const reached = () => existsSync(asked.env.KATA_TS_FAILPOINTS_REACHED)
+    const isThere = () =>
+      reached() && readFileSync(asked.env.KATA_TS_FAILPOINTS_REACHED, 'utf8').includes(point)
+    return { name, point, isThere, client: kata.spawn(['run', '--name', name, '--', 'true'], asked) }
+  })
+  await Promise.all(
+    hanging.map(async ({ name, point, isThere, client }) => {
+      await eventually(`the hang ${point}`, () => isThere() || undefined)
+      client.kill('SIGKILL')
+      await client.exited
+      expect(await kata.call(['rm', '-f', name])).toMatchObject({ code: 0 })
+    }),
+  )
+  expect(left()).toEqual([])
+}, 120_000)
 
 describe('rootless off', () => {
   test.each(['before-take', 'after-take', 'before-release', 'after-release'])(

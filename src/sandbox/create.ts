@@ -10,6 +10,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { processRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
+import { sweepOncePerBoot } from '../rootless/boot-sweep.ts'
 import { rootIdentity, takeIdentity } from '../rootless/identity.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { makePrivateDir } from '../rootless/private-dir.ts'
@@ -206,11 +207,13 @@ async function takeUser(
     )
     return { identity: rootIdentity(), privateDir: paths.rootVmDir }
   }
+  const range = { base: hypervisor.rootlessUidBase, blocks: hypervisor.rootlessUidBlocks }
+  await sweepOncePerBoot({ runDir: leaseDir, range }, log)
   const { identity, lease } = await takeIdentity(
     ledger,
     {
       runDir: leaseDir,
-      range: { base: hypervisor.rootlessUidBase, blocks: hypervisor.rootlessUidBlocks },
+      range,
       sandbox: `${namespace}/${id}`,
       owner: processRef(process.pid)!,
       account: hypervisor.rootlessAccount,
