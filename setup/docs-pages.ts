@@ -1,6 +1,9 @@
 /** The pages and the configuration file that come from tables in the code, as text. */
+import type { HypervisorDriver } from '../src/config/config.ts'
+import { driverNames, drivers } from '../src/config/drivers.ts'
 import { factoryKeys, unsupportedKeys } from '../src/config/kata-keys.ts'
-import { type KeySpec, keys, type TableName } from '../src/config/keys.ts'
+import { keyFor } from '../src/config/key-spec.ts'
+import { type KeySpec, keys, keysFor, type TableName, tableName } from '../src/config/keys.ts'
 import { tomlValue } from '../src/config/toml-text.ts'
 import type { CatalogueEntry } from '../src/errors.ts'
 
@@ -28,24 +31,29 @@ ${entries.join('\n')}`
 /** Braces and angle brackets as they are, not as markup. */
 const asText = (text: string) => text.replace(/\{(\w+)\}/g, '*{$1}*').replace(/</g, '\\<')
 
-const tables: readonly { readonly table: TableName; readonly about: string }[] = [
-  { table: 'hypervisor.qemu', about: 'The virtual machine, the VMM process and the share.' },
-  { table: 'agent.kata', about: 'The agent in the guest.' },
-  { table: 'runtime', about: 'The runtime on the host.' },
+const tables: readonly { readonly table: TableName; readonly title: string; readonly about: string }[] = [
+  {
+    table: 'hypervisor',
+    title: drivers.map((driver) => `\`[hypervisor.${driver}]\``).join(', '),
+    about: 'The virtual machine, the VMM process and the share.',
+  },
+  { table: 'agent.kata', title: '`[agent.kata]`', about: 'The agent in the guest.' },
+  { table: 'runtime', title: '`[runtime]`', about: 'The runtime on the host.' },
 ]
-
-const keysIn = (table: TableName) => keys.filter((spec) => spec.table === table)
 
 /** docs/configuration.md. */
 export function configurationPage(): string {
-  const sections = tables.map(({ table, about }) => {
-    const rows = keysIn(table).map(keyEntry).join('\n')
+  const sections = tables.map(({ table, title, about }) => {
+    const rows = keys
+      .filter((spec) => spec.table === table)
+      .map(keyEntry)
+      .join('\n')
     const unsupported = unsupportedKeys[table].map((key) => `\`${key}\``).join(', ')
-    return `## \`[${table}]\`\n\n${about}\n\n${rows}\nKnown to Kata Containers, named in a warning and without effect: ${unsupported}.\n`
+    return `## ${title}\n\n${about}\n\n${rows}\nKnown to Kata Containers, named in a warning and without effect: ${unsupported}.\n`
   })
   return `# configuration.toml
 
-<!-- ${generated('src/config/keys.ts')} -->
+<!-- ${generated('src/config/keys')} -->
 
 kata-ts reads Kata Containers' configuration file. The first of these that exists is used:
 
@@ -56,13 +64,19 @@ kata-ts reads Kata Containers' configuration file. The first of these that exist
 5. \`/usr/share/defaults/kata-containers/configuration.toml\`.
 
 Without any, a built-in configuration is used: the values under "shipped", which are those of
-\`packaging/configuration.toml\`. In particular it says \`rootless = true\`, whereas a file without that key means false.
+\`packaging/configuration.toml\`. In particular it says \`rootless = true\`, whereas a hypervisor table without that key
+means false.
 
 Files in the directory \`config.d\` beside the file (symbolic links followed) are read in lexical order. Each holds the
 keys that it changes; a list replaces the earlier list.
 
-An unknown key is a warning with the nearest known name. A wrong type or value is an error that names file, line and
-what is allowed. \`kata-ts config show\` prints what is in force.
+A file has one hypervisor table, and its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${driverNames[driver]}`).join(', ')}.
+Tables of two VMMs are an error (Kata takes one of them at random), drop-ins included. Without such a table the built-in
+one counts, which is QEMU's.
+
+An unknown key is a warning with the nearest known name, and so is a key that has no meaning for the VMM. A wrong type
+or value is an error that names file, line and what is allowed; so is a wish that the VMM cannot grant.
+\`kata-ts config show\` prints what is in force.
 
 A pod may ask for a key that has an annotation, \`io.katacontainers.config.hypervisor.<name>\`, if
 \`enable_annotations\` names it; otherwise the pod is refused. \`rootless: "true"\` needs no permission, since it takes
@@ -76,13 +90,21 @@ Known to Kata Containers, named in a warning and without effect: ${factoryKeys.m
 }
 
 function keyEntry(spec: KeySpec): string {
-  const { key, aliases, type, absent, shipped, meaning, own, annotation, allowList } = spec
-  const [absentText, shippedText] = [tomlValue(spec, absent), tomlValue(spec, shipped)]
+  const { key, aliases, type, meaning, own, annotation, allowList, pending } = spec
+  const [first, ...others] = spec.drivers.map((driver) => ({ driver, values: keyFor(spec, driver) }))
   const facts = [
+    ...(pending ? ['**Not acted on yet**: another value than the default is a warning.'] : []),
+    ...(spec.drivers.length < drivers.length
+      ? [`For ${spec.drivers.map((driver) => driverNames[driver]).join(' and ')}.`]
+      : []),
     `Allowed: ${type.name}, ${type.allowed}.`,
-    absentText === shippedText
-      ? `Default: \`${absentText}\`.`
-      : `Absent: \`${absentText}\`; shipped: \`${shippedText}\`.`,
+    valuesOf(first!.values),
+    ...others.flatMap(({ driver, values }) =>
+      values === spec ? [] : [`${driverNames[driver]}: ${perDriver(spec, values)}`],
+    ),
+    ...Object.entries(spec.impossible).map(
+      ([driver, reason]) => `An error with ${driverNames[driver as HypervisorDriver]}: ${reason}.`,
+    ),
     ...(aliases.length > 0 ? [`Also written ${aliases.map((alias) => `\`${alias}\``).join(', ')}.`] : []),
     ...(annotation === undefined
       ? []
@@ -92,14 +114,31 @@ function keyEntry(spec: KeySpec): string {
   return `### \`${key}\`\n\n${meaning}\n\n${facts.map((fact) => `- ${fact}`).join('\n')}\n`
 }
 
-/** packaging/configuration.toml: every key with the value that we ship, and what it means. */
-export function configurationFile(): string {
-  const sections = tables.map(
-    ({ table, about }) => `# ${about}\n[${table}]\n\n${keysIn(table).map(fileEntry).join('\n')}`,
-  )
-  return `# kata-ts configuration. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
-# ${generated('src/config/keys.ts')}
-# Every key stands here with the value that is also used when no configuration file exists.
+function valuesOf(spec: KeySpec): string {
+  const [absent, shipped] = [tomlValue(spec, spec.absent), tomlValue(spec, spec.shipped)]
+  return absent === shipped ? `Default: \`${absent}\`.` : `Absent: \`${absent}\`; shipped: \`${shipped}\`.`
+}
+
+function perDriver(spec: KeySpec, values: KeySpec): string {
+  const allowed = values.type === spec.type ? '' : `allowed ${values.type.allowed}; `
+  return `${allowed}${valuesOf(values).replace(/^./, (letter) => letter.toLowerCase())}`
+}
+
+/** A file of packaging/: every key that has an effect with this VMM, the value that we ship, and what it means. */
+export function configurationFile(driver: HypervisorDriver): string {
+  const sections = tables.map(({ table, about }) => {
+    const entries = keysFor(driver)
+      .filter((spec) => spec.table === table && spec.drivers.includes(driver) && !spec.pending)
+      .map(fileEntry)
+    return `# ${about}\n[${tableName(driver, table)}]\n\n${entries.join('\n')}`
+  })
+  const use =
+    driver === 'qemu'
+      ? '# Every key stands here with the value that is also used when no configuration file exists.'
+      : `# Pods run in ${driverNames[driver]} that way; ConfigPath in containerd's runtime options can name a second file.`
+  return `# kata-ts configuration for ${driverNames[driver]}. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
+# ${generated('src/config/keys')}
+${use}
 
 ${sections.join('\n')}`
 }

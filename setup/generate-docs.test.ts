@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { keys } from '../src/config/keys.ts'
 import { builtInConfig, loadConfig } from '../src/config/load.ts'
+import { readHostSize } from '../src/config/validate.ts'
 import { catalogue } from '../src/errors.ts'
 import { createLogger } from '../src/log.ts'
 import { generatedFiles } from './generate-docs.ts'
@@ -15,21 +16,35 @@ test.each(Object.entries(generatedFiles()))('%s is in step with the code', (path
   expect(committed === text ? 'in step' : `${path} is out of step: ${remedy}`).toBe('in step')
 })
 
-test('the shipped configuration file is the built-in configuration, and loads without a warning', () => {
-  const warnings: string[] = []
-  const log = createLogger({ sink: ({ message }) => warnings.push(message) })
-  const file = join(repository, 'packaging/configuration.toml')
-  const shipped = loadConfig({ file, env: {}, log })
-  expect({ ...shipped, source: 'built-in' }).toEqual({ ...builtInConfig(), dropIns: shipped.dropIns })
-  expect(shipped.hypervisor.rootless).toBe(true)
-  expect(warnings).toEqual([])
-})
+const shippedFiles = [
+  ['qemu', 'packaging/configuration.toml'],
+  ['clh', 'packaging/configuration-clh.toml'],
+  ['firecracker', 'packaging/configuration-fc.toml'],
+] as const
+
+test.each(shippedFiles)(
+  '%s: %s is the built-in configuration, and loads without a warning',
+  (driver, path) => {
+    const warnings: string[] = []
+    const log = createLogger({ sink: ({ message }) => warnings.push(message) })
+    const shipped = loadConfig({ file: join(repository, path), env: {}, log })
+    const builtIn = builtInConfig(readHostSize(), driver)
+    expect({ ...shipped, source: 'built-in' }).toEqual({ ...builtIn, dropIns: shipped.dropIns })
+    expect(shipped.hypervisor).toMatchObject({ driver, rootless: true })
+    expect(warnings).toEqual([])
+  },
+)
 
 test('every key and every code stands in its page', () => {
   const files = generatedFiles()
   for (const { key } of keys) {
     expect(files['docs/configuration.md']).toContain(`### \`${key}\``)
-    expect(files['packaging/configuration.toml']).toMatch(new RegExp(`^${key} = `, 'm'))
+    for (const [driver, path] of shippedFiles)
+      expect([path, key, new RegExp(`^${key} = `, 'm').test(files[path] ?? '')]).toEqual([
+        path,
+        key,
+        keys.some((spec) => spec.key === key && spec.drivers.includes(driver) && !spec.pending),
+      ])
   }
   for (const code of Object.keys(catalogue)) expect(files['docs/errors.md']).toContain(`## ${code}\n`)
 })

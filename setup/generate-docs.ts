@@ -8,7 +8,9 @@ import { configurationFile, configurationPage, errorsPage } from './docs-pages.t
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'docs/errors.md': errorsPage(catalogue),
   'docs/configuration.md': configurationPage(),
-  'packaging/configuration.toml': configurationFile(),
+  'packaging/configuration.toml': configurationFile('qemu'),
+  'packaging/configuration-clh.toml': configurationFile('clh'),
+  'packaging/configuration-fc.toml': configurationFile('firecracker'),
 })
 
 if (import.meta.main)

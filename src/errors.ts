@@ -83,6 +83,16 @@ export const catalogue = {
     'Allowed: {allowed}.',
   ),
   CONFIG_CONFLICT: entry('invalid_argument', '{where}: {reason}', '{hint}'),
+  CONFIG_VMM_CANNOT: entry(
+    'invalid_argument',
+    '{where}: {asked} is not possible with {vmm}: {reason}',
+    'Remove it, or use {possible}.',
+  ),
+  VMM_NOT_SUPPORTED: entry(
+    'unimplemented',
+    'the configuration is for {vmm}, which kata-ts cannot run yet',
+    'Use {usable} in configuration.toml.',
+  ),
   CONFIG_FILE_MISSING: entry(
     'not_found',
     '{key} names {path}, which {reason}',

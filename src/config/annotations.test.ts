@@ -58,7 +58,7 @@ describe('enable_annotations', () => {
     const messages: string[] = []
     const log = createLogger({ sink: ({ message }) => messages.push(message) })
     const all = config('enable_annotations = [".*"]')
-    applyAnnotations(all, { [key('enable_hugepages')]: 'true', [key('default_memori')]: '1' }, log, host)
+    applyAnnotations(all, { [key('enable_iommu')]: 'true', [key('default_memori')]: '1' }, log, host)
     expect(messages).toHaveLength(2)
     expect(messages[0]).toContain('does not support it yet')
     expect(messages[1]).toContain('did you mean io.katacontainers.config.hypervisor.default_memory?')

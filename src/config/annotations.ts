@@ -9,10 +9,12 @@ import { existsSync } from 'node:fs'
 import { normalize } from 'node:path'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Config, HypervisorConfig } from './config.ts'
+import type { Config, HypervisorConfig, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
+import { driverNames } from './drivers.ts'
 import { unsupportedAnnotations, unsupportedKeys } from './kata-keys.ts'
-import { type KeySpec, keys } from './keys.ts'
+import { type KeySpec, keys, keysFor } from './keys.ts'
+import { requirePossible } from './meaning.ts'
 import { nearest } from './nearest.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 import { quoteValue, Refusal } from './value-types.ts'
@@ -30,9 +32,12 @@ const prefix = 'io.katacontainers.config.hypervisor.'
 /** Kata's documentation named this one for five years; its code never did. */
 const documentedRootless = 'io.katacontainers.hypervisor.rootless'
 
-const annotationKeys = new Map(
-  keys.flatMap((spec) => (spec.annotation === undefined ? [] : [[spec.annotation, spec] as const])),
-)
+const annotationKeys = (driver: HypervisorDriver) =>
+  new Map(
+    keysFor(driver).flatMap((spec) =>
+      spec.annotation === undefined ? [] : [[spec.annotation, spec] as const],
+    ),
+  )
 
 interface Asked {
   readonly annotation: string
@@ -43,7 +48,7 @@ interface Asked {
 /**
  * A new frozen Config with the pod's wishes.
  * @throws KataError ANNOTATION_NOT_ENABLED, ANNOTATION_PATH_REFUSED, ANNOTATION_UNSUPPORTED, CONFIG_TYPE, CONFIG_VALUE,
- * CONFIG_CONFLICT
+ * CONFIG_VMM_CANNOT, CONFIG_CONFLICT
  */
 export function applyAnnotations(
   config: Config,
@@ -52,14 +57,22 @@ export function applyAnnotations(
   host: AnnotationHost = { size: readHostSize(), exists: existsSync },
 ): Config {
   const warn = warnOnce(log)
+  const { driver } = config.hypervisor
+  const specs = annotationKeys(driver)
   const asked = Object.entries(annotations).flatMap(([annotation, text]) => {
     const name = nameOf(annotation)
     if (name === undefined) return []
-    const spec = annotationKeys.get(name)
+    const spec = specs.get(name)
     if (spec?.key === 'rootless') return [readRootless(config, { annotation, name, spec, text })]
     requireEnabled(config, annotation, name)
-    if (spec !== undefined) return [readValue(config, { annotation, spec, text }, host)]
-    ignore(annotation, name, warn)
+    if (spec === undefined) ignore(annotation, name, warn)
+    else if (spec.drivers.includes(driver)) {
+      if (spec.pending) warn(unsupported(annotation))
+      return [readValue(config, { annotation, spec, text }, host)]
+    } else {
+      requirePossible(driver, { spec, value: text, where: `annotation ${annotation}` })
+      warn(`annotation ${annotation} has no meaning for ${driverNames[driver]}`)
+    }
     return []
   })
   requireOneAnswer(asked)
@@ -155,15 +168,19 @@ function mergeKernelParams(present: readonly string[], added: readonly string[])
   return [...present.filter((parameter) => !replaced.has(name(parameter))), ...added]
 }
 
+const unsupported = (annotation: string) =>
+  `annotation ${annotation} has no effect: kata-ts does not support it yet`
+
 function ignore(annotation: string, name: string, warn: Logger['warn']): void {
   // An ignored hash would mean: started although the pod asked for a check.
   if (name.endsWith('_hash')) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation })
-  const known = [...unsupportedKeys['hypervisor.qemu'], ...unsupportedAnnotations]
+  const known = [...unsupportedKeys.hypervisor, ...unsupportedAnnotations]
   if (known.includes(name)) {
-    warn(`annotation ${annotation} has no effect: kata-ts does not support it yet`)
+    warn(unsupported(annotation))
     return
   }
-  const meant = nearest(name, [...annotationKeys.keys(), ...known])
+  const names = keys.flatMap((spec) => (spec.annotation === undefined ? [] : [spec.annotation]))
+  const meant = nearest(name, [...names, ...known])
   warn(
     `unknown annotation ${quoteValue(annotation)} has no effect${meant === undefined ? '' : `; did you mean ${prefix}${meant}?`}`,
   )

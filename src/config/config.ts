@@ -6,11 +6,25 @@ export type AccountMode = 'useradd' | 'userdb' | 'none'
 /** File system of a guest's disk image. */
 export type RootfsType = 'ext4' | 'xfs' | 'erofs'
 export type VirtioFsCache = 'never' | 'metadata' | 'auto' | 'always'
+/** Which VMM: the name of the table `[hypervisor.<driver>]`. */
+export type HypervisorDriver = 'qemu' | 'clh' | 'firecracker'
+/** What a disk is for the guest. */
+export type BlockDeviceDriver = 'virtio-scsi' | 'virtio-blk' | 'virtio-mmio'
+/** How QEMU reads and writes a disk. */
+export type BlockDeviceAio = 'threads' | 'native' | 'io_uring'
+/** Where a VFIO device is plugged in; `no-port`: not at all. */
+export type VfioPort = 'no-port' | 'root-port'
+export type InternetworkingModel = 'tcfilter' | 'none'
 
+/**
+ * The hypervisor table of one VMM. Every field is there for every driver: one without a meaning for the driver has its
+ * default, and docs/configuration.md says which have a meaning where.
+ */
 export interface HypervisorConfig {
-  readonly driver: 'qemu'
+  readonly driver: HypervisorDriver
   /** `path`: the VMM program. */
   readonly path: string
+  readonly jailerPath: string
   /** `kernel`, `initrd`, `image`: empty means the image that `kata-ts image build` made. */
   readonly kernel: string
   readonly initrd: string
@@ -33,6 +47,8 @@ export interface HypervisorConfig {
   readonly enableAnnotations: readonly string[]
   /** `valid_hypervisor_paths`: file name patterns that the annotation `path` may name. */
   readonly validHypervisorPaths: readonly string[]
+  /** `valid_jailer_paths`: likewise for `jailer_path`. */
+  readonly validJailerPaths: readonly string[]
   /** `valid_virtio_fs_daemon_paths`: likewise for `virtio_fs_daemon`. */
   readonly validVirtioFsDaemonPaths: readonly string[]
   /** `valid_entropy_sources`: likewise for `entropy_source`. */
@@ -46,11 +62,29 @@ export interface HypervisorConfig {
   /** MiB; 0 means the host's memory. */
   readonly defaultMaxMemory: number
   readonly memorySlots: number
+  readonly enableVirtioMem: boolean
+  readonly enableMemPrealloc: boolean
+  readonly enableHugepages: boolean
+  readonly reclaimGuestFreedMemory: boolean
   /** Free PCIe root ports for hot-plug. */
   readonly pcieRootPort: number
+  readonly disableBlockDeviceUse: boolean
+  readonly blockDeviceDriver: BlockDeviceDriver
+  readonly blockDeviceAio: BlockDeviceAio
+  /** `block_device_cache_set`: whether the next two count. */
+  readonly blockDeviceCacheSet: boolean
+  readonly blockDeviceCacheDirect: boolean
+  readonly blockDeviceCacheNoflush: boolean
+  /** Never both other than `no-port`. */
+  readonly hotPlugVfio: VfioPort
+  readonly coldPlugVfio: VfioPort
+  readonly disableVhostNet: boolean
+  /** Queue pairs of a network interface. */
+  readonly networkQueues: number
   /** `seccompsandbox`: value of QEMU's `-sandbox`; never empty, never off. */
   readonly seccompSandbox: string
-  readonly sharedFs: 'virtio-fs'
+  /** `none` for Firecracker only. */
+  readonly sharedFs: 'virtio-fs' | 'none'
   readonly virtioFsDaemon: string
   readonly virtioFsCache: VirtioFsCache
   readonly virtioFsQueueSize: number
@@ -63,6 +97,8 @@ export interface AgentConfig {
   /** `dial_timeout`, seconds. */
   readonly dialTimeout: number
   readonly kernelModules: readonly string[]
+  readonly enableDebug: boolean
+  readonly debugConsoleEnabled: boolean
 }
 
 export interface RuntimeConfig {
@@ -70,6 +106,12 @@ export interface RuntimeConfig {
   readonly disableGuestSeccomp: boolean
   /** `create_container_timeout`, seconds. */
   readonly createContainerTimeout: number
+  readonly internetworkingModel: InternetworkingModel
+  readonly sandboxCgroupOnly: boolean
+  readonly staticSandboxResourceMgmt: boolean
+  /** `sandbox_bind_mounts`: paths, each with `:ro` or `:rw` behind it or nothing. */
+  readonly sandboxBindMounts: readonly string[]
+  readonly disableGuestEmptyDir: boolean
 }
 
 export interface Config {

@@ -43,6 +43,12 @@ test('names the key and the path of what is missing or of the wrong kind', () =>
   expect(problem({ image: '/absent' })).toContain('image names /absent')
 })
 
+test('Firecracker needs its jailer and no virtiofsd', () => {
+  const firecracker = { driver: 'firecracker', sharedFs: 'none', virtioFsDaemon: '/absent' } as const
+  expect(problem({ ...firecracker, jailerPath: program })).toBe('')
+  expect(problem({ ...firecracker, jailerPath: '/absent' })).toContain('jailer_path names /absent')
+})
+
 test('an initrd bigger than the memory is refused before the start', () => {
   const big = join(dir, 'big')
   writeFileSync(big, '')

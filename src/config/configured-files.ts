@@ -4,12 +4,16 @@ import { KataError } from '../errors.ts'
 import type { Config } from './config.ts'
 
 /**
- * Checks the files that this configuration names: VMM, virtiofsd, and kernel, initrd and image if it replaces ours.
+ * Checks the files that this configuration names: VMM, its jailer, virtiofsd, and kernel, initrd and image if it
+ * replaces ours.
  * @throws KataError CONFIG_FILE_MISSING naming key and path, CONFIG_CONFLICT for an initrd that cannot fit into memory
  */
 export function requireConfiguredFiles({ hypervisor, source }: Config): void {
   requireFile('path', hypervisor.path, source, constants.X_OK)
-  requireFile('virtio_fs_daemon', hypervisor.virtioFsDaemon, source, constants.X_OK)
+  if (hypervisor.driver === 'firecracker')
+    requireFile('jailer_path', hypervisor.jailerPath, source, constants.X_OK)
+  if (hypervisor.sharedFs === 'virtio-fs')
+    requireFile('virtio_fs_daemon', hypervisor.virtioFsDaemon, source, constants.X_OK)
   if (hypervisor.kernel !== '') requireFile('kernel', hypervisor.kernel, source, constants.R_OK)
   if (hypervisor.image !== '') requireFile('image', hypervisor.image, source, constants.R_OK)
   if (hypervisor.initrd === '') return

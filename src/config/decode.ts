@@ -1,9 +1,13 @@
 /** Turns the tables of one file into checked settings, and warns about what has no effect. */
+import { isDeepStrictEqual } from 'node:util'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { factoryKeys, unsupportedHypervisors, unsupportedKeys } from './kata-keys.ts'
-import { findKey, type KeySpec, keys, type TableName } from './keys.ts'
+import type { HypervisorDriver } from './config.ts'
+import { driverNames, hypervisorTables } from './drivers.ts'
+import { factoryKeys, unsupportedKeys } from './kata-keys.ts'
+import { findKey, type KeySpec, keys, type TableName, tableName } from './keys.ts'
 import { lineOf } from './locate.ts'
+import { requirePossible } from './meaning.ts'
 import { nearest } from './nearest.ts'
 import { isTable, type Table, type TomlFile } from './toml-file.ts'
 import { quoteValue, Refusal, typeName } from './value-types.ts'
@@ -32,56 +36,66 @@ export function warnOnce(log: Logger): Logger['warn'] {
 }
 
 /**
- * Decodes one file.
- * @throws KataError CONFIG_TABLE, CONFIG_TYPE or CONFIG_VALUE, each with file, line and what is allowed
+ * Decodes one file for the VMM that was chosen ({@link chosenDriver}).
+ * @throws KataError CONFIG_TABLE, CONFIG_TYPE, CONFIG_VALUE or CONFIG_VMM_CANNOT, each with file, line and what is allowed
  */
-export function decode(source: TomlFile, warn: Logger['warn']): Setting[] {
+export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger['warn']): Setting[] {
+  const table = (name: TableName, path: readonly string[], value: unknown) =>
+    decodeTable({ source, driver, warn }, name, path, value)
   return Object.entries(source.root).flatMap(([name, value]) => {
     if (name === 'hypervisor')
-      return decodeDrivers(source, ['hypervisor'], value, 'qemu', unsupportedHypervisors, warn)
-    if (name === 'agent') return decodeDrivers(source, ['agent'], value, 'kata', [], warn)
-    if (name === 'runtime') return decodeTable(source, 'runtime', value, warn)
+      return hypervisorTables(source).flatMap((found) =>
+        table('hypervisor', ['hypervisor', found.name], (value as Table)[found.name]),
+      )
+    if (name === 'agent') return table('agent.kata', ['agent', 'kata'], onlyKata(source, value))
+    if (name === 'runtime') return table('runtime', ['runtime'], value)
     if (name === 'factory') warnFactory(source, value, warn)
     else warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
     return []
   })
 }
 
-/** `[hypervisor]` and `[agent]` hold one table for each driver; ours has one driver of each. */
-function decodeDrivers(
-  source: TomlFile,
-  path: readonly [string],
-  value: unknown,
-  driver: string,
-  others: readonly string[],
-  warn: Logger['warn'],
-): Setting[] {
-  const drivers = requireTable(source, path, value, `[${path[0]}.${driver}]`)
-  const names = Object.keys(drivers)
-  for (const name of names) {
-    if (name === driver) continue
-    const other = requireTable(source, [...path, name], drivers[name], `[${path[0]}.${driver}]`)
-    // A table of another VMM beside ours is ignored; alone, it asks for a VMM that would not be used.
-    if (!others.includes(name) || !names.includes(driver))
-      throw tableError(source, [...path, name], `[${path[0]}.${driver}]`)
-    warn(`[${path[0]}.${name}] has no effect: kata-ts has no driver for it yet`, {
-      file: source.file,
-      line: lineOf(source.text, [...path, name]),
-      keys: Object.keys(other).length,
-    })
-  }
-  const table = `${path[0]}.${driver}` as TableName
-  return names.includes(driver) ? decodeTable(source, table, drivers[driver], warn) : []
+/** `[agent]` holds one table for each kind of agent; ours is Kata's. */
+function onlyKata(source: TomlFile, value: unknown): unknown {
+  const agents = requireTable(source, ['agent'], value, '[agent.kata]')
+  for (const name of Object.keys(agents))
+    if (name !== 'kata') throw tableError(source, ['agent', name], '[agent.kata]')
+  return Object.hasOwn(agents, 'kata') ? agents.kata : {}
 }
 
-function decodeTable(source: TomlFile, table: TableName, value: unknown, warn: Logger['warn']): Setting[] {
-  const path = table.split('.')
-  return Object.entries(requireTable(source, path, value, `[${table}]`)).flatMap(([name, raw]) => {
-    const spec = findKey(table, name)
-    if (spec !== undefined) return [checkValue(source, spec, [...path, name], raw)]
-    if (unsupportedKeys[table].includes(name)) warnUnsupported(source, [...path, name], warn)
-    else warnUnknown(source, [...path, name], suggestion(table, name), warn)
-    return []
+/** What the decoding of one file shares. */
+interface Decoding {
+  readonly source: TomlFile
+  readonly driver: HypervisorDriver
+  readonly warn: Logger['warn']
+}
+
+function decodeTable(
+  { source, driver, warn }: Decoding,
+  table: TableName,
+  path: readonly string[],
+  value: unknown,
+): Setting[] {
+  const found = requireTable(source, path, value, `[${tableName(driver, table)}]`)
+  return Object.entries(found).flatMap(([name, raw]) => {
+    const here = [...path, name]
+    const spec = findKey(driver, table, name)
+    if (spec === undefined) {
+      if (unsupportedKeys[table].includes(name)) warnUnsupported(source, here, warn)
+      else warnUnknown(source, here, suggestion(driver, table, name), warn)
+      return []
+    }
+    if (!spec.drivers.includes(driver)) {
+      requirePossible(driver, { spec, value: raw, where: `${source.file}:${lineOf(source.text, here)}` })
+      warn(
+        `configuration key ${here.join('.')} has no meaning for ${driverNames[driver]}`,
+        place(source, here),
+      )
+      return []
+    }
+    const setting = checkValue(source, spec, here, raw)
+    if (spec.pending && !isDeepStrictEqual(setting.value, spec.absent)) warnUnsupported(source, here, warn)
+    return [setting]
   })
 }
 
@@ -131,12 +145,12 @@ function tableError(source: TomlFile, path: readonly string[], allowed: string):
   })
 }
 
-function suggestion(table: TableName, name: string): string | undefined {
-  const here = keys.filter((spec) => spec.table === table).map((spec) => spec.key)
+function suggestion(driver: HypervisorDriver, table: TableName, name: string): string | undefined {
+  const here = keys.filter((spec) => spec.table === table && spec.drivers.includes(driver))
   const elsewhere = keys.find((spec) => spec.table !== table && spec.key === name)
   return elsewhere === undefined
-    ? nearest(name, [...here, ...unsupportedKeys[table]])
-    : `${name} in [${elsewhere.table}]`
+    ? nearest(name, [...here.map((spec) => spec.key), ...unsupportedKeys[table]])
+    : `${name} in [${tableName(driver, elsewhere.table)}]`
 }
 
 function warnUnknown(

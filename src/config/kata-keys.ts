@@ -7,48 +7,35 @@ import type { TableName } from './keys.ts'
 const list = (text: string): readonly string[] => text.trim().split(/\s+/)
 
 export const unsupportedKeys: Readonly<Record<TableName, readonly string[]>> = {
-  'hypervisor.qemu': list(`
-    block_device_aio block_device_cache_direct block_device_cache_noflush block_device_cache_set block_device_driver
+  hypervisor: list(`
     block_device_logical_sector_size block_device_num_queues block_device_physical_sector_size
-    block_device_queue_size cold_plug_vfio confidential_guest default_bridges default_gpu_model default_gpus
-    disable_block_device_use disable_guest_selinux disable_image_nvdimm disable_nesting_checks disable_seccomp
-    disable_selinux disable_vhost_net disk_rate_limiter_bw_max_rate disk_rate_limiter_bw_one_time_burst
-    disk_rate_limiter_ops_max_rate disk_rate_limiter_ops_one_time_burst enable_guest_swap enable_hugepages
-    enable_iommu enable_iommu_platform enable_iothreads enable_mem_prealloc enable_numa enable_vhost_user_store
-    enable_virtio_mem extra_monitor_socket firmware firmware_volume guest_extension_images guest_hook_path
-    guest_memory_dump_paging guest_memory_dump_path hot_plug_vfio hotplug_vfio_on_root_bus hypervisor_loglevel
-    indep_iothreads initdata jailer_path kernel_verity_params log_level machine_accelerators measurement_algo
-    memory_offset msize_9p net_rate_limiter_bw_max_rate net_rate_limiter_bw_one_time_burst
-    net_rate_limiter_ops_max_rate net_rate_limiter_ops_one_time_burst network_queues num_queues numa_mapping
-    overhead_memory overhead_vcpus pcie_switch_port pflashes policy queue_size reclaim_guest_freed_memory
-    remote_hypervisor_socket remote_hypervisor_timeout rootless_user rx_rate_limiter_max_rate
-    sev_snp_guest snp_guest_policy snp_id_auth snp_id_block tdx_quote_generation_service_socket_port
-    tx_rate_limiter_max_rate use_legacy_serial valid_jailer_paths valid_vhost_user_store_paths
-    vhost_user_reconnect_timeout_sec vhost_user_store_path virtio_fs_cache_size vm_rootfs_driver factory
+    block_device_queue_size confidential_guest default_bridges default_gpu_model default_gpus
+    disable_guest_selinux disable_image_nvdimm disable_nesting_checks disable_seccomp disable_selinux
+    disk_rate_limiter_bw_max_rate disk_rate_limiter_bw_one_time_burst disk_rate_limiter_ops_max_rate
+    disk_rate_limiter_ops_one_time_burst enable_guest_swap enable_iommu enable_iommu_platform
+    enable_iothreads enable_numa enable_vhost_user_store extra_monitor_socket firmware firmware_volume
+    guest_extension_images guest_hook_path guest_memory_dump_paging guest_memory_dump_path
+    hotplug_vfio_on_root_bus hypervisor_loglevel indep_iothreads initdata kernel_verity_params log_level
+    machine_accelerators measurement_algo memory_offset msize_9p net_rate_limiter_bw_max_rate
+    net_rate_limiter_bw_one_time_burst net_rate_limiter_ops_max_rate net_rate_limiter_ops_one_time_burst
+    num_queues numa_mapping overhead_memory overhead_vcpus pcie_switch_port pflashes policy queue_size
+    remote_hypervisor_socket remote_hypervisor_timeout rootless_user rx_rate_limiter_max_rate sev_snp_guest
+    snp_guest_policy snp_id_auth snp_id_block tdx_quote_generation_service_socket_port
+    tx_rate_limiter_max_rate use_legacy_serial valid_vhost_user_store_paths vhost_user_reconnect_timeout_sec
+    vhost_user_store_path virtio_fs_cache_size vm_rootfs_driver factory
   `),
   'agent.kata': list(`
-    cdh_api_timeout container_pipe_size create_container_timeout debug_console_enabled dial_timeout_ms
-    enable_debug enable_tracing health_check_request_timeout_ms launch_process_timeout log_port mem_agent passfd_listener_port
+    cdh_api_timeout container_pipe_size create_container_timeout dial_timeout_ms enable_tracing
+    health_check_request_timeout_ms launch_process_timeout log_port mem_agent passfd_listener_port
     reconnect_timeout_ms server_port visible_cdi_devices
   `),
   runtime: list(`
-    agent_name dan_conf disable_guest_empty_dir disable_new_netns emptydir_mode enable_pprof enable_tracing
-    enable_vcpus_pinning experimental experimental_force_guest_pull guest_selinux_label hypervisor_name
-    internetworking_model jaeger_endpoint jaeger_password jaeger_user keep_abnormal kubelet_root_dir log_level name
-    passfd_listener_port pod_resource_api_sock sandbox_bind_mounts sandbox_cgroup_only shared_mounts
-    static_sandbox_resource_mgmt use_passfd_io vfio_mode
+    agent_name dan_conf disable_new_netns emptydir_mode enable_pprof enable_tracing enable_vcpus_pinning
+    experimental experimental_force_guest_pull guest_selinux_label hypervisor_name jaeger_endpoint
+    jaeger_password jaeger_user keep_abnormal kubelet_root_dir log_level name passfd_listener_port
+    pod_resource_api_sock shared_mounts use_passfd_io vfio_mode
   `),
 }
-
-/** Hypervisor tables of Kata without a driver in kata-ts. */
-export const unsupportedHypervisors = [
-  'clh',
-  'cloud-hypervisor',
-  'firecracker',
-  'dragonball',
-  'stratovirt',
-  'remote',
-]
 
 /** Keys of [factory]: templates and the VM cache. */
 export const factoryKeys = ['enable_template', 'template_path', 'vm_cache_number', 'vm_cache_endpoint']

@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import { type ErrorCode, KataError } from '../errors.ts'
 import { createLogger, silentLogger } from '../log.ts'
 import type { Config } from './config.ts'
-import { keys } from './keys.ts'
+import { drivers } from './drivers.ts'
+import { keys, keysFor } from './keys.ts'
 import { builtInConfig, loadConfig, loadConfigText } from './load.ts'
 
 const host = { cpus: 4, memoryMiB: 8192 }
@@ -133,22 +134,27 @@ describe('which file', () => {
 
 describe('values', () => {
   test('rootless: absent means false in a file, the built-in configuration says true', () => {
-    expect(parse('').hypervisor.rootless).toBe(false)
-    expect(parse('[hypervisor.qemu]\nrootless = true').hypervisor.rootless).toBe(true)
+    for (const driver of drivers) {
+      expect(parse(`[hypervisor.${driver}]`).hypervisor).toMatchObject({ driver, rootless: false })
+      expect(parse(`[hypervisor.${driver}]\nrootless = true`).hypervisor.rootless).toBe(true)
+    }
+    expect(parse('').hypervisor).toEqual(builtInConfig(host).hypervisor)
     expect(builtInConfig(host).hypervisor.rootless).toBe(true)
   })
 
   test('the table of keys fills every field of Config', () => {
-    const config = builtInConfig(host)
-    expect(Object.keys(config.hypervisor).sort()).toEqual(
-      ['driver', ...keys.filter(({ table }) => table === 'hypervisor.qemu').map(({ field }) => field)].sort(),
-    )
-    for (const section of [config.hypervisor, config.agent, config.runtime])
-      expect(Object.values(section)).not.toContain(undefined)
+    for (const driver of drivers) {
+      const config = builtInConfig(host, driver)
+      expect(Object.keys(config.hypervisor).sort()).toEqual(
+        ['driver', ...keys.filter(({ table }) => table === 'hypervisor').map(({ field }) => field)].sort(),
+      )
+      for (const section of [config.hypervisor, config.agent, config.runtime])
+        expect(Object.values(section)).not.toContain(undefined)
+    }
   })
 
   test('every value of the table, absent or shipped, is one that its own type allows', () => {
-    for (const { key, type, absent, shipped } of keys)
+    for (const { key, type, absent, shipped } of drivers.flatMap(keysFor))
       for (const value of [absent, shipped]) {
         const toml = typeof value === 'number' ? BigInt(value) : value
         expect([key, type.fromToml(key === 'kernel_params' ? '' : toml)]).toEqual([key, value])
@@ -210,7 +216,21 @@ describe('values', () => {
     ['[hypervisor.qemu]\n\nrootless = 2024-01-01', 'CONFIG_TYPE', 'a date'],
     ['[hypervisor.qemu]\n\nrootless = {}', 'CONFIG_TYPE', 'a table'],
     ['[hypervisor]\n\nrootless = true', 'CONFIG_TABLE', '[hypervisor.qemu]'],
-    ['[runtime]\n[hypervisor]\n[hypervisor.clh]', 'CONFIG_TABLE', '[hypervisor.qemu]'],
+    ['[runtime]\n[hypervisor]\n[hypervisor.stratovirt]', 'CONFIG_TABLE', '[hypervisor.firecracker]'],
+    ['[hypervisor.clh]\n\n[hypervisor.qemu]', 'CONFIG_CONFLICT', 'beside [hypervisor.clh] (/c.toml:1)'],
+    ['[hypervisor.firecracker]\n\nshared_fs = "virtio-fs"', 'CONFIG_VMM_CANNOT', 'vhost-user'],
+    ['[hypervisor.firecracker]\n\nhot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT', 'VFIO'],
+    ['[hypervisor.clh]\n\nblock_device_driver = "virtio-scsi"', 'CONFIG_VALUE', '"virtio-blk"'],
+    [
+      '[hypervisor.qemu]\nhot_plug_vfio="root-port"\ncold_plug_vfio="root-port"',
+      'CONFIG_CONFLICT',
+      'both set',
+    ],
+    [
+      '[hypervisor.firecracker]\n[runtime]\nstatic_sandbox_resource_mgmt = false',
+      'CONFIG_VMM_CANNOT',
+      'hot-plug CPUs',
+    ],
     ['[hypervisor.qemu]\n\n[hypervisor.xen]', 'CONFIG_TABLE', '[hypervisor.qemu]'],
     ['\n\nruntime = 3', 'CONFIG_TABLE', '[runtime]'],
   ]
@@ -242,6 +262,46 @@ test('bytes that are not UTF-8 are refused, even in a comment', () => {
   expectCode(() => loadConfigText('/c.toml', bytes, silentLogger, host), 'CONFIG_UNREADABLE')
 })
 
+describe('which VMM', () => {
+  test('the table chooses it and its defaults; runtime-rs has a second name for one', () => {
+    const programs = ['qemu', 'clh', 'cloud-hypervisor', 'firecracker'].map((table) => {
+      const { driver, path, blockDeviceDriver, sharedFs, accelerator } = parse(
+        `[hypervisor.${table}]`,
+      ).hypervisor
+      return [driver, path, blockDeviceDriver, sharedFs, accelerator]
+    })
+    expect(programs).toEqual([
+      ['qemu', '/usr/bin/qemu-system-x86_64', 'virtio-scsi', 'virtio-fs', 'auto'],
+      ['clh', '/usr/bin/cloud-hypervisor', 'virtio-blk', 'virtio-fs', 'kvm'],
+      ['clh', '/usr/bin/cloud-hypervisor', 'virtio-blk', 'virtio-fs', 'kvm'],
+      ['firecracker', '/usr/bin/firecracker', 'virtio-mmio', 'none', 'kvm'],
+    ])
+    expect(parse('[hypervisor.firecracker]').runtime.staticSandboxResourceMgmt).toBe(true)
+    expect(parse('[hypervisor.qemu]').runtime.staticSandboxResourceMgmt).toBe(false)
+  })
+
+  test('a drop-in cannot bring a second VMM', () => {
+    const main = write('configuration.toml', '[hypervisor.qemu]\nrootless = true')
+    write('config.d/10', '[hypervisor.clh]')
+    const error = expectCode(
+      () => loadConfig({ file: main, env: {}, log: silentLogger, host }),
+      'CONFIG_CONFLICT',
+    )
+    expect(error.message).toContain('config.d/10:1')
+    expect(error.message).toContain('configuration.toml:1')
+  })
+
+  test('a key that means nothing to the VMM is a warning, and one that says "no" to what it cannot do is neither', () => {
+    const { lines, log } = collector()
+    parse('[hypervisor.clh]\nmachine_type = "q35"', log)
+    expect(lines.map(({ message }) => message)).toEqual([
+      'configuration key hypervisor.clh.machine_type has no meaning for Cloud Hypervisor',
+    ])
+    const same = parse('[hypervisor.firecracker]\nshared_fs = "none"\ncold_plug_vfio = "no-port"')
+    expect(same.hypervisor.sharedFs).toBe('none')
+  })
+})
+
 describe('keys without effect', () => {
   const warnings = (text: string) => {
     const { lines, log } = collector()
@@ -264,12 +324,11 @@ describe('keys without effect', () => {
 
   test('what Kata knows and kata-ts does not support is named once', () => {
     const messages = warnings(
-      '[hypervisor.qemu]\nenable_hugepages = true\n[factory]\nenable_template = true\n[hypervisor.clh]\npath = "/x"',
+      '[hypervisor.qemu]\nenable_iommu = true\n[factory]\nenable_template = true',
     ).map(({ message }) => message)
-    expect(messages).toHaveLength(3)
-    expect(messages.join()).toContain('hypervisor.qemu.enable_hugepages has no effect')
+    expect(messages).toHaveLength(2)
+    expect(messages.join()).toContain('hypervisor.qemu.enable_iommu has no effect')
     expect(messages.join()).toContain('factory.enable_template has no effect')
-    expect(messages.join()).toContain('[hypervisor.clh] has no effect')
   })
 
   test('the same unknown key in main file and drop-in is one warning', () => {
@@ -284,7 +343,7 @@ describe('keys without effect', () => {
 describe('any bytes give a Config or a KataError', () => {
   const survives = (bytes: Uint8Array) => {
     try {
-      expect(loadConfigText('/c', bytes, silentLogger, host).hypervisor.driver).toBe('qemu')
+      expect(drivers).toContain(loadConfigText('/c', bytes, silentLogger, host).hypervisor.driver)
     } catch (error) {
       expect(error).toBeInstanceOf(KataError)
     }
@@ -329,6 +388,8 @@ describe('any bytes give a Config or a KataError', () => {
       '[runtime]',
       '[factory]',
       '[hypervisor.clh]',
+      '[hypervisor.firecracker]',
+      '[hypervisor.__proto__]',
       '[__proto__]',
       '[[runtime]]',
       '[hypervisor."q x"]',

@@ -1,8 +1,9 @@
 /** configuration.toml and its drop-ins, read, checked and merged into one frozen Config. */
 import type { Logger } from '../log.ts'
-import type { AgentConfig, Config, HypervisorConfig, RuntimeConfig } from './config.ts'
+import type { AgentConfig, Config, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
 import { decode, placeOf, type Setting, warnOnce } from './decode.ts'
-import { type KeySpec, keys, type TableName } from './keys.ts'
+import { chosenDriver } from './drivers.ts'
+import { type KeySpec, keysFor, type TableName } from './keys.ts'
 import { findDropIns, findMainFile } from './search.ts'
 import { parseToml, readTomlFile, type TomlFile } from './toml-file.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
@@ -35,41 +36,49 @@ export function loadConfigText(file: string, bytes: Uint8Array, log: Logger, hos
 }
 
 /** The configuration without any file. */
-export function builtInConfig(host: HostSize = readHostSize()): Config {
-  const config = build('built-in', [], (spec) => spec.shipped)
+export function builtInConfig(host: HostSize = readHostSize(), driver: HypervisorDriver = 'qemu'): Config {
+  const config = build({ source: 'built-in', dropIns: [], driver }, (spec) => spec.shipped)
   return finish(config, { where: () => 'built-in configuration', host })
 }
 
 /** Later files win key by key; a list replaces the earlier list. */
 function merge(files: readonly TomlFile[], log: Logger, host: HostSize): Config {
   const warn = warnOnce(log)
+  const given = chosenDriver(files)
+  const driver = given ?? 'qemu'
   const settings = new Map<KeySpec, Setting>(
-    files.flatMap((source) => decode(source, warn)).map((setting) => [setting.spec, setting]),
+    files.flatMap((source) => decode(source, driver, warn)).map((setting) => [setting.spec, setting]),
   )
   const [main, ...dropIns] = files.map((source) => source.file)
-  const config = build(main!, dropIns, (spec) =>
-    settings.has(spec) ? settings.get(spec)!.value : spec.absent,
-  )
+  const config = build({ source: main!, dropIns, driver }, (spec) => {
+    const setting = settings.get(spec)
+    if (setting !== undefined) return setting.value
+    // No hypervisor table at all is no wish for fewer walls than the built-in one has.
+    return spec.table === 'hypervisor' && given === undefined ? spec.shipped : spec.absent
+  })
   const where = (key: string) => {
-    const setting = [...settings.values()].find(
-      ({ spec }) => spec.key === key && spec.table === 'hypervisor.qemu',
-    )
+    const setting = [...settings.values()].find(({ spec }) => spec.key === key && spec.table !== 'agent.kata')
     return setting === undefined ? main! : placeOf(setting)
   }
   return finish(config, { where, host })
 }
 
-function build(source: string, dropIns: readonly string[], pick: (spec: KeySpec) => unknown): Config {
+function build(
+  { source, dropIns, driver }: { source: string; dropIns: readonly string[]; driver: HypervisorDriver },
+  pick: (spec: KeySpec) => unknown,
+): Config {
   const section = (table: TableName) =>
     Object.fromEntries(
-      // Lists are copied: the result is frozen, the table of keys is not ours to freeze.
-      keys.filter((spec) => spec.table === table).map((spec) => [spec.field, structuredClone(pick(spec))]),
+      keysFor(driver)
+        .filter((spec) => spec.table === table)
+        // Lists are copied: the result is frozen, the table of keys is not ours to freeze.
+        .map((spec) => [spec.field, structuredClone(pick(spec))]),
     )
   return {
     source,
     dropIns,
     // keysOf() ties each field's type to its section; a test checks that the table names every field.
-    hypervisor: { driver: 'qemu', ...section('hypervisor.qemu') } as unknown as HypervisorConfig,
+    hypervisor: { driver, ...section('hypervisor') } as unknown as HypervisorConfig,
     agent: section('agent.kata') as unknown as AgentConfig,
     runtime: section('runtime') as unknown as RuntimeConfig,
   }

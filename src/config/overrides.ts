@@ -2,6 +2,7 @@
 import type { Config } from './config.ts'
 import { refused } from './decode.ts'
 import { findKey } from './keys.ts'
+import { requireMeaning } from './meaning.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 import { Refusal } from './value-types.ts'
 
@@ -22,7 +23,7 @@ const options = [
 
 /**
  * A new frozen Config with these values, under the rules of the file and never more than the host has.
- * @throws KataError CONFIG_TYPE, CONFIG_VALUE, CONFIG_CONFLICT naming the option
+ * @throws KataError CONFIG_TYPE, CONFIG_VALUE, CONFIG_VMM_CANNOT, CONFIG_CONFLICT naming the option
  */
 export function applyOverrides(
   config: Config,
@@ -31,8 +32,9 @@ export function applyOverrides(
 ): Config {
   const asked = options.filter(({ option }) => overrides[option] !== undefined)
   const changes = asked.map(({ option, key }) => {
-    const spec = findKey('hypervisor.qemu', key)!
+    const spec = findKey(config.hypervisor.driver, 'hypervisor', key)!
     const raw = String(overrides[option])
+    requireMeaning(config.hypervisor.driver, { spec, value: raw, where: `option --${option}` })
     const value = spec.type.fromText(raw)
     if (value instanceof Refusal) throw refused(value, { spec, raw, where: `option --${option}` })
     return [spec.field, value]

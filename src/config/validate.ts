@@ -1,7 +1,8 @@
 /** The rules that concern more than one key or the host's size; every Config passes through {@link finish} last. */
 import { availableParallelism, totalmem } from 'node:os'
 import { KataError } from '../errors.ts'
-import type { Config, HypervisorConfig } from './config.ts'
+import type { Config, HypervisorConfig, RuntimeConfig } from './config.ts'
+import { driverNames } from './drivers.ts'
 import { fullSeccompSandbox } from './keys.ts'
 
 /** What the host has to give. */
@@ -42,6 +43,7 @@ export function finish(
     seccompSandbox: seccompSandbox || fullSeccompSandbox,
   }
   requireConsistent(hypervisor, where)
+  requireSizeKept(hypervisor, config.runtime, where)
   return deepFreeze({
     ...config,
     hypervisor,
@@ -66,12 +68,30 @@ function requireConsistent(given: HypervisorConfig, where: (key: string) => stri
       `default_memory (${given.defaultMemory} MiB) is more than default_maxmemory (${given.defaultMaxMemory} MiB)`,
       'Raise default_maxmemory, or set it to 0 for the memory of the host.',
     )
+  if (given.hotPlugVfio !== 'no-port' && given.coldPlugVfio !== 'no-port')
+    throw conflict('cold_plug_vfio', 'hot_plug_vfio and cold_plug_vfio are both set', 'Keep one of them.')
   if (given.rootlessUidBase + given.rootlessUidBlocks * 65536 > uidEnd)
     throw conflict(
       'rootless_uid_base',
       `${given.rootlessUidBlocks} blocks of 65536 ids from ${given.rootlessUidBase} end above ${uidEnd}`,
       `Lower rootless_uid_base, or set rootless_uid_blocks to at most ${Math.floor((uidEnd - given.rootlessUidBase) / 65536)}.`,
     )
+}
+
+/** Firecracker adds neither CPUs nor memory to a machine that runs. */
+function requireSizeKept(
+  { driver }: HypervisorConfig,
+  { staticSandboxResourceMgmt }: RuntimeConfig,
+  where: (key: string) => string,
+): void {
+  if (driver !== 'firecracker' || staticSandboxResourceMgmt) return
+  throw new KataError('CONFIG_VMM_CANNOT', {
+    where: where('static_sandbox_resource_mgmt'),
+    asked: 'static_sandbox_resource_mgmt = false',
+    vmm: driverNames[driver],
+    reason: 'it cannot hot-plug CPUs or memory',
+    possible: '[hypervisor.qemu], [hypervisor.clh]',
+  })
 }
 
 function deepFreeze<T>(value: T): T {

@@ -20,7 +20,7 @@ import type { ShareDaemon } from '../sharing/share-daemon.ts'
 import { createShareTree } from '../sharing/share-tree.ts'
 import { startVirtiofsd } from '../sharing/virtiofsd.ts'
 import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
-import { chooseMachineAccelerator, createVmm } from '../vmm/create.ts'
+import { chooseMachineAccelerator, createVmm, vmmFeatures } from '../vmm/create.ts'
 import { guestSilentError, vmEndError } from '../vmm/end-error.ts'
 import type { Vmm, VmSpec } from '../vmm/vmm.ts'
 import { beside } from './beside.ts'
@@ -53,6 +53,7 @@ export interface SandboxRequest {
 export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
   const { runDir, namespace, id, log } = request
   const paths = sandboxPaths(runDir, namespace, id)
+  vmmFeatures(request.config)
   requireConfiguredFiles(request.config)
   try {
     claimStateDir(paths)

@@ -1,5 +1,7 @@
 /** Which driver runs a sandbox's machine: that of the hypervisor table in its configuration. */
-import type { Config } from '../config/config.ts'
+import type { Config, HypervisorDriver } from '../config/config.ts'
+import { driverNames } from '../config/drivers.ts'
+import { KataError } from '../errors.ts'
 import { chooseAccelerator, type ProbeOutcome } from './accelerator.ts'
 import { probeKvm } from './qemu/kvm-probe.ts'
 import { createQemu, qemuFeatures } from './qemu/qemu.ts'
@@ -13,18 +15,32 @@ interface VmmDriver {
 }
 
 /** By the names of the tables `[hypervisor.<name>]`. */
-const drivers: Readonly<Record<Config['hypervisor']['driver'], VmmDriver>> = {
+const drivers: Readonly<Partial<Record<HypervisorDriver, VmmDriver>>> = {
   qemu: { features: qemuFeatures, create: createQemu, probeKvm },
 }
 
-/** What machines of this configuration can do; known before one is made. */
-export function vmmFeatures({ hypervisor }: Pick<Config, 'hypervisor'>): VmmFeatures {
-  return drivers[hypervisor.driver].features
+/** @throws KataError VMM_NOT_SUPPORTED */
+function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): VmmDriver {
+  const driver = drivers[hypervisor.driver]
+  if (driver !== undefined) return driver
+  const usable = Object.keys(drivers).map((name) => `[hypervisor.${name}]`)
+  throw new KataError('VMM_NOT_SUPPORTED', {
+    vmm: driverNames[hypervisor.driver],
+    usable: usable.join(', '),
+  })
 }
 
-/** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
+/**
+ * What machines of this configuration can do; known before one is made.
+ * @throws KataError VMM_NOT_SUPPORTED when kata-ts has no driver for the configured VMM
+ */
+export function vmmFeatures(config: Pick<Config, 'hypervisor'>): VmmFeatures {
+  return driverOf(config).features
+}
+
+/** A machine that is described but not started; what is wrong with the spec shows at start. @throws as {@link vmmFeatures} */
 export function createVmm(options: VmmOptions): Vmm {
-  return drivers[options.config.hypervisor.driver].create(options)
+  return driverOf(options.config).create(options)
 }
 
 /**
@@ -36,8 +52,8 @@ export function chooseMachineAccelerator(
   options: Omit<VmmOptions, 'spec'> & { readonly spec: Omit<VmSpec, 'accelerator'>; readonly runDir: string },
 ) {
   const { config, log, runDir } = options
-  const { driver, path, accelerator } = config.hypervisor
-  const { features, probeKvm: probe } = drivers[driver]
+  const { path, accelerator } = config.hypervisor
+  const { features, probeKvm: probe } = driverOf(config)
   const spec: VmSpec = { ...options.spec, accelerator: 'kvm' }
   return chooseAccelerator({
     configured: features.accelerators.includes('tcg') ? accelerator : 'kvm',

@@ -1,5 +1,5 @@
 import type { Config } from '../../config/config.ts'
-import { keys } from '../../config/keys.ts'
+import { keysFor, tableName } from '../../config/keys.ts'
 import { loadConfig } from '../../config/load.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
@@ -14,12 +14,14 @@ export async function showConfig(settings: Settings, file: string | undefined): 
 
 function asText(config: Config): string {
   const sections = {
-    'hypervisor.qemu': config.hypervisor,
+    hypervisor: config.hypervisor,
     'agent.kata': config.agent,
     runtime: config.runtime,
   }
-  const rows = keys.map(({ table: name, key, field }) => [
-    name,
+  const { driver } = config.hypervisor
+  const meant = keysFor(driver).filter((spec) => spec.drivers.includes(driver))
+  const rows = meant.map(({ table: name, key, field }) => [
+    tableName(driver, name),
     key,
     JSON.stringify((sections[name] as unknown as Record<string, unknown>)[field] ?? null),
   ])

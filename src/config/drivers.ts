@@ -1,0 +1,68 @@
+/** The VMMs that have a table in configuration.toml, `[hypervisor.<driver>]`, and which of them a file chooses. */
+import { KataError } from '../errors.ts'
+import type { HypervisorDriver } from './config.ts'
+import { lineOf } from './locate.ts'
+import { isTable, type TomlFile } from './toml-file.ts'
+import { quoteValue } from './value-types.ts'
+
+export const drivers: readonly HypervisorDriver[] = ['qemu', 'clh', 'firecracker']
+
+/** How people call them. */
+export const driverNames: Readonly<Record<HypervisorDriver, string>> = {
+  qemu: 'QEMU',
+  clh: 'Cloud Hypervisor',
+  firecracker: 'Firecracker',
+}
+
+/** Kata's Rust runtime gives one of them a second name. */
+const aliases: Readonly<Record<string, HypervisorDriver>> = { 'cloud-hypervisor': 'clh' }
+
+const driverOf = (name: string): HypervisorDriver | undefined =>
+  drivers.find((driver) => driver === (Object.hasOwn(aliases, name) ? aliases[name] : name))
+
+const allowed = drivers.map((driver) => `[hypervisor.${driver}]`).join(', ')
+
+/** A hypervisor table as it stands in a file; `name` is its spelling there. */
+export interface HypervisorTable {
+  readonly driver: HypervisorDriver
+  readonly name: string
+}
+
+/** The hypervisor tables of one file. @throws KataError CONFIG_TABLE for one that no driver of ours reads */
+export function hypervisorTables(source: TomlFile): HypervisorTable[] {
+  const { file, text, root } = source
+  const refuse = (path: readonly string[]) =>
+    new KataError('CONFIG_TABLE', {
+      file,
+      line: lineOf(text, path),
+      table: quoteValue(path.join('.')),
+      allowed,
+    })
+  if (!Object.hasOwn(root, 'hypervisor')) return []
+  if (!isTable(root.hypervisor)) throw refuse(['hypervisor'])
+  return Object.entries(root.hypervisor).map(([name, value]) => {
+    const driver = driverOf(name)
+    if (driver === undefined || !isTable(value)) throw refuse(['hypervisor', name])
+    return { driver, name }
+  })
+}
+
+/**
+ * The one VMM that a file and its drop-ins configure; undefined when they have no hypervisor table.
+ * @throws KataError CONFIG_TABLE, CONFIG_CONFLICT when there are tables of two: Kata takes one of them at random
+ */
+export function chosenDriver(files: readonly TomlFile[]): HypervisorDriver | undefined {
+  const found = files.flatMap((source) => hypervisorTables(source).map((table) => ({ ...table, source })))
+  const [first] = found
+  const other = found.find(({ driver }) => driver !== first?.driver)
+  if (first !== undefined && other !== undefined) {
+    const place = ({ source, name }: typeof first) =>
+      `${source.file}:${lineOf(source.text, ['hypervisor', name])}`
+    throw new KataError('CONFIG_CONFLICT', {
+      where: place(other),
+      reason: `[hypervisor.${other.name}] stands beside [hypervisor.${first.name}] (${place(first)})`,
+      hint: 'Keep one hypervisor table: a configuration is for one VMM.',
+    })
+  }
+  return first?.driver
+}

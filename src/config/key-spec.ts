@@ -1,0 +1,88 @@
+/** What describes one configuration key, and the function that describes it with the types of Config. */
+import type { AgentConfig, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
+import { drivers } from './drivers.ts'
+import type { ValueType } from './value-types.ts'
+
+/** The tables of configuration.toml (`hypervisor` has one for each driver) and the sections of Config they fill. */
+export interface Sections {
+  readonly hypervisor: HypervisorConfig
+  readonly 'agent.kata': AgentConfig
+  readonly runtime: RuntimeConfig
+}
+export type TableName = keyof Sections
+
+export interface KeySpec {
+  readonly table: TableName
+  readonly key: string
+  /** Other spellings that Kata's two runtimes use. */
+  readonly aliases: readonly string[]
+  /** Name in the section of Config. */
+  readonly field: string
+  readonly type: ValueType<unknown>
+  /** Value when a configuration file exists and does not have the key. */
+  readonly absent: unknown
+  /** Value in the file that we ship, and in the built-in configuration used when there is no file. */
+  readonly shipped: unknown
+  /** One or two sentences for people, the unit included. */
+  readonly meaning: string
+  /** Not a key of Kata Containers. */
+  readonly own: boolean
+  /** The VMMs for which the key has a meaning. */
+  readonly drivers: readonly HypervisorDriver[]
+  /** Where a VMM takes other values than the first. */
+  readonly perDriver: Readonly<Partial<Record<HypervisorDriver, DriverValues<unknown>>>>
+  /** Why a VMM cannot do at all what the key asks for: a value other than `absent` is then an error, not a warning. */
+  readonly impossible: Readonly<Partial<Record<HypervisorDriver, string>>>
+  /** Read and checked already, but nothing acts on it yet: setting it is a warning. */
+  readonly pending: boolean
+  /** Name after the prefix of its table's annotations, when a pod may ask for it. */
+  readonly annotation?: string | undefined
+  /** Field of HypervisorConfig with the patterns that an annotation's value must match, and its key. */
+  readonly allowList?: { readonly field: AllowListField; readonly key: string } | undefined
+}
+
+export type AllowListField =
+  | 'validHypervisorPaths'
+  | 'validJailerPaths'
+  | 'validVirtioFsDaemonPaths'
+  | 'validEntropySources'
+
+/** What one VMM has instead of the values of all. */
+export interface DriverValues<T> {
+  readonly type?: ValueType<T>
+  readonly absent?: T
+  readonly shipped?: T
+}
+
+interface Extra<T>
+  extends Partial<Pick<KeySpec, 'aliases' | 'drivers' | 'impossible' | 'annotation' | 'allowList'>> {
+  readonly shipped?: T
+  readonly own?: true
+  readonly pending?: true
+  readonly perDriver?: Readonly<Partial<Record<HypervisorDriver, DriverValues<T>>>>
+}
+
+/** Binds a table and returns the function that describes one of its keys; field, type and values must agree. */
+export function keysOf<Table extends TableName>(table: Table) {
+  return <Field extends keyof Sections[Table] & string>(
+    key: string,
+    field: Field,
+    type: ValueType<Sections[Table][Field]>,
+    absent: Sections[Table][Field],
+    meaning: string,
+    { shipped = absent, ...extra }: Extra<Sections[Table][Field]> = {},
+  ): KeySpec => ({
+    ...{ table, key, field, type, absent, shipped, meaning },
+    ...{ own: false, pending: false, aliases: [], drivers, perDriver: {}, impossible: {} },
+    ...extra,
+  })
+}
+
+/** The key with the values of this VMM; without a meaning for it, the key has one value only. */
+export function keyFor(spec: KeySpec, driver: HypervisorDriver): KeySpec {
+  const values = spec.perDriver[driver]
+  const means = spec.drivers.includes(driver)
+  if (values === undefined && (means || spec.absent === spec.shipped)) return spec
+  const { type = spec.type, absent = spec.absent, shipped = values?.absent ?? spec.shipped } = values ?? {}
+  return { ...spec, type, absent, shipped: means ? shipped : absent }
+}

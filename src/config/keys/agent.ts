@@ -1,0 +1,36 @@
+/** Keys about the agent in the guest. */
+import { keysOf } from '../key-spec.ts'
+import { boolean, integer, strings } from '../value-types.ts'
+
+const key = keysOf('agent.kata')
+
+export const agentKeys = [
+  key(
+    'dial_timeout',
+    'dialTimeout',
+    integer(0, 3600, ' seconds'),
+    45,
+    'How long the agent may take to answer for the first time, in seconds. 0 means 30.',
+  ),
+  key(
+    'kernel_modules',
+    'kernelModules',
+    strings(
+      (text) => /^[a-zA-Z0-9][ -~]*$/.test(text),
+      'module names, each with its parameters after spaces',
+    ),
+    [],
+    'Modules that the agent loads when the sandbox starts, for instance "e1000e InterruptThrottleRate=3000".',
+  ),
+  key('enable_debug', 'enableDebug', boolean, false, 'Lets the agent log in detail on the console.', {
+    pending: true,
+  }),
+  key(
+    'debug_console_enabled',
+    'debugConsoleEnabled',
+    boolean,
+    false,
+    'Lets root on the host open a shell in the guest itself, beside the containers.',
+    { pending: true },
+  ),
+]

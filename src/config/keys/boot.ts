@@ -1,0 +1,121 @@
+/** Keys about the VMM program and what it boots. */
+import { keysOf } from '../key-spec.ts'
+import { boolean, choice, path, string, words } from '../value-types.ts'
+
+/** QEMU's whole `-sandbox` line; an empty `seccompsandbox` stands for it. */
+export const fullSeccompSandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'
+
+const sandboxLine =
+  /^(on(,(obsolete|elevateprivileges|spawn|resourcecontrol)=(allow|deny)|,elevateprivileges=children)*)?$/
+const cpuFeature = '[+-]?[a-zA-Z0-9][a-zA-Z0-9._-]*(=[a-zA-Z0-9._-]+)?'
+const cpuFeatures = new RegExp(`^(${cpuFeature}(,${cpuFeature})*)?$`)
+
+const key = keysOf('hypervisor')
+
+export const bootKeys = [
+  key('path', 'path', path(), '/usr/bin/qemu-system-x86_64', 'The VMM program.', {
+    perDriver: {
+      clh: { absent: '/usr/bin/cloud-hypervisor' },
+      firecracker: { absent: '/usr/bin/firecracker' },
+    },
+    annotation: 'path',
+    allowList: { field: 'validHypervisorPaths', key: 'valid_hypervisor_paths' },
+  }),
+  key(
+    'jailer_path',
+    'jailerPath',
+    path(),
+    '/usr/bin/jailer',
+    'The jailer that starts Firecracker. It is always used (Kata: an empty path starts Firecracker without it).',
+    {
+      drivers: ['firecracker'],
+      annotation: 'jailer_path',
+      allowList: { field: 'validJailerPaths', key: 'valid_jailer_paths' },
+      pending: true,
+    },
+  ),
+  key(
+    'kernel',
+    'kernel',
+    path('the kernel of `kata-ts image build`'),
+    '',
+    'Guest kernel, uncompressed (ELF with a PVH note).',
+    { annotation: 'kernel' },
+  ),
+  key(
+    'initrd',
+    'initrd',
+    path('the initrd of `kata-ts image build`'),
+    '',
+    'Guest initrd. Excludes `image`.',
+    { annotation: 'initrd' },
+  ),
+  key(
+    'image',
+    'image',
+    path('none'),
+    '',
+    'Guest root file system: a raw disk image with the file system on the whole disk or on its first partition, and the agent as /sbin/init. Guests only read it, so all sandboxes can share one. Excludes `initrd`. The initrd of `kata-ts image build` mounts it; with a `kernel` of your own there is no initrd: that kernel must have virtio-blk and the file system built in, and takes the first partition unless `kernel_params` say otherwise (`root=/dev/vda`).',
+    { annotation: 'image' },
+  ),
+  key(
+    'rootfs_type',
+    'rootfsType',
+    choice(['ext4', 'xfs', 'erofs']),
+    'ext4',
+    'File system of `image`. The guest kernel must know it; that of `kata-ts image build` knows ext4.',
+  ),
+  key('kernel_params', 'kernelParams', words, [], 'Kernel parameters, appended last.', {
+    annotation: 'kernel_params',
+  }),
+  key('machine_type', 'machineType', choice(['q35']), 'q35', 'QEMU machine type.', {
+    drivers: ['qemu'],
+    annotation: 'machine_type',
+  }),
+  key(
+    'cpu_features',
+    'cpuFeatures',
+    string(cpuFeatures, 'CPU features of QEMU parted by commas, for instance "pmu=off,-vmx"'),
+    '',
+    'Added to the CPU model.',
+    { drivers: ['qemu'], annotation: 'cpu_features' },
+  ),
+  key(
+    'accelerator',
+    'accelerator',
+    choice(['auto', 'kvm', 'tcg']),
+    'auto',
+    '`auto` uses KVM when a guest really boots with it and TCG otherwise; `kvm` insists; `tcg` never opens /dev/kvm, and the VMM has no group at all. The other VMMs have KVM only.',
+    { drivers: ['qemu'], perDriver: { clh: { absent: 'kvm' }, firecracker: { absent: 'kvm' } }, own: true },
+  ),
+  key(
+    'seccompsandbox',
+    'seccompSandbox',
+    string(
+      sandboxLine,
+      `"" or a line that begins with "on" and names obsolete, elevateprivileges, spawn, resourcecontrol`,
+    ),
+    fullSeccompSandbox,
+    "QEMU's `-sandbox` value. Empty means the whole line (Kata: off); it cannot be switched off.",
+    { drivers: ['qemu'], aliases: ['seccomp_sandbox'] },
+  ),
+  key(
+    'entropy_source',
+    'entropySource',
+    path(),
+    '/dev/urandom',
+    "Where the guest's random numbers come from.",
+    {
+      drivers: ['qemu', 'clh'],
+      annotation: 'entropy_source',
+      allowList: { field: 'validEntropySources', key: 'valid_entropy_sources' },
+    },
+  ),
+  key(
+    'enable_debug',
+    'enableDebug',
+    boolean,
+    false,
+    'Lets the guest kernel tell its boot on the console (console.log in the state directory).',
+  ),
+]

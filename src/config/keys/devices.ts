@@ -1,0 +1,108 @@
+/** Keys about disks, pass-through and network devices of the machine. */
+import { keysOf } from '../key-spec.ts'
+import { boolean, choice, integer } from '../value-types.ts'
+
+const key = keysOf('hypervisor')
+const noVfio = { firecracker: 'it has no VFIO devices' }
+
+export const deviceKeys = [
+  key(
+    'pcie_root_port',
+    'pcieRootPort',
+    integer(0, 16),
+    4,
+    'Free PCIe root ports for hot-plug (Kata: 0). Each costs some 20 ms of a boot under TCG.',
+    { drivers: ['qemu'], annotation: 'pcie_root_port' },
+  ),
+  key(
+    'disable_block_device_use',
+    'disableBlockDeviceUse',
+    boolean,
+    false,
+    'Mounts block devices with root file systems and volumes on the host and shares the files, instead of handing the devices to the guest.',
+    { drivers: ['qemu', 'clh'], annotation: 'disable_block_device_use', pending: true },
+  ),
+  key(
+    'block_device_driver',
+    'blockDeviceDriver',
+    // Kata's Rust runtime writes the bus behind the name.
+    choice(['virtio-scsi', 'virtio-blk'], { 'virtio-blk-pci': 'virtio-blk' }),
+    'virtio-scsi',
+    'What a disk is for the guest.',
+    {
+      perDriver: {
+        clh: { type: choice(['virtio-blk'], { 'virtio-blk-pci': 'virtio-blk' }), absent: 'virtio-blk' },
+        firecracker: {
+          type: choice(['virtio-mmio'], { 'virtio-blk-mmio': 'virtio-mmio' }),
+          absent: 'virtio-mmio',
+        },
+      },
+      annotation: 'block_device_driver',
+      pending: true,
+    },
+  ),
+  key(
+    'block_device_aio',
+    'blockDeviceAio',
+    choice(['threads', 'native', 'io_uring']),
+    'threads',
+    'How QEMU reads and writes a disk (Kata: io_uring).',
+    { drivers: ['qemu'], annotation: 'block_device_aio', pending: true },
+  ),
+  key(
+    'block_device_cache_set',
+    'blockDeviceCacheSet',
+    boolean,
+    false,
+    "Whether the next two keys count; otherwise a disk is cached by the host's page cache and flushed when the guest says so.",
+    { drivers: ['qemu', 'clh'], annotation: 'block_device_cache_set', pending: true },
+  ),
+  key(
+    'block_device_cache_direct',
+    'blockDeviceCacheDirect',
+    boolean,
+    false,
+    "Reads and writes disks past the host's page cache (O_DIRECT).",
+    { drivers: ['qemu', 'clh'], annotation: 'block_device_cache_direct', pending: true },
+  ),
+  key(
+    'block_device_cache_noflush',
+    'blockDeviceCacheNoflush',
+    boolean,
+    false,
+    "Ignores the guest's flushes: faster, and a crash of the host loses data.",
+    { drivers: ['qemu'], annotation: 'block_device_cache_noflush', pending: true },
+  ),
+  key(
+    'hot_plug_vfio',
+    'hotPlugVfio',
+    choice(['no-port', 'root-port']),
+    'no-port',
+    'Where a VFIO device of a container is plugged in. Excludes `cold_plug_vfio`.',
+    { drivers: ['qemu', 'clh'], impossible: noVfio, annotation: 'hot_plug_vfio', pending: true },
+  ),
+  key(
+    'cold_plug_vfio',
+    'coldPlugVfio',
+    choice(['no-port', 'root-port']),
+    'no-port',
+    "Where a VFIO device of a pod's first container is, from the machine's start on.",
+    { drivers: ['qemu', 'clh'], impossible: noVfio, annotation: 'cold_plug_vfio', pending: true },
+  ),
+  key(
+    'disable_vhost_net',
+    'disableVhostNet',
+    boolean,
+    false,
+    "Moves packets in the VMM's process even where the host has /dev/vhost-net.",
+    { drivers: ['qemu'], annotation: 'disable_vhost_net', pending: true },
+  ),
+  key(
+    'network_queues',
+    'networkQueues',
+    integer(1, 256),
+    1,
+    'Queue pairs of a network interface, at most one for each vCPU.',
+    { drivers: ['qemu', 'clh'], annotation: 'network_queues', pending: true },
+  ),
+]

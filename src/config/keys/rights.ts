@@ -1,0 +1,91 @@
+/** Keys about who the VMM runs as, and what a pod may change. */
+import { keysOf } from '../key-spec.ts'
+import { boolean, choice, integer, pathPatterns, strings } from '../value-types.ts'
+
+const isKeyPattern = (text: string): boolean => {
+  try {
+    // Alone, not inside `^(?:...)$`: a stray parenthesis must not close that group.
+    new RegExp(text)
+    return text !== ''
+  } catch {
+    return false
+  }
+}
+
+const key = keysOf('hypervisor')
+
+export const rightsKeys = [
+  key(
+    'rootless',
+    'rootless',
+    boolean,
+    false,
+    "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent means false, as in Kata.",
+    { shipped: true, annotation: 'rootless' },
+  ),
+  key(
+    'rootless_account',
+    'rootlessAccount',
+    choice(['useradd', 'userdb', 'none']),
+    'useradd',
+    'How the user exists: in /etc/passwd (`useradd`), as drop-ins in /run/userdb (`userdb`, /etc stays untouched), or as bare numbers (`none`).',
+    { own: true },
+  ),
+  key(
+    'rootless_uid_base',
+    'rootlessUidBase',
+    integer(65536, 2147287040, ', a multiple of 65536', (value) => value % 65536 === 0),
+    1879048192,
+    'First uid of the range reserved for sandboxes; every sandbox has a block of 65536 ids. It must not overlap any account or any line of /etc/subuid and /etc/subgid.',
+    { own: true },
+  ),
+  key(
+    'rootless_uid_blocks',
+    'rootlessUidBlocks',
+    integer(1, 4091),
+    4091,
+    'Blocks in that range, that is the most sandboxes at one time. The whole range must end below 2147352576.',
+    { own: true },
+  ),
+  key(
+    'enable_annotations',
+    'enableAnnotations',
+    strings(
+      isKeyPattern,
+      'regular expressions for the rest of the name after "io.katacontainers.config.hypervisor" and a dot',
+    ),
+    [],
+    'Which pod annotations may change this table. Each entry is a regular expression for the whole name (Kata matches any part of it): "path" enables `path` alone.',
+  ),
+  key(
+    'valid_hypervisor_paths',
+    'validHypervisorPaths',
+    pathPatterns,
+    [],
+    'What the annotation `path` may name. Empty: nothing.',
+  ),
+  key(
+    'valid_jailer_paths',
+    'validJailerPaths',
+    pathPatterns,
+    [],
+    'What the annotation `jailer_path` may name. Empty: nothing.',
+    { drivers: ['firecracker'] },
+  ),
+  key(
+    'valid_virtio_fs_daemon_paths',
+    'validVirtioFsDaemonPaths',
+    pathPatterns,
+    [],
+    'What the annotation `virtio_fs_daemon` may name. Empty: nothing.',
+    { drivers: ['qemu', 'clh'] },
+  ),
+  key(
+    'valid_entropy_sources',
+    'validEntropySources',
+    pathPatterns,
+    [],
+    'What the annotation `entropy_source` may name. Empty: nothing.',
+    { drivers: ['qemu', 'clh'] },
+  ),
+]

@@ -1,0 +1,64 @@
+/** Keys about the runtime on the host. */
+import { keysOf } from '../key-spec.ts'
+import { boolean, choice, integer, sharedPath, strings } from '../value-types.ts'
+
+const key = keysOf('runtime')
+
+export const runtimeKeys = [
+  key('enable_debug', 'enableDebug', boolean, false, 'Lets the shim log in detail.'),
+  key(
+    'disable_guest_seccomp',
+    'disableGuestSeccomp',
+    boolean,
+    true,
+    'Runs containers in the guest without their seccomp profile. Absent means true, as in Kata; the file that we ship says false.',
+    { shipped: false },
+  ),
+  key(
+    'create_container_timeout',
+    'createContainerTimeout',
+    integer(1, 86400, ' seconds'),
+    60,
+    'How long creating a container may take, in seconds.',
+  ),
+  key(
+    'internetworking_model',
+    'internetworkingModel',
+    choice(['tcfilter', 'none']),
+    'tcfilter',
+    "How the pod's interfaces reach the guest: `tcfilter` redirects traffic between each of them and a tap device, `none` leaves the guest without a network.",
+    { pending: true },
+  ),
+  key(
+    'sandbox_cgroup_only',
+    'sandboxCgroupOnly',
+    boolean,
+    false,
+    "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits count for all of them. Otherwise what is overhead stands in a cgroup of its own.",
+    { pending: true },
+  ),
+  key(
+    'static_sandbox_resource_mgmt',
+    'staticSandboxResourceMgmt',
+    boolean,
+    false,
+    'Gives the machine its whole size when it starts, from the size that the pod announces, and never changes it.',
+    { perDriver: { firecracker: { absent: true } }, pending: true },
+  ),
+  key(
+    'sandbox_bind_mounts',
+    'sandboxBindMounts',
+    strings(sharedPath, 'absolute paths without . or .. parts, each with :ro or :rw behind it or nothing'),
+    [],
+    'Host files and directories that the guest, not its containers, finds below /run/kata-containers/shared/containers/sandbox-mounts. Read-only unless `:rw` says otherwise.',
+    { pending: true },
+  ),
+  key(
+    'disable_guest_empty_dir',
+    'disableGuestEmptyDir',
+    boolean,
+    false,
+    'Keeps emptyDir volumes that are no tmpfs on the host and shares them, instead of making them in the guest.',
+    { pending: true },
+  ),
+]

@@ -1,0 +1,63 @@
+/** Keys about host directories in the guest. */
+import type { HypervisorDriver } from '../config.ts'
+import { keysOf } from '../key-spec.ts'
+import { choice, integer, path, strings } from '../value-types.ts'
+
+// What kata-ts itself says to virtiofsd, or what would widen its rights.
+const reservedDaemonArgs =
+  /^--(fd|socket|socket-path|socket-group|shared-dir|tag|sandbox|seccomp|cache|modcaps|uid-map|gid-map|print-capabilities|help|version)(=|$)/
+const isDaemonArg = (text: string) =>
+  /^--[a-z][a-z0-9-]*(=[!-~]*)?$/.test(text) && !reservedDaemonArgs.test(text)
+
+const key = keysOf('hypervisor')
+const sharing: readonly HypervisorDriver[] = ['qemu', 'clh']
+
+export const shareKeys = [
+  key('shared_fs', 'sharedFs', choice(['virtio-fs']), 'virtio-fs', 'How host directories reach the guest.', {
+    drivers: sharing,
+    perDriver: { firecracker: { type: choice(['none']), absent: 'none' } },
+    impossible: {
+      firecracker: 'it has no vhost-user devices: root file systems and volumes are block devices',
+    },
+    annotation: 'shared_fs',
+  }),
+  key(
+    'virtio_fs_daemon',
+    'virtioFsDaemon',
+    path(),
+    '/usr/libexec/virtiofsd',
+    'The virtiofsd program (Kata: no default).',
+    {
+      drivers: sharing,
+      annotation: 'virtio_fs_daemon',
+      allowList: { field: 'validVirtioFsDaemonPaths', key: 'valid_virtio_fs_daemon_paths' },
+    },
+  ),
+  key(
+    'virtio_fs_cache',
+    'virtioFsCache',
+    choice(['never', 'metadata', 'auto', 'always'], { none: 'never' }),
+    'never',
+    'How much the guest caches of shared files.',
+    { drivers: sharing, shipped: 'auto', annotation: 'virtio_fs_cache' },
+  ),
+  key(
+    'virtio_fs_queue_size',
+    'virtioFsQueueSize',
+    integer(8, 1024, ', a power of two', (value) => (value & (value - 1)) === 0),
+    1024,
+    'Length of the virtio-fs request queue.',
+    { drivers: sharing },
+  ),
+  key(
+    'virtio_fs_extra_args',
+    'virtioFsExtraArgs',
+    strings(
+      isDaemonArg,
+      'arguments of the form --name or --name=value that neither kata-ts sets itself nor widen its rights',
+    ),
+    [],
+    'Further arguments of virtiofsd. An annotation appends to them.',
+    { drivers: sharing, shipped: ['--thread-pool-size=1'], annotation: 'virtio_fs_extra_args' },
+  ),
+]

@@ -1,0 +1,38 @@
+/** Whether a key says anything to the VMM that was chosen. */
+import { KataError } from '../errors.ts'
+import type { HypervisorDriver } from './config.ts'
+import { driverNames } from './drivers.ts'
+import type { KeySpec } from './key-spec.ts'
+import { quoteValue } from './value-types.ts'
+
+/** A value somebody asked for, and where: a file and line, an option or an annotation. */
+export interface AskedValue {
+  readonly spec: KeySpec
+  readonly value: unknown
+  readonly where: string
+}
+
+/**
+ * A value that a VMM cannot give is an error where the pod would be another one without it.
+ * @throws KataError CONFIG_VMM_CANNOT
+ */
+export function requirePossible(driver: HypervisorDriver, asked: AskedValue): void {
+  const reason = asked.spec.impossible[driver]
+  if (reason !== undefined && asked.value !== asked.spec.absent) throw cannot(driver, asked, reason)
+}
+
+/** For values that a person asks for just now. @throws KataError CONFIG_VMM_CANNOT for a key without a meaning */
+export function requireMeaning(driver: HypervisorDriver, asked: AskedValue): void {
+  requirePossible(driver, asked)
+  if (!asked.spec.drivers.includes(driver)) throw cannot(driver, asked, 'it has no such setting')
+}
+
+function cannot(driver: HypervisorDriver, { spec, value, where }: AskedValue, reason: string): KataError {
+  return new KataError('CONFIG_VMM_CANNOT', {
+    where,
+    asked: `${spec.key} = ${quoteValue(value)}`,
+    vmm: driverNames[driver],
+    reason,
+    possible: spec.drivers.map((other) => `[hypervisor.${other}]`).join(', '),
+  })
+}
