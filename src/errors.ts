@@ -478,6 +478,11 @@ export const catalogue = {
     'identifier {id} is not valid',
     'Use 1 to 76 letters, digits, dots, dashes and underscores, beginning with a letter or digit.',
   ),
+  SHIM_RIGHTS: entry(
+    'internal',
+    'the shim has rights that it should have dropped: {found}',
+    'Start it by its `start` action; if that is what was done, report this.',
+  ),
   SHIM_USAGE: entry(
     'invalid_argument',
     'the shim was called in a way it does not know: {problem}',

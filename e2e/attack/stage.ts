@@ -184,7 +184,8 @@ function vmmSpec(
   return { program, args: [], identity, paths, fds: listeners, output, stateDir }
 }
 
-function runAsRoot(attacker: string, acts: readonly string[]): Results {
+/** Performs the acts as root, in throw-away mount and uts namespaces. */
+export function runAsRoot(attacker: string, acts: readonly string[]): Results {
   return run(['unshare', '--mount', '--uts', '--propagation', 'private', attacker], acts)
 }
 

@@ -8,6 +8,7 @@ import { listen } from '../ttrpc/bun.ts'
 import { type Status, serve, service } from '../ttrpc/ttrpc.ts'
 import { createSandboxForTask } from './create-sandbox.ts'
 import type { ShimFlags } from './flags.ts'
+import { assertRightsDropped } from './rights.ts'
 import { shimSocketPath } from './start.ts'
 import { TaskService } from './task-service.ts'
 
@@ -17,6 +18,7 @@ const listenerFd = 3
 const abandonedMs = 60_000
 
 export async function serveShim(flags: ShimFlags): Promise<number> {
+  assertRightsDropped()
   const runDir = flags.runDir ?? defaultRunDir
   const fields = { sandbox: flags.id, subsystem: 'shim' }
   const detailedLog = createLogger({ level: 'debug', fields })

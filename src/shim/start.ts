@@ -20,6 +20,7 @@ import { defaultRunDir, sandboxKey } from '../sandbox/paths.ts'
 import { shimName } from '../version.ts'
 import { readSandboxId } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
+import { dropRights } from './rights.ts'
 
 const CLONE_NEWNS = 0x20000
 
@@ -62,12 +63,13 @@ function bindSocket(runDir: string, path: string): number {
 
 /**
  * The daemon lives in its own mount namespace, a slave of the host's: what it mounts for the pod is seen by nobody
- * else and goes away with it, whatever kills it.
+ * else and goes away with it, whatever kills it. It begins with the rights that its work takes, see rights.ts.
  */
 function spawnDaemon(flags: ShimFlags, bundle: string, listener: number): void {
   checked(libc.unshare(CLONE_NEWNS), 'unshare mount namespace')
   mount({ source: 'none', target: '/', flags: mountFlags.slave | mountFlags.rec })
   const log = openLog(bundle)
+  dropRights()
   const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
   const daemon = Bun.spawn([process.execPath, ...daemonArguments(flags, bundle)], {
     argv0: shimName,

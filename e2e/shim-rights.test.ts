@@ -1,0 +1,84 @@
+/**
+ * The shim's own rights: what the kernel says of a live daemon, on every thread, and what a program with exactly those
+ * rights cannot do although it is root. The control is root as it comes.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { readdirSync, readlinkSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { readStatus } from '../src/linux/proc.ts'
+import { readNamespaces } from '../src/rootless/posture.ts'
+import { keptCapabilities } from '../src/shim/rights.ts'
+import { type Results, runAsRoot, Stage } from './attack/stage.ts'
+import { Kata } from './harness/kata.ts'
+
+const kata = new Kata()
+let pid: number
+let stage: Stage
+beforeAll(async () => {
+  expect((await kata.call(['run', '-d', '--name', 'shim', '--', 'sleep', '600'])).code).toBe(0)
+  pid = (await kata.inspect('shim')).sandbox.shimPid
+  stage = await Stage.open()
+}, 60_000)
+afterAll(async () => {
+  await stage?.[Symbol.asyncDispose]()
+  await kata.call(['rm', '-f', 'shim'])
+  await kata.close()
+}, 60_000)
+
+/** chown dac_override fowner fsetid kill setgid setuid setpcap net_admin sys_chroot sys_ptrace sys_admin sys_resource mknod setfcap */
+const documented = 0x89_2c_11_fbn
+
+describe('a live shim', () => {
+  test('has the documented capabilities and no way to get others, on every thread', () => {
+    const tids = readdirSync(`/proc/${pid}/task`)
+    expect(tids.length).toBeGreaterThan(1)
+    for (const tid of tids) {
+      const status = readStatus(`/proc/${pid}/task/${tid}/status`)!
+      for (const set of ['CapPrm', 'CapEff', 'CapBnd'])
+        expect(BigInt(`0x${status.get(set)}`) & ~documented, set).toBe(0n)
+      expect([status.get('CapInh'), status.get('CapAmb')]).toEqual(Array(2).fill('0'.repeat(16)))
+      expect(status.get('NoNewPrivs')).toBe('1')
+    }
+  })
+
+  test('lives in a mount namespace of its own', () => {
+    expect(readNamespaces(`/proc/${pid}`)!.mnt).not.toBe(readNamespaces('/proc/self')!.mnt)
+  })
+
+  test('holds no descriptor of whoever started it', () => {
+    const targets = readdirSync(`/proc/${pid}/fd`).map((fd): [string, string] => [
+      fd,
+      readlinkSync(`/proc/${pid}/fd/${fd}`),
+    ])
+    const own = /^(anon_inode:|socket:|pipe:|\/dev\/(null|urandom)$|\/memfd:)/
+    // Its logs, and the files that the client named for the output of the container.
+    const log = /\/(shim|console|vmm|stdout|stderr)\.log$|\/log$/
+    const program = resolve(import.meta.dir, '../build/kata-ts')
+    expect(targets.filter(([, to]) => !own.test(to) && !log.test(to) && to !== program)).toEqual([])
+  })
+})
+
+const acts: readonly [goal: string, act: string, shim: string, root: string][] = [
+  ['reboot', 'reboot 0 0 0 0', 'EPERM', 'EINVAL'],
+  ['set the clock', 'clock-tick', 'EPERM', 'EINVAL'],
+  ['capture packets', 'socket 17 3 0x300', 'EPERM', 'ok'],
+  ['forge packets', 'socket 2 3 1', 'EPERM', 'ok'],
+  ['account processes', 'acct /no-such-file', 'EPERM', 'ENOENT'],
+  ['open a file by its handle', 'open-by-handle /usr/bin/env /', 'EPERM', 'ok'],
+  ['run before everybody else', 'setpriority 0 0 -10', 'EACCES', 'ok'],
+]
+
+describe('with the rights of a shim, root fails to', () => {
+  let shim: Results
+  let root: Results
+  beforeAll(() => {
+    const commands = acts.map(([, act]) => act)
+    const kept = Object.keys(keptCapabilities).map((name) => `+${name}`)
+    const rights = ['--no-new-privs', '--inh-caps=-all', `--bounding-set=-all,${kept.join(',')}`]
+    shim = stage.unjailed(commands, { uid: 0, groups: [] }, rights)
+    root = runAsRoot(stage.attacker, commands)
+  })
+  test.each(acts)('%s', (_, act, byShim, byRoot) => {
+    expect({ shim: shim.get(act), root: root.get(act) }).toEqual({ shim: byShim, root: byRoot })
+  })
+})

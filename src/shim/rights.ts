@@ -1,0 +1,57 @@
+/**
+ * What the shim's daemon keeps of root's rights. It runs for as long as its pod and parses what guest and VMM say, so
+ * it has the capabilities that its work takes and no way to get others back: not by execve(2), not by a setuid program.
+ */
+import { KataError } from '../errors.ts'
+import {
+  type Capability,
+  capabilityMask,
+  clearInheritable,
+  cutBoundingSet,
+  setNoNewPrivs,
+} from '../linux/capabilities.ts'
+import { readStatus } from '../linux/proc.ts'
+
+/** Every capability that is kept, with the work that takes it. */
+export const keptCapabilities: Readonly<Record<Capability, string>> = {
+  chown: 'gives the private directory to its user',
+  dac_override: 'reads root file systems and volumes of any owner, and the private directory',
+  fowner: 'changes modes there',
+  fsetid: 'keeps set-id bits of files that it lays out for a container',
+  kill: 'ends processes of the users it made',
+  setgid: 'starts the VMM and its helpers as those users',
+  setuid: 'the same',
+  setpcap: 'empties the bounding sets of what it starts',
+  net_admin: "makes the pod's tap devices and their redirection",
+  sys_chroot: 'gives what it starts a root of its own',
+  sys_ptrace: 'reads the posture of processes of other users from /proc',
+  sys_admin: "mounts the pod's files, and makes namespaces for what it starts",
+  sys_resource: 'sets limits of what it starts above its own',
+  mknod: "makes device nodes in a jail's own /dev",
+  setfcap: 'maps ids for the user namespace of the file server',
+}
+
+const kept = Object.keys(keptCapabilities) as Capability[]
+
+/** In the process that starts the daemon, right before it does: what this thread lacks, its child lacks. */
+export function dropRights(): void {
+  clearInheritable()
+  cutBoundingSet(kept)
+  setNoNewPrivs()
+}
+
+/** In the daemon, before it serves: what the kernel says of it. @throws KataError SHIM_RIGHTS naming the field. */
+export function assertRightsDropped(
+  status: ReadonlyMap<string, string> | undefined = readStatus('/proc/self/status'),
+): void {
+  const allowed = capabilityMask(kept)
+  const set = (field: string) => BigInt(`0x${status?.get(field) ?? 'ffffffffffffffff'}`)
+  const wrong = [
+    ...['CapPrm', 'CapEff', 'CapBnd'].filter((field) => (set(field) & ~allowed) !== 0n),
+    ...['CapInh', 'CapAmb'].filter((field) => set(field) !== 0n),
+    ...(status?.get('NoNewPrivs') === '1' ? [] : ['NoNewPrivs']),
+  ]
+  if (wrong.length === 0) return
+  const found = wrong.map((field) => `${field} ${status?.get(field) ?? 'unknown'}`).join(', ')
+  throw new KataError('SHIM_RIGHTS', { found })
+}
