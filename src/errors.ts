@@ -493,6 +493,11 @@ export const catalogue = {
     'bundle {bundle} cannot be used: {problem}',
     'A bundle is a directory with an OCI config.json; the client of the shim makes it.',
   ),
+  POD_SHIM_GONE: entry(
+    'unavailable',
+    'container {id} has no pod to go into: the shim of pod {pod} does not answer',
+    'The pod has ended or its shim was killed: remove the pod and run it again.',
+  ),
   TASK_STATE: entry(
     'failed_precondition',
     'cannot {action} {id}: it is {state}',

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { guestSpec, isHostBind } from './guest-spec.ts'
+import { guestSpec, isHostBind, sharesPidNamespace } from './guest-spec.ts'
 import type { OciSpec } from './oci.ts'
 
 const spec: OciSpec = {
@@ -37,7 +37,16 @@ test('nothing of the host is named in what the guest gets', () => {
   expect(JSON.stringify(guest)).not.toContain('/host/')
   expect(JSON.stringify(guest)).not.toContain('/run/netns')
   expect(guest.root).toEqual({ path: '/guest/rootfs', readonly: true })
-  expect(guest.linux?.namespaces).toEqual([{ type: 'ipc' }, { type: 'mount' }])
+  expect(guest.linux?.namespaces).toEqual([{ type: 'ipc' }, { type: 'mount' }, { type: 'pid' }])
+})
+
+test('a container joins the pid namespace of its pod when the host names one, and never that of the agent', () => {
+  expect(sharesPidNamespace(spec)).toBe(true)
+  for (const namespaces of [[{ type: 'pid' }], []]) {
+    const other = { ...spec, linux: { ...spec.linux, namespaces } }
+    expect(sharesPidNamespace(other)).toBe(false)
+    expect(guestSpec({ ...input, spec: other }).linux?.namespaces).toEqual([{ type: 'pid' }])
+  }
 })
 
 test('limits, masked paths and seccomp are kept', () => {

@@ -51,13 +51,17 @@ function guestMount(mount: OciMount, source: string | undefined): OciMount {
   return source === undefined ? mount : { ...mount, source }
 }
 
+/** Whether the container joins the pod's pid namespace (`shareProcessNamespace`): it is then named by a path. */
+export function sharesPidNamespace({ linux }: OciSpec): boolean {
+  return (linux?.namespaces ?? []).some(({ type, path }) => type === 'pid' && path)
+}
+
 /**
  * The VM is the pod's network, cgroup and time namespace; the paths of the host's namespaces mean nothing in it. A
- * pid namespace named by path is the pod's shared one.
+ * container without a pid namespace (`hostPID`) gets one of its own: among the guest's processes is the agent.
  */
 function guestNamespaces(namespaces: readonly { type: string; path?: string }[]): { type: string }[] {
-  const dropped = new Set(['network', 'cgroup', 'time', 'user'])
-  return namespaces
-    .filter(({ type, path }) => !dropped.has(type) && !(type === 'pid' && path))
-    .map(({ type }) => ({ type }))
+  const dropped = new Set(['network', 'cgroup', 'time', 'user', 'pid'])
+  const kept = namespaces.filter(({ type }) => !dropped.has(type)).map(({ type }) => ({ type }))
+  return [...kept, { type: 'pid' }]
 }

@@ -10,9 +10,10 @@ import type { Logger } from '../log.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container } from './container.ts'
-import { guestSpec, isHostBind } from './guest-spec.ts'
+import { guestSpec, isHostBind, sharesPidNamespace } from './guest-spec.ts'
 import { guestSilent, patienceMs } from './health.ts'
 import type { OciSpec } from './oci.ts'
+import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
 
 export interface SandboxParts {
@@ -67,12 +68,18 @@ export class Sandbox {
       const { disableGuestSeccomp } = config.runtime
       const oci = toAgentSpec(guestSpec({ spec, rootfs: guestRootfs, bindSources, disableGuestSeccomp }))
       const timeoutMs = config.runtime.createContainerTimeout * 1000
-      await agent.agent.createContainer({ containerId: id, execId: id, oci }, { timeoutMs })
+      const sandboxPidns = sharesPidNamespace(spec)
+      await agent.agent.createContainer({ containerId: id, execId: id, oci, sandboxPidns }, { timeoutMs })
     } catch (error) {
       await share.removeContainer(id)
       throw error
     }
     return new Container(id, agent.agent, () => share.removeContainer(id))
+  }
+
+  /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */
+  watchOom(onOom: (containerId: string) => void): Promise<void> {
+    return watchOom(this.#parts.agent.agent, onOom)
   }
 
   /** Ends the machine and releases everything; every caller waits for the same, one teardown. */

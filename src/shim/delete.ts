@@ -13,7 +13,7 @@ import { teardown } from '../sandbox/teardown.ts'
 import { readSandboxId } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
 import { shimSocketPath } from './start.ts'
-import { toTimestamp } from './task-service.ts'
+import { toTimestamp } from './timestamp.ts'
 
 const killedStatus = 137
 

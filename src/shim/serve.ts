@@ -1,13 +1,16 @@
 /** The daemon: serves the Task service of one sandbox on the socket that `start` bound, until its client is done. */
 import { rmSync, writeFileSync } from 'node:fs'
-import { KataError } from '../errors.ts'
+import { describeError, KataError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
 import { defaultRunDir } from '../sandbox/paths.ts'
 import { listen } from '../ttrpc/bun.ts'
 import { type Status, serve, service } from '../ttrpc/ttrpc.ts'
 import { createSandboxForTask } from './create-sandbox.ts'
+import { taskEvents } from './events.ts'
 import type { ShimFlags } from './flags.ts'
+import { Pod } from './pod.ts'
+import { createPublisher, type EventPublisher, noEvents } from './publisher.ts'
 import { assertRightsDropped } from './rights.ts'
 import { shimSocketPath } from './start.ts'
 import { TaskService } from './task-service.ts'
@@ -16,6 +19,8 @@ import { TaskService } from './task-service.ts'
 const listenerFd = 3
 /** How often a shim looks whether it has neither task nor client any more, and then ends by itself, milliseconds. */
 const abandonedMs = 60_000
+/** How long the last events may take to arrive, milliseconds: without a containerd there is nobody to tell. */
+const flushMs = 2000
 
 export async function serveShim(flags: ShimFlags): Promise<number> {
   assertRightsDropped()
@@ -23,13 +28,15 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   const fields = { sandbox: flags.id, subsystem: 'shim' }
   const detailedLog = createLogger({ level: 'debug', fields })
   const log = flags.debug ? detailedLog : createLogger({ fields })
-  const tasks = new TaskService({
-    sandboxId: flags.id,
+  const events = eventsFor(flags, log)
+  const pod = new Pod({
+    id: flags.id,
     createSandbox: (request, spec) =>
       createSandboxForTask({ flags, runDir, request, spec, log, detailedLog }),
-    onSandboxDied: (error) => reportDeath(flags.bundle, error, log),
-    log,
+    onDied: (error) => reportDeath(flags.bundle, error, log),
+    onOom: (containerId) => events.publish(taskEvents.oom({ containerId })),
   })
+  const tasks = new TaskService({ pod, events, log })
   const terminated = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
@@ -46,12 +53,21 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     void serve(transport, services, { toStatus, onError }).closed.then(() => clients--)
   })
   await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise])
-  await tasks.stopSandbox()
+  await pod.stop()
+  await events.flush(flushMs)
   listener.stop()
   rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
   // Lets the answer to Shutdown leave before the process goes.
   await Bun.sleep(1)
   return 0
+}
+
+/** Without containerd's address the command line is the client, which asks in place of listening. */
+function eventsFor({ address, namespace }: ShimFlags, log: Logger): EventPublisher {
+  const { TTRPC_ADDRESS: eventsAddress = '' } = process.env
+  return address === '' || eventsAddress === ''
+    ? noEvents
+    : createPublisher({ address: eventsAddress, namespace, log })
 }
 
 /** Catalogue errors keep their text and status on the wire; anything else is internal. */
@@ -60,11 +76,10 @@ function toStatus(error: unknown): Status | undefined {
   return undefined
 }
 
+/** Whether something is still there is a question that clients ask by trying. */
 function logFailure(log: Logger, error: unknown, call: { method: string } | undefined): void {
-  log.warn('call failed', {
-    method: call?.method,
-    error: error instanceof Error ? error.message : String(error),
-  })
+  const level = error instanceof KataError && error.status === 'not_found' ? 'debug' : 'warn'
+  log[level]('call failed', { method: call?.method, error: describeError(error) })
 }
 
 /** Leaves the reason where the client finds it: the exit status of a lost task says only that it was lost. */

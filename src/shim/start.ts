@@ -13,11 +13,13 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { KataError } from '../errors.ts'
 import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mount.ts'
 import { isListening, listenUnix } from '../linux/socket.ts'
 import { defaultRunDir, sandboxKey } from '../sandbox/paths.ts'
 import { shimName } from '../version.ts'
+import { parseBootstrap, readInput } from './bootstrap.ts'
 import { readSandboxId } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
 import { dropRights } from './rights.ts'
@@ -29,22 +31,29 @@ export function shimSocketPath(runDir: string, namespace: string, sandboxId: str
   return `${runDir}/s/${sandboxKey(namespace, sandboxId)}`
 }
 
-/** Prints the address of the shim for the bundle in `cwd`, after starting one unless the pod has one already. */
+/**
+ * Prints the address of the shim for the bundle in `cwd`, after starting one unless the bundle is of a container whose
+ * pod has one.
+ *
+ * @throws KataError POD_SHIM_GONE.
+ */
 export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
+  const bootstrap = parseBootstrap(readInput(), flags, process.env)
   const sandboxId = readSandboxId(cwd) ?? flags.id
   const socketPath = shimSocketPath(runDir, flags.namespace, sandboxId)
   const address = `unix://${socketPath}`
-  const listener =
-    sandboxId === flags.id || !isListening(socketPath) ? bindSocket(runDir, socketPath) : undefined
-  if (listener !== undefined) {
-    spawnDaemon({ ...flags, id: sandboxId }, cwd, listener)
+  if (sandboxId === flags.id) {
+    const listener = bindSocket(runDir, socketPath)
+    spawnDaemon({ ...flags, debug: bootstrap.debug }, cwd, listener, bootstrap.eventsAddress)
     closeSync(listener)
+  } else if (!isListening(socketPath)) {
+    throw new KataError('POD_SHIM_GONE', { id: flags.id, pod: sandboxId })
   }
   // containerd reads this file when it restarts; without it the task would be lost.
   writeFileSync(`${cwd}/address.tmp`, address, { mode: 0o600 })
   renameSync(`${cwd}/address.tmp`, `${cwd}/address`)
-  writeSync(1, address)
+  writeSync(1, bootstrap.answer(address))
   return 0
 }
 
@@ -65,7 +74,7 @@ function bindSocket(runDir: string, path: string): number {
  * The daemon lives in its own mount namespace, a slave of the host's: what it mounts for the pod is seen by nobody
  * else and goes away with it, whatever kills it. It begins with the rights that its work takes, see rights.ts.
  */
-function spawnDaemon(flags: ShimFlags, bundle: string, listener: number): void {
+function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsAddress: string): void {
   checked(libc.unshare(CLONE_NEWNS), 'unshare mount namespace')
   mount({ source: 'none', target: '/', flags: mountFlags.slave | mountFlags.rec })
   const log = openLog(bundle)
@@ -74,7 +83,7 @@ function spawnDaemon(flags: ShimFlags, bundle: string, listener: number): void {
   const daemon = Bun.spawn([process.execPath, ...daemonArguments(flags, bundle)], {
     argv0: shimName,
     cwd: bundle,
-    env: environment,
+    env: { ...environment, TTRPC_ADDRESS: eventsAddress },
     stdio: ['ignore', log, log, listener],
     detached: true,
   })

@@ -33,6 +33,8 @@ export class TaskProcess {
   readonly exited: Promise<TaskExit>
   state: TaskState = 'created'
   exit: TaskExit | undefined
+  /** The guest refused to start it: it never ran. */
+  failedToStart = false
   readonly guest: GuestProcess
   readonly #lost: Promise<unknown>
   readonly #log: Logger
@@ -66,6 +68,7 @@ export class TaskProcess {
     try {
       await this.guest.start()
     } catch (error) {
+      this.failedToStart = true
       await this.#end(lostExitStatus, sinks)
       throw error
     }

@@ -1,6 +1,6 @@
 /**
  * The Task service (containerd.task.v2): what containerd, and our own command line in its place, ask of the shim. One
- * service holds one sandbox, made by the first Create, and the tasks in it.
+ * service holds one pod and the tasks in it.
  */
 import { describeError, KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -9,18 +9,18 @@ import { Status } from '../protocol/generated/containerd/types.ts'
 import type { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../protocol/generated/google/protobuf/timestamp.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
 import { readBundleSpec } from './bundle.ts'
+import { type TaskEvent, taskEvents } from './events.ts'
+import type { Pod } from './pod.ts'
+import type { EventPublisher } from './publisher.ts'
 import { toMetrics } from './stats.ts'
 import { Task } from './task.ts'
 import { type TaskExit, TaskProcess, type TaskState } from './task-process.ts'
+import { toTimestamp } from './timestamp.ts'
 
 export interface TaskServiceOptions {
-  readonly sandboxId: string
-  /** Makes the sandbox from the bundle of its first task. */
-  createSandbox(request: api.CreateTaskRequest, spec: OciSpec): Promise<Sandbox>
-  /** Told once, when the machine died under its tasks. */
-  onSandboxDied(error: KataError): void
+  readonly pod: Pod
+  readonly events: Pick<EventPublisher, 'publish'>
   readonly log: Logger
 }
 
@@ -37,9 +37,6 @@ export class TaskService {
   readonly #options: TaskServiceOptions
   readonly #requestShutdown: () => void
   readonly #tasks = new Map<string, Task>()
-  #creating: Promise<Sandbox> | undefined
-  #sandbox: Sandbox | undefined
-  #stopping: Promise<void> | undefined
 
   constructor(options: TaskServiceOptions) {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -50,39 +47,53 @@ export class TaskService {
 
   /** Whether there is no task, and none being made. */
   get isIdle(): boolean {
-    return this.#tasks.size === 0 && this.#creating === undefined
+    return this.#tasks.size === 0 && this.#pod.isUnmade
   }
 
   async create(request: api.CreateTaskRequest): Promise<api.CreateTaskResponse> {
-    if (this.#tasks.has(request.id)) throw new KataError('TASK_EXISTS', { id: request.id })
-    const spec = readBundleSpec(request.bundle) as OciSpec
-    const sandbox = await this.#sandboxFor(request, spec)
+    const { id, bundle, rootfs, stdin, stdout, stderr, terminal, checkpoint } = request
+    if (this.#tasks.has(id)) throw new KataError('TASK_EXISTS', { id })
+    const spec = readBundleSpec(bundle) as OciSpec
+    const sandbox = await this.#pod.sandboxFor(request, spec)
     try {
-      const container = await sandbox.createContainer({ id: request.id, spec, rootfs: request.rootfs })
-      const { stdin, stdout, stderr, terminal } = request
-      const init = this.#process(request.id, { stdin, stdout, stderr, terminal }, container.init)
-      this.#tasks.set(request.id, new Task({ id: request.id, bundle: request.bundle, container, init }))
-      if (request.id === this.#options.sandboxId) void init.exited.then(() => this.stopSandbox())
-      return { pid: sandbox.vmmPid }
+      const container = await sandbox.createContainer({ id, spec, rootfs })
+      const init = this.#process(id, { stdin, stdout, stderr, terminal }, container.init)
+      this.#tasks.set(id, new Task({ id, bundle, container, init }))
+      this.#publish(
+        taskEvents.create({ containerId: id, bundle, rootfs, io: init.stdio, checkpoint, pid: this.#pid }),
+      )
+      this.#tellExit(id, init)
+      // The pod ends with its own container, and not with any other.
+      if (id === this.#pod.id) void init.exited.then(() => this.#pod.stop())
+      return { pid: this.#pid }
     } catch (error) {
       // A sandbox without its first container is of no use to anybody.
-      if (this.#tasks.size === 0) await this.stopSandbox()
+      if (this.#tasks.size === 0) await this.#pod.stop()
       throw error
     }
   }
 
   async start({ id, execId }: api.StartRequest): Promise<api.StartResponse> {
     await this.#task(id).process(execId).start()
-    return { pid: this.#pid }
+    const pid = this.#pid
+    this.#publish(
+      execId === ''
+        ? taskEvents.start({ containerId: id, pid })
+        : taskEvents.execStarted({ containerId: id, execId, pid }),
+    )
+    return { pid }
   }
 
   async exec(request: api.ExecProcessRequest): Promise<object> {
-    const task = this.#task(request.id)
+    const { id, execId, stdin, stdout, stderr, terminal } = request
+    const task = this.#task(id)
     if (task.init.state === 'stopped') throw notRunning('exec in', task)
-    const process = parseJson(request.spec, 'process')
-    const { stdin, stdout, stderr, terminal } = request
-    const guest = task.container.exec(request.execId, { ...process, terminal })
-    task.addExec(request.execId, this.#process(request.execId, { stdin, stdout, stderr, terminal }, guest))
+    const spec = parseJson(request.spec, 'process')
+    const guest = task.container.exec(execId, { ...spec, terminal })
+    const process = this.#process(execId, { stdin, stdout, stderr, terminal }, guest)
+    task.addExec(execId, process)
+    this.#publish(taskEvents.execAdded({ containerId: id, execId }))
+    this.#tellExit(id, process)
     return {}
   }
 
@@ -114,6 +125,7 @@ export class TaskService {
     if (task.init.state !== 'running') throw notRunning('pause', task)
     await task.container.pause()
     task.init.state = 'paused'
+    this.#publish(taskEvents.paused({ containerId: id }))
     return {}
   }
 
@@ -122,6 +134,7 @@ export class TaskService {
     if (task.init.state !== 'paused') throw notRunning('resume', task)
     await task.container.resume()
     task.init.state = 'running'
+    this.#publish(taskEvents.resumed({ containerId: id }))
     return {}
   }
 
@@ -161,19 +174,19 @@ export class TaskService {
     if (process.state !== 'stopped' && process.state !== 'created') {
       throw new KataError('TASK_STATE', { action: 'delete', id: process.id, state: process.state })
     }
-    const pid = this.#pid
+    const answer = { pid: this.#pid, ...exitFields(process.exit) }
     if (execId !== '') task.removeExec(execId)
     else {
-      this.#tasks.delete(id)
-      if (id === this.#options.sandboxId) await this.stopSandbox()
-      else await task.container.remove()
+      await this.#remove(task)
+      this.#publish(taskEvents.delete({ containerId: id, id: '', ...answer }))
     }
-    return { pid, ...exitFields(process.exit) }
+    return answer
   }
 
+  /** Asked after every task; the shim of a pod goes on while another one is left. */
   async shutdown({ now }: api.ShutdownRequest): Promise<object> {
     if (this.#tasks.size === 0 || now) {
-      await this.stopSandbox()
+      await this.#pod.stop()
       this.#requestShutdown()
     }
     return {}
@@ -183,31 +196,27 @@ export class TaskService {
     throw new KataError('TASK_UNSUPPORTED', { action: 'checkpoint' })
   }
 
-  /** Ends the machine and releases all it held; every caller waits for the same, one teardown. */
-  stopSandbox(): Promise<void> {
-    this.#stopping ??= this.#creating?.then((sandbox) => sandbox.stop()).catch(() => {}) ?? Promise.resolve()
-    return this.#stopping
+  async #remove(task: Task): Promise<void> {
+    this.#tasks.delete(task.id)
+    // Nothing of a container is left once its machine has gone.
+    if (task.id === this.#pod.id || this.#pod.isStopping) await this.#pod.stop()
+    else await task.container.remove()
   }
 
-  #sandboxFor(request: api.CreateTaskRequest, spec: OciSpec): Promise<Sandbox> {
-    this.#creating ??= this.#options.createSandbox(request, spec).then((sandbox) => {
-      this.#sandbox = sandbox
-      void sandbox.died.then((error) => {
-        this.#options.onSandboxDied(error)
-        return this.stopSandbox()
-      })
-      return sandbox
+  /** A process that never came to run has no end that anybody waits for. */
+  #tellExit(containerId: string, process: TaskProcess): void {
+    void process.exited.then((exit) => {
+      if (process.failedToStart) return
+      this.#publish(taskEvents.exit({ containerId, id: process.id, pid: this.#pid, ...exitFields(exit) }))
     })
-    // A sandbox that could not be made holds nothing; the next Create may try anew.
-    this.#creating.catch(() => {
-      this.#creating = undefined
-    })
-    return this.#creating
+  }
+
+  #publish(event: TaskEvent): void {
+    this.#options.events.publish(event)
   }
 
   #process(id: string, stdio: TaskProcess['stdio'], guest: TaskProcess['guest']): TaskProcess {
-    const lost = this.#sandbox?.died ?? new Promise<never>(() => {})
-    return new TaskProcess({ id, stdio, guest, lost, log: this.#options.log })
+    return new TaskProcess({ id, stdio, guest, lost: this.#pod.over, log: this.#options.log })
   }
 
   #task(id: string): Task {
@@ -216,18 +225,17 @@ export class TaskService {
     return task
   }
 
+  get #pod(): Pod {
+    return this.#options.pod
+  }
+
   get #pid(): number {
-    return this.#sandbox?.vmmPid ?? process.pid
+    return this.#pod.pid
   }
 }
 
 function exitFields(exit: TaskExit | undefined): { exitStatus: number; exitedAt: Timestamp | undefined } {
   return { exitStatus: exit?.status ?? 0, exitedAt: exit === undefined ? undefined : toTimestamp(exit.at) }
-}
-
-export function toTimestamp(date: Date): Timestamp {
-  const ms = date.getTime()
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 }
 }
 
 /** OCI JSON inside an Any, as containerd sends it. @throws KataError OCI_SPEC_INVALID naming `what` it should be. */

@@ -7,7 +7,7 @@ import { alreadyExists, invalid, notFound, precondition, unimplemented } from '.
 import { exists, makeDirectories, removeTree, save } from './files.ts'
 import { toJson } from './json.ts'
 import type { Loop } from './loop.ts'
-import type { OomEvents } from './oom.ts'
+import type { OomEvents, OomWatch } from './oom.ts'
 import {
   type ContainerProcess,
   closeStdio,
@@ -45,7 +45,7 @@ export class Container {
   readonly init: ContainerProcess
   readonly #tools: ContainerTools
   readonly #mountPoints: readonly string[]
-  readonly #stopOomWatch: () => void
+  readonly #oomWatch: OomWatch
   readonly #added = new Map<string, ContainerProcess>()
   readonly #starting = new Set<string>()
   #started = false
@@ -62,7 +62,7 @@ export class Container {
     this.cgroup = cgroupOf(id)
     this.#tools = tools
     this.#mountPoints = mountPoints
-    this.#stopOomWatch = tools.oom.watch(id, this.cgroup)
+    this.#oomWatch = tools.oom.watch(id, this.cgroup)
     this.init = trackProcess(init)
   }
 
@@ -151,6 +151,7 @@ export class Container {
   async wait(execId: string): Promise<number> {
     const process = this.process(execId)
     const code = await process.ended
+    if (this.#removal === undefined) this.#oomWatch.look()
     process.collected = true
     this.#forgetCollected()
     return code
@@ -174,7 +175,7 @@ export class Container {
   async #remove(): Promise<void> {
     killCgroup(this.cgroup)
     await this.init.ended
-    this.#stopOomWatch()
+    this.#oomWatch.stop()
     for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
     await discard(this.cgroup, this.#tools.crun, this.id)
     for (const point of [...this.#mountPoints].reverse()) unmountStorage(point)

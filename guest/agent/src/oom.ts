@@ -9,9 +9,15 @@ import type { Cancellable } from './streams.ts'
 /** Events that nobody collects are dropped, oldest first, beyond this many. */
 const longestBacklog = 64
 
+export interface OomWatch {
+  /** Looks now: whoever tells the end of a process asks first, so that its cause is told before it. */
+  look(): void
+  /** Looks a last time. */
+  stop(): void
+}
+
 export interface OomEvents {
-  /** Watches a container's cgroup; the returned function looks a last time and stops. */
-  watch(containerId: string, cgroup: Cgroup): () => void
+  watch(containerId: string, cgroup: Cgroup): OomWatch
   /** The id of the next container that had a process killed; undefined when the call is cancelled. */
   next(call: Cancellable): Promise<string | undefined>
 }
@@ -42,11 +48,12 @@ export function createOomEvents(loop: Loop): OomEvents {
       // The kernel reports a change of memory.events as a priority event of an open descriptor of it.
       const fd = open(`${cgroup.directory}/memory.events`, openFlags.readOnly, 0)
       loop.watch(fd, events.priority | events.edge, look)
-      return () => {
+      const stop = () => {
         look()
         loop.forget(fd)
         close(fd)
       }
+      return { look, stop }
     },
     next(call) {
       const ready = backlog.shift()

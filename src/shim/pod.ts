@@ -1,0 +1,82 @@
+/** The one sandbox behind a shim: made by the first Create, shared by the containers of the pod, ended once. */
+import { KataError } from '../errors.ts'
+import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts'
+import type { OciSpec } from '../sandbox/oci.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+
+export interface PodOptions {
+  readonly id: string
+  /** Makes the sandbox from the bundle of its first task. */
+  createSandbox(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox>
+  /** Told once, when the machine died under its tasks. */
+  onDied(error: KataError): void
+  /** Told of every container in which the guest's kernel killed a process for want of memory. */
+  onOom(containerId: string): void
+}
+
+export class Pod {
+  readonly id: string
+  /** Settles when no process of the pod can run any more: its machine died, or was ended. */
+  readonly over: Promise<void>
+  readonly #options: PodOptions
+  readonly #end: () => void
+  #creating: Promise<Sandbox> | undefined
+  #sandbox: Sandbox | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(options: PodOptions) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.id = options.id
+    this.over = promise
+    this.#end = resolve
+    this.#options = options
+  }
+
+  /** Whether there is no sandbox, and none being made. */
+  get isUnmade(): boolean {
+    return this.#creating === undefined
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping !== undefined
+  }
+
+  /** The process that stands for the pod on the host: its VMM, or the shim while there is none. */
+  get pid(): number {
+    return this.#sandbox?.vmmPid ?? process.pid
+  }
+
+  /** The sandbox, made now if there is none yet. @throws KataError TASK_STATE when the pod has ended. */
+  async sandboxFor(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox> {
+    if (this.#stopping !== undefined)
+      throw new KataError('TASK_STATE', { action: 'create a container in', id: this.id, state: 'stopped' })
+    this.#creating ??= this.#create(request, spec)
+    return this.#creating
+  }
+
+  /** Ends the machine and releases all it held; every caller waits for the same, one teardown. */
+  stop(): Promise<void> {
+    this.#stopping ??= (this.#creating?.then((sandbox) => sandbox.stop()) ?? Promise.resolve())
+      .catch(() => {})
+      .finally(this.#end)
+    return this.#stopping
+  }
+
+  async #create(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox> {
+    try {
+      const sandbox = await this.#options.createSandbox(request, spec)
+      this.#sandbox = sandbox
+      void sandbox.watchOom((containerId) => this.#options.onOom(containerId))
+      void sandbox.died.then((error) => {
+        this.#options.onDied(error)
+        this.#end()
+        return this.stop()
+      })
+      return sandbox
+    } catch (error) {
+      // A sandbox that could not be made holds nothing; the next Create may try anew.
+      this.#creating = undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { KataError } from '../errors.ts'
+import { silentLogger } from '../log.ts'
+import { CreateTaskRequest, ExecProcessRequest } from '../protocol/generated/containerd/task.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { TaskEvent } from './events.ts'
+import { Pod } from './pod.ts'
+import { TaskService } from './task-service.ts'
+
+let bundle: string
+beforeEach(() => {
+  bundle = mkdtempSync(join(tmpdir(), 'bundle-'))
+  writeFileSync(join(bundle, 'config.json'), '{}')
+})
+afterEach(() => rmSync(bundle, { recursive: true }))
+
+/** A service over a double of a sandbox, in which a test ends processes by name. */
+function serviceOf(podId: string) {
+  const ends = new Map<string, (status: number) => void>()
+  const removed: string[] = []
+  const topics: string[] = []
+  let stops = 0
+  const process = (name: string, fails = false) => {
+    const ended = new Promise<number>((resolve) => ends.set(name, resolve))
+    return {
+      start: async () => {
+        if (fails) throw new Error('refused')
+      },
+      wait: () => ended,
+      signal: async () => ends.get(name)!(137),
+      resize: async () => {},
+      output: async () => {},
+      input: async () => {},
+    }
+  }
+  const died = Promise.withResolvers<KataError>()
+  const sandbox = {
+    vmmPid: 4242,
+    died: died.promise,
+    watchOom: async () => {},
+    stop: async () => void stops++,
+    createContainer: async ({ id }: { id: string }) => ({
+      id,
+      init: process(id),
+      exec: (execId: string) => process(execId, execId === 'bad'),
+      remove: async () => void removed.push(id),
+    }),
+  }
+  const pod = new Pod({
+    id: podId,
+    createSandbox: async () => sandbox as unknown as Sandbox,
+    onDied: () => {},
+    onOom: () => {},
+  })
+  const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
+  const tasks = new TaskService({ pod, events: { publish }, log: silentLogger })
+  const create = (id: string) => tasks.create(CreateTaskRequest.fromPartial({ id, bundle }))
+  const exec = (id: string, execId: string) =>
+    tasks.exec(ExecProcessRequest.fromPartial({ id, execId, spec: { value: Buffer.from('{}') } }))
+  return { tasks, create, exec, ends, removed, topics, died, stops: () => stops }
+}
+
+describe('a pod of several containers', () => {
+  test('the end of a workload container leaves the pod running, and its place free', async () => {
+    const { tasks, create, ends, removed, stops } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    ends.get('web')!(3)
+    expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(3)
+    expect(await tasks.delete({ id: 'web', execId: '' })).toMatchObject({ exitStatus: 3, pid: 4242 })
+    await tasks.shutdown({ id: 'web', now: false })
+    expect({ removed, stops: stops() }).toEqual({ removed: ['web'], stops: 0 })
+    await create('web')
+    expect((await tasks.state({ id: 'web', execId: '' })).pid).toBe(4242)
+  })
+
+  test("the end of the pod's own container ends the pod, whose containers then hold nothing", async () => {
+    const { tasks, create, ends, removed, stops } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    ends.get('pod')!(0)
+    expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(255)
+    for (const id of ['web', 'pod']) await tasks.delete({ id, execId: '' })
+    expect({ removed, stops: stops() }).toEqual({ removed: [], stops: 1 })
+    await expect(create('late')).rejects.toMatchObject({ code: 'TASK_STATE' })
+    let over = false
+    void tasks.shutdownRequested.then(() => {
+      over = true
+    })
+    await tasks.shutdown({ id: 'pod', now: false })
+    await tasks.shutdownRequested
+    expect(over).toBe(true)
+  })
+
+  test('the death of the machine ends every process', async () => {
+    const { tasks, create, died } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    died.resolve({} as KataError)
+    for (const id of ['pod', 'web']) expect((await tasks.wait({ id, execId: '' })).exitStatus).toBe(255)
+  })
+})
+
+describe('events', () => {
+  test('of a task: create, start, exit, delete', async () => {
+    const { tasks, create, ends, topics } = serviceOf('one')
+    await create('one')
+    await tasks.start({ id: 'one', execId: '' })
+    ends.get('one')!(0)
+    await tasks.wait({ id: 'one', execId: '' })
+    await tasks.delete({ id: 'one', execId: '' })
+    expect(topics).toEqual(['create', 'start', 'exit', 'delete'])
+  })
+
+  test('of an exec: added, started, exit, and none for its removal', async () => {
+    const { tasks, create, exec, ends, topics } = serviceOf('one')
+    await create('one')
+    await tasks.start({ id: 'one', execId: '' })
+    await exec('one', 'two')
+    await tasks.start({ id: 'one', execId: 'two' })
+    ends.get('two')!(0)
+    await tasks.wait({ id: 'one', execId: 'two' })
+    await tasks.delete({ id: 'one', execId: 'two' })
+    expect(topics).toEqual(['create', 'start', 'exec-added', 'exec-started', 'exit'])
+  })
+
+  test('an exec that could not start has no exit', async () => {
+    const { tasks, create, exec, topics } = serviceOf('one')
+    await create('one')
+    await tasks.start({ id: 'one', execId: '' })
+    await exec('one', 'bad')
+    await expect(tasks.start({ id: 'one', execId: 'bad' })).rejects.toThrow('refused')
+    await tasks.delete({ id: 'one', execId: 'bad' })
+    expect(topics).toEqual(['create', 'start', 'exec-added'])
+  })
+
+  test('a task that is killed before it was started has an exit', async () => {
+    const { tasks, create, topics } = serviceOf('one')
+    await create('one')
+    await tasks.kill({ id: 'one', execId: '', signal: 9, all: false })
+    expect((await tasks.wait({ id: 'one', execId: '' })).exitStatus).toBe(137)
+    expect(topics).toEqual(['create', 'exit'])
+  })
+})
