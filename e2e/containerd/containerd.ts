@@ -108,7 +108,7 @@ export class Containerd {
   spawnCtr(
     args: readonly string[],
     { namespace = 'default', stdin }: { namespace?: string; stdin?: Blob } = {},
-  ) {
+  ): Bun.Subprocess<'pipe' | Blob, 'pipe', 'pipe'> {
     return Bun.spawn(['ctr', '-a', this.files.socket, '-n', namespace, ...args], {
       stdin: stdin ?? 'pipe',
       stdout: 'pipe',
