@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { catalogue } from '../src/errors.ts'
-import { configurationFile, configurationPage, errorsPage } from './docs-pages.ts'
+import { configurationFile, configurationPage } from './configuration-pages.ts'
+import { errorsPage } from './errors-page.ts'
 
 /** Generated files by their path from the repository's root. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({

@@ -10,9 +10,12 @@ const size = { cpus: 4, memoryMiB: 8192 }
 const host = { size, exists: (path: string) => path.startsWith('/usr/bin/qemu') }
 const key = (name: string) => `io.katacontainers.config.hypervisor.${name}`
 const short = 'io.katacontainers.hypervisor.rootless'
+const runtimeKey = (name: string) => `io.katacontainers.config.runtime.${name}`
+const agentKey = (name: string) => `io.katacontainers.config.agent.${name}`
 
-const config = (text: string): Config =>
-  loadConfigText('/c.toml', new TextEncoder().encode(`[hypervisor.qemu]\n${text}`), silentLogger, size)
+const configFor = (driver: string, text: string): Config =>
+  loadConfigText('/c.toml', new TextEncoder().encode(`[hypervisor.${driver}]\n${text}`), silentLogger, size)
+const config = (text: string): Config => configFor('qemu', text)
 
 const apply = (text: string, annotations: Annotations) =>
   applyAnnotations(config(text), annotations, silentLogger, host).hypervisor
@@ -54,7 +57,7 @@ describe('enable_annotations', () => {
     ).toBe(false)
   })
 
-  test('enabled but unsupported: one warning; unknown: a suggestion; an unsupported hash: an error', () => {
+  test('enabled but unsupported: one warning; unknown: a suggestion', () => {
     const messages: string[] = []
     const log = createLogger({ sink: ({ message }) => messages.push(message) })
     const all = config('enable_annotations = [".*"]')
@@ -62,10 +65,88 @@ describe('enable_annotations', () => {
     expect(messages).toHaveLength(2)
     expect(messages[0]).toContain('does not support it yet')
     expect(messages[1]).toContain('did you mean io.katacontainers.config.hypervisor.default_memory?')
+  })
+})
+
+describe('runtime and agent', () => {
+  const enabled = (...entries: string[]) => `enable_annotations = ${JSON.stringify(entries)}`
+  const ask = (text: string, annotations: Annotations) =>
+    applyAnnotations(config(text), annotations, silentLogger, host)
+
+  test('need to be enabled too, with the table before the name', () => {
+    const timeout = { [runtimeKey('create_container_timeout')]: '90' }
+    const modules = { [agentKey('kernel_modules')]: 'e1000e a=1 b=2; i915' }
     expectCode(
-      () => applyAnnotations(all, { [key('kernel_hash')]: 'ab' }, log, host),
-      'ANNOTATION_UNSUPPORTED',
+      () => ask(enabled('create_container_timeout'), timeout),
+      'ANNOTATION_NOT_ENABLED',
+      'runtime.create_container_timeout',
     )
+    expectCode(
+      () => ask(enabled('kernel_modules'), modules),
+      'ANNOTATION_NOT_ENABLED',
+      'agent.kernel_modules',
+    )
+    expect(ask(enabled('runtime.create_container_timeout'), timeout).runtime.createContainerTimeout).toBe(90)
+    expect(ask(enabled('agent\\..*'), modules).agent.kernelModules).toEqual(['e1000e a=1 b=2', 'i915'])
+    expectCode(() => ask(enabled('.*'), { [agentKey('kernel_modules')]: 'a;;b' }), 'CONFIG_VALUE')
+    expectCode(() => ask(enabled('.*'), { [runtimeKey('internetworking_model')]: 'macvtap' }), 'CONFIG_VALUE')
+  })
+
+  test('the seccomp profiles of containers may be asked for by everybody, and taken away only with permission', () => {
+    const without = '[runtime]\ndisable_guest_seccomp = true'
+    const profile = runtimeKey('disable_guest_seccomp')
+    expect(ask(without, { [profile]: 'false' }).runtime.disableGuestSeccomp).toBe(false)
+    const with_ = '[runtime]\ndisable_guest_seccomp = false'
+    expectCode(() => ask(with_, { [profile]: 'true' }), 'ANNOTATION_NOT_ENABLED', profile)
+    expect(
+      ask(`${enabled('runtime.disable_guest_seccomp')}\n${with_}`, { [profile]: 'true' }).runtime
+        .disableGuestSeccomp,
+    ).toBe(true)
+  })
+
+  test('a pod that asks for a check that is not done never starts, enabled or not', () => {
+    for (const annotation of [agentKey('policy'), key('cc_init_data'), key('kernel_hash'), key('path_hash')])
+      for (const text of ['', enabled('.*')])
+        expectCode(() => ask(text, { [annotation]: 'x' }), 'ANNOTATION_UNSUPPORTED', annotation)
+  })
+
+  test("the names of Kata's Go runtime without a table need permission as well", () => {
+    const annotation = 'io.katacontainers.enable_vcpus_pinning'
+    expectCode(
+      () => ask('', { [annotation]: 'true' }),
+      'ANNOTATION_NOT_ENABLED',
+      'runtime.enable_vcpus_pinning',
+    )
+  })
+})
+
+describe('another VMM', () => {
+  const all = 'enable_annotations = [".*"]'
+
+  test('what it cannot do fails the pod, what means nothing to it is a warning', () => {
+    const messages: string[] = []
+    const log = createLogger({ sink: ({ message }) => messages.push(message) })
+    const firecracker = configFor('firecracker', all)
+    for (const [name, value] of [
+      ['shared_fs', 'virtio-fs'],
+      ['hot_plug_vfio', 'root-port'],
+    ] as const)
+      expectCode(
+        () => applyAnnotations(firecracker, { [key(name)]: value }, log, host),
+        'CONFIG_VMM_CANNOT',
+        key(name),
+      )
+    applyAnnotations(firecracker, { [key('machine_type')]: 'q35' }, log, host)
+    expect(messages).toEqual([`annotation ${key('machine_type')} has no meaning for Firecracker`])
+  })
+
+  test('its own values count', () => {
+    const driver = (name: string, value: string) =>
+      applyAnnotations(configFor(name, all), { [key('block_device_driver')]: value }, silentLogger, host)
+        .hypervisor.blockDeviceDriver
+    expect(driver('clh', 'virtio-blk')).toBe('virtio-blk')
+    expectCode(() => driver('clh', 'virtio-scsi'), 'CONFIG_VALUE')
+    expect(driver('qemu', 'virtio-scsi')).toBe('virtio-scsi')
   })
 })
 
@@ -186,12 +267,21 @@ test('any annotations give a Config or a KataError', () => {
       'rootless',
       'kernel_params',
       'cpu_features',
+      'kernel_modules',
+      'create_container_timeout',
+      'disable_guest_seccomp',
       '__proto__',
     ),
     fc.string(),
   )
+  const annotation = fc
+    .tuple(
+      fc.constantFrom(key, runtimeKey, agentKey, (text: string) => text),
+      name,
+    )
+    .map(([prefixed, text]) => prefixed(text))
   fc.assert(
-    fc.property(fc.dictionary(name.map(key), fc.string()), (annotations) => {
+    fc.property(fc.dictionary(annotation, fc.string()), (annotations) => {
       try {
         expect(apply('enable_annotations = [".*"]', annotations).driver).toBe('qemu')
       } catch (error) {

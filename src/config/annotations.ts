@@ -1,18 +1,22 @@
 /**
  * Pod annotations applied to a configuration. Annotations come from whoever may create a pod, so each is untrusted:
  * it counts only if the operator enabled its name, and then as one validated value. Stricter than Kata: an entry of
- * `enable_annotations` must match the whole name, and a refused annotation always fails the pod.
+ * `enable_annotations` must match the whole name, a refused annotation always fails the pod, and the annotations of
+ * runtime and agent, which Kata never asks permission for, need it as well: they reach host cgroups, the guest kernel and
+ * the seccomp profiles.
  *
- * `rootless` is the exception: "true" takes rights away and works without being enabled.
+ * Values that only take rights away (`rootless: "true"`) are the exception: they work without being enabled.
  */
 import { existsSync } from 'node:fs'
 import { normalize } from 'node:path'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { Config, HypervisorConfig, HypervisorDriver } from './config.ts'
+import { type AnnotationName, annotationPrefixes, readAnnotationName } from './annotation-names.ts'
+import type { Config, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { driverNames } from './drivers.ts'
-import { unsupportedAnnotations, unsupportedKeys } from './kata-keys.ts'
+import { refusedAnnotations, unsupportedAnnotations, unsupportedKeys } from './kata-keys.ts'
+import type { Sections } from './key-spec.ts'
 import { type KeySpec, keys, keysFor } from './keys.ts'
 import { requirePossible } from './meaning.ts'
 import { nearest } from './nearest.ts'
@@ -28,20 +32,13 @@ export interface AnnotationHost {
   readonly exists: (path: string) => boolean
 }
 
-const prefix = 'io.katacontainers.config.hypervisor.'
-/** Kata's documentation named this one for five years; its code never did. */
-const documentedRootless = 'io.katacontainers.hypervisor.rootless'
-
-const annotationKeys = (driver: HypervisorDriver) =>
-  new Map(
-    keysFor(driver).flatMap((spec) =>
-      spec.annotation === undefined ? [] : [[spec.annotation, spec] as const],
-    ),
-  )
-
-interface Asked {
-  readonly annotation: string
+/** An annotation with a meaning here. */
+interface Wish extends AnnotationName {
   readonly spec: KeySpec
+  readonly text: string
+}
+
+interface Asked extends Wish {
   readonly value: unknown
 }
 
@@ -58,28 +55,24 @@ export function applyAnnotations(
 ): Config {
   const warn = warnOnce(log)
   const { driver } = config.hypervisor
-  const specs = annotationKeys(driver)
   const asked = Object.entries(annotations).flatMap(([annotation, text]) => {
-    const name = nameOf(annotation)
-    if (name === undefined) return []
-    const spec = specs.get(name)
-    if (spec?.key === 'rootless') return [readRootless(config, { annotation, name, spec, text })]
-    requireEnabled(config, annotation, name)
-    if (spec === undefined) ignore(annotation, name, warn)
-    else if (spec.drivers.includes(driver)) {
-      if (spec.pending) warn(unsupported(annotation))
-      return [readValue(config, { annotation, spec, text }, host)]
-    } else {
-      requirePossible(driver, { spec, value: text, where: `annotation ${annotation}` })
-      warn(`annotation ${annotation} has no meaning for ${driverNames[driver]}`)
+    const named = readAnnotationName(annotation)
+    if (named === undefined) return []
+    // An ignored one would mean: started although the pod asked for a check.
+    if (refusedAnnotations.test(named.entry)) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation })
+    const spec = findAnnotation(driver, named)
+    const wish = spec && read(config, { ...named, spec, text }, warn)
+    if (spec === undefined) {
+      requireEnabled(config, named)
+      sayIgnored(named, warn)
     }
-    return []
+    if (wish !== undefined) requireAllowed(config, wish, host)
+    return wish ?? []
   })
-  requireOneAnswer(asked)
-  let hypervisor = config.hypervisor
-  for (const ask of asked) hypervisor = { ...hypervisor, ...change(hypervisor, ask) }
+  for (const ask of asked) requireOneAnswer(ask, asked)
+  const changed = asked.reduce(change, sectionsOf(config))
   return finish(
-    { ...config, hypervisor },
+    { ...config, hypervisor: changed.hypervisor, agent: changed['agent.kata'], runtime: changed.runtime },
     {
       where: (key) => placeOf(asked, key) ?? config.source,
       host: host.size,
@@ -88,53 +81,58 @@ export function applyAnnotations(
   )
 }
 
-/** The part of an annotation's name that `enable_annotations` is about; undefined when it is none of ours. */
-function nameOf(annotation: string): string | undefined {
-  if (annotation === documentedRootless) return 'rootless'
-  return annotation.startsWith(prefix) ? annotation.slice(prefix.length) : undefined
+function findAnnotation(driver: HypervisorDriver, { table, name }: AnnotationName): KeySpec | undefined {
+  return keysFor(driver).find((spec) => spec.table === table && spec.annotation === name)
 }
 
-const isEnabled = ({ hypervisor }: Config, name: string) =>
-  hypervisor.enableAnnotations.some((entry) => new RegExp(`^(?:${entry})$`).test(name))
-
-function requireEnabled(config: Config, annotation: string, name: string): void {
-  if (!isEnabled(config, name))
-    throw new KataError('ANNOTATION_NOT_ENABLED', { annotation, key: name, source: config.source })
+function requireEnabled({ hypervisor, source }: Config, { annotation, entry }: AnnotationName): void {
+  const enabled = hypervisor.enableAnnotations.some((pattern) => new RegExp(`^(?:${pattern})$`).test(entry))
+  if (!enabled) throw new KataError('ANNOTATION_NOT_ENABLED', { annotation, key: entry, source })
 }
 
-function parse({ annotation, spec, text }: { annotation: string; spec: KeySpec; text: string }): Asked {
+/** The value if it may count; undefined with a warning if nothing would act on it. */
+function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefined {
+  const { annotation, spec, text } = wish
+  const { driver } = config.hypervisor
+  const where = `annotation ${annotation}`
+  if (spec.restricting === undefined) requireEnabled(config, wish)
+  requirePossible(driver, { spec, value: text, where })
+  if (!spec.drivers.includes(driver)) {
+    warn(`${where} has no meaning for ${driverNames[driver]}`)
+    return undefined
+  }
   const value = spec.type.fromText(text)
-  if (value instanceof Refusal) throw refused(value, { spec, raw: text, where: `annotation ${annotation}` })
-  return { annotation, spec, value }
+  if (value instanceof Refusal) throw refused(value, { spec, raw: text, where })
+  if (
+    spec.restricting !== undefined &&
+    value !== spec.restricting &&
+    value !== present(sectionsOf(config), spec)
+  )
+    requireEnabled(config, wish)
+  if (spec.pending) warn(unsupported(annotation))
+  return { ...wish, value }
 }
 
-function readRootless(
-  config: Config,
-  ask: { annotation: string; name: string; spec: KeySpec; text: string },
-): Asked {
-  const asked = parse(ask)
-  const givesRights = config.hypervisor.rootless && asked.value === false
-  if (givesRights) requireEnabled(config, ask.annotation, ask.name)
-  return asked
+const sectionsOf = ({ hypervisor, agent, runtime }: Config): Sections => ({
+  ...{ hypervisor, runtime },
+  'agent.kata': agent,
+})
+
+function present(sections: Sections, { table, field }: KeySpec): unknown {
+  return (sections[table] as unknown as Record<string, unknown>)[field]
 }
 
-function readValue(
-  config: Config,
-  ask: { annotation: string; spec: KeySpec; text: string },
-  host: AnnotationHost,
-): Asked {
-  const asked = parse(ask)
-  const list = ask.spec.allowList
-  if (list === undefined) return asked
-  const allowed = config.hypervisor[list.field].some((pattern) => matchesPath(pattern, ask.text))
-  if (!allowed || !host.exists(ask.text))
+function requireAllowed(config: Config, { annotation, spec, text }: Asked, host: AnnotationHost): void {
+  const list = spec.allowList
+  if (list === undefined) return
+  const allowed = config.hypervisor[list.field].some((pattern) => matchesPath(pattern, text))
+  if (!allowed || !host.exists(text))
     throw new KataError('ANNOTATION_PATH_REFUSED', {
-      annotation: ask.annotation,
-      value: quoteValue(ask.text),
+      annotation,
+      value: quoteValue(text),
       list: list.key,
       source: config.source,
     })
-  return asked
 }
 
 /** Whether a shell pattern matches: `*` and `?` stand within one part of the path, so `..` cannot lead elsewhere. */
@@ -143,22 +141,25 @@ function matchesPath(pattern: string, path: string): boolean {
 }
 
 /** Two spellings of one key must not disagree: which of them a person meant cannot be known. */
-function requireOneAnswer(asked: readonly Asked[]): void {
-  const [first, other] = asked.filter(({ spec }) => spec.key === 'rootless')
-  if (first !== undefined && other !== undefined && first.value !== other.value)
+function requireOneAnswer({ spec, annotation, value }: Asked, asked: readonly Asked[]): void {
+  const other = asked.find((one) => one.spec === spec && one.value !== value)
+  if (other !== undefined)
     throw new KataError('CONFIG_CONFLICT', {
-      where: `annotation ${other.annotation}`,
-      reason: `it contradicts ${first.annotation}`,
+      where: `annotation ${annotation}`,
+      reason: `it contradicts ${other.annotation}`,
       hint: 'Remove one of them from the pod.',
     })
 }
 
-function change(hypervisor: HypervisorConfig, { spec, value }: Asked): Partial<HypervisorConfig> {
-  if (spec.field === 'kernelParams')
-    return { kernelParams: mergeKernelParams(hypervisor.kernelParams, value as string[]) }
-  if (spec.field === 'virtioFsExtraArgs')
-    return { virtioFsExtraArgs: [...hypervisor.virtioFsExtraArgs, ...(value as string[])] }
-  return { [spec.field]: value }
+function change(sections: Sections, { spec, value }: Asked): Sections {
+  const changed = merged(spec, present(sections, spec), value)
+  return { ...sections, [spec.table]: { ...sections[spec.table], [spec.field]: changed } }
+}
+
+function merged({ field }: KeySpec, before: unknown, value: unknown): unknown {
+  if (field === 'kernelParams') return mergeKernelParams(before as string[], value as string[])
+  if (field === 'virtioFsExtraArgs') return [...(before as string[]), ...(value as string[])]
+  return value
 }
 
 /** As in Kata: a parameter replaces those of the same name, others are appended. */
@@ -171,19 +172,16 @@ function mergeKernelParams(present: readonly string[], added: readonly string[])
 const unsupported = (annotation: string) =>
   `annotation ${annotation} has no effect: kata-ts does not support it yet`
 
-function ignore(annotation: string, name: string, warn: Logger['warn']): void {
-  // An ignored hash would mean: started although the pod asked for a check.
-  if (name.endsWith('_hash')) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation })
-  const known = [...unsupportedKeys.hypervisor, ...unsupportedAnnotations]
+function sayIgnored({ annotation, table, name }: AnnotationName, warn: Logger['warn']): void {
+  const known = [...unsupportedKeys[table], ...unsupportedAnnotations[table]]
   if (known.includes(name)) {
     warn(unsupported(annotation))
     return
   }
-  const names = keys.flatMap((spec) => (spec.annotation === undefined ? [] : [spec.annotation]))
-  const meant = nearest(name, [...names, ...known])
-  warn(
-    `unknown annotation ${quoteValue(annotation)} has no effect${meant === undefined ? '' : `; did you mean ${prefix}${meant}?`}`,
-  )
+  const ours = keys.flatMap((spec) => (spec.table === table ? (spec.annotation ?? []) : []))
+  const meant = nearest(name, [...ours, ...known])
+  const hint = meant === undefined ? '' : `; did you mean ${annotationPrefixes[table]}${meant}?`
+  warn(`unknown annotation ${quoteValue(annotation)} has no effect${hint}`)
 }
 
 function placeOf(asked: readonly Asked[], key: string): string | undefined {

@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { HypervisorDriver } from './config.ts'
-import { driverNames, hypervisorTables } from './drivers.ts'
-import { factoryKeys, unsupportedKeys } from './kata-keys.ts'
+import { driverNamed, driverNames, hypervisorTables } from './drivers.ts'
+import { factoryKeys, insteadOf, movedKeys, statements, unsupportedKeys } from './kata-keys.ts'
 import { findKey, type KeySpec, keys, type TableName, tableName } from './keys.ts'
 import { lineOf } from './locate.ts'
 import { requirePossible } from './meaning.ts'
@@ -79,8 +79,10 @@ function decodeTable(
   const found = requireTable(source, path, value, `[${tableName(driver, table)}]`)
   return Object.entries(found).flatMap(([name, raw]) => {
     const here = [...path, name]
-    const spec = findKey(driver, table, name)
+    const spec =
+      findKey(driver, table, name) ?? findKey(driver, ...(movedKeys[here.join('.')] ?? [table, name]))
     if (spec === undefined) {
+      if (isStatement({ source, driver, warn }, table, here, raw)) return []
       if (unsupportedKeys[table].includes(name)) warnUnsupported(source, here, warn)
       else warnUnknown(source, here, suggestion(driver, table, name), warn)
       return []
@@ -96,6 +98,27 @@ function decodeTable(
     const setting = checkValue(source, spec, here, raw)
     if (spec.pending && !isDeepStrictEqual(setting.value, spec.absent)) warnUnsupported(source, here, warn)
     return [setting]
+  })
+}
+
+/**
+ * Whether the key only says what is so anyway.
+ * @throws KataError CONFIG_CONFLICT when it names another VMM than the hypervisor table
+ */
+function isStatement(
+  { source, driver }: Decoding,
+  table: TableName,
+  path: readonly string[],
+  value: unknown,
+): boolean {
+  const name = path.at(-1)!
+  if (table !== 'runtime' || name !== 'hypervisor_name')
+    return Object.hasOwn(statements[table], name) && statements[table][name] === value
+  if (typeof value === 'string' && driverNamed(value) === driver) return true
+  throw new KataError('CONFIG_CONFLICT', {
+    where: `${source.file}:${lineOf(source.text, path)}`,
+    reason: `hypervisor_name = ${quoteValue(value)} disagrees with [hypervisor.${driver}]`,
+    hint: 'Remove it: the hypervisor table chooses the VMM.',
   })
 }
 
@@ -164,8 +187,10 @@ function warnUnknown(
 }
 
 function warnUnsupported(source: TomlFile, path: readonly string[], warn: Logger['warn']): void {
+  const name = path.at(-1)!
+  const advice = Object.hasOwn(insteadOf, name) ? `; instead: ${insteadOf[name]}` : ''
   warn(
-    `configuration key ${path.join('.')} has no effect: kata-ts does not support it yet`,
+    `configuration key ${path.join('.')} has no effect: kata-ts does not support it yet${advice}`,
     place(source, path),
   )
 }

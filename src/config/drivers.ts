@@ -17,7 +17,8 @@ export const driverNames: Readonly<Record<HypervisorDriver, string>> = {
 /** Kata's Rust runtime gives one of them a second name. */
 const aliases: Readonly<Record<string, HypervisorDriver>> = { 'cloud-hypervisor': 'clh' }
 
-const driverOf = (name: string): HypervisorDriver | undefined =>
+/** A driver by its name in a file. */
+export const driverNamed = (name: string): HypervisorDriver | undefined =>
   drivers.find((driver) => driver === (Object.hasOwn(aliases, name) ? aliases[name] : name))
 
 const allowed = drivers.map((driver) => `[hypervisor.${driver}]`).join(', ')
@@ -41,7 +42,7 @@ export function hypervisorTables(source: TomlFile): HypervisorTable[] {
   if (!Object.hasOwn(root, 'hypervisor')) return []
   if (!isTable(root.hypervisor)) throw refuse(['hypervisor'])
   return Object.entries(root.hypervisor).map(([name, value]) => {
-    const driver = driverOf(name)
+    const driver = driverNamed(name)
     if (driver === undefined || !isTable(value)) throw refuse(['hypervisor', name])
     return { driver, name }
   })

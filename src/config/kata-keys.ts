@@ -25,13 +25,13 @@ export const unsupportedKeys: Readonly<Record<TableName, readonly string[]>> = {
     vhost_user_store_path virtio_fs_cache_size vm_rootfs_driver factory
   `),
   'agent.kata': list(`
-    cdh_api_timeout container_pipe_size create_container_timeout dial_timeout_ms enable_tracing
+    cdh_api_timeout container_pipe_size dial_timeout_ms enable_tracing
     health_check_request_timeout_ms launch_process_timeout log_port mem_agent passfd_listener_port
     reconnect_timeout_ms server_port visible_cdi_devices
   `),
   runtime: list(`
     agent_name dan_conf disable_new_netns emptydir_mode enable_pprof enable_tracing enable_vcpus_pinning
-    experimental experimental_force_guest_pull guest_selinux_label hypervisor_name jaeger_endpoint
+    experimental experimental_force_guest_pull guest_selinux_label jaeger_endpoint
     jaeger_password jaeger_user keep_abnormal kubelet_root_dir log_level name passfd_listener_port
     pod_resource_api_sock shared_mounts use_passfd_io vfio_mode
   `),
@@ -40,8 +40,39 @@ export const unsupportedKeys: Readonly<Record<TableName, readonly string[]>> = {
 /** Keys of [factory]: templates and the VM cache. */
 export const factoryKeys = ['enable_template', 'template_path', 'vm_cache_number', 'vm_cache_endpoint']
 
-/** Hypervisor annotations of Kata that have no configuration key of the same name. */
-export const unsupportedAnnotations = list(`
-  asset_hash_type blk_logical_sector_size blk_physical_sector_size cc_init_data firmware_hash firmware_volume_hash
-  hugepage_type hypervisor_hash image_hash initrd_hash jailer_hash kernel_hash path_hash prefetch_files.list
-`)
+/** Annotations of Kata that have no configuration key of the same name, by their table. */
+export const unsupportedAnnotations: Readonly<Record<TableName, readonly string[]>> = {
+  hypervisor: list(`
+    blk_logical_sector_size blk_physical_sector_size hugepage_type prefetch_files.list asset_hash_type
+  `),
+  'agent.kata': list('cdh_api_timeout_ms'),
+  runtime: [],
+}
+
+/** Annotations (as `enable_annotations` names them) with which a pod asks that something be checked before it starts. */
+export const refusedAnnotations = /^(\w+_hash|cc_init_data|agent\.policy)$/
+
+/**
+ * Keys without an effect of their own that may say what is so anyway: runtime-rs writes into every file which parts it is
+ * made of. `hypervisor_name` must agree with the hypervisor table.
+ */
+export const statements: Readonly<Record<TableName, Readonly<Record<string, string>>>> = {
+  hypervisor: {},
+  'agent.kata': {},
+  runtime: { name: 'virt_container', agent_name: 'kata' },
+}
+
+/** Keys that one of Kata's runtimes has in another table. */
+export const movedKeys: Readonly<Record<string, readonly [TableName, string]>> = {
+  'agent.kata.create_container_timeout': ['runtime', 'create_container_timeout'],
+}
+
+/** What to write instead of a key that kata-ts does not read. */
+export const insteadOf: Readonly<Record<string, string>> = {
+  dial_timeout_ms: 'dial_timeout, in seconds',
+  reconnect_timeout_ms: 'dial_timeout, in seconds',
+  log_level: 'enable_debug',
+  hypervisor_loglevel: 'enable_debug',
+  disable_seccomp: "nothing: the VMM's seccomp filter stays on",
+  rootless_user: 'rootless: every sandbox has a user of its own',
+}

@@ -37,6 +37,8 @@ export interface KeySpec {
   readonly pending: boolean
   /** Name after the prefix of its table's annotations, when a pod may ask for it. */
   readonly annotation?: string | undefined
+  /** The value that only takes rights away: a pod may ask for it without permission. */
+  readonly restricting?: unknown
   /** Field of HypervisorConfig with the patterns that an annotation's value must match, and its key. */
   readonly allowList?: { readonly field: AllowListField; readonly key: string } | undefined
 }
@@ -55,7 +57,9 @@ export interface DriverValues<T> {
 }
 
 interface Extra<T>
-  extends Partial<Pick<KeySpec, 'aliases' | 'drivers' | 'impossible' | 'annotation' | 'allowList'>> {
+  extends Partial<
+    Pick<KeySpec, 'aliases' | 'drivers' | 'impossible' | 'annotation' | 'allowList' | 'restricting'>
+  > {
   readonly shipped?: T
   readonly own?: true
   readonly pending?: true

@@ -302,6 +302,36 @@ describe('which VMM', () => {
   })
 })
 
+describe('the spellings of runtime-rs', () => {
+  test('are read like those of the Go runtime', () => {
+    const config = parse(
+      '[hypervisor.qemu]\nseccomp_sandbox = "on"\ndefault_max_vcpus = 3\nblock_device_driver = "virtio-blk-pci"\n[agent.kata]\ncreate_container_timeout = 70',
+    )
+    expect(config.hypervisor).toMatchObject({
+      seccompSandbox: 'on',
+      defaultMaxVcpus: 3,
+      blockDeviceDriver: 'virtio-blk',
+    })
+    expect(config.runtime.createContainerTimeout).toBe(70)
+  })
+
+  test('what a file says about its own parts is silent when it is so', () => {
+    const { lines, log } = collector()
+    const parts = '[runtime]\nname = "virt_container"\nagent_name = "kata"\nhypervisor_name = '
+    parse(`[hypervisor.clh]\n${parts}"cloud-hypervisor"`, log)
+    expect(lines).toEqual([])
+    expectCode(() => parse(`[hypervisor.clh]\n${parts}"qemu"`), 'CONFIG_CONFLICT')
+    parse('[runtime]\nname = "other"', log)
+    expect(lines[0]?.message).toContain('runtime.name has no effect')
+  })
+
+  test('a key in other units names the one to use', () => {
+    const { lines, log } = collector()
+    parse('[agent.kata]\ndial_timeout_ms = 10', log)
+    expect(lines[0]?.message).toContain('instead: dial_timeout, in seconds')
+  })
+})
+
 describe('keys without effect', () => {
   const warnings = (text: string) => {
     const { lines, log } = collector()

@@ -116,8 +116,12 @@ export const words: ValueType<readonly string[]> = textType(
   (text) => (/^[ -~]{0,1500}$/.test(text) ? text.split(' ').filter((word) => word !== '') : wrongValue),
 )
 
-/** A list of strings that each pass `accept`; as text, a JSON array. */
-export function strings(accept: (text: string) => boolean, allowed: string): ValueType<readonly string[]> {
+/** A list of strings that each pass `accept`; as text, a JSON array or, with a separator, what stands between them. */
+export function strings(
+  accept: (text: string) => boolean,
+  allowed: string,
+  separator?: string,
+): ValueType<readonly string[]> {
   const read = (value: unknown): readonly string[] | Refusal => {
     if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) return wrongType
     return value.every((item) => item.length <= pathMax && accept(item)) ? value : wrongValue
@@ -127,6 +131,7 @@ export function strings(accept: (text: string) => boolean, allowed: string): Val
     allowed,
     fromToml: read,
     fromText: (text) => {
+      if (separator !== undefined) return read(text.split(separator).map((part) => part.trim()))
       try {
         return read(JSON.parse(text))
       } catch {

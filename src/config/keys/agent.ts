@@ -18,9 +18,11 @@ export const agentKeys = [
     strings(
       (text) => /^[a-zA-Z0-9][ -~]*$/.test(text),
       'module names, each with its parameters after spaces',
+      ';',
     ),
     [],
-    'Modules that the agent loads when the sandbox starts, for instance "e1000e InterruptThrottleRate=3000".',
+    'Modules that the agent loads when the sandbox starts, for instance "e1000e InterruptThrottleRate=3000". In an annotation they are parted by semicolons.',
+    { annotation: 'kernel_modules' },
   ),
   key('enable_debug', 'enableDebug', boolean, false, 'Lets the agent log in detail on the console.', {
     pending: true,

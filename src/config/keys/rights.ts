@@ -21,7 +21,7 @@ export const rightsKeys = [
     boolean,
     false,
     "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent means false, as in Kata.",
-    { shipped: true, annotation: 'rootless' },
+    { shipped: true, annotation: 'rootless', restricting: true },
   ),
   key(
     'rootless_account',
@@ -52,10 +52,10 @@ export const rightsKeys = [
     'enableAnnotations',
     strings(
       isKeyPattern,
-      'regular expressions for the rest of the name after "io.katacontainers.config.hypervisor" and a dot',
+      'regular expressions for the rest of the name after "io.katacontainers.config.hypervisor.", or after "io.katacontainers.config." for "agent." and "runtime."',
     ),
     [],
-    'Which pod annotations may change this table. Each entry is a regular expression for the whole name (Kata matches any part of it): "path" enables `path` alone.',
+    'Which annotations a pod may have. Each entry is a regular expression for the whole name (Kata matches any part of it): "path" enables `path` alone. Annotations of the other tables need an entry as well (Kata: no permission), with "runtime." or "agent." before the name: "runtime.sandbox_cgroup_only".',
   ),
   key(
     'valid_hypervisor_paths',

@@ -12,14 +12,15 @@ export const runtimeKeys = [
     boolean,
     true,
     'Runs containers in the guest without their seccomp profile. Absent means true, as in Kata; the file that we ship says false.',
-    { shipped: false },
+    { shipped: false, annotation: 'disable_guest_seccomp', restricting: false },
   ),
   key(
     'create_container_timeout',
     'createContainerTimeout',
     integer(1, 86400, ' seconds'),
     60,
-    'How long creating a container may take, in seconds.',
+    'How long creating a container may take, in seconds. runtime-rs has it in `[agent.kata]`, which is read as well.',
+    { annotation: 'create_container_timeout' },
   ),
   key(
     'internetworking_model',
@@ -27,7 +28,7 @@ export const runtimeKeys = [
     choice(['tcfilter', 'none']),
     'tcfilter',
     "How the pod's interfaces reach the guest: `tcfilter` redirects traffic between each of them and a tap device, `none` leaves the guest without a network.",
-    { pending: true },
+    { annotation: 'internetworking_model', pending: true },
   ),
   key(
     'sandbox_cgroup_only',
@@ -35,7 +36,7 @@ export const runtimeKeys = [
     boolean,
     false,
     "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits count for all of them. Otherwise what is overhead stands in a cgroup of its own.",
-    { pending: true },
+    { annotation: 'sandbox_cgroup_only', pending: true },
   ),
   key(
     'static_sandbox_resource_mgmt',

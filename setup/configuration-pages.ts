@@ -1,35 +1,12 @@
-/** The pages and the configuration file that come from tables in the code, as text. */
+/** The page about configuration.toml and the files of packaging/, which come from the table of keys, as text. */
+import { annotationPrefixes, readAnnotationName } from '../src/config/annotation-names.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { driverNames, drivers } from '../src/config/drivers.ts'
 import { factoryKeys, unsupportedKeys } from '../src/config/kata-keys.ts'
 import { keyFor } from '../src/config/key-spec.ts'
 import { type KeySpec, keys, keysFor, type TableName, tableName } from '../src/config/keys.ts'
 import { tomlValue } from '../src/config/toml-text.ts'
-import type { CatalogueEntry } from '../src/errors.ts'
-
-const generated = (source: string) =>
-  `Generated from ${source} by \`bun setup/generate-docs.ts\`: change it there.`
-
-/** docs/errors.md: every coded error with its sentence, remedy and ttrpc status. */
-export function errorsPage(catalogue: Readonly<Record<string, CatalogueEntry>>): string {
-  const entries = Object.entries(catalogue)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(
-      ([code, { sentence, remedy, status }]) =>
-        `## ${code}\n\n${asText(sentence)}.\n\n- What to do: ${asText(remedy)}\n- ttrpc status: \`${status}\`\n`,
-    )
-  return `# Errors
-
-<!-- ${generated('src/errors.ts')} -->
-
-Every error that kata-ts reports has a stable code. Messages read \`[CODE] what went wrong. What to do.\`; words in
-braces below stand for the things that a message names.
-
-${entries.join('\n')}`
-}
-
-/** Braces and angle brackets as they are, not as markup. */
-const asText = (text: string) => text.replace(/\{(\w+)\}/g, '*{$1}*').replace(/</g, '\\<')
+import { generated } from './errors-page.ts'
 
 const tables: readonly { readonly table: TableName; readonly title: string; readonly about: string }[] = [
   {
@@ -78,15 +55,41 @@ An unknown key is a warning with the nearest known name, and so is a key that ha
 or value is an error that names file, line and what is allowed; so is a wish that the VMM cannot grant.
 \`kata-ts config show\` prints what is in force.
 
-A pod may ask for a key that has an annotation, \`io.katacontainers.config.hypervisor.<name>\`, if
-\`enable_annotations\` names it; otherwise the pod is refused. \`rootless: "true"\` needs no permission, since it takes
-rights away; \`io.katacontainers.hypervisor.rootless\` is a second spelling of it.
+## Annotations
+
+A pod may ask for a key that has an annotation if \`enable_annotations\` names it; otherwise the pod is refused with the
+annotation's name. Stricter than Kata, on purpose:
+
+- an entry of \`enable_annotations\` must match the whole name (Kata: any part of it, so that \`path\` enables
+  \`jailer_path\`, too);
+- annotations of \`[runtime]\` and \`[agent.kata]\` need an entry as well, \`"runtime.<name>"\` and \`"agent.<name>"\`
+  (Kata never asks): they reach host cgroups, seccomp profiles and the modules of the guest's kernel;
+- an annotation that asks for a check which kata-ts does not do (\`*_hash\`, \`policy\`, \`cc_init_data\`) fails the pod,
+  enabled or not.
+
+A value that only takes rights away needs no permission: \`rootless: "true"\`, which may also be written
+\`io.katacontainers.hypervisor.rootless\`, and \`disable_guest_seccomp: "false"\`. containerd hands annotations on when
+\`pod_annotations = ["io.katacontainers.*"]\` stands in the runtime's table.
+
+| annotation | key | entry of \`enable_annotations\` |
+|---|---|---|
+${annotationRows().join('\n')}
 
 ${sections.join('\n')}
 ## \`[factory]\`
 
 Known to Kata Containers, named in a warning and without effect: ${factoryKeys.map((key) => `\`${key}\``).join(', ')}.
 `
+}
+
+function annotationRows(): string[] {
+  return keys.flatMap(({ annotation, table, key, restricting }) => {
+    if (annotation === undefined) return []
+    const name = annotationPrefixes[table] + annotation
+    const entry = `\`${readAnnotationName(name)!.entry}\``
+    const free = restricting === undefined ? '' : `; none for \`"${restricting}"\``
+    return [`| \`${name}\` | [\`${key}\`](#${key}) | ${entry}${free} |`]
+  })
 }
 
 function keyEntry(spec: KeySpec): string {

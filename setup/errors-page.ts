@@ -1,0 +1,27 @@
+/** The page of errors, as text. */
+import type { CatalogueEntry } from '../src/errors.ts'
+
+/** What stands in a generated file about where it comes from. */
+export const generated = (source: string) =>
+  `Generated from ${source} by \`bun setup/generate-docs.ts\`: change it there.`
+
+/** docs/errors.md: every coded error with its sentence, remedy and ttrpc status. */
+export function errorsPage(catalogue: Readonly<Record<string, CatalogueEntry>>): string {
+  const entries = Object.entries(catalogue)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(
+      ([code, { sentence, remedy, status }]) =>
+        `## ${code}\n\n${asText(sentence)}.\n\n- What to do: ${asText(remedy)}\n- ttrpc status: \`${status}\`\n`,
+    )
+  return `# Errors
+
+<!-- ${generated('src/errors.ts')} -->
+
+Every error that kata-ts reports has a stable code. Messages read \`[CODE] what went wrong. What to do.\`; words in
+braces below stand for the things that a message names.
+
+${entries.join('\n')}`
+}
+
+/** Braces and angle brackets as they are, not as markup. */
+const asText = (text: string) => text.replace(/\{(\w+)\}/g, '*{$1}*').replace(/</g, '\\<')

@@ -1,0 +1,49 @@
+/** What an annotation's name means: which key of which table, and what an operator writes to enable it. */
+import type { TableName } from './key-spec.ts'
+
+/** Prefixes of Kata's annotations. */
+export const annotationPrefixes: Readonly<Record<TableName, string>> = {
+  hypervisor: 'io.katacontainers.config.hypervisor.',
+  'agent.kata': 'io.katacontainers.config.agent.',
+  runtime: 'io.katacontainers.config.runtime.',
+}
+
+/** What stands before the name in `enable_annotations`: nothing for the table that the list is in. */
+const entryPrefixes: Readonly<Record<TableName, string>> = {
+  hypervisor: '',
+  'agent.kata': 'agent.',
+  runtime: 'runtime.',
+}
+
+export interface AnnotationName {
+  /** As it stands in the pod. */
+  readonly annotation: string
+  readonly table: TableName
+  /** What follows the prefix. */
+  readonly name: string
+  /** What an entry of `enable_annotations` must match as a whole. */
+  readonly entry: string
+}
+
+/**
+ * Names without a prefix of theirs. Kata's documentation had the first for five years, its code never did; the others
+ * are those of its Go runtime, which checks nothing for them.
+ */
+const others: Readonly<Record<string, readonly [TableName, string]>> = {
+  'io.katacontainers.hypervisor.rootless': ['hypervisor', 'rootless'],
+  'io.katacontainers.asset_hash_type': ['hypervisor', 'asset_hash_type'],
+  'io.katacontainers.enable_vcpus_pinning': ['runtime', 'enable_vcpus_pinning'],
+}
+
+/** undefined when the annotation is none of ours. */
+export function readAnnotationName(annotation: string): AnnotationName | undefined {
+  const named = (table: TableName, name: string): AnnotationName => ({
+    ...{ annotation, table, name },
+    entry: entryPrefixes[table] + name,
+  })
+  const other = Object.hasOwn(others, annotation) ? others[annotation] : undefined
+  if (other !== undefined) return named(...other)
+  for (const [table, prefix] of Object.entries(annotationPrefixes) as [TableName, string][])
+    if (annotation.startsWith(prefix)) return named(table, annotation.slice(prefix.length))
+  return undefined
+}

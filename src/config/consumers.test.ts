@@ -1,0 +1,37 @@
+/** No key is a dead letter: each is read somewhere, or says itself that it has no effect yet. */
+import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { keys } from './keys.ts'
+
+const source = join(import.meta.dir, '..')
+
+/** Reading a value only to print it is no effect. */
+const printers = /^cli\/actions\/(config|env)\.ts$/
+
+/** Decided while the configuration is read; nobody else needs them. */
+const usedHere = ['enableAnnotations', ...keys.flatMap(({ allowList }) => allowList?.field ?? []), 'sharedFs']
+
+/** Names that more than one section has: a text search cannot tell them apart. */
+const shared = keys.map(({ field }) => field).filter((field, index, all) => all.indexOf(field) !== index)
+
+const texts = [...new Bun.Glob('**/*.ts').scanSync(source)]
+  .filter((file) => !/^(config|protocol\/generated)\/|\.test\.ts$/.test(file) && !printers.test(file))
+  .map((file) => readFileSync(join(source, file), 'utf8'))
+
+const isRead = (field: string) => texts.some((text) => new RegExp(`\\b${field}\\b`).test(text))
+
+const judged = keys.filter(({ field }) => !usedHere.includes(field) && !shared.includes(field))
+
+test.each(judged.map((spec) => [spec.table, spec.key, spec] as const))('%s %s', (_table, key, spec) => {
+  const read = isRead(spec.field)
+  if (read && spec.pending) throw new Error(`${key} is read now: remove \`pending: true\` in src/config/keys`)
+  if (!read && !spec.pending)
+    throw new Error(`nothing outside src/config reads ${spec.field}: ${key} would be a dead letter`)
+})
+
+test('the search can fail', () => {
+  expect(isRead('virtioFsDaemon')).toBe(true)
+  expect(isRead('noSuchFieldAnywhere')).toBe(false)
+  expect(judged.length).toBeGreaterThan(keys.length / 2)
+})
