@@ -5,9 +5,11 @@ import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
 import type { Crun, StartedProcess } from './crun.ts'
 import { alreadyExists, invalid, notFound, precondition, unimplemented } from './errors.ts'
 import { exists, makeDirectories, removeTree, save } from './files.ts'
+import { guestDevices } from './guest-devices.ts'
 import { toJson } from './json.ts'
 import type { Loop } from './loop.ts'
 import type { OomEvents, OomWatch } from './oom.ts'
+import type { PodVolumes } from './pod-volumes.ts'
 import {
   type ContainerProcess,
   closeStdio,
@@ -16,15 +18,20 @@ import {
   signals,
   trackProcess,
 } from './process.ts'
+import type { SharedSources } from './shared-sources.ts'
 import { processToJson, resourcesToJson, specToJson } from './spec.ts'
 import { planPipes, planTerminal } from './stdio.ts'
 import { mountStorage, unmountStorage } from './storage.ts'
+import { setSysctls } from './sysctl.ts'
+import { splitSysctls } from './sysctl-names.ts'
 
 /** What containers are made with. */
 export interface ContainerTools {
   readonly loop: Loop
   readonly crun: Crun
   readonly oom: OomEvents
+  readonly volumes: PodVolumes
+  readonly sources: SharedSources
 }
 
 /** Ended processes that were waited for but whose output nobody has read to its end; the oldest go beyond this many. */
@@ -85,13 +92,18 @@ export class Container {
     const mountPoints: string[] = []
     try {
       makeDirectories(bundle, 0o700)
-      for (const storage of storages) mountPoints.push(await mountStorage(storage))
-      const config = specToJson(oci, { cgroupsPath: cgroupOf(id).path, sharedNamespaces })
+      for (const storage of storages)
+        if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
+        else mountPoints.push(await mountStorage(storage))
+      tools.sources.hold(id, oci.mounts)
+      setSysctls(splitSysctls(oci.linux?.sysctl).machine)
+      const config = specToJson(oci, { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices })
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
       return new Container(id, init, mountPoints, tools)
     } catch (error) {
       await discard(cgroupOf(id), tools.crun, id)
+      tools.sources.leave(id)
       for (const point of mountPoints.reverse()) unmountStorage(point)
       removeTree(bundle)
       throw error
@@ -178,6 +190,7 @@ export class Container {
     this.#oomWatch.stop()
     for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
     await discard(this.cgroup, this.#tools.crun, this.id)
+    this.#tools.sources.leave(this.id)
     for (const point of [...this.#mountPoints].reverse()) unmountStorage(point)
     removeTree(this.bundle)
   }

@@ -14,9 +14,13 @@ import { createLoop, type Loop } from './loop.ts'
 import { kernelCommandLine, switchOff } from './machine.ts'
 import { loadModuleNamed } from './modules.ts'
 import { createOomEvents } from './oom.ts'
+import { sharedDirectory } from './paths.ts'
+import { PodVolumes } from './pod-volumes.ts'
 import { createReaper } from './reaper.ts'
 import { agentServices } from './rpc/services.ts'
 import { Sandbox } from './sandbox.ts'
+import { SharedSources } from './shared-sources.ts'
+import { mountStorage, unmountStorage } from './storage.ts'
 import { findAgentPort, servePort } from './transport/virtio-port.ts'
 import { serveVsock } from './transport/vsock.ts'
 import { sleep } from './wait.ts'
@@ -33,7 +37,10 @@ async function main(): Promise<void> {
   const loop = createLoop()
   makeDirectories(crunDirectory, 0o700)
   const oom = createOomEvents(loop)
-  const sandbox = new Sandbox({ loop, oom, crun: createCrun(createReaper(loop), crunDirectory) })
+  const crun = createCrun(createReaper(loop), crunDirectory)
+  const volumes = new PodVolumes({ mount: mountStorage, unmount: unmountStorage })
+  const sources = new SharedSources(sharedDirectory)
+  const sandbox = new Sandbox({ loop, oom, crun, volumes, sources })
   const services = agentServices({
     sandbox,
     oom,

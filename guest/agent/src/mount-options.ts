@@ -16,7 +16,7 @@ const flagWords: Readonly<Record<string, number>> = {
 const defaults = ['rw', 'suid', 'dev', 'exec', 'async', 'defaults']
 
 /** Words that are for the agent, not for the file system. */
-const ours = ['fsgid']
+const ours = ['fsgid', 'subpath']
 
 export interface MountOptions {
   /** MS_* flags. */

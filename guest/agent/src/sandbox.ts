@@ -39,7 +39,9 @@ export class Sandbox {
     makeDirectories('/run/kata-containers', 0o711)
     if (hostname !== '') setHostname(hostname.slice(0, longestHostname))
     for (const { name, parameters } of kernelModules) loadModuleNamed(name, parameters)
-    for (const storage of storages) this.#mountPoints.push(await mountStorage(storage))
+    for (const storage of storages)
+      if (this.#tools.volumes.owns(storage)) await this.#tools.volumes.require(storage)
+      else this.#mountPoints.push(await mountStorage(storage))
     if (dns.length > 0) saveResolver(`${dns.join('\n')}\n`)
   }
 
@@ -89,6 +91,7 @@ export class Sandbox {
     const ended = Promise.all(containers.map(({ init }) => init.ended))
     await within(ended, killMilliseconds, () => deadline('containers still run')).catch(report)
     releaseNamespaces()
+    await this.#tools.volumes.release()
     for (const point of this.#mountPoints.reverse()) unmountStorage(point)
   }
 }

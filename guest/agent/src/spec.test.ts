@@ -4,7 +4,7 @@ import { LinuxResources, Process, Spec } from '../../../src/protocol/generated/o
 import { toJson } from './json.ts'
 import { processToJson, resourcesToJson, specToJson } from './spec.ts'
 
-const context = { cgroupsPath: '/kata/c1', sharedNamespaces: {} }
+const context = { cgroupsPath: '/kata/c1', sharedNamespaces: {}, guestDevices: () => [] }
 const minimal = { process: { args: ['true'] }, root: { path: '/rootfs', readonly: true } }
 /** What crun reads: the value after a round through JSON, without what is undefined. */
 const seen = (value: unknown) => JSON.parse(toJson(value))
@@ -26,7 +26,7 @@ describe('specToJson', () => {
       root: { path: '/rootfs', readonly: true },
       mounts: [],
       annotations: {},
-      linux: { namespaces: [{ type: 'cgroup' }], cgroupsPath: '/kata/c1' },
+      linux: { namespaces: [{ type: 'cgroup' }, { type: 'pid' }], cgroupsPath: '/kata/c1' },
     })
   })
 
@@ -41,7 +41,7 @@ describe('specToJson', () => {
     expect(text).not.toContain('/host/path')
   })
 
-  test('namespaces: its own paths first, then those of the pod, and always a cgroup namespace', () => {
+  test('namespaces: its own paths first, then those of the pod, and always one for cgroups and processes', () => {
     const linux = { namespaces: [{ type: 'ipc' }, { type: 'uts', path: '/own' }, { type: 'mount' }] }
     const shared = { ipc: '/run/ipc', uts: '/run/uts', pid: '/run/pid' }
     const spec = Spec.fromPartial({ ...minimal, linux })
@@ -52,6 +52,41 @@ describe('specToJson', () => {
       { type: 'cgroup' },
       { type: 'pid', path: '/run/pid' },
     ])
+  })
+
+  test('a container that may use every device gets every node of the guest, others only what they ask for', () => {
+    const node = {
+      path: '/dev/vda',
+      type: 'b',
+      major: 254,
+      minor: 0,
+      fileMode: 0o660,
+      uid: 0,
+      gid: 6,
+    } as const
+    const asked = { path: '/dev/fuse', type: 'c', major: 10n, minor: 229n }
+    const devicesWith = (rule: object) => {
+      const linux = { devices: [asked], resources: { devices: [rule] } }
+      const given = { ...context, guestDevices: () => [node, { ...node, path: '/dev/fuse' }] }
+      return seen(specToJson(Spec.fromPartial({ ...minimal, linux }), given)).linux.devices.map(
+        ({ path }: { path: string }) => path,
+      )
+    }
+    expect(devicesWith({ allow: true, access: 'rwm' })).toEqual(['/dev/fuse', '/dev/vda'])
+    expect(devicesWith({ allow: true, type: 'a', major: -1n, minor: -1n, access: 'rwm' })).toHaveLength(2)
+    for (const rule of [
+      { allow: false, access: 'rwm' },
+      { allow: true, access: 'rw' },
+      { allow: true, type: 'c', access: 'rwm' },
+    ])
+      expect(devicesWith(rule)).toEqual(['/dev/fuse'])
+  })
+
+  test('sysctls of the machine are not left to the OCI runtime', () => {
+    const linux = { sysctl: { 'net.core.somaxconn': '7', 'kernel.shmmax': '8' } }
+    expect(seen(specToJson(Spec.fromPartial({ ...minimal, linux }), context)).linux.sysctl).toEqual({
+      'kernel.shmmax': '8',
+    })
   })
 
   test('seccomp, id mappings and devices have the names of the specification', () => {

@@ -4,6 +4,8 @@
  * left out here, except where zero is a value of its own. Pure: tested on the host.
  */
 import type { Linux, LinuxResources, Process, Spec } from '../../../src/protocol/generated/oci.ts'
+import type { DeviceNode } from './guest-devices.ts'
+import { splitSysctls } from './sysctl-names.ts'
 
 /** A JSON object without the members that are undefined. */
 type Json = Record<string, unknown>
@@ -13,6 +15,8 @@ export interface SpecContext {
   readonly cgroupsPath: string
   /** Namespaces to join instead of making new ones, by type. */
   readonly sharedNamespaces: Readonly<Record<string, string>>
+  /** Every device of the guest, for a container that may use all. */
+  readonly guestDevices: () => readonly DeviceNode[]
 }
 
 /** The content of config.json. @throws TypeError when the spec lacks `process` or `root`. */
@@ -55,13 +59,16 @@ export function processToJson(process: Process): Json {
   }
 }
 
-function linuxToJson(linux: Linux | undefined, { cgroupsPath, sharedNamespaces }: SpecContext): Json {
+function linuxToJson(linux: Linux | undefined, context: SpecContext): Json {
+  const { cgroupsPath, sharedNamespaces } = context
   const namespaces = (linux?.namespaces ?? []).map(({ type, path }) => ({
     type,
     path: text(path) ?? sharedNamespaces[type],
   }))
-  // Kata's host side drops the cgroup namespace. A container has no business in its neighbours' cgroups.
-  if (!namespaces.some(({ type }) => type === 'cgroup')) namespaces.push({ type: 'cgroup', path: undefined })
+  // Kata's host side drops these. A container has no business in its neighbours' cgroups, nor in the agent's processes.
+  for (const type of ['cgroup', 'pid'])
+    if (!namespaces.some((namespace) => namespace.type === type))
+      namespaces.push({ type, path: sharedNamespaces[type] })
   for (const [type, path] of Object.entries(sharedNamespaces))
     if (!namespaces.some((namespace) => namespace.type === type)) namespaces.push({ type, path })
   return {
@@ -69,23 +76,38 @@ function linuxToJson(linux: Linux | undefined, { cgroupsPath, sharedNamespaces }
     cgroupsPath,
     uidMappings: linux?.uidMappings.map(idMapping),
     gidMappings: linux?.gidMappings.map(idMapping),
-    sysctl: linux?.sysctl,
+    sysctl: linux && splitSysctls(linux.sysctl).container,
     resources: linux?.resources && resourcesToJson(linux.resources),
-    devices: linux?.devices.map(({ path, type, major, minor, fileMode, uid, gid }) => ({
-      path,
-      type,
-      major,
-      minor,
-      fileMode: number(fileMode),
-      uid,
-      gid,
-    })),
+    devices: linux && devicesToJson(linux, context),
     seccomp: linux?.seccomp && seccompToJson(linux.seccomp),
     rootfsPropagation: text(linux?.rootfsPropagation),
     maskedPaths: linux?.maskedPaths,
     readonlyPaths: linux?.readonlyPaths,
     mountLabel: text(linux?.mountLabel),
   }
+}
+
+/** A container that may use every device is a privileged one: it gets every node that the guest has. */
+function devicesToJson({ devices, resources }: Linux, { guestDevices }: SpecContext): Json[] {
+  const asked = devices.map(({ path, type, major, minor, fileMode, uid, gid }) => ({
+    path,
+    type,
+    major,
+    minor,
+    fileMode: number(fileMode),
+    uid,
+    gid,
+  }))
+  if (!allowsEveryDevice(resources)) return asked
+  const taken = new Set(asked.map(({ path }) => path))
+  return [...asked, ...guestDevices().filter(({ path }) => !taken.has(path))].map((node) => ({ ...node }))
+}
+
+function allowsEveryDevice(resources: LinuxResources | undefined): boolean {
+  return (resources?.devices ?? []).some(
+    ({ allow, type, major, access }) =>
+      allow && (type === '' || type === 'a') && major <= 0n && access === 'rwm',
+  )
 }
 
 function idMapping(mapping: { hostId: number; containerId: number; size: number }): Json {

@@ -1,8 +1,10 @@
 /** What the host asks to be mounted in the guest: Kata's Storage messages. */
-import { chmod, lchown, mount } from 'syscalls'
+import { chmod, close, lchown, mkdirat, mount, open, openIn } from 'syscalls'
 import type { Storage } from '../../../src/protocol/generated/agent.ts'
+import { mountFlags } from './boot/flags.ts'
 import { deadline, invalid, unimplemented } from './errors.ts'
-import { detach, errnoName, makeDirectories } from './files.ts'
+import { detach, errnoName, makeDirectories, openFlags } from './files.ts'
+import { giveTreeToGroup } from './fs-group.ts'
 import { splitMountOptions } from './mount-options.ts'
 import { sleep } from './wait.ts'
 
@@ -17,12 +19,12 @@ export async function mountStorage(storage: Storage): Promise<string> {
   const { driver, mountPoint, fsGroup } = storage
   if (!mountPoint.startsWith('/') || mountPoint.split('/').includes('..'))
     throw invalid(`storage mount point ${mountPoint} is not an absolute path`)
-  if (fsGroup !== undefined) throw unimplemented('storage with an fs_group')
   makeDirectories(mountPoint)
   if (driver === 'virtio-fs') await mountShare(storage)
   else if (driver === 'ephemeral') mountEphemeral(storage)
   else if (driver === 'local') prepareLocal(storage)
   else throw unimplemented(`storage driver ${driver}`)
+  if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, storage.options.includes('ro'))
   return mountPoint
 }
 
@@ -50,20 +52,66 @@ async function mountShare({ source, fstype, options, mountPoint }: Storage): Pro
 function mountEphemeral({ source, fstype, options, mountPoint }: Storage): void {
   const { flags, data, settings } = splitMountOptions(options)
   mount(source || 'tmpfs', mountPoint, fstype || 'tmpfs', flags, data)
-  giveToGroup(mountPoint, settings.get('fsgid'))
+  giveToGroup(mountPoint, settings, '1777')
 }
 
-/** A directory in the guest. */
-function prepareLocal({ options, mountPoint }: Storage): void {
+/** A directory in the guest, or with `subpath=` a part of the volume `source`. */
+function prepareLocal({ source, options, mountPoint }: Storage): void {
   const { settings } = splitMountOptions(options)
-  chmod(mountPoint, Number.parseInt(settings.get('mode') ?? '0755', 8))
-  giveToGroup(mountPoint, settings.get('fsgid'))
+  const subpath = settings.get('subpath')
+  if (subpath !== undefined) mountPart(source, subpath, mountPoint)
+  else chmod(mountPoint, parseMode(settings, '0755'))
+  giveToGroup(mountPoint, settings, '0755')
 }
 
-/** Group ownership that new files inherit (set-group-ID). */
-function giveToGroup(path: string, group: string | undefined): void {
+/**
+ * Shows the directory `subpath` of a volume, made if missing. A container of the pod may have put symbolic links there:
+ * they are followed inside the volume only, and what was opened is what gets mounted.
+ */
+function mountPart(volume: string, subpath: string, mountPoint: string): void {
+  const part = openPart(volume, subpath)
+  try {
+    mount(`/proc/self/fd/${part}`, mountPoint, '', mountFlags.bind, '')
+  } finally {
+    close(part)
+  }
+}
+
+/** @throws TtrpcError INVALID_ARGUMENT when what lies there now leads nowhere inside the volume. */
+function openPart(volume: string, subpath: string): number {
+  const names = subpath.split('/').filter((name) => name !== '')
+  const top = open(volume, openFlags.directory, 0)
+  try {
+    for (const [depth, name] of names.entries()) {
+      const parent = openIn(top, names.slice(0, depth).join('/') || '.', openFlags.directory, 0)
+      try {
+        mkdirat(parent, name, 0o755)
+      } catch (error) {
+        if (errnoName(error) !== 'EEXIST') throw error
+      } finally {
+        close(parent)
+      }
+    }
+    return openIn(top, names.join('/') || '.', openFlags.directory, 0)
+  } catch (error) {
+    const name = volume.slice(volume.lastIndexOf('/') + 1)
+    throw invalid(`subPath ${subpath} of volume ${name} cannot be opened: ${errnoName(error)}`, error)
+  } finally {
+    close(top)
+  }
+}
+
+/** The group of `fsgid=` may write, and new files belong to it (set-group-ID), as kubelet does it for fsGroup. */
+function giveToGroup(path: string, settings: ReadonlyMap<string, string>, defaultMode: string): void {
+  const group = settings.get('fsgid')
   if (group === undefined) return
   if (!/^\d+$/.test(group)) throw invalid(`fsgid=${group} is not a number`)
   lchown(path, -1, Number(group))
-  chmod(path, 0o2775)
+  chmod(path, parseMode(settings, defaultMode) | 0o2070)
+}
+
+function parseMode(settings: ReadonlyMap<string, string>, missing: string): number {
+  const mode = settings.get('mode') ?? missing
+  if (!/^[0-7]{1,5}$/.test(mode)) throw invalid(`mode=${mode} is not octal`)
+  return Number.parseInt(mode, 8)
 }

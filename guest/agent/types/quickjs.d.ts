@@ -24,6 +24,8 @@ declare module 'os' {
     readonly gid: number
     readonly size: number
     readonly ino: number
+    /** Of a device node. */
+    readonly rdev: number
   }
   /** [facts, errno] */
   export function stat(path: string): [Facts, number]

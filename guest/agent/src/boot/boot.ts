@@ -30,6 +30,8 @@ export function bootGuest({ inInitramfs }: { inInitramfs: boolean }): void {
   prepareCgroups()
   protectCrun()
   interfaceUp('lo')
+  // Limits of files beyond the default of 1048576, as a host with systemd gives them, can be asked for.
+  set('/proc/sys/fs/nr_open', '1073741816')
   // A guest has a handful of containers; the default of 32768 lets one pod use up the numbers of all.
   set('/proc/sys/kernel/pid_max', '4194304')
 }

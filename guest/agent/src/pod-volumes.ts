@@ -1,0 +1,46 @@
+/**
+ * Volumes of the pod that live in the guest: memory-backed ones, and directories. Every container that uses one asks
+ * for it; the first makes it, and it stays until the pod ends, because the next container (after an init container, or
+ * after a restart) must find what the one before left.
+ */
+import type { Storage } from '../../../src/protocol/generated/agent.ts'
+
+export interface VolumeTools {
+  /** Returns the mount point. */
+  mount(storage: Storage): Promise<string>
+  unmount(mountPoint: string): void
+}
+
+export class PodVolumes {
+  readonly #tools: VolumeTools
+  /** By mount point; several containers may ask at once. */
+  readonly #volumes = new Map<string, Promise<string>>()
+
+  constructor(tools: VolumeTools) {
+    this.#tools = tools
+  }
+
+  /** Whether this storage belongs to the pod rather than to one container. */
+  owns({ driver, shared, options }: Storage): boolean {
+    const isPart = options.some((option) => option.startsWith('subpath='))
+    return shared || driver === 'ephemeral' || (driver === 'local' && !isPart)
+  }
+
+  /** Makes it, unless it was made before. */
+  async require(storage: Storage): Promise<void> {
+    const { mountPoint } = storage
+    const volume = this.#volumes.get(mountPoint) ?? this.#tools.mount(storage)
+    this.#volumes.set(mountPoint, volume)
+    try {
+      await volume
+    } catch (error) {
+      this.#volumes.delete(mountPoint)
+      throw error
+    }
+  }
+
+  async release(): Promise<void> {
+    const made = await Promise.allSettled(this.#volumes.values())
+    for (const volume of made.reverse()) if (volume.status === 'fulfilled') this.#tools.unmount(volume.value)
+  }
+}

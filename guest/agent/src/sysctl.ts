@@ -1,0 +1,15 @@
+/** Setting kernel parameters of the machine. */
+import { invalid } from './errors.ts'
+import { errnoName, set } from './files.ts'
+import { sysctlPath } from './sysctl-names.ts'
+
+/** @throws TtrpcError INVALID_ARGUMENT naming the parameter that the guest's kernel does not have or does not take. */
+export function setSysctls(sysctls: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(sysctls)) {
+    try {
+      set(sysctlPath(name), value)
+    } catch (error) {
+      throw invalid(`sysctl ${name}=${value} cannot be set in the guest: ${errnoName(error)}`, error)
+    }
+  }
+}
