@@ -19,6 +19,7 @@ const OPEN_TREE_CLOEXEC = 0o2000000
 const MOVE_MOUNT_F_EMPTY_PATH = 4
 const O_PATH = 0o10000000
 const MS_PRIVATE = 1n << 18n
+const MS_SLAVE = 1n << 19n
 
 /** Attributes of mount_setattr(2), from <linux/mount.h>. */
 export const mountAttributes = { ro: 1, nosuid: 2, nodev: 4, noexec: 8 } as const
@@ -29,15 +30,16 @@ export function openLocation(path: string): number {
 }
 
 /**
- * Shows the file or directory behind the O_PATH descriptor `source` at `target`, private (no propagation with where
- * it came from), with `attributes` (bitwise or of {@link mountAttributes}) on every mount of the tree.
+ * Shows the file or directory behind the O_PATH descriptor `source` at `target`, with `attributes` (bitwise or of
+ * {@link mountAttributes}) on every mount of the tree. It is private (no propagation with where it came from), or with
+ * `follow` a slave: what is mounted there later appears here too.
  *
  * @throws SyscallError with the errno of the failing call.
  */
 export function bindTree(
   source: number,
   target: string,
-  options: { recursive?: boolean; attributes?: number } = {},
+  options: { recursive?: boolean; attributes?: number; follow?: boolean } = {},
 ): void {
   const recursive = options.recursive ? AT_RECURSIVE : 0
   const empty = cstring('')
@@ -49,7 +51,7 @@ export function bindTree(
   try {
     const attr = Buffer.alloc(32)
     attr.writeBigUInt64LE(BigInt(options.attributes ?? 0), 0)
-    attr.writeBigUInt64LE(MS_PRIVATE, 16)
+    attr.writeBigUInt64LE(options.follow ? MS_SLAVE : MS_PRIVATE, 16)
     checked(
       libc.syscall(SYS_mount_setattr, tree, ptr(empty), AT_EMPTY_PATH | recursive, ptr(attr), attr.length, 0),
       `mount_setattr for ${target}`,

@@ -56,12 +56,29 @@ export function unmount(target: string): void {
   checked(libc.umount2(cstring(target), 2 | 8), `umount ${target}`)
 }
 
-/** Mount points of `pid` (default: ourselves), oldest first, with octal escapes decoded. */
-export function mountPoints(pid: number | 'self' = 'self'): string[] {
+/** One line of a mount table. */
+export interface MountEntry {
+  /** Unique while it is mounted. */
+  readonly id: string
+  /** The directory of the file system that is shown here. */
+  readonly root: string
+  readonly point: string
+}
+
+/** The mount table of `pid` (default: our own), oldest first, with octal escapes decoded. */
+export function mountEntries(pid: number | 'self' = 'self'): MountEntry[] {
   return readFileSync(`/proc/${pid}/mountinfo`, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
-    .map((line) => unescapeMountPath(line.split(' ')[4] ?? ''))
+    .map((line) => {
+      const [id = '', , , root = '', point = ''] = line.split(' ')
+      return { id, root: unescapeMountPath(root), point: unescapeMountPath(point) }
+    })
+}
+
+/** Mount points of `pid` (default: ourselves), oldest first. */
+export function mountPoints(pid: number | 'self' = 'self'): string[] {
+  return mountEntries(pid).map(({ point }) => point)
 }
 
 /** mountinfo writes space, tab, newline and backslash as three octal digits (proc_pid_mountinfo(5)). */

@@ -7,17 +7,19 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
 import { Ledger } from '../ledger/ledger.ts'
-import { mount, mountPoints } from '../linux/mount.ts'
+import { mount, mountFlags, mountPoints, unmount } from '../linux/mount.ts'
 import { isAlive, readStatus } from '../linux/proc.ts'
 import { killAndWait, waitGone } from '../linux/signal.ts'
 import { listenUnix } from '../linux/socket.ts'
 import { silentLogger } from '../log.ts'
-import { bindEntryName, createHostShare, kataGuestSharedDir } from './host-share.ts'
+import { bindEntryName } from './binds.ts'
+import { createHostShare, kataGuestSharedDir } from './host-share.ts'
 import { directoryResource, mountResource } from './resources.ts'
 import type { Share } from './share.ts'
 import type { ShareDaemon } from './share-daemon.ts'
@@ -155,6 +157,47 @@ test('a file is shown as a file, through a symlink as what it names', async () =
   expect(path).toMatch(/^\/run\/kata-containers\/shared\/containers\/c1-[0-9a-f]{16}-resolv\.conf$/)
   expect(lstatSync(seenByDaemon(path)).isFile()).toBe(true)
   expect(readFileSync(seenByDaemon(path), 'utf8')).toBe('etc')
+})
+
+test('containers that ask for the same get the same entry, which stays until the last of them has gone', async () => {
+  const bind = { source: source('same'), destination: '/x', readonly: false, recursive: true }
+  const [one, two] = await Promise.all([share.addBind('c1', bind), share.addBind('c2', bind)])
+  expect(two).toBe(one)
+  expect(await share.addBind('c2', { ...bind, readonly: true })).not.toBe(one)
+  expect(await share.addBind('c2', { ...bind, recursive: false })).not.toBe(one)
+  await share.removeContainer('c1')
+  writeFileSync(`${seenByDaemon(one)}/still`, '')
+  mkdirSync(join(bind.source, 'later'))
+  mount({ source: 'tmpfs', target: join(bind.source, 'later'), type: 'tmpfs' })
+  expect(await share.addBind('c3', bind)).not.toBe(one)
+  await share.removeContainer('c2')
+  expect(existsSync(seenByDaemon(one))).toBe(false)
+})
+
+test('a file that took the place of another is another one', async () => {
+  const bind = { source: join(source('etc'), 'hello'), destination: '/x', readonly: true, recursive: false }
+  const old = await share.addBind('c1', bind)
+  writeFileSync(join(base, 'etc/new'), 'new')
+  renameSync(join(base, 'etc/new'), bind.source)
+  const now = await share.addBind('c2', bind)
+  expect(readFileSync(seenByDaemon(old), 'utf8')).toBe('etc')
+  expect(readFileSync(seenByDaemon(now), 'utf8')).toBe('new')
+})
+
+test('a bind that follows shows what the host mounts later, a private one does not', async () => {
+  const volume = source('volume')
+  for (const name of ['seen', 'unseen']) mkdirSync(join(volume, name))
+  mount({ source: volume, target: volume, flags: mountFlags.bind })
+  mount({ source: 'none', target: volume, flags: mountFlags.shared })
+  const bind = { source: volume, destination: '/x', readonly: false, recursive: true }
+  const following = seenByDaemon(await share.addBind('c1', { ...bind, follow: true }))
+  const still = seenByDaemon(await share.addBind('c1', bind))
+  mount({ source: 'tmpfs', target: join(volume, 'seen'), type: 'tmpfs' })
+  writeFileSync(join(volume, 'seen/later'), '')
+  expect(readdirSync(join(following, 'seen'))).toEqual(['later'])
+  expect(readdirSync(join(still, 'seen'))).toEqual([])
+  unmount(join(volume, 'seen'))
+  expect(readdirSync(join(following, 'seen'))).toEqual([])
 })
 
 test('the tree itself cannot be written by the daemon', async () => {

@@ -1,6 +1,6 @@
 /** What the share holds on the host, in a form that can be undone from disk alone. */
 import { lstatSync, rmdirSync, unlinkSync } from 'node:fs'
-import type { ResourceKind } from '../ledger/ledger.ts'
+import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
 import { unmountBelow } from '../linux/mount.ts'
 
 /** `owner` is the container the thing was made for, or empty for the sandbox's own. */
@@ -34,4 +34,19 @@ export const directoryResource: ResourceKind<PathData> = {
     if (stat?.isDirectory()) rmdirSync(path)
     else if (stat !== undefined) unlinkSync(path)
   },
+}
+
+/** Releases what was made for `owner`: mounts first, then their mount points; newest first within each. */
+export async function releaseOwner(ledger: Ledger, owner: string): Promise<void> {
+  await releaseOwned(ledger, mountResource, owner)
+  await releaseOwned(ledger, directoryResource, owner)
+}
+
+async function releaseOwned<Data extends { readonly owner: string }>(
+  ledger: Ledger,
+  kind: ResourceKind<Data>,
+  owner: string,
+): Promise<void> {
+  const owned = ledger.dataOf(kind).filter((data) => data.owner === owner)
+  for (const _ of owned) await ledger.release(kind, (data) => data.owner === owner)
 }

@@ -8,6 +8,18 @@ export interface RootfsMount {
   readonly options: readonly string[]
 }
 
+/** A file or directory of the host to be shown in the guest. */
+export interface BindRequest {
+  readonly source: string
+  /** In the container; its last part becomes part of a name. */
+  readonly destination: string
+  readonly readonly: boolean
+  /** With what is mounted below it now. */
+  readonly recursive: boolean
+  /** Mounts that the host makes below it later appear, those it takes away disappear. */
+  readonly follow?: boolean
+}
+
 export interface Share {
   /** virtiofs tag. */
   readonly tag: string
@@ -17,11 +29,11 @@ export interface Share {
   connect(): number
   /** Mounts a container's root file system into the share; returns its path in the guest. */
   addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<string>
-  /** Shows a host file or directory in the share; returns its path in the guest. */
-  addBind(
-    containerId: string,
-    mount: { source: string; destination: string; readonly: boolean; recursive: boolean },
-  ): Promise<string>
+  /**
+   * Shows a host file or directory in the share; returns its path in the guest. Containers that ask for the same get the
+   * same, so that sockets, locks and watches work between them.
+   */
+  addBind(containerId: string, bind: BindRequest): Promise<string>
   /** Unmounts all that belongs to one container. */
   removeContainer(containerId: string): Promise<void>
   /** Settles if the daemon ends; while the sandbox lives that is a failure. */

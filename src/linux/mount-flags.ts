@@ -1,0 +1,22 @@
+/** Flags of the mount that a path lies on. */
+import { closeSync, readFileSync } from 'node:fs'
+import { openLocation } from './mount-tree.ts'
+
+/** Such as `nosuid`, `relatime`; empty when the path cannot be opened or its mount is not ours to see. */
+export function mountFlagsOf(path: string): string[] {
+  let fd: number
+  try {
+    fd = openLocation(path)
+  } catch {
+    return []
+  }
+  try {
+    const id = /^mnt_id:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1]
+    const line = readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .find((line) => line.startsWith(`${id} `))
+    return line?.split(' ')[5]?.split(',') ?? []
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,102 @@
+/**
+ * Files and directories of the host in the share. Containers of a pod that ask for the same one get one and the same
+ * entry: each entry is a file system of its own to the guest's kernel, and only within one file system do sockets, locks
+ * and file watches meet.
+ */
+import { closeSync, fstatSync, readlinkSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { Ledger } from '../ledger/ledger.ts'
+import { mountEntries } from '../linux/mount.ts'
+import { bindTree, mountAttributes } from '../linux/mount-tree.ts'
+import { releaseOwner } from './resources.ts'
+import type { BindRequest } from './share.ts'
+import { makeDirectory, makeFile, mountAt } from './share-tree.ts'
+import { openSource, type Source } from './source.ts'
+
+/** Longest part of a mount destination that goes into an entry's name. */
+const maxNameBytes = 64
+
+export interface Binds {
+  /** Shows the source and returns the name of its entry. @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND. */
+  add(containerId: string, bind: BindRequest): Promise<string>
+  /** Releases what nobody but this container has used. */
+  leave(containerId: string): Promise<void>
+}
+
+interface Entry {
+  readonly name: string
+  readonly users: Set<string>
+  readonly made: Promise<void>
+}
+
+/** Binds below `directory`. Each entry is its own owner in the ledger, because no single container is. */
+export function createBinds(ledger: Ledger, directory: string): Binds {
+  const entries = new Map<string, Entry>()
+
+  const leave = async (key: string, containerId: string) => {
+    const entry = entries.get(key)!
+    entry.users.delete(containerId)
+    if (entry.users.size > 0) return
+    entries.delete(key)
+    await releaseOwner(ledger, entry.name)
+  }
+
+  return {
+    async add(containerId, bind) {
+      const source = openSource(bind.source, containerId)
+      try {
+        const key = identity(source, bind)
+        const known = entries.get(key)
+        const name = known?.name ?? bindEntryName(containerId, bind.destination)
+        const entry = known ?? { name, users: new Set(), made: show(ledger, directory, name, source, bind) }
+        entries.set(key, entry)
+        entry.users.add(containerId)
+        try {
+          await entry.made
+        } catch (error) {
+          await leave(key, containerId)
+          throw error
+        }
+        return name
+      } finally {
+        closeSync(source.fd)
+      }
+    },
+    async leave(containerId) {
+      const used = [...entries].filter(([, { users }]) => users.has(containerId))
+      for (const [key] of used.reverse()) await leave(key, containerId)
+    },
+  }
+}
+
+/** Two requests are for the same when path, what is there now (also mounted below), and how it is to be shown are. */
+function identity({ fd }: Source, { readonly, recursive, follow = false }: BindRequest): string {
+  const { dev, ino } = fstatSync(fd, { bigint: true })
+  const path = readlinkSync(`/proc/self/fd/${fd}`)
+  const below = recursive ? mountEntries().filter(({ point }) => point.startsWith(`${path}/`)) : []
+  const mounts = below.map(({ id }) => id)
+  return JSON.stringify([path, `${dev}:${ino}`, mounts, readonly, recursive, follow])
+}
+
+async function show(
+  ledger: Ledger,
+  directory: string,
+  name: string,
+  { fd, kind }: Source,
+  { readonly, recursive, follow = false }: BindRequest,
+): Promise<void> {
+  const target = `${directory}/${name}`
+  if (kind === 'directory') await makeDirectory(ledger, target, name)
+  else await makeFile(ledger, target, name)
+  const attributes = readonly ? mountAttributes.ro : 0
+  await mountAt(ledger, target, name, () => bindTree(fd, target, { recursive, attributes, follow }))
+}
+
+/** `<cid>-<16 hex>-<basename>` as in Kata; of the destination only its last part is used, cleaned. */
+export function bindEntryName(containerId: string, destination: string): string {
+  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')
+  const name = basename(destination)
+    .replace(/[^A-Za-z0-9_.-]/g, '_')
+    .slice(0, maxNameBytes)
+  return `${containerId}-${random}-${name || 'mount'}`
+}
