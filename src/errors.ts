@@ -455,6 +455,36 @@ export const catalogue = {
     'the guest agent answered {method} against the protocol: {reason}',
     'Do not trust this guest: stop the sandbox. If you built the guest image yourself, check its agent.',
   ),
+  MOUNT_TYPE: entry(
+    'invalid_argument',
+    'mount {destination} of container {container} has the type {type}, which the guest cannot mount',
+    'Mount it on the host and give its directory as a bind mount; proc, sysfs, tmpfs, devpts, mqueue and cgroup are the guest’s own.',
+  ),
+  MOUNT_PROPAGATION: entry(
+    'invalid_argument',
+    'mount {destination} of container {container} asks for {propagation} propagation (Bidirectional): what a virtual machine mounts cannot appear on the host',
+    'Use HostToContainer (rslave), which lets later mounts of the host appear in the container, or none.',
+  ),
+  DEVICE_UNSUPPORTED: entry(
+    'invalid_argument',
+    'device {path} ({device}) of container {container} belongs to the host’s kernel: its number means nothing in the guest',
+    'Remove it, or make the container privileged: it then gets every device of its own virtual machine, and none of the host.',
+  ),
+  SPEC_LIMIT: entry(
+    'invalid_argument',
+    'container {container} asks for {count} {what}; the limit is {limit}',
+    'Ask for fewer: put files into one volume instead of mounting each.',
+  ),
+  SPEC_PATH: entry(
+    'invalid_argument',
+    'container {container} has a {what} that cannot be used: {path}',
+    'Use an absolute path of at most 4095 bytes without NUL.',
+  ),
+  SPEC_USER_NAMESPACE: entry(
+    'unimplemented',
+    'container {container} asks for a user namespace of the host, whose ids do not exist in the guest',
+    'Leave it away (hostUsers: false, userns-remap): the container’s root is root of a virtual machine only.',
+  ),
   OCI_SPEC_INVALID: entry(
     'invalid_argument',
     'the OCI specification has {found} at {path}, where {expected} belongs',

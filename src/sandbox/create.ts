@@ -39,6 +39,8 @@ export interface SandboxRequest {
   /** Usually `/run/kata-ts`. */
   readonly runDir: string
   readonly hostname: string
+  /** Size of the pod's /dev/shm. */
+  readonly shmBytes: number
   readonly config: Config
   readonly log: Logger
   /** Faults on purpose, for tests. */
@@ -122,6 +124,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     startGuest(agent, {
       sandboxId: id,
       hostname: request.hostname,
+      shmBytes: request.shmBytes,
       share,
       kernelModules,
       offlineVcpus: vmm.offlineVcpus,

@@ -2,66 +2,103 @@
  * What the guest is told of a container: the OCI spec of the host with everything taken out that names the host.
  * Which parts, and why, follows Kata's runtime (container create); where we keep more, it is said beside the line.
  */
-import type { OciMount, OciSpec } from './oci.ts'
+import { KataError } from '../errors.ts'
+import { allowsEveryDevice, guestDevices, type OciDevice } from './char-devices.ts'
+import type { OciMount, OciNamespace, OciSpec } from './oci.ts'
 
 export interface GuestSpecInput {
   readonly spec: OciSpec
+  readonly containerId: string
+  /** For Kata's annotation: where the host keeps the container's bundle. */
+  readonly bundle: string
   /** Path of the container's root file system in the guest. */
   readonly rootfs: string
-  /** Path in the guest for each bind mount of the spec, by its index in `spec.mounts`. */
-  readonly bindSources: ReadonlyMap<number, string>
+  /** The spec's mounts as the guest sees them. */
+  readonly mounts: readonly OciMount[]
   readonly disableGuestSeccomp: boolean
 }
 
-const defaultShm: OciMount = {
-  destination: '/dev/shm',
-  type: 'tmpfs',
-  source: 'shm',
-  options: ['nosuid', 'noexec', 'nodev', 'mode=1777', 'size=65536k'],
-}
+/** What the agent is told of the host's part of a pod. Kata's names, and its values. */
+const annotations = {
+  bundlePath: 'io.katacontainers.pkg.oci.bundle_path',
+  containerType: 'io.katacontainers.pkg.oci.container_type',
+} as const
+/** For the host only: they are the machine's business before it runs. */
+const hostAnnotations = [
+  'io.katacontainers.config.agent.policy',
+  'io.katacontainers.config.hypervisor.cc_init_data',
+]
 
-/** Pure: the same input gives the same spec. */
-export function guestSpec({ spec, rootfs, bindSources, disableGuestSeccomp }: GuestSpecInput): OciSpec {
+/** Pure: the same input gives the same spec. @throws KataError DEVICE_UNSUPPORTED, SPEC_USER_NAMESPACE. */
+export function guestSpec({
+  spec,
+  containerId,
+  bundle,
+  rootfs,
+  mounts,
+  disableGuestSeccomp,
+}: GuestSpecInput): OciSpec {
+  // Hooks are programs of the host and would run in the guest, where they are not.
   const { hooks: _hostHooks, ...kept } = spec
-  const { seccomp, resources, namespaces = [], cgroupsPath: _hostCgroup, ...linux } = spec.linux ?? {}
+  const { seccomp, resources, namespaces, cgroupsPath: _hostCgroup, devices, ...linux } = spec.linux ?? {}
+  if (namespaces?.some(({ type }) => type === 'user'))
+    throw new KataError('SPEC_USER_NAMESPACE', { container: containerId })
+  const privileged = allowsEveryDevice(resources?.devices)
   // Device rules speak of host devices; the guest's crun sets the default ones. Unlike Kata we keep the pids limit.
   const { devices: _hostDevices, network: _hostNetwork, ...limits } = resources ?? {}
   return {
     ...kept,
     root: { ...spec.root, path: rootfs },
-    mounts: (spec.mounts ?? []).map((mount, index) => guestMount(mount, bindSources.get(index))),
+    mounts,
+    annotations: guestAnnotations(spec, bundle),
     linux: {
       ...linux,
-      resources: limits,
+      ...(linux.rootfsPropagation === undefined
+        ? {}
+        : { rootfsPropagation: guestPropagation(String(linux.rootfsPropagation)) }),
+      resources: privileged ? { ...limits, devices: [{ allow: true, access: 'rwm' }] } : limits,
+      devices: guestDevices((devices ?? []) as OciDevice[], { privileged, container: containerId }),
       namespaces: guestNamespaces(namespaces),
       ...(seccomp !== undefined && !disableGuestSeccomp ? { seccomp } : {}),
     },
   }
 }
 
-/** Whether this mount shows a file or directory of the host, which must be carried into the share. */
-export function isHostBind(mount: OciMount): boolean {
-  const bind =
-    mount.type === 'bind' || (mount.options ?? []).some((option) => option === 'bind' || option === 'rbind')
-  return bind && mount.destination !== '/dev/shm'
-}
-
-function guestMount(mount: OciMount, source: string | undefined): OciMount {
-  if (mount.destination === '/dev/shm' && mount.type === 'bind') return defaultShm
-  return source === undefined ? mount : { ...mount, source }
-}
-
-/** Whether the container joins the pod's pid namespace (`shareProcessNamespace`): it is then named by a path. */
-export function sharesPidNamespace({ linux }: OciSpec): boolean {
-  return (linux?.namespaces ?? []).some(({ type, path }) => type === 'pid' && path)
-}
-
 /**
- * The VM is the pod's network, cgroup and time namespace; the paths of the host's namespaces mean nothing in it. A
- * container without a pid namespace (`hostPID`) gets one of its own: among the guest's processes is the agent.
+ * Whether the container takes part in the pod's processes. CRI names another process's namespace by path for that
+ * (shareProcessNamespace), and none at all for hostPID: the machine is the host here, so the pod's processes are what
+ * such a container gets to see. The agent itself stays out of sight.
  */
-function guestNamespaces(namespaces: readonly { type: string; path?: string }[]): { type: string }[] {
-  const dropped = new Set(['network', 'cgroup', 'time', 'user', 'pid'])
-  const kept = namespaces.filter(({ type }) => !dropped.has(type)).map(({ type }) => ({ type }))
-  return [...kept, { type: 'pid' }]
+export function sharesPodProcesses({ linux }: OciSpec): boolean {
+  const pid = (linux?.namespaces ?? []).find(({ type }) => type === 'pid')
+  return pid === undefined || Boolean(pid.path)
+}
+
+/** The VM is the pod's network, cgroup and time namespace; the paths of the host's namespaces mean nothing in it. */
+function guestNamespaces(namespaces: readonly OciNamespace[] = []): { type: string }[] {
+  const dropped = new Set(['network', 'cgroup', 'time'])
+  const kept = namespaces.filter(({ type, path }) => !dropped.has(type) && !(type === 'pid' && path))
+  // What the host leaves out is the host's own. In the guest every container has these, or shares the pod's.
+  const types = new Set([...kept.map(({ type }) => type), 'ipc', 'uts', 'mount'])
+  return [...types].map((type) => ({ type }))
+}
+
+/** A mount made in a container must not reach the agent's own tree. */
+function guestPropagation(propagation: string): string {
+  return propagation.replace('shared', 'slave')
+}
+
+function guestAnnotations({ annotations: given = {} }: OciSpec, bundle: string): Record<string, string> {
+  const kept = Object.entries(given).filter(([name]) => !hostAnnotations.includes(name))
+  return {
+    ...Object.fromEntries(kept),
+    [annotations.bundlePath]: bundle,
+    [annotations.containerType]: containerType(given),
+  }
+}
+
+function containerType(given: Readonly<Record<string, string>>): string {
+  const type = given['io.kubernetes.cri.container-type'] ?? given['io.kubernetes.cri-o.ContainerType']
+  if (type === undefined) return 'single_container'
+  return type === 'sandbox' ? 'pod_sandbox' : 'pod_container'
 }

@@ -1,11 +1,14 @@
 /** The first words with a guest that has just come up: its clock, its entropy, and what the sandbox is. */
 import type { AgentConnection } from '../agent/connection.ts'
 import type { Share } from '../sharing/share.ts'
+import { shmStorage } from './shm.ts'
 
 export interface GuestStart {
   readonly sandboxId: string
   readonly hostname: string
   readonly share: Share
+  /** Size of the pod's /dev/shm. */
+  readonly shmBytes: number
   readonly kernelModules: readonly string[]
   /** Processors to bring online now: the machine booted with one to be quick. */
   readonly offlineVcpus: number
@@ -29,6 +32,7 @@ export async function startGuest({ agent, health }: AgentConnection, start: Gues
     hostname: start.hostname.slice(0, maxHostname),
     storages: [
       { driver: 'virtio-fs', source: start.share.tag, fstype: 'virtiofs', mountPoint: start.share.guestPath },
+      shmStorage(start.shmBytes),
     ],
     kernelModules: start.kernelModules.map(parseModule),
   })

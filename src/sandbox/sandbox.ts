@@ -10,11 +10,13 @@ import type { Logger } from '../log.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container } from './container.ts'
-import { guestSpec, isHostBind, sharesPidNamespace } from './guest-spec.ts'
+import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
 import { guestSilent, patienceMs } from './health.ts'
+import { carryMounts } from './mounts.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
+import { checkSpecLimits } from './spec-limits.ts'
 
 export interface SandboxParts {
   readonly id: string
@@ -31,6 +33,8 @@ export interface SandboxParts {
 export interface ContainerRequest {
   readonly id: string
   readonly spec: OciSpec
+  /** Where the client keeps the container's bundle. */
+  readonly bundle: string
   /** Mounts that make up the root file system, as containerd describes them; none: `root.path` of the spec is it. */
   readonly rootfs: readonly RootfsMount[]
 }
@@ -60,16 +64,20 @@ export class Sandbox {
   }
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
-  async createContainer({ id, spec, rootfs }: ContainerRequest): Promise<Container> {
+  async createContainer({ id, spec, bundle, rootfs }: ContainerRequest): Promise<Container> {
     const { agent, share, config } = this.#parts
+    checkSpecLimits(spec, id)
     try {
       const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
-      const bindSources = await this.#shareBinds(id, spec)
-      const { disableGuestSeccomp } = config.runtime
-      const oci = toAgentSpec(guestSpec({ spec, rootfs: guestRootfs, bindSources, disableGuestSeccomp }))
-      const timeoutMs = config.runtime.createContainerTimeout * 1000
-      const sandboxPidns = sharesPidNamespace(spec)
-      await agent.agent.createContainer({ containerId: id, execId: id, oci, sandboxPidns }, { timeoutMs })
+      const { mounts, storages } = await carryMounts(spec, id, share)
+      const { disableGuestSeccomp, createContainerTimeout } = config.runtime
+      const facts = { containerId: id, bundle, rootfs: guestRootfs, mounts, disableGuestSeccomp }
+      const oci = toAgentSpec(guestSpec({ spec, ...facts }))
+      const sandboxPidns = sharesPodProcesses(spec)
+      await agent.agent.createContainer(
+        { containerId: id, execId: id, oci, storages, sandboxPidns },
+        { timeoutMs: createContainerTimeout * 1000 },
+      )
     } catch (error) {
       await share.removeContainer(id)
       throw error
@@ -102,22 +110,6 @@ export class Sandbox {
     await ledger.releaseAll()
     rmSync(paths.stateDir, { recursive: true, force: true })
     log.info('sandbox stopped')
-  }
-
-  async #shareBinds(containerId: string, spec: OciSpec): Promise<Map<number, string>> {
-    const sources = new Map<number, string>()
-    for (const [index, mount] of (spec.mounts ?? []).entries()) {
-      if (!isHostBind(mount)) continue
-      const options = mount.options ?? []
-      const path = await this.#parts.share.addBind(containerId, {
-        source: mount.source ?? '',
-        destination: mount.destination,
-        readonly: options.includes('ro'),
-        recursive: options.includes('rbind'),
-      })
-      sources.set(index, path)
-    }
-    return sources
   }
 
   /** The first of the sandbox's processes or connections to end names the cause. */

@@ -10,6 +10,7 @@ import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts
 import { createSandbox } from '../sandbox/create.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
+import { shmBytes } from '../sandbox/shm.ts'
 import { readOverrides } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
 
@@ -31,6 +32,7 @@ export async function createSandboxForTask(input: {
     namespace: flags.namespace,
     runDir,
     hostname: spec.hostname ?? '',
+    shmBytes: shmBytes(spec),
     config,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,

@@ -56,7 +56,7 @@ export class TaskService {
     const spec = readBundleSpec(bundle) as OciSpec
     const sandbox = await this.#pod.sandboxFor(request, spec)
     try {
-      const container = await sandbox.createContainer({ id, spec, rootfs })
+      const container = await sandbox.createContainer({ id, spec, bundle, rootfs })
       const init = this.#process(id, { stdin, stdout, stderr, terminal }, container.init)
       this.#tasks.set(id, new Task({ id, bundle, container, init }))
       this.#publish(

@@ -1,0 +1,225 @@
+/**
+ * A pod as containerd makes it, without containerd: bundles on disk, the shim's `start`, and its Task service. The specs
+ * are those of containerd's CRI plugin as far as the pod's world goes: namespaces by path, /dev/shm and the files of
+ * /etc as binds.
+ */
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { defaultSpec } from '../../src/images/default-spec.ts'
+import { embeddedRootfs } from '../../src/images/embedded-rootfs.ts'
+import { mount, unmountBelow } from '../../src/linux/mount.ts'
+import { TaskDefinition } from '../../src/protocol/generated/containerd/task.ts'
+import type { OciMount, OciSpec } from '../../src/sandbox/oci.ts'
+import { connectUnix } from '../../src/ttrpc/bun.ts'
+import { type Client, type ClientConnection, connect, createClient } from '../../src/ttrpc/ttrpc.ts'
+
+const shim = resolve(import.meta.dir, '../../build/containerd-shim-kata-ts-v2')
+const namespace = 'k8s.io'
+/** What a pause container does. */
+const sleepForEver = ['sh', '-c', 'while :; do sleep 1000; done']
+
+/** What a test changes of the spec that a container gets. */
+export interface SpecWish {
+  readonly args?: readonly string[]
+  readonly mounts?: readonly OciMount[]
+  readonly process?: Readonly<Record<string, unknown>>
+  readonly linux?: Readonly<Record<string, unknown>>
+  readonly annotations?: Readonly<Record<string, string>>
+  readonly readonlyRoot?: boolean
+  /** `pid: 'pod'` joins the pod's processes. */
+  readonly pid?: 'own' | 'pod'
+}
+
+export interface Outcome {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export class Pod {
+  readonly id: string
+  /** Scratch of the test: what a kubelet would keep of the pod. */
+  readonly dir: string
+  readonly task: Client<TaskDefinition>
+  readonly #runDir: string
+  readonly #connection: ClientConnection
+  readonly #rootfs: string
+  readonly #containers = new Set<string>()
+  #execs = 0
+
+  private constructor(parts: {
+    id: string
+    dir: string
+    runDir: string
+    rootfs: string
+    connection: ClientConnection
+  }) {
+    this.id = parts.id
+    this.dir = parts.dir
+    this.#runDir = parts.runDir
+    this.#rootfs = parts.rootfs
+    this.#connection = parts.connection
+    this.task = createClient(TaskDefinition, parts.connection)
+  }
+
+  /** Makes the pod with its pause container running. `dir` is the test's own; `runDir` must be short. */
+  static async start(options: { id: string; dir: string; runDir: string; sandbox?: SpecWish }): Promise<Pod> {
+    const { id, dir, runDir, sandbox = {} } = options
+    mkdirSync(join(dir, 'etc'), { recursive: true })
+    mkdirSync(join(dir, 'shm'), { recursive: true })
+    mount({ source: 'shm', target: join(dir, 'shm'), type: 'tmpfs', data: 'mode=1777,size=3m' })
+    writeFileSync(join(dir, 'etc/hosts'), `127.0.0.1\tlocalhost\n10.1.2.3\t${id}\n`)
+    writeFileSync(join(dir, 'etc/hostname'), `${id}\n`)
+    writeFileSync(join(dir, 'etc/resolv.conf'), 'nameserver 192.0.2.53\nsearch world.test\n')
+    const rootfs = await embeddedRootfs(readFileSync('/bin/busybox'), join(dir, 'cache'))
+    const bundle = makeBundle(dir, id)
+    writeSpec(bundle, podSpec(id, id, dir, { args: sleepForEver, ...sandbox }))
+    const address = startShim(bundle, id, runDir)
+    const connection = connect(await connectUnix(address.replace('unix://', '')))
+    const pod = new Pod({ id, dir, runDir, rootfs, connection })
+    await pod.#createTask(id, bundle)
+    await pod.task.start({ id })
+    return pod
+  }
+
+  /** Makes and starts a container. @throws TtrpcError with the shim's words. */
+  async add(name: string, wish: SpecWish = {}): Promise<void> {
+    const bundle = makeBundle(this.dir, name)
+    writeSpec(bundle, podSpec(this.id, name, this.dir, { args: sleepForEver, ...wish }))
+    startShim(bundle, name, this.#runDir)
+    await this.#createTask(name, bundle)
+    this.#containers.add(name)
+    await this.task.start({ id: name })
+  }
+
+  /** Makes a container, waits for its end and removes it. */
+  async run(name: string, script: string, wish: SpecWish = {}): Promise<Outcome> {
+    await this.add(name, { args: ['sh', '-c', script], ...wish })
+    const { exitStatus } = await this.task.wait({ id: name })
+    const outcome = this.#outcome(name, exitStatus)
+    await this.remove(name)
+    return outcome
+  }
+
+  /** Runs a shell script in a running container. */
+  async exec(name: string, script: string, user: object = {}): Promise<Outcome> {
+    const execId = `exec-${++this.#execs}`
+    const { process } = JSON.parse(readFileSync(join(this.dir, name, 'config.json'), 'utf8')) as OciSpec
+    const spec = { ...process, args: ['sh', '-c', script], terminal: false, ...user }
+    await this.task.exec({
+      ...{ id: name, execId, ...this.#stdio(execId) },
+      spec: { typeUrl: '', value: new TextEncoder().encode(JSON.stringify(spec)) },
+    })
+    await this.task.start({ id: name, execId })
+    const { exitStatus } = await this.task.wait({ id: name, execId })
+    await this.task.delete({ id: name, execId })
+    return this.#outcome(execId, exitStatus)
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.task.kill({ id: name, signal: 9, all: true }).catch(() => {})
+    await this.task.wait({ id: name })
+    await this.task.delete({ id: name })
+    this.#containers.delete(name)
+  }
+
+  /** Ends the pod. Its directory stays the test's. */
+  async stop(): Promise<void> {
+    for (const name of this.#containers) await this.remove(name).catch(() => {})
+    await this.remove(this.id).catch(() => {})
+    await this.task.shutdown({ id: this.id }).catch(() => {})
+    this.#connection.close()
+    unmountBelow(this.dir)
+    const args = ['-namespace', namespace, '-id', this.id, '-bundle', join(this.dir, this.id)]
+    Bun.spawnSync([shim, ...args, '-run-dir', this.#runDir, 'delete'], { cwd: join(this.dir, this.id) })
+  }
+
+  async #createTask(id: string, bundle: string): Promise<void> {
+    for (const name of ['upper', 'work']) mkdirSync(join(bundle, name))
+    const options = [`lowerdir=${this.#rootfs}`, `upperdir=${bundle}/upper`, `workdir=${bundle}/work`]
+    const rootfs = [{ type: 'overlay', source: 'overlay', target: '', options }]
+    await this.task.create({ id, bundle, rootfs, ...this.#stdio(id) })
+  }
+
+  #stdio(name: string) {
+    const file = (stream: string) => join(this.dir, `${name}.${stream}`)
+    for (const stream of ['out', 'err']) closeSync(openSync(file(stream), 'w'))
+    return { stdin: '', stdout: `file://${file('out')}`, stderr: `file://${file('err')}`, terminal: false }
+  }
+
+  #outcome(name: string, code: number): Outcome {
+    const [stdout = '', stderr = ''] = ['out', 'err'].map((stream) =>
+      readFileSync(join(this.dir, `${name}.${stream}`), 'utf8'),
+    )
+    return { code, stdout, stderr }
+  }
+}
+
+/** A bind as kubelet and containerd ask for it. */
+export function bind(source: string, destination: string, ...options: string[]): OciMount {
+  const words = options.length === 0 ? ['rw'] : options
+  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', ...words] }
+}
+
+function makeBundle(dir: string, name: string): string {
+  const bundle = join(dir, name)
+  rmSync(bundle, { recursive: true, force: true })
+  mkdirSync(join(bundle, 'rootfs'), { recursive: true })
+  return bundle
+}
+
+function writeSpec(bundle: string, spec: OciSpec): void {
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(spec))
+}
+
+function startShim(bundle: string, id: string, runDir: string): string {
+  const args = ['-namespace', namespace, '-id', id, '-bundle', bundle, '-run-dir', runDir, 'start']
+  const { stdout, stderr, exitCode } = Bun.spawnSync([shim, ...args], { cwd: bundle })
+  if (exitCode !== 0) throw new Error(`shim start: ${stderr}`)
+  return stdout.toString().trim()
+}
+
+/** The spec of one container of the pod `pod`; the sandbox's own when both names are the same. */
+function podSpec(pod: string, name: string, dir: string, wish: SpecWish): OciSpec {
+  const isSandbox = pod === name
+  const spec = defaultSpec({
+    args: wish.args ?? [],
+    env: [],
+    cwd: '/',
+    user: { uid: 0, gid: 0 },
+    terminal: false,
+    hostname: pod,
+    readonly: wish.readonlyRoot ?? false,
+    rootfs: 'rootfs',
+    mounts: [],
+    annotations: {
+      'io.kubernetes.cri.container-type': isSandbox ? 'sandbox' : 'container',
+      'io.kubernetes.cri.sandbox-id': pod,
+      ...wish.annotations,
+    },
+  })
+  const podMounts = [
+    bind(join(dir, 'shm'), '/dev/shm'),
+    ...(isSandbox ? [] : [bind(join(dir, 'etc/hosts'), '/etc/hosts')]),
+    ...(isSandbox ? [] : [bind(join(dir, 'etc/hostname'), '/etc/hostname')]),
+    bind(join(dir, 'etc/resolv.conf'), '/etc/resolv.conf', ...(isSandbox ? ['ro'] : ['rw'])),
+  ]
+  const own = spec.mounts.filter(({ destination }) => destination !== '/dev/shm')
+  return {
+    ...spec,
+    process: { ...spec.process, ...wish.process },
+    mounts: [...own, ...podMounts, ...(wish.mounts ?? [])],
+    linux: { ...spec.linux, namespaces: namespaces(isSandbox, wish.pid ?? 'own'), ...wish.linux },
+  }
+}
+
+/** The pod's namespaces are those of a process of the host's: the sandbox's, by its pid. */
+function namespaces(isSandbox: boolean, pid: 'own' | 'pod') {
+  if (isSandbox) return ['pid', 'ipc', 'uts', 'mount', 'network'].map((type) => ({ type }))
+  const joined = ['ipc', 'uts', 'network', ...(pid === 'pod' ? ['pid'] : [])]
+  return [
+    ...joined.map((type) => ({ type, path: `/proc/${process.pid}/ns/${type === 'network' ? 'net' : type}` })),
+    ...(pid === 'own' ? [{ type: 'pid' }] : []),
+    { type: 'mount' },
+  ]
+}

@@ -1,0 +1,24 @@
+import { expect, test } from 'bun:test'
+import { checkSpecLimits } from './spec-limits.ts'
+
+const mounts = (count: number) => Array.from({ length: count }, (_, index) => ({ destination: `/m${index}` }))
+
+test('as many as the limit are fine, one more is not', () => {
+  expect(() => checkSpecLimits({ mounts: mounts(512) }, 'c1')).not.toThrow()
+  expect(() => checkSpecLimits({ mounts: mounts(513) }, 'c1')).toThrow(
+    '[SPEC_LIMIT] container c1 asks for 513 mounts; the limit is 512',
+  )
+  const rlimits = Array.from({ length: 65 }, () => ({}))
+  expect(() => checkSpecLimits({ process: { rlimits } }, 'c1')).toThrow('65 rlimits')
+  const sysctl = Object.fromEntries(Array.from({ length: 513 }, (_, index) => [`net.x${index}`, '1']))
+  expect(() => checkSpecLimits({ linux: { sysctl } }, 'c1')).toThrow('513 sysctls')
+})
+
+test('paths are absolute, short and without NUL', () => {
+  const check = (destination: string, source?: string) => () =>
+    checkSpecLimits({ mounts: [{ destination, ...(source === undefined ? {} : { source }) }] }, 'c1')
+  expect(check('/a')).not.toThrow()
+  for (const path of ['a', '', '/a\0b', `/${'x'.repeat(4095)}`])
+    expect(check(path)).toThrow('[SPEC_PATH] container c1 has a mount destination')
+  expect(check('/a', '/b\0')).toThrow('mount source')
+})
