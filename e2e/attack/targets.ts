@@ -70,7 +70,7 @@ function firstAddress(pid: number): string {
 }
 
 /** A block device of the host that root can read here (a device cgroup may refuse some). */
-function hostDisk(): string {
+export function hostDisk(): string {
   const disk = readdirSync('/sys/block')
     .map((name) => `/dev/${name}`)
     .find(isReadable)
