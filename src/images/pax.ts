@@ -12,7 +12,8 @@ export function parsePax(body: Buffer): PaxRecords {
     const length = /^[1-9]\d{0,9}$/.test(digits) ? Number(digits) : 0
     const record = body.subarray(space + 1, at + length)
     const equals = record.indexOf(0x3d)
-    if (at + length > body.length || equals <= 0 || record.at(-1) !== 0x0a)
+    // Without a length the next turn would read the same record again, for ever.
+    if (length === 0 || at + length > body.length || equals <= 0 || record.at(-1) !== 0x0a)
       throw new TarError('an extended header is malformed')
     records.set(record.toString('utf8', 0, equals), record.subarray(equals + 1, -1))
     at += length

@@ -79,5 +79,11 @@ test.each([
   ['an unknown type', makeTar([{ name: 'a', type: 'Z' }]), /unknown type/],
   ['a wrong checksum', Buffer.from(makeTar([{ name: 'a' }])).fill('b', 0, 1), /checksum/],
   ['a malformed extended header', makeTar([{ name: 'x', type: 'x', content: '999 a=b\n' }]), /malformed/],
+  [
+    'an extended header with a rest of no length',
+    makeTar([{ name: 'x', type: 'x', content: '6 a=b\nrest' }]),
+    /malformed/,
+  ],
+  ['a fraction of a byte', makeTar([{ name: 'a', content: 'ab', pax: { size: '1.5' } }]), /fraction/],
   ['a number that is none', makeTar([{ name: 'a', pax: { size: '-' } }]), /malformed/],
 ])('%s is refused', (_, bytes, message) => expect(readAll(bytes)).rejects.toThrow(message))

@@ -83,6 +83,7 @@ function describe(header: TarHeader, pax: PaxRecords, longName?: string, longLin
   const text = (key: string) => (pax.has(key) ? decodeName(pax.get(key)!) : undefined)
   const count = (key: string, otherwise: number) => (pax.has(key) ? paxNumber(pax.get(key)!) : otherwise)
   const size = count('size', header.size)
+  if (!Number.isInteger(size)) throw new TarError('the size of an entry is a fraction')
   return {
     type,
     name: text('path') ?? longName ?? header.name,
