@@ -1,6 +1,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import fc from 'fast-check'
 import { checked, libc, ptr } from '../linux/libc.ts'
 import { ConsoleLog, printable } from './console-log.ts'
 
@@ -53,4 +54,39 @@ test('a file that cannot be written costs the file only', async () => {
 
 test('printable text cannot drive a terminal', () => {
   expect(printable('a\x1b]0;title\x07b\x1b[2Jc\x9b1md\te\n')).not.toMatch(/[^\P{Cc}\t\n]/u)
+})
+
+test('whatever a guest writes, the tail cannot drive the terminal of who reads it', () => {
+  const hostile = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 200 }),
+    fc
+      .array(
+        fc.constantFrom(
+          '\x1b',
+          '[',
+          '2',
+          'J',
+          ';',
+          'm',
+          ']',
+          '0',
+          '\x07',
+          '\x9b',
+          '\r',
+          '\n',
+          'a',
+          '\x1b]0;',
+        ),
+        {
+          maxLength: 40,
+        },
+      )
+      .map((parts) => parts.join('')),
+  )
+  fc.assert(
+    fc.property(hostile, (text) => {
+      expect(printable(text)).toMatch(/^[\P{Cc}\n\t]*$/u)
+      expect(printable(text).length).toBeLessThanOrEqual(text.length)
+    }),
+  )
 })
