@@ -3,7 +3,7 @@
  * makes the exit code 1.
  *
  *   npm run bench                          all of them
- *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, parallel
+ *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, accounts, parallel
  *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
  */
@@ -12,6 +12,7 @@ import { loadConfig } from '../src/config/load.ts'
 import { describeError } from '../src/errors.ts'
 import { silentLogger } from '../src/log.ts'
 import { resolveAssets } from '../src/vmm/assets.ts'
+import { benchAccounts } from './accounts.ts'
 import type { BareGuest } from './bare.ts'
 import { Host, machineFacts } from './host.ts'
 import { benchExec, benchStdout, benchStop } from './idle.ts'
@@ -34,6 +35,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = 
   stdout: ({ host }) => benchStdout(host),
   stop: ({ host, rounds }) => benchStop(host, Math.ceil(rounds / 3)),
   rootless: ({ host, rounds }) => benchRootless(host, Math.ceil(rounds / 3)),
+  accounts: () => benchAccounts(),
   parallel: ({ host }) => benchParallel(host),
 }
 
