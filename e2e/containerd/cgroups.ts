@@ -1,5 +1,5 @@
 /** The cgroups that clients of containerd make for pods and tasks: a kubelet's own, which the tests take away in its place. */
-import { existsSync, readdirSync, rmdirSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs'
 
 /** `cgroup_parent` of the tests' pods. */
 export const podCgroup = 'kata-ts-e2e'
@@ -7,10 +7,14 @@ export const podCgroup = 'kata-ts-e2e'
 const taskCgroup = 'default'
 const root = '/sys/fs/cgroup'
 
+/** The cgroup of all pods, which has to be there for the statistics of a pod. */
+export function makePodCgroup(): void {
+  for (const hierarchy of hierarchies()) mkdirSync(`${hierarchy}/${podCgroup}`, { recursive: true })
+}
+
 /** Those that are there now, in every hierarchy of cgroup v1 and in the one of v2. */
 export function clientCgroups(): string[] {
-  const hierarchies = [root, ...readdirSync(root).map((name) => `${root}/${name}`)].filter(isDirectory)
-  return hierarchies
+  return hierarchies()
     .flatMap((hierarchy) => [`${hierarchy}/${podCgroup}`, `${hierarchy}/${taskCgroup}`])
     .filter((path) => existsSync(path))
 }
@@ -24,6 +28,9 @@ export function removeEmptyCgroup(path: string): void {
   }
 }
 
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+/** Every directory in which a cgroup can be made: that of v2, or those of v1 with v2 beside them. */
+function hierarchies(): string[] {
+  return [root, ...readdirSync(root).map((name) => `${root}/${name}`)].filter(
+    (path) => existsSync(`${path}/cgroup.procs`) && (path === root || !existsSync(`${root}/cgroup.procs`)),
+  )
 }

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { resolve } from 'node:path'
 import { unmountBelow } from '../../src/linux/mount.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
-import { clientCgroups, removeEmptyCgroup } from './cgroups.ts'
+import { clientCgroups, makePodCgroup, removeEmptyCgroup } from './cgroups.ts'
 import {
   bridgeName,
   type ContainerdFiles,
@@ -136,6 +136,7 @@ export class Containerd {
   #configure(): void {
     const { root, configuration, networks } = this.files
     mkdirSync(networks)
+    makePodCgroup()
     writeFileSync(`${networks}/10-kata-ts.conflist`, networkConfiguration(`${root}/addresses`))
     const { handlers = { 'kata-ts': {} }, snapshotter = 'overlayfs' } = this.#options
     writeFileSync(configuration, containerdConfiguration(this.files, handlers, snapshotter))

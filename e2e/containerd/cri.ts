@@ -3,6 +3,7 @@ import { credentials, Client as GrpcClient, type ServiceError } from '@grpc/grpc
 import {
   ContainerConfig,
   type DeepPartial,
+  NamespaceMode,
   PodSandboxConfig,
   PodSandboxState,
   RuntimeServiceDefinition,
@@ -13,6 +14,9 @@ import { busyboxImage } from './images.ts'
 
 /** Longest any one call may take, milliseconds: kubelet's own limit for a pod's start is 2 minutes. */
 const callDeadlineMs = 120_000
+
+/** containerd's own limit of what ExecSync returns. */
+const maxAnswerBytes = 16 << 20
 
 export type CriCalls = Client<RuntimeServiceDefinition>
 
@@ -25,6 +29,20 @@ export class CriError extends Error {
   }
 }
 
+/**
+ * The text of the error that a call ends with. (`expect().rejects` holds up the event loop that gRPC's answer needs.)
+ *
+ * @throws Error when the call succeeds.
+ */
+export async function failureOf(call: Promise<unknown>): Promise<string> {
+  const outcome = await call.then(
+    () => undefined,
+    (error: Error) => error.message,
+  )
+  if (outcome === undefined) throw new Error('the call should have failed')
+  return outcome
+}
+
 export interface PodOptions {
   readonly handler?: string
   readonly annotations?: Readonly<Record<string, string>>
@@ -33,6 +51,9 @@ export interface PodOptions {
 
 export type ContainerOptions = DeepPartial<ContainerConfig>
 
+/** As a kubelet asks unless the pod shares its process namespace. */
+export const ownPids = { namespaceOptions: { pid: NamespaceMode.CONTAINER } }
+
 let serial = 0
 
 export class Cri {
@@ -40,7 +61,9 @@ export class Cri {
   readonly #client: GrpcClient
 
   constructor(socket: string) {
-    this.#client = new GrpcClient(`unix://${socket}`, credentials.createInsecure())
+    this.#client = new GrpcClient(`unix://${socket}`, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': maxAnswerBytes,
+    })
     const methods = Object.entries(RuntimeServiceDefinition.methods).map(([key, method]) => [
       key,
       (request: unknown) => this.#call(method as MethodDefinition, request),
@@ -66,7 +89,7 @@ export class Cri {
       metadata: { name, uid: crypto.randomUUID(), namespace: 'default', attempt: 0 },
       hostname: name,
       annotations: { ...annotations },
-      linux: { cgroupParent: `/${podCgroup}`, securityContext: {} },
+      linux: { cgroupParent: `/${podCgroup}`, securityContext: ownPids },
       ...options.config,
     })
     const { podSandboxId } = await this.calls.runPodSandbox({ config, runtimeHandler: handler })
@@ -122,7 +145,7 @@ export class Pod {
       metadata: { name: `c-${++serial}`, attempt: 0 },
       image: { image: busyboxImage },
       command: [...command],
-      linux: { resources: {}, securityContext: {} },
+      linux: { resources: {}, securityContext: ownPids },
       ...options,
     })
     const request = { podSandboxId: this.id, config, sandboxConfig: this.config }

@@ -48,14 +48,19 @@ function fileSink(uri: string): OutputSink {
 
 function fifoSink(path: string): OutputSink {
   const fd = openFifo(path, constants.O_RDWR | constants.O_NONBLOCK)
-  const writer = Bun.file(fd).writer()
+  let writer: Bun.FileSink | undefined
   return {
     async write(chunk) {
+      writer ??= Bun.file(fd).writer()
       await writer.write(chunk)
       await writer.flush()
     },
     // The writer holds a duplicate of the descriptor, and the reader sees the end only when both are closed.
-    close: once(() => Promise.resolve(writer.end()).then(() => closeSync(fd))),
+    close: once(() =>
+      Promise.resolve(writer?.end())
+        .then(() => {})
+        .finally(() => closeSync(fd)),
+    ),
   }
 }
 
