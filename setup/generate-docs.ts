@@ -2,11 +2,13 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { catalogue } from '../src/errors.ts'
+import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
 import { errorsPage } from './errors-page.ts'
 
 /** Generated files by their path from the repository's root. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
+  'docs/attacks.md': attacksPage(),
   'docs/errors.md': errorsPage(catalogue),
   'docs/configuration.md': configurationPage(),
   'packaging/configuration.toml': configurationFile('qemu'),

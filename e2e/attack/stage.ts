@@ -198,13 +198,15 @@ function run(command: readonly string[], acts: readonly string[]): Results {
   return parse(stdout.toString())
 }
 
-/** Those of the acts for which this host has not the system call, the file or the file system feature, for root. */
+/** Those of the acts for which this host has not the system call, the file or the feature, or that it refuses to root too. */
 export function lackingHere(acts: readonly string[]): ReadonlySet<string> {
   const directory = mkdtempSync('/run/kt-lacking-')
   try {
     compileAttacker(directory)
     const results = runAsRoot(`${directory}/attacker`, acts)
-    return new Set(acts.filter((act) => ['ENOSYS', 'ENOENT', 'EOPNOTSUPP'].includes(results.get(act) ?? '')))
+    return new Set(
+      acts.filter((act) => ['ENOSYS', 'ENOENT', 'EOPNOTSUPP', 'EPERM'].includes(results.get(act) ?? '')),
+    )
   } finally {
     rmSync(directory, { recursive: true })
   }
