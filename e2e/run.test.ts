@@ -1,7 +1,7 @@
 /** The main job, seen from the command line: real VMs, real containers, the compiled executable. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
-import { eventually, executable, Kata, scratch } from './harness/kata.ts'
+import { eventually, Kata, scratch } from './harness/kata.ts'
 
 let kata: Kata
 beforeAll(() => {
@@ -241,7 +241,7 @@ describe('a container that goes on in the background', () => {
 test('a terminal: one stream, its size, and resizing', async () => {
   const guest = 'tty; stty size; sleep 1; stty size'
   const output: string[] = []
-  const terminal = Bun.spawn([executable, ...kata.global, 'run', '--rm', '-it', '--', 'sh', '-c', guest], {
+  const terminal = Bun.spawn(kata.command(['run', '--rm', '-it', '--', 'sh', '-c', guest]), {
     terminal: {
       cols: 101,
       rows: 33,

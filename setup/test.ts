@@ -18,6 +18,10 @@ const bin = (path: string) => join(root, 'node_modules', path)
 const staticChecks: readonly { name: string; argv: readonly string[] }[] = [
   { name: 'types of host, tests and tools', argv: [bin('typescript/bin/tsc'), '-p', '.'] },
   { name: 'types of the guest agent', argv: [bin('typescript/bin/tsc'), '-p', 'guest/agent'] },
+  {
+    name: 'types of the Cloud Hypervisor double',
+    argv: [bin('typescript/bin/tsc'), '-p', 'e2e/doubles/cloud-hypervisor'],
+  },
   { name: 'lint and format', argv: [bin('@biomejs/biome/bin/biome'), 'check', '.'] },
   {
     name: 'floors',

@@ -13,7 +13,8 @@ const accountFiles = [
   '/etc/subuid',
   '/etc/subgid',
 ]
-const programs = /^(qemu-system|virtiofsd|kata-ts|containerd-shim|setpriv|enosys|unshare)/
+const programs =
+  /^(qemu-system|cloud-hyperviso|memfd:qemu|virtiofsd|kata-ts|containerd-shim|setpriv|enosys|unshare)/
 
 /** What is there now. `runDir` is the run directory of the test. */
 export function hostState(runDir: string): HostState {

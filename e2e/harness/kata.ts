@@ -1,6 +1,7 @@
 /** Drives the compiled executable as a person would, with a run directory and a state directory of the test's own. */
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { shippedConfiguration, vmm } from './vmm.ts'
 
 export const executable = resolve(import.meta.dir, '../../build/kata-ts')
 
@@ -22,16 +23,27 @@ const commandDeadlineMs = 120_000
 export class Kata {
   readonly runDir: string
   readonly stateDir: string
+  /** Names the VMM under test to commands that start a sandbox and are given no configuration; none for QEMU. */
+  readonly #vmmFlags: readonly string[]
 
   constructor() {
     // Short, because socket paths below it are limited.
     this.runDir = mkdtempSync('/run/kt-')
     this.stateDir = mkdtempSync('/var/lib/kata-ts-e2e-')
+    const file = `${this.stateDir}/configuration.toml`
+    if (vmm.driver !== 'qemu') writeFileSync(file, shippedConfiguration())
+    this.#vmmFlags = vmm.driver === 'qemu' ? [] : ['--config', file]
   }
 
   /** Arguments in front of every command. */
   get global(): string[] {
     return ['--run-dir', this.runDir, '--state-dir', this.stateDir]
+  }
+
+  /** The whole command line of a command. */
+  command([name = '', ...args]: readonly string[]): string[] {
+    const flags = name === 'run' && !args.includes('--config') ? this.#vmmFlags : []
+    return [executable, ...this.global, name, ...flags, ...args]
   }
 
   /** Runs a command to its end. */
@@ -49,7 +61,7 @@ export class Kata {
 
   /** Starts a command whose streams the test drives itself. */
   spawn(args: readonly string[], { stdin, env = {} }: RunOptions = {}) {
-    return Bun.spawn([executable, ...this.global, ...args], {
+    return Bun.spawn(this.command(args), {
       stdin: stdin === undefined ? 'ignore' : new Blob([stdin as string]),
       stdout: 'pipe',
       stderr: 'pipe',

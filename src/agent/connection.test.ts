@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KataError } from '../errors.ts'
@@ -56,7 +56,8 @@ const services = [
 ]
 const options = { log: silentLogger }
 const serial = (path: string) => ({ kind: 'serial', socketPath: path }) as const
-const vsock = (path: string) => ({ kind: 'hybrid-vsock', socketPath: path, port: 1024 }) as const
+const vsock = (path: string, uid = process.getuid!()) =>
+  ({ kind: 'hybrid-vsock', socketPath: path, port: 1024, uid }) as const
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
@@ -234,6 +235,25 @@ describe('hybrid vsock', () => {
       code: 'AGENT_UNREACHABLE',
       fields: { endpoint: `${path} port 1024`, reason: 'refused: the answer is no line' },
     })
+  })
+
+  test('only a socket of the VMM’s own user is dialled, whatever lies or points there', async () => {
+    let dialled = 0
+    const path = vmm((transport) => {
+      dialled++
+      transport.close()
+    })
+    const dial = async (endpoint: ReturnType<typeof vsock>) =>
+      (await failure(dialAgent(endpoint, { ...options, timeoutMs: 30 }))) as KataError
+    const own = await dial(vsock(path))
+    expect([own.code, dialled > 0]).toEqual(['AGENT_UNREACHABLE', true])
+    dialled = 0
+    expect((await dial(vsock(path, 4711))).fields.reason).toBe(`${path} is not a socket of user 4711`)
+    symlinkSync(path, `${path}.link`)
+    writeFileSync(`${path}.file`, '')
+    for (const other of ['link', 'file'])
+      expect((await dial(vsock(`${path}.${other}`))).fields.reason).toMatch(/ELOOP|is not a socket/)
+    expect(dialled).toBe(0)
   })
 
   test('a VMM that does not answer is unreachable', async () => {

@@ -99,6 +99,7 @@ export class AgentConnection {
     const transport = await dialHybridVsock(
       endpoint.socketPath,
       endpoint.port,
+      endpoint.uid,
       withDeadline(handshakeTimeoutMs, stop),
     )
     const link = connect(transport)

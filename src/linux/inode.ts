@@ -1,8 +1,10 @@
 /** Inodes that node:fs cannot make: extended attributes (xattr(7)) and overlay's whiteouts. */
 import { dlopen, ptr } from 'bun:ffi'
+import { chmodSync, lchownSync, rmSync } from 'node:fs'
 import { checked, cstring } from './libc.ts'
 
 const S_IFCHR = 0o020000
+const S_IFBLK = 0o060000
 
 let bound: ReturnType<typeof bind> | undefined
 
@@ -31,6 +33,28 @@ export function getXattr(path: string, name: string): Buffer {
   const bytes = Buffer.alloc(65536)
   const length = bound.lgetxattr(cstring(path), cstring(name), ptr(bytes), bytes.length)
   return bytes.subarray(0, checked(length, `lgetxattr ${name} of ${path}`))
+}
+
+export interface Node {
+  readonly type: 'block' | 'character'
+  /** As `rdev` of stat(2). */
+  readonly device: number
+  readonly uid: number
+  readonly mode: number
+}
+
+/** Makes a device node of a user's and its own group's, with exactly this mode. @throws SyscallError EEXIST, EPERM. */
+export function makeNode(path: string, { type, device, uid, mode }: Node): void {
+  bound ??= bind()
+  const kind = type === 'block' ? S_IFBLK : S_IFCHR
+  checked(bound.mknod(cstring(path), kind, BigInt(device)), `mknod ${path}`)
+  try {
+    lchownSync(path, uid, uid)
+    chmodSync(path, mode)
+  } catch (error) {
+    rmSync(path, { force: true })
+    throw error
+  }
 }
 
 /** Makes the character device 0:0, with which an overlay layer hides a name of the layers below. @throws SyscallError. */

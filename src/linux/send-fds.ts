@@ -39,3 +39,22 @@ export function sendFds(socket: number, bytes: Uint8Array, fds: readonly number[
   if (errno === 'EAGAIN') return 0
   throw new SyscallError(`sendmsg of ${fds.length} descriptors`, errno)
 }
+
+/**
+ * Sends all of `bytes`, with `fds` attached to the first of them, waiting while the socket is full, until `givenUp`.
+ *
+ * @throws SyscallError as {@link sendFds}.
+ */
+export async function sendAll(
+  socket: number,
+  bytes: Uint8Array,
+  fds: readonly number[],
+  givenUp: () => boolean,
+): Promise<void> {
+  for (let at = 0; at < bytes.length && !givenUp(); ) {
+    const size = sendFds(socket, bytes.subarray(at), at === 0 ? fds : [])
+    at += size
+    // Full only if the peer does not read. Half a message must be followed by its rest, so this ends with the connection.
+    if (size === 0) await Bun.sleep(5)
+  }
+}

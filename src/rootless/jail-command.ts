@@ -7,7 +7,7 @@ import { filterPath } from './argument-filter.ts'
 import { deniedSyscalls } from './denied-syscalls.ts'
 import type { JailPlan, LandlockRule } from './jail-plan.ts'
 import type { JailRoot } from './jail-root.ts'
-import type { Identity } from './launch-spec.ts'
+import type { Identity, LaunchSpec } from './launch-spec.ts'
 
 /**
  * Limits that every confined process gets, soft and hard: guest memory must not reach a core file, and a VMM that was
@@ -19,7 +19,7 @@ export const jailLimits = { core: 0, nofile: 1024, nproc: 1024 } as const
  * Runs as root in the new namespaces. Each step names itself on stderr before it starts, so that the last name is
  * the step that failed. stderr becomes the program's output only at the very end.
  */
-const script = `
+const script = (output: string) => `
 set -eu
 root=$1 fstab=$2 mount=$3 pivot_root=$4 umount=$5
 shift 5
@@ -29,19 +29,32 @@ step hostname; echo kata > /proc/sys/kernel/hostname
 step mount; "$mount" -n -a -T "$fstab"
 step pivot_root; cd "$root"; "$pivot_root" . old; cd /
 step detach; "$umount" -n -l /old /proc
-step confine; exec "$@" 2>&1
+step confine; exec "$@" ${output}
 `
+
+/** Of a single digit, so that the shell takes it for a descriptor. */
+const mostDescriptors = 9
+
+/**
+ * Where the program's streams go, as redirections of the shell: stderr to what was stdout, and stdout to the
+ * descriptor behind those handed over, if it is one of its own.
+ */
+function redirections(spec: Pick<LaunchSpec, 'program' | 'fds' | 'stdout'>): string {
+  if (spec.stdout === undefined) return '2>&1'
+  const fd = 3 + spec.fds.length
+  if (fd <= mostDescriptors) return `2>&1 1>&${fd} ${fd}>&-`
+  throw new KataError('JAIL_SPEC_INVALID', {
+    program: spec.program,
+    reason: `it has ${spec.fds.length} descriptors beside one for stdout`,
+  })
+}
 
 /** The line with which the script announces a step. */
 export const stepMarker = /^jail-step (\w+)$/
 
-/** @throws KataError JAIL_TOOL_MISSING. */
-export function jailCommand(
-  plan: JailPlan,
-  jail: JailRoot,
-  identity: Identity,
-  args: readonly string[],
-): string[] {
+/** @throws KataError JAIL_TOOL_MISSING, JAIL_SPEC_INVALID. */
+export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): string[] {
+  const { identity, args } = spec
   const setpriv = tool('setpriv')
   return [
     // A parent that dies during the set-up takes the child along; the change of uid clears the signal, so setpriv
@@ -51,7 +64,7 @@ export function jailCommand(
     ...[
       tool('sh'),
       '-c',
-      script,
+      script(redirections(spec)),
       'sh',
       jail.root,
       jail.fstab,

@@ -11,6 +11,7 @@ import type { JailPath, LaunchSpec } from './launch-spec.ts'
 
 /** One bind mount of the jail, in mounting order. */
 export interface JailMount {
+  /** Path on the host, or {@link nodeFs}. */
   readonly source: string
   /** Inside the jail. */
   readonly target: string
@@ -18,6 +19,9 @@ export interface JailMount {
   /** Of ro, nosuid, nodev, noexec: those that are set, sorted. */
   readonly flags: readonly string[]
 }
+
+/** Source of a mount that is no bind: a small file system of the jail's own, which only root can write. */
+export const nodeFs = 'tmpfs'
 
 /** What Landlock leaves of a path: accesses by setpriv(1)'s names. */
 export interface LandlockRule {
@@ -53,7 +57,10 @@ export function planJail(spec: LaunchSpec): JailPlan {
     else if (over.target !== '/usr' || path.source !== path.target || path.access === 'read-write')
       throw invalid(`${path.target} lies in or over ${over.target}`)
   }
+  for (const target of spec.nodeDirs ?? [])
+    mounts.push({ source: nodeFs, target, directory: true, flags: ['noexec', 'nosuid'] })
   const rules = [...programRules(program), ...paths.map((path) => ruleOf(path, statSync(path.source)))]
+  for (const path of spec.nodeDirs ?? []) rules.push({ path, accesses: ['read-file', 'write-file'] })
   return { program, links: rootLinks(), mounts, rules }
 }
 

@@ -4,7 +4,7 @@ import { basename, dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import { unmountBelow } from '../linux/mount.ts'
 import { argumentFilter, filterPath } from './argument-filter.ts'
-import type { JailMount, JailPlan } from './jail-plan.ts'
+import { type JailMount, type JailPlan, nodeFs } from './jail-plan.ts'
 
 export interface JailRoot {
   readonly root: string
@@ -40,6 +40,9 @@ export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
   return { root, fstab }
 }
 
+/** Searched by everybody, read by nobody: who is told a node's name finds it. */
+const nodeFsOptions = ['mode=0711', 'size=64k', 'nr_inodes=128']
+
 function makePlaceholder(root: string, { target, directory }: JailMount): void {
   const parent = dirname(target)
   const missing: string[] = []
@@ -66,11 +69,11 @@ function fstabOf(root: string, mounts: readonly JailMount[]): string {
     { source: root, target: '', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
     ...mounts,
     { source: '/proc', target: '/proc', flags: [] },
-  ].map(({ source, target, flags }) =>
-    [escapeField(source), escapeField(root + target), 'none', ['bind', ...flags].join(','), '0', '0'].join(
-      ' ',
-    ),
-  )
+  ].map(({ source, target, flags }) => {
+    const [type, ...options] = source === nodeFs ? [nodeFs, ...nodeFsOptions] : ['none', 'bind']
+    const fields = [escapeField(source), escapeField(root + target), type, [...options, ...flags].join(',')]
+    return [...fields, '0', '0'].join(' ')
+  })
   return `${lines.join('\n')}\n`
 }
 

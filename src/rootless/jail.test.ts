@@ -3,8 +3,19 @@
  * control that shows the same act succeeding where it should.
  */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
+import { makeNode } from '../linux/inode.ts'
 import { landlockAbi } from '../linux/landlock.ts'
 import { mountPoints } from '../linux/mount.ts'
 import { isAlive } from '../linux/proc.ts'
@@ -138,6 +149,37 @@ describe('walls from inside', () => {
       }),
     ).toBe('0 kata 0,1,2,3')
     closeSync(given)
+  })
+
+  test('a stdout of its own: what is printed there comes nowhere else, and no other descriptor is added', async () => {
+    const stdout = openSync(`${stateDir}/stdout`, 'a')
+    const fd = openSync(`${stateDir}/handed`, 'w+')
+    const code = 'print "out"; print STDERR "err";'
+    const opened = 'for (3 .. 9) { open(my $f, ">&=", $_) and print STDERR " $_" }'
+    await perl(`${code} ${opened}`, { stdout, fds: [fd] })
+    closeSync(stdout)
+    closeSync(fd)
+    expect(readFileSync(`${stateDir}/stdout`, 'utf8')).toBe('out')
+    expect(readFileSync(`${stateDir}/output`, 'utf8')).toBe('err 3')
+  })
+
+  test('a directory for device nodes: only root makes them, and only this jail sees them', async () => {
+    const program = [
+      '-e',
+      `$|=1; print "up"; sleep 1 until open(F, "<", "/disks/zero"); read(F, $x, 3); print length $x;`,
+    ]
+    const make = attempt('mkdir "/disks/x"') + attempt('open(F, ">", "/disks/y")')
+    const { ref, exited } = await launch(
+      specOf([program[0]!, make + program[1]!], { nodeDirs: ['/disks'] }),
+      silentLogger,
+    )
+    const directory = `/proc/${ref.pid}/root/disks`
+    expect(statSync(directory)).toMatchObject({ uid: 0, mode: 0o040711 })
+    makeNode(`${directory}/zero`, { type: 'character', device: 0x105, uid, mode: 0o600 })
+    expect(statSync(`${directory}/zero`)).toMatchObject({ uid, rdev: 0x105, mode: 0o020600 })
+    expect(existsSync('/disks')).toBe(false)
+    await exited
+    expect(readFileSync(`${stateDir}/output`, 'utf8')).toBe(`${EACCES}\n${EACCES}\nup3`)
   })
 
   test('rootless off keeps every wall but the uid', async () => {

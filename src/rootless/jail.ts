@@ -35,14 +35,14 @@ export async function launch(
   const { timeoutMs = 10_000, signal } = options
   signal?.throwIfAborted()
   const plan = planJail(spec)
-  const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan), spec.identity, spec.args)
+  const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan), spec)
   const outputStart = outputSize(spec.output)
   const started = performance.now()
   const child = Bun.spawn({
     cmd: command,
     cwd: '/',
     env: {},
-    stdio: ['ignore', spec.output, 'pipe', ...spec.fds],
+    stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...(spec.stdout === undefined ? [] : [spec.stdout])],
     detached: true,
   })
   const ref = processRef(child.pid)

@@ -27,10 +27,14 @@ export interface LaunchSpec {
   readonly identity: Identity
   /** What the process may see besides the programs and libraries below /usr. */
   readonly paths: readonly JailPath[]
+  /** Directories, empty at first, in which the runtime makes device nodes that nobody but this jail sees. */
+  readonly nodeDirs?: readonly string[]
   /** Descriptors handed over: the first becomes 3, the next 4, and so on. */
   readonly fds: readonly number[]
   /** Descriptor for stdout and stderr. */
   readonly output: number
+  /** Descriptor for stdout alone, when that is to be another one. */
+  readonly stdout?: number
   /** Where the jail keeps its root skeleton: a root-owned directory of this sandbox. */
   readonly stateDir: string
 }

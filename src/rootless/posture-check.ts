@@ -24,6 +24,8 @@ export interface ExpectedPosture {
   readonly seccomp: 2
   /** At least so many filters on every thread. */
   readonly seccompFilters: number
+  /** The same for the thread that the process began with. */
+  readonly firstThreadFilters: number
   /** `own`: another one than the host's; `host`: the host's. */
   readonly namespaces: Readonly<Record<NamespaceKind, 'own' | 'host'>>
   readonly hostNamespaces: Readonly<Record<NamespaceKind, string>>
@@ -43,6 +45,8 @@ export interface ExpectedPosture {
 export interface PostureOptions {
   /** At least so many: 1 for the denied system calls, and 1 more when the program adds its own filter. */
   readonly seccompFilters: number
+  /** The same for its first thread, when the program adds its filter to others only; default as every thread. */
+  readonly firstThreadFilters?: number
   /** Connections that it may have accepted; default none. */
   readonly sockets?: number
   /** Default: anonymous inodes (event, signal and poll descriptors) and memfd. */
@@ -59,13 +63,18 @@ export interface Difference {
 
 /** Call it while the descriptors of `spec` are still open here: it notes what they refer to. */
 export function expectedPosture(spec: LaunchSpec, options: PostureOptions): ExpectedPosture {
-  const { seccompFilters, sockets = 0, opens = ['anon_inode:', '/memfd:'] } = options
+  const {
+    seccompFilters,
+    firstThreadFilters = seccompFilters,
+    sockets = 0,
+    opens = ['anon_inode:', '/memfd:'],
+  } = options
   const { uid, gid, groups } = spec.identity
   const own: readonly NamespaceKind[] = ['mnt', 'ipc', 'uts', 'net']
   const namespaces = namespaceKinds.map((kind) => [kind, own.includes(kind) ? 'own' : 'host'])
   const mounts: MountPosture[] = planJail(spec).mounts.map(({ target, flags }) => ({ point: target, flags }))
   mounts.push({ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] })
-  const handedOver = ['/dev/null', spec.output, spec.output, ...spec.fds].map((fd) =>
+  const handedOver = ['/dev/null', spec.stdout ?? spec.output, spec.output, ...spec.fds].map((fd) =>
     typeof fd === 'number' ? readlinkSync(`/proc/self/fd/${fd}`) : fd,
   )
   return {
@@ -75,6 +84,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     noNewPrivs: 1,
     seccomp: 2,
     seccompFilters,
+    firstThreadFilters,
     namespaces: Object.fromEntries(namespaces) as Record<NamespaceKind, 'own' | 'host'>,
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
@@ -95,7 +105,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
 /** Every difference; empty when the process is confined exactly as expected. */
 export function comparePosture(expected: ExpectedPosture, actual: Posture): Difference[] {
   return [
-    ...actual.threads.flatMap((thread) => compareThread(expected, thread)),
+    ...actual.threads.flatMap((thread) => compareThread(expected, thread, thread.tid === actual.pid)),
     ...difference('mounts', show(expected.mounts), show(actual.mounts)),
     ...compareDescriptors(expected, actual),
     ...difference('environment', `${expected.environment}`, `${actual.environment}`),
@@ -107,11 +117,12 @@ export function comparePosture(expected: ExpectedPosture, actual: Posture): Diff
   ]
 }
 
-function compareThread(expected: ExpectedPosture, thread: ThreadPosture): Difference[] {
+function compareThread(expected: ExpectedPosture, thread: ThreadPosture, isFirst: boolean): Difference[] {
   const { tid } = thread
   const four = (id: number) => [id, id, id, id].join(' ')
   const groups = thread.groups.toSorted((a, b) => a - b)
-  const enough = thread.seccompFilters >= expected.seccompFilters
+  const filters = isFirst ? expected.firstThreadFilters : expected.seccompFilters
+  const enough = thread.seccompFilters >= filters
   return [
     ...difference('uid', four(expected.uid), thread.uid.join(' '), tid),
     ...difference('gid', four(expected.gid), thread.gid.join(' '), tid),
@@ -121,7 +132,7 @@ function compareThread(expected: ExpectedPosture, thread: ThreadPosture): Differ
     ...difference('seccomp', `${expected.seccomp}`, `${thread.seccomp}`, tid),
     ...difference(
       'seccompFilters',
-      enough ? `${thread.seccompFilters}` : `at least ${expected.seccompFilters}`,
+      enough ? `${thread.seccompFilters}` : `at least ${filters}`,
       `${thread.seccompFilters}`,
       tid,
     ),

@@ -99,10 +99,12 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const choice = await timings.measure('accelerator', () =>
     chooseMachineAccelerator({ spec, config, ledger, log, runDir: paths.runDir }),
   )
+  const byPath = vmmFeatures(config).share === 'path'
+  const clientUid = byPath ? identity.uid : undefined
   const { share, daemon } = await timings.measure('virtiofsd', () =>
-    startShare(request, paths, ledger, privateDir),
+    startShare(request, paths, ledger, privateDir, clientUid),
   )
-  const socket = share.connect()
+  const socket = byPath ? daemon.socketPath : share.connect()
   const vmm = createVmm({
     spec: {
       ...spec,
@@ -113,7 +115,11 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     ledger,
     log,
   })
-  const { ref } = await timings.measure('vmm', () => vmm.start()).finally(() => closeSync(socket))
+  const { ref } = await timings
+    .measure('vmm', () => vmm.start())
+    .finally(() => {
+      if (typeof socket === 'number') closeSync(socket)
+    })
   const agent = await connectAgent(vmm.agent, { log })
   // No guest code runs from a kernel that is not the one that was built.
   await verification.done
@@ -233,6 +239,7 @@ async function startShare(
   paths: SandboxPaths,
   ledger: Ledger,
   privateDir: string,
+  clientUid: number | undefined,
 ): Promise<{ share: Share; daemon: ShareDaemon }> {
   const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs } = config.hypervisor
   const tree = await createShareTree(ledger, paths.stateDir)
@@ -240,6 +247,7 @@ async function startShare(
     sharedDir: tree.exported,
     stateDir: paths.stateDir,
     privateDir,
+    ...(clientUid === undefined ? {} : { clientUid }),
     program: virtioFsDaemon,
     cache: virtioFsCache,
     extraArgs: virtioFsExtraArgs,

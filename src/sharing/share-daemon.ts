@@ -3,6 +3,8 @@ import type { ProcessRef } from '../linux/proc.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 
 export interface ShareDaemon {
+  /** Where it listens; the VMM's user may connect if {@link ShareDaemonSpec.clientUid} says so. */
+  readonly socketPath: string
   /**
    * Hands over the one connection of the vhost-user front end; the receiver closes it. It was made before the VMM
    * existed, so nobody could put another socket in its place.
@@ -28,6 +30,11 @@ export interface ShareDaemonSpec {
   readonly stateDir: string
   /** Where the listening socket `vhost-fs.sock` is bound, mode 0600 root. */
   readonly privateDir: string
+  /**
+   * The user of a VMM that connects by itself: the socket becomes its own, and {@link ShareDaemon.connect} has nothing
+   * to hand over. The daemon serves one connection only.
+   */
+  readonly clientUid?: number
   /** `virtio_fs_daemon`. */
   readonly program: string
   /** `virtio_fs_cache`. */

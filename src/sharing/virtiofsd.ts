@@ -3,7 +3,7 @@
  * whose root is the shared directory, with its own seccomp filter and eight capabilities. We cut the rest: bounding
  * set, NoNewPrivs, environment, descriptors, core dumps (it maps the guest's memory).
  */
-import { accessSync, closeSync, constants, readFileSync, unlinkSync } from 'node:fs'
+import { accessSync, closeSync, constants, lchownSync, readFileSync, unlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
 import { isAlive, type ProcessRef, processRef, readProc } from '../linux/proc.ts'
@@ -58,7 +58,7 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
   const socketPath = `${spec.privateDir}/vhost-fs.sock`
   return ledger.take(virtiofsdResource, { socketPath }, async (entry) => {
     const listener = listenUnix(socketPath)
-    const connection = connectUnix(socketPath)
+    const connection = openToVmm(spec, socketPath)
     const child = spawnDaemon(argv, listener)
     const log = keepOutput(child.stderr, `${spec.stateDir}/virtiofsd.log`)
     const exited = child.exited.then(
@@ -70,6 +70,7 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     const worker = await waitForWorker(daemon, exited, spec.program, log)
     entry.amend({ socketPath, daemon: daemon!, worker })
     return {
+      socketPath,
       connect: held,
       exited,
       processes: [daemon!, worker],
@@ -121,9 +122,16 @@ function spawnDaemon(argv: string[], listener: number) {
   }
 }
 
+/** Makes the connection for the VMM, or lets its user make it. */
+function openToVmm({ clientUid }: ShareDaemonSpec, socketPath: string): number | undefined {
+  if (clientUid === undefined) return connectUnix(socketPath)
+  lchownSync(socketPath, clientUid, clientUid)
+  return undefined
+}
+
 /** The function that hands the connection over once; if nobody took it, it is closed with the daemon's end. */
-function heldConnection(connection: number, exited: Promise<unknown>): () => number {
-  let held: number | undefined = connection
+function heldConnection(connection: number | undefined, exited: Promise<unknown>): () => number {
+  let held = connection
   void exited.then(() => {
     if (held !== undefined) closeSync(held)
     held = undefined

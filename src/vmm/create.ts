@@ -3,6 +3,7 @@ import type { Config, HypervisorDriver } from '../config/config.ts'
 import { driverNames } from '../config/drivers.ts'
 import { KataError } from '../errors.ts'
 import { chooseAccelerator, type ProbeOutcome } from './accelerator.ts'
+import { clhFeatures, createCloudHypervisor } from './cloud-hypervisor/cloud-hypervisor.ts'
 import { probeKvm } from './qemu/kvm-probe.ts'
 import { createQemu, qemuFeatures } from './qemu/qemu.ts'
 import type { Vmm, VmmFeatures, VmmOptions, VmSpec } from './vmm.ts'
@@ -17,6 +18,7 @@ interface VmmDriver {
 /** By the names of the tables `[hypervisor.<name>]`. */
 const drivers: Readonly<Partial<Record<HypervisorDriver, VmmDriver>>> = {
   qemu: { features: qemuFeatures, create: createQemu, probeKvm },
+  clh: { features: clhFeatures, create: createCloudHypervisor },
 }
 
 /** @throws KataError VMM_NOT_SUPPORTED */

@@ -49,6 +49,8 @@ export interface RootDisk {
 /** What a driver can do, whatever the machine. */
 export interface VmmFeatures {
   readonly accelerators: readonly ('kvm' | 'tcg')[]
+  /** How it gets to the share's daemon: by a connected descriptor, or by the path of a socket that its user may open. */
+  readonly share: 'descriptor' | 'path'
 }
 
 /** What every driver is made from. */
@@ -62,10 +64,11 @@ export interface VmmOptions {
   readonly signal?: AbortSignal
 }
 
-/** A vhost-user-fs backend that already listens; `socket` is a connected descriptor for the VMM. */
+/** A vhost-user-fs backend that already listens. */
 export interface ShareAttachment {
   readonly tag: string
-  readonly socket: number
+  /** A connected descriptor for the VMM; for one that connects by itself the path ({@link VmmFeatures.share}). */
+  readonly socket: number | string
   readonly queueSize: number
 }
 

@@ -28,11 +28,17 @@ const seccompFilters = 3
 /** What QEMU opens itself and keeps open. */
 const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
 
-export const qemuFeatures: VmmFeatures = { accelerators: ['kvm', 'tcg'] }
+export const qemuFeatures: VmmFeatures = { accelerators: ['kvm', 'tcg'], share: 'descriptor' }
 
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
 export function createQemu(options: QemuOptions): Vmm {
   return new Qemu(options)
+}
+
+/** @throws KataError VMM_OPTION_INVALID for a path. */
+function descriptorOf(socket: ShareAttachment['socket']): number {
+  if (typeof socket === 'number') return socket
+  throw new KataError('VMM_OPTION_INVALID', { reason: 'the share is a path, and QEMU takes a descriptor' })
 }
 
 /** When the sockets cannot be had, the disk is closed again. */
@@ -96,7 +102,7 @@ class Qemu implements Vmm {
   async plugShare({ tag, socket, queueSize }: ShareAttachment): Promise<void> {
     const bus = rootPort(this.#ports.take('the share'))
     const addr = { type: 'fd', data: { str: shareId } }
-    await this.#execute('getfd', { fdname: shareId }, [socket])
+    await this.#execute('getfd', { fdname: shareId }, [descriptorOf(socket)])
     await this.#execute('chardev-add', {
       id: shareId,
       backend: { type: 'socket', data: { addr, server: false } },
@@ -138,7 +144,7 @@ class Qemu implements Vmm {
     // A pipe of our own instead of a file: a VMM that was taken over must not be able to fill the run directory.
     const [reader, output] = socketPair()
     const fds = commandLine.fds.map((role) => {
-      if (role === 'share') return spec.share!.socket
+      if (role === 'share') return descriptorOf(spec.share!.socket)
       return role === 'disk' ? disk! : sockets.listeners[role]
     })
     const { args, paths } = commandLine

@@ -2,7 +2,7 @@
 import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/adopt-socket.ts'
-import { sendFds } from '../../linux/send-fds.ts'
+import { sendAll } from '../../linux/send-fds.ts'
 import { protocolError, withDeadline } from '../answers.ts'
 import type { ProgramVersion } from '../program.ts'
 import { LineSplitter } from './line-splitter.ts'
@@ -84,7 +84,7 @@ export class QmpClient {
     this.#waiting.set(id, { command, ...answer })
     const bytes = Buffer.from(`${JSON.stringify({ execute: command, arguments: args, id })}\n`)
     // One after the other, so that a descriptor arrives with the command that names it.
-    const sent = this.#sending.then(() => this.#send(bytes, fds))
+    const sent = this.#sending.then(() => sendAll(this.#fd, bytes, fds, () => this.#isClosed))
     this.#sending = sent.catch(() => {})
     try {
       return await withDeadline(
@@ -101,15 +101,6 @@ export class QmpClient {
   /** Ends the connection; commands still waited for fail. */
   close(): void {
     this.#end(undefined)
-  }
-
-  async #send(bytes: Buffer, fds: readonly number[]): Promise<void> {
-    for (let at = 0; at < bytes.length && !this.#isClosed; ) {
-      const size = sendFds(this.#fd, bytes.subarray(at), at === 0 ? fds : [])
-      at += size
-      // Full only if QEMU does not read. Half a command must be followed by its rest, so this ends with the connection.
-      if (size === 0) await Bun.sleep(5)
-    }
   }
 
   #receive(bytes: Uint8Array): void {

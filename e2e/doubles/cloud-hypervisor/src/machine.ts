@@ -1,0 +1,293 @@
+/** The machine underneath: QEMU with TCG, given descriptors for everything that the double could open itself. */
+
+import { connect, hasEnded, listen, pid, socketPair, startQemu, writeFirmware } from 'double'
+import { remove, setTimeout } from 'os'
+import { close, open } from 'syscalls'
+import type { Loop } from '../../../../guest/agent/src/loop.ts'
+import { Qmp, type QmpEvents } from './qmp.ts'
+import type { DiskConfig, FsConfig, NetConfig, VmConfig } from './vm-config.ts'
+
+const [O_RDONLY, O_RDWR, O_DIRECT] = [0, 2, 0o40000]
+/** Processors beyond those at boot that the machine has in store; the guest brings them online when it is told to. */
+const spareCpus = 3
+const mebibyte = 1024 * 1024
+
+/** A network card with the descriptors of its taps. */
+export interface Nic {
+  readonly config: NetConfig
+  readonly taps: readonly number[]
+}
+
+/** Descriptors in the order in which QEMU gets them, each closed here once it has them. */
+class Descriptors {
+  readonly fds: number[] = []
+  readonly #ours: number[] = []
+
+  /** QEMU's number for it. */
+  give(fd: number): number {
+    this.#ours.push(fd)
+    return this.lend(fd)
+  }
+
+  /** The same, and it stays open here. */
+  lend(fd: number): number {
+    return 3 + this.fds.push(fd) - 1
+  }
+
+  close(): void {
+    for (const fd of this.#ours) close(fd)
+  }
+}
+
+export class Machine {
+  readonly qmp: Qmp
+  readonly pid: number
+  readonly #memory: { slots: number; sizeMiB: number }
+  readonly #slots = new Map<string, number>()
+  #nextSet = 1
+  #nextSlot = 3
+
+  private constructor(qmp: Qmp, pid: number, sizeMiB: number) {
+    this.qmp = qmp
+    this.pid = pid
+    this.#memory = { slots: 0, sizeMiB }
+  }
+
+  /** Opens what the configuration names, starts QEMU and lets the guest run once QEMU answers. Throws with a reason. */
+  static async start(
+    loop: Loop,
+    config: VmConfig,
+    nics: readonly Nic[],
+    handlers: { directory: string; port: string; onEvent: QmpEvents; onEnd: () => void },
+  ): Promise<Machine> {
+    // Opened here, under this thread's rules; QEMU's own opening of them would show less.
+    for (const path of [config.payload.kernel, config.payload.initramfs, config.rng?.src])
+      if (path !== undefined) close(open(path, O_RDONLY, 0))
+    const given = new Descriptors()
+    const [ours, theirs] = socketPair()
+    const qmpFd = given.give(theirs)
+    const args = baseArguments(config, qmpFd, given, handlers)
+    const cold = new Map<string, number>()
+    let set = 1
+    let slot = 3
+    for (const disk of config.disks ?? []) {
+      cold.set(disk.id ?? `_disk${slot}`, slot)
+      args.push(...diskArgs(disk, set++, slot++, given))
+    }
+    for (const share of config.fs ?? []) {
+      cold.set(share.id ?? `_fs${slot}`, slot)
+      args.push(...fsArgs(share, slot++, given))
+    }
+    for (const nic of nics) {
+      cold.set(nic.config.id ?? `_net${slot}`, slot)
+      args.push(...nicArgs(nic, slot++, given))
+    }
+    const firmware = writeFirmware(handlers.directory)
+    const child = startQemu(args, given.fds)
+    given.close()
+    const qmp = new Qmp(loop, ours, handlers.onEvent, handlers.onEnd)
+    const machine = new Machine(qmp, child, config.memory.size / mebibyte)
+    for (const [id, at] of cold) machine.#slots.set(id, at)
+    machine.#nextSet = set
+    machine.#nextSlot = slot
+    try {
+      await qmp.execute('qmp_capabilities')
+      await qmp.execute('cont')
+    } finally {
+      for (const path of firmware) remove(path)
+    }
+    return machine
+  }
+
+  /** Ends QEMU and waits for it. */
+  async stop(): Promise<void> {
+    await this.qmp.execute('quit').catch(() => {})
+    while (!hasEnded(this.pid)) await new Promise<void>((resolve) => setTimeout(resolve, 5))
+  }
+
+  async addDisk(config: DiskConfig): Promise<string> {
+    const id = config.id ?? `_disk${this.#nextSlot}`
+    const fd = openDisk(config)
+    const set = this.#nextSet++
+    try {
+      await this.qmp.execute('add-fd', { 'fdset-id': set }, [fd])
+    } finally {
+      close(fd)
+    }
+    await this.qmp.execute('blockdev-add', JSON.parse(blockdev(config, id, set)))
+    return this.#plug(id, { driver: 'virtio-blk-pci', drive: id, serial: id.slice(0, 20) })
+  }
+
+  async addFs({ id = `_fs${this.#nextSlot}`, tag, socket, queue_size }: FsConfig): Promise<string> {
+    const fd = connect(socket)
+    try {
+      await this.qmp.execute('getfd', { fdname: id }, [fd])
+    } finally {
+      close(fd)
+    }
+    const addr = { type: 'fd', data: { str: id } }
+    await this.qmp.execute('chardev-add', { id, backend: { type: 'socket', data: { addr, server: false } } })
+    return this.#plug(id, { driver: 'vhost-user-fs-pci', chardev: id, tag, 'queue-size': queue_size })
+  }
+
+  async addNic({ config, taps }: Nic): Promise<string> {
+    const id = config.id ?? `_net${this.#nextSlot}`
+    const names = taps.map((_, index) => `${id}-${index}`)
+    for (const [index, tap] of taps.entries())
+      await this.qmp.execute('getfd', { fdname: names[index] }, [tap])
+    const fds = names.length === 1 ? { fd: names[0] } : { fds: names.join(':') }
+    await this.qmp.execute('netdev_add', { type: 'tap', id: `net-${id}`, ...fds })
+    return this.#plug(id, {
+      driver: 'virtio-net-pci',
+      netdev: `net-${id}`,
+      ...nicProperties(config, taps.length),
+    })
+  }
+
+  /** Asks the guest to let go of a device; it is gone when QEMU says so. */
+  async remove(id: string): Promise<void> {
+    if (!this.#slots.has(id)) throw new Error(`no device with identifier ${id}`)
+    await this.qmp.execute('device_del', { id })
+  }
+
+  /** After QEMU said that a device is gone. */
+  async forget(id: string): Promise<void> {
+    this.#slots.delete(id)
+    await this.qmp.execute('blockdev-del', { 'node-name': id }).catch(() => {})
+    await this.qmp.execute('netdev_del', { id: `net-${id}` }).catch(() => {})
+  }
+
+  get devices(): readonly string[] {
+    return [...this.#slots.keys()]
+  }
+
+  /** Adds memory up to `sizeMiB`; there is no way back. */
+  async growTo(sizeMiB: number): Promise<void> {
+    const more = sizeMiB - this.#memory.sizeMiB
+    if (more <= 0) return
+    const id = `mem${this.#memory.slots++}`
+    const size = more * mebibyte
+    await this.qmp.execute('object-add', { 'qom-type': 'memory-backend-memfd', id, size, share: true })
+    await this.qmp.execute('device_add', { driver: 'pc-dimm', id: `dimm-${id}`, memdev: id })
+    this.#memory.sizeMiB = sizeMiB
+  }
+
+  async #plug(id: string, device: Record<string, unknown>): Promise<string> {
+    const slot = this.#nextSlot++
+    await this.qmp.execute('device_add', { ...device, id, bus: 'pci.0', addr: slot.toString(16) })
+    this.#slots.set(id, slot)
+    return this.bdf(id)
+  }
+
+  /** As the API writes addresses. */
+  bdf(id: string): string {
+    return `0000:00:${(this.#slots.get(id) ?? 0).toString(16).padStart(2, '0')}.0`
+  }
+}
+
+function baseArguments(
+  { cpus, memory, payload, rng }: VmConfig,
+  qmp: number,
+  given: Descriptors,
+  { directory, port }: { directory: string; port: string },
+): string[] {
+  const most = Math.min(cpus.max_vcpus, cpus.boot_vcpus + spareCpus)
+  const sizeMiB = memory.size / mebibyte
+  const room =
+    memory.hotplug_size === undefined ? '' : `,slots=8,maxmem=${sizeMiB + memory.hotplug_size / mebibyte}M`
+  // lpj: calibrating a second processor takes seconds under TCG and fails.
+  const own = most > 1 ? ` maxcpus=${cpus.boot_vcpus} lpj=10000000` : ''
+  const consoleFd = given.lend(1)
+  const agentFd = given.give(listen(port))
+  return [
+    ...['qemu-system-x86_64', '-name', 'cloud-hypervisor-double', '-L', directory],
+    ...[
+      '-machine',
+      'pc,memory-backend=mem,vmport=off,smm=off,usb=off,i8042=off',
+      '-accel',
+      'tcg,tb-size=128',
+    ],
+    ...['-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm', '-smp', `cpus=${most}`, '-m', `size=${sizeMiB}M${room}`],
+    ...['-object', `memory-backend-memfd,id=mem,size=${sizeMiB}M,share=on`],
+    ...[
+      '-no-user-config',
+      '-nodefaults',
+      '-display',
+      'none',
+      '-no-reboot',
+      '-S',
+      '-rtc',
+      'base=utc,clock=host',
+    ],
+    ...['-kernel', payload.kernel, '-append', `${payload.cmdline ?? ''}${own}`],
+    ...(payload.initramfs === undefined ? [] : ['-initrd', payload.initramfs]),
+    ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `socket,id=console,fd=${consoleFd}`, '-device', 'isa-serial,chardev=console'],
+    ...['-device', 'virtio-serial-pci,id=serial,max_ports=2,addr=0x1e'],
+    ...['-chardev', `socket,id=agent,fd=${agentFd},server=on,wait=off`],
+    ...['-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0'],
+    ...['-object', `rng-random,id=entropy,filename=${rng?.src ?? '/dev/urandom'}`],
+    ...['-device', 'virtio-rng-pci,rng=entropy,addr=0x1f'],
+  ]
+}
+
+function openDisk({ path, readonly, direct }: DiskConfig): number {
+  return open(path, (readonly === true ? O_RDONLY : O_RDWR) | (direct === true ? O_DIRECT : 0), 0)
+}
+
+/** QEMU takes a descriptor only for a node that is described exactly as it was opened. */
+function blockdev({ path, readonly, direct }: DiskConfig, id: string, set: number): string {
+  return JSON.stringify({
+    driver: path.startsWith('/disks/') ? 'host_device' : 'file',
+    'node-name': id,
+    filename: `/dev/fdset/${set}`,
+    'read-only': readonly === true,
+    aio: 'threads',
+    cache: { direct: direct === true, 'no-flush': false },
+  })
+}
+
+function diskArgs(disk: DiskConfig, set: number, slot: number, given: Descriptors): string[] {
+  const id = disk.id ?? `_disk${slot}`
+  const device = `virtio-blk-pci,id=${id},drive=${id},bus=pci.0,addr=0x${slot.toString(16)}`
+  return [
+    '-add-fd',
+    `fd=${given.give(openDisk(disk))},set=${set}`,
+    '-blockdev',
+    blockdev(disk, id, set),
+    '-device',
+    device,
+  ]
+}
+
+function fsArgs(
+  { id = 'fs', tag, socket, queue_size }: FsConfig,
+  slot: number,
+  given: Descriptors,
+): string[] {
+  const device = `vhost-user-fs-pci,id=${id},chardev=${id},tag=${tag},queue-size=${queue_size}`
+  const chardev = `socket,id=${id},fd=${given.give(connect(socket))}`
+  return ['-chardev', chardev, '-device', `${device},bus=pci.0,addr=0x${slot.toString(16)}`]
+}
+
+function nicArgs({ config, taps }: Nic, slot: number, given: Descriptors): string[] {
+  const id = config.id ?? `_net${slot}`
+  const fds = taps.map((tap) => given.lend(tap))
+  const netdev = `tap,id=net-${id},${fds.length === 1 ? `fd=${fds[0]}` : `fds=${fds.join(':')}`}`
+  const properties = Object.entries(nicProperties(config, taps.length)).map(
+    ([key, value]) => `,${key}=${value}`,
+  )
+  const device = `virtio-net-pci,id=${id},netdev=net-${id},bus=pci.0,addr=0x${slot.toString(16)},romfile=`
+  return ['-netdev', netdev, '-device', `${device}${properties.join('')}`]
+}
+
+function nicProperties({ mac, mtu }: NetConfig, queues: number): Record<string, string | number> {
+  return {
+    ...(mac === undefined ? {} : { mac }),
+    ...(mtu === undefined ? {} : { host_mtu: mtu }),
+    ...(queues > 1 ? { mq: 'on', vectors: 2 * queues + 2 } : {}),
+  }
+}
+
+/** A name that no other double has, in the abstract namespace. */
+export const portName = (): string => `@cloud-hypervisor-double-${pid()}`

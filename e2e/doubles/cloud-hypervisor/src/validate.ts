@@ -1,0 +1,38 @@
+/** Holds a request against the API description: an unknown field, a missing one and one of another type are refused. */
+import { enumerations, types } from './schema.ts'
+
+/** What is wrong with `value`, which should be of type `name`; undefined when nothing is. */
+export function complaint(value: unknown, name: string, path = name): string | undefined {
+  if (name.endsWith('[]')) return listComplaint(value, name.slice(0, -2), path)
+  if (name === 'integer') return Number.isSafeInteger(value) ? undefined : `${path} is not an integer`
+  if (name === 'string' || name === 'boolean')
+    return typeof value === name ? undefined : `${path} is not a ${name}`
+  const values = enumerations[name]
+  if (values !== undefined)
+    return values.includes(value as string) ? undefined : `${path} is none of ${values.join(', ')}`
+  return objectComplaint(value, name, path)
+}
+
+function listComplaint(value: unknown, item: string, path: string): string | undefined {
+  if (!Array.isArray(value)) return `${path} is not a list`
+  return value
+    .map((entry, index) => complaint(entry, item, `${path}[${index}]`))
+    .find((text) => text !== undefined)
+}
+
+function objectComplaint(value: unknown, name: string, path: string): string | undefined {
+  const fields = types[name]
+  if (fields === undefined) throw new Error(`no type ${name}`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return `${path} is not an object`
+  const given = value as Record<string, unknown>
+  const unknown = Object.keys(given).find((key) => !(key in fields))
+  if (unknown !== undefined) return `unknown field ${path}.${unknown}`
+  for (const [key, type] of Object.entries(fields)) {
+    const required = type.endsWith('!')
+    if (given[key] === undefined && required) return `missing field ${path}.${key}`
+    if (given[key] === undefined) continue
+    const text = complaint(given[key], required ? type.slice(0, -1) : type, `${path}.${key}`)
+    if (text !== undefined) return text
+  }
+  return undefined
+}

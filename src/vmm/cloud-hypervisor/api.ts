@@ -1,0 +1,162 @@
+/** Client of Cloud Hypervisor's API over a connection that was made before the VMM ran: one call after the other. */
+import type { Socket } from 'bun'
+import { KataError } from '../../errors.ts'
+import { adoptSocket } from '../../linux/adopt-socket.ts'
+import { sendAll } from '../../linux/send-fds.ts'
+import { asText, parseJson, protocolError, withDeadline } from '../answers.ts'
+import { type HttpResponse, ResponseReader } from './http-response.ts'
+
+export interface CallOptions {
+  readonly body?: object
+  /** Sent along by SCM_RIGHTS; the caller keeps its own copies. */
+  readonly fds?: readonly number[]
+  /** Default 10 seconds. */
+  readonly timeoutMs?: number
+}
+
+/** A VMM that is busy says 429: as often and as long apart it is asked again (Kata's figures). */
+const busyTries = 20
+const busyPauseMs = 20
+
+interface Waiting {
+  readonly resolve: (response: HttpResponse) => void
+  readonly reject: (error: unknown) => void
+}
+
+export class ApiClient {
+  /** Settles when the connection is over, with the reason if that was a fault of the peer. */
+  readonly closed: Promise<KataError | undefined>
+  readonly #fd: number
+  readonly #closing = Promise.withResolvers<KataError | undefined>()
+  readonly #reader = new ResponseReader()
+  #socket: Socket<undefined> | undefined
+  #isClosed = false
+  /** The call that was sent and not answered; a late answer to one whose deadline passed still belongs to it. */
+  #waiting: Waiting | undefined
+  /** Settles when the next call may be sent. */
+  #turn: Promise<unknown> = Promise.resolve()
+
+  private constructor(fd: number) {
+    this.#fd = fd
+    this.closed = this.#closing.promise
+  }
+
+  /** Takes over a connected descriptor; the VMM may not have accepted it yet. */
+  static async open(fd: number): Promise<ApiClient> {
+    const client = new ApiClient(fd)
+    client.#socket = await adoptSocket(fd, {
+      data: (_, bytes) => client.#receive(bytes),
+      close: () => client.#end(undefined),
+      end: () => client.#end(undefined),
+      error: () => client.#end(undefined),
+    })
+    return client
+  }
+
+  /** `GET` of what the VMM tells. @throws as {@link put}. */
+  async get(command: string, options: CallOptions = {}): Promise<unknown> {
+    return this.#call('GET', command, options)
+  }
+
+  /**
+   * Has the VMM do something, for instance `vm.boot`, and returns its answer, undefined when there is none; the caller
+   * checks the shape of what it uses.
+   *
+   * @throws KataError VMM_COMMAND_FAILED with the VMM's reason, VMM_COMMAND_TIMEOUT, VMM_DISCONNECTED, VMM_PROTOCOL.
+   */
+  async put(command: string, options: CallOptions = {}): Promise<unknown> {
+    return this.#call('PUT', command, options)
+  }
+
+  /** Ends the connection; calls still waited for fail. */
+  close(): void {
+    this.#end(undefined)
+  }
+
+  async #call(method: string, command: string, options: CallOptions): Promise<unknown> {
+    const { timeoutMs = 10_000 } = options
+    for (let tries = 1; ; tries++) {
+      const givenUp = new AbortController()
+      const exchange = this.#exchange(method, command, options, givenUp.signal)
+      const { status, body } = await withDeadline(exchange, command, timeoutMs).finally(() => givenUp.abort())
+      if (status === 429 && tries < busyTries) await Bun.sleep(busyPauseMs)
+      else if (status !== 200 && status !== 204)
+        throw new KataError('VMM_COMMAND_FAILED', { command, reason: reasonOf(status, body) })
+      else return body === '' ? undefined : parseJson(body)
+    }
+  }
+
+  /** Sends when its turn comes, if it was not given up before; the turn is over with the answer, however late. */
+  async #exchange(
+    method: string,
+    command: string,
+    { body, fds = [] }: CallOptions,
+    givenUp: AbortSignal,
+  ): Promise<HttpResponse> {
+    const bytes = encode(method, command, body)
+    const answer = Promise.withResolvers<HttpResponse>()
+    const turn = this.#turn.then(() => this.#send(command, bytes, fds, answer, givenUp))
+    const over = turn.then(() => answer.promise)
+    this.#turn = over.catch(() => {})
+    return over
+  }
+
+  async #send(
+    command: string,
+    bytes: Buffer,
+    fds: readonly number[],
+    answer: Waiting,
+    givenUp: AbortSignal,
+  ): Promise<void> {
+    givenUp.throwIfAborted()
+    const gone = () => new KataError('VMM_DISCONNECTED', { command })
+    if (this.#isClosed) throw gone()
+    this.#waiting = { resolve: answer.resolve, reject: (error) => answer.reject(error ?? gone()) }
+    try {
+      await sendAll(this.#fd, bytes, fds, () => this.#isClosed)
+    } catch (error) {
+      this.#waiting = undefined
+      throw error
+    }
+  }
+
+  #receive(bytes: Uint8Array): void {
+    try {
+      for (const response of this.#reader.push(bytes)) {
+        if (this.#waiting === undefined) throw protocolError('an answer to nothing')
+        this.#waiting.resolve(response)
+        this.#waiting = undefined
+      }
+    } catch (error) {
+      this.#end(error instanceof KataError ? error : protocolError(String(error)))
+    }
+  }
+
+  #end(fault: KataError | undefined): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#waiting?.reject(fault)
+    this.#waiting = undefined
+    this.#socket?.end()
+    this.#closing.resolve(fault)
+  }
+}
+
+function encode(method: string, command: string, body: object | undefined): Buffer {
+  const head = [`${method} /api/v1/${command} HTTP/1.1`, 'Host: localhost', 'Accept: application/json']
+  const text = body === undefined ? '' : JSON.stringify(body)
+  if (body !== undefined)
+    head.push('Content-Type: application/json', `Content-Length: ${Buffer.byteLength(text)}`)
+  return Buffer.from(`${head.join('\r\n')}\r\n\r\n${text}`)
+}
+
+/** What went wrong in the VMM's words: a list of errors, each the cause of the one before, or whatever else it sent. */
+function reasonOf(status: number, body: string): string {
+  try {
+    const causes: unknown = JSON.parse(body)
+    if (Array.isArray(causes)) return asText(causes.map(String).join(': '), 'a reason')
+  } catch {
+    // Told as it is.
+  }
+  return asText(body.trim() || `status ${status}`, 'a reason')
+}

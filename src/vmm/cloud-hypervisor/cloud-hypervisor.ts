@@ -1,0 +1,197 @@
+/** Cloud Hypervisor behind the {@link Vmm} interface. */
+import { rmSync } from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
+import type { Socket } from 'bun'
+import { KataError } from '../../errors.ts'
+import { adoptSocket } from '../../linux/adopt-socket.ts'
+import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
+import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
+import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
+import { asObject, asText } from '../answers.ts'
+import { checkReadable } from '../disk-image.ts'
+import { parseVersion } from '../program.ts'
+import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
+import { ApiClient } from './api.ts'
+import { type Ends, openChannels, removeApiSocket } from './channels.ts'
+import { EventReader, type MonitorEvent } from './events.ts'
+import { clhArguments, clhNeeds, fdRoles } from './program.ts'
+import {
+  agentPort,
+  fsConfig,
+  inJail,
+  jailPaths,
+  type MachineSettings,
+  vmConfig,
+  vsockName,
+} from './vm-config.ts'
+
+export const clhFeatures: VmmFeatures = { accelerators: ['kvm'], share: 'path' }
+
+/** Filters on every thread but the first: the two of the jail and its own. The first only waits, without one. */
+const filters = { seccompFilters: 3, firstThreadFilters: 2 }
+/** What it opens itself: before the machine runs, and in addition afterwards. */
+const ownFiles = ['anon_inode:', '/dev/kvm']
+const machineFiles = ['/memfd:', '/dev/urandom', '/dev/net/tun', inJail.rootDisk, `${inJail.disks}/`]
+/** Connections: ours to the API; afterwards those of vsock, with its listener, and of the share too. */
+const [idleSockets, machineSockets] = [1, 16]
+
+/** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
+export function createCloudHypervisor(options: VmmOptions): Vmm {
+  return new CloudHypervisor(options)
+}
+
+class CloudHypervisor implements Vmm {
+  readonly features = clhFeatures
+  readonly agent: AgentEndpoint
+  readonly offlineVcpus = 0
+  readonly ended: Promise<VmEnd>
+  readonly #options: VmmOptions
+  readonly #settings: MachineSettings
+  readonly #process: VmmProcess
+  #api: ApiClient | undefined
+  #events: Socket<undefined> | undefined
+  #expected: ExpectedPosture | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(options: VmmOptions) {
+    const { spec, config } = options
+    this.#options = options
+    this.#settings = {
+      entropySource: config.hypervisor.entropySource,
+      hostCpus: availableParallelism(),
+      hostMemoryMiB: Math.floor(totalmem() / 1024 / 1024),
+    }
+    const socketPath = `${spec.privateDir}/${vsockName}`
+    this.agent = { kind: 'hybrid-vsock', socketPath, port: agentPort, uid: spec.identity.uid }
+    this.#process = new VmmProcess(options, clhNeeds)
+    this.ended = this.#process.ended
+  }
+
+  start(): Promise<LaunchedProcess> {
+    return this.#process.start({
+      run: () => this.#start(),
+      giveUp: () => this.#api?.close(),
+      stop: () => this.stop(),
+    })
+  }
+
+  async boot(): Promise<void> {
+    await this.#put('vm.boot', undefined, answerMs)
+    // Its threads and devices exist only now; a machine that is not confined ends before it can do much.
+    const expected = this.#expected!
+    const opens = [...expected.opens, ...machineFiles]
+    this.#process.assertPosture({ ...expected, opens, sockets: machineSockets })
+  }
+
+  async pause(): Promise<void> {
+    await this.#put('vm.pause')
+  }
+
+  async resume(): Promise<void> {
+    await this.#put('vm.resume')
+  }
+
+  async plugShare(share: ShareAttachment): Promise<void> {
+    await this.#put('vm.add-fs', fsConfig(share))
+  }
+
+  consoleTail(): string {
+    return this.#process.consoleTail()
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #start(): Promise<void> {
+    const { spec } = this.#options
+    // Whatever is wrong with the machine shows before there is a process.
+    const machine = vmConfig(spec, this.#settings)
+    if (spec.rootDisk !== undefined) checkReadable(spec.rootDisk.image, spec.identity)
+    const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
+    try {
+      await this.#process.readFrom(ours)
+      this.#api = await ApiClient.open(ours.api)
+      this.#events = await this.#watchEvents(ours.events)
+      const launchSpec = this.#launchSpec(theirs)
+      this.#expected = expectedPosture(launchSpec, { ...filters, sockets: idleSockets, opens: ownFiles })
+      await this.#process.launch(launchSpec, [this.#api.closed])
+    } finally {
+      closeTheirs()
+    }
+    this.#process.checkVersion(versionOf(await this.#api.get('vmm.ping', { timeoutMs: answerMs })))
+    await this.#put('vm.create', machine, answerMs)
+    this.#process.confirm(this.#expected)
+  }
+
+  #launchSpec(theirs: Ends): LaunchSpec {
+    const { spec, config } = this.#options
+    const { identity, stateDir } = spec
+    return {
+      ...{ program: config.hypervisor.path, identity, stateDir },
+      args: clhArguments({ debug: config.hypervisor.enableDebug }),
+      paths: jailPaths(spec, this.#settings),
+      nodeDirs: [inJail.disks],
+      fds: fdRoles.map((role) => theirs[role]),
+      ...{ stdout: theirs.console, output: theirs.output },
+    }
+  }
+
+  /** A VMM that reports nonsense is not believed further: its end still shows, by its exit. */
+  #watchEvents(fd: number): Promise<Socket<undefined>> {
+    const reader = new EventReader()
+    return adoptSocket(fd, {
+      data: (socket, bytes) => {
+        try {
+          for (const event of reader.push(bytes)) this.#onEvent(event)
+        } catch (error) {
+          this.#options.log.warn('the VMM reports what is no event', { error: String(error) })
+          socket.end()
+        }
+      },
+      error: () => {},
+    })
+  }
+
+  /** A guest that resets would be started anew, and one that goes down takes the process with it: both are ends. */
+  #onEvent({ source, event }: MonitorEvent): void {
+    this.#options.log.debug('vmm event', { source, event })
+    const { watch } = this.#process
+    if (source !== 'vm' || this.#stopping !== undefined || !watch.isOpen) return
+    if (event === 'rebooting') {
+      watch.wasReset = true
+      watch.because('shutdown')
+      this.#process.kill()
+    }
+    if (event === 'shutdown') watch.because('shutdown')
+  }
+
+  async #stop(): Promise<void> {
+    const { privateDir } = this.#options.spec
+    await this.#process.end(async () => {
+      const quit = this.#api?.put('vmm.shutdown', { timeoutMs: quitMs })
+      return (await quit?.then(() => true).catch(() => false)) ?? false
+    })
+    this.#api?.close()
+    this.#events?.end()
+    removeApiSocket(privateDir)
+    rmSync(`${privateDir}/${vsockName}`, { force: true })
+  }
+
+  async #put(command: string, body?: object, timeoutMs?: number, fds?: readonly number[]): Promise<unknown> {
+    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command })
+    return this.#api.put(command, {
+      ...(body === undefined ? {} : { body }),
+      ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      ...(fds === undefined ? {} : { fds }),
+    })
+  }
+}
+
+/** `version` of vmm.ping has no v in front, `build_version` has. */
+function versionOf(ping: unknown) {
+  const text = asText(asObject(ping, 'the answer to vmm.ping').version, 'version')
+  return parseVersion(`v${text.replace(/^v/, '')}`) ?? { major: 0, minor: 0, micro: 0 }
+}
