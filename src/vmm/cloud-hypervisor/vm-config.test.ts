@@ -28,7 +28,7 @@ test('a machine without a share is exactly this', () => {
     rng: { src: '/dev/urandom' },
     serial: { mode: 'Tty' },
     console: { mode: 'Off' },
-    vsock: { cid: 3, socket: '/run/clh.sock' },
+    vsock: { cid: 3, socket: '/sockets/clh.sock' },
     landlock_enable: true,
     landlock_rules: [{ path: '/disks', access: 'rw' }],
   })
@@ -41,7 +41,7 @@ test('share and root disk are told by their places in the jail', () => {
   const share = { tag: 'kataShared', socket: '/run/user/70000/vhost-fs.sock', queueSize: 512 }
   const rootDisk = { image: '/images/guest.img', fsType: 'ext4' } as const
   const config = vmConfig({ ...spec, share, rootDisk }, settings)
-  const socket = '/run/vhost-fs.sock'
+  const socket = '/sockets/vhost-fs.sock'
   expect(config.fs).toEqual([{ id: 'share', tag: 'kataShared', socket, num_queues: 1, queue_size: 512 }])
   expect(config.disks).toEqual([
     { id: 'disk', path: '/image', readonly: true, direct: false, image_type: 'Raw' },
@@ -57,7 +57,7 @@ test('the jail shows what the configuration names, and nothing else', () => {
     { source: '/images/guest.img', target: '/image', access: 'read' },
     { source: '/dev/urandom', target: '/dev/urandom', access: 'read' },
     { source: '/dev/kvm', target: '/dev/kvm', access: 'read-write' },
-    { source: '/run/user/70000', target: '/run', access: 'read-write' },
+    { source: '/run/user/70000', target: '/sockets', access: 'read-write' },
   ])
 })
 

@@ -52,7 +52,7 @@ export const inJail = {
   initrd: '/boot/initrd',
   rootDisk: '/image',
   /** The private directory. */
-  sockets: '/run',
+  sockets: '/sockets',
   /** Nodes of block devices, in a file system of the jail's own. */
   disks: '/disks',
 } as const

@@ -1,0 +1,163 @@
+/**
+ * The Cloud Hypervisor driver alone: the real program where there is one, else its double; a real jail and a real guest.
+ * What every driver must do: machine/suite.ts. The whole pod suite over it: `npm run test:vmm -- clh`.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { closeSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { connectUnix, listenUnix, socketPair } from '../src/linux/socket.ts'
+import { readPosture } from '../src/rootless/posture.ts'
+import { ApiClient } from '../src/vmm/cloud-hypervisor/api.ts'
+import { vmConfig } from '../src/vmm/cloud-hypervisor/vm-config.ts'
+import { findVmm } from './harness/vmm.ts'
+import { bootLimitMs, guestImage, kvmGroup, kvmGroupUsable, MachineStage } from './machine/stage.ts'
+import { bootWithAgent, machineSuite } from './machine/suite.ts'
+
+const clh = await findVmm('clh')
+machineSuite(clh, { sockets: ['api.sock'] })
+
+const noKvm = kvmGroupUsable ? '' : ' (skipped: it needs /dev/kvm with a group)'
+const realOnly = clh.isDouble ? '' : ' (skipped: it is the double that is changed here)'
+let stage: MachineStage
+beforeEach(async () => {
+  stage = await MachineStage.open(clh)
+})
+afterEach(() => stage[Symbol.asyncDispose]())
+
+describe.skipIf(noKvm !== '')(`a running machine${noKvm}`, () => {
+  test(
+    'is confined on every thread, sees six mounts, and owns the one socket that it made',
+    async () => {
+      const machine = stage.create()
+      const { ref } = await machine.start()
+      const before = readPosture(ref.pid)
+      const agent = await bootWithAgent(machine)
+      const { threads, mounts, descriptors, interfaces } = readPosture(ref.pid)
+      const { uid } = stage.identity
+      for (const thread of threads) {
+        expect(thread).toMatchObject({
+          uid: Array(4).fill(uid),
+          groups: [kvmGroup],
+          noNewPrivs: 1,
+          seccomp: 2,
+        })
+        expect(new Set(Object.values(thread.capabilities))).toEqual(new Set(['0'.repeat(16)]))
+        // Its own filter beside the two of the jail, but on the thread that only waits.
+        expect(thread.seccompFilters).toBeGreaterThanOrEqual(thread.tid === ref.pid ? 2 : 3)
+      }
+      expect(threads.length).toBeGreaterThan(1)
+      expect(mounts).toEqual(
+        [
+          { point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+          { point: '/boot/initrd', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+          { point: '/boot/vmlinux', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+          { point: '/dev/kvm', flags: ['noexec', 'nosuid'] },
+          { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
+          { point: '/disks', flags: ['noexec', 'nosuid'] },
+          { point: '/sockets', flags: ['nodev', 'noexec', 'nosuid'] },
+          { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
+          ...(clh.path.startsWith('/usr/') ? [] : [{ point: clh.path, flags: ['nodev', 'nosuid', 'ro'] }]),
+        ].sort((a, b) => (a.point < b.point ? -1 : 1)),
+      )
+      expect(Object.values(before.descriptors)).toContain('/dev/kvm')
+      expect(descriptors[0]).toBe('/dev/null')
+      expect(interfaces).toEqual(['lo'])
+      expect(lstatSync(`${stage.privateDir}/clh.sock`)).toMatchObject({ uid, gid: uid })
+      expect(lstatSync(`${stage.privateDir}/clh.sock`).mode & 0o077).toBe(0)
+      agent.close()
+      await machine.stop()
+      expect(readdirSync(stage.privateDir)).toEqual([])
+    },
+    bootLimitMs,
+  )
+
+  test(
+    'refuses what its API does not know, and says why',
+    async () => {
+      const machine = stage.create()
+      await machine.start()
+      const api = await ApiClient.open(connectUnix(`${stage.privateDir}/api.sock`))
+      expect(await api.get('vm.info')).toMatchObject({ state: 'Created' })
+      await expect(api.put('vm.create', { body: {} })).rejects.toThrow('[VMM_COMMAND_FAILED]')
+      await expect(api.put('vm.add-disk', { body: { no: 1 } })).rejects.toThrow('[VMM_COMMAND_FAILED]')
+      await expect(api.put('vm.pause')).rejects.toThrow('[VMM_COMMAND_FAILED]')
+      await expect(api.put('vm.make-coffee')).rejects.toThrow('[VMM_COMMAND_FAILED]')
+      api.close()
+      await machine.stop()
+    },
+    bootLimitMs,
+  )
+})
+
+describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
+  test('without the group of /dev/kvm it does not start, and says so', async () => {
+    const identity = { ...stage.identity, groups: [] }
+    await expect(stage.create({ identity }).start()).rejects.toThrow(
+      /^\[VMM_EXITED\].*hypervisor interface.*Permission denied/s,
+    )
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
+
+  test.skipIf(realOnly !== '')(`a version that is too old is refused by name${realOnly}`, async () => {
+    const old = `${stage.runDir}/cloud-hypervisor`
+    const bytes = readFileSync(clh.path)
+    for (let at = bytes.indexOf('51.0.0'); at >= 0; at = bytes.indexOf('51.0.0', at))
+      bytes.write('44.0.0', at)
+    writeFileSync(old, bytes, { mode: 0o755 })
+    await expect(stage.create({}, old).start()).rejects.toThrow(
+      `[VMM_TOO_OLD] ${old} is Cloud Hypervisor 44.0.0; kata-ts needs 51.0.0 or later`,
+    )
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
+})
+
+/** The program alone, without jail: what holds here is its own Landlock. */
+describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
+  let directory: string
+  beforeAll(() => {
+    directory = mkdtempSync('/run/kt-landlock-')
+    writeFileSync(`${directory}/elsewhere`, Buffer.alloc(1 << 20))
+  })
+  afterAll(() => rmSync(directory, { recursive: true }))
+
+  async function pluggedInto(landlock_enable: boolean): Promise<string> {
+    const listener = listenUnix(`${directory}/api.sock`)
+    const connection = connectUnix(`${directory}/api.sock`)
+    // Its console: the double has a socket there, as the driver gives it.
+    const [ours, output] = socketPair()
+    const child = Bun.spawn([clh.path, '--api-socket', 'fd=3', '--seccomp', 'true'], {
+      stdio: ['ignore', output, output, listener],
+    })
+    closeSync(listener)
+    const api = await ApiClient.open(connection)
+    try {
+      const settings = { entropySource: '/dev/urandom', hostCpus: 1, hostMemoryMiB: 256 }
+      const config = vmConfig(stage.options().spec, settings)
+      const payload = { ...config.payload, kernel: guestImage.kernel, initramfs: guestImage.initrd }
+      const vsock = { cid: 3, socket: `${directory}/vsock` }
+      await api.put('vm.create', { body: { ...config, payload, vsock, landlock_enable } })
+      await api.put('vm.boot', { timeoutMs: bootLimitMs })
+      const disk = { id: 'x', path: `${directory}/elsewhere`, readonly: true, image_type: 'Raw' }
+      return await api.put('vm.add-disk', { body: disk }).then(
+        () => 'plugged',
+        (error) => String(error),
+      )
+    } finally {
+      await api.put('vmm.shutdown').catch(() => {})
+      api.close()
+      child.kill('SIGKILL')
+      await child.exited
+      closeSync(output)
+      closeSync(ours)
+      for (const name of ['api.sock', 'vsock']) rmSync(`${directory}/${name}`, { force: true })
+    }
+  }
+
+  test(
+    'keeps it from a file that its configuration does not name; without it the same succeeds',
+    async () => {
+      expect(await pluggedInto(true)).toMatch(/VMM_COMMAND_FAILED.*Permission denied/s)
+      expect(await pluggedInto(false)).toBe('plugged')
+    },
+    bootLimitMs,
+  )
+})

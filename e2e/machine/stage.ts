@@ -1,0 +1,86 @@
+/** What a VMM driver needs around it, made as for a real sandbox: a user, its directories, a ledger. No agent, no pod. */
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { requireImage } from '../../src/config/guest-image.ts'
+import { builtInConfig } from '../../src/config/load.ts'
+import { Ledger } from '../../src/ledger/ledger.ts'
+import { processResource } from '../../src/ledger/process-resource.ts'
+import { processRef } from '../../src/linux/proc.ts'
+import { silentLogger } from '../../src/log.ts'
+import { takeIdentity } from '../../src/rootless/identity.ts'
+import { rootlessKinds } from '../../src/rootless/kinds.ts'
+import type { Identity } from '../../src/rootless/launch-spec.ts'
+import { makePrivateDir } from '../../src/rootless/private-dir.ts'
+import { createVmm } from '../../src/vmm/create.ts'
+import type { Vmm, VmmOptions, VmSpec } from '../../src/vmm/vmm.ts'
+import type { VmmUnderTest } from '../harness/vmm.ts'
+
+export const guestImage = requireImage()
+export const bootLimitMs = 60_000
+const kvmNode = statSync('/dev/kvm', { throwIfNoEntry: false })
+export const kvmGroup = kvmNode?.gid ?? 0
+/** Group 0 is never handed over. */
+export const kvmGroupUsable = kvmGroup !== 0
+
+export class MachineStage implements AsyncDisposable {
+  readonly runDir: string
+  readonly ledger: Ledger
+  readonly identity: Identity
+  readonly privateDir: string
+  readonly #vmm: VmmUnderTest
+
+  private constructor(
+    vmm: VmmUnderTest,
+    runDir: string,
+    ledger: Ledger,
+    identity: Identity,
+    privateDir: string,
+  ) {
+    this.#vmm = vmm
+    this.runDir = runDir
+    this.ledger = ledger
+    this.identity = identity
+    this.privateDir = privateDir
+  }
+
+  static async open(vmm: VmmUnderTest): Promise<MachineStage> {
+    const runDir = mkdtempSync('/run/kata-ts-vmm-')
+    mkdirSync(`${runDir}/state`, { mode: 0o700 })
+    const ledger = new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
+    const { identity, lease } = await takeIdentity(
+      ledger,
+      {
+        ...{ runDir, range: { base: 1_879_048_192, blocks: 64 }, sandbox: 'test/vmm', account: 'none' },
+        ...{ owner: processRef(process.pid)!, accelerator: kvmGroupUsable ? 'auto' : 'tcg' },
+      },
+      silentLogger,
+    )
+    return new MachineStage(vmm, runDir, ledger, identity, await makePrivateDir(ledger, lease))
+  }
+
+  /** A small machine on the guest image of `kata-ts image build`. */
+  options(more: Partial<VmSpec> = {}, path: string = this.#vmm.path): VmmOptions {
+    const { runDir, ledger, identity, privateDir } = this
+    const { hypervisor } = builtInConfig()
+    const { driver } = this.#vmm
+    return {
+      spec: {
+        ...{ sandboxId: 'vmm-test', identity, privateDir, stateDir: `${runDir}/state` },
+        ...{ kernel: guestImage.kernel, initrd: guestImage.initrd, kernelParams: [] },
+        ...{ accelerator: driver === 'qemu' ? 'tcg' : 'kvm' },
+        ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+        ...more,
+      },
+      config: { hypervisor: { ...hypervisor, driver, path } },
+      ...{ ledger, log: silentLogger },
+    }
+  }
+
+  create(more: Partial<VmSpec> = {}, path?: string): Vmm {
+    return createVmm(this.options(more, path))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.ledger.releaseAll()
+    rmSync(this.runDir, { recursive: true })
+  }
+}

@@ -1,0 +1,201 @@
+/** What every VMM driver must do, whichever it is: a real jail and a real guest, no sandbox around it. */
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { closeSync, lchownSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { connectAgent } from '../../src/agent/connection.ts'
+import { processResource } from '../../src/ledger/process-resource.ts'
+import { isAlive, readStatus } from '../../src/linux/proc.ts'
+import { connectUnix } from '../../src/linux/socket.ts'
+import { silentLogger } from '../../src/log.ts'
+import { createVmm } from '../../src/vmm/create.ts'
+import { vmEndError } from '../../src/vmm/end-error.ts'
+import type { Vmm } from '../../src/vmm/vmm.ts'
+import type { VmmUnderTest } from '../harness/vmm.ts'
+import { bootLimitMs, kvmGroupUsable, MachineStage } from './stage.ts'
+
+/** How drivers differ where anybody can see it. */
+export interface Differences {
+  /** Sockets of root's in the private directory before the guest runs, sorted. */
+  readonly sockets: readonly string[]
+}
+
+/** Boots it and waits for the agent's first answer. */
+export async function bootWithAgent(vmm: Vmm) {
+  const agent = await connectAgent(vmm.agent, { log: silentLogger })
+  await vmm.boot()
+  await agent.waitReady({ timeoutMs: bootLimitMs })
+  return agent
+}
+
+export function machineSuite(vmm: VmmUnderTest, { sockets }: Differences): void {
+  const cannot = vmm.driver !== 'qemu' && !kvmGroupUsable ? ' (skipped: it needs /dev/kvm with a group)' : ''
+  let stage: MachineStage
+  beforeEach(async () => {
+    stage = await MachineStage.open(vmm)
+  })
+  afterEach(() => stage[Symbol.asyncDispose]())
+
+  const nothingLeft = () => {
+    expect(stage.ledger.dataOf(processResource)).toEqual([])
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  }
+
+  describe.skipIf(cannot !== '')(`a guest${cannot}`, () => {
+    test(
+      'comes up in a confined VMM, pauses, resumes and leaves nothing',
+      async () => {
+        const machine = stage.create()
+        const { ref } = await machine.start()
+        const { privateDir, identity } = stage
+        expect(readdirSync(privateDir).sort()).toEqual([...sockets, 'pid'].sort())
+        expect(readFileSync(`${privateDir}/pid`, 'utf8')).toBe(`${ref.pid}\n`)
+        for (const name of sockets)
+          expect(statSync(`${privateDir}/${name}`)).toMatchObject({ uid: 0, gid: 0, mode: 0o140600 })
+        expect(readStatus(`/proc/${ref.pid}/status`)?.get('Uid')).toBe(Array(4).fill(identity.uid).join('\t'))
+        const agent = await bootWithAgent(machine)
+        await machine.pause()
+        const asked = agent.health.check({}, { timeoutMs: 10_000 })
+        expect(await Promise.race([asked, Bun.sleep(200).then(() => 'silent')])).toBe('silent')
+        await machine.resume()
+        await asked
+        agent.close()
+        await machine.stop()
+        expect(isAlive(ref)).toBe(false)
+        nothingLeft()
+        expect((await machine.ended).reason).toBe('exited')
+      },
+      bootLimitMs,
+    )
+
+    test(
+      'that panics is reported with what its console said, and is not started anew',
+      async () => {
+        const initrd = `${stage.runDir}/corrupt`
+        writeFileSync(initrd, Buffer.concat([Buffer.from('070701'), Buffer.alloc(4096, 'x')]))
+        const machine = stage.create({ initrd })
+        const { ref } = await machine.start()
+        await machine.boot()
+        const end = await machine.ended
+        expect(end.reason).toBe('guest-panicked')
+        expect(vmEndError(end, 'vmm-test', vmm.path).message).toContain('Unable to mount root fs')
+        expect(isAlive(ref)).toBe(false)
+        await machine.stop()
+        nothingLeft()
+      },
+      bootLimitMs,
+    )
+
+    test(
+      'that switches itself off is told apart from one that dies',
+      async () => {
+        const machine = stage.create()
+        await machine.start()
+        const agent = await bootWithAgent(machine)
+        await agent.agent.destroySandbox({})
+        expect(await machine.ended).toMatchObject({ reason: 'shutdown', exit: { code: 0 } })
+        agent.close()
+        await machine.stop()
+      },
+      bootLimitMs,
+    )
+
+    test(
+      'mounts a share that is plugged into the running machine, and writes it',
+      async () => {
+        const shared = `${stage.runDir}/shared`
+        mkdirSync(shared)
+        const socket = `${stage.privateDir}/vhost-fs.sock`
+        const daemon = Bun.spawn(
+          [
+            '/usr/libexec/virtiofsd',
+            '--socket-path',
+            socket,
+            '--shared-dir',
+            shared,
+            '--sandbox',
+            'namespace',
+          ],
+          { stdio: ['ignore', 'ignore', 'ignore'] },
+        )
+        try {
+          const machine = stage.create()
+          await machine.start()
+          const connection = await bootWithAgent(machine)
+          // The daemon had the whole boot to bind its socket.
+          const byPath = machine.features.share === 'path'
+          if (byPath) lchownSync(socket, stage.identity.uid, stage.identity.gid)
+          const attached = byPath ? socket : connectUnix(socket)
+          await machine.plugShare({ tag: 'kataShared', socket: attached, queueSize: 1024 })
+          if (typeof attached === 'number') closeSync(attached)
+          const mountPoint = '/run/kata-containers/shared/containers'
+          const storage = { driver: 'virtio-fs', source: 'kataShared', fstype: 'virtiofs', mountPoint }
+          const names = { sandboxId: 'vmm-test', hostname: 'vmm-test' }
+          await connection.agent.createSandbox({ ...names, storages: [storage] })
+          const data = Buffer.from('from the guest')
+          const path = `${mountPoint}/hello`
+          await connection.agent.copyFile({ path, fileSize: BigInt(data.length), fileMode: 0o100644, data })
+          expect(readFileSync(`${shared}/hello`, 'utf8')).toBe('from the guest')
+          connection.close()
+          await machine.stop()
+        } finally {
+          daemon.kill('SIGKILL')
+          await daemon.exited
+        }
+      },
+      bootLimitMs,
+    )
+  })
+
+  describe('a VMM', () => {
+    test.skipIf(cannot !== '')(`whose start is given up leaves nothing${cannot}`, async () => {
+      const abort = new AbortController()
+      const starting = createVmm({ ...stage.options(), signal: abort.signal }).start()
+      setTimeout(() => abort.abort(new Error('given up')), 5)
+      await expect(starting).rejects.toThrow('given up')
+      nothingLeft()
+    })
+
+    test.skipIf(cannot !== '')(`that is killed is noticed${cannot}`, async () => {
+      const machine = stage.create()
+      const { ref } = await machine.start()
+      process.kill(ref.pid, 'SIGKILL')
+      expect(await machine.ended).toMatchObject({ reason: 'exited', exit: { signal: 'SIGKILL' } })
+      await expect(machine.boot()).rejects.toThrow('[VMM_DISCONNECTED]')
+      await machine.stop()
+      nothingLeft()
+    })
+
+    test.each([
+      ['is missing', '/usr/bin/vmm-of-tomorrow', '[VMM_MISSING]'],
+      ['is another program', '/usr/bin/true', '[VMM_EXITED]'],
+    ])('that %s is refused', async (_, path, code) => {
+      await expect(stage.create({}, path).start()).rejects.toThrow(code)
+      nothingLeft()
+    })
+
+    test('whose socket is taken is not started', async () => {
+      writeFileSync(`${stage.privateDir}/${sockets[0]}`, '')
+      await expect(stage.create().start()).rejects.toThrow(/EADDRINUSE/)
+    })
+
+    test('whose sockets would have too long a path is not started', async () => {
+      const privateDir = `${stage.runDir}/${'x'.repeat(90)}`
+      mkdirSync(privateDir)
+      await expect(stage.create({ privateDir }).start()).rejects.toThrow('[SOCKET_PATH_TOO_LONG]')
+      expect(readdirSync(privateDir)).toEqual([])
+    })
+
+    test.skipIf(cannot !== '')(`whose change of user did not happen is not let run${cannot}`, async () => {
+      // setpriv(1) takes -1 as the kernel does, as "no change", and says nothing: the VMM is root then.
+      const identity = { ...stage.identity, uid: 0xffffffff }
+      const start = stage.create({ identity }).start()
+      await expect(start).rejects.toThrow(/^\[POSTURE_DIFFERS\].*uid of thread \d+ is "0 0 0 0"/)
+      nothingLeft()
+    })
+  })
+
+  test('its private directory is its user’s, and its mode is written in octal', () => {
+    const { uid, gid } = stage.identity
+    // Decimal 750 or hexadecimal 0x750 would let others in, or set odd bits.
+    expect(statSync(stage.privateDir)).toMatchObject({ uid, gid, mode: 0o040700 })
+  })
+}
