@@ -155,6 +155,13 @@ export class Pod {
   }
 }
 
+/** Compiles probe.c to `path`. */
+export function buildProbe(path: string): void {
+  const source = join(import.meta.dir, 'probe.c')
+  const { stderr, exitCode } = Bun.spawnSync(['gcc', '-static', '-O1', '-o', path, source])
+  if (exitCode !== 0) throw new Error(`gcc: ${stderr}`)
+}
+
 /** A bind as kubelet and containerd ask for it. */
 export function bind(source: string, destination: string, ...options: string[]): OciMount {
   const words = options.length === 0 ? ['rw'] : options

@@ -17,7 +17,7 @@ import { join } from 'node:path'
 import { bindMount, mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mount.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
-import { bind, Pod } from './pod.ts'
+import { bind, buildProbe, Pod } from './pod.ts'
 
 setDefaultTimeout(60_000)
 
@@ -38,15 +38,7 @@ beforeAll(async () => {
   mount({ source: 'tmpfs', target: emptyDir('memory'), type: 'tmpfs', data: 'size=1m' })
   chmodSync(emptyDir('memory'), 0o777)
   for (const name of ['rw', 'ro', 'follow', 'tree/sub']) mkdirSync(host(name), { recursive: true })
-  const probe = Bun.spawnSync([
-    'gcc',
-    '-static',
-    '-O1',
-    '-o',
-    host('probe'),
-    join(import.meta.dir, 'probe.c'),
-  ])
-  expect(probe.stderr.toString()).toBe('')
+  buildProbe(host('probe'))
   pod = await Pod.start({ id: 'volumes', dir: host('p'), runDir })
   const shared = [
     bind(emptyDir('disk'), '/disk'),

@@ -48,7 +48,7 @@ const full = {
     devices: [{ path: '/dev/x', type: 'c', major: 10, minor: 229, fileMode: 438, uid: 1, gid: 2 }],
     seccomp: {
       defaultAction: 'SCMP_ACT_ERRNO',
-      defaultErrnoRet: 1,
+      defaultErrnoRet: 38,
       architectures: ['SCMP_ARCH_X86_64'],
       flags: ['SECCOMP_FILTER_FLAG_LOG'],
       syscalls: [
@@ -97,6 +97,7 @@ const full = {
       },
       hugepageLimits: [{ pageSize: '2MB', limit: 9 }],
       network: { classID: 1048577, priorities: [{ name: 'eth0', priority: 500 }] },
+      unified: { 'memory.high': '1000' },
       rdma: { mlx5_1: { hcaHandles: 3 } },
     },
   },
@@ -138,6 +139,7 @@ test('every field of the specification arrives, through the wire too', () => {
     devices: [{ path: '/dev/x', type: 'c', major: 10n, minor: 229n, fileMode: 438, uid: 1, gid: 2 }],
     seccomp: {
       defaultAction: 'SCMP_ACT_ERRNO',
+      defaultErrnoRet: 38,
       architectures: ['SCMP_ARCH_X86_64'],
       flags: ['SECCOMP_FILTER_FLAG_LOG'],
       syscalls: [
@@ -186,6 +188,7 @@ test('every field of the specification arrives, through the wire too', () => {
       },
       hugepageLimits: [{ pagesize: '2MB', limit: 9n }],
       network: { classId: 1048577, priorities: [{ name: 'eth0', priority: 500 }] },
+      unified: { 'memory.high': '1000' },
     },
   })
 })

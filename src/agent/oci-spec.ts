@@ -69,6 +69,7 @@ const resources = record({
     }),
   ],
   hugepageLimits: list(record({ pagesize: ['pageSize', text], limit: uint64 })),
+  unified: dictionary(text),
   network: record({
     classId: ['classID', uint32],
     priorities: list(record({ name: text, priority: uint32 })),
@@ -79,6 +80,7 @@ const seccomp = record({
   defaultAction: text,
   architectures: texts,
   flags: texts,
+  defaultErrnoRet: uint32,
   syscalls: list(
     record({
       names: texts,

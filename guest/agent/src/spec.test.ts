@@ -95,12 +95,14 @@ describe('specToJson', () => {
       devices: [{ path: '/dev/x', type: 'c', major: 1n, minor: 0n }],
       seccomp: {
         defaultAction: 'SCMP_ACT_ALLOW',
+        defaultErrnoRet: 38,
         syscalls: [{ names: ['mount'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
       },
     }
     const json = seen(specToJson(Spec.fromPartial({ ...minimal, linux }), context)).linux
     expect(json.uidMappings).toEqual([{ hostID: 1, containerID: 2, size: 3 }])
     expect(json.devices).toEqual([{ path: '/dev/x', type: 'c', major: 1, minor: 0, uid: 0, gid: 0 }])
+    expect(json.seccomp.defaultErrnoRet).toBe(38)
     expect(json.seccomp.syscalls).toEqual([
       { names: ['mount'], action: 'SCMP_ACT_ERRNO', errnoRet: 1, args: [] },
     ])
@@ -138,8 +140,10 @@ describe('resourcesToJson', () => {
       memory: { limit: 1024n, swap: -1n },
       cpu: { quota: 50_000n },
       pids: { limit: 0n },
+      unified: { 'memory.high': '1000' },
     })
     expect(seen(resourcesToJson(resources))).toEqual({
+      unified: { 'memory.high': '1000' },
       memory: { limit: 1024, swap: -1 },
       cpu: { quota: 50_000 },
     })

@@ -115,7 +115,7 @@ function idMapping(mapping: { hostId: number; containerId: number; size: number 
 }
 
 /** `linux.resources`, also the content of `crun update --resources`. */
-export function resourcesToJson({ devices, memory, cpu, pids, blockIo }: LinuxResources): Json {
+export function resourcesToJson({ devices, memory, cpu, pids, blockIo, unified }: LinuxResources): Json {
   return {
     devices:
       devices.length === 0
@@ -148,12 +148,14 @@ export function resourcesToJson({ devices, memory, cpu, pids, blockIo }: LinuxRe
       throttleReadIOPSDevice: blockIo.throttleReadIopsDevice,
       throttleWriteIOPSDevice: blockIo.throttleWriteIopsDevice,
     },
+    unified: Object.keys(unified).length === 0 ? undefined : unified,
   }
 }
 
 function seccompToJson(seccomp: NonNullable<Linux['seccomp']>): Json {
   return {
     defaultAction: seccomp.defaultAction,
+    defaultErrnoRet: number(seccomp.defaultErrnoRet),
     architectures: seccomp.architectures,
     flags: seccomp.flags,
     syscalls: seccomp.syscalls.map(({ names, action, errnoRet, args }) => ({

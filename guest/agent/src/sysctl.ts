@@ -6,8 +6,9 @@ import { sysctlPath } from './sysctl-names.ts'
 /** @throws TtrpcError INVALID_ARGUMENT naming the parameter that the guest's kernel does not have or does not take. */
 export function setSysctls(sysctls: Readonly<Record<string, string>>): void {
   for (const [name, value] of Object.entries(sysctls)) {
+    const path = sysctlPath(name)
     try {
-      set(sysctlPath(name), value)
+      set(path, value)
     } catch (error) {
       throw invalid(`sysctl ${name}=${value} cannot be set in the guest: ${errnoName(error)}`, error)
     }

@@ -147,7 +147,16 @@ export interface LinuxResources {
   pids: LinuxPids | undefined;
   blockIo: LinuxBlockIO | undefined;
   hugepageLimits: LinuxHugepageLimit[];
-  network: LinuxNetwork | undefined;
+  network:
+    | LinuxNetwork
+    | undefined;
+  /** Ours, as above: files of cgroup v2 by name. */
+  unified: { [key: string]: string };
+}
+
+export interface LinuxResources_UnifiedEntry {
+  key: string;
+  value: string;
 }
 
 export interface LinuxMemory {
@@ -225,6 +234,8 @@ export interface LinuxSeccomp {
   architectures: string[];
   flags: string[];
   syscalls: LinuxSyscall[];
+  /** Ours, far from Kata's numbers, which have no field for it: defaultErrnoRet. An agent of Kata's leaves it out. */
+  defaultErrnoRet: number;
 }
 
 export interface LinuxSeccompArg {
@@ -1994,6 +2005,7 @@ function createBaseLinuxResources(): LinuxResources {
     blockIo: undefined,
     hugepageLimits: [],
     network: undefined,
+    unified: {},
   };
 }
 
@@ -2020,6 +2032,9 @@ export const LinuxResources: MessageFns<LinuxResources> = {
     if (message.network !== undefined) {
       LinuxNetwork.encode(message.network, writer.uint32(58).fork()).join();
     }
+    globalThis.Object.entries(message.unified).forEach(([key, value]: [string, string]) => {
+      LinuxResources_UnifiedEntry.encode({ key: key as any, value }, writer.uint32(8002).fork()).join();
+    });
     return writer;
   },
 
@@ -2092,6 +2107,17 @@ export const LinuxResources: MessageFns<LinuxResources> = {
             message.network = LinuxNetwork.decode(reader, reader.uint32());
             continue;
           }
+          case 1000: {
+            if (tag !== 8002) {
+              break;
+            }
+
+            const entry1000 = LinuxResources_UnifiedEntry.decode(reader, reader.uint32());
+            if (entry1000.value !== undefined) {
+              message.unified[entry1000.key] = entry1000.value;
+            }
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2122,6 +2148,82 @@ export const LinuxResources: MessageFns<LinuxResources> = {
     message.network = (object.network !== undefined && object.network !== null)
       ? LinuxNetwork.fromPartial(object.network)
       : undefined;
+    message.unified = (globalThis.Object.entries(object.unified ?? {}) as [string, string][]).reduce(
+      (acc: { [key: string]: string }, [key, value]: [string, string]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.String(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseLinuxResources_UnifiedEntry(): LinuxResources_UnifiedEntry {
+  return { key: "", value: "" };
+}
+
+export const LinuxResources_UnifiedEntry: MessageFns<LinuxResources_UnifiedEntry> = {
+  encode(message: LinuxResources_UnifiedEntry, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== "") {
+      writer.uint32(18).string(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LinuxResources_UnifiedEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLinuxResources_UnifiedEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LinuxResources_UnifiedEntry>, I>>(base?: I): LinuxResources_UnifiedEntry {
+    return LinuxResources_UnifiedEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LinuxResources_UnifiedEntry>, I>>(object: I): LinuxResources_UnifiedEntry {
+    const message = createBaseLinuxResources_UnifiedEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? "";
     return message;
   },
 };
@@ -3116,7 +3218,7 @@ export const LinuxInterfacePriority: MessageFns<LinuxInterfacePriority> = {
 };
 
 function createBaseLinuxSeccomp(): LinuxSeccomp {
-  return { defaultAction: "", architectures: [], flags: [], syscalls: [] };
+  return { defaultAction: "", architectures: [], flags: [], syscalls: [], defaultErrnoRet: 0 };
 }
 
 export const LinuxSeccomp: MessageFns<LinuxSeccomp> = {
@@ -3132,6 +3234,9 @@ export const LinuxSeccomp: MessageFns<LinuxSeccomp> = {
     }
     for (const v of message.syscalls) {
       LinuxSyscall.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.defaultErrnoRet !== 0) {
+      writer.uint32(8000).uint32(message.defaultErrnoRet);
     }
     return writer;
   },
@@ -3181,6 +3286,14 @@ export const LinuxSeccomp: MessageFns<LinuxSeccomp> = {
             message.syscalls.push(LinuxSyscall.decode(reader, reader.uint32()));
             continue;
           }
+          case 1000: {
+            if (tag !== 8000) {
+              break;
+            }
+
+            message.defaultErrnoRet = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3202,6 +3315,7 @@ export const LinuxSeccomp: MessageFns<LinuxSeccomp> = {
     message.architectures = object.architectures?.map((e) => e) || [];
     message.flags = object.flags?.map((e) => e) || [];
     message.syscalls = object.syscalls?.map((e) => LinuxSyscall.fromPartial(e)) || [];
+    message.defaultErrnoRet = object.defaultErrnoRet ?? 0;
     return message;
   },
 };
