@@ -1,6 +1,14 @@
 /** The guest agent, called over its own protocol in one virtual machine. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { createContainer, exec, finish, outcome, readAll, runContainer } from './container.ts'
 import { type Guest, guestShare, startGuest } from './guest.ts'
@@ -358,6 +366,14 @@ describe('guest', () => {
     await copy('new/link', { fileMode: 0o120777, data: Buffer.from('deep/file.txt') })
     expect(readFileSync(join(guest.share, 'new/link'), 'utf8')).toBe('0123456789')
     await copy('new/dir', { fileMode: 0o040700 })
+    // What is there is replaced: a file by a file, a link by a link, a directory by a link.
+    await copy('new/deep/file.txt', { fileSize: 3n, data: Buffer.from('new') })
+    await copy('new/link', { fileMode: 0o120777, data: Buffer.from('dir') })
+    expect(readFileSync(join(guest.share, 'new/deep/file.txt'), 'utf8')).toBe('new')
+    expect(readlinkSync(join(guest.share, 'new/link'))).toBe('dir')
+    await copy('new/dir', { fileMode: 0o120777, data: Buffer.from('deep') })
+    expect(readlinkSync(join(guest.share, 'new/dir'))).toBe('deep')
+    expect(readdirSync(join(guest.share, 'new')).sort()).toEqual(['deep', 'dir', 'link'])
 
     symlinkSync('/etc', join(guest.share, 'evil'))
     const through = await status(copy('evil/passwd', { fileSize: 1n, data: data.subarray(0, 1) }))
@@ -366,6 +382,57 @@ describe('guest', () => {
       expect(await status(copy(path, { fileSize: 1n, data: data.subarray(0, 1) }))).toStartWith(
         'invalid_argument',
       )
+  })
+
+  test('volumes in memory: size, a new size, and how full they are', async () => {
+    const mountPoint = '/run/kata-containers/sandbox/shm'
+    const resize = (size: number, more: object = {}) =>
+      guest.agent.updateEphemeralMounts({
+        storages: [
+          {
+            driver: 'ephemeral',
+            source: 'shm',
+            fstype: 'tmpfs',
+            options: [`size=${size}`],
+            mountPoint,
+            ...more,
+          },
+        ],
+      })
+    const bytes = async () => (await guest.agent.getVolumeStats({ volumeGuestPath: mountPoint })).usage[0]!
+    expect(await bytes()).toMatchObject({ total: 67_108_864n, unit: 1 })
+    await runContainer(guest, 'fill', {
+      args: ['dd', 'if=/dev/zero', 'of=/dev/shm/x', 'bs=1024', 'count=1024'],
+    })
+    await resize(4 * 1024 * 1024)
+    expect(await bytes()).toMatchObject({ total: 4_194_304n, used: 1_048_576n, available: 3_145_728n })
+    expect(await status(resize(4096))).toContain('internal')
+    expect(await status(resize(4096, { mountPoint: '/tmp' }))).toStartWith('invalid_argument')
+    const nowhere = guest.agent.getVolumeStats({ volumeGuestPath: '/nowhere' })
+    expect(await status(nowhere)).toStartWith('invalid_argument: /nowhere cannot be looked at: ENOENT')
+    const { usage, volumeCondition } = await guest.agent.getVolumeStats({ volumeGuestPath: '/' })
+    expect(usage.map(({ unit }) => unit)).toEqual([1, 2])
+    expect(volumeCondition?.abnormal).toBe(false)
+  })
+
+  test('a storage with an fs_group belongs to the group, its links stay as they are', async () => {
+    const volume = join(guest.share, 'grouped')
+    mkdirSync(join(volume, 'inner'), { recursive: true })
+    writeFileSync(join(volume, 'inner/file'), '', { mode: 0o600 })
+    symlinkSync('/etc/passwd', join(volume, 'link'))
+    const storage = (groupChangePolicy: 0 | 1) => ({
+      driver: 'local',
+      options: ['mode=0755'],
+      mountPoint: `${guestShare}/grouped`,
+      fsGroup: { groupId: 4321, groupChangePolicy },
+    })
+    const facts = (name: string) => {
+      const { gid, mode } = statSync(join(volume, name))
+      return `${gid} ${(mode & 0o7777).toString(8)}`
+    }
+    await createContainer(guest, 'group', { args: ['true'], storages: [storage(0)] })
+    expect(['.', 'inner', 'inner/file'].map(facts)).toEqual(['4321 2775', '4321 2775', '4321 660'])
+    await guest.agent.removeContainer({ containerId: 'group' })
   })
 
   test('brings a second processor online, and loaded the module it was asked for', async () => {
@@ -384,6 +451,14 @@ describe('guest', () => {
     const { metrics } = await guest.agent.getMetrics({})
     expect(metrics).toContain('kata_guest_load{item="load1"}')
     expect(metrics).toMatch(/kata_agent_total_rss \d{6,}/)
+    for (const family of [
+      'cpu_time{cpu="0",item="user"}',
+      'vm_stat{item="pgfault"}',
+      'netdev_stat{interface="lo"',
+    ])
+      expect(metrics).toContain(`kata_guest_${family}`)
+    for (const family of ['io_stat{item="rchar"}', 'proc_status{item="vmrss"}', 'scrape_count 1'])
+      expect(metrics).toContain(`kata_agent_${family}`)
     const details = await guest.agent.getGuestDetails({ memBlockSize: true })
     expect(details.memBlockSizeBytes).toBeGreaterThan(0n)
     expect(details.agentDetails).toMatchObject({ initDaemon: true, supportsSeccomp: true })
@@ -394,7 +469,17 @@ describe('guest', () => {
       'invalid_argument',
     )
     expect(await status(guest.agent.startContainer({ containerId: '../x' }))).toStartWith('invalid_argument')
-    expect(await status(guest.agent.setPolicy({ policy: '' }))).toStartWith('unimplemented')
+    for (const call of [
+      guest.agent.setPolicy({ policy: '' }),
+      guest.agent.addSwap({ pciPath: [2] }),
+      guest.agent.addSwapPath({ path: '/dev/vda' }),
+      guest.agent.getIPTables({}),
+      guest.agent.setIPTables({ data: new Uint8Array(1) }),
+      guest.agent.resizeVolume({ volumeGuestPath: '/', size: 1n }),
+      guest.agent.getDiagnosticData({ logType: 'termination_log' }),
+    ])
+      expect(await status(call)).toMatch(/^unimplemented: .{30,}/)
+    expect(await status(guest.agent.removeStaleVirtiofsShareMounts({}))).toBe('ok')
     expect(await status(guest.agent.createSandbox({}))).toStartWith('already_exists')
   })
 

@@ -1,6 +1,7 @@
 /** Containers as a test asks the agent for them, and their output as text. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Storage } from '../../src/protocol/generated/agent.ts'
 import type { Mount, Process, Spec } from '../../src/protocol/generated/oci.ts'
 import type { AgentClient, Guest } from './guest.ts'
 import { guestShare, makeRootfs } from './guest.ts'
@@ -21,6 +22,7 @@ export interface ContainerOptions {
   readonly seccomp?: boolean
   readonly mounts?: readonly Mount[]
   readonly sandboxPidns?: boolean
+  readonly storages?: readonly Partial<Storage>[]
 }
 
 /** Makes rootfs and container; it is not started. */
@@ -31,6 +33,7 @@ export async function createContainer(guest: Guest, id: string, options: Contain
     execId: id,
     oci: spec(id, options) as Spec,
     sandboxPidns: options.sandboxPidns ?? false,
+    storages: [...(options.storages ?? [])],
   })
 }
 

@@ -25,6 +25,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -311,6 +312,23 @@ FUNCTION(js_unlinkat) { return at_name(ctx, argv, "unlinkat", run_unlinkat); }
 FUNCTION(js_symlinkat) { return at_name(ctx, argv, "symlinkat", run_symlinkat); }
 FUNCTION(js_renameat) { return at_name(ctx, argv, "renameat", run_renameat); }
 FUNCTION(js_lchownat) { return at_name(ctx, argv, "fchownat", run_lchownat); }
+
+/* fileSystem(path): [fragment size, fragments, free ones, nodes, free nodes] of statvfs(3), as numbers. */
+FUNCTION(js_file_system) {
+  const char *path = text(ctx, argv[0]);
+  if (!path) return JS_EXCEPTION;
+  struct statvfs facts;
+  JSValue answer;
+  if (statvfs(path, &facts) < 0) answer = fail_at(ctx, "statvfs", path, errno);
+  else {
+    const int64_t values[] = {facts.f_frsize, facts.f_blocks, facts.f_bavail, facts.f_files, facts.f_ffree};
+    answer = JS_NewArray(ctx);
+    for (int index = 0; index < 5; index++)
+      JS_SetPropertyUint32(ctx, answer, index, JS_NewInt64(ctx, values[index]));
+  }
+  free_text(ctx, path);
+  return answer;
+}
 
 /* fileSize(fd) */
 FUNCTION(js_file_size) {
@@ -647,6 +665,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("symlinkat", 3, js_symlinkat),
     JS_CFUNC_DEF("renameat", 3, js_renameat),
     JS_CFUNC_DEF("lchownat", 4, js_lchownat),
+    JS_CFUNC_DEF("fileSystem", 1, js_file_system),
     JS_CFUNC_DEF("fileSize", 1, js_file_size),
     JS_CFUNC_DEF("fchmod", 2, js_fchmod),
     JS_CFUNC_DEF("chmod", 2, js_chmod),

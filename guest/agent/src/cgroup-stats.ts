@@ -41,6 +41,11 @@ export function parseIoStat(text: string, counters: { read: string; write: strin
     })
 }
 
+/** `events.oom_kill` and so on: beside memory.stat, whose names have no dot, because Kata's message has no other place. */
+function events(counters: Record<string, bigint>): Record<string, bigint> {
+  return Object.fromEntries(Object.entries(counters).map(([name, value]) => [`events.${name}`, value]))
+}
+
 /**
  * All statistics of one cgroup. `read` gives the text of a control file by its name, or undefined when the cgroup
  * has no such file. Times are nanoseconds and sizes bytes; no limit is 2^64 - 1 for memory and 0 for pids (Kata's).
@@ -81,7 +86,7 @@ export function cgroupStats(read: (name: string) => string | undefined): CgroupS
       },
       kernelUsage: { usage: memory.kernel ?? 0n, maxUsage: 0n, failcnt: 0n, limit: unlimited },
       useHierarchy: true,
-      stats: memory,
+      stats: { ...memory, ...events(flat('memory.events')) },
     },
     pidsStats: {
       current: parseSingle(read('pids.current'), 0n),

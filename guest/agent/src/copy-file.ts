@@ -90,10 +90,13 @@ function copyDirectory(parent: number, name: string, { fileMode, uid, gid }: Cop
   makeDirectory(parent, name, { mode: fileMode, uid, gid })
 }
 
+/** Takes the place of what was there in one step: kubelet's `..data` always leads to one of the two versions. */
 function copyLink(parent: number, name: string, { data, uid, gid }: CopyFileRequest): void {
-  removeIfThere(parent, name)
-  symlinkat(parent, name, utf8Decode(data))
-  lchownat(parent, name, uid, gid)
+  const partial = partialName(name)
+  removeIfThere(parent, partial)
+  symlinkat(parent, partial, utf8Decode(data))
+  lchownat(parent, partial, uid, gid)
+  takeName(parent, partial, name)
 }
 
 /** Pieces gather in a hidden file that takes the name once it is complete, so that nobody sees half of it. */
@@ -101,7 +104,7 @@ function copyPiece(parent: number, name: string, request: CopyFileRequest): void
   const { offset, data, fileSize: size, fileMode, uid, gid } = request
   if (offset < 0n || size < 0n || offset + BigInt(data.length) > size)
     throw invalid(`piece at ${offset} is outside the file`)
-  const partial = `.${name}.part`
+  const partial = partialName(name)
   if (offset === 0n) removeIfThere(parent, partial)
   const fresh = offset === 0n ? openFlags.create | openFlags.exclusive : 0
   const fd = openIn(parent, partial, openFlags.writeOnly | openFlags.noFollow | fresh, 0o600)
@@ -114,8 +117,20 @@ function copyPiece(parent: number, name: string, request: CopyFileRequest): void
   } finally {
     close(fd)
   }
-  removeIfThere(parent, name)
-  renameat(parent, partial, name)
+  takeName(parent, partial, name)
+}
+
+const partialName = (name: string) => `.${name}.part`
+
+/** rename(2) replaces a file or link as it is; a directory has to go before. */
+function takeName(parent: number, partial: string, name: string): void {
+  try {
+    renameat(parent, partial, name)
+  } catch (error) {
+    if (errnoName(error) !== 'EISDIR') throw error
+    removeIfThere(parent, name)
+    renameat(parent, partial, name)
+  }
 }
 
 function removeIfThere(parent: number, name: string): void {

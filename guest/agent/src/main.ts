@@ -20,7 +20,7 @@ import { createReaper } from './reaper.ts'
 import { agentServices } from './rpc/services.ts'
 import { Sandbox } from './sandbox.ts'
 import { SharedSources } from './shared-sources.ts'
-import { mountStorage, unmountStorage } from './storage.ts'
+import { mountStorage, resizeEphemeral, unmountStorage } from './storage.ts'
 import { findAgentPort, servePort } from './transport/virtio-port.ts'
 import { serveVsock } from './transport/vsock.ts'
 import { sleep } from './wait.ts'
@@ -38,7 +38,11 @@ async function main(): Promise<void> {
   makeDirectories(crunDirectory, 0o700)
   const oom = createOomEvents(loop)
   const crun = createCrun(createReaper(loop), crunDirectory)
-  const volumes = new PodVolumes({ mount: mountStorage, unmount: unmountStorage })
+  const volumes = new PodVolumes({
+    mount: mountStorage,
+    remount: resizeEphemeral,
+    unmount: unmountStorage,
+  })
   const sources = new SharedSources(sharedDirectory)
   const sandbox = new Sandbox({ loop, oom, crun, volumes, sources })
   const services = agentServices({

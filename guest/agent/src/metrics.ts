@@ -1,62 +1,148 @@
 /** Prometheus text about the guest and the agent, with Kata's family names. Pure: tested on the host. */
+import { family, type Sample } from './prometheus.ts'
 
-export interface MetricSources {
-  /** /proc/loadavg */
-  readonly loadavg: string
-  /** /proc/meminfo */
-  readonly meminfo: string
-  /** /proc/self/statm of the agent, in pages. */
-  readonly statm: string
-  /** /proc/self/stat of the agent. */
-  readonly stat: string
-}
+/** Reads a file of /proc as text. */
+export type ReadText = (path: string) => string
 
 const pageBytes = 4096
 const ticksPerSecond = 100
+let scrapes = 0
 
-export function metricsText({ loadavg, meminfo, statm, stat }: MetricSources): string {
-  const [load1 = '0', load5 = '0', load15 = '0', tasks = '0/0'] = loadavg.trim().split(' ')
+export function metricsText(read: ReadText): string {
+  scrapes += 1
+  return [...guestFamilies(read), ...agentFamilies(read)].join('')
+}
+
+function guestFamilies(read: ReadText): string[] {
+  const [load1 = '0', load5 = '0', load15 = '0', tasks = '0/0'] = read('/proc/loadavg').trim().split(' ')
   const [running = '0', all = '0'] = tasks.split('/')
-  const [size = '0', resident = '0'] = statm.trim().split(' ')
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-  const seconds = (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / ticksPerSecond
+  const gauge = (name: string, help: string, samples: readonly Sample[]) =>
+    family(`kata_guest_${name}`, help, samples)
   return [
-    family('kata_guest_load', 'Load averages of the guest.', [
-      ['item="load1"', load1],
-      ['item="load5"', load5],
-      ['item="load15"', load15],
-    ]),
-    family('kata_guest_tasks', 'Tasks in the guest.', [
-      ['item="cur"', running],
-      ['item="max"', all],
-    ]),
-    family(
-      'kata_guest_meminfo',
+    gauge('load', 'Load averages of the guest.', items({ load1, load5, load15 })),
+    gauge('tasks', 'Tasks in the guest.', items({ cur: running, max: all })),
+    gauge('cpu_time', 'Processor time in hundredths of a second.', cpuTimes(read('/proc/stat'))),
+    gauge(
+      'meminfo',
       'Memory of the guest, in bytes where /proc/meminfo has kB.',
-      memoryLines(meminfo).map(([name, value]) => [`item="${name}"`, String(value)]),
+      meminfo(read('/proc/meminfo')),
     ),
-    family('kata_agent_total_rss', 'Resident memory of the agent in bytes.', [
-      ['', String(Number(resident) * pageBytes)],
-    ]),
-    family('kata_agent_total_vm', 'Virtual memory of the agent in bytes.', [
-      ['', String(Number(size) * pageBytes)],
-    ]),
-    family('kata_agent_total_time', 'Processor time of the agent in seconds.', [['', String(seconds)]]),
-  ].join('')
+    gauge('vm_stat', 'Counters of the memory management (/proc/vmstat).', pairs(read('/proc/vmstat'))),
+    gauge('diskstat', 'Counters of disks (/proc/diskstats).', disks(read('/proc/diskstats'))),
+    gauge(
+      'netdev_stat',
+      'Counters of network interfaces (/proc/net/dev).',
+      interfaces(read('/proc/net/dev')),
+    ),
+  ]
 }
 
-function memoryLines(meminfo: string): [name: string, value: number][] {
-  return [...meminfo.matchAll(/^(\w+)(?:\((\w+)\))?:\s+(\d+)( kB)?$/gm)].map((line) => {
-    const name = [line[1], line[2]].filter(Boolean).join('_').toLowerCase()
-    return [name, Number(line[3]) * (line[4] === undefined ? 1 : 1024)]
-  })
+function agentFamilies(read: ReadText): string[] {
+  const [size = '0', resident = '0'] = read('/proc/self/statm').trim().split(' ')
+  const stat = read('/proc/self/stat')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  const [utime, stime, cutime, cstime] = fields.slice(11, 15)
+  const seconds = (Number(utime) + Number(stime)) / ticksPerSecond
+  const bytes = (pages: string) => [{ value: Number(pages) * pageBytes }]
+  const gauge = (name: string, help: string, samples: readonly Sample[]) =>
+    family(`kata_agent_${name}`, help, samples)
+  return [
+    family('kata_agent_scrape_count', 'How often these metrics were read.', [{ value: scrapes }], 'counter'),
+    gauge('total_rss', 'Resident memory of the agent in bytes.', bytes(resident)),
+    gauge('total_vm', 'Virtual memory of the agent in bytes.', bytes(size)),
+    gauge('total_time', 'Processor time of the agent in seconds.', [{ value: seconds }]),
+    gauge('threads', 'Threads of the agent.', [{ value: fields[17] ?? '0' }]),
+    gauge(
+      'proc_stat',
+      'Processor time of the agent in hundredths of a second.',
+      items({ utime, stime, cutime, cstime }),
+    ),
+    gauge(
+      'proc_status',
+      'Memory of the agent in bytes, and its context switches.',
+      status(read('/proc/self/status')),
+    ),
+    gauge(
+      'io_stat',
+      'What the agent has read and written.',
+      pairs(read('/proc/self/io').replaceAll(':', '')),
+    ),
+    family(
+      'kata_agent_process_cpu_seconds_total',
+      'Processor time of the agent in seconds.',
+      [{ value: seconds }],
+      'counter',
+    ),
+    gauge('process_resident_memory_bytes', 'Resident memory of the agent in bytes.', bytes(resident)),
+    gauge('process_virtual_memory_bytes', 'Virtual memory of the agent in bytes.', bytes(size)),
+  ]
 }
 
-function family(
-  name: string,
-  help: string,
-  samples: readonly (readonly [labels: string, value: string])[],
-): string {
-  const lines = samples.map(([labels, value]) => `${name}${labels && `{${labels}}`} ${value}\n`)
-  return `# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines.join('')}`
+function items(values: Readonly<Record<string, string | undefined>>): Sample[] {
+  return Object.entries(values).map(([item, value]) => ({ labels: { item }, value: value ?? '0' }))
+}
+
+/** `name value` lines. */
+function pairs(text: string): Sample[] {
+  return [...text.matchAll(/^(\w+) (\d+)$/gm)].map(([, item = '', value = '0']) => ({
+    labels: { item },
+    value,
+  }))
+}
+
+function meminfo(text: string): Sample[] {
+  return [...text.matchAll(/^(\w+)(?:\((\w+)\))?:\s+(\d+)( kB)?$/gm)].map(([, name, part, value, unit]) => ({
+    labels: { item: [name, part].filter(Boolean).join('_').toLowerCase() },
+    value: Number(value) * (unit === undefined ? 1 : 1024),
+  }))
+}
+
+/** Sizes (`VmRSS: 5 kB`) and switches of proc_pid_status(5). */
+function status(text: string): Sample[] {
+  const lines = text.matchAll(/^(Vm\w+|Rss\w+|\w*voluntary_ctxt_switches|HugetlbPages):\s+(\d+)( kB)?$/gm)
+  return [...lines].map(([, name = '', value, unit]) => ({
+    labels: { item: name.toLowerCase() },
+    value: Number(value) * (unit === undefined ? 1 : 1024),
+  }))
+}
+
+const cpuItems = 'user nice system idle iowait irq softirq steal guest guest_nice'.split(' ')
+
+/** proc_stat(5): of all processors together, and of each. */
+function cpuTimes(text: string): Sample[] {
+  return [...text.matchAll(/^cpu(\d*) +(.*)$/gm)].flatMap(([, number = '', times = '']) =>
+    table({ cpu: number === '' ? 'total' : number }, cpuItems, times.split(' ')),
+  )
+}
+
+const diskItems = (
+  'reads merged sectors_read time_reading writes writes_merged sectors_written time_writing in_progress ' +
+  'time_in_progress weighted_time_in_progress discards discards_merged sectors_discarded time_discarding flushes ' +
+  'time_flushing'
+).split(' ')
+
+function disks(text: string): Sample[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, , name]) => name !== undefined)
+    .flatMap(([, , disk = '', ...values]) => table({ disk }, diskItems, values))
+}
+
+const received = 'bytes packets errs drop fifo frame compressed multicast'
+  .split(' ')
+  .map((item) => `recv_${item}`)
+const sent = 'bytes packets errs drop fifo colls carrier compressed'.split(' ').map((item) => `sent_${item}`)
+
+function interfaces(text: string): Sample[] {
+  return [...text.matchAll(/^\s*([^\s:|]+):\s*(.*)$/gm)].flatMap(([, name = '', values = '']) =>
+    table({ interface: name }, [...received, ...sent], values.trim().split(/\s+/)),
+  )
+}
+
+/** One sample for each value that has a name. */
+function table(labels: Sample['labels'], names: readonly string[], values: readonly string[]): Sample[] {
+  return names
+    .slice(0, values.length)
+    .map((item, index) => ({ labels: { ...labels, item }, value: values[index]! }))
 }

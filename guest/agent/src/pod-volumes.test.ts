@@ -13,6 +13,7 @@ beforeEach(() => {
       if (mountPoint === '/bad') throw new Error('no')
       return mountPoint
     },
+    remount: ({ mountPoint, options }) => log.push(`remount ${mountPoint} ${options.join()}`),
     unmount: (point) => log.push(`unmount ${point}`),
   })
 })
@@ -36,6 +37,14 @@ test('one that could not be made fails everybody who asks, and can be asked for 
   expect(log).toEqual(['mount /bad', 'mount /bad'])
   await volumes.release()
   expect(log).toHaveLength(2)
+})
+
+test('only a memory-backed volume that is there gets another size', async () => {
+  await volumes.require(volume('/a'))
+  volumes.update(volume('/a', { options: ['size=5'] }))
+  expect(log).toEqual(['mount /a', 'remount /a size=5'])
+  for (const other of [volume('/b'), volume('/a', { driver: 'local' })])
+    expect(() => volumes.update(other)).toThrow('no memory-backed volume of this pod')
 })
 
 test('what belongs to the pod, and what to a container', () => {

@@ -4,10 +4,13 @@
  * after a restart) must find what the one before left.
  */
 import type { Storage } from '../../../src/protocol/generated/agent.ts'
+import { invalid } from './errors.ts'
 
 export interface VolumeTools {
   /** Returns the mount point. */
   mount(storage: Storage): Promise<string>
+  /** Applies the storage's options to what is mounted there. */
+  remount(storage: Storage): void
   unmount(mountPoint: string): void
 }
 
@@ -37,6 +40,13 @@ export class PodVolumes {
       this.#volumes.delete(mountPoint)
       throw error
     }
+  }
+
+  /** Gives a memory-backed one another size. @throws TtrpcError INVALID_ARGUMENT for one that the pod does not have. */
+  update(storage: Storage): void {
+    if (storage.driver !== 'ephemeral' || !this.#volumes.has(storage.mountPoint))
+      throw invalid(`${storage.mountPoint} is no memory-backed volume of this pod`)
+    this.#tools.remount(storage)
   }
 
   async release(): Promise<void> {

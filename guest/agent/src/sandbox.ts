@@ -1,6 +1,10 @@
 /** The pod: its containers, its mounts, its name. */
 import { mount, setHostname } from 'syscalls'
-import type { CreateContainerRequest, CreateSandboxRequest } from '../../../src/protocol/generated/agent.ts'
+import type {
+  CreateContainerRequest,
+  CreateSandboxRequest,
+  Storage,
+} from '../../../src/protocol/generated/agent.ts'
 import { mountFlags } from './boot/flags.ts'
 import { Container, type ContainerTools, checkId } from './container.ts'
 import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
@@ -43,6 +47,11 @@ export class Sandbox {
       if (this.#tools.volumes.owns(storage)) await this.#tools.volumes.require(storage)
       else this.#mountPoints.push(await mountStorage(storage))
     if (dns.length > 0) saveResolver(`${dns.join('\n')}\n`)
+  }
+
+  /** New sizes of memory-backed volumes, /dev/shm among them. */
+  updateVolumes(storages: readonly Storage[]): void {
+    for (const storage of storages) this.#tools.volumes.update(storage)
   }
 
   async createContainer(request: CreateContainerRequest): Promise<void> {

@@ -55,6 +55,12 @@ function mountEphemeral({ source, fstype, options, mountPoint }: Storage): void 
   giveToGroup(mountPoint, settings, '1777')
 }
 
+/** Another size for a tmpfs that is mounted; what it holds stays. @throws SysError EINVAL if it holds more. */
+export function resizeEphemeral({ source, fstype, options, mountPoint }: Storage): void {
+  const { flags, data } = splitMountOptions(options)
+  mount(source || 'tmpfs', mountPoint, fstype || 'tmpfs', flags | mountFlags.remount, data)
+}
+
 /** A directory in the guest, or with `subpath=` a part of the volume `source`. */
 function prepareLocal({ source, options, mountPoint }: Storage): void {
   const { settings } = splitMountOptions(options)

@@ -7,6 +7,7 @@ import { lastMessage } from './crun-log.ts'
 import { metricsText } from './metrics.ts'
 import { splitMountOptions } from './mount-options.ts'
 import { parseNetworkStats } from './network-stats.ts'
+import { family } from './prometheus.ts'
 
 describe('kernel command line', () => {
   test('words, values and quotes', () => {
@@ -66,6 +67,7 @@ describe('cgroup files', () => {
     })
     expect(stats.memoryStats?.usage).toEqual({ usage: 4096n, maxUsage: 0n, failcnt: 12n, limit: 8192n })
     expect(stats.memoryStats?.cache).toBe(2048n)
+    expect(stats.memoryStats?.stats).toMatchObject({ anon: 1n, 'events.oom_kill': 1n, 'events.max': 12n })
     expect(stats.memoryStats?.swapUsage?.limit).toBe(2n ** 64n - 1n)
     expect(stats.pidsStats).toEqual({ current: 3n, limit: 0n })
     expect(stats.blkioStats?.ioServiceBytesRecursive).toEqual([
@@ -131,18 +133,48 @@ test('interface counters without loopback', () => {
 })
 
 test('metrics: one family each, with help and type', () => {
-  const text = metricsText({
-    loadavg: '0.10 0.20 0.30 2/50 99\n',
-    meminfo: 'MemTotal:  1000 kB\nActive(anon): 5 kB\nHugePages_Total:       0\n',
-    statm: '100 10 0 0 0 0 0\n',
-    stat: '1 (init) S 0 1 1 0 -1 0 0 0 0 0 150 50 0 0 20 0 1 0 2 0 0\n',
-  })
-  const lines = text.split('\n')
-  expect(lines).toContain('kata_guest_load{item="load5"} 0.20')
-  expect(lines).toContain('kata_guest_tasks{item="max"} 50')
-  expect(lines).toContain('kata_guest_meminfo{item="memtotal"} 1024000')
-  expect(lines).toContain('kata_guest_meminfo{item="active_anon"} 5120')
-  expect(lines).toContain('kata_agent_total_rss 40960')
-  expect(lines).toContain('kata_agent_total_time 2')
-  expect(lines.filter((line) => line.startsWith('# TYPE'))).toHaveLength(6)
+  const files: Record<string, string> = {
+    '/proc/loadavg': '0.10 0.20 0.30 2/50 99\n',
+    '/proc/stat': 'cpu  10 1 5 900 2 0 3 0 0 0\ncpu0 10 1 5 900 2 0 3 0 0 0\nintr 5\n',
+    '/proc/meminfo': 'MemTotal:  1000 kB\nActive(anon): 5 kB\nHugePages_Total:       0\n',
+    '/proc/vmstat': 'nr_free_pages 12\npgfault 34\n',
+    '/proc/diskstats': ' 254       0 vda 1 2 3 4 5 6 7 8 9 10 11\n',
+    '/proc/net/dev': 'Inter-| x\n face |bytes\n  eth0:1000 10 1 2 0 0 0 0 2000 20 3 4 0 0 0 7\n',
+    '/proc/self/statm': '100 10 0 0 0 0 0\n',
+    '/proc/self/stat': '1 (a b) S 0 1 1 0 -1 0 0 0 0 0 150 50 3 4 20 0 1 0 2 0 0\n',
+    '/proc/self/status': 'Name:\tinit\nVmPeak:\t  8 kB\nvoluntary_ctxt_switches:\t6\n',
+    '/proc/self/io': 'rchar: 5\nwrite_bytes: 6\n',
+  }
+  const lines = metricsText((path) => files[path]!).split('\n')
+  for (const line of [
+    'kata_guest_load{item="load5"} 0.20',
+    'kata_guest_tasks{item="max"} 50',
+    'kata_guest_cpu_time{cpu="total",item="idle"} 900',
+    'kata_guest_cpu_time{cpu="0",item="softirq"} 3',
+    'kata_guest_meminfo{item="memtotal"} 1024000',
+    'kata_guest_meminfo{item="active_anon"} 5120',
+    'kata_guest_vm_stat{item="pgfault"} 34',
+    'kata_guest_diskstat{disk="vda",item="sectors_written"} 7',
+    'kata_guest_netdev_stat{interface="eth0",item="recv_drop"} 2',
+    'kata_guest_netdev_stat{interface="eth0",item="sent_compressed"} 7',
+    'kata_agent_total_rss 40960',
+    'kata_agent_total_time 2',
+    'kata_agent_threads 1',
+    'kata_agent_proc_stat{item="cstime"} 4',
+    'kata_agent_proc_status{item="vmpeak"} 8192',
+    'kata_agent_proc_status{item="voluntary_ctxt_switches"} 6',
+    'kata_agent_io_stat{item="write_bytes"} 6',
+    'kata_agent_process_cpu_seconds_total 2',
+  ])
+    expect(lines).toContain(line)
+  const names = lines.filter((line) => line.startsWith('# TYPE')).map((line) => line.split(' ')[2])
+  expect(names).toHaveLength(18)
+  expect(new Set(names).size).toBe(18)
+  expect(lines.filter((line) => line.includes('undefined') || line.includes('NaN'))).toEqual([])
+})
+
+test('labels of metrics are escaped', () => {
+  expect(family('f', 'Help.', [{ labels: { a: 'x"\\\n' }, value: 1 }])).toBe(
+    '# HELP f Help.\n# TYPE f gauge\nf{a="x\\"\\\\\\n"} 1\n',
+  )
 })

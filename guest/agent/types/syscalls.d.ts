@@ -37,6 +37,10 @@ declare module 'syscalls' {
   export function symlinkat(directory: number, name: string, target: string): void
   export function renameat(directory: number, name: string, to: string): void
   export function lchownat(directory: number, name: string, uid: number, gid: number): void
+  /** statvfs(3): fragment size in bytes, fragments, those free for users, nodes, free nodes. */
+  export function fileSystem(
+    path: string,
+  ): [fragment: number, blocks: number, available: number, nodes: number, freeNodes: number]
   export function fileSize(fd: number): number
   export function fchmod(fd: number, mode: number): void
   export function chmod(path: string, mode: number): void

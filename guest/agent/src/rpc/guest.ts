@@ -64,13 +64,7 @@ export function guestCalls({ sandbox, oom, report, switchOff }: GuestTools) {
       return {}
     },
     getMetrics() {
-      const metrics = metricsText({
-        loadavg: readFile('/proc/loadavg'),
-        meminfo: readFile('/proc/meminfo'),
-        statm: readFile('/proc/self/statm'),
-        stat: readFile('/proc/self/stat'),
-      })
-      return { metrics }
+      return { metrics: metricsText(readFile) }
     },
     async getOOMEvent(_request, call) {
       return { containerId: await oom.next(call) }

@@ -9,6 +9,8 @@ import { agentVersion } from '../version.ts'
 import { containerCalls } from './container.ts'
 import { type GuestTools, guestCalls } from './guest.ts'
 import { processCalls } from './process.ts'
+import { refusedCalls } from './refused.ts'
+import { volumeCalls } from './volumes.ts'
 
 /** Version of the protocol that Kata's agent reports. */
 const protocolVersion = '0.0.1'
@@ -23,6 +25,8 @@ export function agentServices(tools: GuestTools): Service[] {
       ...guestCalls(tools),
       ...containerCalls(tools.sandbox),
       ...processCalls(tools.sandbox),
+      ...volumeCalls(tools.sandbox),
+      ...refusedCalls(),
     }),
   ]
 }

@@ -1,0 +1,45 @@
+/** Calls about volumes. */
+import { fileSystem } from 'syscalls'
+import { type AgentServiceDefinition, VolumeUsage_Unit } from '../../../../src/protocol/generated/agent.ts'
+import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
+import { invalid } from '../errors.ts'
+import { errnoName } from '../files.ts'
+import type { Sandbox } from '../sandbox.ts'
+
+export function volumeCalls(sandbox: Sandbox) {
+  return {
+    updateEphemeralMounts({ storages }) {
+      sandbox.updateVolumes(storages)
+      return {}
+    },
+    getVolumeStats({ volumeGuestPath }) {
+      const [fragment, blocks, available, nodes, freeNodes] = factsOf(volumeGuestPath).map(BigInt) as [
+        bigint,
+        bigint,
+        bigint,
+        bigint,
+        bigint,
+      ]
+      const bytes = { total: blocks * fragment, available: available * fragment }
+      return {
+        usage: [
+          { ...bytes, used: bytes.total - bytes.available, unit: VolumeUsage_Unit.BYTES },
+          { total: nodes, available: freeNodes, used: nodes - freeNodes, unit: VolumeUsage_Unit.INODES },
+        ],
+        volumeCondition: { abnormal: false, message: '' },
+      }
+    },
+    /** A container that goes leaves the directories of the share that nobody else uses: none is ever stale. */
+    removeStaleVirtiofsShareMounts: () => ({}),
+  } satisfies Implementation<typeof AgentServiceDefinition>
+}
+
+/** @throws TtrpcError INVALID_ARGUMENT for a path that is not one of the guest's. */
+function factsOf(path: string) {
+  if (!path.startsWith('/')) throw invalid(`${path} is not an absolute path`)
+  try {
+    return fileSystem(path)
+  } catch (error) {
+    throw invalid(`${path} cannot be looked at: ${errnoName(error)}`, error)
+  }
+}
