@@ -455,6 +455,11 @@ export const catalogue = {
     'the guest agent answered {method} against the protocol: {reason}',
     'Do not trust this guest: stop the sandbox. If you built the guest image yourself, check its agent.',
   ),
+  SECCOMP_PROFILE: entry(
+    'invalid_argument',
+    'seccomp profile {path} cannot be used: {reason}',
+    'Give a JSON file as docker and Kubernetes use it: defaultAction, and syscalls with names and action.',
+  ),
   MOUNT_TYPE: entry(
     'invalid_argument',
     'mount {destination} of container {container} has the type {type}, which the guest cannot mount',

@@ -13,7 +13,7 @@ interface SeccompRule {
 
 export interface SeccompProfile {
   readonly defaultAction: string
-  readonly defaultErrnoRet: number
+  readonly defaultErrnoRet?: number
   readonly architectures: readonly string[]
   readonly syscalls: readonly SeccompRule[]
 }
@@ -87,8 +87,45 @@ const AF_VSOCK = 40
 /** personality(2): Linux, 32-bit, UNAME26, both, and the question. */
 const personalities = [0, 8, 0x20000, 0x20008, 0xffffffff]
 
-/** `arch` is Node's name of the machine. */
-export function defaultSeccomp(arch: string = process.arch): SeccompProfile {
+/** Calls that only make sense, and are only allowed, with one of these capabilities. */
+const allowedWith: readonly (readonly [capability: string, calls: string[]])[] = [
+  [
+    'CAP_SYS_ADMIN',
+    words(`
+      bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount
+      open_tree perf_event_open pivot_root quotactl quotactl_fd setdomainname sethostname setns swapon swapoff syslog
+      umount umount2 unshare
+    `),
+  ],
+  ['CAP_BPF', ['bpf']],
+  ['CAP_DAC_READ_SEARCH', ['open_by_handle_at']],
+  ['CAP_PERFMON', ['perf_event_open']],
+  ['CAP_SYS_BOOT', ['reboot']],
+  ['CAP_SYS_MODULE', ['delete_module', 'finit_module', 'init_module']],
+  [
+    'CAP_SYS_NICE',
+    words('get_mempolicy mbind migrate_pages move_pages set_mempolicy set_mempolicy_home_node'),
+  ],
+  ['CAP_SYS_PACCT', ['acct']],
+  ['CAP_SYS_PTRACE', ['kcmp', 'pidfd_getfd']],
+  ['CAP_SYS_RAWIO', ['ioperm', 'iopl']],
+  ['CAP_SYS_TIME', words('clock_settime clock_settime64 settimeofday stime')],
+  ['CAP_SYS_TTY_CONFIG', ['vhangup']],
+  ['CAP_SYSLOG', ['syslog']],
+]
+
+/** `arch` is Node's name of the machine; `capabilities` are those that the container may have. */
+export function defaultSeccomp({
+  arch = process.arch,
+  capabilities = [],
+}: {
+  arch?: string
+  capabilities?: readonly string[]
+} = {}): SeccompProfile {
+  const more = [
+    ...new Set(allowedWith.flatMap(([name, calls]) => (capabilities.includes(name) ? calls : []))),
+  ]
+
   return {
     defaultAction: 'SCMP_ACT_ERRNO',
     defaultErrnoRet: EPERM,
@@ -112,7 +149,8 @@ export function defaultSeccomp(arch: string = process.arch): SeccompProfile {
         args: [{ index: 0, value: cloneNamespaces, valueTwo: 0, op: 'SCMP_CMP_MASKED_EQ' }],
       },
       // A filter cannot look into clone3's structure; with ENOSYS the C library falls back to clone.
-      { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS },
+      ...(more.includes('clone3') ? [] : [{ names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS }]),
+      ...(more.length === 0 ? [] : [{ names: more, action: 'SCMP_ACT_ALLOW' }]),
     ],
   }
 }

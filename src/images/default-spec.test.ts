@@ -48,7 +48,7 @@ test('limits and binds appear when asked for', () => {
 })
 
 test('the seccomp profile allows what programs need and nothing that needs CAP_SYS_ADMIN', () => {
-  const { syscalls, defaultAction } = defaultSeccomp('x64')
+  const { syscalls, defaultAction } = defaultSeccomp({ arch: 'x64' })
   const plain = syscalls.find(({ action, args }) => action === 'SCMP_ACT_ALLOW' && args === undefined)!.names
   expect(defaultAction).toBe('SCMP_ACT_ERRNO')
   expect(new Set(plain).size).toBe(plain.length)

@@ -2,6 +2,7 @@
  * The OCI runtime specification of a container that a person starts: the defaults that users know from docker, for
  * a guest with cgroup v2.
  */
+import { defaultCapabilities } from './capabilities.ts'
 import { defaultSeccomp } from './default-seccomp.ts'
 
 export interface SpecUser {
@@ -39,23 +40,6 @@ export interface SpecOptions {
 }
 
 const defaultPath = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-
-const defaultCapabilities = [
-  'CAP_AUDIT_WRITE',
-  'CAP_CHOWN',
-  'CAP_DAC_OVERRIDE',
-  'CAP_FOWNER',
-  'CAP_FSETID',
-  'CAP_KILL',
-  'CAP_MKNOD',
-  'CAP_NET_BIND_SERVICE',
-  'CAP_NET_RAW',
-  'CAP_SETFCAP',
-  'CAP_SETGID',
-  'CAP_SETPCAP',
-  'CAP_SETUID',
-  'CAP_SYS_CHROOT',
-]
 
 const maskedPaths = [
   '/proc/acpi',

@@ -3,6 +3,7 @@ import type { Overrides } from '../../config/overrides.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { readAccountFiles } from '../../images/account-files.ts'
 import { defaultSpec } from '../../images/default-spec.ts'
+import { withRights } from '../../images/spec-rights.ts'
 import { callerWindow, requireTerminal } from '../client/attend.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
 import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
@@ -10,8 +11,10 @@ import { consoleSize } from '../client/spec.ts'
 import type { RunFlags } from '../commands/run.ts'
 import { asCommandError, exitCodeOf } from '../exit-code.ts'
 import { mergeEnv } from '../parse/env.ts'
+import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseBoolean, parseChoice, parseWhole } from '../parse/number.ts'
+import { parseRights } from '../parse/rights.ts'
 import { parseMiB, parseSize } from '../parse/size.ts'
 import { resolveUser } from '../parse/user.ts'
 import { parseVolume } from '../parse/volume.ts'
@@ -45,24 +48,32 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   const id = checkName(flags.name ?? generateName(), 'container')
   const overrides = overridesOf(flags)
   const limits = limitsOf(flags)
+  const rights = parseRights(flags)
+  const hostname = flags.hostname ?? id
+  const etc = {
+    hostname,
+    hosts: (flags.addHost ?? []).map(parseAddHost),
+    dns: (flags.dns ?? []).map(parseDns),
+  }
   const volumes = (flags.volume ?? []).map(parseVolume)
   const rootfs = await chooseRootfs(flags, settings.stateDir)
   const command = commandOf(rootfs, args)
-  const spec = defaultSpec({
+  const plain = defaultSpec({
     ...limits,
     args: command,
     env: mergeEnv(rootfs.config.env, flags.env ?? [], settings.env),
     cwd: flags.workdir ?? rootfs.config.workingDir,
     user: userOf(rootfs, flags.user),
     terminal,
-    hostname: flags.hostname ?? id,
+    hostname,
     readonly: flags.readOnly === true,
     rootfs: 'rootfs',
     mounts: volumes,
   })
+  const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined
   return {
-    ...{ id, command, interactive, terminal, autoRemove, overrides },
+    ...{ id, command, interactive, terminal, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
     image: rootfs.description,
     layers: rootfs.lowerDirs,

@@ -8,6 +8,7 @@ import type { OciSpec } from '../../sandbox/oci.ts'
 import type { Settings } from '../settings.ts'
 import { attend } from './attend.ts'
 import { endContainer } from './end.ts'
+import { type EtcWishes, writeEtcFiles } from './etc-files.ts'
 import { type ContainerRecord, createRecord, type RecordPaths, updateRecord } from './record.ts'
 import { startShim } from './shim-process.ts'
 import { catchSignals, type SignalCatcher } from './signals.ts'
@@ -22,6 +23,7 @@ export interface ContainerPlan {
   /** Host directories of the read-only layers, from the top down. */
   readonly layers: readonly string[]
   readonly spec: OciSpec
+  readonly etc: EtcWishes
   readonly interactive: boolean
   readonly terminal: boolean
   readonly autoRemove: boolean
@@ -119,6 +121,7 @@ class Session {
     this.#task = await TaskClient.connect(address, namespace, id)
     // Writes go into the record; the layers stay as they are.
     const overlay = writableOverlay(this.#plan.layers, this.#paths.directory)
+    writeEtcFiles(`${this.#paths.directory}/upper`, this.#plan.layers, this.#plan.etc)
     const created = this.#task.create({
       ...uris,
       bundle,

@@ -1,8 +1,12 @@
 /** `kata-ts run`: a command in a container in a virtual machine of its own. */
 import type { Command } from 'commander'
+import type { RightsFlags } from '../parse/rights.ts'
 import { action, type Cli, collect, describe } from './command.ts'
+import { rightsOptions } from './run-rights.ts'
 
-export interface RunFlags {
+export interface RunFlags extends RightsFlags {
+  readonly addHost?: readonly string[]
+  readonly dns?: readonly string[]
   readonly interactive?: true
   readonly tty?: true
   readonly detach?: true
@@ -58,7 +62,7 @@ export function runCommand(cli: Cli): Command {
     )
     .option('--accelerator <name>', 'auto, kvm or tcg (default: from the configuration)')
     .option('--config <file>', 'configuration file')
-  return action<RunFlags>(command, cli, async (settings, flags, args) => {
+  return action<RunFlags>(rightsOptions(command), cli, async (settings, flags, args) => {
     const { run } = await import('../actions/run.ts')
     return run(settings, flags, args)
   })

@@ -1,0 +1,46 @@
+import { expect, test } from 'bun:test'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from 'node:fs'
+import { etcFiles, writeEtcFiles } from './etc-files.ts'
+
+const wishes = { hostname: 'house', hosts: ['10.0.0.1\tdb'], dns: [] }
+
+test('hosts and hostname name the container', () => {
+  const { hosts, hostname } = etcFiles(wishes, '')
+  expect(hostname).toBe('house\n')
+  expect(hosts?.split('\n')).toContain('127.0.1.1\thouse')
+  expect(hosts?.split('\n')).toContain('10.0.0.1\tdb')
+})
+
+test('name servers: those asked for, or those of the host that are not on its loopback', () => {
+  const host = '# made by\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch example.test\nnameserver ::1\n'
+  expect(etcFiles(wishes, host)['resolv.conf']).toBe('nameserver 192.0.2.1\nsearch example.test\n')
+  expect(etcFiles({ ...wishes, dns: ['192.0.2.7'] }, host)['resolv.conf']).toBe('nameserver 192.0.2.7\n')
+})
+
+test('the directory keeps the facts of the image’s, and a link in its place is left alone', () => {
+  const dir = mkdtempSync('/tmp/kata-ts-etc-')
+  try {
+    for (const name of ['lower/etc', 'upper', 'odd', 'upper2', 'upper3'])
+      mkdirSync(`${dir}/${name}`, { recursive: true })
+    chmodSync(`${dir}/lower/etc`, 0o711)
+    writeEtcFiles(`${dir}/upper`, [`${dir}/odd`, `${dir}/lower`], wishes)
+    expect(statSync(`${dir}/upper/etc`).mode & 0o777).toBe(0o711)
+    expect(readFileSync(`${dir}/upper/etc/hostname`, 'utf8')).toBe('house\n')
+    symlinkSync('/elsewhere', `${dir}/odd/etc`)
+    writeEtcFiles(`${dir}/upper2`, [`${dir}/odd`, `${dir}/lower`], wishes)
+    expect(existsSync(`${dir}/upper2/etc`)).toBe(false)
+    writeEtcFiles(`${dir}/upper3`, [], wishes)
+    expect(statSync(`${dir}/upper3/etc`).mode & 0o777).toBe(0o755)
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})

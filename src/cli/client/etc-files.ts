@@ -1,0 +1,55 @@
+/**
+ * The files of /etc that say who and where a container is. They go into the container's own writable layer: what the
+ * image has in their place stays as it is, and a volume on one of them wins.
+ */
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, type Stats, writeFileSync } from 'node:fs'
+
+export interface EtcWishes {
+  readonly hostname: string
+  /** Lines of /etc/hosts. */
+  readonly hosts: readonly string[]
+  /** Addresses of name servers; none: those of the host that can be reached from elsewhere. */
+  readonly dns: readonly string[]
+}
+
+/** Writes the files below `upper`; `layers` is what lies under it, from the top down. */
+export function writeEtcFiles(upper: string, layers: readonly string[], wishes: EtcWishes): void {
+  const etc = `${upper}/etc`
+  const below = layers.map((layer) => lstatSync(`${layer}/etc`, { throwIfNoEntry: false })).find(Boolean)
+  // A link, or no directory at all: the image has an order of its own.
+  if (below !== undefined && !below.isDirectory()) return
+  mkdirSync(etc, { mode: 0o755 })
+  if (below !== undefined) copyFacts(below, etc)
+  for (const [name, text] of Object.entries(etcFiles(wishes, readFileSync('/etc/resolv.conf', 'utf8'))))
+    writeFileSync(`${etc}/${name}`, text, { mode: 0o644, flag: 'wx' })
+}
+
+/** The directory in the upper layer is the one that is seen. */
+function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
+  chownSync(directory, uid, gid)
+  chmodSync(directory, mode & 0o7777)
+}
+
+/** Pure. */
+export function etcFiles({ hostname, hosts, dns }: EtcWishes, hostResolver: string): Record<string, string> {
+  const lines = [
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    `127.0.1.1\t${hostname}`,
+  ]
+  const servers = dns.map((address) => `nameserver ${address}\n`).join('')
+  return {
+    hostname: `${hostname}\n`,
+    hosts: `${[...lines, ...hosts].join('\n')}\n`,
+    'resolv.conf': servers === '' ? reachable(hostResolver) : servers,
+  }
+}
+
+/** A name server on the host's own loopback (systemd-resolved, dnsmasq) is nobody's neighbour in a machine. */
+function reachable(resolver: string): string {
+  const lines = resolver.split('\n').filter((line) => /^\s*(nameserver|search|domain|options)\s/.test(line))
+  return lines
+    .filter((line) => !/^\s*nameserver\s+(127\.|::1\b)/.test(line))
+    .map((line) => `${line.trim()}\n`)
+    .join('')
+}

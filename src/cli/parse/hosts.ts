@@ -1,0 +1,27 @@
+/** `--add-host NAME:ADDRESS` and `--dns ADDRESS`. */
+import { isIP } from 'node:net'
+import { KataError } from '../../errors.ts'
+
+/** A line of /etc/hosts. @throws KataError OPTION_INVALID. */
+export function parseAddHost(text: string): string {
+  const [, name = '', address = ''] =
+    /^([A-Za-z0-9][A-Za-z0-9._-]*)[:=]\[?([0-9A-Fa-f:.]+)\]?$/.exec(text) ?? []
+  if (isIP(address) === 0)
+    throw new KataError('OPTION_INVALID', {
+      option: '--add-host',
+      value: text,
+      allowed: 'NAME:ADDRESS such as db:10.0.0.1',
+    })
+  return `${address}\t${name}`
+}
+
+/** The address of a name server. @throws KataError OPTION_INVALID. */
+export function parseDns(text: string): string {
+  if (isIP(text) === 0)
+    throw new KataError('OPTION_INVALID', {
+      option: '--dns',
+      value: text,
+      allowed: 'an IPv4 or IPv6 address',
+    })
+  return text
+}

@@ -1,0 +1,90 @@
+import { expect, test } from 'bun:test'
+import { defaultSpec } from '../../images/default-spec.ts'
+import { withRights } from '../../images/spec-rights.ts'
+import { parseRights, type RightsFlags } from './rights.ts'
+
+const plain = (uid = 0) =>
+  defaultSpec({
+    ...{ args: ['true'], env: [], cwd: '/', user: { uid, gid: 0 }, terminal: false, hostname: 'h' },
+    ...{ readonly: false, rootfs: 'rootfs', mounts: [] },
+  })
+const spec = (flags: RightsFlags, uid = 0) => withRights(plain(uid), parseRights(flags))
+const capabilities = (flags: RightsFlags) => spec(flags).process.capabilities.bounding
+const mountOf = (flags: RightsFlags, destination: string) =>
+  spec(flags).mounts.find((mount) => mount.destination === destination)
+
+test('without options the spec stays as it is', () => {
+  const { linux, ...rest } = spec({})
+  const { linux: before, ...same } = plain()
+  expect(rest).toEqual(same)
+  expect(linux.maskedPaths).toEqual(before.maskedPaths)
+  expect(linux.resources).toEqual(before.resources)
+  expect(linux.seccomp?.defaultAction).toBe('SCMP_ACT_ERRNO')
+})
+
+test('capabilities: added, dropped, all', () => {
+  const usual = plain().process.capabilities.bounding
+  expect(capabilities({ capAdd: ['net_admin', 'CAP_CHOWN'] })).toEqual([...usual, 'CAP_NET_ADMIN'])
+  expect(capabilities({ capDrop: ['CHOWN'] })).toEqual(usual.filter((name) => name !== 'CAP_CHOWN'))
+  expect(capabilities({ capDrop: ['all'], capAdd: ['KILL'] })).toEqual(['CAP_KILL'])
+  expect(capabilities({ capAdd: ['ALL'], capDrop: ['SYS_ADMIN'] })).toHaveLength(40)
+  expect(spec({ capAdd: ['NET_ADMIN'] }, 1000).process.capabilities).toMatchObject({
+    effective: [],
+    permitted: [],
+  })
+})
+
+test('the default seccomp profile allows what an added capability is for, and nothing more', () => {
+  const allows = (flags: RightsFlags, name: string) =>
+    spec(flags).linux.seccomp!.syscalls.some(
+      ({ names, action, args }) => names.includes(name) && action === 'SCMP_ACT_ALLOW' && args === undefined,
+    )
+  expect(allows({}, 'mount')).toBe(false)
+  expect(allows({ capAdd: ['SYS_ADMIN'] }, 'mount')).toBe(true)
+  expect(allows({ capAdd: ['SYS_TIME'] }, 'mount')).toBe(false)
+  expect(allows({ capAdd: ['SYS_TIME'] }, 'clock_settime')).toBe(true)
+  expect(spec({ securityOpt: ['seccomp=unconfined'] }).linux.seccomp).toBeUndefined()
+})
+
+test('privileged: everything of the guest', () => {
+  const { process, linux } = spec({ privileged: true, capDrop: ['CHOWN'] })
+  expect(process.capabilities.bounding).toHaveLength(41)
+  expect(linux).toMatchObject({ maskedPaths: [], readonlyPaths: [], seccomp: undefined })
+  expect(linux.resources.devices).toEqual([{ allow: true, access: 'rwm' }])
+  expect(mountOf({ privileged: true }, '/sys')?.options).not.toContain('ro')
+  expect(mountOf({}, '/sys')?.options).toContain('ro')
+})
+
+test('limits, kernel parameters, memory-backed directories, shared memory, no new privileges', () => {
+  expect(spec({ ulimit: ['nofile=10:20', 'core=-1'] }).process.rlimits).toEqual([
+    { type: 'RLIMIT_NOFILE', soft: 10, hard: 20 },
+    { type: 'RLIMIT_CORE', soft: 2 ** 64, hard: 2 ** 64 },
+  ])
+  expect(spec({ sysctl: ['net.core.somaxconn=5', 'kernel.sem=1 2 3 4'] }).linux.sysctl).toEqual({
+    'net.core.somaxconn': '5',
+    'kernel.sem': '1 2 3 4',
+  })
+  expect(mountOf({ tmpfs: ['/cache/:size=1m,exec'] }, '/cache')?.options).toEqual([
+    ...['nosuid', 'nodev', 'noexec', 'size=1m', 'exec'],
+  ])
+  expect(mountOf({ shmSize: '1m' }, '/dev/shm')?.options).toContain('size=1048576')
+  expect(spec({ securityOpt: ['no-new-privileges'] }).process.noNewPrivileges).toBe(true)
+})
+
+test.each<[RightsFlags, string]>([
+  [{ capAdd: ['FLY'] }, '--cap-add'],
+  [{ capDrop: [''] }, '--cap-drop'],
+  [{ securityOpt: ['apparmor=x'] }, '--security-opt'],
+  [{ sysctl: ['novalue'] }, '--sysctl'],
+  [{ sysctl: ['a b=1'] }, '--sysctl'],
+  [{ ulimit: ['nofile'] }, '--ulimit'],
+  [{ ulimit: ['nofile=2:1'] }, '--ulimit'],
+  [{ ulimit: ['files=1'] }, '--ulimit'],
+  [{ tmpfs: ['relative'] }, '--tmpfs'],
+  [{ tmpfs: ['/'] }, '--tmpfs'],
+  [{ tmpfs: ['/x:bind'] }, '--tmpfs'],
+  [{ tmpfs: ['/x:size=1m,uid=root'] }, '--tmpfs'],
+  [{ shmSize: '0' }, '--shm-size'],
+])('%j is refused and the option named', (flags, option) => {
+  expect(() => parseRights(flags)).toThrow(new RegExp(`^\\[OPTION_INVALID\\].*${option}`))
+})

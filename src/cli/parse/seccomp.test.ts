@@ -1,0 +1,48 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { readSeccompProfile, resolveProfile } from './seccomp.ts'
+
+const rule = (names: string[], more: object = {}) => ({ names, action: 'SCMP_ACT_ALLOW', ...more })
+
+test('rules that hold for other machines or capabilities are left out', () => {
+  const { syscalls, architectures, defaultErrnoRet } = resolveProfile(
+    {
+      defaultAction: 'SCMP_ACT_ERRNO',
+      defaultErrnoRet: 38,
+      archMap: [{ architecture: 'SCMP_ARCH_X86_64', subArchitectures: ['SCMP_ARCH_X86'] }],
+      syscalls: [
+        rule(['read'], { args: null, comment: 'x' }),
+        rule(['mount'], { includes: { caps: ['CAP_SYS_ADMIN'] } }),
+        rule(['chown'], { includes: { caps: ['CAP_CHOWN'] } }),
+        rule(['clone'], { excludes: { caps: ['CAP_SYS_ADMIN'] } }),
+        rule(['s390_pci'], { includes: { arches: ['s390x'] } }),
+        { names: ['clone3'], action: 'SCMP_ACT_ERRNO', errnoRet: 38 },
+      ],
+    },
+    ['CAP_CHOWN'],
+  )
+  expect(syscalls.flatMap(({ names }) => names)).toEqual(['read', 'chown', 'clone', 'clone3'])
+  expect(syscalls[0]).toEqual({ names: ['read'], action: 'SCMP_ACT_ALLOW' })
+  expect(syscalls.at(-1)?.errnoRet).toBe(38)
+  expect(defaultErrnoRet).toBe(38)
+  if (process.arch === 'x64') expect(architectures).toEqual(['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'])
+})
+
+test('what is no profile is told with the file', () => {
+  const dir = mkdtempSync('/tmp/seccomp-')
+  try {
+    for (const [text, reason] of [
+      ['not json', 'JSON'],
+      ['{"defaultAction":"SCMP_ACT_NOTIFY"}', 'SCMP_ACT_NOTIFY'],
+      ['{}', 'undefined'],
+    ] as const) {
+      writeFileSync(`${dir}/p.json`, text)
+      expect(() => readSeccompProfile(`${dir}/p.json`, [])).toThrow(
+        new RegExp(`^\\[SECCOMP_PROFILE\\] seccomp profile ${dir}/p.json .*${reason}`),
+      )
+    }
+    expect(() => readSeccompProfile(`${dir}/none`, [])).toThrow('ENOENT')
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})

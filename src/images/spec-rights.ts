@@ -1,0 +1,90 @@
+/** What a person gives to, or takes from, the container of {@link defaultSpec}. */
+import { allCapabilities, defaultCapabilities } from './capabilities.ts'
+import { defaultSeccomp, type SeccompProfile } from './default-seccomp.ts'
+import type { defaultSpec } from './default-spec.ts'
+
+export interface Rights {
+  /** Every capability and device of the guest, no seccomp, nothing masked. Nothing of the host. */
+  readonly privileged: boolean
+  /** Names such as CAP_CHOWN. */
+  readonly addCapabilities: readonly string[]
+  readonly dropCapabilities: readonly string[]
+  /** A profile of one's own, or none at all; undefined: the default one. */
+  readonly seccomp?: SeccompProfile | 'unconfined' | undefined
+  readonly noNewPrivileges: boolean
+  readonly sysctls: Readonly<Record<string, string>>
+  readonly rlimits: readonly Rlimit[]
+  readonly tmpfs: readonly TmpfsMount[]
+  /** Size of /dev/shm in bytes. */
+  readonly shmBytes?: number | undefined
+}
+
+export interface Rlimit {
+  /** Such as RLIMIT_NOFILE. */
+  readonly type: string
+  readonly soft: number
+  readonly hard: number
+}
+
+export interface TmpfsMount {
+  readonly destination: string
+  readonly options: readonly string[]
+}
+
+type Spec = ReturnType<typeof defaultSpec>
+
+/** Pure: the same spec with these rights. */
+export function withRights(spec: Spec, rights: Rights) {
+  const bounding = capabilitiesOf(rights)
+  // Somebody who is not root gets no capabilities, only the right to gain them from files (docker does the same).
+  const held = spec.process.user.uid === 0 ? bounding : []
+  const limited = new Set(rights.rlimits.map(({ type }) => type))
+  return {
+    ...spec,
+    process: {
+      ...spec.process,
+      capabilities: { bounding, effective: held, permitted: held },
+      rlimits: [...spec.process.rlimits.filter(({ type }) => !limited.has(type)), ...rights.rlimits],
+      noNewPrivileges: rights.noNewPrivileges,
+    },
+    mounts: [...spec.mounts.map((mount) => systemMount(mount, rights)), ...rights.tmpfs.map(tmpfsMount)],
+    linux: { ...spec.linux, ...confinement(spec, rights, bounding), sysctl: rights.sysctls },
+  }
+}
+
+/** As docker: ALL means all that there are, and what is dropped by name stays dropped. */
+function capabilitiesOf({
+  privileged,
+  addCapabilities: add,
+  dropCapabilities: drop,
+}: Rights): readonly string[] {
+  if (privileged) return [...allCapabilities]
+  const base = add.includes('ALL') ? allCapabilities : drop.includes('ALL') ? [] : defaultCapabilities
+  const kept = base.filter((name) => !drop.includes(name))
+  const added = add.filter((name) => name !== 'ALL' && !kept.includes(name))
+  return [...kept, ...added]
+}
+
+function confinement({ linux }: Spec, { privileged, seccomp }: Rights, capabilities: readonly string[]) {
+  if (!privileged)
+    return { seccomp: seccomp === 'unconfined' ? undefined : (seccomp ?? defaultSeccomp({ capabilities })) }
+  const resources = { ...linux.resources, devices: [{ allow: true, access: 'rwm' }] }
+  const own = seccomp === 'unconfined' ? undefined : seccomp
+  return { seccomp: own, maskedPaths: [], readonlyPaths: [], resources }
+}
+
+/** Only a privileged container may write to the kernel's interfaces. */
+function systemMount(mount: Spec['mounts'][number], { privileged, shmBytes }: Rights) {
+  const { destination, options } = mount
+  if (privileged && destination.startsWith('/sys'))
+    return { ...mount, options: options.filter((option) => option !== 'ro') }
+  if (destination !== '/dev/shm' || shmBytes === undefined) return mount
+  return {
+    ...mount,
+    options: [...options.filter((option) => !option.startsWith('size=')), `size=${shmBytes}`],
+  }
+}
+
+function tmpfsMount({ destination, options }: TmpfsMount) {
+  return { destination, type: 'tmpfs', source: 'tmpfs', options: ['nosuid', 'nodev', 'noexec', ...options] }
+}
