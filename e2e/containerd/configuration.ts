@@ -15,6 +15,8 @@ export interface ContainerdFiles {
 export interface Handler {
   /** Path of a configuration.toml; without it kata-ts looks for one itself. */
   readonly configPath?: string
+  /** Privileged containers get a list of the host's devices along, containerd's default. */
+  readonly hostDevices?: boolean
 }
 
 /** The bridge that CNI makes for pods, and their addresses. */
@@ -65,10 +67,10 @@ ${Object.entries(handlers)
   .join('')}`
 }
 
-function handlerTable(table: string, { configPath }: Handler): string {
+function handlerTable(table: string, { configPath, hostDevices = false }: Handler): string {
   return `[${table}]
 runtime_type = "io.containerd.kata-ts.v2"
-privileged_without_host_devices = true
+privileged_without_host_devices = ${!hostDevices}
 pod_annotations = ["io.katacontainers.*"]
 container_annotations = ["io.katacontainers.*"]
 ${configPath === undefined ? '' : `[${table}.options]\nConfigPath = "${configPath}"\n`}`

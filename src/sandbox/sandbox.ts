@@ -12,10 +12,12 @@ import type { Vmm } from '../vmm/vmm.ts'
 import { Container } from './container.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
 import { guestSilent, patienceMs } from './health.ts'
+import { warnOfHooks } from './hooks.ts'
 import { carryMounts } from './mounts.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
+import { withEveryDevice } from './privileged.ts'
 import { checkSpecLimits } from './spec-limits.ts'
 
 export interface SandboxParts {
@@ -64,9 +66,11 @@ export class Sandbox {
   }
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
-  async createContainer({ id, spec, bundle, rootfs }: ContainerRequest): Promise<Container> {
+  async createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
+    const spec = withEveryDevice(request.spec)
     const { agent, share, config } = this.#parts
     checkSpecLimits(spec, id)
+    warnOfHooks(spec, id, this.#parts.log)
     try {
       const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
       const { mounts, storages } = await carryMounts(spec, id, share)

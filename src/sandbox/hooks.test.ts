@@ -1,0 +1,21 @@
+import { expect, test } from 'bun:test'
+import type { Logger } from '../log.ts'
+import { warnOfHooks } from './hooks.ts'
+
+const warnings = (hooks: unknown) => {
+  const said: unknown[] = []
+  const log = { warn: (_: string, fields: unknown) => said.push(fields) } as unknown as Logger
+  warnOfHooks({ hooks }, 'c1', log)
+  return said
+}
+
+test('hooks are named, once for a container', () => {
+  expect(warnings({ prestart: [{ path: '/a' }, { path: '/b' }], poststop: [{ path: '/c' }] })).toEqual([
+    { container: 'c1', paths: ['/a', '/b', '/c'] },
+  ])
+})
+
+test('without hooks nothing is said, whatever is in their place', () => {
+  for (const hooks of [undefined, {}, { prestart: [] }, { prestart: null }, { prestart: [null, {}] }])
+    expect(warnings(hooks)).toEqual([])
+})
