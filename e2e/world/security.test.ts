@@ -142,7 +142,7 @@ describe('what it may touch', () => {
     const script = [
       'for d in null zero full random urandom tty ptmx; do stat -L -c "%n %t:%T %a" /dev/$d; done',
       'head -c 4 /dev/zero | wc -c; head -c 4 /dev/urandom | wc -c; echo x > /dev/full; echo x > /dev/null',
-      'mknod /mem c 1 1; mknod /kmsg c 1 11; cat /mem; cat /kmsg',
+      'mknod /dev/mem c 1 1; mknod /dev/kmsg c 1 11; cat /dev/mem; cat /dev/kmsg',
     ].join('\n')
     const { stdout, stderr } = await run(script)
     expect(stdout).toBe(
@@ -150,8 +150,8 @@ describe('what it may touch', () => {
         '/dev/tty 5:0 666\n/dev/ptmx 5:2 666\n4\n4\n',
     )
     expect(stderr).toContain('No space left on device')
-    expect(stderr).toContain("cat: can't open '/mem': Operation not permitted")
-    expect(stderr).toContain("cat: can't open '/kmsg': Operation not permitted")
+    expect(stderr).toContain("cat: can't open '/dev/mem': Operation not permitted")
+    expect(stderr).toContain("cat: can't open '/dev/kmsg': Operation not permitted")
   })
 
   test('a device of the host is refused by name; one that every kernel has is the guest’s own', async () => {
@@ -258,7 +258,7 @@ describe('privileged', () => {
   })
 
   test('a node made for the host’s KVM or disk leads nowhere', async () => {
-    const script = 'mknod /kvm c 10 232; mknod /sda b 8 0; mknod /vda b 254 0; cat /kvm /sda /vda'
+    const script = 'cd /dev; mknod kvm c 10 232; mknod sda b 8 0; mknod vda b 254 0; cat kvm sda vda'
     const { stderr, stdout } = await run(script, privileged)
     expect(stdout).toBe('')
     expect(
@@ -266,7 +266,7 @@ describe('privileged', () => {
         .split('\n')
         .slice(0, 3)
         .map((line) => line.replace(' or address', '')),
-    ).toEqual(['kvm', 'sda', 'vda'].map((name) => `cat: can't open '/${name}': No such device`))
+    ).toEqual(['kvm', 'sda', 'vda'].map((name) => `cat: can't open '${name}': No such device`))
   })
 
   test('/dev of the host as a hostPath is the guest’s', async () => {

@@ -103,6 +103,20 @@ describe('emptyDir', () => {
     expect(stderr).toContain('No space left on device')
   })
 
+  test('in memory: the group of fsGroup may write, and new files are its own', async () => {
+    mkdirSync(emptyDir('grouped'))
+    mount({ source: 'tmpfs', target: emptyDir('grouped'), type: 'tmpfs', data: 'size=1m' })
+    chownSync(emptyDir('grouped'), 0, 4000)
+    chmodSync(emptyDir('grouped'), 0o2770)
+    const user = { uid: 1000, gid: 1000, additionalGids: [4000] }
+    const script = 'touch /g/new && stat -c "%u %g" /g/new; stat -c "%u %g %a" /g'
+    const { stdout } = await pod.run('grouped', script, {
+      mounts: [bind(emptyDir('grouped'), '/g')],
+      process: { user },
+    })
+    expect(stdout).toBe('1000 4000\n0 4000 2770\n')
+  })
+
   test('in memory: what an init container left is there for the ones after it', async () => {
     const mounts = [bind(emptyDir('memory'), '/memory')]
     expect(await pod.run('init', 'echo prepared > /memory/from-init', { mounts })).toMatchObject({ code: 0 })
@@ -240,7 +254,7 @@ describe('ConfigMap, Secret and projected volumes', () => {
       publish(volume, '2026_2', { key: 'new', other: 'new' })
       rmSync(join(volume, '..2026_1'), { recursive: true })
       const seen = await eventually('the update', async () => {
-        const { stdout } = await pod.exec(kind, 'cat /v/key /v/other')
+        const { stdout } = await pod.exec(kind, 'cd /v/..data && cat key other')
         // Nothing but one of the two versions, at any moment.
         expect(['oldold', 'newnew', '']).toContain(stdout)
         return stdout === 'newnew' || undefined
@@ -266,6 +280,8 @@ describe('what cannot be', () => {
     await refused('nfs', [{ destination: '/x', type: 'nfs', source: 'a:/b' }]).toThrow('[MOUNT_TYPE]')
     const many = Array.from({ length: 520 }, (_, index) => bind(host('rw'), `/m${index}`))
     await refused('many', many).toThrow(/\[SPEC_LIMIT\] container many asks for 5\d\d mounts/)
+    const env = Array.from({ length: 50 }, (_, index) => `V${index}=${'x'.repeat(100_000)}`)
+    await expect(pod.add('large', { process: { env } })).rejects.toThrow('[SPEC_LIMIT] container large')
   })
 
   test('a refused container leaves nothing, and its name is free', async () => {

@@ -14,6 +14,14 @@ test('as many as the limit are fine, one more is not', () => {
   expect(() => checkSpecLimits({ linux: { sysctl } }, 'c1')).toThrow('513 sysctls')
 })
 
+test('arguments and environment fit into what the kernel takes', () => {
+  const env = ['x'.repeat(1024 * 1024)]
+  expect(() => checkSpecLimits({ process: { env, args: ['sh'] } }, 'c1')).not.toThrow()
+  expect(() => checkSpecLimits({ process: { env, args: env } }, 'c1')).toThrow(
+    /^\[SPEC_LIMIT\] container c1 asks for 20971\d\d bytes of arguments and environment; the limit is 2097152/,
+  )
+})
+
 test('paths are absolute, short and without NUL', () => {
   const check = (destination: string, source?: string) => () =>
     checkSpecLimits({ mounts: [{ destination, ...(source === undefined ? {} : { source }) }] }, 'c1')

@@ -2,7 +2,15 @@
 import { KataError } from '../errors.ts'
 import type { OciSpec } from './oci.ts'
 
-const limits = { mounts: 512, devices: 4096, rlimits: 64, sysctls: 512, pathBytes: 4095 } as const
+const limits = {
+  mounts: 512,
+  devices: 4096,
+  rlimits: 64,
+  sysctls: 512,
+  /** What execve(2) takes with the usual stack: more would fail in the guest, and less clearly. */
+  'bytes of arguments and environment': 2 * 1024 * 1024,
+} as const
+const maxPathBytes = 4095
 
 /** @throws KataError SPEC_LIMIT, SPEC_PATH. */
 export function checkSpecLimits(spec: OciSpec, container: string): void {
@@ -12,6 +20,7 @@ export function checkSpecLimits(spec: OciSpec, container: string): void {
     devices: sizeOf(linux.devices),
     rlimits: sizeOf(process.rlimits),
     sysctls: sizeOf(linux.sysctl),
+    'bytes of arguments and environment': bytesOf(process.args) + bytesOf(process.env),
   }
   for (const [what, count] of Object.entries(counts) as [keyof typeof counts, number][])
     if (count > limits[what])
@@ -24,8 +33,12 @@ export function checkSpecLimits(spec: OciSpec, container: string): void {
 }
 
 function checkPath(path: string, isFormed: boolean, what: string, container: string): void {
-  if (isFormed && !path.includes('\0') && Buffer.byteLength(path) <= limits.pathBytes) return
+  if (isFormed && !path.includes('\0') && Buffer.byteLength(path) <= maxPathBytes) return
   throw new KataError('SPEC_PATH', { container, what, path: JSON.stringify(path.slice(0, 80)) })
+}
+
+function bytesOf(texts: unknown): number {
+  return Array.isArray(texts) ? texts.reduce((sum, text) => sum + Buffer.byteLength(String(text)) + 1, 0) : 0
 }
 
 function sizeOf(value: unknown): number {
