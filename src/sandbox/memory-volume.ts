@@ -2,8 +2,9 @@
  * Memory-backed emptyDir volumes. kubelet mounts a tmpfs on the host for one; its content belongs into the memory of the
  * pod, so the guest gets a tmpfs of the same size in its place, which the pod's containers share.
  */
-import { lstatSync, type Stats, statfsSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, type Stats, statfsSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import { KataError } from '../errors.ts'
 import { mountEntries } from '../linux/mount.ts'
 import type { OciMount } from './oci.ts'
 
@@ -11,6 +12,7 @@ import type { OciMount } from './oci.ts'
 const guestVolumes = '/run/kata-containers/sandbox/ephemeral'
 const guestParts = '/run/kata-containers/sandbox/ephemeral-parts'
 const tmpfsMagic = 0x01021994
+const hugetlbfsMagic = 0x958458f6
 /** kubelet's layout, whatever its root directory is. */
 const volumePattern = /\/volumes\/kubernetes\.io~empty-dir\/[^/]+$/
 const partPattern = /^(.*)\/volume-subpaths\/([^/]+)\/[^/]+\/\d+$/
@@ -36,10 +38,20 @@ export function isEmptyDir(source: string): boolean {
   return volumePattern.test(source)
 }
 
-/** Undefined when the mount's source is not on a memory-backed emptyDir. */
+/**
+ * Undefined when the mount's source is not on a memory-backed emptyDir.
+ *
+ * @throws KataError SHARE_SOURCE_KIND for one of huge pages (`medium: HugePages`): they are pages of the host.
+ */
 export function memoryVolume(mount: OciMount, containerId: string): MemoryVolume | undefined {
   const source = mount.source ?? ''
   if (isEmptyDir(source)) {
+    if (fileSystemOf(source) === hugetlbfsMagic)
+      throw new KataError('SHARE_SOURCE_KIND', {
+        source,
+        container: containerId,
+        kind: 'volume of huge pages',
+      })
     const facts = tmpfsFacts(source)
     // On a host that keeps all of kubelet's files in memory a volume on disk is on a tmpfs too, but no mount of its own.
     if (facts === undefined || lstatSync(dirname(source)).dev === facts.dev) return undefined
@@ -95,5 +107,10 @@ function partOfVolume(source: string, volumePath: string, containerId: string): 
 /** Undefined when there is nothing, or no directory on a tmpfs. */
 function tmpfsFacts(path: string): Stats | undefined {
   const facts = statSync(path, { throwIfNoEntry: false })
-  return facts?.isDirectory() && statfsSync(path).type === tmpfsMagic ? facts : undefined
+  return facts?.isDirectory() && fileSystemOf(path) === tmpfsMagic ? facts : undefined
+}
+
+/** Its magic number, as statfs(2) tells it. */
+function fileSystemOf(path: string): number | undefined {
+  return existsSync(path) ? statfsSync(path).type >>> 0 : undefined
 }

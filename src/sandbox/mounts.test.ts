@@ -96,6 +96,14 @@ test('an emptyDir in memory is a tmpfs of the guest with the size, mode and grou
   ])
 })
 
+test('an emptyDir of huge pages is refused: they are the host’s', async () => {
+  mkdirSync(`${volumes}/huge`)
+  mount({ source: 'none', target: `${volumes}/huge`, type: 'hugetlbfs' })
+  await expect(carry(bind(`${volumes}/huge`))).rejects.toThrow(
+    `[SHARE_SOURCE_KIND] mount source ${volumes}/huge of container c1 is a volume of huge pages`,
+  )
+})
+
 test('a subPath of it is a part of the same tmpfs', async () => {
   const { mounts, storages } = await carry(bind(`${pod}/volume-subpaths/memory/app/3`))
   expect(storages.map(({ driver, source, options }) => ({ driver, source, options }))).toEqual([
