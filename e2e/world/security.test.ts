@@ -138,6 +138,21 @@ describe('what it may touch', () => {
     expect(stderr).toBe("mkdir: can't create directory '/made': Function not implemented\n")
   })
 
+  test('labels, processors and disks of the host are no obstacle', async () => {
+    const resources = {
+      cpu: { cpus: '200-201', mems: '7' },
+      blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 240, rate: 1 }] },
+    }
+    const { stdout } = await run('cat /proc/self/attr/current 2>/dev/null; echo runs', {
+      process: {
+        apparmorProfile: 'cri-containerd.apparmor.d',
+        selinuxLabel: 'system_u:system_r:container_t:s0',
+      },
+      linux: { mountLabel: 'system_u:object_r:container_file_t:s0', resources },
+    })
+    expect(stdout).toBe('runs\n')
+  })
+
   test('devices: the usual ones work, and a node that a container makes for another is refused', async () => {
     const script = [
       'for d in null zero full random urandom tty ptmx; do stat -L -c "%n %t:%T %a" /dev/$d; done',

@@ -4,6 +4,7 @@ import { toAgentProcess, toAgentResources } from '../agent/oci-spec.ts'
 import type { StatsContainerResponse } from '../protocol/generated/agent.ts'
 import { AgentProcess } from './agent-process.ts'
 import type { GuestProcess } from './guest-process.ts'
+import { withoutHostNumbers, withoutLabels } from './host-only.ts'
 
 export class Container {
   readonly id: string
@@ -25,7 +26,7 @@ export class Container {
   exec(execId: string, process: Record<string, unknown>): GuestProcess {
     const ids = { containerId: this.id, execId }
     return new AgentProcess(this.#agent, ids, () =>
-      this.#agent.execProcess({ ...ids, process: toAgentProcess(process) }),
+      this.#agent.execProcess({ ...ids, process: toAgentProcess(withoutLabels(process)) }),
     )
   }
 
@@ -44,7 +45,10 @@ export class Container {
 
   /** `resources` is the JSON of OCI linux.resources. */
   async update(resources: Record<string, unknown>): Promise<void> {
-    await this.#agent.updateContainer({ containerId: this.id, resources: toAgentResources(resources) })
+    await this.#agent.updateContainer({
+      containerId: this.id,
+      resources: toAgentResources(withoutHostNumbers(resources)),
+    })
   }
 
   stats(): Promise<StatsContainerResponse> {

@@ -13,6 +13,7 @@ import { Container } from './container.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
 import { guestSilent, patienceMs } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
+import { withoutHostOnly } from './host-only.ts'
 import { carryMounts } from './mounts.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
@@ -67,7 +68,7 @@ export class Sandbox {
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
-    const spec = withEveryDevice(request.spec)
+    const spec = withoutHostOnly(withEveryDevice(request.spec))
     const { agent, share, config } = this.#parts
     checkSpecLimits(spec, id)
     warnOfHooks(spec, id, this.#parts.log)

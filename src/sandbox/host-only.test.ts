@@ -1,0 +1,31 @@
+import { expect, test } from 'bun:test'
+import { withoutHostNumbers, withoutHostOnly } from './host-only.ts'
+
+test('labels, processors, disks and caches of the host are left out, everything else stays', () => {
+  const spec = {
+    process: {
+      args: ['sh'],
+      apparmorProfile: 'cri-containerd.apparmor.d',
+      selinuxLabel: 'system_u:system_r:x',
+    },
+    linux: {
+      mountLabel: 'system_u:object_r:x',
+      intelRdt: { closID: 'x' },
+      maskedPaths: ['/proc/kcore'],
+      resources: {
+        cpu: { quota: 5, cpus: '2-3', mems: '0' },
+        blockIO: { weight: 5 },
+        memory: { limit: 7 },
+      },
+    },
+  }
+  expect(withoutHostOnly(spec)).toEqual({
+    process: { args: ['sh'] },
+    linux: { maskedPaths: ['/proc/kcore'], resources: { cpu: { quota: 5 }, memory: { limit: 7 } } },
+  })
+})
+
+test('a spec without these parts, and an update of the processors alone', () => {
+  expect(withoutHostOnly({})).toEqual({ linux: {} })
+  expect(withoutHostNumbers({ cpu: { cpus: '0-1' } })).toEqual({ cpu: {} })
+})
