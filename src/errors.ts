@@ -651,6 +651,16 @@ export const catalogue = {
     '{command} in the container cannot be executed ({reason})',
     'Check its mode (`chmod +x`) and that it is a program for this kind of machine.',
   ),
+  CONTAINER_AMBIGUOUS: entry(
+    'invalid_argument',
+    '{count} containers begin with {name}',
+    'Give more of the id: `kata-ts ps` shows them whole.',
+  ),
+  CONTAINER_FOREIGN: entry(
+    'failed_precondition',
+    'container {name} belongs to another client of the runtime and cannot be removed here',
+    'Remove it where it was made: with ctr, Docker or Kubernetes.',
+  ),
   SHIM_START_FAILED: entry(
     'unavailable',
     'the shim of container {id} did not start: {reason}',

@@ -77,7 +77,7 @@ ${configPath === undefined ? '' : `[${table}.options]\nConfigPath = "${configPat
 }
 
 /** One bridge, without a way out: nothing of the host's firewall is touched. */
-export function networkConfiguration(addresses: string): string {
+export function networkConfiguration(addresses: string, name = bridgeName): string {
   const ipam = {
     type: 'host-local',
     ranges: [[{ subnet: podSubnet }]],
@@ -86,7 +86,7 @@ export function networkConfiguration(addresses: string): string {
   }
   const bridge = {
     type: 'bridge',
-    bridge: bridgeName,
+    bridge: name,
     isGateway: true,
     ipMasq: false,
     hairpinMode: true,

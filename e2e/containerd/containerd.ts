@@ -1,5 +1,13 @@
 /** A real containerd of the test's own: its own sockets, directories, images and network, all gone when it is closed. */
-import { mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { resolve } from 'node:path'
 import { unmountBelow } from '../../src/linux/mount.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
@@ -125,6 +133,9 @@ export class Containerd {
     }
     this.cri.close()
     const { root, state } = this.files
+    // For whoever looks for the cause of a failed test.
+    const { CONTAINERD_LOG: keptLog } = process.env
+    if (keptLog !== undefined) appendFileSync(keptLog, this.log())
     for (const directory of [root, state]) {
       unmountBelow(directory)
       rmSync(directory, { recursive: true, force: true })

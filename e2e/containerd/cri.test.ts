@@ -214,8 +214,7 @@ test('a pod that shares its pid namespace: every container sees the others, and 
 test('the end of the machine is the end of the pod and of its containers', async () => {
   const dying = await containerd.cri.runPod()
   const id = await dying.start(['sleep', '1000'])
-  const { info } = await calls().podSandboxStatus({ podSandboxId: dying.id, verbose: true })
-  const { pid } = JSON.parse(info.info!) as { pid: number }
+  const pid = await dying.pid()
   expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toContain('qemu-system')
   process.kill(pid, 'SIGKILL')
   expect((await exited(id)).exitCode).toBe(255)

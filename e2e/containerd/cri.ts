@@ -170,6 +170,12 @@ export class Pod {
     return { stdout: text(stdout), stderr: text(stderr), exitCode }
   }
 
+  /** The process that stands for the pod on the host: its VMM. */
+  async pid(): Promise<number> {
+    const { info } = await this.#calls.podSandboxStatus({ podSandboxId: this.id, verbose: true })
+    return (JSON.parse(info.info!) as { pid: number }).pid
+  }
+
   async address(): Promise<string> {
     const { status } = await this.#calls.podSandboxStatus({ podSandboxId: this.id })
     return status?.network?.ip ?? ''

@@ -3,7 +3,8 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
-import { defaultRunDir } from '../sandbox/paths.ts'
+import { defaultRunDir, sandboxPaths } from '../sandbox/paths.ts'
+import { removeTaskRecord, writeTaskRecord } from '../sandbox/task-records.ts'
 import { listen } from '../ttrpc/bun.ts'
 import { type Status, serve, service } from '../ttrpc/ttrpc.ts'
 import { createSandboxForTask } from './create-sandbox.ts'
@@ -13,7 +14,7 @@ import { Pod } from './pod.ts'
 import { createPublisher, type EventPublisher, noEvents } from './publisher.ts'
 import { assertRightsDropped } from './rights.ts'
 import { shimSocketPath } from './start.ts'
-import { TaskService } from './task-service.ts'
+import { type TaskRecords, TaskService } from './task-service.ts'
 
 /** `start` hands the listening socket over as the first descriptor after the standard streams. */
 const listenerFd = 3
@@ -36,7 +37,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     onDied: (error) => reportDeath(flags.bundle, error, log),
     onOom: (containerId) => events.publish(taskEvents.oom({ containerId })),
   })
-  const tasks = new TaskService({ pod, events, log })
+  const tasks = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })
   const terminated = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
@@ -68,6 +69,16 @@ function eventsFor({ address, namespace }: ShimFlags, log: Logger): EventPublish
   return address === '' || eventsAddress === ''
     ? noEvents
     : createPublisher({ address: eventsAddress, namespace, log })
+}
+
+function recordsOf({ namespace, id: sandboxId }: ShimFlags, runDir: string): TaskRecords {
+  const paths = sandboxPaths(runDir, namespace, sandboxId)
+  const address = `unix://${shimSocketPath(runDir, namespace, sandboxId)}`
+  return {
+    add: (task) =>
+      writeTaskRecord(paths, { ...task, namespace, sandboxId, address, createdAt: new Date().toISOString() }),
+    remove: (id) => removeTaskRecord(paths, id),
+  }
 }
 
 /** Catalogue errors keep their text and status on the wire; anything else is internal. */

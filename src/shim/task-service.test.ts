@@ -56,7 +56,8 @@ function serviceOf(podId: string) {
     onOom: () => {},
   })
   const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
-  const tasks = new TaskService({ pod, events: { publish }, log: silentLogger })
+  const records = { add: () => {}, remove: () => {} }
+  const tasks = new TaskService({ pod, events: { publish }, records, log: silentLogger })
   const create = (id: string) => tasks.create(CreateTaskRequest.fromPartial({ id, bundle }))
   const exec = (id: string, execId: string) =>
     tasks.exec(ExecProcessRequest.fromPartial({ id, execId, spec: { value: Buffer.from('{}') } }))

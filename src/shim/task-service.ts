@@ -21,7 +21,14 @@ import { toTimestamp } from './timestamp.ts'
 export interface TaskServiceOptions {
   readonly pod: Pod
   readonly events: Pick<EventPublisher, 'publish'>
+  readonly records: TaskRecords
   readonly log: Logger
+}
+
+/** Lets others see which tasks there are. */
+export interface TaskRecords {
+  add(task: { id: string; bundle: string }): void
+  remove(id: string): void
 }
 
 const statusOf: Record<TaskState, Status> = {
@@ -58,6 +65,7 @@ export class TaskService {
     try {
       const container = await sandbox.createContainer({ id, spec, bundle, rootfs })
       const init = this.#process(id, { stdin, stdout, stderr, terminal }, container.init)
+      this.#options.records.add({ id, bundle })
       this.#tasks.set(id, new Task({ id, bundle, container, init }))
       this.#publish(
         taskEvents.create({ containerId: id, bundle, rootfs, io: init.stdio, checkpoint, pid: this.#pid }),
@@ -198,6 +206,7 @@ export class TaskService {
 
   async #remove(task: Task): Promise<void> {
     this.#tasks.delete(task.id)
+    this.#options.records.remove(task.id)
     // Nothing of a container is left once its machine has gone.
     if (task.id === this.#pod.id || this.#pod.isStopping) await this.#pod.stop()
     else await task.container.remove()

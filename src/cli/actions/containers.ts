@@ -1,12 +1,25 @@
 /** Finding containers by name, and doing one thing to several of them. */
 import { describeError, KataError } from '../../errors.ts'
+import { findForeign } from '../client/foreign.ts'
 import { type ContainerRecord, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'
 import type { Settings } from '../settings.ts'
 
-export function findRecord({ stateDir, namespace }: Settings, name: string): ContainerRecord {
-  return readRecord(stateDir, namespace, name)
+/**
+ * A container of ours by its name, or one of another client by its id.
+ *
+ * @throws KataError CONTAINER_NOT_FOUND, CONTAINER_AMBIGUOUS, RECORD_UNREADABLE.
+ */
+export function findRecord(settings: Settings, name: string): ContainerRecord {
+  try {
+    return readRecord(settings.stateDir, settings.namespace, name)
+  } catch (error) {
+    const unknown = error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND'
+    const foreign = unknown ? findForeign(settings, name) : undefined
+    if (foreign === undefined) throw error
+    return foreign
+  }
 }
 
 /**

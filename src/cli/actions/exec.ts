@@ -3,6 +3,7 @@ import { describeError, KataError } from '../../errors.ts'
 import { readAccountFiles } from '../../images/account-files.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
 import { attend, callerWindow, requireTerminal } from '../client/attend.ts'
+import { isForeign, pathsOf } from '../client/foreign.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { catchSignals } from '../client/signals.ts'
 import { processSpec } from '../client/spec.ts'
@@ -67,7 +68,7 @@ async function execAttached(
   },
 ): Promise<number> {
   const { execId, interactive, terminal, spec } = asked
-  const { io } = recordPaths(settings.stateDir, record.namespace, record.id)
+  const { io } = pathsOf(settings, record)
   mkdirSync(io, { recursive: true, mode: 0o700 })
   const signals = catchSignals()
   const streams = attachStreams({
@@ -101,20 +102,22 @@ async function execAttached(
   }
 }
 
+/** Where the account files of a container are; those of other clients are not read, so their users are numbers. */
+function layersOf({ stateDir, namespace }: Settings, record: ContainerRecord): string[] {
+  if (isForeign(record)) return []
+  return [`${recordPaths(stateDir, namespace, record.id).directory}/upper`, ...record.layers]
+}
+
 async function wantedProcess(
   settings: Settings,
   record: ContainerRecord,
   flags: ExecFlags,
   args: readonly string[],
 ): Promise<object> {
-  const { stateDir, namespace, env: callerEnv } = settings
-  const paths = recordPaths(stateDir, namespace, record.id)
-  const spec = JSON.parse(readFileSync(`${paths.bundle}/config.json`, 'utf8')) as OciSpec
+  const spec = JSON.parse(readFileSync(`${pathsOf(settings, record).bundle}/config.json`, 'utf8')) as OciSpec
   const { tty: terminal = false, env = [], user, workdir } = flags
   const size = terminal ? await callerWindow() : undefined
   const account =
-    user === undefined
-      ? undefined
-      : resolveUser(user, readAccountFiles([`${paths.directory}/upper`, ...record.layers]))
-  return processSpec(spec.process ?? {}, { args, terminal, size, env, user: account, workdir }, callerEnv)
+    user === undefined ? undefined : resolveUser(user, readAccountFiles(layersOf(settings, record)))
+  return processSpec(spec.process ?? {}, { args, terminal, size, env, user: account, workdir }, settings.env)
 }

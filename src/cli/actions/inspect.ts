@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
+import { isForeign, pathsOf } from '../client/foreign.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import type { Settings } from '../settings.ts'
@@ -24,8 +25,11 @@ export async function inspect(settings: Settings, names: readonly string[]): Pro
 /** Record, live state, and what the shim has written about the sandbox while it lives. */
 async function factsOf(settings: Settings, record: ContainerRecord): Promise<object> {
   const { status, exitCode = null, shimPid, vmmPid } = await observe(record)
-  const paths = recordPaths(settings.stateDir, record.namespace, record.id)
-  const sandbox = sandboxPaths(settings.runDir, record.namespace, record.id)
+  const paths = isForeign(record)
+    ? pathsOf(settings, record)
+    : recordPaths(settings.stateDir, record.namespace, record.id)
+  const sandboxId = isForeign(record) ? record.task.sandboxId : record.id
+  const sandbox = sandboxPaths(settings.runDir, record.namespace, sandboxId)
   const live = readJson(sandbox.facts)
   const isLive = live !== undefined || shimPid !== undefined
   return {

@@ -1,5 +1,7 @@
 import { describeError } from '../../errors.ts'
-import { type ContainerRecord, listRecords, readRecord } from '../client/record.ts'
+import { listSandboxes } from '../../sandbox/gc.ts'
+import { listForeign } from '../client/foreign.ts'
+import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import type { PsFlags } from '../commands/ps.ts'
 import { shortDuration } from '../output/duration.ts'
@@ -20,19 +22,28 @@ export interface Listed {
   readonly vmmPid: number | null
 }
 
-export async function ps(settings: Settings, { running, quiet }: PsFlags): Promise<number> {
-  const all = await Promise.all(
-    readAll(settings).map(async (record) => listed(record, await observe(record))),
+export async function ps(settings: Settings, { running, quiet, allNamespaces }: PsFlags): Promise<number> {
+  const records = namespacesOf(settings, allNamespaces === true).flatMap((namespace) =>
+    readAll({ ...settings, namespace }),
   )
+  const all = await Promise.all(records.map(async (record) => listed(record, await observe(record))))
   const shown = running ? all.filter(({ status }) => status === 'running' || status === 'paused') : all
   const now = Date.now()
-  settings.print(render(settings.format, shown, (list) => (quiet ? names(list) : asTable(list, now))))
+  settings.print(
+    render(settings.format, shown, (list) =>
+      quiet ? names(list) : asTable(list, now, allNamespaces === true),
+    ),
+  )
   return 0
 }
 
-/** All records that can be read; one that cannot is told about and does not hide the others. */
-function readAll({ stateDir, namespace, tell }: Settings): ContainerRecord[] {
-  return listRecords(stateDir, namespace).flatMap((id) => {
+/**
+ * Our own records that can be read, and the containers of other clients. A record that cannot be read is told about
+ * and does not hide the others.
+ */
+function readAll(settings: Settings): ContainerRecord[] {
+  const { stateDir, namespace, tell } = settings
+  const own = listRecords(stateDir, namespace).flatMap((id) => {
     try {
       return [readRecord(stateDir, namespace, id)]
     } catch (error) {
@@ -40,6 +51,14 @@ function readAll({ stateDir, namespace, tell }: Settings): ContainerRecord[] {
       return []
     }
   })
+  return [...own, ...listForeign(settings)]
+}
+
+/** With `--all-namespaces` every one that has a record or a sandbox. */
+function namespacesOf(settings: Settings, all: boolean): string[] {
+  if (!all) return [settings.namespace]
+  const live = listSandboxes(settings.runDir).map(({ namespace }) => namespace)
+  return [...new Set([...listNamespaces(settings.stateDir), ...live])].sort()
 }
 
 function listed(record: ContainerRecord, seen: Observation): Listed {
@@ -55,8 +74,9 @@ function names(list: readonly Listed[]): string {
   return list.map(({ id }) => `${id}\n`).join('')
 }
 
-function asTable(list: readonly Listed[], now: number): string {
-  const rows = list.map(({ id, status, exitCode, image, command, createdAt, vmmPid }) => [
+function asTable(list: readonly Listed[], now: number, withNamespace: boolean): string {
+  const rows = list.map(({ id, namespace, status, exitCode, image, command, createdAt, vmmPid }) => [
+    ...(withNamespace ? [namespace] : []),
     id,
     exitCode === null ? status : `${status} (${exitCode})`,
     shortDuration(now - Date.parse(createdAt)),
@@ -64,7 +84,10 @@ function asTable(list: readonly Listed[], now: number): string {
     image,
     shorten(command.join(' ')),
   ])
-  return table(['NAME', 'STATUS', 'AGE', 'VMM', 'ROOTFS', 'COMMAND'], rows)
+  return table(
+    [...(withNamespace ? ['NAMESPACE'] : []), 'NAME', 'STATUS', 'AGE', 'VMM', 'ROOTFS', 'COMMAND'],
+    rows,
+  )
 }
 
 function shorten(text: string): string {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { isAlive } from '../../linux/proc.ts'
 import { endContainer } from '../client/end.ts'
+import { isForeign } from '../client/foreign.ts'
 import { type ContainerRecord, readRecord, recordPaths, removeRecord } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { isNotFound, TaskClient } from '../client/task.ts'
@@ -24,6 +25,7 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
   const { stateDir, namespace } = settings
   const record = force ? await recordOrRest(settings, name) : findRecord(settings, name)
   if (record === undefined) return removeRecord(stateDir, namespace, name)
+  if (isForeign(record)) throw new KataError('CONTAINER_FOREIGN', { name })
   const seen = await observe(record)
   if (!seen.held) return removeRecord(stateDir, namespace, name)
   if (seen.status !== 'stopped' && seen.status !== 'dead' && !force)

@@ -5,6 +5,7 @@ import { action, type Cli, describe } from './command.ts'
 export interface PsFlags {
   readonly running?: true
   readonly quiet?: true
+  readonly allNamespaces?: true
 }
 
 export function psCommand(cli: Cli): Command {
@@ -15,6 +16,7 @@ export function psCommand(cli: Cli): Command {
   })
     .option('--running', 'only those that run')
     .option('-q, --quiet', 'names only')
+    .option('-A, --all-namespaces', 'of every namespace, those of containerd (k8s.io, moby) among them')
   return action<PsFlags>(command, cli, async (settings, flags) => {
     const { ps } = await import('../actions/ps.ts')
     return ps(settings, flags)
