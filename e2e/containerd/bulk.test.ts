@@ -1,0 +1,68 @@
+/** Many pods: at once and one after the other. Nothing of them may be left. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { eventually } from '../harness/kata.ts'
+import { Containerd } from './containerd.ts'
+
+let containerd: Containerd
+let directory: string
+let before: HostState
+beforeAll(async () => {
+  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  const configPath = `${directory}/small.toml`
+  writeFileSync(configPath, '[hypervisor.qemu]\nrootless = true\ndefault_memory = 128\n')
+  containerd = await Containerd.start({ handlers: { small: { configPath } } })
+  // The first pod makes the bridge of all.
+  await (await containerd.cri.runPod({ handler: 'runc' })).remove()
+  before = hostState(defaultRunDir)
+})
+afterAll(async () => {
+  await containerd.close()
+  rmSync(directory, { recursive: true })
+})
+
+async function expectNothingLeft(): Promise<void> {
+  let left: string[] = []
+  await eventually('nothing to be left', () => {
+    left = leftBehind(before, hostState(defaultRunDir))
+    return left.length === 0 || undefined
+  }).catch(() => {})
+  expect(left).toEqual([])
+}
+
+const run = () => containerd.cri.runPod({ handler: 'small' })
+const indices = (count: number) => Array.from({ length: count }, (_, index) => index)
+
+test('10 pods of 2 containers at once', async () => {
+  const pods = await Promise.all(indices(10).map(run))
+  const started = await Promise.all(
+    pods.map(async (pod) => {
+      const containers = [await pod.start(['sleep', '1000']), await pod.start(['sleep', '1000'])]
+      return { pod, containers, pid: await pod.pid() }
+    }),
+  )
+  expect(new Set(started.map(({ pid }) => pid)).size).toBe(10)
+  const answers = await Promise.all(
+    started.flatMap(({ pod, containers }) =>
+      containers.map(async (id) => (await pod.exec(id, ['hostname'])).stdout.trim() === pod.config.hostname),
+    ),
+  )
+  expect(answers).toEqual(indices(20).map(() => true))
+  await Promise.all(pods.map((pod) => pod.remove()))
+  await expectNothingLeft()
+}, 300_000)
+
+test('50 pods in a row, two rows side by side', async () => {
+  const row = async (count: number) => {
+    for (const index of indices(count)) {
+      const pod = await run()
+      const id = await pod.start(['sh', '-c', 'exec sleep 1000'])
+      expect((await pod.exec(id, ['echo', String(index)])).stdout).toBe(`${index}\n`)
+      await pod.remove()
+    }
+  }
+  await Promise.all([row(25), row(25)])
+  await expectNothingLeft()
+}, 900_000)

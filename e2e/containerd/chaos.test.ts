@@ -1,0 +1,126 @@
+/**
+ * kill -9 at moments that a fixed seed chooses, of shim, VMM, virtiofsd and containerd: each time the pod is reported
+ * dead, or goes on when it was containerd, and nothing of it is left within 30 s.
+ */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { listPids, readProc } from '../../src/linux/proc.ts'
+import { PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
+import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { eventually } from '../harness/kata.ts'
+import { Containerd } from './containerd.ts'
+import type { Pod } from './cri.ts'
+
+const rounds = 40
+const seed = 20260717
+const limitMs = 30_000
+/** A pod takes some 2 s to start, so about as many kills hit the start as the life after it. */
+const latestKillMs = 4000
+
+let containerd: Containerd
+let directory: string
+let before: HostState
+beforeAll(async () => {
+  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  const configPath = `${directory}/small.toml`
+  writeFileSync(configPath, '[hypervisor.qemu]\nrootless = true\ndefault_memory = 128\n')
+  containerd = await Containerd.start({ handlers: { small: { configPath } } })
+  await (await containerd.cri.runPod({ handler: 'runc' })).remove()
+  before = hostState(defaultRunDir)
+})
+afterAll(async () => {
+  await containerd.close()
+  rmSync(directory, { recursive: true })
+})
+
+/** mulberry32: the same numbers on every machine. */
+function random(state: number): () => number {
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+const patterns = {
+  shim: /^containerd-shim-kata-ts-v2\0.*serve/s,
+  vmm: /^\S*qemu-system[^\0]*\0/,
+  virtiofsd: /^\S*virtiofsd\0/,
+} as const
+type Victim = keyof typeof patterns | 'containerd'
+const victims: readonly Victim[] = ['shim', 'vmm', 'virtiofsd', 'containerd']
+
+const processesOf = (victim: keyof typeof patterns) =>
+  listPids().filter((pid) => patterns[victim].test(readProc(`/proc/${pid}/cmdline`) ?? ''))
+
+/** Kills every process of the kind, there being one pod only; waits for the first when it has not come up yet. */
+async function kill(victim: Victim, over: () => boolean): Promise<void> {
+  if (victim === 'containerd') {
+    await containerd.stopDaemon('SIGKILL')
+    return containerd.startDaemon()
+  }
+  const pids = await eventually(
+    `a ${victim}`,
+    () => {
+      const found = processesOf(victim)
+      return found.length > 0 || over() ? found : undefined
+    },
+    limitMs,
+  )
+  for (const pid of pids) process.kill(pid, 'SIGKILL')
+}
+
+/** A pod is reported dead by its state, or by not being there at all. */
+async function expectDead(pod: Pod): Promise<void> {
+  await eventually(
+    'the pod to be reported dead',
+    async () => {
+      const { items } = await containerd.cri.calls.listPodSandbox({ filter: { id: pod.id } })
+      return items.every(({ state }) => state === PodSandboxState.SANDBOX_NOTREADY) || undefined
+    },
+    limitMs,
+  )
+}
+
+async function expectAlive(pod: Pod): Promise<void> {
+  const id = await pod.start(['sleep', '1000'])
+  expect((await pod.exec(id, ['echo', 'alive'])).stdout).toBe('alive\n')
+}
+
+async function expectNothingLeft(): Promise<void> {
+  let left: string[] = []
+  await eventually(
+    'nothing to be left',
+    () => {
+      left = leftBehind(before, hostState(defaultRunDir)).filter((line) => !line.includes('containerd '))
+      return left.length === 0 || undefined
+    },
+    limitMs,
+  ).catch(() => {})
+  expect(left).toEqual([])
+}
+
+const next = random(seed)
+const plan = Array.from({ length: rounds }, (_, round) => ({
+  round: round + 1,
+  victim: victims[Math.floor(next() * victims.length)]!,
+  afterMs: Math.floor(next() * latestKillMs),
+}))
+
+test.each(plan)('round $round: $victim after $afterMs ms', async ({ victim, afterMs }) => {
+  let over = false
+  const starting = containerd.cri.runPod({ handler: 'small' }).finally(() => {
+    over = true
+  })
+  // Looked at below; a rejection before that is no unhandled one.
+  starting.catch(() => {})
+  await Bun.sleep(afterMs)
+  await kill(victim, () => over)
+  const pod = await starting.catch(() => undefined)
+  if (pod !== undefined && victim === 'containerd') await expectAlive(pod)
+  else if (pod !== undefined) await expectDead(pod)
+  await containerd.cri.removeAll()
+  await expectNothingLeft()
+})
