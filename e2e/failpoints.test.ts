@@ -4,7 +4,7 @@
  * by `kata-ts gc`.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { resourceKinds } from '../src/sandbox/resources.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
@@ -13,6 +13,8 @@ import { eventually, Kata } from './harness/kata.ts'
 const elsewhere: Readonly<Record<string, string>> = {
   owner: 'the shim itself: e2e/leftovers.test.ts kills it',
   tree: 'only with rootless off: below',
+  disk: 'a container with a device: below',
+  'direct-volume': 'a volume with a note: e2e/devices.test.ts',
 }
 const kinds = resourceKinds.map(({ kind }) => kind).filter((kind) => !(kind in elsewhere))
 
@@ -117,6 +119,19 @@ describe('rootless off', () => {
       await cleanUp(name)
     },
   )
+})
+
+describe('a container with a disk', () => {
+  test.each([
+    ...['before-take', 'after-take'].flatMap((point) => [`${point}:disk=fail`, `${point}:disk=kill`]),
+    ...['before-release', 'after-release'].flatMap((point) => [`${point}:disk=fail`, `${point}:disk=kill`]),
+  ])('%s leaves nothing', async (fault) => {
+    const image = `${kata.stateDir}/disk.img`
+    writeFileSync(image, Buffer.alloc(1 << 20))
+    const { name } = await runWith([fault], ['--device', `${image}:/dev/xvda`])
+    expect(reached(`serve/${fault.split('=')[0]}`)).toBe(true)
+    await cleanUp(name)
+  })
 })
 
 test('a misspelt failpoint is refused', async () => {

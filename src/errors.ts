@@ -257,6 +257,11 @@ export const catalogue = {
     'no PCIe root port is free for {device}: all {ports} are taken',
     'Raise pcie_root_port in the configuration and start the sandbox anew.',
   ),
+  VMM_NO_DISKS: entry(
+    'unimplemented',
+    '{device} cannot be handed to the machine: {vmm} takes disks by paths only, which its user cannot open',
+    'Use QEMU for containers with block devices or volumes on disks.',
+  ),
   VMM_UNPLUG_REFUSED: entry(
     'failed_precondition',
     '{device} could not be taken out of the running machine: {reason}',
@@ -424,6 +429,48 @@ export const catalogue = {
     'Check the space left in {directory} and that its file system is a local Linux one (ext4, xfs, btrfs).',
   ),
 
+  // --- devices -------------------------------------------------------------------------------------------------
+  DEVICE_MISSING: entry(
+    'not_found',
+    'device {device} of container {container} cannot be opened: {reason}',
+    'Name a block device or disk image that exists on the host.',
+  ),
+  DEVICE_KIND: entry(
+    'invalid_argument',
+    'device {device} of container {container} is {kind}, which is no disk',
+    'Name a block device, or a disk image that is a regular file.',
+  ),
+  DEVICE_CHANGED: entry(
+    'failed_precondition',
+    'device {device} of container {container} is {found}, where {wanted} was announced',
+    'Something else has taken its place since the container was described: check the host, then describe it anew.',
+  ),
+  DEVICE_IN_USE: entry(
+    'failed_precondition',
+    'device {device} of container {container} is in use: the host has it mounted or claimed, or another sandbox writes to it',
+    'Unmount it, or hand it over for reading only. A privileged container of Kubernetes asks for every device of the host unless containerd says privileged_without_host_devices = true.',
+  ),
+  DEVICE_OPEN_FAILED: entry(
+    'failed_precondition',
+    'device {device} of container {container} cannot be opened: {reason}',
+    'Hand it over for reading only if it cannot be written; else see the named errno. Its mode and owner need not be changed.',
+  ),
+  DEVICE_PLUG_FAILED: entry(
+    'failed_precondition',
+    'device {device} of container {container} cannot be handed to the virtual machine: {reason}',
+    'See the reason; a lock that cannot be had means that another machine uses the same disk.',
+  ),
+  DEVICE_VOLUMES_DISABLED: entry(
+    'failed_precondition',
+    'volume {source} of container {container} is a disk, and disable_block_device_use forbids these',
+    'Set disable_block_device_use = false in the configuration, or mount a directory.',
+  ),
+  DIRECT_VOLUME_INVALID: entry(
+    'invalid_argument',
+    'the direct volume described in {path} cannot be used: {reason}',
+    'Correct the description, or remove it with its directory; the CSI driver that wrote it names the volume.',
+  ),
+
   // --- agent ---------------------------------------------------------------------------------------------------
   GUEST_BUILD_TOOL: entry(
     'failed_precondition',
@@ -584,6 +631,11 @@ export const catalogue = {
     'invalid_argument',
     '{name} is not a valid {what} name',
     'Use 1 to {limit} letters and digits, separated by single dots, dashes or underscores.',
+  ),
+  DEVICE_OPTION_INVALID: entry(
+    'invalid_argument',
+    '--device {device}: {reason}',
+    'Write --device SRC, SRC:DST or SRC:DST:r, where SRC is a block device or disk image on the host and DST a path in the container.',
   ),
   VOLUME_INVALID: entry(
     'invalid_argument',

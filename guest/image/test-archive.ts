@@ -103,6 +103,8 @@ const modules: Record<string, readonly string[]> = {
   vsock: [],
   'vmw-vsock-virtio-transport': ['vsock', 'virtio_ring'],
   virtio_blk: [],
+  virtio_scsi: [],
+  sd_mod: [],
   failover: [],
   virtio_net: ['failover'],
   virtio_balloon: [],

@@ -17,7 +17,27 @@ export interface SpecBind {
   /** Absolute, in the container. */
   readonly destination: string
   readonly readonly: boolean
+  /** The source is a disk with this file system. */
+  readonly fsType?: string
+  /** The source is a disk image, a regular file. */
+  readonly isImage?: true
 }
+
+/** A disk as a block device in the container. */
+export type SpecDevice =
+  | {
+      readonly what: 'block'
+      readonly major: number
+      readonly minor: number
+      readonly destination: string
+      readonly readonly: boolean
+    }
+  | {
+      readonly what: 'file'
+      readonly source: string
+      readonly destination: string
+      readonly readonly: boolean
+    }
 
 export interface SpecOptions {
   readonly args: readonly string[]
@@ -32,6 +52,7 @@ export interface SpecOptions {
   /** Path of the root file system, absolute or relative to the bundle. */
   readonly rootfs: string
   readonly mounts: readonly SpecBind[]
+  readonly devices?: readonly SpecDevice[]
   /** Limit of the container's memory in bytes; without one the VM's size is the limit. */
   readonly memoryBytes?: number
   /** Most processes and threads. */
@@ -96,9 +117,16 @@ const allowedDevices: readonly (readonly [number, number | undefined])[] = [
   [136, undefined],
 ]
 
+type BlockDevice = Extract<SpecDevice, { what: 'block' }>
+
+/** Kata's mount option for a source that is a disk image. */
+const imageFile = 'io.katacontainers.fs-opt.block_device=file'
+
 /** Pure: the same options give the same specification (OCI runtime specification 1.2). */
 export function defaultSpec(options: SpecOptions) {
-  const { args, cwd, user, terminal, hostname, readonly, rootfs, annotations = {} } = options
+  const { args, cwd, user, terminal, hostname, readonly, rootfs, annotations = {}, devices = [] } = options
+  const blocks = devices.filter((device) => device.what === 'block')
+  const images = devices.filter((device) => device.what === 'file')
   // Somebody who is not root gets no capabilities, only the right to gain them from files (docker does the same).
   const held = user.uid === 0 ? defaultCapabilities : []
   return {
@@ -116,10 +144,11 @@ export function defaultSpec(options: SpecOptions) {
       rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1_048_576, soft: 1024 }],
       noNewPrivileges: false,
     },
-    mounts: [...systemMounts, ...options.mounts.map(bindMount)],
+    mounts: [...systemMounts, ...options.mounts.map(hostMount), ...images.map(imageMount)],
     linux: {
       namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
-      resources: resources(options),
+      resources: resources(options, blocks),
+      devices: blocks.map(blockNode),
       maskedPaths,
       readonlyPaths,
       seccomp: defaultSeccomp(),
@@ -137,11 +166,27 @@ function environment({ env, terminal, hostname }: SpecOptions): string[] {
   ]
 }
 
-function bindMount({ source, destination, readonly }: SpecBind) {
-  return { destination, type: 'bind', source, options: ['rbind', 'rprivate', readonly ? 'ro' : 'rw'] }
+function hostMount({ source, destination, readonly, fsType, isImage }: SpecBind) {
+  const access = readonly ? 'ro' : 'rw'
+  if (fsType === undefined)
+    return { destination, type: 'bind', source, options: ['rbind', 'rprivate', access] }
+  return { destination, type: fsType, source, options: [access, ...(isImage ? [imageFile] : [])] }
 }
 
-function resources({ memoryBytes, pids }: SpecOptions) {
+/** A disk image has no device numbers on the host: it is told as a mount, of the node on its place. */
+function imageMount({ source, destination, readonly }: Extract<SpecDevice, { what: 'file' }>) {
+  return { destination, type: 'bind', source, options: ['bind', imageFile, readonly ? 'ro' : 'rw'] }
+}
+
+function blockNode({ destination: path, major, minor }: BlockDevice) {
+  return { path, type: 'b', major, minor, fileMode: 0o600, uid: 0, gid: 0 }
+}
+
+function blockRule({ major, minor, readonly }: BlockDevice) {
+  return { allow: true, type: 'b', major, minor, access: readonly ? 'rm' : 'rwm' }
+}
+
+function resources({ memoryBytes, pids }: SpecOptions, blocks: readonly BlockDevice[]) {
   return {
     devices: [
       { allow: false, access: 'rwm' },
@@ -152,6 +197,7 @@ function resources({ memoryBytes, pids }: SpecOptions) {
         ...(minor === undefined ? {} : { minor }),
         access: 'rwm',
       })),
+      ...blocks.map(blockRule),
     ],
     ...(memoryBytes === undefined ? {} : { memory: { limit: memoryBytes } }),
     ...(pids === undefined ? {} : { pids: { limit: pids } }),

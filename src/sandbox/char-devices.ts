@@ -3,13 +3,7 @@
  * the few that are the same device everywhere because the kernel itself makes it out of nothing.
  */
 import { KataError } from '../errors.ts'
-
-export interface OciDevice {
-  readonly path: string
-  readonly type: string
-  readonly major?: number
-  readonly minor?: number
-}
+import type { OciDevice } from './oci.ts'
 
 /** Documentation/admin-guide/devices.txt: null, zero, full, random, urandom, kmsg; tty, console, ptmx; tun, fuse. */
 const sameEverywhere = new Set('1:3 1:5 1:7 1:8 1:9 1:11 5:0 5:1 5:2 10:200 10:229'.split(' '))
@@ -32,7 +26,7 @@ export function allowsEveryDevice(rules: unknown): boolean {
 }
 
 /**
- * The devices that the guest is asked for: its own ones of the same number. A privileged container is given a list of all
+ * The devices that the guest is asked for: its own ones of the same number; disks are another matter (disk-uses.ts). A privileged container is given a list of all
  * the host's devices, which is dropped: it gets the guest's in their place.
  *
  * @throws KataError DEVICE_UNSUPPORTED for a device of the host that somebody asked for by name.

@@ -68,7 +68,7 @@ test.each([
 
 test('limits, masked paths and seccomp are kept', () => {
   const { linux } = guestSpec(input)
-  expect(linux?.resources).toEqual({ pids: { limit: 5 }, memory: { limit: 1 } })
+  expect(linux?.resources).toMatchObject({ pids: { limit: 5 }, memory: { limit: 1 } })
   expect(linux?.maskedPaths).toEqual(['/proc/kcore'])
   expect(linux?.seccomp).toEqual({ defaultAction: 'SCMP_ACT_ERRNO' })
 })
@@ -110,10 +110,22 @@ test('privileged keeps the right to every device, and no device of the host', ()
     { path: '/dev/fuse', type: 'c', major: 10, minor: 229 },
   ]
   const privileged = withLinux({ devices, resources: { devices: [{ allow: true, access: 'rwm' }] } })
-  expect(privileged?.devices).toEqual([devices[2]])
+  expect(privileged?.devices).toEqual([devices[2]!])
   expect(privileged?.resources).toEqual({ devices: [{ allow: true, access: 'rwm' }] })
   expect(() => withLinux({ devices })).toThrow(
     '[DEVICE_UNSUPPORTED] device /dev/kvm (c 10:232) of container c1',
   )
-  expect(withLinux({ devices: [devices[2]] })?.devices).toEqual([devices[2]])
+  expect(withLinux({ devices: [devices[2]!] })?.devices).toEqual([devices[2]!])
+})
+
+test('a disk that was handed to the machine is among the devices, with the rule for it', () => {
+  const disk = { path: '/dev/xvda', type: 'b', major: 8, minor: 16 }
+  const rule = { allow: true, type: 'b', major: 8, minor: 16, access: 'rm' }
+  const { linux } = guestSpec({
+    ...input,
+    spec: { ...spec, linux: { ...spec.linux, devices: [disk] } },
+    diskRules: [rule],
+  })
+  expect(linux?.devices).toEqual([disk])
+  expect(linux?.resources?.devices).toEqual([{ allow: false, access: 'rwm' }, rule])
 })

@@ -3,8 +3,9 @@
  * Which parts, and why, follows Kata's runtime (container create); where we keep more, it is said beside the line.
  */
 import { KataError } from '../errors.ts'
-import { allowsEveryDevice, guestDevices, type OciDevice } from './char-devices.ts'
-import type { OciMount, OciNamespace, OciSpec } from './oci.ts'
+import { allowsEveryDevice, guestDevices } from './char-devices.ts'
+import { type DeviceRule, deviceRules, guestDeviceRules } from './device-rules.ts'
+import type { OciDevice, OciMount, OciNamespace, OciSpec } from './oci.ts'
 
 export interface GuestSpecInput {
   readonly spec: OciSpec
@@ -15,6 +16,8 @@ export interface GuestSpecInput {
   readonly rootfs: string
   /** The spec's mounts as the guest sees them. */
   readonly mounts: readonly OciMount[]
+  /** Rules for the disks that were handed to the machine for this container, by the host's numbers. */
+  readonly diskRules?: readonly DeviceRule[]
   readonly disableGuestSeccomp: boolean
 }
 
@@ -36,6 +39,7 @@ export function guestSpec({
   bundle,
   rootfs,
   mounts,
+  diskRules = [],
   disableGuestSeccomp,
 }: GuestSpecInput): OciSpec {
   // Hooks are programs of the host and would run in the guest, where they are not.
@@ -44,8 +48,12 @@ export function guestSpec({
   if (namespaces?.some(({ type }) => type === 'user'))
     throw new KataError('SPEC_USER_NAMESPACE', { container: containerId })
   const privileged = allowsEveryDevice(resources?.devices)
-  // Device rules speak of host devices; the guest's crun sets the default ones. Unlike Kata we keep the pids limit.
-  const { devices: _hostDevices, network: _hostNetwork, ...limits } = resources ?? {}
+  const isHandedOver = ({ type, major, minor }: OciDevice) =>
+    type === 'b' && diskRules.some((rule) => rule.major === major && rule.minor === minor)
+  const disks = (devices ?? []).filter(isHandedOver)
+  const others = (devices ?? []).filter((device) => !isHandedOver(device))
+  // Unlike Kata we keep the pids limit.
+  const { devices: hostRules, network: _hostNetwork, ...limits } = resources ?? {}
   return {
     ...kept,
     root: { ...spec.root, path: rootfs },
@@ -56,8 +64,8 @@ export function guestSpec({
       ...(linux.rootfsPropagation === undefined
         ? {}
         : { rootfsPropagation: guestPropagation(String(linux.rootfsPropagation)) }),
-      resources: privileged ? { ...limits, devices: [{ allow: true, access: 'rwm' }] } : limits,
-      devices: guestDevices((devices ?? []) as OciDevice[], { privileged, container: containerId }),
+      resources: { ...limits, devices: guestDeviceRules(deviceRules(hostRules), diskRules) },
+      devices: [...guestDevices(others, { privileged, container: containerId }), ...disks],
       namespaces: guestNamespaces(namespaces),
       ...(seccomp !== undefined && !disableGuestSeccomp ? { seccomp } : {}),
     },

@@ -24,12 +24,26 @@ export interface GuestMounts {
   readonly storages: readonly GuestStorage[]
 }
 
-/** Carries every mount of the spec. @throws KataError naming the mount and the container. */
-export async function carryMounts(spec: OciSpec, containerId: string, share: Share): Promise<GuestMounts> {
+/**
+ * Carries every mount of the spec but those that are `disks` of the machine, by their place: these are in the guest already.
+ *
+ * @throws KataError naming the mount and the container.
+ */
+export async function carryMounts(
+  spec: OciSpec,
+  containerId: string,
+  share: Share,
+  disks: ReadonlyMap<number, OciMount> = new Map(),
+): Promise<GuestMounts> {
   const storages: GuestStorage[] = []
   const mounts: OciMount[] = []
-  for (const mount of spec.mounts ?? []) {
+  for (const [index, mount] of (spec.mounts ?? []).entries()) {
     checkPropagation(mount, containerId)
+    const disk = disks.get(index)
+    if (disk !== undefined) {
+      mounts.push(disk)
+      continue
+    }
     const volume = isBind(mount) && !isPodShm(mount) ? memoryVolume(mount, containerId) : undefined
     if (volume !== undefined) {
       for (const storage of volume.storages)

@@ -12,10 +12,20 @@ export interface OciNamespace {
   readonly path?: string
 }
 
+/** `type` is b, c, u or p; without a number it is a FIFO. */
+export interface OciDevice {
+  readonly path: string
+  readonly type: string
+  readonly major?: number
+  readonly minor?: number
+  readonly [key: string]: unknown
+}
+
 export interface OciLinux {
   readonly namespaces?: readonly OciNamespace[]
   readonly resources?: Readonly<Record<string, unknown>>
   readonly seccomp?: unknown
+  readonly devices?: readonly OciDevice[]
   readonly cgroupsPath?: string
   readonly [key: string]: unknown
 }

@@ -10,6 +10,8 @@ import type { Logger } from '../log.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container } from './container.ts'
+import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
+import { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
 import { guestSilent, patienceMs } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
@@ -53,12 +55,15 @@ export class Sandbox {
   /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
   readonly died: Promise<KataError>
   readonly #parts: SandboxParts
+  readonly #disks: Disks
   readonly #ending = new AbortController()
   #stopping: Promise<void> | undefined
   #dead = false
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
+    const { vmm, ledger, config } = parts
+    this.#disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
     this.died = this.#watch()
   }
 
@@ -69,25 +74,44 @@ export class Sandbox {
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
     const spec = withoutHostOnly(withEveryDevice(request.spec))
-    const { agent, share, config } = this.#parts
+    const { agent, share, config, log } = this.#parts
     checkSpecLimits(spec, id)
     warnOfHooks(spec, id, this.#parts.log)
     try {
       const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
-      const { mounts, storages } = await carryMounts(spec, id, share)
+      const disks = await this.#attachDisks(id, spec)
+      const carried = await carryMounts(spec, id, share, disks.mounts)
       const { disableGuestSeccomp, createContainerTimeout } = config.runtime
+      const { mounts } = carried
       const facts = { containerId: id, bundle, rootfs: guestRootfs, mounts, disableGuestSeccomp }
-      const oci = toAgentSpec(guestSpec({ spec, ...facts }))
+      const oci = toAgentSpec(guestSpec({ spec, ...facts, diskRules: disks.rules }))
       const sandboxPidns = sharesPodProcesses(spec)
+      const { devices } = disks
+      const storages = [...carried.storages, ...disks.storages]
       await agent.agent.createContainer(
-        { containerId: id, execId: id, oci, storages, sandboxPidns },
+        { containerId: id, execId: id, oci, devices, storages, sandboxPidns },
         { timeoutMs: createContainerTimeout * 1000 },
       )
     } catch (error) {
-      await share.removeContainer(id)
+      await this.#release(id).catch((left) =>
+        log.error('a failed container left something', { id, error: describeError(left) }),
+      )
       throw error
     }
-    return new Container(id, agent.agent, () => share.removeContainer(id))
+    return new Container(id, agent.agent, () => this.#release(id))
+  }
+
+  #attachDisks(containerId: string, spec: OciSpec): Promise<ContainerDisks> {
+    const { id: sandboxId, ledger, config } = this.#parts
+    const { hypervisor } = config
+    return attachDisks({ containerId, sandboxId, spec, disks: this.#disks, ledger, hypervisor })
+  }
+
+  /** What a container had on the host, once the guest has let go of it. */
+  async #release(containerId: string): Promise<void> {
+    const { share, ledger } = this.#parts
+    await share.removeContainer(containerId)
+    await releaseDisks(containerId, this.#disks, ledger)
   }
 
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */

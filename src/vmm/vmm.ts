@@ -7,6 +7,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/launch-spec.ts'
+import type { DiskAddress, DiskAttachment } from './disk.ts'
 
 /** The machine to build, decided before any process exists. */
 export interface VmSpec {
@@ -37,6 +38,8 @@ export interface VmSpec {
   readonly kvmCpu?: string
   /** Present when the share is attached at boot instead of plugged in afterwards. */
   readonly share?: ShareAttachment
+  /** Disks that are there from the start, besides {@link rootDisk}. */
+  readonly disks?: readonly DiskAttachment[]
 }
 
 /** A raw disk image with a file system on the whole of it or on its first partition. Guests only read it. */
@@ -103,6 +106,12 @@ export interface Vmm {
   resume(): Promise<void>
   /** Plugs the share into a running or paused machine; the caller still closes its copy of the descriptor. */
   plugShare(share: ShareAttachment): Promise<void>
+  /** Plugs a disk into a running machine; the caller still closes its copy of the descriptor. Whole or not at all. */
+  plugDisk(disk: DiskAttachment): Promise<DiskAddress>
+  /** Takes a disk out and waits until guest and VMM have let go of it; nothing for one that is not there. */
+  unplugDisk(id: string): Promise<void>
+  /** Where the guest finds a disk that is plugged in, for instance one of {@link VmSpec.disks}. */
+  diskAddress(id: string): DiskAddress | undefined
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>
 }

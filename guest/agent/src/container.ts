@@ -1,7 +1,9 @@
 /** One container: its bundle, cgroup, processes and mounts. */
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process } from '../../../src/protocol/generated/oci.ts'
+import { findBlockDevice } from './block-device.ts'
 import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
+import { type ShownDisk, withGuestDevices } from './container-devices.ts'
 import type { Crun, StartedProcess } from './crun.ts'
 import { alreadyExists, invalid, notFound, precondition, unimplemented } from './errors.ts'
 import { exists, makeDirectories, removeTree, save } from './files.ts'
@@ -21,7 +23,7 @@ import {
 import type { SharedSources } from './shared-sources.ts'
 import { processToJson, resourcesToJson, specToJson } from './spec.ts'
 import { planPipes, planTerminal } from './stdio.ts'
-import { mountStorage, unmountStorage } from './storage.ts'
+import { type MountedStorage, mountStorage, unmountStorage } from './storage.ts'
 import { setSysctls } from './sysctl.ts'
 import { splitSysctls } from './sysctl-names.ts'
 
@@ -51,7 +53,7 @@ export class Container {
   readonly cgroup: Cgroup
   readonly init: ContainerProcess
   readonly #tools: ContainerTools
-  readonly #mountPoints: readonly string[]
+  readonly #storages: readonly MountedStorage[]
   readonly #oomWatch: OomWatch
   readonly #added = new Map<string, ContainerProcess>()
   readonly #starting = new Set<string>()
@@ -62,13 +64,13 @@ export class Container {
   private constructor(
     id: string,
     init: StartedProcess,
-    mountPoints: readonly string[],
+    storages: readonly MountedStorage[],
     tools: ContainerTools,
   ) {
     this.id = id
     this.cgroup = cgroupOf(id)
     this.#tools = tools
-    this.#mountPoints = mountPoints
+    this.#storages = storages
     this.#oomWatch = tools.oom.watch(id, this.cgroup)
     this.init = trackProcess(init)
   }
@@ -87,24 +89,27 @@ export class Container {
     checkId(id)
     if (oci?.process === undefined || oci.root === undefined)
       throw invalid('the OCI spec lacks process or root')
-    if (devices.length > 0 || sharedMounts.length > 0) throw unimplemented('devices and shared mounts')
+    if (sharedMounts.length > 0) throw unimplemented('shared mounts')
     const bundle = `${bundles}/${id}`
-    const mountPoints: string[] = []
+    const mounted: MountedStorage[] = []
     try {
       makeDirectories(bundle, 0o700)
       for (const storage of storages)
         if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
-        else mountPoints.push(await mountStorage(storage))
+        else mounted.push(await mountStorage(storage))
       tools.sources.hold(id, oci.mounts)
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)
-      const config = specToJson(oci, { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices })
+      const found = await Promise.all(devices.map(({ type, id }) => findBlockDevice(type, id)))
+      const spec = withGuestDevices(oci, devices, found, mounted.flatMap(shownDisk))
+      const config = specToJson(spec, { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices })
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
-      return new Container(id, init, mountPoints, tools)
+      return new Container(id, init, mounted, tools)
     } catch (error) {
       await discard(cgroupOf(id), tools.crun, id)
       tools.sources.leave(id)
-      for (const point of mountPoints.reverse()) unmountStorage(point)
+      // Why it failed matters more than a disk that stays in use.
+      for (const storage of mounted.reverse()) await unmountStorage(storage).catch(() => {})
       removeTree(bundle)
       throw error
     }
@@ -184,6 +189,11 @@ export class Container {
     return this.#removal
   }
 
+  /** Writes the disks back and frees them, once every process is dead; the machine is about to go. */
+  async leaveDisks(): Promise<void> {
+    for (const storage of this.#storages) if (storage.disk !== undefined) await unmountStorage(storage)
+  }
+
   async #remove(): Promise<void> {
     killCgroup(this.cgroup)
     await this.init.ended
@@ -191,7 +201,7 @@ export class Container {
     for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
     await discard(this.cgroup, this.#tools.crun, this.id)
     this.#tools.sources.leave(this.id)
-    for (const point of [...this.#mountPoints].reverse()) unmountStorage(point)
+    for (const storage of [...this.#storages].reverse()) await unmountStorage(storage)
     removeTree(this.bundle)
   }
 
@@ -223,6 +233,10 @@ export class Container {
     closeStdio(this.process(execId).stdio)
     this.#added.delete(execId)
   }
+}
+
+function shownDisk({ disk }: MountedStorage): ShownDisk[] {
+  return disk?.shown === undefined ? [] : [{ ...disk, access: disk.shown }]
 }
 
 /** Removes what the kernel and crun know of a container whose init has ended, or of one that did not come to be. */

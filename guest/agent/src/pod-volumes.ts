@@ -6,20 +6,19 @@
 import type { Storage } from '../../../src/protocol/generated/agent.ts'
 import { invalid } from './errors.ts'
 
-export interface VolumeTools {
-  /** Returns the mount point. */
-  mount(storage: Storage): Promise<string>
+export interface VolumeTools<Mounted> {
+  mount(storage: Storage): Promise<Mounted>
   /** Applies the storage's options to what is mounted there. */
   remount(storage: Storage): void
-  unmount(mountPoint: string): void
+  unmount(mounted: Mounted): Promise<void> | void
 }
 
-export class PodVolumes {
-  readonly #tools: VolumeTools
+export class PodVolumes<Mounted = unknown> {
+  readonly #tools: VolumeTools<Mounted>
   /** By mount point; several containers may ask at once. */
-  readonly #volumes = new Map<string, Promise<string>>()
+  readonly #volumes = new Map<string, Promise<Mounted>>()
 
-  constructor(tools: VolumeTools) {
+  constructor(tools: VolumeTools<Mounted>) {
     this.#tools = tools
   }
 
@@ -51,6 +50,7 @@ export class PodVolumes {
 
   async release(): Promise<void> {
     const made = await Promise.allSettled(this.#volumes.values())
-    for (const volume of made.reverse()) if (volume.status === 'fulfilled') this.#tools.unmount(volume.value)
+    for (const volume of made.reverse())
+      if (volume.status === 'fulfilled') await this.#tools.unmount(volume.value)
   }
 }

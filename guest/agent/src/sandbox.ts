@@ -11,7 +11,7 @@ import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
 import { errnoName, makeDirectories, save } from './files.ts'
 import { loadModuleNamed } from './modules.ts'
 import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './namespaces.ts'
-import { mountStorage, unmountStorage } from './storage.ts'
+import { type MountedStorage, mountStorage, unmountStorage } from './storage.ts'
 import { within } from './wait.ts'
 
 /** How long the containers of a pod that ends may take to die; the machine is switched off after that anyway. */
@@ -23,7 +23,7 @@ export class Sandbox {
   readonly #tools: ContainerTools
   readonly #containers = new Map<string, Container>()
   readonly #creating = new Set<string>()
-  readonly #mountPoints: string[] = []
+  readonly #storages: MountedStorage[] = []
   #created = false
 
   constructor(tools: ContainerTools) {
@@ -45,7 +45,7 @@ export class Sandbox {
     for (const { name, parameters } of kernelModules) loadModuleNamed(name, parameters)
     for (const storage of storages)
       if (this.#tools.volumes.owns(storage)) await this.#tools.volumes.require(storage)
-      else this.#mountPoints.push(await mountStorage(storage))
+      else this.#storages.push(await mountStorage(storage))
     if (dns.length > 0) saveResolver(`${dns.join('\n')}\n`)
   }
 
@@ -99,9 +99,10 @@ export class Sandbox {
     for (const container of containers) attempt(() => container.signal('', 9), report)
     const ended = Promise.all(containers.map(({ init }) => init.ended))
     await within(ended, killMilliseconds, () => deadline('containers still run')).catch(report)
+    await Promise.all(containers.map((container) => container.leaveDisks().catch(report)))
     releaseNamespaces()
     await this.#tools.volumes.release()
-    for (const point of this.#mountPoints.reverse()) unmountStorage(point)
+    for (const storage of this.#storages.reverse()) await unmountStorage(storage).catch(report)
   }
 }
 

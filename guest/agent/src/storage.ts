@@ -1,6 +1,8 @@
 /** What the host asks to be mounted in the guest: Kata's Storage messages. */
 import { chmod, close, lchown, mkdirat, mount, open, openIn } from 'syscalls'
 import type { Storage } from '../../../src/protocol/generated/agent.ts'
+import { blockDrivers } from './block-device.ts'
+import { diskUnused, type MountedDisk, mountDisk } from './block-storage.ts'
 import { mountFlags } from './boot/flags.ts'
 import { deadline, invalid, unimplemented } from './errors.ts'
 import { detach, errnoName, makeDirectories, openFlags } from './files.ts'
@@ -12,24 +14,34 @@ import { sleep } from './wait.ts'
 const hotplugMilliseconds = 3000
 
 /** Kinds of storage that {@link mountStorage} knows. */
-export const storageDrivers = ['virtio-fs', 'ephemeral', 'local']
+export const storageDrivers = ['virtio-fs', 'ephemeral', 'local', ...blockDrivers]
 
-/** Mounts one storage and returns its mount point. @throws TtrpcError for an unknown driver, SysError from mount(2). */
-export async function mountStorage(storage: Storage): Promise<string> {
+/** What {@link unmountStorage} needs to know of one. */
+export interface MountedStorage {
+  readonly mountPoint: string
+  /** The disk that it is on. */
+  readonly disk?: MountedDisk
+}
+
+/** Mounts one storage. @throws TtrpcError for an unknown driver, SysError from mount(2). */
+export async function mountStorage(storage: Storage): Promise<MountedStorage> {
   const { driver, mountPoint, fsGroup } = storage
   if (!mountPoint.startsWith('/') || mountPoint.split('/').includes('..'))
     throw invalid(`storage mount point ${mountPoint} is not an absolute path`)
+  if (blockDrivers.includes(driver)) return { mountPoint, disk: await mountDisk(storage) }
   makeDirectories(mountPoint)
   if (driver === 'virtio-fs') await mountShare(storage)
   else if (driver === 'ephemeral') mountEphemeral(storage)
   else if (driver === 'local') prepareLocal(storage)
   else throw unimplemented(`storage driver ${driver}`)
   if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, storage.options.includes('ro'))
-  return mountPoint
+  return { mountPoint }
 }
 
-export function unmountStorage(mountPoint: string): void {
+/** Takes it away again; a disk is written back and unused after it. @throws TtrpcError DEADLINE_EXCEEDED for a disk in use. */
+export async function unmountStorage({ mountPoint, disk }: MountedStorage): Promise<void> {
   detach(mountPoint)
+  if (disk !== undefined) await diskUnused(disk.node)
 }
 
 /** A share may be plugged in only just before this call: the tag is unknown (EINVAL) until its driver has it. */

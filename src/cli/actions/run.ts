@@ -10,6 +10,7 @@ import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
 import { consoleSize } from '../client/spec.ts'
 import type { RunFlags } from '../commands/run.ts'
 import { asCommandError, exitCodeOf } from '../exit-code.ts'
+import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { checkName, generateName } from '../parse/name.ts'
@@ -56,6 +57,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
     dns: (flags.dns ?? []).map(parseDns),
   }
   const volumes = (flags.volume ?? []).map(parseVolume)
+  const devices = (flags.device ?? []).map(parseDevice)
   const rootfs = await chooseRootfs(flags, settings.stateDir)
   const command = commandOf(rootfs, args)
   const plain = defaultSpec({
@@ -69,6 +71,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
     readonly: flags.readOnly === true,
     rootfs: 'rootfs',
     mounts: volumes,
+    devices,
   })
   const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined

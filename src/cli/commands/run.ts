@@ -19,6 +19,7 @@ export interface RunFlags extends RightsFlags {
   readonly containerMemory?: string
   readonly pidsLimit?: string
   readonly volume?: readonly string[]
+  readonly device?: readonly string[]
   readonly env?: readonly string[]
   readonly user?: string
   readonly workdir?: string
@@ -50,7 +51,16 @@ export function runCommand(cli: Cli): Command {
     .option('--vcpus <n>', 'processors of the machine (default: from the configuration)')
     .option('--container-memory <size>', 'memory limit of the container inside the machine')
     .option('--pids-limit <n>', 'how many processes the container may have')
-    .option('-v, --volume <src:dst[:ro]>', 'show a host path in the container; repeatable', collect)
+    .option(
+      '-v, --volume <src:dst[:ro]>',
+      'show a host path in the container, or (src:dst:ext4) the file system of a disk; repeatable',
+      collect,
+    )
+    .option(
+      '--device <src[:dst][:r]>',
+      'give the container a block device or disk image of the host; repeatable',
+      collect,
+    )
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')

@@ -32,7 +32,7 @@ test.each([
   [':/a', 'absolute'],
   ['/etc:a', 'absolute'],
   ['/etc:', 'absolute'],
-  ['/etc:/a:rx', 'ro nor rw'],
+  ['/etc:/a:rx', 'none of ro, rw, ext4'],
   ['/etc:/', '--rootfs'],
   ['/etc:/a/..', '--rootfs'],
 ])('refuses %p', (text, reason) => {

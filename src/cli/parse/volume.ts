@@ -1,7 +1,13 @@
-/** `-v SRC:DST[:ro|rw]`: a host path shown in the container. */
-import { existsSync, realpathSync } from 'node:fs'
+/**
+ * `-v SRC:DST[:OPTION,...]`: a host path shown in the container. Options are `ro`, `rw`, and the file system of a block
+ * device or disk image (`ext4`), which the guest then mounts.
+ */
+import { realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
+
+/** What the kernel of `kata-ts image build` can mount, and what one of the operator's own may. */
+const fileSystems = ['ext4', 'ext3', 'ext2', 'xfs', 'btrfs', 'erofs', 'squashfs', 'vfat']
 
 export interface Volume {
   /** Absolute host path with symlinks resolved, so that the runtime mounts what was looked at. */
@@ -9,6 +15,10 @@ export interface Volume {
   /** Absolute, normalised path in the container; never `/`. */
   readonly destination: string
   readonly readonly: boolean
+  /** Of a disk. */
+  readonly fsType?: string
+  /** The disk is an image: a regular file. */
+  readonly isImage?: true
 }
 
 /** Reads one volume option. @throws KataError VOLUME_INVALID, VOLUME_SOURCE_MISSING. */
@@ -18,13 +28,26 @@ export function parseVolume(text: string): Volume {
   }
   const parts = text.split(':')
   if (parts.length < 2 || parts.length > 3) refuse('it needs the form SRC:DST or SRC:DST:ro')
-  const [source = '', destination = '', mode = 'rw'] = parts
+  const [source = '', destination = '', options = 'rw'] = parts
   if (!source.startsWith('/')) refuse(`the source ${source || '(empty)'} is not an absolute path`)
   if (!destination.startsWith('/'))
     refuse(`the destination ${destination || '(empty)'} is not an absolute path`)
-  if (mode !== 'ro' && mode !== 'rw') refuse(`the mode ${mode || '(empty)'} is neither ro nor rw`)
+  const words = options.split(',')
+  const fsTypes = words.filter((word) => word !== 'ro' && word !== 'rw')
+  const [fsType] = fsTypes
+  if (fsTypes.length > 1 || (fsType !== undefined && !fileSystems.includes(fsType)))
+    refuse(`the option ${fsTypes.at(-1) || '(empty)'} is none of ro, rw, ${fileSystems.join(', ')}`)
   const normal = posix.normalize(destination).replace(/(?<=.)\/$/, '')
   if (normal === '/') refuse('the destination may not be /: use --rootfs for that')
-  if (!existsSync(source)) throw new KataError('VOLUME_SOURCE_MISSING', { source, volume: text })
-  return { source: realpathSync(source), destination: normal, readonly: mode === 'ro' }
+  const stat = statSync(source, { throwIfNoEntry: false })
+  if (stat === undefined) throw new KataError('VOLUME_SOURCE_MISSING', { source, volume: text })
+  if (fsType !== undefined && !stat.isFile() && !stat.isBlockDevice())
+    refuse(`${source} is neither a block device nor a disk image, so it has no ${fsType}`)
+  return {
+    source: realpathSync(source),
+    destination: normal,
+    readonly: words.includes('ro'),
+    ...(fsType === undefined ? {} : { fsType }),
+    ...(fsType !== undefined && stat.isFile() ? { isImage: true } : {}),
+  }
 }

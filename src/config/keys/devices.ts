@@ -19,8 +19,8 @@ export const deviceKeys = [
     'disableBlockDeviceUse',
     boolean,
     false,
-    'Mounts block devices with root file systems and volumes on the host and shares the files, instead of handing the devices to the guest.',
-    { drivers: ['qemu', 'clh'], annotation: 'disable_block_device_use', pending: true },
+    'Refuses volumes that are block devices or disk images. Devices that a container asks for as such (`--device`, `volumeDevices`) are handed to the guest nevertheless. The file that Kata ships says true.',
+    { drivers: ['qemu', 'clh'], annotation: 'disable_block_device_use' },
   ),
   key(
     'block_device_driver',
@@ -28,7 +28,7 @@ export const deviceKeys = [
     // Kata's Rust runtime writes the bus behind the name.
     choice(['virtio-scsi', 'virtio-blk'], { 'virtio-blk-pci': 'virtio-blk' }),
     'virtio-scsi',
-    'What a disk is for the guest.',
+    'What a disk is for the guest. `virtio-scsi`: any number of them on one controller, which takes a root port when the first one comes. `virtio-blk`: quicker, and a root port for each.',
     {
       perDriver: {
         clh: { type: choice(['virtio-blk'], { 'virtio-blk-pci': 'virtio-blk' }), absent: 'virtio-blk' },
@@ -38,7 +38,6 @@ export const deviceKeys = [
         },
       },
       annotation: 'block_device_driver',
-      pending: true,
     },
   ),
   key(
@@ -46,8 +45,8 @@ export const deviceKeys = [
     'blockDeviceAio',
     choice(['threads', 'native', 'io_uring']),
     'threads',
-    'How QEMU reads and writes a disk (Kata: io_uring).',
-    { drivers: ['qemu'], annotation: 'block_device_aio', pending: true },
+    "How QEMU reads and writes a disk. `native` is the kernel's asynchronous I/O, which exists past the page cache only (`block_device_cache_direct`); otherwise it counts as `threads`. `io_uring`, Kata's default, counts as `native`: its rings are closed to a confined VMM.",
+    { drivers: ['qemu'], annotation: 'block_device_aio' },
   ),
   key(
     'block_device_cache_set',
@@ -55,7 +54,7 @@ export const deviceKeys = [
     boolean,
     false,
     "Whether the next two keys count; otherwise a disk is cached by the host's page cache and flushed when the guest says so.",
-    { drivers: ['qemu', 'clh'], annotation: 'block_device_cache_set', pending: true },
+    { drivers: ['qemu', 'clh'], annotation: 'block_device_cache_set' },
   ),
   key(
     'block_device_cache_direct',
@@ -63,7 +62,7 @@ export const deviceKeys = [
     boolean,
     false,
     "Reads and writes disks past the host's page cache (O_DIRECT).",
-    { drivers: ['qemu', 'clh'], annotation: 'block_device_cache_direct', pending: true },
+    { drivers: ['qemu', 'clh'], annotation: 'block_device_cache_direct' },
   ),
   key(
     'block_device_cache_noflush',
@@ -71,7 +70,7 @@ export const deviceKeys = [
     boolean,
     false,
     "Ignores the guest's flushes: faster, and a crash of the host loses data.",
-    { drivers: ['qemu'], annotation: 'block_device_cache_noflush', pending: true },
+    { drivers: ['qemu'], annotation: 'block_device_cache_noflush' },
   ),
   key(
     'hot_plug_vfio',

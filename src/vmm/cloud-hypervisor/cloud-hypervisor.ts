@@ -8,6 +8,7 @@ import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
+import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { checkReadable } from '../disk-image.ts'
 import { parseVersion } from '../program.ts'
 import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
@@ -95,6 +96,15 @@ class CloudHypervisor implements Vmm {
   async plugShare(share: ShareAttachment): Promise<void> {
     await this.#put('vm.add-fs', fsConfig(share))
   }
+
+  /** It opens disks by their paths and takes no descriptor for one; its user can open none. */
+  async plugDisk({ name }: DiskAttachment): Promise<DiskAddress> {
+    throw new KataError('VMM_NO_DISKS', { device: name, vmm: 'Cloud Hypervisor' })
+  }
+
+  async unplugDisk(): Promise<void> {}
+
+  diskAddress(): undefined {}
 
   consoleTail(): string {
     return this.#process.consoleTail()

@@ -5,10 +5,12 @@ import { socketPair } from '../../linux/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
+import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
 import { qemuCommandLine, shareId } from './command-line.ts'
+import { QemuDisks } from './disks.ts'
 import { EndEvents } from './end-events.ts'
 import { offlineVcpus } from './kernel-command-line.ts'
 import { machineSettings } from './machine-settings.ts'
@@ -25,6 +27,8 @@ export interface QemuOptions extends VmmOptions {
 
 /** Filters on every thread: the two of the jail and that of `-sandbox`. */
 const seccompFilters = 3
+/** The first descriptor that is handed over. */
+const firstFd = 3
 /** What QEMU opens itself and keeps open. */
 const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
 
@@ -61,6 +65,7 @@ class Qemu implements Vmm {
   readonly #endEvents: EndEvents
   readonly #ports: RootPorts
   readonly #unplugs: Unplugs
+  readonly #disks: QemuDisks
   #qmp: QmpClient | undefined
   #stopping: Promise<void> | undefined
 
@@ -72,7 +77,11 @@ class Qemu implements Vmm {
     this.#process = new VmmProcess(options, qemuNeeds)
     this.#endEvents = new EndEvents(this.#process.watch)
     this.#ports = new RootPorts(options.config.hypervisor.pcieRootPort)
-    this.#unplugs = new Unplugs((command, args) => this.#execute(command, args))
+    const execute = (command: string, args: object, fds?: readonly number[]) =>
+      this.#execute(command, args, fds)
+    this.#unplugs = new Unplugs(execute)
+    const { hypervisor } = options.config
+    this.#disks = new QemuDisks({ execute, ports: this.#ports, unplugs: this.#unplugs, config: hypervisor })
     this.ended = this.#process.ended
   }
 
@@ -111,6 +120,18 @@ class Qemu implements Vmm {
     await this.#execute('device_add', { ...device, 'queue-size': queueSize })
   }
 
+  plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
+    return this.#disks.plug(disk)
+  }
+
+  unplugDisk(id: string): Promise<void> {
+    return this.#disks.unplug(id)
+  }
+
+  diskAddress(id: string): DiskAddress | undefined {
+    return this.#disks.addressOf(id)
+  }
+
   consoleTail(): string {
     return this.#process.consoleTail()
   }
@@ -147,7 +168,10 @@ class Qemu implements Vmm {
       if (role === 'share') return descriptorOf(spec.share!.socket)
       return role === 'disk' ? disk! : sockets.listeners[role]
     })
-    const { args, paths } = commandLine
+    const { paths } = commandLine
+    const disks = spec.disks ?? []
+    const args = [...commandLine.args, ...this.#disks.atStart(disks, firstFd + fds.length)]
+    fds.push(...disks.map(({ fd }) => fd))
     const { identity, stateDir } = spec
     const launchSpec = { program: config.hypervisor.path, args, identity, paths, fds, output, stateDir }
     const close = () => {
@@ -160,17 +184,19 @@ class Qemu implements Vmm {
   }
 
   /**
-   * `-add-fd` keeps the disk's descriptor under another number, and opening the set duplicates it: whatever number has
-   * the image is what was handed over, and the number itself may come to be used for something else. It is the last.
+   * `-add-fd` keeps a disk's descriptor under another number, and opening the set duplicates it: whatever number has the
+   * disk is what was handed over, and the number itself may come to be used for something else. They are the last.
    */
-  #expect(spec: LaunchSpec): ExpectedPosture {
+  #expect(launchSpec: LaunchSpec): ExpectedPosture {
+    const { spec } = this.#options
     // Connections that it accepts: ours to qmp and console, and the agent client's.
-    const asked = { seccompFilters, sockets: 3 }
-    if (this.#options.spec.rootDisk === undefined) return expectedPosture(spec, { ...asked, opens: ownFiles })
-    const diskFd = 3 + spec.fds.length - 1
-    const expected = expectedPosture(spec, asked)
-    const { [diskFd]: image, ...descriptors } = expected.descriptors
-    return { ...expected, descriptors, opens: [...ownFiles, ...(image === undefined ? [] : [image])] }
+    const expected = expectedPosture(launchSpec, { seccompFilters, sockets: 3 })
+    const inSets = (spec.rootDisk === undefined ? 0 : 1) + (spec.disks?.length ?? 0)
+    const firstInSet = firstFd + launchSpec.fds.length - inSets
+    const descriptors = Object.entries(expected.descriptors)
+    const disks = descriptors.filter(([fd]) => Number(fd) >= firstInSet).map(([, disk]) => disk)
+    const kept = descriptors.filter(([fd]) => Number(fd) < firstInSet)
+    return { ...expected, descriptors: Object.fromEntries(kept), opens: [...ownFiles, ...disks] }
   }
 
   async #stop(): Promise<void> {

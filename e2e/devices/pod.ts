@@ -1,0 +1,105 @@
+/** A pod in this very process: the sandbox as the shim makes it, and containers in it with what a test says of them. */
+import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import type { Config, HypervisorConfig } from '../../src/config/config.ts'
+import { builtInConfig } from '../../src/config/load.ts'
+import { defaultSpec } from '../../src/images/default-spec.ts'
+import { silentLogger } from '../../src/log.ts'
+import type { Container } from '../../src/sandbox/container.ts'
+import { createSandbox } from '../../src/sandbox/create.ts'
+import type { OciSpec } from '../../src/sandbox/oci.ts'
+import type { Sandbox } from '../../src/sandbox/sandbox.ts'
+import { makeRootfs } from '../agent/guest.ts'
+
+export type ContainerOptions = Partial<Pick<Parameters<typeof defaultSpec>[0], 'mounts' | 'devices'>>
+
+export interface Outcome {
+  readonly stdout: string
+  readonly stderr: string
+  readonly status: number
+}
+
+/** Of busybox, besides what every test's root file system has. */
+const commands = ['mknod', 'od', 'rm', 'stat', 'sync']
+
+export class Pod implements AsyncDisposable {
+  readonly runDir: string
+  readonly sandbox: Sandbox
+  readonly #rootfs: string
+  #count = 0
+
+  private constructor(runDir: string, sandbox: Sandbox) {
+    this.runDir = runDir
+    this.sandbox = sandbox
+    this.#rootfs = makeRootfs(runDir, 'files')
+    for (const name of commands)
+      if (!existsSync(`${this.#rootfs}/bin/${name}`)) symlinkSync('busybox', `${this.#rootfs}/bin/${name}`)
+  }
+
+  static async start(hypervisor: Partial<HypervisorConfig> = {}): Promise<Pod> {
+    const runDir = mkdtempSync('/run/kp-')
+    const base = builtInConfig()
+    const config: Config = { ...base, hypervisor: { ...base.hypervisor, ...hypervisor } }
+    const request = {
+      id: 'pod',
+      namespace: 'test',
+      runDir,
+      hostname: 'pod',
+      shmBytes: 64 << 20,
+      config,
+      log: silentLogger,
+    }
+    return new Pod(runDir, await createSandbox(request))
+  }
+
+  /** Makes a container that runs this once it is started; `change` has the last word on its spec. */
+  create(
+    script: string,
+    options: ContainerOptions = {},
+    change: (spec: OciSpec) => OciSpec = (spec) => spec,
+  ): Promise<Container> {
+    const spec = defaultSpec({
+      ...{ args: ['sh', '-c', script], env: ['PATH=/bin'], cwd: '/', user: { uid: 0, gid: 0 } },
+      ...{ terminal: false, hostname: 'pod', readonly: false, rootfs: this.#rootfs, mounts: [] },
+      ...options,
+    })
+    return this.sandbox.createContainer({
+      id: `c${++this.#count}`,
+      bundle: '/nowhere',
+      spec: change(spec as OciSpec),
+      rootfs: [],
+    })
+  }
+
+  /** Runs it to its end and removes it. */
+  async run(...what: Parameters<Pod['create']>): Promise<Outcome> {
+    const container = await this.create(...what)
+    const outcome = await finish(container)
+    await container.remove()
+    return outcome
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.sandbox.stop()
+    rmSync(this.runDir, { recursive: true, force: true })
+  }
+}
+
+/** Starts a container and waits for all that comes of it. */
+export async function finish({ init }: Container): Promise<Outcome> {
+  await init.start()
+  await init.input(nothing())
+  const [stdout, stderr, status] = await Promise.all([
+    read(init, 'stdout'),
+    read(init, 'stderr'),
+    init.wait(),
+  ])
+  return { stdout, stderr, status }
+}
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
+
+async function read(init: Container['init'], stream: 'stdout' | 'stderr'): Promise<string> {
+  const chunks: Uint8Array[] = []
+  await init.output(stream, async (chunk) => void chunks.push(chunk))
+  return Buffer.concat(chunks).toString()
+}

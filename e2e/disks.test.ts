@@ -1,0 +1,146 @@
+/** Disks by the VMM driver alone: there from the start, refused half-way, plugged and unplugged under a running guest. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { type AgentConnection, connectAgent } from '../src/agent/connection.ts'
+import { requireImage } from '../src/config/guest-image.ts'
+import { builtInConfig } from '../src/config/load.ts'
+import { Ledger } from '../src/ledger/ledger.ts'
+import { processResource } from '../src/ledger/process-resource.ts'
+import { processRef } from '../src/linux/proc.ts'
+import { silentLogger } from '../src/log.ts'
+import { takeIdentity } from '../src/rootless/identity.ts'
+import { rootlessKinds } from '../src/rootless/kinds.ts'
+import { makePrivateDir } from '../src/rootless/private-dir.ts'
+import { createVmm } from '../src/vmm/create.ts'
+import type { DiskAttachment } from '../src/vmm/disk.ts'
+import type { Vmm } from '../src/vmm/vmm.ts'
+import { heldOpen, LoopDevice, readFromExt4 } from './harness/disks.ts'
+
+const image = requireImage()
+const bootMs = 60_000
+/** Below it the agent copies files to. */
+const mountPoint = '/run/kata-containers/shared/containers'
+let runDir: string
+let ledger: Ledger
+let vmm: Vmm
+let pid: number
+let agent: AgentConnection
+let cold: LoopDevice
+let hot: LoopDevice
+
+beforeAll(async () => {
+  runDir = mkdtempSync('/run/kata-ts-disks-')
+  mkdirSync(`${runDir}/state`, { mode: 0o700 })
+  ledger = new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
+  const { identity, lease } = await takeIdentity(
+    ledger,
+    {
+      ...{ runDir, range: { base: 1_879_048_192, blocks: 64 }, sandbox: 'test/disks', account: 'none' },
+      ...{ owner: processRef(process.pid)!, accelerator: 'tcg' },
+    },
+    silentLogger,
+  )
+  cold = new LoopDevice(16, { ext4: true })
+  hot = new LoopDevice(16)
+  const fds = [openSync(cold.path, 'r+'), openSync(cold.file, 'r')] as const
+  vmm = createVmm({
+    spec: {
+      ...{ sandboxId: 'disks', identity, privateDir: await makePrivateDir(ledger, lease) },
+      ...{ stateDir: `${runDir}/state`, kernel: image.kernel, initrd: image.initrd, kernelParams: [] },
+      ...{ accelerator: 'tcg', vcpus: 1, maxVcpus: 1, memoryMiB: 256, maxMemoryMiB: 0 },
+      disks: [
+        disk('cold', fds[0]),
+        disk('cold-scsi', fds[1], { kind: 'file', bus: 'virtio-scsi', readonly: true }),
+      ],
+    },
+    config: { hypervisor: builtInConfig().hypervisor },
+    ledger,
+    log: silentLogger,
+  })
+  pid = (await vmm.start()).ref.pid
+  for (const fd of fds) closeSync(fd)
+  agent = await connectAgent(vmm.agent, { log: silentLogger })
+  await vmm.boot()
+  await agent.waitReady({ timeoutMs: bootMs })
+}, bootMs)
+afterAll(async () => {
+  agent?.close()
+  await vmm?.stop()
+  await ledger.releaseAll()
+  for (const loop of [cold, hot]) loop?.[Symbol.dispose]()
+  rmSync(runDir, { recursive: true })
+})
+
+function disk(id: string, fd: number, more: Partial<DiskAttachment> = {}): DiskAttachment {
+  return {
+    id,
+    name: `disk ${id}`,
+    fd,
+    kind: 'block',
+    readonly: false,
+    direct: false,
+    bus: 'virtio-blk',
+    ...more,
+  }
+}
+
+test('disks from the start are known by their places, and those of the guest', async () => {
+  expect(vmm.diskAddress('cold')).toEqual({ driver: 'blk', pciPath: '0f/00' })
+  expect(vmm.diskAddress('cold-scsi')).toEqual({ driver: 'scsi', address: '0:0' })
+  const storage = { driver: 'blk', source: '0f/00', fstype: 'ext4', options: [], mountPoint }
+  await agent.agent.createSandbox({ sandboxId: 'disks', hostname: 'disks', storages: [storage] })
+  const data = Buffer.from('written on a cold disk')
+  const file = { path: `${mountPoint}/hello`, fileSize: BigInt(data.length), fileMode: 0o100644, data }
+  await agent.agent.copyFile(file)
+})
+
+test.each(['virtio-blk', 'virtio-scsi'] as const)('%s comes and goes, and comes again', async (bus) => {
+  for (let round = 0; round < 2; round++) {
+    const fd = openSync(hot.path, 'r+')
+    try {
+      const address = await vmm.plugDisk(disk('hot', fd, { bus }))
+      expect(vmm.diskAddress('hot')).toEqual(address)
+    } finally {
+      closeSync(fd)
+    }
+    expect(heldOpen(pid, hot.path)).not.toEqual([])
+    expect(vmm.plugDisk(disk('hot', 0, { bus }))).rejects.toThrow('[VMM_OPTION_INVALID]')
+    await vmm.unplugDisk('hot')
+    await vmm.unplugDisk('hot')
+    expect({ open: heldOpen(pid, hot.path), address: vmm.diskAddress('hot') }).toEqual({ open: [] } as never)
+  }
+})
+
+test.each(['virtio-blk', 'virtio-scsi'] as const)(
+  '%s that QEMU refuses leaves nothing in it',
+  async (bus) => {
+    const fd = openSync(hot.path, 'r')
+    try {
+      // It asks to write, which this descriptor cannot: the set has none that could.
+      await expect(vmm.plugDisk(disk('hot', fd, { bus }))).rejects.toThrow(
+        /^\[VMM_COMMAND_FAILED\].*blockdev-add/,
+      )
+      expect(heldOpen(pid, hot.path)).toEqual([])
+      // Place and name are free again.
+      await vmm.plugDisk(disk('hot', fd, { bus, readonly: true }))
+    } finally {
+      closeSync(fd)
+    }
+    const access = heldOpen(pid, hot.path).map((fd) => accessMode(fd))
+    expect(new Set(access)).toEqual(new Set([0]))
+    await vmm.unplugDisk('hot')
+    expect(heldOpen(pid, hot.path)).toEqual([])
+  },
+)
+
+test('the host finds on the disk what the guest wrote', async () => {
+  await agent.agent.destroySandbox({})
+  await vmm.stop()
+  expect(readFromExt4(cold, '/hello')).toBe('written on a cold disk')
+})
+
+/** O_ACCMODE of the VMM's descriptor. */
+function accessMode(fd: string): number {
+  const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))![1]!
+  return Number.parseInt(flags, 8) & 3
+}

@@ -1,0 +1,37 @@
+/** `--device SRC[:DST][:r|rw]`: a block device or disk image of the host, as a block device in the container. */
+import { realpathSync, statSync } from 'node:fs'
+import { posix } from 'node:path'
+import { KataError } from '../../errors.ts'
+import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
+
+export type DeviceOption =
+  | ({ readonly what: 'block'; readonly destination: string; readonly readonly: boolean } & DeviceNumbers)
+  /** A disk image. */
+  | {
+      readonly what: 'file'
+      /** Absolute host path with symlinks resolved. */
+      readonly source: string
+      readonly destination: string
+      readonly readonly: boolean
+    }
+
+/** Reads one device option. @throws KataError DEVICE_OPTION_INVALID. */
+export function parseDevice(text: string): DeviceOption {
+  const refuse = (reason: string): never => {
+    throw new KataError('DEVICE_OPTION_INVALID', { device: text, reason })
+  }
+  const parts = text.split(':')
+  const access = /^[rwm]{1,3}$/.test(parts.at(-1)!) && parts.length > 1 ? parts.pop()! : 'rw'
+  const [source = '', target = source] = parts
+  if (parts.length > 2) refuse('it needs the form SRC, SRC:DST or SRC:DST:r')
+  if (!source.startsWith('/')) refuse(`the source ${source || '(empty)'} is not an absolute path`)
+  if (!target.startsWith('/')) refuse(`the destination ${target || '(empty)'} is not an absolute path`)
+  if (!access.includes('r')) refuse(`the access ${access} does not allow to read`)
+  const destination = posix.normalize(target)
+  const readonly = !access.includes('w')
+  const stat = statSync(source, { throwIfNoEntry: false })
+  if (stat === undefined) return refuse(`${source} does not exist`)
+  if (stat.isBlockDevice()) return { what: 'block', destination, readonly, ...deviceNumbers(stat.rdev) }
+  if (stat.isFile()) return { what: 'file', source: realpathSync(source), destination, readonly }
+  return refuse(`${source} is neither a block device nor a disk image`)
+}

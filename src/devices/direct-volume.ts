@@ -1,0 +1,87 @@
+/** Kata's direct-assigned volumes: a CSI driver leaves, for a volume's path, a note of which disk to give to the guest. */
+import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import type { ResourceKind } from '../ledger/ledger.ts'
+
+/** Where the notes lie, a directory for each volume. */
+export const directVolumeRoot = '/run/kata-containers/shared/direct-volumes'
+/** Longest note that is read. */
+const maxBytes = 64 * 1024
+
+export interface DirectVolume {
+  /** Directory of the note. */
+  readonly directory: string
+  /** A block device or disk image on the host. */
+  readonly device: string
+  readonly fsType: string
+  readonly options: readonly string[]
+  readonly fsGroup?: { readonly id: number; readonly onRootMismatch: boolean }
+}
+
+/** Tells a volume's statistics and resizing which sandbox has it: an empty file with the sandbox's name, as in Kata. */
+export const directVolumeResource: ResourceKind<{ path: string; owner: string }> = {
+  kind: 'direct-volume',
+  release: ({ path }) => rmSync(path, { force: true }),
+}
+
+/** The directory for a volume's path: Kata's base64 for URLs, with its padding. */
+export function directVolumeDir(volumePath: string, root = directVolumeRoot): string {
+  const name = Buffer.from(volumePath).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
+  return `${root}/${name}`
+}
+
+/** The note for the mount source `volumePath`; undefined when there is none. @throws KataError DIRECT_VOLUME_INVALID. */
+export function readDirectVolume(volumePath: string, root = directVolumeRoot): DirectVolume | undefined {
+  const directory = directVolumeDir(volumePath, root)
+  const path = `${directory}/mountInfo.json`
+  const text = read(path)
+  if (text === undefined) return undefined
+  const invalid = (reason: string, cause?: unknown) =>
+    new KataError('DIRECT_VOLUME_INVALID', { path, reason }, { cause })
+  if (text.length > maxBytes) throw invalid(`it has more than ${maxBytes} bytes`)
+  let note: Note
+  try {
+    note = JSON.parse(text)
+  } catch (cause) {
+    throw invalid('it is not JSON', cause)
+  }
+  const { device, fstype: fsType, options = [], metadata = {} } = note
+  const type = note['volume-type']
+  if (type !== 'block') throw invalid(`volume-type is ${JSON.stringify(type)}, and only "block" is known`)
+  if (typeof device !== 'string' || !device.startsWith('/')) throw invalid('device is no absolute path')
+  if (typeof fsType !== 'string' || !/^[a-z0-9]+$/.test(fsType)) throw invalid('fstype is no file system')
+  if (!Array.isArray(options) || options.some((option) => typeof option !== 'string'))
+    throw invalid('options is no list of texts')
+  const { fsGroup, fsGroupChangePolicy } = metadata
+  if (fsGroup !== undefined && !/^\d{1,10}$/.test(String(fsGroup))) throw invalid('fsGroup is no number')
+  return {
+    ...{ directory, device, fsType, options },
+    ...(fsGroup === undefined
+      ? {}
+      : { fsGroup: { id: Number(fsGroup), onRootMismatch: fsGroupChangePolicy === 'OnRootMismatch' } }),
+  }
+}
+
+/** Leaves the sandbox's name beside the note. */
+export function markDirectVolume(path: string): void {
+  closeSync(openSync(path, 'a', 0o600))
+}
+
+interface Note {
+  readonly 'volume-type'?: unknown
+  readonly device?: unknown
+  readonly fstype?: unknown
+  readonly options?: unknown
+  readonly metadata?: { readonly fsGroup?: unknown; readonly fsGroupChangePolicy?: unknown }
+}
+
+/** A name that is too long for a directory cannot have a note. */
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENAMETOOLONG' || code === 'ENOTDIR') return undefined
+    throw error
+  }
+}

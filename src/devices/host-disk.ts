@@ -1,0 +1,154 @@
+/**
+ * A disk of the host, opened by root for a VMM that could not. What it is, is looked at on a descriptor, never on a path, and
+ * what is opened is what was looked at. Nobody's access to the node changes by it.
+ */
+import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs'
+import { KataError } from '../errors.ts'
+import { type DeviceNumbers, deviceNumbers } from '../linux/device-numbers.ts'
+
+export type DiskKind = 'block' | 'file'
+
+/** Found and looked at, but not open for anything yet. */
+export interface HostDisk extends Disposable {
+  /** For people: the path on the host. */
+  readonly name: string
+  /** The same for every finding of one device or file. */
+  readonly key: string
+  readonly kind: DiskKind
+  /**
+   * A descriptor to read, or to read and write; the caller closes it.
+   *
+   * @throws KataError DEVICE_IN_USE, DEVICE_OPEN_FAILED.
+   */
+  open(access: DiskAccess): number
+}
+
+export interface DiskAccess {
+  readonly readonly: boolean
+  /** Past the page cache of the host. */
+  readonly direct: boolean
+}
+
+/** What the path has to be: whatever was promised by whoever named it. */
+export interface DiskExpectation {
+  readonly kind?: DiskKind | undefined
+  readonly numbers?: DeviceNumbers
+}
+
+/** Not among node's constants; x86-64 and the generic table agree (asm-generic/fcntl.h). */
+const O_PATH = 0o10000000
+const O_DIRECT = 0o40000
+const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_EXCL } = constants
+
+/**
+ * The block device with these numbers, by the name that the kernel has for it. `container` is whom it is for, in errors.
+ *
+ * @throws KataError DEVICE_MISSING, DEVICE_CHANGED when something else has its name.
+ */
+export function findBlockDevice(numbers: DeviceNumbers, container: string): HostDisk {
+  const { major, minor } = numbers
+  const path = blockDevicePath(numbers)
+  if (path !== undefined) return find(path, O_NOFOLLOW, { kind: 'block', numbers }, container)
+  const device = `${major}:${minor}`
+  throw new KataError('DEVICE_MISSING', {
+    device,
+    container,
+    reason: 'the kernel knows none with this number',
+  })
+}
+
+/** Where the host has its node: `/sys/dev/block/8:16` is a link to a directory with the kernel's name for it. */
+export function blockDevicePath({ major, minor }: DeviceNumbers): string | undefined {
+  try {
+    const name = readlinkSync(`/sys/dev/block/${major}:${minor}`).split('/').at(-1)!
+    // The kernel writes ! for a directory in a name: cciss!c0d0.
+    return `/dev/${name.replaceAll('!', '/')}`
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * The block device or disk image at a path, whose symbolic links are followed: it comes from the host's side. Only what was
+ * announced as a file may not turn out to be a link to one.
+ *
+ * @throws KataError DEVICE_MISSING, DEVICE_KIND, DEVICE_CHANGED.
+ */
+export function findDiskAt(path: string, expected: DiskExpectation, container: string): HostDisk {
+  if (!path.startsWith('/') || path.includes('\0'))
+    throw new KataError('DEVICE_MISSING', { device: path, container, reason: 'it is no absolute path' })
+  return find(path, expected.kind === 'file' ? O_NOFOLLOW : 0, expected, container)
+}
+
+function find(path: string, follow: number, expected: DiskExpectation, container: string): HostDisk {
+  const location = attempt(path, container, () => openSync(path, O_PATH | follow))
+  try {
+    const stat = fstatSync(location)
+    const kind = checkedKind(stat, path, expected, container)
+    const { major, minor } = deviceNumbers(kind === 'block' ? stat.rdev : stat.dev)
+    return {
+      ...{ name: path, kind, key: `${kind} ${major}:${minor}${kind === 'block' ? '' : ` ${stat.ino}`}` },
+      open: (access) =>
+        attempt(path, container, () => openSync(`/proc/self/fd/${location}`, flags(kind, access)), access),
+      [Symbol.dispose]: () => closeSync(location),
+    }
+  } catch (error) {
+    closeSync(location)
+    throw error
+  }
+}
+
+/**
+ * O_EXCL on a block device claims it: the kernel refuses when the host has it mounted, or another sandbox writes to it, and
+ * refuses them while the VMM has it.
+ */
+function flags(kind: DiskKind, { readonly, direct }: DiskAccess): number {
+  const mode = readonly ? O_RDONLY : O_RDWR | (kind === 'block' ? O_EXCL : 0)
+  return mode | (direct ? O_DIRECT : 0)
+}
+
+function checkedKind(stat: Stats, device: string, expected: DiskExpectation, container: string): DiskKind {
+  const found = describe(stat)
+  const kind = stat.isBlockDevice() ? 'block' : stat.isFile() ? 'file' : undefined
+  const changed = (wanted: string) => new KataError('DEVICE_CHANGED', { device, container, found, wanted })
+  if (expected.numbers !== undefined && found !== describeBlock(expected.numbers))
+    throw changed(describeBlock(expected.numbers))
+  if (expected.kind !== undefined && kind !== expected.kind)
+    throw changed(expected.kind === 'block' ? 'a block device' : 'a regular file')
+  if (kind === undefined) throw new KataError('DEVICE_KIND', { device, container, kind: found })
+  if (kind === 'file' && stat.size === 0)
+    throw new KataError('DEVICE_KIND', { device, container, kind: 'an empty file' })
+  return kind
+}
+
+const describeBlock = ({ major, minor }: DeviceNumbers) => `the block device ${major}:${minor}`
+
+function describe(stat: Stats): string {
+  if (stat.isBlockDevice()) return describeBlock(deviceNumbers(stat.rdev))
+  if (stat.isFile()) return 'a regular file'
+  if (stat.isDirectory()) return 'a directory'
+  if (stat.isCharacterDevice()) return 'a character device'
+  if (stat.isSymbolicLink()) return 'a symbolic link'
+  return stat.isFIFO() ? 'a FIFO' : 'a socket'
+}
+
+function attempt<T>(device: string, container: string, action: () => T, access?: DiskAccess): T {
+  try {
+    return action()
+  } catch (cause) {
+    const { code = String(cause) } = cause as NodeJS.ErrnoException
+    const fields = { device, container }
+    if (code === 'ENOENT' || code === 'ENOTDIR')
+      throw new KataError('DEVICE_MISSING', { ...fields, reason: 'it does not exist' }, { cause })
+    if (code === 'EBUSY') throw new KataError('DEVICE_IN_USE', fields, { cause })
+    throw new KataError('DEVICE_OPEN_FAILED', { ...fields, reason: reasonOf(code, access) }, { cause })
+  }
+}
+
+function reasonOf(code: string, access?: DiskAccess): string {
+  if (code === 'EINVAL' && access?.direct)
+    return 'its file system knows no O_DIRECT (block_device_cache_direct)'
+  if ((code === 'EROFS' || code === 'EACCES') && access?.readonly === false)
+    return `it can only be read (${code})`
+  return code
+}

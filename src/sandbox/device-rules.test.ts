@@ -1,0 +1,41 @@
+import { describe, expect, test } from 'bun:test'
+import { guestDeviceRules, mayWriteBlock } from './device-rules.ts'
+
+const denyAll = { allow: false, access: 'rwm' }
+const disk = { allow: true, type: 'b', major: 8, minor: 16, access: 'rm' }
+const fuse = { allow: true, type: 'c', major: 10, minor: 229, access: 'rwm' }
+
+describe('whether a disk may be written', () => {
+  const numbers = { major: 8, minor: 16 }
+  test.each([
+    ['without rules', [], true],
+    ['denied like everything', [denyAll], false],
+    ['allowed to be read', [denyAll, disk], false],
+    ['allowed by its number', [denyAll, { ...disk, access: 'rwm' }], true],
+    ['by its major', [denyAll, { allow: true, type: 'b', major: 8, access: 'w' }], true],
+    ['with -1 for any', [denyAll, { allow: true, type: 'b', major: 8, minor: -1 }], true],
+    ['another minor', [denyAll, { ...disk, minor: 17, access: 'rwm' }], false],
+    ['a character device', [denyAll, { ...disk, type: 'c', access: 'rwm' }], false],
+    ['everything, as privileged containers', [{ allow: true, access: 'rwm' }], true],
+  ])('%s', (_, rules, expected) => {
+    expect(mayWriteBlock(numbers, rules)).toBe(expected)
+  })
+})
+
+describe('rules for the guest', () => {
+  test('forbid, allow what was handed over, and keep character devices', () => {
+    const handedOver = [{ ...disk, access: 'rwm' }]
+    expect(guestDeviceRules([denyAll, { ...disk, minor: 0 }, fuse], handedOver)).toEqual([
+      denyAll,
+      fuse,
+      ...handedOver,
+    ])
+    expect(guestDeviceRules([], [])).toEqual([denyAll])
+    expect(guestDeviceRules([{ allow: false }], [])).toEqual([denyAll])
+  })
+  test('allow everything when the host does', () => {
+    expect(guestDeviceRules([denyAll, { allow: true, access: 'rwm' }], [disk])).toEqual([
+      { allow: true, access: 'rwm' },
+    ])
+  })
+})

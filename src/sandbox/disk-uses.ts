@@ -1,0 +1,81 @@
+/** Which parts of a container's OCI spec are disks of the host. */
+import { statSync } from 'node:fs'
+import { type DirectVolume, readDirectVolume } from '../devices/direct-volume.ts'
+import { blockDevicePath, type DiskKind } from '../devices/host-disk.ts'
+import type { DeviceNumbers } from '../linux/device-numbers.ts'
+import { allowsEveryDevice } from './char-devices.ts'
+import { deviceRules, mayWriteBlock } from './device-rules.ts'
+import type { OciDevice, OciMount, OciSpec } from './oci.ts'
+
+/** A block device that the container has as such. */
+export interface DeviceUse {
+  readonly what: 'device'
+  /** In the container. */
+  readonly path: string
+  readonly numbers: DeviceNumbers
+  readonly readonly: boolean
+}
+
+/** A mount of the container that is a disk on the host: the file system on it, or (`fsType` absent) the disk itself. */
+export interface VolumeUse {
+  readonly what: 'volume'
+  /** Place in `spec.mounts`. */
+  readonly index: number
+  readonly mount: OciMount
+  /** On the host. */
+  readonly source: string
+  readonly kind?: DiskKind
+  readonly fsType?: string
+  readonly options: readonly string[]
+  readonly readonly: boolean
+  readonly direct?: DirectVolume
+}
+
+/** Kata's mount option for a source that is a disk image. */
+export const imageFileOption = 'io.katacontainers.fs-opt.block_device=file'
+
+/** File systems that lie on a disk and nowhere else: a mount of such a type names one. */
+const diskFileSystems = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'erofs', 'squashfs', 'vfat'])
+
+/**
+ * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. A privileged
+ * container's list has every device of the host under its own name: of these only those with another name were asked for.
+ */
+export function deviceUses({ linux }: OciSpec): DeviceUse[] {
+  const rules = deviceRules(linux?.resources?.devices)
+  const privileged = allowsEveryDevice(rules)
+  return (linux?.devices ?? [])
+    .filter((device) => device.type === 'b' && !(privileged && hasHostName(device)))
+    .map(({ path, major = 0, minor = 0 }) => {
+      const numbers = { major, minor }
+      return { what: 'device', path, numbers, readonly: !mayWriteBlock(numbers, rules) }
+    })
+}
+
+function hasHostName({ path, major = 0, minor = 0 }: OciDevice): boolean {
+  return path === blockDevicePath({ major, minor })
+}
+
+/** @throws KataError DIRECT_VOLUME_INVALID. */
+export function volumeUses({ mounts = [] }: OciSpec): VolumeUse[] {
+  return mounts.flatMap((mount, index) => {
+    const use = volumeUse(mount)
+    return use === undefined ? [] : [{ what: 'volume', index, mount, ...use } as const]
+  })
+}
+
+function volumeUse(mount: OciMount): Omit<VolumeUse, 'what' | 'index' | 'mount'> | undefined {
+  const { type = '', source = '', options = [] } = mount
+  if (!source.startsWith('/')) return undefined
+  const readonly = options.includes('ro')
+  const image = options.includes(imageFileOption) ? ({ kind: 'file' } as const) : {}
+  if (diskFileSystems.has(type)) return { source, fsType: type, options, readonly, ...image }
+  const direct = readDirectVolume(source)
+  if (direct !== undefined) {
+    const { device, fsType } = direct
+    return { source: device, fsType, options: [...direct.options, ...options], readonly, direct }
+  }
+  if (image.kind === 'file') return { source, options, readonly, ...image }
+  const isDisk = statSync(source, { throwIfNoEntry: false })?.isBlockDevice() ?? false
+  return isDisk ? { source, options, readonly, kind: 'block' } : undefined
+}
