@@ -3,7 +3,7 @@
  * makes the exit code 1.
  *
  *   npm run bench                          all of them
- *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, accounts, parallel
+ *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, accounts, parallel, containerd
  *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
  */
@@ -14,6 +14,7 @@ import { silentLogger } from '../src/log.ts'
 import { resolveAssets } from '../src/vmm/assets.ts'
 import { benchAccounts } from './accounts.ts'
 import type { BareGuest } from './bare.ts'
+import { benchContainerd } from './containerd.ts'
 import { Host, machineFacts } from './host.ts'
 import { benchExec, benchStdout, benchStop } from './idle.ts'
 import { benchMemory } from './memory.ts'
@@ -37,6 +38,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = 
   rootless: ({ host, rounds }) => benchRootless(host, Math.ceil(rounds / 3)),
   accounts: () => benchAccounts(),
   parallel: ({ host }) => benchParallel(host),
+  containerd: ({ guest, rounds }) => benchContainerd(guest, rounds),
 }
 
 try {

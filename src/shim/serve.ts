@@ -10,6 +10,7 @@ import { type Status, serve, service } from '../ttrpc/ttrpc.ts'
 import { createSandboxForTask } from './create-sandbox.ts'
 import { taskEvents } from './events.ts'
 import type { ShimFlags } from './flags.ts'
+import { collectWhenIdle, watched } from './idle.ts'
 import { Pod } from './pod.ts'
 import { createPublisher, type EventPublisher, noEvents } from './publisher.ts'
 import { assertRightsDropped } from './rights.ts'
@@ -48,10 +49,12 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   let clients = 0
   setInterval(() => clients === 0 && tasks.isIdle && abandoned.resolve(), abandonedMs)
   const services = [service(TaskDefinition, tasks)]
+  const busy = collectWhenIdle(() => Bun.gc(true))
+  busy()
   const listener = listen({ fd: listenerFd }, (transport) => {
     clients++
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
-    void serve(transport, services, { toStatus, onError }).closed.then(() => clients--)
+    void serve(watched(transport, busy), services, { toStatus, onError }).closed.then(() => clients--)
   })
   await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise])
   await pod.stop()

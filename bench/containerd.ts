@@ -1,0 +1,141 @@
+/** Pods through containerd's CRI: kata-ts beside runc, call by call, and what the shims of ten pods hold. */
+import { readFileSync } from 'node:fs'
+import { Containerd } from '../e2e/containerd/containerd.ts'
+import type { Pod } from '../e2e/containerd/cri.ts'
+import { listPids, readProc } from '../src/linux/proc.ts'
+import type { SandboxFacts } from '../src/sandbox/facts.ts'
+import { defaultRunDir, sandboxPaths } from '../src/sandbox/paths.ts'
+import { type BareGuest, bootBare } from './bare.ts'
+import { mib, ms, type Result } from './report.ts'
+import { type Memory, readMemory } from './smaps.ts'
+import { round, type Summary, summarize } from './stats.ts'
+
+const handlers = ['runc', 'kata-ts'] as const
+type Handler = (typeof handlers)[number]
+
+const calls = [
+  'RunPodSandbox',
+  'CreateContainer',
+  'StartContainer',
+  'ExecSync',
+  'StopContainer',
+  'StopPodSandbox',
+  'RemovePodSandbox',
+] as const
+type Call = (typeof calls)[number]
+type Times = Record<Call, number>
+
+const memoryPods = 10
+/** By then a shim has collected what its pod's start left. */
+const settleMs = 8000
+
+export async function benchContainerd(guest: BareGuest, rounds: number): Promise<Result> {
+  const containerd = await Containerd.start()
+  try {
+    // The first of each makes what later ones find: the bridge, caches.
+    for (const handler of handlers) await onePod(containerd, handler)
+    const times: Record<Handler, Times[]> = { runc: [], 'kata-ts': [] }
+    const bare: number[] = []
+    for (let index = 0; index < rounds; index++) {
+      for (const handler of handlers) times[handler].push(await onePod(containerd, handler))
+      bare.push((await bootBare(guest)).bootMs)
+    }
+    const memory = {
+      runc: await shimMemory(containerd, 'runc'),
+      'kata-ts': await shimMemory(containerd, 'kata-ts'),
+    }
+    return report(
+      { runc: summaries(times.runc), 'kata-ts': summaries(times['kata-ts']) },
+      summarize(bare),
+      memory,
+    )
+  } finally {
+    await containerd.close()
+  }
+}
+
+/** The life of a pod with one container, each call timed, in milliseconds. */
+async function onePod({ cri }: Containerd, handler: Handler): Promise<Times> {
+  const times: Partial<Times> = {}
+  const timed = async <T>(call: Call, work: Promise<T>): Promise<T> => {
+    const begun = performance.now()
+    const result = await work
+    times[call] = performance.now() - begun
+    return result
+  }
+  const pod = await timed('RunPodSandbox', cri.runPod({ handler }))
+  const containerId = await timed('CreateContainer', pod.create(['sleep', '1000']))
+  await timed('StartContainer', cri.calls.startContainer({ containerId }))
+  await timed('ExecSync', pod.exec(containerId, ['true']))
+  await timed('StopContainer', cri.calls.stopContainer({ containerId, timeout: 0n }))
+  await timed('StopPodSandbox', cri.calls.stopPodSandbox({ podSandboxId: pod.id }))
+  await timed('RemovePodSandbox', cri.calls.removePodSandbox({ podSandboxId: pod.id }))
+  return times as Times
+}
+
+function summaries(times: readonly Times[]): Record<Call, Summary> {
+  return Object.fromEntries(calls.map((call) => [call, summarize(times.map((of) => of[call]))])) as Record<
+    Call,
+    Summary
+  >
+}
+
+/** Mean over the shims of ten idle pods, KiB. */
+async function shimMemory({ cri }: Containerd, handler: Handler): Promise<Memory> {
+  const pods: Pod[] = []
+  for (let index = 0; index < memoryPods; index++) pods.push(await cri.runPod({ handler }))
+  await Bun.sleep(settleMs)
+  const all = pods.map((pod) => readMemory(shimOf(pod, handler)).own)
+  await Promise.all(pods.map((pod) => pod.remove()))
+  const mean = (field: keyof Memory) =>
+    round(all.reduce((sum, memory) => sum + memory[field], 0) / all.length)
+  return { rss: mean('rss'), pss: mean('pss'), private: mean('private') }
+}
+
+function shimOf({ id }: Pod, handler: Handler): number {
+  if (handler === 'kata-ts') {
+    const { facts } = sandboxPaths(defaultRunDir, 'k8s.io', id)
+    return (JSON.parse(readFileSync(facts, 'utf8')) as SandboxFacts).shimPid
+  }
+  const found = listPids().find((pid) => {
+    const argv = (readProc(`/proc/${pid}/cmdline`) ?? '').split('\0')
+    return argv[0]?.endsWith('containerd-shim-runc-v2') && argv.includes(id)
+  })
+  if (found === undefined) throw new Error(`pod ${id} has no shim of runc`)
+  return found
+}
+
+function report(
+  times: Record<Handler, Record<Call, Summary>>,
+  bare: Summary,
+  memory: Record<Handler, Memory>,
+): Result {
+  const beyond = times['kata-ts'].RunPodSandbox.median - bare.median
+  return {
+    name: 'containerd',
+    what: `the calls of one pod with one container through CRI, ${bare.count} rounds, and shims at ${memoryPods} idle pods`,
+    tables: [
+      {
+        header: ['', 'runc', 'p90', 'kata-ts', 'p90'],
+        rows: [
+          ...calls.map((call) => [
+            call,
+            ...handlers.flatMap((handler) => [ms(times[handler][call].median), ms(times[handler][call].p90)]),
+          ]),
+          ['bare boot of the same machine', '', '', ms(bare.median), ms(bare.p90)],
+        ],
+      },
+      {
+        header: ['one shim', 'RSS', 'PSS', 'private'],
+        rows: handlers.map((handler) => {
+          const { rss, pss, private: alone } = memory[handler]
+          return [handler, mib(rss), mib(pss), mib(alone)]
+        }),
+      },
+    ],
+    notes: [
+      `RunPodSandbox beyond the bare boot: ${ms(beyond)}; of runc: ${ms(times.runc.RunPodSandbox.median)}`,
+    ],
+    data: { unit: 'ms', rounds: bare.count, calls: times, bareBoot: bare, shimMemoryKiB: memory },
+  }
+}
