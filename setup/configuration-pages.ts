@@ -6,7 +6,7 @@ import { factoryKeys, unsupportedKeys } from '../src/config/kata-keys.ts'
 import { keyFor } from '../src/config/key-spec.ts'
 import { type KeySpec, keys, keysFor, type TableName, tableName } from '../src/config/keys.ts'
 import { tomlValue } from '../src/config/toml-text.ts'
-import { generated } from './errors-page.ts'
+import { generated, wrap } from './text.ts'
 
 const tables: readonly { readonly table: TableName; readonly title: string; readonly about: string }[] = [
   {
@@ -150,16 +150,4 @@ function fileEntry(spec: KeySpec): string {
   const { key, type, shipped, meaning } = spec
   const comment = wrap(`${meaning} Allowed: ${type.name}, ${type.allowed}.`, 108)
   return `${comment.map((line) => `# ${line}`).join('\n')}\n${key} = ${tomlValue(spec, shipped)}\n`
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = []
-  let line = ''
-  for (const word of text.split(' ')) {
-    if (line !== '' && line.length + 1 + word.length > width) {
-      lines.push(line)
-      line = word
-    } else line = line === '' ? word : `${line} ${word}`
-  }
-  return [...lines, line]
 }

@@ -1,9 +1,6 @@
 /** The page of errors, as text. */
 import type { CatalogueEntry } from '../src/errors.ts'
-
-/** What stands in a generated file about where it comes from. */
-export const generated = (source: string) =>
-  `Generated from ${source} by \`bun setup/generate-docs.ts\`: change it there.`
+import { generated } from './text.ts'
 
 /** docs/errors.md: every coded error with its sentence, remedy and ttrpc status. */
 export function errorsPage(catalogue: Readonly<Record<string, CatalogueEntry>>): string {

@@ -1,10 +1,11 @@
 /** Writes the files that come from tables in the code: `bun setup/generate-docs.ts`. */
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { catalogue } from '../src/errors.ts'
 import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
 import { errorsPage } from './errors-page.ts'
+import { examplePods } from './example-pods.ts'
 
 /** Generated files by their path from the repository's root. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
@@ -14,8 +15,12 @@ export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'packaging/configuration.toml': configurationFile('qemu'),
   'packaging/configuration-clh.toml': configurationFile('clh'),
   'packaging/configuration-fc.toml': configurationFile('firecracker'),
+  ...examplePods(),
 })
 
 if (import.meta.main)
-  for (const [path, text] of Object.entries(generatedFiles()))
-    writeFileSync(join(import.meta.dir, '..', path), text)
+  for (const [path, text] of Object.entries(generatedFiles())) {
+    const file = join(import.meta.dir, '..', path)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+  }

@@ -1,0 +1,62 @@
+/** No page for people has a dead link to a file or heading of this repository. */
+import { expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+
+const root = join(import.meta.dir, '..')
+const pages = ['*.md', 'docs/**/*.md', 'packaging/**/*.md'].flatMap((pattern) => [
+  ...new Bun.Glob(pattern).scanSync(root),
+])
+
+/** The page without code, which may look like links. */
+const prose = (page: string) =>
+  readFileSync(join(root, page), 'utf8')
+    .replace(/^```.*?^```/gms, '')
+    .replace(/`[^`\n]*`/g, (code) => (/^`[\w./-]+`$/.test(code) ? code : ''))
+
+/** A heading's anchor, as GitHub makes it. */
+const anchor = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N} _-]/gu, '')
+    .trim()
+    .replaceAll(' ', '-')
+
+function anchors(page: string): string[] {
+  const headings = readFileSync(join(root, page), 'utf8').replace(/^```.*?^```/gms, '')
+  return [...headings.matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchor(heading!))
+}
+
+/** What is wrong with a link of this page; undefined when it leads somewhere. */
+function fault(page: string, link: string): string | undefined {
+  if (/^[a-z]+:/.test(link)) return undefined
+  const [path = '', fragment] = link.split('#')
+  const target = path === '' ? page : relative(root, join(root, dirname(page), path))
+  if (target.startsWith('..')) return `${link} leads out of the repository`
+  if (!existsSync(join(root, target))) return `${link}: ${target} does not exist`
+  if (fragment !== undefined && !anchors(target).includes(fragment))
+    return `${link}: ${target} has no heading ${fragment}`
+  return undefined
+}
+
+const linksOf = (text: string) => [...text.matchAll(/\[[^\]]*\]\(([^)\s]+)\)/g)].map(([, link]) => link!)
+
+test.each(pages)('%s', (page) => {
+  expect(linksOf(prose(page)).flatMap((link) => fault(page, link) ?? [])).toEqual([])
+})
+
+/** Paths that a page names in code quotes: of our own directories, so that a moved file is noticed. */
+const namedPaths = (text: string) =>
+  [...text.matchAll(/`((?:src|e2e|setup|bench|guest|docs|packaging)\/[\w./-]+)`/g)].map(([, path]) => path!)
+
+test.each(pages)('%s names paths that exist', (page) => {
+  expect(namedPaths(prose(page)).filter((path) => !existsSync(join(root, path)))).toEqual([])
+})
+
+test('the search can fail', () => {
+  expect(pages.length).toBeGreaterThan(8)
+  expect(fault('README.md', 'docs/nowhere.md')).toContain('does not exist')
+  expect(fault('README.md', 'docs/errors.md#no_such_code')).toContain('no heading')
+  expect(fault('README.md', 'docs/errors.md#config_type')).toBeUndefined()
+  expect(linksOf('see [a](b.md) and [c](d#e)')).toEqual(['b.md', 'd#e'])
+})
