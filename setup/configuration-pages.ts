@@ -1,5 +1,6 @@
 /** The page about configuration.toml and the files of packaging/, which come from the table of keys, as text. */
 import { annotationPrefixes, readAnnotationName } from '../src/config/annotation-names.ts'
+import { hashAnnotations } from '../src/config/asset-hashes.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { driverNames, drivers } from '../src/config/drivers.ts'
 import { factoryKeys, unsupportedKeys } from '../src/config/kata-keys.ts'
@@ -64,12 +65,16 @@ annotation's name. Stricter than Kata, on purpose:
   \`jailer_path\`, too);
 - annotations of \`[runtime]\` and \`[agent.kata]\` need an entry as well, \`"runtime.<name>"\` and \`"agent.<name>"\`
   (Kata never asks): they reach host cgroups, seccomp profiles and the modules of the guest's kernel;
-- an annotation that asks for a check which kata-ts does not do (\`*_hash\`, \`policy\`, \`cc_init_data\`) fails the pod,
-  enabled or not.
+- an annotation that asks for a check which kata-ts does not do (\`firmware_hash\`, \`policy\`, \`cc_init_data\`) fails
+  the pod, enabled or not.
 
 A value that only takes rights away needs no permission: \`rootless: "true"\`, which may also be written
 \`io.katacontainers.hypervisor.rootless\`, and \`disable_guest_seccomp: "false"\`. containerd hands annotations on when
 \`pod_annotations = ["io.katacontainers.*"]\` stands in the runtime's table.
+
+With ${hashAnnotations.map((name) => `\`${name}\``).join(', ')} a pod asks that its sandbox start only with a
+file of that SHA-512 (\`asset_hash_type\`: \`sha512\` and nothing else), whether the configuration names the file or
+kata-ts built it. They need to be enabled, as in Kata.
 
 | annotation | key | entry of \`enable_annotations\` |
 |---|---|---|

@@ -108,6 +108,11 @@ export const catalogue = {
     'annotation {annotation}: {value} is not on the list {list}',
     'Add a pattern for it to {list} in {source}, or remove the annotation from the pod.',
   ),
+  ASSET_HASH_MISMATCH: entry(
+    'failed_precondition',
+    'the pod asks for a {asset} with SHA-512 {expected}, and {file} has {actual}',
+    'Install the file that the pod expects, or correct the checksum in its annotation.',
+  ),
   ANNOTATION_UNSUPPORTED: entry(
     'unimplemented',
     'annotation {annotation} asks for a check that kata-ts does not do',

@@ -105,7 +105,10 @@ describe('runtime and agent', () => {
   })
 
   test('a pod that asks for a check that is not done never starts, enabled or not', () => {
-    for (const annotation of [agentKey('policy'), key('cc_init_data'), key('kernel_hash'), key('path_hash')])
+    for (const annotation of [
+      ...[agentKey('policy'), key('cc_init_data'), key('firmware_hash')],
+      'io.katacontainers.asset_hash_type',
+    ])
       for (const text of ['', enabled('.*')])
         expectCode(() => ask(text, { [annotation]: 'x' }), 'ANNOTATION_UNSUPPORTED', annotation)
   })

@@ -12,6 +12,7 @@ import { normalize } from 'node:path'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type AnnotationName, annotationPrefixes, readAnnotationName } from './annotation-names.ts'
+import { isHashAnnotation, isHashType, readHashes } from './asset-hashes.ts'
 import type { Config, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { driverNames } from './drivers.ts'
@@ -55,9 +56,15 @@ export function applyAnnotations(
 ): Config {
   const warn = warnOnce(log)
   const { driver } = config.hypervisor
+  const hashes: { named: AnnotationName; text: string }[] = []
   const asked = Object.entries(annotations).flatMap(([annotation, text]) => {
     const named = readAnnotationName(annotation)
-    if (named === undefined) return []
+    if (named === undefined || isHashType(named, text)) return []
+    if (isHashAnnotation(named)) {
+      requireEnabled(config, named)
+      hashes.push({ named, text })
+      return []
+    }
     // An ignored one would mean: started although the pod asked for a check.
     if (refusedAnnotations.test(named.entry)) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation })
     const spec = findAnnotation(driver, named)
@@ -71,8 +78,9 @@ export function applyAnnotations(
   })
   for (const ask of asked) requireOneAnswer(ask, asked)
   const changed = asked.reduce(change, sectionsOf(config))
+  const hypervisor = { ...changed.hypervisor, assetHashes: readHashes(hashes) }
   return finish(
-    { ...config, hypervisor: changed.hypervisor, agent: changed['agent.kata'], runtime: changed.runtime },
+    { ...config, hypervisor, agent: changed['agent.kata'], runtime: changed.runtime },
     {
       where: (key) => placeOf(asked, key) ?? config.source,
       host: host.size,

@@ -16,6 +16,11 @@ export type BlockDeviceAio = 'threads' | 'native' | 'io_uring'
 export type VfioPort = 'no-port' | 'root-port'
 export type InternetworkingModel = 'tcfilter' | 'none'
 
+/** What a pod may ask the checksum of, by the key that names it. */
+export type HashedAsset = 'path' | 'jailer_path' | 'kernel' | 'initrd' | 'image'
+/** SHA-512, hexadecimal. */
+export type AssetHashes = Readonly<Partial<Record<HashedAsset, string>>>
+
 /**
  * The hypervisor table of one VMM. Every field is there for every driver: one without a meaning for the driver has its
  * default, and docs/configuration.md says which have a meaning where.
@@ -44,6 +49,8 @@ export interface HypervisorConfig {
   readonly rootlessUidBase: number
   /** `rootless_uid_blocks` (ours): how many blocks, that is how many sandboxes at most. */
   readonly rootlessUidBlocks: number
+  /** From annotations only (`kernel_hash` and so on). */
+  readonly assetHashes: AssetHashes
   readonly enableAnnotations: readonly string[]
   /** `valid_hypervisor_paths`: file name patterns that the annotation `path` may name. */
   readonly validHypervisorPaths: readonly string[]

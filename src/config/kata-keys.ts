@@ -43,14 +43,14 @@ export const factoryKeys = ['enable_template', 'template_path', 'vm_cache_number
 /** Annotations of Kata that have no configuration key of the same name, by their table. */
 export const unsupportedAnnotations: Readonly<Record<TableName, readonly string[]>> = {
   hypervisor: list(`
-    blk_logical_sector_size blk_physical_sector_size hugepage_type prefetch_files.list asset_hash_type
+    blk_logical_sector_size blk_physical_sector_size hugepage_type prefetch_files.list
   `),
   'agent.kata': list('cdh_api_timeout_ms'),
   runtime: [],
 }
 
 /** Annotations (as `enable_annotations` names them) with which a pod asks that something be checked before it starts. */
-export const refusedAnnotations = /^(\w+_hash|cc_init_data|agent\.policy)$/
+export const refusedAnnotations = /^(\w+_hash|asset_hash_type|cc_init_data|agent\.policy)$/
 
 /**
  * Keys without an effect of their own that may say what is so anyway: runtime-rs writes into every file which parts it is

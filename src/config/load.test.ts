@@ -146,7 +146,11 @@ describe('values', () => {
     for (const driver of drivers) {
       const config = builtInConfig(host, driver)
       expect(Object.keys(config.hypervisor).sort()).toEqual(
-        ['driver', ...keys.filter(({ table }) => table === 'hypervisor').map(({ field }) => field)].sort(),
+        [
+          'driver',
+          'assetHashes',
+          ...keys.filter(({ table }) => table === 'hypervisor').map(({ field }) => field),
+        ].sort(),
       )
       for (const section of [config.hypervisor, config.agent, config.runtime])
         expect(Object.values(section)).not.toContain(undefined)

@@ -78,7 +78,7 @@ function build(
     source,
     dropIns,
     // keysOf() ties each field's type to its section; a test checks that the table names every field.
-    hypervisor: { driver, ...section('hypervisor') } as unknown as HypervisorConfig,
+    hypervisor: { driver, assetHashes: {}, ...section('hypervisor') } as unknown as HypervisorConfig,
     agent: section('agent.kata') as unknown as AgentConfig,
     runtime: section('runtime') as unknown as RuntimeConfig,
   }

@@ -2,6 +2,7 @@
 import { closeSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type AgentConnection, connectAgent } from '../agent/connection.ts'
+import { requireAssetHashes } from '../config/asset-hashes.ts'
 import type { Config } from '../config/config.ts'
 import { requireConfiguredFiles } from '../config/configured-files.ts'
 import { KataError } from '../errors.ts'
@@ -93,6 +94,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   await ledger.take(ownerResource, shim, () => {})
 
   const assets = resolveAssets(config)
+  await requireAssetHashes(hypervisor, { ...assets, image: assets.rootDisk?.image })
   await using verification = beside((signal) => timings.measure('verify image', () => assets.verify(signal)))
   const { identity, privateDir } = await timings.measure('user', () => takeUser(request, paths, ledger))
   const spec = machineSpec(request, paths, assets, identity, privateDir)

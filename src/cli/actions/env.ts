@@ -13,7 +13,7 @@ const queryTimeoutMs = 5000
 
 /** Prints what a start would use and what the host is, as TOML (as Kata does) or JSON. */
 export async function env(settings: Settings, file: string | undefined): Promise<number> {
-  const { hypervisor, runtime, source } = loadConfig({ file, env: settings.env, log: settings.log })
+  const { hypervisor, agent, runtime, source } = loadConfig({ file, env: settings.env, log: settings.log })
   const image = hypervisor.kernel === '' ? findImage() : undefined
   const facts = {
     Meta: { Version: formatVersion },
@@ -27,7 +27,11 @@ export async function env(settings: Settings, file: string | undefined): Promise
       Version: { OCI: '1.2.1', Version: { Semver: version } },
       Debug: runtime.enableDebug,
       DisableGuestSeccomp: runtime.disableGuestSeccomp,
+      SandboxCgroupOnly: runtime.sandboxCgroupOnly,
+      StaticSandboxResourceMgmt: runtime.staticSandboxResourceMgmt,
+      InternetworkingModel: runtime.internetworkingModel,
     },
+    Agent: { Debug: agent.enableDebug, KernelModules: [...agent.kernelModules] },
     Host: hostFacts(),
   }
   const { stringify } = await import('smol-toml')
@@ -41,11 +45,15 @@ async function hypervisorFacts(hypervisor: HypervisorConfig) {
     MachineType: hypervisor.machineType,
     Version: await firstLine([hypervisor.path, '--version']),
     Path: hypervisor.path,
+    ...(hypervisor.driver === 'firecracker' ? { JailerPath: hypervisor.jailerPath } : {}),
     Accelerator: hypervisor.accelerator,
     EntropySource: hypervisor.entropySource,
     SharedFS: hypervisor.sharedFs,
     VirtioFSDaemon: hypervisor.virtioFsDaemon,
     VirtioFSDaemonVersion: await firstLine([hypervisor.virtioFsDaemon, '--version']),
+    BlockDeviceDriver: hypervisor.blockDeviceDriver,
+    HotPlugVFIO: hypervisor.hotPlugVfio,
+    ColdPlugVFIO: hypervisor.coldPlugVfio,
     MemorySlots: hypervisor.memorySlots,
     PCIeRootPort: hypervisor.pcieRootPort,
     Debug: hypervisor.enableDebug,
