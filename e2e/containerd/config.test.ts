@@ -30,6 +30,8 @@ rootless = true
 default_memory = 300
 enable_annotations = ["default_memory", "kernel_params", "runtime.create_container_timeout", "enable_iommu", "kernel_hash"]
 enable_iommu = false
+[agent.kata]
+enable_debug = true
 `,
     ),
     two: file('two', '[hypervisor.qemu]\n[hypervisor.clh]\n'),
@@ -44,12 +46,17 @@ afterAll(async () => {
 })
 
 /** Starts a pod with one container and asks it; the pod is gone afterwards. */
-async function inPod(options: PodOptions, script: string): Promise<string> {
+async function inPod(
+  options: PodOptions,
+  script: string,
+  look: (podId: string) => void = () => {},
+): Promise<string> {
   const pod = await containerd.cri.runPod(options)
   try {
     const id = await pod.start(['sleep', '1000'])
     const { stdout, stderr } = await pod.exec(id, ['sh', '-c', script])
     expect(stderr).toBe('')
+    look(pod.id)
     return stdout
   } finally {
     await pod.remove()
@@ -85,11 +92,15 @@ describe('annotations', () => {
       [annotation('hypervisor.enable_iommu')]: 'true',
       [annotation('hypervisor.kernel_hash')]: sha512(requireImage().kernel),
     }
-    const [mib, commandLine] = (
-      await inPod({ handler: 'asked', annotations }, `${memory}; cat /proc/cmdline`)
-    ).split('\n')
+    let console = ''
+    const output = await inPod({ handler: 'asked', annotations }, `${memory}; cat /proc/cmdline`, (id) => {
+      console = readFileSync(`${defaultRunDir}/k8s.io/${id}/console.log`, 'utf8')
+    })
+    const [mib, commandLine] = output.split('\n')
     expect(Number(mib)).toBeGreaterThan(300)
     expect(commandLine).toContain('asked.by=pod')
+    // What the file itself says for the agent.
+    expect(console).toContain('kata-agent CreateContainer: ok')
     const said = (text: string) => containerd.log().split(text).length - 1
     expect(said(`annotation ${annotation('hypervisor.enable_iommu')} has no effect`)).toBe(1)
     expect(said('configuration key hypervisor.qemu.enable_iommu has no effect')).toBe(1)

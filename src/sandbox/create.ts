@@ -155,7 +155,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
 }
 
 function machineSpec(
-  { id, config: { hypervisor } }: SandboxRequest,
+  { id, config: { hypervisor, agent } }: SandboxRequest,
   { stateDir }: SandboxPaths,
   { verify: _, ...files }: GuestAssets,
   identity: Identity,
@@ -164,7 +164,11 @@ function machineSpec(
   return {
     ...{ sandboxId: id, identity, privateDir, stateDir, ...files },
     // Later parameters win: this takes `quiet` back.
-    kernelParams: [...(hypervisor.enableDebug ? ['loglevel=7'] : []), ...hypervisor.kernelParams],
+    kernelParams: [
+      ...(hypervisor.enableDebug ? ['loglevel=7'] : []),
+      ...(agent.enableDebug ? ['agent.log=debug'] : []),
+      ...hypervisor.kernelParams,
+    ],
     vcpus: hypervisor.defaultVcpus,
     maxVcpus: hypervisor.defaultMaxVcpus,
     memoryMiB: hypervisor.defaultMemory,

@@ -5,6 +5,8 @@ export interface AgentOptions {
   readonly vsockPort: number | undefined
   /** Where the guest's root is, or undefined when the initial RAM file system is its root for good. */
   readonly rootDisk: RootDisk | undefined
+  /** Whether calls are told on the console. */
+  readonly tellsCalls: boolean
 }
 
 /** A disk whose file system is on the whole of it or on its first partition. */
@@ -28,13 +30,17 @@ export function parseCommandLine(text: string): Map<string, string> {
 
 /**
  * Reads `agent.server_addr=vsock://-1:1024` (Kata's form; -1 is any CID), and our own `agent.root=/dev/vda` and
- * `agent.rootfstype=ext4`.
+ * `agent.rootfstype=ext4`; `agent.log=debug` as Kata's.
  *
  * @throws Error for one that is given and is not of that form.
  */
 export function agentOptions(commandLine: string): AgentOptions {
   const words = parseCommandLine(commandLine)
-  return { vsockPort: vsockPort(words.get('agent.server_addr')), rootDisk: rootDisk(words) }
+  return {
+    vsockPort: vsockPort(words.get('agent.server_addr')),
+    rootDisk: rootDisk(words),
+    tellsCalls: ['debug', 'trace'].includes(words.get('agent.log') ?? ''),
+  }
 }
 
 function rootDisk(words: ReadonlyMap<string, string>): RootDisk | undefined {

@@ -5,7 +5,8 @@ import { onRejection } from 'syscalls'
 import { serve, type Transport, TtrpcError } from '../../../src/ttrpc/ttrpc.ts'
 import { bootGuest } from './boot/boot.ts'
 import { enterDisk, lookAround } from './boot/root-disk.ts'
-import { agentOptions } from './command-line.ts'
+import { tellCalls } from './call-log.ts'
+import { type AgentOptions, agentOptions } from './command-line.ts'
 import { say, sayError } from './console.ts'
 import { createCrun } from './crun.ts'
 import { describe } from './errors.ts'
@@ -45,12 +46,14 @@ async function main(): Promise<void> {
   })
   const sources = new SharedSources(sharedDirectory)
   const sandbox = new Sandbox({ loop, oom, crun, volumes, sources })
-  const services = agentServices({
+  const options = agentOptions(kernelCommandLine())
+  const served = agentServices({
     sandbox,
     oom,
     report: (error) => sayError('while the sandbox ends', error),
     switchOff: () => void sleep(farewellMilliseconds).then(switchOff),
   })
+  const services = options.tellsCalls ? tellCalls(served, say) : served
   const onConnection = (transport: Transport): void => {
     const { closed } = serve(transport, services, {
       toStatus: (error) =>
@@ -58,13 +61,12 @@ async function main(): Promise<void> {
     })
     void closed.then((error) => error && sayError('connection lost', error))
   }
-  listen(loop, onConnection)
+  listen(loop, options, onConnection)
   say('ready')
 }
 
 /** Serves the virtio-serial port, and vsock when the kernel command line asks for it. Throws when there is neither. */
-function listen(loop: Loop, onConnection: (transport: Transport) => void): void {
-  const { vsockPort } = agentOptions(kernelCommandLine())
+function listen(loop: Loop, { vsockPort }: AgentOptions, onConnection: (transport: Transport) => void): void {
   const port = findAgentPort()
   if (port !== undefined) servePort(loop, port, onConnection)
   if (vsockPort !== undefined) {

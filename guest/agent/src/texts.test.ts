@@ -21,8 +21,9 @@ describe('kernel command line', () => {
   })
 
   test('the vsock address is optional, but must be well formed', () => {
-    expect(agentOptions('quiet')).toEqual({ vsockPort: undefined })
-    expect(agentOptions('quiet agent.server_addr=vsock://-1:1024')).toEqual({ vsockPort: 1024 })
+    expect(agentOptions('quiet')).toMatchObject({ vsockPort: undefined, tellsCalls: false })
+    expect(agentOptions('quiet agent.server_addr=vsock://-1:1024')).toMatchObject({ vsockPort: 1024 })
+    expect(agentOptions('agent.log=debug').tellsCalls).toBe(true)
     for (const address of ['vsock://2:1024', 'vsock://-1:', 'unix:///x', 'vsock://-1:1024x'])
       expect(() => agentOptions(`agent.server_addr=${address}`)).toThrow(address)
   })

@@ -24,9 +24,13 @@ export const agentKeys = [
     'Modules that the agent loads when the sandbox starts, for instance "e1000e InterruptThrottleRate=3000". In an annotation they are parted by semicolons.',
     { annotation: 'kernel_modules' },
   ),
-  key('enable_debug', 'enableDebug', boolean, false, 'Lets the agent log in detail on the console.', {
-    pending: true,
-  }),
+  key(
+    'enable_debug',
+    'enableDebug',
+    boolean,
+    false,
+    'Lets the agent tell on the console (console.log in the state directory) which calls come and how they end.',
+  ),
   key(
     'debug_console_enabled',
     'debugConsoleEnabled',
