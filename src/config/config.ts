@@ -105,7 +105,6 @@ export interface AgentConfig {
   readonly dialTimeout: number
   readonly kernelModules: readonly string[]
   readonly enableDebug: boolean
-  readonly debugConsoleEnabled: boolean
 }
 
 export interface RuntimeConfig {
@@ -116,9 +115,6 @@ export interface RuntimeConfig {
   readonly internetworkingModel: InternetworkingModel
   readonly sandboxCgroupOnly: boolean
   readonly staticSandboxResourceMgmt: boolean
-  /** `sandbox_bind_mounts`: paths, each with `:ro` or `:rw` behind it or nothing. */
-  readonly sandboxBindMounts: readonly string[]
-  readonly disableGuestEmptyDir: boolean
 }
 
 export interface Config {

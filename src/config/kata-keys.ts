@@ -25,15 +25,15 @@ export const unsupportedKeys: Readonly<Record<TableName, readonly string[]>> = {
     vhost_user_store_path virtio_fs_cache_size vm_rootfs_driver factory
   `),
   'agent.kata': list(`
-    cdh_api_timeout container_pipe_size dial_timeout_ms enable_tracing
+    cdh_api_timeout container_pipe_size debug_console_enabled dial_timeout_ms enable_tracing
     health_check_request_timeout_ms launch_process_timeout log_port mem_agent passfd_listener_port
     reconnect_timeout_ms server_port visible_cdi_devices
   `),
   runtime: list(`
-    agent_name dan_conf disable_new_netns emptydir_mode enable_pprof enable_tracing enable_vcpus_pinning
+    agent_name dan_conf disable_guest_empty_dir disable_new_netns emptydir_mode enable_pprof enable_tracing enable_vcpus_pinning
     experimental experimental_force_guest_pull guest_selinux_label jaeger_endpoint
     jaeger_password jaeger_user keep_abnormal kubelet_root_dir log_level name passfd_listener_port
-    pod_resource_api_sock shared_mounts use_passfd_io vfio_mode
+    pod_resource_api_sock sandbox_bind_mounts shared_mounts use_passfd_io vfio_mode
   `),
 }
 
@@ -56,10 +56,11 @@ export const refusedAnnotations = /^(\w+_hash|asset_hash_type|cc_init_data|agent
  * Keys without an effect of their own that may say what is so anyway: runtime-rs writes into every file which parts it is
  * made of. `hypervisor_name` must agree with the hypervisor table.
  */
-export const statements: Readonly<Record<TableName, Readonly<Record<string, string>>>> = {
+export const statements: Readonly<Record<TableName, Readonly<Record<string, string | boolean>>>> = {
   hypervisor: {},
   'agent.kata': {},
-  runtime: { name: 'virt_container', agent_name: 'kata' },
+  // An emptyDir that is no tmpfs is a directory of the host: Kata's templates say the same.
+  runtime: { name: 'virt_container', agent_name: 'kata', disable_guest_empty_dir: true },
 }
 
 /** Keys that one of Kata's runtimes has in another table. */

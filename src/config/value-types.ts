@@ -144,9 +144,6 @@ export function strings(
 /** A list of absolute path patterns as in a shell: `*` and `?` stand within one part of the path. */
 export const pathPatterns = strings(isAbsolutePath, 'absolute paths; * and ? stand within one part of a path')
 
-/** A path as {@link path} takes it, with `:ro` or `:rw` behind it or nothing. */
-export const sharedPath = (text: string): boolean => isAbsolutePath(text.replace(/:r[ow]$/, ''))
-
 /** The name of a TOML value's type, for messages. */
 export function typeName(value: unknown): string {
   if (typeof value === 'bigint') return 'a whole number'

@@ -30,3 +30,6 @@ export interface Check {
 export const ok = (detail: string): Outcome => ({ status: 'ok', detail, remedy: '' })
 export const warning = (detail: string, remedy: string): Outcome => ({ status: 'warning', detail, remedy })
 export const failed = (detail: string, remedy: string): Outcome => ({ status: 'failed', detail, remedy })
+
+/** What a program said, for a message. */
+export const firstLine = (text: string): string => text.trim().split('\n')[0]!.slice(0, 200)

@@ -285,6 +285,19 @@ const rows: Row[] = [
     'ok',
     'group 36',
   ],
+  ['vmm', 'without a driver', () => {}, { driver: 'firecracker' }, 'failed', '[hypervisor.qemu]'],
+  ['qemu', 'not the VMM', () => {}, { driver: 'clh', path: '/opt/clh' }, 'ok', '[hypervisor.clh]'],
+  ['cloud-hypervisor', 'missing', () => {}, { driver: 'clh', path: '/opt/clh' }, 'failed', '/opt/clh'],
+  [
+    'cloud-hypervisor',
+    'too old',
+    (host) => host.commands.set('/opt/clh --version', { code: 0, text: 'cloud-hypervisor v48.0\n' }),
+    { driver: 'clh', path: '/opt/clh' },
+    'failed',
+    'older than 51.0',
+  ],
+  ['virtiofsd', 'nothing shared', (host) => host.commands.clear(), { sharedFs: 'none' }, 'ok', 'not used'],
+  ['shim', 'not in PATH', (host) => host.tools.delete('containerd-shim-kata-ts-v2'), {}, 'warning', 'ln -s'],
   ['qemu', 'missing', () => {}, { path: '/opt/qemu' }, 'failed', 'apt-get install qemu-system-x86'],
   [
     'qemu',
@@ -292,11 +305,11 @@ const rows: Row[] = [
     (host) =>
       host.commands.set('/usr/bin/qemu-system-x86_64 --version', {
         code: 0,
-        text: 'QEMU emulator version 7.1.0',
+        text: 'QEMU emulator version 7.2.0',
       }),
     {},
     'failed',
-    'older than 7.2',
+    'older than 8.0',
   ],
   [
     'qemu',
@@ -304,11 +317,11 @@ const rows: Row[] = [
     (host) =>
       host.commands.set('/usr/bin/qemu-system-x86_64 --version', {
         code: 0,
-        text: 'QEMU emulator version 7.2.0',
+        text: 'QEMU emulator version 8.0.0',
       }),
     {},
     'ok',
-    '7.2.0',
+    '8.0.0',
   ],
   [
     'qemu',

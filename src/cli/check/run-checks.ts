@@ -5,6 +5,7 @@ import { kvmChecks } from './kvm-checks.ts'
 import { programChecks } from './program-checks.ts'
 import { rootlessChecks } from './rootless-checks.ts'
 import { systemChecks } from './system-checks.ts'
+import { vmmChecks } from './vmm-checks.ts'
 
 const guestImage: Check = {
   name: 'guest-image',
@@ -22,6 +23,7 @@ const guestImage: Check = {
 export const checks: readonly Check[] = [
   ...systemChecks,
   ...kvmChecks,
+  ...vmmChecks,
   ...programChecks,
   guestImage,
   ...rootlessChecks,

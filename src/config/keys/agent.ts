@@ -31,12 +31,4 @@ export const agentKeys = [
     false,
     'Lets the agent tell on the console (console.log in the state directory) which calls come and how they end.',
   ),
-  key(
-    'debug_console_enabled',
-    'debugConsoleEnabled',
-    boolean,
-    false,
-    'Lets root on the host open a shell in the guest itself, beside the containers.',
-    { pending: true },
-  ),
 ]

@@ -1,6 +1,6 @@
 /** Keys about the runtime on the host. */
 import { keysOf } from '../key-spec.ts'
-import { boolean, choice, integer, sharedPath, strings } from '../value-types.ts'
+import { boolean, choice, integer } from '../value-types.ts'
 
 const key = keysOf('runtime')
 
@@ -45,21 +45,5 @@ export const runtimeKeys = [
     false,
     'Gives the machine its whole size when it starts, from the size that the pod announces, and never changes it.',
     { perDriver: { firecracker: { absent: true } }, pending: true },
-  ),
-  key(
-    'sandbox_bind_mounts',
-    'sandboxBindMounts',
-    strings(sharedPath, 'absolute paths without . or .. parts, each with :ro or :rw behind it or nothing'),
-    [],
-    'Host files and directories that the guest, not its containers, finds below /run/kata-containers/shared/containers/sandbox-mounts. Read-only unless `:rw` says otherwise.',
-    { pending: true },
-  ),
-  key(
-    'disable_guest_empty_dir',
-    'disableGuestEmptyDir',
-    boolean,
-    false,
-    'Keeps emptyDir volumes that are no tmpfs on the host and shares them, instead of making them in the guest.',
-    { pending: true },
   ),
 ]
