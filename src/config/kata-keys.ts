@@ -13,16 +13,17 @@ export const unsupportedKeys: Readonly<Record<TableName, readonly string[]>> = {
     disable_guest_selinux disable_image_nvdimm disable_nesting_checks disable_seccomp disable_selinux
     disk_rate_limiter_bw_max_rate disk_rate_limiter_bw_one_time_burst disk_rate_limiter_ops_max_rate
     disk_rate_limiter_ops_one_time_burst enable_guest_swap enable_iommu enable_iommu_platform
-    enable_iothreads enable_numa enable_vhost_user_store extra_monitor_socket firmware firmware_volume
-    guest_extension_images guest_hook_path guest_memory_dump_paging guest_memory_dump_path
+    enable_iothreads enable_numa enable_vhost_user_store extra_monitor_socket file_mem_backend firmware
+    firmware_volume guest_extension_images guest_hook_path guest_memory_dump_paging guest_memory_dump_path
     hotplug_vfio_on_root_bus hypervisor_loglevel indep_iothreads initdata kernel_verity_params log_level
     machine_accelerators measurement_algo memory_offset msize_9p net_rate_limiter_bw_max_rate
     net_rate_limiter_bw_one_time_burst net_rate_limiter_ops_max_rate net_rate_limiter_ops_one_time_burst
     num_queues numa_mapping overhead_memory overhead_vcpus pcie_switch_port pflashes policy queue_size
     remote_hypervisor_socket remote_hypervisor_timeout rootless_user rx_rate_limiter_max_rate sev_snp_guest
     snp_guest_policy snp_id_auth snp_id_block tdx_quote_generation_service_socket_port
-    tx_rate_limiter_max_rate use_legacy_serial valid_vhost_user_store_paths vhost_user_reconnect_timeout_sec
-    vhost_user_store_path virtio_fs_cache_size vm_rootfs_driver factory
+    tx_rate_limiter_max_rate use_legacy_serial valid_file_mem_backends valid_vhost_user_store_paths
+    vhost_user_reconnect_timeout_sec vhost_user_store_path virtio_fs_cache_size virtio_fs_inode_file_handles
+    vm_rootfs_driver factory
   `),
   'agent.kata': list(`
     cdh_api_timeout container_pipe_size debug_console_enabled dial_timeout_ms enable_tracing
@@ -30,8 +31,8 @@ export const unsupportedKeys: Readonly<Record<TableName, readonly string[]>> = {
     reconnect_timeout_ms server_port visible_cdi_devices
   `),
   runtime: list(`
-    agent_name dan_conf disable_guest_empty_dir disable_new_netns emptydir_mode enable_pprof enable_tracing enable_vcpus_pinning
-    experimental experimental_force_guest_pull guest_selinux_label jaeger_endpoint
+    agent_name dan_conf disable_guest_empty_dir disable_new_netns emptydir_mode enable_pprof enable_tracing
+    enable_vcpus_pinning experimental experimental_force_guest_pull guest_selinux_label jaeger_endpoint
     jaeger_password jaeger_user keep_abnormal kubelet_root_dir log_level name passfd_listener_port
     pod_resource_api_sock sandbox_bind_mounts shared_mounts use_passfd_io vfio_mode
   `),

@@ -142,7 +142,11 @@ export function strings(
 }
 
 /** A list of absolute path patterns as in a shell: `*` and `?` stand within one part of the path. */
-export const pathPatterns = strings(isAbsolutePath, 'absolute paths; * and ? stand within one part of a path')
+export const pathPatterns = strings(
+  // Kata's templates have an empty one: it allows nothing.
+  (text) => text === '' || isAbsolutePath(text),
+  'absolute paths; * and ? stand within one part of a path',
+)
 
 /** The name of a TOML value's type, for messages. */
 export function typeName(value: unknown): string {
