@@ -94,6 +94,7 @@ test('containers with ctr: own kernels, own users, nothing afterwards', async ()
   expect(guestKernel).not.toBe(hostKernel)
   const second = await runThrough('container delete second')
   expect(second).toContain('hello from')
+  expect(second).toMatch(/^second +running/m)
   expect(second).toMatch(/^kata-\d+ +\S*qemu-system/m)
   await runThrough('getent passwd')
 })
@@ -113,7 +114,7 @@ test('the manifest as a kubelet would hand it to CRI', async () => {
     const { stdout } = await pod.exec(id, ['uname', '-r'])
     expect(stdout.trim()).not.toBe(Bun.spawnSync(['uname', '-r']).stdout.toString().trim())
     expect(await pod.address()).toMatch(/^10\.88\.7\./)
-    await runThrough('--namespace k8s.io ps')
+    expect(await runThrough('--namespace k8s.io ps')).toContain(pod.id.slice(0, 12))
   } finally {
     await pod?.remove()
   }
