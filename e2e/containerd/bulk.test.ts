@@ -12,7 +12,11 @@ let before: HostState
 beforeAll(async () => {
   directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
   const configPath = `${directory}/small.toml`
-  writeFileSync(configPath, '[hypervisor.qemu]\nrootless = true\ndefault_memory = 128\n')
+  writeFileSync(
+    configPath,
+    // Ten machines at once come up slowly where they are emulated.
+    '[hypervisor.qemu]\nrootless = true\ndefault_memory = 128\n[agent.kata]\ndial_timeout = 200\n',
+  )
   containerd = await Containerd.start({ handlers: { small: { configPath } } })
   // The first pod makes the bridge of all.
   await (await containerd.cri.runPod({ handler: 'runc' })).remove()

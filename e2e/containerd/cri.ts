@@ -12,8 +12,8 @@ import type { Client, MethodDefinition } from '../../src/ttrpc/ttrpc.ts'
 import { podCgroup } from './cgroups.ts'
 import { busyboxImage } from './images.ts'
 
-/** Longest any one call may take, milliseconds: kubelet's own limit for a pod's start is 2 minutes. */
-const callDeadlineMs = 120_000
+/** Longest any one call may take, milliseconds: kubelet's own limit for a pod's start is 4 minutes. */
+const callDeadlineMs = 240_000
 
 /** containerd's own limit of what ExecSync returns. */
 const maxAnswerBytes = 16 << 20
