@@ -53,7 +53,9 @@ export function deviceUses({ linux }: OciSpec): DeviceUse[] {
 }
 
 function hasHostName({ path, major = 0, minor = 0 }: OciDevice): boolean {
-  return path === blockDevicePath({ major, minor })
+  const ofHost = blockDevicePath({ major, minor })
+  // A number that no disk has is a name that the list has in store, and nothing that anybody asked for.
+  return ofHost === undefined || path === ofHost
 }
 
 /** @throws KataError DIRECT_VOLUME_INVALID. */
