@@ -45,6 +45,7 @@ export class Pod implements AsyncDisposable {
       runDir,
       hostname: 'pod',
       shmBytes: 64 << 20,
+      container: { id: 'pod', bundle: '/nowhere', spec: {}, rootfs: [] },
       config,
       log: silentLogger,
     }
