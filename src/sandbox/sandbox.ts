@@ -19,6 +19,7 @@ import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
+import { requireSharedIds } from './share-ids.ts'
 import { checkSpecLimits } from './spec-limits.ts'
 
 export interface SandboxParts {
@@ -72,8 +73,9 @@ export class Sandbox {
     const { agent, share, config } = this.#parts
     checkSpecLimits(spec, id)
     warnOfHooks(spec, id, this.#parts.log)
+    if (share.idmapped) requireSharedIds(spec, id)
     try {
-      const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
+      const guestRootfs = await share.addRootfs(id, rootfsMounts({ spec, rootfs }))
       const { mounts, storages } = await carryMounts(spec, id, share)
       const { disableGuestSeccomp, createContainerTimeout } = config.runtime
       const facts = { containerId: id, bundle, rootfs: guestRootfs, mounts, disableGuestSeccomp }
@@ -142,8 +144,12 @@ export class Sandbox {
   }
 }
 
-/** Without mounts from the client the bundle's own directory is the root file system. */
-function ownRootfs(spec: OciSpec): RootfsMount {
+/** What makes up a container's root file system: without mounts from the client the bundle's own directory. */
+export function rootfsMounts({
+  spec,
+  rootfs,
+}: Pick<ContainerRequest, 'spec' | 'rootfs'>): readonly RootfsMount[] {
+  if (rootfs.length > 0) return rootfs
   const source = spec.root?.path ?? ''
-  return { type: 'bind', source, options: ['rbind', spec.root?.readonly === true ? 'ro' : 'rw'] }
+  return [{ type: 'bind', source, options: ['rbind', spec.root?.readonly === true ? 'ro' : 'rw'] }]
 }

@@ -33,6 +33,7 @@ export async function createSandboxForTask(input: {
     runDir,
     hostname: spec.hostname ?? '',
     shmBytes: shmBytes(spec),
+    container: { id: request.id, spec, bundle: request.bundle, rootfs: request.rootfs },
     config,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,
