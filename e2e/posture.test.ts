@@ -79,6 +79,54 @@ const promised = (uid: number, groups: readonly number[]) => ({
   interfaces: ['lo'],
 })
 
+/** The posture of virtiofsd while it serves one container; `serving` is the process that does, the other one waits. */
+const promisedDaemon = (uid: number, id: string, serving: boolean) => {
+  const files = serving ? '00000000880000db' : none
+  return {
+    threads: [
+      {
+        uid: [uid, uid, uid, uid],
+        gid: [uid, uid, uid, uid],
+        groups: [],
+        capabilities: { CapInh: none, CapPrm: files, CapEff: files, CapBnd: none, CapAmb: none },
+        noNewPrivs: 1,
+        seccomp: 2,
+        seccompFilters: serving ? 2 : 1,
+        namespaces: {
+          ...{ mnt: 'own', ipc: 'own', uts: 'own', net: 'own', user: 'own', cgroup: 'host' },
+          pid: serving ? 'own' : 'host',
+        },
+      },
+    ],
+    idMaps: { uid: `0 ${uid} 65535`, gid: `0 ${uid} 65535` },
+    mounts: [
+      { point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+      { point: `/${id}/rootfs`, flags: [] },
+    ],
+    root: [id],
+    descriptors: serving
+      ? ['/dev/null', 'eventfd', 'eventpoll', 'memfd', 'own mount table', 'share', 'socket']
+      : ['/dev/null', 'pipe', 'socket'],
+    environment: 0,
+    limits: { core: '0:0', nofile: expect.stringMatching(/^(\d+):\1$/), nproc: '1024:1024' },
+    cwd: '/',
+    interfaces: ['lo'],
+  }
+}
+
+function daemonPosture(pid: number, id: string) {
+  const { idMaps, descriptors } = readPosture(pid)
+  const kinds = Object.values(descriptors).map((target) =>
+    target
+      .replace(/^(socket|pipe):.*/, '$1')
+      .replace(/^\/memfd:.*/, 'memfd')
+      .replace(/^anon_inode:\[(.*)\]$/, '$1')
+      .replace(new RegExp(`^/${pid}/mountinfo$`), 'own mount table')
+      .replace(new RegExp(`^/(${id}(/.*)?)?$`), 'share'),
+  )
+  return { ...measured(pid), idMaps, descriptors: [...new Set(kinds)].sort() }
+}
+
 /** What /proc says, in the same form: threads that are alike once, namespaces as the host's or not. */
 function measured(pid: number) {
   const { threads, mounts, descriptors, environment, limits, cwd, interfaces } = readPosture(pid)
@@ -170,6 +218,15 @@ describe('two sandboxes at once', () => {
     expect(measured(two.vmmPid)).toEqual(promised(two.uid, kvmGroups))
   })
 
+  test('each virtiofsd is confined exactly as promised, both its processes', () => {
+    for (const { virtiofsdPids, virtiofsdUid, id } of [one, two]) {
+      const [supervisor, worker] = virtiofsdPids.map((pid) => daemonPosture(pid, id))
+      expect(supervisor).toEqual(promisedDaemon(virtiofsdUid, id, false))
+      expect(worker).toEqual(promisedDaemon(virtiofsdUid, id, true))
+    }
+    expect(one.virtiofsdUid).not.toBe(two.virtiofsdUid)
+  })
+
   test('control: this process is not', () => {
     const { threads, mounts, environment, limits } = measured(process.pid)
     expect(threads[0]).toMatchObject({ uid: [0, 0, 0, 0], noNewPrivs: 0, seccomp: 0, seccompFilters: 0 })
@@ -221,9 +278,12 @@ describe('two sandboxes at once', () => {
 })
 
 describe('other settings', () => {
-  test('rootless false changes the ids and nothing else', async () => {
+  test('rootless false changes the VMM’s ids and nothing else', async () => {
     await using vm = await running('as-root', ['--rootless', 'false'])
     expect(measured(vm.vmmPid)).toEqual(promised(0, []))
+    expect(vm.virtiofsdUid).toBeGreaterThan(65535)
+    for (const [index, pid] of vm.virtiofsdPids.entries())
+      expect(daemonPosture(pid, vm.id)).toEqual(promisedDaemon(vm.virtiofsdUid, vm.id, index === 1))
     expect(vm.user).toBe('root')
     expect(lstatSync(vm.privateDir)).toMatchObject({ uid: 0, gid: 0, mode: 0o040700 })
   }, 60_000)
