@@ -14,6 +14,7 @@ import { argumentFilter } from '../rootless/argument-filter.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { readPosture } from '../rootless/posture.ts'
 import { assertPosture, comparePosture, type ExpectedPosture } from '../rootless/posture-check.ts'
+import { recordPosture } from '../rootless/posture-record.ts'
 import { type BoundedLog, keepOutput } from './bounded-log.ts'
 import type { Idmap } from './idmap.ts'
 import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
@@ -73,6 +74,10 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     const { supervisor, worker: serving } = virtiofsdPostures(spec.ids, worker.pid)
     await settledPosture(daemon, supervisor)
     await settledPosture(worker, serving)
+    recordPosture(spec.stateDir, { name: 'virtiofsd', ref: daemon, expected: supervisor })
+    // From now on the mounts of containers are in its share, and it opens what lies there.
+    const expected = { ...serving, servesTree: true }
+    recordPosture(spec.stateDir, { name: 'virtiofsd-worker', ref: worker, expected })
     return {
       socketPath,
       connect: held,

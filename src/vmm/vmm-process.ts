@@ -9,6 +9,7 @@ import { signalProcess } from '../linux/signal.ts'
 import { launch } from '../rootless/jail.ts'
 import type { LaunchedProcess, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, type ExpectedPosture } from '../rootless/posture-check.ts'
+import { recordPosture } from '../rootless/posture-record.ts'
 import { ConsoleLog } from './console-log.ts'
 import { lastWords, panicMark, vmEndError } from './end-error.ts'
 import { type BareEnd, EndWatch } from './end-watch.ts'
@@ -94,9 +95,11 @@ export class VmmProcess {
     checkVersion(this.#options.config.hypervisor.path, version, this.#needs)
   }
 
-  /** Compares the process with what was asked for. @throws KataError POSTURE_DIFFERS, PROCESS_GONE. */
+  /** Compares the process with what was asked for, and notes it for audits. @throws KataError POSTURE_DIFFERS, PROCESS_GONE. */
   assertPosture(expected: ExpectedPosture): void {
-    assertPosture(this.#launched!.ref.pid, expected)
+    const { ref } = this.#launched!
+    assertPosture(ref.pid, expected)
+    recordPosture(this.#options.spec.stateDir, { name: 'vmm', ref, expected })
   }
 
   /** {@link assertPosture}, and the file `pid` in the private directory: the machine waits for guest code. */
