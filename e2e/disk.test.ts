@@ -7,6 +7,7 @@ import { guestShare, startGuest } from './agent/guest.ts'
 import { makeGuestTree, makePartitionedDisk, makeWholeDisk, without } from './harness/disk-image.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
+import { hypervisorTable } from './harness/vmm.ts'
 
 const image = findImage()!
 let kata: Kata
@@ -34,7 +35,7 @@ afterAll(async () => {
 /** A configuration file that says this of the hypervisor. */
 function configured(lines: string): string[] {
   const file = `${dir.path}/configuration.toml`
-  writeFileSync(file, `[hypervisor.qemu]\nrootless = true\n${lines}`)
+  writeFileSync(file, hypervisorTable(lines))
   return ['--config', file]
 }
 

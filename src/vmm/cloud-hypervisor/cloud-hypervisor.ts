@@ -1,5 +1,5 @@
 /** Cloud Hypervisor behind the {@link Vmm} interface. */
-import { rmSync } from 'node:fs'
+import { closeSync, rmSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
@@ -8,14 +8,18 @@ import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
-import { checkReadable } from '../disk-image.ts'
+import { openDiskImage } from '../disk-image.ts'
 import { parseVersion } from '../program.ts'
-import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions, VmSpec } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
-import { ApiClient } from './api.ts'
+import { ApiClient, type CallOptions } from './api.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
+import { DiskNodes } from './disk-nodes.ts'
+import { type Disk, type DiskPlace, Disks } from './disks.ts'
 import { EventReader, type MonitorEvent } from './events.ts'
+import { type Nic, plugNic, unplugNic } from './nics.ts'
 import { clhArguments, clhNeeds, fdRoles } from './program.ts'
+import { Resizer, type Size } from './resize.ts'
 import {
   agentPort,
   fsConfig,
@@ -32,7 +36,7 @@ export const clhFeatures: VmmFeatures = { accelerators: ['kvm'], share: 'path' }
 const filters = { seccompFilters: 3, firstThreadFilters: 2 }
 /** What it opens itself: before the machine runs, and in addition afterwards. */
 const ownFiles = ['anon_inode:', '/dev/kvm']
-const machineFiles = ['/memfd:', '/dev/urandom', '/dev/net/tun', inJail.rootDisk, `${inJail.disks}/`]
+const machineFiles = ['/memfd:', '/dev/urandom', '/dev/net/tun', `${inJail.disks}/`]
 /** Connections: ours to the API; afterwards those of vsock, with its listener, and of the share too. */
 const [idleSockets, machineSockets] = [1, 16]
 
@@ -41,7 +45,7 @@ export function createCloudHypervisor(options: VmmOptions): Vmm {
   return new CloudHypervisor(options)
 }
 
-class CloudHypervisor implements Vmm {
+export class CloudHypervisor implements Vmm {
   readonly features = clhFeatures
   readonly agent: AgentEndpoint
   readonly offlineVcpus = 0
@@ -52,6 +56,7 @@ class CloudHypervisor implements Vmm {
   #api: ApiClient | undefined
   #events: Socket<undefined> | undefined
   #expected: ExpectedPosture | undefined
+  #plugged: Plugged | undefined
   #stopping: Promise<void> | undefined
 
   constructor(options: VmmOptions) {
@@ -77,7 +82,12 @@ class CloudHypervisor implements Vmm {
   }
 
   async boot(): Promise<void> {
-    await this.#put('vm.boot', undefined, answerMs)
+    const { disks = [] } = this.#options.spec as VmSpec & { readonly disks?: readonly Disk[] }
+    await this.#withRootDisk((rootDisk) =>
+      this.#devices().disks.boot([...rootDisk, ...disks], async () => {
+        await this.#put('vm.boot', { timeoutMs: answerMs })
+      }),
+    )
     // Its threads and devices exist only now; a machine that is not confined ends before it can do much.
     const expected = this.#expected!
     const opens = [...expected.opens, ...machineFiles]
@@ -93,7 +103,31 @@ class CloudHypervisor implements Vmm {
   }
 
   async plugShare(share: ShareAttachment): Promise<void> {
-    await this.#put('vm.add-fs', fsConfig(share))
+    await this.#put('vm.add-fs', { body: fsConfig(share) })
+  }
+
+  plugNic(nic: Nic): Promise<void> {
+    return plugNic(this.#put, nic)
+  }
+
+  unplugNic(id: string): Promise<void> {
+    return unplugNic(this.#put, this.#info, id)
+  }
+
+  plugDisk(disk: Disk): Promise<DiskPlace> {
+    return this.#devices().disks.plug(disk)
+  }
+
+  unplugDisk(id: string): Promise<void> {
+    return this.#devices().disks.unplug(id)
+  }
+
+  diskAddress(id: string): DiskPlace | undefined {
+    return this.#plugged?.disks.place(id)
+  }
+
+  resize(size: Size): Promise<Size> {
+    return this.#devices().resizer.resize(size)
   }
 
   consoleTail(): string {
@@ -109,7 +143,6 @@ class CloudHypervisor implements Vmm {
     const { spec } = this.#options
     // Whatever is wrong with the machine shows before there is a process.
     const machine = vmConfig(spec, this.#settings)
-    if (spec.rootDisk !== undefined) checkReadable(spec.rootDisk.image, spec.identity)
     const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
     try {
       await this.#process.readFrom(ours)
@@ -122,7 +155,16 @@ class CloudHypervisor implements Vmm {
       closeTheirs()
     }
     this.#process.checkVersion(versionOf(await this.#api.get('vmm.ping', { timeoutMs: answerMs })))
-    await this.#put('vm.create', machine, answerMs)
+    await this.#put('vm.create', { body: machine, timeoutMs: answerMs })
+    const { nics = [] } = spec as VmSpec & { readonly nics?: readonly Nic[] }
+    for (const nic of nics) await plugNic(this.#put, nic)
+    this.#plugged = {
+      disks: new Disks(
+        { put: this.#put, info: this.#info },
+        new DiskNodes(this.#process.pid, spec.identity.uid),
+      ),
+      resizer: new Resizer(this.#put, machine),
+    }
     this.#process.confirm(this.#expected)
   }
 
@@ -180,14 +222,38 @@ class CloudHypervisor implements Vmm {
     rmSync(`${privateDir}/${vsockName}`, { force: true })
   }
 
-  async #put(command: string, body?: object, timeoutMs?: number, fds?: readonly number[]): Promise<unknown> {
-    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command })
-    return this.#api.put(command, {
-      ...(body === undefined ? {} : { body }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(fds === undefined ? {} : { fds }),
-    })
+  /** The image that the guest boots from, open for as long as `use` takes; the first of the disks, so that it is vda. */
+  async #withRootDisk(use: (disks: readonly Disk[]) => Promise<void>): Promise<void> {
+    const { rootDisk } = this.#options.spec
+    if (rootDisk === undefined) return use([])
+    const fd = openDiskImage(rootDisk.image)
+    try {
+      await use([{ id: 'disk', fd, kind: 'file', readonly: true, direct: false, bus: 'virtio-blk' }])
+    } finally {
+      closeSync(fd)
+    }
   }
+
+  /** What a machine has once it is created. @throws KataError VMM_DISCONNECTED before. */
+  #devices(): Plugged {
+    if (this.#plugged === undefined) throw new KataError('VMM_DISCONNECTED', { command: 'vm.create' })
+    return this.#plugged
+  }
+
+  readonly #info = (): Promise<unknown> => {
+    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command: 'vm.info' })
+    return this.#api.get('vm.info')
+  }
+
+  readonly #put = async (command: string, options: CallOptions = {}): Promise<unknown> => {
+    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command })
+    return this.#api.put(command, options)
+  }
+}
+
+interface Plugged {
+  readonly disks: Disks
+  readonly resizer: Resizer
 }
 
 /** `version` of vmm.ping has no v in front, `build_version` has. */
