@@ -24,7 +24,7 @@ import { type Progress, silentProgress } from './progress.ts'
 export { findImage, type GuestImage, verifyImage } from '../../src/config/guest-image.ts'
 
 /** Raised whenever the same inputs would give other bytes. */
-const imageRecipe = 2
+const imageRecipe = 3
 
 /** Names the package of the kernel that Debian ships for virtual machines at the moment. */
 const kernelMetapackage = 'linux-image-cloud-amd64'
@@ -38,6 +38,7 @@ const guestModules = [
   'virtio_blk',
   'virtio_net',
   'virtio_balloon',
+  'virtio_mem',
   'overlay',
 ]
 

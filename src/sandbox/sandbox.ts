@@ -14,11 +14,13 @@ import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
 import { guestSilent, patienceMs } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
+import type { MachineSizer } from './machine-sizer.ts'
 import { carryMounts } from './mounts.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
+import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
 
 export interface SandboxParts {
@@ -30,6 +32,7 @@ export interface SandboxParts {
   readonly vmmProcess: ProcessRef
   readonly share: Share
   readonly agent: AgentConnection
+  readonly sizer: MachineSizer
   readonly log: Logger
 }
 
@@ -69,10 +72,11 @@ export class Sandbox {
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
     const spec = withoutHostOnly(withEveryDevice(request.spec))
-    const { agent, share, config } = this.#parts
+    const { agent, share, config, sizer } = this.#parts
     checkSpecLimits(spec, id)
     warnOfHooks(spec, id, this.#parts.log)
     try {
+      await sizer.demand(id, demandOfContainer(spec))
       const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
       const { mounts, storages } = await carryMounts(spec, id, share)
       const { disableGuestSeccomp, createContainerTimeout } = config.runtime
@@ -84,10 +88,16 @@ export class Sandbox {
         { timeoutMs: createContainerTimeout * 1000 },
       )
     } catch (error) {
-      await share.removeContainer(id)
+      await this.#removeContainer(id)
       throw error
     }
-    return new Container(id, agent.agent, () => share.removeContainer(id))
+    return new Container(id, agent.agent, {
+      resources: spec.linux?.resources ?? {},
+      resize: async (resources) => {
+        if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))
+      },
+      remove: () => this.#removeContainer(id),
+    })
   }
 
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */
@@ -115,6 +125,11 @@ export class Sandbox {
     await ledger.releaseAll()
     rmSync(paths.stateDir, { recursive: true, force: true })
     log.info('sandbox stopped')
+  }
+
+  async #removeContainer(id: string): Promise<void> {
+    await this.#parts.share.removeContainer(id)
+    await this.#parts.sizer.forget(id)
   }
 
   /** The first of the sandbox's processes or connections to end names the cause. */

@@ -33,6 +33,7 @@ export async function createSandboxForTask(input: {
     runDir,
     hostname: spec.hostname ?? '',
     shmBytes: shmBytes(spec),
+    spec,
     config,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,

@@ -72,6 +72,12 @@ export interface ShareAttachment {
   readonly queueSize: number
 }
 
+/** What a machine has of processors and memory. */
+export interface MachineSize {
+  readonly vcpus: number
+  readonly memoryMiB: number
+}
+
 /** How the machine ended, and what its console said last. */
 export interface VmEnd {
   readonly reason: 'exited' | 'guest-panicked' | 'internal-error' | 'shutdown'
@@ -103,6 +109,14 @@ export interface Vmm {
   resume(): Promise<void>
   /** Plugs the share into a running or paused machine; the caller still closes its copy of the descriptor. */
   plugShare(share: ShareAttachment): Promise<void>
+  /**
+   * Grows or shrinks the running machine as near to `size` as it can go and resolves with what it really has then;
+   * processors that are more than before still have to be brought online by the agent. Memory grows by whole memory
+   * blocks of the guest.
+   *
+   * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_COMMAND_FAILED.
+   */
+  resize(size: MachineSize): Promise<MachineSize>
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>
 }

@@ -6,14 +6,16 @@ import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import { openDiskImage } from '../disk-image.ts'
-import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import { requireHugePages } from '../huge-pages.ts'
+import type { MachineSize, ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
 import { qemuCommandLine, shareId } from './command-line.ts'
 import { EndEvents } from './end-events.ts'
-import { offlineVcpus } from './kernel-command-line.ts'
 import { machineSettings } from './machine-settings.ts'
+import { offlineVcpus } from './processors.ts'
 import { qemuNeeds } from './program.ts'
 import { QmpClient } from './qmp.ts'
+import { MachineResizer } from './resize.ts'
 import { RootPorts, rootPort } from './root-ports.ts'
 import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
 import { Unplugs } from './unplug.ts'
@@ -62,6 +64,7 @@ class Qemu implements Vmm {
   readonly #ports: RootPorts
   readonly #unplugs: Unplugs
   #qmp: QmpClient | undefined
+  #resizer: MachineResizer | undefined
   #stopping: Promise<void> | undefined
 
   constructor(options: QemuOptions) {
@@ -111,6 +114,17 @@ class Qemu implements Vmm {
     await this.#execute('device_add', { ...device, 'queue-size': queueSize })
   }
 
+  resize(size: MachineSize): Promise<MachineSize> {
+    const { spec, config } = this.#options
+    this.#resizer ??= new MachineResizer({
+      spec,
+      settings: machineSettings(config.hypervisor),
+      execute: (command, args) => this.#execute(command, args),
+      unplug: (id, device) => this.#unplugs.remove(id, device),
+    })
+    return this.#resizer.resize(size)
+  }
+
   consoleTail(): string {
     return this.#process.consoleTail()
   }
@@ -138,6 +152,7 @@ class Qemu implements Vmm {
   /** Everything that must be open before the process exists. */
   #prepare() {
     const { spec, config } = this.#options
+    if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
     const commandLine = qemuCommandLine(spec, machineSettings(config.hypervisor))
     const disk = spec.rootDisk && openDiskImage(spec.rootDisk.image)
     const sockets = openSocketsOrClose(spec.privateDir, disk)
@@ -186,6 +201,7 @@ class Qemu implements Vmm {
     this.#options.log.debug('vmm event', { name })
     this.#endEvents.event(name, data, async () => this.#execute('query-status'))
     this.#unplugs.event(name, data)
+    this.#resizer?.event({ name, data })
     this.#options.onEvent?.(name, data)
   }
 
