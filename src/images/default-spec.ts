@@ -32,6 +32,8 @@ export interface SpecOptions {
   /** Path of the root file system, absolute or relative to the bundle. */
   readonly rootfs: string
   readonly mounts: readonly SpecBind[]
+  /** Path of the network namespace; a new, empty one without it. */
+  readonly netns?: string | undefined
   /** Limit of the container's memory in bytes; without one the VM's size is the limit. */
   readonly memoryBytes?: number
   /** Most processes and threads. */
@@ -118,7 +120,10 @@ export function defaultSpec(options: SpecOptions) {
     },
     mounts: [...systemMounts, ...options.mounts.map(bindMount)],
     linux: {
-      namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+      namespaces: [
+        ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+        { type: 'network', ...(options.netns === undefined ? {} : { path: options.netns }) },
+      ],
       resources: resources(options),
       maskedPaths,
       readonlyPaths,

@@ -1,6 +1,7 @@
 /** Every sort of thing that a sandbox can hold on the host, so that any process can release it from the ledger. */
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { processResource } from '../ledger/process-resource.ts'
+import { redirectResource } from '../network/redirect.ts'
 import { rootlessKinds } from '../rootless/kinds.ts'
 import { directoryResource, mountResource } from '../sharing/resources.ts'
 import { virtiofsdResource } from '../sharing/virtiofsd.ts'
@@ -15,4 +16,5 @@ export const resourceKinds: readonly ResourceKind<never>[] = [
   directoryResource,
   mountResource,
   virtiofsdResource,
+  redirectResource,
 ]

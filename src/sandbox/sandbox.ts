@@ -15,6 +15,7 @@ import { guestSilent, patienceMs } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
 import { carryMounts } from './mounts.ts'
+import type { SandboxNetwork } from './network.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
@@ -29,6 +30,7 @@ export interface SandboxParts {
   readonly vmm: Vmm
   readonly vmmProcess: ProcessRef
   readonly share: Share
+  readonly network: SandboxNetwork
   readonly agent: AgentConnection
   readonly log: Logger
 }
@@ -93,6 +95,12 @@ export class Sandbox {
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */
   watchOom(onOom: (containerId: string) => void): Promise<void> {
     return watchOom(this.#parts.agent.agent, onOom)
+  }
+
+  /** Gives the machine the network that its namespace got since the start; to be called before anything runs in it. */
+  async attachLateNetwork(): Promise<void> {
+    const { network, vmm, agent } = this.#parts
+    await network.attachLate(vmm, agent.agent)
   }
 
   /** Ends the machine and releases everything; every caller waits for the same, one teardown. */

@@ -54,6 +54,11 @@ export class Pod {
     return this.#creating
   }
 
+  /** To be called before the pod's own container starts: what has come into its network namespace by then counts. */
+  async attachLateNetwork(): Promise<void> {
+    await this.#sandbox?.attachLateNetwork()
+  }
+
   /** Ends the machine and releases all it held; every caller waits for the same, one teardown. */
   stop(): Promise<void> {
     this.#stopping ??= (this.#creating?.then((sandbox) => sandbox.stop()) ?? Promise.resolve())

@@ -37,6 +37,8 @@ export interface VmSpec {
   readonly kvmCpu?: string
   /** Present when the share is attached at boot instead of plugged in afterwards. */
   readonly share?: ShareAttachment
+  /** Network cards that are there at boot; default none. */
+  readonly nics?: readonly NicAttachment[]
 }
 
 /** A raw disk image with a file system on the whole of it or on its first partition. Guests only read it. */
@@ -72,6 +74,17 @@ export interface ShareAttachment {
   readonly queueSize: number
 }
 
+/** A network card whose packets go through taps: descriptors that were opened where the network is, one a queue. */
+export interface NicAttachment {
+  readonly id: string
+  readonly mac: string
+  /** Bytes. */
+  readonly mtu: number
+  readonly taps: readonly number[]
+  /** As many descriptors of /dev/vhost-net, or none: the VMM moves the packets itself then. */
+  readonly vhosts?: readonly number[]
+}
+
 /** How the machine ended, and what its console said last. */
 export interface VmEnd {
   readonly reason: 'exited' | 'guest-panicked' | 'internal-error' | 'shutdown'
@@ -103,6 +116,10 @@ export interface Vmm {
   resume(): Promise<void>
   /** Plugs the share into a running or paused machine; the caller still closes its copy of the descriptor. */
   plugShare(share: ShareAttachment): Promise<void>
+  /** Plugs a network card into a running machine; the caller still closes its copies of the descriptors. */
+  plugNic(nic: NicAttachment): Promise<void>
+  /** Takes a card out again that was plugged in. */
+  unplugNic(id: string): Promise<void>
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>
 }

@@ -13,6 +13,7 @@ import { asCommandError, exitCodeOf } from '../exit-code.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { checkName, generateName } from '../parse/name.ts'
+import { parseNetwork } from '../parse/network.ts'
 import { parseBoolean, parseChoice, parseWhole } from '../parse/number.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseMiB, parseSize } from '../parse/size.ts'
@@ -69,6 +70,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
     readonly: flags.readOnly === true,
     rootfs: 'rootfs',
     mounts: volumes,
+    netns: flags.network === undefined ? undefined : parseNetwork(flags.network),
   })
   const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined

@@ -6,12 +6,13 @@ import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import { openDiskImage } from '../disk-image.ts'
-import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import type { NicAttachment, ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
-import { qemuCommandLine, shareId } from './command-line.ts'
+import { type FdRole, qemuCommandLine, shareId } from './command-line.ts'
 import { EndEvents } from './end-events.ts'
 import { offlineVcpus } from './kernel-command-line.ts'
 import { machineSettings } from './machine-settings.ts'
+import { HotNics, nicDescriptors } from './nic.ts'
 import { qemuNeeds } from './program.ts'
 import { QmpClient } from './qmp.ts'
 import { RootPorts, rootPort } from './root-ports.ts'
@@ -61,6 +62,7 @@ class Qemu implements Vmm {
   readonly #endEvents: EndEvents
   readonly #ports: RootPorts
   readonly #unplugs: Unplugs
+  readonly #nics: HotNics
   #qmp: QmpClient | undefined
   #stopping: Promise<void> | undefined
 
@@ -73,6 +75,7 @@ class Qemu implements Vmm {
     this.#endEvents = new EndEvents(this.#process.watch)
     this.#ports = new RootPorts(options.config.hypervisor.pcieRootPort)
     this.#unplugs = new Unplugs((command, args) => this.#execute(command, args))
+    this.#nics = new HotNics((...call) => this.#execute(...call), this.#ports, this.#unplugs)
     this.ended = this.#process.ended
   }
 
@@ -111,6 +114,14 @@ class Qemu implements Vmm {
     await this.#execute('device_add', { ...device, 'queue-size': queueSize })
   }
 
+  plugNic(nic: NicAttachment): Promise<void> {
+    return this.#nics.plug(nic)
+  }
+
+  unplugNic(id: string): Promise<void> {
+    return this.#nics.unplug(id)
+  }
+
   consoleTail(): string {
     return this.#process.consoleTail()
   }
@@ -143,10 +154,13 @@ class Qemu implements Vmm {
     const sockets = openSocketsOrClose(spec.privateDir, disk)
     // A pipe of our own instead of a file: a VMM that was taken over must not be able to fill the run directory.
     const [reader, output] = socketPair()
-    const fds = commandLine.fds.map((role) => {
-      if (role === 'share') return descriptorOf(spec.share!.socket)
-      return role === 'disk' ? disk! : sockets.listeners[role]
-    })
+    const given: Partial<Record<FdRole, number>> = {
+      ...sockets.listeners,
+      ...(spec.share && { share: descriptorOf(spec.share.socket) }),
+      ...(disk !== undefined && { disk }),
+      ...Object.fromEntries((spec.nics ?? []).flatMap(nicDescriptors)),
+    }
+    const fds = commandLine.fds.map((role) => given[role]!)
     const { args, paths } = commandLine
     const { identity, stateDir } = spec
     const launchSpec = { program: config.hypervisor.path, args, identity, paths, fds, output, stateDir }

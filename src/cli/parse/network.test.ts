@@ -1,0 +1,15 @@
+import { expect, test } from 'bun:test'
+import { parseNetwork } from './network.ts'
+
+test('none is no namespace, a path is one with its symlinks resolved', () => {
+  expect(parseNetwork('none')).toBeUndefined()
+  expect(parseNetwork('ns:/proc/self/root/proc')).toBe('/proc')
+})
+
+test.each(['', 'host', 'bridge', 'ns:', 'ns:run/x', '/run/x'])('refuses %p', (text) => {
+  expect(() => parseNetwork(text)).toThrow(/^\[OPTION_INVALID\].*none, ns:\/path/)
+})
+
+test('a missing namespace is named', () => {
+  expect(() => parseNetwork('ns:/no/such/path')).toThrow(/^\[NETNS_INVALID\].*\/no\/such\/path.*ENOENT/)
+})
