@@ -132,8 +132,9 @@ class CloudHypervisor implements Vmm {
     }
     this.#process.checkVersion(versionOf(await this.#api.get('vmm.ping', { timeoutMs: answerMs })))
     await this.#put('vm.create', machine, answerMs)
-    for (const nic of spec.nics ?? []) await this.plugNic(nic)
     this.#process.confirm(this.#expected)
+    // Only now: it keeps their descriptors open from here on.
+    for (const nic of spec.nics ?? []) await this.plugNic(nic)
   }
 
   #launchSpec(theirs: Ends): LaunchSpec {
