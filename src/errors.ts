@@ -435,6 +435,11 @@ export const catalogue = {
     'the pod asks for the network of the host: {how}',
     'Give the pod a network of its own (without hostNetwork: true or --network host), or run it with another runtime: a virtual machine cannot share the network of the host.',
   ),
+  HOOK_FAILED: entry(
+    'failed_precondition',
+    'the OCI hook {path}, which makes the network of the container, failed: {reason}',
+    "See the hook's own words, and the log of the client that asked for it (dockerd or nerdctl).",
+  ),
   NETWORK_TUN_MISSING: entry(
     'failed_precondition',
     'the host has no {path}, which connects a pod to its virtual machine',

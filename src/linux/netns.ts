@@ -45,6 +45,21 @@ export function inNetns<T>(netns: Netns, action: () => T): T {
   }
 }
 
+/** Runs `action` inside a new, empty namespace, which ends with it. @throws SyscallError EPERM; and what `action` throws. */
+export function inNewNetns<T>(action: () => T): T {
+  const own = openOwnNetns()
+  try {
+    checked(libc.unshare(CLONE_NEWNET), 'unshare of the network namespace')
+    try {
+      return action()
+    } finally {
+      comeBack(own)
+    }
+  } finally {
+    own.close()
+  }
+}
+
 /** A process that cannot come back must not go on: it would take the pod's network for the host's. */
 function comeBack(own: Netns): void {
   if (libc.setns(own.fd, CLONE_NEWNET) !== -1) return

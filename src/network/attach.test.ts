@@ -6,8 +6,9 @@ import { Ledger } from '../ledger/ledger.ts'
 import { createLogger, silentLogger } from '../log.ts'
 import { formatIp, formatMac, formatPrefix } from '../netlink/ip.ts'
 import { attachNetwork } from './attach.ts'
+import { probeNetwork } from './probe.ts'
 import { redirectResource } from './redirect.ts'
-import { noNetns, TestNetns } from './testing.ts'
+import { ip, noNetns, TestNetns } from './testing.ts'
 
 const reason = noNetns()
 if (reason !== undefined) console.log(`skipped: ${reason}`)
@@ -155,6 +156,12 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     await expect(attach()).rejects.toThrow(
       '[NETWORK_INTERFACE_UNSUPPORTED] interface tun9 of the pod is of kind tun',
     )
+  })
+
+  test('whether a host can do all that is tried out, and nothing of the trial is left', () => {
+    const before = [ip('-o link'), ip('netns list'), openFds()]
+    probeNetwork()
+    expect([ip('-o link'), ip('netns list'), openFds()]).toEqual(before)
   })
 
   test('the host’s own, a file and nothing at all are refused', async () => {

@@ -9,12 +9,15 @@ import { NetlinkClient } from '../netlink/client.ts'
  * @throws SyscallError EINVAL when it is no network namespace; and what `action` throws.
  */
 export function withClient<T>(netns: Netns, action: (client: NetlinkClient) => T): T {
-  return inNetns(netns, () => {
-    const socket = openRouteSocket()
-    try {
-      return action(new NetlinkClient(socket))
-    } finally {
-      socket.close()
-    }
-  })
+  return inNetns(netns, () => withClientHere(action))
+}
+
+/** The same in the namespace that the calling thread is in. */
+export function withClientHere<T>(action: (client: NetlinkClient) => T): T {
+  const socket = openRouteSocket()
+  try {
+    return action(new NetlinkClient(socket))
+  } finally {
+    socket.close()
+  }
 }

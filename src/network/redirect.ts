@@ -82,7 +82,8 @@ export function redirect(client: NetlinkClient, to: PodInterface, queues: number
   }
 }
 
-function makeTap(name: string, queues: number): number[] {
+/** @throws KataError NETWORK_TUN_MISSING. @throws SyscallError EBUSY when the name is taken. */
+export function makeTap(name: string, queues: number): number[] {
   try {
     return openTap(name, queues)
   } catch (cause) {

@@ -106,7 +106,9 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const { share, daemon } = await timings.measure('virtiofsd', () =>
     startShare(request, paths, ledger, privateDir, clientUid),
   )
-  const network = new SandboxNetwork(request.network, { ledger, config, log })
+  const network = await SandboxNetwork.create(request.network, {
+    ...{ ledger, config, log, identity, stateDir: paths.stateDir },
+  })
   using attached = await timings.measure('network', () => network.attach())
   const socket = byPath ? daemon.socketPath : share.connect()
   const vmm = createVmm({

@@ -5,6 +5,7 @@ import { redirectResource } from '../network/redirect.ts'
 import { rootlessKinds } from '../rootless/kinds.ts'
 import { directoryResource, mountResource } from '../sharing/resources.ts'
 import { virtiofsdResource } from '../sharing/virtiofsd.ts'
+import { poststopResource } from './network-hooks.ts'
 import { ownerResource } from './owner.ts'
 import { treeResource } from './tree.ts'
 
@@ -17,4 +18,5 @@ export const resourceKinds: readonly ResourceKind<never>[] = [
   mountResource,
   virtiofsdResource,
   redirectResource,
+  poststopResource,
 ]

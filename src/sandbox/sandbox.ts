@@ -64,8 +64,9 @@ export class Sandbox {
     this.died = this.#watch()
   }
 
-  get vmmPid(): number {
-    return this.#parts.vmmProcess.pid
+  /** The process that clients know the pod by: what holds its network namespace, if they need that; or its VMM. */
+  get pid(): number {
+    return this.#parts.network.holder?.pid ?? this.#parts.vmmProcess.pid
   }
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
@@ -73,7 +74,8 @@ export class Sandbox {
     const spec = withoutHostOnly(withEveryDevice(request.spec))
     const { agent, share, config } = this.#parts
     checkSpecLimits(spec, id)
-    warnOfHooks(spec, id, this.#parts.log)
+    const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
+    warnOfHooks(spec, id, this.#parts.log, madeNetwork)
     try {
       const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
       const { mounts, storages } = await carryMounts(spec, id, share)

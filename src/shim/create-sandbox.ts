@@ -34,7 +34,7 @@ export async function createSandboxForTask(input: {
     runDir,
     hostname: spec.hostname ?? '',
     shmBytes: shmBytes(spec),
-    network: networkRequest(spec),
+    network: networkRequest(spec, { client: flags.namespace, id: flags.id, bundle: request.bundle }),
     config,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,

@@ -41,9 +41,9 @@ export class Pod {
     return this.#stopping !== undefined
   }
 
-  /** The process that stands for the pod on the host: its VMM, or the shim while there is none. */
+  /** The process that stands for the pod on the host: the shim while there is no sandbox. */
   get pid(): number {
-    return this.#sandbox?.vmmPid ?? process.pid
+    return this.#sandbox?.pid ?? process.pid
   }
 
   /** The sandbox, made now if there is none yet. @throws KataError TASK_STATE when the pod has ended. */

@@ -39,7 +39,7 @@ function serviceOf(podId: string) {
   }
   const died = Promise.withResolvers<KataError>()
   const sandbox = {
-    vmmPid: 4242,
+    pid: 4242,
     died: died.promise,
     watchOom: async () => {},
     attachLateNetwork: async () => void lateNetworks++,
