@@ -3,7 +3,7 @@
 // the command line or the shim by the name it was called.
 const floors = [
   ['errors', 'log', 'version', 'identifier'],
-  ['linux', 'protocol', 'ttrpc'],
+  ['linux', 'protocol', 'ttrpc', 'netlink'],
   ['config', 'ledger'],
   ['rootless'],
   ['vmm', 'sharing', 'images', 'network', 'devices', 'agent'],
@@ -48,11 +48,18 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/ttrpc/' },
     },
     {
+      name: 'netlink-stands-alone',
+      comment: 'src/netlink is shared with the guest: it knows the kernel, nothing of containers',
+      severity: 'error',
+      from: { path: '^src/netlink/', pathNot: '[.]test[.]ts$' },
+      to: { path: '^src/', pathNot: '^src/netlink/' },
+    },
+    {
       name: 'guest-shares-only-the-wire',
-      comment: 'the guest agent shares ttrpc and the protocol with the host, and nothing else',
+      comment: 'the guest agent shares ttrpc, the protocol and netlink with the host, and nothing else',
       severity: 'error',
       from: { path: '^guest/agent/src/' },
-      to: { path: '^src/', pathNot: '^src/(ttrpc|protocol)/' },
+      to: { path: '^src/', pathNot: '^src/(ttrpc|protocol|netlink)/' },
     },
   ],
   options: {

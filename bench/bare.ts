@@ -88,6 +88,6 @@ export function bareCommand(
   const kept = args.filter((arg, i) => arg !== '-S' && i !== sandbox && i !== sandbox + 1)
   return {
     argv: [hypervisor.path, ...kept.map((arg) => hostPath.get(arg) ?? arg)],
-    fds: fds.filter((role) => role !== 'share' && role !== 'disk'),
+    fds: fds.filter((role) => role === 'qmp' || role === 'agent' || role === 'console'),
   }
 }

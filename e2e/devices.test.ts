@@ -31,7 +31,7 @@ describe.each(['virtio-blk', 'virtio-scsi'] as const)('%s', (blockDeviceDriver) 
   let raw: LoopDevice
   let disk: LoopDevice
   let dir: ReturnType<typeof scratch>
-  const vmm = () => pod.sandbox.vmmPid
+  const vmm = () => pod.sandbox.pid
   const held = (path: string) => heldOpen(vmm(), path)
 
   beforeAll(async () => {

@@ -41,7 +41,14 @@ export const steps: readonly Step[] = [
   },
   fromFiles({
     name: 'guest agent',
-    inputs: ['guest/agent', 'guest/compile.ts', 'src/ttrpc', 'src/protocol', 'package-lock.json'],
+    inputs: [
+      'guest/agent',
+      'guest/compile.ts',
+      'src/ttrpc',
+      'src/netlink',
+      'src/protocol',
+      'package-lock.json',
+    ],
     outputs: [agentPath],
     async make() {
       await buildAgent({ outDir: buildDir })

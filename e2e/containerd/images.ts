@@ -53,7 +53,7 @@ export function makeArchive(reference: string, entries: readonly TestEntry[], co
 }
 
 /** busybox under all its names, and the files that programs expect. */
-function busyboxFiles(): TestEntry[] {
+export function busyboxFiles(): TestEntry[] {
   const program = Bun.which('busybox')
   if (program === null) throw new Error('busybox is not installed')
   const listed = Bun.spawnSync([program, '--list-full']).stdout.toString().split('\n')

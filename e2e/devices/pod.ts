@@ -45,6 +45,7 @@ export class Pod implements AsyncDisposable {
       runDir,
       hostname: 'pod',
       shmBytes: 64 << 20,
+      network: { dns: [] },
       config,
       log: silentLogger,
     }

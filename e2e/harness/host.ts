@@ -43,7 +43,7 @@ export function hostState(runDir: string): HostState {
 }
 
 /** Directories and files of the run directory that outlive sandboxes by design. */
-const lasting = new Set(['s', 'uids', 'vm', 'swept', 'default', 'k8s.io', 'accelerator.json'])
+const lasting = new Set(['s', 'uids', 'vm', 'swept', 'default', 'k8s.io', 'moby', 'accelerator.json'])
 
 const lines = (file: string): string[] =>
   existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []

@@ -16,6 +16,7 @@ const inputs = [
   'guest/agent/native',
   'guest/agent/build.ts',
   'src/ttrpc',
+  'src/netlink',
   'src/protocol/generated',
   'package-lock.json',
 ]

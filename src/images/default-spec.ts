@@ -53,6 +53,8 @@ export interface SpecOptions {
   readonly rootfs: string
   readonly mounts: readonly SpecBind[]
   readonly devices?: readonly SpecDevice[]
+  /** Path of the network namespace; a new, empty one without it. */
+  readonly netns?: string | undefined
   /** Limit of the container's memory in bytes; without one the VM's size is the limit. */
   readonly memoryBytes?: number
   /** Most processes and threads. */
@@ -146,7 +148,10 @@ export function defaultSpec(options: SpecOptions) {
     },
     mounts: [...systemMounts, ...options.mounts.map(hostMount), ...images.map(imageMount)],
     linux: {
-      namespaces: ['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+      namespaces: [
+        ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
+        { type: 'network', ...(options.netns === undefined ? {} : { path: options.netns }) },
+      ],
       resources: resources(options, blocks),
       devices: blocks.map(blockNode),
       maskedPaths,

@@ -27,6 +27,7 @@ import type { Vmm, VmSpec } from '../vmm/vmm.ts'
 import { beside } from './beside.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
+import { type NetworkRequest, SandboxNetwork } from './network.ts'
 import { ownerResource } from './owner.ts'
 import { leaseDir, type SandboxPaths, sandboxPaths } from './paths.ts'
 import { Sandbox } from './sandbox.ts'
@@ -42,6 +43,7 @@ export interface SandboxRequest {
   readonly hostname: string
   /** Size of the pod's /dev/shm. */
   readonly shmBytes: number
+  readonly network: NetworkRequest
   readonly config: Config
   readonly log: Logger
   /** Faults on purpose, for tests. */
@@ -106,12 +108,17 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const { share, daemon } = await timings.measure('virtiofsd', () =>
     startShare(request, paths, ledger, privateDir, clientUid),
   )
+  const network = await SandboxNetwork.create(request.network, {
+    ...{ ledger, config, log, identity, stateDir: paths.stateDir },
+  })
+  using attached = await timings.measure('network', () => network.attach())
   const socket = byPath ? daemon.socketPath : share.connect()
   const vmm = createVmm({
     spec: {
       ...spec,
       accelerator: choice.accelerator,
       share: { tag: share.tag, socket, queueSize: hypervisor.virtioFsQueueSize },
+      nics: attached.nics,
     },
     config,
     ledger,
@@ -122,6 +129,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     .finally(() => {
       if (typeof socket === 'number') closeSync(socket)
     })
+  attached.close()
   const agent = await connectAgent(vmm.agent, { log })
   // No guest code runs from a kernel that is not the one that was built.
   await verification.done
@@ -134,6 +142,8 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       hostname: request.hostname,
       shmBytes: request.shmBytes,
       share,
+      network: attached.facts,
+      dns: request.network.dns,
       kernelModules,
       offlineVcpus: vmm.offlineVcpus,
     }),
@@ -151,7 +161,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     ...{ vcpus: spec.vcpus, memoryMiB: spec.memoryMiB },
     timings: timings.steps,
   })
-  return new Sandbox({ id, config, paths, ledger, vmm, vmmProcess: ref, share, agent, log })
+  return new Sandbox({ id, config, paths, ledger, vmm, vmmProcess: ref, share, network, agent, log })
 }
 
 function machineSpec(

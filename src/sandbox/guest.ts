@@ -1,6 +1,8 @@
 /** The first words with a guest that has just come up: its clock, its entropy, and what the sandbox is. */
 import type { AgentConnection } from '../agent/connection.ts'
+import type { NetworkFacts } from '../network/facts.ts'
 import type { Share } from '../sharing/share.ts'
+import { tellNetwork } from './guest-network.ts'
 import { shmStorage } from './shm.ts'
 
 export interface GuestStart {
@@ -9,6 +11,9 @@ export interface GuestStart {
   readonly share: Share
   /** Size of the pod's /dev/shm. */
   readonly shmBytes: number
+  readonly network: NetworkFacts
+  /** Lines of resolv.conf for the guest itself. */
+  readonly dns: readonly string[]
   readonly kernelModules: readonly string[]
   /** Processors to bring online now: the machine booted with one to be quick. */
   readonly offlineVcpus: number
@@ -27,6 +32,7 @@ export async function startGuest({ agent, health }: AgentConnection, start: Gues
     agent.setGuestDateTime({ sec: BigInt(Math.floor(now / 1000)), usec: BigInt((now % 1000) * 1000) }),
     agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(seedBytes)) }),
   ])
+  await tellNetwork(agent, start.network)
   await agent.createSandbox({
     sandboxId: start.sandboxId,
     hostname: start.hostname.slice(0, maxHostname),
@@ -34,6 +40,7 @@ export async function startGuest({ agent, health }: AgentConnection, start: Gues
       { driver: 'virtio-fs', source: start.share.tag, fstype: 'virtiofs', mountPoint: start.share.guestPath },
       shmStorage(start.shmBytes),
     ],
+    dns: [...start.dns],
     kernelModules: start.kernelModules.map(parseModule),
   })
   if (start.offlineVcpus > 0)

@@ -31,6 +31,7 @@ export interface OciLinux {
 }
 
 export interface OciSpec {
+  readonly ociVersion?: string
   readonly root?: { readonly path?: string; readonly readonly?: boolean }
   readonly process?: Readonly<Record<string, unknown>>
   readonly hostname?: string

@@ -2,10 +2,12 @@
 import { directVolumeResource } from '../devices/direct-volume.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { processResource } from '../ledger/process-resource.ts'
+import { redirectResource } from '../network/redirect.ts'
 import { rootlessKinds } from '../rootless/kinds.ts'
 import { directoryResource, mountResource } from '../sharing/resources.ts'
 import { virtiofsdResource } from '../sharing/virtiofsd.ts'
 import { diskResource } from './disks.ts'
+import { poststopResource } from './network-hooks.ts'
 import { ownerResource } from './owner.ts'
 import { treeResource } from './tree.ts'
 
@@ -19,4 +21,6 @@ export const resourceKinds: readonly ResourceKind<never>[] = [
   virtiofsdResource,
   diskResource,
   directVolumeResource,
+  redirectResource,
+  poststopResource,
 ]

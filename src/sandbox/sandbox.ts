@@ -17,6 +17,7 @@ import { guestSilent, patienceMs } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
 import { carryMounts } from './mounts.ts'
+import type { SandboxNetwork } from './network.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
@@ -31,6 +32,7 @@ export interface SandboxParts {
   readonly vmm: Vmm
   readonly vmmProcess: ProcessRef
   readonly share: Share
+  readonly network: SandboxNetwork
   readonly agent: AgentConnection
   readonly log: Logger
 }
@@ -67,8 +69,9 @@ export class Sandbox {
     this.died = this.#watch()
   }
 
-  get vmmPid(): number {
-    return this.#parts.vmmProcess.pid
+  /** The process that clients know the pod by: what holds its network namespace, if they need that; or its VMM. */
+  get pid(): number {
+    return this.#parts.network.holder?.pid ?? this.#parts.vmmProcess.pid
   }
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
@@ -76,7 +79,8 @@ export class Sandbox {
     const spec = withoutHostOnly(withEveryDevice(request.spec))
     const { agent, share, config, log } = this.#parts
     checkSpecLimits(spec, id)
-    warnOfHooks(spec, id, this.#parts.log)
+    const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
+    warnOfHooks(spec, id, this.#parts.log, madeNetwork)
     try {
       const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
       const disks = await this.#attachDisks(id, spec)
@@ -117,6 +121,12 @@ export class Sandbox {
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */
   watchOom(onOom: (containerId: string) => void): Promise<void> {
     return watchOom(this.#parts.agent.agent, onOom)
+  }
+
+  /** Gives the machine the network that its namespace got since the start; to be called before anything runs in it. */
+  async attachLateNetwork(): Promise<void> {
+    const { network, vmm, agent } = this.#parts
+    await network.attachLate(vmm, agent.agent)
   }
 
   /** Ends the machine and releases everything; every caller waits for the same, one teardown. */

@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts'
 import { Options } from '../protocol/generated/containerd/runtime_options.ts'
 import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts'
 import { createSandbox } from '../sandbox/create.ts'
+import { networkRequest } from '../sandbox/network.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import { shmBytes } from '../sandbox/shm.ts'
@@ -33,6 +34,7 @@ export async function createSandboxForTask(input: {
     runDir,
     hostname: spec.hostname ?? '',
     shmBytes: shmBytes(spec),
+    network: networkRequest(spec, { client: flags.namespace, id: flags.id, bundle: request.bundle }),
     config,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,

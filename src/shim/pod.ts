@@ -41,9 +41,9 @@ export class Pod {
     return this.#stopping !== undefined
   }
 
-  /** The process that stands for the pod on the host: its VMM, or the shim while there is none. */
+  /** The process that stands for the pod on the host: the shim while there is no sandbox. */
   get pid(): number {
-    return this.#sandbox?.vmmPid ?? process.pid
+    return this.#sandbox?.pid ?? process.pid
   }
 
   /** The sandbox, made now if there is none yet. @throws KataError TASK_STATE when the pod has ended. */
@@ -52,6 +52,11 @@ export class Pod {
       throw new KataError('TASK_STATE', { action: 'create a container in', id: this.id, state: 'stopped' })
     this.#creating ??= this.#create(request, spec)
     return this.#creating
+  }
+
+  /** To be called before the pod's own container starts: what has come into its network namespace by then counts. */
+  async attachLateNetwork(): Promise<void> {
+    await this.#sandbox?.attachLateNetwork()
   }
 
   /** Ends the machine and releases all it held; every caller waits for the same, one teardown. */

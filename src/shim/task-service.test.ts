@@ -23,6 +23,7 @@ function serviceOf(podId: string) {
   const removed: string[] = []
   const topics: string[] = []
   let stops = 0
+  let lateNetworks = 0
   const process = (name: string, fails = false) => {
     const ended = new Promise<number>((resolve) => ends.set(name, resolve))
     return {
@@ -38,9 +39,10 @@ function serviceOf(podId: string) {
   }
   const died = Promise.withResolvers<KataError>()
   const sandbox = {
-    vmmPid: 4242,
+    pid: 4242,
     died: died.promise,
     watchOom: async () => {},
+    attachLateNetwork: async () => void lateNetworks++,
     stop: async () => void stops++,
     createContainer: async ({ id }: { id: string }) => ({
       id,
@@ -61,10 +63,31 @@ function serviceOf(podId: string) {
   const create = (id: string) => tasks.create(CreateTaskRequest.fromPartial({ id, bundle }))
   const exec = (id: string, execId: string) =>
     tasks.exec(ExecProcessRequest.fromPartial({ id, execId, spec: { value: Buffer.from('{}') } }))
-  return { tasks, create, exec, ends, removed, topics, died, stops: () => stops }
+  return {
+    tasks,
+    create,
+    exec,
+    ends,
+    removed,
+    topics,
+    died,
+    stops: () => stops,
+    lateNetworks: () => lateNetworks,
+  }
 }
 
 describe('a pod of several containers', () => {
+  test('looks for a late network when its own container starts, and at no other start', async () => {
+    const { tasks, create, exec, lateNetworks } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    await exec('pod', 'one')
+    await tasks.start({ id: 'pod', execId: 'one' })
+    expect(lateNetworks()).toBe(1)
+  })
+
   test('the end of a workload container leaves the pod running, and its place free', async () => {
     const { tasks, create, ends, removed, stops } = serviceOf('pod')
     for (const id of ['pod', 'web']) {

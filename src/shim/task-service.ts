@@ -82,7 +82,9 @@ export class TaskService {
   }
 
   async start({ id, execId }: api.StartRequest): Promise<api.StartResponse> {
-    await this.#task(id).process(execId).start()
+    const process = this.#task(id).process(execId)
+    if (id === this.#pod.id && execId === '') await this.#pod.attachLateNetwork()
+    await process.start()
     const pid = this.#pid
     this.#publish(
       execId === ''

@@ -40,6 +40,8 @@ export interface VmSpec {
   readonly share?: ShareAttachment
   /** Disks that are there from the start, besides {@link rootDisk}. */
   readonly disks?: readonly DiskAttachment[]
+  /** Network cards that are there at boot; default none. */
+  readonly nics?: readonly NicAttachment[]
 }
 
 /** A raw disk image with a file system on the whole of it or on its first partition. Guests only read it. */
@@ -73,6 +75,17 @@ export interface ShareAttachment {
   /** A connected descriptor for the VMM; for one that connects by itself the path ({@link VmmFeatures.share}). */
   readonly socket: number | string
   readonly queueSize: number
+}
+
+/** A network card whose packets go through taps: descriptors that were opened where the network is, one a queue. */
+export interface NicAttachment {
+  readonly id: string
+  readonly mac: string
+  /** Bytes. */
+  readonly mtu: number
+  readonly taps: readonly number[]
+  /** As many descriptors of /dev/vhost-net, or none: the VMM moves the packets itself then. */
+  readonly vhosts?: readonly number[]
 }
 
 /** How the machine ended, and what its console said last. */
@@ -112,6 +125,10 @@ export interface Vmm {
   unplugDisk(id: string): Promise<void>
   /** Where the guest finds a disk that is plugged in, for instance one of {@link VmSpec.disks}. */
   diskAddress(id: string): DiskAddress | undefined
+  /** Plugs a network card into a running machine; the caller still closes its copies of the descriptors. */
+  plugNic(nic: NicAttachment): Promise<void>
+  /** Takes a card out again that was plugged in. */
+  unplugNic(id: string): Promise<void>
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>
 }

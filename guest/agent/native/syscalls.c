@@ -625,6 +625,26 @@ FUNCTION(js_receive_fd) {
   return JS_NewInt32(ctx, fd);
 }
 
+/* openSocket(domain, type, protocol): non-blocking. */
+FUNCTION(js_open_socket) {
+  const int type = integer(ctx, argv[1]) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  return result(ctx, "socket", socket(integer(ctx, argv[0]), type, integer(ctx, argv[2])));
+}
+
+/* receive(fd, size): one whole datagram, or null when there is none yet. */
+FUNCTION(js_receive) {
+  const size_t size = long_integer(ctx, argv[1]);
+  uint8_t *block = malloc(size ? size : 1);
+  if (!block) return fail(ctx, "recv", ENOMEM);
+  ssize_t count;
+  do count = recv(integer(ctx, argv[0]), block, size, MSG_TRUNC);
+  while (count < 0 && errno == EINTR);
+  if (count >= 0 && (size_t)count <= size) return owned_bytes(ctx, block, count);
+  const int error = count < 0 ? errno : EMSGSIZE;
+  free(block);
+  return error == EAGAIN ? JS_NULL : fail(ctx, "recv", error);
+}
+
 FUNCTION(js_set_window) {
   struct winsize size = {.ws_row = integer(ctx, argv[1]), .ws_col = integer(ctx, argv[2])};
   return result(ctx, "TIOCSWINSZ", ioctl(integer(ctx, argv[0]), TIOCSWINSZ, &size));
@@ -698,6 +718,8 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("listenVsock", 1, js_listen_vsock),
     JS_CFUNC_DEF("accept", 1, js_accept),
     JS_CFUNC_DEF("receiveFd", 1, js_receive_fd),
+    JS_CFUNC_DEF("openSocket", 3, js_open_socket),
+    JS_CFUNC_DEF("receive", 2, js_receive),
     JS_CFUNC_DEF("setWindow", 3, js_set_window),
 };
 

@@ -91,6 +91,10 @@ declare module 'syscalls' {
   export function accept(fd: number): number | null
   /** The descriptor that the next message carries, or null when there is no message yet. */
   export function receiveFd(socket: number): number | null
+  /** A non-blocking socket. */
+  export function openSocket(domain: number, type: number, protocol: number): number
+  /** One whole datagram of at most `size` bytes, or null when there is none yet. EMSGSIZE when it is longer. */
+  export function receive(fd: number, size: number): Uint8Array<ArrayBuffer> | null
   /** TIOCSWINSZ */
   export function setWindow(fd: number, rows: number, columns: number): void
 }

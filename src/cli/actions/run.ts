@@ -14,6 +14,7 @@ import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { checkName, generateName } from '../parse/name.ts'
+import { parseNetwork } from '../parse/network.ts'
 import { parseBoolean, parseChoice, parseWhole } from '../parse/number.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseMiB, parseSize } from '../parse/size.ts'
@@ -72,6 +73,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
     rootfs: 'rootfs',
     mounts: volumes,
     devices,
+    netns: flags.network === undefined ? undefined : parseNetwork(flags.network),
   })
   const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined

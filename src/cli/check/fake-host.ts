@@ -69,6 +69,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
       return commands.get(argv.join(' ')) ?? { code: 127, text: 'not found' }
     },
     landlockAbi: () => 7,
+    probeNetwork: () => {},
     checkUidRange: () => {},
     verifyImage: async () => 'image 0123, checksums match',
     ...changes,

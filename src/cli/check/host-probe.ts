@@ -5,6 +5,7 @@ import type { HypervisorConfig } from '../../config/config.ts'
 import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../config/guest-image.ts'
 import { landlockAbi } from '../../linux/landlock.ts'
 import { findTool } from '../../linux/which.ts'
+import { probeNetwork } from '../../network/probe.ts'
 import { checkUidRange, type UidRange } from '../../rootless/uid-range.ts'
 
 export interface FileFacts {
@@ -42,6 +43,8 @@ export interface HostProbe {
   /** Runs a short command with a deadline of ten seconds. */
   run(argv: readonly string[]): Promise<CommandOutput>
   landlockAbi(): number
+  /** Tries the steps that connect a pod to its machine. @throws KataError NETWORK_*, SYSCALL_FAILED. */
+  probeNetwork(): void
   /** @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP. */
   checkUidRange(range: UidRange): void
   /** What image would be used, in words, after its checksums were compared. @throws KataError IMAGE_*. */
@@ -66,6 +69,7 @@ export function hostProbe(cacheDir?: string): HostProbe {
     findTool,
     run: runCommand,
     landlockAbi,
+    probeNetwork,
     checkUidRange,
     verifyImage: (hypervisor) => verifyConfiguredImage(hypervisor, cacheDir),
   }

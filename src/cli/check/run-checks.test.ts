@@ -117,6 +117,18 @@ const rows: Row[] = [
     'CONFIG_SECCOMP_FILTER',
   ],
   [
+    'network',
+    'no tun driver',
+    (host) => {
+      host.probeNetwork = () => {
+        throw new KataError('NETWORK_TUN_MISSING', { path: '/dev/net/tun' })
+      }
+    },
+    {},
+    'failed',
+    'modprobe tun',
+  ],
+  [
     'cgroups',
     'v1',
     (host) => {

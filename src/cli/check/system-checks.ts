@@ -1,4 +1,5 @@
 /** The host itself: who we are, kernel, memory, run directory, cgroups. */
+import { KataError } from '../../errors.ts'
 import { type Check, failed, ok, warning } from './check.ts'
 
 const MiB = 1024 ** 2
@@ -125,6 +126,22 @@ const runDirectory: Check = {
   },
 }
 
+const network: Check = {
+  name: 'network',
+  run: ({ host, config }) => {
+    if (config.runtime.internetworkingModel === 'none') return ok('not used: internetworking_model is none')
+    // Without root there is nothing to try with, which the first check says.
+    if (host.uid() !== 0) return ok('not tried: only root can')
+    try {
+      host.probeNetwork()
+      return ok('taps, ingress queues and redirection between interfaces')
+    } catch (error) {
+      if (!(error instanceof KataError)) throw error
+      return failed(error.rawMessage, error.remedy)
+    }
+  },
+}
+
 export const systemChecks: readonly Check[] = [
   root,
   system,
@@ -134,4 +151,5 @@ export const systemChecks: readonly Check[] = [
   cgroups,
   overlay,
   runDirectory,
+  network,
 ]

@@ -25,6 +25,7 @@ export interface RunFlags extends RightsFlags {
   readonly workdir?: string
   readonly readOnly?: true
   readonly hostname?: string
+  readonly network?: string
   readonly rootless?: string
   readonly accelerator?: string
   readonly config?: string
@@ -65,6 +66,10 @@ export function runCommand(cli: Cli): Command {
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
     .option('--read-only', 'make the root file system read-only')
+    .option(
+      '--network <none|ns:path>',
+      'give the machine the interfaces of a network namespace, such as ns:/run/netns/x (default: none)',
+    )
     .option('--hostname <name>', 'host name (default: the name of the container)')
     .option(
       '--rootless <bool>',

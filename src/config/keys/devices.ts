@@ -94,7 +94,7 @@ export const deviceKeys = [
     boolean,
     false,
     "Moves packets in the VMM's process even where the host has /dev/vhost-net.",
-    { drivers: ['qemu'], annotation: 'disable_vhost_net', pending: true },
+    { drivers: ['qemu'], annotation: 'disable_vhost_net' },
   ),
   key(
     'network_queues',
@@ -102,6 +102,6 @@ export const deviceKeys = [
     integer(1, 256),
     1,
     'Queue pairs of a network interface, at most one for each vCPU.',
-    { drivers: ['qemu', 'clh'], annotation: 'network_queues', pending: true },
+    { drivers: ['qemu', 'clh'], annotation: 'network_queues' },
   ),
 ]

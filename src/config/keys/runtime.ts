@@ -28,7 +28,7 @@ export const runtimeKeys = [
     choice(['tcfilter', 'none']),
     'tcfilter',
     "How the pod's interfaces reach the guest: `tcfilter` redirects traffic between each of them and a tap device, `none` leaves the guest without a network.",
-    { annotation: 'internetworking_model', pending: true },
+    { annotation: 'internetworking_model' },
   ),
   key(
     'sandbox_cgroup_only',

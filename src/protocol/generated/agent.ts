@@ -249,6 +249,15 @@ export interface Interfaces {
 
 export interface Routes {
   routes: Route[];
+  /**
+   * Not of Kata, whose agent passes over it: the routes that the kernel made for addresses. Kata's host keeps quiet about
+   * them, so that a guest cannot know that a network plugin took some away.
+   */
+  kernel: KernelRoutes | undefined;
+}
+
+export interface KernelRoutes {
+  routes: Route[];
 }
 
 export interface UpdateInterfaceRequest {
@@ -3570,13 +3579,16 @@ export const Interfaces: MessageFns<Interfaces> = {
 };
 
 function createBaseRoutes(): Routes {
-  return { routes: [] };
+  return { routes: [], kernel: undefined };
 }
 
 export const Routes: MessageFns<Routes> = {
   encode(message: Routes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.routes) {
       Route.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.kernel !== undefined) {
+      KernelRoutes.encode(message.kernel, writer.uint32(8002).fork()).join();
     }
     return writer;
   },
@@ -3602,6 +3614,14 @@ export const Routes: MessageFns<Routes> = {
             message.routes.push(Route.decode(reader, reader.uint32()));
             continue;
           }
+          case 1000: {
+            if (tag !== 8002) {
+              break;
+            }
+
+            message.kernel = KernelRoutes.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -3619,6 +3639,64 @@ export const Routes: MessageFns<Routes> = {
   },
   fromPartial<I extends Exact<DeepPartial<Routes>, I>>(object: I): Routes {
     const message = createBaseRoutes();
+    message.routes = object.routes?.map((e) => Route.fromPartial(e)) || [];
+    message.kernel = (object.kernel !== undefined && object.kernel !== null)
+      ? KernelRoutes.fromPartial(object.kernel)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseKernelRoutes(): KernelRoutes {
+  return { routes: [] };
+}
+
+export const KernelRoutes: MessageFns<KernelRoutes> = {
+  encode(message: KernelRoutes, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.routes) {
+      Route.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KernelRoutes {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKernelRoutes();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.routes.push(Route.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<KernelRoutes>, I>>(base?: I): KernelRoutes {
+    return KernelRoutes.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<KernelRoutes>, I>>(object: I): KernelRoutes {
+    const message = createBaseKernelRoutes();
     message.routes = object.routes?.map((e) => Route.fromPartial(e)) || [];
     return message;
   },

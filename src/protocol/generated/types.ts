@@ -56,6 +56,8 @@ export interface Route {
   family: IPFamily;
   flags: number;
   mtu: number;
+  /** Not of Kata, whose agent passes over it: of two routes to one destination the lower one counts; 0: the default. */
+  metric: number;
 }
 
 export interface ARPNeighbor {
@@ -288,7 +290,7 @@ export const Interface: MessageFns<Interface> = {
 };
 
 function createBaseRoute(): Route {
-  return { dest: "", gateway: "", device: "", source: "", scope: 0, family: 0, flags: 0, mtu: 0 };
+  return { dest: "", gateway: "", device: "", source: "", scope: 0, family: 0, flags: 0, mtu: 0, metric: 0 };
 }
 
 export const Route: MessageFns<Route> = {
@@ -316,6 +318,9 @@ export const Route: MessageFns<Route> = {
     }
     if (message.mtu !== 0) {
       writer.uint32(64).uint32(message.mtu);
+    }
+    if (message.metric !== 0) {
+      writer.uint32(8000).uint32(message.metric);
     }
     return writer;
   },
@@ -397,6 +402,14 @@ export const Route: MessageFns<Route> = {
             message.mtu = reader.uint32();
             continue;
           }
+          case 1000: {
+            if (tag !== 8000) {
+              break;
+            }
+
+            message.metric = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -422,6 +435,7 @@ export const Route: MessageFns<Route> = {
     message.family = object.family ?? 0;
     message.flags = object.flags ?? 0;
     message.mtu = object.mtu ?? 0;
+    message.metric = object.metric ?? 0;
     return message;
   },
 };

@@ -11,11 +11,12 @@ import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { checkReadable } from '../disk-image.ts'
 import { parseVersion } from '../program.ts'
-import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import type { NicAttachment, ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
 import { ApiClient } from './api.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
 import { EventReader, type MonitorEvent } from './events.ts'
+import { netConfig } from './nic.ts'
 import { clhArguments, clhNeeds, fdRoles } from './program.ts'
 import {
   agentPort,
@@ -106,6 +107,14 @@ class CloudHypervisor implements Vmm {
 
   diskAddress(): undefined {}
 
+  async plugNic(nic: NicAttachment): Promise<void> {
+    await this.#put('vm.add-net', netConfig(nic), undefined, nic.taps)
+  }
+
+  async unplugNic(id: string): Promise<void> {
+    await this.#put('vm.remove-device', { id })
+  }
+
   consoleTail(): string {
     return this.#process.consoleTail()
   }
@@ -134,6 +143,8 @@ class CloudHypervisor implements Vmm {
     this.#process.checkVersion(versionOf(await this.#api.get('vmm.ping', { timeoutMs: answerMs })))
     await this.#put('vm.create', machine, answerMs)
     this.#process.confirm(this.#expected)
+    // Only now: it keeps their descriptors open from here on.
+    for (const nic of spec.nics ?? []) await this.plugNic(nic)
   }
 
   #launchSpec(theirs: Ends): LaunchSpec {

@@ -6,7 +6,9 @@ import { KataError } from '../../errors.ts'
 import type { JailPath } from '../../rootless/launch-spec.ts'
 import type { VmSpec } from '../vmm.ts'
 import { qemuKernelCommandLine } from './kernel-command-line.ts'
+import { type NicRole, nicArgs, nicDescriptors } from './nic.ts'
 import { rootPortArgs } from './root-ports.ts'
+import type { SocketRole } from './sockets.ts'
 
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
 export interface MachineSettings {
@@ -27,7 +29,7 @@ export interface MachineSettings {
 }
 
 /** What a handed-over descriptor is for. */
-export type FdRole = 'qmp' | 'agent' | 'console' | 'share' | 'disk'
+export type FdRole = SocketRole | 'share' | 'disk' | NicRole
 
 export interface QemuCommandLine {
   readonly args: readonly string[]
@@ -59,6 +61,8 @@ const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump
 export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCommandLine {
   const fds: FdRole[] = ['qmp', 'agent', 'console']
   if (spec.share) fds.push('share')
+  const nics = spec.nics ?? []
+  fds.push(...nics.flatMap(nicDescriptors).map(([role]) => role))
   if (spec.rootDisk) fds.push('disk')
   const fd = (role: FdRole) => 3 + fds.indexOf(role)
   const listener = (role: FdRole) => `socket,id=${role},fd=${fd(role)},server=on,wait=off`
@@ -83,6 +87,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...['-device', 'virtio-rng-pci,rng=entropy'],
     ...rootPortArgs(settings.pcieRootPort),
     ...(spec.share ? shareArgs(spec.share, fd('share')) : []),
+    ...nics.flatMap((nic) => nicArgs(nic, fd)),
     ...(spec.rootDisk ? diskArgs(fd('disk')) : []),
   ]
   return { args, fds, paths: jailPaths(spec, settings) }

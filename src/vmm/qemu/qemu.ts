@@ -7,13 +7,14 @@ import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
-import type { ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import type { NicAttachment, ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
-import { qemuCommandLine, shareId } from './command-line.ts'
+import { type FdRole, qemuCommandLine, shareId } from './command-line.ts'
 import { QemuDisks } from './disks.ts'
 import { EndEvents } from './end-events.ts'
 import { offlineVcpus } from './kernel-command-line.ts'
 import { machineSettings } from './machine-settings.ts'
+import { HotNics, nicDescriptors } from './nic.ts'
 import { qemuNeeds } from './program.ts'
 import { QmpClient } from './qmp.ts'
 import { RootPorts, rootPort } from './root-ports.ts'
@@ -66,6 +67,7 @@ class Qemu implements Vmm {
   readonly #ports: RootPorts
   readonly #unplugs: Unplugs
   readonly #disks: QemuDisks
+  readonly #nics: HotNics
   #qmp: QmpClient | undefined
   #stopping: Promise<void> | undefined
 
@@ -82,6 +84,7 @@ class Qemu implements Vmm {
     this.#unplugs = new Unplugs(execute)
     const { hypervisor } = options.config
     this.#disks = new QemuDisks({ execute, ports: this.#ports, unplugs: this.#unplugs, config: hypervisor })
+    this.#nics = new HotNics(execute, this.#ports, this.#unplugs)
     this.ended = this.#process.ended
   }
 
@@ -132,6 +135,14 @@ class Qemu implements Vmm {
     return this.#disks.addressOf(id)
   }
 
+  plugNic(nic: NicAttachment): Promise<void> {
+    return this.#nics.plug(nic)
+  }
+
+  unplugNic(id: string): Promise<void> {
+    return this.#nics.unplug(id)
+  }
+
   consoleTail(): string {
     return this.#process.consoleTail()
   }
@@ -164,10 +175,13 @@ class Qemu implements Vmm {
     const sockets = openSocketsOrClose(spec.privateDir, disk)
     // A pipe of our own instead of a file: a VMM that was taken over must not be able to fill the run directory.
     const [reader, output] = socketPair()
-    const fds = commandLine.fds.map((role) => {
-      if (role === 'share') return descriptorOf(spec.share!.socket)
-      return role === 'disk' ? disk! : sockets.listeners[role]
-    })
+    const given: Partial<Record<FdRole, number>> = {
+      ...sockets.listeners,
+      ...(spec.share && { share: descriptorOf(spec.share.socket) }),
+      ...(disk !== undefined && { disk }),
+      ...Object.fromEntries((spec.nics ?? []).flatMap(nicDescriptors)),
+    }
+    const fds = commandLine.fds.map((role) => given[role]!)
     const { paths } = commandLine
     const disks = spec.disks ?? []
     const args = [...commandLine.args, ...this.#disks.atStart(disks, firstFd + fds.length)]

@@ -1,10 +1,9 @@
 /** The sockets of one QEMU: bound by us in the private directory, listening before QEMU exists, handed over open. */
 import { closeSync, rmSync } from 'node:fs'
 import { connectUnix, listenUnix } from '../../linux/socket.ts'
-import type { FdRole } from './command-line.ts'
 
-/** QEMU's own sockets; the descriptors of share and disk come from elsewhere. */
-export type SocketRole = Exclude<FdRole, 'share' | 'disk'>
+/** QEMU's own sockets; the other descriptors come from elsewhere. */
+export type SocketRole = 'qmp' | 'agent' | 'console'
 const roles: readonly SocketRole[] = ['qmp', 'agent', 'console']
 
 export interface QemuSockets {

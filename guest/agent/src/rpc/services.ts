@@ -8,6 +8,7 @@ import { type Service, service } from '../../../../src/ttrpc/ttrpc.ts'
 import { agentVersion } from '../version.ts'
 import { containerCalls } from './container.ts'
 import { type GuestTools, guestCalls } from './guest.ts'
+import { networkCalls } from './network.ts'
 import { processCalls } from './process.ts'
 import { refusedCalls } from './refused.ts'
 import { volumeCalls } from './volumes.ts'
@@ -27,6 +28,7 @@ export function agentServices(tools: GuestTools): Service[] {
       ...processCalls(tools.sandbox),
       ...volumeCalls(tools.sandbox),
       ...refusedCalls(),
+      ...networkCalls(),
     }),
   ]
 }

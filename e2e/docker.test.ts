@@ -1,0 +1,140 @@
+/** Docker's own way to a network: a namespace without a path that hooks fill, by a daemon of the test's own. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdtempSync, openSync, rmSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { makeTar } from '../src/images/testing.ts'
+import { unmountBelow } from '../src/linux/mount.ts'
+import { ip } from '../src/network/testing.ts'
+import { defaultRunDir } from '../src/sandbox/paths.ts'
+import { clientCgroups, removeEmptyCgroup } from './containerd/cgroups.ts'
+import { busyboxFiles } from './containerd/images.ts'
+import { exchange } from './harness/echo.ts'
+import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { eventually } from './harness/kata.ts'
+
+const missing = Bun.which('dockerd') === null
+if (missing) console.log('skipped: dockerd is not installed (Debian package docker.io)')
+
+const [bridge, gateway] = ['ktdk0', '10.90.1.1']
+const kata = ['--runtime', 'io.containerd.kata-ts.v2']
+
+describe.skipIf(missing)('docker', () => {
+  let before: HostState
+  let root: string
+  let state: string
+  let daemon: Bun.Subprocess
+  const cgroupsBefore = new Set(clientCgroups())
+
+  async function docker(args: readonly string[], stdin?: Buffer) {
+    const child = Bun.spawn(['docker', '-H', `unix://${state}/d.sock`, ...args], {
+      ...{ stdin: stdin ?? 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: 120_000 },
+    } as const)
+    const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+    return { code, stdout, stderr }
+  }
+  async function must(...args: string[]): Promise<string> {
+    const { code, stdout, stderr } = await docker(args)
+    if (code !== 0) throw new Error(`docker ${args.join(' ')}: ${stderr}`)
+    return stdout.trim()
+  }
+
+  beforeAll(async () => {
+    before = hostState(defaultRunDir)
+    root = mkdtempSync('/var/lib/kata-ts-e2e-dk-')
+    state = mkdtempSync('/run/dk-')
+    ip(`link add ${bridge} type bridge`)
+    ip(`addr add ${gateway}/24 dev ${bridge}`)
+    ip(`link set ${bridge} up`)
+    const log = openSync(`${root}/log`, 'a')
+    // The firewall and the forwarding of the host are left as they are.
+    const host = ['--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false']
+    const argv = [
+      'dockerd',
+      ...host,
+      '--bridge',
+      bridge,
+      '--storage-driver',
+      'vfs',
+      '-H',
+      `unix://${state}/d.sock`,
+    ]
+    const files = ['--data-root', `${root}/data`, '--exec-root', `${state}/exec`, '--pidfile', `${state}/pid`]
+    daemon = Bun.spawn([...argv, ...files], {
+      env: { PATH: `${resolve(import.meta.dir, '../build')}:${process.env.PATH}` },
+      stdio: ['ignore', log, log],
+    })
+    await eventually('dockerd', async () => (await docker(['version'])).code === 0 || undefined)
+    const { code, stderr } = await docker(['import', '-', 'bb'], makeTar(busyboxFiles()))
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  })
+  afterAll(() => close())
+
+  async function close(): Promise<void> {
+    if (daemon?.exitCode === null) {
+      for (const id of (await must('ps', '-aq')).split('\n').filter(Boolean)) await docker(['rm', '-f', id])
+      daemon.kill()
+      await daemon.exited
+    }
+    for (const directory of [root, state]) {
+      unmountBelow(directory)
+      rmSync(directory, { recursive: true, force: true })
+    }
+    Bun.spawnSync(['ip', 'link', 'del', bridge])
+    for (const path of clientCgroups()) if (!cgroupsBefore.has(path)) removeEmptyCgroup(path)
+  }
+
+  test('run: a machine with Docker’s address, its gateway, and the exit code of the command', async () => {
+    const script = `uname -r; ip -o -4 addr show dev eth0; ping -c 1 ${gateway} >/dev/null && exit 7`
+    const { code, stdout } = await docker(['run', '--rm', ...kata, 'bb', 'sh', '-c', script])
+    expect(code).toBe(7)
+    const [kernel, address] = stdout.split('\n')
+    expect(kernel).not.toBe(Bun.spawnSync(['uname', '-r']).stdout.toString().trim())
+    expect(address).toMatch(/inet 10\.90\.1\.\d+\/24/)
+  })
+
+  test('a published port, exec, logs and two networks, the second joined before the start', async () => {
+    await must(
+      'network',
+      'create',
+      '--subnet',
+      '10.91.0.0/24',
+      '-o',
+      'com.docker.network.bridge.name=ktdk1',
+      'second',
+    )
+    const publish = ['-p', '127.0.0.1:18088:5000', '--name', 'web', '--hostname', 'web']
+    await must('create', ...kata, ...publish, 'bb', 'sh', '-c', 'echo up; exec nc -ll -p 5000 -e cat')
+    await must('network', 'connect', 'second', 'web')
+    await must('start', 'web')
+    const text = Buffer.from('through the proxy of docker')
+    expect(
+      await eventually('the server', () => exchange('127.0.0.1', 18088, text).catch(() => undefined)),
+    ).toEqual(text)
+    const inside = await must('exec', 'web', 'sh', '-c', 'hostname; ip -o -4 addr')
+    const wanted = await must(
+      'inspect',
+      '-f',
+      '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}',
+      'web',
+    )
+    for (const address of wanted.split(' ').filter(Boolean)) expect(inside).toContain(`inet ${address}/24`)
+    expect(wanted).toMatch(/10\.90\.1\.\d+ 10\.91\.0\.\d+|10\.91\.0\.\d+ 10\.90\.1\.\d+/)
+    expect(inside).toStartWith('web\n')
+    expect(await must('logs', 'web')).toBe('up')
+    await must('rm', '-f', 'web')
+    await must('network', 'rm', 'second')
+  })
+
+  test('without a network there is none, and that of the host is refused in words', async () => {
+    const args = ['bb', 'sh', '-c', 'ls /sys/class/net']
+    expect(await must('run', '--rm', ...kata, '--network', 'none', ...args)).toBe('lo')
+    const { code, stderr } = await docker(['run', '--rm', ...kata, '--network', 'host', ...args])
+    expect(code).toBe(125)
+    expect(stderr).toContain('[NETNS_HOST] the pod asks for the network of the host')
+  })
+
+  test('nothing is left', async () => {
+    await close()
+    expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  })
+})

@@ -1,0 +1,73 @@
+/** A client that fills the network namespace between Create and Start, over the shim's own interface. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { defaultSpec } from '../src/images/default-spec.ts'
+import { TestNetns } from '../src/network/testing.ts'
+import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
+import { connectUnix } from '../src/ttrpc/bun.ts'
+import { type Client, connect, createClient } from '../src/ttrpc/ttrpc.ts'
+import { scratch } from './harness/kata.ts'
+
+const shim = resolve(import.meta.dir, '../build/containerd-shim-kata-ts-v2')
+const id = 'late'
+const files = scratch()
+const bundle = `${files.path}/${id}`
+
+let runDir: string
+let pod: TestNetns
+let task: Client<TaskDefinition>
+
+beforeAll(async () => {
+  runDir = mkdtempSync('/run/kt-')
+  pod = new TestNetns('kt-late')
+  makeBundle()
+  const argv = [shim, '-namespace', 'default', '-id', id, '-bundle', bundle, '-run-dir', runDir, 'start']
+  const { stdout, stderr } = Bun.spawnSync(argv, { cwd: bundle })
+  expect(stderr.toString()).toBe('')
+  task = createClient(TaskDefinition, connect(await connectUnix(stdout.toString().replace('unix://', ''))))
+})
+afterAll(async () => {
+  await task?.shutdown({ id, now: true }).catch(() => {})
+  Bun.spawnSync([shim, '-namespace', 'default', '-id', id, '-bundle', bundle, '-run-dir', runDir, 'delete'])
+  pod[Symbol.dispose]()
+  rmSync(runDir, { recursive: true, force: true })
+  files[Symbol.dispose]()
+})
+
+function makeBundle(): void {
+  mkdirSync(`${bundle}/rootfs/bin`, { recursive: true })
+  for (const name of ['proc', 'sys', 'dev']) mkdirSync(`${bundle}/rootfs/${name}`)
+  cpSync(Bun.which('busybox')!, `${bundle}/rootfs/bin/busybox`)
+  chmodSync(`${bundle}/rootfs/bin/busybox`, 0o755)
+  for (const name of ['sh', 'ip', 'ping']) symlinkSync('busybox', `${bundle}/rootfs/bin/${name}`)
+  const script = 'ip -o addr; ip link; ip route; ping -c 1 10.93.0.1'
+  const spec = defaultSpec({
+    ...{ args: ['sh', '-c', script], env: [], cwd: '/', user: { uid: 0, gid: 0 }, terminal: false },
+    ...{ hostname: id, readonly: false, rootfs: `${bundle}/rootfs`, mounts: [], netns: pod.path },
+  })
+  writeFileSync(`${bundle}/config.json`, JSON.stringify(spec))
+}
+
+test('interfaces that come after Create are there when the task starts', async () => {
+  const out = `${files.path}/out`
+  writeFileSync(out, '')
+  await task.create({ id, bundle, stdout: `file://${out}`, stderr: `file://${out}` })
+  pod.veth('eth0', 'kt-late0', { mtu: 1420 })
+  pod.address('eth0', '10.93.0.2/24')
+  Bun.spawnSync(['ip', 'addr', 'add', '10.93.0.1/24', 'dev', 'kt-late0'])
+  pod.veth('net1', 'kt-late1')
+  pod.address('net1', 'fd93::2/64')
+  pod.ip('route add default via 10.93.0.1')
+  await task.start({ id })
+  const { exitStatus } = await task.wait({ id })
+  const text = await Bun.file(out).text()
+  expect(text).toMatch(/eth0 .*inet 10\.93\.0\.2\/24/)
+  expect(text).toMatch(/net1 .*inet6 fd93::2\/64/)
+  expect(text).toMatch(/eth0: .* mtu 1420/)
+  expect(text).toContain('default via 10.93.0.1 dev eth0')
+  expect({ exitStatus, reply: text.includes('1 packets received') }).toEqual({ exitStatus: 0, reply: true })
+  await task.delete({ id })
+  expect(pod.ip('-o link')).not.toContain('_kata')
+  expect(pod.run('tc', 'qdisc', 'show')).not.toContain('ingress')
+})

@@ -1,0 +1,75 @@
+/** The guest's routes and neighbours, as the host tells them. */
+import type { NetlinkClient } from '../../../../src/netlink/client.ts'
+import { tolerate } from '../../../../src/netlink/error.ts'
+import { linkFlag, listLinks } from '../../../../src/netlink/link.ts'
+import { addNeighbour } from '../../../../src/netlink/neighbour.ts'
+import {
+  addRoute,
+  deleteRoute,
+  describeRoute,
+  type Route,
+  listRoutes as readRoutes,
+  routeProtocol,
+} from '../../../../src/netlink/route.ts'
+import type { Routes } from '../../../../src/protocol/generated/agent.ts'
+import type { ARPNeighbor, Route as RouteMessage } from '../../../../src/protocol/generated/types.ts'
+import { invalid } from '../errors.ts'
+import { type FindLink, fromRoute, toNeighbour, toRoute } from './convert.ts'
+import { withNetlink } from './netlink.ts'
+
+/**
+ * The main table has these routes from now on. What the kernel made for the addresses stays, unless the host says which
+ * of those there are; what a router announced is not touched.
+ *
+ * @throws TtrpcError INVALID_ARGUMENT. @throws NetlinkError ENETUNREACH (an unreachable gateway) and others.
+ */
+export function updateRoutes({ routes, kernel }: Routes): RouteMessage[] {
+  return withNetlink((client) => {
+    const find = linkFinder(client)
+    const asked = routes.map((route) => toRoute(route, find))
+    const made = kernel?.routes.map((route) => toRoute(route, find, routeProtocol.kernel))
+    const wanted = new Set([...asked, ...(made ?? [])].map(describeRoute))
+    const goes = ({ protocol }: Route) => {
+      if (protocol === routeProtocol.routerAdvertisement) return false
+      return protocol !== routeProtocol.kernel || made !== undefined
+    }
+    const present = ofCards(client)
+    for (const route of present.filter((route) => goes(route) && !wanted.has(describeRoute(route))))
+      tolerate(['ESRCH'], () => deleteRoute(client, route))
+    const known = new Set(present.map(describeRoute))
+    for (const route of made ?? []) if (!known.has(describeRoute(route))) addRoute(client, route)
+    // A gateway must be reachable by a route that is there already.
+    for (const route of asked.filter(({ gateway }) => gateway === undefined)) addRoute(client, route)
+    for (const route of asked.filter(({ gateway }) => gateway !== undefined)) addRoute(client, route)
+    return describeAll(client)
+  })
+}
+
+export const listRoutes = (): RouteMessage[] => withNetlink(describeAll)
+
+/** @throws TtrpcError INVALID_ARGUMENT. @throws NetlinkError. */
+export function addNeighbours(neighbours: readonly ARPNeighbor[]): void {
+  withNetlink((client) => {
+    const find = linkFinder(client)
+    for (const neighbour of neighbours) addNeighbour(client, toNeighbour(neighbour, find))
+  })
+}
+
+function ofCards(client: NetlinkClient): Route[] {
+  const loopback = listLinks(client).filter(({ flags }) => (flags & linkFlag.loopback) !== 0)
+  return readRoutes(client).filter(({ link }) => !loopback.some(({ index }) => index === link))
+}
+
+function describeAll(client: NetlinkClient): RouteMessage[] {
+  const names = new Map(listLinks(client).map(({ index, name }) => [index, name]))
+  return ofCards(client).map((route) => fromRoute(route, names.get(route.link) ?? ''))
+}
+
+function linkFinder(client: NetlinkClient): FindLink {
+  const links = listLinks(client)
+  return (name) => {
+    const link = links.find((link) => link.name === name)
+    if (link === undefined) throw invalid(`no network interface ${name}`)
+    return link.index
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Traffic control (tc(8), <linux/pkt_sched.h>, <linux/pkt_cls.h>): an ingress queue on a link, and a filter on it that
+ * hands every packet to another link.
+ */
+import { concat, cstring, structure } from './bytes.ts'
+import type { NetlinkClient } from './client.ts'
+import { attribute, flag } from './message.ts'
+
+const message = { newQdisc: 36, deleteQdisc: 37, newFilter: 44 } as const
+const infoBytes = 20
+const attributeOf = { kind: 1, options: 2 } as const
+const ingressParent = 0xffff_fff1
+/** `ffff:`, the handle that every ingress queue has. */
+const ingressHandle = 0xffff_0000
+/** ETH_P_ALL in network byte order. */
+const everyProtocol = 0x0300
+const u32 = { selector: 5, actions: 7 } as const
+const terminal = 1
+const action = { kind: 1, options: 2, mirredParameters: 2, stolen: 4, egressRedirect: 1 } as const
+
+/** @throws NetlinkError EEXIST when the link has such a queue. */
+export function addIngress(client: NetlinkClient, link: number): void {
+  const body = concat([
+    info(link, ingressHandle, ingressParent),
+    attribute(attributeOf.kind, cstring('ingress')),
+  ])
+  const what = `add an ingress queue to link ${link}`
+  client.change(what, message.newQdisc, body, flag.create | flag.exclusive)
+}
+
+/** Deletes the queue with its filters. @throws NetlinkError ENOENT, EINVAL (there is none), ENODEV. */
+export function deleteIngress(client: NetlinkClient, link: number): void {
+  const body = concat([
+    info(link, ingressHandle, ingressParent),
+    attribute(attributeOf.kind, cstring('ingress')),
+  ])
+  client.change(`delete the ingress queue of link ${link}`, message.deleteQdisc, body)
+}
+
+/** Everything that `from` receives leaves by `to`, and nothing else gets to see it. @throws NetlinkError. */
+export function redirectAll(client: NetlinkClient, from: number, to: number): void {
+  const mirred = attribute(
+    1,
+    attribute(action.kind, cstring('mirred')),
+    attribute(action.options, attribute(action.mirredParameters, mirredParameters(to))),
+  )
+  const body = concat([
+    info(from, 0, ingressHandle, everyProtocol),
+    attribute(attributeOf.kind, cstring('u32')),
+    attribute(attributeOf.options, attribute(u32.selector, matchAll()), attribute(u32.actions, mirred)),
+  ])
+  client.change(`redirect link ${from} to ${to}`, message.newFilter, body, flag.create | flag.exclusive)
+}
+
+/** struct tc_u32_sel with one key whose mask is 0, so that it matches whatever is there. */
+function matchAll(): Uint8Array {
+  const [head, key] = [16, 16]
+  return structure(head + key, (to) => {
+    to.setUint8(0, terminal)
+    to.setUint8(2, 1)
+  })
+}
+
+/** struct tc_mirred: u32 index, capabilities, action, two counters, i32 what to do, u32 the other link. */
+function mirredParameters(to: number): Uint8Array {
+  return structure(28, (view) => {
+    view.setInt32(8, action.stolen, true)
+    view.setInt32(20, action.egressRedirect, true)
+    view.setUint32(24, to, true)
+  })
+}
+
+/** struct tcmsg: u8 family, three bytes of padding, i32 index of the link, u32 handle, u32 parent, u32 of the protocol. */
+function info(link: number, handle: number, parent: number, protocol = 0): Uint8Array {
+  return structure(infoBytes, (to) => {
+    to.setInt32(4, link, true)
+    to.setUint32(8, handle, true)
+    to.setUint32(12, parent, true)
+    to.setUint32(16, protocol, true)
+  })
+}

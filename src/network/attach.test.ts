@@ -1,0 +1,173 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Ledger } from '../ledger/ledger.ts'
+import { createLogger, silentLogger } from '../log.ts'
+import { formatIp, formatMac, formatPrefix } from '../netlink/ip.ts'
+import { attachNetwork } from './attach.ts'
+import { probeNetwork } from './probe.ts'
+import { redirectResource } from './redirect.ts'
+import { ip, noNetns, TestNetns } from './testing.ts'
+
+const reason = noNetns()
+if (reason !== undefined) console.log(`skipped: ${reason}`)
+
+let directory: string
+let pod: TestNetns
+let ledger: Ledger
+let serial = 0
+/** The kernel may take its time to clear up: no name is used twice. */
+const fresh = () => `kt${process.pid}-${++serial}`
+const openLedger = () => new Ledger(join(directory, 'ledger'), [redirectResource], silentLogger)
+const attach = (changes: Partial<Parameters<typeof attachNetwork>[1]> = {}) =>
+  attachNetwork(ledger, { netns: pod.path, queues: 1, vhost: false, log: silentLogger, ...changes })
+const openFds = () => readdirSync('/proc/self/fd').length
+const queues = () => pod.run('tc', 'qdisc', 'show')
+
+describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'network-'))
+    pod = new TestNetns(fresh())
+    pod.veth('eth0', fresh(), { mtu: 1400 })
+    ledger = openLedger()
+  })
+  afterEach(() => {
+    pod[Symbol.dispose]()
+    rmSync(directory, { recursive: true })
+  })
+
+  test('is read as it is', async () => {
+    for (const prefix of ['10.1.0.2/24', 'fd00::2/64']) pod.address('eth0', prefix)
+    pod.ip('route add default via 10.1.0.1')
+    pod.ip('route add 10.7.0.0/16 dev eth0 scope link mtu 1300 src 10.1.0.2')
+    pod.ip('route add 10.8.0.0/16 nexthop via 10.1.0.3 nexthop via 10.1.0.4')
+    pod.ip('-6 route add default via fd00::1 metric 7')
+    pod.ip('neigh add 10.1.0.9 lladdr 02:00:00:00:00:09 dev eth0 nud permanent')
+    pod.ip('neigh add 10.1.0.1 lladdr 02:00:00:00:00:01 dev eth0 nud reachable')
+    pod.ip('neigh add 10.1.0.8 lladdr 02:00:00:00:00:08 dev eth0 nud reachable')
+    const warned: string[] = []
+    const log = createLogger({
+      sink: ({ message, ...rest }) => warned.push(`${message} ${JSON.stringify(rest)}`),
+    })
+    using attached = await attach({ log })
+    const { interfaces, routes, neighbours } = attached.facts
+    expect(interfaces).toMatchObject([{ name: 'eth0', mtu: 1400, kind: 'veth', noArp: false }])
+    expect(interfaces[0]!.addresses.map(formatPrefix)).toEqual(
+      expect.arrayContaining(['10.1.0.2/24', 'fd00::2/64', expect.stringMatching(/^fe80:/)]),
+    )
+    const described = routes.map(({ destination, gateway, mtu, metric }) =>
+      [destination && formatPrefix(destination), gateway && formatIp(gateway), mtu, metric].join(' '),
+    )
+    expect(described).toEqual(
+      expect.arrayContaining([
+        ' 10.1.0.1 0 0',
+        '10.1.0.0/24  0 0',
+        '10.7.0.0/16  1300 0',
+        ' fd00::1 0 7',
+        'fd00::/64  0 256',
+      ]),
+    )
+    // Over several links: the agent protocol has no words for it.
+    expect(described.filter((route) => route.startsWith('10.8'))).toEqual([])
+    expect(warned.join()).toContain('10.8.0.0/16')
+    const known = neighbours.map(({ address, mac }) => `${formatIp(address)} ${formatMac(mac)}`)
+    expect(known.sort()).toEqual(['10.1.0.1 02:00:00:00:00:01', '10.1.0.9 02:00:00:00:00:09'])
+  })
+
+  test('each interface with an address gets a tap of its MTU, and what one receives leaves by the other', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    using attached = await attach()
+    const { index, mac } = attached.facts.interfaces[0]!
+    expect(attached.nics).toMatchObject([{ id: `nic${index}`, mac, mtu: 1400, vhosts: [] }])
+    expect(pod.ip('-o link')).toMatch(new RegExp(`tap${index}_kata: .*UP.* mtu 1400`))
+    expect(pod.ip(`-6 -o addr show dev tap${index}_kata`)).toBe('')
+    expect(pod.run('tc', 'filter', 'show', 'dev', 'eth0', 'ingress')).toContain(
+      `Redirect to device tap${index}_kata`,
+    )
+    expect(pod.run('tc', 'filter', 'show', 'dev', `tap${index}_kata`, 'ingress')).toContain(
+      'Redirect to device eth0',
+    )
+  })
+
+  test('is as it was before once the ledger is released, by whoever reads it from disk', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    const before = [pod.ip('-o link'), queues()]
+    const fds = openFds()
+    ;(await attach()).close()
+    expect(openFds()).toBe(fds)
+    expect(queues()).not.toBe(before[1]!)
+    await openLedger().releaseAll()
+    expect([pod.ip('-o link'), queues()]).toEqual(before)
+    await openLedger().releaseAll()
+  })
+
+  test('a tap that somebody still holds open is taken away all the same', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    using attached = await attach()
+    await openLedger().releaseAll()
+    expect(pod.ip('-o link')).not.toContain('_kata')
+    expect(attached.nics.length).toBe(1)
+  })
+
+  test('one that is gone, or another one by now, has nothing to release', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    ;(await attach()).close()
+    pod[Symbol.dispose]()
+    pod = new TestNetns(pod.name)
+    pod.veth('eth0', fresh())
+    pod.run('tc', 'qdisc', 'add', 'dev', 'eth0', 'ingress')
+    await openLedger().releaseAll()
+    expect(queues()).toContain('ingress')
+    pod[Symbol.dispose]()
+    await openLedger().releaseAll()
+  })
+
+  test('interfaces that are known already are left alone, new ones are not', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    using first = await attach()
+    pod.veth('net1', fresh())
+    pod.ip('addr flush dev net1')
+    using none = await attach({ known: new Set(first.fresh.map(({ index }) => index)) })
+    expect(none.nics).toEqual([])
+    pod.address('net1', '10.2.0.2/24')
+    using second = await attach({ known: new Set(first.fresh.map(({ index }) => index)) })
+    expect(second.fresh.map(({ name }) => name)).toEqual(['net1'])
+    expect(second.facts.interfaces.map(({ name }) => name)).toEqual(['eth0', 'net1'])
+  })
+
+  test('an ingress queue of somebody else is not touched: the start fails and leaves nothing open', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    pod.run('tc', 'qdisc', 'add', 'dev', 'eth0', 'clsact')
+    const fds = openFds()
+    await expect(attach()).rejects.toThrow(/^\[NETWORK_REDIRECT_FAILED\] interface eth0 .*EEXIST/)
+    expect(openFds()).toBe(fds)
+    expect(pod.ip('-o link')).not.toContain('_kata')
+    expect(queues()).toContain('clsact')
+  })
+
+  test('a tunnel is refused by name, a namespace without addresses is no network', async () => {
+    pod.ip('addr flush dev eth0')
+    using empty = await attach()
+    expect(empty.nics).toEqual([])
+    pod.ip('tuntap add dev tun9 mode tun')
+    pod.ip('link set tun9 up')
+    pod.ip('addr add 10.9.0.1/24 dev tun9')
+    await expect(attach()).rejects.toThrow(
+      '[NETWORK_INTERFACE_UNSUPPORTED] interface tun9 of the pod is of kind tun',
+    )
+  })
+
+  test('whether a host can do all that is tried out, and nothing of the trial is left', () => {
+    const before = [ip('-o link'), ip('netns list'), openFds()]
+    probeNetwork()
+    expect([ip('-o link'), ip('netns list'), openFds()]).toEqual(before)
+  })
+
+  test('the host’s own, a file and nothing at all are refused', async () => {
+    await expect(attach({ netns: '/proc/self/ns/net' })).rejects.toThrow('[NETNS_HOST]')
+    await expect(attach({ netns: '/etc/passwd' })).rejects.toThrow(/^\[NETNS_INVALID\].*EINVAL/)
+    await expect(attach({ netns: '/proc/self/ns/uts' })).rejects.toThrow(/^\[NETNS_INVALID\].*EINVAL/)
+    await expect(attach({ netns: '/run/netns/none' })).rejects.toThrow(/^\[NETNS_INVALID\].*ENOENT/)
+  })
+})

@@ -1,0 +1,103 @@
+/** From a pod's network namespace to network cards for its machine. */
+import { closeSync } from 'node:fs'
+import { describeError, KataError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { SyscallError } from '../linux/libc.ts'
+import { type Netns, openNetns, openOwnNetns } from '../linux/netns.ts'
+import type { Logger } from '../log.ts'
+import { withClient } from './client.ts'
+import type { NetworkFacts, Nic, PodInterface } from './facts.ts'
+import { redirect, redirectResource, tapName } from './redirect.ts'
+import { scanNetwork } from './scan.ts'
+import { openVhosts } from './vhost.ts'
+
+export interface NetworkOptions {
+  /** Path of the pod's network namespace. */
+  readonly netns: string
+  /** Pairs of queues of each card. */
+  readonly queues: number
+  /** Whether vhost-net is used where the host has it. */
+  readonly vhost: boolean
+  /** Interfaces, by index, that have their card already. */
+  readonly known?: ReadonlySet<number>
+  readonly log: Logger
+}
+
+export interface AttachedNetwork extends Disposable {
+  /** What the whole namespace says. */
+  readonly facts: NetworkFacts
+  /** The interfaces that had no card yet. */
+  readonly fresh: readonly PodInterface[]
+  /** Their cards, in the same order. */
+  readonly nics: readonly Nic[]
+  /** Closes the descriptors; the same as disposing, and safe to call again. */
+  close(): void
+}
+
+/**
+ * Redirects every interface of the namespace that is not known yet into a tap. The descriptors stay with the caller until
+ * the VMM has its own.
+ *
+ * @throws KataError NETNS_INVALID, NETNS_HOST, NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED,
+ *   NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY.
+ */
+export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Promise<AttachedNetwork> {
+  const { netns: path, known = new Set(), log } = options
+  const netns = openPodNetns(path)
+  const nics: Nic[] = []
+  const open: number[] = []
+  const close = () => closeAll(open.splice(0))
+  try {
+    const facts = enter(path, () => withClient(netns, (client) => scanNetwork(client, log)))
+    const fresh = facts.interfaces.filter(({ index }) => !known.has(index))
+    for (const found of fresh) {
+      const nic = await makeNic(ledger, netns, found, options)
+      open.push(...nic.taps, ...nic.vhosts)
+      nics.push(nic)
+    }
+    return { facts, fresh, nics, close, [Symbol.dispose]: close }
+  } catch (error) {
+    close()
+    throw error
+  } finally {
+    netns.close()
+  }
+}
+
+function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: NetworkOptions): Promise<Nic> {
+  const { index, name, mac, mtu } = found
+  const data = { netns: options.netns, identity: netns.identity, link: { index, name }, tap: tapName(found) }
+  return ledger.take(redirectResource, data, () => {
+    const vhosts = options.vhost ? openVhosts(options.queues) : []
+    try {
+      const taps = withClient(netns, (client) => redirect(client, found, options.queues))
+      return { id: `nic${index}`, mac, mtu, taps, vhosts }
+    } catch (error) {
+      closeAll(vhosts)
+      throw error
+    }
+  })
+}
+
+function closeAll(fds: readonly number[]): void {
+  for (const fd of fds) closeSync(fd)
+}
+
+/** @throws KataError NETNS_INVALID, NETNS_HOST: the host's own network must never be redirected into a guest. */
+function openPodNetns(path: string): Netns {
+  const netns = enter(path, () => openNetns(path))
+  const own = openOwnNetns()
+  own.close()
+  if (netns.identity !== own.identity) return netns
+  netns.close()
+  throw new KataError('NETNS_HOST', { how: `${path} is the network namespace of the host` })
+}
+
+function enter<T>(path: string, action: () => T): T {
+  try {
+    return action()
+  } catch (cause) {
+    if (cause instanceof KataError && !(cause instanceof SyscallError)) throw cause
+    throw new KataError('NETNS_INVALID', { path, reason: describeError(cause) }, { cause })
+  }
+}

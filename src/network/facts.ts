@@ -1,0 +1,38 @@
+/** What a pod's network namespace says of its network; plain data, carried into the guest. */
+import type { Prefix } from '../netlink/ip.ts'
+import type { Neighbour } from '../netlink/neighbour.ts'
+import type { Route } from '../netlink/route.ts'
+
+export interface PodInterface {
+  /** Of the link in the pod's namespace; routes and neighbours name it by this number. */
+  readonly index: number
+  /** `eth0`; the guest gives it the same name. */
+  readonly name: string
+  readonly mac: string
+  /** Bytes. */
+  readonly mtu: number
+  readonly noArp: boolean
+  /** `veth`, `macvlan`; empty for hardware. */
+  readonly kind: string
+  readonly addresses: readonly Prefix[]
+}
+
+export interface NetworkFacts {
+  readonly interfaces: readonly PodInterface[]
+  /** Those of the interfaces, whoever made them. */
+  readonly routes: readonly Route[]
+  /** Permanent entries, and the gateways that are known right now. */
+  readonly neighbours: readonly Neighbour[]
+}
+
+/** A network card of the machine: the other ends of an interface's tap. */
+export interface Nic {
+  readonly id: string
+  readonly mac: string
+  /** Bytes. */
+  readonly mtu: number
+  /** One descriptor of the tap for each queue. */
+  readonly taps: readonly number[]
+  /** As many of /dev/vhost-net, or none: then the VMM moves the packets itself. */
+  readonly vhosts: readonly number[]
+}

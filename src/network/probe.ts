@@ -1,0 +1,23 @@
+/** Whether this host can do what a pod's network takes: the real steps, in a namespace that is gone afterwards. */
+import { closeSync } from 'node:fs'
+import { inNewNetns } from '../linux/netns.ts'
+import { listLinks } from '../netlink/link.ts'
+import { withClientHere } from './client.ts'
+import { makeTap, redirect } from './redirect.ts'
+
+/** @throws KataError NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED, SyscallError EPERM. */
+export function probeNetwork(): void {
+  inNewNetns(() =>
+    withClientHere((client) => {
+      // Stands for the interface that a network plugin makes.
+      const [stand] = makeTap('probe', 1)
+      try {
+        const { index, name, mac } = listLinks(client).find((link) => link.name === 'probe')!
+        const pod = { index, name, mac, mtu: 1500, noArp: false, kind: 'tun', addresses: [] }
+        for (const tap of redirect(client, pod, 1)) closeSync(tap)
+      } finally {
+        closeSync(stand!)
+      }
+    }),
+  )
+}

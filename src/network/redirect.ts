@@ -1,0 +1,94 @@
+/**
+ * The way of a pod's packets into its machine, as Kata's model `tcfilter` has it: a tap beside the interface that the
+ * network plugin made, and an ingress filter on each that hands every packet to the other. The namespace's own stack
+ * sees none of them, so that the guest can have the interface's own address.
+ */
+import { closeSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import type { ResourceKind } from '../ledger/ledger.ts'
+import { isNoNetns, type Netns, openNetns } from '../linux/netns.ts'
+import { openTap, tunDevice } from '../linux/tap.ts'
+import type { NetlinkClient } from '../netlink/client.ts'
+import { NetlinkError, tolerate } from '../netlink/error.ts'
+import { changeLink, deleteLink, listLinks, stopOwnIpv6 } from '../netlink/link.ts'
+import { addIngress, deleteIngress, redirectAll } from '../netlink/traffic.ts'
+import { withClient } from './client.ts'
+import type { PodInterface } from './facts.ts'
+
+export interface RedirectData {
+  /** Path of the namespace, and which one it was at that time. */
+  readonly netns: string
+  readonly identity: string
+  /** The interface of the pod. */
+  readonly link: { readonly index: number; readonly name: string }
+  readonly tap: string
+}
+
+/** Takes filter and tap away. A namespace that is gone, or another one by now, took its own along. */
+export const redirectResource: ResourceKind<RedirectData> = {
+  kind: 'network-redirect',
+  release: ({ netns: path, identity, link, tap }) => {
+    const netns = openIfThere(path)
+    try {
+      if (netns?.identity !== identity) return
+      withClient(netns, (client) => {
+        const links = listLinks(client)
+        const found = links.find(({ index, name }) => index === link.index && name === link.name)
+        const left = links.find(({ name }) => name === tap)
+        if (found) tolerate(['ENODEV', 'ENOENT', 'EINVAL'], () => deleteIngress(client, found.index))
+        if (left) tolerate(['ENODEV'], () => deleteLink(client, left.index))
+      })
+    } catch (error) {
+      if (!isNoNetns(error)) throw error
+    } finally {
+      netns?.close()
+    }
+  },
+}
+
+function openIfThere(path: string): Netns | undefined {
+  try {
+    return openNetns(path)
+  } catch (error) {
+    if (isNoNetns(error)) return undefined
+    throw error
+  }
+}
+
+export const tapName = ({ index }: Pick<PodInterface, 'index'>): string => `tap${index}_kata`
+
+/**
+ * Makes the tap in the namespace of the calling thread, which is that of `client`, and returns a descriptor a queue. The
+ * caller holds a {@link redirectResource}: what a failure leaves is released by it.
+ *
+ * @throws KataError NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED.
+ */
+export function redirect(client: NetlinkClient, to: PodInterface, queues: number): number[] {
+  const name = tapName(to)
+  const taps = makeTap(name, queues)
+  try {
+    const { index } = listLinks(client).find((link) => link.name === name)!
+    // What the tap's own stack says would reach the guest as if from a neighbour.
+    tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
+    changeLink(client, index, { mtu: to.mtu, up: true })
+    for (const link of [index, to.index]) addIngress(client, link)
+    redirectAll(client, index, to.index)
+    redirectAll(client, to.index, index)
+    return taps
+  } catch (error) {
+    for (const tap of taps) closeSync(tap)
+    if (!(error instanceof NetlinkError)) throw error
+    throw new KataError('NETWORK_REDIRECT_FAILED', { name: to.name, reason: error.message }, { cause: error })
+  }
+}
+
+/** @throws KataError NETWORK_TUN_MISSING. @throws SyscallError EBUSY when the name is taken. */
+export function makeTap(name: string, queues: number): number[] {
+  try {
+    return openTap(name, queues)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code !== 'ENOENT' && code !== 'ENODEV' && code !== 'ENXIO') throw cause
+    throw new KataError('NETWORK_TUN_MISSING', { path: tunDevice }, { cause })
+  }
+}

@@ -1,0 +1,60 @@
+/** Reads what there is in a pod's network namespace. */
+import { KataError } from '../errors.ts'
+import type { Logger } from '../log.ts'
+import { type Address, listAddresses } from '../netlink/address.ts'
+import type { NetlinkClient } from '../netlink/client.ts'
+import { formatIp } from '../netlink/ip.ts'
+import { type Link, linkFlag, listLinks } from '../netlink/link.ts'
+import { listNeighbours, type Neighbour, neighbourState } from '../netlink/neighbour.ts'
+import { listRoutes, type Route } from '../netlink/route.ts'
+import type { NetworkFacts, PodInterface } from './facts.ts'
+
+/** Each takes a slot of the machine's PCI bus. */
+export const mostInterfaces = 8
+
+/**
+ * Every link that has an address counts, except loopback. A route that the agent protocol cannot describe is left out
+ * with a warning.
+ *
+ * @throws KataError NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY. @throws NetlinkError.
+ */
+export function scanNetwork(client: NetlinkClient, log: Logger): NetworkFacts {
+  const addresses = listAddresses(client)
+  const interfaces = listLinks(client)
+    .filter(({ flags }) => (flags & linkFlag.loopback) === 0)
+    .map((link) => ({ link, own: addresses.filter((address) => address.link === link.index) }))
+    .filter(({ own }) => own.length > 0)
+    .map(({ link, own }) => podInterface(link, own))
+  if (interfaces.length > mostInterfaces)
+    throw new KataError('NETWORK_TOO_MANY', { count: interfaces.length, most: mostInterfaces })
+  const isOurs = ({ link }: { link: number }) => interfaces.some(({ index }) => index === link)
+  const unsupported = (route: string) => log.warn('the guest does not get this route', { route })
+  const routes = listRoutes(client, unsupported).filter(isOurs)
+  const neighbours = listNeighbours(client).filter((entry) => isOurs(entry) && isKept(entry, routes))
+  return { interfaces, routes, neighbours }
+}
+
+function podInterface(
+  { index, name, mac, mtu, flags, kind }: Link,
+  addresses: readonly Address[],
+): PodInterface {
+  // A tunnel has no Ethernet frames that a tap could carry.
+  if (!/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac))
+    throw new KataError('NETWORK_INTERFACE_UNSUPPORTED', { name, kind: kind || 'hardware' })
+  const noArp = (flags & linkFlag.noArp) !== 0
+  const prefixes = addresses.map(({ address, length }) => ({ address, length }))
+  return { index, name, mac, mtu, noArp, kind, addresses: prefixes }
+}
+
+/** What somebody entered by hand, and a default gateway that answered already; the rest the guest finds out itself. */
+function isKept({ address, link, state }: Neighbour, routes: readonly Route[]): boolean {
+  if ((state & neighbourState.permanent) !== 0) return true
+  if ((state & neighbourState.reachable) === 0) return false
+  return routes.some(
+    ({ destination, gateway, link: by }) =>
+      destination === undefined &&
+      by === link &&
+      gateway !== undefined &&
+      formatIp(gateway) === formatIp(address),
+  )
+}

@@ -1,0 +1,61 @@
+/** Network namespaces for tests, made with ip(8); root only. */
+
+/** Runs a command to its end. @throws Error with what it said. */
+export function command(...argv: string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(argv)
+  if (exitCode !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`)
+  return stdout.toString()
+}
+
+export const ip = (line: string): string => command('ip', ...line.split(' '))
+
+/** A namespace as a network plugin leaves it, with its way in: /run/netns/NAME. */
+export class TestNetns implements Disposable {
+  readonly name: string
+  readonly path: string
+
+  constructor(name: string) {
+    this.name = name
+    this.path = `/run/netns/${name}`
+    ip(`netns add ${name}`)
+    this.ip('link set lo up')
+  }
+
+  /** ip(8) inside. */
+  ip(line: string): string {
+    return ip(`-n ${this.name} ${line}`)
+  }
+
+  /** Any program inside. */
+  run(...argv: string[]): string {
+    return command('ip', 'netns', 'exec', this.name, ...argv)
+  }
+
+  /** A veth pair that is up at both ends: `inside` in here, `outside` in `peer` or in the test's own namespace. */
+  veth(inside: string, outside: string, { mtu = 1500, peer }: { mtu?: number; peer?: TestNetns } = {}): void {
+    const there = peer === undefined ? [] : ['-n', peer.name]
+    command(
+      'ip',
+      ...there,
+      ...`link add ${outside} mtu ${mtu} type veth peer name ${inside} mtu ${mtu}`.split(' '),
+      ...['netns', this.name],
+    )
+    command('ip', ...there, 'link', 'set', outside, 'up')
+    this.ip(`link set ${inside} up`)
+  }
+
+  /** An address that is usable at once. */
+  address(link: string, prefix: string): void {
+    this.ip(`addr add ${prefix} dev ${link}${prefix.includes(':') ? ' nodad' : ''}`)
+  }
+
+  [Symbol.dispose](): void {
+    Bun.spawnSync(['ip', 'netns', 'del', this.name])
+  }
+}
+
+/** Why namespaces cannot be made here; undefined when they can. */
+export function noNetns(): string | undefined {
+  if (process.getuid?.() !== 0) return 'only root makes network namespaces'
+  return Bun.which('ip') === null ? 'ip(8) is not installed' : undefined
+}

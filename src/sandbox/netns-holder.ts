@@ -1,0 +1,42 @@
+/**
+ * A network namespace for clients that fill it only after Create, by the process that they were told (Docker since its
+ * version 26: /proc/PID/ns/net). The VMM's own stays empty, so another process of the pod's user holds this one: it
+ * sleeps in a jail like the VMM's.
+ */
+import { closeSync, constants, openSync } from 'node:fs'
+import type { Ledger } from '../ledger/ledger.ts'
+import { processResource } from '../ledger/process-resource.ts'
+import type { Logger } from '../log.ts'
+import { launch } from '../rootless/jail.ts'
+import type { Identity } from '../rootless/launch-spec.ts'
+import { assertPosture, expectedPosture } from '../rootless/posture-check.ts'
+
+const program = '/usr/bin/sleep'
+/** Both filters of the jail, on its one thread. */
+const seccompFilters = 2
+
+/** Returns the process. @throws KataError, those of jail and posture; no process is left then. */
+export function holdNetns(
+  ledger: Ledger,
+  { identity, stateDir, log }: { identity: Identity; stateDir: string; log: Logger },
+): Promise<{ pid: number }> {
+  const output = openSync('/dev/null', constants.O_RDWR)
+  const spec = {
+    program,
+    args: ['infinity'],
+    identity: { ...identity, groups: [] },
+    paths: [],
+    fds: [],
+    output,
+    stateDir,
+  }
+  return ledger
+    .take(processResource, { name: 'netns' }, async (entry) => {
+      const expected = expectedPosture(spec, { seccompFilters })
+      const { ref } = await launch(spec, log)
+      entry.amend({ name: 'netns', ref })
+      assertPosture(ref.pid, expected)
+      return { pid: ref.pid }
+    })
+    .finally(() => closeSync(output))
+}

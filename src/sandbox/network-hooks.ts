@@ -1,0 +1,109 @@
+/**
+ * Hooks of the OCI runtime specification (config.md, "POSIX-platform Hooks") that make a network: Docker's and nerdctl's
+ * way to fill the network namespace of a container. They are told the process that holds it. Other hooks are about
+ * namespaces and files that are inside of the machine, and are not run.
+ */
+import { KataError } from '../errors.ts'
+import type { ResourceKind } from '../ledger/ledger.ts'
+import type { Logger } from '../log.ts'
+import type { OciSpec } from './oci.ts'
+
+export interface OciHook {
+  readonly path: string
+  readonly args?: readonly string[]
+  readonly env?: readonly string[]
+  /** Seconds. */
+  readonly timeout?: number
+}
+
+export interface NetworkHooks {
+  /** `prestart` and `createRuntime`, in this order. */
+  readonly create: readonly OciHook[]
+  readonly poststop: readonly OciHook[]
+}
+
+/** What a hook reads on its stdin: the state of a container (runtime.md). */
+export interface HookState {
+  readonly ociVersion: string
+  readonly id: string
+  readonly status: 'creating' | 'stopped'
+  readonly pid: number
+  readonly bundle: string
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+/** What a hook without a timeout of its own gets, seconds. */
+const defaultSeconds = 60
+const tailLength = 400
+
+const createStages = ['prestart', 'createRuntime']
+const endStage = 'poststop'
+/** The stages whose hooks are run; others are about the inside of a container. */
+export const networkStages: readonly string[] = [...createStages, endStage]
+
+/** @throws KataError OCI_SPEC_INVALID. */
+export function networkHooks({ hooks }: OciSpec): NetworkHooks {
+  const stages = (hooks ?? {}) as Readonly<Record<string, unknown>>
+  const of = (stage: string) => parseHooks(stage, stages[stage])
+  return { create: createStages.flatMap(of), poststop: of(endStage) }
+}
+
+function parseHooks(stage: string, value: unknown): OciHook[] {
+  if (value === undefined || value === null) return []
+  const isTexts = (list: unknown) =>
+    list === undefined || (Array.isArray(list) && list.every((item) => typeof item === 'string'))
+  const isHook = (hook: Partial<OciHook> | null) =>
+    hook?.path?.startsWith?.('/') === true &&
+    isTexts(hook.args) &&
+    isTexts(hook.env) &&
+    Number(hook.timeout ?? 1) > 0
+  if (Array.isArray(value) && value.every(isHook)) return value as OciHook[]
+  throw new KataError('OCI_SPEC_INVALID', {
+    ...{ path: `hooks.${stage}`, expected: 'a list of hooks, each with an absolute path' },
+    found: JSON.stringify(value).slice(0, 80),
+  })
+}
+
+/** Runs them one after the other. @throws KataError HOOK_FAILED at the first that fails. */
+export async function runHooks(hooks: readonly OciHook[], state: HookState): Promise<void> {
+  for (const hook of hooks) await runHook(hook, state)
+}
+
+async function runHook(
+  { path, args = [path], env = [], timeout = defaultSeconds }: OciHook,
+  state: HookState,
+) {
+  const fail = (reason: string, cause?: unknown) => new KataError('HOOK_FAILED', { path, reason }, { cause })
+  const [argv0 = path, ...rest] = args
+  try {
+    const child = Bun.spawn({
+      ...{ cmd: [path, ...rest], argv0, cwd: state.bundle },
+      env: Object.fromEntries(env.map((entry) => [entry.split('=')[0], entry.slice(entry.indexOf('=') + 1)])),
+      stdin: new Blob([JSON.stringify(state)]),
+      ...{ stdout: 'ignore', stderr: 'pipe' },
+      ...{ timeout: timeout * 1000, killSignal: 'SIGKILL' },
+    } as const)
+    const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+    if (code === 0) return
+    const how = child.signalCode === null ? `exit code ${code}` : `it was ended after ${timeout} s`
+    throw fail(`${how}: ${stderr.slice(-tailLength).trim()}`)
+  } catch (error) {
+    throw error instanceof KataError ? error : fail(String(error), error)
+  }
+}
+
+export interface PoststopData {
+  readonly hooks: readonly OciHook[]
+  readonly state: HookState
+}
+
+/** What a failing one leaves is not ours to undo: it is told and passed over. */
+export const poststopResource: ResourceKind<PoststopData> = {
+  kind: 'poststop-hooks',
+  release: async ({ hooks, state }, log: Logger) => {
+    for (const hook of hooks)
+      await runHook(hook, { ...state, status: 'stopped' }).catch((error) =>
+        log.warn('a poststop hook failed', { error: String(error) }),
+      )
+  },
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'bun:test'
+import { HotNics, nicArgs, nicDescriptors } from './nic.ts'
+import { RootPorts } from './root-ports.ts'
+import { Unplugs } from './unplug.ts'
+
+const nic = { id: 'nic2', mac: '02:00:00:00:00:01', mtu: 1400, taps: [40] }
+const many = { ...nic, taps: [40, 41], vhosts: [42, 43] }
+
+/** Numbers as the command line gives them: the roles in their order, from 7 on. */
+function argsOf(card: Parameters<typeof nicArgs>[0]): string[] {
+  const names = nicDescriptors(card).map(([role]) => role)
+  return nicArgs(card, (role) => 7 + names.indexOf(role))
+}
+
+describe('a card at boot', () => {
+  test('of one queue', () => {
+    expect(argsOf(nic)).toEqual([
+      ...['-netdev', 'tap,id=nic2,fd=7'],
+      '-device',
+      'virtio-net-pci,id=nic2,netdev=nic2,mac=02:00:00:00:00:01,host_mtu=1400,romfile=,bus=pcie.0',
+    ])
+  })
+
+  test('of several queues that the kernel serves', () => {
+    expect(argsOf(many)).toEqual([
+      ...['-netdev', 'tap,id=nic2,fds=7:8,vhost=on,vhostfds=9:10'],
+      '-device',
+      'virtio-net-pci,id=nic2,netdev=nic2,mac=02:00:00:00:00:01,host_mtu=1400,romfile=,mq=on,vectors=6,bus=pcie.0',
+    ])
+    expect(argsOf({ ...nic, vhosts: [42] })[1]).toBe('tap,id=nic2,fd=7,vhost=on,vhostfd=8')
+  })
+
+  test('hands over taps first, then vhosts', () => {
+    expect(nicDescriptors(many).map(([, fd]) => fd)).toEqual([40, 41, 42, 43])
+  })
+
+  test.each([{ mac: '02:00:00:00:00:01,x=y' }, { mac: '' }, { mtu: 0 }, { mtu: 1.5 }, { mtu: 70_000 }])(
+    'nothing becomes an option of its own: %p',
+    (wrong) => {
+      expect(() => argsOf({ ...nic, ...wrong })).toThrow('[VMM_OPTION_INVALID]')
+    },
+  )
+})
+
+describe('a card that comes later', () => {
+  function machine(fails?: string) {
+    const calls: string[] = []
+    const execute = async (command: string, args: object, fds: readonly number[] = []) => {
+      calls.push(`${command} ${JSON.stringify(args)}${fds.length > 0 ? ` fd ${fds}` : ''}`)
+      if (command === fails) throw new Error(`${command} failed`)
+      if (command === 'device_del') unplugs.event('DEVICE_DELETED', { device: 'nic2' })
+    }
+    const unplugs: Unplugs = new Unplugs(execute)
+    return { calls, nics: new HotNics(execute, new RootPorts(1), unplugs) }
+  }
+
+  test('comes on a root port and frees it when it goes', async () => {
+    const { calls, nics } = machine()
+    for (let round = 0; round < 2; round++) {
+      calls.length = 0
+      await nics.plug(many)
+      await nics.unplug('nic2')
+      expect(calls).toEqual([
+        'getfd {"fdname":"tap-nic2-0"} fd 40',
+        'getfd {"fdname":"tap-nic2-1"} fd 41',
+        'getfd {"fdname":"vhost-nic2-0"} fd 42',
+        'getfd {"fdname":"vhost-nic2-1"} fd 43',
+        'netdev_add {"type":"tap","id":"nic2","fds":"tap-nic2-0:tap-nic2-1","vhost":true,"vhostfds":"vhost-nic2-0:vhost-nic2-1"}',
+        'device_add {"driver":"virtio-net-pci","id":"nic2","netdev":"nic2","mac":"02:00:00:00:00:01","host_mtu":1400,"romfile":"","mq":true,"vectors":6,"bus":"rp0"}',
+        'device_del {"id":"nic2"}',
+        'netdev_del {"id":"nic2"}',
+      ])
+    }
+  })
+
+  test('one that is refused leaves nothing, its port neither', async () => {
+    const { calls, nics } = machine('device_add')
+    await expect(nics.plug(nic)).rejects.toThrow('device_add failed')
+    expect(calls.slice(-2)).toEqual(['closefd {"fdname":"tap-nic2-0"}', 'netdev_del {"id":"nic2"}'])
+    await expect(nics.plug(nic)).rejects.toThrow('device_add failed')
+  })
+
+  test('one that was never plugged in cannot be taken out', async () => {
+    await expect(machine().nics.unplug('nic2')).rejects.toThrow('no card nic2 was plugged in')
+  })
+})
