@@ -68,9 +68,17 @@ function capabilitiesOf({
 function confinement({ linux }: Spec, { privileged, seccomp }: Rights, capabilities: readonly string[]) {
   if (!privileged)
     return { seccomp: seccomp === 'unconfined' ? undefined : (seccomp ?? defaultSeccomp({ capabilities })) }
-  const resources = { ...linux.resources, devices: [{ allow: true, access: 'rwm' }] }
+  const devices = [{ allow: true, access: 'rwm' }, ...readonlyDisks(linux.resources.devices)]
+  const resources = { ...linux.resources, devices }
   const own = seccomp === 'unconfined' ? undefined : seccomp
   return { seccomp: own, maskedPaths: [], readonlyPaths: [], resources }
+}
+
+/** A disk that was asked for to be read stays so. */
+function readonlyDisks(rules: Spec['linux']['resources']['devices']) {
+  return rules
+    .filter((rule) => 'type' in rule && rule.type === 'b' && !rule.access.includes('w'))
+    .map((rule) => ({ ...rule, allow: false, access: 'w' }))
 }
 
 /** Only a privileged container may write to the kernel's interfaces. */

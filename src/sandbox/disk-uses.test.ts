@@ -1,4 +1,6 @@
 import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { deviceUses, imageFileOption, volumeUses } from './disk-uses.ts'
 
 const disk = { path: '/dev/xvda', type: 'b', major: 8, minor: 16 }
@@ -22,8 +24,14 @@ test('a privileged container’s list of the host’s devices is not what it ask
   const everything = { devices: [{ allow: true, access: 'rwm' }] }
   const loop = { path: '/dev/loop0', type: 'b', major: 7, minor: 0 }
   const asked = { ...loop, path: '/dev/xvdb' }
-  const uses = deviceUses({ linux: { devices: [loop, asked], resources: everything } })
+  // As device-mapper makes them where udev does not: a node beside that with the kernel's name.
+  const other = join(mkdtempSync('/tmp/kata-ts-node-'), 'volume')
+  Bun.spawnSync(['mknod', other, 'b', '7', '0'])
+  const beside = { ...loop, path: other }
+  const absent = { path: '/dev/sdzz', type: 'b', major: 8, minor: 1040 }
+  const uses = deviceUses({ linux: { devices: [loop, beside, absent, asked], resources: everything } })
   expect(uses.map(({ path }) => path)).toEqual(['/dev/xvdb'])
+  rmSync(dirname(other), { recursive: true })
 })
 
 test('mounts of a disk’s file system, and of disk images, are volumes; others are not', () => {

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs'
 import { type DirectVolume, readDirectVolume } from '../devices/direct-volume.ts'
 import { blockDevicePath, type DiskKind } from '../devices/host-disk.ts'
-import type { DeviceNumbers } from '../linux/device-numbers.ts'
+import { type DeviceNumbers, deviceNumbers } from '../linux/device-numbers.ts'
 import { allowsEveryDevice } from './char-devices.ts'
 import { deviceRules, mayWriteBlock } from './device-rules.ts'
 import type { OciDevice, OciMount, OciSpec } from './oci.ts'
@@ -39,23 +39,28 @@ const diskFileSystems = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs',
 
 /**
  * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. A privileged
- * container's list has every device of the host under its own name: of these only those with another name were asked for.
+ * container's list has every device node of the host: of these only those were asked for that are somewhere else on the host.
  */
 export function deviceUses({ linux }: OciSpec): DeviceUse[] {
   const rules = deviceRules(linux?.resources?.devices)
   const privileged = allowsEveryDevice(rules)
   return (linux?.devices ?? [])
-    .filter((device) => device.type === 'b' && !(privileged && hasHostName(device)))
+    .filter((device) => device.type === 'b' && !(privileged && isOfHost(device)))
     .map(({ path, major = 0, minor = 0 }) => {
       const numbers = { major, minor }
       return { what: 'device', path, numbers, readonly: !mayWriteBlock(numbers, rules) }
     })
 }
 
-function hasHostName({ path, major = 0, minor = 0 }: OciDevice): boolean {
+/** Whether the host has this device under this name: the kernel's, or that of a node made beside it (/dev/mapper). */
+function isOfHost({ path, major = 0, minor = 0 }: OciDevice): boolean {
   const ofHost = blockDevicePath({ major, minor })
   // A number that no disk has is a name that the list has in store, and nothing that anybody asked for.
-  return ofHost === undefined || path === ofHost
+  if (ofHost === undefined || path === ofHost) return true
+  const node = statSync(path, { throwIfNoEntry: false })
+  if (!node?.isBlockDevice()) return false
+  const numbers = deviceNumbers(node.rdev)
+  return numbers.major === major && numbers.minor === minor
 }
 
 /** @throws KataError DIRECT_VOLUME_INVALID. */

@@ -55,6 +55,18 @@ test('privileged: everything of the guest', () => {
   expect(mountOf({}, '/sys')?.options).toContain('ro')
 })
 
+test('privileged: a disk that was asked for to be read stays so', () => {
+  const disk = { what: 'block', major: 8, minor: 16, destination: '/dev/xvdb', readonly: true } as const
+  const given = defaultSpec({
+    ...{ args: ['true'], env: [], cwd: '/', user: { uid: 0, gid: 0 }, terminal: false, hostname: 'h' },
+    ...{ readonly: false, rootfs: 'rootfs', mounts: [], devices: [disk] },
+  })
+  expect(withRights(given, parseRights({ privileged: true })).linux.resources.devices).toEqual([
+    { allow: true, access: 'rwm' },
+    { allow: false, type: 'b', major: 8, minor: 16, access: 'w' },
+  ])
+})
+
 test('limits, kernel parameters, memory-backed directories, shared memory, no new privileges', () => {
   expect(spec({ ulimit: ['nofile=10:20', 'core=-1'] }).process.rlimits).toEqual([
     { type: 'RLIMIT_NOFILE', soft: 10, hard: 20 },
