@@ -35,6 +35,8 @@ const always = [
   '8250.nr_uarts=1',
   'reboot=t',
   'panic=-1',
+  // A kernel that went on after an oops may hang for ever without a word, and is not to be trusted anyway.
+  'oops=panic',
   'swiotlb=noforce',
   `initcall_blacklist=${skippedInitcalls.join(',')}`,
 ]
