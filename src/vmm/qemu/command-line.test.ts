@@ -133,6 +133,13 @@ describe('qemuCommandLine', () => {
     expect(values(args, '-append')[0]).toContain(' maxcpus=1 lpj=')
   })
 
+  test('keeps a guest under TCG from trusting a time stamp counter whose speed it has to guess', () => {
+    const append = (accelerator: VmSpec['accelerator']) =>
+      values(qemuCommandLine({ ...spec, accelerator }, settings).args, '-append')[0]!.split(' ')
+    expect(append('tcg')).toContain('tsc=unstable')
+    expect(append('kvm')).not.toContain('tsc=unstable')
+  })
+
   test('ends the kernel command line with the configured parameters and never switches off zeroing', () => {
     const [append = ''] = values(qemuCommandLine(spec, settings).args, '-append')
     expect(append).toEndWith(' agent.log=debug')
