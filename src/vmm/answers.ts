@@ -1,11 +1,18 @@
 /** Reads what a VMM answers, which may be hostile: whatever has another shape than expected is a coded error. */
 import { KataError } from '../errors.ts'
+import { SyscallError } from '../linux/libc.ts'
 
 /** Longest text of an error or name that is passed on. */
 const maxText = 500
 
 export function protocolError(reason: string): KataError {
   return new KataError('VMM_PROTOCOL', { reason })
+}
+
+/** What came of sending `command`: a VMM that is gone shows as a broken pipe a moment before its end is known. */
+export function sendError(error: unknown, command: string): unknown {
+  if (!(error instanceof SyscallError && ['EPIPE', 'ECONNRESET'].includes(error.errno))) return error
+  return new KataError('VMM_DISCONNECTED', { command }, { cause: error })
 }
 
 /** @throws KataError VMM_PROTOCOL. */

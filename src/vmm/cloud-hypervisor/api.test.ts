@@ -143,3 +143,11 @@ test('a descriptor that cannot be sent fails its call only', async () => {
     },
   )
 })
+
+test('a VMM that was gone before anything was asked is told as that', async () => {
+  const [ours, theirs] = socketPair()
+  const api = await ApiClient.open(ours)
+  closeSync(theirs)
+  await expect(api.get('vmm.ping')).rejects.toThrow('[VMM_DISCONNECTED]')
+  api.close()
+})

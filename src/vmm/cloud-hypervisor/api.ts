@@ -3,7 +3,7 @@ import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/adopt-socket.ts'
 import { sendAll } from '../../linux/send-fds.ts'
-import { asText, parseJson, protocolError, withDeadline } from '../answers.ts'
+import { asText, parseJson, protocolError, sendError, withDeadline } from '../answers.ts'
 import { type HttpResponse, ResponseReader } from './http-response.ts'
 
 export interface CallOptions {
@@ -116,7 +116,7 @@ export class ApiClient {
       await sendAll(this.#fd, bytes, fds, () => this.#isClosed)
     } catch (error) {
       this.#waiting = undefined
-      throw error
+      throw sendError(error, command)
     }
   }
 

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { closeSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import type { Socket } from 'bun'
-import { connectUnix } from '../../linux/socket.ts'
+import { connectUnix, socketPair } from '../../linux/socket.ts'
 import { QmpClient, type QmpEvent } from './qmp.ts'
 
 const directory = mkdtempSync(`${tmpdir()}/qmp-`)
@@ -121,4 +121,12 @@ test('a descriptor that cannot be sent fails its command only', async () => {
     await expect(client.execute('getfd', { fdname: 'x' }, { fds: [closed] })).rejects.toThrow(/EBADF/)
     expect(await client.execute('cont')).toEqual({})
   })
+})
+
+test('a peer that was gone before anything was asked is told as that', async () => {
+  const [ours, theirs] = socketPair()
+  const client = await QmpClient.open(ours, () => {})
+  closeSync(theirs)
+  await expect(client.execute('query-status')).rejects.toThrow('[VMM_DISCONNECTED]')
+  client.close()
 })

@@ -3,7 +3,7 @@ import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/adopt-socket.ts'
 import { sendAll } from '../../linux/send-fds.ts'
-import { protocolError, withDeadline } from '../answers.ts'
+import { protocolError, sendError, withDeadline } from '../answers.ts'
 import type { ProgramVersion } from '../program.ts'
 import { LineSplitter } from './line-splitter.ts'
 import { parseQmpMessage, type QmpMessage } from './qmp-message.ts'
@@ -84,7 +84,11 @@ export class QmpClient {
     this.#waiting.set(id, { command, ...answer })
     const bytes = Buffer.from(`${JSON.stringify({ execute: command, arguments: args, id })}\n`)
     // One after the other, so that a descriptor arrives with the command that names it.
-    const sent = this.#sending.then(() => sendAll(this.#fd, bytes, fds, () => this.#isClosed))
+    const sent = this.#sending
+      .then(() => sendAll(this.#fd, bytes, fds, () => this.#isClosed))
+      .catch((error) => {
+        throw sendError(error, command)
+      })
     this.#sending = sent.catch(() => {})
     try {
       return await withDeadline(
