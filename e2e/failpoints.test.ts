@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { TestNetns } from '../src/network/testing.ts'
 import { resourceKinds } from '../src/sandbox/resources.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
@@ -15,19 +16,35 @@ const elsewhere: Readonly<Record<string, string>> = {
   tree: 'only with rootless off: below',
   disk: 'a container with a device: below',
   'direct-volume': 'a volume with a note: e2e/devices.test.ts',
+  'poststop-hooks':
+    'a client with hooks: src/sandbox/network-hooks.test.ts shows their release, without faults',
 }
 const kinds = resourceKinds.map(({ kind }) => kind).filter((kind) => !(kind in elsewhere))
 
 let kata: Kata
 let before: HostState
+let pod: TestNetns
+let podBefore: string
 beforeAll(async () => {
   kata = new Kata()
+  pod = new TestNetns('kt-fault')
+  pod.veth('eth0', 'kt-fault0')
+  pod.address('eth0', '10.95.0.2/24')
+  podBefore = podState()
   expect((await kata.run(['true'])).code).toBe(0)
   before = hostState(kata.runDir)
 })
-afterAll(() => kata.close())
+afterAll(async () => {
+  await kata.close()
+  pod[Symbol.dispose]()
+})
 
-const left = () => leftBehind(before, hostState(kata.runDir))
+const network = () => ['--network', `ns:${pod.path}`]
+const podState = () => pod.ip('-o link') + pod.run('tc', 'qdisc', 'show')
+const left = () => [
+  ...leftBehind(before, hostState(kata.runDir)),
+  ...(podState() === podBefore ? [] : [`the pod's namespace: ${podState()}`]),
+]
 /** A start that goes as far as the VMM, before any guest code runs, and then ends: everything is taken and released. */
 const untilVmm = 'after-take:process=fail'
 const faults = (...points: string[]) => ({
@@ -42,7 +59,10 @@ let runs = 0
 /** Runs a container with these faults to the client's end. */
 async function runWith(points: string[], flags: string[] = []) {
   const name = `fault-${++runs}`
-  const outcome = await kata.call(['run', '--name', name, ...flags, '--', 'true'], faults(...points))
+  const outcome = await kata.call(
+    ['run', '--name', name, ...network(), ...flags, '--', 'true'],
+    faults(...points),
+  )
   return { name, outcome }
 }
 
@@ -97,7 +117,10 @@ test('a hang at every one of them, all at once: rm -f ends each', async () => {
     const reached = () => existsSync(asked.env.KATA_TS_FAILPOINTS_REACHED)
     const isThere = () =>
       reached() && readFileSync(asked.env.KATA_TS_FAILPOINTS_REACHED, 'utf8').includes(point)
-    return { name, point, isThere, client: kata.spawn(['run', '--name', name, '--', 'true'], asked) }
+    // One namespace for all of them would be one too few.
+    const flags = point.endsWith('network-redirect') ? network() : []
+    const client = kata.spawn(['run', '--name', name, ...flags, '--', 'true'], asked)
+    return { name, point, isThere, client }
   })
   await Promise.all(
     hanging.map(async ({ name, point, isThere, client }) => {
