@@ -206,7 +206,7 @@ describe('the host', () => {
 
   test('the network of the host is refused, and so is what is no namespace', async () => {
     for (const [path, reason] of [
-      ['/proc/1/ns/net', 'NETNS_HOST'],
+      [`/proc/${process.pid}/ns/net`, 'NETNS_HOST'],
       ['/etc/passwd', 'NETNS_INVALID'],
     ]) {
       const { code, stderr } = await kata.run(['true'], { flags: ['--network', `ns:${path}`] })

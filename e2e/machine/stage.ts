@@ -10,6 +10,7 @@ import { takeIdentity } from '../../src/rootless/identity.ts'
 import { rootlessKinds } from '../../src/rootless/kinds.ts'
 import type { Identity } from '../../src/rootless/launch-spec.ts'
 import { makePrivateDir } from '../../src/rootless/private-dir.ts'
+import { leaseDir } from '../../src/sandbox/paths.ts'
 import { createVmm } from '../../src/vmm/create.ts'
 import type { Vmm, VmmOptions, VmSpec } from '../../src/vmm/vmm.ts'
 import type { VmmUnderTest } from '../harness/vmm.ts'
@@ -44,12 +45,19 @@ export class MachineStage implements AsyncDisposable {
 
   static async open(vmm: VmmUnderTest): Promise<MachineStage> {
     const runDir = mkdtempSync('/run/kata-ts-vmm-')
+    mkdirSync(leaseDir, { recursive: true, mode: 0o711 })
     mkdirSync(`${runDir}/state`, { mode: 0o700 })
     const ledger = new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
     const { identity, lease } = await takeIdentity(
       ledger,
       {
-        ...{ runDir, range: { base: 1_879_048_192, blocks: 64 }, sandbox: 'test/vmm', account: 'none' },
+        // As real ones: no two stages have the same ids.
+        ...{
+          runDir: leaseDir,
+          range: { base: 1_879_048_192, blocks: 64 },
+          sandbox: 'test/vmm',
+          account: 'none',
+        },
         ...{ owner: processRef(process.pid)!, accelerator: kvmGroupUsable ? 'auto' : 'tcg' },
       },
       silentLogger,
