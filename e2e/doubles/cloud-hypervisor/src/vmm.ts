@@ -1,6 +1,7 @@
 /** What the API asks for, and what becomes of the machine: states, events and answers as the real program's. */
 import { restrictTo } from 'double'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
+import { sleep } from '../../../../guest/agent/src/wait.ts'
 import type { Request, Response } from './http.ts'
 import { Machine, type Nic, portName } from './machine.ts'
 import { complaint } from './validate.ts'
@@ -17,6 +18,7 @@ import { serveVsock } from './vsock.ts'
 /** Bytes by which memory grows. */
 const memoryStep = 128 * 1024 * 1024
 const mebibyte = 1024 * 1024
+const teardownMilliseconds = 100
 
 export interface VmmOptions {
   readonly loop: Loop
@@ -280,10 +282,13 @@ export class Vmm {
     this.#guestListens = false
     if (this.#reset) {
       this.#reset = false
-      void this.#boot().then(
-        () => this.#options.report('vm', 'rebooted'),
-        () => this.#options.exit(1),
-      )
+      // The real one tears its machine down first, which takes a while.
+      void sleep(teardownMilliseconds)
+        .then(() => this.#boot())
+        .then(
+          () => this.#options.report('vm', 'rebooted'),
+          () => this.#options.exit(1),
+        )
     } else {
       this.#options.report('vmm', 'shutdown')
       this.#options.exit(this.#down ? 0 : 1)
