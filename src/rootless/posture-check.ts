@@ -187,3 +187,18 @@ export function assertPosture(pid: number, expected: ExpectedPosture): Posture {
   }
   return actual
 }
+
+/** How long a program may take to let go of what its loader opened, milliseconds. */
+const settleMs = 2000
+
+/**
+ * {@link assertPosture} for a program that says nothing when it is ready: right after execve(2) its loader still has
+ * libraries open. What it is compared with stays the same.
+ *
+ * @throws KataError as {@link assertPosture}, when it still differs after that time.
+ */
+export async function settledPosture(pid: number, expected: ExpectedPosture): Promise<Posture> {
+  const deadline = Date.now() + settleMs
+  while (comparePosture(expected, readPosture(pid)).length > 0 && Date.now() < deadline) await Bun.sleep(1)
+  return assertPosture(pid, expected)
+}

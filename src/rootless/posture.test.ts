@@ -5,7 +5,13 @@ import { silentLogger } from '../log.ts'
 import { launch } from './jail.ts'
 import type { LaunchedProcess, LaunchSpec } from './launch-spec.ts'
 import { type Posture, readPosture, type ThreadPosture } from './posture.ts'
-import { assertPosture, comparePosture, type ExpectedPosture, expectedPosture } from './posture-check.ts'
+import {
+  assertPosture,
+  comparePosture,
+  type ExpectedPosture,
+  expectedPosture,
+  settledPosture,
+} from './posture-check.ts'
 
 const uid = 0x7f000000 + 2 * 65536 - 1
 let stateDir: string
@@ -141,6 +147,51 @@ describe('posture', () => {
         `POSTURE_DIFFERS.*uid of thread ${sleeper.ref.pid} is "${uid}( ${uid}){3}", expected "1 1 1 1"`,
       ),
     )
+  })
+
+  test('a process that settles is taken, one that stays different is not', async () => {
+    // Its own descriptor in the place of a loader's: closed after a moment, or never.
+    const starting = (seconds: string) =>
+      Bun.spawn(['sh', '-c', `exec 9</etc/passwd; sleep ${seconds}; exec 9<&-; sleep 30`], {
+        env: {},
+        cwd: '/',
+      })
+    for (const [seconds, settles] of [
+      ['0.2', true],
+      ['20', false],
+    ] as const) {
+      const child = starting(seconds)
+      try {
+        await Bun.sleep(50)
+        const now = readPosture(child.pid)
+        const { 9: _, ...descriptors } = now.descriptors
+        const [thread] = now.threads
+        const asItIs: ExpectedPosture = {
+          ...{ ...expected, uid: thread!.uid[0]!, gid: thread!.gid[0]!, groups: thread!.groups },
+          ...{ noNewPrivs: thread!.noNewPrivs as 1, seccomp: thread!.seccomp as 2 },
+          ...{
+            seccompFilters: 0,
+            firstThreadFilters: 0,
+            mounts: now.mounts,
+            descriptors,
+            opens: [],
+            sockets: 99,
+          },
+          ...{ limits: now.limits, interfaces: now.interfaces, environment: now.environment as 0 },
+        }
+        const left = async () => {
+          const fields = await settledPosture(child.pid, asItIs).then(
+            () => '',
+            (error) => String(error),
+          )
+          return fields.includes('descriptors.9')
+        }
+        expect(await left()).toBe(!settles)
+      } finally {
+        child.kill()
+        await child.exited
+      }
+    }
   })
 
   test('a process that is gone is an error of its own', () => {

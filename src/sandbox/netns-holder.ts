@@ -9,7 +9,7 @@ import { processResource } from '../ledger/process-resource.ts'
 import type { Logger } from '../log.ts'
 import { launch } from '../rootless/jail.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
-import { assertPosture, expectedPosture } from '../rootless/posture-check.ts'
+import { expectedPosture, settledPosture } from '../rootless/posture-check.ts'
 
 const program = '/usr/bin/sleep'
 /** Both filters of the jail, on its one thread. */
@@ -35,7 +35,7 @@ export function holdNetns(
       const expected = expectedPosture(spec, { seccompFilters })
       const { ref } = await launch(spec, log)
       entry.amend({ name: 'netns', ref })
-      assertPosture(ref.pid, expected)
+      await settledPosture(ref.pid, expected)
       return { pid: ref.pid }
     })
     .finally(() => closeSync(output))
