@@ -59,6 +59,8 @@ async function jailedMachine(): Promise<Machine> {
     },
     {
       ...{ machineType: 'q35', cpuFeatures: '', pcieRootPort: 2, memorySlots: 2 },
+      ...{ enableVirtioMem: false, enableHugepages: false, enableMemPrealloc: false },
+      reclaimGuestFreedMemory: false,
       ...{ seccompSandbox: fullSeccompSandbox, entropySource: '/dev/urandom' },
       ...{ firmwareDirs: firmwareDirs(qemu), hostCpus: 1, hostMemoryMiB: 1024 },
     },

@@ -272,6 +272,21 @@ export const catalogue = {
     '{device} could not be taken out of the running machine: {reason}',
     'Remove it again once the guest no longer uses it, or end the sandbox, which takes it out in any case.',
   ),
+  VMM_NO_HUGEPAGES: entry(
+    'resource_exhausted',
+    'the machine needs {needed} huge pages of {pageKiB} KiB for its {memoryMiB} MiB, and {free} are free',
+    'Reserve more (`sysctl vm.nr_hugepages=...`, or hugepages= on the kernel command line), or set enable_hugepages = false.',
+  ),
+  VMM_MEMORY_SLOTS: entry(
+    'resource_exhausted',
+    'the machine cannot get {size} MiB more: all {slots} slots for memory are taken',
+    'Raise memory_slots or default_memory in the configuration, or set enable_virtio_mem, and start the pod anew.',
+  ),
+  VMM_MEMORY_REFUSED: entry(
+    'resource_exhausted',
+    'the guest did not take {size} MiB of memory: it {answer}',
+    'Raise default_memory so that less is added at run time; a kernel of your own needs memory hot-plug by ACPI or virtio-mem.',
+  ),
   VMM_GUEST_PANICKED: entry(
     'unavailable',
     'the guest kernel of sandbox {sandbox} panicked: {tail}',
@@ -637,6 +652,11 @@ export const catalogue = {
     'invalid_argument',
     'standard stream {uri} cannot be used: {problem}',
     'Use an empty string, the path of a FIFO, or a file:// URI with an absolute path.',
+  ),
+  SANDBOX_TOO_LARGE: entry(
+    'resource_exhausted',
+    'the pod needs a machine of {needed} MiB, {own} MiB of its own and the rest for its containers; the most is {most} MiB',
+    'Lower the memory limits of its containers or default_memory, or raise default_maxmemory (0 means the memory of the host).',
   ),
   SANDBOX_DIED: entry(
     'unavailable',

@@ -46,6 +46,7 @@ export class Pod implements AsyncDisposable {
       hostname: 'pod',
       shmBytes: 64 << 20,
       network: { dns: [] },
+      spec: {},
       config,
       log: silentLogger,
     }

@@ -40,6 +40,7 @@ const guestModules = [
   'sd_mod',
   'virtio_net',
   'virtio_balloon',
+  'virtio_mem',
   'overlay',
 ]
 

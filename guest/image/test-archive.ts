@@ -108,6 +108,7 @@ const modules: Record<string, readonly string[]> = {
   failover: [],
   virtio_net: ['failover'],
   virtio_balloon: [],
+  virtio_mem: [],
   overlay: [],
 }
 

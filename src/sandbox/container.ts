@@ -6,17 +6,31 @@ import { AgentProcess } from './agent-process.ts'
 import type { GuestProcess } from './guest-process.ts'
 import { withoutHostNumbers, withoutLabels } from './host-only.ts'
 
+/** JSON of OCI linux.resources. */
+export type Resources = Readonly<Record<string, unknown>>
+
+/** What of the sandbox has to follow the container. */
+export interface ContainerSurroundings {
+  /** Limits that it was created with. */
+  readonly resources: Resources
+  /** Makes the machine large enough for new limits. */
+  resize(resources: Resources): Promise<void>
+  /** Removes what the container has in the sandbox, once the guest has let go of it. */
+  remove(): Promise<void>
+}
+
 export class Container {
   readonly id: string
   readonly init: GuestProcess
   readonly #agent: AgentClient
-  readonly #unshare: () => Promise<void>
+  readonly #surroundings: ContainerSurroundings
+  #resources: Resources
 
-  /** `unshare` removes what the container has in the share, once the guest has let go of it. */
-  constructor(id: string, agent: AgentClient, unshare: () => Promise<void>) {
+  constructor(id: string, agent: AgentClient, surroundings: ContainerSurroundings) {
     this.id = id
     this.#agent = agent
-    this.#unshare = unshare
+    this.#surroundings = surroundings
+    this.#resources = surroundings.resources
     this.init = new AgentProcess(agent, { containerId: id, execId: '' }, () =>
       agent.startContainer({ containerId: id }),
     )
@@ -43,8 +57,11 @@ export class Container {
     await this.#agent.resumeContainer({ containerId: this.id })
   }
 
-  /** `resources` is the JSON of OCI linux.resources. */
-  async update(resources: Record<string, unknown>): Promise<void> {
+  /** `resources` are the limits to change; what they do not name stays as it is. */
+  async update(resources: Resources): Promise<void> {
+    const merged = mergeResources(this.#resources, resources)
+    await this.#surroundings.resize(merged)
+    this.#resources = merged
     await this.#agent.updateContainer({
       containerId: this.id,
       resources: toAgentResources(withoutHostNumbers(resources)),
@@ -55,9 +72,21 @@ export class Container {
     return this.#agent.statsContainer({ containerId: this.id })
   }
 
-  /** Removes the container from the guest and then from the share. */
+  /** Removes the container from the guest and then from the sandbox. */
   async remove(): Promise<void> {
     await this.#agent.removeContainer({ containerId: this.id, timeout: 0 })
-    await this.#unshare()
+    await this.#surroundings.remove()
   }
 }
+
+/** Field by field within `cpu`, `memory` and the others that are objects. */
+function mergeResources(before: Resources, changes: Resources): Resources {
+  const merged = Object.entries(changes).map(([name, value]) => {
+    const old = before[name]
+    return [name, isObject(old) && isObject(value) ? { ...old, ...value } : value]
+  })
+  return { ...before, ...Object.fromEntries(merged) }
+}
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -23,14 +23,18 @@ import { startVirtiofsd } from '../sharing/virtiofsd.ts'
 import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
 import { chooseMachineAccelerator, createVmm, vmmFeatures } from '../vmm/create.ts'
 import { guestSilentError, vmEndError } from '../vmm/end-error.ts'
+import { machineModules } from '../vmm/guest-modules.ts'
 import type { Vmm, VmSpec } from '../vmm/vmm.ts'
 import { beside } from './beside.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
+import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
+import type { OciSpec } from './oci.ts'
 import { ownerResource } from './owner.ts'
 import { leaseDir, type SandboxPaths, sandboxPaths } from './paths.ts'
 import { Sandbox } from './sandbox.ts'
+import { planMachine } from './sizing.ts'
 import { openLedger } from './teardown.ts'
 import { recordTimings } from './timings.ts'
 import { treeResource } from './tree.ts'
@@ -44,6 +48,8 @@ export interface SandboxRequest {
   /** Size of the pod's /dev/shm. */
   readonly shmBytes: number
   readonly network: NetworkRequest
+  /** OCI spec of the first container, which is the pod's own or the only one. */
+  readonly spec: OciSpec
   readonly config: Config
   readonly log: Logger
   /** Faults on purpose, for tests. */
@@ -135,7 +141,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   await verification.done
   await vmm.boot()
   await timings.measure('guest boot', () => guestUp(vmm, agent, id, config))
-  const { kernelModules } = config.agent
+  const kernelModules = [...machineModules(hypervisor), ...config.agent.kernelModules]
   const agentVersion = await timings.measure('guest sandbox', () =>
     startGuest(agent, {
       sandboxId: id,
@@ -161,28 +167,27 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     ...{ vcpus: spec.vcpus, memoryMiB: spec.memoryMiB },
     timings: timings.steps,
   })
-  return new Sandbox({ id, config, paths, ledger, vmm, vmmProcess: ref, share, network, agent, log })
+  const sizer = new MachineSizer({ config, vmm, agent: agent.agent, boot: spec, log })
+  return new Sandbox({ id, config, paths, ledger, vmm, vmmProcess: ref, share, network, agent, sizer, log })
 }
 
 function machineSpec(
-  { id, config: { hypervisor, agent } }: SandboxRequest,
+  { id, config, spec }: SandboxRequest,
   { stateDir }: SandboxPaths,
   { verify: _, ...files }: GuestAssets,
   identity: Identity,
   privateDir: string,
 ): Omit<VmSpec, 'accelerator'> {
+  const { hypervisor } = config
   return {
     ...{ sandboxId: id, identity, privateDir, stateDir, ...files },
     // Later parameters win: this takes `quiet` back.
     kernelParams: [
       ...(hypervisor.enableDebug ? ['loglevel=7'] : []),
-      ...(agent.enableDebug ? ['agent.log=debug'] : []),
+      ...(config.agent.enableDebug ? ['agent.log=debug'] : []),
       ...hypervisor.kernelParams,
     ],
-    vcpus: hypervisor.defaultVcpus,
-    maxVcpus: hypervisor.defaultMaxVcpus,
-    memoryMiB: hypervisor.defaultMemory,
-    maxMemoryMiB: hypervisor.defaultMaxMemory,
+    ...planMachine(config, spec, hostMemoryMiB()),
   }
 }
 

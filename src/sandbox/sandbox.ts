@@ -16,12 +16,14 @@ import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
 import { guestSilent, patienceMs } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
+import type { MachineSizer } from './machine-sizer.ts'
 import { carryMounts } from './mounts.ts'
 import type { SandboxNetwork } from './network.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
+import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
 
 export interface SandboxParts {
@@ -34,6 +36,7 @@ export interface SandboxParts {
   readonly share: Share
   readonly network: SandboxNetwork
   readonly agent: AgentConnection
+  readonly sizer: MachineSizer
   readonly log: Logger
 }
 
@@ -77,11 +80,12 @@ export class Sandbox {
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
     const spec = withoutHostOnly(withEveryDevice(request.spec))
-    const { agent, share, config, log } = this.#parts
+    const { agent, share, config, sizer, log } = this.#parts
     checkSpecLimits(spec, id)
     const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
     warnOfHooks(spec, id, this.#parts.log, madeNetwork)
     try {
+      await sizer.demand(id, demandOfContainer(spec))
       const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
       const disks = await this.#attachDisks(id, spec)
       const carried = await carryMounts(spec, id, share, disks.mounts)
@@ -102,7 +106,13 @@ export class Sandbox {
       )
       throw error
     }
-    return new Container(id, agent.agent, () => this.#release(id))
+    return new Container(id, agent.agent, {
+      resources: spec.linux?.resources ?? {},
+      resize: async (resources) => {
+        if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))
+      },
+      remove: () => this.#release(id),
+    })
   }
 
   #attachDisks(containerId: string, spec: OciSpec): Promise<ContainerDisks> {
@@ -113,9 +123,10 @@ export class Sandbox {
 
   /** What a container had on the host, once the guest has let go of it. */
   async #release(containerId: string): Promise<void> {
-    const { share, ledger } = this.#parts
+    const { share, ledger, sizer } = this.#parts
     await share.removeContainer(containerId)
     await releaseDisks(containerId, this.#disks, ledger)
+    await sizer.forget(containerId)
   }
 
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */

@@ -88,6 +88,12 @@ export interface NicAttachment {
   readonly vhosts?: readonly number[]
 }
 
+/** What a machine has of processors and memory. */
+export interface MachineSize {
+  readonly vcpus: number
+  readonly memoryMiB: number
+}
+
 /** How the machine ended, and what its console said last. */
 export interface VmEnd {
   readonly reason: 'exited' | 'guest-panicked' | 'internal-error' | 'shutdown'
@@ -129,6 +135,14 @@ export interface Vmm {
   plugNic(nic: NicAttachment): Promise<void>
   /** Takes a card out again that was plugged in. */
   unplugNic(id: string): Promise<void>
+  /**
+   * Grows or shrinks the running machine as near to `size` as it can go and resolves with what it really has then;
+   * processors that are more than before still have to be brought online by the agent. Memory grows by whole memory
+   * blocks of the guest.
+   *
+   * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_COMMAND_FAILED.
+   */
+  resize(size: MachineSize): Promise<MachineSize>
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>
 }

@@ -1,7 +1,7 @@
 /** Kernel modules of the guest image: flat in /lib/modules, with their load order in modules.list. */
 import { loadModule } from 'syscalls'
 import { notFound } from './errors.ts'
-import { errnoName, readIfThere } from './files.ts'
+import { errnoName, exists, readIfThere } from './files.ts'
 
 const directory = '/lib/modules'
 
@@ -12,9 +12,14 @@ export function loadOrder(list: string, name: string): string[] | undefined {
   return line?.slice(wanted.length).trim().split(' ')
 }
 
-/** Loads a module and what it needs; one that is loaded already is fine. @throws TtrpcError NOT_FOUND, SysError. */
+/**
+ * Loads a module and what it needs; one that is loaded already, or a driver that the kernel has built in, is fine.
+ *
+ * @throws TtrpcError NOT_FOUND, SysError.
+ */
 export function loadModuleNamed(name: string, parameters: readonly string[] = []): void {
   const order = loadOrder(readIfThere(`${directory}/modules.list`) ?? '', name)
+  if (order === undefined && isBuiltIn(name)) return
   if (order === undefined) throw notFound(`kernel module ${name} is not in the guest image`)
   for (const [index, module] of order.entries()) {
     const own = index === order.length - 1
@@ -24,4 +29,8 @@ export function loadModuleNamed(name: string, parameters: readonly string[] = []
       if (errnoName(error) !== 'EEXIST') throw error
     }
   }
+}
+
+function isBuiltIn(name: string): boolean {
+  return exists(`/sys/module/${name}`) || exists(`/sys/bus/virtio/drivers/${name}`)
 }

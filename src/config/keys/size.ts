@@ -46,7 +46,7 @@ export const sizeKeys = [
     boolean,
     false,
     'Grows and shrinks memory by one virtio-mem device instead of by memory modules.',
-    { drivers: ['qemu'], annotation: 'enable_virtio_mem', pending: true },
+    { drivers: ['qemu'], annotation: 'enable_virtio_mem' },
   ),
   key(
     'enable_mem_prealloc',
@@ -54,7 +54,7 @@ export const sizeKeys = [
     boolean,
     false,
     "Takes all of the guest's memory from the host when the machine starts.",
-    { drivers: ['qemu', 'clh'], annotation: 'enable_mem_prealloc', pending: true },
+    { drivers: ['qemu', 'clh'], annotation: 'enable_mem_prealloc' },
   ),
   key(
     'enable_hugepages',
@@ -62,7 +62,7 @@ export const sizeKeys = [
     boolean,
     false,
     "Backs the guest's memory with the host's huge pages, which must have been reserved.",
-    { drivers: ['qemu', 'clh'], annotation: 'enable_hugepages', pending: true },
+    { drivers: ['qemu', 'clh'], annotation: 'enable_hugepages' },
   ),
   key(
     'reclaim_guest_freed_memory',
@@ -70,6 +70,6 @@ export const sizeKeys = [
     boolean,
     false,
     'Gives memory that the guest has freed back to the host (free page reporting of a balloon device).',
-    { drivers: ['qemu', 'clh'], annotation: 'reclaim_guest_freed_memory', pending: true },
+    { drivers: ['qemu', 'clh'], annotation: 'reclaim_guest_freed_memory' },
   ),
 ]

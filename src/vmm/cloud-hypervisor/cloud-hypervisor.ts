@@ -11,13 +11,22 @@ import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { checkReadable } from '../disk-image.ts'
 import { parseVersion } from '../program.ts'
-import type { NicAttachment, ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import type {
+  MachineSize,
+  NicAttachment,
+  ShareAttachment,
+  VmEnd,
+  Vmm,
+  VmmFeatures,
+  VmmOptions,
+} from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
 import { ApiClient } from './api.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
 import { EventReader, type MonitorEvent } from './events.ts'
 import { netConfig } from './nic.ts'
 import { clhArguments, clhNeeds, fdRoles } from './program.ts'
+import { reachableSize, resizeRequest } from './resize.ts'
 import {
   agentPort,
   fsConfig,
@@ -54,11 +63,13 @@ class CloudHypervisor implements Vmm {
   #api: ApiClient | undefined
   #events: Socket<undefined> | undefined
   #expected: ExpectedPosture | undefined
+  #size: MachineSize
   #stopping: Promise<void> | undefined
 
   constructor(options: VmmOptions) {
     const { spec, config } = options
     this.#options = options
+    this.#size = { vcpus: Math.ceil(spec.vcpus), memoryMiB: spec.memoryMiB }
     this.#settings = {
       entropySource: config.hypervisor.entropySource,
       hostCpus: availableParallelism(),
@@ -113,6 +124,14 @@ class CloudHypervisor implements Vmm {
 
   async unplugNic(id: string): Promise<void> {
     await this.#put('vm.remove-device', { id })
+  }
+
+  async resize(wanted: MachineSize): Promise<MachineSize> {
+    const size = reachableSize(wanted, this.#size, vmConfig(this.#options.spec, this.#settings))
+    const request = resizeRequest(size, this.#size)
+    if (request !== undefined) await this.#put('vm.resize', request)
+    this.#size = size
+    return size
   }
 
   consoleTail(): string {

@@ -34,7 +34,9 @@ test('a machine without a share is exactly this', () => {
   })
   expect(payload).toMatchObject({ kernel: '/boot/vmlinux', initramfs: '/boot/initrd' })
   expect(payload.cmdline).toStartWith('quiet console=ttyS0 ')
-  expect(payload.cmdline).toEndWith(' agent.server_addr=vsock://-1:1024 agent.log=debug')
+  expect(payload.cmdline).toEndWith(
+    ' agent.server_addr=vsock://-1:1024 memhp_default_state=online agent.log=debug',
+  )
 })
 
 test('share and root disk are told by their places in the jail', () => {

@@ -78,7 +78,11 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
     memory: memory(spec, settings),
     payload: {
       kernel: inJail.kernel,
-      cmdline: kernelCommandLine(spec, [`agent.server_addr=vsock://-1:${agentPort}`]),
+      cmdline: kernelCommandLine(spec, [
+        `agent.server_addr=vsock://-1:${agentPort}`,
+        // Memory that comes later is online at once.
+        'memhp_default_state=online',
+      ]),
       ...(spec.initrd === undefined ? {} : { initramfs: inJail.initrd }),
     },
     ...(spec.rootDisk === undefined ? {} : { disks: [rootDisk] }),

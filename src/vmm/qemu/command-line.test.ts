@@ -22,6 +22,10 @@ const settings: MachineSettings = {
   cpuFeatures: '',
   pcieRootPort: 2,
   memorySlots: 10,
+  enableVirtioMem: false,
+  enableHugepages: false,
+  enableMemPrealloc: false,
+  reclaimGuestFreedMemory: false,
   seccompSandbox: 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
   entropySource: '/dev/urandom',
   firmwareDirs: ['/usr/share/qemu'],
@@ -43,7 +47,7 @@ describe('qemuCommandLine', () => {
       '-machine',
       'q35,memory-backend=mem,sata=off,usb=off,hpet=off,vmport=off,smm=off,smbus=off,i8042=off,dump-guest-core=off',
       ...['-accel', 'tcg,tb-size=128', '-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm'],
-      ...['-smp', 'cpus=1,sockets=1,cores=1,threads=1,maxcpus=1'],
+      ...['-smp', 'cpus=5,sockets=5,cores=1,threads=1,maxcpus=5'],
       ...['-m', 'size=256M,slots=10,maxmem=16384M'],
       ...['-object', 'memory-backend-memfd,id=mem,size=256M,share=on'],
       ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
@@ -127,10 +131,17 @@ describe('qemuCommandLine', () => {
     expect(values(args, '-smp')).toEqual(['cpus=2,sockets=8,cores=1,threads=1,maxcpus=8'])
   })
 
-  test('boots one processor under TCG and leaves the others to the agent', () => {
+  test('boots one processor under TCG and has the others there, unused', () => {
+    const smp = (more: Partial<VmSpec>, hostCpus = 8) =>
+      values(qemuCommandLine({ ...spec, ...more }, { ...settings, hostCpus }).args, '-smp')[0]
+    expect(smp({ vcpus: 4 })).toStartWith('cpus=8,sockets=8,')
+    expect(smp({ vcpus: 2 }, 64)).toStartWith('cpus=6,sockets=6,')
+    expect(smp({ maxVcpus: 3 })).toStartWith('cpus=3,sockets=3,')
+    expect(smp({ vcpus: 2, maxVcpus: 2 })).toStartWith('cpus=2,sockets=2,')
     const { args } = qemuCommandLine({ ...spec, vcpus: 4 }, settings)
-    expect(values(args, '-smp')).toEqual(['cpus=4,sockets=4,cores=1,threads=1,maxcpus=4'])
     expect(values(args, '-append')[0]).toContain(' maxcpus=1 lpj=')
+    const alone = qemuCommandLine({ ...spec, maxVcpus: 1 }, settings)
+    expect(values(alone.args, '-append')[0]).not.toContain('maxcpus=')
   })
 
   test('keeps a guest under TCG from trusting a time stamp counter whose speed it has to guess', () => {
@@ -148,9 +159,36 @@ describe('qemuCommandLine', () => {
   })
 
   test('leaves memory hot-plug out when there is no room for it', () => {
-    expect(values(qemuCommandLine({ ...spec, maxMemoryMiB: 256 }, settings).args, '-m')).toEqual([
-      'size=256M',
-    ])
+    const fixed = { ...spec, maxMemoryMiB: 256 }
+    for (const enableVirtioMem of [false, true]) {
+      const { args } = qemuCommandLine(fixed, { ...settings, enableVirtioMem })
+      expect(values(args, '-m')).toEqual(['size=256M'])
+      expect(`${args}`).not.toContain('virtio-mem')
+    }
+  })
+
+  test('has room for whole memory blocks up to the most', () => {
+    const { args } = qemuCommandLine({ ...spec, memoryMiB: 300, maxMemoryMiB: 512 }, settings)
+    expect(values(args, '-m')).toEqual(['size=300M,slots=10,maxmem=556M'])
+  })
+
+  test('backs memory as configured', () => {
+    const objects = (more: Partial<MachineSettings>) =>
+      values(qemuCommandLine({ ...spec, maxMemoryMiB: 512 }, { ...settings, ...more }).args, '-object')
+    expect(objects({ enableHugepages: true, enableMemPrealloc: true })[0]).toBe(
+      'memory-backend-memfd,id=mem,size=256M,share=on,hugetlb=on,prealloc=on',
+    )
+    expect(objects({ enableVirtioMem: true })[1]).toBe(
+      'memory-backend-memfd,id=vmem-memory,size=256M,share=on,reserve=off',
+    )
+  })
+
+  test('adds a virtio-mem device and a balloon when asked to', () => {
+    const devices = (more: Partial<MachineSettings>) =>
+      values(qemuCommandLine(spec, { ...settings, ...more }).args, '-device').join(' ')
+    expect(devices({})).not.toMatch(/virtio-mem|balloon/)
+    expect(devices({ enableVirtioMem: true })).toContain('virtio-mem-pci,id=vmem,memdev=vmem-memory,')
+    expect(devices({ reclaimGuestFreedMemory: true })).toContain('free-page-reporting=on')
   })
 
   test.each([

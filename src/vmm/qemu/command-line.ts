@@ -6,26 +6,26 @@ import { KataError } from '../../errors.ts'
 import type { JailPath } from '../../rootless/launch-spec.ts'
 import type { VmSpec } from '../vmm.ts'
 import { qemuKernelCommandLine } from './kernel-command-line.ts'
+import { type MemorySettings, memoryArgs } from './memory.ts'
 import { type NicRole, nicArgs, nicDescriptors } from './nic.ts'
+import { processorsOption } from './processors.ts'
 import { rootPortArgs } from './root-ports.ts'
 import type { SocketRole } from './sockets.ts'
 
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
-export interface MachineSettings {
+export interface MachineSettings extends MemorySettings {
   readonly machineType: string
   /** QEMU's notation, `pmu=off,-vmx`, added to the CPU model. */
   readonly cpuFeatures: string
   /** Free PCIe root ports for devices that come later. */
   readonly pcieRootPort: number
-  readonly memorySlots: number
   /** Value of `-sandbox`. */
   readonly seccompSandbox: string
   readonly entropySource: string
   /** Directories of QEMU's firmware and option ROMs. */
   readonly firmwareDirs: readonly string[]
-  /** What 0 stands for in `maxVcpus` and `maxMemoryMiB`. */
+  /** What 0 stands for in `maxVcpus`. */
   readonly hostCpus: number
-  readonly hostMemoryMiB: number
 }
 
 /** What a handed-over descriptor is for. */
@@ -46,10 +46,6 @@ export const agentPortId = 'agent'
 
 const guestKernel = '/boot/vmlinux'
 const guestInitrd = '/boot/initrd'
-/** More needs interrupt remapping, which this machine has not. */
-const mostVcpus = 240
-/** TCG's CPU addresses 40 bits; half of it is kept for devices. */
-const mostTcgMemoryMiB = 512 * 1024
 /** Translated code, MiB: bounds what a busy TCG guest adds to the VMM's memory (QEMU's own limit is 1024). */
 const translationBufferMiB = 128
 /** The emulated fast-string instructions copy a byte at a time; without them the guest takes its vector loops. */
@@ -66,18 +62,16 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
   if (spec.rootDisk) fds.push('disk')
   const fd = (role: FdRole) => 3 + fds.indexOf(role)
   const listener = (role: FdRole) => `socket,id=${role},fd=${fd(role)},server=on,wait=off`
-  const memory = memorySizes(spec, settings)
   const args = [
     ...['-name', `sandbox-${checked(spec.sandboxId, 'sandbox id')},debug-threads=on`],
     ...['-machine', machine(settings), '-accel', accelerator(spec), '-cpu', cpu(spec, settings)],
-    ...['-smp', processors(spec, settings)],
-    ...['-m', memory.option],
-    ...['-object', `memory-backend-memfd,id=mem,size=${memory.bootMiB}M,share=on`],
+    ...['-smp', processorsOption(spec, settings.hostCpus)],
+    ...memoryArgs(spec, settings),
     ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
     ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
     ...['-rtc', 'base=utc,clock=host'],
     ...['-kernel', guestKernel, ...(spec.initrd === undefined ? [] : ['-initrd', guestInitrd])],
-    ...['-append', qemuKernelCommandLine(spec)],
+    ...['-append', qemuKernelCommandLine(spec, settings)],
     ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
     // One port beside the reserved first: no queues that nobody uses.
@@ -108,23 +102,6 @@ function accelerator(spec: VmSpec): string {
 function cpu(spec: VmSpec, { cpuFeatures }: MachineSettings): string {
   const model = spec.accelerator === 'kvm' ? (spec.kvmCpu ?? 'host') : tcgCpu
   return cpuFeatures === '' ? model : `${model},${cpuFeatures}`
-}
-
-/** Under TCG a processor cannot be added later (the guest does not take it), so there are none to spare. */
-function processors(spec: VmSpec, { hostCpus }: MachineSettings): string {
-  const boot = positive(Math.ceil(spec.vcpus), 'default_vcpus')
-  const most = spec.accelerator === 'kvm' ? Math.min(spec.maxVcpus || hostCpus, mostVcpus) : boot
-  const max = Math.max(boot, most)
-  return `cpus=${boot},sockets=${max},cores=1,threads=1,maxcpus=${max}`
-}
-
-function memorySizes(spec: VmSpec, settings: MachineSettings): { bootMiB: number; option: string } {
-  const bootMiB = positive(spec.memoryMiB, 'default_memory')
-  const wanted = spec.maxMemoryMiB || settings.hostMemoryMiB
-  const maxMiB = spec.accelerator === 'tcg' ? Math.min(wanted, mostTcgMemoryMiB) : wanted
-  const growable = settings.memorySlots > 0 && maxMiB > bootMiB
-  const room = growable ? `,slots=${settings.memorySlots},maxmem=${Math.floor(maxMiB)}M` : ''
-  return { bootMiB, option: `size=${bootMiB}M${room}` }
 }
 
 function shareArgs({ tag, queueSize }: { tag: string; queueSize: number }, fd: number): string[] {
@@ -159,9 +136,4 @@ function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
 function checked(value: string, name: string): string {
   if (/^[\w./:-]+$/.test(value)) return value
   throw new KataError('VMM_OPTION_INVALID', { reason: `${name} is ${JSON.stringify(value)}` })
-}
-
-function positive(value: number, name: string): number {
-  if (Number.isSafeInteger(value) && value > 0) return value
-  throw new KataError('VMM_OPTION_INVALID', { reason: `${name} is ${value}` })
 }

@@ -1,13 +1,26 @@
 /** What QEMU's guests are told besides what every guest is. */
 import { kernelCommandLine } from '../kernel-command-line.ts'
 import type { VmSpec } from '../vmm.ts'
+import type { MemorySettings } from './memory.ts'
+import { presentVcpus } from './processors.ts'
 
 /**
- * Under TCG a second CPU costs the boot 0.6 s and more, and bringing it online later a tenth of that; lpj spares the
- * calibration loop, which under TCG takes seconds and fails.
+ * Memory that comes later is online at once. virtio-mem can take back only what the kernel keeps movable, and too little
+ * other memory would starve the kernel: its own policy keeps a balance.
  */
-export function offlineVcpus({ accelerator, vcpus }: Pick<VmSpec, 'accelerator' | 'vcpus'>): number {
-  return accelerator === 'tcg' ? Math.ceil(vcpus) - 1 : 0
+function laterMemory({ enableVirtioMem }: Pick<MemorySettings, 'enableVirtioMem'>): string[] {
+  return enableVirtioMem
+    ? ['memhp_default_state=online_movable', 'memory_hotplug.online_policy=auto-movable']
+    : ['memhp_default_state=online']
+}
+
+/**
+ * With processors that are not used at boot the kernel starts one, and lpj spares the calibration loop of the others,
+ * which under TCG takes seconds and fails.
+ */
+function laterProcessors(spec: VmSpec, hostCpus: number): string[] {
+  const oneOfMany = spec.accelerator === 'tcg' && presentVcpus(spec, hostCpus) > 1
+  return oneOfMany ? ['maxcpus=1', 'lpj=10000000'] : []
 }
 
 /**
@@ -18,9 +31,13 @@ export function offlineVcpus({ accelerator, vcpus }: Pick<VmSpec, 'accelerator' 
 const trustworthyClock = 'tsc=unstable'
 
 /** The whole command line of a guest of QEMU. */
-export function qemuKernelCommandLine(spec: VmSpec): string {
+export function qemuKernelCommandLine(
+  spec: VmSpec,
+  settings: Pick<MemorySettings, 'enableVirtioMem'> & { readonly hostCpus: number },
+): string {
   return kernelCommandLine(spec, [
-    ...(offlineVcpus(spec) > 0 ? ['maxcpus=1', 'lpj=10000000'] : []),
+    ...laterProcessors(spec, settings.hostCpus),
+    ...laterMemory(settings),
     ...(spec.accelerator === 'tcg' ? [trustworthyClock] : []),
   ])
 }

@@ -7,16 +7,26 @@ import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
-import type { NicAttachment, ShareAttachment, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import { requireHugePages } from '../huge-pages.ts'
+import type {
+  MachineSize,
+  NicAttachment,
+  ShareAttachment,
+  VmEnd,
+  Vmm,
+  VmmFeatures,
+  VmmOptions,
+} from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
 import { type FdRole, qemuCommandLine, shareId } from './command-line.ts'
 import { QemuDisks } from './disks.ts'
 import { EndEvents } from './end-events.ts'
-import { offlineVcpus } from './kernel-command-line.ts'
 import { machineSettings } from './machine-settings.ts'
 import { HotNics, nicDescriptors } from './nic.ts'
+import { offlineVcpus } from './processors.ts'
 import { qemuNeeds } from './program.ts'
 import { QmpClient } from './qmp.ts'
+import { MachineResizer } from './resize.ts'
 import { RootPorts, rootPort } from './root-ports.ts'
 import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
 import { Unplugs } from './unplug.ts'
@@ -69,6 +79,7 @@ class Qemu implements Vmm {
   readonly #disks: QemuDisks
   readonly #nics: HotNics
   #qmp: QmpClient | undefined
+  #resizer: MachineResizer | undefined
   #stopping: Promise<void> | undefined
 
   constructor(options: QemuOptions) {
@@ -143,6 +154,17 @@ class Qemu implements Vmm {
     return this.#nics.unplug(id)
   }
 
+  resize(size: MachineSize): Promise<MachineSize> {
+    const { spec, config } = this.#options
+    this.#resizer ??= new MachineResizer({
+      spec,
+      settings: machineSettings(config.hypervisor),
+      execute: (command, args) => this.#execute(command, args),
+      unplug: (id, device) => this.#unplugs.remove(id, device),
+    })
+    return this.#resizer.resize(size)
+  }
+
   consoleTail(): string {
     return this.#process.consoleTail()
   }
@@ -170,6 +192,7 @@ class Qemu implements Vmm {
   /** Everything that must be open before the process exists. */
   #prepare() {
     const { spec, config } = this.#options
+    if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
     const commandLine = qemuCommandLine(spec, machineSettings(config.hypervisor))
     const disk = spec.rootDisk && openDiskImage(spec.rootDisk.image)
     const sockets = openSocketsOrClose(spec.privateDir, disk)
@@ -226,6 +249,7 @@ class Qemu implements Vmm {
     this.#options.log.debug('vmm event', { name })
     this.#endEvents.event(name, data, async () => this.#execute('query-status'))
     this.#unplugs.event(name, data)
+    this.#resizer?.event({ name, data })
     this.#options.onEvent?.(name, data)
   }
 

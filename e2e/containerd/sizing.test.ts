@@ -1,0 +1,153 @@
+/** The size of a pod's machine, through CRI: it grows and shrinks with the containers, or is right from the start. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { describeError } from '../../src/errors.ts'
+import { PodSandboxConfig } from '../../src/protocol/generated/cri/runtime.ts'
+import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { scratch } from '../harness/kata.ts'
+import { podCgroup } from './cgroups.ts'
+import { Containerd } from './containerd.ts'
+import type { Pod, PodOptions } from './cri.ts'
+
+const MiB = 1024 * 1024
+const files = scratch()
+/** Ways to run a pod whose machine has 1 processor and 256 MiB for itself. */
+const handlers = {
+  dynamic: '',
+  limited: 'default_maxmemory = 512\n',
+  static: '[runtime]\nstatic_sandbox_resource_mgmt = true\n',
+  movable: 'enable_virtio_mem = true\ndefault_maxmemory = 2048\n',
+}
+
+let before: HostState
+let containerd: Containerd
+beforeAll(async () => {
+  before = hostState(defaultRunDir)
+  const entries = Object.entries(handlers).map(([name, settings]) => {
+    const configPath = `${files.path}/${name}.toml`
+    writeFileSync(
+      configPath,
+      `[hypervisor.qemu]\nrootless = true\ndefault_vcpus = 1\ndefault_memory = 256\n${settings}`,
+    )
+    return [name, { configPath }]
+  })
+  containerd = await Containerd.start({ handlers: Object.fromEntries(entries) })
+})
+afterAll(async () => {
+  await containerd.close()
+  files[Symbol.dispose]()
+})
+
+/** Processors and memory (MiB) of the machine as a container sees them. */
+async function machineOf(pod: Pod, container: string): Promise<{ processors: number; memory: number }> {
+  const { stdout } = await pod.exec(container, ['sh', '-c', 'nproc; grep MemTotal /proc/meminfo'])
+  const [processors = '', memory = ''] = stdout.split('\n')
+  return { processors: Number(processors), memory: Number(/\d+/.exec(memory)![0]) / 1024 }
+}
+
+const idle = ['sh', '-c', 'exec sleep 1000']
+const limits = (cpus: number, memoryMiB: number) => ({
+  linux: {
+    resources: {
+      cpuPeriod: 100_000n,
+      cpuQuota: BigInt(cpus * 100_000),
+      memoryLimitInBytes: BigInt(memoryMiB * MiB),
+    },
+    securityContext: {},
+  },
+})
+/** Holds `megabytes` in memory and says so, if it lives. */
+const hold = (megabytes: number) => [
+  'sh',
+  '-c',
+  `dd if=/dev/zero of=/dev/null bs=${megabytes}M count=1 && echo alive`,
+]
+
+async function withPod(options: PodOptions, work: (pod: Pod) => Promise<void>): Promise<void> {
+  const pod = await containerd.cri.runPod(options)
+  try {
+    await work(pod)
+  } finally {
+    await pod.remove()
+  }
+}
+
+describe('a machine that follows its containers', () => {
+  test('grows with a container, whose limit binds, and with new limits; programs still start from the share', async () => {
+    await withPod({ handler: 'dynamic' }, async (pod) => {
+      const bare = await pod.start(idle)
+      const small = await machineOf(pod, bare)
+      expect(small.processors).toBe(1)
+      expect(small.memory).toBeLessThan(256)
+
+      const large = await pod.start(idle, limits(2, 256))
+      const grown = await machineOf(pod, large)
+      expect(grown.processors).toBe(Math.min(3, availableParallelism()))
+      expect(grown.memory - small.memory).toBeGreaterThan(240)
+      expect(grown.memory - small.memory).toBeLessThan(260)
+      expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
+      expect((await pod.exec(large, hold(400))).stdout).toBe('')
+
+      await containerd.cri.calls.updateContainerResources({
+        containerId: large,
+        linux: { memoryLimitInBytes: BigInt(768 * MiB) },
+      })
+      const updated = await machineOf(pod, bare)
+      expect(updated.memory - small.memory).toBeGreaterThan(740)
+      expect((await pod.exec(large, hold(400))).stdout).toBe('alive\n')
+
+      await containerd.cri.calls.stopContainer({ containerId: large, timeout: 0n })
+      await containerd.cri.calls.removeContainer({ containerId: large })
+      // A memory module is not given back: the next container finds it there.
+      const next = await pod.start(idle, limits(1, 512))
+      expect((await machineOf(pod, next)).memory).toBe(updated.memory)
+    })
+  }, 120_000)
+
+  test('gives memory back where it came by virtio-mem', async () => {
+    await withPod({ handler: 'movable' }, async (pod) => {
+      const bare = await pod.start(idle)
+      const small = await machineOf(pod, bare)
+      const large = await pod.start(idle, limits(1, 512))
+      expect((await machineOf(pod, large)).memory - small.memory).toBeGreaterThan(480)
+      expect((await pod.exec(large, hold(300))).stdout).toBe('alive\n')
+      await containerd.cri.calls.stopContainer({ containerId: large, timeout: 0n })
+      await containerd.cri.calls.removeContainer({ containerId: large })
+      expect((await machineOf(pod, bare)).memory - small.memory).toBeLessThan(200)
+    })
+  }, 120_000)
+
+  test('refuses a container that asks for too much memory; the text reaches the client, and the pod goes on', async () => {
+    await withPod({ handler: 'limited' }, async (pod) => {
+      const bare = await pod.start(idle)
+      const refusal = await pod.start(idle, limits(1, 257)).catch(describeError)
+      expect(refusal).toContain('[SANDBOX_TOO_LARGE] the pod needs a machine of 513 MiB')
+      const fits = await pod.start(idle, limits(1, 256))
+      expect((await machineOf(pod, fits)).memory).toBeGreaterThan(400)
+      expect((await pod.exec(bare, ['echo', 'on'])).stdout).toBe('on\n')
+    })
+  }, 120_000)
+})
+
+test('static: the machine has from the start what CRI announces, and never changes', async () => {
+  const resources = { cpuPeriod: 100_000n, cpuQuota: 100_000n, memoryLimitInBytes: BigInt(384 * MiB) }
+  const { linux } = PodSandboxConfig.fromPartial({
+    linux: { cgroupParent: `/${podCgroup}`, resources, securityContext: {} },
+  })
+  await withPod({ handler: 'static', config: { linux: linux! } }, async (pod) => {
+    const bare = await pod.start(idle)
+    const machine = await machineOf(pod, bare)
+    expect(machine.processors).toBe(2)
+    expect(machine.memory).toBeGreaterThan(560)
+    expect(machine.memory).toBeLessThan(640)
+    const large = await pod.start(idle, limits(1, 384))
+    expect(await machineOf(pod, large)).toEqual(machine)
+  })
+}, 60_000)
+
+test('nothing is left once containerd is closed', async () => {
+  await containerd.close()
+  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+})

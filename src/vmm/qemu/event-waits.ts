@@ -1,0 +1,30 @@
+/** Waits for single events of QEMU: begin to wait before the command that causes the event. */
+import type { QmpEvent } from './qmp.ts'
+
+interface Wait {
+  readonly matches: (event: QmpEvent) => boolean
+  readonly resolve: (event: QmpEvent) => void
+}
+
+export class EventWaits {
+  readonly #waits = new Set<Wait>()
+
+  /** Hands an event to all who wait for it. */
+  event(event: QmpEvent): void {
+    for (const { matches, resolve } of this.#waits) if (matches(event)) resolve(event)
+  }
+
+  /** The next event that `matches`, or undefined when none came within `timeoutMs`. */
+  async next(matches: (event: QmpEvent) => boolean, timeoutMs: number): Promise<QmpEvent | undefined> {
+    const { promise, resolve } = Promise.withResolvers<QmpEvent | undefined>()
+    const wait = { matches, resolve }
+    const timer = setTimeout(() => resolve(undefined), timeoutMs)
+    this.#waits.add(wait)
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      this.#waits.delete(wait)
+    }
+  }
+}
