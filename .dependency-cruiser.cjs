@@ -6,7 +6,7 @@ const floors = [
   ['linux', 'protocol', 'ttrpc', 'netlink'],
   ['config', 'ledger'],
   ['rootless'],
-  ['vmm', 'sharing', 'images', 'network', 'devices', 'agent'],
+  ['vmm', 'sharing', 'images', 'network', 'devices', 'cgroups', 'agent'],
   ['sandbox'],
   ['cli', 'shim'],
 ]

@@ -2,6 +2,7 @@
 import { closeSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type AgentConnection, connectAgent } from '../agent/connection.ts'
+import { CgroupPlacement } from '../cgroups/placement.ts'
 import { requireAssetHashes } from '../config/asset-hashes.ts'
 import type { Config } from '../config/config.ts'
 import { requireConfiguredFiles } from '../config/configured-files.ts'
@@ -100,6 +101,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const timings = recordTimings()
   const shim = processRef(process.pid)!
   await ledger.take(ownerResource, shim, () => {})
+  const cgroups = await timings.measure('cgroups', () => enterCgroups(request, ledger))
 
   const assets = resolveAssets(config)
   await requireAssetHashes(hypervisor, { ...assets, image: assets.rootDisk?.image })
@@ -131,16 +133,17 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     log,
   })
   const { ref } = await timings
-    .measure('vmm', () => vmm.start())
+    .measure('vmm', () => cgroups.explain(vmm.start()))
     .finally(() => {
       if (typeof socket === 'number') closeSync(socket)
     })
   attached.close()
+  cgroups.placeVmm(ref.pid)
   const agent = await connectAgent(vmm.agent, { log })
   // No guest code runs from a kernel that is not the one that was built.
   await verification.done
   await vmm.boot()
-  await timings.measure('guest boot', () => guestUp(vmm, agent, id, config))
+  await timings.measure('guest boot', () => cgroups.explain(guestUp(vmm, agent, id, config)))
   const kernelModules = [...machineModules(hypervisor), ...config.agent.kernelModules]
   const agentVersion = await timings.measure('guest sandbox', () =>
     startGuest(agent, {
@@ -167,8 +170,34 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     ...{ vcpus: spec.vcpus, memoryMiB: spec.memoryMiB },
     timings: timings.steps,
   })
-  const sizer = new MachineSizer({ config, vmm, agent: agent.agent, boot: spec, log })
-  return new Sandbox({ id, config, paths, ledger, vmm, vmmProcess: ref, share, network, agent, sizer, log })
+  const sizer = new MachineSizer({
+    ...{ config, vmm, agent: agent.agent, boot: spec, log },
+    onResized: () => cgroups.placeVmm(ref.pid),
+  })
+  return new Sandbox({
+    id,
+    config,
+    paths,
+    ledger,
+    cgroups,
+    vmm,
+    vmmProcess: ref,
+    share,
+    network,
+    agent,
+    sizer,
+    log,
+  })
+}
+
+/** From here on all that the sandbox starts is in its cgroups. */
+function enterCgroups({ id, spec, config, log }: SandboxRequest, ledger: Ledger): Promise<CgroupPlacement> {
+  return CgroupPlacement.enter(ledger, {
+    sandboxId: id,
+    cgroupsPath: spec.linux?.cgroupsPath,
+    only: config.runtime.sandboxCgroupOnly,
+    log,
+  })
 }
 
 function machineSpec(

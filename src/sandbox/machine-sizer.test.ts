@@ -32,6 +32,7 @@ function stage({ most = { vcpus: 8, memoryMiB: 1 << 30 }, shrinks = true, isStat
       onlineCPUMem: async (request: object) => void online.push(request),
     } as unknown as MachineSizerParts['agent'],
     boot: now,
+    onResized: () => {},
     log: silentLogger,
   })
   return { sizer, asked, online }

@@ -12,6 +12,8 @@ export interface MachineSizerParts {
   readonly agent: Pick<AgentClient, 'getGuestDetails' | 'onlineCPUMem'>
   /** What the machine booted with. */
   readonly boot: MachineSize
+  /** Told whenever the machine may have got new processors, which come as new threads of the VMM. */
+  onResized(): void
   readonly log: Logger
 }
 
@@ -101,9 +103,10 @@ export class MachineSizer {
   }
 
   async #resize(wanted: MachineSize): Promise<void> {
-    const { vmm, agent } = this.#parts
+    const { vmm, agent, onResized } = this.#parts
     const before = this.#size
     this.#size = await vmm.resize(wanted)
+    onResized()
     const newCpus = Math.max(0, this.#size.vcpus - before.vcpus)
     const moreMemory = this.#size.memoryMiB > before.memoryMiB
     if (newCpus > 0 || moreMemory)

@@ -1,4 +1,5 @@
 /** Every sort of thing that a sandbox can hold on the host, so that any process can release it from the ledger. */
+import { cgroupsResource } from '../cgroups/resource.ts'
 import { directVolumeResource } from '../devices/direct-volume.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { processResource } from '../ledger/process-resource.ts'
@@ -13,6 +14,7 @@ import { treeResource } from './tree.ts'
 
 export const resourceKinds: readonly ResourceKind<never>[] = [
   ownerResource,
+  cgroupsResource,
   treeResource,
   processResource,
   ...rootlessKinds,

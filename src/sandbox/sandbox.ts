@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import type { AgentConnection } from '../agent/connection.ts'
 import { toAgentSpec } from '../agent/oci-spec.ts'
+import type { CgroupPlacement } from '../cgroups/placement.ts'
 import type { Config } from '../config/config.ts'
 import { describeError, KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -31,6 +32,7 @@ export interface SandboxParts {
   readonly config: Config
   readonly paths: SandboxPaths
   readonly ledger: Ledger
+  readonly cgroups: Pick<CgroupPlacement, 'outOfMemory'>
   readonly vmm: Vmm
   readonly vmmProcess: ProcessRef
   readonly share: Share
@@ -164,7 +166,7 @@ export class Sandbox {
 
   /** The first of the sandbox's processes or connections to end names the cause. */
   async #watch(): Promise<KataError> {
-    const { vmm, share, agent, id } = this.#parts
+    const { vmm, share, agent, cgroups, id } = this.#parts
     const check = () => agent.health.check({}, { timeoutMs: patienceMs })
     const reason = await Promise.race([
       guestSilent({ check, signal: this.#ending.signal }).then(
@@ -181,7 +183,7 @@ export class Sandbox {
     this.#dead = true
     return new KataError('SANDBOX_DIED', {
       id,
-      reason,
+      reason: cgroups.outOfMemory()?.rawMessage ?? reason,
       tail: vmm.consoleTail().slice(-tailLength).trim() || '(empty)',
     })
   }

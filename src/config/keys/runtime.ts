@@ -36,7 +36,7 @@ export const runtimeKeys = [
     boolean,
     false,
     "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits count for all of them. Otherwise what is overhead stands in a cgroup of its own.",
-    { annotation: 'sandbox_cgroup_only', pending: true },
+    { annotation: 'sandbox_cgroup_only' },
   ),
   key(
     'static_sandbox_resource_mgmt',
@@ -44,6 +44,6 @@ export const runtimeKeys = [
     boolean,
     false,
     'Gives the machine its whole size when it starts, from the size that the pod announces, and never changes it.',
-    { perDriver: { firecracker: { absent: true } }, pending: true },
+    { perDriver: { firecracker: { absent: true } } },
   ),
 ]

@@ -1,0 +1,54 @@
+/** The memory that the host allows a sandbox: what its cgroup and the ancestors of it say. */
+import { dirname } from 'node:path'
+import { KataError } from '../errors.ts'
+import { type CgroupHierarchy, cgroupDirectory, readControl } from '../linux/cgroup.ts'
+import { readProc } from '../linux/proc.ts'
+
+export interface MemoryLimit {
+  /** The cgroup that has the limit. */
+  readonly path: string
+  readonly bytes: number
+}
+
+const mebibyte = 1024 * 1024
+/** Below this not even the smallest guest has come up before the kernel ends its VMM (measured: docs/sizing.md). */
+const leastMiB = 128
+
+/** The tightest limit on a cgroup, its own or an ancestor's; undefined when there is none. */
+export function memoryLimit(hierarchy: CgroupHierarchy, path: string): MemoryLimit | undefined {
+  const name = hierarchy.version === 2 ? 'memory.max' : 'memory.limit_in_bytes'
+  let tightest: MemoryLimit | undefined
+  for (let at = path; at !== '/'; at = dirname(at)) {
+    const bytes = readControl(hierarchy, at, name)
+    // Version 1 writes "none" as the largest number that is whole pages.
+    if (bytes === undefined || bytes > Number.MAX_SAFE_INTEGER) continue
+    if (tightest === undefined || bytes < tightest.bytes) tightest = { path: at, bytes }
+  }
+  return tightest
+}
+
+/** @throws KataError CGROUP_MEMORY_TOO_SMALL when no machine can start below the limit. */
+export function requireMemory(hierarchy: CgroupHierarchy, path: string): void {
+  const limit = memoryLimit(hierarchy, path)
+  if (limit !== undefined && limit.bytes < leastMiB * mebibyte)
+    throw new KataError('CGROUP_MEMORY_TOO_SMALL', { ...named(hierarchy, limit), leastMiB })
+}
+
+/** An error if the kernel has ended a process of this cgroup for want of memory; `sandbox` names whose it is. */
+export function outOfMemory(
+  hierarchy: CgroupHierarchy,
+  path: string,
+  sandbox: string,
+): KataError | undefined {
+  const name = hierarchy.version === 2 ? 'memory.events' : 'memory.oom_control'
+  const events = readProc(`${cgroupDirectory(hierarchy, path)}/${name}`) ?? ''
+  if (!/^oom_kill [1-9]/m.test(events)) return undefined
+  const limit = memoryLimit(hierarchy, path)
+  const where =
+    limit === undefined ? { path: 'the whole host', limitMiB: 'all its' } : named(hierarchy, limit)
+  return new KataError('CGROUP_OUT_OF_MEMORY', { sandbox, ...where })
+}
+
+function named(hierarchy: CgroupHierarchy, { path, bytes }: MemoryLimit) {
+  return { path: cgroupDirectory(hierarchy, path), limitMiB: Math.floor(bytes / mebibyte) }
+}

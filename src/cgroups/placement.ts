@@ -1,0 +1,158 @@
+/**
+ * Puts the processes of a sandbox into their cgroups. With `sandbox_cgroup_only` shim, VMM and virtiofsd share one below
+ * the pod's, so that the pod's limits and accounts hold for all of them. Without it only the guest's processors are there,
+ * and what serves them is in an overhead cgroup of its own, outside the pod.
+ */
+import { readdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { describeError, KataError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import {
+  type CgroupHierarchy,
+  cgroupHierarchies,
+  cgroupOf,
+  enterCgroup,
+  enterThread,
+  hierarchyOf,
+  makeCgroup,
+  missingCgroups,
+} from '../linux/cgroup.ts'
+import { readProc } from '../linux/proc.ts'
+import type { Logger } from '../log.ts'
+import { outOfMemory, requireMemory } from './memory.ts'
+import { ownParents, type SandboxCgroupPaths, sandboxCgroupPaths } from './paths.ts'
+import { type CgroupPlace, cgroupsResource } from './resource.ts'
+
+export interface PlacementRequest {
+  readonly sandboxId: string
+  /** `linux.cgroupsPath` of the sandbox's first container. */
+  readonly cgroupsPath: string | undefined
+  /** `sandbox_cgroup_only`: without a usable cgroup there is no sandbox; otherwise that is a warning. */
+  readonly only: boolean
+  readonly log: Logger
+}
+
+/** Names of threads that run a guest's processor: QEMU's (`debug-threads=on`), then Cloud Hypervisor's. */
+const vcpuThread = /^(CPU \d+\/|ALL CPUs\/|vcpu\d)/
+/** Another sandbox that goes may take an ancestor away just before ours is made in it. */
+const attempts = 3
+
+export class CgroupPlacement {
+  readonly #paths: SandboxCgroupPaths
+  /** Those in which the placement succeeded. */
+  readonly #hierarchies: readonly CgroupHierarchy[]
+  readonly #request: PlacementRequest
+
+  private constructor(
+    paths: SandboxCgroupPaths,
+    hierarchies: readonly CgroupHierarchy[],
+    request: PlacementRequest,
+  ) {
+    this.#paths = paths
+    this.#hierarchies = hierarchies
+    this.#request = request
+  }
+
+  /**
+   * Makes the cgroups and moves this process, from which all others of the sandbox come.
+   *
+   * @throws KataError CGROUP_PATH_INVALID, CGROUP_MEMORY_TOO_SMALL; CGROUP_UNUSABLE when `only` is asked for.
+   */
+  static async enter(ledger: Ledger, request: PlacementRequest): Promise<CgroupPlacement> {
+    const { sandboxId, cgroupsPath, only, log } = request
+    const paths = sandboxCgroupPaths(cgroupsPath, sandboxId)
+    const all = cgroupHierarchies()
+    if (all.length === 0) report(request, 'the cgroup file system', 'it is not mounted')
+    const wanted = only ? [paths.sandbox] : [paths.sandbox, paths.overhead]
+    const places = all.flatMap((hierarchy) => wanted.map((path) => placeOf(hierarchy, path)))
+    const usable = await ledger.take(cgroupsResource, { places }, () =>
+      all.filter((hierarchy) => {
+        try {
+          makeAndEnter(hierarchy, wanted)
+          return true
+        } catch (error) {
+          report(request, `${hierarchy.point}${paths.sandbox}`, describeError(error))
+          return false
+        }
+      }),
+    )
+    log.debug('cgroups entered', { paths: wanted, hierarchies: usable.map(({ point }) => point) })
+    const placement = new CgroupPlacement(paths, usable, request)
+    placement.#withMemory(requireMemory)
+    return placement
+  }
+
+  /**
+   * Without `only`: the guest's processors into the sandbox's cgroup. Version 2 does not part the threads of a process
+   * between domains, so that there the VMM goes as a whole. To be called again after processors came.
+   */
+  placeVmm(pid: number): void {
+    const { only, log } = this.#request
+    if (only) return
+    const { sandbox } = this.#paths
+    for (const hierarchy of this.#hierarchies) {
+      try {
+        if (hierarchy.version === 2) enterCgroup(hierarchy, sandbox, pid)
+        else for (const tid of vcpuThreads(pid)) enterThread(hierarchy, sandbox, tid)
+      } catch (error) {
+        const cgroup = `${hierarchy.point}${sandbox}`
+        log.warn('the VMM could not be placed', { cgroup, error: describeError(error) })
+      }
+    }
+  }
+
+  /** That the host's kernel ended a process of the sandbox because its cgroup had no memory left, if it did. */
+  outOfMemory(): KataError | undefined {
+    return this.#withMemory((hierarchy, path) => outOfMemory(hierarchy, path, this.#request.sandboxId))
+  }
+
+  /** The work's result; when it fails because of {@link outOfMemory}, that is the failure. */
+  async explain<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work
+    } catch (error) {
+      throw this.outOfMemory() ?? error
+    }
+  }
+
+  /** Looks at the cgroup in which the memory of the VMM is counted. */
+  #withMemory<T>(look: (hierarchy: CgroupHierarchy, path: string) => T): T | undefined {
+    const hierarchy = hierarchyOf(this.#hierarchies, 'memory')
+    if (hierarchy === undefined) return undefined
+    // Version 1 counts a process's memory where its first thread is.
+    const apart = !this.#request.only && hierarchy.version === 1
+    return look(hierarchy, apart ? this.#paths.overhead : this.#paths.sandbox)
+  }
+}
+
+function placeOf(hierarchy: CgroupHierarchy, path: string): CgroupPlace {
+  const parent = dirname(path)
+  const missing = missingCgroups(hierarchy, parent)
+  const ancestors = ownParents.has(parent) ? [parent] : missing
+  return { point: hierarchy.point, path, origin: cgroupOf('self', hierarchy) ?? '/', ancestors }
+}
+
+/** Enters the last of them. */
+function makeAndEnter(hierarchy: CgroupHierarchy, paths: readonly string[]): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      for (const path of paths) makeCgroup(hierarchy, path)
+      enterCgroup(hierarchy, paths.at(-1)!, process.pid)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || attempt === attempts) throw error
+    }
+  }
+}
+
+function vcpuThreads(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/task`)
+    .filter((tid) => vcpuThread.test(readProc(`/proc/${pid}/task/${tid}/comm`) ?? ''))
+    .map(Number)
+}
+
+function report({ only, log }: PlacementRequest, path: string, reason: string): void {
+  const error = new KataError('CGROUP_UNUSABLE', { path, reason })
+  if (only) throw error
+  log.warn(error.message, { code: error.code })
+}

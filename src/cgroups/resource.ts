@@ -1,0 +1,54 @@
+/** The cgroups of a sandbox in every hierarchy: written down before they are made, removed from disk alone. */
+import { KataError } from '../errors.ts'
+import type { ResourceKind } from '../ledger/ledger.ts'
+import { enterCgroup, processesIn, removeCgroup } from '../linux/cgroup.ts'
+
+/** One cgroup in one hierarchy. */
+export interface CgroupPlace {
+  /** Where the hierarchy is mounted. */
+  readonly point: string
+  readonly path: string
+  /** Where the shim was before: whoever is left goes there. */
+  readonly origin: string
+  /** Ancestors to remove as well when nobody else uses them, the outermost first. */
+  readonly ancestors: readonly string[]
+}
+
+/** How long the last process may take to be gone: the kernel frees the memory of a killed VMM first. Milliseconds. */
+const emptyMs = 10_000
+
+/** @throws KataError CGROUP_STAYS. */
+export const cgroupsResource: ResourceKind<{ readonly places: readonly CgroupPlace[] }> = {
+  kind: 'cgroups',
+  async release({ places }) {
+    for (const place of places) {
+      await removeEmptied(place)
+      for (const ancestor of place.ancestors.toReversed()) if (!removeCgroup(place, ancestor)) break
+    }
+  },
+}
+
+/** The shim itself is in one until now, and ends only after its sandbox. */
+async function removeEmptied(place: CgroupPlace): Promise<void> {
+  const { point, path } = place
+  const deadline = Date.now() + emptyMs
+  for (let pause = 1; !removeCgroup(place, path); pause = Math.min(pause * 2, 50)) {
+    const pids = processesIn(place, path)
+    if (Date.now() > deadline)
+      throw new KataError('CGROUP_STAYS', { path: `${point}${path}`, pids: pids.join(', ') || 'none' })
+    for (const pid of pids) leave(place, pid)
+    await Bun.sleep(pause)
+  }
+}
+
+/** A cgroup of version 2 whose children have controllers takes no process; the root always does. */
+function leave(place: CgroupPlace, pid: number): void {
+  for (const refuge of [place.origin, '/']) {
+    try {
+      enterCgroup(place, refuge, pid)
+      return
+    } catch {
+      // It has ended meanwhile, or the next one takes it.
+    }
+  }
+}

@@ -1,0 +1,64 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { cgroupHierarchies, hierarchyOf, isUnified, missingCgroups, readControl } from './cgroup.ts'
+
+let root: string
+beforeAll(() => {
+  root = mkdtempSync(`${tmpdir()}/cgroups-`)
+  for (const name of ['cpu,cpuacct', 'memory', 'systemd', 'unified', 'a b']) {
+    mkdirSync(`${root}/${name}`)
+    writeFileSync(`${root}/${name}/cgroup.procs`, '')
+  }
+  writeFileSync(`${root}/memory/limit`, '4096\n')
+  writeFileSync(`${root}/memory/none`, 'max\n')
+})
+afterAll(() => rmSync(root, { recursive: true }))
+
+const mounted = (point: string, type: string, options: string) =>
+  `30 24 0:26 / ${root}/${point} rw,nosuid shared:9 - ${type} cgroup ${options}`
+const hybrid = () =>
+  [
+    '24 1 8:1 / / rw - ext4 /dev/vda rw',
+    mounted('cpu,cpuacct', 'cgroup', 'rw,cpu,cpuacct'),
+    mounted('gone', 'cgroup', 'rw,pids'),
+    mounted('memory', 'cgroup', 'rw,memory'),
+    mounted('systemd', 'cgroup', 'rw,xattr,release_agent=/lib/x,name=systemd'),
+    mounted('unified', 'cgroup2', 'rw,nsdelegate'),
+  ].join('\n')
+
+describe('which hierarchies there are', () => {
+  test('both versions side by side, without what cannot be reached', () => {
+    const found = cgroupHierarchies(hybrid())
+    expect(found.map(({ version, controllers }) => [version, ...controllers])).toEqual([
+      [1, 'cpu', 'cpuacct'],
+      [1, 'memory'],
+      [1, 'name=systemd'],
+      [2],
+    ])
+    expect(isUnified(found)).toBe(false)
+    expect(hierarchyOf(found, 'memory')?.point).toBe(`${root}/memory`)
+    expect(hierarchyOf(found, 'hugetlb')?.version).toBe(2)
+  })
+
+  test('version 2 alone, mounted where a space is in the name, once for two mounts', () => {
+    const mountinfo = [mounted('unified', 'cgroup2', 'rw'), mounted('a\\040b', 'cgroup2', 'rw')].join('\n')
+    expect(cgroupHierarchies(mountinfo)).toEqual([{ point: `${root}/a b`, version: 2, controllers: [] }])
+    expect(isUnified(cgroupHierarchies(mountinfo))).toBe(true)
+  })
+})
+
+test('what of a path is missing, the outermost first', () => {
+  mkdirSync(`${root}/memory/pods`)
+  expect(missingCgroups({ point: `${root}/memory` }, '/pods/a/b')).toEqual(['/pods/a', '/pods/a/b'])
+  expect(missingCgroups({ point: `${root}/memory` }, '/')).toEqual([])
+})
+
+test('a control file has a number or none', () => {
+  const memory = { point: root, version: 1, controllers: ['memory'] } as const
+  expect(['limit', 'none', 'absent'].map((name) => readControl(memory, '/memory', name))).toEqual([
+    4096,
+    undefined,
+    undefined,
+  ])
+})

@@ -1,0 +1,142 @@
+/** Control groups (cgroups(7)) of version 1, of version 2, and of both side by side: which there are, and what is done to them. */
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { unescapeMountPath } from './mount.ts'
+import { readProc } from './proc.ts'
+
+/** One tree of cgroups. */
+export interface CgroupHierarchy {
+  /** Where it is mounted. */
+  readonly point: string
+  readonly version: 1 | 2
+  /** Version 1: what the tree controls, or `name=...` of one that only groups processes. Empty for version 2. */
+  readonly controllers: readonly string[]
+}
+
+/** Mount options of version 1 that are no controller. */
+const otherOptions = new Set(['rw', 'ro', 'none', 'xattr', 'clone_children', 'noprefix', 'cpuset_v2_mode'])
+
+/** Every hierarchy that this process can reach, each once. `mountinfo` is the text of /proc/self/mountinfo. */
+export function cgroupHierarchies(
+  mountinfo = readFileSync('/proc/self/mountinfo', 'utf8'),
+): CgroupHierarchy[] {
+  const found = new Map<string, CgroupHierarchy>()
+  for (const line of mountinfo.split('\n')) {
+    const [before = '', after = ''] = line.split(' - ')
+    const [type, , options = ''] = after.split(' ')
+    if (type !== 'cgroup' && type !== 'cgroup2') continue
+    const point = unescapeMountPath(before.split(' ')[4] ?? '')
+    const controllers =
+      type === 'cgroup2'
+        ? []
+        : options.split(',').filter((name) => !otherOptions.has(name) && !name.startsWith('release_agent='))
+    // A later mount of the same tree is on top of an earlier one; what lies underneath cannot be reached at all.
+    if (existsSync(`${point}/cgroup.procs`))
+      found.set(controllers.join(), { point, version: type === 'cgroup2' ? 2 : 1, controllers })
+  }
+  return [...found.values()]
+}
+
+/** Whether version 2 is all there is, as on a host of today. */
+export const isUnified = (hierarchies: readonly CgroupHierarchy[]): boolean =>
+  hierarchies.every(({ version }) => version === 2)
+
+/** The directory of a cgroup. */
+export const cgroupDirectory = ({ point }: Pick<CgroupHierarchy, 'point'>, path: string): string =>
+  path === '/' ? point : `${point}${path}`
+
+/** The cgroup of a process in one hierarchy; undefined when it has ended. */
+export function cgroupOf(pid: number | 'self', { controllers }: CgroupHierarchy): string | undefined {
+  const wanted = controllers.join()
+  for (const line of readProc(`/proc/${pid}/cgroup`)?.split('\n') ?? []) {
+    const [, names = '', path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
+    if (path !== undefined && names === wanted) return path
+  }
+  return undefined
+}
+
+/** The ancestors of a cgroup that do not exist, and itself if it does not; the outermost first. */
+export function missingCgroups(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string): string[] {
+  const missing: string[] = []
+  for (let at = path; at !== '/' && !existsSync(cgroupDirectory(hierarchy, at)); at = dirname(at))
+    missing.unshift(at)
+  return missing
+}
+
+/** Makes a cgroup with its ancestors, fit to take processes. @throws ErrnoException EROFS, EACCES and others of mkdir(2). */
+export function makeCgroup(hierarchy: CgroupHierarchy, path: string): void {
+  for (const missing of missingCgroups(hierarchy, path)) {
+    const directory = cgroupDirectory(hierarchy, missing)
+    if (hierarchy.version === 2) passControllers(dirname(directory))
+    mkdirSync(directory, { recursive: true })
+    if (hierarchy.controllers.includes('cpuset')) inheritCpuset(directory)
+  }
+}
+
+/** A new cpuset of version 1 is empty, and nothing can enter it (ENOSPC) before it has its parent's processors. */
+function inheritCpuset(directory: string): void {
+  for (const name of ['cpuset.cpus', 'cpuset.mems']) {
+    if (readFileSync(`${directory}/${name}`, 'utf8').trim() !== '') continue
+    writeFileSync(`${directory}/${name}`, readFileSync(`${dirname(directory)}/${name}`))
+  }
+}
+
+/** Lets the children of a cgroup of version 2 have its controllers, as far as it may: one that holds processes may not. */
+function passControllers(directory: string): void {
+  for (const name of readFileSync(`${directory}/cgroup.controllers`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)) {
+    try {
+      writeFileSync(`${directory}/cgroup.subtree_control`, `+${name}`)
+    } catch {
+      // Then nothing below is counted or limited on its own; what limits the cgroup itself still does.
+    }
+  }
+}
+
+/** Moves a process with all its threads. @throws ErrnoException ESRCH when it has ended, EBUSY, ENOENT. */
+export function enterCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string, pid: number): void {
+  writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.procs`, `${pid}`)
+}
+
+/** Moves a single thread, which version 1 can. @throws ErrnoException. */
+export function enterThread(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string, tid: number): void {
+  writeFileSync(`${cgroupDirectory(hierarchy, path)}/tasks`, `${tid}`)
+}
+
+/** Processes in a cgroup, not those in its children; none when it is not there. */
+export function processesIn(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string): number[] {
+  const text = readProc(`${cgroupDirectory(hierarchy, path)}/cgroup.procs`) ?? ''
+  return text.split('\n').filter(Boolean).map(Number)
+}
+
+/** True when the cgroup is gone; false while somebody is in it (EBUSY). @throws other ErrnoExceptions. */
+export function removeCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string): boolean {
+  try {
+    rmdirSync(cgroupDirectory(hierarchy, path))
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') return true
+    if (code === 'EBUSY' || code === 'ENOTEMPTY') return false
+    throw error
+  }
+}
+
+/** A number from a control file; undefined when there is no such file or it says `max`. */
+export function readControl(hierarchy: CgroupHierarchy, path: string, name: string): number | undefined {
+  const text = readProc(`${cgroupDirectory(hierarchy, path)}/${name}`)?.trim()
+  return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined
+}
+
+/** The hierarchy in which this controller works: one of version 1 that has it, or else that of version 2. */
+export function hierarchyOf(
+  hierarchies: readonly CgroupHierarchy[],
+  controller: string,
+): CgroupHierarchy | undefined {
+  return (
+    hierarchies.find(({ controllers }) => controllers.includes(controller)) ??
+    hierarchies.find(({ version }) => version === 2)
+  )
+}
