@@ -1,0 +1,85 @@
+import { describe, expect, test } from 'bun:test'
+import { StatsContainerResponse } from '../protocol/generated/agent.ts'
+import { Metrics as MetricsV1 } from '../protocol/generated/containerd/cgroups_v1.ts'
+import { Metrics as MetricsV2 } from '../protocol/generated/containerd/cgroups_v2.ts'
+import { toMetrics } from './stats.ts'
+
+const disk = { major: 254n, minor: 0n }
+const response = StatsContainerResponse.fromPartial({
+  cgroupStats: {
+    cpuStats: {
+      cpuUsage: { totalUsage: 5_000_000n, usageInKernelmode: 2_000_000n, usageInUsermode: 3_000_000n },
+      throttlingData: { periods: 7n, throttledPeriods: 4n, throttledTime: 9000n },
+    },
+    memoryStats: {
+      usage: { usage: 4096n, limit: 8192n, maxUsage: 5000n, failcnt: 6n },
+      swapUsage: { usage: 100n, limit: 200n },
+      stats: { anon: 77n, file: 55n, pgfault: 3n, inactive_file: 44n },
+    },
+    pidsStats: { current: 2n, limit: 10n },
+    blkioStats: {
+      ioServiceBytesRecursive: [
+        { ...disk, op: 'read', value: 1024n },
+        { ...disk, op: 'write', value: 2048n },
+      ],
+      ioServicedRecursive: [{ ...disk, op: 'read', value: 2n }],
+    },
+  },
+  networkStats: [{ name: 'eth0', rxBytes: 11n, txPackets: 12n }],
+})
+
+describe('on a host with cgroup v2', () => {
+  test('nanoseconds of the agent become microseconds, sizes and counts stay', () => {
+    const { typeUrl, value } = toMetrics(response, true)
+    expect(typeUrl).toBe('io.containerd.cgroups.v2.Metrics')
+    const metrics = MetricsV2.decode(value)
+    expect(metrics.cpu).toMatchObject({
+      usageUsec: 5000n,
+      systemUsec: 2000n,
+      userUsec: 3000n,
+      nrThrottled: 4n,
+    })
+    expect(metrics.memory).toMatchObject({
+      usage: 4096n,
+      usageLimit: 8192n,
+      maxUsage: 5000n,
+      anon: 77n,
+      pgfault: 3n,
+    })
+    expect(metrics.memoryEvents?.max).toBe(6n)
+    expect(metrics.pids).toEqual({ current: 2n, limit: 10n })
+    expect(metrics.io?.usage).toEqual([{ ...disk, rbytes: 1024n, wbytes: 2048n, rios: 2n, wios: 0n }])
+  })
+
+  test('what the agent does not tell is absent', () => {
+    const metrics = MetricsV2.decode(toMetrics(StatsContainerResponse.fromPartial({}), true).value)
+    expect([metrics.cpu, metrics.memory, metrics.pids, metrics.io]).toEqual(Array(4).fill(undefined))
+  })
+})
+
+describe('on a host with cgroup v1', () => {
+  test('figures have the names of v1, those of all below included', () => {
+    const { typeUrl, value } = toMetrics(response, false)
+    expect(typeUrl).toBe('io.containerd.cgroups.v1.Metrics')
+    const metrics = MetricsV1.decode(value)
+    expect(metrics.cpu?.usage).toEqual({ total: 5_000_000n, kernel: 2_000_000n, user: 3_000_000n })
+    expect(metrics.cpu?.throttling).toEqual({ periods: 7n, throttledPeriods: 4n, throttledTime: 9000n })
+    expect(metrics.memory).toMatchObject({
+      cache: 55n,
+      totalCache: 55n,
+      rss: 77n,
+      totalRss: 77n,
+      totalInactiveFile: 44n,
+    })
+    expect(metrics.memory?.usage).toEqual({ usage: 4096n, limit: 8192n, max: 5000n, failcnt: 6n })
+    expect(metrics.memory?.swap).toMatchObject({ usage: 4196n, limit: 200n })
+    expect(metrics.pids).toEqual({ current: 2n, limit: 10n })
+    expect(metrics.blkio?.ioServiceBytesRecursive[1]).toMatchObject({ ...disk, op: 'write', value: 2048n })
+    expect(metrics.network).toMatchObject([{ name: 'eth0', rxBytes: 11n, txPackets: 12n }])
+  })
+
+  test('what the agent does not tell is absent', () => {
+    const metrics = MetricsV1.decode(toMetrics(StatsContainerResponse.fromPartial({}), false).value)
+    expect([metrics.cpu, metrics.memory, metrics.pids]).toEqual([undefined, undefined, undefined])
+  })
+})
