@@ -116,13 +116,16 @@ describe('a task that goes on', () => {
 
   test('metrics show what the container uses', async () => {
     const { stdout } = await containerd.ctr(['task', 'metrics', '--format', 'json', id])
+    // In the words of the host's cgroup version: 1, then 2.
     const metrics = JSON.parse(stdout) as {
-      cpu: { usage_usec: number }
-      memory: { usage: number; usage_limit: number }
+      cpu: { usage?: { total: number }; usage_usec?: number }
+      memory: { usage: number | { usage: number; limit: number }; usage_limit?: number }
     }
-    expect(metrics.cpu.usage_usec).toBeGreaterThan(0)
-    expect(metrics.memory.usage).toBeGreaterThan(0)
-    expect(metrics.memory.usage_limit).toBe(64 << 20)
+    const { usage } = metrics.memory
+    const memory = typeof usage === 'number' ? { usage, limit: metrics.memory.usage_limit } : usage
+    expect(metrics.cpu.usage?.total ?? metrics.cpu.usage_usec).toBeGreaterThan(0)
+    expect(memory.usage).toBeGreaterThan(0)
+    expect(memory.limit).toBe(64 << 20)
   })
 
   test('attach gets what it prints from then on, and its exit code', async () => {

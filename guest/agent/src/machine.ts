@@ -40,7 +40,14 @@ export async function onlineCpus(count: number, wait: boolean): Promise<number> 
 export function onlineMemory(): void {
   for (const name of list(memory).filter((name) => /^memory\d+$/.test(name))) {
     const file = `${memory}/${name}/state`
-    if (readIfThere(file)?.trim() === 'offline') set(file, 'online')
+    const isOffline = () => readIfThere(file)?.trim() === 'offline'
+    if (!isOffline()) continue
+    try {
+      set(file, 'online')
+    } catch (error) {
+      // The kernel itself may have been quicker, by its own policy.
+      if (isOffline()) throw error
+    }
   }
 }
 
