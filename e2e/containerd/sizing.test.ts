@@ -1,12 +1,13 @@
 /** The size of a pod's machine, through CRI: it grows and shrinks with the containers, or is right from the start. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { describeError } from '../../src/errors.ts'
+import { cgroupDirectory, cgroupHierarchies, cgroupOf } from '../../src/linux/cgroup.ts'
 import { PodSandboxConfig } from '../../src/protocol/generated/cri/runtime.ts'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir, sandboxPaths } from '../../src/sandbox/paths.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
-import { scratch } from '../harness/kata.ts'
+import { eventually, scratch } from '../harness/kata.ts'
 import { podCgroup } from './cgroups.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod, PodOptions } from './cri.ts'
@@ -19,6 +20,7 @@ const handlers = {
   limited: 'default_maxmemory = 512\n',
   static: '[runtime]\nstatic_sandbox_resource_mgmt = true\n',
   movable: 'enable_virtio_mem = true\ndefault_maxmemory = 2048\n',
+  counted: '[runtime]\nsandbox_cgroup_only = true\n',
 }
 
 let before: HostState
@@ -64,6 +66,12 @@ const hold = (megabytes: number) => [
   '-c',
   `dd if=/dev/zero of=/dev/null bs=${megabytes}M count=1 && echo alive`,
 ]
+
+/** Processes of a pod on the host. */
+function processesOf(pod: Pod): { shim: number; vmm: number; virtiofsd: readonly number[] } {
+  const facts = JSON.parse(readFileSync(sandboxPaths(defaultRunDir, 'k8s.io', pod.id).facts, 'utf8'))
+  return { shim: facts.shimPid, vmm: facts.vmmPid, virtiofsd: facts.virtiofsdPids }
+}
 
 async function withPod(options: PodOptions, work: (pod: Pod) => Promise<void>): Promise<void> {
   const pod = await containerd.cri.runPod(options)
@@ -146,6 +154,54 @@ test('static: the machine has from the start what CRI announces, and never chang
     expect(await machineOf(pod, large)).toEqual(machine)
   })
 }, 60_000)
+
+describe('sandbox_cgroup_only: the pod’s own cgroup counts the machine', () => {
+  test('shim, VMM and virtiofsd are in it, and the statistics of the pod are those of the machine', async () => {
+    await withPod({ handler: 'counted' }, async (pod) => {
+      const container = await pod.start(idle)
+      const { shim, vmm, virtiofsd } = processesOf(pod)
+      for (const hierarchy of cgroupHierarchies()) {
+        const cgroups = [shim, vmm, ...virtiofsd].map((pid) => cgroupOf(pid, hierarchy))
+        expect([...new Set(cgroups)]).toEqual([`/${podCgroup}/kata_${pod.id}`])
+      }
+      const { stats } = await containerd.cri.calls.listPodSandboxStats({ filter: { id: pod.id } })
+      const { cpu, memory } = stats[0]!.linux!
+      // The guest's kernel alone has touched more than this; what its container uses is a hundredth of it.
+      expect(memory!.usageBytes!.value).toBeGreaterThan(BigInt(64 * MiB))
+      expect(cpu!.usageCoreNanoSeconds!.value).toBeGreaterThan(100_000_000n)
+      const figures = async () =>
+        (await containerd.cri.calls.containerStats({ containerId: container })).stats!
+      // The guest's kernel adds its counts up within two seconds: until then what is cached may seem to be all.
+      const own = await eventually('a working set', async () => {
+        const stats = await figures()
+        return stats.memory!.workingSetBytes!.value > 0n ? stats : undefined
+      })
+      expect(own.memory!.workingSetBytes!.value).toBeLessThan(BigInt(32 * MiB))
+      expect(own.cpu!.usageCoreNanoSeconds!.value).toBeGreaterThan(0n)
+    })
+  }, 60_000)
+
+  test.each(['shim', 'vmm'] as const)(
+    'it is gone after a %s that was killed',
+    async (victim) => {
+      const pod = await containerd.cri.runPod({ handler: 'counted' })
+      process.kill(processesOf(pod)[victim], 'SIGKILL')
+      // As a kubelet does: a call that met the dying machine is made again.
+      const removed = () =>
+        pod.remove().then(
+          () => true,
+          () => undefined,
+        )
+      await eventually('the pod to go', removed)
+      // containerd has the remains of a lost shim cleared away on its own time.
+      const path = `/${podCgroup}/kata_${pod.id}`
+      const isGone = () =>
+        cgroupHierarchies().every((hierarchy) => !existsSync(cgroupDirectory(hierarchy, path)))
+      await eventually('its cgroups to go', () => isGone() || undefined)
+    },
+    60_000,
+  )
+})
 
 test('nothing is left once containerd is closed', async () => {
   await containerd.close()

@@ -69,15 +69,22 @@ export function makeCgroup(hierarchy: CgroupHierarchy, path: string): void {
     const directory = cgroupDirectory(hierarchy, missing)
     if (hierarchy.version === 2) passControllers(dirname(directory))
     mkdirSync(directory, { recursive: true })
-    if (hierarchy.controllers.includes('cpuset')) inheritCpuset(directory)
   }
+  if (hierarchy.controllers.includes('cpuset')) inheritCpusets(hierarchy, path)
 }
 
-/** A new cpuset of version 1 is empty, and nothing can enter it (ENOSPC) before it has its parent's processors. */
-function inheritCpuset(directory: string): void {
-  for (const name of ['cpuset.cpus', 'cpuset.mems']) {
-    if (readFileSync(`${directory}/${name}`, 'utf8').trim() !== '') continue
-    writeFileSync(`${directory}/${name}`, readFileSync(`${dirname(directory)}/${name}`))
+/**
+ * A new cpuset of version 1 is empty, and nothing can enter it (ENOSPC) before it has its parent's processors. Ancestors
+ * that others made, a pod's cgroup for instance, may still be empty too.
+ */
+function inheritCpusets(hierarchy: CgroupHierarchy, path: string): void {
+  const names = path.split('/').filter(Boolean)
+  for (const depth of names.keys()) {
+    const directory = cgroupDirectory(hierarchy, `/${names.slice(0, depth + 1).join('/')}`)
+    for (const name of ['cpuset.cpus', 'cpuset.mems']) {
+      if (readFileSync(`${directory}/${name}`, 'utf8').trim() !== '') continue
+      writeFileSync(`${directory}/${name}`, readFileSync(`${dirname(directory)}/${name}`))
+    }
   }
 }
 
