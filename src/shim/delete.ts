@@ -4,9 +4,10 @@
  * whose shim is gone was killed.
  */
 import { existsSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { KataError } from '../errors.ts'
 import { failpointsOf } from '../ledger/failpoints.ts'
 import { processRef } from '../linux/proc.ts'
-import { createLogger } from '../log.ts'
+import { createLogger, type Logger } from '../log.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
 import { defaultRunDir, sandboxPaths } from '../sandbox/paths.ts'
 import { teardown } from '../sandbox/teardown.ts'
@@ -22,7 +23,7 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   const runDir = flags.runDir ?? defaultRunDir
   const log = createLogger({ level: 'warn', fields: { sandbox: flags.id, subsystem: 'shim-delete' } })
   // The shim of a pod outlives the pod's single containers.
-  const sandboxId = existsSync(`${bundle}/config.json`) ? (readSandboxId(bundle) ?? flags.id) : flags.id
+  const sandboxId = podOf(bundle, log) ?? flags.id
   if (sandboxId === flags.id) {
     await teardown(
       sandboxPaths(runDir, flags.namespace, flags.id),
@@ -34,6 +35,18 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   const response = { pid: shimPid(bundle), exitStatus: killedStatus, exitedAt: toTimestamp(new Date()) }
   writeSync(1, DeleteResponse.encode(response).finish())
   return 0
+}
+
+/** The container's pod. A client that was killed while it wrote the bundle left half a one: of that nothing had started yet. */
+function podOf(bundle: string, log: Logger): string | undefined {
+  if (!existsSync(`${bundle}/config.json`)) return undefined
+  try {
+    return readSandboxId(bundle)
+  } catch (error) {
+    if (!(error instanceof KataError && error.code === 'BUNDLE_INVALID')) throw error
+    log.warn('bundle cannot be read; it is taken for one of a single container', { error: error.message })
+    return undefined
+  }
 }
 
 function shimPid(bundle: string): number {

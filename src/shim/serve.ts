@@ -19,8 +19,11 @@ import { type TaskRecords, TaskService } from './task-service.ts'
 
 /** `start` hands the listening socket over as the first descriptor after the standard streams. */
 const listenerFd = 3
-/** How often a shim looks whether it has neither task nor client any more, and then ends by itself, milliseconds. */
-const abandonedMs = 60_000
+/**
+ * How often a shim looks whether it has neither task nor client, milliseconds; twice in a row, and it ends by itself. A
+ * client that was killed between `start` and its first call leaves such a one, which nothing on disk tells of any more.
+ */
+const abandonedMs = 10_000
 /** How long the last events may take to arrive, milliseconds: without a containerd there is nobody to tell. */
 const flushMs = 2000
 
@@ -47,7 +50,12 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   process.on('SIGHUP', () => {})
   const abandoned = Promise.withResolvers<void>()
   let clients = 0
-  setInterval(() => clients === 0 && tasks.isIdle && abandoned.resolve(), abandonedMs)
+  let wasAlone = false
+  setInterval(() => {
+    const isAlone = clients === 0 && tasks.isIdle
+    if (isAlone && wasAlone) abandoned.resolve()
+    wasAlone = isAlone
+  }, abandonedMs)
   const services = [service(TaskDefinition, tasks)]
   const busy = collectWhenIdle(() => Bun.gc(true))
   busy()
