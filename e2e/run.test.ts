@@ -258,6 +258,21 @@ test('a terminal: one stream, its size, and resizing', async () => {
   expect(text).toContain('24 80')
 })
 
+test('a container that ends while the share answers nothing does not take the machine with it', async () => {
+  await kata.call(['run', '-d', '--name', 'slow-share', '--', 'sleep', '300'])
+  const { virtiofsdPids } = (await kata.inspect('slow-share')).sandbox
+  const status = async () => (await kata.inspect('slow-share')).status
+  for (const pid of virtiofsdPids) process.kill(pid, 'SIGSTOP')
+  try {
+    // Its program's file is let go of by a request that has no answer, as the last of its mounts go.
+    await kata.call(['kill', '-s', 'KILL', 'slow-share'])
+    await eventually('the container to have ended', async () => (await status()) === 'stopped')
+  } finally {
+    for (const pid of virtiofsdPids) process.kill(pid, 'SIGCONT')
+  }
+  expect(await kata.call(['rm', '-f', 'slow-share'])).toMatchObject({ code: 0, stderr: '' })
+}, 60_000)
+
 function listing(directory: string): string[] {
   return readdirSync(directory, { recursive: true }).map(String).sort()
 }

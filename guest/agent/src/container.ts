@@ -97,7 +97,7 @@ export class Container {
       for (const storage of storages)
         if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
         else mounted.push(await mountStorage(storage))
-      tools.sources.hold(id, oci.mounts)
+      tools.sources.hold(id, [oci.root.path, ...oci.mounts.map(({ source }) => source)])
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)
       const found = await Promise.all(devices.map(({ type, id }) => findBlockDevice(type, id)))
       const spec = withGuestDevices(oci, devices, found, mounted.flatMap(shownDisk))
@@ -107,8 +107,8 @@ export class Container {
       return new Container(id, init, mounted, tools)
     } catch (error) {
       await discard(cgroupOf(id), tools.crun, id)
-      tools.sources.leave(id)
-      // Why it failed matters more than a disk that stays in use.
+      // Why it failed matters more than what stays in use.
+      await tools.sources.leave(id).catch(() => {})
       for (const storage of mounted.reverse()) await unmountStorage(storage).catch(() => {})
       removeTree(bundle)
       throw error
@@ -200,7 +200,7 @@ export class Container {
     this.#oomWatch.stop()
     for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
     await discard(this.cgroup, this.#tools.crun, this.id)
-    this.#tools.sources.leave(this.id)
+    await this.#tools.sources.leave(this.id)
     for (const storage of [...this.#storages].reverse()) await unmountStorage(storage)
     removeTree(this.bundle)
   }

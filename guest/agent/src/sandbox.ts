@@ -11,6 +11,7 @@ import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
 import { errnoName, makeDirectories, save } from './files.ts'
 import { loadModuleNamed } from './modules.ts'
 import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './namespaces.ts'
+import { shareAtRest } from './share-requests.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from './storage.ts'
 import { within } from './wait.ts'
 
@@ -102,6 +103,7 @@ export class Sandbox {
     await Promise.all(containers.map((container) => container.leaveDisks().catch(report)))
     releaseNamespaces()
     await this.#tools.volumes.release()
+    await shareAtRest().catch(report)
     for (const storage of this.#storages.reverse()) await unmountStorage(storage).catch(report)
   }
 }

@@ -1,11 +1,12 @@
 /**
  * Directories of the share that containers bind. The share tells the kernel that each is a file system of its own, which
  * the kernel mounts when somebody first enters it, anew in every mount namespace: two containers would get two, in which
- * sockets, locks and file watches do not meet. So the agent enters first, and the containers bind what it mounted.
+ * sockets, locks and file watches do not meet. So the agent enters first, and the containers bind what it mounted. It
+ * also leaves last, which makes the moment of the unmount the agent's choice: see share-requests.ts.
  */
 import { close, open } from 'syscalls'
-import type { Mount } from '../../../src/protocol/generated/oci.ts'
 import { detach, openFlags } from './files.ts'
+import { shareAtRest } from './share-requests.ts'
 
 export class SharedSources {
   readonly #directory: string
@@ -16,12 +17,9 @@ export class SharedSources {
     this.#directory = directory
   }
 
-  /** Enters what the container's mounts bind. What cannot be entered is left to fail with crun's words. */
-  hold(containerId: string, mounts: readonly Mount[]): void {
-    const sources = mounts
-      .map(({ source }) => source)
-      .filter((path) => path.startsWith(`${this.#directory}/`))
-    for (const source of sources) {
+  /** Enters what the container binds or has as its root. What cannot be entered is left to fail with crun's words. */
+  hold(containerId: string, paths: readonly string[]): void {
+    for (const source of paths.filter((path) => path.startsWith(`${this.#directory}/`))) {
       const users = this.#users.get(source) ?? new Set()
       users.add(containerId)
       this.#users.set(source, users)
@@ -29,10 +27,12 @@ export class SharedSources {
     }
   }
 
-  /** Leaves what nobody else uses. */
-  leave(containerId: string): void {
+  /** Leaves what nobody else uses. While the share is never at rest that waits for the next container to leave. */
+  async leave(containerId: string): Promise<void> {
+    for (const users of this.#users.values()) users.delete(containerId)
+    if (!(await shareAtRest())) return
     for (const [source, users] of this.#users) {
-      if (!users.delete(containerId) || users.size > 0) continue
+      if (users.size > 0) continue
       this.#users.delete(source)
       detach(source)
     }
