@@ -3,15 +3,31 @@
  * What every driver must do: machine/suite.ts. The whole pod suite over it: `npm run test:vmm -- clh`.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { closeSync, lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { connectUnix, listenUnix, socketPair } from '../src/linux/socket.ts'
 import { readPosture } from '../src/rootless/posture.ts'
 import { ApiClient } from '../src/vmm/cloud-hypervisor/api.ts'
+import { CloudHypervisor } from '../src/vmm/cloud-hypervisor/cloud-hypervisor.ts'
 import { vmConfig } from '../src/vmm/cloud-hypervisor/vm-config.ts'
+import type { DiskAttachment } from '../src/vmm/disk.ts'
+import { runContainer } from './agent/container.ts'
+import { type Guest, guestShare } from './agent/guest.ts'
 import { findVmm } from './harness/vmm.ts'
+import { serveShare } from './machine/share.ts'
 import { bootLimitMs, guestImage, kvmGroup, kvmGroupUsable, MachineStage } from './machine/stage.ts'
 import { bootWithAgent, machineSuite } from './machine/suite.ts'
 
+/** Where the guest has what is the pod's own. */
+const guestSandbox = '/run/kata-containers/sandbox'
 const clh = await findVmm('clh')
 machineSuite(clh, { sockets: ['api.sock'] })
 
@@ -82,6 +98,59 @@ describe.skipIf(noKvm !== '')(`a running machine${noKvm}`, () => {
       await expect(api.put('vm.pause')).rejects.toThrow('[VMM_COMMAND_FAILED]')
       await expect(api.put('vm.make-coffee')).rejects.toThrow('[VMM_COMMAND_FAILED]')
       api.close()
+      await machine.stop()
+    },
+    bootLimitMs,
+  )
+})
+
+describe.skipIf(noKvm !== '')(`devices of a running machine${noKvm}`, () => {
+  test(
+    'disks come and go by nodes of its own, memory and processors grow',
+    async () => {
+      await using share = await serveShare(stage)
+      const image = `${stage.runDir}/disk.img`
+      writeFileSync(image, Buffer.alloc(1 << 20), { mode: 0o600 })
+      const options = stage.options({ maxVcpus: 2, maxMemoryMiB: 512 })
+      const machine = new CloudHypervisor(options)
+      const { ref } = await machine.start()
+      const agent = await bootWithAgent(machine)
+      await share.plug(machine)
+      const storage = {
+        driver: 'virtio-fs',
+        source: 'kataShared',
+        fstype: 'virtiofs',
+        mountPoint: guestShare,
+      }
+      const shm = { driver: 'ephemeral', source: 'shm', fstype: 'tmpfs', mountPoint: `${guestSandbox}/shm` }
+      await agent.agent.createSandbox({ sandboxId: 'x', hostname: 'x', storages: [storage, shm] })
+      const guest = { agent: agent.agent, share: share.directory } as Guest
+      const inGuest = async (id: string, script: string) =>
+        (await runContainer(guest, id, { args: ['sh', '-c', script] })).stdout
+
+      const fd = openSync(image, 'r+')
+      const disk: DiskAttachment = {
+        ...{ id: 'd1', name: image, fd, kind: 'file', bus: 'virtio-blk' },
+        ...{ readonly: false, direct: false },
+      }
+      const address = await machine.plugDisk(disk)
+      const pciPath = address.driver === 'blk' ? address.pciPath : 'scsi'
+      closeSync(fd)
+      expect(machine.diskAddress('d1')).toEqual({ driver: 'blk', pciPath })
+      // It has the disk open, and there is no name for it any more.
+      expect(readdirSync(`/proc/${ref.pid}/root/disks`)).toEqual([])
+      const vendor = `cat /sys/bus/pci/devices/0000:00:${pciPath}.0/vendor || echo none`
+      expect(await inGuest('there', vendor)).toBe('0x1af4\n')
+      await machine.unplugDisk('d1')
+      expect(await inGuest('gone', vendor)).toBe('none\n')
+      expect(machine.diskAddress('d1')).toBeUndefined()
+
+      expect(await machine.resize({ vcpus: 2, memoryMiB: 300 })).toEqual({ vcpus: 2, memoryMiB: 384 })
+      await agent.agent.onlineCPUMem({ nbCpus: 1, cpuOnly: false, wait: true })
+      const states =
+        'cat /sys/devices/system/cpu/online; cat /sys/devices/system/memory/memory*/state | wc -l'
+      expect(await inGuest('grown', states)).toBe('0-1\n3\n')
+      agent.close()
       await machine.stop()
     },
     bootLimitMs,

@@ -4,9 +4,11 @@ import { chmodSync, readdirSync, readFileSync, readlinkSync, writeFileSync } fro
 import { findImage } from '../src/config/guest-image.ts'
 import { runContainer } from './agent/container.ts'
 import { guestShare, startGuest } from './agent/guest.ts'
+import { podTest } from './harness/cannot.ts'
 import { makeGuestTree, makePartitionedDisk, makeWholeDisk, without } from './harness/disk-image.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
+import { hypervisorTable } from './harness/vmm.ts'
 
 const image = findImage()!
 let kata: Kata
@@ -34,7 +36,7 @@ afterAll(async () => {
 /** A configuration file that says this of the hypervisor. */
 function configured(lines: string): string[] {
   const file = `${dir.path}/configuration.toml`
-  writeFileSync(file, `[hypervisor.qemu]\nrootless = true\n${lines}`)
+  writeFileSync(file, hypervisorTable(lines))
   return ['--config', file]
 }
 
@@ -73,7 +75,7 @@ describe('a guest on a disk image', () => {
     expect(outcome).toMatchObject({ code: 0, stdout: 'vda1\n', stderr: '' })
   })
 
-  test('shares the image with other guests; their VMMs hold it open for reading only', async () => {
+  podTest('shares the image with other guests; their VMMs hold it open for reading only', async () => {
     const flags = configured(`image = "${disk}"\n`)
     const started = await kata.call(['run', '-d', '--name', 'on-disk', ...flags, '--', 'sleep', '600'])
     expect(started.code).toBe(0)

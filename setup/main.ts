@@ -12,6 +12,7 @@ import { SetupError, steps } from './steps.ts'
 const programs: Record<string, readonly string[]> = {
   demo: ['setup/demo.ts'],
   test: ['setup/test.ts'],
+  'test:vmm': ['setup/test-vmm.ts'],
   bench: ['bench/main.ts'],
   build: [],
 }

@@ -288,11 +288,6 @@ export const catalogue = {
     'no PCIe root port is free for {device}: all {ports} are taken',
     'Raise pcie_root_port in the configuration and start the sandbox anew.',
   ),
-  VMM_NO_DISKS: entry(
-    'unimplemented',
-    '{device} cannot be handed to the machine: {vmm} takes disks by paths only, which its user cannot open',
-    'Use QEMU for containers with block devices or volumes on disks.',
-  ),
   VMM_UNPLUG_REFUSED: entry(
     'failed_precondition',
     '{device} could not be taken out of the running machine: {reason}',

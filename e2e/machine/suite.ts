@@ -1,15 +1,15 @@
 /** What every VMM driver must do, whichever it is: a real jail and a real guest, no sandbox around it. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { closeSync, lchownSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { connectAgent } from '../../src/agent/connection.ts'
 import { processResource } from '../../src/ledger/process-resource.ts'
 import { isAlive, readStatus } from '../../src/linux/proc.ts'
-import { connectUnix } from '../../src/linux/socket.ts'
 import { silentLogger } from '../../src/log.ts'
 import { createVmm } from '../../src/vmm/create.ts'
 import { vmEndError } from '../../src/vmm/end-error.ts'
 import type { Vmm } from '../../src/vmm/vmm.ts'
 import type { VmmUnderTest } from '../harness/vmm.ts'
+import { serveShare } from './share.ts'
 import { bootLimitMs, kvmGroupUsable, MachineStage } from './stage.ts'
 
 /** How drivers differ where anybody can see it. */
@@ -101,45 +101,21 @@ export function machineSuite(vmm: VmmUnderTest, { sockets }: Differences): void 
     test(
       'mounts a share that is plugged into the running machine, and writes it',
       async () => {
-        const shared = `${stage.runDir}/shared`
-        mkdirSync(shared)
-        const socket = `${stage.privateDir}/vhost-fs.sock`
-        const daemon = Bun.spawn(
-          [
-            '/usr/libexec/virtiofsd',
-            '--socket-path',
-            socket,
-            '--shared-dir',
-            shared,
-            '--sandbox',
-            'namespace',
-          ],
-          { stdio: ['ignore', 'ignore', 'ignore'] },
-        )
-        try {
-          const machine = stage.create()
-          await machine.start()
-          const connection = await bootWithAgent(machine)
-          // The daemon had the whole boot to bind its socket.
-          const byPath = machine.features.share === 'path'
-          if (byPath) lchownSync(socket, stage.identity.uid, stage.identity.gid)
-          const attached = byPath ? socket : connectUnix(socket)
-          await machine.plugShare({ tag: 'kataShared', socket: attached, queueSize: 1024 })
-          if (typeof attached === 'number') closeSync(attached)
-          const mountPoint = '/run/kata-containers/shared/containers'
-          const storage = { driver: 'virtio-fs', source: 'kataShared', fstype: 'virtiofs', mountPoint }
-          const names = { sandboxId: 'vmm-test', hostname: 'vmm-test' }
-          await connection.agent.createSandbox({ ...names, storages: [storage] })
-          const data = Buffer.from('from the guest')
-          const path = `${mountPoint}/hello`
-          await connection.agent.copyFile({ path, fileSize: BigInt(data.length), fileMode: 0o100644, data })
-          expect(readFileSync(`${shared}/hello`, 'utf8')).toBe('from the guest')
-          connection.close()
-          await machine.stop()
-        } finally {
-          daemon.kill('SIGKILL')
-          await daemon.exited
-        }
+        await using share = await serveShare(stage)
+        const machine = stage.create()
+        await machine.start()
+        const connection = await bootWithAgent(machine)
+        await share.plug(machine)
+        const mountPoint = '/run/kata-containers/shared/containers'
+        const storage = { driver: 'virtio-fs', source: 'kataShared', fstype: 'virtiofs', mountPoint }
+        const names = { sandboxId: 'vmm-test', hostname: 'vmm-test' }
+        await connection.agent.createSandbox({ ...names, storages: [storage] })
+        const data = Buffer.from('from the guest')
+        const path = `${mountPoint}/hello`
+        await connection.agent.copyFile({ path, fileSize: BigInt(data.length), fileMode: 0o100644, data })
+        expect(readFileSync(`${share.directory}/hello`, 'utf8')).toBe('from the guest')
+        connection.close()
+        await machine.stop()
       },
       bootLimitMs,
     )

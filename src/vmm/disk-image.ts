@@ -1,7 +1,6 @@
 /** Opens the disk image that a guest boots from, for handing it to a VMM that could not open it itself. */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { KataError } from '../errors.ts'
-import type { Identity } from '../rootless/launch-spec.ts'
 
 /**
  * A descriptor that can only read, of a regular file: never of a device, a pipe or a directory, whatever the path has
@@ -21,25 +20,6 @@ export function openDiskImage(path: string): number {
   } catch (error) {
     closeSync(fd)
     throw error
-  }
-}
-
-/**
- * For a VMM that opens the image by itself: whether its user can. Directories above do not matter, the jail shows the
- * file alone.
- *
- * @throws KataError VMM_DISK_IMAGE.
- */
-export function checkReadable(path: string, { uid, gid, groups }: Identity): void {
-  const fd = openDiskImage(path)
-  try {
-    const stat = fstatSync(fd)
-    const bit = stat.uid === uid ? 0o400 : [gid, ...groups].includes(stat.gid) ? 0o040 : 0o004
-    if ((stat.mode & bit) !== 0) return
-    const mode = (stat.mode & 0o7777).toString(8)
-    throw new KataError('VMM_DISK_IMAGE', { path, reason: `cannot be read by the VMM's user (mode ${mode})` })
-  } finally {
-    closeSync(fd)
   }
 }
 

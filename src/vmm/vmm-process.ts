@@ -126,6 +126,12 @@ export class VmmProcess {
     rmSync(`${spec.privateDir}/pid`, { force: true })
   }
 
+  /** @throws Error before {@link launch}. */
+  get pid(): number {
+    if (this.#launched === undefined) throw new Error('the VMM was not launched')
+    return this.#launched.ref.pid
+  }
+
   /** Ends the process without waiting for it: {@link ended} tells. */
   kill(): void {
     if (this.#launched !== undefined) signalProcess(this.#launched.ref, 'SIGKILL')

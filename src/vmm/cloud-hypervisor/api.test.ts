@@ -120,6 +120,13 @@ test('a VMM that goes away fails what is waited for and what comes later', async
   })
 })
 
+test('a VMM that was gone before it was asked anything is gone, not a failed system call', async () => {
+  const [ours, theirs] = socketPair()
+  closeSync(theirs)
+  const api = await ApiClient.open(ours)
+  await expect(api.get('vmm.ping')).rejects.toThrow('[VMM_DISCONNECTED]')
+})
+
 test.each([
   ['no HTTP', () => 'hello\r\n\r\n'],
   ['two answers to one call', () => done + done],

@@ -1,5 +1,5 @@
 /** Cloud Hypervisor behind the {@link Vmm} interface. */
-import { rmSync } from 'node:fs'
+import { closeSync, rmSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
@@ -9,7 +9,7 @@ import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
-import { checkReadable } from '../disk-image.ts'
+import { openDiskImage } from '../disk-image.ts'
 import { parseVersion } from '../program.ts'
 import type {
   MachineSize,
@@ -21,12 +21,15 @@ import type {
   VmmOptions,
 } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
-import { ApiClient } from './api.ts'
+import { ApiClient, type CallOptions } from './api.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
+import { deviceGone } from './device-tree.ts'
+import { DiskNodes } from './disk-nodes.ts'
+import { Disks } from './disks.ts'
 import { EventReader, type MonitorEvent } from './events.ts'
 import { netConfig } from './nic.ts'
 import { clhArguments, clhNeeds, fdRoles } from './program.ts'
-import { reachableSize, resizeRequest } from './resize.ts'
+import { Resizer } from './resize.ts'
 import {
   agentPort,
   fsConfig,
@@ -43,7 +46,7 @@ export const clhFeatures: VmmFeatures = { accelerators: ['kvm'], share: 'path' }
 const filters = { seccompFilters: 3, firstThreadFilters: 2 }
 /** What it opens itself: before the machine runs, and in addition afterwards. */
 const ownFiles = ['anon_inode:', '/dev/kvm']
-const machineFiles = ['/memfd:', '/dev/urandom', '/dev/net/tun', inJail.rootDisk, `${inJail.disks}/`]
+const machineFiles = ['/memfd:', '/dev/urandom', '/dev/net/tun', `${inJail.disks}/`]
 /** Connections: ours to the API; afterwards those of vsock, with its listener, and of the share too. */
 const [idleSockets, machineSockets] = [1, 16]
 
@@ -52,7 +55,7 @@ export function createCloudHypervisor(options: VmmOptions): Vmm {
   return new CloudHypervisor(options)
 }
 
-class CloudHypervisor implements Vmm {
+export class CloudHypervisor implements Vmm {
   readonly features = clhFeatures
   readonly agent: AgentEndpoint
   readonly offlineVcpus = 0
@@ -63,13 +66,12 @@ class CloudHypervisor implements Vmm {
   #api: ApiClient | undefined
   #events: Socket<undefined> | undefined
   #expected: ExpectedPosture | undefined
-  #size: MachineSize
+  #plugged: Plugged | undefined
   #stopping: Promise<void> | undefined
 
   constructor(options: VmmOptions) {
     const { spec, config } = options
     this.#options = options
-    this.#size = { vcpus: Math.ceil(spec.vcpus), memoryMiB: spec.memoryMiB }
     this.#settings = {
       entropySource: config.hypervisor.entropySource,
       hostCpus: availableParallelism(),
@@ -90,7 +92,12 @@ class CloudHypervisor implements Vmm {
   }
 
   async boot(): Promise<void> {
-    await this.#put('vm.boot', undefined, answerMs)
+    const { disks = [] } = this.#options.spec
+    await this.#withRootDisk((rootDisk) =>
+      this.#devices().disks.boot([...rootDisk, ...disks], async () => {
+        await this.#put('vm.boot', { timeoutMs: answerMs })
+      }),
+    )
     // Its threads and devices exist only now; a machine that is not confined ends before it can do much.
     const expected = this.#expected!
     const opens = [...expected.opens, ...machineFiles]
@@ -106,32 +113,32 @@ class CloudHypervisor implements Vmm {
   }
 
   async plugShare(share: ShareAttachment): Promise<void> {
-    await this.#put('vm.add-fs', fsConfig(share))
+    await this.#put('vm.add-fs', { body: fsConfig(share) })
   }
-
-  /** It opens disks by their paths and takes no descriptor for one; its user can open none. */
-  async plugDisk({ name }: DiskAttachment): Promise<DiskAddress> {
-    throw new KataError('VMM_NO_DISKS', { device: name, vmm: 'Cloud Hypervisor' })
-  }
-
-  async unplugDisk(): Promise<void> {}
-
-  diskAddress(): undefined {}
 
   async plugNic(nic: NicAttachment): Promise<void> {
-    await this.#put('vm.add-net', netConfig(nic), undefined, nic.taps)
+    await this.#put('vm.add-net', { body: netConfig(nic), fds: nic.taps })
   }
 
   async unplugNic(id: string): Promise<void> {
-    await this.#put('vm.remove-device', { id })
+    await this.#put('vm.remove-device', { body: { id } })
+    await deviceGone(this.#info, id)
   }
 
-  async resize(wanted: MachineSize): Promise<MachineSize> {
-    const size = reachableSize(wanted, this.#size, vmConfig(this.#options.spec, this.#settings))
-    const request = resizeRequest(size, this.#size)
-    if (request !== undefined) await this.#put('vm.resize', request)
-    this.#size = size
-    return size
+  plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
+    return this.#devices().disks.plug(disk)
+  }
+
+  unplugDisk(id: string): Promise<void> {
+    return this.#devices().disks.unplug(id)
+  }
+
+  diskAddress(id: string): DiskAddress | undefined {
+    return this.#plugged?.disks.address(id)
+  }
+
+  resize(size: MachineSize): Promise<MachineSize> {
+    return this.#devices().resizer.resize(size)
   }
 
   consoleTail(): string {
@@ -147,7 +154,6 @@ class CloudHypervisor implements Vmm {
     const { spec } = this.#options
     // Whatever is wrong with the machine shows before there is a process.
     const machine = vmConfig(spec, this.#settings)
-    if (spec.rootDisk !== undefined) checkReadable(spec.rootDisk.image, spec.identity)
     const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
     try {
       await this.#process.readFrom(ours)
@@ -160,7 +166,14 @@ class CloudHypervisor implements Vmm {
       closeTheirs()
     }
     this.#process.checkVersion(versionOf(await this.#api.get('vmm.ping', { timeoutMs: answerMs })))
-    await this.#put('vm.create', machine, answerMs)
+    await this.#put('vm.create', { body: machine, timeoutMs: answerMs })
+    this.#plugged = {
+      disks: new Disks(
+        { put: this.#put, info: this.#info },
+        new DiskNodes(this.#process.pid, spec.identity.uid),
+      ),
+      resizer: new Resizer(this.#put, machine),
+    }
     this.#process.confirm(this.#expected)
     // Only now: it keeps their descriptors open from here on.
     for (const nic of spec.nics ?? []) await this.plugNic(nic)
@@ -220,14 +233,40 @@ class CloudHypervisor implements Vmm {
     rmSync(`${privateDir}/${vsockName}`, { force: true })
   }
 
-  async #put(command: string, body?: object, timeoutMs?: number, fds?: readonly number[]): Promise<unknown> {
-    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command })
-    return this.#api.put(command, {
-      ...(body === undefined ? {} : { body }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(fds === undefined ? {} : { fds }),
-    })
+  /** The image that the guest boots from, open for as long as `use` takes; the first of the disks, so that it is vda. */
+  async #withRootDisk(use: (disks: readonly DiskAttachment[]) => Promise<void>): Promise<void> {
+    const { rootDisk } = this.#options.spec
+    if (rootDisk === undefined) return use([])
+    const fd = openDiskImage(rootDisk.image)
+    try {
+      await use([{ ...rootDiskFacts, name: rootDisk.image, fd }])
+    } finally {
+      closeSync(fd)
+    }
   }
+
+  /** What a machine has once it is created. @throws KataError VMM_DISCONNECTED before. */
+  #devices(): Plugged {
+    if (this.#plugged === undefined) throw new KataError('VMM_DISCONNECTED', { command: 'vm.create' })
+    return this.#plugged
+  }
+
+  readonly #info = (): Promise<unknown> => {
+    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command: 'vm.info' })
+    return this.#api.get('vm.info')
+  }
+
+  readonly #put = async (command: string, options: CallOptions = {}): Promise<unknown> => {
+    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command })
+    return this.#api.put(command, options)
+  }
+}
+
+const rootDiskFacts = { id: 'disk', kind: 'file', readonly: true, direct: false, bus: 'virtio-blk' } as const
+
+interface Plugged {
+  readonly disks: Disks
+  readonly resizer: Resizer
 }
 
 /** `version` of vmm.ping has no v in front, `build_version` has. */

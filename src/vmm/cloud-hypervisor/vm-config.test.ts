@@ -39,24 +39,20 @@ test('a machine without a share is exactly this', () => {
   )
 })
 
-test('share and root disk are told by their places in the jail', () => {
+test('a share is told by its place in the jail, a root disk by the kernel’s parameters', () => {
   const share = { tag: 'kataShared', socket: '/run/user/70000/vhost-fs.sock', queueSize: 512 }
   const rootDisk = { image: '/images/guest.img', fsType: 'ext4' } as const
   const config = vmConfig({ ...spec, share, rootDisk }, settings)
   const socket = '/sockets/vhost-fs.sock'
   expect(config.fs).toEqual([{ id: 'share', tag: 'kataShared', socket, num_queues: 1, queue_size: 512 }])
-  expect(config.disks).toEqual([
-    { id: 'disk', path: '/image', readonly: true, direct: false, image_type: 'Raw' },
-  ])
   expect(config.payload.cmdline).toContain(' agent.root=/dev/vda agent.rootfstype=ext4 ')
 })
 
-test('the jail shows what the configuration names, and nothing else', () => {
+test('the jail shows what the configuration names, and no disk image', () => {
   const rootDisk = { image: '/images/guest.img', fsType: 'ext4' } as const
   expect(jailPaths({ ...spec, rootDisk }, settings)).toEqual([
     { source: '/var/cache/vmlinux', target: '/boot/vmlinux', access: 'read' },
     { source: '/var/cache/initrd', target: '/boot/initrd', access: 'read' },
-    { source: '/images/guest.img', target: '/image', access: 'read' },
     { source: '/dev/urandom', target: '/dev/urandom', access: 'read' },
     { source: '/dev/kvm', target: '/dev/kvm', access: 'read-write' },
     { source: '/run/user/70000', target: '/sockets', access: 'read-write' },

@@ -20,7 +20,6 @@ export interface VmConfig {
   readonly cpus: { readonly boot_vcpus: number; readonly max_vcpus: number }
   readonly memory: { readonly size: number; readonly shared: true; readonly hotplug_size?: number }
   readonly payload: { readonly kernel: string; readonly cmdline: string; readonly initramfs?: string }
-  readonly disks?: readonly DiskConfig[]
   readonly rng: { readonly src: string }
   readonly serial: { readonly mode: 'Tty' }
   readonly console: { readonly mode: 'Off' }
@@ -50,7 +49,6 @@ export interface FsConfig {
 export const inJail = {
   kernel: '/boot/vmlinux',
   initrd: '/boot/initrd',
-  rootDisk: '/image',
   /** The private directory. */
   sockets: '/sockets',
   /** Nodes of block devices, in a file system of the jail's own. */
@@ -85,7 +83,6 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
       ]),
       ...(spec.initrd === undefined ? {} : { initramfs: inJail.initrd }),
     },
-    ...(spec.rootDisk === undefined ? {} : { disks: [rootDisk] }),
     rng: { src: settings.entropySource },
     // To its standard output, which is our descriptor.
     serial: { mode: 'Tty' },
@@ -115,16 +112,10 @@ export function jailPaths(spec: VmSpec, { entropySource }: MachineSettings): Jai
   return [
     read(spec.kernel, inJail.kernel),
     ...(spec.initrd === undefined ? [] : [read(spec.initrd, inJail.initrd)]),
-    ...(spec.rootDisk === undefined ? [] : [read(spec.rootDisk.image, inJail.rootDisk)]),
     read(entropySource, entropySource),
     { source: spec.kvmDevice ?? '/dev/kvm', target: '/dev/kvm', access: 'read-write' },
     { source: spec.privateDir, target: inJail.sockets, access: 'read-write' },
   ]
-}
-
-const rootDisk: DiskConfig = {
-  ...{ id: 'disk', path: inJail.rootDisk, readonly: true, direct: false },
-  image_type: 'Raw',
 }
 
 function memory(spec: VmSpec, { hostMemoryMiB }: MachineSettings): VmConfig['memory'] {

@@ -1,0 +1,86 @@
+/**
+ * The posture of a VMM with one share, by the user `uid`, as the documentation promises it: written out here and not
+ * taken from the code that confines, so that both have to agree.
+ */
+import { vmm } from './vmm.ts'
+
+const none = '0000000000000000'
+
+const thread = (uid: number, groups: readonly number[], seccompFilters: number) => ({
+  uid: [uid, uid, uid, uid],
+  gid: [uid, uid, uid, uid],
+  groups,
+  capabilities: { CapInh: none, CapPrm: none, CapEff: none, CapBnd: none, CapAmb: none },
+  noNewPrivs: 1,
+  seccomp: 2,
+  seccompFilters,
+  namespaces: { mnt: 'own', ipc: 'own', uts: 'own', net: 'own', pid: 'host', user: 'host', cgroup: 'host' },
+})
+
+const always = {
+  environment: 0,
+  limits: { core: '0:0', nofile: '1024:1024', nproc: '1024:1024' },
+  cwd: '/',
+  interfaces: ['lo'],
+}
+const hidden = ['nodev', 'noexec', 'nosuid', 'ro']
+const sockets = (count: number) => Array<string>(count).fill('socket')
+
+const ofQemu = (uid: number, groups: readonly number[]) => ({
+  threads: [thread(uid, groups, 3)],
+  mounts: [
+    { point: '/', flags: hidden },
+    { point: '/boot/initrd', flags: hidden },
+    { point: '/boot/vmlinux', flags: hidden },
+    { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
+    { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
+  ],
+  root: ['boot', 'dev', 'filter', 'lib', 'lib64', 'old', 'proc', 'usr'],
+  descriptors: {
+    ...{ 0: '/dev/null', 1: 'socket', 2: 'socket' },
+    // The listeners of monitor, agent and console, and the connection to virtiofsd.
+    ...{ 3: 'socket', 4: 'socket', 5: 'socket', 6: 'socket' },
+    // What it opened itself; the sockets are one accepted connection for each listener, and virtiofsd's way back.
+    others: ['/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd', ...sockets(4)],
+  },
+  ...always,
+})
+
+/** Where the program itself is not below /usr, the jail shows it alone, at its own path. */
+const program = vmm.path.startsWith('/usr/') ? [] : [vmm.path]
+
+const ofCloudHypervisor = (uid: number, groups: readonly number[]) => ({
+  // The first thread only waits; the others have its own filter beside the jail's two.
+  threads: [thread(uid, groups, 2), thread(uid, groups, 3)],
+  mounts: [
+    { point: '/', flags: hidden },
+    { point: '/boot/initrd', flags: hidden },
+    { point: '/boot/vmlinux', flags: hidden },
+    { point: '/dev/kvm', flags: ['noexec', 'nosuid'] },
+    { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
+    { point: '/disks', flags: ['noexec', 'nosuid'] },
+    { point: '/sockets', flags: ['nodev', 'noexec', 'nosuid'] },
+    { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
+    ...program.map((point) => ({ point, flags: ['nodev', 'nosuid', 'ro'] })),
+  ].sort((a, b) => (a.point < b.point ? -1 : 1)),
+  root: [
+    ...['boot', 'dev', 'disks', 'filter', 'lib', 'lib64', 'old', 'proc', 'sockets', 'usr'],
+    ...program.map((path) => path.split('/')[1]!),
+  ].sort(),
+  descriptors: {
+    // Console and log; the API's listener and the event monitor.
+    ...{ 0: '/dev/null', 1: 'socket', 2: 'socket', 3: 'socket', 4: 'socket' },
+    // The double's own: our connection to the API, that to its QEMU, vsock's listener, and a connection through it.
+    others: ['/dev/kvm', 'eventpoll', ...sockets(5)],
+  },
+  ...always,
+})
+
+export const promised = vmm.driver === 'clh' ? ofCloudHypervisor : ofQemu
+/** The last descriptor that is handed over. */
+export const lastHandedOver = vmm.driver === 'clh' ? 4 : 6
+/** Sockets in the private directory: root's, and the user's own. */
+export const privateSockets =
+  vmm.driver === 'clh'
+    ? { ofRoot: ['api.sock'], own: ['clh.sock', 'vhost-fs.sock'] }
+    : { ofRoot: ['agent.sock', 'console.sock', 'qmp.sock', 'vhost-fs.sock'], own: [] }

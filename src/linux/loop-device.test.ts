@@ -1,0 +1,31 @@
+import { afterAll, expect, test } from 'bun:test'
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { openLoopDevice } from './loop-device.ts'
+
+const directory = mkdtempSync(`${tmpdir()}/loop-`)
+afterAll(() => rmSync(directory, { recursive: true }))
+const image = `${directory}/image`
+writeFileSync(image, Buffer.alloc(65536, 'data'), { mode: 0o600 })
+
+const missing = existsSync('/dev/loop-control') ? '' : ' (skipped: this host has no /dev/loop-control)'
+
+test.skipIf(missing !== '')(`a file becomes a device, read-only if asked, and frees itself${missing}`, () => {
+  for (const readonly of [true, false]) {
+    const file = openSync(image, readonly ? 'r' : 'r+')
+    const loop = openLoopDevice(file, { readonly })
+    closeSync(file)
+    const name = `loop${loop.device & 0xff}`
+    expect(readFileSync(`/sys/block/${name}/ro`, 'utf8').trim()).toBe(readonly ? '1' : '0')
+    expect(readFileSync(`/dev/${name}`).subarray(0, 8).toString()).toBe('datadata')
+    expect(existsSync(`/sys/block/${name}/loop`)).toBe(true)
+    loop.close()
+    expect(existsSync(`/sys/block/${name}/loop`)).toBe(false)
+  }
+})
+
+test.skipIf(missing !== '')(`what is no file is refused, and nothing is kept${missing}`, () => {
+  const file = openSync('/dev/null', 'r')
+  expect(() => openLoopDevice(file, { readonly: true })).toThrow(/LOOP_CONFIGURE failed: EINVAL/)
+  closeSync(file)
+})
