@@ -25,11 +25,11 @@ import type { SandboxFacts } from '../src/sandbox/facts.ts'
 import { createQemu } from '../src/vmm/qemu/qemu.ts'
 import type { VmSpec } from '../src/vmm/vmm.ts'
 import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'
-import { podTest } from './harness/cannot.ts'
+import { podTest, reasonAgainst } from './harness/cannot.ts'
 import { hostState } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
 import { lastHandedOver, privateSockets, promised } from './harness/promised.ts'
-import { hypervisorTable, vmm } from './harness/vmm.ts'
+import { hypervisorTable } from './harness/vmm.ts'
 
 const kvmGroup = statSync('/dev/kvm', { throwIfNoEntry: false })?.gid
 /** Group 0 is never handed over: a node of root's, or none, means no group. */
@@ -225,7 +225,7 @@ const paused: Omit<VmSpec, 'identity' | 'privateDir' | 'stateDir'> = {
 }
 
 /** Machines that are built but never run guest code: here KVM has to create them, it need not run them. */
-describe.skipIf(vmm.driver !== 'qemu')('QEMU: a paused machine', () => {
+describe.skipIf(reasonAgainst('QEMU: a paused machine') !== undefined)('QEMU: a paused machine', () => {
   let directory: string
   let owned: OwnedSandbox
   beforeAll(async () => {

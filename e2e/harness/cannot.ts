@@ -1,4 +1,4 @@
-/** Tests of the pod suite that a VMM cannot pass, by their names, each with its reason: one table, which docs/vmms.md shows. */
+/** Tests of the pod suite that a VMM cannot pass, by their names, each with its reason: one table. */
 import { test } from 'bun:test'
 import type { HypervisorDriver } from '../../src/config/config.ts'
 import { vmm } from './vmm.ts'
@@ -10,7 +10,7 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'QEMU: a paused machine': 'the test is about the other VMM',
     'a value out of range': 'the test is about a key that it does not have',
     'shares the image with other guests; their VMMs hold it open for reading only':
-      'it takes no open descriptor: it opens the image by a path in its jail',
+      'it has the image as a loop device, and the test looks for the file itself',
   },
   firecracker: {},
 }

@@ -26,7 +26,12 @@ export async function bootWithAgent(vmm: Vmm) {
   return agent
 }
 
-export function machineSuite(vmm: VmmUnderTest, { sockets }: Differences): void {
+export function machineSuite(vmm: VmmUnderTest, differences: Differences): void {
+  // In a block of its own: its hooks must not run around other tests of the file.
+  describe(`every driver: ${vmm.driver}`, () => defineSuite(vmm, differences))
+}
+
+function defineSuite(vmm: VmmUnderTest, { sockets }: Differences): void {
   const cannot = vmm.driver !== 'qemu' && !kvmGroupUsable ? ' (skipped: it needs /dev/kvm with a group)' : ''
   let stage: MachineStage
   beforeEach(async () => {
