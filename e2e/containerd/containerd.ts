@@ -11,6 +11,7 @@ import {
 import { resolve } from 'node:path'
 import { unmountBelow } from '../../src/linux/mount.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
+import { shippedConfiguration, vmm } from '../harness/vmm.ts'
 import { clientCgroups, makePodCgroup, removeEmptyCgroup } from './cgroups.ts'
 import {
   bridgeName,
@@ -150,7 +151,17 @@ export class Containerd {
     makePodCgroup()
     writeFileSync(`${networks}/10-kata-ts.conflist`, networkConfiguration(`${root}/addresses`))
     const { handlers = { 'kata-ts': {} }, snapshotter = 'overlayfs' } = this.#options
-    writeFileSync(configuration, containerdConfiguration(this.files, handlers, snapshotter))
+    writeFileSync(configuration, containerdConfiguration(this.files, this.#withVmm(handlers), snapshotter))
+  }
+
+  /** Handlers without a configuration of their own get that of the VMM under test, if it is another than the default. */
+  #withVmm(handlers: Readonly<Record<string, Handler>>): Readonly<Record<string, Handler>> {
+    if (vmm.driver === 'qemu') return handlers
+    const configPath = `${this.files.root}/vmm.toml`
+    writeFileSync(configPath, shippedConfiguration())
+    return Object.fromEntries(
+      Object.entries(handlers).map(([name, handler]) => [name, { configPath, ...handler }]),
+    )
   }
 
   async #importImages(): Promise<void> {

@@ -3,13 +3,13 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { type DeviceNumbers, deviceNumbers } from '../../src/linux/device-numbers.ts'
+import { processesOfUid, readStatus } from '../../src/linux/proc.ts'
 
 export class LoopDevice implements Disposable {
   /** `/dev/loop<n>` */
@@ -49,9 +49,24 @@ export class LoopDevice implements Disposable {
   }
 }
 
-/** Descriptors with which a process has the path open. */
+/**
+ * Where /proc tells of the descriptors (`fdinfo`) with which a VMM, or another process of its user, has that device or file
+ * open, by whatever name.
+ */
 export function heldOpen(pid: number, path: string): string[] {
-  return readdirSync(`/proc/${pid}/fd`).filter((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`) === path)
+  const wanted = statSync(path, { throwIfNoEntry: false })
+  if (wanted === undefined) return []
+  const { rdev, dev, ino } = wanted
+  const uid = readStatus(`/proc/${pid}/status`)?.get('Uid')?.split('\t')[0]
+  const processes = uid === '0' ? [pid] : processesOfUid(Number(uid))
+  return processes.flatMap((process) =>
+    readdirSync(`/proc/${process}/fd`).flatMap((fd) => {
+      const open = statSync(`/proc/${process}/fd/${fd}`, { throwIfNoEntry: false })
+      const same =
+        open !== undefined && (rdev === 0 ? open.dev === dev && open.ino === ino : open.rdev === rdev)
+      return same ? [`/proc/${process}/fdinfo/${fd}`] : []
+    }),
+  )
 }
 
 /** A file of the ext4 on it, without mounting it; its journal must be clean. */

@@ -4,8 +4,10 @@
  */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import type { HypervisorDriver } from '../../src/config/config.ts'
+import type { Config, HypervisorDriver } from '../../src/config/config.ts'
 import { drivers } from '../../src/config/drivers.ts'
+import { loadConfigText } from '../../src/config/load.ts'
+import { silentLogger } from '../../src/log.ts'
 import { buildDouble } from '../doubles/cloud-hypervisor/build.ts'
 
 export interface VmmUnderTest {
@@ -43,4 +45,9 @@ export function hypervisorTable(lines: string, { driver, path }: VmmUnderTest = 
 export function shippedConfiguration({ driver, path }: VmmUnderTest = vmm): string {
   const file = driver === 'qemu' ? 'configuration.toml' : `configuration-${driver}.toml`
   return readFileSync(`${root}/packaging/${file}`, 'utf8').replace(/^path = .*$/m, `path = "${path}"`)
+}
+
+/** {@link shippedConfiguration}, read. */
+export function configurationOfVmm(): Config {
+  return loadConfigText('shipped', Buffer.from(shippedConfiguration()), silentLogger)
 }

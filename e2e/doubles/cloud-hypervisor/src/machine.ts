@@ -44,6 +44,8 @@ export class Machine {
   readonly pid: number
   readonly #memory: { slots: number; sizeMiB: number }
   readonly #slots = new Map<string, number>()
+  /** QEMU's set with the descriptor of each disk. */
+  readonly #sets = new Map<string, number>()
   #nextSet = 1
   #nextSlot = 3
 
@@ -109,6 +111,7 @@ export class Machine {
     const id = config.id ?? `_disk${this.#nextSlot}`
     const fd = openDisk(config)
     const set = this.#nextSet++
+    this.#sets.set(id, set)
     try {
       await this.qmp.execute('add-fd', { 'fdset-id': set }, [fd])
     } finally {
@@ -152,9 +155,12 @@ export class Machine {
 
   /** After QEMU said that a device is gone. */
   async forget(id: string): Promise<void> {
-    this.#slots.delete(id)
     await this.qmp.execute('blockdev-del', { 'node-name': id }).catch(() => {})
     await this.qmp.execute('netdev_del', { id: `net-${id}` }).catch(() => {})
+    const set = this.#sets.get(id)
+    if (set !== undefined) await this.qmp.execute('remove-fd', { 'fdset-id': set }).catch(() => {})
+    this.#sets.delete(id)
+    this.#slots.delete(id)
   }
 
   get devices(): readonly string[] {
