@@ -424,6 +424,16 @@ export const catalogue = {
     'mount of type {type} for container {container} failed with {errno} in {call}',
     'Check that the kernel has that file system, that its directories exist and what `dmesg` says.',
   ),
+  SHARE_NOT_IDMAPPABLE: entry(
+    'failed_precondition',
+    '{source} cannot be shown to container {container} by an unprivileged virtiofsd: its file system does not take an id map ({errno})',
+    'Put it on a file system that does (ext4, xfs, btrfs, tmpfs; NFS, FUSE and overlay do not), or set virtio_fs_privilege = "root", for this pod alone by annotation.',
+  ),
+  SHARE_ID_BEYOND: entry(
+    'failed_precondition',
+    'container {container} runs with id {id}, which an unprivileged virtiofsd has no place for (0 to {highest})',
+    'Run it with a lower id, or set virtio_fs_privilege = "root", for this pod alone by annotation.',
+  ),
   SHARE_CONNECTION_TAKEN: entry(
     'failed_precondition',
     'the connection to the share daemon was handed over already',

@@ -100,7 +100,7 @@ export class Stage implements AsyncDisposable {
   ): Results {
     const supplementary = groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]
     const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, ...supplementary]
-    return run(['setpriv', ...ids, ...more, this.attacker], acts)
+    return runActs(['setpriv', ...ids, ...more, this.attacker], acts)
   }
 
   /** Performs the acts as root, in throw-away mount and uts namespaces, so that no success changes the host. */
@@ -190,10 +190,11 @@ function vmmSpec(
 
 /** Performs the acts as root, in throw-away mount and uts namespaces. */
 export function runAsRoot(attacker: string, acts: readonly string[]): Results {
-  return run(['unshare', '--mount', '--uts', '--propagation', 'private', attacker], acts)
+  return runActs(['unshare', '--mount', '--uts', '--propagation', 'private', attacker], acts)
 }
 
-function run(command: readonly string[], acts: readonly string[]): Results {
+/** Runs the attacker behind `command`. */
+export function runActs(command: readonly string[], acts: readonly string[]): Results {
   const { exitCode, stdout, stderr } = Bun.spawnSync([...command, ...acts], {
     cwd: '/',
     env: { PATH: '/usr/bin:/usr/sbin' },

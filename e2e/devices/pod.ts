@@ -46,7 +46,7 @@ export class Pod implements AsyncDisposable {
       hostname: 'pod',
       shmBytes: 64 << 20,
       network: { dns: [] },
-      spec: {},
+      container: { id: 'pod', bundle: '/nowhere', spec: {}, rootfs: [] },
       config,
       log: silentLogger,
     }

@@ -26,6 +26,7 @@ export function hostState(runDir: string): HostState {
     privateDirectories: names('/run/user'),
     userdb: names('/run/userdb'),
     reservations: names('/run/kata-ts/uids'),
+    shares: names('/run/kata-ts/share'),
     runDirectory: tree(runDir).filter(
       (path) =>
         !lasting.has(path.slice(runDir.length + 1).split('/')[0] ?? '') ||
@@ -43,7 +44,17 @@ export function hostState(runDir: string): HostState {
 }
 
 /** Directories and files of the run directory that outlive sandboxes by design. */
-const lasting = new Set(['s', 'uids', 'vm', 'swept', 'default', 'k8s.io', 'moby', 'accelerator.json'])
+const lasting = new Set([
+  's',
+  'share',
+  'uids',
+  'vm',
+  'swept',
+  'default',
+  'k8s.io',
+  'moby',
+  'accelerator.json',
+])
 
 const lines = (file: string): string[] =>
   existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []

@@ -5,6 +5,8 @@ export type Accelerator = 'auto' | 'kvm' | 'tcg'
 export type AccountMode = 'useradd' | 'userdb' | 'none'
 /** File system of a guest's disk image. */
 export type RootfsType = 'ext4' | 'xfs' | 'erofs'
+/** Who serves a pod's share: a user of its own, root of the host, or the first where every share of the pod allows it. */
+export type VirtioFsPrivilege = 'auto' | 'unprivileged' | 'root'
 export type VirtioFsCache = 'never' | 'metadata' | 'auto' | 'always'
 /** Which VMM: the name of the table `[hypervisor.<driver>]`. */
 export type HypervisorDriver = 'qemu' | 'clh' | 'firecracker'
@@ -94,6 +96,8 @@ export interface HypervisorConfig {
   readonly sharedFs: 'virtio-fs' | 'none'
   readonly virtioFsDaemon: string
   readonly virtioFsCache: VirtioFsCache
+  /** `virtio_fs_privilege` (ours). */
+  readonly virtioFsPrivilege: VirtioFsPrivilege
   readonly virtioFsQueueSize: number
   readonly virtioFsExtraArgs: readonly string[]
   readonly entropySource: string

@@ -20,6 +20,8 @@ const MOVE_MOUNT_F_EMPTY_PATH = 4
 const O_PATH = 0o10000000
 const MS_PRIVATE = 1n << 18n
 const MS_SLAVE = 1n << 19n
+const MOUNT_ATTR_IDMAP = 0x00100000n
+const empty = cstring('')
 
 /** Attributes of mount_setattr(2), from <linux/mount.h>. */
 export const mountAttributes = { ro: 1, nosuid: 2, nodev: 4, noexec: 8 } as const
@@ -29,39 +31,84 @@ export function openLocation(path: string): number {
   return openSync(path, O_PATH)
 }
 
+export interface TreeOptions {
+  /** With what is mounted in it. */
+  readonly recursive?: boolean
+  /** Bitwise or of {@link mountAttributes}, for every mount of the tree. */
+  readonly attributes?: number
+  /** What is mounted later where it came from appears in it too; else it has no propagation with that. */
+  readonly follow?: boolean
+}
+
 /**
- * Shows the file or directory behind the O_PATH descriptor `source` at `target`, with `attributes` (bitwise or of
- * {@link mountAttributes}) on every mount of the tree. It is private (no propagation with where it came from), or with
- * `follow` a slave: what is mounted there later appears here too.
+ * A copy of the mount that the O_PATH descriptor `source` is in, rooted at that file or directory, as a detached
+ * tree: nobody sees it, no mount or unmount elsewhere reaches it. The caller attaches and closes it; closing one that
+ * was not attached takes it away.
  *
  * @throws SyscallError with the errno of the failing call.
  */
-export function bindTree(
-  source: number,
-  target: string,
-  options: { recursive?: boolean; attributes?: number; follow?: boolean } = {},
-): void {
+export function cloneTree(source: number, options: TreeOptions = {}): number {
   const recursive = options.recursive ? AT_RECURSIVE : 0
-  const empty = cstring('')
   const flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | recursive
-  const tree = checked(
-    libc.syscall(SYS_open_tree, source, ptr(empty), flags, 0, 0, 0),
-    `open_tree for ${target}`,
-  )
+  const tree = checked(libc.syscall(SYS_open_tree, source, ptr(empty), flags, 0, 0, 0), 'open_tree')
   try {
-    const attr = Buffer.alloc(32)
-    attr.writeBigUInt64LE(BigInt(options.attributes ?? 0), 0)
-    attr.writeBigUInt64LE(options.follow ? MS_SLAVE : MS_PRIVATE, 16)
-    checked(
-      libc.syscall(SYS_mount_setattr, tree, ptr(empty), AT_EMPTY_PATH | recursive, ptr(attr), attr.length, 0),
-      `mount_setattr for ${target}`,
-    )
-    const where = cstring(target)
-    checked(
-      libc.syscall(SYS_move_mount, tree, ptr(empty), AT_FDCWD, ptr(where), MOVE_MOUNT_F_EMPTY_PATH, 0),
-      `move_mount to ${target}`,
-    )
+    setAttributes(tree, recursive, {
+      set: BigInt(options.attributes ?? 0),
+      propagation: options.follow ? MS_SLAVE : MS_PRIVATE,
+    })
+    return tree
+  } catch (error) {
+    closeSync(tree)
+    throw error
+  }
+}
+
+/**
+ * Shows the owners in a detached tree through the id map of a user namespace: what is 0 on disk belongs to whoever
+ * is 0 in there, and what that user writes is 0 on disk.
+ *
+ * @throws SyscallError EINVAL when a file system of the tree cannot do that, EPERM when it is mapped already.
+ */
+export function idmapTree(tree: number, userNamespace: number, options: TreeOptions = {}): void {
+  const recursive = options.recursive ? AT_RECURSIVE : 0
+  setAttributes(tree, recursive, { set: MOUNT_ATTR_IDMAP, userNamespace })
+}
+
+/** Mounts a detached tree on `target`. @throws SyscallError. */
+export function attachTree(tree: number, target: string): void {
+  const where = cstring(target)
+  checked(
+    libc.syscall(SYS_move_mount, tree, ptr(empty), AT_FDCWD, ptr(where), MOVE_MOUNT_F_EMPTY_PATH, 0),
+    `move_mount to ${target}`,
+  )
+}
+
+/**
+ * Shows the file or directory behind the O_PATH descriptor `source` at `target`.
+ *
+ * @throws SyscallError with the errno of the failing call.
+ */
+export function bindTree(source: number, target: string, options: TreeOptions = {}): void {
+  const tree = cloneTree(source, options)
+  try {
+    attachTree(tree, target)
   } finally {
     closeSync(tree)
   }
+}
+
+/** struct mount_attr of <linux/mount.h>: what to set, what to clear, propagation, user namespace. */
+function setAttributes(
+  tree: number,
+  recursive: number,
+  { set, propagation = 0n, userNamespace = 0 }: { set: bigint; propagation?: bigint; userNamespace?: number },
+): void {
+  const attr = Buffer.alloc(32)
+  attr.writeBigUInt64LE(set, 0)
+  attr.writeBigUInt64LE(propagation, 16)
+  attr.writeBigUInt64LE(BigInt(userNamespace), 24)
+  checked(
+    libc.syscall(SYS_mount_setattr, tree, ptr(empty), AT_EMPTY_PATH | recursive, ptr(attr), attr.length, 0),
+    'mount_setattr',
+  )
 }

@@ -21,6 +21,7 @@ describe('argument filter', () => {
   test.each([
     ['clone into a user namespace', '56, 0x10000011, 0, 0, 0, 0', 1],
     ['clone into a network namespace', '56, 0x40000011, 0, 0, 0, 0', 1],
+    ['unshare into a user namespace', '272, 0x10000000', 38],
     ['a vsock socket', '41, 40, 1, 0', 97],
     ['a packet socket', '41, 17, 3, 0', 97],
     ['a netlink socket', '41, 16, 3, 0', 97],
@@ -38,6 +39,7 @@ describe('argument filter', () => {
 
   test.each([
     ['clone as a fork', '56, 17, 0, 0, 0, 0'],
+    ['unshare of the working directory', '272, 0x200'],
     ['a unix socket', '41, 1, 1, 0'],
     ['an internet socket', '41, 2, 1, 0'],
   ])('%s is not', (_, text) => {

@@ -1,5 +1,6 @@
 /**
- * The seccomp filter for what enosys(1) cannot say, because it depends on arguments: no namespaces by clone(2), and
+ * The seccomp filter for what enosys(1) cannot say, because it depends on arguments: no namespaces by clone(2), no
+ * user namespace at all, and
  * sockets of few families only. AF_VSOCK above all, which no network namespace confines and which leads to other
  * guests. Raw BPF as setpriv(1) loads it; see seccomp(2) and <linux/bpf_common.h> for the numbers.
  */
@@ -24,9 +25,10 @@ const [nr, arch, firstArgument] = [0, 4, 16]
 const AUDIT_ARCH_X86_64 = 0xc000003e
 /** Numbers from here on are the x32 interface. */
 const x32 = 0x40000000
-const [SYS_socket, SYS_clone, SYS_clone3] = [41, 56, 435]
+const [SYS_socket, SYS_clone, SYS_unshare, SYS_clone3] = [41, 56, 272, 435]
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
 const newNamespaces = 0x7e020000
+const newUser = 0x10000000
 /** AF_UNIX, AF_INET and AF_INET6: those are confined by the network namespace, or by file permissions. */
 const families = [1, 2, 10]
 
@@ -44,6 +46,13 @@ export function argumentFilter(): Buffer {
       load(firstArgument),
       instruction(JMP_JSET_K, newNamespaces, 0, 1),
       answer(failWith(EPERM)),
+      answer(ALLOW),
+    ]),
+    // virtiofsd makes the other namespaces of its sandbox itself; a new user gets no further than one of those.
+    ...ifEqual(SYS_unshare, [
+      load(firstArgument),
+      instruction(JMP_JSET_K, newUser, 0, 1),
+      answer(failWith(ENOSYS)),
       answer(ALLOW),
     ]),
     ...ifEqual(SYS_socket, [

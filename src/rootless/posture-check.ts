@@ -5,7 +5,9 @@ import { jailLimits } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import type { LaunchSpec } from './launch-spec.ts'
 import {
+  type CapabilitySet,
   capabilitySets,
+  hostIdMap,
   type MountPosture,
   type NamespaceKind,
   namespaceKinds,
@@ -20,6 +22,9 @@ export interface ExpectedPosture {
   readonly uid: number
   readonly gid: number
   readonly groups: readonly number[]
+  readonly capabilities: Readonly<Record<CapabilitySet, string>>
+  /** Of users and groups alike, as in {@link Posture}. */
+  readonly idMap: string
   readonly noNewPrivs: 1
   readonly seccomp: 2
   /** At least so many filters on every thread. */
@@ -34,10 +39,13 @@ export interface ExpectedPosture {
   readonly descriptors: Readonly<Record<number, string>>
   /** Prefixes of what it may have opened itself. */
   readonly opens: readonly string[]
+  /** What else it may have opened itself, exactly. */
+  readonly files?: readonly string[]
   /** How many sockets besides those handed over: connections it accepted. */
   readonly sockets: number
   readonly environment: 0
-  readonly limits: Posture['limits']
+  /** Those that are not named are not looked at. */
+  readonly limits: Partial<Posture['limits']>
   readonly cwd: '/'
   readonly interfaces: readonly string[]
 }
@@ -70,8 +78,6 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     opens = ['anon_inode:', '/memfd:'],
   } = options
   const { uid, gid, groups } = spec.identity
-  const own: readonly NamespaceKind[] = ['mnt', 'ipc', 'uts', 'net']
-  const namespaces = namespaceKinds.map((kind) => [kind, own.includes(kind) ? 'own' : 'host'])
   const mounts: MountPosture[] = planJail(spec).mounts.map(({ target, flags }) => ({ point: target, flags }))
   mounts.push({ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] })
   const handedOver = ['/dev/null', spec.stdout ?? spec.output, spec.output, ...spec.fds].map((fd) =>
@@ -81,11 +87,13 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     uid,
     gid,
     groups: groups.toSorted((a, b) => a - b),
+    capabilities: noCapabilities,
+    idMap: hostIdMap,
     noNewPrivs: 1,
     seccomp: 2,
     seccompFilters,
     firstThreadFilters,
-    namespaces: Object.fromEntries(namespaces) as Record<NamespaceKind, 'own' | 'host'>,
+    namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net']),
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
     descriptors: { ...handedOver },
@@ -102,20 +110,35 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
   }
 }
 
+/** What the kernel shows of a process without any capability. */
+export const noCapabilities = Object.fromEntries(
+  capabilitySets.map((set) => [set, '0'.repeat(16)]),
+) as Record<CapabilitySet, string>
+
+/** The kinds named are the process's own, the others the host's. */
+export function ownNamespaces(own: readonly NamespaceKind[]): Record<NamespaceKind, 'own' | 'host'> {
+  const namespaces = namespaceKinds.map((kind) => [kind, own.includes(kind) ? 'own' : 'host'])
+  return Object.fromEntries(namespaces) as Record<NamespaceKind, 'own' | 'host'>
+}
+
 /** Every difference; empty when the process is confined exactly as expected. */
 export function comparePosture(expected: ExpectedPosture, actual: Posture): Difference[] {
   return [
     ...actual.threads.flatMap((thread) => compareThread(expected, thread, thread.tid === actual.pid)),
+    ...difference('idMaps.uid', expected.idMap, actual.idMaps.uid),
+    ...difference('idMaps.gid', expected.idMap, actual.idMaps.gid),
     ...difference('mounts', show(expected.mounts), show(actual.mounts)),
     ...compareDescriptors(expected, actual),
     ...difference('environment', `${expected.environment}`, `${actual.environment}`),
-    ...difference('limits.core', expected.limits.core, actual.limits.core),
-    ...difference('limits.nofile', expected.limits.nofile, actual.limits.nofile),
-    ...difference('limits.nproc', expected.limits.nproc, actual.limits.nproc),
+    ...limitNames.flatMap((name) =>
+      difference(`limits.${name}`, expected.limits[name] ?? actual.limits[name], actual.limits[name]),
+    ),
     ...difference('cwd', expected.cwd, actual.cwd),
     ...difference('interfaces', expected.interfaces.join(' '), actual.interfaces.join(' ')),
   ]
 }
+
+const limitNames = ['core', 'nofile', 'nproc'] as const
 
 function compareThread(expected: ExpectedPosture, thread: ThreadPosture, isFirst: boolean): Difference[] {
   const { tid } = thread
@@ -127,7 +150,9 @@ function compareThread(expected: ExpectedPosture, thread: ThreadPosture, isFirst
     ...difference('uid', four(expected.uid), thread.uid.join(' '), tid),
     ...difference('gid', four(expected.gid), thread.gid.join(' '), tid),
     ...difference('groups', expected.groups.join(' '), groups.join(' '), tid),
-    ...capabilitySets.flatMap((set) => difference(set, '0'.repeat(16), thread.capabilities[set], tid)),
+    ...capabilitySets.flatMap((set) =>
+      difference(set, expected.capabilities[set], thread.capabilities[set], tid),
+    ),
     ...difference('noNewPrivs', `${expected.noNewPrivs}`, `${thread.noNewPrivs}`, tid),
     ...difference('seccomp', `${expected.seccomp}`, `${thread.seccomp}`, tid),
     ...difference(
@@ -148,7 +173,7 @@ function compareDescriptors(expected: ExpectedPosture, actual: Posture): Differe
     difference(`descriptors.${fd}`, target, actual.descriptors[Number(fd)] ?? 'closed'),
   )
   const others = Object.entries(actual.descriptors).filter(([fd]) => !(Number(fd) in expected.descriptors))
-  const known = new Set(Object.values(expected.descriptors))
+  const known = new Set([...Object.values(expected.descriptors), ...(expected.files ?? [])])
   const sockets = others.filter(([, target]) => target.startsWith('socket:') && !known.has(target))
   const foreign = others.filter(
     ([, target]) =>

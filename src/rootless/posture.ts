@@ -35,6 +35,8 @@ export interface MountPosture {
 export interface Posture {
   readonly pid: number
   readonly threads: readonly ThreadPosture[]
+  /** Of its user namespace: inner, outer and number of ids, as the reader's namespace counts the outer ones. */
+  readonly idMaps: { readonly uid: string; readonly gid: string }
   /** Everything it can see of file systems, by mount point. */
   readonly mounts: readonly MountPosture[]
   /** Descriptor number to what it refers to, as /proc/PID/fd shows it. */
@@ -66,6 +68,7 @@ export function readPosture(pid: number): Posture {
     return {
       pid,
       threads: known,
+      idMaps: { uid: readIdMap(`${proc}/uid_map`), gid: readIdMap(`${proc}/gid_map`) },
       mounts: parseMounts(readFileSync(`${proc}/mountinfo`, 'utf8')),
       descriptors: readDescriptors(pid),
       environment: readFileSync(`${proc}/environ`).length,
@@ -108,6 +111,15 @@ export function readNamespaces(proc: string): Record<NamespaceKind, string> | un
   } catch {
     return undefined
   }
+}
+
+/** The map of a namespace without another one around it. */
+export const hostIdMap = '0 0 4294967295'
+
+/** Lines of user_namespaces(7), joined by commas, with single blanks. */
+function readIdMap(path: string): string {
+  const lines = readFileSync(path, 'utf8').trim().split('\n')
+  return lines.map((line) => line.trim().replace(/ +/g, ' ')).join(',')
 }
 
 /** proc_pid_mountinfo(5): the fifth field is the mount point, the sixth its own options. */

@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import type { IdRange } from '../linux/user-namespace.ts'
 
 export const blockSize = 65536
 
@@ -32,6 +33,11 @@ export interface UidBlock {
 export function uidBlock({ base }: UidRange, k: number): UidBlock {
   const first = base + k * blockSize
   return { k, name: `kata-${k}`, first, uid: first + blockSize - 1 }
+}
+
+/** The ids of a block that are for a user namespace: all but the VMM's. */
+export function helperIds({ first, uid }: UidBlock): IdRange {
+  return { first, count: uid - first }
 }
 
 /** The block whose VMM has this uid, if it is of the range. */

@@ -1,5 +1,5 @@
 /** From nothing to a running pod: every step in its order, each taking written down before it is taken. */
-import { closeSync, mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type AgentConnection, connectAgent } from '../agent/connection.ts'
 import { CgroupPlacement } from '../cgroups/placement.ts'
@@ -12,15 +12,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { processRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
-import { sweepOncePerBoot } from '../rootless/boot-sweep.ts'
-import { rootIdentity, takeIdentity } from '../rootless/identity.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
-import { makePrivateDir } from '../rootless/private-dir.ts'
-import { createHostShare } from '../sharing/host-share.ts'
-import type { Share } from '../sharing/share.ts'
-import type { ShareDaemon } from '../sharing/share-daemon.ts'
-import { createShareTree } from '../sharing/share-tree.ts'
-import { startVirtiofsd } from '../sharing/virtiofsd.ts'
 import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
 import { chooseMachineAccelerator, createVmm, vmmFeatures } from '../vmm/create.ts'
 import { guestSilentError, vmEndError } from '../vmm/end-error.ts'
@@ -31,14 +23,14 @@ import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
 import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
-import type { OciSpec } from './oci.ts'
 import { ownerResource } from './owner.ts'
 import { leaseDir, type SandboxPaths, sandboxPaths } from './paths.ts'
-import { Sandbox } from './sandbox.ts'
+import { type ContainerRequest, Sandbox } from './sandbox.ts'
 import { planMachine } from './sizing.ts'
+import { startShare } from './start-share.ts'
 import { openLedger } from './teardown.ts'
 import { recordTimings } from './timings.ts'
-import { treeResource } from './tree.ts'
+import { takeUser } from './user.ts'
 
 export interface SandboxRequest {
   readonly id: string
@@ -49,8 +41,8 @@ export interface SandboxRequest {
   /** Size of the pod's /dev/shm. */
   readonly shmBytes: number
   readonly network: NetworkRequest
-  /** OCI spec of the first container, which is the pod's own or the only one. */
-  readonly spec: OciSpec
+  /** The first container: the pod's own, or the only one. */
+  readonly container: ContainerRequest
   readonly config: Config
   readonly log: Logger
   /** Faults on purpose, for tests. */
@@ -106,7 +98,9 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const assets = resolveAssets(config)
   await requireAssetHashes(hypervisor, { ...assets, image: assets.rootDisk?.image })
   await using verification = beside((signal) => timings.measure('verify image', () => assets.verify(signal)))
-  const { identity, privateDir } = await timings.measure('user', () => takeUser(request, paths, ledger))
+  const { identity, privateDir, ids } = await timings.measure('user', () =>
+    takeUser(ledger, { id, namespace, config, paths, log }),
+  )
   const spec = machineSpec(request, paths, assets, identity, privateDir)
   const choice = await timings.measure('accelerator', () =>
     chooseMachineAccelerator({ spec, config, ledger, log, runDir: paths.runDir }),
@@ -114,7 +108,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const byPath = vmmFeatures(config).share === 'path'
   const clientUid = byPath ? identity.uid : undefined
   const { share, daemon } = await timings.measure('virtiofsd', () =>
-    startShare(request, paths, ledger, privateDir, clientUid),
+    startShare(ledger, { config, paths, privateDir, clientUid, ids, container: request.container, log }),
   )
   const network = await SandboxNetwork.create(request.network, {
     ...{ ledger, config, log, identity, stateDir: paths.stateDir },
@@ -160,6 +154,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   writeFacts(paths.facts, {
     ...{ id, namespace, shimPid: shim.pid, vmmPid: ref.pid },
     virtiofsdPids: daemon.processes.map(({ pid }) => pid),
+    virtiofsdUid: daemon.idmap?.first ?? 0,
     ...{ rootless: hypervisor.rootless, user: identity.name, uid: identity.uid, gid: identity.gid },
     groups: identity.groups,
     account: hypervisor.rootless ? hypervisor.rootlessAccount : 'root',
@@ -191,17 +186,20 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
 }
 
 /** From here on all that the sandbox starts is in its cgroups. */
-function enterCgroups({ id, spec, config, log }: SandboxRequest, ledger: Ledger): Promise<CgroupPlacement> {
+function enterCgroups(
+  { id, container, config, log }: SandboxRequest,
+  ledger: Ledger,
+): Promise<CgroupPlacement> {
   return CgroupPlacement.enter(ledger, {
     sandboxId: id,
-    cgroupsPath: spec.linux?.cgroupsPath,
+    cgroupsPath: container.spec.linux?.cgroupsPath,
     only: config.runtime.sandboxCgroupOnly,
     log,
   })
 }
 
 function machineSpec(
-  { id, config, spec }: SandboxRequest,
+  { id, config, container }: SandboxRequest,
   { stateDir }: SandboxPaths,
   { verify: _, ...files }: GuestAssets,
   identity: Identity,
@@ -216,7 +214,7 @@ function machineSpec(
       ...(config.agent.enableDebug ? ['agent.log=debug'] : []),
       ...hypervisor.kernelParams,
     ],
-    ...planMachine(config, spec, hostMemoryMiB()),
+    ...planMachine(config, container.spec, hostMemoryMiB()),
   }
 }
 
@@ -242,8 +240,13 @@ async function guestUp(vmm: Vmm, agent: AgentConnection, id: string, config: Con
 }
 
 /** The directory is the claim: of two starts of one name the second is refused. @throws KataError SANDBOX_EXISTS. */
-function claimStateDir({ runDir, stateDir }: SandboxPaths): void {
-  for (const directory of [leaseDir, runDir]) mkdirSync(directory, { recursive: true, mode: 0o711 })
+function claimStateDir({ runDir, stateDir, exportDir }: SandboxPaths): void {
+  mkdirSync(runDir, { recursive: true, mode: 0o711 })
+  // Walked by a daemon that is nobody here, whatever umask or earlier version made them.
+  for (const directory of [leaseDir, dirname(exportDir)]) {
+    mkdirSync(directory, { recursive: true })
+    chmodSync(directory, 0o711)
+  }
   mkdirSync(dirname(stateDir), { recursive: true, mode: 0o700 })
   try {
     mkdirSync(stateDir, { mode: 0o700 })
@@ -251,56 +254,4 @@ function claimStateDir({ runDir, stateDir }: SandboxPaths): void {
     if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
     throw new KataError('SANDBOX_EXISTS', { path: stateDir }, { cause })
   }
-}
-
-/** The throw-away user with its private directory; with rootless off, root and a directory that only root enters. */
-async function takeUser(
-  { namespace, id, config, log }: SandboxRequest,
-  paths: SandboxPaths,
-  ledger: Ledger,
-): Promise<{ identity: Identity; privateDir: string }> {
-  const { hypervisor } = config
-  if (!hypervisor.rootless) {
-    mkdirSync(dirname(paths.rootVmDir), { recursive: true, mode: 0o700 })
-    await ledger.take(treeResource, { path: paths.rootVmDir }, () =>
-      mkdirSync(paths.rootVmDir, { mode: 0o700 }),
-    )
-    return { identity: rootIdentity(), privateDir: paths.rootVmDir }
-  }
-  const range = { base: hypervisor.rootlessUidBase, blocks: hypervisor.rootlessUidBlocks }
-  await sweepOncePerBoot({ runDir: leaseDir, range }, log)
-  const { identity, lease } = await takeIdentity(
-    ledger,
-    {
-      runDir: leaseDir,
-      range,
-      sandbox: `${namespace}/${id}`,
-      owner: processRef(process.pid)!,
-      account: hypervisor.rootlessAccount,
-      accelerator: hypervisor.accelerator,
-    },
-    log,
-  )
-  return { identity, privateDir: await makePrivateDir(ledger, lease) }
-}
-
-async function startShare(
-  { config }: SandboxRequest,
-  paths: SandboxPaths,
-  ledger: Ledger,
-  privateDir: string,
-  clientUid: number | undefined,
-): Promise<{ share: Share; daemon: ShareDaemon }> {
-  const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs } = config.hypervisor
-  const tree = await createShareTree(ledger, paths.stateDir)
-  const daemon = await startVirtiofsd(ledger, {
-    sharedDir: tree.exported,
-    stateDir: paths.stateDir,
-    privateDir,
-    ...(clientUid === undefined ? {} : { clientUid }),
-    program: virtioFsDaemon,
-    cache: virtioFsCache,
-    extraArgs: virtioFsExtraArgs,
-  })
-  return { share: createHostShare(ledger, tree, daemon), daemon }
 }

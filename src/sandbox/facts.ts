@@ -9,6 +9,8 @@ export interface SandboxFacts {
   readonly vmmPid: number
   /** Processes of virtiofsd, the supervising one first. */
   readonly virtiofsdPids: readonly number[]
+  /** Who they are on the host; 0 where a share could not be idmapped, or root was asked for. */
+  readonly virtiofsdUid: number
   readonly rootless: boolean
   /** `kata-<n>`, or root. */
   readonly user: string

@@ -54,6 +54,18 @@ export async function carryMounts(
   return { mounts, storages }
 }
 
+/** What of the spec {@link carryMounts} would have to show in the share. */
+export function sharedSources(spec: OciSpec, containerId: string): string[] {
+  const shared = (spec.mounts ?? []).filter(
+    (mount) =>
+      isBind(mount) &&
+      !isPodShm(mount) &&
+      !isGuestsOwn(mount.source ?? '') &&
+      memoryVolume(mount, containerId) === undefined,
+  )
+  return shared.map(({ source = '' }) => source)
+}
+
 async function carryMount(mount: OciMount, containerId: string, share: Share): Promise<OciMount> {
   if (isPodShm(mount))
     return { ...mount, type: 'bind', source: guestShm, options: [...(mount.options ?? []), ...shmFlags] }

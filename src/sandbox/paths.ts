@@ -17,10 +17,12 @@ export interface SandboxPaths {
   readonly facts: string
   /** Stands in for `/run/user/<uid>` when the VMM runs as root; short because socket paths are limited. */
   readonly rootVmDir: string
+  /** Where the share is shown to its daemon: a directory that any user may walk to, whatever run directory it is. */
+  readonly exportDir: string
 }
 
-/** Names in the run directory that are not namespaces: shim sockets, uid reservations, root VMMs' directories. */
-export const reservedNames: ReadonlySet<string> = new Set(['s', 'uids', 'vm'])
+/** Names in the run directory that are not namespaces: shim sockets, shares, uid reservations, root VMMs' directories. */
+export const reservedNames: ReadonlySet<string> = new Set(['s', 'share', 'uids', 'vm'])
 
 /** @throws KataError ID_INVALID. */
 export function sandboxPaths(runDir: string, namespace: string, id: string): SandboxPaths {
@@ -35,6 +37,7 @@ export function sandboxPaths(runDir: string, namespace: string, id: string): San
     ledger: `${stateDir}/ledger.jsonl`,
     facts: `${stateDir}/sandbox.json`,
     rootVmDir: `${runDir}/vm/${sandboxKey(namespace, id)}`,
+    exportDir: `${leaseDir}/share/${sandboxKey(`${runDir}/${namespace}`, id)}`,
   }
 }
 

@@ -24,6 +24,7 @@ import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
+import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
 
@@ -86,9 +87,10 @@ export class Sandbox {
     checkSpecLimits(spec, id)
     const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
     warnOfHooks(spec, id, this.#parts.log, madeNetwork)
+    if (share.idmapped) requireSharedIds(spec, id)
     try {
       await sizer.demand(id, demandOfContainer(spec))
-      const guestRootfs = await share.addRootfs(id, rootfs.length > 0 ? rootfs : [ownRootfs(spec)])
+      const guestRootfs = await share.addRootfs(id, rootfsMounts({ spec, rootfs }))
       const disks = await this.#attachDisks(id, spec)
       const carried = await carryMounts(spec, id, share, disks.mounts)
       const { disableGuestSeccomp, createContainerTimeout } = config.runtime
@@ -189,8 +191,12 @@ export class Sandbox {
   }
 }
 
-/** Without mounts from the client the bundle's own directory is the root file system. */
-function ownRootfs(spec: OciSpec): RootfsMount {
+/** What makes up a container's root file system: without mounts from the client the bundle's own directory. */
+export function rootfsMounts({
+  spec,
+  rootfs,
+}: Pick<ContainerRequest, 'spec' | 'rootfs'>): readonly RootfsMount[] {
+  if (rootfs.length > 0) return rootfs
   const source = spec.root?.path ?? ''
-  return { type: 'bind', source, options: ['rbind', spec.root?.readonly === true ? 'ro' : 'rw'] }
+  return [{ type: 'bind', source, options: ['rbind', spec.root?.readonly === true ? 'ro' : 'rw'] }]
 }

@@ -7,7 +7,8 @@ import { closeSync, fstatSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Ledger } from '../ledger/ledger.ts'
 import { mountEntries } from '../linux/mount.ts'
-import { bindTree, mountAttributes } from '../linux/mount-tree.ts'
+import { mountAttributes } from '../linux/mount-tree.ts'
+import { type Idmap, mappedBind } from './idmap.ts'
 import { releaseOwner } from './resources.ts'
 import type { BindRequest } from './share.ts'
 import { makeDirectory, makeFile, mountAt } from './share-tree.ts'
@@ -17,7 +18,7 @@ import { openSource, type Source } from './source.ts'
 const maxNameBytes = 64
 
 export interface Binds {
-  /** Shows the source and returns the name of its entry. @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND. */
+  /** Shows the source and returns the name of its entry. @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_NOT_IDMAPPABLE. */
   add(containerId: string, bind: BindRequest): Promise<string>
   /** Releases what nobody but this container has used. */
   leave(containerId: string): Promise<void>
@@ -29,9 +30,18 @@ interface Entry {
   readonly made: Promise<void>
 }
 
-/** Binds below `directory`. Each entry is its own owner in the ledger, because no single container is. */
-export function createBinds(ledger: Ledger, directory: string): Binds {
+/** Binds below `directory`, shown through `idmap` to an unprivileged daemon. Each entry is its own owner in the ledger, because no single container is. */
+export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | undefined): Binds {
   const entries = new Map<string, Entry>()
+
+  const show = async (name: string, { fd, kind }: Source, bind: BindRequest, container: string) => {
+    const target = `${directory}/${name}`
+    if (kind === 'directory') await makeDirectory(ledger, target, name)
+    else await makeFile(ledger, target, name)
+    const { source, readonly, recursive, follow = false } = bind
+    const options = { recursive, attributes: readonly ? mountAttributes.ro : 0, follow }
+    await mountAt(ledger, target, name, () => mappedBind(fd, target, idmap, { source, container }, options))
+  }
 
   const leave = async (key: string, containerId: string) => {
     const entry = entries.get(key)!
@@ -48,7 +58,7 @@ export function createBinds(ledger: Ledger, directory: string): Binds {
         const key = identity(source, bind)
         const known = entries.get(key)
         const name = known?.name ?? bindEntryName(containerId, bind.destination)
-        const entry = known ?? { name, users: new Set(), made: show(ledger, directory, name, source, bind) }
+        const entry = known ?? { name, users: new Set(), made: show(name, source, bind, containerId) }
         entries.set(key, entry)
         entry.users.add(containerId)
         try {
@@ -76,20 +86,6 @@ function identity({ fd }: Source, { readonly, recursive, follow = false }: BindR
   const below = recursive ? mountEntries().filter(({ point }) => point.startsWith(`${path}/`)) : []
   const mounts = below.map(({ id }) => id)
   return JSON.stringify([path, `${dev}:${ino}`, mounts, readonly, recursive, follow])
-}
-
-async function show(
-  ledger: Ledger,
-  directory: string,
-  name: string,
-  { fd, kind }: Source,
-  { readonly, recursive, follow = false }: BindRequest,
-): Promise<void> {
-  const target = `${directory}/${name}`
-  if (kind === 'directory') await makeDirectory(ledger, target, name)
-  else await makeFile(ledger, target, name)
-  const attributes = readonly ? mountAttributes.ro : 0
-  await mountAt(ledger, target, name, () => bindTree(fd, target, { recursive, attributes, follow }))
 }
 
 /** `<cid>-<16 hex>-<basename>` as in Kata; of the destination only its last part is used, cleaned. */

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
   closeSync,
@@ -13,10 +13,12 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { Ledger } from '../ledger/ledger.ts'
-import { mount, mountFlags, mountPoints, unmount } from '../linux/mount.ts'
+import { withFsIds } from '../linux/fs-identity.ts'
+import { mount, mountFlags, mountPoints, unmount, unmountBelow } from '../linux/mount.ts'
 import { isAlive, readStatus } from '../linux/proc.ts'
 import { killAndWait, waitGone } from '../linux/signal.ts'
 import { listenUnix } from '../linux/socket.ts'
+import type { IdRange } from '../linux/user-namespace.ts'
 import { silentLogger } from '../log.ts'
 import { bindEntryName } from './binds.ts'
 import { createHostShare, kataGuestSharedDir } from './host-share.ts'
@@ -41,291 +43,313 @@ let share: Share
 const openLedger = () =>
   new Ledger(join(base, 'ledger'), [mountResource, directoryResource, virtiofsdResource], silentLogger)
 
-beforeEach(async () => {
-  base = join(sandbox.directory, `${round++}`)
-  for (const name of ['state', 'private']) mkdirSync(join(base, name), { recursive: true })
-  ledger = openLedger()
-  const tree = await createShareTree(ledger, join(base, 'state'))
-  daemon = await startVirtiofsd(ledger, {
-    sharedDir: tree.exported,
-    stateDir: join(base, 'state'),
-    privateDir: join(base, 'private'),
-    program: '/usr/libexec/virtiofsd',
-    cache: 'auto',
-    extraArgs: [],
+/** The daemon as a user of its own, and as root. */
+describe.each<[string, IdRange | undefined]>([
+  ['unprivileged', { first: 0x7f000000, count: 65535 }],
+  ['root', undefined],
+])('%s', (_, ids) => {
+  beforeEach(async () => {
+    base = join(sandbox.directory, `${round++}`)
+    for (const name of ['state', 'private']) mkdirSync(join(base, name), { recursive: true })
+    ledger = openLedger()
+    const tree = await createShareTree(ledger, {
+      stateDir: join(base, 'state'),
+      exportDir: join(base, 'export'),
+    })
+    daemon = await startVirtiofsd(ledger, {
+      sharedDir: tree.exported,
+      stateDir: join(base, 'state'),
+      privateDir: join(base, 'private'),
+      program: '/usr/libexec/virtiofsd',
+      cache: 'auto',
+      extraArgs: [],
+      ...(ids === undefined ? {} : { ids }),
+    })
+    share = createHostShare(ledger, tree, daemon)
   })
-  share = createHostShare(ledger, tree, daemon)
-})
-afterEach(async () => {
-  await ledger.releaseAll()
-  expect(daemon.processes.filter(isAlive)).toEqual([])
-  expect(mountPoints().filter((point) => point.startsWith(`${base}/state`))).toEqual([])
-  expect(readdirSync(join(base, 'state')).filter((name) => name !== 'virtiofsd.log')).toEqual([])
-  expect(readdirSync(join(base, 'private'))).toEqual([])
-})
+  afterEach(async () => {
+    await ledger.releaseAll()
+    expect(daemon.processes.filter(isAlive)).toEqual([])
+    expect(mountPoints().filter((point) => /\/(state|export|other)(\/|$)/.test(point))).toEqual([])
+    expect(readdirSync(join(base, 'state')).filter((name) => name !== 'virtiofsd.log')).toEqual([])
+    expect(readdirSync(join(base, 'private'))).toEqual([])
+    expect(existsSync(join(base, 'export'))).toBe(false)
+  })
 
-/** A guest path as the daemon's worker sees it: its root directory is the share. */
-const seenByDaemon = (guestPath: string) =>
-  `/proc/${daemon.processes[1]!.pid}/root${guestPath.slice(kataGuestSharedDir.length)}`
-/** Starts a daemon, gives its connection to a second process, says who they are and waits to be killed. */
-const orphanMaker = `
+  /** A guest path as the daemon's worker sees it: its root directory is the share. */
+  const seenByDaemon = (guestPath: string) =>
+    `/proc/${daemon.processes[1]!.pid}/root${guestPath.slice(kataGuestSharedDir.length)}`
+  /** Starts a daemon, gives its connection to a second process, says who they are and waits to be killed. */
+  const orphanMaker = `
   import { Ledger } from '${import.meta.dir}/../ledger/ledger.ts'
   import { processRef } from '${import.meta.dir}/../linux/proc.ts'
   import { silentLogger } from '${import.meta.dir}/../log.ts'
+  import { directoryResource, mountResource } from '${import.meta.dir}/resources.ts'
+  import { createShareTree } from '${import.meta.dir}/share-tree.ts'
   import { startVirtiofsd, virtiofsdResource } from '${import.meta.dir}/virtiofsd.ts'
   const base = process.argv.at(-1)
-  const ledger = new Ledger(base + '/ledger', [virtiofsdResource], silentLogger)
+  const kinds = [directoryResource, mountResource, virtiofsdResource]
+  const ledger = new Ledger(base + '/ledger', kinds, silentLogger)
+  const tree = await createShareTree(ledger, { stateDir: base, exportDir: base + '/export' })
   const { connect, processes } = await startVirtiofsd(ledger, {
-    sharedDir: base, stateDir: base, privateDir: base,
+    ...${JSON.stringify(ids === undefined ? {} : { ids })},
+    sharedDir: tree.exported, stateDir: base, privateDir: base,
     program: '/usr/libexec/virtiofsd', cache: 'auto', extraArgs: [],
   })
   const { pid } = Bun.spawn(['sleep', '60'], { stdio: ['ignore', 'ignore', 'ignore', connect()] })
   console.log(JSON.stringify({ holder: processRef(pid), processes }))
   setInterval(() => {}, 1000)
 `
-const errnoOf = (work: () => unknown): string => {
-  try {
-    work()
-    return 'none'
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error)
+  /** Files are made by whoever the daemon is: an id that has no place on an idmapped disk cannot. */
+  const asDaemon = <T>(work: () => T): T =>
+    ids === undefined ? work() : withFsIds(ids.first, ids.first, work)
+  const errnoOf = (work: () => unknown): string => {
+    try {
+      work()
+      return 'none'
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code ?? String(error)
+    }
   }
-}
-const source = (name: string): string => {
-  const path = join(base, name)
-  mkdirSync(path)
-  writeFileSync(join(path, 'hello'), name)
-  return path
-}
-
-test('an overlay mounted after the start is what the daemon shows, and writes leave the lower directory alone', async () => {
-  const lower = source('lower')
-  for (const name of ['upper', 'work']) mkdirSync(join(base, name))
-  const options = [`lowerdir=${lower}`, `upperdir=${base}/upper`, `workdir=${base}/work`]
-  const path = await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])
-  expect(path).toBe('/run/kata-containers/shared/containers/c1/rootfs')
-  expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toBe('lower')
-  writeFileSync(`${seenByDaemon(path)}/new`, 'x')
-  expect(readdirSync(lower)).toEqual(['hello'])
-  expect(readdirSync(`${base}/upper`)).toEqual(['new'])
-})
-
-test('a read-only overlay without an upper directory, and a read-only bind as root file system', async () => {
-  const [one, two] = [source('one'), source('two')]
-  const overlay = { type: 'overlay', source: 'overlay', options: ['ro', `lowerdir=${one}:${two}`] }
-  const bind = { type: 'bind', source: one, options: ['rbind', 'ro'] }
-  for (const [name, mount] of Object.entries({ overlay, bind })) {
-    const path = seenByDaemon(await share.addRootfs(name, [mount]))
-    expect(readFileSync(`${path}/hello`, 'utf8')).toBe('one')
-    expect(errnoOf(() => writeFileSync(`${path}/new`, ''))).toBe('EROFS')
+  const source = (name: string): string => {
+    const path = join(base, name)
+    mkdirSync(path)
+    writeFileSync(join(path, 'hello'), name)
+    return path
   }
-})
 
-test('more layers than one page of options holds', async () => {
-  const layers = Array.from({ length: 60 }, (_, index) => source(`${'layer'.repeat(16)}${index}`))
-  for (const name of ['upper', 'work']) mkdirSync(join(base, name))
-  const options = [`lowerdir=${layers.join(':')}`, `upperdir=${base}/upper`, `workdir=${base}/work`]
-  expect(options.join(',').length).toBeGreaterThan(4096)
-  const path = await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])
-  expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toEndWith('layer0')
-  writeFileSync(`${seenByDaemon(path)}/new`, 'x')
-  expect(readdirSync(`${base}/upper`)).toEqual(['new'])
-})
-
-test('a read-only bind is read-only for the daemon as well, with what is mounted in it; a writable one is not', async () => {
-  const volume = source('volume')
-  mkdirSync(join(volume, 'inner'))
-  mount({ source: 'tmpfs', target: join(volume, 'inner'), type: 'tmpfs' })
-  const bind = { source: volume, destination: '/data', recursive: true }
-  const readOnly = seenByDaemon(await share.addBind('c1', { ...bind, readonly: true }))
-  const writable = seenByDaemon(await share.addBind('c1', { ...bind, readonly: false }))
-  expect(readFileSync(`${readOnly}/hello`, 'utf8')).toBe('volume')
-  expect(errnoOf(() => writeFileSync(`${readOnly}/x`, ''))).toBe('EROFS')
-  expect(errnoOf(() => writeFileSync(`${readOnly}/inner/x`, ''))).toBe('EROFS')
-  expect(errnoOf(() => writeFileSync(`${writable}/x`, ''))).toBe('none')
-  expect(errnoOf(() => writeFileSync(`${writable}/inner/x`, ''))).toBe('none')
-})
-
-test('a file is shown as a file, through a symlink as what it names', async () => {
-  symlinkSync('hello', join(source('etc'), 'link'))
-  const path = await share.addBind('c1', {
-    source: join(base, 'etc/link'),
-    destination: '/etc/resolv.conf',
-    readonly: true,
-    recursive: false,
+  test('an overlay mounted after the start is what the daemon shows, and writes leave the lower directory alone', async () => {
+    const lower = source('lower')
+    for (const name of ['upper', 'work']) mkdirSync(join(base, name))
+    const options = [`lowerdir=${lower}`, `upperdir=${base}/upper`, `workdir=${base}/work`]
+    const path = await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])
+    expect(path).toBe('/run/kata-containers/shared/containers/c1/rootfs')
+    expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toBe('lower')
+    asDaemon(() => writeFileSync(`${seenByDaemon(path)}/new`, 'x'))
+    expect(readdirSync(lower)).toEqual(['hello'])
+    expect(readdirSync(`${base}/upper`)).toEqual(['new'])
   })
-  expect(path).toMatch(/^\/run\/kata-containers\/shared\/containers\/c1-[0-9a-f]{16}-resolv\.conf$/)
-  expect(lstatSync(seenByDaemon(path)).isFile()).toBe(true)
-  expect(readFileSync(seenByDaemon(path), 'utf8')).toBe('etc')
-})
 
-test('containers that ask for the same get the same entry, which stays until the last of them has gone', async () => {
-  const bind = { source: source('same'), destination: '/x', readonly: false, recursive: true }
-  const [one, two] = await Promise.all([share.addBind('c1', bind), share.addBind('c2', bind)])
-  expect(two).toBe(one)
-  expect(await share.addBind('c2', { ...bind, readonly: true })).not.toBe(one)
-  expect(await share.addBind('c2', { ...bind, recursive: false })).not.toBe(one)
-  await share.removeContainer('c1')
-  writeFileSync(`${seenByDaemon(one)}/still`, '')
-  mkdirSync(join(bind.source, 'later'))
-  mount({ source: 'tmpfs', target: join(bind.source, 'later'), type: 'tmpfs' })
-  expect(await share.addBind('c3', bind)).not.toBe(one)
-  await share.removeContainer('c2')
-  expect(existsSync(seenByDaemon(one))).toBe(false)
-})
-
-test('a file that took the place of another is another one', async () => {
-  const bind = { source: join(source('etc'), 'hello'), destination: '/x', readonly: true, recursive: false }
-  const old = await share.addBind('c1', bind)
-  writeFileSync(join(base, 'etc/new'), 'new')
-  renameSync(join(base, 'etc/new'), bind.source)
-  const now = await share.addBind('c2', bind)
-  expect(readFileSync(seenByDaemon(old), 'utf8')).toBe('etc')
-  expect(readFileSync(seenByDaemon(now), 'utf8')).toBe('new')
-})
-
-test('a bind that follows shows what the host mounts later, a private one does not', async () => {
-  const volume = source('volume')
-  for (const name of ['seen', 'unseen']) mkdirSync(join(volume, name))
-  mount({ source: volume, target: volume, flags: mountFlags.bind })
-  mount({ source: 'none', target: volume, flags: mountFlags.shared })
-  const bind = { source: volume, destination: '/x', readonly: false, recursive: true }
-  const following = seenByDaemon(await share.addBind('c1', { ...bind, follow: true }))
-  const still = seenByDaemon(await share.addBind('c1', bind))
-  mount({ source: 'tmpfs', target: join(volume, 'seen'), type: 'tmpfs' })
-  writeFileSync(join(volume, 'seen/later'), '')
-  expect(readdirSync(join(following, 'seen'))).toEqual(['later'])
-  expect(readdirSync(join(still, 'seen'))).toEqual([])
-  unmount(join(volume, 'seen'))
-  expect(readdirSync(join(following, 'seen'))).toEqual([])
-})
-
-test('the tree itself cannot be written by the daemon', async () => {
-  await share.addBind('c1', { source: source('v'), destination: '/v', readonly: false, recursive: false })
-  expect(errnoOf(() => writeFileSync(`${seenByDaemon(kataGuestSharedDir)}/planted`, ''))).toBe('EROFS')
-})
-
-test('removing a container takes its entries away for the daemon too, and nobody else’s', async () => {
-  const one = await share.addBind('c1', {
-    source: source('a'),
-    destination: '/x',
-    readonly: false,
-    recursive: false,
+  test('a read-only overlay without an upper directory, and a read-only bind as root file system', async () => {
+    const [one, two] = [source('one'), source('two')]
+    const overlay = { type: 'overlay', source: 'overlay', options: ['ro', `lowerdir=${one}:${two}`] }
+    const bind = { type: 'bind', source: one, options: ['rbind', 'ro'] }
+    for (const [name, mount] of Object.entries({ overlay, bind })) {
+      const path = seenByDaemon(await share.addRootfs(name, [mount]))
+      expect(readFileSync(`${path}/hello`, 'utf8')).toBe('one')
+      expect(errnoOf(() => asDaemon(() => writeFileSync(`${path}/new`, '')))).toBe('EROFS')
+    }
   })
-  const two = await share.addBind('c2', {
-    source: source('b'),
-    destination: '/x',
-    readonly: false,
-    recursive: false,
+
+  test('more layers than one page of options holds', async () => {
+    const layers = Array.from({ length: 60 }, (_, index) => source(`${'layer'.repeat(16)}${index}`))
+    for (const name of ['upper', 'work']) mkdirSync(join(base, name))
+    const options = [`lowerdir=${layers.join(':')}`, `upperdir=${base}/upper`, `workdir=${base}/work`]
+    expect(options.join(',').length).toBeGreaterThan(4096)
+    const path = await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])
+    expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toEndWith('layer0')
+    asDaemon(() => writeFileSync(`${seenByDaemon(path)}/new`, 'x'))
+    expect(readdirSync(`${base}/upper`)).toEqual(['new'])
   })
-  await share.removeContainer('c1')
-  await share.removeContainer('c1')
-  expect(existsSync(seenByDaemon(one))).toBe(false)
-  expect(readFileSync(`${seenByDaemon(two)}/hello`, 'utf8')).toBe('b')
-  expect(existsSync(join(base, 'a/hello'))).toBe(true)
-})
 
-test('what cannot be mounted leaves nothing behind', async () => {
-  const holdings = [...ledger.held]
-  listenUnix(join(base, 'socket'))
-  const bind = (path: string) =>
-    share.addBind('c1', { source: path, destination: '/x', readonly: true, recursive: false })
-  const rootfs = (type: string, options: string[], from = base) =>
-    share.addRootfs('c1', [{ type, source: from, options }])
-  expect(bind(join(base, 'nothing'))).rejects.toThrow(/^\[SHARE_SOURCE_MISSING\].*ENOENT/)
-  expect(bind(join(base, 'socket'))).rejects.toThrow(/^\[SHARE_SOURCE_KIND\].*socket/)
-  await expect(rootfs('bind', ['rbind'], join(base, 'nothing'))).rejects.toThrow(/^\[SHARE_SOURCE_MISSING\]/)
-  await expect(rootfs('overlay', ['lowerdir=/nonexistent'])).rejects.toThrow(
-    /^\[SHARE_MOUNT_FAILED\].*ENOENT/,
-  )
-  await expect(rootfs('ext4', ['loop'])).rejects.toThrow(/^\[SHARE_MOUNT_INVALID\]/)
-  await expect(rootfs('nosuchfs', [])).rejects.toThrow(/^\[SHARE_MOUNT_FAILED\].*ENODEV/)
-  expect(share.addRootfs('../c1', [])).rejects.toThrow(/^\[ID_INVALID\]/)
-  expect(ledger.held).toEqual(holdings)
-})
+  test('a read-only bind is read-only for the daemon as well, with what is mounted in it; a writable one is not', async () => {
+    const volume = source('volume')
+    mkdirSync(join(volume, 'inner'))
+    mount({ source: 'tmpfs', target: join(volume, 'inner'), type: 'tmpfs' })
+    const bind = { source: volume, destination: '/data', recursive: true }
+    const readOnly = seenByDaemon(await share.addBind('c1', { ...bind, readonly: true }))
+    const writable = seenByDaemon(await share.addBind('c1', { ...bind, readonly: false }))
+    expect(readFileSync(`${readOnly}/hello`, 'utf8')).toBe('volume')
+    expect(errnoOf(() => asDaemon(() => writeFileSync(`${readOnly}/x`, '')))).toBe('EROFS')
+    expect(errnoOf(() => asDaemon(() => writeFileSync(`${readOnly}/inner/x`, '')))).toBe('EROFS')
+    expect(errnoOf(() => asDaemon(() => writeFileSync(`${writable}/x`, '')))).toBe('none')
+    expect(errnoOf(() => asDaemon(() => writeFileSync(`${writable}/inner/x`, '')))).toBe('none')
+  })
 
-test('the second root file system of a container is refused and the first one stays', async () => {
-  const request = { type: 'bind', source: source('root'), options: ['rbind', 'rw'] }
-  const path = await share.addRootfs('c1', [request])
-  await expect(share.addRootfs('c1', [request])).rejects.toThrow(/^\[SHARE_ENTRY_TAKEN\]/)
-  expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toBe('root')
-})
+  test('a file is shown as a file, through a symlink as what it names', async () => {
+    symlinkSync('hello', join(source('etc'), 'link'))
+    const path = await share.addBind('c1', {
+      source: join(base, 'etc/link'),
+      destination: '/etc/resolv.conf',
+      readonly: true,
+      recursive: false,
+    })
+    expect(path).toMatch(/^\/run\/kata-containers\/shared\/containers\/c1-[0-9a-f]{16}-resolv\.conf$/)
+    expect(lstatSync(seenByDaemon(path)).isFile()).toBe(true)
+    expect(readFileSync(seenByDaemon(path), 'utf8')).toBe('etc')
+  })
 
-test('another process can release everything from the ledger', async () => {
-  await share.addRootfs('c1', [{ type: 'bind', source: source('root'), options: ['rbind'] }])
-  await openLedger().releaseAll()
-  expect(existsSync(join(base, 'root/hello'))).toBe(true)
-  ledger = openLedger()
-})
+  test('containers that ask for the same get the same entry, which stays until the last of them has gone', async () => {
+    const bind = { source: source('same'), destination: '/x', readonly: false, recursive: true }
+    const [one, two] = await Promise.all([share.addBind('c1', bind), share.addBind('c2', bind)])
+    expect(two).toBe(one)
+    expect(await share.addBind('c2', { ...bind, readonly: true })).not.toBe(one)
+    expect(await share.addBind('c2', { ...bind, recursive: false })).not.toBe(one)
+    await share.removeContainer('c1')
+    asDaemon(() => writeFileSync(`${seenByDaemon(one)}/still`, ''))
+    mkdirSync(join(bind.source, 'later'))
+    mount({ source: 'tmpfs', target: join(bind.source, 'later'), type: 'tmpfs' })
+    expect(await share.addBind('c3', bind)).not.toBe(one)
+    await share.removeContainer('c2')
+    expect(existsSync(seenByDaemon(one))).toBe(false)
+  })
 
-test('both processes of the daemon are confined', async () => {
-  const statuses = () => daemon.processes.map(({ pid }) => readStatus(`/proc/${pid}/status`)!)
-  // The worker cuts its own rights a moment after it has come to be.
-  for (let tries = 0; tries < 500 && /[^0]/.test(statuses()[1]?.get('CapBnd') ?? ''); tries++)
-    await Bun.sleep(10)
-  const [supervisor, worker] = statuses()
-  for (const status of [supervisor!, worker!]) {
-    expect(status.get('NoNewPrivs')).toBe('1')
-    for (const set of ['CapInh', 'CapBnd', 'CapAmb']) expect(status.get(set)).toBe('0000000000000000')
-  }
-  expect(supervisor!.get('CapEff')).toBe('0000000000000000')
-  expect(worker!.get('CapPrm')).toBe('00000000880000db')
-  expect(worker!.get('Seccomp')).toBe('2')
-  expect(lstatSync(join(base, 'private/vhost-fs.sock')).mode & 0o777).toBe(0o600)
-  for (const { pid } of daemon.processes) {
-    expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toBe('')
-    expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/Max core file size +0 +0/)
-  }
-})
+  test('a file that took the place of another is another one', async () => {
+    const bind = { source: join(source('etc'), 'hello'), destination: '/x', readonly: true, recursive: false }
+    const old = await share.addBind('c1', bind)
+    writeFileSync(join(base, 'etc/new'), 'new')
+    renameSync(join(base, 'etc/new'), bind.source)
+    const now = await share.addBind('c2', bind)
+    expect(readFileSync(seenByDaemon(old), 'utf8')).toBe('etc')
+    expect(readFileSync(seenByDaemon(now), 'utf8')).toBe('new')
+  })
 
-test('the end of the connection ends the daemon', async () => {
-  const connection = share.connect()
-  expect(() => share.connect()).toThrow(/^\[SHARE_CONNECTION_TAKEN\]/)
-  closeSync(connection)
-  expect((await share.exited).signal).toBeNull()
-})
+  test('a bind that follows shows what the host mounts later, a private one does not', async () => {
+    const volume = source('volume')
+    for (const name of ['seen', 'unseen']) mkdirSync(join(volume, name))
+    mount({ source: volume, target: volume, flags: mountFlags.bind })
+    mount({ source: 'none', target: volume, flags: mountFlags.shared })
+    const bind = { source: volume, destination: '/x', readonly: false, recursive: true }
+    const following = seenByDaemon(await share.addBind('c1', { ...bind, follow: true }))
+    const still = seenByDaemon(await share.addBind('c1', bind))
+    mount({ source: 'tmpfs', target: join(volume, 'seen'), type: 'tmpfs' })
+    writeFileSync(join(volume, 'seen/later'), '')
+    expect(readdirSync(join(following, 'seen'))).toEqual(['later'])
+    expect(readdirSync(join(still, 'seen'))).toEqual([])
+    unmount(join(volume, 'seen'))
+    expect(readdirSync(join(following, 'seen'))).toEqual([])
+  })
 
-test('a daemon that is killed is noticed, and its other process does not stay', async () => {
-  process.kill(daemon.processes[0]!.pid, 'SIGKILL')
-  expect((await share.exited).signal).toBe('SIGKILL')
-  expect(await waitGone(daemon.processes[1]!, 5000)).toBe(true)
-})
+  test('the tree itself cannot be written by the daemon', async () => {
+    await share.addBind('c1', { source: source('v'), destination: '/v', readonly: false, recursive: false })
+    expect(errnoOf(() => writeFileSync(`${seenByDaemon(kataGuestSharedDir)}/planted`, ''))).toBe('EROFS')
+  })
 
-test('kill -9 of the runtime ends the daemon, though another process holds its connection', async () => {
-  mkdirSync(join(base, 'other'))
-  const runtime = Bun.spawn([process.execPath, '-e', orphanMaker, join(base, 'other')], { stdout: 'pipe' })
-  const { value } = await runtime.stdout.getReader().read()
-  const { holder, processes } = JSON.parse(new TextDecoder().decode(value))
-  expect([holder, ...processes].filter(isAlive)).toHaveLength(3)
-  runtime.kill('SIGKILL')
-  await runtime.exited
-  for (const ref of processes) expect(await waitGone(ref, 5000)).toBe(true)
-  await killAndWait(holder)
-})
+  test('removing a container takes its entries away for the daemon too, and nobody else’s', async () => {
+    const one = await share.addBind('c1', {
+      source: source('a'),
+      destination: '/x',
+      readonly: false,
+      recursive: false,
+    })
+    const two = await share.addBind('c2', {
+      source: source('b'),
+      destination: '/x',
+      readonly: false,
+      recursive: false,
+    })
+    await share.removeContainer('c1')
+    await share.removeContainer('c1')
+    expect(existsSync(seenByDaemon(one))).toBe(false)
+    expect(readFileSync(`${seenByDaemon(two)}/hello`, 'utf8')).toBe('b')
+    expect(existsSync(join(base, 'a/hello'))).toBe(true)
+  })
 
-test('a daemon that cannot be started is a coded error that shows what it said', async () => {
-  const spec = {
-    sharedDir: base,
-    stateDir: base,
-    privateDir: base,
-    program: '/usr/libexec/virtiofsd',
-    cache: 'auto' as const,
-    extraArgs: ['--no-such-option'],
-  }
-  await expect(startVirtiofsd(ledger, spec)).rejects.toThrow(/^\[VIRTIOFSD_FAILED\].*--no-such-option/s)
-  await expect(startVirtiofsd(ledger, { ...spec, program: join(base, 'none') })).rejects.toThrow(
-    /^\[VIRTIOFSD_MISSING\].*ENOENT/,
-  )
-  writeFileSync(join(base, 'plain'), '')
-  chmodSync(join(base, 'plain'), 0o644)
-  await expect(startVirtiofsd(ledger, { ...spec, program: join(base, 'plain') })).rejects.toThrow(
-    /^\[VIRTIOFSD_MISSING\].*EACCES/,
-  )
-  expect(existsSync(join(base, 'vhost-fs.sock'))).toBe(false)
-})
+  test('what cannot be mounted leaves nothing behind', async () => {
+    const holdings = [...ledger.held]
+    listenUnix(join(base, 'socket'))
+    const bind = (path: string) =>
+      share.addBind('c1', { source: path, destination: '/x', readonly: true, recursive: false })
+    const rootfs = (type: string, options: string[], from = base) =>
+      share.addRootfs('c1', [{ type, source: from, options }])
+    expect(bind(join(base, 'nothing'))).rejects.toThrow(/^\[SHARE_SOURCE_MISSING\].*ENOENT/)
+    expect(bind(join(base, 'socket'))).rejects.toThrow(/^\[SHARE_SOURCE_KIND\].*socket/)
+    await expect(rootfs('bind', ['rbind'], join(base, 'nothing'))).rejects.toThrow(
+      /^\[SHARE_SOURCE_MISSING\]/,
+    )
+    await expect(rootfs('overlay', ['lowerdir=/nonexistent'])).rejects.toThrow(
+      /^\[SHARE_MOUNT_FAILED\].*ENOENT/,
+    )
+    await expect(rootfs('ext4', ['loop'])).rejects.toThrow(/^\[SHARE_MOUNT_INVALID\]/)
+    await expect(rootfs('nosuchfs', [])).rejects.toThrow(/^\[SHARE_MOUNT_FAILED\].*ENODEV/)
+    expect(share.addRootfs('../c1', [])).rejects.toThrow(/^\[ID_INVALID\]/)
+    expect(ledger.held).toEqual(holdings)
+  })
 
-test('the name of an entry keeps nothing of a destination but its cleaned last part', () => {
-  expect(bindEntryName('c', '/a/../../b c')).toMatch(/^c-[0-9a-f]{16}-b_c$/)
-  expect(bindEntryName('c', '/')).toMatch(/^c-[0-9a-f]{16}-mount$/)
-  expect(bindEntryName('c', `/${'x'.repeat(500)}`).length).toBeLessThan(100)
+  test('the second root file system of a container is refused and the first one stays', async () => {
+    const request = { type: 'bind', source: source('root'), options: ['rbind', 'rw'] }
+    const path = await share.addRootfs('c1', [request])
+    await expect(share.addRootfs('c1', [request])).rejects.toThrow(/^\[SHARE_ENTRY_TAKEN\]/)
+    expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toBe('root')
+  })
+
+  test('another process can release everything from the ledger', async () => {
+    await share.addRootfs('c1', [{ type: 'bind', source: source('root'), options: ['rbind'] }])
+    await openLedger().releaseAll()
+    expect(existsSync(join(base, 'root/hello'))).toBe(true)
+    ledger = openLedger()
+  })
+
+  test('both processes of the daemon are confined', () => {
+    const uid = ids?.first ?? 0
+    const [supervisor, worker] = daemon.processes.map(({ pid }) => readStatus(`/proc/${pid}/status`)!)
+    for (const status of [supervisor!, worker!]) {
+      expect(status.get('Uid')).toBe([uid, uid, uid, uid].join('\t'))
+      expect(status.get('NoNewPrivs')).toBe('1')
+      expect(status.get('Seccomp')).toBe('2')
+      for (const set of ['CapInh', 'CapBnd', 'CapAmb']) expect(status.get(set)).toBe('0000000000000000')
+    }
+    expect(supervisor!.get('CapEff')).toBe('0000000000000000')
+    expect(worker!.get('CapPrm')).toBe('00000000880000db')
+    expect(lstatSync(join(base, 'private/vhost-fs.sock')).mode & 0o777).toBe(0o600)
+    for (const { pid } of daemon.processes) {
+      expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toBe('')
+      expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/Max core file size +0 +0/)
+      const map = ids === undefined ? '0 0 4294967295' : `0 ${ids.first} ${ids.count}`
+      expect(readFileSync(`/proc/${pid}/uid_map`, 'utf8').trim().split(/ +/).join(' ')).toBe(map)
+    }
+  })
+
+  test('the end of the connection ends the daemon', async () => {
+    const connection = share.connect()
+    expect(() => share.connect()).toThrow(/^\[SHARE_CONNECTION_TAKEN\]/)
+    closeSync(connection)
+    expect((await share.exited).signal).toBeNull()
+  })
+
+  test('a daemon that is killed is noticed, and its other process does not stay', async () => {
+    process.kill(daemon.processes[0]!.pid, 'SIGKILL')
+    expect((await share.exited).signal).toBe('SIGKILL')
+    expect(await waitGone(daemon.processes[1]!, 5000)).toBe(true)
+  })
+
+  test('kill -9 of the runtime ends the daemon, though another process holds its connection', async () => {
+    mkdirSync(join(base, 'other'))
+    const runtime = Bun.spawn([process.execPath, '-e', orphanMaker, join(base, 'other')], { stdout: 'pipe' })
+    const { value } = await runtime.stdout.getReader().read()
+    const { holder, processes } = JSON.parse(new TextDecoder().decode(value))
+    expect([holder, ...processes].filter(isAlive)).toHaveLength(3)
+    runtime.kill('SIGKILL')
+    await runtime.exited
+    for (const ref of processes) expect(await waitGone(ref, 5000)).toBe(true)
+    await killAndWait(holder)
+    unmountBelow(join(base, 'other'))
+  })
+
+  test('a daemon that cannot be started is a coded error that shows what it said', async () => {
+    const spec = {
+      sharedDir: base,
+      stateDir: base,
+      privateDir: base,
+      program: '/usr/libexec/virtiofsd',
+      cache: 'auto' as const,
+      extraArgs: ['--no-such-option'],
+    }
+    await expect(startVirtiofsd(ledger, spec)).rejects.toThrow(/^\[VIRTIOFSD_FAILED\].*--no-such-option/s)
+    await expect(startVirtiofsd(ledger, { ...spec, program: join(base, 'none') })).rejects.toThrow(
+      /^\[VIRTIOFSD_MISSING\].*ENOENT/,
+    )
+    writeFileSync(join(base, 'plain'), '')
+    chmodSync(join(base, 'plain'), 0o644)
+    await expect(startVirtiofsd(ledger, { ...spec, program: join(base, 'plain') })).rejects.toThrow(
+      /^\[VIRTIOFSD_MISSING\].*EACCES/,
+    )
+    expect(existsSync(join(base, 'vhost-fs.sock'))).toBe(false)
+  })
+
+  test('the name of an entry keeps nothing of a destination but its cleaned last part', () => {
+    expect(bindEntryName('c', '/a/../../b c')).toMatch(/^c-[0-9a-f]{16}-b_c$/)
+    expect(bindEntryName('c', '/')).toMatch(/^c-[0-9a-f]{16}-mount$/)
+    expect(bindEntryName('c', `/${'x'.repeat(500)}`).length).toBeLessThan(100)
+  })
 })

@@ -3,6 +3,7 @@ import { KataError } from '../errors.ts'
 import { isIdentifier } from '../identifier.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { createBinds } from './binds.ts'
+import type { Idmap } from './idmap.ts'
 import { releaseOwner } from './resources.ts'
 import { mountRootfs } from './rootfs-mount.ts'
 import type { RootfsMount, Share } from './share.ts'
@@ -15,13 +16,15 @@ export const kataGuestSharedDir = '/run/kata-containers/shared/containers'
 
 /** Puts a share together from its tree and its daemon; both stay in `ledger`, which releases them. */
 export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDaemon): Share {
-  const binds = createBinds(ledger, tree.entries)
+  const binds = createBinds(ledger, tree.entries, daemon.idmap)
   return {
     tag: kataShared,
     guestPath: kataGuestSharedDir,
+    idmapped: daemon.idmap !== undefined,
     exited: daemon.exited,
     connect: () => daemon.connect(),
-    addRootfs: (containerId, mounts) => addRootfs(ledger, tree, containerId, mounts),
+    addRootfs: (containerId, mounts) =>
+      addRootfs(ledger, { ...tree, idmap: daemon.idmap }, containerId, mounts),
     addBind: async (containerId, bind) =>
       `${kataGuestSharedDir}/${await binds.add(checkedId(containerId), bind)}`,
     async removeContainer(containerId) {
@@ -39,19 +42,21 @@ function checkedId(containerId: string): string {
 
 async function addRootfs(
   ledger: Ledger,
-  tree: ShareTree,
+  { entries, scratch, idmap }: ShareTree & { readonly idmap: Idmap | undefined },
   containerId: string,
   mounts: readonly RootfsMount[],
 ): Promise<string> {
   const entry = checkedId(containerId)
-  const target = `${tree.entries}/${entry}/rootfs`
+  const target = `${entries}/${entry}/rootfs`
   if (mounts.length === 0)
     throw new KataError('SHARE_MOUNT_INVALID', { what: 'empty list', reason: 'a root file system is needed' })
   try {
-    await makeDirectory(ledger, `${tree.entries}/${entry}`, containerId)
+    await makeDirectory(ledger, `${entries}/${entry}`, containerId)
     await makeDirectory(ledger, target, containerId)
     for (const mount of mounts)
-      await mountAt(ledger, target, containerId, () => mountRootfs(mount, target, containerId))
+      await mountAt(ledger, target, containerId, () =>
+        mountRootfs(mount, { target, container: containerId, idmap, scratch }),
+      )
   } catch (error) {
     if (!(error instanceof KataError && error.code === 'SHARE_ENTRY_TAKEN'))
       await releaseOwner(ledger, containerId)

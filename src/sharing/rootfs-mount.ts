@@ -2,9 +2,11 @@
 import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { mount } from '../linux/mount.ts'
-import { bindTree, mountAttributes } from '../linux/mount-tree.ts'
-import { parseMountOptions } from './mount-options.ts'
+import { type MountCall, mount, unmount } from '../linux/mount.ts'
+import { mountAttributes, openLocation } from '../linux/mount-tree.ts'
+import { type Idmap, mappedBind } from './idmap.ts'
+import { withMappedLayers } from './mapped-overlay.ts'
+import { type ParsedOptions, parseMountOptions } from './mount-options.ts'
 import { mountOverlay } from './overlay.ts'
 import type { RootfsMount } from './share.ts'
 import { openSource } from './source.ts'
@@ -15,45 +17,91 @@ const maxDataBytes = 4095
 const attributeMask =
   mountAttributes.ro | mountAttributes.nosuid | mountAttributes.nodev | mountAttributes.noexec
 
+/** Where and for whom a root file system is mounted. */
+export interface RootfsTarget {
+  /** An existing directory. */
+  readonly target: string
+  readonly container: string
+  /** For an unprivileged daemon. */
+  readonly idmap: Idmap | undefined
+  /** An empty directory of our own, for mounts that only serve to make others. */
+  readonly scratch: string
+}
+
 /**
- * Mounts on `target`, an existing directory.
+ * Mounts on `target`.
  *
- * @throws KataError SHARE_MOUNT_INVALID, SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_MOUNT_FAILED.
+ * @throws KataError SHARE_MOUNT_INVALID, SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_MOUNT_FAILED,
+ *   SHARE_NOT_IDMAPPABLE.
  */
-export function mountRootfs(request: RootfsMount, target: string, container: string): void {
+export function mountRootfs(request: RootfsMount, place: RootfsTarget): void {
+  const { target, container } = place
   const options = parseMountOptions(request.options)
-  const tooLong = Buffer.byteLength(options.data) > maxDataBytes
   try {
-    if (options.bind || request.type === 'bind') bindDirectory(request.source, target, container, options)
+    if (options.bind || request.type === 'bind') bindDirectory(request.source, place, options)
     else if (request.type === '')
       throw new KataError('SHARE_MOUNT_INVALID', { what: 'empty type', reason: 'it is not a bind either' })
-    else if (request.type === 'overlay' && tooLong) mountOverlay(target, options.data, options.flags)
-    else if (tooLong)
-      throw new KataError('SHARE_MOUNT_INVALID', {
-        what: `option string of ${request.type}`,
-        reason: `it has more than ${maxDataBytes} bytes`,
-      })
-    else
-      mount({ source: request.source, target, type: request.type, flags: options.flags, data: options.data })
+    else mountFileSystem(request, place, options)
     if (options.propagation !== 0) mount({ source: 'none', target, flags: options.propagation })
   } catch (cause) {
-    if (!(cause instanceof SyscallError)) throw cause
-    const { errno } = cause
-    const call = String(cause.fields.call)
+    const { errno, call } = failedCall(cause)
     throw new KataError('SHARE_MOUNT_FAILED', { type: request.type, container, errno, call }, { cause })
   }
 }
 
+/** Which system call failed, or throws on what was none. */
+function failedCall(error: unknown): { errno: string; call: string } {
+  if (error instanceof SyscallError) return { errno: error.errno, call: String(error.fields.call) }
+  const { code, syscall, path } = error as NodeJS.ErrnoException
+  if (error instanceof KataError || code === undefined || syscall === undefined) throw error
+  return { errno: code, call: `${syscall} ${path}` }
+}
+
+function mountFileSystem(
+  { type, source }: RootfsMount,
+  { target, container, idmap, scratch }: RootfsTarget,
+  { flags, data }: ParsedOptions,
+): void {
+  const call = { type, source, target, flags, data }
+  if (idmap === undefined) mountPlain(call)
+  else if (type === 'overlay')
+    withMappedLayers(data, idmap, container, scratch, (mapped) => mountPlain({ ...call, data: mapped }))
+  else mountAside(call, scratch, (fd) => mappedBind(fd, target, idmap, { source, container }))
+}
+
+/** Only what nobody has seen yet can be idmapped: a file system of its own is mounted, and what `use` binds is a copy. */
+function mountAside(call: Required<MountCall>, scratch: string, use: (fd: number) => void): void {
+  mountPlain({ ...call, target: scratch })
+  const fd = openLocation(scratch)
+  try {
+    use(fd)
+  } finally {
+    closeSync(fd)
+    unmount(scratch)
+  }
+}
+
+/** Overlays whose option string is too long are mounted layer by layer. */
+function mountPlain(call: Required<MountCall>): void {
+  const tooLong = Buffer.byteLength(call.data) > maxDataBytes
+  if (call.type === 'overlay' && tooLong) mountOverlay(call.target, call.data, call.flags)
+  else if (tooLong)
+    throw new KataError('SHARE_MOUNT_INVALID', {
+      what: `option string of ${call.type}`,
+      reason: `it has more than ${maxDataBytes} bytes`,
+    })
+  else mount(call)
+}
+
 function bindDirectory(
   source: string,
-  target: string,
-  container: string,
-  options: { recursive: boolean; flags: number },
+  { target, container, idmap }: RootfsTarget,
+  { recursive, flags }: ParsedOptions,
 ): void {
   const { fd, kind } = openSource(source, container)
   try {
     if (kind !== 'directory') throw new KataError('SHARE_SOURCE_KIND', { source, container, kind })
-    bindTree(fd, target, { recursive: options.recursive, attributes: options.flags & attributeMask })
+    mappedBind(fd, target, idmap, { source, container }, { recursive, attributes: flags & attributeMask })
   } finally {
     closeSync(fd)
   }

@@ -1,6 +1,8 @@
 /** The program that serves a share to the guest, however it is confined. */
 import type { ProcessRef } from '../linux/proc.ts'
+import type { IdRange } from '../linux/user-namespace.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
+import type { Idmap } from './idmap.ts'
 
 export interface ShareDaemon {
   /** Where it listens; the VMM's user may connect if {@link ShareDaemonSpec.clientUid} says so. */
@@ -16,6 +18,8 @@ export interface ShareDaemon {
   readonly exited: Promise<ExitInfo>
   /** Its processes, the supervising one first. */
   readonly processes: readonly ProcessRef[]
+  /** What the share's mounts must be shown through; undefined when it is root of the host. Valid until it ends. */
+  readonly idmap: Idmap | undefined
   /** The last lines that it wrote. */
   outputTail(): string
   /** Ends all its processes and waits for them; safe to call again. */
@@ -24,8 +28,12 @@ export interface ShareDaemon {
 
 /** What is asked of a daemon. */
 export interface ShareDaemonSpec {
-  /** Directory to serve. */
+  /** Directory to serve; everybody may walk there. */
   readonly sharedDir: string
+  /** Ids of the host that it gets, the first of them as root of its namespace. Without them it is root of the host. */
+  readonly ids?: IdRange
+  /** Asked before anything is served, when there are `ids`; throws to refuse. */
+  readonly accept?: (idmap: Idmap) => void
   /** Root-owned directory of the sandbox, for the log. */
   readonly stateDir: string
   /** Where the listening socket `vhost-fs.sock` is bound, mode 0600 root. */

@@ -1,12 +1,13 @@
 /**
  * The host side of the share: `<stateDir>/share` holds one entry for each root file system and bind of the pod, and
- * `<stateDir>/export` is a read-only view of it that the daemon serves. So the guest can write into what was mounted
+ * `exportDir` is a read-only view of it that the daemon serves. So the guest can write into what was mounted
  * for it, and never into the tree itself (no planted entries, no filling of /run).
  *
  * `share` is a shared mount of a peer group of its own, `export` a slave of it: a mount made later under `share`
  * appears under `export`, also in the mount namespace that the daemon makes for itself.
  */
-import { closeSync, lstatSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, lstatSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { mount, mountFlags } from '../linux/mount.ts'
@@ -18,14 +19,25 @@ export interface ShareTree {
   readonly entries: string
   /** What the daemon serves. */
   readonly exported: string
+  /** For mounts that only serve to make others; the daemon does not see it. */
+  readonly scratch: string
 }
 
-/** Makes both directories and mounts, each through the ledger. @throws SyscallError from mount(2) and its kin. */
-export async function createShareTree(ledger: Ledger, stateDir: string): Promise<ShareTree> {
+/**
+ * Makes the directories and mounts, each through the ledger. The way to `exportDir` is open to everybody, because the
+ * daemon walks it; the mounts themselves are those of the runtime's own mount namespace, where nobody else is.
+ *
+ * @throws SyscallError from mount(2) and its kin.
+ */
+export async function createShareTree(
+  ledger: Ledger,
+  { stateDir, exportDir }: { readonly stateDir: string; readonly exportDir: string },
+): Promise<ShareTree> {
   // The mount table shows real paths; the ledger must hold the same ones.
   const base = realpathSync(stateDir)
   const entries = `${base}/share`
-  const exported = `${base}/export`
+  const exported = `${realpathSync(dirname(exportDir))}/${basename(exportDir)}`
+  const scratch = `${base}/scratch`
   await makeDirectory(ledger, entries, '')
   await makeDirectory(ledger, exported, '')
   await mountAt(ledger, entries, '', () => bind(entries, entries, 0))
@@ -38,12 +50,22 @@ export async function createShareTree(ledger: Ledger, stateDir: string): Promise
     const flags = mountFlags.bind | mountFlags.remount | ro | nosuid | nodev | noexec
     mount({ source: 'none', target: exported, flags })
   })
-  return { entries, exported }
+  await makeDirectory(ledger, scratch, '')
+  await mountAt(ledger, scratch, '', () => bind(scratch, scratch, 0))
+  return { entries, exported, scratch }
 }
 
-/** Makes a directory of mode 0700. @throws KataError SHARE_ENTRY_TAKEN if the path exists. */
+/**
+ * Makes a directory of root's that anybody may enter who gets that far: the daemon does, whoever it is, and the state
+ * directory keeps everybody else out.
+ *
+ * @throws KataError SHARE_ENTRY_TAKEN if the path exists.
+ */
 export function makeDirectory(ledger: Ledger, path: string, owner: string): Promise<void> {
-  return makeEntry(ledger, path, owner, () => mkdirSync(path, { mode: 0o700 }))
+  return makeEntry(ledger, path, owner, () => {
+    mkdirSync(path)
+    chmodSync(path, 0o755)
+  })
 }
 
 /** Makes an empty file as a mount point for a file. @throws KataError SHARE_ENTRY_TAKEN if the path exists. */

@@ -25,6 +25,8 @@ export interface Share {
   readonly tag: string
   /** Where the agent mounts it: `/run/kata-containers/shared/containers`. */
   readonly guestPath: string
+  /** Whether its daemon is unprivileged: then only so many ids have a place on its disks. */
+  readonly idmapped: boolean
   /** A connected descriptor for the VMM's vhost-user-fs device; the caller closes it after handing it over. */
   connect(): number
   /** Mounts a container's root file system into the share; returns its path in the guest. */

@@ -1,33 +1,28 @@
 /**
- * virtiofsd as root with `--sandbox namespace`: it forks a worker into its own mount, pid and network namespace,
- * whose root is the shared directory, with its own seccomp filter and eight capabilities. We cut the rest: bounding
- * set, NoNewPrivs, environment, descriptors, core dumps (it maps the guest's memory).
+ * virtiofsd, two processes of it: the one that we start makes the sandbox, forks the worker that serves, and waits.
+ * Normally both are an unprivileged user of the host, root only in a user namespace of their own, in which the
+ * share's mounts are idmapped; where that cannot be, root with eight capabilities.
  */
-import { accessSync, closeSync, constants, lchownSync, readFileSync, unlinkSync } from 'node:fs'
+import { chmodSync, closeSync, lchownSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
-import { isAlive, type ProcessRef, processRef, readProc } from '../linux/proc.ts'
+import { isAlive, type ProcessRef, processRef, readProc, readStatus } from '../linux/proc.ts'
 import { killAndWait, waitGone } from '../linux/signal.ts'
 import { connectUnix, listenUnix } from '../linux/socket.ts'
-import { findTool, toolDirectories } from '../linux/which.ts'
+import { mapUserNamespace } from '../linux/user-namespace.ts'
+import { argumentFilter } from '../rootless/argument-filter.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
+import { readPosture } from '../rootless/posture.ts'
+import { assertPosture, comparePosture, type ExpectedPosture } from '../rootless/posture-check.ts'
 import { type BoundedLog, keepOutput } from './bounded-log.ts'
+import type { Idmap } from './idmap.ts'
 import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
+import { virtiofsdCommand } from './virtiofsd-command.ts'
+import { virtiofsdPostures } from './virtiofsd-posture.ts'
 
 const startTimeoutMs = 10_000
-/** The worker keeps the first eight; sys_admin and setpcap are for building its sandbox. */
-const capabilities = [
-  'chown',
-  'dac_override',
-  'fowner',
-  'fsetid',
-  'setgid',
-  'setuid',
-  'mknod',
-  'setfcap',
-  'sys_admin',
-  'setpcap',
-]
+/** From the worker's filter to the last capability given up. */
+const settleMs = 2000
 
 export interface VirtiofsdData {
   readonly socketPath: string
@@ -43,7 +38,8 @@ export const virtiofsdResource: ResourceKind<VirtiofsdData> = {
     const workers = [worker, ...childrenOf(daemon)].filter((ref) => ref !== undefined)
     for (const ref of workers) await killOrThrow(ref)
     // The first process only waits for the worker, so it ends by itself and reaps it.
-    if (daemon !== undefined && !(await waitGone(daemon, 500))) await killOrThrow(daemon)
+    const patience = workers.length > 0 ? 500 : 0
+    if (daemon !== undefined && !(await waitGone(daemon, patience))) await killOrThrow(daemon)
     removeSocket(socketPath)
   },
 }
@@ -51,7 +47,8 @@ export const virtiofsdResource: ResourceKind<VirtiofsdData> = {
 /**
  * Binds the socket, connects to it and starts the daemon, which is running when this resolves.
  *
- * @throws KataError VIRTIOFSD_MISSING, VIRTIOFSD_FAILED, JAIL_TOOL_MISSING, SOCKET_PATH_TOO_LONG.
+ * @throws KataError VIRTIOFSD_MISSING, VIRTIOFSD_FAILED, JAIL_TOOL_MISSING, SOCKET_PATH_TOO_LONG, and what
+ *   `spec.accept` throws; nothing runs then.
  */
 export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Promise<ShareDaemon> {
   const argv = virtiofsdCommand(spec)
@@ -59,7 +56,7 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
   return ledger.take(virtiofsdResource, { socketPath }, async (entry) => {
     const listener = listenUnix(socketPath)
     const connection = openToVmm(spec, socketPath)
-    const child = spawnDaemon(argv, listener)
+    const child = spawnDaemon(argv, spec, listener)
     const log = keepOutput(child.stderr, `${spec.stateDir}/virtiofsd.log`)
     const exited = child.exited.then(
       (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
@@ -67,58 +64,39 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     const held = heldConnection(connection, exited)
     const daemon = processRef(child.pid)
     if (daemon !== undefined) entry.amend({ socketPath, daemon })
-    const worker = await waitForWorker(daemon, exited, spec.program, log)
-    entry.amend({ socketPath, daemon: daemon!, worker })
+    const failed = (why: string) => startError(spec.program, exited, why, log)
+    const idmap = await enterUserNamespace(spec, child, daemon, exited)
+    if (idmap === undefined && spec.ids !== undefined) throw await failed('no user namespace within 10 s')
+    const worker = await waitForWorker(daemon)
+    if (daemon === undefined || worker === undefined) throw await failed('no worker within 10 s')
+    entry.amend({ socketPath, daemon, worker })
+    const { supervisor, worker: serving } = virtiofsdPostures(spec.ids, worker.pid)
+    await settledPosture(daemon, supervisor)
+    await settledPosture(worker, serving)
     return {
       socketPath,
       connect: held,
       exited,
-      processes: [daemon!, worker],
+      processes: [daemon, worker],
+      idmap,
       outputTail: log.tail,
       stop: () => ledger.release(virtiofsdResource, (data) => data.socketPath === socketPath),
     }
   })
 }
 
-/** The command line, and with it every check that needs no process. */
-export function virtiofsdCommand(spec: ShareDaemonSpec): string[] {
+function spawnDaemon(argv: string[], { ids, stateDir }: ShareDaemonSpec, listener: number) {
+  const path = `${stateDir}/virtiofsd.filter`
+  // Read by a process that is nobody here: the descriptor gets it past the directory, the mode to the bytes.
+  writeFileSync(path, argumentFilter())
+  chmodSync(path, 0o444)
+  const filter = openSync(path, 'r')
+  unlinkSync(path)
   try {
-    accessSync(spec.program, constants.X_OK)
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
-    throw new KataError('VIRTIOFSD_MISSING', { path: spec.program, reason }, { cause })
-  }
-  return [
-    ...[tool('prlimit'), '--core=0:0', '--'],
-    ...[tool('setpriv'), '--pdeathsig', 'KILL', '--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all'],
-    ...[`--bounding-set=-all,${capabilities.map((name) => `+${name}`).join(',')}`, '--'],
-    ...[spec.program, '--fd', '3', '--shared-dir', spec.sharedDir, '--sandbox', 'namespace'],
-    ...['--seccomp', 'kill', '--cache', spec.cache, '--announce-submounts', '--log-level', 'warn'],
-    // File handles would save descriptors, but opening them takes CAP_DAC_READ_SEARCH, which reaches any file.
-    ...['--inode-file-handles=never', `--rlimit-nofile=${descriptorLimit()}`],
-    ...spec.extraArgs,
-  ]
-}
-
-function tool(name: string): string {
-  const path = findTool(name)
-  if (path === undefined)
-    throw new KataError('JAIL_TOOL_MISSING', { tool: name, directories: toolDirectories.join(', ') })
-  return path
-}
-
-/** Our own hard limit: each file that the guest knows costs a descriptor, and raising it needs a capability. */
-function descriptorLimit(): number {
-  const limits = readFileSync('/proc/self/limits', 'utf8')
-  const hard = Number(/^Max open files +\S+ +(\d+)/m.exec(limits)?.[1] ?? 0)
-  return Math.min(hard, 1_000_000)
-}
-
-function spawnDaemon(argv: string[], listener: number) {
-  try {
-    return Bun.spawn(argv, { stdio: ['ignore', 'ignore', 'pipe', listener], env: {}, cwd: '/' })
+    const stdin = ids === undefined ? 'ignore' : 'pipe'
+    return Bun.spawn(argv, { stdio: [stdin, 'ignore', 'pipe', listener, filter], env: {}, cwd: '/' })
   } finally {
-    closeSync(listener)
+    for (const fd of [listener, filter]) closeSync(fd)
   }
 }
 
@@ -127,6 +105,24 @@ function openToVmm({ clientUid }: ShareDaemonSpec, socketPath: string): number |
   if (clientUid === undefined) return connectUnix(socketPath)
   lchownSync(socketPath, clientUid, clientUid)
   return undefined
+}
+
+/** Gives an unprivileged daemon its ids and lets it go on; the descriptor of its namespace is open until it ends. */
+async function enterUserNamespace(
+  { ids, accept }: ShareDaemonSpec,
+  { stdin }: { stdin: Bun.FileSink | undefined },
+  daemon: ProcessRef | undefined,
+  exited: Promise<unknown>,
+): Promise<Idmap | undefined> {
+  if (ids === undefined || daemon === undefined || stdin === undefined) return undefined
+  const userNamespace = await mapUserNamespace(daemon, ids, startTimeoutMs)
+  if (userNamespace === undefined) return undefined
+  void exited.then(() => closeSync(userNamespace))
+  const idmap = { userNamespace, first: ids.first }
+  accept?.(idmap)
+  stdin.write('go\n')
+  await stdin.end()
+  return idmap
 }
 
 /** The function that hands the connection over once; if nobody took it, it is closed with the daemon's end. */
@@ -145,27 +141,38 @@ function heldConnection(connection: number | undefined, exited: Promise<unknown>
 }
 
 /** Waits until the worker is in its sandbox: then the daemon has accepted its arguments and its directory. */
-async function waitForWorker(
-  daemon: ProcessRef | undefined,
-  exited: Promise<ExitInfo>,
-  path: string,
-  log: BoundedLog,
-): Promise<ProcessRef> {
+async function waitForWorker(daemon: ProcessRef | undefined): Promise<ProcessRef | undefined> {
   const deadline = Date.now() + startTimeoutMs
   while (daemon !== undefined && isAlive(daemon) && Date.now() < deadline) {
     const worker = childrenOf(daemon).find(({ pid }) => isFiltered(pid))
     if (worker !== undefined) return worker
     await Bun.sleep(1)
   }
-  const end = await Promise.race([exited, Bun.sleep(200).then(() => undefined)])
-  await Promise.race([log.ended, Bun.sleep(200)])
-  const exit = end === undefined ? 'no worker within 10 s' : `exit code ${end.code}, signal ${end.signal}`
-  throw new KataError('VIRTIOFSD_FAILED', { path, exit, tail: log.tail() || 'no output' })
+  return undefined
 }
 
-/** The seccomp filter is the last thing that virtiofsd sets up before it serves. */
+/** Both processes give up their last capabilities in their own time. @throws KataError as {@link assertPosture}. */
+async function settledPosture({ pid }: ProcessRef, expected: ExpectedPosture): Promise<void> {
+  const deadline = Date.now() + settleMs
+  while (comparePosture(expected, readPosture(pid)).length > 0 && Date.now() < deadline) await Bun.sleep(1)
+  assertPosture(pid, expected)
+}
+
+async function startError(
+  path: string,
+  exited: Promise<ExitInfo>,
+  why: string,
+  log: BoundedLog,
+): Promise<KataError> {
+  const end = await Promise.race([exited, Bun.sleep(200).then(() => undefined)])
+  await Promise.race([log.ended, Bun.sleep(200)])
+  const exit = end === undefined ? why : `exit code ${end.code}, signal ${end.signal}`
+  return new KataError('VIRTIOFSD_FAILED', { path, exit, tail: log.tail() || 'no output' })
+}
+
+/** Its own seccomp filter, on top of ours, is among the last things that virtiofsd sets up before it serves. */
 function isFiltered(pid: number): boolean {
-  return /^Seccomp:\t2$/m.test(readProc(`/proc/${pid}/status`) ?? '')
+  return readStatus(`/proc/${pid}/status`)?.get('Seccomp_filters') === '2'
 }
 
 function childrenOf(parent: ProcessRef | undefined): ProcessRef[] {

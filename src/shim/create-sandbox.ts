@@ -35,7 +35,7 @@ export async function createSandboxForTask(input: {
     hostname: spec.hostname ?? '',
     shmBytes: shmBytes(spec),
     network: networkRequest(spec, { client: flags.namespace, id: flags.id, bundle: request.bundle }),
-    spec,
+    container: { id: request.id, spec, bundle: request.bundle, rootfs: request.rootfs },
     config,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,

@@ -34,6 +34,14 @@ export const shareKeys = [
     },
   ),
   key(
+    'virtio_fs_privilege',
+    'virtioFsPrivilege',
+    choice(['auto', 'unprivileged', 'root']),
+    'auto',
+    'Who virtiofsd is on the host: a user of its own, to whom idmapped mounts show the share (`unprivileged`), root in a sandbox with few capabilities (`root`), or root only where a share cannot be idmapped (`auto`).',
+    { drivers: sharing, own: true, annotation: 'virtio_fs_privilege' },
+  ),
+  key(
     'virtio_fs_cache',
     'virtioFsCache',
     choice(['never', 'metadata', 'auto', 'always'], { none: 'never' }),

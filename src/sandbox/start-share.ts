@@ -1,0 +1,78 @@
+/** The pod's share, served by the least of rights that its mounts allow. */
+import type { Config } from '../config/config.ts'
+import { KataError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { IdRange } from '../linux/user-namespace.ts'
+import type { Logger } from '../log.ts'
+import { createHostShare } from '../sharing/host-share.ts'
+import type { Idmap } from '../sharing/idmap.ts'
+import { requireMappable } from '../sharing/mappable.ts'
+import type { RootfsMount, Share } from '../sharing/share.ts'
+import type { ShareDaemon } from '../sharing/share-daemon.ts'
+import { createShareTree, type ShareTree } from '../sharing/share-tree.ts'
+import { startVirtiofsd } from '../sharing/virtiofsd.ts'
+import { sharedSources } from './mounts.ts'
+import type { SandboxPaths } from './paths.ts'
+import { podVolumes } from './pod-volumes.ts'
+import { type ContainerRequest, rootfsMounts } from './sandbox.ts'
+import { requireSharedIds } from './share-ids.ts'
+
+export interface ShareRequest {
+  readonly config: Config
+  readonly paths: SandboxPaths
+  readonly privateDir: string
+  /** Who connects to the daemon by path, when the VMM cannot be given a connection. */
+  readonly clientUid?: number | undefined
+  /** The ids of an unprivileged daemon; none when it is to be root. */
+  readonly ids: IdRange | undefined
+  /** The container that the sandbox is made for: what it mounts is known already. */
+  readonly container: ContainerRequest
+  readonly log: Logger
+}
+
+/** What makes a daemon root under `auto`. */
+const refusals: ReadonlySet<string> = new Set(['SHARE_NOT_IDMAPPABLE', 'SHARE_ID_BEYOND'])
+
+/**
+ * Makes the share's tree and starts its daemon. Under `auto` a mount that cannot be idmapped makes the daemon root,
+ * with one warning that names it.
+ *
+ * @throws KataError SHARE_NOT_IDMAPPABLE or SHARE_ID_BEYOND when it may only be unprivileged, and those of the
+ *   daemon's start.
+ */
+export async function startShare(
+  ledger: Ledger,
+  { config, paths, privateDir, clientUid, ids, container, log }: ShareRequest,
+): Promise<{ share: Share; daemon: ShareDaemon }> {
+  const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege } = config.hypervisor
+  const tree = await createShareTree(ledger, paths)
+  const spec = {
+    ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
+    ...(clientUid === undefined ? {} : { clientUid }),
+    ...{ program: virtioFsDaemon, cache: virtioFsCache, extraArgs: virtioFsExtraArgs },
+  }
+  const accept = (idmap: Idmap) => {
+    requireSharedIds(container.spec, container.id)
+    requireMappable(knownMounts(container, tree), idmap, container.id)
+  }
+  const unprivileged = ids === undefined ? {} : { ids, accept }
+  const daemon = await startVirtiofsd(ledger, { ...spec, ...unprivileged }).catch((error) => {
+    if (virtioFsPrivilege !== 'auto' || !(error instanceof KataError && refusals.has(error.code))) throw error
+    log.warn('virtiofsd runs as root: a share cannot be idmapped', { code: error.code, ...error.fields })
+    return startVirtiofsd(ledger, spec)
+  })
+  return { share: createHostShare(ledger, tree, daemon), daemon }
+}
+
+/**
+ * What is known of the pod's mounts before its first container is made. The tree itself stands for the volumes in memory
+ * of later containers: older kernels idmap no tmpfs.
+ */
+function knownMounts(container: ContainerRequest, tree: ShareTree): RootfsMount[] {
+  const { spec, id } = container
+  const binds = [tree.entries, ...sharedSources(spec, id), ...podVolumes(spec)]
+  return [
+    ...rootfsMounts(container),
+    ...binds.map((source) => ({ type: 'bind', source, options: ['rbind'] })),
+  ]
+}

@@ -1,0 +1,60 @@
+/** Who the processes of a sandbox are on the host. */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Config } from '../config/config.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { processRef } from '../linux/proc.ts'
+import type { IdRange } from '../linux/user-namespace.ts'
+import type { Logger } from '../log.ts'
+import { sweepOncePerBoot } from '../rootless/boot-sweep.ts'
+import { rootIdentity, takeIdentity } from '../rootless/identity.ts'
+import type { Identity } from '../rootless/launch-spec.ts'
+import { takeLease } from '../rootless/lease.ts'
+import { makePrivateDir } from '../rootless/private-dir.ts'
+import { helperIds } from '../rootless/uid-range.ts'
+import { leaseDir, type SandboxPaths } from './paths.ts'
+import { treeResource } from './tree.ts'
+
+export interface SandboxUser {
+  /** Of the VMM. */
+  readonly identity: Identity
+  readonly privateDir: string
+  /** Of the share's daemon; undefined when it is to be root. */
+  readonly ids: IdRange | undefined
+}
+
+/**
+ * The throw-away user with its private directory. With rootless off the VMM is root, in a directory that only root
+ * enters; that is no reason for the share's daemon to be root too, so it still gets ids, though nobody an account.
+ *
+ * @throws KataError of {@link takeIdentity}, {@link takeLease} and {@link makePrivateDir}.
+ */
+export async function takeUser(
+  ledger: Ledger,
+  request: {
+    readonly id: string
+    readonly namespace: string
+    readonly config: Config
+    readonly paths: SandboxPaths
+    readonly log: Logger
+  },
+): Promise<SandboxUser> {
+  const { id, namespace, config, paths, log } = request
+  const { rootless, virtioFsPrivilege, rootlessUidBase, rootlessUidBlocks, ...hypervisor } = config.hypervisor
+  const range = { base: rootlessUidBase, blocks: rootlessUidBlocks }
+  const owner = processRef(process.pid)!
+  const options = { runDir: leaseDir, range, sandbox: `${namespace}/${id}`, owner }
+  const daemonIsRoot = virtioFsPrivilege === 'root'
+  if (rootless || !daemonIsRoot) await sweepOncePerBoot({ runDir: leaseDir, range }, log)
+  if (rootless) {
+    const { rootlessAccount: account, accelerator } = hypervisor
+    const { identity, lease } = await takeIdentity(ledger, { ...options, account, accelerator }, log)
+    const privateDir = await makePrivateDir(ledger, lease)
+    return { identity, privateDir, ids: daemonIsRoot ? undefined : helperIds(lease) }
+  }
+  const ids = daemonIsRoot ? undefined : helperIds(await takeLease(ledger, options))
+  const privateDir = paths.rootVmDir
+  mkdirSync(dirname(privateDir), { recursive: true, mode: 0o700 })
+  await ledger.take(treeResource, { path: privateDir }, () => mkdirSync(privateDir, { mode: 0o700 }))
+  return { identity: rootIdentity(), privateDir, ids }
+}

@@ -1,0 +1,39 @@
+/** Tells before a daemon serves whether it could, unprivileged, show everything that is known to be mounted. */
+import { closeSync, fstatSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import { SyscallError } from '../linux/libc.ts'
+import { openLocation } from '../linux/mount-tree.ts'
+import { type Idmap, mappedClone } from './idmap.ts'
+import { mappedDirectories } from './mapped-overlay.ts'
+import { parseMountOptions } from './mount-options.ts'
+import type { RootfsMount } from './share.ts'
+
+/**
+ * Nothing is mounted. What cannot be opened or understood is left to the real mounting, which says more; so are file
+ * systems that are not mounted yet.
+ *
+ * @throws KataError SHARE_NOT_IDMAPPABLE naming the first source that cannot be idmapped.
+ */
+export function requireMappable(mounts: readonly RootfsMount[], idmap: Idmap, container: string): void {
+  for (const mount of mounts) {
+    const { bind, recursive, data } = parseMountOptions(mount.options)
+    const sources = bind || mount.type === 'bind' ? [mount.source] : []
+    if (mount.type === 'overlay') sources.push(...mappedDirectories(data))
+    for (const source of sources) tryClone(source, recursive, idmap, container)
+  }
+}
+
+function tryClone(source: string, recursive: boolean, idmap: Idmap, container: string): void {
+  let fd: number | undefined
+  try {
+    fd = openLocation(source)
+    const facts = fstatSync(fd)
+    // Anything else reaches the guest in another way, or not at all.
+    if (facts.isDirectory() || facts.isFile())
+      closeSync(mappedClone(fd, idmap, { source, container }, { recursive }))
+  } catch (error) {
+    if (error instanceof KataError && !(error instanceof SyscallError)) throw error
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}

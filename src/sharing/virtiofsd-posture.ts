@@ -1,0 +1,46 @@
+/** What both processes of a virtiofsd must be before it may serve. */
+import type { IdRange } from '../linux/user-namespace.ts'
+import { hostIdMap, type NamespaceKind, readNamespaces } from '../rootless/posture.ts'
+import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../rootless/posture-check.ts'
+import { descriptorLimit, maxProcesses } from './virtiofsd-command.ts'
+
+/** chown, dac_override, fowner, fsetid, setgid, setuid, mknod, setfcap: of its own user namespace, if it has one. */
+const workerCapabilities = '00000000880000db'
+
+/** The postures of the process that waits and of the one that serves, before any mount is in the share. */
+export function virtiofsdPostures(
+  ids: IdRange | undefined,
+  workerPid: number,
+): { readonly supervisor: ExpectedPosture; readonly worker: ExpectedPosture } {
+  const uid = ids?.first ?? 0
+  const own: NamespaceKind[] = ['mnt', 'net', 'ipc', 'uts', ...(ids === undefined ? [] : (['user'] as const))]
+  const common = {
+    ...{ uid, gid: uid, groups: [], capabilities: noCapabilities },
+    idMap: ids === undefined ? hostIdMap : `0 ${ids.first} ${ids.count}`,
+    ...({ noNewPrivs: 1, seccomp: 2, seccompFilters: 1, firstThreadFilters: 1 } as const),
+    ...{ namespaces: ownNamespaces(own), hostNamespaces: readNamespaces('/proc/self')! },
+    mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
+    descriptors: { 0: '/dev/null', 1: '/dev/null' },
+    ...({ environment: 0, cwd: '/', interfaces: ['lo'] } as const),
+    limits: {
+      core: '0:0',
+      ...(ids === undefined ? {} : { nproc: `${maxProcesses}:${maxProcesses}` }),
+    },
+  } as const
+  const nofile = `${descriptorLimit()}:${descriptorLimit()}`
+  return {
+    // Its output, and the pipe that it and the worker know each other's end by.
+    supervisor: { ...common, opens: ['pipe:'], sockets: 1 },
+    worker: {
+      ...common,
+      ...{ seccompFilters: 2, firstThreadFilters: 2 },
+      capabilities: { ...noCapabilities, CapPrm: workerCapabilities, CapEff: workerCapabilities },
+      namespaces: ownNamespaces([...own, 'pid']),
+      // Its output, the listener and the connection.
+      ...{ opens: ['anon_inode:'], sockets: 3 },
+      // The share's root and, out of a /proc that it has no longer, its own descriptors and mount table.
+      files: ['/', `/${workerPid}/mountinfo`],
+      limits: { ...common.limits, nofile },
+    },
+  }
+}
