@@ -28,7 +28,7 @@ import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'
 import { podTest, reasonAgainst } from './harness/cannot.ts'
 import { hostState } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
-import { lastHandedOver, privateSockets, promised } from './harness/promised.ts'
+import { lastHandedOver, privateSockets, promised, promisedDaemon } from './harness/promised.ts'
 import { hypervisorTable } from './harness/vmm.ts'
 
 const kvmGroup = statSync('/dev/kvm', { throwIfNoEntry: false })?.gid
@@ -36,6 +36,19 @@ const kvmGroup = statSync('/dev/kvm', { throwIfNoEntry: false })?.gid
 const kvmGroups = kvmGroup === undefined || kvmGroup === 0 ? [] : [kvmGroup]
 const noKvm = kvmGroups.length === 0
 const none = '0000000000000000'
+
+function daemonPosture(pid: number, id: string) {
+  const { idMaps, descriptors } = readPosture(pid)
+  const kinds = Object.values(descriptors).map((target) =>
+    target
+      .replace(/^(socket|pipe):.*/, '$1')
+      .replace(/^\/memfd:.*/, 'memfd')
+      .replace(/^anon_inode:\[(.*)\]$/, '$1')
+      .replace(new RegExp(`^/${pid}/mountinfo$`), 'own mount table')
+      .replace(new RegExp(`^/(${id}(/.*)?)?$`), 'share'),
+  )
+  return { ...measured(pid), idMaps, descriptors: [...new Set(kinds)].sort() }
+}
 
 /** What /proc says, in the same form: threads that are alike once, namespaces as the host's or not. */
 function measured(pid: number) {
@@ -131,6 +144,15 @@ describe('two sandboxes at once', () => {
     expect(measured(two.vmmPid)).toEqual(promised(two.uid, kvmGroups))
   })
 
+  test('each virtiofsd is confined exactly as promised, both its processes', () => {
+    for (const { virtiofsdPids, virtiofsdUid, id } of [one, two]) {
+      const [supervisor, worker] = virtiofsdPids.map((pid) => daemonPosture(pid, id))
+      expect(supervisor).toEqual(promisedDaemon(virtiofsdUid, id, false))
+      expect(worker).toEqual(promisedDaemon(virtiofsdUid, id, true))
+    }
+    expect(one.virtiofsdUid).not.toBe(two.virtiofsdUid)
+  })
+
   test('control: this process is not', () => {
     const { threads, mounts, environment, limits } = measured(process.pid)
     expect(threads[0]).toMatchObject({ uid: [0, 0, 0, 0], noNewPrivs: 0, seccomp: 0, seccompFilters: 0 })
@@ -186,9 +208,12 @@ describe('two sandboxes at once', () => {
 })
 
 describe('other settings', () => {
-  test('rootless false changes the ids and nothing else', async () => {
+  test('rootless false changes the VMM’s ids and nothing else', async () => {
     await using vm = await running('as-root', ['--rootless', 'false'])
     expect(measured(vm.vmmPid)).toEqual(promised(0, []))
+    expect(vm.virtiofsdUid).toBeGreaterThan(65535)
+    for (const [index, pid] of vm.virtiofsdPids.entries())
+      expect(daemonPosture(pid, vm.id)).toEqual(promisedDaemon(vm.virtiofsdUid, vm.id, index === 1))
     expect(vm.user).toBe('root')
     expect(lstatSync(vm.privateDir)).toMatchObject({ uid: 0, gid: 0, mode: 0o040700 })
   }, 60_000)

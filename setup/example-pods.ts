@@ -36,6 +36,7 @@ const exampleValues: Readonly<Record<string, string>> = {
   network_queues: '2',
   shared_fs: 'virtio-fs',
   virtio_fs_daemon: '/usr/libexec/virtiofsd',
+  virtio_fs_privilege: 'unprivileged',
   virtio_fs_cache: 'never',
   virtio_fs_extra_args: '["--xattr"]',
   kernel_modules: 'loop; dummy numdummies=1',

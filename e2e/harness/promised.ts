@@ -1,7 +1,8 @@
 /**
- * The posture of a VMM with one share, by the user `uid`, as the documentation promises it: written out here and not
+ * The postures of a sandbox's processes, by the user `uid`, as the documentation promises them: written out here and not
  * taken from the code that confines, so that both have to agree.
  */
+import { expect } from 'bun:test'
 import { vmm } from './vmm.ts'
 
 const none = '0000000000000000'
@@ -84,3 +85,38 @@ export const privateSockets =
   vmm.driver === 'clh'
     ? { ofRoot: ['api.sock'], own: ['clh.sock', 'vhost-fs.sock'] }
     : { ofRoot: ['agent.sock', 'console.sock', 'qmp.sock', 'vhost-fs.sock'], own: [] }
+
+/** The posture of virtiofsd while it serves one container; `serving` is the process that does, the other one waits. */
+export const promisedDaemon = (uid: number, id: string, serving: boolean) => {
+  const files = serving ? '00000000880000db' : none
+  return {
+    threads: [
+      {
+        uid: [uid, uid, uid, uid],
+        gid: [uid, uid, uid, uid],
+        groups: [],
+        capabilities: { CapInh: none, CapPrm: files, CapEff: files, CapBnd: none, CapAmb: none },
+        noNewPrivs: 1,
+        seccomp: 2,
+        seccompFilters: serving ? 2 : 1,
+        namespaces: {
+          ...{ mnt: 'own', ipc: 'own', uts: 'own', net: 'own', user: 'own', cgroup: 'host' },
+          pid: serving ? 'own' : 'host',
+        },
+      },
+    ],
+    idMaps: { uid: `0 ${uid} 65535`, gid: `0 ${uid} 65535` },
+    mounts: [
+      { point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+      { point: `/${id}/rootfs`, flags: [] },
+    ],
+    root: [id],
+    descriptors: serving
+      ? ['/dev/null', 'eventfd', 'eventpoll', 'memfd', 'own mount table', 'share', 'socket']
+      : ['/dev/null', 'pipe', 'socket'],
+    environment: 0,
+    limits: { core: '0:0', nofile: expect.stringMatching(/^(\d+):\1$/), nproc: '1024:1024' },
+    cwd: '/',
+    interfaces: ['lo'],
+  }
+}

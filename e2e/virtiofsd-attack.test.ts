@@ -1,0 +1,121 @@
+/**
+ * The walls around virtiofsd, tried by a program in its place: in the namespaces of a live daemon's serving process,
+ * with its ids, capabilities and our filter. Its own seccomp filter does not hold the attacker: what is shown are the
+ * other walls alone. Beside each attack the same act succeeds for root outside.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { argumentFilter } from '../src/rootless/argument-filter.ts'
+import type { SandboxFacts } from '../src/sandbox/facts.ts'
+import { type Results, runActs, runAsRoot } from './attack/stage.ts'
+import { Kata } from './harness/kata.ts'
+import { shareAttacks } from './virtiofsd/attacks.ts'
+
+type Live = SandboxFacts & { readonly stateDir: string }
+
+const kata = new Kata()
+let directory: string
+let own: Live
+let words: Record<string, string | number>
+let inPlace: Results
+let root: Results
+const servers: { stop(force: boolean): void }[] = []
+
+const fill = (act: string) => act.replace(/\{(\w+)\}/g, (_, name: string) => String(words[name]))
+
+async function start(name: string, volumes: readonly string[]): Promise<Live> {
+  const flags = volumes.flatMap((volume) => ['-v', volume])
+  expect((await kata.call(['run', '-d', '--name', name, ...flags, '--', 'sleep', '600'])).code).toBe(0)
+  return (await kata.inspect(name)).sandbox as Live
+}
+
+function compile(name: string, source: string): string {
+  const program = `${directory}/${name}`
+  const path = resolve(import.meta.dir, source)
+  const { exitCode, stderr } = Bun.spawnSync([
+    'gcc',
+    '-O1',
+    '-Wall',
+    '-Werror',
+    '-static',
+    '-o',
+    program,
+    path,
+  ])
+  if (exitCode !== 0) throw new Error(`gcc: ${stderr}`)
+  return program
+}
+
+/** Performs the acts in the place of the process that serves `sandbox`. */
+function asDaemon({ virtiofsdPids }: Live, acts: readonly string[]): Results {
+  const worker = virtiofsdPids[1]!
+  const entry = (name: string) =>
+    `/${readdirSync(`/proc/${worker}/root`).find((file) => file.endsWith(name))}`
+  writeFileSync(`${directory}/filter`, argumentFilter())
+  const namespaces = ['--user', '--mount', '--pid', '--net', '--ipc', '--uts', '--root', '--wd']
+  return runActs(
+    [
+      ...['setpriv', '--no-new-privs', '--seccomp-filter', `${directory}/filter`, '--'],
+      ...['nsenter', '--target', `${worker}`, ...namespaces, '--'],
+      ...[entry('-confine'), entry('-attacker')],
+    ],
+    acts,
+  )
+}
+
+beforeAll(async () => {
+  directory = mkdtempSync('/var/lib/kt-share-attack-')
+  chmodSync(directory, 0o755)
+  const attacker = compile('attacker', 'attack/attacker.c')
+  const confine = compile('confine', 'virtiofsd/confine.c')
+  mkdirSync(`${directory}/volume`)
+  own = await start('own', [
+    `${attacker}:/attacker:ro`,
+    `${confine}:/confine:ro`,
+    `${directory}/volume:/volume`,
+  ])
+  const other = await start('other', [])
+  const tcp = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+  const abstract = `kata-ts-share-attack-${process.pid}`
+  servers.push(tcp, Bun.listen({ unix: `\0${abstract}`, socket: { data() {} } }))
+  const volume = readdirSync(`/proc/${own.virtiofsdPids[1]}/root`).find((name) => name.endsWith('-volume'))
+  words = {
+    otherShare: `${other.stateDir}/share`,
+    otherLedger: `${other.stateDir}/ledger.jsonl`,
+    otherDaemon: other.virtiofsdPids[1]!,
+    ledger: `${own.stateDir}/ledger.jsonl`,
+    ...{ vmm: own.vmmPid, vmmDir: own.privateDir, vmmUid: own.uid, shim: own.shimPid },
+    vmmAddress: readFileSync(`/proc/${own.vmmPid}/maps`, 'utf8').split('-')[0]!,
+    ...{ volume: `/${volume}`, hostVolume: `${directory}/volume`, port: tcp.port, abstract },
+  }
+  inPlace = asDaemon(own, [...new Set(shareAttacks.map(([, act]) => fill(act)))])
+  root = runAsRoot(attacker, [...new Set(shareAttacks.map(([, act, , , rootAct]) => fill(rootAct ?? act)))])
+}, 60_000)
+afterAll(async () => {
+  for (const server of servers) server.stop(true)
+  for (const name of ['own', 'other']) await kata.call(['rm', '-f', name])
+  await kata.close()
+  rmSync(directory, { recursive: true })
+}, 60_000)
+
+describe('a virtiofsd under foreign control fails to', () => {
+  for (const [goal, act, expected, byRoot, rootAct] of shareAttacks) {
+    test(goal, () => {
+      const control = root.get(fill(rootAct ?? act))
+      expect({ inPlace: inPlace.get(fill(act)), root: control }).toEqual({ inPlace: expected, root: byRoot })
+    })
+  }
+})
+
+test('control: in its place, what a share is for succeeds', () => {
+  const acts = ['list /', `create ${words.volume}/file`, `mkdir ${words.volume}/directory`, 'setuid 1000']
+  const results = asDaemon(own, acts)
+  expect(acts.map((act) => results.get(act))).toEqual(acts.map(() => 'ok'))
+})
+
+test('what it makes belongs to root on disk, and to nobody of the host while it runs', () => {
+  const acts = [`symlink ${words.volume}/link`]
+  expect(asDaemon(own, acts).get(acts[0]!)).toBe('ok')
+  expect(own.virtiofsdUid).toBeGreaterThanOrEqual(0x70000000)
+})
