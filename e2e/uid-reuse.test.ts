@@ -82,7 +82,8 @@ test.each(['the first start after it', 'gc'])(
     process.kill(shimPid, 'SIGKILL')
     await eventually('the VMM to follow its shim', () => !isAlive(vmm) || undefined)
     rmSync(privateDir, { recursive: true })
-    for (const lost of [`${kata.runDir}/default/unlucky`, `${kata.runDir}/s`, '/run/kata-ts/swept'])
+    const shared = ['share', 'swept'].map((name) => `/run/kata-ts/${name}`)
+    for (const lost of [`${kata.runDir}/default/unlucky`, `${kata.runDir}/s`, ...shared])
       rmSync(lost, { recursive: true, force: true })
     const aside = `${kata.runDir}.uids`
     renameSync('/run/kata-ts/uids', aside)
