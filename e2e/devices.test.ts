@@ -116,7 +116,7 @@ describe.each(buses)('%s', (blockDeviceDriver) => {
     const numbers = (await pod.run('cat /sys/class/block/*/dev', { devices: [device(raw)] })).stdout.trim()
     const container = await pod.create('sleep 60', { devices: [device(raw)] })
     await container.init.start()
-    const script = `rm -f /tmp/disk; mknod /tmp/disk b ${numbers.replace(':', ' ')} && head -c1 /tmp/disk`
+    const script = `rm -f /dev/disk; mknod /dev/disk b ${numbers.replace(':', ' ')} && head -c1 /dev/disk`
     expect((await pod.run(script)).stderr).toContain('Operation not permitted')
     // The control: with a rule for it the same works.
     expect((await pod.run(script, { devices: [device(raw)] })).status).toBe(0)
