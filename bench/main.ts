@@ -3,7 +3,8 @@
  * makes the exit code 1.
  *
  *   npm run bench                          all of them
- *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, accounts, parallel, containerd
+ *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, accounts, network, parallel,
+ *                                          containerd
  *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
  */
@@ -18,6 +19,7 @@ import { benchContainerd } from './containerd.ts'
 import { Host, machineFacts } from './host.ts'
 import { benchExec, benchStdout, benchStop } from './idle.ts'
 import { benchMemory } from './memory.ts'
+import { benchNetwork } from './network.ts'
 import { benchParallel } from './parallel.ts'
 import { type Result, renderJson, renderText } from './report.ts'
 import { benchRootless } from './rootless.ts'
@@ -37,6 +39,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = 
   stop: ({ host, rounds }) => benchStop(host, Math.ceil(rounds / 3)),
   rootless: ({ host, rounds }) => benchRootless(host, Math.ceil(rounds / 3)),
   accounts: () => benchAccounts(),
+  network: ({ host, rounds }) => benchNetwork(host, rounds),
   parallel: ({ host }) => benchParallel(host),
   containerd: ({ guest, rounds }) => benchContainerd(guest, rounds),
 }
