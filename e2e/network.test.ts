@@ -98,7 +98,8 @@ const routes = (text: string) =>
   text
     .split('\n')
     .map((line) => /^(default|[\da-f]\S*)( via \S+)? dev \S+/.exec(line)?.[0])
-    .filter((line) => line !== undefined)
+    // The way of localhost between the namespace and the machine has a test of its own.
+    .filter((line) => line !== undefined && !/^(127|169\.254)\./.test(line))
     .sort()
 
 describe('the machine has what the namespace says', () => {
@@ -109,7 +110,8 @@ describe('the machine has what the namespace says', () => {
 
   test('addresses of both families, and no others', async () => {
     const text = await inside(podA, 'ip addr')
-    expect(addresses(text)).toEqual(addresses(podA.ip('addr')))
+    const own = (list: (string | undefined)[]) => list.filter((each) => !/^(127|169\.254)\./.test(each!))
+    expect(own(addresses(text))).toEqual(own(addresses(podA.ip('addr'))))
     expect(addresses(text)).toEqual(expect.arrayContaining([`${a.v4}/24`, `${a.v6}/64`, `${a.second}/24`]))
     expect(text).not.toContain('tentative')
   })
@@ -187,6 +189,40 @@ describe('packets', () => {
     expect(await fragments()).toBe(start)
     await inside(podA, `ping -c 1 -s ${mtu - headers + 1} ${b.v4}`)
     expect(await fragments()).toBe(start + 2)
+  })
+
+  test('localhost of the namespace is that of the machine, for those in the namespace only', async () => {
+    using _server = serve(podA, 'httpd -f -p 127.0.0.1:5004 -h /etc')
+    const page = () =>
+      Bun.spawnSync([
+        'ip',
+        'netns',
+        'exec',
+        podA.name,
+        'busybox',
+        'wget',
+        '-qO-',
+        'http://127.0.0.1:5004/passwd',
+      ])
+    await eventually('the server', () => page().stdout.toString().includes('root:') || undefined)
+    const ask = (from: TestNetns, to: string, port: number) => {
+      const argv = ['timeout', '5', 'busybox', 'sh', '-c', `echo local | busybox nc -w 2 ${to} ${port}`]
+      return Bun.spawnSync(['ip', 'netns', 'exec', from.name, ...argv]).stdout.toString()
+    }
+
+    // A neighbour that sends packets for localhost to the pod's own hardware address.
+    using neighbour = new TestNetns('kt-c')
+    join(neighbour, { v4: '10.77.0.4', v6: 'fd77::4' })
+    using _other = serve(podA, 'nc -ll -p 5005 -e cat')
+    await eventually('the other server', () => ask(neighbour, a.v4, 5005) === 'local\n' || undefined)
+    neighbour.ip('addr del 127.0.0.1/8 dev lo')
+    neighbour.run('sysctl', '-q', '-w', 'net.ipv4.conf.eth0.route_localnet=1')
+    const mac = /link\/ether (\S+)/.exec(podA.ip('link show eth0'))![1]
+    neighbour.ip(`neigh add 127.0.0.1 lladdr ${mac} dev eth0 nud permanent`)
+    neighbour.ip('route add 127.0.0.1 dev eth0 src 10.77.0.4')
+    expect(ask(podA, '127.0.0.1', 5005)).toBe('local\n')
+    expect(ask(neighbour, '127.0.0.1', 5005)).toBe('')
+    expect(ask(neighbour, a.v4, 5005)).toBe('local\n')
   })
 
   test('the second interface has its own neighbours', async () => {

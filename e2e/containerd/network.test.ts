@@ -10,6 +10,7 @@ import { udpPeer } from '../harness/udp-peer.ts'
 import { bridgeAddress } from './configuration.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
+import { ForwardedPort } from './streams.ts'
 
 let before: HostState
 let containerd: Containerd
@@ -73,6 +74,22 @@ test('containers of a pod share its localhost', async () => {
   const second = await pod.start(['sleep', '1000'])
   const { stdout } = await pod.exec(second, ['sh', '-c', 'echo neighbour | nc 127.0.0.1 5000'])
   expect(stdout).toBe('neighbour\n')
+})
+
+test('PortForward reaches a port of the pod, one that listens on localhost only as well', async () => {
+  const { pod } = pods[0]!
+  await pod.start(['httpd', '-f', '-p', '127.0.0.1:5006', '-h', '/etc'])
+  const ports = [
+    { port: 5000, asked: 'an echo\n', answer: 'an echo\n' },
+    { port: 5006, asked: 'GET /passwd HTTP/1.0\r\n\r\n', answer: 'root:x:0:0' },
+  ]
+  for (const { port, asked, answer } of ports) {
+    const { url } = await containerd.cri.calls.portForward({ podSandboxId: pod.id, port: [port] })
+    const forwarded = new ForwardedPort(url, port)
+    await forwarded.write(asked)
+    await eventually(`the answer of ${port}`, () => forwarded.received.includes(answer) || undefined)
+    forwarded.close()
+  }
 })
 
 test('a pod with the network of the host is refused in words that kubectl shows', async () => {

@@ -10,7 +10,10 @@ const attributeOf = { address: 1, name: 3, mtu: 4, info: 18, perFamily: 26, extM
 const infoKind = 1
 /** No counters in the answer, which are most of it. */
 const skipStatistics = 1 << 3
-const ipv6 = 10
+const [ipv4, ipv6] = [2, 10]
+/** Within the part of IPv4: settings by their numbers in <linux/ip.h>. */
+const ipv4Settings = 1
+const routeLocalnet = 26
 const addressGeneration = 8
 const generateNone = 1
 
@@ -77,6 +80,13 @@ export function stopOwnIpv6(client: NetlinkClient, index: number): void {
   const mode = attribute(addressGeneration, Uint8Array.of(generateNone))
   const body = concat([info(index), attribute(attributeOf.perFamily, attribute(ipv6, mode))])
   client.change(`stop own IPv6 addresses of link ${index}`, message.set, body)
+}
+
+/** Packets to and from 127.0.0.0/8 are taken on this link too (the setting route_localnet). @throws NetlinkError ENODEV. */
+export function acceptLocalhost(client: NetlinkClient, index: number): void {
+  const settings = attribute(ipv4Settings, attribute(routeLocalnet, uint32(1)))
+  const body = concat([info(index), attribute(attributeOf.perFamily, attribute(ipv4, settings))])
+  client.change(`accept localhost on link ${index}`, message.set, body)
 }
 
 /** @throws NetlinkError ENODEV. */

@@ -17,7 +17,7 @@ const unicast = 1
 const cloned = 0x200
 
 /** Who made a route: RTPROT_*. */
-export const routeProtocol = { kernel: 2, boot: 3, routerAdvertisement: 9 } as const
+export const routeProtocol = { kernel: 2, boot: 3, static: 4, routerAdvertisement: 9 } as const
 export const routeScope = { universe: 0, link: 253 } as const
 
 export interface Route {

@@ -14,6 +14,8 @@ const ingressParent = 0xffff_fff1
 const ingressHandle = 0xffff_0000
 /** ETH_P_ALL in network byte order. */
 const everyProtocol = 0x0300
+/** Of two filters the one with the lower number is asked first. */
+const priority = { exception: 1, rule: 2 } as const
 const u32 = { selector: 5, actions: 7 } as const
 const terminal = 1
 const action = { kind: 1, options: 2, mirredParameters: 2, stolen: 4, egressRedirect: 1 } as const
@@ -37,6 +39,34 @@ export function deleteIngress(client: NetlinkClient, link: number): void {
   client.change(`delete the ingress queue of link ${link}`, message.deleteQdisc, body)
 }
 
+/** Four bytes of a packet, read as a big-endian number: those at `at`, counted from the header of the network layer. */
+export interface PacketField {
+  readonly at: number
+  /** Bits that are looked at. */
+  readonly mask: number
+  readonly value: number
+}
+
+/**
+ * What `link` receives with all these fields goes on to the namespace's own stack, whatever {@link redirectAll} says.
+ * `what` is for messages.
+ *
+ * @throws NetlinkError.
+ */
+export function leaveToStack(
+  client: NetlinkClient,
+  link: number,
+  what: string,
+  fields: readonly PacketField[],
+): void {
+  const body = concat([
+    info(link, 0, ingressHandle, (priority.exception << 16) | everyProtocol),
+    attribute(attributeOf.kind, cstring('u32')),
+    attribute(attributeOf.options, attribute(u32.selector, selector(fields))),
+  ])
+  client.change(`leave ${what} on link ${link} to the stack`, message.newFilter, body, flag.create)
+}
+
 /** Everything that `from` receives leaves by `to`, and nothing else gets to see it. @throws NetlinkError. */
 export function redirectAll(client: NetlinkClient, from: number, to: number): void {
   const mirred = attribute(
@@ -45,19 +75,30 @@ export function redirectAll(client: NetlinkClient, from: number, to: number): vo
     attribute(action.options, attribute(action.mirredParameters, mirredParameters(to))),
   )
   const body = concat([
-    info(from, 0, ingressHandle, everyProtocol),
+    info(from, 0, ingressHandle, (priority.rule << 16) | everyProtocol),
     attribute(attributeOf.kind, cstring('u32')),
-    attribute(attributeOf.options, attribute(u32.selector, matchAll()), attribute(u32.actions, mirred)),
+    attribute(
+      attributeOf.options,
+      attribute(u32.selector, selector([everything])),
+      attribute(u32.actions, mirred),
+    ),
   ])
   client.change(`redirect link ${from} to ${to}`, message.newFilter, body, flag.create | flag.exclusive)
 }
 
-/** struct tc_u32_sel with one key whose mask is 0, so that it matches whatever is there. */
-function matchAll(): Uint8Array {
+const everything: PacketField = { at: 0, mask: 0, value: 0 }
+
+/** struct tc_u32_sel with a struct tc_u32_key for each: be32 mask and value, i32 offset, i32 0. */
+function selector(fields: readonly PacketField[]): Uint8Array {
   const [head, key] = [16, 16]
-  return structure(head + key, (to) => {
+  return structure(head + fields.length * key, (to) => {
     to.setUint8(0, terminal)
-    to.setUint8(2, 1)
+    to.setUint8(2, fields.length)
+    for (const [index, { at, mask, value }] of fields.entries()) {
+      to.setUint32(head + index * key, mask, false)
+      to.setUint32(head + index * key + 4, value, false)
+      to.setInt32(head + index * key + 8, at, true)
+    }
   })
 }
 

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, readdirSync, readSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ledger } from '../ledger/ledger.ts'
+import { openTap } from '../linux/tap.ts'
 import { createLogger, silentLogger } from '../log.ts'
-import { formatIp, formatMac, formatPrefix } from '../netlink/ip.ts'
+import { formatIp, formatMac, formatPrefix, parseIp } from '../netlink/ip.ts'
 import { attachNetwork } from './attach.ts'
 import { probeNetwork } from './probe.ts'
 import { redirectResource } from './redirect.ts'
@@ -36,7 +37,36 @@ async function openFds(): Promise<number> {
   }
   return least
 }
+const loopback = () =>
+  [...pod.ip('-4 -o addr show dev lo').matchAll(/inet (\S+)/g)].map(([, address]) => address)
 const queues = () => pod.run('tc', 'qdisc', 'show')
+
+const payload = 'said by a neighbour'
+/** As a tap takes it: an empty virtio-net header, then an Ethernet frame with tags of virtual network 0 and IPv4 in it. */
+function frame(mac: string, to: string, tags: number): Buffer {
+  const tag = '81000000'.repeat(tags)
+  const ethernet = `${mac.replaceAll(':', '')}020000000077${tag}0800`
+  const ipv4 = Buffer.concat([Buffer.from('4500002700010000401100000a010003', 'hex'), parseIp(to)!])
+  let sum = 0
+  for (let at = 0; at < ipv4.length; at += 2) sum += ipv4.readUInt16BE(at)
+  ipv4.writeUInt16BE(~(sum + (sum >> 16)) & 0xffff, 10)
+  return Buffer.concat([Buffer.alloc(10), Buffer.from(ethernet, 'hex'), ipv4, Buffer.from(payload)])
+}
+
+/** All that comes out of a tap within a moment. */
+async function received(tap: number): Promise<string> {
+  let text = ''
+  const buffer = Buffer.alloc(2048)
+  for (let looks = 0; looks < 20; looks++) {
+    await Bun.sleep(5)
+    try {
+      for (;;) text += buffer.toString('latin1', 0, readSync(tap, buffer))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    }
+  }
+  return text
+}
 
 describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
   beforeEach(() => {
@@ -103,15 +133,75 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     )
   })
 
+  test('localhost leads to the machine by the first interface, and nobody but the namespace itself can use that', async () => {
+    pod.address('eth0', '10.1.0.2/24')
+    using attached = await attach()
+    const { index, mac } = attached.facts.localhost!
+    const tap = `tap${index}_kata`
+    expect(loopback()).toEqual(['169.254.255.1/32'])
+    expect(pod.ip('route get 127.0.0.1')).toMatch(new RegExp(`127.0.0.1 dev ${tap} src 169.254.255.1`))
+    expect(pod.ip(`neigh show dev ${tap}`)).toContain(`127.0.0.1 lladdr ${attached.nics[0]!.mac} PERMANENT`)
+    expect(pod.ip(`link show ${tap}`)).toContain(mac)
+    // The exceptions stand before the redirection: localhost from the network ends in the namespace, which drops it.
+    const filters = (link: string) => pod.run('tc', 'filter', 'show', 'dev', link, 'ingress')
+    expect(filters('eth0')).toMatch(
+      /pref 1 u32[\s\S]*match 7f000000\/ff000000 at 16[\s\S]*match 00008100\/0000ffff at -4[\s\S]*pref 2 u32[\s\S]*Redirect to device tap/,
+    )
+    expect(filters(tap)).toMatch(
+      /pref 1 u32[\s\S]*match a9feff01\/ffffffff at 16[\s\S]*pref 2 u32[\s\S]*Redirect to device eth0/,
+    )
+    pod.veth('net1', fresh())
+    pod.address('net1', '10.2.0.2/24')
+    const known = new Set(attached.fresh.map(({ index }) => index))
+    using later = await attach({ known, localhost: attached.facts.localhost })
+    expect(later.facts.localhost).toEqual({ index, mac })
+    expect(filters('net1')).not.toContain('7f000000')
+  })
+
+  test('what a neighbour sends to localhost does not reach the machine, behind however many tags', async () => {
+    const [outside, bridge, neighbour] = [fresh(), fresh(), fresh()]
+    pod.ip('link del eth0')
+    pod.veth('eth0', outside)
+    pod.address('eth0', '10.1.0.2/24')
+    ip(`link add ${bridge} type bridge`)
+    const source = openTap(neighbour, 1)[0]!
+    try {
+      for (const link of [outside, neighbour]) ip(`link set ${link} master ${bridge}`)
+      for (const link of [bridge, neighbour]) ip(`link set ${link} up`)
+      using attached = await attach()
+      const { taps, mac } = attached.nics[0]!
+      const arrives = async (to: string, tags: number) => {
+        writeSync(source, frame(mac, to, tags))
+        return (await received(taps[0]!)).includes(payload)
+      }
+      // A bridge lets frames through once it has noticed its links.
+      for (let tries = 0; !(await arrives('10.1.0.2', 0)); tries++) expect(tries).toBeLessThan(100)
+      for (const tags of [0, 1, 2, 3]) {
+        expect({ tags, arrives: await arrives('127.0.0.1', tags) }).toEqual({ tags, arrives: false })
+        // With two tags of no meaning nothing gets through.
+        expect({ tags, arrives: await arrives('10.1.0.2', tags) }).toEqual({ tags, arrives: tags < 2 })
+      }
+    } finally {
+      closeSync(source)
+      ip(`link del ${bridge}`)
+    }
+  })
+
   test('is as it was before once the ledger is released, by whoever reads it from disk', async () => {
     pod.address('eth0', '10.1.0.2/24')
-    const before = [pod.ip('-o link'), queues()]
+    const state = () => [
+      pod.ip('-o link'),
+      queues(),
+      loopback(),
+      pod.ip('route show table all').replace(/ (proto|src).*/g, ''),
+    ]
+    const before = state()
     const fds = await openFds()
     ;(await attach()).close()
     expect(await openFds()).toBe(fds)
     expect(queues()).not.toBe(before[1]!)
     await openLedger().releaseAll()
-    expect([pod.ip('-o link'), queues()]).toEqual(before)
+    expect(state()).toEqual(before)
     await openLedger().releaseAll()
   })
 

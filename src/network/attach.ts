@@ -6,7 +6,7 @@ import { SyscallError } from '../linux/libc.ts'
 import { type Netns, openNetns, openOwnNetns } from '../linux/netns.ts'
 import type { Logger } from '../log.ts'
 import { withClient } from './client.ts'
-import type { NetworkFacts, Nic, PodInterface } from './facts.ts'
+import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
 import { redirect, redirectResource, tapName } from './redirect.ts'
 import { scanNetwork } from './scan.ts'
 import { openVhosts } from './vhost.ts'
@@ -20,6 +20,8 @@ export interface NetworkOptions {
   readonly vhost: boolean
   /** Interfaces, by index, that have their card already. */
   readonly known?: ReadonlySet<number>
+  /** Where localhost of the namespace leads already; without it, to the first interface that gets a card. */
+  readonly localhost?: Localhost | undefined
   readonly log: Logger
 }
 
@@ -48,13 +50,16 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
   const open: number[] = []
   const close = () => closeAll(open.splice(0))
   try {
-    const facts = enter(path, () => withClient(netns, (client) => scanNetwork(client, log)))
-    const fresh = facts.interfaces.filter(({ index }) => !known.has(index))
-    for (const found of fresh) {
-      const nic = await makeNic(ledger, netns, found, options)
+    const found = enter(path, () => withClient(netns, (client) => scanNetwork(client, log)))
+    let { localhost } = options
+    const fresh = found.interfaces.filter(({ index }) => !known.has(index))
+    for (const each of fresh) {
+      const { nic, tapMac } = await makeNic(ledger, netns, each, { ...options, localhost })
+      localhost ??= { index: each.index, mac: tapMac }
       open.push(...nic.taps, ...nic.vhosts)
       nics.push(nic)
     }
+    const facts = { ...found, ...(localhost && { localhost }) }
     return { facts, fresh, nics, close, [Symbol.dispose]: close }
   } catch (error) {
     close()
@@ -64,14 +69,17 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
   }
 }
 
-function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: NetworkOptions): Promise<Nic> {
+function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: NetworkOptions) {
   const { index, name, mac, mtu } = found
-  const data = { netns: options.netns, identity: netns.identity, link: { index, name }, tap: tapName(found) }
-  return ledger.take(redirectResource, data, () => {
-    const vhosts = options.vhost ? openVhosts(options.queues) : []
+  const { queues } = options
+  const localhost = options.localhost === undefined
+  const place = { netns: options.netns, identity: netns.identity, link: { index, name }, tap: tapName(found) }
+  return ledger.take(redirectResource, { ...place, localhost }, () => {
+    const vhosts = options.vhost ? openVhosts(queues) : []
     try {
-      const taps = withClient(netns, (client) => redirect(client, found, options.queues))
-      return { id: `nic${index}`, mac, mtu, taps, vhosts }
+      const made = withClient(netns, (client) => redirect(client, found, { queues, localhost }))
+      const nic: Nic = { id: `nic${index}`, mac, mtu, taps: made.taps, vhosts }
+      return { nic, tapMac: made.mac }
     } catch (error) {
       closeAll(vhosts)
       throw error

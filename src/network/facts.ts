@@ -23,6 +23,15 @@ export interface NetworkFacts {
   readonly routes: readonly Route[]
   /** Permanent entries, and the gateways that are known right now. */
   readonly neighbours: readonly Neighbour[]
+  /** By which interface the namespace's own stack reaches the localhost of the machine. */
+  readonly localhost?: Localhost
+}
+
+export interface Localhost {
+  /** Of the pod's interface. */
+  readonly index: number
+  /** Hardware address of the stack's end. */
+  readonly mac: string
 }
 
 /** A network card of the machine: the other ends of an interface's tap. */

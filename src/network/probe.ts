@@ -14,7 +14,8 @@ export function probeNetwork(): void {
       try {
         const { index, name, mac } = listLinks(client).find((link) => link.name === 'probe')!
         const pod = { index, name, mac, mtu: 1500, noArp: false, kind: 'tun', addresses: [] }
-        for (const tap of redirect(client, pod, 1)) closeSync(tap)
+        const { taps } = redirect(client, pod, { queues: 1, localhost: true })
+        for (const tap of taps) closeSync(tap)
       } finally {
         closeSync(stand!)
       }

@@ -14,6 +14,7 @@ import { changeLink, deleteLink, listLinks, stopOwnIpv6 } from '../netlink/link.
 import { addIngress, deleteIngress, redirectAll } from '../netlink/traffic.ts'
 import { withClient } from './client.ts'
 import type { PodInterface } from './facts.ts'
+import { leadLocalhost, restoreLocalhost } from './localhost.ts'
 
 export interface RedirectData {
   /** Path of the namespace, and which one it was at that time. */
@@ -22,12 +23,14 @@ export interface RedirectData {
   /** The interface of the pod. */
   readonly link: { readonly index: number; readonly name: string }
   readonly tap: string
+  /** Whether localhost of the namespace leads there. */
+  readonly localhost: boolean
 }
 
 /** Takes filter and tap away. A namespace that is gone, or another one by now, took its own along. */
 export const redirectResource: ResourceKind<RedirectData> = {
   kind: 'network-redirect',
-  release: ({ netns: path, identity, link, tap }) => {
+  release: ({ netns: path, identity, link, tap, localhost }) => {
     const netns = openIfThere(path)
     try {
       if (netns?.identity !== identity) return
@@ -37,6 +40,7 @@ export const redirectResource: ResourceKind<RedirectData> = {
         const left = links.find(({ name }) => name === tap)
         if (found) tolerate(['ENODEV', 'ENOENT', 'EINVAL'], () => deleteIngress(client, found.index))
         if (left) tolerate(['ENODEV'], () => deleteLink(client, left.index))
+        if (localhost) restoreLocalhost(client)
       })
     } catch (error) {
       if (!isNoNetns(error)) throw error
@@ -57,24 +61,42 @@ function openIfThere(path: string): Netns | undefined {
 
 export const tapName = ({ index }: Pick<PodInterface, 'index'>): string => `tap${index}_kata`
 
+export interface RedirectOptions {
+  readonly queues: number
+  /** Whether localhost of the namespace shall lead there, see localhost.ts. */
+  readonly localhost: boolean
+}
+
+export interface Redirected {
+  /** A descriptor a queue. */
+  readonly taps: number[]
+  /** Hardware address of the tap. */
+  readonly mac: string
+}
+
 /**
- * Makes the tap in the namespace of the calling thread, which is that of `client`, and returns a descriptor a queue. The
- * caller holds a {@link redirectResource}: what a failure leaves is released by it.
+ * Makes the tap in the namespace of the calling thread, which is that of `client`. The caller holds a
+ * {@link redirectResource}: what a failure leaves is released by it.
  *
  * @throws KataError NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED.
  */
-export function redirect(client: NetlinkClient, to: PodInterface, queues: number): number[] {
+export function redirect(
+  client: NetlinkClient,
+  to: PodInterface,
+  { queues, localhost }: RedirectOptions,
+): Redirected {
   const name = tapName(to)
   const taps = makeTap(name, queues)
   try {
-    const { index } = listLinks(client).find((link) => link.name === name)!
+    const { index, mac } = listLinks(client).find((link) => link.name === name)!
     // What the tap's own stack says would reach the guest as if from a neighbour.
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
     changeLink(client, index, { mtu: to.mtu, up: true })
     for (const link of [index, to.index]) addIngress(client, link)
+    if (localhost) leadLocalhost({ client, link: to.index, tap: index, mac: to.mac })
     redirectAll(client, index, to.index)
     redirectAll(client, to.index, index)
-    return taps
+    return { taps, mac }
   } catch (error) {
     for (const tap of taps) closeSync(tap)
     if (!(error instanceof NetlinkError)) throw error

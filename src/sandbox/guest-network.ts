@@ -1,9 +1,11 @@
 /** Tells the guest its network, in Kata's order: interfaces, routes, neighbours. */
 import type { AgentClient } from '../agent/client.ts'
-import { family, familyOf, formatIp, formatMac, formatPrefix } from '../netlink/ip.ts'
+import { family, familyOf, formatIp, formatMac, formatPrefix, parseMac } from '../netlink/ip.ts'
 import { linkFlag } from '../netlink/link.ts'
-import { type Route, routeProtocol } from '../netlink/route.ts'
-import type { NetworkFacts, PodInterface } from '../network/facts.ts'
+import { type Neighbour, neighbourState } from '../netlink/neighbour.ts'
+import { type Route, routeProtocol, routeScope } from '../netlink/route.ts'
+import type { Localhost, NetworkFacts, PodInterface } from '../network/facts.ts'
+import { hostPeer } from '../network/localhost.ts'
 import {
   type ARPNeighbor,
   type Interface,
@@ -19,28 +21,55 @@ export async function tellNetwork(
   interfaces: readonly PodInterface[] = facts.interfaces,
 ): Promise<void> {
   if (interfaces.length === 0) return
-  for (const found of interfaces) await agent.updateInterface({ interface: interfaceMessage(found) })
-  const [kernel, others] = [facts.routes.filter(isKernels), facts.routes.filter((route) => !isKernels(route))]
+  const { localhost } = facts
+  for (const found of interfaces)
+    await agent.updateInterface({ interface: interfaceMessage(found, localhost?.index === found.index) })
+  const kernel = facts.routes.filter(isKernels)
+  const others = [
+    ...facts.routes.filter((route) => !isKernels(route)),
+    ...(localhost ? [peerRoute(localhost)] : []),
+  ]
   const messages = (routes: readonly Route[]) =>
     routes.map((route) => routeMessage(route, nameOf(facts, route)))
   await agent.updateRoutes({ routes: { routes: messages(others), kernel: { routes: messages(kernel) } } })
-  const neighbours = facts.neighbours.map(({ address, link, mac, state, flags }): ARPNeighbor => {
+  const entries = [...facts.neighbours, ...(localhost ? [peerNeighbour(localhost)] : [])]
+  const neighbours = entries.map(({ address, link, mac, state, flags }): ARPNeighbor => {
     const toIpAddress = ipMessage(address, '')
     return { toIpAddress, device: nameOf(facts, { link }), lladdr: formatMac(mac), state, flags }
   })
   if (neighbours.length > 0) await agent.addARPNeighbors({ neighbors: { arpNeighbors: neighbours } })
 }
 
+/** The way back to the stack of the pod's namespace, which speaks to the localhost of the machine. */
+const peerRoute = ({ index }: Localhost): Route => ({
+  ...{ destination: hostPeer, family: family.ipv4, link: index, scope: routeScope.link },
+  ...{ protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },
+})
+
+const peerNeighbour = ({ index, mac }: Localhost): Neighbour => ({
+  ...{
+    address: hostPeer.address,
+    mac: parseMac(mac)!,
+    link: index,
+    state: neighbourState.permanent,
+    flags: 0,
+  },
+})
+
 const isKernels = ({ protocol }: Route): boolean => protocol === routeProtocol.kernel
 
 const nameOf = ({ interfaces }: NetworkFacts, { link }: { link: number }): string =>
   interfaces.find(({ index }) => index === link)!.name
 
-function interfaceMessage({ name, mac, mtu, noArp, kind, addresses }: PodInterface): Interface {
+function interfaceMessage(
+  { name, mac, mtu, noArp, kind, addresses }: PodInterface,
+  localhost: boolean,
+): Interface {
   return {
     ...{ device: name, name, hwAddr: mac, mtu: BigInt(mtu), devicePath: '', type: kind },
     ipAddresses: addresses.map(({ address, length }) => ipMessage(address, String(length))),
     rawFlags: noArp ? linkFlag.noArp : 0,
+    localhost,
   }
 }
 

@@ -6,6 +6,7 @@ import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
 import { type AttachedNetwork, attachNetwork } from '../network/attach.ts'
+import type { Localhost } from '../network/facts.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { tellNetwork } from './guest-network.ts'
@@ -79,6 +80,7 @@ export class SandboxNetwork {
   readonly holder: { readonly pid: number } | undefined
   readonly #netns: string | undefined
   readonly #known = new Set<number>()
+  #localhost: Localhost | undefined
 
   private constructor(parts: NetworkParts, netns: string | undefined, holder?: { pid: number }) {
     this.#parts = parts
@@ -111,9 +113,11 @@ export class SandboxNetwork {
       queues: Math.min(networkQueues, Math.ceil(defaultVcpus)),
       vhost: !disableVhostNet,
       known: new Set(this.#known),
+      localhost: this.#localhost,
       log,
     })
     for (const { index } of attached.fresh) this.#known.add(index)
+    this.#localhost = attached.facts.localhost
     return attached
   }
 

@@ -45,6 +45,11 @@ export interface Interface {
   devicePath: string;
   type: string;
   rawFlags: number;
+  /**
+   * Not of Kata, whose agent passes over it: packets for localhost are taken from this interface. The host lets only its
+   * own through to it.
+   */
+  localhost: boolean;
 }
 
 export interface Route {
@@ -148,7 +153,17 @@ export const IPAddress: MessageFns<IPAddress> = {
 };
 
 function createBaseInterface(): Interface {
-  return { device: "", name: "", ipAddresses: [], mtu: 0n, hwAddr: "", devicePath: "", type: "", rawFlags: 0 };
+  return {
+    device: "",
+    name: "",
+    ipAddresses: [],
+    mtu: 0n,
+    hwAddr: "",
+    devicePath: "",
+    type: "",
+    rawFlags: 0,
+    localhost: false,
+  };
 }
 
 export const Interface: MessageFns<Interface> = {
@@ -179,6 +194,9 @@ export const Interface: MessageFns<Interface> = {
     }
     if (message.rawFlags !== 0) {
       writer.uint32(64).uint32(message.rawFlags);
+    }
+    if (message.localhost !== false) {
+      writer.uint32(8000).bool(message.localhost);
     }
     return writer;
   },
@@ -260,6 +278,14 @@ export const Interface: MessageFns<Interface> = {
             message.rawFlags = reader.uint32();
             continue;
           }
+          case 1000: {
+            if (tag !== 8000) {
+              break;
+            }
+
+            message.localhost = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -285,6 +311,7 @@ export const Interface: MessageFns<Interface> = {
     message.devicePath = object.devicePath ?? "";
     message.type = object.type ?? "";
     message.rawFlags = object.rawFlags ?? 0;
+    message.localhost = object.localhost ?? false;
     return message;
   },
 };

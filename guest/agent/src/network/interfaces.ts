@@ -3,7 +3,14 @@ import { type Address, addAddress, deleteAddress, listAddresses } from '../../..
 import type { NetlinkClient } from '../../../../src/netlink/client.ts'
 import { tolerate } from '../../../../src/netlink/error.ts'
 import { formatPrefix, parseMac } from '../../../../src/netlink/ip.ts'
-import { changeLink, type Link, linkFlag, listLinks, stopOwnIpv6 } from '../../../../src/netlink/link.ts'
+import {
+  acceptLocalhost,
+  changeLink,
+  type Link,
+  linkFlag,
+  listLinks,
+  stopOwnIpv6,
+} from '../../../../src/netlink/link.ts'
 import type { Interface } from '../../../../src/protocol/generated/types.ts'
 import { invalid, notFound } from '../errors.ts'
 import { loadModuleNamed } from '../modules.ts'
@@ -32,6 +39,7 @@ export async function updateInterface(wanted: Interface): Promise<Interface> {
     // It has the addresses that the host's end has, a link-local one among them if there is one.
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, link.index))
     changeLink(client, link.index, { up: true, noArp: (wanted.rawFlags & linkFlag.noArp) !== 0 })
+    if (wanted.localhost) acceptLocalhost(client, link.index)
     const texts = new Set(addresses.map(formatPrefix))
     for (const address of addressesOf(client, link.index))
       if (!texts.has(formatPrefix(address))) deleteAddress(client, link.index, address)
@@ -85,5 +93,6 @@ function describe(client: NetlinkClient, { index, name, mac, mtu, flags, kind }:
     devicePath: '',
     type: kind,
     rawFlags: flags,
+    localhost: false,
   }
 }

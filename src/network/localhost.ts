@@ -1,0 +1,81 @@
+/**
+ * The localhost of the pod's namespace is that of its machine, as it would be without a machine: containerd forwards a
+ * port (`kubectl port-forward`) by connecting to localhost there. The namespace's own stack gives 127.0.0.1 up and reaches
+ * it over the tap, from an address that only the two of them use.
+ */
+import { addAddress, deleteAddress, listAddresses } from '../netlink/address.ts'
+import type { NetlinkClient } from '../netlink/client.ts'
+import { tolerate } from '../netlink/error.ts'
+import { family, formatPrefix, type Prefix, parseIp, parseMac } from '../netlink/ip.ts'
+import { acceptLocalhost, linkFlag, listLinks } from '../netlink/link.ts'
+import { addNeighbour, neighbourState } from '../netlink/neighbour.ts'
+import { addRoute, routeProtocol, routeScope } from '../netlink/route.ts'
+import { leaveToStack, type PacketField } from '../netlink/traffic.ts'
+
+/** Of the part of the link-local addresses that nobody takes by himself (RFC 3927, 2.1). */
+export const hostPeer: Prefix = { address: parseIp('169.254.255.1')!, length: 32 }
+const localhost: Prefix = { address: parseIp('127.0.0.1')!, length: 32 }
+const everyLocalhost: Prefix = { address: parseIp('127.0.0.0')!, length: 8 }
+const usual: Prefix = { address: parseIp('127.0.0.1')!, length: 8 }
+
+/** ETH_P_8021Q and ETH_P_8021AD. */
+const tags = [0x8100, 0x88a8]
+
+export interface LocalhostWay {
+  readonly client: NetlinkClient
+  /** Indices of the pod's interface and of its tap. */
+  readonly link: number
+  readonly tap: number
+  /** Of the card in the guest. */
+  readonly mac: string
+}
+
+/** To be called before the two links are redirected to each other: the first filter that matches counts. */
+export function leadLocalhost({ client, link, tap, mac }: LocalhostWay): void {
+  // The guest takes packets for 127.0.0.1 from its card; those of the network end here, as in any stack.
+  leaveToStack(client, link, 'localhost', sentTo(everyLocalhost))
+  for (const tag of tags) leaveToStack(client, link, 'tags that say nothing', twoIdleTags(tag))
+  leaveToStack(client, tap, 'what answers us', sentTo(hostPeer))
+  const loopback = loopbackOf(client)
+  for (const address of listAddresses(client).filter(isLocalhost))
+    tolerate(['EADDRNOTAVAIL'], () => deleteAddress(client, address.link, address))
+  addAddress(client, loopback, hostPeer)
+  acceptLocalhost(client, tap)
+  addNeighbour(client, {
+    ...{ address: localhost.address, mac: parseMac(mac)!, link: tap },
+    ...{ state: neighbourState.permanent, flags: 0 },
+  })
+  addRoute(client, {
+    ...{ destination: localhost, family: family.ipv4, link: tap, source: hostPeer.address },
+    ...{ scope: routeScope.link, protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },
+  })
+}
+
+/** IPv4 with this destination, whether or not a tag of a virtual network stood before it. */
+const sentTo = ({ address, length }: Prefix): PacketField[] => [
+  { at: 0, mask: 0xf000_0000, value: 0x4000_0000 },
+  { at: 16, mask: (-1 << (32 - length)) >>> 0, value: Buffer.from(address).readUInt32BE() },
+]
+
+/**
+ * A second tag, of network 0, which is none. Every stack takes such tags off, however many there are, but only the first is
+ * gone when the filters look: what hides behind others would reach the guest.
+ */
+const twoIdleTags = (tag: number): PacketField[] => [
+  { at: -4, mask: 0xffff, value: tag },
+  { at: 0, mask: 0x0fff_0000, value: 0 },
+]
+
+/** What {@link leadLocalhost} took from the loopback interface; the rest goes away with the tap. */
+export function restoreLocalhost(client: NetlinkClient): void {
+  const loopback = loopbackOf(client)
+  const found = listAddresses(client)
+  if (!found.some(isLocalhost)) addAddress(client, loopback, usual)
+  if (found.some((address) => formatPrefix(address) === formatPrefix(hostPeer)))
+    tolerate(['EADDRNOTAVAIL'], () => deleteAddress(client, loopback, hostPeer))
+}
+
+const isLocalhost = ({ address }: Prefix): boolean => address.length === 4 && address[0] === 127
+
+const loopbackOf = (client: NetlinkClient): number =>
+  listLinks(client).find(({ flags }) => (flags & linkFlag.loopback) !== 0)!.index
