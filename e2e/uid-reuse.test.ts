@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { removeCgroup } from '../src/linux/cgroup.ts'
 import { isAlive, processRef } from '../src/linux/proc.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
@@ -71,6 +72,15 @@ test('50 sandboxes made and removed at once: users of their own, account files w
   expect(left()).toEqual([])
 }, 180_000)
 
+/** Removes those that sandboxes left; false while a process is in one. */
+function removeCgroups(): boolean {
+  const paths = left().flatMap((thing) => /^cgroups: (.*)$/.exec(thing)?.[1] ?? [])
+  return paths
+    .sort()
+    .toReversed()
+    .every((path) => removeCgroup({ point: '' }, path))
+}
+
 test.each(['the first start after it', 'gc'])(
   'a host that goes down in the middle: %s cleans up',
   async (how) => {
@@ -78,9 +88,10 @@ test.each(['the first start after it', 'gc'])(
     const { sandbox } = await kata.inspect('unlucky')
     const { user, uid, privateDir, shimPid, vmmPid } = sandbox
     const vmm = processRef(vmmPid)!
-    // What a power cut leaves: no process, nothing below /run, the accounts in /etc.
+    // What a power cut leaves: no process, no cgroup, nothing below /run, the accounts in /etc.
     process.kill(shimPid, 'SIGKILL')
     await eventually('the VMM to follow its shim', () => !isAlive(vmm) || undefined)
+    await eventually('the cgroups to be empty', () => removeCgroups() || undefined)
     rmSync(privateDir, { recursive: true })
     const shared = ['share', 'swept'].map((name) => `/run/kata-ts/${name}`)
     for (const lost of [`${kata.runDir}/default/unlucky`, `${kata.runDir}/s`, ...shared])
