@@ -297,6 +297,17 @@ describe.skipIf(reasonAgainst('QEMU: a paused machine') !== undefined)('QEMU: a 
     expect(readdirSync(owned.privateDir)).toEqual([])
   })
 
+  test.skipIf(noKvm)('needs no group and sees no node when KVM comes as a descriptor', async () => {
+    const identity = { ...owned.identity, groups: [] }
+    const vmm = build({ accelerator: 'kvm', kvmAccess: 'descriptor', kvmCpu: 'qemu64', identity })
+    const { ref } = await vmm.start()
+    const { threads, descriptors, mounts } = measured(ref.pid)
+    await vmm.stop()
+    expect(threads).toEqual(promised(owned.identity.uid, []).threads)
+    expect(mounts.filter(({ point }) => point.startsWith('/dev/kvm'))).toEqual([])
+    expect(descriptors.others).toEqual(expect.arrayContaining(['/dev/kvm', 'anon_inode:kvm-vm']))
+  })
+
   test('a wall that is missing stops the start, and nothing is left', async () => {
     const vmm = build({}, 'off')
     await expect(vmm.start()).rejects.toThrow(

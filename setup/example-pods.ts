@@ -26,6 +26,7 @@ const exampleValues: Readonly<Record<string, string>> = {
   pcie_root_port: '8',
   disable_block_device_use: 'true',
   block_device_driver: 'virtio-blk',
+  enable_tpm: 'true',
   block_device_aio: 'threads',
   block_device_cache_set: 'true',
   block_device_cache_direct: 'true',

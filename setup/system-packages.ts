@@ -19,6 +19,7 @@ export const systemPackages: Readonly<Record<string, string>> = {
   runc: 'what kata-ts is compared with there',
   'containernetworking-plugins': 'the network of the pods there',
   iproute2: 'ip, to look at it and take it away',
+  swtpm: 'the TPM of a guest (enable_tpm)',
 }
 
 /** Which of the packages are not (completely) installed. */

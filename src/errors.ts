@@ -516,6 +516,16 @@ export const catalogue = {
     'volume {source} of container {container} is a disk, and disable_block_device_use forbids these',
     'Set disable_block_device_use = false in the configuration, or mount a directory.',
   ),
+  TPM_MISSING: entry(
+    'failed_precondition',
+    'enable_tpm needs the program {path}, which does not exist',
+    'Install the package swtpm, correct swtpm_path, or set enable_tpm = false.',
+  ),
+  TPM_FAILED: entry(
+    'internal',
+    'the TPM emulator {path} did not start: {reason}',
+    'Try it by hand (swtpm socket --tpm2 --tpmstate dir=DIR --ctrl type=tcp,port=2322), or set enable_tpm = false.',
+  ),
   DIRECT_VOLUME_INVALID: entry(
     'invalid_argument',
     'the direct volume described in {path} cannot be used: {reason}',

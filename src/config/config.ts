@@ -1,6 +1,8 @@
 /** The one typed, validated and frozen configuration that the rest of the house sees. Key names: docs/configuration.md. */
 
 export type Accelerator = 'auto' | 'kvm' | 'tcg'
+/** How a VMM comes to /dev/kvm. */
+export type KvmAccess = 'group' | 'descriptor'
 /** How a sandbox's user exists: really (`useradd`), as a drop-in in /run/userdb, or as bare numbers. */
 export type AccountMode = 'useradd' | 'userdb' | 'none'
 /** File system of a guest's disk image. */
@@ -44,6 +46,8 @@ export interface HypervisorConfig {
   readonly cpuFeatures: string
   /** `accelerator` (ours). */
   readonly accelerator: Accelerator
+  /** `kvm_access` (ours). */
+  readonly kvmAccess: KvmAccess
   readonly rootless: boolean
   /** `rootless_account` (ours). */
   readonly rootlessAccount: AccountMode
@@ -77,6 +81,9 @@ export interface HypervisorConfig {
   readonly reclaimGuestFreedMemory: boolean
   /** Free PCIe root ports for hot-plug. */
   readonly pcieRootPort: number
+  /** `enable_tpm`, `swtpm_path` (ours). */
+  readonly enableTpm: boolean
+  readonly swtpmPath: string
   readonly disableBlockDeviceUse: boolean
   readonly blockDeviceDriver: BlockDeviceDriver
   readonly blockDeviceAio: BlockDeviceAio

@@ -5,8 +5,8 @@
 import { KataError } from '../errors.ts'
 import type { OciDevice } from './oci.ts'
 
-/** Documentation/admin-guide/devices.txt: null, zero, full, random, urandom, kmsg; tty, console, ptmx; tun, fuse. */
-const sameEverywhere = new Set('1:3 1:5 1:7 1:8 1:9 1:11 5:0 5:1 5:2 10:200 10:229'.split(' '))
+/** Documentation/admin-guide/devices.txt: null, zero, full, random, urandom, kmsg; tty, console, ptmx; tun, tpm0, fuse. */
+const sameEverywhere = new Set('1:3 1:5 1:7 1:8 1:9 1:11 5:0 5:1 5:2 10:200 10:224 10:229'.split(' '))
 
 /** Whether a character device with this st_rdev is one that every Linux kernel has as its own. */
 export function isGuestCharDevice(rdev: number): boolean {

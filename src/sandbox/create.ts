@@ -30,6 +30,7 @@ import { planMachine } from './sizing.ts'
 import { startShare } from './start-share.ts'
 import { openLedger } from './teardown.ts'
 import { recordTimings } from './timings.ts'
+import { takeTpm } from './tpm.ts'
 import { takeUser } from './user.ts'
 
 export interface SandboxRequest {
@@ -114,6 +115,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     ...{ ledger, config, log, identity, stateDir: paths.stateDir },
   })
   using attached = await timings.measure('network', () => network.attach())
+  const tpm = await timings.measure('tpm', () => takeTpm(request, paths, ledger))
   const socket = byPath ? daemon.socketPath : share.connect()
   const vmm = createVmm({
     spec: {
@@ -121,6 +123,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       accelerator: choice.accelerator,
       share: { tag: share.tag, socket, queueSize: hypervisor.virtioFsQueueSize },
       nics: attached.nics,
+      ...(tpm === undefined ? {} : { tpm }),
     },
     config,
     ledger,
@@ -130,6 +133,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     .measure('vmm', () => cgroups.explain(vmm.start()))
     .finally(() => {
       if (typeof socket === 'number') closeSync(socket)
+      if (tpm !== undefined) closeSync(tpm.socket)
     })
   attached.close()
   cgroups.placeVmm(ref.pid)
@@ -214,6 +218,7 @@ function machineSpec(
       ...(config.agent.enableDebug ? ['agent.log=debug'] : []),
       ...hypervisor.kernelParams,
     ],
+    kvmAccess: hypervisor.kvmAccess,
     ...planMachine(config, container.spec, hostMemoryMiB()),
   }
 }

@@ -47,7 +47,9 @@ export async function takeUser(
   const daemonIsRoot = virtioFsPrivilege === 'root'
   if (rootless || !daemonIsRoot) await sweepOncePerBoot({ runDir: leaseDir, range }, log)
   if (rootless) {
-    const { rootlessAccount: account, accelerator } = hypervisor
+    const { rootlessAccount: account, kvmAccess } = hypervisor
+    // A descriptor takes no group, as if there were no KVM.
+    const accelerator = kvmAccess === 'descriptor' ? 'tcg' : hypervisor.accelerator
     const { identity, lease } = await takeIdentity(ledger, { ...options, account, accelerator }, log)
     const privateDir = await makePrivateDir(ledger, lease)
     return { identity, privateDir, ids: daemonIsRoot ? undefined : helperIds(lease) }

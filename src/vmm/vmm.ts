@@ -2,7 +2,7 @@
  * What the sandbox asks of a virtual machine monitor, whichever it is (create.ts): create the process, look at it, then
  * let guest code run, and attach shares, disks and interfaces at any time afterwards.
  */
-import type { Config, RootfsType } from '../config/config.ts'
+import type { Config, KvmAccess, RootfsType } from '../config/config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
@@ -34,10 +34,14 @@ export interface VmSpec {
   readonly accelerator: 'kvm' | 'tcg'
   /** The device node of KVM on the host; default `/dev/kvm`. */
   readonly kvmDevice?: string
+  /** How the VMM comes to KVM: by the node's group (default), or by a descriptor, which takes neither group nor node. */
+  readonly kvmAccess?: KvmAccess
   /** CPU model under KVM; default `host`. */
   readonly kvmCpu?: string
   /** Present when the share is attached at boot instead of plugged in afterwards. */
   readonly share?: ShareAttachment
+  /** A TPM 2.0 emulator's control channel: a connected descriptor for the VMM. */
+  readonly tpm?: { readonly socket: number }
   /** Disks that are there from the start, besides {@link rootDisk}. */
   readonly disks?: readonly DiskAttachment[]
   /** Network cards that are there at boot; default none. */

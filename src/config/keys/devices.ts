@@ -1,6 +1,6 @@
 /** Keys about disks, pass-through and network devices of the machine. */
 import { keysOf } from '../key-spec.ts'
-import { boolean, choice, integer } from '../value-types.ts'
+import { boolean, choice, integer, path } from '../value-types.ts'
 
 const key = keysOf('hypervisor')
 const noVfio = { firecracker: 'it has no VFIO devices' }
@@ -72,6 +72,18 @@ export const deviceKeys = [
     "Ignores the guest's flushes: faster, and a crash of the host loses data.",
     { drivers: ['qemu'], annotation: 'block_device_cache_noflush' },
   ),
+  key(
+    'enable_tpm',
+    'enableTpm',
+    boolean,
+    false,
+    'Gives the guest a TPM 2.0 of its own, /dev/tpm0, emulated by swtpm as a user of its own. What it holds lives as long as the sandbox. A container sees it if it is privileged or asks for the character device 10:224.',
+    { own: true, drivers: ['qemu'], annotation: 'enable_tpm' },
+  ),
+  key('swtpm_path', 'swtpmPath', path(), '/usr/bin/swtpm', 'The swtpm program.', {
+    own: true,
+    drivers: ['qemu'],
+  }),
   key(
     'hot_plug_vfio',
     'hotPlugVfio',

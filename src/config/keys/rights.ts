@@ -24,6 +24,14 @@ export const rightsKeys = [
     { shipped: true, annotation: 'rootless', restricting: true },
   ),
   key(
+    'kvm_access',
+    'kvmAccess',
+    choice(['group', 'descriptor']),
+    'group',
+    'How the VMM comes to KVM. `group`: the group of /dev/kvm is its only extra right, as in Kata. `descriptor`: root opens the node and hands it over, so that the VMM has no group and sees no node; the node may then be 0600 root. Needs QEMU 9 or later.',
+    { own: true, drivers: ['qemu'] },
+  ),
+  key(
     'rootless_account',
     'rootlessAccount',
     choice(['useradd', 'userdb', 'none']),

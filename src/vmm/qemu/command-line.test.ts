@@ -203,4 +203,29 @@ describe('qemuCommandLine', () => {
       `[VMM_OPTION_INVALID] the virtual machine cannot be described to the VMM: ${name} is`,
     )
   })
+
+  test('hands KVM over in a set, and shows no node then', () => {
+    const { args, fds, paths } = qemuCommandLine(
+      { ...spec, accelerator: 'kvm', kvmAccess: 'descriptor' },
+      settings,
+    )
+    expect(fds).toEqual(['qmp', 'agent', 'console', 'kvm'])
+    expect(values(args, '-add-fd')).toEqual(['fd=6,set=2'])
+    expect(values(args, '-accel')).toEqual(['kvm,device=/dev/fdset/2'])
+    expect(paths.map(({ target }) => target)).not.toContain('/dev/kvm')
+  })
+
+
+  test('gives the guest a TPM over a descriptor, and its initrd a place away from the firmware’s log', () => {
+    const { args, fds } = qemuCommandLine(
+      { ...spec, tpm: { socket: 40 } },
+      { ...settings, initrdBytes: 1000 },
+    )
+    expect(fds).toEqual(['qmp', 'agent', 'console', 'tpm'])
+    expect(values(args, '-chardev')).toContain('socket,id=tpm,fd=6')
+    expect(values(args, '-tpmdev')).toEqual(['emulator,id=tpm,chardev=tpm'])
+    expect(values(args, '-initrd')).toEqual([])
+    expect(values(args, '-device')[0]).toBe('loader,file=/boot/initrd,addr=0x7000000,force-raw=on')
+    expect(values(args, '-append')[0]).toContain('initrdmem=0x7000000,1000')
+  })
 })

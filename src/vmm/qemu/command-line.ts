@@ -22,6 +22,8 @@ export interface MachineSettings extends MemorySettings {
   /** Value of `-sandbox`. */
   readonly seccompSandbox: string
   readonly entropySource: string
+  /** Size of the initrd, needed with a TPM. */
+  readonly initrdBytes?: number
   /** Directories of QEMU's firmware and option ROMs. */
   readonly firmwareDirs: readonly string[]
   /** What 0 stands for in `maxVcpus`. */
@@ -29,7 +31,7 @@ export interface MachineSettings extends MemorySettings {
 }
 
 /** What a handed-over descriptor is for. */
-export type FdRole = SocketRole | 'share' | 'disk' | NicRole
+export type FdRole = SocketRole | 'share' | 'tpm' | 'kvm' | 'disk' | NicRole
 
 export interface QemuCommandLine {
   readonly args: readonly string[]
@@ -46,6 +48,10 @@ export const agentPortId = 'agent'
 
 const guestKernel = '/boot/vmlinux'
 const guestInitrd = '/boot/initrd'
+/** Far above a kernel (16 to some 100 MiB) where there is room, and as far as it goes in a small machine. */
+const initrdAddress = (memoryMiB: number) => (memoryMiB >= 512 ? '0x10000000' : '0x7000000')
+/** Descriptor set of /dev/kvm; the root disk's is 1. */
+const kvmSet = 2
 /** Translated code, MiB: bounds what a busy TCG guest adds to the VMM's memory (QEMU's own limit is 1024). */
 const translationBufferMiB = 128
 /** The emulated fast-string instructions copy a byte at a time; without them the guest takes its vector loops. */
@@ -57,21 +63,27 @@ const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump
 export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCommandLine {
   const fds: FdRole[] = ['qmp', 'agent', 'console']
   if (spec.share) fds.push('share')
+  if (spec.tpm) fds.push('tpm')
   const nics = spec.nics ?? []
   fds.push(...nics.flatMap(nicDescriptors).map(([role]) => role))
+  const kvmByDescriptor = spec.accelerator === 'kvm' && spec.kvmAccess === 'descriptor'
+  // Those that go into sets are the last: see qemu.ts.
+  if (kvmByDescriptor) fds.push('kvm')
   if (spec.rootDisk) fds.push('disk')
   const fd = (role: FdRole) => 3 + fds.indexOf(role)
   const listener = (role: FdRole) => `socket,id=${role},fd=${fd(role)},server=on,wait=off`
+  const initrd = initrdPlace(spec, settings)
   const args = [
     ...['-name', `sandbox-${checked(spec.sandboxId, 'sandbox id')},debug-threads=on`],
+    ...(kvmByDescriptor ? ['-add-fd', `fd=${fd('kvm')},set=${kvmSet}`] : []),
     ...['-machine', machine(settings), '-accel', accelerator(spec), '-cpu', cpu(spec, settings)],
     ...['-smp', processorsOption(spec, settings.hostCpus)],
     ...memoryArgs(spec, settings),
     ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
     ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
     ...['-rtc', 'base=utc,clock=host'],
-    ...['-kernel', guestKernel, ...(spec.initrd === undefined ? [] : ['-initrd', guestInitrd])],
-    ...['-append', qemuKernelCommandLine(spec, settings)],
+    ...['-kernel', guestKernel, ...initrd.args],
+    ...['-append', qemuKernelCommandLine(spec, settings, initrd.parameters)],
     ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
     // One port beside the reserved first: no queues that nobody uses.
@@ -82,6 +94,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...rootPortArgs(settings.pcieRootPort),
     ...(spec.share ? shareArgs(spec.share, fd('share')) : []),
     ...nics.flatMap((nic) => nicArgs(nic, fd)),
+    ...(spec.tpm ? tpmArgs(fd('tpm')) : []),
     ...(spec.rootDisk ? diskArgs(fd('disk')) : []),
   ]
   return { args, fds, paths: jailPaths(spec, settings) }
@@ -96,12 +109,35 @@ function machine({ machineType }: MachineSettings): string {
 }
 
 function accelerator(spec: VmSpec): string {
-  return spec.accelerator === 'kvm' ? 'kvm' : `tcg,tb-size=${translationBufferMiB}`
+  if (spec.accelerator === 'tcg') return `tcg,tb-size=${translationBufferMiB}`
+  return spec.kvmAccess === 'descriptor' ? `kvm,device=/dev/fdset/${kvmSet}` : 'kvm'
 }
 
 function cpu(spec: VmSpec, { cpuFeatures }: MachineSettings): string {
   const model = spec.accelerator === 'kvm' ? (spec.kvmCpu ?? 'host') : tcgCpu
   return cpuFeatures === '' ? model : `${model},${cpuFeatures}`
+}
+
+/**
+ * QEMU puts an initrd right below the ACPI tables, but with a TPM the firmware puts 64 kB for the TPM's log on top of
+ * them, so that the tables come to lie lower and the initrd is written over them. Then we name a place for it that
+ * nobody else uses.
+ */
+function initrdPlace(
+  { initrd, tpm, memoryMiB }: VmSpec,
+  { initrdBytes = 0 }: MachineSettings,
+): { readonly args: string[]; readonly parameters: string[] } {
+  if (initrd === undefined) return { args: [], parameters: [] }
+  if (tpm === undefined) return { args: ['-initrd', guestInitrd], parameters: [] }
+  const address = initrdAddress(memoryMiB)
+  const loader = `loader,file=${guestInitrd},addr=${address},force-raw=on`
+  return { args: ['-device', loader], parameters: [`initrdmem=${address},${initrdBytes}`] }
+}
+
+/** The guest's kernel finds it as /dev/tpm0. */
+function tpmArgs(fd: number): string[] {
+  const emulator = ['-chardev', `socket,id=tpm,fd=${fd}`, '-tpmdev', 'emulator,id=tpm,chardev=tpm']
+  return [...emulator, '-device', 'tpm-tis,tpmdev=tpm']
 }
 
 function shareArgs({ tag, queueSize }: { tag: string; queueSize: number }, fd: number): string[] {
@@ -126,7 +162,7 @@ function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
     ...(spec.initrd === undefined ? [] : [read(spec.initrd, guestInitrd)]),
     read(settings.entropySource),
     ...settings.firmwareDirs.map((directory) => read(directory)),
-    ...(spec.accelerator === 'kvm'
+    ...(spec.accelerator === 'kvm' && spec.kvmAccess !== 'descriptor'
       ? [{ source: spec.kvmDevice ?? '/dev/kvm', target: '/dev/kvm', access: 'read-write' } as const]
       : []),
   ]

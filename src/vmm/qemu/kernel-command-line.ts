@@ -30,14 +30,16 @@ function laterProcessors(spec: VmSpec, hostCpus: number): string[] {
  */
 const trustworthyClock = 'tsc=unstable'
 
-/** The whole command line of a guest of QEMU. */
+/** The whole command line of a guest of QEMU; `more` is what else this machine needs said. */
 export function qemuKernelCommandLine(
   spec: VmSpec,
   settings: Pick<MemorySettings, 'enableVirtioMem'> & { readonly hostCpus: number },
+  more: readonly string[] = [],
 ): string {
   return kernelCommandLine(spec, [
     ...laterProcessors(spec, settings.hostCpus),
     ...laterMemory(settings),
     ...(spec.accelerator === 'tcg' ? [trustworthyClock] : []),
+    ...more,
   ])
 }

@@ -1,5 +1,5 @@
 /** QEMU behind the {@link Vmm} interface. */
-import { closeSync } from 'node:fs'
+import { closeSync, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { socketPair } from '../../linux/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
@@ -8,6 +8,7 @@ import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-ch
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { requireHugePages } from '../huge-pages.ts'
+import { openKvmNode } from '../kvm-node.ts'
 import type {
   MachineSize,
   NicAttachment,
@@ -56,16 +57,6 @@ function descriptorOf(socket: ShareAttachment['socket']): number {
   throw new KataError('VMM_OPTION_INVALID', { reason: 'the share is a path, and QEMU takes a descriptor' })
 }
 
-/** When the sockets cannot be had, the disk is closed again. */
-function openSocketsOrClose(privateDir: string, disk: number | undefined): QemuSockets {
-  try {
-    return openSockets(privateDir)
-  } catch (error) {
-    if (disk !== undefined) closeSync(disk)
-    throw error
-  }
-}
-
 class Qemu implements Vmm {
   readonly features = qemuFeatures
   readonly agent: AgentEndpoint
@@ -80,6 +71,8 @@ class Qemu implements Vmm {
   readonly #nics: HotNics
   #qmp: QmpClient | undefined
   #resizer: MachineResizer | undefined
+  /** Descriptors that QEMU gets in sets, besides those of disks. */
+  #inSets = 0
   #stopping: Promise<void> | undefined
 
   constructor(options: QemuOptions) {
@@ -193,18 +186,32 @@ class Qemu implements Vmm {
   #prepare() {
     const { spec, config } = this.#options
     if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
-    const commandLine = qemuCommandLine(spec, machineSettings(config.hypervisor))
-    const disk = spec.rootDisk && openDiskImage(spec.rootDisk.image)
-    const sockets = openSocketsOrClose(spec.privateDir, disk)
+    const initrdBytes = spec.initrd === undefined ? 0 : statSync(spec.initrd).size
+    const commandLine = qemuCommandLine(spec, { ...machineSettings(config.hypervisor), initrdBytes })
+    const opened: { disk?: number; kvm?: number } = {}
+    const closeOpened = () => {
+      for (const fd of Object.values(opened)) closeSync(fd)
+    }
+    let sockets: QemuSockets
+    try {
+      if (spec.rootDisk) opened.disk = openDiskImage(spec.rootDisk.image)
+      if (commandLine.fds.includes('kvm')) opened.kvm = openKvmNode(spec.kvmDevice ?? '/dev/kvm')
+      sockets = openSockets(spec.privateDir)
+    } catch (error) {
+      closeOpened()
+      throw error
+    }
     // A pipe of our own instead of a file: a VMM that was taken over must not be able to fill the run directory.
     const [reader, output] = socketPair()
     const given: Partial<Record<FdRole, number>> = {
+      ...opened,
       ...sockets.listeners,
       ...(spec.share && { share: descriptorOf(spec.share.socket) }),
-      ...(disk !== undefined && { disk }),
+      ...(spec.tpm && { tpm: spec.tpm.socket }),
       ...Object.fromEntries((spec.nics ?? []).flatMap(nicDescriptors)),
     }
     const fds = commandLine.fds.map((role) => given[role]!)
+    this.#inSets = Object.keys(opened).length
     const { paths } = commandLine
     const disks = spec.disks ?? []
     const args = [...commandLine.args, ...this.#disks.atStart(disks, firstFd + fds.length)]
@@ -214,7 +221,7 @@ class Qemu implements Vmm {
     const close = () => {
       sockets.closeListeners()
       closeSync(output)
-      if (disk !== undefined) closeSync(disk)
+      closeOpened()
     }
     const connections = { qmp: sockets.qmp, console: sockets.console, output: reader }
     return { spec: launchSpec, close, connections }
@@ -226,9 +233,10 @@ class Qemu implements Vmm {
    */
   #expect(launchSpec: LaunchSpec): ExpectedPosture {
     const { spec } = this.#options
-    // Connections that it accepts: ours to qmp and console, and the agent client's.
-    const expected = expectedPosture(launchSpec, { seccompFilters, sockets: 3 })
-    const inSets = (spec.rootDisk === undefined ? 0 : 1) + (spec.disks?.length ?? 0)
+    // Connections that it accepts: ours to qmp and console, and the agent client's. It makes the TPM's data channel itself.
+    const sockets = spec.tpm === undefined ? 3 : 4
+    const expected = expectedPosture(launchSpec, { seccompFilters, sockets })
+    const inSets = this.#inSets + (spec.disks?.length ?? 0)
     const firstInSet = firstFd + launchSpec.fds.length - inSets
     const descriptors = Object.entries(expected.descriptors)
     const disks = descriptors.filter(([fd]) => Number(fd) >= firstInSet).map(([, disk]) => disk)

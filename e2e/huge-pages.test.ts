@@ -1,0 +1,44 @@
+/** Guest memory of the host's huge pages, which the VMM's user gets without any right to them. */
+import { afterAll, expect, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { Pod } from './devices/pod.ts'
+
+const knob = '/proc/sys/vm/nr_hugepages'
+const memoryMiB = 256
+const hugePages = () => {
+  const meminfo = readFileSync('/proc/meminfo', 'utf8')
+  const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0)
+  return { free: field('HugePages_Free') - field('HugePages_Rsvd'), sizeKiB: field('Hugepagesize') || 2048 }
+}
+const before = readFileSync(knob, 'utf8').trim()
+
+afterAll(() => writeFileSync(knob, before))
+
+/** Asks the host for so many more than there are; whether it had them. */
+function reserve(): boolean {
+  const needed = Math.ceil((memoryMiB * 1024) / hugePages().sizeKiB)
+  writeFileSync(knob, String(Number(before) + needed))
+  return hugePages().free >= needed
+}
+
+test('without enough of them the start is refused with both numbers', async () => {
+  const hungry = { enableHugepages: true, defaultMemory: 1 << 20 }
+  await expect(Pod.start(hungry)).rejects.toThrow(/^\[VMM_NO_HUGEPAGES\] the machine needs \d+ huge pages/)
+})
+
+test('the guest runs in them and gives them back', async () => {
+  if (!reserve()) {
+    console.log(`skipped: the host has no ${memoryMiB} MiB in huge pages to give`)
+    return
+  }
+  const { free } = hugePages()
+  {
+    await using pod = await Pod.start({ enableHugepages: true, defaultMemory: memoryMiB })
+    expect((await pod.run('true')).status).toBe(0)
+    expect(hugePages().free).toBe(0)
+    expect(readFileSync(`/proc/${pod.sandbox.pid}/smaps`, 'utf8')).toMatch(
+      /memfd:.*(\n.*){1,30}KernelPageSize: +2048 kB/,
+    )
+  }
+  expect(hugePages().free).toBe(free)
+}, 60_000)

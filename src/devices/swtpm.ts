@@ -1,0 +1,109 @@
+/**
+ * A TPM of the guest's own, emulated by swtpm in a process that is as confined as the VMM and a user of its own: whoever takes
+ * over the VMM has a connection to the TPM, not its keys. What it holds lives as long as the sandbox.
+ */
+import { closeSync, constants, existsSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import { processResource } from '../ledger/process-resource.ts'
+import { checked, libc } from '../linux/libc.ts'
+import type { ProcessRef } from '../linux/proc.ts'
+import { socketPair } from '../linux/socket.ts'
+import type { Logger } from '../log.ts'
+import { launch } from '../rootless/jail.ts'
+import type { Identity, LaunchSpec } from '../rootless/launch-spec.ts'
+import { assertPosture, expectedPosture } from '../rootless/posture-check.ts'
+
+export interface TpmOptions {
+  /** The swtpm program. */
+  readonly program: string
+  /** Its own user, not the VMM's. */
+  readonly identity: Identity
+  /** That user's directory, for the TPM's state. */
+  readonly privateDir: string
+  /** Root-owned directory of the sandbox. */
+  readonly stateDir: string
+  readonly log: Logger
+}
+
+export interface Tpm {
+  /** The VMM's end of the control channel; the caller closes it after handing it over. */
+  readonly socket: number
+  readonly ref: ProcessRef
+}
+
+/** Where the jail shows the private directory. */
+const statePath = '/state'
+/** Filters on every thread: the two of the jail and swtpm's own. */
+const seccompFilters = 3
+const F_SETFL = 4
+const { O_NONBLOCK } = constants
+/** CMD_GET_CAPABILITY of swtpm's control channel (swtpm_ioctls(3)). */
+const getCapability = Uint8Array.of(0, 0, 0, 1)
+/** Until it answers, milliseconds: 20 are usual. */
+const answerMs = 10_000
+
+/** The arguments: the control channel is descriptor 3, so there is no path that anybody could connect to. */
+export const swtpmArgs: readonly string[] = [
+  ...['socket', '--tpm2', '--tpmstate', `dir=${statePath},mode=0600`, '--ctrl', 'type=unixio,clientfd=3'],
+  ...['--flags', 'not-need-init,startup-clear', '--seccomp', 'action=kill', '--terminate'],
+]
+
+/**
+ * Starts it, confined and looked at. It ends when the VMM closes the channel.
+ *
+ * @throws KataError TPM_MISSING, TPM_FAILED, JAIL_*, POSTURE_DIFFERS; no process is left then.
+ */
+export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm> {
+  const { program, identity, privateDir, stateDir, log } = options
+  if (!existsSync(program)) throw new KataError('TPM_MISSING', { path: program })
+  const jailDir = `${stateDir}/tpm`
+  mkdirSync(jailDir, { mode: 0o700 })
+  const [ours, theirs] = socketPair()
+  // What it writes is for nobody: one that was taken over must not be able to fill the run directory.
+  const output = openSync('/dev/null', 'w')
+  const spec: LaunchSpec = {
+    ...{ program, args: swtpmArgs, identity, output, stateDir: jailDir },
+    paths: [{ source: privateDir, target: statePath, access: 'read-write' }],
+    fds: [theirs],
+  }
+  try {
+    const expected = expectedPosture(spec, {
+      seccompFilters,
+      opens: [`${statePath}/`, 'pipe:[', 'anon_inode:'],
+    })
+    const { ref } = await ledger.take(processResource, { name: 'swtpm' }, async (entry) => {
+      const launched = await launch(spec, log)
+      entry.amend({ name: 'swtpm', ref: launched.ref })
+      return launched
+    })
+    await answers(ours, program)
+    assertPosture(ref.pid, expected)
+    return { socket: ours, ref }
+  } catch (error) {
+    closeSync(ours)
+    await ledger.release(processResource, ({ name }) => name === 'swtpm')
+    throw error
+  } finally {
+    for (const fd of [theirs, output]) closeSync(fd)
+  }
+}
+
+/** An answer tells that it has loaded all that it needs and put its own filter in place. @throws KataError TPM_FAILED. */
+async function answers(socket: number, program: string): Promise<void> {
+  // Whoever takes it over sets it as he needs it.
+  checked(libc.fcntl(socket, F_SETFL, O_NONBLOCK), 'fcntl F_SETFL')
+  writeSync(socket, getCapability)
+  for (const deadline = Date.now() + answerMs; Date.now() < deadline; await Bun.sleep(2)) {
+    try {
+      if (readSync(socket, Buffer.alloc(64)) > 0) return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') continue
+    }
+    throw new KataError('TPM_FAILED', { path: program, reason: 'it ended' })
+  }
+  throw new KataError('TPM_FAILED', {
+    path: program,
+    reason: `it did not answer within ${answerMs / 1000} s`,
+  })
+}
