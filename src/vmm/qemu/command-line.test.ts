@@ -215,7 +215,6 @@ describe('qemuCommandLine', () => {
     expect(paths.map(({ target }) => target)).not.toContain('/dev/kvm')
   })
 
-
   test('gives the guest a TPM over a descriptor, and its initrd a place away from the firmware’s log', () => {
     const { args, fds } = qemuCommandLine(
       { ...spec, tpm: { socket: 40 } },
