@@ -1,12 +1,22 @@
 /** What a runtime handler's file, its drop-ins and a pod's annotations decide, through CRI. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { requireImage } from '../../src/config/guest-image.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { Containerd } from './containerd.ts'
 import type { PodOptions } from './cri.ts'
+
+/** Two of the places that are searched, of which ours comes first. */
+const installed = {
+  ours: '/etc/kata-ts/configuration.toml',
+  kata: '/etc/kata-containers/configuration.toml',
+}
+const somebodys = Object.values(installed).find((path) => existsSync(dirname(path)))
+if (somebodys !== undefined)
+  console.log(`skipped: KATA_CONF_FILE, because ${dirname(somebodys)} belongs to this host`)
 
 const annotation = (name: string) => `io.katacontainers.config.${name}`
 
@@ -36,9 +46,10 @@ enable_debug = true
     ),
     two: file('two', '[hypervisor.qemu]\n[hypervisor.clh]\n'),
     missing: { configPath: `${directory}/missing.toml` },
+    none: {},
   }
   writeFileSync(`${directory}/small/config.d/10-memory.toml`, '[hypervisor.qemu]\ndefault_memory = 200\n')
-  containerd = await Containerd.start({ handlers })
+  containerd = await Containerd.start({ handlers, env: { KATA_CONF_FILE: installed.kata } })
 })
 afterAll(async () => {
   await containerd.close()
@@ -82,6 +93,26 @@ test('ConfigPath of the handler counts, and the drop-ins beside that file', asyn
   expect(mib).toBeGreaterThan(100)
   expect(mib).toBeLessThan(200)
 })
+
+test.skipIf(somebodys !== undefined)(
+  'KATA_CONF_FILE of containerd chooses among the installed files, and nothing else',
+  async () => {
+    expect(await refusal({ handler: 'none' })).toContain(`[CONFIG_ENV_REFUSED] KATA_CONF_FILE names`)
+    const write = (path: string, text: string) => {
+      mkdirSync(dirname(path))
+      writeFileSync(path, `[hypervisor.qemu]\nrootless = true\n${text}`)
+    }
+    try {
+      write(installed.ours, 'default_memory = 400\n')
+      write(installed.kata, 'default_memory = 200\n')
+      const mib = Number(await inPod({ handler: 'none' }, memory))
+      expect(mib).toBeGreaterThan(100)
+      expect(mib).toBeLessThan(200)
+    } finally {
+      for (const path of Object.values(installed)) rmSync(dirname(path), { recursive: true, force: true })
+    }
+  },
+)
 
 describe('annotations', () => {
   test('that are enabled count; what Kata knows and we do not is named in the log, once', async () => {
