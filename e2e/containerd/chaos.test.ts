@@ -10,7 +10,7 @@ import { defaultRunDir } from '../../src/sandbox/paths.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { Containerd } from './containerd.ts'
-import type { Pod } from './cri.ts'
+import { failureOf, type Pod } from './cri.ts'
 
 const rounds = 40
 const seed = 20260717
@@ -121,6 +121,17 @@ test.each(plan)('round $round: $victim after $afterMs ms', async ({ victim, afte
   const pod = await starting.catch(() => undefined)
   if (pod !== undefined && victim === 'containerd') await expectAlive(pod)
   else if (pod !== undefined) await expectDead(pod)
+  await containerd.cri.removeAll()
+  await expectNothingLeft()
+})
+
+test('a machine that stands still: StartContainer says so, and the pod goes away like any other', async () => {
+  const pod = await containerd.cri.runPod({ handler: 'small' })
+  const containerId = await pod.create(['sleep', '1000'])
+  for (const pid of processesOf('vmm')) process.kill(pid, 'SIGSTOP')
+  const message = await failureOf(containerd.cri.calls.startContainer({ containerId }))
+  expect(message).toMatch(/SANDBOX_DIED.*has not answered for 30 s/)
+  await expectDead(pod)
   await containerd.cri.removeAll()
   await expectNothingLeft()
 })

@@ -163,6 +163,25 @@ describe('serial', () => {
     expect(await codeOf(connection.agent.getMetrics({}))).toBe('AGENT_DIED')
   })
 
+  test('calls that the loss of a machine ended tell what became of it, where that is known', async () => {
+    const guestSide = Promise.withResolvers<Transport>()
+    const path = guest((transport) => {
+      serve(transport, services)
+      guestSide.resolve(transport)
+    })
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    const cause = Promise.withResolvers<KataError>()
+    connection.explainLossBy(cause.promise)
+    const wait = codeOf(connection.agent.waitProcess({ containerId: 'c' }))
+    const transport = await guestSide.promise
+    transport.close(new Error('killed'))
+    await connection.closed
+    cause.resolve(new KataError('SANDBOX_DIED', { id: 'c', reason: 'the test', tail: '' }))
+    expect(await wait).toBe('SANDBOX_DIED')
+    connection.close()
+    expect(await codeOf(connection.agent.getMetrics({}))).toBe('SANDBOX_DIED')
+  })
+
   test('errors of the guest keep their code; their text is bounded and has no control characters', async () => {
     const path = guest((transport) => void serve(transport, services))
     const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })

@@ -20,6 +20,8 @@ const dialIntervalMs = 10
 /** The socket exists once the VMM runs; this covers its start. */
 const socketTimeoutMs = 5_000
 const handshakeTimeoutMs = 10_000
+/** How long the loss of a machine may take to be known after its connection broke, milliseconds. */
+const lossKnownMs = 2_000
 
 export interface AgentOptions {
   readonly log: Logger
@@ -40,6 +42,8 @@ export class AgentConnection {
   readonly #log: Logger
   readonly #closed = Promise.withResolvers<KataError>()
   #link: ClientConnection | undefined
+  #cause: Promise<KataError> | undefined
+  #isClosing = false
 
   constructor(endpoint: AgentEndpoint, { log, timeouts }: AgentOptions) {
     this.#endpoint = endpoint
@@ -56,8 +60,14 @@ export class AgentConnection {
 
   /** Ends the connection. Safe to call again. */
   close(): void {
+    this.#isClosing = true
     this.#link?.close()
     this.#closed.resolve(this.#died('closed by us'))
+  }
+
+  /** Calls that fail because the connection is lost fail with `cause`, what became of the machine, once that is known. */
+  explainLossBy(cause: Promise<KataError>): void {
+    this.#cause = cause
   }
 
   /** Connects a serial endpoint now; a hybrid vsock can only be connected once its guest listens. */
@@ -123,9 +133,17 @@ export class AgentConnection {
     try {
       return await link.call(prefix, payload, options)
     } catch (error) {
-      if (error === link.closeReason) throw this.#died(reasonOf(link.closeReason), error)
+      if (error === link.closeReason) throw await this.#loss(error)
       throw error instanceof TtrpcError ? harmless(error) : error
     }
+  }
+
+  /** The connection breaks a moment before it is known what became of the machine, which tells more. */
+  async #loss(reason: unknown): Promise<KataError> {
+    const waited = Bun.sleep(this.#isClosing ? 0 : lossKnownMs)
+    return (
+      (await (this.#cause && Promise.race([this.#cause, waited]))) ?? this.#died(reasonOf(reason), reason)
+    )
   }
 
   #died(reason: string, cause?: unknown): KataError {

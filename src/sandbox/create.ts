@@ -1,7 +1,7 @@
 /** From nothing to a running pod: every step in its order, each taking written down before it is taken. */
 import { chmodSync, closeSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { type AgentConnection, connectAgent } from '../agent/connection.ts'
+import { connectAgent } from '../agent/connection.ts'
 import { CgroupPlacement } from '../cgroups/placement.ts'
 import { requireAssetHashes } from '../config/asset-hashes.ts'
 import type { Config } from '../config/config.ts'
@@ -15,12 +15,12 @@ import type { Logger } from '../log.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
 import { chooseMachineAccelerator, createVmm, vmmFeatures } from '../vmm/create.ts'
-import { guestSilentError, vmEndError } from '../vmm/end-error.ts'
 import { machineModules } from '../vmm/guest-modules.ts'
-import type { Vmm, VmSpec } from '../vmm/vmm.ts'
+import type { VmSpec } from '../vmm/vmm.ts'
 import { beside } from './beside.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
+import { guestUp, whileGuestLives } from './guest-up.ts'
 import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
 import { ownerResource } from './owner.ts'
@@ -78,9 +78,6 @@ export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
     throw isDiskFull(error) ? new KataError('RUN_DIR_FULL', { id, path: runDir }, { cause: error }) : error
   }
 }
-
-/** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
-const endKnownMs = 3000
 
 /** Whatever step it was that found no room: all of a sandbox's own files lie below the run directory. */
 function isDiskFull(error: unknown): boolean {
@@ -141,9 +138,10 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   // No guest code runs from a kernel that is not the one that was built.
   await verification.done
   await vmm.boot()
-  await timings.measure('guest boot', () => cgroups.explain(guestUp(vmm, agent, id, config)))
+  const beginning = { id, vmm, agent, config }
+  await timings.measure('guest boot', () => cgroups.explain(guestUp(beginning)))
   const kernelModules = [...machineModules(hypervisor), ...config.agent.kernelModules]
-  const agentVersion = await timings.measure('guest sandbox', () =>
+  const started = timings.measure('guest sandbox', () =>
     startGuest(agent, {
       sandboxId: id,
       hostname: request.hostname,
@@ -155,6 +153,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       offlineVcpus: vmm.offlineVcpus,
     }),
   )
+  const agentVersion = await cgroups.explain(whileGuestLives(started, beginning))
   writeFacts(paths.facts, {
     ...{ id, namespace, shimPid: shim.pid, vmmPid: ref.pid },
     virtiofsdPids: daemon.processes.map(({ pid }) => pid),
@@ -220,27 +219,6 @@ function machineSpec(
     ],
     kvmAccess: hypervisor.kvmAccess,
     ...planMachine(config, container.spec, hostMemoryMiB()),
-  }
-}
-
-/**
- * Waits until the guest's agent answers.
- *
- * @throws KataError VMM_GUEST_SILENT after dial_timeout, or what became of the machine meanwhile; both with the last
- *   words of its console.
- */
-async function guestUp(vmm: Vmm, agent: AgentConnection, id: string, config: Config): Promise<void> {
-  const { dialTimeout } = config.agent
-  const over = new AbortController()
-  void vmm.ended.then((end) => over.abort(vmEndError(end, id, config.hypervisor.path)))
-  try {
-    await agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: over.signal })
-  } catch (error) {
-    if (!(error instanceof KataError)) throw error
-    if (error.code === 'AGENT_UNREACHABLE') throw guestSilentError(id, dialTimeout, vmm.consoleTail())
-    // The agent's port closes with the machine, a moment before its end is fully known, which tells more.
-    if (error.code === 'AGENT_DIED') await Promise.race([vmm.ended, Bun.sleep(endKnownMs)])
-    throw over.signal.aborted ? over.signal.reason : error
   }
 }
 

@@ -13,6 +13,9 @@ export interface HealthOptions {
 /** How long an answer may take, milliseconds: a guest under load is slow, not dead. */
 export const patienceMs = 30_000
 
+/** What is said of a guest that used it up. */
+export const silence = `its guest has not answered for ${patienceMs / 1000} s`
+
 /**
  * Resolves when a question is not answered in time. Any other failure is the end of the connection, which others
  * notice and tell better; then, and once `signal` fires, this never settles.

@@ -14,7 +14,7 @@ import { Container } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
 import { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
-import { guestSilent, patienceMs } from './health.ts'
+import { guestSilent, patienceMs, silence } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
 import type { MachineSizer } from './machine-sizer.ts'
@@ -73,6 +73,7 @@ export class Sandbox {
     const { vmm, ledger, config } = parts
     this.#disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
     this.died = this.#watch()
+    parts.agent.explainLossBy(this.died)
   }
 
   /** The process that clients know the pod by: what holds its network namespace, if they need that; or its VMM. */
@@ -105,9 +106,11 @@ export class Sandbox {
         { timeoutMs: createContainerTimeout * 1000 },
       )
     } catch (error) {
-      await this.#release(id).catch((left) =>
-        log.error('a failed container left something', { id, error: describeError(left) }),
-      )
+      // The end of a machine that is over releases what it had of this container, too.
+      if (!this.#dead)
+        await this.#release(id).catch((left) =>
+          log.error('a failed container left something', { id, error: describeError(left) }),
+        )
       throw error
     }
     return new Container(id, agent.agent, {
@@ -171,9 +174,7 @@ export class Sandbox {
     const { vmm, share, agent, cgroups, id } = this.#parts
     const check = () => agent.health.check({}, { timeoutMs: patienceMs })
     const reason = await Promise.race([
-      guestSilent({ check, signal: this.#ending.signal }).then(
-        () => `its guest has not answered for ${patienceMs / 1000} s`,
-      ),
+      guestSilent({ check, signal: this.#ending.signal }).then(() => silence),
       vmm.ended.then((end) => `the VMM ended (${end.reason})`),
       share.exited.then(({ code, signal }) => `virtiofsd ended (${signal ?? `exit code ${code}`})`),
       // The agent's port closes with the machine: the machine's own end, which tells more, gets a moment to be known.

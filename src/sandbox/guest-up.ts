@@ -1,0 +1,71 @@
+/** A guest between its first instruction and the sandbox that watches over it: its silence and its end are told here. */
+import type { AgentConnection } from '../agent/connection.ts'
+import type { Config } from '../config/config.ts'
+import { KataError } from '../errors.ts'
+import { guestSilentError, lastWords, vmEndError } from '../vmm/end-error.ts'
+import type { Vmm } from '../vmm/vmm.ts'
+import { guestSilent, type HealthOptions, patienceMs, silence } from './health.ts'
+
+export interface Beginning {
+  /** Of the sandbox. */
+  readonly id: string
+  readonly vmm: Pick<Vmm, 'ended' | 'consoleTail'>
+  readonly agent: Pick<AgentConnection, 'health' | 'waitReady'>
+  readonly config: Pick<Config, 'agent' | 'hypervisor'>
+}
+
+/** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
+const endKnownMs = 3000
+
+/**
+ * Waits until the guest's agent answers.
+ *
+ * @throws KataError VMM_GUEST_SILENT after dial_timeout, or what became of the machine meanwhile; both with the last
+ *   words of its console.
+ */
+export async function guestUp({ id, vmm, agent, config }: Beginning): Promise<void> {
+  const { dialTimeout } = config.agent
+  const over = new AbortController()
+  void endOf(id, vmm, config).then((error) => over.abort(error))
+  try {
+    await agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: over.signal })
+  } catch (error) {
+    if (!(error instanceof KataError)) throw error
+    if (error.code === 'AGENT_UNREACHABLE') throw guestSilentError(id, dialTimeout, vmm.consoleTail())
+    // The agent's port closes with the machine, a moment before its end is fully known, which tells more.
+    if (error.code === 'AGENT_DIED') await Promise.race([vmm.ended, Bun.sleep(endKnownMs)])
+    throw over.signal.aborted ? over.signal.reason : error
+  }
+}
+
+/**
+ * Waits for what the guest, which has answered once, is told to do.
+ *
+ * @throws KataError SANDBOX_DIED when it falls silent meanwhile; what became of the machine if it ends; what `work` throws.
+ */
+export async function whileGuestLives<T>(
+  work: Promise<T>,
+  { id, vmm, agent, config }: Beginning,
+  { intervalMs }: Pick<HealthOptions, 'intervalMs'> = {},
+): Promise<T> {
+  const done = new AbortController()
+  const check = () => agent.health.check({}, { timeoutMs: patienceMs })
+  const over = endOf(id, vmm, config)
+  const failed = Promise.race([
+    over,
+    guestSilent({ ...(intervalMs && { intervalMs }), check, signal: done.signal }).then(
+      () => new KataError('SANDBOX_DIED', { id, reason: silence, tail: lastWords(vmm.consoleTail()) }),
+    ),
+  ])
+  try {
+    return await Promise.race([work, failed.then((error) => Promise.reject(error))])
+  } catch (error) {
+    if (!(error instanceof KataError) || error.code !== 'AGENT_DIED') throw error
+    throw (await Promise.race([over, Bun.sleep(endKnownMs)])) ?? error
+  } finally {
+    done.abort()
+  }
+}
+
+const endOf = (id: string, vmm: Pick<Vmm, 'ended'>, config: Pick<Config, 'hypervisor'>): Promise<KataError> =>
+  vmm.ended.then((end) => vmEndError(end, id, config.hypervisor.path))
