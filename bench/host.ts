@@ -68,8 +68,8 @@ export class Host implements AsyncDisposable {
   }
 
   /** A running sandbox that does nothing; removed with the host if not before. */
-  async startIdle(name: string): Promise<void> {
-    await this.must(['run', '-d', '--name', name, '--', 'sleep', '3600'])
+  async startIdle(name: string, options: readonly string[] = []): Promise<void> {
+    await this.must(['run', '-d', ...options, '--name', name, '--', 'sleep', '3600'])
   }
 
   /** Ends what still runs, each in its own way, then removes what it kept. */

@@ -1,5 +1,6 @@
 /** Memory of each process of one idle sandbox, and of the agent inside the guest. */
 import { type BareGuest, bootBare } from './bare.ts'
+import { type CgroupMemory, oneCgroupConfiguration, readCgroupMemory } from './cgroup-memory.ts'
 import type { Host } from './host.ts'
 import { mib, type Result } from './report.ts'
 import { type Memory, nothing, readMemory, type SplitMemory, sum } from './smaps.ts'
@@ -8,13 +9,14 @@ import { type Memory, nothing, readMemory, type SplitMemory, sum } from './smaps
 const settleMs = 2000
 
 export async function benchMemory(host: Host, guest: BareGuest): Promise<Result> {
-  await host.startIdle('idle')
+  await host.startIdle('idle', ['--config', oneCgroupConfiguration(host.stateDir)])
   await Bun.sleep(settleMs)
   const { shimPid, vmmPid, virtiofsdPids, memoryMiB } = host.facts('idle')
   const split: Record<string, SplitMemory> = { shim: readMemory(shimPid), QEMU: readMemory(vmmPid) }
   virtiofsdPids.forEach((pid, i) => {
     split[i === 0 ? 'virtiofsd' : 'virtiofsd worker'] = readMemory(pid)
   })
+  const counted = readCgroupMemory(host, 'idle')
   await host.must(['rm', '-f', 'idle'])
   const agentBytes = await agentMemory(guest)
   const row = (name: string, { rss, pss, private: alone }: Memory) => [name, mib(rss), mib(pss), mib(alone)]
@@ -37,9 +39,24 @@ export async function benchMemory(host: Host, guest: BareGuest): Promise<Result>
           ['what the guest uses, in all', '', mib(inGuest.pss), ''],
         ],
       },
+      ...(counted === undefined ? [] : [cgroupTable(counted)]),
     ],
     notes: [`the guest agent's own resident memory (inside the guest's): ${mib(agentBytes / 1024)}`],
-    data: { unit: 'KiB', memoryMiB, processes: split, agentResidentBytes: agentBytes },
+    data: { unit: 'KiB', memoryMiB, processes: split, cgroup: counted, agentResidentBytes: agentBytes },
+  }
+}
+
+function cgroupTable({ usage, anonymous, shared, files, kernel }: CgroupMemory) {
+  const row = (name: string, kib: number) => [name, mib(kib)]
+  return {
+    header: ['counted to the cgroup', ''],
+    rows: [
+      row('programs and translated guest code', anonymous),
+      row("the guest's memory", shared),
+      row('files', files),
+      row('kernel', kernel),
+      row('all, which a limit is compared with', usage),
+    ],
   }
 }
 
