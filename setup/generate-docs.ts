@@ -6,12 +6,14 @@ import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
 import { errorsPage } from './errors-page.ts'
 import { examplePods } from './example-pods.ts'
+import { vmmFeaturesPage } from './vmm-features-page.ts'
 
 /** Generated files by their path from the repository's root. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'docs/attacks.md': attacksPage(),
   'docs/errors.md': errorsPage(catalogue),
   'docs/configuration.md': configurationPage(),
+  'docs/vmm-features.md': vmmFeaturesPage(),
   'packaging/configuration.toml': configurationFile('qemu'),
   'packaging/configuration-clh.toml': configurationFile('clh'),
   'packaging/configuration-fc.toml': configurationFile('firecracker'),

@@ -1,44 +1,60 @@
 /**
- * `npm run test:vmm -- clh`: the pod suite over another VMM than QEMU. Prints which program and version it runs: a real one
- * by its environment variable or the path, else the double.
+ * `npm run test:vmm -- clh`: the pod suite over one VMM. Prints which program and version it runs: a real one by its
+ * environment variable or the path, else the double.
  *
- *   npm run test:vmm -- VMM          every file of the suite
- *   npm run test:vmm -- VMM NAME     those whose path holds NAME
+ *   npm run test:vmm -- VMM              every file of the suite
+ *   npm run test:vmm -- VMM NAME         those whose path holds NAME
+ *   npm run test:vmm -- VMM --record     writes down for docs/vmm-features.md what came of it
  */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { findVmm } from '../e2e/harness/vmm.ts'
+import type { HypervisorDriver } from '../src/config/config.ts'
 import { drivers } from '../src/config/drivers.ts'
-import { root } from './paths.ts'
+import { buildDir, root } from './paths.ts'
+import { recordResults, testResults } from './vmm-results.ts'
 
-/** What drives pods; the rest of e2e/ is about QEMU itself, the guest alone, or no VMM at all. */
+/** What drives pods; the rest of e2e/ is about the guest alone, or no VMM at all. */
 const suite = [
-  'run',
-  'clh',
-  'posture',
-  'attack',
-  'leftovers',
-  'failpoints',
-  'uid-reuse',
-  'wrong-input',
-  'disk',
-  'shim',
-  'containerd/first',
-  'containerd/ctr',
-].map((name) => `e2e/${name}.test.ts`)
+  ...['run', 'posture', 'attack', 'leftovers', 'failpoints', 'uid-reuse', 'wrong-input', 'disk', 'devices'],
+  ...['network', 'shim', 'containerd/first', 'containerd/ctr', 'containerd/sizing'],
+]
+/** What is asked of the driver itself. */
+const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
+  qemu: ['vmm', 'disks'],
+  clh: ['clh'],
+  firecracker: [],
+}
 
-const [asked = '', filter = ''] = process.argv.slice(2)
+const { values, positionals } = parseArgs({
+  args: process.argv.slice(2),
+  allowPositionals: true,
+  options: { record: { type: 'boolean', default: false } },
+})
+const [asked = '', filter = ''] = positionals
 const driver = drivers.find((known) => known === asked)
 if (driver === undefined) {
   console.error(`unknown VMM ${asked || '(none)'}; known are: ${drivers.join(', ')}`)
   process.exit(2)
 }
 const { path, isDouble } = await findVmm(driver)
-const version = Bun.spawnSync([path, '--version']).stdout.toString().trim()
+const [version = ''] = Bun.spawnSync([path, '--version']).stdout.toString().trim().split('\n')
 console.log(`${driver}: ${path}${isDouble ? ', a double' : ''}: ${version}`)
-const files = suite.filter((file) => file.includes(filter))
+mkdirSync(buildDir, { recursive: true })
+const report = join(buildDir, `junit-vmm-${driver}.xml`)
+rmSync(report, { force: true })
+const files = [...ownFiles[driver], ...suite]
+  .map((name) => `./e2e/${name}.test.ts`)
+  .filter((file) => file.includes(filter))
+if (files.length === 0) {
+  console.error(`no file of the suite has ${filter} in its path`)
+  process.exit(2)
+}
 const child = Bun.spawn(
   [
     ...[process.execPath, 'test', '--timeout', '180000', '--preload', './e2e/harness/preload.ts'],
-    ...files.map((file) => `./${file}`),
+    ...['--reporter=junit', `--reporter-outfile=${report}`, ...files],
   ],
   {
     cwd: root,
@@ -48,4 +64,10 @@ const child = Bun.spawn(
     stderr: 'inherit',
   },
 )
-process.exit(await child.exited)
+const code = await child.exited
+if (values.record && existsSync(report)) {
+  const date = new Date().toISOString().slice(0, 10)
+  const tests = testResults(readFileSync(report, 'utf8'))
+  recordResults(driver, { program: version, isDouble, date, tests })
+}
+process.exit(code)

@@ -171,8 +171,8 @@ export const liveAttacks: readonly Attack[] = [
   ['signal its shim', 'kill {vmmShim} 0', 'EPERM', 'EPERM', 'ok', { fallsWithoutUser: true }],
   ['signal its virtiofsd', 'kill {virtiofsd} 0', 'EPERM', 'EPERM', 'ok', { fallsWithoutUser: true }],
   ['look into its private directory', 'list {vmmDir}', 'ENOENT', 'EACCES', 'ok'],
-  ['connect to its monitor', 'connect {vmmDir}/qmp.sock', 'ENOENT', 'EACCES', 'ok'],
-  ['connect to its agent', 'connect {vmmDir}/agent.sock', 'ENOENT', 'EACCES', 'ok'],
+  ['connect to its monitor', 'connect {vmmDir}/{monitor}', 'ENOENT', 'EACCES', 'ok'],
+  ['connect to its agent', 'connect {vmmDir}/{agent}', 'ENOENT', 'EACCES', 'ok'],
   ['connect to its console', 'connect {vmmDir}/console.sock', 'ENOENT', 'EACCES', 'ok'],
   // virtiofsd takes one connection only: after the VMM's nobody listens, not even for root.
   ['connect to its file server', 'connect {vmmDir}/vhost-fs.sock', 'ENOENT', 'EACCES', 'ECONNREFUSED'],
@@ -187,8 +187,8 @@ export const liveAttacks: readonly Attack[] = [
  * open another connection to what it serves. Rows as above, of which `jailed` does not apply.
  */
 export const ownUserAttacks: readonly Attack[] = [
-  ['connect to the monitor', 'connect {vmmDir}/qmp.sock', '-', 'EACCES', 'ok'],
-  ['connect to the agent', 'connect {vmmDir}/agent.sock', '-', 'EACCES', 'ok'],
+  ['connect to the monitor', 'connect {vmmDir}/{monitor}', '-', 'EACCES', 'ok'],
+  ['connect to the agent', 'connect {vmmDir}/{agent}', '-', 'EACCES', 'ok'],
   ['connect to the console', 'connect {vmmDir}/console.sock', '-', 'EACCES', 'ok'],
   ['connect to the file server', 'connect {vmmDir}/vhost-fs.sock', '-', 'EACCES', 'ECONNREFUSED'],
   ['change the pid file', 'open-write {vmmDir}/pid', '-', 'EACCES', 'ok'],

@@ -2,6 +2,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { checked, libc } from '../../src/linux/libc.ts'
 import type { SandboxFacts } from '../../src/sandbox/facts.ts'
+import { vmm } from '../harness/vmm.ts'
 import type { Stage } from './stage.ts'
 
 export interface Targets extends Disposable {
@@ -50,6 +51,9 @@ export function openTargets(stage: Stage, live: LiveSandbox): Targets {
     vmm: live.sandbox.vmmPid,
     vmmAddress: firstAddress(live.sandbox.vmmPid),
     vmmShim: live.sandbox.shimPid,
+    ...(vmm.driver === 'clh'
+      ? { monitor: 'api.sock', agent: 'clh.sock' }
+      : { monitor: 'qmp.sock', agent: 'agent.sock' }),
     vmmDir: live.sandbox.privateDir,
     vmmState: live.sandbox.stateDir,
     virtiofsd: live.sandbox.virtiofsdPids.at(-1)!,

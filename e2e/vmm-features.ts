@@ -1,0 +1,130 @@
+/**
+ * What kata-ts promises of every VMM, by the tests that show it, and what a VMM cannot do. docs/vmm-features.md is made
+ * from it and from what `npm run test:vmm -- VMM --record` wrote down.
+ */
+import type { HypervisorDriver } from '../src/config/config.ts'
+
+/** A test by its file below e2e/ without `.test.ts`, and its name; all tests of the file where there is no name. */
+export type ShownBy = readonly [file: string, name?: string]
+
+export interface Feature {
+  readonly name: string
+  /** All of them must pass. Those of a driver's own are listed for it alone. */
+  readonly tests: readonly ShownBy[]
+  readonly own?: Partial<Record<HypervisorDriver, readonly ShownBy[]>>
+}
+
+const confined: ShownBy = ['posture', 'each VMM is confined exactly as promised']
+
+export const features: readonly Feature[] = [
+  {
+    name: 'rootless: each machine has a user of its own',
+    tests: [
+      confined,
+      ['posture', 'they share neither user nor namespace'],
+      ['posture', 'rootless false changes the ids and nothing else'],
+    ],
+  },
+  {
+    name: 'the group of /dev/kvm as its only extra right',
+    tests: [['attack', '/dev/kvm opens by its group alone']],
+    own: {
+      qemu: [['vmm', 'the unprivileged VMM opens the device by its group and creates the machine']],
+      clh: [['clh', 'without the group of /dev/kvm it does not start, and says so']],
+    },
+  },
+  {
+    name: 'private directory',
+    tests: [
+      [
+        'posture',
+        'the private directory is its own, what lies in it is root’s but for the sockets that it needs',
+      ],
+    ],
+  },
+  {
+    name: 'seccomp: the jail’s filters and its own',
+    tests: [confined, ['attack', 'set up io_uring']],
+    own: {
+      clh: [['clh', 'is confined on every thread, sees six mounts, and owns the one socket that it made']],
+    },
+  },
+  {
+    name: 'Landlock',
+    tests: [['attack', 'run a shell']],
+    own: {
+      clh: [
+        ['clh', 'keeps it from a file that its configuration does not name; without it the same succeeds'],
+      ],
+    },
+  },
+  { name: 'jail: what it is attacked with fails', tests: [['attack']] },
+  {
+    name: 'share of host directories',
+    tests: [['run', 'volumes: read-write reaches the host, read-only refuses']],
+  },
+  {
+    name: 'block devices from the start',
+    tests: [['disk', 'runs containers from the whole disk, mounted read-only, of which nothing changes']],
+    own: { qemu: [['disks', 'disks from the start are known by their places, and those of the guest']] },
+  },
+  {
+    name: 'block devices while it runs',
+    tests: [
+      [
+        'devices',
+        'a block device is written by the guest, under the guest’s numbers; its node stays root’s alone',
+      ],
+      ['devices', 'it goes with its container and comes again with the next'],
+    ],
+  },
+  { name: 'network of the pod', tests: [['network']] },
+  {
+    name: 'processors and memory change while it runs',
+    tests: [
+      [
+        'containerd/sizing',
+        'grows with a container, whose limit binds, and with new limits; programs still start from the share',
+      ],
+    ],
+  },
+  { name: 'exec', tests: [['run', 'exec, kill, logs, ps, inspect and rm see it']] },
+  { name: 'terminals', tests: [['run', 'a terminal: one stream, its size, and resizing']] },
+  {
+    name: 'statistics',
+    tests: [['shim', 'Stats are the container’s, in the type of the host’s cgroup version']],
+  },
+  { name: 'containerd: ctr', tests: [['containerd/ctr']] },
+  {
+    name: 'containerd: pods',
+    tests: [['containerd/first', 'a pod under kata-ts: container, ExecSync, and its end']],
+  },
+  {
+    name: 'nothing is left after a crash',
+    tests: [
+      ['leftovers', 'of the VMM is noticed, reported, and nothing is left'],
+      ['leftovers', 'of virtiofsd is noticed, reported, and nothing is left'],
+      ['leftovers', 'of the shim takes the VMM and virtiofsd with it, is reported, and nothing is left'],
+      ['leftovers', 'of shims in the middle of their start, many at once: gc leaves nothing'],
+    ],
+  },
+]
+
+/** Tests that a VMM cannot pass, by their names, each with its reason. */
+export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, string>>>> = {
+  qemu: {},
+  clh: {
+    'accelerator tcg: no group at all': 'it runs with KVM only',
+    'QEMU: a paused machine': 'the test is about the other VMM',
+    'a value out of range': 'the test is about a key that it does not have',
+    'shares the image with other guests; their VMMs hold it open for reading only':
+      'it has the image as a loop device, and the test looks for the file itself',
+    'connect to its console': 'its console is a connection that it was handed over; there is no socket',
+    'connect to the console': 'its console is a connection that it was handed over; there is no socket',
+    'connect to the agent': 'it makes the socket itself, so that it is its user’s own',
+    'connect to the file server': 'it connects to the socket by its path, so that it is its user’s own',
+    'gives memory back where it came by virtio-mem':
+      'its memory comes as modules, which stay; kata-ts does not use its virtio-mem',
+  },
+  firecracker: {},
+}

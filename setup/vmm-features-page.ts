@@ -1,0 +1,95 @@
+/** docs/vmm-features.md: what was shown with which VMM. */
+import { cannot, type Feature, features, type ShownBy } from '../e2e/vmm-features.ts'
+import type { HypervisorDriver } from '../src/config/config.ts'
+import { driverNames, drivers } from '../src/config/drivers.ts'
+import { readResults, type TestResult, type VmmResults } from './vmm-results.ts'
+
+const introduction = `# Features by VMM
+
+Generated from \`e2e/vmm-features.ts\` and from the results that \`npm run test:vmm -- VMM --record\` wrote down; do not edit.
+
+- **pass**: the tests of the feature passed, in their last recorded run; beside it stand those that were not run, if any.
+- **not possible**: the VMM cannot do it, for the reason given.
+- **not run here**: the machine of that run lacked something, as the reason says.
+
+A **double** is a program of ours in place of a VMM that could not be had (\`e2e/doubles\`): it takes the real command line and the
+real API, refuses what the real one would, and runs a real guest. What passes with a double shows our side of the feature.
+`
+
+export function vmmFeaturesPage(
+  results = new Map(drivers.map((driver) => [driver, readResults(driver)])),
+): string {
+  const shown = drivers.filter((driver) => results.get(driver) !== undefined)
+  const columns = (cells: readonly string[]) => `| ${cells.join(' | ')} |\n`
+  const programs = shown.map((driver) => {
+    const { program, isDouble, date } = results.get(driver)!
+    return `- ${driverNames[driver]}: ${isDouble ? 'the double of ' : ''}${program}, ${date}\n`
+  })
+  const table = [
+    columns(['', ...shown.map((driver) => driverNames[driver])]),
+    `|${'---|'.repeat(shown.length + 1)}\n`,
+    ...features.map((feature) =>
+      columns([feature.name, ...shown.map((driver) => stateOf(feature, driver, results.get(driver)!))]),
+    ),
+  ]
+  return [introduction, '\n', ...programs, '\n', ...table, ...leftOut(shown), ...shownBy()].join('')
+}
+
+/** What the recorded tests of a feature come to. */
+export function stateOf({ tests, own }: Feature, driver: HypervisorDriver, results: VmmResults): string {
+  const found = [...tests, ...(own?.[driver] ?? [])].flatMap((test) => {
+    const matching = results.tests.filter((result) => isNamed(result, test))
+    return matching.length > 0 ? matching : [undefined]
+  })
+  if (found.some((result) => result?.outcome === 'fail')) return '**FAIL**'
+  const reasons = found
+    .filter((result) => result?.outcome !== 'pass')
+    .map((result) => reasonOf(driver, result))
+  const isShown = reasons.length < found.length
+  const lacking = [...new Set(reasons)].map((reason) => {
+    const count = reasons.filter((other) => other === reason).length
+    return isShown ? `${count} of ${found.length} tests ${reason}` : reason
+  })
+  return [...(isShown ? ['pass'] : []), ...lacking].join('; ')
+}
+
+const isNamed = ({ file, name }: TestResult, [wantedFile, wantedName]: ShownBy): boolean =>
+  file === wantedFile && (wantedName === undefined || name === wantedName)
+
+function reasonOf(driver: HypervisorDriver, result: TestResult | undefined): string {
+  if (result === undefined) return 'not run here (no result is recorded)'
+  if (typeof result.outcome === 'string') return result.outcome
+  const impossible = cannot[driver][result.name]
+  return impossible === undefined
+    ? `not run here (${result.outcome.skipped})`
+    : `not possible (${impossible})`
+}
+
+function leftOut(shown: readonly HypervisorDriver[]): string[] {
+  const rows = shown.flatMap((driver) =>
+    Object.entries(cannot[driver]).map(
+      ([name, reason]) => `| ${driverNames[driver]} | ${name} | ${reason} |\n`,
+    ),
+  )
+  if (rows.length === 0) return []
+  return [
+    '\n## Tests that a VMM cannot pass\n\nThey are left out of its run, with this reason in their name.\n\n',
+    '| VMM | test | reason |\n|---|---|---|\n',
+    ...rows,
+  ]
+}
+
+function shownBy(): string[] {
+  const list = (tests: readonly ShownBy[]) =>
+    tests.map(([file, name]) => `\`e2e/${file}.test.ts\`${name === undefined ? '' : `: ${name}`}`)
+  const rows = features.map(({ name, tests, own = {} }) => {
+    const all = [
+      ...list(tests),
+      ...Object.entries(own).flatMap(([driver, more]) =>
+        list(more).map((test) => `${test} (${driverNames[driver as HypervisorDriver]} alone)`),
+      ),
+    ]
+    return `| ${name} | ${all.join('<br>')} |\n`
+  })
+  return ['\n## The tests that show it\n\n| feature | tests |\n|---|---|\n', ...rows]
+}
