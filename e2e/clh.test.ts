@@ -199,7 +199,10 @@ describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
     closeSync(listener)
     const api = await ApiClient.open(connection)
     try {
-      const settings = { entropySource: '/dev/urandom', hostCpus: 1, hostMemoryMiB: 256 }
+      const settings = {
+        ...{ entropySource: '/dev/urandom', hostCpus: 1, hostMemoryMiB: 256 },
+        ...{ enableHugepages: false, enableMemPrealloc: false, reclaimGuestFreedMemory: false },
+      }
       const config = vmConfig(stage.options().spec, settings)
       const payload = { ...config.payload, kernel: guestImage.kernel, initramfs: guestImage.initrd }
       const vsock = { cid: 3, socket: `${directory}/vsock` }

@@ -88,6 +88,16 @@ export const features: readonly Feature[] = [
       ],
     ],
   },
+  {
+    name: 'memory is taken out again',
+    tests: [['containerd/sizing', 'gives memory back where it came by virtio-mem']],
+  },
+  {
+    name: 'what the guest frees goes back to the host',
+    tests: [
+      ['containerd/sizing', 'gives the host what its containers have freed, where it is to be reclaimed'],
+    ],
+  },
   { name: 'exec', tests: [['run', 'exec, kill, logs, ps, inspect and rm see it']] },
   { name: 'terminals', tests: [['run', 'a terminal: one stream, its size, and resizing']] },
   {

@@ -4,6 +4,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { describeError } from '../../src/errors.ts'
 import { cgroupDirectory, cgroupHierarchies, cgroupOf } from '../../src/linux/cgroup.ts'
+import { processesOfUid, readStatus } from '../../src/linux/proc.ts'
 import { PodSandboxConfig } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/paths.ts'
 import { podTest, reasonAgainst } from '../harness/cannot.ts'
@@ -25,6 +26,7 @@ const handlers = {
   ...(reasonAgainst(movable) === undefined && {
     movable: 'enable_virtio_mem = true\ndefault_maxmemory = 2048\n',
   }),
+  reclaimed: 'reclaim_guest_freed_memory = true\n',
   counted: '[runtime]\nsandbox_cgroup_only = true\n',
 }
 
@@ -69,6 +71,18 @@ const hold = (megabytes: number) => [
   `dd if=/dev/zero of=/dev/null bs=${megabytes}M count=1 && echo alive`,
 ]
 
+/** What the host holds of a machine's memory, MiB. */
+function heldMemory(pod: Pod): number {
+  const uid = Number(
+    readStatus(`/proc/${processesOf(pod).vmm}/status`)!
+      .get('Uid')!
+      .split('\t')[0],
+  )
+  const held = processesOfUid(uid).map((pid) => readStatus(`/proc/${pid}/status`)?.get('RssShmem') ?? '0 kB')
+  // Others of its user may have the same pages.
+  return Math.max(...held.map((text) => Number.parseInt(text, 10))) / 1024
+}
+
 /** Processes of a pod on the host. */
 function processesOf(pod: Pod): { shim: number; vmm: number; virtiofsd: readonly number[] } {
   const facts = JSON.parse(readFileSync(sandboxPaths(defaultRunDir, 'k8s.io', pod.id).facts, 'utf8'))
@@ -97,7 +111,10 @@ describe('a machine that follows its containers', () => {
       expect(grown.processors).toBe(Math.min(3, availableParallelism()))
       expect(grown.memory - small.memory).toBeGreaterThan(240)
       expect(grown.memory - small.memory).toBeLessThan(260)
+      const untouched = heldMemory(pod)
       expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
+      // The host does not know what the guest has freed again; see below.
+      expect(heldMemory(pod) - untouched).toBeGreaterThan(100)
       expect((await pod.exec(large, hold(400))).stdout).toBe('')
 
       await containerd.cri.calls.updateContainerResources({
@@ -132,6 +149,15 @@ describe('a machine that follows its containers', () => {
     },
     120_000,
   )
+
+  test('gives the host what its containers have freed, where it is to be reclaimed', async () => {
+    await withPod({ handler: 'reclaimed' }, async (pod) => {
+      const large = await pod.start(idle, limits(1, 256))
+      const untouched = heldMemory(pod)
+      expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
+      await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
+    })
+  }, 120_000)
 
   test('refuses a container that asks for too much memory; the text reaches the client, and the pod goes on', async () => {
     await withPod({ handler: 'limited' }, async (pod) => {

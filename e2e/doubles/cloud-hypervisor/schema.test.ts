@@ -56,7 +56,10 @@ describe('a request', () => {
     ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
     rootDisk: { image: '/d', fsType: 'ext4' },
   }
-  const config = vmConfig(spec, { entropySource: '/dev/urandom', hostCpus: 2, hostMemoryMiB: 4096 })
+  const config = vmConfig(spec, {
+    ...{ entropySource: '/dev/urandom', hostCpus: 2, hostMemoryMiB: 4096 },
+    ...{ enableHugepages: true, enableMemPrealloc: true, reclaimGuestFreedMemory: true },
+  })
 
   test('as the driver makes it is taken', () => {
     expect(complaint(JSON.parse(JSON.stringify(config)), 'VmConfig')).toBeUndefined()

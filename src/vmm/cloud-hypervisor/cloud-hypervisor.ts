@@ -10,6 +10,7 @@ import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-ch
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
+import { requireHugePages } from '../huge-pages.ts'
 import { parseVersion } from '../program.ts'
 import type {
   MachineSize,
@@ -72,8 +73,9 @@ export class CloudHypervisor implements Vmm {
   constructor(options: VmmOptions) {
     const { spec, config } = options
     this.#options = options
+    const { entropySource, enableHugepages, enableMemPrealloc, reclaimGuestFreedMemory } = config.hypervisor
     this.#settings = {
-      entropySource: config.hypervisor.entropySource,
+      ...{ entropySource, enableHugepages, enableMemPrealloc, reclaimGuestFreedMemory },
       hostCpus: availableParallelism(),
       hostMemoryMiB: Math.floor(totalmem() / 1024 / 1024),
     }
@@ -153,6 +155,7 @@ export class CloudHypervisor implements Vmm {
   async #start(): Promise<void> {
     const { spec } = this.#options
     // Whatever is wrong with the machine shows before there is a process.
+    if (this.#settings.enableHugepages) requireHugePages(spec.memoryMiB)
     const machine = vmConfig(spec, this.#settings)
     const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
     try {

@@ -18,7 +18,10 @@ const spec: VmSpec = {
   maxMemoryMiB: 0,
   accelerator: 'kvm',
 }
-const settings: MachineSettings = { entropySource: '/dev/urandom', hostCpus: 8, hostMemoryMiB: 16384 }
+const settings: MachineSettings = {
+  ...{ entropySource: '/dev/urandom', hostCpus: 8, hostMemoryMiB: 16384 },
+  ...{ enableHugepages: false, enableMemPrealloc: false, reclaimGuestFreedMemory: false },
+}
 
 test('a machine without a share is exactly this', () => {
   const { payload, ...rest } = vmConfig(spec, settings)
@@ -67,6 +70,16 @@ test('sizes: no room to grow below a block, never more than the VMM can make', (
   expect(sized({ maxVcpus: 1000 }).cpus.max_vcpus).toBe(254)
   expect(() => sized({ memoryMiB: 0 })).toThrow('[VMM_OPTION_INVALID]')
   expect(() => sized({ share: { tag: 'x', socket: 5, queueSize: 8 } })).toThrow('a descriptor')
+})
+
+test('memory of huge pages, taken at once, and given back when the guest frees it', () => {
+  const size = { ...spec, maxMemoryMiB: 256 }
+  expect(vmConfig(size, { ...settings, enableHugepages: true, enableMemPrealloc: true }).memory).toEqual({
+    ...{ size: 256 * mebibyte, shared: true },
+    ...{ hugepages: true, prefault: true },
+  })
+  const { balloon } = vmConfig(size, { ...settings, reclaimGuestFreedMemory: true })
+  expect(balloon).toEqual({ size: 0, free_page_reporting: true })
 })
 
 test('its arguments name descriptors only', () => {

@@ -10,6 +10,10 @@ import type { VmSpec } from '../vmm.ts'
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
 export interface MachineSettings {
   readonly entropySource: string
+  /** These three have the names of their keys. */
+  readonly enableHugepages: boolean
+  readonly enableMemPrealloc: boolean
+  readonly reclaimGuestFreedMemory: boolean
   /** What 0 stands for in `maxVcpus` and `maxMemoryMiB`. */
   readonly hostCpus: number
   readonly hostMemoryMiB: number
@@ -18,7 +22,9 @@ export interface MachineSettings {
 /** The parts of the API's VmConfig that we set. */
 export interface VmConfig {
   readonly cpus: { readonly boot_vcpus: number; readonly max_vcpus: number }
-  readonly memory: { readonly size: number; readonly shared: true; readonly hotplug_size?: number }
+  readonly memory: MemoryConfig
+  /** Takes no memory from the guest; it only tells of pages that the guest has freed. */
+  readonly balloon?: { readonly size: 0; readonly free_page_reporting: true }
   readonly payload: { readonly kernel: string; readonly cmdline: string; readonly initramfs?: string }
   readonly rng: { readonly src: string }
   readonly serial: { readonly mode: 'Tty' }
@@ -27,6 +33,16 @@ export interface VmConfig {
   readonly vsock: { readonly cid: number; readonly socket: string }
   readonly landlock_enable: true
   readonly landlock_rules: readonly { readonly path: string; readonly access: 'r' | 'rw' }[]
+}
+
+/** Bytes. */
+export interface MemoryConfig {
+  readonly size: number
+  readonly shared: true
+  readonly hotplug_size?: number
+  readonly hugepages?: true
+  /** Takes it from the host at once. */
+  readonly prefault?: true
 }
 
 export interface DiskConfig {
@@ -74,6 +90,7 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
   return {
     cpus: { boot_vcpus: boot, max_vcpus: Math.max(boot, most) },
     memory: memory(spec, settings),
+    ...(settings.reclaimGuestFreedMemory ? { balloon: { size: 0, free_page_reporting: true } } : {}),
     payload: {
       kernel: inJail.kernel,
       cmdline: kernelCommandLine(spec, [
@@ -118,15 +135,17 @@ export function jailPaths(spec: VmSpec, { entropySource }: MachineSettings): Jai
   ]
 }
 
-function memory(spec: VmSpec, { hostMemoryMiB }: MachineSettings): VmConfig['memory'] {
+function memory(spec: VmSpec, settings: MachineSettings): MemoryConfig {
   const bootMiB = positive(spec.memoryMiB, 'default_memory')
-  const growth = (spec.maxMemoryMiB || hostMemoryMiB) - bootMiB
+  const growth = (spec.maxMemoryMiB || settings.hostMemoryMiB) - bootMiB
   const blocks = Math.floor(growth / memoryBlockMiB)
   return {
     size: bootMiB * mebibyte,
     // The share's daemon maps it.
     shared: true,
     ...(blocks > 0 ? { hotplug_size: blocks * memoryBlockMiB * mebibyte } : {}),
+    ...(settings.enableHugepages ? { hugepages: true } : {}),
+    ...(settings.enableMemPrealloc ? { prefault: true } : {}),
   }
 }
 

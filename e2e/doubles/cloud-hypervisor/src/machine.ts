@@ -192,7 +192,7 @@ export class Machine {
 }
 
 function baseArguments(
-  { cpus, memory, payload, rng }: VmConfig,
+  { cpus, memory, payload, rng, balloon }: VmConfig,
   qmp: number,
   given: Descriptors,
   { directory, port }: { directory: string; port: string },
@@ -214,7 +214,7 @@ function baseArguments(
       'tcg,tb-size=128',
     ],
     ...['-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm', '-smp', `cpus=${most}`, '-m', `size=${sizeMiB}M${room}`],
-    ...['-object', `memory-backend-memfd,id=mem,size=${sizeMiB}M,share=on`],
+    ...['-object', `memory-backend-memfd,id=mem,size=${sizeMiB}M,share=on${memoryOptions(memory)}`],
     ...[
       '-no-user-config',
       '-nodefaults',
@@ -234,8 +234,15 @@ function baseArguments(
     ...['-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0'],
     ...['-object', `rng-random,id=entropy,filename=${rng?.src ?? '/dev/urandom'}`],
     ...['-device', 'virtio-rng-pci,rng=entropy,addr=0x1f'],
+    ...(balloon === undefined ? [] : ['-device', balloonDevice(balloon)]),
   ]
 }
+
+const onOff = (value = false) => (value ? 'on' : 'off')
+const memoryOptions = ({ hugepages, prefault }: VmConfig['memory']) =>
+  `,hugetlb=${onOff(hugepages)},prealloc=${onOff(prefault)}`
+const balloonDevice = ({ free_page_reporting }: NonNullable<VmConfig['balloon']>) =>
+  `virtio-balloon-pci,addr=0x1d,free-page-reporting=${onOff(free_page_reporting)}`
 
 function openDisk({ path, readonly, direct }: DiskConfig): number {
   return open(path, (readonly === true ? O_RDONLY : O_RDWR) | (direct === true ? O_DIRECT : 0), 0)

@@ -24,7 +24,14 @@ export interface NetConfig {
 
 export interface VmConfig {
   readonly cpus: { boot_vcpus: number; max_vcpus: number }
-  readonly memory: { size: number; shared?: boolean; hotplug_size?: number }
+  readonly memory: {
+    size: number
+    hotplug_size?: number
+    readonly shared?: boolean
+    readonly hugepages?: boolean
+    readonly prefault?: boolean
+  }
+  readonly balloon?: { readonly size: number; readonly free_page_reporting?: boolean }
   readonly payload: { readonly kernel: string; readonly cmdline?: string; readonly initramfs?: string }
   disks?: DiskConfig[]
   fs?: FsConfig[]
@@ -39,7 +46,6 @@ export interface VmConfig {
 
 /** What the double has no device for; the real program would make one. */
 const unmade = [
-  'balloon',
   'pmem',
   'generic_vhost_user',
   'debug_console',
@@ -59,6 +65,7 @@ export function refusal(config: VmConfig): string | undefined {
   if (cpus.boot_vcpus < 1 || cpus.max_vcpus < cpus.boot_vcpus) return 'more boot vCPUs than max vCPUs'
   if (cpus.max_vcpus > 254) return 'too many vCPUs'
   if (memory.size <= 0) return 'memory size is zero'
+  if ((config.balloon?.size ?? 0) > 0) return 'the double makes no balloon that takes memory'
   if (fs.length > 0 && !memory.shared) return 'vhost-user devices require shared memory'
   if (vsock !== undefined && vsock.cid < 3) return 'vsock context id under 3'
   if (config.serial?.mode === 'Tty' && config.console?.mode === 'Tty') return 'two consoles on the terminal'
