@@ -15,10 +15,11 @@ import {
 } from 'node:fs'
 import { connectUnix, listenUnix, socketPair } from '../src/linux/socket.ts'
 import { readPosture } from '../src/rootless/posture.ts'
-import { ApiClient } from '../src/vmm/cloud-hypervisor/api.ts'
 import { CloudHypervisor } from '../src/vmm/cloud-hypervisor/cloud-hypervisor.ts'
+import { clhApi } from '../src/vmm/cloud-hypervisor/dialect.ts'
 import { vmConfig } from '../src/vmm/cloud-hypervisor/vm-config.ts'
 import type { DiskAttachment } from '../src/vmm/disk.ts'
+import { ApiClient } from '../src/vmm/http/api.ts'
 import { runContainer } from './agent/container.ts'
 import { type Guest, guestShare } from './agent/guest.ts'
 import { findVmm } from './harness/vmm.ts'
@@ -91,7 +92,7 @@ describe.skipIf(noKvm !== '')(`a running machine${noKvm}`, () => {
     async () => {
       const machine = stage.create()
       await machine.start()
-      const api = await ApiClient.open(connectUnix(`${stage.privateDir}/api.sock`))
+      const api = await ApiClient.open(connectUnix(`${stage.privateDir}/api.sock`), clhApi)
       expect(await api.get('vm.info')).toMatchObject({ state: 'Created' })
       await expect(api.put('vm.create', { body: {} })).rejects.toThrow('[VMM_COMMAND_FAILED]')
       await expect(api.put('vm.add-disk', { body: { no: 1 } })).rejects.toThrow('[VMM_COMMAND_FAILED]')
@@ -197,7 +198,7 @@ describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
       stdio: ['ignore', output, output, listener],
     })
     closeSync(listener)
-    const api = await ApiClient.open(connection)
+    const api = await ApiClient.open(connection, clhApi)
     try {
       const settings = {
         ...{ entropySource: '/dev/urandom', hostCpus: 1, hostMemoryMiB: 256 },

@@ -22,6 +22,10 @@ const staticChecks: readonly { name: string; argv: readonly string[] }[] = [
     name: 'types of the Cloud Hypervisor double',
     argv: [bin('typescript/bin/tsc'), '-p', 'e2e/doubles/cloud-hypervisor'],
   },
+  {
+    name: 'types of the Firecracker double',
+    argv: [bin('typescript/bin/tsc'), '-p', 'e2e/doubles/firecracker'],
+  },
   { name: 'lint and format', argv: [bin('@biomejs/biome/bin/biome'), 'check', '.'] },
   {
     name: 'floors',

@@ -288,6 +288,16 @@ export const catalogue = {
     'no PCIe root port is free for {device}: all {ports} are taken',
     'Raise pcie_root_port in the configuration and start the sandbox anew.',
   ),
+  VMM_NO_FREE_DRIVE: entry(
+    'resource_exhausted',
+    'no drive of {vmm} is free for {device}: all {drives} are taken',
+    'Give the pod fewer containers and disks, or use [hypervisor.qemu].',
+  ),
+  VMM_NO_HOT_NICS: entry(
+    'unimplemented',
+    '{vmm} takes network cards only before the machine runs',
+    'Use a client that makes the network before the sandbox (containerd, Kubernetes), or [hypervisor.qemu].',
+  ),
   VMM_UNPLUG_REFUSED: entry(
     'failed_precondition',
     '{device} could not be taken out of the running machine: {reason}',

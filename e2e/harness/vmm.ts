@@ -9,24 +9,39 @@ import { drivers } from '../../src/config/drivers.ts'
 import { loadConfigText } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/log.ts'
 import { buildDouble } from '../doubles/cloud-hypervisor/build.ts'
+import { buildFirecrackerDouble } from '../doubles/firecracker/build.ts'
+import { buildJailerDouble } from '../doubles/jailer/build.ts'
 
 export interface VmmUnderTest {
   readonly driver: HypervisorDriver
   readonly path: string
+  /** What starts Firecracker. */
+  readonly jailer?: string
   /** It stands in for a program that this machine does not have. */
   readonly isDouble: boolean
 }
 
 const root = resolve(import.meta.dir, '../..')
 
-/** Finds the program, or builds the double. Throws for a driver that has neither. */
+/** Finds the program, or builds the double. */
 export async function findVmm(driver: HypervisorDriver): Promise<VmmUnderTest> {
   if (driver === 'qemu') return { driver, path: '/usr/bin/qemu-system-x86_64', isDouble: false }
-  if (driver !== 'clh') throw new Error(`there is neither a program nor a double for ${driver}`)
+  if (driver === 'firecracker') return findFirecracker()
   const real = process.env.KATA_TS_CLOUD_HYPERVISOR ?? Bun.which('cloud-hypervisor')
   if (real !== null) return { driver, path: real, isDouble: false }
   const { path } = await buildDouble({ outDir: `${root}/build/doubles` })
   return { driver, path, isDouble: true }
+}
+
+/** A Firecracker and its jailer go together: both are real ones, or both doubles. */
+async function findFirecracker(): Promise<VmmUnderTest> {
+  const real = process.env.KATA_TS_FIRECRACKER ?? Bun.which('firecracker')
+  const realJailer = process.env.KATA_TS_JAILER ?? Bun.which('jailer')
+  const driver = 'firecracker'
+  if (real !== null && realJailer !== null) return { driver, path: real, jailer: realJailer, isDouble: false }
+  const options = { outDir: `${root}/build/doubles` }
+  const [{ path }, jailer] = [await buildFirecrackerDouble(options), await buildJailerDouble(options)]
+  return { driver, path, jailer: jailer.path, isDouble: true }
 }
 
 const asked = process.env.KATA_TS_E2E_VMM ?? 'qemu'
@@ -36,15 +51,25 @@ if (driver === undefined) throw new Error(`KATA_TS_E2E_VMM is ${asked}; known ar
 export const vmm: VmmUnderTest = await findVmm(driver)
 
 /** A hypervisor table with these lines more; what it does not say has the value of an absent key. */
-export function hypervisorTable(lines: string, { driver, path }: VmmUnderTest = vmm): string {
+export function hypervisorTable(lines: string, { driver, path, jailer }: VmmUnderTest = vmm): string {
   const program = /^path = /m.test(lines) ? '' : `path = "${path}"\n`
-  return `[hypervisor.${driver}]\nrootless = true\n${program}${lines}`
+  const starter = jailer === undefined || /^jailer_path = /m.test(lines) ? '' : `jailer_path = "${jailer}"\n`
+  return `[hypervisor.${driver}]\nrootless = true\n${program}${starter}${lines}`
+}
+
+/** Of the configurations that we ship. */
+const shippedFiles: Readonly<Record<HypervisorDriver, string>> = {
+  qemu: 'configuration.toml',
+  clh: 'configuration-clh.toml',
+  firecracker: 'configuration-fc.toml',
 }
 
 /** The configuration that we ship for the VMM, with this program. */
-export function shippedConfiguration({ driver, path }: VmmUnderTest = vmm): string {
-  const file = driver === 'qemu' ? 'configuration.toml' : `configuration-${driver}.toml`
-  return readFileSync(`${root}/packaging/${file}`, 'utf8').replace(/^path = .*$/m, `path = "${path}"`)
+export function shippedConfiguration({ driver, path, jailer }: VmmUnderTest = vmm): string {
+  const text = readFileSync(`${root}/packaging/${shippedFiles[driver]}`, 'utf8')
+  return text
+    .replace(/^path = .*$/m, `path = "${path}"`)
+    .replace(/^jailer_path = .*$/m, `jailer_path = "${jailer}"`)
 }
 
 /** {@link shippedConfiguration}, read. */

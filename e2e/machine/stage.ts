@@ -22,6 +22,15 @@ export const kvmGroup = kvmNode?.gid ?? 0
 /** Group 0 is never handed over. */
 export const kvmGroupUsable = kvmGroup !== 0
 
+/** The jailer makes a node of KVM for Firecracker alone. */
+const needsGroup = ({ driver }: VmmUnderTest): boolean => driver !== 'firecracker'
+
+/** Why this machine cannot run guests of the VMM; empty when it can. */
+export function reasonAgainst(vmm: VmmUnderTest): string {
+  const cannot = vmm.driver === 'clh' && !kvmGroupUsable
+  return cannot ? ' (skipped: it needs /dev/kvm with a group)' : ''
+}
+
 export class MachineStage implements AsyncDisposable {
   readonly runDir: string
   readonly ledger: Ledger
@@ -58,7 +67,10 @@ export class MachineStage implements AsyncDisposable {
           sandbox: 'test/vmm',
           account: 'none',
         },
-        ...{ owner: processRef(process.pid)!, accelerator: kvmGroupUsable ? 'auto' : 'tcg' },
+        ...{
+          owner: processRef(process.pid)!,
+          accelerator: needsGroup(vmm) && kvmGroupUsable ? 'auto' : 'tcg',
+        },
       },
       silentLogger,
     )
@@ -69,7 +81,7 @@ export class MachineStage implements AsyncDisposable {
   options(more: Partial<VmSpec> = {}, path: string = this.#vmm.path): VmmOptions {
     const { runDir, ledger, identity, privateDir } = this
     const { hypervisor } = builtInConfig()
-    const { driver } = this.#vmm
+    const { driver, jailer } = this.#vmm
     return {
       spec: {
         ...{ sandboxId: 'vmm-test', identity, privateDir, stateDir: `${runDir}/state` },
@@ -78,7 +90,7 @@ export class MachineStage implements AsyncDisposable {
         ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
         ...more,
       },
-      config: { hypervisor: { ...hypervisor, driver, path } },
+      config: { hypervisor: { ...hypervisor, driver, path, ...(jailer && { jailerPath: jailer }) } },
       ...{ ledger, log: silentLogger },
     }
   }

@@ -10,12 +10,18 @@ import { vmEndError } from '../../src/vmm/end-error.ts'
 import type { Vmm } from '../../src/vmm/vmm.ts'
 import type { VmmUnderTest } from '../harness/vmm.ts'
 import { serveShare } from './share.ts'
-import { bootLimitMs, kvmGroupUsable, MachineStage } from './stage.ts'
+import { bootLimitMs, MachineStage, reasonAgainst } from './stage.ts'
 
 /** How drivers differ where anybody can see it. */
 export interface Differences {
   /** Sockets of root's in the private directory before the guest runs, sorted. */
   readonly sockets: readonly string[]
+  /** What else is there. */
+  readonly directories?: readonly string[]
+  /** The code that another program in the VMM's place is refused with. */
+  readonly otherProgram?: string
+  /** What becomes of a user that is no change. */
+  readonly noUser?: RegExp
 }
 
 /** Boots it and waits for the agent's first answer. */
@@ -26,13 +32,20 @@ export async function bootWithAgent(vmm: Vmm) {
   return agent
 }
 
+/** setpriv(1) takes -1 as the kernel does, as "no change", and says nothing: the VMM is root then. */
+const unnoticed = /^\[POSTURE_DIFFERS\].*uid of thread \d+ is "0 0 0 0"/
+
 export function machineSuite(vmm: VmmUnderTest, differences: Differences): void {
   // In a block of its own: its hooks must not run around other tests of the file.
   describe(`every driver: ${vmm.driver}`, () => defineSuite(vmm, differences))
 }
 
-function defineSuite(vmm: VmmUnderTest, { sockets }: Differences): void {
-  const cannot = vmm.driver !== 'qemu' && !kvmGroupUsable ? ' (skipped: it needs /dev/kvm with a group)' : ''
+function defineSuite(
+  vmm: VmmUnderTest,
+  { sockets, directories = [], otherProgram = '[VMM_EXITED]', noUser = unnoticed }: Differences,
+): void {
+  const cannot = reasonAgainst(vmm)
+  const noShare = vmm.driver === 'firecracker' ? ' (skipped: the VMM has no shared file system)' : cannot
   let stage: MachineStage
   beforeEach(async () => {
     stage = await MachineStage.open(vmm)
@@ -51,7 +64,7 @@ function defineSuite(vmm: VmmUnderTest, { sockets }: Differences): void {
         const machine = stage.create()
         const { ref } = await machine.start()
         const { privateDir, identity } = stage
-        expect(readdirSync(privateDir).sort()).toEqual([...sockets, 'pid'].sort())
+        expect(readdirSync(privateDir).sort()).toEqual([...sockets, ...directories, 'pid'].sort())
         expect(readFileSync(`${privateDir}/pid`, 'utf8')).toBe(`${ref.pid}\n`)
         for (const name of sockets)
           expect(statSync(`${privateDir}/${name}`)).toMatchObject({ uid: 0, gid: 0, mode: 0o140600 })
@@ -103,8 +116,8 @@ function defineSuite(vmm: VmmUnderTest, { sockets }: Differences): void {
       bootLimitMs,
     )
 
-    test(
-      'mounts a share that is plugged into the running machine, and writes it',
+    test.skipIf(noShare !== '')(
+      `mounts a share that is plugged into the running machine, and writes it${noShare}`,
       async () => {
         await using share = await serveShare(stage)
         const machine = stage.create()
@@ -147,15 +160,15 @@ function defineSuite(vmm: VmmUnderTest, { sockets }: Differences): void {
 
     test.each([
       ['is missing', '/usr/bin/vmm-of-tomorrow', '[VMM_MISSING]'],
-      ['is another program', '/usr/bin/true', '[VMM_EXITED]'],
+      ['is another program', '/usr/bin/true', otherProgram],
     ])('that %s is refused', async (_, path, code) => {
       await expect(stage.create({}, path).start()).rejects.toThrow(code)
       nothingLeft()
     })
 
-    test('whose socket is taken is not started', async () => {
-      writeFileSync(`${stage.privateDir}/${sockets[0]}`, '')
-      await expect(stage.create().start()).rejects.toThrow(/EADDRINUSE/)
+    test('whose place is taken is not started', async () => {
+      writeFileSync(`${stage.privateDir}/${[...sockets, ...directories][0]}`, '')
+      await expect(stage.create().start()).rejects.toThrow(/EADDRINUSE|EEXIST/)
     })
 
     test('whose sockets would have too long a path is not started', async () => {
@@ -166,10 +179,9 @@ function defineSuite(vmm: VmmUnderTest, { sockets }: Differences): void {
     })
 
     test.skipIf(cannot !== '')(`whose change of user did not happen is not let run${cannot}`, async () => {
-      // setpriv(1) takes -1 as the kernel does, as "no change", and says nothing: the VMM is root then.
       const identity = { ...stage.identity, uid: 0xffffffff }
       const start = stage.create({ identity }).start()
-      await expect(start).rejects.toThrow(/^\[POSTURE_DIFFERS\].*uid of thread \d+ is "0 0 0 0"/)
+      await expect(start).rejects.toThrow(noUser)
       nothingLeft()
     })
   })

@@ -24,7 +24,7 @@ import { type Progress, silentProgress } from './progress.ts'
 export { findImage, type GuestImage, verifyImage } from '../../src/config/guest-image.ts'
 
 /** Raised whenever the same inputs would give other bytes. */
-const imageRecipe = 3
+const imageRecipe = 4
 
 /** Names the package of the kernel that Debian ships for virtual machines at the moment. */
 const kernelMetapackage = 'linux-image-cloud-amd64'
@@ -35,6 +35,7 @@ const userPackages = ['crun', 'libc6', 'libcap2', 'libseccomp2', 'libyajl2']
 const guestModules = [
   'vsock',
   'vmw_vsock_virtio_transport',
+  'virtio_mmio',
   'virtio_blk',
   'virtio_scsi',
   'sd_mod',

@@ -102,6 +102,7 @@ const release = '6.99.0-cloud-amd64'
 const modules: Record<string, readonly string[]> = {
   vsock: [],
   'vmw-vsock-virtio-transport': ['vsock', 'virtio_ring'],
+  virtio_mmio: [],
   virtio_blk: [],
   virtio_scsi: [],
   sd_mod: [],

@@ -2,16 +2,13 @@
  * Hybrid vsock of Cloud Hypervisor and Firecracker: a unix socket on which one asks for a port of the guest with
  * `CONNECT <port>\n` and is answered `OK <number>\n`; after that the stream is the guest's.
  */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { withSocketOf } from '../linux/owned-socket.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import type { Transport } from '../ttrpc/ttrpc.ts'
 
 /** `OK ` and a number need far less. */
 const maxAnswerBytes = 64
 const newline = 0x0a
-
-/** open(2): a descriptor that names the file and opens nothing of it. */
-const O_PATH = 0o10000000
 
 /**
  * @param uid the only user whose socket is dialled.
@@ -23,22 +20,7 @@ export async function dialHybridVsock(
   uid: number,
   signal: AbortSignal,
 ): Promise<Transport> {
-  return handshake(await connectTo(path, uid), port, signal)
-}
-
-/**
- * The directory is the VMM's: a VMM that was taken over may put a link to somebody else's socket in the place of its
- * own, and we are root. So the file is looked at first, and then connected to by its descriptor.
- */
-async function connectTo(path: string, uid: number): Promise<Transport> {
-  const fd = openSync(path, O_PATH | constants.O_NOFOLLOW)
-  try {
-    const stat = fstatSync(fd)
-    if (!stat.isSocket() || stat.uid !== uid) throw new Error(`${path} is not a socket of user ${uid}`)
-    return await connectUnix(`/proc/self/fd/${fd}`)
-  } finally {
-    closeSync(fd)
-  }
+  return handshake(await withSocketOf(path, uid, connectUnix), port, signal)
 }
 
 /** The handshake alone; bytes that follow the answer belong to the returned transport. Closes `inner` on failure. */

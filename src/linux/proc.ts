@@ -35,6 +35,23 @@ export function isAlive(ref: ProcessRef): boolean {
   return fields !== undefined && fields[19] === ref.startTime && fields[0] !== 'Z' && fields[0] !== 'X'
 }
 
+/** Children of a process's first thread, those that nobody waited for yet included. */
+export function childrenOf(parent: ProcessRef): ProcessRef[] {
+  if (!isAlive(parent)) return []
+  const pids = readProc(`/proc/${parent.pid}/task/${parent.pid}/children`) ?? ''
+  return pids
+    .split(' ')
+    .filter((pid) => pid !== '')
+    .map((pid) => processRef(Number(pid)))
+    .filter((ref) => ref !== undefined)
+}
+
+/** The status, as wait(2) gives it, of a process that has ended and that nobody waited for yet; root may read it. */
+export function zombieStatus(ref: ProcessRef): number | undefined {
+  const fields = statFields(ref.pid)
+  return fields?.[19] === ref.startTime && fields[0] === 'Z' ? Number(fields[49]) : undefined
+}
+
 /** All process numbers. */
 export function listPids(): number[] {
   return readdirSync('/proc')

@@ -109,7 +109,16 @@ function guestMount({ mount, options }: VolumeUse, source: string): OciMount {
   return { destination: mount.destination, type: 'bind', source, options: ['rbind', 'rprivate', ...kept] }
 }
 
-const placeOf = (address: DiskAddress) => (address.driver === 'blk' ? address.pciPath : address.address)
+function placeOf(address: DiskAddress): string {
+  switch (address.driver) {
+    case 'blk':
+      return address.pciPath
+    case 'scsi':
+      return address.address
+    case 'mmioblk':
+      return address.node
+  }
+}
 
 const isDirect = ({ hypervisor }: ContainerDisksInput) =>
   hypervisor.blockDeviceCacheSet && hypervisor.blockDeviceCacheDirect

@@ -4,6 +4,7 @@ import { driverNames } from '../config/drivers.ts'
 import { KataError } from '../errors.ts'
 import { chooseAccelerator, type ProbeOutcome } from './accelerator.ts'
 import { clhFeatures, createCloudHypervisor } from './cloud-hypervisor/cloud-hypervisor.ts'
+import { createFirecracker, firecrackerFeatures } from './firecracker/firecracker.ts'
 import { probeKvm } from './qemu/kvm-probe.ts'
 import { createQemu, qemuFeatures } from './qemu/qemu.ts'
 import type { Vmm, VmmFeatures, VmmOptions, VmSpec } from './vmm.ts'
@@ -16,28 +17,30 @@ interface VmmDriver {
 }
 
 /** By the names of the tables `[hypervisor.<name>]`. */
-const drivers: Readonly<Partial<Record<HypervisorDriver, VmmDriver>>> = {
+const drivers: Readonly<Record<HypervisorDriver, VmmDriver>> = {
   qemu: { features: qemuFeatures, create: createQemu, probeKvm },
   clh: { features: clhFeatures, create: createCloudHypervisor },
+  firecracker: { features: firecrackerFeatures, create: createFirecracker },
 }
 
-/** @throws KataError VMM_NOT_SUPPORTED */
 function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): VmmDriver {
-  const driver = drivers[hypervisor.driver]
-  if (driver !== undefined) return driver
-  const usable = Object.keys(drivers).map((name) => `[hypervisor.${name}]`)
-  throw new KataError('VMM_NOT_SUPPORTED', {
-    vmm: driverNames[hypervisor.driver],
-    usable: usable.join(', '),
-  })
+  return drivers[hypervisor.driver]
 }
 
 /**
  * What machines of this configuration can do; known before one is made.
- * @throws KataError VMM_NOT_SUPPORTED when kata-ts has no driver for the configured VMM
+ * @throws KataError VMM_NOT_SUPPORTED when kata-ts cannot run pods with the configured VMM
  */
 export function vmmFeatures(config: Pick<Config, 'hypervisor'>): VmmFeatures {
-  return driverOf(config).features
+  const { features } = driverOf(config)
+  if (features.share !== 'none') return features
+  const usable = driverNamesOf((other) => other.features.share !== 'none')
+  throw new KataError('VMM_NOT_SUPPORTED', { vmm: driverNames[config.hypervisor.driver], usable })
+}
+
+function driverNamesOf(wanted: (driver: VmmDriver) => boolean): string {
+  const names = Object.entries(drivers).filter(([, driver]) => wanted(driver))
+  return names.map(([name]) => `[hypervisor.${name}]`).join(', ')
 }
 
 /** A machine that is described but not started; what is wrong with the spec shows at start. @throws as {@link vmmFeatures} */

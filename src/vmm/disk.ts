@@ -24,3 +24,5 @@ export type DiskAddress =
   | { readonly driver: 'blk'; readonly pciPath: string }
   /** `<target>:<lun>`, `0:1`. */
   | { readonly driver: 'scsi'; readonly address: string }
+  /** The node that the guest's kernel makes, `/dev/vdb`. */
+  | { readonly driver: 'mmioblk'; readonly node: string }

@@ -18,7 +18,7 @@ export interface ProgramNeeds {
 }
 
 /** @throws KataError VMM_MISSING. */
-export function checkProgram(path: string, { install }: ProgramNeeds): void {
+export function checkProgram(path: string, { install }: Pick<ProgramNeeds, 'install'>): void {
   try {
     accessSync(path, constants.X_OK)
   } catch (error) {

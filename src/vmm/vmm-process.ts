@@ -6,7 +6,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
 import { processResource } from '../ledger/process-resource.ts'
 import { signalProcess } from '../linux/signal.ts'
-import { launch } from '../rootless/jail.ts'
+import { type LaunchOptions, launch } from '../rootless/jail.ts'
 import type { LaunchedProcess, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, type ExpectedPosture } from '../rootless/posture-check.ts'
 import { ConsoleLog } from './console-log.ts'
@@ -73,11 +73,22 @@ export class VmmProcess {
     this.#output = await ConsoleLog.open(descriptors.output, `${stateDir}/vmm.log`)
   }
 
-  /** Starts the process, through the ledger. `drains` close with it: the end is known once they are read to theirs. */
-  async launch(spec: LaunchSpec, drains: readonly Promise<unknown>[]): Promise<void> {
-    const { ledger, log, signal } = this.#options
+  /** Starts the process in our jail, through the ledger; see {@link launchBy}. */
+  launch(spec: LaunchSpec, drains: readonly Promise<unknown>[]): Promise<void> {
+    return this.launchBy((options) => launch(spec, this.#options.log, options), drains)
+  }
+
+  /**
+   * Starts the process by `start`, through the ledger. `drains` close with it: the end is known once they are read to
+   * theirs.
+   */
+  async launchBy(
+    start: (options: LaunchOptions) => Promise<LaunchedProcess>,
+    drains: readonly Promise<unknown>[],
+  ): Promise<void> {
+    const { ledger, signal } = this.#options
     const launched = await ledger.take(processResource, { name: 'vmm' }, async (entry) => {
-      const launched = await launch(spec, log, {
+      const launched = await start({
         said: () => this.#said(),
         ...(signal === undefined ? {} : { signal }),
       })

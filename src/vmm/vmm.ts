@@ -46,6 +46,8 @@ export interface VmSpec {
   readonly disks?: readonly DiskAttachment[]
   /** Network cards that are there at boot; default none. */
   readonly nics?: readonly NicAttachment[]
+  /** The namespace that their taps are in, for a VMM that opens them by name; it is started there. */
+  readonly netns?: { readonly path: string; readonly interfaces: readonly string[] }
 }
 
 /** A raw disk image with a file system on the whole of it or on its first partition. Guests only read it. */
@@ -58,8 +60,15 @@ export interface RootDisk {
 /** What a driver can do, whatever the machine. */
 export interface VmmFeatures {
   readonly accelerators: readonly ('kvm' | 'tcg')[]
-  /** How it gets to the share's daemon: by a connected descriptor, or by the path of a socket that its user may open. */
-  readonly share: 'descriptor' | 'path'
+  /**
+   * How it gets to the share's daemon: by a connected descriptor, or by the path of a socket that its user may open. `none`:
+   * it has no shared file system.
+   */
+  readonly share: 'descriptor' | 'path' | 'none'
+  /** How it gets to taps: by descriptors, or by their names in the network namespace that it is started in. */
+  readonly nics: 'descriptor' | 'name'
+  /** It has a node of KVM of its own, so that its user needs no group for that. */
+  readonly ownKvmNode: boolean
 }
 
 /** What every driver is made from. */
@@ -88,6 +97,8 @@ export interface NicAttachment {
   /** Bytes. */
   readonly mtu: number
   readonly taps: readonly number[]
+  /** The tap's name, for a VMM that opens it by that; there are no descriptors then. */
+  readonly tap?: string
   /** As many descriptors of /dev/vhost-net, or none: the VMM moves the packets itself then. */
   readonly vhosts?: readonly number[]
 }

@@ -6,8 +6,8 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { vmConfig } from '../../../src/vmm/cloud-hypervisor/vm-config.ts'
 import type { VmSpec } from '../../../src/vmm/vmm.ts'
-import { enumerations, types } from './src/schema.ts'
-import { complaint } from './src/validate.ts'
+import { complaint } from '../common/src/validate.ts'
+import { enumerations, schema, types } from './src/schema.ts'
 
 const path = process.env.KATA_TS_CLH_API ?? ''
 const skipped = existsSync(path) ? '' : ' (skipped: KATA_TS_CLH_API does not name the API description)'
@@ -62,7 +62,7 @@ describe('a request', () => {
   })
 
   test('as the driver makes it is taken', () => {
-    expect(complaint(JSON.parse(JSON.stringify(config)), 'VmConfig')).toBeUndefined()
+    expect(complaint(schema, JSON.parse(JSON.stringify(config)), 'VmConfig')).toBeUndefined()
   })
 
   test.each([
@@ -74,6 +74,6 @@ describe('a request', () => {
     ['no list', { ...config, disks: {} }, 'VmConfig.disks is not a list'],
     ['one wrong item', { ...config, fs: [{ tag: 'x' }] }, 'missing field VmConfig.fs[0].socket'],
   ])('with %s is refused', (_, request, says) => {
-    expect(complaint(request, 'VmConfig')).toStartWith(says)
+    expect(complaint(schema, request, 'VmConfig')).toStartWith(says)
   })
 })

@@ -1,4 +1,4 @@
-/** Disks that the host has plugged in, found by the place that it names: Kata's `blk` and `scsi`. */
+/** Disks that the host has plugged in, found by the place that it names: Kata's `blk`, `scsi` and `mmioblk`. */
 import { deadline, invalid } from './errors.ts'
 import { exists, list, readIfThere, set } from './files.ts'
 import { loadModuleNamed } from './modules.ts'
@@ -18,15 +18,16 @@ export interface BlockDevice {
 }
 
 /** Kinds of disk that {@link findBlockDevice} knows. */
-export const blockDrivers = ['blk', 'scsi']
+export const blockDrivers = ['blk', 'scsi', 'mmioblk']
 
 /**
- * Waits for the disk at `address`: the slots from the root bus on in hex (`0f/00`) for `blk`, `target:lun` for `scsi`.
+ * Waits for the disk at `address`: the slots from the root bus on in hex (`0f/00`) for `blk`, `target:lun` for `scsi`,
+ * the node (`/dev/vdb`) for `mmioblk`.
  *
  * @throws TtrpcError INVALID_ARGUMENT for another form, DEADLINE_EXCEEDED, NOT_FOUND when the image lacks the driver.
  */
 export async function findBlockDevice(driver: string, address: string): Promise<BlockDevice> {
-  const look = driver === 'blk' ? lookOnPci(address) : lookOnScsi(address)
+  const look = lookers[driver]!(address)
   for (let waited = 0; ; waited += 5) {
     const found = look()
     if (found !== undefined) return found
@@ -34,6 +35,12 @@ export async function findBlockDevice(driver: string, address: string): Promise<
       throw deadline(`no disk appeared at ${driver} ${address} within ${hotplugMilliseconds} ms`)
     await sleep(5)
   }
+}
+
+const lookers: Readonly<Record<string, (address: string) => () => BlockDevice | undefined>> = {
+  blk: lookOnPci,
+  scsi: lookOnScsi,
+  mmioblk: lookByNode,
 }
 
 /** The names of directories from one bus to the next, `xx:SLOT.0`, for a path as the host gives it. */
@@ -65,6 +72,20 @@ function lookOnScsi(address: string): () => BlockDevice | undefined {
       if (found !== undefined) return found
     }
     return undefined
+  }
+}
+
+/**
+ * A disk of Firecracker is there from the start, and gets its content later: until then it has one sector, and the kernel
+ * learns of its size a moment after the host was told that the content is there.
+ */
+function lookByNode(node: string): () => BlockDevice | undefined {
+  const name = /^\/dev\/(vd[a-z]{1,2})$/.exec(node)?.[1]
+  if (name === undefined) throw invalid(`${node} is not a disk like /dev/vdb`)
+  loadModuleNamed('virtio_blk')
+  return () => {
+    const sectors = Number(readIfThere(`/sys/class/block/${name}/size`) ?? 0)
+    return sectors > 1 ? diskIn(`/sys/class/block/${name}/device`) : undefined
   }
 }
 

@@ -5,6 +5,8 @@ export interface AgentOptions {
   readonly vsockPort: number | undefined
   /** Where the guest's root is, or undefined when the initial RAM file system is its root for good. */
   readonly rootDisk: RootDisk | undefined
+  /** The machine has no PCI bus: its devices are found over virtio-mmio. */
+  readonly withoutPci: boolean
   /** Whether calls are told on the console. */
   readonly tellsCalls: boolean
 }
@@ -30,7 +32,7 @@ export function parseCommandLine(text: string): Map<string, string> {
 
 /**
  * Reads `agent.server_addr=vsock://-1:1024` (Kata's form; -1 is any CID), and our own `agent.root=/dev/vda` and
- * `agent.rootfstype=ext4`; `agent.log=debug` as Kata's.
+ * `agent.rootfstype=ext4`; `agent.log=debug` as Kata's; and the kernel's own `pci=off`.
  *
  * @throws Error for one that is given and is not of that form.
  */
@@ -39,6 +41,7 @@ export function agentOptions(commandLine: string): AgentOptions {
   return {
     vsockPort: vsockPort(words.get('agent.server_addr')),
     rootDisk: rootDisk(words),
+    withoutPci: words.get('pci') === 'off',
     tellsCalls: ['debug', 'trace'].includes(words.get('agent.log') ?? ''),
   }
 }

@@ -5,14 +5,15 @@ import { onRejection } from 'syscalls'
 import { serve, type Transport, TtrpcError } from '../../../src/ttrpc/ttrpc.ts'
 import { bootGuest } from './boot/boot.ts'
 import { enterDisk, lookAround } from './boot/root-disk.ts'
+import { findDevicesWithoutPci } from './boot/virtio-mmio.ts'
 import { tellCalls } from './call-log.ts'
-import { type AgentOptions, agentOptions } from './command-line.ts'
+import type { AgentOptions } from './command-line.ts'
 import { say, sayError } from './console.ts'
 import { createCrun } from './crun.ts'
 import { describe } from './errors.ts'
 import { makeDirectories } from './files.ts'
 import { createLoop, type Loop } from './loop.ts'
-import { kernelCommandLine, switchOff } from './machine.ts'
+import { switchOff } from './machine.ts'
 import { loadModuleNamed } from './modules.ts'
 import { createOomEvents } from './oom.ts'
 import { sharedDirectory } from './paths.ts'
@@ -32,7 +33,8 @@ const farewellMilliseconds = 20
 
 async function main(): Promise<void> {
   dieOfUnhandledRejections()
-  const { inInitramfs, disk } = lookAround()
+  const { inInitramfs, disk, options } = lookAround()
+  if (options.withoutPci) findDevicesWithoutPci()
   if (disk !== undefined) await enterDisk(disk)
   bootGuest({ inInitramfs })
   const loop = createLoop()
@@ -46,7 +48,6 @@ async function main(): Promise<void> {
   })
   const sources = new SharedSources(sharedDirectory)
   const sandbox = new Sandbox({ loop, oom, crun, volumes, sources })
-  const options = agentOptions(kernelCommandLine())
   const served = agentServices({
     sandbox,
     oom,

@@ -28,6 +28,11 @@ describe('kernel command line', () => {
       expect(() => agentOptions(`agent.server_addr=${address}`)).toThrow(address)
   })
 
+  test('only a machine without PCI is one', () => {
+    expect(agentOptions('pci=lastbus=0 quiet').withoutPci).toBe(false)
+    expect(agentOptions('pci=lastbus=0 quiet pci=off').withoutPci).toBe(true)
+  })
+
   test('the root disk is optional, its file system is ext4 unless told', () => {
     expect(agentOptions('quiet root=/dev/sda').rootDisk).toBeUndefined()
     expect(agentOptions('agent.root=/dev/vda').rootDisk).toEqual({ device: '/dev/vda', fsType: 'ext4' })

@@ -31,7 +31,6 @@ export const bootKeys = [
       drivers: ['firecracker'],
       annotation: 'jailer_path',
       allowList: { field: 'validJailerPaths', key: 'valid_jailer_paths' },
-      pending: true,
     },
   ),
   key(

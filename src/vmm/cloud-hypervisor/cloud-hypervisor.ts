@@ -10,6 +10,8 @@ import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-ch
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
+import { DiskNodes } from '../disk-nodes.ts'
+import { ApiClient, type CallOptions } from '../http/api.ts'
 import { requireHugePages } from '../huge-pages.ts'
 import { parseVersion } from '../program.ts'
 import type {
@@ -22,10 +24,9 @@ import type {
   VmmOptions,
 } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
-import { ApiClient, type CallOptions } from './api.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
 import { deviceGone } from './device-tree.ts'
-import { DiskNodes } from './disk-nodes.ts'
+import { clhApi } from './dialect.ts'
 import { Disks } from './disks.ts'
 import { EventReader, type MonitorEvent } from './events.ts'
 import { netConfig } from './nic.ts'
@@ -41,7 +42,9 @@ import {
   vsockName,
 } from './vm-config.ts'
 
-export const clhFeatures: VmmFeatures = { accelerators: ['kvm'], share: 'path' }
+export const clhFeatures: VmmFeatures = {
+  ...{ accelerators: ['kvm'], share: 'path', nics: 'descriptor', ownKvmNode: false },
+}
 
 /** Filters on every thread but the first: the two of the jail and its own. The first only waits, without one. */
 const filters = { seccompFilters: 3, firstThreadFilters: 2 }
@@ -160,7 +163,7 @@ export class CloudHypervisor implements Vmm {
     const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
     try {
       await this.#process.readFrom(ours)
-      this.#api = await ApiClient.open(ours.api)
+      this.#api = await ApiClient.open(ours.api, clhApi)
       this.#events = await this.#watchEvents(ours.events)
       const launchSpec = this.#launchSpec(theirs)
       this.#expected = expectedPosture(launchSpec, { ...filters, sockets: idleSockets, opens: ownFiles })
@@ -173,7 +176,7 @@ export class CloudHypervisor implements Vmm {
     this.#plugged = {
       disks: new Disks(
         { put: this.#put, info: this.#info },
-        new DiskNodes(this.#process.pid, spec.identity.uid),
+        new DiskNodes({ pid: this.#process.pid, uid: spec.identity.uid, directory: inJail.disks }),
       ),
       resizer: new Resizer(this.#put, machine),
     }

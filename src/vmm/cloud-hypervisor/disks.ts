@@ -2,9 +2,9 @@
 import { KataError } from '../../errors.ts'
 import { asObject } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
-import type { CallOptions } from './api.ts'
+import type { DiskNodes } from '../disk-nodes.ts'
+import type { CallOptions } from '../http/api.ts'
 import { deviceGone, findSlot, slotOf } from './device-tree.ts'
-import type { DiskNodes } from './disk-nodes.ts'
 import type { DiskConfig } from './vm-config.ts'
 
 export type Call = (command: string, options?: CallOptions) => Promise<unknown>

@@ -1,8 +1,8 @@
 /** What is said to the VMM, and when; the real thing is e2e/clh.test.ts. */
 import { expect, test } from 'bun:test'
 import type { DiskAttachment } from '../disk.ts'
-import type { CallOptions } from './api.ts'
-import { DiskNodes } from './disk-nodes.ts'
+import { DiskNodes } from '../disk-nodes.ts'
+import type { CallOptions } from '../http/api.ts'
 import { Disks } from './disks.ts'
 import { Resizer } from './resize.ts'
 
@@ -15,7 +15,7 @@ const disk: DiskAttachment = {
 /** Nodes that are only told of. */
 class ToldNodes extends DiskNodes {
   constructor() {
-    super(1, 1)
+    super({ pid: 1, uid: 1, directory: '/disks' })
   }
   override during<T>({ id }: { id: string }, use: (path: string) => Promise<T>): Promise<T> {
     return use(`/disks/${id}`)
@@ -81,7 +81,7 @@ test.each([
 })
 
 test('an id that is no file name makes no node', async () => {
-  const nodes = new DiskNodes(process.pid, 0)
+  const nodes = new DiskNodes({ pid: process.pid, uid: 0, directory: '/disks' })
   for (const id of ['', '../x', 'a/b', 'x'.repeat(65)])
     await expect(nodes.during({ ...disk, id }, async () => {})).rejects.toThrow('[VMM_OPTION_INVALID]')
 })

@@ -44,7 +44,9 @@ const firstFd = 3
 /** What QEMU opens itself and keeps open. */
 const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
 
-export const qemuFeatures: VmmFeatures = { accelerators: ['kvm', 'tcg'], share: 'descriptor' }
+export const qemuFeatures: VmmFeatures = {
+  ...{ accelerators: ['kvm', 'tcg'], share: 'descriptor', nics: 'descriptor', ownKvmNode: false },
+}
 
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
 export function createQemu(options: QemuOptions): Vmm {

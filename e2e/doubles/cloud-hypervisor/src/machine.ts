@@ -4,7 +4,9 @@ import { connect, hasEnded, listen, pid, socketPair, startQemu, writeFirmware } 
 import { remove, setTimeout } from 'os'
 import { close, open } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
-import { Qmp, type QmpEvents } from './qmp.ts'
+import { Descriptors } from '../../common/src/descriptors.ts'
+import { guestCpu, quietMachine } from '../../common/src/qemu-arguments.ts'
+import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
 import type { DiskConfig, FsConfig, NetConfig, VmConfig } from './vm-config.ts'
 
 const [O_RDONLY, O_RDWR, O_DIRECT] = [0, 2, 0o40000]
@@ -16,27 +18,6 @@ const mebibyte = 1024 * 1024
 export interface Nic {
   readonly config: NetConfig
   readonly taps: readonly number[]
-}
-
-/** Descriptors in the order in which QEMU gets them, each closed here once it has them. */
-class Descriptors {
-  readonly fds: number[] = []
-  readonly #ours: number[] = []
-
-  /** QEMU's number for it. */
-  give(fd: number): number {
-    this.#ours.push(fd)
-    return this.lend(fd)
-  }
-
-  /** The same, and it stays open here. */
-  lend(fd: number): number {
-    return 3 + this.fds.push(fd) - 1
-  }
-
-  close(): void {
-    for (const fd of this.#ours) close(fd)
-  }
 }
 
 export class Machine {
@@ -207,24 +188,9 @@ function baseArguments(
   const agentFd = given.give(listen(port))
   return [
     ...['qemu-system-x86_64', '-name', 'cloud-hypervisor-double', '-L', directory],
-    ...[
-      '-machine',
-      'pc,memory-backend=mem,vmport=off,smm=off,usb=off,i8042=off',
-      '-accel',
-      'tcg,tb-size=128',
-    ],
-    ...['-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm', '-smp', `cpus=${most}`, '-m', `size=${sizeMiB}M${room}`],
+    ...['-machine', 'pc,memory-backend=mem,vmport=off,smm=off,usb=off,i8042=off', ...guestCpu],
+    ...['-smp', `cpus=${most}`, '-m', `size=${sizeMiB}M${room}`, ...quietMachine],
     ...['-object', `memory-backend-memfd,id=mem,size=${sizeMiB}M,share=on${memoryOptions(memory)}`],
-    ...[
-      '-no-user-config',
-      '-nodefaults',
-      '-display',
-      'none',
-      '-no-reboot',
-      '-S',
-      '-rtc',
-      'base=utc,clock=host',
-    ],
     ...['-kernel', payload.kernel, '-append', `${payload.cmdline ?? ''}${own}`],
     ...(payload.initramfs === undefined ? [] : ['-initrd', payload.initramfs]),
     ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],

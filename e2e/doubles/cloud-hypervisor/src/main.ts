@@ -9,8 +9,8 @@ import { err, out } from 'std'
 import { setNonblocking } from 'syscalls'
 import '../../../../guest/agent/src/polyfills.ts'
 import { createLoop } from '../../../../guest/agent/src/loop.ts'
+import { serveHttp } from '../../common/src/http.ts'
 import { parseArguments, usage } from './command-line.ts'
-import { serveHttp } from './http.ts'
 import { Vmm } from './vmm.ts'
 
 const version = '51.0.0'
@@ -54,7 +54,10 @@ function main(): void {
   report('vmm', 'starting')
   const vmm = new Vmm({ loop, version, pid: pid(), report, say, exit })
   setNonblocking(options.api)
-  serveHttp(loop, options.api, (request) => vmm.handle(request))
+  serveHttp(loop, options.api, {
+    ...{ prefix: '/api/v1/', server: 'Cloud Hypervisor API' },
+    handle: (request) => vmm.handle(request),
+  })
 }
 
 function fail(reason: string): never {

@@ -3,9 +3,9 @@
  * description of the project (version 0.3.0), with which schema.test.ts compares them where it is at hand. `!` marks a
  * field that must be there, `[]` a list.
  */
-export type Fields = Readonly<Record<string, string>>
+import type { Schema } from '../../common/src/validate.ts'
 
-export const types: Readonly<Record<string, Fields>> = {
+export const types: Schema['types'] = {
   BalloonConfig: {
     id: 'string',
     pci_segment: 'integer',
@@ -307,9 +307,11 @@ export const types: Readonly<Record<string, Fields>> = {
   },
 }
 
-export const enumerations: Readonly<Record<string, readonly string[]>> = {
+export const enumerations: Schema['enumerations'] = {
   ConsoleMode: ['Off', 'Pty', 'Tty', 'File', 'Socket', 'Null'],
   CoreSchedulingMode: ['Vm', 'Vcpu', 'Off'],
   ImageType: ['FixedVhd', 'Qcow2', 'Raw', 'Vhdx', 'Unknown'],
   LockGranularity: ['ByteRange', 'Full'],
 }
+
+export const schema: Schema = { types, enumerations }

@@ -2,9 +2,11 @@
 import { restrictTo } from 'double'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { sleep } from '../../../../guest/agent/src/wait.ts'
-import type { Request, Response } from './http.ts'
+import type { Request, Response } from '../../common/src/http.ts'
+import { complaint } from '../../common/src/validate.ts'
+import { serveVsock } from '../../common/src/vsock.ts'
 import { Machine, type Nic, portName } from './machine.ts'
-import { complaint } from './validate.ts'
+import { schema } from './schema.ts'
 import {
   type DiskConfig,
   type FsConfig,
@@ -13,7 +15,6 @@ import {
   refusal,
   type VmConfig,
 } from './vm-config.ts'
-import { serveVsock } from './vsock.ts'
 
 /** Bytes by which memory grows. */
 const memoryStep = 128 * 1024 * 1024
@@ -303,7 +304,7 @@ function parse<T>(body: string, type: string): T {
   } catch {
     throw new Refused(400, 'Failed to deserialize JSON')
   }
-  const reason = complaint(value, type)
+  const reason = complaint(schema, value, type)
   if (reason !== undefined) throw new Refused(400, `Failed to deserialize JSON: ${reason}`)
   return value as T
 }

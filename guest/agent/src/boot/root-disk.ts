@@ -4,7 +4,7 @@
  */
 import { chdir } from 'os'
 import { chroot, execute, mount, readFile, umount } from 'syscalls'
-import { agentOptions, type RootDisk, rootType } from '../command-line.ts'
+import { type AgentOptions, agentOptions, type RootDisk, rootType } from '../command-line.ts'
 import { describe } from '../errors.ts'
 import { errnoName, exists, list, makeDirectories, removeTree } from '../files.ts'
 import { kernelCommandLine } from '../machine.ts'
@@ -23,6 +23,7 @@ export interface FirstLook {
   readonly inInitramfs: boolean
   /** Where to go from there. */
   readonly disk: RootDisk | undefined
+  readonly options: AgentOptions
 }
 
 /**
@@ -33,9 +34,10 @@ export function lookAround(): FirstLook {
   makeDirectories('/proc')
   mount('proc', '/proc', 'proc', 0, '')
   const inInitramfs = rootType(readFile('/proc/mounts')) === 'rootfs'
-  const disk = inInitramfs ? agentOptions(kernelCommandLine()).rootDisk : undefined
+  const options = agentOptions(kernelCommandLine())
+  const disk = inInitramfs ? options.rootDisk : undefined
   umount('/proc', 0)
-  return { inInitramfs, disk }
+  return { inInitramfs, disk, options }
 }
 
 /** Ends in the disk's /sbin/init. @throws Error telling which step failed: the kernel then panics. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { KataError } from '../../errors.ts'
-import { type HttpResponse, ResponseReader } from './http-response.ts'
+import { type HttpResponse, ResponseReader } from './response.ts'
 
 const isProtocolError = (error: unknown) => error instanceof KataError && error.code === 'VMM_PROTOCOL'
 const encode = (status: number, body: string) =>

@@ -1,27 +1,32 @@
 /** Holds a request against the API description: an unknown field, a missing one and one of another type are refused. */
-import { enumerations, types } from './schema.ts'
+
+/** An API's types: the fields of each, `!` marks one that must be there, `[]` a list. */
+export interface Schema {
+  readonly types: Readonly<Record<string, Readonly<Record<string, string>>>>
+  readonly enumerations: Readonly<Record<string, readonly string[]>>
+}
 
 /** What is wrong with `value`, which should be of type `name`; undefined when nothing is. */
-export function complaint(value: unknown, name: string, path = name): string | undefined {
-  if (name.endsWith('[]')) return listComplaint(value, name.slice(0, -2), path)
+export function complaint(schema: Schema, value: unknown, name: string, path = name): string | undefined {
+  if (name.endsWith('[]')) return listComplaint(schema, value, name.slice(0, -2), path)
   if (name === 'integer') return Number.isSafeInteger(value) ? undefined : `${path} is not an integer`
   if (name === 'string' || name === 'boolean')
     return typeof value === name ? undefined : `${path} is not a ${name}`
-  const values = enumerations[name]
+  const values = schema.enumerations[name]
   if (values !== undefined)
     return values.includes(value as string) ? undefined : `${path} is none of ${values.join(', ')}`
-  return objectComplaint(value, name, path)
+  return objectComplaint(schema, value, name, path)
 }
 
-function listComplaint(value: unknown, item: string, path: string): string | undefined {
+function listComplaint(schema: Schema, value: unknown, item: string, path: string): string | undefined {
   if (!Array.isArray(value)) return `${path} is not a list`
   return value
-    .map((entry, index) => complaint(entry, item, `${path}[${index}]`))
+    .map((entry, index) => complaint(schema, entry, item, `${path}[${index}]`))
     .find((text) => text !== undefined)
 }
 
-function objectComplaint(value: unknown, name: string, path: string): string | undefined {
-  const fields = types[name]
+function objectComplaint(schema: Schema, value: unknown, name: string, path: string): string | undefined {
+  const fields = schema.types[name]
   if (fields === undefined) throw new Error(`no type ${name}`)
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return `${path} is not an object`
   const given = value as Record<string, unknown>
@@ -31,7 +36,7 @@ function objectComplaint(value: unknown, name: string, path: string): string | u
     const required = type.endsWith('!')
     if (given[key] === undefined && required) return `missing field ${path}.${key}`
     if (given[key] === undefined) continue
-    const text = complaint(given[key], required ? type.slice(0, -1) : type, `${path}.${key}`)
+    const text = complaint(schema, given[key], required ? type.slice(0, -1) : type, `${path}.${key}`)
     if (text !== undefined) return text
   }
   return undefined

@@ -1,18 +1,15 @@
 /*
- * What the Cloud Hypervisor double needs of the system beside guest/agent/native/syscalls.c, and its main():
- *
- *  - The first thread only waits, and starts QEMU when asked to: it is bound neither by the filter nor by the Landlock
- *    rules of the other, as the real program's first thread is not.
- *  - The second thread has a seccomp filter of its own and runs the double's TypeScript.
- *
- * QEMU and its firmware are linked in, so that they can run where nothing but this program may be executed: QEMU from
- * a memfd, which no file system rule concerns.
+ * What a double of a VMM needs of the system beside guest/agent/native/syscalls.c, and its main(): the second thread runs
+ * the double's TypeScript. How QEMU comes to run underneath is each double's own: qemu.c, which gives
+ * before_threads() and first_thread(), and in QEMU_FUNCTIONS what the TypeScript starts it by.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/if.h>
+#include <linux/if_tun.h>
 #include <linux/kvm.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
@@ -31,28 +28,10 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FUNCTION(name) static JSValue name(JSContext *ctx, JSValueConst this_value, int argc, JSValueConst *argv)
-#define EMBED(symbol, file)                                                                          \
-  __asm__(".section .rodata\n.balign 16\n" #symbol ":\n.incbin \"" file "\"\n" #symbol "_end:\n.previous"); \
-  extern const unsigned char symbol[], symbol##_end[];
-
-EMBED(embedded_qemu, "qemu")
-EMBED(embedded_bios, "bios-256k.bin")
-EMBED(embedded_kvmvapic, "kvmvapic.bin")
-EMBED(embedded_linuxboot, "linuxboot_dma.bin")
-EMBED(embedded_pvh, "pvh.bin")
-
-static const struct {
-  const char *name;
-  const unsigned char *start, *end;
-} firmware[] = {
-    {"bios-256k.bin", embedded_bios, embedded_bios_end},
-    {"kvmvapic.bin", embedded_kvmvapic, embedded_kvmvapic_end},
-    {"linuxboot_dma.bin", embedded_linuxboot, embedded_linuxboot_end},
-    {"pvh.bin", embedded_pvh, embedded_pvh_end},
-};
 
 static JSValue fail(JSContext *ctx, const char *call, const char *what, int error) {
   JSValue object = JS_NewError(ctx);
@@ -77,119 +56,11 @@ static int length_of(JSContext *ctx, JSValueConst list) {
   return length;
 }
 
-/* --- QEMU, started by the first thread --------------------------------------------------------------------- */
-
-static struct {
-  pthread_mutex_t lock;
-  pthread_cond_t changed;
-  char **argv;
-  int *fds, fd_count;
-  pid_t pid;
-  int error;
-  enum { idle, asked, done } state;
-} launch = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-
-static int qemu_file(void) {
-  const size_t size = embedded_qemu_end - embedded_qemu;
-  const int fd = memfd_create("qemu", MFD_CLOEXEC);
-  for (size_t at = 0; fd >= 0 && at < size;) {
-    const ssize_t count = write(fd, embedded_qemu + at, size - at);
-    if (count < 0) return -1;
-    at += count;
-  }
-  return fd;
-}
-
-/* In the child: descriptors 3, 4, ... are those asked for; it dies with the thread that made it. */
-static void become_qemu(int file) {
-  int high[64];
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, NULL);
-  signal(SIGPIPE, SIG_DFL);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (int index = 0; index < launch.fd_count; index++) high[index] = fcntl(launch.fds[index], F_DUPFD, 200);
-  for (int index = 0; index < launch.fd_count; index++) dup2(high[index], 3 + index);
-  const int kept = fcntl(file, F_DUPFD_CLOEXEC, 199);
-  dup2(2, 1);
-  close_range(3 + launch.fd_count, 198, 0);
-  close_range(200, ~0U, CLOSE_RANGE_CLOEXEC);
-  syscall(SYS_execveat, kept, "", launch.argv, (char *[]){NULL}, AT_EMPTY_PATH);
-  _exit(127);
-}
-
-static void serve_launches(void) {
-  pthread_mutex_lock(&launch.lock);
-  for (;;) {
-    while (launch.state != asked) pthread_cond_wait(&launch.changed, &launch.lock);
-    const int file = qemu_file();
-    launch.error = file < 0 ? errno : 0;
-    if (file >= 0) {
-      launch.pid = fork();
-      if (launch.pid == 0) become_qemu(file);
-      if (launch.pid < 0) launch.error = errno;
-      close(file);
-    }
-    launch.state = done;
-    pthread_cond_broadcast(&launch.changed);
-  }
-}
-
-/* startQemu(argv, fds): its pid. */
-FUNCTION(js_start_qemu) {
-  const int words = length_of(ctx, argv[0]), count = length_of(ctx, argv[1]);
-  if (count > 60) return fail(ctx, "startQemu", "", E2BIG);
-  char *arguments[words + 1];
-  int fds[count + 1];
-  for (int index = 0; index < words; index++) {
-    JSValue word = JS_GetPropertyUint32(ctx, argv[0], index);
-    const char *text = JS_ToCString(ctx, word);
-    arguments[index] = strdup(text ? text : "");
-    JS_FreeCString(ctx, text);
-    JS_FreeValue(ctx, word);
-  }
-  arguments[words] = NULL;
-  for (int index = 0; index < count; index++) {
-    JSValue fd = JS_GetPropertyUint32(ctx, argv[1], index);
-    fds[index] = integer(ctx, fd);
-    JS_FreeValue(ctx, fd);
-  }
-  pthread_mutex_lock(&launch.lock);
-  launch.argv = arguments;
-  launch.fds = fds;
-  launch.fd_count = count;
-  launch.state = asked;
-  pthread_cond_broadcast(&launch.changed);
-  while (launch.state != done) pthread_cond_wait(&launch.changed, &launch.lock);
-  launch.state = idle;
-  const int error = launch.error;
-  const pid_t pid = launch.pid;
-  pthread_mutex_unlock(&launch.lock);
-  for (int index = 0; index < words; index++) free(arguments[index]);
-  return error ? fail(ctx, "start", "qemu", error) : JS_NewInt32(ctx, pid);
-}
+#include "qemu.c"
 
 /* hasEnded(pid): whether that child is gone; it is reaped then. */
 FUNCTION(js_has_ended) {
   return JS_NewBool(ctx, waitpid(integer(ctx, argv[0]), NULL, WNOHANG) != 0);
-}
-
-/* writeFirmware(directory): the files that QEMU looks for; their paths. */
-FUNCTION(js_write_firmware) {
-  const char *directory = JS_ToCString(ctx, argv[0]);
-  JSValue paths = JS_NewArray(ctx);
-  int error = 0;
-  for (size_t index = 0; !error && index < sizeof firmware / sizeof *firmware; index++) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", directory, firmware[index].name);
-    const ssize_t size = firmware[index].end - firmware[index].start;
-    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, firmware[index].start, size) != size) error = errno;
-    if (fd >= 0) close(fd);
-    JS_SetPropertyUint32(ctx, paths, index, JS_NewString(ctx, path));
-  }
-  JS_FreeCString(ctx, directory);
-  return error ? fail(ctx, "write", "firmware", error) : paths;
 }
 
 /* --- sockets ----------------------------------------------------------------------------------------------- */
@@ -340,8 +211,8 @@ FUNCTION(js_restrict_to) {
   return failed ? fail(ctx, "landlock", "", failed) : JS_TRUE;
 }
 
-/* A filter as narrow as this double allows: what the real one's threads never call ends the process. */
-static int filter_thread(void) {
+/* A filter as narrow as a double allows: what the real program's threads never call ends the process. */
+static int add_filter(unsigned int flags) {
   static const int denied[] = {SYS_execve, SYS_execveat, SYS_fork, SYS_ptrace, SYS_mount, SYS_setuid, SYS_chroot};
   const int count = sizeof denied / sizeof *denied;
   struct sock_filter code[3 + 7 + 2];
@@ -353,7 +224,20 @@ static int filter_thread(void) {
   code[at++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
   struct sock_fprog program = {.len = at, .filter = code};
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return errno;
-  return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0 ? errno : 0;
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program) < 0 ? errno : 0;
+}
+
+/* openTap(name): the one queue of a tap that exists in this network namespace. */
+FUNCTION(js_open_tap) {
+  const char *name = JS_ToCString(ctx, argv[0]);
+  struct ifreq request = {.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR};
+  const int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+  JS_FreeCString(ctx, name);
+  if (fd >= 0 && ioctl(fd, TUNSETIFF, &request) == 0) return JS_NewInt32(ctx, fd);
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  return fail(ctx, "Open tap device failed:", request.ifr_name, error);
 }
 
 FUNCTION(js_exit) {
@@ -365,16 +249,21 @@ FUNCTION(js_pid) { return JS_NewInt32(ctx, getpid()); }
 
 /* filterThread(): the calling thread's own seccomp filter. */
 FUNCTION(js_filter_thread) {
-  const int error = filter_thread();
+  const int error = add_filter(0);
+  return error ? fail(ctx, "seccomp", "", error) : JS_UNDEFINED;
+}
+
+/* filterAllThreads(): one more filter for every thread, those without one included. */
+FUNCTION(js_filter_all_threads) {
+  const int error = add_filter(SECCOMP_FILTER_FLAG_TSYNC);
   return error ? fail(ctx, "seccomp", "", error) : JS_UNDEFINED;
 }
 
 /* --- module and threads ------------------------------------------------------------------------------------ */
 
 static const JSCFunctionListEntry functions[] = {
-    JS_CFUNC_DEF("startQemu", 2, js_start_qemu),
+    QEMU_FUNCTIONS
     JS_CFUNC_DEF("hasEnded", 1, js_has_ended),
-    JS_CFUNC_DEF("writeFirmware", 1, js_write_firmware),
     JS_CFUNC_DEF("listen", 1, js_listen),
     JS_CFUNC_DEF("connect", 1, js_connect),
     JS_CFUNC_DEF("socketPair", 0, js_socket_pair),
@@ -383,6 +272,8 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("openKvm", 0, js_open_kvm),
     JS_CFUNC_DEF("restrictTo", 1, js_restrict_to),
     JS_CFUNC_DEF("filterThread", 0, js_filter_thread),
+    JS_CFUNC_DEF("filterAllThreads", 0, js_filter_all_threads),
+    JS_CFUNC_DEF("openTap", 1, js_open_tap),
     JS_CFUNC_DEF("exit", 1, js_exit),
     JS_CFUNC_DEF("pid", 0, js_pid),
 };
@@ -414,6 +305,7 @@ int main(int argc, char **argv) {
   pthread_t thread;
   pthread_attr_t attributes;
   umask(077);
+  before_threads();
   signal(SIGPIPE, SIG_IGN);
   command_line.argc = argc;
   command_line.argv = argv;
@@ -421,6 +313,6 @@ int main(int argc, char **argv) {
   pthread_attr_setstacksize(&attributes, 8 << 20);
   if (pthread_create(&thread, &attributes, vmm_thread, NULL) != 0) return 1;
   pthread_setname_np(thread, "vmm");
-  serve_launches();
+  first_thread();
   return 0;
 }

@@ -1,5 +1,5 @@
 /**
- * Reads HTTP/1.1 responses (RFC 9112) from a VMM that may be hostile. Only what Cloud Hypervisor's server sends is
+ * Reads HTTP/1.1 responses (RFC 9112) from a VMM that may be hostile. Only what their server (micro_http) sends is
  * taken: a body has a Content-Length, a response without one has no body, and nothing is chunked.
  */
 import { protocolError } from '../answers.ts'

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs'
 import type { Socket } from 'bun'
 import { adoptSocket } from '../../linux/adopt-socket.ts'
 import { socketPair } from '../../linux/socket.ts'
+import { clhApi } from '../cloud-hypervisor/dialect.ts'
 import { ApiClient } from './api.ts'
 
 interface Asked {
@@ -34,7 +35,7 @@ async function withVmm(
       }
     },
   })
-  const api = await ApiClient.open(ours)
+  const api = await ApiClient.open(ours, clhApi)
   try {
     await use(api, asked)
   } finally {
@@ -123,7 +124,7 @@ test('a VMM that goes away fails what is waited for and what comes later', async
 test('a VMM that was gone before it was asked anything is gone, not a failed system call', async () => {
   const [ours, theirs] = socketPair()
   closeSync(theirs)
-  const api = await ApiClient.open(ours)
+  const api = await ApiClient.open(ours, clhApi)
   await expect(api.get('vmm.ping')).rejects.toThrow('[VMM_DISCONNECTED]')
 })
 
@@ -153,7 +154,7 @@ test('a descriptor that cannot be sent fails its call only', async () => {
 
 test('a VMM that was gone before anything was asked is told as that', async () => {
   const [ours, theirs] = socketPair()
-  const api = await ApiClient.open(ours)
+  const api = await ApiClient.open(ours, clhApi)
   closeSync(theirs)
   await expect(api.get('vmm.ping')).rejects.toThrow('[VMM_DISCONNECTED]')
   api.close()

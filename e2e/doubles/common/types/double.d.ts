@@ -1,11 +1,7 @@
-/** native/double.c: what the double needs of the system. Every function throws an Error with `errno` when it fails. */
+/** native/double.c: what a double needs of the system. Every function throws an Error with `errno` when it fails. */
 declare module 'double' {
-  /** Has the first thread start the QEMU that is linked in, with these descriptors as 3, 4, ...; its pid. */
-  export function startQemu(argv: readonly string[], fds: readonly number[]): number
   /** Whether this child is gone; it is reaped then. */
   export function hasEnded(pid: number): boolean
-  /** Writes QEMU's firmware files into a directory; their paths. */
-  export function writeFirmware(directory: string): string[]
   /** A path, or a name in the abstract namespace after an `@`. The descriptor does not block. */
   export function listen(path: string): number
   export function connect(path: string): number
@@ -19,6 +15,10 @@ declare module 'double' {
   export function restrictTo(rules: readonly (readonly [path: string, access: string])[]): boolean
   /** The calling thread's own seccomp filter. */
   export function filterThread(): void
+  /** One more filter for every thread. */
+  export function filterAllThreads(): void
+  /** A queue of the tap of this name in the double's network namespace. */
+  export function openTap(name: string): number
   export function exit(code: number): never
   export function pid(): number
 }

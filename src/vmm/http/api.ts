@@ -1,10 +1,18 @@
-/** Client of Cloud Hypervisor's API over a connection that was made before the VMM ran: one call after the other. */
+/** Client of a VMM's API, HTTP over a unix socket: one connection for good, one call after the other. */
 import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/adopt-socket.ts'
 import { sendAll } from '../../linux/send-fds.ts'
 import { asText, parseJson, protocolError, sendError, withDeadline } from '../answers.ts'
-import { type HttpResponse, ResponseReader } from './http-response.ts'
+import { type HttpResponse, ResponseReader } from './response.ts'
+
+/** What tells one VMM's API from another's. */
+export interface ApiDialect {
+  /** What every path begins with. */
+  readonly prefix: string
+  /** What went wrong in the VMM's words, from the JSON that it sent; undefined when it is of no form that it uses. */
+  reasonIn(body: unknown): string | undefined
+}
 
 export interface CallOptions {
   readonly body?: object
@@ -27,6 +35,7 @@ export class ApiClient {
   /** Settles when the connection is over, with the reason if that was a fault of the peer. */
   readonly closed: Promise<KataError | undefined>
   readonly #fd: number
+  readonly #dialect: ApiDialect
   readonly #closing = Promise.withResolvers<KataError | undefined>()
   readonly #reader = new ResponseReader()
   #socket: Socket<undefined> | undefined
@@ -36,14 +45,15 @@ export class ApiClient {
   /** Settles when the next call may be sent. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  private constructor(fd: number) {
+  private constructor(fd: number, dialect: ApiDialect) {
     this.#fd = fd
+    this.#dialect = dialect
     this.closed = this.#closing.promise
   }
 
   /** Takes over a connected descriptor; the VMM may not have accepted it yet. */
-  static async open(fd: number): Promise<ApiClient> {
-    const client = new ApiClient(fd)
+  static async open(fd: number, dialect: ApiDialect): Promise<ApiClient> {
+    const client = new ApiClient(fd, dialect)
     client.#socket = await adoptSocket(fd, {
       data: (_, bytes) => client.#receive(bytes),
       close: () => client.#end(undefined),
@@ -68,6 +78,11 @@ export class ApiClient {
     return this.#call('PUT', command, options)
   }
 
+  /** Changes a part of what is there. @throws as {@link put}. */
+  async patch(command: string, options: CallOptions = {}): Promise<unknown> {
+    return this.#call('PATCH', command, options)
+  }
+
   /** Ends the connection; calls still waited for fail. */
   close(): void {
     this.#end(undefined)
@@ -81,7 +96,7 @@ export class ApiClient {
       const { status, body } = await withDeadline(exchange, command, timeoutMs).finally(() => givenUp.abort())
       if (status === 429 && tries < busyTries) await Bun.sleep(busyPauseMs)
       else if (status !== 200 && status !== 204)
-        throw new KataError('VMM_COMMAND_FAILED', { command, reason: reasonOf(status, body) })
+        throw new KataError('VMM_COMMAND_FAILED', { command, reason: this.#reasonOf(status, body) })
       else return body === '' ? undefined : parseJson(body)
     }
   }
@@ -93,7 +108,7 @@ export class ApiClient {
     { body, fds = [] }: CallOptions,
     givenUp: AbortSignal,
   ): Promise<HttpResponse> {
-    const bytes = encode(method, command, body)
+    const bytes = encode(method, `${this.#dialect.prefix}${command}`, body)
     const answer = Promise.withResolvers<HttpResponse>()
     const turn = this.#turn.then(() => this.#send(command, bytes, fds, answer, givenUp))
     const over = turn.then(() => answer.promise)
@@ -120,6 +135,11 @@ export class ApiClient {
     }
   }
 
+  #reasonOf(status: number, body: string): string {
+    const reason = this.#dialect.reasonIn(jsonIn(body)) ?? (body.trim() || `status ${status}`)
+    return asText(reason, 'a reason')
+  }
+
   #receive(bytes: Uint8Array): void {
     try {
       for (const response of this.#reader.push(bytes)) {
@@ -142,21 +162,18 @@ export class ApiClient {
   }
 }
 
-function encode(method: string, command: string, body: object | undefined): Buffer {
-  const head = [`${method} /api/v1/${command} HTTP/1.1`, 'Host: localhost', 'Accept: application/json']
+function encode(method: string, path: string, body: object | undefined): Buffer {
+  const head = [`${method} ${path} HTTP/1.1`, 'Host: localhost', 'Accept: application/json']
   const text = body === undefined ? '' : JSON.stringify(body)
   if (body !== undefined)
     head.push('Content-Type: application/json', `Content-Length: ${Buffer.byteLength(text)}`)
   return Buffer.from(`${head.join('\r\n')}\r\n\r\n${text}`)
 }
 
-/** What went wrong in the VMM's words: a list of errors, each the cause of the one before, or whatever else it sent. */
-function reasonOf(status: number, body: string): string {
+function jsonIn(body: string): unknown {
   try {
-    const causes: unknown = JSON.parse(body)
-    if (Array.isArray(causes)) return asText(causes.map(String).join(': '), 'a reason')
+    return JSON.parse(body)
   } catch {
-    // Told as it is.
+    return undefined
   }
-  return asText(body.trim() || `status ${status}`, 'a reason')
 }

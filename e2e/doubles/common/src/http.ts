@@ -1,4 +1,4 @@
-/** The server side of HTTP/1.1 as the real program's server speaks it: kept connections, descriptors beside requests. */
+/** The server side of HTTP/1.1 as the real programs' server speaks it: kept connections, descriptors beside requests. */
 
 import { receive, send } from 'double'
 import { accept, close } from 'syscalls'
@@ -6,7 +6,7 @@ import { events, type Loop } from '../../../../guest/agent/src/loop.ts'
 
 export interface Request {
   readonly method: string
-  /** Without `/api/v1/`. */
+  /** The path without {@link HttpApi.prefix}. */
   readonly command: string
   readonly body: string
   readonly fds: readonly number[]
@@ -17,22 +17,26 @@ export interface Response {
   readonly body?: unknown
 }
 
-const prefix = '/api/v1/'
+/** What tells one program's API from another's. */
+export interface HttpApi {
+  /** What every path begins with. */
+  readonly prefix: string
+  /** As it calls itself. */
+  readonly server: string
+  handle(request: Request): Promise<Response>
+}
+
 const longestRequest = 51_200
 
 /** Serves every connection that `listener` accepts; requests of one are answered in their order. */
-export function serveHttp(
-  loop: Loop,
-  listener: number,
-  handle: (request: Request) => Promise<Response>,
-): void {
+export function serveHttp(loop: Loop, listener: number, api: HttpApi): void {
   loop.watch(listener, events.in, () => {
     const fd = accept(listener)
-    if (fd !== null) serveConnection(loop, fd, handle)
+    if (fd !== null) serveConnection(loop, fd, api)
   })
 }
 
-function serveConnection(loop: Loop, fd: number, handle: (request: Request) => Promise<Response>): void {
+function serveConnection(loop: Loop, fd: number, api: HttpApi): void {
   let text = ''
   let fds: number[] = []
   let turn = Promise.resolve()
@@ -41,9 +45,9 @@ function serveConnection(loop: Loop, fd: number, handle: (request: Request) => P
     close(fd)
   }
   const answer = async (request: Request) => {
-    const response = await handle(request)
+    const response = await api.handle(request)
     try {
-      send(fd, encode(response), [])
+      send(fd, encode(response, api.server), [])
     } catch {
       // Who asked is gone.
     }
@@ -55,7 +59,7 @@ function serveConnection(loop: Loop, fd: number, handle: (request: Request) => P
     text += message.text
     fds.push(...message.fds)
     for (;;) {
-      const parsed = parse(text)
+      const parsed = parse(text, api.prefix)
       if (parsed === 'malformed' || text.length > longestRequest) return end()
       if (parsed === undefined) return
       const request = { ...parsed.request, fds }
@@ -68,11 +72,11 @@ function serveConnection(loop: Loop, fd: number, handle: (request: Request) => P
 
 type Parsed = { request: Omit<Request, 'fds'>; rest: string }
 
-function parse(text: string): Parsed | 'malformed' | undefined {
+function parse(text: string, prefix: string): Parsed | 'malformed' | undefined {
   const end = text.indexOf('\r\n\r\n')
   if (end < 0) return undefined
   const [first = '', ...headers] = text.slice(0, end).split('\r\n')
-  const line = /^(GET|PUT) (\S+) HTTP\/1\.1$/.exec(first)
+  const line = /^(GET|PUT|PATCH) (\S+) HTTP\/1\.1$/.exec(first)
   if (line === null || !line[2]!.startsWith(prefix)) return 'malformed'
   const length = Number(
     headers.map((header) => /^content-length: *(\d+)$/i.exec(header)?.[1]).find(Boolean) ?? 0,
@@ -87,8 +91,8 @@ function parse(text: string): Parsed | 'malformed' | undefined {
   return { request, rest: text.slice(start + length) }
 }
 
-function encode({ status, body }: Response): string {
-  const head = `HTTP/1.1 ${status} \r\nServer: Cloud Hypervisor API\r\nConnection: keep-alive\r\n`
+function encode({ status, body }: Response, server: string): string {
+  const head = `HTTP/1.1 ${status} \r\nServer: ${server}\r\nConnection: keep-alive\r\n`
   if (body === undefined) return `${head}\r\n`
   const text = JSON.stringify(body)
   return `${head}Content-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`

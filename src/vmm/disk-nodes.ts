@@ -4,20 +4,24 @@
  * becomes a loop device, which frees itself when the VMM has let go of it.
  */
 import { fstatSync, rmSync } from 'node:fs'
-import { KataError } from '../../errors.ts'
-import { makeNode } from '../../linux/inode.ts'
-import { openLoopDevice } from '../../linux/loop-device.ts'
-import type { DiskAttachment } from '../disk.ts'
-import { inJail } from './vm-config.ts'
+import { KataError } from '../errors.ts'
+import { makeNode } from '../linux/inode.ts'
+import { openLoopDevice } from '../linux/loop-device.ts'
+import type { DiskAttachment } from './disk.ts'
+
+export interface DiskNodesOptions {
+  /** The process in whose jail they are made. */
+  readonly pid: number
+  readonly uid: number
+  /** In the jail; a file system of its own that only root can write. */
+  readonly directory: string
+}
 
 export class DiskNodes {
-  readonly #uid: number
-  readonly #pid: number
+  readonly #options: DiskNodesOptions
 
-  /** In the jail of process `pid`, for user `uid`. */
-  constructor(pid: number, uid: number) {
-    this.#pid = pid
-    this.#uid = uid
+  constructor(options: DiskNodesOptions) {
+    this.#options = options
   }
 
   /**
@@ -25,13 +29,16 @@ export class DiskNodes {
    *
    * @throws KataError VMM_OPTION_INVALID for an id that is no file name; SyscallError of mknod and loop devices.
    */
-  async during<T>({ id, fd, kind, readonly }: DiskAttachment, use: (path: string) => Promise<T>): Promise<T> {
+  async during<T>(
+    { id, fd, kind, readonly }: Pick<DiskAttachment, 'id' | 'fd' | 'kind' | 'readonly'>,
+    use: (path: string) => Promise<T>,
+  ): Promise<T> {
     const node = this.#path(id)
     const loop = kind === 'file' ? openLoopDevice(fd, { readonly }) : undefined
     try {
       const device = loop?.device ?? fstatSync(fd).rdev
-      makeNode(node, { type: 'block', device, uid: this.#uid, mode: readonly ? 0o400 : 0o600 })
-      return await use(`${inJail.disks}/${id}`)
+      makeNode(node, { type: 'block', device, uid: this.#options.uid, mode: readonly ? 0o400 : 0o600 })
+      return await use(`${this.#options.directory}/${id}`)
     } finally {
       rmSync(node, { force: true })
       loop?.close()
@@ -41,6 +48,7 @@ export class DiskNodes {
   #path(id: string): string {
     if (!/^[\w-]{1,64}$/.test(id))
       throw new KataError('VMM_OPTION_INVALID', { reason: `the disk's id is ${JSON.stringify(id)}` })
-    return `/proc/${this.#pid}/root${inJail.disks}/${id}`
+    const { pid, directory } = this.#options
+    return `/proc/${pid}/root${directory}/${id}`
   }
 }

@@ -1,0 +1,93 @@
+/**
+ * The double knows the requests exactly as the project's API description has them. The description is not part of this
+ * repository: KATA_TS_FIRECRACKER_API names it (src/firecracker/swagger/firecracker.yaml of a Firecracker release).
+ */
+import { describe, expect, test } from 'bun:test'
+import { existsSync, readFileSync } from 'node:fs'
+import { machineRequests, putRootDrive } from '../../../src/vmm/firecracker/requests.ts'
+import type { VmSpec } from '../../../src/vmm/vmm.ts'
+import { complaint } from '../common/src/validate.ts'
+import { enumerations, schema, types } from './src/schema.ts'
+
+const path = process.env.KATA_TS_FIRECRACKER_API ?? ''
+const skipped = existsSync(path)
+  ? ''
+  : ' (skipped: KATA_TS_FIRECRACKER_API does not name the API description)'
+
+interface Property {
+  readonly $ref?: string
+  readonly type?: string
+  readonly enum?: readonly string[]
+}
+interface Definition {
+  readonly properties?: Readonly<Record<string, Property>>
+  readonly required?: readonly string[]
+  readonly enum?: readonly string[]
+}
+
+test.skipIf(skipped !== '')(`every type has the fields of the description, and no other${skipped}`, () => {
+  const { definitions } = Bun.YAML.parse(readFileSync(path, 'utf8')) as {
+    definitions: Readonly<Record<string, Definition>>
+  }
+  for (const [name, fields] of Object.entries(types)) {
+    const { properties = {}, required = [] } = definitions[name] ?? {}
+    const described = Object.entries(properties).map(([key, { $ref, type, enum: values }]) => {
+      const kind = values === undefined ? ($ref?.replace('#/definitions/', '') ?? type) : `${name}.${key}`
+      return [key, `${kind}${required.includes(key) ? '!' : ''}`]
+    })
+    expect([name, fields]).toEqual([name, Object.fromEntries(described)])
+  }
+  for (const [name, values] of Object.entries(enumerations)) {
+    const [type = '', field = ''] = name.split('.')
+    const described = field === '' ? definitions[type] : definitions[type]?.properties?.[field]
+    expect([name, [...values]]).toEqual([name, [...(described?.enum ?? [])]])
+  }
+})
+
+describe('requests', () => {
+  const spec: VmSpec = {
+    ...{
+      sandboxId: 'x',
+      identity: { name: 'kata-0', uid: 1, gid: 1, groups: [] },
+      privateDir: '/run/user/1',
+    },
+    ...{ stateDir: '/run/x', kernel: '/k', initrd: '/i', kernelParams: [], accelerator: 'kvm' },
+    ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
+    nics: [{ id: 'nic2', mac: '02:00:00:00:00:01', mtu: 1500, taps: [], tap: 'tap2_kata' }],
+  }
+  const { first, rest } = machineRequests(spec)
+  const typeOf = (path: string): string => {
+    const [resource = ''] = path.split('/')
+    const known: Record<string, string> = {
+      ...{ 'machine-config': 'MachineConfiguration', 'boot-source': 'BootSource', drives: 'Drive' },
+      ...{ 'network-interfaces': 'NetworkInterface', vsock: 'Vsock', entropy: 'EntropyDevice' },
+    }
+    return known[resource]!
+  }
+
+  test('as the driver makes them are taken', () => {
+    for (const { path, body } of [...first, putRootDrive('/drives/root'), ...rest])
+      expect(complaint(schema, JSON.parse(JSON.stringify(body)), typeOf(path))).toBeUndefined()
+  })
+
+  test.each([
+    [
+      'an unknown field',
+      { vcpu_count: 1, mem_size_mib: 1, ht: true },
+      'unknown field MachineConfiguration.ht',
+    ],
+    ['a field that is missing', { vcpu_count: 1 }, 'missing field MachineConfiguration.mem_size_mib'],
+    [
+      'another type',
+      { vcpu_count: '1', mem_size_mib: 1 },
+      'MachineConfiguration.vcpu_count is not an integer',
+    ],
+    [
+      'an unknown value',
+      { vcpu_count: 1, mem_size_mib: 1, huge_pages: '1G' },
+      'MachineConfiguration.huge_pages is none of None',
+    ],
+  ])('with %s are refused', (_, body, says) => {
+    expect(complaint(schema, body, 'MachineConfiguration')).toStartWith(says)
+  })
+})

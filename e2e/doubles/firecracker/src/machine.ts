@@ -1,0 +1,153 @@
+/** The machine underneath: QEMU's microvm with TCG, whose devices are virtio-mmio and found over ACPI as Firecracker's. */
+import { listen, pid, qemuStarter, send, socketPair, tscKilohertz } from 'double'
+import { stat } from 'os'
+import { close, open } from 'syscalls'
+import type { Loop } from '../../../../guest/agent/src/loop.ts'
+import { Descriptors } from '../../common/src/descriptors.ts'
+import { guestCpu, quietMachine } from '../../common/src/qemu-arguments.ts'
+import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
+import type { BootSource, Drive, MachineConfiguration, NetworkInterface } from './requests.ts'
+
+const [O_RDONLY, O_RDWR] = [0, 2]
+const [typeMask, blockType] = [0o170000, 0o060000]
+
+export interface MachineOptions {
+  readonly boot: BootSource
+  readonly config: MachineConfiguration
+  readonly drives: readonly Drive[]
+  readonly nics: readonly { readonly config: NetworkInterface; readonly tap: number }[]
+  readonly hasEntropy: boolean
+  readonly onEvent: QmpEvents
+  readonly onEnd: () => void
+}
+
+export class Machine {
+  readonly qmp: Qmp
+  readonly #sets: Map<string, number>
+  #nextSet: number
+
+  private constructor(qmp: Qmp, sets: Map<string, number>) {
+    this.qmp = qmp
+    this.#sets = sets
+    this.#nextSet = sets.size + 1
+  }
+
+  /** Opens what the configuration names, starts QEMU and lets the guest run once QEMU answers. Throws with a reason. */
+  static async start(loop: Loop, options: MachineOptions): Promise<Machine> {
+    const given = new Descriptors()
+    const [ours, theirs] = socketPair()
+    const sets = new Map<string, number>()
+    const args = [
+      ...baseArguments(options, given, given.give(theirs)),
+      ...deviceArguments(options, given, sets),
+    ]
+    const [commands] = qemuStarter()
+    send(commands, args.join('\n'), given.fds)
+    given.close()
+    const qmp = new Qmp(loop, ours, options.onEvent, options.onEnd)
+    await qmp.execute('qmp_capabilities')
+    await qmp.execute('cont')
+    return new Machine(qmp, sets)
+  }
+
+  /** Opens the drive's path anew and has the guest see what lies there now. */
+  async setDrive(drive: Drive): Promise<void> {
+    const { drive_id: id } = drive
+    const fd = openDrive(drive)
+    const before = this.#sets.get(id)!
+    const set = this.#nextSet++
+    try {
+      await this.qmp.execute('add-fd', { 'fdset-id': set }, [fd])
+    } finally {
+      close(fd)
+    }
+    await this.qmp.execute('blockdev-add', fileNode(drive, set))
+    await this.qmp.execute('blockdev-reopen', { options: [rawNode(drive, set)] })
+    this.#sets.set(id, set)
+    await this.qmp.execute('block_resize', { 'node-name': id, size: await this.#sizeOf(fileName(id, set)) })
+    await this.qmp.execute('blockdev-del', { 'node-name': fileName(id, before) })
+    await this.qmp.execute('remove-fd', { 'fdset-id': before })
+  }
+
+  async #sizeOf(node: string): Promise<number> {
+    const nodes = (await this.qmp.execute('query-named-block-nodes', { flat: true })) as {
+      'node-name': string
+      image: { 'virtual-size': number }
+    }[]
+    return nodes.find((other) => other['node-name'] === node)!.image['virtual-size']
+  }
+}
+
+/** As the real program opens it: for writing unless it is read-only. Throws with a reason. */
+export function openDrive({ path_on_host, is_read_only }: Drive): number {
+  if (path_on_host === undefined) throw new Error('the double has no vhost-user drives')
+  try {
+    return open(path_on_host, is_read_only === true ? O_RDONLY : O_RDWR, 0)
+  } catch (error) {
+    throw new Error(`Unable to create the block device: BackingFile(${(error as Error).message})`)
+  }
+}
+
+function baseArguments({ boot, config }: MachineOptions, given: Descriptors, qmp: number): string[] {
+  // The microvm has no other clock, and a guest on a busy host could not find out how fast this one runs.
+  const append = `${boot.boot_args ?? ''} tsc_early_khz=${tscKilohertz()}`
+  return [
+    // With the firmware that is its default a guest with six disks and more does not get past ACPI.
+    ...['-name', 'firecracker-double', '-L', 'share/qemu', '-bios', 'qboot.rom'],
+    ...['-machine', 'microvm,acpi=on,pit=on,pic=on,rtc=on,isa-serial=off', ...guestCpu],
+    ...['-smp', `cpus=${config.vcpu_count}`, '-m', `size=${config.mem_size_mib}M`, ...quietMachine],
+    ...['-kernel', boot.kernel_image_path, '-append', append],
+    ...(boot.initrd_path === undefined ? [] : ['-initrd', boot.initrd_path]),
+    ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', `socket,id=console,fd=${given.lend(1)}`, '-device', 'isa-serial,chardev=console'],
+  ]
+}
+
+/** In the order in which the guest finds them: drives, with the root first, and then the others. */
+function deviceArguments(options: MachineOptions, given: Descriptors, sets: Map<string, number>): string[] {
+  let next = 0
+  const bus = () => `bus=virtio-mmio-bus.${next++}`
+  const args: string[] = []
+  for (const drive of options.drives) {
+    const { drive_id: id } = drive
+    const set = sets.size + 1
+    sets.set(id, set)
+    args.push('-add-fd', `fd=${given.give(openDrive(drive))},set=${set}`)
+    for (const node of [fileNode(drive, set), rawNode(drive, set)])
+      args.push('-blockdev', JSON.stringify(node))
+    args.push('-device', `virtio-blk-device,id=${id},drive=${id},${bus()}`)
+  }
+  for (const { config, tap } of options.nics) {
+    const { iface_id: id, guest_mac } = config
+    args.push('-netdev', `tap,id=net-${id},fd=${given.give(tap)}`)
+    args.push('-device', `virtio-net-device,id=${id},netdev=net-${id},mac=${guest_mac},${bus()}`)
+  }
+  const agent = given.give(listen(portName()))
+  args.push('-device', `virtio-serial-device,id=serial,max_ports=2,${bus()}`)
+  args.push('-chardev', `socket,id=agent,fd=${agent},server=on,wait=off`)
+  args.push('-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0')
+  if (!options.hasEntropy) return args
+  args.push('-object', 'rng-builtin,id=entropy', '-device', `virtio-rng-device,rng=entropy,${bus()}`)
+  return args
+}
+
+const fileName = (id: string, set: number) => `${id}-${set}`
+
+function fileNode({ drive_id, path_on_host, is_read_only }: Drive, set: number) {
+  const isBlock = ((stat(path_on_host!)[0]?.mode ?? 0) & typeMask) === blockType
+  return {
+    driver: isBlock ? 'host_device' : 'file',
+    ...{ 'node-name': fileName(drive_id, set), filename: `/dev/fdset/${set}` },
+    ...{ 'read-only': is_read_only === true, aio: 'threads', locking: 'off' },
+  }
+}
+
+function rawNode({ drive_id, is_read_only }: Drive, set: number) {
+  return {
+    ...{ driver: 'raw', 'node-name': drive_id, file: fileName(drive_id, set) },
+    'read-only': is_read_only === true,
+  }
+}
+
+/** A name that no other double has, in the abstract namespace of the machine's own network. */
+export const portName = (): string => `@firecracker-double-${pid()}`

@@ -1,0 +1,264 @@
+/** Firecracker under its jailer, behind the {@link Vmm} interface. */
+import { closeSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { withSocketOf } from '../../linux/owned-socket.ts'
+import { connectUnix, socketPair } from '../../linux/socket.ts'
+import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
+import type { LaunchedProcess } from '../../rootless/launch-spec.ts'
+import type { ExpectedPosture } from '../../rootless/posture-check.ts'
+import { asObject, asText } from '../answers.ts'
+import type { DiskAddress, DiskAttachment } from '../disk.ts'
+import { openDiskImage } from '../disk-image.ts'
+import { DiskNodes } from '../disk-nodes.ts'
+import { ApiClient } from '../http/api.ts'
+import { checkProgram, parseVersion } from '../program.ts'
+import type { MachineSize, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import { answerMs, VmmProcess } from '../vmm-process.ts'
+import { firecrackerApi } from './dialect.ts'
+import { Drives } from './drives.ts'
+import { makeJail, removeJail } from './jail-files.ts'
+import { launchByJailer } from './jailer.ts'
+import { runningPosture, waitingPosture } from './posture.ts'
+import {
+  firecrackerNeeds,
+  inJail,
+  type JailPlace,
+  jailerArguments,
+  jailerNeeds,
+  jailPlace,
+} from './program.ts'
+import { type ApiRequest, agentPort, evenVcpus, machineRequests, putRootDrive } from './requests.ts'
+
+export const firecrackerFeatures: VmmFeatures = {
+  ...{ accelerators: ['kvm'], share: 'none', nics: 'name', ownKvmNode: true },
+}
+
+/** How often its API is tried until it is there, milliseconds. */
+const tryMs = 2
+
+/** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
+export function createFirecracker(options: VmmOptions): Vmm {
+  return new Firecracker(options)
+}
+
+class Firecracker implements Vmm {
+  readonly features = firecrackerFeatures
+  readonly offlineVcpus = 0
+  readonly ended: Promise<VmEnd>
+  readonly #options: VmmOptions
+  readonly #process: VmmProcess
+  #place: JailPlace | undefined
+  #api: ApiClient | undefined
+  #drives: Drives | undefined
+  #expected: ExpectedPosture | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(options: VmmOptions) {
+    this.#options = options
+    this.#process = new VmmProcess(options, firecrackerNeeds)
+    this.ended = this.#process.ended
+  }
+
+  get agent(): AgentEndpoint {
+    const { spec, config } = this.#options
+    const { root } = jailPlace(config.hypervisor.path, spec.privateDir, spec.identity)
+    return {
+      kind: 'hybrid-vsock',
+      socketPath: `${root}${inJail.vsock}`,
+      port: agentPort,
+      uid: spec.identity.uid,
+    }
+  }
+
+  start(): Promise<LaunchedProcess> {
+    return this.#process.start({
+      run: () => this.#start(),
+      giveUp: () => this.#api?.close(),
+      stop: () => this.stop(),
+    })
+  }
+
+  async boot(): Promise<void> {
+    await this.#put({ path: 'actions', body: { action_type: 'InstanceStart' } }, answerMs)
+    // Its threads, devices and filters exist only now; a machine that is not confined ends before it can do much.
+    this.#process.assertPosture(runningPosture(this.#expected!))
+  }
+
+  async pause(): Promise<void> {
+    await this.#setState('Paused')
+  }
+
+  async resume(): Promise<void> {
+    await this.#setState('Resumed')
+  }
+
+  async plugShare(): Promise<void> {
+    throw cannot('it has no shared file system')
+  }
+
+  plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
+    if (this.#drives === undefined) throw new KataError('VMM_DISCONNECTED', { command: 'drives' })
+    return this.#drives.plug(disk)
+  }
+
+  async unplugDisk(id: string): Promise<void> {
+    await this.#drives?.unplug(id)
+  }
+
+  diskAddress(id: string): DiskAddress | undefined {
+    return this.#drives?.addressOf(id)
+  }
+
+  async plugNic(): Promise<void> {
+    throw new KataError('VMM_NO_HOT_NICS', { vmm: firecrackerNeeds.name })
+  }
+
+  async unplugNic(): Promise<void> {}
+
+  /** It changes neither. */
+  async resize(): Promise<MachineSize> {
+    const { vcpus, memoryMiB } = this.#options.spec
+    return { vcpus: evenVcpus(vcpus), memoryMiB }
+  }
+
+  consoleTail(): string {
+    return this.#process.consoleTail()
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #start(): Promise<void> {
+    const { spec, config } = this.#options
+    const { path: execFile, jailerPath: jailer, enableDebug: debug } = config.hypervisor
+    // Whatever is wrong with the machine shows before there is a process.
+    const requests = machineRequests(spec)
+    const place = jailPlace(execFile, spec.privateDir, spec.identity)
+    checkProgram(jailer, jailerNeeds)
+    makeJail(place, spec, execFile)
+    this.#place = place
+    const [console, stdout] = socketPair()
+    const [output, stderr] = socketPair()
+    try {
+      await this.#process.readFrom({ console, output })
+      this.#expected = waitingPosture(spec, { stdout, stderr })
+      const args = jailerArguments({
+        ...{ execFile, place, debug, identity: spec.identity, netns: spec.netns?.path },
+      })
+      await this.#launch({ jailer, args, stdout, stderr })
+    } finally {
+      closeSync(stdout)
+      closeSync(stderr)
+    }
+    const version = asObject(
+      await this.#api!.get('version', { timeoutMs: answerMs }),
+      'the answer to version',
+    )
+    this.#process.checkVersion(versionOf(asText(version.firecracker_version, 'firecracker_version')))
+    const nodes = new DiskNodes({
+      ...{ pid: this.#process.pid, uid: spec.identity.uid, directory: inJail.drives },
+    })
+    for (const request of requests.first) await this.#put(request)
+    await this.#putRootDrive(nodes)
+    for (const request of requests.rest) await this.#put(request)
+    this.#drives = new Drives({ spec, nodes, patch: (id, path) => this.#patchDrive(id, path) })
+    this.#process.confirm(this.#expected)
+  }
+
+  async #launch(launch: Parameters<typeof launchByJailer>[0]): Promise<void> {
+    const connected = Promise.withResolvers<void>()
+    let look = () => {}
+    await this.#process.launchBy(
+      async (options) => {
+        const jailed = await launchByJailer(launch, options)
+        look = jailed.look
+        return { ref: jailed.ref, exited: jailed.exited.then((exit) => this.#onExit(exit)) }
+      },
+      [connected.promise],
+    )
+    void this.ended.then(() => connected.resolve())
+    this.#api = await this.#connect()
+    void this.#api.closed.then(() => {
+      look()
+      connected.resolve()
+    })
+  }
+
+  /** A guest that goes down or resets takes the process with it, which is no failure to Firecracker. */
+  #onExit<Exit extends { code: number | null }>(exit: Exit): Exit {
+    const { watch } = this.#process
+    if (exit.code === 0 && this.#stopping === undefined) {
+      watch.wasReset = true
+      watch.because('shutdown')
+    }
+    return exit
+  }
+
+  /** Firecracker makes its socket a moment after it was started. */
+  async #connect(): Promise<ApiClient> {
+    const { identity } = this.#options.spec
+    const path = `${this.#place!.root}${inJail.api}`
+    let over = false
+    void this.ended.then(() => {
+      over = true
+    })
+    for (const deadline = Date.now() + answerMs; ; ) {
+      try {
+        return await ApiClient.open(await withSocketOf(path, identity.uid, connectUnix), firecrackerApi)
+      } catch (error) {
+        if (over) throw new KataError('VMM_DISCONNECTED', { command: 'version' }, { cause: error })
+        if (Date.now() > deadline)
+          throw new KataError('VMM_COMMAND_TIMEOUT', { command: 'version', seconds: answerMs / 1000 })
+        await Bun.sleep(tryMs)
+      }
+    }
+  }
+
+  async #stop(): Promise<void> {
+    await this.#process.end(async () => {
+      // There is no call that ends it.
+      this.#process.kill()
+      return true
+    })
+    this.#api?.close()
+    if (this.#place !== undefined) removeJail(this.#place)
+  }
+
+  async #putRootDrive(nodes: DiskNodes): Promise<void> {
+    const { rootDisk } = this.#options.spec
+    if (rootDisk === undefined) return
+    const fd = openDiskImage(rootDisk.image)
+    try {
+      const disk = { id: 'root', fd, kind: 'file', readonly: true } as const
+      await nodes.during(disk, (path) => this.#put(putRootDrive(path)))
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  async #setState(state: 'Paused' | 'Resumed'): Promise<void> {
+    await this.#connected('vm').patch('vm', { body: { state } })
+  }
+
+  async #patchDrive(id: string, path: string): Promise<void> {
+    await this.#connected('drives').patch(`drives/${id}`, { body: { drive_id: id, path_on_host: path } })
+  }
+
+  async #put({ path, body }: ApiRequest, timeoutMs?: number): Promise<void> {
+    await this.#connected(path).put(path, { body, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
+  }
+
+  #connected(command: string): ApiClient {
+    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command })
+    return this.#api
+  }
+}
+
+const cannot = (reason: string) => new KataError('VMM_OPTION_INVALID', { reason })
+
+/** `1.14.0`, or with a suffix of the build. */
+function versionOf(text: string) {
+  return parseVersion(`v${text.replace(/^v/, '')}`) ?? { major: 0, minor: 0, micro: 0 }
+}

@@ -1,0 +1,80 @@
+/** From the machine asked for to the requests that describe it to Firecracker, in their order. Pure. */
+import { KataError } from '../../errors.ts'
+import { kernelCommandLine } from '../kernel-command-line.ts'
+import type { NicAttachment, VmSpec } from '../vmm.ts'
+import { type Drive, rootDrive, spareDrives } from './drive-list.ts'
+import { inJail } from './program.ts'
+
+/** One `PUT`. */
+export interface ApiRequest {
+  readonly path: string
+  readonly body: object
+}
+
+export interface MachineRequests {
+  readonly first: readonly ApiRequest[]
+  readonly rest: readonly ApiRequest[]
+}
+
+/** Port of the guest's agent (Kata's). */
+export const agentPort = 1024
+/** The guest's context id; unique only within one VMM, as no packet leaves it. */
+const guestCid = 3
+/** What Firecracker can make. */
+const mostVcpus = 32
+
+/**
+ * Everything but the root disk, which goes between {@link MachineRequests.first} and the rest.
+ *
+ * @throws KataError VMM_OPTION_INVALID for a value that no machine can have.
+ */
+export function machineRequests(spec: VmSpec): MachineRequests {
+  const first = [
+    { path: 'machine-config', body: { vcpu_count: vcpus(spec), mem_size_mib: memory(spec) } },
+    { path: 'boot-source', body: bootSource(spec) },
+  ]
+  const rest = [
+    ...spareDrives.map(putDrive),
+    ...(spec.nics ?? []).map(putNic),
+    { path: 'vsock', body: { guest_cid: guestCid, uds_path: inJail.vsock } },
+    { path: 'entropy', body: {} },
+  ]
+  return { first, rest }
+}
+
+export const putRootDrive = (path: string): ApiRequest => putDrive(rootDrive(path))
+
+const putDrive = (drive: Drive): ApiRequest => ({ path: `drives/${drive.drive_id}`, body: drive })
+
+function putNic({ id, mac, tap }: NicAttachment): ApiRequest {
+  if (tap === undefined)
+    throw new KataError('VMM_OPTION_INVALID', { reason: `${id} is a descriptor, which it cannot take` })
+  return { path: `network-interfaces/${id}`, body: { iface_id: id, guest_mac: mac, host_dev_name: tap } }
+}
+
+function bootSource(spec: VmSpec) {
+  return {
+    kernel_image_path: inJail.kernel,
+    ...(spec.initrd === undefined ? {} : { initrd_path: inJail.initrd }),
+    boot_args: kernelCommandLine(spec, ['pci=off', `agent.server_addr=vsock://-1:${agentPort}`]),
+  }
+}
+
+/** Firecracker makes one processor, or an even number. */
+export function evenVcpus(vcpus: number): number {
+  const whole = Math.ceil(vcpus)
+  return whole > 1 ? whole + (whole % 2) : whole
+}
+
+function vcpus({ vcpus }: VmSpec): number {
+  const count = evenVcpus(vcpus)
+  if (Number.isSafeInteger(count) && count > 0 && count <= mostVcpus) return count
+  throw new KataError('VMM_OPTION_INVALID', {
+    reason: `default_vcpus is ${vcpus}: Firecracker makes 1 to ${mostVcpus}`,
+  })
+}
+
+function memory({ memoryMiB }: VmSpec): number {
+  if (Number.isSafeInteger(memoryMiB) && memoryMiB > 0) return memoryMiB
+  throw new KataError('VMM_OPTION_INVALID', { reason: `default_memory is ${memoryMiB}` })
+}
