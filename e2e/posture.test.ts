@@ -52,7 +52,9 @@ function daemonPosture(pid: number, id: string) {
 
 /** What /proc says, in the same form: threads that are alike once, namespaces as the host's or not. */
 function measured(pid: number) {
-  const { threads, mounts, descriptors, environment, limits, cwd, interfaces } = readPosture(pid)
+  const { threads, mounts, descriptors, environment, limits: all, cwd, interfaces } = readPosture(pid)
+  // What it may lock is the host's own limit but for machines that take host devices.
+  const { memlock: _, ...limits } = all
   const alike = threads.map(({ tid: _, namespaces, ...rest }) => ({
     ...rest,
     namespaces: Object.fromEntries(

@@ -298,6 +298,11 @@ export const catalogue = {
     '{vmm} takes network cards only before the machine runs',
     'Use a client that makes the network before the sandbox (containerd, Kubernetes), or [hypervisor.qemu].',
   ),
+  VMM_NO_VFIO: entry(
+    'failed_precondition',
+    'host device {device} of container {container} cannot be handed to the machine: kata-ts has no way to give {vmm} one',
+    'Use QEMU for containers with VFIO devices.',
+  ),
   VMM_UNPLUG_REFUSED: entry(
     'failed_precondition',
     '{device} could not be taken out of the running machine: {reason}',
@@ -526,6 +531,31 @@ export const catalogue = {
     'volume {source} of container {container} is a disk, and disable_block_device_use forbids these',
     'Set disable_block_device_use = false in the configuration, or mount a directory.',
   ),
+  VFIO_DISABLED: entry(
+    'failed_precondition',
+    'host device {device} of container {container} has no place in the machine: hot_plug_vfio is "no-port"',
+    'Set hot_plug_vfio = "root-port", or cold_plug_vfio for the devices of a pod’s first container.',
+  ),
+  VFIO_GROUP_SHARED: entry(
+    'failed_precondition',
+    'IOMMU group {group}, of which container {container} asks for a device, is shared with the host: driver {driver} has {address}',
+    'Bind every function of the group to vfio-pci: driverctl set-override {address} vfio-pci. Its node’s mode need not be changed.',
+  ),
+  VFIO_NO_CDEV: entry(
+    'failed_precondition',
+    'host device {device} of container {container} has no character device of its own: it could be handed over by the legacy VFIO container only, whose group node the VMM’s user would have to open',
+    'Use a kernel with CONFIG_VFIO_DEVICE_CDEV and CONFIG_IOMMUFD (6.6 or later), and bind the device to vfio-pci.',
+  ),
+  VFIO_NO_IOMMU: entry(
+    'failed_precondition',
+    'host device {device} of container {container} has no IOMMU between it and the memory of the host',
+    'Enable the IOMMU (VT-d, AMD-Vi) in the firmware and by the kernel parameters intel_iommu=on or amd_iommu=on. vfio-noiommu is not taken: the guest could write to any memory.',
+  ),
+  VFIO_NO_IOMMUFD: entry(
+    'failed_precondition',
+    'the devices that container {container} asks for need /dev/iommu, which this host does not have',
+    'Run `modprobe iommufd`, or use a kernel with CONFIG_IOMMUFD (6.2 or later). The legacy VFIO container is not taken in its place.',
+  ),
   TPM_MISSING: entry(
     'failed_precondition',
     'enable_tpm needs the program {path}, which does not exist',
@@ -627,7 +657,7 @@ export const catalogue = {
   DEVICE_UNSUPPORTED: entry(
     'invalid_argument',
     'device {path} ({device}) of container {container} belongs to the host’s kernel: its number means nothing in the guest',
-    'Remove it, or make the container privileged: it then gets every device of its own virtual machine, and none of the host.',
+    'Remove it, or make the container privileged: it then gets every device of its own virtual machine, and none of the host. A whole PCI device can be given: bind it to vfio-pci and ask for its /dev/vfio/GROUP.',
   ),
   SPEC_LIMIT: entry(
     'invalid_argument',
@@ -747,7 +777,7 @@ export const catalogue = {
   DEVICE_OPTION_INVALID: entry(
     'invalid_argument',
     '--device {device}: {reason}',
-    'Write --device SRC, SRC:DST or SRC:DST:r, where SRC is a block device or disk image on the host and DST a path in the container.',
+    'Write --device SRC, SRC:DST or SRC:DST:r, where SRC is a device or disk image on the host and DST a path in the container.',
   ),
   VOLUME_INVALID: entry(
     'invalid_argument',

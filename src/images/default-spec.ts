@@ -23,10 +23,10 @@ export interface SpecBind {
   readonly isImage?: true
 }
 
-/** A disk as a block device in the container. */
+/** A device of the host for the container, or a disk image as a block device in it. */
 export type SpecDevice =
   | {
-      readonly what: 'block'
+      readonly what: 'block' | 'char'
       readonly major: number
       readonly minor: number
       readonly destination: string
@@ -119,7 +119,7 @@ const allowedDevices: readonly (readonly [number, number | undefined])[] = [
   [136, undefined],
 ]
 
-type BlockDevice = Extract<SpecDevice, { what: 'block' }>
+type DeviceNode = Extract<SpecDevice, { what: 'block' | 'char' }>
 
 /** Kata's mount option for a source that is a disk image. */
 const imageFile = 'io.katacontainers.fs-opt.block_device=file'
@@ -127,7 +127,7 @@ const imageFile = 'io.katacontainers.fs-opt.block_device=file'
 /** Pure: the same options give the same specification (OCI runtime specification 1.2). */
 export function defaultSpec(options: SpecOptions) {
   const { args, cwd, user, terminal, hostname, readonly, rootfs, annotations = {}, devices = [] } = options
-  const blocks = devices.filter((device) => device.what === 'block')
+  const nodes = devices.filter((device) => device.what !== 'file')
   const images = devices.filter((device) => device.what === 'file')
   // Somebody who is not root gets no capabilities, only the right to gain them from files (docker does the same).
   const held = user.uid === 0 ? defaultCapabilities : []
@@ -152,8 +152,8 @@ export function defaultSpec(options: SpecOptions) {
         ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
         { type: 'network', ...(options.netns === undefined ? {} : { path: options.netns }) },
       ],
-      resources: resources(options, blocks),
-      devices: blocks.map(blockNode),
+      resources: resources(options, nodes),
+      devices: nodes.map(deviceNode),
       maskedPaths,
       readonlyPaths,
       seccomp: defaultSeccomp(),
@@ -183,15 +183,19 @@ function imageMount({ source, destination, readonly }: Extract<SpecDevice, { wha
   return { destination, type: 'bind', source, options: ['bind', imageFile, readonly ? 'ro' : 'rw'] }
 }
 
-function blockNode({ destination: path, major, minor }: BlockDevice) {
-  return { path, type: 'b', major, minor, fileMode: 0o600, uid: 0, gid: 0 }
+const typeOf = ({ what }: DeviceNode) => (what === 'block' ? 'b' : 'c')
+
+function deviceNode(device: DeviceNode) {
+  const { destination: path, major, minor } = device
+  return { path, type: typeOf(device), major, minor, fileMode: 0o600, uid: 0, gid: 0 }
 }
 
-function blockRule({ major, minor, readonly }: BlockDevice) {
-  return { allow: true, type: 'b', major, minor, access: readonly ? 'rm' : 'rwm' }
+function deviceRule(device: DeviceNode) {
+  const { major, minor, readonly } = device
+  return { allow: true, type: typeOf(device), major, minor, access: readonly ? 'rm' : 'rwm' }
 }
 
-function resources({ memoryBytes, pids }: SpecOptions, blocks: readonly BlockDevice[]) {
+function resources({ memoryBytes, pids }: SpecOptions, nodes: readonly DeviceNode[]) {
   return {
     devices: [
       { allow: false, access: 'rwm' },
@@ -202,7 +206,7 @@ function resources({ memoryBytes, pids }: SpecOptions, blocks: readonly BlockDev
         ...(minor === undefined ? {} : { minor }),
         access: 'rwm',
       })),
-      ...blocks.map(blockRule),
+      ...nodes.map(deviceRule),
     ],
     ...(memoryBytes === undefined ? {} : { memory: { limit: memoryBytes } }),
     ...(pids === undefined ? {} : { pids: { limit: pids } }),

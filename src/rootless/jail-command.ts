@@ -19,12 +19,12 @@ export const jailLimits = { core: 0, nofile: 1024, nproc: 1024 } as const
  * Runs as root in the new namespaces. Each step names itself on stderr before it starts, so that the last name is
  * the step that failed. stderr becomes the program's output only at the very end.
  */
-const script = (output: string) => `
+const script = (output: string, lockedMemoryMiB?: number) => `
 set -eu
 root=$1 fstab=$2 mount=$3 pivot_root=$4 umount=$5
 shift 5
 step() { printf 'jail-step %s\\n' "$1" >&2; }
-step limits; ulimit -c ${jailLimits.core}; ulimit -n ${jailLimits.nofile}; ulimit -p ${jailLimits.nproc}
+step limits; ulimit -c ${jailLimits.core}; ulimit -n ${jailLimits.nofile}; ulimit -p ${jailLimits.nproc}${lockedMemoryMiB === undefined ? '' : `; ulimit -l ${lockedMemoryMiB * 1024}`}
 step hostname; echo kata > /proc/sys/kernel/hostname
 step mount; "$mount" -n -a -T "$fstab"
 step pivot_root; cd "$root"; "$pivot_root" . old; cd /
@@ -64,7 +64,7 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
     ...[
       tool('sh'),
       '-c',
-      script(redirections(spec)),
+      script(redirections(spec), spec.lockedMemoryMiB),
       'sh',
       jail.root,
       jail.fstab,

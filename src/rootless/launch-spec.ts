@@ -35,6 +35,8 @@ export interface LaunchSpec {
   readonly output: number
   /** Descriptor for stdout alone, when that is to be another one. */
   readonly stdout?: number
+  /** How much memory it may lock (RLIMIT_MEMLOCK); absent: as the runtime itself. */
+  readonly lockedMemoryMiB?: number | undefined
   /** Where the jail keeps its root skeleton: a root-owned directory of this sandbox. */
   readonly stateDir: string
 }

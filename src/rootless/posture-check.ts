@@ -83,6 +83,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
   const handedOver = ['/dev/null', spec.stdout ?? spec.output, spec.output, ...spec.fds].map((fd) =>
     typeof fd === 'number' ? readlinkSync(`/proc/self/fd/${fd}`) : fd,
   )
+  const locked = spec.lockedMemoryMiB === undefined ? undefined : spec.lockedMemoryMiB * 1024 ** 2
   return {
     uid,
     gid,
@@ -104,6 +105,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
       core: `${jailLimits.core}:${jailLimits.core}`,
       nofile: `${jailLimits.nofile}:${jailLimits.nofile}`,
       nproc: `${jailLimits.nproc}:${jailLimits.nproc}`,
+      ...(locked === undefined ? {} : { memlock: `${locked}:${locked}` }),
     },
     cwd: '/',
     interfaces: ['lo'],
@@ -138,7 +140,7 @@ export function comparePosture(expected: ExpectedPosture, actual: Posture): Diff
   ]
 }
 
-const limitNames = ['core', 'nofile', 'nproc'] as const
+const limitNames = ['core', 'nofile', 'nproc', 'memlock'] as const
 
 function compareThread(expected: ExpectedPosture, thread: ThreadPosture, isFirst: boolean): Difference[] {
   const { tid } = thread

@@ -44,7 +44,13 @@ export interface Posture {
   /** Bytes of environment. */
   readonly environment: number
   /** Soft and hard, bytes and files. */
-  readonly limits: { readonly core: string; readonly nofile: string; readonly nproc: string }
+  readonly limits: {
+    readonly core: string
+    readonly nofile: string
+    readonly nproc: string
+    /** Bytes. */
+    readonly memlock: string
+  }
   readonly cwd: string
   /** Whether processes of the same user may look into it (its /proc files are its own; for root they always are). */
   readonly dumpable: boolean
@@ -154,6 +160,7 @@ function parseLimits(text: string): Posture['limits'] {
     core: limit('Max core file size'),
     nofile: limit('Max open files'),
     nproc: limit('Max processes'),
+    memlock: limit('Max locked memory'),
   }
 }
 

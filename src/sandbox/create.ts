@@ -32,6 +32,7 @@ import { openLedger } from './teardown.ts'
 import { recordTimings } from './timings.ts'
 import { takeTpm } from './tpm.ts'
 import { takeUser } from './user.ts'
+import { coldVfio } from './vfio-devices.ts'
 
 export interface SandboxRequest {
   readonly id: string
@@ -113,6 +114,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   })
   using attached = await timings.measure('network', () => network.attach())
   const tpm = await timings.measure('tpm', () => takeTpm(request, paths, ledger))
+  using vfio = await coldVfio({ id, spec: request.container.spec, config }, ledger)
   const socket = byPath ? daemon.socketPath : share.connect()
   const vmm = createVmm({
     spec: {
@@ -120,6 +122,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       accelerator: choice.accelerator,
       share: { tag: share.tag, socket, queueSize: hypervisor.virtioFsQueueSize },
       nics: attached.nics,
+      vfio: vfio.devices,
       ...(tpm === undefined ? {} : { tpm }),
     },
     config,
@@ -133,6 +136,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       if (tpm !== undefined) closeSync(tpm.socket)
     })
   attached.close()
+  vfio[Symbol.dispose]()
   cgroups.placeVmm(ref.pid)
   const agent = await connectAgent(vmm.agent, { log })
   // No guest code runs from a kernel that is not the one that was built.

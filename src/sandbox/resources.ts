@@ -11,6 +11,7 @@ import { diskResource } from './disks.ts'
 import { poststopResource } from './network-hooks.ts'
 import { ownerResource } from './owner.ts'
 import { treeResource } from './tree.ts'
+import { vfioResource } from './vfio-devices.ts'
 
 export const resourceKinds: readonly ResourceKind<never>[] = [
   ownerResource,
@@ -22,6 +23,7 @@ export const resourceKinds: readonly ResourceKind<never>[] = [
   mountResource,
   virtiofsdResource,
   diskResource,
+  vfioResource,
   directVolumeResource,
   redirectResource,
   poststopResource,

@@ -27,6 +27,7 @@ import { withEveryDevice } from './privileged.ts'
 import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
+import { VfioDevices } from './vfio-devices.ts'
 
 export interface SandboxParts {
   readonly id: string
@@ -64,6 +65,7 @@ export class Sandbox {
   readonly died: Promise<KataError>
   readonly #parts: SandboxParts
   readonly #disks: Disks
+  readonly #vfio: VfioDevices
   readonly #ending = new AbortController()
   #stopping: Promise<void> | undefined
   #dead = false
@@ -72,6 +74,7 @@ export class Sandbox {
     this.#parts = parts
     const { vmm, ledger, config } = parts
     this.#disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
+    this.#vfio = new VfioDevices({ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor })
     this.died = this.#watch()
     parts.agent.explainLossBy(this.died)
   }
@@ -83,7 +86,7 @@ export class Sandbox {
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
-    const spec = withoutHostOnly(withEveryDevice(request.spec))
+    let spec = withoutHostOnly(withEveryDevice(request.spec))
     const { agent, share, config, sizer, log } = this.#parts
     checkSpecLimits(spec, id)
     const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
@@ -92,6 +95,8 @@ export class Sandbox {
     try {
       await sizer.demand(id, demandOfContainer(spec))
       const guestRootfs = await share.addRootfs(id, rootfsMounts({ spec, rootfs }))
+      const passed = await this.#vfio.attach(id, spec)
+      spec = passed.spec
       const disks = await this.#attachDisks(id, spec)
       const carried = await carryMounts(spec, id, share, disks.mounts)
       const { disableGuestSeccomp, createContainerTimeout } = config.runtime
@@ -99,7 +104,7 @@ export class Sandbox {
       const facts = { containerId: id, bundle, rootfs: guestRootfs, mounts, disableGuestSeccomp }
       const oci = toAgentSpec(guestSpec({ spec, ...facts, diskRules: disks.rules }))
       const sandboxPidns = sharesPodProcesses(spec)
-      const { devices } = disks
+      const devices = [...disks.devices, ...passed.devices]
       const storages = [...carried.storages, ...disks.storages]
       await agent.agent.createContainer(
         { containerId: id, execId: id, oci, devices, storages, sandboxPidns },
@@ -133,6 +138,7 @@ export class Sandbox {
     const { share, ledger, sizer } = this.#parts
     await share.removeContainer(containerId)
     await releaseDisks(containerId, this.#disks, ledger)
+    await this.#vfio.detach(containerId)
     await sizer.forget(containerId)
   }
 

@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/launch-spec.ts'
 import type { DiskAddress, DiskAttachment } from './disk.ts'
+import type { PassThrough, VfioAttachment } from './pass-through.ts'
 
 /** The machine to build, decided before any process exists. */
 export interface VmSpec {
@@ -44,6 +45,8 @@ export interface VmSpec {
   readonly tpm?: { readonly socket: number }
   /** Disks that are there from the start, besides {@link rootDisk}. */
   readonly disks?: readonly DiskAttachment[]
+  /** Devices of the host that the guest drives itself from the start; default none. */
+  readonly vfio?: readonly VfioAttachment[]
   /** Network cards that are there at boot; default none. */
   readonly nics?: readonly NicAttachment[]
   /** The namespace that their taps are in, for a VMM that opens them by name; it is started there. */
@@ -146,6 +149,8 @@ export interface Vmm {
   unplugDisk(id: string): Promise<void>
   /** Where the guest finds a disk that is plugged in, for instance one of {@link VmSpec.disks}. */
   diskAddress(id: string): DiskAddress | undefined
+  /** Devices of the host that the guest drives itself; absent when this VMM takes none. */
+  readonly passThrough?: PassThrough
   /** Plugs a network card into a running machine; the caller still closes its copies of the descriptors. */
   plugNic(nic: NicAttachment): Promise<void>
   /** Takes a card out again that was plugged in. */

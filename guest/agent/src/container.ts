@@ -11,6 +11,7 @@ import { guestDevices } from './guest-devices.ts'
 import { toJson } from './json.ts'
 import type { Loop } from './loop.ts'
 import type { OomEvents, OomWatch } from './oom.ts'
+import { awaitPassedDevice, isPassedDevice } from './passed-devices.ts'
 import type { PodVolumes } from './pod-volumes.ts'
 import {
   type ContainerProcess,
@@ -99,8 +100,10 @@ export class Container {
         else mounted.push(await mountStorage(storage))
       tools.sources.hold(id, [oci.root.path, ...oci.mounts.map(({ source }) => source)])
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)
-      const found = await Promise.all(devices.map(({ type, id }) => findBlockDevice(type, id)))
-      const spec = withGuestDevices(oci, devices, found, mounted.flatMap(shownDisk))
+      await Promise.all(devices.filter(isPassedDevice).map((device) => awaitPassedDevice(device)))
+      const disks = devices.filter((device) => !isPassedDevice(device))
+      const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))
+      const spec = withGuestDevices(oci, disks, found, mounted.flatMap(shownDisk))
       const config = specToJson(spec, { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices })
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))

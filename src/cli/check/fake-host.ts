@@ -7,6 +7,7 @@ import type { CommandOutput, FileFacts, HostProbe } from './host-probe.ts'
 export interface FakeHost extends HostProbe {
   readonly files: Map<string, string>
   readonly stats: Map<string, FileFacts>
+  readonly directories: Map<string, readonly string[]>
   /** Output by the joined argv; a command that is not here ends with 127. */
   readonly commands: Map<string, CommandOutput>
   readonly ran: string[]
@@ -22,17 +23,28 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ['/etc/group', 'root:x:0:\nkvm:x:993:\n'],
     ['/etc/nsswitch.conf', 'passwd: files systemd\n'],
     ['/proc/cpuinfo', 'processor\t: 0\nflags\t\t: fpu vmx sse\n'],
-    ['/proc/meminfo', 'MemTotal: 9000000 kB\nMemAvailable:    8000000 kB\n'],
+    [
+      '/proc/meminfo',
+      'MemTotal: 9000000 kB\nMemAvailable:    8000000 kB\nHugePages_Free: 2048\nHugepagesize: 2048 kB\n',
+    ],
     ['/proc/filesystems', 'nodev\toverlay\n\text4\n'],
     ['/proc/sys/kernel/seccomp/actions_avail', 'kill_process kill_thread trap errno trace log allow\n'],
     ['/sys/fs/cgroup/cgroup.controllers', 'cpu memory pids\n'],
   ])
   const stats = new Map<string, FileFacts>([
     ['/dev/kvm', { kind: 'character-device', uid: 0, gid: 993, mode: 0o660 }],
+    ...['/dev/vhost-net', '/dev/iommu'].map((path): [string, FileFacts] => [
+      path,
+      { kind: 'character-device', uid: 0, gid: 0, mode: 0o600 },
+    ]),
     ...['mnt', 'ipc', 'uts', 'net', 'pid'].map((name): [string, FileFacts] => [
       `/proc/self/ns/${name}`,
       { kind: 'other', uid: 0, gid: 0, mode: 0o777 },
     ]),
+  ])
+  const directories = new Map<string, readonly string[]>([
+    ['/sys/kernel/iommu_groups', ['0', '1']],
+    ['/sys/class/vfio-dev', ['vfio0']],
   ])
   const commands = new Map<string, CommandOutput>([
     [`${qemu} --version`, out('QEMU emulator version 10.0.13 (Debian 1:10.0.13+ds)\n')],
@@ -44,6 +56,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ],
     [`${qemu} -machine none -object help`, out('  memory-backend-memfd\n')],
     [`${qemu} -accel help`, out('Accelerators:\ntcg\nkvm\n')],
+    ['/usr/bin/swtpm --version', out('TPM emulator version 0.7.1\n')],
     ['/usr/libexec/virtiofsd --version', out('virtiofsd 1.13.2\n')],
     ['/usr/bin/setpriv --help', out(' --landlock-access <access>\n')],
   ])
@@ -54,11 +67,12 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
   )
   const ran: string[] = []
   return {
-    ...{ files, stats, commands, ran, tools },
+    ...{ files, stats, directories, commands, ran, tools },
     uid: () => 0,
     architecture: () => 'x64',
     kernelRelease: () => '6.12.0-amd64',
     readText: (path) => files.get(path),
+    list: (path) => directories.get(path) ?? [],
     stat: (path) => stats.get(path),
     isWritable: () => true,
     isExecutable: (path) => commands.has(`${path} --version`),

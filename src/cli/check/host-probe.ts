@@ -1,5 +1,5 @@
 /** The facts of the host that checks look at, behind one interface so that every outcome can be tested anywhere. */
-import { accessSync, constants, lstatSync, readFileSync, statfsSync } from 'node:fs'
+import { accessSync, constants, lstatSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, release } from 'node:os'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../config/guest-image.ts'
@@ -31,6 +31,8 @@ export interface HostProbe {
   kernelRelease(): string
   /** A file's text; undefined when it cannot be read. */
   readText(path: string): string | undefined
+  /** Names in a directory; none when it cannot be read. */
+  list(path: string): readonly string[]
   /** Of the path itself, not of what a symbolic link leads to; undefined when there is nothing. */
   stat(path: string): FileFacts | undefined
   /** Asked of the kernel, so a read-only mount counts. */
@@ -58,6 +60,7 @@ export function hostProbe(cacheDir?: string): HostProbe {
     architecture: arch,
     kernelRelease: release,
     readText: (path) => attempt(() => readFileSync(path, 'utf8')),
+    list: (path) => attempt(() => readdirSync(path)) ?? [],
     stat: (path) => attempt(() => fileFacts(path)),
     isWritable: (path) => canAccess(path, constants.W_OK),
     isExecutable: (path) => canAccess(path, constants.X_OK),

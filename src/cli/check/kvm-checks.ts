@@ -24,6 +24,8 @@ const kvm: Check = {
     const node = host.stat(kvmDevice)
     if (node === undefined) return withoutKvm(config, `${kvmDevice} does not exist`)
     if (node.kind !== 'character-device') return withoutKvm(config, `${kvmDevice} is not a device`)
+    if (config.hypervisor.kvmAccess === 'descriptor')
+      return ok(`${kvmDevice}, handed over as a descriptor: no user needs its group (kvm_access)`)
     const mode = node.mode.toString(8).padStart(4, '0')
     const found = `${kvmDevice} has owner ${node.uid}, group ${groupName(context, node.gid)} and mode ${mode}`
     if (node.gid === 0 || (node.mode & 0o060) !== 0o060) return withoutGroup(context, found)

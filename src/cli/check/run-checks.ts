@@ -1,6 +1,7 @@
 /** `kata-ts check` as a library: everything that a start needs of the host, looked at without starting anything. */
 import { describeError, KataError } from '../../errors.ts'
 import { type Check, type CheckContext, type CheckResult, failed, type Outcome, ok } from './check.ts'
+import { deviceChecks } from './device-checks.ts'
 import { kvmChecks } from './kvm-checks.ts'
 import { programChecks } from './program-checks.ts'
 import { rootlessChecks } from './rootless-checks.ts'
@@ -25,6 +26,7 @@ export const checks: readonly Check[] = [
   ...kvmChecks,
   ...vmmChecks,
   ...programChecks,
+  ...deviceChecks,
   guestImage,
   ...rootlessChecks,
 ]

@@ -59,7 +59,7 @@ export function runCommand(cli: Cli): Command {
     )
     .option(
       '--device <src[:dst][:r]>',
-      'give the container a block device or disk image of the host; repeatable',
+      'give the container a device or disk image of the host; repeatable',
       collect,
     )
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)

@@ -23,6 +23,23 @@ test('a disk image, by whatever name, with where it goes and what may be done', 
   }
 })
 
+test('a character device, of which the runtime says whether a machine can have it', () => {
+  const numbers = { major: 1, minor: 3 }
+  expect(parseDevice('/dev/null:/dev/x:r')).toEqual({
+    ...{ what: 'char', destination: '/dev/x', readonly: true, ...numbers },
+  })
+})
+
+test('a FIFO is refused as what it is', () => {
+  const dir = mkdtempSync('/tmp/device-option-')
+  try {
+    Bun.spawnSync(['mkfifo', `${dir}/fifo`])
+    expect(() => parseDevice(`${dir}/fifo`)).toThrow('is a FIFO, neither a device nor a disk image')
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
 test.each([
   ['', 'not an absolute path'],
   ['disk.img', 'not an absolute path'],
@@ -30,8 +47,7 @@ test.each([
   ['/dev/null:/dev/xvda:w', 'does not allow to read'],
   ['/dev/null:/a:/b:/c', 'it needs the form'],
   ['/nonexistent', 'does not exist'],
-  ['/dev/null', 'neither a block device nor a disk image'],
-  ['/tmp', 'neither a block device nor a disk image'],
+  ['/tmp', '/tmp is a directory, neither a device nor a disk image'],
 ])('%p is refused: %s', (text, reason) => {
   expect(() => parseDevice(text)).toThrow(new RegExp(`^\\[DEVICE_OPTION_INVALID\\].*${reason}`))
 })

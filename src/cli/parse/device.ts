@@ -1,11 +1,15 @@
-/** `--device SRC[:DST][:r|rw]`: a block device or disk image of the host, as a block device in the container. */
-import { realpathSync, statSync } from 'node:fs'
+/** `--device SRC[:DST][:r|rw]`: a device of the host, or a disk image as a block device in the container. */
+import { realpathSync, type Stats, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
 
 export type DeviceOption =
-  | ({ readonly what: 'block'; readonly destination: string; readonly readonly: boolean } & DeviceNumbers)
+  | ({
+      readonly what: 'block' | 'char'
+      readonly destination: string
+      readonly readonly: boolean
+    } & DeviceNumbers)
   /** A disk image. */
   | {
       readonly what: 'file'
@@ -31,7 +35,16 @@ export function parseDevice(text: string): DeviceOption {
   const readonly = !access.includes('w')
   const stat = statSync(source, { throwIfNoEntry: false })
   if (stat === undefined) return refuse(`${source} does not exist`)
-  if (stat.isBlockDevice()) return { what: 'block', destination, readonly, ...deviceNumbers(stat.rdev) }
+  if (stat.isBlockDevice() || stat.isCharacterDevice()) {
+    // Which of them a machine can be given is the runtime's to say: it is asked by other clients too.
+    const what = stat.isBlockDevice() ? 'block' : 'char'
+    return { what, destination, readonly, ...deviceNumbers(stat.rdev) }
+  }
   if (stat.isFile()) return { what: 'file', source: realpathSync(source), destination, readonly }
-  return refuse(`${source} is neither a block device nor a disk image`)
+  return refuse(`${source} is ${kindOf(stat)}, neither a device nor a disk image`)
+}
+
+function kindOf(stat: Stats): string {
+  if (stat.isDirectory()) return 'a directory'
+  return stat.isFIFO() ? 'a FIFO' : 'a socket'
 }

@@ -3,7 +3,7 @@ import { keysOf } from '../key-spec.ts'
 import { boolean, choice, integer, path } from '../value-types.ts'
 
 const key = keysOf('hypervisor')
-const noVfio = { firecracker: 'it has no VFIO devices' }
+const noVfio = { firecracker: 'it has no VFIO devices', clh: 'kata-ts hands it none yet' }
 
 export const deviceKeys = [
   key(
@@ -89,16 +89,16 @@ export const deviceKeys = [
     'hotPlugVfio',
     choice(['no-port', 'root-port']),
     'no-port',
-    'Where a VFIO device of a container is plugged in. Excludes `cold_plug_vfio`.',
-    { drivers: ['qemu', 'clh'], impossible: noVfio, annotation: 'hot_plug_vfio', pending: true },
+    'Where a VFIO device of a container is plugged in while the machine runs, by iommufd. The VMM may lock all of its memory then. Excludes `cold_plug_vfio`.',
+    { drivers: ['qemu'], impossible: noVfio, annotation: 'hot_plug_vfio' },
   ),
   key(
     'cold_plug_vfio',
     'coldPlugVfio',
     choice(['no-port', 'root-port']),
     'no-port',
-    "Where a VFIO device of a pod's first container is, from the machine's start on.",
-    { drivers: ['qemu', 'clh'], impossible: noVfio, annotation: 'cold_plug_vfio', pending: true },
+    "Where a VFIO device of a pod's first container is, from the machine's start on; devices of other containers are refused.",
+    { drivers: ['qemu'], impossible: noVfio, annotation: 'cold_plug_vfio' },
   ),
   key(
     'disable_vhost_net',

@@ -31,6 +31,7 @@ import { MachineResizer } from './resize.ts'
 import { RootPorts, rootPort } from './root-ports.ts'
 import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
 import { Unplugs } from './unplug.ts'
+import { memoryForVfio, QemuVfio } from './vfio.ts'
 
 export interface QemuOptions extends VmmOptions {
   /** Sees every QMP event, for instance VSERPORT_CHANGE when the guest opens the agent's port. */
@@ -70,11 +71,12 @@ class Qemu implements Vmm {
   readonly #ports: RootPorts
   readonly #unplugs: Unplugs
   readonly #disks: QemuDisks
+  readonly passThrough: QemuVfio
   readonly #nics: HotNics
   #qmp: QmpClient | undefined
   #resizer: MachineResizer | undefined
-  /** Descriptors that QEMU gets in sets, besides those of disks. */
-  #inSets = 0
+  /** Numbers of the descriptors that QEMU gets in sets: from this one up to the other. */
+  #inSets: readonly [number, number] = [0, 0]
   #stopping: Promise<void> | undefined
 
   constructor(options: QemuOptions) {
@@ -90,6 +92,7 @@ class Qemu implements Vmm {
     this.#unplugs = new Unplugs(execute)
     const { hypervisor } = options.config
     this.#disks = new QemuDisks({ execute, ports: this.#ports, unplugs: this.#unplugs, config: hypervisor })
+    this.passThrough = new QemuVfio(execute, this.#ports, this.#unplugs)
     this.#nics = new HotNics(execute, this.#ports, this.#unplugs)
     this.ended = this.#process.ended
   }
@@ -189,7 +192,8 @@ class Qemu implements Vmm {
     const { spec, config } = this.#options
     if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
     const initrdBytes = spec.initrd === undefined ? 0 : statSync(spec.initrd).size
-    const commandLine = qemuCommandLine(spec, { ...machineSettings(config.hypervisor), initrdBytes })
+    const settings = { ...machineSettings(config.hypervisor), initrdBytes }
+    const commandLine = qemuCommandLine(spec, settings)
     const opened: { disk?: number; kvm?: number } = {}
     const closeOpened = () => {
       for (const fd of Object.values(opened)) closeSync(fd)
@@ -213,13 +217,20 @@ class Qemu implements Vmm {
       ...Object.fromEntries((spec.nics ?? []).flatMap(nicDescriptors)),
     }
     const fds = commandLine.fds.map((role) => given[role]!)
-    this.#inSets = Object.keys(opened).length
     const { paths } = commandLine
     const disks = spec.disks ?? []
     const args = [...commandLine.args, ...this.#disks.atStart(disks, firstFd + fds.length)]
     fds.push(...disks.map(({ fd }) => fd))
+    const end = firstFd + fds.length
+    this.#inSets = [end - disks.length - Object.keys(opened).length, end]
+    const vfio = this.passThrough.atStart(spec.vfio ?? [], end)
+    args.push(...vfio.args)
+    fds.push(...vfio.fds)
     const { identity, stateDir } = spec
-    const launchSpec = { program: config.hypervisor.path, args, identity, paths, fds, output, stateDir }
+    const launchSpec: LaunchSpec = {
+      ...{ program: config.hypervisor.path, args, identity, paths, fds, output, stateDir },
+      lockedMemoryMiB: memoryForVfio(spec, settings, config.hypervisor),
+    }
     const close = () => {
       sockets.closeListeners()
       closeSync(output)
@@ -231,18 +242,18 @@ class Qemu implements Vmm {
 
   /**
    * `-add-fd` keeps a disk's descriptor under another number, and opening the set duplicates it: whatever number has the
-   * disk is what was handed over, and the number itself may come to be used for something else. They are the last.
+   * disk is what was handed over, and the number itself may come to be used for something else.
    */
   #expect(launchSpec: LaunchSpec): ExpectedPosture {
     const { spec } = this.#options
     // Connections that it accepts: ours to qmp and console, and the agent client's. It makes the TPM's data channel itself.
     const sockets = spec.tpm === undefined ? 3 : 4
     const expected = expectedPosture(launchSpec, { seccompFilters, sockets })
-    const inSets = this.#inSets + (spec.disks?.length ?? 0)
-    const firstInSet = firstFd + launchSpec.fds.length - inSets
+    const [first, end] = this.#inSets
+    const isInSet = ([fd]: [string, string]) => Number(fd) >= first && Number(fd) < end
     const descriptors = Object.entries(expected.descriptors)
-    const disks = descriptors.filter(([fd]) => Number(fd) >= firstInSet).map(([, disk]) => disk)
-    const kept = descriptors.filter(([fd]) => Number(fd) < firstInSet)
+    const disks = descriptors.filter(isInSet).map(([, disk]) => disk)
+    const kept = descriptors.filter((descriptor) => !isInSet(descriptor))
     return { ...expected, descriptors: Object.fromEntries(kept), opens: [...ownFiles, ...disks] }
   }
 

@@ -1,0 +1,198 @@
+import { describe, expect, test } from 'bun:test'
+import { openSync, readlinkSync } from 'node:fs'
+import { builtInConfig } from '../config/load.ts'
+import { KataError } from '../errors.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { VfioAttachment } from '../vmm/pass-through.ts'
+import type { OciSpec } from './oci.ts'
+import { coldVfio, VfioDevices, type VfioHost, vfioUses } from './vfio-devices.ts'
+
+const config = (changes: { hotPlugVfio?: 'root-port'; coldPlugVfio?: 'root-port' }) => {
+  const base = builtInConfig({ cpus: 2, memoryMiB: 2048 })
+  return { ...base, hypervisor: { ...base.hypervisor, ...changes } }
+}
+const functionOf = (address: string, cdev: string) => ({ address, cdev, numbers: { major: 511, minor: 0 } })
+const group = [functionOf('0000:1a:00.0', 'vfio0'), functionOf('0000:1a:00.1', 'vfio1')]
+
+/** Group 12 is 243:0; descriptors are of /dev/null, and counted. */
+function fakeHost() {
+  const opened: number[] = []
+  const open = () => {
+    const fd = openSync('/dev/null', 'r+')
+    opened.push(fd)
+    return fd
+  }
+  const host: VfioHost = {
+    find: ({ major, minor }) => (major === 243 && minor === 0 ? group : undefined),
+    isCommon: ({ major, minor }) => major === 10 && minor === 196,
+    ...{ open, openIommu: open },
+  }
+  const stillOpen = () => opened.filter((fd) => isNull(fd)).length
+  return { host, stillOpen }
+}
+
+function isNull(fd: number): boolean {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`) === '/dev/null'
+  } catch {
+    return false
+  }
+}
+
+function fakeLedger() {
+  const held: string[] = []
+  const ledger = {
+    async take(_kind: unknown, { id }: { id: string }, action: () => unknown) {
+      const result = await action()
+      held.push(id)
+      return result
+    },
+    async release(_kind: unknown, isIt: (data: { id: string }) => boolean) {
+      for (const id of held.filter((id) => isIt({ id }))) held.splice(held.indexOf(id), 1)
+    },
+  }
+  return { ledger: ledger as unknown as Ledger, held }
+}
+
+function fakeVmm(there: readonly string[] = []) {
+  const paths = new Map(there.map((id, index) => [id, `0${index}/00`]))
+  const log: string[] = []
+  const vmm = {
+    async plug({ id }: VfioAttachment) {
+      log.push(`plug ${id}`)
+      paths.set(id, `1${paths.size}/00`)
+      return paths.get(id)!
+    },
+    async unplug(id: string) {
+      log.push(`unplug ${id}`)
+      paths.delete(id)
+    },
+    pathOf: (id: string) => paths.get(id),
+  }
+  return { vmm, log }
+}
+
+const node = (path: string, major: number, minor: number) => ({ path, type: 'c', major, minor })
+const spec: OciSpec = {
+  linux: {
+    devices: [node('/dev/null', 1, 3), node('/dev/vfio/vfio', 10, 196), node('/dev/vfio/12', 243, 0)],
+  },
+}
+const ids = ['vfio-0000-1a-00-0', 'vfio-0000-1a-00-1']
+
+describe('what a spec asks for', () => {
+  test('a group and what all VFIO devices share, which the guest is told nothing of', () => {
+    const { uses, spec: rest } = vfioUses(spec, 'c', fakeHost().host)
+    expect(uses.map(({ device }) => device.path)).toEqual(['/dev/vfio/12'])
+    expect(rest.linux?.devices?.map(({ path }) => path)).toEqual(['/dev/null'])
+  })
+
+  test('nothing: the spec stays as it is, what all share included', () => {
+    const none = { linux: { devices: [node('/dev/vfio/vfio', 10, 196)] } }
+    expect(vfioUses(none, 'c', fakeHost().host)).toEqual({ uses: [], spec: none })
+  })
+
+  test('the list of a privileged container asks only for what has another name', () => {
+    const resources = { devices: [{ allow: true, access: 'rwm' }] }
+    const asked = (path: string) => ({ linux: { devices: [node(path, 243, 0)], resources } })
+    expect(vfioUses(asked('/dev/vfio/12'), 'c', fakeHost().host).uses).toEqual([])
+    expect(vfioUses(asked('/dev/gpu'), 'c', fakeHost().host).uses).toHaveLength(1)
+  })
+})
+
+describe('while the machine runs', () => {
+  const start = (
+    there?: readonly string[],
+    changes: Parameters<typeof config>[0] = { hotPlugVfio: 'root-port' },
+  ) => {
+    const { vmm, log } = fakeVmm(there)
+    const { ledger, held } = fakeLedger()
+    const { host, stillOpen } = fakeHost()
+    const devices = new VfioDevices({ vmm, ledger, hypervisor: config(changes).hypervisor, host })
+    return { devices, log, held, stillOpen }
+  }
+
+  test('every function of the group is plugged in and the agent told where; descriptors are closed here', async () => {
+    const { devices, log, held, stillOpen } = start()
+    const { devices: told } = await devices.attach('c', spec)
+    expect(told).toEqual([
+      {
+        id: ids.join(','),
+        type: 'vfio-pci-gk',
+        vmPath: '',
+        containerPath: '/dev/vfio/12',
+        options: ['0000:1a:00.0=10/00', '0000:1a:00.1=11/00'],
+      },
+    ])
+    expect(log).toEqual(ids.map((id) => `plug ${id}`))
+    expect(held).toEqual(ids)
+    expect(stillOpen()).toBe(0)
+  })
+
+  test('it goes with the last container that has it', async () => {
+    const { devices, log, held } = start()
+    for (const container of ['c', 'd']) await devices.attach(container, spec)
+    await devices.detach('c')
+    expect(log).toHaveLength(2)
+    await devices.detach('d')
+    expect(log.slice(2)).toEqual(ids.map((id) => `unplug ${id}`))
+    expect(held).toEqual([])
+  })
+
+  test('one that was there from the start is used, and stays', async () => {
+    const { devices, log } = start(ids, { coldPlugVfio: 'root-port' })
+    const { devices: told } = await devices.attach('c', spec)
+    expect(told[0]?.options).toEqual(['0000:1a:00.0=00/00', '0000:1a:00.1=01/00'])
+    await devices.detach('c')
+    expect(log).toEqual([])
+  })
+
+  test('without a port for it, or with a VMM that takes none, it is refused', async () => {
+    const { devices, held } = start([], {})
+    await expect(devices.attach('c', spec)).rejects.toThrow(
+      '[VFIO_DISABLED] host device 0000:1a:00.0 of container c has no place in the machine',
+    )
+    expect(held).toEqual([])
+    const none = new VfioDevices({
+      ...{ vmm: undefined, ledger: fakeLedger().ledger, host: fakeHost().host },
+      hypervisor: config({ hotPlugVfio: 'root-port' }).hypervisor,
+    })
+    await expect(none.attach('c', spec)).rejects.toThrow('[VMM_NO_VFIO]')
+  })
+})
+
+describe('from the start', () => {
+  test('all functions of the first container’s devices, open until they are handed over', async () => {
+    const { ledger, held } = fakeLedger()
+    const { host, stillOpen } = fakeHost()
+    const cold = await coldVfio(
+      { id: 'p', spec, config: config({ coldPlugVfio: 'root-port' }) },
+      ledger,
+      host,
+    )
+    expect(cold.devices.map(({ id }) => id)).toEqual(ids)
+    expect(held).toEqual(ids)
+    expect(stillOpen()).toBe(4)
+    cold[Symbol.dispose]()
+    cold[Symbol.dispose]()
+    expect(stillOpen()).toBe(0)
+  })
+
+  test('none unless cold_plug_vfio asks for it', async () => {
+    const { host } = fakeHost()
+    const cold = await coldVfio({ id: 'p', spec, config: config({}) }, fakeLedger().ledger, host)
+    expect(cold.devices).toEqual([])
+  })
+
+  test('a failure closes what was open', async () => {
+    const { host, stillOpen } = fakeHost()
+    let count = 0
+    const open = (...args: Parameters<VfioHost['open']>) => {
+      if (++count === 2) throw new KataError('DEVICE_IN_USE', { device: 'vfio1', container: 'p' })
+      return host.open(...args)
+    }
+    const given = { id: 'p', spec, config: config({ coldPlugVfio: 'root-port' as const }) }
+    await expect(coldVfio(given, fakeLedger().ledger, { ...host, open })).rejects.toThrow('[DEVICE_IN_USE]')
+    expect(stillOpen()).toBe(0)
+  })
+})

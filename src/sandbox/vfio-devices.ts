@@ -1,0 +1,173 @@
+/** Devices of the host that a pod's guest drives itself: which ones a spec asks for, and how they get into the machine. */
+import { closeSync } from 'node:fs'
+import type { Config } from '../config/config.ts'
+import { driverNames } from '../config/drivers.ts'
+import { openIommu, openVfioDevice } from '../devices/vfio.ts'
+import { findVfio, isVfioCommon, type VfioFunction } from '../devices/vfio-tree.ts'
+import { KataError } from '../errors.ts'
+import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
+import type { Device } from '../protocol/generated/agent.ts'
+import type { PassThrough, VfioAttachment } from '../vmm/pass-through.ts'
+import { allowsEveryDevice } from './char-devices.ts'
+import type { OciDevice, OciSpec } from './oci.ts'
+
+/**
+ * A device that the VMM has. There is nothing to undo on the host: it stays bound to VFIO as the operator bound it, and the
+ * descriptor goes with the VMM, which the ledger ends.
+ */
+export const vfioResource: ResourceKind<{ id: string; name: string }> = { kind: 'vfio', release: () => {} }
+
+export interface VfioUse {
+  readonly device: OciDevice
+  readonly functions: readonly VfioFunction[]
+}
+
+/** What the host offers; tests have their own. */
+export interface VfioHost {
+  find(numbers: { major: number; minor: number }, container: string): readonly VfioFunction[] | undefined
+  isCommon(numbers: { major: number; minor: number }): boolean
+  open(device: VfioFunction, container: string): number
+  openIommu(container: string): number
+}
+
+const thisHost: VfioHost = { find: findVfio, isCommon: isVfioCommon, open: openVfioDevice, openIommu }
+
+export interface VfioUses {
+  readonly uses: readonly VfioUse[]
+  /** The spec without them: in the guest they are devices of its own, which its kernel drives. */
+  readonly spec: OciSpec
+}
+
+/**
+ * The devices of VFIO in `linux.devices`, by their numbers. With them go the nodes that all of them share, which device
+ * plugins add. A privileged container's list has every node of the host, so there only one with another name was asked for.
+ *
+ * @throws KataError VFIO_NO_IOMMU, VFIO_NO_CDEV, VFIO_GROUP_SHARED.
+ */
+export function vfioUses(spec: OciSpec, container: string, host: VfioHost = thisHost): VfioUses {
+  const privileged = allowsEveryDevice(spec.linux?.resources?.devices)
+  const devices = spec.linux?.devices ?? []
+  const uses = devices
+    .filter(({ type, path }) => type === 'c' && !(privileged && path.startsWith('/dev/vfio/')))
+    .flatMap((device) => {
+      const functions = host.find(numbersOf(device), container)
+      return functions === undefined ? [] : [{ device, functions }]
+    })
+  if (uses.length === 0) return { uses, spec }
+  const isGone = (device: OciDevice) =>
+    uses.some((use) => use.device === device) || (device.type === 'c' && host.isCommon(numbersOf(device)))
+  const kept = devices.filter((device) => !isGone(device))
+  return { uses, spec: { ...spec, linux: { ...spec.linux, devices: kept } } }
+}
+
+const numbersOf = ({ major = 0, minor = 0 }: OciDevice) => ({ major, minor })
+
+/** QEMU's name for one: `vfio-0000-1a-00-0`. */
+const idOf = ({ address }: VfioFunction) => `vfio-${address.replaceAll(/[^0-9a-f]/g, '-')}`
+
+/** Opens one with its address space; both are the caller's to close. */
+function open(one: VfioFunction, container: string, host: VfioHost): VfioAttachment & Disposable {
+  const iommu = host.openIommu(container)
+  try {
+    const fd = host.open(one, container)
+    const close = () => [fd, iommu].forEach(closeSync)
+    return { id: idOf(one), name: one.address, fd, iommu, [Symbol.dispose]: close }
+  } catch (error) {
+    closeSync(iommu)
+    throw error
+  }
+}
+
+export interface ColdVfio extends Disposable {
+  readonly devices: readonly VfioAttachment[]
+}
+
+/** Those of the pod's first container, open for a machine that has them from its start on (`cold_plug_vfio`). */
+export async function coldVfio(
+  { id, spec, config }: { readonly id: string; readonly spec: OciSpec; readonly config: Config },
+  ledger: Ledger,
+  host: VfioHost = thisHost,
+): Promise<ColdVfio> {
+  using opened = new DisposableStack()
+  const devices: VfioAttachment[] = []
+  if (config.hypervisor.coldPlugVfio !== 'no-port')
+    for (const one of vfioUses(spec, id, host).uses.flatMap(({ functions }) => functions)) {
+      const taken = { id: idOf(one), name: one.address }
+      const device = await ledger.take(vfioResource, taken, () => opened.use(open(one, id, host)))
+      devices.push(device)
+    }
+  const kept = opened.move()
+  return { devices, [Symbol.dispose]: () => kept.dispose() }
+}
+
+export interface VfioDevicesOptions {
+  /** Absent: the VMM cannot do it. */
+  readonly vmm: PassThrough | undefined
+  readonly ledger: Ledger
+  readonly hypervisor: Config['hypervisor']
+  readonly host?: VfioHost
+}
+
+/** The devices of one machine; each goes with the last container that uses it. */
+export class VfioDevices {
+  readonly #options: VfioDevicesOptions
+  readonly #host: VfioHost
+  /** Containers by the device's id. */
+  readonly #users = new Map<string, Set<string>>()
+
+  constructor(options: VfioDevicesOptions) {
+    this.#options = options
+    this.#host = options.host ?? thisHost
+  }
+
+  /**
+   * Sees that the machine has all that the spec asks for, and tells the agent where. When it throws, {@link detach} still has
+   * to be called.
+   *
+   * @throws KataError VFIO_*, DEVICE_*, and those of the VMM.
+   */
+  async attach(container: string, given: OciSpec): Promise<{ devices: Device[]; spec: OciSpec }> {
+    const { uses, spec } = vfioUses(given, container, this.#host)
+    const devices: Device[] = []
+    for (const { device, functions } of uses) {
+      const places: string[] = []
+      for (const one of functions) places.push(`${one.address}=${await this.#need(one, container)}`)
+      const id = functions.map(idOf).join(',')
+      devices.push({ id, type: 'vfio-pci-gk', vmPath: '', containerPath: device.path, options: places })
+    }
+    return { devices, spec }
+  }
+
+  /** Takes out all that only this container used. @throws KataError VMM_UNPLUG_REFUSED. */
+  async detach(container: string): Promise<void> {
+    const { vmm, ledger } = this.#options
+    for (const [id, users] of this.#users) {
+      if (!users.has(container)) continue
+      if (users.size === 1) {
+        await vmm!.unplug(id)
+        await ledger.release(vfioResource, (taken) => taken.id === id)
+        this.#users.delete(id)
+      }
+      users.delete(container)
+    }
+  }
+
+  /** Where the guest finds it. */
+  async #need(one: VfioFunction, container: string): Promise<string> {
+    const { vmm, ledger, hypervisor } = this.#options
+    const { address } = one
+    if (vmm === undefined)
+      throw new KataError('VMM_NO_VFIO', { device: address, container, vmm: driverNames[hypervisor.driver] })
+    const id = idOf(one)
+    const there = vmm.pathOf(id)
+    const users = this.#users.get(id)
+    users?.add(container)
+    if (there !== undefined) return there
+    if (hypervisor.hotPlugVfio === 'no-port')
+      throw new KataError('VFIO_DISABLED', { device: address, container })
+    using device = open(one, container, this.#host)
+    const path = await ledger.take(vfioResource, { id, name: address }, () => vmm.plug(device))
+    this.#users.set(id, new Set([container]))
+    return path
+  }
+}
