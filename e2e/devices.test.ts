@@ -5,8 +5,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { directVolumeDir } from '../src/devices/direct-volume.ts'
+import type { KataError } from '../src/errors.ts'
 import type { SpecDevice } from '../src/images/default-spec.ts'
 import { bindMount } from '../src/linux/mount.ts'
+import type { OciSpec } from '../src/sandbox/oci.ts'
 import { finish, Pod } from './devices/pod.ts'
 import { heldOpen, LoopDevice, readFromExt4, tool } from './harness/disks.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
@@ -25,6 +27,12 @@ const device = (loop: LoopDevice, readonly = false): SpecDevice => ({
 const volume = (source: string, readonly = false) => ({
   ...{ source, destination: '/data', readonly, fsType: 'ext4' },
 })
+
+const nvidia = { path: '/dev/nvidia0', type: 'c', major: 195, minor: 0 }
+const fifo = { path: '/dev/initctl', type: 'p', fileMode: 0o600 }
+const withDevice =
+  (device: typeof nvidia | typeof fifo) =>
+  ({ linux, ...spec }: OciSpec): OciSpec => ({ ...spec, linux: { ...linux, devices: [device] } })
 
 const buses = (['virtio-blk', 'virtio-scsi'] as const).filter(
   (bus) => vmmUnderTest.driver === 'qemu' || bus === 'virtio-blk',
@@ -194,6 +202,11 @@ describe.each(buses)('%s', (blockDeviceDriver) => {
     }
   })
 
+  test('a FIFO is made anew in the container, as other runtimes do', async () => {
+    expect((await pod.run('test -p /dev/initctl', {}, withDevice(fifo))).status).toBe(0)
+    expect((await pod.run('test -p /dev/initctl')).status).toBe(1)
+  })
+
   describe('refused, with nothing left in the machine', () => {
     const refused = async (path: string, code: string, ...what: Parameters<Pod['create']>) => {
       const was = held(path)
@@ -239,6 +252,15 @@ describe.each(buses)('%s', (blockDeviceDriver) => {
       const mounts = [volume(raw.path)]
       await expect(pod.create('true', { mounts })).rejects.toThrow('cannot be mounted as ext4')
       expect(held(raw.path)).toEqual([])
+    })
+
+    test('a device of a driver of the host, with device, reason and remedy', async () => {
+      const error = await pod.create('true', {}, withDevice(nvidia)).catch((error: KataError) => error)
+      expect(error).toMatchObject({ code: 'DEVICE_UNSUPPORTED', remedy: expect.stringContaining('vfio-pci') })
+      expect(String(error)).toMatch(
+        /device \/dev\/nvidia0 \(c 195:0\) of container \S+ belongs to the host’s kernel: its number means nothing/,
+      )
+      expect((await pod.run('true')).status).toBe(0)
     })
 
     test('what is no disk at all', () =>

@@ -9,6 +9,7 @@ import { TestNetns } from '../src/network/testing.ts'
 import { resourceKinds } from '../src/sandbox/resources.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
+import { hypervisorTable, vmm } from './harness/vmm.ts'
 
 /** Kinds that a plain container in a VM does not take, with the test that shows their release. */
 const elsewhere: Readonly<Record<string, string>> = {
@@ -16,8 +17,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   tree: 'only with rootless off: below',
   disk: 'a container with a device: below',
   'direct-volume': 'a volume with a note: e2e/devices.test.ts',
-  'poststop-hooks':
-    'a client with hooks: src/sandbox/network-hooks.test.ts shows their release, without faults',
+  'poststop-hooks': 'a client with hooks: e2e/hook-faults.test.ts',
+  vfio: 'a device behind an IOMMU: src/sandbox/vfio-devices.test.ts shows its release, without faults; there is nothing to undo',
 }
 const kinds = resourceKinds.map(({ kind }) => kind).filter((kind) => !(kind in elsewhere))
 
@@ -152,6 +153,22 @@ describe('a container with a disk', () => {
     const image = `${kata.stateDir}/disk.img`
     writeFileSync(image, Buffer.alloc(1 << 20))
     const { name } = await runWith([fault], ['--device', `${image}:/dev/xvda`])
+    expect(reached(`serve/${fault.split('=')[0]}`)).toBe(true)
+    await cleanUp(name)
+  })
+})
+
+// Its emulator is the first of the sandbox's processes, with a user and a directory of its own.
+describe.skipIf(vmm.driver !== 'qemu')('a machine with a TPM', () => {
+  test.each([
+    ...['before-take', 'after-take'].flatMap((point) => [`${point}:process=fail`, `${point}:process=kill`]),
+    ...['before-release', 'after-release'].map((point) => `${point}:process=kill`),
+  ])('%s of its emulator leaves nothing', async (fault) => {
+    const file = `${kata.stateDir}/tpm.toml`
+    writeFileSync(file, hypervisorTable('enable_tpm = true\n'))
+    const beyond = fault.includes('release') ? [untilVmm] : []
+    const { name, outcome } = await runWith([fault, ...beyond], ['--config', file])
+    expect(outcome.code).not.toBe(0)
     expect(reached(`serve/${fault.split('=')[0]}`)).toBe(true)
     await cleanUp(name)
   })

@@ -206,6 +206,11 @@ export const catalogue = {
     '{path} is not a directory that only root can write ({reason})',
     'Make it a directory owned by root with mode 0755.',
   ),
+  JAIL_MEMORY_LOCK: entry(
+    'failed_precondition',
+    '{program} needs to lock {wantedMiB} MiB of memory for its devices, and {allowedMiB} MiB are allowed',
+    'Let containerd raise it: LimitMEMLOCK=infinity in its unit, or leave it CAP_SYS_RESOURCE; or set hot_plug_vfio and cold_plug_vfio to "no-port".',
+  ),
   JAIL_TOOL_MISSING: entry(
     'failed_precondition',
     '{tool} was not found in {directories}',

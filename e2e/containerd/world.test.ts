@@ -20,6 +20,7 @@ import {
   SecurityProfile_ProfileType,
 } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { LoopDevice } from '../harness/disks.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { Containerd } from './containerd.ts'
@@ -239,6 +240,44 @@ describe('security context', () => {
       expect(stdout).not.toMatch(/agent|kthread/)
       await mine.remove()
     }
+  })
+})
+
+describe('a block volume (volumeDevices)', () => {
+  const rootOnly = 'brw------- 0:0'
+  let disk: LoopDevice
+  beforeAll(() => {
+    disk = new LoopDevice(8)
+  })
+  afterAll(() => disk[Symbol.dispose]())
+
+  /** As kubelet asks for it: the node on the host, the path in the container, and what may be done. */
+  const withDisk = (permissions: string): ContainerOptions => ({
+    devices: [{ hostPath: disk.path, containerPath: '/dev/xvda', permissions }],
+  })
+  const gone = async (containerId: string) => {
+    await containerd.cri.calls.stopContainer({ containerId, timeout: 0n })
+    await containerd.cri.calls.removeContainer({ containerId })
+  }
+
+  test('is written as a device; its node stays root’s alone before, meanwhile and after', async () => {
+    expect(disk.node).toBe(rootOnly)
+    const id = await pod.start(sleep, withDisk('mrw'))
+    expect(disk.node).toBe(rootOnly)
+    expect(await output(id, 'test -b /dev/xvda && printf kubelet >/dev/xvda && sync && echo written')).toBe(
+      'written\n',
+    )
+    await gone(id)
+    expect(disk.node).toBe(rootOnly)
+    expect(disk.read().toString('latin1', 0, 7)).toBe('kubelet')
+  })
+
+  test('for reading only it is read, and writing is refused', async () => {
+    const id = await pod.start(sleep, withDisk('mr'))
+    expect(await output(id, 'head -c 7 /dev/xvda')).toBe('kubelet')
+    expect((await sh(id, 'printf x >/dev/xvda')).stderr).toContain('Operation not permitted')
+    await gone(id)
+    expect(disk.read().toString('latin1', 0, 7)).toBe('kubelet')
   })
 })
 

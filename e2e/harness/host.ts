@@ -14,7 +14,7 @@ const accountFiles = [
   '/etc/subgid',
 ]
 const programs =
-  /^(qemu-system|cloud-hyperviso|memfd:qemu|virtiofsd|kata-ts|containerd-shim|setpriv|enosys|unshare)/
+  /^(qemu-system|cloud-hyperviso|memfd:qemu|virtiofsd|kata-ts|containerd-shim|setpriv|enosys|unshare|swtpm)/
 
 /** What is there now. `runDir` is the run directory of the test. */
 export function hostState(runDir: string): HostState {

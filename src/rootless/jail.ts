@@ -6,6 +6,7 @@ import { jailCommand, stepMarker } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import { buildJailRoot } from './jail-root.ts'
 import type { ExitInfo, LaunchedProcess, LaunchSpec } from './launch-spec.ts'
+import { requireLockable } from './locked-memory.ts'
 import { outputSince, outputSize, waitForProgram } from './program-start.ts'
 
 export interface LaunchOptions {
@@ -25,7 +26,7 @@ export interface LaunchOptions {
  *
  * What lies in the state directory goes away with it; when this throws, nothing runs.
  *
- * @throws KataError JAIL_SPEC_INVALID, JAIL_TOOL_MISSING, or JAIL_FAILED with the step and the end of its stderr.
+ * @throws KataError JAIL_SPEC_INVALID, JAIL_TOOL_MISSING, JAIL_MEMORY_LOCK, or JAIL_FAILED with the step and the end of its stderr.
  */
 export async function launch(
   spec: LaunchSpec,
@@ -34,6 +35,7 @@ export async function launch(
 ): Promise<LaunchedProcess> {
   const { timeoutMs = 10_000, signal } = options
   signal?.throwIfAborted()
+  if (spec.lockedMemoryMiB !== undefined) requireLockable(spec.program, spec.lockedMemoryMiB)
   const plan = planJail(spec)
   const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan), spec)
   const outputStart = outputSize(spec.output)

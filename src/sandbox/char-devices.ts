@@ -35,8 +35,9 @@ export function guestDevices(
   devices: readonly OciDevice[],
   { privileged, container }: { privileged: boolean; container: string },
 ): OciDevice[] {
+  // A FIFO of a spec is made anew in the container, by every runtime.
   const isGuests = ({ type, major, minor }: OciDevice) =>
-    (type === 'c' || type === 'u') && sameEverywhere.has(`${major}:${minor}`)
+    type === 'p' || ((type === 'c' || type === 'u') && sameEverywhere.has(`${major}:${minor}`))
   const foreign = devices.find((device) => !isGuests(device))
   if (foreign !== undefined && !privileged) {
     const { path, type, major, minor } = foreign
