@@ -1,6 +1,7 @@
 /** Guest memory of the host's huge pages, which the VMM's user gets without any right to them. */
 import { afterAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { processesOfUid, readProc, readStatus } from '../src/linux/proc.ts'
 import { Pod } from './devices/pod.ts'
 
 const knob = '/proc/sys/vm/nr_hugepages'
@@ -36,9 +37,9 @@ test('the guest runs in them and gives them back', async () => {
     await using pod = await Pod.start({ enableHugepages: true, defaultMemory: memoryMiB })
     expect((await pod.run('true')).status).toBe(0)
     expect(hugePages().free).toBe(0)
-    expect(readFileSync(`/proc/${pod.sandbox.pid}/smaps`, 'utf8')).toMatch(
-      /memfd:.*(\n.*){1,30}KernelPageSize: +2048 kB/,
-    )
+    const uid = Number(readStatus(`/proc/${pod.sandbox.pid}/status`)!.get('Uid')!.split('\t')[0])
+    const maps = processesOfUid(uid).map((pid) => readProc(`/proc/${pid}/smaps`))
+    expect(maps.join('\n')).toMatch(/memfd:.*(\n.*){1,30}KernelPageSize: +2048 kB/)
   }
   expect(hugePages().free).toBe(free)
 }, 60_000)

@@ -18,7 +18,8 @@ import { recordResults, testResults } from './vmm-results.ts'
 /** What drives pods; the rest of e2e/ is about the guest alone, or no VMM at all. */
 const suite = [
   ...['run', 'posture', 'attack', 'leftovers', 'failpoints', 'uid-reuse', 'wrong-input', 'disk', 'devices'],
-  ...['network', 'shim', 'containerd/first', 'containerd/ctr', 'containerd/sizing'],
+  ...['network', 'shim', 'huge-pages', 'containerd/first', 'containerd/ctr', 'containerd/cri'],
+  ...['containerd/sizing', 'containerd/network', 'containerd/world', 'containerd/chaos'],
 ]
 /** What is asked of the driver itself. */
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {

@@ -9,6 +9,7 @@ import { PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
+import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
 import { failureOf, type Pod } from './cri.ts'
 
@@ -24,7 +25,7 @@ let before: HostState
 beforeAll(async () => {
   directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
   const configPath = `${directory}/small.toml`
-  writeFileSync(configPath, '[hypervisor.qemu]\nrootless = true\ndefault_memory = 128\n')
+  writeFileSync(configPath, hypervisorTable('default_memory = 128\n'))
   containerd = await Containerd.start({ handlers: { small: { configPath } } })
   await (await containerd.cri.runPod({ handler: 'runc' })).remove()
   before = hostState(defaultRunDir)
@@ -46,7 +47,7 @@ function random(state: number): () => number {
 
 const patterns = {
   shim: /^containerd-shim-kata-ts-v2\0.*serve/s,
-  vmm: /^\S*qemu-system[^\0]*\0/,
+  vmm: new RegExp(`^${RegExp.escape(vmm.path)}\0`),
   virtiofsd: /^\S*virtiofsd\0/,
 } as const
 type Victim = keyof typeof patterns | 'containerd'

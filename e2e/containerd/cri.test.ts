@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { ContainerState, NamespaceMode, PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
 import { eventually } from '../harness/kata.ts'
+import { vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
 import { failureOf, ownPids, type Pod } from './cri.ts'
 import { RemoteProcess } from './streams.ts'
@@ -215,7 +216,7 @@ test('the end of the machine is the end of the pod and of its containers', async
   const dying = await containerd.cri.runPod()
   const id = await dying.start(['sleep', '1000'])
   const pid = await dying.pid()
-  expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toContain('qemu-system')
+  expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')[0]).toBe(vmm.path)
   process.kill(pid, 'SIGKILL')
   expect((await exited(id)).exitCode).toBe(255)
   await eventually('the pod to be told dead', async () => {
