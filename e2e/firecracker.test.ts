@@ -1,13 +1,243 @@
 /**
- * The Firecracker driver alone: the real program and its jailer where there are both, else their doubles; a real guest.
- * What every driver must do: machine/suite.ts.
+ * Firecracker: the real program and its jailer where there are both, else their doubles; real guests. What every driver must
+ * do: machine/suite.ts. The pods here share one machine where they can.
  */
-import { findVmm } from './harness/vmm.ts'
-import { machineSuite } from './machine/suite.ts'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { listPids, processRef, readProc, readStatus } from '../src/linux/proc.ts'
+import { readPosture } from '../src/rootless/posture.ts'
+import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { eventually, Kata, scratch } from './harness/kata.ts'
+import { findVmm, hypervisorTable } from './harness/vmm.ts'
+import { bootLimitMs, MachineStage } from './machine/stage.ts'
+import { bootWithAgent, machineSuite } from './machine/suite.ts'
 
 const firecracker = await findVmm('firecracker')
 machineSuite(firecracker, {
   ...{ sockets: [], directories: ['jail'] },
   otherProgram: '[VMM_OPTION_INVALID]',
   noUser: /^\[VMM_EXITED\].*Invalid argument/s,
+})
+
+const realOnly = firecracker.isDouble ? '' : ' (skipped: it is the double that is changed here)'
+
+describe('a machine of Firecracker', () => {
+  let stage: MachineStage
+  beforeEach(async () => {
+    stage = await MachineStage.open(firecracker)
+  })
+  afterEach(() => stage[Symbol.asyncDispose]())
+
+  test(
+    'is confined as its jailer can: ids of its own, no group, no capability in use, own namespaces, a root with little in it',
+    async () => {
+      const machine = stage.create()
+      const { ref } = await machine.start()
+      const before = readPosture(ref.pid)
+      const agent = await bootWithAgent(machine)
+      const { threads, mounts, interfaces, limits } = readPosture(ref.pid)
+      const { uid } = stage.identity
+      const none = '0'.repeat(16)
+      for (const thread of [...before.threads, ...threads])
+        expect(thread).toMatchObject({
+          ...{ uid: Array(4).fill(uid), gid: Array(4).fill(uid), groups: [], noNewPrivs: 1 },
+          capabilities: {
+            CapInh: none,
+            CapPrm: none,
+            CapEff: none,
+            CapAmb: none,
+            CapBnd: '00000000082400c3',
+          },
+        })
+      // Its own filter is on the thread that serves the API from the start, and on all once the guest runs.
+      expect(before.threads.some(({ seccomp }) => seccomp === 2)).toBe(true)
+      for (const { seccomp } of threads) expect(seccomp).toBe(2)
+      const own = readPosture(process.pid).threads[0]!.namespaces
+      for (const kind of ['mnt', 'ipc', 'uts', 'net', 'pid'] as const)
+        for (const { namespaces } of threads) expect(namespaces[kind]).not.toBe(own[kind])
+      expect(mounts).toEqual([
+        { point: '/', flags: ['nosuid'] },
+        { point: '/drives', flags: ['noexec', 'nosuid'] },
+        { point: '/initrd', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+        { point: '/vmlinux', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+      ])
+      expect(interfaces).toEqual(['lo'])
+      expect(limits).toMatchObject({ core: '0:0', nofile: '1024:1024', nproc: '1024:1024' })
+      const root = `/proc/${ref.pid}/root`
+      for (const node of ['dev/kvm', 'dev/net/tun', 'dev/urandom'])
+        expect(statSync(`${root}/${node}`)).toMatchObject({ uid, gid: uid, mode: 0o020600 })
+      expect(statSync(`${root}/drives`)).toMatchObject({ uid: 0, mode: 0o040711 })
+      // Nothing of the host's own node was changed.
+      expect(statSync('/dev/kvm').uid).toBe(0)
+      agent.close()
+      await machine.stop()
+      expect(readdirSync(stage.privateDir)).toEqual([])
+    },
+    bootLimitMs,
+  )
+
+  test(
+    'does not outlive whoever started it',
+    async () => {
+      const program = `
+      import { findVmm } from '${import.meta.dir}/harness/vmm.ts'
+      import { MachineStage } from '${import.meta.dir}/machine/stage.ts'
+      const stage = await MachineStage.open(await findVmm('firecracker'))
+      const { ref } = await stage.create().start()
+      console.log(ref.pid)
+      await new Promise(() => {})`
+      const child = Bun.spawn([process.execPath, '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+      const reader = child.stdout.getReader()
+      const pid = Number(new TextDecoder().decode((await reader.read()).value))
+      const ref = processRef(pid)!
+      expect(readStatus(`/proc/${pid}/status`)?.get('State')).toMatch(/^[SR]/)
+      child.kill('SIGKILL')
+      await child.exited
+      await eventually('the VMM to go', () => processRef(pid)?.startTime !== ref.startTime || undefined)
+    },
+    bootLimitMs,
+  )
+
+  test.skipIf(realOnly !== '')(`a version that is too old is refused by name${realOnly}`, async () => {
+    const old = `${stage.runDir}/firecracker`
+    const bytes = readFileSync(firecracker.path)
+    for (let at = bytes.indexOf('1.14.0'); at >= 0; at = bytes.indexOf('1.14.0', at))
+      bytes.write('1.07.9', at)
+    writeFileSync(old, bytes, { mode: 0o755 })
+    await expect(stage.create({}, old).start()).rejects.toThrow(
+      `[VMM_TOO_OLD] ${old} is Firecracker 1.7.9; kata-ts needs 1.8.0 or later`,
+    )
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
+
+  test('what the jailer says is told when it refuses', async () => {
+    const options = stage.options()
+    const identity = { ...options.spec.identity, name: 'no_underscores' }
+    const start = stage.create({ identity }).start()
+    await expect(start).rejects.toThrow(/^\[JAIL_FAILED\].*nvalid instance ID/s)
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
+})
+
+describe('pods under Firecracker', () => {
+  let kata: Kata
+  let before: HostState
+  const volume = scratch()
+  const shell = (script: string) => kata.call(['exec', 'pod', '--', 'sh', '-c', script])
+
+  beforeAll(async () => {
+    kata = new Kata(firecracker)
+    mkdirSync(`${volume.path}/config/..one`, { recursive: true })
+    writeFileSync(`${volume.path}/config/..one/key`, 'one')
+    symlinkSync('..one', `${volume.path}/config/..data`)
+    symlinkSync('..data/key', `${volume.path}/config/key`)
+    writeFileSync(`${volume.path}/file`, Buffer.alloc(3_000_000, 'x'))
+    before = hostState(kata.runDir)
+    const flags = ['-v', `${volume.path}/config:/config:ro`, '-v', `${volume.path}/file:/etc/big:ro`]
+    const started = await kata.call(['run', '-d', '--name', 'pod', ...flags, '--', 'sleep', '300'])
+    expect(started).toEqual({ code: 0, stdout: started.stdout, stderr: '' })
+  }, bootLimitMs)
+  afterAll(async () => {
+    await kata.close()
+    volume[Symbol.dispose]()
+  })
+
+  test('the root file system is a disk of the machine with the image in it, which takes writes', async () => {
+    const { stdout } = await shell('mount | head -1; touch /new && ls -d /new /lost+found; stat -c %a /tmp')
+    expect(stdout).toMatch(/^\/dev\/vda on \/ type ext4 \(rw/)
+    expect(stdout).toContain('/new\n')
+    expect(stdout).not.toContain('lost+found')
+  })
+
+  test('exit codes, streams and a terminal', async () => {
+    const exec = await shell('echo out; echo err >&2; exit 7')
+    expect(exec).toEqual({ code: 7, stdout: 'out\n', stderr: 'err\n' })
+    const piped = await kata.call(['exec', '-i', 'pod', '--', 'wc', '-c'], { stdin: 'twelve bytes' })
+    expect(piped.stdout.trim()).toBe('12')
+    const output: string[] = []
+    const terminal = Bun.spawn(kata.command(['exec', '-it', 'pod', '--', 'sh', '-c', 'tty; stty size']), {
+      terminal: { cols: 101, rows: 33, data: (_, chunk) => void output.push(Buffer.from(chunk).toString()) },
+    })
+    expect(await terminal.exited).toBe(0)
+    expect(output.join('')).toMatch(/\/dev\/pts\/0\r\n33 101/)
+  })
+
+  test('files are copied whole, and directories brought up to date', async () => {
+    expect((await shell('wc -c < /etc/big; cat /config/key; touch /config/x')).stdout).toBe('3000000\none')
+    // As kubelet does it: a new directory, and one link that is replaced.
+    const config = `${volume.path}/config`
+    cpSync(`${config}/..one`, `${config}/..two`, { recursive: true })
+    writeFileSync(`${config}/..two/key`, 'two')
+    symlinkSync('..two', `${config}/..next`)
+    renameSync(`${config}/..next`, `${config}/..data`)
+    await eventually(
+      'the new content',
+      async () => (await shell('cat /config/key')).stdout === 'two' || undefined,
+    )
+  })
+
+  test('the VMM is the jailed process, with the user of the pod, and no daemon serves it', async () => {
+    const { sandbox } = await kata.inspect('pod')
+    expect(readProc(`/proc/${sandbox.vmmPid}/cmdline`)).toContain('--api-sock')
+    expect(readStatus(`/proc/${sandbox.vmmPid}/status`)?.get('Uid')?.split('\t')[0]).toBe(`${sandbox.uid}`)
+    expect(sandbox.virtiofsdPids).toEqual([])
+    expect(sandbox.groups).toEqual([])
+  })
+
+  test.each([
+    ['a directory that is to be written', ['-v', '/var/tmp:/data'], 'SHARE_NOT_COPIED'],
+    ['a directory that is too large', ['-v', '/usr:/data:ro'], 'SHARE_COPY_TOO_LARGE'],
+  ])(
+    '%s is refused, and nothing is left',
+    async (_, flags, code) => {
+      const now = hostState(kata.runDir)
+      const { code: status, stderr } = await kata.run(['true'], { flags })
+      expect({ status, stderr }).toEqual({ status: 125, stderr: expect.stringContaining(`[${code}]`) })
+      expect(leftBehind(now, hostState(kata.runDir))).toEqual([])
+    },
+    bootLimitMs,
+  )
+
+  test.each([
+    ['without its jailer', 'jailer_path = "/absent/jailer"', 'CONFIG_FILE_MISSING'],
+    ['without its program', 'path = "/absent/firecracker"', 'CONFIG_FILE_MISSING'],
+    ['with a shared file system', 'shared_fs = "virtio-fs"', 'CONFIG_VMM_CANNOT'],
+    ['with VFIO', 'hot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT'],
+    ['with a machine that grows', '[runtime]\nstatic_sandbox_resource_mgmt = false', 'CONFIG_VMM_CANNOT'],
+  ])('%s it is refused, and nothing is left', async (_, lines, code) => {
+    const file = `${volume.path}/configuration.toml`
+    writeFileSync(file, `${hypervisorTable(`${lines}\n`, firecracker)}`)
+    const now = hostState(kata.runDir)
+    const { code: status, stderr } = await kata.run(['true'], { flags: ['--config', file] })
+    expect({ status, stderr }).toEqual({ status: 125, stderr: expect.stringContaining(`[${code}]`) })
+    expect(leftBehind(now, hostState(kata.runDir))).toEqual([])
+  })
+
+  test('a VMM that is killed is noticed, and with its pod everything goes', async () => {
+    const { sandbox } = await kata.inspect('pod')
+    process.kill(sandbox.vmmPid, 'SIGKILL')
+    await eventually('the pod to be over', async () => !(await kata.isRunning('pod')) || undefined)
+    await kata.call(['rm', '-f', 'pod'])
+    await kata.call(['gc'])
+    rmSync(`${volume.path}/configuration.toml`, { force: true })
+    await eventually(
+      'nothing to be left',
+      () => leftBehind(before, hostState(kata.runDir)).length === 0 || undefined,
+    )
+    expect(
+      listPids().filter((pid) =>
+        readStatus(`/proc/${pid}/status`)?.get('Uid')?.startsWith(`${sandbox.uid}\t`),
+      ),
+    ).toEqual([])
+  })
 })

@@ -15,6 +15,7 @@ export const systemPackages: Readonly<Record<string, string>> = {
   'xz-utils': 'unpacks kernel modules',
   'util-linux-extra': 'enosys',
   passwd: 'useradd and userdel',
+  e2fsprogs: 'mkfs.ext4 makes root file systems disks, for Firecracker',
   containerd: 'drives the shim in the end-to-end tests',
   runc: 'what kata-ts is compared with there',
   'containernetworking-plugins': 'the network of the pods there',

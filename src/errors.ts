@@ -114,11 +114,6 @@ export const catalogue = {
     '{where}: {asked} is not possible with {vmm}: {reason}',
     'Remove it, or use {possible}.',
   ),
-  VMM_NOT_SUPPORTED: entry(
-    'unimplemented',
-    'the configuration is for {vmm}, which kata-ts cannot run yet',
-    'Use {usable} in configuration.toml.',
-  ),
   CONFIG_FILE_MISSING: entry(
     'not_found',
     '{key} names {path}, which {reason}',
@@ -438,6 +433,26 @@ export const catalogue = {
     'invalid_argument',
     '{what} of a mount cannot be used: {reason}',
     'Correct the mount in the request, or use another snapshotter.',
+  ),
+  SHARE_NOT_COPIED: entry(
+    'invalid_argument',
+    '{source} cannot be shown in container {container}: the VMM has no shared file system, and only files and directories mounted read-only are copied',
+    'Mount it read-only, use a block device or an emptyDir, or use [hypervisor.qemu] or [hypervisor.clh].',
+  ),
+  SHARE_COPY_TOO_LARGE: entry(
+    'invalid_argument',
+    '{source} is too large to be copied for container {container}: at most {entries} entries and {mebibytes} MiB are',
+    'Put it into the image or on a block device, or use [hypervisor.qemu] or [hypervisor.clh].',
+  ),
+  ROOTFS_DISK_FAILED: entry(
+    'internal',
+    'the root file system of container {container} cannot be made a disk: {reason}',
+    'See the reason; the disk lies below /var/lib/kata-ts and takes as much room as the image has.',
+  ),
+  ROOTFS_DISK_TOOL: entry(
+    'failed_precondition',
+    '{tool} was not found in {directories}',
+    'Install the packages e2fsprogs and coreutils: root file systems become disks with them.',
   ),
   SHARE_MOUNT_FAILED: entry(
     'internal',

@@ -14,7 +14,7 @@ const accountFiles = [
   '/etc/subgid',
 ]
 const programs =
-  /^(qemu-system|cloud-hyperviso|memfd:qemu|virtiofsd|kata-ts|containerd-shim|setpriv|enosys|unshare|swtpm)/
+  /^(qemu-system|cloud-hyperviso|memfd:qemu|firecracker|jailer|virtiofsd|kata-ts|containerd-shim|setpriv|enosys|unshare|swtpm)/
 
 /** What is there now. `runDir` is the run directory of the test. */
 export function hostState(runDir: string): HostState {
@@ -27,6 +27,7 @@ export function hostState(runDir: string): HostState {
     userdb: names('/run/userdb'),
     reservations: names('/run/kata-ts/uids'),
     shares: names('/run/kata-ts/share'),
+    disks: names('/var/lib/kata-ts/disks'),
     runDirectory: tree(runDir).filter(
       (path) =>
         !lasting.has(path.slice(runDir.length + 1).split('/')[0] ?? '') ||

@@ -1,7 +1,7 @@
 /** Drives the compiled executable as a person would, with a run directory and a state directory of the test's own. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { shippedConfiguration, vmm } from './vmm.ts'
+import { shippedConfiguration, type VmmUnderTest, vmm } from './vmm.ts'
 
 export const executable = resolve(import.meta.dir, '../../build/kata-ts')
 
@@ -26,13 +26,14 @@ export class Kata {
   /** Names the VMM under test to commands that start a sandbox and are given no configuration; none for QEMU. */
   readonly #vmmFlags: readonly string[]
 
-  constructor() {
+  /** For the VMM under test, or another one. */
+  constructor(used: VmmUnderTest = vmm) {
     // Short, because socket paths below it are limited.
     this.runDir = mkdtempSync('/run/kt-')
     this.stateDir = mkdtempSync('/var/lib/kata-ts-e2e-')
     const file = `${this.stateDir}/configuration.toml`
-    if (vmm.driver !== 'qemu') writeFileSync(file, shippedConfiguration())
-    this.#vmmFlags = vmm.driver === 'qemu' ? [] : ['--config', file]
+    if (used.driver !== 'qemu') writeFileSync(file, shippedConfiguration(used))
+    this.#vmmFlags = used.driver === 'qemu' ? [] : ['--config', file]
   }
 
   /** Arguments in front of every command. */

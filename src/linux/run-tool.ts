@@ -10,13 +10,13 @@ export interface ToolResult {
 /** `argv[0]` is an absolute path. The tool gets no input and a minimal environment, and dies at the deadline. */
 export async function runTool(
   argv: readonly string[],
-  options: { timeoutMs?: number; signal?: AbortSignal } = {},
+  options: { timeoutMs?: number; signal?: AbortSignal; env?: Readonly<Record<string, string>> } = {},
 ): Promise<ToolResult> {
   const { timeoutMs = 30_000, signal } = options
   const child = Bun.spawn({
     cmd: [...argv],
     cwd: '/',
-    env: { PATH: '/usr/bin:/usr/sbin', LC_ALL: 'C' },
+    env: { PATH: '/usr/bin:/usr/sbin', LC_ALL: 'C', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',

@@ -18,6 +18,8 @@ import { chooseMachineAccelerator, createVmm, vmmFeatures } from '../vmm/create.
 import { machineModules } from '../vmm/guest-modules.ts'
 import type { VmSpec } from '../vmm/vmm.ts'
 import { beside } from './beside.ts'
+import { createDiskShare } from './disk-share.ts'
+import { Disks } from './disks.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
 import { guestUp, whileGuestLives } from './guest-up.ts'
@@ -59,7 +61,6 @@ export interface SandboxRequest {
 export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
   const { runDir, namespace, id, log } = request
   const paths = sandboxPaths(runDir, namespace, id)
-  vmmFeatures(request.config)
   requireConfiguredFiles(request.config)
   try {
     claimStateDir(paths)
@@ -104,23 +105,37 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const choice = await timings.measure('accelerator', () =>
     chooseMachineAccelerator({ spec, config, ledger, log, runDir: paths.runDir }),
   )
-  const byPath = vmmFeatures(config).share === 'path'
+  const features = vmmFeatures(config)
+  const byPath = features.share === 'path'
   const clientUid = byPath ? identity.uid : undefined
-  const { share, daemon } = await timings.measure('virtiofsd', () =>
-    startShare(ledger, { config, paths, privateDir, clientUid, ids, container: request.container, log }),
-  )
+  const served =
+    features.share === 'none'
+      ? undefined
+      : await timings.measure('virtiofsd', () =>
+          startShare(ledger, {
+            config,
+            paths,
+            privateDir,
+            clientUid,
+            ids,
+            container: request.container,
+            log,
+          }),
+        )
   const network = await SandboxNetwork.create(request.network, {
     ...{ ledger, config, log, identity, stateDir: paths.stateDir },
   })
   using attached = await timings.measure('network', () => network.attach())
   const tpm = await timings.measure('tpm', () => takeTpm(request, paths, ledger))
   using vfio = await coldVfio({ id, spec: request.container.spec, config }, ledger)
-  const socket = byPath ? daemon.socketPath : share.connect()
+  const socket = byPath ? served?.daemon.socketPath : served?.share.connect()
   const vmm = createVmm({
     spec: {
       ...spec,
       accelerator: choice.accelerator,
-      share: { tag: share.tag, socket, queueSize: hypervisor.virtioFsQueueSize },
+      ...(served && socket !== undefined
+        ? { share: { tag: served.share.tag, socket, queueSize: hypervisor.virtioFsQueueSize } }
+        : {}),
       nics: attached.nics,
       vfio: vfio.devices,
       ...(tpm === undefined ? {} : { tpm }),
@@ -150,7 +165,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       sandboxId: id,
       hostname: request.hostname,
       shmBytes: request.shmBytes,
-      share,
+      share: served?.share,
       network: attached.facts,
       dns: request.network.dns,
       kernelModules,
@@ -160,8 +175,8 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const agentVersion = await cgroups.explain(whileGuestLives(started, beginning))
   writeFacts(paths.facts, {
     ...{ id, namespace, shimPid: shim.pid, vmmPid: ref.pid },
-    virtiofsdPids: daemon.processes.map(({ pid }) => pid),
-    virtiofsdUid: daemon.idmap?.first ?? 0,
+    virtiofsdPids: served?.daemon.processes.map(({ pid }) => pid) ?? [],
+    virtiofsdUid: served?.daemon.idmap?.first ?? 0,
     ...{ rootless: hypervisor.rootless, user: identity.name, uid: identity.uid, gid: identity.gid },
     groups: identity.groups,
     account: hypervisor.rootless ? hypervisor.rootlessAccount : 'root',
@@ -176,6 +191,8 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     ...{ config, vmm, agent: agent.agent, boot: spec, log },
     onResized: () => cgroups.placeVmm(ref.pid),
   })
+  const disks = new Disks({ vmm, ledger, bus: hypervisor.blockDeviceDriver })
+  const share = served?.share ?? (await createDiskShare({ ledger, paths, disks, agent: agent.agent, log }))
   return new Sandbox({
     id,
     config,
@@ -185,6 +202,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     vmm,
     vmmProcess: ref,
     share,
+    disks,
     network,
     agent,
     sizer,

@@ -35,7 +35,17 @@ export interface VolumeUse {
 export const imageFileOption = 'io.katacontainers.fs-opt.block_device=file'
 
 /** File systems that lie on a disk and nowhere else: a mount of such a type names one. */
-const diskFileSystems = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'f2fs', 'erofs', 'squashfs', 'vfat'])
+export const diskFileSystems: ReadonlySet<string> = new Set([
+  'ext2',
+  'ext3',
+  'ext4',
+  'xfs',
+  'btrfs',
+  'f2fs',
+  'erofs',
+  'squashfs',
+  'vfat',
+])
 
 /**
  * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. A privileged

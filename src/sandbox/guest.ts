@@ -1,14 +1,15 @@
 /** The first words with a guest that has just come up: its clock, its entropy, and what the sandbox is. */
 import type { AgentConnection } from '../agent/connection.ts'
 import type { NetworkFacts } from '../network/facts.ts'
-import type { Share } from '../sharing/share.ts'
+import type { HostShare } from '../sharing/share.ts'
 import { tellNetwork } from './guest-network.ts'
 import { shmStorage } from './shm.ts'
 
 export interface GuestStart {
   readonly sandboxId: string
   readonly hostname: string
-  readonly share: Share
+  /** Absent when the guest mounts none. */
+  readonly share: HostShare | undefined
   /** Size of the pod's /dev/shm. */
   readonly shmBytes: number
   readonly network: NetworkFacts
@@ -36,16 +37,17 @@ export async function startGuest({ agent, health }: AgentConnection, start: Gues
   await agent.createSandbox({
     sandboxId: start.sandboxId,
     hostname: start.hostname.slice(0, maxHostname),
-    storages: [
-      { driver: 'virtio-fs', source: start.share.tag, fstype: 'virtiofs', mountPoint: start.share.guestPath },
-      shmStorage(start.shmBytes),
-    ],
+    storages: [...(start.share === undefined ? [] : [shareStorage(start.share)]), shmStorage(start.shmBytes)],
     dns: [...start.dns],
     kernelModules: start.kernelModules.map(parseModule),
   })
   if (start.offlineVcpus > 0)
     await agent.onlineCPUMem({ nbCpus: start.offlineVcpus, cpuOnly: true, wait: true })
   return version.agentVersion
+}
+
+function shareStorage({ tag, guestPath }: HostShare) {
+  return { driver: 'virtio-fs', source: tag, fstype: 'virtiofs', mountPoint: guestPath }
 }
 
 /** `name parameter...`, as `kernel_modules` of the configuration writes it. */

@@ -6,6 +6,7 @@ import { existsSync, lstatSync, type Stats, statfsSync, statSync } from 'node:fs
 import { basename, dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import { mountEntries } from '../linux/mount.ts'
+import type { GuestStorage } from '../sharing/share.ts'
 import type { OciMount } from './oci.ts'
 
 /** Kata's directory for them in the guest. */
@@ -19,17 +20,14 @@ const partPattern = /^(.*)\/volume-subpaths\/([^/]+)\/[^/]+\/\d+$/
 
 /** What the agent is asked for: the volume, and the part of it that a `subPath` names. */
 export interface MemoryVolume {
-  readonly storages: readonly GuestStorage[]
+  readonly storages: readonly VolumeStorage[]
   /** Where the container's bind finds it in the guest. */
   readonly guestPath: string
 }
 
-export interface GuestStorage {
+/** One that the agent keeps for the whole pod, or makes anew. */
+export interface VolumeStorage extends GuestStorage {
   readonly driver: 'ephemeral' | 'local'
-  readonly source: string
-  readonly fstype: string
-  readonly options: readonly string[]
-  readonly mountPoint: string
   readonly shared: boolean
 }
 
@@ -64,7 +62,7 @@ export function memoryVolume(mount: OciMount, containerId: string): MemoryVolume
     : partOfVolume(source, `${pod}/volumes/kubernetes.io~empty-dir/${name}`, containerId)
 }
 
-function wholeVolume(source: string, { mode, gid }: Stats): GuestStorage {
+function wholeVolume(source: string, { mode, gid }: Stats): VolumeStorage {
   const { bsize, blocks } = statfsSync(source)
   const group = gid === 0 ? [] : [`fsgid=${gid}`]
   // A tmpfs without a limit of its own tells half of the host's memory, or nothing: the guest's kernel then decides.
@@ -90,7 +88,7 @@ function partOfVolume(source: string, volumePath: string, containerId: string): 
   if (volumeRoot === undefined || partRoot === undefined || !partRoot.startsWith(prefix)) return undefined
   const { mode, gid } = statSync(source)
   const volume = wholeVolume(volumePath, facts)
-  const part: GuestStorage = {
+  const part: VolumeStorage = {
     driver: 'local',
     source: volume.mountPoint,
     fstype: '',

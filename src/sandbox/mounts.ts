@@ -7,7 +7,7 @@ import { KataError } from '../errors.ts'
 import { mountFlagsOf } from '../linux/mount-flags.ts'
 import type { Share } from '../sharing/share.ts'
 import { isGuestCharDevice } from './char-devices.ts'
-import { type GuestStorage, isEmptyDir, memoryVolume } from './memory-volume.ts'
+import { isEmptyDir, memoryVolume, type VolumeStorage } from './memory-volume.ts'
 import type { OciMount, OciSpec } from './oci.ts'
 import { guestShm, isPodShm, shmFlags } from './shm.ts'
 
@@ -21,7 +21,7 @@ const virtualTypes = new Set(
 export interface GuestMounts {
   readonly mounts: readonly OciMount[]
   /** What the agent must have made before. */
-  readonly storages: readonly GuestStorage[]
+  readonly storages: readonly VolumeStorage[]
 }
 
 /**
@@ -35,7 +35,7 @@ export async function carryMounts(
   share: Share,
   disks: ReadonlyMap<number, OciMount> = new Map(),
 ): Promise<GuestMounts> {
-  const storages: GuestStorage[] = []
+  const storages: VolumeStorage[] = []
   const mounts: OciMount[] = []
   for (const [index, mount] of (spec.mounts ?? []).entries()) {
     checkPropagation(mount, containerId)

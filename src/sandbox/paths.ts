@@ -19,6 +19,8 @@ export interface SandboxPaths {
   readonly rootVmDir: string
   /** Where the share is shown to its daemon: a directory that any user may walk to, whatever run directory it is. */
   readonly exportDir: string
+  /** Root file systems as disks, for VMMs that need them so; not in memory, as the run directory is. */
+  readonly diskDir: string
 }
 
 /** Names in the run directory that are not namespaces: shim sockets, shares, uid reservations, root VMMs' directories. */
@@ -38,6 +40,7 @@ export function sandboxPaths(runDir: string, namespace: string, id: string): San
     facts: `${stateDir}/sandbox.json`,
     rootVmDir: `${runDir}/vm/${sandboxKey(namespace, id)}`,
     exportDir: `${leaseDir}/share/${sandboxKey(`${runDir}/${namespace}`, id)}`,
+    diskDir: `/var/lib/kata-ts/disks/${sandboxKey(`${runDir}/${namespace}`, id)}`,
   }
 }
 

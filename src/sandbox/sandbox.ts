@@ -12,7 +12,7 @@ import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
-import { Disks } from './disks.ts'
+import type { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
 import { guestSilent, patienceMs, silence } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
@@ -38,6 +38,7 @@ export interface SandboxParts {
   readonly vmm: Vmm
   readonly vmmProcess: ProcessRef
   readonly share: Share
+  readonly disks: Disks
   readonly network: SandboxNetwork
   readonly agent: AgentConnection
   readonly sizer: MachineSizer
@@ -64,7 +65,6 @@ export class Sandbox {
   /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
   readonly died: Promise<KataError>
   readonly #parts: SandboxParts
-  readonly #disks: Disks
   readonly #vfio: VfioDevices
   readonly #ending = new AbortController()
   #stopping: Promise<void> | undefined
@@ -73,7 +73,6 @@ export class Sandbox {
   constructor(parts: SandboxParts) {
     this.#parts = parts
     const { vmm, ledger, config } = parts
-    this.#disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
     this.#vfio = new VfioDevices({ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor })
     this.died = this.#watch()
     parts.agent.explainLossBy(this.died)
@@ -101,11 +100,12 @@ export class Sandbox {
       const carried = await carryMounts(spec, id, share, disks.mounts)
       const { disableGuestSeccomp, createContainerTimeout } = config.runtime
       const { mounts } = carried
-      const facts = { containerId: id, bundle, rootfs: guestRootfs, mounts, disableGuestSeccomp }
+      const facts = { containerId: id, bundle, rootfs: guestRootfs.path, mounts, disableGuestSeccomp }
       const oci = toAgentSpec(guestSpec({ spec, ...facts, diskRules: disks.rules }))
       const sandboxPidns = sharesPodProcesses(spec)
       const devices = [...disks.devices, ...passed.devices]
-      const storages = [...carried.storages, ...disks.storages]
+      const own = guestRootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
+      const storages = [...own, ...carried.storages, ...disks.storages]
       await agent.agent.createContainer(
         { containerId: id, execId: id, oci, devices, storages, sandboxPidns },
         { timeoutMs: createContainerTimeout * 1000 },
@@ -128,16 +128,16 @@ export class Sandbox {
   }
 
   #attachDisks(containerId: string, spec: OciSpec): Promise<ContainerDisks> {
-    const { id: sandboxId, ledger, config } = this.#parts
+    const { id: sandboxId, ledger, config, disks } = this.#parts
     const { hypervisor } = config
-    return attachDisks({ containerId, sandboxId, spec, disks: this.#disks, ledger, hypervisor })
+    return attachDisks({ containerId, sandboxId, spec, disks, ledger, hypervisor })
   }
 
   /** What a container had on the host, once the guest has let go of it. */
   async #release(containerId: string): Promise<void> {
-    const { share, ledger, sizer } = this.#parts
+    const { share, ledger, sizer, disks } = this.#parts
     await share.removeContainer(containerId)
-    await releaseDisks(containerId, this.#disks, ledger)
+    await releaseDisks(containerId, disks, ledger)
     await this.#vfio.detach(containerId)
     await sizer.forget(containerId)
   }

@@ -7,7 +7,7 @@ import type { Logger } from '../log.ts'
 import { createHostShare } from '../sharing/host-share.ts'
 import type { Idmap } from '../sharing/idmap.ts'
 import { requireMappable } from '../sharing/mappable.ts'
-import type { RootfsMount, Share } from '../sharing/share.ts'
+import type { HostShare, RootfsMount } from '../sharing/share.ts'
 import type { ShareDaemon } from '../sharing/share-daemon.ts'
 import { createShareTree, type ShareTree } from '../sharing/share-tree.ts'
 import { startVirtiofsd } from '../sharing/virtiofsd.ts'
@@ -43,7 +43,7 @@ const refusals: ReadonlySet<string> = new Set(['SHARE_NOT_IDMAPPABLE', 'SHARE_ID
 export async function startShare(
   ledger: Ledger,
   { config, paths, privateDir, clientUid, ids, container, log }: ShareRequest,
-): Promise<{ share: Share; daemon: ShareDaemon }> {
+): Promise<{ share: HostShare; daemon: ShareDaemon }> {
   const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege } = config.hypervisor
   const tree = await createShareTree(ledger, paths)
   const spec = {

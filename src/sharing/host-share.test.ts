@@ -23,7 +23,7 @@ import { silentLogger } from '../log.ts'
 import { bindEntryName } from './binds.ts'
 import { createHostShare, kataGuestSharedDir } from './host-share.ts'
 import { directoryResource, mountResource } from './resources.ts'
-import type { Share } from './share.ts'
+import type { HostShare } from './share.ts'
 import type { ShareDaemon } from './share-daemon.ts'
 import { createShareTree } from './share-tree.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
@@ -39,7 +39,7 @@ let round = 0
 let base: string
 let ledger: Ledger
 let daemon: ShareDaemon
-let share: Share
+let share: HostShare
 const openLedger = () =>
   new Ledger(join(base, 'ledger'), [mountResource, directoryResource, virtiofsdResource], silentLogger)
 
@@ -122,7 +122,7 @@ describe.each<[string, IdRange | undefined]>([
     const lower = source('lower')
     for (const name of ['upper', 'work']) mkdirSync(join(base, name))
     const options = [`lowerdir=${lower}`, `upperdir=${base}/upper`, `workdir=${base}/work`]
-    const path = await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])
+    const { path } = await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])
     expect(path).toBe('/run/kata-containers/shared/containers/c1/rootfs')
     expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toBe('lower')
     asDaemon(() => writeFileSync(`${seenByDaemon(path)}/new`, 'x'))
@@ -135,7 +135,7 @@ describe.each<[string, IdRange | undefined]>([
     const overlay = { type: 'overlay', source: 'overlay', options: ['ro', `lowerdir=${one}:${two}`] }
     const bind = { type: 'bind', source: one, options: ['rbind', 'ro'] }
     for (const [name, mount] of Object.entries({ overlay, bind })) {
-      const path = seenByDaemon(await share.addRootfs(name, [mount]))
+      const path = seenByDaemon((await share.addRootfs(name, [mount])).path)
       expect(readFileSync(`${path}/hello`, 'utf8')).toBe('one')
       expect(errnoOf(() => asDaemon(() => writeFileSync(`${path}/new`, '')))).toBe('EROFS')
     }
@@ -146,7 +146,7 @@ describe.each<[string, IdRange | undefined]>([
     for (const name of ['upper', 'work']) mkdirSync(join(base, name))
     const options = [`lowerdir=${layers.join(':')}`, `upperdir=${base}/upper`, `workdir=${base}/work`]
     expect(options.join(',').length).toBeGreaterThan(4096)
-    const path = await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])
+    const { path } = await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])
     expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toEndWith('layer0')
     asDaemon(() => writeFileSync(`${seenByDaemon(path)}/new`, 'x'))
     expect(readdirSync(`${base}/upper`)).toEqual(['new'])
@@ -268,7 +268,7 @@ describe.each<[string, IdRange | undefined]>([
 
   test('the second root file system of a container is refused and the first one stays', async () => {
     const request = { type: 'bind', source: source('root'), options: ['rbind', 'rw'] }
-    const path = await share.addRootfs('c1', [request])
+    const { path } = await share.addRootfs('c1', [request])
     await expect(share.addRootfs('c1', [request])).rejects.toThrow(/^\[SHARE_ENTRY_TAKEN\]/)
     expect(readFileSync(`${seenByDaemon(path)}/hello`, 'utf8')).toBe('root')
   })

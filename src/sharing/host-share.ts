@@ -6,7 +6,7 @@ import { createBinds } from './binds.ts'
 import type { Idmap } from './idmap.ts'
 import { releaseOwner } from './resources.ts'
 import { mountRootfs } from './rootfs-mount.ts'
-import type { RootfsMount, Share } from './share.ts'
+import type { GuestRootfs, HostShare, RootfsMount } from './share.ts'
 import type { ShareDaemon } from './share-daemon.ts'
 import { makeDirectory, mountAt, type ShareTree } from './share-tree.ts'
 
@@ -15,7 +15,7 @@ export const kataShared = 'kataShared'
 export const kataGuestSharedDir = '/run/kata-containers/shared/containers'
 
 /** Puts a share together from its tree and its daemon; both stay in `ledger`, which releases them. */
-export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDaemon): Share {
+export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDaemon): HostShare {
   const binds = createBinds(ledger, tree.entries, daemon.idmap)
   return {
     tag: kataShared,
@@ -45,7 +45,7 @@ async function addRootfs(
   { entries, scratch, idmap }: ShareTree & { readonly idmap: Idmap | undefined },
   containerId: string,
   mounts: readonly RootfsMount[],
-): Promise<string> {
+): Promise<GuestRootfs> {
   const entry = checkedId(containerId)
   const target = `${entries}/${entry}/rootfs`
   if (mounts.length === 0)
@@ -62,5 +62,5 @@ async function addRootfs(
       await releaseOwner(ledger, containerId)
     throw error
   }
-  return `${kataGuestSharedDir}/${entry}/rootfs`
+  return { path: `${kataGuestSharedDir}/${entry}/rootfs`, storages: [] }
 }

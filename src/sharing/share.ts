@@ -1,4 +1,4 @@
-/** The pod's share: a host directory tree that the guest mounts, whoever serves it. */
+/** The pod's share: what the guest sees of the host's files, however it gets there. */
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 
 /** A mount as containerd describes it (containerd.types.Mount): overlay, bind, ext4 and so on. */
@@ -20,17 +20,28 @@ export interface BindRequest {
   readonly follow?: boolean
 }
 
+/** What the agent has to mount: the fields of Kata's Storage message that are used here. */
+export interface GuestStorage {
+  readonly driver: string
+  readonly source: string
+  readonly fstype: string
+  readonly options: readonly string[]
+  readonly mountPoint: string
+}
+
+/** A container's root file system as the guest finds it. */
+export interface GuestRootfs {
+  readonly path: string
+  /** What the agent mounts first. */
+  readonly storages: readonly GuestStorage[]
+}
+
+/** How files of the host come to the guest. */
 export interface Share {
-  /** virtiofs tag. */
-  readonly tag: string
-  /** Where the agent mounts it: `/run/kata-containers/shared/containers`. */
-  readonly guestPath: string
-  /** Whether its daemon is unprivileged: then only so many ids have a place on its disks. */
+  /** Whether what serves it is unprivileged: then only so many ids have a place on its disks. */
   readonly idmapped: boolean
-  /** A connected descriptor for the VMM's vhost-user-fs device; the caller closes it after handing it over. */
-  connect(): number
-  /** Mounts a container's root file system into the share; returns its path in the guest. */
-  addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<string>
+  /** Brings a container's root file system to the guest. */
+  addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs>
   /**
    * Shows a host file or directory in the share; returns its path in the guest. Containers that ask for the same get the
    * same, so that sockets, locks and watches work between them.
@@ -40,4 +51,14 @@ export interface Share {
   removeContainer(containerId: string): Promise<void>
   /** Settles if the daemon ends; while the sandbox lives that is a failure. */
   readonly exited: Promise<ExitInfo>
+}
+
+/** A share that the guest mounts, served by a daemon. */
+export interface HostShare extends Share {
+  /** virtiofs tag. */
+  readonly tag: string
+  /** Where the agent mounts it: `/run/kata-containers/shared/containers`. */
+  readonly guestPath: string
+  /** A connected descriptor for the VMM's vhost-user-fs device; the caller closes it after handing it over. */
+  connect(): number
 }

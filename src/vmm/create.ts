@@ -1,7 +1,5 @@
 /** Which driver runs a sandbox's machine: that of the hypervisor table in its configuration. */
 import type { Config, HypervisorDriver } from '../config/config.ts'
-import { driverNames } from '../config/drivers.ts'
-import { KataError } from '../errors.ts'
 import { chooseAccelerator, type ProbeOutcome } from './accelerator.ts'
 import { clhFeatures, createCloudHypervisor } from './cloud-hypervisor/cloud-hypervisor.ts'
 import { createFirecracker, firecrackerFeatures } from './firecracker/firecracker.ts'
@@ -27,23 +25,12 @@ function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): VmmDriver {
   return drivers[hypervisor.driver]
 }
 
-/**
- * What machines of this configuration can do; known before one is made.
- * @throws KataError VMM_NOT_SUPPORTED when kata-ts cannot run pods with the configured VMM
- */
+/** What machines of this configuration can do; known before one is made. */
 export function vmmFeatures(config: Pick<Config, 'hypervisor'>): VmmFeatures {
-  const { features } = driverOf(config)
-  if (features.share !== 'none') return features
-  const usable = driverNamesOf((other) => other.features.share !== 'none')
-  throw new KataError('VMM_NOT_SUPPORTED', { vmm: driverNames[config.hypervisor.driver], usable })
+  return driverOf(config).features
 }
 
-function driverNamesOf(wanted: (driver: VmmDriver) => boolean): string {
-  const names = Object.entries(drivers).filter(([, driver]) => wanted(driver))
-  return names.map(([name]) => `[hypervisor.${name}]`).join(', ')
-}
-
-/** A machine that is described but not started; what is wrong with the spec shows at start. @throws as {@link vmmFeatures} */
+/** A machine that is described but not started; what is wrong with the spec shows at start. */
 export function createVmm(options: VmmOptions): Vmm {
   return driverOf(options.config).create(options)
 }

@@ -381,7 +381,25 @@ const rows: Row[] = [
     'ok',
     'group 36',
   ],
-  ['vmm', 'without a driver', () => {}, { driver: 'firecracker' }, 'failed', '[hypervisor.qemu]'],
+  [
+    'firecracker',
+    'too old',
+    (host) => host.commands.set('/opt/firecracker --version', { code: 0, text: 'Firecracker v1.7.0\n' }),
+    { driver: 'firecracker', path: '/opt/firecracker' },
+    'failed',
+    'older than 1.8',
+  ],
+  [
+    'jailer',
+    'of another release',
+    (host) => {
+      host.commands.set('/opt/firecracker --version', { code: 0, text: 'Firecracker v1.14.0\n' })
+      host.commands.set('/opt/jailer --version', { code: 0, text: 'Jailer v1.13.1\n' })
+    },
+    { driver: 'firecracker', path: '/opt/firecracker', jailerPath: '/opt/jailer' },
+    'failed',
+    'not of the same release',
+  ],
   ['qemu', 'not the VMM', () => {}, { driver: 'clh', path: '/opt/clh' }, 'ok', '[hypervisor.clh]'],
   ['cloud-hypervisor', 'missing', () => {}, { driver: 'clh', path: '/opt/clh' }, 'failed', '/opt/clh'],
   [

@@ -1,9 +1,8 @@
-/** The VMM that is configured: kata-ts can drive it, and its program is there, new enough and has what is needed. */
+/** The VMM that is configured: its program is there, new enough and has what is needed. */
 import type { HypervisorDriver } from '../../config/config.ts'
 import { driverNames } from '../../config/drivers.ts'
-import { KataError } from '../../errors.ts'
 import { clhNeeds } from '../../vmm/cloud-hypervisor/program.ts'
-import { vmmFeatures } from '../../vmm/create.ts'
+import { firecrackerNeeds } from '../../vmm/firecracker/program.ts'
 import { type ProgramNeeds, parseVersion } from '../../vmm/program.ts'
 import { qemuNeeds } from '../../vmm/qemu/program.ts'
 import { type Check, type CheckContext, failed, firstLine, type Outcome, ok } from './check.ts'
@@ -11,19 +10,13 @@ import { type Check, type CheckContext, failed, firstLine, type Outcome, ok } fr
 const neededDevices = ['vhost-user-fs-pci', 'virtio-serial-pci', 'virtserialport', 'pcie-root-port']
 const neededObjects = ['memory-backend-memfd']
 const installQemu = 'Run `apt-get install qemu-system-x86`, or name another QEMU with `path`.'
+const installFirecracker =
+  'Install firecracker and jailer of one release from github.com/firecracker-microvm, or name them with `path` and `jailer_path`.'
 const installClh = 'Install its release from github.com/cloud-hypervisor, or name one with `path`.'
 
 const driver: Check = {
   name: 'vmm',
-  run: ({ config }) => {
-    try {
-      vmmFeatures(config)
-      return ok(driverNames[config.hypervisor.driver])
-    } catch (error) {
-      if (!(error instanceof KataError)) throw error
-      return failed(error.rawMessage, error.remedy)
-    }
-  },
+  run: ({ config }) => ok(driverNames[config.hypervisor.driver]),
 }
 
 /** A check that is about one VMM only. */
@@ -61,6 +54,25 @@ async function program(
 const qemu = checkOf('qemu', 'qemu', (context) => program(context, qemuNeeds, installQemu))
 const clh = checkOf('cloud-hypervisor', 'clh', (context) => program(context, clhNeeds, installClh))
 
+const firecracker = checkOf('firecracker', 'firecracker', (context) =>
+  program(context, firecrackerNeeds, installFirecracker),
+)
+
+/** A jailer only starts a Firecracker of its own release. */
+const jailer = checkOf('jailer', 'firecracker', async ({ host, config }) => {
+  const { path, jailerPath } = config.hypervisor
+  if (!host.isExecutable(jailerPath))
+    return failed(`${jailerPath} is not an executable program`, installFirecracker)
+  const [own, other] = await Promise.all([jailerPath, path].map((name) => host.run([name, '--version'])))
+  const [version, wanted] = [own, other].map((answer) => JSON.stringify(parseVersion(answer?.text ?? '')))
+  if (version === undefined || version !== wanted)
+    return failed(
+      `${jailerPath} is not of the same release as ${path}: ${firstLine(own?.text ?? '')}`,
+      installFirecracker,
+    )
+  return ok(`${firstLine(own?.text ?? '')} (${jailerPath})`)
+})
+
 const qemuFeatures = checkOf('qemu-features', 'qemu', async ({ host, config }) => {
   const { path, accelerator } = config.hypervisor
   if (!host.isExecutable(path)) return failed(`${path} is not an executable program`, installQemu)
@@ -77,4 +89,4 @@ const qemuFeatures = checkOf('qemu-features', 'qemu', async ({ host, config }) =
     : failed(`${path} lacks ${missing.join(', ')}`, installQemu)
 })
 
-export const vmmChecks: readonly Check[] = [driver, qemu, qemuFeatures, clh]
+export const vmmChecks: readonly Check[] = [driver, qemu, qemuFeatures, clh, firecracker, jailer]
