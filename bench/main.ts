@@ -3,8 +3,8 @@
  * makes the exit code 1.
  *
  *   npm run bench                          all of them
- *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, accounts, network, parallel,
- *                                          containerd
+ *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, accounts, disk, network,
+ *                                          parallel, containerd
  *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
  */
@@ -16,6 +16,7 @@ import { resolveAssets } from '../src/vmm/assets.ts'
 import { benchAccounts } from './accounts.ts'
 import type { BareGuest } from './bare.ts'
 import { benchContainerd } from './containerd.ts'
+import { benchDisk } from './disk.ts'
 import { Host, machineFacts } from './host.ts'
 import { benchExec, benchStdout, benchStop } from './idle.ts'
 import { benchMemory } from './memory.ts'
@@ -39,6 +40,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = 
   stop: ({ host, rounds }) => benchStop(host, Math.ceil(rounds / 3)),
   rootless: ({ host, rounds }) => benchRootless(host, Math.ceil(rounds / 3)),
   accounts: () => benchAccounts(),
+  disk: ({ host, rounds }) => benchDisk(host, Math.ceil(rounds / 3)),
   network: ({ host, rounds }) => benchNetwork(host, rounds),
   parallel: ({ host }) => benchParallel(host),
   containerd: ({ guest, rounds }) => benchContainerd(guest, rounds),

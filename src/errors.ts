@@ -551,6 +551,16 @@ export const catalogue = {
     'volume {source} of container {container} is a disk, and disable_block_device_use forbids these',
     'Set disable_block_device_use = false in the configuration, or mount a directory.',
   ),
+  VSOCK_MISSING: entry(
+    'failed_precondition',
+    'agent_channel = "vsock" needs {path}, which this host does not have',
+    'Run `modprobe vhost_vsock`, or set agent_channel = "serial" or "auto".',
+  ),
+  VSOCK_FAILED: entry(
+    'failed_precondition',
+    '{path} gives the machine no address: {reason}',
+    'See the named errno; EADDRINUSE means that all that were tried are taken. agent_channel = "serial" does without.',
+  ),
   VFIO_DISABLED: entry(
     'failed_precondition',
     'host device {device} of container {container} has no place in the machine: hot_plug_vfio is "no-port"',

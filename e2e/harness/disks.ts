@@ -1,5 +1,7 @@
 /** Block devices for tests: loop devices over files of their own; and who has them open. */
 import {
+  chmodSync,
+  chownSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -26,6 +28,10 @@ export class LoopDevice implements Disposable {
     truncateSync(this.file, sizeMiB << 20)
     if (ext4) tool(['mke2fs', '-q', '-t', 'ext4', this.file])
     this.path = tool(['losetup', '--find', '--show', this.file]).trim()
+    // Where udev gives it to a group, as on most hosts, once it is done.
+    if (Bun.which('udevadm') !== null) tool(['udevadm', 'settle'])
+    chownSync(this.path, 0, 0)
+    chmodSync(this.path, 0o600)
   }
 
   get numbers(): DeviceNumbers {

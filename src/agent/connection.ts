@@ -12,6 +12,7 @@ import { type AgentClient, agentClients, type CallTimeouts, type HealthClient, h
 import { describeEndpoint } from './endpoint.ts'
 import { dialHybridVsock } from './hybrid-vsock.ts'
 import { skipStaleBytes } from './resync.ts'
+import { dialVsock } from './vsock.ts'
 import { retry } from './wait.ts'
 
 /** The first hello normally waits in the port until the guest is up; others follow in case it got lost. */
@@ -70,10 +71,11 @@ export class AgentConnection {
     this.#cause = cause
   }
 
-  /** Connects a serial endpoint now; a hybrid vsock can only be connected once its guest listens. */
+  /** Connects a serial endpoint now; a vsock of either kind can only be connected once its guest listens. */
   async connectNow(signal?: AbortSignal): Promise<void> {
-    const { kind, socketPath } = this.#endpoint
-    if (kind !== 'serial') return
+    const endpoint = this.#endpoint
+    if (endpoint.kind !== 'serial') return
+    const { socketPath } = endpoint
     const stop = withDeadline(socketTimeoutMs, signal)
     try {
       const transport = await retry(() => connectUnix(socketPath), dialIntervalMs, stop)
@@ -105,13 +107,12 @@ export class AgentConnection {
 
   async #dial(stop: AbortSignal): Promise<ClientConnection> {
     const endpoint = this.#endpoint
-    if (endpoint.kind !== 'hybrid-vsock') throw new Error('the serial port is not connected')
-    const transport = await dialHybridVsock(
-      endpoint.socketPath,
-      endpoint.port,
-      endpoint.uid,
-      withDeadline(handshakeTimeoutMs, stop),
-    )
+    if (endpoint.kind === 'serial') throw new Error('the serial port is not connected')
+    const handshake = withDeadline(handshakeTimeoutMs, stop)
+    const transport =
+      endpoint.kind === 'vsock'
+        ? await dialVsock(endpoint.cid, endpoint.port, handshake)
+        : await dialHybridVsock(endpoint.socketPath, endpoint.port, endpoint.uid, handshake)
     const link = connect(transport)
     try {
       await hello(link, stop)

@@ -3,6 +3,8 @@
 export type Accelerator = 'auto' | 'kvm' | 'tcg'
 /** How a VMM comes to /dev/kvm. */
 export type KvmAccess = 'group' | 'descriptor'
+/** How the host talks to the guest's agent; `auto`: by vsock where the host has it. */
+export type AgentChannel = 'serial' | 'vsock' | 'auto'
 /** How a sandbox's user exists: really (`useradd`), as a drop-in in /run/userdb, or as bare numbers. */
 export type AccountMode = 'useradd' | 'userdb' | 'none'
 /** File system of a guest's disk image. */
@@ -81,6 +83,8 @@ export interface HypervisorConfig {
   readonly reclaimGuestFreedMemory: boolean
   /** Free PCIe root ports for hot-plug. */
   readonly pcieRootPort: number
+  /** `agent_channel` (ours). */
+  readonly agentChannel: AgentChannel
   /** `enable_tpm`, `swtpm_path` (ours). */
   readonly enableTpm: boolean
   readonly swtpmPath: string

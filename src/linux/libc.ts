@@ -18,6 +18,8 @@ const { symbols } = dlopen('libc.so.6', {
   bind: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
   listen: { args: ['i32', 'i32'], returns: 'i32' },
   connect: { args: ['i32', 'ptr', 'u32'], returns: 'i32' },
+  getpeername: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
+  getsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'ptr'], returns: 'i32' },
   send: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
   recv: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
@@ -37,7 +39,11 @@ const errnoNames = new Map<number, string>(
 /** The errno of the last libc call on this thread, as its name (`EACCES`). */
 export function lastErrno(): string {
   const location = symbols.__errno_location() as Pointer
-  const value = read.i32(location, 0)
+  return errnoName(read.i32(location, 0))
+}
+
+/** `EACCES` for its number. */
+export function errnoName(value: number): string {
   return errnoNames.get(value) ?? `errno ${value}`
 }
 

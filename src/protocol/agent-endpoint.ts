@@ -1,6 +1,10 @@
-/** Where the guest agent answers. Serial: the socket behind a virtio-serial port. Hybrid vsock: CONNECT handshake first; `uid` is the VMM's user, whose socket it must be. */
+/**
+ * Where the guest agent answers. Serial: the socket behind a virtio-serial port. Vsock: the host kernel's own. Hybrid vsock:
+ * CONNECT handshake first; `uid` is the VMM's user, whose socket it must be.
+ */
 export type AgentEndpoint =
   | { readonly kind: 'serial'; readonly socketPath: string }
+  | { readonly kind: 'vsock'; readonly cid: number; readonly port: number }
   | {
       readonly kind: 'hybrid-vsock'
       readonly socketPath: string

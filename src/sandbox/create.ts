@@ -17,6 +17,7 @@ import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
 import { chooseMachineAccelerator, createVmm, vmmFeatures } from '../vmm/create.ts'
 import { machineModules } from '../vmm/guest-modules.ts'
 import type { VmSpec } from '../vmm/vmm.ts'
+import { openVsock } from '../vmm/vsock.ts'
 import { beside } from './beside.ts'
 import { createDiskShare } from './disk-share.ts'
 import { Disks } from './disks.ts'
@@ -127,6 +128,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   })
   using attached = await timings.measure('network', () => network.attach())
   const tpm = await timings.measure('tpm', () => takeTpm(request, paths, ledger))
+  const vsock = openVsock(hypervisor.agentChannel)
   using vfio = await coldVfio({ id, spec: request.container.spec, config }, ledger)
   const socket = byPath ? served?.daemon.socketPath : served?.share.connect()
   const vmm = createVmm({
@@ -138,6 +140,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
         : {}),
       nics: attached.nics,
       vfio: vfio.devices,
+      ...(vsock === undefined ? {} : { vsock }),
       ...(tpm === undefined ? {} : { tpm }),
     },
     config,
@@ -148,7 +151,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     .measure('vmm', () => cgroups.explain(vmm.start()))
     .finally(() => {
       if (typeof socket === 'number') closeSync(socket)
-      if (tpm !== undefined) closeSync(tpm.socket)
+      for (const fd of [tpm?.socket, vsock?.fd]) if (fd !== undefined) closeSync(fd)
     })
   attached.close()
   vfio[Symbol.dispose]()

@@ -111,6 +111,19 @@ export async function connectUnix(path: string): Promise<Transport> {
   return transport
 }
 
+/** Takes over an already connected stream socket of any family, which is closed with the transport. */
+export async function adoptConnected(fd: number): Promise<Transport> {
+  const transport = new SocketTransport()
+  // Bun.connect takes `fd` as well as a path, though its published types leave it out.
+  const options = {
+    fd,
+    data: transport,
+    socket: handlers,
+  } as unknown as Bun.UnixSocketOptions<SocketTransport>
+  transport.opened((await Bun.connect<SocketTransport>(options)) as Socket<unknown>)
+  return transport
+}
+
 export interface Listener {
   /** The listening descriptor, to be handed to another process. */
   readonly fd: number

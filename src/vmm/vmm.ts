@@ -43,6 +43,8 @@ export interface VmSpec {
   readonly share?: ShareAttachment
   /** A TPM 2.0 emulator's control channel: a connected descriptor for the VMM. */
   readonly tpm?: { readonly socket: number }
+  /** The host kernel's vsock with an address claimed by it: the agent answers there instead of on virtio-serial. */
+  readonly vsock?: VsockAttachment
   /** Disks that are there from the start, besides {@link rootDisk}. */
   readonly disks?: readonly DiskAttachment[]
   /** Devices of the host that the guest drives itself from the start; default none. */
@@ -83,6 +85,12 @@ export interface VmmOptions {
   readonly log: Logger
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal
+}
+
+/** A descriptor of /dev/vhost-vsock for the VMM; the caller closes its copy. */
+export interface VsockAttachment {
+  readonly fd: number
+  readonly cid: number
 }
 
 /** A vhost-user-fs backend that already listens. */

@@ -3,6 +3,7 @@
  * host, so it is ok, and the detail says what there is and how to get it.
  */
 import type { HypervisorConfig } from '../../config/config.ts'
+import { vsockDevice } from '../../vmm/vsock.ts'
 import { type Check, type CheckContext, failed, type Outcome, ok, warning } from './check.ts'
 
 /** Says what was found of something that only some configurations use. `remedy` goes on after a colon. */
@@ -23,6 +24,19 @@ const vhostNet: Check = {
           'no /dev/vhost-net: the VMM moves packets itself, which is slower',
           'Run `modprobe vhost_net`.',
         )
+  },
+}
+
+const vhostVsock: Check = {
+  name: 'vhost-vsock',
+  run: (context) => {
+    const { agentChannel } = context.config.hypervisor
+    const isThere = isDevice(context, vsockDevice)
+    return optional(
+      ...([agentChannel === 'vsock', `agent_channel = "${agentChannel}"`, isThere] as const),
+      isThere ? `${vsockDevice}, handed over as a descriptor` : `no ${vsockDevice}`,
+      'run `modprobe vhost_vsock`',
+    )
   },
 }
 
@@ -83,4 +97,4 @@ const vfio: Check = {
   },
 }
 
-export const deviceChecks: readonly Check[] = [vhostNet, hugePages, tpm, vfio]
+export const deviceChecks: readonly Check[] = [vhostNet, vhostVsock, hugePages, tpm, vfio]

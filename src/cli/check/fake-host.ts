@@ -33,7 +33,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
   ])
   const stats = new Map<string, FileFacts>([
     ['/dev/kvm', { kind: 'character-device', uid: 0, gid: 993, mode: 0o660 }],
-    ...['/dev/vhost-net', '/dev/iommu'].map((path): [string, FileFacts] => [
+    ...['/dev/vhost-net', '/dev/vhost-vsock', '/dev/iommu'].map((path): [string, FileFacts] => [
       path,
       { kind: 'character-device', uid: 0, gid: 0, mode: 0o600 },
     ]),

@@ -247,6 +247,22 @@ const rows: Row[] = [
     'ok',
     'not used: disable_vhost_net',
   ],
+  [
+    'vhost-vsock',
+    'missing and asked for',
+    (host) => host.stats.delete('/dev/vhost-vsock'),
+    { agentChannel: 'vsock' },
+    'failed',
+    'modprobe vhost_vsock',
+  ],
+  [
+    'vhost-vsock',
+    'missing, auto',
+    (host) => host.stats.delete('/dev/vhost-vsock'),
+    { agentChannel: 'auto' },
+    'ok',
+    'not used: agent_channel = "auto"; to have it: run `modprobe vhost_vsock`',
+  ],
   ['huge-pages', 'not asked for', () => {}, {}, 'ok', '4096 MiB free in pages of 2048 KiB; not used'],
   [
     'huge-pages',

@@ -73,6 +73,14 @@ export const deviceKeys = [
     { drivers: ['qemu'], annotation: 'block_device_cache_noflush' },
   ),
   key(
+    'agent_channel',
+    'agentChannel',
+    choice(['serial', 'vsock', 'auto']),
+    'serial',
+    "How the host talks to the guest's agent. `serial`: virtio-serial, by which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: vsock where the host has it.",
+    { own: true, drivers: ['qemu'] },
+  ),
+  key(
     'enable_tpm',
     'enableTpm',
     boolean,

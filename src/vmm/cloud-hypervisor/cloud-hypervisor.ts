@@ -24,6 +24,7 @@ import type {
   VmmOptions,
 } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
+import { agentPort } from '../vsock.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
 import { deviceGone } from './device-tree.ts'
 import { clhApi } from './dialect.ts'
@@ -32,15 +33,7 @@ import { EventReader, type MonitorEvent } from './events.ts'
 import { netConfig } from './nic.ts'
 import { clhArguments, clhNeeds, fdRoles } from './program.ts'
 import { Resizer } from './resize.ts'
-import {
-  agentPort,
-  fsConfig,
-  inJail,
-  jailPaths,
-  type MachineSettings,
-  vmConfig,
-  vsockName,
-} from './vm-config.ts'
+import { fsConfig, inJail, jailPaths, type MachineSettings, vmConfig, vsockName } from './vm-config.ts'
 
 export const clhFeatures: VmmFeatures = {
   ...{ accelerators: ['kvm'], share: 'path', nics: 'descriptor', ownKvmNode: false },

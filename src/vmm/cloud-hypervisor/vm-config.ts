@@ -6,6 +6,7 @@ import { KataError } from '../../errors.ts'
 import type { JailPath } from '../../rootless/launch-spec.ts'
 import { kernelCommandLine } from '../kernel-command-line.ts'
 import type { VmSpec } from '../vmm.ts'
+import { agentPort } from '../vsock.ts'
 
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
 export interface MachineSettings {
@@ -73,8 +74,6 @@ export const inJail = {
 
 /** In the private directory: the VMM makes it, and the host dials the guest's agent through it. */
 export const vsockName = 'clh.sock'
-/** Port of the guest's agent (Kata's). */
-export const agentPort = 1024
 /** The guest's context id; unique only within one VMM, as no packet leaves it. */
 const guestCid = 3
 /** What the VMM can make. */

@@ -14,6 +14,7 @@ import { ApiClient } from '../http/api.ts'
 import { checkProgram, parseVersion } from '../program.ts'
 import type { MachineSize, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { answerMs, VmmProcess } from '../vmm-process.ts'
+import { agentPort } from '../vsock.ts'
 import { firecrackerApi } from './dialect.ts'
 import { Drives } from './drives.ts'
 import { makeJail, removeJail } from './jail-files.ts'
@@ -27,7 +28,7 @@ import {
   jailerNeeds,
   jailPlace,
 } from './program.ts'
-import { type ApiRequest, agentPort, evenVcpus, machineRequests, putRootDrive } from './requests.ts'
+import { type ApiRequest, evenVcpus, machineRequests, putRootDrive } from './requests.ts'
 
 export const firecrackerFeatures: VmmFeatures = {
   ...{ accelerators: ['kvm'], share: 'none', nics: 'name', ownKvmNode: true },

@@ -2,6 +2,7 @@
 import { KataError } from '../../errors.ts'
 import { kernelCommandLine } from '../kernel-command-line.ts'
 import type { NicAttachment, VmSpec } from '../vmm.ts'
+import { agentPort } from '../vsock.ts'
 import { type Drive, rootDrive, spareDrives } from './drive-list.ts'
 import { inJail } from './program.ts'
 
@@ -16,8 +17,6 @@ export interface MachineRequests {
   readonly rest: readonly ApiRequest[]
 }
 
-/** Port of the guest's agent (Kata's). */
-export const agentPort = 1024
 /** The guest's context id; unique only within one VMM, as no packet leaves it. */
 const guestCid = 3
 /** What Firecracker can make. */

@@ -215,6 +215,13 @@ describe('qemuCommandLine', () => {
     expect(paths.map(({ target }) => target)).not.toContain('/dev/kvm')
   })
 
+  test('gives the guest the host’s vsock by a descriptor, and the agent its address', () => {
+    const { args, fds } = qemuCommandLine({ ...spec, vsock: { fd: 40, cid: 77 } }, settings)
+    expect(fds).toEqual(['qmp', 'agent', 'console', 'vsock'])
+    expect(values(args, '-device')).toContain('vhost-vsock-pci,id=vsock,guest-cid=77,vhostfd=6,bus=pcie.0')
+    expect(values(args, '-append')[0]).toContain(' agent.server_addr=vsock://-1:1024')
+  })
+
   test('gives the guest a TPM over a descriptor, and its initrd a place away from the firmware’s log', () => {
     const { args, fds } = qemuCommandLine(
       { ...spec, tpm: { socket: 40 } },

@@ -4,7 +4,8 @@
  */
 import { KataError } from '../../errors.ts'
 import type { JailPath } from '../../rootless/launch-spec.ts'
-import type { VmSpec } from '../vmm.ts'
+import type { VmSpec, VsockAttachment } from '../vmm.ts'
+import { agentPort } from '../vsock.ts'
 import { qemuKernelCommandLine } from './kernel-command-line.ts'
 import { type MemorySettings, memoryArgs } from './memory.ts'
 import { type NicRole, nicArgs, nicDescriptors } from './nic.ts'
@@ -31,7 +32,7 @@ export interface MachineSettings extends MemorySettings {
 }
 
 /** What a handed-over descriptor is for. */
-export type FdRole = SocketRole | 'share' | 'tpm' | 'kvm' | 'disk' | NicRole
+export type FdRole = SocketRole | 'share' | 'tpm' | 'vsock' | 'kvm' | 'disk' | NicRole
 
 export interface QemuCommandLine {
   readonly args: readonly string[]
@@ -64,6 +65,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
   const fds: FdRole[] = ['qmp', 'agent', 'console']
   if (spec.share) fds.push('share')
   if (spec.tpm) fds.push('tpm')
+  if (spec.vsock) fds.push('vsock')
   const nics = spec.nics ?? []
   fds.push(...nics.flatMap(nicDescriptors).map(([role]) => role))
   const kvmByDescriptor = spec.accelerator === 'kvm' && spec.kvmAccess === 'descriptor'
@@ -83,7 +85,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
     ...['-rtc', 'base=utc,clock=host'],
     ...['-kernel', guestKernel, ...initrd.args],
-    ...['-append', qemuKernelCommandLine(spec, settings, initrd.parameters)],
+    ...['-append', qemuKernelCommandLine(spec, settings, [...initrd.parameters, ...agentAddress(spec)])],
     ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
     // One port beside the reserved first: no queues that nobody uses.
@@ -95,6 +97,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...(spec.share ? shareArgs(spec.share, fd('share')) : []),
     ...nics.flatMap((nic) => nicArgs(nic, fd)),
     ...(spec.tpm ? tpmArgs(fd('tpm')) : []),
+    ...(spec.vsock ? vsockArgs(spec.vsock, fd('vsock')) : []),
     ...(spec.rootDisk ? diskArgs(fd('disk')) : []),
   ]
   return { args, fds, paths: jailPaths(spec, settings) }
@@ -138,6 +141,16 @@ function initrdPlace(
 function tpmArgs(fd: number): string[] {
   const emulator = ['-chardev', `socket,id=tpm,fd=${fd}`, '-tpmdev', 'emulator,id=tpm,chardev=tpm']
   return [...emulator, '-device', 'tpm-tis,tpmdev=tpm']
+}
+
+/** The address is the descriptor's already, and claiming it again by the same descriptor is no conflict. */
+function vsockArgs({ cid }: VsockAttachment, fd: number): string[] {
+  return ['-device', `vhost-vsock-pci,id=vsock,guest-cid=${cid},vhostfd=${fd},bus=pcie.0`]
+}
+
+/** Kata's words for where the agent listens. */
+function agentAddress({ vsock }: VmSpec): string[] {
+  return vsock === undefined ? [] : [`agent.server_addr=vsock://-1:${agentPort}`]
 }
 
 function shareArgs({ tag, queueSize }: { tag: string; queueSize: number }, fd: number): string[] {

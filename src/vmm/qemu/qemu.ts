@@ -19,6 +19,7 @@ import type {
   VmmOptions,
 } from '../vmm.ts'
 import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
+import { agentPort } from '../vsock.ts'
 import { type FdRole, qemuCommandLine, shareId } from './command-line.ts'
 import { QemuDisks } from './disks.ts'
 import { EndEvents } from './end-events.ts'
@@ -82,7 +83,10 @@ class Qemu implements Vmm {
   constructor(options: QemuOptions) {
     const { spec } = options
     this.#options = options
-    this.agent = { kind: 'serial', socketPath: socketPath(spec.privateDir, 'agent') }
+    this.agent =
+      spec.vsock === undefined
+        ? { kind: 'serial', socketPath: socketPath(spec.privateDir, 'agent') }
+        : { kind: 'vsock', cid: spec.vsock.cid, port: agentPort }
     this.offlineVcpus = offlineVcpus(spec)
     this.#process = new VmmProcess(options, qemuNeeds)
     this.#endEvents = new EndEvents(this.#process.watch)
@@ -214,6 +218,7 @@ class Qemu implements Vmm {
       ...sockets.listeners,
       ...(spec.share && { share: descriptorOf(spec.share.socket) }),
       ...(spec.tpm && { tpm: spec.tpm.socket }),
+      ...(spec.vsock && { vsock: spec.vsock.fd }),
       ...Object.fromEntries((spec.nics ?? []).flatMap(nicDescriptors)),
     }
     const fds = commandLine.fds.map((role) => given[role]!)
