@@ -464,6 +464,25 @@ describe('guest', () => {
     expect(details.agentDetails).toMatchObject({ initDaemon: true, supportsSeccomp: true })
   })
 
+  test('a host device that the guest drives: the container waits for it, and gets nothing of its own', async () => {
+    const passed = (...options: string[]) => ({
+      devices: [{ type: 'vfio-pci-gk', containerPath: '/dev/vfio/12', options }],
+    })
+    // The bridge of this kind of machine stands for it: it is always there.
+    const { stdout } = await runContainer(guest, 'passed', {
+      args: ['ls', '/dev'],
+      ...passed('0000:1a:00.0=1f', '0000:1a:00.1=1f'),
+    })
+    expect(stdout).not.toContain('vfio')
+    const refused = async (id: string, option: string) =>
+      status(createContainer(guest, id, { args: ['true'], ...passed(option) }))
+    expect(await refused('absent', '0000:1a:00.0=1f/02')).toMatch(
+      /^deadline_exceeded: no device appeared for 0000:1a:00.0=1f\/02/,
+    )
+    for (const option of ['0000:1a:00.0', '0000:1a:00.0=1f/../00', '=1f'])
+      expect(await refused('unformed', option)).toStartWith(`invalid_argument: ${option} is not`)
+  })
+
   test('what is unknown or unsupported is refused with its status', async () => {
     expect(await status(guest.agent.startContainer({ containerId: 'nobody' }))).toStartWith(
       'invalid_argument',

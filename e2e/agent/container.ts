@@ -1,7 +1,7 @@
 /** Containers as a test asks the agent for them, and their output as text. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Storage } from '../../src/protocol/generated/agent.ts'
+import type { Device, Storage } from '../../src/protocol/generated/agent.ts'
 import type { Mount, Process, Spec } from '../../src/protocol/generated/oci.ts'
 import type { AgentClient, Guest } from './guest.ts'
 import { guestShare, makeRootfs } from './guest.ts'
@@ -23,6 +23,7 @@ export interface ContainerOptions {
   readonly mounts?: readonly Mount[]
   readonly sandboxPidns?: boolean
   readonly storages?: readonly Partial<Storage>[]
+  readonly devices?: readonly Partial<Device>[]
 }
 
 /** Makes rootfs and container; it is not started. */
@@ -34,6 +35,7 @@ export async function createContainer(guest: Guest, id: string, options: Contain
     oci: spec(id, options) as Spec,
     sandboxPidns: options.sandboxPidns ?? false,
     storages: [...(options.storages ?? [])],
+    devices: [...(options.devices ?? [])],
   })
 }
 
