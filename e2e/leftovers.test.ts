@@ -84,6 +84,23 @@ describe('kill -9', () => {
     sameAsBefore()
   }, 60_000)
 
+  test('of virtiofsd while the guest boots is reported as that, and nothing is left', async () => {
+    const client = kata.call(['run', '--rm', '--name', 'no-share', '--', 'sleep', '300'])
+    await eventually('the VMM', () => vmmOf('no-share'))
+    await Bun.sleep(300)
+    const { exportDir } = sandboxPaths(kata.runDir, 'default', 'no-share')
+    const daemons = listPids().filter((pid) => {
+      const line = readProc(`/proc/${pid}/cmdline`) ?? ''
+      return line.includes('virtiofsd\0') && line.includes(`\0${exportDir}\0`)
+    })
+    expect(daemons.length).toBeGreaterThan(0)
+    for (const pid of daemons) process.kill(pid, 'SIGKILL')
+    const { code, stderr } = await client
+    expect([125, 255]).toContain(code)
+    expect(stderr).toMatch(/virtiofsd ended|VMM_/)
+    sameAsBefore()
+  }, 60_000)
+
   test('of the shim takes the VMM and virtiofsd with it, is reported, and nothing is left', async () => {
     const { client, facts } = await attached('kill-shim')
     const vmm = processRef(facts.sandbox.vmmPid)!

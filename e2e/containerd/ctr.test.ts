@@ -1,4 +1,4 @@
-/** What a person does with `ctr`: run, exec, attach, terminals, pause, kill, metrics, update, over two snapshotters. */
+/** What a person does with `ctr`: run, exec, attach, terminals, pause, kill and metrics, over two snapshotters. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { eventually } from '../harness/kata.ts'

@@ -160,7 +160,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   // No guest code runs from a kernel that is not the one that was built.
   await verification.done
   await vmm.boot()
-  const beginning = { id, vmm, agent, config }
+  const beginning = { id, vmm, share: served?.share, agent, config }
   await timings.measure('guest boot', () => cgroups.explain(guestUp(beginning)))
   const kernelModules = [...machineModules(hypervisor), ...config.agent.kernelModules]
   const started = timings.measure('guest sandbox', () =>

@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { KataError } from '../errors.ts'
+import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { VmEnd } from '../vmm/vmm.ts'
 import { type Beginning, whileGuestLives } from './guest-up.ts'
@@ -7,10 +8,15 @@ import { type Beginning, whileGuestLives } from './guest-up.ts'
 const answers = async () => ({ status: 1 })
 const never = new Promise<never>(() => {})
 
-function beginning({ check = answers, ended = never as Promise<VmEnd> } = {}): Beginning {
+function beginning({
+  check = answers,
+  ended = never as Promise<VmEnd>,
+  exited = never as Promise<ExitInfo>,
+} = {}): Beginning {
   return {
     id: 'pod',
     vmm: { ended, consoleTail: () => 'its last words' },
+    share: { exited },
     agent: { health: { check }, waitReady: () => never },
     config: { agent: { dialTimeout: 1 }, hypervisor: { path: '/usr/bin/vmm' } },
   } as unknown as Beginning
@@ -29,6 +35,15 @@ test('a machine that ends meanwhile is told as that, though its connection break
   await expect(whileGuestLives(never, beginning({ ended }))).rejects.toThrow('[VMM_GUEST_PANICKED]')
   const broken = Promise.reject(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed' }))
   await expect(whileGuestLives(broken, beginning({ ended }))).rejects.toThrow('[VMM_GUEST_PANICKED]')
+})
+
+test('virtiofsd that ends alone is told, but not when it goes with its machine', async () => {
+  const exited = Promise.resolve({ code: null, signal: 'SIGKILL' } as ExitInfo)
+  const ended = Bun.sleep(20).then(() => panicked)
+  await expect(whileGuestLives(never, beginning({ exited, ended }))).rejects.toThrow('[VMM_GUEST_PANICKED]')
+  await expect(whileGuestLives(never, beginning({ exited }))).rejects.toThrow(
+    '[SANDBOX_DIED] sandbox pod died: virtiofsd ended (SIGKILL)',
+  )
 })
 
 test('a guest that falls silent meanwhile is told with its last words', async () => {

@@ -2,20 +2,25 @@
 import type { AgentConnection } from '../agent/connection.ts'
 import type { Config } from '../config/config.ts'
 import { KataError } from '../errors.ts'
+import type { Share } from '../sharing/share.ts'
 import { guestSilentError, lastWords, vmEndError } from '../vmm/end-error.ts'
 import type { Vmm } from '../vmm/vmm.ts'
-import { guestSilent, type HealthOptions, patienceMs, silence } from './health.ts'
+import { guestSilent, type HealthOptions, patienceMs, shareEnd, silence } from './health.ts'
 
 export interface Beginning {
   /** Of the sandbox. */
   readonly id: string
   readonly vmm: Pick<Vmm, 'ended' | 'consoleTail'>
+  /** What serves files while the machine runs, if anything does. */
+  readonly share: Pick<Share, 'exited'> | undefined
   readonly agent: Pick<AgentConnection, 'health' | 'waitReady'>
   readonly config: Pick<Config, 'agent' | 'hypervisor'>
 }
 
 /** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
 const endKnownMs = 3000
+/** How long after virtiofsd's end, which follows that of its machine, the latter may take to be known, milliseconds. */
+const machineFirstMs = 1000
 
 /**
  * Waits until the guest's agent answers.
@@ -23,10 +28,11 @@ const endKnownMs = 3000
  * @throws KataError VMM_GUEST_SILENT after dial_timeout, or what became of the machine meanwhile; both with the last
  *   words of its console.
  */
-export async function guestUp({ id, vmm, agent, config }: Beginning): Promise<void> {
+export async function guestUp(beginning: Beginning): Promise<void> {
+  const { id, vmm, agent, config } = beginning
   const { dialTimeout } = config.agent
   const over = new AbortController()
-  void endOf(id, vmm, config).then((error) => over.abort(error))
+  void endOf(beginning).then((error) => over.abort(error))
   try {
     await agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: over.signal })
   } catch (error) {
@@ -45,12 +51,13 @@ export async function guestUp({ id, vmm, agent, config }: Beginning): Promise<vo
  */
 export async function whileGuestLives<T>(
   work: Promise<T>,
-  { id, vmm, agent, config }: Beginning,
+  beginning: Beginning,
   { intervalMs }: Pick<HealthOptions, 'intervalMs'> = {},
 ): Promise<T> {
+  const { id, vmm, agent } = beginning
   const done = new AbortController()
   const check = () => agent.health.check({}, { timeoutMs: patienceMs })
-  const over = endOf(id, vmm, config)
+  const over = endOf(beginning)
   const failed = Promise.race([
     over,
     guestSilent({ ...(intervalMs && { intervalMs }), check, signal: done.signal }).then(
@@ -67,5 +74,14 @@ export async function whileGuestLives<T>(
   }
 }
 
-const endOf = (id: string, vmm: Pick<Vmm, 'ended'>, config: Pick<Config, 'hypervisor'>): Promise<KataError> =>
-  vmm.ended.then((end) => vmEndError(end, id, config.hypervisor.path))
+/** What ends a beginning from outside. Virtiofsd goes with its machine, whose end tells more. */
+function endOf({ id, vmm, share, config }: Beginning): Promise<KataError> {
+  const machine = vmm.ended.then((end) => vmEndError(end, id, config.hypervisor.path))
+  if (share === undefined) return machine
+  const files = share.exited.then(async (exit) => {
+    const reason = shareEnd(exit)
+    const alone = new KataError('SANDBOX_DIED', { id, reason, tail: lastWords(vmm.consoleTail()) })
+    return (await Promise.race([machine, Bun.sleep(machineFirstMs)])) ?? alone
+  })
+  return Promise.race([machine, files])
+}

@@ -1,4 +1,5 @@
 /** Notices a guest that has fallen silent although its machine still runs. Interval and patience are Kata's. */
+import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
 export interface HealthOptions {
@@ -15,6 +16,9 @@ export const patienceMs = 30_000
 
 /** What is said of a guest that used it up. */
 export const silence = `its guest has not answered for ${patienceMs / 1000} s`
+
+export const shareEnd = ({ code, signal }: ExitInfo): string =>
+  `virtiofsd ended (${signal ?? `exit code ${code}`})`
 
 /**
  * Resolves when a question is not answered in time. Any other failure is the end of the connection, which others

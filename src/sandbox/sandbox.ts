@@ -14,7 +14,7 @@ import { Container } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
 import type { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
-import { guestSilent, patienceMs, silence } from './health.ts'
+import { guestSilent, patienceMs, shareEnd, silence } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
 import type { MachineSizer } from './machine-sizer.ts'
@@ -182,7 +182,7 @@ export class Sandbox {
     const reason = await Promise.race([
       guestSilent({ check, signal: this.#ending.signal }).then(() => silence),
       vmm.ended.then((end) => `the VMM ended (${end.reason})`),
-      share.exited.then(({ code, signal }) => `virtiofsd ended (${signal ?? `exit code ${code}`})`),
+      share.exited.then(shareEnd),
       // The agent's port closes with the machine: the machine's own end, which tells more, gets a moment to be known.
       agent.closed.then((error) =>
         Bun.sleep(endKnownMs).then(() => `the guest agent went away (${error.rawMessage})`),
