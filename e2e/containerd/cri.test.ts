@@ -64,14 +64,14 @@ describe('a container of a pod', () => {
   })
 
   test('StopContainer: a handler gets its time, a deaf one is killed when it is over', async () => {
-    const polite = 'trap "sleep 0.3; exit 5" TERM; while :; do sleep 0.05; done'
-    const deaf = 'trap "" TERM; while :; do sleep 0.05; done'
+    const polite = 'trap "sleep 0.3; exit 5" TERM; >/ready; while :; do sleep 0.05; done'
+    const deaf = 'trap "" TERM; >/ready; while :; do sleep 0.05; done'
     const [first, second] = await Promise.all([
       pod.start(['sh', '-c', polite]),
       pod.start(['sh', '-c', deaf]),
     ])
-    // Their traps are set once their first sleep has run.
-    await Bun.sleep(500)
+    for (const id of [first, second])
+      await pod.exec(id, ['sh', '-c', 'until [ -e /ready ]; do sleep 0.05; done'])
     await calls().stopContainer({ containerId: first, timeout: 30n })
     expect(await statusOf(first)).toMatchObject({ state: ContainerState.CONTAINER_EXITED, exitCode: 5 })
     await calls().stopContainer({ containerId: second, timeout: 1n })
