@@ -16,8 +16,8 @@ export interface PodOptions {
 
 export class Pod {
   readonly id: string
-  /** Settles when no process of the pod can run any more: its machine died, or was ended. */
-  readonly over: Promise<void>
+  /** Aborted when no process of the pod can run any more: its machine died, or was ended. */
+  readonly over: AbortSignal
   readonly #options: PodOptions
   readonly #end: () => void
   #creating: Promise<Sandbox> | undefined
@@ -25,10 +25,10 @@ export class Pod {
   #stopping: Promise<void> | undefined
 
   constructor(options: PodOptions) {
-    const { promise, resolve } = Promise.withResolvers<void>()
+    const over = new AbortController()
     this.id = options.id
-    this.over = promise
-    this.#end = resolve
+    this.over = over.signal
+    this.#end = () => over.abort()
     this.#options = options
   }
 

@@ -34,12 +34,9 @@ function guestDouble(options: { says?: string; ends?: Promise<number>; fails?: E
   return { guest, calls }
 }
 
-function processOf(
-  guest: GuestProcess,
-  more: { lost?: Promise<unknown>; terminal?: boolean } = {},
-): TaskProcess {
+function processOf(guest: GuestProcess, more: { lost?: AbortSignal; terminal?: boolean } = {}): TaskProcess {
   const stdout = `file://${join(directory, 'out')}`
-  const { lost = new Promise(() => {}), terminal = false } = more
+  const { lost = new AbortController().signal, terminal = false } = more
   return new TaskProcess({
     id: 'p',
     stdio: { stdin: '', stdout, stderr: '', terminal },
@@ -71,24 +68,24 @@ describe('a task process', () => {
   })
 
   test('ends with 255 when its machine is lost', async () => {
-    const lost = Promise.withResolvers<void>()
-    const process = processOf(guestDouble({ ends: new Promise(() => {}) }).guest, { lost: lost.promise })
+    const lost = new AbortController()
+    const process = processOf(guestDouble({ ends: new Promise(() => {}) }).guest, { lost: lost.signal })
     await process.start()
-    lost.resolve()
+    lost.abort()
     expect((await process.exited).status).toBe(255)
   })
 
   test('a broken connection waits for the word of what became of the machine', async () => {
-    const lost = Promise.withResolvers<void>()
+    const lost = new AbortController()
     const broken = Promise.reject(new Error('connection reset'))
-    const process = processOf(guestDouble({ ends: broken as Promise<never> }).guest, { lost: lost.promise })
+    const process = processOf(guestDouble({ ends: broken as Promise<never> }).guest, { lost: lost.signal })
     await process.start()
     const early = await Promise.race([
       process.exited.then(() => 'ended'),
       Bun.sleep(30).then(() => 'waiting'),
     ])
     expect(early).toBe('waiting')
-    lost.resolve()
+    lost.abort()
     expect((await process.exited).status).toBe(255)
   })
 
@@ -121,7 +118,13 @@ describe('a task process', () => {
   test('a stream that cannot be opened keeps it from starting', async () => {
     const { guest, calls } = guestDouble()
     const stdio = { stdin: '', stdout: 'file:///nonexistent/dir/log', stderr: '', terminal: false }
-    const process = new TaskProcess({ id: 'p', stdio, guest, lost: new Promise(() => {}), log: silentLogger })
+    const process = new TaskProcess({
+      id: 'p',
+      stdio,
+      guest,
+      lost: new AbortController().signal,
+      log: silentLogger,
+    })
     await expect(process.start()).rejects.toThrow('STDIO_INVALID')
     expect(calls).toEqual([])
   })

@@ -3,6 +3,7 @@ import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { GuestProcess, OutputStream } from '../sandbox/guest-process.ts'
 import { type InputSource, type OutputSink, openInput, openOutput } from './stdio.ts'
+import { untilAborted } from './until-aborted.ts'
 
 export type TaskState = 'created' | 'running' | 'paused' | 'stopped'
 
@@ -36,18 +37,18 @@ export class TaskProcess {
   /** The guest refused to start it: it never ran. */
   failedToStart = false
   readonly guest: GuestProcess
-  readonly #lost: Promise<unknown>
+  readonly #lost: AbortSignal
   readonly #log: Logger
   readonly #settle: (exit: TaskExit) => void
   #input: InputSource | undefined
   #lastOutput = 0
 
-  /** `lost` settles when the machine is gone, which ends every process in it. */
+  /** `lost` is aborted when the machine is gone, which ends every process in it. */
   constructor(options: {
     id: string
     stdio: Stdio
     guest: GuestProcess
-    lost: Promise<unknown>
+    lost: AbortSignal
     log: Logger
   }) {
     const { promise, resolve } = Promise.withResolvers<TaskExit>()
@@ -107,7 +108,8 @@ export class TaskProcess {
     if (input !== undefined) {
       this.guest.input(input).catch((error) => this.#log.debug('stdin ended', { reason: String(error) }))
     }
-    const lost = this.#lost.then(() => lostExitStatus)
+    using loss = untilAborted(this.#lost)
+    const lost = loss.aborted.then(() => lostExitStatus)
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
       this.#log.error('wait failed', { error: String(error) })
       // The connection breaks a moment before it is known what became of the machine, which is reported first.
