@@ -10,7 +10,9 @@ import { processRef } from '../src/linux/proc.ts'
 import { silentLogger } from '../src/log.ts'
 import { takeIdentity } from '../src/rootless/identity.ts'
 import { rootlessKinds } from '../src/rootless/kinds.ts'
+import { differs } from '../src/rootless/posture-check.ts'
 import { makePrivateDir } from '../src/rootless/private-dir.ts'
+import { auditRecords } from '../src/sandbox/audit.ts'
 import { createVmm } from '../src/vmm/create.ts'
 import type { DiskAttachment } from '../src/vmm/disk.ts'
 import type { Vmm } from '../src/vmm/vmm.ts'
@@ -84,6 +86,14 @@ function disk(id: string, fd: number, more: Partial<DiskAttachment> = {}): DiskA
   }
 }
 
+/** What an audit finds: the VMM has what it was given, and nothing else. */
+async function nothingDiffers() {
+  const audited = await auditRecords(`${runDir}/state`)
+  expect(audited.map(({ name, rows }) => [name, rows.filter(differs)])).toEqual([['vmm', []]])
+}
+
+test('an audit after the start knows the disks that it was started with', nothingDiffers)
+
 test('disks from the start are known by their places, and those of the guest', async () => {
   expect(vmm.diskAddress('cold')).toEqual({ driver: 'blk', pciPath: '0f/00' })
   expect(vmm.diskAddress('cold-scsi')).toEqual({ driver: 'scsi', address: '0:0' })
@@ -104,7 +114,9 @@ test.each(['virtio-blk', 'virtio-scsi'] as const)('%s comes and goes, and comes 
       closeSync(fd)
     }
     expect(heldOpen(pid, hot.path)).not.toEqual([])
+    await nothingDiffers()
     expect(vmm.plugDisk(disk('hot', 0, { bus }))).rejects.toThrow('[VMM_OPTION_INVALID]')
+    await nothingDiffers()
     await vmm.unplugDisk('hot')
     await vmm.unplugDisk('hot')
     expect({ open: heldOpen(pid, hot.path), address: vmm.diskAddress('hot') }).toEqual({ open: [] } as never)

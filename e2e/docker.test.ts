@@ -5,12 +5,14 @@ import { resolve } from 'node:path'
 import { makeTar } from '../src/images/testing.ts'
 import { unmountBelow } from '../src/linux/mount.ts'
 import { ip } from '../src/network/testing.ts'
+import { differs } from '../src/rootless/posture-check.ts'
+import type { AuditedProcess } from '../src/sandbox/audit.ts'
 import { defaultRunDir } from '../src/sandbox/paths.ts'
 import { clientCgroups, removeEmptyCgroup } from './containerd/cgroups.ts'
 import { busyboxFiles } from './containerd/images.ts'
 import { exchange } from './harness/echo.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
-import { eventually } from './harness/kata.ts'
+import { eventually, executable } from './harness/kata.ts'
 
 const missing = Bun.which('dockerd') === null
 if (missing) console.log('skipped: dockerd is not installed (Debian package docker.io)')
@@ -121,6 +123,17 @@ describe.skipIf(missing)('docker', () => {
     expect(wanted).toMatch(/10\.90\.1\.\d+ 10\.91\.0\.\d+|10\.91\.0\.\d+ 10\.90\.1\.\d+/)
     expect(inside).toStartWith('web\n')
     expect(await must('logs', 'web')).toBe('up')
+    const audit = Bun.spawnSync([
+      executable,
+      '--format',
+      'json',
+      'audit',
+      await must('inspect', '-f', '{{.Id}}', 'web'),
+    ])
+    const [{ processes }] = JSON.parse(audit.stdout.toString()) as [{ processes: AuditedProcess[] }]
+    expect(processes.map(({ name, rows }) => [name, rows.filter(differs)])).toEqual(
+      ['netns-holder', 'virtiofsd', 'virtiofsd-worker', 'vmm', 'shim'].map((name) => [name, []]),
+    )
     await must('rm', '-f', 'web')
     await must('network', 'rm', 'second')
   })

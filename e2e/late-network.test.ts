@@ -7,9 +7,10 @@ import { TestNetns } from '../src/network/testing.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { type Client, connect, createClient } from '../src/ttrpc/ttrpc.ts'
-import { scratch } from './harness/kata.ts'
+import { eventually, scratch } from './harness/kata.ts'
 
 const shim = resolve(import.meta.dir, '../build/containerd-shim-kata-ts-v2')
+const kata = resolve(import.meta.dir, '../build/kata-ts')
 const id = 'late'
 const files = scratch()
 const bundle = `${files.path}/${id}`
@@ -41,7 +42,7 @@ function makeBundle(): void {
   cpSync(Bun.which('busybox')!, `${bundle}/rootfs/bin/busybox`)
   chmodSync(`${bundle}/rootfs/bin/busybox`, 0o755)
   for (const name of ['sh', 'ip', 'ping']) symlinkSync('busybox', `${bundle}/rootfs/bin/${name}`)
-  const script = 'ip -o addr; ip link; ip route; ping -c 1 10.93.0.1'
+  const script = 'ip -o addr; ip link; ip route; ping -c 1 10.93.0.1; echo "ping ended with $?"; sleep 600'
   const spec = defaultSpec({
     ...{ args: ['sh', '-c', script], env: [], cwd: '/', user: { uid: 0, gid: 0 }, terminal: false },
     ...{ hostname: id, readonly: false, rootfs: `${bundle}/rootfs`, mounts: [], netns: pod.path },
@@ -60,13 +61,23 @@ test('interfaces that come after Create are there when the task starts', async (
   pod.address('net1', 'fd93::2/64')
   pod.ip('route add default via 10.93.0.1')
   await task.start({ id })
-  const { exitStatus } = await task.wait({ id })
-  const text = await Bun.file(out).text()
+  const text = await eventually('the end of the ping', async () => {
+    const text = await Bun.file(out).text()
+    return text.includes('ping ended with') ? text : undefined
+  })
   expect(text).toMatch(/eth0 .*inet 10\.93\.0\.2\/24/)
   expect(text).toMatch(/net1 .*inet6 fd93::2\/64/)
   expect(text).toMatch(/eth0: .* mtu 1420/)
   expect(text).toContain('default via 10.93.0.1 dev eth0')
-  expect({ exitStatus, reply: text.includes('1 packets received') }).toEqual({ exitStatus: 0, reply: true })
+  expect(text).toContain('1 packets received')
+  expect(text).toContain('ping ended with 0')
+  // The audit knows the cards that came while the machine ran.
+  const audit = Bun.spawnSync([kata, '--run-dir', runDir, 'audit', id])
+  expect({ code: audit.exitCode, text: audit.stdout.toString() }).toEqual({
+    ...{ code: 0, text: expect.stringMatching(/^vmm, process \d+: as asked for$/m) },
+  })
+  await task.kill({ id, signal: 9, all: true })
+  await task.wait({ id })
   await task.delete({ id })
   expect(pod.ip('-o link')).not.toContain('_kata')
   expect(pod.run('tc', 'qdisc', 'show')).not.toContain('ingress')

@@ -7,7 +7,7 @@ import { readdirSync, readlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readStatus } from '../src/linux/proc.ts'
 import { readNamespaces } from '../src/rootless/posture.ts'
-import { keptCapabilities } from '../src/shim/rights.ts'
+import { keptCapabilities } from '../src/rootless/shim-rights.ts'
 import { type Results, runAsRoot, Stage } from './attack/stage.ts'
 import { Kata } from './harness/kata.ts'
 

@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { listPids, readProc, readStatus } from '../src/linux/proc.ts'
+import { differs } from '../src/rootless/posture-check.ts'
+import { auditRecords } from '../src/sandbox/audit.ts'
 import type { OciSpec } from '../src/sandbox/oci.ts'
 import { Pod } from './devices/pod.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
@@ -42,7 +44,7 @@ test('a container talks to it', async () => {
 })
 
 test('a container that did not ask for it has none, and cannot make itself one', async () => {
-  const { stdout, stderr } = await pod.run('mknod /tmp/tpm c 10 224; echo made; head -c1 /tmp/tpm')
+  const { stdout, stderr } = await pod.run('mknod /dev/tpm c 10 224 && echo made; head -c1 /dev/tpm')
   expect(stdout).toBe('made\n')
   expect(stderr).toContain('Operation not permitted')
 })
@@ -64,6 +66,13 @@ test('the emulator is a user of its own without any right', () => {
   expect(status.get('NoNewPrivs')).toBe('1')
   expect(Number(status.get('Seccomp_filters'))).toBeGreaterThanOrEqual(3)
   expect(readFileSync(`/proc/${pid}/cmdline`, 'utf8')).not.toContain('path=')
+})
+
+test('an audit finds it, and the VMM that it serves, as they were asked to be', async () => {
+  const audited = await auditRecords(`${pod.runDir}/test/pod`)
+  expect(audited.map(({ name, rows }) => [name, rows.filter(differs)])).toEqual(
+    ['swtpm', 'virtiofsd', 'virtiofsd-worker', 'vmm'].map((name) => [name, []]),
+  )
 })
 
 function isDescendantOfThis(pid: number): boolean {

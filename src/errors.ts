@@ -779,6 +779,11 @@ export const catalogue = {
     'no space is left for the state of sandbox {id} in {path}',
     'Make room there or give another --run-dir; what the start had taken has been released.',
   ),
+  SANDBOX_NOT_RUNNING: entry(
+    'not_found',
+    'there is no running sandbox {id}',
+    'See `kata-ts ps` for what runs; a sandbox that is just being started can be asked about a moment later.',
+  ),
   SANDBOX_EXISTS: entry(
     'already_exists',
     'the state directory {path} exists',

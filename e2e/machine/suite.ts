@@ -5,6 +5,8 @@ import { connectAgent } from '../../src/agent/connection.ts'
 import { processResource } from '../../src/ledger/process-resource.ts'
 import { isAlive, readStatus } from '../../src/linux/proc.ts'
 import { silentLogger } from '../../src/log.ts'
+import { differs } from '../../src/rootless/posture-check.ts'
+import { auditRecords } from '../../src/sandbox/audit.ts'
 import { createVmm } from '../../src/vmm/create.ts'
 import { vmEndError } from '../../src/vmm/end-error.ts'
 import type { Vmm } from '../../src/vmm/vmm.ts'
@@ -57,6 +59,14 @@ function defineSuite(
     expect(readdirSync(stage.privateDir)).toEqual([])
   }
 
+  /** What an audit finds: the VMM is as it was asked to be, or may be by now. */
+  const nothingDiffers = async () => {
+    const [process, ...others] = await auditRecords(`${stage.runDir}/state`)
+    expect({ name: process?.name, differing: process?.rows.filter(differs), others }).toEqual({
+      ...{ name: 'vmm', differing: [], others: [] },
+    })
+  }
+
   describe.skipIf(cannot !== '')(`a guest${cannot}`, () => {
     test(
       'comes up in a confined VMM, pauses, resumes and leaves nothing',
@@ -75,6 +85,7 @@ function defineSuite(
         expect(await Promise.race([asked, Bun.sleep(200).then(() => 'silent')])).toBe('silent')
         await machine.resume()
         await asked
+        await nothingDiffers()
         agent.close()
         await machine.stop()
         expect(isAlive(ref)).toBe(false)
@@ -132,6 +143,7 @@ function defineSuite(
         const path = `${mountPoint}/hello`
         await connection.agent.copyFile({ path, fileSize: BigInt(data.length), fileMode: 0o100644, data })
         expect(readFileSync(`${share.directory}/hello`, 'utf8')).toBe('from the guest')
+        await nothingDiffers()
         connection.close()
         await machine.stop()
       },

@@ -1,6 +1,7 @@
 /** The command table. What a command does is loaded when it runs. */
 import { Command, type CommanderError } from 'commander'
 import { version } from '../version.ts'
+import { auditCommand } from './commands/audit.ts'
 import { checkCommand } from './commands/check.ts'
 import { type Cli, withGlobals } from './commands/command.ts'
 import { completionCommand } from './commands/completion.ts'
@@ -27,6 +28,7 @@ const commands = [
   logsCommand,
   inspectCommand,
   gcCommand,
+  auditCommand,
   checkCommand,
   envCommand,
   imageCommand,

@@ -13,6 +13,7 @@ import type { Logger } from '../log.ts'
 import { launch } from '../rootless/jail.ts'
 import type { Identity, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, expectedPosture } from '../rootless/posture-check.ts'
+import { recordPosture } from '../rootless/posture-record.ts'
 
 export interface TpmOptions {
   /** The swtpm program. */
@@ -79,6 +80,8 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
     })
     await answers(ours, program)
     assertPosture(ref.pid, expected)
+    // The VMM gives it the other end of a data channel.
+    recordPosture(stateDir, { name: 'swtpm', ref, expected: { ...expected, sockets: 1 } })
     return { socket: ours, ref }
   } catch (error) {
     closeSync(ours)

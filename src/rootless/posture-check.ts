@@ -41,13 +41,18 @@ export interface ExpectedPosture {
   readonly opens: readonly string[]
   /** What else it may have opened itself, exactly. */
   readonly files?: readonly string[]
+  /** What it got since its start, by the name of what it was for. */
+  readonly handedOver?: Readonly<Record<string, readonly string[]>>
   /** How many sockets besides those handed over: connections it accepted. */
   readonly sockets: number
+  /** Mounts come and go below those that are named. */
+  readonly mountsBelow?: boolean
   readonly environment: 0
   /** Those that are not named are not looked at. */
   readonly limits: Partial<Posture['limits']>
   readonly cwd: '/'
-  readonly interfaces: readonly string[]
+  /** Absent where others put theirs. */
+  readonly interfaces?: readonly string[]
 }
 
 export interface PostureOptions {
@@ -61,7 +66,8 @@ export interface PostureOptions {
   readonly opens?: readonly string[]
 }
 
-export interface Difference {
+/** One field, as it was asked for and as it is. */
+export interface PostureRow {
   readonly field: string
   /** The thread, when the field is a thread's own. */
   readonly tid?: number
@@ -124,58 +130,70 @@ export function ownNamespaces(own: readonly NamespaceKind[]): Record<NamespaceKi
 }
 
 /** Every difference; empty when the process is confined exactly as expected. */
-export function comparePosture(expected: ExpectedPosture, actual: Posture): Difference[] {
+export function comparePosture(expected: ExpectedPosture, actual: Posture): PostureRow[] {
+  return describePosture(expected, actual).filter(differs)
+}
+
+export const differs = (row: PostureRow): boolean => row.expected !== row.actual
+
+/** Every field, whether it differs or not. */
+export function describePosture(expected: ExpectedPosture, actual: Posture): PostureRow[] {
   return [
-    ...actual.threads.flatMap((thread) => compareThread(expected, thread, thread.tid === actual.pid)),
-    ...difference('idMaps.uid', expected.idMap, actual.idMaps.uid),
-    ...difference('idMaps.gid', expected.idMap, actual.idMaps.gid),
-    ...difference('mounts', show(expected.mounts), show(actual.mounts)),
-    ...compareDescriptors(expected, actual),
-    ...difference('environment', `${expected.environment}`, `${actual.environment}`),
-    ...limitNames.flatMap((name) =>
-      difference(`limits.${name}`, expected.limits[name] ?? actual.limits[name], actual.limits[name]),
+    ...actual.threads.flatMap((thread) => describeThread(expected, thread, thread.tid === actual.pid)),
+    row('idMaps.uid', expected.idMap, actual.idMaps.uid),
+    row('idMaps.gid', expected.idMap, actual.idMaps.gid),
+    row('mounts', show(expected.mounts), show(mountsToCompare(expected, actual))),
+    ...describeDescriptors(expected, actual),
+    row('environment', `${expected.environment}`, `${actual.environment}`),
+    ...limitNames.map((name) =>
+      row(`limits.${name}`, expected.limits[name] ?? actual.limits[name], actual.limits[name]),
     ),
-    ...difference('cwd', expected.cwd, actual.cwd),
-    ...difference('interfaces', expected.interfaces.join(' '), actual.interfaces.join(' ')),
+    row('cwd', expected.cwd, actual.cwd),
+    row('interfaces', (expected.interfaces ?? actual.interfaces).join(' '), actual.interfaces.join(' ')),
   ]
+}
+
+function mountsToCompare(expected: ExpectedPosture, { mounts }: Posture): readonly MountPosture[] {
+  if (!expected.mountsBelow) return mounts
+  return mounts.filter(({ point }) => expected.mounts.some((mount) => mount.point === point))
 }
 
 const limitNames = ['core', 'nofile', 'nproc', 'memlock'] as const
 
-function compareThread(expected: ExpectedPosture, thread: ThreadPosture, isFirst: boolean): Difference[] {
+function describeThread(expected: ExpectedPosture, thread: ThreadPosture, isFirst: boolean): PostureRow[] {
   const { tid } = thread
   const four = (id: number) => [id, id, id, id].join(' ')
   const groups = thread.groups.toSorted((a, b) => a - b)
   const filters = isFirst ? expected.firstThreadFilters : expected.seccompFilters
   const enough = thread.seccompFilters >= filters
   return [
-    ...difference('uid', four(expected.uid), thread.uid.join(' '), tid),
-    ...difference('gid', four(expected.gid), thread.gid.join(' '), tid),
-    ...difference('groups', expected.groups.join(' '), groups.join(' '), tid),
-    ...capabilitySets.flatMap((set) =>
-      difference(set, expected.capabilities[set], thread.capabilities[set], tid),
-    ),
-    ...difference('noNewPrivs', `${expected.noNewPrivs}`, `${thread.noNewPrivs}`, tid),
-    ...(filters === 0 ? [] : difference('seccomp', `${expected.seccomp}`, `${thread.seccomp}`, tid)),
-    ...difference(
+    row('uid', four(expected.uid), thread.uid.join(' '), tid),
+    row('gid', four(expected.gid), thread.gid.join(' '), tid),
+    row('groups', expected.groups.join(' '), groups.join(' '), tid),
+    ...capabilitySets.map((set) => row(set, expected.capabilities[set], thread.capabilities[set], tid)),
+    row('noNewPrivs', `${expected.noNewPrivs}`, `${thread.noNewPrivs}`, tid),
+    row('seccomp', `${filters === 0 ? thread.seccomp : expected.seccomp}`, `${thread.seccomp}`, tid),
+    row(
       'seccompFilters',
       enough ? `${thread.seccompFilters}` : `at least ${filters}`,
       `${thread.seccompFilters}`,
       tid,
     ),
-    ...namespaceKinds.flatMap((kind) => {
+    ...namespaceKinds.map((kind) => {
       const isHost = thread.namespaces[kind] === expected.hostNamespaces[kind]
-      return difference(`namespaces.${kind}`, expected.namespaces[kind], isHost ? 'host' : 'own', tid)
+      return row(`namespaces.${kind}`, expected.namespaces[kind], isHost ? 'host' : 'own', tid)
     }),
   ]
 }
 
-function compareDescriptors(expected: ExpectedPosture, actual: Posture): Difference[] {
-  const handedOver = Object.entries(expected.descriptors).flatMap(([fd, target]) =>
-    difference(`descriptors.${fd}`, target, actual.descriptors[Number(fd)] ?? 'closed'),
+/** Those handed over one by one; of the others the sockets by their number, and each that it should not have. */
+function describeDescriptors(expected: ExpectedPosture, actual: Posture): PostureRow[] {
+  const handedOver = Object.entries(expected.descriptors).map(([fd, target]) =>
+    row(`descriptors.${fd}`, target, actual.descriptors[Number(fd)] ?? 'closed'),
   )
   const others = Object.entries(actual.descriptors).filter(([fd]) => !(Number(fd) in expected.descriptors))
-  const known = new Set([...Object.values(expected.descriptors), ...(expected.files ?? [])])
+  const { files = [], handedOver: later = {} } = expected
+  const known = new Set([...Object.values(expected.descriptors), ...files, ...Object.values(later).flat()])
   const sockets = others.filter(([, target]) => target.startsWith('socket:') && !known.has(target))
   const foreign = others.filter(
     ([, target]) =>
@@ -183,18 +201,16 @@ function compareDescriptors(expected: ExpectedPosture, actual: Posture): Differe
       !known.has(target) &&
       !expected.opens.some((prefix) => target.startsWith(prefix)),
   )
+  const few = sockets.length <= expected.sockets
   return [
     ...handedOver,
-    ...foreign.flatMap(([fd, target]) => difference(`descriptors.${fd}`, 'closed', target)),
-    ...(sockets.length > expected.sockets
-      ? difference('sockets', `at most ${expected.sockets}`, `${sockets.length}`)
-      : []),
+    ...foreign.map(([fd, target]) => row(`descriptors.${fd}`, 'closed', target)),
+    row('sockets', few ? `${sockets.length}` : `at most ${expected.sockets}`, `${sockets.length}`),
   ]
 }
 
-function difference(field: string, expected: string, actual: string, tid?: number): Difference[] {
-  if (expected === actual) return []
-  return [{ field, expected, actual, ...(tid === undefined ? {} : { tid }) }]
+function row(field: string, expected: string, actual: string, tid?: number): PostureRow {
+  return { field, expected, actual, ...(tid === undefined ? {} : { tid }) }
 }
 
 function show(mounts: readonly MountPosture[]): string {

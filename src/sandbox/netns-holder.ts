@@ -10,6 +10,7 @@ import type { Logger } from '../log.ts'
 import { launch } from '../rootless/jail.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { expectedPosture, settledPosture } from '../rootless/posture-check.ts'
+import { recordPosture } from '../rootless/posture-record.ts'
 
 const program = '/usr/bin/sleep'
 /** Both filters of the jail, on its one thread. */
@@ -36,6 +37,9 @@ export function holdNetns(
       const { ref } = await launch(spec, log)
       entry.amend({ name: 'netns', ref })
       await settledPosture(ref.pid, expected)
+      // From now on the client puts its interfaces there.
+      const { interfaces: _, ...later } = expected
+      recordPosture(stateDir, { name: 'netns-holder', ref, expected: later })
       return { pid: ref.pid }
     })
     .finally(() => closeSync(output))

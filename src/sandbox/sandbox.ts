@@ -162,6 +162,8 @@ export class Sandbox {
 
   async #stop(): Promise<void> {
     const { agent, vmm, ledger, paths, log } = this.#parts
+    // From here on it is no running sandbox, and nobody is to wonder at processes that are gone.
+    rmSync(paths.facts, { force: true })
     // Lets the guest end its processes and write back its caches; one that lost its share or machine has no say.
     if (!this.#dead) {
       await agent.agent

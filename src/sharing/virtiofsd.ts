@@ -12,8 +12,8 @@ import { connectUnix, listenUnix } from '../linux/socket.ts'
 import { mapUserNamespace } from '../linux/user-namespace.ts'
 import { argumentFilter } from '../rootless/argument-filter.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
-import { readPosture } from '../rootless/posture.ts'
-import { assertPosture, comparePosture, type ExpectedPosture } from '../rootless/posture-check.ts'
+import { settledPosture } from '../rootless/posture-check.ts'
+import { recordPosture } from '../rootless/posture-record.ts'
 import { type BoundedLog, keepOutput } from './bounded-log.ts'
 import type { Idmap } from './idmap.ts'
 import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
@@ -21,8 +21,6 @@ import { virtiofsdCommand } from './virtiofsd-command.ts'
 import { virtiofsdPostures } from './virtiofsd-posture.ts'
 
 const startTimeoutMs = 10_000
-/** From the worker's filter to the last capability given up. */
-const settleMs = 2000
 
 export interface VirtiofsdData {
   readonly socketPath: string
@@ -71,8 +69,14 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     if (daemon === undefined || worker === undefined) throw await failed('no worker within 10 s')
     entry.amend({ socketPath, daemon, worker })
     const { supervisor, worker: serving } = virtiofsdPostures(spec.ids, worker.pid)
-    await settledPosture(daemon, supervisor)
-    await settledPosture(worker, serving)
+    await settledPosture(daemon.pid, supervisor)
+    await settledPosture(worker.pid, serving)
+    // From now on the mounts of containers are in what both see, and one of them opens what lies there.
+    for (const [name, ref, posture] of [
+      ['virtiofsd', daemon, supervisor],
+      ['virtiofsd-worker', worker, { ...serving, opens: [...serving.opens, '/'] }],
+    ] as const)
+      recordPosture(spec.stateDir, { name, ref, expected: { ...posture, mountsBelow: true } })
     return {
       socketPath,
       connect: held,
@@ -149,13 +153,6 @@ async function waitForWorker(daemon: ProcessRef | undefined): Promise<ProcessRef
     await Bun.sleep(1)
   }
   return undefined
-}
-
-/** Both processes give up their last capabilities in their own time. @throws KataError as {@link assertPosture}. */
-async function settledPosture({ pid }: ProcessRef, expected: ExpectedPosture): Promise<void> {
-  const deadline = Date.now() + settleMs
-  while (comparePosture(expected, readPosture(pid)).length > 0 && Date.now() < deadline) await Bun.sleep(1)
-  assertPosture(pid, expected)
 }
 
 async function startError(

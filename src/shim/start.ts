@@ -17,12 +17,12 @@ import { KataError } from '../errors.ts'
 import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mount.ts'
 import { isListening, listenUnix } from '../linux/socket.ts'
+import { dropRights } from '../rootless/shim-rights.ts'
 import { defaultRunDir, sandboxKey } from '../sandbox/paths.ts'
 import { shimName } from '../version.ts'
 import { parseBootstrap, readInput } from './bootstrap.ts'
 import { readSandboxId } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
-import { dropRights } from './rights.ts'
 
 const CLONE_NEWNS = 0x20000
 

@@ -9,6 +9,7 @@ import { signalProcess } from '../linux/signal.ts'
 import { type LaunchOptions, launch } from '../rootless/jail.ts'
 import type { LaunchedProcess, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, type ExpectedPosture } from '../rootless/posture-check.ts'
+import { recordHandover, recordPosture } from '../rootless/posture-record.ts'
 import { ConsoleLog } from './console-log.ts'
 import { lastWords, panicMark, vmEndError } from './end-error.ts'
 import { type BareEnd, EndWatch } from './end-watch.ts'
@@ -105,16 +106,44 @@ export class VmmProcess {
     checkVersion(this.#options.config.hypervisor.path, version, this.#needs)
   }
 
-  /** Compares the process with what was asked for. @throws KataError POSTURE_DIFFERS, PROCESS_GONE. */
-  assertPosture(expected: ExpectedPosture): void {
-    assertPosture(this.#launched!.ref.pid, expected)
+  /**
+   * Compares the process with what was asked for, and notes for audits what it may be from now on.
+   *
+   * @throws KataError POSTURE_DIFFERS, PROCESS_GONE.
+   */
+  assertPosture(expected: ExpectedPosture, running = expected): void {
+    const { ref } = this.#launched!
+    assertPosture(ref.pid, expected)
+    recordPosture(this.#options.spec.stateDir, { name: 'vmm', ref, expected: running })
+  }
+
+  /** Hands descriptors over to the running process by `plug`, and notes that for audits under the name `key`. */
+  async handOver<T>(key: string, fds: readonly number[], plug: () => Promise<T>): Promise<T> {
+    const result = await plug()
+    this.#note(key, fds)
+    return result
+  }
+
+  /** What was handed over under that name is closed again. */
+  givenBack(key: string): void {
+    this.#note(key, [])
+  }
+
+  /** The machine has it, whether or not that can be written down: then audits find it. */
+  #note(key: string, fds: readonly number[]): void {
+    const { spec, log } = this.#options
+    try {
+      recordHandover(spec.stateDir, 'vmm', { key, fds })
+    } catch (error) {
+      log.warn('a descriptor of the VMM is not written down: audits will show it', { error: String(error) })
+    }
   }
 
   /** {@link assertPosture}, and the file `pid` in the private directory: the machine waits for guest code. */
-  confirm(expected: ExpectedPosture): void {
+  confirm(expected: ExpectedPosture, running?: ExpectedPosture): void {
     const { spec, log } = this.#options
     const { pid } = this.#launched!.ref
-    this.assertPosture(expected)
+    this.assertPosture(expected, running)
     writeFileSync(`${spec.privateDir}/pid`, `${pid}\n`, { mode: 0o600, flag: 'wx' })
     log.debug('vmm ready', { pid, accelerator: spec.accelerator })
   }

@@ -9,6 +9,7 @@ import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { requireHugePages } from '../huge-pages.ts'
 import { openKvmNode } from '../kvm-node.ts'
+import type { PassThrough } from '../pass-through.ts'
 import type {
   MachineSize,
   NicAttachment,
@@ -32,7 +33,7 @@ import { MachineResizer } from './resize.ts'
 import { RootPorts, rootPort } from './root-ports.ts'
 import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
 import { Unplugs } from './unplug.ts'
-import { memoryForVfio, QemuVfio } from './vfio.ts'
+import { memoryForVfio, notedPassThrough, QemuVfio } from './vfio.ts'
 
 export interface QemuOptions extends VmmOptions {
   /** Sees every QMP event, for instance VSERPORT_CHANGE when the guest opens the agent's port. */
@@ -43,6 +44,10 @@ export interface QemuOptions extends VmmOptions {
 const seccompFilters = 3
 /** The first descriptor that is handed over. */
 const firstFd = 3
+/** Sockets before guest code runs: our connections to qmp and console, and virtiofsd's way back. */
+const startSockets = 3
+/** And from then on: the agent client's connection. */
+const laterSockets = 1
 /** What QEMU opens itself and keeps open. */
 const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
 
@@ -72,7 +77,8 @@ class Qemu implements Vmm {
   readonly #ports: RootPorts
   readonly #unplugs: Unplugs
   readonly #disks: QemuDisks
-  readonly passThrough: QemuVfio
+  readonly passThrough: PassThrough
+  readonly #vfio: QemuVfio
   readonly #nics: HotNics
   #qmp: QmpClient | undefined
   #resizer: MachineResizer | undefined
@@ -96,7 +102,8 @@ class Qemu implements Vmm {
     this.#unplugs = new Unplugs(execute)
     const { hypervisor } = options.config
     this.#disks = new QemuDisks({ execute, ports: this.#ports, unplugs: this.#unplugs, config: hypervisor })
-    this.passThrough = new QemuVfio(execute, this.#ports, this.#unplugs)
+    this.#vfio = new QemuVfio(execute, this.#ports, this.#unplugs)
+    this.passThrough = notedPassThrough(this.#vfio, this.#process)
     this.#nics = new HotNics(execute, this.#ports, this.#unplugs)
     this.ended = this.#process.ended
   }
@@ -124,24 +131,18 @@ class Qemu implements Vmm {
     this.#endEvents.expectPause(false)
   }
 
-  async plugShare({ tag, socket, queueSize }: ShareAttachment): Promise<void> {
-    const bus = rootPort(this.#ports.take('the share'))
-    const addr = { type: 'fd', data: { str: shareId } }
-    await this.#execute('getfd', { fdname: shareId }, [descriptorOf(socket)])
-    await this.#execute('chardev-add', {
-      id: shareId,
-      backend: { type: 'socket', data: { addr, server: false } },
-    })
-    const device = { driver: 'vhost-user-fs-pci', id: shareId, chardev: shareId, bus, tag }
-    await this.#execute('device_add', { ...device, 'queue-size': queueSize })
+  plugShare(share: ShareAttachment): Promise<void> {
+    const fd = descriptorOf(share.socket)
+    return this.#process.handOver(shareId, [fd], () => this.#plugShare(share, fd))
   }
 
   plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
-    return this.#disks.plug(disk)
+    return this.#process.handOver(disk.id, [disk.fd], () => this.#disks.plug(disk))
   }
 
-  unplugDisk(id: string): Promise<void> {
-    return this.#disks.unplug(id)
+  async unplugDisk(id: string): Promise<void> {
+    await this.#disks.unplug(id)
+    this.#process.givenBack(id)
   }
 
   diskAddress(id: string): DiskAddress | undefined {
@@ -149,11 +150,13 @@ class Qemu implements Vmm {
   }
 
   plugNic(nic: NicAttachment): Promise<void> {
-    return this.#nics.plug(nic)
+    const fds = [...nic.taps, ...(nic.vhosts ?? [])]
+    return this.#process.handOver(nic.id, fds, () => this.#nics.plug(nic))
   }
 
-  unplugNic(id: string): Promise<void> {
-    return this.#nics.unplug(id)
+  async unplugNic(id: string): Promise<void> {
+    await this.#nics.unplug(id)
+    this.#process.givenBack(id)
   }
 
   resize(size: MachineSize): Promise<MachineSize> {
@@ -176,6 +179,18 @@ class Qemu implements Vmm {
     return this.#stopping
   }
 
+  async #plugShare({ tag, queueSize }: ShareAttachment, fd: number): Promise<void> {
+    const bus = rootPort(this.#ports.take('the share'))
+    const addr = { type: 'fd', data: { str: shareId } }
+    await this.#execute('getfd', { fdname: shareId }, [fd])
+    await this.#execute('chardev-add', {
+      id: shareId,
+      backend: { type: 'socket', data: { addr, server: false } },
+    })
+    const device = { driver: 'vhost-user-fs-pci', id: shareId, chardev: shareId, bus, tag }
+    await this.#execute('device_add', { ...device, 'queue-size': queueSize })
+  }
+
   async #start(): Promise<void> {
     const { spec: launchSpec, close, connections } = this.#prepare()
     let expected: ExpectedPosture
@@ -188,7 +203,7 @@ class Qemu implements Vmm {
       close()
     }
     this.#process.checkVersion(await this.#qmp.negotiate(answerMs))
-    this.#process.confirm(expected)
+    this.#process.confirm(expected, { ...expected, sockets: expected.sockets + laterSockets })
   }
 
   /** Everything that must be open before the process exists. */
@@ -228,7 +243,7 @@ class Qemu implements Vmm {
     fds.push(...disks.map(({ fd }) => fd))
     const end = firstFd + fds.length
     this.#inSets = [end - disks.length - Object.keys(opened).length, end]
-    const vfio = this.passThrough.atStart(spec.vfio ?? [], end)
+    const vfio = this.#vfio.atStart(spec.vfio ?? [], end)
     args.push(...vfio.args)
     fds.push(...vfio.fds)
     const { identity, stateDir } = spec
@@ -251,8 +266,8 @@ class Qemu implements Vmm {
    */
   #expect(launchSpec: LaunchSpec): ExpectedPosture {
     const { spec } = this.#options
-    // Connections that it accepts: ours to qmp and console, and the agent client's. It makes the TPM's data channel itself.
-    const sockets = spec.tpm === undefined ? 3 : 4
+    // It makes the TPM's data channel itself.
+    const sockets = startSockets + (spec.tpm === undefined ? 0 : 1)
     const expected = expectedPosture(launchSpec, { seccompFilters, sockets })
     const [first, end] = this.#inSets
     const isInSet = ([fd]: [string, string]) => Number(fd) >= first && Number(fd) < end

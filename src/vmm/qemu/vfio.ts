@@ -3,6 +3,7 @@ import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import type { PassThrough, VfioAttachment } from '../pass-through.ts'
 import type { VmSpec } from '../vmm.ts'
+import type { VmmProcess } from '../vmm-process.ts'
 import { type MemorySettings, memorySizes } from './memory.ts'
 import { portPath, type RootPorts, rootPort } from './root-ports.ts'
 import type { Unplugs } from './unplug.ts'
@@ -117,5 +118,23 @@ export class QemuVfio implements PassThrough {
       await this.#execute('closefd', { fdname: iommuId }).catch(() => {})
       throw error
     }
+  }
+}
+
+/** The same, with what is handed over noted for audits. The address space of the first device stays when that has gone. */
+export function notedPassThrough(
+  vfio: PassThrough,
+  process: Pick<VmmProcess, 'handOver' | 'givenBack'>,
+): PassThrough {
+  return {
+    pathOf: (id) => vfio.pathOf(id),
+    plug: (device) =>
+      process.handOver(iommuId, [device.iommu], () =>
+        process.handOver(device.id, [device.fd], () => vfio.plug(device)),
+      ),
+    unplug: async (id) => {
+      await vfio.unplug(id)
+      process.givenBack(id)
+    },
   }
 }

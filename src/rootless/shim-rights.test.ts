@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { capabilityMask } from '../linux/capabilities.ts'
-import { assertRightsDropped, keptCapabilities } from './rights.ts'
+import { assertRightsDropped, keptCapabilities } from './shim-rights.ts'
 
 const mask = capabilityMask(Object.keys(keptCapabilities) as (keyof typeof keptCapabilities)[])
 const hex = (value: bigint) => value.toString(16).padStart(16, '0')
@@ -28,7 +28,7 @@ test.each([
   ['CapAmb', hex(1n)],
   ['NoNewPrivs', '0'],
 ])('a difference in %s is an error that names it', (field, value) => {
-  expect(() => assertRightsDropped(status({ [field]: value }))).toThrow(`${field} ${value}`)
+  expect(() => assertRightsDropped(status({ [field]: value }))).toThrow(new RegExp(`${field} ${value}`, 'i'))
 })
 
 test('a status that cannot be read is no proof', () => {

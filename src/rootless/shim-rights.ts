@@ -11,6 +11,7 @@ import {
   setNoNewPrivs,
 } from '../linux/capabilities.ts'
 import { readStatus } from '../linux/proc.ts'
+import { differs, type PostureRow } from './posture-check.ts'
 
 /** Every capability that is kept, with the work that takes it. */
 export const keptCapabilities: Readonly<Record<Capability, string>> = {
@@ -40,18 +41,35 @@ export function dropRights(): void {
   setNoNewPrivs()
 }
 
+/** What the kernel says of a thread of a shim beside what it should be; `status` is its /proc/PID/task/TID/status. */
+export function describeShimRights(
+  status: ReadonlyMap<string, string> | undefined,
+  tid?: number,
+): PostureRow[] {
+  const allowed = capabilityMask(kept)
+  const none = '0'.repeat(16)
+  const row = (field: string, wanted: (actual: string) => string): PostureRow => {
+    const actual = status?.get(field) ?? 'unknown'
+    return { field, expected: wanted(actual), actual, ...(tid === undefined ? {} : { tid }) }
+  }
+  const atMost = (actual: string) => {
+    const isLess = /^[0-9a-f]+$/.test(actual) && (BigInt(`0x${actual}`) & ~allowed) === 0n
+    return isLess ? actual : `at most ${allowed.toString(16).padStart(16, '0')}`
+  }
+  return [
+    ...['CapPrm', 'CapEff', 'CapBnd'].map((field) => row(field, atMost)),
+    ...['CapInh', 'CapAmb'].map((field) => row(field, () => none)),
+    row('NoNewPrivs', () => '1'),
+  ]
+}
+
 /** In the daemon, before it serves: what the kernel says of it. @throws KataError SHIM_RIGHTS naming the field. */
 export function assertRightsDropped(
   status: ReadonlyMap<string, string> | undefined = readStatus('/proc/self/status'),
 ): void {
-  const allowed = capabilityMask(kept)
-  const set = (field: string) => BigInt(`0x${status?.get(field) ?? 'ffffffffffffffff'}`)
-  const wrong = [
-    ...['CapPrm', 'CapEff', 'CapBnd'].filter((field) => (set(field) & ~allowed) !== 0n),
-    ...['CapInh', 'CapAmb'].filter((field) => set(field) !== 0n),
-    ...(status?.get('NoNewPrivs') === '1' ? [] : ['NoNewPrivs']),
-  ]
+  const wrong = describeShimRights(status).filter(differs)
   if (wrong.length === 0) return
-  const found = wrong.map((field) => `${field} ${status?.get(field) ?? 'unknown'}`).join(', ')
-  throw new KataError('SHIM_RIGHTS', { found })
+  throw new KataError('SHIM_RIGHTS', {
+    found: wrong.map(({ field, actual }) => `${field} ${actual}`).join(', '),
+  })
 }

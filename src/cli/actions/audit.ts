@@ -1,0 +1,82 @@
+import { describeError, KataError } from '../../errors.ts'
+import { differs, type PostureRow } from '../../rootless/posture-check.ts'
+import { type AuditedProcess, auditSandbox } from '../../sandbox/audit.ts'
+import { listSandboxes } from '../../sandbox/gc.ts'
+import type { SandboxPaths } from '../../sandbox/paths.ts'
+import { render } from '../output/format.ts'
+import { table } from '../output/table.ts'
+import type { Settings } from '../settings.ts'
+
+interface Audited {
+  readonly namespace: string
+  readonly id: string
+  readonly processes: readonly AuditedProcess[]
+}
+
+/** Longest value in the table for people; a value that differs is shown whole. */
+const longestValue = 44
+
+/**
+ * All running sandboxes when none is named; those that are being started or ended then are none. Exit code 1 when
+ * anything differs or a sandbox cannot be read.
+ */
+export async function audit(settings: Settings, names: readonly string[]): Promise<number> {
+  const results: Audited[] = []
+  let failed = false
+  for (const { namespace, id, paths } of chosen(settings, names)) {
+    try {
+      results.push({ namespace, id, processes: await auditSandbox(id, paths, settings.log) })
+    } catch (error) {
+      if (names.length === 0 && error instanceof KataError && error.code === 'SANDBOX_NOT_RUNNING') continue
+      settings.tell(describeError(error))
+      failed = true
+    }
+  }
+  if (results.length === 0 && !failed) settings.tell('no sandbox is running')
+  settings.print(render(settings.format, results, (list) => list.map(asText).join('\n')))
+  const differing = results.some(({ processes }) => processes.some(({ differences }) => differences > 0))
+  return failed || differing ? 1 : 0
+}
+
+/** A name is an id, or `namespace/id`. @throws KataError SANDBOX_NOT_RUNNING. */
+function chosen({ runDir }: Settings, names: readonly string[]) {
+  const all: readonly { namespace: string; id: string; paths: SandboxPaths }[] = listSandboxes(runDir)
+  if (names.length === 0) return all
+  return names.flatMap((name) => {
+    const found = all.filter(({ namespace, id }) => name === id || name === `${namespace}/${id}`)
+    if (found.length === 0) throw new KataError('SANDBOX_NOT_RUNNING', { id: name })
+    return found
+  })
+}
+
+function asText({ namespace, id, processes }: Audited): string {
+  const parts = processes.map(({ name, pid, rows, differences }) => {
+    return `${name}, process ${pid}: ${verdict(differences)}\n${table(['', 'FIELD', 'EXPECTED', 'ACTUAL'], alike(rows).map(cells))}`
+  })
+  return `sandbox ${namespace}/${id}\n\n${parts.join('\n')}`
+}
+
+function verdict(differences: number): string {
+  if (differences === 0) return 'as asked for'
+  return differences === 1 ? '1 DIFFERENCE' : `${differences} DIFFERENCES`
+}
+
+/** Threads with the same value of a field are one row. */
+function alike(rows: readonly PostureRow[]): { row: PostureRow; threads: number }[] {
+  const merged = new Map<string, { row: PostureRow; threads: number }>()
+  for (const row of rows) {
+    const key = JSON.stringify([row.field, row.expected, row.actual])
+    const known = merged.get(key)
+    if (known === undefined) merged.set(key, { row, threads: row.tid === undefined ? 0 : 1 })
+    else known.threads += 1
+  }
+  return [...merged.values()]
+}
+
+function cells({ row, threads }: { row: PostureRow; threads: number }): string[] {
+  const isWrong = differs(row)
+  const show = (value: string) =>
+    isWrong || value.length <= longestValue ? value || '(none)' : `${value.slice(0, longestValue - 3)}...`
+  const field = threads < 2 ? row.field : `${row.field} (${threads} threads)`
+  return [isWrong ? '!' : '', field, show(row.expected), show(row.actual)]
+}

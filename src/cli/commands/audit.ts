@@ -1,0 +1,15 @@
+/** `kata-ts audit`: how confined the processes of running sandboxes are, expected beside actual. */
+import type { Command } from 'commander'
+import { action, type Cli, describe } from './command.ts'
+
+export function auditCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'audit [sandbox...]',
+    summary: 'read the posture of every process of running sandboxes and compare it with what was asked for',
+    example: 'audit web',
+  })
+  return action(command, cli, async (settings, _flags, names) => {
+    const { audit } = await import('../actions/audit.ts')
+    return audit(settings, names)
+  })
+}

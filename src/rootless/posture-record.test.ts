@@ -1,0 +1,48 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { ExpectedPosture } from './posture-check.ts'
+import { type PostureRecord, readPostureRecords, recordHandover, recordPosture } from './posture-record.ts'
+
+let stateDir: string
+beforeEach(() => {
+  stateDir = mkdtempSync(join(tmpdir(), 'kata-ts-test-'))
+})
+afterEach(() => rmSync(stateDir, { recursive: true }))
+
+const record = (name: string, uid = 1): PostureRecord => ({
+  name,
+  ref: { pid: 2, startTime: '3' },
+  expected: { uid } as ExpectedPosture,
+})
+
+test('records are read back by name, the last of each, and are root’s alone', () => {
+  expect(readPostureRecords(stateDir)).toEqual([])
+  for (const one of [record('vmm'), record('virtiofsd-worker'), record('virtiofsd'), record('vmm', 5)])
+    recordPosture(stateDir, one)
+  expect(readPostureRecords(stateDir)).toEqual([
+    record('virtiofsd'),
+    record('virtiofsd-worker'),
+    record('vmm', 5),
+  ])
+  expect(statSync(`${stateDir}/postures`).mode & 0o777).toBe(0o700)
+  expect(readdirSync(`${stateDir}/postures`)).toHaveLength(3)
+})
+
+test('what is handed over later is known by what it was for, until it is given back', () => {
+  recordPosture(stateDir, record('vmm'))
+  const handedOver = () => readPostureRecords(stateDir)[0]!.expected.handedOver
+  const fd = openSync('/dev/zero', 'r')
+  try {
+    recordHandover(stateDir, 'vmm', { key: 'disk', fds: [fd] })
+    recordHandover(stateDir, 'vmm', { key: 'card', fds: [fd, fd] })
+    expect(handedOver()).toEqual({ disk: ['/dev/zero'], card: ['/dev/zero', '/dev/zero'] })
+    recordHandover(stateDir, 'vmm', { key: 'disk', fds: [] })
+    expect(handedOver()).toEqual({ card: ['/dev/zero', '/dev/zero'] })
+    recordHandover(stateDir, 'nobody', { key: 'disk', fds: [fd] })
+    expect(readPostureRecords(stateDir)).toHaveLength(1)
+  } finally {
+    closeSync(fd)
+  }
+})

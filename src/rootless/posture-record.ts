@@ -1,0 +1,55 @@
+/**
+ * The posture that each process of a running sandbox was checked for, written down beside its ledger: `kata-ts audit`
+ * compares the same again at any later time.
+ */
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
+import type { ProcessRef } from '../linux/proc.ts'
+import type { ExpectedPosture } from './posture-check.ts'
+
+export interface PostureRecord {
+  /** What it is for: `vmm`, `virtiofsd` and so on. */
+  readonly name: string
+  readonly ref: ProcessRef
+  readonly expected: ExpectedPosture
+}
+
+const directoryOf = (stateDir: string): string => `${stateDir}/postures`
+
+/** Writes one down, in the place of an earlier one of that name. */
+export function recordPosture(stateDir: string, record: PostureRecord): void {
+  const directory = directoryOf(stateDir)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const path = `${directory}/${record.name}.json`
+  writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+/**
+ * Notes that the process got these descriptors later, of this process here; or, with none, that it has given back
+ * those it got under `key`. Does nothing without a record.
+ */
+export function recordHandover(
+  stateDir: string,
+  name: string,
+  { key, fds }: { readonly key: string; readonly fds: readonly number[] },
+): void {
+  const record = readPostureRecords(stateDir).find((known) => known.name === name)
+  if (record === undefined) return
+  const { [key]: _, ...others } = record.expected.handedOver ?? {}
+  const targets = fds.map((fd) => readlinkSync(`/proc/self/fd/${fd}`))
+  const handedOver = targets.length === 0 ? others : { ...others, [key]: targets }
+  recordPosture(stateDir, { ...record, expected: { ...record.expected, handedOver } })
+}
+
+/** All of a sandbox, by name; none for one that has not come that far. */
+export function readPostureRecords(stateDir: string): PostureRecord[] {
+  try {
+    return readdirSync(directoryOf(stateDir))
+      .filter((name) => name.endsWith('.json'))
+      .map((name) => JSON.parse(readFileSync(`${directoryOf(stateDir)}/${name}`, 'utf8')) as PostureRecord)
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}
