@@ -3,9 +3,9 @@
  * makes the exit code 1.
  *
  *   npm run bench                          all of them
- *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, accounts, disk, network,
+ *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, share, accounts, disk, network,
  *                                          parallel, containerd
- *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless and stop take a third of them)
+ *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless, share and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
  */
 import { parseArgs } from 'node:util'
@@ -24,6 +24,7 @@ import { benchNetwork } from './network.ts'
 import { benchParallel } from './parallel.ts'
 import { type Result, renderJson, renderText } from './report.ts'
 import { benchRootless } from './rootless.ts'
+import { benchShare } from './share.ts'
 import { benchStart } from './start.ts'
 
 interface Bench {
@@ -39,6 +40,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = 
   stdout: ({ host }) => benchStdout(host),
   stop: ({ host, rounds }) => benchStop(host, Math.ceil(rounds / 3)),
   rootless: ({ host, rounds }) => benchRootless(host, Math.ceil(rounds / 3)),
+  share: ({ host, rounds }) => benchShare(host, Math.ceil(rounds / 3)),
   accounts: () => benchAccounts(),
   disk: ({ host, rounds }) => benchDisk(host, Math.ceil(rounds / 3)),
   network: ({ host, rounds }) => benchNetwork(host, rounds),

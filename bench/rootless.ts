@@ -1,14 +1,16 @@
 /** What the throw-away user costs: the same start with each kind of account and without any, in turns. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-
 import { join } from 'node:path'
 import { root } from '../setup/paths.ts'
 import type { Host } from './host.ts'
 import { ms, type Result } from './report.ts'
 import { runOnce } from './start.ts'
 import { summarize } from './stats.ts'
+import { measureWalls } from './walls.ts'
 
+/** Each takes a hundredth of a start. */
+const wallRounds = 50
 const variants = ['root', 'none', 'userdb', 'useradd'] as const
 
 export async function benchRootless(host: Host, rounds: number): Promise<Result> {
@@ -35,6 +37,7 @@ export async function benchRootless(host: Host, rounds: number): Promise<Result>
     ]),
   )
   const base = data.root!.firstOutput.median
+  const walls = await measureWalls(wallRounds)
   return {
     name: 'rootless',
     what: `until the first output, by who runs the VMM (${rounds} rounds in turns)`,
@@ -51,9 +54,10 @@ export async function benchRootless(host: Host, rounds: number): Promise<Result>
           ]
         }),
       },
+      walls.table,
     ],
     notes: [],
-    data: { rounds, ...data },
+    data: { rounds, ...data, walls: walls.data },
   }
 }
 
