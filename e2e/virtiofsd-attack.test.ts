@@ -10,7 +10,7 @@ import { argumentFilter } from '../src/rootless/argument-filter.ts'
 import type { SandboxFacts } from '../src/sandbox/facts.ts'
 import { type Results, runActs, runAsRoot } from './attack/stage.ts'
 import { Kata } from './harness/kata.ts'
-import { shareAttacks } from './virtiofsd/attacks.ts'
+import { guestShareAttacks, setuidAttack, shareAttacks } from './virtiofsd/attacks.ts'
 
 type Live = SandboxFacts & { readonly stateDir: string }
 
@@ -118,4 +118,36 @@ test('what it makes belongs to root on disk, and to nobody of the host while it 
   const acts = [`symlink ${words.volume}/link`]
   expect(asDaemon(own, acts).get(acts[0]!)).toBe('ok')
   expect(own.virtiofsdUid).toBeGreaterThanOrEqual(0x70000000)
+})
+
+describe('root of a container fails to', () => {
+  beforeAll(() => {
+    writeFileSync(`${directory}/secret`, 'secret')
+    expect(Bun.spawnSync(['mknod', `${directory}/volume/node`, 'b', '8', '0']).exitCode).toBe(0)
+  })
+  const inShell = (command: string) => ['sh', '-c', command.replaceAll('{directory}', directory)]
+  const said = ({ stdout, stderr }: { stdout: Buffer | string; stderr: Buffer | string }) =>
+    `${stdout}${stderr}`.trim().split(': ').at(-1)!
+
+  for (const [goal, command, inGuest, control] of guestShareAttacks) {
+    test(`${goal}, through a volume`, async () => {
+      const tried = said(await kata.call(['exec', 'own', '--', ...inShell(command)]))
+      const byRoot = said(Bun.spawnSync(inShell(control)))
+      expect({ inGuest: tried, root: byRoot }).toEqual({ inGuest, root: 'ok' })
+    })
+  }
+
+  test(setuidAttack.goal, async () => {
+    const { code } = await kata.call(['exec', 'own', '--', ...inShell(setuidAttack.inGuest)])
+    expect(code).toBe(0)
+    // The way there is closed by what kata-ts makes, not by the test's own directory.
+    chmodSync(kata.stateDir, 0o755)
+    const found = Bun.spawnSync(['find', kata.stateDir, '-path', '*/left/sh', '-perm', '-4000', '-uid', '0'])
+    const path = found.stdout.toString().trim()
+    expect(path).toStartWith(kata.stateDir)
+    const user = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups']
+    const start = `exec ${path} -c 'echo ok'`
+    expect(said(Bun.spawnSync([...user, ...inShell(start)]))).toBe(setuidAttack.byUser)
+    expect(said(Bun.spawnSync(inShell(start)))).toBe('ok')
+  })
 })

@@ -1,5 +1,6 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
 import { type Attack, attackGroups, liveAttacks } from '../e2e/attack/attacks.ts'
+import { guestShareAttacks, setuidAttack, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
 
@@ -19,7 +20,36 @@ export function attacksPage(): string {
   const falling = rows.filter(([, , , , , exception]) => exception?.fallsWithoutUser).length
   const counted = `\n${rows.length} attacks. With rootless off ${rows.length - falling} of the walls still stand and ${falling} fall.\n`
   const parts = Object.entries(groups).map(([title, attacks]) => `\n## ${title}\n\n${tableOf(attacks)}`)
-  return `${introduction}${counted}${parts.join('')}`
+  return `${introduction}${counted}${parts.join('')}${daemonPart()}${guestPart()}`
+}
+
+/** virtiofsd's user has nothing to do with the VMM's, so what it gets is the same with rootless off; but see the text. */
+function daemonPart(): string {
+  const rows = shareAttacks.map(([goal, , inPlace, root]) => `| ${goal} | ${inPlace} | ${root} |\n`)
+  return `
+## The file server
+
+The same by \`e2e/virtiofsd-attack.test.ts\`: the attacker's program takes the place of the process of virtiofsd that serves a
+live sandbox, with its user, its namespaces and its capabilities. ${shareAttacks.length} attacks, of which none depends on who runs the VMM:
+with rootless off virtiofsd is the same user of its own.
+
+| to ... | in its place | root outside |
+|---|---|---|
+${rows.join('')}`
+}
+
+function guestPart(): string {
+  const rows = guestShareAttacks.map(([goal, , inGuest]) => `| ${goal} | ${inGuest} | ok |\n`)
+  return `
+## The share, from inside the guest
+
+Root of a container, in a volume that it may write. The control is root of the host at the same place. Nothing of it depends on
+who runs the VMM.
+
+| to ... | in the guest | root outside |
+|---|---|---|
+${rows.join('')}| ${setuidAttack.goal} | ${setuidAttack.byUser}, for that user | ok |
+`
 }
 
 function tableOf(attacks: readonly Attack[]): string {

@@ -55,3 +55,51 @@ export const shareAttacks: readonly ShareAttack[] = [
   ['watch files', 'fanotify_init 0 0', 'EPERM', 'ok'],
   ['run before everybody else', 'setpriority 0 0 -10', 'EACCES', 'ok'],
 ]
+
+/**
+ * What root of a container tries through a volume that it may write: goal; command in the container, where the volume
+ * is /volume; the last word of what it says; the control: a command of root's on the host, whose output is `ok`.
+ * {directory} is the volume's parent on the host, where the file `secret` lies; in the volume is a node of a disk.
+ */
+export type GuestShareAttack = readonly [goal: string, command: string, inGuest: string, control: string]
+
+const [missing, forbidden] = ['No such file or directory', 'Operation not permitted']
+const readsSecret = (name: string) => `grep -q secret {directory}/volume/${name} && echo ok`
+const node = (name: string, numbers: string) =>
+  `mknod {directory}/volume/${name} ${numbers} && echo ok; rm -f {directory}/volume/${name}`
+
+export const guestShareAttacks: readonly GuestShareAttack[] = [
+  [
+    'follow a symlink of its own to a file of the host',
+    'ln -s {directory}/secret /volume/absolute; cat /volume/absolute',
+    missing,
+    readsSecret('absolute'),
+  ],
+  [
+    'follow one that climbs out of the volume',
+    'ln -s ../secret /volume/climbing; cat /volume/climbing',
+    missing,
+    readsSecret('climbing'),
+  ],
+  [
+    'follow a symlink to a directory of the host',
+    'ln -s .. /volume/parent; cat /volume/parent/secret',
+    missing,
+    readsSecret('parent/secret'),
+  ],
+  ['make the node of a disk', 'mknod /volume/disk b 8 0', forbidden, node('disk', 'b 8 0')],
+  ["make the node of the host's memory", 'mknod /volume/mem c 1 1', forbidden, node('mem', 'c 1 1')],
+  [
+    'open a disk of the host by a node that lies in the volume',
+    'head -c1 /volume/node',
+    forbidden,
+    '[ -b {directory}/volume/node ] && echo ok',
+  ],
+]
+
+/** The same for a program with the set-user-id bit that the container leaves for a user of the host. */
+export const setuidAttack = {
+  goal: 'leave a set-user-id program of root where another user of the host can start it',
+  inGuest: 'mkdir /tmp/left && cp /bin/busybox /tmp/left/sh && chmod 4755 /tmp/left/sh',
+  byUser: 'Permission denied',
+} as const
