@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { listPids, processRef, readProc, readStatus } from '../src/linux/proc.ts'
+import { command, ip, TestNetns } from '../src/network/testing.ts'
 import { readPosture } from '../src/rootless/posture.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
@@ -131,6 +132,7 @@ describe('a machine of Firecracker', () => {
 
 describe('pods under Firecracker', () => {
   let kata: Kata
+  let netns: TestNetns
   let before: HostState
   const volume = scratch()
   const shell = (script: string) => kata.call(['exec', 'pod', '--', 'sh', '-c', script])
@@ -142,13 +144,26 @@ describe('pods under Firecracker', () => {
     symlinkSync('..one', `${volume.path}/config/..data`)
     symlinkSync('..data/key', `${volume.path}/config/key`)
     writeFileSync(`${volume.path}/file`, Buffer.alloc(3_000_000, 'x'))
+    netns = new TestNetns('kt-fc')
+    netns.veth('eth0', 'kt-fc0')
+    ip('addr add 10.81.0.1/24 dev kt-fc0')
+    netns.address('eth0', '10.81.0.2/24')
+    netns.ip('route add default via 10.81.0.1')
     before = hostState(kata.runDir)
-    const flags = ['-v', `${volume.path}/config:/config:ro`, '-v', `${volume.path}/file:/etc/big:ro`]
+    const network = ['--network', `ns:${netns.path}`]
+    const flags = [
+      ...network,
+      '-v',
+      `${volume.path}/config:/config:ro`,
+      '-v',
+      `${volume.path}/file:/etc/big:ro`,
+    ]
     const started = await kata.call(['run', '-d', '--name', 'pod', ...flags, '--', 'sleep', '300'])
     expect(started).toEqual({ code: 0, stdout: started.stdout, stderr: '' })
   }, bootLimitMs)
   afterAll(async () => {
     await kata.close()
+    netns[Symbol.dispose]()
     volume[Symbol.dispose]()
   })
 
@@ -184,6 +199,16 @@ describe('pods under Firecracker', () => {
       'the new content',
       async () => (await shell('cat /config/key')).stdout === 'two' || undefined,
     )
+  })
+
+  test('the machine has the interface of the pod, by a tap that only its user can open', async () => {
+    const { stdout } = await shell('ip addr show eth0; ip route; ping -c 1 -W 5 10.81.0.1')
+    expect(stdout).toContain('inet 10.81.0.2/24')
+    expect(stdout).toContain('default via 10.81.0.1')
+    expect(stdout).toContain('1 packets received')
+    expect(command('busybox', 'ping', '-c', '1', '-W', '5', '10.81.0.2')).toContain('1 packets received')
+    const { sandbox } = await kata.inspect('pod')
+    expect(netns.ip('-d link show type tun')).toMatch(new RegExp(`user (${sandbox.uid}|${sandbox.user})\\b`))
   })
 
   test('the VMM is the jailed process, with the user of the pod, and no daemon serves it', async () => {

@@ -27,7 +27,7 @@ export function hostState(runDir: string): HostState {
     userdb: names('/run/userdb'),
     reservations: names('/run/kata-ts/uids'),
     shares: names('/run/kata-ts/share'),
-    disks: names('/var/lib/kata-ts/disks'),
+    disks: names('/var/lib/kata-ts/disks').flatMap((boot) => names(`/var/lib/kata-ts/disks/${boot}`)),
     runDirectory: tree(runDir).filter(
       (path) =>
         !lasting.has(path.slice(runDir.length + 1).split('/')[0] ?? '') ||

@@ -1,10 +1,12 @@
 /** Tap devices (Documentation/networking/tuntap.rst): the other end of a network interface, as a descriptor. */
 import { closeSync, constants, openSync } from 'node:fs'
-import { cstring, lastErrno, libc, ptr, SyscallError } from './libc.ts'
+import { checked, cstring, lastErrno, libc, ptr, SyscallError } from './libc.ts'
 
 export const tunDevice = '/dev/net/tun'
 
 const TUNSETIFF = 0x400454ca
+const TUNSETPERSIST = 0x400454cb
+const TUNSETOWNER = 0x400454cc
 /** IFF_TAP, IFF_NO_PI (frames alone), IFF_VNET_HDR (before each the header of virtio-net: checksums, segments). */
 const kind = 0x0002 | 0x1000 | 0x4000
 const IFF_MULTI_QUEUE = 0x0100
@@ -42,4 +44,19 @@ function attachQueue(fd: number, name: string, flags: number): void {
   text.copy(request)
   request.writeUInt16LE(kind | flags, nameBytes)
   if (libc.ioctl(fd, TUNSETIFF, ptr(request)) === -1) throw new SyscallError(`TUNSETIFF ${name}`, lastErrno())
+}
+
+/**
+ * Has a tap stay when its descriptors are closed, for one user alone to open by its name; somebody has to delete it then.
+ *
+ * @throws SyscallError.
+ */
+export function keepTap(fd: number, owner: number): void {
+  for (const [request, value] of [
+    [TUNSETOWNER, owner],
+    [TUNSETPERSIST, 1],
+  ] as const) {
+    const [SYS_ioctl] = [16]
+    checked(libc.syscall(SYS_ioctl, fd, request, value, 0, 0, 0), `ioctl of a tap for user ${owner}`)
+  }
 }

@@ -5,6 +5,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { type Netns, openNetns, openOwnNetns } from '../linux/netns.ts'
 import type { Logger } from '../log.ts'
+import { listLinks } from '../netlink/link.ts'
 import { withClient } from './client.ts'
 import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
 import { redirect, redirectResource, tapName } from './redirect.ts'
@@ -22,6 +23,8 @@ export interface NetworkOptions {
   readonly known?: ReadonlySet<number>
   /** Where localhost of the namespace leads already; without it, to the first interface that gets a card. */
   readonly localhost?: Localhost | undefined
+  /** The user of a VMM that opens taps by their names, in this namespace; then each has one queue. */
+  readonly owner?: number | undefined
   readonly log: Logger
 }
 
@@ -32,6 +35,8 @@ export interface AttachedNetwork extends Disposable {
   readonly fresh: readonly PodInterface[]
   /** Their cards, in the same order. */
   readonly nics: readonly Nic[]
+  /** Names of all links that the namespace has now, sorted. */
+  readonly links: readonly string[]
   /** Closes the descriptors; the same as disposing, and safe to call again. */
   close(): void
 }
@@ -60,7 +65,8 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
       nics.push(nic)
     }
     const facts = { ...found, ...(localhost && { localhost }) }
-    return { facts, fresh, nics, close, [Symbol.dispose]: close }
+    const links = enter(path, () => withClient(netns, listLinks)).map(({ name }) => name)
+    return { facts, fresh, nics, links: links.sort(), close, [Symbol.dispose]: close }
   } catch (error) {
     close()
     throw error
@@ -71,14 +77,16 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
 
 function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: NetworkOptions) {
   const { index, name, mac, mtu } = found
-  const { queues } = options
+  const { owner } = options
+  const queues = owner === undefined ? options.queues : 1
   const localhost = options.localhost === undefined
   const place = { netns: options.netns, identity: netns.identity, link: { index, name }, tap: tapName(found) }
   return ledger.take(redirectResource, { ...place, localhost }, () => {
-    const vhosts = options.vhost ? openVhosts(queues) : []
+    const vhosts = options.vhost && owner === undefined ? openVhosts(queues) : []
     try {
-      const made = withClient(netns, (client) => redirect(client, found, { queues, localhost }))
-      const nic: Nic = { id: `nic${index}`, mac, mtu, taps: made.taps, vhosts }
+      const made = withClient(netns, (client) => redirect(client, found, { queues, localhost, owner }))
+      const tap = owner === undefined ? {} : { tap: place.tap }
+      const nic: Nic = { id: `nic${index}`, mac, mtu, taps: made.taps, ...tap, vhosts }
       return { nic, tapMac: made.mac }
     } catch (error) {
       closeAll(vhosts)

@@ -42,6 +42,8 @@ export interface Nic {
   readonly mtu: number
   /** One descriptor of the tap for each queue. */
   readonly taps: readonly number[]
+  /** The tap's name, when it is kept for a VMM that opens it by that. */
+  readonly tap?: string
   /** As many of /dev/vhost-net, or none: then the VMM moves the packets itself. */
   readonly vhosts: readonly number[]
 }

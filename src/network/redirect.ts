@@ -7,7 +7,7 @@ import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { isNoNetns, type Netns, openNetns } from '../linux/netns.ts'
-import { openTap, tunDevice } from '../linux/tap.ts'
+import { keepTap, openTap, tunDevice } from '../linux/tap.ts'
 import type { NetlinkClient } from '../netlink/client.ts'
 import { NetlinkError, tolerate } from '../netlink/error.ts'
 import { changeLink, deleteLink, listLinks, stopOwnIpv6 } from '../netlink/link.ts'
@@ -65,6 +65,8 @@ export interface RedirectOptions {
   readonly queues: number
   /** Whether localhost of the namespace shall lead there, see localhost.ts. */
   readonly localhost: boolean
+  /** The user that is to open the tap by its name: it stays, and no descriptor does. */
+  readonly owner?: number | undefined
 }
 
 export interface Redirected {
@@ -83,7 +85,7 @@ export interface Redirected {
 export function redirect(
   client: NetlinkClient,
   to: PodInterface,
-  { queues, localhost }: RedirectOptions,
+  { queues, localhost, owner }: RedirectOptions,
 ): Redirected {
   const name = tapName(to)
   const taps = makeTap(name, queues)
@@ -96,12 +98,18 @@ export function redirect(
     if (localhost) leadLocalhost({ client, link: to.index, tap: index, mac: to.mac })
     redirectAll(client, index, to.index)
     redirectAll(client, to.index, index)
-    return { taps, mac }
+    if (owner !== undefined) keepTap(taps[0]!, owner)
+    return { taps: owner === undefined ? taps : closeAll(taps), mac }
   } catch (error) {
-    for (const tap of taps) closeSync(tap)
+    closeAll(taps)
     if (!(error instanceof NetlinkError)) throw error
     throw new KataError('NETWORK_REDIRECT_FAILED', { name: to.name, reason: error.message }, { cause: error })
   }
+}
+
+function closeAll(fds: readonly number[]): number[] {
+  for (const fd of fds) closeSync(fd)
+  return []
 }
 
 /** @throws KataError NETWORK_TUN_MISSING. @throws SyscallError EBUSY when the name is taken. */

@@ -68,6 +68,14 @@ test('a directory goes with its directories first and its links last', async () 
   expect(Buffer.from(calls[3]!.data!).toString()).toBe('..one')
 })
 
+test('a source that is a link is what it leads to', async () => {
+  writeFileSync(`${base}/stub`, 'nameserver')
+  symlinkSync('stub', `${base}/resolv.conf`)
+  const { calls, client } = agent()
+  ;(await keepCopy(client, request(`${base}/resolv.conf`), unexpected)).stop()
+  expect(calls).toMatchObject([{ path: '/shared/x', fileMode: 0o100644, fileSize: 10n }])
+})
+
 test('what has more entries or bytes than fit is refused by name', async () => {
   const { calls, client } = agent()
   for (let index = 0; index < 1025; index++) writeFileSync(`${base}/${index}`, '')

@@ -2,7 +2,16 @@
  * Files of the host that are copied into the guest, for VMMs without a shared file system: as Kata does it, in pieces of
  * 1 MiB, and again when they have changed (a ConfigMap or Secret that kubelet brings up to date).
  */
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs'
+import {
+  closeSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  realpathSync,
+  type Stats,
+} from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
 import { KataError } from '../errors.ts'
 
@@ -40,13 +49,15 @@ export async function keepCopy(
 ): Promise<KeptCopy> {
   let known = new Map<string, string>()
   const copy = async () => {
-    const entries = entriesOf(request)
+    // The source itself may be a link (resolv.conf), and lead elsewhere by now.
+    const found = { ...request, source: realpathSync(request.source) }
+    const entries = entriesOf(found)
     // Links last: kubelet's `..data` must lead to what is there already.
     const isLink = ({ stat }: Entry) => stat.isSymbolicLink()
     const ordered = [...entries.filter((entry) => !isLink(entry)), ...entries.filter(isLink)]
     const now = new Map(entries.map((entry) => [entry.path, signature(entry)]))
     for (const entry of ordered)
-      if (known.get(entry.path) !== now.get(entry.path)) await copyEntry(agent, request, entry)
+      if (known.get(entry.path) !== now.get(entry.path)) await copyEntry(agent, found, entry)
     known = now
   }
   await copy()
@@ -58,8 +69,13 @@ export async function keepCopy(
   return { stop: () => clearInterval(timer) }
 }
 
+/** @throws KataError SHARE_COPY_TOO_LARGE. */
+export function requireSmall(request: Pick<CopyRequest, 'source' | 'container'>): void {
+  entriesOf({ ...request, source: realpathSync(request.source) })
+}
+
 /** Everything below the source, parents first. */
-function entriesOf({ source, container }: CopyRequest): Entry[] {
+function entriesOf({ source, container }: Pick<CopyRequest, 'source' | 'container'>): Entry[] {
   const entries: Entry[] = []
   let bytes = 0
   const walk = (path: string) => {

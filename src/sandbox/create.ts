@@ -19,7 +19,7 @@ import { machineModules } from '../vmm/guest-modules.ts'
 import type { VmSpec } from '../vmm/vmm.ts'
 import { openVsock } from '../vmm/vsock.ts'
 import { beside } from './beside.ts'
-import { createDiskShare } from './disk-share.ts'
+import { createDiskShare, requireCopyable } from './disk-share.ts'
 import { Disks } from './disks.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
@@ -63,6 +63,7 @@ export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
   const { runDir, namespace, id, log } = request
   const paths = sandboxPaths(runDir, namespace, id)
   requireConfiguredFiles(request.config)
+  if (vmmFeatures(request.config).share === 'none') requireCopyable(request.container)
   try {
     claimStateDir(paths)
     const ledger = openLedger(paths, log, request.failpoints)
@@ -139,6 +140,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
         ? { share: { tag: served.share.tag, socket, queueSize: hypervisor.virtioFsQueueSize } }
         : {}),
       nics: attached.nics,
+      netns: network.placeOf(attached),
       vfio: vfio.devices,
       ...(vsock === undefined ? {} : { vsock }),
       ...(tpm === undefined ? {} : { tpm }),

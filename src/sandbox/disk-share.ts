@@ -2,7 +2,8 @@
  * The pod's files for a VMM without a shared file system: root file systems are disks, files and directories that are only
  * read are copied, and a pod's own scratch directories are made in the guest.
  */
-import { mkdirSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import type { AgentClient } from '../agent/client.ts'
 import { findDiskAt } from '../devices/host-disk.ts'
 import { describeError, KataError } from '../errors.ts'
@@ -12,11 +13,13 @@ import { bindEntryName } from '../sharing/binds.ts'
 import { kataGuestSharedDir } from '../sharing/host-share.ts'
 import { makeRootfsDisk, rootfsName } from '../sharing/rootfs-disk.ts'
 import type { BindRequest, GuestRootfs, RootfsMount, Share } from '../sharing/share.ts'
-import { type KeptCopy, keepCopy } from './copied-files.ts'
-import { diskFileSystems } from './disk-uses.ts'
+import { type KeptCopy, keepCopy, requireSmall } from './copied-files.ts'
+import { diskFileSystems, volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
 import { isEmptyDir } from './memory-volume.ts'
-import type { SandboxPaths } from './paths.ts'
+import { sharedMounts } from './mounts.ts'
+import type { OciSpec } from './oci.ts'
+import { disksDir, type SandboxPaths } from './paths.ts'
 import { treeResource } from './tree.ts'
 
 export interface DiskShareParts {
@@ -30,9 +33,25 @@ export interface DiskShareParts {
 /** Volumes of kubelet that are only ever read. */
 const readVolume = /\/volumes\/kubernetes\.io~(configmap|secret|projected|downward-api)\//
 
-/** Makes the directory of the sandbox's disks and puts the share together. */
+/**
+ * What cannot be brought to the guest of a sandbox's first container, before anything is made for it.
+ *
+ * @throws KataError SHARE_SOURCE_MISSING, SHARE_NOT_COPIED, SHARE_COPY_TOO_LARGE, DIRECT_VOLUME_INVALID.
+ */
+export function requireCopyable({ spec, id }: { spec: OciSpec; id: string }): void {
+  const onDisks = new Set(volumeUses(spec).map(({ mount }) => mount))
+  for (const mount of sharedMounts(spec, id)) {
+    if (onDisks.has(mount)) continue
+    const { source = '', options = [] } = mount
+    const readonly = options.some((option) => option === 'ro' || option === 'rro')
+    if (howToCarry({ source, readonly }, id) === 'copy') requireSmall({ source, container: id })
+  }
+}
+
+/** Makes the directory of the sandbox's disks, removes those of earlier boots, and puts the share together. */
 export async function createDiskShare(parts: DiskShareParts): Promise<Share> {
   const { ledger, paths } = parts
+  sweepDisks(dirname(paths.diskDir))
   await ledger.take(treeResource, { path: paths.diskDir }, () =>
     mkdirSync(paths.diskDir, { recursive: true, mode: 0o700 }),
   )
@@ -72,13 +91,8 @@ class DiskShare implements Share {
   }
 
   async addBind(containerId: string, bind: BindRequest): Promise<string> {
-    const { source, destination, readonly } = bind
-    const stat = statSync(source, { throwIfNoEntry: false })
-    if (stat === undefined)
-      throw new KataError('SHARE_SOURCE_MISSING', { source, container: containerId, reason: 'ENOENT' })
-    if (stat.isDirectory() && isEmptyDir(source)) return this.#makeScratch(source, containerId)
-    if (!stat.isFile() && !(stat.isDirectory() && (readonly || readVolume.test(source))))
-      throw new KataError('SHARE_NOT_COPIED', { source, container: containerId })
+    const { source, destination } = bind
+    if (howToCarry(bind, containerId) === 'scratch') return this.#makeScratch(source, containerId)
     const target = `${kataGuestSharedDir}/${bindEntryName(containerId, destination)}`
     const { agent, log } = this.#parts
     const copy = await keepCopy(agent, { source, target, container: containerId }, (error) =>
@@ -108,6 +122,24 @@ class DiskShare implements Share {
   #image(containerId: string): string {
     return `${this.#parts.paths.diskDir}/${containerId}.ext4`
   }
+}
+
+function howToCarry(
+  { source, readonly }: Pick<BindRequest, 'source' | 'readonly'>,
+  container: string,
+): 'copy' | 'scratch' {
+  const stat = statSync(source, { throwIfNoEntry: false })
+  if (stat === undefined) throw new KataError('SHARE_SOURCE_MISSING', { source, container, reason: 'ENOENT' })
+  if (stat.isDirectory() && isEmptyDir(source)) return 'scratch'
+  if (stat.isFile() || (stat.isDirectory() && (readonly || readVolume.test(source)))) return 'copy'
+  throw new KataError('SHARE_NOT_COPIED', { source, container })
+}
+
+/** Their machines ended with the boot, and their ledgers with the run directory. */
+function sweepDisks(ofThisBoot: string): void {
+  mkdirSync(ofThisBoot, { recursive: true, mode: 0o700 })
+  for (const boot of readdirSync(disksDir))
+    if (boot !== basename(ofThisBoot)) rmSync(`${disksDir}/${boot}`, { recursive: true, force: true })
 }
 
 /** A root file system that is on a disk of its own already, as snapshotters like devmapper give it. */

@@ -55,15 +55,19 @@ export async function carryMounts(
 }
 
 /** What of the spec {@link carryMounts} would have to show in the share. */
-export function sharedSources(spec: OciSpec, containerId: string): string[] {
-  const shared = (spec.mounts ?? []).filter(
+export function sharedMounts(spec: OciSpec, containerId: string): OciMount[] {
+  return (spec.mounts ?? []).filter(
     (mount) =>
       isBind(mount) &&
       !isPodShm(mount) &&
       !isGuestsOwn(mount.source ?? '') &&
       memoryVolume(mount, containerId) === undefined,
   )
-  return shared.map(({ source = '' }) => source)
+}
+
+/** On the host, of {@link sharedMounts}. */
+export function sharedSources(spec: OciSpec, containerId: string): string[] {
+  return sharedMounts(spec, containerId).map(({ source = '' }) => source)
 }
 
 async function carryMount(mount: OciMount, containerId: string, share: Share): Promise<OciMount> {

@@ -8,7 +8,8 @@ import type { Logger } from '../log.ts'
 import { type AttachedNetwork, attachNetwork } from '../network/attach.ts'
 import type { Localhost } from '../network/facts.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
-import type { Vmm } from '../vmm/vmm.ts'
+import { vmmFeatures } from '../vmm/create.ts'
+import type { Vmm, VmSpec } from '../vmm/vmm.ts'
 import { tellNetwork } from './guest-network.ts'
 import { holdNetns } from './netns-holder.ts'
 import {
@@ -72,6 +73,7 @@ interface NetworkParts {
   readonly ledger: Ledger
   readonly config: Config
   readonly log: Logger
+  readonly identity: Identity
 }
 
 export class SandboxNetwork {
@@ -91,7 +93,7 @@ export class SandboxNetwork {
   /** @throws KataError HOOK_FAILED, those of {@link holdNetns}. */
   static async create(
     { netns, filled }: NetworkRequest,
-    parts: NetworkParts & { readonly identity: Identity; readonly stateDir: string },
+    parts: NetworkParts & { readonly stateDir: string },
   ): Promise<SandboxNetwork> {
     const { ledger, config } = parts
     if (config.runtime.internetworkingModel === 'none') return new SandboxNetwork(parts, undefined)
@@ -106,7 +108,7 @@ export class SandboxNetwork {
   /** Cards for every interface that has none yet. @throws KataError, those of {@link attachNetwork}. */
   async attach(): Promise<AttachedNetwork> {
     if (this.#netns === undefined) return nothing
-    const { ledger, config, log } = this.#parts
+    const { ledger, config, log, identity } = this.#parts
     const { disableVhostNet, networkQueues, defaultVcpus } = config.hypervisor
     const attached = await attachNetwork(ledger, {
       netns: this.#netns,
@@ -114,11 +116,18 @@ export class SandboxNetwork {
       vhost: !disableVhostNet,
       known: new Set(this.#known),
       localhost: this.#localhost,
+      owner: vmmFeatures(config).nics === 'name' ? identity.uid : undefined,
       log,
     })
     for (const { index } of attached.fresh) this.#known.add(index)
     this.#localhost = attached.facts.localhost
     return attached
+  }
+
+  /** Where a VMM that opens taps by their names has to be started to find them; nowhere when it has none. */
+  placeOf({ nics, links }: AttachedNetwork): VmSpec['netns'] {
+    const isByName = nics.some(({ tap }) => tap !== undefined)
+    return isByName && this.#netns !== undefined ? { path: this.#netns, interfaces: links } : undefined
   }
 
   /** For what the client put into the namespace after it had created the sandbox, as Docker does since version 26. */
@@ -130,6 +139,7 @@ export class SandboxNetwork {
 }
 
 const nothing: AttachedNetwork = {
+  links: [],
   facts: { interfaces: [], routes: [], neighbours: [] },
   fresh: [],
   nics: [],

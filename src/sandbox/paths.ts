@@ -1,11 +1,15 @@
 /** Where a sandbox keeps what is root's. Only what the VMM must open lies elsewhere, in its private directory. */
 import { KataError } from '../errors.ts'
 import { isIdentifier } from '../identifier.ts'
+import { bootId } from '../linux/proc.ts'
 
 export const defaultRunDir = '/run/kata-ts'
 
 /** Reservations of uids lie here whatever run directory a sandbox has: ids are the host's, and shared by all of them. */
 export const leaseDir = defaultRunDir
+
+/** One directory a boot: what a host that went down left is told by that. */
+export const disksDir = '/var/lib/kata-ts/disks'
 
 export interface SandboxPaths {
   /** `/run/kata-ts`: leases, shim sockets, accelerator memory. */
@@ -40,7 +44,7 @@ export function sandboxPaths(runDir: string, namespace: string, id: string): San
     facts: `${stateDir}/sandbox.json`,
     rootVmDir: `${runDir}/vm/${sandboxKey(namespace, id)}`,
     exportDir: `${leaseDir}/share/${sandboxKey(`${runDir}/${namespace}`, id)}`,
-    diskDir: `/var/lib/kata-ts/disks/${sandboxKey(`${runDir}/${namespace}`, id)}`,
+    diskDir: `${disksDir}/${bootId()}/${sandboxKey(`${runDir}/${namespace}`, id)}`,
   }
 }
 

@@ -52,7 +52,7 @@ export interface VmSpec {
   /** Network cards that are there at boot; default none. */
   readonly nics?: readonly NicAttachment[]
   /** The namespace that their taps are in, for a VMM that opens them by name; it is started there. */
-  readonly netns?: { readonly path: string; readonly interfaces: readonly string[] }
+  readonly netns?: { readonly path: string; readonly interfaces: readonly string[] } | undefined
 }
 
 /** A raw disk image with a file system on the whole of it or on its first partition. Guests only read it. */

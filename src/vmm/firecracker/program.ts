@@ -64,8 +64,8 @@ export interface JailerRequest {
 }
 
 /**
- * The jailer's arguments, with those for Firecracker at the end. No `--cgroup`: as every VMM it stays in the cgroup that
- * it is started in, which the sandbox has chosen. No limit of file size: guests' disks are files, and what Firecracker can
+ * The jailer's arguments, with those for Firecracker at the end. No `--cgroup`: the sandbox puts every VMM into its
+ * cgroup, whichever it is. No limit of file size: guests' disks are files, and what Firecracker can
  * create lies on a file system that is small.
  */
 export function jailerArguments({ execFile, identity, place, netns, debug }: JailerRequest): string[] {
