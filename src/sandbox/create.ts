@@ -127,11 +127,17 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const network = await SandboxNetwork.create(request.network, {
     ...{ ledger, config, log, identity, stateDir: paths.stateDir },
   })
-  using attached = await timings.measure('network', () => network.attach())
+  // Our copies of what the VMM is given: closed once it has them, or whatever fails before.
+  using given = new DisposableStack()
+  const closeLater = (fd: number) => given.defer(() => closeSync(fd))
+  const attached = given.use(await timings.measure('network', () => network.attach()))
   const tpm = await timings.measure('tpm', () => takeTpm(request, paths, ledger))
+  if (tpm !== undefined) closeLater(tpm.socket)
   const vsock = openVsock(hypervisor.agentChannel)
-  using vfio = await coldVfio({ id, spec: request.container.spec, config }, ledger)
+  if (vsock !== undefined) closeLater(vsock.fd)
+  const vfio = given.use(await coldVfio({ id, spec: request.container.spec, config }, ledger))
   const socket = byPath ? served?.daemon.socketPath : served?.share.connect()
+  if (typeof socket === 'number') closeLater(socket)
   const vmm = createVmm({
     spec: {
       ...spec,
@@ -149,14 +155,8 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     ledger,
     log,
   })
-  const { ref } = await timings
-    .measure('vmm', () => cgroups.explain(vmm.start()))
-    .finally(() => {
-      if (typeof socket === 'number') closeSync(socket)
-      for (const fd of [tpm?.socket, vsock?.fd]) if (fd !== undefined) closeSync(fd)
-    })
-  attached.close()
-  vfio[Symbol.dispose]()
+  const { ref } = await timings.measure('vmm', () => cgroups.explain(vmm.start()))
+  given.dispose()
   cgroups.placeVmm(ref.pid)
   const agent = await connectAgent(vmm.agent, { log })
   // No guest code runs from a kernel that is not the one that was built.
