@@ -3,7 +3,13 @@ import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ExpectedPosture } from './posture-check.ts'
-import { type PostureRecord, readPostureRecords, recordHandover, recordPosture } from './posture-record.ts'
+import {
+  forgetPostures,
+  type PostureRecord,
+  readPostureRecords,
+  recordHandover,
+  recordPosture,
+} from './posture-record.ts'
 
 let stateDir: string
 beforeEach(() => {
@@ -28,6 +34,8 @@ test('records are read back by name, the last of each, and are root’s alone', 
   ])
   expect(statSync(`${stateDir}/postures`).mode & 0o777).toBe(0o700)
   expect(readdirSync(`${stateDir}/postures`)).toHaveLength(3)
+  forgetPostures(stateDir)
+  expect(readPostureRecords(stateDir)).toEqual([])
 })
 
 test('what is handed over later is known by what it was for, until it is given back', () => {

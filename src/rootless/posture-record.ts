@@ -2,7 +2,15 @@
  * The posture that each process of a running sandbox was checked for, written down beside its ledger: `kata-ts audit`
  * compares the same again at any later time.
  */
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import type { ProcessRef } from '../linux/proc.ts'
 import type { ExpectedPosture } from './posture-check.ts'
 
@@ -39,6 +47,11 @@ export function recordHandover(
   const targets = fds.map((fd) => readlinkSync(`/proc/self/fd/${fd}`))
   const handedOver = targets.length === 0 ? others : { ...others, [key]: targets }
   recordPosture(stateDir, { ...record, expected: { ...record.expected, handedOver } })
+}
+
+/** Of a sandbox that is being ended: its processes may go. */
+export function forgetPostures(stateDir: string): void {
+  rmSync(directoryOf(stateDir), { recursive: true, force: true })
 }
 
 /** All of a sandbox, by name; none for one that has not come that far. */

@@ -30,7 +30,7 @@ const [readings, betweenMs] = [10, 20]
 
 /** @throws KataError SANDBOX_NOT_RUNNING for one that is not there, not yet complete, or ended meanwhile. */
 export async function auditSandbox(id: string, paths: SandboxPaths, log: Logger): Promise<AuditedProcess[]> {
-  const shim = existsSync(paths.facts) ? ownerOf(openLedger(paths, log)) : undefined
+  const shim = isRunning(paths) ? ownerOf(openLedger(paths, log)) : undefined
   if (shim === undefined) throw new KataError('SANDBOX_NOT_RUNNING', { id })
   const audited = [
     ...(await auditRecords(paths.stateDir)),
@@ -38,8 +38,13 @@ export async function auditSandbox(id: string, paths: SandboxPaths, log: Logger)
     ...strangers(readPostureRecords(paths.stateDir)),
   ]
   const isRight = audited.every(({ differences }) => differences === 0)
-  if (!isRight && !existsSync(paths.facts)) throw new KataError('SANDBOX_NOT_RUNNING', { id })
+  if (!isRight && !isRunning(paths)) throw new KataError('SANDBOX_NOT_RUNNING', { id })
   return audited
+}
+
+/** Its facts are written when it is complete, and its postures forgotten when it is about to end. */
+function isRunning({ facts, stateDir }: SandboxPaths): boolean {
+  return existsSync(facts) && readPostureRecords(stateDir).length > 0
 }
 
 /** The processes whose posture is written down in a state directory. */

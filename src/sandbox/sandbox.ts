@@ -8,6 +8,7 @@ import { describeError, KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { ProcessRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
+import { forgetPostures } from '../rootless/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container } from './container.ts'
@@ -163,7 +164,7 @@ export class Sandbox {
   async #stop(): Promise<void> {
     const { agent, vmm, ledger, paths, log } = this.#parts
     // From here on it is no running sandbox, and nobody is to wonder at processes that are gone.
-    rmSync(paths.facts, { force: true })
+    forgetPostures(paths.stateDir)
     // Lets the guest end its processes and write back its caches; one that lost its share or machine has no say.
     if (!this.#dead) {
       await agent.agent
