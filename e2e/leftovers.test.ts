@@ -6,6 +6,7 @@ import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { sandboxPaths } from '../src/sandbox/paths.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
+import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
 
@@ -75,14 +76,18 @@ describe('kill -9', () => {
     sameAsBefore()
   }, 150_000)
 
-  test('of virtiofsd is noticed, reported, and nothing is left', async () => {
-    const { client, facts } = await attached('kill-share')
-    process.kill(facts.sandbox.virtiofsdPids[0], 'SIGKILL')
-    const { code, stderr } = await client
-    expect(code).toBe(255)
-    expect(stderr).toContain('SANDBOX_DIED')
-    sameAsBefore()
-  }, 60_000)
+  podTest(
+    'of virtiofsd is noticed, reported, and nothing is left',
+    async () => {
+      const { client, facts } = await attached('kill-share')
+      process.kill(facts.sandbox.virtiofsdPids[0], 'SIGKILL')
+      const { code, stderr } = await client
+      expect(code).toBe(255)
+      expect(stderr).toContain('SANDBOX_DIED')
+      sameAsBefore()
+    },
+    60_000,
+  )
 
   test('of virtiofsd while the guest boots is reported as that, and nothing is left', async () => {
     const client = kata.call(['run', '--rm', '--name', 'no-share', '--', 'sleep', '300'])

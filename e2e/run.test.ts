@@ -1,6 +1,7 @@
 /** The main job, seen from the command line: real VMs, real containers, the compiled executable. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { podTest } from './harness/cannot.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 
 let kata: Kata
@@ -170,7 +171,7 @@ describe('root file systems and volumes', () => {
     expect(readFileSync(`${rootfs}/etc/marker`, 'utf8')).toBe('before')
   })
 
-  test('volumes: read-write reaches the host, read-only refuses', async () => {
+  podTest('volumes: read-write reaches the host, read-only refuses', async () => {
     using dir = scratch()
     writeFileSync(`${dir.path}/in`, 'from the host')
     const script = 'cat /data/in; echo -n from the guest > /data/out; echo x > /fixed/out'

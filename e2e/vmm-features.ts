@@ -136,5 +136,13 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'gives memory back where it came by virtio-mem':
       'its memory comes as modules, which stay; kata-ts does not use its virtio-mem',
   },
-  firecracker: {},
+  firecracker: {
+    'volumes: read-write reaches the host, read-only refuses':
+      'it has no shared file system: a directory that would be written is refused by name',
+    'of virtiofsd is noticed, reported, and nothing is left': 'no virtiofsd serves it',
+    'accelerator tcg: no group at all': 'it runs with KVM only',
+    'QEMU: a paused machine': 'the test is about the other VMM',
+    'a value out of range': 'the test is about a key that it does not have',
+    'gives memory back where it came by virtio-mem': 'its machines do not change in size',
+  },
 }
