@@ -4,8 +4,10 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import {
+  closeSync,
   cpSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -17,6 +19,10 @@ import {
 import { listPids, processRef, readProc, readStatus } from '../src/linux/proc.ts'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
 import { readPosture } from '../src/rootless/posture.ts'
+import { makeJail, removeJail } from '../src/vmm/firecracker/jail-files.ts'
+import { launchByJailer } from '../src/vmm/firecracker/jailer.ts'
+import { jailerArguments, jailPlace } from '../src/vmm/firecracker/program.ts'
+import { runAsRoot } from './attack/stage.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { findVmm, hypervisorTable } from './harness/vmm.ts'
@@ -119,6 +125,64 @@ describe('a machine of Firecracker', () => {
       `[VMM_TOO_OLD] ${old} is Firecracker 1.7.9; kata-ts needs 1.8.0 or later`,
     )
     expect(readdirSync(stage.privateDir)).toEqual([])
+  })
+
+  test('what stands in its place in the jail gets nowhere, by the walls of the jailer alone', async () => {
+    const attacker = `${stage.runDir}/firecracker-attacker`
+    const source = `${import.meta.dir}/attack/attacker.c`
+    expect(Bun.spawnSync(['gcc', '-O1', '-static', '-o', attacker, source]).exitCode).toBe(0)
+    const abstract = `kt-fc-attack-${process.pid}`
+    const service = Bun.listen({ unix: `\0${abstract}`, socket: { data() {} } })
+    /** Act, what becomes of it in the jail, and of the same by root outside: what is not there outside has no second. */
+    const acts: readonly [act: string, jailed: string, asRoot?: string][] = [
+      ['open-read /etc/shadow', 'ENOENT', 'ok'],
+      ['stat ../../../../etc/passwd', 'ENOENT', 'ok'],
+      ['list /old_root', 'ENOENT'],
+      ['open-write /drives/empty', 'ok'],
+      ['create /drives/planted', 'EACCES'],
+      ['open-write /vmlinux', 'EACCES'],
+      ['exec /usr/bin/sh -c :', 'ENOENT', 'ok'],
+      ['mount none /dev tmpfs 0 0', 'EPERM', 'ok'],
+      ['chroot /', 'EPERM', 'ok'],
+      ['unshare 0x40000000', 'EPERM', 'ok'],
+      ['setuid 0', 'EPERM', 'ok'],
+      ['setgroups 6', 'EPERM', 'ok'],
+      ['capset', 'EPERM', 'ok'],
+      ['socket 2 3 1', 'EPERM', 'ok'],
+      [`connect-abstract ${abstract}`, 'ECONNREFUSED', 'ok'],
+    ]
+    const { spec, config } = stage.options({}, attacker)
+    const place = jailPlace(attacker, spec.privateDir, spec.identity)
+    makeJail(place, spec, attacker)
+    const output = openSync(`${stage.runDir}/attacks`, 'a')
+    try {
+      const jailing = { execFile: attacker, identity: spec.identity, place, debug: false }
+      const args = jailerArguments(jailing)
+      const words = [...args.slice(0, args.indexOf('--') + 1), ...acts.map(([act]) => act)]
+      const jailer = config.hypervisor.jailerPath
+      const { exited } = await launchByJailer({ jailer, args: words, stdout: output, stderr: output }, {})
+      await exited
+      const results = new Map(
+        readFileSync(`${stage.runDir}/attacks`, 'utf8')
+          .split('\n')
+          .filter((line) => line.startsWith('{'))
+          .map((line) => JSON.parse(line) as { act: string; result: string })
+          .map(({ act, result }) => [act, result]),
+      )
+      expect(acts.map(([act]) => [act, results.get(act)])).toEqual(acts.map(([act, result]) => [act, result]))
+      const outside = acts.filter(([, , asRoot]) => asRoot !== undefined)
+      const control = runAsRoot(
+        attacker,
+        outside.map(([act]) => act),
+      )
+      expect(outside.map(([act]) => [act, control.get(act)])).toEqual(
+        outside.map(([act, , asRoot]) => [act, asRoot]),
+      )
+    } finally {
+      closeSync(output)
+      service.stop(true)
+      removeJail(place)
+    }
   })
 
   test('what the jailer says is told when it refuses', async () => {
