@@ -102,7 +102,8 @@ describe('kill -9', () => {
     for (const pid of daemons) process.kill(pid, 'SIGKILL')
     const { code, stderr } = await client
     expect([125, 255]).toContain(code)
-    expect(stderr).toMatch(/virtiofsd ended|VMM_/)
+    // On a slow host it may not boot yet; then the step that misses its share tells.
+    expect(stderr).toMatch(/virtiofsd ended|\[(VMM|POSTURE|JAIL)_\w+\]/)
     sameAsBefore()
   }, 60_000)
 
@@ -205,7 +206,7 @@ async function stopStarting(name: string, moment: number | 'made'): Promise<void
   const { code, stderr } = await client
   // Once its command runs nobody knows how that ended; before, it is a failure of ours.
   expect([125, 255]).toContain(code)
-  expect(stderr).toMatch(/\[(SANDBOX_DIED|VMM_\w+|JAIL_FAILED)\]/)
+  expect(stderr).toMatch(/\[(SANDBOX_DIED|AGENT_UNREACHABLE|(VMM|POSTURE|JAIL)_\w+)\]/)
 }
 
 /** As a client of the shim that has asked for a process and not started it yet. */
