@@ -135,7 +135,9 @@ describe('which file', () => {
 describe('values', () => {
   test('rootless: absent means false in a file, the built-in configuration says true', () => {
     for (const driver of drivers) {
-      expect(parse(`[hypervisor.${driver}]`).hypervisor).toMatchObject({ driver, rootless: false })
+      // Firecracker is never root.
+      const rootless = driver === 'firecracker'
+      expect(parse(`[hypervisor.${driver}]`).hypervisor).toMatchObject({ driver, rootless })
       expect(parse(`[hypervisor.${driver}]\nrootless = true`).hypervisor.rootless).toBe(true)
     }
     expect(parse('').hypervisor).toEqual(builtInConfig(host).hypervisor)
@@ -223,6 +225,7 @@ describe('values', () => {
     ['[runtime]\n[hypervisor]\n[hypervisor.stratovirt]', 'CONFIG_TABLE', '[hypervisor.firecracker]'],
     ['[hypervisor.clh]\n\n[hypervisor.qemu]', 'CONFIG_CONFLICT', 'beside [hypervisor.clh] (/c.toml:1)'],
     ['[hypervisor.firecracker]\n\nshared_fs = "virtio-fs"', 'CONFIG_VMM_CANNOT', 'vhost-user'],
+    ['[hypervisor.firecracker]\n\nrootless = false', 'CONFIG_VMM_CANNOT', 'capabilities'],
     ['[hypervisor.firecracker]\n\nhot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT', 'VFIO'],
     ['[hypervisor.clh]\n\nblock_device_driver = "virtio-scsi"', 'CONFIG_VALUE', '"virtio-blk"'],
     [
@@ -281,6 +284,7 @@ describe('which VMM', () => {
       ['firecracker', '/usr/bin/firecracker', 'virtio-mmio', 'none', 'kvm'],
     ])
     expect(parse('[hypervisor.firecracker]').runtime.staticSandboxResourceMgmt).toBe(true)
+    expect(parse('[hypervisor.firecracker]').hypervisor.rootless).toBe(true)
     expect(parse('[hypervisor.qemu]').runtime.staticSandboxResourceMgmt).toBe(false)
   })
 

@@ -44,6 +44,7 @@ export function finish(
   }
   requireConsistent(hypervisor, where)
   requireSizeKept(hypervisor, config.runtime, where)
+  requireUser(hypervisor, where)
   return deepFreeze({
     ...config,
     hypervisor,
@@ -90,6 +91,18 @@ function requireSizeKept(
     asked: 'static_sandbox_resource_mgmt = false',
     vmm: driverNames[driver],
     reason: 'it cannot hot-plug CPUs or memory',
+    possible: '[hypervisor.qemu], [hypervisor.clh]',
+  })
+}
+
+/** What its jailer starts as root would keep the jailer's capabilities. */
+function requireUser({ driver, rootless }: HypervisorConfig, where: (key: string) => string): void {
+  if (driver !== 'firecracker' || rootless) return
+  throw new KataError('CONFIG_VMM_CANNOT', {
+    where: where('rootless'),
+    asked: 'rootless = false',
+    vmm: driverNames[driver],
+    reason: "as root it would keep its jailer's capabilities",
     possible: '[hypervisor.qemu], [hypervisor.clh]',
   })
 }

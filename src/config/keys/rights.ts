@@ -20,8 +20,11 @@ export const rightsKeys = [
     'rootless',
     boolean,
     false,
-    "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent means false, as in Kata.",
-    { shipped: true, annotation: 'rootless', restricting: true },
+    "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent means false, as in Kata; Firecracker is never root.",
+    {
+      ...{ shipped: true, annotation: 'rootless', restricting: true },
+      perDriver: { firecracker: { absent: true } },
+    },
   ),
   key(
     'kvm_access',

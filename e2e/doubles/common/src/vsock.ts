@@ -42,12 +42,19 @@ export function serveVsock(loop: Loop, path: string, guest: Guest): void {
       if (port !== agentPort || busy || !guest.isListening()) return refuse()
       loop.forget(fd)
       const inner = connect(guest.port)
-      setNonblocking(fd)
       busy = true
-      write(fd, utf8Encode(`OK ${nextNumber++}\n`), 0)
-      pipeBoth(loop, fd, inner, bytes.slice(end + 1), () => {
+      const over = () => {
         busy = false
-      })
+      }
+      try {
+        setNonblocking(fd)
+        write(fd, utf8Encode(`OK ${nextNumber++}\n`), 0)
+        pipeBoth(loop, fd, inner, bytes.slice(end + 1), over)
+      } catch {
+        // Whoever asked did not wait for the answer.
+        for (const each of [fd, inner]) close(each)
+        over()
+      }
     })
   }
   loop.watch(listener, events.in, () => {
