@@ -3,7 +3,7 @@ import { KataError } from '../errors.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { VmEnd } from '../vmm/vmm.ts'
-import { type Beginning, whileGuestLives } from './guest-up.ts'
+import { type Beginning, guestUp, whileGuestLives } from './guest-up.ts'
 
 const answers = async () => ({ status: 1 })
 const never = new Promise<never>(() => {})
@@ -12,17 +12,24 @@ function beginning({
   check = answers,
   ended = never as Promise<VmEnd>,
   exited = never as Promise<ExitInfo>,
+  ready = never as Promise<void>,
 } = {}): Beginning {
   return {
     id: 'pod',
     vmm: { ended, consoleTail: () => 'its last words' },
     share: { exited },
-    agent: { health: { check }, waitReady: () => never },
+    agent: { health: { check }, waitReady: () => ready },
     config: { agent: { dialTimeout: 1 }, hypervisor: { path: '/usr/bin/vmm' } },
   } as unknown as Beginning
 }
 
 const panicked: VmEnd = { reason: 'guest-panicked', consoleTail: 'Kernel panic', logTail: '' }
+
+test('a machine that ends before its agent answers is told as that, though the connection breaks first', async () => {
+  const ended = Bun.sleep(20).then(() => panicked)
+  const ready = Promise.reject(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed' }))
+  await expect(guestUp(beginning({ ended, ready }))).rejects.toThrow('[VMM_GUEST_PANICKED]')
+})
 
 test('work that is done in time is all there is', async () => {
   expect(await whileGuestLives(Promise.resolve(7), beginning())).toBe(7)

@@ -32,14 +32,15 @@ export async function guestUp(beginning: Beginning): Promise<void> {
   const { id, vmm, agent, config } = beginning
   const { dialTimeout } = config.agent
   const over = new AbortController()
-  void endOf(beginning).then((error) => over.abort(error))
+  const ended = endOf(beginning)
+  void ended.then((error) => over.abort(error))
   try {
     await agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: over.signal })
   } catch (error) {
     if (!(error instanceof KataError)) throw error
     if (error.code === 'AGENT_UNREACHABLE') throw guestSilentError(id, dialTimeout, vmm.consoleTail())
     // The agent's port closes with the machine, a moment before its end is fully known, which tells more.
-    if (error.code === 'AGENT_DIED') await Promise.race([vmm.ended, Bun.sleep(endKnownMs)])
+    if (error.code === 'AGENT_DIED') throw (await Promise.race([ended, Bun.sleep(endKnownMs)])) ?? error
     throw over.signal.aborted ? over.signal.reason : error
   }
 }
