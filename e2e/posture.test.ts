@@ -28,7 +28,13 @@ import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'
 import { podTest, reasonAgainst } from './harness/cannot.ts'
 import { hostState } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
-import { lastHandedOver, privateSockets, promised, promisedDaemon } from './harness/promised.ts'
+import {
+  lastHandedOver,
+  privateDirectories,
+  privateSockets,
+  promised,
+  promisedDaemon,
+} from './harness/promised.ts'
 import { hypervisorTable } from './harness/vmm.ts'
 
 const kvmGroup = statSync('/dev/kvm', { throwIfNoEntry: false })?.gid
@@ -146,7 +152,7 @@ describe('two sandboxes at once', () => {
     expect(measured(two.vmmPid)).toEqual(promised(two.uid, kvmGroups))
   })
 
-  test('each virtiofsd is confined exactly as promised, both its processes', () => {
+  podTest('each virtiofsd is confined exactly as promised, both its processes', async () => {
     for (const { virtiofsdPids, virtiofsdUid, id } of [one, two]) {
       const [supervisor, worker] = virtiofsdPids.map((pid) => daemonPosture(pid, id))
       expect(supervisor).toEqual(promisedDaemon(virtiofsdUid, id, false))
@@ -197,7 +203,7 @@ describe('two sandboxes at once', () => {
     expect(lstatSync(privateDir)).toMatchObject({ uid, gid: uid, mode: 0o040700 })
     const files = readdirSync(privateDir).sort()
     const { ofRoot, own } = privateSockets
-    expect(files).toEqual(['pid', ...ofRoot, ...own].sort())
+    expect(files).toEqual(['pid', ...ofRoot, ...own, ...privateDirectories].sort())
     for (const name of ofRoot)
       expect(lstatSync(`${privateDir}/${name}`)).toMatchObject({ uid: 0, gid: 0, mode: 0o140600 })
     for (const name of own) {
@@ -210,15 +216,19 @@ describe('two sandboxes at once', () => {
 })
 
 describe('other settings', () => {
-  test('rootless false changes the VMM’s ids and nothing else', async () => {
-    await using vm = await running('as-root', ['--rootless', 'false'])
-    expect(measured(vm.vmmPid)).toEqual(promised(0, []))
-    expect(vm.virtiofsdUid).toBeGreaterThan(65535)
-    for (const [index, pid] of vm.virtiofsdPids.entries())
-      expect(daemonPosture(pid, vm.id)).toEqual(promisedDaemon(vm.virtiofsdUid, vm.id, index === 1))
-    expect(vm.user).toBe('root')
-    expect(lstatSync(vm.privateDir)).toMatchObject({ uid: 0, gid: 0, mode: 0o040700 })
-  }, 60_000)
+  podTest(
+    'rootless false changes the ids and nothing else',
+    async () => {
+      await using vm = await running('as-root', ['--rootless', 'false'])
+      expect(measured(vm.vmmPid)).toEqual(promised(0, []))
+      expect(vm.virtiofsdUid).toBeGreaterThan(65535)
+      for (const [index, pid] of vm.virtiofsdPids.entries())
+        expect(daemonPosture(pid, vm.id)).toEqual(promisedDaemon(vm.virtiofsdUid, vm.id, index === 1))
+      expect(vm.user).toBe('root')
+      expect(lstatSync(vm.privateDir)).toMatchObject({ uid: 0, gid: 0, mode: 0o040700 })
+    },
+    60_000,
+  )
 
   podTest(
     'accelerator tcg: no group at all',

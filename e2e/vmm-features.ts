@@ -120,6 +120,10 @@ export const features: readonly Feature[] = [
   },
 ]
 
+const handedOverConsole = 'its console is a connection that it was handed over; there is no socket'
+const noDaemon = 'no virtiofsd serves it'
+const jailedSockets = 'its sockets lie in its jail, in the private directory that nobody else enters'
+
 /** Tests that a VMM cannot pass, by their names, each with its reason. */
 export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, string>>>> = {
   qemu: {},
@@ -129,8 +133,8 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'a value out of range': 'the test is about a key that it does not have',
     'shares the image with other guests; their VMMs hold it open for reading only':
       'it has the image as a loop device, and the test looks for the file itself',
-    'connect to its console': 'its console is a connection that it was handed over; there is no socket',
-    'connect to the console': 'its console is a connection that it was handed over; there is no socket',
+    'connect to its console': handedOverConsole,
+    'connect to the console': handedOverConsole,
     'connect to the agent': 'it makes the socket itself, so that it is its user’s own',
     'connect to the file server': 'it connects to the socket by its path, so that it is its user’s own',
     'gives memory back where it came by virtio-mem':
@@ -139,7 +143,22 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
   firecracker: {
     'volumes: read-write reaches the host, read-only refuses':
       'it has no shared file system: a directory that would be written is refused by name',
-    'of virtiofsd is noticed, reported, and nothing is left': 'no virtiofsd serves it',
+    'of virtiofsd is noticed, reported, and nothing is left': noDaemon,
+    'of virtiofsd while the guest boots is reported as that, and nothing is left': noDaemon,
+    'each virtiofsd is confined exactly as promised, both its processes': noDaemon,
+    'signal its virtiofsd': noDaemon,
+    'signal virtiofsd': noDaemon,
+    'connect to its file server': noDaemon,
+    'connect to the file server': noDaemon,
+    'look into its share': noDaemon,
+    'connect to its monitor': jailedSockets,
+    'connect to its agent': jailedSockets,
+    'connect to its console': handedOverConsole,
+    'connect to the monitor': jailedSockets,
+    'connect to the agent': jailedSockets,
+    'connect to the console': handedOverConsole,
+    'rootless false changes the ids and nothing else':
+      'it is never root, who would keep the capabilities of its jailer',
     'accelerator tcg: no group at all': 'it runs with KVM only',
     'QEMU: a paused machine': 'the test is about the other VMM',
     'a value out of range': 'the test is about a key that it does not have',

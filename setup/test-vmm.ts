@@ -25,7 +25,7 @@ const suite = [
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
   qemu: ['vmm', 'disks'],
   clh: ['clh'],
-  firecracker: [],
+  firecracker: ['firecracker'],
 }
 
 const { values, positionals } = parseArgs({

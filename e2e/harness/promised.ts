@@ -77,14 +77,63 @@ const ofCloudHypervisor = (uid: number, groups: readonly number[]) => ({
   ...always,
 })
 
-export const promised = vmm.driver === 'clh' ? ofCloudHypervisor : ofQemu
-/** The last descriptor that is handed over. */
-export const lastHandedOver = vmm.driver === 'clh' ? 4 : 6
-/** Sockets in the private directory: root's, and the user's own. */
-export const privateSockets =
-  vmm.driver === 'clh'
-    ? { ofRoot: ['api.sock'], own: ['clh.sock', 'vhost-fs.sock'] }
-    : { ofRoot: ['agent.sock', 'console.sock', 'qmp.sock', 'vhost-fs.sock'], own: [] }
+/** What the jailer needs of capabilities: nobody in the jail can have them, see src/vmm/firecracker/jailer.ts. */
+const jailers = '00000000082400c3'
+
+/** The jailer makes the node of /dev/kvm its user's own, so there is no group. */
+const ofFirecracker = (uid: number) => {
+  const { capabilities, namespaces, ...rest } = thread(uid, [], 2)
+  return {
+    // Its own filter, and that of the double.
+    threads: [
+      {
+        ...rest,
+        capabilities: { ...capabilities, CapBnd: jailers },
+        namespaces: { ...namespaces, pid: 'own' },
+      },
+    ],
+    mounts: [
+      { point: '/', flags: ['nosuid'] },
+      { point: '/drives', flags: ['noexec', 'nosuid'] },
+      { point: '/initrd', flags: hidden },
+      { point: '/vmlinux', flags: hidden },
+    ],
+    root: ['dev', 'drives', programName, `${programName}.pid`, 'initrd', 'run', 'vmlinux'].sort(),
+    descriptors: {
+      ...{ 0: '/dev/null', 1: 'socket', 2: 'socket' },
+      // The double's own: its API and our connection to it, that to its QEMU, vsock's listener, and what goes through it.
+      others: ['/dev/kvm', 'eventpoll', ...sockets(7)],
+    },
+    ...always,
+  }
+}
+const programName = vmm.path.slice(vmm.path.lastIndexOf('/') + 1)
+
+const promises = {
+  qemu: {
+    promised: ofQemu,
+    // The last descriptor that is handed over.
+    lastHandedOver: 6,
+    // In the private directory: root's, and the user's own.
+    privateSockets: { ofRoot: ['agent.sock', 'console.sock', 'qmp.sock', 'vhost-fs.sock'], own: [] },
+    // Besides the pid.
+    privateDirectories: [],
+  },
+  clh: {
+    promised: ofCloudHypervisor,
+    lastHandedOver: 4,
+    privateSockets: { ofRoot: ['api.sock'], own: ['clh.sock', 'vhost-fs.sock'] },
+    privateDirectories: [],
+  },
+  firecracker: {
+    promised: ofFirecracker,
+    lastHandedOver: 2,
+    privateSockets: { ofRoot: [], own: [] },
+    privateDirectories: ['jail'],
+  },
+} as const
+
+export const { promised, lastHandedOver, privateSockets, privateDirectories } = promises[vmm.driver]
 
 /** The posture of virtiofsd while it serves one container; `serving` is the process that does, the other one waits. */
 export const promisedDaemon = (uid: number, id: string, serving: boolean) => {
