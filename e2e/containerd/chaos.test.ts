@@ -70,7 +70,16 @@ async function kill(victim: Victim, over: () => boolean): Promise<void> {
     },
     limitMs,
   )
-  for (const pid of pids) process.kill(pid, 'SIGKILL')
+  // The end of one may be that of the next, as with virtiofsd's two.
+  for (const pid of pids) killIfThere(pid)
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
 }
 
 /** A pod is reported dead by its state, or by not being there at all. */

@@ -1,6 +1,6 @@
 /** `kata-ts` sees the containers that containerd started, and works in them. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { executable } from '../harness/kata.ts'
+import { eventually, executable } from '../harness/kata.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
 import { busyboxImage } from './images.ts'
@@ -84,8 +84,12 @@ describe('containers of a pod', () => {
     const short = await pod.start(['sleep', '1000'])
     expect(kata('kill', '-s', 'KILL', short).code).toBe(0)
     await containerd.cri.calls.stopContainer({ containerId: short, timeout: 10n })
-    const { status } = await containerd.cri.calls.containerStatus({ containerId: short })
-    expect(status!.exitCode).toBe(137)
+    // containerd may answer the one call before it has taken in the exit.
+    const exitCode = await eventually('the exit to be known', async () => {
+      const { status } = await containerd.cri.calls.containerStatus({ containerId: short })
+      return status!.finishedAt > 0n ? status!.exitCode : undefined
+    })
+    expect(exitCode).toBe(137)
   })
 
   test('once it is removed nobody lists it', async () => {
