@@ -6,7 +6,7 @@
 import { chmodSync, closeSync, lchownSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
-import { isAlive, type ProcessRef, processRef, readProc, readStatus } from '../linux/proc.ts'
+import { childrenOf, isAlive, type ProcessRef, processRef, readStatus } from '../linux/proc.ts'
 import { killAndWait, waitGone } from '../linux/signal.ts'
 import { connectUnix, listenUnix } from '../linux/socket.ts'
 import { mapUserNamespace } from '../linux/user-namespace.ts'
@@ -33,7 +33,8 @@ export interface VirtiofsdData {
 export const virtiofsdResource: ResourceKind<VirtiofsdData> = {
   kind: 'virtiofsd',
   async release({ socketPath, daemon, worker }) {
-    const workers = [worker, ...childrenOf(daemon)].filter((ref) => ref !== undefined)
+    const children = daemon === undefined ? [] : childrenOf(daemon)
+    const workers = [worker, ...children].filter((ref) => ref !== undefined)
     for (const ref of workers) await killOrThrow(ref)
     // The first process only waits for the worker, so it ends by itself and reaps it.
     const patience = workers.length > 0 ? 500 : 0
@@ -170,16 +171,6 @@ async function startError(
 /** Its own seccomp filter, on top of ours, is among the last things that virtiofsd sets up before it serves. */
 function isFiltered(pid: number): boolean {
   return readStatus(`/proc/${pid}/status`)?.get('Seccomp_filters') === '2'
-}
-
-function childrenOf(parent: ProcessRef | undefined): ProcessRef[] {
-  if (parent === undefined || !isAlive(parent)) return []
-  const pids = readProc(`/proc/${parent.pid}/task/${parent.pid}/children`) ?? ''
-  return pids
-    .split(' ')
-    .filter((pid) => pid !== '')
-    .map((pid) => processRef(Number(pid)))
-    .filter((ref) => ref !== undefined)
 }
 
 /** The VMM's user owns the directory: whatever is in the socket's place goes with the directory, which has its own holding. */
