@@ -57,6 +57,8 @@ export class VmmProcess {
     signal?.addEventListener('abort', giveUp, { once: true })
     try {
       await run()
+      // There may have been nothing to give up when it was told.
+      signal?.throwIfAborted()
       return this.#launched!
     } catch (error) {
       await stop()
