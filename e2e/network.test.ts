@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { randomFillSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
+import { podTest } from './harness/cannot.ts'
 import { echoServer, exchange } from './harness/echo.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
@@ -232,13 +233,16 @@ describe('packets', () => {
 })
 
 describe('the host', () => {
-  test('the VMM sits in a network namespace with nothing in it, its taps are the only way out', async () => {
-    const { sandbox } = await kata.inspect(podA.name)
-    const devices = readFileSync(`/proc/${sandbox.vmmPid}/net/dev`, 'utf8').match(/^\s*\S+(?=:)/gm)
-    expect(devices?.map((name) => name.trim())).toEqual(['lo'])
-    const shims = readFileSync(`/proc/${sandbox.shimPid}/net/dev`, 'utf8')
-    expect(shims).toContain(bridge)
-  })
+  podTest(
+    'the VMM sits in a network namespace with nothing in it, its taps are the only way out',
+    async () => {
+      const { sandbox } = await kata.inspect(podA.name)
+      const devices = readFileSync(`/proc/${sandbox.vmmPid}/net/dev`, 'utf8').match(/^\s*\S+(?=:)/gm)
+      expect(devices?.map((name) => name.trim())).toEqual(['lo'])
+      const shims = readFileSync(`/proc/${sandbox.shimPid}/net/dev`, 'utf8')
+      expect(shims).toContain(bridge)
+    },
+  )
 
   test('the network of the host is refused, and so is what is no namespace', async () => {
     for (const [path, reason] of [

@@ -5,7 +5,8 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { removeCgroup } from '../src/linux/cgroup.ts'
-import { isAlive, processRef } from '../src/linux/proc.ts'
+import { bootId, isAlive, processRef } from '../src/linux/proc.ts'
+import { disksDir } from '../src/sandbox/paths.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { hypervisorTable } from './harness/vmm.ts'
@@ -98,6 +99,9 @@ test.each(['the first start after it', 'gc'])(
       rmSync(lost, { recursive: true, force: true })
     const aside = `${kata.runDir}.uids`
     renameSync('/run/kata-ts/uids', aside)
+    // Disks stay, as those of a boot that is over.
+    const disks = `${disksDir}/${bootId()}`
+    if (existsSync(disks)) renameSync(disks, `${disksDir}/earlier-boot`)
     try {
       expect(passwd()).toContain(`${user}:x:${uid}:`)
       const helped = how === 'gc' ? await kata.call(['gc']) : await kata.run(['true'])

@@ -121,6 +121,9 @@ export const features: readonly Feature[] = [
 ]
 
 const handedOverConsole = 'its console is a connection that it was handed over; there is no socket'
+const loopDevice = 'it has the image as a loop device, and the test looks for the file itself'
+const noSharedFiles = 'it has no shared file system: a directory that would be written is refused by name'
+const fixedSize = 'its machines do not change in size'
 const noDaemon = 'no virtiofsd serves it'
 const jailedSockets = 'its sockets lie in its jail, in the private directory that nobody else enters'
 
@@ -131,8 +134,7 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'accelerator tcg: no group at all': 'it runs with KVM only',
     'QEMU: a paused machine': 'the test is about the other VMM',
     'a value out of range': 'the test is about a key that it does not have',
-    'shares the image with other guests; their VMMs hold it open for reading only':
-      'it has the image as a loop device, and the test looks for the file itself',
+    'shares the image with other guests; their VMMs hold it open for reading only': loopDevice,
     'connect to its console': handedOverConsole,
     'connect to the console': handedOverConsole,
     'connect to the agent': 'it makes the socket itself, so that it is its user’s own',
@@ -141,8 +143,18 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
       'its memory comes as modules, which stay; kata-ts does not use its virtio-mem',
   },
   firecracker: {
-    'volumes: read-write reaches the host, read-only refuses':
-      'it has no shared file system: a directory that would be written is refused by name',
+    'volumes: read-write reaches the host, read-only refuses': noSharedFiles,
+    'a hostPath is written, or only read': noSharedFiles,
+    'HostToContainer: what the host mounts later appears inside': noSharedFiles,
+    'files of fsGroup': noSharedFiles,
+    'virtiofsd missing': noDaemon,
+    'shares the image with other guests; their VMMs hold it open for reading only': loopDevice,
+    'grows with a container, whose limit binds, and with new limits; programs still start from the share':
+      fixedSize,
+    'gives the host what its containers have freed, where it is to be reclaimed':
+      'kata-ts gives it no balloon device',
+    'the VMM sits in a network namespace with nothing in it, its taps are the only way out':
+      'it opens its taps by their names, in the namespace of the pod',
     'of virtiofsd is noticed, reported, and nothing is left': noDaemon,
     'of virtiofsd while the guest boots is reported as that, and nothing is left': noDaemon,
     'each virtiofsd is confined exactly as promised, both its processes': noDaemon,
@@ -162,6 +174,6 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'accelerator tcg: no group at all': 'it runs with KVM only',
     'QEMU: a paused machine': 'the test is about the other VMM',
     'a value out of range': 'the test is about a key that it does not have',
-    'gives memory back where it came by virtio-mem': 'its machines do not change in size',
+    'gives memory back where it came by virtio-mem': fixedSize,
   },
 }

@@ -1,13 +1,14 @@
 /** Wrong input: a coded error that names the thing and the remedy, before or during the start, and nothing left behind. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { writeCpio } from '../guest/image/cpio.ts'
 import { findImage } from '../src/config/guest-image.ts'
 import { bindMount, mount, unmount } from '../src/linux/mount.ts'
 import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
-import { hypervisorTable } from './harness/vmm.ts'
+import { hypervisorTable, vmm } from './harness/vmm.ts'
 
 let kata: Kata
 let before: HostState
@@ -67,8 +68,9 @@ describe('the machine', () => {
 
   test('VMM missing', () => refused('CONFIG_FILE_MISSING', 'path = "/nonexistent/vmm"\n', '/nonexistent/vmm'))
 
-  test('virtiofsd missing', () =>
-    refused('CONFIG_FILE_MISSING', 'virtio_fs_daemon = "/nonexistent/virtiofsd"\n', '/nonexistent/virtiofsd'))
+  podTest('virtiofsd missing', () =>
+    refused('CONFIG_FILE_MISSING', 'virtio_fs_daemon = "/nonexistent/virtiofsd"\n', '/nonexistent/virtiofsd'),
+  )
 
   test('a guest that panics is told with the end of its console', async () => {
     using dir = scratch()
@@ -92,7 +94,11 @@ describe('the machine', () => {
   })
 
   test('a program that is no VMM', async () => {
-    await refused('VMM_EXITED', 'path = "/usr/bin/true"\n', '/usr/bin/true')
+    using dir = scratch()
+    // Of its name: more is not asked of a program before it runs.
+    const path = `${dir.path}/${basename(vmm.path)}`
+    copyFileSync('/usr/bin/true', path)
+    await refused('VMM_EXITED', `path = "${path}"\n`, path)
   })
 })
 

@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { listPids, readProc } from '../../src/linux/proc.ts'
 import { PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
@@ -47,11 +48,18 @@ function random(state: number): () => number {
 
 const patterns = {
   shim: /^containerd-shim-kata-ts-v2\0.*serve/s,
-  vmm: new RegExp(`^${RegExp.escape(vmm.path)}\0`),
+  // Firecracker has another path in its jail.
+  vmm: new RegExp(`^\\S*/${RegExp.escape(basename(vmm.path))}\0`),
   virtiofsd: /^\S*virtiofsd\0/,
 } as const
 type Victim = keyof typeof patterns | 'containerd'
-const victims: readonly Victim[] = ['shim', 'vmm', 'virtiofsd', 'containerd']
+const hasVirtiofsd = vmm.driver !== 'firecracker'
+const victims: readonly Victim[] = [
+  'shim',
+  'vmm',
+  ...(hasVirtiofsd ? (['virtiofsd'] as const) : []),
+  'containerd',
+]
 
 const processesOf = (victim: keyof typeof patterns) =>
   listPids().filter((pid) => patterns[victim].test(readProc(`/proc/${pid}/cmdline`) ?? ''))

@@ -182,6 +182,15 @@ export class Pod {
   }
 
   /** StopPodSandbox and RemovePodSandbox, with all containers. */
+  /** Ends and removes all its containers; the pod goes on. */
+  async clear(): Promise<void> {
+    const { containers } = await this.#calls.listContainers({ filter: { podSandboxId: this.id } })
+    for (const { id: containerId } of containers) {
+      await this.#calls.stopContainer({ containerId, timeout: 0n })
+      await this.#calls.removeContainer({ containerId })
+    }
+  }
+
   async remove(): Promise<void> {
     await this.#calls.stopPodSandbox({ podSandboxId: this.id })
     await this.#calls.removePodSandbox({ podSandboxId: this.id })

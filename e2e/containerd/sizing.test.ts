@@ -17,6 +17,8 @@ import type { Pod, PodOptions } from './cri.ts'
 
 const MiB = 1024 * 1024
 const files = scratch()
+const growing =
+  'grows with a container, whose limit binds, and with new limits; programs still start from the share'
 const movable = 'gives memory back where it came by virtio-mem'
 /** Ways to run a pod whose machine has 1 processor and 256 MiB for itself. */
 const handlers = {
@@ -99,39 +101,43 @@ async function withPod(options: PodOptions, work: (pod: Pod) => Promise<void>): 
 }
 
 describe('a machine that follows its containers', () => {
-  test('grows with a container, whose limit binds, and with new limits; programs still start from the share', async () => {
-    await withPod({ handler: 'dynamic' }, async (pod) => {
-      const bare = await pod.start(idle)
-      const small = await machineOf(pod, bare)
-      expect(small.processors).toBe(1)
-      expect(small.memory).toBeLessThan(256)
+  podTest(
+    growing,
+    async () => {
+      await withPod({ handler: 'dynamic' }, async (pod) => {
+        const bare = await pod.start(idle)
+        const small = await machineOf(pod, bare)
+        expect(small.processors).toBe(1)
+        expect(small.memory).toBeLessThan(256)
 
-      const large = await pod.start(idle, limits(2, 256))
-      const grown = await machineOf(pod, large)
-      expect(grown.processors).toBe(Math.min(3, availableParallelism()))
-      expect(grown.memory - small.memory).toBeGreaterThan(240)
-      expect(grown.memory - small.memory).toBeLessThan(260)
-      const untouched = heldMemory(pod)
-      expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
-      // The host does not know what the guest has freed again; see below.
-      expect(heldMemory(pod) - untouched).toBeGreaterThan(100)
-      expect((await pod.exec(large, hold(400))).stdout).toBe('')
+        const large = await pod.start(idle, limits(2, 256))
+        const grown = await machineOf(pod, large)
+        expect(grown.processors).toBe(Math.min(3, availableParallelism()))
+        expect(grown.memory - small.memory).toBeGreaterThan(240)
+        expect(grown.memory - small.memory).toBeLessThan(260)
+        const untouched = heldMemory(pod)
+        expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
+        // The host does not know what the guest has freed again; see below.
+        expect(heldMemory(pod) - untouched).toBeGreaterThan(100)
+        expect((await pod.exec(large, hold(400))).stdout).toBe('')
 
-      await containerd.cri.calls.updateContainerResources({
-        containerId: large,
-        linux: { memoryLimitInBytes: BigInt(768 * MiB) },
+        await containerd.cri.calls.updateContainerResources({
+          containerId: large,
+          linux: { memoryLimitInBytes: BigInt(768 * MiB) },
+        })
+        const updated = await machineOf(pod, bare)
+        expect(updated.memory - small.memory).toBeGreaterThan(740)
+        expect((await pod.exec(large, hold(400))).stdout).toBe('alive\n')
+
+        await containerd.cri.calls.stopContainer({ containerId: large, timeout: 0n })
+        await containerd.cri.calls.removeContainer({ containerId: large })
+        // A memory module is not given back: the next container finds it there.
+        const next = await pod.start(idle, limits(1, 512))
+        expect((await machineOf(pod, next)).memory).toBe(updated.memory)
       })
-      const updated = await machineOf(pod, bare)
-      expect(updated.memory - small.memory).toBeGreaterThan(740)
-      expect((await pod.exec(large, hold(400))).stdout).toBe('alive\n')
-
-      await containerd.cri.calls.stopContainer({ containerId: large, timeout: 0n })
-      await containerd.cri.calls.removeContainer({ containerId: large })
-      // A memory module is not given back: the next container finds it there.
-      const next = await pod.start(idle, limits(1, 512))
-      expect((await machineOf(pod, next)).memory).toBe(updated.memory)
-    })
-  }, 120_000)
+    },
+    120_000,
+  )
 
   podTest(
     movable,
@@ -150,14 +156,18 @@ describe('a machine that follows its containers', () => {
     120_000,
   )
 
-  test('gives the host what its containers have freed, where it is to be reclaimed', async () => {
-    await withPod({ handler: 'reclaimed' }, async (pod) => {
-      const large = await pod.start(idle, limits(1, 256))
-      const untouched = heldMemory(pod)
-      expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
-      await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
-    })
-  }, 120_000)
+  podTest(
+    'gives the host what its containers have freed, where it is to be reclaimed',
+    async () => {
+      await withPod({ handler: 'reclaimed' }, async (pod) => {
+        const large = await pod.start(idle, limits(1, 256))
+        const untouched = heldMemory(pod)
+        expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
+        await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
+      })
+    },
+    120_000,
+  )
 
   test('refuses a container that asks for too much memory; the text reaches the client, and the pod goes on', async () => {
     await withPod({ handler: 'limited' }, async (pod) => {
@@ -165,7 +175,8 @@ describe('a machine that follows its containers', () => {
       const refusal = await pod.start(idle, limits(1, 257)).catch(describeError)
       expect(refusal).toContain('[SANDBOX_TOO_LARGE] the pod needs a machine of 513 MiB')
       const fits = await pod.start(idle, limits(1, 256))
-      expect((await machineOf(pod, fits)).memory).toBeGreaterThan(400)
+      if (reasonAgainst(growing) === undefined)
+        expect((await machineOf(pod, fits)).memory).toBeGreaterThan(400)
       expect((await pod.exec(bare, ['echo', 'on'])).stdout).toBe('on\n')
     })
   }, 120_000)

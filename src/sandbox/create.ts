@@ -20,6 +20,7 @@ import type { VmSpec } from '../vmm/vmm.ts'
 import { openVsock } from '../vmm/vsock.ts'
 import { beside } from './beside.ts'
 import { createDiskShare, requireCopyable } from './disk-share.ts'
+import { sweepDisks } from './disk-sweep.ts'
 import { Disks } from './disks.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
@@ -93,6 +94,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const { id, namespace, config, log } = request
   const { hypervisor } = config
   const timings = recordTimings()
+  for (const swept of sweepDisks()) log.info('disks of an earlier boot', { ...swept })
   const shim = processRef(process.pid)!
   await ledger.take(ownerResource, shim, () => {})
   const cgroups = await timings.measure('cgroups', () => enterCgroups(request, ledger))

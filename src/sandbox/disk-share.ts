@@ -2,8 +2,7 @@
  * The pod's files for a VMM without a shared file system: root file systems are disks, files and directories that are only
  * read are copied, and a pod's own scratch directories are made in the guest.
  */
-import { mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { mkdirSync, rmSync, statSync } from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
 import { findDiskAt } from '../devices/host-disk.ts'
 import { describeError, KataError } from '../errors.ts'
@@ -19,7 +18,7 @@ import type { Disks } from './disks.ts'
 import { isEmptyDir } from './memory-volume.ts'
 import { sharedMounts } from './mounts.ts'
 import type { OciSpec } from './oci.ts'
-import { disksDir, type SandboxPaths } from './paths.ts'
+import type { SandboxPaths } from './paths.ts'
 import { treeResource } from './tree.ts'
 
 export interface DiskShareParts {
@@ -48,10 +47,9 @@ export function requireCopyable({ spec, id }: { spec: OciSpec; id: string }): vo
   }
 }
 
-/** Makes the directory of the sandbox's disks, removes those of earlier boots, and puts the share together. */
+/** Makes the directory of the sandbox's disks and puts the share together. */
 export async function createDiskShare(parts: DiskShareParts): Promise<Share> {
   const { ledger, paths } = parts
-  sweepDisks(dirname(paths.diskDir))
   await ledger.take(treeResource, { path: paths.diskDir }, () =>
     mkdirSync(paths.diskDir, { recursive: true, mode: 0o700 }),
   )
@@ -133,13 +131,6 @@ function howToCarry(
   if (stat.isDirectory() && isEmptyDir(source)) return 'scratch'
   if (stat.isFile() || (stat.isDirectory() && (readonly || readVolume.test(source)))) return 'copy'
   throw new KataError('SHARE_NOT_COPIED', { source, container })
-}
-
-/** Their machines ended with the boot, and their ledgers with the run directory. */
-function sweepDisks(ofThisBoot: string): void {
-  mkdirSync(ofThisBoot, { recursive: true, mode: 0o700 })
-  for (const boot of readdirSync(disksDir))
-    if (boot !== basename(ofThisBoot)) rmSync(`${disksDir}/${boot}`, { recursive: true, force: true })
 }
 
 /** A root file system that is on a disk of its own already, as snapshotters like devmapper give it. */

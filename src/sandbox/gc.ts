@@ -7,6 +7,7 @@ import { isListening } from '../linux/socket.ts'
 import type { Logger } from '../log.ts'
 import { sweepRootless } from '../rootless/sweep.ts'
 import type { UidRange } from '../rootless/uid-range.ts'
+import { sweepDisks } from './disk-sweep.ts'
 import { leaseDir, reservedNames, type SandboxPaths, sandboxPaths } from './paths.ts'
 import { openLedger, ownerOf, teardown } from './teardown.ts'
 
@@ -23,7 +24,7 @@ const startGraceMs = 10_000
 
 /**
  * Releases every sandbox whose shim is dead, and what has no sandbox at all: sockets, and uid reservations, accounts
- * and private directories of `range`. Live sandboxes are left alone.
+ * and private directories of `range`, disks of earlier boots. Live sandboxes are left alone.
  */
 export async function collectGarbage(options: {
   runDir: string
@@ -52,6 +53,7 @@ export async function collectGarbage(options: {
   for (const { name, found, error } of await sweepRootless({ runDir: leaseDir, range }, log)) {
     collected.push({ kind: found, name, ...(error === undefined ? {} : { failure: error }) })
   }
+  for (const { path: name, ...more } of sweepDisks()) collected.push({ kind: 'disks', name, ...more })
   return collected
 }
 

@@ -62,7 +62,7 @@ export const sizeKeys = [
     boolean,
     false,
     "Backs the guest's memory with the host's huge pages, which must have been reserved.",
-    { drivers: ['qemu', 'clh'], annotation: 'enable_hugepages' },
+    { annotation: 'enable_hugepages' },
   ),
   key(
     'reclaim_guest_freed_memory',

@@ -11,6 +11,7 @@ import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { DiskNodes } from '../disk-nodes.ts'
 import { ApiClient } from '../http/api.ts'
+import { requireHugePages } from '../huge-pages.ts'
 import { checkProgram, parseVersion } from '../program.ts'
 import type { MachineSize, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { answerMs, VmmProcess } from '../vmm-process.ts'
@@ -135,7 +136,8 @@ class Firecracker implements Vmm {
     const { spec, config } = this.#options
     const { path: execFile, jailerPath: jailer, enableDebug: debug } = config.hypervisor
     // Whatever is wrong with the machine shows before there is a process.
-    const requests = machineRequests(spec)
+    if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
+    const requests = machineRequests(spec, config.hypervisor)
     const place = jailPlace(execFile, spec.privateDir, spec.identity)
     checkProgram(jailer, jailerNeeds)
     makeJail(place, spec, execFile)

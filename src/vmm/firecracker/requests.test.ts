@@ -11,6 +11,7 @@ const spec: VmSpec = {
   ...{ kernel: '/k', initrd: '/i', kernelParams: ['last=1'], accelerator: 'kvm' },
   ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
 }
+const settings = { enableHugepages: false }
 const bodyOf = ({ first, rest }: ReturnType<typeof machineRequests>, path: string): unknown =>
   [...first, ...rest].find((request: ApiRequest) => request.path === path)?.body
 
@@ -21,7 +22,7 @@ describe('the machine', () => {
     [3, 4],
     [32, 32],
   ])('of %p processors has %p', (vcpus, vcpu_count) => {
-    expect(bodyOf(machineRequests({ ...spec, vcpus }), 'machine-config')).toEqual({
+    expect(bodyOf(machineRequests({ ...spec, vcpus }, settings), 'machine-config')).toEqual({
       vcpu_count,
       mem_size_mib: 256,
     })
@@ -33,12 +34,18 @@ describe('the machine', () => {
     ['no memory', { memoryMiB: 0 }, 'default_memory is 0'],
     ['a card by descriptor', { nics: [{ id: 'n', mac: 'm', mtu: 1, taps: [3] }] }, 'n is a descriptor'],
   ])('with %s is refused', (_, wrong, says) => {
-    expect(() => machineRequests({ ...spec, ...wrong })).toThrow(says)
+    expect(() => machineRequests({ ...spec, ...wrong }, settings)).toThrow(says)
+  })
+
+  test('in huge pages has an even size, and says so to Firecracker', () => {
+    const inHugePages = { enableHugepages: true }
+    expect(bodyOf(machineRequests(spec, inHugePages), 'machine-config')).toMatchObject({ huge_pages: '2M' })
+    expect(() => machineRequests({ ...spec, memoryMiB: 257 }, inHugePages)).toThrow('an even number of MiB')
   })
 
   test('boots from files of its jail, told that there is no PCI, the configured parameters last', () => {
     const { kernel_image_path, initrd_path, boot_args } = bodyOf(
-      machineRequests(spec),
+      machineRequests(spec, settings),
       'boot-source',
     ) as Record<string, string>
     expect([kernel_image_path, initrd_path]).toEqual([inJail.kernel, inJail.initrd])
@@ -47,7 +54,7 @@ describe('the machine', () => {
 
   test('has its root as the first drive, read-only, and spare ones behind it', () => {
     expect(putRootDrive('/drives/root').body).toMatchObject({ is_read_only: true, is_root_device: false })
-    const { rest } = machineRequests(spec)
+    const { rest } = machineRequests(spec, settings)
     const drives = rest.filter(({ path }) => path.startsWith('drives/'))
     expect(drives.map(({ body }) => (body as { is_read_only: boolean }).is_read_only)).toEqual([
       ...Array(8).fill(false),

@@ -1,4 +1,5 @@
 /** From the machine asked for to the requests that describe it to Firecracker, in their order. Pure. */
+import type { HypervisorConfig } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { kernelCommandLine } from '../kernel-command-line.ts'
 import type { NicAttachment, VmSpec } from '../vmm.ts'
@@ -11,6 +12,9 @@ export interface ApiRequest {
   readonly path: string
   readonly body: object
 }
+
+/** The part of the configuration that a machine is made by. */
+export type MachineSettings = Pick<HypervisorConfig, 'enableHugepages'>
 
 export interface MachineRequests {
   readonly first: readonly ApiRequest[]
@@ -27,9 +31,10 @@ const mostVcpus = 32
  *
  * @throws KataError VMM_OPTION_INVALID for a value that no machine can have.
  */
-export function machineRequests(spec: VmSpec): MachineRequests {
+export function machineRequests(spec: VmSpec, { enableHugepages }: MachineSettings): MachineRequests {
+  const size = { vcpu_count: vcpus(spec), mem_size_mib: memory(spec, enableHugepages) }
   const first = [
-    { path: 'machine-config', body: { vcpu_count: vcpus(spec), mem_size_mib: memory(spec) } },
+    { path: 'machine-config', body: { ...size, ...(enableHugepages ? { huge_pages: '2M' } : {}) } },
     { path: 'boot-source', body: bootSource(spec) },
   ]
   const rest = [
@@ -73,7 +78,11 @@ function vcpus({ vcpus }: VmSpec): number {
   })
 }
 
-function memory({ memoryMiB }: VmSpec): number {
+function memory({ memoryMiB }: VmSpec, inHugePages: boolean): number {
+  if (inHugePages && memoryMiB % 2 === 1)
+    throw new KataError('VMM_OPTION_INVALID', {
+      reason: `default_memory is ${memoryMiB}, and with enable_hugepages it must be an even number of MiB`,
+    })
   if (Number.isSafeInteger(memoryMiB) && memoryMiB > 0) return memoryMiB
   throw new KataError('VMM_OPTION_INVALID', { reason: `default_memory is ${memoryMiB}` })
 }

@@ -240,6 +240,15 @@ FUNCTION(js_open_tap) {
   return fail(ctx, "Open tap device failed:", request.ifr_name, error);
 }
 
+/* memoryFile(bytes): a file of that size in memory, empty throughout. */
+FUNCTION(js_memory_file) {
+  double bytes;
+  if (JS_ToFloat64(ctx, &bytes, argv[0])) return JS_EXCEPTION;
+  const int fd = memfd_create("double", MFD_CLOEXEC);
+  if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0) return fail(ctx, "memfd_create", "", errno);
+  return JS_NewInt32(ctx, fd);
+}
+
 FUNCTION(js_exit) {
   exit(integer(ctx, argv[0]));
   return JS_UNDEFINED;
@@ -274,6 +283,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("filterThread", 0, js_filter_thread),
     JS_CFUNC_DEF("filterAllThreads", 0, js_filter_all_threads),
     JS_CFUNC_DEF("openTap", 1, js_open_tap),
+    JS_CFUNC_DEF("memoryFile", 1, js_memory_file),
     JS_CFUNC_DEF("exit", 1, js_exit),
     JS_CFUNC_DEF("pid", 0, js_pid),
 };

@@ -19,6 +19,8 @@ declare module 'double' {
   export function filterAllThreads(): void
   /** A queue of the tap of this name in the double's network namespace. */
   export function openTap(name: string): number
+  /** A file of that many bytes in memory, empty throughout. */
+  export function memoryFile(bytes: number): number
   export function exit(code: number): never
   export function pid(): number
 }

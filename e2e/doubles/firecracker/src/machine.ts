@@ -1,5 +1,5 @@
 /** The machine underneath: QEMU's microvm with TCG, whose devices are virtio-mmio and found over ACPI as Firecracker's. */
-import { listen, pid, qemuStarter, send, socketPair, tscKilohertz } from 'double'
+import { listen, memoryFile, pid, qemuStarter, send, socketPair, tscKilohertz } from 'double'
 import { stat } from 'os'
 import { close, open } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
@@ -14,10 +14,17 @@ const [typeMask, blockType] = [0o170000, 0o060000]
 /** Of its 24 transports, which the guest finds from the last one on. Interrupts of the first ones do not reach it. */
 const lastBus = 23
 
+/** A drive, and what lies behind it: open from the moment on at which it was named. */
+export interface OpenDrive {
+  readonly config: Drive
+  readonly fd: number
+  readonly isBlock: boolean
+}
+
 export interface MachineOptions {
   readonly boot: BootSource
   readonly config: MachineConfiguration
-  readonly drives: readonly Drive[]
+  readonly drives: readonly OpenDrive[]
   readonly nics: readonly { readonly config: NetworkInterface; readonly tap: number }[]
   readonly hasEntropy: boolean
   readonly onEvent: QmpEvents
@@ -54,22 +61,39 @@ export class Machine {
   }
 
   /** Opens the drive's path anew and has the guest see what lies there now. */
-  async setDrive(drive: Drive): Promise<void> {
-    const { drive_id: id } = drive
-    const fd = openDrive(drive)
+  async setDrive(config: Drive): Promise<void> {
+    const { drive_id: id, is_read_only } = config
+    const drive = openDrive(config)
     const before = this.#sets.get(id)!
+    const set = await this.#addFile(drive)
+    const size = await this.#sizeOf(fileName(id, set))
+    // QEMU tells guests of the size of what it can write only: for a moment there is something of that size.
+    const first = is_read_only === true ? await this.#addFile(emptyDrive(id, size)) : set
+    await this.qmp.execute('blockdev-reopen', { options: [rawNode({ drive_id: id }, first)] })
+    await this.qmp.execute('block_resize', { 'node-name': id, size })
+    this.#sets.set(id, set)
+    if (first !== set) {
+      await this.qmp.execute('blockdev-reopen', { options: [rawNode(config, set)] })
+      await this.#removeFile(id, first)
+    }
+    await this.#removeFile(id, before)
+  }
+
+  /** The number of its new set of descriptors. */
+  async #addFile(drive: OpenDrive): Promise<number> {
     const set = this.#nextSet++
     try {
-      await this.qmp.execute('add-fd', { 'fdset-id': set }, [fd])
+      await this.qmp.execute('add-fd', { 'fdset-id': set }, [drive.fd])
     } finally {
-      close(fd)
+      close(drive.fd)
     }
     await this.qmp.execute('blockdev-add', fileNode(drive, set))
-    await this.qmp.execute('blockdev-reopen', { options: [rawNode(drive, set)] })
-    this.#sets.set(id, set)
-    await this.qmp.execute('block_resize', { 'node-name': id, size: await this.#sizeOf(fileName(id, set)) })
-    await this.qmp.execute('blockdev-del', { 'node-name': fileName(id, before) })
-    await this.qmp.execute('remove-fd', { 'fdset-id': before })
+    return set
+  }
+
+  async #removeFile(id: string, set: number): Promise<void> {
+    await this.qmp.execute('blockdev-del', { 'node-name': fileName(id, set) })
+    await this.qmp.execute('remove-fd', { 'fdset-id': set })
   }
 
   async #sizeOf(node: string): Promise<number> {
@@ -82,28 +106,42 @@ export class Machine {
 }
 
 /** As the real program opens it: for writing unless it is read-only. Throws with a reason. */
-export function openDrive({ path_on_host, is_read_only }: Drive): number {
-  if (path_on_host === undefined) throw new Error('the double has no vhost-user drives')
+export function openDrive(config: Drive): OpenDrive {
+  const { path_on_host: path, is_read_only } = config
+  if (path === undefined) throw new Error('the double has no vhost-user drives')
   try {
-    return open(path_on_host, is_read_only === true ? O_RDONLY : O_RDWR, 0)
+    const fd = open(path, is_read_only === true ? O_RDONLY : O_RDWR, 0)
+    return { config, fd, isBlock: ((stat(path)[0]?.mode ?? 0) & typeMask) === blockType }
   } catch (error) {
     throw new Error(`Unable to create the block device: BackingFile(${(error as Error).message})`)
   }
 }
 
+const emptyDrive = (drive_id: string, size: number): OpenDrive => ({
+  ...{ config: { drive_id, is_root_device: false }, fd: memoryFile(size), isBlock: false },
+})
+
 function baseArguments({ boot, config }: MachineOptions, given: Descriptors, qmp: number): string[] {
   // The microvm has no other clock, and a guest on a busy host could not find out how fast this one runs.
   const append = `${boot.boot_args ?? ''} tsc_early_khz=${tscKilohertz()}`
+  const memory = memoryOf(config)
   return [
     // With the firmware that is its default a guest with six disks and more does not get past ACPI.
     ...['-name', 'firecracker-double', '-L', 'share/qemu', '-bios', 'qboot.rom'],
-    ...['-machine', 'microvm,acpi=on,pit=on,pic=on,rtc=on,isa-serial=off', ...guestCpu],
+    ...['-machine', `microvm,acpi=on,pit=on,pic=on,rtc=on,isa-serial=off${memory.machine}`, ...guestCpu],
     ...['-smp', `cpus=${config.vcpu_count}`, '-m', `size=${config.mem_size_mib}M`, ...quietMachine],
+    ...memory.backend,
     ...['-kernel', boot.kernel_image_path, '-append', append],
     ...(boot.initrd_path === undefined ? [] : ['-initrd', boot.initrd_path]),
     ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', `socket,id=console,fd=${given.lend(1)}`, '-device', 'isa-serial,chardev=console'],
   ]
+}
+
+function memoryOf({ mem_size_mib, huge_pages }: MachineConfiguration) {
+  if (huge_pages !== '2M') return { machine: '', backend: [] }
+  const backend = `memory-backend-memfd,id=memory,size=${mem_size_mib}M,hugetlb=on,prealloc=on`
+  return { machine: ',memory-backend=memory', backend: ['-object', backend] }
 }
 
 /** In the order in which the guest finds them: drives, with the root first, and then the others. */
@@ -112,11 +150,11 @@ function deviceArguments(options: MachineOptions, given: Descriptors, sets: Map<
   const bus = () => `bus=virtio-mmio-bus.${next--}`
   const args: string[] = []
   for (const drive of options.drives) {
-    const { drive_id: id } = drive
+    const { drive_id: id } = drive.config
     const set = sets.size + 1
     sets.set(id, set)
-    args.push('-add-fd', `fd=${given.give(openDrive(drive))},set=${set}`)
-    for (const node of [fileNode(drive, set), rawNode(drive, set)])
+    args.push('-add-fd', `fd=${given.give(drive.fd)},set=${set}`)
+    for (const node of [fileNode(drive, set), rawNode(drive.config, set)])
       args.push('-blockdev', JSON.stringify(node))
     args.push('-device', `virtio-blk-device,id=${id},drive=${id},${bus()}`)
   }
@@ -136,8 +174,7 @@ function deviceArguments(options: MachineOptions, given: Descriptors, sets: Map<
 
 const fileName = (id: string, set: number) => `${id}-${set}`
 
-function fileNode({ drive_id, path_on_host, is_read_only }: Drive, set: number) {
-  const isBlock = ((stat(path_on_host!)[0]?.mode ?? 0) & typeMask) === blockType
+function fileNode({ config: { drive_id, is_read_only }, isBlock }: OpenDrive, set: number) {
   return {
     driver: isBlock ? 'host_device' : 'file',
     ...{ 'node-name': fileName(drive_id, set), filename: `/dev/fdset/${set}` },
@@ -145,7 +182,7 @@ function fileNode({ drive_id, path_on_host, is_read_only }: Drive, set: number) 
   }
 }
 
-function rawNode({ drive_id, is_read_only }: Drive, set: number) {
+function rawNode({ drive_id, is_read_only }: Pick<Drive, 'drive_id' | 'is_read_only'>, set: number) {
   return {
     ...{ driver: 'raw', 'node-name': drive_id, file: fileName(drive_id, set) },
     'read-only': is_read_only === true,

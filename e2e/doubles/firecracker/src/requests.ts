@@ -16,6 +16,7 @@ export interface MachineConfiguration {
   readonly vcpu_count: number
   readonly mem_size_mib: number
   readonly smt?: boolean
+  readonly huge_pages?: 'None' | 'Transparent' | '2M'
 }
 
 export interface NetworkInterface {

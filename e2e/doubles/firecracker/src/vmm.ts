@@ -5,7 +5,7 @@ import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import type { Request, Response } from '../../common/src/http.ts'
 import { complaint } from '../../common/src/validate.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
-import { Machine, openDrive, portName } from './machine.ts'
+import { Machine, type OpenDrive, openDrive, portName } from './machine.ts'
 import type { BootSource, Drive, MachineConfiguration, NetworkInterface, Vsock } from './requests.ts'
 import { schema } from './schema.ts'
 
@@ -26,7 +26,7 @@ class Refused extends Error {}
 
 export class Vmm {
   readonly #options: VmmOptions
-  readonly #drives: Drive[] = []
+  readonly #drives: OpenDrive[] = []
   readonly #nics: { config: NetworkInterface; tap: number }[] = []
   #config: MachineConfiguration = { vcpu_count: 1, mem_size_mib: 128 }
   #boot: BootSource | undefined
@@ -94,10 +94,11 @@ export class Vmm {
 
   #setMachine(config: MachineConfiguration): void {
     this.#beforeStart()
-    const { vcpu_count, mem_size_mib, smt } = config
+    const { vcpu_count, mem_size_mib, smt, huge_pages } = config
     if (vcpu_count < 1 || vcpu_count > mostVcpus || (smt === true && vcpu_count > 1 && vcpu_count % 2 === 1))
       throw new Refused('The vCPU number is invalid! The vCPU number can only be 1 or an even number.')
-    if (mem_size_mib < 1) throw new Refused('The memory size (MiB) is invalid.')
+    if (mem_size_mib < 1 || (huge_pages === '2M' && mem_size_mib % 2 === 1))
+      throw new Refused('The memory size (MiB) is invalid.')
     this.#config = config
   }
 
@@ -110,21 +111,21 @@ export class Vmm {
 
   #setDrive(drive: Drive): void {
     this.#beforeStart()
-    if (drive.is_root_device && this.#drives.some((other) => other.is_root_device))
+    if (drive.is_root_device && this.#drives.some(({ config }) => config.is_root_device))
       throw new Refused('A root block device already exists!')
-    close(openDrive(drive))
-    const at = this.#drives.findIndex(({ drive_id }) => drive_id === drive.drive_id)
-    if (at >= 0) this.#drives[at] = drive
-    else if (drive.is_root_device) this.#drives.unshift(drive)
-    else this.#drives.push(drive)
+    const opened = openDrive(drive)
+    const at = this.#drives.findIndex(({ config }) => config.drive_id === drive.drive_id)
+    if (at >= 0) close(this.#drives.splice(at, 1, opened)[0]!.fd)
+    else if (drive.is_root_device) this.#drives.unshift(opened)
+    else this.#drives.push(opened)
   }
 
   async #patchDrive({ drive_id, path_on_host }: Drive): Promise<void> {
     const machine = this.#started()
-    const drive = this.#drives.find((known) => known.drive_id === drive_id)
+    const drive = this.#drives.find(({ config }) => config.drive_id === drive_id)
     if (drive === undefined) throw new Refused(`Block device with id ${drive_id} not found`)
     if (path_on_host === undefined) return
-    await machine.setDrive({ ...drive, path_on_host })
+    await machine.setDrive({ ...drive.config, path_on_host })
   }
 
   #setNic(config: NetworkInterface): void {
