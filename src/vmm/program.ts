@@ -53,6 +53,11 @@ export async function programVersion(path: string): Promise<ProgramVersion | und
   return parseVersion(output)
 }
 
+/** A version that a VMM tells of itself, with or without a v; 0.0.0 when it is none. */
+export function bareVersion(text: string): ProgramVersion {
+  return parseVersion(`v${text.replace(/^v/, '')}`) ?? { major: 0, minor: 0, micro: 0 }
+}
+
 /** The first version in a text, `version 10.0.3` or `v48.0`. */
 export function parseVersion(text: string): ProgramVersion | undefined {
   const match = /\bv(?:ersion )?(\d+)\.(\d+)(?:\.(\d+))?/.exec(text)

@@ -5,7 +5,7 @@ import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/adopt-socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
-import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
+import type { LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
@@ -13,17 +13,10 @@ import { openDiskImage } from '../disk-image.ts'
 import { DiskNodes } from '../disk-nodes.ts'
 import { ApiClient, type CallOptions } from '../http/api.ts'
 import { requireHugePages } from '../huge-pages.ts'
-import { parseVersion } from '../program.ts'
-import type {
-  MachineSize,
-  NicAttachment,
-  ShareAttachment,
-  VmEnd,
-  Vmm,
-  VmmFeatures,
-  VmmOptions,
-} from '../vmm.ts'
-import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
+import { bareVersion, type ProgramVersion } from '../program.ts'
+import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import { VmmDriver } from '../vmm-driver.ts'
+import { answerMs, quitMs } from '../vmm-process.ts'
 import { agentPort } from '../vsock.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
 import { deviceGone } from './device-tree.ts'
@@ -52,23 +45,18 @@ export function createCloudHypervisor(options: VmmOptions): Vmm {
   return new CloudHypervisor(options)
 }
 
-export class CloudHypervisor implements Vmm {
+export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   readonly features = clhFeatures
   readonly agent: AgentEndpoint
   readonly offlineVcpus = 0
-  readonly ended: Promise<VmEnd>
-  readonly #options: VmmOptions
   readonly #settings: MachineSettings
-  readonly #process: VmmProcess
-  #api: ApiClient | undefined
   #events: Socket<undefined> | undefined
   #expected: ExpectedPosture | undefined
   #plugged: Plugged | undefined
-  #stopping: Promise<void> | undefined
 
   constructor(options: VmmOptions) {
+    super(options, clhNeeds)
     const { spec, config } = options
-    this.#options = options
     const { entropySource, enableHugepages, enableMemPrealloc, reclaimGuestFreedMemory } = config.hypervisor
     this.#settings = {
       ...{ entropySource, enableHugepages, enableMemPrealloc, reclaimGuestFreedMemory },
@@ -77,20 +65,10 @@ export class CloudHypervisor implements Vmm {
     }
     const socketPath = `${spec.privateDir}/${vsockName}`
     this.agent = { kind: 'hybrid-vsock', socketPath, port: agentPort, uid: spec.identity.uid }
-    this.#process = new VmmProcess(options, clhNeeds)
-    this.ended = this.#process.ended
-  }
-
-  start(): Promise<LaunchedProcess> {
-    return this.#process.start({
-      run: () => this.#start(),
-      giveUp: () => this.#api?.close(),
-      stop: () => this.stop(),
-    })
   }
 
   async boot(): Promise<void> {
-    const { disks = [] } = this.#options.spec
+    const { disks = [] } = this.options.spec
     await this.#withRootDisk((rootDisk) =>
       this.#devices().disks.boot([...rootDisk, ...disks], async () => {
         await this.#put('vm.boot', { timeoutMs: answerMs })
@@ -99,7 +77,7 @@ export class CloudHypervisor implements Vmm {
     // Its threads and devices exist only now; a machine that is not confined ends before it can do much.
     const expected = this.#expected!
     const opens = [...expected.opens, ...machineFiles]
-    this.#process.assertPosture({ ...expected, opens, sockets: machineSockets })
+    this.process.assertPosture({ ...expected, opens, sockets: machineSockets })
   }
 
   async pause(): Promise<void> {
@@ -139,47 +117,38 @@ export class CloudHypervisor implements Vmm {
     return this.#devices().resizer.resize(size)
   }
 
-  consoleTail(): string {
-    return this.#process.consoleTail()
-  }
-
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop()
-    return this.#stopping
-  }
-
-  async #start(): Promise<void> {
-    const { spec } = this.#options
+  protected async launch(): Promise<void> {
+    const { spec } = this.options
     // Whatever is wrong with the machine shows before there is a process.
     if (this.#settings.enableHugepages) requireHugePages(spec.memoryMiB)
     const machine = vmConfig(spec, this.#settings)
     const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
     try {
-      await this.#process.readFrom(ours)
-      this.#api = await ApiClient.open(ours.api, clhApi)
+      await this.process.readFrom(ours)
+      this.connection = await ApiClient.open(ours.api, clhApi)
       this.#events = await this.#watchEvents(ours.events)
       const launchSpec = this.#launchSpec(theirs)
       this.#expected = expectedPosture(launchSpec, { ...filters, sockets: idleSockets, opens: ownFiles })
-      await this.#process.launch(launchSpec, [this.#api.closed])
+      await this.process.launch(launchSpec, [this.connection.closed])
     } finally {
       closeTheirs()
     }
-    this.#process.checkVersion(versionOf(await this.#api.get('vmm.ping', { timeoutMs: answerMs })))
+    this.process.checkVersion(versionOf(await this.connection.get('vmm.ping', { timeoutMs: answerMs })))
     await this.#put('vm.create', { body: machine, timeoutMs: answerMs })
     this.#plugged = {
       disks: new Disks(
         { put: this.#put, info: this.#info },
-        new DiskNodes({ pid: this.#process.pid, uid: spec.identity.uid, directory: inJail.disks }),
+        new DiskNodes({ pid: this.process.pid, uid: spec.identity.uid, directory: inJail.disks }),
       ),
       resizer: new Resizer(this.#put, machine),
     }
-    this.#process.confirm(this.#expected)
+    this.process.confirm(this.#expected)
     // Only now: it keeps their descriptors open from here on.
     for (const nic of spec.nics ?? []) await this.plugNic(nic)
   }
 
   #launchSpec(theirs: Ends): LaunchSpec {
-    const { spec, config } = this.#options
+    const { spec, config } = this.options
     const { identity, stateDir } = spec
     return {
       ...{ program: config.hypervisor.path, identity, stateDir },
@@ -199,7 +168,7 @@ export class CloudHypervisor implements Vmm {
         try {
           for (const event of reader.push(bytes)) this.#onEvent(event)
         } catch (error) {
-          this.#options.log.warn('the VMM reports what is no event', { error: String(error) })
+          this.options.log.warn('the VMM reports what is no event', { error: String(error) })
           socket.end()
         }
       },
@@ -209,24 +178,24 @@ export class CloudHypervisor implements Vmm {
 
   /** A guest that resets would be started anew, and one that goes down takes the process with it: both are ends. */
   #onEvent({ source, event }: MonitorEvent): void {
-    this.#options.log.debug('vmm event', { source, event })
-    const { watch } = this.#process
-    if (source !== 'vm' || this.#stopping !== undefined || !watch.isOpen) return
+    this.options.log.debug('vmm event', { source, event })
+    const { watch } = this.process
+    if (source !== 'vm' || this.isStopping || !watch.isOpen) return
     if (event === 'rebooting') {
       watch.wasReset = true
       watch.because('shutdown')
-      this.#process.kill()
+      this.process.kill()
     }
     if (event === 'shutdown') watch.because('shutdown')
   }
 
-  async #stop(): Promise<void> {
-    const { privateDir } = this.#options.spec
-    await this.#process.end(async () => {
-      const quit = this.#api?.put('vmm.shutdown', { timeoutMs: quitMs })
-      return (await quit?.then(() => true).catch(() => false)) ?? false
-    })
-    this.#api?.close()
+  protected async quit(): Promise<boolean> {
+    const quit = this.connection?.put('vmm.shutdown', { timeoutMs: quitMs })
+    return (await quit?.then(() => true).catch(() => false)) ?? false
+  }
+
+  protected tidy(): void {
+    const { privateDir } = this.options.spec
     this.#events?.end()
     removeApiSocket(privateDir)
     rmSync(`${privateDir}/${vsockName}`, { force: true })
@@ -234,7 +203,7 @@ export class CloudHypervisor implements Vmm {
 
   /** The image that the guest boots from, open for as long as `use` takes; the first of the disks, so that it is vda. */
   async #withRootDisk(use: (disks: readonly DiskAttachment[]) => Promise<void>): Promise<void> {
-    const { rootDisk } = this.#options.spec
+    const { rootDisk } = this.options.spec
     if (rootDisk === undefined) return use([])
     const fd = openDiskImage(rootDisk.image)
     try {
@@ -250,15 +219,10 @@ export class CloudHypervisor implements Vmm {
     return this.#plugged
   }
 
-  readonly #info = (): Promise<unknown> => {
-    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command: 'vm.info' })
-    return this.#api.get('vm.info')
-  }
+  readonly #info = (): Promise<unknown> => this.connected('vm.info').get('vm.info')
 
-  readonly #put = async (command: string, options: CallOptions = {}): Promise<unknown> => {
-    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command })
-    return this.#api.put(command, options)
-  }
+  readonly #put = async (command: string, options: CallOptions = {}): Promise<unknown> =>
+    this.connected(command).put(command, options)
 }
 
 const rootDiskFacts = { id: 'disk', kind: 'file', readonly: true, direct: false, bus: 'virtio-blk' } as const
@@ -269,7 +233,6 @@ interface Plugged {
 }
 
 /** `version` of vmm.ping has no v in front, `build_version` has. */
-function versionOf(ping: unknown) {
-  const text = asText(asObject(ping, 'the answer to vmm.ping').version, 'version')
-  return parseVersion(`v${text.replace(/^v/, '')}`) ?? { major: 0, minor: 0, micro: 0 }
+function versionOf(ping: unknown): ProgramVersion {
+  return bareVersion(asText(asObject(ping, 'the answer to vmm.ping').version, 'version'))
 }

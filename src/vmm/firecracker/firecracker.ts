@@ -4,7 +4,6 @@ import { KataError } from '../../errors.ts'
 import { withSocketOf } from '../../linux/owned-socket.ts'
 import { connectUnix, socketPair } from '../../linux/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
-import type { LaunchedProcess } from '../../rootless/launch-spec.ts'
 import type { ExpectedPosture } from '../../rootless/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
@@ -12,9 +11,10 @@ import { openDiskImage } from '../disk-image.ts'
 import { DiskNodes } from '../disk-nodes.ts'
 import { ApiClient } from '../http/api.ts'
 import { requireHugePages } from '../huge-pages.ts'
-import { checkProgram, parseVersion } from '../program.ts'
-import type { MachineSize, VmEnd, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
-import { answerMs, VmmProcess } from '../vmm-process.ts'
+import { bareVersion, checkProgram } from '../program.ts'
+import type { MachineSize, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import { VmmDriver } from '../vmm-driver.ts'
+import { answerMs } from '../vmm-process.ts'
 import { agentPort } from '../vsock.ts'
 import { firecrackerApi } from './dialect.ts'
 import { Drives } from './drives.ts'
@@ -43,26 +43,19 @@ export function createFirecracker(options: VmmOptions): Vmm {
   return new Firecracker(options)
 }
 
-class Firecracker implements Vmm {
+class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   readonly features = firecrackerFeatures
   readonly offlineVcpus = 0
-  readonly ended: Promise<VmEnd>
-  readonly #options: VmmOptions
-  readonly #process: VmmProcess
   #place: JailPlace | undefined
-  #api: ApiClient | undefined
   #drives: Drives | undefined
   #expected: ExpectedPosture | undefined
-  #stopping: Promise<void> | undefined
 
   constructor(options: VmmOptions) {
-    this.#options = options
-    this.#process = new VmmProcess(options, firecrackerNeeds)
-    this.ended = this.#process.ended
+    super(options, firecrackerNeeds)
   }
 
   get agent(): AgentEndpoint {
-    const { spec, config } = this.#options
+    const { spec, config } = this.options
     const { root } = jailPlace(config.hypervisor.path, spec.privateDir, spec.identity)
     return {
       kind: 'hybrid-vsock',
@@ -72,18 +65,10 @@ class Firecracker implements Vmm {
     }
   }
 
-  start(): Promise<LaunchedProcess> {
-    return this.#process.start({
-      run: () => this.#start(),
-      giveUp: () => this.#api?.close(),
-      stop: () => this.stop(),
-    })
-  }
-
   async boot(): Promise<void> {
     await this.#put({ path: 'actions', body: { action_type: 'InstanceStart' } }, answerMs)
     // Its threads, devices and filters exist only now; a machine that is not confined ends before it can do much.
-    this.#process.assertPosture(runningPosture(this.#expected!))
+    this.process.assertPosture(runningPosture(this.#expected!))
   }
 
   async pause(): Promise<void> {
@@ -119,21 +104,12 @@ class Firecracker implements Vmm {
 
   /** It changes neither. */
   async resize(): Promise<MachineSize> {
-    const { vcpus, memoryMiB } = this.#options.spec
+    const { vcpus, memoryMiB } = this.options.spec
     return { vcpus: evenVcpus(vcpus), memoryMiB }
   }
 
-  consoleTail(): string {
-    return this.#process.consoleTail()
-  }
-
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop()
-    return this.#stopping
-  }
-
-  async #start(): Promise<void> {
-    const { spec, config } = this.#options
+  protected async launch(): Promise<void> {
+    const { spec, config } = this.options
     const { path: execFile, jailerPath: jailer, enableDebug: debug } = config.hypervisor
     // Whatever is wrong with the machine shows before there is a process.
     if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
@@ -145,7 +121,7 @@ class Firecracker implements Vmm {
     const [console, stdout] = socketPair()
     const [output, stderr] = socketPair()
     try {
-      await this.#process.readFrom({ console, output })
+      await this.process.readFrom({ console, output })
       this.#expected = waitingPosture(spec, { stdout, stderr })
       const args = jailerArguments({
         ...{ execFile, place, debug, identity: spec.identity, netns: spec.netns?.path },
@@ -156,24 +132,24 @@ class Firecracker implements Vmm {
       closeSync(stderr)
     }
     const version = asObject(
-      await this.#api!.get('version', { timeoutMs: answerMs }),
+      await this.connected('version').get('version', { timeoutMs: answerMs }),
       'the answer to version',
     )
-    this.#process.checkVersion(versionOf(asText(version.firecracker_version, 'firecracker_version')))
+    this.process.checkVersion(bareVersion(asText(version.firecracker_version, 'firecracker_version')))
     const nodes = new DiskNodes({
-      ...{ pid: this.#process.pid, uid: spec.identity.uid, directory: inJail.drives },
+      ...{ pid: this.process.pid, uid: spec.identity.uid, directory: inJail.drives },
     })
     for (const request of requests.first) await this.#put(request)
     await this.#putRootDrive(nodes)
     for (const request of requests.rest) await this.#put(request)
     this.#drives = new Drives({ spec, nodes, patch: (id, path) => this.#patchDrive(id, path) })
-    this.#process.confirm(this.#expected)
+    this.process.confirm(this.#expected)
   }
 
   async #launch(launch: Parameters<typeof launchByJailer>[0]): Promise<void> {
     const connected = Promise.withResolvers<void>()
     let look = () => {}
-    await this.#process.launchBy(
+    await this.process.launchBy(
       async (options) => {
         const jailed = await launchByJailer(launch, options)
         look = jailed.look
@@ -182,8 +158,8 @@ class Firecracker implements Vmm {
       [connected.promise],
     )
     void this.ended.then(() => connected.resolve())
-    this.#api = await this.#connect()
-    void this.#api.closed.then(() => {
+    this.connection = await this.#connect()
+    void this.connection.closed.then(() => {
       look()
       connected.resolve()
     })
@@ -191,8 +167,8 @@ class Firecracker implements Vmm {
 
   /** A guest that goes down or resets takes the process with it, which is no failure to Firecracker. */
   #onExit<Exit extends { code: number | null }>(exit: Exit): Exit {
-    const { watch } = this.#process
-    if (exit.code === 0 && this.#stopping === undefined) {
+    const { watch } = this.process
+    if (exit.code === 0 && !this.isStopping) {
       watch.wasReset = true
       watch.because('shutdown')
     }
@@ -201,7 +177,7 @@ class Firecracker implements Vmm {
 
   /** Firecracker makes its socket a moment after it was started. */
   async #connect(): Promise<ApiClient> {
-    const { identity } = this.#options.spec
+    const { identity } = this.options.spec
     const path = `${this.#place!.root}${inJail.api}`
     let over = false
     void this.ended.then(() => {
@@ -219,18 +195,18 @@ class Firecracker implements Vmm {
     }
   }
 
-  async #stop(): Promise<void> {
-    await this.#process.end(async () => {
-      // There is no call that ends it.
-      this.#process.kill()
-      return true
-    })
-    this.#api?.close()
+  /** There is no call that ends it. */
+  protected async quit(): Promise<boolean> {
+    this.process.kill()
+    return true
+  }
+
+  protected tidy(): void {
     if (this.#place !== undefined) removeJail(this.#place)
   }
 
   async #putRootDrive(nodes: DiskNodes): Promise<void> {
-    const { rootDisk } = this.#options.spec
+    const { rootDisk } = this.options.spec
     if (rootDisk === undefined) return
     const fd = openDiskImage(rootDisk.image)
     try {
@@ -242,26 +218,16 @@ class Firecracker implements Vmm {
   }
 
   async #setState(state: 'Paused' | 'Resumed'): Promise<void> {
-    await this.#connected('vm').patch('vm', { body: { state } })
+    await this.connected('vm').patch('vm', { body: { state } })
   }
 
   async #patchDrive(id: string, path: string): Promise<void> {
-    await this.#connected('drives').patch(`drives/${id}`, { body: { drive_id: id, path_on_host: path } })
+    await this.connected('drives').patch(`drives/${id}`, { body: { drive_id: id, path_on_host: path } })
   }
 
   async #put({ path, body }: ApiRequest, timeoutMs?: number): Promise<void> {
-    await this.#connected(path).put(path, { body, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
-  }
-
-  #connected(command: string): ApiClient {
-    if (this.#api === undefined) throw new KataError('VMM_DISCONNECTED', { command })
-    return this.#api
+    await this.connected(path).put(path, { body, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   }
 }
 
 const cannot = (reason: string) => new KataError('VMM_OPTION_INVALID', { reason })
-
-/** `1.14.0`, or with a suffix of the build. */
-function versionOf(text: string) {
-  return parseVersion(`v${text.replace(/^v/, '')}`) ?? { major: 0, minor: 0, micro: 0 }
-}

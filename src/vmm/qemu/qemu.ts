@@ -3,23 +3,16 @@ import { closeSync, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { socketPair } from '../../linux/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
-import type { LaunchedProcess, LaunchSpec } from '../../rootless/launch-spec.ts'
+import type { LaunchSpec } from '../../rootless/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { requireHugePages } from '../huge-pages.ts'
 import { openKvmNode } from '../kvm-node.ts'
 import type { PassThrough } from '../pass-through.ts'
-import type {
-  MachineSize,
-  NicAttachment,
-  ShareAttachment,
-  VmEnd,
-  Vmm,
-  VmmFeatures,
-  VmmOptions,
-} from '../vmm.ts'
-import { answerMs, quitMs, VmmProcess } from '../vmm-process.ts'
+import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import { VmmDriver } from '../vmm-driver.ts'
+import { answerMs, quitMs } from '../vmm-process.ts'
 import { agentPort } from '../vsock.ts'
 import { type FdRole, qemuCommandLine, shareId } from './command-line.ts'
 import { QemuDisks } from './disks.ts'
@@ -66,13 +59,11 @@ function descriptorOf(socket: ShareAttachment['socket']): number {
   throw new KataError('VMM_OPTION_INVALID', { reason: 'the share is a path, and QEMU takes a descriptor' })
 }
 
-class Qemu implements Vmm {
+class Qemu extends VmmDriver<QmpClient> implements Vmm {
   readonly features = qemuFeatures
   readonly agent: AgentEndpoint
   readonly offlineVcpus: number
-  readonly ended: Promise<VmEnd>
-  readonly #options: QemuOptions
-  readonly #process: VmmProcess
+  readonly #onQmpEvent: QemuOptions['onEvent']
   readonly #endEvents: EndEvents
   readonly #ports: RootPorts
   readonly #unplugs: Unplugs
@@ -80,22 +71,20 @@ class Qemu implements Vmm {
   readonly passThrough: PassThrough
   readonly #vfio: QemuVfio
   readonly #nics: HotNics
-  #qmp: QmpClient | undefined
   #resizer: MachineResizer | undefined
   /** Numbers of the descriptors that QEMU gets in sets: from this one up to the other. */
   #inSets: readonly [number, number] = [0, 0]
-  #stopping: Promise<void> | undefined
 
   constructor(options: QemuOptions) {
+    super(options, qemuNeeds)
     const { spec } = options
-    this.#options = options
+    this.#onQmpEvent = options.onEvent
     this.agent =
       spec.vsock === undefined
         ? { kind: 'serial', socketPath: socketPath(spec.privateDir, 'agent') }
         : { kind: 'vsock', cid: spec.vsock.cid, port: agentPort }
     this.offlineVcpus = offlineVcpus(spec)
-    this.#process = new VmmProcess(options, qemuNeeds)
-    this.#endEvents = new EndEvents(this.#process.watch)
+    this.#endEvents = new EndEvents(this.process.watch)
     this.#ports = new RootPorts(options.config.hypervisor.pcieRootPort)
     const execute = (command: string, args: object, fds?: readonly number[]) =>
       this.#execute(command, args, fds)
@@ -103,18 +92,8 @@ class Qemu implements Vmm {
     const { hypervisor } = options.config
     this.#disks = new QemuDisks({ execute, ports: this.#ports, unplugs: this.#unplugs, config: hypervisor })
     this.#vfio = new QemuVfio(execute, this.#ports, this.#unplugs)
-    this.passThrough = notedPassThrough(this.#vfio, this.#process)
+    this.passThrough = notedPassThrough(this.#vfio, this.process)
     this.#nics = new HotNics(execute, this.#ports, this.#unplugs)
-    this.ended = this.#process.ended
-  }
-
-  start(): Promise<LaunchedProcess> {
-    return this.#process.start({
-      run: () => this.#start(),
-      // The wait for the greeting fails with its connection, and what fails is stopped.
-      giveUp: () => this.#qmp?.close(),
-      stop: () => this.stop(),
-    })
   }
 
   async boot(): Promise<void> {
@@ -133,16 +112,16 @@ class Qemu implements Vmm {
 
   plugShare(share: ShareAttachment): Promise<void> {
     const fd = descriptorOf(share.socket)
-    return this.#process.handOver(shareId, [fd], () => this.#plugShare(share, fd))
+    return this.process.handOver(shareId, [fd], () => this.#plugShare(share, fd))
   }
 
   plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
-    return this.#process.handOver(disk.id, [disk.fd], () => this.#disks.plug(disk))
+    return this.process.handOver(disk.id, [disk.fd], () => this.#disks.plug(disk))
   }
 
   async unplugDisk(id: string): Promise<void> {
     await this.#disks.unplug(id)
-    this.#process.givenBack(id)
+    this.process.givenBack(id)
   }
 
   diskAddress(id: string): DiskAddress | undefined {
@@ -151,16 +130,16 @@ class Qemu implements Vmm {
 
   plugNic(nic: NicAttachment): Promise<void> {
     const fds = [...nic.taps, ...(nic.vhosts ?? [])]
-    return this.#process.handOver(nic.id, fds, () => this.#nics.plug(nic))
+    return this.process.handOver(nic.id, fds, () => this.#nics.plug(nic))
   }
 
   async unplugNic(id: string): Promise<void> {
     await this.#nics.unplug(id)
-    this.#process.givenBack(id)
+    this.process.givenBack(id)
   }
 
   resize(size: MachineSize): Promise<MachineSize> {
-    const { spec, config } = this.#options
+    const { spec, config } = this.options
     this.#resizer ??= new MachineResizer({
       spec,
       settings: machineSettings(config.hypervisor),
@@ -168,15 +147,6 @@ class Qemu implements Vmm {
       unplug: (id, device) => this.#unplugs.remove(id, device),
     })
     return this.#resizer.resize(size)
-  }
-
-  consoleTail(): string {
-    return this.#process.consoleTail()
-  }
-
-  stop(): Promise<void> {
-    this.#stopping ??= this.#stop()
-    return this.#stopping
   }
 
   async #plugShare({ tag, queueSize }: ShareAttachment, fd: number): Promise<void> {
@@ -191,24 +161,24 @@ class Qemu implements Vmm {
     await this.#execute('device_add', { ...device, 'queue-size': queueSize })
   }
 
-  async #start(): Promise<void> {
+  protected async launch(): Promise<void> {
     const { spec: launchSpec, close, connections } = this.#prepare()
     let expected: ExpectedPosture
     try {
-      await this.#process.readFrom(connections)
-      this.#qmp = await QmpClient.open(connections.qmp, ({ name, data }) => this.#onEvent(name, data))
+      await this.process.readFrom(connections)
+      this.connection = await QmpClient.open(connections.qmp, ({ name, data }) => this.#onEvent(name, data))
       expected = this.#expect(launchSpec)
-      await this.#process.launch(launchSpec, [this.#qmp.closed])
+      await this.process.launch(launchSpec, [this.connection.closed])
     } finally {
       close()
     }
-    this.#process.checkVersion(await this.#qmp.negotiate(answerMs))
-    this.#process.confirm(expected, { ...expected, sockets: expected.sockets + laterSockets })
+    this.process.checkVersion(await this.connection.negotiate(answerMs))
+    this.process.confirm(expected, { ...expected, sockets: expected.sockets + laterSockets })
   }
 
   /** Everything that must be open before the process exists. */
   #prepare() {
-    const { spec, config } = this.#options
+    const { spec, config } = this.options
     if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
     const initrdBytes = spec.initrd === undefined ? 0 : statSync(spec.initrd).size
     const settings = { ...machineSettings(config.hypervisor), initrdBytes }
@@ -265,7 +235,7 @@ class Qemu implements Vmm {
    * disk is what was handed over, and the number itself may come to be used for something else.
    */
   #expect(launchSpec: LaunchSpec): ExpectedPosture {
-    const { spec } = this.#options
+    const { spec } = this.options
     // It makes the TPM's data channel itself.
     const sockets = startSockets + (spec.tpm === undefined ? 0 : 1)
     const expected = expectedPosture(launchSpec, { seccompFilters, sockets })
@@ -277,25 +247,24 @@ class Qemu implements Vmm {
     return { ...expected, descriptors: Object.fromEntries(kept), opens: [...ownFiles, ...disks] }
   }
 
-  async #stop(): Promise<void> {
-    await this.#process.end(async () => {
-      const quit = this.#qmp?.execute('quit', {}, { timeoutMs: quitMs })
-      return (await quit?.then(() => true).catch(() => false)) ?? false
-    })
-    this.#qmp?.close()
-    removeSockets(this.#options.spec.privateDir)
+  protected async quit(): Promise<boolean> {
+    const quit = this.connection?.execute('quit', {}, { timeoutMs: quitMs })
+    return (await quit?.then(() => true).catch(() => false)) ?? false
+  }
+
+  protected tidy(): void {
+    removeSockets(this.options.spec.privateDir)
   }
 
   #onEvent(name: string, data: Readonly<Record<string, unknown>>): void {
-    this.#options.log.debug('vmm event', { name })
+    this.options.log.debug('vmm event', { name })
     this.#endEvents.event(name, data, async () => this.#execute('query-status'))
     this.#unplugs.event(name, data)
     this.#resizer?.event({ name, data })
-    this.#options.onEvent?.(name, data)
+    this.#onQmpEvent?.(name, data)
   }
 
   async #execute(command: string, args: object = {}, fds: readonly number[] = []): Promise<unknown> {
-    if (this.#qmp === undefined) throw new KataError('VMM_DISCONNECTED', { command })
-    return this.#qmp.execute(command, args, { fds })
+    return this.connected(command).execute(command, args, { fds })
   }
 }

@@ -2,7 +2,7 @@
 import { restrictTo } from 'double'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { sleep } from '../../../../guest/agent/src/wait.ts'
-import type { Request, Response } from '../../common/src/http.ts'
+import { answerWith, type Request, type Response } from '../../common/src/http.ts'
 import { complaint } from '../../common/src/validate.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
 import { Machine, type Nic, portName } from './machine.ts'
@@ -59,16 +59,17 @@ export class Vmm {
     this.#options = options
   }
 
-  async handle(request: Request): Promise<Response> {
-    try {
-      const body = await this.#perform(request)
-      return body === undefined ? { status: 204 } : { status: 200, body }
-    } catch (error) {
-      const { message } = error as Error
-      const status = error instanceof Refused ? error.status : 500
-      this.#options.say(`<vmm> ERROR: ${request.command}: ${message}`)
-      return { status, body: ['Error from API', message] }
-    }
+  handle(request: Request): Promise<Response> {
+    return answerWith(
+      () => this.#perform(request),
+      (error) => {
+        this.#options.say(`<vmm> ERROR: ${request.command}: ${error.message}`)
+        return {
+          status: error instanceof Refused ? error.status : 500,
+          body: ['Error from API', error.message],
+        }
+      },
+    )
   }
 
   #perform({ method, command, body, fds }: Request): Promise<unknown> | unknown {

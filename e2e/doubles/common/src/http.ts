@@ -26,6 +26,19 @@ export interface HttpApi {
   handle(request: Request): Promise<Response>
 }
 
+/** The answer to a request: what came of it, or what went wrong. */
+export async function answerWith(
+  perform: () => Promise<unknown> | unknown,
+  failed: (error: Error) => Response,
+): Promise<Response> {
+  try {
+    const body = await perform()
+    return body === undefined ? { status: 204 } : { status: 200, body }
+  } catch (error) {
+    return failed(error as Error)
+  }
+}
+
 const longestRequest = 51_200
 
 /** Serves every connection that `listener` accepts; requests of one are answered in their order. */

@@ -2,7 +2,7 @@
 import { filterAllThreads, openTap } from 'double'
 import { close, open } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
-import type { Request, Response } from '../../common/src/http.ts'
+import { answerWith, type Request, type Response } from '../../common/src/http.ts'
 import { complaint } from '../../common/src/validate.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
 import { Machine, type OpenDrive, openDrive, portName } from './machine.ts'
@@ -41,15 +41,14 @@ export class Vmm {
     this.#options = options
   }
 
-  async handle(request: Request): Promise<Response> {
-    try {
-      const body = await this.#perform(request)
-      return body === undefined ? { status: 204 } : { status: 200, body }
-    } catch (error) {
-      const { message } = error as Error
-      this.#options.say(`[ERROR] ${request.method} /${request.command}: ${message}`)
-      return { status: 400, body: { fault_message: message } }
-    }
+  handle(request: Request): Promise<Response> {
+    return answerWith(
+      () => this.#perform(request),
+      ({ message }) => {
+        this.#options.say(`[ERROR] ${request.method} /${request.command}: ${message}`)
+        return { status: 400, body: { fault_message: message } }
+      },
+    )
   }
 
   #perform({ method, command, body, fds }: Request): Promise<unknown> | unknown {
