@@ -14,6 +14,8 @@ export interface Feature {
   readonly own?: Partial<Record<HypervisorDriver, readonly ShownBy[]>>
 }
 
+const jailed =
+  'is confined as its jailer can: ids of its own, no group, no capability in use, own namespaces, a root with little in it'
 const confined: ShownBy = ['posture', 'each VMM is confined exactly as promised']
 
 export const features: readonly Feature[] = [
@@ -31,6 +33,7 @@ export const features: readonly Feature[] = [
     own: {
       qemu: [['vmm', 'the unprivileged VMM opens the device by its group and creates the machine']],
       clh: [['clh', 'without the group of /dev/kvm it does not start, and says so']],
+      firecracker: [['firecracker', jailed]],
     },
   },
   {
@@ -47,6 +50,7 @@ export const features: readonly Feature[] = [
     tests: [confined, ['attack', 'set up io_uring']],
     own: {
       clh: [['clh', 'is confined on every thread, sees six mounts, and owns the one socket that it made']],
+      firecracker: [['firecracker', jailed]],
     },
   },
   {
@@ -58,15 +62,37 @@ export const features: readonly Feature[] = [
       ],
     },
   },
-  { name: 'jail: what it is attacked with fails', tests: [['attack']] },
+  {
+    name: 'jail: what it is attacked with fails',
+    tests: [['attack']],
+    own: {
+      firecracker: [
+        [
+          'firecracker',
+          'what stands in its place in the jail gets nowhere, by the walls of the jailer alone',
+        ],
+      ],
+    },
+  },
   {
     name: 'share of host directories',
     tests: [['run', 'volumes: read-write reaches the host, read-only refuses']],
+    own: {
+      firecracker: [['firecracker', 'files are copied whole, and directories brought up to date']],
+    },
   },
   {
     name: 'block devices from the start',
     tests: [['disk', 'runs containers from the whole disk, mounted read-only, of which nothing changes']],
-    own: { qemu: [['disks', 'disks from the start are known by their places, and those of the guest']] },
+    own: {
+      qemu: [['disks', 'disks from the start are known by their places, and those of the guest']],
+      firecracker: [
+        [
+          'firecracker',
+          'the root file system is a disk of the machine with the image in it, which takes writes',
+        ],
+      ],
+    },
   },
   {
     name: 'block devices while it runs',

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'bun:test'
-import { features } from '../e2e/vmm-features.ts'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { cannot, features } from '../e2e/vmm-features.ts'
 import { drivers } from '../src/config/drivers.ts'
+import { root } from './paths.ts'
 import { stateOf } from './vmm-features-page.ts'
 import { readResults, testResults, type VmmResults } from './vmm-results.ts'
 
@@ -67,4 +70,26 @@ test('every test that a feature names has a recorded result: none was renamed si
       .map(({ name }) => `${driver}: ${name}`),
   )
   expect(missing).toEqual([])
+})
+
+test('every test that the tables name stands in e2e/', () => {
+  const e2e = join(root, 'e2e')
+  const text = (readdirSync(e2e, { recursive: true }) as string[])
+    .filter((file) => file.endsWith('.ts') && file !== 'vmm-features.ts')
+    .map((file) => readFileSync(join(e2e, file), 'utf8'))
+    .join('\n')
+  // Titles of test.each, as patterns.
+  const titles = [...text.matchAll(/'([^'\n]*%[sp][^'\n]*)'/g)].map(
+    ([, title = '']) => new RegExp(`^${title.split(/%[sp]/).map(RegExp.escape).join('.+')}$`),
+  )
+  const named = [
+    ...features.flatMap(({ tests, own = {} }) =>
+      [...tests, ...Object.values(own).flat()].map(([, name]) => name),
+    ),
+    ...Object.values(cannot).flatMap((reasons) => Object.keys(reasons)),
+  ]
+  const unknown = named.filter(
+    (name) => name !== undefined && !text.includes(name) && !titles.some((title) => title.test(name)),
+  )
+  expect(unknown).toEqual([])
 })
