@@ -10,7 +10,7 @@ const floors = [
   ['sandbox'],
   ['cli', 'shim'],
 ]
-const room = (name) => (floors[0].includes(name) ? `^src/${name}[.]ts$` : `^src/${name}/`)
+const room = (name) => (floors[0].includes(name) ? `^src/${name}([.]ts$|/)` : `^src/${name}/`)
 
 const upward = floors.flatMap((rooms, floor) =>
   rooms.map((name) => ({

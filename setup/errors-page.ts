@@ -1,5 +1,5 @@
 /** The page of errors, as text. */
-import type { CatalogueEntry } from '../src/errors.ts'
+import type { CatalogueEntry } from '../src/errors/entry.ts'
 import { generated } from './text.ts'
 
 /** docs/errors.md: every coded error with its sentence, remedy and ttrpc status. */
@@ -12,7 +12,7 @@ export function errorsPage(catalogue: Readonly<Record<string, CatalogueEntry>>):
     )
   return `# Errors
 
-<!-- ${generated('src/errors.ts')} -->
+<!-- ${generated('src/errors/')} -->
 
 Every error that kata-ts reports has a stable code. Messages read \`[CODE] what went wrong. What to do.\`; words in
 braces below stand for the things that a message names.

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { keys } from '../src/config/keys.ts'
 import { builtInConfig, loadConfig } from '../src/config/load.ts'
@@ -52,4 +52,14 @@ test('every key and every code stands in its page', () => {
 test('every placeholder of a remedy or sentence is a plain name', () => {
   for (const { sentence, remedy: advice } of Object.values(catalogue))
     for (const text of [sentence, advice]) expect(text.replace(/\{[a-zA-Z]+\}/g, '')).not.toMatch(/[{}]/)
+})
+
+test('no two parts of the catalogue have the same code', () => {
+  const parts = readdirSync(join(repository, 'src/errors')).map((file) =>
+    readFileSync(join(repository, 'src/errors', file), 'utf8'),
+  )
+  const codes = parts.flatMap((text) =>
+    [...text.matchAll(/^ {2}([A-Z_0-9]+): entry\(/gm)].map(([, code]) => code),
+  )
+  expect(codes.toSorted()).toEqual(Object.keys(catalogue).toSorted())
 })

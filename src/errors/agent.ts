@@ -1,0 +1,75 @@
+/** The guest agent. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const agentErrors = {
+  GUEST_BUILD_TOOL: entry(
+    'failed_precondition',
+    "cannot build the guest's programs: there is no program {program}",
+    'Install the compilers: apt-get install gcc libc6-dev quickjs libquickjs.',
+  ),
+  GUEST_BUILD_FAILED: entry(
+    'internal',
+    "building the guest's programs failed at {step}: {output}",
+    'Check that gcc, libc6-dev, quickjs and libquickjs are those of Debian 13, then run the build again.',
+  ),
+  AGENT_UNREACHABLE: entry(
+    'deadline_exceeded',
+    'the guest agent behind {endpoint} did not answer within {seconds} s ({reason})',
+    'Look at the guest console in the report or log: the guest may not have booted, or its image has no agent. A slow host needs a longer dial_timeout.',
+  ),
+  AGENT_DIED: entry(
+    'unavailable',
+    'the connection to the guest agent behind {endpoint} is gone ({reason})',
+    'The machine or its agent ended; its log and console tail say why. Remove the container and start it again.',
+  ),
+  AGENT_NOT_READY: entry(
+    'failed_precondition',
+    'the guest agent behind {endpoint} was called before it answered',
+    'Wait until the sandbox is running.',
+  ),
+  AGENT_MISBEHAVED: entry(
+    'internal',
+    'the guest agent answered {method} against the protocol: {reason}',
+    'Do not trust this guest: stop the sandbox. If you built the guest image yourself, check its agent.',
+  ),
+  SECCOMP_PROFILE: entry(
+    'invalid_argument',
+    'seccomp profile {path} cannot be used: {reason}',
+    'Give a JSON file as docker and Kubernetes use it: defaultAction, and syscalls with names and action.',
+  ),
+  MOUNT_TYPE: entry(
+    'invalid_argument',
+    'mount {destination} of container {container} has the type {type}, which the guest cannot mount',
+    'Mount it on the host and give its directory as a bind mount; proc, sysfs, tmpfs, devpts, mqueue and cgroup are the guest’s own.',
+  ),
+  MOUNT_PROPAGATION: entry(
+    'invalid_argument',
+    'mount {destination} of container {container} asks for {propagation} propagation (Bidirectional): what a virtual machine mounts cannot appear on the host',
+    'Use HostToContainer (rslave), which lets later mounts of the host appear in the container, or none.',
+  ),
+  DEVICE_UNSUPPORTED: entry(
+    'invalid_argument',
+    'device {path} ({device}) of container {container} belongs to the host’s kernel: its number means nothing in the guest',
+    'Remove it, or make the container privileged: it then gets every device of its own virtual machine, and none of the host. A whole PCI device can be given: bind it to vfio-pci and ask for its /dev/vfio/GROUP.',
+  ),
+  SPEC_LIMIT: entry(
+    'invalid_argument',
+    'container {container} asks for {count} {what}; the limit is {limit}',
+    'Ask for fewer: put files into one volume instead of mounting each.',
+  ),
+  SPEC_PATH: entry(
+    'invalid_argument',
+    'container {container} has a {what} that cannot be used: {path}',
+    'Use an absolute path of at most 4095 bytes without NUL.',
+  ),
+  SPEC_USER_NAMESPACE: entry(
+    'unimplemented',
+    'container {container} asks for a user namespace of the host, whose ids do not exist in the guest',
+    'Leave it away (hostUsers: false, userns-remap): the container’s root is root of a virtual machine only.',
+  ),
+  OCI_SPEC_INVALID: entry(
+    'invalid_argument',
+    'the OCI specification has {found} at {path}, where {expected} belongs',
+    'Correct the config.json of the bundle, or report it to the tool that wrote it.',
+  ),
+} satisfies Record<string, CatalogueEntry>

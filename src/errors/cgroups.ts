@@ -1,0 +1,30 @@
+/** Cgroups of the host. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const cgroupsErrors = {
+  CGROUP_PATH_INVALID: entry(
+    'invalid_argument',
+    'the cgroups path {path} of the container is not one',
+    'The client of the runtime must give a plain path or slice:prefix:name, without ".." in it.',
+  ),
+  CGROUP_UNUSABLE: entry(
+    'failed_precondition',
+    'cgroup {path} cannot be used: {reason}',
+    'Mount the cgroup file systems writable at /sys/fs/cgroup; with sandbox_cgroup_only = false the sandbox starts without.',
+  ),
+  CGROUP_STAYS: entry(
+    'unavailable',
+    'cgroup {path} cannot be removed: processes {pids} are in it',
+    'End them or move them to another cgroup; `kata-ts gc` then removes it.',
+  ),
+  CGROUP_MEMORY_TOO_SMALL: entry(
+    'resource_exhausted',
+    'cgroup {path} allows {limitMiB} MiB of memory, and a virtual machine does not start with less than {leastMiB} MiB',
+    "Raise the pod's memory limits or the overhead of its RuntimeClass, or set sandbox_cgroup_only = false: the machine is then not counted to the pod.",
+  ),
+  CGROUP_OUT_OF_MEMORY: entry(
+    'resource_exhausted',
+    'the host ended the machine of sandbox {sandbox}, because {path} had no more than {limitMiB} MiB of memory',
+    "Raise the pod's memory limits or the overhead of its RuntimeClass by the machine's own memory (default_memory), or lower default_memory.",
+  ),
+} satisfies Record<string, CatalogueEntry>

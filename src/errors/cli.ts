@@ -1,0 +1,118 @@
+/** The command line, and its talk with shims. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const cliErrors = {
+  OPTION_INVALID: entry('invalid_argument', '{option} does not take {value}', 'Allowed: {allowed}.'),
+  OPTION_CONFLICT: entry('invalid_argument', '{options} cannot be used together: {reason}', '{remedy}'),
+  NAME_INVALID: entry(
+    'invalid_argument',
+    '{name} is not a valid {what} name',
+    'Use 1 to {limit} letters and digits, separated by single dots, dashes or underscores.',
+  ),
+  DEVICE_OPTION_INVALID: entry(
+    'invalid_argument',
+    '--device {device}: {reason}',
+    'Write --device SRC, SRC:DST or SRC:DST:r, where SRC is a device or disk image on the host and DST a path in the container.',
+  ),
+  VOLUME_INVALID: entry(
+    'invalid_argument',
+    'volume {volume} cannot be used: {reason}',
+    'Write -v /host/path:/container/path or -v /host/path:/container/path:ro.',
+  ),
+  VOLUME_SOURCE_MISSING: entry(
+    'not_found',
+    'the source {source} of volume {volume} does not exist on the host',
+    'Create it first: a missing source is never created for you.',
+  ),
+  USER_UNKNOWN: entry(
+    'invalid_argument',
+    'user {user} is not known in the container (looked in its {file})',
+    'Use a name that exists there, or numbers such as 1000:1000.',
+  ),
+  CONTAINER_EXISTS: entry(
+    'already_exists',
+    'a container named {name} exists in namespace {namespace}',
+    'Choose another --name, or remove it with `kata-ts rm {name}`.',
+  ),
+  CONTAINER_NOT_FOUND: entry(
+    'not_found',
+    'there is no container {name} in namespace {namespace}',
+    'See `kata-ts ps` for the names that exist.',
+  ),
+  CONTAINER_NOT_RUNNING: entry(
+    'failed_precondition',
+    'container {name} is {status}, not running',
+    'Only a running container can do this; start a new one with `kata-ts run`.',
+  ),
+  CONTAINER_RUNNING: entry(
+    'failed_precondition',
+    'container {name} is {status}',
+    'End it with `kata-ts kill {name}`, or use `kata-ts rm --force {name}`.',
+  ),
+  RECORD_UNREADABLE: entry(
+    'internal',
+    'the record {path} of a container cannot be read ({reason})',
+    'Remove it with `kata-ts rm --force`, then run `kata-ts gc`.',
+  ),
+  IMAGE_UNKNOWN: entry(
+    'not_found',
+    'there is no guest image {id} in {cacheDir}',
+    'See `kata-ts image list` for the ids that exist.',
+  ),
+  LOG_NOT_KEPT: entry(
+    'not_found',
+    'the output of container {name} was not kept: it went to the terminal that ran it',
+    'Only containers started with --detach have logs.',
+  ),
+  USAGE: entry('invalid_argument', '{problem}', 'See `{command} --help`.'),
+  NOT_A_TERMINAL: entry(
+    'failed_precondition',
+    '--tty with --interactive needs a terminal, and standard input is none',
+    'Leave --tty away when input comes from a pipe or a file.',
+  ),
+  COMMAND_NOT_FOUND: entry(
+    'not_found',
+    'there is no command {command} in the container ({reason})',
+    'Check the spelling, the PATH of the container, and that the interpreter of a script or program is there too.',
+  ),
+  COMMAND_NOT_EXECUTABLE: entry(
+    'failed_precondition',
+    '{command} in the container cannot be executed ({reason})',
+    'Check its mode (`chmod +x`) and that it is a program for this kind of machine.',
+  ),
+  CONTAINER_AMBIGUOUS: entry(
+    'invalid_argument',
+    '{count} containers begin with {name}',
+    'Give more of the id: `kata-ts ps` shows them whole.',
+  ),
+  CONTAINER_FOREIGN: entry(
+    'failed_precondition',
+    'container {name} belongs to another client of the runtime and cannot be removed here',
+    'Remove it where it was made: with ctr, Docker or Kubernetes.',
+  ),
+  SHIM_START_FAILED: entry(
+    'unavailable',
+    'the shim of container {id} did not start: {reason}',
+    'Run again with --log-level debug to see its log.',
+  ),
+  SHIM_DELETE_FAILED: entry(
+    'internal',
+    'what container {id} held could not be released: {reason}',
+    'Run `kata-ts gc` once the cause is gone.',
+  ),
+  SHIM_DIED: entry(
+    'unavailable',
+    'the shim of container {id} died while the container ran',
+    'All it held was released. The kernel log (`dmesg`) may tell who killed it.',
+  ),
+  SHIM_UNREACHABLE: entry(
+    'unavailable',
+    'the shim of container {id} does not answer at {address} ({reason})',
+    'If it is gone, `kata-ts gc` releases what it left.',
+  ),
+  SHIM_CALL_FAILED: entry(
+    'internal',
+    '{method} of container {id} failed with {status}: {reason}',
+    'Run again with --log-level debug to see the log of the shim.',
+  ),
+} satisfies Record<string, CatalogueEntry>

@@ -1,0 +1,71 @@
+/** Configuration files, annotations and what a VMM cannot do of them. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const configErrors = {
+  CONFIG_NOT_FOUND: entry(
+    'not_found',
+    'configuration file {path} does not exist',
+    'Name an existing file, or leave the option away to use the first of {searched}.',
+  ),
+  CONFIG_ENV_REFUSED: entry(
+    'permission_denied',
+    'KATA_CONF_FILE names {path}, which is not one of the installed configuration files',
+    'Set it to one of {allowed}, or give the file with --config.',
+  ),
+  CONFIG_UNREADABLE: entry(
+    'invalid_argument',
+    'configuration file {path} cannot be read: {reason}',
+    'Make it a readable UTF-8 text file of at most 1 MiB; a config.d directory holds only such files.',
+  ),
+  CONFIG_SYNTAX: entry(
+    'invalid_argument',
+    '{file}:{line}:{column}: not valid TOML: {reason}',
+    'Correct that line; https://toml.io/en/v1.0.0 describes the format.',
+  ),
+  CONFIG_TABLE: entry(
+    'invalid_argument',
+    '{file}:{line}: {table} is not a configuration table',
+    'Allowed here: {allowed}.',
+  ),
+  CONFIG_TYPE: entry(
+    'invalid_argument',
+    '{where}: {key} must be {expected}, not {got}',
+    'Write {key} as {expected}; allowed: {allowed}.',
+  ),
+  CONFIG_VALUE: entry(
+    'invalid_argument',
+    '{where}: {key} does not allow the value {value}',
+    'Allowed: {allowed}.',
+  ),
+  CONFIG_CONFLICT: entry('invalid_argument', '{where}: {reason}', '{hint}'),
+  CONFIG_VMM_CANNOT: entry(
+    'invalid_argument',
+    '{where}: {asked} is not possible with {vmm}: {reason}',
+    'Remove it, or use {possible}.',
+  ),
+  CONFIG_FILE_MISSING: entry(
+    'not_found',
+    '{key} names {path}, which {reason}',
+    'Install it, or correct {key} in {source}.',
+  ),
+  ANNOTATION_NOT_ENABLED: entry(
+    'permission_denied',
+    'annotation {annotation} is not enabled',
+    'Add "{key}" to enable_annotations in {source}, or remove the annotation from the pod.',
+  ),
+  ANNOTATION_PATH_REFUSED: entry(
+    'permission_denied',
+    'annotation {annotation}: {value} is not on the list {list}',
+    'Add a pattern for it to {list} in {source}, or remove the annotation from the pod.',
+  ),
+  ASSET_HASH_MISMATCH: entry(
+    'failed_precondition',
+    'the pod asks for a {asset} with SHA-512 {expected}, and {file} has {actual}',
+    'Install the file that the pod expects, or correct the checksum in its annotation.',
+  ),
+  ANNOTATION_UNSUPPORTED: entry(
+    'unimplemented',
+    'annotation {annotation} asks for a check that kata-ts does not do',
+    'Remove it from the pod: the pod is not started without a check that it asks for.',
+  ),
+} satisfies Record<string, CatalogueEntry>

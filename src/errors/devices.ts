@@ -1,0 +1,90 @@
+/** Devices of the host in the machine. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const devicesErrors = {
+  DEVICE_MISSING: entry(
+    'not_found',
+    'device {device} of container {container} cannot be opened: {reason}',
+    'Name a block device or disk image that exists on the host.',
+  ),
+  DEVICE_KIND: entry(
+    'invalid_argument',
+    'device {device} of container {container} is {kind}, which is no disk',
+    'Name a block device, or a disk image that is a regular file.',
+  ),
+  DEVICE_CHANGED: entry(
+    'failed_precondition',
+    'device {device} of container {container} is {found}, where {wanted} was announced',
+    'Something else has taken its place since the container was described: check the host, then describe it anew.',
+  ),
+  DEVICE_IN_USE: entry(
+    'failed_precondition',
+    'device {device} of container {container} is in use: the host has it mounted or claimed, or another sandbox writes to it',
+    'Unmount it, or hand it over for reading only. A privileged container of Kubernetes asks for every device of the host unless containerd says privileged_without_host_devices = true.',
+  ),
+  DEVICE_OPEN_FAILED: entry(
+    'failed_precondition',
+    'device {device} of container {container} cannot be opened: {reason}',
+    'Hand it over for reading only if it cannot be written; else see the named errno. Its mode and owner need not be changed.',
+  ),
+  DEVICE_PLUG_FAILED: entry(
+    'failed_precondition',
+    'device {device} of container {container} cannot be handed to the virtual machine: {reason}',
+    'See the reason; a lock that cannot be had means that another machine uses the same disk.',
+  ),
+  DEVICE_VOLUMES_DISABLED: entry(
+    'failed_precondition',
+    'volume {source} of container {container} is a disk, and disable_block_device_use forbids these',
+    'Set disable_block_device_use = false in the configuration, or mount a directory.',
+  ),
+  VSOCK_MISSING: entry(
+    'failed_precondition',
+    'agent_channel = "vsock" needs {path}, which this host does not have',
+    'Run `modprobe vhost_vsock`, or set agent_channel = "serial" or "auto".',
+  ),
+  VSOCK_FAILED: entry(
+    'failed_precondition',
+    '{path} gives the machine no address: {reason}',
+    'See the named errno; EADDRINUSE means that all that were tried are taken. agent_channel = "serial" does without.',
+  ),
+  VFIO_DISABLED: entry(
+    'failed_precondition',
+    'host device {device} of container {container} has no place in the machine: hot_plug_vfio is "no-port"',
+    'Set hot_plug_vfio = "root-port", or cold_plug_vfio for the devices of a pod’s first container.',
+  ),
+  VFIO_GROUP_SHARED: entry(
+    'failed_precondition',
+    'IOMMU group {group}, of which container {container} asks for a device, is shared with the host: driver {driver} has {address}',
+    'Bind every function of the group to vfio-pci: driverctl set-override {address} vfio-pci. Its node’s mode need not be changed.',
+  ),
+  VFIO_NO_CDEV: entry(
+    'failed_precondition',
+    'host device {device} of container {container} has no character device of its own: it could be handed over by the legacy VFIO container only, whose group node the VMM’s user would have to open',
+    'Use a kernel with CONFIG_VFIO_DEVICE_CDEV and CONFIG_IOMMUFD (6.6 or later), and bind the device to vfio-pci.',
+  ),
+  VFIO_NO_IOMMU: entry(
+    'failed_precondition',
+    'host device {device} of container {container} has no IOMMU between it and the memory of the host',
+    'Enable the IOMMU (VT-d, AMD-Vi) in the firmware and by the kernel parameters intel_iommu=on or amd_iommu=on. vfio-noiommu is not taken: the guest could write to any memory.',
+  ),
+  VFIO_NO_IOMMUFD: entry(
+    'failed_precondition',
+    'the devices that container {container} asks for need /dev/iommu, which this host does not have',
+    'Run `modprobe iommufd`, or use a kernel with CONFIG_IOMMUFD (6.2 or later). The legacy VFIO container is not taken in its place.',
+  ),
+  TPM_MISSING: entry(
+    'failed_precondition',
+    'enable_tpm needs the program {path}, which does not exist',
+    'Install the package swtpm, correct swtpm_path, or set enable_tpm = false.',
+  ),
+  TPM_FAILED: entry(
+    'internal',
+    'the TPM emulator {path} did not start: {reason}',
+    'Try it by hand (swtpm socket --tpm2 --tpmstate dir=DIR --ctrl type=tcp,port=2322), or set enable_tpm = false.',
+  ),
+  DIRECT_VOLUME_INVALID: entry(
+    'invalid_argument',
+    'the direct volume described in {path} cannot be used: {reason}',
+    'Correct the description, or remove it with its directory; the CSI driver that wrote it names the volume.',
+  ),
+} satisfies Record<string, CatalogueEntry>

@@ -1,0 +1,16 @@
+/** What any part may meet. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const generalErrors = {
+  NOT_ROOT: entry(
+    'permission_denied',
+    '{what} must be run as root',
+    'Run it as root or with sudo: kata-ts needs root to create accounts, namespaces and mounts, and gives it up for the VMM.',
+  ),
+  SYSCALL_FAILED: entry('internal', '{call} failed: {errno}', 'See the named call and errno; {hint}'),
+  SOCKET_PATH_TOO_LONG: entry(
+    'invalid_argument',
+    'socket path {path} has {length} bytes; the limit is {limit}',
+    'Use a shorter name, namespace or run directory: the kernel allows 107 bytes and kata-ts keeps 100.',
+  ),
+} satisfies Record<string, CatalogueEntry>

@@ -1,0 +1,40 @@
+/** The network of the pod. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const networkErrors = {
+  NETNS_INVALID: entry(
+    'failed_precondition',
+    'the network namespace {path} cannot be used: {reason}',
+    'It must be a network namespace that exists while the pod starts; look at what made it, normally containerd and its CNI plugins.',
+  ),
+  NETNS_HOST: entry(
+    'failed_precondition',
+    'the pod asks for the network of the host: {how}',
+    'Give the pod a network of its own (without hostNetwork: true or --network host), or run it with another runtime: a virtual machine cannot share the network of the host.',
+  ),
+  HOOK_FAILED: entry(
+    'failed_precondition',
+    'the OCI hook {path}, which makes the network of the container, failed: {reason}',
+    "See the hook's own words, and the log of the client that asked for it (dockerd or nerdctl).",
+  ),
+  NETWORK_TUN_MISSING: entry(
+    'failed_precondition',
+    'the host has no {path}, which connects a pod to its virtual machine',
+    'Run modprobe tun, and name tun in /etc/modules-load.d to have it after a boot; in a container pass the device in.',
+  ),
+  NETWORK_REDIRECT_FAILED: entry(
+    'failed_precondition',
+    'interface {name} of the pod cannot be connected to its virtual machine: {reason}',
+    'The kernel needs sch_ingress, cls_u32 and act_mirred (modprobe them), and no other program may have put an ingress queue on this interface.',
+  ),
+  NETWORK_INTERFACE_UNSUPPORTED: entry(
+    'unimplemented',
+    'interface {name} of the pod is of kind {kind}, which carries no Ethernet frames',
+    'Use a network plugin that makes Ethernet interfaces (veth, macvlan, a physical one); tunnels belong on the host.',
+  ),
+  NETWORK_TOO_MANY: entry(
+    'resource_exhausted',
+    'the pod has {count} network interfaces; the limit is {most}',
+    'Give the pod fewer networks.',
+  ),
+} satisfies Record<string, CatalogueEntry>

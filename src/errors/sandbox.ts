@@ -1,0 +1,93 @@
+/** The sandbox, its ledger and its shim. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const sandboxErrors = {
+  PROCESS_STAYS: entry(
+    'internal',
+    'the {name} process {pid} does not end, though it was killed',
+    'It hangs in the kernel (see /proc/{pid}/stack); run `kata-ts gc` once it is gone.',
+  ),
+  RELEASE_FAILED: entry(
+    'internal',
+    'could not release everything: {held} still held ({reason})',
+    'Run `kata-ts gc` once the cause is gone; what is still held stays written down.',
+  ),
+  ID_INVALID: entry(
+    'invalid_argument',
+    'identifier {id} is not valid',
+    'Use 1 to 76 letters, digits, dots, dashes and underscores, beginning with a letter or digit.',
+  ),
+  SHIM_RIGHTS: entry(
+    'internal',
+    'the shim has rights that it should have dropped: {found}',
+    'Start it by its `start` action; if that is what was done, report this.',
+  ),
+  SHIM_USAGE: entry(
+    'invalid_argument',
+    'the shim was called in a way it does not know: {problem}',
+    'containerd and kata-ts call the shim; by hand: containerd-shim-kata-ts-v2 -namespace NS -id ID start|delete, or -v.',
+  ),
+  BUNDLE_INVALID: entry(
+    'invalid_argument',
+    'bundle {bundle} cannot be used: {problem}',
+    'A bundle is a directory with an OCI config.json; the client of the shim makes it.',
+  ),
+  POD_SHIM_GONE: entry(
+    'unavailable',
+    'container {id} has no pod to go into: the shim of pod {pod} does not answer',
+    'The pod has ended or its shim was killed: remove the pod and run it again.',
+  ),
+  TASK_STATE: entry(
+    'failed_precondition',
+    'cannot {action} {id}: it is {state}',
+    'Look at its state with `kata-ts ps`; a {state} process takes no {action}.',
+  ),
+  TASK_NOT_FOUND: entry('not_found', 'there is no {id}', 'List what there is with `kata-ts ps`.'),
+  TASK_EXISTS: entry('already_exists', '{id} exists already', 'Choose another name, or remove it first.'),
+  TASK_UNSUPPORTED: entry(
+    'unimplemented',
+    'kata-ts has no {action}',
+    'Leave it out: a machine cannot be saved to disk yet.',
+  ),
+  STDIO_INVALID: entry(
+    'invalid_argument',
+    'standard stream {uri} cannot be used: {problem}',
+    'Use an empty string, the path of a FIFO, or a file:// URI with an absolute path.',
+  ),
+  SANDBOX_TOO_LARGE: entry(
+    'resource_exhausted',
+    'the pod needs a machine of {needed} MiB, {own} MiB of its own and the rest for its containers; the most is {most} MiB',
+    'Lower the memory limits of its containers or default_memory, or raise default_maxmemory (0 means the memory of the host).',
+  ),
+  SANDBOX_DIED: entry(
+    'unavailable',
+    'sandbox {id} died: {reason}',
+    'The machine and all that it held have been removed; the console tail and the shim log say more: {tail}',
+  ),
+  RUN_DIR_FULL: entry(
+    'resource_exhausted',
+    'no space is left for the state of sandbox {id} in {path}',
+    'Make room there or give another --run-dir; what the start had taken has been released.',
+  ),
+  SANDBOX_NOT_RUNNING: entry(
+    'not_found',
+    'there is no running sandbox {id}',
+    'See `kata-ts ps` for what runs; a sandbox that is just being started can be asked about a moment later.',
+  ),
+  SANDBOX_EXISTS: entry(
+    'already_exists',
+    'the state directory {path} exists',
+    'Another sandbox has this name, or a crash left it: `kata-ts gc` removes what is dead.',
+  ),
+  LEDGER_KIND_UNKNOWN: entry(
+    'internal',
+    'ledger {path} names an unknown holding {kind}',
+    'It was written by another version of kata-ts: run `kata-ts gc` of that version.',
+  ),
+  FAILPOINT: entry('internal', 'failpoint {name}: a fault that was asked for', 'Unset KATA_TS_FAILPOINTS.'),
+  FAILPOINT_INVALID: entry(
+    'invalid_argument',
+    '{variable} has an entry {entry} that is no failpoint',
+    'Write [serve/|delete/|gc/]POINT:KIND=fail|hang|kill, POINT being before-take, after-take, before-release or after-release.',
+  ),
+} satisfies Record<string, CatalogueEntry>

@@ -1,0 +1,105 @@
+/** The share with the guest, and root file systems of containers. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const sharingErrors = {
+  SHARE_SOURCE_MISSING: entry(
+    'not_found',
+    'mount source {source} of container {container} cannot be opened ({reason})',
+    'Create it on the host first, or correct the mount.',
+  ),
+  SHARE_SOURCE_KIND: entry(
+    'invalid_argument',
+    'mount source {source} of container {container} is a {kind}, which cannot be shown in a virtual machine',
+    'Mount a directory or a regular file.',
+  ),
+  SHARE_ENTRY_TAKEN: entry(
+    'already_exists',
+    '{path} exists already in the share',
+    'A container of this name is still there: remove it first; `kata-ts gc` removes what a crash left.',
+  ),
+  SHARE_MOUNT_INVALID: entry(
+    'invalid_argument',
+    '{what} of a mount cannot be used: {reason}',
+    'Correct the mount in the request, or use another snapshotter.',
+  ),
+  SHARE_NOT_COPIED: entry(
+    'invalid_argument',
+    '{source} cannot be shown in container {container}: the VMM has no shared file system, and only files and directories mounted read-only are copied',
+    'Mount it read-only, use a block device or an emptyDir, or use [hypervisor.qemu] or [hypervisor.clh].',
+  ),
+  SHARE_COPY_TOO_LARGE: entry(
+    'invalid_argument',
+    '{source} is too large to be copied for container {container}: at most {entries} entries and {mebibytes} MiB are',
+    'Put it into the image or on a block device, or use [hypervisor.qemu] or [hypervisor.clh].',
+  ),
+  ROOTFS_DISK_FAILED: entry(
+    'internal',
+    'the root file system of container {container} cannot be made a disk: {reason}',
+    'See the reason; the disk lies below /var/lib/kata-ts and takes as much room as the image has.',
+  ),
+  ROOTFS_DISK_TOOL: entry(
+    'failed_precondition',
+    '{tool} was not found in {directories}',
+    'Install the packages e2fsprogs and coreutils: root file systems become disks with them.',
+  ),
+  SHARE_MOUNT_FAILED: entry(
+    'internal',
+    'mount of type {type} for container {container} failed with {errno} in {call}',
+    'Check that the kernel has that file system, that its directories exist and what `dmesg` says.',
+  ),
+  SHARE_NOT_IDMAPPABLE: entry(
+    'failed_precondition',
+    '{source} cannot be shown to container {container} by an unprivileged virtiofsd: its file system does not take an id map ({errno})',
+    'Put it on a file system that does (ext4, xfs, btrfs, tmpfs; NFS, FUSE and overlay do not), or set virtio_fs_privilege = "root", for this pod alone by annotation.',
+  ),
+  SHARE_ID_BEYOND: entry(
+    'failed_precondition',
+    'container {container} runs with id {id}, which an unprivileged virtiofsd has no place for (0 to {highest})',
+    'Run it with a lower id, or set virtio_fs_privilege = "root", for this pod alone by annotation.',
+  ),
+  SHARE_CONNECTION_TAKEN: entry(
+    'failed_precondition',
+    'the connection to the share daemon was handed over already',
+    'One share serves one virtual machine: make another share for another machine.',
+  ),
+  VIRTIOFSD_MISSING: entry(
+    'failed_precondition',
+    'the share daemon {path} cannot be executed ({reason})',
+    'Install the package virtiofsd, or correct virtio_fs_daemon in the configuration.',
+  ),
+  VIRTIOFSD_FAILED: entry(
+    'internal',
+    'the share daemon {path} did not start ({exit}): {tail}',
+    'See its message; check virtio_fs_extra_args in the configuration.',
+  ),
+  ROOTFS_MISSING: entry(
+    'not_found',
+    'root file system {path} cannot be used: {reason}',
+    'Name an existing directory (--rootfs) or an OCI or docker archive (--image).',
+  ),
+  ROOTFS_ARCHIVE_INVALID: entry(
+    'invalid_argument',
+    '{path} is not a usable image archive: {reason}',
+    'Make it with `docker save`, `skopeo copy ... oci-archive:FILE` or `podman save`.',
+  ),
+  ROOTFS_ARCHIVE_UNSAFE: entry(
+    'invalid_argument',
+    'layer {layer} of the image holds the entry {entry}, which is refused: {reason}',
+    'Build the image again without that entry; do not use an image that you do not trust.',
+  ),
+  ROOTFS_DIGEST_MISMATCH: entry(
+    'invalid_argument',
+    '{what} of the image has digest {actual}, but {expected} is recorded',
+    'The archive is damaged or was changed: get it again.',
+  ),
+  ROOTFS_TOO_LARGE: entry(
+    'resource_exhausted',
+    '{what} of the image has more than {limit}',
+    'Use a smaller image.',
+  ),
+  ROOTFS_UNPACK_FAILED: entry(
+    'internal',
+    'unpacking {what} into {directory} failed: {reason}',
+    'Check the space left in {directory} and that its file system is a local Linux one (ext4, xfs, btrfs).',
+  ),
+} satisfies Record<string, CatalogueEntry>

@@ -1,0 +1,120 @@
+/** The VMM and its accelerator. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const vmmErrors = {
+  VMM_MISSING: entry(
+    'failed_precondition',
+    'the VMM program {path} {reason}',
+    'Install {install}, or correct path= in the configuration.',
+  ),
+  VMM_TOO_OLD: entry(
+    'failed_precondition',
+    '{path} is {name} {version}; kata-ts needs {minimum} or later',
+    'Install a later {install}, or name one with path= in the configuration.',
+  ),
+  VMM_OPTION_INVALID: entry(
+    'invalid_argument',
+    'the virtual machine cannot be described to the VMM: {reason}',
+    'Correct the value that is named in the configuration or annotation.',
+  ),
+  VMM_DISK_IMAGE: entry(
+    'failed_precondition',
+    'the guest cannot boot from the disk image {path}: it {reason}',
+    'Correct image= in the configuration: it names a raw disk image in a regular file.',
+  ),
+  VMM_EXITED: entry(
+    'unavailable',
+    'the VMM {program} of sandbox {sandbox} ended ({exit}): {tail}',
+    'Its last words say why; nothing of the sandbox is left, and it can be started anew.',
+  ),
+  VMM_START_TIMEOUT: entry(
+    'deadline_exceeded',
+    'the VMM of sandbox {sandbox} did not answer within {seconds} s: {tail}',
+    'Its last words are quoted; if there are none, the host is too busy: wait and start again.',
+  ),
+  VMM_PROTOCOL: entry(
+    'internal',
+    'the VMM broke its own protocol: {reason}',
+    'It was ended. A compromised or foreign VMM program does this; keep its log and check path= in the configuration.',
+  ),
+  VMM_DISCONNECTED: entry(
+    'unavailable',
+    'the connection to the VMM ended while {command} was waited for',
+    'The VMM ended or was killed; its log and the console tail say why.',
+  ),
+  VMM_COMMAND_FAILED: entry(
+    'internal',
+    'the VMM refused {command}: {reason}',
+    'See the reason; vmm.log in the state directory of the sandbox may tell more.',
+  ),
+  VMM_COMMAND_TIMEOUT: entry(
+    'deadline_exceeded',
+    'the VMM did not answer {command} within {seconds} s',
+    'The VMM hangs or the host is overloaded; stop the sandbox if this lasts.',
+  ),
+  VMM_NO_FREE_PORT: entry(
+    'resource_exhausted',
+    'no PCIe root port is free for {device}: all {ports} are taken',
+    'Raise pcie_root_port in the configuration and start the sandbox anew.',
+  ),
+  VMM_NO_FREE_DRIVE: entry(
+    'resource_exhausted',
+    'no drive of {vmm} is free for {device}: all {drives} are taken',
+    'Give the pod fewer containers and disks, or use [hypervisor.qemu].',
+  ),
+  VMM_NO_HOT_NICS: entry(
+    'unimplemented',
+    '{vmm} takes network cards only before the machine runs',
+    'Use a client that makes the network before the sandbox (containerd, Kubernetes), or [hypervisor.qemu].',
+  ),
+  VMM_NO_VFIO: entry(
+    'failed_precondition',
+    'host device {device} of container {container} cannot be handed to the machine: kata-ts has no way to give {vmm} one',
+    'Use QEMU for containers with VFIO devices.',
+  ),
+  VMM_UNPLUG_REFUSED: entry(
+    'failed_precondition',
+    '{device} could not be taken out of the running machine: {reason}',
+    'Remove it again once the guest no longer uses it, or end the sandbox, which takes it out in any case.',
+  ),
+  VMM_NO_HUGEPAGES: entry(
+    'resource_exhausted',
+    'the machine needs {needed} huge pages of {pageKiB} KiB for its {memoryMiB} MiB, and {free} are free',
+    'Reserve more (`sysctl vm.nr_hugepages=...`, or hugepages= on the kernel command line), or set enable_hugepages = false.',
+  ),
+  VMM_MEMORY_SLOTS: entry(
+    'resource_exhausted',
+    'the machine cannot get {size} MiB more: all {slots} slots for memory are taken',
+    'Raise memory_slots or default_memory in the configuration, or set enable_virtio_mem, and start the pod anew.',
+  ),
+  VMM_MEMORY_REFUSED: entry(
+    'resource_exhausted',
+    'the guest did not take {size} MiB of memory: it {answer}',
+    'Raise default_memory so that less is added at run time; a kernel of your own needs memory hot-plug by ACPI or virtio-mem.',
+  ),
+  VMM_GUEST_PANICKED: entry(
+    'unavailable',
+    'the guest kernel of sandbox {sandbox} panicked: {tail}',
+    'The console tail names the cause: often a kernel that misses a driver, a damaged initrd, or too little memory.',
+  ),
+  VMM_GUEST_SHUT_DOWN: entry(
+    'unavailable',
+    'the guest of sandbox {sandbox} went down by itself: {tail}',
+    'Its last words say why; nothing of the sandbox is left, and it can be started anew.',
+  ),
+  VMM_INTERNAL_ERROR: entry(
+    'internal',
+    'the VMM of sandbox {sandbox} stopped the guest with an internal error: {tail}',
+    'With KVM the CPU or an outer hypervisor cannot run this guest: set accelerator = "tcg" or "auto".',
+  ),
+  VMM_GUEST_SILENT: entry(
+    'deadline_exceeded',
+    'the guest of sandbox {sandbox} said nothing within {seconds} s; its console ends with: {tail}',
+    'Raise dial_timeout on a slow host; else check kernel= and initrd=, or set accelerator = "tcg".',
+  ),
+  KVM_UNUSABLE: entry(
+    'failed_precondition',
+    'accelerator = "kvm" cannot be used: {reason}',
+    'Enable virtualization in the firmware or the outer hypervisor, or set accelerator = "auto" or "tcg".',
+  ),
+} satisfies Record<string, CatalogueEntry>
