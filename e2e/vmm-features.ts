@@ -12,6 +12,8 @@ export interface Feature {
   /** All of them must pass. Those of a driver's own are listed for it alone. */
   readonly tests: readonly ShownBy[]
   readonly own?: Partial<Record<HypervisorDriver, readonly ShownBy[]>>
+  /** Why a VMM has nothing of it. */
+  readonly missing?: Partial<Record<HypervisorDriver, string>>
 }
 
 const jailed =
@@ -55,12 +57,15 @@ export const features: readonly Feature[] = [
   },
   {
     name: 'Landlock',
-    tests: [['attack', 'run a shell']],
+    tests: [],
     own: {
+      qemu: [['attack', 'run a shell']],
       clh: [
+        ['attack', 'run a shell'],
         ['clh', 'keeps it from a file that its configuration does not name; without it the same succeeds'],
       ],
     },
+    missing: { firecracker: 'neither it nor its jailer sets rules; its jail is its root' },
   },
   {
     name: 'jail: what it is attacked with fails',
@@ -104,7 +109,15 @@ export const features: readonly Feature[] = [
       ['devices', 'it goes with its container and comes again with the next'],
     ],
   },
-  { name: 'network of the pod', tests: [['network']] },
+  {
+    name: 'network of the pod',
+    tests: [['network']],
+    own: {
+      firecracker: [
+        ['firecracker', 'the machine has the interface of the pod, by a tap that only its user can open'],
+      ],
+    },
+  },
   {
     name: 'processors and memory change while it runs',
     tests: [

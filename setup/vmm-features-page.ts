@@ -36,7 +36,10 @@ export function vmmFeaturesPage(
 }
 
 /** What the recorded tests of a feature come to. */
-export function stateOf({ tests, own }: Feature, driver: HypervisorDriver, results: VmmResults): string {
+export function stateOf(feature: Feature, driver: HypervisorDriver, results: VmmResults): string {
+  const { tests, own, missing } = feature
+  const reason = missing?.[driver]
+  if (reason !== undefined) return `not possible (${reason})`
   const found = [...tests, ...(own?.[driver] ?? [])].flatMap((test) => {
     const matching = results.tests.filter((result) => isNamed(result, test))
     return matching.length > 0 ? matching : [undefined]

@@ -49,6 +49,12 @@ describe('a feature', () => {
     expect(state('never heard of')).toBe('not run here (no result is recorded)')
   })
 
+  test('says what a VMM has nothing of', () => {
+    expect(stateOf({ name: 'f', tests: [], missing: { clh: 'it is too small' } }, 'clh', results)).toBe(
+      'not possible (it is too small)',
+    )
+  })
+
   test('says why it is not possible', () => {
     const name = 'accelerator tcg: no group at all'
     const tests = [{ file: 'x', name, outcome: { skipped: 'it runs with KVM only' } }]
