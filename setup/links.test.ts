@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { catalogue } from '../src/errors.ts'
 
 const root = join(import.meta.dir, '..')
 const pages = ['*.md', 'docs/**/*.md', 'packaging/**/*.md'].flatMap((pattern) => [
@@ -53,7 +54,21 @@ test.each(pages)('%s names paths that exist', (page) => {
   expect(namedPaths(prose(page)).filter((path) => !existsSync(join(root, path)))).toEqual([])
 })
 
+const codes = Object.keys(catalogue)
+const rooms = new Set(codes.map((code) => code.split('_')[0]))
+/** What looks like a code of ours; CONFIG_ begins options of the kernel too. */
+const namedCodes = (text: string) =>
+  [...text.matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)`/g)]
+    .map(([, code]) => code!)
+    .filter((code) => rooms.has(code.split('_')[0]) && !/^CONFIG_(IOMMUFD|VFIO)/.test(code))
+
+test.each(pages)('%s names codes that exist', (page) => {
+  const text = readFileSync(join(root, page), 'utf8')
+  expect(namedCodes(text).filter((code) => !codes.includes(code))).toEqual([])
+})
+
 test('the search can fail', () => {
+  expect(namedCodes('`VMM_NO_DISKS` and `KATA_TS_JAILER`')).toEqual(['VMM_NO_DISKS'])
   expect(pages.length).toBeGreaterThan(8)
   expect(fault('README.md', 'docs/nowhere.md')).toContain('does not exist')
   expect(fault('README.md', 'docs/errors.md#no_such_code')).toContain('no heading')

@@ -20,6 +20,8 @@ const suite = [
   ...['run', 'posture', 'attack', 'leftovers', 'failpoints', 'uid-reuse', 'wrong-input', 'disk', 'devices'],
   ...['network', 'shim', 'huge-pages', 'containerd/first', 'containerd/ctr', 'containerd/cri'],
   ...['containerd/sizing', 'containerd/network', 'containerd/world', 'containerd/chaos'],
+  ...['containerd/bulk', 'containerd/visible', 'containerd/wrong-input', 'containerd/rootless'],
+  ...['audit', 'cgroups', 'cycles', 'world/run', 'world/security', 'world/volumes'],
 ]
 /** What is asked of the driver itself. */
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
