@@ -21,7 +21,7 @@ const suite = [
   ...['network', 'shim', 'huge-pages', 'containerd/first', 'containerd/ctr', 'containerd/cri'],
   ...['containerd/sizing', 'containerd/network', 'containerd/world', 'containerd/chaos'],
   ...['containerd/bulk', 'containerd/visible', 'containerd/wrong-input', 'containerd/rootless'],
-  ...['audit', 'cgroups', 'cycles', 'world/run', 'world/security', 'world/volumes'],
+  ...['cgroups', 'cycles'],
 ]
 /** What is asked of the driver itself. */
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
