@@ -10,7 +10,7 @@ import { defaultRunDir, sandboxPaths } from '../../src/sandbox/paths.ts'
 import { podTest, reasonAgainst } from '../harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
-import { hypervisorTable } from '../harness/vmm.ts'
+import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { podCgroup } from './cgroups.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod, PodOptions } from './cri.ts'
@@ -80,8 +80,9 @@ function heldMemory(pod: Pod): number {
       .get('Uid')!
       .split('\t')[0],
   )
-  const held = processesOfUid(uid).map((pid) => readStatus(`/proc/${pid}/status`)?.get('RssShmem') ?? '0 kB')
-  // Others of its user may have the same pages.
+  // Firecracker's is nobody else's; of the others, processes of the same user may have the same pages.
+  const kind = vmm.driver === 'firecracker' ? 'RssAnon' : 'RssShmem'
+  const held = processesOfUid(uid).map((pid) => readStatus(`/proc/${pid}/status`)?.get(kind) ?? '0 kB')
   return Math.max(...held.map((text) => Number.parseInt(text, 10))) / 1024
 }
 
@@ -156,18 +157,20 @@ describe('a machine that follows its containers', () => {
     120_000,
   )
 
-  podTest(
-    'gives the host what its containers have freed, where it is to be reclaimed',
-    async () => {
-      await withPod({ handler: 'reclaimed' }, async (pod) => {
-        const large = await pod.start(idle, limits(1, 256))
-        const untouched = heldMemory(pod)
-        expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
-        await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
-      })
-    },
-    120_000,
-  )
+  test('gives the host what its containers have freed, where it is to be reclaimed', async () => {
+    await withPod({ handler: 'reclaimed' }, async (pod) => {
+      const large = await pod.start(idle, limits(1, 256))
+      const untouched = heldMemory(pod)
+      let most = 0
+      const looking = setInterval(() => {
+        most = Math.max(most, heldMemory(pod))
+      }, 20)
+      expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
+      clearInterval(looking)
+      expect(most - untouched).toBeGreaterThan(100)
+      await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
+    })
+  }, 120_000)
 
   test('refuses a container that asks for too much memory; the text reaches the client, and the pod goes on', async () => {
     await withPod({ handler: 'limited' }, async (pod) => {

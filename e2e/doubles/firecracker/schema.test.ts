@@ -55,12 +55,13 @@ describe('requests', () => {
     ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
     nics: [{ id: 'nic2', mac: '02:00:00:00:00:01', mtu: 1500, taps: [], tap: 'tap2_kata' }],
   }
-  const { first, rest } = machineRequests(spec, { enableHugepages: true })
+  const { first, rest } = machineRequests(spec, { enableHugepages: true, reclaimGuestFreedMemory: true })
   const typeOf = (path: string): string => {
     const [resource = ''] = path.split('/')
     const known: Record<string, string> = {
       ...{ 'machine-config': 'MachineConfiguration', 'boot-source': 'BootSource', drives: 'Drive' },
       ...{ 'network-interfaces': 'NetworkInterface', vsock: 'Vsock', entropy: 'EntropyDevice' },
+      balloon: 'Balloon',
     }
     return known[resource]!
   }

@@ -69,7 +69,7 @@ export const sizeKeys = [
     'reclaimGuestFreedMemory',
     boolean,
     false,
-    'Gives memory that the guest has freed back to the host (free page reporting of a balloon device).',
-    { drivers: ['qemu', 'clh'], annotation: 'reclaim_guest_freed_memory' },
+    'Gives memory that the guest has freed back to the host (free page reporting of a balloon device; Firecracker 1.14).',
+    { annotation: 'reclaim_guest_freed_memory' },
   ),
 ]

@@ -11,7 +11,7 @@ const spec: VmSpec = {
   ...{ kernel: '/k', initrd: '/i', kernelParams: ['last=1'], accelerator: 'kvm' },
   ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
 }
-const settings = { enableHugepages: false }
+const settings = { enableHugepages: false, reclaimGuestFreedMemory: false }
 const bodyOf = ({ first, rest }: ReturnType<typeof machineRequests>, path: string): unknown =>
   [...first, ...rest].find((request: ApiRequest) => request.path === path)?.body
 
@@ -38,9 +38,16 @@ describe('the machine', () => {
   })
 
   test('in huge pages has an even size, and says so to Firecracker', () => {
-    const inHugePages = { enableHugepages: true }
+    const inHugePages = { ...settings, enableHugepages: true }
     expect(bodyOf(machineRequests(spec, inHugePages), 'machine-config')).toMatchObject({ huge_pages: '2M' })
     expect(() => machineRequests({ ...spec, memoryMiB: 257 }, inHugePages)).toThrow('an even number of MiB')
+  })
+
+  test('gives back what the guest frees, by a balloon that takes nothing', () => {
+    expect(bodyOf(machineRequests(spec, settings), 'balloon')).toBeUndefined()
+    expect(bodyOf(machineRequests(spec, { ...settings, reclaimGuestFreedMemory: true }), 'balloon')).toEqual({
+      ...{ amount_mib: 0, deflate_on_oom: true, free_page_reporting: true },
+    })
   })
 
   test('boots from files of its jail, told that there is no PCI, the configured parameters last', () => {

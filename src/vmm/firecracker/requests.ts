@@ -14,7 +14,7 @@ export interface ApiRequest {
 }
 
 /** The part of the configuration that a machine is made by. */
-export type MachineSettings = Pick<HypervisorConfig, 'enableHugepages'>
+export type MachineSettings = Pick<HypervisorConfig, 'enableHugepages' | 'reclaimGuestFreedMemory'>
 
 export interface MachineRequests {
   readonly first: readonly ApiRequest[]
@@ -23,6 +23,8 @@ export interface MachineRequests {
 
 /** The guest's context id; unique only within one VMM, as no packet leaves it. */
 const guestCid = 3
+/** It takes no memory itself; the guest tells by it what is free. */
+const emptyBalloon = { amount_mib: 0, deflate_on_oom: true, free_page_reporting: true }
 /** What Firecracker can make. */
 const mostVcpus = 32
 
@@ -31,7 +33,10 @@ const mostVcpus = 32
  *
  * @throws KataError VMM_OPTION_INVALID for a value that no machine can have.
  */
-export function machineRequests(spec: VmSpec, { enableHugepages }: MachineSettings): MachineRequests {
+export function machineRequests(
+  spec: VmSpec,
+  { enableHugepages, reclaimGuestFreedMemory }: MachineSettings,
+): MachineRequests {
   const size = { vcpu_count: vcpus(spec), mem_size_mib: memory(spec, enableHugepages) }
   const first = [
     { path: 'machine-config', body: { ...size, ...(enableHugepages ? { huge_pages: '2M' } : {}) } },
@@ -42,6 +47,7 @@ export function machineRequests(spec: VmSpec, { enableHugepages }: MachineSettin
     ...(spec.nics ?? []).map(putNic),
     { path: 'vsock', body: { guest_cid: guestCid, uds_path: inJail.vsock } },
     { path: 'entropy', body: {} },
+    ...(reclaimGuestFreedMemory ? [{ path: 'balloon', body: emptyBalloon }] : []),
   ]
   return { first, rest }
 }

@@ -6,7 +6,7 @@ import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
 import { guestCpu, quietMachine } from '../../common/src/qemu-arguments.ts'
 import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
-import type { BootSource, Drive, MachineConfiguration, NetworkInterface } from './requests.ts'
+import type { Balloon, BootSource, Drive, MachineConfiguration, NetworkInterface } from './requests.ts'
 
 const [O_RDONLY, O_RDWR] = [0, 2]
 const [typeMask, blockType] = [0o170000, 0o060000]
@@ -27,6 +27,7 @@ export interface MachineOptions {
   readonly drives: readonly OpenDrive[]
   readonly nics: readonly { readonly config: NetworkInterface; readonly tap: number }[]
   readonly hasEntropy: boolean
+  readonly balloon: Balloon | undefined
   readonly onEvent: QmpEvents
   readonly onEnd: () => void
 }
@@ -167,8 +168,10 @@ function deviceArguments(options: MachineOptions, given: Descriptors, sets: Map<
   args.push('-device', `virtio-serial-device,id=serial,max_ports=2,${bus()}`)
   args.push('-chardev', `socket,id=agent,fd=${agent},server=on,wait=off`)
   args.push('-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0')
-  if (!options.hasEntropy) return args
-  args.push('-object', 'rng-builtin,id=entropy', '-device', `virtio-rng-device,rng=entropy,${bus()}`)
+  if (options.hasEntropy)
+    args.push('-object', 'rng-builtin,id=entropy', '-device', `virtio-rng-device,rng=entropy,${bus()}`)
+  if (options.balloon?.free_page_reporting === true)
+    args.push('-device', `virtio-balloon-device,free-page-reporting=on,${bus()}`)
   return args
 }
 

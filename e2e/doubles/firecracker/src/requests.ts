@@ -1,4 +1,9 @@
 /** The bodies that the double acts on; schema.ts has been asked about all of their fields before. */
+export interface Balloon {
+  readonly amount_mib: number
+  readonly free_page_reporting?: boolean
+}
+
 export interface BootSource {
   readonly kernel_image_path: string
   readonly boot_args?: string

@@ -5,6 +5,13 @@
 import type { Schema } from '../../common/src/validate.ts'
 
 export const types: Schema['types'] = {
+  Balloon: {
+    amount_mib: 'integer!',
+    deflate_on_oom: 'boolean!',
+    stats_polling_interval_s: 'integer',
+    free_page_hinting: 'boolean',
+    free_page_reporting: 'boolean',
+  },
   BootSource: { boot_args: 'string', initrd_path: 'string', kernel_image_path: 'string!' },
   Drive: {
     drive_id: 'string!',

@@ -6,7 +6,7 @@ import { answerWith, type Request, type Response } from '../../common/src/http.t
 import { complaint } from '../../common/src/validate.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
 import { Machine, type OpenDrive, openDrive, portName } from './machine.ts'
-import type { BootSource, Drive, MachineConfiguration, NetworkInterface, Vsock } from './requests.ts'
+import type { Balloon, BootSource, Drive, MachineConfiguration, NetworkInterface, Vsock } from './requests.ts'
 import { schema } from './schema.ts'
 
 export interface VmmOptions {
@@ -32,6 +32,7 @@ export class Vmm {
   #boot: BootSource | undefined
   #vsock: Vsock | undefined
   #hasEntropy = false
+  #balloon: Balloon | undefined
   #machine: Machine | undefined
   #paused = false
   #guestListens = false
@@ -77,6 +78,8 @@ export class Vmm {
         return this.#setVsock(asked('Vsock'))
       case 'PUT entropy':
         return this.#setEntropy(asked('EntropyDevice'))
+      case 'PUT balloon':
+        return this.#setBalloon(asked('Balloon'))
       case 'PUT actions':
         return this.#act(asked<{ action_type: string }>('InstanceActionInfo').action_type)
       case 'PATCH vm':
@@ -151,6 +154,12 @@ export class Vmm {
     this.#hasEntropy = true
   }
 
+  #setBalloon(balloon: Balloon): void {
+    this.#beforeStart()
+    if (balloon.amount_mib !== 0) throw new Refused('the double takes no memory by its balloon')
+    this.#balloon = balloon
+  }
+
   async #act(action: string): Promise<void> {
     if (action === 'InstanceStart') return this.#start()
     this.#started()
@@ -165,6 +174,7 @@ export class Vmm {
     this.#options.openKvm()
     this.#machine = await Machine.start(this.#options.loop, {
       ...{ boot, drives: this.#drives, nics: this.#nics, config: this.#config, hasEntropy: this.#hasEntropy },
+      balloon: this.#balloon,
       onEvent: (name, data) => this.#onEvent(name, data),
       onEnd: () => this.#onEnd(),
     })
