@@ -1,4 +1,5 @@
 /** /dev/kvm as rootless VMMs need it, and the CPU behind it. What is missing is fatal only if KVM is insisted upon. */
+import { vmmFeatures } from '../../vmm/create.ts'
 import { type Check, type CheckContext, failed, type Outcome, ok, warning } from './check.ts'
 
 export const kvmDevice = '/dev/kvm'
@@ -26,6 +27,8 @@ const kvm: Check = {
     if (node.kind !== 'character-device') return withoutKvm(config, `${kvmDevice} is not a device`)
     if (config.hypervisor.kvmAccess === 'descriptor')
       return ok(`${kvmDevice}, handed over as a descriptor: no user needs its group (kvm_access)`)
+    if (vmmFeatures(config).ownKvmNode)
+      return ok(`${kvmDevice}: each VMM has a node of its own in its jail, whatever the owner of this one`)
     const mode = node.mode.toString(8).padStart(4, '0')
     const found = `${kvmDevice} has owner ${node.uid}, group ${groupName(context, node.gid)} and mode ${mode}`
     if (node.gid === 0 || (node.mode & 0o060) !== 0o060) return withoutGroup(context, found)

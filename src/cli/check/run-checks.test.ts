@@ -398,6 +398,14 @@ const rows: Row[] = [
     'group 36',
   ],
   [
+    'kvm',
+    'of root alone, for a VMM with a node of its own',
+    (host) => host.stats.set('/dev/kvm', kvmNode(0, 0o600)),
+    { driver: 'firecracker', accelerator: 'kvm' },
+    'ok',
+    'a node of its own',
+  ],
+  [
     'firecracker',
     'too old',
     (host) => host.commands.set('/opt/firecracker --version', { code: 0, text: 'Firecracker v1.7.0\n' }),
