@@ -7,7 +7,7 @@ import { probeKvm } from './qemu/kvm-probe.ts'
 import { createQemu, qemuFeatures } from './qemu/qemu.ts'
 import type { Vmm, VmmFeatures, VmmOptions, VmSpec } from './vmm.ts'
 
-interface VmmDriver {
+interface DriverEntry {
   readonly features: VmmFeatures
   create(options: VmmOptions): Vmm
   /** Boots the guest with KVM to see whether it works; for drivers that could do without KVM. */
@@ -15,13 +15,13 @@ interface VmmDriver {
 }
 
 /** By the names of the tables `[hypervisor.<name>]`. */
-const drivers: Readonly<Record<HypervisorDriver, VmmDriver>> = {
+const drivers: Readonly<Record<HypervisorDriver, DriverEntry>> = {
   qemu: { features: qemuFeatures, create: createQemu, probeKvm },
   clh: { features: clhFeatures, create: createCloudHypervisor },
   firecracker: { features: firecrackerFeatures, create: createFirecracker },
 }
 
-function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): VmmDriver {
+function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): DriverEntry {
   return drivers[hypervisor.driver]
 }
 
