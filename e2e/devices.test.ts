@@ -23,8 +23,8 @@ const device = (loop: LoopDevice, readonly = false): SpecDevice => ({
   ...{ what: 'block', destination: '/dev/xvda', readonly },
   ...loop.numbers,
 })
-/** A line of shell for each disk of the guest that has the size of `raw`: others are the guest's own. */
 const rawMiB = 8
+/** A line of shell for each disk of the guest that has the size of `raw`: others are the guest's own. */
 const ofRaw = (command: string) =>
   `for d in /sys/class/block/*; do [ "$(cat $d/size)" != ${rawMiB * 2048} ] || ${command}; done`
 

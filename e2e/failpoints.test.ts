@@ -140,8 +140,8 @@ test('a hang at every one of them, all at once: rm -f ends each', async () => {
   expect(left()).toEqual([])
 }, 120_000)
 
-// Firecracker refuses it.
-describe.skipIf(vmm.driver === 'firecracker')('rootless off', () => {
+const noRoot = vmm.driver === 'firecracker' ? ' (firecracker: it refuses to be root)' : ''
+describe.skipIf(noRoot !== '')(`rootless off${noRoot}`, () => {
   test.each(['before-take', 'after-take', 'before-release', 'after-release'])(
     'SIGKILL %s of the root VMM’s directory leaves nothing',
     async (point) => {
@@ -166,7 +166,8 @@ describe('a container with a disk', () => {
 })
 
 // Its emulator is the first of the sandbox's processes, with a user and a directory of its own.
-describe.skipIf(vmm.driver !== 'qemu')('a machine with a TPM', () => {
+const noTpm = vmm.driver === 'qemu' ? '' : ` (${vmm.driver}: kata-ts gives it no TPM)`
+describe.skipIf(noTpm !== '')(`a machine with a TPM${noTpm}`, () => {
   test.each([
     ...['before-take', 'after-take'].flatMap((point) => [`${point}:process=fail`, `${point}:process=kill`]),
     ...['before-release', 'after-release'].map((point) => `${point}:process=kill`),

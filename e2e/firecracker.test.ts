@@ -19,6 +19,7 @@ import {
 import { listPids, processRef, readProc, readStatus } from '../src/linux/proc.ts'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
 import { readPosture } from '../src/rootless/posture.ts'
+import { createVmm } from '../src/vmm/create.ts'
 import { makeJail, removeJail } from '../src/vmm/firecracker/jail-files.ts'
 import { launchByJailer } from '../src/vmm/firecracker/jailer.ts'
 import { jailerArguments, jailPlace } from '../src/vmm/firecracker/program.ts'
@@ -116,16 +117,31 @@ describe('a machine of Firecracker', () => {
   )
 
   test.skipIf(realOnly !== '')(`a version that is too old is refused by name${realOnly}`, async () => {
-    const old = `${stage.runDir}/firecracker`
-    const bytes = readFileSync(firecracker.path)
-    for (let at = bytes.indexOf('1.14.0'); at >= 0; at = bytes.indexOf('1.14.0', at))
-      bytes.write('1.07.9', at)
-    writeFileSync(old, bytes, { mode: 0o755 })
+    const old = makeOlder('1.07.9')
     await expect(stage.create({}, old).start()).rejects.toThrow(
       `[VMM_TOO_OLD] ${old} is Firecracker 1.7.9; kata-ts needs 1.8.0 or later`,
     )
     expect(readdirSync(stage.privateDir)).toEqual([])
   })
+
+  test.skipIf(realOnly !== '')(`one too old for what is asked of it, too${realOnly}`, async () => {
+    const old = makeOlder('1.13.9')
+    const options = stage.options({}, old)
+    const hypervisor = { ...options.config.hypervisor, reclaimGuestFreedMemory: true }
+    await expect(createVmm({ ...options, config: { hypervisor } }).start()).rejects.toThrow(
+      `[VMM_TOO_OLD] ${old} is Firecracker 1.13.9; kata-ts needs 1.14.0 or later`,
+    )
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
+
+  /** The double with another version in it. */
+  function makeOlder(version: string): string {
+    const old = `${stage.runDir}/firecracker`
+    const bytes = readFileSync(firecracker.path)
+    for (let at = bytes.indexOf('1.14.0'); at >= 0; at = bytes.indexOf('1.14.0', at)) bytes.write(version, at)
+    writeFileSync(old, bytes, { mode: 0o755 })
+    return old
+  }
 
   test('what stands in its place in the jail gets nowhere, by the walls of the jailer alone', async () => {
     const attacker = `${stage.runDir}/firecracker-attacker`

@@ -181,7 +181,6 @@ export class Pod {
     return status?.network?.ip ?? ''
   }
 
-  /** StopPodSandbox and RemovePodSandbox, with all containers. */
   /** Ends and removes all its containers; the pod goes on. */
   async clear(): Promise<void> {
     const { containers } = await this.#calls.listContainers({ filter: { podSandboxId: this.id } })
@@ -191,6 +190,7 @@ export class Pod {
     }
   }
 
+  /** StopPodSandbox and RemovePodSandbox, with all containers. */
   async remove(): Promise<void> {
     await this.#calls.stopPodSandbox({ podSandboxId: this.id })
     await this.#calls.removePodSandbox({ podSandboxId: this.id })

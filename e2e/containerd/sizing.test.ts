@@ -165,8 +165,8 @@ describe('a machine that follows its containers', () => {
       const looking = setInterval(() => {
         most = Math.max(most, heldMemory(pod))
       }, 20)
-      expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
-      clearInterval(looking)
+      const held = pod.exec(large, hold(150)).finally(() => clearInterval(looking))
+      expect((await held).stdout).toBe('alive\n')
       expect(most - untouched).toBeGreaterThan(100)
       await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
     })

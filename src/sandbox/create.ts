@@ -94,7 +94,8 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const { id, namespace, config, log } = request
   const { hypervisor } = config
   const timings = recordTimings()
-  for (const swept of sweepDisks()) log.info('disks of an earlier boot', { ...swept })
+  for (const swept of sweepDisks())
+    log[swept.failure === undefined ? 'info' : 'warn']('disks of an earlier boot', { ...swept })
   const shim = processRef(process.pid)!
   await ledger.take(ownerResource, shim, () => {})
   const cgroups = await timings.measure('cgroups', () => enterCgroups(request, ledger))

@@ -414,6 +414,14 @@ const rows: Row[] = [
     'older than 1.8',
   ],
   [
+    'firecracker',
+    'too old for what is asked of it',
+    (host) => host.commands.set('/opt/firecracker --version', { code: 0, text: 'Firecracker v1.13.0\n' }),
+    { driver: 'firecracker', path: '/opt/firecracker', reclaimGuestFreedMemory: true },
+    'failed',
+    'older than 1.14',
+  ],
+  [
     'jailer',
     'of another release',
     (host) => {

@@ -2,7 +2,7 @@
 import type { HypervisorDriver } from '../../config/config.ts'
 import { driverNames } from '../../config/drivers.ts'
 import { clhNeeds } from '../../vmm/cloud-hypervisor/program.ts'
-import { firecrackerNeeds } from '../../vmm/firecracker/program.ts'
+import { needsFor } from '../../vmm/firecracker/program.ts'
 import { type ProgramNeeds, parseVersion } from '../../vmm/program.ts'
 import { qemuNeeds } from '../../vmm/qemu/program.ts'
 import { type Check, type CheckContext, failed, firstLine, type Outcome, ok } from './check.ts'
@@ -55,7 +55,7 @@ const qemu = checkOf('qemu', 'qemu', (context) => program(context, qemuNeeds, in
 const clh = checkOf('cloud-hypervisor', 'clh', (context) => program(context, clhNeeds, installClh))
 
 const firecracker = checkOf('firecracker', 'firecracker', (context) =>
-  program(context, firecrackerNeeds, installFirecracker),
+  program(context, needsFor(context.config.hypervisor), installFirecracker),
 )
 
 /** A jailer only starts a Firecracker of its own release. */

@@ -28,6 +28,7 @@ import {
   jailerArguments,
   jailerNeeds,
   jailPlace,
+  needsFor,
 } from './program.ts'
 import { type ApiRequest, evenVcpus, machineRequests, putRootDrive } from './requests.ts'
 
@@ -51,7 +52,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   #expected: ExpectedPosture | undefined
 
   constructor(options: VmmOptions) {
-    super(options, firecrackerNeeds)
+    super(options, needsFor(options.config.hypervisor))
   }
 
   get agent(): AgentEndpoint {

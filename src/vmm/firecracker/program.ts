@@ -1,5 +1,6 @@
 /** Firecracker and its jailer: what is needed of the programs, and their arguments. */
 import { basename } from 'node:path'
+import type { HypervisorConfig } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { maxSocketPath } from '../../linux/socket.ts'
 import type { Identity } from '../../rootless/launch-spec.ts'
@@ -10,6 +11,15 @@ export const firecrackerNeeds: ProgramNeeds = {
   install: 'firecracker',
   // First that tells a guest of its devices over ACPI; our kernel knows no other way to find them.
   minimum: { major: 1, minor: 8, micro: 0 },
+}
+
+/** With `reclaim_guest_freed_memory`: an older one does not know the field `free_page_reporting` and refuses it. */
+export function needsFor({
+  reclaimGuestFreedMemory,
+}: Pick<HypervisorConfig, 'reclaimGuestFreedMemory'>): ProgramNeeds {
+  return reclaimGuestFreedMemory
+    ? { ...firecrackerNeeds, minimum: { major: 1, minor: 14, micro: 0 } }
+    : firecrackerNeeds
 }
 
 export const jailerNeeds: Pick<ProgramNeeds, 'install'> = {
