@@ -1,6 +1,6 @@
 /** Nothing left behind: after many sandboxes, after many at once, and after every sort of sudden death. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { isAlive, listPids, processRef, readProc } from '../src/linux/proc.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
@@ -168,6 +168,18 @@ describe('kill -9', () => {
     await kata.call(['rm', '-f', 'half'])
     await eventually('all to be gone', () => leftBehind(before, hostState(kata.runDir)).length === 0)
   }, 60_000)
+
+  test('of the client before it wrote its record: gc removes the name, once nobody can be at work on it', async () => {
+    const directory = `${kata.stateDir}/containers/default/unwritten`
+    mkdirSync(directory)
+    expect((await kata.call(['gc'])).stdout).toBe('nothing to collect\n')
+    utimesSync(directory, 0, 0)
+    const { code, stdout } = await kata.call(['gc', '--format', 'json'])
+    expect({ code, collected: JSON.parse(stdout) }).toEqual({
+      ...{ code: 0, collected: [{ kind: 'record', name: 'default/unwritten' }] },
+    })
+    expect(existsSync(directory)).toBe(false)
+  })
 
   test('of the client: the container goes on, and rm -f removes it', async () => {
     const child = kata.spawn(['run', '--name', 'left-alone', '--', 'sleep', '300'])

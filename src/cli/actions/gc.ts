@@ -6,6 +6,7 @@ import { type Collected, collectGarbage } from '../../sandbox/gc.ts'
 import { endContainer } from '../client/end.ts'
 import {
   type ContainerRecord,
+  claimedWithoutRecord,
   listNamespaces,
   listRecords,
   readRecord,
@@ -15,6 +16,9 @@ import { observe } from '../client/status.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
+
+/** A name without a record that was claimed less long ago than this is one of a client that is at work. */
+const recordGraceMs = 10_000
 
 /** Containers first, so that their exit is noted; then what belongs to no container any more. */
 export async function gc(settings: Settings, configFile: string | undefined): Promise<number> {
@@ -40,6 +44,12 @@ async function collectContainer(
 ): Promise<Collected | undefined> {
   const name = `${namespace}/${id}`
   try {
+    const claimedMs = claimedWithoutRecord(settings.stateDir, namespace, id)
+    if (claimedMs !== undefined && claimedMs < recordGraceMs) return undefined
+    if (claimedMs !== undefined) {
+      removeRecord(settings.stateDir, namespace, id)
+      return { kind: 'record', name }
+    }
     const record = readRecord(settings.stateDir, namespace, id)
     if (await isLeftBehind(record)) {
       await endContainer(settings, record, {})

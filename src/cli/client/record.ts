@@ -3,7 +3,16 @@
  * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
  * what runs come from the shim.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { ProcessRef } from '../../linux/proc.ts'
 import { checkName } from '../parse/name.ts'
@@ -85,6 +94,16 @@ export function readRecord(stateDir: string, namespace: string, id: string): Con
     if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace }, { cause })
     throw new KataError('RECORD_UNREADABLE', { path: file, reason: String(cause) }, { cause })
   }
+}
+
+/**
+ * How long a name has been claimed without a record, milliseconds; undefined when there is one. Nothing else was taken for
+ * it yet: its client is about to write the record, or died before.
+ */
+export function claimedWithoutRecord(stateDir: string, namespace: string, id: string): number | undefined {
+  const { file, directory } = recordPaths(stateDir, namespace, id)
+  const claim = statSync(directory, { throwIfNoEntry: false })
+  return claim === undefined || existsSync(file) ? undefined : Date.now() - claim.mtimeMs
 }
 
 /** Replaces fields of the record in one step; a record that was removed meanwhile stays removed. */
