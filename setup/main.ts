@@ -1,5 +1,5 @@
 /**
- * `npm run demo|bench|build` and `npm test`, after setup/bootstrap.sh: brings the machine up to date, then hands over to
+ * `npm run demo|bench|build|lab` and `npm test`, after setup/bootstrap.sh: brings the machine up to date, then hands over to
  * the program that was asked for.
  */
 
@@ -13,6 +13,7 @@ const programs: Record<string, readonly string[]> = {
   demo: ['setup/demo.ts'],
   test: ['setup/test.ts'],
   'test:vmm': ['setup/test-vmm.ts'],
+  lab: ['lab/main.ts'],
   bench: ['bench/main.ts'],
   build: [],
 }

@@ -20,6 +20,8 @@ export const systemPackages: Readonly<Record<string, string>> = {
   runc: 'what kata-ts is compared with there',
   'containernetworking-plugins': 'the network of the pods there',
   iproute2: 'ip, to look at it and take it away',
+  mmdebstrap: 'makes the lab host of packages',
+  'openssh-client': 'how commands get into it',
   swtpm: 'the TPM of a guest (enable_tpm)',
 }
 

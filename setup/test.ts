@@ -36,6 +36,7 @@ const staticChecks: readonly { name: string; argv: readonly string[] }[] = [
       'src',
       'guest',
       'e2e',
+      'lab',
     ],
   },
 ]
@@ -50,7 +51,7 @@ const counts: Counts[] = []
 if (which === 'all' || which === 'static')
   for (const { name, argv } of staticChecks) counts.push(await check(name, argv))
 if (which === 'all' || which === 'unit')
-  counts.push(await bunTests('unit', ['src', 'guest', 'setup', 'bench'], ['--timeout', '20000']))
+  counts.push(await bunTests('unit', ['src', 'guest', 'setup', 'bench', 'lab'], ['--timeout', '20000']))
 if (which === 'all' || which === 'e2e')
   counts.push(
     await bunTests('e2e', ['e2e'], ['--timeout', '180000', '--preload', './e2e/harness/preload.ts']),
