@@ -3,6 +3,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { processesOfUid, readProc, readStatus } from '../src/linux/proc.ts'
 import { Pod } from './devices/pod.ts'
+import { slow } from './harness/time.ts'
 
 const knob = '/proc/sys/vm/nr_hugepages'
 const memoryMiB = 256
@@ -27,19 +28,23 @@ test('without enough of them the start is refused with both numbers', async () =
   await expect(Pod.start(hungry)).rejects.toThrow(/^\[VMM_NO_HUGEPAGES\] the machine needs \d+ huge pages/)
 })
 
-test('the guest runs in them and gives them back', async () => {
-  if (!reserve()) {
-    console.log(`skipped: the host has no ${memoryMiB} MiB in huge pages to give`)
-    return
-  }
-  const { free } = hugePages()
-  {
-    await using pod = await Pod.start({ enableHugepages: true, defaultMemory: memoryMiB })
-    expect((await pod.run('true')).status).toBe(0)
-    expect(hugePages().free).toBe(0)
-    const uid = Number(readStatus(`/proc/${pod.sandbox.pid}/status`)!.get('Uid')!.split('\t')[0])
-    const maps = processesOfUid(uid).map((pid) => readProc(`/proc/${pid}/smaps`))
-    expect(maps.join('\n')).toMatch(/memfd:.*(\n.*){1,30}KernelPageSize: +2048 kB/)
-  }
-  expect(hugePages().free).toBe(free)
-}, 60_000)
+test(
+  'the guest runs in them and gives them back',
+  async () => {
+    if (!reserve()) {
+      console.log(`skipped: the host has no ${memoryMiB} MiB in huge pages to give`)
+      return
+    }
+    const { free } = hugePages()
+    {
+      await using pod = await Pod.start({ enableHugepages: true, defaultMemory: memoryMiB })
+      expect((await pod.run('true')).status).toBe(0)
+      expect(hugePages().free).toBe(0)
+      const uid = Number(readStatus(`/proc/${pod.sandbox.pid}/status`)!.get('Uid')!.split('\t')[0])
+      const maps = processesOfUid(uid).map((pid) => readProc(`/proc/${pid}/smaps`))
+      expect(maps.join('\n')).toMatch(/memfd:.*(\n.*){1,30}KernelPageSize: +2048 kB/)
+    }
+    expect(hugePages().free).toBe(free)
+  },
+  slow(60_000),
+)

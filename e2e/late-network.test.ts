@@ -1,16 +1,15 @@
 /** A client that fills the network namespace between Create and Start, over the shim's own interface. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { defaultSpec } from '../src/images/default-spec.ts'
 import { TestNetns } from '../src/network/testing.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { type Client, connect, createClient } from '../src/ttrpc/ttrpc.ts'
+import { executable as kata, shim } from './harness/executable.ts'
 import { eventually, scratch } from './harness/kata.ts'
+import { runtimeOptions } from './harness/runtime-options.ts'
 
-const shim = resolve(import.meta.dir, '../build/containerd-shim-kata-ts-v2')
-const kata = resolve(import.meta.dir, '../build/kata-ts')
 const id = 'late'
 const files = scratch()
 const bundle = `${files.path}/${id}`
@@ -53,7 +52,8 @@ function makeBundle(): void {
 test('interfaces that come after Create are there when the task starts', async () => {
   const out = `${files.path}/out`
   writeFileSync(out, '')
-  await task.create({ id, bundle, stdout: `file://${out}`, stderr: `file://${out}` })
+  const streams = { stdout: `file://${out}`, stderr: `file://${out}` }
+  await task.create({ id, bundle, ...streams, ...runtimeOptions(files.path) })
   pod.veth('eth0', 'kt-late0', { mtu: 1420 })
   pod.address('eth0', '10.93.0.2/24')
   Bun.spawnSync(['ip', 'addr', 'add', '10.93.0.1/24', 'dev', 'kt-late0'])

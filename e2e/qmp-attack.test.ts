@@ -17,7 +17,9 @@ import { QmpClient } from '../src/vmm/qemu/qmp.ts'
 import { openSockets } from '../src/vmm/qemu/sockets.ts'
 import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'
 import { hostDisk } from './attack/targets.ts'
+import { accelerator } from './harness/accelerator.ts'
 import { eventually } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 
 const qemu = '/usr/bin/qemu-system-x86_64'
 /** What the attacks read and write; root can do both. */
@@ -54,7 +56,7 @@ async function jailedMachine(): Promise<Machine> {
   const { args, fds, paths } = qemuCommandLine(
     {
       ...{ sandboxId: 'victim', identity, privateDir, stateDir },
-      ...{ kernel: image.kernel, initrd: image.initrd, kernelParams: [], accelerator: 'tcg' },
+      ...{ kernel: image.kernel, initrd: image.initrd, kernelParams: [], accelerator },
       ...{ vcpus: 1, maxVcpus: 1, memoryMiB: 128, maxMemoryMiB: 0 },
     },
     {
@@ -91,7 +93,7 @@ async function plainMachine(): Promise<Machine> {
 }
 
 async function machineOf(qmp: QmpClient, ref: ProcessRef, exited: Promise<unknown>, close: () => void) {
-  await qmp.negotiate(30_000)
+  await qmp.negotiate(slow(30_000))
   return {
     qmp,
     isAlive: () => isAlive(ref),

@@ -10,6 +10,7 @@ import { argumentFilter } from '../src/rootless/argument-filter.ts'
 import type { SandboxFacts } from '../src/sandbox/facts.ts'
 import { type Results, runActs, runAsRoot } from './attack/stage.ts'
 import { Kata } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 import { guestShareAttacks, setuidAttack, shareAttacks } from './virtiofsd/attacks.ts'
 
 type Live = SandboxFacts & { readonly stateDir: string }
@@ -91,13 +92,13 @@ beforeAll(async () => {
   }
   inPlace = asDaemon(own, [...new Set(shareAttacks.map(([, act]) => fill(act)))])
   root = runAsRoot(attacker, [...new Set(shareAttacks.map(([, act, , , rootAct]) => fill(rootAct ?? act)))])
-}, 60_000)
+}, slow(60_000))
 afterAll(async () => {
   for (const server of servers) server.stop(true)
   for (const name of ['own', 'other']) await kata.call(['rm', '-f', name])
   await kata.close()
   rmSync(directory, { recursive: true })
-}, 60_000)
+}, slow(60_000))
 
 describe('a virtiofsd under foreign control fails to', () => {
   for (const [goal, act, expected, byRoot, rootAct] of shareAttacks) {

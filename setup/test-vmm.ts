@@ -9,6 +9,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { slow } from '../e2e/harness/time.ts'
 import { findVmm } from '../e2e/harness/vmm.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { drivers } from '../src/config/drivers.ts'
@@ -56,7 +57,7 @@ if (files.length === 0) {
 }
 const child = Bun.spawn(
   [
-    ...[process.execPath, 'test', '--timeout', '180000', '--preload', './e2e/harness/preload.ts'],
+    ...[process.execPath, 'test', '--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts'],
     ...['--reporter=junit', `--reporter-outfile=${report}`, ...files],
   ],
   {

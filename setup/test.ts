@@ -9,6 +9,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { slow } from '../e2e/harness/time.ts'
 import { buildDir, root } from './paths.ts'
 import { add, type Counts, junitCounts } from './test-counts.ts'
 
@@ -54,7 +55,11 @@ if (which === 'all' || which === 'unit')
   counts.push(await bunTests('unit', ['src', 'guest', 'setup', 'bench', 'lab'], ['--timeout', '20000']))
 if (which === 'all' || which === 'e2e')
   counts.push(
-    await bunTests('e2e', ['e2e'], ['--timeout', '180000', '--preload', './e2e/harness/preload.ts']),
+    await bunTests(
+      'e2e',
+      ['e2e'],
+      ['--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts'],
+    ),
   )
 const { passed, failed, skipped } = counts.reduce(add)
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)

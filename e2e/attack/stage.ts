@@ -24,6 +24,7 @@ import type { Identity, LaunchedProcess, LaunchSpec } from '../../src/rootless/l
 import { makePrivateDir } from '../../src/rootless/private-dir.ts'
 import { resourceKinds } from '../../src/sandbox/resources.ts'
 import { qemuCommandLine } from '../../src/vmm/qemu/command-line.ts'
+import { slow } from '../harness/time.ts'
 
 /** Result per act: `ok` or the name of the errno. */
 export type Results = ReadonlyMap<string, string>
@@ -84,7 +85,7 @@ export class Stage implements AsyncDisposable {
     const { exited } = await launch(
       { ...spec, args: [...acts], paths: [...spec.paths, setuid] },
       silentLogger,
-      { timeoutMs: 20_000 },
+      { timeoutMs: slow(20_000) },
     )
     await exited
     const results = parse(readFileSync(`${this.own.stateDir}/output`, 'utf8'))

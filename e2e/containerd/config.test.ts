@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { dirname } from 'node:path'
 import { requireImage } from '../../src/config/guest-image.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { configuration } from '../harness/configuration.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { Containerd } from './containerd.ts'
 import type { PodOptions } from './cri.ts'
@@ -32,21 +33,22 @@ beforeAll(async () => {
     return { configPath: `${directory}/${name}/configuration.toml` }
   }
   const handlers = {
-    small: file('small', '[hypervisor.qemu]\nrootless = true\ndefault_memory = 300\n'),
+    small: file('small', configuration('[hypervisor.qemu]\nrootless = true\ndefault_memory = 300\n')),
     asked: file(
       'asked',
-      `[hypervisor.qemu]
+      configuration(`[hypervisor.qemu]
 rootless = true
 default_memory = 300
 enable_annotations = ["default_memory", "kernel_params", "runtime.create_container_timeout", "enable_iommu", "kernel_hash"]
 enable_iommu = false
 [agent.kata]
 enable_debug = true
-`,
+`),
     ),
     two: file('two', '[hypervisor.qemu]\n[hypervisor.clh]\n'),
     missing: { configPath: `${directory}/missing.toml` },
-    none: {},
+    // It finds one itself.
+    none: { configPath: undefined },
   }
   writeFileSync(`${directory}/small/config.d/10-memory.toml`, '[hypervisor.qemu]\ndefault_memory = 200\n')
   containerd = await Containerd.start({ handlers, env: { KATA_CONF_FILE: installed.kata } })
@@ -100,7 +102,7 @@ test.skipIf(somebodys !== undefined)(
     expect(await refusal({ handler: 'none' })).toContain(`[CONFIG_ENV_REFUSED] KATA_CONF_FILE names`)
     const write = (path: string, text: string) => {
       mkdirSync(dirname(path))
-      writeFileSync(path, `[hypervisor.qemu]\nrootless = true\n${text}`)
+      writeFileSync(path, configuration(`[hypervisor.qemu]\nrootless = true\n${text}`))
     }
     try {
       write(installed.ours, 'default_memory = 400\n')

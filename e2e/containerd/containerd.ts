@@ -8,9 +8,11 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { resolve } from 'node:path'
 import { unmountBelow } from '../../src/linux/mount.ts'
+import { needsConfiguration } from '../harness/configuration.ts'
+import { programDir } from '../harness/executable.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { shippedConfiguration, vmm } from '../harness/vmm.ts'
 import { clientCgroups, makePodCgroup, removeEmptyCgroup } from './cgroups.ts'
 import {
@@ -23,10 +25,9 @@ import {
 import { Cri } from './cri.ts'
 import { makeImages } from './images.ts'
 
-const buildDir = resolve(import.meta.dir, '../../build')
 /** Longest any one command of a test may take, milliseconds. */
-const commandDeadlineMs = 120_000
-const readyMs = 30_000
+const commandDeadlineMs = slow(120_000)
+const readyMs = slow(30_000)
 
 export interface ContainerdOptions {
   /** Runtime handlers beside runc; default one named `kata-ts` without a configuration file. */
@@ -87,7 +88,7 @@ export class Containerd {
   async startDaemon(): Promise<void> {
     const log = openSync(`${this.files.root}/log`, 'a')
     this.#daemon = Bun.spawn(['containerd', '-c', this.files.configuration], {
-      env: { PATH: `${buildDir}:${process.env.PATH}`, ...this.#options.env },
+      env: { PATH: `${programDir}:${process.env.PATH}`, ...this.#options.env },
       cwd: '/',
       stdio: ['ignore', log, log],
     })
@@ -154,9 +155,9 @@ export class Containerd {
     writeFileSync(configuration, containerdConfiguration(this.files, this.#withVmm(handlers), snapshotter))
   }
 
-  /** Handlers without a configuration of their own get that of the VMM under test, if it is another than the default. */
+  /** Handlers that say nothing of a configuration get that of the VMM under test, where the defaults do not serve. */
   #withVmm(handlers: Readonly<Record<string, Handler>>): Readonly<Record<string, Handler>> {
-    if (vmm.driver === 'qemu') return handlers
+    if (vmm.driver === 'qemu' && !needsConfiguration) return handlers
     const configPath = `${this.files.root}/vmm.toml`
     writeFileSync(configPath, shippedConfiguration())
     return Object.fromEntries(

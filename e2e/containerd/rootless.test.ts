@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { readStatus } from '../../src/linux/proc.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { configuration } from '../harness/configuration.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { Containerd } from './containerd.ts'
@@ -14,7 +15,7 @@ beforeAll(async () => {
   directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
   const handler = (name: string, lines: string) => {
     const configPath = `${directory}/${name}.toml`
-    writeFileSync(configPath, `[hypervisor.qemu]\ndefault_memory = 256\n${lines}`)
+    writeFileSync(configPath, configuration(`[hypervisor.qemu]\ndefault_memory = 256\n${lines}`))
     return { configPath }
   }
   containerd = await Containerd.start({

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { configuration } from '../harness/configuration.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { networkConfiguration } from './configuration.ts'
@@ -23,7 +24,10 @@ beforeAll(async () => {
       missing: { configPath: `${directory}/none.toml` },
       broken: file('broken.toml', '[hypervisor.qemu]\nrootless = "perhaps"\n'),
       noprogram: file('noprogram.toml', '[hypervisor.qemu]\npath = "/usr/bin/no-such-vmm"\n'),
-      open: file('open.toml', '[hypervisor.qemu]\nrootless = true\nenable_annotations = [".*"]\n'),
+      open: file(
+        'open.toml',
+        configuration('[hypervisor.qemu]\nrootless = true\nenable_annotations = [".*"]\n'),
+      ),
     },
   })
   // The first pod makes the bridge of all.

@@ -3,6 +3,7 @@
  * taken from the code that confines, so that both have to agree.
  */
 import { expect } from 'bun:test'
+import type { Accelerator } from './configuration.ts'
 import { vmm } from './vmm.ts'
 
 const none = '0000000000000000'
@@ -27,12 +28,20 @@ const always = {
 const hidden = ['nodev', 'noexec', 'nosuid', 'ro']
 const sockets = (count: number) => Array<string>(count).fill('socket')
 
-const ofQemu = (uid: number, groups: readonly number[]) => ({
+/** What QEMU has of KVM beside all else: the node, and what it gets from it, which is a machine with one processor. */
+const ofKvm = {
+  mounts: [{ point: '/dev/kvm', flags: ['noexec', 'nosuid'] }],
+  descriptors: ['/dev/kvm', 'anon_inode:kvm-vcpu:0', 'anon_inode:kvm-vm'],
+}
+const nothing = { mounts: [], descriptors: [] }
+
+const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }: typeof ofKvm) => ({
   threads: [thread(uid, groups, 3)],
   mounts: [
     { point: '/', flags: hidden },
     { point: '/boot/initrd', flags: hidden },
     { point: '/boot/vmlinux', flags: hidden },
+    ...mounts,
     { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
     { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
   ],
@@ -42,7 +51,10 @@ const ofQemu = (uid: number, groups: readonly number[]) => ({
     // The listeners of monitor, agent and console, and the connection to virtiofsd.
     ...{ 3: 'socket', 4: 'socket', 5: 'socket', 6: 'socket' },
     // What it opened itself; the sockets are one accepted connection for each listener, and virtiofsd's way back.
-    others: ['/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd', ...sockets(4)],
+    others: [
+      ...[...descriptors, '/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd'].sort(),
+      ...sockets(4),
+    ],
   },
   ...always,
 })
@@ -111,7 +123,8 @@ const programName = vmm.path.slice(vmm.path.lastIndexOf('/') + 1)
 
 const promises = {
   qemu: {
-    promised: ofQemu,
+    promised: (uid: number, groups: readonly number[], accelerator: Accelerator) =>
+      ofQemu(uid, groups, accelerator === 'kvm' ? ofKvm : nothing),
     // The last descriptor that is handed over.
     lastHandedOver: 6,
     // In the private directory: root's, and the user's own.

@@ -6,9 +6,10 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { eventually, type Outcome } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 
 const repository = resolve(import.meta.dir, '../..')
-const commandDeadlineMs = 120_000
+const commandDeadlineMs = slow(120_000)
 /** As systemd gives it to containerd, and a login to root. */
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 

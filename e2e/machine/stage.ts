@@ -13,10 +13,12 @@ import { makePrivateDir } from '../../src/rootless/private-dir.ts'
 import { leaseDir } from '../../src/sandbox/paths.ts'
 import { createVmm } from '../../src/vmm/create.ts'
 import type { Vmm, VmmOptions, VmSpec } from '../../src/vmm/vmm.ts'
+import { accelerator } from '../harness/accelerator.ts'
+import { slow } from '../harness/time.ts'
 import type { VmmUnderTest } from '../harness/vmm.ts'
 
 export const guestImage = requireImage()
-export const bootLimitMs = 60_000
+export const bootLimitMs = slow(60_000)
 const kvmNode = statSync('/dev/kvm', { throwIfNoEntry: false })
 export const kvmGroup = kvmNode?.gid ?? 0
 /** Group 0 is never handed over. */
@@ -86,7 +88,7 @@ export class MachineStage implements AsyncDisposable {
       spec: {
         ...{ sandboxId: 'vmm-test', identity, privateDir, stateDir: `${runDir}/state` },
         ...{ kernel: guestImage.kernel, initrd: guestImage.initrd, kernelParams: [] },
-        ...{ accelerator: driver === 'qemu' ? 'tcg' : 'kvm' },
+        ...{ accelerator: driver === 'qemu' ? accelerator : 'kvm' },
         ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
         ...more,
       },

@@ -10,6 +10,7 @@ import { auditRecords } from '../../src/sandbox/audit.ts'
 import { createVmm } from '../../src/vmm/create.ts'
 import { vmEndError } from '../../src/vmm/end-error.ts'
 import type { Vmm } from '../../src/vmm/vmm.ts'
+import { slow } from '../harness/time.ts'
 import type { VmmUnderTest } from '../harness/vmm.ts'
 import { serveShare } from './share.ts'
 import { bootLimitMs, MachineStage, reasonAgainst } from './stage.ts'
@@ -97,7 +98,7 @@ function defineSuite(
         expect(readStatus(`/proc/${ref.pid}/status`)?.get('Uid')).toBe(Array(4).fill(identity.uid).join('\t'))
         const agent = await bootWithAgent(machine)
         await machine.pause()
-        const asked = agent.health.check({}, { timeoutMs: 10_000 })
+        const asked = agent.health.check({}, { timeoutMs: slow(10_000) })
         expect(await Promise.race([asked, Bun.sleep(200).then(() => 'silent')])).toBe('silent')
         await machine.resume()
         await asked

@@ -4,7 +4,7 @@
  * /etc as binds.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { defaultSpec } from '../../src/images/default-spec.ts'
 import { embeddedRootfs } from '../../src/images/embedded-rootfs.ts'
 import { mount, unmountBelow } from '../../src/linux/mount.ts'
@@ -12,8 +12,9 @@ import { TaskDefinition } from '../../src/protocol/generated/containerd/task.ts'
 import type { OciMount, OciSpec } from '../../src/sandbox/oci.ts'
 import { connectUnix } from '../../src/ttrpc/bun.ts'
 import { type Client, type ClientConnection, connect, createClient } from '../../src/ttrpc/ttrpc.ts'
+import { shim } from '../harness/executable.ts'
+import { runtimeOptions } from '../harness/runtime-options.ts'
 
-const shim = resolve(import.meta.dir, '../../build/containerd-shim-kata-ts-v2')
 const namespace = 'k8s.io'
 /** What a pause container does. */
 const sleepForEver = ['sh', '-c', 'while :; do sleep 1000; done']
@@ -138,7 +139,7 @@ export class Pod {
     for (const name of ['upper', 'work']) mkdirSync(join(bundle, name))
     const options = [`lowerdir=${this.#rootfs}`, `upperdir=${bundle}/upper`, `workdir=${bundle}/work`]
     const rootfs = [{ type: 'overlay', source: 'overlay', target: '', options }]
-    await this.task.create({ id, bundle, rootfs, ...this.#stdio(id) })
+    await this.task.create({ id, bundle, rootfs, ...this.#stdio(id), ...runtimeOptions(this.dir) })
   }
 
   #stdio(name: string) {

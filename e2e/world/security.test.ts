@@ -4,9 +4,10 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { unmountBelow } from '../../src/linux/mount.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { scratch } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { bind, buildProbe, Pod, type SpecWish } from './pod.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(slow(60_000))
 
 const area = scratch()
 const runDir = mkdtempSync('/run/kt-')

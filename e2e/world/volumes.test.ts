@@ -17,9 +17,10 @@ import { join } from 'node:path'
 import { bindMount, mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mount.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { bind, buildProbe, Pod } from './pod.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(slow(60_000))
 
 const area = scratch()
 const runDir = mkdtempSync('/run/kt-')
