@@ -8,14 +8,12 @@ import { hashFiles, isFresh, stamped } from '../setup/stamp.ts'
 import { buildDisk, diskFiles } from './disk.ts'
 import { stopLab } from './host.ts'
 import { buildModules, installModules } from './modules.ts'
+import { labHostPackages } from './packages.ts'
 import { labDir, paths } from './paths.ts'
 import { buildRoot, removeRoot } from './root.ts'
 
-/** What the disk depends on; newer packages of Debian's come with `npm run lab -- remove` and a new build. */
-const recipe = [
-  ...['packages.ts', 'root.ts', 'files.ts', 'modules', 'modules.ts', 'disk.ts'].map((name) => `lab/${name}`),
-  'setup/system-packages.ts',
-]
+/** What the disk depends on, beside its packages. Newer ones of Debian's come with `npm run lab -- remove` and a new build. */
+const recipe = ['root.ts', 'files.ts', 'modules', 'modules.ts', 'disk.ts'].map((name) => `lab/${name}`)
 
 /**
  * Builds what is missing; false when nothing was. One at a time on this machine.
@@ -26,7 +24,7 @@ export async function buildLab(progress: Progress): Promise<boolean> {
   mkdirSync(labDir, { recursive: true, mode: 0o700 })
   using _lock = await lockFile(paths.lock)
   const stamp = join(paths.stamps, 'disk')
-  const hash = hashFiles(root, recipe)
+  const hash = `${hashFiles(root, recipe)} ${labHostPackages.join(' ')}`
   if (isFresh(stamp, hash, diskFiles)) return false
   await stopLab()
   await stamped(stamp, hash, async () => {

@@ -14,6 +14,7 @@ const programs: Record<string, readonly string[]> = {
   test: ['setup/test.ts'],
   'test:vmm': ['setup/test-vmm.ts'],
   lab: ['lab/main.ts'],
+  'test:kvm': ['lab/test-kvm.ts'],
   bench: ['bench/main.ts'],
   build: [],
 }
