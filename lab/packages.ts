@@ -1,10 +1,13 @@
 /** What is on the lab host, all of it Debian's. */
-import { systemPackages } from '../setup/system-packages.ts'
+import { packagesFor } from '../setup/system-packages.ts'
 
-/** Beside what the set-up installs on every host. */
+/** Beside what the set-up installs on a host to run and to test. Tests compile small programs. */
 const labPackages: Readonly<Record<string, string>> = {
   'linux-image-amd64': 'the stock kernel, with kvm_amd, vhost-vsock and vhost-net',
   'systemd-sysv': 'PID 1',
+  gcc: 'compiles what tests attack with',
+  'libc6-dev': 'the same',
+  'busybox-static': 'the root file system of tests',
   dbus: 'systemctl and systemd-run talk through it',
   udev: 'gives /dev/kvm to its group',
   'libnss-systemd': 'users of userdb (rootless_account = "userdb")',
@@ -21,5 +24,5 @@ const labPackages: Readonly<Record<string, string>> = {
 }
 
 export const labHostPackages: readonly string[] = [
-  ...new Set([...Object.keys(systemPackages), ...Object.keys(labPackages)]),
+  ...new Set([...packagesFor(['run', 'test']), ...Object.keys(labPackages)]),
 ].sort()

@@ -1,38 +1,47 @@
 /**
- * `npm run demo|bench|build|lab` and `npm test`, after setup/bootstrap.sh: brings the machine up to date, then hands over to
- * the program that was asked for.
+ * `npm run demo|bench|build|lab|uninstall` and `npm test`, after setup/bootstrap.sh: brings the machine up to date as far as the
+ * command needs it, then hands over to the program that was asked for.
  */
 
 import { createProgress } from '../guest/image/progress.ts'
 import { describeError, KataError } from '../src/errors.ts'
 import { buildDir, root } from './paths.ts'
-import { SetupError, steps } from './steps.ts'
+import { SetupError } from './setup-error.ts'
+import { type Step, stepsFor } from './steps.ts'
+import type { Purpose } from './system-packages.ts'
 
-/** What runs after the set-up, as arguments to Bun. */
-const programs: Record<string, readonly string[]> = {
-  demo: ['setup/demo.ts'],
-  test: ['setup/test.ts'],
-  'test:vmm': ['setup/test-vmm.ts'],
-  lab: ['lab/main.ts'],
-  'test:kvm': ['lab/test-kvm.ts'],
-  bench: ['bench/main.ts'],
-  build: [],
+interface Command {
+  /** What Debian packages must be there for; absent for a command that sets nothing up. */
+  readonly needs?: readonly Purpose[]
+  /** What runs then, as arguments to Bun. */
+  readonly program?: readonly string[]
 }
 
-const [command = '', ...rest] = process.argv.slice(2)
-const program = programs[command]
-if (program === undefined) {
-  console.error(`unknown command ${command || '(none)'}; known are: ${Object.keys(programs).join(', ')}`)
+const commands: Readonly<Record<string, Command>> = {
+  demo: { needs: ['run', 'build'], program: ['setup/demo.ts'] },
+  test: { needs: ['run', 'build', 'test', 'lab'], program: ['setup/test.ts'] },
+  'test:vmm': { needs: ['run', 'build', 'test'], program: ['setup/test-vmm.ts'] },
+  bench: { needs: ['run', 'build', 'bench'], program: ['bench/main.ts'] },
+  build: { needs: ['run', 'build'] },
+  lab: { needs: ['run', 'build', 'lab'], program: ['lab/main.ts'] },
+  'test:kvm': { needs: ['run', 'build', 'lab'], program: ['lab/test-kvm.ts'] },
+  uninstall: { program: ['setup/uninstall.ts'] },
+}
+
+const [name = '', ...rest] = process.argv.slice(2)
+const command = commands[name]
+if (command === undefined) {
+  console.error(`unknown command ${name || '(none)'}; known are: ${Object.keys(commands).join(', ')}`)
   process.exit(2)
 }
-if (!(await setUp())) {
-  if (command === 'test') console.log('0 passed, 1 failed, 0 skipped')
+if (command.needs !== undefined && !(await setUp(stepsFor(command.needs)))) {
+  if (name === 'test') console.log('0 passed, 1 failed, 0 skipped')
   process.exit(1)
 }
-process.exit(program.length === 0 ? 0 : await handOver([...program, ...rest]))
+process.exit(command.program === undefined ? 0 : await handOver([...command.program, ...rest]))
 
 /** Runs every step in order; false after a failure, which is then on stderr. */
-async function setUp(): Promise<boolean> {
+async function setUp(steps: readonly Step[]): Promise<boolean> {
   const progress = createProgress(process.stderr)
   const since = Date.now()
   let done = 0
