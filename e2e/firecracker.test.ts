@@ -16,6 +16,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { busyboxPath } from '../setup/paths.ts'
 import { listPids, processRef, readProc, readStatus } from '../src/linux/proc.ts'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
 import { readPosture } from '../src/rootless/posture.ts'
@@ -286,7 +287,7 @@ describe('pods under Firecracker', () => {
     expect(stdout).toContain('inet 10.81.0.2/24')
     expect(stdout).toContain('default via 10.81.0.1')
     expect(stdout).toContain('1 packets received')
-    expect(command('busybox', 'ping', '-c', '1', '-W', '5', '10.81.0.2')).toContain('1 packets received')
+    expect(command(busyboxPath, 'ping', '-c', '1', '-W', '5', '10.81.0.2')).toContain('1 packets received')
     const { sandbox } = await kata.inspect('pod')
     expect(netns.ip('-d link show type tun')).toMatch(new RegExp(`user (${sandbox.uid}|${sandbox.user})\\b`))
   })

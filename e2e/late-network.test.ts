@@ -1,6 +1,7 @@
 /** A client that fills the network namespace between Create and Start, over the shim's own interface. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { busyboxPath } from '../setup/paths.ts'
 import { defaultSpec } from '../src/images/default-spec.ts'
 import { TestNetns } from '../src/network/testing.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
@@ -38,7 +39,7 @@ afterAll(async () => {
 function makeBundle(): void {
   mkdirSync(`${bundle}/rootfs/bin`, { recursive: true })
   for (const name of ['proc', 'sys', 'dev']) mkdirSync(`${bundle}/rootfs/${name}`)
-  cpSync(Bun.which('busybox')!, `${bundle}/rootfs/bin/busybox`)
+  cpSync(busyboxPath, `${bundle}/rootfs/bin/busybox`)
   chmodSync(`${bundle}/rootfs/bin/busybox`, 0o755)
   for (const name of ['sh', 'ip', 'ping']) symlinkSync('busybox', `${bundle}/rootfs/bin/${name}`)
   const script = 'ip -o addr; ip link; ip route; ping -c 1 10.93.0.1; echo "ping ended with $?"; sleep 600'

@@ -1,6 +1,7 @@
 /** The main job, seen from the command line: real VMs, real containers, the compiled executable. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { busyboxPath } from '../setup/paths.ts'
 import { podTest } from './harness/cannot.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
@@ -160,7 +161,7 @@ describe('root file systems and volumes', () => {
     const rootfs = `${dir.path}/rootfs`
     mkdirSync(`${rootfs}/bin`, { recursive: true })
     for (const name of ['proc', 'sys', 'dev', 'tmp', 'etc']) mkdirSync(`${rootfs}/${name}`)
-    writeFileSync(`${rootfs}/bin/busybox`, readFileSync('/usr/bin/busybox'), { mode: 0o755 })
+    writeFileSync(`${rootfs}/bin/busybox`, readFileSync(busyboxPath), { mode: 0o755 })
     symlinkSync('busybox', `${rootfs}/bin/sh`)
     writeFileSync(`${rootfs}/etc/marker`, 'before')
     const before = listing(rootfs)

@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { busyboxPath } from '../../setup/paths.ts'
 import { AgentServiceDefinition } from '../../src/protocol/generated/agent.ts'
 import { HealthDefinition } from '../../src/protocol/generated/health.ts'
 import { connectUnix } from '../../src/ttrpc/bun.ts'
@@ -160,7 +161,7 @@ export function makeRootfs(share: string, container: string): string {
   const rootfs = join(share, container, 'rootfs')
   for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp', 'root'])
     mkdirSync(join(rootfs, name), { recursive: true })
-  cpSync('/bin/busybox', join(rootfs, 'bin/busybox'))
+  cpSync(busyboxPath, join(rootfs, 'bin/busybox'))
   for (const command of [
     'sh',
     'cat',

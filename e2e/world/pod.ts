@@ -5,6 +5,7 @@
  */
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { busyboxPath } from '../../setup/paths.ts'
 import { defaultSpec } from '../../src/images/default-spec.ts'
 import { embeddedRootfs } from '../../src/images/embedded-rootfs.ts'
 import { mount, unmountBelow } from '../../src/linux/mount.ts'
@@ -72,7 +73,7 @@ export class Pod {
     writeFileSync(join(dir, 'etc/hosts'), `127.0.0.1\tlocalhost\n10.1.2.3\t${id}\n`)
     writeFileSync(join(dir, 'etc/hostname'), `${id}\n`)
     writeFileSync(join(dir, 'etc/resolv.conf'), 'nameserver 192.0.2.53\nsearch world.test\n')
-    const rootfs = await embeddedRootfs(readFileSync('/bin/busybox'), join(dir, 'cache'))
+    const rootfs = await embeddedRootfs(readFileSync(busyboxPath), join(dir, 'cache'))
     const bundle = makeBundle(dir, id)
     writeSpec(bundle, podSpec(id, id, dir, { args: sleepForEver, ...sandbox }))
     const address = startShim(bundle, id, runDir)
