@@ -37,7 +37,17 @@ export async function carry(): Promise<void> {
   await tool(['sh', '-euc', namedBlock(installPage, 'pack')], packed)
   const excludes = leftOut.map((name) => `--exclude=./${name}`)
   const script = 'tar -c "$@" | dd of="$0" bs=1M conv=notrunc status=none'
-  const write = ['sh', '-euc', script, paths.parcel, ...excludes, '--', '.', packed] as const
+  const write = [
+    'sh',
+    '-euc',
+    script,
+    paths.parcel,
+    ...excludes,
+    '--',
+    '.',
+    packed,
+    'build/embedded',
+  ] as const
   await tool(write, paths.parcel)
   const room = statSync(paths.parcel).size
   const size = statSync(join(root, packed)).size

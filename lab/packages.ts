@@ -7,7 +7,6 @@ const labPackages: Readonly<Record<string, string>> = {
   'systemd-sysv': 'PID 1',
   gcc: 'compiles what tests attack with',
   'libc6-dev': 'the same',
-  'busybox-static': 'the root file system of tests',
   dbus: 'systemctl and systemd-run talk through it',
   udev: 'gives /dev/kvm to its group',
   'libnss-systemd': 'users of userdb (rootless_account = "userdb")',
