@@ -24,7 +24,7 @@ export interface InstallOptions {
 export async function installPackages(names: readonly string[], options: InstallOptions): Promise<void> {
   const { progress, tell, record, tools } = options
   let plan = await planInstall(names, tools)
-  tell(announcement(names, plan, await sizes(plan, tools)))
+  tell(announcement(names, plan, await sizes(plan, tools), record))
   progress.begin('Debian packages')
   try {
     // Written down first: what a crash leaves is then known, and what was not installed is taken out again.
@@ -86,6 +86,7 @@ export function announcement(
   asked: readonly string[],
   { install, upgrade }: AptPlan,
   size: Sizes | undefined,
+  record: string,
 ): string {
   const names = install.map(({ name }) => name)
   const named = new Set<string>()
@@ -95,8 +96,8 @@ export function announcement(
     for (const name of own) named.add(name)
     return [`to ${purpose}`, own]
   })
-  lines.push(['which need', names.filter((name) => !named.has(name))])
   lines.push(['brought up to date', upgrade.map(({ name }) => name)])
+  const needed = names.length - named.size
   const mb = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`
   const sized = size === undefined ? '' : ` (${mb(size.download)} to download, ${mb(size.disk)} on disk)`
   return [
@@ -104,6 +105,7 @@ export function announcement(
     ...lines
       .filter(([, all]) => all.length > 0)
       .map(([label, all]) => `  ${wrap(`${label}: ${all.join(' ')}`, 100).join('\n    ')}\n`),
+    needed === 0 ? '' : `  and ${needed} that these need, listed in ${record} then\n`,
     '`npm run uninstall` takes away what it installed, and everything else of kata-ts on this machine.\n',
   ].join('')
 }

@@ -1,6 +1,7 @@
 /** The Debian packages that set-up installed, and those of them that can go without taking anything else along. */
-import { readFileSync, rmdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { lastLine, runTool, type ToolContext } from '../../guest/image/child.ts'
 import { aptOptions, parsePlan, simulate } from '../apt-plan.ts'
 import { settleRecord } from '../install-packages.ts'
@@ -47,35 +48,55 @@ interface Choice {
   readonly stays: ReadonlyMap<string, string>
 }
 
-/** Removes as many as possible: all at once if nothing else goes with them, else one after the other. */
+/** As many as can be removed without anything else. */
 async function withoutCollateral(candidates: readonly string[], tools: ToolContext): Promise<Choice> {
-  if (candidates.length === 0) return { goes: [], stays: new Map() }
-  if ((await obstacle(candidates, candidates, tools)) === undefined)
-    return { goes: candidates, stays: new Map() }
+  const goes = [...(await unneeded(candidates, tools))]
   const stays = new Map<string, string>()
-  const going = () => candidates.filter((name) => !stays.has(name))
-  for (const name of candidates) {
-    const reason = await obstacle([name], going(), tools)
-    if (reason !== undefined) stays.set(name, reason)
+  // apt looks at all at once, and is cautious: the others are tried one by one, which also tells what they are needed by.
+  for (const name of candidates.filter((name) => !goes.includes(name))) {
+    const reason = await obstacle([...goes, name], tools)
+    if (reason === undefined) goes.push(name)
+    else stays.set(name, reason)
   }
-  // Each alone would do; together they may still be the last that fulfil a dependency of somebody's.
-  const together = going().length === 0 ? undefined : await obstacle(going(), going(), tools)
-  if (together !== undefined) for (const name of going()) stays.set(name, together)
-  return { goes: going(), stays }
+  return { goes: goes.sort(), stays }
 }
 
-/** Why `names` cannot be removed: what is not in `ours` would go, or come, with them. */
-async function obstacle(
-  names: readonly string[],
-  ours: readonly string[],
-  tools: ToolContext,
-): Promise<string | undefined> {
+/** Those that apt would take for dependencies that nobody needs any more, if none but `names` had come as dependencies. */
+async function unneeded(names: readonly string[], tools: ToolContext): Promise<readonly string[]> {
+  if (names.length === 0) return []
+  const scratch = mkdtempSync(join(tmpdir(), 'kata-ts-apt-'))
+  const marks = ['-o', `Dir::State::extended_states=${scratch}/marks`] as const
+  try {
+    await runTool(['apt-mark', ...marks, 'auto', ...names], { ...tools, timeout: 60_000 })
+    const strictly = ['Recommends', 'Suggests'].flatMap((kind) => [
+      '-o',
+      `APT::AutoRemove::${kind}Important=false`,
+    ])
+    const { code, stdout } = await simulate([...marks, ...strictly, 'autoremove'], tools)
+    const { remove } = parsePlan(stdout)
+    const found = remove.filter((name) => names.includes(name))
+    // apt-get's word for what is then really asked of it.
+    return code === 0 && found.length > 0 && (await obstacle(found, tools)) === undefined ? found : []
+  } finally {
+    rmSync(scratch, { recursive: true })
+  }
+}
+
+/** Why `names` cannot be removed: something else would go, or come, with them. */
+async function obstacle(names: readonly string[], tools: ToolContext): Promise<string | undefined> {
   const { code, stdout, stderr } = await simulate(['remove', '-y', ...names], tools)
-  if (code !== 0) return `apt refuses: ${lastLine(stderr)}`
+  if (code !== 0) return refusal(stderr)
   const { remove, install } = parsePlan(stdout)
-  const others = remove.filter((name) => !ours.includes(name))
+  const others = remove.filter((name) => !names.includes(name))
   if (others.length > 0) return `needed by ${others.join(', ')}`
   return install.length > 0 ? `apt would install ${install.map(({ name }) => name).join(', ')}` : undefined
+}
+
+/** What apt-get says when it would have to remove a package without which a system does not work. */
+export function refusal(stderr: string): string {
+  if (stderr.includes('E: Essential packages were removed')) return 'Debian counts it as essential'
+  const needed = /^ +\d+\. (\S+?)(?::\S+)? (?:Pre)?Depends /m.exec(stderr)?.[1]
+  return needed === undefined ? `apt refuses: ${lastLine(stderr)}` : `needed by ${needed}`
 }
 
 /** Configuration files that differ from those of their package, by package. */

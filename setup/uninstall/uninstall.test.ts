@@ -258,13 +258,24 @@ describe('packages', () => {
     expect(await run()).toBe(false)
     expect(await host.installed(...all)).toEqual(['binutils', 'build-essential', 'gcc'])
     expect(said).toContain('left: package gcc: needed by build-essential\n')
-    expect(said).toContain('left: package binutils: needed by build-essential\n')
+    expect(said).toContain('left: package binutils: needed by build-essential, gcc\n')
     // Once nothing needs them any more, they go.
     expect(readRecord(record())).toEqual(['binutils', 'gcc'])
     await host.apt('remove', 'build-essential')
     expect(await run()).toBe(true)
     expect(await host.installed(...all)).toEqual([])
     expect(existsSync(at('/var/lib/kata-ts'))).toBe(false)
+  })
+
+  test('one that Debian counts as essential stays, with what it needs, and apt is not asked to force it', async () => {
+    const essential = { name: 'e2fsprogs', relations: ['Essential: yes', 'Pre-Depends: logsave'] }
+    host.offer([...tools, essential, { name: 'logsave' }])
+    await host.apt('update')
+    await setUp('e2fsprogs', 'gcc')
+    expect(await run()).toBe(false)
+    expect(await host.installed(...all, 'e2fsprogs', 'logsave')).toEqual(['e2fsprogs', 'logsave'])
+    expect(said).toContain('left: package e2fsprogs: Debian counts it as essential\n')
+    expect(said).toContain('left: package logsave: needed by e2fsprogs\n')
   })
 
   test('two of which either would do for a package of others', async () => {
