@@ -4,11 +4,11 @@ import { Options } from '../../src/protocol/generated/containerd/runtime_options
 import { needsConfiguration } from './configuration.ts'
 import { shippedConfiguration } from './vmm.ts'
 
-/** Names a configuration in `directory`, where kata-ts's defaults do not serve. */
-export function runtimeOptions(directory: string) {
-  if (!needsConfiguration) return {}
-  const configPath = `${directory}/kata-ts.toml`
-  writeFileSync(configPath, shippedConfiguration())
+/** Names the configuration; without one it is made in `directory`, where kata-ts's defaults do not serve. */
+export function runtimeOptions(directory: string, named?: string) {
+  if (named === undefined && !needsConfiguration) return {}
+  const configPath = named ?? `${directory}/kata-ts.toml`
+  if (named === undefined) writeFileSync(configPath, shippedConfiguration())
   const value = Options.encode(Options.fromPartial({ configPath })).finish()
   return { options: { typeUrl: 'runtimeoptions.v1.Options', value } }
 }

@@ -32,6 +32,16 @@ export interface SpecWish {
   readonly pid?: 'own' | 'pod'
 }
 
+export interface PodOptions {
+  readonly id: string
+  /** The test's own: what a kubelet would keep of the pod. */
+  readonly dir: string
+  /** Short. */
+  readonly runDir: string
+  readonly sandbox?: SpecWish
+  readonly configPath?: string
+}
+
 export interface Outcome {
   readonly code: number
   readonly stdout: string
@@ -64,8 +74,8 @@ export class Pod {
     this.task = createClient(TaskDefinition, parts.connection)
   }
 
-  /** Makes the pod with its pause container running. `dir` is the test's own; `runDir` must be short. */
-  static async start(options: { id: string; dir: string; runDir: string; sandbox?: SpecWish }): Promise<Pod> {
+  /** Makes the pod with its pause container running. @throws TtrpcError with the shim's words; nothing is left then. */
+  static async start(options: PodOptions): Promise<Pod> {
     const { id, dir, runDir, sandbox = {} } = options
     mkdirSync(join(dir, 'etc'), { recursive: true })
     mkdirSync(join(dir, 'shm'), { recursive: true })
@@ -79,9 +89,14 @@ export class Pod {
     const address = startShim(bundle, id, runDir)
     const connection = connect(await connectUnix(address.replace('unix://', '')))
     const pod = new Pod({ id, dir, runDir, rootfs, connection })
-    await pod.#createTask(id, bundle)
-    await pod.task.start({ id })
-    return pod
+    try {
+      await pod.#createTask(id, bundle, options.configPath)
+      await pod.task.start({ id })
+      return pod
+    } catch (error) {
+      await pod.stop()
+      throw error
+    }
   }
 
   /** Makes and starts a container. @throws TtrpcError with the shim's words. */
@@ -136,11 +151,17 @@ export class Pod {
     Bun.spawnSync([shim, ...args, '-run-dir', this.#runDir, 'delete'], { cwd: join(this.dir, this.id) })
   }
 
-  async #createTask(id: string, bundle: string): Promise<void> {
+  async #createTask(id: string, bundle: string, configPath?: string): Promise<void> {
     for (const name of ['upper', 'work']) mkdirSync(join(bundle, name))
     const options = [`lowerdir=${this.#rootfs}`, `upperdir=${bundle}/upper`, `workdir=${bundle}/work`]
     const rootfs = [{ type: 'overlay', source: 'overlay', target: '', options }]
-    await this.task.create({ id, bundle, rootfs, ...this.#stdio(id), ...runtimeOptions(this.dir) })
+    await this.task.create({
+      id,
+      bundle,
+      rootfs,
+      ...this.#stdio(id),
+      ...runtimeOptions(this.dir, configPath),
+    })
   }
 
   #stdio(name: string) {
