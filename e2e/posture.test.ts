@@ -130,7 +130,7 @@ async function running(name: string, flags: readonly string[] = []) {
 
 /** Lines and files of accounts that name the user or its id. */
 function traces({ user, uid }: SandboxFacts): string[] {
-  const { accounts = [], userdb = [] } = hostState(kata.runDir)
+  const { accounts = [], userdb = [] } = hostState(kata.runDir).ours
   return [...accounts, ...userdb].filter((line) => line.includes(user) || line.includes(`${uid}`))
 }
 

@@ -1,6 +1,5 @@
 /** Drives the compiled executable as a person would, with a run directory and a state directory of the test's own. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { needsConfiguration } from './configuration.ts'
 import { executable } from './executable.ts'
 import { slow } from './time.ts'
@@ -123,7 +122,7 @@ export async function eventually<T>(
 }
 
 /** A scratch directory that goes away with the test. */
-export function scratch(): { path: string } & Disposable {
-  const path = mkdtempSync(join('/var/tmp', 'kata-ts-e2e-'))
+export function scratch(prefix = '/var/tmp/kata-ts-e2e-'): { path: string } & Disposable {
+  const path = mkdtempSync(prefix)
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }
