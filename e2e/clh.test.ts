@@ -3,16 +3,7 @@
  * What every driver must do: machine/suite.ts. The whole pod suite over it: `npm run test:vmm -- clh`.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import {
-  closeSync,
-  lstatSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, lstatSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connectUnix, listenUnix, socketPair } from '../src/linux/socket.ts'
 import { readPosture } from '../src/rootless/posture.ts'
 import { CloudHypervisor } from '../src/vmm/cloud-hypervisor/cloud-hypervisor.ts'
@@ -22,6 +13,7 @@ import type { DiskAttachment } from '../src/vmm/disk.ts'
 import { ApiClient } from '../src/vmm/http/api.ts'
 import { runContainer } from './agent/container.ts'
 import { type Guest, guestShare } from './agent/guest.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { findVmm } from './harness/vmm.ts'
 import { serveShare } from './machine/share.ts'
 import { bootLimitMs, guestImage, kvmGroup, kvmGroupUsable, MachineStage } from './machine/stage.ts'
@@ -184,7 +176,7 @@ describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
 describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
   let directory: string
   beforeAll(() => {
-    directory = mkdtempSync('/run/kt-landlock-')
+    directory = ownDirectory('/run/kt-landlock-')
     writeFileSync(`${directory}/elsewhere`, Buffer.alloc(1 << 20))
   })
   afterAll(() => rmSync(directory, { recursive: true }))

@@ -1,6 +1,6 @@
 /** Disks by the VMM driver alone: there from the start, refused half-way, plugged and unplugged under a running guest. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { type AgentConnection, connectAgent } from '../src/agent/connection.ts'
 import { requireImage } from '../src/config/guest-image.ts'
 import { builtInConfig } from '../src/config/load.ts'
@@ -17,6 +17,7 @@ import { createVmm } from '../src/vmm/create.ts'
 import type { DiskAttachment } from '../src/vmm/disk.ts'
 import type { Vmm } from '../src/vmm/vmm.ts'
 import { accelerator } from './harness/accelerator.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { heldOpen, LoopDevice, readFromExt4 } from './harness/disks.ts'
 import { slow } from './harness/time.ts'
 
@@ -33,7 +34,7 @@ let cold: LoopDevice
 let hot: LoopDevice
 
 beforeAll(async () => {
-  runDir = mkdtempSync('/run/kata-ts-disks-')
+  runDir = ownDirectory('/run/kata-ts-disks-')
   mkdirSync(`${runDir}/state`, { mode: 0o700 })
   ledger = new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
   const { identity, lease } = await takeIdentity(

@@ -1,6 +1,6 @@
 /** Docker's own way to a network: a namespace without a path that hooks fill, by a daemon of the test's own. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, openSync, rmSync } from 'node:fs'
+import { openSync, rmSync } from 'node:fs'
 import { makeTar } from '../src/images/testing.ts'
 import { unmountBelow } from '../src/linux/mount.ts'
 import { ip } from '../src/network/testing.ts'
@@ -9,6 +9,7 @@ import type { AuditedProcess } from '../src/sandbox/audit.ts'
 import { defaultRunDir } from '../src/sandbox/paths.ts'
 import { clientCgroups, removeEmptyCgroup } from './containerd/cgroups.ts'
 import { busyboxFiles } from './containerd/images.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { exchange } from './harness/echo.ts'
 import { executable, programDir } from './harness/executable.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
@@ -43,8 +44,8 @@ describe.skipIf(missing)('docker', () => {
 
   beforeAll(async () => {
     before = hostState(defaultRunDir)
-    root = mkdtempSync('/var/lib/kata-ts-e2e-dk-')
-    state = mkdtempSync('/run/dk-')
+    root = ownDirectory('/var/lib/kata-ts-e2e-dk-')
+    state = ownDirectory('/run/dk-')
     ip(`link add ${bridge} type bridge`)
     ip(`addr add ${gateway}/24 dev ${bridge}`)
     ip(`link set ${bridge} up`)

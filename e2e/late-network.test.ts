@@ -1,12 +1,13 @@
 /** A client that fills the network namespace between Create and Start, over the shim's own interface. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { busyboxPath } from '../setup/paths.ts'
 import { defaultSpec } from '../src/images/default-spec.ts'
 import { TestNetns } from '../src/network/testing.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { type Client, connect, createClient } from '../src/ttrpc/ttrpc.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { executable as kata, shim } from './harness/executable.ts'
 import { eventually, scratch } from './harness/kata.ts'
 import { runtimeOptions } from './harness/runtime-options.ts'
@@ -20,7 +21,7 @@ let pod: TestNetns
 let task: Client<TaskDefinition>
 
 beforeAll(async () => {
-  runDir = mkdtempSync('/run/kt-')
+  runDir = ownDirectory('/run/kt-')
   pod = new TestNetns('kt-late')
   makeBundle()
   const argv = [shim, '-namespace', 'default', '-id', id, '-bundle', bundle, '-run-dir', runDir, 'start']

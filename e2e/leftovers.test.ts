@@ -10,6 +10,7 @@ import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
+import { argumentsOf, descendantsOf, shimsBelow } from './harness/processes.ts'
 import { slow } from './harness/time.ts'
 import { vmm } from './harness/vmm.ts'
 
@@ -281,16 +282,8 @@ async function preparedExec(id: string, bundle: string) {
 
 /** The VMM of a sandbox that may not be one yet: a process below its shim that runs the program. */
 function vmmOf(name: string): number | undefined {
-  const shim = shimsOf(kata).find((pid) => argumentsOf(pid).includes(name))
-  const isBelow = (pid: number): boolean => pid === shim || (pid > 1 && isBelow(parentOf(pid)))
-  const runsVmm = (pid: number) => basename(argumentsOf(pid)[0] ?? '') === basename(vmm.path)
-  return shim === undefined ? undefined : listPids().find((pid) => runsVmm(pid) && isBelow(pid))
-}
-
-const argumentsOf = (pid: number): string[] => (readProc(`/proc/${pid}/cmdline`) ?? '').split('\0')
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\t(\d+)/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1] ?? 0)
+  const shims = shimsOf(kata).filter((pid) => argumentsOf(pid).includes(name))
+  return descendantsOf(shims).find((pid) => basename(argumentsOf(pid)[0] ?? '') === basename(vmm.path))
 }
 
 function uidOf(pid: number): number {
@@ -298,9 +291,4 @@ function uidOf(pid: number): number {
 }
 
 /** Daemons whose state lies in this test's run directory. */
-function shimsOf({ runDir }: Kata): number[] {
-  return listPids().filter((pid) => {
-    const [name = '', ...args] = argumentsOf(pid)
-    return name.startsWith('containerd-shim') && args.includes(runDir) && args.includes('serve')
-  })
-}
+const shimsOf = ({ runDir }: Kata): number[] => shimsBelow(runDir)

@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import {
   existsSync,
   lstatSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -28,6 +27,7 @@ import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'
 import { tcgTest } from './harness/accelerator.ts'
 import { podTest, reasonAgainst } from './harness/cannot.ts'
 import { type Accelerator, askedAccelerator } from './harness/configuration.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { hostState } from './harness/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
 import {
@@ -289,7 +289,7 @@ describe.skipIf(reasonAgainst('QEMU: a paused machine') !== undefined)('QEMU: a 
   let directory: string
   let owned: OwnedSandbox
   beforeAll(async () => {
-    directory = mkdtempSync('/run/kt-paused-')
+    directory = ownDirectory('/run/kt-paused-')
     owned = await takeSandbox(directory, 'paused')
   })
   afterAll(async () => {

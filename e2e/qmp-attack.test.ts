@@ -4,7 +4,7 @@
  * same command to a QEMU that root runs without a jail.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { requireImage } from '../src/config/guest-image.ts'
 import { fullSeccompSandbox } from '../src/config/keys.ts'
 import { isAlive, type ProcessRef } from '../src/linux/proc.ts'
@@ -18,12 +18,13 @@ import { openSockets } from '../src/vmm/qemu/sockets.ts'
 import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'
 import { hostDisk } from './attack/targets.ts'
 import { accelerator } from './harness/accelerator.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { eventually } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 
 const qemu = '/usr/bin/qemu-system-x86_64'
 /** What the attacks read and write; root can do both. */
-const scratch = mkdtempSync('/var/lib/kt-qmp-')
+const scratch = ownDirectory('/var/lib/kt-qmp-')
 writeFileSync(`${scratch}/image`, Buffer.alloc(1 << 20))
 const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
 

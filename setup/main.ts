@@ -8,7 +8,9 @@ import { describeError, KataError } from '../src/errors.ts'
 import { buildDir, root } from './paths.ts'
 import { SetupError } from './setup-error.ts'
 import { type Step, stepsFor } from './steps.ts'
+import { endDescendants, type Interruption, npmAbove, supervise } from './supervise.ts'
 import type { Purpose } from './system-packages.ts'
+import { TestRun } from './test-leftovers.ts'
 
 interface Command {
   /** What Debian packages must be there for; absent for a command that sets nothing up. */
@@ -38,7 +40,8 @@ if (command.needs !== undefined && !(await setUp(stepsFor(command.needs)))) {
   if (name === 'test') console.log('0 passed, 1 failed, 0 skipped')
   process.exit(1)
 }
-process.exit(command.program === undefined ? 0 : await handOver([...command.program, ...rest]))
+const run = name.startsWith('test') ? handOverTests : handOver
+process.exit(command.program === undefined ? 0 : await run([...command.program, ...rest]))
 
 /** Runs every step in order; false after a failure, which is then on stderr. */
 async function setUp(steps: readonly Step[]): Promise<boolean> {
@@ -84,4 +87,32 @@ async function handOver(args: readonly string[]): Promise<number> {
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => child.kill('SIGTERM'))
   return child.exited
+}
+
+/** The same for tests, of which nothing stays, whatever ends them. */
+async function handOverTests(args: readonly string[]): Promise<number> {
+  const testRun = new TestRun()
+  sayRemoved(testRun, 'an earlier run that was killed')
+  let interruption: Interruption | undefined
+  const child = Bun.spawn([process.execPath, ...args], {
+    cwd: root,
+    stdin: 'inherit',
+    stdout: 'inherit',
+    stderr: 'inherit',
+  })
+  supervise(npmAbove(), (why) => {
+    interruption = why
+    child.kill('SIGKILL')
+  })
+  const code = await child.exited
+  await endDescendants()
+  sayRemoved(testRun, 'this run')
+  if (interruption === undefined) return code
+  process.stderr.write(`interrupted by ${interruption.reason}: everything that was started has ended\n`)
+  return interruption.exitCode
+}
+
+function sayRemoved(run: TestRun, whose: string): void {
+  const removed = run.removeLeftovers()
+  if (removed.length > 0) process.stderr.write(`removed what ${whose} left: ${removed.join(', ')}\n`)
 }

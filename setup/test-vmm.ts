@@ -14,6 +14,7 @@ import { findVmm } from '../e2e/harness/vmm.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { drivers } from '../src/config/drivers.ts'
 import { buildDir, root } from './paths.ts'
+import { endDescendants, mainAbove, supervise } from './supervise.ts'
 import { recordResults, testResults } from './vmm-results.ts'
 
 /** What drives pods; the rest of e2e/ is about the guest alone, or no VMM at all. */
@@ -46,6 +47,7 @@ const { path, isDouble } = await findVmm(driver)
 const [version = ''] = Bun.spawnSync([path, '--version']).stdout.toString().trim().split('\n')
 console.log(`${driver}: ${path}${isDouble ? ', a double' : ''}: ${version}`)
 mkdirSync(buildDir, { recursive: true })
+supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
 const report = join(buildDir, `junit-vmm-${driver}.xml`)
 rmSync(report, { force: true })
 const files = [...ownFiles[driver], ...suite]

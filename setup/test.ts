@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { slow } from '../e2e/harness/time.ts'
 import { buildDir, root } from './paths.ts'
+import { endDescendants, mainAbove, supervise } from './supervise.ts'
 import { add, type Counts, junitCounts } from './test-counts.ts'
 
 const bin = (path: string) => join(root, 'node_modules', path)
@@ -48,6 +49,7 @@ if (!['all', 'static', 'unit', 'e2e'].includes(which)) {
   process.exit(2)
 }
 mkdirSync(buildDir, { recursive: true })
+supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
 const counts: Counts[] = []
 if (which === 'all' || which === 'static')
   for (const { name, argv } of staticChecks) counts.push(await check(name, argv))

@@ -1,8 +1,9 @@
 /** Many pods: at once and one after the other. Nothing of them may be left. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
 import { configuration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -12,7 +13,7 @@ let containerd: Containerd
 let directory: string
 let before: HostState
 beforeAll(async () => {
-  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
   const configPath = `${directory}/small.toml`
   writeFileSync(
     configPath,

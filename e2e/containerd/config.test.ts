@@ -1,11 +1,12 @@
 /** What a runtime handler's file, its drop-ins and a pod's annotations decide, through CRI. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { requireImage } from '../../src/config/guest-image.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
 import { configuration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { Containerd } from './containerd.ts'
 import type { PodOptions } from './cri.ts'
@@ -26,7 +27,7 @@ let before: HostState
 let containerd: Containerd
 beforeAll(async () => {
   before = hostState(defaultRunDir)
-  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
   const file = (name: string, text: string) => {
     mkdirSync(`${directory}/${name}/config.d`, { recursive: true })
     writeFileSync(`${directory}/${name}/configuration.toml`, text)

@@ -1,15 +1,8 @@
 /** A real containerd of the test's own: its own sockets, directories, images and network, all gone when it is closed. */
-import {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { appendFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { unmountBelow } from '../../src/linux/mount.ts'
 import { needsConfiguration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { programDir } from '../harness/executable.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -45,8 +38,8 @@ export class Containerd {
   #daemon: Bun.Subprocess | undefined
 
   private constructor(options: ContainerdOptions) {
-    const root = mkdtempSync('/var/lib/kata-ts-e2e-ctd-')
-    const state = mkdtempSync('/run/ctd-')
+    const root = ownDirectory('/var/lib/kata-ts-e2e-ctd-')
+    const state = ownDirectory('/run/ctd-')
     this.files = {
       ...{ root, state, socket: `${state}/s.sock` },
       configuration: `${root}/config.toml`,

@@ -1,8 +1,9 @@
 /** What goes wrong through CRI and ctr: the text that a person needs arrives there, and nothing is left. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
 import { configuration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { networkConfiguration } from './configuration.ts'
@@ -13,7 +14,7 @@ import { bareImage, busyboxImage } from './images.ts'
 let containerd: Containerd
 let directory: string
 beforeAll(async () => {
-  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
   const file = (name: string, text: string) => {
     writeFileSync(`${directory}/${name}`, text)
     return { configPath: `${directory}/${name}` }

@@ -1,17 +1,9 @@
 /** What is ours is found whatever kind it is, and what is others' is not: real things, planted one by one. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import {
-  chownSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readlinkSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { chownSync, existsSync, mkdirSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { cgroupHierarchies } from '../../src/linux/cgroup.ts'
 import { mount, unmount } from '../../src/linux/mount.ts'
+import { ownDirectory } from './directories.ts'
 import { type HostState, hostState, leftBehind } from './host.ts'
 import { eventually, Kata } from './kata.ts'
 import { slow } from './time.ts'
@@ -24,8 +16,8 @@ let runDir: string
 let foreignDir: string
 let before: HostState
 beforeAll(() => {
-  runDir = mkdtempSync('/run/kt-')
-  foreignDir = mkdtempSync('/var/tmp/somebodys-')
+  runDir = ownDirectory('/run/kt-')
+  foreignDir = ownDirectory('/var/tmp/somebodys-')
 })
 beforeEach(() => {
   before = hostState(runDir)

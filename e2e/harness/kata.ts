@@ -1,6 +1,7 @@
 /** Drives the compiled executable as a person would, with a run directory and a state directory of the test's own. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { needsConfiguration } from './configuration.ts'
+import { ownDirectory } from './directories.ts'
 import { executable } from './executable.ts'
 import { slow } from './time.ts'
 import { shippedConfiguration, type VmmUnderTest, vmm } from './vmm.ts'
@@ -29,8 +30,8 @@ export class Kata {
   /** For the VMM under test, or another one. */
   constructor(used: VmmUnderTest = vmm) {
     // Short, because socket paths below it are limited.
-    this.runDir = mkdtempSync('/run/kt-')
-    this.stateDir = mkdtempSync('/var/lib/kata-ts-e2e-')
+    this.runDir = ownDirectory('/run/kt-')
+    this.stateDir = ownDirectory('/var/lib/kata-ts-e2e-')
     const file = `${this.stateDir}/configuration.toml`
     const needed = used.driver !== 'qemu' || needsConfiguration
     if (needed) writeFileSync(file, shippedConfiguration(used))
@@ -123,6 +124,6 @@ export async function eventually<T>(
 
 /** A scratch directory that goes away with the test. */
 export function scratch(prefix = '/var/tmp/kata-ts-e2e-'): { path: string } & Disposable {
-  const path = mkdtempSync(prefix)
+  const path = ownDirectory(prefix)
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }

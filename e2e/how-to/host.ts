@@ -3,8 +3,9 @@
  * containerd's directories are the page's own. One thing is a stand-in: `systemctl restart containerd` starts a real
  * containerd, since no systemd runs where the tests do.
  */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { ownDirectory } from '../harness/directories.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 
@@ -39,7 +40,7 @@ until ctr version >/dev/null 2>&1; do sleep 0.1; done
 const mountPoints = ['/run/containerd', '/var/lib/containerd', '/var/lib/cni']
 
 export class PageHost {
-  readonly directory = mkdtempSync('/var/lib/kata-ts-e2e-page-')
+  readonly directory = ownDirectory('/var/lib/kata-ts-e2e-page-')
   readonly #made = mountPoints.filter((point) => mkdirSync(point, { recursive: true }) !== undefined)
   readonly #holder = Bun.spawn(
     ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', ownWorld, 'sh', this.directory],

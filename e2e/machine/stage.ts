@@ -1,5 +1,5 @@
 /** What a VMM driver needs around it, made as for a real sandbox: a user, its directories, a ledger. No agent, no pod. */
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { requireImage } from '../../src/config/guest-image.ts'
 import { builtInConfig } from '../../src/config/load.ts'
 import { Ledger } from '../../src/ledger/ledger.ts'
@@ -14,6 +14,7 @@ import { leaseDir } from '../../src/sandbox/paths.ts'
 import { createVmm } from '../../src/vmm/create.ts'
 import type { Vmm, VmmOptions, VmSpec } from '../../src/vmm/vmm.ts'
 import { accelerator } from '../harness/accelerator.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { slow } from '../harness/time.ts'
 import type { VmmUnderTest } from '../harness/vmm.ts'
 
@@ -55,7 +56,7 @@ export class MachineStage implements AsyncDisposable {
   }
 
   static async open(vmm: VmmUnderTest): Promise<MachineStage> {
-    const runDir = mkdtempSync('/run/kata-ts-vmm-')
+    const runDir = ownDirectory('/run/kata-ts-vmm-')
     mkdirSync(leaseDir, { recursive: true, mode: 0o711 })
     mkdirSync(`${runDir}/state`, { mode: 0o700 })
     const ledger = new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
