@@ -25,10 +25,10 @@ export class TestRun {
 
   /** Takes it all away unless another run goes on; returns what it was, for a person. */
   removeLeftovers(): string[] {
-    if (!this.#take('exclusive')) return []
     try {
-      return removeLeftovers()
+      return this.#take('exclusive') ? removeLeftovers() : []
     } finally {
+      // A lock that could not be made exclusive is gone.
       this.#take('shared')
     }
   }
