@@ -15,6 +15,9 @@ dial_timeout = 900
 create_container_timeout = 900
 `
 
+/** The configuration of containerd that Debian's package brought. */
+const packaged = '/etc/containerd/config.toml.debian'
+
 /** @throws Error with what a command of the page said. */
 export async function install(): Promise<void> {
   const steps = ['unpack', 'install', 'kvm-group'].map((name) => namedBlock(installPage, name))
@@ -25,6 +28,8 @@ ${steps.join('\n')}
 install -d /etc/kata-ts/config.d
 cat >/etc/kata-ts/config.d/lab.toml <<'END'
 ${dropIn}END
-grep -q kata-ts /etc/containerd/config.toml || { ${namedBlock(installPage, 'containerd')}; }
-systemctl restart containerd`)
+[ -e ${packaged} ] || cp /etc/containerd/config.toml ${packaged}
+cp ${packaged} /etc/containerd/config.toml
+cd ~/kata-ts-install
+${namedBlock(installPage, 'containerd')}`)
 }

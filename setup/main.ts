@@ -40,7 +40,7 @@ if (command.needs !== undefined && !(await setUp(stepsFor(command.needs)))) {
   if (name === 'test') console.log('0 passed, 1 failed, 0 skipped')
   process.exit(1)
 }
-const run = ['test', 'test:vmm'].includes(name) ? handOverTests : handOver
+const run = name.startsWith('test') ? handOverTests : handOver
 process.exit(command.program === undefined ? 0 : await run([...command.program, ...rest]))
 
 /** Runs every step in order; false after a failure, which is then on stderr. */

@@ -6,6 +6,7 @@
  *   npm test -- unit [NAME]     unit tests of files whose path holds NAME
  *   npm test -- e2e [NAME]      the same for e2e tests
  *   npm test -- static          types, lint and floors
+ *   npm test -- lab             a container under KVM, on a lab host that is built and booted for it
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -44,8 +45,8 @@ const staticChecks: readonly { name: string; argv: readonly string[] }[] = [
 ]
 
 const [which = 'all', filter = ''] = process.argv.slice(2)
-if (!['all', 'static', 'unit', 'e2e'].includes(which)) {
-  console.error(`unknown part ${which}; known are: static, unit [NAME], e2e [NAME]`)
+if (!['all', 'static', 'unit', 'e2e', 'lab'].includes(which)) {
+  console.error(`unknown part ${which}; known are: static, unit [NAME], e2e [NAME], lab`)
   process.exit(2)
 }
 mkdirSync(buildDir, { recursive: true })
@@ -63,6 +64,8 @@ if (which === 'all' || which === 'e2e')
       ['--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts'],
     ),
   )
+// No time limit: a lab host is waited for as long as it goes on.
+if (which === 'all' || which === 'lab') counts.push(await bunTests('lab', ['lab/tests/smoke.test.ts'], []))
 const { passed, failed, skipped } = counts.reduce(add)
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 process.exit(failed === 0 ? 0 : 1)
@@ -74,9 +77,13 @@ async function check(name: string, argv: readonly string[]): Promise<Counts> {
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }
 }
 
-/** Runs the test files below `dirs`, one after the other in one process; a timeout (ms) is per test. */
-async function bunTests(name: string, dirs: readonly string[], options: readonly string[]): Promise<Counts> {
-  const files = dirs.flatMap(testFiles).filter((file) => file.includes(filter))
+/** Runs the test files at or below `places`, one after the other in one process; a timeout (ms) is per test. */
+async function bunTests(
+  name: string,
+  places: readonly string[],
+  options: readonly string[],
+): Promise<Counts> {
+  const files = places.flatMap(testFiles).filter((file) => file.includes(filter))
   console.log(`--- ${name} tests: ${files.length} files`)
   if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 }
   const report = join(buildDir, `junit-${name}.xml`)
@@ -86,8 +93,11 @@ async function bunTests(name: string, dirs: readonly string[], options: readonly
   return junitCounts(existsSync(report) ? readFileSync(report, 'utf8') : '', code)
 }
 
-function testFiles(dir: string): string[] {
-  return [...new Bun.Glob(`${dir}/**/*.test.ts`).scanSync({ cwd: root })].sort()
+/** Of a directory all below, but for those that need a lab host (lab/tests). */
+function testFiles(place: string): string[] {
+  if (place.endsWith('.test.ts')) return [place]
+  const found = [...new Bun.Glob(`${place}/**/*.test.ts`).scanSync({ cwd: root })]
+  return found.filter((file) => !file.startsWith('lab/tests/')).sort()
 }
 
 /** Runs `bun ARGV` with our output and waits for it. */

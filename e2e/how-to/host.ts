@@ -39,7 +39,23 @@ until ctr version >/dev/null 2>&1; do sleep 0.1; done
 /** Mount points that a host without containerd's package does not have; made for the time of the test. */
 const mountPoints = ['/run/containerd', '/var/lib/containerd', '/var/lib/cni']
 
-export class PageHost {
+/** Where the commands of a page are run. */
+export interface Host {
+  /** For what a test makes beside the page. */
+  readonly directory: string
+  /** containerd's. */
+  readonly socket: string
+  /** Names of blocks that this host runs though a remark says that the test does not. */
+  readonly alsoRuns: readonly string[]
+  /** Runs a block as root's shell would, where kata-ts lies built. */
+  run(script: string): Promise<Outcome>
+  /** What containerd and the shims it started have said. */
+  log(): string
+  close(): Promise<void>
+}
+
+export class PageHost implements Host {
+  readonly alsoRuns: readonly string[] = []
   readonly directory = ownDirectory('/var/lib/kata-ts-e2e-page-')
   readonly #made = mountPoints.filter((point) => mkdirSync(point, { recursive: true }) !== undefined)
   readonly #holder = Bun.spawn(
