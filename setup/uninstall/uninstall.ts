@@ -4,6 +4,7 @@ import { defaultStateDir } from '../../src/cli/settings.ts'
 import { describeError } from '../../src/errors.ts'
 import { recordName } from '../installed-packages.ts'
 import { SetupError } from '../setup-error.ts'
+import { wrap } from '../text.ts'
 import { bridge } from './bridge.ts'
 import { ownDirectories } from './directories.ts'
 import { installedFiles } from './files.ts'
@@ -59,7 +60,7 @@ async function findParts(
 function announce({ print }: Host, parts: readonly Part[], { dryRun, keepPackages }: UninstallOptions): void {
   const going = parts.filter((part) => 'remove' in part)
   if (going.length > 0) print(dryRun ? 'would remove:\n' : 'removes:\n')
-  for (const { what } of going) print(`  ${what}\n`)
+  for (const { what } of going) print(`  ${wrap(what, 100).join('\n    ')}\n`)
   const staying = parts.filter((part) => 'stays' in part)
   if (dryRun) for (const { what, stays } of staying) print(`would leave: ${what}: ${stays}\n`)
   if (parts.length === 0) print('nothing of kata-ts is installed on this machine\n')
