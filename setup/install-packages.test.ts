@@ -154,6 +154,13 @@ describe('with real apt, in a Debian of its own', () => {
     writeRecord(record(), ['containerd', 'runc'])
     await settleRecord(record(), host.tools)
     expect(readRecord(record())).toEqual(['runc'])
+    // One that was unpacked and not configured is still ours.
+    const status = join(host.root, 'var/lib/dpkg/status')
+    const text = await Bun.file(status).text()
+    await Bun.write(status, text.replace('install ok installed', 'install ok unpacked'))
+    expect(await host.installed('runc')).toEqual([])
+    await settleRecord(record(), host.tools)
+    expect(readRecord(record())).toEqual(['runc'])
   })
 })
 

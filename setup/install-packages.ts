@@ -4,7 +4,7 @@ import { runTool, type ToolContext } from '../guest/image/child.ts'
 import type { Progress } from '../guest/image/progress.ts'
 import { type AptPlan, aptOptions, installArguments, type PackageVersion, planInstall } from './apt-plan.ts'
 import { readRecord, writeRecord } from './installed-packages.ts'
-import { installedPackages, type Purpose, systemPackages } from './system-packages.ts'
+import { type Purpose, presentPackages, systemPackages } from './system-packages.ts'
 import { wrap } from './text.ts'
 
 export interface InstallOptions {
@@ -44,14 +44,14 @@ export async function installPackages(names: readonly string[], options: Install
   progress.end()
 }
 
-/** Takes out of the record what is not installed: it never was, or somebody removed it. */
+/** Takes out of the record what is not there: it never was, or somebody removed it. */
 export async function settleRecord(record: string, tools: ToolContext): Promise<void> {
   const recorded = readRecord(record)
   if (recorded.length === 0) return
-  const installed = await installedPackages(recorded, tools)
+  const present = await presentPackages(recorded, tools)
   writeRecord(
     record,
-    recorded.filter((name) => installed.has(name)),
+    recorded.filter((name) => present.has(name)),
   )
 }
 

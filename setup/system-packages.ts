@@ -65,8 +65,28 @@ export async function installedPackages(
   names: readonly string[],
   tools: ToolContext,
 ): Promise<ReadonlySet<string>> {
+  const states = await packageStates(names, tools)
+  return new Set(names.filter((name) => states.get(name) === 'installed'))
+}
+
+/** Those of `names` of which dpkg has unpacked something: interrupted installations count. */
+export async function presentPackages(
+  names: readonly string[],
+  tools: ToolContext,
+): Promise<ReadonlySet<string>> {
+  const states = await packageStates(names, tools)
+  return new Set(names.filter((name) => !absent.includes(states.get(name))))
+}
+
+const absent: readonly (string | undefined)[] = [undefined, 'not-installed', 'config-files']
+
+/** dpkg's status by name, for those that it knows. */
+async function packageStates(
+  names: readonly string[],
+  tools: ToolContext,
+): Promise<ReadonlyMap<string, string>> {
   // Without a name dpkg-query tells about every package.
-  if (names.length === 0) return new Set()
+  if (names.length === 0) return new Map()
   // dpkg-query ends with 1 when it does not know a name, and still reports the others.
   const { stdout } = await runTool(
     // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
@@ -74,5 +94,5 @@ export async function installedPackages(
     { ...tools, timeout: 60_000 },
   )
   const lines = stdout.split('\n').map((line) => line.split(' '))
-  return new Set(lines.flatMap(([name = '', status]) => (status === 'installed' ? [name] : [])))
+  return new Map(lines.map(([name = '', status = '']) => [name, status]))
 }

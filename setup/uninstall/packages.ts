@@ -6,12 +6,12 @@ import { lastLine, runTool, type ToolContext } from '../../guest/image/child.ts'
 import { aptOptions, parsePlan, simulate } from '../apt-plan.ts'
 import { settleRecord } from '../install-packages.ts'
 import { readRecord } from '../installed-packages.ts'
-import { installedPackages, systemPackages } from '../system-packages.ts'
+import { presentPackages, systemPackages } from '../system-packages.ts'
 import type { Part } from './part.ts'
 
 /** @throws SetupError when the record cannot be read; KataError IMAGE_TOOL_*. */
 export async function ownPackages(root: string, record: string, tools: ToolContext): Promise<Part[]> {
-  const installed = [...(await installedPackages(readRecord(record), tools))].sort()
+  const installed = [...(await presentPackages(readRecord(record), tools))].sort()
   const claimed = await claimedSince(installed, tools)
   const candidates = installed.filter((name) => !claimed.has(name))
   const { goes, stays } = await withoutCollateral(candidates, tools)
