@@ -8,7 +8,7 @@ import { describeError, KataError } from '../src/errors.ts'
 import { buildDir, root } from './paths.ts'
 import { SetupError } from './setup-error.ts'
 import { type Step, stepsFor } from './steps.ts'
-import { endDescendants, type Interruption, npmAbove, supervise } from './supervise.ts'
+import { endDescendants, type Interruption, npmAbove, ownChild, supervise } from './supervise.ts'
 import type { Purpose } from './system-packages.ts'
 import { TestRun } from './test-leftovers.ts'
 
@@ -76,14 +76,19 @@ function explain(error: unknown): { message: string; remedy: string } {
   return { message: describeError(error), remedy: 'see the message; then run the same command again' }
 }
 
+const spawnBun = (args: readonly string[]) =>
+  ownChild(
+    Bun.spawn([process.execPath, ...args], {
+      cwd: root,
+      stdin: 'inherit',
+      stdout: 'inherit',
+      stderr: 'inherit',
+    }),
+  )
+
 /** Runs `bun ARGS` in our place. A terminal's interrupt reaches the child too; we wait for it to end in its own way. */
 async function handOver(args: readonly string[]): Promise<number> {
-  const child = Bun.spawn([process.execPath, ...args], {
-    cwd: root,
-    stdin: 'inherit',
-    stdout: 'inherit',
-    stderr: 'inherit',
-  })
+  const child = spawnBun(args)
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => child.kill('SIGTERM'))
   return child.exited
@@ -94,12 +99,7 @@ async function handOverTests(args: readonly string[]): Promise<number> {
   const testRun = new TestRun()
   sayRemoved(testRun, 'an earlier run that was killed')
   let interruption: Interruption | undefined
-  const child = Bun.spawn([process.execPath, ...args], {
-    cwd: root,
-    stdin: 'inherit',
-    stdout: 'inherit',
-    stderr: 'inherit',
-  })
+  const child = spawnBun(args)
   supervise(npmAbove(), (why) => {
     interruption = why
     child.kill('SIGKILL')

@@ -24,6 +24,15 @@ export interface Interruption {
   readonly exitCode: number
 }
 
+/** Whom Bun waits for: a status that is taken from under it is an error of the whole program. */
+const ownChildren = new Set<number>()
+
+/** Notes a child that this process has spawned itself, and returns it. */
+export function ownChild<T extends { readonly pid: number }>(child: T): T {
+  ownChildren.add(child.pid)
+  return child
+}
+
 /** Calls back, once, when this process is told to end or one of `starters` has ended. */
 export function supervise(starters: readonly ProcessRef[], onEnd: (why: Interruption) => void): void {
   checked(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'PR_SET_CHILD_SUBREAPER')
@@ -55,9 +64,9 @@ export async function endDescendants(): Promise<void> {
   }
 }
 
-/** Waits for orphans that have been dead for a while; whoever has a child here would have done so. */
+/** Waits for orphans. One that has died only now may be a child whose own end this process has not heard of yet. */
 function reapOrphans(deadBefore: ReadonlySet<number>): Set<number> {
-  const children = listPids().filter((pid) => parentOf(pid) === process.pid)
+  const children = listPids().filter((pid) => !ownChildren.has(pid) && parentOf(pid) === process.pid)
   const dead = children.filter((pid) => /^State:\tZ/m.test(readProc(`/proc/${pid}/status`) ?? ''))
   for (const pid of dead) if (deadBefore.has(pid)) libc.syscall(SYS_wait4, pid, 0, WNOHANG, 0, 0, 0)
   return new Set(dead)

@@ -14,7 +14,7 @@ import { findVmm } from '../e2e/harness/vmm.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { drivers } from '../src/config/drivers.ts'
 import { buildDir, root } from './paths.ts'
-import { endDescendants, mainAbove, supervise } from './supervise.ts'
+import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
 import { recordResults, testResults } from './vmm-results.ts'
 
 /** What drives pods; the rest of e2e/ is about the guest alone, or no VMM at all. */
@@ -70,7 +70,7 @@ const child = Bun.spawn(
     stderr: 'inherit',
   },
 )
-const code = await child.exited
+const code = await ownChild(child).exited
 if (values.record && existsSync(report)) {
   const date = new Date().toISOString().slice(0, 10)
   const tests = testResults(readFileSync(report, 'utf8'))

@@ -12,7 +12,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { slow } from '../e2e/harness/time.ts'
 import { buildDir, root } from './paths.ts'
-import { endDescendants, mainAbove, supervise } from './supervise.ts'
+import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
 import { add, type Counts, junitCounts } from './test-counts.ts'
 
 const bin = (path: string) => join(root, 'node_modules', path)
@@ -108,5 +108,5 @@ async function run(argv: readonly string[]): Promise<number> {
     stdout: 'inherit',
     stderr: 'inherit',
   })
-  return child.exited
+  return ownChild(child).exited
 }
