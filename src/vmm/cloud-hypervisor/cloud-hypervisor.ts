@@ -67,7 +67,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     this.agent = { kind: 'hybrid-vsock', socketPath, port: agentPort, uid: spec.identity.uid }
   }
 
-  async boot(): Promise<void> {
+  protected async run(): Promise<void> {
     const { disks = [] } = this.options.spec
     await this.#withRootDisk((rootDisk) =>
       this.#devices().disks.boot([...rootDisk, ...disks], async () => {
@@ -78,14 +78,6 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     const expected = this.#expected!
     const opens = [...expected.opens, ...machineFiles]
     this.process.assertPosture({ ...expected, opens, sockets: machineSockets })
-  }
-
-  async pause(): Promise<void> {
-    await this.#put('vm.pause')
-  }
-
-  async resume(): Promise<void> {
-    await this.#put('vm.resume')
   }
 
   async plugShare(share: ShareAttachment): Promise<void> {

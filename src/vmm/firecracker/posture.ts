@@ -3,19 +3,26 @@ import { readlinkSync } from 'node:fs'
 import { jailLimits } from '../../rootless/jail-command.ts'
 import { hostIdMap, readNamespaces } from '../../rootless/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture-check.ts'
+import { isOlder, type ProgramVersion } from '../program.ts'
 import type { VmSpec } from '../vmm.ts'
 import { shown } from './jail-files.ts'
 import { jailerBoundingSet } from './jailer.ts'
 import { inJail, openFiles } from './program.ts'
 
-/** What it opens itself. */
-const opens = ['anon_inode:', '/memfd:', '/dev/kvm', '/dev/net/tun', '/dev/urandom', `${inJail.drives}/`]
+/** What it opens itself: nothing else was seen of it, waiting or running. */
+const opens = [
+  ...['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', 'anon_inode:[timerfd]'],
+  ...['anon_inode:kvm-vm', 'anon_inode:kvm-vcpu:', '/dev/kvm', '/dev/net/tun', `${inJail.drives}/`],
+]
+/** The first that closes kernel and initrd once the machine is made; before, they stay open for as long as it runs. */
+const closesBootFiles = { major: 1, minor: 16, micro: 0 }
 /** Its listeners, and connections: ours to the API, and the agent client's. */
 const mostSockets = 16
 
 /**
- * Before its machine runs: only the thread that serves the API has its filter. The bounding set keeps what the jailer
- * needed; no program of the jail can give anything of it back, as nothing has new privileges there.
+ * Before its machine runs: only the thread that serves the API has its filter. Kernel and initrd are open from the moment
+ * on at which they were named. The bounding set keeps what the jailer needed; no program of the jail can give anything of
+ * it back, as nothing has new privileges there.
  */
 export function waitingPosture(
   spec: VmSpec,
@@ -39,6 +46,7 @@ export function waitingPosture(
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
     descriptors: { 0: '/dev/null', 1: target(stdout), 2: target(stderr) },
     opens,
+    files: [inJail.log, ...shown(spec).map(({ target }) => target)],
     ...{ sockets: mostSockets, environment: 0, cwd: '/' },
     limits: {
       core: limit(jailLimits.core),
@@ -49,7 +57,26 @@ export function waitingPosture(
   }
 }
 
-/** Once its machine runs: every thread has Firecracker's own filter. */
-export function runningPosture(waiting: ExpectedPosture): ExpectedPosture {
-  return { ...waiting, seccompFilters: 1, firstThreadFilters: 1 }
+/** What stands around it once the jailer has done its work: the same user, nothing to do and no right to do it. */
+export function aroundPosture({ identity: { uid, gid } }: VmSpec, who: 'holder' | 'first'): ExpectedPosture {
+  const limit = (value: number) => `${value}:${value}`
+  return {
+    ...{ uid, gid, groups: [], idMap: hostIdMap },
+    capabilities: { ...noCapabilities, CapBnd: jailerBoundingSet },
+    ...{ noNewPrivs: 1, seccomp: 2, seccompFilters: 0, firstThreadFilters: 0 },
+    namespaces: ownNamespaces(['ipc', 'uts', 'net', ...(who === 'first' ? (['pid'] as const) : [])]),
+    hostNamespaces: readNamespaces('/proc/self')!,
+    // It stays in the shim's mount namespace.
+    ...{ mounts: [], mountsBelow: true },
+    descriptors: { 0: '/dev/null', 1: '/dev/null', 2: '/dev/null' },
+    ...{ opens: [], sockets: 0, environment: 0, cwd: '/' },
+    limits: { core: limit(jailLimits.core), nproc: limit(jailLimits.nproc) },
+    interfaces: ['lo'],
+  }
+}
+
+/** Once its machine runs: every thread has Firecracker's own filter, and what it booted from is closed again. */
+export function runningPosture(waiting: ExpectedPosture, version: ProgramVersion): ExpectedPosture {
+  const files = isOlder(version, closesBootFiles) ? (waiting.files ?? []) : [inJail.log]
+  return { ...waiting, files, seccompFilters: 1, firstThreadFilters: 1 }
 }

@@ -96,18 +96,8 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     this.#nics = new HotNics(execute, this.#ports, this.#unplugs)
   }
 
-  async boot(): Promise<void> {
+  protected async run(): Promise<void> {
     await this.#execute('cont')
-  }
-
-  async pause(): Promise<void> {
-    this.#endEvents.expectPause(true)
-    await this.#execute('stop')
-  }
-
-  async resume(): Promise<void> {
-    await this.#execute('cont')
-    this.#endEvents.expectPause(false)
   }
 
   plugShare(share: ShareAttachment): Promise<void> {

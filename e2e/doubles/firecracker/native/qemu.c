@@ -50,11 +50,6 @@ static void before_threads(void) {
   close(usr);
 }
 
-/* The real program's first thread is busy; this one only stays, because what it has started dies with it. */
-static void first_thread(void) {
-  for (;;) pause();
-}
-
 /* qemuStarter(): [the descriptor that takes one command, the pid that QEMU will have]. */
 FUNCTION(js_qemu_starter) {
   if (starter < 0) return fail(ctx, "the double of Firecracker runs under the double of its jailer only", "", ENOTDIR);
@@ -89,5 +84,7 @@ FUNCTION(js_tsc_kilohertz) {
   return JS_NewInt64(ctx, (last - first) * 1000000 / (to - from));
 }
 
+#include "likeness.c"
+
 #define QEMU_FUNCTIONS \
-  JS_CFUNC_DEF("qemuStarter", 0, js_qemu_starter), JS_CFUNC_DEF("tscKilohertz", 0, js_tsc_kilohertz),
+  JS_CFUNC_DEF("qemuStarter", 0, js_qemu_starter), JS_CFUNC_DEF("tscKilohertz", 0, js_tsc_kilohertz), LIKENESS_FUNCTIONS
