@@ -9,7 +9,12 @@ import { jailerBoundingSet } from './jailer.ts'
 import { inJail, openFiles } from './program.ts'
 
 /** What it opens itself. */
-const opens = ['anon_inode:', '/memfd:', '/dev/kvm', '/dev/net/tun', '/dev/urandom', `${inJail.drives}/`]
+const files = [
+  ...['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', 'anon_inode:[timerfd]', 'anon_inode:kvm-vm'],
+  ...['/dev/kvm', '/dev/net/tun', '/dev/urandom'],
+]
+/** The same, with a number or name of its own behind it. */
+const opens = ['anon_inode:kvm-vcpu:', '/memfd:', `${inJail.drives}/`]
 /** Its listeners, and connections: ours to the API, and the agent client's. */
 const mostSockets = 16
 
@@ -38,7 +43,7 @@ export function waitingPosture(
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
     descriptors: { 0: '/dev/null', 1: target(stdout), 2: target(stderr) },
-    opens,
+    ...{ files, opens },
     ...{ sockets: mostSockets, environment: 0, cwd: '/' },
     limits: {
       core: limit(jailLimits.core),
