@@ -202,7 +202,7 @@ describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
     try {
       const settings = {
         ...{ entropySource: '/dev/urandom', hostCpus: 1, hostMemoryMiB: 256 },
-        ...{ enableHugepages: false, enableMemPrealloc: false, reclaimGuestFreedMemory: false },
+        ...{ enableMemPrealloc: false, reclaimGuestFreedMemory: false },
       }
       const config = vmConfig(stage.options().spec, settings)
       const payload = { ...config.payload, kernel: guestImage.kernel, initramfs: guestImage.initrd }

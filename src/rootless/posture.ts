@@ -41,6 +41,8 @@ export interface Posture {
   readonly mounts: readonly MountPosture[]
   /** Descriptor number to what it refers to, as /proc/PID/fd shows it. */
   readonly descriptors: Readonly<Record<number, string>>
+  /** Of the sockets among them those of another family than AF_UNIX, as `descriptors` names them. */
+  readonly otherSockets: readonly string[]
   /** Bytes of environment. */
   readonly environment: number
   /** Soft and hard, bytes and files. */
@@ -71,12 +73,13 @@ export function readPosture(pid: number): Posture {
       .map((tid) => readThread(pid, tid))
     const known = threads.filter((thread) => thread !== undefined)
     if (known.length === 0) throw new KataError('PROCESS_GONE', { pid })
+    const descriptors = readDescriptors(pid)
     return {
       pid,
       threads: known,
       idMaps: { uid: readIdMap(`${proc}/uid_map`), gid: readIdMap(`${proc}/gid_map`) },
       mounts: parseMounts(readFileSync(`${proc}/mountinfo`, 'utf8')),
-      descriptors: readDescriptors(pid),
+      ...{ descriptors, otherSockets: otherSockets(pid, descriptors) },
       environment: readFileSync(`${proc}/environ`).length,
       limits: parseLimits(readFileSync(`${proc}/limits`, 'utf8')),
       cwd: readlinkSync(`${proc}/cwd`),
@@ -151,6 +154,25 @@ function target(pid: number, fd: string): string {
   } catch {
     return ''
   }
+}
+
+/**
+ * A socket is listed in the network namespace that it was made in: the process's own, or, where it was handed over or
+ * connected from outside, ours. One that is closed again is nobody's.
+ */
+function otherSockets(pid: number, descriptors: Readonly<Record<number, string>>): string[] {
+  const sockets = Object.entries(descriptors).filter(([, to]) => to.startsWith('socket:'))
+  if (sockets.length === 0) return []
+  const listed = [`/proc/${pid}/net/unix`, '/proc/self/net/unix'].map((path) => readFileSync(path, 'utf8'))
+  const unix = new Set(listed.flatMap(parseUnixSockets))
+  const others = sockets.filter(([fd, to]) => !unix.has(to) && target(pid, fd) === to)
+  return others.map(([, to]) => to)
+}
+
+/** /proc/net/unix: the seventh field is the inode. */
+function parseUnixSockets(text: string): string[] {
+  const lines = text.split('\n').slice(1)
+  return lines.map((line) => `socket:[${line.trim().split(/\s+/)[6]}]`)
 }
 
 function parseLimits(text: string): Posture['limits'] {

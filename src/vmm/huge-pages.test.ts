@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { requireHugePages } from './huge-pages.ts'
+import { hugePageBytes, requireHugePages } from './huge-pages.ts'
 
 const meminfo = (free: number, reserved: number) =>
   `MemTotal: 99 kB\nHugePages_Total: 500\nHugePages_Free: ${free}\nHugePages_Rsvd: ${reserved}\nHugepagesize: 2048 kB\n`
@@ -15,4 +15,9 @@ test('memory must fit into the pages that are free and promised to nobody', () =
 
 test('a kernel without huge pages has none', () => {
   expect(() => requireHugePages(128, 'MemTotal: 99 kB\n')).toThrow('VMM_NO_HUGEPAGES')
+})
+
+test('the size of a page is told in bytes', () => {
+  expect(hugePageBytes(meminfo(1, 0))).toBe(2 * 1024 * 1024)
+  expect(hugePageBytes('MemTotal: 99 kB\n')).toBe(0)
 })

@@ -16,3 +16,8 @@ export function requireHugePages(memoryMiB: number, meminfo = readFileSync('/pro
   if (pageKiB === 0 || free < needed)
     throw new KataError('VMM_NO_HUGEPAGES', { memoryMiB, needed, free, pageKiB })
 }
+
+/** The size of one, in bytes; 0 where the kernel has none. */
+export function hugePageBytes(meminfo = readFileSync('/proc/meminfo', 'utf8')): number {
+  return Number(/^Hugepagesize:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0) * 1024
+}

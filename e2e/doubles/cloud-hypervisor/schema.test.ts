@@ -58,7 +58,7 @@ describe('a request', () => {
   }
   const config = vmConfig(spec, {
     ...{ entropySource: '/dev/urandom', hostCpus: 2, hostMemoryMiB: 4096 },
-    ...{ enableHugepages: true, enableMemPrealloc: true, reclaimGuestFreedMemory: true },
+    ...{ hugePageBytes: 2 ** 21, enableMemPrealloc: true, reclaimGuestFreedMemory: true },
   })
 
   test('as the driver makes it is taken', () => {

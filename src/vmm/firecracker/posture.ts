@@ -9,15 +9,14 @@ import { shown } from './jail-files.ts'
 import { jailerBoundingSet } from './jailer.ts'
 import { inJail, openFiles } from './program.ts'
 
-/** What it opens itself: nothing else was seen of it, waiting or running. */
-const opens = [
-  ...['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', 'anon_inode:[timerfd]'],
-  ...['anon_inode:kvm-vm', 'anon_inode:kvm-vcpu:', '/dev/kvm', '/dev/net/tun', `${inJail.drives}/`],
-]
+/** What it has for events and timers, waiting and running. */
+const events = ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', 'anon_inode:[timerfd]']
 /** The first that closes kernel and initrd once the machine is made; before, they stay open for as long as it runs. */
 const closesBootFiles = { major: 1, minor: 16, micro: 0 }
-/** Its listeners, and connections: ours to the API, and the agent client's. */
-const mostSockets = 16
+/** The API's listener and our connection to it, and vsock's listener. */
+const ownSockets = 3
+/** Connections that it may have to the guest: the agent client's, and those that it gave up on meanwhile. */
+const mostConnections = 8
 
 /**
  * Before its machine runs: only the thread that serves the API has its filter. Kernel and initrd are open from the moment
@@ -45,9 +44,9 @@ export function waitingPosture(
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
     descriptors: { 0: '/dev/null', 1: target(stdout), 2: target(stderr) },
-    opens,
-    files: [inJail.log, ...shown(spec).map(({ target }) => target)],
-    ...{ sockets: mostSockets, environment: 0, cwd: '/' },
+    files: [...events, inJail.log, ...cards(spec), ...shown(spec).map(({ target }) => target)],
+    opens: [`${inJail.drives}/`],
+    ...{ fewestSockets: ownSockets, sockets: ownSockets, environment: 0, cwd: '/' },
     limits: {
       core: limit(jailLimits.core),
       nofile: limit(openFiles),
@@ -56,6 +55,8 @@ export function waitingPosture(
     interfaces: spec.netns?.interfaces ?? ['lo'],
   }
 }
+
+const cards = ({ nics = [] }: VmSpec): string[] => (nics.length > 0 ? ['/dev/net/tun'] : [])
 
 /** What stands around it once the jailer has done its work: the same user, nothing to do and no right to do it. */
 export function aroundPosture({ identity: { uid, gid } }: VmSpec, who: 'holder' | 'first'): ExpectedPosture {
@@ -77,6 +78,14 @@ export function aroundPosture({ identity: { uid, gid } }: VmSpec, who: 'holder' 
 
 /** Once its machine runs: every thread has Firecracker's own filter, and what it booted from is closed again. */
 export function runningPosture(waiting: ExpectedPosture, version: ProgramVersion): ExpectedPosture {
-  const files = isOlder(version, closesBootFiles) ? (waiting.files ?? []) : [inJail.log]
-  return { ...waiting, files, seccompFilters: 1, firstThreadFilters: 1 }
+  const { files: opened = [] } = waiting
+  const bootFiles: readonly string[] = [inJail.kernel, inJail.initrd]
+  const kept = isOlder(version, closesBootFiles) ? opened : opened.filter((file) => !bootFiles.includes(file))
+  return {
+    ...waiting,
+    files: [...kept, '/dev/kvm', 'anon_inode:kvm-vm'],
+    opens: [...waiting.opens, 'anon_inode:kvm-vcpu:'],
+    sockets: ownSockets + mostConnections,
+    ...{ seccompFilters: 1, firstThreadFilters: 1 },
+  }
 }

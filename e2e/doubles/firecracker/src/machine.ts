@@ -53,8 +53,9 @@ export class Machine {
       ...baseArguments(options, given, given.give(theirs)),
       ...deviceArguments(options, given, sets),
     ]
-    const [commands] = qemuStarter()
-    send(commands, args.join('\n'), given.fds)
+    const starter = qemuStarter()
+    send(starter, args.join('\n'), given.fds)
+    close(starter)
     given.close()
     const qmp = new Qmp(loop, ours, options.onEvent, options.onEnd)
     await qmp.execute('qmp_capabilities')

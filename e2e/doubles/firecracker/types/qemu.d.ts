@@ -1,7 +1,7 @@
 /** native/qemu.c and native/likeness.c */
 declare module 'double' {
-  /** The descriptor that takes the command of QEMU, once, and the pid that QEMU will have. */
-  export function qemuStarter(): [commands: number, pid: number]
+  /** The descriptor that takes the command of QEMU, once; the caller closes it. */
+  export function qemuStarter(): number
   /** How fast the time stamp counter runs. */
   export function tscKilohertz(): number
   /** Threads for so many processors, and the first thread's filter: all are there when it returns. */
