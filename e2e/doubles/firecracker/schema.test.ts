@@ -86,7 +86,7 @@ describe('requests', () => {
     [
       'an unknown value',
       { vcpu_count: 1, mem_size_mib: 1, huge_pages: '1G' },
-      'MachineConfiguration.huge_pages is none of None',
+      'unknown variant `1G`, expected one of `None`',
     ],
   ])('with %s are refused', (_, body, says) => {
     expect(complaint(schema, body, 'MachineConfiguration')).toStartWith(says)
