@@ -7,9 +7,12 @@ import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
 import { guestCpu, quietMachine } from '../../common/src/qemu-arguments.ts'
 import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
+import { diskThread, type MachineLikeness } from './likeness.ts'
+import { deviceError, osError } from './refused.ts'
 import type { DiskConfig, FsConfig, NetConfig, VmConfig } from './vm-config.ts'
 
 const [O_RDONLY, O_RDWR, O_DIRECT] = [0, 2, 0o40000]
+const rngSlot = 0x1f
 /** Processors beyond those at boot that the machine has in store; the guest brings them online when it is told to. */
 const spareCpus = 3
 const mebibyte = 1024 * 1024
@@ -20,9 +23,18 @@ export interface Nic {
   readonly taps: readonly number[]
 }
 
+interface Handlers {
+  readonly directory: string
+  readonly port: string
+  readonly likeness: MachineLikeness
+  readonly onEvent: QmpEvents
+  readonly onEnd: () => void
+}
+
 export class Machine {
   readonly qmp: Qmp
   readonly pid: number
+  readonly #likeness: MachineLikeness
   readonly #memory: { slots: number; sizeMiB: number }
   readonly #slots = new Map<string, number>()
   /** QEMU's set with the descriptor of each disk. */
@@ -30,9 +42,10 @@ export class Machine {
   #nextSet = 1
   #nextSlot = 3
 
-  private constructor(qmp: Qmp, pid: number, sizeMiB: number) {
+  private constructor(qmp: Qmp, pid: number, likeness: MachineLikeness, sizeMiB: number) {
     this.qmp = qmp
     this.pid = pid
+    this.#likeness = likeness
     this.#memory = { slots: 0, sizeMiB }
   }
 
@@ -41,11 +54,9 @@ export class Machine {
     loop: Loop,
     config: VmConfig,
     nics: readonly Nic[],
-    handlers: { directory: string; port: string; onEvent: QmpEvents; onEnd: () => void },
+    handlers: Handlers,
   ): Promise<Machine> {
-    // Opened here, under this thread's rules; QEMU's own opening of them would show less.
-    for (const path of [config.payload.kernel, config.payload.initramfs, config.rng?.src])
-      if (path !== undefined) close(open(path, O_RDONLY, 0))
+    const { likeness } = handlers
     const given = new Descriptors()
     const [ours, theirs] = socketPair()
     const qmpFd = given.give(theirs)
@@ -55,7 +66,9 @@ export class Machine {
     let slot = 3
     for (const disk of config.disks ?? []) {
       cold.set(disk.id ?? `_disk${slot}`, slot)
-      args.push(...diskArgs(disk, set++, slot++, given))
+      const fd = openDisk(disk)
+      likeness.add(disk.id ?? `_disk${slot}`, [diskThread(disk.id ?? `_disk${slot}`)], [fd])
+      args.push(...diskArgs(disk, { fd: given.lend(fd), set: set++, slot: slot++ }))
     }
     for (const share of config.fs ?? []) {
       cold.set(share.id ?? `_fs${slot}`, slot)
@@ -63,13 +76,14 @@ export class Machine {
     }
     for (const nic of nics) {
       cold.set(nic.config.id ?? `_net${slot}`, slot)
+      likeness.addCard(nic.config.id ?? `_net${slot}`, nic.taps.length)
       args.push(...nicArgs(nic, slot++, given))
     }
     const firmware = writeFirmware(handlers.directory)
     const child = startQemu(args, given.fds)
     given.close()
     const qmp = new Qmp(loop, ours, handlers.onEvent, handlers.onEnd)
-    const machine = new Machine(qmp, child, config.memory.size / mebibyte)
+    const machine = new Machine(qmp, child, likeness, config.memory.size / mebibyte)
     for (const [id, at] of cold) machine.#slots.set(id, at)
     machine.#nextSet = set
     machine.#nextSlot = slot
@@ -91,14 +105,16 @@ export class Machine {
   async addDisk(config: DiskConfig): Promise<string> {
     const id = config.id ?? `_disk${this.#nextSlot}`
     const fd = openDisk(config)
+    this.#likeness.add(id, [diskThread(id)], [fd])
     const set = this.#nextSet++
     this.#sets.set(id, set)
     try {
       await this.qmp.execute('add-fd', { 'fdset-id': set }, [fd])
-    } finally {
-      close(fd)
+      await this.qmp.execute('blockdev-add', JSON.parse(blockdev(config, id, set)))
+    } catch (error) {
+      this.#likeness.remove(id)
+      throw error
     }
-    await this.qmp.execute('blockdev-add', JSON.parse(blockdev(config, id, set)))
     return this.#plug(id, { driver: 'virtio-blk-pci', drive: id, serial: id.slice(0, 20) })
   }
 
@@ -109,6 +125,7 @@ export class Machine {
     } finally {
       close(fd)
     }
+    this.#likeness.add(id, [id])
     const addr = { type: 'fd', data: { str: id } }
     await this.qmp.execute('chardev-add', { id, backend: { type: 'socket', data: { addr, server: false } } })
     return this.#plug(id, { driver: 'vhost-user-fs-pci', chardev: id, tag, 'queue-size': queue_size })
@@ -121,6 +138,7 @@ export class Machine {
       await this.qmp.execute('getfd', { fdname: names[index] }, [tap])
     const fds = names.length === 1 ? { fd: names[0] } : { fds: names.join(':') }
     await this.qmp.execute('netdev_add', { type: 'tap', id: `net-${id}`, ...fds })
+    this.#likeness.addCard(id, taps.length)
     return this.#plug(id, {
       driver: 'virtio-net-pci',
       netdev: `net-${id}`,
@@ -130,7 +148,8 @@ export class Machine {
 
   /** Asks the guest to let go of a device; it is gone when QEMU says so. */
   async remove(id: string): Promise<void> {
-    if (!this.#slots.has(id)) throw new Error(`no device with identifier ${id}`)
+    if (!this.#slots.has(id))
+      throw deviceError(`Failed to find device corresponding to the given identifier: ${id}`)
     await this.qmp.execute('device_del', { id })
   }
 
@@ -140,6 +159,7 @@ export class Machine {
     await this.qmp.execute('netdev_del', { id: `net-${id}` }).catch(() => {})
     const set = this.#sets.get(id)
     if (set !== undefined) await this.qmp.execute('remove-fd', { 'fdset-id': set }).catch(() => {})
+    this.#likeness.remove(id)
     this.#sets.delete(id)
     this.#slots.delete(id)
   }
@@ -168,9 +188,13 @@ export class Machine {
 
   /** As the API writes addresses. */
   bdf(id: string): string {
-    return `0000:00:${(this.#slots.get(id) ?? 0).toString(16).padStart(2, '0')}.0`
+    return address(this.#slots.get(id) ?? 0)
   }
+
+  readonly placeOfRng = address(rngSlot)
 }
+
+const address = (slot: number): string => `0000:00:${slot.toString(16).padStart(2, '0')}.0`
 
 function baseArguments(
   { cpus, memory, payload, rng, balloon }: VmConfig,
@@ -191,31 +215,36 @@ function baseArguments(
     ...['-machine', 'pc,memory-backend=mem,vmport=off,smm=off,usb=off,i8042=off', ...guestCpu],
     ...['-smp', `cpus=${most}`, '-m', `size=${sizeMiB}M${room}`, ...quietMachine],
     ...['-object', `memory-backend-memfd,id=mem,size=${sizeMiB}M,share=on${memoryOptions(memory)}`],
-    ...['-kernel', payload.kernel, '-append', `${payload.cmdline ?? ''}${own}`],
-    ...(payload.initramfs === undefined ? [] : ['-initrd', payload.initramfs]),
+    ...['-kernel', payload?.kernel ?? '', '-append', `${payload?.cmdline ?? ''}${own}`],
+    ...(payload?.initramfs === undefined ? [] : ['-initrd', payload.initramfs]),
     ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', `socket,id=console,fd=${consoleFd}`, '-device', 'isa-serial,chardev=console'],
     ...['-device', 'virtio-serial-pci,id=serial,max_ports=2,addr=0x1e'],
     ...['-chardev', `socket,id=agent,fd=${agentFd},server=on,wait=off`],
     ...['-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0'],
     ...['-object', `rng-random,id=entropy,filename=${rng?.src ?? '/dev/urandom'}`],
-    ...['-device', 'virtio-rng-pci,rng=entropy,addr=0x1f'],
+    ...['-device', `virtio-rng-pci,rng=entropy,addr=0x${rngSlot.toString(16)}`],
     ...(balloon === undefined ? [] : ['-device', balloonDevice(balloon)]),
   ]
 }
 
 const onOff = (value = false) => (value ? 'on' : 'off')
-const memoryOptions = ({ hugepages, prefault }: VmConfig['memory']) =>
-  `,hugetlb=${onOff(hugepages)},prealloc=${onOff(prefault)}`
+const memoryOptions = ({ hugepages, hugepage_size, prefault }: VmConfig['memory']) =>
+  `,hugetlb=${onOff(hugepages)}${hugepage_size === undefined ? '' : `,hugetlbsize=${hugepage_size}`},prealloc=${onOff(prefault)}`
 const balloonDevice = ({ free_page_reporting }: NonNullable<VmConfig['balloon']>) =>
   `virtio-balloon-pci,addr=0x1d,free-page-reporting=${onOff(free_page_reporting)}`
 
 function openDisk({ path, readonly, direct }: DiskConfig): number {
-  return open(path, (readonly === true ? O_RDONLY : O_RDWR) | (direct === true ? O_DIRECT : 0), 0)
+  if (path === undefined) throw deviceError('No disk path was specified when one was expected')
+  try {
+    return open(path, (readonly === true ? O_RDONLY : O_RDWR) | (direct === true ? O_DIRECT : 0), 0)
+  } catch (error) {
+    throw deviceError('Cannot open disk path', `I/O error (path=${path} op=open)`, osError(error))
+  }
 }
 
 /** QEMU takes a descriptor only for a node that is described exactly as it was opened. */
-function blockdev({ path, readonly, direct }: DiskConfig, id: string, set: number): string {
+function blockdev({ path = '', readonly, direct }: DiskConfig, id: string, set: number): string {
   return JSON.stringify({
     driver: path.startsWith('/disks/') ? 'host_device' : 'file',
     'node-name': id,
@@ -226,17 +255,10 @@ function blockdev({ path, readonly, direct }: DiskConfig, id: string, set: numbe
   })
 }
 
-function diskArgs(disk: DiskConfig, set: number, slot: number, given: Descriptors): string[] {
+function diskArgs(disk: DiskConfig, { fd, set, slot }: { fd: number; set: number; slot: number }): string[] {
   const id = disk.id ?? `_disk${slot}`
   const device = `virtio-blk-pci,id=${id},drive=${id},bus=pci.0,addr=0x${slot.toString(16)}`
-  return [
-    '-add-fd',
-    `fd=${given.give(openDisk(disk))},set=${set}`,
-    '-blockdev',
-    blockdev(disk, id, set),
-    '-device',
-    device,
-  ]
+  return ['-add-fd', `fd=${fd},set=${set}`, '-blockdev', blockdev(disk, id, set), '-device', device]
 }
 
 function fsArgs(

@@ -125,7 +125,7 @@ function encodeRefusal(reason: string, server: string): string {
 
 function encode({ status, body }: Response, server: string): string {
   const head = `HTTP/1.1 ${status} \r\nServer: ${server}\r\nConnection: keep-alive\r\n`
-  if (body === undefined) return `${head}\r\n`
-  const text = JSON.stringify(body)
+  if (body === undefined && status === 204) return `${head}\r\n`
+  const text = body === undefined ? '' : JSON.stringify(body)
   return `${head}Content-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`
 }
