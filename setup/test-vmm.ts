@@ -27,7 +27,7 @@ const suite = [
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
   qemu: ['vmm', 'disks'],
   clh: ['clh'],
-  firecracker: ['firecracker'],
+  firecracker: ['firecracker', 'firecracker-recording'],
 }
 
 const { values, positionals } = parseArgs({
