@@ -5,6 +5,7 @@
 import { expect } from 'bun:test'
 import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
+import { differences } from '../doubles/cloud-hypervisor/differences.ts'
 import { differences as firecrackerDifferences } from '../doubles/firecracker/differences.ts'
 import { descriptorKind, recordedProcess } from './recording.ts'
 import { vmm } from './vmm.ts'
@@ -54,29 +55,35 @@ const ofQemu = (uid: number, groups: readonly number[]) => ({
 /** Where the program itself is not below /usr, the jail shows it alone, at its own path. */
 const program = vmm.path.startsWith('/usr/') ? [] : [vmm.path]
 
+const clh = recordedProcess('cloud-hypervisor-53.0')
+/** Of the recorded machine what only a network card, a disk or a second processor brings along. */
+const isOfDevices = /^(\/dev\/net\/tun|\/disks\/.*|timerfd|anon_inode:kvm-vcpu:[1-9])$/
+const clhKinds = Object.entries(clh.descriptors).map(
+  ([fd, target]) => [Number(fd), descriptorKind(target)] as const,
+)
+const clhOpened = clhKinds.filter(([fd, kind]) => fd > 4 && !isOfDevices.test(kind)).map(([, kind]) => kind)
+/** The double has so many sockets more, for the QEMU underneath. */
+const moreSockets = differences.reduce((sum, { sockets = 0 }) => sum + (vmm.isDouble ? sockets : 0), 0)
+
+/** As the real program was recorded, for it and for its double. */
 const ofCloudHypervisor = (uid: number, groups: readonly number[]) => ({
-  // The first thread only waits; the others have its own filter beside the jail's two.
-  threads: [thread(uid, groups, 2), thread(uid, groups, 3)],
-  mounts: [
-    { point: '/', flags: hidden },
-    { point: '/boot/initrd', flags: hidden },
-    { point: '/boot/vmlinux', flags: hidden },
-    { point: '/dev/kvm', flags: ['noexec', 'nosuid'] },
-    { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
-    { point: '/disks', flags: ['noexec', 'nosuid'] },
-    { point: '/sockets', flags: ['nodev', 'noexec', 'nosuid'] },
-    { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
-    ...program.map((point) => ({ point, flags: ['nodev', 'nosuid', 'ro'] })),
-  ].sort((a, b) => (a.point < b.point ? -1 : 1)),
+  threads: [...new Set(clh.threads.map(({ filters }) => filters))].map((filters) =>
+    thread(uid, groups, filters),
+  ),
+  mounts: [...clh.mounts, ...program.map((point) => ({ point, flags: ['nodev', 'nosuid', 'ro'] }))].sort(
+    (a, b) => (a.point < b.point ? -1 : 1),
+  ),
   root: [
     ...['boot', 'dev', 'disks', 'filter', 'lib', 'lib64', 'old', 'proc', 'sockets', 'usr'],
     ...program.map((path) => path.split('/')[1]!),
   ].sort(),
   descriptors: {
     // Console and log; the API's listener and the event monitor.
-    ...{ 0: '/dev/null', 1: 'socket', 2: 'socket', 3: 'socket', 4: 'socket' },
-    // The double's own: our connection to the API, that to its QEMU, vsock's listener, and a connection through it.
-    others: ['/dev/kvm', 'eventpoll', ...sockets(5)],
+    ...Object.fromEntries(clhKinds.filter(([fd]) => fd <= 4)),
+    others: [
+      ...[...new Set(clhOpened.filter((kind) => kind !== 'socket'))].sort(),
+      ...sockets(clhOpened.filter((kind) => kind === 'socket').length + moreSockets),
+    ],
   },
   ...always,
 })

@@ -1,31 +1,25 @@
 /** What vm.info tells. */
 import type { Machine } from './machine.ts'
-import type { VmConfig } from './vm-config.ts'
+import { type VmConfig, vsockId } from './vm-config.ts'
 
 /** `machine` is absent until the boot. */
 export function vmInfo(config: VmConfig, machine: Machine | undefined, paused: boolean) {
   const state = machine === undefined ? 'Created' : paused ? 'Paused' : 'Running'
-  const { vsock, memory } = config
-  const named =
-    machine === undefined || vsock === undefined ? config : { ...config, vsock: { id: vsockId, ...vsock } }
   return {
-    ...{ config: named, state, memory_actual_size: memory.size },
-    ...(machine && { device_tree: deviceTree(machine, vsock !== undefined) }),
+    ...{ config, state, memory_actual_size: config.memory.size },
+    ...(machine && { device_tree: deviceTree(machine, config.vsock !== undefined) }),
   }
 }
 
-const vsockId = '_vsock0'
-
 /** A device, and its place on the bus, whose child it is. */
 function deviceTree(machine: Machine, hasVsock: boolean) {
-  const placed: [string, string | undefined][] = machine.devices.map((id) => [id, machine.bdf(id)])
+  const placed = machine.devices.map((id) => [id, machine.bdf(id)] as const)
   placed.push(['__rng', machine.placeOfRng])
-  // It has no place here: the guest underneath has a serial port in its stead.
-  if (hasVsock) placed.push([vsockId, undefined])
+  if (hasVsock) placed.push([vsockId, machine.placeOfVsock])
   const nodes = placed.flatMap(([id, pci_bdf]) => {
     const parent = `_virtio-pci-${id}`
     return [
-      [parent, { id: parent, resources: [], children: [id], ...(pci_bdf && { pci_bdf }) }],
+      [parent, { id: parent, resources: [], children: [id], pci_bdf }],
       [id, { id, resources: [], parent, children: [] }],
     ]
   })

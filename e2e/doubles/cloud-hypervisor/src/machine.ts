@@ -12,7 +12,8 @@ import { deviceError, osError } from './refused.ts'
 import type { DiskConfig, FsConfig, NetConfig, VmConfig } from './vm-config.ts'
 
 const [O_RDONLY, O_RDWR, O_DIRECT] = [0, 2, 0o40000]
-const rngSlot = 0x1f
+/** The serial port that stands in for vsock, and the source of entropy. */
+const [vsockSlot, rngSlot] = [0x1e, 0x1f]
 /** Processors beyond those at boot that the machine has in store; the guest brings them online when it is told to. */
 const spareCpus = 3
 const mebibyte = 1024 * 1024
@@ -192,6 +193,7 @@ export class Machine {
   }
 
   readonly placeOfRng = address(rngSlot)
+  readonly placeOfVsock = address(vsockSlot)
 }
 
 const address = (slot: number): string => `0000:00:${slot.toString(16).padStart(2, '0')}.0`
@@ -219,7 +221,7 @@ function baseArguments(
     ...(payload?.initramfs === undefined ? [] : ['-initrd', payload.initramfs]),
     ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', `socket,id=console,fd=${consoleFd}`, '-device', 'isa-serial,chardev=console'],
-    ...['-device', 'virtio-serial-pci,id=serial,max_ports=2,addr=0x1e'],
+    ...['-device', `virtio-serial-pci,id=serial,max_ports=2,addr=0x${vsockSlot.toString(16)}`],
     ...['-chardev', `socket,id=agent,fd=${agentFd},server=on,wait=off`],
     ...['-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0'],
     ...['-object', `rng-random,id=entropy,filename=${rng?.src ?? '/dev/urandom'}`],

@@ -43,18 +43,13 @@ export interface VmConfig {
   readonly rng?: { readonly src: string }
   readonly serial?: { readonly mode: string }
   readonly console?: { readonly mode: string }
-  readonly vsock?: { readonly cid: number; readonly socket: string }
+  readonly vsock?: { id?: string; readonly cid: number; readonly socket: string }
   readonly landlock_enable?: boolean
   readonly landlock_rules?: readonly { readonly path: string; readonly access: string }[]
 }
 
-/** What is not said has these values. */
-export const withDefaults = (config: Partial<VmConfig>): VmConfig => ({
-  cpus: { boot_vcpus: 1, max_vcpus: 1 },
-  memory: { size: 512 * 1024 * 1024 },
-  rng: { src: '/dev/urandom' },
-  ...config,
-})
+/** What the device of vsock is called once the machine was booted. */
+export const vsockId = '_vsock0'
 
 /** What the double has no device for; the real program would make one. */
 const unmade = [
@@ -69,7 +64,7 @@ const unmade = [
 ]
 
 /** The device that the double cannot make, if there is one. */
-export function cannotMake(config: VmConfig): string | undefined {
+export function cannotMake(config: Partial<VmConfig>): string | undefined {
   const missing = unmade.find((name) => name in config)
   if (missing !== undefined) return `the double makes no ${missing}`
   return (config.balloon?.size ?? 0) > 0 ? 'the double makes no balloon that takes memory' : undefined

@@ -1,8 +1,10 @@
 /** What becomes of the machine: states, devices and events as the real program's. */
 import { exists, restrictTo, setMtu } from 'double'
+import { setTimeout } from 'os'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { sleep } from '../../../../guest/agent/src/wait.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
+import { diskWithDefaults, withDefaults } from './defaults.ts'
 import { vmInfo } from './info.ts'
 import { MachineLikeness, type Threads } from './likeness.ts'
 import { Machine, type Nic, portName } from './machine.ts'
@@ -24,7 +26,7 @@ import {
   type NetConfig,
   type VmConfig,
   validate,
-  withDefaults,
+  vsockId,
 } from './vm-config.ts'
 
 /** Bytes by which memory grows. */
@@ -86,7 +88,7 @@ export class Vmm {
   create(given: Partial<VmConfig>): void {
     if (this.#config !== undefined) throw alreadyCreated()
     const config = withDefaults(given)
-    const reason = cannotMake(config)
+    const reason = cannotMake(given)
     if (reason !== undefined) throw new Error(reason)
     if (config.landlock_enable === true) restrictTo(landlockRules(config))
     this.#config = config
@@ -121,6 +123,7 @@ export class Vmm {
     }
     this.#likeness = likeness
     this.#bootSize ||= config.memory.size
+    if (config.vsock !== undefined) config.vsock.id ??= vsockId
     this.#options.report('vm', 'booted')
   }
 
@@ -195,7 +198,8 @@ export class Vmm {
     return bdf && added(config, bdf)
   }
 
-  async addDisk(config: DiskConfig): Promise<unknown> {
+  async addDisk(given: DiskConfig): Promise<unknown> {
+    const config = diskWithDefaults(given)
     const vm = this.#with({ disks: [config] })
     const bdf = await this.#machine?.addDisk(config)
     vm.disks = [...(vm.disks ?? []), config]
@@ -226,10 +230,11 @@ export class Vmm {
     const config = this.#config
     if (config === undefined) throw notCreated()
     await this.#running().remove(id)
-    const others = <T extends { id?: string }>(list: T[] = []) => list.filter((device) => device.id !== id)
-    config.disks = others(config.disks)
-    config.fs = others(config.fs)
-    config.net = others(config.net)
+    for (const kind of ['disks', 'fs', 'net'] as const) {
+      const list: { id?: string }[] | undefined = config[kind]
+      const at = list?.findIndex((device) => device.id === id) ?? -1
+      if (at >= 0) list?.splice(at, 1)
+    }
   }
 
   /** A machine that does not run yet takes whatever it is told. */
@@ -284,7 +289,7 @@ export class Vmm {
   async shutDown(): Promise<void> {
     if (this.#config !== undefined) await this.delete()
     this.#options.report('vmm', 'shutdown')
-    void Promise.resolve().then(() => this.#options.exit(0))
+    setTimeout(() => this.#options.exit(0), 0)
   }
 
   #onEvent(name: string, data: Record<string, unknown>): void {
