@@ -86,6 +86,8 @@ describe('a machine of Firecracker', () => {
       const root = `/proc/${ref.pid}/root`
       for (const node of ['dev/kvm', 'dev/net/tun', 'dev/urandom'])
         expect(statSync(`${root}/${node}`)).toMatchObject({ uid, gid: uid, mode: 0o020600 })
+      // Its jailer makes more where the kernel has it: /dev/userfaultfd.
+      expect(readdirSync(`${root}/dev`).sort()).toEqual(['kvm', 'net', 'urandom'])
       expect(statSync(`${root}/drives`)).toMatchObject({ uid: 0, mode: 0o040711 })
       // Nothing of the host's own node was changed.
       expect(statSync('/dev/kvm').uid).toBe(0)
@@ -95,6 +97,107 @@ describe('a machine of Firecracker', () => {
     },
     bootLimitMs,
   )
+
+  test(
+    'has two processes around it that may do nothing, and go with it',
+    async () => {
+      const machine = stage.create()
+      const { ref } = await machine.start()
+      const parentOf = (pid: number) => Number(readStatus(`/proc/${pid}/status`)!.get('PPid'))
+      const first = parentOf(ref.pid)
+      const around = [first, parentOf(first)]
+      const { uid } = stage.identity
+      const none = '0'.repeat(16)
+      for (const pid of around) {
+        expect(readProc(`/proc/${pid}/cmdline`)).toMatch(/sleep\0infinity\0$/)
+        const { threads, descriptors } = readPosture(pid)
+        expect(threads).toEqual([
+          expect.objectContaining({
+            ...{ uid: Array(4).fill(uid), gid: Array(4).fill(uid), groups: [], noNewPrivs: 1 },
+            capabilities: {
+              ...{ CapInh: none, CapPrm: none, CapEff: none, CapAmb: none },
+              CapBnd: '00000000082400c3',
+            },
+          }),
+        ])
+        expect(new Set(Object.values(descriptors))).toEqual(new Set(['/dev/null']))
+      }
+      await machine.stop()
+      expect(processesOfUid(uid)).toEqual([])
+    },
+    bootLimitMs,
+  )
+
+  test(
+    'is found behind a link, whose file may have any name',
+    async () => {
+      const [file, link] = [`${stage.runDir}/fc-of-another-name`, `${stage.runDir}/firecracker`]
+      cpSync(firecracker.path, file)
+      symlinkSync(file, link)
+      const machine = stage.create({}, link)
+      await machine.start()
+      ;(await bootWithAgent(machine)).close()
+      await machine.stop()
+      expect(readdirSync(stage.privateDir)).toEqual([])
+    },
+    bootLimitMs,
+  )
+
+  test(
+    'ends with a guest that is switched off, though it has no power to switch off',
+    async () => {
+      // What ends by a power-off here, because nobody told it of the restart.
+      const machine = stage.create({ kernelParams: ['agent.power_off=acpi'] })
+      await machine.start()
+      const agent = await bootWithAgent(machine)
+      await agent.agent.destroySandbox({})
+      expect(await machine.ended).toMatchObject({ reason: 'shutdown' })
+      agent.close()
+      await machine.stop()
+    },
+    bootLimitMs,
+  )
+
+  test('that dies while its machine is made is told as that', async () => {
+    const machine = stage.create()
+    const { ref } = await machine.start()
+    process.kill(ref.pid, 'SIGSTOP')
+    const booted = machine.boot()
+    process.kill(ref.pid, 'SIGSYS')
+    process.kill(ref.pid, 'SIGCONT')
+    await expect(booted).rejects.toThrow(/^\[VMM_EXITED\].*(SIGSYS|exit code 148)/)
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
+
+  test(
+    'what it has to say is in its log, and the guest’s console is the guest’s',
+    async () => {
+      const machine = stage.create()
+      await machine.start()
+      const agent = await bootWithAgent(machine)
+      const fd = openSync('/dev/null', 'r')
+      const disk = { id: 'wrong', name: 'wrong', fd, kind: 'block', bus: 'virtio-mmio' } as const
+      await expect(machine.plugDisk({ ...disk, readonly: false, direct: false })).rejects.toThrow(
+        /^\[VMM_COMMAND_FAILED\].*Error manipulating the backing file/,
+      )
+      closeSync(fd)
+      const said = (name: string) => readFileSync(`${stage.runDir}/state/${name}.log`, 'utf8')
+      await eventually('the log', () => said('vmm').includes('backing file') || undefined)
+      expect(said('console')).toContain('kata-agent')
+      expect(said('console')).not.toContain('backing file')
+      agent.close()
+      await machine.stop()
+    },
+    bootLimitMs,
+  )
+
+  test('more cards than it has room for are refused before there is a process', async () => {
+    const nics = Array.from({ length: 7 }, (_, index) => ({
+      ...{ id: `n${index}`, mac: '02:00:00:00:00:01', mtu: 1500, taps: [], tap: `t${index}` },
+    }))
+    await expect(stage.create({ nics }).start()).rejects.toThrow(/^\[VMM_OPTION_INVALID\].*room for 6/)
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
 
   test(
     'does not outlive whoever started it',
