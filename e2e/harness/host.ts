@@ -27,6 +27,7 @@ export function hostState(runDir: string): HostState {
     userdb: names('/run/userdb'),
     reservations: names('/run/kata-ts/uids'),
     shares: names('/run/kata-ts/share'),
+    hugePages: names('/run/kata-ts/huge-pages'),
     shimSockets: names(`${runDir}/s`),
     disks: names('/var/lib/kata-ts/disks').flatMap((boot) => names(`/var/lib/kata-ts/disks/${boot}`)),
     runDirectory: tree(runDir).filter(
@@ -50,6 +51,7 @@ const lasting = new Set([
   's',
   'share',
   'uids',
+  'huge-pages',
   'vm',
   'swept',
   'default',

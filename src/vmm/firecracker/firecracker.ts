@@ -11,7 +11,7 @@ import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { DiskNodes } from '../disk-nodes.ts'
 import { ApiClient } from '../http/api.ts'
-import { requireHugePages } from '../huge-pages.ts'
+import { promiseHugePages } from '../huge-pages.ts'
 import { bareVersion, checkProgram, type ProgramVersion } from '../program.ts'
 import type { MachineSize, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
@@ -116,11 +116,12 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     const { path, jailerPath: jailer, enableDebug: debug } = config.hypervisor
     const execFile = realProgram(path)
     // Whatever is wrong with the machine shows before there is a process.
-    if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
     const requests = machineRequests(spec, config.hypervisor)
     const place = jailPlace(execFile, spec.privateDir, spec.identity)
     checkProgram(jailer, jailerNeeds)
     await requireName(execFile, jailer)
+    if (config.hypervisor.enableHugepages)
+      await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })
     makeJail(place, spec, execFile)
     this.#place = place
     const [console, stdout] = socketPair()
