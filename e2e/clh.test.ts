@@ -173,7 +173,7 @@ describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
   })
 
   test.skipIf(realOnly !== '')(`a version that is too old is refused by name${realOnly}`, async () => {
-    const old = `${stage.runDir}/cloud-hypervisor`
+    const old = `${stage.programDir}/cloud-hypervisor`
     const bytes = readFileSync(clh.path)
     for (let at = bytes.indexOf('53.0.0'); at >= 0; at = bytes.indexOf('53.0.0', at))
       bytes.write('51.0.0', at)

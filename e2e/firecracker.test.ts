@@ -131,7 +131,7 @@ describe('a machine of Firecracker', () => {
   test(
     'is found behind a link, whose file may have any name',
     async () => {
-      const [file, link] = [`${stage.runDir}/fc-of-another-name`, `${stage.runDir}/firecracker`]
+      const [file, link] = [`${stage.programDir}/fc-of-another-name`, `${stage.programDir}/firecracker`]
       cpSync(firecracker.path, file)
       symlinkSync(file, link)
       const machine = stage.create({}, link)
@@ -241,7 +241,7 @@ describe('a machine of Firecracker', () => {
 
   /** The double with another version in it. */
   function makeOlder(version: string): string {
-    const old = `${stage.runDir}/firecracker`
+    const old = `${stage.programDir}/firecracker`
     const bytes = readFileSync(firecracker.path)
     for (let at = bytes.indexOf('1.16.1'); at >= 0; at = bytes.indexOf('1.16.1', at)) bytes.write(version, at)
     writeFileSync(old, bytes, { mode: 0o755 })
@@ -249,7 +249,7 @@ describe('a machine of Firecracker', () => {
   }
 
   test('what stands in its place in the jail gets nowhere, by the walls of the jailer alone', async () => {
-    const attacker = `${stage.runDir}/firecracker-attacker`
+    const attacker = `${stage.programDir}/firecracker-attacker`
     const source = `${import.meta.dir}/attack/attacker.c`
     expect(Bun.spawnSync(['gcc', '-O1', '-static', '-o', attacker, source]).exitCode).toBe(0)
     const abstract = `kt-fc-attack-${process.pid}`

@@ -1,8 +1,10 @@
 /** What a person does with `ctr`: run, exec, attach, terminals, pause, kill and metrics, over two snapshotters. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
+import { podTest } from '../harness/cannot.ts'
 import { eventually } from '../harness/kata.ts'
-import { Containerd } from './containerd.ts'
+import { vmm } from '../harness/vmm.ts'
+import { Containerd, ourRuntime } from './containerd.ts'
 import { EventLog } from './events.ts'
 import { bareImage, busyboxImage } from './images.ts'
 
@@ -17,7 +19,7 @@ afterAll(async () => {
   await containerd.close()
 })
 
-const kata = ['--runtime', 'io.containerd.kata-ts.v2']
+const kata = ['--runtime', ourRuntime]
 const run = (id: string, command: readonly string[], flags: readonly string[] = [], stdin = '') =>
   containerd.ctr(['run', '--rm', ...kata, ...flags, busyboxImage, id, ...command], { stdin })
 const exec = (id: string, command: readonly string[], stdin = '') =>
@@ -45,7 +47,7 @@ describe('run', () => {
     expect(stderr).toMatch(/sh.*not found|no such file/i)
   })
 
-  test('options of runc are not for us', async () => {
+  podTest('options of runc are not for us', async () => {
     const { code, stdout } = await run('options', ['echo', 'fine'], ['--runc-root', '/nowhere'])
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'fine\n' })
   })
@@ -75,7 +77,8 @@ describe('a task that goes on', () => {
     expect(await statusOf(id)).toBe('RUNNING')
     const { stdout } = await containerd.ctr(['task', 'ps', id])
     const pid = /^(\d+)/m.exec(stdout.split('\n')[1] ?? '')?.[1]
-    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toContain('qemu-system')
+    const programs = { qemu: 'qemu-system', clh: 'cloud-hyperviso', firecracker: 'firecracker' }
+    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toContain(programs[vmm.driver])
   })
 
   test('exec: exit code, stdin to its end, and an exec of something missing', async () => {
