@@ -27,7 +27,7 @@ const suite = [
 /** What is asked of the driver itself. */
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
   qemu: ['vmm', 'disks'],
-  clh: ['clh', 'clh-recording'],
+  clh: ['clh', 'clh-recording', 'clh-session'],
   firecracker: ['firecracker', 'firecracker-recording'],
 }
 

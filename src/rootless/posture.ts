@@ -158,20 +158,29 @@ function target(pid: number, fd: string): string {
 
 /**
  * A socket is listed in the network namespace that it was made in: the process's own, or, where it was handed over or
- * connected from outside, ours. One that is closed again is nobody's.
+ * connected from outside, that of its shim, which is ours or the first process's. One that is closed again is nobody's.
  */
 function otherSockets(pid: number, descriptors: Readonly<Record<number, string>>): string[] {
   const sockets = Object.entries(descriptors).filter(([, to]) => to.startsWith('socket:'))
   if (sockets.length === 0) return []
-  const listed = [`/proc/${pid}/net/unix`, '/proc/self/net/unix'].map((path) => readFileSync(path, 'utf8'))
-  const unix = new Set(listed.flatMap(parseUnixSockets))
+  const holders = new Map([1, process.pid, pid].map((holder) => [netnsOf(holder), holder]))
+  holders.delete(undefined)
+  const unix = new Set([...holders.values()].flatMap(unixSockets))
   const others = sockets.filter(([fd, to]) => !unix.has(to) && target(pid, fd) === to)
   return others.map(([, to]) => to)
 }
 
-/** /proc/net/unix: the seventh field is the inode. */
-function parseUnixSockets(text: string): string[] {
-  const lines = text.split('\n').slice(1)
+function netnsOf(pid: number): string | undefined {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`)
+  } catch {
+    return undefined
+  }
+}
+
+/** Of the network namespace of that process; the seventh field of /proc/net/unix is the inode. */
+function unixSockets(pid: number): string[] {
+  const lines = readFileSync(`/proc/${pid}/net/unix`, 'utf8').split('\n').slice(1)
   return lines.map((line) => `socket:[${line.trim().split(/\s+/)[6]}]`)
 }
 

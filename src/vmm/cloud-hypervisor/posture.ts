@@ -29,7 +29,7 @@ export function runningPosture(
     ...waiting,
     files: [
       ...always,
-      // A card's control queue has a timer.
+      // The timer was seen once it had a card and a disk, and not without.
       ...[
         'anon_inode:[timerfd]',
         'anon_inode:kvm-vm',

@@ -42,6 +42,7 @@ const firstFd = 3
 const startSockets = 3
 /** And from then on: the agent client's connection. */
 const laterSockets = 1
+
 export const qemuFeatures: VmmFeatures = {
   ...{ accelerators: ['kvm', 'tcg'], share: 'descriptor', nics: 'descriptor', ownKvmNode: false },
 }

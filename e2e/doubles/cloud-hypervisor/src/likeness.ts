@@ -61,7 +61,7 @@ export class MachineLikeness {
     this.#threads.start(...names)
   }
 
-  /** A network card has a timer besides. */
+  /** A timer was seen of a machine with a card and a disk: here it is the card's. */
   addCard(id: string, pairs: number): void {
     this.add(id, cardThreads(id, pairs), [timerFd()])
   }

@@ -1,28 +1,27 @@
 /** The machine underneath: QEMU with TCG, given descriptors for everything that the double could open itself. */
 
-import { connect, hasEnded, listen, pid, socketPair, startQemu, writeFirmware } from 'double'
+import { connect, hasEnded, pid, socketPair, startQemu, writeFirmware } from 'double'
 import { remove, setTimeout } from 'os'
-import { close, open } from 'syscalls'
+import { close } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
-import { guestCpu, quietMachine } from '../../common/src/qemu-arguments.ts'
 import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
 import { diskThread, type MachineLikeness } from './likeness.ts'
-import { deviceError, osError } from './refused.ts'
-import type { DiskConfig, FsConfig, NetConfig, VmConfig } from './vm-config.ts'
-
-const [O_RDONLY, O_RDWR, O_DIRECT] = [0, 2, 0o40000]
-/** The serial port that stands in for vsock, and the source of entropy. */
-const [vsockSlot, rngSlot] = [0x1e, 0x1f]
-/** Processors beyond those at boot that the machine has in store; the guest brings them online when it is told to. */
-const spareCpus = 3
-const mebibyte = 1024 * 1024
-
-/** A network card with the descriptors of its taps. */
-export interface Nic {
-  readonly config: NetConfig
-  readonly taps: readonly number[]
-}
+import {
+  baseArguments,
+  blockdev,
+  diskArgs,
+  fsArgs,
+  mebibyte,
+  type Nic,
+  nicArgs,
+  nicProperties,
+  openDisk,
+  rngSlot,
+  vsockSlot,
+} from './qemu-arguments.ts'
+import { deviceError } from './refused.ts'
+import type { DiskConfig, FsConfig, VmConfig } from './vm-config.ts'
 
 interface Handlers {
   readonly directory: string
@@ -197,100 +196,6 @@ export class Machine {
 }
 
 const address = (slot: number): string => `0000:00:${slot.toString(16).padStart(2, '0')}.0`
-
-function baseArguments(
-  { cpus, memory, payload, rng, balloon }: VmConfig,
-  qmp: number,
-  given: Descriptors,
-  { directory, port }: { directory: string; port: string },
-): string[] {
-  const most = Math.min(cpus.max_vcpus, cpus.boot_vcpus + spareCpus)
-  const sizeMiB = memory.size / mebibyte
-  const room =
-    memory.hotplug_size === undefined ? '' : `,slots=8,maxmem=${sizeMiB + memory.hotplug_size / mebibyte}M`
-  // lpj: calibrating a second processor takes seconds under TCG and fails.
-  const own = most > 1 ? ` maxcpus=${cpus.boot_vcpus} lpj=10000000` : ''
-  const consoleFd = given.lend(1)
-  const agentFd = given.give(listen(port))
-  return [
-    ...['qemu-system-x86_64', '-name', 'cloud-hypervisor-double', '-L', directory],
-    ...['-machine', 'pc,memory-backend=mem,vmport=off,smm=off,usb=off,i8042=off', ...guestCpu],
-    ...['-smp', `cpus=${most}`, '-m', `size=${sizeMiB}M${room}`, ...quietMachine],
-    ...['-object', `memory-backend-memfd,id=mem,size=${sizeMiB}M,share=on${memoryOptions(memory)}`],
-    ...['-kernel', payload?.kernel ?? '', '-append', `${payload?.cmdline ?? ''}${own}`],
-    ...(payload?.initramfs === undefined ? [] : ['-initrd', payload.initramfs]),
-    ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],
-    ...['-chardev', `socket,id=console,fd=${consoleFd}`, '-device', 'isa-serial,chardev=console'],
-    ...['-device', `virtio-serial-pci,id=serial,max_ports=2,addr=0x${vsockSlot.toString(16)}`],
-    ...['-chardev', `socket,id=agent,fd=${agentFd},server=on,wait=off`],
-    ...['-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0'],
-    ...['-object', `rng-random,id=entropy,filename=${rng?.src ?? '/dev/urandom'}`],
-    ...['-device', `virtio-rng-pci,rng=entropy,addr=0x${rngSlot.toString(16)}`],
-    ...(balloon === undefined ? [] : ['-device', balloonDevice(balloon)]),
-  ]
-}
-
-const onOff = (value = false) => (value ? 'on' : 'off')
-const memoryOptions = ({ hugepages, hugepage_size, prefault }: VmConfig['memory']) =>
-  `,hugetlb=${onOff(hugepages)}${hugepage_size === undefined ? '' : `,hugetlbsize=${hugepage_size}`},prealloc=${onOff(prefault)}`
-const balloonDevice = ({ free_page_reporting }: NonNullable<VmConfig['balloon']>) =>
-  `virtio-balloon-pci,addr=0x1d,free-page-reporting=${onOff(free_page_reporting)}`
-
-function openDisk({ path, readonly, direct }: DiskConfig): number {
-  if (path === undefined) throw deviceError('No disk path was specified when one was expected')
-  try {
-    return open(path, (readonly === true ? O_RDONLY : O_RDWR) | (direct === true ? O_DIRECT : 0), 0)
-  } catch (error) {
-    throw deviceError('Cannot open disk path', `I/O error (path=${path} op=open)`, osError(error))
-  }
-}
-
-/** QEMU takes a descriptor only for a node that is described exactly as it was opened. */
-function blockdev({ path = '', readonly, direct }: DiskConfig, id: string, set: number): string {
-  return JSON.stringify({
-    driver: path.startsWith('/disks/') ? 'host_device' : 'file',
-    'node-name': id,
-    filename: `/dev/fdset/${set}`,
-    'read-only': readonly === true,
-    aio: 'threads',
-    cache: { direct: direct === true, 'no-flush': false },
-  })
-}
-
-function diskArgs(disk: DiskConfig, { fd, set, slot }: { fd: number; set: number; slot: number }): string[] {
-  const id = disk.id ?? `_disk${slot}`
-  const device = `virtio-blk-pci,id=${id},drive=${id},bus=pci.0,addr=0x${slot.toString(16)}`
-  return ['-add-fd', `fd=${fd},set=${set}`, '-blockdev', blockdev(disk, id, set), '-device', device]
-}
-
-function fsArgs(
-  { id = 'fs', tag, socket, queue_size }: FsConfig,
-  slot: number,
-  given: Descriptors,
-): string[] {
-  const device = `vhost-user-fs-pci,id=${id},chardev=${id},tag=${tag},queue-size=${queue_size}`
-  const chardev = `socket,id=${id},fd=${given.give(connect(socket))}`
-  return ['-chardev', chardev, '-device', `${device},bus=pci.0,addr=0x${slot.toString(16)}`]
-}
-
-function nicArgs({ config, taps }: Nic, slot: number, given: Descriptors): string[] {
-  const id = config.id ?? `_net${slot}`
-  const fds = taps.map((tap) => given.lend(tap))
-  const netdev = `tap,id=net-${id},${fds.length === 1 ? `fd=${fds[0]}` : `fds=${fds.join(':')}`}`
-  const properties = Object.entries(nicProperties(config, taps.length)).map(
-    ([key, value]) => `,${key}=${value}`,
-  )
-  const device = `virtio-net-pci,id=${id},netdev=net-${id},bus=pci.0,addr=0x${slot.toString(16)},romfile=`
-  return ['-netdev', netdev, '-device', `${device}${properties.join('')}`]
-}
-
-function nicProperties({ mac, mtu }: NetConfig, queues: number): Record<string, string | number> {
-  return {
-    ...(mac === undefined ? {} : { mac }),
-    ...(mtu === undefined ? {} : { host_mtu: mtu }),
-    ...(queues > 1 ? { mq: 'on', vectors: 2 * queues + 2 } : {}),
-  }
-}
 
 /** A name that no other double has, in the abstract namespace. */
 export const portName = (): string => `@cloud-hypervisor-double-${pid()}`

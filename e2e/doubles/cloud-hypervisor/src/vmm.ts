@@ -1,23 +1,16 @@
 /** What becomes of the machine: states, devices and events as the real program's. */
-import { exists, restrictTo, setMtu } from 'double'
+import { exists, restrictTo } from 'double'
 import { setTimeout } from 'os'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { sleep } from '../../../../guest/agent/src/wait.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
 import { diskWithDefaults, withDefaults } from './defaults.ts'
+import { forgetDevice, tellMtu, validateWith } from './devices.ts'
 import { vmInfo } from './info.ts'
 import { MachineLikeness, type Threads } from './likeness.ts'
-import { Machine, type Nic, portName } from './machine.ts'
-import {
-  alreadyCreated,
-  deviceError,
-  invalidConfig,
-  memoryError,
-  notCreated,
-  notRunning,
-  osError,
-  Refused,
-} from './refused.ts'
+import { Machine, portName } from './machine.ts'
+import { mebibyte, type Nic } from './qemu-arguments.ts'
+import { alreadyCreated, invalidConfig, memoryError, notCreated, notRunning, Refused } from './refused.ts'
 import {
   cannotMake,
   type DiskConfig,
@@ -31,7 +24,6 @@ import {
 
 /** Bytes by which memory grows. */
 const memoryStep = 128 * 1024 * 1024
-const mebibyte = 1024 * 1024
 const teardownMilliseconds = 100
 
 export interface Resize {
@@ -95,7 +87,7 @@ export class Vmm {
   }
 
   async delete(): Promise<void> {
-    if (this.#config === undefined) throw notCreated()
+    this.#created()
     if (this.#machine !== undefined) await this.stopMachine()
     this.#config = undefined
     this.#nics.length = 0
@@ -146,8 +138,7 @@ export class Vmm {
   }
 
   info() {
-    if (this.#config === undefined) throw notCreated()
-    return vmInfo(this.#config, this.#machine, this.#paused)
+    return vmInfo(this.#created(), this.#machine, this.#paused)
   }
 
   counters() {
@@ -214,33 +205,25 @@ export class Vmm {
   }
 
   /** The configuration, which would be valid with these devices too. */
-  #with({ disks = [], fs = [], net = [] }: Pick<VmConfig, 'disks' | 'fs' | 'net'>): VmConfig {
-    const vm = this.#config
-    if (vm === undefined) throw notCreated()
-    validate({
-      ...vm,
-      disks: [...(vm.disks ?? []), ...disks],
-      fs: [...(vm.fs ?? []), ...fs],
-      net: [...(vm.net ?? []), ...net],
-    })
+  #with(devices: Pick<VmConfig, 'disks' | 'fs' | 'net'>): VmConfig {
+    const vm = this.#created()
+    validateWith(vm, devices)
     return vm
   }
 
+  #created(): VmConfig {
+    if (this.#config === undefined) throw notCreated()
+    return this.#config
+  }
+
   async removeDevice(id: string): Promise<void> {
-    const config = this.#config
-    if (config === undefined) throw notCreated()
     await this.#running().remove(id)
-    for (const kind of ['disks', 'fs', 'net'] as const) {
-      const list: { id?: string }[] | undefined = config[kind]
-      const at = list?.findIndex((device) => device.id === id) ?? -1
-      if (at >= 0) list?.splice(at, 1)
-    }
+    forgetDevice(this.#created(), id)
   }
 
   /** A machine that does not run yet takes whatever it is told. */
   async resize({ desired_vcpus, desired_ram }: Resize): Promise<void> {
-    const config = this.#config
-    if (config === undefined) throw notCreated()
+    const config = this.#created()
     if (this.#machine !== undefined) this.#options.report('vm', 'resizing')
     if (desired_vcpus !== undefined) {
       if (this.#machine !== undefined && desired_vcpus > config.cpus.max_vcpus)
@@ -263,7 +246,7 @@ export class Vmm {
   }
 
   #running(): Machine {
-    if (this.#config === undefined) throw notCreated()
+    this.#created()
     if (this.#machine === undefined) throw notRunning()
     return this.#machine
   }
@@ -342,13 +325,3 @@ export class Vmm {
 const added = ({ id = '' }: { readonly id?: string }, bdf: string) => ({ id, bdf })
 
 const noTransition = (state: string) => `Invalid transition: InvalidStateTransition(${state}, ${state})`
-
-/** The real program sets a card's MTU on the first of its taps, for which it needs a right over its own network. */
-function tellMtu({ config: { mtu }, taps: [tap] }: Nic): void {
-  if (mtu === undefined || tap === undefined) return
-  try {
-    setMtu(tap, mtu)
-  } catch (error) {
-    throw deviceError('Using existing tap', 'Ioctl failed (35106)', osError(error))
-  }
-}
