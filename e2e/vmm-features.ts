@@ -83,7 +83,7 @@ export const features: readonly Feature[] = [
     name: 'share of host directories',
     tests: [['run', 'volumes: read-write reaches the host, read-only refuses']],
     own: {
-      firecracker: [['firecracker', 'files are copied whole, and directories brought up to date']],
+      firecracker: [['firecracker-pods', 'files are copied whole, and directories brought up to date']],
     },
   },
   {
@@ -93,7 +93,7 @@ export const features: readonly Feature[] = [
       qemu: [['disks', 'disks from the start are known by their places, and those of the guest']],
       firecracker: [
         [
-          'firecracker',
+          'firecracker-pods',
           'the root file system is a disk of the machine with the image in it, which takes writes',
         ],
       ],
@@ -114,7 +114,10 @@ export const features: readonly Feature[] = [
     tests: [['network']],
     own: {
       firecracker: [
-        ['firecracker', 'the machine has the interface of the pod, by a tap that only its user can open'],
+        [
+          'firecracker-pods',
+          'the machine has the interface of the pod, by a tap that only its user can open',
+        ],
       ],
     },
   },

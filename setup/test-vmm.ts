@@ -28,7 +28,7 @@ const suite = [
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
   qemu: ['vmm', 'disks'],
   clh: ['clh', 'clh-recording', 'clh-session'],
-  firecracker: ['firecracker', 'firecracker-recording'],
+  firecracker: ['firecracker', 'firecracker-pods', 'firecracker-recording'],
 }
 
 const { values, positionals } = parseArgs({

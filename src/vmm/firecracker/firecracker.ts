@@ -1,27 +1,26 @@
 /** Firecracker under its jailer, behind the {@link Vmm} interface. */
 import { closeSync, constants, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { withSocketOf } from '../../linux/owned-socket.ts'
-import { connectUnix, socketPair } from '../../linux/socket.ts'
+import { socketPair } from '../../linux/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
-import { type ExpectedPosture, settledPosture } from '../../rootless/posture-check.ts'
-import { recordPosture } from '../../rootless/posture-record.ts'
+import type { ExpectedPosture } from '../../rootless/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { DiskNodes } from '../disk-nodes.ts'
-import { ApiClient } from '../http/api.ts'
+import type { ApiClient } from '../http/api.ts'
 import { promiseHugePages } from '../huge-pages.ts'
 import { bareVersion, checkProgram, type ProgramVersion } from '../program.ts'
 import type { MachineSize, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
 import { answerMs } from '../vmm-process.ts'
 import { agentPort } from '../vsock.ts'
-import { firecrackerApi } from './dialect.ts'
+import { connectApi } from './api-socket.ts'
+import { confirmAround } from './around.ts'
 import { Drives } from './drives.ts'
 import { makeJail, removeJail, removeOtherNodes } from './jail-files.ts'
 import { type JailedFirecracker, launchByJailer } from './jailer.ts'
-import { aroundPosture, runningPosture, waitingPosture } from './posture.ts'
+import { runningPosture, waitingPosture } from './posture.ts'
 import {
   firecrackerNeeds,
   inJail,
@@ -43,9 +42,6 @@ export const firecrackerFeatures: VmmFeatures = {
 const haltMarks = ['] reboot: Power down', '] reboot: System halted']
 /** Firecracker's words for a triple fault, after which it exits with an error. */
 const faultSaid = /Unexpected exit reason on vcpu run: Shutdown/
-
-/** How often its API is tried until it is there, milliseconds. */
-const tryMs = 2
 
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
 export function createFirecracker(options: VmmOptions): Vmm {
@@ -170,23 +166,12 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     )
     void this.ended.then(() => connected.resolve())
     removeOtherNodes(this.#place!)
-    await this.#confirmAround(around!)
-    this.connection = await this.#connect()
+    await confirmAround(this.options.spec, around!)
+    this.connection = await connectApi(this.#place!, this.options.spec.identity, this.ended)
     void this.connection.closed.then(() => {
       look()
       connected.resolve()
     })
-  }
-
-  /** What stands around it is looked at as the VMM itself is, and by audits. */
-  async #confirmAround({ holder, first }: JailedFirecracker['around']): Promise<void> {
-    const { spec } = this.options
-    const standing = [
-      { name: 'vmm-holder', ref: holder, expected: aroundPosture(spec, 'holder') },
-      { name: 'vmm-first', ref: first, expected: aroundPosture(spec, 'first') },
-    ]
-    await Promise.all(standing.map(({ ref, expected }) => settledPosture(ref.pid, expected)))
-    for (const record of standing) recordPosture(spec.stateDir, record)
   }
 
   /** A guest that resets by its keyboard controller takes the process with it, which is no failure to Firecracker. */
@@ -205,26 +190,6 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     if (this.isStopping || !watch.isOpen || !haltMarks.some((mark) => consoleTail.includes(mark))) return
     watch.because('shutdown')
     this.process.kill()
-  }
-
-  /** Firecracker makes its socket a moment after it was started. */
-  async #connect(): Promise<ApiClient> {
-    const { identity } = this.options.spec
-    const path = `${this.#place!.root}${inJail.api}`
-    let over = false
-    void this.ended.then(() => {
-      over = true
-    })
-    for (const deadline = Date.now() + answerMs; ; ) {
-      try {
-        return await ApiClient.open(await withSocketOf(path, identity.uid, connectUnix), firecrackerApi)
-      } catch (error) {
-        if (over) throw new KataError('VMM_DISCONNECTED', { command: 'version' }, { cause: error })
-        if (Date.now() > deadline)
-          throw new KataError('VMM_COMMAND_TIMEOUT', { command: 'version', seconds: answerMs / 1000 })
-        await Bun.sleep(tryMs)
-      }
-    }
   }
 
   /** There is no call that ends it. */

@@ -58,24 +58,6 @@ export function waitingPosture(
 
 const cards = ({ nics = [] }: VmSpec): string[] => (nics.length > 0 ? ['/dev/net/tun'] : [])
 
-/** What stands around it once the jailer has done its work: the same user, nothing to do and no right to do it. */
-export function aroundPosture({ identity: { uid, gid } }: VmSpec, who: 'holder' | 'first'): ExpectedPosture {
-  const limit = (value: number) => `${value}:${value}`
-  return {
-    ...{ uid, gid, groups: [], idMap: hostIdMap },
-    capabilities: { ...noCapabilities, CapBnd: jailerBoundingSet },
-    ...{ noNewPrivs: 1, seccomp: 2, seccompFilters: 0, firstThreadFilters: 0 },
-    namespaces: ownNamespaces(['ipc', 'uts', 'net', ...(who === 'first' ? (['pid'] as const) : [])]),
-    hostNamespaces: readNamespaces('/proc/self')!,
-    // It stays in the shim's mount namespace.
-    ...{ mounts: [], mountsBelow: true },
-    descriptors: { 0: '/dev/null', 1: '/dev/null', 2: '/dev/null' },
-    ...{ opens: [], sockets: 0, environment: 0, cwd: '/' },
-    limits: { core: limit(jailLimits.core), nproc: limit(jailLimits.nproc) },
-    interfaces: ['lo'],
-  }
-}
-
 /** Once its machine runs: every thread has Firecracker's own filter, and what it booted from is closed again. */
 export function runningPosture(waiting: ExpectedPosture, version: ProgramVersion): ExpectedPosture {
   const { files: opened = [] } = waiting
