@@ -151,6 +151,7 @@ export const features: readonly Feature[] = [
     name: 'containerd: pods',
     tests: [['containerd/first', 'a pod under kata-ts: container, ExecSync, and its end']],
   },
+  { name: 'an end is told by its cause', tests: [['guest-ends']] },
   {
     name: 'nothing is left after a crash',
     tests: [

@@ -18,7 +18,18 @@ import { driverSources, recordResults, testResults } from './vmm-results.ts'
 
 /** What drives pods; the rest of e2e/ is about the guest alone, or no VMM at all. */
 const suite = [
-  ...['run', 'posture', 'attack', 'leftovers', 'failpoints', 'uid-reuse', 'wrong-input', 'disk', 'devices'],
+  ...[
+    'run',
+    'posture',
+    'attack',
+    'leftovers',
+    'guest-ends',
+    'failpoints',
+    'uid-reuse',
+    'wrong-input',
+    'disk',
+    'devices',
+  ],
   ...['network', 'shim', 'huge-pages', 'containerd/first', 'containerd/ctr', 'containerd/cri'],
   ...['containerd/sizing', 'containerd/network', 'containerd/world', 'containerd/chaos'],
   ...['containerd/bulk', 'containerd/visible', 'containerd/wrong-input', 'containerd/rootless'],

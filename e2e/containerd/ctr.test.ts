@@ -91,7 +91,9 @@ describe('a task that goes on', () => {
 
   test('exec with a terminal sees its size', async () => {
     const output: string[] = []
-    const command = 'tty; stty size; sleep 1; stty size'
+    // The client tells of its size once the process runs.
+    const shown = (size: string) => `until stty size 2>/dev/null | grep "${size}"; do sleep 0.1; done`
+    const command = `tty; ${shown('33 101')}; ${shown('24 80')}`
     const address = ['-a', containerd.files.socket]
     const terminal = Bun.spawn(
       ['ctr', ...address, 'task', 'exec', '-t', '--exec-id', 'tty', id, 'sh', '-c', command],

@@ -20,8 +20,8 @@ export interface Differences {
   readonly sockets: readonly string[]
   /** What else is there. */
   readonly directories?: readonly string[]
-  /** The code that another program in the VMM's place is refused with. */
-  readonly otherProgram?: string
+  /** What another program in the VMM's place is refused with. */
+  readonly otherProgram?: string | RegExp
   /** Processes that audits know beside the VMM's. */
   readonly around?: readonly string[]
   /** How its guest switches itself off. */
@@ -197,7 +197,7 @@ function defineSuite(
     test.each([
       ['is missing', '/usr/bin/vmm-of-tomorrow', '[VMM_MISSING]'],
       ['is another program', '/usr/bin/true', otherProgram],
-    ])('that %s is refused', async (_, path, code) => {
+    ] as [string, string, string | RegExp][])('that %s is refused', async (_, path, code) => {
       await expect(stage.create({}, path).start()).rejects.toThrow(code)
       nothingLeft()
     })

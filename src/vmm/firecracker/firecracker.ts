@@ -63,7 +63,8 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
 
   get agent(): AgentEndpoint {
     const { spec, config } = this.options
-    const { root } = jailPlace(realProgram(config.hypervisor.path), spec.privateDir, spec.identity)
+    const { root } =
+      this.#place ?? jailPlace(realProgram(config.hypervisor.path), spec.privateDir, spec.identity)
     return {
       kind: 'hybrid-vsock',
       socketPath: `${root}${inJail.vsock}`,

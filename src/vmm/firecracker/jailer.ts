@@ -32,6 +32,8 @@ export const jailerBoundingSet = capabilityMask(jailerCapabilities).toString(16)
 
 /** How long it may take until Firecracker runs, milliseconds. */
 const startMs = 10_000
+/** How long the first process may take to go with the holder, milliseconds. */
+const firstMs = 1000
 /** How often it is looked at when nothing else tells of its end, milliseconds. */
 const lookMs = 250
 
@@ -177,6 +179,9 @@ function watched(
     holder.kill('SIGKILL')
     await holder.exited
     await gone()
+    // With it goes all that is left in the namespace.
+    for (const deadline = Date.now() + firstMs; isAlive(around.first) && Date.now() < deadline; )
+      await Bun.sleep(1)
     return status === undefined ? { code: null, signal: null } : exitOf(status)
   })()
   return { ref, around, exited, look: () => look() }
