@@ -113,6 +113,36 @@ describe.skipIf(noKvm !== '')(`asked by itself${noKvm}`, () => {
     bootLimitMs,
   )
 
+  test(
+    'what is wrong with a machine shows at its boot, and with a disk when it is opened',
+    async () => {
+      await using vmm = await start()
+      const put = (command: string, body: object | null = null) =>
+        vmm.ask({ request: `PUT /api/v1/${command}`, body })
+      const reasons = async (command: string, body?: object) =>
+        JSON.parse((await put(command, body)).answer) as string[]
+      const machine = recorded('info.jsonl')[0]!.body as object
+      const path = `${directory}/gone`
+      expect(
+        (await put('vm.create', { ...machine, landlock_rules: [{ path, access: 'rw' }] })).head[0],
+      ).toContain(' 204 ')
+      expect((await reasons('vm.boot')).join()).toContain(
+        `Path "${path}" provided in landlock-rules does not exist`,
+      )
+      await put('vm.delete')
+      await put('vm.create', machine)
+      const disk = { id: 'none', image_type: 'Raw' }
+      expect((await put('vm.add-disk', disk)).head[0]).toContain(' 204 ')
+      await put('vm.delete')
+      await put('vm.create', machine)
+      await put('vm.boot')
+      expect((await reasons('vm.add-disk', disk)).at(-1)).toBe(
+        'No disk path was specified when one was expected',
+      )
+    },
+    bootLimitMs,
+  )
+
   test('what its command line does not know ends it with code 2', async () => {
     const child = Bun.spawn([clh.path, '--landlock', '--api-socket', 'fd=3'], {
       stdio: ['ignore', 'ignore', 'pipe'],

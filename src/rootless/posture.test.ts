@@ -161,7 +161,7 @@ describe('posture', () => {
     expect(rows(0, 1, { ...one, otherSockets: ['socket:[1]'] })).toEqual(['a unix socket'])
   })
 
-  test('tells the family of a socket, whichever side made it', () => {
+  test('tells the family of a socket', () => {
     const before = readPosture(process.pid).otherSockets.length
     const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
     const [one, other] = socketPair()

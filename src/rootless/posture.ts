@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { unescapeMountPath } from '../linux/mount.ts'
 import { readStatus } from '../linux/proc.ts'
+import { socketProtocol } from '../linux/socket-protocol.ts'
 
 /** What the kernel says of one thread; numbers as text where the kernel's own notation is the fact to compare. */
 export interface ThreadPosture {
@@ -156,32 +157,11 @@ function target(pid: number, fd: string): string {
   }
 }
 
-/**
- * A socket is listed in the network namespace that it was made in: the process's own, or, where it was handed over or
- * connected from outside, that of its shim, which is ours or the first process's. One that is closed again is nobody's.
- */
+/** One that is closed again is nobody's. */
 function otherSockets(pid: number, descriptors: Readonly<Record<number, string>>): string[] {
   const sockets = Object.entries(descriptors).filter(([, to]) => to.startsWith('socket:'))
-  if (sockets.length === 0) return []
-  const holders = new Map([1, process.pid, pid].map((holder) => [netnsOf(holder), holder]))
-  holders.delete(undefined)
-  const unix = new Set([...holders.values()].flatMap(unixSockets))
-  const others = sockets.filter(([fd, to]) => !unix.has(to) && target(pid, fd) === to)
-  return others.map(([, to]) => to)
-}
-
-function netnsOf(pid: number): string | undefined {
-  try {
-    return readlinkSync(`/proc/${pid}/ns/net`)
-  } catch {
-    return undefined
-  }
-}
-
-/** Of the network namespace of that process; the seventh field of /proc/net/unix is the inode. */
-function unixSockets(pid: number): string[] {
-  const lines = readFileSync(`/proc/${pid}/net/unix`, 'utf8').split('\n').slice(1)
-  return lines.map((line) => `socket:[${line.trim().split(/\s+/)[6]}]`)
+  const others = sockets.filter(([fd]) => !/^UNIX(-STREAM)?$/.test(socketProtocol(pid, fd)))
+  return others.filter(([fd, to]) => target(pid, fd) === to).map(([, to]) => to)
 }
 
 function parseLimits(text: string): Posture['limits'] {

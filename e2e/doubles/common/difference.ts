@@ -8,10 +8,6 @@ export interface Difference {
   readonly answers?: readonly number[]
   /** Parts of vm.info and the like that have another value. */
   readonly fields?: readonly string[]
-  /** Names of threads, digits as N, that one has and the other has not. */
-  readonly threads?: readonly string[]
-  /** The same of kinds of descriptors. */
-  readonly descriptors?: readonly string[]
   /** How many sockets it has more. */
   readonly sockets?: number
 }
