@@ -38,12 +38,13 @@ import {
   promisedDaemon,
 } from './harness/promised.ts'
 import { slow } from './harness/time.ts'
-import { hypervisorTable } from './harness/vmm.ts'
+import { hypervisorTable, vmm } from './harness/vmm.ts'
 
 const kvmGroup = statSync('/dev/kvm', { throwIfNoEntry: false })?.gid
 /** Group 0 is never handed over: a node of root's, or none, means no group. */
 const nodeGroups = kvmGroup === undefined || kvmGroup === 0 ? [] : [kvmGroup]
 const noKvm = nodeGroups.length === 0
+const withoutKvm = noKvm ? ' (this host has no /dev/kvm with a group)' : ''
 const none = '0000000000000000'
 
 function daemonPosture(pid: number, id: string) {
@@ -285,7 +286,10 @@ const paused: Omit<VmSpec, 'identity' | 'privateDir' | 'stateDir'> = {
 }
 
 /** Machines that are built but never run guest code: here KVM has to create them, it need not run them. */
-describe.skipIf(reasonAgainst('QEMU: a paused machine') !== undefined)('QEMU: a paused machine', () => {
+const otherVmm = reasonAgainst('QEMU: a paused machine')
+const pausedTitle = `QEMU: a paused machine${otherVmm === undefined ? '' : ` (${vmm.driver}: ${otherVmm})`}`
+
+describe.skipIf(otherVmm !== undefined)(pausedTitle, () => {
   let directory: string
   let owned: OwnedSandbox
   beforeAll(async () => {
@@ -305,24 +309,21 @@ describe.skipIf(reasonAgainst('QEMU: a paused machine') !== undefined)('QEMU: a 
     return createQemu({ spec, config, ledger, log: silentLogger })
   }
 
-  test.skipIf(noKvm)(
-    `opens /dev/kvm by its group and creates the machine${noKvm ? ' (this host has no /dev/kvm with a group)' : ''}`,
-    async () => {
-      const vmm = build({ accelerator: 'kvm', kvmCpu: 'qemu64' })
-      const { ref } = await vmm.start()
-      const { threads, descriptors, mounts } = measured(ref.pid)
-      await vmm.stop()
-      const { uid } = owned.identity
-      expect(threads).toEqual(promised(uid, nodeGroups, 'kvm').threads)
-      expect(mounts).toContainEqual({ point: '/dev/kvm', flags: ['noexec', 'nosuid'] })
-      expect(descriptors.others).toEqual(
-        expect.arrayContaining(['/dev/kvm', 'anon_inode:kvm-vm', 'anon_inode:kvm-vcpu:0']),
-      )
-    },
-  )
+  test.skipIf(noKvm)(`opens /dev/kvm by its group and creates the machine${withoutKvm}`, async () => {
+    const vmm = build({ accelerator: 'kvm', kvmCpu: 'qemu64' })
+    const { ref } = await vmm.start()
+    const { threads, descriptors, mounts } = measured(ref.pid)
+    await vmm.stop()
+    const { uid } = owned.identity
+    expect(threads).toEqual(promised(uid, nodeGroups, 'kvm').threads)
+    expect(mounts).toContainEqual({ point: '/dev/kvm', flags: ['noexec', 'nosuid'] })
+    expect(descriptors.others).toEqual(
+      expect.arrayContaining(['/dev/kvm', 'anon_inode:kvm-vm', 'anon_inode:kvm-vcpu:0']),
+    )
+  })
 
   // The errno is asserted in attack.test.ts: QEMU's own message shows another one.
-  test.skipIf(noKvm)('and cannot without the group', async () => {
+  test.skipIf(noKvm)(`and cannot without the group${withoutKvm}`, async () => {
     const vmm = build({
       accelerator: 'kvm',
       kvmCpu: 'qemu64',
@@ -332,16 +333,19 @@ describe.skipIf(reasonAgainst('QEMU: a paused machine') !== undefined)('QEMU: a 
     expect(readdirSync(owned.privateDir)).toEqual([])
   })
 
-  test.skipIf(noKvm)('needs no group and sees no node when KVM comes as a descriptor', async () => {
-    const identity = { ...owned.identity, groups: [] }
-    const vmm = build({ accelerator: 'kvm', kvmAccess: 'descriptor', kvmCpu: 'qemu64', identity })
-    const { ref } = await vmm.start()
-    const { threads, descriptors, mounts } = measured(ref.pid)
-    await vmm.stop()
-    expect(threads).toEqual(promised(owned.identity.uid, [], 'kvm').threads)
-    expect(mounts.filter(({ point }) => point.startsWith('/dev/kvm'))).toEqual([])
-    expect(descriptors.others).toEqual(expect.arrayContaining(['/dev/kvm', 'anon_inode:kvm-vm']))
-  })
+  test.skipIf(noKvm)(
+    `needs no group and sees no node when KVM comes as a descriptor${withoutKvm}`,
+    async () => {
+      const identity = { ...owned.identity, groups: [] }
+      const vmm = build({ accelerator: 'kvm', kvmAccess: 'descriptor', kvmCpu: 'qemu64', identity })
+      const { ref } = await vmm.start()
+      const { threads, descriptors, mounts } = measured(ref.pid)
+      await vmm.stop()
+      expect(threads).toEqual(promised(owned.identity.uid, [], 'kvm').threads)
+      expect(mounts.filter(({ point }) => point.startsWith('/dev/kvm'))).toEqual([])
+      expect(descriptors.others).toEqual(expect.arrayContaining(['/dev/kvm', 'anon_inode:kvm-vm']))
+    },
+  )
 
   test('a wall that is missing stops the start, and nothing is left', async () => {
     const vmm = build({}, 'off')

@@ -206,7 +206,8 @@ export function runActs(command: readonly string[], acts: readonly string[]): Re
 
 /** Those of the acts for which this host has not the system call, the file or the feature, or that it refuses to root too. */
 export function lackingHere(acts: readonly string[]): ReadonlySet<string> {
-  const directory = ownDirectory('/run/kt-lacking-')
+  // Below /run nothing may be executed on many hosts.
+  const directory = ownDirectory('/var/lib/kt-lacking-')
   try {
     compileAttacker(directory)
     const results = runAsRoot(`${directory}/attacker`, acts)

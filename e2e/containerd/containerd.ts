@@ -22,6 +22,9 @@ import { makeImages } from './images.ts'
 const commandDeadlineMs = slow(120_000)
 const readyMs = slow(30_000)
 
+/** What containerd calls us. */
+export const ourRuntime = 'io.containerd.kata-ts.v2'
+
 export interface ContainerdOptions {
   /** Runtime handlers beside runc; default one named `kata-ts` without a configuration file. */
   readonly handlers?: Readonly<Record<string, Handler>>
@@ -112,7 +115,7 @@ export class Containerd {
     args: readonly string[],
     { namespace = 'default', stdin }: { namespace?: string; stdin?: Blob } = {},
   ): Bun.Subprocess<'pipe' | Blob, 'pipe', 'pipe'> {
-    return Bun.spawn(['ctr', '-a', this.files.socket, '-n', namespace, ...args], {
+    return Bun.spawn(['ctr', '-a', this.files.socket, '-n', namespace, ...this.#ctrWithVmm(args)], {
       stdin: stdin ?? 'pipe',
       stdout: 'pipe',
       stderr: 'pipe',
@@ -151,11 +154,22 @@ export class Containerd {
   /** Handlers that say nothing of a configuration get that of the VMM under test, where the defaults do not serve. */
   #withVmm(handlers: Readonly<Record<string, Handler>>): Readonly<Record<string, Handler>> {
     if (vmm.driver === 'qemu' && !needsConfiguration) return handlers
-    const configPath = `${this.files.root}/vmm.toml`
+    const configPath = this.#vmmConfiguration
     writeFileSync(configPath, shippedConfiguration())
     return Object.fromEntries(
       Object.entries(handlers).map(([name, handler]) => [name, { configPath, ...handler }]),
     )
+  }
+
+  /** `ctr run` knows no handlers: it is told of the configuration itself. */
+  #ctrWithVmm(args: readonly string[]): readonly string[] {
+    const isOurs = args[0] === 'run' && args.includes(ourRuntime)
+    if ((vmm.driver === 'qemu' && !needsConfiguration) || !isOurs) return args
+    return ['run', '--runtime-config-path', this.#vmmConfiguration, ...args.slice(1)]
+  }
+
+  get #vmmConfiguration(): string {
+    return `${this.files.root}/vmm.toml`
   }
 
   async #importImages(): Promise<void> {

@@ -26,6 +26,7 @@ export function hostState(runDir: string): HostState {
     userdb: names('/run/userdb').filter((name) => name.split(/[.:]/).some(isOurUser)),
     reservations: names('/run/kata-ts/uids'),
     shares: names('/run/kata-ts/share'),
+    hugePages: names('/run/kata-ts/huge-pages'),
     shimSockets: names(`${runDir}/s`),
     disks: names('/var/lib/kata-ts/disks').flatMap((boot) => names(`/var/lib/kata-ts/disks/${boot}`)),
     runDirectory: tree(runDir).filter(
@@ -56,6 +57,7 @@ const lasting = new Set([
   's',
   'share',
   'uids',
+  'huge-pages',
   'vm',
   'swept',
   'default',

@@ -24,8 +24,24 @@ export interface VmmUnderTest {
 
 const root = resolve(import.meta.dir, '../..')
 
-/** Finds the program, or builds the double. */
+/** Names the VMM of which no double will do. */
+export const onlyReal = 'KATA_TS_E2E_REAL'
+
+/** Finds the program, or builds the double. @throws Error where {@link onlyReal} asks for a program that is not there. */
 export async function findVmm(driver: HypervisorDriver): Promise<VmmUnderTest> {
+  const found = await findOrBuild(driver)
+  if (found.isDouble && process.env[onlyReal] === driver)
+    throw new Error(`there is no real ${driver} here: ${variables[driver]}, or put it on the path`)
+  return found
+}
+
+const variables: Readonly<Record<HypervisorDriver, string>> = {
+  qemu: 'install it',
+  clh: 'name it by KATA_TS_CLOUD_HYPERVISOR',
+  firecracker: 'name it and its jailer by KATA_TS_FIRECRACKER and KATA_TS_JAILER',
+}
+
+async function findOrBuild(driver: HypervisorDriver): Promise<VmmUnderTest> {
   if (driver === 'qemu') return { driver, path: '/usr/bin/qemu-system-x86_64', isDouble: false }
   if (driver === 'firecracker') return findFirecracker()
   const real = process.env.KATA_TS_CLOUD_HYPERVISOR ?? Bun.which('cloud-hypervisor')

@@ -36,6 +36,8 @@ export function reasonAgainst(vmm: VmmUnderTest): string {
 
 export class MachineStage implements AsyncDisposable {
   readonly runDir: string
+  /** For programs: below /run nothing may be executed on many hosts. */
+  readonly programDir = ownDirectory('/var/lib/kt-programs-')
   readonly ledger: Ledger
   readonly identity: Identity
   readonly privateDir: string
@@ -104,6 +106,6 @@ export class MachineStage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.ledger.releaseAll()
-    rmSync(this.runDir, { recursive: true })
+    for (const directory of [this.runDir, this.programDir]) rmSync(directory, { recursive: true })
   }
 }
