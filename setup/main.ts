@@ -76,15 +76,11 @@ function explain(error: unknown): { message: string; remedy: string } {
   return { message: describeError(error), remedy: 'see the message; then run the same command again' }
 }
 
-const spawnBun = (args: readonly string[]) =>
-  ownChild(
-    Bun.spawn([process.execPath, ...args], {
-      cwd: root,
-      stdin: 'inherit',
-      stdout: 'inherit',
-      stderr: 'inherit',
-    }),
-  )
+/** Runs `bun ARGS` with our streams. */
+function spawnBun(args: readonly string[]) {
+  const streams = { stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' } as const
+  return ownChild(Bun.spawn([process.execPath, ...args], { cwd: root, ...streams }))
+}
 
 /** Runs `bun ARGS` in our place. A terminal's interrupt reaches the child too; we wait for it to end in its own way. */
 async function handOver(args: readonly string[]): Promise<number> {
