@@ -109,8 +109,8 @@ export const vmmErrors = {
   ),
   VMM_GUEST_SILENT: entry(
     'deadline_exceeded',
-    'the guest of sandbox {sandbox} said nothing within {seconds} s; its console ends with: {tail}',
-    'Raise dial_timeout on a slow host; else check kernel= and initrd=, or set accelerator = "tcg".',
+    'the guest of sandbox {sandbox}, which ran with {accelerator} ({reason}), said nothing within {seconds} s; its console ends with: {tail}',
+    'Raise dial_timeout where it is only slow: on a busy host, and under tcg where `kata-ts check` says what keeps KVM away. Else check kernel= and initrd=.',
   ),
   KVM_UNUSABLE: entry(
     'failed_precondition',

@@ -87,6 +87,13 @@ export interface VmmOptions {
   readonly signal?: AbortSignal
 }
 
+/** What a trial of KVM is made from. */
+export interface ProbeOptions extends Omit<VmmOptions, 'spec'> {
+  readonly spec: Omit<VmSpec, 'accelerator'>
+  /** How long the guest may take from its first instruction on, milliseconds. */
+  readonly limitMs: number
+}
+
 /** A descriptor of /dev/vhost-vsock for the VMM; the caller closes its copy. */
 export interface VsockAttachment {
   readonly fd: number

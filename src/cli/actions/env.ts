@@ -4,6 +4,8 @@ import type { HypervisorConfig } from '../../config/config.ts'
 import { findImage } from '../../config/guest-image.ts'
 import { loadConfig } from '../../config/load.ts'
 import { version } from '../../version.ts'
+import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
+import { forecastMachineAccelerator } from '../../vmm/create.ts'
 import { render } from '../output/format.ts'
 import type { Settings } from '../settings.ts'
 
@@ -13,14 +15,17 @@ const queryTimeoutMs = 5000
 
 /** Prints what a start would use and what the host is, as TOML (as Kata does) or JSON. */
 export async function env(settings: Settings, file: string | undefined): Promise<number> {
-  const { hypervisor, agent, runtime, source } = loadConfig({ file, env: settings.env, log: settings.log })
+  const config = loadConfig({ file, env: settings.env, log: settings.log })
+  const { hypervisor, agent, runtime, source } = config
   const image = hypervisor.kernel === '' ? findImage() : undefined
+  const kernel = image?.kernel ?? hypervisor.kernel
+  const forecast = forecastMachineAccelerator({ config, kernel, runDir: settings.runDir })
   const facts = {
     Meta: { Version: formatVersion },
-    Kernel: { Path: image?.kernel ?? hypervisor.kernel, Parameters: hypervisor.kernelParams.join(' ') },
+    Kernel: { Path: kernel, Parameters: hypervisor.kernelParams.join(' ') },
     Image: { Path: hypervisor.image },
     Initrd: { Path: image?.initrd ?? hypervisor.initrd },
-    Hypervisor: await hypervisorFacts(hypervisor),
+    Hypervisor: await hypervisorFacts(hypervisor, forecast),
     Runtime: {
       Config: { Path: source },
       Path: settings.self.program,
@@ -39,7 +44,7 @@ export async function env(settings: Settings, file: string | undefined): Promise
   return 0
 }
 
-async function hypervisorFacts(hypervisor: HypervisorConfig) {
+async function hypervisorFacts(hypervisor: HypervisorConfig, forecast: AcceleratorForecast) {
   return {
     Driver: hypervisor.driver,
     MachineType: hypervisor.machineType,
@@ -47,6 +52,8 @@ async function hypervisorFacts(hypervisor: HypervisorConfig) {
     Path: hypervisor.path,
     ...(hypervisor.driver === 'firecracker' ? { JailerPath: hypervisor.jailerPath } : {}),
     Accelerator: hypervisor.accelerator,
+    AcceleratorInUse: forecast.accelerator,
+    AcceleratorReason: forecast.reason,
     EntropySource: hypervisor.entropySource,
     SharedFS: hypervisor.sharedFs,
     VirtioFSDaemon: hypervisor.virtioFsDaemon,

@@ -39,7 +39,28 @@ const kvm: Check = {
   },
 }
 
-export const kvmChecks: readonly Check[] = [cpu, kvm]
+/** What machines really run with: a node that looks right is no proof. */
+const accelerator: Check = {
+  name: 'accelerator',
+  run: ({ host, config }) => {
+    const { accelerator: found, reason, failure } = host.accelerator(config)
+    if (failure !== undefined)
+      return warning(
+        `auto: ${reason}; a start whose trial fails runs under TCG, no security boundary`,
+        'Raise dial_timeout where guests are slow to boot, or set accelerator = "kvm": a start then fails and says why.',
+      )
+    if (found === 'unknown') return ok(`auto: ${reason}`)
+    if (found === 'kvm') return ok(`kvm (${reason})`)
+    return config.hypervisor.accelerator === 'tcg'
+      ? ok(`tcg (${reason}): emulation, no security boundary`)
+      : warning(
+          `tcg (${reason}): emulation, many times slower and no security boundary`,
+          'Remove what is in the way of KVM, or set accelerator = "tcg" where emulation is meant.',
+        )
+  },
+}
+
+export const kvmChecks: readonly Check[] = [cpu, kvm, accelerator]
 
 function withoutKvm({ hypervisor }: CheckContext['config'], detail: string): Outcome {
   const load =
