@@ -45,7 +45,7 @@ describe.skipIf(noChoice !== '')('auto', () => {
   })
 
   test('ps, inspect, env and check name accelerator and reason', async () => {
-    const { code } = await run(['-d', '--name', 'seen'])
+    const { code } = await run(['-d', '--name', 'seen'], ['sleep', '1000'])
     expect(code).toBe(0)
     const [listed] = await json('ps')
     const { sandbox, warnings } = await kata.inspect('seen')

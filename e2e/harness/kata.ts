@@ -21,7 +21,7 @@ export interface RunOptions {
 const commandDeadlineMs = 120_000
 
 /** What every start says on a host without KVM (e2e/accelerator.test.ts): tests are about what else is on stderr. */
-export const emulationWarning = /^warning: this machine runs under TCG emulation, .*\n/m
+export const emulationWarning = /^kata-ts: warning: this machine runs under TCG emulation, .*\n/m
 
 export class Kata {
   readonly runDir: string

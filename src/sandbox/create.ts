@@ -158,6 +158,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       ...(vsock === undefined ? {} : { vsock }),
       ...(tpm === undefined ? {} : { tpm }),
     },
+    patience: { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout },
     config,
     ledger,
     log,

@@ -183,7 +183,9 @@ export class Sandbox {
     const { vmm, share, agent, cgroups, id } = this.#parts
     const check = () => agent.health.check({}, { timeoutMs: patienceMs })
     const reason = await Promise.race([
-      guestSilent({ check, signal: this.#ending.signal }).then(() => silence),
+      guestSilent({ check, heldUp: () => this.#vfio.heldUp, signal: this.#ending.signal }).then(
+        () => silence,
+      ),
       vmm.ended.then((end) => `the VMM ended (${end.reason})`),
       share.exited.then(shareEnd),
       // The agent's port closes with the machine: the machine's own end, which tells more, gets a moment to be known.

@@ -114,10 +114,17 @@ export class VfioDevices {
   readonly #host: VfioHost
   /** Containers by the device's id. */
   readonly #users = new Map<string, Set<string>>()
+  readonly #plugs = { begun: 0, ended: 0 }
 
   constructor(options: VfioDevicesOptions) {
     this.#options = options
     this.#host = options.host ?? thisHost
+  }
+
+  /** For the watch over the guest (health.ts). */
+  get heldUp(): { readonly times: number; readonly now: boolean } {
+    const { begun, ended } = this.#plugs
+    return { times: begun, now: begun > ended }
   }
 
   /**
@@ -152,6 +159,16 @@ export class VfioDevices {
     }
   }
 
+  /** A VMM that maps the guest's memory does nothing for the guest meanwhile. */
+  async #holdingUp<T>(plug: () => Promise<T>): Promise<T> {
+    this.#plugs.begun++
+    try {
+      return await plug()
+    } finally {
+      this.#plugs.ended++
+    }
+  }
+
   /** Where the guest finds it. */
   async #need(one: VfioFunction, container: string): Promise<string> {
     const { vmm, ledger, hypervisor } = this.#options
@@ -166,7 +183,9 @@ export class VfioDevices {
     if (hypervisor.hotPlugVfio === 'no-port')
       throw new KataError('VFIO_DISABLED', { device: address, container })
     using device = open(one, container, this.#host)
-    const path = await ledger.take(vfioResource, { id, name: address }, () => vmm.plug(device))
+    const path = await ledger.take(vfioResource, { id, name: address }, () =>
+      this.#holdingUp(() => vmm.plug(device)),
+    )
     this.#users.set(id, new Set([container]))
     return path
   }
