@@ -163,7 +163,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     ledger,
     log,
   })
-  const { ref } = await timings.measure('vmm', () => cgroups.explain(vmm.start()))
+  const { ref } = await timings.measure('vmm', () => cgroups.explain(vfio.explain(vmm.start())))
   given.dispose()
   cgroups.placeVmm(ref.pid)
   const agent = await connectAgent(vmm.agent, { log })

@@ -11,6 +11,7 @@ import type { Logger } from '../log.ts'
 import { forgetPostures } from '../rootless/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
+import { warnClient } from './client-warnings.ts'
 import { Container } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
 import type { Disks } from './disks.ts'
@@ -23,6 +24,7 @@ import { carryMounts } from './mounts.ts'
 import type { SandboxNetwork } from './network.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
+import { undrivenDevices } from './passed-drivers.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
 import { requireSharedIds } from './share-ids.ts'
@@ -111,6 +113,8 @@ export class Sandbox {
         { containerId: id, execId: id, oci, devices, storages, sandboxPidns },
         { timeoutMs: createContainerTimeout * 1000 },
       )
+      for (const warning of await undrivenDevices(passed.devices, id, agent.agent, log))
+        warnClient(bundle, warning, log)
     } catch (error) {
       // The end of a machine that is over releases what it had of this container, too.
       if (!this.#dead)
