@@ -1,4 +1,4 @@
-/** The one extra right of a VMM user: the group that owns /dev/kvm. */
+/** The one extra right of a VMM user: the group that owns /dev/kvm, and on some hosts more (THREAT-MODEL.md). */
 import { statSync } from 'node:fs'
 import type { Accelerator } from '../config/config.ts'
 import { KataError } from '../errors.ts'

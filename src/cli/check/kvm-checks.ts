@@ -35,7 +35,10 @@ const kvm: Check = {
     if ((node.mode & 0o006) !== 0)
       return warning(`${found}: every user of this host may use it`, threeCommands)
     if (node.uid !== 0) return warning(`${found}: its owner may change its mode`, threeCommands)
-    return ok(found)
+    const more = alsoOfGroup(context, node.gid)
+    return ok(
+      more === '' ? found : `${found}; that group opens ${more}, too, outside of the jail (kvm_access)`,
+    )
   },
 }
 
@@ -78,6 +81,15 @@ function withoutGroup({ config }: CheckContext, found: string): Outcome {
   return config.hypervisor.accelerator === 'kvm'
     ? failed(detail, threeCommands)
     : warning(detail, threeCommands)
+}
+
+/** What systemd's udev rules give to the group as well. */
+function alsoOfGroup({ host }: CheckContext, gid: number): string {
+  const isOpen = (path: string) => {
+    const stat = host.stat(path)
+    return stat !== undefined && stat.gid === gid && (stat.mode & 0o060) !== 0
+  }
+  return ['/dev/vhost-vsock', '/dev/vhost-net', '/dev/udmabuf'].filter(isOpen).join(', ')
 }
 
 function groupName({ host }: CheckContext, gid: number): string {
