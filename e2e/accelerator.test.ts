@@ -1,6 +1,7 @@
 /** What a person learns of the accelerator: at every start, of a machine that runs, and before there is any. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { writeFileSync } from 'node:fs'
+import { copyFileSync, writeFileSync } from 'node:fs'
+import { requireImage } from '../src/config/guest-image.ts'
 import { listPids, readProc, readStatus } from '../src/linux/proc.ts'
 import { kvmObstacle } from '../src/vmm/kvm-obstacle.ts'
 import { emulationWarning, eventually, Kata, scratch } from './harness/kata.ts'
@@ -73,11 +74,13 @@ describe.skipIf(noChoice !== '')('auto', () => {
     async () => {
       using directory = scratch()
       const file = `${directory.path}/configuration.toml`
-      writeFileSync(file, `${hypervisorTable('')}[runtime]\nsandbox_cgroup_only = true\n`)
-      // Of another run directory, so that nothing was tried there yet.
-      const fresh = new Kata()
+      // A kernel of its own, with which nothing was tried yet.
+      const kernel = `${directory.path}/vmlinux`
+      copyFileSync(requireImage().kernel, kernel)
+      const table = hypervisorTable(`kernel = "${kernel}"\n`)
+      writeFileSync(file, `${table}[runtime]\nsandbox_cgroup_only = true\n`)
       try {
-        const starting = fresh.call(['run', '-d', '--name', 'tried', '--config', file, '--', 'sleep', '1000'])
+        const starting = kata.call(['run', '-d', '--name', 'tried', '--config', file, '--', 'sleep', '1000'])
         const machine = () =>
           listPids()
             .filter((pid) => readProc(`/proc/${pid}/cmdline`)?.includes('\0sandbox-tried,'))
@@ -97,7 +100,7 @@ describe.skipIf(noChoice !== '')('auto', () => {
         expect(trial.cgroup).not.toContain('kata_tried')
         expect(trial.share).toBe(false)
       } finally {
-        await fresh.close()
+        await kata.call(['rm', '-f', 'tried'])
       }
     },
     300_000,

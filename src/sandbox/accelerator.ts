@@ -8,9 +8,9 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
 import type { AcceleratorChoice } from '../vmm/accelerator.ts'
 import type { GuestAssets } from '../vmm/assets.ts'
-import { chooseMachineAccelerator, type Trial } from '../vmm/create.ts'
+import { chooseMachineAccelerator, type MakeTrial } from '../vmm/create.ts'
 import { probeMemoryMiB } from '../vmm/probe-memory.ts'
-import type { SandboxPaths } from './paths.ts'
+import { leaseDir, type SandboxPaths } from './paths.ts'
 import { treeResource } from './tree.ts'
 import { takeUser } from './user.ts'
 
@@ -28,7 +28,7 @@ export interface SandboxAccelerator {
 /** @throws KataError KVM_UNUSABLE. Nothing of a trial is held afterwards. */
 export function sandboxAccelerator(ledger: Ledger, request: SandboxAccelerator): Promise<AcceleratorChoice> {
   const { config, paths, assets, log } = request
-  const trial: Trial = (boot) =>
+  const trial: MakeTrial = (boot) =>
     ledger.within(async () => {
       // No guest code runs from a kernel that is not the one that was built.
       await request.verified
@@ -43,7 +43,7 @@ export function sandboxAccelerator(ledger: Ledger, request: SandboxAccelerator):
         log,
       })
     })
-  return chooseMachineAccelerator({ config, kernel: assets.kernel, runDir: paths.runDir, log }, trial)
+  return chooseMachineAccelerator({ config, kernel: assets.kernel, runDir: leaseDir, log }, trial)
 }
 
 /** What the guest needs to come up, and its kernel is told the same. */

@@ -25,6 +25,7 @@ beforeEach(() => {
       return { works: true, reason: 'it booted' }
     },
     probeMs: 1000,
+    variant: 'usual',
     log: silentLogger,
     byGroup: false,
     // Any character device stands for KVM's.
@@ -102,6 +103,15 @@ describe('auto, by a trial', () => {
       Array(4).fill(accelerator),
     )
     expect(probes).toBe(1)
+  })
+
+  test('a machine that was asked for otherwise is tried for itself, unless KVM is known to work', async () => {
+    const odd = chooseAccelerator({ ...request, variant: 'panics at once', probe: failing })
+    const usual = chooseAccelerator(request)
+    const late = chooseAccelerator({ ...request, variant: 'panics at once', probe: failing })
+    const choices = await Promise.all([odd, usual, late])
+    expect(choices.map(({ accelerator }) => accelerator)).toEqual(['tcg', 'kvm', 'kvm'])
+    expect(probes).toBe(2)
   })
 
   test.each(['kernel', 'qemu'])('a changed %s voids the answer', async (name) => {

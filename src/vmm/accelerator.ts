@@ -25,6 +25,8 @@ export interface AcceleratorRequest extends AcceleratorFacts {
   readonly probe: () => Promise<ProbeOutcome>
   /** How long a trial may take, milliseconds: that of another sandbox is waited for, too. */
   readonly probeMs: number
+  /** See {@link Trial.variant}. */
+  readonly variant: string
   readonly log: Logger
 }
 
@@ -54,7 +56,7 @@ const configuredReason = 'configured'
  * @throws KataError KVM_UNUSABLE under `kvm` when a glance tells that it cannot work.
  */
 export async function chooseAccelerator(request: AcceleratorRequest): Promise<AcceleratorChoice> {
-  const { configured, runDir, probeMs, log } = request
+  const { configured, runDir, probeMs, variant, log } = request
   if (configured === 'kvm') {
     const obstacle = kvmObstacle(request)
     if (obstacle?.certain) throw new KataError('KVM_UNUSABLE', { reason: obstacle.reason })
@@ -67,8 +69,8 @@ export async function chooseAccelerator(request: AcceleratorRequest): Promise<Ac
     const subject = subjectOf(request)
     // Of a sandbox that started at the same time: the same question at the same moment.
     const known = lastTrial(subject)
-    if (known !== undefined && (known.works || known.at > asked)) return known
-    const made = { ...(await attempt(request.probe)), at: Date.now() }
+    if (known?.works || (known !== undefined && known.at > asked && known.variant === variant)) return known
+    const made = { ...(await attempt(request.probe)), at: Date.now(), variant }
     recordTrial(subject, made, log)
     return made
   })

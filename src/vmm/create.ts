@@ -52,7 +52,7 @@ export interface MachineRequest {
 }
 
 /** Makes a machine of its own for the trial `boot`, and takes it away again. */
-export type Trial = (
+export type MakeTrial = (
   boot: (options: Omit<ProbeOptions, 'limitMs'>) => Promise<ProbeOutcome>,
 ) => Promise<ProbeOutcome>
 
@@ -64,16 +64,18 @@ export type Trial = (
  */
 export function chooseMachineAccelerator(
   request: MachineRequest & { readonly log: Logger },
-  trial: Trial,
+  trial: MakeTrial,
 ): Promise<AcceleratorChoice> {
   const { config, log } = request
   const probeMs = config.agent.dialTimeout * 1000
+  const { kernelParams, cpuFeatures, initrd, image } = config.hypervisor
+  const variant = JSON.stringify([kernelParams, cpuFeatures, initrd, image, probeMs])
   const { probeKvm: boot } = driverOf(config)
   const probe = async () =>
     boot === undefined
       ? { works: true, reason: 'the VMM knows nothing else' }
       : trial((options) => boot({ ...options, limitMs: probeMs }))
-  return chooseAccelerator({ ...factsOf(request), probe, probeMs, log })
+  return chooseAccelerator({ ...factsOf(request), probe, probeMs, variant, log })
 }
 
 /** What {@link chooseMachineAccelerator} would choose now, as far as that is known without booting anything. */

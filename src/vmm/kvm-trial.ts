@@ -14,6 +14,8 @@ export interface ProbeOutcome {
 export interface Trial extends ProbeOutcome {
   /** When it ended, milliseconds since 1970. */
   readonly at: number
+  /** What else of the machine a pod may have asked for: a failure tells something of the same machine only. */
+  readonly variant: string
 }
 
 /** What a trial holds for: exactly these files, and this boot. */
@@ -30,9 +32,9 @@ const pathOf = ({ runDir }: TrialSubject) => `${runDir}/accelerator.json`
 /** The last trial of this subject, if there was one: whatever is wrong with the file only costs another trial. */
 export function lastTrial(subject: TrialSubject): Trial | undefined {
   try {
-    const { key, works, reason, at } = JSON.parse(readFileSync(pathOf(subject), 'utf8'))
+    const { key, works, reason, at, variant } = JSON.parse(readFileSync(pathOf(subject), 'utf8'))
     if (key !== keyOf(subject) || typeof works !== 'boolean') return undefined
-    return { works, reason: String(reason), at: Number(at) }
+    return { works, reason: String(reason), at: Number(at), variant: String(variant) }
   } catch {
     return undefined
   }

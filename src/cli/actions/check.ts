@@ -15,7 +15,7 @@ interface Report {
 
 /** 0 when nothing failed; warnings do not keep containers from running. */
 export async function check(settings: Settings, flags: CheckFlags): Promise<number> {
-  const host = hostProbe(settings.runDir)
+  const host = hostProbe()
   const fix = flags.fixKvm === true ? await fixKvm(host) : []
   const config = loadConfig({ file: flags.config, env: settings.env, log: settings.log })
   const checks = await runChecks({ host, config })

@@ -3,6 +3,7 @@ import { arch, cpus, release } from 'node:os'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { findImage } from '../../config/guest-image.ts'
 import { loadConfig } from '../../config/load.ts'
+import { leaseDir } from '../../sandbox/paths.ts'
 import { version } from '../../version.ts'
 import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
 import { forecastMachineAccelerator } from '../../vmm/create.ts'
@@ -19,7 +20,7 @@ export async function env(settings: Settings, file: string | undefined): Promise
   const { hypervisor, agent, runtime, source } = config
   const image = hypervisor.kernel === '' ? findImage() : undefined
   const kernel = image?.kernel ?? hypervisor.kernel
-  const forecast = forecastMachineAccelerator({ config, kernel, runDir: settings.runDir })
+  const forecast = forecastMachineAccelerator({ config, kernel, runDir: leaseDir })
   const facts = {
     Meta: { Version: formatVersion },
     Kernel: { Path: kernel, Parameters: hypervisor.kernelParams.join(' ') },

@@ -7,7 +7,7 @@ import { landlockAbi } from '../../linux/landlock.ts'
 import { findTool } from '../../linux/which.ts'
 import { probeNetwork } from '../../network/probe.ts'
 import { checkUidRange, type UidRange } from '../../rootless/uid-range.ts'
-import { defaultRunDir } from '../../sandbox/paths.ts'
+import { leaseDir } from '../../sandbox/paths.ts'
 import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
 import { resolveAssets } from '../../vmm/assets.ts'
 import { forecastMachineAccelerator } from '../../vmm/create.ts'
@@ -59,11 +59,8 @@ export interface HostProbe {
   verifyImage(hypervisor: HypervisorConfig): Promise<string>
 }
 
-/**
- * The host this process runs on. `runDir`: where sandboxes write down what they found out; `cacheDir`: where
- * `kata-ts image build` left its image.
- */
-export function hostProbe(runDir: string = defaultRunDir, cacheDir?: string): HostProbe {
+/** The host this process runs on. `cacheDir`: where `kata-ts image build` left its image. */
+export function hostProbe(cacheDir?: string): HostProbe {
   return {
     uid: () => process.getuid?.() ?? -1,
     architecture: arch,
@@ -85,7 +82,7 @@ export function hostProbe(runDir: string = defaultRunDir, cacheDir?: string): Ho
     checkUidRange,
     accelerator: (config) => {
       const kernel = attempt(() => resolveAssets(config, cacheDir).kernel) ?? ''
-      return forecastMachineAccelerator({ config, kernel, runDir })
+      return forecastMachineAccelerator({ config, kernel, runDir: leaseDir })
     },
     verifyImage: (hypervisor) => verifyConfiguredImage(hypervisor, cacheDir),
   }

@@ -482,7 +482,7 @@ const rows: Row[] = [
   [
     'accelerator',
     'tried in vain',
-    forecast({ accelerator: 'unknown', failure: { works: false, reason: 'it hung', at: 1 } }),
+    forecast({ accelerator: 'unknown', failure: { works: false, reason: 'it hung', at: 1, variant: '' } }),
     {},
     'warning',
     'dial_timeout',
