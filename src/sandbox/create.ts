@@ -38,7 +38,7 @@ import { openLedger } from './teardown.ts'
 import { recordTimings } from './timings.ts'
 import { takeTpm } from './tpm.ts'
 import { takeUser } from './user.ts'
-import { coldVfio } from './vfio-devices.ts'
+import { coldVfio, vfioHost } from './vfio-devices.ts'
 
 export interface SandboxRequest {
   readonly id: string
@@ -142,7 +142,9 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   if (tpm !== undefined) closeLater(tpm.socket)
   const vsock = openVsock(hypervisor.agentChannel)
   if (vsock !== undefined) closeLater(vsock.fd)
-  const vfio = given.use(await coldVfio({ id, spec: request.container.spec, config }, ledger))
+  const vfio = given.use(
+    await coldVfio({ id, spec: request.container.spec, config }, ledger, vfioHost(paths.runDir)),
+  )
   const socket = byPath ? served?.daemon.socketPath : served?.share.connect()
   if (typeof socket === 'number') closeLater(socket)
   const vmm = createVmm({

@@ -30,7 +30,7 @@ import { withEveryDevice } from './privileged.ts'
 import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
-import { VfioDevices } from './vfio-devices.ts'
+import { VfioDevices, vfioHost } from './vfio-devices.ts'
 
 export interface SandboxParts {
   readonly id: string
@@ -75,8 +75,11 @@ export class Sandbox {
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
-    const { vmm, ledger, config } = parts
-    this.#vfio = new VfioDevices({ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor })
+    const { vmm, ledger, config, paths } = parts
+    this.#vfio = new VfioDevices({
+      ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
+      host: vfioHost(paths.runDir),
+    })
     this.died = this.#watch()
     parts.agent.explainLossBy(this.died)
   }

@@ -29,13 +29,18 @@ export interface VfioHost {
   openIommu(container: string): number
 }
 
-const thisHost: VfioHost = {
-  ...{ find: findVfio, isCommon: isVfioCommon, open: openVfioDevice, openIommu },
-  holder: ({ numbers }) => {
-    const pid = vfioHolder(numbers)
-    return pid === undefined ? undefined : holderName(pid)
-  },
+/** This host; sandboxes of `runDir` are known by name. */
+export function vfioHost(runDir?: string): VfioHost {
+  return {
+    ...{ find: findVfio, isCommon: isVfioCommon, open: openVfioDevice, openIommu },
+    holder: ({ numbers }) => {
+      const pid = vfioHolder(numbers)
+      return pid === undefined ? undefined : holderName(pid, runDir)
+    },
+  }
 }
+
+const thisHost = vfioHost()
 
 /** The kernel's answer to a bind when the device is bound already (drivers/vfio/device_cdev.c). */
 const boundAlready = /error bind device fd=\d+ to iommufd=\d+: (Invalid argument|Device or resource busy)/

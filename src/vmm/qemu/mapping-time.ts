@@ -3,7 +3,10 @@
  * before it answers, and does nothing else meanwhile.
  */
 
-/** Twice what a slow host was seen to need with pages of 4 KiB; huge pages are much quicker. Milliseconds. */
+/**
+ * Hardware pins and clears about a GiB a second or more in pages of 4 KiB, and huge pages much quicker. Where KVM is itself
+ * emulated it takes many times longer: that is what the configured time is raised for. Milliseconds.
+ */
 const msPerGiB = 2000
 
 /**
