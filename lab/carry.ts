@@ -46,7 +46,7 @@ export async function carry(): Promise<void> {
     '--',
     '.',
     packed,
-    'build/embedded',
+    'build/busybox',
   ] as const
   await tool(write, paths.parcel)
   const room = statSync(paths.parcel).size
