@@ -101,12 +101,14 @@ testWith(
     const { uid, gid, mode } = statSync(node)
     expect({ uid, gid, mode: mode & 0o777 }).toEqual({ uid: 0, gid: 0, mode: 0o600 })
 
-    const second = await start('second', config, [node])
-    expect({ code: second.code, stderr: second.stderr }).toEqual({
-      code: 125,
-      stderr: expect.stringContaining('[DEVICE_IN_USE]'),
-    })
-    await kata.call(['rm', '-f', 'second'])
+    for (const plug of ['hot', 'cold'] as const) {
+      const second = await start('second', configurationWith(plug), [node])
+      expect({ code: second.code, stderr: second.stderr }).toEqual({
+        code: 125,
+        stderr: expect.stringMatching(/\[DEVICE_IN_USE\] .* sandbox default\/hot has it/),
+      })
+      await kata.call(['rm', '-f', 'second'])
+    }
 
     const text = words()
     await write('hot', '/dev/vda', text)
