@@ -1,6 +1,7 @@
 /** Pods under Firecracker: what a pod has of it that it has of no other VMM. They share one machine where they can. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { busyboxPath } from '../setup/paths.ts'
 import { processesOfUid, readProc, readStatus } from '../src/linux/proc.ts'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
@@ -86,7 +87,7 @@ describe('pods under Firecracker', () => {
     expect(stdout).toContain('inet 10.81.0.2/24')
     expect(stdout).toContain('default via 10.81.0.1')
     expect(stdout).toContain('1 packets received')
-    expect(command('busybox', 'ping', '-c', '1', '-W', '5', '10.81.0.2')).toContain('1 packets received')
+    expect(command(busyboxPath, 'ping', '-c', '1', '-W', '5', '10.81.0.2')).toContain('1 packets received')
     const { sandbox } = await kata.inspect('pod')
     expect(netns.ip('-d link show type tun')).toMatch(new RegExp(`user (${sandbox.uid}|${sandbox.user})\\b`))
   })

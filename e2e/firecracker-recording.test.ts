@@ -3,11 +3,12 @@
  * doubles, which may differ in what their table of differences names, and in nothing else.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { findTool } from '../src/linux/which.ts'
 import { readPosture } from '../src/rootless/posture.ts'
 import { differences } from './doubles/firecracker/differences.ts'
 import type { Answered } from './harness/ask-api.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { type Alone, startAlone } from './harness/firecracker-alone.ts'
 import { descriptorKind, recordedLines, recordedProcess } from './harness/recording.ts'
 import { findVmm } from './harness/vmm.ts'
@@ -24,7 +25,7 @@ describe('asked by itself', () => {
   /** The recorder's own place for the socket of the one request for a vsock that is taken. */
   const vsock = '/tmp/v.sock'
   beforeAll(() => {
-    directory = mkdtempSync('/run/kt-recording-')
+    directory = ownDirectory('/run/kt-recording-')
     writeFileSync(`${directory}/file`, Buffer.alloc(4096))
     rmSync(vsock, { force: true })
   })
@@ -228,7 +229,7 @@ const callsOfTheChild = [
 ]
 
 test.skipIf(noStrace !== '')(`the jailer does what it did, in that order${noStrace}`, () => {
-  const directory = mkdtempSync('/var/lib/kt-jailer-')
+  const directory = ownDirectory('/var/lib/kt-jailer-')
   try {
     const trace = `${directory}/trace`
     const ids = ['--id', 'x', '--exec-file', firecracker.path, '--uid', '70000', '--gid', '70000']

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 
 let kata: Kata
 let before: HostState
@@ -10,8 +11,8 @@ beforeAll(async () => {
   // The first start of a boot warns that it has no KVM.
   expect(await kata.run(['true'])).toMatchObject({ code: 0 })
   before = hostState(kata.runDir)
-}, 60_000)
-afterAll(() => kata.close(), 60_000)
+}, slow(60_000))
+afterAll(() => kata.close(), slow(60_000))
 
 test.each([
   ['panics', 'c', 'its guest kernel panicked: Kernel panic - not syncing: sysrq triggered crash'],

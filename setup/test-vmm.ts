@@ -10,10 +10,12 @@
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { slow } from '../e2e/harness/time.ts'
 import { findVmm, onlyReal } from '../e2e/harness/vmm.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { drivers } from '../src/config/drivers.ts'
 import { buildDir, root } from './paths.ts'
+import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
 import { driverSources, recordResults, testResults } from './vmm-results.ts'
 
 /** What drives pods; the rest of e2e/ is about the guest alone, or no VMM at all. */
@@ -62,6 +64,7 @@ const { path, isDouble } = await findVmm(driver).catch(({ message }: Error) => {
 const [version = ''] = Bun.spawnSync([path, '--version']).stdout.toString().trim().split('\n')
 console.log(`${driver}: ${path}, ${isDouble ? 'a double' : 'the real program'}: ${version}`)
 mkdirSync(buildDir, { recursive: true })
+supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
 const report = join(buildDir, `junit-vmm-${driver}.xml`)
 rmSync(report, { force: true })
 const files = [...ownFiles[driver], ...suite]
@@ -73,7 +76,7 @@ if (files.length === 0) {
 }
 const child = Bun.spawn(
   [
-    ...[process.execPath, 'test', '--timeout', '180000', '--preload', './e2e/harness/preload.ts'],
+    ...[process.execPath, 'test', '--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts'],
     ...['--reporter=junit', `--reporter-outfile=${report}`, ...files],
   ],
   {
@@ -84,7 +87,7 @@ const child = Bun.spawn(
     stderr: 'inherit',
   },
 )
-const code = await child.exited
+const code = await ownChild(child).exited
 if (values.record && existsSync(report)) {
   const date = new Date().toISOString().slice(0, 10)
   const tests = testResults(readFileSync(report, 'utf8'), isDouble ? 'double' : 'real')

@@ -1,16 +1,11 @@
 /** A real containerd of the test's own: its own sockets, directories, images and network, all gone when it is closed. */
-import {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { resolve } from 'node:path'
+import { appendFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { unmountBelow } from '../../src/linux/mount.ts'
+import { needsConfiguration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
+import { programDir } from '../harness/executable.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { shippedConfiguration, vmm } from '../harness/vmm.ts'
 import { clientCgroups, makePodCgroup, removeEmptyCgroup } from './cgroups.ts'
 import {
@@ -23,10 +18,9 @@ import {
 import { Cri } from './cri.ts'
 import { makeImages } from './images.ts'
 
-const buildDir = resolve(import.meta.dir, '../../build')
 /** Longest any one command of a test may take, milliseconds. */
-const commandDeadlineMs = 120_000
-const readyMs = 30_000
+const commandDeadlineMs = slow(120_000)
+const readyMs = slow(30_000)
 
 /** What containerd calls us. */
 export const ourRuntime = 'io.containerd.kata-ts.v2'
@@ -47,8 +41,8 @@ export class Containerd {
   #daemon: Bun.Subprocess | undefined
 
   private constructor(options: ContainerdOptions) {
-    const root = mkdtempSync('/var/lib/kata-ts-e2e-ctd-')
-    const state = mkdtempSync('/run/ctd-')
+    const root = ownDirectory('/var/lib/kata-ts-e2e-ctd-')
+    const state = ownDirectory('/run/ctd-')
     this.files = {
       ...{ root, state, socket: `${state}/s.sock` },
       configuration: `${root}/config.toml`,
@@ -90,7 +84,7 @@ export class Containerd {
   async startDaemon(): Promise<void> {
     const log = openSync(`${this.files.root}/log`, 'a')
     this.#daemon = Bun.spawn(['containerd', '-c', this.files.configuration], {
-      env: { PATH: `${buildDir}:${process.env.PATH}`, ...this.#options.env },
+      env: { PATH: `${programDir}:${process.env.PATH}`, ...this.#options.env },
       cwd: '/',
       stdio: ['ignore', log, log],
     })
@@ -157,9 +151,9 @@ export class Containerd {
     writeFileSync(configuration, containerdConfiguration(this.files, this.#withVmm(handlers), snapshotter))
   }
 
-  /** Handlers without a configuration of their own get that of the VMM under test, if it is another than the default. */
+  /** Handlers that say nothing of a configuration get that of the VMM under test, where the defaults do not serve. */
   #withVmm(handlers: Readonly<Record<string, Handler>>): Readonly<Record<string, Handler>> {
-    if (vmm.driver === 'qemu') return handlers
+    if (vmm.driver === 'qemu' && !needsConfiguration) return handlers
     const configPath = this.#vmmConfiguration
     writeFileSync(configPath, shippedConfiguration())
     return Object.fromEntries(
@@ -170,7 +164,7 @@ export class Containerd {
   /** `ctr run` knows no handlers: it is told of the configuration itself. */
   #ctrWithVmm(args: readonly string[]): readonly string[] {
     const isOurs = args[0] === 'run' && args.includes(ourRuntime)
-    if (vmm.driver === 'qemu' || !isOurs) return args
+    if ((vmm.driver === 'qemu' && !needsConfiguration) || !isOurs) return args
     return ['run', '--runtime-config-path', this.#vmmConfiguration, ...args.slice(1)]
   }
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { podTest } from '../harness/cannot.ts'
 import { eventually } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { vmm } from '../harness/vmm.ts'
 import { Containerd, ourRuntime } from './containerd.ts'
 import { EventLog } from './events.ts'
@@ -138,7 +139,7 @@ describe('a task that goes on', () => {
     // The FIFOs are opened by then; there is no other sign of it.
     await Bun.sleep(500)
     await containerd.ctr(['task', 'kill', '-s', 'SIGTERM', id])
-    const timer = setTimeout(() => client.kill('SIGKILL'), 20_000)
+    const timer = setTimeout(() => client.kill('SIGKILL'), slow(20_000))
     expect(await client.exited).toBe(7)
     clearTimeout(timer)
     expect(await new Response(client.stdout).text()).toContain('bye')

@@ -7,6 +7,7 @@ import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import { differences } from '../doubles/cloud-hypervisor/differences.ts'
 import { differences as firecrackerDifferences } from '../doubles/firecracker/differences.ts'
+import type { Accelerator } from './configuration.ts'
 import { descriptorKind, recordedProcess } from './recording.ts'
 import { vmm } from './vmm.ts'
 
@@ -32,12 +33,20 @@ const always = {
 const hidden = ['nodev', 'noexec', 'nosuid', 'ro']
 const sockets = (count: number) => Array<string>(count).fill('socket')
 
-const ofQemu = (uid: number, groups: readonly number[]) => ({
+/** What QEMU has of KVM beside all else: the node, and what it gets from it, which is a machine with one processor. */
+const ofKvm = {
+  mounts: [{ point: '/dev/kvm', flags: ['noexec', 'nosuid'] }],
+  descriptors: ['/dev/kvm', 'anon_inode:kvm-vcpu:0', 'anon_inode:kvm-vm'],
+}
+const nothing = { mounts: [], descriptors: [] }
+
+const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }: typeof ofKvm) => ({
   threads: [thread(uid, groups, 3)],
   mounts: [
     { point: '/', flags: hidden },
     { point: '/boot/initrd', flags: hidden },
     { point: '/boot/vmlinux', flags: hidden },
+    ...mounts,
     { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
     { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
   ],
@@ -47,7 +56,10 @@ const ofQemu = (uid: number, groups: readonly number[]) => ({
     // The listeners of monitor, agent and console, and the connection to virtiofsd.
     ...{ 3: 'socket', 4: 'socket', 5: 'socket', 6: 'socket' },
     // What it opened itself; the sockets are one accepted connection for each listener, and virtiofsd's way back.
-    others: ['/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd', ...sockets(4)],
+    others: [
+      ...[...descriptors, '/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd'].sort(),
+      ...sockets(4),
+    ],
   },
   ...always,
 })
@@ -130,7 +142,8 @@ const programName = basename(realpathSync(vmm.path))
 
 const promises = {
   qemu: {
-    promised: ofQemu,
+    promised: (uid: number, groups: readonly number[], accelerator: Accelerator) =>
+      ofQemu(uid, groups, accelerator === 'kvm' ? ofKvm : nothing),
     // The last descriptor that is handed over.
     lastHandedOver: 6,
     // In the private directory: root's, and the user's own.

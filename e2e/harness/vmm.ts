@@ -11,6 +11,7 @@ import { silentLogger } from '../../src/log.ts'
 import { buildDouble } from '../doubles/cloud-hypervisor/build.ts'
 import { buildFirecrackerDouble } from '../doubles/firecracker/build.ts'
 import { buildJailerDouble } from '../doubles/jailer/build.ts'
+import { configuration } from './configuration.ts'
 
 export interface VmmUnderTest {
   readonly driver: HypervisorDriver
@@ -70,7 +71,7 @@ export const vmm: VmmUnderTest = await findVmm(driver)
 export function hypervisorTable(lines: string, { driver, path, jailer }: VmmUnderTest = vmm): string {
   const program = /^path = /m.test(lines) ? '' : `path = "${path}"\n`
   const starter = jailer === undefined || /^jailer_path = /m.test(lines) ? '' : `jailer_path = "${jailer}"\n`
-  return `[hypervisor.${driver}]\nrootless = true\n${program}${starter}${lines}`
+  return configuration(`[hypervisor.${driver}]\nrootless = true\n${program}${starter}${lines}`)
 }
 
 /** Of the configurations that we ship. */
@@ -83,9 +84,11 @@ const shippedFiles: Readonly<Record<HypervisorDriver, string>> = {
 /** The configuration that we ship for the VMM, with this program. */
 export function shippedConfiguration({ driver, path, jailer }: VmmUnderTest = vmm): string {
   const text = readFileSync(`${root}/packaging/${shippedFiles[driver]}`, 'utf8')
-  return text
-    .replace(/^path = .*$/m, `path = "${path}"`)
-    .replace(/^jailer_path = .*$/m, `jailer_path = "${jailer}"`)
+  return configuration(
+    text
+      .replace(/^path = .*$/m, `path = "${path}"`)
+      .replace(/^jailer_path = .*$/m, `jailer_path = "${jailer}"`),
+  )
 }
 
 /** {@link shippedConfiguration}, read. */
