@@ -31,6 +31,8 @@ export interface TaskRecords {
   remove(id: string): void
 }
 
+const sigkill = 9
+
 const statusOf: Record<TaskState, Status> = {
   created: Status.CREATED,
   running: Status.RUNNING,
@@ -127,6 +129,7 @@ export class TaskService {
     if (all && task.init.state !== 'created' && task.init.state !== 'stopped')
       await task.container.signalAll(signal)
     else await task.process(execId).signal(signal)
+    if (signal === sigkill && execId === '') task.endIsNear()
     return {}
   }
 

@@ -30,6 +30,11 @@ export class Task {
     this.#execs.set(execId, process)
   }
 
+  /** Every process of the container was killed. */
+  endIsNear(): void {
+    for (const process of [this.init, ...this.#execs.values()]) process.endIsNear()
+  }
+
   removeExec(execId: string): void {
     this.#execs.delete(execId)
   }

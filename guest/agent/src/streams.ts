@@ -32,8 +32,6 @@ export interface OutputStream {
   read(size: number, call: Cancellable): Promise<Uint8Array>
   /** To be called when the process ended: somebody else may hold the pipe open for ever. */
   processEnded(): void
-  /** Its end was read, or it was closed. */
-  readonly finished: boolean
   close(): void
 }
 
@@ -84,9 +82,6 @@ export function createOutputStream(loop: Loop, fd: number): OutputStream {
         drained = true
         wake()
       }, drainMilliseconds)
-    },
-    get finished() {
-      return !open
     },
     close: shut,
   }

@@ -9,7 +9,7 @@ import { metricsText } from '../metrics.ts'
 import type { OomEvents } from '../oom.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { storageDrivers } from '../storage.ts'
-import { agentVersion } from '../version.ts'
+import { agentFeature, agentVersion } from '../version.ts'
 
 export interface GuestTools {
   readonly sandbox: Sandbox
@@ -41,7 +41,7 @@ export function guestCalls({ sandbox, oom, report, switchOff }: GuestTools) {
           deviceHandlers: [],
           storageHandlers: storageDrivers,
           supportsSeccomp: true,
-          extraFeatures: [],
+          extraFeatures: [agentFeature],
         },
       }
     },
