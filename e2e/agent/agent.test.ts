@@ -90,12 +90,13 @@ describe('processes', () => {
     const waits = [1, 2, 3].map(() => guest.agent.waitProcess({ containerId: 'waiters' }))
     await guest.agent.startContainer({ containerId: 'waiters' })
     expect((await Promise.all(waits)).map(({ status }) => status)).toEqual([3, 3, 3])
-    for (const late of [
+    const late = [
       guest.agent.waitProcess({ containerId: 'waiters' }),
       guest.agent.readStdout({ containerId: 'waiters', len: 100 }),
       guest.agent.signalProcess({ containerId: 'waiters', execId: 'waiters', signal: 15 }),
-    ])
-      expect(await status(late)).toStartWith('not_found: no process')
+    ]
+    const gone = 'not_found: container waiters has no process waiters'
+    expect(await Promise.all(late.map(status))).toEqual([gone, gone, gone])
     expect(await status(guest.agent.signalProcess({ containerId: 'waiters', signal: 9 }))).toBe('ok')
     await guest.agent.removeContainer({ containerId: 'waiters' })
   })

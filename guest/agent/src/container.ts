@@ -146,7 +146,7 @@ export class Container {
   process(execId: string): ContainerProcess {
     const process = this.#isInit(execId) ? this.init : this.#added.get(execId)
     if (process === undefined || process.collected)
-      throw notFound(`no process ${execId} in container ${this.id}`)
+      throw notFound(`container ${this.id} has no process ${execId || this.id}`)
     return process
   }
 

@@ -16,8 +16,8 @@ test.each([
 })
 
 test.each([
-  'the path `/etc/passwd` exists but it is not executable',
-  'the path `/etc` is not a regular file',
+  'the path `/etc/passwd` exists but it is not executable: Operation not permitted',
+  'the path `/etc` is not a regular file: Operation not permitted',
   'exec container process `/script`: Exec format error',
   'exec container process `/secret`: Permission denied',
 ])('%s: not executable', (words) => {

@@ -8,7 +8,8 @@ import { commandNotExecutable, commandNotFound, internal } from './errors.ts'
  */
 const notFound =
   /^executable file `.*` not found|missing dynamic library\?|^exec container process .*No such file/s
-const notExecutable = /is not a regular file$|exists but it is not executable|^exec container process /s
+const notExecutable =
+  /^the path `.*` (is not a regular file|exists but it is not executable)|^exec container process /s
 
 /** The answer to the host; `message` is crun's last word, if it had one. */
 export function crunFailure(verb: string, code: number, message: string | undefined): TtrpcError {
