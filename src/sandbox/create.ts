@@ -180,7 +180,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       offlineVcpus: vmm.offlineVcpus,
     }),
   )
-  const agentVersion = await cgroups.explain(whileGuestLives(started, beginning))
+  const agentFacts = await cgroups.explain(whileGuestLives(started, beginning))
   writeFacts(paths.facts, {
     ...{ id, namespace, shimPid: shim.pid, vmmPid: ref.pid },
     virtiofsdPids: served?.daemon.processes.map(({ pid }) => pid) ?? [],
@@ -191,12 +191,14 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     privateDir,
     vmm: hypervisor.path,
     ...{ accelerator: choice.accelerator, acceleratorReason: choice.reason },
-    ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', agentVersion },
+    ...{ kernel: assets.kernel, initrd: assets.initrd ?? '' },
+    agent: { name: agentFacts.name, version: agentFacts.version },
     ...{ vcpus: spec.vcpus, memoryMiB: spec.memoryMiB },
     timings: timings.steps,
   })
   const sizer = new MachineSizer({
     ...{ config, vmm, agent: agent.agent, boot: spec, log },
+    memoryBlockMiB: agentFacts.memoryBlockMiB,
     onResized: () => cgroups.placeVmm(ref.pid),
   })
   const disks = new Disks({ vmm, ledger, bus: hypervisor.blockDeviceDriver })
@@ -213,6 +215,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     disks,
     network,
     agent,
+    agentFacts,
     sizer,
     log,
   })
