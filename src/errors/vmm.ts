@@ -110,7 +110,7 @@ export const vmmErrors = {
   VMM_GUEST_SILENT: entry(
     'deadline_exceeded',
     'the guest of sandbox {sandbox} said nothing within {seconds} s; its console ends with: {tail}',
-    'Raise dial_timeout on a slow host; else check kernel= and initrd=, or set accelerator = "tcg".',
+    'Raise dial_timeout on a slow host; else check kernel= and initrd=, or set accelerator = "tcg". A guest of your own whose agent speaks only vsock, as Kata\'s does, needs /dev/vhost-vsock here: `modprobe vhost_vsock`.',
   ),
   KVM_UNUSABLE: entry(
     'failed_precondition',

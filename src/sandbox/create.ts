@@ -6,6 +6,7 @@ import { CgroupPlacement } from '../cgroups/placement.ts'
 import { requireAssetHashes } from '../config/asset-hashes.ts'
 import type { Config } from '../config/config.ts'
 import { requireConfiguredFiles } from '../config/configured-files.ts'
+import { channelOf } from '../config/own-guest.ts'
 import { KataError } from '../errors.ts'
 import type { Failpoints } from '../ledger/failpoints.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -24,6 +25,7 @@ import { sweepDisks } from './disk-sweep.ts'
 import { Disks } from './disks.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
+import { guestParameters } from './guest-parameters.ts'
 import { guestUp, whileGuestLives } from './guest-up.ts'
 import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
@@ -136,7 +138,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const attached = given.use(await timings.measure('network', () => network.attach()))
   const tpm = await timings.measure('tpm', () => takeTpm(request, paths, ledger))
   if (tpm !== undefined) closeLater(tpm.socket)
-  const vsock = openVsock(hypervisor.agentChannel)
+  const vsock = openVsock(channelOf(hypervisor))
   if (vsock !== undefined) closeLater(vsock.fd)
   const vfio = given.use(await coldVfio({ id, spec: request.container.spec, config }, ledger))
   const socket = byPath ? served?.daemon.socketPath : served?.share.connect()
@@ -244,12 +246,7 @@ function machineSpec(
   const { hypervisor } = config
   return {
     ...{ sandboxId: id, identity, privateDir, stateDir, ...files },
-    // Later parameters win: this takes `quiet` back.
-    kernelParams: [
-      ...(hypervisor.enableDebug ? ['loglevel=7'] : []),
-      ...(config.agent.enableDebug ? ['agent.log=debug'] : []),
-      ...hypervisor.kernelParams,
-    ],
+    kernelParams: guestParameters(config),
     kvmAccess: hypervisor.kvmAccess,
     ...planMachine(config, container.spec, hostMemoryMiB()),
   }
