@@ -52,6 +52,11 @@ export const agentErrors = {
     'container {container} is to have at most {limit} processes, and {agent} in the guest has set no such limit',
     'Leave the limit out, or use the guest of `kata-ts image build`.',
   ),
+  AGENT_NO_SUBPATH: entry(
+    'failed_precondition',
+    'container {container} mounts a part of a volume in memory (subPath), which {agent} in the guest cannot show',
+    'Mount the whole volume, or an emptyDir on disk; or use the guest of `kata-ts image build`.',
+  ),
   SECCOMP_PROFILE: entry(
     'invalid_argument',
     'seccomp profile {path} cannot be used: {reason}',

@@ -30,7 +30,7 @@ import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
 import { VfioDevices } from './vfio-devices.ts'
-import { requireSeccomp } from './walls.ts'
+import { requireSeccomp, requireSubpaths } from './walls.ts'
 
 export interface SandboxParts {
   readonly id: string
@@ -111,6 +111,7 @@ export class Sandbox {
       const devices = [...disks.devices, ...passed.devices]
       const own = guestRootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
       const storages = [...own, ...carried.storages, ...disks.storages]
+      requireSubpaths(storages, id, agentFacts)
       await createInGuest(
         agent.agent,
         { containerId: id, execId: id, oci, devices, storages, sandboxPidns },

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { StatsContainerResponse } from '../protocol/generated/agent.ts'
-import { requirePidsLimit, requireSeccomp } from './walls.ts'
+import { requirePidsLimit, requireSeccomp, requireSubpaths } from './walls.ts'
 
 const katas: AgentFacts = { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 }
 const withProfile = { linux: { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } } }
@@ -13,6 +13,13 @@ test('a profile that the agent cannot apply is refused, but for an operator who 
   requireSeccomp(withProfile, 'c', katas, true)
   requireSeccomp({ linux: {} }, 'c', katas, false)
   requireSeccomp(withProfile, 'c', { ...katas, seccomp: true }, false)
+})
+
+test('a part of a volume in memory is for our own agent only', () => {
+  const storages = [{ driver: 'local', options: ['subpath=a'] }, { driver: 'virtio-fs' }]
+  expect(() => requireSubpaths(storages, 'c', katas)).toThrow('[AGENT_NO_SUBPATH] container c mounts a part')
+  requireSubpaths(storages, 'c', { ...katas, name: 'kata-ts' })
+  requireSubpaths([{ driver: 'local', options: ['mode=0755'] }], 'c', katas)
 })
 
 test('a limit of processes counts when the agent has set it', async () => {

@@ -1,6 +1,6 @@
 /**
- * Walls of a container that the guest's agent may be unable to give. Kata's runtime leaves them out with a line in its log;
- * here such a container is not made.
+ * What a container is to have and the guest's agent may be unable to give. Kata's runtime leaves a wall out with a line in its
+ * log; here such a container is not made.
  */
 import { type AgentFacts, describeAgent } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
@@ -16,6 +16,22 @@ export function requireSeccomp(
 ): void {
   if (linux?.seccomp !== undefined && !disableGuestSeccomp && !agent.seccomp)
     throw new KataError('AGENT_NO_SECCOMP', { container, agent: describeAgent(agent) })
+}
+
+/**
+ * A part of a volume in memory is storage of our own making, which Kata's agent would take for a new, empty directory.
+ *
+ * @throws KataError AGENT_NO_SUBPATH.
+ */
+export function requireSubpaths(
+  storages: readonly { readonly driver: string; readonly options?: readonly string[] }[],
+  container: string,
+  agent: AgentFacts,
+): void {
+  const isPart = ({ driver, options = [] }: (typeof storages)[number]) =>
+    driver === 'local' && options.some((option) => option.startsWith('subpath='))
+  if (agent.name !== 'kata-ts' && storages.some(isPart))
+    throw new KataError('AGENT_NO_SUBPATH', { container, agent: describeAgent(agent) })
 }
 
 /**
