@@ -12,6 +12,7 @@ import { Container, createInGuest } from '../sandbox/container.ts'
 import type { GuestProcess } from '../sandbox/guest-process.ts'
 import { guestSpec } from '../sandbox/guest-spec.ts'
 import { requireSeccomp } from '../sandbox/walls.ts'
+import { Task } from './task.ts'
 import { TaskProcess } from './task-process.ts'
 
 let directory: string
@@ -109,6 +110,21 @@ describe('output', () => {
     expect(process.state).toBe('running')
     await process.signal(9)
     expect((await process.exited).status).toBe(137)
+  })
+
+  test('and so do the execs of a container that is killed', async () => {
+    const path = join(directory, 'fifo')
+    makeFifo(path)
+    const container = await create(['sleep', '100'])
+    const init = served(container.init, `file://${fileOf('init')}`)
+    const exec = served(container.exec('e', sh('exec cat /dev/zero')), path)
+    const task = new Task({ id: 'c', bundle: '/b', container, init })
+    task.addExec('e', exec)
+    for (const process of [init, exec]) await process.start()
+    await container.signalAll(9)
+    task.endIsNear()
+    expect((await exec.exited).status).toBe(137)
+    await task.execsOver()
   })
 
   test('a child that keeps the pipes of its parent does not keep its end back', async () => {

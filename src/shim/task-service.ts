@@ -32,6 +32,11 @@ export interface TaskRecords {
 }
 
 const sigkill = 9
+/**
+ * How long the execs of a container that has ended may take to be told as ended, milliseconds: they end with it, and once it
+ * is removed nobody knows how. Those of a pod that shares its processes may go on until then.
+ */
+const execsEndMs = 500
 
 const statusOf: Record<TaskState, Status> = {
   created: Status.CREATED,
@@ -214,7 +219,10 @@ export class TaskService {
     this.#options.records.remove(task.id)
     // Nothing of a container is left once its machine has gone.
     if (task.id === this.#pod.id || this.#pod.isStopping) await this.#pod.stop()
-    else await task.container.remove()
+    else {
+      await Promise.race([task.execsOver(), Bun.sleep(execsEndMs)])
+      await task.container.remove()
+    }
   }
 
   /** A process that never came to run has no end that anybody waits for. */

@@ -35,6 +35,12 @@ export class Task {
     for (const process of [this.init, ...this.#execs.values()]) process.endIsNear()
   }
 
+  /** Resolves when no exec runs any more. */
+  async execsOver(): Promise<void> {
+    const running = [...this.#execs.values()].filter(({ state }) => state !== 'created')
+    await Promise.all(running.map(({ exited }) => exited))
+  }
+
   removeExec(execId: string): void {
     this.#execs.delete(execId)
   }
