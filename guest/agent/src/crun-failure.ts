@@ -7,7 +7,7 @@ import { commandNotExecutable, commandNotFound, internal } from './errors.ts'
  * the guest image brings (1.21); the host gets a reason. Of a program whose interpreter is missing, crun suspects a library.
  */
 const notFound =
-  /^executable file `.*` not found|missing dynamic library\?|^exec container process .*No such file/s
+  /^executable file `.*` not found|^exec container process (\(missing dynamic library\?\)|.*No such file)/s
 const notExecutable =
   /^the path `.*` (is not a regular file|exists but it is not executable)|^exec container process /s
 

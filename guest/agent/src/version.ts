@@ -1,4 +1,4 @@
 /** Who the agent is, as Version and GetGuestDetails report it. */
 export const agentVersion = '0.1.0'
-/** Among its features: tells this agent from Kata's (src/sandbox/agent-facts.ts). */
+/** Among its features: tells this agent from Kata's (src/agent/agent-facts.ts). */
 export const agentFeature = 'kata-ts'
