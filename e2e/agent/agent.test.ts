@@ -192,6 +192,15 @@ describe('processes', () => {
     // The background process keeps the pipe open after its shell has ended.
     await exec(guest, 'holder', 'leaver', ['sh', '-c', 'echo gone; sleep 500 & exit 0'])
     expect(await outcome(guest, 'holder', 'leaver')).toEqual({ stdout: 'gone\n', stderr: '', status: 0 })
+    // One that writes without end does not keep its parent's end back either.
+    await exec(guest, 'holder', 'chatter', [
+      'sh',
+      '-c',
+      'echo first; (while :; do echo noise; done) & exit 4',
+    ])
+    const chatter = await outcome(guest, 'holder', 'chatter')
+    expect(chatter.status).toBe(4)
+    expect(chatter.stdout).toStartWith('first\n')
     await guest.agent.signalProcess({ containerId: 'holder', signal: 9 })
     await finish(guest, 'holder')
   })
