@@ -44,6 +44,7 @@ export class TaskProcess {
   readonly #killed = Promise.withResolvers<void>()
   readonly #stallMs: number
   #input: InputSource | undefined
+  #inputIsClosed = false
   #lastOutput = 0
 
   /** `lost` is aborted when the machine is gone, which ends every process in it. */
@@ -101,8 +102,10 @@ export class TaskProcess {
     if (rows > 0 && columns > 0 && this.state === 'running') await this.guest.resize({ rows, columns })
   }
 
+  /** A client may say so before the process runs and has read any of it. */
   closeInput(): void {
-    this.#input?.finish()
+    this.#inputIsClosed = true
+    if (this.state === 'running') this.#input?.finish()
   }
 
   #openSinks(): [OutputStream, OutputSink][] {
@@ -121,6 +124,7 @@ export class TaskProcess {
     if (input !== undefined) {
       this.guest.input(input).catch((error) => this.#log.debug('stdin ended', { reason: String(error) }))
     }
+    if (this.#inputIsClosed) this.#input?.finish()
     using loss = untilAborted(this.#lost)
     const lost = loss.aborted.then(() => lostExitStatus)
     await Promise.race([outputs, lost, this.#killedAndStalled()])
