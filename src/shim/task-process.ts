@@ -105,7 +105,7 @@ export class TaskProcess {
   /** A client may say so before the process runs and has read any of it. */
   closeInput(): void {
     this.#inputIsClosed = true
-    if (this.state === 'running') this.#input?.finish()
+    if (this.state !== 'created') this.#input?.finish()
   }
 
   #openSinks(): [OutputStream, OutputSink][] {
