@@ -12,6 +12,7 @@ import { lackingHere, type Results, Stage, takeSandbox } from './attack/stage.ts
 import { openTargets, type Targets } from './attack/targets.ts'
 import { podTest, reasonAgainst } from './harness/cannot.ts'
 import { Kata } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 
 const kata = new Kata()
 const lacking = lackingHere(attacks.flatMap(([, act, , , , exception]) => (exception?.optional ? [act] : [])))
@@ -35,13 +36,13 @@ beforeAll(async () => {
   user = stage.unjailed(acts(tables))
   vmmUser = stage.unjailed(acts(ownUserAttacks), live.sandbox)
   root = stage.asRoot([...new Set(controls)])
-}, 60_000)
+}, slow(60_000))
 afterAll(async () => {
   targets?.[Symbol.dispose]()
   await stage?.[Symbol.asyncDispose]()
   await kata.call(['rm', '-f', 'live'])
   await kata.close()
-}, 60_000)
+}, slow(60_000))
 
 /** What each of the three got, the columns that say nothing left out. */
 function outcome([, act, inJail, byUser, , exception]: Attack, others: Results) {
@@ -81,8 +82,9 @@ describe("a process of a live VMM's own user fails to", () => {
   }
 })
 
-test.skipIf((statSync('/dev/kvm', { throwIfNoEntry: false })?.gid ?? 0) === 0)(
-  '/dev/kvm opens by its group alone',
+const noKvmGroup = (statSync('/dev/kvm', { throwIfNoEntry: false })?.gid ?? 0) === 0
+test.skipIf(noKvmGroup)(
+  `/dev/kvm opens by its group alone${noKvmGroup ? ' (this host has no /dev/kvm with a group)' : ''}`,
   async () => {
     const act = 'open-write /dev/kvm'
     const { identity } = stage.own

@@ -6,7 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import {
   closeSync,
   lstatSync,
-  mkdtempSync,
+  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -22,6 +22,7 @@ import type { DiskAttachment } from '../src/vmm/disk.ts'
 import { ApiClient } from '../src/vmm/http/api.ts'
 import { runContainer } from './agent/container.ts'
 import { type Guest, guestShare } from './agent/guest.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { findVmm } from './harness/vmm.ts'
 import { serveShare } from './machine/share.ts'
 import { bootLimitMs, guestImage, kvmGroup, kvmGroupUsable, MachineStage } from './machine/stage.ts'
@@ -95,7 +96,11 @@ describe.skipIf(noKvm !== '')(`a running machine${noKvm}`, () => {
       const api = await ApiClient.open(connectUnix(`${stage.privateDir}/api.sock`), clhApi)
       expect(await api.get('vm.info')).toMatchObject({ state: 'Created' })
       await expect(api.put('vm.create', { body: {} })).rejects.toThrow('[VMM_COMMAND_FAILED]')
-      await expect(api.put('vm.add-disk', { body: { no: 1 } })).rejects.toThrow('[VMM_COMMAND_FAILED]')
+      // Until the boot it only notes what a machine is to have.
+      await api.put('vm.add-disk', { body: { no: 1 } })
+      const again = { id: 'd', path: '/disks/d', image_type: 'Raw' }
+      await api.put('vm.add-disk', { body: again })
+      await expect(api.put('vm.add-disk', { body: again })).rejects.toThrow('Identifier d is not unique')
       await expect(api.put('vm.pause')).rejects.toThrow('[VMM_COMMAND_FAILED]')
       await expect(api.put('vm.make-coffee')).rejects.toThrow('[VMM_COMMAND_FAILED]')
       api.close()
@@ -168,13 +173,13 @@ describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
   })
 
   test.skipIf(realOnly !== '')(`a version that is too old is refused by name${realOnly}`, async () => {
-    const old = `${stage.runDir}/cloud-hypervisor`
+    const old = `${stage.programDir}/cloud-hypervisor`
     const bytes = readFileSync(clh.path)
-    for (let at = bytes.indexOf('51.0.0'); at >= 0; at = bytes.indexOf('51.0.0', at))
-      bytes.write('44.0.0', at)
+    for (let at = bytes.indexOf('53.0.0'); at >= 0; at = bytes.indexOf('53.0.0', at))
+      bytes.write('51.0.0', at)
     writeFileSync(old, bytes, { mode: 0o755 })
     await expect(stage.create({}, old).start()).rejects.toThrow(
-      `[VMM_TOO_OLD] ${old} is Cloud Hypervisor 44.0.0; kata-ts needs 51.0.0 or later`,
+      `[VMM_TOO_OLD] ${old} is Cloud Hypervisor 51.0.0; kata-ts needs 52.0.0 or later`,
     )
     expect(readdirSync(stage.privateDir)).toEqual([])
   })
@@ -184,12 +189,15 @@ describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
 describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
   let directory: string
   beforeAll(() => {
-    directory = mkdtempSync('/run/kt-landlock-')
-    writeFileSync(`${directory}/elsewhere`, Buffer.alloc(1 << 20))
+    directory = ownDirectory('/run/kt-landlock-')
+    for (const name of ['disks', 'sockets']) mkdirSync(`${directory}/${name}`)
+    for (const name of ['elsewhere', 'disks/named'])
+      writeFileSync(`${directory}/${name}`, Buffer.alloc(1 << 20))
   })
   afterAll(() => rmSync(directory, { recursive: true }))
 
-  async function pluggedInto(landlock_enable: boolean): Promise<string> {
+  /** What becomes of a disk of this name. */
+  async function plugged(name: string, landlock_enable = true): Promise<string> {
     const listener = listenUnix(`${directory}/api.sock`)
     const connection = connectUnix(`${directory}/api.sock`)
     // Its console: the double has a socket there, as the driver gives it.
@@ -202,14 +210,16 @@ describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
     try {
       const settings = {
         ...{ entropySource: '/dev/urandom', hostCpus: 1, hostMemoryMiB: 256 },
-        ...{ enableHugepages: false, enableMemPrealloc: false, reclaimGuestFreedMemory: false },
+        ...{ enableMemPrealloc: false, reclaimGuestFreedMemory: false },
       }
       const config = vmConfig(stage.options().spec, settings)
       const payload = { ...config.payload, kernel: guestImage.kernel, initramfs: guestImage.initrd }
-      const vsock = { cid: 3, socket: `${directory}/vsock` }
-      await api.put('vm.create', { body: { ...config, payload, vsock, landlock_enable } })
+      const vsock = { cid: 3, socket: `${directory}/sockets/vsock` }
+      const landlock_rules = [{ path: `${directory}/disks`, access: 'rw' }]
+      const body = { ...config, payload, vsock, landlock_enable, landlock_rules }
+      await api.put('vm.create', { body })
       await api.put('vm.boot', { timeoutMs: bootLimitMs })
-      const disk = { id: 'x', path: `${directory}/elsewhere`, readonly: true, image_type: 'Raw' }
+      const disk = { id: 'x', path: `${directory}/${name}`, readonly: true, image_type: 'Raw' }
       return await api.put('vm.add-disk', { body: disk }).then(
         () => 'plugged',
         (error) => String(error),
@@ -221,15 +231,16 @@ describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
       await child.exited
       closeSync(output)
       closeSync(ours)
-      for (const name of ['api.sock', 'vsock']) rmSync(`${directory}/${name}`, { force: true })
+      for (const name of ['api.sock', 'sockets/vsock']) rmSync(`${directory}/${name}`, { force: true })
     }
   }
 
   test(
     'keeps it from a file that its configuration does not name; without it the same succeeds',
     async () => {
-      expect(await pluggedInto(true)).toMatch(/VMM_COMMAND_FAILED.*Permission denied/s)
-      expect(await pluggedInto(false)).toBe('plugged')
+      expect(await plugged('elsewhere')).toMatch(/VMM_COMMAND_FAILED.*Permission denied/s)
+      expect(await plugged('disks/named')).toBe('plugged')
+      expect(await plugged('elsewhere', false)).toBe('plugged')
     },
     bootLimitMs,
   )

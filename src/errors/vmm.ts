@@ -40,12 +40,12 @@ export const vmmErrors = {
   VMM_DISCONNECTED: entry(
     'unavailable',
     'the connection to the VMM ended while {command} was waited for',
-    'The VMM ended or was killed; its log and the console tail say why.',
+    'The VMM ended or was killed; the end of its sandbox tells more.',
   ),
   VMM_COMMAND_FAILED: entry(
     'internal',
     'the VMM refused {command}: {reason}',
-    'See the reason; vmm.log in the state directory of the sandbox may tell more.',
+    'See the reason; while the sandbox lives, vmm.log in its state directory may tell more.',
   ),
   VMM_COMMAND_TIMEOUT: entry(
     'deadline_exceeded',
@@ -99,7 +99,7 @@ export const vmmErrors = {
   ),
   VMM_GUEST_SHUT_DOWN: entry(
     'unavailable',
-    'the guest of sandbox {sandbox} went down by itself: {tail}',
+    'the guest of sandbox {sandbox} {how}: {tail}',
     'Its last words say why; nothing of the sandbox is left, and it can be started anew.',
   ),
   VMM_INTERNAL_ERROR: entry(

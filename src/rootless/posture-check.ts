@@ -37,14 +37,16 @@ export interface ExpectedPosture {
   readonly mounts: readonly MountPosture[]
   /** Descriptor number to target, for the standard ones and those handed over. */
   readonly descriptors: Readonly<Record<number, string>>
-  /** Prefixes of what it may have opened itself. */
-  readonly opens: readonly string[]
-  /** What else it may have opened itself, exactly. */
+  /** What it may have opened itself, each by its whole name: `/dev/kvm`, `anon_inode:[eventfd]`. */
   readonly files?: readonly string[]
+  /** The same by what their names begin with, where these go on with a number or a name of their own. */
+  readonly opens: readonly string[]
   /** What it got since its start, by the name of what it was for. */
   readonly handedOver?: Readonly<Record<string, readonly string[]>>
-  /** How many sockets besides those handed over: connections it accepted. */
+  /** At most so many sockets besides those handed over, all AF_UNIX: connections it accepted. */
   readonly sockets: number
+  /** And at least so many; absent: it may have none. */
+  readonly fewestSockets?: number
   /** Mounts come and go below those that are named. */
   readonly mountsBelow?: boolean
   readonly environment: 0
@@ -60,9 +62,10 @@ export interface PostureOptions {
   readonly seccompFilters: number
   /** The same for its first thread, when the program adds its filter to others only; default as every thread. */
   readonly firstThreadFilters?: number
-  /** Connections that it may have accepted; default none. */
+  /** See {@link ExpectedPosture}; default none of each. */
   readonly sockets?: number
-  /** Default: anonymous inodes (event, signal and poll descriptors) and memfd. */
+  readonly fewestSockets?: number
+  readonly files?: readonly string[]
   readonly opens?: readonly string[]
 }
 
@@ -77,12 +80,8 @@ export interface PostureRow {
 
 /** Call it while the descriptors of `spec` are still open here: it notes what they refer to. */
 export function expectedPosture(spec: LaunchSpec, options: PostureOptions): ExpectedPosture {
-  const {
-    seccompFilters,
-    firstThreadFilters = seccompFilters,
-    sockets = 0,
-    opens = ['anon_inode:', '/memfd:'],
-  } = options
+  const { seccompFilters, firstThreadFilters = seccompFilters } = options
+  const { sockets = 0, fewestSockets = 0, files = [], opens = [] } = options
   const { uid, gid, groups } = spec.identity
   const mounts: MountPosture[] = planJail(spec).mounts.map(({ target, flags }) => ({ point: target, flags }))
   mounts.push({ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] })
@@ -104,8 +103,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
     descriptors: { ...handedOver },
-    opens,
-    sockets,
+    ...{ files, opens, sockets, fewestSockets },
     environment: 0,
     limits: {
       core: `${jailLimits.core}:${jailLimits.core}`,
@@ -201,12 +199,19 @@ function describeDescriptors(expected: ExpectedPosture, actual: Posture): Postur
       !known.has(target) &&
       !expected.opens.some((prefix) => target.startsWith(prefix)),
   )
-  const few = sockets.length <= expected.sockets
+  const families = sockets.filter(([, target]) => actual.otherSockets.includes(target))
   return [
     ...handedOver,
     ...foreign.map(([fd, target]) => row(`descriptors.${fd}`, 'closed', target)),
-    row('sockets', few ? `${sockets.length}` : `at most ${expected.sockets}`, `${sockets.length}`),
+    ...families.map(([fd, target]) => row(`descriptors.${fd}`, 'a unix socket', `another ${target}`)),
+    row('sockets', allowedSockets(expected, sockets.length), `${sockets.length}`),
   ]
+}
+
+function allowedSockets({ fewestSockets = 0, sockets: most }: ExpectedPosture, count: number): string {
+  if (count >= fewestSockets && count <= most) return `${count}`
+  if (fewestSockets === most) return `${most}`
+  return count > most ? `at most ${most}` : `at least ${fewestSockets}`
 }
 
 function row(field: string, expected: string, actual: string, tid?: number): PostureRow {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { socketPair } from '../linux/socket.ts'
 import { silentLogger } from '../log.ts'
 import { launch } from './jail.ts'
 import type { LaunchedProcess, LaunchSpec } from './launch-spec.ts'
@@ -121,6 +122,10 @@ describe('posture', () => {
     ],
     ['a leaked file', () => descriptor(9, '/etc/shadow'), 'descriptors.9', undefined],
     ['a leaked socket', () => descriptor(9, 'socket:[1]'), 'sockets', undefined],
+    ['a ring of system calls', () => descriptor(9, 'anon_inode:[io_uring]'), 'descriptors.9', undefined],
+    ['a handle of a process', () => descriptor(9, 'anon_inode:[pidfd]'), 'descriptors.9', undefined],
+    ['faults in its hands', () => descriptor(9, 'anon_inode:[userfaultfd]'), 'descriptors.9', undefined],
+    ['a program in the kernel', () => descriptor(9, 'anon_inode:bpf-prog'), 'descriptors.9', undefined],
     ['another file in place', () => descriptor(3, '/etc/shadow'), 'descriptors.3', undefined],
     ['an environment', () => ({ ...actual, environment: 5 }), 'environment', undefined],
     [
@@ -135,9 +140,40 @@ describe('posture', () => {
     expect(fields(change())).toEqual([[field, tid]])
   })
 
-  test('its own event descriptors and as many connections as allowed are no difference', () => {
-    expect(fields(descriptor(9, 'anon_inode:[eventfd]'))).toEqual([])
-    expect(comparePosture({ ...expected, sockets: 1 }, descriptor(9, 'socket:[1]'))).toEqual([])
+  test('what it may open by name, or by how its name begins, is no difference', () => {
+    const may = { ...expected, files: ['anon_inode:[eventfd]'], opens: ['anon_inode:kvm-vcpu:'] }
+    const differing = (target: string) => comparePosture(may, descriptor(9, target)).length
+    expect(differing('anon_inode:[eventfd]')).toBe(0)
+    expect(differing('anon_inode:kvm-vcpu:17')).toBe(0)
+    expect(differing('anon_inode:[eventfd]2')).toBe(1)
+    expect(differing('anon_inode:[eventpoll]')).toBe(1)
+  })
+
+  test('sockets are counted, up and down, and are unix sockets', () => {
+    const one = descriptor(9, 'socket:[1]')
+    const rows = (fewestSockets: number, sockets: number, posture = one) =>
+      comparePosture({ ...expected, fewestSockets, sockets }, posture).map((row) => row.expected)
+    expect(rows(0, 1)).toEqual([])
+    expect(rows(1, 1)).toEqual([])
+    expect(rows(0, 0)).toEqual(['0'])
+    expect(rows(2, 3)).toEqual(['at least 2'])
+    expect(rows(3, 3)).toEqual(['3'])
+    expect(rows(0, 1, { ...one, otherSockets: ['socket:[1]'] })).toEqual(['a unix socket'])
+  })
+
+  test('tells the family of a socket', () => {
+    const before = readPosture(process.pid).otherSockets.length
+    const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+    const [one, other] = socketPair()
+    try {
+      const { descriptors, otherSockets } = readPosture(process.pid)
+      const unix = [one, other].map((fd) => descriptors[fd])
+      for (const socket of unix) expect(otherSockets).not.toContain(socket!)
+      expect(otherSockets.length).toBe(before + 1)
+    } finally {
+      listener.stop(true)
+      for (const fd of [one, other]) closeSync(fd)
+    }
   })
 
   test('a difference is an error that lists field, thread and both values', () => {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { unescapeMountPath } from '../linux/mount.ts'
 import { readStatus } from '../linux/proc.ts'
+import { socketProtocol } from '../linux/socket-protocol.ts'
 
 /** What the kernel says of one thread; numbers as text where the kernel's own notation is the fact to compare. */
 export interface ThreadPosture {
@@ -41,6 +42,8 @@ export interface Posture {
   readonly mounts: readonly MountPosture[]
   /** Descriptor number to what it refers to, as /proc/PID/fd shows it. */
   readonly descriptors: Readonly<Record<number, string>>
+  /** Of the sockets among them those of another family than AF_UNIX, as `descriptors` names them. */
+  readonly otherSockets: readonly string[]
   /** Bytes of environment. */
   readonly environment: number
   /** Soft and hard, bytes and files. */
@@ -71,12 +74,13 @@ export function readPosture(pid: number): Posture {
       .map((tid) => readThread(pid, tid))
     const known = threads.filter((thread) => thread !== undefined)
     if (known.length === 0) throw new KataError('PROCESS_GONE', { pid })
+    const descriptors = readDescriptors(pid)
     return {
       pid,
       threads: known,
       idMaps: { uid: readIdMap(`${proc}/uid_map`), gid: readIdMap(`${proc}/gid_map`) },
       mounts: parseMounts(readFileSync(`${proc}/mountinfo`, 'utf8')),
-      descriptors: readDescriptors(pid),
+      ...{ descriptors, otherSockets: otherSockets(pid, descriptors) },
       environment: readFileSync(`${proc}/environ`).length,
       limits: parseLimits(readFileSync(`${proc}/limits`, 'utf8')),
       cwd: readlinkSync(`${proc}/cwd`),
@@ -151,6 +155,13 @@ function target(pid: number, fd: string): string {
   } catch {
     return ''
   }
+}
+
+/** One that is closed again is nobody's. */
+function otherSockets(pid: number, descriptors: Readonly<Record<number, string>>): string[] {
+  const sockets = Object.entries(descriptors).filter(([, to]) => to.startsWith('socket:'))
+  const others = sockets.filter(([fd]) => !/^UNIX(-STREAM)?$/.test(socketProtocol(pid, fd)))
+  return others.filter(([fd, to]) => target(pid, fd) === to).map(([, to]) => to)
 }
 
 function parseLimits(text: string): Posture['limits'] {

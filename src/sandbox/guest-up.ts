@@ -5,6 +5,7 @@ import { KataError } from '../errors.ts'
 import type { Share } from '../sharing/share.ts'
 import { guestSilentError, lastWords, vmEndError } from '../vmm/end-error.ts'
 import type { Vmm } from '../vmm/vmm.ts'
+import { endKnownMs, machineFirst } from './death.ts'
 import { guestSilent, type HealthOptions, patienceMs, shareEnd, silence } from './health.ts'
 
 export interface Beginning {
@@ -16,11 +17,6 @@ export interface Beginning {
   readonly agent: Pick<AgentConnection, 'health' | 'waitReady'>
   readonly config: Pick<Config, 'agent' | 'hypervisor'>
 }
-
-/** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
-const endKnownMs = 3000
-/** How long after virtiofsd's end, which follows that of its machine, the latter may take to be known, milliseconds. */
-const machineFirstMs = 1000
 
 /**
  * Waits until the guest's agent answers.
@@ -79,10 +75,10 @@ export async function whileGuestLives<T>(
 function endOf({ id, vmm, share, config }: Beginning): Promise<KataError> {
   const machine = vmm.ended.then((end) => vmEndError(end, id, config.hypervisor.path))
   if (share === undefined) return machine
-  const files = share.exited.then(async (exit) => {
+  const files = share.exited.then((exit) => {
     const reason = shareEnd(exit)
     const alone = new KataError('SANDBOX_DIED', { id, reason, tail: lastWords(vmm.consoleTail()) })
-    return (await Promise.race([machine, Bun.sleep(machineFirstMs)])) ?? alone
+    return machineFirst(machine, alone)
   })
   return Promise.race([machine, files])
 }

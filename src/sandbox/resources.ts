@@ -7,6 +7,7 @@ import { redirectResource } from '../network/redirect.ts'
 import { rootlessKinds } from '../rootless/kinds.ts'
 import { directoryResource, mountResource } from '../sharing/resources.ts'
 import { virtiofsdResource } from '../sharing/virtiofsd.ts'
+import { pagePromiseResource } from '../vmm/huge-pages.ts'
 import { diskResource } from './disks.ts'
 import { poststopResource } from './network-hooks.ts'
 import { ownerResource } from './owner.ts'
@@ -17,6 +18,7 @@ export const resourceKinds: readonly ResourceKind<never>[] = [
   ownerResource,
   cgroupsResource,
   treeResource,
+  pagePromiseResource,
   processResource,
   ...rootlessKinds,
   directoryResource,

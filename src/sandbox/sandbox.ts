@@ -5,7 +5,7 @@ import type { AgentConnection } from '../agent/connection.ts'
 import { toAgentSpec } from '../agent/oci-spec.ts'
 import type { CgroupPlacement } from '../cgroups/placement.ts'
 import type { Config } from '../config/config.ts'
-import { describeError, KataError } from '../errors.ts'
+import { describeError, type KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { ProcessRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
@@ -14,9 +14,9 @@ import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container, createInGuest } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
+import { deathOf } from './death.ts'
 import type { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
-import { guestSilent, patienceMs, shareEnd, silence } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
 import type { MachineSizer } from './machine-sizer.ts'
@@ -60,10 +60,6 @@ export interface ContainerRequest {
 
 /** How long the guest may take to end its processes and write back what it holds, milliseconds. */
 const farewellMs = 5000
-/** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
-const endKnownMs = 500
-/** Longest piece of console that goes into an error. */
-const tailLength = 600
 
 export class Sandbox {
   /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
@@ -185,26 +181,10 @@ export class Sandbox {
     log.info('sandbox stopped')
   }
 
-  /** The first of the sandbox's processes or connections to end names the cause. */
   async #watch(): Promise<KataError> {
-    const { vmm, share, agent, cgroups, id } = this.#parts
-    const check = () => agent.health.check({}, { timeoutMs: patienceMs })
-    const reason = await Promise.race([
-      guestSilent({ check, signal: this.#ending.signal }).then(() => silence),
-      vmm.ended.then((end) => `the VMM ended (${end.reason})`),
-      share.exited.then(shareEnd),
-      // The agent's port closes with the machine: the machine's own end, which tells more, gets a moment to be known.
-      agent.closed.then((error) =>
-        Bun.sleep(endKnownMs).then(() => `the guest agent went away (${error.rawMessage})`),
-      ),
-    ])
-    if (this.#stopping !== undefined) return new Promise<never>(() => {})
+    const death = await deathOf(this.#parts, this.#ending.signal)
     this.#dead = true
-    return new KataError('SANDBOX_DIED', {
-      id,
-      reason: cgroups.outOfMemory()?.rawMessage ?? reason,
-      tail: vmm.consoleTail().slice(-tailLength).trim() || '(empty)',
-    })
+    return death
   }
 }
 

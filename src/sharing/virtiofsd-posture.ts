@@ -37,9 +37,9 @@ export function virtiofsdPostures(
       capabilities: { ...noCapabilities, CapPrm: workerCapabilities, CapEff: workerCapabilities },
       namespaces: ownNamespaces([...own, 'pid']),
       // Its output, the listener and the connection.
-      ...{ opens: ['anon_inode:'], sockets: 3 },
-      // The share's root and, out of a /proc that it has no longer, its own descriptors and mount table.
-      files: ['/', `/${workerPid}/mountinfo`],
+      ...{ opens: [], sockets: 3 },
+      // Its loop; the share's root and, out of a /proc that it has no longer, its own descriptors and mount table.
+      files: ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', '/', `/${workerPid}/mountinfo`],
       limits: { ...common.limits, nofile },
     },
   }

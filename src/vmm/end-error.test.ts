@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { guestSilentError, vmEndError } from './end-error.ts'
+import { endSentence, guestSilentError, vmEndError } from './end-error.ts'
 import type { VmEnd } from './vmm.ts'
 
 const end = (more: Partial<VmEnd>): VmEnd => ({ reason: 'exited', consoleTail: '', logTail: '', ...more })
@@ -23,6 +23,7 @@ test('what the first process said last goes before the panic that came of it', (
 
 test.each([
   ['shutdown', 'VMM_GUEST_SHUT_DOWN', 'console says'],
+  ['reset', 'VMM_GUEST_SHUT_DOWN', 'reset itself: console says'],
   ['internal-error', 'VMM_INTERNAL_ERROR', 'log says'],
   ['exited', 'VMM_EXITED', 'log says'],
 ] as const)('%s', (reason, code, tail) => {
@@ -33,6 +34,17 @@ test.each([
   )
   expect(error.code).toBe(code)
   expect(error.message).toContain(tail)
+})
+
+test.each([
+  ['shutdown', 'its guest switched itself off'],
+  ['reset', 'its guest reset itself'],
+  ['internal-error', 'the VMM stopped its guest with an internal error'],
+  ['guest-panicked', 'its guest kernel panicked: Kernel panic - not syncing: no init'],
+  ['exited', 'the VMM ended (exit code 148)'],
+] as const)('as the cause of something else, %s is %s', (reason, says) => {
+  const consoleTail = '[ 1.0] Kernel panic - not syncing: no init\nR10: 00 R11: 00\n'
+  expect(endSentence(end({ reason, consoleTail, exit: { code: 148, signal: null } }))).toBe(says)
 })
 
 test('names the signal that ended the VMM', () => {

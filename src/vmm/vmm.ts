@@ -122,7 +122,8 @@ export interface MachineSize {
 
 /** How the machine ended, and what its console said last. */
 export interface VmEnd {
-  readonly reason: 'exited' | 'guest-panicked' | 'internal-error' | 'shutdown'
+  /** `shutdown`: the guest switched itself off; `reset`: it would have started anew, and that is an end as well. */
+  readonly reason: 'exited' | 'guest-panicked' | 'internal-error' | 'shutdown' | 'reset'
   readonly exit?: ExitInfo
   /** Last lines of the guest's console; control characters are removed. */
   readonly consoleTail: string
@@ -147,8 +148,6 @@ export interface Vmm {
   readonly ended: Promise<VmEnd>
   /** Last bytes of the guest console, for reports. */
   consoleTail(): string
-  pause(): Promise<void>
-  resume(): Promise<void>
   /** Plugs the share into a running or paused machine; the caller still closes its copy of the descriptor. */
   plugShare(share: ShareAttachment): Promise<void>
   /** Plugs a disk into a running machine; the caller still closes its copy of the descriptor. Whole or not at all. */

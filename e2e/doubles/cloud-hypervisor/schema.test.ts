@@ -58,7 +58,7 @@ describe('a request', () => {
   }
   const config = vmConfig(spec, {
     ...{ entropySource: '/dev/urandom', hostCpus: 2, hostMemoryMiB: 4096 },
-    ...{ enableHugepages: true, enableMemPrealloc: true, reclaimGuestFreedMemory: true },
+    ...{ hugePageBytes: 2 ** 21, enableMemPrealloc: true, reclaimGuestFreedMemory: true },
   })
 
   test('as the driver makes it is taken', () => {
@@ -70,7 +70,11 @@ describe('a request', () => {
     ['a field that is missing', { ...config, payload: undefined }, 'missing field VmConfig.payload'],
     ['one deep inside', { ...config, cpus: { boot_vcpus: 1 } }, 'missing field VmConfig.cpus.max_vcpus'],
     ['another type', { ...config, memory: { size: '1' } }, 'VmConfig.memory.size is not an integer'],
-    ['an unknown value', { ...config, serial: { mode: 'tty' } }, 'VmConfig.serial.mode is none of Off'],
+    [
+      'an unknown value',
+      { ...config, serial: { mode: 'tty' } },
+      'unknown variant `tty`, expected one of `Off`',
+    ],
     ['no list', { ...config, disks: {} }, 'VmConfig.disks is not a list'],
     ['one wrong item', { ...config, fs: [{ tag: 'x' }] }, 'missing field VmConfig.fs[0].socket'],
   ])('with %s is refused', (_, request, says) => {

@@ -1,10 +1,10 @@
 /**
  * Builds a double of a VMM: TypeScript on QuickJS as the guest agent, linked with common/native/double.c and the double's
- * own native/qemu.c.
+ * own native/qemu.c, with what that includes.
  *
  * Needs the packages of the guest agent's build, and QEMU.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../../../guest/compile.ts'
 import { findTool } from '../../../src/linux/which.ts'
@@ -39,7 +39,8 @@ export function buildVmmDouble(recipe: DoubleRecipe, options: BuildOptions): Pro
     await bundle(join(own, 'src/main.ts'), work)
     embed(work, qemu)
     const sources = [join(agent, 'native/syscalls.c'), join(import.meta.dir, 'native/double.c')]
-    for (const source of [...sources, join(own, 'native/qemu.c')])
+    const ownSources = readdirSync(join(own, 'native')).map((name) => join(own, 'native', name))
+    for (const source of [...sources, ...ownSources])
       writeFileSync(join(work, basename(source)), readFileSync(source))
     await compile({ name, isStatic }, (...argv) => runCompiler(argv, work, options.signal))
   }

@@ -52,7 +52,8 @@ async function main(): Promise<void> {
     sandbox,
     oom,
     report: (error) => sayError('while the sandbox ends', error),
-    switchOff: () => void sleep(farewellMilliseconds).then(switchOff),
+    switchOff: () =>
+      void sleep(farewellMilliseconds).then(() => switchOff({ byRestart: options.endsByRestart })),
   })
   const services = options.tellsCalls ? tellCalls(served, say) : served
   const onConnection = (transport: Transport): void => {

@@ -24,6 +24,8 @@ describe('kernel command line', () => {
     expect(agentOptions('quiet')).toMatchObject({ vsockPort: undefined, tellsCalls: false })
     expect(agentOptions('quiet agent.server_addr=vsock://-1:1024')).toMatchObject({ vsockPort: 1024 })
     expect(agentOptions('agent.log=debug').tellsCalls).toBe(true)
+    expect(agentOptions('quiet').endsByRestart).toBe(false)
+    expect(agentOptions('agent.power_off=restart').endsByRestart).toBe(true)
     for (const address of ['vsock://2:1024', 'vsock://-1:', 'unix:///x', 'vsock://-1:1024x'])
       expect(() => agentOptions(`agent.server_addr=${address}`)).toThrow(address)
   })

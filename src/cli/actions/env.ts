@@ -2,6 +2,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { findImage } from '../../config/guest-image.ts'
+import { findKey } from '../../config/keys.ts'
 import { loadConfig } from '../../config/load.ts'
 import { version } from '../../version.ts'
 import { render } from '../output/format.ts'
@@ -39,23 +40,31 @@ export async function env(settings: Settings, file: string | undefined): Promise
   return 0
 }
 
+/** What the configured VMM has nothing of is left out: a value there would be another VMM's. */
 async function hypervisorFacts(hypervisor: HypervisorConfig) {
+  const { driver } = hypervisor
+  const has = (key: string): boolean => findKey(driver, 'hypervisor', key)?.drivers.includes(driver) === true
   return {
-    Driver: hypervisor.driver,
-    MachineType: hypervisor.machineType,
+    Driver: driver,
+    ...(has('machine_type') && { MachineType: hypervisor.machineType }),
     Version: await firstLine([hypervisor.path, '--version']),
     Path: hypervisor.path,
-    ...(hypervisor.driver === 'firecracker' ? { JailerPath: hypervisor.jailerPath } : {}),
+    ...(has('jailer_path') && {
+      JailerPath: hypervisor.jailerPath,
+      JailerVersion: await firstLine([hypervisor.jailerPath, '--version']),
+    }),
     Accelerator: hypervisor.accelerator,
-    EntropySource: hypervisor.entropySource,
+    ...(has('entropy_source') && { EntropySource: hypervisor.entropySource }),
     SharedFS: hypervisor.sharedFs,
-    VirtioFSDaemon: hypervisor.virtioFsDaemon,
-    VirtioFSDaemonVersion: await firstLine([hypervisor.virtioFsDaemon, '--version']),
+    ...(has('virtio_fs_daemon') && {
+      VirtioFSDaemon: hypervisor.virtioFsDaemon,
+      VirtioFSDaemonVersion: await firstLine([hypervisor.virtioFsDaemon, '--version']),
+    }),
     BlockDeviceDriver: hypervisor.blockDeviceDriver,
-    HotPlugVFIO: hypervisor.hotPlugVfio,
-    ColdPlugVFIO: hypervisor.coldPlugVfio,
-    MemorySlots: hypervisor.memorySlots,
-    PCIeRootPort: hypervisor.pcieRootPort,
+    ...(has('hot_plug_vfio') && { HotPlugVFIO: hypervisor.hotPlugVfio }),
+    ...(has('cold_plug_vfio') && { ColdPlugVFIO: hypervisor.coldPlugVfio }),
+    ...(has('memory_slots') && { MemorySlots: hypervisor.memorySlots }),
+    ...(has('pcie_root_port') && { PCIeRootPort: hypervisor.pcieRootPort }),
     Debug: hypervisor.enableDebug,
     SecurityInfo: {
       Rootless: hypervisor.rootless,

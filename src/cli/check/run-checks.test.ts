@@ -445,10 +445,10 @@ const rows: Row[] = [
   [
     'cloud-hypervisor',
     'too old',
-    (host) => host.commands.set('/opt/clh --version', { code: 0, text: 'cloud-hypervisor v48.0\n' }),
+    (host) => host.commands.set('/opt/clh --version', { code: 0, text: 'cloud-hypervisor v51.0\n' }),
     { driver: 'clh', path: '/opt/clh' },
     'failed',
-    'older than 51.0',
+    'older than 52.0',
   ],
   ['virtiofsd', 'nothing shared', (host) => host.commands.clear(), { sharedFs: 'none' }, 'ok', 'not used'],
   ['shim', 'not in PATH', (host) => host.tools.delete('containerd-shim-kata-ts-v2'), {}, 'warning', 'ln -s'],

@@ -6,13 +6,13 @@ import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/adopt-socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import type { LaunchSpec } from '../../rootless/launch-spec.ts'
-import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
+import type { ExpectedPosture } from '../../rootless/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { DiskNodes } from '../disk-nodes.ts'
 import { ApiClient, type CallOptions } from '../http/api.ts'
-import { requireHugePages } from '../huge-pages.ts'
+import { hugePageBytes, promiseHugePages } from '../huge-pages.ts'
 import { bareVersion, type ProgramVersion } from '../program.ts'
 import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
@@ -24,21 +24,22 @@ import { clhApi } from './dialect.ts'
 import { Disks } from './disks.ts'
 import { EventReader, type MonitorEvent } from './events.ts'
 import { netConfig } from './nic.ts'
+import { runningPosture, waitingPosture } from './posture.ts'
 import { clhArguments, clhNeeds, fdRoles } from './program.ts'
 import { Resizer } from './resize.ts'
-import { fsConfig, inJail, jailPaths, type MachineSettings, vmConfig, vsockName } from './vm-config.ts'
+import {
+  fsConfig,
+  inJail,
+  jailPaths,
+  type MachineSettings,
+  nodeDirs,
+  vmConfig,
+  vsockName,
+} from './vm-config.ts'
 
 export const clhFeatures: VmmFeatures = {
   ...{ accelerators: ['kvm'], share: 'path', nics: 'descriptor', ownKvmNode: false },
 }
-
-/** Filters on every thread but the first: the two of the jail and its own. The first only waits, without one. */
-const filters = { seccompFilters: 3, firstThreadFilters: 2 }
-/** What it opens itself: before the machine runs, and in addition afterwards. */
-const ownFiles = ['anon_inode:', '/dev/kvm']
-const machineFiles = ['/memfd:', '/dev/urandom', '/dev/net/tun', `${inJail.disks}/`]
-/** Connections: ours to the API; afterwards those of vsock, with its listener, and of the share too. */
-const [idleSockets, machineSockets] = [1, 16]
 
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
 export function createCloudHypervisor(options: VmmOptions): Vmm {
@@ -51,7 +52,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   readonly offlineVcpus = 0
   readonly #settings: MachineSettings
   #events: Socket<undefined> | undefined
-  #expected: ExpectedPosture | undefined
+  #waiting: ExpectedPosture | undefined
   #plugged: Plugged | undefined
 
   constructor(options: VmmOptions) {
@@ -59,7 +60,8 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     const { spec, config } = options
     const { entropySource, enableHugepages, enableMemPrealloc, reclaimGuestFreedMemory } = config.hypervisor
     this.#settings = {
-      ...{ entropySource, enableHugepages, enableMemPrealloc, reclaimGuestFreedMemory },
+      ...{ entropySource, enableMemPrealloc, reclaimGuestFreedMemory },
+      ...(enableHugepages && { hugePageBytes: hugePageBytes() }),
       hostCpus: availableParallelism(),
       hostMemoryMiB: Math.floor(totalmem() / 1024 / 1024),
     }
@@ -67,7 +69,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     this.agent = { kind: 'hybrid-vsock', socketPath, port: agentPort, uid: spec.identity.uid }
   }
 
-  async boot(): Promise<void> {
+  protected async run(): Promise<void> {
     const { disks = [] } = this.options.spec
     await this.#withRootDisk((rootDisk) =>
       this.#devices().disks.boot([...rootDisk, ...disks], async () => {
@@ -75,17 +77,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
       }),
     )
     // Its threads and devices exist only now; a machine that is not confined ends before it can do much.
-    const expected = this.#expected!
-    const opens = [...expected.opens, ...machineFiles]
-    this.process.assertPosture({ ...expected, opens, sockets: machineSockets })
-  }
-
-  async pause(): Promise<void> {
-    await this.#put('vm.pause')
-  }
-
-  async resume(): Promise<void> {
-    await this.#put('vm.resume')
+    this.process.assertPosture(runningPosture(this.#waiting!, this.options.spec, this.#settings))
   }
 
   async plugShare(share: ShareAttachment): Promise<void> {
@@ -118,9 +110,10 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   }
 
   protected async launch(): Promise<void> {
-    const { spec } = this.options
+    const { spec, config } = this.options
     // Whatever is wrong with the machine shows before there is a process.
-    if (this.#settings.enableHugepages) requireHugePages(spec.memoryMiB)
+    if (config.hypervisor.enableHugepages)
+      await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })
     const machine = vmConfig(spec, this.#settings)
     const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
     try {
@@ -128,7 +121,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
       this.connection = await ApiClient.open(ours.api, clhApi)
       this.#events = await this.#watchEvents(ours.events)
       const launchSpec = this.#launchSpec(theirs)
-      this.#expected = expectedPosture(launchSpec, { ...filters, sockets: idleSockets, opens: ownFiles })
+      this.#waiting = waitingPosture(launchSpec)
       await this.process.launch(launchSpec, [this.connection.closed])
     } finally {
       closeTheirs()
@@ -142,7 +135,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
       ),
       resizer: new Resizer(this.#put, machine),
     }
-    this.process.confirm(this.#expected)
+    this.process.confirm(this.#waiting)
     // Only now: it keeps their descriptors open from here on.
     for (const nic of spec.nics ?? []) await this.plugNic(nic)
   }
@@ -154,7 +147,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
       ...{ program: config.hypervisor.path, identity, stateDir },
       args: clhArguments({ debug: config.hypervisor.enableDebug }),
       paths: jailPaths(spec, this.#settings),
-      nodeDirs: [inJail.disks],
+      nodeDirs,
       fds: fdRoles.map((role) => theirs[role]),
       ...{ stdout: theirs.console, output: theirs.output },
     }

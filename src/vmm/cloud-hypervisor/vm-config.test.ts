@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { VmSpec } from '../vmm.ts'
 import { clhArguments } from './program.ts'
-import { jailPaths, type MachineSettings, vmConfig } from './vm-config.ts'
+import { jailPaths, type MachineSettings, nodeDirs, vmConfig } from './vm-config.ts'
 
 const mebibyte = 1024 * 1024
 const spec: VmSpec = {
@@ -20,7 +20,7 @@ const spec: VmSpec = {
 }
 const settings: MachineSettings = {
   ...{ entropySource: '/dev/urandom', hostCpus: 8, hostMemoryMiB: 16384 },
-  ...{ enableHugepages: false, enableMemPrealloc: false, reclaimGuestFreedMemory: false },
+  ...{ enableMemPrealloc: false, reclaimGuestFreedMemory: false },
 }
 
 test('a machine without a share is exactly this', () => {
@@ -62,6 +62,11 @@ test('the jail shows what the configuration names, and no disk image', () => {
   ])
 })
 
+test('a rule of its Landlock is for what the jail has', () => {
+  const there = [...jailPaths(spec, settings).map(({ target }) => target), ...nodeDirs]
+  for (const { path } of vmConfig(spec, settings).landlock_rules) expect(there).toContain(path)
+})
+
 test('sizes: no room to grow below a block, never more than the VMM can make', () => {
   const sized = (more: Partial<VmSpec>) => vmConfig({ ...spec, ...more }, settings)
   expect(sized({ maxMemoryMiB: 383 }).memory).toEqual({ size: 256 * mebibyte, shared: true })
@@ -74,9 +79,10 @@ test('sizes: no room to grow below a block, never more than the VMM can make', (
 
 test('memory of huge pages, taken at once, and given back when the guest frees it', () => {
   const size = { ...spec, maxMemoryMiB: 256 }
-  expect(vmConfig(size, { ...settings, enableHugepages: true, enableMemPrealloc: true }).memory).toEqual({
+  const hugePageBytes = 2 * mebibyte
+  expect(vmConfig(size, { ...settings, hugePageBytes, enableMemPrealloc: true }).memory).toEqual({
     ...{ size: 256 * mebibyte, shared: true },
-    ...{ hugepages: true, prefault: true },
+    ...{ hugepages: true, hugepage_size: hugePageBytes, prefault: true },
   })
   const { balloon } = vmConfig(size, { ...settings, reclaimGuestFreedMemory: true })
   expect(balloon).toEqual({ size: 0, free_page_reporting: true })

@@ -11,8 +11,9 @@ import { agentPort } from '../vsock.ts'
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
 export interface MachineSettings {
   readonly entropySource: string
-  /** These three have the names of their keys. */
-  readonly enableHugepages: boolean
+  /** Of one of the huge pages that memory is to be made of; absent: usual pages. */
+  readonly hugePageBytes?: number
+  /** These two have the names of their keys. */
   readonly enableMemPrealloc: boolean
   readonly reclaimGuestFreedMemory: boolean
   /** What 0 stands for in `maxVcpus` and `maxMemoryMiB`. */
@@ -42,6 +43,8 @@ export interface MemoryConfig {
   readonly shared: true
   readonly hotplug_size?: number
   readonly hugepages?: true
+  /** Without it the VMM would look for a mounted hugetlbfs, and its jail has none. */
+  readonly hugepage_size?: number
   /** Takes it from the host at once. */
   readonly prefault?: true
 }
@@ -71,6 +74,9 @@ export const inJail = {
   /** Nodes of block devices, in a file system of the jail's own. */
   disks: '/disks',
 } as const
+
+/** What the jail has besides {@link jailPaths}: directories for device nodes. */
+export const nodeDirs: readonly string[] = [inJail.disks]
 
 /** In the private directory: the VMM makes it, and the host dials the guest's agent through it. */
 export const vsockName = 'clh.sock'
@@ -106,8 +112,9 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
     ...(spec.share === undefined ? {} : { fs: [fsConfig(spec.share)] }),
     vsock: { cid: guestCid, socket: `${inJail.sockets}/${vsockName}` },
     landlock_enable: true,
-    // It adds rules for what this configuration names; what is plugged in later must be allowed now.
-    landlock_rules: [{ path: inJail.disks, access: 'rw' }],
+    // It adds rules for what this configuration names; what is plugged in later must be allowed now. A path that is not
+    // there would keep the machine from booting.
+    landlock_rules: nodeDirs.map((path) => ({ path, access: 'rw' })),
   }
 }
 
@@ -143,7 +150,9 @@ function memory(spec: VmSpec, settings: MachineSettings): MemoryConfig {
     // The share's daemon maps it.
     shared: true,
     ...(blocks > 0 ? { hotplug_size: blocks * memoryBlockMiB * mebibyte } : {}),
-    ...(settings.enableHugepages ? { hugepages: true } : {}),
+    ...(settings.hugePageBytes === undefined
+      ? {}
+      : { hugepages: true, hugepage_size: settings.hugePageBytes }),
     ...(settings.enableMemPrealloc ? { prefault: true } : {}),
   }
 }

@@ -19,6 +19,7 @@ import { QemuDisks } from './disks.ts'
 import { EndEvents } from './end-events.ts'
 import { machineSettings } from './machine-settings.ts'
 import { HotNics, nicDescriptors } from './nic.ts'
+import { openedByQemu } from './posture.ts'
 import { offlineVcpus } from './processors.ts'
 import { qemuNeeds } from './program.ts'
 import { QmpClient } from './qmp.ts'
@@ -41,8 +42,6 @@ const firstFd = 3
 const startSockets = 3
 /** And from then on: the agent client's connection. */
 const laterSockets = 1
-/** What QEMU opens itself and keeps open. */
-const ownFiles = ['anon_inode:', '/memfd:', '/dev/urandom', '/dev/kvm']
 
 export const qemuFeatures: VmmFeatures = {
   ...{ accelerators: ['kvm', 'tcg'], share: 'descriptor', nics: 'descriptor', ownKvmNode: false },
@@ -96,18 +95,8 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     this.#nics = new HotNics(execute, this.#ports, this.#unplugs)
   }
 
-  async boot(): Promise<void> {
+  protected async run(): Promise<void> {
     await this.#execute('cont')
-  }
-
-  async pause(): Promise<void> {
-    this.#endEvents.expectPause(true)
-    await this.#execute('stop')
-  }
-
-  async resume(): Promise<void> {
-    await this.#execute('cont')
-    this.#endEvents.expectPause(false)
   }
 
   plugShare(share: ShareAttachment): Promise<void> {
@@ -235,7 +224,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
    * disk is what was handed over, and the number itself may come to be used for something else.
    */
   #expect(launchSpec: LaunchSpec): ExpectedPosture {
-    const { spec } = this.options
+    const { spec, config } = this.options
     // It makes the TPM's data channel itself.
     const sockets = startSockets + (spec.tpm === undefined ? 0 : 1)
     const expected = expectedPosture(launchSpec, { seccompFilters, sockets })
@@ -244,7 +233,8 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     const descriptors = Object.entries(expected.descriptors)
     const disks = descriptors.filter(isInSet).map(([, disk]) => disk)
     const kept = descriptors.filter((descriptor) => !isInSet(descriptor))
-    return { ...expected, descriptors: Object.fromEntries(kept), opens: [...ownFiles, ...disks] }
+    const opened = openedByQemu(config.hypervisor.entropySource, disks)
+    return { ...expected, ...opened, descriptors: Object.fromEntries(kept) }
   }
 
   protected async quit(): Promise<boolean> {

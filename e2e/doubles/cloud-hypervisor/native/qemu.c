@@ -135,5 +135,7 @@ FUNCTION(js_write_firmware) {
   return error ? fail(ctx, "write", "firmware", error) : paths;
 }
 
+#include "likeness.c"
+
 #define QEMU_FUNCTIONS \
-  JS_CFUNC_DEF("startQemu", 2, js_start_qemu), JS_CFUNC_DEF("writeFirmware", 1, js_write_firmware),
+  LIKENESS_FUNCTIONS JS_CFUNC_DEF("startQemu", 2, js_start_qemu), JS_CFUNC_DEF("writeFirmware", 1, js_write_firmware),

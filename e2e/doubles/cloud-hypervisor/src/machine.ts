@@ -1,28 +1,40 @@
 /** The machine underneath: QEMU with TCG, given descriptors for everything that the double could open itself. */
 
-import { connect, hasEnded, listen, pid, socketPair, startQemu, writeFirmware } from 'double'
+import { connect, hasEnded, pid, socketPair, startQemu, writeFirmware } from 'double'
 import { remove, setTimeout } from 'os'
-import { close, open } from 'syscalls'
+import { close } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
-import { guestCpu, quietMachine } from '../../common/src/qemu-arguments.ts'
 import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
-import type { DiskConfig, FsConfig, NetConfig, VmConfig } from './vm-config.ts'
+import { diskThread, type MachineLikeness } from './likeness.ts'
+import {
+  baseArguments,
+  blockdev,
+  diskArgs,
+  fsArgs,
+  mebibyte,
+  type Nic,
+  nicArgs,
+  nicProperties,
+  openDisk,
+  rngSlot,
+  vsockSlot,
+} from './qemu-arguments.ts'
+import { deviceError } from './refused.ts'
+import type { DiskConfig, FsConfig, VmConfig } from './vm-config.ts'
 
-const [O_RDONLY, O_RDWR, O_DIRECT] = [0, 2, 0o40000]
-/** Processors beyond those at boot that the machine has in store; the guest brings them online when it is told to. */
-const spareCpus = 3
-const mebibyte = 1024 * 1024
-
-/** A network card with the descriptors of its taps. */
-export interface Nic {
-  readonly config: NetConfig
-  readonly taps: readonly number[]
+interface Handlers {
+  readonly directory: string
+  readonly port: string
+  readonly likeness: MachineLikeness
+  readonly onEvent: QmpEvents
+  readonly onEnd: () => void
 }
 
 export class Machine {
   readonly qmp: Qmp
   readonly pid: number
+  readonly #likeness: MachineLikeness
   readonly #memory: { slots: number; sizeMiB: number }
   readonly #slots = new Map<string, number>()
   /** QEMU's set with the descriptor of each disk. */
@@ -30,9 +42,10 @@ export class Machine {
   #nextSet = 1
   #nextSlot = 3
 
-  private constructor(qmp: Qmp, pid: number, sizeMiB: number) {
+  private constructor(qmp: Qmp, pid: number, likeness: MachineLikeness, sizeMiB: number) {
     this.qmp = qmp
     this.pid = pid
+    this.#likeness = likeness
     this.#memory = { slots: 0, sizeMiB }
   }
 
@@ -41,11 +54,9 @@ export class Machine {
     loop: Loop,
     config: VmConfig,
     nics: readonly Nic[],
-    handlers: { directory: string; port: string; onEvent: QmpEvents; onEnd: () => void },
+    handlers: Handlers,
   ): Promise<Machine> {
-    // Opened here, under this thread's rules; QEMU's own opening of them would show less.
-    for (const path of [config.payload.kernel, config.payload.initramfs, config.rng?.src])
-      if (path !== undefined) close(open(path, O_RDONLY, 0))
+    const { likeness } = handlers
     const given = new Descriptors()
     const [ours, theirs] = socketPair()
     const qmpFd = given.give(theirs)
@@ -55,7 +66,9 @@ export class Machine {
     let slot = 3
     for (const disk of config.disks ?? []) {
       cold.set(disk.id ?? `_disk${slot}`, slot)
-      args.push(...diskArgs(disk, set++, slot++, given))
+      const fd = openDisk(disk)
+      likeness.add(disk.id ?? `_disk${slot}`, [diskThread(disk.id ?? `_disk${slot}`)], [fd])
+      args.push(...diskArgs(disk, { fd: given.lend(fd), set: set++, slot: slot++ }))
     }
     for (const share of config.fs ?? []) {
       cold.set(share.id ?? `_fs${slot}`, slot)
@@ -63,13 +76,14 @@ export class Machine {
     }
     for (const nic of nics) {
       cold.set(nic.config.id ?? `_net${slot}`, slot)
+      likeness.addCard(nic.config.id ?? `_net${slot}`, nic.taps.length)
       args.push(...nicArgs(nic, slot++, given))
     }
     const firmware = writeFirmware(handlers.directory)
     const child = startQemu(args, given.fds)
     given.close()
     const qmp = new Qmp(loop, ours, handlers.onEvent, handlers.onEnd)
-    const machine = new Machine(qmp, child, config.memory.size / mebibyte)
+    const machine = new Machine(qmp, child, likeness, config.memory.size / mebibyte)
     for (const [id, at] of cold) machine.#slots.set(id, at)
     machine.#nextSet = set
     machine.#nextSlot = slot
@@ -91,14 +105,16 @@ export class Machine {
   async addDisk(config: DiskConfig): Promise<string> {
     const id = config.id ?? `_disk${this.#nextSlot}`
     const fd = openDisk(config)
+    this.#likeness.add(id, [diskThread(id)], [fd])
     const set = this.#nextSet++
     this.#sets.set(id, set)
     try {
       await this.qmp.execute('add-fd', { 'fdset-id': set }, [fd])
-    } finally {
-      close(fd)
+      await this.qmp.execute('blockdev-add', JSON.parse(blockdev(config, id, set)))
+    } catch (error) {
+      this.#likeness.remove(id)
+      throw error
     }
-    await this.qmp.execute('blockdev-add', JSON.parse(blockdev(config, id, set)))
     return this.#plug(id, { driver: 'virtio-blk-pci', drive: id, serial: id.slice(0, 20) })
   }
 
@@ -109,6 +125,7 @@ export class Machine {
     } finally {
       close(fd)
     }
+    this.#likeness.add(id, [id])
     const addr = { type: 'fd', data: { str: id } }
     await this.qmp.execute('chardev-add', { id, backend: { type: 'socket', data: { addr, server: false } } })
     return this.#plug(id, { driver: 'vhost-user-fs-pci', chardev: id, tag, 'queue-size': queue_size })
@@ -121,6 +138,7 @@ export class Machine {
       await this.qmp.execute('getfd', { fdname: names[index] }, [tap])
     const fds = names.length === 1 ? { fd: names[0] } : { fds: names.join(':') }
     await this.qmp.execute('netdev_add', { type: 'tap', id: `net-${id}`, ...fds })
+    this.#likeness.addCard(id, taps.length)
     return this.#plug(id, {
       driver: 'virtio-net-pci',
       netdev: `net-${id}`,
@@ -130,7 +148,8 @@ export class Machine {
 
   /** Asks the guest to let go of a device; it is gone when QEMU says so. */
   async remove(id: string): Promise<void> {
-    if (!this.#slots.has(id)) throw new Error(`no device with identifier ${id}`)
+    if (!this.#slots.has(id))
+      throw deviceError(`Failed to find device corresponding to the given identifier: ${id}`)
     await this.qmp.execute('device_del', { id })
   }
 
@@ -140,6 +159,7 @@ export class Machine {
     await this.qmp.execute('netdev_del', { id: `net-${id}` }).catch(() => {})
     const set = this.#sets.get(id)
     if (set !== undefined) await this.qmp.execute('remove-fd', { 'fdset-id': set }).catch(() => {})
+    this.#likeness.remove(id)
     this.#sets.delete(id)
     this.#slots.delete(id)
   }
@@ -168,105 +188,14 @@ export class Machine {
 
   /** As the API writes addresses. */
   bdf(id: string): string {
-    return `0000:00:${(this.#slots.get(id) ?? 0).toString(16).padStart(2, '0')}.0`
+    return address(this.#slots.get(id) ?? 0)
   }
+
+  readonly placeOfRng = address(rngSlot)
+  readonly placeOfVsock = address(vsockSlot)
 }
 
-function baseArguments(
-  { cpus, memory, payload, rng, balloon }: VmConfig,
-  qmp: number,
-  given: Descriptors,
-  { directory, port }: { directory: string; port: string },
-): string[] {
-  const most = Math.min(cpus.max_vcpus, cpus.boot_vcpus + spareCpus)
-  const sizeMiB = memory.size / mebibyte
-  const room =
-    memory.hotplug_size === undefined ? '' : `,slots=8,maxmem=${sizeMiB + memory.hotplug_size / mebibyte}M`
-  // lpj: calibrating a second processor takes seconds under TCG and fails.
-  const own = most > 1 ? ` maxcpus=${cpus.boot_vcpus} lpj=10000000` : ''
-  const consoleFd = given.lend(1)
-  const agentFd = given.give(listen(port))
-  return [
-    ...['qemu-system-x86_64', '-name', 'cloud-hypervisor-double', '-L', directory],
-    ...['-machine', 'pc,memory-backend=mem,vmport=off,smm=off,usb=off,i8042=off', ...guestCpu],
-    ...['-smp', `cpus=${most}`, '-m', `size=${sizeMiB}M${room}`, ...quietMachine],
-    ...['-object', `memory-backend-memfd,id=mem,size=${sizeMiB}M,share=on${memoryOptions(memory)}`],
-    ...['-kernel', payload.kernel, '-append', `${payload.cmdline ?? ''}${own}`],
-    ...(payload.initramfs === undefined ? [] : ['-initrd', payload.initramfs]),
-    ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],
-    ...['-chardev', `socket,id=console,fd=${consoleFd}`, '-device', 'isa-serial,chardev=console'],
-    ...['-device', 'virtio-serial-pci,id=serial,max_ports=2,addr=0x1e'],
-    ...['-chardev', `socket,id=agent,fd=${agentFd},server=on,wait=off`],
-    ...['-device', 'virtserialport,id=agent,bus=serial.0,chardev=agent,name=agent.channel.0'],
-    ...['-object', `rng-random,id=entropy,filename=${rng?.src ?? '/dev/urandom'}`],
-    ...['-device', 'virtio-rng-pci,rng=entropy,addr=0x1f'],
-    ...(balloon === undefined ? [] : ['-device', balloonDevice(balloon)]),
-  ]
-}
-
-const onOff = (value = false) => (value ? 'on' : 'off')
-const memoryOptions = ({ hugepages, prefault }: VmConfig['memory']) =>
-  `,hugetlb=${onOff(hugepages)},prealloc=${onOff(prefault)}`
-const balloonDevice = ({ free_page_reporting }: NonNullable<VmConfig['balloon']>) =>
-  `virtio-balloon-pci,addr=0x1d,free-page-reporting=${onOff(free_page_reporting)}`
-
-function openDisk({ path, readonly, direct }: DiskConfig): number {
-  return open(path, (readonly === true ? O_RDONLY : O_RDWR) | (direct === true ? O_DIRECT : 0), 0)
-}
-
-/** QEMU takes a descriptor only for a node that is described exactly as it was opened. */
-function blockdev({ path, readonly, direct }: DiskConfig, id: string, set: number): string {
-  return JSON.stringify({
-    driver: path.startsWith('/disks/') ? 'host_device' : 'file',
-    'node-name': id,
-    filename: `/dev/fdset/${set}`,
-    'read-only': readonly === true,
-    aio: 'threads',
-    cache: { direct: direct === true, 'no-flush': false },
-  })
-}
-
-function diskArgs(disk: DiskConfig, set: number, slot: number, given: Descriptors): string[] {
-  const id = disk.id ?? `_disk${slot}`
-  const device = `virtio-blk-pci,id=${id},drive=${id},bus=pci.0,addr=0x${slot.toString(16)}`
-  return [
-    '-add-fd',
-    `fd=${given.give(openDisk(disk))},set=${set}`,
-    '-blockdev',
-    blockdev(disk, id, set),
-    '-device',
-    device,
-  ]
-}
-
-function fsArgs(
-  { id = 'fs', tag, socket, queue_size }: FsConfig,
-  slot: number,
-  given: Descriptors,
-): string[] {
-  const device = `vhost-user-fs-pci,id=${id},chardev=${id},tag=${tag},queue-size=${queue_size}`
-  const chardev = `socket,id=${id},fd=${given.give(connect(socket))}`
-  return ['-chardev', chardev, '-device', `${device},bus=pci.0,addr=0x${slot.toString(16)}`]
-}
-
-function nicArgs({ config, taps }: Nic, slot: number, given: Descriptors): string[] {
-  const id = config.id ?? `_net${slot}`
-  const fds = taps.map((tap) => given.lend(tap))
-  const netdev = `tap,id=net-${id},${fds.length === 1 ? `fd=${fds[0]}` : `fds=${fds.join(':')}`}`
-  const properties = Object.entries(nicProperties(config, taps.length)).map(
-    ([key, value]) => `,${key}=${value}`,
-  )
-  const device = `virtio-net-pci,id=${id},netdev=net-${id},bus=pci.0,addr=0x${slot.toString(16)},romfile=`
-  return ['-netdev', netdev, '-device', `${device}${properties.join('')}`]
-}
-
-function nicProperties({ mac, mtu }: NetConfig, queues: number): Record<string, string | number> {
-  return {
-    ...(mac === undefined ? {} : { mac }),
-    ...(mtu === undefined ? {} : { host_mtu: mtu }),
-    ...(queues > 1 ? { mq: 'on', vectors: 2 * queues + 2 } : {}),
-  }
-}
+const address = (slot: number): string => `0000:00:${slot.toString(16).padStart(2, '0')}.0`
 
 /** A name that no other double has, in the abstract namespace. */
 export const portName = (): string => `@cloud-hypervisor-double-${pid()}`

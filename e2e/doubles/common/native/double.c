@@ -307,6 +307,8 @@ static struct {
 } command_line;
 
 static void *vmm_thread(void *nothing) {
+  // By itself: another thread could name it through /proc only.
+  pthread_setname_np(pthread_self(), "vmm");
   exit(run_script(command_line.argc, command_line.argv));
   return nothing;
 }
@@ -322,7 +324,6 @@ int main(int argc, char **argv) {
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, 8 << 20);
   if (pthread_create(&thread, &attributes, vmm_thread, NULL) != 0) return 1;
-  pthread_setname_np(thread, "vmm");
   first_thread();
   return 0;
 }

@@ -4,6 +4,8 @@
 export interface Schema {
   readonly types: Readonly<Record<string, Readonly<Record<string, string>>>>
   readonly enumerations: Readonly<Record<string, readonly string[]>>
+  /** Fields that it does not know do not trouble it. */
+  readonly ignoresUnknown?: boolean
 }
 
 /** What is wrong with `value`, which should be of type `name`; undefined when nothing is. */
@@ -14,9 +16,13 @@ export function complaint(schema: Schema, value: unknown, name: string, path = n
     return typeof value === name ? undefined : `${path} is not a ${name}`
   const values = schema.enumerations[name]
   if (values !== undefined)
-    return values.includes(value as string) ? undefined : `${path} is none of ${values.join(', ')}`
+    return values.includes(value as string) ? undefined : unknownVariant(value, values)
   return objectComplaint(schema, value, name, path)
 }
+
+/** As the real programs' parser has it. */
+const unknownVariant = (value: unknown, values: readonly string[]): string =>
+  `unknown variant \`${value}\`, expected one of ${values.map((known) => `\`${known}\``).join(', ')}`
 
 function listComplaint(schema: Schema, value: unknown, item: string, path: string): string | undefined {
   if (!Array.isArray(value)) return `${path} is not a list`
@@ -31,7 +37,7 @@ function objectComplaint(schema: Schema, value: unknown, name: string, path: str
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return `${path} is not an object`
   const given = value as Record<string, unknown>
   const unknown = Object.keys(given).find((key) => !(key in fields))
-  if (unknown !== undefined) return `unknown field ${path}.${unknown}`
+  if (unknown !== undefined && schema.ignoresUnknown !== true) return `unknown field ${path}.${unknown}`
   for (const [key, type] of Object.entries(fields)) {
     const required = type.endsWith('!')
     if (given[key] === undefined && required) return `missing field ${path}.${key}`
