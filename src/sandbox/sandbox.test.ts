@@ -11,7 +11,7 @@ function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandb
   const parts = {
     ...{ id: 'pod', agentFacts, log: silentLogger, ledger: {}, network: {} },
     config: { hypervisor: {}, runtime: { disableGuestSeccomp, createContainerTimeout: 60 } },
-    agent: { agent: {}, health: {}, closed: never, explainLossBy: () => {} },
+    agent: { agent: {}, health: { check: () => never }, closed: never, explainLossBy: () => {} },
     vmm: { ended: never, consoleTail: () => '' },
     share: { exited: never, idmapped: false, removeContainer: nothing },
     disks: { release: nothing },
