@@ -2,9 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { busyboxPath } from '../setup/paths.ts'
+import { requireImage } from '../src/config/guest-image.ts'
 import { podTest } from './harness/cannot.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
+import { shippedConfiguration } from './harness/vmm.ts'
 
 let kata: Kata
 beforeAll(() => {
@@ -24,6 +26,7 @@ describe('exit codes pass through', () => {
     [143, ['sh', '-c', "sh -c 'kill -TERM $$'; exit $?"]],
     [127, ['no-such-command']],
     [126, ['/etc/passwd']],
+    [126, ['/etc']],
   ])('%d', async (code, command) => {
     const outcome = await kata.run(command)
     expect({ code: outcome.code, stderr: code < 126 ? outcome.stderr : '' }).toEqual({ code, stderr: '' })
@@ -228,6 +231,8 @@ describe('a container that goes on in the background', () => {
       })
       const facts = await kata.inspect('worker')
       expect(JSON.stringify(facts)).toContain('vmmPid')
+      const version = expect.stringMatching(/^\d+\.\d+\.\d+$/)
+      expect(facts.sandbox.agent).toEqual({ name: 'kata-ts', version })
       expect((await kata.call(['kill', '-s', 'KILL', 'worker'])).code).toBe(0)
       await eventually('the container to stop', async () => {
         const [entry] = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout) as {
@@ -241,6 +246,24 @@ describe('a container that goes on in the background', () => {
     slow(60_000),
   )
 
+  test('a process that leaves a child with its pipes ends, and the child lives on', async () => {
+    await kata.call(['run', '-d', '--name', 'leaver', '--', 'sleep', '300'])
+    const exec = (script: string) => kata.call(['exec', 'leaver', '--', 'sh', '-c', script])
+    const left = await exec('echo gone; echo bad >&2; sleep 1000 & exit 5')
+    expect(left).toEqual({ code: 5, stdout: 'gone\n', stderr: 'bad\n' })
+    expect((await exec('ps')).stdout).toContain('sleep 1000')
+    expect((await kata.call(['rm', '-f', 'leaver'])).code).toBe(0)
+  })
+
+  test('a dozen execs give their last line too', async () => {
+    await kata.call(['run', '-d', '--name', 'busy', '--', 'sleep', '300'])
+    for (let round = 0; round < 12; round++) {
+      const said = await kata.call(['exec', 'busy', '--', 'sh', '-c', 'uname -s; echo two; hostname'])
+      expect(said).toEqual({ code: 0, stdout: 'Linux\ntwo\nbusy\n', stderr: '' })
+    }
+    expect((await kata.call(['rm', '-f', 'busy'])).code).toBe(0)
+  })
+
   test('a name can be used once only', async () => {
     await kata.call(['run', '-d', '--name', 'only', '--', 'sleep', '300'])
     const second = await kata.call(['run', '-d', '--name', 'only', '--', 'true'])
@@ -248,6 +271,21 @@ describe('a container that goes on in the background', () => {
     expect(second.stderr).toContain('only')
     expect((await kata.call(['rm', '-f', 'only'])).code).toBe(0)
   })
+})
+
+test('a guest of the user’s own is told what Kata’s guests need', async () => {
+  using dir = scratch()
+  const { kernel, initrd } = requireImage()
+  const file = `${dir.path}/configuration.toml`
+  const own = shippedConfiguration()
+    .replace(/^kernel = ""$/m, `kernel = "${kernel}"`)
+    .replace(/^initrd = ""$/m, `initrd = "${initrd}"`)
+  writeFileSync(file, own)
+  const cmdline = async (...flags: string[]) =>
+    (await kata.run(['cat', '/proc/cmdline'], { flags })).stdout.split(' ')
+  const katas = ['cgroup_no_v1=all', 'systemd.unified_cgroup_hierarchy=1']
+  expect(await cmdline('--config', file)).toEqual(expect.arrayContaining(katas))
+  expect(await cmdline()).not.toContain(katas[0])
 })
 
 test('a terminal: one stream, its size, and resizing', async () => {

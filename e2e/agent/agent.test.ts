@@ -86,24 +86,36 @@ describe('processes', () => {
     expect((await finish(guest, 'polite')).status).toBe(7)
   })
 
-  test('every waiter gets the code, also late ones', async () => {
-    await createContainer(guest, 'waiters', { args: ['sh', '-c', 'exit 3'] })
-    const early = [1, 2, 3].map(() => guest.agent.waitProcess({ containerId: 'waiters' }))
+  test('everybody who waits gets the code; the answer is the end of the process, its output included', async () => {
+    await createContainer(guest, 'waiters', { args: ['sh', '-c', 'echo unread; exit 3'] })
+    const waits = [1, 2, 3].map(() => guest.agent.waitProcess({ containerId: 'waiters' }))
     await guest.agent.startContainer({ containerId: 'waiters' })
-    expect((await Promise.all(early)).map(({ status }) => status)).toEqual([3, 3, 3])
-    expect((await guest.agent.waitProcess({ containerId: 'waiters' })).status).toBe(3)
-    expect(
-      await status(guest.agent.signalProcess({ containerId: 'waiters', execId: 'waiters', signal: 15 })),
-    ).toBe('ok')
+    expect((await Promise.all(waits)).map(({ status }) => status)).toEqual([3, 3, 3])
+    const late = [
+      guest.agent.waitProcess({ containerId: 'waiters' }),
+      guest.agent.readStdout({ containerId: 'waiters', len: 100 }),
+      guest.agent.signalProcess({ containerId: 'waiters', execId: 'waiters', signal: 15 }),
+    ]
+    const gone = 'not_found: container waiters has no process waiters'
+    expect(await Promise.all(late.map(status))).toEqual([gone, gone, gone])
+    expect(await status(guest.agent.signalProcess({ containerId: 'waiters', signal: 9 }))).toBe('ok')
     await guest.agent.removeContainer({ containerId: 'waiters' })
   })
 
-  test('a command that does not exist is an error of the create call, with the words of the runtime', async () => {
-    const missing = await status(createContainer(guest, 'missing', { args: ['no-such-command'] }))
-    expect(missing).toContain('internal: ')
-    expect(missing).toMatch(/executable file .*no-such-command.* not found/)
-    const forbidden = await status(createContainer(guest, 'forbidden', { args: ['/etc'] }))
-    expect(forbidden).toMatch(/internal: .*is not a regular file/)
+  test('a container whose spec has a pid namespace is refused: that is what sandbox_pidns is for', async () => {
+    const refused = createContainer(guest, 'pidns', { args: ['true'], namespaces: ['pid'] })
+    expect(await status(refused)).toStartWith('invalid_argument: the OCI spec has a pid namespace')
+  })
+
+  test('a command that cannot be run is an error of the create call, with a reason for programs', async () => {
+    const missing = createContainer(guest, 'missing', { args: ['no-such-command'] })
+    await expect(missing).rejects.toMatchObject({ code: 'not_found', reason: 'COMMAND_NOT_FOUND' })
+    expect(await status(missing)).toMatch(/executable file .*no-such-command.* not found/)
+    const forbidden = createContainer(guest, 'forbidden', { args: ['/etc'] })
+    await expect(forbidden).rejects.toMatchObject({
+      ...{ code: 'permission_denied', reason: 'COMMAND_NOT_EXECUTABLE' },
+    })
+    expect(await status(forbidden)).toMatch(/is not a regular file/)
     expect(await status(guest.agent.startContainer({ containerId: 'missing' }))).toStartWith(
       'invalid_argument',
     )
@@ -181,6 +193,15 @@ describe('processes', () => {
     // The background process keeps the pipe open after its shell has ended.
     await exec(guest, 'holder', 'leaver', ['sh', '-c', 'echo gone; sleep 500 & exit 0'])
     expect(await outcome(guest, 'holder', 'leaver')).toEqual({ stdout: 'gone\n', stderr: '', status: 0 })
+    // One that writes without end does not keep its parent's end back either.
+    await exec(guest, 'holder', 'chatter', [
+      'sh',
+      '-c',
+      'echo first; (while :; do echo noise; done) & exit 4',
+    ])
+    const chatter = await outcome(guest, 'holder', 'chatter')
+    expect(chatter.status).toBe(4)
+    expect(chatter.stdout).toStartWith('first\n')
     await guest.agent.signalProcess({ containerId: 'holder', signal: 9 })
     await finish(guest, 'holder')
   })
@@ -257,7 +278,12 @@ describe('exec', () => {
     await guest.agent.signalProcess({ containerId: 'main', execId: 'three', signal: 9 })
     expect((await outcome(guest, 'main', 'three')).status).toBe(137)
 
-    expect(await status(exec(guest, 'main', 'four', ['no-such-command']))).toMatch(/internal: .*not found/)
+    await expect(exec(guest, 'main', 'four', ['no-such-command'])).rejects.toMatchObject({
+      ...{ code: 'not_found', reason: 'COMMAND_NOT_FOUND' },
+    })
+    await expect(exec(guest, 'main', 'five', ['/etc'])).rejects.toMatchObject({
+      ...{ code: 'permission_denied', reason: 'COMMAND_NOT_EXECUTABLE' },
+    })
     expect(await status(guest.agent.waitProcess({ containerId: 'main', execId: 'nobody' }))).toStartWith(
       'not_found',
     )
@@ -265,7 +291,7 @@ describe('exec', () => {
     expect((await finish(guest, 'main')).status).toBe(137)
   })
 
-  test('late readers and waiters find an ended process; its id can be used again once it was waited for', async () => {
+  test('an ended process waits for its reader, and goes with the answer to its waiter; then its id is free', async () => {
     await createContainer(guest, 'ids', { args: ['sleep', '1000'] })
     await guest.agent.startContainer({ containerId: 'ids' })
     await exec(guest, 'ids', 'a', ['echo', 'first'])
@@ -276,14 +302,11 @@ describe('exec', () => {
     expect((await wait('b')).status).toBe(0)
     expect(await status(exec(guest, 'ids', 'a', ['true']))).toStartWith('already_exists')
     expect((await wait('a')).status).toBe(0)
-    expect((await readAll(guest.agent.readStdout, 'ids', 'b')).toString()).toBe('other\n')
+    expect(await status(guest.agent.readStdout({ containerId: 'ids', execId: 'b', len: 9 }))).toStartWith(
+      'not_found',
+    )
     await exec(guest, 'ids', 'b', ['echo', 'again'])
     expect((await outcome(guest, 'ids', 'b')).stdout).toBe('again\n')
-    for (let round = 0; round < 40; round++) {
-      await exec(guest, 'ids', `n${round}`, ['true'])
-      await wait(`n${round}`)
-    }
-    expect(await status(wait('n0'))).toStartWith('not_found')
     await guest.agent.removeContainer({ containerId: 'ids' })
   })
 

@@ -22,6 +22,8 @@ export interface ContainerOptions {
   readonly seccomp?: boolean
   readonly mounts?: readonly Mount[]
   readonly sandboxPidns?: boolean
+  /** Namespaces beside those of every container. */
+  readonly namespaces?: readonly string[]
   readonly storages?: readonly Partial<Storage>[]
   readonly devices?: readonly Partial<Device>[]
 }
@@ -55,11 +57,12 @@ export async function finish(guest: Guest, id: string) {
 }
 
 export async function outcome(guest: Guest, id: string, execId = '') {
-  const [stdout, stderr, { status }] = await Promise.all([
+  const [stdout, stderr] = await Promise.all([
     readAll(guest.agent.readStdout, id, execId),
     readAll(guest.agent.readStderr, id, execId),
-    guest.agent.waitProcess({ containerId: id, execId }),
   ])
+  // The answer closes what was not read.
+  const { status } = await guest.agent.waitProcess({ containerId: id, execId })
   return { stdout: stdout.toString(), stderr: stderr.toString(), status }
 }
 
@@ -124,7 +127,7 @@ function spec(id: string, options: ContainerOptions) {
       ...mounts,
     ],
     linux: {
-      namespaces: ['pid', 'ipc', 'uts', 'mount'].map((type) => ({ type, path: '' })),
+      namespaces: ['ipc', 'uts', 'mount', ...(options.namespaces ?? [])].map((type) => ({ type, path: '' })),
       resources: {
         memory: memoryLimit === undefined ? undefined : { limit: memoryLimit },
         pids: pidsLimit === undefined ? undefined : { limit: pidsLimit },

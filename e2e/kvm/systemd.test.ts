@@ -47,6 +47,8 @@ describe('a container in a pod’s slice', () => {
     ['lab', 'qemu'],
     'its VMM is in the scope below the slice, which systemd shows',
     async () => {
+      // As a kubelet does before it asks for the pod.
+      tool(['systemctl', 'start', slice])
       const place = [
         '--cgroup',
         `${slice}:cri-containerd:c1`,

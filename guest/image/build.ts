@@ -12,6 +12,7 @@ import {
 } from '../../src/config/guest-image.ts'
 import { KataError } from '../../src/errors.ts'
 import { type Logger, silentLogger } from '../../src/log.ts'
+import { agentVersion } from '../agent/src/version.ts'
 import { aptUpdate, dependencyOf, downloadPackages, type PackageFile, resolvePackages } from './apt.ts'
 import { makeCurrent, newDirectory, publish, removeOld, writeDurably } from './cache.ts'
 import { mustRunTool, type ToolContext } from './child.ts'
@@ -197,6 +198,7 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
     initrd: { file: 'initrd', sha256: sha256(initrd), size: initrd.length },
     kernelRelease,
     agentSha256: sha256(programs.agent),
+    agentVersion,
     packages: packages.map(({ name, version, sha256 }) => ({ name, version, sha256 })),
     builtAt: new Date().toISOString(),
   }

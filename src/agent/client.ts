@@ -49,5 +49,5 @@ const maxMessage = 2048
 export function harmless(error: TtrpcError): TtrpcError {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
   const message = error.message.slice(0, maxMessage).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
-  return new TtrpcError(error.code, message, { cause: error.cause })
+  return new TtrpcError(error.code, message, { cause: error.cause, reason: error.reason })
 }

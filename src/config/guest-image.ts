@@ -38,6 +38,8 @@ export interface ImageManifest {
   /** `uname -r` of the guest. */
   readonly kernelRelease: string
   readonly agentSha256: string
+  /** Absent in images that were built before it was written down. */
+  readonly agentVersion?: string
   readonly packages: readonly ImagePackage[]
   /** ISO 8601; the only field that does not follow from the inputs. */
   readonly builtAt: string
@@ -241,6 +243,7 @@ export function parseManifest(text: string, path: string): ImageManifest {
     if (typeof value[key] !== 'string') throw fail(`${key} is missing`)
   for (const key of ['kernel', 'initrd'] as const)
     if (!isImageFile(value[key])) throw fail(`${key} is not {file, sha256, size}`)
+  if (!['string', 'undefined'].includes(typeof value.agentVersion)) throw fail('agentVersion is no text')
   if (!Array.isArray(value.packages)) throw fail('packages is missing')
   if (typeof value.recipe !== 'number') throw fail('recipe is missing')
   return value as ImageManifest

@@ -32,6 +32,31 @@ export const agentErrors = {
     'the guest agent answered {method} against the protocol: {reason}',
     'Do not trust this guest: stop the sandbox. If you built the guest image yourself, check its agent.',
   ),
+  COMMAND_NOT_FOUND: entry(
+    'not_found',
+    '{command}: executable file not found in the container ({reason})',
+    'Check the spelling, the PATH of the container, and that the interpreter of a script or program is there too.',
+  ),
+  COMMAND_NOT_EXECUTABLE: entry(
+    'failed_precondition',
+    '{command} in the container cannot be executed: permission denied ({reason})',
+    'Check its mode (`chmod +x`) and that it is a program for this kind of machine.',
+  ),
+  AGENT_NO_SECCOMP: entry(
+    'failed_precondition',
+    'container {container} has a seccomp profile, and {agent} in the guest cannot apply one',
+    'Use an agent that was built with seccomp, or give up the profiles: `disable_guest_seccomp = true` for all, `seccompProfile: Unconfined` or `--security-opt seccomp=unconfined` for one container.',
+  ),
+  AGENT_NO_PIDS_LIMIT: entry(
+    'failed_precondition',
+    'container {container} is to have at most {limit} processes, and {agent} in the guest has set no such limit',
+    'Leave the limit out, or use the guest of `kata-ts image build`.',
+  ),
+  AGENT_NO_SUBPATH: entry(
+    'failed_precondition',
+    'container {container} mounts a part of a volume in memory (subPath), which {agent} in the guest cannot show',
+    'Mount the whole volume, or an emptyDir on disk; or use the guest of `kata-ts image build`.',
+  ),
   SECCOMP_PROFILE: entry(
     'invalid_argument',
     'seccomp profile {path} cannot be used: {reason}',

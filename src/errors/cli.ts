@@ -70,16 +70,6 @@ export const cliErrors = {
     '--tty with --interactive needs a terminal, and standard input is none',
     'Leave --tty away when input comes from a pipe or a file.',
   ),
-  COMMAND_NOT_FOUND: entry(
-    'not_found',
-    'there is no command {command} in the container ({reason})',
-    'Check the spelling, the PATH of the container, and that the interpreter of a script or program is there too.',
-  ),
-  COMMAND_NOT_EXECUTABLE: entry(
-    'failed_precondition',
-    '{command} in the container cannot be executed ({reason})',
-    'Check its mode (`chmod +x`) and that it is a program for this kind of machine.',
-  ),
   CONTAINER_AMBIGUOUS: entry(
     'invalid_argument',
     '{count} containers begin with {name}',

@@ -110,7 +110,7 @@ export const vmmErrors = {
   VMM_GUEST_SILENT: entry(
     'deadline_exceeded',
     'the guest of sandbox {sandbox}, which ran with {accelerator} ({reason}), said nothing within {seconds} s; its console ends with: {tail}',
-    'Raise dial_timeout where it is only slow: on a busy host, and under tcg where `kata-ts check` says what keeps KVM away. Else check kernel= and initrd=.',
+    "Raise dial_timeout where it is only slow: on a busy host, and under tcg where `kata-ts check` says what keeps KVM away. Else check kernel= and initrd=. A guest of your own whose agent speaks only vsock, as Kata's does, needs /dev/vhost-vsock here: `modprobe vhost_vsock`.",
   ),
   KVM_UNUSABLE: entry(
     'failed_precondition',

@@ -1,16 +1,44 @@
 /** A container in the sandbox's machine, driven through the guest agent. */
+import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
+import { asCommandError } from '../agent/command-error.ts'
 import { toAgentProcess, toAgentResources } from '../agent/oci-spec.ts'
 import type { StatsContainerResponse } from '../protocol/generated/agent.ts'
+import type { Spec } from '../protocol/generated/oci.ts'
 import { AgentProcess } from './agent-process.ts'
 import type { GuestProcess } from './guest-process.ts'
 import { withoutHostNumbers, withoutLabels } from './host-only.ts'
+import { requirePidsLimit } from './walls.ts'
 
 /** JSON of OCI linux.resources. */
 export type Resources = Readonly<Record<string, unknown>>
 
+/**
+ * Makes the container in the guest, its init stopped before it runs.
+ *
+ * @throws KataError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, AGENT_NO_PIDS_LIMIT; TtrpcError with the guest's reason.
+ */
+export async function createInGuest(
+  agent: Pick<AgentClient, 'createContainer' | 'statsContainer' | 'removeContainer'>,
+  request: Parameters<AgentClient['createContainer']>[0] & { containerId: string; oci: Spec },
+  { timeoutMs, facts }: { timeoutMs: number; facts: AgentFacts },
+): Promise<void> {
+  const { containerId, oci } = request
+  await agent.createContainer(request, { timeoutMs }).catch((error) => {
+    throw asCommandError(error, oci.process?.args)
+  })
+  try {
+    await requirePidsLimit(oci.linux?.resources?.pids?.limit, containerId, facts, agent)
+  } catch (error) {
+    // Why it failed matters more than what stays of it.
+    await agent.removeContainer({ containerId, timeout: 0 }).catch(() => {})
+    throw error
+  }
+}
+
 /** What of the sandbox has to follow the container. */
 export interface ContainerSurroundings {
+  readonly agentFacts: AgentFacts
   /** Limits that it was created with. */
   readonly resources: Resources
   /** Makes the machine large enough for new limits. */
@@ -40,7 +68,9 @@ export class Container {
   exec(execId: string, process: Record<string, unknown>): GuestProcess {
     const ids = { containerId: this.id, execId }
     return new AgentProcess(this.#agent, ids, () =>
-      this.#agent.execProcess({ ...ids, process: toAgentProcess(withoutLabels(process)) }),
+      this.#agent.execProcess({ ...ids, process: toAgentProcess(withoutLabels(process)) }).catch((error) => {
+        throw asCommandError(error, process.args)
+      }),
     )
   }
 
@@ -66,6 +96,8 @@ export class Container {
       containerId: this.id,
       resources: toAgentResources(withoutHostNumbers(resources)),
     })
+    const { limit } = (resources.pids ?? {}) as { limit?: number }
+    await requirePidsLimit(BigInt(limit ?? 0), this.id, this.#surroundings.agentFacts, this.#agent)
   }
 
   stats(): Promise<StatsContainerResponse> {

@@ -6,6 +6,7 @@ import { CgroupPlacement } from '../cgroups/placement.ts'
 import { requireAssetHashes } from '../config/asset-hashes.ts'
 import type { Config } from '../config/config.ts'
 import { requireConfiguredFiles } from '../config/configured-files.ts'
+import { channelOf } from '../config/own-guest.ts'
 import { KataError } from '../errors.ts'
 import type { Failpoints } from '../ledger/failpoints.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -26,6 +27,7 @@ import { sweepDisks } from './disk-sweep.ts'
 import { Disks } from './disks.ts'
 import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
+import { guestParameters } from './guest-parameters.ts'
 import { guestUp, whileGuestLives } from './guest-up.ts'
 import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
@@ -140,7 +142,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const attached = given.use(await timings.measure('network', () => network.attach()))
   const tpm = await timings.measure('tpm', () => takeTpm(request, paths, ledger))
   if (tpm !== undefined) closeLater(tpm.socket)
-  const vsock = openVsock(hypervisor.agentChannel)
+  const vsock = openVsock(channelOf(hypervisor))
   if (vsock !== undefined) closeLater(vsock.fd)
   const vfio = given.use(
     await coldVfio({ id, spec: request.container.spec, config }, ledger, vfioHost(paths.runDir)),
@@ -187,7 +189,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       offlineVcpus: vmm.offlineVcpus,
     }),
   )
-  const agentVersion = await cgroups.explain(whileGuestLives(started, beginning))
+  const agentFacts = await cgroups.explain(whileGuestLives(started, beginning))
   writeFacts(paths.facts, {
     ...{ id, namespace, shimPid: shim.pid, vmmPid: ref.pid },
     virtiofsdPids: served?.daemon.processes.map(({ pid }) => pid) ?? [],
@@ -198,12 +200,14 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     privateDir,
     vmm: hypervisor.path,
     ...{ accelerator: choice.accelerator, acceleratorReason: choice.reason },
-    ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', agentVersion },
+    ...{ kernel: assets.kernel, initrd: assets.initrd ?? '' },
+    agent: { name: agentFacts.name, version: agentFacts.version },
     ...{ vcpus: spec.vcpus, memoryMiB: spec.memoryMiB },
     timings: timings.steps,
   })
   const sizer = new MachineSizer({
     ...{ config, vmm, agent: agent.agent, boot: spec, log },
+    memoryBlockMiB: agentFacts.memoryBlockMiB,
     onResized: () => cgroups.placeVmm(ref.pid),
   })
   const disks = new Disks({ vmm, ledger, bus: hypervisor.blockDeviceDriver })
@@ -220,6 +224,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     disks,
     network,
     agent,
+    agentFacts,
     sizer,
     log,
   })
@@ -248,12 +253,7 @@ function machineSpec(
   const { hypervisor } = config
   return {
     ...{ sandboxId: id, identity, privateDir, stateDir, ...files },
-    // Later parameters win: this takes `quiet` back.
-    kernelParams: [
-      ...(hypervisor.enableDebug ? ['loglevel=7'] : []),
-      ...(config.agent.enableDebug ? ['agent.log=debug'] : []),
-      ...hypervisor.kernelParams,
-    ],
+    kernelParams: guestParameters(config),
     kvmAccess: hypervisor.kvmAccess,
     ...planMachine(config, container.spec, hostMemoryMiB()),
   }

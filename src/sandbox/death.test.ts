@@ -52,6 +52,14 @@ test('the reason of a panic is quoted, not the registers that follow', async () 
   expect(said.match(/not syncing: no init/g)).toHaveLength(2)
 })
 
+test('of an agent of Kata’s, which logs that all is well, the last words are those of the kernel', async () => {
+  const log = '{"msg":"updated seccomp","level":"INFO","ts":"2026-11-25T10:00:00Z","name":"kata-agent"}'
+  const consoleTail = `[ 9.0] reboot: Power down\n${`${log}\n`.repeat(9)}`
+  const said = await dead(mortal({ ended: Promise.resolve(end('shutdown')), consoleTail }))
+  expect(said).toContain('reboot: Power down')
+  expect(said).not.toContain('updated seccomp')
+})
+
 test('virtiofsd that ends alone is told', async () => {
   const exited = Promise.resolve({ code: null, signal: 'SIGKILL' } as ExitInfo)
   expect(await dead(mortal({ exited }))).toContain('died: virtiofsd ended (SIGKILL)')

@@ -1,5 +1,6 @@
 /** What is known of a running sandbox, for `kata-ts inspect`, the demo and the tests: one JSON file of root's. */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { Timing } from './timings.ts'
 
 export interface SandboxFacts {
@@ -24,7 +25,8 @@ export interface SandboxFacts {
   readonly acceleratorReason: string
   readonly kernel: string
   readonly initrd: string
-  readonly agentVersion: string
+  /** Who answers in the guest, as it says of itself. */
+  readonly agent: Pick<AgentFacts, 'name' | 'version'>
   readonly vcpus: number
   readonly memoryMiB: number
   readonly timings: readonly Timing[]

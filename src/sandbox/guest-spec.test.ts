@@ -81,12 +81,8 @@ test('namespaces: the pod’s are joined in the guest, what the host leaves out 
   const types = (linux: object) => withLinux(linux)?.namespaces?.map(({ type }) => type)
   expect(guestSpec(input).linux?.namespaces).toEqual([{ type: 'ipc' }, { type: 'mount' }, { type: 'uts' }])
   expect(types({})).toEqual(['ipc', 'uts', 'mount'])
-  expect(types({ namespaces: [{ type: 'pid' }, { type: 'cgroup' }, { type: 'time' }] })).toEqual([
-    'pid',
-    'ipc',
-    'uts',
-    'mount',
-  ])
+  const left = types({ namespaces: [{ type: 'pid' }, { type: 'cgroup' }, { type: 'time' }] })
+  expect(left).toEqual(['ipc', 'uts', 'mount'])
   expect(() => types({ namespaces: [{ type: 'user' }] })).toThrow('[SPEC_USER_NAMESPACE] container c1')
 })
 

@@ -82,10 +82,14 @@ export function sharesPodProcesses({ linux }: OciSpec): boolean {
   return pid === undefined || Boolean(pid.path)
 }
 
-/** The VM is the pod's network, cgroup and time namespace; the paths of the host's namespaces mean nothing in it. */
+/**
+ * The VM is the pod's network, cgroup and time namespace; the paths of the host's namespaces mean nothing in it. The pid
+ * namespace is the agent's to add, as `sandbox_pidns` of the request says: with an entry of ours beside its own, Kata's
+ * agent cannot run a second process in the container.
+ */
 function guestNamespaces(namespaces: readonly OciNamespace[] = []): { type: string }[] {
-  const dropped = new Set(['network', 'cgroup', 'time'])
-  const kept = namespaces.filter(({ type, path }) => !dropped.has(type) && !(type === 'pid' && path))
+  const dropped = new Set(['network', 'cgroup', 'time', 'pid'])
+  const kept = namespaces.filter(({ type }) => !dropped.has(type))
   // What the host leaves out is the host's own. In the guest every container has these, or shares the pod's.
   const types = new Set([...kept.map(({ type }) => type), 'ipc', 'uts', 'mount'])
   return [...types].map((type) => ({ type }))

@@ -1,4 +1,5 @@
 /** The first words with a guest that has just come up: its clock, its entropy, and what the sandbox is. */
+import { type AgentFacts, askAgent } from '../agent/agent-facts.ts'
 import type { AgentConnection } from '../agent/connection.ts'
 import type { NetworkFacts } from '../network/facts.ts'
 import type { HostShare } from '../sharing/share.ts'
@@ -25,11 +26,13 @@ const seedBytes = 64
 /** The kernel's limit (HOST_NAME_MAX); longer names are cut as in Kata. */
 const maxHostname = 64
 
-/** Returns the agent's version. */
-export async function startGuest({ agent, health }: AgentConnection, start: GuestStart): Promise<string> {
+/** Returns what the agent says of itself. */
+export async function startGuest(
+  { agent }: Pick<AgentConnection, 'agent'>,
+  start: GuestStart,
+): Promise<AgentFacts> {
   const now = Date.now()
-  const [version] = await Promise.all([
-    health.version({}),
+  await Promise.all([
     agent.setGuestDateTime({ sec: BigInt(Math.floor(now / 1000)), usec: BigInt((now % 1000) * 1000) }),
     agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(seedBytes)) }),
   ])
@@ -41,9 +44,10 @@ export async function startGuest({ agent, health }: AgentConnection, start: Gues
     dns: [...start.dns],
     kernelModules: start.kernelModules.map(parseModule),
   })
+  const facts = await askAgent(agent)
   if (start.offlineVcpus > 0)
     await agent.onlineCPUMem({ nbCpus: start.offlineVcpus, cpuOnly: true, wait: true })
-  return version.agentVersion
+  return facts
 }
 
 function shareStorage({ tag, guestPath }: HostShare) {

@@ -28,10 +28,10 @@ function stage({ most = { vcpus: 8, memoryMiB: 1 << 30 }, shrinks = true, isStat
       },
     },
     agent: {
-      getGuestDetails: async () => ({ memBlockSizeBytes: BigInt(128 * MiB) }),
       onlineCPUMem: async (request: object) => void online.push(request),
     } as unknown as MachineSizerParts['agent'],
     boot: now,
+    memoryBlockMiB: 128,
     onResized: () => {},
     log: silentLogger,
   })

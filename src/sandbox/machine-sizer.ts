@@ -9,9 +9,11 @@ import { type Demand, neededSize } from './sizing.ts'
 export interface MachineSizerParts {
   readonly config: Config
   readonly vmm: Pick<Vmm, 'resize'>
-  readonly agent: Pick<AgentClient, 'getGuestDetails' | 'onlineCPUMem'>
+  readonly agent: Pick<AgentClient, 'onlineCPUMem'>
   /** What the machine booted with. */
   readonly boot: MachineSize
+  /** The unit in which the guest takes memory. */
+  readonly memoryBlockMiB: number
   /** Told whenever the machine may have got new processors, which come as new threads of the VMM. */
   onResized(): void
   readonly log: Logger
@@ -19,8 +21,6 @@ export interface MachineSizerParts {
 
 /** Memory may grow by this factor at once: the kernel keeps 1.6 % of what comes in what it has. */
 const mostGrowth = 16
-/** What a guest takes memory in when it does not say, MiB. */
-const usualBlockMiB = 128
 const mebibyte = 1024 * 1024
 
 export const hostMemoryMiB = (): number => Math.floor(totalmem() / mebibyte)
@@ -29,7 +29,6 @@ export class MachineSizer {
   readonly #parts: MachineSizerParts
   readonly #demands = new Map<string, Demand>()
   #size: MachineSize
-  #blockMiB: number | undefined
   #last: Promise<void> = Promise.resolve()
 
   constructor(parts: MachineSizerParts) {
@@ -79,7 +78,7 @@ export class MachineSizer {
     const { config, log } = this.#parts
     const needed = neededSize(config, this.#demands.values(), hostMemoryMiB())
     if (config.runtime.staticSandboxResourceMgmt) return
-    let wanted = await this.#next(needed)
+    let wanted = this.#next(needed)
     while (wanted !== undefined) {
       const before = this.#size
       await this.#resize(wanted)
@@ -87,16 +86,16 @@ export class MachineSizer {
       if (vcpus !== before.vcpus || memoryMiB !== before.memoryMiB)
         log.info('machine resized', { vcpus, memoryMiB })
       // Further steps only while memory really comes.
-      wanted = memoryMiB > before.memoryMiB ? await this.#next(needed) : undefined
+      wanted = memoryMiB > before.memoryMiB ? this.#next(needed) : undefined
     }
   }
 
   /** The size to go to now, or undefined when the machine is as needed. */
-  async #next(needed: MachineSize): Promise<MachineSize | undefined> {
+  #next(needed: MachineSize): MachineSize | undefined {
     const { memoryMiB, vcpus } = this.#size
     const missing = needed.memoryMiB - memoryMiB
     if (missing === 0 && needed.vcpus === vcpus) return undefined
-    const block = missing === 0 ? 1 : await this.#memoryBlock()
+    const block = this.#parts.memoryBlockMiB
     const blocks = Math.min(Math.ceil(missing / block), Math.floor((memoryMiB * mostGrowth) / block))
     if (blocks === 0 && needed.vcpus === vcpus) return undefined
     return { vcpus: needed.vcpus, memoryMiB: memoryMiB + blocks * block }
@@ -111,14 +110,5 @@ export class MachineSizer {
     const moreMemory = this.#size.memoryMiB > before.memoryMiB
     if (newCpus > 0 || moreMemory)
       await agent.onlineCPUMem({ nbCpus: newCpus, wait: newCpus > 0, cpuOnly: !moreMemory })
-  }
-
-  /** The unit in which the guest takes memory, MiB. */
-  async #memoryBlock(): Promise<number> {
-    if (this.#blockMiB === undefined) {
-      const { memBlockSizeBytes } = await this.#parts.agent.getGuestDetails({ memBlockSize: true })
-      this.#blockMiB = Number(memBlockSizeBytes) / mebibyte || usualBlockMiB
-    }
-    return this.#blockMiB
   }
 }

@@ -1,17 +1,24 @@
 /** Events of the guest's kernel running out of memory inside a container. */
 import type { AgentClient } from '../agent/client.ts'
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
+
+/** After an answer that is an error, milliseconds; Kata's. */
+const retryMs = 1000
 
 /** Asks the guest for one event after the other; resolves when it has gone. */
 export async function watchOom(
   agent: Pick<AgentClient, 'getOOMEvent'>,
   onOom: (containerId: string) => void,
+  { waitMs = retryMs } = {},
 ): Promise<void> {
-  try {
-    for (;;) {
+  for (;;) {
+    try {
       const { containerId } = await agent.getOOMEvent({})
       if (containerId !== '') onOom(containerId)
+    } catch (error) {
+      // Without an answer the connection is over, which others notice and tell.
+      if (!(error instanceof TtrpcError)) return
+      await Bun.sleep(waitMs)
     }
-  } catch {
-    // The connection is over, which others notice and tell.
   }
 }

@@ -1,5 +1,6 @@
 /** One pod: its machine, its share and its containers, from the moment the guest answers until nothing is left. */
 import { rmSync } from 'node:fs'
+import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentConnection } from '../agent/connection.ts'
 import { toAgentSpec } from '../agent/oci-spec.ts'
 import type { CgroupPlacement } from '../cgroups/placement.ts'
@@ -12,7 +13,7 @@ import { forgetPostures } from '../rootless/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { warnClient } from './client-warnings.ts'
-import { Container } from './container.ts'
+import { Container, createInGuest } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
 import { deathOf } from './death.ts'
 import type { Disks } from './disks.ts'
@@ -31,6 +32,7 @@ import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
 import { VfioDevices, vfioHost } from './vfio-devices.ts'
+import { requireSeccomp, requireSubpaths } from './walls.ts'
 
 export interface SandboxParts {
   readonly id: string
@@ -44,6 +46,7 @@ export interface SandboxParts {
   readonly disks: Disks
   readonly network: SandboxNetwork
   readonly agent: AgentConnection
+  readonly agentFacts: AgentFacts
   readonly sizer: MachineSizer
   readonly log: Logger
 }
@@ -88,8 +91,10 @@ export class Sandbox {
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
     let spec = withoutHostOnly(withEveryDevice(request.spec))
-    const { agent, share, config, sizer, log } = this.#parts
+    const { agent, agentFacts, share, config, sizer, log } = this.#parts
+    const { disableGuestSeccomp, createContainerTimeout } = config.runtime
     checkSpecLimits(spec, id)
+    requireSeccomp(spec, id, agentFacts, disableGuestSeccomp)
     const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
     warnOfHooks(spec, id, this.#parts.log, madeNetwork)
     if (share.idmapped) requireSharedIds(spec, id)
@@ -100,7 +105,6 @@ export class Sandbox {
       spec = passed.spec
       const disks = await this.#attachDisks(id, spec)
       const carried = await carryMounts(spec, id, share, disks.mounts)
-      const { disableGuestSeccomp, createContainerTimeout } = config.runtime
       const { mounts } = carried
       const facts = { containerId: id, bundle, rootfs: guestRootfs.path, mounts, disableGuestSeccomp }
       const oci = toAgentSpec(guestSpec({ spec, ...facts, diskRules: disks.rules }))
@@ -108,9 +112,11 @@ export class Sandbox {
       const devices = [...disks.devices, ...passed.devices]
       const own = guestRootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
       const storages = [...own, ...carried.storages, ...disks.storages]
-      await agent.agent.createContainer(
+      requireSubpaths(storages, id, agentFacts)
+      await createInGuest(
+        agent.agent,
         { containerId: id, execId: id, oci, devices, storages, sandboxPidns },
-        { timeoutMs: createContainerTimeout * 1000 },
+        { timeoutMs: createContainerTimeout * 1000, facts: agentFacts },
       )
       for (const warning of await undrivenDevices(passed.devices, id, agent.agent, log))
         warnClient(bundle, warning, log)
@@ -123,6 +129,7 @@ export class Sandbox {
       throw error
     }
     return new Container(id, agent.agent, {
+      agentFacts,
       resources: spec.linux?.resources ?? {},
       resize: async (resources) => {
         if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))

@@ -1,7 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { makeFifo } from '../linux/fifo.ts'
 import { silentLogger } from '../log.ts'
 import type { GuestProcess } from '../sandbox/guest-process.ts'
 import { TaskProcess } from './task-process.ts'
@@ -57,6 +67,37 @@ describe('a task process', () => {
     expect(process.state).toBe('stopped')
     expect(readFileSync(join(directory, 'out'), 'utf8')).toBe('hello')
     expect(calls).toEqual(['start', 'stdin closed'])
+  })
+
+  test('an input that is closed while the process starts is read all the same', async () => {
+    const path = join(directory, 'in')
+    makeFifo(path)
+    const starting = Promise.withResolvers<void>()
+    let text = ''
+    const { guest } = guestDouble({ ends: new Promise(() => {}) })
+    const process = new TaskProcess({
+      ...{ id: 'p', stdio: { stdin: path, stdout: '', stderr: '', terminal: false } },
+      guest: {
+        ...guest,
+        start: () => starting.promise,
+        input: async (chunks) => {
+          for await (const chunk of chunks) text += new TextDecoder().decode(chunk)
+          text += '.'
+        },
+      },
+      ...{ lost: new AbortController().signal, log: silentLogger },
+    })
+    const started = process.start()
+    const writer = openSync(path, constants.O_RDWR)
+    writeSync(writer, 'twelve bytes')
+    process.closeInput()
+    // Longer than a running process is given.
+    await Bun.sleep(1100)
+    starting.resolve()
+    await started
+    while (!text.endsWith('.')) await Bun.sleep(10)
+    closeSync(writer)
+    expect(text).toBe('twelve bytes.')
   })
 
   test('a terminal keeps its stdin open', async () => {

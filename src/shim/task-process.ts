@@ -24,8 +24,9 @@ export interface TaskExit {
 export const lostExitStatus = 255
 /** How long the loss of a machine may take to be known after its connection broke, milliseconds. */
 const lossKnownMs = 2000
-/** How long an output may make no progress after the process has ended before we stop serving it. */
+/** How long an output may make no progress after the process was killed before we stop serving it. */
 const drainStallMs = 10_000
+const sigkill = 9
 
 export class TaskProcess {
   readonly id: string
@@ -40,7 +41,10 @@ export class TaskProcess {
   readonly #lost: AbortSignal
   readonly #log: Logger
   readonly #settle: (exit: TaskExit) => void
+  readonly #killed = Promise.withResolvers<void>()
+  readonly #stallMs: number
   #input: InputSource | undefined
+  #inputIsClosed = false
   #lastOutput = 0
 
   /** `lost` is aborted when the machine is gone, which ends every process in it. */
@@ -50,6 +54,8 @@ export class TaskProcess {
     guest: GuestProcess
     lost: AbortSignal
     log: Logger
+    /** How long the output of a process that was killed may make no progress, milliseconds. */
+    stallMs?: number
   }) {
     const { promise, resolve } = Promise.withResolvers<TaskExit>()
     this.id = options.id
@@ -59,6 +65,7 @@ export class TaskProcess {
     this.#lost = options.lost
     this.#log = options.log.child({ process: options.id })
     this.#settle = resolve
+    this.#stallMs = options.stallMs ?? drainStallMs
   }
 
   /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */
@@ -82,6 +89,12 @@ export class TaskProcess {
     // A process that was never started has nobody to signal; killing it just ends it.
     if (this.state === 'created') return this.#end(128 + signal, [])
     await this.guest.signal(signal)
+    if (signal === sigkill) this.endIsNear()
+  }
+
+  /** To be told once every process of the container was killed: from now on a reader that does not read is not waited for. */
+  endIsNear(): void {
+    this.#killed.resolve()
   }
 
   /** A client without a real terminal sends 0x0, which means nothing. */
@@ -89,8 +102,10 @@ export class TaskProcess {
     if (rows > 0 && columns > 0 && this.state === 'running') await this.guest.resize({ rows, columns })
   }
 
+  /** A client may say so before the process runs and has read any of it. */
   closeInput(): void {
-    this.#input?.finish()
+    this.#inputIsClosed = true
+    if (this.state !== 'created') this.#input?.finish()
   }
 
   #openSinks(): [OutputStream, OutputSink][] {
@@ -101,6 +116,7 @@ export class TaskProcess {
     return sinks
   }
 
+  /** The guest is asked how the process ended once its output is at its end, because the answer closes it. */
   async #serve(sinks: [OutputStream, OutputSink][]): Promise<void> {
     const outputs = Promise.all(sinks.map(([stream, sink]) => this.#pump(stream, sink)))
     // Without a stdin the process reads an empty one; a terminal is never closed under it.
@@ -108,14 +124,15 @@ export class TaskProcess {
     if (input !== undefined) {
       this.guest.input(input).catch((error) => this.#log.debug('stdin ended', { reason: String(error) }))
     }
+    if (this.#inputIsClosed) this.#input?.finish()
     using loss = untilAborted(this.#lost)
     const lost = loss.aborted.then(() => lostExitStatus)
+    await Promise.race([outputs, lost, this.#killedAndStalled()])
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
       this.#log.error('wait failed', { error: String(error) })
       // The connection breaks a moment before it is known what became of the machine, which is reported first.
       return Promise.race([lost, Bun.sleep(lossKnownMs).then(() => lostExitStatus)])
     })
-    await Promise.race([outputs, lost, this.#outputStalled()])
     await this.#end(status, sinks)
   }
 
@@ -132,10 +149,12 @@ export class TaskProcess {
     }
   }
 
-  async #outputStalled(): Promise<void> {
+  /** A reader that does not read holds the end of its process back, but not for ever that of one that was killed. */
+  async #killedAndStalled(): Promise<void> {
+    await this.#killed.promise
     this.#lastOutput = Date.now()
-    while (this.state !== 'stopped' && Date.now() - this.#lastOutput < drainStallMs) {
-      await new Promise((resolve) => setTimeout(resolve, 250).unref())
+    while (this.state !== 'stopped' && Date.now() - this.#lastOutput < this.#stallMs) {
+      await new Promise((resolve) => setTimeout(resolve, Math.min(250, this.#stallMs)).unref())
     }
   }
 

@@ -103,6 +103,26 @@ describe('a pod of several containers', () => {
     expect((await tasks.state({ id: 'web', execId: '' })).pid).toBe(4242)
   })
 
+  test('a container is removed once the ends of its execs are known', async () => {
+    const { tasks, create, exec, ends, removed } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    await exec('web', 'one')
+    await tasks.start({ id: 'web', execId: 'one' })
+    ends.get('web')!(137)
+    await tasks.wait({ id: 'web', execId: '' })
+    const ended = tasks.wait({ id: 'web', execId: 'one' })
+    const deleted = tasks.delete({ id: 'web', execId: '' })
+    await Bun.sleep(5)
+    expect(removed).toEqual([])
+    ends.get('one')!(137)
+    expect((await ended).exitStatus).toBe(137)
+    await deleted
+    expect(removed).toEqual(['web'])
+  })
+
   test("the end of the pod's own container ends the pod, whose containers then hold nothing", async () => {
     const { tasks, create, ends, removed, stops } = serviceOf('pod')
     for (const id of ['pod', 'web']) {

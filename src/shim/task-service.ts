@@ -31,6 +31,13 @@ export interface TaskRecords {
   remove(id: string): void
 }
 
+const sigkill = 9
+/**
+ * How long the execs of a container that has ended may take to be told as ended, milliseconds: they end with it, and once it
+ * is removed, or its machine stopped, nobody knows how. Those of a pod that shares its processes may go on until then.
+ */
+const execsEndMs = 500
+
 const statusOf: Record<TaskState, Status> = {
   created: Status.CREATED,
   running: Status.RUNNING,
@@ -66,13 +73,15 @@ export class TaskService {
       const container = await sandbox.createContainer({ id, spec, bundle, rootfs })
       const init = this.#process(id, { stdin, stdout, stderr, terminal }, container.init)
       this.#options.records.add({ id, bundle })
-      this.#tasks.set(id, new Task({ id, bundle, container, init }))
+      const task = new Task({ id, bundle, container, init })
+      this.#tasks.set(id, task)
       this.#publish(
         taskEvents.create({ containerId: id, bundle, rootfs, io: init.stdio, checkpoint, pid: this.#pid }),
       )
       this.#tellExit(id, init)
       // The pod ends with its own container, and not with any other.
-      if (id === this.#pod.id) void init.exited.then(() => this.#pod.stop())
+      if (id === this.#pod.id)
+        void init.exited.then(() => task.execsOver(execsEndMs)).then(() => this.#pod.stop())
       return { pid: this.#pid }
     } catch (error) {
       // A sandbox without its first container is of no use to anybody.
@@ -127,6 +136,7 @@ export class TaskService {
     if (all && task.init.state !== 'created' && task.init.state !== 'stopped')
       await task.container.signalAll(signal)
     else await task.process(execId).signal(signal)
+    if (signal === sigkill && execId === '') task.endIsNear()
     return {}
   }
 
@@ -211,7 +221,10 @@ export class TaskService {
     this.#options.records.remove(task.id)
     // Nothing of a container is left once its machine has gone.
     if (task.id === this.#pod.id || this.#pod.isStopping) await this.#pod.stop()
-    else await task.container.remove()
+    else {
+      await task.execsOver(execsEndMs)
+      await task.container.remove()
+    }
   }
 
   /** A process that never came to run has no end that anybody waits for. */

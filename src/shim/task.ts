@@ -30,6 +30,20 @@ export class Task {
     this.#execs.set(execId, process)
   }
 
+  /** Every process of the container was killed. */
+  endIsNear(): void {
+    for (const process of [this.init, ...this.#execs.values()]) process.endIsNear()
+  }
+
+  /** Resolves when no exec runs any more, or after `ms`. */
+  async execsOver(ms: number): Promise<void> {
+    const running = [...this.#execs.values()].filter(
+      ({ state }) => state !== 'created' && state !== 'stopped',
+    )
+    if (running.length === 0) return
+    await Promise.race([Promise.all(running.map(({ exited }) => exited)), Bun.sleep(ms)])
+  }
+
   removeExec(execId: string): void {
     this.#execs.delete(execId)
   }

@@ -138,7 +138,10 @@ export class ClientConnection {
     try {
       const response = decodeResponse(data)
       if ('payload' in response) pending.resolve(response.payload)
-      else pending.reject(new TtrpcError(response.status.code, response.status.message))
+      else {
+        const { code, message, reason } = response.status
+        pending.reject(new TtrpcError(code, message, { reason }))
+      }
     } catch (error) {
       pending.reject(new TtrpcError('internal', `answer not understood: ${TtrpcError.from(error).message}`))
     }

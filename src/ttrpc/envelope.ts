@@ -3,7 +3,10 @@
  * allocation and its payload is copied once:
  *
  *     Request  { service = 1, method = 2, payload = 3, timeout_nano = 4, metadata = 5 repeated { key = 1, value = 2 } }
- *     Response { status = 1 { code = 1, message = 2 }, payload = 2 }
+ *     Response { status = 1 { code = 1, message = 2, details = 3 repeated Any { type_url = 1, value = 2 } }, payload = 2 }
+ *
+ * Of the details only google.rpc.ErrorInfo { reason = 1 } is read and written: a word for programs, where the message is
+ * for people.
  */
 import { type FrameType, frameType, headerBytes, writeHeader } from './frame.ts'
 import { type StatusName, statusCodes, statusName, TtrpcError } from './status.ts'
@@ -21,6 +24,8 @@ export interface Request {
 export interface Status {
   readonly code: StatusName
   readonly message: string
+  /** Why, as a word for programs (google.rpc.ErrorInfo): capitals, digits and `_`, at most 63 of them. */
+  readonly reason?: string
 }
 
 export type Response = { readonly payload: Uint8Array } | { readonly status: Status }
@@ -28,6 +33,9 @@ export type Response = { readonly payload: Uint8Array } | { readonly status: Sta
 /** More key-value pairs in one request are refused. */
 const maxMetadata = 64
 const nanosPerMs = 1_000_000
+const errorInfo = 'type.googleapis.com/google.rpc.ErrorInfo'
+/** Anything else is no reason (aip.dev/193). */
+const reasonPattern = /^[A-Z][A-Z0-9_]{0,62}$/
 
 /** The part of a request frame that is the same for every call of a method. */
 export function methodPrefix(service: string, method: string): Uint8Array {
@@ -58,9 +66,18 @@ export function encodeRequest(
 /** A whole response frame. */
 export function encodeResponse(streamId: number, response: Response): Uint8Array {
   if ('payload' in response) return frame(streamId, frameType.response, bytesField(2, response.payload))
-  const { code, message } = response.status
-  const status = join([varintField(1, statusCodes[code]), ...bytesField(2, encodeUtf8(message))], 0)
+  const { code, message, reason } = response.status
+  const details = reason === undefined ? [] : messageField(3, errorInfoDetail(reason))
+  const status = join(
+    [varintField(1, statusCodes[code]), ...bytesField(2, encodeUtf8(message)), ...details],
+    0,
+  )
   return frame(streamId, frameType.response, messageField(1, status))
+}
+
+function errorInfoDetail(reason: string): Uint8Array {
+  const info = join(bytesField(1, encodeUtf8(reason)), 0)
+  return join([...bytesField(1, encodeUtf8(errorInfo)), ...bytesField(2, info)], 0)
 }
 
 function frame(streamId: number, type: FrameType, parts: readonly Uint8Array[]): Uint8Array {
@@ -136,13 +153,35 @@ export function decodeResponse(data: Uint8Array): Response {
 function decodeStatus(data: Uint8Array): Status {
   let code: StatusName = 'ok'
   let message = ''
+  let reason: string | undefined
   const reader = new WireReader(data)
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     if (field === 1) code = statusName(reader.varint())
     else if (field === 2) message = reader.string()
+    else if (field === 3) reason ??= decodeReason(reader.bytes())
     else reader.skip()
   }
-  return { code, message }
+  return { code, message, ...(reason === undefined ? {} : { reason }) }
+}
+
+/** Of a detail that is an ErrorInfo with a reason of the right form. */
+function decodeReason(detail: Uint8Array): string | undefined {
+  let type = ''
+  let value: Uint8Array = empty
+  const reader = new WireReader(detail)
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) type = reader.string()
+    else if (field === 2) value = reader.bytes()
+    else reader.skip()
+  }
+  if (type !== errorInfo) return undefined
+  let reason = ''
+  const info = new WireReader(value)
+  for (let field = info.field(); field !== 0; field = info.field()) {
+    if (field === 1) reason = info.string()
+    else info.skip()
+  }
+  return reasonPattern.test(reason) ? reason : undefined
 }
 
 const empty = new Uint8Array(0)

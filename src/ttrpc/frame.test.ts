@@ -88,6 +88,20 @@ test('garbage never throws anything but a TtrpcError', () => {
   )
 })
 
+test('a reason comes through as an ErrorInfo, and nothing else is taken for one', () => {
+  const status = { code: 'not_found', message: 'no such file', reason: 'COMMAND_NOT_FOUND' } as const
+  const frame = encodeResponse(1, { status })
+  expect(new TextDecoder().decode(frame)).toContain('type.googleapis.com/google.rpc.ErrorInfo')
+  expect(decodeResponse(frame.subarray(headerBytes))).toEqual({ status })
+  for (const reason of ['not capitals', '', 'A'.repeat(64), 'A\u001b[2J']) {
+    const wrong = encodeResponse(1, { status: { ...status, reason } }).subarray(headerBytes)
+    expect(decodeResponse(wrong)).toEqual({ status: { code: 'not_found', message: 'no such file' } })
+  }
+  const text = new TextDecoder('latin1').decode(frame).replace('ErrorInfo', 'RetryInfo')
+  const other = Uint8Array.from(text, (char) => char.charCodeAt(0)).subarray(headerBytes)
+  expect(decodeResponse(other)).toEqual({ status: { code: 'not_found', message: 'no such file' } })
+})
+
 test('every status comes through, and a code nobody knows is unknown', () => {
   for (const code of Object.keys(statusCodes).filter((name) => name !== 'ok') as StatusName[]) {
     const frame = encodeResponse(1, { status: { code, message: 'because' } })

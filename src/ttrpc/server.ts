@@ -215,8 +215,8 @@ class Server implements ServerConnection {
   #statusOf(error: unknown): Status {
     const known = this.#options.toStatus?.(error)
     if (known) return bounded(known)
-    const { code, message } = TtrpcError.from(error)
-    return bounded({ code, message })
+    const { code, message, reason } = TtrpcError.from(error)
+    return bounded({ code, message, ...(reason === undefined ? {} : { reason }) })
   }
 
   #report(error: unknown, request?: Request): void {
@@ -250,6 +250,6 @@ function decodeMessage(method: MethodDefinition, request: Request): unknown {
 }
 
 /** An `ok` that was thrown would look like a success, and a message that fills a frame would not get through. */
-function bounded({ code, message }: Status): Status {
-  return { code: code === 'ok' ? 'unknown' : code, message: message.slice(0, 64 * 1024) }
+function bounded({ code, message, ...more }: Status): Status {
+  return { ...more, code: code === 'ok' ? 'unknown' : code, message: message.slice(0, 64 * 1024) }
 }

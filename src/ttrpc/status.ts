@@ -34,11 +34,18 @@ export function statusName(code: number): StatusName {
 /** A call that failed, on either side: what the peer answered, or what became of the connection. */
 export class TtrpcError extends Error {
   readonly code: StatusName
+  /** Why, as a word for programs: `Status.reason` of the answer. */
+  readonly reason: string | undefined
 
-  constructor(code: StatusName, message: string, options: { cause?: unknown } = {}) {
+  constructor(
+    code: StatusName,
+    message: string,
+    options: { cause?: unknown; reason?: string | undefined } = {},
+  ) {
     super(message, options)
     this.name = 'TtrpcError'
     this.code = code
+    this.reason = options.reason
   }
 
   /** Any thrown value as a TtrpcError; what is none already becomes `unknown` with its message. */

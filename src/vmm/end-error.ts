@@ -1,6 +1,7 @@
 /** What a sandbox says when its machine is over or silent: always with the last words of guest and VMM. */
 import { KataError } from '../errors.ts'
 import type { AcceleratorChoice } from './accelerator.ts'
+import { withoutAgentLog } from './agent-log.ts'
 import type { VmEnd } from './vmm.ts'
 
 /** Longest tail that goes into an error's sentence; the whole is in the log files. */
@@ -57,7 +58,7 @@ export function guestSilentError(
 
 /** The end of the first text that is not empty. */
 export function lastWords(...texts: readonly string[]): string {
-  const text = texts.map((candidate) => candidate.trim()).find((candidate) => candidate !== '')
+  const text = texts.map((candidate) => withoutAgentLog(candidate).trim()).find((words) => words !== '')
   return text?.slice(-longestTail) ?? '(it said nothing)'
 }
 

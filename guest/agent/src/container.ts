@@ -1,6 +1,6 @@
 /** One container: its bundle, cgroup, processes and mounts. */
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../src/protocol/generated/agent.ts'
-import type { LinuxResources, Process } from '../../../src/protocol/generated/oci.ts'
+import type { LinuxResources, Process, Spec } from '../../../src/protocol/generated/oci.ts'
 import { findBlockDevice } from './block-device.ts'
 import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
 import { type ShownDisk, withGuestDevices } from './container-devices.ts'
@@ -37,9 +37,6 @@ export interface ContainerTools {
   readonly sources: SharedSources
   readonly passed: PassedDevices
 }
-
-/** Ended processes that were waited for but whose output nobody has read to its end; the oldest go beyond this many. */
-const keptProcesses = 32
 
 /** Where bundles live; the host's requests name container ids only, which are checked to be one path component. */
 const bundles = '/run/kata-containers'
@@ -80,7 +77,7 @@ export class Container {
   /**
    * Makes the container with its init stopped before exec. Nothing is left of it when this fails.
    *
-   * @throws TtrpcError INTERNAL with crun's words (a command that is not found, a rootfs that is missing).
+   * @throws TtrpcError with crun's words: NOT_FOUND and PERMISSION_DENIED about the command, INTERNAL for the rest.
    */
   static async create(
     request: CreateContainerRequest,
@@ -92,6 +89,7 @@ export class Container {
     if (oci?.process === undefined || oci.root === undefined)
       throw invalid('the OCI spec lacks process or root')
     if (sharedMounts.length > 0) throw unimplemented('shared mounts')
+    refusePidNamespace(oci)
     const bundle = `${bundles}/${id}`
     const mounted: MountedStorage[] = []
     try {
@@ -126,11 +124,10 @@ export class Container {
     this.#started = true
   }
 
-  /** Runs a further process. @throws TtrpcError INTERNAL with crun's words. */
+  /** Runs a further process. @throws TtrpcError with crun's words, as for {@link Container.create}. */
   async exec({ execId, process }: ExecProcessRequest): Promise<void> {
     checkId(execId)
     if (process === undefined) throw invalid('the request lacks a process')
-    if (this.#added.get(execId)?.collected) this.#forget(execId)
     if (this.#added.has(execId) || this.#starting.has(execId) || execId === this.id)
       throw alreadyExists(`process ${execId} exists`)
     if (!this.#started || this.init.exitCode !== undefined)
@@ -148,9 +145,9 @@ export class Container {
 
   /** @throws TtrpcError NOT_FOUND. */
   process(execId: string): ContainerProcess {
-    if (this.#isInit(execId)) return this.init
-    const process = this.#added.get(execId)
-    if (process === undefined) throw notFound(`no process ${execId} in container ${this.id}`)
+    const process = this.#isInit(execId) ? this.init : this.#added.get(execId)
+    if (process === undefined || process.collected)
+      throw notFound(`container ${this.id} has no process ${execId || this.id}`)
     return process
   }
 
@@ -168,13 +165,18 @@ export class Container {
     signalProcess(process, deaf ? signals.kill : signal)
   }
 
-  /** The exit code, for every waiter. The process is then forgotten, once its output was read. */
+  /**
+   * The exit code, for everybody who waits by then. With it the process is forgotten, and what it wrote that nobody has
+   * read: whoever wants its output reads that to its end first. So it is with Kata's agent, and a host that is wrong about
+   * it is to be found out here.
+   */
   async wait(execId: string): Promise<number> {
     const process = this.process(execId)
     const code = await process.ended
     if (this.#removal === undefined) this.#oomWatch.look()
     process.collected = true
-    this.#forgetCollected()
+    closeStdio(process.stdio)
+    if (this.#added.get(execId) === process) this.#added.delete(execId)
     return code
   }
 
@@ -223,20 +225,12 @@ export class Container {
     save(path, toJson(content))
     return path
   }
+}
 
-  #forgetCollected(): void {
-    const collected = [...this.#added].filter(([, process]) => process.collected)
-    const isRead = ({ stdio }: ContainerProcess) => stdio.stdout.finished && (stdio.stderr?.finished ?? true)
-    const unread = collected.filter(([, process]) => !isRead(process))
-    const surplus = Math.max(0, unread.length - keptProcesses)
-    for (const [id, process] of collected)
-      if (isRead(process) || unread.slice(0, surplus).some(([other]) => other === id)) this.#forget(id)
-  }
-
-  #forget(execId: string): void {
-    closeStdio(this.process(execId).stdio)
-    this.#added.delete(execId)
-  }
+/** The host asks for processes of the pod by `sandbox_pidns`. An entry breaks Kata's agent, which adds its own. */
+function refusePidNamespace({ linux }: Spec): void {
+  if (linux?.namespaces.some(({ type }) => type === 'pid'))
+    throw invalid('the OCI spec has a pid namespace: its container gets one without')
 }
 
 function shownDisk({ disk }: MountedStorage): ShownDisk[] {

@@ -2,8 +2,9 @@
 import { remove } from 'os'
 import { close, kill, open, spawn, write } from 'syscalls'
 import { crunEnvironment, crunPath } from './boot/boot.ts'
+import { crunFailure } from './crun-failure.ts'
 import { lastMessage } from './crun-log.ts'
-import { deadline, internal, precondition } from './errors.ts'
+import { deadline, precondition } from './errors.ts'
 import { openFlags, readIfThere, removeTree, save } from './files.ts'
 import type { Reaper } from './reaper.ts'
 import type { ProcessStdio, StdioPlan } from './stdio.ts'
@@ -69,7 +70,7 @@ export function createCrun(reaper: Reaper, directory: string): Crun {
     })
     const message = lastMessage(readIfThere(log) ?? '')
     remove(log)
-    if (code !== 0) throw internal(message ?? `crun ${verb} ended with ${code} and no message`)
+    if (code !== 0) throw crunFailure(verb, code, message)
   }
 
   const startProcess = (verb: string, before: readonly string[], id: string, stdio: StdioPlan) =>

@@ -18,6 +18,12 @@ export const deadline = of('deadline_exceeded')
 /** Everything that should not happen; the message carries the cause. */
 export const internal = of('internal')
 
+/** The command of a container or an exec that cannot be run: a reason for programs, beside the words for people. */
+export const commandNotFound = (message: string) =>
+  new TtrpcError('not_found', message, { reason: 'COMMAND_NOT_FOUND' })
+export const commandNotExecutable = (message: string) =>
+  new TtrpcError('permission_denied', message, { reason: 'COMMAND_NOT_EXECUTABLE' })
+
 /** The text of any thrown value. */
 export function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

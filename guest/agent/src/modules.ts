@@ -1,6 +1,6 @@
 /** Kernel modules of the guest image: flat in /lib/modules, with their load order in modules.list. */
 import { loadModule } from 'syscalls'
-import { notFound } from './errors.ts'
+import { precondition } from './errors.ts'
 import { errnoName, exists, readIfThere } from './files.ts'
 
 const directory = '/lib/modules'
@@ -15,12 +15,12 @@ export function loadOrder(list: string, name: string): string[] | undefined {
 /**
  * Loads a module and what it needs; one that is loaded already, or a driver that the kernel has built in, is fine.
  *
- * @throws TtrpcError NOT_FOUND, SysError.
+ * @throws TtrpcError FAILED_PRECONDITION, SysError.
  */
 export function loadModuleNamed(name: string, parameters: readonly string[] = []): void {
   const order = loadOrder(readIfThere(`${directory}/modules.list`) ?? '', name)
   if (order === undefined && isBuiltIn(name)) return
-  if (order === undefined) throw notFound(`kernel module ${name} is not in the guest image`)
+  if (order === undefined) throw precondition(`kernel module ${name} is not in the guest image`)
   for (const [index, module] of order.entries()) {
     const own = index === order.length - 1
     try {

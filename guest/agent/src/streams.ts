@@ -9,6 +9,11 @@ import { events, type Loop } from './loop.ts'
 
 /** Output that is still in the pipe this long after the process ended is given up once the pipe is empty (Kata's). */
 const drainMilliseconds = 500
+/**
+ * And that is read of it then, bytes: more than a pipe or a terminal holds of the process itself, so that a child that
+ * writes without end does not keep its parent's end back.
+ */
+const mostAfterEnd = 128 * 1024
 
 const nothing = new Uint8Array(0)
 
@@ -32,8 +37,6 @@ export interface OutputStream {
   read(size: number, call: Cancellable): Promise<Uint8Array>
   /** To be called when the process ended: somebody else may hold the pipe open for ever. */
   processEnded(): void
-  /** Its end was read, or it was closed. */
-  readonly finished: boolean
   close(): void
 }
 
@@ -43,6 +46,7 @@ export function createOutputStream(loop: Loop, fd: number): OutputStream {
   const inTurn = createQueue()
   let open = true
   let drained = false
+  let left = Number.POSITIVE_INFINITY
   let timer: Timer | undefined
   let wake = () => {}
 
@@ -57,8 +61,11 @@ export function createOutputStream(loop: Loop, fd: number): OutputStream {
 
   const next = async (size: number, call: { cancelled: boolean }): Promise<Uint8Array> => {
     while (open && !call.cancelled) {
-      const chunk = readSome(fd, size)
-      if (chunk !== null && chunk.length > 0) return chunk
+      const chunk = left > 0 ? readSome(fd, Math.min(size, left)) : nothing
+      if (chunk !== null && chunk.length > 0) {
+        left -= chunk.length
+        return chunk
+      }
       if (chunk !== null || drained) shut()
       else
         await new Promise<void>((resolve) => {
@@ -80,13 +87,11 @@ export function createOutputStream(loop: Loop, fd: number): OutputStream {
     },
     processEnded() {
       if (!open || timer !== undefined) return
+      left = mostAfterEnd
       timer = setTimeout(() => {
         drained = true
         wake()
       }, drainMilliseconds)
-    },
-    get finished() {
-      return !open
     },
     close: shut,
   }

@@ -10,7 +10,7 @@ import { processSpec } from '../client/spec.ts'
 import { attachStreams } from '../client/streams.ts'
 import type { TaskClient } from '../client/task.ts'
 import type { ExecFlags } from '../commands/exec.ts'
-import { asCommandError, exitCodeOf } from '../exit-code.ts'
+import { exitCodeOf } from '../exit-code.ts'
 import { resolveUser } from '../parse/user.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
@@ -39,8 +39,7 @@ export async function exec(
       return 0
     }
     return await execAttached(settings, record, task, { execId, interactive, terminal, spec })
-  } catch (thrown) {
-    const error = asCommandError(thrown, args[0] ?? '')
+  } catch (error) {
     settings.tell(describeError(error))
     return exitCodeOf(error)
   } finally {

@@ -9,7 +9,7 @@ import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
 import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
 import { consoleSize } from '../client/spec.ts'
 import type { RunFlags } from '../commands/run.ts'
-import { asCommandError, exitCodeOf } from '../exit-code.ts'
+import { exitCodeOf } from '../exit-code.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
@@ -31,8 +31,7 @@ export async function run(settings: Settings, flags: RunFlags, args: readonly st
     await runDetached(settings, plan)
     settings.print(settings.format === 'json' ? `${JSON.stringify({ id: plan.id })}\n` : `${plan.id}\n`)
     return 0
-  } catch (thrown) {
-    const error = asCommandError(thrown, args[0] ?? 'sh')
+  } catch (error) {
     settings.tell(describeError(error))
     return exitCodeOf(error)
   }

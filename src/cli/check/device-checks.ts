@@ -3,6 +3,7 @@
  * host, so it is ok, and the detail says what there is and how to get it.
  */
 import type { HypervisorConfig } from '../../config/config.ts'
+import { channelOf } from '../../config/own-guest.ts'
 import { vsockDevice } from '../../vmm/vsock.ts'
 import { type Check, type CheckContext, failed, type Outcome, ok, warning } from './check.ts'
 
@@ -30,10 +31,16 @@ const vhostNet: Check = {
 const vhostVsock: Check = {
   name: 'vhost-vsock',
   run: (context) => {
-    const { agentChannel } = context.config.hypervisor
+    const { hypervisor } = context.config
+    const channel = channelOf(hypervisor)
     const isThere = isDevice(context, vsockDevice)
+    if (channel === 'auto' && !isThere)
+      return warning(
+        `no ${vsockDevice}: an agent that speaks only vsock, as Kata's does, is not reached`,
+        'Run `modprobe vhost_vsock`.',
+      )
     return optional(
-      ...([agentChannel === 'vsock', `agent_channel = "${agentChannel}"`, isThere] as const),
+      ...([channel !== 'serial', `agent_channel = "${hypervisor.agentChannel}"`, isThere] as const),
       isThere ? `${vsockDevice}, handed over as a descriptor` : `no ${vsockDevice}`,
       'run `modprobe vhost_vsock`',
     )

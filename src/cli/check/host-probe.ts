@@ -3,6 +3,7 @@ import { accessSync, constants, lstatSync, readdirSync, readFileSync, statfsSync
 import { arch, release } from 'node:os'
 import type { Config, HypervisorConfig } from '../../config/config.ts'
 import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../config/guest-image.ts'
+import { hasOwnGuest } from '../../config/own-guest.ts'
 import { landlockAbi } from '../../linux/landlock.ts'
 import { findTool } from '../../linux/which.ts'
 import { probeNetwork } from '../../network/probe.ts'
@@ -130,15 +131,16 @@ async function runCommand(argv: readonly string[]): Promise<CommandOutput> {
   }
 }
 
-async function verifyConfiguredImage(
-  { kernel, initrd, image }: HypervisorConfig,
-  cacheDir?: string,
-): Promise<string> {
+async function verifyConfiguredImage(hypervisor: HypervisorConfig, cacheDir?: string): Promise<string> {
+  const { kernel, initrd, image } = hypervisor
   const own = [kernel, initrd || image].filter((path) => path !== '')
   if (kernel !== '') checkKernel(kernel)
   if (initrd !== '') checkInitrd(initrd)
-  if (own.length === 2) return own.join(' and ')
+  const itsAgent = '; who its agent is, `kata-ts inspect` says of a sandbox that runs'
+  if (own.length === 2) return own.join(' and ') + itsAgent
   const built = requireImage(cacheDir)
   await verifyImage(built)
-  return [`image ${built.id}, checksums match`, ...own].join(', and ')
+  const found = [`image ${built.id}, checksums match`, ...own].join(', and ')
+  if (hasOwnGuest(hypervisor)) return found + itsAgent
+  return `${found}; the agent of kata-ts ${built.manifest.agentVersion ?? 'of an earlier build'}`
 }

@@ -267,6 +267,14 @@ const rows: Row[] = [
     'ok',
     'not used: agent_channel = "auto"; to have it: run `modprobe vhost_vsock`',
   ],
+  [
+    'vhost-vsock',
+    'missing, and a guest of the user’s',
+    (host) => host.stats.delete('/dev/vhost-vsock'),
+    { agentChannel: 'auto', initrd: '/srv/kata.initrd' },
+    'warning',
+    "an agent that speaks only vsock, as Kata's does, is not reached",
+  ],
   ['huge-pages', 'not asked for', () => {}, {}, 'ok', '4096 MiB free in pages of 2048 KiB; not used'],
   [
     'huge-pages',

@@ -87,7 +87,7 @@ function serveTasks(): void {
     start({ execId }) {
       const found = find(execId)
       if (Bun.which(found.args[0]!) === null)
-        throw new TtrpcError('internal', `executable file \`${found.args[0]}\` not found in $PATH`)
+        throw new TtrpcError('not_found', `[COMMAND_NOT_FOUND] there is no command ${found.args[0]}. Check.`)
       found.child = spawnOn(found.io, found.args)
       return { pid: found.child.pid }
     },

@@ -76,8 +76,8 @@ export const deviceKeys = [
     'agent_channel',
     'agentChannel',
     choice(['serial', 'vsock', 'auto']),
-    'serial',
-    "How the host talks to the guest's agent. `serial`: virtio-serial, by which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: vsock where the host has it.",
+    'auto',
+    "How the host talks to the guest's agent. `serial`: virtio-serial, by which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: virtio-serial to the guest of `kata-ts image build`; to one of your own (`initrd`, or `kernel` with `image`) vsock, which is all that Kata's agent speaks, and virtio-serial on a host without it.",
     { own: true, drivers: ['qemu'] },
   ),
   key(

@@ -10,7 +10,7 @@ import type { OomEvents } from '../oom.ts'
 import type { PassedDevices } from '../passed-devices.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { storageDrivers } from '../storage.ts'
-import { agentVersion } from '../version.ts'
+import { agentFeature, agentVersion } from '../version.ts'
 
 export interface GuestTools {
   readonly sandbox: Sandbox
@@ -43,7 +43,7 @@ export function guestCalls({ sandbox, oom, passed, report, switchOff }: GuestToo
           deviceHandlers: [],
           storageHandlers: storageDrivers,
           supportsSeccomp: true,
-          extraFeatures: [],
+          extraFeatures: [agentFeature],
         },
       }
     },

@@ -10,6 +10,11 @@ import { BrokenInput, type OutputStream } from '../streams.ts'
 /** Most bytes of one answer: what a pipe holds. */
 const largestRead = 64 * 1024
 
+/** A terminal has no end of input; closing it would hang it up. */
+async function closeInput({ stdio }: ContainerProcess): Promise<void> {
+  if (stdio.terminal === undefined) await stdio.stdin.close()
+}
+
 export function processCalls(sandbox: Sandbox) {
   const find = ({ containerId, execId }: { containerId: string; execId: string }): ContainerProcess =>
     sandbox.container(containerId).process(execId)
@@ -39,16 +44,16 @@ export function processCalls(sandbox: Sandbox) {
     readStderr: (request, call) => readOutput(find(request).stdio.stderr, request, call),
     async writeStdin(request) {
       try {
-        await find(request).stdio.stdin.write(request.data)
+        // No bytes are Kata's other word for the end of input.
+        if (request.data.length === 0) await closeInput(find(request))
+        else await find(request).stdio.stdin.write(request.data)
       } catch (error) {
         throw error instanceof BrokenInput ? precondition('the process has closed its standard input') : error
       }
       return { len: request.data.length }
     },
     async closeStdin(request) {
-      const { stdio } = find(request)
-      // A terminal has no end of input; closing it would hang it up.
-      if (stdio.terminal === undefined) await stdio.stdin.close()
+      await closeInput(find(request))
       return {}
     },
     ttyWinResize(request) {

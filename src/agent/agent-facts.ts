@@ -1,0 +1,44 @@
+/** Who answers in the guest, and what it can: it is asked once, when the sandbox is there (GetGuestDetails). */
+import type { AgentClient } from './client.ts'
+
+export interface AgentFacts {
+  /** `kata-ts` is the agent of the guest that we build; every other one is taken for Kata's. */
+  readonly name: 'kata-ts' | 'kata'
+  /** As it says; bounded, and without control characters. */
+  readonly version: string
+  /** Whether it can give a container its seccomp profile. */
+  readonly seccomp: boolean
+  /** The unit in which its kernel takes memory, MiB. */
+  readonly memoryBlockMiB: number
+}
+
+/** Word among the features of our own agent (guest/agent/src/version.ts). */
+const ownFeature = 'kata-ts'
+const longestVersion = 64
+/** What a guest takes memory in when it does not say, MiB. */
+const usualBlockMiB = 128
+const mebibyte = 1024 * 1024
+
+/** @throws TtrpcError with the guest's reason. */
+export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Promise<AgentFacts> {
+  const { agentDetails, memBlockSizeBytes } = await agent.getGuestDetails({
+    ...{ memBlockSize: true, memHotplugProbe: true },
+  })
+  return {
+    name: agentDetails?.extraFeatures.includes(ownFeature) ? 'kata-ts' : 'kata',
+    version: plain(agentDetails?.version ?? ''),
+    seccomp: agentDetails?.supportsSeccomp ?? false,
+    memoryBlockMiB: Number(memBlockSizeBytes) / mebibyte || usualBlockMiB,
+  }
+}
+
+/** As errors and `inspect` name it: `Kata's agent 4.1.0`. */
+export function describeAgent({ name, version }: Pick<AgentFacts, 'name' | 'version'>): string {
+  return `${name === 'kata-ts' ? 'the agent of kata-ts' : "Kata's agent"} ${version || 'of unknown version'}`
+}
+
+/** A guest's words are not to be trusted. */
+function plain(text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
+  return text.slice(0, longestVersion).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
+}

@@ -1,0 +1,34 @@
+import { expect, test } from 'bun:test'
+import type { AgentFacts } from '../agent/agent-facts.ts'
+import { silentLogger } from '../log.ts'
+import { Sandbox, type SandboxParts } from './sandbox.ts'
+
+const never = new Promise<never>(() => {})
+const nothing = async () => {}
+
+/** A sandbox of which only the first step of a container is there: it fails with "the machine is asked to grow". */
+function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandbox {
+  const parts = {
+    ...{ id: 'pod', agentFacts, log: silentLogger, ledger: {}, network: {} },
+    config: { hypervisor: {}, runtime: { disableGuestSeccomp, createContainerTimeout: 60 } },
+    agent: { agent: {}, health: { check: () => never }, closed: never, explainLossBy: () => {} },
+    vmm: { ended: never, consoleTail: () => '' },
+    share: { exited: never, idmapped: false, removeContainer: nothing },
+    disks: { release: nothing },
+    sizer: { demand: () => Promise.reject(new Error('the machine is asked to grow')), forget: nothing },
+  }
+  return new Sandbox(parts as unknown as SandboxParts)
+}
+
+const spec = { linux: { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } } }
+const facts: AgentFacts = { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 }
+
+test.each([
+  ['an agent without seccomp', facts, false, '[AGENT_NO_SECCOMP] container c has a seccomp profile'],
+  ['an operator who wants none applied', facts, true, 'the machine is asked to grow'],
+  ['an agent with seccomp', { ...facts, seccomp: true }, false, 'the machine is asked to grow'],
+])('a container with a seccomp profile, and %s', async (_what, agentFacts, disabled, says) => {
+  const sandbox = sandboxWith(agentFacts, disabled)
+  const made = sandbox.createContainer({ id: 'c', bundle: '/b', rootfs: [], spec })
+  await expect(made).rejects.toThrow(says)
+})
