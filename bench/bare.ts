@@ -4,6 +4,7 @@
  */
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { slow } from '../e2e/harness/time.ts'
 import { type AgentConnection, connectAgent } from '../src/agent/connection.ts'
 import type { Config } from '../src/config/config.ts'
 import { silentLogger } from '../src/log.ts'
@@ -12,7 +13,7 @@ import { qemuCommandLine } from '../src/vmm/qemu/command-line.ts'
 import { machineSettings } from '../src/vmm/qemu/machine-settings.ts'
 import { openSockets, type SocketRole, socketPath } from '../src/vmm/qemu/sockets.ts'
 
-const bootTimeoutMs = 60_000
+const bootTimeoutMs = slow(60_000)
 
 export interface BareGuest {
   readonly kernel: string

@@ -1,11 +1,12 @@
 /** The machine that is measured, and the runtime driven as a person drives it, in directories of its own. */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, release, totalmem } from 'node:os'
+import { executable } from '../e2e/harness/executable.ts'
+import { slow } from '../e2e/harness/time.ts'
 import { readSandboxFacts, type StartedFacts } from '../setup/demo/sandbox-facts.ts'
-import { executable } from '../setup/paths.ts'
 
 /** Longest that any one command may take, milliseconds: a hang ends the benchmark instead of the day. */
-const commandDeadlineMs = 60_000
+const commandDeadlineMs = slow(60_000)
 
 export interface Measured {
   readonly code: number

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { readProc } from '../src/linux/proc.ts'
 import type { AuditedProcess } from '../src/sandbox/audit.ts'
 import { eventually, Kata } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 import { shippedConfiguration } from './harness/vmm.ts'
 
 const kata = new Kata()
@@ -19,8 +20,8 @@ beforeAll(async () => {
     const flags = ['--name', name, '--rootless', rootless, '-v', '/usr/share:/mnt:ro', ...configuration[name]]
     expect((await kata.call(['run', '-d', ...flags, '--', 'sleep', '600'])).code).toBe(0)
   }
-}, 60_000)
-afterAll(() => kata.close(), 60_000)
+}, slow(60_000))
+afterAll(() => kata.close(), slow(60_000))
 
 async function audit(...args: string[]) {
   const { code, stdout } = await kata.call(['audit', '--format', 'json', ...args])

@@ -1,16 +1,20 @@
 /** Where the processes of a sandbox are counted: both ways to place them, on this host's cgroups and on version 2 alone. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import {
   type CgroupHierarchy,
   cgroupDirectory,
   cgroupHierarchies,
   cgroupOf,
   hierarchyOf,
+  isUnified,
+  makeCgroup,
 } from '../src/linux/cgroup.ts'
 import { mount, unmount } from '../src/linux/mount.ts'
 import { readProc } from '../src/linux/proc.ts'
+import { configuration } from './harness/configuration.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
+import { Pod } from './world/pod.ts'
 
 const root = '/sys/fs/cgroup'
 const canWrite = cgroupHierarchies().length > 0 && isWritable()
@@ -20,11 +24,16 @@ let kata: Kata
 const files = scratch()
 const apart = `${files.path}/apart.toml`
 const together = `${files.path}/together.toml`
+/** As together, with all its memory touched at the start, as busy guests do sooner or later. */
+const touched = `${files.path}/touched.toml`
+const MiB = 1024 * 1024
 beforeAll(() => {
   kata = new Kata()
   const machine = '[hypervisor.qemu]\nrootless = true\ndefault_memory = 256\n'
-  writeFileSync(apart, machine)
-  writeFileSync(together, `${machine}[runtime]\nsandbox_cgroup_only = true\n`)
+  const only = '[runtime]\nsandbox_cgroup_only = true\n'
+  writeFileSync(apart, configuration(machine))
+  writeFileSync(together, configuration(`${machine}${only}`))
+  writeFileSync(touched, configuration(`${machine}enable_mem_prealloc = true\n${only}`))
 })
 afterEach(() => expect(sandboxCgroups()).toEqual([]))
 afterAll(async () => {
@@ -76,11 +85,15 @@ function threadCgroups(
   return result
 }
 
-/** What of sandboxes' cgroups is there, in any hierarchy. */
+/** What is there of the cgroups of this test's sandboxes, in any hierarchy; of those above, if nobody else is in them. */
 function sandboxCgroups(): string[] {
-  return cgroupHierarchies().flatMap(({ point }) =>
-    ['vc', 'kata_overhead'].map((name) => `${point}/${name}`).filter((path) => existsSync(path)),
-  )
+  const ours = ['together', 'apart', 'small'].flatMap((name) => [`vc/kata_${name}`, `kata_overhead/${name}`])
+  const isEmpty = (path: string) =>
+    existsSync(path) && !readdirSync(path, { withFileTypes: true }).some((entry) => entry.isDirectory())
+  return cgroupHierarchies().flatMap(({ point }) => [
+    ...ours.map((path) => `${point}/${path}`).filter((path) => existsSync(path)),
+    ...['vc', 'kata_overhead'].map((name) => `${point}/${name}`).filter(isEmpty),
+  ])
 }
 
 function isWritable(): boolean {
@@ -94,17 +107,21 @@ function isWritable(): boolean {
   }
 }
 
-/** Hides every hierarchy of version 1: what is mounted at /sys/fs/cgroup is version 2, as on a host of today. */
+/** Hides every hierarchy of version 1. Where there is none, version 2 cannot be mounted over itself (EBUSY). */
 function unified(): Disposable {
   mount({ source: 'cgroup2', target: root, type: 'cgroup2' })
   return { [Symbol.dispose]: () => unmount(root) }
 }
 
-describe.skipIf(!canWrite).each([['as this host has it'], ['version 2 alone']])('%s', (world) => {
+/** Hosts of today have no other. */
+const alreadyUnified = isUnified(cgroupHierarchies())
+const worlds = alreadyUnified ? ['version 2 alone'] : ['as this host has it', 'version 2 alone']
+
+describe.skipIf(!canWrite).each(worlds)('%s', (world) => {
   let cover: Disposable | undefined
   beforeAll(() => {
-    cover = world === 'version 2 alone' ? unified() : undefined
-    expect(cover !== undefined && cgroupHierarchies().some(({ version }) => version === 1)).toBe(false)
+    if (world === 'version 2 alone' && !alreadyUnified) cover = unified()
+    expect(isUnified(cgroupHierarchies())).toBe(world === 'version 2 alone')
   })
   afterAll(() => cover?.[Symbol.dispose]())
 
@@ -157,20 +174,46 @@ describe.skipIf(!canWrite)('what cannot be', () => {
 })
 
 const memory = hierarchyOf(cgroupHierarchies(), 'memory')
-const limitsMemory = canWrite && memory?.version === 1
-if (!limitsMemory) console.log('skipped: no memory controller of version 1 to limit a pod with')
+const limitsMemory = canWrite && memory !== undefined && hasController(memory, 'memory')
+const noMemory = limitsMemory ? '' : ' (skipped: this host has no memory controller)'
 
-describe.skipIf(!limitsMemory)('a pod whose memory limit is too small for a machine', () => {
-  const pod = () => cgroupDirectory(memory!, '/vc')
+/** Version 2 says in each cgroup what its children may have. */
+function hasController(hierarchy: CgroupHierarchy, name: string): boolean {
+  if (hierarchy.version === 1) return hierarchy.controllers.includes(name)
+  return readFileSync(`${hierarchy.point}/cgroup.controllers`, 'utf8').trim().split(' ').includes(name)
+}
+
+/** A pod's cgroup with a limit, as a kubelet makes it; of the test's own, so that nobody else is limited. */
+function limitedPod(path: string, limitMiB: number): Disposable {
+  const directory = cgroupDirectory(memory!, path)
+  makeCgroup(memory!, path)
+  const bytes = `${limitMiB * MiB}`
+  // Without swap, which a kubelet does not give either: it would take what is too much.
+  const settings: Record<string, string> =
+    memory!.version === 2
+      ? { 'memory.max': bytes, 'memory.swap.max': '0' }
+      : { 'memory.use_hierarchy': '1', 'memory.limit_in_bytes': bytes, 'memory.memsw.limit_in_bytes': bytes }
+  for (const [name, value] of Object.entries(settings))
+    if (existsSync(`${directory}/${name}`)) writeFileSync(`${directory}/${name}`, value)
+  return { [Symbol.dispose]: () => rmdirSync(directory) }
+}
+
+describe.skipIf(!limitsMemory)(`a pod whose memory limit is too small for a machine${noMemory}`, () => {
+  const parent = '/kata-ts-e2e-small'
   test.each([
     [64, 'CGROUP_MEMORY_TOO_SMALL'],
     [140, 'CGROUP_OUT_OF_MEMORY'],
   ])('%d MiB: [%s]', async (limit, code) => {
-    mkdirSync(pod())
-    writeFileSync(`${pod()}/memory.use_hierarchy`, '1')
-    writeFileSync(`${pod()}/memory.limit_in_bytes`, `${limit * 1024 * 1024}`)
-    const { stderr } = await kata.run(['true'], { flags: ['--config', together] })
-    expect(stderr).toContain(`[${code}]`)
-    expect(stderr).toContain(`${limit} MiB`)
+    using dir = scratch()
+    using _pod = limitedPod(parent, limit)
+    const options = { id: 'small', dir: dir.path, runDir: kata.runDir, configPath: touched }
+    const start = Pod.start({ ...options, sandbox: { linux: { cgroupsPath: `${parent}/small` } } })
+    const message = await start.then(
+      () => 'it started',
+      (error: Error) => error.message,
+    )
+    expect(message).toContain(`[${code}]`)
+    expect(message).toContain(`${limit} MiB`)
+    expect(message).toContain(cgroupDirectory(memory!, parent))
   })
 })

@@ -3,9 +3,11 @@
  * double, which may differ in what its table of differences names, and in nothing else.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { differences } from './doubles/cloud-hypervisor/differences.ts'
-import { type Answered, startAlone } from './harness/clh-alone.ts'
+import type { Answered } from './harness/ask-api.ts'
+import { startAlone } from './harness/clh-alone.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { eventually } from './harness/kata.ts'
 import { recordedLines } from './harness/recording.ts'
 import { findVmm } from './harness/vmm.ts'
@@ -26,7 +28,7 @@ interface Event {
 describe.skipIf(noKvm !== '')(`asked by itself${noKvm}`, () => {
   let directory: string
   beforeAll(() => {
-    directory = mkdtempSync('/run/kt-recording-')
+    directory = ownDirectory('/run/kt-recording-')
     for (const name of ['disks', 'sockets', 'outside']) mkdirSync(`${directory}/${name}`)
     for (const name of ['disks/d0', 'disks/d1', 'outside/disk', 'disks/initrd'])
       writeFileSync(`${directory}/${name}`, Buffer.alloc(1 << 20, 'x'))

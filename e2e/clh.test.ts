@@ -7,7 +7,6 @@ import {
   closeSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -23,6 +22,7 @@ import type { DiskAttachment } from '../src/vmm/disk.ts'
 import { ApiClient } from '../src/vmm/http/api.ts'
 import { runContainer } from './agent/container.ts'
 import { type Guest, guestShare } from './agent/guest.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { findVmm } from './harness/vmm.ts'
 import { serveShare } from './machine/share.ts'
 import { bootLimitMs, guestImage, kvmGroup, kvmGroupUsable, MachineStage } from './machine/stage.ts'
@@ -173,7 +173,7 @@ describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
   })
 
   test.skipIf(realOnly !== '')(`a version that is too old is refused by name${realOnly}`, async () => {
-    const old = `${stage.runDir}/cloud-hypervisor`
+    const old = `${stage.programDir}/cloud-hypervisor`
     const bytes = readFileSync(clh.path)
     for (let at = bytes.indexOf('53.0.0'); at >= 0; at = bytes.indexOf('53.0.0', at))
       bytes.write('51.0.0', at)
@@ -189,7 +189,7 @@ describe.skipIf(noKvm !== '')(`rights${noKvm}`, () => {
 describe.skipIf(noKvm !== '')(`the VMM’s own Landlock${noKvm}`, () => {
   let directory: string
   beforeAll(() => {
-    directory = mkdtempSync('/run/kt-landlock-')
+    directory = ownDirectory('/run/kt-landlock-')
     for (const name of ['disks', 'sockets']) mkdirSync(`${directory}/${name}`)
     for (const name of ['elsewhere', 'disks/named'])
       writeFileSync(`${directory}/${name}`, Buffer.alloc(1 << 20))

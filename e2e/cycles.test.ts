@@ -11,6 +11,7 @@ import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { hostState, leftBehind } from './harness/host.ts'
 import { Kata } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 
 const asked = Number(process.env.KATA_TS_E2E_CYCLES ?? 0)
 const [execs, starts] = asked > 0 ? [asked, asked] : [200, 60]
@@ -87,7 +88,7 @@ test(
     client.close()
     await kata.call(['rm', '-f', 'long'])
   },
-  execs * cycleMs,
+  slow(execs * cycleMs),
 )
 
 test(
@@ -101,5 +102,5 @@ test(
     }
     expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   },
-  starts * cycleMs * 2,
+  slow(starts * cycleMs * 2),
 )

@@ -13,9 +13,10 @@ import { finish, Pod } from './devices/pod.ts'
 import { heldOpen, LoopDevice, readFromExt4, tool } from './harness/disks.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { scratch } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 import { vmm as vmmUnderTest } from './harness/vmm.ts'
 
-const bootMs = 60_000
+const bootMs = slow(60_000)
 const rootOnly = 'brw------- 0:0'
 
 /** As `--device` tells it. */

@@ -1,6 +1,6 @@
 /** Disks by the VMM driver alone: there from the start, refused half-way, plugged and unplugged under a running guest. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { type AgentConnection, connectAgent } from '../src/agent/connection.ts'
 import { requireImage } from '../src/config/guest-image.ts'
 import { builtInConfig } from '../src/config/load.ts'
@@ -16,10 +16,13 @@ import { auditRecords } from '../src/sandbox/audit.ts'
 import { createVmm } from '../src/vmm/create.ts'
 import type { DiskAttachment } from '../src/vmm/disk.ts'
 import type { Vmm } from '../src/vmm/vmm.ts'
+import { accelerator } from './harness/accelerator.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { heldOpen, LoopDevice, readFromExt4 } from './harness/disks.ts'
+import { slow } from './harness/time.ts'
 
 const image = requireImage()
-const bootMs = 60_000
+const bootMs = slow(60_000)
 /** Below it the agent copies files to. */
 const mountPoint = '/run/kata-containers/shared/containers'
 let runDir: string
@@ -31,14 +34,14 @@ let cold: LoopDevice
 let hot: LoopDevice
 
 beforeAll(async () => {
-  runDir = mkdtempSync('/run/kata-ts-disks-')
+  runDir = ownDirectory('/run/kata-ts-disks-')
   mkdirSync(`${runDir}/state`, { mode: 0o700 })
   ledger = new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
   const { identity, lease } = await takeIdentity(
     ledger,
     {
       ...{ runDir, range: { base: 1_879_048_192, blocks: 64 }, sandbox: 'test/disks', account: 'none' },
-      ...{ owner: processRef(process.pid)!, accelerator: 'tcg' },
+      ...{ owner: processRef(process.pid)!, accelerator },
     },
     silentLogger,
   )
@@ -49,7 +52,7 @@ beforeAll(async () => {
     spec: {
       ...{ sandboxId: 'disks', identity, privateDir: await makePrivateDir(ledger, lease) },
       ...{ stateDir: `${runDir}/state`, kernel: image.kernel, initrd: image.initrd, kernelParams: [] },
-      ...{ accelerator: 'tcg', vcpus: 1, maxVcpus: 1, memoryMiB: 256, maxMemoryMiB: 0 },
+      ...{ accelerator, vcpus: 1, maxVcpus: 1, memoryMiB: 256, maxMemoryMiB: 0 },
       disks: [
         disk('cold', fds[0]),
         disk('cold-scsi', fds[1], { kind: 'file', bus: 'virtio-scsi', readonly: true }),

@@ -1,7 +1,6 @@
 /** Docker's own way to a network: a namespace without a path that hooks fill, by a daemon of the test's own. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, openSync, rmSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { openSync, rmSync } from 'node:fs'
 import { makeTar } from '../src/images/testing.ts'
 import { unmountBelow } from '../src/linux/mount.ts'
 import { ip } from '../src/network/testing.ts'
@@ -10,9 +9,12 @@ import type { AuditedProcess } from '../src/sandbox/audit.ts'
 import { defaultRunDir } from '../src/sandbox/paths.ts'
 import { clientCgroups, removeEmptyCgroup } from './containerd/cgroups.ts'
 import { busyboxFiles } from './containerd/images.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { exchange } from './harness/echo.ts'
+import { executable, programDir } from './harness/executable.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
-import { eventually, executable } from './harness/kata.ts'
+import { eventually } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 
 const missing = Bun.which('dockerd') === null
 if (missing) console.log('skipped: dockerd is not installed (Debian package docker.io)')
@@ -29,7 +31,7 @@ describe.skipIf(missing)('docker', () => {
 
   async function docker(args: readonly string[], stdin?: Buffer) {
     const child = Bun.spawn(['docker', '-H', `unix://${state}/d.sock`, ...args], {
-      ...{ stdin: stdin ?? 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: 120_000 },
+      ...{ stdin: stdin ?? 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: slow(120_000) },
     } as const)
     const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
     return { code, stdout, stderr }
@@ -42,8 +44,8 @@ describe.skipIf(missing)('docker', () => {
 
   beforeAll(async () => {
     before = hostState(defaultRunDir)
-    root = mkdtempSync('/var/lib/kata-ts-e2e-dk-')
-    state = mkdtempSync('/run/dk-')
+    root = ownDirectory('/var/lib/kata-ts-e2e-dk-')
+    state = ownDirectory('/run/dk-')
     ip(`link add ${bridge} type bridge`)
     ip(`addr add ${gateway}/24 dev ${bridge}`)
     ip(`link set ${bridge} up`)
@@ -62,7 +64,7 @@ describe.skipIf(missing)('docker', () => {
     ]
     const files = ['--data-root', `${root}/data`, '--exec-root', `${state}/exec`, '--pidfile', `${state}/pid`]
     daemon = Bun.spawn([...argv, ...files], {
-      env: { PATH: `${resolve(import.meta.dir, '../build')}:${process.env.PATH}` },
+      env: { PATH: `${programDir}:${process.env.PATH}` },
       stdio: ['ignore', log, log],
     })
     await eventually('dockerd', async () => (await docker(['version'])).code === 0 || undefined)

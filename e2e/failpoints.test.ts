@@ -9,6 +9,7 @@ import { TestNetns } from '../src/network/testing.ts'
 import { resourceKinds } from '../src/sandbox/resources.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 import { hypervisorTable, vmm } from './harness/vmm.ts'
 
 /** Kinds that a plain container in a VM does not take, with the test that shows their release. */
@@ -116,29 +117,33 @@ describe.each(kinds)('%s', (kind) => {
   })
 })
 
-test('a hang at every one of them, all at once: rm -f ends each', async () => {
-  const points = kinds.flatMap((kind) => [`before-take:${kind}`, `after-release:${kind}`])
-  const hanging = points.map((point) => {
-    const name = `hang-${++runs}`
-    const asked = faults(`${point}=hang`, untilVmm)
-    const reached = () => existsSync(asked.env.KATA_TS_FAILPOINTS_REACHED)
-    const isThere = () =>
-      reached() && readFileSync(asked.env.KATA_TS_FAILPOINTS_REACHED, 'utf8').includes(point)
-    // One namespace for all of them would be one too few.
-    const flags = point.endsWith('network-redirect') ? network() : []
-    const client = kata.spawn(['run', '--name', name, ...flags, '--', 'true'], asked)
-    return { name, point, isThere, client }
-  })
-  await Promise.all(
-    hanging.map(async ({ name, point, isThere, client }) => {
-      await eventually(`the hang ${point}`, () => isThere() || undefined)
-      client.kill('SIGKILL')
-      await client.exited
-      expect(await kata.call(['rm', '-f', name])).toMatchObject({ code: 0 })
-    }),
-  )
-  expect(left()).toEqual([])
-}, 120_000)
+test(
+  'a hang at every one of them, all at once: rm -f ends each',
+  async () => {
+    const points = kinds.flatMap((kind) => [`before-take:${kind}`, `after-release:${kind}`])
+    const hanging = points.map((point) => {
+      const name = `hang-${++runs}`
+      const asked = faults(`${point}=hang`, untilVmm)
+      const reached = () => existsSync(asked.env.KATA_TS_FAILPOINTS_REACHED)
+      const isThere = () =>
+        reached() && readFileSync(asked.env.KATA_TS_FAILPOINTS_REACHED, 'utf8').includes(point)
+      // One namespace for all of them would be one too few.
+      const flags = point.endsWith('network-redirect') ? network() : []
+      const client = kata.spawn(['run', '--name', name, ...flags, '--', 'true'], asked)
+      return { name, point, isThere, client }
+    })
+    await Promise.all(
+      hanging.map(async ({ name, point, isThere, client }) => {
+        await eventually(`the hang ${point}`, () => isThere() || undefined)
+        client.kill('SIGKILL')
+        await client.exited
+        expect(await kata.call(['rm', '-f', name])).toMatchObject({ code: 0 })
+      }),
+    )
+    expect(left()).toEqual([])
+  },
+  slow(120_000),
+)
 
 const noRoot = vmm.driver === 'firecracker' ? ' (firecracker: it refuses to be root)' : ''
 describe.skipIf(noRoot !== '')(`rootless off${noRoot}`, () => {

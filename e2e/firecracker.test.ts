@@ -2,38 +2,37 @@
  * Firecracker: the real program and its jailer where there are both, else their doubles; real guests. What every driver must
  * do: machine/suite.ts. The pods here share one machine where they can.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
   closeSync,
   cpSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
-  renameSync,
-  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { listPids, processRef, readProc, readStatus } from '../src/linux/proc.ts'
-import { command, ip, TestNetns } from '../src/network/testing.ts'
+import { processesOfUid, processRef, readProc, readStatus } from '../src/linux/proc.ts'
 import { readPosture } from '../src/rootless/posture.ts'
 import { createVmm } from '../src/vmm/create.ts'
 import { makeJail, removeJail } from '../src/vmm/firecracker/jail-files.ts'
 import { launchByJailer } from '../src/vmm/firecracker/jailer.ts'
 import { jailerArguments, jailPlace } from '../src/vmm/firecracker/program.ts'
 import { runAsRoot } from './attack/stage.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
-import { eventually, Kata, scratch } from './harness/kata.ts'
-import { findVmm, hypervisorTable } from './harness/vmm.ts'
+import { eventually } from './harness/kata.ts'
+import { findVmm } from './harness/vmm.ts'
 import { bootLimitMs, MachineStage } from './machine/stage.ts'
 import { bootWithAgent, machineSuite } from './machine/suite.ts'
 
 const firecracker = await findVmm('firecracker')
 machineSuite(firecracker, {
   ...{ sockets: [], directories: ['jail'] },
-  otherProgram: '[VMM_OPTION_INVALID]',
+  // Whichever is seen first: what the jailer says of it, or that nothing runs.
+  otherProgram: /^\[(JAIL_FAILED|VMM_EXITED)\].*Failed to exec into Firecracker/s,
+  // It ends by a restart: it has no power to switch off.
+  switchesOff: 'reset',
+  around: ['vmm-first', 'vmm-holder'],
   noUser: /^\[VMM_EXITED\].*Invalid argument/s,
 })
 
@@ -84,6 +83,8 @@ describe('a machine of Firecracker', () => {
       const root = `/proc/${ref.pid}/root`
       for (const node of ['dev/kvm', 'dev/net/tun', 'dev/urandom'])
         expect(statSync(`${root}/${node}`)).toMatchObject({ uid, gid: uid, mode: 0o020600 })
+      // Its jailer makes more where the kernel has it: /dev/userfaultfd.
+      expect(readdirSync(`${root}/dev`).sort()).toEqual(['kvm', 'net', 'urandom'])
       expect(statSync(`${root}/drives`)).toMatchObject({ uid: 0, mode: 0o040711 })
       // Nothing of the host's own node was changed.
       expect(statSync('/dev/kvm').uid).toBe(0)
@@ -93,6 +94,106 @@ describe('a machine of Firecracker', () => {
     },
     bootLimitMs,
   )
+
+  test(
+    'has two processes around it that may do nothing, and go with it',
+    async () => {
+      const machine = stage.create()
+      const { ref } = await machine.start()
+      const parentOf = (pid: number) => Number(readStatus(`/proc/${pid}/status`)!.get('PPid'))
+      const first = parentOf(ref.pid)
+      const around = [first, parentOf(first)]
+      const { uid } = stage.identity
+      const none = '0'.repeat(16)
+      for (const pid of around) {
+        expect(readProc(`/proc/${pid}/cmdline`)).toMatch(/sleep\0infinity\0$/)
+        const { threads, descriptors } = readPosture(pid)
+        expect(threads).toEqual([
+          expect.objectContaining({
+            ...{ uid: Array(4).fill(uid), gid: Array(4).fill(uid), groups: [], noNewPrivs: 1 },
+            capabilities: {
+              ...{ CapInh: none, CapPrm: none, CapEff: none, CapAmb: none },
+              CapBnd: '00000000082400c3',
+            },
+          }),
+        ])
+        expect(new Set(Object.values(descriptors))).toEqual(new Set(['/dev/null']))
+      }
+      await machine.stop()
+      expect(processesOfUid(uid)).toEqual([])
+    },
+    bootLimitMs,
+  )
+
+  test(
+    'is found behind a link, whose file may have any name',
+    async () => {
+      const [file, link] = [`${stage.programDir}/fc-of-another-name`, `${stage.programDir}/firecracker`]
+      cpSync(firecracker.path, file)
+      symlinkSync(file, link)
+      const machine = stage.create({}, link)
+      await machine.start()
+      ;(await bootWithAgent(machine)).close()
+      await machine.stop()
+      expect(readdirSync(stage.privateDir)).toEqual([])
+    },
+    bootLimitMs,
+  )
+
+  test(
+    'ends with a guest that is switched off, though it has no power to switch off',
+    async () => {
+      // What ends by a power-off here, because nobody told it of the restart.
+      const machine = stage.create({ kernelParams: ['agent.power_off=acpi'] })
+      await machine.start()
+      const agent = await bootWithAgent(machine)
+      await agent.agent.destroySandbox({})
+      expect(await machine.ended).toMatchObject({ reason: 'shutdown' })
+      agent.close()
+      await machine.stop()
+    },
+    bootLimitMs,
+  )
+
+  test('that dies while its machine is made is told as that', async () => {
+    const machine = stage.create()
+    const { ref } = await machine.start()
+    process.kill(ref.pid, 'SIGSTOP')
+    const booted = machine.boot()
+    process.kill(ref.pid, 'SIGKILL')
+    await expect(booted).rejects.toThrow(/^\[VMM_EXITED\].*SIGKILL/)
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
+
+  test(
+    'what it has to say is in its log, and the guest’s console is the guest’s',
+    async () => {
+      const machine = stage.create()
+      await machine.start()
+      const agent = await bootWithAgent(machine)
+      const fd = openSync('/dev/null', 'r')
+      const disk = { id: 'wrong', name: 'wrong', fd, kind: 'block', bus: 'virtio-mmio' } as const
+      await expect(machine.plugDisk({ ...disk, readonly: false, direct: false })).rejects.toThrow(
+        /^\[VMM_COMMAND_FAILED\].*Error manipulating the backing file/,
+      )
+      closeSync(fd)
+      const said = (name: string) => readFileSync(`${stage.runDir}/state/${name}.log`, 'utf8')
+      await eventually('the log', () => said('vmm').includes('backing file') || undefined)
+      expect(said('console')).toContain('kata-agent')
+      expect(said('console')).not.toContain('backing file')
+      agent.close()
+      await machine.stop()
+    },
+    bootLimitMs,
+  )
+
+  test('more cards than it has room for are refused before there is a process', async () => {
+    const nics = Array.from({ length: 7 }, (_, index) => ({
+      ...{ id: `n${index}`, mac: '02:00:00:00:00:01', mtu: 1500, taps: [], tap: `t${index}` },
+    }))
+    await expect(stage.create({ nics }).start()).rejects.toThrow(/^\[VMM_OPTION_INVALID\].*room for 6/)
+    expect(readdirSync(stage.privateDir)).toEqual([])
+  })
 
   test(
     'does not outlive whoever started it',
@@ -136,15 +237,15 @@ describe('a machine of Firecracker', () => {
 
   /** The double with another version in it. */
   function makeOlder(version: string): string {
-    const old = `${stage.runDir}/firecracker`
+    const old = `${stage.programDir}/firecracker`
     const bytes = readFileSync(firecracker.path)
-    for (let at = bytes.indexOf('1.14.0'); at >= 0; at = bytes.indexOf('1.14.0', at)) bytes.write(version, at)
+    for (let at = bytes.indexOf('1.16.1'); at >= 0; at = bytes.indexOf('1.16.1', at)) bytes.write(version, at)
     writeFileSync(old, bytes, { mode: 0o755 })
     return old
   }
 
   test('what stands in its place in the jail gets nowhere, by the walls of the jailer alone', async () => {
-    const attacker = `${stage.runDir}/firecracker-attacker`
+    const attacker = `${stage.programDir}/firecracker-attacker`
     const source = `${import.meta.dir}/attack/attacker.c`
     expect(Bun.spawnSync(['gcc', '-O1', '-static', '-o', attacker, source]).exitCode).toBe(0)
     const abstract = `kt-fc-attack-${process.pid}`
@@ -176,7 +277,10 @@ describe('a machine of Firecracker', () => {
       const args = jailerArguments(jailing)
       const words = [...args.slice(0, args.indexOf('--') + 1), ...acts.map(([act]) => act)]
       const jailer = config.hypervisor.jailerPath
-      const { exited } = await launchByJailer({ jailer, args: words, stdout: output, stderr: output }, {})
+      const { exited } = await launchByJailer(
+        { jailer, args: words, uid: spec.identity.uid, stdout: output, stderr: output },
+        {},
+      )
       await exited
       const results = new Map(
         readFileSync(`${stage.runDir}/attacks`, 'utf8')
@@ -207,142 +311,5 @@ describe('a machine of Firecracker', () => {
     const start = stage.create({ identity }).start()
     await expect(start).rejects.toThrow(/^\[JAIL_FAILED\].*nvalid instance ID/s)
     expect(readdirSync(stage.privateDir)).toEqual([])
-  })
-})
-
-describe('pods under Firecracker', () => {
-  let kata: Kata
-  let netns: TestNetns
-  let before: HostState
-  const volume = scratch()
-  const shell = (script: string) => kata.call(['exec', 'pod', '--', 'sh', '-c', script])
-
-  beforeAll(async () => {
-    kata = new Kata(firecracker)
-    mkdirSync(`${volume.path}/config/..one`, { recursive: true })
-    writeFileSync(`${volume.path}/config/..one/key`, 'one')
-    symlinkSync('..one', `${volume.path}/config/..data`)
-    symlinkSync('..data/key', `${volume.path}/config/key`)
-    writeFileSync(`${volume.path}/file`, Buffer.alloc(3_000_000, 'x'))
-    netns = new TestNetns('kt-fc')
-    netns.veth('eth0', 'kt-fc0')
-    ip('addr add 10.81.0.1/24 dev kt-fc0')
-    netns.address('eth0', '10.81.0.2/24')
-    netns.ip('route add default via 10.81.0.1')
-    before = hostState(kata.runDir)
-    const network = ['--network', `ns:${netns.path}`]
-    const flags = [
-      ...network,
-      '-v',
-      `${volume.path}/config:/config:ro`,
-      '-v',
-      `${volume.path}/file:/etc/big:ro`,
-    ]
-    const started = await kata.call(['run', '-d', '--name', 'pod', ...flags, '--', 'sleep', '300'])
-    expect(started).toEqual({ code: 0, stdout: started.stdout, stderr: '' })
-  }, bootLimitMs)
-  afterAll(async () => {
-    await kata.close()
-    netns[Symbol.dispose]()
-    volume[Symbol.dispose]()
-  })
-
-  test('the root file system is a disk of the machine with the image in it, which takes writes', async () => {
-    const { stdout } = await shell('mount | head -1; touch /new && ls -d /new /lost+found; stat -c %a /tmp')
-    expect(stdout).toMatch(/^\/dev\/vda on \/ type ext4 \(rw/)
-    expect(stdout).toContain('/new\n')
-    expect(stdout).not.toContain('lost+found')
-  })
-
-  test('exit codes, streams and a terminal', async () => {
-    const exec = await shell('echo out; echo err >&2; exit 7')
-    expect(exec).toEqual({ code: 7, stdout: 'out\n', stderr: 'err\n' })
-    const piped = await kata.call(['exec', '-i', 'pod', '--', 'wc', '-c'], { stdin: 'twelve bytes' })
-    expect(piped.stdout.trim()).toBe('12')
-    const output: string[] = []
-    const terminal = Bun.spawn(kata.command(['exec', '-it', 'pod', '--', 'sh', '-c', 'tty; stty size']), {
-      terminal: { cols: 101, rows: 33, data: (_, chunk) => void output.push(Buffer.from(chunk).toString()) },
-    })
-    expect(await terminal.exited).toBe(0)
-    expect(output.join('')).toMatch(/\/dev\/pts\/0\r\n33 101/)
-  })
-
-  test('files are copied whole, and directories brought up to date', async () => {
-    expect((await shell('wc -c < /etc/big; cat /config/key; touch /config/x')).stdout).toBe('3000000\none')
-    // As kubelet does it: a new directory, and one link that is replaced.
-    const config = `${volume.path}/config`
-    cpSync(`${config}/..one`, `${config}/..two`, { recursive: true })
-    writeFileSync(`${config}/..two/key`, 'two')
-    symlinkSync('..two', `${config}/..next`)
-    renameSync(`${config}/..next`, `${config}/..data`)
-    await eventually(
-      'the new content',
-      async () => (await shell('cat /config/key')).stdout === 'two' || undefined,
-    )
-  })
-
-  test('the machine has the interface of the pod, by a tap that only its user can open', async () => {
-    const { stdout } = await shell('ip addr show eth0; ip route; ping -c 1 -W 5 10.81.0.1')
-    expect(stdout).toContain('inet 10.81.0.2/24')
-    expect(stdout).toContain('default via 10.81.0.1')
-    expect(stdout).toContain('1 packets received')
-    expect(command('busybox', 'ping', '-c', '1', '-W', '5', '10.81.0.2')).toContain('1 packets received')
-    const { sandbox } = await kata.inspect('pod')
-    expect(netns.ip('-d link show type tun')).toMatch(new RegExp(`user (${sandbox.uid}|${sandbox.user})\\b`))
-  })
-
-  test('the VMM is the jailed process, with the user of the pod, and no daemon serves it', async () => {
-    const { sandbox } = await kata.inspect('pod')
-    expect(readProc(`/proc/${sandbox.vmmPid}/cmdline`)).toContain('--api-sock')
-    expect(readStatus(`/proc/${sandbox.vmmPid}/status`)?.get('Uid')?.split('\t')[0]).toBe(`${sandbox.uid}`)
-    expect(sandbox.virtiofsdPids).toEqual([])
-    expect(sandbox.groups).toEqual([])
-  })
-
-  test.each([
-    ['a directory that is to be written', ['-v', '/var/tmp:/data'], 'SHARE_NOT_COPIED'],
-    ['a directory that is too large', ['-v', '/usr:/data:ro'], 'SHARE_COPY_TOO_LARGE'],
-  ])(
-    '%s is refused, and nothing is left',
-    async (_, flags, code) => {
-      const now = hostState(kata.runDir)
-      const { code: status, stderr } = await kata.run(['true'], { flags })
-      expect({ status, stderr }).toEqual({ status: 125, stderr: expect.stringContaining(`[${code}]`) })
-      expect(leftBehind(now, hostState(kata.runDir))).toEqual([])
-    },
-    bootLimitMs,
-  )
-
-  test.each([
-    ['without its jailer', 'jailer_path = "/absent/jailer"', 'CONFIG_FILE_MISSING'],
-    ['without its program', 'path = "/absent/firecracker"', 'CONFIG_FILE_MISSING'],
-    ['with a shared file system', 'shared_fs = "virtio-fs"', 'CONFIG_VMM_CANNOT'],
-    ['with VFIO', 'hot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT'],
-    ['with a machine that grows', '[runtime]\nstatic_sandbox_resource_mgmt = false', 'CONFIG_VMM_CANNOT'],
-  ])('%s it is refused, and nothing is left', async (_, lines, code) => {
-    const file = `${volume.path}/configuration.toml`
-    writeFileSync(file, `${hypervisorTable(`${lines}\n`, firecracker)}`)
-    const now = hostState(kata.runDir)
-    const { code: status, stderr } = await kata.run(['true'], { flags: ['--config', file] })
-    expect({ status, stderr }).toEqual({ status: 125, stderr: expect.stringContaining(`[${code}]`) })
-    expect(leftBehind(now, hostState(kata.runDir))).toEqual([])
-  })
-
-  test('a VMM that is killed is noticed, and with its pod everything goes', async () => {
-    const { sandbox } = await kata.inspect('pod')
-    process.kill(sandbox.vmmPid, 'SIGKILL')
-    await eventually('the pod to be over', async () => !(await kata.isRunning('pod')) || undefined)
-    await kata.call(['rm', '-f', 'pod'])
-    await kata.call(['gc'])
-    rmSync(`${volume.path}/configuration.toml`, { force: true })
-    await eventually(
-      'nothing to be left',
-      () => leftBehind(before, hostState(kata.runDir)).length === 0 || undefined,
-    )
-    expect(
-      listPids().filter((pid) =>
-        readStatus(`/proc/${pid}/status`)?.get('Uid')?.startsWith(`${sandbox.uid}\t`),
-      ),
-    ).toEqual([])
   })
 })

@@ -3,13 +3,14 @@
  * afterwards the host is as before, and the hooks that take the client's network away have run.
  */
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { defaultSpec } from '../src/images/default-spec.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { makeRootfs } from './agent/guest.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { scratch } from './harness/kata.ts'
 
@@ -18,7 +19,7 @@ const files = scratch()
 let runDir: string
 let before: HostState
 beforeAll(() => {
-  runDir = mkdtempSync('/run/kt-')
+  runDir = ownDirectory('/run/kt-')
   before = hostState(runDir)
 })
 afterAll(() => {

@@ -1,6 +1,7 @@
 /** Containers from image archives: layers over each other, whiteouts, owners, and the image's own configuration. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { busyboxPath } from '../setup/paths.ts'
 import { makeOciArchive, makeTar, sha256 } from '../src/images/testing.ts'
 import { Kata, scratch } from './harness/kata.ts'
 
@@ -21,7 +22,7 @@ const base = makeTar([
     type: '5',
     mode: 0o755,
   })),
-  { name: 'bin/busybox', content: readFileSync('/usr/bin/busybox'), mode: 0o755 },
+  { name: 'bin/busybox', content: readFileSync(busyboxPath), mode: 0o755 },
   ...applets,
   { name: 'etc/passwd', content: 'root:x:0:0::/:/bin/sh\napp:x:1234:1234::/srv:/bin/sh\n' },
   { name: 'etc/group', content: 'root:x:0:\napp:x:1234:\n' },

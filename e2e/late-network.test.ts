@@ -1,16 +1,17 @@
 /** A client that fills the network namespace between Create and Start, over the shim's own interface. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { chmodSync, cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { busyboxPath } from '../setup/paths.ts'
 import { defaultSpec } from '../src/images/default-spec.ts'
 import { TestNetns } from '../src/network/testing.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { type Client, connect, createClient } from '../src/ttrpc/ttrpc.ts'
+import { ownDirectory } from './harness/directories.ts'
+import { executable as kata, shim } from './harness/executable.ts'
 import { eventually, scratch } from './harness/kata.ts'
+import { runtimeOptions } from './harness/runtime-options.ts'
 
-const shim = resolve(import.meta.dir, '../build/containerd-shim-kata-ts-v2')
-const kata = resolve(import.meta.dir, '../build/kata-ts')
 const id = 'late'
 const files = scratch()
 const bundle = `${files.path}/${id}`
@@ -20,7 +21,7 @@ let pod: TestNetns
 let task: Client<TaskDefinition>
 
 beforeAll(async () => {
-  runDir = mkdtempSync('/run/kt-')
+  runDir = ownDirectory('/run/kt-')
   pod = new TestNetns('kt-late')
   makeBundle()
   const argv = [shim, '-namespace', 'default', '-id', id, '-bundle', bundle, '-run-dir', runDir, 'start']
@@ -39,7 +40,7 @@ afterAll(async () => {
 function makeBundle(): void {
   mkdirSync(`${bundle}/rootfs/bin`, { recursive: true })
   for (const name of ['proc', 'sys', 'dev']) mkdirSync(`${bundle}/rootfs/${name}`)
-  cpSync(Bun.which('busybox')!, `${bundle}/rootfs/bin/busybox`)
+  cpSync(busyboxPath, `${bundle}/rootfs/bin/busybox`)
   chmodSync(`${bundle}/rootfs/bin/busybox`, 0o755)
   for (const name of ['sh', 'ip', 'ping']) symlinkSync('busybox', `${bundle}/rootfs/bin/${name}`)
   const script = 'ip -o addr; ip link; ip route; ping -c 1 10.93.0.1; echo "ping ended with $?"; sleep 600'
@@ -53,7 +54,8 @@ function makeBundle(): void {
 test('interfaces that come after Create are there when the task starts', async () => {
   const out = `${files.path}/out`
   writeFileSync(out, '')
-  await task.create({ id, bundle, stdout: `file://${out}`, stderr: `file://${out}` })
+  const streams = { stdout: `file://${out}`, stderr: `file://${out}` }
+  await task.create({ id, bundle, ...streams, ...runtimeOptions(files.path) })
   pod.veth('eth0', 'kt-late0', { mtu: 1420 })
   pod.address('eth0', '10.93.0.2/24')
   Bun.spawnSync(['ip', 'addr', 'add', '10.93.0.1/24', 'dev', 'kt-late0'])

@@ -10,6 +10,8 @@ import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
+import { argumentsOf, descendantsOf, shimsBelow } from './harness/processes.ts'
+import { slow } from './harness/time.ts'
 import { vmm } from './harness/vmm.ts'
 
 let kata: Kata
@@ -24,59 +26,81 @@ afterAll(() => kata.close())
 
 const sameAsBefore = () => expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
 
-test('20 sandboxes in a row', async () => {
-  for (let round = 0; round < 20; round++) {
-    expect(await kata.run(['echo', String(round)])).toEqual({ code: 0, stdout: `${round}\n`, stderr: '' })
-  }
-  sameAsBefore()
-}, 300_000)
-
-test('8 sandboxes at once, each with a user of its own', async () => {
-  const names = Array.from({ length: 8 }, (_, index) => `crowd-${index}`)
-  const started = await Promise.all(
-    names.map((name) => kata.call(['run', '-d', '--name', name, '--', 'sleep', '300'])),
-  )
-  expect(started.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
-    names.map(() => ({ code: 0, stderr: '' })),
-  )
-  const uids = await Promise.all(names.map(async (name) => uidOf((await kata.inspect(name)).sandbox.vmmPid)))
-  expect(new Set(uids).size).toBe(8)
-  expect(uids).not.toContain(0)
-  const removed = await Promise.all(names.map((name) => kata.call(['rm', '-f', name])))
-  expect(removed.map(({ code }) => code)).toEqual(names.map(() => 0))
-  sameAsBefore()
-}, 300_000)
-
-test('starts that are interrupted at any moment, many at once', async () => {
-  for (const ms of [50, 100, 200, 400, 1500]) {
-    const clients = Array.from({ length: 6 }, () => kata.spawn(['run', '--rm', '--', 'true']))
-    await Bun.sleep(ms)
-    for (const client of clients) client.kill('SIGTERM')
-    await Promise.all(clients.map((client) => client.exited))
+test(
+  '20 sandboxes in a row',
+  async () => {
+    for (let round = 0; round < 20; round++) {
+      expect(await kata.run(['echo', String(round)])).toEqual({ code: 0, stdout: `${round}\n`, stderr: '' })
+    }
     sameAsBefore()
-  }
-}, 300_000)
+  },
+  slow(300_000),
+)
+
+test(
+  '8 sandboxes at once, each with a user of its own',
+  async () => {
+    const names = Array.from({ length: 8 }, (_, index) => `crowd-${index}`)
+    const started = await Promise.all(
+      names.map((name) => kata.call(['run', '-d', '--name', name, '--', 'sleep', '300'])),
+    )
+    expect(started.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+      names.map(() => ({ code: 0, stderr: '' })),
+    )
+    const uids = await Promise.all(
+      names.map(async (name) => uidOf((await kata.inspect(name)).sandbox.vmmPid)),
+    )
+    expect(new Set(uids).size).toBe(8)
+    expect(uids).not.toContain(0)
+    const removed = await Promise.all(names.map((name) => kata.call(['rm', '-f', name])))
+    expect(removed.map(({ code }) => code)).toEqual(names.map(() => 0))
+    sameAsBefore()
+  },
+  slow(300_000),
+)
+
+test(
+  'starts that are interrupted at any moment, many at once',
+  async () => {
+    for (const ms of [50, 100, 200, 400, 1500]) {
+      const clients = Array.from({ length: 6 }, () => kata.spawn(['run', '--rm', '--', 'true']))
+      await Bun.sleep(ms)
+      for (const client of clients) client.kill('SIGTERM')
+      await Promise.all(clients.map((client) => client.exited))
+      sameAsBefore()
+    }
+  },
+  slow(300_000),
+)
 
 describe('kill -9', () => {
-  test('of the VMM is noticed, reported, and nothing is left', async () => {
-    const { client, facts } = await attached('kill-vmm')
-    process.kill(facts.sandbox.vmmPid, 'SIGKILL')
-    const { code, stderr } = await client
-    expect(code).toBe(255)
-    expect(stderr).toContain('SANDBOX_DIED')
-    sameAsBefore()
-  }, 60_000)
+  test(
+    'of the VMM is noticed, reported, and nothing is left',
+    async () => {
+      const { client, facts } = await attached('kill-vmm')
+      process.kill(facts.sandbox.vmmPid, 'SIGKILL')
+      const { code, stderr } = await client
+      expect(code).toBe(255)
+      expect(stderr).toContain('SANDBOX_DIED')
+      sameAsBefore()
+    },
+    slow(60_000),
+  )
 
-  test('(STOP, not KILL) a machine that stands still, whenever that is, is given up, and nothing is left', async () => {
-    await Promise.all([
-      stopRunning('frozen'),
-      stopStarting('still-1', 0),
-      stopStarting('still-2', 300),
-      stopStarting('still-3', 1000),
-      stopStarting('still-4', 'made'),
-    ])
-    sameAsBefore()
-  }, 150_000)
+  test(
+    '(STOP, not KILL) a machine that stands still, whenever that is, is given up, and nothing is left',
+    async () => {
+      await Promise.all([
+        stopRunning('frozen'),
+        stopStarting('still-1', 0),
+        stopStarting('still-2', 300),
+        stopStarting('still-3', 1000),
+        stopStarting('still-4', 'made'),
+      ])
+      sameAsBefore()
+    },
+    slow(150_000),
+  )
 
   podTest(
     'of virtiofsd is noticed, reported, and nothing is left',
@@ -88,7 +112,7 @@ describe('kill -9', () => {
       expect(stderr).toContain('SANDBOX_DIED')
       sameAsBefore()
     },
-    60_000,
+    slow(60_000),
   )
 
   podTest(
@@ -110,64 +134,80 @@ describe('kill -9', () => {
       expect(stderr).toMatch(/virtiofsd ended|\[(VMM|POSTURE|JAIL)_\w+\]/)
       sameAsBefore()
     },
-    60_000,
+    slow(60_000),
   )
 
-  test('of the shim takes the VMM and virtiofsd with it, is reported, and nothing is left', async () => {
-    const { client, facts } = await attached('kill-shim')
-    const vmm = processRef(facts.sandbox.vmmPid)!
-    process.kill(facts.sandbox.shimPid, 'SIGKILL')
-    const { code, stderr } = await client
-    expect(code).toBe(137)
-    expect(stderr).toContain('SHIM_DIED')
-    expect(isAlive(vmm)).toBe(false)
-    sameAsBefore()
-  }, 60_000)
+  test(
+    'of the shim takes the VMM and virtiofsd with it, is reported, and nothing is left',
+    async () => {
+      const { client, facts } = await attached('kill-shim')
+      const vmm = processRef(facts.sandbox.vmmPid)!
+      process.kill(facts.sandbox.shimPid, 'SIGKILL')
+      const { code, stderr } = await client
+      expect(code).toBe(137)
+      expect(stderr).toContain('SHIM_DIED')
+      expect(isAlive(vmm)).toBe(false)
+      sameAsBefore()
+    },
+    slow(60_000),
+  )
 
-  test('of the shim of a container in the background: ps says dead, gc leaves nothing', async () => {
-    await kata.call(['run', '-d', '--name', 'orphan', '--', 'sleep', '300'])
-    const facts = await kata.inspect('orphan')
-    const vmm = processRef(facts.sandbox.vmmPid)!
-    process.kill(facts.sandbox.shimPid, 'SIGKILL')
-    await eventually('the VMM to follow its shim', () => !isAlive(vmm) || undefined)
-    const [entry] = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout)
-    expect(entry).toMatchObject({ id: 'orphan', status: 'dead' })
-    const collected = await kata.call(['gc'])
-    expect(collected.code).toBe(0)
-    await kata.call(['rm', '-f', 'orphan'])
-    sameAsBefore()
-  }, 60_000)
+  test(
+    'of the shim of a container in the background: ps says dead, gc leaves nothing',
+    async () => {
+      await kata.call(['run', '-d', '--name', 'orphan', '--', 'sleep', '300'])
+      const facts = await kata.inspect('orphan')
+      const vmm = processRef(facts.sandbox.vmmPid)!
+      process.kill(facts.sandbox.shimPid, 'SIGKILL')
+      await eventually('the VMM to follow its shim', () => !isAlive(vmm) || undefined)
+      const [entry] = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout)
+      expect(entry).toMatchObject({ id: 'orphan', status: 'dead' })
+      const collected = await kata.call(['gc'])
+      expect(collected.code).toBe(0)
+      await kata.call(['rm', '-f', 'orphan'])
+      sameAsBefore()
+    },
+    slow(60_000),
+  )
 
-  test('of shims in the middle of their start, many at once: gc leaves nothing', async () => {
-    for (const ms of [40, 80, 160]) {
-      const names = Array.from({ length: 6 }, (_, index) => `early-${ms}-${index}`)
-      const clients = names.map((name) => kata.spawn(['run', '--name', name, '--', 'true']))
-      await Bun.sleep(ms)
-      for (const pid of shimsOf(kata)) process.kill(pid, 'SIGKILL')
-      for (const client of clients) client.kill('SIGKILL')
-      await Promise.all(clients.map((client) => client.exited))
-      expect((await kata.call(['gc'])).code).toBe(0)
-      for (const name of names) await kata.call(['rm', '-f', name])
-      // A shim that began to serve only after its client's death ends by itself.
+  test(
+    'of shims in the middle of their start, many at once: gc leaves nothing',
+    async () => {
+      for (const ms of [40, 80, 160]) {
+        const names = Array.from({ length: 6 }, (_, index) => `early-${ms}-${index}`)
+        const clients = names.map((name) => kata.spawn(['run', '--name', name, '--', 'true']))
+        await Bun.sleep(ms)
+        for (const pid of shimsOf(kata)) process.kill(pid, 'SIGKILL')
+        for (const client of clients) client.kill('SIGKILL')
+        await Promise.all(clients.map((client) => client.exited))
+        expect((await kata.call(['gc'])).code).toBe(0)
+        for (const name of names) await kata.call(['rm', '-f', name])
+        // A shim that began to serve only after its client's death ends by itself.
+        await eventually('all to be gone', () => leftBehind(before, hostState(kata.runDir)).length === 0)
+      }
+    },
+    slow(120_000),
+  )
+
+  test(
+    'of the client while it writes the bundle: gc leaves nothing',
+    async () => {
+      const config = `${kata.stateDir}/containers/default/half/bundle/config.json`
+      const child = kata.spawn(['run', '--name', 'half', '--', 'true'])
+      await eventually('the bundle', () => existsSync(config))
+      child.kill('SIGKILL')
+      await child.exited
+      writeFileSync(config, '{"process": {"ar')
+      const { code, stdout } = await kata.call(['gc', '--format', 'json'])
+      expect({ code, collected: JSON.parse(stdout) }).toEqual({
+        code: 0,
+        collected: expect.arrayContaining([{ kind: 'container', name: 'default/half' }]),
+      })
+      await kata.call(['rm', '-f', 'half'])
       await eventually('all to be gone', () => leftBehind(before, hostState(kata.runDir)).length === 0)
-    }
-  }, 120_000)
-
-  test('of the client while it writes the bundle: gc leaves nothing', async () => {
-    const config = `${kata.stateDir}/containers/default/half/bundle/config.json`
-    const child = kata.spawn(['run', '--name', 'half', '--', 'true'])
-    await eventually('the bundle', () => existsSync(config))
-    child.kill('SIGKILL')
-    await child.exited
-    writeFileSync(config, '{"process": {"ar')
-    const { code, stdout } = await kata.call(['gc', '--format', 'json'])
-    expect({ code, collected: JSON.parse(stdout) }).toEqual({
-      code: 0,
-      collected: expect.arrayContaining([{ kind: 'container', name: 'default/half' }]),
-    })
-    await kata.call(['rm', '-f', 'half'])
-    await eventually('all to be gone', () => leftBehind(before, hostState(kata.runDir)).length === 0)
-  }, 60_000)
+    },
+    slow(60_000),
+  )
 
   test('of the client before it wrote its record: gc removes the name, once nobody can be at work on it', async () => {
     const directory = `${kata.stateDir}/containers/default/unwritten`
@@ -181,15 +221,19 @@ describe('kill -9', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
-  test('of the client: the container goes on, and rm -f removes it', async () => {
-    const child = kata.spawn(['run', '--name', 'left-alone', '--', 'sleep', '300'])
-    await eventually('the container to run', async () => (await kata.isRunning('left-alone')) || undefined)
-    child.kill('SIGKILL')
-    await child.exited
-    expect(await kata.isRunning('left-alone')).toBe(true)
-    expect((await kata.call(['rm', '-f', 'left-alone'])).code).toBe(0)
-    sameAsBefore()
-  }, 60_000)
+  test(
+    'of the client: the container goes on, and rm -f removes it',
+    async () => {
+      const child = kata.spawn(['run', '--name', 'left-alone', '--', 'sleep', '300'])
+      await eventually('the container to run', async () => (await kata.isRunning('left-alone')) || undefined)
+      child.kill('SIGKILL')
+      await child.exited
+      expect(await kata.isRunning('left-alone')).toBe(true)
+      expect((await kata.call(['rm', '-f', 'left-alone'])).code).toBe(0)
+      sameAsBefore()
+    },
+    slow(60_000),
+  )
 })
 
 /** Starts a container with its client attached and waits until it runs. */
@@ -238,16 +282,8 @@ async function preparedExec(id: string, bundle: string) {
 
 /** The VMM of a sandbox that may not be one yet: a process below its shim that runs the program. */
 function vmmOf(name: string): number | undefined {
-  const shim = shimsOf(kata).find((pid) => argumentsOf(pid).includes(name))
-  const isBelow = (pid: number): boolean => pid === shim || (pid > 1 && isBelow(parentOf(pid)))
-  const runsVmm = (pid: number) => basename(argumentsOf(pid)[0] ?? '') === basename(vmm.path)
-  return shim === undefined ? undefined : listPids().find((pid) => runsVmm(pid) && isBelow(pid))
-}
-
-const argumentsOf = (pid: number): string[] => (readProc(`/proc/${pid}/cmdline`) ?? '').split('\0')
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\t(\d+)/m.exec(readProc(`/proc/${pid}/status`) ?? '')?.[1] ?? 0)
+  const shims = shimsOf(kata).filter((pid) => argumentsOf(pid).includes(name))
+  return descendantsOf(shims).find((pid) => basename(argumentsOf(pid)[0] ?? '') === basename(vmm.path))
 }
 
 function uidOf(pid: number): number {
@@ -255,9 +291,4 @@ function uidOf(pid: number): number {
 }
 
 /** Daemons whose state lies in this test's run directory. */
-function shimsOf({ runDir }: Kata): number[] {
-  return listPids().filter((pid) => {
-    const [name = '', ...args] = argumentsOf(pid)
-    return name.startsWith('containerd-shim') && args.includes(runDir) && args.includes('serve')
-  })
-}
+const shimsOf = ({ runDir }: Kata): number[] => shimsBelow(runDir)

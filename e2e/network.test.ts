@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { randomFillSync } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { busyboxPath } from '../setup/paths.ts'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
 import { podTest } from './harness/cannot.ts'
 import { echoServer, exchange } from './harness/echo.ts'
@@ -200,14 +201,14 @@ describe('packets', () => {
         'netns',
         'exec',
         podA.name,
-        'busybox',
+        busyboxPath,
         'wget',
         '-qO-',
         'http://127.0.0.1:5004/passwd',
       ])
     await eventually('the server', () => page().stdout.toString().includes('root:') || undefined)
     const ask = (from: TestNetns, to: string, port: number) => {
-      const argv = ['timeout', '5', 'busybox', 'sh', '-c', `echo local | busybox nc -w 2 ${to} ${port}`]
+      const argv = ['timeout', '5', 'sh', '-c', `echo local | ${busyboxPath} nc -w 2 ${to} ${port}`]
       return Bun.spawnSync(['ip', 'netns', 'exec', from.name, ...argv]).stdout.toString()
     }
 

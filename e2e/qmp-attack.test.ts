@@ -4,7 +4,7 @@
  * same command to a QEMU that root runs without a jail.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, rmSync, writeFileSync } from 'node:fs'
 import { requireImage } from '../src/config/guest-image.ts'
 import { fullSeccompSandbox } from '../src/config/keys.ts'
 import { isAlive, type ProcessRef } from '../src/linux/proc.ts'
@@ -17,11 +17,14 @@ import { QmpClient } from '../src/vmm/qemu/qmp.ts'
 import { openSockets } from '../src/vmm/qemu/sockets.ts'
 import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'
 import { hostDisk } from './attack/targets.ts'
+import { accelerator } from './harness/accelerator.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { eventually } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 
 const qemu = '/usr/bin/qemu-system-x86_64'
 /** What the attacks read and write; root can do both. */
-const scratch = mkdtempSync('/var/lib/kt-qmp-')
+const scratch = ownDirectory('/var/lib/kt-qmp-')
 writeFileSync(`${scratch}/image`, Buffer.alloc(1 << 20))
 const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
 
@@ -54,7 +57,7 @@ async function jailedMachine(): Promise<Machine> {
   const { args, fds, paths } = qemuCommandLine(
     {
       ...{ sandboxId: 'victim', identity, privateDir, stateDir },
-      ...{ kernel: image.kernel, initrd: image.initrd, kernelParams: [], accelerator: 'tcg' },
+      ...{ kernel: image.kernel, initrd: image.initrd, kernelParams: [], accelerator },
       ...{ vcpus: 1, maxVcpus: 1, memoryMiB: 128, maxMemoryMiB: 0 },
     },
     {
@@ -91,7 +94,7 @@ async function plainMachine(): Promise<Machine> {
 }
 
 async function machineOf(qmp: QmpClient, ref: ProcessRef, exited: Promise<unknown>, close: () => void) {
-  await qmp.negotiate(30_000)
+  await qmp.negotiate(slow(30_000))
   return {
     qmp,
     isAlive: () => isAlive(ref),

@@ -1,8 +1,10 @@
 /** The main job, seen from the command line: real VMs, real containers, the compiled executable. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { busyboxPath } from '../setup/paths.ts'
 import { podTest } from './harness/cannot.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 
 let kata: Kata
 beforeAll(() => {
@@ -159,7 +161,7 @@ describe('root file systems and volumes', () => {
     const rootfs = `${dir.path}/rootfs`
     mkdirSync(`${rootfs}/bin`, { recursive: true })
     for (const name of ['proc', 'sys', 'dev', 'tmp', 'etc']) mkdirSync(`${rootfs}/${name}`)
-    writeFileSync(`${rootfs}/bin/busybox`, readFileSync('/usr/bin/busybox'), { mode: 0o755 })
+    writeFileSync(`${rootfs}/bin/busybox`, readFileSync(busyboxPath), { mode: 0o755 })
     symlinkSync('busybox', `${rootfs}/bin/sh`)
     writeFileSync(`${rootfs}/etc/marker`, 'before')
     const before = listing(rootfs)
@@ -193,42 +195,51 @@ describe('root file systems and volumes', () => {
 })
 
 describe('a container that goes on in the background', () => {
-  test('exec, kill, logs, ps, inspect and rm see it', async () => {
-    const started = await kata.call([
-      'run',
-      '-d',
-      '--name',
-      'worker',
-      '--',
-      'sh',
-      '-c',
-      'echo started; echo trouble >&2; exec sleep 300',
-    ])
-    expect(started.stderr).toBe('')
-    expect(started.code).toBe(0)
-    const exec = await kata.call(['exec', 'worker', '--', 'sh', '-c', 'echo inside; exit 7'])
-    expect({ stdout: exec.stdout, code: exec.code }).toEqual({ stdout: 'inside\n', code: 7 })
-    const piped = await kata.call(['exec', '-i', 'worker', '--', 'wc', '-c'], { stdin: 'twelve bytes' })
-    expect(piped.stdout.trim()).toBe('12')
-    const missing = await kata.call(['exec', 'worker', '--', 'no-such-command'])
-    expect(missing.code).toBe(127)
-    const ps = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout) as {
-      id: string
-      status: string
-    }[]
-    expect(ps).toEqual([expect.objectContaining({ id: 'worker', status: 'running' })])
-    const logs = await kata.call(['logs', 'worker'])
-    expect({ stdout: logs.stdout, stderr: logs.stderr }).toEqual({ stdout: 'started\n', stderr: 'trouble\n' })
-    const facts = await kata.inspect('worker')
-    expect(JSON.stringify(facts)).toContain('vmmPid')
-    expect((await kata.call(['kill', '-s', 'KILL', 'worker'])).code).toBe(0)
-    await eventually('the container to stop', async () => {
-      const [entry] = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout) as { status: string }[]
-      return entry?.status === 'stopped' || undefined
-    })
-    expect((await kata.call(['rm', 'worker'])).code).toBe(0)
-    expect(JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout)).toEqual([])
-  }, 60_000)
+  test(
+    'exec, kill, logs, ps, inspect and rm see it',
+    async () => {
+      const started = await kata.call([
+        'run',
+        '-d',
+        '--name',
+        'worker',
+        '--',
+        'sh',
+        '-c',
+        'echo started; echo trouble >&2; exec sleep 300',
+      ])
+      expect(started.stderr).toBe('')
+      expect(started.code).toBe(0)
+      const exec = await kata.call(['exec', 'worker', '--', 'sh', '-c', 'echo inside; exit 7'])
+      expect({ stdout: exec.stdout, code: exec.code }).toEqual({ stdout: 'inside\n', code: 7 })
+      const piped = await kata.call(['exec', '-i', 'worker', '--', 'wc', '-c'], { stdin: 'twelve bytes' })
+      expect(piped.stdout.trim()).toBe('12')
+      const missing = await kata.call(['exec', 'worker', '--', 'no-such-command'])
+      expect(missing.code).toBe(127)
+      const ps = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout) as {
+        id: string
+        status: string
+      }[]
+      expect(ps).toEqual([expect.objectContaining({ id: 'worker', status: 'running' })])
+      const logs = await kata.call(['logs', 'worker'])
+      expect({ stdout: logs.stdout, stderr: logs.stderr }).toEqual({
+        stdout: 'started\n',
+        stderr: 'trouble\n',
+      })
+      const facts = await kata.inspect('worker')
+      expect(JSON.stringify(facts)).toContain('vmmPid')
+      expect((await kata.call(['kill', '-s', 'KILL', 'worker'])).code).toBe(0)
+      await eventually('the container to stop', async () => {
+        const [entry] = JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout) as {
+          status: string
+        }[]
+        return entry?.status === 'stopped' || undefined
+      })
+      expect((await kata.call(['rm', 'worker'])).code).toBe(0)
+      expect(JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout)).toEqual([])
+    },
+    slow(60_000),
+  )
 
   test('a name can be used once only', async () => {
     await kata.call(['run', '-d', '--name', 'only', '--', 'sleep', '300'])
@@ -259,22 +270,26 @@ test('a terminal: one stream, its size, and resizing', async () => {
   expect(text).toContain('24 80')
 })
 
-test('a container that ends while the share answers nothing does not take the machine with it', async () => {
-  await kata.call(['run', '-d', '--name', 'slow-share', '--', 'sleep', '300'])
-  const { virtiofsdPids } = (await kata.inspect('slow-share')).sandbox
-  const ended = async () => (await kata.inspect('slow-share')).status === 'stopped' || undefined
-  for (const pid of virtiofsdPids) process.kill(pid, 'SIGSTOP')
-  try {
-    // Its program's file is let go of by a request that has no answer, as the last of its mounts go. Linux sends it on the
-    // way out of the process, which then ends with the answer only, or later, while the mounts go already.
-    await kata.call(['kill', '-s', 'KILL', 'slow-share'])
-    await eventually('the container to have ended', ended, 3000).catch(() => {})
-  } finally {
-    for (const pid of virtiofsdPids) process.kill(pid, 'SIGCONT')
-  }
-  await eventually('the container to have ended', ended)
-  expect(await kata.call(['rm', '-f', 'slow-share'])).toMatchObject({ code: 0, stderr: '' })
-}, 60_000)
+test(
+  'a container that ends while the share answers nothing does not take the machine with it',
+  async () => {
+    await kata.call(['run', '-d', '--name', 'slow-share', '--', 'sleep', '300'])
+    const { virtiofsdPids } = (await kata.inspect('slow-share')).sandbox
+    const ended = async () => (await kata.inspect('slow-share')).status === 'stopped' || undefined
+    for (const pid of virtiofsdPids) process.kill(pid, 'SIGSTOP')
+    try {
+      // Its program's file is let go of by a request that has no answer, as the last of its mounts go. Linux sends it on the
+      // way out of the process, which then ends with the answer only, or later, while the mounts go already.
+      await kata.call(['kill', '-s', 'KILL', 'slow-share'])
+      await eventually('the container to have ended', ended, 3000).catch(() => {})
+    } finally {
+      for (const pid of virtiofsdPids) process.kill(pid, 'SIGCONT')
+    }
+    await eventually('the container to have ended', ended)
+    expect(await kata.call(['rm', '-f', 'slow-share'])).toMatchObject({ code: 0, stderr: '' })
+  },
+  slow(60_000),
+)
 
 function listing(directory: string): string[] {
   return readdirSync(directory, { recursive: true }).map(String).sort()

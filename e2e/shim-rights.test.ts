@@ -3,13 +3,14 @@
  * rights cannot do although it is root. The control is root as it comes.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { readdirSync, readlinkSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { readdirSync, readlinkSync, realpathSync } from 'node:fs'
 import { readStatus } from '../src/linux/proc.ts'
 import { readNamespaces } from '../src/rootless/posture.ts'
 import { keptCapabilities } from '../src/rootless/shim-rights.ts'
 import { type Results, runAsRoot, Stage } from './attack/stage.ts'
+import { executable } from './harness/executable.ts'
 import { Kata } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 
 const kata = new Kata()
 let pid: number
@@ -21,12 +22,12 @@ beforeAll(async () => {
   pid = shimPid
   daemonPid = virtiofsdPids[0]
   stage = await Stage.open()
-}, 60_000)
+}, slow(60_000))
 afterAll(async () => {
   await stage?.[Symbol.asyncDispose]()
   await kata.call(['rm', '-f', 'shim'])
   await kata.close()
-}, 60_000)
+}, slow(60_000))
 
 /** chown dac_override fowner fsetid kill setgid setuid setpcap net_admin sys_chroot sys_ptrace sys_admin sys_resource mknod setfcap */
 const documented = 0x89_2c_11_fbn
@@ -56,9 +57,8 @@ describe('a live shim', () => {
     const own = /^(anon_inode:|socket:|pipe:|\/dev\/(null|urandom)$|\/memfd:)/
     // Its logs, and the files that the client named for the output of the container.
     const log = /\/(shim|console|vmm|stdout|stderr)\.log$|\/log$/
-    const program = resolve(import.meta.dir, '../build/kata-ts')
     // The user namespace of the share's daemon, by which later mounts are idmapped.
-    const known = [program, readNamespaces(`/proc/${daemonPid}`)!.user]
+    const known = [realpathSync(executable), readNamespaces(`/proc/${daemonPid}`)!.user]
     expect(targets.filter(([, to]) => !own.test(to) && !log.test(to) && !known.includes(to))).toEqual([])
   })
 })

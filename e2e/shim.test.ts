@@ -1,17 +1,15 @@
 /** The shim by its own interface: what containerd will call, called here by a ttrpc client of the Task service. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { resolve } from 'node:path'
 import { cgroupHierarchies, isUnified } from '../src/linux/cgroup.ts'
 import { RuntimeInfo } from '../src/protocol/generated/containerd/introspection.ts'
 import { DeleteResponse, TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { Status } from '../src/protocol/generated/containerd/types.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { type Client, connect, createClient } from '../src/ttrpc/ttrpc.ts'
+import { shim } from './harness/executable.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { figuresOf } from './harness/metrics.ts'
-
-const shim = resolve(import.meta.dir, '../build/containerd-shim-kata-ts-v2')
 
 let kata: Kata
 let task: Client<TaskDefinition>

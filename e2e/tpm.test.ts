@@ -7,8 +7,9 @@ import { auditRecords } from '../src/sandbox/audit.ts'
 import type { OciSpec } from '../src/sandbox/oci.ts'
 import { Pod } from './devices/pod.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { slow } from './harness/time.ts'
 
-const bootMs = 60_000
+const bootMs = slow(60_000)
 let pod: Pod
 let before: HostState
 

@@ -9,6 +9,7 @@ import { bootId, isAlive, processRef } from '../src/linux/proc.ts'
 import { disksDir } from '../src/sandbox/paths.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 import { hypervisorTable } from './harness/vmm.ts'
 
 let kata: Kata
@@ -25,53 +26,61 @@ const passwd = () => readFileSync('/etc/passwd', 'utf8')
 /** A start that ends after the VMM was made and before guest code ran: the user, its process and its directory are real. */
 const untilVmm = { KATA_TS_FAILPOINTS: 'after-take:process=fail' }
 
-test('a uid is free again only after its process, its directory and its account are gone', async () => {
-  using directory = scratch()
-  // A range of one block: whoever starts under it gets this uid or none.
-  const base = 2004877312
-  const config = `${directory.path}/configuration.toml`
-  const range = `rootless_uid_base = ${base}\nrootless_uid_blocks = 1\n`
-  writeFileSync(config, hypervisorTable(range))
-  const start = () => kata.run(['true'], { flags: ['--config', config], env: untilVmm })
-  for (const kind of ['process', 'private-dir', 'account', 'uid-lease']) {
-    const reached = `${directory.path}/${kind}`
-    const slow = kata.spawn(['run', '--name', `slow-${kind}`, '--config', config, '--', 'true'], {
-      env: {
-        KATA_TS_FAILPOINTS: `after-take:process=fail,before-release:${kind}=hang`,
-        KATA_TS_FAILPOINTS_REACHED: reached,
-      },
-    })
-    const isThere = () =>
-      existsSync(reached) && readFileSync(reached, 'utf8').includes(`before-release:${kind}`)
-    await eventually(`the teardown to stop before ${kind}`, () => isThere() || undefined)
-    expect(await start()).toMatchObject({
-      code: 125,
-      stderr: expect.stringContaining('[UID_RANGE_EXHAUSTED]'),
-    })
-    const bundle = `${kata.stateDir}/containers/default/slow-${kind}/bundle`
-    process.kill(Number(readFileSync(`${bundle}/shim.pid`, 'utf8')), 'SIGKILL')
-    await slow.exited
-    expect((await kata.call(['gc'])).code).toBe(0)
-    expect(passwd()).not.toContain(`:${base + 65535}:`)
-    // Now it is to be had again: the start comes as far as it was asked to.
-    expect((await start()).stderr).toContain('failpoint after-take:process')
-  }
-  expect(left()).toEqual([])
-}, 180_000)
+test(
+  'a uid is free again only after its process, its directory and its account are gone',
+  async () => {
+    using directory = scratch()
+    // A range of one block: whoever starts under it gets this uid or none.
+    const base = 2004877312
+    const config = `${directory.path}/configuration.toml`
+    const range = `rootless_uid_base = ${base}\nrootless_uid_blocks = 1\n`
+    writeFileSync(config, hypervisorTable(range))
+    const start = () => kata.run(['true'], { flags: ['--config', config], env: untilVmm })
+    for (const kind of ['process', 'private-dir', 'account', 'uid-lease']) {
+      const reached = `${directory.path}/${kind}`
+      const slow = kata.spawn(['run', '--name', `slow-${kind}`, '--config', config, '--', 'true'], {
+        env: {
+          KATA_TS_FAILPOINTS: `after-take:process=fail,before-release:${kind}=hang`,
+          KATA_TS_FAILPOINTS_REACHED: reached,
+        },
+      })
+      const isThere = () =>
+        existsSync(reached) && readFileSync(reached, 'utf8').includes(`before-release:${kind}`)
+      await eventually(`the teardown to stop before ${kind}`, () => isThere() || undefined)
+      expect(await start()).toMatchObject({
+        code: 125,
+        stderr: expect.stringContaining('[UID_RANGE_EXHAUSTED]'),
+      })
+      const bundle = `${kata.stateDir}/containers/default/slow-${kind}/bundle`
+      process.kill(Number(readFileSync(`${bundle}/shim.pid`, 'utf8')), 'SIGKILL')
+      await slow.exited
+      expect((await kata.call(['gc'])).code).toBe(0)
+      expect(passwd()).not.toContain(`:${base + 65535}:`)
+      // Now it is to be had again: the start comes as far as it was asked to.
+      expect((await start()).stderr).toContain('failpoint after-take:process')
+    }
+    expect(left()).toEqual([])
+  },
+  slow(180_000),
+)
 
-test('50 sandboxes made and removed at once: users of their own, account files whole', async () => {
-  const names = Array.from({ length: 50 }, (_, index) => `many-${index}`)
-  const outcomes = await Promise.all(
-    names.map((name) => kata.call(['run', '--name', name, '--', 'true'], { env: untilVmm })),
-  )
-  // Each of them came as far as its VMM, which a user of its own ran.
-  expect(outcomes.filter(({ stderr }) => stderr.includes('failpoint after-take:process'))).toHaveLength(50)
-  for (const tool of ['pwck', 'grpck']) {
-    const { stdout, stderr } = Bun.spawnSync([tool, '-r'])
-    expect(`${stdout}${stderr}`).not.toContain('kata-')
-  }
-  expect(left()).toEqual([])
-}, 180_000)
+test(
+  '50 sandboxes made and removed at once: users of their own, account files whole',
+  async () => {
+    const names = Array.from({ length: 50 }, (_, index) => `many-${index}`)
+    const outcomes = await Promise.all(
+      names.map((name) => kata.call(['run', '--name', name, '--', 'true'], { env: untilVmm })),
+    )
+    // Each of them came as far as its VMM, which a user of its own ran.
+    expect(outcomes.filter(({ stderr }) => stderr.includes('failpoint after-take:process'))).toHaveLength(50)
+    for (const tool of ['pwck', 'grpck']) {
+      const { stdout, stderr } = Bun.spawnSync([tool, '-r'])
+      expect(`${stdout}${stderr}`).not.toContain('kata-')
+    }
+    expect(left()).toEqual([])
+  },
+  slow(180_000),
+)
 
 /** Removes those that sandboxes left; false while a process is in one. */
 function removeCgroups(): boolean {
@@ -113,5 +122,5 @@ test.each(['the first start after it', 'gc'])(
     expect((await kata.call(['rm', '-f', 'unlucky'])).code).toBe(0)
     expect(left()).toEqual([])
   },
-  60_000,
+  slow(60_000),
 )

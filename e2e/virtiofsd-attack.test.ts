@@ -4,12 +4,14 @@
  * other walls alone. Beside each attack the same act succeeds for root outside.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { argumentFilter } from '../src/rootless/argument-filter.ts'
 import type { SandboxFacts } from '../src/sandbox/facts.ts'
 import { type Results, runActs, runAsRoot } from './attack/stage.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { Kata } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 import { guestShareAttacks, setuidAttack, shareAttacks } from './virtiofsd/attacks.ts'
 
 type Live = SandboxFacts & { readonly stateDir: string }
@@ -65,7 +67,7 @@ function asDaemon({ virtiofsdPids }: Live, acts: readonly string[]): Results {
 }
 
 beforeAll(async () => {
-  directory = mkdtempSync('/var/lib/kt-share-attack-')
+  directory = ownDirectory('/var/lib/kt-share-attack-')
   chmodSync(directory, 0o755)
   const attacker = compile('attacker', 'attack/attacker.c')
   const confine = compile('confine', 'virtiofsd/confine.c')
@@ -91,13 +93,13 @@ beforeAll(async () => {
   }
   inPlace = asDaemon(own, [...new Set(shareAttacks.map(([, act]) => fill(act)))])
   root = runAsRoot(attacker, [...new Set(shareAttacks.map(([, act, , , rootAct]) => fill(rootAct ?? act)))])
-}, 60_000)
+}, slow(60_000))
 afterAll(async () => {
   for (const server of servers) server.stop(true)
   for (const name of ['own', 'other']) await kata.call(['rm', '-f', name])
   await kata.close()
   rmSync(directory, { recursive: true })
-}, 60_000)
+}, slow(60_000))
 
 describe('a virtiofsd under foreign control fails to', () => {
   for (const [goal, act, expected, byRoot, rootAct] of shareAttacks) {

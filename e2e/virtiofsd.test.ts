@@ -11,6 +11,8 @@ import { isAlive, processRef } from '../src/linux/proc.ts'
 import type { SandboxFacts } from '../src/sandbox/facts.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
+import { hypervisorTable } from './harness/vmm.ts'
 
 let kata: Kata
 let before: HostState
@@ -32,11 +34,11 @@ beforeAll(async () => {
   if (built.exitCode !== 0) throw new Error(`gcc: ${built.stderr}`)
   expect((await kata.run(['true'])).code).toBe(0)
   before = hostState(kata.runDir)
-}, 60_000)
+}, slow(60_000))
 afterAll(async () => {
   await kata.close()
   dir[Symbol.dispose]()
-}, 60_000)
+}, slow(60_000))
 
 const sameAsBefore = () => expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
 
@@ -128,12 +130,12 @@ describe('an unprivileged daemon', () => {
     facts = await start('files', [
       ...['-v', `${volume}:/volume`, '-v', `${volume}:/frozen:ro`, '-v', `${dir.path}/single:/single`],
     ])
-  }, 60_000)
+  }, slow(60_000))
   afterAll(async () => {
     await kata.call(['rm', '-f', 'files'])
     unmount(join(volume, 'inner'))
     sameAsBefore()
-  }, 60_000)
+  }, slow(60_000))
 
   test('is nobody on the host, in the block of its VMM', () => {
     expect(facts.virtiofsdUid).toBe(facts.uid - 65535)
@@ -230,47 +232,63 @@ describe('where a share takes no id map', () => {
     await kata.call(['rm', '-f', 'as-root'])
     unmount(overlay)
     sameAsBefore()
-  }, 60_000)
+  }, slow(60_000))
 
   const configured = (privilege: string): string => {
     const file = `${dir.path}/${privilege}.toml`
-    writeFileSync(file, `[hypervisor.qemu]\nrootless = true\nvirtio_fs_privilege = "${privilege}"\n`)
+    writeFileSync(file, hypervisorTable(`virtio_fs_privilege = "${privilege}"\n`))
     return file
   }
 
-  test('auto serves it as root, and says so once', async () => {
-    const facts = await start('fallen-back', ['-v', `${overlay}:/o`])
-    expect(facts.virtiofsdUid).toBe(0)
-    expect(await inGuest('fallen-back', 'cat', '/o/hello')).toBe('from below')
-    const log = readFileSync(`${kata.stateDir}/containers/default/fallen-back/bundle/shim.log`, 'utf8')
-    const said = log.split('\n').filter((line) => line.includes('virtiofsd runs as root'))
-    expect(said.map((line) => JSON.parse(line))).toMatchObject([
-      { level: 'warn', source: overlay, errno: 'EINVAL' },
-    ])
-    await kata.call(['rm', '-f', 'fallen-back'])
-  }, 60_000)
+  test(
+    'auto serves it as root, and says so once',
+    async () => {
+      const facts = await start('fallen-back', ['-v', `${overlay}:/o`])
+      expect(facts.virtiofsdUid).toBe(0)
+      expect(await inGuest('fallen-back', 'cat', '/o/hello')).toBe('from below')
+      const log = readFileSync(`${kata.stateDir}/containers/default/fallen-back/bundle/shim.log`, 'utf8')
+      const said = log.split('\n').filter((line) => line.includes('virtiofsd runs as root'))
+      expect(said.map((line) => JSON.parse(line))).toMatchObject([
+        { level: 'warn', source: overlay, errno: 'EINVAL' },
+      ])
+      await kata.call(['rm', '-f', 'fallen-back'])
+    },
+    slow(60_000),
+  )
 
-  test('unprivileged refuses it by name', async () => {
-    const flags = ['--config', configured('unprivileged'), '-v', `${overlay}:/o`]
-    const { code, stderr } = await kata.run(['true'], { flags })
-    expect(code).not.toBe(0)
-    expect(stderr).toMatch(/\[SHARE_NOT_IDMAPPABLE\].*EINVAL.*virtio_fs_privilege/)
-    expect(stderr).toContain(overlay)
-  }, 60_000)
+  test(
+    'unprivileged refuses it by name',
+    async () => {
+      const flags = ['--config', configured('unprivileged'), '-v', `${overlay}:/o`]
+      const { code, stderr } = await kata.run(['true'], { flags })
+      expect(code).not.toBe(0)
+      expect(stderr).toMatch(/\[SHARE_NOT_IDMAPPABLE\].*EINVAL.*virtio_fs_privilege/)
+      expect(stderr).toContain(overlay)
+    },
+    slow(60_000),
+  )
 
-  test('an id without a place makes it root as well, or is refused', async () => {
-    const { stdout } = await kata.run(['id', '-u'], { flags: ['--user', '70000'] })
-    expect(stdout).toBe('70000\n')
-    const flags = ['--config', configured('unprivileged'), '--user', '70000']
-    const refused = await kata.run(['true'], { flags })
-    expect(refused.stderr).toMatch(/\[SHARE_ID_BEYOND\].*70000/)
-  }, 60_000)
+  test(
+    'an id without a place makes it root as well, or is refused',
+    async () => {
+      const { stdout } = await kata.run(['id', '-u'], { flags: ['--user', '70000'] })
+      expect(stdout).toBe('70000\n')
+      const flags = ['--config', configured('unprivileged'), '--user', '70000']
+      const refused = await kata.run(['true'], { flags })
+      expect(refused.stderr).toMatch(/\[SHARE_ID_BEYOND\].*70000/)
+    },
+    slow(60_000),
+  )
 
-  test('root is root, whatever the share is', async () => {
-    const facts = await start('as-root', ['--config', configured('root')])
-    expect(facts.virtiofsdUid).toBe(0)
-    expect(await inGuest('as-root', 'sh', '-c', 'mkdir /d && /probe /d | grep -c ok')).toBe('17\n')
-  }, 60_000)
+  test(
+    'root is root, whatever the share is',
+    async () => {
+      const facts = await start('as-root', ['--config', configured('root')])
+      expect(facts.virtiofsdUid).toBe(0)
+      expect(await inGuest('as-root', 'sh', '-c', 'mkdir /d && /probe /d | grep -c ok')).toBe('17\n')
+    },
+    slow(60_000),
+  )
 })
 
 describe('kill -9', () => {
@@ -292,16 +310,20 @@ describe('kill -9', () => {
       expect(refs.filter(isAlive)).toEqual([])
       sameAsBefore()
     },
-    60_000,
+    slow(60_000),
   )
 
-  test('of the shim takes both with it, and gc leaves nothing', async () => {
-    const facts = await start('orphaned')
-    const refs = facts.virtiofsdPids.map((pid) => processRef(pid)!)
-    process.kill(facts.shimPid, 'SIGKILL')
-    await eventually('virtiofsd to follow', () => refs.every((ref) => !isAlive(ref)) || undefined)
-    expect((await kata.call(['gc'])).code).toBe(0)
-    await kata.call(['rm', '-f', 'orphaned'])
-    sameAsBefore()
-  }, 60_000)
+  test(
+    'of the shim takes both with it, and gc leaves nothing',
+    async () => {
+      const facts = await start('orphaned')
+      const refs = facts.virtiofsdPids.map((pid) => processRef(pid)!)
+      process.kill(facts.shimPid, 'SIGKILL')
+      await eventually('virtiofsd to follow', () => refs.every((ref) => !isAlive(ref)) || undefined)
+      expect((await kata.call(['gc'])).code).toBe(0)
+      await kata.call(['rm', '-f', 'orphaned'])
+      sameAsBefore()
+    },
+    slow(60_000),
+  )
 })

@@ -83,7 +83,7 @@ export const features: readonly Feature[] = [
     name: 'share of host directories',
     tests: [['run', 'volumes: read-write reaches the host, read-only refuses']],
     own: {
-      firecracker: [['firecracker', 'files are copied whole, and directories brought up to date']],
+      firecracker: [['firecracker-pods', 'files are copied whole, and directories brought up to date']],
     },
   },
   {
@@ -93,7 +93,7 @@ export const features: readonly Feature[] = [
       qemu: [['disks', 'disks from the start are known by their places, and those of the guest']],
       firecracker: [
         [
-          'firecracker',
+          'firecracker-pods',
           'the root file system is a disk of the machine with the image in it, which takes writes',
         ],
       ],
@@ -114,7 +114,10 @@ export const features: readonly Feature[] = [
     tests: [['network']],
     own: {
       firecracker: [
-        ['firecracker', 'the machine has the interface of the pod, by a tap that only its user can open'],
+        [
+          'firecracker-pods',
+          'the machine has the interface of the pod, by a tap that only its user can open',
+        ],
       ],
     },
   },
@@ -137,6 +140,12 @@ export const features: readonly Feature[] = [
       ['containerd/sizing', 'gives the host what its containers have freed, where it is to be reclaimed'],
     ],
   },
+  { name: 'huge pages', tests: [['huge-pages', 'the guest runs in them and gives them back']] },
+  { name: 'a TPM for the guest', tests: [], own: { qemu: [['tpm', 'a container talks to it']] } },
+  { name: 'KVM by a descriptor, and check --fix-kvm', tests: [], own: { qemu: [['kvm/kvm-access']] } },
+  { name: 'agent over vsock, packets by vhost-net', tests: [], own: { qemu: [['kvm/vhost']] } },
+  { name: 'PCI devices of the host (VFIO)', tests: [], own: { qemu: [['kvm/vfio']] } },
+  { name: 'containerd as a service of systemd', tests: [], own: { qemu: [['kvm/systemd']] } },
   { name: 'exec', tests: [['run', 'exec, kill, logs, ps, inspect and rm see it']] },
   { name: 'terminals', tests: [['run', 'a terminal: one stream, its size, and resizing']] },
   {
@@ -148,6 +157,7 @@ export const features: readonly Feature[] = [
     name: 'containerd: pods',
     tests: [['containerd/first', 'a pod under kata-ts: container, ExecSync, and its end']],
   },
+  { name: 'an end is told by its cause', tests: [['guest-ends']] },
   {
     name: 'nothing is left after a crash',
     tests: [
@@ -164,12 +174,15 @@ const loopDevice = 'it has the image as a loop device, and the test looks for th
 const noSharedFiles = 'it has no shared file system: a directory that would be written is refused by name'
 const fixedSize = 'its machines do not change in size'
 const noDaemon = 'no virtiofsd serves it'
+const eitherOptions =
+  'ctr gives either the options of runc or a configuration, and without one it is QEMU that runs'
 const jailedSockets = 'its sockets lie in its jail, in the private directory that nobody else enters'
 
 /** Tests that a VMM cannot pass, by their names, each with its reason. */
 export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, string>>>> = {
   qemu: {},
   clh: {
+    'options of runc are not for us': eitherOptions,
     'accelerator tcg: no group at all': 'it runs with KVM only',
     'QEMU: a paused machine': 'the test is about the other VMM',
     'a value out of range': 'the test is about a key that it does not have',
@@ -182,6 +195,7 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
       'its memory comes as modules, which stay; kata-ts does not use its virtio-mem',
   },
   firecracker: {
+    'options of runc are not for us': eitherOptions,
     'volumes: read-write reaches the host, read-only refuses': noSharedFiles,
     'a hostPath is written, or only read': noSharedFiles,
     'HostToContainer: what the host mounts later appears inside': noSharedFiles,

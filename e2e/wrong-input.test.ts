@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { writeCpio } from '../guest/image/cpio.ts'
+import { busyboxPath } from '../setup/paths.ts'
 import { findImage } from '../src/config/guest-image.ts'
 import { bindMount, mount, unmount } from '../src/linux/mount.ts'
 import { podTest } from './harness/cannot.ts'
@@ -85,7 +86,7 @@ describe('the machine', () => {
       '#!/bin/busybox sh\n/bin/busybox mknod /dev/ttyS0 c 4 64\necho awake but deaf > /dev/ttyS0\nexec /bin/busybox sleep 1000\n'
     const initrd = writeCpio([
       { kind: 'file', path: 'init', mode: 0o755, data: Buffer.from(script) },
-      { kind: 'file', path: 'bin/busybox', mode: 0o755, data: readFileSync('/usr/bin/busybox') },
+      { kind: 'file', path: 'bin/busybox', mode: 0o755, data: readFileSync(busyboxPath) },
       { kind: 'directory', path: 'dev', mode: 0o755 },
     ])
     writeFileSync(`${dir.path}/initrd`, initrd)

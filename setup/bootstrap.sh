@@ -1,5 +1,5 @@
 #!/bin/sh
-# First step of `npm run demo|build|bench` and `npm test`: brings up what setup/main.ts itself needs, then becomes it.
+# First step of `npm run demo|build|bench|lab|uninstall` and `npm test`: brings up what setup/main.ts itself needs, then becomes it.
 set -eu
 cd "$(dirname "$0")/.."
 

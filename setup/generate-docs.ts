@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { differences } from '../e2e/doubles/cloud-hypervisor/differences.ts'
 import { differencesPage } from '../e2e/doubles/common/difference.ts'
+import { differences as firecrackerDifferences } from '../e2e/doubles/firecracker/differences.ts'
 import { catalogue } from '../src/errors.ts'
 import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
@@ -20,6 +21,7 @@ export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'packaging/configuration-clh.toml': configurationFile('clh'),
   'packaging/configuration-fc.toml': configurationFile('firecracker'),
   'e2e/doubles/cloud-hypervisor/differences.md': differencesPage('Cloud Hypervisor 53.0', differences),
+  'e2e/doubles/firecracker/differences.md': differencesPage('Firecracker 1.16.1', firecrackerDifferences),
   ...examplePods(),
 })
 

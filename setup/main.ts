@@ -1,36 +1,50 @@
 /**
- * `npm run demo|bench|build` and `npm test`, after setup/bootstrap.sh: brings the machine up to date, then hands over to
- * the program that was asked for.
+ * `npm run demo|bench|build|lab|uninstall` and `npm test`, after setup/bootstrap.sh: brings the machine up to date as far as the
+ * command needs it, then hands over to the program that was asked for.
  */
 
 import { createProgress } from '../guest/image/progress.ts'
 import { describeError, KataError } from '../src/errors.ts'
 import { buildDir, root } from './paths.ts'
-import { SetupError, steps } from './steps.ts'
+import { SetupError } from './setup-error.ts'
+import { type Step, stepsFor } from './steps.ts'
+import { endDescendants, type Interruption, npmAbove, ownChild, supervise } from './supervise.ts'
+import type { Purpose } from './system-packages.ts'
+import { TestRun } from './test-leftovers.ts'
 
-/** What runs after the set-up, as arguments to Bun. */
-const programs: Record<string, readonly string[]> = {
-  demo: ['setup/demo.ts'],
-  test: ['setup/test.ts'],
-  'test:vmm': ['setup/test-vmm.ts'],
-  bench: ['bench/main.ts'],
-  build: [],
+interface Command {
+  /** What Debian packages must be there for; absent for a command that sets nothing up. */
+  readonly needs?: readonly Purpose[]
+  /** What runs then, as arguments to Bun. */
+  readonly program?: readonly string[]
 }
 
-const [command = '', ...rest] = process.argv.slice(2)
-const program = programs[command]
-if (program === undefined) {
-  console.error(`unknown command ${command || '(none)'}; known are: ${Object.keys(programs).join(', ')}`)
+const commands: Readonly<Record<string, Command>> = {
+  demo: { needs: ['run', 'build'], program: ['setup/demo.ts'] },
+  test: { needs: ['run', 'build', 'test', 'lab'], program: ['setup/test.ts'] },
+  'test:vmm': { needs: ['run', 'build', 'test'], program: ['setup/test-vmm.ts'] },
+  bench: { needs: ['run', 'build', 'bench'], program: ['bench/main.ts'] },
+  build: { needs: ['run', 'build'] },
+  lab: { needs: ['run', 'build', 'lab'], program: ['lab/main.ts'] },
+  'test:kvm': { needs: ['run', 'build', 'lab'], program: ['lab/test-kvm.ts'] },
+  uninstall: { program: ['setup/uninstall.ts'] },
+}
+
+const [name = '', ...rest] = process.argv.slice(2)
+const command = commands[name]
+if (command === undefined) {
+  console.error(`unknown command ${name || '(none)'}; known are: ${Object.keys(commands).join(', ')}`)
   process.exit(2)
 }
-if (!(await setUp())) {
-  if (command === 'test') console.log('0 passed, 1 failed, 0 skipped')
+if (command.needs !== undefined && !(await setUp(stepsFor(command.needs)))) {
+  if (name === 'test') console.log('0 passed, 1 failed, 0 skipped')
   process.exit(1)
 }
-process.exit(program.length === 0 ? 0 : await handOver([...program, ...rest]))
+const run = name.startsWith('test') ? handOverTests : handOver
+process.exit(command.program === undefined ? 0 : await run([...command.program, ...rest]))
 
 /** Runs every step in order; false after a failure, which is then on stderr. */
-async function setUp(): Promise<boolean> {
+async function setUp(steps: readonly Step[]): Promise<boolean> {
   const progress = createProgress(process.stderr)
   const since = Date.now()
   let done = 0
@@ -62,15 +76,39 @@ function explain(error: unknown): { message: string; remedy: string } {
   return { message: describeError(error), remedy: 'see the message; then run the same command again' }
 }
 
+/** Runs `bun ARGS` with our streams. */
+function spawnBun(args: readonly string[]) {
+  const streams = { stdin: 'inherit', stdout: 'inherit', stderr: 'inherit' } as const
+  return ownChild(Bun.spawn([process.execPath, ...args], { cwd: root, ...streams }))
+}
+
 /** Runs `bun ARGS` in our place. A terminal's interrupt reaches the child too; we wait for it to end in its own way. */
 async function handOver(args: readonly string[]): Promise<number> {
-  const child = Bun.spawn([process.execPath, ...args], {
-    cwd: root,
-    stdin: 'inherit',
-    stdout: 'inherit',
-    stderr: 'inherit',
-  })
+  const child = spawnBun(args)
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => child.kill('SIGTERM'))
   return child.exited
+}
+
+/** The same for tests, of which nothing stays, whatever ends them. */
+async function handOverTests(args: readonly string[]): Promise<number> {
+  const testRun = new TestRun()
+  sayRemoved(testRun, 'an earlier run that was killed')
+  let interruption: Interruption | undefined
+  const child = spawnBun(args)
+  supervise(npmAbove(), (why) => {
+    interruption = why
+    child.kill('SIGKILL')
+  })
+  const code = await child.exited
+  await endDescendants()
+  sayRemoved(testRun, 'this run')
+  if (interruption === undefined) return code
+  process.stderr.write(`interrupted by ${interruption.reason}: everything that was started has ended\n`)
+  return interruption.exitCode
+}
+
+function sayRemoved(run: TestRun, whose: string): void {
+  const removed = run.removeLeftovers()
+  if (removed.length > 0) process.stderr.write(`removed what ${whose} left: ${removed.join(', ')}\n`)
 }

@@ -8,6 +8,7 @@ import { driverNames } from '../src/config/drivers.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { createLogger } from '../src/log.ts'
 import { generatedFiles } from './generate-docs.ts'
+import { bridgeName } from './uninstall/bridge.ts'
 
 const packaging = join(import.meta.dir, '../packaging')
 const read = (path: string) => readFileSync(join(packaging, path), 'utf8')
@@ -100,6 +101,11 @@ describe('Kubernetes', () => {
     applyAnnotations(config, pod.metadata.annotations, log, { size, exists: () => true })
     expect(warnings).toEqual([])
   })
+})
+
+test('CNI: the bridge that uninstall looks for', () => {
+  const { plugins } = JSON.parse(read('cni/10-kata-ts.conflist'))
+  expect(plugins).toMatchObject([{ type: 'bridge', bridge: bridgeName }])
 })
 
 test('docker: the shim of our name', () => {

@@ -5,6 +5,8 @@ export const root = join(import.meta.dir, '..')
 export const buildDir = join(root, 'build')
 export const agentPath = join(buildDir, 'kata-agent')
 export const systemdStubPath = join(buildDir, 'libsystemd-stub.so')
+/** A static one, for containers of the command line and of tests. */
+export const busyboxPath = join(buildDir, 'busybox')
 export const embeddedDir = join(buildDir, 'embedded')
 export const executable = join(buildDir, 'kata-ts')
 /** The same file by the name that containerd looks for. */

@@ -5,9 +5,23 @@ import { buildAgent } from '../guest/agent/build.ts'
 import { buildImage, findImage, isBuiltFrom, verifyImage } from '../guest/image/build.ts'
 import type { Progress } from '../guest/image/progress.ts'
 import { buildSystemdStub } from '../guest/image/systemd-stub.ts'
-import { agentPath, buildDir, embeddedDir, executable, root, shimLink, systemdStubPath } from './paths.ts'
+import { defaultStateDir } from '../src/cli/settings.ts'
+import { provideBusybox } from './busybox.ts'
+import { installPackages, settleRecord } from './install-packages.ts'
+import { recordName } from './installed-packages.ts'
+import {
+  agentPath,
+  buildDir,
+  busyboxPath,
+  embeddedDir,
+  executable,
+  root,
+  shimLink,
+  systemdStubPath,
+} from './paths.ts'
+import { SetupError } from './setup-error.ts'
 import { hashFiles, isFresh, stamped } from './stamp.ts'
-import { installPackages, missingPackages } from './system-packages.ts'
+import { missingPackages, type Purpose, packagesFor } from './system-packages.ts'
 
 export interface Step {
   readonly name: string
@@ -15,30 +29,31 @@ export interface Step {
   run(progress: Progress): Promise<boolean>
 }
 
-/** A failure that a person must act on. */
-export class SetupError extends Error {
-  readonly remedy: string
-  constructor(message: string, remedy: string, options: { cause?: unknown } = {}) {
-    super(message, options)
-    this.remedy = remedy
-  }
-}
-
 /** What of ours goes into the guest image. */
 const programs = { agent: agentPath, systemdStub: systemdStubPath }
 
-export const steps: readonly Step[] = [
-  {
+/** What must be done before a command that needs the packages of these purposes, in order. */
+export function stepsFor(purposes: readonly Purpose[]): readonly Step[] {
+  return [systemPackages(purposes), ...buildSteps]
+}
+
+function systemPackages(purposes: readonly Purpose[]): Step {
+  return {
     name: 'Debian packages',
     async run(progress) {
-      const missing = await missingPackages()
+      const tools = { env: process.env }
+      const record = join(defaultStateDir, recordName)
+      await settleRecord(record, tools)
+      const missing = await missingPackages(packagesFor(purposes), tools)
       if (missing.length === 0) return false
-      progress.begin(`Debian packages: ${missing.join(' ')}`)
-      await installPackages(missing, progress)
-      progress.end()
+      const tell = (text: string) => process.stderr.write(text)
+      await installPackages(missing, { progress, tell, record, tools })
       return true
     },
-  },
+  }
+}
+
+const buildSteps: readonly Step[] = [
   fromFiles({
     name: 'guest agent',
     inputs: [
@@ -63,14 +78,20 @@ export const steps: readonly Step[] = [
     },
   }),
   fromFiles({
+    name: 'busybox',
+    inputs: ['setup/busybox.ts'],
+    outputs: [busyboxPath],
+    make: () => provideBusybox(busyboxPath, { env: process.env }),
+  }),
+  fromFiles({
     name: 'embedded files',
-    inputs: ['build/kata-agent', 'build/libsystemd-stub.so'],
+    inputs: ['build/kata-agent', 'build/libsystemd-stub.so', 'build/busybox'],
     outputs: ['kata-agent', 'libsystemd-stub.so', 'busybox'].map((name) => join(embeddedDir, name)),
     async make() {
       mkdirSync(embeddedDir, { recursive: true })
       copyFileSync(agentPath, join(embeddedDir, 'kata-agent'))
       copyFileSync(systemdStubPath, join(embeddedDir, 'libsystemd-stub.so'))
-      copyFileSync(busyboxPath(), join(embeddedDir, 'busybox'))
+      copyFileSync(busyboxPath, join(embeddedDir, 'busybox'))
     },
   }),
   fromFiles({
@@ -120,13 +141,6 @@ async function imageIsCurrent(): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-function busyboxPath(): string {
-  const path = Bun.which('busybox')
-  if (path === null)
-    throw new SetupError('busybox is not on the path', 'run: apt-get install --reinstall busybox-static')
-  return path
 }
 
 /**

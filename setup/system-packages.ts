@@ -1,85 +1,98 @@
-/** Debian packages that must be installed on the host: the VMM, what builds the guest agent, and small tools. */
-import { aptUpdate, asRoot, downloadError } from '../guest/image/apt.ts'
-import { runTool } from '../guest/image/child.ts'
-import type { Progress } from '../guest/image/progress.ts'
+/** Debian packages that must be installed on the host, by what they are for. */
+import { runTool, type ToolContext } from '../guest/image/child.ts'
 
-/** Package names with the reason why each is here. */
-export const systemPackages: Readonly<Record<string, string>> = {
-  'qemu-system-x86': 'the VMM',
-  virtiofsd: 'shares directories with the guest',
-  'busybox-static': 'the root file system of the demo',
-  quickjs: 'qjsc compiles the guest agent',
-  libquickjs: 'headers and library for it',
-  gcc: 'its native module',
-  'libc6-dev': 'headers and static libc for it',
-  'xz-utils': 'unpacks kernel modules',
-  'util-linux-extra': 'enosys',
-  passwd: 'useradd and userdel',
-  e2fsprogs: 'mkfs.ext4 makes root file systems disks, for Firecracker',
-  containerd: 'drives the shim in the end-to-end tests',
-  runc: 'what kata-ts is compared with there',
-  'containernetworking-plugins': 'the network of the pods there',
-  iproute2: 'ip, to look at it and take it away',
-  swtpm: 'the TPM of a guest (enable_tpm)',
+/** For each purpose the package names, with the reason why each is here. */
+export const systemPackages = {
+  run: {
+    'qemu-system-x86': 'the VMM',
+    virtiofsd: 'shares directories with the guest',
+    passwd: 'useradd and userdel, for the users of sandboxes',
+    'util-linux-extra': 'enosys, one of the filters of the jail',
+    'xz-utils': 'unpacks the kernel modules of the guest image',
+    e2fsprogs: 'mkfs.ext4 makes root file systems disks, for Firecracker',
+  },
+  build: {
+    quickjs: 'qjsc compiles the guest agent',
+    libquickjs: 'headers and library for it',
+    gcc: 'its native module',
+    'libc6-dev': 'headers and static libc for it',
+  },
+  test: {
+    containerd: 'drives the shim in the end-to-end tests',
+    runc: 'what kata-ts is compared with there',
+    'containernetworking-plugins': 'the network of the pods there',
+    iproute2: 'ip, to look at it and take it away',
+    swtpm: 'the TPM of a guest (enable_tpm)',
+  },
+  bench: {
+    containerd: 'drives the shim in the benchmark of pods',
+    runc: 'what kata-ts is compared with there',
+    'containernetworking-plugins': 'the network of the pods there',
+    iproute2: 'ip, to take it away',
+  },
+  lab: {
+    mmdebstrap: 'makes the lab host of packages',
+    'openssh-client': 'how commands get into it',
+    e2fsprogs: 'makes its disk',
+  },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>
+
+export type Purpose = keyof typeof systemPackages
+
+/** Packages of others that hold the same programs: a host that has one of them needs none of Debian's. */
+const alternatives: Readonly<Record<string, readonly string[]>> = {
+  containerd: ['containerd.io'],
+  // Docker's containerd brings its own runc.
+  runc: ['containerd.io'],
 }
 
-/** Which of the packages are not (completely) installed. */
-export async function missingPackages(): Promise<string[]> {
-  const names = Object.keys(systemPackages)
+/** The packages of these purposes, each once. */
+export function packagesFor(purposes: readonly Purpose[]): string[] {
+  return [...new Set(purposes.flatMap((purpose) => Object.keys(systemPackages[purpose])))]
+}
+
+/** Which of `names` are not (completely) installed, and nothing that takes their place is either. */
+export async function missingPackages(names: readonly string[], tools: ToolContext): Promise<string[]> {
+  const installed = await installedPackages(
+    names.flatMap((name) => [name, ...(alternatives[name] ?? [])]),
+    tools,
+  )
+  return names.filter((name) => ![name, ...(alternatives[name] ?? [])].some((one) => installed.has(one)))
+}
+
+/** Those of `names` that dpkg has completely installed. */
+export async function installedPackages(
+  names: readonly string[],
+  tools: ToolContext,
+): Promise<ReadonlySet<string>> {
+  const states = await packageStates(names, tools)
+  return new Set(names.filter((name) => states.get(name) === 'installed'))
+}
+
+/** Those of `names` of which dpkg has unpacked something: interrupted installations count. */
+export async function presentPackages(
+  names: readonly string[],
+  tools: ToolContext,
+): Promise<ReadonlySet<string>> {
+  const states = await packageStates(names, tools)
+  return new Set(names.filter((name) => !absent.includes(states.get(name))))
+}
+
+const absent: readonly (string | undefined)[] = [undefined, 'not-installed', 'config-files']
+
+/** dpkg's status by name, for those that it knows. */
+async function packageStates(
+  names: readonly string[],
+  tools: ToolContext,
+): Promise<ReadonlyMap<string, string>> {
+  // Without a name dpkg-query tells about every package.
+  if (names.length === 0) return new Map()
   // dpkg-query ends with 1 when it does not know a name, and still reports the others.
   const { stdout } = await runTool(
     // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders
     ['dpkg-query', '-W', '-f', '${Package} ${db:Status-Status}\\n', ...names],
-    {
-      env: process.env,
-      timeout: 60_000,
-    },
+    { ...tools, timeout: 60_000 },
   )
-  const installed = new Set(stdout.split('\n'))
-  return names.filter((name) => !installed.has(`${name} installed`))
-}
-
-/**
- * Installs `names` with nothing that they merely recommend.
- *
- * @throws KataError IMAGE_PACKAGES_UNREACHABLE, IMAGE_DISK_FULL, IMAGE_TOOL_*.
- */
-export async function installPackages(names: readonly string[], progress: Progress): Promise<void> {
-  const first = await install(names, progress)
-  if (first.code === 0) return
-  // Lists that are missing or older than the archive are the usual reason; fetch them once.
-  await aptUpdate({ env: process.env })
-  const second = await install(names, progress)
-  if (second.code !== 0) throw downloadError(second.stderr, '/')
-}
-
-function install(names: readonly string[], progress: Progress) {
-  const onOutput = (text: string) => {
-    const fraction = installedFraction(text)
-    if (fraction !== undefined) progress.update(fraction)
-  }
-  return runTool(
-    [
-      'apt-get',
-      ...asRoot,
-      '-q',
-      '-o',
-      'APT::Status-Fd=1',
-      '-o',
-      'DPkg::Lock::Timeout=120',
-      'install',
-      '-y',
-      '--no-install-recommends',
-      ...names,
-    ],
-    { env: process.env, timeout: 30 * 60_000, onOutput },
-  )
-}
-
-/** The last progress report in apt's status lines (`dlstatus:N:PERCENT:...`, `pmstatus:PACKAGE:PERCENT:...`), download counted as half. */
-export function installedFraction(text: string): number | undefined {
-  const report = [...text.matchAll(/^(dl|pm)status:[^:]*:([\d.]+):/gm)].at(-1)
-  if (report === undefined) return undefined
-  const percent = Number(report[2])
-  return (report[1] === 'dl' ? percent : 100 + percent) / 200
+  const lines = stdout.split('\n').map((line) => line.split(' '))
+  return new Map(lines.map(([name = '', status = '']) => [name, status]))
 }

@@ -4,20 +4,34 @@
  *
  *   npm run test:vmm -- VMM              every file of the suite
  *   npm run test:vmm -- VMM NAME         those whose path holds NAME
- *   npm run test:vmm -- VMM --record     writes down for docs/vmm-features.md what came of it
+ *   npm run test:vmm -- VMM --real       the real program, or none
+ *   npm run test:vmm -- VMM --record     writes down for docs/vmm-features.md what came of it, if nothing failed
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { findVmm } from '../e2e/harness/vmm.ts'
+import { slow } from '../e2e/harness/time.ts'
+import { findVmm, onlyReal } from '../e2e/harness/vmm.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { drivers } from '../src/config/drivers.ts'
 import { buildDir, root } from './paths.ts'
-import { recordResults, testResults } from './vmm-results.ts'
+import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
+import { driverSources, recordResults, testResults } from './vmm-results.ts'
 
 /** What drives pods; the rest of e2e/ is about the guest alone, or no VMM at all. */
 const suite = [
-  ...['run', 'posture', 'attack', 'leftovers', 'failpoints', 'uid-reuse', 'wrong-input', 'disk', 'devices'],
+  ...[
+    'run',
+    'posture',
+    'attack',
+    'leftovers',
+    'guest-ends',
+    'failpoints',
+    'uid-reuse',
+    'wrong-input',
+    'disk',
+    'devices',
+  ],
   ...['network', 'shim', 'huge-pages', 'containerd/first', 'containerd/ctr', 'containerd/cri'],
   ...['containerd/sizing', 'containerd/network', 'containerd/world', 'containerd/chaos'],
   ...['containerd/bulk', 'containerd/visible', 'containerd/wrong-input', 'containerd/rootless'],
@@ -25,15 +39,15 @@ const suite = [
 ]
 /** What is asked of the driver itself. */
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
-  qemu: ['vmm', 'disks'],
+  qemu: ['vmm', 'disks', 'tpm', 'kvm/kvm-access', 'kvm/vhost', 'kvm/vfio', 'kvm/systemd'],
   clh: ['clh', 'clh-recording', 'clh-session'],
-  firecracker: ['firecracker'],
+  firecracker: ['firecracker', 'firecracker-pods', 'firecracker-recording'],
 }
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),
   allowPositionals: true,
-  options: { record: { type: 'boolean', default: false } },
+  options: { record: { type: 'boolean', default: false }, real: { type: 'boolean', default: false } },
 })
 const [asked = '', filter = ''] = positionals
 const driver = drivers.find((known) => known === asked)
@@ -41,10 +55,16 @@ if (driver === undefined) {
   console.error(`unknown VMM ${asked || '(none)'}; known are: ${drivers.join(', ')}`)
   process.exit(2)
 }
-const { path, isDouble } = await findVmm(driver)
+// Asked here, and by the tests themselves.
+if (values.real) process.env[onlyReal] = driver
+const { path, isDouble } = await findVmm(driver).catch(({ message }: Error) => {
+  console.error(message)
+  return process.exit(2)
+})
 const [version = ''] = Bun.spawnSync([path, '--version']).stdout.toString().trim().split('\n')
-console.log(`${driver}: ${path}${isDouble ? ', a double' : ''}: ${version}`)
+console.log(`${driver}: ${path}, ${isDouble ? 'a double' : 'the real program'}: ${version}`)
 mkdirSync(buildDir, { recursive: true })
+supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
 const report = join(buildDir, `junit-vmm-${driver}.xml`)
 rmSync(report, { force: true })
 const files = [...ownFiles[driver], ...suite]
@@ -56,7 +76,7 @@ if (files.length === 0) {
 }
 const child = Bun.spawn(
   [
-    ...[process.execPath, 'test', '--timeout', '180000', '--preload', './e2e/harness/preload.ts'],
+    ...[process.execPath, 'test', '--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts'],
     ...['--reporter=junit', `--reporter-outfile=${report}`, ...files],
   ],
   {
@@ -67,10 +87,15 @@ const child = Bun.spawn(
     stderr: 'inherit',
   },
 )
-const code = await child.exited
+const code = await ownChild(child).exited
 if (values.record && existsSync(report)) {
   const date = new Date().toISOString().slice(0, 10)
-  const tests = testResults(readFileSync(report, 'utf8'))
-  recordResults(driver, { program: version, isDouble, date, tests })
+  const tests = testResults(readFileSync(report, 'utf8'), isDouble ? 'double' : 'real')
+  try {
+    recordResults(driver, { program: version, isDouble, date, driver: driverSources(driver), tests })
+  } catch (error) {
+    console.error((error as Error).message)
+    process.exit(code === 0 ? 1 : code)
+  }
 }
 process.exit(code)

@@ -6,10 +6,13 @@
  *   npm test -- unit [NAME]     unit tests of files whose path holds NAME
  *   npm test -- e2e [NAME]      the same for e2e tests
  *   npm test -- static          types, lint and floors
+ *   npm test -- lab             a container under KVM, on a lab host that is built and booted for it
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { slow } from '../e2e/harness/time.ts'
 import { buildDir, root } from './paths.ts'
+import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
 import { add, type Counts, junitCounts } from './test-counts.ts'
 
 const bin = (path: string) => join(root, 'node_modules', path)
@@ -36,25 +39,33 @@ const staticChecks: readonly { name: string; argv: readonly string[] }[] = [
       'src',
       'guest',
       'e2e',
+      'lab',
     ],
   },
 ]
 
 const [which = 'all', filter = ''] = process.argv.slice(2)
-if (!['all', 'static', 'unit', 'e2e'].includes(which)) {
-  console.error(`unknown part ${which}; known are: static, unit [NAME], e2e [NAME]`)
+if (!['all', 'static', 'unit', 'e2e', 'lab'].includes(which)) {
+  console.error(`unknown part ${which}; known are: static, unit [NAME], e2e [NAME], lab`)
   process.exit(2)
 }
 mkdirSync(buildDir, { recursive: true })
+supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
 const counts: Counts[] = []
 if (which === 'all' || which === 'static')
   for (const { name, argv } of staticChecks) counts.push(await check(name, argv))
 if (which === 'all' || which === 'unit')
-  counts.push(await bunTests('unit', ['src', 'guest', 'setup', 'bench'], ['--timeout', '20000']))
+  counts.push(await bunTests('unit', ['src', 'guest', 'setup', 'bench', 'lab'], ['--timeout', '20000']))
 if (which === 'all' || which === 'e2e')
   counts.push(
-    await bunTests('e2e', ['e2e'], ['--timeout', '180000', '--preload', './e2e/harness/preload.ts']),
+    await bunTests(
+      'e2e',
+      ['e2e'],
+      ['--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts'],
+    ),
   )
+// No time limit: a lab host is waited for as long as it goes on.
+if (which === 'all' || which === 'lab') counts.push(await bunTests('lab', ['lab/tests/smoke.test.ts'], []))
 const { passed, failed, skipped } = counts.reduce(add)
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 process.exit(failed === 0 ? 0 : 1)
@@ -66,9 +77,13 @@ async function check(name: string, argv: readonly string[]): Promise<Counts> {
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }
 }
 
-/** Runs the test files below `dirs`, one after the other in one process; a timeout (ms) is per test. */
-async function bunTests(name: string, dirs: readonly string[], options: readonly string[]): Promise<Counts> {
-  const files = dirs.flatMap(testFiles).filter((file) => file.includes(filter))
+/** Runs the test files at or below `places`, one after the other in one process; a timeout (ms) is per test. */
+async function bunTests(
+  name: string,
+  places: readonly string[],
+  options: readonly string[],
+): Promise<Counts> {
+  const files = places.flatMap(testFiles).filter((file) => file.includes(filter))
   console.log(`--- ${name} tests: ${files.length} files`)
   if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 }
   const report = join(buildDir, `junit-${name}.xml`)
@@ -78,8 +93,11 @@ async function bunTests(name: string, dirs: readonly string[], options: readonly
   return junitCounts(existsSync(report) ? readFileSync(report, 'utf8') : '', code)
 }
 
-function testFiles(dir: string): string[] {
-  return [...new Bun.Glob(`${dir}/**/*.test.ts`).scanSync({ cwd: root })].sort()
+/** Of a directory all below, but for those that need a lab host (lab/tests). */
+function testFiles(place: string): string[] {
+  if (place.endsWith('.test.ts')) return [place]
+  const found = [...new Bun.Glob(`${place}/**/*.test.ts`).scanSync({ cwd: root })]
+  return found.filter((file) => !file.startsWith('lab/tests/')).sort()
 }
 
 /** Runs `bun ARGV` with our output and waits for it. */
@@ -90,5 +108,5 @@ async function run(argv: readonly string[]): Promise<number> {
     stdout: 'inherit',
     stderr: 'inherit',
   })
-  return child.exited
+  return ownChild(child).exited
 }

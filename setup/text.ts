@@ -1,4 +1,4 @@
-/** What generated files share. */
+/** What generated files and the screens of set-up share. */
 
 /** What stands in a generated file about where it comes from. */
 export const generated = (source: string) =>

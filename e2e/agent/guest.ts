@@ -2,6 +2,7 @@
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { busyboxPath } from '../../setup/paths.ts'
 import { AgentServiceDefinition } from '../../src/protocol/generated/agent.ts'
 import { HealthDefinition } from '../../src/protocol/generated/health.ts'
 import { connectUnix } from '../../src/ttrpc/bun.ts'
@@ -12,9 +13,14 @@ import {
   createClient,
   type Transport,
 } from '../../src/ttrpc/ttrpc.ts'
+import { accelerator } from '../harness/accelerator.ts'
+import { slow } from '../harness/time.ts'
 
 export type AgentClient = Client<typeof AgentServiceDefinition>
 export type HealthClient = Client<typeof HealthDefinition>
+
+/** Of the machine. TCG's processor is without what is slow there. */
+const cpu = accelerator === 'kvm' ? 'host' : 'max,-erms,-fsrm,-fsrs,-fzrm'
 
 /** Kernel parameters of a quick boot under TCG; `init_on_alloc` must stay on there (stale translated code). */
 const kernelParameters = [
@@ -23,7 +29,7 @@ const kernelParameters = [
   'initcall_blacklist=load_system_certificate_list,jent_mod_init,bpf_tcp_ca_kfunc_init,bpf_dummy_struct_ops_init,bpf_prog_test_run_init,cec_init,init_encrypted,ftrace_check_sync,crypto_kdf108_init',
 ].join(' ')
 
-const bootLimitMs = 60_000
+const bootLimitMs = slow(60_000)
 
 /** Where containers' root file systems are, seen from the guest. */
 export const guestShare = '/run/kata-containers/shared/containers'
@@ -78,7 +84,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
   const qemu = Bun.spawn(
     [
       'qemu-system-x86_64',
-      ...['-M', 'q35,memory-backend=mem', '-accel', 'tcg', '-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm'],
+      ...['-M', 'q35,memory-backend=mem', '-accel', accelerator, '-cpu', cpu],
       ...[
         '-m',
         `${memoryMiB}M`,
@@ -133,7 +139,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
         connection = connect(await connectUnix(`${dir}/agent.sock`))
         // The news of the change and the first bytes reach the guest by different queues: what overtakes is lost.
         for (let tries = 0; tries < 10; tries++)
-          if (await health.check({}, { timeoutMs: 1000 }).then(yes, no)) return
+          if (await health.check({}, { timeoutMs: slow(1000) }).then(yes, no)) return
         throw new Error('the agent does not answer on a new connection')
       },
       [Symbol.asyncDispose]: dispose,
@@ -155,7 +161,7 @@ export function makeRootfs(share: string, container: string): string {
   const rootfs = join(share, container, 'rootfs')
   for (const name of ['bin', 'dev', 'etc', 'proc', 'sys', 'tmp', 'root'])
     mkdirSync(join(rootfs, name), { recursive: true })
-  cpSync('/bin/busybox', join(rootfs, 'bin/busybox'))
+  cpSync(busyboxPath, join(rootfs, 'bin/busybox'))
   for (const command of [
     'sh',
     'cat',
@@ -202,7 +208,7 @@ const no = () => false
 
 async function until(what: string, done: () => boolean): Promise<void> {
   for (let waited = 0; !done(); waited += 5) {
-    if (waited > 10_000) throw new Error(`${what} did not appear`)
+    if (waited > slow(10_000)) throw new Error(`${what} did not appear`)
     await Bun.sleep(5)
   }
 }

@@ -7,7 +7,6 @@ import {
   closeSync,
   copyFileSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   readFileSync,
   rmSync,
@@ -24,6 +23,8 @@ import type { Identity, LaunchedProcess, LaunchSpec } from '../../src/rootless/l
 import { makePrivateDir } from '../../src/rootless/private-dir.ts'
 import { resourceKinds } from '../../src/sandbox/resources.ts'
 import { qemuCommandLine } from '../../src/vmm/qemu/command-line.ts'
+import { ownDirectory } from '../harness/directories.ts'
+import { slow } from '../harness/time.ts'
 
 /** Result per act: `ok` or the name of the errno. */
 export type Results = ReadonlyMap<string, string>
@@ -61,7 +62,7 @@ export class Stage implements AsyncDisposable {
 
   static async open(): Promise<Stage> {
     // Not below /run, which is mounted nosuid where systemd runs: there a setuid program shows nothing.
-    const directory = mkdtempSync('/var/lib/kt-attack-')
+    const directory = ownDirectory('/var/lib/kt-attack-')
     chmodSync(directory, 0o711)
     compileAttacker(directory)
     const own = await makeSandbox(directory, 'own')
@@ -84,7 +85,7 @@ export class Stage implements AsyncDisposable {
     const { exited } = await launch(
       { ...spec, args: [...acts], paths: [...spec.paths, setuid] },
       silentLogger,
-      { timeoutMs: 20_000 },
+      { timeoutMs: slow(20_000) },
     )
     await exited
     const results = parse(readFileSync(`${this.own.stateDir}/output`, 'utf8'))
@@ -205,7 +206,8 @@ export function runActs(command: readonly string[], acts: readonly string[]): Re
 
 /** Those of the acts for which this host has not the system call, the file or the feature, or that it refuses to root too. */
 export function lackingHere(acts: readonly string[]): ReadonlySet<string> {
-  const directory = mkdtempSync('/run/kt-lacking-')
+  // Below /run nothing may be executed on many hosts.
+  const directory = ownDirectory('/var/lib/kt-lacking-')
   try {
     compileAttacker(directory)
     const results = runAsRoot(`${directory}/attacker`, acts)

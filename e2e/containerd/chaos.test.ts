@@ -3,13 +3,14 @@
  * dead, or goes on when it was containerd, and nothing of it is left within 30 s.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { listPids, readProc } from '../../src/linux/proc.ts'
 import { PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
+import { argumentsOf, descendantsOf, shimsBelow } from '../harness/processes.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
 import { failureOf, type Pod } from './cri.ts'
@@ -24,7 +25,7 @@ let containerd: Containerd
 let directory: string
 let before: HostState
 beforeAll(async () => {
-  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
   const configPath = `${directory}/small.toml`
   writeFileSync(configPath, hypervisorTable('default_memory = 128\n'))
   containerd = await Containerd.start({ handlers: { small: { configPath } } })
@@ -46,13 +47,10 @@ function random(state: number): () => number {
   }
 }
 
-const patterns = {
-  shim: /^containerd-shim-kata-ts-v2\0.*serve/s,
-  // Firecracker has another path in its jail.
-  vmm: new RegExp(`^\\S*/${RegExp.escape(basename(vmm.path))}\0`),
-  virtiofsd: /^\S*virtiofsd\0/,
-} as const
-type Victim = keyof typeof patterns | 'containerd'
+// Firecracker has another path in its jail.
+const programs = { vmm: basename(vmm.path), virtiofsd: 'virtiofsd' } as const
+type Process = 'shim' | keyof typeof programs
+type Victim = Process | 'containerd'
 const hasVirtiofsd = vmm.driver !== 'firecracker'
 const victims: readonly Victim[] = [
   'shim',
@@ -61,8 +59,12 @@ const victims: readonly Victim[] = [
   'containerd',
 ]
 
-const processesOf = (victim: keyof typeof patterns) =>
-  listPids().filter((pid) => patterns[victim].test(readProc(`/proc/${pid}/cmdline`) ?? ''))
+/** Those of this containerd's pods. */
+function processesOf(victim: Process): number[] {
+  const shims = shimsBelow(containerd.files.state)
+  if (victim === 'shim') return shims
+  return descendantsOf(shims).filter((pid) => basename(argumentsOf(pid)[0]!) === programs[victim])
+}
 
 /** Kills every process of the kind, there being one pod only; waits for the first when it has not come up yet. */
 async function kill(victim: Victim, over: () => boolean): Promise<void> {

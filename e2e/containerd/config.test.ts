@@ -1,10 +1,12 @@
 /** What a runtime handler's file, its drop-ins and a pod's annotations decide, through CRI. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { requireImage } from '../../src/config/guest-image.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { configuration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { Containerd } from './containerd.ts'
 import type { PodOptions } from './cri.ts'
@@ -25,28 +27,29 @@ let before: HostState
 let containerd: Containerd
 beforeAll(async () => {
   before = hostState(defaultRunDir)
-  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
   const file = (name: string, text: string) => {
     mkdirSync(`${directory}/${name}/config.d`, { recursive: true })
     writeFileSync(`${directory}/${name}/configuration.toml`, text)
     return { configPath: `${directory}/${name}/configuration.toml` }
   }
   const handlers = {
-    small: file('small', '[hypervisor.qemu]\nrootless = true\ndefault_memory = 300\n'),
+    small: file('small', configuration('[hypervisor.qemu]\nrootless = true\ndefault_memory = 300\n')),
     asked: file(
       'asked',
-      `[hypervisor.qemu]
+      configuration(`[hypervisor.qemu]
 rootless = true
 default_memory = 300
 enable_annotations = ["default_memory", "kernel_params", "runtime.create_container_timeout", "enable_iommu", "kernel_hash"]
 enable_iommu = false
 [agent.kata]
 enable_debug = true
-`,
+`),
     ),
     two: file('two', '[hypervisor.qemu]\n[hypervisor.clh]\n'),
     missing: { configPath: `${directory}/missing.toml` },
-    none: {},
+    // It finds one itself.
+    none: { configPath: undefined },
   }
   writeFileSync(`${directory}/small/config.d/10-memory.toml`, '[hypervisor.qemu]\ndefault_memory = 200\n')
   containerd = await Containerd.start({ handlers, env: { KATA_CONF_FILE: installed.kata } })
@@ -100,7 +103,7 @@ test.skipIf(somebodys !== undefined)(
     expect(await refusal({ handler: 'none' })).toContain(`[CONFIG_ENV_REFUSED] KATA_CONF_FILE names`)
     const write = (path: string, text: string) => {
       mkdirSync(dirname(path))
-      writeFileSync(path, `[hypervisor.qemu]\nrootless = true\n${text}`)
+      writeFileSync(path, configuration(`[hypervisor.qemu]\nrootless = true\n${text}`))
     }
     try {
       write(installed.ours, 'default_memory = 400\n')

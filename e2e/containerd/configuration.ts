@@ -13,8 +13,8 @@ export interface ContainerdFiles {
 
 /** What containerd calls a way to run pods: `runtime_handler` of CRI and the name in `handlers` below. */
 export interface Handler {
-  /** Path of a configuration.toml; without it kata-ts looks for one itself. */
-  readonly configPath?: string
+  /** Path of a configuration.toml; undefined: kata-ts looks for one itself. */
+  readonly configPath?: string | undefined
   /** Privileged containers get a list of the host's devices along, containerd's default. */
   readonly hostDevices?: boolean
 }

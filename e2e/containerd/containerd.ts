@@ -1,16 +1,11 @@
 /** A real containerd of the test's own: its own sockets, directories, images and network, all gone when it is closed. */
-import {
-  appendFileSync,
-  mkdirSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import { resolve } from 'node:path'
+import { appendFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { unmountBelow } from '../../src/linux/mount.ts'
+import { needsConfiguration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
+import { programDir } from '../harness/executable.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { shippedConfiguration, vmm } from '../harness/vmm.ts'
 import { clientCgroups, makePodCgroup, removeEmptyCgroup } from './cgroups.ts'
 import {
@@ -23,10 +18,12 @@ import {
 import { Cri } from './cri.ts'
 import { makeImages } from './images.ts'
 
-const buildDir = resolve(import.meta.dir, '../../build')
 /** Longest any one command of a test may take, milliseconds. */
-const commandDeadlineMs = 120_000
-const readyMs = 30_000
+const commandDeadlineMs = slow(120_000)
+const readyMs = slow(30_000)
+
+/** What containerd calls us. */
+export const ourRuntime = 'io.containerd.kata-ts.v2'
 
 export interface ContainerdOptions {
   /** Runtime handlers beside runc; default one named `kata-ts` without a configuration file. */
@@ -44,8 +41,8 @@ export class Containerd {
   #daemon: Bun.Subprocess | undefined
 
   private constructor(options: ContainerdOptions) {
-    const root = mkdtempSync('/var/lib/kata-ts-e2e-ctd-')
-    const state = mkdtempSync('/run/ctd-')
+    const root = ownDirectory('/var/lib/kata-ts-e2e-ctd-')
+    const state = ownDirectory('/run/ctd-')
     this.files = {
       ...{ root, state, socket: `${state}/s.sock` },
       configuration: `${root}/config.toml`,
@@ -87,7 +84,7 @@ export class Containerd {
   async startDaemon(): Promise<void> {
     const log = openSync(`${this.files.root}/log`, 'a')
     this.#daemon = Bun.spawn(['containerd', '-c', this.files.configuration], {
-      env: { PATH: `${buildDir}:${process.env.PATH}`, ...this.#options.env },
+      env: { PATH: `${programDir}:${process.env.PATH}`, ...this.#options.env },
       cwd: '/',
       stdio: ['ignore', log, log],
     })
@@ -118,7 +115,7 @@ export class Containerd {
     args: readonly string[],
     { namespace = 'default', stdin }: { namespace?: string; stdin?: Blob } = {},
   ): Bun.Subprocess<'pipe' | Blob, 'pipe', 'pipe'> {
-    return Bun.spawn(['ctr', '-a', this.files.socket, '-n', namespace, ...args], {
+    return Bun.spawn(['ctr', '-a', this.files.socket, '-n', namespace, ...this.#ctrWithVmm(args)], {
       stdin: stdin ?? 'pipe',
       stdout: 'pipe',
       stderr: 'pipe',
@@ -154,14 +151,25 @@ export class Containerd {
     writeFileSync(configuration, containerdConfiguration(this.files, this.#withVmm(handlers), snapshotter))
   }
 
-  /** Handlers without a configuration of their own get that of the VMM under test, if it is another than the default. */
+  /** Handlers that say nothing of a configuration get that of the VMM under test, where the defaults do not serve. */
   #withVmm(handlers: Readonly<Record<string, Handler>>): Readonly<Record<string, Handler>> {
-    if (vmm.driver === 'qemu') return handlers
-    const configPath = `${this.files.root}/vmm.toml`
+    if (vmm.driver === 'qemu' && !needsConfiguration) return handlers
+    const configPath = this.#vmmConfiguration
     writeFileSync(configPath, shippedConfiguration())
     return Object.fromEntries(
       Object.entries(handlers).map(([name, handler]) => [name, { configPath, ...handler }]),
     )
+  }
+
+  /** `ctr run` knows no handlers: it is told of the configuration itself. */
+  #ctrWithVmm(args: readonly string[]): readonly string[] {
+    const isOurs = args[0] === 'run' && args.includes(ourRuntime)
+    if ((vmm.driver === 'qemu' && !needsConfiguration) || !isOurs) return args
+    return ['run', '--runtime-config-path', this.#vmmConfiguration, ...args.slice(1)]
+  }
+
+  get #vmmConfiguration(): string {
+    return `${this.files.root}/vmm.toml`
   }
 
   async #importImages(): Promise<void> {

@@ -9,11 +9,12 @@ import {
   RuntimeServiceDefinition,
 } from '../../src/protocol/generated/cri/runtime.ts'
 import type { Client, MethodDefinition } from '../../src/ttrpc/ttrpc.ts'
+import { slow } from '../harness/time.ts'
 import { podCgroup } from './cgroups.ts'
 import { busyboxImage } from './images.ts'
 
 /** Longest any one call may take, milliseconds: kubelet's own limit for a pod's start is 4 minutes. */
-const callDeadlineMs = 240_000
+const callDeadlineMs = slow(240_000)
 
 /** containerd's own limit of what ExecSync returns. */
 const maxAnswerBytes = 16 << 20

@@ -1,8 +1,11 @@
 /** What a person does with `ctr`: run, exec, attach, terminals, pause, kill and metrics, over two snapshotters. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
+import { podTest } from '../harness/cannot.ts'
 import { eventually } from '../harness/kata.ts'
-import { Containerd } from './containerd.ts'
+import { slow } from '../harness/time.ts'
+import { vmm } from '../harness/vmm.ts'
+import { Containerd, ourRuntime } from './containerd.ts'
 import { EventLog } from './events.ts'
 import { bareImage, busyboxImage } from './images.ts'
 
@@ -17,7 +20,7 @@ afterAll(async () => {
   await containerd.close()
 })
 
-const kata = ['--runtime', 'io.containerd.kata-ts.v2']
+const kata = ['--runtime', ourRuntime]
 const run = (id: string, command: readonly string[], flags: readonly string[] = [], stdin = '') =>
   containerd.ctr(['run', '--rm', ...kata, ...flags, busyboxImage, id, ...command], { stdin })
 const exec = (id: string, command: readonly string[], stdin = '') =>
@@ -45,7 +48,7 @@ describe('run', () => {
     expect(stderr).toMatch(/sh.*not found|no such file/i)
   })
 
-  test('options of runc are not for us', async () => {
+  podTest('options of runc are not for us', async () => {
     const { code, stdout } = await run('options', ['echo', 'fine'], ['--runc-root', '/nowhere'])
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'fine\n' })
   })
@@ -75,7 +78,8 @@ describe('a task that goes on', () => {
     expect(await statusOf(id)).toBe('RUNNING')
     const { stdout } = await containerd.ctr(['task', 'ps', id])
     const pid = /^(\d+)/m.exec(stdout.split('\n')[1] ?? '')?.[1]
-    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toContain('qemu-system')
+    const programs = { qemu: 'qemu-system', clh: 'cloud-hyperviso', firecracker: 'firecracker' }
+    expect(readFileSync(`/proc/${pid}/comm`, 'utf8')).toContain(programs[vmm.driver])
   })
 
   test('exec: exit code, stdin to its end, and an exec of something missing', async () => {
@@ -88,7 +92,9 @@ describe('a task that goes on', () => {
 
   test('exec with a terminal sees its size', async () => {
     const output: string[] = []
-    const command = 'tty; stty size; sleep 1; stty size'
+    // The client tells of its size once the process runs.
+    const shown = (size: string) => `until stty size 2>/dev/null | grep "${size}"; do sleep 0.1; done`
+    const command = `tty; ${shown('33 101')}; ${shown('24 80')}`
     const address = ['-a', containerd.files.socket]
     const terminal = Bun.spawn(
       ['ctr', ...address, 'task', 'exec', '-t', '--exec-id', 'tty', id, 'sh', '-c', command],
@@ -133,7 +139,7 @@ describe('a task that goes on', () => {
     // The FIFOs are opened by then; there is no other sign of it.
     await Bun.sleep(500)
     await containerd.ctr(['task', 'kill', '-s', 'SIGTERM', id])
-    const timer = setTimeout(() => client.kill('SIGKILL'), 20_000)
+    const timer = setTimeout(() => client.kill('SIGKILL'), slow(20_000))
     expect(await client.exited).toBe(7)
     clearTimeout(timer)
     expect(await new Response(client.stdout).text()).toContain('bye')
@@ -192,7 +198,7 @@ test('many at the same time', async () => {
       run(`many-${index}`, ['sh', '-c', `echo ${index}; exit ${index}`]),
     ),
   )
-  expect(outcomes.map(({ code, stdout }) => ({ code, stdout }))).toEqual(
-    Array.from({ length: 6 }, (_, index) => ({ code: index, stdout: `${index}\n` })),
+  expect(outcomes).toEqual(
+    Array.from({ length: 6 }, (_, index) => ({ code: index, stdout: `${index}\n`, stderr: '' })),
   )
 })

@@ -1,6 +1,7 @@
 /** Container images for the tests, made from what is installed: busybox, and a pause of our own. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { busyboxPath } from '../../setup/paths.ts'
 import { makeTar, sha256, type TestEntry } from '../../src/images/testing.ts'
 
 export const busyboxImage = 'localhost/kata-ts/busybox:latest'
@@ -54,16 +55,14 @@ export function makeArchive(reference: string, entries: readonly TestEntry[], co
 
 /** busybox under all its names, and the files that programs expect. */
 export function busyboxFiles(): TestEntry[] {
-  const program = Bun.which('busybox')
-  if (program === null) throw new Error('busybox is not installed')
-  const listed = Bun.spawnSync([program, '--list-full']).stdout.toString().split('\n')
+  const listed = Bun.spawnSync([busyboxPath, '--list-full']).stdout.toString().split('\n')
   const names = listed.filter((path) => /^(usr\/)?s?bin\/[^/]+$/.test(path) && path !== 'bin/busybox')
   const directories = 'bin dev etc home proc root run sbin sys tmp usr usr/bin usr/sbin var'.split(' ')
   return [
     ...directories.map((name) => ({ name, type: '5', mode: name === 'tmp' ? 0o1777 : 0o755 })),
     { name: 'etc/passwd', content: 'root:x:0:0:root:/root:/bin/sh\nweb:x:1000:1000:web:/home:/bin/sh\n' },
     { name: 'etc/group', content: 'root:x:0:\nweb:x:1000:\n' },
-    { name: 'bin/busybox', content: readFileSync(program), mode: 0o755 },
+    { name: 'bin/busybox', content: readFileSync(busyboxPath), mode: 0o755 },
     ...names.map((name) => ({ name, type: '1', linkName: 'bin/busybox', mode: 0o755 })),
   ]
 }

@@ -1,8 +1,10 @@
 /** Who runs the machine of a pod: the operator's configuration, and what a pod may ask for by annotation. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { readStatus } from '../../src/linux/proc.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { configuration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { Containerd } from './containerd.ts'
@@ -11,10 +13,10 @@ import { failureOf } from './cri.ts'
 let containerd: Containerd
 let directory: string
 beforeAll(async () => {
-  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
   const handler = (name: string, lines: string) => {
     const configPath = `${directory}/${name}.toml`
-    writeFileSync(configPath, `[hypervisor.qemu]\ndefault_memory = 256\n${lines}`)
+    writeFileSync(configPath, configuration(`[hypervisor.qemu]\ndefault_memory = 256\n${lines}`))
     return { configPath }
   }
   containerd = await Containerd.start({

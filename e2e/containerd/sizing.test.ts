@@ -10,6 +10,7 @@ import { defaultRunDir, sandboxPaths } from '../../src/sandbox/paths.ts'
 import { podTest, reasonAgainst } from '../harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { podCgroup } from './cgroups.ts'
 import { Containerd } from './containerd.ts'
@@ -137,7 +138,7 @@ describe('a machine that follows its containers', () => {
         expect((await machineOf(pod, next)).memory).toBe(updated.memory)
       })
     },
-    120_000,
+    slow(120_000),
   )
 
   podTest(
@@ -154,78 +155,94 @@ describe('a machine that follows its containers', () => {
         expect((await machineOf(pod, bare)).memory - small.memory).toBeLessThan(200)
       })
     },
-    120_000,
+    slow(120_000),
   )
 
-  test('gives the host what its containers have freed, where it is to be reclaimed', async () => {
-    await withPod({ handler: 'reclaimed' }, async (pod) => {
-      const large = await pod.start(idle, limits(1, 256))
-      const untouched = heldMemory(pod)
-      let most = 0
-      const looking = setInterval(() => {
-        most = Math.max(most, heldMemory(pod))
-      }, 20)
-      const held = pod.exec(large, hold(150)).finally(() => clearInterval(looking))
-      expect((await held).stdout).toBe('alive\n')
-      expect(most - untouched).toBeGreaterThan(100)
-      await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
-    })
-  }, 120_000)
+  test(
+    'gives the host what its containers have freed, where it is to be reclaimed',
+    async () => {
+      await withPod({ handler: 'reclaimed' }, async (pod) => {
+        const large = await pod.start(idle, limits(1, 256))
+        const untouched = heldMemory(pod)
+        let most = 0
+        const looking = setInterval(() => {
+          most = Math.max(most, heldMemory(pod))
+        }, slow(20))
+        const held = pod.exec(large, hold(150)).finally(() => clearInterval(looking))
+        expect((await held).stdout).toBe('alive\n')
+        expect(most - untouched).toBeGreaterThan(100)
+        await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
+      })
+    },
+    slow(120_000),
+  )
 
-  test('refuses a container that asks for too much memory; the text reaches the client, and the pod goes on', async () => {
-    await withPod({ handler: 'limited' }, async (pod) => {
-      const bare = await pod.start(idle)
-      const refusal = await pod.start(idle, limits(1, 257)).catch(describeError)
-      expect(refusal).toContain('[SANDBOX_TOO_LARGE] the pod needs a machine of 513 MiB')
-      const fits = await pod.start(idle, limits(1, 256))
-      if (reasonAgainst(growing) === undefined)
-        expect((await machineOf(pod, fits)).memory).toBeGreaterThan(400)
-      expect((await pod.exec(bare, ['echo', 'on'])).stdout).toBe('on\n')
-    })
-  }, 120_000)
+  test(
+    'refuses a container that asks for too much memory; the text reaches the client, and the pod goes on',
+    async () => {
+      await withPod({ handler: 'limited' }, async (pod) => {
+        const bare = await pod.start(idle)
+        const refusal = await pod.start(idle, limits(1, 257)).catch(describeError)
+        expect(refusal).toContain('[SANDBOX_TOO_LARGE] the pod needs a machine of 513 MiB')
+        const fits = await pod.start(idle, limits(1, 256))
+        if (reasonAgainst(growing) === undefined)
+          expect((await machineOf(pod, fits)).memory).toBeGreaterThan(400)
+        expect((await pod.exec(bare, ['echo', 'on'])).stdout).toBe('on\n')
+      })
+    },
+    slow(120_000),
+  )
 })
 
-test('static: the machine has from the start what CRI announces, and never changes', async () => {
-  const resources = { cpuPeriod: 100_000n, cpuQuota: 100_000n, memoryLimitInBytes: BigInt(384 * MiB) }
-  const { linux } = PodSandboxConfig.fromPartial({
-    linux: { cgroupParent: `/${podCgroup}`, resources, securityContext: {} },
-  })
-  await withPod({ handler: 'static', config: { linux: linux! } }, async (pod) => {
-    const bare = await pod.start(idle)
-    const machine = await machineOf(pod, bare)
-    expect(machine.processors).toBe(2)
-    expect(machine.memory).toBeGreaterThan(560)
-    expect(machine.memory).toBeLessThan(640)
-    const large = await pod.start(idle, limits(1, 384))
-    expect(await machineOf(pod, large)).toEqual(machine)
-  })
-}, 60_000)
+test(
+  'static: the machine has from the start what CRI announces, and never changes',
+  async () => {
+    const resources = { cpuPeriod: 100_000n, cpuQuota: 100_000n, memoryLimitInBytes: BigInt(384 * MiB) }
+    const { linux } = PodSandboxConfig.fromPartial({
+      linux: { cgroupParent: `/${podCgroup}`, resources, securityContext: {} },
+    })
+    await withPod({ handler: 'static', config: { linux: linux! } }, async (pod) => {
+      const bare = await pod.start(idle)
+      const machine = await machineOf(pod, bare)
+      expect(machine.processors).toBe(2)
+      expect(machine.memory).toBeGreaterThan(560)
+      expect(machine.memory).toBeLessThan(640)
+      const large = await pod.start(idle, limits(1, 384))
+      expect(await machineOf(pod, large)).toEqual(machine)
+    })
+  },
+  slow(60_000),
+)
 
 describe('sandbox_cgroup_only: the pod’s own cgroup counts the machine', () => {
-  test('shim, VMM and virtiofsd are in it, and the statistics of the pod are those of the machine', async () => {
-    await withPod({ handler: 'counted' }, async (pod) => {
-      const container = await pod.start(idle)
-      const { shim, vmm, virtiofsd } = processesOf(pod)
-      for (const hierarchy of cgroupHierarchies()) {
-        const cgroups = [shim, vmm, ...virtiofsd].map((pid) => cgroupOf(pid, hierarchy))
-        expect([...new Set(cgroups)]).toEqual([`/${podCgroup}/kata_${pod.id}`])
-      }
-      const { stats } = await containerd.cri.calls.listPodSandboxStats({ filter: { id: pod.id } })
-      const { cpu, memory } = stats[0]!.linux!
-      // The guest's kernel alone has touched more than this; what its container uses is a hundredth of it.
-      expect(memory!.usageBytes!.value).toBeGreaterThan(BigInt(64 * MiB))
-      expect(cpu!.usageCoreNanoSeconds!.value).toBeGreaterThan(100_000_000n)
-      const figures = async () =>
-        (await containerd.cri.calls.containerStats({ containerId: container })).stats!
-      // The guest's kernel adds its counts up within two seconds: until then what is cached may seem to be all.
-      const own = await eventually('a working set', async () => {
-        const stats = await figures()
-        return stats.memory!.workingSetBytes!.value > 0n ? stats : undefined
+  test(
+    'shim, VMM and virtiofsd are in it, and the statistics of the pod are those of the machine',
+    async () => {
+      await withPod({ handler: 'counted' }, async (pod) => {
+        const container = await pod.start(idle)
+        const { shim, vmm, virtiofsd } = processesOf(pod)
+        for (const hierarchy of cgroupHierarchies()) {
+          const cgroups = [shim, vmm, ...virtiofsd].map((pid) => cgroupOf(pid, hierarchy))
+          expect([...new Set(cgroups)]).toEqual([`/${podCgroup}/kata_${pod.id}`])
+        }
+        const { stats } = await containerd.cri.calls.listPodSandboxStats({ filter: { id: pod.id } })
+        const { cpu, memory } = stats[0]!.linux!
+        // The guest's kernel alone has touched more than this; what its container uses is a hundredth of it.
+        expect(memory!.usageBytes!.value).toBeGreaterThan(BigInt(64 * MiB))
+        expect(cpu!.usageCoreNanoSeconds!.value).toBeGreaterThan(100_000_000n)
+        const figures = async () =>
+          (await containerd.cri.calls.containerStats({ containerId: container })).stats!
+        // The guest's kernel adds its counts up within two seconds: until then what is cached may seem to be all.
+        const own = await eventually('a working set', async () => {
+          const stats = await figures()
+          return stats.memory!.workingSetBytes!.value > 0n ? stats : undefined
+        })
+        expect(own.memory!.workingSetBytes!.value).toBeLessThan(BigInt(32 * MiB))
+        expect(own.cpu!.usageCoreNanoSeconds!.value).toBeGreaterThan(0n)
       })
-      expect(own.memory!.workingSetBytes!.value).toBeLessThan(BigInt(32 * MiB))
-      expect(own.cpu!.usageCoreNanoSeconds!.value).toBeGreaterThan(0n)
-    })
-  }, 60_000)
+    },
+    slow(60_000),
+  )
 
   test.each(['shim', 'vmm'] as const)(
     'it is gone after a %s that was killed',
@@ -245,7 +262,7 @@ describe('sandbox_cgroup_only: the pod’s own cgroup counts the machine', () =>
         cgroupHierarchies().every((hierarchy) => !existsSync(cgroupDirectory(hierarchy, path)))
       await eventually('its cgroups to go', () => isGone() || undefined)
     },
-    60_000,
+    slow(60_000),
   )
 })
 

@@ -1,9 +1,11 @@
+import { slow } from '../harness/time.ts'
+
 /** The streams behind Exec, Attach and PortForward: kubelet's channel protocol over a web socket. */
 
 /** First byte of every message of exec and attach. */
 const channels = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4 } as const
 const protocol = 'v4.channel.k8s.io'
-const deadlineMs = 60_000
+const deadlineMs = slow(60_000)
 
 export class RemoteProcess {
   stdout = ''

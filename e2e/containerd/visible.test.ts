@@ -1,6 +1,7 @@
 /** `kata-ts` sees the containers that containerd started, and works in them. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { eventually, executable } from '../harness/kata.ts'
+import { executable } from '../harness/executable.ts'
+import { eventually } from '../harness/kata.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
 import { busyboxImage } from './images.ts'

@@ -25,10 +25,11 @@ import { podTest } from '../harness/cannot.ts'
 import { LoopDevice } from '../harness/disks.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
 import type { ContainerOptions, Pod } from './cri.ts'
 
-setDefaultTimeout(90_000)
+setDefaultTimeout(slow(90_000))
 
 const area = scratch()
 const host = (name: string) => join(area.path, name)

@@ -1,7 +1,9 @@
 /** What goes wrong through CRI and ctr: the text that a person needs arrives there, and nothing is left. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { configuration } from '../harness/configuration.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'
 import { networkConfiguration } from './configuration.ts'
@@ -12,7 +14,7 @@ import { bareImage, busyboxImage } from './images.ts'
 let containerd: Containerd
 let directory: string
 beforeAll(async () => {
-  directory = mkdtempSync('/var/lib/kata-ts-e2e-conf-')
+  directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
   const file = (name: string, text: string) => {
     writeFileSync(`${directory}/${name}`, text)
     return { configPath: `${directory}/${name}` }
@@ -23,7 +25,10 @@ beforeAll(async () => {
       missing: { configPath: `${directory}/none.toml` },
       broken: file('broken.toml', '[hypervisor.qemu]\nrootless = "perhaps"\n'),
       noprogram: file('noprogram.toml', '[hypervisor.qemu]\npath = "/usr/bin/no-such-vmm"\n'),
-      open: file('open.toml', '[hypervisor.qemu]\nrootless = true\nenable_annotations = [".*"]\n'),
+      open: file(
+        'open.toml',
+        configuration('[hypervisor.qemu]\nrootless = true\nenable_annotations = [".*"]\n'),
+      ),
     },
   })
   // The first pod makes the bridge of all.

@@ -1,5 +1,5 @@
 /** A pod in this very process: the sandbox as the shim makes it, and containers in it with what a test says of them. */
-import { existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, rmSync, symlinkSync } from 'node:fs'
 import type { Config, HypervisorConfig } from '../../src/config/config.ts'
 import { defaultSpec } from '../../src/images/default-spec.ts'
 import { silentLogger } from '../../src/log.ts'
@@ -8,6 +8,7 @@ import { createSandbox } from '../../src/sandbox/create.ts'
 import type { OciSpec } from '../../src/sandbox/oci.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { makeRootfs } from '../agent/guest.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { configurationOfVmm } from '../harness/vmm.ts'
 
 export type ContainerOptions = Partial<Pick<Parameters<typeof defaultSpec>[0], 'mounts' | 'devices'>>
@@ -36,7 +37,7 @@ export class Pod implements AsyncDisposable {
   }
 
   static async start(hypervisor: Partial<HypervisorConfig> = {}): Promise<Pod> {
-    const runDir = mkdtempSync('/run/kp-')
+    const runDir = ownDirectory('/run/kp-')
     const base = configurationOfVmm()
     const config: Config = { ...base, hypervisor: { ...base.hypervisor, ...hypervisor } }
     const request = {

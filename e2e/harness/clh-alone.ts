@@ -1,21 +1,10 @@
 /** Cloud Hypervisor, or its double, by itself: no jail, no driver; asked by bytes, and its events kept. */
 import { closeSync } from 'node:fs'
-import { connect } from 'node:net'
 import type { Socket } from 'bun'
 import { adoptSocket } from '../../src/linux/adopt-socket.ts'
 import { listenUnix, socketPair } from '../../src/linux/socket.ts'
 import { EventReader, type MonitorEvent } from '../../src/vmm/cloud-hypervisor/events.ts'
-
-/** A recorded request with what it was answered. */
-export interface Answered {
-  /** Method and path. */
-  readonly request: string
-  /** Text where it was no JSON, null where there was none. */
-  readonly body: object | string | null
-  /** Lines, without their ends. */
-  readonly head: readonly string[]
-  readonly answer: string
-}
+import { type Answered, askApi } from './ask-api.ts'
 
 export interface Alone extends AsyncDisposable {
   readonly events: readonly MonitorEvent[]
@@ -42,7 +31,7 @@ export async function startAlone(path: string, apiSocket: string): Promise<Alone
   ]
   return {
     events: seen,
-    ask: (asked) => ask(apiSocket, asked),
+    ask: (asked) => askApi(apiSocket, asked),
     exited: child.exited,
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
@@ -50,30 +39,4 @@ export async function startAlone(path: string, apiSocket: string): Promise<Alone
       for (const socket of sockets) socket.end()
     },
   }
-}
-
-function ask(path: string, { request, body }: Pick<Answered, 'request' | 'body'>) {
-  const text = body === null ? '' : typeof body === 'string' ? body : JSON.stringify(body)
-  const length = body === null ? '' : `Content-Type: application/json\r\nContent-Length: ${text.length}\r\n`
-  const { promise, resolve, reject } = Promise.withResolvers<Pick<Answered, 'head' | 'answer'>>()
-  let got = ''
-  const socket = connect(path, () =>
-    socket.write(
-      `${request} HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\n${length}\r\n${text}`,
-    ),
-  )
-  const finish = () => {
-    const end = got.indexOf('\r\n\r\n')
-    const expected = Number(/^content-length: (\d+)/im.exec(got.slice(0, end))?.[1] ?? 0)
-    if (end < 0 || got.length < end + 4 + expected) return
-    socket.destroy()
-    resolve({ head: got.slice(0, end).split('\r\n'), answer: got.slice(end + 4) })
-  }
-  socket.on('data', (bytes) => {
-    got += bytes.toString()
-    finish()
-  })
-  socket.on('error', reject)
-  socket.on('close', () => reject(new Error(`the connection ended after ${JSON.stringify(got)}`)))
-  return promise
 }

@@ -2,7 +2,6 @@
 import {
   chmodSync,
   chownSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -12,6 +11,7 @@ import {
 } from 'node:fs'
 import { type DeviceNumbers, deviceNumbers } from '../../src/linux/device-numbers.ts'
 import { processesOfUid, readStatus } from '../../src/linux/proc.ts'
+import { ownDirectory } from './directories.ts'
 
 export class LoopDevice implements Disposable {
   /** `/dev/loop<n>` */
@@ -22,7 +22,7 @@ export class LoopDevice implements Disposable {
 
   /** An empty device of so many MiB, or one with an ext4 on it. */
   constructor(sizeMiB: number, { ext4 = false }: { readonly ext4?: boolean } = {}) {
-    this.#dir = mkdtempSync('/var/tmp/kata-ts-loop-')
+    this.#dir = ownDirectory('/var/tmp/kata-ts-loop-')
     this.file = `${this.#dir}/disk.img`
     writeFileSync(this.file, '')
     truncateSync(this.file, sizeMiB << 20)

@@ -2,6 +2,7 @@
 
 import { once } from 'node:events'
 import { createConnection, createServer } from 'node:net'
+import { slow } from './time.ts'
 
 export async function echoServer(address: string): Promise<{ port: number } & Disposable> {
   const server = createServer((socket) => socket.pipe(socket)).listen(0, address)
@@ -13,7 +14,7 @@ export async function echoServer(address: string): Promise<{ port: number } & Di
 /** Sends the bytes, ends, and returns what came back until the other side's end. @throws Error when it breaks before. */
 export async function exchange(address: string, port: number, bytes: Buffer): Promise<Buffer> {
   const socket = createConnection({ host: address, port })
-  socket.setTimeout(120_000, () => socket.destroy(new Error('silence')))
+  socket.setTimeout(slow(120_000), () => socket.destroy(new Error('silence')))
   const chunks: Buffer[] = []
   socket.on('data', (chunk: Buffer) => chunks.push(chunk))
   socket.end(bytes)

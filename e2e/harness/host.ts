@@ -1,32 +1,32 @@
-/** Everything of the host that a sandbox could leave behind, as sorted lines that two points in time can be compared by. */
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+/**
+ * Everything that a sandbox could leave behind on the host, as sorted lines that two points in time can be compared by.
+ * Counted is what is ours (ours.ts): beside the tests others' containers, machines and accounts come and go.
+ */
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { listPids, readProc } from '../../src/linux/proc.ts'
+import { readProc } from '../../src/linux/proc.ts'
+import { readAccounts, staleLocks, tornAccounts } from './accounts.ts'
+import { isOurCgroup, isOurId, isOurLink, isOurUser, namesUs, ourProcesses } from './ours.ts'
 
-export type HostState = Readonly<Record<string, readonly string[]>>
-
-const accountFiles = [
-  '/etc/passwd',
-  '/etc/group',
-  '/etc/shadow',
-  '/etc/gshadow',
-  '/etc/subuid',
-  '/etc/subgid',
-]
-const programs =
-  /^(qemu-system|cloud-hyperviso|memfd:qemu|firecracker|jailer|virtiofsd|kata-ts|containerd-shim|setpriv|enosys|unshare|swtpm)/
+export interface HostState {
+  /** By kind. */
+  readonly ours: Readonly<Record<string, readonly string[]>>
+  /** Names of accounts that nobody of us may lose. */
+  readonly otherAccounts: readonly string[]
+}
 
 /** What is there now. `runDir` is the run directory of the test. */
 export function hostState(runDir: string): HostState {
-  return {
-    accounts: accountFiles.flatMap((file) => lines(file).map((line) => `${file}: ${line}`)),
-    accountLocks: names('/etc').filter((name) =>
-      /^(passwd|group|shadow|gshadow|subuid|subgid)[.-](lock|\d+)/.test(name),
-    ),
-    privateDirectories: names('/run/user'),
-    userdb: names('/run/userdb'),
+  const { ours: accounts, others: otherAccounts } = readAccounts()
+  const pids = ourProcesses(runDir)
+  const ours = {
+    accounts,
+    accountLocks: staleLocks(),
+    privateDirectories: names('/run/user').filter(isOurUser),
+    userdb: names('/run/userdb').filter((name) => name.split(/[.:]/).some(isOurUser)),
     reservations: names('/run/kata-ts/uids'),
     shares: names('/run/kata-ts/share'),
+    hugePages: names('/run/kata-ts/huge-pages'),
     shimSockets: names(`${runDir}/s`),
     disks: names('/var/lib/kata-ts/disks').flatMap((boot) => names(`/var/lib/kata-ts/disks/${boot}`)),
     runDirectory: tree(runDir).filter(
@@ -34,15 +34,22 @@ export function hostState(runDir: string): HostState {
         !lasting.has(path.slice(runDir.length + 1).split('/')[0] ?? '') ||
         path.split('/').length > runDir.split('/').length + 2,
     ),
-    processes: processes(),
-    mounts: lines('/proc/self/mountinfo')
+    processes: pids.map(
+      (pid) => `${pid} ${(readProc(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').slice(0, 120)}`,
+    ),
+    mounts: readFileSync('/proc/self/mountinfo', 'utf8')
+      .split('\n')
+      .filter((line) => namesUs(line, runDir))
       .map((line) => line.split(' ').slice(3, 5).join(' '))
       .sort(),
-    namespaces: namespaces(),
-    cgroups: cgroups('/sys/fs/cgroup', 4),
-    links: names('/sys/class/net'),
-    sharedMemory: names('/dev/shm'),
+    namespaces: namespacesOf(pids),
+    cgroups: cgroups('/sys/fs/cgroup', 6).filter(isOurCgroup),
+    links: links(),
+    sharedMemory: names('/dev/shm').filter(
+      (name) => isOurId(ownerOf(`/dev/shm/${name}`)) || /^(kata|kt-)/.test(name),
+    ),
   }
+  return { ours, otherAccounts }
 }
 
 /** Directories and files of the run directory that outlive sandboxes by design. */
@@ -50,6 +57,7 @@ const lasting = new Set([
   's',
   'share',
   'uids',
+  'huge-pages',
   'vm',
   'swept',
   'default',
@@ -58,33 +66,35 @@ const lasting = new Set([
   'accelerator.json',
 ])
 
-const lines = (file: string): string[] =>
-  existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
-const names = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).sort() : [])
+/** Empty where the directory is not there, or went away just now. */
+function names(directory: string): string[] {
+  try {
+    return readdirSync(directory).sort()
+  } catch {
+    return []
+  }
+}
+
+function subdirectories(directory: string): string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true })
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name))
+  } catch {
+    return []
+  }
+}
 
 function tree(directory: string): string[] {
-  return names(directory).flatMap((name) => {
-    const path = join(directory, name)
-    const isDirectory = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
-    return isDirectory ? [path, ...tree(path)] : [path]
-  })
+  return [
+    ...names(directory).map((name) => join(directory, name)),
+    ...subdirectories(directory).flatMap(tree),
+  ].sort()
 }
 
-/** Without zombies: an orphan is reaped by PID 1, which not every container host's PID 1 does. */
-function livePids(): number[] {
-  return listPids().filter((pid) => !/^State:\tZ/m.test(readProc(`/proc/${pid}/status`) ?? ''))
-}
-
-function processes(): string[] {
-  return livePids()
-    .filter((pid) => programs.test(readProc(`/proc/${pid}/comm`) ?? ''))
-    .map((pid) => `${pid} ${(readProc(`/proc/${pid}/cmdline`) ?? '').replaceAll('\0', ' ').slice(0, 120)}`)
-}
-
-/** Namespaces kept alive by some process other than the ones that only live for a moment. */
-function namespaces(): string[] {
+/** Namespaces that one of these processes keeps alive. */
+function namespacesOf(pids: readonly number[]): string[] {
   const seen = new Set<string>()
-  for (const pid of livePids()) {
+  for (const pid of pids) {
     for (const kind of ['mnt', 'net', 'ipc', 'uts', 'pid', 'user', 'cgroup']) {
       try {
         seen.add(readlinkSync(`/proc/${pid}/ns/${kind}`))
@@ -98,20 +108,34 @@ function namespaces(): string[] {
 
 function cgroups(directory: string, depth: number): string[] {
   if (depth === 0) return []
-  return names(directory)
-    .map((name) => join(directory, name))
-    .filter((path) => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false)
-    .flatMap((path) => [path, ...cgroups(path, depth - 1)])
+  return subdirectories(directory).flatMap((path) => [path, ...cgroups(path, depth - 1)])
+}
+
+/** Those of ours and the ports of our bridges, in the network namespace of this process (/sys may show another). */
+function links(): string[] {
+  const { stdout } = Bun.spawnSync(['ip', '-json', 'link'])
+  const all = JSON.parse(stdout.toString()) as { ifname: string; master?: string }[]
+  return all
+    .filter(({ ifname, master = '' }) => isOurLink(ifname) || isOurLink(master))
+    .map(({ ifname }) => ifname)
+    .sort()
+}
+
+function ownerOf(path: string): number {
+  return lstatSync(path, { throwIfNoEntry: false })?.uid ?? 0
 }
 
 /**
- * What is there now and was not before, as `kind: line`. Accounts are compared both ways: one that vanished was
- * somebody else's.
+ * What is there now and was not before, as `kind: line`. Accounts are compared both ways: one of ours that vanished was
+ * another sandbox's, and of others' none may be torn.
  */
 export function leftBehind(before: HostState, now: HostState): string[] {
-  const added = Object.entries(now).flatMap(([kind, lines]) =>
-    lines.filter((line) => !before[kind]?.includes(line)).map((line) => `${kind}: ${line}`),
+  const added = Object.entries(now.ours).flatMap(([kind, lines]) =>
+    lines.filter((line) => !before.ours[kind]?.includes(line)).map((line) => `${kind}: ${line}`),
   )
-  const lostAccounts = before.accounts?.filter((line) => !now.accounts?.includes(line)) ?? []
-  return [...added, ...lostAccounts.map((line) => `lost account: ${line}`)]
+  const lost = [
+    ...(before.ours.accounts ?? []).filter((line) => !now.ours.accounts?.includes(line)),
+    ...tornAccounts(before.otherAccounts, now.otherAccounts),
+  ]
+  return [...added, ...lost.map((line) => `lost account: ${line}`)]
 }

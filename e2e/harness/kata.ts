@@ -1,9 +1,10 @@
 /** Drives the compiled executable as a person would, with a run directory and a state directory of the test's own. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { rmSync, writeFileSync } from 'node:fs'
+import { needsConfiguration } from './configuration.ts'
+import { ownDirectory } from './directories.ts'
+import { executable } from './executable.ts'
+import { slow } from './time.ts'
 import { shippedConfiguration, type VmmUnderTest, vmm } from './vmm.ts'
-
-export const executable = resolve(import.meta.dir, '../../build/kata-ts')
 
 export interface Outcome {
   readonly code: number
@@ -18,22 +19,26 @@ export interface RunOptions {
 }
 
 /** Longest any one command of a test may take, in milliseconds: a hang fails the test instead of the whole run. */
-const commandDeadlineMs = 120_000
+const commandDeadlineMs = slow(120_000)
+
+/** What every start says on a host without KVM (e2e/accelerator.test.ts): tests are about what else is on stderr. */
+export const emulationWarning = /^kata-ts: warning: this machine runs under TCG emulation, .*\n/m
 
 export class Kata {
   readonly runDir: string
   readonly stateDir: string
-  /** Names the VMM under test to commands that start a sandbox and are given no configuration; none for QEMU. */
-  readonly #vmmFlags: readonly string[]
+  /** For commands that start a sandbox and are given no configuration: none where kata-ts's defaults serve. */
+  readonly #flags: readonly string[]
 
   /** For the VMM under test, or another one. */
   constructor(used: VmmUnderTest = vmm) {
     // Short, because socket paths below it are limited.
-    this.runDir = mkdtempSync('/run/kt-')
-    this.stateDir = mkdtempSync('/var/lib/kata-ts-e2e-')
+    this.runDir = ownDirectory('/run/kt-')
+    this.stateDir = ownDirectory('/var/lib/kata-ts-e2e-')
     const file = `${this.stateDir}/configuration.toml`
-    if (used.driver !== 'qemu') writeFileSync(file, shippedConfiguration(used))
-    this.#vmmFlags = used.driver === 'qemu' ? [] : ['--config', file]
+    const needed = used.driver !== 'qemu' || needsConfiguration
+    if (needed) writeFileSync(file, shippedConfiguration(used))
+    this.#flags = needed ? ['--config', file] : []
   }
 
   /** Arguments in front of every command. */
@@ -43,7 +48,7 @@ export class Kata {
 
   /** The whole command line of a command. */
   command([name = '', ...args]: readonly string[]): string[] {
-    const flags = name === 'run' && !args.includes('--config') ? this.#vmmFlags : []
+    const flags = name === 'run' && !args.includes('--config') ? this.#flags : []
     return [executable, ...this.global, name, ...flags, ...args]
   }
 
@@ -57,7 +62,7 @@ export class Kata {
       child.exited,
     ])
     clearTimeout(timer)
-    return { code, stdout, stderr }
+    return { code, stdout, stderr: stderr.replace(emulationWarning, '') }
   }
 
   /** Starts a command whose streams the test drives itself. */
@@ -105,23 +110,23 @@ export class Kata {
   }
 }
 
-/** Polls until `check` gives a value; a test's way to wait for an effect that has no event. */
+/** Polls until `check` gives a value; a test's way to wait for an effect that has no event. The limit is {@link slow}. */
 export async function eventually<T>(
   what: string,
   check: () => T | undefined | Promise<T | undefined>,
   timeoutMs = 30_000,
 ): Promise<T> {
-  const deadline = Date.now() + timeoutMs
+  const deadline = Date.now() + slow(timeoutMs)
   for (;;) {
     const value = await check()
     if (value !== undefined && value !== false) return value
-    if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`)
+    if (Date.now() > deadline) throw new Error(`waited ${slow(timeoutMs)} ms in vain for ${what}`)
     await Bun.sleep(50)
   }
 }
 
 /** A scratch directory that goes away with the test. */
-export function scratch(): { path: string } & Disposable {
-  const path = mkdtempSync(join('/var/tmp', 'kata-ts-e2e-'))
+export function scratch(prefix = '/var/tmp/kata-ts-e2e-'): { path: string } & Disposable {
+  const path = ownDirectory(prefix)
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }

@@ -3,7 +3,11 @@
  * real program was recorded, and not taken from the code that confines, so that both have to agree.
  */
 import { expect } from 'bun:test'
+import { realpathSync } from 'node:fs'
+import { basename } from 'node:path'
 import { differences } from '../doubles/cloud-hypervisor/differences.ts'
+import { differences as firecrackerDifferences } from '../doubles/firecracker/differences.ts'
+import type { Accelerator } from './configuration.ts'
 import { descriptorKind, recordedProcess } from './recording.ts'
 import { vmm } from './vmm.ts'
 
@@ -29,12 +33,20 @@ const always = {
 const hidden = ['nodev', 'noexec', 'nosuid', 'ro']
 const sockets = (count: number) => Array<string>(count).fill('socket')
 
-const ofQemu = (uid: number, groups: readonly number[]) => ({
+/** What QEMU has of KVM beside all else: the node, and what it gets from it, which is a machine with one processor. */
+const ofKvm = {
+  mounts: [{ point: '/dev/kvm', flags: ['noexec', 'nosuid'] }],
+  descriptors: ['/dev/kvm', 'anon_inode:kvm-vcpu:0', 'anon_inode:kvm-vm'],
+}
+const nothing = { mounts: [], descriptors: [] }
+
+const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }: typeof ofKvm) => ({
   threads: [thread(uid, groups, 3)],
   mounts: [
     { point: '/', flags: hidden },
     { point: '/boot/initrd', flags: hidden },
     { point: '/boot/vmlinux', flags: hidden },
+    ...mounts,
     { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
     { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
   ],
@@ -44,7 +56,10 @@ const ofQemu = (uid: number, groups: readonly number[]) => ({
     // The listeners of monitor, agent and console, and the connection to virtiofsd.
     ...{ 3: 'socket', 4: 'socket', 5: 'socket', 6: 'socket' },
     // What it opened itself; the sockets are one accepted connection for each listener, and virtiofsd's way back.
-    others: ['/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd', ...sockets(4)],
+    others: [
+      ...[...descriptors, '/dev/urandom', 'eventfd', 'eventpoll', 'memfd', 'signalfd'].sort(),
+      ...sockets(4),
+    ],
   },
   ...always,
 })
@@ -88,38 +103,47 @@ const ofCloudHypervisor = (uid: number, groups: readonly number[]) => ({
 /** What the jailer needs of capabilities: nobody in the jail can have them, see src/vmm/firecracker/jailer.ts. */
 const jailers = '00000000082400c3'
 
-/** The jailer makes the node of /dev/kvm its user's own, so there is no group. */
-const ofFirecracker = (uid: number) => {
-  const { capabilities, namespaces, ...rest } = thread(uid, [], 2)
-  return {
-    // Its own filter, and that of the double.
-    threads: [
-      {
-        ...rest,
-        capabilities: { ...capabilities, CapBnd: jailers },
-        namespaces: { ...namespaces, pid: 'own' },
-      },
-    ],
-    mounts: [
-      { point: '/', flags: ['nosuid'] },
-      { point: '/drives', flags: ['noexec', 'nosuid'] },
-      { point: '/initrd', flags: hidden },
-      { point: '/vmlinux', flags: hidden },
-    ],
-    root: ['dev', 'drives', programName, `${programName}.pid`, 'initrd', 'run', 'vmlinux'].sort(),
-    descriptors: {
-      ...{ 0: '/dev/null', 1: 'socket', 2: 'socket' },
-      // The double's own: its API and our connection to it, that to its QEMU, vsock's listener, and what goes through it.
-      others: ['/dev/kvm', 'eventpoll', ...sockets(7)],
-    },
-    ...always,
-  }
-}
-const programName = vmm.path.slice(vmm.path.lastIndexOf('/') + 1)
+const firecracker = recordedProcess('firecracker-1.16.1')
+const firecrackerKinds = Object.entries(firecracker.descriptors).map(
+  ([fd, target]) => [Number(fd), descriptorKind(target)] as const,
+)
+const firecrackerOpened = firecrackerKinds.filter(([fd]) => fd > 2).map(([, kind]) => kind)
+/** Of the recorded machine what only its network card and its second container bring along. */
+const isOfMore = (kind: string): boolean => ['/dev/net/tun', '/drives/disk2 (deleted)'].includes(kind)
+/** The double has so many sockets more, for the QEMU underneath. */
+const moreOfFirecracker = firecrackerDifferences.reduce(
+  (sum, { sockets = 0 }) => sum + (vmm.isDouble ? sockets : 0),
+  0,
+)
+
+/** As the real program was recorded, for it and for its double. The jailer makes /dev/kvm its user's, so there is no group. */
+const ofFirecracker = (uid: number) => ({
+  threads: [...new Set(firecracker.threads.map(({ filters }) => filters))].map((filters) => {
+    const { capabilities, namespaces, ...rest } = thread(uid, [], filters)
+    return {
+      ...rest,
+      capabilities: { ...capabilities, CapBnd: jailers },
+      namespaces: { ...namespaces, pid: 'own' },
+    }
+  }),
+  mounts: [...firecracker.mounts],
+  root: ['dev', 'drives', programName, `${programName}.pid`, 'initrd', 'log', 'run', 'vmlinux'].sort(),
+  descriptors: {
+    ...Object.fromEntries(firecrackerKinds.filter(([fd]) => fd <= 2)),
+    others: [
+      // The pipe of its log is new since the recording.
+      ...[...new Set(['/log', ...firecrackerOpened])].filter((kind) => kind !== 'socket' && !isOfMore(kind)),
+      ...sockets(firecrackerOpened.filter((kind) => kind === 'socket').length + moreOfFirecracker),
+    ].sort(),
+  },
+  ...always,
+})
+const programName = basename(realpathSync(vmm.path))
 
 const promises = {
   qemu: {
-    promised: ofQemu,
+    promised: (uid: number, groups: readonly number[], accelerator: Accelerator) =>
+      ofQemu(uid, groups, accelerator === 'kvm' ? ofKvm : nothing),
     // The last descriptor that is handed over.
     lastHandedOver: 6,
     // In the private directory: root's, and the user's own.

@@ -11,6 +11,7 @@ import { silentLogger } from '../../src/log.ts'
 import { buildDouble } from '../doubles/cloud-hypervisor/build.ts'
 import { buildFirecrackerDouble } from '../doubles/firecracker/build.ts'
 import { buildJailerDouble } from '../doubles/jailer/build.ts'
+import { configuration } from './configuration.ts'
 
 export interface VmmUnderTest {
   readonly driver: HypervisorDriver
@@ -23,8 +24,24 @@ export interface VmmUnderTest {
 
 const root = resolve(import.meta.dir, '../..')
 
-/** Finds the program, or builds the double. */
+/** Names the VMM of which no double will do. */
+export const onlyReal = 'KATA_TS_E2E_REAL'
+
+/** Finds the program, or builds the double. @throws Error where {@link onlyReal} asks for a program that is not there. */
 export async function findVmm(driver: HypervisorDriver): Promise<VmmUnderTest> {
+  const found = await findOrBuild(driver)
+  if (found.isDouble && process.env[onlyReal] === driver)
+    throw new Error(`there is no real ${driver} here: ${variables[driver]}, or put it on the path`)
+  return found
+}
+
+const variables: Readonly<Record<HypervisorDriver, string>> = {
+  qemu: 'install it',
+  clh: 'name it by KATA_TS_CLOUD_HYPERVISOR',
+  firecracker: 'name it and its jailer by KATA_TS_FIRECRACKER and KATA_TS_JAILER',
+}
+
+async function findOrBuild(driver: HypervisorDriver): Promise<VmmUnderTest> {
   if (driver === 'qemu') return { driver, path: '/usr/bin/qemu-system-x86_64', isDouble: false }
   if (driver === 'firecracker') return findFirecracker()
   const real = process.env.KATA_TS_CLOUD_HYPERVISOR ?? Bun.which('cloud-hypervisor')
@@ -54,7 +71,7 @@ export const vmm: VmmUnderTest = await findVmm(driver)
 export function hypervisorTable(lines: string, { driver, path, jailer }: VmmUnderTest = vmm): string {
   const program = /^path = /m.test(lines) ? '' : `path = "${path}"\n`
   const starter = jailer === undefined || /^jailer_path = /m.test(lines) ? '' : `jailer_path = "${jailer}"\n`
-  return `[hypervisor.${driver}]\nrootless = true\n${program}${starter}${lines}`
+  return configuration(`[hypervisor.${driver}]\nrootless = true\n${program}${starter}${lines}`)
 }
 
 /** Of the configurations that we ship. */
@@ -67,9 +84,11 @@ const shippedFiles: Readonly<Record<HypervisorDriver, string>> = {
 /** The configuration that we ship for the VMM, with this program. */
 export function shippedConfiguration({ driver, path, jailer }: VmmUnderTest = vmm): string {
   const text = readFileSync(`${root}/packaging/${shippedFiles[driver]}`, 'utf8')
-  return text
-    .replace(/^path = .*$/m, `path = "${path}"`)
-    .replace(/^jailer_path = .*$/m, `jailer_path = "${jailer}"`)
+  return configuration(
+    text
+      .replace(/^path = .*$/m, `path = "${path}"`)
+      .replace(/^jailer_path = .*$/m, `jailer_path = "${jailer}"`),
+  )
 }
 
 /** {@link shippedConfiguration}, read. */

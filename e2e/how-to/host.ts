@@ -3,12 +3,14 @@
  * containerd's directories are the page's own. One thing is a stand-in: `systemctl restart containerd` starts a real
  * containerd, since no systemd runs where the tests do.
  */
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { ownDirectory } from '../harness/directories.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 
 const repository = resolve(import.meta.dir, '../..')
-const commandDeadlineMs = 120_000
+const commandDeadlineMs = slow(120_000)
 /** As systemd gives it to containerd, and a login to root. */
 const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
@@ -37,8 +39,24 @@ until ctr version >/dev/null 2>&1; do sleep 0.1; done
 /** Mount points that a host without containerd's package does not have; made for the time of the test. */
 const mountPoints = ['/run/containerd', '/var/lib/containerd', '/var/lib/cni']
 
-export class PageHost {
-  readonly directory = mkdtempSync('/var/lib/kata-ts-e2e-page-')
+/** Where the commands of a page are run. */
+export interface Host {
+  /** For what a test makes beside the page. */
+  readonly directory: string
+  /** containerd's. */
+  readonly socket: string
+  /** Names of blocks that this host runs though a remark says that the test does not. */
+  readonly alsoRuns: readonly string[]
+  /** Runs a block as root's shell would, where kata-ts lies built. */
+  run(script: string): Promise<Outcome>
+  /** What containerd and the shims it started have said. */
+  log(): string
+  close(): Promise<void>
+}
+
+export class PageHost implements Host {
+  readonly alsoRuns: readonly string[] = []
+  readonly directory = ownDirectory('/var/lib/kata-ts-e2e-page-')
   readonly #made = mountPoints.filter((point) => mkdirSync(point, { recursive: true }) !== undefined)
   readonly #holder = Bun.spawn(
     ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', ownWorld, 'sh', this.directory],

@@ -1,5 +1,5 @@
 /** What a VMM driver needs around it, made as for a real sandbox: a user, its directories, a ledger. No agent, no pod. */
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, rmSync, statSync } from 'node:fs'
 import { requireImage } from '../../src/config/guest-image.ts'
 import { builtInConfig } from '../../src/config/load.ts'
 import { Ledger } from '../../src/ledger/ledger.ts'
@@ -13,10 +13,13 @@ import { makePrivateDir } from '../../src/rootless/private-dir.ts'
 import { leaseDir } from '../../src/sandbox/paths.ts'
 import { createVmm } from '../../src/vmm/create.ts'
 import type { Vmm, VmmOptions, VmSpec } from '../../src/vmm/vmm.ts'
+import { accelerator } from '../harness/accelerator.ts'
+import { ownDirectory } from '../harness/directories.ts'
+import { slow } from '../harness/time.ts'
 import type { VmmUnderTest } from '../harness/vmm.ts'
 
 export const guestImage = requireImage()
-export const bootLimitMs = 60_000
+export const bootLimitMs = slow(60_000)
 const kvmNode = statSync('/dev/kvm', { throwIfNoEntry: false })
 export const kvmGroup = kvmNode?.gid ?? 0
 /** Group 0 is never handed over. */
@@ -33,6 +36,8 @@ export function reasonAgainst(vmm: VmmUnderTest): string {
 
 export class MachineStage implements AsyncDisposable {
   readonly runDir: string
+  /** For programs: below /run nothing may be executed on many hosts. */
+  readonly programDir = ownDirectory('/var/lib/kt-programs-')
   readonly ledger: Ledger
   readonly identity: Identity
   readonly privateDir: string
@@ -53,7 +58,7 @@ export class MachineStage implements AsyncDisposable {
   }
 
   static async open(vmm: VmmUnderTest): Promise<MachineStage> {
-    const runDir = mkdtempSync('/run/kata-ts-vmm-')
+    const runDir = ownDirectory('/run/kata-ts-vmm-')
     mkdirSync(leaseDir, { recursive: true, mode: 0o711 })
     mkdirSync(`${runDir}/state`, { mode: 0o700 })
     const ledger = new Ledger(`${runDir}/ledger`, [...rootlessKinds, processResource] as never, silentLogger)
@@ -86,7 +91,7 @@ export class MachineStage implements AsyncDisposable {
       spec: {
         ...{ sandboxId: 'vmm-test', identity, privateDir, stateDir: `${runDir}/state` },
         ...{ kernel: guestImage.kernel, initrd: guestImage.initrd, kernelParams: [] },
-        ...{ accelerator: driver === 'qemu' ? 'tcg' : 'kvm' },
+        ...{ accelerator: driver === 'qemu' ? accelerator : 'kvm' },
         ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
         ...more,
       },
@@ -101,6 +106,6 @@ export class MachineStage implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.ledger.releaseAll()
-    rmSync(this.runDir, { recursive: true })
+    for (const directory of [this.runDir, this.programDir]) rmSync(directory, { recursive: true })
   }
 }

@@ -4,7 +4,8 @@
  * /etc as binds.
  */
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
+import { busyboxPath } from '../../setup/paths.ts'
 import { defaultSpec } from '../../src/images/default-spec.ts'
 import { embeddedRootfs } from '../../src/images/embedded-rootfs.ts'
 import { mount, unmountBelow } from '../../src/linux/mount.ts'
@@ -12,8 +13,9 @@ import { TaskDefinition } from '../../src/protocol/generated/containerd/task.ts'
 import type { OciMount, OciSpec } from '../../src/sandbox/oci.ts'
 import { connectUnix } from '../../src/ttrpc/bun.ts'
 import { type Client, type ClientConnection, connect, createClient } from '../../src/ttrpc/ttrpc.ts'
+import { shim } from '../harness/executable.ts'
+import { runtimeOptions } from '../harness/runtime-options.ts'
 
-const shim = resolve(import.meta.dir, '../../build/containerd-shim-kata-ts-v2')
 const namespace = 'k8s.io'
 /** What a pause container does. */
 const sleepForEver = ['sh', '-c', 'while :; do sleep 1000; done']
@@ -28,6 +30,16 @@ export interface SpecWish {
   readonly readonlyRoot?: boolean
   /** `pid: 'pod'` joins the pod's processes. */
   readonly pid?: 'own' | 'pod'
+}
+
+export interface PodOptions {
+  readonly id: string
+  /** The test's own: what a kubelet would keep of the pod. */
+  readonly dir: string
+  /** Short. */
+  readonly runDir: string
+  readonly sandbox?: SpecWish
+  readonly configPath?: string
 }
 
 export interface Outcome {
@@ -62,8 +74,8 @@ export class Pod {
     this.task = createClient(TaskDefinition, parts.connection)
   }
 
-  /** Makes the pod with its pause container running. `dir` is the test's own; `runDir` must be short. */
-  static async start(options: { id: string; dir: string; runDir: string; sandbox?: SpecWish }): Promise<Pod> {
+  /** Makes the pod with its pause container running. @throws TtrpcError with the shim's words; nothing is left then. */
+  static async start(options: PodOptions): Promise<Pod> {
     const { id, dir, runDir, sandbox = {} } = options
     mkdirSync(join(dir, 'etc'), { recursive: true })
     mkdirSync(join(dir, 'shm'), { recursive: true })
@@ -71,15 +83,20 @@ export class Pod {
     writeFileSync(join(dir, 'etc/hosts'), `127.0.0.1\tlocalhost\n10.1.2.3\t${id}\n`)
     writeFileSync(join(dir, 'etc/hostname'), `${id}\n`)
     writeFileSync(join(dir, 'etc/resolv.conf'), 'nameserver 192.0.2.53\nsearch world.test\n')
-    const rootfs = await embeddedRootfs(readFileSync('/bin/busybox'), join(dir, 'cache'))
+    const rootfs = await embeddedRootfs(readFileSync(busyboxPath), join(dir, 'cache'))
     const bundle = makeBundle(dir, id)
     writeSpec(bundle, podSpec(id, id, dir, { args: sleepForEver, ...sandbox }))
     const address = startShim(bundle, id, runDir)
     const connection = connect(await connectUnix(address.replace('unix://', '')))
     const pod = new Pod({ id, dir, runDir, rootfs, connection })
-    await pod.#createTask(id, bundle)
-    await pod.task.start({ id })
-    return pod
+    try {
+      await pod.#createTask(id, bundle, options.configPath)
+      await pod.task.start({ id })
+      return pod
+    } catch (error) {
+      await pod.stop()
+      throw error
+    }
   }
 
   /** Makes and starts a container. @throws TtrpcError with the shim's words. */
@@ -134,11 +151,17 @@ export class Pod {
     Bun.spawnSync([shim, ...args, '-run-dir', this.#runDir, 'delete'], { cwd: join(this.dir, this.id) })
   }
 
-  async #createTask(id: string, bundle: string): Promise<void> {
+  async #createTask(id: string, bundle: string, configPath?: string): Promise<void> {
     for (const name of ['upper', 'work']) mkdirSync(join(bundle, name))
     const options = [`lowerdir=${this.#rootfs}`, `upperdir=${bundle}/upper`, `workdir=${bundle}/work`]
     const rootfs = [{ type: 'overlay', source: 'overlay', target: '', options }]
-    await this.task.create({ id, bundle, rootfs, ...this.#stdio(id) })
+    await this.task.create({
+      id,
+      bundle,
+      rootfs,
+      ...this.#stdio(id),
+      ...runtimeOptions(this.dir, configPath),
+    })
   }
 
   #stdio(name: string) {

@@ -4,8 +4,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { Kata, scratch } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(slow(60_000))
 
 let kata: Kata
 let before: ReturnType<typeof hostState>

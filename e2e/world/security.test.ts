@@ -1,15 +1,17 @@
 /** What a container may do: users, capabilities, seccomp, sysctls, limits, devices, and how far `privileged` goes. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, rmSync } from 'node:fs'
 import { unmountBelow } from '../../src/linux/mount.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { scratch } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { bind, buildProbe, Pod, type SpecWish } from './pod.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(slow(60_000))
 
 const area = scratch()
-const runDir = mkdtempSync('/run/kt-')
+const runDir = ownDirectory('/run/kt-')
 let before: ReturnType<typeof hostState>
 let pod: Pod
 let count = 0

@@ -5,7 +5,6 @@ import {
   chownSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -15,14 +14,16 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { bindMount, mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mount.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
 import { bind, buildProbe, Pod } from './pod.ts'
 
-setDefaultTimeout(60_000)
+setDefaultTimeout(slow(60_000))
 
 const area = scratch()
-const runDir = mkdtempSync('/run/kt-')
+const runDir = ownDirectory('/run/kt-')
 const volumes = join(area.path, 'pod-uid/volumes')
 const emptyDir = (name: string) => join(volumes, 'kubernetes.io~empty-dir', name)
 const host = (name: string) => join(area.path, name)

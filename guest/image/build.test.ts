@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { busyboxPath } from '../../setup/paths.ts'
 import { mount, unmount } from '../../src/linux/mount.ts'
 import { buildImage, findImage, isBuiltFrom, verifyImage } from './build.ts'
 import { fakeProgram, makeArchive } from './test-archive.ts'
@@ -42,7 +43,7 @@ describe('buildImage', () => {
     expect(readFileSync(built.kernel).toString('latin1', 0, 4)).toBe('\x7fELF')
     expect(built.manifest.kernelRelease).toBe('6.99.0-cloud-amd64')
     expect(built.manifest.packages.find(({ name }) => name === 'crun')?.version).toBe('1:1.0')
-    const names = Bun.spawnSync(['busybox', 'cpio', '-it'], { stdin: readFileSync(built.initrd) })
+    const names = Bun.spawnSync([busyboxPath, 'cpio', '-it'], { stdin: readFileSync(built.initrd) })
       .stdout.toString()
       .split('\n')
     expect(names).toContain('init')

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { busyboxPath } from '../../setup/paths.ts'
 import { type CpioEntry, writeCpio } from './cpio.ts'
 
 const entries: CpioEntry[] = [
@@ -16,7 +17,7 @@ const directory = mkdtempSync(join(tmpdir(), 'cpio-'))
 afterAll(() => rmSync(directory, { recursive: true }))
 
 function listing(archive: Uint8Array): string[] {
-  const { stdout, exitCode } = Bun.spawnSync(['busybox', 'cpio', '-itv'], {
+  const { stdout, exitCode } = Bun.spawnSync([busyboxPath, 'cpio', '-itv'], {
     stdin: archive,
     env: { ...process.env, TZ: 'UTC' },
   })
@@ -45,7 +46,7 @@ describe('writeCpio', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (data) => {
         const archive = writeCpio([{ kind: 'file', path: 'f', mode: 0o644, data }])
-        Bun.spawnSync(['busybox', 'cpio', '-iu'], { stdin: archive, cwd: directory })
+        Bun.spawnSync([busyboxPath, 'cpio', '-iu'], { stdin: archive, cwd: directory })
         expect(Buffer.compare(readFileSync(join(directory, 'f')), Buffer.from(data))).toBe(0)
         expect(archive.length % 4).toBe(0)
       }),

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
+import { busyboxPath } from '../../setup/paths.ts'
 import { ElfError } from './elf.ts'
 import { exportedSymbols, importedSymbols } from './elf-symbols.ts'
 import { fakeProgram } from './test-archive.ts'
@@ -51,7 +52,7 @@ describe('symbols of real libraries', () => {
   })
   test('none without a symbol table', () => {
     expect(importedSymbols(fakeProgram(['libc.so.6']))).toEqual([])
-    expect(importedSymbols(readFileSync(Bun.which('busybox') ?? ''))).toEqual([])
+    expect(importedSymbols(readFileSync(busyboxPath))).toEqual([])
   })
 })
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
+import { busyboxPath } from '../../setup/paths.ts'
 import { ElfError, moduleInfo, neededLibraries } from './elf.ts'
 import { fakeModule, fakeProgram } from './test-archive.ts'
 
@@ -12,7 +13,7 @@ describe('neededLibraries', () => {
     expect(neededLibraries(fakeProgram(['libab.so', 'ab.so']))).toEqual(['libab.so', 'ab.so'])
   })
   test('none for a static program', () => {
-    expect(neededLibraries(readFileSync(Bun.which('busybox') ?? ''))).toEqual([])
+    expect(neededLibraries(readFileSync(busyboxPath))).toEqual([])
   })
 })
 

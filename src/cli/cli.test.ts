@@ -1,6 +1,6 @@
 /** The command line as a person meets it before any container exists. */
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 
 const base = mkdtempSync(`${tmpdir()}/cli-`)
@@ -59,6 +59,32 @@ test('words behind the command are its own, with and without --', async () => {
     const { stderr } = await kata('run', '--rootfs', '/no/such', ...dashes, 'sh', '--bogus', '-x')
     expect(stderr).toContain('[ROOTFS_MISSING]')
   }
+})
+
+test('env tells of the VMM what it has, and nothing of another one', async () => {
+  const told = async (driver: string) => {
+    const file = `${base}/${driver}.toml`
+    writeFileSync(file, `[hypervisor.${driver}]\n`)
+    const { stdout } = await kata('env', '--format', 'json', '--config', file)
+    return Object.keys((JSON.parse(stdout) as { Hypervisor: object }).Hypervisor)
+  }
+  const ofQemu = [
+    'MachineType',
+    'EntropySource',
+    'VirtioFSDaemon',
+    'HotPlugVFIO',
+    'MemorySlots',
+    'PCIeRootPort',
+  ]
+  expect(await told('qemu')).toEqual(expect.arrayContaining(ofQemu))
+  expect((await told('firecracker')).filter((name) => ofQemu.includes(name))).toEqual([])
+  expect(await told('firecracker')).toEqual(
+    expect.arrayContaining(['Driver', 'Path', 'JailerPath', 'SharedFS']),
+  )
+  expect((await told('clh')).filter((name) => ofQemu.includes(name))).toEqual([
+    'EntropySource',
+    'VirtioFSDaemon',
+  ])
 })
 
 test('data is JSON where it is asked for', async () => {

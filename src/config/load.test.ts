@@ -227,6 +227,11 @@ describe('values', () => {
     ['[hypervisor.firecracker]\n\nshared_fs = "virtio-fs"', 'CONFIG_VMM_CANNOT', 'vhost-user'],
     ['[hypervisor.firecracker]\n\nrootless = false', 'CONFIG_VMM_CANNOT', 'capabilities'],
     ['[hypervisor.firecracker]\n\nhot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT', 'VFIO'],
+    [
+      '[hypervisor.firecracker]\nenable_hugepages = true\nreclaim_guest_freed_memory = true',
+      'CONFIG_VMM_CANNOT',
+      'nothing back of huge pages',
+    ],
     ['[hypervisor.clh]\n\nblock_device_driver = "virtio-scsi"', 'CONFIG_VALUE', '"virtio-blk"'],
     [
       '[hypervisor.qemu]\nhot_plug_vfio="root-port"\ncold_plug_vfio="root-port"',

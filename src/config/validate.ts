@@ -45,6 +45,7 @@ export function finish(
   requireConsistent(hypervisor, where)
   requireSizeKept(hypervisor, config.runtime, where)
   requireUser(hypervisor, where)
+  requireReclaimable(hypervisor, where)
   return deepFreeze({
     ...config,
     hypervisor,
@@ -103,6 +104,21 @@ function requireUser({ driver, rootless }: HypervisorConfig, where: (key: string
     asked: 'rootless = false',
     vmm: driverNames[driver],
     reason: "as root it would keep its jailer's capabilities",
+    possible: '[hypervisor.qemu], [hypervisor.clh]',
+  })
+}
+
+/** It frees what the guest gave back by small pages only. */
+function requireReclaimable(
+  { driver, enableHugepages, reclaimGuestFreedMemory }: HypervisorConfig,
+  where: (key: string) => string,
+): void {
+  if (driver !== 'firecracker' || !enableHugepages || !reclaimGuestFreedMemory) return
+  throw new KataError('CONFIG_VMM_CANNOT', {
+    where: where('reclaim_guest_freed_memory'),
+    asked: 'reclaim_guest_freed_memory = true beside enable_hugepages = true',
+    vmm: driverNames[driver],
+    reason: 'it gives nothing back of huge pages',
     possible: '[hypervisor.qemu], [hypervisor.clh]',
   })
 }

@@ -30,7 +30,7 @@ export const vmmErrors = {
   VMM_START_TIMEOUT: entry(
     'deadline_exceeded',
     'the VMM of sandbox {sandbox} did not answer within {seconds} s: {tail}',
-    'Its last words are quoted; if there are none, the host is too busy: wait and start again.',
+    'Its last words are quoted; if there are none, the host is too busy: wait and start again. With VFIO devices or enable_mem_prealloc all memory is touched first: raise dial_timeout.',
   ),
   VMM_PROTOCOL: entry(
     'internal',
@@ -40,17 +40,17 @@ export const vmmErrors = {
   VMM_DISCONNECTED: entry(
     'unavailable',
     'the connection to the VMM ended while {command} was waited for',
-    'The VMM ended or was killed; its log and the console tail say why.',
+    'The VMM ended or was killed; the end of its sandbox tells more.',
   ),
   VMM_COMMAND_FAILED: entry(
     'internal',
     'the VMM refused {command}: {reason}',
-    'See the reason; vmm.log in the state directory of the sandbox may tell more.',
+    'See the reason; while the sandbox lives, vmm.log in its state directory may tell more.',
   ),
   VMM_COMMAND_TIMEOUT: entry(
     'deadline_exceeded',
     'the VMM did not answer {command} within {seconds} s',
-    'The VMM hangs or the host is overloaded; stop the sandbox if this lasts.',
+    'The VMM hangs or the host is overloaded; stop the sandbox if this lasts. A VFIO device takes long in a machine with much memory: raise create_container_timeout.',
   ),
   VMM_NO_FREE_PORT: entry(
     'resource_exhausted',
@@ -99,7 +99,7 @@ export const vmmErrors = {
   ),
   VMM_GUEST_SHUT_DOWN: entry(
     'unavailable',
-    'the guest of sandbox {sandbox} went down by itself: {tail}',
+    'the guest of sandbox {sandbox} {how}: {tail}',
     'Its last words say why; nothing of the sandbox is left, and it can be started anew.',
   ),
   VMM_INTERNAL_ERROR: entry(
@@ -109,8 +109,8 @@ export const vmmErrors = {
   ),
   VMM_GUEST_SILENT: entry(
     'deadline_exceeded',
-    'the guest of sandbox {sandbox} said nothing within {seconds} s; its console ends with: {tail}',
-    'Raise dial_timeout on a slow host; else check kernel= and initrd=, or set accelerator = "tcg".',
+    'the guest of sandbox {sandbox}, which ran with {accelerator} ({reason}), said nothing within {seconds} s; its console ends with: {tail}',
+    'Raise dial_timeout where it is only slow: on a busy host, and under tcg where `kata-ts check` says what keeps KVM away. Else check kernel= and initrd=.',
   ),
   KVM_UNUSABLE: entry(
     'failed_precondition',

@@ -12,6 +12,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import { busyboxPath } from '../../setup/paths.ts'
 import { mount, unmount } from '../linux/mount.ts'
 import { openImageArchive } from './image-archive.ts'
 import { unpackImage } from './layer-cache.ts'
@@ -44,7 +45,7 @@ function merged<T>(rootfs: ResolvedRootfs, look: (root: string) => T, name = 'c'
     unmount(target)
   }
 }
-const busybox = { kind: 'embedded', busybox: readFileSync('/usr/bin/busybox') } as const
+const busybox = { kind: 'embedded', busybox: readFileSync(busyboxPath) } as const
 const lower = makeTar([
   { name: 'etc/', type: '5', mode: 0o755 },
   { name: 'etc/a', content: 'lower' },

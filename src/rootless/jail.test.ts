@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { busyboxPath } from '../../setup/paths.ts'
 import { makeNode } from '../linux/inode.ts'
 import { landlockAbi } from '../linux/landlock.ts'
 import { mountPoints } from '../linux/mount.ts'
@@ -216,7 +217,7 @@ describe('launch', () => {
   })
 
   test('a program outside of /usr is bound at its own path', async () => {
-    writeFileSync(`${stateDir}/busybox`, readFileSync('/usr/bin/busybox'), { mode: 0o755 })
+    writeFileSync(`${stateDir}/busybox`, readFileSync(busyboxPath), { mode: 0o755 })
     Bun.spawnSync(['/usr/bin/chmod', '755', stateDir])
     const { exited } = await launch(
       specOf(['echo', 'here'], { program: `${stateDir}/busybox` }),

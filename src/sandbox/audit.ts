@@ -14,7 +14,10 @@ import type { SandboxPaths } from './paths.ts'
 import { openLedger, ownerOf } from './teardown.ts'
 
 export interface AuditedProcess {
-  /** `vmm`, `virtiofsd`, `virtiofsd-worker`, `netns-holder`, `swtpm`, `shim`; `unknown` for one that nobody asked for. */
+  /**
+   * `vmm`, `virtiofsd`, `virtiofsd-worker`, `netns-holder`, `swtpm`, `shim`; around Firecracker `vmm-holder` and `vmm-first`,
+   * the first process of its outer pid namespace; `unknown` for one that nobody asked for.
+   */
   readonly name: string
   readonly pid: number
   readonly rows: readonly PostureRow[]

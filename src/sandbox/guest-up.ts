@@ -3,8 +3,10 @@ import type { AgentConnection } from '../agent/connection.ts'
 import type { Config } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import type { Share } from '../sharing/share.ts'
+import type { AcceleratorChoice } from '../vmm/accelerator.ts'
 import { guestSilentError, lastWords, vmEndError } from '../vmm/end-error.ts'
 import type { Vmm } from '../vmm/vmm.ts'
+import { endKnownMs, machineFirst } from './death.ts'
 import { guestSilent, type HealthOptions, patienceMs, shareEnd, silence } from './health.ts'
 
 export interface Beginning {
@@ -15,12 +17,9 @@ export interface Beginning {
   readonly share: Pick<Share, 'exited'> | undefined
   readonly agent: Pick<AgentConnection, 'health' | 'waitReady'>
   readonly config: Pick<Config, 'agent' | 'hypervisor'>
+  /** What its processors are, and why. */
+  readonly choice: Pick<AcceleratorChoice, 'accelerator' | 'reason'>
 }
-
-/** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
-const endKnownMs = 3000
-/** How long after virtiofsd's end, which follows that of its machine, the latter may take to be known, milliseconds. */
-const machineFirstMs = 1000
 
 /**
  * Waits until the guest's agent answers.
@@ -29,7 +28,7 @@ const machineFirstMs = 1000
  *   words of its console.
  */
 export async function guestUp(beginning: Beginning): Promise<void> {
-  const { id, vmm, agent, config } = beginning
+  const { id, vmm, agent, config, choice } = beginning
   const { dialTimeout } = config.agent
   const over = new AbortController()
   const ended = endOf(beginning)
@@ -38,7 +37,7 @@ export async function guestUp(beginning: Beginning): Promise<void> {
     await agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: over.signal })
   } catch (error) {
     if (!(error instanceof KataError)) throw error
-    if (error.code === 'AGENT_UNREACHABLE') throw guestSilentError(id, dialTimeout, vmm.consoleTail())
+    if (error.code === 'AGENT_UNREACHABLE') throw guestSilentError(id, dialTimeout, choice, vmm.consoleTail())
     // The agent's port closes with the machine, a moment before its end is fully known, which tells more.
     if (error.code === 'AGENT_DIED') throw (await Promise.race([ended, Bun.sleep(endKnownMs)])) ?? error
     throw over.signal.aborted ? over.signal.reason : error
@@ -79,10 +78,10 @@ export async function whileGuestLives<T>(
 function endOf({ id, vmm, share, config }: Beginning): Promise<KataError> {
   const machine = vmm.ended.then((end) => vmEndError(end, id, config.hypervisor.path))
   if (share === undefined) return machine
-  const files = share.exited.then(async (exit) => {
+  const files = share.exited.then((exit) => {
     const reason = shareEnd(exit)
     const alone = new KataError('SANDBOX_DIED', { id, reason, tail: lastWords(vmm.consoleTail()) })
-    return (await Promise.race([machine, Bun.sleep(machineFirstMs)])) ?? alone
+    return machineFirst(machine, alone)
   })
   return Promise.race([machine, files])
 }

@@ -7,16 +7,18 @@ import { redirectResource } from '../network/redirect.ts'
 import { rootlessKinds } from '../rootless/kinds.ts'
 import { directoryResource, mountResource } from '../sharing/resources.ts'
 import { virtiofsdResource } from '../sharing/virtiofsd.ts'
+import { pagePromiseResource } from '../vmm/huge-pages.ts'
 import { diskResource } from './disks.ts'
 import { poststopResource } from './network-hooks.ts'
 import { ownerResource } from './owner.ts'
 import { treeResource } from './tree.ts'
-import { vfioResource } from './vfio-devices.ts'
+import { vfioResource } from './vfio-resource.ts'
 
 export const resourceKinds: readonly ResourceKind<never>[] = [
   ownerResource,
   cgroupsResource,
   treeResource,
+  pagePromiseResource,
   processResource,
   ...rootlessKinds,
   directoryResource,

@@ -4,18 +4,19 @@ import type { AgentConnection } from '../agent/connection.ts'
 import { toAgentSpec } from '../agent/oci-spec.ts'
 import type { CgroupPlacement } from '../cgroups/placement.ts'
 import type { Config } from '../config/config.ts'
-import { describeError, KataError } from '../errors.ts'
+import { describeError, type KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { ProcessRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
 import { forgetPostures } from '../rootless/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
+import { warnClient } from './client-warnings.ts'
 import { Container } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
+import { deathOf } from './death.ts'
 import type { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
-import { guestSilent, patienceMs, shareEnd, silence } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
 import type { MachineSizer } from './machine-sizer.ts'
@@ -23,12 +24,13 @@ import { carryMounts } from './mounts.ts'
 import type { SandboxNetwork } from './network.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
+import { undrivenDevices } from './passed-drivers.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
 import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
-import { VfioDevices } from './vfio-devices.ts'
+import { VfioDevices, vfioHost } from './vfio-devices.ts'
 
 export interface SandboxParts {
   readonly id: string
@@ -57,10 +59,6 @@ export interface ContainerRequest {
 
 /** How long the guest may take to end its processes and write back what it holds, milliseconds. */
 const farewellMs = 5000
-/** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
-const endKnownMs = 500
-/** Longest piece of console that goes into an error. */
-const tailLength = 600
 
 export class Sandbox {
   /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
@@ -73,8 +71,11 @@ export class Sandbox {
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
-    const { vmm, ledger, config } = parts
-    this.#vfio = new VfioDevices({ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor })
+    const { vmm, ledger, config, paths } = parts
+    this.#vfio = new VfioDevices({
+      ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
+      host: vfioHost(paths.runDir),
+    })
     this.died = this.#watch()
     parts.agent.explainLossBy(this.died)
   }
@@ -111,6 +112,8 @@ export class Sandbox {
         { containerId: id, execId: id, oci, devices, storages, sandboxPidns },
         { timeoutMs: createContainerTimeout * 1000 },
       )
+      for (const warning of await undrivenDevices(passed.devices, id, agent.agent, log))
+        warnClient(bundle, warning, log)
     } catch (error) {
       // The end of a machine that is over releases what it had of this container, too.
       if (!this.#dead)
@@ -178,26 +181,11 @@ export class Sandbox {
     log.info('sandbox stopped')
   }
 
-  /** The first of the sandbox's processes or connections to end names the cause. */
   async #watch(): Promise<KataError> {
-    const { vmm, share, agent, cgroups, id } = this.#parts
-    const check = () => agent.health.check({}, { timeoutMs: patienceMs })
-    const reason = await Promise.race([
-      guestSilent({ check, signal: this.#ending.signal }).then(() => silence),
-      vmm.ended.then((end) => `the VMM ended (${end.reason})`),
-      share.exited.then(shareEnd),
-      // The agent's port closes with the machine: the machine's own end, which tells more, gets a moment to be known.
-      agent.closed.then((error) =>
-        Bun.sleep(endKnownMs).then(() => `the guest agent went away (${error.rawMessage})`),
-      ),
-    ])
-    if (this.#stopping !== undefined) return new Promise<never>(() => {})
+    const heldUp = () => this.#vfio.heldUp
+    const death = await deathOf({ ...this.#parts, heldUp }, this.#ending.signal)
     this.#dead = true
-    return new KataError('SANDBOX_DIED', {
-      id,
-      reason: cgroups.outOfMemory()?.rawMessage ?? reason,
-      tail: vmm.consoleTail().slice(-tailLength).trim() || '(empty)',
-    })
+    return death
   }
 }
 

@@ -1,7 +1,17 @@
 import { afterAll, expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import fc from 'fast-check'
+import { makeFifo } from '../linux/fifo.ts'
 import { checked, libc, ptr } from '../linux/libc.ts'
 import { ConsoleLog, printable } from './console-log.ts'
 
@@ -23,6 +33,26 @@ test('keeps the tail and the file, and ends with the other end', async () => {
   expect(log.tail()).toBe('first\nred second\n')
   expect(readFileSync(`${directory}/a`, 'utf8')).toContain('\x1b[31mred')
   expect(statSync(`${directory}/a`).mode & 0o777).toBe(0o600)
+})
+
+test('what comes through a pipe is kept in the same log, until all have come to their end', async () => {
+  const [ours, vmm] = socketPair()
+  const pipe = `${directory}/pipe`
+  makeFifo(pipe)
+  const reading = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
+  const writing = openSync(pipe, constants.O_WRONLY)
+  const seen: string[] = []
+  const log = await ConsoleLog.open(ours, `${directory}/p`, (tail) => void seen.push(tail.toString()))
+  const read = log.alsoFrom(reading)
+  writeSync(vmm, 'stderr\n')
+  while (seen.length === 0) await Bun.sleep(1)
+  closeSync(vmm)
+  writeSync(writing, 'log\n')
+  closeSync(writing)
+  await Promise.all([read, log.closed])
+  expect(log.tail()).toBe('stderr\nlog\n')
+  expect(readFileSync(`${directory}/p`, 'utf8')).toBe('stderr\nlog\n')
+  expect(seen.at(-1)).toBe('stderr\nlog\n')
 })
 
 test('a guest that writes on and on fills neither memory nor disk', async () => {

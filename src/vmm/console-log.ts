@@ -12,30 +12,47 @@ const tailBytes = 8 * 1024
 const maxFileBytes = 512 * 1024
 
 export class ConsoleLog {
-  /** Settles when the console's other end is closed: nothing more will come. */
+  /** Settles when the other end of all that it reads is closed: nothing more will come. */
   readonly closed: Promise<void>
+  #sources = 1
   readonly #path: string
+  readonly #seen: (tail: Buffer) => void
   readonly #closing = Promise.withResolvers<void>()
   #socket: Socket<undefined> | undefined
   #tail = Buffer.alloc(0)
   #file: number | undefined
   #fileBytes = 0
 
-  private constructor(path: string) {
+  private constructor(path: string, seen: (tail: Buffer) => void) {
     this.#path = path
+    this.#seen = seen
     this.closed = this.#closing.promise
   }
 
-  /** Reads from a connected descriptor, which it takes over, until the other end closes it. */
-  static async open(fd: number, path: string): Promise<ConsoleLog> {
-    const log = new ConsoleLog(path)
+  /**
+   * Reads from a connected descriptor, which it takes over, until the other end closes it. `seen` gets the tail whenever
+   * something has come, as it is.
+   */
+  static async open(fd: number, path: string, seen: (tail: Buffer) => void = () => {}): Promise<ConsoleLog> {
+    const log = new ConsoleLog(path, seen)
     log.#socket = await adoptSocket(fd, {
       data: (_, bytes) => log.#receive(bytes),
       end: (socket) => void socket.end(),
-      close: () => log.#end(),
+      close: () => log.#sourceEnded(),
       error: () => {},
     })
     return log
+  }
+
+  /** Keeps what comes through a pipe as well, whose reading end it takes over, until nobody has the other one open. */
+  async alsoFrom(pipe: number): Promise<void> {
+    this.#sources += 1
+    try {
+      for await (const bytes of Bun.file(pipe).stream()) this.#receive(bytes)
+    } finally {
+      closeSync(pipe)
+      this.#sourceEnded()
+    }
   }
 
   /** Stops reading. */
@@ -50,6 +67,7 @@ export class ConsoleLog {
 
   #receive(bytes: Uint8Array): void {
     this.#tail = Buffer.concat([this.#tail, bytes]).subarray(-tailBytes)
+    this.#seen(this.#tail)
     try {
       this.#write(bytes)
     } catch {
@@ -66,7 +84,9 @@ export class ConsoleLog {
     renameSync(this.#path, `${this.#path}.1`)
   }
 
-  #end(): void {
+  #sourceEnded(): void {
+    this.#sources -= 1
+    if (this.#sources > 0) return
     this.#closeFile()
     this.#closing.resolve()
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { guestSilentError, vmEndError } from './end-error.ts'
+import { endSentence, guestSilentError, vmEndError } from './end-error.ts'
 import type { VmEnd } from './vmm.ts'
 
 const end = (more: Partial<VmEnd>): VmEnd => ({ reason: 'exited', consoleTail: '', logTail: '', ...more })
@@ -23,6 +23,7 @@ test('what the first process said last goes before the panic that came of it', (
 
 test.each([
   ['shutdown', 'VMM_GUEST_SHUT_DOWN', 'console says'],
+  ['reset', 'VMM_GUEST_SHUT_DOWN', 'reset itself: console says'],
   ['internal-error', 'VMM_INTERNAL_ERROR', 'log says'],
   ['exited', 'VMM_EXITED', 'log says'],
 ] as const)('%s', (reason, code, tail) => {
@@ -35,13 +36,27 @@ test.each([
   expect(error.message).toContain(tail)
 })
 
+test.each([
+  ['shutdown', 'its guest switched itself off'],
+  ['reset', 'its guest reset itself'],
+  ['internal-error', 'the VMM stopped its guest with an internal error'],
+  ['guest-panicked', 'its guest kernel panicked: Kernel panic - not syncing: no init'],
+  ['exited', 'the VMM ended (exit code 148)'],
+] as const)('as the cause of something else, %s is %s', (reason, says) => {
+  const consoleTail = '[ 1.0] Kernel panic - not syncing: no init\nR10: 00 R11: 00\n'
+  expect(endSentence(end({ reason, consoleTail, exit: { code: 148, signal: null } }))).toBe(says)
+})
+
 test('names the signal that ended the VMM', () => {
   const error = vmEndError(end({ exit: { code: null, signal: 'SIGKILL' } }), 'pod', '/usr/bin/vmm')
   expect(error.message).toContain('ended (SIGKILL): (it said nothing)')
 })
 
-test('a silent guest is quoted', () => {
-  expect(guestSilentError('pod', 30, 'loading\n').message).toContain(
-    'within 30 s; its console ends with: loading.',
+test('a silent guest is quoted, with what it ran with, and nobody is sent to emulation', () => {
+  const choice = { accelerator: 'tcg', reason: '/dev/kvm does not exist' } as const
+  const { message } = guestSilentError('pod', 30, choice, 'loading\n')
+  expect(message).toContain(
+    'the guest of sandbox pod, which ran with tcg (/dev/kvm does not exist), said nothing within 30 s; its console ends with: loading.',
   )
+  expect(message).not.toContain('accelerator = "tcg"')
 })

@@ -13,6 +13,8 @@ export class EndWatch {
   readonly ended: Promise<BareEnd>
   /** The guest's last act was a reset: an end for us, and the way a panicked kernel takes. */
   wasReset = false
+  /** The VMM's own words for a guest that it could not let go on, whose processor has given up (a triple fault). */
+  faultSaid: RegExp | undefined
   readonly #end = Promise.withResolvers<BareEnd>()
   #reason: VmEnd['reason'] = 'exited'
 

@@ -5,7 +5,7 @@ import { closeSync, openSync } from 'node:fs'
 import { readPosture } from '../rootless/posture.ts'
 import { comparePosture, type ExpectedPosture, expectedPosture } from '../rootless/posture-check.ts'
 import { runningPosture as runningClh, waitingPosture as waitingClh } from './cloud-hypervisor/posture.ts'
-import { waitingPosture as waitingFirecracker } from './firecracker/posture.ts'
+import { runningPosture as runningFirecracker, waitingPosture } from './firecracker/posture.ts'
 import { openedByQemu } from './qemu/posture.ts'
 import type { VmSpec } from './vmm.ts'
 
@@ -21,12 +21,14 @@ const launched = {
 }
 const waiting = waitingClh(launched)
 const entropySource = '/dev/hwrng'
+const waitingFirecracker = waitingPosture(spec, { stdout: output, stderr: output })
 const opened = openedByQemu(entropySource, ['/images/disk'])
 const postures: Record<string, ExpectedPosture> = {
   QEMU: { ...expectedPosture(launched, { seccompFilters: 3 }), ...opened },
   'a Cloud Hypervisor that waits': waiting,
   'a Cloud Hypervisor that runs': runningClh(waiting, spec, { entropySource }),
-  Firecracker: waitingFirecracker(spec, { stdout: output, stderr: output }),
+  'a Firecracker that waits': waitingFirecracker,
+  'a Firecracker that runs': runningFirecracker(waitingFirecracker, { major: 1, minor: 16, micro: 1 }),
 }
 closeSync(output)
 
@@ -58,7 +60,9 @@ describe.each(Object.entries(postures))('%s', (_, expected) => {
   )
 
   test('has its loop, and the node of KVM', () => {
-    for (const target of ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', '/dev/kvm'])
+    const targets = ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', '/dev/kvm']
+    // It opens the node when its machine is made.
+    for (const target of targets.filter((target) => target !== '/dev/kvm' || expected !== waitingFirecracker))
       expect([target, isAllowed(expected, target)]).toEqual([target, true])
   })
 })
@@ -84,6 +88,25 @@ test('what comes with a machine that runs is allowed then, and only then', () =>
   expect(isAllowed(running, '/dev/urandom')).toBe(false)
   const withoutInitrd = runningClh(waiting, {}, { entropySource })
   expect(isAllowed(withoutInitrd, '/boot/initrd')).toBe(false)
+})
+
+test('Firecracker has what it boots from open while it waits, and from 1.16 on not once it runs', () => {
+  const running = (minor: number) => runningFirecracker(waitingFirecracker, { major: 1, minor, micro: 0 })
+  for (const file of ['/vmlinux', '/initrd']) {
+    expect([file, isAllowed(waitingFirecracker, file)]).toEqual([file, true])
+    expect([file, isAllowed(running(15), file)]).toEqual([file, true])
+    expect([file, isAllowed(running(16), file)]).toEqual([file, false])
+  }
+  for (const target of ['/dev/kvm', 'anon_inode:kvm-vm', 'anon_inode:kvm-vcpu:0']) {
+    expect([target, isAllowed(waitingFirecracker, target)]).toEqual([target, false])
+    expect([target, isAllowed(running(16), target)]).toEqual([target, true])
+  }
+  for (const target of ['/memfd:x (deleted)', '/dev/urandom', '/dev/net/tun'])
+    expect([target, isAllowed(running(16), target)]).toEqual([target, false])
+  expect(isAllowed(running(16), '/drives/disk1 (deleted)')).toBe(true)
+  const nics = [{ id: 'n', mac: 'm', mtu: 1, taps: [], tap: 't' }]
+  const withCard = waitingPosture({ ...spec, nics }, { stdout: 0, stderr: 0 })
+  expect(isAllowed(withCard, '/dev/net/tun')).toBe(true)
 })
 
 test('QEMU keeps the source that is configured, its disks, and under KVM each processor', () => {

@@ -31,12 +31,17 @@ export function checkProgram(path: string, { install }: Pick<ProgramNeeds, 'inst
 /** @throws KataError VMM_TOO_OLD. */
 export function checkVersion(path: string, version: ProgramVersion, needs: ProgramNeeds): void {
   const { name, install, minimum } = needs
-  const rank = ({ major, minor }: ProgramVersion) => major * 1000 + minor
-  if (rank(version) < rank(minimum))
+  if (isOlder(version, minimum))
     throw new KataError('VMM_TOO_OLD', {
       ...{ path, name, install },
-      ...{ version: text(version), minimum: text(minimum) },
+      ...{ version: versionText(version), minimum: versionText(minimum) },
     })
+}
+
+/** By major and minor number. */
+export function isOlder(version: ProgramVersion, than: ProgramVersion): boolean {
+  const rank = ({ major, minor }: ProgramVersion) => major * 1000 + minor
+  return rank(version) < rank(than)
 }
 
 /** Asks the program itself; undefined when it does not say. Starts take the version from the VMM's greeting instead. */
@@ -66,4 +71,4 @@ export function parseVersion(text: string): ProgramVersion | undefined {
   return { major, minor, micro }
 }
 
-const text = ({ major, minor, micro }: ProgramVersion) => `${major}.${minor}.${micro}`
+export const versionText = ({ major, minor, micro }: ProgramVersion) => `${major}.${minor}.${micro}`

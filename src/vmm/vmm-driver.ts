@@ -22,6 +22,8 @@ export abstract class VmmDriver<Connection extends { close(): void }> {
 
   /** Launches the process and builds the machine, up to {@link VmmProcess.confirm}. */
   protected abstract launch(): Promise<void>
+  /** Has the machine that waits run. */
+  protected abstract run(): Promise<void>
   /** Whether the VMM could be asked to quit, and was. */
   protected abstract quit(): Promise<boolean>
   /** Removes what was made for the process, which is gone. */
@@ -34,6 +36,10 @@ export abstract class VmmDriver<Connection extends { close(): void }> {
       giveUp: () => this.connection?.close(),
       stop: () => this.stop(),
     })
+  }
+
+  boot(): Promise<void> {
+    return this.process.boot({ boot: () => this.run(), stop: () => this.stop() })
   }
 
   consoleTail(): string {

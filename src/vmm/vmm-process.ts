@@ -11,7 +11,8 @@ import type { LaunchedProcess, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, type ExpectedPosture } from '../rootless/posture-check.ts'
 import { recordHandover, recordPosture } from '../rootless/posture-record.ts'
 import { ConsoleLog } from './console-log.ts'
-import { lastWords, panicMark, vmEndError } from './end-error.ts'
+import { lastWords, vmEndError } from './end-error.ts'
+import { endReason } from './end-reason.ts'
 import { type BareEnd, EndWatch } from './end-watch.ts'
 import { checkProgram, checkVersion, type ProgramNeeds, programVersion } from './program.ts'
 import type { VmEnd, VmmOptions } from './vmm.ts'
@@ -33,6 +34,14 @@ export interface StartSteps {
   giveUp(): void
   /** Leaves nothing of it. */
   stop(): Promise<void>
+}
+
+/** See {@link VmmProcess.readFrom}. */
+export interface Outputs {
+  readonly console: number
+  readonly output: number
+  readonly log?: number
+  readonly seen?: (consoleTail: Buffer) => void
 }
 
 export class VmmProcess {
@@ -61,19 +70,36 @@ export class VmmProcess {
       signal?.throwIfAborted()
       return this.#launched!
     } catch (error) {
-      await stop()
-      signal?.throwIfAborted()
-      throw await this.#explain(error)
+      throw await this.#failed(error, stop)
     } finally {
       signal?.removeEventListener('abort', giveUp)
     }
   }
 
-  /** Keeps what comes from two connected descriptors, which it takes over: the guest's console, the VMM's output. */
-  async readFrom(descriptors: { console: number; output: number }): Promise<void> {
+  /** Has the machine run by `boot`; what goes wrong is explained as in {@link start}. */
+  async boot({ boot, stop }: { boot(): Promise<void>; stop(): Promise<void> }): Promise<void> {
+    try {
+      await boot()
+    } catch (error) {
+      throw await this.#failed(error, stop)
+    }
+  }
+
+  async #failed(error: unknown, stop: () => Promise<void>): Promise<unknown> {
+    await stop()
+    const { signal } = this.#options
+    return signal?.aborted ? signal.reason : this.#explain(error)
+  }
+
+  /**
+   * Keeps what comes from connected descriptors, which it takes over: the guest's console, the VMM's output, and the reading
+   * end of a pipe where it writes its log to one. `seen` gets the console's tail whenever something has come.
+   */
+  async readFrom({ console, output, log, seen }: Outputs): Promise<void> {
     const { stateDir } = this.#options.spec
-    this.#console = await ConsoleLog.open(descriptors.console, `${stateDir}/console.log`)
-    this.#output = await ConsoleLog.open(descriptors.output, `${stateDir}/vmm.log`)
+    this.#console = await ConsoleLog.open(console, `${stateDir}/console.log`, seen)
+    this.#output = await ConsoleLog.open(output, `${stateDir}/vmm.log`)
+    if (log !== undefined) void this.#output.alsoFrom(log)
   }
 
   /** Starts the process in our jail, through the ledger; see {@link launchBy}. */
@@ -194,10 +220,8 @@ export class VmmProcess {
   }
 
   #describe(end: BareEnd): VmEnd {
-    const consoleTail = this.consoleTail()
-    const panicked = end.reason === 'shutdown' && this.watch.wasReset && consoleTail.includes(panicMark)
-    const reason = panicked ? 'guest-panicked' : end.reason
-    return { ...end, reason, consoleTail, logTail: this.#outputTail() }
+    const told = { ...end, consoleTail: this.consoleTail(), logTail: this.#outputTail() }
+    return { ...told, reason: endReason(told, this.watch) }
   }
 
   /** What a failed start says: a VMM that ended tells more than the connection that broke with it. */
@@ -206,7 +230,8 @@ export class VmmProcess {
     const { spec, config } = this.#options
     const { path } = config.hypervisor
     if (error.code === 'VMM_COMMAND_TIMEOUT') {
-      const facts = { sandbox: spec.sandboxId, seconds: answerMs / 1000 }
+      const { seconds = answerMs / 1000 } = error.fields
+      const facts = { sandbox: spec.sandboxId, seconds }
       return new KataError(
         'VMM_START_TIMEOUT',
         { ...facts, tail: lastWords(this.#outputTail()) },

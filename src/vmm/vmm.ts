@@ -83,8 +83,25 @@ export interface VmmOptions {
   /** Holds the process, by `processResource`. */
   readonly ledger: Ledger
   readonly log: Logger
+  /** The configured one; default none, so that what is usual counts. */
+  readonly patience?: Patience
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal
+}
+
+/** How long a VMM may take over what takes long on some hosts, seconds. */
+export interface Patience {
+  /** Until it answers after its start (`dial_timeout`). */
+  readonly start: number
+  /** Until a device of the host that comes later is in the machine (`create_container_timeout`). */
+  readonly plug: number
+}
+
+/** What a trial of KVM is made from. */
+export interface ProbeOptions extends Omit<VmmOptions, 'spec'> {
+  readonly spec: Omit<VmSpec, 'accelerator'>
+  /** How long the guest may take from its first instruction on, milliseconds. */
+  readonly limitMs: number
 }
 
 /** A descriptor of /dev/vhost-vsock for the VMM; the caller closes its copy. */
@@ -122,7 +139,8 @@ export interface MachineSize {
 
 /** How the machine ended, and what its console said last. */
 export interface VmEnd {
-  readonly reason: 'exited' | 'guest-panicked' | 'internal-error' | 'shutdown'
+  /** `shutdown`: the guest switched itself off; `reset`: it would have started anew, and that is an end as well. */
+  readonly reason: 'exited' | 'guest-panicked' | 'internal-error' | 'shutdown' | 'reset'
   readonly exit?: ExitInfo
   /** Last lines of the guest's console; control characters are removed. */
   readonly consoleTail: string
@@ -147,8 +165,6 @@ export interface Vmm {
   readonly ended: Promise<VmEnd>
   /** Last bytes of the guest console, for reports. */
   consoleTail(): string
-  pause(): Promise<void>
-  resume(): Promise<void>
   /** Plugs the share into a running or paused machine; the caller still closes its copy of the descriptor. */
   plugShare(share: ShareAttachment): Promise<void>
   /** Plugs a disk into a running machine; the caller still closes its copy of the descriptor. Whole or not at all. */

@@ -68,7 +68,7 @@ static void parse(int argc, char **argv) {
       break;
     }
     if (!strcmp(argv[at], "--version")) {
-      puts("Jailer v1.14.0-double");
+      puts("Jailer v1.16.1-double");
       exit(0);
     }
     if (!strcmp(argv[at], "--daemonize")) options.daemonize = 1;
@@ -111,7 +111,6 @@ static void validate(void) {
   if (!realpath(options.exec_file, exec_path)) fail_call("Failed to canonicalize path", options.exec_file);
   if (stat(exec_path, &facts) < 0 || !S_ISREG(facts.st_mode)) fail("%s is not a file", exec_path);
   exec_name = strrchr(exec_path, '/') + 1;
-  if (!strstr(exec_name, "firecracker")) fail("Invalid filename. The filename of `--exec-file` option must contain \"firecracker\": %s", exec_name);
   if (!realpath(options.chroot_base, base)) fail_call("Failed to canonicalize path", options.chroot_base);
   if (stat(base, &facts) < 0 || !S_ISDIR(facts.st_mode)) fail("%s is not a directory", base);
   if (snprintf(chroot_dir, sizeof chroot_dir, "%s/%s/%s/root", base, exec_name, options.id) >= (int)sizeof chroot_dir) fail("the path of the jail is too long");
@@ -133,17 +132,27 @@ static void make_directories(const char *path) {
   }
 }
 
+/* The minor number of /dev/userfaultfd, where the kernel has it. */
+static int userfaultfd_minor(void) {
+  char name[64];
+  int minor_number, found = -1;
+  FILE *misc = fopen("/proc/misc", "re");
+  while (misc && fscanf(misc, "%d %63s", &minor_number, name) == 2)
+    if (!strcmp(name, "userfaultfd")) found = minor_number;
+  if (misc) fclose(misc);
+  return found;
+}
+
+/* From the first byte on the copy is the user's. */
 static void copy_exec(void) {
   char target[PATH_MAX + 256], buffer[65536];
-  struct stat facts;
   snprintf(target, sizeof target, "%s/%s", chroot_dir, exec_name);
   const int from = open(exec_path, O_RDONLY | O_CLOEXEC);
-  if (from < 0 || fstat(from, &facts) < 0) fail_call("Failed to copy", exec_path);
-  const int to = open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, facts.st_mode & 0777);
-  if (to < 0) fail_call("Failed to copy to", target);
+  if (from < 0) fail_call("Failed to copy", exec_path);
+  const int to = open(target, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0755);
+  if (to < 0 || fchown(to, uid, gid) < 0) fail_call("Failed to copy to", target);
   for (ssize_t count; (count = read(from, buffer, sizeof buffer)) != 0;)
     if (count < 0 || write(to, buffer, count) != count) fail_call("Failed to copy to", target);
-  fchmod(to, facts.st_mode & 0777);
   close(from);
   close(to);
 }
@@ -251,7 +260,7 @@ __attribute__((noreturn)) static void become_firecracker(void) {
   snprintf(path, sizeof path, "/%s", exec_name);
   snprintf(now, sizeof now, "%lld", (long long)time(NULL) * 1000000);
   for (char **word = options.extra; word && *word && words < 63; word++) argv[words++] = *word;
-  if (setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0) fail("Failed to exec into Firecracker: %s", strerror(errno));
+  if (setgid(gid) < 0 || setgroups(0, NULL) < 0 || setuid(uid) < 0) fail("Failed to exec into Firecracker: %s", strerror(errno));
   execve(path, argv, (char *[]){NULL});
   fail("Failed to exec into Firecracker: %s", strerror(errno));
 }
@@ -274,6 +283,7 @@ int main(int argc, char **argv) {
   // The double's own: before the new mount namespace, so that it outlives the old root.
   const int usr = open("/usr", O_RDONLY | O_DIRECTORY);
   if (usr != 3) dup2(usr, 3), close(usr);
+  const int userfaultfd = userfaultfd_minor();
   make_directories(chroot_dir);
   copy_exec();
   if (options.netns) join_netns();
@@ -288,6 +298,7 @@ int main(int argc, char **argv) {
   need_device("/dev/net/tun", 10, 200);
   need_device("/dev/kvm", 10, 232);
   if (make_device("/dev/urandom", 1, 9) < 0) printf("Warning! Could not create /dev/urandom device inside jailer: %s.\n", strerror(errno));
+  if (userfaultfd >= 0) need_device("/dev/userfaultfd", 10, userfaultfd);
   if (options.daemonize) daemonize(null);
   if (!options.new_pid_ns) {
     save_pid(getpid());

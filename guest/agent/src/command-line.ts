@@ -7,6 +7,8 @@ export interface AgentOptions {
   readonly rootDisk: RootDisk | undefined
   /** The machine has no PCI bus: its devices are found over virtio-mmio. */
   readonly withoutPci: boolean
+  /** The machine has no way to switch itself off: it ends by a restart, which its VMM takes as the end. */
+  readonly endsByRestart: boolean
   /** Whether calls are told on the console. */
   readonly tellsCalls: boolean
 }
@@ -32,7 +34,7 @@ export function parseCommandLine(text: string): Map<string, string> {
 
 /**
  * Reads `agent.server_addr=vsock://-1:1024` (Kata's form; -1 is any CID), and our own `agent.root=/dev/vda` and
- * `agent.rootfstype=ext4`; `agent.log=debug` as Kata's; and the kernel's own `pci=off`.
+ * `agent.rootfstype=ext4` and `agent.power_off=restart`; `agent.log=debug` as Kata's; and the kernel's own `pci=off`.
  *
  * @throws Error for one that is given and is not of that form.
  */
@@ -42,6 +44,7 @@ export function agentOptions(commandLine: string): AgentOptions {
     vsockPort: vsockPort(words.get('agent.server_addr')),
     rootDisk: rootDisk(words),
     withoutPci: words.get('pci') === 'off',
+    endsByRestart: words.get('agent.power_off') === 'restart',
     tellsCalls: ['debug', 'trace'].includes(words.get('agent.log') ?? ''),
   }
 }

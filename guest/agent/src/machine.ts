@@ -61,10 +61,10 @@ export function canProbeMemory(): boolean {
   return exists(`${memory}/probe`)
 }
 
-/** Ends the virtual machine. Where ACPI is missing (Firecracker) only a restart does, which the VMM takes as the end. */
-export function switchOff(): void {
+/** Ends the virtual machine, by a restart where nothing else does. */
+export function switchOff({ byRestart }: { byRestart: boolean }): void {
   sync()
-  reboot(exists('/sys/firmware/acpi') ? rebootCommands.powerOff : rebootCommands.restart)
+  reboot(byRestart ? rebootCommands.restart : rebootCommands.powerOff)
 }
 
 export function kernelCommandLine(): string {

@@ -24,6 +24,8 @@ describe('kernel command line', () => {
     expect(agentOptions('quiet')).toMatchObject({ vsockPort: undefined, tellsCalls: false })
     expect(agentOptions('quiet agent.server_addr=vsock://-1:1024')).toMatchObject({ vsockPort: 1024 })
     expect(agentOptions('agent.log=debug').tellsCalls).toBe(true)
+    expect(agentOptions('quiet').endsByRestart).toBe(false)
+    expect(agentOptions('agent.power_off=restart').endsByRestart).toBe(true)
     for (const address of ['vsock://2:1024', 'vsock://-1:', 'unix:///x', 'vsock://-1:1024x'])
       expect(() => agentOptions(`agent.server_addr=${address}`)).toThrow(address)
   })
@@ -182,5 +184,14 @@ test('metrics: one family each, with help and type', () => {
 test('labels of metrics are escaped', () => {
   expect(family('f', 'Help.', [{ labels: { a: 'x"\\\n' }, value: 1 }])).toBe(
     '# HELP f Help.\n# TYPE f gauge\nf{a="x\\"\\\\\\n"} 1\n',
+  )
+})
+
+test('a host device that is passed on is told as driven or not, and there is nothing to tell without one', () => {
+  const read = () => ''
+  expect(metricsText(read)).not.toContain('passed_device')
+  const labels = { device: '0000:1a:00.0', driver: '', lacks: 'driver' }
+  expect(metricsText(read, [{ labels, value: 0 }])).toContain(
+    'kata_agent_passed_device{device="0000:1a:00.0",driver="",lacks="driver"} 0\n',
   )
 })

@@ -2,8 +2,12 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { arch, cpus, release } from 'node:os'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { findImage } from '../../config/guest-image.ts'
+import { findKey } from '../../config/keys.ts'
 import { loadConfig } from '../../config/load.ts'
+import { leaseDir } from '../../sandbox/paths.ts'
 import { version } from '../../version.ts'
+import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
+import { forecastMachineAccelerator } from '../../vmm/create.ts'
 import { render } from '../output/format.ts'
 import type { Settings } from '../settings.ts'
 
@@ -13,14 +17,17 @@ const queryTimeoutMs = 5000
 
 /** Prints what a start would use and what the host is, as TOML (as Kata does) or JSON. */
 export async function env(settings: Settings, file: string | undefined): Promise<number> {
-  const { hypervisor, agent, runtime, source } = loadConfig({ file, env: settings.env, log: settings.log })
+  const config = loadConfig({ file, env: settings.env, log: settings.log })
+  const { hypervisor, agent, runtime, source } = config
   const image = hypervisor.kernel === '' ? findImage() : undefined
+  const kernel = image?.kernel ?? hypervisor.kernel
+  const forecast = forecastMachineAccelerator({ config, kernel, runDir: leaseDir })
   const facts = {
     Meta: { Version: formatVersion },
-    Kernel: { Path: image?.kernel ?? hypervisor.kernel, Parameters: hypervisor.kernelParams.join(' ') },
+    Kernel: { Path: kernel, Parameters: hypervisor.kernelParams.join(' ') },
     Image: { Path: hypervisor.image },
     Initrd: { Path: image?.initrd ?? hypervisor.initrd },
-    Hypervisor: await hypervisorFacts(hypervisor),
+    Hypervisor: await hypervisorFacts(hypervisor, forecast),
     Runtime: {
       Config: { Path: source },
       Path: settings.self.program,
@@ -39,23 +46,33 @@ export async function env(settings: Settings, file: string | undefined): Promise
   return 0
 }
 
-async function hypervisorFacts(hypervisor: HypervisorConfig) {
+/** What the configured VMM has nothing of is left out: a value there would be another VMM's. */
+async function hypervisorFacts(hypervisor: HypervisorConfig, forecast: AcceleratorForecast) {
+  const { driver } = hypervisor
+  const has = (key: string): boolean => findKey(driver, 'hypervisor', key)?.drivers.includes(driver) === true
   return {
-    Driver: hypervisor.driver,
-    MachineType: hypervisor.machineType,
+    Driver: driver,
+    ...(has('machine_type') && { MachineType: hypervisor.machineType }),
     Version: await firstLine([hypervisor.path, '--version']),
     Path: hypervisor.path,
-    ...(hypervisor.driver === 'firecracker' ? { JailerPath: hypervisor.jailerPath } : {}),
+    ...(has('jailer_path') && {
+      JailerPath: hypervisor.jailerPath,
+      JailerVersion: await firstLine([hypervisor.jailerPath, '--version']),
+    }),
     Accelerator: hypervisor.accelerator,
-    EntropySource: hypervisor.entropySource,
+    AcceleratorInUse: forecast.accelerator,
+    AcceleratorReason: forecast.reason,
+    ...(has('entropy_source') && { EntropySource: hypervisor.entropySource }),
     SharedFS: hypervisor.sharedFs,
-    VirtioFSDaemon: hypervisor.virtioFsDaemon,
-    VirtioFSDaemonVersion: await firstLine([hypervisor.virtioFsDaemon, '--version']),
+    ...(has('virtio_fs_daemon') && {
+      VirtioFSDaemon: hypervisor.virtioFsDaemon,
+      VirtioFSDaemonVersion: await firstLine([hypervisor.virtioFsDaemon, '--version']),
+    }),
     BlockDeviceDriver: hypervisor.blockDeviceDriver,
-    HotPlugVFIO: hypervisor.hotPlugVfio,
-    ColdPlugVFIO: hypervisor.coldPlugVfio,
-    MemorySlots: hypervisor.memorySlots,
-    PCIeRootPort: hypervisor.pcieRootPort,
+    ...(has('hot_plug_vfio') && { HotPlugVFIO: hypervisor.hotPlugVfio }),
+    ...(has('cold_plug_vfio') && { ColdPlugVFIO: hypervisor.coldPlugVfio }),
+    ...(has('memory_slots') && { MemorySlots: hypervisor.memorySlots }),
+    ...(has('pcie_root_port') && { PCIeRootPort: hypervisor.pcieRootPort }),
     Debug: hypervisor.enableDebug,
     SecurityInfo: {
       Rootless: hypervisor.rootless,

@@ -12,7 +12,7 @@ import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { DiskNodes } from '../disk-nodes.ts'
 import { ApiClient, type CallOptions } from '../http/api.ts'
-import { hugePageBytes, requireHugePages } from '../huge-pages.ts'
+import { hugePageBytes, promiseHugePages } from '../huge-pages.ts'
 import { bareVersion, type ProgramVersion } from '../program.ts'
 import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
@@ -69,7 +69,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     this.agent = { kind: 'hybrid-vsock', socketPath, port: agentPort, uid: spec.identity.uid }
   }
 
-  async boot(): Promise<void> {
+  protected async run(): Promise<void> {
     const { disks = [] } = this.options.spec
     await this.#withRootDisk((rootDisk) =>
       this.#devices().disks.boot([...rootDisk, ...disks], async () => {
@@ -78,14 +78,6 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     )
     // Its threads and devices exist only now; a machine that is not confined ends before it can do much.
     this.process.assertPosture(runningPosture(this.#waiting!, this.options.spec, this.#settings))
-  }
-
-  async pause(): Promise<void> {
-    await this.#put('vm.pause')
-  }
-
-  async resume(): Promise<void> {
-    await this.#put('vm.resume')
   }
 
   async plugShare(share: ShareAttachment): Promise<void> {
@@ -120,7 +112,8 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   protected async launch(): Promise<void> {
     const { spec, config } = this.options
     // Whatever is wrong with the machine shows before there is a process.
-    if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
+    if (config.hypervisor.enableHugepages)
+      await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })
     const machine = vmConfig(spec, this.#settings)
     const { ours, theirs, closeTheirs } = openChannels(spec.privateDir)
     try {

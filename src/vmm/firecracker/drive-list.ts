@@ -5,7 +5,7 @@
 import type { VmSpec } from '../vmm.ts'
 import { inJail } from './program.ts'
 
-/** As many as Kata has. A machine has room for 19 devices, and some of that go to network cards. */
+/** As many as Kata has; what else a machine has room for: room.ts. */
 export const writableDrives = 8
 /** Firecracker opens a drive for writing unless it is read-only from the start. */
 export const readonlyDrives = 2

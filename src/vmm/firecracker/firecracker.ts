@@ -1,25 +1,25 @@
 /** Firecracker under its jailer, behind the {@link Vmm} interface. */
-import { closeSync } from 'node:fs'
+import { closeSync, constants, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { withSocketOf } from '../../linux/owned-socket.ts'
-import { connectUnix, socketPair } from '../../linux/socket.ts'
+import { socketPair } from '../../linux/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import type { ExpectedPosture } from '../../rootless/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { DiskNodes } from '../disk-nodes.ts'
-import { ApiClient } from '../http/api.ts'
-import { requireHugePages } from '../huge-pages.ts'
-import { bareVersion, checkProgram } from '../program.ts'
+import type { ApiClient } from '../http/api.ts'
+import { promiseHugePages } from '../huge-pages.ts'
+import { bareVersion, checkProgram, type ProgramVersion } from '../program.ts'
 import type { MachineSize, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
 import { answerMs } from '../vmm-process.ts'
 import { agentPort } from '../vsock.ts'
-import { firecrackerApi } from './dialect.ts'
+import { connectApi } from './api-socket.ts'
+import { confirmAround } from './around.ts'
 import { Drives } from './drives.ts'
-import { makeJail, removeJail } from './jail-files.ts'
-import { launchByJailer } from './jailer.ts'
+import { makeJail, removeJail, removeOtherNodes } from './jail-files.ts'
+import { type JailedFirecracker, launchByJailer } from './jailer.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
 import {
   firecrackerNeeds,
@@ -29,15 +29,19 @@ import {
   jailerNeeds,
   jailPlace,
   needsFor,
+  realProgram,
+  requireName,
 } from './program.ts'
-import { type ApiRequest, evenVcpus, machineRequests, putRootDrive } from './requests.ts'
+import { type ApiRequest, machineRequests, putRootDrive } from './requests.ts'
 
 export const firecrackerFeatures: VmmFeatures = {
   ...{ accelerators: ['kvm'], share: 'none', nics: 'name', ownKvmNode: true },
 }
 
-/** How often its API is tried until it is there, milliseconds. */
-const tryMs = 2
+/** The kernel's last words before it stands still (kernel/reboot.c): a guest can end its own machine by them, no other. */
+const haltMarks = ['] reboot: Power down', '] reboot: System halted']
+/** Firecracker's words for a triple fault, after which it exits with an error. */
+const faultSaid = /Unexpected exit reason on vcpu run: Shutdown/
 
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
 export function createFirecracker(options: VmmOptions): Vmm {
@@ -50,14 +54,17 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   #place: JailPlace | undefined
   #drives: Drives | undefined
   #expected: ExpectedPosture | undefined
+  #version: ProgramVersion | undefined
 
   constructor(options: VmmOptions) {
     super(options, needsFor(options.config.hypervisor))
+    this.process.watch.faultSaid = faultSaid
   }
 
   get agent(): AgentEndpoint {
     const { spec, config } = this.options
-    const { root } = jailPlace(config.hypervisor.path, spec.privateDir, spec.identity)
+    const { root } =
+      this.#place ?? jailPlace(realProgram(config.hypervisor.path), spec.privateDir, spec.identity)
     return {
       kind: 'hybrid-vsock',
       socketPath: `${root}${inJail.vsock}`,
@@ -66,18 +73,10 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     }
   }
 
-  async boot(): Promise<void> {
+  protected async run(): Promise<void> {
     await this.#put({ path: 'actions', body: { action_type: 'InstanceStart' } }, answerMs)
     // Its threads, devices and filters exist only now; a machine that is not confined ends before it can do much.
-    this.process.assertPosture(runningPosture(this.#expected!))
-  }
-
-  async pause(): Promise<void> {
-    await this.#setState('Paused')
-  }
-
-  async resume(): Promise<void> {
-    await this.#setState('Resumed')
+    this.process.assertPosture(runningPosture(this.#expected!, this.#version!))
   }
 
   async plugShare(): Promise<void> {
@@ -106,37 +105,43 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   /** It changes neither. */
   async resize(): Promise<MachineSize> {
     const { vcpus, memoryMiB } = this.options.spec
-    return { vcpus: evenVcpus(vcpus), memoryMiB }
+    return { vcpus: Math.ceil(vcpus), memoryMiB }
   }
 
   protected async launch(): Promise<void> {
     const { spec, config } = this.options
-    const { path: execFile, jailerPath: jailer, enableDebug: debug } = config.hypervisor
+    const { path, jailerPath: jailer, enableDebug: debug } = config.hypervisor
+    const execFile = realProgram(path)
     // Whatever is wrong with the machine shows before there is a process.
-    if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
     const requests = machineRequests(spec, config.hypervisor)
     const place = jailPlace(execFile, spec.privateDir, spec.identity)
     checkProgram(jailer, jailerNeeds)
+    await requireName(execFile, jailer)
+    if (config.hypervisor.enableHugepages)
+      await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })
     makeJail(place, spec, execFile)
     this.#place = place
     const [console, stdout] = socketPair()
     const [output, stderr] = socketPair()
+    // Read before anybody can write; and as long as this end is open too, nobody's coming and going ends it.
+    const log = openSync(`${place.root}${inJail.log}`, constants.O_RDONLY | constants.O_NONBLOCK)
+    const logEnd = openSync(`${place.root}${inJail.log}`, constants.O_WRONLY | constants.O_NONBLOCK)
     try {
-      await this.process.readFrom({ console, output })
+      await this.process.readFrom({ console, output, log, seen: (tail) => this.#lookForHalt(tail) })
       this.#expected = waitingPosture(spec, { stdout, stderr })
       const args = jailerArguments({
         ...{ execFile, place, debug, identity: spec.identity, netns: spec.netns?.path },
       })
-      await this.#launch({ jailer, args, stdout, stderr })
+      await this.#launch({ jailer, args, uid: spec.identity.uid, stdout, stderr })
     } finally {
-      closeSync(stdout)
-      closeSync(stderr)
+      for (const fd of [stdout, stderr, logEnd]) closeSync(fd)
     }
     const version = asObject(
       await this.connected('version').get('version', { timeoutMs: answerMs }),
       'the answer to version',
     )
-    this.process.checkVersion(bareVersion(asText(version.firecracker_version, 'firecracker_version')))
+    this.#version = bareVersion(asText(version.firecracker_version, 'firecracker_version'))
+    this.process.checkVersion(this.#version)
     const nodes = new DiskNodes({
       ...{ pid: this.process.pid, uid: spec.identity.uid, directory: inJail.drives },
     })
@@ -150,23 +155,27 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   async #launch(launch: Parameters<typeof launchByJailer>[0]): Promise<void> {
     const connected = Promise.withResolvers<void>()
     let look = () => {}
+    let around: JailedFirecracker['around'] | undefined
     await this.process.launchBy(
       async (options) => {
         const jailed = await launchByJailer(launch, options)
         look = jailed.look
+        around = jailed.around
         return { ref: jailed.ref, exited: jailed.exited.then((exit) => this.#onExit(exit)) }
       },
       [connected.promise],
     )
     void this.ended.then(() => connected.resolve())
-    this.connection = await this.#connect()
+    removeOtherNodes(this.#place!)
+    await confirmAround(this.options.spec, around!)
+    this.connection = await connectApi(this.#place!, this.options.spec.identity, this.ended)
     void this.connection.closed.then(() => {
       look()
       connected.resolve()
     })
   }
 
-  /** A guest that goes down or resets takes the process with it, which is no failure to Firecracker. */
+  /** A guest that resets by its keyboard controller takes the process with it, which is no failure to Firecracker. */
   #onExit<Exit extends { code: number | null }>(exit: Exit): Exit {
     const { watch } = this.process
     if (exit.code === 0 && !this.isStopping) {
@@ -176,24 +185,12 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     return exit
   }
 
-  /** Firecracker makes its socket a moment after it was started. */
-  async #connect(): Promise<ApiClient> {
-    const { identity } = this.options.spec
-    const path = `${this.#place!.root}${inJail.api}`
-    let over = false
-    void this.ended.then(() => {
-      over = true
-    })
-    for (const deadline = Date.now() + answerMs; ; ) {
-      try {
-        return await ApiClient.open(await withSocketOf(path, identity.uid, connectUnix), firecrackerApi)
-      } catch (error) {
-        if (over) throw new KataError('VMM_DISCONNECTED', { command: 'version' }, { cause: error })
-        if (Date.now() > deadline)
-          throw new KataError('VMM_COMMAND_TIMEOUT', { command: 'version', seconds: answerMs / 1000 })
-        await Bun.sleep(tryMs)
-      }
-    }
+  /** A guest that was switched off stands still, and Firecracker with it for ever: it has no power to switch off. */
+  #lookForHalt(consoleTail: Buffer): void {
+    const { watch } = this.process
+    if (this.isStopping || !watch.isOpen || !haltMarks.some((mark) => consoleTail.includes(mark))) return
+    watch.because('shutdown')
+    this.process.kill()
   }
 
   /** There is no call that ends it. */
@@ -216,10 +213,6 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     } finally {
       closeSync(fd)
     }
-  }
-
-  async #setState(state: 'Paused' | 'Resumed'): Promise<void> {
-    await this.connected('vm').patch('vm', { body: { state } })
   }
 
   async #patchDrive(id: string, path: string): Promise<void> {

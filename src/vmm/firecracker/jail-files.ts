@@ -1,5 +1,16 @@
 /** What lies in Firecracker's jail: placed there by us, before the jailer makes it a root. */
-import { chownSync, closeSync, lstatSync, mkdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  chownSync,
+  closeSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { makeFifo } from '../../linux/fifo.ts'
 import { mount, mountFlags, unmountBelow } from '../../linux/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../../linux/mount-tree.ts'
 import { removeTree } from '../../linux/remove-tree.ts'
@@ -38,6 +49,8 @@ function fillJail({ base, root }: JailPlace, spec: VmSpec, execFile: string): vo
   writeFileSync(empty, '', { mode: 0o600, flag: 'wx' })
   truncateSync(empty, emptyBytes)
   chownSync(empty, uid, gid)
+  makeFifo(`${root}${inJail.log}`)
+  chownSync(`${root}${inJail.log}`, uid, gid)
   for (const { source, target } of shown(spec)) {
     writeFileSync(`${root}${target}`, '', { mode: 0o444, flag: 'wx' })
     showReadOnly(source, `${root}${target}`)
@@ -50,6 +63,15 @@ export function shown({ kernel, initrd }: VmSpec): { source: string; target: str
     { source: kernel, target: inJail.kernel },
     ...(initrd === undefined ? [] : [{ source: initrd, target: inJail.initrd }]),
   ]
+}
+
+/** What Firecracker needs of the nodes that its jailer makes. */
+const neededNodes = ['kvm', 'net', 'urandom']
+
+/** Takes the others away: /dev/userfaultfd, which the jailer makes where the kernel has it, serves snapshots only. */
+export function removeOtherNodes({ root }: JailPlace): void {
+  for (const name of readdirSync(`${root}/dev`))
+    if (!neededNodes.includes(name)) rmSync(`${root}/dev/${name}`, { recursive: true })
 }
 
 /** Takes the jail away, once nothing runs in it. */

@@ -2,13 +2,15 @@
  * Starts Firecracker by its jailer, in namespaces of its own.
  *
  * The jailer leaves Firecracker to itself (`--new-pid-ns`): nobody would wait for it, and nothing would end it when we die.
- * So all of it happens in a pid namespace around, whose first process dies with us, and the kernel then ends everything in
- * there. That process never waits for anybody, so that how Firecracker ended can still be read.
+ * So all of it happens in a pid namespace around. Two processes stand there as long as Firecracker does, and only sleep: the
+ * holder dies with us, the first process of the namespace dies with the holder, and the kernel then ends everything in
+ * there. The first process never waits for anybody, so that how Firecracker ended can still be read.
  */
 import { constants } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { type Capability, capabilityMask } from '../../linux/capabilities.ts'
 import { childrenOf, isAlive, type ProcessRef, processRef, zombieStatus } from '../../linux/proc.ts'
+import { signalProcess } from '../../linux/signal.ts'
 import { findTool, toolDirectories } from '../../linux/which.ts'
 import type { LaunchOptions } from '../../rootless/jail.ts'
 import { jailLimits } from '../../rootless/jail-command.ts'
@@ -30,27 +32,48 @@ export const jailerBoundingSet = capabilityMask(jailerCapabilities).toString(16)
 
 /** How long it may take until Firecracker runs, milliseconds. */
 const startMs = 10_000
+/** How long the first process may take to go with the holder, milliseconds. */
+const firstMs = 1000
 /** How often it is looked at when nothing else tells of its end, milliseconds. */
 const lookMs = 250
 
 /**
- * Runs as root in the new namespaces, as their first process. Descriptor 3 is Firecracker's stdout, 4 its stderr. The line
- * `jailed` on our own stderr tells that the jailer has done its work.
+ * Runs as root, with new namespaces; in that of pids are its children only. It starts the first of them and sleeps. What
+ * sleeps has the sandbox's own user, and so no capability; that user cannot reach it, as it sees only its own namespace.
  */
-const script = `
+const holderScript = `
 set -eu
-sleep=$1
-shift
+setpriv=$1 sleep=$2 user=$3 first=$4
+shift 4
 ulimit -c ${jailLimits.core}
 ulimit -p ${jailLimits.nproc}
-echo kata > /proc/sys/kernel/hostname
 cd /
+# The shell exports where it is.
+unset PWD OLDPWD
+"$setpriv" --pdeathsig KILL -- /bin/sh -c "$first" sh "$setpriv" "$sleep" "$user" "$@" &
+exec "$setpriv" --reuid "$user" --regid "$user" --clear-groups --pdeathsig KILL -- \\
+  "$sleep" infinity </dev/null >/dev/null 2>&1 3>&- 4>&-
+`
+
+/**
+ * Runs as root, as the first process of the namespace of pids. Descriptor 3 is Firecracker's stdout, 4 its stderr. The line
+ * `jailed` on our own stderr tells that the jailer has done its work.
+ */
+const firstScript = `
+set -eu
+setpriv=$1 sleep=$2 user=$3
+shift 3
+echo kata > /proc/sys/kernel/hostname
+unset PWD OLDPWD
 "$@" >&3 2>&4 3>&- 4>&-
 echo jailed >&2
-exec "$sleep" infinity >/dev/null 2>&1 3>&- 4>&-
+exec "$setpriv" --reuid "$user" --regid "$user" --clear-groups --pdeathsig KILL -- \\
+  "$sleep" infinity </dev/null >/dev/null 2>&1 3>&- 4>&-
 `
 
 export interface JailerLaunch {
+  /** The sandbox's own. */
+  readonly uid: number
   readonly jailer: string
   readonly args: readonly string[]
   /** Descriptors for Firecracker's own output. */
@@ -59,6 +82,8 @@ export interface JailerLaunch {
 }
 
 export interface JailedFirecracker extends LaunchedProcess {
+  /** What stands around it. */
+  readonly around: { readonly holder: ProcessRef; readonly first: ProcessRef }
   /** Has it looked at now: something of it has ended. */
   look(): void
 }
@@ -76,14 +101,20 @@ export async function launchByJailer(
     stdio: ['ignore', 'ignore', 'pipe', launch.stdout, launch.stderr],
     detached: true,
   })
-  const around = processRef(child.pid)
-  const kill = () => child.kill('SIGKILL')
+  const holder = processRef(child.pid)
+  const kill = () => {
+    // One that has just been started may not have asked yet to go with its parent.
+    for (const first of holder === undefined ? [] : childrenOf(holder)) signalProcess(first, 'SIGKILL')
+    child.kill('SIGKILL')
+  }
   const timer = setTimeout(kill, timeoutMs)
   signal?.addEventListener('abort', kill)
   try {
     const complaints = await untilJailed(child.stderr)
-    const ref = around && firecrackerIn(around)
-    if (ref !== undefined) return watched(ref, child)
+    const first = holder && childrenOf(holder)[0]
+    // What the jailer has left to it.
+    const ref = first && childrenOf(first)[0]
+    if (ref !== undefined) return watched(ref, child, { holder: holder!, first: first! })
     kill()
     await child.exited
     signal?.throwIfAborted()
@@ -107,13 +138,14 @@ async function untilJailed(stderr: ReadableStream<Uint8Array>): Promise<string> 
   return text.replace(/^jailed\n/m, '')
 }
 
-function command({ jailer, args }: JailerLaunch): string[] {
+function command({ jailer, args, uid }: JailerLaunch): string[] {
+  const setpriv = tool('setpriv')
   const bounding = jailerCapabilities.map((name) => `+${name}`).join(',')
   return [
-    ...[tool('setpriv'), '--pdeathsig', 'KILL', '--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all'],
+    ...[setpriv, '--pdeathsig', 'KILL', '--no-new-privs', '--inh-caps=-all', '--ambient-caps=-all'],
     ...[`--bounding-set=-all,${bounding}`, '--clear-groups', '--'],
-    ...[tool('unshare'), '--pid', '--fork', '--kill-child', '--net', '--ipc', '--uts', '--'],
-    ...[tool('sh'), '-c', script, 'sh', tool('sleep'), jailer, ...args],
+    ...[tool('unshare'), '--pid', '--net', '--ipc', '--uts', '--'],
+    ...[tool('sh'), '-c', holderScript, 'sh', setpriv, tool('sleep'), `${uid}`, firstScript, jailer, ...args],
   ]
 }
 
@@ -124,12 +156,11 @@ function tool(name: string): string {
   return path
 }
 
-/** The first process of the namespace has one child: what the jailer has left to it. */
-function firecrackerIn(around: ProcessRef): ProcessRef | undefined {
-  return childrenOf(around).flatMap(childrenOf)[0]
-}
-
-function watched(ref: ProcessRef, around: Bun.Subprocess): JailedFirecracker {
+function watched(
+  ref: ProcessRef,
+  holder: Bun.Subprocess,
+  around: JailedFirecracker['around'],
+): JailedFirecracker {
   let look = () => {}
   const gone = async () => {
     while (isAlive(ref)) {
@@ -143,14 +174,17 @@ function watched(ref: ProcessRef, around: Bun.Subprocess): JailedFirecracker {
     }
   }
   const exited = (async (): Promise<ExitInfo> => {
-    await Promise.race([gone(), around.exited])
+    await Promise.race([gone(), holder.exited])
     const status = zombieStatus(ref)
-    around.kill('SIGKILL')
-    await around.exited
+    holder.kill('SIGKILL')
+    await holder.exited
     await gone()
+    // With it goes all that is left in the namespace.
+    for (const deadline = Date.now() + firstMs; isAlive(around.first) && Date.now() < deadline; )
+      await Bun.sleep(1)
     return status === undefined ? { code: null, signal: null } : exitOf(status)
   })()
-  return { ref, exited, look: () => look() }
+  return { ref, around, exited, look: () => look() }
 }
 
 /** From what wait(2) gives. */

@@ -3,24 +3,25 @@ import { readlinkSync } from 'node:fs'
 import { jailLimits } from '../../rootless/jail-command.ts'
 import { hostIdMap, readNamespaces } from '../../rootless/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture-check.ts'
+import { isOlder, type ProgramVersion } from '../program.ts'
 import type { VmSpec } from '../vmm.ts'
 import { shown } from './jail-files.ts'
 import { jailerBoundingSet } from './jailer.ts'
 import { inJail, openFiles } from './program.ts'
 
-/** What it opens itself. */
-const files = [
-  ...['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', 'anon_inode:[timerfd]', 'anon_inode:kvm-vm'],
-  ...['/dev/kvm', '/dev/net/tun', '/dev/urandom'],
-]
-/** The same, with a number or name of its own behind it. */
-const opens = ['anon_inode:kvm-vcpu:', '/memfd:', `${inJail.drives}/`]
-/** Its listeners, and connections: ours to the API, and the agent client's. */
-const mostSockets = 16
+/** What it has for events and timers, waiting and running. */
+const events = ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', 'anon_inode:[timerfd]']
+/** The first that closes kernel and initrd once the machine is made; before, they stay open for as long as it runs. */
+const closesBootFiles = { major: 1, minor: 16, micro: 0 }
+/** The API's listener and our connection to it, and vsock's listener. */
+const ownSockets = 3
+/** Connections that it may have to the guest: the agent client's, and those that it gave up on meanwhile. */
+const mostConnections = 8
 
 /**
- * Before its machine runs: only the thread that serves the API has its filter. The bounding set keeps what the jailer
- * needed; no program of the jail can give anything of it back, as nothing has new privileges there.
+ * Before its machine runs: only the thread that serves the API has its filter. Kernel and initrd are open from the moment
+ * on at which they were named. The bounding set keeps what the jailer needed; no program of the jail can give anything of
+ * it back, as nothing has new privileges there.
  */
 export function waitingPosture(
   spec: VmSpec,
@@ -43,8 +44,9 @@ export function waitingPosture(
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
     descriptors: { 0: '/dev/null', 1: target(stdout), 2: target(stderr) },
-    ...{ files, opens },
-    ...{ sockets: mostSockets, environment: 0, cwd: '/' },
+    files: [...events, inJail.log, ...cards(spec), ...shown(spec).map(({ target }) => target)],
+    opens: [`${inJail.drives}/`],
+    ...{ fewestSockets: ownSockets, sockets: ownSockets, environment: 0, cwd: '/' },
     limits: {
       core: limit(jailLimits.core),
       nofile: limit(openFiles),
@@ -54,7 +56,18 @@ export function waitingPosture(
   }
 }
 
-/** Once its machine runs: every thread has Firecracker's own filter. */
-export function runningPosture(waiting: ExpectedPosture): ExpectedPosture {
-  return { ...waiting, seccompFilters: 1, firstThreadFilters: 1 }
+const cards = ({ nics = [] }: VmSpec): string[] => (nics.length > 0 ? ['/dev/net/tun'] : [])
+
+/** Once its machine runs: every thread has Firecracker's own filter, and what it booted from is closed again. */
+export function runningPosture(waiting: ExpectedPosture, version: ProgramVersion): ExpectedPosture {
+  const { files: opened = [] } = waiting
+  const bootFiles: readonly string[] = [inJail.kernel, inJail.initrd]
+  const kept = isOlder(version, closesBootFiles) ? opened : opened.filter((file) => !bootFiles.includes(file))
+  return {
+    ...waiting,
+    files: [...kept, '/dev/kvm', 'anon_inode:kvm-vm'],
+    opens: [...waiting.opens, 'anon_inode:kvm-vcpu:'],
+    sockets: ownSockets + mostConnections,
+    ...{ seccompFilters: 1, firstThreadFilters: 1 },
+  }
 }

@@ -1,10 +1,11 @@
 /** Firecracker and its jailer: what is needed of the programs, and their arguments. */
+import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { maxSocketPath } from '../../linux/socket.ts'
 import type { Identity } from '../../rootless/launch-spec.ts'
-import type { ProgramNeeds } from '../program.ts'
+import { isOlder, type ProgramNeeds, programVersion, versionText } from '../program.ts'
 
 export const firecrackerNeeds: ProgramNeeds = {
   name: 'Firecracker',
@@ -30,6 +31,8 @@ export const jailerNeeds: Pick<ProgramNeeds, 'install'> = {
 export const inJail = {
   kernel: '/vmlinux',
   initrd: '/initrd',
+  /** The pipe for its log. */
+  log: '/log',
   /** A file system of its own, which only root can write: what becomes the guest's disks. */
   drives: '/drives',
   /** Made by Firecracker. */
@@ -40,6 +43,29 @@ export const inJail = {
 /** Descriptors that it may have open: some for each drive, card and processor, and its own. */
 export const openFiles = 1024
 
+/** The program that a path leads to, which the jailer starts and names the jail after; the path where there is none. */
+export function realProgram(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
+  }
+}
+
+/** The first jailer that starts programs of any name. */
+const anyName = { major: 1, minor: 13, micro: 0 }
+
+/** @throws KataError VMM_OPTION_INVALID for a program that this jailer refuses by its name. */
+export async function requireName(program: string, jailer: string): Promise<void> {
+  if (basename(program).includes('firecracker')) return
+  const version = await programVersion(jailer)
+  if (version !== undefined && !isOlder(version, anyName)) return
+  const which = version === undefined ? 'of an unknown version' : versionText(version)
+  throw new KataError('VMM_OPTION_INVALID', {
+    reason: `path leads to ${program}, and the jailer ${jailer} (${which}) starts only programs with "firecracker" in their names, as all before 1.13`,
+  })
+}
+
 /** The jail of one sandbox as the jailer lays it out: `BASE/PROGRAM/ID/root`. */
 export interface JailPlace {
   readonly base: string
@@ -48,15 +74,10 @@ export interface JailPlace {
   readonly root: string
 }
 
-/** @throws KataError VMM_OPTION_INVALID for a program that the jailer refuses, SOCKET_PATH_TOO_LONG. */
+/** `execFile` is a real path ({@link realProgram}). @throws KataError SOCKET_PATH_TOO_LONG. */
 export function jailPlace(execFile: string, privateDir: string, { name: id }: Identity): JailPlace {
-  const program = basename(execFile)
-  if (!program.includes('firecracker'))
-    throw new KataError('VMM_OPTION_INVALID', {
-      reason: `path is ${execFile}: the jailer only starts a program whose name has "firecracker" in it`,
-    })
   const base = `${privateDir}/jail`
-  const root = `${base}/${program}/${id}/root`
+  const root = `${base}/${basename(execFile)}/${id}/root`
   const path = `${root}${inJail.vsock}`
   const length = Buffer.byteLength(path)
   if (length > maxSocketPath)
@@ -84,6 +105,7 @@ export function jailerArguments({ execFile, identity, place, netns, debug }: Jai
     ...['--id', place.id, '--exec-file', execFile, '--uid', `${uid}`, '--gid', `${gid}`],
     ...['--chroot-base-dir', place.base, '--resource-limit', `no-file=${openFiles}`, '--new-pid-ns'],
     ...(netns === undefined ? [] : ['--netns', netns]),
-    ...['--', '--api-sock', inJail.api, '--level', debug ? 'Debug' : 'Warning'],
+    // Warnings tell what the guest does to its devices, as often as it likes.
+    ...['--', '--api-sock', inJail.api, '--log-path', inJail.log, '--level', debug ? 'Debug' : 'Error'],
   ]
 }

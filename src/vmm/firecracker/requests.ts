@@ -6,6 +6,7 @@ import type { NicAttachment, VmSpec } from '../vmm.ts'
 import { agentPort } from '../vsock.ts'
 import { type Drive, rootDrive, spareDrives } from './drive-list.ts'
 import { inJail } from './program.ts'
+import { requireRoom } from './room.ts'
 
 /** One `PUT`. */
 export interface ApiRequest {
@@ -38,17 +39,23 @@ export function machineRequests(
   { enableHugepages, reclaimGuestFreedMemory }: MachineSettings,
 ): MachineRequests {
   const size = { vcpu_count: vcpus(spec), mem_size_mib: memory(spec, enableHugepages) }
+  const boot = bootSource(spec)
   const first = [
     { path: 'machine-config', body: { ...size, ...(enableHugepages ? { huge_pages: '2M' } : {}) } },
-    { path: 'boot-source', body: bootSource(spec) },
+    { path: 'boot-source', body: boot },
   ]
   const rest = [
     ...spareDrives.map(putDrive),
     ...(spec.nics ?? []).map(putNic),
     { path: 'vsock', body: { guest_cid: guestCid, uds_path: inJail.vsock } },
-    { path: 'entropy', body: {} },
     ...(reclaimGuestFreedMemory ? [{ path: 'balloon', body: emptyBalloon }] : []),
   ]
+  const cards = spec.nics?.length ?? 0
+  requireRoom({
+    devices: rest.length + (spec.rootDisk === undefined ? 0 : 1),
+    cards,
+    bootArgs: boot.boot_args,
+  })
   return { first, rest }
 }
 
@@ -66,18 +73,19 @@ function bootSource(spec: VmSpec) {
   return {
     kernel_image_path: inJail.kernel,
     ...(spec.initrd === undefined ? {} : { initrd_path: inJail.initrd }),
-    boot_args: kernelCommandLine(spec, ['pci=off', `agent.server_addr=vsock://-1:${agentPort}`]),
+    boot_args: kernelCommandLine(spec, [...ownParameters, `agent.server_addr=vsock://-1:${agentPort}`]),
   }
 }
 
-/** Firecracker makes one processor, or an even number. */
-export function evenVcpus(vcpus: number): number {
-  const whole = Math.ceil(vcpus)
-  return whole > 1 ? whole + (whole % 2) : whole
-}
+/**
+ * The parameters of its machines. `reboot=k`: it takes the keyboard controller's reset for the guest's end, and the triple
+ * fault that other VMMs are given for an error of its own. Its ACPI tables have no way to power off, so a reset is how the
+ * agent ends the machine.
+ */
+const ownParameters = ['pci=off', 'reboot=k', 'agent.power_off=restart']
 
 function vcpus({ vcpus }: VmSpec): number {
-  const count = evenVcpus(vcpus)
+  const count = Math.ceil(vcpus)
   if (Number.isSafeInteger(count) && count > 0 && count <= mostVcpus) return count
   throw new KataError('VMM_OPTION_INVALID', {
     reason: `default_vcpus is ${vcpus}: Firecracker makes 1 to ${mostVcpus}`,

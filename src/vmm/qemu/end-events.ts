@@ -3,15 +3,9 @@ import type { EndWatch } from '../end-watch.ts'
 
 export class EndEvents {
   readonly #watch: EndWatch
-  #pauseExpected = false
 
   constructor(watch: EndWatch) {
     this.#watch = watch
-  }
-
-  /** A stop that was asked for is no reason to look what is wrong. */
-  expectPause(expected: boolean): void {
-    this.#pauseExpected = expected
   }
 
   /**
@@ -24,7 +18,7 @@ export class EndEvents {
       watch.because('shutdown')
       watch.wasReset = data.reason === 'guest-reset'
     }
-    if (name === 'STOP' && !this.#pauseExpected && watch.isOpen) void this.#ask(queryStatus)
+    if (name === 'STOP' && watch.isOpen) void this.#ask(queryStatus)
   }
 
   async #ask(queryStatus: () => Promise<unknown>): Promise<void> {

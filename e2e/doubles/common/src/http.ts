@@ -75,6 +75,12 @@ function serveConnection(loop: Loop, fd: number, api: HttpApi): void {
       const parsed = parse(text, api.prefix)
       if (parsed === 'malformed' || text.length > longestRequest) return end()
       if (parsed === undefined) return
+      if ('refused' in parsed) {
+        turn = turn.then(() => send(fd, encodeRefusal(parsed.refused, api.server), []))
+        if (parsed.isLast) return void turn.then(end)
+        text = ''
+        continue
+      }
       const request = { ...parsed.request, fds }
       text = parsed.rest
       fds = []
@@ -83,18 +89,24 @@ function serveConnection(loop: Loop, fd: number, api: HttpApi): void {
   })
 }
 
-type Parsed = { request: Omit<Request, 'fds'>; rest: string }
+type Parsed = { request: Omit<Request, 'fds'>; rest: string } | { refused: string; isLast: boolean }
 
 function parse(text: string, prefix: string): Parsed | 'malformed' | undefined {
   const end = text.indexOf('\r\n\r\n')
   if (end < 0) return undefined
   const [first = '', ...headers] = text.slice(0, end).split('\r\n')
+  if (/^[A-Z]+ \S+ HTTP\/1\.1$/.test(first) && !/^(GET|PUT|PATCH) /.test(first))
+    return { refused: 'Invalid HTTP Method: Unsupported HTTP method.', isLast: false }
   const line = /^(GET|PUT|PATCH) (\S+) HTTP\/1\.1$/.exec(first)
   if (line === null || !line[2]!.startsWith(prefix)) return 'malformed'
   const length = Number(
     headers.map((header) => /^content-length: *(\d+)$/i.exec(header)?.[1]).find(Boolean) ?? 0,
   )
   const start = end + 4
+  if (length > longestRequest) {
+    const limit = `larger than the limit of ${longestRequest} allowed by server.`
+    return { refused: `Request payload with size ${length} is ${limit}`, isLast: true }
+  }
   if (text.length < start + length) return undefined
   const request = {
     method: line[1]!,
@@ -102,6 +114,13 @@ function parse(text: string, prefix: string): Parsed | 'malformed' | undefined {
     body: text.slice(start, start + length),
   }
   return { request, rest: text.slice(start + length) }
+}
+
+/** What the server itself refuses, before any request is seen. */
+function encodeRefusal(reason: string, server: string): string {
+  const text = `{ "error": "${reason}\nAll previous unanswered requests will be dropped." }`
+  const head = `HTTP/1.1 400 \r\nServer: ${server}\r\nConnection: keep-alive\r\n`
+  return `${head}Content-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`
 }
 
 function encode({ status, body }: Response, server: string): string {

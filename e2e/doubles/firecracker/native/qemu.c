@@ -4,11 +4,18 @@
  * that is made before anything else: the double itself keeps nothing that the real program would not have.
  */
 static const int usr = 3;
-static int starter = -1;
 static pid_t starter_pid;
 
+/* Its name, in the abstract namespace of the jail's network. */
+static socklen_t starter_address(struct sockaddr_un *address, pid_t pid) {
+  memset(address, 0, sizeof *address);
+  address->sun_family = AF_UNIX;
+  const int length = snprintf(address->sun_path + 1, sizeof address->sun_path - 1, "firecracker-double-starter-%d", pid);
+  return offsetof(struct sockaddr_un, sun_path) + 1 + length;
+}
+
 /* Waits for one message: arguments parted by newlines, and the descriptors that become 3, 4, ...; then it is QEMU. */
-static void become_qemu(int commands) {
+static void become_qemu(int listener) {
   static char text[32768];
   char control[CMSG_SPACE(32 * sizeof(int))];
   int fds[32], count = 0, words = 0;
@@ -16,6 +23,7 @@ static void become_qemu(int commands) {
   struct iovec vector = {.iov_base = text, .iov_len = sizeof text - 1};
   struct msghdr message = {.msg_iov = &vector, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const int commands = accept(listener, NULL, NULL);
   if (recvmsg(commands, &message, 0) <= 0) _exit(0);
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   if (header && header->cmsg_type == SCM_RIGHTS) {
@@ -36,32 +44,24 @@ static void become_qemu(int commands) {
 }
 
 static void before_threads(void) {
-  int pair[2];
+  struct sockaddr_un address;
   struct stat facts;
   if (fstat(usr, &facts) < 0 || !S_ISDIR(facts.st_mode)) return;
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return;
+  const int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (bind(listener, (struct sockaddr *)&address, starter_address(&address, getpid())) < 0 || listen(listener, 1) < 0) return;
   starter_pid = fork();
-  if (starter_pid == 0) {
-    close(pair[0]);
-    become_qemu(pair[1]);
-  }
-  starter = pair[0];
-  close(pair[1]);
+  if (starter_pid == 0) become_qemu(listener);
+  close(listener);
   close(usr);
 }
 
-/* The real program's first thread is busy; this one only stays, because what it has started dies with it. */
-static void first_thread(void) {
-  for (;;) pause();
-}
-
-/* qemuStarter(): [the descriptor that takes one command, the pid that QEMU will have]. */
+/* qemuStarter(): the connection that takes one command; the caller closes it. */
 FUNCTION(js_qemu_starter) {
-  if (starter < 0) return fail(ctx, "the double of Firecracker runs under the double of its jailer only", "", ENOTDIR);
-  JSValue pair = JS_NewArray(ctx);
-  JS_SetPropertyUint32(ctx, pair, 0, JS_NewInt32(ctx, starter));
-  JS_SetPropertyUint32(ctx, pair, 1, JS_NewInt32(ctx, starter_pid));
-  return pair;
+  struct sockaddr_un address;
+  if (starter_pid <= 0) return fail(ctx, "the double of Firecracker runs under the double of its jailer only", "", ENOTDIR);
+  const int starter = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (connect(starter, (struct sockaddr *)&address, starter_address(&address, getpid())) < 0) return fail(ctx, "connect", "the starter of QEMU", errno);
+  return JS_NewInt32(ctx, starter);
 }
 
 /* The time stamp counter and the time that belongs to it: of several tries the one that was not interrupted. */
@@ -89,5 +89,7 @@ FUNCTION(js_tsc_kilohertz) {
   return JS_NewInt64(ctx, (last - first) * 1000000 / (to - from));
 }
 
+#include "likeness.c"
+
 #define QEMU_FUNCTIONS \
-  JS_CFUNC_DEF("qemuStarter", 0, js_qemu_starter), JS_CFUNC_DEF("tscKilohertz", 0, js_tsc_kilohertz),
+  JS_CFUNC_DEF("qemuStarter", 0, js_qemu_starter), JS_CFUNC_DEF("tscKilohertz", 0, js_tsc_kilohertz), LIKENESS_FUNCTIONS

@@ -3,6 +3,8 @@
 export interface Options {
   readonly apiSocket: string
   readonly id: string
+  /** Where its log goes; absent: to stdout. */
+  readonly logPath?: string
 }
 
 /** With a value: those that the double knows, and those that the jailer adds, which change nothing here. */
@@ -10,6 +12,7 @@ const valued = [
   '--api-sock',
   '--id',
   '--level',
+  '--log-path',
   '--start-time-us',
   '--start-time-cpu-us',
   '--parent-cpu-time-us',
@@ -36,5 +39,7 @@ export function parseArguments(words: readonly string[]): Options | 'version' | 
   const level = values.get('--level')
   if (!idForm.test(id)) return `error: Invalid instance ID: ${id}`
   if (level !== undefined && !levels.includes(level.toLowerCase())) return `error: Invalid level: ${level}`
-  return { apiSocket: values.get('--api-sock') ?? '/run/firecracker.socket', id }
+  const logPath = values.get('--log-path')
+  const apiSocket = values.get('--api-sock') ?? '/run/firecracker.socket'
+  return { apiSocket, id, ...(logPath === undefined ? {} : { logPath }) }
 }

@@ -1,6 +1,7 @@
 /** The machine underneath: QEMU's microvm with TCG, whose devices are virtio-mmio and found over ACPI as Firecracker's. */
 import { listen, memoryFile, pid, qemuStarter, send, socketPair, tscKilohertz } from 'double'
 import { stat } from 'os'
+import { strerror } from 'std'
 import { close, open } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
@@ -14,7 +15,7 @@ const [typeMask, blockType] = [0o170000, 0o060000]
 /** Of its 24 transports, which the guest finds from the last one on. Interrupts of the first ones do not reach it. */
 const lastBus = 23
 
-/** A drive, and what lies behind it: open from the moment on at which it was named. */
+/** A drive, and what lies behind it: open from the moment on at which it was named, here as well as in QEMU. */
 export interface OpenDrive {
   readonly config: Drive
   readonly fd: number
@@ -52,8 +53,9 @@ export class Machine {
       ...baseArguments(options, given, given.give(theirs)),
       ...deviceArguments(options, given, sets),
     ]
-    const [commands] = qemuStarter()
-    send(commands, args.join('\n'), given.fds)
+    const starter = qemuStarter()
+    send(starter, args.join('\n'), given.fds)
+    close(starter)
     given.close()
     const qmp = new Qmp(loop, ours, options.onEvent, options.onEnd)
     await qmp.execute('qmp_capabilities')
@@ -61,15 +63,17 @@ export class Machine {
     return new Machine(qmp, sets)
   }
 
-  /** Opens the drive's path anew and has the guest see what lies there now. */
-  async setDrive(config: Drive): Promise<void> {
+  /** Has the guest see what lies behind the drive now. */
+  async setDrive(drive: OpenDrive): Promise<void> {
+    const { config } = drive
     const { drive_id: id, is_read_only } = config
-    const drive = openDrive(config)
     const before = this.#sets.get(id)!
     const set = await this.#addFile(drive)
     const size = await this.#sizeOf(fileName(id, set))
     // QEMU tells guests of the size of what it can write only: for a moment there is something of that size.
-    const first = is_read_only === true ? await this.#addFile(emptyDrive(id, size)) : set
+    const empty = is_read_only === true ? emptyDrive(id, size) : undefined
+    const first = empty === undefined ? set : await this.#addFile(empty)
+    if (empty !== undefined) close(empty.fd)
     await this.qmp.execute('blockdev-reopen', { options: [rawNode({ drive_id: id }, first)] })
     await this.qmp.execute('block_resize', { 'node-name': id, size })
     this.#sets.set(id, set)
@@ -83,11 +87,7 @@ export class Machine {
   /** The number of its new set of descriptors. */
   async #addFile(drive: OpenDrive): Promise<number> {
     const set = this.#nextSet++
-    try {
-      await this.qmp.execute('add-fd', { 'fdset-id': set }, [drive.fd])
-    } finally {
-      close(drive.fd)
-    }
+    await this.qmp.execute('add-fd', { 'fdset-id': set }, [drive.fd])
     await this.qmp.execute('blockdev-add', fileNode(drive, set))
     return set
   }
@@ -114,8 +114,15 @@ export function openDrive(config: Drive): OpenDrive {
     const fd = open(path, is_read_only === true ? O_RDONLY : O_RDWR, 0)
     return { config, fd, isBlock: ((stat(path)[0]?.mode ?? 0) & typeMask) === blockType }
   } catch (error) {
-    throw new Error(`Unable to create the block device: BackingFile(${(error as Error).message})`)
+    const reason = `Error manipulating the backing file: ${osError(error)} ${path}`
+    throw new Error(`Unable to create the virtio block device: Virtio backend error: ${reason}`)
   }
+}
+
+/** As Rust tells of what the system refused. */
+export function osError(error: unknown): string {
+  const { errno } = error as { errno: number }
+  return `${strerror(errno)} (os error ${errno})`
 }
 
 const emptyDrive = (drive_id: string, size: number): OpenDrive => ({
@@ -136,12 +143,15 @@ function baseArguments({ boot, config }: MachineOptions, given: Descriptors, qmp
     ...(boot.initrd_path === undefined ? [] : ['-initrd', boot.initrd_path]),
     ...['-chardev', `socket,id=qmp,fd=${qmp}`, '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', `socket,id=console,fd=${given.lend(1)}`, '-device', 'isa-serial,chardev=console'],
+    // By the keyboard's controller the guest resets; a guest that is switched off stands still.
+    ...['-device', 'i8042', '-action', 'shutdown=pause'],
   ]
 }
 
 function memoryOf({ mem_size_mib, huge_pages }: MachineConfiguration) {
   if (huge_pages !== '2M') return { machine: '', backend: [] }
-  const backend = `memory-backend-memfd,id=memory,size=${mem_size_mib}M,hugetlb=on,prealloc=on`
+  // As the real program has them: taken when the guest touches them, and not reserved.
+  const backend = `memory-backend-memfd,id=memory,size=${mem_size_mib}M,hugetlb=on,prealloc=off,reserve=off`
   return { machine: ',memory-backend=memory', backend: ['-object', backend] }
 }
 
@@ -154,14 +164,14 @@ function deviceArguments(options: MachineOptions, given: Descriptors, sets: Map<
     const { drive_id: id } = drive.config
     const set = sets.size + 1
     sets.set(id, set)
-    args.push('-add-fd', `fd=${given.give(drive.fd)},set=${set}`)
+    args.push('-add-fd', `fd=${given.lend(drive.fd)},set=${set}`)
     for (const node of [fileNode(drive, set), rawNode(drive.config, set)])
       args.push('-blockdev', JSON.stringify(node))
     args.push('-device', `virtio-blk-device,id=${id},drive=${id},${bus()}`)
   }
   for (const { config, tap } of options.nics) {
     const { iface_id: id, guest_mac } = config
-    args.push('-netdev', `tap,id=net-${id},fd=${given.give(tap)}`)
+    args.push('-netdev', `tap,id=net-${id},fd=${given.lend(tap)}`)
     args.push('-device', `virtio-net-device,id=${id},netdev=net-${id},mac=${guest_mac},${bus()}`)
   }
   const agent = given.give(listen(portName()))

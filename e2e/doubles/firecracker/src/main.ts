@@ -4,15 +4,15 @@
  * product.
  */
 
-import { exit, filterThread, listen, openKvm } from 'double'
-import { err, out } from 'std'
+import { exit, filterThread, listen, nameThread, openKvm } from 'double'
+import { err, open, out } from 'std'
 import '../../../../guest/agent/src/polyfills.ts'
 import { createLoop } from '../../../../guest/agent/src/loop.ts'
 import { serveHttp } from '../../common/src/http.ts'
 import { parseArguments } from './command-line.ts'
 import { Vmm } from './vmm.ts'
 
-const version = '1.14.0'
+const version = '1.16.1'
 /** Its exit codes (FcExitCode). */
 const [genericError, argumentError] = [1, 153]
 
@@ -26,13 +26,20 @@ function main(): void {
   if (typeof options === 'string') fail(`Arguments parsing ${options}`, argumentError)
   const loop = createLoop()
   try {
+    const log = options.logPath === undefined ? out : open(options.logPath, 'w')
+    if (log === null) fail(`Logger error: ${options.logPath}`, genericError)
     // Of its threads the one that serves the API has a filter from its first moment.
+    nameThread('fc_api')
     filterThread()
     const say = (text: string) => {
-      out.puts(`${new Date().toISOString()} [${options.id}:main] ${text}\n`)
-      out.flush()
+      log.puts(`${new Date().toISOString()} [${options.id}:main] ${text}\n`)
+      log.flush()
     }
-    const vmm = new Vmm({ loop, id: options.id, version, say, openKvm, exit })
+    const fault = () => {
+      say('[ERROR] Unexpected exit reason on vcpu run: Shutdown')
+      fail('RunWithApi(MicroVMStoppedWithError(GenericError))', genericError)
+    }
+    const vmm = new Vmm({ loop, id: options.id, version, say, openKvm, exit, fault })
     serveHttp(loop, listen(options.apiSocket), {
       ...{ prefix: '/', server: 'Firecracker API' },
       handle: (request) => vmm.handle(request),

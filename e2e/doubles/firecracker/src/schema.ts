@@ -1,6 +1,7 @@
 /**
  * The requests of Firecracker's API that the double answers, field by field: names and types as in the API description
- * of the project, with which schema.test.ts compares them where it is at hand. `!` marks a field that must be there.
+ * of the project, with which schema.test.ts compares them where it is at hand. `!` marks a field that must be there. Their
+ * order is that in which the real program names them.
  */
 import type { Schema } from '../../common/src/validate.ts'
 
@@ -12,7 +13,7 @@ export const types: Schema['types'] = {
     free_page_hinting: 'boolean',
     free_page_reporting: 'boolean',
   },
-  BootSource: { boot_args: 'string', initrd_path: 'string', kernel_image_path: 'string!' },
+  BootSource: { kernel_image_path: 'string!', initrd_path: 'string', boot_args: 'string' },
   Drive: {
     drive_id: 'string!',
     partuuid: 'string',

@@ -1,13 +1,13 @@
 /** The state behind the API: what may be asked when, and what becomes of it. */
-import { filterAllThreads, openTap } from 'double'
-import { close, open } from 'syscalls'
+import { keepEvents, makeMachine, openTap, startProcessors } from 'double'
+import { close } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { answerWith, type Request, type Response } from '../../common/src/http.ts'
-import { complaint } from '../../common/src/validate.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
-import { Machine, type OpenDrive, openDrive, portName } from './machine.ts'
+import { Machine, type OpenDrive, openDrive, osError, portName } from './machine.ts'
+import { invalidPath, parse, Refused, readable, sameId, within } from './refused.ts'
 import type { Balloon, BootSource, Drive, MachineConfiguration, NetworkInterface, Vsock } from './requests.ts'
-import { schema } from './schema.ts'
+import { requireRoom } from './room.ts'
 
 export interface VmmOptions {
   readonly loop: Loop
@@ -15,31 +15,36 @@ export interface VmmOptions {
   readonly version: string
   readonly say: (text: string) => void
   readonly openKvm: () => number
-  readonly exit: (code: number) => void
+  readonly exit: (code: number) => never
+  /** Ends as the real program does when the guest's processor gave up. */
+  readonly fault: () => never
 }
 
 /** The most that the real program has. */
 const mostVcpus = 32
-
-/** A request that fails as the real program's would. */
-class Refused extends Error {}
+const defaults = {
+  vcpu_count: 1,
+  mem_size_mib: 128,
+  smt: false,
+  track_dirty_pages: false,
+  huge_pages: 'None',
+} as const
 
 export class Vmm {
   readonly #options: VmmOptions
   readonly #drives: OpenDrive[] = []
   readonly #nics: { config: NetworkInterface; tap: number }[] = []
-  #config: MachineConfiguration = { vcpu_count: 1, mem_size_mib: 128 }
-  #boot: BootSource | undefined
+  #config: MachineConfiguration = defaults
+  #boot: (BootSource & { files: number[] }) | undefined
   #vsock: Vsock | undefined
   #hasEntropy = false
   #balloon: Balloon | undefined
   #machine: Machine | undefined
-  #paused = false
   #guestListens = false
-  #reset = false
 
   constructor(options: VmmOptions) {
     this.#options = options
+    keepEvents()
   }
 
   handle(request: Request): Promise<Response> {
@@ -64,6 +69,8 @@ export class Vmm {
         return { firecracker_version: this.#options.version }
       case 'GET machine-config':
         return this.#config
+      case 'GET vm/ID':
+        return id === 'config' ? this.#wholeConfig() : this.#refusePath(method, command)
       case 'PUT machine-config':
         return this.#setMachine(asked('MachineConfiguration'))
       case 'PUT boot-source':
@@ -90,32 +97,51 @@ export class Vmm {
   }
 
   #info() {
-    const state = this.#machine === undefined ? 'Not started' : this.#paused ? 'Paused' : 'Running'
-    return { app_name: 'Firecracker', id: this.#options.id, state, vmm_version: this.#options.version }
+    const state = this.#machine === undefined ? 'Not started' : 'Running'
+    return { id: this.#options.id, state, vmm_version: this.#options.version, app_name: 'Firecracker' }
+  }
+
+  #wholeConfig() {
+    const { kernel_image_path = '', initrd_path = null, boot_args = null } = this.#boot ?? {}
+    return {
+      balloon: this.#balloon ?? null,
+      drives: this.#drives.map(({ config }) => config),
+      'boot-source': { kernel_image_path, initrd_path, boot_args },
+      ...{ 'cpu-config': null, logger: null, 'machine-config': this.#config, metrics: null },
+      ...{ 'mmds-config': null, 'network-interfaces': this.#nics.map(({ config }) => config) },
+      ...{ vsock: this.#vsock ?? null, entropy: this.#hasEntropy ? {} : null, pmem: [] },
+      'memory-hotplug': null,
+    }
   }
 
   #setMachine(config: MachineConfiguration): void {
     this.#beforeStart()
     const { vcpu_count, mem_size_mib, smt, huge_pages } = config
     if (vcpu_count < 1 || vcpu_count > mostVcpus || (smt === true && vcpu_count > 1 && vcpu_count % 2 === 1))
-      throw new Refused('The vCPU number is invalid! The vCPU number can only be 1 or an even number.')
+      throw new Refused(
+        'Machine config error: The number of vCPUs must be greater than 0, less than 32 and must be 1 or an even number if SMT is enabled.',
+      )
     if (mem_size_mib < 1 || (huge_pages === '2M' && mem_size_mib % 2 === 1))
-      throw new Refused('The memory size (MiB) is invalid.')
-    this.#config = config
+      throw new Refused(
+        'Machine config error: The memory size (MiB) is either 0, or not a multiple of the configured page size.',
+      )
+    this.#config = { ...defaults, ...config }
   }
 
+  /** Both files stay open until the machine is made. */
   #setBoot(source: BootSource): void {
     this.#beforeStart()
-    readable(source.kernel_image_path, 'The kernel file cannot be opened')
-    if (source.initrd_path !== undefined) readable(source.initrd_path, 'The initrd file cannot be opened')
-    this.#boot = source
+    const files = [readable(source.kernel_image_path, 'kernel')]
+    if (source.initrd_path !== undefined) files.push(readable(source.initrd_path, 'initrd'))
+    for (const fd of this.#boot?.files ?? []) close(fd)
+    this.#boot = { ...source, files }
   }
 
   #setDrive(drive: Drive): void {
     this.#beforeStart()
     if (drive.is_root_device && this.#drives.some(({ config }) => config.is_root_device))
       throw new Refused('A root block device already exists!')
-    const opened = openDrive(drive)
+    const opened = within('Drive config error', () => openDrive(drive))
     const at = this.#drives.findIndex(({ config }) => config.drive_id === drive.drive_id)
     if (at >= 0) close(this.#drives.splice(at, 1, opened)[0]!.fd)
     else if (drive.is_root_device) this.#drives.unshift(opened)
@@ -127,7 +153,9 @@ export class Vmm {
     const drive = this.#drives.find(({ config }) => config.drive_id === drive_id)
     if (drive === undefined) throw new Refused(`Block device with id ${drive_id} not found`)
     if (path_on_host === undefined) return
-    await machine.setDrive({ ...drive.config, path_on_host })
+    const opened = within('Drive config error', () => openDrive({ ...drive.config, path_on_host }))
+    await machine.setDrive(opened)
+    close(this.#drives.splice(this.#drives.indexOf(drive), 1, opened)[0]!.fd)
   }
 
   #setNic(config: NetworkInterface): void {
@@ -140,12 +168,13 @@ export class Vmm {
   /** Bound at once, as the real program does. */
   #setVsock(vsock: Vsock): void {
     this.#beforeStart()
-    if (vsock.guest_cid < 3) throw new Refused('The guest CID is invalid')
-    if (this.#vsock !== undefined) throw new Refused('the double has one vsock device')
-    serveVsock(this.#options.loop, vsock.uds_path, {
-      isListening: () => this.#guestListens,
-      port: portName(),
-    })
+    const guest = { isListening: () => this.#guestListens, port: portName() }
+    const backend = 'Cannot create backend for vsock device: Error binding to the host-side Unix socket'
+    try {
+      serveVsock(this.#options.loop, vsock.uds_path, guest)
+    } catch (error) {
+      throw new Refused(`Vsock config error: ${backend}: ${osError(error)}`)
+    }
     this.#vsock = vsock
   }
 
@@ -169,22 +198,26 @@ export class Vmm {
   async #start(): Promise<void> {
     this.#beforeStart()
     const boot = this.#boot
-    if (boot === undefined) throw new Refused('Cannot start microvm without kernel configuration.')
+    if (boot === undefined)
+      throw new Refused('Start microvm error: Cannot start microvm without kernel configuration.')
+    const others = [this.#vsock !== undefined, this.#hasEntropy, this.#balloon !== undefined]
+    const devices = this.#drives.length + this.#nics.length + others.filter(Boolean).length
+    within('Start microvm error', () => requireRoom(devices, boot.boot_args ?? ''))
     // Its machine is made now, which is when rights that are missing show.
-    this.#options.openKvm()
+    makeMachine(this.#options.openKvm(), this.#config.vcpu_count)
     this.#machine = await Machine.start(this.#options.loop, {
       ...{ boot, drives: this.#drives, nics: this.#nics, config: this.#config, hasEntropy: this.#hasEntropy },
       balloon: this.#balloon,
       onEvent: (name, data) => this.#onEvent(name, data),
       onEnd: () => this.#onEnd(),
     })
-    filterAllThreads()
+    startProcessors(this.#config.vcpu_count)
+    for (const fd of boot.files.splice(0)) close(fd)
   }
 
-  async #setState(state: string): Promise<void> {
-    const machine = this.#started()
-    await machine.qmp.execute(state === 'Paused' ? 'stop' : 'cont')
-    this.#paused = state === 'Paused'
+  #setState(state: string): void {
+    this.#started()
+    throw new Refused(`the double does not do ${state}`)
   }
 
   #beforeStart(): void {
@@ -199,44 +232,21 @@ export class Vmm {
 
   #onEvent(name: string, data: Record<string, unknown>): void {
     if (name === 'VSERPORT_CHANGE' && data.id === 'agent') this.#guestListens = data.open === true
-    if (name === 'SHUTDOWN' && data.guest === true) this.#reset = true
+    if (name === 'SHUTDOWN' && data.reason === 'guest-reset') this.#onReset()
   }
 
-  /** A guest that resets is the end, and no failure. */
+  /** By the keyboard's controller it is the end, and no failure; another way of resetting is a triple fault to it. */
+  #onReset(): never {
+    const ways = [...(this.#boot?.boot_args ?? '').matchAll(/(?:^| )reboot=(\w)/g)].map(([, way]) => way)
+    if (ways.length > 0 && ways.at(-1) !== 'k') this.#options.fault()
+    this.#options.exit(0)
+  }
+
   #onEnd(): void {
-    this.#options.exit(this.#reset ? 0 : 1)
+    this.#options.exit(1)
   }
-}
 
-const invalidPath = (method: string, path: string) =>
-  new Refused(`Invalid request method and/or path: ${method} ${path}.`)
-
-function sameId<T>(id: string, body: T, field: keyof T): T {
-  if (!/^[A-Za-z0-9_]+$/.test(id))
-    throw new Refused('API Resource IDs can only contain alphanumeric characters and underscores.')
-  if (body[field] === id) return body
-  throw new Refused(
-    `The id from the path [${id}] does not match the id from the body [${String(body[field])}]!`,
-  )
-}
-
-function readable(path: string, complaint: string): void {
-  try {
-    close(open(path, 0, 0))
-  } catch (error) {
-    throw new Refused(`${complaint}: ${(error as Error).message}`)
+  #refusePath(method: string, path: string): never {
+    throw invalidPath(method, path)
   }
-}
-
-function parse<T>(body: string, type: string): T {
-  let value: unknown
-  try {
-    value = JSON.parse(body)
-  } catch {
-    throw new Refused('An error occurred when deserializing the json body of a request.')
-  }
-  const reason = complaint(schema, value, type)
-  if (reason !== undefined)
-    throw new Refused(`An error occurred when deserializing the json body of a request: ${reason}`)
-  return value as T
 }

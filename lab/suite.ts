@@ -1,0 +1,34 @@
+/**
+ * The part of e2e/ that KVM, systemd, cgroup v2 and real devices can change, within an hour: what the lab host runs for
+ * `npm run test:kvm`.
+ */
+
+export interface Part {
+  /** Below e2e/, without `.test.ts`. */
+  readonly file: string
+  /** Only the tests whose name this matches. */
+  readonly only?: string
+}
+
+export const suite: readonly Part[] = [
+  // Confinement under KVM: descriptors, nodes and threads that TCG has not.
+  { file: 'posture' },
+  { file: 'attack' },
+  { file: 'audit' },
+  { file: 'kvm/kvm-access' },
+  // Nothing is left, whatever dies.
+  { file: 'leftovers', only: '8 sandboxes at once|^kill -9' },
+  { file: 'failpoints', only: '^process |a container with a disk|rootless off' },
+  // What the host's kernel and devices do for a guest.
+  { file: 'kvm/vhost' },
+  { file: 'kvm/vfio' },
+  { file: 'huge-pages' },
+  { file: 'devices' },
+  { file: 'tpm' },
+  // Processors and memory that come and go, and who counts them.
+  { file: 'containerd/sizing' },
+  { file: 'cgroups' },
+  // A host that systemd runs.
+  { file: 'kvm/systemd' },
+  { file: 'how-to/first-pod' },
+]

@@ -1,0 +1,60 @@
+/**
+ * The static busybox of the embedded root file system. Debian's package conflicts with the dynamic busybox that most
+ * hosts have for their initramfs, so it is unpacked and not installed.
+ */
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { aptUpdate, downloadPackages, resolvePackages } from '../guest/image/apt.ts'
+import { mustRunTool, type ToolContext } from '../guest/image/child.ts'
+import { neededLibraries } from '../guest/image/elf.ts'
+import { KataError } from '../src/errors.ts'
+
+/**
+ * Puts it at `path`: the host's own where that is static, Debian's otherwise.
+ *
+ * @throws KataError IMAGE_PACKAGE_UNKNOWN, IMAGE_PACKAGES_UNREACHABLE, IMAGE_DISK_FULL, IMAGE_TOOL_*.
+ */
+export async function provideBusybox(path: string, tools: ToolContext): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true })
+  const installed = Bun.which('busybox', { PATH: tools.env.PATH ?? '' })
+  if (installed !== null && isStatic(installed)) {
+    copyFileSync(installed, path)
+    chmodSync(path, 0o755)
+    return
+  }
+  try {
+    await unpackBusybox(path, tools)
+  } catch (error) {
+    // Lists that are missing or older than the archive are the usual reason; fetch them once.
+    const isCurable = ['IMAGE_PACKAGE_UNKNOWN', 'IMAGE_PACKAGES_UNREACHABLE'].some(
+      (code) => error instanceof KataError && error.code === code,
+    )
+    if (!isCurable) throw error
+    await aptUpdate(tools)
+    await unpackBusybox(path, tools)
+  }
+}
+
+function isStatic(program: string): boolean {
+  return neededLibraries(readFileSync(program)).length === 0
+}
+
+async function unpackBusybox(path: string, tools: ToolContext): Promise<void> {
+  const scratch = mkdtempSync(`${path}.`)
+  const [debs, download, tree] = ['debs', 'download', 'tree'].map((name) => join(scratch, name)) as [
+    string,
+    string,
+    string,
+  ]
+  try {
+    for (const directory of [debs, download]) mkdirSync(directory)
+    const packages = await resolvePackages(['busybox-static'], tools)
+    await downloadPackages(packages, debs, download, { ...tools, onProgress() {} })
+    for (const { file } of packages)
+      await mustRunTool(['dpkg-deb', '-x', join(debs, file), tree], tree, { ...tools, timeout: 60_000 })
+    copyFileSync(join(tree, 'usr/bin/busybox'), path)
+    chmodSync(path, 0o755)
+  } finally {
+    rmSync(scratch, { recursive: true, force: true })
+  }
+}

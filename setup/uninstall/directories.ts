@@ -1,0 +1,51 @@
+/** The directories that kata-ts makes for itself, with everything in them. */
+import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { defaultStateDir } from '../../src/cli/settings.ts'
+import { defaultCacheDir } from '../../src/config/guest-image.ts'
+import { mountPoints } from '../../src/linux/mount.ts'
+import { removeTree } from '../../src/linux/remove-tree.ts'
+import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { recordName } from '../installed-packages.ts'
+import type { Part } from './part.ts'
+
+const directories: Readonly<Record<string, string>> = {
+  [defaultRunDir]: 'run-time state',
+  [defaultCacheDir]: 'guest images',
+  [defaultStateDir]: 'container records, unpacked images',
+  '/var/lib/cni/networks/kata-ts': 'addresses of pods',
+}
+
+/** What is there of them below `root` (the host's is empty). */
+export function ownDirectories(root: string): Part[] {
+  return Object.entries(directories)
+    .filter(([path]) => hasOurs(root + path))
+    .map(([path, what]) => ({ what: `${path} (${what})`, remove: () => clear(root + path) }))
+}
+
+function hasOurs(directory: string): boolean {
+  if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return false
+  const names = readdirSync(directory)
+  // One that somebody mounted there is not ours, what is in it is.
+  if (names.length === 0) return !mountPoints().includes(directory)
+  return names.some((name) => name !== recordName)
+}
+
+/**
+ * Removes a directory; one with the record of installed packages only up to that, which goes when the last of them does.
+ *
+ * @throws Error when something is mounted below it: removing would reach files that are not ours.
+ */
+function clear(directory: string): void {
+  // It may have gone with what was in it: by gc, or with the last package.
+  if (!existsSync(directory)) return
+  const mounted = mountPoints().filter((point) => point.startsWith(`${directory}/`))
+  if (mounted.length > 0) throw new Error(`${mounted.join(', ')} is mounted: unmount it first`)
+  for (const name of readdirSync(directory)) {
+    if (name === recordName) continue
+    const path = join(directory, name)
+    if (lstatSync(path).isDirectory()) removeTree(path)
+    else rmSync(path)
+  }
+  if (readdirSync(directory).length === 0 && !mountPoints().includes(directory)) rmdirSync(directory)
+}

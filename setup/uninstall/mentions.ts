@@ -1,0 +1,31 @@
+/** Configuration of others that names kata-ts. It is not ours to edit: a person is told which lines. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Part } from './part.ts'
+
+const files = ['/etc/containerd/config.toml', '/etc/docker/daemon.json']
+/** containerd 2 reads every file there that its main file imports. */
+const directories = ['/etc/containerd/conf.d']
+
+export function mentions(root: string): Part[] {
+  const dropIns = directories
+    .filter((path) => existsSync(root + path))
+    .flatMap((path) => readdirSync(root + path).map((name) => join(path, name)))
+  return [...files.filter((path) => existsSync(root + path)), ...dropIns].flatMap((path) => {
+    const lines = linesWith(readFileSync(root + path, 'utf8'), 'kata-ts')
+    if (lines === '') return []
+    return [{ what: path, stays: `it names kata-ts in line ${lines}: take that out and restart its daemon` }]
+  })
+}
+
+/** Numbers of the lines that hold `word`: `3, 5 to 7`. */
+export function linesWith(text: string, word: string): string {
+  const runs: [number, number][] = []
+  for (const [index, line] of text.split('\n').entries()) {
+    if (!line.includes(word)) continue
+    const last = runs.at(-1)
+    if (last?.[1] === index) last[1] = index + 1
+    else runs.push([index + 1, index + 1])
+  }
+  return runs.map(([from, to]) => (from === to ? `${from}` : `${from} to ${to}`)).join(', ')
+}
