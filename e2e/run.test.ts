@@ -142,9 +142,11 @@ describe('what the container is', () => {
 describe('limits bind', () => {
   test('a container over its memory limit is killed', async () => {
     const eat = 'x=$(head -c 30000000 /dev/zero | tr "\\0" x); echo survived'
-    const { code, stdout } = await kata.run(['sh', '-c', eat], { flags: ['--container-memory', '16M'] })
+    const { code, stdout, stderr } = await kata.run(['sh', '-c', eat], {
+      flags: ['--container-memory', '16M'],
+    })
     expect(stdout).not.toContain('survived')
-    expect(code).toBe(137)
+    expect({ code, stderr }).toMatchObject({ code: 137 })
     expect((await kata.run(['sh', '-c', eat], { flags: ['--container-memory', '256M'] })).stdout).toContain(
       'survived',
     )
