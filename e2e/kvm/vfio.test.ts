@@ -22,7 +22,10 @@ let kata: Kata
 let before: HostState
 beforeAll(() => {
   kata = new Kata()
-  for (const address of spareDisks) giveToVfio(address)
+  for (const address of spareDisks) {
+    native.set(address, driverOf(address))
+    giveToVfio(address)
+  }
   before = hostState(kata.runDir)
 })
 afterAll(async () => {
@@ -32,7 +35,21 @@ afterAll(async () => {
 
 const sysfs = (address: string) => `/sys/bus/pci/devices/${address}`
 const giveToVfio = (address: string) => tool(['driverctl', '--nosave', 'set-override', address, 'vfio-pci'])
-const giveBack = (address: string) => tool(['driverctl', '--nosave', 'unset-override', address])
+const driverOf = (address: string) =>
+  readlinkSync(`${sysfs(address)}/driver`)
+    .split('/')
+    .at(-1)!
+/** The drivers that the host has for them. */
+const native = new Map<string, string>()
+
+/** To the host's own driver: the kernel's probe alone may settle on vfio-pci again, where that was loaded first. */
+function giveBack(address: string): void {
+  tool(['driverctl', '--nosave', 'unset-override', address])
+  const [now, driver] = [driverOf(address), native.get(address)!]
+  if (now === driver) return
+  writeFileSync(`/sys/bus/pci/drivers/${now}/unbind`, address)
+  writeFileSync(`/sys/bus/pci/drivers/${driver}/bind`, address)
+}
 const nodeOf = (address: string) => `/dev/vfio/devices/${readdirSync(`${sysfs(address)}/vfio-dev`)[0]}`
 const groupOf = (address: string) =>
   `/dev/vfio/${readlinkSync(`${sysfs(address)}/iommu_group`)
