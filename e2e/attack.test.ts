@@ -4,7 +4,7 @@
  * filter does not hold the attacker: what is shown here are the jail's walls alone.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { statSync } from 'node:fs'
+import { chmodSync, chownSync, statSync } from 'node:fs'
 import { processesOfUid } from '../src/linux/proc.ts'
 import { rootIdentity } from '../src/rootless/identity.ts'
 import { type Attack, attacks, liveAttacks, ownUserAttacks } from './attack/attacks.ts'
@@ -93,6 +93,22 @@ test.skipIf(noKvmGroup)(
     expect([withGroup.get(act), without.get(act)]).toEqual(['ok', 'EACCES'])
   },
 )
+
+test('what else belongs to the group of /dev/kvm: nothing in the jail, open to the user alone, closed to one without the group', async () => {
+  // Stands for /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, which systemd's udev rules give to that group.
+  const node = `${stage.directory}/of-the-group`
+  const group = statSync('/dev/kvm', { throwIfNoEntry: false })?.gid || 64_993
+  Bun.spawnSync(['mknod', node, 'c', '1', '3'])
+  chownSync(node, 0, group)
+  chmodSync(node, 0o660)
+  const act = `open-write ${node}`
+  const withGroup = { ...stage.own.identity, groups: [group] }
+  // As with kvm_access = "descriptor".
+  const without = { ...stage.own.identity, groups: [] }
+  const jailed = await stage.jailed([act], { identity: withGroup })
+  const others = [stage.unjailed([act], withGroup), stage.unjailed([act], without), stage.asRoot([act])]
+  expect([jailed, ...others].map((results) => results.get(act))).toEqual(['ENOENT', 'ok', 'EACCES', 'ok'])
+})
 
 test('NoNewPrivs alone, without the jail, makes a setuid program powerless', () => {
   const act = `exec ${stage.setuidAttacker} am-i-root`

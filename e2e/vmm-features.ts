@@ -140,6 +140,12 @@ export const features: readonly Feature[] = [
       ['containerd/sizing', 'gives the host what its containers have freed, where it is to be reclaimed'],
     ],
   },
+  { name: 'huge pages', tests: [['huge-pages', 'the guest runs in them and gives them back']] },
+  { name: 'a TPM for the guest', tests: [], own: { qemu: [['tpm', 'a container talks to it']] } },
+  { name: 'KVM by a descriptor, and check --fix-kvm', tests: [], own: { qemu: [['kvm/kvm-access']] } },
+  { name: 'agent over vsock, packets by vhost-net', tests: [], own: { qemu: [['kvm/vhost']] } },
+  { name: 'PCI devices of the host (VFIO)', tests: [], own: { qemu: [['kvm/vfio']] } },
+  { name: 'containerd as a service of systemd', tests: [], own: { qemu: [['kvm/systemd']] } },
   { name: 'exec', tests: [['run', 'exec, kill, logs, ps, inspect and rm see it']] },
   { name: 'terminals', tests: [['run', 'a terminal: one stream, its size, and resizing']] },
   {

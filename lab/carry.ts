@@ -37,17 +37,7 @@ export async function carry(): Promise<void> {
   await tool(['sh', '-euc', namedBlock(installPage, 'pack')], packed)
   const excludes = leftOut.map((name) => `--exclude=./${name}`)
   const script = 'tar -c "$@" | dd of="$0" bs=1M conv=notrunc status=none'
-  const write = [
-    'sh',
-    '-euc',
-    script,
-    paths.parcel,
-    ...excludes,
-    '--',
-    '.',
-    packed,
-    'build/embedded',
-  ] as const
+  const write = ['sh', '-euc', script, paths.parcel, ...excludes, '--', '.', packed, 'build/busybox'] as const
   await tool(write, paths.parcel)
   const room = statSync(paths.parcel).size
   const size = statSync(join(root, packed)).size

@@ -4,15 +4,18 @@
  *
  *   npm run test:kvm                 all of it, then the tests that do things to the lab host itself (lab/tests)
  *   npm run test:kvm -- NAME...      the files whose path holds one of the names
+ *   npm run test:kvm -- --record     writes down for docs/vmm-features.md what came of it
  *
  * The SVM that QEMU emulates is not perfect. A lab host that panics, or a guest that dies or falls silent in its boot, is
  * tried once more; each is counted and printed.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { createProgress } from '../guest/image/progress.ts'
 import { buildDir, root } from '../setup/paths.ts'
 import { add, type Counts, junitCounts } from '../setup/test-counts.ts'
+import { driverSources, recordResults, type TestResult, testResults } from '../setup/vmm-results.ts'
 import { describeError } from '../src/errors.ts'
 import { checkoutInLab } from './carry.ts'
 import { stopLab } from './host.ts'
@@ -37,9 +40,14 @@ const environment = [
 const hostTests = ['lab/tests/power-cut.test.ts']
 
 const progress = createProgress(process.stderr)
-const names = process.argv.slice(2)
+const { values, positionals: names } = parseArgs({
+  args: process.argv.slice(2),
+  allowPositionals: true,
+  options: { record: { type: 'boolean', default: false } },
+})
 const isAsked = (path: string) => names.length === 0 || names.some((name) => path.includes(name))
 const again: string[] = []
+const results: TestResult[] = []
 
 const since = Date.now()
 let counts: Counts = { passed: 0, failed: 0, skipped: 0 }
@@ -54,6 +62,7 @@ try {
 } finally {
   await stopLab()
 }
+if (values.record) record()
 for (const line of again) console.log(`tried again: ${line}`)
 console.log(`${((Date.now() - since) / 60_000).toFixed(1)} minutes; ${again.length} tried again`)
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
@@ -61,14 +70,29 @@ process.exitCode = counts.failed === 0 ? 0 : 1
 
 /** One that failed by trouble of the emulation's counts as what its second run comes to. */
 async function runPart(part: Part): Promise<Counts> {
-  const { counts, trouble } = await attempt(part)
-  if (counts.failed === 0 || trouble === undefined) return counts
-  again.push(`${part.file}: ${trouble}`)
-  console.log(`--- ${part.file} once more: ${trouble}`)
-  return (await attempt(part)).counts
+  const first = await attempt(part)
+  const isOver = first.counts.failed === 0 || first.trouble === undefined
+  if (!isOver) {
+    again.push(`${part.file}: ${first.trouble}`)
+    console.log(`--- ${part.file} once more: ${first.trouble}`)
+  }
+  const { counts, report } = isOver ? first : await attempt(part)
+  results.push(...testResults(report, 'real'))
+  return counts
 }
 
-async function attempt({ file, only }: Part): Promise<{ counts: Counts; trouble?: string }> {
+/** What a name pattern left out says nothing of. */
+function record(): void {
+  const tests = results.filter(
+    ({ outcome }) => typeof outcome === 'string' || !outcome.skipped.startsWith('no reason'),
+  )
+  const [program = ''] = Bun.spawnSync(['qemu-system-x86_64', '--version']).stdout.toString().split('\n')
+  const date = new Date().toISOString().slice(0, 10)
+  const driver = driverSources('qemu')
+  recordResults('qemu', { program, isDouble: false, date, driver, tests }, 'qemu-kvm')
+}
+
+async function attempt({ file, only }: Part): Promise<{ counts: Counts; report: string; trouble?: string }> {
   console.log(`--- ${file}${only === undefined ? '' : ` (${only})`}`)
   await up(progress)
   const name = `junit-kvm-${file.replaceAll('/', '-')}.xml`
@@ -85,7 +109,7 @@ async function attempt({ file, only }: Part): Promise<{ counts: Counts; trouble?
   const report = Bun.spawnSync(sshArguments(`cat /tmp/${name}`)).stdout.toString()
   mkdirSync(buildDir, { recursive: true })
   writeFileSync(join(buildDir, name), report)
-  return { counts: junitCounts(report, code), ...(trouble === undefined ? {} : { trouble }) }
+  return { counts: junitCounts(report, code), report, ...(trouble === undefined ? {} : { trouble }) }
 }
 
 /** Runs a command with its output shown and kept. */

@@ -39,7 +39,7 @@ const suite = [
 ]
 /** What is asked of the driver itself. */
 const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
-  qemu: ['vmm', 'disks'],
+  qemu: ['vmm', 'disks', 'tpm', 'kvm/kvm-access', 'kvm/vhost', 'kvm/vfio', 'kvm/systemd'],
   clh: ['clh', 'clh-recording', 'clh-session'],
   firecracker: ['firecracker', 'firecracker-pods', 'firecracker-recording'],
 }

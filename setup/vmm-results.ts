@@ -68,10 +68,13 @@ export const isNamed = (
   [wantedFile, wantedName]: ShownBy,
 ): boolean => file === wantedFile && (wantedName === undefined || name === wantedName)
 
-const fileOf = (driver: HypervisorDriver) => join(root, 'e2e/results', `${driver}.json`)
+/** What is recorded: a run of `npm run test:vmm -- VMM`, or that of `npm run test:kvm`. */
+export type RecordName = HypervisorDriver | 'qemu-kvm'
 
-export function readResults(driver: HypervisorDriver): VmmResults | undefined {
-  const file = fileOf(driver)
+const fileOf = (name: RecordName) => join(root, 'e2e/results', `${name}.json`)
+
+export function readResults(name: RecordName): VmmResults | undefined {
+  const file = fileOf(name)
   return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as VmmResults) : undefined
 }
 
@@ -80,19 +83,23 @@ export function readResults(driver: HypervisorDriver): VmmResults | undefined {
  *
  * @throws Error when the results are not fit to be shown; nothing is written then.
  */
-export function recordResults(driver: HypervisorDriver, results: VmmResults): void {
+export function recordResults(
+  driver: HypervisorDriver,
+  results: VmmResults,
+  name: RecordName = driver,
+): void {
   const reasons = unfit(results)
   if (reasons.length > 0) throw new Error(`these results are not recorded:\n${reasons.join('\n')}`)
   const run = new Set(results.tests.map(({ file }) => file))
-  const before = readResults(driver)
+  const before = readResults(name)
   const kept = before?.driver === results.driver ? before.tests.filter(({ file }) => !run.has(file)) : []
   const tests = [...kept, ...results.tests]
     .filter((result) =>
       features.some((feature) => testsOf(feature, driver).some((test) => isNamed(result, test))),
     )
     .sort((a, b) => (a.file < b.file ? -1 : Number(a.file > b.file)))
-  mkdirSync(dirname(fileOf(driver)), { recursive: true })
-  writeFileSync(fileOf(driver), `${JSON.stringify({ ...results, tests }, null, 2)}\n`)
+  mkdirSync(dirname(fileOf(name)), { recursive: true })
+  writeFileSync(fileOf(name), `${JSON.stringify({ ...results, tests }, null, 2)}\n`)
 }
 
 /** Every test of a report. Of blocks only the name matters in which a reason stands. */

@@ -492,12 +492,18 @@ describe('guest', () => {
     const passed = (...options: string[]) => ({
       devices: [{ type: 'vfio-pci-gk', containerPath: '/dev/vfio/12', options }],
     })
-    // The bridge of this kind of machine stands for it: it is always there.
+    // Devices of the machine stand for it: the bridge, which nobody drives, and the port of the agent.
     const { stdout } = await runContainer(guest, 'passed', {
       args: ['ls', '/dev'],
-      ...passed('0000:1a:00.0=1f', '0000:1a:00.1=1f'),
+      ...passed('0000:1a:00.0=1f', '0000:1a:00.1=01'),
     })
     expect(stdout).not.toContain('vfio')
+    const { metrics } = await guest.agent.getMetrics({})
+    const told = metrics.split('\n').filter((line) => line.startsWith('kata_agent_passed_device{'))
+    expect(told).toEqual([
+      'kata_agent_passed_device{device="0000:1a:00.0",driver="",lacks="driver"} 0',
+      'kata_agent_passed_device{device="0000:1a:00.1",driver="virtio-pci",lacks=""} 1',
+    ])
     const refused = async (id: string, option: string) =>
       status(createContainer(guest, id, { args: ['true'], ...passed(option) }))
     expect(await refused('absent', '0000:1a:00.0=1f/02')).toMatch(

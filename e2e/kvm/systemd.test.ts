@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
 import { busyboxImage, makeImages } from '../containerd/images.ts'
 import { tool } from '../harness/disks.ts'
+import { executable } from '../harness/executable.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -36,7 +37,7 @@ afterAll(() => {
 })
 
 const vmmOf = (): number =>
-  JSON.parse(tool(['kata-ts', '--namespace', 'default', 'inspect', 'c1']))[0].sandbox.vmmPid
+  JSON.parse(tool([executable, '--namespace', 'default', 'inspect', 'c1']))[0].sandbox.vmmPid
 const cgroupOf = (pid: number) => readFileSync(`/proc/${pid}/cgroup`, 'utf8').trim()
 const inContainer = (id: string) => tool(['ctr', 'task', 'exec', '--exec-id', id, 'c1', 'echo', id]).trim()
 const status = () => /^c1 +\d+ +(\S+)/m.exec(tool(['ctr', 'task', 'list']))?.[1]

@@ -132,6 +132,9 @@ function describe(stat: Stats): string {
   return stat.isFIFO() ? 'a FIFO' : 'a socket'
 }
 
+/** The kernel does not say which. */
+const claimedBy = 'the host has it mounted or claimed, or another sandbox writes to it'
+
 function attempt<T>(device: string, container: string, action: () => T, access?: DiskAccess): T {
   try {
     return action()
@@ -140,7 +143,7 @@ function attempt<T>(device: string, container: string, action: () => T, access?:
     const fields = { device, container }
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new KataError('DEVICE_MISSING', { ...fields, reason: 'it does not exist' }, { cause })
-    if (code === 'EBUSY') throw new KataError('DEVICE_IN_USE', fields, { cause })
+    if (code === 'EBUSY') throw new KataError('DEVICE_IN_USE', { ...fields, holder: claimedBy }, { cause })
     throw new KataError('DEVICE_OPEN_FAILED', { ...fields, reason: reasonOf(code, access) }, { cause })
   }
 }

@@ -17,7 +17,8 @@ export interface VfioNodes {
 const { O_NOFOLLOW, O_RDWR } = constants
 
 /**
- * The character device of one function; the caller closes it. The kernel lets nobody else have it meanwhile.
+ * The character device of one function; the caller closes it. That somebody else has it open is no obstacle here: who may drive
+ * it is decided when the VMM binds it to its address space (vfio-holder.ts).
  *
  * @throws KataError DEVICE_MISSING, DEVICE_CHANGED, DEVICE_IN_USE, DEVICE_OPEN_FAILED.
  */
@@ -76,7 +77,12 @@ function open(path: string, container: string): number {
         { ...fields, reason: `there is no such device (${code})` },
         { cause },
       )
-    if (code === 'EBUSY') throw new KataError('DEVICE_IN_USE', fields, { cause })
+    if (code === 'EBUSY')
+      throw new KataError(
+        'DEVICE_IN_USE',
+        { ...fields, holder: 'its whole group is, by the legacy container' },
+        { cause },
+      )
     throw new KataError('DEVICE_OPEN_FAILED', { ...fields, reason: code }, { cause })
   }
 }

@@ -5,7 +5,7 @@ export const devicesErrors = {
   DEVICE_MISSING: entry(
     'not_found',
     'device {device} of container {container} cannot be opened: {reason}',
-    'Name a block device or disk image that exists on the host.',
+    'Name a device or disk image that exists on the host.',
   ),
   DEVICE_KIND: entry(
     'invalid_argument',
@@ -19,8 +19,8 @@ export const devicesErrors = {
   ),
   DEVICE_IN_USE: entry(
     'failed_precondition',
-    'device {device} of container {container} is in use: the host has it mounted or claimed, or another sandbox writes to it',
-    'Unmount it, or hand it over for reading only. A privileged container of Kubernetes asks for every device of the host unless containerd says privileged_without_host_devices = true.',
+    'device {device} of container {container} is in use: {holder}',
+    'End what has it. A disk that is mounted can be unmounted, or handed over for reading only. A privileged container of Kubernetes asks for every device of the host unless containerd says privileged_without_host_devices = true.',
   ),
   DEVICE_OPEN_FAILED: entry(
     'failed_precondition',

@@ -30,7 +30,7 @@ export const vmmErrors = {
   VMM_START_TIMEOUT: entry(
     'deadline_exceeded',
     'the VMM of sandbox {sandbox} did not answer within {seconds} s: {tail}',
-    'Its last words are quoted; if there are none, the host is too busy: wait and start again.',
+    'Its last words are quoted; if there are none, the host is too busy: wait and start again. With VFIO devices or enable_mem_prealloc all memory is touched first: raise dial_timeout.',
   ),
   VMM_PROTOCOL: entry(
     'internal',
@@ -50,7 +50,7 @@ export const vmmErrors = {
   VMM_COMMAND_TIMEOUT: entry(
     'deadline_exceeded',
     'the VMM did not answer {command} within {seconds} s',
-    'The VMM hangs or the host is overloaded; stop the sandbox if this lasts.',
+    'The VMM hangs or the host is overloaded; stop the sandbox if this lasts. A VFIO device takes long in a machine with much memory: raise create_container_timeout.',
   ),
   VMM_NO_FREE_PORT: entry(
     'resource_exhausted',
@@ -109,8 +109,8 @@ export const vmmErrors = {
   ),
   VMM_GUEST_SILENT: entry(
     'deadline_exceeded',
-    'the guest of sandbox {sandbox} said nothing within {seconds} s; its console ends with: {tail}',
-    'Raise dial_timeout on a slow host; else check kernel= and initrd=, or set accelerator = "tcg". A guest of your own whose agent speaks only vsock, as Kata\'s does, needs /dev/vhost-vsock here: `modprobe vhost_vsock`.',
+    'the guest of sandbox {sandbox}, which ran with {accelerator} ({reason}), said nothing within {seconds} s; its console ends with: {tail}',
+    "Raise dial_timeout where it is only slow: on a busy host, and under tcg where `kata-ts check` says what keeps KVM away. Else check kernel= and initrd=. A guest of your own whose agent speaks only vsock, as Kata's does, needs /dev/vhost-vsock here: `modprobe vhost_vsock`.",
   ),
   KVM_UNUSABLE: entry(
     'failed_precondition',

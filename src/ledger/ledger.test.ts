@@ -81,3 +81,28 @@ test('a single holding can be released on its own', async () => {
   expect(released).toEqual(['a'])
   expect(open().dataOf(thing)).toEqual([{ name: 'b' }])
 })
+
+test('what work took goes with it, whatever comes of it, and what was there before stays', async () => {
+  const ledger = open()
+  await ledger.take(thing, { name: 'before' }, () => {})
+  const work = async (name: string) => {
+    await ledger.take(thing, { name }, () => {})
+    await ledger.take(thing, { name: `${name} too` }, () => {})
+    return name
+  }
+  expect(await ledger.within(() => work('a'))).toBe('a')
+  const failing = ledger.within(async () => {
+    await work('b')
+    throw new Error('no use')
+  })
+  await expect(failing).rejects.toThrow('no use')
+  expect(released).toEqual(['a too', 'a', 'b too', 'b'])
+  expect(ledger.dataOf(thing)).toEqual([{ name: 'before' }])
+})
+
+test('work whose holdings stay is no success', async () => {
+  const ledger = open()
+  const take = () => ledger.take(stubborn, { name: 'a' }, () => {})
+  await expect(ledger.within(take)).rejects.toThrow('[RELEASE_FAILED]')
+  expect(ledger.held).toEqual(['stubborn'])
+})

@@ -108,9 +108,32 @@ export class Ledger {
    *
    * @throws KataError RELEASE_FAILED naming what is still held.
    */
-  async releaseAll(): Promise<void> {
+  releaseAll(): Promise<void> {
+    return this.#releaseFrom(0)
+  }
+
+  /**
+   * Runs `work` and releases what it took, newest first, whatever comes of it.
+   *
+   * @throws KataError RELEASE_FAILED naming what is still held; what `work` throws counts more.
+   */
+  async within<T>(work: () => Promise<T>): Promise<T> {
+    const first = this.#nextId
+    let result: T
+    try {
+      result = await work()
+    } catch (error) {
+      // What could not be released stays written down, and was logged.
+      await this.#releaseFrom(first).catch(() => {})
+      throw error
+    }
+    await this.#releaseFrom(first)
+    return result
+  }
+
+  async #releaseFrom(id: number): Promise<void> {
     const failures: unknown[] = []
-    for (const holding of this.#holdings.toReversed()) {
+    for (const holding of this.#holdings.filter((held) => held.id >= id).toReversed()) {
       try {
         await this.#release(holding)
       } catch (error) {

@@ -1,5 +1,5 @@
-/** The one extra right of a VMM user: the group that owns /dev/kvm. */
-import { type Stats, statSync } from 'node:fs'
+/** The one extra right of a VMM user: the group that owns /dev/kvm, and on some hosts more (THREAT-MODEL.md). */
+import { statSync } from 'node:fs'
 import type { Accelerator } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -12,20 +12,21 @@ import type { Logger } from '../log.ts'
  */
 export function kvmGroups(accelerator: Accelerator, log: Logger, node = '/dev/kvm'): number[] {
   if (accelerator === 'tcg') return []
-  const stat = statSync(node, { throwIfNoEntry: false })
-  const problem = problemOf(node, stat)
+  const problem = kvmGroupProblem(node)
   if (problem !== undefined) {
     if (accelerator === 'kvm') throw problem
     log.warn(problem.message, { code: problem.code })
     return []
   }
-  const { gid, mode } = stat!
+  const { gid, mode } = statSync(node)
   if ((mode & 0o002) !== 0)
     log.warn(`${node} can be written by every user of this host`, { mode: octal(mode) })
   return [gid]
 }
 
-function problemOf(path: string, stat: Stats | undefined): KataError | undefined {
+/** Why no group would let a user open the node, if that is so: KVM_MISSING or KVM_GROUP_UNUSABLE. */
+export function kvmGroupProblem(path: string): KataError | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false })
   if (stat === undefined) return new KataError('KVM_MISSING', { path, reason: 'it does not exist' })
   if (!stat.isCharacterDevice())
     return new KataError('KVM_MISSING', { path, reason: 'it is not a character device' })

@@ -15,11 +15,13 @@ import { processRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
-import { chooseMachineAccelerator, createVmm, vmmFeatures } from '../vmm/create.ts'
+import { createVmm, vmmFeatures } from '../vmm/create.ts'
 import { machineModules } from '../vmm/guest-modules.ts'
 import type { VmSpec } from '../vmm/vmm.ts'
 import { openVsock } from '../vmm/vsock.ts'
+import { sandboxAccelerator } from './accelerator.ts'
 import { beside } from './beside.ts'
+import { warnClient } from './client-warnings.ts'
 import { createDiskShare, requireCopyable } from './disk-share.ts'
 import { sweepDisks } from './disk-sweep.ts'
 import { Disks } from './disks.ts'
@@ -38,7 +40,7 @@ import { openLedger } from './teardown.ts'
 import { recordTimings } from './timings.ts'
 import { takeTpm } from './tpm.ts'
 import { takeUser } from './user.ts'
-import { coldVfio } from './vfio-devices.ts'
+import { coldVfio, vfioHost } from './vfio-devices.ts'
 
 export interface SandboxRequest {
   readonly id: string
@@ -100,18 +102,20 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     log[swept.failure === undefined ? 'info' : 'warn']('disks of an earlier boot', { ...swept })
   const shim = processRef(process.pid)!
   await ledger.take(ownerResource, shim, () => {})
-  const cgroups = await timings.measure('cgroups', () => enterCgroups(request, ledger))
 
   const assets = resolveAssets(config)
   await requireAssetHashes(hypervisor, { ...assets, image: assets.rootDisk?.image })
   await using verification = beside((signal) => timings.measure('verify image', () => assets.verify(signal)))
+  // Before the sandbox has anything: what is tried here is no part of it, nor of what the pod's cgroups count.
+  const choice = await timings.measure('accelerator', () =>
+    sandboxAccelerator(ledger, { id, namespace, config, paths, assets, verified: verification.done, log }),
+  )
+  if (choice.warning !== undefined) warnClient(request.container.bundle, choice.warning, log)
+  const cgroups = await timings.measure('cgroups', () => enterCgroups(request, ledger))
   const { identity, privateDir, ids } = await timings.measure('user', () =>
     takeUser(ledger, { id, namespace, config, paths, log }),
   )
   const spec = machineSpec(request, paths, assets, identity, privateDir)
-  const choice = await timings.measure('accelerator', () =>
-    chooseMachineAccelerator({ spec, config, ledger, log, runDir: paths.runDir }),
-  )
   const features = vmmFeatures(config)
   const byPath = features.share === 'path'
   const clientUid = byPath ? identity.uid : undefined
@@ -140,7 +144,9 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   if (tpm !== undefined) closeLater(tpm.socket)
   const vsock = openVsock(channelOf(hypervisor))
   if (vsock !== undefined) closeLater(vsock.fd)
-  const vfio = given.use(await coldVfio({ id, spec: request.container.spec, config }, ledger))
+  const vfio = given.use(
+    await coldVfio({ id, spec: request.container.spec, config }, ledger, vfioHost(paths.runDir)),
+  )
   const socket = byPath ? served?.daemon.socketPath : served?.share.connect()
   if (typeof socket === 'number') closeLater(socket)
   const vmm = createVmm({
@@ -156,18 +162,19 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       ...(vsock === undefined ? {} : { vsock }),
       ...(tpm === undefined ? {} : { tpm }),
     },
+    patience: { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout },
     config,
     ledger,
     log,
   })
-  const { ref } = await timings.measure('vmm', () => cgroups.explain(vmm.start()))
+  const { ref } = await timings.measure('vmm', () => cgroups.explain(vfio.explain(vmm.start())))
   given.dispose()
   cgroups.placeVmm(ref.pid)
   const agent = await connectAgent(vmm.agent, { log })
   // No guest code runs from a kernel that is not the one that was built.
   await verification.done
   await vmm.boot()
-  const beginning = { id, vmm, share: served?.share, agent, config }
+  const beginning = { id, vmm, share: served?.share, agent, config, choice }
   await timings.measure('guest boot', () => cgroups.explain(guestUp(beginning)))
   const kernelModules = [...machineModules(hypervisor), ...config.agent.kernelModules]
   const started = timings.measure('guest sandbox', () =>

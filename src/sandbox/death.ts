@@ -5,7 +5,7 @@ import { KataError } from '../errors.ts'
 import type { Share } from '../sharing/share.ts'
 import { endSentence, lastWords, panicWords } from '../vmm/end-error.ts'
 import type { Vmm } from '../vmm/vmm.ts'
-import { guestSilent, patienceMs, shareEnd, silence } from './health.ts'
+import { guestSilent, type HealthOptions, patienceMs, shareEnd, silence } from './health.ts'
 
 /** How long the end of a machine may take to be known after its sockets closed, milliseconds. */
 export const endKnownMs = 3000
@@ -19,14 +19,17 @@ export interface Mortal {
   readonly share: Pick<Share, 'exited'>
   readonly agent: Pick<AgentConnection, 'health' | 'closed'>
   readonly cgroups: Pick<CgroupPlacement, 'outOfMemory'>
+  /** {@link HealthOptions.heldUp}. */
+  readonly heldUp?: NonNullable<HealthOptions['heldUp']>
 }
 
 /** Settles with SANDBOX_DIED once it is dead; never once `ending` fires. */
-export async function deathOf({ id, vmm, share, agent, cgroups }: Mortal, ending: AbortSignal) {
+export async function deathOf(mortal: Mortal, ending: AbortSignal): Promise<KataError> {
+  const { id, vmm, share, agent, cgroups, heldUp } = mortal
   const check = () => agent.health.check({}, { timeoutMs: patienceMs })
   const machine = vmm.ended.then(endSentence)
   const reason = await Promise.race([
-    guestSilent({ check, signal: ending }).then(() => silence),
+    guestSilent({ check, signal: ending, ...(heldUp && { heldUp }) }).then(() => silence),
     machine,
     share.exited.then((exit) => machineFirst(machine, shareEnd(exit))),
     agent.closed.then(({ rawMessage }) =>

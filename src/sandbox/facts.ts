@@ -1,5 +1,5 @@
 /** What is known of a running sandbox, for `kata-ts inspect`, the demo and the tests: one JSON file of root's. */
-import { renameSync, writeFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { Timing } from './timings.ts'
 
@@ -36,4 +36,13 @@ export interface SandboxFacts {
 export function writeFacts(path: string, facts: SandboxFacts): void {
   writeFileSync(`${path}.tmp`, `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 })
   renameSync(`${path}.tmp`, path)
+}
+
+/** Undefined while there is none: the file comes once the guest is up, and goes with the sandbox. */
+export function readFacts(path: string): SandboxFacts | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as SandboxFacts
+  } catch {
+    return undefined
+  }
 }

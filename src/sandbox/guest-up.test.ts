@@ -20,6 +20,7 @@ function beginning({
     share: { exited },
     agent: { health: { check }, waitReady: () => ready },
     config: { agent: { dialTimeout: 1 }, hypervisor: { path: '/usr/bin/vmm' } },
+    choice: { accelerator: 'kvm', reason: 'a guest booted with it' },
   } as unknown as Beginning
 }
 

@@ -3,6 +3,7 @@ import type { AgentConnection } from '../agent/connection.ts'
 import type { Config } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import type { Share } from '../sharing/share.ts'
+import type { AcceleratorChoice } from '../vmm/accelerator.ts'
 import { guestSilentError, lastWords, vmEndError } from '../vmm/end-error.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { endKnownMs, machineFirst } from './death.ts'
@@ -16,6 +17,8 @@ export interface Beginning {
   readonly share: Pick<Share, 'exited'> | undefined
   readonly agent: Pick<AgentConnection, 'health' | 'waitReady'>
   readonly config: Pick<Config, 'agent' | 'hypervisor'>
+  /** What its processors are, and why. */
+  readonly choice: Pick<AcceleratorChoice, 'accelerator' | 'reason'>
 }
 
 /**
@@ -25,7 +28,7 @@ export interface Beginning {
  *   words of its console.
  */
 export async function guestUp(beginning: Beginning): Promise<void> {
-  const { id, vmm, agent, config } = beginning
+  const { id, vmm, agent, config, choice } = beginning
   const { dialTimeout } = config.agent
   const over = new AbortController()
   const ended = endOf(beginning)
@@ -34,7 +37,7 @@ export async function guestUp(beginning: Beginning): Promise<void> {
     await agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: over.signal })
   } catch (error) {
     if (!(error instanceof KataError)) throw error
-    if (error.code === 'AGENT_UNREACHABLE') throw guestSilentError(id, dialTimeout, vmm.consoleTail())
+    if (error.code === 'AGENT_UNREACHABLE') throw guestSilentError(id, dialTimeout, choice, vmm.consoleTail())
     // The agent's port closes with the machine, a moment before its end is fully known, which tells more.
     if (error.code === 'AGENT_DIED') throw (await Promise.race([ended, Bun.sleep(endKnownMs)])) ?? error
     throw over.signal.aborted ? over.signal.reason : error

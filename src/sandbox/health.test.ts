@@ -31,3 +31,22 @@ test('nothing is asked once the sandbox stops', async () => {
   expect(await settled(guestSilent({ intervalMs: 1, check, signal: stop.signal }))).toBe(false)
   expect(asked).toBe(1)
 })
+
+test('what holds the machine up on purpose is no silence, whenever it began or ended', async () => {
+  let times = 0
+  let now = false
+  let asked = 0
+  const check = () => {
+    asked++
+    if (asked === 1) [times, now] = [1, true]
+    if (asked === 3) now = false
+    return late()
+  }
+  const watch = guestSilent({
+    ...{ intervalMs: 1, check, heldUp: () => ({ times, now }) },
+    signal: new AbortController().signal,
+  })
+  await watch
+  // 1: it began meanwhile. 2: it goes on. 3: it ended meanwhile. 4: nobody holds it up.
+  expect(asked).toBe(4)
+})

@@ -7,6 +7,8 @@ export interface HealthOptions {
   readonly intervalMs?: number
   /** Asks the guest; rejects with `deadline_exceeded` when no answer comes in time. */
   readonly check: () => Promise<unknown>
+  /** How often the machine was held up on purpose, and whether it is now; default never. Silence meanwhile counts for nothing. */
+  readonly heldUp?: () => { readonly times: number; readonly now: boolean }
   /** Ends the watch. */
   readonly signal: AbortSignal
 }
@@ -24,17 +26,20 @@ export const shareEnd = ({ code, signal }: ExitInfo): string =>
  * Resolves when a question is not answered in time. Any other failure is the end of the connection, which others
  * notice and tell better; then, and once `signal` fires, this never settles.
  */
-export async function guestSilent({ intervalMs = 5000, check, signal }: HealthOptions): Promise<void> {
+export async function guestSilent(options: HealthOptions): Promise<void> {
+  const { intervalMs = 5000, check, signal, heldUp = () => ({ times: 0, now: false }) } = options
   while (!signal.aborted) {
     await Bun.sleep(intervalMs)
     if (signal.aborted) break
+    const before = heldUp()
     const failure = await check().then(
       () => undefined,
       (error) => error,
     )
     if (failure === undefined) continue
-    if (failure instanceof TtrpcError && failure.code === 'deadline_exceeded' && !signal.aborted) return
-    break
+    if (!(failure instanceof TtrpcError && failure.code === 'deadline_exceeded') || signal.aborted) break
+    const { times } = heldUp()
+    if (!before.now && times === before.times) return
   }
   return new Promise(() => {})
 }

@@ -5,14 +5,14 @@ import { bootId } from '../linux/proc.ts'
 
 export const defaultRunDir = '/run/kata-ts'
 
-/** Reservations of uids lie here whatever run directory a sandbox has: ids are the host's, and shared by all of them. */
+/** Reservations of uids, and what was found out about KVM, lie here whatever run directory a sandbox has: they are the host's. */
 export const leaseDir = defaultRunDir
 
 /** One directory a boot: what a host that went down left is told by that. */
 export const disksDir = '/var/lib/kata-ts/disks'
 
 export interface SandboxPaths {
-  /** `/run/kata-ts`: leases, shim sockets, accelerator memory. */
+  /** `/run/kata-ts`: leases, shim sockets. */
   readonly runDir: string
   /** `<runDir>/<namespace>/<id>`, 0700 root: everything of one sandbox. */
   readonly stateDir: string

@@ -12,7 +12,7 @@ import { diskResource } from './disks.ts'
 import { poststopResource } from './network-hooks.ts'
 import { ownerResource } from './owner.ts'
 import { treeResource } from './tree.ts'
-import { vfioResource } from './vfio-devices.ts'
+import { vfioResource } from './vfio-resource.ts'
 
 export const resourceKinds: readonly ResourceKind<never>[] = [
   ownerResource,

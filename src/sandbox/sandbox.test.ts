@@ -9,7 +9,14 @@ const nothing = async () => {}
 /** A sandbox of which only the first step of a container is there: it fails with "the machine is asked to grow". */
 function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandbox {
   const parts = {
-    ...{ id: 'pod', agentFacts, log: silentLogger, ledger: {}, network: {} },
+    ...{
+      id: 'pod',
+      agentFacts,
+      log: silentLogger,
+      ledger: {},
+      network: {},
+      paths: { runDir: '/nonexistent' },
+    },
     config: { hypervisor: {}, runtime: { disableGuestSeccomp, createContainerTimeout: 60 } },
     agent: { agent: {}, health: { check: () => never }, closed: never, explainLossBy: () => {} },
     vmm: { ended: never, consoleTail: () => '' },

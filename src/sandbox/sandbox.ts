@@ -12,6 +12,7 @@ import type { Logger } from '../log.ts'
 import { forgetPostures } from '../rootless/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
+import { warnClient } from './client-warnings.ts'
 import { Container, createInGuest } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
 import { deathOf } from './death.ts'
@@ -24,12 +25,13 @@ import { carryMounts } from './mounts.ts'
 import type { SandboxNetwork } from './network.ts'
 import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
+import { undrivenDevices } from './passed-drivers.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
 import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
 import { checkSpecLimits } from './spec-limits.ts'
-import { VfioDevices } from './vfio-devices.ts'
+import { VfioDevices, vfioHost } from './vfio-devices.ts'
 import { requireSeccomp, requireSubpaths } from './walls.ts'
 
 export interface SandboxParts {
@@ -72,8 +74,11 @@ export class Sandbox {
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
-    const { vmm, ledger, config } = parts
-    this.#vfio = new VfioDevices({ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor })
+    const { vmm, ledger, config, paths } = parts
+    this.#vfio = new VfioDevices({
+      ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
+      host: vfioHost(paths.runDir),
+    })
     this.died = this.#watch()
     parts.agent.explainLossBy(this.died)
   }
@@ -113,6 +118,8 @@ export class Sandbox {
         { containerId: id, execId: id, oci, devices, storages, sandboxPidns },
         { timeoutMs: createContainerTimeout * 1000, facts: agentFacts },
       )
+      for (const warning of await undrivenDevices(passed.devices, id, agent.agent, log))
+        warnClient(bundle, warning, log)
     } catch (error) {
       // The end of a machine that is over releases what it had of this container, too.
       if (!this.#dead)
@@ -182,7 +189,8 @@ export class Sandbox {
   }
 
   async #watch(): Promise<KataError> {
-    const death = await deathOf(this.#parts, this.#ending.signal)
+    const heldUp = () => this.#vfio.heldUp
+    const death = await deathOf({ ...this.#parts, heldUp }, this.#ending.signal)
     this.#dead = true
     return death
   }

@@ -12,7 +12,7 @@ import type { Identity } from '../rootless/launch-spec.ts'
 import { takeLease } from '../rootless/lease.ts'
 import { makePrivateDir } from '../rootless/private-dir.ts'
 import { helperIds } from '../rootless/uid-range.ts'
-import { vmmFeatures } from '../vmm/create.ts'
+import { needsKvmGroup } from '../vmm/create.ts'
 import { leaseDir, type SandboxPaths } from './paths.ts'
 import { treeResource } from './tree.ts'
 
@@ -48,10 +48,9 @@ export async function takeUser(
   const daemonIsRoot = virtioFsPrivilege === 'root'
   if (rootless || !daemonIsRoot) await sweepOncePerBoot({ runDir: leaseDir, range }, log)
   if (rootless) {
-    const { rootlessAccount: account, kvmAccess } = hypervisor
-    // Neither a descriptor nor a node of its own takes a group, as if there were no KVM.
-    const needsGroup = kvmAccess !== 'descriptor' && !vmmFeatures(config).ownKvmNode
-    const accelerator = needsGroup ? hypervisor.accelerator : 'tcg'
+    const { rootlessAccount: account } = hypervisor
+    // Who takes no group is as if there were no KVM.
+    const accelerator = needsKvmGroup(config) ? hypervisor.accelerator : 'tcg'
     const { identity, lease } = await takeIdentity(ledger, { ...options, account, accelerator }, log)
     const privateDir = await makePrivateDir(ledger, lease)
     return { identity, privateDir, ids: daemonIsRoot ? undefined : helperIds(lease) }

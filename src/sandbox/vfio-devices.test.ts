@@ -25,7 +25,7 @@ function fakeHost() {
   const host: VfioHost = {
     find: ({ major, minor }) => (major === 243 && minor === 0 ? group : undefined),
     isCommon: ({ major, minor }) => major === 10 && minor === 196,
-    ...{ open, openIommu: open },
+    ...{ open, openIommu: open, holder: () => undefined },
   }
   const stillOpen = () => opened.filter((fd) => isNull(fd)).length
   return { host, stillOpen }
@@ -188,11 +188,75 @@ describe('from the start', () => {
     const { host, stillOpen } = fakeHost()
     let count = 0
     const open = (...args: Parameters<VfioHost['open']>) => {
-      if (++count === 2) throw new KataError('DEVICE_IN_USE', { device: 'vfio1', container: 'p' })
+      if (++count === 2)
+        throw new KataError('DEVICE_IN_USE', { device: 'vfio1', container: 'p', holder: 'somebody' })
       return host.open(...args)
     }
     const given = { id: 'p', spec, config: config({ coldPlugVfio: 'root-port' as const }) }
     await expect(coldVfio(given, fakeLedger().ledger, { ...host, open })).rejects.toThrow('[DEVICE_IN_USE]')
     expect(stillOpen()).toBe(0)
+  })
+})
+
+describe('a device that somebody has', () => {
+  const hypervisor = config({ hotPlugVfio: 'root-port', coldPlugVfio: 'root-port' }).hypervisor
+  const alone = { linux: { devices: [node('/dev/vfio/12', 243, 0)] } }
+  const inUse = (holder: string) =>
+    `[DEVICE_IN_USE] device 0000:1a:00.0 of container c is in use: ${holder}. End what has it`
+
+  test('is refused before the VMM is asked, with who has it; nothing is open or held', async () => {
+    const { vmm, log } = fakeVmm()
+    const { ledger, held } = fakeLedger()
+    const { host, stillOpen } = fakeHost()
+    const taken = { ...host, holder: () => 'sandbox k8s.io/other has it' }
+    const devices = new VfioDevices({ vmm, ledger, hypervisor, host: taken })
+    await expect(devices.attach('c', spec)).rejects.toThrow(inUse('sandbox k8s.io/other has it'))
+    await expect(
+      coldVfio({ id: 'c', spec, config: config({ coldPlugVfio: 'root-port' }) }, ledger, taken),
+    ).rejects.toThrow(inUse('sandbox k8s.io/other has it'))
+    expect({ log, held, open: stillOpen() }).toEqual({ log: [], held: [], open: 0 })
+  })
+
+  // As QEMU 10 says it of a device that another process has bound.
+  const reason = 'vfio VFIO_FD43: error bind device fd=43 to iommufd=42: Invalid argument'
+  const refused = new KataError('VMM_COMMAND_FAILED', { command: 'device_add', reason })
+
+  test('is what the kernel’s refusal to bind it means, hot and cold', async () => {
+    const { host } = fakeHost()
+    const vmm = { ...fakeVmm().vmm, plug: () => Promise.reject(refused) }
+    const devices = new VfioDevices({ vmm, ledger: fakeLedger().ledger, hypervisor, host })
+    const twice = 'the kernel does not bind it a second time'
+    await expect(devices.attach('c', spec)).rejects.toThrow(inUse(twice))
+    const one = { ...host, find: () => group.slice(0, 1) }
+    using cold = await coldVfio(
+      { id: 'c', spec: alone, config: config({ coldPlugVfio: 'root-port' }) },
+      fakeLedger().ledger,
+      one,
+    )
+    const facts = { sandbox: 'c', program: 'qemu', exit: 'exit code 1', tail: reason }
+    await expect(cold.explain(Promise.reject(new KataError('VMM_EXITED', facts)))).rejects.toThrow(
+      inUse(twice),
+    )
+    await expect(cold.explain(Promise.reject(new Error('another')))).rejects.toThrow('another')
+    expect(await cold.explain(Promise.resolve(7))).toBe(7)
+  })
+
+  test('the machine counts as held up while a device is plugged in, and the watch over the guest waits', async () => {
+    const plugging = Promise.withResolvers<string>()
+    const { host } = fakeHost()
+    const vmm = { ...fakeVmm().vmm, plug: () => plugging.promise }
+    const devices = new VfioDevices({
+      vmm,
+      ledger: fakeLedger().ledger,
+      hypervisor,
+      host: { ...host, find: () => group.slice(0, 1) },
+    })
+    expect(devices.heldUp).toEqual({ times: 0, now: false })
+    const attached = devices.attach('c', alone)
+    await Bun.sleep(1)
+    expect(devices.heldUp).toEqual({ times: 1, now: true })
+    plugging.resolve('10/00')
+    await attached
+    expect(devices.heldUp).toEqual({ times: 1, now: false })
   })
 })

@@ -3,19 +3,16 @@ import { closeSync } from 'node:fs'
 import type { Config } from '../config/config.ts'
 import { driverNames } from '../config/drivers.ts'
 import { openIommu, openVfioDevice } from '../devices/vfio.ts'
+import { vfioHolder } from '../devices/vfio-holder.ts'
 import { findVfio, isVfioCommon, type VfioFunction } from '../devices/vfio-tree.ts'
 import { KataError } from '../errors.ts'
-import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
+import type { Ledger } from '../ledger/ledger.ts'
 import type { Device } from '../protocol/generated/agent.ts'
 import type { PassThrough, VfioAttachment } from '../vmm/pass-through.ts'
 import { allowsEveryDevice } from './char-devices.ts'
+import { holderName } from './device-holder.ts'
 import type { OciDevice, OciSpec } from './oci.ts'
-
-/**
- * A device that the VMM has. There is nothing to undo on the host: it stays bound to VFIO as the operator bound it, and the
- * descriptor goes with the VMM, which the ledger ends.
- */
-export const vfioResource: ResourceKind<{ id: string; name: string }> = { kind: 'vfio', release: () => {} }
+import { vfioResource } from './vfio-resource.ts'
 
 export interface VfioUse {
   readonly device: OciDevice
@@ -26,11 +23,39 @@ export interface VfioUse {
 export interface VfioHost {
   find(numbers: { major: number; minor: number }, container: string): readonly VfioFunction[] | undefined
   isCommon(numbers: { major: number; minor: number }): boolean
+  /** Who has it already, in words. */
+  holder(device: VfioFunction): string | undefined
   open(device: VfioFunction, container: string): number
   openIommu(container: string): number
 }
 
-const thisHost: VfioHost = { find: findVfio, isCommon: isVfioCommon, open: openVfioDevice, openIommu }
+/** This host; sandboxes of `runDir` are known by name. */
+export function vfioHost(runDir?: string): VfioHost {
+  return {
+    ...{ find: findVfio, isCommon: isVfioCommon, open: openVfioDevice, openIommu },
+    holder: ({ numbers }) => {
+      const pid = vfioHolder(numbers)
+      return pid === undefined ? undefined : holderName(pid, runDir)
+    },
+  }
+}
+
+const thisHost = vfioHost()
+
+/** The kernel's answer to a bind when the device is bound already (drivers/vfio/device_cdev.c). */
+const boundAlready = /error bind device fd=\d+ to iommufd=\d+: (Invalid argument|Device or resource busy)/
+
+/** What a VMM's refusal to take devices means, when it was their being somebody else's; else the refusal itself. */
+function explainBind(
+  error: unknown,
+  devices: readonly { readonly name: string }[],
+  container: string,
+): unknown {
+  if (!(error instanceof KataError) || !boundAlready.test(error.rawMessage)) return error
+  const device = devices.map(({ name }) => name).join(', ')
+  const holder = 'the kernel does not bind it a second time'
+  return new KataError('DEVICE_IN_USE', { device, container, holder }, { cause: error })
+}
 
 export interface VfioUses {
   readonly uses: readonly VfioUse[]
@@ -65,8 +90,10 @@ const numbersOf = ({ major = 0, minor = 0 }: OciDevice) => ({ major, minor })
 /** QEMU's name for one: `vfio-0000-1a-00-0`. */
 const idOf = ({ address }: VfioFunction) => `vfio-${address.replaceAll(/[^0-9a-f]/g, '-')}`
 
-/** Opens one with its address space; both are the caller's to close. */
+/** Opens one with its address space; both are the caller's to close. @throws KataError DEVICE_IN_USE, and those of opening. */
 function open(one: VfioFunction, container: string, host: VfioHost): VfioAttachment & Disposable {
+  const holder = host.holder(one)
+  if (holder !== undefined) throw new KataError('DEVICE_IN_USE', { device: one.address, container, holder })
   const iommu = host.openIommu(container)
   try {
     const fd = host.open(one, container)
@@ -80,6 +107,8 @@ function open(one: VfioFunction, container: string, host: VfioHost): VfioAttachm
 
 export interface ColdVfio extends Disposable {
   readonly devices: readonly VfioAttachment[]
+  /** What a failed start of the machine means, when it was because of them. */
+  explain<T>(start: Promise<T>): Promise<T>
 }
 
 /** Those of the pod's first container, open for a machine that has them from its start on (`cold_plug_vfio`). */
@@ -97,7 +126,14 @@ export async function coldVfio(
       devices.push(device)
     }
   const kept = opened.move()
-  return { devices, [Symbol.dispose]: () => kept.dispose() }
+  return {
+    devices,
+    explain: (start) =>
+      start.catch((error) => {
+        throw explainBind(error, devices, id)
+      }),
+    [Symbol.dispose]: () => kept.dispose(),
+  }
 }
 
 export interface VfioDevicesOptions {
@@ -114,10 +150,17 @@ export class VfioDevices {
   readonly #host: VfioHost
   /** Containers by the device's id. */
   readonly #users = new Map<string, Set<string>>()
+  readonly #plugs = { begun: 0, ended: 0 }
 
   constructor(options: VfioDevicesOptions) {
     this.#options = options
     this.#host = options.host ?? thisHost
+  }
+
+  /** For the watch over the guest (health.ts). */
+  get heldUp(): { readonly times: number; readonly now: boolean } {
+    const { begun, ended } = this.#plugs
+    return { times: begun, now: begun > ended }
   }
 
   /**
@@ -152,6 +195,16 @@ export class VfioDevices {
     }
   }
 
+  /** A VMM that maps the guest's memory does nothing for the guest meanwhile. */
+  async #holdingUp<T>(plug: () => Promise<T>): Promise<T> {
+    this.#plugs.begun++
+    try {
+      return await plug()
+    } finally {
+      this.#plugs.ended++
+    }
+  }
+
   /** Where the guest finds it. */
   async #need(one: VfioFunction, container: string): Promise<string> {
     const { vmm, ledger, hypervisor } = this.#options
@@ -166,7 +219,11 @@ export class VfioDevices {
     if (hypervisor.hotPlugVfio === 'no-port')
       throw new KataError('VFIO_DISABLED', { device: address, container })
     using device = open(one, container, this.#host)
-    const path = await ledger.take(vfioResource, { id, name: address }, () => vmm.plug(device))
+    const path = await ledger.take(vfioResource, { id, name: address }, () =>
+      this.#holdingUp(() => vmm.plug(device)).catch((error) => {
+        throw explainBind(error, [device], container)
+      }),
+    )
     this.#users.set(id, new Set([container]))
     return path
   }

@@ -1,133 +1,112 @@
-/** KVM or TCG: decided by what this host really can, once per boot, kernel and QEMU. */
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+/**
+ * KVM or TCG: decided by what this host really can. That KVM works is found out once a boot, kernel and QEMU. That it does not
+ * is either seen at a glance, at every start, or was a trial's failure, which holds for that one start: a host that was busy
+ * must not lose its security boundary until it reboots.
+ */
 import type { Accelerator } from '../config/config.ts'
 import { describeError, KataError } from '../errors.ts'
-import { bootId } from '../linux/proc.ts'
+import { withDirectoryLock } from '../linux/directory-lock.ts'
 import type { Logger } from '../log.ts'
+import { type KvmAccessRequest, kvmObstacle } from './kvm-obstacle.ts'
+import { lastTrial, type ProbeOutcome, recordTrial, type Trial, type TrialSubject } from './kvm-trial.ts'
 
-/** What came of booting the actual guest with KVM. */
-export interface ProbeOutcome {
-  readonly works: boolean
-  /** Why not, or what proved it. */
-  readonly reason: string
-}
-
-export interface AcceleratorRequest {
+/** What is known without booting anything. */
+export interface AcceleratorFacts extends KvmAccessRequest {
   readonly configured: Accelerator
-  /** The guest kernel and the VMM program: the answer holds for exactly these files. */
+  /** The guest kernel and the VMM program: a trial's success holds for exactly these files. */
   readonly kernel: string
   readonly qemuPath: string
-  /** `/run/kata-ts`: the answer is remembered here until the next host boot. */
+  /** `/run/kata-ts`: a trial's outcome is written down here. */
   readonly runDir: string
-  /** Boots the guest with KVM; called under `auto` only, and only when the quick signs do not decide. */
+}
+
+export interface AcceleratorRequest extends AcceleratorFacts {
+  /** Boots a guest with KVM; called under `auto` only, and only when nothing else decides. */
   readonly probe: () => Promise<ProbeOutcome>
+  /** How long a trial may take, milliseconds: that of another sandbox is waited for, too. */
+  readonly probeMs: number
+  /** See {@link Trial.variant}. */
+  readonly variant: string
   readonly log: Logger
-  /** Default `/dev/kvm`. */
-  readonly kvmDevice?: string
-  /** Default `/proc/cpuinfo`. */
-  readonly cpuinfo?: string
 }
 
 export interface AcceleratorChoice {
   readonly accelerator: 'kvm' | 'tcg'
   readonly reason: string
-  /** For a person, when `auto` had to do without KVM and this was not said since the host started. */
+  /** For a person, whenever `auto` has to do without KVM. */
   readonly warning?: string
 }
 
+/** What the next start would use, as far as that is known. */
+export interface AcceleratorForecast {
+  /** `unknown`: only a trial can tell. */
+  readonly accelerator: 'kvm' | 'tcg' | 'unknown'
+  readonly reason: string
+  /** The last trial, if it failed. */
+  readonly failure?: Trial
+}
+
+/** What another sandbox may need around its trial before it is no longer waited for, milliseconds. */
+const turnMarginMs = 15_000
+const configuredReason = 'configured'
+
 /**
- * `tcg` and `kvm` are taken as asked for; `auto` is KVM if the guest really boots with it.
+ * `tcg` and `kvm` are taken as asked for; `auto` is KVM if a guest really boots with it.
  *
- * @throws KataError KVM_UNUSABLE under `kvm` when a quick sign tells that it cannot work.
+ * @throws KataError KVM_UNUSABLE under `kvm` when a glance tells that it cannot work.
  */
 export async function chooseAccelerator(request: AcceleratorRequest): Promise<AcceleratorChoice> {
-  const { configured, log } = request
-  if (configured === 'tcg') return { accelerator: 'tcg', reason: 'configured' }
-  const obstacle = quickObstacle(request)
+  const { configured, runDir, probeMs, variant, log } = request
   if (configured === 'kvm') {
+    const obstacle = kvmObstacle(request)
     if (obstacle?.certain) throw new KataError('KVM_UNUSABLE', { reason: obstacle.reason })
-    return { accelerator: 'kvm', reason: 'configured' }
   }
-  const key = memoryKey(request)
-  const known = recall(request.runDir, key)
-  if (known !== undefined) return known
-  const outcome = obstacle ? { works: false, reason: obstacle.reason } : await attempt(request.probe)
-  const choice: AcceleratorChoice = { accelerator: outcome.works ? 'kvm' : 'tcg', reason: outcome.reason }
-  remember(request.runDir, key, choice, log)
-  if (outcome.works) return choice
-  const warning = `KVM cannot be used here (${outcome.reason}): the VM runs under TCG emulation, many times slower`
-  log.warn(warning)
-  return { ...choice, warning }
+  const { accelerator, reason } = forecastAccelerator(request)
+  if (accelerator === 'tcg' && configured === 'auto') return emulated(reason)
+  if (accelerator !== 'unknown') return { accelerator, reason }
+  const asked = Date.now()
+  const trial = await withDirectoryLock(runDir, probeMs + turnMarginMs, async () => {
+    const subject = subjectOf(request)
+    // Of a sandbox that started at the same time: the same question at the same moment.
+    const known = lastTrial(subject)
+    if (known?.works || (known !== undefined && known.at > asked && known.variant === variant)) return known
+    const made = { ...(await attempt(request.probe)), at: Date.now(), variant }
+    recordTrial(subject, made, log)
+    return made
+  })
+  return trial.works ? { accelerator: 'kvm', reason: trial.reason } : emulated(trial.reason)
 }
 
-interface Obstacle {
-  readonly reason: string
-  /** No VM can be created at all; otherwise one can, but no guest will run well in it. */
-  readonly certain: boolean
+/** What a start would use, without booting anything: for `check` and `env`, and for starts that need no trial. */
+export function forecastAccelerator(facts: AcceleratorFacts): AcceleratorForecast {
+  const { configured } = facts
+  if (configured !== 'auto') return { accelerator: configured, reason: configuredReason }
+  const obstacle = kvmObstacle(facts)
+  if (obstacle !== undefined) return { accelerator: 'tcg', reason: obstacle.reason }
+  const trial = lastTrial(subjectOf(facts))
+  if (trial === undefined)
+    return { accelerator: 'unknown', reason: 'no guest was booted with KVM yet: the next start tries' }
+  if (trial.works) return { accelerator: 'kvm', reason: trial.reason }
+  const reason = `the last trial failed at ${new Date(trial.at).toISOString()} (${trial.reason}): the next start tries again`
+  return { accelerator: 'unknown', reason, failure: trial }
 }
 
-/** What tells without booting anything that KVM will not do. */
-function quickObstacle(request: AcceleratorRequest): Obstacle | undefined {
-  const { kvmDevice = '/dev/kvm', cpuinfo = '/proc/cpuinfo' } = request
-  const stat = statSync(kvmDevice, { throwIfNoEntry: false })
-  if (stat === undefined) return { reason: `${kvmDevice} does not exist`, certain: true }
-  if (!stat.isCharacterDevice()) return { reason: `${kvmDevice} is not a device node`, certain: true }
-  if (!hasVirtualization(cpuinfo)) return { reason: 'the CPU shows neither vmx nor svm', certain: false }
-  return undefined
+function emulated(reason: string): AcceleratorChoice {
+  const warning =
+    `this machine runs under TCG emulation, which is many times slower and no security boundary, because KVM cannot be used: ` +
+    `${reason} (accelerator = "kvm" refuses such a start, "tcg" asks for it without this warning)`
+  return { accelerator: 'tcg', reason, warning }
 }
 
-function hasVirtualization(cpuinfo: string): boolean {
-  const flags = /^flags\s*:(.*)$/m.exec(readFileSync(cpuinfo, 'utf8'))?.[1] ?? ''
-  return flags.split(' ').some((flag) => flag === 'vmx' || flag === 'svm')
+function subjectOf({ kernel, qemuPath, runDir, kvmDevice = '/dev/kvm' }: AcceleratorFacts): TrialSubject {
+  return { kernel, qemuPath, runDir, kvmDevice }
 }
 
-/** A probe that could not even be tried counts as a no, with its reason. */
+/** A trial that could not even be made counts as a no, with its reason. */
 async function attempt(probe: () => Promise<ProbeOutcome>): Promise<ProbeOutcome> {
   try {
     return await probe()
   } catch (error) {
     return { works: false, reason: describeError(error) }
-  }
-}
-
-/** The answer is void after a reboot or when one of the files or the device node changes. */
-function memoryKey({ kernel, qemuPath, kvmDevice = '/dev/kvm' }: AcceleratorRequest): string {
-  return [bootId(), ...[kernel, qemuPath, kvmDevice].map(fileIdentity)].join(' ')
-}
-
-function fileIdentity(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  // The node of a device is touched by udev now and then; who may open it is what counts.
-  if (stat?.isCharacterDevice()) return `${path}:${stat.rdev}:${stat.gid}:${stat.mode}`
-  return stat === undefined ? `${path}:none` : `${path}:${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeMs}`
-}
-
-const memoryPath = (runDir: string) => `${runDir}/accelerator.json`
-
-/** What was found out before, or undefined: whatever is wrong with the file only costs another probe. */
-function recall(runDir: string, key: string): AcceleratorChoice | undefined {
-  try {
-    const known = JSON.parse(readFileSync(memoryPath(runDir), 'utf8'))
-    if (known.key !== key || typeof known.reason !== 'string') return undefined
-    return { accelerator: known.accelerator === 'kvm' ? 'kvm' : 'tcg', reason: known.reason }
-  } catch {
-    return undefined
-  }
-}
-
-function remember(
-  runDir: string,
-  key: string,
-  { accelerator, reason }: AcceleratorChoice,
-  log: Logger,
-): void {
-  const path = memoryPath(runDir)
-  try {
-    writeFileSync(`${path}.${process.pid}`, `${JSON.stringify({ key, accelerator, reason })}\n`, {
-      mode: 0o600,
-    })
-    renameSync(`${path}.${process.pid}`, path)
-  } catch (error) {
-    log.warn('the accelerator found cannot be remembered', { path, error: describeError(error) })
   }
 }

@@ -52,8 +52,11 @@ test('names the signal that ended the VMM', () => {
   expect(error.message).toContain('ended (SIGKILL): (it said nothing)')
 })
 
-test('a silent guest is quoted', () => {
-  expect(guestSilentError('pod', 30, 'loading\n').message).toContain(
-    'within 30 s; its console ends with: loading.',
+test('a silent guest is quoted, with what it ran with, and nobody is sent to emulation', () => {
+  const choice = { accelerator: 'tcg', reason: '/dev/kvm does not exist' } as const
+  const { message } = guestSilentError('pod', 30, choice, 'loading\n')
+  expect(message).toContain(
+    'the guest of sandbox pod, which ran with tcg (/dev/kvm does not exist), said nothing within 30 s; its console ends with: loading.',
   )
+  expect(message).not.toContain('accelerator = "tcg"')
 })

@@ -1,5 +1,6 @@
 /** What a sandbox says when its machine is over or silent: always with the last words of guest and VMM. */
 import { KataError } from '../errors.ts'
+import type { AcceleratorChoice } from './accelerator.ts'
 import { withoutAgentLog } from './agent-log.ts'
 import type { VmEnd } from './vmm.ts'
 
@@ -45,8 +46,14 @@ export function endSentence(end: VmEnd): string {
 }
 
 /** The coded error for a guest whose agent did not answer in time. */
-export function guestSilentError(sandbox: string, seconds: number, consoleTail: string): KataError {
-  return new KataError('VMM_GUEST_SILENT', { sandbox, seconds, tail: lastWords(consoleTail) })
+export function guestSilentError(
+  sandbox: string,
+  seconds: number,
+  { accelerator, reason }: Pick<AcceleratorChoice, 'accelerator' | 'reason'>,
+  consoleTail: string,
+): KataError {
+  const tail = lastWords(consoleTail)
+  return new KataError('VMM_GUEST_SILENT', { sandbox, seconds, accelerator, reason, tail })
 }
 
 /** The end of the first text that is not empty. */

@@ -230,7 +230,8 @@ export class VmmProcess {
     const { spec, config } = this.#options
     const { path } = config.hypervisor
     if (error.code === 'VMM_COMMAND_TIMEOUT') {
-      const facts = { sandbox: spec.sandboxId, seconds: answerMs / 1000 }
+      const { seconds = answerMs / 1000 } = error.fields
+      const facts = { sandbox: spec.sandboxId, seconds }
       return new KataError(
         'VMM_START_TIMEOUT',
         { ...facts, tail: lastWords(this.#outputTail()) },

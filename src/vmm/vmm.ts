@@ -83,8 +83,25 @@ export interface VmmOptions {
   /** Holds the process, by `processResource`. */
   readonly ledger: Ledger
   readonly log: Logger
+  /** The configured one; default none, so that what is usual counts. */
+  readonly patience?: Patience
   /** Ends a start that is under way. */
   readonly signal?: AbortSignal
+}
+
+/** How long a VMM may take over what takes long on some hosts, seconds. */
+export interface Patience {
+  /** Until it answers after its start (`dial_timeout`). */
+  readonly start: number
+  /** Until a device of the host that comes later is in the machine (`create_container_timeout`). */
+  readonly plug: number
+}
+
+/** What a trial of KVM is made from. */
+export interface ProbeOptions extends Omit<VmmOptions, 'spec'> {
+  readonly spec: Omit<VmSpec, 'accelerator'>
+  /** How long the guest may take from its first instruction on, milliseconds. */
+  readonly limitMs: number
 }
 
 /** A descriptor of /dev/vhost-vsock for the VMM; the caller closes its copy. */

@@ -11,7 +11,7 @@ import { guestDevices } from './guest-devices.ts'
 import { toJson } from './json.ts'
 import type { Loop } from './loop.ts'
 import type { OomEvents, OomWatch } from './oom.ts'
-import { awaitPassedDevice, isPassedDevice } from './passed-devices.ts'
+import { isPassedDevice, type PassedDevices } from './passed-devices.ts'
 import type { PodVolumes } from './pod-volumes.ts'
 import {
   type ContainerProcess,
@@ -35,6 +35,7 @@ export interface ContainerTools {
   readonly oom: OomEvents
   readonly volumes: PodVolumes
   readonly sources: SharedSources
+  readonly passed: PassedDevices
 }
 
 /** Where bundles live; the host's requests name container ids only, which are checked to be one path component. */
@@ -98,7 +99,7 @@ export class Container {
         else mounted.push(await mountStorage(storage))
       tools.sources.hold(id, [oci.root.path, ...oci.mounts.map(({ source }) => source)])
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)
-      await Promise.all(devices.filter(isPassedDevice).map((device) => awaitPassedDevice(device)))
+      await Promise.all(devices.filter(isPassedDevice).map((device) => tools.passed.require(device)))
       const disks = devices.filter((device) => !isPassedDevice(device))
       const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))
       const spec = withGuestDevices(oci, disks, found, mounted.flatMap(shownDisk))

@@ -1,5 +1,5 @@
 /** Small file helpers over the native calls. */
-import { type Facts, lstat, mkdir, readdir, remove } from 'os'
+import { type Facts, lstat, mkdir, readdir, readlink, remove } from 'os'
 import { readFile, type SysError, umount, writeFile } from 'syscalls'
 
 /** Flags of open(2) on Linux x86-64 and arm64, from <asm-generic/fcntl.h>. */
@@ -41,6 +41,12 @@ export function list(path: string): string[] {
   return readdir(path)[0]
     .filter((name) => name !== '.' && name !== '..')
     .sort()
+}
+
+/** Where a symbolic link leads to, or undefined when there is none. */
+export function linkTarget(path: string): string | undefined {
+  const [target, error] = readlink(path)
+  return error === 0 ? target : undefined
 }
 
 /** The text of a file, or undefined when it cannot be read (a process or a cgroup that is gone). */

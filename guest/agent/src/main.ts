@@ -16,6 +16,7 @@ import { createLoop, type Loop } from './loop.ts'
 import { switchOff } from './machine.ts'
 import { loadModuleNamed } from './modules.ts'
 import { createOomEvents } from './oom.ts'
+import { PassedDevices } from './passed-devices.ts'
 import { sharedDirectory } from './paths.ts'
 import { PodVolumes } from './pod-volumes.ts'
 import { createReaper } from './reaper.ts'
@@ -47,10 +48,12 @@ async function main(): Promise<void> {
     unmount: unmountStorage,
   })
   const sources = new SharedSources(sharedDirectory)
-  const sandbox = new Sandbox({ loop, oom, crun, volumes, sources })
+  const passed = new PassedDevices()
+  const sandbox = new Sandbox({ loop, oom, crun, volumes, sources, passed })
   const served = agentServices({
     sandbox,
     oom,
+    passed,
     report: (error) => sayError('while the sandbox ends', error),
     switchOff: () =>
       void sleep(farewellMilliseconds).then(() => switchOff({ byRestart: options.endsByRestart })),

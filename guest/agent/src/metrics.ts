@@ -8,9 +8,16 @@ const pageBytes = 4096
 const ticksPerSecond = 100
 let scrapes = 0
 
-export function metricsText(read: ReadText): string {
+/** `passed`: one sample for each device of the host (passed-devices.ts). */
+export function metricsText(read: ReadText, passed: readonly Sample[] = []): string {
   scrapes += 1
-  return [...guestFamilies(read), ...agentFamilies(read)].join('')
+  return [...guestFamilies(read), ...agentFamilies(read), ...passedDevices(passed)].join('')
+}
+
+/** Ours: Kata's agent has no such family. */
+function passedDevices(samples: readonly Sample[]): string[] {
+  const help = 'Whether a device of the host, by its address there, is driven here; else what it lacks.'
+  return samples.length === 0 ? [] : [family('kata_agent_passed_device', help, samples)]
 }
 
 function guestFamilies(read: ReadText): string[] {

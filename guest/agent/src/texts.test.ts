@@ -186,3 +186,12 @@ test('labels of metrics are escaped', () => {
     '# HELP f Help.\n# TYPE f gauge\nf{a="x\\"\\\\\\n"} 1\n',
   )
 })
+
+test('a host device that is passed on is told as driven or not, and there is nothing to tell without one', () => {
+  const read = () => ''
+  expect(metricsText(read)).not.toContain('passed_device')
+  const labels = { device: '0000:1a:00.0', driver: '', lacks: 'driver' }
+  expect(metricsText(read, [{ labels, value: 0 }])).toContain(
+    'kata_agent_passed_device{device="0000:1a:00.0",driver="",lacks="driver"} 0\n',
+  )
+})

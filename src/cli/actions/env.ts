@@ -4,7 +4,10 @@ import type { HypervisorConfig } from '../../config/config.ts'
 import { findImage } from '../../config/guest-image.ts'
 import { findKey } from '../../config/keys.ts'
 import { loadConfig } from '../../config/load.ts'
+import { leaseDir } from '../../sandbox/paths.ts'
 import { version } from '../../version.ts'
+import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
+import { forecastMachineAccelerator } from '../../vmm/create.ts'
 import { render } from '../output/format.ts'
 import type { Settings } from '../settings.ts'
 
@@ -14,14 +17,17 @@ const queryTimeoutMs = 5000
 
 /** Prints what a start would use and what the host is, as TOML (as Kata does) or JSON. */
 export async function env(settings: Settings, file: string | undefined): Promise<number> {
-  const { hypervisor, agent, runtime, source } = loadConfig({ file, env: settings.env, log: settings.log })
+  const config = loadConfig({ file, env: settings.env, log: settings.log })
+  const { hypervisor, agent, runtime, source } = config
   const image = hypervisor.kernel === '' ? findImage() : undefined
+  const kernel = image?.kernel ?? hypervisor.kernel
+  const forecast = forecastMachineAccelerator({ config, kernel, runDir: leaseDir })
   const facts = {
     Meta: { Version: formatVersion },
-    Kernel: { Path: image?.kernel ?? hypervisor.kernel, Parameters: hypervisor.kernelParams.join(' ') },
+    Kernel: { Path: kernel, Parameters: hypervisor.kernelParams.join(' ') },
     Image: { Path: hypervisor.image },
     Initrd: { Path: image?.initrd ?? hypervisor.initrd },
-    Hypervisor: await hypervisorFacts(hypervisor),
+    Hypervisor: await hypervisorFacts(hypervisor, forecast),
     Runtime: {
       Config: { Path: source },
       Path: settings.self.program,
@@ -41,7 +47,7 @@ export async function env(settings: Settings, file: string | undefined): Promise
 }
 
 /** What the configured VMM has nothing of is left out: a value there would be another VMM's. */
-async function hypervisorFacts(hypervisor: HypervisorConfig) {
+async function hypervisorFacts(hypervisor: HypervisorConfig, forecast: AcceleratorForecast) {
   const { driver } = hypervisor
   const has = (key: string): boolean => findKey(driver, 'hypervisor', key)?.drivers.includes(driver) === true
   return {
@@ -54,6 +60,8 @@ async function hypervisorFacts(hypervisor: HypervisorConfig) {
       JailerVersion: await firstLine([hypervisor.jailerPath, '--version']),
     }),
     Accelerator: hypervisor.accelerator,
+    AcceleratorInUse: forecast.accelerator,
+    AcceleratorReason: forecast.reason,
     ...(has('entropy_source') && { EntropySource: hypervisor.entropySource }),
     SharedFS: hypervisor.sharedFs,
     ...(has('virtio_fs_daemon') && {

@@ -1,7 +1,9 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
+import { readWarnings } from '../../sandbox/client-warnings.ts'
+import { readFacts } from '../../sandbox/facts.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
-import { isForeign, pathsOf } from '../client/foreign.ts'
+import { isForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import type { Settings } from '../settings.ts'
@@ -28,9 +30,8 @@ async function factsOf(settings: Settings, record: ContainerRecord): Promise<obj
   const paths = isForeign(record)
     ? pathsOf(settings, record)
     : recordPaths(settings.stateDir, record.namespace, record.id)
-  const sandboxId = isForeign(record) ? record.task.sandboxId : record.id
-  const sandbox = sandboxPaths(settings.runDir, record.namespace, sandboxId)
-  const live = readJson(sandbox.facts)
+  const sandbox = sandboxPaths(settings.runDir, record.namespace, sandboxOf(record))
+  const live = readFacts(sandbox.facts)
   const isLive = live !== undefined || shimPid !== undefined
   return {
     ...record,
@@ -40,6 +41,7 @@ async function factsOf(settings: Settings, record: ContainerRecord): Promise<obj
     config: readJson(`${paths.bundle}/config.json`) ?? null,
     overrides: readJson(`${paths.bundle}/overrides.json`) ?? null,
     failure: readJson(`${paths.bundle}/failure.json`) ?? null,
+    warnings: readWarnings(paths.bundle),
     sandbox: isLive ? { stateDir: sandbox.stateDir, shimPid, vmmPid, ...live } : null,
   }
 }

@@ -1,6 +1,8 @@
 import { describeError } from '../../errors.ts'
+import { readFacts, type SandboxFacts } from '../../sandbox/facts.ts'
 import { listSandboxes } from '../../sandbox/gc.ts'
-import { listForeign } from '../client/foreign.ts'
+import { sandboxPaths } from '../../sandbox/paths.ts'
+import { listForeign, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import type { PsFlags } from '../commands/ps.ts'
@@ -20,13 +22,18 @@ export interface Listed {
   readonly createdAt: string
   readonly shimPid: number | null
   readonly vmmPid: number | null
+  /** `kvm` or `tcg`, of a machine that is up. */
+  readonly accelerator: string | null
+  readonly acceleratorReason: string | null
 }
 
 export async function ps(settings: Settings, { running, quiet, allNamespaces }: PsFlags): Promise<number> {
   const records = namespacesOf(settings, allNamespaces === true).flatMap((namespace) =>
     readAll({ ...settings, namespace }),
   )
-  const all = await Promise.all(records.map(async (record) => listed(record, await observe(record))))
+  const all = await Promise.all(
+    records.map(async (record) => listed(settings, record, await observe(record))),
+  )
   const shown = running ? all.filter(({ status }) => status === 'running' || status === 'paused') : all
   const now = Date.now()
   settings.print(
@@ -54,6 +61,11 @@ function readAll(settings: Settings): ContainerRecord[] {
   return [...own, ...listForeign(settings)]
 }
 
+/** What the shim wrote down of the machine that the container is in. */
+function factsOf({ runDir }: Settings, record: ContainerRecord): SandboxFacts | undefined {
+  return readFacts(sandboxPaths(runDir, record.namespace, sandboxOf(record)).facts)
+}
+
 /** With `--all-namespaces` every one that has a record or a sandbox. */
 function namespacesOf(settings: Settings, all: boolean): string[] {
   if (!all) return [settings.namespace]
@@ -61,12 +73,15 @@ function namespacesOf(settings: Settings, all: boolean): string[] {
   return [...new Set([...listNamespaces(settings.stateDir), ...live])].sort()
 }
 
-function listed(record: ContainerRecord, seen: Observation): Listed {
+function listed(settings: Settings, record: ContainerRecord, seen: Observation): Listed {
   const { id, namespace, image, command, createdAt } = record
+  const facts = seen.vmmPid === undefined ? undefined : factsOf(settings, record)
   return {
     ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
     shimPid: seen.shimPid ?? null,
     vmmPid: seen.vmmPid ?? null,
+    accelerator: facts?.accelerator ?? null,
+    acceleratorReason: facts?.acceleratorReason ?? null,
   }
 }
 
@@ -75,19 +90,18 @@ function names(list: readonly Listed[]): string {
 }
 
 function asTable(list: readonly Listed[], now: number, withNamespace: boolean): string {
-  const rows = list.map(({ id, namespace, status, exitCode, image, command, createdAt, vmmPid }) => [
+  const rows = list.map(({ id, namespace, status, exitCode, image, command, createdAt, ...live }) => [
     ...(withNamespace ? [namespace] : []),
     id,
     exitCode === null ? status : `${status} (${exitCode})`,
     shortDuration(now - Date.parse(createdAt)),
-    vmmPid === null ? '-' : String(vmmPid),
+    live.vmmPid === null ? '-' : String(live.vmmPid),
+    live.accelerator ?? '-',
     image,
     shorten(command.join(' ')),
   ])
-  return table(
-    [...(withNamespace ? ['NAMESPACE'] : []), 'NAME', 'STATUS', 'AGE', 'VMM', 'ROOTFS', 'COMMAND'],
-    rows,
-  )
+  const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'ROOTFS', 'COMMAND']
+  return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows)
 }
 
 function shorten(text: string): string {

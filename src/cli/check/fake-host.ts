@@ -58,10 +58,11 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     [`${qemu} -accel help`, out('Accelerators:\ntcg\nkvm\n')],
     ['/usr/bin/swtpm --version', out('TPM emulator version 0.7.1\n')],
     ['/usr/libexec/virtiofsd --version', out('virtiofsd 1.13.2\n')],
+    ['/usr/local/bin/containerd-shim-kata-ts-v2 --version', out('0.1.0\n')],
     ['/usr/bin/setpriv --help', out(' --landlock-access <access>\n')],
   ])
   const tools = new Set(
-    'setpriv unshare enosys prlimit mount umount pivot_root env sh useradd userdel groupadd chown chmod containerd-shim-kata-ts-v2'.split(
+    'setpriv unshare enosys prlimit mount umount pivot_root env sh useradd userdel groupadd chown chmod'.split(
       ' ',
     ),
   )
@@ -85,6 +86,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     landlockAbi: () => 7,
     probeNetwork: () => {},
     checkUidRange: () => {},
+    accelerator: () => ({ accelerator: 'kvm', reason: 'a guest booted with it' }),
     verifyImage: async () => 'image 0123, checksums match',
     ...changes,
   }

@@ -1,13 +1,17 @@
 /** The facts of the host that checks look at, behind one interface so that every outcome can be tested anywhere. */
 import { accessSync, constants, lstatSync, readdirSync, readFileSync, statfsSync } from 'node:fs'
 import { arch, release } from 'node:os'
-import type { HypervisorConfig } from '../../config/config.ts'
+import type { Config, HypervisorConfig } from '../../config/config.ts'
 import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../config/guest-image.ts'
 import { hasOwnGuest } from '../../config/own-guest.ts'
 import { landlockAbi } from '../../linux/landlock.ts'
 import { findTool } from '../../linux/which.ts'
 import { probeNetwork } from '../../network/probe.ts'
 import { checkUidRange, type UidRange } from '../../rootless/uid-range.ts'
+import { leaseDir } from '../../sandbox/paths.ts'
+import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
+import { resolveAssets } from '../../vmm/assets.ts'
+import { forecastMachineAccelerator } from '../../vmm/create.ts'
 
 export interface FileFacts {
   readonly kind: 'file' | 'directory' | 'character-device' | 'other'
@@ -50,6 +54,8 @@ export interface HostProbe {
   probeNetwork(): void
   /** @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP. */
   checkUidRange(range: UidRange): void
+  /** What machines would run with, as far as that is known without booting one. */
+  accelerator(config: Config): AcceleratorForecast
   /** What image would be used, in words, after its checksums were compared. @throws KataError IMAGE_*. */
   verifyImage(hypervisor: HypervisorConfig): Promise<string>
 }
@@ -75,6 +81,10 @@ export function hostProbe(cacheDir?: string): HostProbe {
     landlockAbi,
     probeNetwork,
     checkUidRange,
+    accelerator: (config) => {
+      const kernel = attempt(() => resolveAssets(config, cacheDir).kernel) ?? ''
+      return forecastMachineAccelerator({ config, kernel, runDir: leaseDir })
+    },
     verifyImage: (hypervisor) => verifyConfiguredImage(hypervisor, cacheDir),
   }
 }

@@ -35,11 +35,35 @@ const kvm: Check = {
     if ((node.mode & 0o006) !== 0)
       return warning(`${found}: every user of this host may use it`, threeCommands)
     if (node.uid !== 0) return warning(`${found}: its owner may change its mode`, threeCommands)
-    return ok(found)
+    const more = alsoOfGroup(context, node.gid)
+    return ok(
+      more === '' ? found : `${found}; that group opens ${more}, too, outside of the jail (kvm_access)`,
+    )
   },
 }
 
-export const kvmChecks: readonly Check[] = [cpu, kvm]
+/** What machines really run with: a node that looks right is no proof. */
+const accelerator: Check = {
+  name: 'accelerator',
+  run: ({ host, config }) => {
+    const { accelerator: found, reason, failure } = host.accelerator(config)
+    if (failure !== undefined)
+      return warning(
+        `auto: ${reason}; a start whose trial fails runs under TCG, no security boundary`,
+        'Raise dial_timeout where guests are slow to boot, or set accelerator = "kvm": a start then fails and says why.',
+      )
+    if (found === 'unknown') return ok(`auto: ${reason}`)
+    if (found === 'kvm') return ok(`kvm (${reason})`)
+    return config.hypervisor.accelerator === 'tcg'
+      ? ok(`tcg (${reason}): emulation, no security boundary`)
+      : warning(
+          `tcg (${reason}): emulation, many times slower and no security boundary`,
+          'Remove what is in the way of KVM, or set accelerator = "tcg" where emulation is meant.',
+        )
+  },
+}
+
+export const kvmChecks: readonly Check[] = [cpu, kvm, accelerator]
 
 function withoutKvm({ hypervisor }: CheckContext['config'], detail: string): Outcome {
   const load =
@@ -57,6 +81,15 @@ function withoutGroup({ config }: CheckContext, found: string): Outcome {
   return config.hypervisor.accelerator === 'kvm'
     ? failed(detail, threeCommands)
     : warning(detail, threeCommands)
+}
+
+/** What systemd's udev rules give to the group as well. */
+function alsoOfGroup({ host }: CheckContext, gid: number): string {
+  const isOpen = (path: string) => {
+    const stat = host.stat(path)
+    return stat !== undefined && stat.gid === gid && (stat.mode & 0o060) !== 0
+  }
+  return ['/dev/vhost-vsock', '/dev/vhost-net', '/dev/udmabuf'].filter(isOpen).join(', ')
 }
 
 function groupName({ host }: CheckContext, gid: number): string {

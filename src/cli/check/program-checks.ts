@@ -48,14 +48,22 @@ const landlock: Check = {
   },
 }
 
+/**
+ * Where containerd looks under systemd (systemd.exec(5), $PATH) and in a login shell. Only what we are found by, never what
+ * we run: the programs of a start come from the directories of findTool alone, in which no administrator installs by hand.
+ */
+const clientPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin']
+
 const shim: Check = {
   name: 'shim',
   run: ({ host }) => {
-    const path = host.findTool(shimName)
+    const path = clientPath
+      .map((directory) => `${directory}/${shimName}`)
+      .find((candidate) => host.isExecutable(candidate))
     return path === undefined
       ? warning(
-          `${shimName} is not in PATH: containerd will not find it`,
-          `Run \`ln -s kata-ts ${shimName}\` in the directory of kata-ts, and have that directory in containerd's PATH.`,
+          `${shimName} is in none of ${clientPath.join(', ')}: containerd will not find it`,
+          `Install it as docs/how-to/first-pod.md says: \`ln -s kata-ts ${shimName}\` beside kata-ts in /usr/local/bin.`,
         )
       : ok(path)
   },

@@ -3,6 +3,7 @@ import type { HypervisorConfig } from '../../config/config.ts'
 import { loadConfig } from '../../config/load.ts'
 import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
+import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
 import { type CheckResult, ok } from './check.ts'
 import { contextOf, type FakeHost, fakeHost } from './fake-host.ts'
 import { fixKvm } from './fix-kvm.ts'
@@ -40,6 +41,9 @@ type Row = [
   CheckResult['status'],
   string,
 ]
+
+const forecast = (found: Omit<AcceleratorForecast, 'reason'>) => (host: FakeHost) =>
+  void Object.assign(host, { accelerator: () => ({ reason: 'why', ...found }) })
 
 const rows: Row[] = [
   ['root', 'not root', (host) => Object.assign(host, { uid: () => 1000 }), {}, 'failed', 'uid 1000'],
@@ -451,7 +455,46 @@ const rows: Row[] = [
     'older than 52.0',
   ],
   ['virtiofsd', 'nothing shared', (host) => host.commands.clear(), { sharedFs: 'none' }, 'ok', 'not used'],
-  ['shim', 'not in PATH', (host) => host.tools.delete('containerd-shim-kata-ts-v2'), {}, 'warning', 'ln -s'],
+  ['shim', 'where our own pages put it', () => {}, {}, 'ok', '/usr/local/bin/containerd-shim-kata-ts-v2'],
+  [
+    'shim',
+    'nowhere that containerd looks',
+    (host) => host.commands.delete('/usr/local/bin/containerd-shim-kata-ts-v2 --version'),
+    {},
+    'warning',
+    'ln -s',
+  ],
+  [
+    'jail-tools',
+    'only where an administrator installs by hand',
+    (host) => {
+      host.tools.delete('setpriv')
+      host.commands.set('/usr/local/bin/setpriv --version', { code: 0, text: '' })
+    },
+    {},
+    'failed',
+    'setpriv',
+  ],
+  [
+    'kvm',
+    'a group that owns more, as under systemd',
+    (host) => host.stats.set('/dev/vhost-vsock', kvmNode(993, 0o660)),
+    {},
+    'ok',
+    'that group opens /dev/vhost-vsock, too',
+  ],
+  ['accelerator', 'kvm, shown', () => {}, {}, 'ok', 'kvm (a guest booted with it)'],
+  ['accelerator', 'tcg by name', forecast({ accelerator: 'tcg' }), { accelerator: 'tcg' }, 'ok', 'tcg (why)'],
+  ['accelerator', 'tcg by auto', forecast({ accelerator: 'tcg' }), {}, 'warning', 'no security boundary'],
+  ['accelerator', 'not tried yet', forecast({ accelerator: 'unknown' }), {}, 'ok', 'auto: why'],
+  [
+    'accelerator',
+    'tried in vain',
+    forecast({ accelerator: 'unknown', failure: { works: false, reason: 'it hung', at: 1, variant: '' } }),
+    {},
+    'warning',
+    'dial_timeout',
+  ],
   ['qemu', 'missing', () => {}, { path: '/opt/qemu' }, 'failed', 'apt-get install qemu-system-x86'],
   [
     'qemu',

@@ -37,6 +37,11 @@ export function isForeign(record: ContainerRecord): record is ForeignRecord {
   return 'task' in record
 }
 
+/** The sandbox that a container is in, in its namespace. */
+export function sandboxOf(record: ContainerRecord): string {
+  return isForeign(record) ? record.task.sandboxId : record.id
+}
+
 /** Where the files of a container are, whoever its client is. */
 export function pathsOf(settings: Settings, record: ContainerRecord): Pick<RecordPaths, 'bundle' | 'io'> {
   if (!isForeign(record)) return recordPaths(settings.stateDir, record.namespace, record.id)

@@ -4,6 +4,7 @@ import type { Overrides } from '../../config/overrides.ts'
 import { writableOverlay } from '../../images/rootfs.ts'
 import { bootId, processRef } from '../../linux/proc.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
+import { readWarnings } from '../../sandbox/client-warnings.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
 import type { Settings } from '../settings.ts'
 import { attend } from './attend.ts'
@@ -103,6 +104,7 @@ class Session {
   readonly #paths: RecordPaths
   #starting: Promise<string> | undefined
   #task: TaskClient | undefined
+  #warned = false
 
   constructor(settings: Settings, plan: ContainerPlan, record: ContainerRecord, paths: RecordPaths) {
     this.#settings = settings
@@ -130,6 +132,7 @@ class Session {
       options: this.#options(),
     })
     await Promise.race([created, interrupted])
+    this.#showWarnings()
     this.#update({ status: 'running' })
     return this.#task
   }
@@ -143,6 +146,7 @@ class Session {
     // An interruption may come while the shim is being born; it can only be ended once it exists.
     await this.#starting?.catch(() => {})
     this.#task?.close()
+    this.#showWarnings()
     this.#showShimLog()
     await endContainer(this.#settings, this.#record, { remove: true })
   }
@@ -186,6 +190,13 @@ class Session {
 
   #update(changes: Partial<ContainerRecord>): void {
     updateRecord(this.#settings.stateDir, this.#record.namespace, this.#record.id, changes)
+  }
+
+  /** What the shim has to say to a person about this start, once. */
+  #showWarnings(): void {
+    if (this.#warned) return
+    this.#warned = true
+    for (const warning of readWarnings(this.#paths.bundle)) this.#settings.tell(`warning: ${warning}`)
   }
 
   #showShimLog(): void {

@@ -10,7 +10,7 @@ export const agentKeys = [
     'dialTimeout',
     integer(0, 3600, ' seconds'),
     45,
-    'How long the agent may take to answer for the first time, in seconds. 0 means 30.',
+    'How long the agent may take to answer for the first time, in seconds. 0 means 30. So long may a trial of KVM take (`accelerator = "auto"`), and QEMU until it has built a machine with VFIO devices from the start or with enable_mem_prealloc: that is never less than 30 s, and 2 s more for each GiB of memory.',
   ),
   key(
     'kernel_modules',

@@ -84,7 +84,7 @@ export const bootKeys = [
     'accelerator',
     choice(['auto', 'kvm', 'tcg']),
     'auto',
-    '`auto` uses KVM when a guest really boots with it and TCG otherwise; `kvm` insists; `tcg` never opens /dev/kvm, and the VMM has no group at all. The other VMMs have KVM only.',
+    '`auto` uses KVM when a guest really boots with it, which a small machine of its own shows once per boot of the host, within dial_timeout; otherwise TCG, which is no security boundary, with a warning at every start and for that start alone. `kvm` insists; `tcg` never opens /dev/kvm, and the VMM has no group at all. The other VMMs have KVM only.',
     { drivers: ['qemu'], perDriver: { clh: { absent: 'kvm' }, firecracker: { absent: 'kvm' } }, own: true },
   ),
   key(

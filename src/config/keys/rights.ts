@@ -31,7 +31,7 @@ export const rightsKeys = [
     'kvmAccess',
     choice(['group', 'descriptor']),
     'group',
-    'How the VMM comes to KVM. `group`: the group of /dev/kvm is its only extra right, as in Kata. `descriptor`: root opens the node and hands it over, so that the VMM has no group and sees no node; the node may then be 0600 root. Needs QEMU 9 or later.',
+    'How the VMM comes to KVM. `group`: the group of /dev/kvm is its only supplementary group, as in Kata; on hosts with systemd that group owns /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, too, which are not in the jail. `descriptor`: root opens the node and hands it over, so that the VMM has no group and sees no node; the node may then be 0600 root. The better choice with QEMU 9 or later, which it needs.',
     { own: true, drivers: ['qemu'] },
   ),
   key(

@@ -19,7 +19,7 @@ export const runtimeKeys = [
     'createContainerTimeout',
     integer(1, 86400, ' seconds'),
     60,
-    'How long creating a container may take, in seconds. runtime-rs has it in `[agent.kata]`, which is read as well.',
+    'How long creating a container may take, in seconds. runtime-rs has it in `[agent.kata]`, which is read as well. So long may QEMU take over a VFIO device that is plugged in, never less than 10 s, and 2 s more for each GiB of memory, which it pins.',
     { annotation: 'create_container_timeout' },
   ),
   key(

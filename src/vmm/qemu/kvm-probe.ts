@@ -1,30 +1,30 @@
-/** The proof that KVM works: the actual guest, jailed as always, comes up to opening the agent's port. */
-import type { ProbeOutcome } from '../accelerator.ts'
+/** The proof that KVM works: a small machine of its own boots the sandbox's guest up to opening the agent's port. */
+import type { HypervisorConfig } from '../../config/config.ts'
 import { lastWords } from '../end-error.ts'
-import type { VmSpec } from '../vmm.ts'
+import type { ProbeOutcome } from '../kvm-trial.ts'
+import type { ProbeOptions, VmSpec } from '../vmm.ts'
 import { agentPortId } from './command-line.ts'
-import { createQemu, type QemuOptions } from './qemu.ts'
-
-/** A working KVM guest is up in well under a second; one that hangs never is. Milliseconds. */
-const probeMs = 5000
+import { createQemu } from './qemu.ts'
 
 /**
- * Boots the machine of `options` with KVM and without its share, and ends it. It uses the identity, directories and
- * ledger of the sandbox that is being started, before the sandbox's own VMM does.
+ * Boots the machine of `options` with KVM, confined as every VMM is, and ends it.
+ *
+ * @throws KataError those of a VMM's start.
  */
-export async function probeKvm(options: QemuOptions): Promise<ProbeOutcome> {
-  const { share: _, ...rest } = options.spec
-  const spec: VmSpec = { ...rest, accelerator: 'kvm' }
+export async function probeKvm({ limitMs, ...options }: ProbeOptions): Promise<ProbeOutcome> {
+  const spec: VmSpec = { ...options.spec, accelerator: 'kvm' }
   const up = Promise.withResolvers<ProbeOutcome>()
   const onEvent = (name: string, data: Readonly<Record<string, unknown>>) => {
     if (name === 'VSERPORT_CHANGE' && data.id === agentPortId && data.open === true)
-      up.resolve({ works: true, reason: 'the guest booted with it' })
+      up.resolve({ works: true, reason: 'a guest booted with it' })
   }
-  const vmm = createQemu({ ...options, spec, onEvent })
-  const timer = setTimeout(
-    () => up.resolve({ works: false, reason: `no guest came up within ${probeMs / 1000} s` }),
-    probeMs,
-  )
+  const vmm = createQemu({
+    ...options,
+    config: { hypervisor: bare(options.config.hypervisor) },
+    spec,
+    onEvent,
+  })
+  let timer: Timer | undefined
   try {
     await vmm.start()
     await vmm.boot()
@@ -32,9 +32,23 @@ export async function probeKvm(options: QemuOptions): Promise<ProbeOutcome> {
       works: false,
       reason: `the guest ended with ${end.reason}: ${lastWords(end.consoleTail, end.logTail)}`,
     }))
-    return await Promise.race([up.promise, over])
+    const late = new Promise<ProbeOutcome>((resolve) => {
+      const reason = `no guest came up within ${limitMs / 1000} s (dial_timeout)`
+      timer = setTimeout(() => resolve({ works: false, reason }), limitMs)
+    })
+    return await Promise.race([up.promise, over, late])
   } finally {
     clearTimeout(timer)
     await vmm.stop()
+  }
+}
+
+/** Without all that takes memory or ports of the host ahead of time. */
+function bare(hypervisor: HypervisorConfig): HypervisorConfig {
+  return {
+    ...hypervisor,
+    ...{ enableHugepages: false, enableMemPrealloc: false, enableVirtioMem: false },
+    ...{ reclaimGuestFreedMemory: false, pcieRootPort: 0 },
+    ...{ hotPlugVfio: 'no-port', coldPlugVfio: 'no-port' },
   }
 }

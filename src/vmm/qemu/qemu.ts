@@ -18,11 +18,12 @@ import { type FdRole, qemuCommandLine, shareId } from './command-line.ts'
 import { QemuDisks } from './disks.ts'
 import { EndEvents } from './end-events.ts'
 import { machineSettings } from './machine-settings.ts'
+import { mappingMs } from './mapping-time.ts'
 import { HotNics, nicDescriptors } from './nic.ts'
 import { openedByQemu } from './posture.ts'
 import { offlineVcpus } from './processors.ts'
 import { qemuNeeds } from './program.ts'
-import { QmpClient } from './qmp.ts'
+import { commandMs, QmpClient } from './qmp.ts'
 import { MachineResizer } from './resize.ts'
 import { RootPorts, rootPort } from './root-ports.ts'
 import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
@@ -87,10 +88,12 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     this.#ports = new RootPorts(options.config.hypervisor.pcieRootPort)
     const execute = (command: string, args: object, fds?: readonly number[]) =>
       this.#execute(command, args, fds)
+    const executeMapping: typeof execute = (command, args, fds) =>
+      this.#execute(command, args, fds, this.#mappingMs(commandMs, options.patience?.plug))
     this.#unplugs = new Unplugs(execute)
     const { hypervisor } = options.config
     this.#disks = new QemuDisks({ execute, ports: this.#ports, unplugs: this.#unplugs, config: hypervisor })
-    this.#vfio = new QemuVfio(execute, this.#ports, this.#unplugs)
+    this.#vfio = new QemuVfio(executeMapping, this.#ports, this.#unplugs)
     this.passThrough = notedPassThrough(this.#vfio, this.process)
     this.#nics = new HotNics(execute, this.#ports, this.#unplugs)
   }
@@ -132,7 +135,14 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     this.#resizer ??= new MachineResizer({
       spec,
       settings: machineSettings(config.hypervisor),
-      execute: (command, args) => this.#execute(command, args),
+      // Memory that comes is mapped for the devices that are there.
+      execute: (command, args) =>
+        this.#execute(
+          command,
+          args,
+          [],
+          this.#vfio.hasIommu ? this.#mappingMs(commandMs, this.options.patience?.plug) : undefined,
+        ),
       unplug: (id, device) => this.#unplugs.remove(id, device),
     })
     return this.#resizer.resize(size)
@@ -161,8 +171,19 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     } finally {
       close()
     }
-    this.process.checkVersion(await this.connection.negotiate(answerMs))
+    this.process.checkVersion(await this.connection.negotiate(this.#startMs()))
     this.process.confirm(expected, { ...expected, sockets: expected.sockets + laterSockets })
+  }
+
+  /** It answers once the machine is built, which takes long where that touches all of its memory. */
+  #startMs(): number {
+    const { spec, config, patience } = this.options
+    const touchesAll = (spec.vfio ?? []).length > 0 || config.hypervisor.enableMemPrealloc
+    return touchesAll ? this.#mappingMs(answerMs, patience?.start) : answerMs
+  }
+
+  #mappingMs(usualMs: number, configured = 0): number {
+    return mappingMs(this.#resizer?.memoryMiB ?? this.options.spec.memoryMiB, usualMs, configured)
   }
 
   /** Everything that must be open before the process exists. */
@@ -254,7 +275,12 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     this.#onQmpEvent?.(name, data)
   }
 
-  async #execute(command: string, args: object = {}, fds: readonly number[] = []): Promise<unknown> {
-    return this.connected(command).execute(command, args, { fds })
+  async #execute(
+    command: string,
+    args: object = {},
+    fds: readonly number[] = [],
+    timeoutMs: number = commandMs,
+  ): Promise<unknown> {
+    return this.connected(command).execute(command, args, { fds, timeoutMs })
   }
 }

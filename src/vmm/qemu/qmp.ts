@@ -13,10 +13,13 @@ export interface QmpEvent {
   readonly data: Readonly<Record<string, unknown>>
 }
 
+/** What a command may take, milliseconds: most are answered at once. */
+export const commandMs = 10_000
+
 export interface ExecuteOptions {
   /** Sent along by SCM_RIGHTS; the caller keeps its own copies. */
   readonly fds?: readonly number[]
-  /** Default 10 seconds. */
+  /** Default {@link commandMs}. */
   readonly timeoutMs?: number
 }
 
@@ -77,7 +80,7 @@ export class QmpClient {
    * @throws KataError VMM_COMMAND_FAILED with QEMU's reason, VMM_COMMAND_TIMEOUT, VMM_DISCONNECTED, VMM_PROTOCOL.
    */
   async execute(command: string, args: object = {}, options: ExecuteOptions = {}): Promise<unknown> {
-    const { fds = [], timeoutMs = 10_000 } = options
+    const { fds = [], timeoutMs = commandMs } = options
     const id = this.#nextId++
     const answer = Promise.withResolvers<unknown>()
     if (this.#isClosed) throw new KataError('VMM_DISCONNECTED', { command })

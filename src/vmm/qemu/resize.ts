@@ -43,6 +43,11 @@ export class MachineResizer {
     this.#memoryMiB = options.spec.memoryMiB
   }
 
+  /** What the machine has now. */
+  get memoryMiB(): number {
+    return this.#memoryMiB
+  }
+
   event(event: QmpEvent): void {
     this.#waits.event(event)
   }

@@ -42,6 +42,11 @@ export class QemuVfio implements PassThrough {
     this.#unplugs = unplugs
   }
 
+  /** Whether all of the guest's memory is mapped for devices, and what comes later will be. */
+  get hasIommu(): boolean {
+    return this.#hasIommu
+  }
+
   pathOf(id: string): string | undefined {
     const port = this.#plugged.get(id)?.port
     return port === undefined ? undefined : portPath(port)

@@ -262,12 +262,6 @@ FUNCTION(js_filter_thread) {
   return error ? fail(ctx, "seccomp", "", error) : JS_UNDEFINED;
 }
 
-/* filterAllThreads(): one more filter for every thread, those without one included. */
-FUNCTION(js_filter_all_threads) {
-  const int error = add_filter(SECCOMP_FILTER_FLAG_TSYNC);
-  return error ? fail(ctx, "seccomp", "", error) : JS_UNDEFINED;
-}
-
 /* --- module and threads ------------------------------------------------------------------------------------ */
 
 static const JSCFunctionListEntry functions[] = {
@@ -281,7 +275,6 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("openKvm", 0, js_open_kvm),
     JS_CFUNC_DEF("restrictTo", 1, js_restrict_to),
     JS_CFUNC_DEF("filterThread", 0, js_filter_thread),
-    JS_CFUNC_DEF("filterAllThreads", 0, js_filter_all_threads),
     JS_CFUNC_DEF("openTap", 1, js_open_tap),
     JS_CFUNC_DEF("memoryFile", 1, js_memory_file),
     JS_CFUNC_DEF("exit", 1, js_exit),

@@ -15,8 +15,6 @@ declare module 'double' {
   export function restrictTo(rules: readonly (readonly [path: string, access: string])[]): boolean
   /** The calling thread's own seccomp filter. */
   export function filterThread(): void
-  /** One more filter for every thread. */
-  export function filterAllThreads(): void
   /** A queue of the tap of this name in the double's network namespace. */
   export function openTap(name: string): number
   /** A file of that many bytes in memory, empty throughout. */

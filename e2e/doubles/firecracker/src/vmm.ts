@@ -1,11 +1,11 @@
 /** The state behind the API: what may be asked when, and what becomes of it. */
 import { keepEvents, makeMachine, openTap, startProcessors } from 'double'
-import { close, open } from 'syscalls'
+import { close } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/loop.ts'
 import { answerWith, type Request, type Response } from '../../common/src/http.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
-import { deserialize } from './deserialize.ts'
 import { Machine, type OpenDrive, openDrive, osError, portName } from './machine.ts'
+import { invalidPath, parse, Refused, readable, sameId, within } from './refused.ts'
 import type { Balloon, BootSource, Drive, MachineConfiguration, NetworkInterface, Vsock } from './requests.ts'
 import { requireRoom } from './room.ts'
 
@@ -29,9 +29,6 @@ const defaults = {
   track_dirty_pages: false,
   huge_pages: 'None',
 } as const
-
-/** A request that fails as the real program's would. */
-class Refused extends Error {}
 
 export class Vmm {
   readonly #options: VmmOptions
@@ -251,42 +248,5 @@ export class Vmm {
 
   #refusePath(method: string, path: string): never {
     throw invalidPath(method, path)
-  }
-}
-
-const invalidPath = (method: string, path: string) =>
-  new Refused(`Invalid request method and/or path: ${method} ${path}.`)
-
-function sameId<T>(id: string, body: T, field: keyof T): T {
-  if (!/^[A-Za-z0-9_]+$/.test(id))
-    throw new Refused('API Resource IDs can only contain alphanumeric characters and underscores.')
-  if (body[field] === id) return body
-  throw new Refused('The id from the path does not match the id from the body!')
-}
-
-function readable(path: string, what: string): number {
-  try {
-    return open(path, 0, 0)
-  } catch (error) {
-    throw new Refused(`Boot source error: The ${what} file cannot be opened: ${osError(error)}`)
-  }
-}
-
-/** What goes wrong in `act` is refused, behind these words. */
-function within<T>(what: string, act: () => T): T {
-  try {
-    return act()
-  } catch (error) {
-    throw new Refused(`${what}: ${(error as Error).message}`)
-  }
-}
-
-function parse<T>(body: string, type: string): T {
-  try {
-    return deserialize<T>(body, type)
-  } catch (error) {
-    throw new Refused(
-      `An error occurred when deserializing the json body of a request: ${(error as Error).message}.`,
-    )
   }
 }

@@ -7,6 +7,7 @@ import { internal } from '../errors.ts'
 import { canProbeMemory, memoryBlockSize, onlineCpus, onlineMemory, reseed, setDateTime } from '../machine.ts'
 import { metricsText } from '../metrics.ts'
 import type { OomEvents } from '../oom.ts'
+import type { PassedDevices } from '../passed-devices.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { storageDrivers } from '../storage.ts'
 import { agentFeature, agentVersion } from '../version.ts'
@@ -14,13 +15,14 @@ import { agentFeature, agentVersion } from '../version.ts'
 export interface GuestTools {
   readonly sandbox: Sandbox
   readonly oom: OomEvents
+  readonly passed: PassedDevices
   /** Reports what went wrong while the sandbox ends. */
   readonly report: (error: unknown) => void
   /** Switches the machine off, once the answer has left. */
   readonly switchOff: () => void
 }
 
-export function guestCalls({ sandbox, oom, report, switchOff }: GuestTools) {
+export function guestCalls({ sandbox, oom, passed, report, switchOff }: GuestTools) {
   return {
     async createSandbox(request) {
       await sandbox.create(request)
@@ -64,7 +66,7 @@ export function guestCalls({ sandbox, oom, report, switchOff }: GuestTools) {
       return {}
     },
     getMetrics() {
-      return { metrics: metricsText(readFile) }
+      return { metrics: metricsText(readFile, passed.samples()) }
     },
     async getOOMEvent(_request, call) {
       return { containerId: await oom.next(call) }
