@@ -46,6 +46,10 @@ const { values, positionals: names } = parseArgs({
   options: { record: { type: 'boolean', default: false } },
 })
 const isAsked = (path: string) => names.length === 0 || names.some((name) => path.includes(name))
+if (![...suite.map(({ file }) => file), ...hostTests].some(isAsked)) {
+  console.error(`no file of the suite has ${names.join(' or ')} in its path; they stand in lab/suite.ts`)
+  process.exit(2)
+}
 const again: string[] = []
 const results: TestResult[] = []
 

@@ -17,6 +17,8 @@ interface Command {
   readonly needs?: readonly Purpose[]
   /** What runs then, as arguments to Bun. */
   readonly program?: readonly string[]
+  /** First arguments with which it needs nothing. */
+  readonly needsNothing?: readonly string[]
 }
 
 const commands: Readonly<Record<string, Command>> = {
@@ -25,7 +27,11 @@ const commands: Readonly<Record<string, Command>> = {
   'test:vmm': { needs: ['run', 'build', 'test'], program: ['setup/test-vmm.ts'] },
   bench: { needs: ['run', 'build', 'bench'], program: ['bench/main.ts'] },
   build: { needs: ['run', 'build'] },
-  lab: { needs: ['run', 'build', 'lab'], program: ['lab/main.ts'] },
+  lab: {
+    needs: ['run', 'build', 'lab'],
+    program: ['lab/main.ts'],
+    needsNothing: ['stop', 'remove'],
+  },
   'test:kvm': { needs: ['run', 'build', 'lab'], program: ['lab/test-kvm.ts'] },
   uninstall: { program: ['setup/uninstall.ts'] },
 }
@@ -36,7 +42,8 @@ if (command === undefined) {
   console.error(`unknown command ${name || '(none)'}; known are: ${Object.keys(commands).join(', ')}`)
   process.exit(2)
 }
-if (command.needs !== undefined && !(await setUp(stepsFor(command.needs)))) {
+const needs = command.needsNothing?.includes(rest[0] ?? '') ? undefined : command.needs
+if (needs !== undefined && !(await setUp(stepsFor(needs)))) {
   if (name === 'test') console.log('0 passed, 1 failed, 0 skipped')
   process.exit(1)
 }

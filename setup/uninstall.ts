@@ -6,6 +6,7 @@
  *   npm run uninstall -- --keep-packages   leaves Debian packages alone
  */
 import { parseArgs } from 'node:util'
+import { runningLab } from '../lab/host.ts'
 import { describeError } from '../src/errors.ts'
 import { SetupError } from './setup-error.ts'
 import { hostSandboxes } from './uninstall/sandboxes.ts'
@@ -18,6 +19,8 @@ try {
       'keep-packages': { type: 'boolean', default: false },
     },
   })
+  if (runningLab() !== undefined)
+    throw new SetupError('the lab host runs, nothing was removed', 'shut it down first: npm run lab -- stop')
   const host = {
     root: '',
     tools: { env: process.env },
