@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, expect } from 'bun:test'
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { readdirSync, readlinkSync, realpathSync, statSync, writeFileSync } from 'node:fs'
 import { processesOfUid } from '../../src/linux/proc.ts'
 import { readPosture } from '../../src/rootless/posture.ts'
 import { tool } from '../harness/disks.ts'
@@ -58,8 +58,10 @@ const groupOf = (address: string) =>
 
 /** The block device that the host's own driver makes of it. */
 async function blockDevice(address: string): Promise<string> {
-  const found = () => [...new Bun.Glob('**/block/*').scanSync({ cwd: sysfs(address), onlyFiles: false })][0]
-  return `/dev/${(await eventually(`a disk of ${address}`, found)).split('/').at(-1)}`
+  const isOfIt = (name: string) => realpathSync(`/sys/class/block/${name}`).startsWith(`${home}/`)
+  const home = realpathSync(sysfs(address))
+  const name = await eventually(`a disk of ${address}`, () => readdirSync('/sys/class/block').find(isOfIt))
+  return `/dev/${name}`
 }
 
 /** Its first bytes, read by the host, which has it for that moment. */
