@@ -5,6 +5,7 @@ import { requireImage } from '../src/config/guest-image.ts'
 import { listPids, readProc, readStatus } from '../src/linux/proc.ts'
 import { kvmObstacle } from '../src/vmm/kvm-obstacle.ts'
 import { emulationWarning, eventually, Kata, scratch } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
 import { hypervisorTable, vmm } from './harness/vmm.ts'
 
 const noChoice = vmm.driver === 'qemu' ? '' : `${vmm.driver} knows KVM only`
@@ -77,8 +78,9 @@ describe.skipIf(noChoice !== '')('auto', () => {
       // A kernel of its own, with which nothing was tried yet.
       const kernel = `${directory.path}/vmlinux`
       copyFileSync(requireImage().kernel, kernel)
-      const table = hypervisorTable(`kernel = "${kernel}"\n`)
-      writeFileSync(file, `${table}[runtime]\nsandbox_cgroup_only = true\n`)
+      const table = hypervisorTable(`kernel = "${kernel}"\n[runtime]\nsandbox_cgroup_only = true\n`)
+      // Whatever the tests of this run are told to use.
+      writeFileSync(file, table.replace(/^(accelerator = ).*\n/m, ''))
       try {
         const starting = kata.call(['run', '-d', '--name', 'tried', '--config', file, '--', 'sleep', '1000'])
         const machine = () =>
@@ -91,7 +93,7 @@ describe.skipIf(noChoice !== '')('auto', () => {
               share: readProc(`/proc/${pid}/cmdline`)?.includes('vhost-user-fs-pci') ?? false,
             }))
             .find(({ uid }) => uid !== undefined && uid !== '0')
-        const trial = await eventually('the trial’s machine', machine, 120_000)
+        const trial = await eventually('the trial’s machine', machine, slow(120_000))
         expect((await starting).code).toBe(0)
         const own = machine()!
         expect(own.pid).not.toBe(trial.pid)
@@ -103,7 +105,7 @@ describe.skipIf(noChoice !== '')('auto', () => {
         await kata.call(['rm', '-f', 'tried'])
       }
     },
-    300_000,
+    slow(300_000),
   )
 })
 

@@ -16,6 +16,7 @@ export const suite: readonly Part[] = [
   { file: 'attack' },
   { file: 'audit' },
   { file: 'kvm/kvm-access' },
+  { file: 'accelerator', only: 'tries KVM by a machine of its own' },
   // Nothing is left, whatever dies.
   { file: 'leftovers', only: '8 sandboxes at once|^kill -9' },
   { file: 'failpoints', only: '^process |a container with a disk|rootless off' },
