@@ -17,6 +17,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   owner: 'the shim itself: e2e/leftovers.test.ts kills it',
   tree: 'only with rootless off: below',
   disk: 'a container with a device: below',
+  'huge-pages': 'a machine that is promised huge pages: below',
   'direct-volume': 'a volume with a note: e2e/devices.test.ts',
   'poststop-hooks': 'a client with hooks: e2e/hook-faults.test.ts',
   vfio: 'a device behind an IOMMU: src/sandbox/vfio-devices.test.ts shows its release, without faults; there is nothing to undo',
@@ -181,6 +182,30 @@ describe.skipIf(noTpm !== '')(`a machine with a TPM${noTpm}`, () => {
     writeFileSync(file, hypervisorTable('enable_tpm = true\n'))
     const beyond = fault.includes('release') ? [untilVmm] : []
     const { name, outcome } = await runWith([fault, ...beyond], ['--config', file])
+    expect(outcome.code).not.toBe(0)
+    expect(reached(`serve/${fault.split('=')[0]}`)).toBe(true)
+    await cleanUp(name)
+  })
+})
+
+const knob = '/proc/sys/vm/nr_hugepages'
+// One that reserves has them all at once, and needs no promise.
+const noPromise = vmm.driver === 'qemu' ? ' (skipped: QEMU reserves its pages)' : ''
+describe.skipIf(noPromise !== '')(`a machine that is promised huge pages${noPromise}`, () => {
+  const pagesBefore = readFileSync(knob, 'utf8').trim()
+  beforeAll(() => writeFileSync(knob, String(Number(pagesBefore) + 128)))
+  afterAll(() => writeFileSync(knob, pagesBefore))
+
+  test.each([
+    ...['before-take', 'after-take'].flatMap((point) => [
+      `${point}:huge-pages=fail`,
+      `${point}:huge-pages=kill`,
+    ]),
+    ...['before-release', 'after-release'].map((point) => `${point}:huge-pages=kill`),
+  ])('%s leaves nothing', async (fault) => {
+    const file = `${kata.stateDir}/huge-pages.toml`
+    writeFileSync(file, hypervisorTable('enable_hugepages = true\ndefault_memory = 128\n'))
+    const { name, outcome } = await runWith([fault, untilVmm], ['--config', file])
     expect(outcome.code).not.toBe(0)
     expect(reached(`serve/${fault.split('=')[0]}`)).toBe(true)
     await cleanUp(name)
