@@ -91,12 +91,9 @@ export class Pod implements AsyncDisposable {
 export async function finish({ init }: Container): Promise<Outcome> {
   await init.start()
   await init.input(nothing())
-  const [stdout, stderr, status] = await Promise.all([
-    read(init, 'stdout'),
-    read(init, 'stderr'),
-    init.wait(),
-  ])
-  return { stdout, stderr, status }
+  // The answer to `wait` closes both streams: they are read to their end first.
+  const [stdout, stderr] = await Promise.all([read(init, 'stdout'), read(init, 'stderr')])
+  return { stdout, stderr, status: await init.wait() }
 }
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
