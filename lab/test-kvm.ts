@@ -66,11 +66,18 @@ try {
 } finally {
   await stopLab()
 }
-if (values.record) record()
+if (values.record) {
+  try {
+    record()
+  } catch (error) {
+    console.error(describeError(error))
+    process.exitCode = 1
+  }
+}
 for (const line of again) console.log(`tried again: ${line}`)
 console.log(`${((Date.now() - since) / 60_000).toFixed(1)} minutes; ${again.length} tried again`)
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
-process.exitCode = counts.failed === 0 ? 0 : 1
+if (counts.failed > 0) process.exitCode = 1
 
 /** One that failed by trouble of the emulation's counts as what its second run comes to. */
 async function runPart(part: Part): Promise<Counts> {
