@@ -11,7 +11,7 @@ const SYS_flock = 73
 const LOCK = { shared: 1, exclusive: 2, nonBlocking: 4 } as const
 
 /** Of the tests' networks. */
-const bridges = [bridgeName, 'ktdk0']
+const bridges = [bridgeName, 'ktdk0', 'ktbr0']
 
 /** A run of this checkout's tests: while there is another one, what lies about may be its own. */
 export class TestRun {
