@@ -170,6 +170,22 @@ describe('run in the background', () => {
     expect((await list())[0]).toMatchObject({ status: 'stopped', exitCode: 137 })
   })
 
+  test('rm --force of a container with --rm, whose own client cleans up as well', async () => {
+    for (let round = 0; round < 3; round++) {
+      await kata('run', '-d', '--rm', '--name', 'both', '--rootfs', base, '--', 'sleep', '30')
+      expect(await kata('rm', '--force', 'both')).toEqual({ code: 0, stdout: 'both\n', stderr: '' })
+      expect(leftovers()).toEqual([])
+    }
+  })
+
+  test('rm --force of a container that another terminal runs', async () => {
+    const client = spawn(['run', '--rm', '--name', 'shown', '--rootfs', base, '--', 'sleep', '30'])
+    await until(async () => (await list())[0]?.status === 'running')
+    expect(await kata('rm', '--force', 'shown')).toEqual({ code: 0, stdout: 'shown\n', stderr: '' })
+    expect(await client.exited).toBe(137)
+    expect(leftovers()).toEqual([])
+  })
+
   test('with --rm a container removes itself', async () => {
     await kata('run', '-d', '--rm', '--name', 'brief', '--rootfs', base, '--', 'sleep', '0.2')
     expect(leftovers()).not.toEqual([])

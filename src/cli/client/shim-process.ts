@@ -2,6 +2,7 @@
  * Running the shim's short-lived actions as containerd does: `start` prints the address of a daemon that it leaves
  * behind, `delete` releases what a container held and prints how it ended.
  */
+import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { DeleteResponse } from '../../protocol/generated/containerd/task.ts'
 import { shimName } from '../../version.ts'
@@ -55,7 +56,8 @@ async function act(settings: Settings, target: ShimTarget, action: 'start' | 'de
   const flags = ['-namespace', namespace, '-id', id, '-bundle', bundle, '-run-dir', runDir]
   const child = Bun.spawn([self.program, ...self.prefix, ...flags, ...(debug ? ['-debug'] : []), action], {
     argv0: shimName,
-    cwd: bundle,
+    // Whoever else removes the container may have taken the bundle away; `delete` works without.
+    cwd: existsSync(bundle) ? bundle : '/',
     env: shimEnvironment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C at the terminal is ours to handle; it must not end a half-done action.
