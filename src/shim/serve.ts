@@ -1,5 +1,5 @@
 /** The daemon: serves the Task service of one sandbox on the socket that `start` bound, until its client is done. */
-import { rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
@@ -22,6 +22,7 @@ const listenerFd = 3
 /**
  * How often a shim looks whether it has neither task nor client, milliseconds; twice in a row, and it ends by itself. A
  * client that was killed between `start` and its first call leaves such a one, which nothing on disk tells of any more.
+ * A bundle that was removed under tasks that have ended leaves another: nobody knows whom to ask for their end.
  */
 const abandonedMs = 10_000
 /** How long the last events may take to arrive, milliseconds: without a containerd there is nobody to tell. */
@@ -52,7 +53,8 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   let clients = 0
   let wasAlone = false
   setInterval(() => {
-    const isAlone = clients === 0 && tasks.isIdle
+    const isForgotten = tasks.isOver && !existsSync(flags.bundle)
+    const isAlone = clients === 0 && (tasks.isIdle || isForgotten)
     if (isAlone && wasAlone) abandoned.resolve()
     wasAlone = isAlone
   }, abandonedMs)

@@ -22,8 +22,10 @@ export async function rm(
 
 async function removeOne(settings: Settings, name: string, force: boolean): Promise<void> {
   const { stateDir, namespace } = settings
-  const record = force ? await recordOrRest(settings, name) : findRecord(settings, name)
-  if (record === undefined) return removeRecord(stateDir, namespace, name)
+  const record = force ? recordOrNone(settings, name) : findRecord(settings, name)
+  // What a record would say, the bundle and the ledger say as well: who serves it, and what it holds.
+  if (record === undefined)
+    return endContainer(settings, { namespace, id: name, autoRemove: true }, { remove: true })
   if (isForeign(record)) throw new KataError('CONTAINER_FOREIGN', { name })
   const seen = await observe(record)
   if (!seen.held) return removeRecord(stateDir, namespace, name)
@@ -37,8 +39,8 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
   await endContainer(settings, record, { task, remove: true })
 }
 
-/** With force a record that cannot be read is removed too: nothing can be asked about it any more. */
-async function recordOrRest(settings: Settings, name: string): Promise<ContainerRecord | undefined> {
+/** Undefined when there is a record that cannot be read. */
+function recordOrNone(settings: Settings, name: string): ContainerRecord | undefined {
   try {
     return findRecord(settings, name)
   } catch (error) {

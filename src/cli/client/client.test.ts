@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { isAlive, processRef } from '../../linux/proc.ts'
 
 let base: string
 beforeEach(() => {
@@ -183,6 +184,18 @@ describe('run in the background', () => {
     await until(async () => (await list())[0]?.status === 'running')
     expect(await kata('rm', '--force', 'shown')).toEqual({ code: 0, stdout: 'shown\n', stderr: '' })
     expect(await client.exited).toBe(137)
+    expect(leftovers()).toEqual([])
+  })
+
+  test('rm --force ends what runs under a record that cannot be read', async () => {
+    await start('torn', 'sleep', '30')
+    const [listed] = await list()
+    writeFileSync(`${base}/state/containers/default/torn/record.json`, '{')
+    expect((await kata('rm', 'torn')).stderr).toContain('[RECORD_UNREADABLE]')
+    const shim = processRef(listed!.shimPid)!
+    expect(isAlive(shim)).toBe(true)
+    expect(await kata('rm', '--force', 'torn')).toEqual({ code: 0, stdout: 'torn\n', stderr: '' })
+    expect(isAlive(shim)).toBe(false)
     expect(leftovers()).toEqual([])
   })
 
