@@ -48,6 +48,48 @@ test.each([
   expect(stderr).toMatch(/^kata-ts: \[[A-Z_]+\] .+\n$/)
 })
 
+test.each([
+  [[], 'Usage: kata-ts [options] [command]'],
+  [['help'], 'Usage: kata-ts [options] [command]'],
+  [['image'], 'Usage: kata-ts image [options] [command]'],
+  [['image', 'help', 'rm'], 'Usage: kata-ts image rm [options] <id...>'],
+  [['help', 'config', 'show'], 'Usage: kata-ts config show [options]'],
+  [['help', 'image', 'build'], 'Usage: kata-ts image build [options]'],
+  [['run', '--help'], 'Usage: kata-ts run [options] [command...]'],
+])('%j is a question, answered with the help', async (args, usage) => {
+  const { stdout, ...rest } = await kata(...args)
+  expect(rest).toEqual({ code: 0, stderr: '' })
+  expect(stdout.split('\n')[0]).toBe(usage)
+})
+
+test('help of what there is not says so', async () => {
+  for (const [args, command] of [
+    [['help', 'nosuch'], 'kata-ts'],
+    [['help', 'image', 'nosuch'], 'kata-ts'],
+    [['image', 'help', 'nosuch'], 'kata-ts image'],
+  ] as const)
+    expect(await kata(...args)).toEqual({
+      code: 125,
+      stdout: '',
+      stderr: `kata-ts: [USAGE] unknown help topic '${args.slice(args.indexOf('help') + 1).join(' ')}'. See \`${command} --help\`.\n`,
+    })
+})
+
+test("a command's own options stand before those of all commands", async () => {
+  for (const command of ['version', 'inspect', 'audit', 'completion', 'run', 'ps']) {
+    const { stdout } = await kata('help', command)
+    const [own, all] = [stdout.indexOf('\nOptions:'), stdout.indexOf('\nOptions of all commands:')]
+    expect({ command, ordered: 0 < own && own < all }).toEqual({ command, ordered: true })
+  }
+})
+
+test('-h of run is the host name, as in docker', async () => {
+  const { code, stdout, stderr } = await kata('run', '-h', 'house', '--rootfs', '/no/such', 'hostname')
+  expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
+  expect(stderr).toContain('[ROOTFS_MISSING]')
+  expect((await kata('run', '-h')).stderr).toContain("option '-h, --hostname <name>' argument missing")
+})
+
 test('options of all commands may stand before or behind the name of the command', async () => {
   const before = await kata('--format', 'json', 'version')
   expect(JSON.parse(before.stdout)).toMatchObject({ name: 'kata-ts' })

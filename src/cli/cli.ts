@@ -29,6 +29,7 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
     finish: (code) => {
       exitCode = code
     },
+    print: (text) => writeAll(1, text),
     tell,
   })
   try {

@@ -210,12 +210,27 @@ test('what the person asked for is in the bundle', async () => {
   writeFileSync(`${base}/file`, '')
   await kata(
     ...['run', '--name', 'asked', '--rootfs', base, '-v', `${base}/file:/x:ro`, '-e', 'A=b', '-u', '5:6'],
-    ...['-w', '/tmp', '--memory', '300M', '--rootless', 'false', '--pids-limit', '9', '--', 'true', '-x'],
+    ...[
+      '-h',
+      'house',
+      '-w',
+      '/tmp',
+      '--memory',
+      '300M',
+      '--rootless',
+      'false',
+      '--pids-limit',
+      '9',
+      '--',
+      'true',
+      '-x',
+    ],
   )
   const bundle = `${base}/state/containers/default/asked/bundle`
   const config = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'))
   expect(config.process).toMatchObject({ args: ['true', '-x'], cwd: '/tmp', user: { uid: 5, gid: 6 } })
   expect(config.process.env).toContain('A=b')
+  expect(config.hostname).toBe('house')
   expect(config.linux.resources.pids).toEqual({ limit: 9 })
   expect(config.mounts.at(-1)).toMatchObject({ destination: '/x', options: ['rbind', 'rprivate', 'ro'] })
   expect(JSON.parse(readFileSync(`${bundle}/overrides.json`, 'utf8'))).toEqual({

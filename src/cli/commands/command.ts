@@ -15,6 +15,8 @@ export interface Cli {
   settings(options: GlobalOptions): Settings
   /** Sets the exit code of the whole program; 0 unless set. */
   finish(code: number): void
+  /** Writes to standard output. */
+  print(text: string): void
   /** Tells the person something on standard error. */
   tell(text: string): void
 }
@@ -46,9 +48,11 @@ export function describe({ usage, summary, example }: CommandText): Command {
   return command
 }
 
+export const allCommandsGroup = 'Options of all commands:'
+
 /** Adds the options that every command has, behind its own. Without defaults here, so that a value given before the name is kept. */
 export function withGlobals(command: Command): Command {
-  command.optionsGroup('Options of all commands:')
+  command.optionsGroup(allCommandsGroup)
   for (const [flags, description, value] of globalOptions)
     command.option(flags, `${description} (default: ${value})`)
   command.optionsGroup('Options:')
