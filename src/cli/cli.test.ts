@@ -26,6 +26,10 @@ test.each([
   [['run', '--rootfs', '/no/such', 'true'], 'ROOTFS_MISSING', '/no/such'],
   [['run', '-v', '/no/such:/x', 'true'], 'VOLUME_SOURCE_MISSING', '/no/such'],
   [['run', '-it', 'true'], 'NOT_A_TERMINAL', '--tty'],
+  [['run', '--format', 'xml', 'true'], 'OPTION_INVALID', '--format'],
+  [['ps', '--format', 'yaml'], 'OPTION_INVALID', '--format'],
+  [['ps', '--namespace', '..'], 'NAME_INVALID', '..'],
+  [['exec', '--namespace', 's', 'x', 'true'], 'ID_INVALID', 's'],
 ])('%j is refused with %s, with 125, and makes nothing', async (args, code, named) => {
   const outcome = await kata(...args)
   expect(outcome).toMatchObject({ code: 125, stdout: '' })
@@ -40,8 +44,6 @@ test.each([
   [['logs', 'nobody']],
   [['inspect', 'nobody']],
   [['image', 'inspect', 'nothing', '--cache-dir', base]],
-  [['ps', '--format', 'yaml']],
-  [['ps', '--namespace', '..']],
 ])('%j fails with 1 and a coded error', async (args) => {
   const { code, stderr } = await kata(...args)
   expect(code).toBe(1)
@@ -88,6 +90,35 @@ test('-h of run is the host name, as in docker', async () => {
   expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
   expect(stderr).toContain('[ROOTFS_MISSING]')
   expect((await kata('run', '-h')).stderr).toContain("option '-h, --hostname <name>' argument missing")
+})
+
+test('a full disk behind standard output is told, with a code', async () => {
+  for (const args of [['ps'], ['help'], ['version']]) {
+    const child = Bun.spawn([process.execPath, `${import.meta.dir}/main.ts`, ...args], {
+      stdio: ['ignore', Bun.file('/dev/full'), 'pipe'],
+    })
+    const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('[OUTPUT_FAILED]') })
+    expect(stderr).toContain('ENOSPC')
+  }
+})
+
+test.each([
+  [['ps']],
+  [['gc']],
+  [['audit']],
+  [['logs', 'x']],
+  [['inspect', 'x']],
+  [['exec', 'x', 'true']],
+  [['run', 'true']],
+])('%j of another user than root says who must run it', async (args) => {
+  const command = [process.execPath, `${import.meta.dir}/main.ts`, ...args]
+  const child = Bun.spawn(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
+  expect(stderr).toStartWith(`kata-ts: [NOT_ROOT] kata-ts ${args[0]} must be run as root. `)
 })
 
 test('options of all commands may stand before or behind the name of the command', async () => {

@@ -1,5 +1,6 @@
 /** The command table. What a command does is loaded when it runs. */
 import { Command, type CommanderError } from 'commander'
+import { KataError } from '../errors.ts'
 import { version } from '../version.ts'
 import { auditCommand } from './commands/audit.ts'
 import { checkCommand } from './commands/check.ts'
@@ -58,13 +59,13 @@ export function buildProgram(cli: Cli): Command {
 export class UsageError extends Error {
   /** 0 when help or version was asked for and printed. */
   readonly exitCode: number
-  readonly command: string
+  readonly coded: KataError
 
   constructor(error: CommanderError, command: string) {
-    super(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '))
+    super(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '), { cause: error })
     // Commander takes a command without its sub-command for an error, after it has shown the help.
     this.exitCode = error.code === 'commander.help' ? 0 : error.exitCode
-    this.command = command
+    this.coded = new KataError('USAGE', { problem: this.message, command })
   }
 }
 

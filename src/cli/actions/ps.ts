@@ -1,4 +1,3 @@
-import { describeError } from '../../errors.ts'
 import { readFacts, type SandboxFacts } from '../../sandbox/facts.ts'
 import { listSandboxes } from '../../sandbox/gc.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
@@ -6,6 +5,7 @@ import { listForeign, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import type { PsFlags } from '../commands/ps.ts'
+import { explain } from '../explain.ts'
 import { shortDuration } from '../output/duration.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
@@ -54,7 +54,7 @@ function readAll(settings: Settings): ContainerRecord[] {
     try {
       return [readRecord(stateDir, namespace, id)]
     } catch (error) {
-      tell(describeError(error))
+      tell(explain(error))
       return []
     }
   })

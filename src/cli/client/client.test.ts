@@ -97,6 +97,24 @@ describe('run in the foreground', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('an output that cannot be written ends it, is told, and is no success', async () => {
+    for (const [code, command] of [
+      [137, ['yes']],
+      [125, ['echo', 'hi']],
+    ] as const) {
+      const args = ['run', '--rm', '--rootfs', base, '--', ...command]
+      const child = Bun.spawn([process.execPath, host, base, ...args], {
+        stdio: ['ignore', Bun.file('/dev/full'), 'pipe'],
+      })
+      const [stderr, exited] = await Promise.all([child.stderr.text(), child.exited])
+      expect({ command, stderr }).toEqual({ command, stderr: expect.stringContaining('[OUTPUT_FAILED]') })
+      expect(stderr).toContain('ENOSPC')
+      // A short command may be over before it can be killed.
+      expect(exited === code || (code === 125 && exited === 137)).toBe(true)
+    }
+    expect(leftovers()).toEqual([])
+  })
+
   test('a shim that dies is reported with 137', async () => {
     const child = spawn(['run', '--rm', '--name', 'lost', '--rootfs', base, '--', 'sleep', '2'])
     const listed = await until(async () => (await list()).find(({ status }) => status === 'running'))

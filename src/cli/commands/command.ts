@@ -1,5 +1,6 @@
 /** How every command is made: the same options for the surroundings, one example, one way to an exit code. */
 import { Command } from 'commander'
+import { KataError } from '../../errors.ts'
 import { defaultNamespace, defaultStateDir, type Settings } from '../settings.ts'
 
 export interface GlobalOptions {
@@ -74,6 +75,14 @@ export function action<Options>(command: Command, cli: Cli, run: Run<Options>): 
     const given = { ...defaults, ...command.parent?.opts(), ...topOf(command).opts(), ...command.opts() }
     const settings = cli.settings(given as unknown as GlobalOptions)
     cli.finish((await run(settings, command.opts() as Options, command.args)) ?? 0)
+  })
+}
+
+/** The same for a command that reads or changes what is root's. @throws KataError NOT_ROOT. */
+export function rootAction<Options>(command: Command, cli: Cli, run: Run<Options>): Command {
+  return action<Options>(command, cli, (settings, options, args) => {
+    if (process.getuid?.() !== 0) throw new KataError('NOT_ROOT', { what: `kata-ts ${command.name()}` })
+    return run(settings, options, args)
   })
 }
 

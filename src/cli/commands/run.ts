@@ -1,7 +1,7 @@
 /** `kata-ts run`: a command in a container in a virtual machine of its own. */
 import type { Command } from 'commander'
 import type { RightsFlags } from '../parse/rights.ts'
-import { action, type Cli, collect, describe } from './command.ts'
+import { type Cli, collect, describe, rootAction } from './command.ts'
 import { rightsOptions } from './run-rights.ts'
 
 export interface RunFlags extends RightsFlags {
@@ -79,7 +79,7 @@ export function runCommand(cli: Cli): Command {
     )
     .option('--accelerator <name>', 'auto, kvm or tcg (default: from the configuration)')
     .option('--config <file>', 'configuration file')
-  return action<RunFlags>(rightsOptions(command), cli, async (settings, flags, args) => {
+  return rootAction<RunFlags>(rightsOptions(command), cli, async (settings, flags, args) => {
     const { run } = await import('../actions/run.ts')
     return run(settings, flags, args)
   })

@@ -1,0 +1,35 @@
+import { expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import { Interrupted } from './client/signals.ts'
+import { explain } from './explain.ts'
+
+const thrown = (work: () => unknown): unknown => {
+  try {
+    return work()
+  } catch (error) {
+    return error
+  }
+}
+
+test.each([
+  ['a coded one', new KataError('USAGE', { problem: 'so', command: 'x' }), '[USAGE] so. See `x --help`.'],
+  ['an interruption', new Interrupted('SIGINT'), 'interrupted by SIGINT'],
+  [
+    'one of the system',
+    thrown(() => readFileSync('/no/such')),
+    '[FILE_FAILED] open /no/such failed with ENOENT.',
+  ],
+  [
+    'one without a path',
+    thrown(() => readFileSync('/proc')),
+    '[FILE_FAILED] read of a file failed with EISDIR.',
+  ],
+  [
+    'a mistake of ours',
+    new TypeError('no function'),
+    '[INTERNAL] kata-ts met an error of its own: no function.',
+  ],
+])('%s', (_, error, text) => {
+  expect(explain(error)).toStartWith(text)
+})
