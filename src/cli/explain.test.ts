@@ -1,8 +1,9 @@
 import { expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { createLogger } from '../log.ts'
 import { Interrupted } from './client/signals.ts'
-import { explain } from './explain.ts'
+import { explain, tellError } from './explain.ts'
 
 const thrown = (work: () => unknown): unknown => {
   try {
@@ -32,4 +33,14 @@ test.each([
   ],
 ])('%s', (_, error, text) => {
   expect(explain(error)).toStartWith(text)
+})
+
+test('a person is told the error, the log what led to it', () => {
+  const told: string[] = []
+  const logged: unknown[] = []
+  const log = createLogger({ level: 'debug', sink: ({ fields }) => logged.push(fields) })
+  const error = new KataError('NOT_ROOT', { what: 'x' }, { cause: new Error('inner') })
+  tellError({ log, tell: (text) => told.push(text) }, error)
+  expect(told).toEqual([error.message])
+  expect(logged).toEqual([{ causes: ['inner'] }])
 })

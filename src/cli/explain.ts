@@ -1,13 +1,21 @@
 /** Errors as a person reads them: each with a code, and with what to do. */
-import { describeError, KataError } from '../errors.ts'
+import { causesOf, describeError, KataError } from '../errors.ts'
 import { Interrupted } from './client/signals.ts'
 import { ShimError } from './client/task.ts'
+import type { Settings } from './settings.ts'
 
 /** Of the operating system: `open`, a path where the call has one, and ENOSPC. */
 interface Errno extends Error {
   readonly code: string
   readonly syscall: string
   readonly path?: string
+}
+
+/** Tells a person what went wrong, and the log (at debug) what led to it. */
+export function tellError({ tell, log }: Pick<Settings, 'tell' | 'log'>, error: unknown): void {
+  tell(explain(error))
+  const causes = causesOf(error)
+  if (causes.length > 0) log.debug('caused by', { causes })
 }
 
 export function explain(error: unknown): string {

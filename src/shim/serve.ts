@@ -1,6 +1,6 @@
 /** The daemon: serves the Task service of one sandbox on the socket that `start` bound, until its client is done. */
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { describeError, KataError } from '../errors.ts'
+import { causesOf, describeError, KataError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
 import { assertRightsDropped } from '../rootless/shim-rights.ts'
@@ -103,7 +103,9 @@ function toStatus(error: unknown): Status | undefined {
 /** Whether something is still there is a question that clients ask by trying. */
 function logFailure(log: Logger, error: unknown, call: { method: string } | undefined): void {
   const level = error instanceof KataError && error.status === 'not_found' ? 'debug' : 'warn'
-  log[level]('call failed', { method: call?.method, error: describeError(error) })
+  const causes = causesOf(error)
+  const more = causes.length === 0 ? {} : { causes }
+  log[level]('call failed', { method: call?.method, error: describeError(error), ...more })
 }
 
 /** Leaves the reason where the client finds it: the exit status of a lost task says only that it was lost. */

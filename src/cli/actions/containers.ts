@@ -4,7 +4,7 @@ import { findForeign } from '../client/foreign.ts'
 import { type ContainerRecord, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'
-import { explain } from '../explain.ts'
+import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
 
 /**
@@ -48,7 +48,7 @@ export async function forEachName(
   const done: string[] = []
   for (const [index, result] of results.entries()) {
     if (result.status === 'fulfilled') done.push(names[index]!)
-    else settings.tell(explain(result.reason))
+    else tellError(settings, result.reason)
   }
   if (settings.format === 'json') settings.print(`${JSON.stringify(done)}\n`)
   else settings.print(done.map((name) => `${name}\n`).join(''))

@@ -11,7 +11,7 @@ import { attachStreams } from '../client/streams.ts'
 import type { TaskClient } from '../client/task.ts'
 import type { ExecFlags } from '../commands/exec.ts'
 import { exitCodeOf } from '../exit-code.ts'
-import { explain } from '../explain.ts'
+import { tellError } from '../explain.ts'
 import { resolveUser } from '../parse/user.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
@@ -41,7 +41,7 @@ export async function exec(
     }
     return await execAttached(settings, record, task, { execId, interactive, terminal, spec })
   } catch (error) {
-    settings.tell(explain(error))
+    tellError(settings, error)
     return exitCodeOf(error)
   } finally {
     task?.close()

@@ -86,7 +86,8 @@ function isReleased({ stateDir }: Settings, { namespace, id }: ContainerRecord):
   try {
     return readRecord(stateDir, namespace, id).status === 'stopped'
   } catch (error) {
-    if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') return true
-    throw error
+    if (!(error instanceof KataError)) throw error
+    // A directory without its record is one that is being removed.
+    return error.code === 'CONTAINER_NOT_FOUND'
   }
 }

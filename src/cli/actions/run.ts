@@ -10,7 +10,7 @@ import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
 import { consoleSize } from '../client/spec.ts'
 import type { RunFlags } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
-import { explain } from '../explain.ts'
+import { tellError } from '../explain.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
@@ -32,7 +32,7 @@ export async function run(settings: Settings, flags: RunFlags, args: readonly st
     settings.print(settings.format === 'json' ? `${JSON.stringify({ id: plan.id })}\n` : `${plan.id}\n`)
     return 0
   } catch (error) {
-    settings.tell(explain(error))
+    tellError(settings, error)
     return exitCodeOf(error)
   }
 }

@@ -61,6 +61,15 @@ describe('run in the foreground', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('tells why the shim did not start in the words of the shim', async () => {
+    expect(await run('refuse-start')).toEqual({
+      code: 125,
+      stdout: '',
+      stderr: 'kata-ts: [SHIM_USAGE] the call is wrong. Read.\n',
+    })
+    expect(leftovers()).toEqual([])
+  })
+
   test('keeps stdout and stderr apart and whole', async () => {
     const outcome = await run('sh', '-c', 'echo oops >&2; head -c 2000000 /dev/zero')
     expect(outcome.stdout.length).toBe(2_000_000)
