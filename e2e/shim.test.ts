@@ -120,6 +120,17 @@ describe('the Task service', () => {
     expect(task.state({ id, execId: 'one' })).rejects.toMatchObject({ code: 'not_found' })
   })
 
+  test('a size that was told before the start is that of the terminal', async () => {
+    const stdout = `file://${bundle}/size`
+    const spec = shProcess('until [ "$(stty size)" = "33 101" ]; do sleep 0.1; done; stty size')
+    await task.exec({ id, execId: 'sized', terminal: true, stdout, spec })
+    await task.resizePty({ id, execId: 'sized', height: 33, width: 101 })
+    await task.start({ id, execId: 'sized' })
+    expect((await task.wait({ id, execId: 'sized' })).exitStatus).toBe(0)
+    expect(readFileSync(`${bundle}/size`, 'utf8')).toBe('33 101\r\n')
+    await task.delete({ id, execId: 'sized' })
+  })
+
   test('an exec is killed by its own id, and its id can be used once at a time', async () => {
     await task.exec({ id, execId: 'two', spec: shProcess('sleep 300') })
     expect(task.exec({ id, execId: 'two', spec: shProcess('true') })).rejects.toMatchObject({

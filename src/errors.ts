@@ -38,7 +38,10 @@ export type ErrorCode = keyof typeof catalogue
 
 export type ErrorFields = Readonly<Record<string, string | number | boolean>>
 
-/** An error of the catalogue. `message` is `[CODE] sentence. remedy`, because tools typically show only that. */
+/**
+ * An error of the catalogue. `message` is `[CODE] sentence. remedy`, because tools typically show only that. Where a field
+ * holds the text of the cause, only its sentence is told: a person gets one code and one remedy, the log has the causes.
+ */
 export class KataError extends Error {
   readonly code: ErrorCode
   readonly fields: ErrorFields
@@ -49,8 +52,10 @@ export class KataError extends Error {
 
   constructor(code: ErrorCode, fields: ErrorFields = {}, options: { cause?: unknown } = {}) {
     const { sentence, remedy, status } = catalogue[code]
-    const rawMessage = fill(sentence, fields)
-    const filledRemedy = fill(remedy, fields)
+    const told = withoutNested(fields, options.cause)
+    // A text of somebody else's often ends with a full stop of its own.
+    const rawMessage = fill(sentence, told).replace(/(?<!\.)\.$/, '')
+    const filledRemedy = fill(remedy, told)
     super(`[${code}] ${rawMessage}. ${filledRemedy}`, options)
     this.name = 'KataError'
     this.code = code
@@ -59,6 +64,16 @@ export class KataError extends Error {
     this.rawMessage = rawMessage
     this.remedy = filledRemedy
   }
+}
+
+function withoutNested(fields: ErrorFields, cause: unknown): ErrorFields {
+  if (!(cause instanceof KataError)) return fields
+  const { message, rawMessage } = cause
+  const bare = (value: ErrorFields[string]) =>
+    typeof value === 'string'
+      ? value.replaceAll(`KataError: ${message}`, rawMessage).replaceAll(message, rawMessage)
+      : value
+  return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, bare(value)]))
 }
 
 function fill(template: string, fields: ErrorFields): string {
@@ -70,4 +85,10 @@ function fill(template: string, fields: ErrorFields): string {
 /** The text a person sees for any thrown value. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
+}
+
+/** What led to an error, nearest first: for a log. */
+export function causesOf(error: unknown): string[] {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause === undefined ? [] : [describeError(cause), ...causesOf(cause)]
 }

@@ -26,6 +26,10 @@ test.each([
   [['run', '--rootfs', '/no/such', 'true'], 'ROOTFS_MISSING', '/no/such'],
   [['run', '-v', '/no/such:/x', 'true'], 'VOLUME_SOURCE_MISSING', '/no/such'],
   [['run', '-it', 'true'], 'NOT_A_TERMINAL', '--tty'],
+  [['run', '--format', 'xml', 'true'], 'OPTION_INVALID', '--format'],
+  [['ps', '--format', 'yaml'], 'OPTION_INVALID', '--format'],
+  [['ps', '--namespace', '..'], 'NAME_INVALID', '..'],
+  [['exec', '--namespace', 's', 'x', 'true'], 'ID_INVALID', 's'],
 ])('%j is refused with %s, with 125, and makes nothing', async (args, code, named) => {
   const outcome = await kata(...args)
   expect(outcome).toMatchObject({ code: 125, stdout: '' })
@@ -40,12 +44,81 @@ test.each([
   [['logs', 'nobody']],
   [['inspect', 'nobody']],
   [['image', 'inspect', 'nothing', '--cache-dir', base]],
-  [['ps', '--format', 'yaml']],
-  [['ps', '--namespace', '..']],
 ])('%j fails with 1 and a coded error', async (args) => {
   const { code, stderr } = await kata(...args)
   expect(code).toBe(1)
   expect(stderr).toMatch(/^kata-ts: \[[A-Z_]+\] .+\n$/)
+})
+
+test.each([
+  [[], 'Usage: kata-ts [options] [command]'],
+  [['help'], 'Usage: kata-ts [options] [command]'],
+  [['image'], 'Usage: kata-ts image [options] [command]'],
+  [['image', 'help', 'rm'], 'Usage: kata-ts image rm [options] <id...>'],
+  [['help', 'config', 'show'], 'Usage: kata-ts config show [options]'],
+  [['help', 'image', 'build'], 'Usage: kata-ts image build [options]'],
+  [['run', '--help'], 'Usage: kata-ts run [options] [command...]'],
+])('%j is a question, answered with the help', async (args, usage) => {
+  const { stdout, ...rest } = await kata(...args)
+  expect(rest).toEqual({ code: 0, stderr: '' })
+  expect(stdout.split('\n')[0]).toBe(usage)
+})
+
+test('help of what there is not says so', async () => {
+  for (const [args, command] of [
+    [['help', 'nosuch'], 'kata-ts'],
+    [['help', 'image', 'nosuch'], 'kata-ts'],
+    [['image', 'help', 'nosuch'], 'kata-ts image'],
+  ] as const)
+    expect(await kata(...args)).toEqual({
+      code: 125,
+      stdout: '',
+      stderr: `kata-ts: [USAGE] unknown help topic '${args.slice(args.indexOf('help') + 1).join(' ')}'. See \`${command} --help\`.\n`,
+    })
+})
+
+test("a command's own options stand before those of all commands", async () => {
+  for (const command of ['version', 'inspect', 'audit', 'completion', 'run', 'ps']) {
+    const { stdout } = await kata('help', command)
+    const [own, all] = [stdout.indexOf('\nOptions:'), stdout.indexOf('\nOptions of all commands:')]
+    expect({ command, ordered: 0 < own && own < all }).toEqual({ command, ordered: true })
+  }
+})
+
+test('-h of run is the host name, as in docker', async () => {
+  const { code, stdout, stderr } = await kata('run', '-h', 'house', '--rootfs', '/no/such', 'hostname')
+  expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
+  expect(stderr).toContain('[ROOTFS_MISSING]')
+  expect((await kata('run', '-h')).stderr).toContain("option '-h, --hostname <name>' argument missing")
+})
+
+test('a full disk behind standard output is told, with a code', async () => {
+  for (const args of [['ps'], ['help'], ['version']]) {
+    const child = Bun.spawn([process.execPath, `${import.meta.dir}/main.ts`, ...args], {
+      stdio: ['ignore', Bun.file('/dev/full'), 'pipe'],
+    })
+    const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('[OUTPUT_FAILED]') })
+    expect(stderr).toContain('ENOSPC')
+  }
+})
+
+test.each([
+  [['ps']],
+  [['gc']],
+  [['audit']],
+  [['logs', 'x']],
+  [['inspect', 'x']],
+  [['exec', 'x', 'true']],
+  [['run', 'true']],
+])('%j of another user than root says who must run it', async (args) => {
+  const command = [process.execPath, `${import.meta.dir}/main.ts`, ...args]
+  const child = Bun.spawn(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...command], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
+  expect(stderr).toStartWith(`kata-ts: [NOT_ROOT] kata-ts ${args[0]} must be run as root. `)
 })
 
 test('options of all commands may stand before or behind the name of the command', async () => {

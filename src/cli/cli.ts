@@ -1,6 +1,6 @@
 /** From the words of a command line to an exit code. */
 import { writeSync } from 'node:fs'
-import { describeError, KataError } from '../errors.ts'
+import { KataError } from '../errors.ts'
 import { createLogger, type LogLevel } from '../log.ts'
 import { sandboxPaths } from '../sandbox/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
@@ -19,7 +19,6 @@ export interface Surroundings {
 }
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
-const failed = 1
 
 /** Runs one command; all errors end here. */
 export async function runCli(argv: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -29,21 +28,22 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
     finish: (code) => {
       exitCode = code
     },
+    print: (text) => writeAll(1, text),
     tell,
   })
   try {
     await program.parseAsync([...argv], { from: 'user' })
     return exitCode
   } catch (error) {
-    if (!(error instanceof UsageError)) {
-      tell(describeError(error))
-      return failed
-    }
     // Help and version end with 0; they have printed already.
-    if (error.exitCode === 0) return 0
-    const { runtimeFailed } = await import('./exit-code.ts')
-    tell(new KataError('USAGE', { problem: error.message, command: error.command }).message)
-    return runtimeFailed
+    if (error instanceof UsageError && error.exitCode === 0) return 0
+    const [{ exitCodeOfCommand }, { explain }] = await Promise.all([
+      import('./exit-code.ts'),
+      import('./explain.ts'),
+    ])
+    const told = error instanceof UsageError ? error.coded : error
+    tell(explain(told))
+    return exitCodeOfCommand(told)
   }
 }
 
@@ -72,7 +72,11 @@ function selfCommand(execPath: string, script: string): SelfCommand {
 }
 
 function tell(text: string): void {
-  writeAll(2, `kata-ts: ${text}\n`)
+  try {
+    writeAll(2, `kata-ts: ${text}\n`)
+  } catch {
+    // Nobody is left who could be told; the exit code tells.
+  }
 }
 
 function writeAll(fd: number, text: string): void {
@@ -84,7 +88,7 @@ function writeAll(fd: number, text: string): void {
       const { code } = error as NodeJS.ErrnoException
       // The reader left (`| head`): there is nobody to tell.
       if (code === 'EPIPE') return
-      if (code !== 'EAGAIN') throw error
+      if (code !== 'EAGAIN') throw new KataError('OUTPUT_FAILED', { errno: String(code) }, { cause: error })
       Bun.sleepSync(1)
     }
   }

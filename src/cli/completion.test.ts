@@ -8,6 +8,7 @@ const program = buildProgram({
     throw new Error('no command runs here')
   },
   finish: () => {},
+  print: () => {},
   tell: () => {},
 })
 

@@ -1,4 +1,4 @@
-/** Exit codes of `run` and `exec` for what went wrong, as users know them from docker. */
+/** Exit codes for what went wrong, as users know them from docker. */
 import { KataError } from '../errors.ts'
 import { Interrupted } from './client/signals.ts'
 import { ShimError } from './client/task.ts'
@@ -13,6 +13,23 @@ const exitCodes: Readonly<Record<string, number>> = {
   SHIM_DIED: 137,
 }
 
+/** Wrong before any command begins, so that it is no code of a command's own. */
+const beforeTheCommand: ReadonlySet<string> = new Set([
+  'USAGE',
+  'OPTION_INVALID',
+  'OPTION_CONFLICT',
+  'NAME_INVALID',
+  'ID_INVALID',
+  'NOT_ROOT',
+])
+
+/** Of commands other than `run` and `exec`. */
+export function exitCodeOfCommand(error: unknown): number {
+  if (error instanceof Interrupted) return error.exitCode
+  return error instanceof KataError && beforeTheCommand.has(error.code) ? runtimeFailed : 1
+}
+
+/** Of `run` and `exec`. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return error.exitCode
   if (!(error instanceof KataError || error instanceof ShimError)) return runtimeFailed

@@ -1,5 +1,6 @@
 /** The command table. What a command does is loaded when it runs. */
 import { Command, type CommanderError } from 'commander'
+import { KataError } from '../errors.ts'
 import { version } from '../version.ts'
 import { auditCommand } from './commands/audit.ts'
 import { checkCommand } from './commands/check.ts'
@@ -9,6 +10,7 @@ import { configCommand } from './commands/config.ts'
 import { envCommand } from './commands/env.ts'
 import { execCommand } from './commands/exec.ts'
 import { gcCommand } from './commands/gc.ts'
+import { helpCommand, helpOrder } from './commands/help.ts'
 import { imageCommand } from './commands/image.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { killCommand } from './commands/kill.ts'
@@ -41,12 +43,15 @@ export function buildProgram(cli: Cli): Command {
     .description('Runs containers in virtual machines of their own, and the machines as throw-away users.')
     .version(version, '-V, --version')
     .enablePositionalOptions()
-    .configureOutput({ outputError: () => {} })
+    .configureHelp(helpOrder)
+    // Help is all that is written: errors are told by whoever catches them. A bare `kata-ts` is a question, too.
+    .configureOutput({ writeOut: cli.print, writeErr: cli.print, outputError: () => {} })
   overrideExit(program, 'kata-ts')
   withGlobals(program)
   for (const make of commands) program.addCommand(inherit(make(cli), program))
   program.addCommand(inherit(completionCommand(cli, program), program))
   program.addCommand(inherit(monitorCommand(cli), program), { hidden: true })
+  program.helpCommand(false).addCommand(inherit(helpCommand(program), program))
   return program
 }
 
@@ -54,12 +59,13 @@ export function buildProgram(cli: Cli): Command {
 export class UsageError extends Error {
   /** 0 when help or version was asked for and printed. */
   readonly exitCode: number
-  readonly command: string
+  readonly coded: KataError
 
   constructor(error: CommanderError, command: string) {
-    super(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '))
-    this.exitCode = error.exitCode
-    this.command = command
+    super(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '), { cause: error })
+    // Commander takes a command without its sub-command for an error, after it has shown the help.
+    this.exitCode = error.code === 'commander.help' ? 0 : error.exitCode
+    this.coded = new KataError('USAGE', { problem: this.message, command })
   }
 }
 
@@ -74,6 +80,7 @@ function inherit(command: Command, parent: Command, words = parent.name()): Comm
   command.copyInheritedSettings(parent)
   const here = `${words} ${command.name()}`
   overrideExit(command, here)
+  if (command.commands.length > 0) command.helpCommand(false).addCommand(helpCommand(command))
   for (const child of command.commands) inherit(child, command, here)
   return command
 }

@@ -52,7 +52,7 @@ export const cliErrors = {
   RECORD_UNREADABLE: entry(
     'internal',
     'the record {path} of a container cannot be read ({reason})',
-    'Remove it with `kata-ts rm --force`, then run `kata-ts gc`.',
+    'Remove the container with `kata-ts rm --force`, which ends its machine too.',
   ),
   IMAGE_UNKNOWN: entry(
     'not_found',

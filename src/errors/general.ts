@@ -7,6 +7,21 @@ export const generalErrors = {
     '{what} must be run as root',
     'Run it as root or with sudo: kata-ts needs root to create accounts, namespaces and mounts, and gives it up for the VMM.',
   ),
+  INTERNAL: entry(
+    'internal',
+    'kata-ts met an error of its own: {reason}',
+    'Report it with this text and what you did.',
+  ),
+  FILE_FAILED: entry(
+    'internal',
+    '{call} {path} failed with {errno}',
+    'Check that this file is what the command needs, and the space left where it is.',
+  ),
+  OUTPUT_FAILED: entry(
+    'internal',
+    'standard output cannot be written ({errno})',
+    'Check the space left where it goes, and what reads it.',
+  ),
   SYSCALL_FAILED: entry('internal', '{call} failed: {errno}', 'See the named call and errno; {hint}'),
   SOCKET_PATH_TOO_LONG: entry(
     'invalid_argument',

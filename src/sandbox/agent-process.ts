@@ -1,7 +1,7 @@
 /** A process in the guest behind the agent's calls. An empty exec id means the container's init process. */
 import type { AgentClient } from '../agent/client.ts'
 import { pumpInput, pumpOutput } from '../agent/stdio.ts'
-import type { GuestProcess, OutputStream } from './guest-process.ts'
+import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.ts'
 
 export class AgentProcess implements GuestProcess {
   readonly #agent: AgentClient
@@ -19,8 +19,14 @@ export class AgentProcess implements GuestProcess {
     this.#launch = launch
   }
 
-  async start(): Promise<void> {
+  async start(size?: TerminalSize): Promise<void> {
+    // The terminal of an init is made with its container, that of an exec with the process.
+    const hasTerminal = this.#ids.execId === ''
+    // A process that ended at once has no terminal any more, and one in the wrong size is better than none.
+    const apply = () => (size === undefined ? undefined : this.resize(size).catch(() => {}))
+    if (hasTerminal) await apply()
     await this.#launch()
+    if (!hasTerminal) await apply()
   }
 
   async wait(): Promise<number> {
@@ -31,7 +37,7 @@ export class AgentProcess implements GuestProcess {
     await this.#agent.signalProcess({ ...this.#ids, signal })
   }
 
-  async resize({ rows, columns }: { rows: number; columns: number }): Promise<void> {
+  async resize({ rows, columns }: TerminalSize): Promise<void> {
     await this.#agent.ttyWinResize({ ...this.#ids, row: rows, column: columns })
   }
 

@@ -2,8 +2,14 @@
 
 export type OutputStream = 'stdout' | 'stderr'
 
+export interface TerminalSize {
+  readonly rows: number
+  readonly columns: number
+}
+
 export interface GuestProcess {
-  start(): Promise<void>
+  /** `size` is that of its terminal; a process without one has none. */
+  start(size?: TerminalSize): Promise<void>
   /**
    * The exit status: the process's own code, or 128 plus the signal that ended it. The answer closes what is left of the
    * process, its output included: to be called once that was read to its end.
@@ -11,7 +17,7 @@ export interface GuestProcess {
   wait(): Promise<number>
   signal(signal: number): Promise<void>
   /** @throws when the process has no terminal. */
-  resize(size: { rows: number; columns: number }): Promise<void>
+  resize(size: TerminalSize): Promise<void>
   /** Hands every chunk of a stream to `sink`, one after the other, until its end. */
   output(stream: OutputStream, sink: (chunk: Uint8Array) => Promise<void>): Promise<void>
   /** Feeds the process's stdin until `chunks` ends, then closes it. */

@@ -1,6 +1,6 @@
 /** The daemon: serves the Task service of one sandbox on the socket that `start` bound, until its client is done. */
-import { rmSync, writeFileSync } from 'node:fs'
-import { describeError, KataError } from '../errors.ts'
+import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { causesOf, describeError, KataError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
 import { assertRightsDropped } from '../rootless/shim-rights.ts'
@@ -22,6 +22,7 @@ const listenerFd = 3
 /**
  * How often a shim looks whether it has neither task nor client, milliseconds; twice in a row, and it ends by itself. A
  * client that was killed between `start` and its first call leaves such a one, which nothing on disk tells of any more.
+ * A bundle that was removed under tasks that have ended leaves another: nobody knows whom to ask for their end.
  */
 const abandonedMs = 10_000
 /** How long the last events may take to arrive, milliseconds: without a containerd there is nobody to tell. */
@@ -52,7 +53,8 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   let clients = 0
   let wasAlone = false
   setInterval(() => {
-    const isAlone = clients === 0 && tasks.isIdle
+    const isForgotten = tasks.isOver && !existsSync(flags.bundle)
+    const isAlone = clients === 0 && (tasks.isIdle || isForgotten)
     if (isAlone && wasAlone) abandoned.resolve()
     wasAlone = isAlone
   }, abandonedMs)
@@ -101,7 +103,9 @@ function toStatus(error: unknown): Status | undefined {
 /** Whether something is still there is a question that clients ask by trying. */
 function logFailure(log: Logger, error: unknown, call: { method: string } | undefined): void {
   const level = error instanceof KataError && error.status === 'not_found' ? 'debug' : 'warn'
-  log[level]('call failed', { method: call?.method, error: describeError(error) })
+  const causes = causesOf(error)
+  const more = causes.length === 0 ? {} : { causes }
+  log[level]('call failed', { method: call?.method, error: describeError(error), ...more })
 }
 
 /** Leaves the reason where the client finds it: the exit status of a lost task says only that it was lost. */

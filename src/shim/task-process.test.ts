@@ -26,8 +26,8 @@ afterEach(() => rmSync(directory, { recursive: true }))
 function guestDouble(options: { says?: string; ends?: Promise<number>; fails?: Error } = {}) {
   const calls: string[] = []
   const guest: GuestProcess = {
-    start: async () => {
-      calls.push('start')
+    start: async (size) => {
+      calls.push(size === undefined ? 'start' : `start in ${size.rows}x${size.columns}`)
       if (options.fails) throw options.fails
     },
     wait: () => options.ends ?? Promise.resolve(0),
@@ -146,14 +146,25 @@ describe('a task process', () => {
     await expect(process.start()).rejects.toThrow('TASK_STATE')
   })
 
-  test('a resize to nothing is ignored, and so is one of a process that does not run', async () => {
+  test('a resize before the start is kept for it, and one to nothing is ignored', async () => {
     const { guest, calls } = guestDouble({ ends: new Promise(() => {}) })
     const process = processOf(guest, { terminal: true })
     await process.resize(24, 80)
+    await process.resize(0, 0)
     await process.start()
     await process.resize(0, 0)
+    await process.resize(30, 100)
+    expect(calls).toEqual(['start in 24x80', 'resize 30x100'])
+  })
+
+  test('a process without a terminal starts without a size, and one that has ended takes none', async () => {
+    const { guest, calls } = guestDouble()
+    const process = processOf(guest)
     await process.resize(24, 80)
-    expect(calls).toEqual(['start', 'resize 24x80'])
+    await process.start()
+    await process.exited
+    await process.resize(24, 80)
+    expect(calls).toEqual(['start', 'stdin closed'])
   })
 
   test('a stream that cannot be opened keeps it from starting', async () => {

@@ -1,7 +1,7 @@
 /** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import type { GuestProcess, OutputStream } from '../sandbox/guest-process.ts'
+import type { GuestProcess, OutputStream, TerminalSize } from '../sandbox/guest-process.ts'
 import { type InputSource, type OutputSink, openInput, openOutput } from './stdio.ts'
 import { untilAborted } from './until-aborted.ts'
 
@@ -46,6 +46,7 @@ export class TaskProcess {
   #input: InputSource | undefined
   #inputIsClosed = false
   #lastOutput = 0
+  #size: TerminalSize | undefined
 
   /** `lost` is aborted when the machine is gone, which ends every process in it. */
   constructor(options: {
@@ -74,7 +75,7 @@ export class TaskProcess {
       throw new KataError('TASK_STATE', { action: 'start', id: this.id, state: this.state })
     const sinks = this.#openSinks()
     try {
-      await this.guest.start()
+      await this.guest.start(this.stdio.terminal ? this.#size : undefined)
     } catch (error) {
       this.failedToStart = true
       await this.#end(lostExitStatus, sinks)
@@ -97,9 +98,11 @@ export class TaskProcess {
     this.#killed.resolve()
   }
 
-  /** A client without a real terminal sends 0x0, which means nothing. */
+  /** Before the start the size is kept for it. A client without a real terminal sends 0x0, which means nothing. */
   async resize(rows: number, columns: number): Promise<void> {
-    if (rows > 0 && columns > 0 && this.state === 'running') await this.guest.resize({ rows, columns })
+    if (rows === 0 || columns === 0) return
+    if (this.state === 'created') this.#size = { rows, columns }
+    if (this.state === 'running') await this.guest.resize({ rows, columns })
   }
 
   /** A client may say so before the process runs and has read any of it. */

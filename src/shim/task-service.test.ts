@@ -154,6 +154,18 @@ describe('a pod of several containers', () => {
   })
 })
 
+test('a service is over once none of its tasks runs or may still be started', async () => {
+  const { tasks, create, ends } = serviceOf('pod')
+  expect(tasks.isOver).toBe(true)
+  await create('pod')
+  expect(tasks.isOver).toBe(false)
+  await tasks.start({ id: 'pod', execId: '' })
+  expect(tasks.isOver).toBe(false)
+  ends.get('pod')!(0)
+  await tasks.wait({ id: 'pod', execId: '' })
+  expect({ isOver: tasks.isOver, isIdle: tasks.isIdle }).toEqual({ isOver: true, isIdle: false })
+})
+
 describe('events', () => {
   test('of a task: create, start, exit, delete', async () => {
     const { tasks, create, ends, topics } = serviceOf('one')

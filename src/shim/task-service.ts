@@ -64,6 +64,11 @@ export class TaskService {
     return this.#tasks.size === 0 && this.#pod.isUnmade
   }
 
+  /** Whether no process of a task runs any more, nor waits to be started. */
+  get isOver(): boolean {
+    return [...this.#tasks.values()].every(({ init }) => init.state === 'stopped')
+  }
+
   async create(request: api.CreateTaskRequest): Promise<api.CreateTaskResponse> {
     const { id, bundle, rootfs, stdin, stdout, stderr, terminal, checkpoint } = request
     if (this.#tasks.has(id)) throw new KataError('TASK_EXISTS', { id })

@@ -1,8 +1,9 @@
-import { describeError, KataError } from '../../errors.ts'
+import { KataError } from '../../errors.ts'
 import { differs, type PostureRow } from '../../rootless/posture-check.ts'
 import { type AuditedProcess, auditSandbox } from '../../sandbox/audit.ts'
 import { listSandboxes } from '../../sandbox/gc.ts'
 import type { SandboxPaths } from '../../sandbox/paths.ts'
+import { tellError } from '../explain.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
@@ -28,7 +29,7 @@ export async function audit(settings: Settings, names: readonly string[]): Promi
       results.push({ namespace, id, processes: await auditSandbox(id, paths, settings.log) })
     } catch (error) {
       if (names.length === 0 && error instanceof KataError && error.code === 'SANDBOX_NOT_RUNNING') continue
-      settings.tell(describeError(error))
+      tellError(settings, error)
       failed = true
     }
   }

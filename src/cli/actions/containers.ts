@@ -1,9 +1,10 @@
 /** Finding containers by name, and doing one thing to several of them. */
-import { describeError, KataError } from '../../errors.ts'
+import { KataError } from '../../errors.ts'
 import { findForeign } from '../client/foreign.ts'
 import { type ContainerRecord, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'
+import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
 
 /**
@@ -47,7 +48,7 @@ export async function forEachName(
   const done: string[] = []
   for (const [index, result] of results.entries()) {
     if (result.status === 'fulfilled') done.push(names[index]!)
-    else settings.tell(describeError(result.reason))
+    else tellError(settings, result.reason)
   }
   if (settings.format === 'json') settings.print(`${JSON.stringify(done)}\n`)
   else settings.print(done.map((name) => `${name}\n`).join(''))

@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { describeError, KataError } from '../../errors.ts'
+import { KataError } from '../../errors.ts'
 import { readAccountFiles } from '../../images/account-files.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
 import { attend, callerWindow, requireTerminal } from '../client/attend.ts'
@@ -11,6 +11,7 @@ import { attachStreams } from '../client/streams.ts'
 import type { TaskClient } from '../client/task.ts'
 import type { ExecFlags } from '../commands/exec.ts'
 import { exitCodeOf } from '../exit-code.ts'
+import { tellError } from '../explain.ts'
 import { resolveUser } from '../parse/user.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
@@ -40,7 +41,7 @@ export async function exec(
     }
     return await execAttached(settings, record, task, { execId, interactive, terminal, spec })
   } catch (error) {
-    settings.tell(describeError(error))
+    tellError(settings, error)
     return exitCodeOf(error)
   } finally {
     task?.close()
@@ -89,6 +90,7 @@ async function execAttached(
       interactive,
       terminal,
       log: settings.log,
+      tell: settings.tell,
     })
     return await Promise.race([run, signals.interrupted])
   } finally {

@@ -1,5 +1,4 @@
 import { loadConfig } from '../../config/load.ts'
-import { describeError } from '../../errors.ts'
 import { failpointsOf } from '../../ledger/failpoints.ts'
 import { isAlive } from '../../linux/proc.ts'
 import { type Collected, collectGarbage } from '../../sandbox/gc.ts'
@@ -13,6 +12,7 @@ import {
   removeRecord,
 } from '../client/record.ts'
 import { observe } from '../client/status.ts'
+import { explain } from '../explain.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
@@ -59,7 +59,7 @@ async function collectContainer(
     removeRecord(settings.stateDir, namespace, id)
     return { kind: 'record', name }
   } catch (error) {
-    return { kind: 'container', name, failure: describeError(error) }
+    return { kind: 'container', name, failure: explain(error) }
   }
 }
 

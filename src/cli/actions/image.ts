@@ -9,6 +9,7 @@ import {
   requireImage,
 } from '../../config/guest-image.ts'
 import { KataError } from '../../errors.ts'
+import { interruptible } from '../client/signals.ts'
 import type { ImageFlags } from '../commands/image.ts'
 import { embeddedAgent, embeddedSystemdStub } from '../embedded.ts'
 import { render } from '../output/format.ts'
@@ -18,18 +19,15 @@ import { forEachName } from './containers.ts'
 
 /** Progress goes to standard error; the image's facts are the command's output. */
 export async function build(settings: Settings, flags: ImageFlags): Promise<number> {
-  const abort = new AbortController()
-  const stop = () => abort.abort()
-  process.once('SIGINT', stop).once('SIGTERM', stop)
-  const image = await buildImage({
+  const options = {
     cacheDir: cacheDirOf(flags),
     agent: await embeddedAgent(),
     systemdStub: await embeddedSystemdStub(),
     progress: createProgress(process.stderr),
     log: settings.log,
-    signal: abort.signal,
     env: settings.env,
-  })
+  }
+  const image = await interruptible((signal) => buildImage({ ...options, signal }))
   settings.print(render(settings.format, image, asText))
   return 0
 }

@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { describeError } from '../../errors.ts'
 import { readWarnings } from '../../sandbox/client-warnings.ts'
 import { readFacts } from '../../sandbox/facts.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
 import { isForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
+import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
@@ -16,7 +16,7 @@ export async function inspect(settings: Settings, names: readonly string[]): Pro
     try {
       facts.push(await factsOf(settings, findRecord(settings, name)))
     } catch (error) {
-      settings.tell(describeError(error))
+      tellError(settings, error)
       exitCode = 1
     }
   }

@@ -1,4 +1,3 @@
-import { describeError } from '../../errors.ts'
 import { readFacts, type SandboxFacts } from '../../sandbox/facts.ts'
 import { listSandboxes } from '../../sandbox/gc.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
@@ -6,6 +5,7 @@ import { listForeign, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import type { PsFlags } from '../commands/ps.ts'
+import { tellError } from '../explain.ts'
 import { shortDuration } from '../output/duration.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
@@ -49,12 +49,12 @@ export async function ps(settings: Settings, { running, quiet, allNamespaces }: 
  * and does not hide the others.
  */
 function readAll(settings: Settings): ContainerRecord[] {
-  const { stateDir, namespace, tell } = settings
+  const { stateDir, namespace } = settings
   const own = listRecords(stateDir, namespace).flatMap((id) => {
     try {
       return [readRecord(stateDir, namespace, id)]
     } catch (error) {
-      tell(describeError(error))
+      tellError(settings, error)
       return []
     }
   })

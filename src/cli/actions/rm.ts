@@ -1,9 +1,8 @@
-import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { isAlive } from '../../linux/proc.ts'
 import { endContainer } from '../client/end.ts'
 import { isForeign } from '../client/foreign.ts'
-import { type ContainerRecord, readRecord, recordPaths, removeRecord } from '../client/record.ts'
+import { type ContainerRecord, readRecord, removeRecord } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { isNotFound, TaskClient } from '../client/task.ts'
 import type { Settings } from '../settings.ts'
@@ -23,8 +22,10 @@ export async function rm(
 
 async function removeOne(settings: Settings, name: string, force: boolean): Promise<void> {
   const { stateDir, namespace } = settings
-  const record = force ? await recordOrRest(settings, name) : findRecord(settings, name)
-  if (record === undefined) return removeRecord(stateDir, namespace, name)
+  const record = force ? recordOrNone(settings, name) : findRecord(settings, name)
+  // What a record would say, the bundle and the ledger say as well: who serves it, and what it holds.
+  if (record === undefined)
+    return endContainer(settings, { namespace, id: name, autoRemove: true }, { remove: true })
   if (isForeign(record)) throw new KataError('CONTAINER_FOREIGN', { name })
   const seen = await observe(record)
   if (!seen.held) return removeRecord(stateDir, namespace, name)
@@ -38,8 +39,8 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
   await endContainer(settings, record, { task, remove: true })
 }
 
-/** With force a record that cannot be read is removed too: nothing can be asked about it any more. */
-async function recordOrRest(settings: Settings, name: string): Promise<ContainerRecord | undefined> {
+/** Undefined when there is a record that cannot be read. */
+function recordOrNone(settings: Settings, name: string): ContainerRecord | undefined {
   try {
     return findRecord(settings, name)
   } catch (error) {
@@ -65,19 +66,28 @@ async function connectAndKill(record: ContainerRecord): Promise<TaskClient | und
 }
 
 /**
- * Whether the client in the foreground has cleaned up after the container; two at it would be in each other's way.
+ * Whether the client that waits for the container has cleaned up after it; two at it would be in each other's way.
  * False when there is none, or it does not get on with it.
  */
-async function ownerCleansUp(
-  settings: Settings,
-  { owner, namespace, id }: ContainerRecord,
-): Promise<boolean> {
-  const { directory } = recordPaths(settings.stateDir, namespace, id)
+async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promise<boolean> {
+  const { owner } = record
+  if (owner === undefined) return false
   const deadline = Date.now() + ownerTimeoutMs
-  while (owner !== undefined && isAlive(owner) && Date.now() < deadline) {
-    if (!existsSync(directory)) return true
-    if (readRecord(settings.stateDir, namespace, id).status === 'stopped') return true
+  while (isAlive(owner) && Date.now() < deadline) {
+    if (isReleased(settings, record)) return true
     await Bun.sleep(20)
   }
-  return false
+  // Cleaning up is the last that an owner does: it may have ended right behind it.
+  return isReleased(settings, record)
+}
+
+/** Whether nothing but the record is left of a container, or not even that. */
+function isReleased({ stateDir }: Settings, { namespace, id }: ContainerRecord): boolean {
+  try {
+    return readRecord(stateDir, namespace, id).status === 'stopped'
+  } catch (error) {
+    if (!(error instanceof KataError)) throw error
+    // A directory without its record is one that is being removed.
+    return error.code === 'CONTAINER_NOT_FOUND'
+  }
 }

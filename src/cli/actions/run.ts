@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { Overrides } from '../../config/overrides.ts'
-import { describeError, KataError } from '../../errors.ts'
+import { KataError } from '../../errors.ts'
 import { readAccountFiles } from '../../images/account-files.ts'
 import { defaultSpec } from '../../images/default-spec.ts'
 import { withRights } from '../../images/spec-rights.ts'
@@ -10,6 +10,7 @@ import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
 import { consoleSize } from '../client/spec.ts'
 import type { RunFlags } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
+import { tellError } from '../explain.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
@@ -25,20 +26,15 @@ import type { Settings } from '../settings.ts'
 /** The exit code is the command's own; 125, 126 and 127 are ours, as in docker. */
 export async function run(settings: Settings, flags: RunFlags, args: readonly string[]): Promise<number> {
   try {
-    requireRoot()
     const plan = await planOf(settings, flags, args)
     if (flags.detach !== true) return await runAttached(settings, plan)
     await runDetached(settings, plan)
     settings.print(settings.format === 'json' ? `${JSON.stringify({ id: plan.id })}\n` : `${plan.id}\n`)
     return 0
   } catch (error) {
-    settings.tell(describeError(error))
+    tellError(settings, error)
     return exitCodeOf(error)
   }
-}
-
-function requireRoot(): void {
-  if (process.getuid?.() !== 0) throw new KataError('NOT_ROOT', { what: 'kata-ts run' })
 }
 
 /** Checks everything the person asked for before anything is made. */

@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty'
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
+import { runtimeFailed } from '../exit-code.ts'
 import { parseSignal } from '../parse/signal.ts'
 import type { SignalCatcher } from './signals.ts'
 import type { AttachedStreams } from './streams.ts'
@@ -19,6 +20,8 @@ export interface AttendOptions {
   readonly interactive: boolean
   readonly terminal: boolean
   readonly log: Logger
+  /** Tells the person something. */
+  readonly tell: (text: string) => void
 }
 
 /**
@@ -39,14 +42,18 @@ export async function attend(options: AttendOptions): Promise<number> {
   const exited = task.wait(execId)
   // Looked at below; a rejection before that is no unhandled one.
   exited.catch(() => {})
-  // Nobody reads our output any more (`| head`): a process that went on writing for ever would never end.
-  void streams.broken.then(() => kill(SIGKILL))
+  // Nobody takes our output any more (`| head`): a process that went on writing for ever would never end.
+  let lost: unknown
+  void streams.broken.then((error) => {
+    lost = error
+    return kill(SIGKILL)
+  })
   const leaveTerminal = options.terminal ? await enterTerminal(options) : () => {}
   streams.started()
   try {
     const code = await exited
     await streams.finish()
-    return code
+    return isFailure(lost) ? toldAs(lost, code, options.tell) : code
   } catch (cause) {
     await streams.finish(500)
     if (cause instanceof ShimError && cause.status === 'unavailable')
@@ -55,6 +62,17 @@ export async function attend(options: AttendOptions): Promise<number> {
   } finally {
     leaveTerminal()
   }
+}
+
+/** A reader that left wants no more; anything else lost what somebody waits for. */
+function isFailure(lost: unknown): lost is NodeJS.ErrnoException {
+  return lost !== undefined && (lost as NodeJS.ErrnoException).code !== 'EPIPE'
+}
+
+/** The exit code of a process with `code` whose output was lost: no success. */
+function toldAs(lost: NodeJS.ErrnoException, code: number, tell: AttendOptions['tell']): number {
+  tell(new KataError('OUTPUT_FAILED', { errno: lost.code ?? lost.message }).message)
+  return code || runtimeFailed
 }
 
 /** Raw mode when our input is the person's terminal, and the guest's window as large as ours. */

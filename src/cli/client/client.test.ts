@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { isAlive, processRef } from '../../linux/proc.ts'
 
 let base: string
 beforeEach(() => {
@@ -60,6 +61,15 @@ describe('run in the foreground', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('tells why the shim did not start in the words of the shim', async () => {
+    expect(await run('refuse-start')).toEqual({
+      code: 125,
+      stdout: '',
+      stderr: 'kata-ts: [SHIM_USAGE] the call is wrong. Read.\n',
+    })
+    expect(leftovers()).toEqual([])
+  })
+
   test('keeps stdout and stderr apart and whole', async () => {
     const outcome = await run('sh', '-c', 'echo oops >&2; head -c 2000000 /dev/zero')
     expect(outcome.stdout.length).toBe(2_000_000)
@@ -93,6 +103,24 @@ describe('run in the foreground', () => {
     await reader.read()
     await reader.cancel()
     expect(await child.exited).toBe(137)
+    expect(leftovers()).toEqual([])
+  })
+
+  test('an output that cannot be written ends it, is told, and is no success', async () => {
+    for (const [code, command] of [
+      [137, ['yes']],
+      [125, ['echo', 'hi']],
+    ] as const) {
+      const args = ['run', '--rm', '--rootfs', base, '--', ...command]
+      const child = Bun.spawn([process.execPath, host, base, ...args], {
+        stdio: ['ignore', Bun.file('/dev/full'), 'pipe'],
+      })
+      const [stderr, exited] = await Promise.all([child.stderr.text(), child.exited])
+      expect({ command, stderr }).toEqual({ command, stderr: expect.stringContaining('[OUTPUT_FAILED]') })
+      expect(stderr).toContain('ENOSPC')
+      // A short command may be over before it can be killed.
+      expect(exited === code || (code === 125 && exited === 137)).toBe(true)
+    }
     expect(leftovers()).toEqual([])
   })
 
@@ -170,6 +198,34 @@ describe('run in the background', () => {
     expect((await list())[0]).toMatchObject({ status: 'stopped', exitCode: 137 })
   })
 
+  test('rm --force of a container with --rm, whose own client cleans up as well', async () => {
+    for (let round = 0; round < 3; round++) {
+      await kata('run', '-d', '--rm', '--name', 'both', '--rootfs', base, '--', 'sleep', '30')
+      expect(await kata('rm', '--force', 'both')).toEqual({ code: 0, stdout: 'both\n', stderr: '' })
+      expect(leftovers()).toEqual([])
+    }
+  })
+
+  test('rm --force of a container that another terminal runs', async () => {
+    const client = spawn(['run', '--rm', '--name', 'shown', '--rootfs', base, '--', 'sleep', '30'])
+    await until(async () => (await list())[0]?.status === 'running')
+    expect(await kata('rm', '--force', 'shown')).toEqual({ code: 0, stdout: 'shown\n', stderr: '' })
+    expect(await client.exited).toBe(137)
+    expect(leftovers()).toEqual([])
+  })
+
+  test('rm --force ends what runs under a record that cannot be read', async () => {
+    await start('torn', 'sleep', '30')
+    const [listed] = await list()
+    writeFileSync(`${base}/state/containers/default/torn/record.json`, '{')
+    expect((await kata('rm', 'torn')).stderr).toContain('[RECORD_UNREADABLE]')
+    const shim = processRef(listed!.shimPid)!
+    expect(isAlive(shim)).toBe(true)
+    expect(await kata('rm', '--force', 'torn')).toEqual({ code: 0, stdout: 'torn\n', stderr: '' })
+    expect(isAlive(shim)).toBe(false)
+    expect(leftovers()).toEqual([])
+  })
+
   test('with --rm a container removes itself', async () => {
     await kata('run', '-d', '--rm', '--name', 'brief', '--rootfs', base, '--', 'sleep', '0.2')
     expect(leftovers()).not.toEqual([])
@@ -181,12 +237,27 @@ test('what the person asked for is in the bundle', async () => {
   writeFileSync(`${base}/file`, '')
   await kata(
     ...['run', '--name', 'asked', '--rootfs', base, '-v', `${base}/file:/x:ro`, '-e', 'A=b', '-u', '5:6'],
-    ...['-w', '/tmp', '--memory', '300M', '--rootless', 'false', '--pids-limit', '9', '--', 'true', '-x'],
+    ...[
+      '-h',
+      'house',
+      '-w',
+      '/tmp',
+      '--memory',
+      '300M',
+      '--rootless',
+      'false',
+      '--pids-limit',
+      '9',
+      '--',
+      'true',
+      '-x',
+    ],
   )
   const bundle = `${base}/state/containers/default/asked/bundle`
   const config = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'))
   expect(config.process).toMatchObject({ args: ['true', '-x'], cwd: '/tmp', user: { uid: 5, gid: 6 } })
   expect(config.process.env).toContain('A=b')
+  expect(config.hostname).toBe('house')
   expect(config.linux.resources.pids).toEqual({ limit: 9 })
   expect(config.mounts.at(-1)).toMatchObject({ destination: '/x', options: ['rbind', 'rprivate', 'ro'] })
   expect(JSON.parse(readFileSync(`${bundle}/overrides.json`, 'utf8'))).toEqual({

@@ -16,7 +16,7 @@ import type { TaskClient } from './task.ts'
  */
 export async function endContainer(
   settings: Settings,
-  record: ContainerRecord,
+  record: Pick<ContainerRecord, 'namespace' | 'id' | 'autoRemove'>,
   end: { exitCode?: number | undefined; task?: TaskClient | undefined; remove?: boolean },
 ): Promise<void> {
   const { namespace, id } = record

@@ -46,7 +46,8 @@ export async function runAttached(settings: Settings, plan: ContainerPlan): Prom
     streams = attachStreams({ ...plan, directory: `${paths.io}/main`, input: 0, output: 1, errors: 2 })
     const task = await session.create(streams.uris, signals)
     const { id, interactive, terminal } = plan
-    const run = attend({ task, id, execId: '', streams, signals, interactive, terminal, log: settings.log })
+    const { log, tell } = settings
+    const run = attend({ task, id, execId: '', streams, signals, interactive, terminal, log, tell })
     const exitCode = await Promise.race([run, signals.interrupted])
     session.reportFailure()
     await session.end(exitCode)

@@ -2,10 +2,13 @@
  * Running the shim's short-lived actions as containerd does: `start` prints the address of a daemon that it leaves
  * behind, `delete` releases what a container held and prints how it ended.
  */
+import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { DeleteResponse } from '../../protocol/generated/containerd/task.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { shimName } from '../../version.ts'
 import type { Settings } from '../settings.ts'
+import { codeIn, ShimError } from './task.ts'
 
 export interface ShimTarget {
   readonly namespace: string
@@ -21,15 +24,17 @@ const deleteTimeoutMs = 60_000
 /**
  * Starts the shim and returns the address it printed, for instance `unix:///run/kata-ts/s/1f2e`.
  *
- * @throws KataError SHIM_START_FAILED with what the shim said.
+ * @throws ShimError what the shim said with a code; KataError SHIM_START_FAILED with anything else.
  */
 export async function startShim(settings: Settings, target: ShimTarget): Promise<string> {
   const { stdout, stderr, exitCode } = await act(settings, target, 'start', startTimeoutMs)
   const address = new TextDecoder().decode(stdout).trim()
   if (exitCode === 0 && address.startsWith('unix://')) return address
+  const said = lastLine(stderr)
+  if (codeIn(said) !== undefined) throw new ShimError(new TtrpcError('internal', said), 'Start', target.id)
   throw new KataError('SHIM_START_FAILED', {
     id: target.id,
-    reason: lastLine(stderr) || `exit code ${exitCode}, no address`,
+    reason: said || `exit code ${exitCode}, no address`,
   })
 }
 
@@ -44,7 +49,7 @@ export async function deleteShim(settings: Settings, target: ShimTarget): Promis
   if (exitCode !== 0)
     throw new KataError('SHIM_DELETE_FAILED', {
       id: target.id,
-      reason: lastLine(stderr) || `exit code ${exitCode}`,
+      reason: lastLine(stderr).replace(/^\[[A-Z0-9_]+\] /, '') || `exit code ${exitCode}`,
     })
   return DeleteResponse.decode(stdout).exitStatus
 }
@@ -55,7 +60,8 @@ async function act(settings: Settings, target: ShimTarget, action: 'start' | 'de
   const flags = ['-namespace', namespace, '-id', id, '-bundle', bundle, '-run-dir', runDir]
   const child = Bun.spawn([self.program, ...self.prefix, ...flags, ...(debug ? ['-debug'] : []), action], {
     argv0: shimName,
-    cwd: bundle,
+    // Whoever else removes the container may have taken the bundle away; `delete` works without.
+    cwd: existsSync(bundle) ? bundle : '/',
     env: shimEnvironment(env),
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C at the terminal is ours to handle; it must not end a half-done action.

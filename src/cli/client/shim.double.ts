@@ -34,6 +34,10 @@ async function commandLine(): Promise<never> {
 }
 
 async function start(): Promise<void> {
+  if (readFileSync(`${bundle}/config.json`, 'utf8').includes('"refuse-start"')) {
+    writeSync(2, '{"level":"warn"}\n[SHIM_USAGE] the call is wrong. Read.\n')
+    process.exit(1)
+  }
   mkdirSync(runDir, { recursive: true })
   const daemon = Bun.spawn([process.execPath, import.meta.path, ...argv.slice(0, -1), 'serve'], {
     stdio: ['ignore', 'ignore', 'ignore'],

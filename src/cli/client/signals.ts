@@ -47,3 +47,17 @@ export function catchSignals(): SignalCatcher {
     },
   }
 }
+
+/** Does `work`, which the first signal aborts. @throws Interrupted, once `work` has ended by that. */
+export async function interruptible<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+  const signals = catchSignals()
+  const abort = new AbortController()
+  signals.interrupted.catch((reason) => abort.abort(reason))
+  try {
+    return await work(abort.signal)
+  } catch (error) {
+    throw abort.signal.aborted ? abort.signal.reason : error
+  } finally {
+    signals.release()
+  }
+}

@@ -37,7 +37,7 @@ export class ShimError extends Error {
   readonly reason: string
 
   constructor(error: TtrpcError, method: string, id: string) {
-    const code = /^\[([A-Z0-9_]+)\] /.exec(error.message)?.[1]
+    const code = codeIn(error.message)
     const own = new KataError('SHIM_CALL_FAILED', { method, id, status: error.code, reason: error.message })
     super(code === undefined ? own.message : error.message, { cause: error })
     this.name = 'ShimError'
@@ -45,6 +45,11 @@ export class ShimError extends Error {
     this.status = error.code
     this.reason = error.message
   }
+}
+
+/** The code of a text of the shim's, if it has one. */
+export function codeIn(text: string): string | undefined {
+  return /^\[([A-Z0-9_]+)\] /.exec(text)?.[1]
 }
 
 /** All methods @throws ShimError. `execId` is empty for the container's main process. */

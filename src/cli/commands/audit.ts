@@ -1,6 +1,6 @@
 /** `kata-ts audit`: how confined the processes of running sandboxes are, expected beside actual. */
 import type { Command } from 'commander'
-import { action, type Cli, describe } from './command.ts'
+import { type Cli, describe, rootAction } from './command.ts'
 
 export function auditCommand(cli: Cli): Command {
   const command = describe({
@@ -8,7 +8,7 @@ export function auditCommand(cli: Cli): Command {
     summary: 'read the posture of every process of running sandboxes and compare it with what was asked for',
     example: 'audit web',
   })
-  return action(command, cli, async (settings, _flags, names) => {
+  return rootAction(command, cli, async (settings, _flags, names) => {
     const { audit } = await import('../actions/audit.ts')
     return audit(settings, names)
   })

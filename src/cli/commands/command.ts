@@ -1,5 +1,6 @@
 /** How every command is made: the same options for the surroundings, one example, one way to an exit code. */
 import { Command } from 'commander'
+import { KataError } from '../../errors.ts'
 import { defaultNamespace, defaultStateDir, type Settings } from '../settings.ts'
 
 export interface GlobalOptions {
@@ -15,6 +16,8 @@ export interface Cli {
   settings(options: GlobalOptions): Settings
   /** Sets the exit code of the whole program; 0 unless set. */
   finish(code: number): void
+  /** Writes to standard output. */
+  print(text: string): void
   /** Tells the person something on standard error. */
   tell(text: string): void
 }
@@ -46,9 +49,11 @@ export function describe({ usage, summary, example }: CommandText): Command {
   return command
 }
 
+export const allCommandsGroup = 'Options of all commands:'
+
 /** Adds the options that every command has, behind its own. Without defaults here, so that a value given before the name is kept. */
 export function withGlobals(command: Command): Command {
-  command.optionsGroup('Options of all commands:')
+  command.optionsGroup(allCommandsGroup)
   for (const [flags, description, value] of globalOptions)
     command.option(flags, `${description} (default: ${value})`)
   command.optionsGroup('Options:')
@@ -70,6 +75,14 @@ export function action<Options>(command: Command, cli: Cli, run: Run<Options>): 
     const given = { ...defaults, ...command.parent?.opts(), ...topOf(command).opts(), ...command.opts() }
     const settings = cli.settings(given as unknown as GlobalOptions)
     cli.finish((await run(settings, command.opts() as Options, command.args)) ?? 0)
+  })
+}
+
+/** The same for a command that reads or changes what is root's. @throws KataError NOT_ROOT. */
+export function rootAction<Options>(command: Command, cli: Cli, run: Run<Options>): Command {
+  return action<Options>(command, cli, (settings, options, args) => {
+    if (process.getuid?.() !== 0) throw new KataError('NOT_ROOT', { what: `kata-ts ${command.name()}` })
+    return run(settings, options, args)
   })
 }
 

@@ -1,6 +1,6 @@
 /** `kata-ts exec`: one more command in a running container. */
 import type { Command } from 'commander'
-import { action, type Cli, collect, describe } from './command.ts'
+import { type Cli, collect, describe, rootAction } from './command.ts'
 
 export interface ExecFlags {
   readonly interactive?: true
@@ -24,7 +24,7 @@ export function execCommand(cli: Cli): Command {
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
-  return action<ExecFlags>(command, cli, async (settings, flags, [name = '', ...words]) => {
+  return rootAction<ExecFlags>(command, cli, async (settings, flags, [name = '', ...words]) => {
     // Options end at the name, so a `--` behind it is still there.
     const args = words[0] === '--' ? words.slice(1) : words
     const { exec } = await import('../actions/exec.ts')

@@ -1,6 +1,6 @@
 /** `kata-ts gc`: what crashes have left. */
 import type { Command } from 'commander'
-import { action, type Cli, describe } from './command.ts'
+import { type Cli, describe, rootAction } from './command.ts'
 
 export function gcCommand(cli: Cli): Command {
   const command = describe({
@@ -8,7 +8,7 @@ export function gcCommand(cli: Cli): Command {
     summary: 'release what crashed shims, clients and reboots have left; what lives is left alone',
     example: 'gc',
   }).option('--config <file>', 'configuration file, for the range of user ids')
-  return action<{ config?: string }>(command, cli, async (settings, { config }) => {
+  return rootAction<{ config?: string }>(command, cli, async (settings, { config }) => {
     const { gc } = await import('../actions/gc.ts')
     return gc(settings, config)
   })

@@ -1,6 +1,6 @@
 /** `kata-ts inspect`: everything that is known of a container, as JSON. */
 import type { Command } from 'commander'
-import { action, type Cli, describe } from './command.ts'
+import { type Cli, describe, rootAction } from './command.ts'
 
 export function inspectCommand(cli: Cli): Command {
   const command = describe({
@@ -8,7 +8,7 @@ export function inspectCommand(cli: Cli): Command {
     summary: 'print all facts about containers as JSON: record, processes and ids, times of the start',
     example: 'inspect web',
   })
-  return action(command, cli, async (settings, _flags, names) => {
+  return rootAction(command, cli, async (settings, _flags, names) => {
     const { inspect } = await import('../actions/inspect.ts')
     return inspect(settings, names)
   })

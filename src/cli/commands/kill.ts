@@ -1,6 +1,6 @@
 /** `kata-ts kill`: a signal for the container's main process, or for all of them. */
 import type { Command } from 'commander'
-import { action, type Cli, describe } from './command.ts'
+import { type Cli, describe, rootAction } from './command.ts'
 
 interface KillFlags {
   readonly signal: string
@@ -15,7 +15,7 @@ export function killCommand(cli: Cli): Command {
   })
     .option('-s, --signal <signal>', 'name or number', 'KILL')
     .option('-a, --all', 'to every process of the container, not only the main one')
-  return action<KillFlags>(command, cli, async (settings, flags, names) => {
+  return rootAction<KillFlags>(command, cli, async (settings, flags, names) => {
     const { kill } = await import('../actions/kill.ts')
     return kill(settings, { signal: flags.signal, all: flags.all === true }, names)
   })

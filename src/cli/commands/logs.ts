@@ -1,6 +1,6 @@
 /** `kata-ts logs`: what a detached container has printed. */
 import type { Command } from 'commander'
-import { action, type Cli, describe } from './command.ts'
+import { type Cli, describe, rootAction } from './command.ts'
 
 export function logsCommand(cli: Cli): Command {
   const command = describe({
@@ -8,7 +8,7 @@ export function logsCommand(cli: Cli): Command {
     summary: 'print the output of a detached container, its stdout and stderr apart',
     example: 'logs --follow web',
   }).option('-f, --follow', 'go on until the container ends')
-  return action<{ follow?: true }>(command, cli, async (settings, { follow }, [name = '']) => {
+  return rootAction<{ follow?: true }>(command, cli, async (settings, { follow }, [name = '']) => {
     const { logs } = await import('../actions/logs.ts')
     return logs(settings, { follow: follow === true }, name)
   })

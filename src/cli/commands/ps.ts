@@ -1,6 +1,6 @@
 /** `kata-ts ps`: what there is and what it does. */
 import type { Command } from 'commander'
-import { action, type Cli, describe } from './command.ts'
+import { type Cli, describe, rootAction } from './command.ts'
 
 export interface PsFlags {
   readonly running?: true
@@ -17,7 +17,7 @@ export function psCommand(cli: Cli): Command {
     .option('--running', 'only those that run')
     .option('-q, --quiet', 'names only')
     .option('-A, --all-namespaces', 'of every namespace, those of containerd (k8s.io, moby) among them')
-  return action<PsFlags>(command, cli, async (settings, flags) => {
+  return rootAction<PsFlags>(command, cli, async (settings, flags) => {
     const { ps } = await import('../actions/ps.ts')
     return ps(settings, flags)
   })

@@ -1,6 +1,6 @@
 /** `kata-ts rm`: the record of a container, and all that it still holds. */
 import type { Command } from 'commander'
-import { action, type Cli, describe } from './command.ts'
+import { type Cli, describe, rootAction } from './command.ts'
 
 export function rmCommand(cli: Cli): Command {
   const command = describe({
@@ -8,7 +8,7 @@ export function rmCommand(cli: Cli): Command {
     summary: 'remove containers that have ended',
     example: 'rm --force web',
   }).option('-f, --force', 'end a running container first')
-  return action<{ force?: true }>(command, cli, async (settings, { force }, names) => {
+  return rootAction<{ force?: true }>(command, cli, async (settings, { force }, names) => {
     const { rm } = await import('../actions/rm.ts')
     return rm(settings, { force: force === true }, names)
   })

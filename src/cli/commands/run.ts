@@ -1,7 +1,7 @@
 /** `kata-ts run`: a command in a container in a virtual machine of its own. */
 import type { Command } from 'commander'
 import type { RightsFlags } from '../parse/rights.ts'
-import { action, type Cli, collect, describe } from './command.ts'
+import { type Cli, collect, describe, rootAction } from './command.ts'
 import { rightsOptions } from './run-rights.ts'
 
 export interface RunFlags extends RightsFlags {
@@ -37,6 +37,8 @@ export function runCommand(cli: Cli): Command {
     summary: 'run a command in a new container in a virtual machine of its own',
     example: "run --rm -it --memory 512M -v /srv/data:/data:ro -- sh -c 'ls /data'",
   })
+    // As in docker `-h` is the host name here; it must not end a run with the help and 0.
+    .helpOption('--help', 'display help for command')
     .passThroughOptions()
     .option('-i, --interactive', 'pass standard input to the command')
     .option('-t, --tty', 'give the command a terminal')
@@ -70,14 +72,14 @@ export function runCommand(cli: Cli): Command {
       '--network <none|ns:path>',
       'give the machine the interfaces of a network namespace, such as ns:/run/netns/x (default: none)',
     )
-    .option('--hostname <name>', 'host name (default: the name of the container)')
+    .option('-h, --hostname <name>', 'host name (default: the name of the container)')
     .option(
       '--rootless <bool>',
       'true: the VMM is a throw-away user; false: root (default: from the configuration)',
     )
     .option('--accelerator <name>', 'auto, kvm or tcg (default: from the configuration)')
     .option('--config <file>', 'configuration file')
-  return action<RunFlags>(rightsOptions(command), cli, async (settings, flags, args) => {
+  return rootAction<RunFlags>(rightsOptions(command), cli, async (settings, flags, args) => {
     const { run } = await import('../actions/run.ts')
     return run(settings, flags, args)
   })

@@ -1,0 +1,32 @@
+/** `kata-ts help [COMMAND...]`: the help of a command, however deep it is. */
+import { type Command, Help } from 'commander'
+import { allCommandsGroup, describe } from './command.ts'
+
+/** Below `parent`, in the place of commander's, which knows one word only. */
+export function helpCommand(parent: Command): Command {
+  return describe({
+    usage: 'help [command...]',
+    summary: 'show the help of a command',
+    example: 'help config show',
+  }).action((words: string[]) => {
+    words.reduce((found, word) => childOf(found, word) ?? refuse(parent, words), parent).help()
+  })
+}
+
+/** A command's own options first, whichever were declared first. */
+export const helpOrder: Partial<Help> = {
+  groupItems(unsorted, visible, heading) {
+    const groups = Help.prototype.groupItems(unsorted, visible, heading)
+    const last = groups.get(allCommandsGroup)
+    if (last !== undefined && groups.delete(allCommandsGroup)) groups.set(allCommandsGroup, last)
+    return groups
+  },
+}
+
+function childOf(parent: Command, name: string): Command | undefined {
+  return parent.commands.find((command) => command.name() === name)
+}
+
+function refuse(parent: Command, words: readonly string[]): never {
+  parent.error(`unknown help topic '${words.join(' ')}'`)
+}

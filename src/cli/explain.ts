@@ -1,0 +1,38 @@
+/** Errors as a person reads them: each with a code, and with what to do. */
+import { causesOf, describeError, KataError } from '../errors.ts'
+import { Interrupted } from './client/signals.ts'
+import { ShimError } from './client/task.ts'
+import type { Settings } from './settings.ts'
+
+/** Of the operating system: `open`, a path where the call has one, and ENOSPC. */
+interface Errno extends Error {
+  readonly code: string
+  readonly syscall: string
+  readonly path?: string
+}
+
+/** Tells a person what went wrong, and the log (at debug) what led to it. */
+export function tellError({ tell, log }: Pick<Settings, 'tell' | 'log'>, error: unknown): void {
+  tell(explain(error))
+  const causes = causesOf(error)
+  if (causes.length > 0) log.debug('caused by', { causes })
+}
+
+export function explain(error: unknown): string {
+  const isOurs = error instanceof KataError || error instanceof ShimError || error instanceof Interrupted
+  return isOurs ? error.message : coded(error).message
+}
+
+function coded(error: unknown): KataError {
+  if (!isErrno(error)) return new KataError('INTERNAL', { reason: describeError(error) }, { cause: error })
+  const { code: errno, syscall: call, path = 'of a file' } = error
+  if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0)
+    return new KataError('NOT_ROOT', { what: 'kata-ts' }, { cause: error })
+  return new KataError('FILE_FAILED', { call, path, errno }, { cause: error })
+}
+
+function isErrno(error: unknown): error is Errno {
+  if (!(error instanceof Error)) return false
+  const { code, syscall } = error as Partial<Errno>
+  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) && typeof syscall === 'string'
+}

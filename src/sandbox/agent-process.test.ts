@@ -1,0 +1,25 @@
+import { expect, test } from 'bun:test'
+import type { AgentClient } from '../agent/client.ts'
+import { AgentProcess } from './agent-process.ts'
+
+/** The calls of one start, in their order. */
+async function callsOfStart(execId: string, resized: Promise<object> = Promise.resolve({})) {
+  const calls: string[] = []
+  const ttyWinResize = ({ row, column }: { row: number; column: number }) => {
+    calls.push(`resize ${row}x${column}`)
+    return resized
+  }
+  const agent = { ttyWinResize } as unknown as AgentClient
+  const process = new AgentProcess(agent, { containerId: 'c', execId }, async () => calls.push('launch'))
+  await process.start({ rows: 24, columns: 80 })
+  return calls
+}
+
+test('the terminal of an init is there before it runs, that of an exec once it runs', async () => {
+  expect(await callsOfStart('')).toEqual(['resize 24x80', 'launch'])
+  expect(await callsOfStart('one')).toEqual(['launch', 'resize 24x80'])
+})
+
+test('a size that the guest does not take keeps nothing from starting', async () => {
+  expect(await callsOfStart('', Promise.reject(new Error('no tty')))).toEqual(['resize 24x80', 'launch'])
+})
