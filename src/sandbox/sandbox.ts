@@ -18,6 +18,7 @@ import { attachDisks, type ContainerDisks, releaseDisks } from './container-disk
 import { deathOf } from './death.ts'
 import type { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
+import type { HeldUp } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
 import type { MachineSizer } from './machine-sizer.ts'
@@ -69,6 +70,7 @@ export class Sandbox {
   readonly #parts: SandboxParts
   readonly #vfio: VfioDevices
   readonly #ending = new AbortController()
+  readonly #condemned = Promise.withResolvers<string>()
   #stopping: Promise<void> | undefined
   #dead = false
 
@@ -164,6 +166,16 @@ export class Sandbox {
     await network.attachLate(vmm, agent.agent)
   }
 
+  /** {@link HealthOptions.heldUp}. */
+  get heldUp(): HeldUp {
+    return this.#vfio.heldUp
+  }
+
+  /** Lets the sandbox die for `reason`, which {@link died} tells: its guest does not do what a guest must. */
+  condemn(reason: string): void {
+    this.#condemned.resolve(reason)
+  }
+
   /** Ends the machine and releases everything; every caller waits for the same, one teardown. */
   stop(): Promise<void> {
     this.#ending.abort()
@@ -189,8 +201,8 @@ export class Sandbox {
   }
 
   async #watch(): Promise<KataError> {
-    const heldUp = () => this.#vfio.heldUp
-    const death = await deathOf({ ...this.#parts, heldUp }, this.#ending.signal)
+    const condemned = this.#condemned.promise
+    const death = await deathOf({ ...this.#parts, condemned, heldUp: () => this.heldUp }, this.#ending.signal)
     this.#dead = true
     return death
   }

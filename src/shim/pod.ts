@@ -1,6 +1,7 @@
 /** The one sandbox behind a shim: made by the first Create, shared by the containers of the pod, ended once. */
 import { KataError } from '../errors.ts'
 import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts'
+import { type HeldUp, neverHeldUp } from '../sandbox/health.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 
@@ -57,6 +58,16 @@ export class Pod {
   /** To be called before the pod's own container starts: what has come into its network namespace by then counts. */
   async attachLateNetwork(): Promise<void> {
     await this.#sandbox?.attachLateNetwork()
+  }
+
+  /** {@link Sandbox.heldUp}. */
+  get heldUp(): HeldUp {
+    return this.#sandbox?.heldUp ?? neverHeldUp()
+  }
+
+  /** {@link Sandbox.condemn}. */
+  condemn(reason: string): void {
+    this.#sandbox?.condemn(reason)
   }
 
   /** Ends the machine and releases all it held; every caller waits for the same, one teardown. */

@@ -16,6 +16,7 @@ import { Pod } from './pod.ts'
 import { createPublisher, type EventPublisher, noEvents } from './publisher.ts'
 import { shimSocketPath } from './start.ts'
 import { type TaskRecords, TaskService } from './task-service.ts'
+import { onUnhandled } from './unhandled.ts'
 
 /** `start` hands the listening socket over as the first descriptor after the standard streams. */
 const listenerFd = 3
@@ -46,6 +47,8 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
   })
+  const failed = Promise.withResolvers<void>()
+  onUnhandled(log, failed.resolve)
   // Its own session already; a closed terminal is no reason to end.
   process.on('SIGHUP', () => {})
   const abandoned = Promise.withResolvers<void>()
@@ -64,7 +67,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
     void serve(watched(transport, busy), services, { toStatus, onError }).closed.then(() => clients--)
   })
-  await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise])
+  await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise, failed.promise])
   await pod.stop()
   await events.flush(flushMs)
   listener.stop()
