@@ -25,7 +25,7 @@ import type { MachineSizer } from './machine-sizer.ts'
 import { carryMounts } from './mounts.ts'
 import type { SandboxNetwork } from './network.ts'
 import type { OciSpec } from './oci.ts'
-import { watchOom } from './oom.ts'
+import { type OomWatch, watchOom } from './oom.ts'
 import { undrivenDevices } from './passed-drivers.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
@@ -156,8 +156,8 @@ export class Sandbox {
   }
 
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */
-  watchOom(onOom: (containerId: string) => void): Promise<void> {
-    return watchOom(this.#parts.agent.agent, onOom)
+  watchOom(watch: OomWatch): Promise<void> {
+    return watchOom(this.#parts.agent.agent, watch)
   }
 
   /** Gives the machine the network that its namespace got since the start; to be called before anything runs in it. */

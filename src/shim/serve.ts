@@ -40,9 +40,12 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     createSandbox: (request, spec) =>
       createSandboxForTask({ flags, runDir, request, spec, log, detailedLog }),
     onDied: (error) => reportDeath(flags.bundle, error, log),
-    onOom: (containerId) => events.publish(taskEvents.oom({ containerId })),
+    oom: {
+      isKnown: (containerId) => tasks.has(containerId),
+      onOom: (containerId) => events.publish(taskEvents.oom({ containerId })),
+    },
   })
-  const tasks = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })
+  const tasks: TaskService = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })
   const terminated = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)

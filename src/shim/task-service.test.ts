@@ -59,7 +59,7 @@ function serviceOf(podId: string, { endMs = 20_000, deaf = false } = {}) {
     id: podId,
     createSandbox: async () => sandbox as unknown as Sandbox,
     onDied: ({ message }) => void deaths.push(message),
-    onOom: () => {},
+    oom: { isKnown: () => false, onOom: () => {} },
   })
   const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
   const records = { add: () => {}, remove: () => {} }

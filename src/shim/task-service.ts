@@ -66,6 +66,11 @@ export class TaskService {
     return this.#tasks.size === 0 && this.#pod.isUnmade
   }
 
+  /** Whether there is a task of this id. */
+  has(id: string): boolean {
+    return this.#tasks.has(id)
+  }
+
   async create(request: api.CreateTaskRequest): Promise<api.CreateTaskResponse> {
     const { id, bundle, rootfs, stdin, stdout, stderr, terminal, checkpoint } = request
     if (this.#tasks.has(id)) throw new KataError('TASK_EXISTS', { id })
