@@ -134,7 +134,7 @@ describe.each(buses)('%s', (blockDeviceDriver) => {
     expect((await pod.run(script)).stderr).toContain('Operation not permitted')
     // The control: with a rule for it the same works.
     expect((await pod.run(script, { devices: [device(raw)] })).status).toBe(0)
-    await container.signalAll(9)
+    await container.init.signal(9)
     await container.init.wait()
     await container.remove()
     expect(held(raw.path)).toEqual([])
@@ -160,7 +160,7 @@ describe.each(buses)('%s', (blockDeviceDriver) => {
     })
     expect(stdout).toBe('shared\n')
     expect(held(disk.path)).not.toEqual([])
-    await first.signalAll(9)
+    await first.init.signal(9)
     await first.init.wait()
     await first.remove()
     expect(held(disk.path)).toEqual([])

@@ -26,3 +26,19 @@ test('an agent that says nothing of itself can do nothing, and its words are mad
   const { version } = await ask({ agentDetails: details(true, `\u001b[31m${'x'.repeat(9999)}`) })
   expect(version).toBe(` [31m${'x'.repeat(59)}`)
 })
+
+test.each([
+  [0, 128],
+  [2, 2],
+  [128, 128],
+  [2048, 2048],
+])('a guest that takes memory by blocks of %d MiB grows by %d MiB', async (said, block) => {
+  expect(await ask({ memBlockSizeBytes: BigInt(said) << 20n })).toMatchObject({ memoryBlockMiB: block })
+})
+
+test.each([1n, 1n << 20n, 3n << 20n, (128n << 20n) + 1n, 4096n << 20n, 32n << 30n, (1n << 64n) - 1n])(
+  'memory blocks of %d bytes are a lie',
+  async (memBlockSizeBytes) => {
+    await expect(ask({ memBlockSizeBytes })).rejects.toMatchObject({ code: 'AGENT_MISBEHAVED' })
+  },
+)

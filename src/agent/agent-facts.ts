@@ -1,4 +1,5 @@
 /** Who answers in the guest, and what it can: it is asked once, when the sandbox is there (GetGuestDetails). */
+import { KataError } from '../errors.ts'
 import type { AgentClient } from './client.ts'
 
 export interface AgentFacts {
@@ -18,8 +19,10 @@ const longestVersion = 64
 /** What a guest takes memory in when it does not say, MiB. */
 const usualBlockMiB = 128
 const mebibyte = 1024 * 1024
+/** Linux has none smaller on any processor, and none larger on those that we know, MiB. */
+const blocks = { least: 2, most: 2048 }
 
-/** @throws TtrpcError with the guest's reason. */
+/** @throws TtrpcError with the guest's reason; KataError AGENT_MISBEHAVED when its memory blocks can be none of Linux's. */
 export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Promise<AgentFacts> {
   const { agentDetails, memBlockSizeBytes } = await agent.getGuestDetails({
     ...{ memBlockSize: true, memHotplugProbe: true },
@@ -28,8 +31,19 @@ export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Pro
     name: agentDetails?.extraFeatures.includes(ownFeature) ? 'kata-ts' : 'kata',
     version: plain(agentDetails?.version ?? ''),
     seccomp: agentDetails?.supportsSeccomp ?? false,
-    memoryBlockMiB: Number(memBlockSizeBytes) / mebibyte || usualBlockMiB,
+    memoryBlockMiB: blockMiB(memBlockSizeBytes),
   }
+}
+
+/** The machine grows by whole blocks, so that a guest with a huge one would choose how much memory it gets. */
+function blockMiB(bytes: bigint): number {
+  if (bytes === 0n) return usualBlockMiB
+  const size = Number(bytes) / mebibyte
+  if (Number.isInteger(Math.log2(size)) && size >= blocks.least && size <= blocks.most) return size
+  throw new KataError('AGENT_MISBEHAVED', {
+    method: 'GetGuestDetails',
+    reason: `memory blocks of ${bytes} bytes`,
+  })
 }
 
 /** As errors and `inspect` name it: `Kata's agent 4.1.0`. */

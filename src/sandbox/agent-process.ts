@@ -1,6 +1,7 @@
 /** A process in the guest behind the agent's calls. An empty exec id means the container's init process. */
 import type { AgentClient } from '../agent/client.ts'
 import { pumpInput, pumpOutput } from '../agent/stdio.ts'
+import { exitStatusOf } from './exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.ts'
 
 export class AgentProcess implements GuestProcess {
@@ -30,7 +31,7 @@ export class AgentProcess implements GuestProcess {
   }
 
   async wait(): Promise<number> {
-    return (await this.#agent.waitProcess(this.#ids)).status
+    return exitStatusOf((await this.#agent.waitProcess(this.#ids)).status)
   }
 
   async signal(signal: number): Promise<void> {

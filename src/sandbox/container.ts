@@ -74,11 +74,6 @@ export class Container {
     )
   }
 
-  /** Signals every process of the container. */
-  async signalAll(signal: number): Promise<void> {
-    await this.#agent.signalProcess({ containerId: this.id, execId: '', signal })
-  }
-
   async pause(): Promise<void> {
     await this.#agent.pauseContainer({ containerId: this.id })
   }

@@ -78,3 +78,8 @@ test('an end that was asked for is no death', async () => {
   const told = deathOf(mortal({ ended }), ending.signal)
   expect(await Promise.race([told, Bun.sleep(20).then(() => 'nothing')])).toBe('nothing')
 })
+
+test('a machine that is condemned for what its guest does is dead', async () => {
+  const condemned = Promise.resolve('its guest did not end c')
+  expect(await dead({ ...mortal(), condemned })).toContain('sandbox pod died: its guest did not end c')
+})

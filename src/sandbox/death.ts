@@ -19,18 +19,21 @@ export interface Mortal {
   readonly share: Pick<Share, 'exited'>
   readonly agent: Pick<AgentConnection, 'health' | 'closed'>
   readonly cgroups: Pick<CgroupPlacement, 'outOfMemory'>
+  /** Resolves with the reason when the machine is to end for what its guest did or did not do. */
+  readonly condemned?: Promise<string>
   /** {@link HealthOptions.heldUp}. */
   readonly heldUp?: NonNullable<HealthOptions['heldUp']>
 }
 
 /** Settles with SANDBOX_DIED once it is dead; never once `ending` fires. */
 export async function deathOf(mortal: Mortal, ending: AbortSignal): Promise<KataError> {
-  const { id, vmm, share, agent, cgroups, heldUp } = mortal
+  const { id, vmm, share, agent, cgroups, condemned, heldUp } = mortal
   const check = () => agent.health.check({}, { timeoutMs: patienceMs })
   const machine = vmm.ended.then(endSentence)
   const reason = await Promise.race([
     guestSilent({ check, signal: ending, ...(heldUp && { heldUp }) }).then(() => silence),
     machine,
+    ...(condemned === undefined ? [] : [condemned]),
     share.exited.then((exit) => machineFirst(machine, shareEnd(exit))),
     agent.closed.then(({ rawMessage }) =>
       machineFirst(machine, `the guest agent went away (${rawMessage})`, endKnownMs),

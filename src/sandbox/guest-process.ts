@@ -11,7 +11,7 @@ export interface GuestProcess {
   /** `size` is that of its terminal; a process without one has none. */
   start(size?: TerminalSize): Promise<void>
   /**
-   * The exit status: the process's own code, or 128 plus the signal that ended it. The answer closes what is left of the
+   * The exit status, 0 to 255: the process's own code, or 128 plus the signal that ended it. The answer closes what is left of the
    * process, its output included: to be called once that was read to its end.
    */
   wait(): Promise<number>

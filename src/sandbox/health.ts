@@ -2,13 +2,21 @@
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
+/** How often the machine was held up on purpose, and whether it is now. Silence meanwhile counts for nothing. */
+export interface HeldUp {
+  readonly times: number
+  readonly now: boolean
+}
+
+export const neverHeldUp = (): HeldUp => ({ times: 0, now: false })
+
 export interface HealthOptions {
   /** Milliseconds between two questions. */
   readonly intervalMs?: number
   /** Asks the guest; rejects with `deadline_exceeded` when no answer comes in time. */
   readonly check: () => Promise<unknown>
-  /** How often the machine was held up on purpose, and whether it is now; default never. Silence meanwhile counts for nothing. */
-  readonly heldUp?: () => { readonly times: number; readonly now: boolean }
+  /** Default never. */
+  readonly heldUp?: () => HeldUp
   /** Ends the watch. */
   readonly signal: AbortSignal
 }
@@ -27,7 +35,7 @@ export const shareEnd = ({ code, signal }: ExitInfo): string =>
  * notice and tell better; then, and once `signal` fires, this never settles.
  */
 export async function guestSilent(options: HealthOptions): Promise<void> {
-  const { intervalMs = 5000, check, signal, heldUp = () => ({ times: 0, now: false }) } = options
+  const { intervalMs = 5000, check, signal, heldUp = neverHeldUp } = options
   while (!signal.aborted) {
     await Bun.sleep(intervalMs)
     if (signal.aborted) break

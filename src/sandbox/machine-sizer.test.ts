@@ -7,8 +7,13 @@ import { MachineSizer, type MachineSizerParts } from './machine-sizer.ts'
 const MiB = 1024 * 1024
 const demand = (vcpus: number, memoryMiB: number) => ({ vcpus, memoryBytes: memoryMiB * MiB })
 
-/** A machine that does as it is told up to `most`, and a guest with memory blocks of 128 MiB; both tell what was asked. */
-function stage({ most = { vcpus: 8, memoryMiB: 1 << 30 }, shrinks = true, isStatic = false } = {}) {
+/** A machine that does as it is told up to `most`, and a guest; both tell what was asked. */
+function stage({
+  most = { vcpus: 8, memoryMiB: 1 << 30 },
+  shrinks = true,
+  isStatic = false,
+  memoryBlockMiB = 128,
+} = {}) {
   const asked: MachineSize[] = []
   const online: object[] = []
   let now: MachineSize = { vcpus: 1, memoryMiB: 256 }
@@ -31,7 +36,7 @@ function stage({ most = { vcpus: 8, memoryMiB: 1 << 30 }, shrinks = true, isStat
       onlineCPUMem: async (request: object) => void online.push(request),
     } as unknown as MachineSizerParts['agent'],
     boot: now,
-    memoryBlockMiB: 128,
+    memoryBlockMiB,
     onResized: () => {},
     log: silentLogger,
   })
@@ -91,3 +96,14 @@ test('in static mode the machine stays as it is', async () => {
   await sizer.demand('a', demand(4, 1024))
   expect(asked).toEqual([])
 })
+
+test.each([2, 128, 2048])(
+  'with blocks of %d MiB it grows by less than one more than is needed',
+  async (memoryBlockMiB) => {
+    const { sizer } = stage({ memoryBlockMiB })
+    await sizer.demand('a', demand(0, 65))
+    const { memoryMiB } = sizer.size
+    expect(memoryMiB).toBeGreaterThanOrEqual(256 + 65)
+    expect(memoryMiB).toBeLessThan(256 + 65 + memoryBlockMiB)
+  },
+)

@@ -2,23 +2,41 @@
 import type { AgentClient } from '../agent/client.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
-/** After an answer that is an error, milliseconds; Kata's. */
-const retryMs = 1000
+/** After an answer that tells of nothing new, milliseconds; Kata's after an error. */
+const pauseMs = 1000
 
-/** Asks the guest for one event after the other; resolves when it has gone. */
+export interface OomWatch {
+  /** Whether the pod has a container of this id: a guest may name any, those of other pods included. */
+  isKnown(containerId: string): boolean
+  onOom(containerId: string): void
+  /** Default: real time, milliseconds. */
+  readonly time?: { now(): number; sleep(ms: number): Promise<void> }
+}
+
+const realTime = { now: () => performance.now(), sleep: (ms: number) => Bun.sleep(ms) }
+
+/**
+ * Asks the guest for one event after the other; resolves when it has gone. An event of a container that was told less than a
+ * second ago is left out, and so is one of a container that there is not; the guest is then not asked for a second.
+ */
 export async function watchOom(
   agent: Pick<AgentClient, 'getOOMEvent'>,
-  onOom: (containerId: string) => void,
-  { waitMs = retryMs } = {},
+  { isKnown, onOom, time = realTime }: OomWatch,
 ): Promise<void> {
+  const told = new Map<string, number>()
   for (;;) {
     try {
       const { containerId } = await agent.getOOMEvent({})
-      if (containerId !== '') onOom(containerId)
+      const now = time.now()
+      if (isKnown(containerId) && now - (told.get(containerId) ?? Number.NEGATIVE_INFINITY) >= pauseMs) {
+        told.set(containerId, now)
+        onOom(containerId)
+        continue
+      }
     } catch (error) {
       // Without an answer the connection is over, which others notice and tell.
       if (!(error instanceof TtrpcError)) return
-      await Bun.sleep(waitMs)
     }
+    await time.sleep(pauseMs)
   }
 }

@@ -18,13 +18,14 @@ import { attachDisks, type ContainerDisks, releaseDisks } from './container-disk
 import { deathOf } from './death.ts'
 import type { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
+import type { HeldUp } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
 import type { MachineSizer } from './machine-sizer.ts'
 import { carryMounts } from './mounts.ts'
 import type { SandboxNetwork } from './network.ts'
 import type { OciSpec } from './oci.ts'
-import { watchOom } from './oom.ts'
+import { type OomWatch, watchOom } from './oom.ts'
 import { undrivenDevices } from './passed-drivers.ts'
 import type { SandboxPaths } from './paths.ts'
 import { withEveryDevice } from './privileged.ts'
@@ -69,6 +70,7 @@ export class Sandbox {
   readonly #parts: SandboxParts
   readonly #vfio: VfioDevices
   readonly #ending = new AbortController()
+  readonly #condemned = Promise.withResolvers<string>()
   #stopping: Promise<void> | undefined
   #dead = false
 
@@ -154,14 +156,24 @@ export class Sandbox {
   }
 
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */
-  watchOom(onOom: (containerId: string) => void): Promise<void> {
-    return watchOom(this.#parts.agent.agent, onOom)
+  watchOom(watch: OomWatch): Promise<void> {
+    return watchOom(this.#parts.agent.agent, watch)
   }
 
   /** Gives the machine the network that its namespace got since the start; to be called before anything runs in it. */
   async attachLateNetwork(): Promise<void> {
     const { network, vmm, agent } = this.#parts
     await network.attachLate(vmm, agent.agent)
+  }
+
+  /** {@link HealthOptions.heldUp}. */
+  get heldUp(): HeldUp {
+    return this.#vfio.heldUp
+  }
+
+  /** Lets the sandbox die for `reason`, which {@link died} tells: its guest does not do what a guest must. */
+  condemn(reason: string): void {
+    this.#condemned.resolve(reason)
   }
 
   /** Ends the machine and releases everything; every caller waits for the same, one teardown. */
@@ -189,8 +201,8 @@ export class Sandbox {
   }
 
   async #watch(): Promise<KataError> {
-    const heldUp = () => this.#vfio.heldUp
-    const death = await deathOf({ ...this.#parts, heldUp }, this.#ending.signal)
+    const condemned = this.#condemned.promise
+    const death = await deathOf({ ...this.#parts, condemned, heldUp: () => this.heldUp }, this.#ending.signal)
     this.#dead = true
     return death
   }

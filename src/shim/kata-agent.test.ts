@@ -12,6 +12,7 @@ import { Container, createInGuest } from '../sandbox/container.ts'
 import type { GuestProcess } from '../sandbox/guest-process.ts'
 import { guestSpec } from '../sandbox/guest-spec.ts'
 import { requireSeccomp } from '../sandbox/walls.ts'
+import { killLimits } from './after-kill.ts'
 import { Task } from './task.ts'
 import { TaskProcess } from './task-process.ts'
 
@@ -47,7 +48,14 @@ async function create(args: readonly string[], { linux = {}, on = kata } = {}): 
 function served(guest: GuestProcess, stdout = `file://${fileOf('out')}`): TaskProcess {
   const stdio = { stdin: '', stdout, stderr: `file://${fileOf('err')}`, terminal: false }
   const { signal: lost } = new AbortController()
-  return new TaskProcess({ id: 'p', stdio, guest, lost, log: silentLogger, stallMs: 50 })
+  return new TaskProcess({
+    id: 'p',
+    stdio,
+    guest,
+    lost,
+    log: silentLogger,
+    limits: { ...killLimits, stallMs: 50 },
+  })
 }
 
 function fileOf(name: string): string {
@@ -83,7 +91,7 @@ describe('output', () => {
       expect(await outcomeOf(exec)).toEqual({ status: 7, stdout: 'one\nthree\n', stderr: 'two\n' })
     }
     expect(kata.calls.filter((call) => call === 'WaitProcess').length).toBe(12)
-    await container.signalAll(9)
+    await container.init.signal(9)
     expect((await init.exited).status).toBe(137)
   })
 
@@ -121,7 +129,7 @@ describe('output', () => {
     const task = new Task({ id: 'c', bundle: '/b', container, init })
     task.addExec('e', exec)
     for (const process of [init, exec]) await process.start()
-    await container.signalAll(9)
+    await container.init.signal(9)
     task.endIsNear()
     expect((await exec.exited).status).toBe(137)
     expect(exec.state).toBe('stopped')

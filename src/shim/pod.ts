@@ -1,7 +1,9 @@
 /** The one sandbox behind a shim: made by the first Create, shared by the containers of the pod, ended once. */
 import { KataError } from '../errors.ts'
 import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts'
+import { type HeldUp, neverHeldUp } from '../sandbox/health.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
+import type { OomWatch } from '../sandbox/oom.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 
 export interface PodOptions {
@@ -10,8 +12,8 @@ export interface PodOptions {
   createSandbox(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox>
   /** Told once, when the machine died under its tasks. */
   onDied(error: KataError): void
-  /** Told of every container in which the guest's kernel killed a process for want of memory. */
-  onOom(containerId: string): void
+  /** Told of containers in which the guest's kernel killed a process for want of memory. */
+  readonly oom: OomWatch
 }
 
 export class Pod {
@@ -59,6 +61,16 @@ export class Pod {
     await this.#sandbox?.attachLateNetwork()
   }
 
+  /** {@link Sandbox.heldUp}. */
+  get heldUp(): HeldUp {
+    return this.#sandbox?.heldUp ?? neverHeldUp()
+  }
+
+  /** {@link Sandbox.condemn}. */
+  condemn(reason: string): void {
+    this.#sandbox?.condemn(reason)
+  }
+
   /** Ends the machine and releases all it held; every caller waits for the same, one teardown. */
   stop(): Promise<void> {
     this.#stopping ??= (this.#creating?.then((sandbox) => sandbox.stop()) ?? Promise.resolve())
@@ -71,7 +83,7 @@ export class Pod {
     try {
       const sandbox = await this.#options.createSandbox(request, spec)
       this.#sandbox = sandbox
-      void sandbox.watchOom((containerId) => this.#options.onOom(containerId))
+      void sandbox.watchOom(this.#options.oom)
       void sandbox.died.then((error) => {
         this.#options.onDied(error)
         this.#end()

@@ -16,6 +16,7 @@ import { Pod } from './pod.ts'
 import { createPublisher, type EventPublisher, noEvents } from './publisher.ts'
 import { shimSocketPath } from './start.ts'
 import { type TaskRecords, TaskService } from './task-service.ts'
+import { onUnhandled } from './unhandled.ts'
 
 /** `start` hands the listening socket over as the first descriptor after the standard streams. */
 const listenerFd = 3
@@ -40,13 +41,18 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     createSandbox: (request, spec) =>
       createSandboxForTask({ flags, runDir, request, spec, log, detailedLog }),
     onDied: (error) => reportDeath(flags.bundle, error, log),
-    onOom: (containerId) => events.publish(taskEvents.oom({ containerId })),
+    oom: {
+      isKnown: (containerId) => tasks.has(containerId),
+      onOom: (containerId) => events.publish(taskEvents.oom({ containerId })),
+    },
   })
-  const tasks = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })
+  const tasks: TaskService = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })
   const terminated = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)
   })
+  const failed = Promise.withResolvers<void>()
+  onUnhandled(log, failed.resolve)
   // Its own session already; a closed terminal is no reason to end.
   process.on('SIGHUP', () => {})
   const abandoned = Promise.withResolvers<void>()
@@ -66,7 +72,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
     void serve(watched(transport, busy), services, { toStatus, onError }).closed.then(() => clients--)
   })
-  await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise])
+  await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise, failed.promise])
   await pod.stop()
   await events.flush(flushMs)
   listener.stop()

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { makeFifo } from '../linux/fifo.ts'
 import { silentLogger } from '../log.ts'
 import type { GuestProcess } from '../sandbox/guest-process.ts'
+import type { HeldUp } from '../sandbox/health.ts'
 import { TaskProcess } from './task-process.ts'
 
 let directory: string
@@ -179,5 +180,81 @@ describe('a task process', () => {
     })
     await expect(process.start()).rejects.toThrow('STDIO_INVALID')
     expect(calls).toEqual([])
+  })
+
+  describe('that was sent SIGKILL', () => {
+    const limits = { stallMs: 60_000, endMs: 20 }
+    /** A guest that lets its process live, whatever it answers. */
+    const started = async (more: Partial<GuestProcess> = {}, heldUp?: () => HeldUp) => {
+      const lost = new AbortController()
+      let survived = 0
+      const process = new TaskProcess({
+        ...{
+          id: 'p',
+          stdio: { stdin: '', stdout: '', stderr: '', terminal: false },
+          limits,
+          log: silentLogger,
+        },
+        ...{ lost: lost.signal, guest: { ...guestDouble({ ends: new Promise(() => {}) }).guest, ...more } },
+        ...(heldUp && { heldUp }),
+        onSurvived: () => {
+          survived++
+          lost.abort()
+        },
+      })
+      await process.start()
+      return { process, survived: () => survived }
+    }
+
+    test.each<[string, Partial<GuestProcess>]>([
+      ['and it says that all is well', {}],
+      ['and it does not answer', { signal: () => new Promise(() => {}) }],
+    ])('and that its guest lets live is told, %s', async (_, more) => {
+      const { process, survived } = await started(more)
+      await process.signal(9)
+      expect((await process.exited).status).toBe(255)
+      expect(survived()).toBe(1)
+    })
+
+    test('and whose guest refuses is told all the same', async () => {
+      const { process } = await started({ signal: () => Promise.reject(new Error('no such process')) })
+      await expect(process.signal(9)).rejects.toThrow('no such process')
+      expect((await process.exited).status).toBe(255)
+    })
+
+    test('and has no end of output is not read for ever', async () => {
+      const output: GuestProcess['output'] = async (stream, sink) => {
+        while (stream === 'stdout') {
+          await sink(new Uint8Array(64 * 1024))
+          await Bun.sleep(0)
+        }
+      }
+      const { process, survived } = await started({ output })
+      await process.signal(9)
+      await process.exited
+      expect(survived()).toBe(1)
+    })
+
+    test('gets its time anew while its machine is held up on purpose', async () => {
+      const holds = [1, 2, 3]
+      const heldUp = () => ({ times: holds.shift() ?? 3, now: false })
+      const { process, survived } = await started({}, heldUp)
+      await process.signal(9)
+      await process.exited
+      expect({ survived: survived(), left: holds }).toEqual({ survived: 1, left: [] })
+    })
+
+    test('and ends is no reason to tell anybody; another signal has no deadline', async () => {
+      const ended = Promise.withResolvers<number>()
+      const { process, survived } = await started({ wait: () => ended.promise })
+      await process.signal(15)
+      await Bun.sleep(50)
+      expect(survived()).toBe(0)
+      ended.resolve(137)
+      await process.signal(9)
+      expect((await process.exited).status).toBe(137)
+      await Bun.sleep(50)
+      expect(survived()).toBe(0)
+    })
   })
 })

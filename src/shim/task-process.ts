@@ -1,7 +1,10 @@
 /** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { lostExitStatus } from '../sandbox/exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from '../sandbox/guest-process.ts'
+import { type HeldUp, neverHeldUp } from '../sandbox/health.ts'
+import { AfterKill, type KillLimits, killLimits } from './after-kill.ts'
 import { type InputSource, type OutputSink, openInput, openOutput } from './stdio.ts'
 import { untilAborted } from './until-aborted.ts'
 
@@ -20,12 +23,8 @@ export interface TaskExit {
   readonly at: Date
 }
 
-/** Reported when nobody can know how a process ended, because its machine is gone (Kata uses the same number). */
-export const lostExitStatus = 255
 /** How long the loss of a machine may take to be known after its connection broke, milliseconds. */
 const lossKnownMs = 2000
-/** How long an output may make no progress after the process was killed before we stop serving it. */
-const drainStallMs = 10_000
 const sigkill = 9
 
 export class TaskProcess {
@@ -41,11 +40,10 @@ export class TaskProcess {
   readonly #lost: AbortSignal
   readonly #log: Logger
   readonly #settle: (exit: TaskExit) => void
-  readonly #killed = Promise.withResolvers<void>()
-  readonly #stallMs: number
+  readonly #afterKill: AfterKill
+  readonly #onSurvived: () => void
   #input: InputSource | undefined
   #inputIsClosed = false
-  #lastOutput = 0
   #size: TerminalSize | undefined
 
   /** `lost` is aborted when the machine is gone, which ends every process in it. */
@@ -55,8 +53,10 @@ export class TaskProcess {
     guest: GuestProcess
     lost: AbortSignal
     log: Logger
-    /** How long the output of a process that was killed may make no progress, milliseconds. */
-    stallMs?: number
+    /** Told once, when the guest has not ended the process in its time after SIGKILL. */
+    onSurvived?: () => void
+    limits?: KillLimits
+    heldUp?: () => HeldUp
   }) {
     const { promise, resolve } = Promise.withResolvers<TaskExit>()
     this.id = options.id
@@ -66,7 +66,8 @@ export class TaskProcess {
     this.#lost = options.lost
     this.#log = options.log.child({ process: options.id })
     this.#settle = resolve
-    this.#stallMs = options.stallMs ?? drainStallMs
+    this.#onSurvived = options.onSurvived ?? (() => {})
+    this.#afterKill = new AfterKill(options.limits ?? killLimits, options.heldUp ?? neverHeldUp)
   }
 
   /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */
@@ -89,13 +90,17 @@ export class TaskProcess {
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
     // A process that was never started has nobody to signal; killing it just ends it.
     if (this.state === 'created') return this.#end(128 + signal, [])
-    await this.guest.signal(signal)
-    if (signal === sigkill) this.endIsNear()
+    if (signal !== sigkill) return this.guest.signal(signal)
+    this.#afterKill.killed()
+    // A guest that does not answer loses its machine, and with it the process: what was asked for is done then.
+    await Promise.race([this.exited, this.guest.signal(signal)]).catch((error) => {
+      if (!this.#lost.aborted) throw error
+    })
   }
 
   /** To be told once every process of the container was killed: from now on a reader that does not read is not waited for. */
   endIsNear(): void {
-    this.#killed.resolve()
+    this.#afterKill.ending()
   }
 
   /** Before the start the size is kept for it. A client without a real terminal sends 0x0, which means nothing. */
@@ -130,7 +135,8 @@ export class TaskProcess {
     if (this.#inputIsClosed) this.#input?.finish()
     using loss = untilAborted(this.#lost)
     const lost = loss.aborted.then(() => lostExitStatus)
-    await Promise.race([outputs, lost, this.#killedAndStalled()])
+    await Promise.race([outputs, lost, this.#afterKill.drained(() => this.state === 'stopped')])
+    void this.#afterKill.overdue().then(() => this.state === 'stopped' || this.#onSurvived())
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
       this.#log.error('wait failed', { error: String(error) })
       // The connection breaks a moment before it is known what became of the machine, which is reported first.
@@ -143,21 +149,12 @@ export class TaskProcess {
     try {
       await this.guest.output(stream, async (chunk) => {
         await sink.write(chunk)
-        this.#lastOutput = Date.now()
+        this.#afterKill.delivered(chunk.length)
       })
     } catch (error) {
       this.#log.warn('output ended early', { stream, error: String(error) })
     } finally {
       await sink.close().catch(() => {})
-    }
-  }
-
-  /** A reader that does not read holds the end of its process back, but not for ever that of one that was killed. */
-  async #killedAndStalled(): Promise<void> {
-    await this.#killed.promise
-    this.#lastOutput = Date.now()
-    while (this.state !== 'stopped' && Date.now() - this.#lastOutput < this.#stallMs) {
-      await new Promise((resolve) => setTimeout(resolve, Math.min(250, this.#stallMs)).unref())
     }
   }
 

@@ -2,9 +2,10 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { KataError } from '../errors.ts'
+import { KataError } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import { CreateTaskRequest, ExecProcessRequest } from '../protocol/generated/containerd/task.ts'
+import { neverHeldUp } from '../sandbox/health.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { TaskEvent } from './events.ts'
 import { Pod } from './pod.ts'
@@ -18,10 +19,11 @@ beforeEach(() => {
 afterEach(() => rmSync(bundle, { recursive: true }))
 
 /** A service over a double of a sandbox, in which a test ends processes by name. */
-function serviceOf(podId: string) {
+function serviceOf(podId: string, { endMs = 20_000, deaf = false } = {}) {
   const ends = new Map<string, (status: number) => void>()
   const removed: string[] = []
   const topics: string[] = []
+  const deaths: string[] = []
   let stops = 0
   let lateNetworks = 0
   const process = (name: string, fails = false) => {
@@ -31,7 +33,7 @@ function serviceOf(podId: string) {
         if (fails) throw new Error('refused')
       },
       wait: () => ended,
-      signal: async () => ends.get(name)!(137),
+      signal: async () => void (deaf || ends.get(name)!(137)),
       resize: async () => {},
       output: async () => {},
       input: async () => {},
@@ -44,6 +46,8 @@ function serviceOf(podId: string) {
     watchOom: async () => {},
     attachLateNetwork: async () => void lateNetworks++,
     stop: async () => void stops++,
+    heldUp: neverHeldUp(),
+    condemn: (reason: string) => died.resolve(new KataError('SANDBOX_DIED', { id: podId, reason, tail: '' })),
     createContainer: async ({ id }: { id: string }) => ({
       id,
       init: process(id),
@@ -54,12 +58,13 @@ function serviceOf(podId: string) {
   const pod = new Pod({
     id: podId,
     createSandbox: async () => sandbox as unknown as Sandbox,
-    onDied: () => {},
-    onOom: () => {},
+    onDied: ({ message }) => void deaths.push(message),
+    oom: { isKnown: () => false, onOom: () => {} },
   })
   const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
   const records = { add: () => {}, remove: () => {} }
-  const tasks = new TaskService({ pod, events: { publish }, records, log: silentLogger })
+  const limits = { stallMs: 10_000, endMs }
+  const tasks = new TaskService({ pod, events: { publish }, records, limits, log: silentLogger })
   const create = (id: string) => tasks.create(CreateTaskRequest.fromPartial({ id, bundle }))
   const exec = (id: string, execId: string) =>
     tasks.exec(ExecProcessRequest.fromPartial({ id, execId, spec: { value: Buffer.from('{}') } }))
@@ -70,6 +75,7 @@ function serviceOf(podId: string) {
     ends,
     removed,
     topics,
+    deaths,
     died,
     stops: () => stops,
     lateNetworks: () => lateNetworks,
@@ -164,6 +170,28 @@ test('a service is over once none of its tasks runs or may still be started', as
   ends.get('pod')!(0)
   await tasks.wait({ id: 'pod', execId: '' })
   expect({ isOver: tasks.isOver, isIdle: tasks.isIdle }).toEqual({ isOver: true, isIdle: false })
+})
+
+test.each([
+  ['its own', 'pod', ''],
+  ['another', 'web', ''],
+  ['an exec of another', 'web', 'one'],
+])('a guest that does not end what was killed loses its machine: %s', async (_, id, execId) => {
+  const { tasks, create, exec, deaths, stops } = serviceOf('pod', { endMs: 20, deaf: true })
+  for (const task of ['pod', 'web']) {
+    await create(task)
+    await tasks.start({ id: task, execId: '' })
+  }
+  await exec('web', 'one')
+  await tasks.start({ id: 'web', execId: 'one' })
+  await tasks.kill({ id, execId, signal: 9, all: false })
+  for (const task of ['pod', 'web']) expect((await tasks.wait({ id: task, execId: '' })).exitStatus).toBe(255)
+  await tasks.delete({ id: 'web', execId: '' })
+  await tasks.delete({ id: 'pod', execId: '' })
+  expect(deaths).toEqual([
+    expect.stringContaining(`its guest did not end ${execId || id} within 0.02 s of SIGKILL`),
+  ])
+  expect(stops()).toBe(1)
 })
 
 describe('events', () => {

@@ -9,6 +9,7 @@ import { Status } from '../protocol/generated/containerd/types.ts'
 import type { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../protocol/generated/google/protobuf/timestamp.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
+import { type KillLimits, killLimits } from './after-kill.ts'
 import { readBundleSpec } from './bundle.ts'
 import { type TaskEvent, taskEvents } from './events.ts'
 import type { Pod } from './pod.ts'
@@ -23,6 +24,7 @@ export interface TaskServiceOptions {
   readonly events: Pick<EventPublisher, 'publish'>
   readonly records: TaskRecords
   readonly log: Logger
+  readonly limits?: KillLimits
 }
 
 /** Lets others see which tasks there are. */
@@ -67,6 +69,11 @@ export class TaskService {
   /** Whether no process of a task runs any more, nor waits to be started. */
   get isOver(): boolean {
     return [...this.#tasks.values()].every(({ init }) => init.state === 'stopped')
+  }
+
+  /** Whether there is a task of this id. */
+  has(id: string): boolean {
+    return this.#tasks.has(id)
   }
 
   async create(request: api.CreateTaskRequest): Promise<api.CreateTaskResponse> {
@@ -138,10 +145,10 @@ export class TaskService {
 
   async kill({ id, execId, signal, all }: api.KillRequest): Promise<object> {
     const task = this.#task(id)
-    if (all && task.init.state !== 'created' && task.init.state !== 'stopped')
-      await task.container.signalAll(signal)
-    else await task.process(execId).signal(signal)
-    if (signal === sigkill && execId === '') task.endIsNear()
+    // The guest sends what the init process gets of SIGKILL to all that is in the container.
+    const process = all ? task.init : task.process(execId)
+    if (signal === sigkill && process === task.init) task.endIsNear()
+    await process.signal(signal)
     return {}
   }
 
@@ -245,7 +252,13 @@ export class TaskService {
   }
 
   #process(id: string, stdio: TaskProcess['stdio'], guest: TaskProcess['guest']): TaskProcess {
-    return new TaskProcess({ id, stdio, guest, lost: this.#pod.over, log: this.#options.log })
+    const pod = this.#pod
+    const { limits = killLimits, log } = this.#options
+    return new TaskProcess({
+      ...{ id, stdio, guest, limits, lost: pod.over, log },
+      onSurvived: () => pod.condemn(`its guest did not end ${id} within ${limits.endMs / 1000} s of SIGKILL`),
+      heldUp: () => pod.heldUp,
+    })
   }
 
   #task(id: string): Task {
