@@ -72,7 +72,11 @@ describe('the configuration decides', () => {
   test.each(['rooted', 'katas'])(
     "false, or a file at Kata's places without it: root (%s)",
     async (handler) => {
+      const told = () => containerd.log().split('the VMM runs as root of this host').length - 1
+      const before = told()
       expect(await uidOfVmm(handler, {})).toBe(0)
+      // By the shim, in the log of containerd.
+      expect(told()).toBe(before + 1)
     },
   )
 })
