@@ -178,12 +178,15 @@ const eitherOptions =
   'ctr gives either the options of runc or a configuration, and without one it is QEMU that runs'
 const jailedSockets = 'its sockets lie in its jail, in the private directory that nobody else enters'
 
+const neverRoot = 'it is never root, who would keep the capabilities of its jailer'
+
 /** Tests that a VMM cannot pass, by their names, each with its reason. */
 export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, string>>>> = {
   qemu: {},
   clh: {
     'options of runc are not for us': eitherOptions,
     'accelerator tcg: no group at all': 'it runs with KVM only',
+    'emulation by name is silent at the start, and a mark all the same': 'it runs with KVM only',
     'QEMU: a paused machine': 'the test is about the other VMM',
     'a value out of range': 'the test is about a key that it does not have',
     'shares the image with other guests; their VMMs hold it open for reading only': loopDevice,
@@ -220,9 +223,12 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'connect to the monitor': jailedSockets,
     'connect to the agent': jailedSockets,
     'connect to the console': handedOverConsole,
-    'rootless false changes the ids and nothing else':
-      'it is never root, who would keep the capabilities of its jailer',
+    'rootless false changes the ids and nothing else': neverRoot,
+    'are a line each on stderr, at every start': neverRoot,
+    'so is one that an option took away': neverRoot,
+    'are marks in ps, inspect, audit and check': neverRoot,
     'accelerator tcg: no group at all': 'it runs with KVM only',
+    'emulation by name is silent at the start, and a mark all the same': 'it runs with KVM only',
     'QEMU: a paused machine': 'the test is about the other VMM',
     'a value out of range': 'the test is about a key that it does not have',
     'gives memory back where it came by virtio-mem': fixedSize,

@@ -42,11 +42,15 @@ kata-ts reads Kata Containers' configuration file. The first of these that exist
 5. \`/usr/share/defaults/kata-containers/configuration.toml\`.
 
 Without any, a built-in configuration is used: the values under "shipped", which are those of
-\`packaging/configuration.toml\`. In particular it says \`rootless = true\`, whereas a hypervisor table without that key
-means false.
+\`packaging/configuration.toml\`.
+
+A key that the file does not have keeps the shipped value: a file of three lines takes no wall away. Only a file of Kata's
+own is read as Kata reads it, with the values under "absent", among them \`rootless = false\` and no seccomp in the guest.
+Kata's is one below \`/etc/kata-containers/\` or a directory \`share/defaults/kata-containers/\` (\`/usr\`, \`/opt/kata\`),
+found there or named with that path; symbolic links are not followed for this.
 
 Files in the directory \`config.d\` beside the file (symbolic links followed) are read in lexical order. Each holds the
-keys that it changes; a list replaces the earlier list.
+keys that it changes; a list replaces the earlier list. What an absent key means is decided by the main file.
 
 A file has one hypervisor table, and its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${driverNames[driver]}`).join(', ')}.
 Tables of two VMMs are an error (Kata takes one of them at random), drop-ins included. Without such a table the built-in
@@ -55,6 +59,9 @@ one counts, which is QEMU's.
 An unknown key is a warning with the nearest known name, and so is a key that has no meaning for the VMM. A wrong type
 or value is an error that names file, line and what is allowed; so is a wish that the VMM cannot grant.
 \`kata-ts config show\` prints what is in force.
+
+A key that almost has the name of one about a wall (\`rootles = true\`), or has it in another table, is an error. Keys about
+walls: ${wallKeys()}.
 
 ## Annotations
 
@@ -86,6 +93,9 @@ ${sections.join('\n')}
 Known to Kata Containers, named in a warning and without effect: ${factoryKeys.map((key) => `\`${key}\``).join(', ')}.
 `
 }
+
+const wallKeys = (): string =>
+  keys.flatMap(({ wall, key }) => (wall ? [`[\`${key}\`](#${key})`] : [])).join(', ')
 
 function annotationRows(): string[] {
   return keys.flatMap(({ annotation, table, key, restricting }) => {
@@ -124,7 +134,9 @@ function keyEntry(spec: KeySpec): string {
 
 function valuesOf(spec: KeySpec): string {
   const [absent, shipped] = [tomlValue(spec, spec.absent), tomlValue(spec, spec.shipped)]
-  return absent === shipped ? `Default: \`${absent}\`.` : `Absent: \`${absent}\`; shipped: \`${shipped}\`.`
+  return absent === shipped
+    ? `Default: \`${absent}\`.`
+    : `Shipped: \`${shipped}\`; absent from a file of Kata's: \`${absent}\`.`
 }
 
 function perDriver(spec: KeySpec, values: KeySpec): string {

@@ -1,6 +1,6 @@
 /** Who runs the machine of a pod: the operator's configuration, and what a pod may ask for by annotation. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { readStatus } from '../../src/linux/proc.ts'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'
 import { configuration } from '../harness/configuration.ts'
@@ -14,8 +14,10 @@ let containerd: Containerd
 let directory: string
 beforeAll(async () => {
   directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
-  const handler = (name: string, lines: string) => {
-    const configPath = `${directory}/${name}.toml`
+  const kata = `${directory}/share/defaults/kata-containers`
+  mkdirSync(kata, { recursive: true })
+  const handler = (name: string, lines: string, below = directory) => {
+    const configPath = `${below}/${name}.toml`
     writeFileSync(configPath, configuration(`[hypervisor.qemu]\ndefault_memory = 256\n${lines}`))
     return { configPath }
   }
@@ -24,6 +26,7 @@ beforeAll(async () => {
       rootless: handler('rootless', 'rootless = true'),
       rooted: handler('rooted', 'rootless = false'),
       silent: handler('silent', ''),
+      katas: handler('katas', '', kata),
       enabled: handler('enabled', 'rootless = true\nenable_annotations = ["rootless", "default_memory"]'),
     },
   })
@@ -59,13 +62,23 @@ async function refusalOf(handler: string, annotations: Record<string, string>): 
 }
 
 describe('the configuration decides', () => {
-  test('rootless = true: an unprivileged user', async () => {
-    expect(await uidOfVmm('rootless', {})).toBeGreaterThan(999)
-  })
+  test.each(['rootless', 'silent'])(
+    'true, or a file of ours without the key: a user (%s)',
+    async (handler) => {
+      expect(await uidOfVmm(handler, {})).toBeGreaterThan(999)
+    },
+  )
 
-  test.each(['rooted', 'silent'])('a file that says false, or nothing: root (%s)', async (handler) => {
-    expect(await uidOfVmm(handler, {})).toBe(0)
-  })
+  test.each(['rooted', 'katas'])(
+    "false, or a file at Kata's places without it: root (%s)",
+    async (handler) => {
+      const told = () => containerd.log().split('the VMM runs as root of this host').length - 1
+      const before = told()
+      expect(await uidOfVmm(handler, {})).toBe(0)
+      // By the shim, in the log of containerd.
+      expect(told()).toBe(before + 1)
+    },
+  )
 })
 
 describe('"true" takes rights away, and works though nobody enabled it', () => {

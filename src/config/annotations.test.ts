@@ -53,8 +53,8 @@ describe('enable_annotations', () => {
 
   test('other annotations are none of our business', () => {
     expect(
-      apply('', { 'io.kubernetes.cri.sandbox-id': 'x', 'io.katacontainers.config.hypervisor': 'x' }).rootless,
-    ).toBe(false)
+      apply('', { 'io.kubernetes.cri.sandbox-id': 'x', 'io.katacontainers.config.hypervisor': 'x' }),
+    ).toEqual(config('').hypervisor)
   })
 
   test('enabled but unsupported: one warning; unknown: a suggestion', () => {

@@ -11,6 +11,7 @@ import { requirePossible } from './meaning.ts'
 import { nearest } from './nearest.ts'
 import { isTable, type Table, type TomlFile } from './toml-file.ts'
 import { quoteValue, Refusal, typeName } from './value-types.ts'
+import { requireNoWallMeant } from './wall-keys.ts'
 
 /** One key with its value and where it stands. */
 export interface Setting {
@@ -37,7 +38,8 @@ export function warnOnce(log: Logger): Logger['warn'] {
 
 /**
  * Decodes one file for the VMM that was chosen ({@link chosenDriver}).
- * @throws KataError CONFIG_TABLE, CONFIG_TYPE, CONFIG_VALUE or CONFIG_VMM_CANNOT, each with file, line and what is allowed
+ * @throws KataError CONFIG_TABLE, CONFIG_WALL_MISSPELLED, CONFIG_TYPE, CONFIG_VALUE or CONFIG_VMM_CANNOT, each with file, line and
+ *   what is allowed
  */
 export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger['warn']): Setting[] {
   const table = (name: TableName, path: readonly string[], value: unknown) =>
@@ -84,7 +86,10 @@ function decodeTable(
     if (spec === undefined) {
       if (isStatement({ source, driver, warn }, table, here, raw)) return []
       if (unsupportedKeys[table].includes(name)) warnUnsupported(source, here, warn)
-      else warnUnknown(source, here, suggestion(driver, table, name), warn)
+      else {
+        requireNoWallMeant(driver, here, `${source.file}:${lineOf(source.text, here)}`)
+        warnUnknown(source, here, suggestion(driver, table, name), warn)
+      }
       return []
     }
     if (!spec.drivers.includes(driver)) {

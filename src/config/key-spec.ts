@@ -19,14 +19,16 @@ export interface KeySpec {
   /** Name in the section of Config. */
   readonly field: string
   readonly type: ValueType<unknown>
-  /** Value when a configuration file exists and does not have the key. */
+  /** Value when a file of Kata's does not have the key: what Kata itself takes then. */
   readonly absent: unknown
-  /** Value in the file that we ship, and in the built-in configuration used when there is no file. */
+  /** Value in the file that we ship, in one of ours that does not have the key, and when there is no file. */
   readonly shipped: unknown
   /** One or two sentences for people, the unit included. */
   readonly meaning: string
   /** Not a key of Kata Containers. */
   readonly own: boolean
+  /** It decides whether something confines the VMM or a pod: a name one edit away from it is an error, not a warning. */
+  readonly wall: boolean
   /** The VMMs for which the key has a meaning. */
   readonly drivers: readonly HypervisorDriver[]
   /** Where a VMM takes other values than the first. */
@@ -62,6 +64,7 @@ interface Extra<T>
   > {
   readonly shipped?: T
   readonly own?: true
+  readonly wall?: true
   readonly pending?: true
   readonly perDriver?: Readonly<Partial<Record<HypervisorDriver, DriverValues<T>>>>
 }
@@ -77,7 +80,7 @@ export function keysOf<Table extends TableName>(table: Table) {
     { shipped = absent, ...extra }: Extra<Sections[Table][Field]> = {},
   ): KeySpec => ({
     ...{ table, key, field, type, absent, shipped, meaning },
-    ...{ own: false, pending: false, aliases: [], drivers, perDriver: {}, impossible: {} },
+    ...{ own: false, wall: false, pending: false, aliases: [], drivers, perDriver: {}, impossible: {} },
     ...extra,
   })
 }

@@ -9,6 +9,7 @@ import type { Config } from './config.ts'
 import { drivers } from './drivers.ts'
 import { keys, keysFor } from './keys.ts'
 import { builtInConfig, loadConfig, loadConfigText } from './load.ts'
+import { readingOf } from './search.ts'
 
 const host = { cpus: 4, memoryMiB: 8192 }
 let dir: string
@@ -30,8 +31,9 @@ function collector() {
   return { lines, log: createLogger({ sink: ({ message, fields }) => lines.push({ message, fields }) }) }
 }
 
-const parse = (text: string, log = silentLogger): Config =>
-  loadConfigText('/c.toml', new TextEncoder().encode(text), log, host)
+const parse = (text: string, log = silentLogger, file = '/c.toml'): Config =>
+  loadConfigText(file, new TextEncoder().encode(text), log, host)
+const kataFile = '/etc/kata-containers/configuration.toml'
 
 function failure(run: () => unknown): KataError {
   try {
@@ -133,15 +135,47 @@ describe('which file', () => {
 })
 
 describe('values', () => {
-  test('rootless: absent means false in a file, the built-in configuration says true', () => {
+  test('a key that a file of ours does not name has the value that we ship', () => {
+    for (const driver of drivers) {
+      const { hypervisor, runtime } = parse(`[hypervisor.${driver}]\n[runtime]\nenable_debug = true`)
+      const shipped = keysFor(driver).filter(({ table }) => table === 'hypervisor')
+      // Resolved by the size of the host.
+      for (const { key, field, shipped: value } of shipped)
+        if (key !== 'default_maxvcpus')
+          expect([key, hypervisor[field as keyof typeof hypervisor] as unknown]).toEqual([key, value])
+      expect([hypervisor.rootless, runtime.disableGuestSeccomp]).toEqual([true, false])
+    }
+    expect(parse('').hypervisor).toEqual(builtInConfig(host).hypervisor)
+  })
+
+  test("absent from a file at Kata's places it has Kata's: no rootless, no seccomp in the guest", () => {
     for (const driver of drivers) {
       // Firecracker is never root.
       const rootless = driver === 'firecracker'
-      expect(parse(`[hypervisor.${driver}]`).hypervisor).toMatchObject({ driver, rootless })
-      expect(parse(`[hypervisor.${driver}]\nrootless = true`).hypervisor.rootless).toBe(true)
+      const config = parse(`[hypervisor.${driver}]`, silentLogger, kataFile)
+      expect(config.hypervisor).toMatchObject({ driver, rootless })
+      expect(config.runtime.disableGuestSeccomp).toBe(true)
+      const asked = parse(`[hypervisor.${driver}]\nrootless = true`, silentLogger, kataFile)
+      expect(asked.hypervisor.rootless).toBe(true)
     }
-    expect(parse('').hypervisor).toEqual(builtInConfig(host).hypervisor)
-    expect(builtInConfig(host).hypervisor.rootless).toBe(true)
+    expect(parse('', silentLogger, kataFile).hypervisor).toEqual(builtInConfig(host).hypervisor)
+  })
+
+  test('whose values count is decided by the place that was named, and drop-ins follow', () => {
+    const kata = write('opt/kata/share/defaults/kata-containers/configuration.toml', '[hypervisor.qemu]')
+    write('opt/kata/share/defaults/kata-containers/config.d/1', '[hypervisor.qemu]\nmemory_slots = 2')
+    const link = join(dir, 'ours.toml')
+    symlinkSync(kata, link)
+    const load = (file: string) => loadConfig({ file, env: {}, log: silentLogger, host })
+    expect(load(kata)).toMatchObject({ source: kata, hypervisor: { rootless: false, memorySlots: 2 } })
+    expect(load(link)).toMatchObject({ source: kata, hypervisor: { rootless: true, memorySlots: 2 } })
+    const found = { log: silentLogger, host, searchPaths: [kata] }
+    expect(loadConfig({ env: {}, ...found }).hypervisor.rootless).toBe(false)
+    expect(loadConfig({ env: { KATA_CONF_FILE: link }, ...found }).hypervisor.rootless).toBe(true)
+    const ours = ['/etc/kata-ts/configuration.toml', '/root/kata-containers/c.toml', 'kata-containers.toml']
+    const theirs = [kataFile, '/usr/share/defaults/kata-containers/runtime-rs/configuration.toml']
+    expect(ours.map(readingOf)).toEqual(ours.map(() => 'shipped'))
+    expect(theirs.map(readingOf)).toEqual(theirs.map(() => 'kata'))
   })
 
   test('the table of keys fills every field of Config', () => {
@@ -361,7 +395,9 @@ describe('keys without effect', () => {
 
   test('a name far from all others gets no suggestion, a key of another table its table', () => {
     expect(warnings('[runtime]\nzzzzzzzzzz = 1')[0]?.message).not.toContain('did you mean')
-    expect(warnings('[runtime]\nrootless = true')[0]?.message).toContain('rootless in [hypervisor.qemu]')
+    expect(warnings('[runtime]\ndefault_memory = 300')[0]?.message).toContain(
+      'default_memory in [hypervisor.qemu]',
+    )
     expect(warnings('[runtim]\nenable_debug = true')[0]?.message).toContain('did you mean runtime?')
   })
 

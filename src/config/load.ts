@@ -4,7 +4,7 @@ import type { AgentConfig, Config, HypervisorConfig, HypervisorDriver, RuntimeCo
 import { decode, placeOf, type Setting, warnOnce } from './decode.ts'
 import { chosenDriver } from './drivers.ts'
 import { type KeySpec, keysFor, type TableName } from './keys.ts'
-import { findDropIns, findMainFile } from './search.ts'
+import { findDropIns, findMainFile, type Reading, readingOf } from './search.ts'
 import { parseToml, readTomlFile, type TomlFile } from './toml-file.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 
@@ -26,13 +26,13 @@ export interface LoadOptions {
 export function loadConfig({ file, env, searchPaths, log, host = readHostSize() }: LoadOptions): Config {
   const main = findMainFile({ file, env, searchPaths })
   if (main === undefined) return builtInConfig(host)
-  const dropIns = findDropIns(main)
-  return merge([main, ...dropIns].map(readTomlFile), log, host)
+  const files = [main.path, ...findDropIns(main.path)].map(readTomlFile)
+  return merge(files, main.reading, log, host)
 }
 
-/** Loads one configuration text, for tools and tests. @throws KataError CONFIG_* */
+/** Loads one configuration text as a file of that name, for tools and tests. @throws KataError CONFIG_* */
 export function loadConfigText(file: string, bytes: Uint8Array, log: Logger, host = readHostSize()): Config {
-  return merge([parseToml(file, bytes)], log, host)
+  return merge([parseToml(file, bytes)], readingOf(file), log, host)
 }
 
 /** The configuration without any file. */
@@ -41,8 +41,8 @@ export function builtInConfig(host: HostSize = readHostSize(), driver: Hyperviso
   return finish(config, { where: () => 'built-in configuration', host })
 }
 
-/** Later files win key by key; a list replaces the earlier list. */
-function merge(files: readonly TomlFile[], log: Logger, host: HostSize): Config {
+/** Later files win key by key; a list replaces the earlier list. Drop-ins are read as their main file is. */
+function merge(files: readonly TomlFile[], reading: Reading, log: Logger, host: HostSize): Config {
   const warn = warnOnce(log)
   const given = chosenDriver(files)
   const driver = given ?? 'qemu'
@@ -53,8 +53,9 @@ function merge(files: readonly TomlFile[], log: Logger, host: HostSize): Config 
   const config = build({ source: main!, dropIns, driver }, (spec) => {
     const setting = settings.get(spec)
     if (setting !== undefined) return setting.value
-    // No hypervisor table at all is no wish for fewer walls than the built-in one has.
-    return spec.table === 'hypervisor' && given === undefined ? spec.shipped : spec.absent
+    // No hypervisor table at all is no wish for fewer walls than ours has, wherever the file stands.
+    const isKata = reading === 'kata' && !(spec.table === 'hypervisor' && given === undefined)
+    return isKata ? spec.absent : spec.shipped
   })
   const where = (key: string) => {
     const setting = [...settings.values()].find(({ spec }) => spec.key === key && spec.table !== 'agent.kata')

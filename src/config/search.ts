@@ -10,8 +10,23 @@ export const defaultSearchPaths: readonly string[] = [
   '/usr/share/defaults/kata-containers/configuration.toml',
 ]
 
+/** Whose values the keys have that a file does not name: those that we ship, or those of Kata Containers. */
+export type Reading = 'shipped' | 'kata'
+
+/** What Kata's packages and kata-deploy install, below whatever prefix. */
+const kataPlaces = /^\/etc\/kata-containers\/|\/share\/defaults\/kata-containers\//
+
+/** Decided by the path that was named or searched, links not followed: who links our name to Kata's file wants our walls. */
+export const readingOf = (path: string): Reading => (kataPlaces.test(resolve(path)) ? 'kata' : 'shipped')
+
+export interface MainFile {
+  /** Symbolic links followed. */
+  readonly path: string
+  readonly reading: Reading
+}
+
 /**
- * The resolved main file: the one given, else that of KATA_CONF_FILE (only if it is one of the installed files, since
+ * The main file: the one given, else that of KATA_CONF_FILE (only if it is one of the installed files, since
  * environment variables come from far away), else the first that exists; undefined when there is none.
  * @throws KataError CONFIG_NOT_FOUND, CONFIG_ENV_REFUSED, CONFIG_UNREADABLE
  */
@@ -23,15 +38,18 @@ export function findMainFile({
   file?: string | undefined
   env: Readonly<Record<string, string | undefined>>
   searchPaths?: readonly string[] | undefined
-}): string | undefined {
-  if (file !== undefined) return requireFile(resolve(file), searchPaths)
-  const installed = searchPaths.map(resolved).filter((path) => path !== undefined)
+}): MainFile | undefined {
+  if (file !== undefined) return { path: requireFile(resolve(file), searchPaths), reading: readingOf(file) }
+  const installed = searchPaths.flatMap((name): MainFile[] => {
+    const path = resolved(name)
+    return path === undefined ? [] : [{ path, reading: readingOf(name) }]
+  })
   const fromEnv = env.KATA_CONF_FILE
   if (fromEnv === undefined || fromEnv === '') return installed[0]
   const path = resolved(fromEnv)
-  if (path === undefined || !installed.includes(path))
+  if (path === undefined || !installed.some((found) => found.path === path))
     throw new KataError('CONFIG_ENV_REFUSED', { path: fromEnv, allowed: searchPaths.join(', ') })
-  return path
+  return { path, reading: readingOf(fromEnv) }
 }
 
 /**

@@ -37,6 +37,11 @@ export const configErrors = {
     '{where}: {key} does not allow the value {value}',
     'Allowed: {allowed}.',
   ),
+  CONFIG_WALL_MISSPELLED: entry(
+    'invalid_argument',
+    '{where}: {name} is no key, and almost the name of one that confines the VMM or a pod: {key} in [{table}]',
+    'Write {key} in [{table}], or remove the line: it has no effect.',
+  ),
   CONFIG_CONFLICT: entry('invalid_argument', '{where}: {reason}', '{hint}'),
   CONFIG_VMM_CANNOT: entry(
     'invalid_argument',

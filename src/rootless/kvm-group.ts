@@ -8,14 +8,13 @@ import type { Logger } from '../log.ts'
  * Supplementary groups of the VMM: the node's group under `kvm` and `auto`, so that what is tested with one
  * accelerator is what runs with the other; none under `tcg`. Group 0 is never among them.
  *
- * @throws KataError KVM_MISSING or KVM_GROUP_UNUSABLE, under `kvm` only; under `auto` both are warnings.
+ * @throws KataError KVM_MISSING or KVM_GROUP_UNUSABLE, under `kvm` only: `auto` does without KVM then, and the start says why.
  */
 export function kvmGroups(accelerator: Accelerator, log: Logger, node = '/dev/kvm'): number[] {
   if (accelerator === 'tcg') return []
   const problem = kvmGroupProblem(node)
   if (problem !== undefined) {
     if (accelerator === 'kvm') throw problem
-    log.warn(problem.message, { code: problem.code })
     return []
   }
   const { gid, mode } = statSync(node)

@@ -31,6 +31,7 @@ import { guestParameters } from './guest-parameters.ts'
 import { guestUp, whileGuestLives } from './guest-up.ts'
 import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
+import { openWalls } from './open-walls.ts'
 import { ownerResource } from './owner.ts'
 import { leaseDir, type SandboxPaths, sandboxPaths } from './paths.ts'
 import { type ContainerRequest, Sandbox } from './sandbox.ts'
@@ -110,7 +111,6 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const choice = await timings.measure('accelerator', () =>
     sandboxAccelerator(ledger, { id, namespace, config, paths, assets, verified: verification.done, log }),
   )
-  if (choice.warning !== undefined) warnClient(request.container.bundle, choice.warning, log)
   const cgroups = await timings.measure('cgroups', () => enterCgroups(request, ledger))
   const { identity, privateDir, ids } = await timings.measure('user', () =>
     takeUser(ledger, { id, namespace, config, paths, log }),
@@ -133,6 +133,11 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
             log,
           }),
         )
+  const open = openWalls(config, {
+    accelerator: choice,
+    virtiofsdIsRoot: served && served.daemon.idmap === undefined,
+  })
+  for (const { what, quiet } of open) if (!quiet) warnClient(request.container.bundle, what, log)
   const network = await SandboxNetwork.create(request.network, {
     ...{ ledger, config, log, identity, stateDir: paths.stateDir },
   })
@@ -199,7 +204,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     account: hypervisor.rootless ? hypervisor.rootlessAccount : 'root',
     privateDir,
     vmm: hypervisor.path,
-    ...{ accelerator: choice.accelerator, acceleratorReason: choice.reason },
+    ...{ accelerator: choice.accelerator, acceleratorReason: choice.reason, openWalls: open },
     ...{ kernel: assets.kernel, initrd: assets.initrd ?? '' },
     agent: { name: agentFacts.name, version: agentFacts.version },
     ...{ vcpus: spec.vcpus, memoryMiB: spec.memoryMiB },

@@ -1,6 +1,7 @@
 /** What is known of a running sandbox, for `kata-ts inspect`, the demo and the tests: one JSON file of root's. */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import type { AgentFacts } from '../agent/agent-facts.ts'
+import type { OpenWall } from './open-walls.ts'
 import type { Timing } from './timings.ts'
 
 export interface SandboxFacts {
@@ -23,6 +24,7 @@ export interface SandboxFacts {
   readonly vmm: string
   readonly accelerator: string
   readonly acceleratorReason: string
+  readonly openWalls: readonly OpenWall[]
   readonly kernel: string
   readonly initrd: string
   /** Who answers in the guest, as it says of itself. */

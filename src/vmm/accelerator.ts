@@ -33,8 +33,6 @@ export interface AcceleratorRequest extends AcceleratorFacts {
 export interface AcceleratorChoice {
   readonly accelerator: 'kvm' | 'tcg'
   readonly reason: string
-  /** For a person, whenever `auto` has to do without KVM. */
-  readonly warning?: string
 }
 
 /** What the next start would use, as far as that is known. */
@@ -62,7 +60,6 @@ export async function chooseAccelerator(request: AcceleratorRequest): Promise<Ac
     if (obstacle?.certain) throw new KataError('KVM_UNUSABLE', { reason: obstacle.reason })
   }
   const { accelerator, reason } = forecastAccelerator(request)
-  if (accelerator === 'tcg' && configured === 'auto') return emulated(reason)
   if (accelerator !== 'unknown') return { accelerator, reason }
   const asked = Date.now()
   const trial = await withDirectoryLock(runDir, probeMs + turnMarginMs, async () => {
@@ -74,7 +71,7 @@ export async function chooseAccelerator(request: AcceleratorRequest): Promise<Ac
     recordTrial(subject, made, log)
     return made
   })
-  return trial.works ? { accelerator: 'kvm', reason: trial.reason } : emulated(trial.reason)
+  return { accelerator: trial.works ? 'kvm' : 'tcg', reason: trial.reason }
 }
 
 /** What a start would use, without booting anything: for `check` and `env`, and for starts that need no trial. */
@@ -89,13 +86,6 @@ export function forecastAccelerator(facts: AcceleratorFacts): AcceleratorForecas
   if (trial.works) return { accelerator: 'kvm', reason: trial.reason }
   const reason = `the last trial failed at ${new Date(trial.at).toISOString()} (${trial.reason}): the next start tries again`
   return { accelerator: 'unknown', reason, failure: trial }
-}
-
-function emulated(reason: string): AcceleratorChoice {
-  const warning =
-    `this machine runs under TCG emulation, which is many times slower and no security boundary, because KVM cannot be used: ` +
-    `${reason} (accelerator = "kvm" refuses such a start, "tcg" asks for it without this warning)`
-  return { accelerator: 'tcg', reason, warning }
 }
 
 function subjectOf({ kernel, qemuPath, runDir, kvmDevice = '/dev/kvm' }: AcceleratorFacts): TrialSubject {

@@ -1,7 +1,9 @@
 import { KataError } from '../../errors.ts'
 import { differs, type PostureRow } from '../../rootless/posture-check.ts'
 import { type AuditedProcess, auditSandbox } from '../../sandbox/audit.ts'
+import { readFacts } from '../../sandbox/facts.ts'
 import { listSandboxes } from '../../sandbox/gc.ts'
+import type { OpenWall } from '../../sandbox/open-walls.ts'
 import type { SandboxPaths } from '../../sandbox/paths.ts'
 import { tellError } from '../explain.ts'
 import { render } from '../output/format.ts'
@@ -12,6 +14,8 @@ interface Audited {
   readonly namespace: string
   readonly id: string
   readonly processes: readonly AuditedProcess[]
+  /** No difference: its processes are as they were asked to be, with these walls left out. */
+  readonly openWalls: readonly OpenWall[]
 }
 
 /** Longest value in the table for people; a value that differs is shown whole. */
@@ -26,7 +30,8 @@ export async function audit(settings: Settings, names: readonly string[]): Promi
   let failed = false
   for (const { namespace, id, paths } of chosen(settings, names)) {
     try {
-      results.push({ namespace, id, processes: await auditSandbox(id, paths, settings.log) })
+      const processes = await auditSandbox(id, paths, settings.log)
+      results.push({ namespace, id, processes, openWalls: readFacts(paths.facts)?.openWalls ?? [] })
     } catch (error) {
       if (names.length === 0 && error instanceof KataError && error.code === 'SANDBOX_NOT_RUNNING') continue
       tellError(settings, error)
@@ -50,11 +55,12 @@ function chosen({ runDir }: Settings, names: readonly string[]) {
   })
 }
 
-function asText({ namespace, id, processes }: Audited): string {
+function asText({ namespace, id, processes, openWalls }: Audited): string {
+  const open = openWalls.map(({ wall, what }) => `! open wall ${wall}: ${what}\n`).join('')
   const parts = processes.map(({ name, pid, rows, differences }) => {
     return `${name}, process ${pid}: ${verdict(differences)}\n${table(['', 'FIELD', 'EXPECTED', 'ACTUAL'], alike(rows).map(cells))}`
   })
-  return `sandbox ${namespace}/${id}\n\n${parts.join('\n')}`
+  return `sandbox ${namespace}/${id}\n${open}\n${parts.join('\n')}`
 }
 
 function verdict(differences: number): string {

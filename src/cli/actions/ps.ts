@@ -1,5 +1,6 @@
 import { readFacts, type SandboxFacts } from '../../sandbox/facts.ts'
 import { listSandboxes } from '../../sandbox/gc.ts'
+import type { OpenWall } from '../../sandbox/open-walls.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
 import { listForeign, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
@@ -25,6 +26,8 @@ export interface Listed {
   /** `kvm` or `tcg`, of a machine that is up. */
   readonly accelerator: string | null
   readonly acceleratorReason: string | null
+  /** The walls around it that do not stand. */
+  readonly openWalls: readonly OpenWall[] | null
 }
 
 export async function ps(settings: Settings, { running, quiet, allNamespaces }: PsFlags): Promise<number> {
@@ -82,6 +85,7 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
     vmmPid: seen.vmmPid ?? null,
     accelerator: facts?.accelerator ?? null,
     acceleratorReason: facts?.acceleratorReason ?? null,
+    openWalls: facts?.openWalls ?? null,
   }
 }
 
@@ -97,10 +101,11 @@ function asTable(list: readonly Listed[], now: number, withNamespace: boolean): 
     shortDuration(now - Date.parse(createdAt)),
     live.vmmPid === null ? '-' : String(live.vmmPid),
     live.accelerator ?? '-',
+    live.openWalls?.map(({ wall }) => wall).join(',') || '-',
     image,
     shorten(command.join(' ')),
   ])
-  const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'ROOTFS', 'COMMAND']
+  const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'OPEN WALLS', 'ROOTFS', 'COMMAND']
   return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows)
 }
 

@@ -599,6 +599,24 @@ const rows: Row[] = [
     'util-linux from 2.40',
   ],
   ['rootless', 'off', () => {}, { rootless: false }, 'warning', 'run as root'],
+  ['walls', 'the VMM as root', () => {}, { rootless: false }, 'warning', 'rootless: the VMM runs as root'],
+  ['walls', 'emulation', forecast({ accelerator: 'tcg' }), {}, 'warning', 'no security boundary'],
+  [
+    'walls',
+    'emulation by name',
+    forecast({ accelerator: 'tcg' }),
+    { accelerator: 'tcg' },
+    'warning',
+    'accelerator = "tcg" asks',
+  ],
+  [
+    'walls',
+    'virtiofsd as root',
+    () => {},
+    { virtioFsPrivilege: 'root' },
+    'warning',
+    'virtiofsd runs as root',
+  ],
   ['account', 'no useradd', (host) => host.tools.delete('useradd'), {}, 'failed', 'rootless_account'],
   [
     'account',
@@ -685,6 +703,17 @@ test.each(rows)('%s: %s', async (name, _what, change, config, status, part) => {
   expect(result.status).toBe(status)
   expect(`${result.detail} ${result.remedy}`).toContain(part)
   expect(result.remedy === '').toBe(status === 'ok')
+})
+
+test('the seccomp profiles of containers are a wall of their own beside the filters of the host', async () => {
+  const { host, config } = contextOf(fakeHost())
+  const runtime = { ...config.runtime, disableGuestSeccomp: true }
+  const results = await runChecks({ host, config: { ...config, runtime } })
+  expect(results.find(({ name }) => name === 'walls')).toMatchObject({
+    status: 'warning',
+    detail: expect.stringContaining('seccomp: containers run without their seccomp profiles'),
+    remedy: 'Set disable_guest_seccomp = false in [runtime].',
+  })
 })
 
 test('an overlap of the uid range is reported with its own remedy', async () => {

@@ -7,6 +7,7 @@ import { programChecks } from './program-checks.ts'
 import { rootlessChecks } from './rootless-checks.ts'
 import { systemChecks } from './system-checks.ts'
 import { vmmChecks } from './vmm-checks.ts'
+import { wallChecks } from './wall-checks.ts'
 
 const guestImage: Check = {
   name: 'guest-image',
@@ -29,6 +30,7 @@ export const checks: readonly Check[] = [
   ...deviceChecks,
   guestImage,
   ...rootlessChecks,
+  ...wallChecks,
 ]
 
 /** Runs all checks; a check that breaks is a failed check, never an exception. */

@@ -29,6 +29,7 @@ export const bootKeys = [
     'The jailer that starts Firecracker. It is always used (Kata: an empty path starts Firecracker without it).',
     {
       drivers: ['firecracker'],
+      wall: true,
       annotation: 'jailer_path',
       allowList: { field: 'validJailerPaths', key: 'valid_jailer_paths' },
     },
@@ -85,7 +86,11 @@ export const bootKeys = [
     choice(['auto', 'kvm', 'tcg']),
     'auto',
     '`auto` uses KVM when a guest really boots with it, which a small machine of its own shows once per boot of the host, within dial_timeout; otherwise TCG, which is no security boundary, with a warning at every start and for that start alone. `kvm` insists; `tcg` never opens /dev/kvm, and the VMM has no group at all. The other VMMs have KVM only.',
-    { drivers: ['qemu'], perDriver: { clh: { absent: 'kvm' }, firecracker: { absent: 'kvm' } }, own: true },
+    {
+      drivers: ['qemu'],
+      perDriver: { clh: { absent: 'kvm' }, firecracker: { absent: 'kvm' } },
+      ...{ own: true, wall: true },
+    },
   ),
   key(
     'seccompsandbox',
@@ -96,7 +101,7 @@ export const bootKeys = [
     ),
     fullSeccompSandbox,
     "QEMU's `-sandbox` value. Empty means the whole line (Kata: off); it cannot be switched off.",
-    { drivers: ['qemu'], aliases: ['seccomp_sandbox'] },
+    { drivers: ['qemu'], wall: true, aliases: ['seccomp_sandbox'] },
   ),
   key(
     'entropy_source',

@@ -20,9 +20,9 @@ export const rightsKeys = [
     'rootless',
     boolean,
     false,
-    "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent means false, as in Kata; Firecracker is never root.",
+    "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent from a file of Kata's it means false, as there; Firecracker is never root.",
     {
-      ...{ shipped: true, annotation: 'rootless', restricting: true },
+      ...{ shipped: true, wall: true, annotation: 'rootless', restricting: true },
       perDriver: { firecracker: { absent: true } },
     },
   ),
@@ -32,7 +32,7 @@ export const rightsKeys = [
     choice(['group', 'descriptor']),
     'group',
     'How the VMM comes to KVM. `group`: the group of /dev/kvm is its only supplementary group, as in Kata; on hosts with systemd that group owns /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, too, which are not in the jail. `descriptor`: root opens the node and hands it over, so that the VMM has no group and sees no node; the node may then be 0600 root. The better choice with QEMU 9 or later, which it needs.',
-    { own: true, drivers: ['qemu'] },
+    { own: true, wall: true, drivers: ['qemu'] },
   ),
   key(
     'rootless_account',
@@ -67,6 +67,7 @@ export const rightsKeys = [
     ),
     [],
     'Which annotations a pod may have. Each entry is a regular expression for the whole name (Kata matches any part of it): "path" enables `path` alone. Annotations of the other tables need an entry as well (Kata: no permission), with "runtime." or "agent." before the name: "runtime.sandbox_cgroup_only".',
+    { wall: true },
   ),
   key(
     'valid_hypervisor_paths',
@@ -74,6 +75,7 @@ export const rightsKeys = [
     pathPatterns,
     [],
     'What the annotation `path` may name. Empty: nothing.',
+    { wall: true },
   ),
   key(
     'valid_jailer_paths',
@@ -81,7 +83,7 @@ export const rightsKeys = [
     pathPatterns,
     [],
     'What the annotation `jailer_path` may name. Empty: nothing.',
-    { drivers: ['firecracker'] },
+    { wall: true, drivers: ['firecracker'] },
   ),
   key(
     'valid_virtio_fs_daemon_paths',
@@ -89,7 +91,7 @@ export const rightsKeys = [
     pathPatterns,
     [],
     'What the annotation `virtio_fs_daemon` may name. Empty: nothing.',
-    { drivers: ['qemu', 'clh'] },
+    { wall: true, drivers: ['qemu', 'clh'] },
   ),
   key(
     'valid_entropy_sources',
@@ -97,6 +99,6 @@ export const rightsKeys = [
     pathPatterns,
     [],
     'What the annotation `entropy_source` may name. Empty: nothing.',
-    { drivers: ['qemu', 'clh'] },
+    { wall: true, drivers: ['qemu', 'clh'] },
   ),
 ]

@@ -11,8 +11,8 @@ export const runtimeKeys = [
     'disableGuestSeccomp',
     boolean,
     true,
-    'Runs containers in the guest without their seccomp profile. Absent means true, as in Kata; the file that we ship says false.',
-    { shipped: false, annotation: 'disable_guest_seccomp', restricting: false },
+    "Runs containers in the guest without their seccomp profile. Absent from a file of Kata's it means true, as there.",
+    { shipped: false, wall: true, annotation: 'disable_guest_seccomp', restricting: false },
   ),
   key(
     'create_container_timeout',
@@ -36,7 +36,7 @@ export const runtimeKeys = [
     boolean,
     false,
     "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits count for all of them. Otherwise what is overhead stands in a cgroup of its own.",
-    { annotation: 'sandbox_cgroup_only' },
+    { wall: true, annotation: 'sandbox_cgroup_only' },
   ),
   key(
     'static_sandbox_resource_mgmt',

@@ -39,7 +39,7 @@ export const shareKeys = [
     choice(['auto', 'unprivileged', 'root']),
     'auto',
     'Who virtiofsd is on the host: a user of its own, to whom idmapped mounts show the share (`unprivileged`), root in a sandbox with few capabilities (`root`), or root only where a share cannot be idmapped (`auto`).',
-    { drivers: sharing, own: true, annotation: 'virtio_fs_privilege' },
+    { drivers: sharing, own: true, wall: true, annotation: 'virtio_fs_privilege' },
   ),
   key(
     'virtio_fs_cache',

@@ -1,0 +1,16 @@
+/** Which walls a start would leave open, by configuration and host. */
+import { openWalls } from '../../sandbox/open-walls.ts'
+import { type Check, ok, warning } from './check.ts'
+
+const walls: Check = {
+  name: 'walls',
+  run: ({ host, config }) => {
+    const virtiofsdIsRoot = config.hypervisor.virtioFsPrivilege === 'root'
+    const open = openWalls(config, { accelerator: host.accelerator(config), virtiofsdIsRoot })
+    if (open.length === 0) return ok('none is switched off')
+    const found = open.map(({ wall, what }) => `${wall}: ${what}`).join('; ')
+    return warning(`open (${config.source}): ${found}`, open.map(({ remedy }) => remedy).join(' '))
+  },
+}
+
+export const wallChecks: readonly Check[] = [walls]
