@@ -18,3 +18,10 @@ test.each(['qemu-runtime-rs.toml', 'clh-runtime-rs.toml'])('%s of runtime-rs is 
   expect(hypervisor.enableAnnotations).toContain('default_memory')
   expect(runtime.createContainerTimeout).toBe(30)
 })
+
+test.each(['qemu', 'clh', 'fc', 'qemu-runtime-rs', 'clh-runtime-rs'])(
+  '%s.toml asks for nothing that is not there: no warning',
+  (name) => {
+    expect(load(`${name}.toml`).warnings).toEqual([])
+  },
+)
