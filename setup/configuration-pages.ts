@@ -3,7 +3,8 @@ import { annotationPrefixes, readAnnotationName } from '../src/config/annotation
 import { hashAnnotations } from '../src/config/asset-hashes.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { driverNames, drivers } from '../src/config/drivers.ts'
-import { factoryKeys, unsupportedKeys } from '../src/config/kata-keys.ts'
+import type { KataKey, KataTable } from '../src/config/kata-key.ts'
+import { kataKeys } from '../src/config/kata-keys.ts'
 import { keyFor } from '../src/config/key-spec.ts'
 import { type KeySpec, keys, keysFor, type TableName, tableName } from '../src/config/keys.ts'
 import { tomlValue } from '../src/config/toml-text.ts'
@@ -26,8 +27,7 @@ export function configurationPage(): string {
       .filter((spec) => spec.table === table)
       .map(keyEntry)
       .join('\n')
-    const unsupported = unsupportedKeys[table].map((key) => `\`${key}\``).join(', ')
-    return `## ${title}\n\n${about}\n\n${rows}\nKnown to Kata Containers, named in a warning and without effect: ${unsupported}.\n`
+    return `## ${title}\n\n${about}\n\n${rows}\nOf Kata Containers, not implemented:\n\n${kataRows(table)}\n`
   })
   return `# configuration.toml
 
@@ -56,8 +56,11 @@ A file has one hypervisor table, and its name chooses the VMM: ${drivers.map((dr
 Tables of two VMMs are an error (Kata takes one of them at random), drop-ins included. Without such a table the built-in
 one counts, which is QEMU's.
 
-An unknown key is a warning with the nearest known name, and so is a key that has no meaning for the VMM. A wrong type
-or value is an error that names file, line and what is allowed; so is a wish that the VMM cannot grant.
+An unknown key is a warning with the nearest known name, and so is a key that asks for something and has no meaning for
+the VMM. A wrong type or value is an error that names file, line and what is allowed; so is a wish that the VMM cannot
+grant. Keys of Kata Containers that kata-ts does not implement stand below each table with what becomes of them: a value
+that asks for a protection or a limit is refused, one that asks for a function is a warning, and one that means off,
+Kata's default or what is so anyway is silent. The same holds for annotations.
 \`kata-ts config show\` prints what is in force.
 
 A key that almost has the name of one about a wall (\`rootles = true\`), or has it in another table, is an error. Keys about
@@ -72,11 +75,13 @@ annotation's name. Stricter than Kata, on purpose:
   \`jailer_path\`, too);
 - annotations of \`[runtime]\` and \`[agent.kata]\` need an entry as well, \`"runtime.<name>"\` and \`"agent.<name>"\`
   (Kata never asks): they reach host cgroups, seccomp profiles and the modules of the guest's kernel;
-- an annotation that asks for a check which kata-ts does not do (\`firmware_hash\`, \`policy\`, \`cc_init_data\`) fails
-  the pod, enabled or not.
+- an annotation that asks for a protection, a limit or a check that kata-ts does not give (\`firmware_hash\`, \`policy\`,
+  \`cc_init_data\`, \`rx_rate_limiter_max_rate\`) fails the pod, enabled or not;
+- an unknown annotation under \`io.katacontainers.\` fails the pod with the nearest known name.
 
-A value that only takes rights away needs no permission: \`rootless: "true"\`, which may also be written
-\`io.katacontainers.hypervisor.rootless\`, and \`disable_guest_seccomp: "false"\`. containerd hands annotations on when
+An annotation that asks for what is so anyway needs no permission, and neither does a value that only takes rights away:
+\`rootless: "true"\`, which may also be written \`io.katacontainers.hypervisor.rootless\`, and
+\`disable_guest_seccomp: "false"\`. containerd hands annotations on when
 \`pod_annotations = ["io.katacontainers.*"]\` stands in the runtime's table.
 
 With ${hashAnnotations.map((name) => `\`${name}\``).join(', ')} a pod asks that its sandbox start only with a
@@ -90,12 +95,39 @@ ${annotationRows().join('\n')}
 ${sections.join('\n')}
 ## \`[factory]\`
 
-Known to Kata Containers, named in a warning and without effect: ${factoryKeys.map((key) => `\`${key}\``).join(', ')}.
+${kataRows('factory')}
+
+## \`[agent.kata.mem_agent]\`
+
+${kataRows('mem_agent')}
 `
 }
 
 const wallKeys = (): string =>
   keys.flatMap(({ wall, key }) => (wall ? [`[\`${key}\`](#${key})`] : [])).join(', ')
+
+/** What becomes of the keys that kata-ts does not implement. */
+function kataRows(table: KataTable): string {
+  const rows = kataKeys
+    .filter((key) => key.table === table)
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map((key) => `| \`${key.key}\` | ${silentValues(key)} | ${otherValues(key)} |`)
+  return `| key | silent | other values |\n|---|---|---|\n${rows.join('\n')}`
+}
+
+function silentValues({ silent }: KataKey): string {
+  if (silent === 'any') return 'any value'
+  return silent.map((value) => `\`${JSON.stringify(value)}\``).join(', ') || 'none'
+}
+
+function otherValues({ silent, warned, refusedItem, otherwise, about }: KataKey): string {
+  if (silent === 'any') return about
+  const exceptions = [
+    ...warned.map((value) => `; \`${JSON.stringify(value)}\` is a warning`),
+    ...(refusedItem === undefined ? [] : [`; one with \`"${refusedItem}"\` is refused`]),
+  ]
+  return `${otherwise === 'refused' ? '**refused**' : 'a warning'}: ${about}${exceptions.join('')}`
+}
 
 function annotationRows(): string[] {
   return keys.flatMap(({ annotation, table, key, restricting }) => {

@@ -21,4 +21,4 @@ ${entries.join('\n')}`
 }
 
 /** Braces and angle brackets as they are, not as markup. */
-const asText = (text: string) => text.replace(/\{(\w+)\}/g, '*{$1}*').replace(/</g, '\\<')
+const asText = (text: string) => text.replace(/\{("?)(\w+)\1\}/g, '$1*{$2}*$1').replace(/</g, '\\<')

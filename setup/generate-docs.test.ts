@@ -49,9 +49,10 @@ test('every key and every code stands in its page', () => {
   for (const code of Object.keys(catalogue)) expect(files['docs/errors.md']).toContain(`## ${code}\n`)
 })
 
-test('every placeholder of a remedy or sentence is a plain name', () => {
+test('every placeholder of a remedy or sentence is a plain name, in quotes or not', () => {
   for (const { sentence, remedy: advice } of Object.values(catalogue))
-    for (const text of [sentence, advice]) expect(text.replace(/\{[a-zA-Z]+\}/g, '')).not.toMatch(/[{}]/)
+    for (const text of [sentence, advice])
+      expect(text.replace(/\{("?)[a-zA-Z]+\1\}/g, '')).not.toMatch(/[{}]/)
 })
 
 test('no two parts of the catalogue have the same code', () => {

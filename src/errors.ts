@@ -3,7 +3,8 @@
  * thing, its remedy says what a person does next. `docs/errors.md` is generated from it and a test keeps
  * both in step.
  *
- * Placeholders in braces are filled from the fields given to {@link KataError}.
+ * Placeholders in braces are filled from the fields given to {@link KataError}; `{"name"}` quotes what somebody typed, which
+ * may be empty.
  */
 import { agentErrors } from './errors/agent.ts'
 import { cgroupsErrors } from './errors/cgroups.ts'
@@ -77,9 +78,10 @@ function withoutNested(fields: ErrorFields, cause: unknown): ErrorFields {
 }
 
 function fill(template: string, fields: ErrorFields): string {
-  return template.replace(/\{(\w+)\}/g, (whole, name: string) =>
-    name in fields ? String(fields[name]) : whole,
-  )
+  return template.replace(/\{("?)(\w+)\1\}/g, (whole, quote: string, name: string) => {
+    if (!(name in fields)) return whole
+    return quote === '' ? String(fields[name]) : JSON.stringify(String(fields[name]))
+  })
 }
 
 /** The text a person sees for any thrown value. */

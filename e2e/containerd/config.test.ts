@@ -41,7 +41,7 @@ beforeAll(async () => {
 rootless = true
 default_memory = 300
 enable_annotations = ["default_memory", "kernel_params", "runtime.create_container_timeout", "enable_iommu", "kernel_hash"]
-enable_iommu = false
+enable_iommu = true
 [agent.kata]
 enable_debug = true
 `),
@@ -141,8 +141,8 @@ describe('annotations', () => {
   })
 
   const refused: [string, string, string][] = [
-    ['hypervisor.default_vcpus', '1', '[ANNOTATION_NOT_ENABLED]'],
-    ['runtime.sandbox_cgroup_only', 'false', '"runtime.sandbox_cgroup_only"'],
+    ['hypervisor.default_vcpus', '2', '[ANNOTATION_NOT_ENABLED]'],
+    ['runtime.sandbox_cgroup_only', 'true', '"runtime.sandbox_cgroup_only"'],
     ['agent.kernel_modules', 'loop', '"agent.kernel_modules"'],
     ['hypervisor.default_memory', 'much', '[CONFIG_TYPE]'],
     ['hypervisor.default_memory', '16000000', 'as much as the host has'],

@@ -2,6 +2,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { stringify } from 'smol-toml'
 
 const base = mkdtempSync(`${tmpdir()}/cli-`)
 afterAll(() => rmSync(base, { recursive: true }))
@@ -20,7 +21,11 @@ test.each([
   [['ps', '--bogus'], 'USAGE', 'kata-ts ps --help'],
   [['image', 'rm'], 'USAGE', 'kata-ts image rm --help'],
   [['run', '--memory', 'much', 'true'], 'OPTION_INVALID', '--memory'],
-  [['run', '--name', '../up', 'true'], 'NAME_INVALID', '../up'],
+  [['run', '--name', '../up', 'true'], 'NAME_INVALID', '"../up" is not'],
+  [['run', '--name', '', 'true'], 'NAME_INVALID', '"" is not'],
+  [['run', '--env', '', 'true'], 'OPTION_INVALID', '--env does not take ""'],
+  [['run', '-v', '', 'true'], 'VOLUME_INVALID', 'volume ""'],
+  [['run', '--device', '', 'true'], 'DEVICE_OPTION_INVALID', '--device ""'],
   [['run', '-di', 'true'], 'OPTION_CONFLICT', '--interactive'],
   [['run', '--rootfs', '/', '--image', 'x', 'true'], 'OPTION_CONFLICT', '--image'],
   [['run', '--rootfs', '/no/such', 'true'], 'ROOTFS_MISSING', '/no/such'],
@@ -158,6 +163,58 @@ test('env tells of the VMM what it has, and nothing of another one', async () =>
     'EntropySource',
     'VirtioFSDaemon',
   ])
+})
+
+test('config show has the keys and values of a file, as text and as JSON', async () => {
+  const file = `${base}/shown.toml`
+  writeFileSync(file, '[hypervisor.qemu]\nkernel_params = "a=1 b"\nenable_annotations = ["path"]\n')
+  const show = async (...args: string[]) => (await kata('config', 'show', '--config', file, ...args)).stdout
+  const text = await show()
+  expect(text).toMatch(/hypervisor\.qemu +kernel_params +"a=1 b"\n/)
+  expect(text).toMatch(/hypervisor\.qemu +initrd +""\n/)
+  expect(text).toMatch(/hypervisor\.qemu +enable_annotations +\["path"\]\n/)
+  const shown = JSON.parse(await show('--format', 'json'))
+  expect(shown).toMatchObject({
+    ...{ source: file, drop_ins: [] },
+    hypervisor: { qemu: { kernel_params: 'a=1 b', default_memory: 2048, enable_annotations: ['path'] } },
+    agent: { kata: { dial_timeout: 45 } },
+    runtime: { sandbox_cgroup_only: false },
+  })
+  // What it prints is a file again, with the same meaning.
+  const { source, drop_ins: _, ...tables } = shown
+  writeFileSync(file, stringify(tables))
+  expect(source).toBe(file)
+  expect(JSON.parse(await show('--format', 'json'))).toEqual(shown)
+})
+
+test.each([['gc'], ['env'], ['check'], ['config show']])(
+  '%s tells each warning about the configuration once, as plain text',
+  async (command) => {
+    const file = `${base}/warned.toml`
+    writeFileSync(file, '[hypervisor.qemu]\nrootless = true\nenable_iommu = true\n')
+    const { stderr } = await kata(...command.split(' '), '--config', file)
+    expect(stderr).toBe(
+      `kata-ts: warning: ${file}:3: configuration key hypervisor.qemu.enable_iommu has no effect: guests have no virtual IOMMU\n`,
+    )
+  },
+)
+
+test.each([
+  ['broken', '[hypervisor.qemu', 'CONFIG_SYNTAX'],
+  [
+    'refused',
+    '[hypervisor.qemu]\nrootless_uid_base = 1310720000\nsev_snp_guest = true',
+    'CONFIG_UNSUPPORTED',
+  ],
+])('gc cleans up beside a configuration that is %s, and says what it ignored', async (name, text, code) => {
+  const file = `${base}/${name}.toml`
+  writeFileSync(file, text)
+  const { code: exit, stdout, stderr } = await kata('gc', '--config', file)
+  expect({ exit, stdout }).toEqual({ exit: 0, stdout: 'nothing to collect\n' })
+  expect(stderr).toStartWith('kata-ts: warning: the configuration is ignored, user ids are looked for in ')
+  expect(stderr).toContain(name === 'refused' ? 'from 1310720000: ' : 'from 1879048192: ')
+  expect(stderr).toContain(`[${code}] ${file}:`)
+  expect((await kata('config', 'show', '--config', file)).code).toBe(1)
 })
 
 test('data is JSON where it is asked for', async () => {

@@ -33,9 +33,41 @@ function expectCode(run: () => unknown, code: ErrorCode, part = ''): void {
 }
 
 describe('enable_annotations', () => {
-  test('an annotation that is not enabled fails with its name, known or not', () => {
-    for (const name of ['default_memory', 'nonsense', 'firmware'])
-      expectCode(() => apply('', { [key(name)]: '1' }), 'ANNOTATION_NOT_ENABLED', key(name))
+  test('an annotation that is not enabled fails with its name, implemented or not', () => {
+    for (const name of ['default_memory', 'firmware'])
+      expectCode(() => apply('', { [key(name)]: '1024' }), 'ANNOTATION_NOT_ENABLED', key(name))
+  })
+
+  test('one that asks for what is so anyway needs no permission', () => {
+    const text =
+      'default_memory = 512\nkernel_params = "a=1"\npath = "/usr/bin/qemu"\n[runtime]\nsandbox_cgroup_only = true'
+    const same = {
+      [key('default_memory')]: '512',
+      [key('default_vcpus')]: '1',
+      [key('kernel_params')]: 'a=1',
+      [key('path')]: '/usr/bin/qemu',
+      [key('hot_plug_vfio')]: 'no-port',
+      [key('enable_iommu')]: 'false',
+      [key('firmware')]: '',
+      [runtimeKey('sandbox_cgroup_only')]: 'true',
+      [runtimeKey('vfio_mode')]: 'guest-kernel',
+      [agentKey('enable_tracing')]: '0',
+    }
+    const silent = createLogger({ sink: ({ message }) => expect(message).toBe('') })
+    expect(applyAnnotations(config(text), same, silent, host)).toEqual(config(text))
+    for (const [name, value] of [
+      ['default_memory', '513'],
+      ['kernel_params', 'a=2'],
+      ['kernel_params', 'b'],
+      ['path', '/usr/bin/qemu2'],
+      ['enable_iommu', 'true'],
+    ] as const)
+      expectCode(() => apply(text, { [key(name)]: value }), 'ANNOTATION_NOT_ENABLED', key(name))
+  })
+
+  test('memory beyond the host is no wish of the pod when the file says so', () => {
+    const text = 'default_memory = 9000'
+    expect(apply(text, { [key('default_memory')]: '9000' }).defaultMemory).toBe(9000)
   })
 
   test('entries match whole names only', () => {
@@ -52,19 +84,41 @@ describe('enable_annotations', () => {
   })
 
   test('other annotations are none of our business', () => {
-    expect(
-      apply('', { 'io.kubernetes.cri.sandbox-id': 'x', 'io.katacontainers.config.hypervisor': 'x' }),
-    ).toEqual(config('').hypervisor)
+    const facts = {
+      'io.kubernetes.cri.sandbox-id': 'x',
+      'io.katacontainer.config.hypervisor.path': 'x',
+      'io.katacontainers.pkg.oci.bundle_path': '/b',
+      'io.katacontainers.container.resource.swappiness': '100',
+    }
+    expect(apply('', facts)).toEqual(config('').hypervisor)
   })
 
-  test('enabled but unsupported: one warning; unknown: a suggestion', () => {
+  const all = 'enable_annotations = [".*"]'
+  test.each([
+    [key('default_memroy'), `Did you mean ${key('default_memory')}?`],
+    [key('default_maxvcpus'), `Did you mean ${key('default_max_vcpus')}?`],
+    [key('enable_iomu'), `Did you mean ${key('enable_iommu')}?`],
+    [key('sandbox_cgroup_only'), `Did you mean ${runtimeKey('sandbox_cgroup_only')}?`],
+    [key('kvm_access'), 'kvm_access is for configuration.toml alone'],
+    [key('nonsense'), 'Remove it from the pod'],
+    [key('__proto__'), ''],
+    ['io.katacontainers.config.foo.default_memory', `Did you mean ${key('default_memory')}?`],
+    ['io.katacontainers.config.foo.bar', 'Remove it from the pod'],
+    ['io.katacontainers.config_path', 'Remove it from the pod'],
+    ['io.katacontainers.config.hypervisor', 'Remove it from the pod'],
+  ])('%s is not known, enabled or not', (annotation, hint) => {
+    for (const text of ['', all])
+      expectCode(() => apply(text, { [annotation]: '1' }), 'ANNOTATION_UNKNOWN', hint)
+    expectCode(() => apply('', { [annotation]: '1' }), 'ANNOTATION_UNKNOWN', `"${annotation}"`)
+  })
+
+  test('enabled, and a function that is not there: one warning', () => {
     const messages: string[] = []
     const log = createLogger({ sink: ({ message }) => messages.push(message) })
-    const all = config('enable_annotations = [".*"]')
-    applyAnnotations(all, { [key('enable_iommu')]: 'true', [key('default_memori')]: '1' }, log, host)
-    expect(messages).toHaveLength(2)
-    expect(messages[0]).toContain('does not support it yet')
-    expect(messages[1]).toContain('did you mean io.katacontainers.config.hypervisor.default_memory?')
+    applyAnnotations(config(all), { [key('enable_iommu')]: 'true' }, log, host)
+    expect(messages).toEqual([
+      `annotation ${key('enable_iommu')} has no effect: guests have no virtual IOMMU`,
+    ])
   })
 })
 
@@ -139,8 +193,9 @@ describe('another VMM', () => {
         'CONFIG_VMM_CANNOT',
         key(name),
       )
-    applyAnnotations(firecracker, { [key('machine_type')]: 'q35' }, log, host)
-    expect(messages).toEqual([`annotation ${key('machine_type')} has no meaning for Firecracker`])
+    const wishes = { [key('machine_type')]: 'q35', [key('cpu_features')]: 'pmu=off' }
+    applyAnnotations(firecracker, wishes, log, host)
+    expect(messages).toEqual([`annotation ${key('cpu_features')} has no meaning for Firecracker`])
   })
 
   test('its own values count', () => {

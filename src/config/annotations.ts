@@ -5,22 +5,24 @@
  * runtime and agent, which Kata never asks permission for, need it as well: they reach host cgroups, the guest kernel and
  * the seccomp profiles.
  *
- * Values that only take rights away (`rootless: "true"`) are the exception: they work without being enabled.
+ * Two exceptions work without being enabled: values that only take rights away (`rootless: "true"`), and those that are
+ * so anyway.
  */
 import { existsSync } from 'node:fs'
 import { normalize } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
-import { type AnnotationName, annotationPrefixes, readAnnotationName } from './annotation-names.ts'
-import { isHashAnnotation, isHashType, readHashes } from './asset-hashes.ts'
+import { type AnnotationName, readAnnotationName } from './annotation-names.ts'
+import { isHashAnnotation, readHashes } from './asset-hashes.ts'
 import type { Config, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { driverNames } from './drivers.ts'
-import { refusedAnnotations, unsupportedAnnotations, unsupportedKeys } from './kata-keys.ts'
+import { lossOf, requireForeign } from './kata-annotations.ts'
+import { refusedValue } from './kata-keys.ts'
 import type { Sections } from './key-spec.ts'
-import { type KeySpec, keys, keysFor } from './keys.ts'
-import { requirePossible } from './meaning.ts'
-import { nearest } from './nearest.ts'
+import { type KeySpec, keysFor } from './keys.ts'
+import { asksForNothing, requirePossible } from './meaning.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 import { quoteValue, Refusal } from './value-types.ts'
 
@@ -41,12 +43,14 @@ interface Wish extends AnnotationName {
 
 interface Asked extends Wish {
   readonly value: unknown
+  /** Whether the configuration would be another one without it. */
+  readonly changes: boolean
 }
 
 /**
  * A new frozen Config with the pod's wishes.
- * @throws KataError ANNOTATION_NOT_ENABLED, ANNOTATION_PATH_REFUSED, ANNOTATION_UNSUPPORTED, CONFIG_TYPE, CONFIG_VALUE,
- * CONFIG_VMM_CANNOT, CONFIG_CONFLICT
+ * @throws KataError ANNOTATION_NOT_ENABLED, ANNOTATION_PATH_REFUSED, ANNOTATION_UNSUPPORTED, ANNOTATION_UNKNOWN,
+ * CONFIG_TYPE, CONFIG_VALUE, CONFIG_VMM_CANNOT, CONFIG_CONFLICT
  */
 export function applyAnnotations(
   config: Config,
@@ -59,21 +63,25 @@ export function applyAnnotations(
   const hashes: { named: AnnotationName; text: string }[] = []
   const asked = Object.entries(annotations).flatMap(([annotation, text]) => {
     const named = readAnnotationName(annotation)
-    if (named === undefined || isHashType(named, text)) return []
+    if (named === undefined) {
+      requireForeign(annotation)
+      return []
+    }
     if (isHashAnnotation(named)) {
       requireEnabled(config, named)
       hashes.push({ named, text })
       return []
     }
-    // An ignored one would mean: started although the pod asked for a check.
-    if (refusedAnnotations.test(named.entry)) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation })
     const spec = findAnnotation(driver, named)
-    const wish = spec && read(config, { ...named, spec, text }, warn)
     if (spec === undefined) {
+      const loss = lossOf(named, text)
+      if (loss === undefined) return []
       requireEnabled(config, named)
-      sayIgnored(named, warn)
+      warn(`annotation ${annotation} has no effect: ${loss}`)
+      return []
     }
-    if (wish !== undefined) requireAllowed(config, wish, host)
+    const wish = read(config, { ...named, spec, text }, warn)
+    if (wish?.changes) requireAllowed(config, wish, host)
     return wish ?? []
   })
   for (const ask of asked) requireOneAnswer(ask, asked)
@@ -84,7 +92,7 @@ export function applyAnnotations(
     {
       where: (key) => placeOf(asked, key) ?? config.source,
       host: host.size,
-      asked: asked.map(({ spec }) => spec.key),
+      asked: asked.flatMap(({ spec, changes }) => (changes ? spec.key : [])),
     },
   )
 }
@@ -98,27 +106,33 @@ function requireEnabled({ hypervisor, source }: Config, { annotation, entry }: A
   if (!enabled) throw new KataError('ANNOTATION_NOT_ENABLED', { annotation, key: entry, source })
 }
 
-/** The value if it may count; undefined with a warning if nothing would act on it. */
+/** The value if it may count; undefined if nothing would act on it, with a warning if something is lost by that. */
 function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefined {
   const { annotation, spec, text } = wish
   const { driver } = config.hypervisor
   const where = `annotation ${annotation}`
-  if (spec.restricting === undefined) requireEnabled(config, wish)
+  const reason = refusedValue(driver, spec.key, text)
+  if (reason !== undefined) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
+  const value = spec.type.fromText(text)
+  const means = spec.drivers.includes(driver)
+  if (!means && spec.impossible[driver] === undefined && asksForNothing(spec, value)) return undefined
+  const changes = value instanceof Refusal || !isSo(config, spec, value)
+  const takesAway = spec.restricting !== undefined && (value === spec.restricting || value instanceof Refusal)
+  if (changes && !takesAway) requireEnabled(config, wish)
   requirePossible(driver, { spec, value: text, where })
-  if (!spec.drivers.includes(driver)) {
+  if (!means) {
     warn(`${where} has no meaning for ${driverNames[driver]}`)
     return undefined
   }
-  const value = spec.type.fromText(text)
   if (value instanceof Refusal) throw refused(value, { spec, raw: text, where })
-  if (
-    spec.restricting !== undefined &&
-    value !== spec.restricting &&
-    value !== present(sectionsOf(config), spec)
-  )
-    requireEnabled(config, wish)
-  if (spec.pending) warn(unsupported(annotation))
-  return { ...wish, value }
+  if (spec.pending) warn(`${where} has no effect yet`)
+  return { ...wish, value, changes }
+}
+
+/** Whether the configuration is the same with and without this value. */
+function isSo(config: Config, spec: KeySpec, value: unknown): boolean {
+  const before = present(sectionsOf(config), spec)
+  return isDeepStrictEqual(merged(spec, before, value), before)
 }
 
 const sectionsOf = ({ hypervisor, agent, runtime }: Config): Sections => ({
@@ -175,21 +189,6 @@ function mergeKernelParams(present: readonly string[], added: readonly string[])
   const name = (parameter: string) => parameter.split('=', 1)[0]
   const replaced = new Set(added.map(name))
   return [...present.filter((parameter) => !replaced.has(name(parameter))), ...added]
-}
-
-const unsupported = (annotation: string) =>
-  `annotation ${annotation} has no effect: kata-ts does not support it yet`
-
-function sayIgnored({ annotation, table, name }: AnnotationName, warn: Logger['warn']): void {
-  const known = [...unsupportedKeys[table], ...unsupportedAnnotations[table]]
-  if (known.includes(name)) {
-    warn(unsupported(annotation))
-    return
-  }
-  const ours = keys.flatMap((spec) => (spec.table === table ? (spec.annotation ?? []) : []))
-  const meant = nearest(name, [...ours, ...known])
-  const hint = meant === undefined ? '' : `; did you mean ${annotationPrefixes[table]}${meant}?`
-  warn(`unknown annotation ${quoteValue(annotation)} has no effect${hint}`)
 }
 
 function placeOf(asked: readonly Asked[], key: string): string | undefined {

@@ -19,10 +19,6 @@ export const hashAnnotations = Object.keys(assetOf)
 export const isHashAnnotation = ({ table, name }: AnnotationName): boolean =>
   table === 'hypervisor' && Object.hasOwn(assetOf, name)
 
-/** Whether the annotation only says which kind of checksum is meant, and means the one there is. */
-export const isHashType = ({ table, name }: AnnotationName, text: string): boolean =>
-  table === 'hypervisor' && name === 'asset_hash_type' && text === 'sha512'
-
 /**
  * The checksums that these annotations ask for.
  * @throws KataError CONFIG_VALUE, CONFIG_CONFLICT when two annotations contradict each other

@@ -4,10 +4,11 @@ import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { HypervisorDriver } from './config.ts'
 import { driverNamed, driverNames, hypervisorTables } from './drivers.ts'
-import { factoryKeys, insteadOf, movedKeys, statements, unsupportedKeys } from './kata-keys.ts'
+import type { KataTable } from './kata-key.ts'
+import { findKataKey, innerTables, kataKeyNames, movedKeys, refusedValue } from './kata-keys.ts'
 import { findKey, type KeySpec, keys, type TableName, tableName } from './keys.ts'
 import { lineOf } from './locate.ts'
-import { requirePossible } from './meaning.ts'
+import { asksForNothing, requirePossible } from './meaning.ts'
 import { nearest } from './nearest.ts'
 import { isTable, type Table, type TomlFile } from './toml-file.ts'
 import { quoteValue, Refusal, typeName } from './value-types.ts'
@@ -51,7 +52,7 @@ export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger[
       )
     if (name === 'agent') return table('agent.kata', ['agent', 'kata'], onlyKata(source, value))
     if (name === 'runtime') return table('runtime', ['runtime'], value)
-    if (name === 'factory') warnFactory(source, value, warn)
+    if (name === 'factory') decodeUnused({ source, warn }, 'factory', ['factory'], value)
     else warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
     return []
   })
@@ -84,42 +85,64 @@ function decodeTable(
     const spec =
       findKey(driver, table, name) ?? findKey(driver, ...(movedKeys[here.join('.')] ?? [table, name]))
     if (spec === undefined) {
-      if (isStatement({ source, driver, warn }, table, here, raw)) return []
-      if (unsupportedKeys[table].includes(name)) warnUnsupported(source, here, warn)
-      else {
-        requireNoWallMeant(driver, here, `${source.file}:${lineOf(source.text, here)}`)
-        warnUnknown(source, here, suggestion(driver, table, name), warn)
-      }
+      decodeUnknown({ source, driver, warn }, table, here, raw)
       return []
     }
+    const where = () => `${source.file}:${lineOf(source.text, here)}`
+    const reason = refusedValue(driver, spec.key, raw)
+    if (reason !== undefined)
+      throw new KataError('CONFIG_UNSUPPORTED', {
+        where: where(),
+        asked: `${name} = ${quoteValue(raw)}`,
+        reason,
+      })
     if (!spec.drivers.includes(driver)) {
-      requirePossible(driver, { spec, value: raw, where: `${source.file}:${lineOf(source.text, here)}` })
-      warn(
-        `configuration key ${here.join('.')} has no meaning for ${driverNames[driver]}`,
-        place(source, here),
-      )
+      requirePossible(driver, { spec, value: raw, where: where() })
+      if (!asksForNothing(spec, spec.type.fromToml(raw)))
+        warn(
+          `configuration key ${here.join('.')} has no meaning for ${driverNames[driver]}`,
+          place(source, here),
+        )
       return []
     }
     const setting = checkValue(source, spec, here, raw)
-    if (spec.pending && !isDeepStrictEqual(setting.value, spec.absent)) warnUnsupported(source, here, warn)
+    if (spec.pending && !isDeepStrictEqual(setting.value, spec.absent))
+      warn(`configuration key ${here.join('.')} has no effect yet`, place(source, here))
     return [setting]
   })
 }
 
-/**
- * Whether the key only says what is so anyway.
- * @throws KataError CONFIG_CONFLICT when it names another VMM than the hypervisor table
- */
-function isStatement(
-  { source, driver }: Decoding,
-  table: TableName,
+/** A key that kata-ts does not implement: Kata's are judged by their values (kata-settings.ts), others are a warning. */
+function decodeUnknown(decoding: Decoding, table: TableName, path: readonly string[], raw: unknown): void {
+  const { source, driver, warn } = decoding
+  const name = path.at(-1)!
+  const inner = Object.hasOwn(innerTables[table], name) ? innerTables[table][name] : undefined
+  if (inner !== undefined) decodeUnused(decoding, inner, path, raw)
+  else if (table === 'runtime' && name === 'hypervisor_name') requireSameHypervisor(decoding, path, raw)
+  else if (findKataKey(table, name) === undefined) {
+    requireNoWallMeant(driver, path, `${source.file}:${lineOf(source.text, path)}`)
+    warnUnknown(source, path, suggestion(driver, table, name), warn)
+  }
+}
+
+/** A table of keys that kata-ts does not implement. @throws KataError CONFIG_TABLE */
+function decodeUnused(
+  { source, warn }: Pick<Decoding, 'source' | 'warn'>,
+  table: KataTable,
   path: readonly string[],
   value: unknown,
-): boolean {
-  const name = path.at(-1)!
-  if (table !== 'runtime' || name !== 'hypervisor_name')
-    return Object.hasOwn(statements[table], name) && statements[table][name] === value
-  if (typeof value === 'string' && driverNamed(value) === driver) return true
+): void {
+  for (const name of Object.keys(requireTable(source, path, value, `[${path.join('.')}]`)))
+    if (findKataKey(table, name) === undefined)
+      warnUnknown(source, [...path, name], nearest(name, kataKeyNames(table)), warn)
+}
+
+/**
+ * runtime-rs writes into every file which parts it is made of.
+ * @throws KataError CONFIG_CONFLICT when it names another VMM than the hypervisor table
+ */
+function requireSameHypervisor({ source, driver }: Decoding, path: readonly string[], value: unknown): void {
+  if (typeof value === 'string' && driverNamed(value) === driver) return
   throw new KataError('CONFIG_CONFLICT', {
     where: `${source.file}:${lineOf(source.text, path)}`,
     reason: `hypervisor_name = ${quoteValue(value)} disagrees with [hypervisor.${driver}]`,
@@ -177,7 +200,7 @@ function suggestion(driver: HypervisorDriver, table: TableName, name: string): s
   const here = keys.filter((spec) => spec.table === table && spec.drivers.includes(driver))
   const elsewhere = keys.find((spec) => spec.table !== table && spec.key === name)
   return elsewhere === undefined
-    ? nearest(name, [...here.map((spec) => spec.key), ...unsupportedKeys[table]])
+    ? nearest(name, [...here.map((spec) => spec.key), ...kataKeyNames(table)])
     : `${name} in [${tableName(driver, elsewhere.table)}]`
 }
 
@@ -189,21 +212,6 @@ function warnUnknown(
 ): void {
   const hint = meant === undefined ? '' : `; did you mean ${meant}?`
   warn(`unknown configuration key ${quoteValue(path.join('.'))} has no effect${hint}`, place(source, path))
-}
-
-function warnUnsupported(source: TomlFile, path: readonly string[], warn: Logger['warn']): void {
-  const name = path.at(-1)!
-  const advice = Object.hasOwn(insteadOf, name) ? `; instead: ${insteadOf[name]}` : ''
-  warn(
-    `configuration key ${path.join('.')} has no effect: kata-ts does not support it yet${advice}`,
-    place(source, path),
-  )
-}
-
-function warnFactory(source: TomlFile, value: unknown, warn: Logger['warn']): void {
-  for (const name of Object.keys(requireTable(source, ['factory'], value, '[factory]')))
-    if (factoryKeys.includes(name)) warnUnsupported(source, ['factory', name], warn)
-    else warnUnknown(source, ['factory', name], nearest(name, factoryKeys), warn)
 }
 
 const place = (source: TomlFile, path: readonly string[]) => ({

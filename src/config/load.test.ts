@@ -340,9 +340,9 @@ describe('which VMM', () => {
 
   test('a key that means nothing to the VMM is a warning, and one that says "no" to what it cannot do is neither', () => {
     const { lines, log } = collector()
-    parse('[hypervisor.clh]\nmachine_type = "q35"', log)
+    parse('[hypervisor.clh]\nmachine_type = "q35"\ncpu_features = "pmu=off"\nmemory_slots = 10', log)
     expect(lines.map(({ message }) => message)).toEqual([
-      'configuration key hypervisor.clh.machine_type has no meaning for Cloud Hypervisor',
+      'configuration key hypervisor.clh.cpu_features has no meaning for Cloud Hypervisor',
     ])
     const same = parse('[hypervisor.firecracker]\nshared_fs = "none"\ncold_plug_vfio = "no-port"')
     expect(same.hypervisor.sharedFs).toBe('none')
@@ -375,6 +375,8 @@ describe('the spellings of runtime-rs', () => {
   test('a key in other units names the one to use', () => {
     const { lines, log } = collector()
     parse('[agent.kata]\ndial_timeout_ms = 10', log)
+    expect(lines).toEqual([])
+    parse('[agent.kata]\ndial_timeout_ms = 20', log)
     expect(lines[0]?.message).toContain('instead: dial_timeout, in seconds')
   })
 })
@@ -408,6 +410,32 @@ describe('keys without effect', () => {
     expect(messages).toHaveLength(2)
     expect(messages.join()).toContain('hypervisor.qemu.enable_iommu has no effect')
     expect(messages.join()).toContain('factory.enable_template has no effect')
+  })
+
+  test('of a key of Kata that main file and drop-in have, the last value is judged', () => {
+    const { lines, log } = collector()
+    const main = write(
+      'configuration.toml',
+      '[hypervisor.qemu]\nconfidential_guest = true\nenable_iommu = false',
+    )
+    write('config.d/1', '[hypervisor.qemu]\nconfidential_guest = false\nenable_iommu = true')
+    loadConfig({ file: main, env: {}, log, host })
+    expect(lines).toEqual([
+      {
+        message: 'configuration key hypervisor.qemu.enable_iommu has no effect: guests have no virtual IOMMU',
+        fields: { file: join(dir, 'config.d/1'), line: 3 },
+      },
+    ])
+  })
+
+  test('inner tables of Kata are known, and what is mistyped in them is named', () => {
+    const said = (text: string) => warnings(text).map(({ message }) => message)
+    expect(said('[hypervisor.qemu.factory]\nenable_templat = false')).toEqual([
+      'unknown configuration key "hypervisor.qemu.factory.enable_templat" has no effect; did you mean enable_template?',
+    ])
+    expect(said('[agent.kata.mem_agent]\nmem_agent_enabel = false')[0]).toContain('mean mem_agent_enable?')
+    for (const text of ['[agent.kata]\nmem_agent = 1', 'factory = 1', '[hypervisor.qemu]\nfactory = 1'])
+      expectCode(() => parse(text), 'CONFIG_TABLE')
   })
 
   test('the same unknown key in main file and drop-in is one warning', () => {

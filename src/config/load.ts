@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts'
 import type { AgentConfig, Config, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
 import { decode, placeOf, type Setting, warnOnce } from './decode.ts'
 import { chosenDriver } from './drivers.ts'
+import { judgeKataKeys } from './kata-settings.ts'
 import { type KeySpec, keysFor, type TableName } from './keys.ts'
 import { findDropIns, findMainFile, type Reading, readingOf } from './search.ts'
 import { parseToml, readTomlFile, type TomlFile } from './toml-file.ts'
@@ -46,6 +47,7 @@ function merge(files: readonly TomlFile[], reading: Reading, log: Logger, host: 
   const warn = warnOnce(log)
   const given = chosenDriver(files)
   const driver = given ?? 'qemu'
+  judgeKataKeys(files, warn)
   const settings = new Map<KeySpec, Setting>(
     files.flatMap((source) => decode(source, driver, warn)).map((setting) => [setting.spec, setting]),
   )

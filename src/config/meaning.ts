@@ -1,9 +1,10 @@
 /** Whether a key says anything to the VMM that was chosen. */
+import { isDeepStrictEqual } from 'node:util'
 import { KataError } from '../errors.ts'
 import type { HypervisorDriver } from './config.ts'
 import { driverNames } from './drivers.ts'
 import type { KeySpec } from './key-spec.ts'
-import { quoteValue } from './value-types.ts'
+import { pathPatterns, quoteValue } from './value-types.ts'
 
 /** A value somebody asked for, and where: a file and line, an option or an annotation. */
 export interface AskedValue {
@@ -19,6 +20,14 @@ export interface AskedValue {
 export function requirePossible(driver: HypervisorDriver, asked: AskedValue): void {
   const reason = asked.spec.impossible[driver]
   if (reason !== undefined && asked.value !== asked.spec.absent) throw cannot(driver, asked, reason)
+}
+
+/** Whether a key without a meaning for the VMM has a value by which nothing is lost: off, or what is so without it. */
+export function asksForNothing({ absent, type }: KeySpec, value: unknown): boolean {
+  // What annotations may name: nothing is asked for by that.
+  if (type === pathPatterns) return true
+  const off = value === false || value === 0 || value === '' || (Array.isArray(value) && value.length === 0)
+  return off || isDeepStrictEqual(value, absent)
 }
 
 /** For values that a person asks for just now. @throws KataError CONFIG_VMM_CANNOT for a key without a meaning */

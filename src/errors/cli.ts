@@ -2,21 +2,21 @@
 import { type CatalogueEntry, entry } from './entry.ts'
 
 export const cliErrors = {
-  OPTION_INVALID: entry('invalid_argument', '{option} does not take {value}', 'Allowed: {allowed}.'),
+  OPTION_INVALID: entry('invalid_argument', '{option} does not take {"value"}', 'Allowed: {allowed}.'),
   OPTION_CONFLICT: entry('invalid_argument', '{options} cannot be used together: {reason}', '{remedy}'),
   NAME_INVALID: entry(
     'invalid_argument',
-    '{name} is not a valid {what} name',
+    '{"name"} is not a valid {what} name',
     'Use 1 to {limit} letters and digits, separated by single dots, dashes or underscores.',
   ),
   DEVICE_OPTION_INVALID: entry(
     'invalid_argument',
-    '--device {device}: {reason}',
+    '--device {"device"}: {reason}',
     'Write --device SRC, SRC:DST or SRC:DST:r, where SRC is a device or disk image on the host and DST a path in the container.',
   ),
   VOLUME_INVALID: entry(
     'invalid_argument',
-    'volume {volume} cannot be used: {reason}',
+    'volume {"volume"} cannot be used: {reason}',
     'Write -v /host/path:/container/path or -v /host/path:/container/path:ro.',
   ),
   VOLUME_SOURCE_MISSING: entry(
@@ -26,7 +26,7 @@ export const cliErrors = {
   ),
   USER_UNKNOWN: entry(
     'invalid_argument',
-    'user {user} is not known in the container (looked in its {file})',
+    'user {"user"} is not known in the container (looked in its {file})',
     'Use a name that exists there, or numbers such as 1000:1000.',
   ),
   CONTAINER_EXISTS: entry(
@@ -36,7 +36,7 @@ export const cliErrors = {
   ),
   CONTAINER_NOT_FOUND: entry(
     'not_found',
-    'there is no container {name} in namespace {namespace}',
+    'there is no container {"name"} in namespace {namespace}',
     'See `kata-ts ps` for the names that exist.',
   ),
   CONTAINER_NOT_RUNNING: entry(
@@ -56,7 +56,7 @@ export const cliErrors = {
   ),
   IMAGE_UNKNOWN: entry(
     'not_found',
-    'there is no guest image {id} in {cacheDir}',
+    'there is no guest image {"id"} in {cacheDir}',
     'See `kata-ts image list` for the ids that exist.',
   ),
   LOG_NOT_KEPT: entry(
@@ -72,7 +72,7 @@ export const cliErrors = {
   ),
   CONTAINER_AMBIGUOUS: entry(
     'invalid_argument',
-    '{count} containers begin with {name}',
+    '{count} containers begin with {"name"}',
     'Give more of the id: `kata-ts ps` shows them whole.',
   ),
   CONTAINER_FOREIGN: entry(

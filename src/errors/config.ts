@@ -48,6 +48,11 @@ export const configErrors = {
     '{where}: {asked} is not possible with {vmm}: {reason}',
     'Remove it, or use {possible}.',
   ),
+  CONFIG_UNSUPPORTED: entry(
+    'unimplemented',
+    '{where}: {asked} cannot be granted: {reason}',
+    'Remove it if pods may run without; nothing starts without a protection or a limit that was asked for.',
+  ),
   CONFIG_FILE_MISSING: entry(
     'not_found',
     '{key} names {path}, which {reason}',
@@ -70,7 +75,8 @@ export const configErrors = {
   ),
   ANNOTATION_UNSUPPORTED: entry(
     'unimplemented',
-    'annotation {annotation} asks for a check that kata-ts does not do',
-    'Remove it from the pod: the pod is not started without a check that it asks for.',
+    'annotation {annotation} cannot be granted: {reason}',
+    'Remove it from the pod: no pod starts without a protection or a limit that it asks for.',
   ),
+  ANNOTATION_UNKNOWN: entry('invalid_argument', 'annotation {annotation} is not known', '{hint}'),
 } satisfies Record<string, CatalogueEntry>

@@ -14,7 +14,7 @@ export type StatusName =
   | 'deadline_exceeded'
 
 export interface CatalogueEntry {
-  /** What went wrong, with `{field}` placeholders. */
+  /** What went wrong, with `{field}` and `{"field"}` placeholders. */
   readonly sentence: string
   /** What a person does about it, with `{field}` placeholders. */
   readonly remedy: string

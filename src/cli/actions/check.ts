@@ -1,9 +1,9 @@
-import { loadConfig } from '../../config/load.ts'
 import type { CheckResult } from '../check/check.ts'
 import { type FixStep, fixKvm } from '../check/fix-kvm.ts'
 import { hostProbe } from '../check/host-probe.ts'
 import { runChecks } from '../check/run-checks.ts'
 import type { CheckFlags } from '../commands/check.ts'
+import { loadForPerson } from '../configuration.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
@@ -17,7 +17,7 @@ interface Report {
 export async function check(settings: Settings, flags: CheckFlags): Promise<number> {
   const host = hostProbe()
   const fix = flags.fixKvm === true ? await fixKvm(host) : []
-  const config = loadConfig({ file: flags.config, env: settings.env, log: settings.log })
+  const config = loadForPerson(settings, flags.config)
   const checks = await runChecks({ host, config })
   settings.print(render<Report>(settings.format, { fix, checks }, asText))
   const failed =

@@ -1,29 +1,56 @@
 import type { Config } from '../../config/config.ts'
-import { keysFor, tableName } from '../../config/keys.ts'
-import { loadConfig } from '../../config/load.ts'
+import { type KeySpec, keysFor, type TableName, tableName } from '../../config/keys.ts'
+import { fileValue, tomlValue } from '../../config/toml-text.ts'
+import { loadForPerson } from '../configuration.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
 
 /** Prints the effective configuration under the names of the file's keys. */
 export async function showConfig(settings: Settings, file: string | undefined): Promise<number> {
-  const config = loadConfig({ file, env: settings.env, log: settings.log })
-  settings.print(render(settings.format, config, asText))
+  const config = loadForPerson(settings, file)
+  settings.print(render(settings.format, asFile(config), () => asText(config)))
   return 0
 }
 
-function asText(config: Config): string {
-  const sections = {
-    hypervisor: config.hypervisor,
-    'agent.kata': config.agent,
-    runtime: config.runtime,
+interface Shown {
+  readonly spec: KeySpec
+  readonly value: unknown
+}
+
+/** The keys that have a meaning for the VMM, each with its value. */
+function shown({ hypervisor, agent, runtime }: Config): Shown[] {
+  const sections = { hypervisor, 'agent.kata': agent, runtime }
+  return keysFor(hypervisor.driver)
+    .filter((spec) => spec.drivers.includes(hypervisor.driver))
+    .map((spec) => ({
+      spec,
+      value: (sections[spec.table] as unknown as Record<string, unknown>)[spec.field],
+    }))
+}
+
+/** Tables and keys as in a file. */
+function asFile(config: Config) {
+  const { source, dropIns } = config
+  const all = shown(config)
+  const section = (name: TableName) =>
+    Object.fromEntries(
+      all.flatMap(({ spec, value }) => (spec.table === name ? [[spec.key, fileValue(spec, value)]] : [])),
+    )
+  return {
+    ...{ source, drop_ins: dropIns },
+    hypervisor: { [config.hypervisor.driver]: section('hypervisor') },
+    agent: { kata: section('agent.kata') },
+    runtime: section('runtime'),
   }
+}
+
+function asText(config: Config): string {
   const { driver } = config.hypervisor
-  const meant = keysFor(driver).filter((spec) => spec.drivers.includes(driver))
-  const rows = meant.map(({ table: name, key, field }) => [
-    tableName(driver, name),
-    key,
-    JSON.stringify((sections[name] as unknown as Record<string, unknown>)[field] ?? null),
+  const rows = shown(config).map(({ spec, value }) => [
+    tableName(driver, spec.table),
+    spec.key,
+    tomlValue(spec, value),
   ])
   const files = [`source: ${config.source}`, ...config.dropIns.map((dropIn) => `drop-in: ${dropIn}`)]
   return `${files.join('\n')}\n\n${table(['TABLE', 'KEY', 'VALUE'], rows)}`

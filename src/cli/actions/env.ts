@@ -3,11 +3,11 @@ import { arch, cpus, release } from 'node:os'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { findImage } from '../../config/guest-image.ts'
 import { findKey } from '../../config/keys.ts'
-import { loadConfig } from '../../config/load.ts'
 import { leaseDir } from '../../sandbox/paths.ts'
 import { version } from '../../version.ts'
 import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
 import { forecastMachineAccelerator } from '../../vmm/create.ts'
+import { loadForPerson } from '../configuration.ts'
 import { render } from '../output/format.ts'
 import type { Settings } from '../settings.ts'
 
@@ -17,7 +17,7 @@ const queryTimeoutMs = 5000
 
 /** Prints what a start would use and what the host is, as TOML (as Kata does) or JSON. */
 export async function env(settings: Settings, file: string | undefined): Promise<number> {
-  const config = loadConfig({ file, env: settings.env, log: settings.log })
+  const config = loadForPerson(settings, file)
   const { hypervisor, agent, runtime, source } = config
   const image = hypervisor.kernel === '' ? findImage() : undefined
   const kernel = image?.kernel ?? hypervisor.kernel

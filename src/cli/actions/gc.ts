@@ -1,4 +1,3 @@
-import { loadConfig } from '../../config/load.ts'
 import { failpointsOf } from '../../ledger/failpoints.ts'
 import { isAlive } from '../../linux/proc.ts'
 import { type Collected, collectGarbage } from '../../sandbox/gc.ts'
@@ -12,6 +11,7 @@ import {
   removeRecord,
 } from '../client/record.ts'
 import { observe } from '../client/status.ts'
+import { uidRangeForPerson } from '../configuration.ts'
 import { explain } from '../explain.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
@@ -23,8 +23,7 @@ const recordGraceMs = 10_000
 /** Containers first, so that their exit is noted; then what belongs to no container any more. */
 export async function gc(settings: Settings, configFile: string | undefined): Promise<number> {
   const { runDir, log, env } = settings
-  const { hypervisor } = loadConfig({ file: configFile, env, log })
-  const range = { base: hypervisor.rootlessUidBase, blocks: hypervisor.rootlessUidBlocks }
+  const range = uidRangeForPerson(settings, configFile)
   const collected: Collected[] = []
   for (const namespace of listNamespaces(settings.stateDir)) {
     for (const id of listRecords(settings.stateDir, namespace)) {

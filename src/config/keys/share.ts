@@ -1,13 +1,8 @@
 /** Keys about host directories in the guest. */
 import type { HypervisorDriver } from '../config.ts'
+import { daemonArgs } from '../daemon-args.ts'
 import { keysOf } from '../key-spec.ts'
-import { choice, integer, path, strings } from '../value-types.ts'
-
-// What kata-ts itself says to virtiofsd, or what would widen its rights.
-const reservedDaemonArgs =
-  /^--(fd|socket|socket-path|socket-group|shared-dir|tag|sandbox|seccomp|cache|modcaps|uid-map|gid-map|print-capabilities|help|version)(=|$)/
-const isDaemonArg = (text: string) =>
-  /^--[a-z][a-z0-9-]*(=[!-~]*)?$/.test(text) && !reservedDaemonArgs.test(text)
+import { choice, integer, path } from '../value-types.ts'
 
 const key = keysOf('hypervisor')
 const sharing: readonly HypervisorDriver[] = ['qemu', 'clh']
@@ -60,10 +55,7 @@ export const shareKeys = [
   key(
     'virtio_fs_extra_args',
     'virtioFsExtraArgs',
-    strings(
-      isDaemonArg,
-      'arguments of the form --name or --name=value that neither kata-ts sets itself nor widen its rights',
-    ),
+    daemonArgs,
     [],
     'Further arguments of virtiofsd. An annotation appends to them.',
     { drivers: sharing, shipped: ['--thread-pool-size=1'], annotation: 'virtio_fs_extra_args' },

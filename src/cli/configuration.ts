@@ -1,0 +1,30 @@
+/** The configuration for commands that a person types. */
+import type { Config } from '../config/config.ts'
+import { loadConfig } from '../config/load.ts'
+import { salvageUidRange, type UidRangeKeys } from '../config/salvage.ts'
+import { describeError } from '../errors.ts'
+import { createLogger, type LogSink } from '../log.ts'
+import type { Settings } from './settings.ts'
+
+/** Loads it, and tells each warning in a line of plain text. @throws KataError CONFIG_* */
+export function loadForPerson({ env, tell }: Settings, file: string | undefined): Config {
+  const sink: LogSink = ({ message, fields }) => {
+    const place = fields.file === undefined ? '' : `${fields.file}:${fields.line}: `
+    tell(`warning: ${place}${message}`)
+  }
+  return loadConfig({ file, env, log: createLogger({ sink }) })
+}
+
+/** For cleaning up, which no configuration may stop: from one that is refused or broken what can be read of it. */
+export function uidRangeForPerson(settings: Settings, file: string | undefined): UidRangeKeys {
+  try {
+    const { rootlessUidBase: base, rootlessUidBlocks: blocks } = loadForPerson(settings, file).hypervisor
+    return { base, blocks }
+  } catch (error) {
+    const range = salvageUidRange({ file, env: settings.env })
+    settings.tell(
+      `warning: the configuration is ignored, user ids are looked for in ${range.blocks} blocks from ${range.base}: ${describeError(error)}`,
+    )
+    return range
+  }
+}

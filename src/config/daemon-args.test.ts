@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'bun:test'
+import { daemonArgs } from './daemon-args.ts'
+import { Refusal } from './value-types.ts'
+
+describe("virtiofsd's arguments", () => {
+  const read: [string, readonly string[], readonly string[]][] = [
+    ['its own spelling', ['--thread-pool-size=1', '--xattr'], ['--thread-pool-size=1', '--xattr']],
+    [
+      "that of runtime-rs' files",
+      ['--thread-pool-size=1', '-o', 'announce_submounts'],
+      ['--thread-pool-size=1', '--announce-submounts'],
+    ],
+    ['several in one -o', ['-o', 'xattr,log_level=debug'], ['--xattr', '--log-level=debug']],
+  ]
+  test.each(read)('%s is read', (_, given, expected) => {
+    expect(daemonArgs.fromToml(given)).toEqual(expected)
+    expect(daemonArgs.fromText(JSON.stringify(given))).toEqual(expected)
+  })
+
+  test.each([
+    [['-o']],
+    [['-o', 'source=/']],
+    [['-o', 'sandbox=none']],
+    [['-o', 'modcaps=+sys_admin']],
+    [['-o', 'cache=always']],
+    [['-o', 'xattr,nonsense']],
+    [['-o', '-o']],
+    [['-o', '']],
+    [['-d']],
+    [['announce_submounts']],
+    [['--sandbox=none']],
+  ])('%j is refused', (given) => {
+    expect(daemonArgs.fromToml(given)).toEqual(new Refusal('value'))
+    expect(daemonArgs.fromText(JSON.stringify(given))).toEqual(new Refusal('value'))
+  })
+
+  test('what is no list of strings is of the wrong type', () => {
+    for (const given of ['-o xattr', ['-o', 1n], [1n], {}])
+      expect(daemonArgs.fromToml(given)).toEqual(new Refusal('type'))
+    for (const text of ['--xattr', '', '["-o", 1]'])
+      expect(daemonArgs.fromText(text)).toEqual(new Refusal('type'))
+  })
+})

@@ -1,0 +1,63 @@
+/** Keys by which Kata protects or limits something: whoever sets one must not believe in vain that it holds. */
+import { kataKeysOf } from '../kata-key.ts'
+
+const machine = kataKeysOf('hypervisor')
+const agent = kataKeysOf('agent.kata')
+const runtime = kataKeysOf('runtime')
+
+const confidential = 'confidential guests are not supported'
+const verity = "dm-verity of the guest's image is not supported"
+const selinux = 'SELinux in the guest is not supported'
+const netLimit = 'rate limits of the network are not supported'
+const diskLimit = 'rate limits of disks are not supported'
+const guestPull = 'images pulled in the guest are not supported'
+const policy = 'policies of the agent are not supported'
+const checksum = 'kata-ts does not check this file'
+
+export const protectionKeys = [
+  machine.refused('confidential_guest', [false], confidential),
+  machine.refused('sev_snp_guest', [false], confidential),
+  machine.refused('snp_id_block', [''], confidential),
+  machine.refused('snp_id_auth', [''], confidential),
+  // Kata's default, the least that SEV-SNP asks for.
+  machine.refused('snp_guest_policy', [0, 196608], confidential),
+  machine.refused('measurement_algo', ['', 'sha512'], confidential),
+  machine.refused('initdata', [''], confidential, { annotation: 'cc_init_data' }),
+  machine.silent('tdx_quote_generation_service_socket_port', 'counts with confidential_guest only'),
+  agent.silent('cdh_api_timeout', 'counts in confidential guests only'),
+  agent.silent('cdh_api_timeout_ms', 'counts in confidential guests only'),
+  agent.silent('launch_process_timeout', 'counts in confidential guests only'),
+
+  machine.refused('kernel_verity_params', [''], verity),
+  machine.refused('guest_extension_images', [[]], 'further images for the guest are not supported'),
+  machine.refused('firmware_hash', [], checksum),
+  machine.refused('firmware_volume_hash', [], checksum),
+  machine.refused('asset_hash_type', ['sha512'], 'checksums are SHA-512 and nothing else'),
+
+  machine.refused('disable_guest_selinux', [true], selinux),
+  machine.refused('selinux_label', [''], selinux),
+  runtime.refused('guest_selinux_label', [''], selinux),
+  // Both: the VMM has no label of its own, and false, Kata's default, asks for the one that the OCI process may have.
+  machine.warned('disable_selinux', [true, false], 'the VMM has no SELinux label of its own'),
+
+  machine.refused('rx_rate_limiter_max_rate', [0], netLimit),
+  machine.refused('tx_rate_limiter_max_rate', [0], netLimit),
+  ...['bw_max_rate', 'bw_one_time_burst', 'ops_max_rate', 'ops_one_time_burst'].flatMap((name) => [
+    machine.refused(`net_rate_limiter_${name}`, [0], netLimit),
+    machine.refused(`disk_rate_limiter_${name}`, [0], diskLimit),
+  ]),
+
+  machine.refused('disable_nested_virtualization', [false], 'nested virtualization cannot be switched off'),
+  machine.warned('disable_seccomp', [false], "the VMM's seccomp filter stays on"),
+
+  runtime.refused('experimental_force_guest_pull', [false], guestPull),
+  runtime.warned('experimental', [[]], 'there are no experimental features', {
+    refusedItem: 'force_guest_pull',
+  }),
+  runtime.refused('emptydir_mode', ['shared-fs', ''], 'encrypted emptyDir volumes are not supported', {
+    warned: ['block-plain'],
+  }),
+
+  machine.refused('policy', [''], policy),
+  agent.refused('policy', [''], policy),
+]
