@@ -1,7 +1,8 @@
 /** The whole client against a double of the shim: what it leaves, what it returns, what it passes on. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { makeDeepTree } from '../../linux/testing.ts'
 
 let base: string
 beforeEach(() => {
@@ -168,6 +169,20 @@ describe('run in the background', () => {
     )
     expect((await kata('gc', '--config', `${base}/c.toml`)).stdout).toContain('default/orphan')
     expect((await list())[0]).toMatchObject({ status: 'stopped', exitCode: 137 })
+  })
+
+  test('rm removes a tree deeper than any path, and gc what a removal that was killed has left', async () => {
+    await start('deep', 'true')
+    makeDeepTree(`${base}/state/containers/default/deep/upper/t`, 3000)
+    mkdirSync(`${base}/state/containers/default/.removed-1`)
+    makeDeepTree(`${base}/state/containers/default/.removed-1/t`, 3000)
+    expect(await kata('rm', '--force', 'deep')).toMatchObject({ code: 0, stdout: 'deep\n' })
+    writeFileSync(
+      `${base}/c.toml`,
+      '[hypervisor.qemu]\nrootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n',
+    )
+    expect((await kata('gc', '--config', `${base}/c.toml`)).stdout).toContain('.removed-1')
+    expect(leftovers()).toEqual([])
   })
 
   test('with --rm a container removes itself', async () => {
