@@ -14,7 +14,9 @@ export interface UidRangeKeys {
 /** The range that its files name, as far as they can be read; otherwise the built-in one. Throws nothing. */
 export function salvageUidRange(where: Parameters<typeof findMainFile>[0]): UidRangeKeys {
   const tables = attempt(() => findMainFile(where))
-    .flatMap((main) => (main === undefined ? [] : [main.path, ...attempt(() => findDropIns(main.path)).flat()]))
+    .flatMap((main) =>
+      main === undefined ? [] : [main.path, ...attempt(() => findDropIns(main.path)).flat()],
+    )
     .flatMap((file) => attempt(() => tablesOf(file)).flat())
   return {
     base: lastValue(tables, 'rootless_uid_base'),

@@ -5,6 +5,9 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../linux/device-numbers.ts'
+import { SyscallError } from '../linux/libc.ts'
+import { O_PATH } from '../linux/open-at.ts'
+import { openOperatorPath } from '../linux/operator-path.ts'
 
 export type DiskKind = 'block' | 'file'
 
@@ -36,7 +39,6 @@ export interface DiskExpectation {
 }
 
 /** Not among node's constants; x86-64 and the generic table agree (asm-generic/fcntl.h). */
-const O_PATH = 0o10000000
 const O_DIRECT = 0o40000
 const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_EXCL } = constants
 
@@ -48,7 +50,8 @@ const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_EXCL } = constants
 export function findBlockDevice(numbers: DeviceNumbers, container: string): HostDisk {
   const { major, minor } = numbers
   const path = blockDevicePath(numbers)
-  if (path !== undefined) return find(path, O_NOFOLLOW, { kind: 'block', numbers }, container)
+  if (path !== undefined)
+    return find(path, () => openSync(path, O_PATH | O_NOFOLLOW), { kind: 'block', numbers }, container)
   const device = `${major}:${minor}`
   throw new KataError('DEVICE_MISSING', {
     device,
@@ -69,19 +72,18 @@ export function blockDevicePath({ major, minor }: DeviceNumbers): string | undef
 }
 
 /**
- * The block device or disk image at a path, whose symbolic links are followed: it comes from the host's side. Only what was
- * announced as a file may not turn out to be a link to one.
+ * The block device or disk image at a path, whose symbolic links are followed where they are the operator's.
  *
- * @throws KataError DEVICE_MISSING, DEVICE_KIND, DEVICE_CHANGED.
+ * @throws KataError DEVICE_MISSING, DEVICE_KIND, DEVICE_CHANGED, SOURCE_LINK.
  */
 export function findDiskAt(path: string, expected: DiskExpectation, container: string): HostDisk {
   if (!path.startsWith('/') || path.includes('\0'))
     throw new KataError('DEVICE_MISSING', { device: path, container, reason: 'it is no absolute path' })
-  return find(path, expected.kind === 'file' ? O_NOFOLLOW : 0, expected, container)
+  return find(path, () => openOperatorPath(path), expected, container)
 }
 
-function find(path: string, follow: number, expected: DiskExpectation, container: string): HostDisk {
-  const location = attempt(path, container, () => openSync(path, O_PATH | follow))
+function find(path: string, locate: () => number, expected: DiskExpectation, container: string): HostDisk {
+  const location = attempt(path, container, locate)
   try {
     const stat = fstatSync(location)
     const kind = checkedKind(stat, path, expected, container)
@@ -139,7 +141,9 @@ function attempt<T>(device: string, container: string, action: () => T, access?:
   try {
     return action()
   } catch (cause) {
-    const { code = String(cause) } = cause as NodeJS.ErrnoException
+    if (cause instanceof KataError && !(cause instanceof SyscallError)) throw cause
+    const { code: named = String(cause) } = cause as NodeJS.ErrnoException
+    const code = cause instanceof SyscallError ? cause.errno : named
     const fields = { device, container }
     if (code === 'ENOENT' || code === 'ENOTDIR')
       throw new KataError('DEVICE_MISSING', { ...fields, reason: 'it does not exist' }, { cause })

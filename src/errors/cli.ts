@@ -54,6 +54,11 @@ export const cliErrors = {
     'the record {path} of a container cannot be read ({reason})',
     'Remove the container with `kata-ts rm --force`, which ends its machine too.',
   ),
+  REMOVAL_UNFINISHED: entry(
+    'unavailable',
+    'what is left of a removed container, {path}, is not gone yet: {reason}',
+    'Run `kata-ts gc`: it goes on with it.',
+  ),
   IMAGE_UNKNOWN: entry(
     'not_found',
     'there is no guest image {"id"} in {cacheDir}',

@@ -12,6 +12,11 @@ export const sharingErrors = {
     'mount source {source} of container {container} is a {kind}, which cannot be shown in a virtual machine',
     'Mount a directory or a regular file.',
   ),
+  SOURCE_LINK: entry(
+    'invalid_argument',
+    '{source} cannot be used: {link} on its way is a symbolic link that is not followed ({reason})',
+    'Name the path that the link leads to, if it leads where you mean, or use a bind mount in its place.',
+  ),
   SHARE_ENTRY_TAKEN: entry(
     'already_exists',
     '{path} exists already in the share',

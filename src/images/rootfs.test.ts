@@ -200,14 +200,19 @@ test('a directory is used as it is and never written to, whatever its name', asy
   const path = join(base, 'a:b,c\\d')
   mkdirSync(path)
   writeFileSync(join(path, 'f'), 'lower')
-  symlinkSync(path, join(base, 'link'))
-  const rootfs = await resolveRootfs({ kind: 'directory', path: join(base, 'link') }, cache)
+  const rootfs = await resolveRootfs({ kind: 'directory', path }, cache)
   merged(rootfs, (root) => {
     expect(readFileSync(`${root}/f`, 'utf8')).toBe('lower')
     writeFileSync(`${root}/f`, 'changed')
     rmSync(`${root}/f`)
   })
   expect(readFileSync(join(path, 'f'), 'utf8')).toBe('lower')
+})
+
+test('a directory behind a link that a pod may have made is refused', async () => {
+  symlinkSync('/etc', join(base, 'link'))
+  const behind = resolveRootfs({ kind: 'directory', path: join(base, 'link') }, cache)
+  await expect(behind).rejects.toThrow(/^\[SOURCE_LINK\].*\/link on its way/)
 })
 
 test('what is no directory or no file is a coded error', async () => {

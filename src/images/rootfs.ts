@@ -1,6 +1,8 @@
 /** From what a person names to the layers of a root file system. None of them is ever written to. */
-import { chmodSync, chownSync, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, type Stats, statSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { SyscallError } from '../linux/libc.ts'
+import { lookAtOperatorPath } from '../linux/operator-path.ts'
 import { embeddedRootfs } from './embedded-rootfs.ts'
 import { openImageArchive } from './image-archive.ts'
 import { emptyImageConfig, type ImageConfig } from './image-config.ts'
@@ -81,13 +83,14 @@ function checkedDirectory(path: string): string {
   const refuse = (reason: string, cause?: unknown): never => {
     throw new KataError('ROOTFS_MISSING', { path, reason }, { cause })
   }
-  let real = path
+  let found: { path: string; stat: Stats }
   try {
-    real = realpathSync(path)
+    found = lookAtOperatorPath(path)
   } catch (cause) {
-    refuse((cause as NodeJS.ErrnoException).code ?? String(cause), cause)
+    if (cause instanceof SyscallError) refuse(cause.errno, cause)
+    throw cause
   }
-  if (!lstatSync(real).isDirectory()) refuse('it is not a directory')
-  if (real === '/') refuse('the root of the host is not handed out')
-  return real
+  if (!found.stat.isDirectory()) refuse('it is not a directory')
+  if (found.path === '/') refuse('the root of the host is not handed out')
+  return found.path
 }

@@ -1,12 +1,12 @@
 /** Flags of the mount that a path lies on. */
 import { closeSync, readFileSync } from 'node:fs'
-import { openLocation } from './mount-tree.ts'
+import { openOperatorPath } from './operator-path.ts'
 
 /** Such as `nosuid`, `relatime`; empty when the path cannot be opened or its mount is not ours to see. */
 export function mountFlagsOf(path: string): string[] {
   let fd: number
   try {
-    fd = openLocation(path)
+    fd = openOperatorPath(path)
   } catch {
     return []
   }

@@ -1,48 +1,147 @@
 /**
- * Removes a directory tree that another user could write to. Every step goes through an open directory
- * (/proc/self/fd/N/name is openat(2) for a runtime without it), so that no swapped symlink leads elsewhere, and it
- * stops at other file systems.
+ * Removes a directory tree that another user, or a guest, wrote. It may be of any depth and width: the number of open
+ * directories, the length of paths and the memory that this takes do not depend on it. Every step goes by one name in
+ * an open directory, so that no link leads elsewhere, and nothing is removed that is mounted in the tree.
  */
+import { closeSync, constants, lstatSync, openSync, rmdirSync } from 'node:fs'
 import {
-  closeSync,
-  constants,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  rmdirSync,
-  unlinkSync,
-} from 'node:fs'
+  type DirectoryEntry,
+  moveEntry,
+  readEntries,
+  removeDirectory,
+  rewind,
+  unlinkFile,
+} from './directory.ts'
 import { SyscallError } from './libc.ts'
+import { openDirectoryAt, shown } from './open-at.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 
+/** So many levels are open at a time. A directory below is moved up to the top, to be emptied from there. */
+const openLevels = 64
+/** How long this process is deaf to signals and timers at a stretch, milliseconds. */
+const stretchMs = 10
+/** The clock is read once in so many removals. */
+const clockEvery = 64
+
 /**
- * Does nothing when `path` does not exist.
+ * Does nothing when `path` does not exist; two may do this at once. An abort leaves the rest for another time.
  *
- * @throws SyscallError EXDEV at a directory of another file system, ENOTDIR when `path` is not a directory itself.
+ * @throws SyscallError EXDEV or EBUSY where something is mounted, ENOTDIR when `path` is not a directory itself, EPERM at a file
+ * that is immutable. @throws the signal's reason.
  */
-export function removeTree(path: string): void {
+export async function removeTree(path: string, signal?: AbortSignal): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return
-  emptyDirectory(path)
-  rmdirSync(path)
+  const top = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  try {
+    await new Removal(top, signal).run()
+  } finally {
+    closeSync(top)
+  }
+  try {
+    rmdirSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
 }
 
-function emptyDirectory(path: string, device?: number): void {
-  const fd = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
-  try {
-    const { dev } = fstatSync(fd)
-    if (device !== undefined && dev !== device)
-      throw new SyscallError(`removing ${path}`, 'EXDEV', 'another file system is mounted there.')
-    for (const name of readdirSync(`/proc/self/fd/${fd}`)) {
-      const entry = `/proc/self/fd/${fd}/${name}`
-      if (!lstatSync(entry).isDirectory()) unlinkSync(entry)
-      else {
-        emptyDirectory(entry, dev)
-        rmdirSync(entry)
+/** A directory that is being emptied. */
+interface Level {
+  readonly fd: number
+  /** In the level above; undefined at the top. */
+  readonly name?: Buffer
+  /** What is left of the piece of the listing that was read last. */
+  pending: DirectoryEntry[]
+  /** Whether anything went since the listing began. */
+  progress: boolean
+}
+
+class Removal {
+  readonly #signal: AbortSignal | undefined
+  /** From the top down. */
+  readonly #levels: Level[]
+  /** Of the names that moved directories get: nothing in the tree has one like it. */
+  readonly #prefix = `.kata-ts-${crypto.randomUUID()}-`
+  #moved = 0
+  #steps = 0
+  #stretchEnd = performance.now() + stretchMs
+
+  constructor(top: number, signal: AbortSignal | undefined) {
+    this.#signal = signal
+    this.#levels = [{ fd: top, pending: [], progress: false }]
+  }
+
+  /** Empties the top; its descriptor stays the caller's. */
+  async run(): Promise<void> {
+    try {
+      while (this.#step()) {
+        if (++this.#steps % clockEvery === 0) await this.#breathe()
       }
+    } finally {
+      for (const { fd } of this.#levels.slice(1)) closeSync(fd)
     }
-  } finally {
-    closeSync(fd)
+  }
+
+  /** One removal, or one listing. False when the top is empty. */
+  #step(): boolean {
+    const level = this.#levels.at(-1)!
+    const entry = level.pending.pop()
+    if (entry !== undefined) {
+      this.#remove(level, entry)
+      return true
+    }
+    const listed = readEntries(level.fd)
+    if (listed === undefined) return this.#leave(level)
+    level.pending = listed
+    return true
+  }
+
+  #remove(level: Level, { name, isDirectory }: DirectoryEntry): void {
+    level.progress = true
+    if (!isDirectory && unlinkFile(level.fd, name) !== 'directory') return
+    if (this.#levels.length < openLevels) {
+      const fd = unlessGone(() => openDirectoryAt(level.fd, name))
+      if (fd !== undefined) this.#levels.push({ fd, name, pending: [], progress: false })
+    } else {
+      const [top] = this.#levels
+      unlessGone(() => moveEntry(level.fd, name, top!.fd, Buffer.from(`${this.#prefix}${this.#moved++}`)))
+      top!.progress = true
+    }
+  }
+
+  /** At the end of a listing. One may leave out names when others go meanwhile, so a level is left when it has gone itself. */
+  #leave(level: Level): boolean {
+    const above = this.#levels.at(-2)
+    const { fd, name = Buffer.alloc(0), progress } = level
+    if (above !== undefined && removeDirectory(above.fd, name) !== 'not empty') {
+      this.#levels.pop()
+      closeSync(fd)
+      return true
+    }
+    if (progress) {
+      level.progress = false
+      rewind(fd)
+      return true
+    }
+    if (above === undefined) return false
+    throw new SyscallError(`removing ${shown(name)}`, 'ENOTEMPTY', 'somebody goes on writing there.')
+  }
+
+  /** Lets signals, timers and other work of this process have their turn. */
+  async #breathe(): Promise<void> {
+    this.#signal?.throwIfAborted()
+    if (performance.now() < this.#stretchEnd) return
+    await Bun.sleep(0)
+    this.#stretchEnd = performance.now() + stretchMs
+  }
+}
+
+/** Undefined when the name is not there any more: another removal of the same tree was faster. */
+function unlessGone<T>(call: () => T): T | undefined {
+  try {
+    return call()
+  } catch (error) {
+    if (error instanceof SyscallError && error.errno === 'ENOENT') return undefined
+    throw error
   }
 }

@@ -19,14 +19,14 @@ export const privateDirResource: ResourceKind<PrivateDirData> = {
 }
 
 /** As {@link privateDirResource}; an entry of that name which belongs to somebody else stays. */
-export function removePrivateDir(path: string, uid: number): void {
+export async function removePrivateDir(path: string, uid: number): Promise<void> {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined || !isOurs(stat, uid)) return
   unmountBelow(path)
   // From here on the user's processes, should one be left, cannot enter it by its path; mode 0 marks it as ours.
   chmodSync(path, 0)
   chownSync(path, 0, 0)
-  removeTree(path)
+  await removeTree(path)
 }
 
 /** Ours is what belongs to the user, and what is root's with mode 0000: half made, or half removed, when a crash came. */

@@ -119,7 +119,7 @@ async function cleanBlock(
   const last = first + blockSize - 1
   if (where.reserved && !(await killUids(first, last)))
     throw new KataError('UID_STILL_USED', { first, last, what: 'a live process' })
-  removePrivateDir(`${where.userDir}/${uid}`, uid)
+  await removePrivateDir(`${where.userDir}/${uid}`, uid)
   removeRecords(where.userdbDir, name, uid)
   await deleteUser(name, uid)
   if (where.reserved) unreserve(where.runDir, k)

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { makeFifo } from '../linux/fifo.ts'
 import { keepCopy } from './copied-files.ts'
 
 let base: string
@@ -68,12 +69,67 @@ test('a directory goes with its directories first and its links last', async () 
   expect(Buffer.from(calls[3]!.data!).toString()).toBe('..one')
 })
 
-test('a source that is a link is what it leads to', async () => {
+test("a source that is a link of the system's is what it leads to, one that a pod may have made is refused", async () => {
   writeFileSync(`${base}/stub`, 'nameserver')
-  symlinkSync('stub', `${base}/resolv.conf`)
+  const link = `/etc/copied-${process.pid}`
+  symlinkSync(`${base}/stub`, link)
   const { calls, client } = agent()
-  ;(await keepCopy(client, request(`${base}/resolv.conf`), unexpected)).stop()
+  try {
+    ;(await keepCopy(client, request(link), unexpected)).stop()
+  } finally {
+    rmSync(link)
+  }
   expect(calls).toMatchObject([{ path: '/shared/x', fileMode: 0o100644, fileSize: 10n }])
+  symlinkSync('/etc/shadow', `${base}/link`)
+  await expect(keepCopy(client, request(`${base}/link`), unexpected)).rejects.toThrow(/^\[SOURCE_LINK\]/)
+})
+
+/** An agent that calls `swap` when it is asked for the file `a`, and answers after that. */
+function slowAgent(swap: () => void) {
+  const { calls, client } = agent()
+  const copyFile = async (request: Copied) => {
+    calls.push(request)
+    if (request.path.endsWith('/a')) swap()
+    return {}
+  }
+  return { calls, client: { copyFile } as unknown as typeof client }
+}
+
+test.each([
+  ['a link to a secret', (path: string) => symlinkSync('../secret', path)],
+  ['a FIFO', (path: string) => makeFifo(path)],
+  ['another file', (path: string) => writeFileSync(path, 'other')],
+])('a file that becomes %s while the guest answers is not read', async (_, put) => {
+  writeFileSync(`${base}/secret`, 'of the host')
+  mkdirSync(`${base}/v/d`, { recursive: true })
+  for (const name of ['a', 'b', 'd/c']) writeFileSync(`${base}/v/${name}`, 'fine')
+  // The positive control: without the swap all of it arrives.
+  const calm = agent()
+  ;(await keepCopy(calm.client, request(`${base}/v`), unexpected)).stop()
+  expect(texts(calm.calls)).toEqual(['fine', 'fine', 'fine'])
+  const { calls, client } = slowAgent(() => {
+    renameSync(`${base}/v/b`, `${base}/old`)
+    put(`${base}/v/b`)
+    renameSync(`${base}/v/d`, `${base}/v/e`)
+    symlinkSync(base, `${base}/v/d`)
+    writeFileSync(`${base}/c`, 'not of the volume')
+  })
+  ;(await keepCopy(client, request(`${base}/v`), unexpected)).stop()
+  expect(texts(calls)).toEqual(['fine'])
+})
+
+const texts = (calls: readonly Copied[]) =>
+  calls.flatMap(({ data }) => (data === undefined ? [] : [Buffer.from(data).toString()]))
+
+test('sockets, FIFOs and devices are passed over, also in a deep tree', async () => {
+  const deep = `${base}/${'d/'.repeat(500)}`
+  mkdirSync(deep, { recursive: true })
+  makeFifo(`${deep}fifo`)
+  writeFileSync(`${deep}file`, 'fine')
+  const { calls, client } = agent()
+  ;(await keepCopy(client, request(base), unexpected)).stop()
+  expect(texts(calls)).toEqual(['fine'])
+  expect(calls.length).toBe(502)
 })
 
 test('what has more entries or bytes than fit is refused by name', async () => {

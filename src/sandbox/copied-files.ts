@@ -2,25 +2,10 @@
  * Files of the host that are copied into the guest, for VMMs without a shared file system: as Kata does it, in pieces of
  * 1 MiB, and again when they have changed (a ConfigMap or Secret that kubelet brings up to date).
  */
-import {
-  closeSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  readSync,
-  realpathSync,
-  type Stats,
-} from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
 import { KataError } from '../errors.ts'
-
-/** One entry of what is copied. */
-interface Entry {
-  /** From the top; empty for the top itself. */
-  readonly path: string
-  readonly stat: Stats
-}
+import { openSource } from '../sharing/source.ts'
+import { SourceTree, type TreeEntry } from './source-tree.ts'
 
 const pieceBytes = 1024 * 1024
 /** What one mount may have: it lies in the guest's memory. */
@@ -41,7 +26,7 @@ export interface KeptCopy {
   stop(): void
 }
 
-/** Copies file or directory once and then whenever it changes. @throws KataError SHARE_COPY_TOO_LARGE. */
+/** Copies file or directory once and then whenever it changes. @throws KataError SHARE_COPY_TOO_LARGE, and those of the source. */
 export async function keepCopy(
   agent: Pick<AgentClient, 'copyFile'>,
   request: CopyRequest,
@@ -49,15 +34,17 @@ export async function keepCopy(
 ): Promise<KeptCopy> {
   let known = new Map<string, string>()
   const copy = async () => {
-    // The source itself may be a link (resolv.conf), and lead elsewhere by now.
-    const found = { ...request, source: realpathSync(request.source) }
-    const entries = entriesOf(found)
+    using tree = open(request)
+    const entries = tree.entries()
     // Links last: kubelet's `..data` must lead to what is there already.
-    const isLink = ({ stat }: Entry) => stat.isSymbolicLink()
+    const isLink = ({ stat }: TreeEntry) => stat.isSymbolicLink()
     const ordered = [...entries.filter((entry) => !isLink(entry)), ...entries.filter(isLink)]
-    const now = new Map(entries.map((entry) => [entry.path, signature(entry)]))
-    for (const entry of ordered)
-      if (known.get(entry.path) !== now.get(entry.path)) await copyEntry(agent, found, entry)
+    const now = new Map<string, string>()
+    for (const entry of ordered) {
+      const signed = signature(entry)
+      if (known.get(entry.path) === signed || (await copyEntry(agent, request, tree, entry)))
+        now.set(entry.path, signed)
+    }
     known = now
   }
   await copy()
@@ -69,71 +56,52 @@ export async function keepCopy(
   return { stop: () => clearInterval(timer) }
 }
 
-/** @throws KataError SHARE_COPY_TOO_LARGE. */
+/** @throws KataError SHARE_COPY_TOO_LARGE, and those of the source. */
 export function requireSmall(request: Pick<CopyRequest, 'source' | 'container'>): void {
-  entriesOf({ ...request, source: realpathSync(request.source) })
+  using tree = open(request)
+  tree.entries()
 }
 
-/** Everything below the source, parents first. */
-function entriesOf({ source, container }: Pick<CopyRequest, 'source' | 'container'>): Entry[] {
-  const entries: Entry[] = []
-  let bytes = 0
-  const walk = (path: string) => {
-    const stat = lstatSync(`${source}${path}`)
-    if (!stat.isDirectory() && !stat.isFile() && !stat.isSymbolicLink()) return
-    entries.push({ path, stat })
-    bytes += stat.isFile() ? stat.size : 0
-    if (entries.length > mostEntries || bytes > mostBytes)
-      throw new KataError('SHARE_COPY_TOO_LARGE', {
-        ...{ source, container, entries: mostEntries, mebibytes: mostBytes / pieceBytes },
-      })
-    if (stat.isDirectory()) for (const name of readdirSync(`${source}${path}`).sort()) walk(`${path}/${name}`)
-  }
-  walk('')
-  return entries
+/** The source itself may be a link of the operator's (resolv.conf), and lead elsewhere by now. */
+function open({ source, container }: Pick<CopyRequest, 'source' | 'container'>): SourceTree {
+  const { fd } = openSource(source, container)
+  return new SourceTree(fd, { entries: mostEntries, bytes: mostBytes }, () => {
+    throw new KataError('SHARE_COPY_TOO_LARGE', {
+      ...{ source, container, entries: mostEntries, mebibytes: mostBytes / pieceBytes },
+    })
+  })
 }
 
-const signature = ({ stat }: Entry): string =>
-  [stat.mode, stat.uid, stat.gid, stat.isDirectory() ? 0 : stat.mtimeMs, stat.size, stat.ino].join(' ')
+const signature = ({ stat, linkTo = '' }: TreeEntry): string =>
+  [stat.mode, stat.uid, stat.gid, stat.isDirectory() ? 0 : stat.mtimeMs, stat.size, stat.ino, linkTo].join(
+    ' ',
+  )
 
+/** False when the entry is not what it was when it was listed: the next look will find what it is then. */
 async function copyEntry(
   agent: Pick<AgentClient, 'copyFile'>,
-  { source, target }: CopyRequest,
-  { path, stat }: Entry,
-): Promise<void> {
+  { target }: CopyRequest,
+  tree: SourceTree,
+  entry: TreeEntry,
+): Promise<boolean> {
+  const { path, stat, linkTo } = entry
   const { mode: fileMode, uid, gid } = stat
   const facts = { path: `${target}${path}`, fileMode, dirMode: 0o755, uid, gid }
   if (stat.isDirectory()) {
     await agent.copyFile({ ...facts, fileSize: 0n, offset: 0n })
-    return
+    return true
   }
-  if (stat.isSymbolicLink()) {
-    const data = Buffer.from(readlinkSync(`${source}${path}`))
+  if (linkTo !== undefined) {
+    const data = Buffer.from(linkTo)
     await agent.copyFile({ ...facts, fileSize: BigInt(data.length), offset: 0n, data })
-    return
+    return true
   }
-  const bytes = readWhole(`${source}${path}`)
+  const bytes = tree.read(entry)
+  if (bytes === undefined) return false
   const fileSize = BigInt(bytes.length)
   for (let offset = 0; offset === 0 || offset < bytes.length; offset += pieceBytes) {
     const data = bytes.subarray(offset, offset + pieceBytes)
     await agent.copyFile({ ...facts, fileSize, offset: BigInt(offset), data })
   }
-}
-
-/** At most so much as a mount may have: the file may have grown since it was looked at. */
-function readWhole(path: string): Buffer {
-  const fd = openSync(path, 'r')
-  try {
-    const parts: Buffer[] = []
-    for (let total = 0; total < mostBytes; ) {
-      const part = Buffer.alloc(pieceBytes)
-      const count = readSync(fd, part, 0, pieceBytes, total)
-      if (count === 0) break
-      parts.push(part.subarray(0, count))
-      total += count
-    }
-    return Buffer.concat(parts)
-  } finally {
-    closeSync(fd)
-  }
+  return true
 }

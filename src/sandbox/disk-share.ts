@@ -2,7 +2,7 @@
  * The pod's files for a VMM without a shared file system: root file systems are disks, files and directories that are only
  * read are copied, and a pod's own scratch directories are made in the guest.
  */
-import { mkdirSync, rmSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
 import { findDiskAt } from '../devices/host-disk.ts'
 import { describeError, KataError } from '../errors.ts'
@@ -12,6 +12,7 @@ import { bindEntryName } from '../sharing/binds.ts'
 import { kataGuestSharedDir } from '../sharing/host-share.ts'
 import { makeRootfsDisk, rootfsName } from '../sharing/rootfs-disk.ts'
 import type { BindRequest, GuestRootfs, RootfsMount, Share } from '../sharing/share.ts'
+import { openSource } from '../sharing/source.ts'
 import { type KeptCopy, keepCopy, requireSmall } from './copied-files.ts'
 import { diskFileSystems, volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
@@ -126,10 +127,10 @@ function howToCarry(
   { source, readonly }: Pick<BindRequest, 'source' | 'readonly'>,
   container: string,
 ): 'copy' | 'scratch' {
-  const stat = statSync(source, { throwIfNoEntry: false })
-  if (stat === undefined) throw new KataError('SHARE_SOURCE_MISSING', { source, container, reason: 'ENOENT' })
-  if (stat.isDirectory() && isEmptyDir(source)) return 'scratch'
-  if (stat.isFile() || (stat.isDirectory() && (readonly || readVolume.test(source)))) return 'copy'
+  const { fd, kind } = openSource(source, container)
+  closeSync(fd)
+  if (kind === 'directory' && isEmptyDir(source)) return 'scratch'
+  if (kind === 'file' || readonly || readVolume.test(source)) return 'copy'
   throw new KataError('SHARE_NOT_COPIED', { source, container })
 }
 

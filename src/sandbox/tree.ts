@@ -1,12 +1,12 @@
 /** A directory of root's that belongs to one sandbox with all that is in it. */
-import { rmSync } from 'node:fs'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { unmountBelow } from '../linux/mount.ts'
+import { removeTree } from '../linux/remove-tree.ts'
 
 export const treeResource: ResourceKind<{ path: string }> = {
   kind: 'tree',
-  release: ({ path }) => {
+  release: async ({ path }) => {
     unmountBelow(path)
-    rmSync(path, { recursive: true, force: true })
+    await removeTree(path)
   },
 }

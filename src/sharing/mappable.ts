@@ -3,6 +3,7 @@ import { closeSync, fstatSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { openLocation } from '../linux/mount-tree.ts'
+import { openOperatorPath } from '../linux/operator-path.ts'
 import { type Idmap, mappedClone } from './idmap.ts'
 import { mappedDirectories } from './mapped-overlay.ts'
 import { parseMountOptions } from './mount-options.ts'
@@ -17,16 +18,24 @@ import type { RootfsMount } from './share.ts'
 export function requireMappable(mounts: readonly RootfsMount[], idmap: Idmap, container: string): void {
   for (const mount of mounts) {
     const { bind, recursive, data } = parseMountOptions(mount.options)
-    const sources = bind || mount.type === 'bind' ? [mount.source] : []
-    if (mount.type === 'overlay') sources.push(...mappedDirectories(data))
-    for (const source of sources) tryClone(source, recursive, idmap, container)
+    const tried = (source: string, open: (path: string) => number) =>
+      tryClone(source, open, recursive, idmap, container)
+    if (bind || mount.type === 'bind') tried(mount.source, openOperatorPath)
+    // Layers are where containerd, or our own command line, put them.
+    if (mount.type === 'overlay') for (const layer of mappedDirectories(data)) tried(layer, openLocation)
   }
 }
 
-function tryClone(source: string, recursive: boolean, idmap: Idmap, container: string): void {
+function tryClone(
+  source: string,
+  open: (path: string) => number,
+  recursive: boolean,
+  idmap: Idmap,
+  container: string,
+): void {
   let fd: number | undefined
   try {
-    fd = openLocation(source)
+    fd = open(source)
     const facts = fstatSync(fd)
     // Anything else reaches the guest in another way, or not at all.
     if (facts.isDirectory() || facts.isFile())

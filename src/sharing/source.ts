@@ -1,7 +1,8 @@
 /** The host side of a bind: opened once as a pure location, looked at, and then mounted by that descriptor. */
 import { closeSync, fstatSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
-import { openLocation } from '../linux/mount-tree.ts'
+import { SyscallError } from '../linux/libc.ts'
+import { openOperatorPath } from '../linux/operator-path.ts'
 
 export interface Source {
   /** O_PATH descriptor; the caller closes it. */
@@ -10,9 +11,10 @@ export interface Source {
 }
 
 /**
- * Opens what `path` names, following symlinks: the path comes from the host's side (containerd, the operator).
+ * Opens what `path` names. It comes from the host's side (containerd, the operator), so links are followed that are the
+ * operator's; those that a pod may have made are not.
  *
- * @throws KataError SHARE_SOURCE_MISSING; SHARE_SOURCE_KIND for sockets, devices and FIFOs, which mean nothing to
+ * @throws KataError SHARE_SOURCE_MISSING; SOURCE_LINK; SHARE_SOURCE_KIND for sockets, devices and FIFOs, which mean nothing to
  * another kernel.
  */
 export function openSource(path: string, container: string): Source {
@@ -27,9 +29,11 @@ function open(path: string, container: string): number {
   if (!path.startsWith('/') || path.includes('\0'))
     throw new KataError('SHARE_SOURCE_MISSING', { source: path, container, reason: 'not an absolute path' })
   try {
-    return openLocation(path)
+    return openOperatorPath(path)
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    const { code = String(cause) } = cause as NodeJS.ErrnoException
+    if (cause instanceof KataError && !(cause instanceof SyscallError)) throw cause
+    const reason = cause instanceof SyscallError ? cause.errno : code
     throw new KataError('SHARE_SOURCE_MISSING', { source: path, container, reason }, { cause })
   }
 }

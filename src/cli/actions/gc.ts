@@ -5,8 +5,10 @@ import { endContainer } from '../client/end.ts'
 import {
   type ContainerRecord,
   claimedWithoutRecord,
+  finishRemoval,
   listNamespaces,
   listRecords,
+  listRemovals,
   readRecord,
   removeRecord,
 } from '../client/record.ts'
@@ -19,6 +21,8 @@ import type { Settings } from '../settings.ts'
 
 /** A name without a record that was claimed less long ago than this is one of a client that is at work. */
 const recordGraceMs = 10_000
+/** How long one container's files may take to be removed: the others have a claim too. */
+const removalLimitMs = 60_000
 
 /** Containers first, so that their exit is noted; then what belongs to no container any more. */
 export async function gc(settings: Settings, configFile: string | undefined): Promise<number> {
@@ -30,6 +34,7 @@ export async function gc(settings: Settings, configFile: string | undefined): Pr
       const result = await collectContainer(settings, namespace, id)
       if (result !== undefined) collected.push(result)
     }
+    for (const path of listRemovals(settings.stateDir, namespace)) collected.push(await collectRemoval(path))
   }
   collected.push(...(await collectGarbage({ runDir, range, log, failpoints: failpointsOf('gc', env, log) })))
   settings.print(render(settings.format, collected, asTable))
@@ -46,19 +51,36 @@ async function collectContainer(
     const claimedMs = claimedWithoutRecord(settings.stateDir, namespace, id)
     if (claimedMs !== undefined && claimedMs < recordGraceMs) return undefined
     if (claimedMs !== undefined) {
-      removeRecord(settings.stateDir, namespace, id)
+      await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
       return { kind: 'record', name }
     }
     const record = readRecord(settings.stateDir, namespace, id)
     if (await isLeftBehind(record)) {
-      await endContainer(settings, record, {})
+      await inTime((signal) => endContainer(settings, record, { signal }))
       return { kind: 'container', name }
     }
     if (record.status !== 'stopped' || !record.autoRemove || hasOwner(record)) return undefined
-    removeRecord(settings.stateDir, namespace, id)
+    await inTime((signal) => removeRecord(settings.stateDir, namespace, id, signal))
     return { kind: 'record', name }
   } catch (error) {
     return { kind: 'container', name, failure: explain(error) }
+  }
+}
+
+/** What a removal that was broken off has left. */
+async function collectRemoval(path: string): Promise<Collected> {
+  const failure = await inTime((signal) => finishRemoval(path, signal)).then(() => undefined, describeError)
+  return { kind: 'files', name: path, ...(failure === undefined ? {} : { failure }) }
+}
+
+async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const abort = new AbortController()
+  const reason = new Error(`${removalLimitMs / 1000} s were not enough`)
+  const timer = setTimeout(() => abort.abort(reason), removalLimitMs)
+  try {
+    return await work(abort.signal)
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -1,8 +1,9 @@
 /** The whole client against a double of the shim: what it leaves, what it returns, what it passes on. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { isAlive, processRef } from '../../linux/proc.ts'
+import { makeDeepTree } from '../../linux/testing.ts'
 
 let base: string
 beforeEach(() => {
@@ -223,6 +224,20 @@ describe('run in the background', () => {
     expect(isAlive(shim)).toBe(true)
     expect(await kata('rm', '--force', 'torn')).toEqual({ code: 0, stdout: 'torn\n', stderr: '' })
     expect(isAlive(shim)).toBe(false)
+    expect(leftovers()).toEqual([])
+  })
+
+  test('rm removes a tree deeper than any path, and gc what a removal that was killed has left', async () => {
+    await start('deep', 'true')
+    makeDeepTree(`${base}/state/containers/default/deep/upper/t`, 3000)
+    mkdirSync(`${base}/state/containers/default/.removed-1`)
+    makeDeepTree(`${base}/state/containers/default/.removed-1/t`, 3000)
+    expect(await kata('rm', '--force', 'deep')).toMatchObject({ code: 0, stdout: 'deep\n' })
+    writeFileSync(
+      `${base}/c.toml`,
+      '[hypervisor.qemu]\nrootless_uid_base = 2013265920\nrootless_uid_blocks = 1\n',
+    )
+    expect((await kata('gc', '--config', `${base}/c.toml`)).stdout).toContain('.removed-1')
     expect(leftovers()).toEqual([])
   })
 

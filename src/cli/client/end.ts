@@ -12,12 +12,18 @@ import type { TaskClient } from './task.ts'
  * `task` is the connection to its shim, when there is one; the `delete` action works without, from disk. May be
  * called again.
  *
- * @throws KataError SHIM_DELETE_FAILED; the record is kept then, so that `gc` can try again.
+ * @throws KataError SHIM_DELETE_FAILED; the record is kept then, so that `gc` can try again. REMOVAL_UNFINISHED: all the rest is done.
  */
 export async function endContainer(
   settings: Settings,
   record: Pick<ContainerRecord, 'namespace' | 'id' | 'autoRemove'>,
-  end: { exitCode?: number | undefined; task?: TaskClient | undefined; remove?: boolean },
+  end: {
+    exitCode?: number | undefined
+    task?: TaskClient | undefined
+    remove?: boolean
+    /** Breaks off the removal of what the container wrote, nothing else. */
+    signal?: AbortSignal
+  },
 ): Promise<void> {
   const { namespace, id } = record
   const { stateDir, log } = settings
@@ -31,7 +37,7 @@ export async function endContainer(
   const shim = shimOf(bundle, id)
   if (shim !== undefined) await killAndWait(shim)
   const lastKnown = await deleteShim(settings, { namespace, id, bundle })
-  if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id)
+  if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id, end.signal)
   updateRecord(stateDir, namespace, id, {
     status: 'stopped',
     exitCode: end.exitCode ?? lastKnown,

@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { makeDeepTree } from '../../linux/testing.ts'
 import {
   type ContainerRecord,
   createRecord,
+  finishRemoval,
   listNamespaces,
   listRecords,
+  listRemovals,
   readRecord,
   recordPaths,
   removeRecord,
@@ -51,12 +54,33 @@ test('updates replace fields and keep the rest', () => {
   expect(readRecord(stateDir, 'default', 'web')).toEqual({ ...record('web'), status: 'stopped', exitCode: 3 })
 })
 
-test('a removed record does not come back', () => {
+test('a removed record does not come back', async () => {
   createRecord(stateDir, record('web'))
-  removeRecord(stateDir, 'default', 'web')
+  await removeRecord(stateDir, 'default', 'web')
   updateRecord(stateDir, 'default', 'web', { status: 'stopped' })
   expect(listRecords(stateDir, 'default')).toEqual([])
   expect(() => readRecord(stateDir, 'default', 'web')).toThrow(/^\[CONTAINER_NOT_FOUND\]/)
+})
+
+test('a removal that is broken off frees the name and can be finished', async () => {
+  const { directory } = createRecord(stateDir, record('web'))
+  makeDeepTree(`${directory}/upper`, 1000)
+  const abort = AbortSignal.abort(new Error('interrupted'))
+  await expect(removeRecord(stateDir, 'default', 'web', abort)).rejects.toThrow(
+    /^\[REMOVAL_UNFINISHED\].*interrupted/,
+  )
+  expect(listRecords(stateDir, 'default')).toEqual([])
+  const [rest = ''] = listRemovals(stateDir, 'default')
+  await finishRemoval(rest)
+  expect(listRemovals(stateDir, 'default')).toEqual([])
+})
+
+test('what has no name of ours in the state directory is passed over', () => {
+  createRecord(stateDir, record('web'))
+  mkdirSync(`${stateDir}/containers/default/.other`)
+  mkdirSync(`${stateDir}/containers/lost+found`)
+  expect(listRecords(stateDir, 'default')).toEqual(['web'])
+  expect(listNamespaces(stateDir)).toEqual(['default'])
 })
 
 test('a damaged record is named', () => {

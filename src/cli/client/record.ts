@@ -9,13 +9,13 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { KataError } from '../../errors.ts'
+import { describeError, KataError } from '../../errors.ts'
 import type { ProcessRef } from '../../linux/proc.ts'
-import { checkName } from '../parse/name.ts'
+import { removeTree } from '../../linux/remove-tree.ts'
+import { checkName, isName } from '../parse/name.ts'
 
 /** `creating` until Create has returned; `stopped` once everything but the record itself was released. */
 export type RecordStatus = 'creating' | 'running' | 'stopped'
@@ -123,20 +123,60 @@ export function updateRecord(
   }
 }
 
-/** Removes the record with logs and writable layer. Nothing may be mounted below it any more. */
-export function removeRecord(stateDir: string, namespace: string, id: string): void {
-  rmSync(recordPaths(stateDir, namespace, id).directory, { recursive: true, force: true })
+/** Directories of removed records, until they are gone themselves. No container can have such a name. */
+const removedPrefix = '.removed-'
+
+/**
+ * Removes the record with logs and writable layer. Nothing may be mounted below it any more. The name is free at once; what a
+ * container wrote may take a while, and an abort leaves the rest of it to {@link finishRemovals}.
+ *
+ * @throws KataError REMOVAL_UNFINISHED.
+ */
+export async function removeRecord(
+  stateDir: string,
+  namespace: string,
+  id: string,
+  signal?: AbortSignal,
+): Promise<void> {
+  const { directory } = recordPaths(stateDir, namespace, id)
+  const removed = `${stateDir}/containers/${namespace}/${removedPrefix}${crypto.randomUUID()}`
+  try {
+    renameSync(directory, removed)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+    throw error
+  }
+  await finishRemoval(removed, signal)
+}
+
+/** What is left of removed records of a namespace: paths for {@link finishRemoval}. */
+export function listRemovals(stateDir: string, namespace: string): string[] {
+  return namesIn(`${stateDir}/containers/${checkName(namespace, 'namespace')}`)
+    .filter((name) => name.startsWith(removedPrefix))
+    .map((name) => `${stateDir}/containers/${namespace}/${name}`)
+}
+
+/** @throws KataError REMOVAL_UNFINISHED. */
+export async function finishRemoval(path: string, signal?: AbortSignal): Promise<void> {
+  try {
+    await removeTree(path, signal)
+  } catch (cause) {
+    throw new KataError('REMOVAL_UNFINISHED', { path, reason: describeError(cause) }, { cause })
+  }
 }
 
 /** Identifiers of all records of a namespace, sorted. */
 export function listRecords(stateDir: string, namespace: string): string[] {
-  const directory = `${stateDir}/containers/${checkName(namespace, 'namespace')}`
-  return existsSync(directory) ? readdirSync(directory).sort() : []
+  return namesIn(`${stateDir}/containers/${checkName(namespace, 'namespace')}`).filter(isName)
 }
 
 /** Namespaces that have records, sorted. */
 export function listNamespaces(stateDir: string): string[] {
-  const directory = `${stateDir}/containers`
+  return namesIn(`${stateDir}/containers`).filter(isName)
+}
+
+/** Sorted. */
+function namesIn(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory).sort() : []
 }
 

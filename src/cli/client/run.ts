@@ -1,6 +1,7 @@
 /** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Overrides } from '../../config/overrides.ts'
+import { describeError, KataError } from '../../errors.ts'
 import { writableOverlay } from '../../images/rootfs.ts'
 import { bootId, processRef } from '../../linux/proc.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
@@ -12,7 +13,7 @@ import { endContainer } from './end.ts'
 import { type EtcWishes, writeEtcFiles } from './etc-files.ts'
 import { type ContainerRecord, createRecord, type RecordPaths, updateRecord } from './record.ts'
 import { startShim } from './shim-process.ts'
-import { catchSignals, type SignalCatcher } from './signals.ts'
+import { abortOnSignal, catchSignals, type SignalCatcher } from './signals.ts'
 import { type AttachedStreams, attachStreams, type StreamUris } from './streams.ts'
 import { TaskClient } from './task.ts'
 
@@ -50,10 +51,10 @@ export async function runAttached(settings: Settings, plan: ContainerPlan): Prom
     const run = attend({ task, id, execId: '', streams, signals, interactive, terminal, log, tell })
     const exitCode = await Promise.race([run, signals.interrupted])
     session.reportFailure()
-    await session.end(exitCode)
+    await session.end(exitCode, signals)
     return exitCode
   } catch (error) {
-    await session?.fail()
+    await session?.fail(signals)
     throw error
   } finally {
     streams?.close()
@@ -74,7 +75,7 @@ export async function runDetached(settings: Settings, plan: ContainerPlan): Prom
     await Promise.race([task.start(), signals.interrupted])
     session.leave(task)
   } catch (error) {
-    await session?.fail()
+    await session?.fail(signals)
     throw error
   } finally {
     signals.release()
@@ -138,18 +139,28 @@ class Session {
     return this.#task
   }
 
-  async end(exitCode: number): Promise<void> {
-    await endContainer(this.#settings, this.#record, { exitCode, task: this.#task })
+  async end(exitCode: number, signals: SignalCatcher): Promise<void> {
+    await this.#end({ exitCode, task: this.#task, signal: abortOnSignal(signals) })
   }
 
   /** Nothing of a container that could not start, or was lost, is kept. */
-  async fail(): Promise<void> {
+  async fail(signals: SignalCatcher): Promise<void> {
     // An interruption may come while the shim is being born; it can only be ended once it exists.
     await this.#starting?.catch(() => {})
     this.#task?.close()
     this.#showWarnings()
     this.#showShimLog()
-    await endContainer(this.#settings, this.#record, { remove: true })
+    await this.#end({ remove: true, signal: abortOnSignal(signals) })
+  }
+
+  /** The person who breaks off the removal still gets the exit code, or the error, that all this was for. */
+  async #end(end: Parameters<typeof endContainer>[2]): Promise<void> {
+    try {
+      await endContainer(this.#settings, this.#record, end)
+    } catch (error) {
+      if (!(error instanceof KataError && error.code === 'REMOVAL_UNFINISHED')) throw error
+      this.#settings.tell(describeError(error))
+    }
   }
 
   /** The exit code of a process that lost its machine says nothing; why it was lost is told here. */

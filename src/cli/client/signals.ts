@@ -26,6 +26,13 @@ export class Interrupted extends Error {
   }
 }
 
+/** From now on the next signal ends whatever takes the result, and nothing else. */
+export function abortOnSignal(signals: SignalCatcher): AbortSignal {
+  const abort = new AbortController()
+  signals.handle((signal) => abort.abort(new Interrupted(signal)))
+  return abort.signal
+}
+
 export function catchSignals(): SignalCatcher {
   const { promise: interrupted, reject } = Promise.withResolvers<never>()
   interrupted.catch(() => {})

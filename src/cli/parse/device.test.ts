@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
 import { parseDevice } from './device.ts'
 
 test('a disk image, by whatever name, with where it goes and what may be done', () => {
@@ -7,16 +8,17 @@ test('a disk image, by whatever name, with where it goes and what may be done', 
   try {
     const image = `${dir}/disk.img`
     writeFileSync(image, 'x')
-    symlinkSync(image, `${dir}/link`)
     const file = { what: 'file', source: image } as const
     expect(parseDevice(image)).toEqual({ ...file, destination: image, readonly: false })
-    expect(parseDevice(`${dir}/link:/dev/xvda`)).toEqual({
+    expect(parseDevice(`${dir}/../${basename(dir)}/disk.img:/dev/xvda`)).toEqual({
       ...file,
       destination: '/dev/xvda',
       readonly: false,
     })
     expect(parseDevice(`${image}:/dev/xvda:r`)).toEqual({ ...file, destination: '/dev/xvda', readonly: true })
     expect(parseDevice(`${image}:/dev/xvda:rwm`)).toMatchObject({ readonly: false })
+    symlinkSync(image, `${dir}/link`)
+    expect(() => parseDevice(`${dir}/link`)).toThrow(/^\[SOURCE_LINK\]/)
     expect(parseDevice(`${image}:rm`)).toMatchObject({ destination: image, readonly: true })
   } finally {
     rmSync(dir, { recursive: true })
@@ -46,7 +48,7 @@ test.each([
   ['/dev/null:xvda', 'not an absolute path'],
   ['/dev/null:/dev/xvda:w', 'does not allow to read'],
   ['/dev/null:/a:/b:/c', 'it needs the form'],
-  ['/nonexistent', 'does not exist'],
+  ['/nonexistent', 'ENOENT'],
   ['/tmp', '/tmp is a directory, neither a device nor a disk image'],
 ])('%p is refused: %s', (text, reason) => {
   expect(() => parseDevice(text)).toThrow(new RegExp(`^\\[DEVICE_OPTION_INVALID\\].*${reason}`))

@@ -1,8 +1,10 @@
 /** `--device SRC[:DST][:r|rw]`: a device of the host, or a disk image as a block device in the container. */
-import { realpathSync, type Stats, statSync } from 'node:fs'
+import type { Stats } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
+import { SyscallError } from '../../linux/libc.ts'
+import { lookAtOperatorPath } from '../../linux/operator-path.ts'
 
 export type DeviceOption =
   | ({
@@ -19,7 +21,7 @@ export type DeviceOption =
       readonly readonly: boolean
     }
 
-/** Reads one device option. @throws KataError DEVICE_OPTION_INVALID. */
+/** Reads one device option. @throws KataError DEVICE_OPTION_INVALID, SOURCE_LINK. */
 export function parseDevice(text: string): DeviceOption {
   const refuse = (reason: string): never => {
     throw new KataError('DEVICE_OPTION_INVALID', { device: text, reason })
@@ -33,15 +35,23 @@ export function parseDevice(text: string): DeviceOption {
   if (!access.includes('r')) refuse(`the access ${access} does not allow to read`)
   const destination = posix.normalize(target)
   const readonly = !access.includes('w')
-  const stat = statSync(source, { throwIfNoEntry: false })
-  if (stat === undefined) return refuse(`${source} does not exist`)
+  const { path, stat } = lookAt(source, refuse)
   if (stat.isBlockDevice() || stat.isCharacterDevice()) {
     // Which of them a machine can be given is the runtime's to say: it is asked by other clients too.
     const what = stat.isBlockDevice() ? 'block' : 'char'
     return { what, destination, readonly, ...deviceNumbers(stat.rdev) }
   }
-  if (stat.isFile()) return { what: 'file', source: realpathSync(source), destination, readonly }
+  if (stat.isFile()) return { what: 'file', source: path, destination, readonly }
   return refuse(`${source} is ${kindOf(stat)}, neither a device nor a disk image`)
+}
+
+function lookAt(source: string, refuse: (reason: string) => never) {
+  try {
+    return lookAtOperatorPath(source)
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error
+    return refuse(`${source} cannot be opened (${error.errno})`)
+  }
 }
 
 function kindOf(stat: Stats): string {

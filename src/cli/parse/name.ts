@@ -4,10 +4,13 @@ import { KataError } from '../../errors.ts'
 const pattern = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/
 const maxLength = 76
 
+export function isName(name: string): boolean {
+  return name.length <= maxLength && pattern.test(name)
+}
+
 /** Returns `name` if it may name a container or namespace (`what`). @throws KataError NAME_INVALID. */
 export function checkName(name: string, what: 'container' | 'namespace' | 'exec'): string {
-  if (name.length > maxLength || !pattern.test(name))
-    throw new KataError('NAME_INVALID', { what, name: name.slice(0, 100), limit: maxLength })
+  if (!isName(name)) throw new KataError('NAME_INVALID', { what, name: name.slice(0, 100), limit: maxLength })
   return name
 }
 

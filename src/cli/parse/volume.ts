@@ -2,9 +2,10 @@
  * `-v SRC:DST[:OPTION,...]`: a host path shown in the container. Options are `ro`, `rw`, and the file system of a block
  * device or disk image (`ext4`), which the guest then mounts.
  */
-import { realpathSync, statSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
+import { SyscallError } from '../../linux/libc.ts'
+import { lookAtOperatorPath } from '../../linux/operator-path.ts'
 
 /** What the kernel of `kata-ts image build` can mount, and what one of the operator's own may. */
 const fileSystems = ['ext4', 'ext3', 'ext2', 'xfs', 'btrfs', 'erofs', 'squashfs', 'vfat']
@@ -21,7 +22,7 @@ export interface Volume {
   readonly isImage?: true
 }
 
-/** Reads one volume option. @throws KataError VOLUME_INVALID, VOLUME_SOURCE_MISSING. */
+/** Reads one volume option. @throws KataError VOLUME_INVALID, VOLUME_SOURCE_MISSING, SOURCE_LINK. */
 export function parseVolume(text: string): Volume {
   const refuse = (reason: string): never => {
     throw new KataError('VOLUME_INVALID', { volume: text, reason })
@@ -39,15 +40,23 @@ export function parseVolume(text: string): Volume {
     refuse(`the option ${fsTypes.at(-1) || '(empty)'} is none of ro, rw, ${fileSystems.join(', ')}`)
   const normal = posix.normalize(destination).replace(/(?<=.)\/$/, '')
   if (normal === '/') refuse('the destination may not be /: use --rootfs for that')
-  const stat = statSync(source, { throwIfNoEntry: false })
-  if (stat === undefined) throw new KataError('VOLUME_SOURCE_MISSING', { source, volume: text })
+  const { path, stat } = lookAt(source, text)
   if (fsType !== undefined && !stat.isFile() && !stat.isBlockDevice())
     refuse(`${source} is neither a block device nor a disk image, so it has no ${fsType}`)
   return {
-    source: realpathSync(source),
+    source: path,
     destination: normal,
     readonly: words.includes('ro'),
     ...(fsType === undefined ? {} : { fsType }),
     ...(fsType !== undefined && stat.isFile() ? { isImage: true } : {}),
+  }
+}
+
+function lookAt(source: string, volume: string) {
+  try {
+    return lookAtOperatorPath(source)
+  } catch (cause) {
+    if (!(cause instanceof SyscallError)) throw cause
+    throw new KataError('VOLUME_SOURCE_MISSING', { source, volume }, { cause })
   }
 }

@@ -5,6 +5,7 @@ import {
   lstatSync,
   mkdirSync,
   readdirSync,
+  rmdirSync,
   rmSync,
   statSync,
   truncateSync,
@@ -13,7 +14,6 @@ import {
 import { makeFifo } from '../../linux/fifo.ts'
 import { mount, mountFlags, unmountBelow } from '../../linux/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../../linux/mount-tree.ts'
-import { removeTree } from '../../linux/remove-tree.ts'
 import type { VmSpec } from '../vmm.ts'
 import { emptyBytes, emptyDrive } from './drive-list.ts'
 import { inJail, type JailPlace } from './program.ts'
@@ -78,7 +78,8 @@ export function removeOtherNodes({ root }: JailPlace): void {
 export function removeJail({ base }: JailPlace): void {
   if (lstatSync(base, { throwIfNoEntry: false }) === undefined) return
   unmountBelow(base)
-  removeTree(base)
+  // All that it held went with the file system that was mounted there.
+  rmdirSync(base)
 }
 
 function mountMemory(target: string, data: string, flags: number): void {

@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { lstatSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { lookAtOperatorPath, openOperatorPath } from './operator-path.ts'
+
+let directory: string
+const made: string[] = []
+beforeEach(() => {
+  directory = mkdtempSync(`${tmpdir()}/operator-`)
+  mkdirSync(`${directory}/there`)
+})
+afterEach(() => {
+  for (const path of [directory, ...made.splice(0)]) rmSync(path, { recursive: true })
+})
+
+function link(target: string, path: string): string {
+  symlinkSync(target, path)
+  made.push(path)
+  return path
+}
+
+const opened = (path: string): string => lookAtOperatorPath(path).path
+
+describe('the path that an operator names', () => {
+  test('leads where it says, links of the system included', () => {
+    expect(opened(`${directory}/there/../there/`)).toBe(`${directory}/there`)
+    expect(lstatSync('/var/run').isSymbolicLink()).toBe(true)
+    expect(opened('/var/run')).toBe('/run')
+    const absolute = link(`${directory}/there`, `/var/lib/operator-${process.pid}`)
+    expect(opened(absolute)).toBe(`${directory}/there`)
+    const relative = link(`lib/../lib/operator-${process.pid}`, `/var/operator-${process.pid}`)
+    expect(opened(`${relative}/../there`)).toBe(`${directory}/there`)
+  })
+
+  test.each([
+    ['in a directory of anybody', 'link', ''],
+    ['before the end', 'link', '/there'],
+    ['beside a way upwards', 'link', '/..'],
+  ])('is refused at a link %s', (_, name, rest) => {
+    symlinkSync(directory, `${directory}/${name}`)
+    expect(() => openOperatorPath(`${directory}/${name}${rest}`)).toThrow(
+      /^\[SOURCE_LINK\] .*operator-\w+\/link on its way/,
+    )
+  })
+
+  test("is refused at a pod's link behind one of the system's", () => {
+    symlinkSync('/etc', `${directory}/there/evil`)
+    const first = link(`${directory}/there`, `/var/lib/operator-${process.pid}`)
+    expect(() => openOperatorPath(`${first}/evil/passwd`)).toThrow(
+      /^\[SOURCE_LINK\] .*there\/evil on its way/,
+    )
+  })
+
+  test('is refused at a link of another user, wherever it lies', () => {
+    const path = link(`${directory}/there`, `/var/lib/operator-${process.pid}`)
+    Bun.spawnSync(['/usr/bin/chown', '-h', '65534', path])
+    expect(() => openOperatorPath(path)).toThrow(/^\[SOURCE_LINK\].*does not belong to root/)
+  })
+
+  test('that is missing, or goes in circles, is told by its errno', () => {
+    expect(() => openOperatorPath(`${directory}/none`)).toThrow('ENOENT')
+    const path = link(`operator-${process.pid}`, `/var/lib/operator-${process.pid}`)
+    expect(() => openOperatorPath(path)).toThrow('ELOOP')
+    expect(() => openOperatorPath('/proc/self/cwd')).toThrow(/^\[SOURCE_LINK\]/)
+  })
+
+  test('a name that is swapped for a link while it is opened is never followed', async () => {
+    mkdirSync(`${directory}/moving`)
+    const script = `while :; do mv -T moving aside; ln -s /etc moving; rm moving; mv -T aside moving; done`
+    const swapper = Bun.spawn(['/bin/sh', '-c', script], {
+      cwd: directory,
+      stdio: ['ignore', 'ignore', 'ignore'],
+    })
+    const seen = new Set<string>()
+    try {
+      for (let tries = 0; tries < 3000; tries++) {
+        try {
+          seen.add(opened(`${directory}/moving`))
+        } catch (error) {
+          seen.add((error as { code: string }).code)
+        }
+        if (tries % 100 === 0) await Bun.sleep(1)
+      }
+    } finally {
+      swapper.kill('SIGKILL')
+      await swapper.exited
+    }
+    expect([...seen].filter((path) => path.startsWith('/etc'))).toEqual([])
+    expect(seen.has('SOURCE_LINK')).toBe(true)
+  })
+})
