@@ -19,6 +19,7 @@ type Live = SandboxFacts & { readonly stateDir: string }
 const kata = new Kata()
 let directory: string
 let own: Live
+let other: Live
 let words: Record<string, string | number>
 let inPlace: Results
 let root: Results
@@ -77,7 +78,7 @@ beforeAll(async () => {
     `${confine}:/confine:ro`,
     `${directory}/volume:/volume`,
   ])
-  const other = await start('other', [])
+  other = await start('other', [])
   const tcp = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
   const abstract = `kata-ts-share-attack-${process.pid}`
   servers.push(tcp, Bun.listen({ unix: `\0${abstract}`, socket: { data() {} } }))
@@ -87,7 +88,7 @@ beforeAll(async () => {
     otherLedger: `${other.stateDir}/ledger.jsonl`,
     otherDaemon: other.virtiofsdPids[1]!,
     ledger: `${own.stateDir}/ledger.jsonl`,
-    ...{ vmm: own.vmmPid, vmmDir: own.privateDir, vmmUid: own.uid, shim: own.shimPid },
+    ...{ vmm: own.vmmPid, vmmDir: own.privateDir, shim: own.shimPid },
     vmmAddress: readFileSync(`/proc/${own.vmmPid}/maps`, 'utf8').split('-')[0]!,
     ...{ volume: `/${volume}`, hostVolume: `${directory}/volume`, port: tcp.port, abstract },
   }
@@ -114,6 +115,23 @@ test('control: in its place, what a share is for succeeds', () => {
   const acts = ['list /', `create ${words.volume}/file`, `mkdir ${words.volume}/directory`, 'setuid 1000']
   const results = asDaemon(own, acts)
   expect(acts.map((act) => results.get(act))).toEqual(acts.map(() => 'ok'))
+})
+
+test('no id that it can take is of its VMM, of another sandbox or in the accounts of the host', () => {
+  const accounts = ['passwd', 'group'].flatMap((file) =>
+    readFileSync(`/etc/${file}`, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => Number(line.split(':')[2])),
+  )
+  for (const file of ['uid_map', 'gid_map']) {
+    const lines = readFileSync(`/proc/${own.virtiofsdPids[1]}/${file}`, 'utf8').trim().split('\n')
+    const extents = lines.map((line) => line.trim().split(/ +/).map(Number) as [number, number, number])
+    const canTake = (id: number) =>
+      extents.some(([, outside, count]) => id >= outside && id < outside + count)
+    expect([...accounts, own.uid, other.uid, other.virtiofsdUid].filter(canTake)).toEqual([])
+    expect(canTake(own.virtiofsdUid)).toBe(true)
+  }
 })
 
 test('what it makes belongs to root on disk, and to nobody of the host while it runs', () => {

@@ -167,6 +167,15 @@ const promises = {
 
 export const { promised, lastHandedOver, privateSockets, privateDirectories } = promises[vmm.driver]
 
+/** The sandbox's block, and besides only ids that are nobody's, from 2^31 on. */
+const idMap = (first: number) =>
+  [
+    `0 ${first} 65535`,
+    '65535 2147549183 2147418112',
+    '2147483647 2147483648 1',
+    '4294934527 2147483649 32768',
+  ].join(',')
+
 /** The posture of virtiofsd while it serves one container; `serving` is the process that does, the other one waits. */
 export const promisedDaemon = (uid: number, id: string, serving: boolean) => {
   const files = serving ? '00000000880000db' : none
@@ -186,7 +195,7 @@ export const promisedDaemon = (uid: number, id: string, serving: boolean) => {
         },
       },
     ],
-    idMaps: { uid: `0 ${uid} 65535`, gid: `0 ${uid} 65535` },
+    idMaps: { uid: idMap(uid), gid: idMap(uid) },
     mounts: [
       { point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
       { point: `/${id}/rootfs`, flags: [] },

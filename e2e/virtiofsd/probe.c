@@ -64,8 +64,8 @@ int main(int count, char **arg) {
   if (count < 2 || chdir(arg[1]) < 0) return 1;
   say("write", file("plain", "text"));
   say("chown", file("foreign", "") | chown("foreign", 1234, 4321));
-  say("chown-highest", file("highest", "") | chown("highest", 65534, 65534));
-  say("chown-beyond", file("beyond", "") | chown("beyond", 65535, 65535));
+  say("chown-highest", file("highest", "") | chown("highest", 4294967294u, 4294967294u));
+  say("chown-beyond", file("beyond", "") | chown("beyond", 3000000001u, 3000000001u));
   say("setuid-bit", file("setuid", "") | chmod("setuid", 06755));
   say("sticky", mkdir("sticky", 0755) | chmod("sticky", 01777));
   say("capability", file("capable", "") | setxattr("capable", "security.capability", &bind_service, XATTR_CAPS_SZ_2, 0));

@@ -12,6 +12,11 @@ export const rootlessErrors = {
     '{file} line {line} ("{text}") lies in the range reserved for VMM users, {first} to {last}',
     'Remove that line, or move the range with rootless_uid_base and rootless_uid_blocks.',
   ),
+  UPPER_IDS_TAKEN: entry(
+    'failed_precondition',
+    '{file} line {line} ("{text}") gives somebody ids from 2147483648 on, which unprivileged virtiofsd processes use for files',
+    'Give that user or group ids below 2147483648, or set virtio_fs_privilege = "root".',
+  ),
   UID_RANGE_EXHAUSTED: entry(
     'resource_exhausted',
     'no VMM user is free: all {blocks} blocks of ids from {first} to {last} are leased',

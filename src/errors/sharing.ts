@@ -59,8 +59,8 @@ export const sharingErrors = {
   ),
   SHARE_ID_BEYOND: entry(
     'failed_precondition',
-    'container {container} runs with id {id}, which an unprivileged virtiofsd has no place for (0 to {highest})',
-    'Run it with a lower id, or set virtio_fs_privilege = "root", for this pod alone by annotation.',
+    'container {container} runs with id {id}, which the running virtiofsd of its pod has no place for',
+    'Run it with an id up to 2147483647, or make it the first container of its pod: what that runs with has a place.',
   ),
   SHARE_CONNECTION_TAKEN: entry(
     'failed_precondition',

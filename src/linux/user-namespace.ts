@@ -2,10 +2,22 @@
 import { openSync, readlinkSync, writeFileSync } from 'node:fs'
 import { isAlive, type ProcessRef } from './proc.ts'
 
-/** Host ids `first`.. that are 0.. in the namespace, users and groups alike. */
+/** Host ids, users and groups alike. */
 export interface IdRange {
   readonly first: number
   readonly count: number
+}
+
+/** One line of a map: the ids `inside`.. of the namespace are the ids `outside`.. of ours. */
+export interface IdExtent {
+  readonly inside: number
+  readonly outside: number
+  readonly count: number
+}
+
+/** The lines of a map as user_namespaces(7) has them. */
+export function idMapLines(map: readonly IdExtent[]): string[] {
+  return map.map(({ inside, outside, count }) => `${inside} ${outside} ${count}`)
 }
 
 /**
@@ -13,11 +25,11 @@ export interface IdRange {
  * which mounts can be idmapped as long as it is open. The caller closes it.
  *
  * @returns undefined when the child ended, or did nothing of the kind within `timeoutMs`.
- * @throws the error of writing a map: EPERM when the namespace has one already.
+ * @throws the error of writing a map: EPERM when the namespace has one already, EINVAL for more than 340 lines.
  */
 export async function mapUserNamespace(
   child: ProcessRef,
-  { first, count }: IdRange,
+  map: readonly IdExtent[],
   timeoutMs: number,
 ): Promise<number | undefined> {
   const proc = `/proc/${child.pid}`
@@ -27,7 +39,8 @@ export async function mapUserNamespace(
     if (!isAlive(child) || Date.now() > deadline) return undefined
     await Bun.sleep(1)
   }
-  for (const map of ['uid_map', 'gid_map']) writeFileSync(`${proc}/${map}`, `0 ${first} ${count}\n`)
+  for (const file of ['uid_map', 'gid_map'])
+    writeFileSync(`${proc}/${file}`, `${idMapLines(map).join('\n')}\n`)
   return openSync(`${proc}/ns/user`, 'r')
 }
 

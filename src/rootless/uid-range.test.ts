@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { accountComment, blockOfUid, checkUidRange, uidBlock } from './uid-range.ts'
+import { accountComment, blockOfUid, checkUidRange, checkUpperIds, uidBlock } from './uid-range.ts'
 
 const range = { base: 0x70000000, blocks: 4091 }
 
@@ -34,6 +34,22 @@ describe('uid range', () => {
     withEtc(file, text, (etc) =>
       expect(() => checkUidRange(range, etc)).toThrow(new RegExp(`UID_RANGE_OVERLAP.*${file} line ${line} `)),
     )
+  })
+
+  test.each([
+    ['passwd', 'root:x:0:0::/:/bin/sh\neve:x:4294967294:100::/:/bin/sh\n', 2],
+    ['group', 'eve:x:2147483648:\n', 1],
+    ['subuid', 'eve:2147483647:2\n', 1],
+    ['subgid', 'eve:100000:65536\neve:3000000000:65536\n', 2],
+  ])('a line of %s with an id of the upper half is named', (file, text, line) => {
+    withEtc(file, text, (etc) =>
+      expect(() => checkUpperIds(etc)).toThrow(new RegExp(`UPPER_IDS_TAKEN.*${file} line ${line} `)),
+    )
+  })
+
+  test('all ids below are of the lower half', () => {
+    withEtc('passwd', 'eve:x:2147483647:100::/:/bin/sh\n', (etc) => checkUpperIds(etc))
+    withEtc('subuid', 'eve:2147483646:2\n', (etc) => checkUpperIds(etc))
   })
 
   test('our own accounts and lines beside the range are no overlap', () => {

@@ -58,17 +58,44 @@ export function checkUidRange(range: UidRange, etc = '/etc'): void {
   const whole = Number.isInteger(base) && Number.isInteger(blocks) && base % blockSize === 0
   if (!whole || base < blockSize || blocks < 1 || lastId(range) >= 2 ** 31)
     throw new KataError('UID_RANGE_INVALID', { base, blocks })
-  for (const file of ['passwd', 'group', 'subuid', 'subgid']) {
-    readLines(`${etc}/${file}`).forEach((text, index) => {
+  const foreign = idLines(etc, base, lastId(range)).find(({ file, fields }) => !isOurs(range, file, fields))
+  if (foreign !== undefined)
+    throw new KataError('UID_RANGE_OVERLAP', { ...location(foreign, etc), first: base, last: lastId(range) })
+}
+
+/**
+ * Makes sure that nobody was given an id from 2^31 on: to unprivileged file servers those are users and groups without a
+ * place in a block.
+ *
+ * @throws KataError UPPER_IDS_TAKEN naming the line of passwd, group, subuid or subgid.
+ */
+export function checkUpperIds(etc = '/etc'): void {
+  const [line] = idLines(etc, 2 ** 31, 2 ** 32 - 1)
+  if (line !== undefined) throw new KataError('UPPER_IDS_TAKEN', location(line, etc))
+}
+
+interface IdLine {
+  readonly file: string
+  readonly line: number
+  readonly text: string
+  readonly fields: readonly string[]
+}
+
+/** The lines of passwd, group, subuid and subgid that give somebody an id from `first` to `last`. */
+function idLines(etc: string, first: number, last: number): IdLine[] {
+  return ['passwd', 'group', 'subuid', 'subgid'].flatMap((file) =>
+    readLines(`${etc}/${file}`).flatMap((text, index) => {
       const fields = text.split(':')
       const start = Number(file.startsWith('sub') ? fields[1] : fields[2])
       const end = file.startsWith('sub') ? start + Number(fields[2]) - 1 : start
-      if (!(start <= lastId(range) && end >= base) || isOurs(range, file, fields)) return
-      const location = { file: `${etc}/${file}`, line: index + 1, text: text.slice(0, 120) }
-      throw new KataError('UID_RANGE_OVERLAP', { ...location, first: base, last: lastId(range) })
-    })
-  }
+      return start <= last && end >= first ? [{ file, line: index + 1, text, fields }] : []
+    }),
+  )
 }
+
+const location = ({ file, line, text }: IdLine, etc: string) => ({
+  ...{ file: `${etc}/${file}`, line, text: text.slice(0, 120) },
+})
 
 /** Whether a split line of passwd or group is an account that we made: name, id and, in passwd, comment agree. */
 export function isOurs(range: UidRange, file: string, fields: readonly string[]): boolean {

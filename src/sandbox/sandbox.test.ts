@@ -13,7 +13,7 @@ function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandb
     config: { hypervisor: {}, runtime: { disableGuestSeccomp, createContainerTimeout: 60 } },
     agent: { agent: {}, health: { check: () => never }, closed: never, explainLossBy: () => {} },
     vmm: { ended: never, consoleTail: () => '' },
-    share: { exited: never, idmapped: false, removeContainer: nothing },
+    share: { exited: never, idMap: undefined, removeContainer: nothing },
     disks: { release: nothing },
     sizer: { demand: () => Promise.reject(new Error('the machine is asked to grow')), forget: nothing },
   }

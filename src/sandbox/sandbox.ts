@@ -99,7 +99,7 @@ export class Sandbox {
     requireSeccomp(spec, id, agentFacts, disableGuestSeccomp)
     const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
     warnOfHooks(spec, id, this.#parts.log, madeNetwork)
-    if (share.idmapped) requireSharedIds(spec, id)
+    if (share.idMap !== undefined) requireSharedIds(spec, id, share.idMap)
     try {
       await sizer.demand(id, demandOfContainer(spec))
       const guestRootfs = await share.addRootfs(id, rootfsMounts({ spec, rootfs }))

@@ -1,9 +1,8 @@
 /** Whether the ids of a container's processes have a place in the id map of an unprivileged share. */
 import { KataError } from '../errors.ts'
+import type { IdExtent } from '../linux/user-namespace.ts'
+import { hasPlace } from '../sharing/share-id-map.ts'
 import type { OciSpec } from './oci.ts'
-
-/** The highest id that is mapped: a block less the VMM's own. */
-export const highestSharedId = 65534
 
 interface OciUser {
   readonly uid?: number
@@ -11,10 +10,18 @@ interface OciUser {
   readonly additionalGids?: readonly number[]
 }
 
-/** @throws KataError SHARE_ID_BEYOND naming the first id of the container's user that is too high. */
-export function requireSharedIds({ process = {} }: Pick<OciSpec, 'process'>, container: string): void {
+/** User, group and supplementary groups (among them a pod's `fsGroup`) of a container's first process. */
+export function processIds({ process = {} }: Pick<OciSpec, 'process'>): number[] {
   const { uid = 0, gid = 0, additionalGids = [] } = (process.user ?? {}) as OciUser
-  const beyond = [uid, gid, ...additionalGids].find((id) => id > highestSharedId)
-  if (beyond !== undefined)
-    throw new KataError('SHARE_ID_BEYOND', { container, id: beyond, highest: highestSharedId })
+  return [uid, gid, ...additionalGids]
+}
+
+/** @throws KataError SHARE_ID_BEYOND naming the first id of the container's user that `map` does not have. */
+export function requireSharedIds(
+  spec: Pick<OciSpec, 'process'>,
+  container: string,
+  map: readonly IdExtent[],
+): void {
+  const beyond = processIds(spec).find((id) => !hasPlace(map, id))
+  if (beyond !== undefined) throw new KataError('SHARE_ID_BEYOND', { container, id: beyond })
 }

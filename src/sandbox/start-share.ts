@@ -9,13 +9,14 @@ import type { Idmap } from '../sharing/idmap.ts'
 import { requireMappable } from '../sharing/mappable.ts'
 import type { HostShare, RootfsMount } from '../sharing/share.ts'
 import type { ShareDaemon } from '../sharing/share-daemon.ts'
+import { shareIdMap } from '../sharing/share-id-map.ts'
 import { createShareTree, type ShareTree } from '../sharing/share-tree.ts'
 import { startVirtiofsd } from '../sharing/virtiofsd.ts'
 import { sharedSources } from './mounts.ts'
 import type { SandboxPaths } from './paths.ts'
 import { podVolumes } from './pod-volumes.ts'
 import { type ContainerRequest, rootfsMounts } from './sandbox.ts'
-import { requireSharedIds } from './share-ids.ts'
+import { processIds, requireSharedIds } from './share-ids.ts'
 
 export interface ShareRequest {
   readonly config: Config
@@ -52,10 +53,10 @@ export async function startShare(
     ...{ program: virtioFsDaemon, cache: virtioFsCache, extraArgs: virtioFsExtraArgs },
   }
   const accept = (idmap: Idmap) => {
-    requireSharedIds(container.spec, container.id)
+    requireSharedIds(container.spec, container.id, idmap.map)
     requireMappable(knownMounts(container, tree), idmap, container.id)
   }
-  const unprivileged = ids === undefined ? {} : { ids, accept }
+  const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, processIds(container.spec)), accept }
   const daemon = await startVirtiofsd(ledger, { ...spec, ...unprivileged }).catch((error) => {
     if (virtioFsPrivilege !== 'auto' || !(error instanceof KataError && refusals.has(error.code))) throw error
     log.warn('virtiofsd runs as root: a share cannot be idmapped', { code: error.code, ...error.fields })

@@ -11,7 +11,7 @@ import { rootIdentity, takeIdentity } from '../rootless/identity.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { takeLease } from '../rootless/lease.ts'
 import { makePrivateDir } from '../rootless/private-dir.ts'
-import { helperIds } from '../rootless/uid-range.ts'
+import { checkUpperIds, helperIds } from '../rootless/uid-range.ts'
 import { needsKvmGroup } from '../vmm/create.ts'
 import { leaseDir, type SandboxPaths } from './paths.ts'
 import { treeResource } from './tree.ts'
@@ -28,7 +28,7 @@ export interface SandboxUser {
  * The throw-away user with its private directory. With rootless off the VMM is root, in a directory that only root
  * enters; that is no reason for the share's daemon to be root too, so it still gets ids, though nobody an account.
  *
- * @throws KataError of {@link takeIdentity}, {@link takeLease} and {@link makePrivateDir}.
+ * @throws KataError UPPER_IDS_TAKEN, and those of {@link takeIdentity}, {@link takeLease} and {@link makePrivateDir}.
  */
 export async function takeUser(
   ledger: Ledger,
@@ -46,6 +46,7 @@ export async function takeUser(
   const owner = processRef(process.pid)!
   const options = { runDir: leaseDir, range, sandbox: `${namespace}/${id}`, owner }
   const daemonIsRoot = virtioFsPrivilege === 'root'
+  if (!daemonIsRoot && hypervisor.sharedFs !== 'none') checkUpperIds()
   if (rootless || !daemonIsRoot) await sweepOncePerBoot({ runDir: leaseDir, range }, log)
   if (rootless) {
     const { rootlessAccount: account } = hypervisor

@@ -18,13 +18,14 @@ import { mount, mountFlags, mountPoints, unmount, unmountBelow } from '../linux/
 import { isAlive, readStatus } from '../linux/proc.ts'
 import { killAndWait, waitGone } from '../linux/signal.ts'
 import { listenUnix } from '../linux/socket.ts'
-import type { IdRange } from '../linux/user-namespace.ts'
+import { type IdExtent, idMapLines } from '../linux/user-namespace.ts'
 import { silentLogger } from '../log.ts'
 import { bindEntryName } from './binds.ts'
 import { createHostShare, kataGuestSharedDir } from './host-share.ts'
 import { directoryResource, mountResource } from './resources.ts'
 import type { HostShare } from './share.ts'
 import type { ShareDaemon } from './share-daemon.ts'
+import { shareIdMap } from './share-id-map.ts'
 import { createShareTree } from './share-tree.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
 import { startVirtiofsd, virtiofsdResource } from './virtiofsd.ts'
@@ -43,9 +44,12 @@ let share: HostShare
 const openLedger = () =>
   new Ledger(join(base, 'ledger'), [mountResource, directoryResource, virtiofsdResource], silentLogger)
 
+/** Root of an unprivileged daemon. */
+const first = 0x7f000000
+
 /** The daemon as a user of its own, and as root. */
-describe.each<[string, IdRange | undefined]>([
-  ['unprivileged', { first: 0x7f000000, count: 65535 }],
+describe.each<[string, IdExtent[] | undefined]>([
+  ['unprivileged', shareIdMap({ first, count: 65535 })],
   ['root', undefined],
 ])('%s', (_, ids) => {
   beforeEach(async () => {
@@ -103,8 +107,7 @@ describe.each<[string, IdRange | undefined]>([
   setInterval(() => {}, 1000)
 `
   /** Files are made by whoever the daemon is: an id that has no place on an idmapped disk cannot. */
-  const asDaemon = <T>(work: () => T): T =>
-    ids === undefined ? work() : withFsIds(ids.first, ids.first, work)
+  const asDaemon = <T>(work: () => T): T => (ids === undefined ? work() : withFsIds(first, first, work))
   const errnoOf = (work: () => unknown): string => {
     try {
       work()
@@ -297,7 +300,7 @@ describe.each<[string, IdRange | undefined]>([
   })
 
   test('both processes of the daemon are confined', () => {
-    const uid = ids?.first ?? 0
+    const uid = ids === undefined ? 0 : first
     const [supervisor, worker] = daemon.processes.map(({ pid }) => readStatus(`/proc/${pid}/status`)!)
     for (const status of [supervisor!, worker!]) {
       expect(status.get('Uid')).toBe([uid, uid, uid, uid].join('\t'))
@@ -311,8 +314,11 @@ describe.each<[string, IdRange | undefined]>([
     for (const { pid } of daemon.processes) {
       expect(readFileSync(`/proc/${pid}/environ`, 'utf8')).toBe('')
       expect(readFileSync(`/proc/${pid}/limits`, 'utf8')).toMatch(/Max core file size +0 +0/)
-      const map = ids === undefined ? '0 0 4294967295' : `0 ${ids.first} ${ids.count}`
-      expect(readFileSync(`/proc/${pid}/uid_map`, 'utf8').trim().split(/ +/).join(' ')).toBe(map)
+      const map = ids === undefined ? ['0 0 4294967295'] : idMapLines(ids)
+      for (const name of ['uid_map', 'gid_map']) {
+        const lines = readFileSync(`/proc/${pid}/${name}`, 'utf8').trim().split('\n')
+        expect(lines.map((line) => line.trim().replace(/ +/g, ' '))).toEqual(map)
+      }
     }
   })
 

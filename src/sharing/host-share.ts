@@ -20,7 +20,7 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
   return {
     tag: kataShared,
     guestPath: kataGuestSharedDir,
-    idmapped: daemon.idmap !== undefined,
+    idMap: daemon.idmap?.map,
     exited: daemon.exited,
     connect: () => daemon.connect(),
     addRootfs: (containerId, mounts) =>

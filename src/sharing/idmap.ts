@@ -3,13 +3,16 @@ import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { attachTree, cloneTree, idmapTree, type TreeOptions } from '../linux/mount-tree.ts'
+import type { IdExtent } from '../linux/user-namespace.ts'
 
-/** Whose root the share's mounts are shown to. */
+/** Who the share's mounts are shown to. */
 export interface Idmap {
   /** Descriptor of the daemon's user namespace. */
   readonly userNamespace: number
   /** The host id, user and group, that is root in it. */
   readonly first: number
+  /** Its ids. */
+  readonly map: readonly IdExtent[]
 }
 
 /** For the error: what is mounted, and for whom. */

@@ -1,6 +1,6 @@
 /** The program that serves a share to the guest, however it is confined. */
 import type { ProcessRef } from '../linux/proc.ts'
-import type { IdRange } from '../linux/user-namespace.ts'
+import type { IdExtent } from '../linux/user-namespace.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 import type { Idmap } from './idmap.ts'
 
@@ -30,8 +30,8 @@ export interface ShareDaemon {
 export interface ShareDaemonSpec {
   /** Directory to serve; everybody may walk there. */
   readonly sharedDir: string
-  /** Ids of the host that it gets, the first of them as root of its namespace. Without them it is root of the host. */
-  readonly ids?: IdRange
+  /** The ids that it gets, those of {@link shareIdMap}. Without them it is root of the host. */
+  readonly ids?: readonly IdExtent[]
   /** Asked before anything is served, when there are `ids`; throws to refuse. */
   readonly accept?: (idmap: Idmap) => void
   /** Root-owned directory of the sandbox, for the log. */

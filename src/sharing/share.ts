@@ -1,4 +1,5 @@
 /** The pod's share: what the guest sees of the host's files, however it gets there. */
+import type { IdExtent } from '../linux/user-namespace.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 
 /** A mount as containerd describes it (containerd.types.Mount): overlay, bind, ext4 and so on. */
@@ -38,8 +39,8 @@ export interface GuestRootfs {
 
 /** How files of the host come to the guest. */
 export interface Share {
-  /** Whether what serves it is unprivileged: then only so many ids have a place on its disks. */
-  readonly idmapped: boolean
+  /** The ids that its files can belong to; undefined when any can. */
+  readonly idMap: readonly IdExtent[] | undefined
   /** Brings a container's root file system to the guest. */
   addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs>
   /**

@@ -1,5 +1,5 @@
 /** What both processes of a virtiofsd must be before it may serve. */
-import type { IdRange } from '../linux/user-namespace.ts'
+import { type IdExtent, idMapLines } from '../linux/user-namespace.ts'
 import { hostIdMap, type NamespaceKind, readNamespaces } from '../rootless/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../rootless/posture-check.ts'
 import { descriptorLimit, maxProcesses } from './virtiofsd-command.ts'
@@ -9,14 +9,14 @@ const workerCapabilities = '00000000880000db'
 
 /** The postures of the process that waits and of the one that serves, before any mount is in the share. */
 export function virtiofsdPostures(
-  ids: IdRange | undefined,
+  ids: readonly IdExtent[] | undefined,
   workerPid: number,
 ): { readonly supervisor: ExpectedPosture; readonly worker: ExpectedPosture } {
-  const uid = ids?.first ?? 0
+  const uid = ids?.[0]?.outside ?? 0
   const own: NamespaceKind[] = ['mnt', 'net', 'ipc', 'uts', ...(ids === undefined ? [] : (['user'] as const))]
   const common = {
     ...{ uid, gid: uid, groups: [], capabilities: noCapabilities },
-    idMap: ids === undefined ? hostIdMap : `0 ${ids.first} ${ids.count}`,
+    idMap: ids === undefined ? hostIdMap : idMapLines(ids).join(','),
     ...({ noNewPrivs: 1, seccomp: 2, seccompFilters: 1, firstThreadFilters: 1 } as const),
     ...{ namespaces: ownNamespaces(own), hostNamespaces: readNamespaces('/proc/self')! },
     mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],

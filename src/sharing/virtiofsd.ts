@@ -123,7 +123,7 @@ async function enterUserNamespace(
   const userNamespace = await mapUserNamespace(daemon, ids, startTimeoutMs)
   if (userNamespace === undefined) return undefined
   void exited.then(() => closeSync(userNamespace))
-  const idmap = { userNamespace, first: ids.first }
+  const idmap = { userNamespace, first: ids[0]!.outside, map: ids }
   accept?.(idmap)
   stdin.write('go\n')
   await stdin.end()

@@ -86,6 +86,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     landlockAbi: () => 7,
     probeNetwork: () => {},
     checkUidRange: () => {},
+    checkUpperIds: () => {},
     accelerator: () => ({ accelerator: 'kvm', reason: 'a guest booted with it' }),
     verifyImage: async () => 'image 0123, checksums match',
     ...changes,

@@ -7,7 +7,7 @@ import { hasOwnGuest } from '../../config/own-guest.ts'
 import { landlockAbi } from '../../linux/landlock.ts'
 import { findTool } from '../../linux/which.ts'
 import { probeNetwork } from '../../network/probe.ts'
-import { checkUidRange, type UidRange } from '../../rootless/uid-range.ts'
+import { checkUidRange, checkUpperIds, type UidRange } from '../../rootless/uid-range.ts'
 import { leaseDir } from '../../sandbox/paths.ts'
 import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
 import { resolveAssets } from '../../vmm/assets.ts'
@@ -54,6 +54,8 @@ export interface HostProbe {
   probeNetwork(): void
   /** @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP. */
   checkUidRange(range: UidRange): void
+  /** @throws KataError UPPER_IDS_TAKEN. */
+  checkUpperIds(): void
   /** What machines would run with, as far as that is known without booting one. */
   accelerator(config: Config): AcceleratorForecast
   /** What image would be used, in words, after its checksums were compared. @throws KataError IMAGE_*. */
@@ -81,6 +83,7 @@ export function hostProbe(cacheDir?: string): HostProbe {
     landlockAbi,
     probeNetwork,
     checkUidRange,
+    checkUpperIds,
     accelerator: (config) => {
       const kernel = attempt(() => resolveAssets(config, cacheDir).kernel) ?? ''
       return forecastMachineAccelerator({ config, kernel, runDir: leaseDir })

@@ -43,9 +43,11 @@ const uidRange: Check = {
   name: 'uid-range',
   run: ({ host, config }) => {
     const { rootless: used, rootlessUidBase: base, rootlessUidBlocks: blocks } = config.hypervisor
+    const { sharedFs, virtioFsPrivilege } = config.hypervisor
     if (!used) return ok('not used: rootless = false')
     try {
       host.checkUidRange({ base, blocks })
+      if (sharedFs !== 'none' && virtioFsPrivilege !== 'root') host.checkUpperIds()
       return ok(`${blocks} blocks of 65536 ids from ${base}, used by nobody else`)
     } catch (error) {
       if (!(error instanceof KataError)) throw error

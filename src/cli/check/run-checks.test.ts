@@ -45,6 +45,14 @@ type Row = [
 const forecast = (found: Omit<AcceleratorForecast, 'reason'>) => (host: FakeHost) =>
   void Object.assign(host, { accelerator: () => ({ reason: 'why', ...found }) })
 
+const upperIdsTaken = () => {
+  throw new KataError('UPPER_IDS_TAKEN', {
+    file: '/etc/passwd',
+    line: 2,
+    text: 'eve:x:4294967294:0::/:/bin/sh',
+  })
+}
+
 const rows: Row[] = [
   ['root', 'not root', (host) => Object.assign(host, { uid: () => 1000 }), {}, 'failed', 'uid 1000'],
   [
@@ -663,6 +671,22 @@ const rows: Row[] = [
     { rootless: false },
     'ok',
     'not used',
+  ],
+  [
+    'uid-range',
+    'somebody has ids of the upper half',
+    (host) => Object.assign(host, { checkUpperIds: upperIdsTaken }),
+    {},
+    'failed',
+    'virtio_fs_privilege = "root"',
+  ],
+  [
+    'uid-range',
+    'somebody has ids of the upper half, and virtiofsd is root',
+    (host) => Object.assign(host, { checkUpperIds: upperIdsTaken }),
+    { virtioFsPrivilege: 'root' },
+    'ok',
+    'used by nobody else',
   ],
   [
     'uid-range',
