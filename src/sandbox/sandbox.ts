@@ -27,6 +27,7 @@ import type { OciSpec } from './oci.ts'
 import { watchOom } from './oom.ts'
 import { undrivenDevices } from './passed-drivers.ts'
 import type { SandboxPaths } from './paths.ts'
+import { PodOomScore } from './pod-oom-score.ts'
 import { withEveryDevice } from './privileged.ts'
 import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
@@ -68,6 +69,7 @@ export class Sandbox {
   readonly died: Promise<KataError>
   readonly #parts: SandboxParts
   readonly #vfio: VfioDevices
+  readonly #oomScore: PodOomScore
   readonly #ending = new AbortController()
   #stopping: Promise<void> | undefined
   #dead = false
@@ -79,6 +81,7 @@ export class Sandbox {
       ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
       host: vfioHost(paths.runDir),
     })
+    this.#oomScore = new PodOomScore(paths.stateDir, parts.log)
     this.died = this.#watch()
     parts.agent.explainLossBy(this.died)
   }
@@ -100,6 +103,7 @@ export class Sandbox {
     if (share.idmapped) requireSharedIds(spec, id)
     try {
       await sizer.demand(id, demandOfContainer(spec))
+      this.#oomScore.add(id, spec)
       const guestRootfs = await share.addRootfs(id, rootfsMounts({ spec, rootfs }))
       const passed = await this.#vfio.attach(id, spec)
       spec = passed.spec
@@ -151,6 +155,7 @@ export class Sandbox {
     await releaseDisks(containerId, disks, ledger)
     await this.#vfio.detach(containerId)
     await sizer.forget(containerId)
+    this.#oomScore.remove(containerId)
   }
 
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */
