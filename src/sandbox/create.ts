@@ -30,6 +30,7 @@ import { startGuest } from './guest.ts'
 import { guestParameters } from './guest-parameters.ts'
 import { guestUp, whileGuestLives } from './guest-up.ts'
 import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
+import { memoryBound } from './memory-bound.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
 import { ownerResource } from './owner.ts'
 import { leaseDir, type SandboxPaths, sandboxPaths } from './paths.ts'
@@ -208,6 +209,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const sizer = new MachineSizer({
     ...{ config, vmm, agent: agent.agent, boot: spec, log },
     memoryBlockMiB: agentFacts.memoryBlockMiB,
+    onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
     onResized: () => cgroups.placeVmm(ref.pid),
   })
   const disks = new Disks({ vmm, ledger, bus: hypervisor.blockDeviceDriver })
@@ -239,6 +241,7 @@ function enterCgroups(
     sandboxId: id,
     cgroupsPath: container.spec.linux?.cgroupsPath,
     only: config.runtime.sandboxCgroupOnly,
+    memoryBytes: memoryBound(planMachine(config, container.spec, hostMemoryMiB()).memoryMiB),
     log,
   })
 }

@@ -10,6 +10,7 @@ const demand = (vcpus: number, memoryMiB: number) => ({ vcpus, memoryBytes: memo
 /** A machine that does as it is told up to `most`, and a guest with memory blocks of 128 MiB; both tell what was asked. */
 function stage({ most = { vcpus: 8, memoryMiB: 1 << 30 }, shrinks = true, isStatic = false } = {}) {
   const asked: MachineSize[] = []
+  const allowed: number[] = []
   const online: object[] = []
   let now: MachineSize = { vcpus: 1, memoryMiB: 256 }
   const config = {
@@ -20,6 +21,8 @@ function stage({ most = { vcpus: 8, memoryMiB: 1 << 30 }, shrinks = true, isStat
     config,
     vmm: {
       async resize(size) {
+        // What the host allows has grown first.
+        expect(allowed.at(-1)).toBe(size.memoryMiB)
         asked.push(size)
         if (size.memoryMiB > most.memoryMiB) throw new Error('no room')
         const memoryMiB = shrinks ? size.memoryMiB : Math.max(now.memoryMiB, size.memoryMiB)
@@ -32,6 +35,7 @@ function stage({ most = { vcpus: 8, memoryMiB: 1 << 30 }, shrinks = true, isStat
     } as unknown as MachineSizerParts['agent'],
     boot: now,
     memoryBlockMiB: 128,
+    onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
     onResized: () => {},
     log: silentLogger,
   })
