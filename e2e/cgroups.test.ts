@@ -12,6 +12,7 @@ import {
 } from '../src/linux/cgroup.ts'
 import { mount, unmount } from '../src/linux/mount.ts'
 import { readProc } from '../src/linux/proc.ts'
+import { memoryBound } from '../src/sandbox/memory-bound.ts'
 import { configuration } from './harness/configuration.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { Pod } from './world/pod.ts'
@@ -69,6 +70,25 @@ async function start(name: string, config: string): Promise<Sandbox> {
 const cgroupsOf = (pids: readonly number[], version: 1 | 2): (string | undefined)[] => {
   const hierarchies = cgroupHierarchies().filter((hierarchy) => hierarchy.version === version)
   return [...new Set(hierarchies.flatMap((hierarchy) => pids.map((pid) => cgroupOf(pid, hierarchy))))]
+}
+
+/** What is to limit the cgroups of a sandbox. */
+const bounds = { memory: `${memoryBound(256)}`, pids: '3072' }
+
+/** The limits of a cgroup, or, for a controller that the host does not have, what it should be. */
+function limitsOf(path: string): object {
+  const read = (controller: string, ofV1: string, ofV2: string): string | undefined => {
+    const hierarchy = hierarchyOf(cgroupHierarchies(), controller)
+    if (hierarchy === undefined) return undefined
+    const text = readProc(`${cgroupDirectory(hierarchy, path)}/${hierarchy.version === 1 ? ofV1 : ofV2}`)
+    return text?.split(/\s/)[0]
+  }
+  const cpu = read('cpu', 'cpu.cfs_quota_us', 'cpu.max')
+  return {
+    memory: read('memory', 'memory.limit_in_bytes', 'memory.max') ?? bounds.memory,
+    pids: read('pids', 'pids.max', 'pids.max') ?? bounds.pids,
+    ...(path.startsWith('/kata_overhead/') ? { cpu: cpu ?? '200000' } : {}),
+  }
 }
 
 /** Cgroups of the VMM's threads in one hierarchy, by what the thread's name begins with. */
@@ -132,11 +152,14 @@ describe.skipIf(!canWrite).each(worlds)('%s', (world) => {
       const expected = cgroupHierarchies().some((hierarchy) => hierarchy.version === version)
       expect(cgroupsOf(all, version)).toEqual(expected ? ['/vc/kata_together'] : [])
     }
+    expect(limitsOf('/vc/kata_together')).toEqual(bounds)
     expect((await kata.call(['rm', '-f', 'together'])).code).toBe(0)
   })
 
   test('otherwise the guest’s processors are in the sandbox’s cgroup and the rest is overhead', async () => {
     const { shim, vmm, virtiofsd } = await start('apart', apart)
+    expect(limitsOf('/vc/kata_apart')).toEqual(bounds)
+    expect(limitsOf('/kata_overhead/apart')).toEqual({ ...bounds, cpu: '200000' })
     for (const hierarchy of cgroupHierarchies()) {
       for (const pid of [shim, ...virtiofsd]) expect(cgroupOf(pid, hierarchy)).toBe('/kata_overhead/apart')
       const { processors, others } = threadCgroups(vmm, hierarchy)

@@ -1,5 +1,6 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
 import { type Attack, attackGroups, liveAttacks } from '../e2e/attack/attacks.ts'
+import { boundAttacks } from '../e2e/attack/bound-attacks.ts'
 import { guestShareAttacks, setuidAttack, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
@@ -20,7 +21,20 @@ export function attacksPage(): string {
   const falling = rows.filter(([, , , , , exception]) => exception?.fallsWithoutUser).length
   const counted = `\n${rows.length} attacks. With rootless off ${rows.length - falling} of the walls still stand and ${falling} fall.\n`
   const parts = Object.entries(groups).map(([title, attacks]) => `\n## ${title}\n\n${tableOf(attacks)}`)
-  return `${introduction}${counted}${parts.join('')}${daemonPart()}${guestPart()}`
+  return `${introduction}${counted}${parts.join('')}${boundPart()}${daemonPart()}${guestPart()}`
+}
+
+function boundPart(): string {
+  const rows = boundAttacks.map(([goal, , inPlace, root]) => `| ${goal} | ${inPlace} | ${root} |\n`)
+  return `
+## What it may take of the host
+
+By \`e2e/host-limits.test.ts\`, with the user of a live VMM and in its cgroup. \`KILL\`: the kernel ends it, and the host has its memory
+back. The machine has 128 MiB, and goes on.
+
+| to ... | in its place | root outside |
+|---|---|---|
+${rows.join('')}`
 }
 
 /** virtiofsd's user has nothing to do with the VMM's, so what it gets is the same with rootless off; but see the text. */

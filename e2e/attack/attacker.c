@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/io.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
@@ -135,6 +136,13 @@ static long loopback_up(char **arg) {
   return ioctl(fd, SIOCSIFFLAGS, &request);
 }
 
+// The host's memory, MiB, in no file of anybody's. Its own process is the one that the kernel is to end for it.
+static long fill_memory(char **arg) {
+  int score = open("/proc/self/oom_score_adj", O_WRONLY);
+  if (write(score, "1000", 4) < 0) return -1;
+  return fallocate(memfd_create("filler", 0), 0, 0, (off_t)number(arg[0]) << 20);
+}
+
 // Privileges.
 static long capabilities_full(char **arg) {
   struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -210,7 +218,7 @@ static const struct { const char *name; act *run; } acts[] = {
     {"securebits", securebits}, 
     {"setgroups", supplementary}, {"limit", limit}, {"dump-core", dumps_core}, {"real-time", real_time},
     {"sethostname", host_name}, {"clock-tick", clock_tick}, {"count-events", count_events}, {"clone", clone_into}, {"clone3", clone3_into},
-    {"entry32", entry32},
+    {"entry32", entry32}, {"fill-memory", fill_memory},
 };
 
 static const struct { const char *name; long nr; } calls[] = {

@@ -11,7 +11,7 @@ export interface MemoryLimit {
 }
 
 const mebibyte = 1024 * 1024
-/** Below this not even the smallest guest has come up before the kernel ends its VMM (measured: docs/sizing.md). */
+/** Below this not even the smallest guest has come up before the kernel ends its VMM (measured). */
 const leastMiB = 128
 
 /** The tightest limit on a cgroup, its own or an ancestor's; undefined when there is none. */

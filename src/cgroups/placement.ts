@@ -9,6 +9,7 @@ import { describeError, KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import {
   type CgroupHierarchy,
+  cgroupDirectory,
   cgroupHierarchies,
   cgroupOf,
   enterCgroup,
@@ -19,6 +20,14 @@ import {
 } from '../linux/cgroup.ts'
 import { readProc } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
+import {
+  applySettings,
+  type Controller,
+  memorySettings,
+  overheadCpuSettings,
+  processSettings,
+  type Settings,
+} from './bounds.ts'
 import { outOfMemory, requireMemory } from './memory.ts'
 import { ownParents, type SandboxCgroupPaths, sandboxCgroupPaths } from './paths.ts'
 import { type CgroupPlace, cgroupsResource } from './resource.ts'
@@ -29,6 +38,8 @@ export interface PlacementRequest {
   readonly cgroupsPath: string | undefined
   /** `sandbox_cgroup_only`: without a usable cgroup there is no sandbox; otherwise that is a warning. */
   readonly only: boolean
+  /** What the sandbox may have of the host's memory, bytes; {@link CgroupPlacement.allowMemory} gives more. */
+  readonly memoryBytes: number
   readonly log: Logger
 }
 
@@ -42,6 +53,7 @@ export class CgroupPlacement {
   /** Those in which the placement succeeded. */
   readonly #hierarchies: readonly CgroupHierarchy[]
   readonly #request: PlacementRequest
+  #memoryBytes: number
 
   private constructor(
     paths: SandboxCgroupPaths,
@@ -51,10 +63,12 @@ export class CgroupPlacement {
     this.#paths = paths
     this.#hierarchies = hierarchies
     this.#request = request
+    this.#memoryBytes = request.memoryBytes
   }
 
   /**
-   * Makes the cgroups and moves this process, from which all others of the sandbox come.
+   * Makes the cgroups, limits them and moves this process, from which all others of the sandbox come. Where the host has no
+   * controller to limit by, that is a warning.
    *
    * @throws KataError CGROUP_PATH_INVALID, CGROUP_MEMORY_TOO_SMALL; CGROUP_UNUSABLE when `only` is asked for.
    */
@@ -78,8 +92,43 @@ export class CgroupPlacement {
     )
     log.debug('cgroups entered', { paths: wanted, hierarchies: usable.map(({ point }) => point) })
     const placement = new CgroupPlacement(paths, usable, request)
-    placement.#withMemory(requireMemory)
+    placement.#requireMemory()
+    placement.#limit('memory', placement.#own, (hierarchy) => memorySettings(hierarchy, request.memoryBytes))
+    placement.#limit('pids', placement.#own, processSettings)
+    if (!only) placement.#limit('cpu', [paths.overhead], overheadCpuSettings)
     return placement
+  }
+
+  /** Before the sandbox takes more memory: bytes in all. What was allowed once stays so. @throws KataError as {@link enter}. */
+  allowMemory(bytes: number): void {
+    if (bytes <= this.#memoryBytes) return
+    this.#memoryBytes = bytes
+    // Version 1 keeps its two values in order at every moment.
+    this.#limit('memory', this.#own, (hierarchy) => memorySettings(hierarchy, bytes).toReversed())
+  }
+
+  /** Its own cgroups. */
+  get #own(): readonly string[] {
+    const { sandbox, overhead } = this.#paths
+    return this.#request.only ? [sandbox] : [sandbox, overhead]
+  }
+
+  #limit(
+    controller: Controller,
+    paths: readonly string[],
+    settings: (hierarchy: CgroupHierarchy) => Settings,
+  ): void {
+    const hierarchy = hierarchyOf(this.#hierarchies, controller)
+    if (hierarchy === undefined) return
+    for (const path of paths) {
+      const cgroup = cgroupDirectory(hierarchy, path)
+      try {
+        if (!applySettings(hierarchy, path, settings(hierarchy)))
+          this.#request.log.warn('a cgroup without a limit: it lacks the controller', { cgroup, controller })
+      } catch (error) {
+        report(this.#request, cgroup, `its ${controller} cannot be limited: ${describeError(error)}`)
+      }
+    }
   }
 
   /**
@@ -103,7 +152,9 @@ export class CgroupPlacement {
 
   /** That the host's kernel ended a process of the sandbox because its cgroup had no memory left, if it did. */
   outOfMemory(): KataError | undefined {
-    return this.#withMemory((hierarchy, path) => outOfMemory(hierarchy, path, this.#request.sandboxId))
+    const hierarchy = hierarchyOf(this.#hierarchies, 'memory')
+    const ends = this.#own.map((path) => hierarchy && outOfMemory(hierarchy, path, this.#request.sandboxId))
+    return ends.find((end) => end !== undefined)
   }
 
   /** The work's result; when it fails because of {@link outOfMemory}, that is the failure. */
@@ -115,13 +166,12 @@ export class CgroupPlacement {
     }
   }
 
-  /** Looks at the cgroup in which the memory of the VMM is counted. */
-  #withMemory<T>(look: (hierarchy: CgroupHierarchy, path: string) => T): T | undefined {
+  /** @throws KataError CGROUP_MEMORY_TOO_SMALL for the cgroup in which the memory of the VMM is counted. */
+  #requireMemory(): void {
     const hierarchy = hierarchyOf(this.#hierarchies, 'memory')
-    if (hierarchy === undefined) return undefined
     // Version 1 counts a process's memory where its first thread is.
-    const apart = !this.#request.only && hierarchy.version === 1
-    return look(hierarchy, apart ? this.#paths.overhead : this.#paths.sandbox)
+    const apart = !this.#request.only && hierarchy?.version === 1
+    if (hierarchy !== undefined) requireMemory(hierarchy, apart ? this.#paths.overhead : this.#paths.sandbox)
   }
 }
 

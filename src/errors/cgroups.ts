@@ -25,6 +25,6 @@ export const cgroupsErrors = {
   CGROUP_OUT_OF_MEMORY: entry(
     'resource_exhausted',
     'the host ended the machine of sandbox {sandbox}, because {path} had no more than {limitMiB} MiB of memory',
-    "Raise the pod's memory limits or the overhead of its RuntimeClass by the machine's own memory (default_memory), or lower default_memory.",
+    "Raise the pod's memory limits or the overhead of its RuntimeClass by the machine's own memory (default_memory), or lower default_memory. A limit on a cgroup of the sandbox's own (kata_...) is the runtime's, above what a guest can need.",
   ),
 } satisfies Record<string, CatalogueEntry>

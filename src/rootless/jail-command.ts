@@ -8,6 +8,7 @@ import { deniedSyscalls } from './denied-syscalls.ts'
 import type { JailPlan, LandlockRule } from './jail-plan.ts'
 import type { JailRoot } from './jail-root.ts'
 import type { Identity, LaunchSpec } from './launch-spec.ts'
+import { enterPodScore } from './oom-score.ts'
 
 /**
  * Limits that every confined process gets, soft and hard: guest memory must not reach a core file, and a VMM that was
@@ -25,6 +26,7 @@ root=$1 fstab=$2 mount=$3 pivot_root=$4 umount=$5
 shift 5
 step() { printf 'jail-step %s\\n' "$1" >&2; }
 step limits; ulimit -c ${jailLimits.core}; ulimit -n ${jailLimits.nofile}; ulimit -p ${jailLimits.nproc}${lockedMemoryMiB === undefined ? '' : `; ulimit -l ${lockedMemoryMiB * 1024}`}
+step oom_score; ${enterPodScore}
 step hostname; echo kata > /proc/sys/kernel/hostname
 step mount; "$mount" -n -a -T "$fstab"
 step pivot_root; cd "$root"; "$pivot_root" . old; cd /

@@ -4,6 +4,7 @@ import { KataError } from '../errors.ts'
 import { jailLimits } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import type { LaunchSpec } from './launch-spec.ts'
+import { defaultPodScore } from './oom-score.ts'
 import {
   type CapabilitySet,
   capabilitySets,
@@ -53,6 +54,8 @@ export interface ExpectedPosture {
   /** Those that are not named are not looked at. */
   readonly limits: Partial<Posture['limits']>
   readonly cwd: '/'
+  /** At least: one that goes sooner harms nobody. Absent: {@link defaultPodScore}. */
+  readonly oomScoreAdj?: number
   /** Absent where others put theirs. */
   readonly interfaces?: readonly string[]
 }
@@ -147,6 +150,7 @@ export function describePosture(expected: ExpectedPosture, actual: Posture): Pos
       row(`limits.${name}`, expected.limits[name] ?? actual.limits[name], actual.limits[name]),
     ),
     row('cwd', expected.cwd, actual.cwd),
+    oomScoreRow(expected.oomScoreAdj ?? defaultPodScore, actual.oomScoreAdj),
     row('interfaces', (expected.interfaces ?? actual.interfaces).join(' '), actual.interfaces.join(' ')),
   ]
 }
@@ -212,6 +216,11 @@ function allowedSockets({ fewestSockets = 0, sockets: most }: ExpectedPosture, c
   if (count >= fewestSockets && count <= most) return `${count}`
   if (fewestSockets === most) return `${most}`
   return count > most ? `at most ${most}` : `at least ${fewestSockets}`
+}
+
+/** A value lower than the one asked for would spare the process at the cost of others. */
+export function oomScoreRow(least: number, actual: number): PostureRow {
+  return row('oomScoreAdj', actual >= least ? `${actual}` : `at least ${least}`, `${actual}`)
 }
 
 function row(field: string, expected: string, actual: string, tid?: number): PostureRow {

@@ -136,6 +136,7 @@ describe('posture', () => {
       undefined,
     ],
     ['another directory', () => ({ ...actual, cwd: '/usr' }), 'cwd', undefined],
+    ['kept at the cost of others', () => ({ ...actual, oomScoreAdj: -1 }), 'oomScoreAdj', undefined],
     ['an interface', () => ({ ...actual, interfaces: ['eth0', 'lo'] }), 'interfaces', undefined],
   ])('%s is found, and only that', (_, change, field, tid) => {
     expect(fields(change())).toEqual([[field, tid]])

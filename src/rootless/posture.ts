@@ -55,6 +55,8 @@ export interface Posture {
     readonly memlock: string
   }
   readonly cwd: string
+  /** See {@link readOomScore}. */
+  readonly oomScoreAdj: number
   /** Whether processes of the same user may look into it (its /proc files are its own; for root they always are). */
   readonly dumpable: boolean
   /** Network interfaces in its network namespace. */
@@ -84,6 +86,7 @@ export function readPosture(pid: number): Posture {
       environment: readFileSync(`${proc}/environ`).length,
       limits: parseLimits(readFileSync(`${proc}/limits`, 'utf8')),
       cwd: readlinkSync(`${proc}/cwd`),
+      oomScoreAdj: Number(readFileSync(`${proc}/oom_score_adj`, 'utf8')),
       dumpable: statSync(proc).uid === known[0]?.uid[1],
       interfaces: parseInterfaces(readFileSync(`${proc}/net/dev`, 'utf8')),
     }

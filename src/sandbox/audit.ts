@@ -4,10 +4,12 @@
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { readOomScore } from '../linux/oom-score.ts'
 import { isAlive, type ProcessRef, processesOfUid, readProc, readStatus } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
+import { shimScore } from '../rootless/oom-score.ts'
 import { readNamespaces, readPosture } from '../rootless/posture.ts'
-import { describePosture, differs, type PostureRow } from '../rootless/posture-check.ts'
+import { describePosture, differs, oomScoreRow, type PostureRow } from '../rootless/posture-check.ts'
 import { type PostureRecord, readPostureRecords } from '../rootless/posture-record.ts'
 import { describeShimRights } from '../rootless/shim-rights.ts'
 import type { SandboxPaths } from './paths.ts'
@@ -88,7 +90,11 @@ function shimRows(pid: number): PostureRow[] {
   const mnt = readNamespaces(`/proc/${pid}`)?.mnt
   if (mnt === undefined) return [gone]
   const actual = mnt === readNamespaces('/proc/self')?.mnt ? 'host' : 'own'
-  return [...threadRows(pid), { field: 'namespaces.mnt', expected: 'own', actual }]
+  return [
+    ...threadRows(pid),
+    { field: 'namespaces.mnt', expected: 'own', actual },
+    oomScoreRow(shimScore, readOomScore(pid) ?? Number.NaN),
+  ]
 }
 
 /** Threads that end meanwhile are left out. */

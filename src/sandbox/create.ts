@@ -30,6 +30,7 @@ import { startGuest } from './guest.ts'
 import { guestParameters } from './guest-parameters.ts'
 import { guestUp, whileGuestLives } from './guest-up.ts'
 import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
+import { memoryBound } from './memory-bound.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
 import { openWalls } from './open-walls.ts'
 import { ownerResource } from './owner.ts'
@@ -213,6 +214,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const sizer = new MachineSizer({
     ...{ config, vmm, agent: agent.agent, boot: spec, log },
     memoryBlockMiB: agentFacts.memoryBlockMiB,
+    onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
     onResized: () => cgroups.placeVmm(ref.pid),
   })
   const disks = new Disks({ vmm, ledger, bus: hypervisor.blockDeviceDriver })
@@ -244,6 +246,7 @@ function enterCgroups(
     sandboxId: id,
     cgroupsPath: container.spec.linux?.cgroupsPath,
     only: config.runtime.sandboxCgroupOnly,
+    memoryBytes: memoryBound(planMachine(config, container.spec, hostMemoryMiB()).memoryMiB),
     log,
   })
 }

@@ -15,6 +15,7 @@ function stage({
   memoryBlockMiB = 128,
 } = {}) {
   const asked: MachineSize[] = []
+  const allowed: number[] = []
   const online: object[] = []
   let now: MachineSize = { vcpus: 1, memoryMiB: 256 }
   const config = {
@@ -25,6 +26,8 @@ function stage({
     config,
     vmm: {
       async resize(size) {
+        // What the host allows has grown first.
+        expect(allowed.at(-1)).toBe(size.memoryMiB)
         asked.push(size)
         if (size.memoryMiB > most.memoryMiB) throw new Error('no room')
         const memoryMiB = shrinks ? size.memoryMiB : Math.max(now.memoryMiB, size.memoryMiB)
@@ -37,6 +40,7 @@ function stage({
     } as unknown as MachineSizerParts['agent'],
     boot: now,
     memoryBlockMiB,
+    onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
     onResized: () => {},
     log: silentLogger,
   })

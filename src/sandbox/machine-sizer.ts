@@ -14,6 +14,8 @@ export interface MachineSizerParts {
   readonly boot: MachineSize
   /** The unit in which the guest takes memory. */
   readonly memoryBlockMiB: number
+  /** Told before the machine gets that size. */
+  onGrowing(wanted: MachineSize): void
   /** Told whenever the machine may have got new processors, which come as new threads of the VMM. */
   onResized(): void
   readonly log: Logger
@@ -102,8 +104,9 @@ export class MachineSizer {
   }
 
   async #resize(wanted: MachineSize): Promise<void> {
-    const { vmm, agent, onResized } = this.#parts
+    const { vmm, agent, onGrowing, onResized } = this.#parts
     const before = this.#size
+    onGrowing(wanted)
     this.#size = await vmm.resize(wanted)
     onResized()
     const newCpus = Math.max(0, this.#size.vcpus - before.vcpus)

@@ -28,6 +28,7 @@ import type { OciSpec } from './oci.ts'
 import { type OomWatch, watchOom } from './oom.ts'
 import { undrivenDevices } from './passed-drivers.ts'
 import type { SandboxPaths } from './paths.ts'
+import { PodOomScore } from './pod-oom-score.ts'
 import { withEveryDevice } from './privileged.ts'
 import { requireSharedIds } from './share-ids.ts'
 import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
@@ -69,6 +70,7 @@ export class Sandbox {
   readonly died: Promise<KataError>
   readonly #parts: SandboxParts
   readonly #vfio: VfioDevices
+  readonly #oomScore: PodOomScore
   readonly #ending = new AbortController()
   readonly #condemned = Promise.withResolvers<string>()
   #stopping: Promise<void> | undefined
@@ -81,6 +83,7 @@ export class Sandbox {
       ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
       host: vfioHost(paths.runDir),
     })
+    this.#oomScore = new PodOomScore(paths.stateDir, parts.log)
     this.died = this.#watch()
     parts.agent.explainLossBy(this.died)
   }
@@ -102,6 +105,7 @@ export class Sandbox {
     if (share.idMap !== undefined) requireSharedIds(spec, id, share.idMap)
     try {
       await sizer.demand(id, demandOfContainer(spec))
+      this.#oomScore.add(id, spec)
       const guestRootfs = await share.addRootfs(id, rootfsMounts({ spec, rootfs }))
       const passed = await this.#vfio.attach(id, spec)
       spec = passed.spec
@@ -153,6 +157,7 @@ export class Sandbox {
     await releaseDisks(containerId, disks, ledger)
     await this.#vfio.detach(containerId)
     await sizer.forget(containerId)
+    this.#oomScore.remove(containerId)
   }
 
   /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */

@@ -2,6 +2,7 @@
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { findTool, toolDirectories } from '../linux/which.ts'
+import { enterPodScore } from '../rootless/oom-score.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
 
 /** What the daemon keeps, to give files the owners, modes and attributes that the guest asks for. */
@@ -22,7 +23,7 @@ const filterFd = 4
  */
 const waitForMap = `read -r go || exit 1; ulimit -p ${maxProcesses}; exec "$@" </dev/null`
 /** The last of the chain before the daemon. */
-const closeFilter = `ulimit -c 0; exec "$@" ${filterFd}<&-`
+const closeFilter = `ulimit -c 0; ${enterPodScore}; exec "$@" ${filterFd}<&-`
 
 /**
  * With `ids` the daemon becomes root of a user namespace, and waits for its map and for a line on stdin; without, it

@@ -17,6 +17,7 @@ import { KataError } from '../errors.ts'
 import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mount.ts'
 import { isListening, listenUnix } from '../linux/socket.ts'
+import { takeShimScore } from '../rootless/oom-score.ts'
 import { dropRights } from '../rootless/shim-rights.ts'
 import { defaultRunDir, sandboxKey } from '../sandbox/paths.ts'
 import { shimName } from '../version.ts'
@@ -78,6 +79,7 @@ function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsA
   checked(libc.unshare(CLONE_NEWNS), 'unshare mount namespace')
   mount({ source: 'none', target: '/', flags: mountFlags.slave | mountFlags.rec })
   const log = openLog(bundle)
+  takeShimScore()
   dropRights()
   const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
   const daemon = Bun.spawn([process.execPath, ...daemonArguments(flags, bundle)], {

@@ -69,7 +69,7 @@ async function collectContainer(
 
 /** What a removal that was broken off has left. */
 async function collectRemoval(path: string): Promise<Collected> {
-  const failure = await inTime((signal) => finishRemoval(path, signal)).then(() => undefined, describeError)
+  const failure = await inTime((signal) => finishRemoval(path, signal)).then(() => undefined, explain)
   return { kind: 'files', name: path, ...(failure === undefined ? {} : { failure }) }
 }
 

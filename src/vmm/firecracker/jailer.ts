@@ -15,6 +15,7 @@ import { findTool, toolDirectories } from '../../linux/which.ts'
 import type { LaunchOptions } from '../../rootless/jail.ts'
 import { jailLimits } from '../../rootless/jail-command.ts'
 import type { ExitInfo, LaunchedProcess } from '../../rootless/launch-spec.ts'
+import { enterPodScore } from '../../rootless/oom-score.ts'
 
 /** What the jailer's work takes; Firecracker has none of them, but they stay in its bounding set. */
 const jailerCapabilities: readonly Capability[] = [
@@ -47,6 +48,7 @@ setpriv=$1 sleep=$2 user=$3 first=$4
 shift 4
 ulimit -c ${jailLimits.core}
 ulimit -p ${jailLimits.nproc}
+${enterPodScore}
 cd /
 # The shell exports where it is.
 unset PWD OLDPWD

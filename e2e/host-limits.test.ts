@@ -1,0 +1,107 @@
+/** What the host bounds a sandbox by, whatever its processes are up to. */
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { capabilityMask } from '../src/linux/capabilities.ts'
+import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../src/linux/cgroup.ts'
+import { readOomScore, writeOomScore } from '../src/linux/oom-score.ts'
+import { readProc, readStatus } from '../src/linux/proc.ts'
+import { readFacts } from '../src/sandbox/facts.ts'
+import { memoryBound } from '../src/sandbox/memory-bound.ts'
+import { sandboxPaths } from '../src/sandbox/paths.ts'
+import { boundAttacks } from './attack/bound-attacks.ts'
+import { runActs, runAsRoot, Stage } from './attack/stage.ts'
+import { Kata, scratch } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
+import { Pod } from './world/pod.ts'
+
+let kata: Kata
+beforeAll(() => {
+  kata = new Kata()
+})
+afterAll(() => kata.close())
+
+const effective = BigInt(`0x${readStatus('/proc/self/status')!.get('CapEff')}`)
+const mayLower = (effective & capabilityMask(['sys_resource'])) !== 0n
+
+describe('when the host runs out of memory', () => {
+  test('a pod goes by the quality of service of its containers, before its shim and before whoever started it', async () => {
+    using dir = scratch()
+    const before = readOomScore('self')!
+    // What all of them would have if nobody set it.
+    writeOomScore('self', 321)
+    const pod = await Pod.start({
+      ...{ id: 'oom', dir: dir.path, runDir: kata.runDir },
+      sandbox: { process: { oomScoreAdj: -998 } },
+    }).finally(() => writeOomScore('self', before))
+    try {
+      const { shimPid, vmmPid, virtiofsdPids } = readFacts(sandboxPaths(kata.runDir, 'k8s.io', 'oom').facts)!
+      const scores = () => [...new Set([vmmPid, ...virtiofsdPids].map(readOomScore))]
+      expect(readOomScore(shimPid)).toBe(mayLower ? -998 : 0)
+      expect(scores()).toEqual([0])
+      await pod.add('best-effort', { process: { oomScoreAdj: 1000 } })
+      expect(scores()).toEqual([1000])
+      await pod.add('burstable', { process: { oomScoreAdj: 936 } })
+      expect(scores()).toEqual([936])
+      const audit = await kata.call(['audit', 'k8s.io/oom'])
+      expect({ code: audit.code, stderr: audit.stderr }).toEqual({ code: 0, stderr: '' })
+      await pod.remove('burstable')
+      expect(scores()).toEqual([1000])
+    } finally {
+      await pod.stop()
+    }
+  })
+})
+
+/** The cgroup that the VMM's memory is counted in; undefined on a host whose kernel limits no memory. */
+function memoryCgroup(pid: number | 'self'): string | undefined {
+  const hierarchy = hierarchyOf(cgroupHierarchies(), 'memory')
+  const path = hierarchy && cgroupOf(pid, hierarchy)
+  return path && cgroupDirectory(hierarchy, path)
+}
+const limitFile = ['memory.limit_in_bytes', 'memory.max'].find((name) =>
+  existsSync(`${memoryCgroup('self')}/${name}`),
+)
+const noMemory = limitFile === undefined ? ' (skipped: this host limits no memory)' : ''
+
+describe.skipIf(limitFile === undefined)(`memory of the host${noMemory}`, () => {
+  const limitOf = (pid: number) => Number(readProc(`${memoryCgroup(pid)}/${limitFile}`))
+
+  test('a machine that grows may have more before it does', async () => {
+    using dir = scratch()
+    const pod = await Pod.start({ id: 'grows', dir: dir.path, runDir: kata.runDir })
+    try {
+      const { vmmPid, memoryMiB } = readFacts(sandboxPaths(kata.runDir, 'k8s.io', 'grows').facts)!
+      expect(limitOf(vmmPid)).toBe(memoryBound(memoryMiB))
+      await pod.add('one', { linux: { resources: { memory: { limit: 512 * 1024 ** 2 } } } })
+      expect(limitOf(vmmPid)).toBe(memoryBound(memoryMiB + 512))
+    } finally {
+      await pod.stop()
+    }
+  })
+
+  describe('with the user of a live VMM, in its cgroup, an attacker fails to', () => {
+    let live: { vmmPid: number; uid: number; groups: readonly number[] }
+    let stage: Stage
+    beforeAll(async () => {
+      const flags = ['--name', 'bounded', '--memory', '128M']
+      expect((await kata.call(['run', '-d', ...flags, '--', 'sleep', '600'])).code).toBe(0)
+      live = (await kata.inspect('bounded')).sandbox
+      stage = await Stage.open()
+    }, slow(60_000))
+    afterAll(async () => {
+      await stage?.[Symbol.asyncDispose]()
+      await kata.call(['rm', '-f', 'bounded'])
+    }, slow(60_000))
+
+    test.each(boundAttacks)('%s', async (_, act, inPlace, byRoot) => {
+      const enter = ['sh', '-c', `echo $$ >'${memoryCgroup(live.vmmPid)}/cgroup.procs' && exec "$@"`, 'sh']
+      const user = ['setpriv', '--reuid', `${live.uid}`, '--regid', `${live.uid}`, '--clear-groups']
+      const attacked = runActs([...enter, ...user, stage.attacker], [act]).get(act)
+      expect({ attacked, root: runAsRoot(stage.attacker, [act]).get(act) }).toEqual({
+        attacked: inPlace,
+        root: byRoot,
+      })
+      expect((await kata.call(['exec', 'bounded', '--', 'true'])).code).toBe(0)
+    })
+  })
+})

@@ -1,0 +1,57 @@
+/**
+ * What a sandbox may take of the host at most, by limits on its own cgroups. They are far above what a healthy machine needs,
+ * and there for one that was taken over: a VMM can make files in memory that no guest has.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import { type CgroupHierarchy, cgroupDirectory } from '../linux/cgroup.ts'
+import { jailLimits } from '../rootless/jail-command.ts'
+
+/** VMM and virtiofsd as many as their users may have, and as many for the shim with its tools. */
+const mostProcesses = 3 * jailLimits.nproc
+/** Processors for what serves a machine: VMM without its processors, virtiofsd and shim are one busy thread each at most. */
+const overheadCpus = 2
+/** Microseconds. */
+const period = 100_000
+
+export type Controller = 'memory' | 'pids' | 'cpu'
+
+/** Files of a cgroup and their values, in the order in which they can be written to a new one. */
+export type Settings = readonly (readonly [name: string, value: string])[]
+
+/** Swap is bounded as well, so that it is no way around: by as much again. */
+export function memorySettings({ version }: Pick<CgroupHierarchy, 'version'>, bytes: number): Settings {
+  if (version === 2)
+    return [
+      ['memory.max', `${bytes}`],
+      ['memory.swap.max', `${bytes}`],
+    ]
+  return [
+    ['memory.limit_in_bytes', `${bytes}`],
+    ['memory.memsw.limit_in_bytes', `${2 * bytes}`],
+  ]
+}
+
+export const processSettings = (): Settings => [['pids.max', `${mostProcesses}`]]
+
+/** For an overhead cgroup, which is accounted to no pod: a guest that never tires of talking keeps the shim busy. */
+export function overheadCpuSettings({ version }: Pick<CgroupHierarchy, 'version'>): Settings {
+  const quota = overheadCpus * period
+  if (version === 2) return [['cpu.max', `${quota} ${period}`]]
+  return [
+    ['cpu.cfs_period_us', `${period}`],
+    ['cpu.cfs_quota_us', `${quota}`],
+  ]
+}
+
+/**
+ * Writes what there is of the files: a kernel may be built without limits on swap. False when the cgroup has none of them, and
+ * so not the controller.
+ *
+ * @throws ErrnoException.
+ */
+export function applySettings(hierarchy: CgroupHierarchy, path: string, settings: Settings): boolean {
+  const file = (name: string) => `${cgroupDirectory(hierarchy, path)}/${name}`
+  const there = settings.filter(([name]) => existsSync(file(name)))
+  for (const [name, value] of there) writeFileSync(file(name), value)
+  return there.length > 0
+}

@@ -1,0 +1,22 @@
+/**
+ * Who goes first when the host runs out of memory: the pods by their quality of service, then the shims, then whoever started
+ * them. Without this all of a sandbox would have what containerd has (-999 where systemd starts it), and be the last to go.
+ */
+import { readOomScore, writeOomScore } from '../linux/oom-score.ts'
+
+/** What Kubernetes gives a container of a guaranteed pod: a sandbox is never better off than that. */
+export const leastPodScore = -997
+/** Of VMM, virtiofsd and all others that serve one pod, until its containers say otherwise. */
+export const defaultPodScore = 0
+/** One above containerd's own. */
+export const shimScore = -998
+
+/** For a shell that is about to become one of them: it may fail where the host allows no lower value, which harms nobody else. */
+export const enterPodScore = `echo ${defaultPodScore} 2>/dev/null >/proc/self/oom_score_adj || :`
+
+/** In the process that starts the daemon: {@link shimScore}, or what is next to it where the host does not allow that. */
+export function takeShimScore(): void {
+  for (const score of [shimScore, defaultPodScore]) {
+    if ((readOomScore('self') ?? 0) === score || writeOomScore('self', score)) return
+  }
+}
