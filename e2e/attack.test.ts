@@ -116,10 +116,12 @@ test('NoNewPrivs alone, without the jail, makes a setuid program powerless', () 
   expect([by(['--no-new-privs']), by([])]).toEqual(['exit 1', 'ok'])
 })
 
-test('what it leaves running ends with its sandbox', async () => {
+test('what it leaves running ends with it; without a jail, with its sandbox', async () => {
   const { identity, ledger } = await takeSandbox(stage.directory, 'hiding')
-  const results = await stage.jailed(['hide'], { identity })
-  expect(results.get('hide')).toBe('ok')
+  const jailed = await stage.jailed(['hide'], { identity })
+  expect(jailed.get('hide')).toBe('ok')
+  expect(processesOfUid(identity.uid)).toEqual([])
+  expect(stage.unjailed(['hide'], identity).get('hide')).toBe('ok')
   expect(processesOfUid(identity.uid)).toHaveLength(1)
   await ledger.releaseAll()
   expect(processesOfUid(identity.uid)).toEqual([])
@@ -130,8 +132,7 @@ test('with rootless off the jail stands alone: only what the user would refuse s
   const acts = table.map(([, act]) => targets.fill(act))
   const results = await stage.jailed([...new Set(acts)], { identity: rootIdentity() })
   const succeeded = table.filter((_, index) => results.get(acts[index]!) === 'ok').map(([goal]) => goal)
-  // Root may signal every other process of root's without any capability, as well as whoever is in a user namespace
-  // that root made (virtiofsd), and is root already.
+  // It is root already.
   const falling = table.filter(
     ([goal, , , , , exception]) => exception?.fallsWithoutUser && reasonAgainst(goal) === undefined,
   )

@@ -34,7 +34,9 @@ test('every process of every sandbox is as it was asked to be, after its contain
   const { code, sandboxes } = await audit()
   expect(sandboxes.map(({ id }) => id).sort()).toEqual(['as-root', 'audited'])
   for (const { processes } of sandboxes) {
-    expect(processes.map(({ name }) => name)).toEqual(['virtiofsd', 'virtiofsd-worker', 'vmm', 'shim'])
+    expect(processes.map(({ name }) => name)).toEqual([
+      ...['virtiofsd', 'virtiofsd-worker', 'vmm', 'vmm-waiter', 'shim'],
+    ])
     for (const { rows, name } of processes)
       expect({ name, rows: rows.filter((row) => row.expected !== row.actual) }).toEqual({ name, rows: [] })
   }

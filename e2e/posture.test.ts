@@ -189,7 +189,7 @@ describe('two sandboxes at once', () => {
 
   test('they share neither user nor namespace', () => {
     expect(one.uid).not.toBe(two.uid)
-    for (const kind of ['mnt', 'ipc', 'uts', 'net'])
+    for (const kind of ['mnt', 'pid', 'ipc', 'uts', 'net'])
       expect(readlinkSync(`/proc/${one.vmmPid}/ns/${kind}`)).not.toBe(
         readlinkSync(`/proc/${two.vmmPid}/ns/${kind}`),
       )

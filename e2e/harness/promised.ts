@@ -21,7 +21,7 @@ const thread = (uid: number, groups: readonly number[], seccompFilters: number) 
   noNewPrivs: 1,
   seccomp: 2,
   seccompFilters,
-  namespaces: { mnt: 'own', ipc: 'own', uts: 'own', net: 'own', pid: 'host', user: 'host', cgroup: 'host' },
+  namespaces: { mnt: 'own', ipc: 'own', uts: 'own', net: 'own', pid: 'own', user: 'host', cgroup: 'host' },
 })
 
 const always = {
@@ -119,12 +119,8 @@ const moreOfFirecracker = firecrackerDifferences.reduce(
 /** As the real program was recorded, for it and for its double. The jailer makes /dev/kvm its user's, so there is no group. */
 const ofFirecracker = (uid: number) => ({
   threads: [...new Set(firecracker.threads.map(({ filters }) => filters))].map((filters) => {
-    const { capabilities, namespaces, ...rest } = thread(uid, [], filters)
-    return {
-      ...rest,
-      capabilities: { ...capabilities, CapBnd: jailers },
-      namespaces: { ...namespaces, pid: 'own' },
-    }
+    const { capabilities, ...rest } = thread(uid, [], filters)
+    return { ...rest, capabilities: { ...capabilities, CapBnd: jailers } }
   }),
   mounts: [...firecracker.mounts],
   root: ['dev', 'drives', programName, `${programName}.pid`, 'initrd', 'log', 'run', 'vmlinux'].sort(),

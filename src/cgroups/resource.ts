@@ -1,14 +1,14 @@
 /** The cgroups of a sandbox in every hierarchy: written down before they are made, removed from disk alone. */
 import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
-import { enterCgroup, processesIn, removeCgroup } from '../linux/cgroup.ts'
+import { enterCgroup, killCgroup, processesIn, removeCgroup } from '../linux/cgroup.ts'
 
 /** One cgroup in one hierarchy. */
 export interface CgroupPlace {
   /** Where the hierarchy is mounted. */
   readonly point: string
   readonly path: string
-  /** Where the shim was before: whoever is left goes there. */
+  /** Where the shim was before, and goes again. */
   readonly origin: string
   /** Ancestors to remove as well when nobody else uses them, the outermost first. */
   readonly ancestors: readonly string[]
@@ -36,7 +36,9 @@ async function removeEmptied(place: CgroupPlace): Promise<void> {
     const pids = processesIn(place, path)
     if (Date.now() > deadline)
       throw new KataError('CGROUP_STAYS', { path: `${point}${path}`, pids: pids.join(', ') || 'none' })
-    for (const pid of pids) leave(place, pid)
+    // Only this process has ever been anywhere else: what was left of the sandbox ends in here, under its limits.
+    if (pids.includes(process.pid)) leave(place, process.pid)
+    else killCgroup(place, path)
     await Bun.sleep(pause)
   }
 }

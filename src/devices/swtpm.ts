@@ -14,6 +14,7 @@ import { launch } from '../rootless/jail.ts'
 import type { Identity, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, expectedPosture } from '../rootless/posture-check.ts'
 import { recordPosture } from '../rootless/posture-record.ts'
+import { confirmWaiter } from '../rootless/waiter-posture.ts'
 
 export interface TpmOptions {
   /** The swtpm program. */
@@ -73,13 +74,14 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
       seccompFilters,
       opens: [`${statePath}/`, 'pipe:[', 'anon_inode:'],
     })
-    const { ref } = await ledger.take(processResource, { name: 'swtpm' }, async (entry) => {
+    const { ref, waiter } = await ledger.take(processResource, { name: 'swtpm' }, async (entry) => {
       const launched = await launch(spec, log)
       entry.amend({ name: 'swtpm', ref: launched.ref })
       return launched
     })
     await answers(ours, program)
     assertPosture(ref.pid, expected)
+    await confirmWaiter(stateDir, { name: 'swtpm', ref: waiter, expected })
     // The VMM gives it the other end of a data channel.
     recordPosture(stateDir, { name: 'swtpm', ref, expected: { ...expected, sockets: 1 } })
     return { socket: ours, ref }

@@ -2,7 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { unescapeMountPath } from './mount.ts'
-import { readProc } from './proc.ts'
+import { processRef, readProc } from './proc.ts'
+import { signalProcess } from './signal.ts'
 
 /** One tree of cgroups. */
 export interface CgroupHierarchy {
@@ -116,6 +117,17 @@ export function enterThread(hierarchy: Pick<CgroupHierarchy, 'point'>, path: str
 export function processesIn(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string): number[] {
   const text = readProc(`${cgroupDirectory(hierarchy, path)}/cgroup.procs`) ?? ''
   return text.split('\n').filter(Boolean).map(Number)
+}
+
+/** Ends all processes in a cgroup: those of version 2 at once, since Linux 5.14; others one by one. */
+export function killCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string): void {
+  try {
+    // Opened for writing alone, which does not make the file where there is none.
+    writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.kill`, '1', { flag: 'r+' })
+  } catch {
+    for (const ref of processesIn(hierarchy, path).flatMap((pid) => processRef(pid) ?? []))
+      signalProcess(ref, 'SIGKILL')
+  }
 }
 
 /** True when the cgroup is gone; false while somebody is in it (EBUSY). @throws other ErrnoExceptions. */

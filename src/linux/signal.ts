@@ -1,13 +1,24 @@
 /** Ending processes: only ones that we can name exactly, and always waited for. */
+import { closeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { libc } from './libc.ts'
 import { isAlive, type ProcessRef } from './proc.ts'
 
-/** Sends `signal` if exactly this process still runs. */
+const SYS_pidfd_send_signal = 424
+const SYS_pidfd_open = 434
+
+/**
+ * Sends `signal` if exactly this process still runs; a number that is another's by now is left alone. One that has ended
+ * meanwhile, or that may not be signalled, is no error.
+ */
 export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): void {
-  if (!isAlive(ref)) return
+  // Opened before the look: what was looked at is what the descriptor stands for.
+  const fd = Number(libc.syscall(SYS_pidfd_open, ref.pid, 0, 0, 0, 0, 0))
+  if (fd < 0) return
   try {
-    process.kill(ref.pid, signal)
-  } catch {
-    // It ended between the check and the call.
+    if (isAlive(ref)) libc.syscall(SYS_pidfd_send_signal, fd, constants.signals[signal], 0, 0, 0, 0)
+  } finally {
+    closeSync(fd)
   }
 }
 

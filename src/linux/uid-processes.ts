@@ -1,7 +1,7 @@
 /** Processes by the user they belong to, and their end. */
 import { listPids, processRef, readStatus } from './proc.ts'
 import { runTool } from './run-tool.ts'
-import { waitGone } from './signal.ts'
+import { signalProcess, waitGone } from './signal.ts'
 import { findTool } from './which.ts'
 
 /** A live process and its real uid. */
@@ -20,9 +20,13 @@ export function processesOfUids(first: number, last: number): UidProcess[] {
   })
 }
 
+/** What the killer that becomes the user gets: that user may stop it, but not the signals of this process. Milliseconds. */
+const killerMs = 500
+
 /**
- * Kills all processes of the uids `first`..`last` and waits for them. kill(-1) as the user itself reaches all of
- * them at once, so that none escapes by forking, and reaches nobody else.
+ * Kills all processes of the uids `first`..`last` and waits for them. Each is killed from here, which nothing of theirs
+ * can hinder, and with the first process of a pid namespace all that is in there. kill(-1) as the user itself besides
+ * reaches all at once, so that none escapes by forking, and reaches nobody else.
  *
  * @returns whether none is left. Ids below 65536 belong to people and services: nothing is done for them, ever.
  */
@@ -32,6 +36,7 @@ export async function killUids(first: number, last: number, timeoutMs = 5000): P
   for (let found = processesOfUids(first, last); found.length > 0; found = processesOfUids(first, last)) {
     if (Date.now() > deadline) return false
     const refs = found.flatMap(({ pid }) => processRef(pid) ?? [])
+    for (const ref of refs) signalProcess(ref, 'SIGKILL')
     for (const uid of new Set(found.map((process) => process.uid))) await killEveryProcessOf(uid)
     for (const ref of refs) await waitGone(ref, Math.max(deadline - Date.now(), 0))
   }
@@ -41,5 +46,7 @@ export async function killUids(first: number, last: number, timeoutMs = 5000): P
 async function killEveryProcessOf(uid: number): Promise<void> {
   const setpriv = findTool('setpriv') ?? '/usr/bin/setpriv'
   const asUser = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs', '--']
-  await runTool([setpriv, ...asUser, '/usr/bin/sh', '-c', 'kill -KILL -1'])
+  await runTool([setpriv, ...asUser, '/usr/bin/sh', '-c', 'kill -KILL -1'], {
+    timeoutMs: killerMs,
+  })
 }

@@ -25,7 +25,8 @@ const [nr, arch, firstArgument] = [0, 4, 16]
 const AUDIT_ARCH_X86_64 = 0xc000003e
 /** Numbers from here on are the x32 interface. */
 const x32 = 0x40000000
-const [SYS_socket, SYS_clone, SYS_unshare, SYS_clone3] = [41, 56, 272, 435]
+const [SYS_socket, SYS_clone, SYS_prctl, SYS_unshare, SYS_clone3] = [41, 56, 157, 272, 435]
+const PR_SET_PDEATHSIG = 1
 /** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
 const newNamespaces = 0x7e020000
 const newUser = 0x10000000
@@ -33,8 +34,22 @@ const newUser = 0x10000000
 const families = [1, 2, 10]
 
 /** The filter as `setpriv --seccomp-filter` reads it: struct sock_filter, 8 bytes each. */
-export function argumentFilter(): Buffer {
-  return Buffer.concat([
+export const argumentFilter = (): Buffer => Buffer.concat([...rules(), answer(ALLOW)])
+
+/** The same for a process that is to end with whoever started it, and must not be able to change that. */
+export const jailFilter = (): Buffer =>
+  Buffer.concat([
+    ...rules(),
+    ...ifEqual(SYS_prctl, [
+      load(firstArgument),
+      ...ifEqual(PR_SET_PDEATHSIG, [answer(failWith(EPERM))]),
+      answer(ALLOW),
+    ]),
+    answer(ALLOW),
+  ])
+
+function rules(): Buffer[] {
+  return [
     load(arch),
     ...unlessEqual(AUDIT_ARCH_X86_64, [answer(KILL_PROCESS)]),
     load(nr),
@@ -60,8 +75,7 @@ export function argumentFilter(): Buffer {
       ...families.flatMap((family) => ifEqual(family, [answer(ALLOW)])),
       answer(failWith(EAFNOSUPPORT)),
     ]),
-    answer(ALLOW),
-  ])
+  ]
 }
 
 const load = (offset: number) => instruction(LD_W_ABS, offset)

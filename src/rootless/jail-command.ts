@@ -9,6 +9,7 @@ import type { JailPlan, LandlockRule } from './jail-plan.ts'
 import type { JailRoot } from './jail-root.ts'
 import type { Identity, LaunchSpec } from './launch-spec.ts'
 import { enterPodScore } from './oom-score.ts'
+import { waiterScript } from './waiter.ts'
 
 /**
  * Limits that every confined process gets, soft and hard: guest memory must not reach a core file, and a VMM that was
@@ -31,6 +32,8 @@ step hostname; echo kata > /proc/sys/kernel/hostname
 step mount; "$mount" -n -a -T "$fstab"
 step pivot_root; cd "$root"; "$pivot_root" . old; cd /
 step detach; "$umount" -n -l /old /proc
+# The shell exports where it is.
+unset PWD OLDPWD
 step confine; exec "$@" ${output}
 `
 
@@ -74,9 +77,13 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
       tool('pivot_root'),
       tool('umount'),
     ],
-    ...[tool('env'), '-i'],
+    // Only its children are in the new namespace, and the first of them is the program.
+    ...[tool('unshare'), '--pid', '--', setpriv, ...privileges(identity), '--'],
+    ...[tool('bash'), '-c', waiterScript(spec), 'sh'],
+    // Before the filter, which refuses to change it.
+    ...[setpriv, '--pdeathsig', 'KILL', '--', tool('env'), '-i'],
     ...[tool('enosys'), ...deniedSyscalls.flatMap((name) => ['--syscall', name]), '--'],
-    ...[setpriv, ...privileges(identity), ...landlock(setpriv, plan.rules), '--'],
+    ...[setpriv, '--seccomp-filter', filterPath, ...landlock(setpriv, plan.rules), '--'],
     ...[plan.program, ...args],
   ]
 }
@@ -86,7 +93,7 @@ function privileges({ uid, gid, groups }: Identity): string[] {
     ...['--reuid', `${uid}`, '--regid', `${gid}`],
     ...(groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]),
     ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all'],
-    ...['--no-new-privs', '--pdeathsig', 'KILL', '--seccomp-filter', filterPath],
+    ...['--no-new-privs', '--pdeathsig', 'KILL'],
   ]
 }
 

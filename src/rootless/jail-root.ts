@@ -3,7 +3,7 @@ import { chmodSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } f
 import { basename, dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import { unmountBelow } from '../linux/mount.ts'
-import { argumentFilter, filterPath } from './argument-filter.ts'
+import { filterPath, jailFilter } from './argument-filter.ts'
 import { type JailMount, type JailPlan, nodeFs } from './jail-plan.ts'
 
 export interface JailRoot {
@@ -33,7 +33,7 @@ export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
   makeDirectory(`${root}/old`, 0)
   makeDirectory(`${root}/proc`, 0o555)
   for (const [name, target] of plan.links) symlinkSync(target, `${root}/${name}`)
-  writeFileSync(`${root}${filterPath}`, argumentFilter(), { mode: 0o444 })
+  writeFileSync(`${root}${filterPath}`, jailFilter(), { mode: 0o444 })
   for (const mount of plan.mounts) makePlaceholder(root, mount)
   const fstab = `${base}/fstab`
   writeFileSync(fstab, fstabOf(root, plan.mounts), { mode: 0o600 })

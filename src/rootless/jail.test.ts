@@ -19,11 +19,14 @@ import { busyboxPath } from '../../setup/paths.ts'
 import { makeNode } from '../linux/inode.ts'
 import { landlockAbi } from '../linux/landlock.ts'
 import { mountPoints } from '../linux/mount.ts'
-import { isAlive } from '../linux/proc.ts'
+import { isAlive, processesOfUid } from '../linux/proc.ts'
 import { waitGone } from '../linux/signal.ts'
 import { silentLogger } from '../log.ts'
 import { launch } from './jail.ts'
 import type { JailPath, LaunchSpec } from './launch-spec.ts'
+import { readPosture } from './posture.ts'
+import { expectedPosture, settledPosture } from './posture-check.ts'
+import { waiterPosture } from './waiter-posture.ts'
 
 const uid = 0x7f000000 + 65535
 const identity = { name: 'kata-0', uid, gid: uid, groups: [993] }
@@ -58,6 +61,7 @@ async function perl(code: string, more: Partial<LaunchSpec> = {}): Promise<strin
 const attempt = (act: string) => `$!=0; print((${act}) ? "ok" : 0+$!, "\\n");`
 const EPERM = '1'
 const ENOENT = '2'
+const ESRCH = '3'
 const EACCES = '13'
 const EROFS = '30'
 const ENOSYS = '38'
@@ -136,9 +140,48 @@ describe('walls from inside', () => {
       attempt('syscall(106, 0) == 0'),
       attempt('$limit = pack(q(QQ), 4096, 4096), syscall(160, 7, $limit) == 0'),
     ]
-    expect((await perl(acts.join(''))).trim().split('\n')).toEqual([EPERM, 'ok', EPERM, EPERM, EPERM])
+    expect((await perl(acts.join(''))).trim().split('\n')).toEqual([ESRCH, 'ok', EPERM, EPERM, EPERM])
     victim.kill()
     await victim.exited
+  })
+
+  test('is the first process of a pid namespace: it sees no other, and its end is the end of all it left', async () => {
+    const left = 'if (!fork) { setpgrp; $SIG{TERM} = "IGNORE"; sleep 100 while 1 }'
+    const { exited, ref, waiter } = await launch(
+      specOf(['-e', `$|=1; ${left}; print "$$ "; print getppid, " "; <STDIN>; sleep 100`]),
+      silentLogger,
+    )
+    while (readFileSync(`${stateDir}/output`, 'utf8').split(' ').length < 3) await Bun.sleep(1)
+    expect(readFileSync(`${stateDir}/output`, 'utf8')).toBe('1 0 ')
+    expect(processesOfUid(uid)).toHaveLength(3)
+    expect(processesOfUid(uid)).toEqual(expect.arrayContaining([waiter.pid, ref.pid]))
+    process.kill(ref.pid, 'SIGKILL')
+    await exited
+    expect(processesOfUid(uid)).toEqual([])
+  })
+
+  test('cannot undo that it ends with the runtime', async () => {
+    // PR_SET_PDEATHSIG, and PR_GET_PDEATHSIG: SIGKILL.
+    const undo = attempt('syscall(157, 1, 0) == 0')
+    const said = await perl(
+      `${undo} $signal = pack q(i), 0; syscall(157, 2, $signal); print unpack q(i), $signal`,
+    )
+    expect(said).toBe(`${EPERM}\n9`)
+    expect(Bun.spawnSync(['/usr/bin/perl', '-e', undo]).stdout.toString()).toBe('ok\n')
+  })
+
+  test('its waiter has no descriptor, capability or filter that it should not have', async () => {
+    const fds = [
+      openSync('/etc/hostname', 'r'),
+      ...Array.from({ length: 12 }, () => openSync('/dev/null', 'r')),
+    ]
+    const { exited, ref, waiter } = await launch(specOf(['-e', 'sleep 100'], { fds }), silentLogger)
+    expect(Object.keys(readPosture(ref.pid).descriptors)).toHaveLength(16)
+    const waiting = waiterPosture(expectedPosture(specOf([], { fds }), { seccompFilters: 2 }))
+    await settledPosture(waiter.pid, waiting)
+    process.kill(ref.pid, 'SIGKILL')
+    await exited
+    for (const fd of fds) closeSync(fd)
   })
 
   test('has no environment, its own host name and only its descriptors', async () => {
@@ -212,8 +255,17 @@ describe('launch', () => {
   test('reports how the program ended, and mounts nothing on the host', async () => {
     const { exited, ref } = await launch(specOf(['-e', 'sleep 100']), silentLogger)
     expect(mountPoints().filter((point) => point.startsWith(stateDir))).toEqual([])
-    process.kill(ref.pid, 'SIGTERM')
-    expect(await exited).toEqual({ code: null, signal: 'SIGTERM' })
+    process.kill(ref.pid, 'SIGKILL')
+    expect(await exited).toEqual({ code: null, signal: 'SIGKILL' })
+  })
+
+  test.each([
+    ['$SIG{TERM} = sub { exit 7 }; kill TERM, 1', { code: 7, signal: null }],
+    ['exit 126', { code: 126, signal: null }],
+    ['unpack "p", pack "Q", 1', { code: null, signal: 'SIGSEGV' }],
+  ] as const)('tells how %s ended', async (code, end) => {
+    const { exited } = await launch(specOf(['-e', `print "up"; $|=1; ${code}`]), silentLogger)
+    expect(await exited).toEqual(end)
   })
 
   test('a program outside of /usr is bound at its own path', async () => {

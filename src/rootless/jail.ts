@@ -1,13 +1,15 @@
 /** Starts one confined process from a launch description. */
 import { KataError } from '../errors.ts'
 import { processRef } from '../linux/proc.ts'
+import { signalProcess } from '../linux/signal.ts'
 import type { Logger } from '../log.ts'
 import { jailCommand, stepMarker } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import { buildJailRoot } from './jail-root.ts'
-import type { ExitInfo, LaunchedProcess, LaunchSpec } from './launch-spec.ts'
+import type { ExitInfo, JailedProcess, LaunchSpec } from './launch-spec.ts'
 import { requireLockable } from './locked-memory.ts'
 import { outputSince, outputSize, waitForProgram } from './program-start.ts'
+import { startedBy } from './waiter.ts'
 
 export interface LaunchOptions {
   /** How long the confinement may take, milliseconds. */
@@ -19,10 +21,11 @@ export interface LaunchOptions {
 
 /**
  * Resolves once the program itself runs, confined: with only the descriptors given, an empty environment, its own
- * mount, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
- * Landlock where kernel and setpriv have it, and a filter that denies the calls of denied-syscalls.ts. The process
- * is killed when the thread that called this ends (the main thread, as Bun.spawn forks on the calling one). Its pid
- * is the one spawned: nothing stands in between. It leads a session of its own, so that no terminal reaches it.
+ * mount, pid, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
+ * Landlock where kernel and setpriv have it, and a filter that denies the calls of denied-syscalls.ts. It is the first
+ * process of its pid namespace, and killed when its waiter ends, which is killed when the thread that called this ends
+ * (the main thread, as Bun.spawn forks on the calling one). Both are in a session of their own, so that no terminal
+ * reaches them.
  *
  * What lies in the state directory goes away with it; when this throws, nothing runs.
  *
@@ -32,7 +35,7 @@ export async function launch(
   spec: LaunchSpec,
   log: Logger,
   options: LaunchOptions = {},
-): Promise<LaunchedProcess> {
+): Promise<JailedProcess> {
   const { timeoutMs = 10_000, signal } = options
   signal?.throwIfAborted()
   if (spec.lockedMemoryMiB !== undefined) requireLockable(spec.program, spec.lockedMemoryMiB)
@@ -47,14 +50,19 @@ export async function launch(
     stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...(spec.stdout === undefined ? [] : [spec.stdout])],
     detached: true,
   })
-  const ref = processRef(child.pid)
+  const waiter = processRef(child.pid)
   const exited = child.exited.then(
     (): ExitInfo => ({
       code: child.exitCode,
       signal: child.signalCode as NodeJS.Signals | null,
     }),
   )
-  const kill = () => child.kill('SIGKILL')
+  const kill = () => {
+    // One that has just been started may not have asked yet to go with its waiter.
+    const started = waiter && startedBy(waiter)
+    if (started !== undefined) signalProcess(started, 'SIGKILL')
+    child.kill('SIGKILL')
+  }
   const timer = setTimeout(kill, timeoutMs)
   signal?.addEventListener('abort', kill)
   try {
@@ -63,7 +71,9 @@ export async function launch(
     const confined = setup.step === 'confine'
     const said = options.said ?? (async () => outputSince(spec.output, outputStart))
     const tail = async () => (confined ? await said() : setup.stderr)
-    if (ref === undefined || !confined || !(await waitForProgram(ref, plan.program, exited, tail))) {
+    const ref =
+      waiter !== undefined && confined ? await waitForProgram(waiter, plan.program, exited, tail) : undefined
+    if (ref === undefined) {
       kill()
       const exit = await exited
       signal?.throwIfAborted()
@@ -79,7 +89,7 @@ export async function launch(
       program: plan.program,
       ms: Math.round(performance.now() - started),
     })
-    return { ref, exited }
+    return { ref, exited, waiter: waiter! }
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', kill)

@@ -50,3 +50,9 @@ export interface LaunchedProcess {
   readonly ref: ProcessRef
   readonly exited: Promise<ExitInfo>
 }
+
+/** One in our own jail. */
+export interface JailedProcess extends LaunchedProcess {
+  /** Who started it and waits for it (waiter.ts). */
+  readonly waiter: ProcessRef
+}

@@ -102,7 +102,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     seccomp: 2,
     seccompFilters,
     firstThreadFilters,
-    namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net']),
+    namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net', 'pid']),
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
     descriptors: { ...handedOver },

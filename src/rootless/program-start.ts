@@ -2,33 +2,36 @@
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { isAlive, type ProcessRef } from '../linux/proc.ts'
 import type { ExitInfo } from './launch-spec.ts'
+import { startedBy } from './waiter.ts'
 
 /** What the last tools of the chain say, and exit with, when they cannot go on. */
-const toolComplaint = /^(sh|env|enosys|setpriv|\/usr\/s?bin\/(sh|env|enosys|setpriv)): /m
+const toolComplaint = /^(\/usr\/s?bin\/)?(sh|env|unshare|enosys|setpriv): /m
 const toolExitCodes = [1, 125, 126, 127]
 
 /**
- * Resolves true once `ref` executes `program`, also when that ended already; false when a tool before it failed.
- * The caller bounds the wait by ending the process.
+ * Resolves with the process that executes `program`, as soon as what `waiter` started does. When that has ended already
+ * it is the waiter, which is as dead; undefined when a tool before it failed. The caller bounds the wait by ending the waiter.
  *
  * @param output what the process wrote so far.
  */
 export async function waitForProgram(
-  ref: ProcessRef,
+  waiter: ProcessRef,
   program: string,
   exited: Promise<ExitInfo>,
   output: () => Promise<string>,
-): Promise<boolean> {
+): Promise<ProcessRef | undefined> {
   const wanted = fileIdentity(program)
-  while (isAlive(ref)) {
-    if (fileIdentity(`/proc/${ref.pid}/exe`) === wanted) return true
+  while (isAlive(waiter)) {
+    const started = startedBy(waiter)
+    if (started !== undefined && fileIdentity(`/proc/${started.pid}/exe`) === wanted) return started
     await Bun.sleep(1)
   }
   // It ended between two looks: a short program, or a tool that gave up.
   const { code, signal } = await exited
-  if (signal === 'SIGKILL') return false
+  if (signal === 'SIGKILL') return undefined
   const said = await output()
-  return !(toolExitCodes.includes(code ?? 0) && (said === '' || toolComplaint.test(said)))
+  const toolFailed = toolExitCodes.includes(code ?? 0) && (said === '' || toolComplaint.test(said))
+  return toolFailed ? undefined : waiter
 }
 
 function fileIdentity(path: string): string | undefined {

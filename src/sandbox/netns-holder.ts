@@ -11,6 +11,7 @@ import { launch } from '../rootless/jail.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { expectedPosture, settledPosture } from '../rootless/posture-check.ts'
 import { recordPosture } from '../rootless/posture-record.ts'
+import { confirmWaiter } from '../rootless/waiter-posture.ts'
 
 const program = '/usr/bin/sleep'
 /** Both filters of the jail, on its one thread. */
@@ -34,12 +35,13 @@ export function holdNetns(
   return ledger
     .take(processResource, { name: 'netns' }, async (entry) => {
       const expected = expectedPosture(spec, { seccompFilters })
-      const { ref } = await launch(spec, log)
+      const { ref, waiter } = await launch(spec, log)
       entry.amend({ name: 'netns', ref })
       await settledPosture(ref.pid, expected)
       // From now on the client puts its interfaces there.
       const { interfaces: _, ...later } = expected
       recordPosture(stateDir, { name: 'netns-holder', ref, expected: later })
+      await confirmWaiter(stateDir, { name: 'netns-holder', ref: waiter, expected: later })
       return { pid: ref.pid }
     })
     .finally(() => closeSync(output))

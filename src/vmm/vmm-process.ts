@@ -5,11 +5,13 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
 import { processResource } from '../ledger/process-resource.ts'
+import type { ProcessRef } from '../linux/proc.ts'
 import { signalProcess } from '../linux/signal.ts'
 import { type LaunchOptions, launch } from '../rootless/jail.ts'
 import type { LaunchedProcess, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, type ExpectedPosture } from '../rootless/posture-check.ts'
 import { recordHandover, recordPosture } from '../rootless/posture-record.ts'
+import { confirmWaiter } from '../rootless/waiter-posture.ts'
 import { ConsoleLog } from './console-log.ts'
 import { lastWords, vmEndError } from './end-error.ts'
 import { endReason } from './end-reason.ts'
@@ -50,6 +52,7 @@ export class VmmProcess {
   readonly #options: VmmOptions
   readonly #needs: ProgramNeeds
   #launched: LaunchedProcess | undefined
+  #waiter: ProcessRef | undefined
   #console: ConsoleLog | undefined
   #output: ConsoleLog | undefined
 
@@ -104,7 +107,11 @@ export class VmmProcess {
 
   /** Starts the process in our jail, through the ledger; see {@link launchBy}. */
   launch(spec: LaunchSpec, drains: readonly Promise<unknown>[]): Promise<void> {
-    return this.launchBy((options) => launch(spec, this.#options.log, options), drains)
+    return this.launchBy(async (options) => {
+      const launched = await launch(spec, this.#options.log, options)
+      this.#waiter = launched.waiter
+      return launched
+    }, drains)
   }
 
   /**
@@ -168,9 +175,11 @@ export class VmmProcess {
   }
 
   /** {@link assertPosture}, and the file `pid` in the private directory: the machine waits for guest code. */
-  confirm(expected: ExpectedPosture, running?: ExpectedPosture): void {
+  async confirm(expected: ExpectedPosture, running?: ExpectedPosture): Promise<void> {
     const { spec, log } = this.#options
     const { pid } = this.#launched!.ref
+    const waiter = this.#waiter
+    if (waiter !== undefined) await confirmWaiter(spec.stateDir, { name: 'vmm', ref: waiter, expected })
     this.assertPosture(expected, running)
     writeFileSync(`${spec.privateDir}/pid`, `${pid}\n`, { mode: 0o600, flag: 'wx' })
     log.debug('vmm ready', { pid, accelerator: spec.accelerator })

@@ -16,7 +16,18 @@ const virtiofsd: Check = {
   },
 }
 
-const jailTools = ['setpriv', 'unshare', 'enosys', 'prlimit', 'mount', 'umount', 'pivot_root', 'env', 'sh']
+const jailTools = [
+  'setpriv',
+  'unshare',
+  'enosys',
+  'prlimit',
+  'mount',
+  'umount',
+  'pivot_root',
+  'env',
+  'sh',
+  'bash',
+]
 
 const tools: Check = {
   name: 'jail-tools',

@@ -135,7 +135,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
       ),
       resizer: new Resizer(this.#put, machine),
     }
-    this.process.confirm(this.#waiting)
+    await this.process.confirm(this.#waiting)
     // Only now: it keeps their descriptors open from here on.
     for (const nic of spec.nics ?? []) await this.plugNic(nic)
   }

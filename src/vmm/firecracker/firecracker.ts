@@ -149,7 +149,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     await this.#putRootDrive(nodes)
     for (const request of requests.rest) await this.#put(request)
     this.#drives = new Drives({ spec, nodes, patch: (id, path) => this.#patchDrive(id, path) })
-    this.process.confirm(this.#expected)
+    await this.process.confirm(this.#expected)
   }
 
   async #launch(launch: Parameters<typeof launchByJailer>[0]): Promise<void> {

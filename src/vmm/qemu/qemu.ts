@@ -172,7 +172,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
       close()
     }
     this.process.checkVersion(await this.connection.negotiate(this.#startMs()))
-    this.process.confirm(expected, { ...expected, sockets: expected.sockets + laterSockets })
+    await this.process.confirm(expected, { ...expected, sockets: expected.sockets + laterSockets })
   }
 
   /** It answers once the machine is built, which takes long where that touches all of its memory. */

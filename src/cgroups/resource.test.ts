@@ -1,0 +1,54 @@
+import { describe, expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import {
+  type CgroupHierarchy,
+  cgroupDirectory,
+  cgroupHierarchies,
+  cgroupOf,
+  enterCgroup,
+  hierarchyOf,
+  makeCgroup,
+} from '../linux/cgroup.ts'
+import { silentLogger } from '../log.ts'
+import { cgroupsResource } from './resource.ts'
+
+const path = `/kata-ts-resource-test-${process.pid}`
+
+/** One of each version that this host has, of those where cgroups can be made. */
+function usable(): CgroupHierarchy[] {
+  const all = cgroupHierarchies()
+  const candidates = [all.find(({ version }) => version === 2), hierarchyOf(all, 'memory')]
+  return [...new Set(candidates)].filter((hierarchy) => hierarchy !== undefined)
+}
+
+describe.each(usable().map((hierarchy) => [hierarchy.point, hierarchy] as const))(
+  'cgroups in %s',
+  (_, hierarchy) => {
+    const place = () => ({
+      point: hierarchy.point,
+      path,
+      origin: cgroupOf('self', hierarchy) ?? '/',
+      ancestors: [],
+    })
+
+    test('what is left in one ends there, and leaves it no other way', async () => {
+      const left = place()
+      makeCgroup(hierarchy, path)
+      const child = Bun.spawn(['/usr/bin/sleep', '100'])
+      enterCgroup(hierarchy, path, child.pid)
+      expect(cgroupOf(child.pid, hierarchy)).toBe(path)
+      await cgroupsResource.release({ places: [left] }, silentLogger)
+      expect(existsSync(cgroupDirectory(hierarchy, path))).toBe(false)
+      expect(await child.exited).toBe(137)
+    })
+
+    test('this process goes back to where it was', async () => {
+      const left = place()
+      makeCgroup(hierarchy, path)
+      enterCgroup(hierarchy, path, process.pid)
+      await cgroupsResource.release({ places: [left] }, silentLogger)
+      expect(cgroupOf('self', hierarchy)).toBe(left.origin)
+      expect(existsSync(cgroupDirectory(hierarchy, path))).toBe(false)
+    })
+  },
+)

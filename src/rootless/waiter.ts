@@ -1,0 +1,27 @@
+/**
+ * A pid namespace begins with the next child of whoever asked for it, so somebody has to start the program and stay, to
+ * tell how it ended. That is a shell with the program's ids, without any capability or descriptor. The program is the first
+ * process of its namespace: it sees no other one, and its end is the end of all that it started.
+ */
+import { childrenOf, type ProcessRef } from '../linux/proc.ts'
+import type { LaunchSpec } from './launch-spec.ts'
+
+/**
+ * For bash, which closes descriptors of two digits: starts "$@" with all of them, closes its own, and ends as the program
+ * ended. Without `<&0` it would open a /dev/null that the jail has not.
+ */
+export function waiterScript({ fds, stdout }: Pick<LaunchSpec, 'fds' | 'stdout'>): string {
+  const last = 2 + fds.length + (stdout === undefined ? 0 : 1)
+  const closing = Array.from({ length: last + 1 }, (_, fd) => `${fd}>&-`)
+  return `
+"$@" <&0 &
+exec ${closing.join(' ')}
+wait $!
+ended=$?
+if ((ended > 128)); then kill -$((ended - 128)) $$; fi
+exit $ended
+`
+}
+
+/** What the waiter has started. Before it runs, the set-up has children of its own. */
+export const startedBy = (waiter: ProcessRef): ProcessRef | undefined => childrenOf(waiter)[0]
