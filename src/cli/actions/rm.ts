@@ -73,11 +73,8 @@ async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promi
   const { owner } = record
   if (owner === undefined) return false
   const deadline = Date.now() + ownerTimeoutMs
-  while (isAlive(owner) && Date.now() < deadline) {
-    if (isReleased(settings, record)) return true
-    await Bun.sleep(20)
-  }
-  // Cleaning up is the last that an owner does: it may have ended right behind it.
+  // Cleaning up is the last that an owner does, what the container wrote at its very end.
+  while (isAlive(owner) && Date.now() < deadline) await Bun.sleep(20)
   return isReleased(settings, record)
 }
 
