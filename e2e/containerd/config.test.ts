@@ -42,6 +42,7 @@ rootless = true
 default_memory = 300
 enable_annotations = ["default_memory", "kernel_params", "runtime.create_container_timeout", "enable_iommu", "kernel_hash"]
 enable_iommu = true
+virtio_fs_extra_args = ["--thread-pool-size=1", "-o", "announce_submounts"]
 [agent.kata]
 enable_debug = true
 `),
@@ -148,6 +149,8 @@ describe('annotations', () => {
     ['hypervisor.default_memory', '16000000', 'as much as the host has'],
     ['hypervisor.kernel_hash', 'ab', '128 hexadecimal digits'],
     ['agent.policy', 'cGFja2FnZSBhZ2VudA==', '[ANNOTATION_UNSUPPORTED]'],
+    ['hypervisor.rx_rate_limiter_max_rate', '1000', 'rate limits of the network are not supported'],
+    ['hypervisor.default_memroy', '400', `Did you mean ${annotation('hypervisor.default_memory')}?`],
   ]
   test.each(refused)('%s: %s fails the pod: %s', async (name, value, text) => {
     const message = await refusal({ handler: 'asked', annotations: { [annotation(name)]: value } })

@@ -51,6 +51,7 @@ describe('enable_annotations', () => {
       [key('firmware')]: '',
       [runtimeKey('sandbox_cgroup_only')]: 'true',
       [runtimeKey('vfio_mode')]: 'guest-kernel',
+      [runtimeKey('shared_mounts')]: '[]',
       [agentKey('enable_tracing')]: '0',
     }
     const silent = createLogger({ sink: ({ message }) => expect(message).toBe('') })
@@ -110,6 +111,13 @@ describe('enable_annotations', () => {
     for (const text of ['', all])
       expectCode(() => apply(text, { [annotation]: '1' }), 'ANNOTATION_UNKNOWN', hint)
     expectCode(() => apply('', { [annotation]: '1' }), 'ANNOTATION_UNKNOWN', `"${annotation}"`)
+  })
+
+  test('the VMM may be named, and not chosen', () => {
+    const name = runtimeKey('hypervisor_name')
+    expect(apply('', { [name]: 'qemu', [runtimeKey('name')]: 'virt_container' }).driver).toBe('qemu')
+    for (const text of ['', all])
+      expectCode(() => apply(text, { [name]: 'clh' }), 'ANNOTATION_UNSUPPORTED', 'it is QEMU')
   })
 
   test('enabled, and a function that is not there: one warning', () => {

@@ -74,7 +74,7 @@ export function applyAnnotations(
     }
     const spec = findAnnotation(driver, named)
     if (spec === undefined) {
-      const loss = lossOf(named, text)
+      const loss = lossOf(driver, named, text)
       if (loss === undefined) return []
       requireEnabled(config, named)
       warn(`annotation ${annotation} has no effect: ${loss}`)

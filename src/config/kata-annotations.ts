@@ -1,6 +1,8 @@
 /** Annotations of Kata's that kata-ts does not implement, and those that nobody knows. */
 import { KataError } from '../errors.ts'
 import { type AnnotationName, annotationPrefixes } from './annotation-names.ts'
+import type { HypervisorDriver } from './config.ts'
+import { driverNamed, driverNames } from './drivers.ts'
 import { fateOfText } from './kata-key.ts'
 import { findKataAnnotation, kataKeys } from './kata-keys.ts'
 import type { TableName } from './key-spec.ts'
@@ -24,8 +26,13 @@ const facts: readonly string[] = [
  * so anyway.
  * @throws KataError ANNOTATION_UNSUPPORTED for a protection or a limit, ANNOTATION_UNKNOWN
  */
-export function lossOf(named: AnnotationName, text: string): string | undefined {
+export function lossOf(driver: HypervisorDriver, named: AnnotationName, text: string): string | undefined {
   const { annotation, table, name } = named
+  if (table === 'runtime' && name === 'hypervisor_name') {
+    if (driverNamed(text) === driver) return undefined
+    const reason = `the configuration file chooses the VMM, and it is ${driverNames[driver]}`
+    throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
+  }
   const key = findKataAnnotation(table, name)
   if (key === undefined) throw unknown(annotation, hintFor(named))
   const fate = fateOfText(key, text)

@@ -66,8 +66,9 @@ export function fateOfText(key: KataKey, text: string): Fate {
 function asTyped(example: unknown, text: string): unknown {
   if (typeof example === 'boolean') return boolean.fromText(text)
   if (typeof example === 'number') return /^\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text
-  // Lists of names: Kata's Go runtime parts them by spaces, runtime-rs by commas.
-  return Array.isArray(example) ? text.split(/[\s,]+/).filter((item) => item !== '') : text
+  if (!Array.isArray(example)) return text
+  // Names that Kata's Go runtime parts by spaces and runtime-rs by commas, or a list in JSON, of which the empty one counts.
+  return text.split(/[\s,]+/).filter((item) => item !== '' && item !== '[]')
 }
 
 const withNumbers = (value: unknown) => (typeof value === 'bigint' ? Number(value) : value)

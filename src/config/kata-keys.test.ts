@@ -132,6 +132,13 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     expect(inAnnotation(table, name, text).fate).toBe('refused')
   })
 
+  test('before any other mistake of the file, for it is what the file is about', () => {
+    const { said } = load(
+      '[hypervisor.qemu]\nshared_fs = "none"\ndefault_memory = "much"\nconfidential_guest = true',
+    )
+    expect(said).toStartWith('[CONFIG_UNSUPPORTED] /c.toml:4: confidential_guest = true cannot be granted: ')
+  })
+
   test('and what asks for a function is not', () => {
     expect(load('[runtime]\nemptydir_mode = "block-plain"').fate).toBe('warned')
     expect(load('[runtime]\nexperimental = ["other"]').fate).toBe('warned')

@@ -16,6 +16,7 @@ export const hypervisorKeys = [
   warned('machine_accelerators', [''], 'QEMU gets no further machine options'),
   warned('use_legacy_serial', [false], "the guest's console is a virtio device"),
   warned('extra_monitor_socket', [''], 'the VMM has no further monitor'),
+  warned('dbg_monitor_socket', [''], 'the VMM has no further monitor'),
   warned('hypervisor_loglevel', [0, 1], 'instead: enable_debug'),
   warned('log_level', ['', 'info'], 'instead: enable_debug'),
   warned('ctlpath', [''], 'there is no such program'),
@@ -37,6 +38,7 @@ export const hypervisorKeys = [
   warned('hugepage_type', ['', 'hugetlbfs'], 'huge pages are those of hugetlbfs'),
   silent('overhead_memory', 'a machine has default_memory besides what its containers ask for'),
   silent('overhead_vcpus', 'a machine has default_vcpus besides what its containers ask for'),
+  warned('enable_swap', [false], "the host decides about swap of the guest's memory"),
   warned('enable_guest_swap', [false], 'guests have no swap'),
   silent('guest_swap_path', swap),
   silent('guest_swap_size_percent', swap),
@@ -77,6 +79,8 @@ export const hypervisorKeys = [
   warned('boot_from_template', [false], template),
   warned('memory_path', [''], template),
   warned('device_state_path', [''], template),
-  silent('remote_hypervisor_socket', elsewhere),
-  silent('remote_hypervisor_timeout', elsewhere),
+  ...[
+    ...['remote_hypervisor_socket', 'remote_hypervisor_timeout'],
+    ...['hypervisor_socket', 'hypervisor_timeout'],
+  ].map((key) => silent(key, elsewhere)),
 ]

@@ -17,6 +17,7 @@ export const otherKeys = [
   agent.warned('log_level', ['', 'info'], 'instead: enable_debug'),
   agent.warned('dial_timeout_ms', [10], 'instead: dial_timeout, in seconds'),
   agent.warned('reconnect_timeout_ms', [3000], 'instead: dial_timeout, in seconds'),
+  agent.warned('request_timeout_ms', [30000], 'calls of the agent have deadlines of their own'),
   agent.warned('health_check_request_timeout_ms', [90000], 'the agent is asked in other intervals'),
   agent.warned('container_pipe_size', [0, 1], 'pipes have the size that the guest kernel gives them'),
   agent.warned('server_port', [1024], ports),
@@ -50,7 +51,11 @@ export const otherKeys = [
   runtime.warned('disable_guest_empty_dir', [true, false], 'emptyDir volumes are on the host'),
   runtime.warned('kubelet_root_dir', ['', '/var/lib/kubelet'], "kubelet's directory is /var/lib/kubelet"),
   runtime.warned('pod_resource_api_sock', [''], 'kubelet is not asked for devices'),
-  runtime.warned('vfio_mode', ['guest-kernel'], "the guest's kernel drives a device, as with guest-kernel"),
+  runtime.warned(
+    'vfio_mode',
+    ['guest-kernel', ''],
+    "the guest's kernel drives a device, as with guest-kernel",
+  ),
   runtime.warned('use_passfd_io', [false], 'input and output go through the agent'),
   runtime.silent('passfd_listener_port', 'counts with use_passfd_io only'),
 

@@ -29,9 +29,12 @@ export const protectionKeys = [
   agent.silent('launch_process_timeout', 'counts in confidential guests only'),
 
   machine.refused('kernel_verity_params', [''], verity),
-  machine.refused('guest_extension_images', [[]], 'further images for the guest are not supported'),
+  ...['guest_extension_images', 'extra_images'].map((key) =>
+    machine.refused(key, [[]], 'further images for the guest, with their dm-verity, are not supported'),
+  ),
   machine.refused('firmware_hash', [], checksum),
   machine.refused('firmware_volume_hash', [], checksum),
+  machine.refused('hypervisorctl_hash', [], checksum),
   machine.refused('asset_hash_type', ['sha512'], 'checksums are SHA-512 and nothing else'),
 
   machine.refused('disable_guest_selinux', [true], selinux),
