@@ -134,7 +134,7 @@ export async function takeSandbox(runDir: string, id: string): Promise<OwnedSand
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const ledger = new Ledger(`${stateDir}/ledger.jsonl`, resourceKinds, silentLogger)
   const options: IdentityOptions = {
-    ...{ runDir, range: { base: 0x7e000000, blocks: 64 }, sandbox: `default/${id}` },
+    ...{ runDir, range: { base: 0x70000000, blocks: 4091 }, sandbox: `default/${id}` },
     ...{ owner: processRef(process.pid)!, account: 'none', accelerator: 'auto' },
   }
   const { identity, lease } = await takeIdentity(ledger, options, silentLogger)
