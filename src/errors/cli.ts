@@ -49,6 +49,11 @@ export const cliErrors = {
     'container {name} is {status}',
     'End it with `kata-ts kill {name}`, or use `kata-ts rm --force {name}`.',
   ),
+  CONTAINER_OOM: entry(
+    'resource_exhausted',
+    "container {id} ran out of memory: the guest's kernel killed a process of it",
+    'Give it more: --container-memory if that was set, or --memory, which is that of the machine.',
+  ),
   RECORD_UNREADABLE: entry(
     'internal',
     'the record {path} of a container cannot be read ({reason})',

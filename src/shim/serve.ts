@@ -9,7 +9,6 @@ import { removeTaskRecord, writeTaskRecord } from '../sandbox/task-records.ts'
 import { listen } from '../ttrpc/bun.ts'
 import { type Status, serve, service } from '../ttrpc/ttrpc.ts'
 import { createSandboxForTask } from './create-sandbox.ts'
-import { taskEvents } from './events.ts'
 import type { ShimFlags } from './flags.ts'
 import { collectWhenIdle, watched } from './idle.ts'
 import { Pod } from './pod.ts'
@@ -40,9 +39,9 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     createSandbox: (request, spec) =>
       createSandboxForTask({ flags, runDir, request, spec, log, detailedLog }),
     onDied: (error) => reportDeath(flags.bundle, error, log),
-    onOom: (containerId) => events.publish(taskEvents.oom({ containerId })),
+    onOom: (containerId) => tasks.oomKilled(containerId),
   })
-  const tasks = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })
+  const tasks: TaskService = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })
   const terminated = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)

@@ -9,6 +9,7 @@ import { Status } from '../protocol/generated/containerd/types.ts'
 import type { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../protocol/generated/google/protobuf/timestamp.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
+import { markOomKilled } from '../sandbox/oom.ts'
 import { readBundleSpec } from './bundle.ts'
 import { type TaskEvent, taskEvents } from './events.ts'
 import type { Pod } from './pod.ts'
@@ -67,6 +68,14 @@ export class TaskService {
   /** Whether no process of a task runs any more, nor waits to be started. */
   get isOver(): boolean {
     return [...this.#tasks.values()].every(({ init }) => init.state === 'stopped')
+  }
+
+  /** To be told when the guest's kernel killed a process of a container. Of a container that is none of ours, nothing is noted. */
+  oomKilled(id: string): void {
+    const task = this.#tasks.get(id)
+    if (task === undefined) return
+    markOomKilled(task.bundle)
+    this.#publish(taskEvents.oom({ containerId: id }))
   }
 
   async create(request: api.CreateTaskRequest): Promise<api.CreateTaskResponse> {

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readWarnings } from '../../sandbox/client-warnings.ts'
 import { readFacts } from '../../sandbox/facts.ts'
+import { wasOomKilled } from '../../sandbox/oom.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
 import { isForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
@@ -37,6 +38,7 @@ async function factsOf(settings: Settings, record: ContainerRecord): Promise<obj
     ...record,
     status,
     exitCode,
+    oomKilled: wasOomKilled(paths.bundle),
     paths,
     config: readJson(`${paths.bundle}/config.json`) ?? null,
     overrides: readJson(`${paths.bundle}/overrides.json`) ?? null,

@@ -1,7 +1,8 @@
 import { readFacts, type SandboxFacts } from '../../sandbox/facts.ts'
 import { listSandboxes } from '../../sandbox/gc.ts'
+import { wasOomKilled } from '../../sandbox/oom.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
-import { listForeign, sandboxOf } from '../client/foreign.ts'
+import { listForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import type { PsFlags } from '../commands/ps.ts'
@@ -17,6 +18,8 @@ export interface Listed {
   readonly namespace: string
   readonly status: Observation['status']
   readonly exitCode: number | null
+  /** The guest's kernel killed a process of it for want of memory. */
+  readonly oomKilled: boolean
   readonly image: string
   readonly command: readonly string[]
   readonly createdAt: string
@@ -78,6 +81,7 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
   const facts = seen.vmmPid === undefined ? undefined : factsOf(settings, record)
   return {
     ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
+    oomKilled: wasOomKilled(pathsOf(settings, record).bundle),
     shimPid: seen.shimPid ?? null,
     vmmPid: seen.vmmPid ?? null,
     accelerator: facts?.accelerator ?? null,
@@ -90,10 +94,10 @@ function names(list: readonly Listed[]): string {
 }
 
 function asTable(list: readonly Listed[], now: number, withNamespace: boolean): string {
-  const rows = list.map(({ id, namespace, status, exitCode, image, command, createdAt, ...live }) => [
+  const rows = list.map(({ id, namespace, image, command, createdAt, ...live }) => [
     ...(withNamespace ? [namespace] : []),
     id,
-    exitCode === null ? status : `${status} (${exitCode})`,
+    statusText(live),
     shortDuration(now - Date.parse(createdAt)),
     live.vmmPid === null ? '-' : String(live.vmmPid),
     live.accelerator ?? '-',
@@ -102,6 +106,16 @@ function asTable(list: readonly Listed[], now: number, withNamespace: boolean): 
   ])
   const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'ROOTFS', 'COMMAND']
   return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows)
+}
+
+/** `stopped (137, OOM)`: a kill that nobody sent has a reason. */
+function statusText({
+  status,
+  exitCode,
+  oomKilled,
+}: Pick<Listed, 'status' | 'exitCode' | 'oomKilled'>): string {
+  if (exitCode === null) return status
+  return `${status} (${exitCode}${oomKilled && exitCode !== 0 ? ', OOM' : ''})`
 }
 
 function shorten(text: string): string {

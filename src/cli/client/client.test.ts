@@ -133,9 +133,23 @@ describe('run in the foreground', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('running out of memory is told, and shown by ps and inspect', async () => {
+    const args = ['--rootfs', base, '--', 'sh', '-c', 'kill -KILL $$', 'out-of-memory']
+    const { code, stderr } = await kata('run', '--name', 'hungry', ...args)
+    expect({ code, stderr }).toEqual({
+      code: 137,
+      stderr: expect.stringContaining('[CONTAINER_OOM] container hungry'),
+    })
+    expect((await kata('ps')).stdout).toContain('stopped (137, OOM)')
+    expect(await list()).toEqual([expect.objectContaining({ exitCode: 137, oomKilled: true })])
+    expect(JSON.parse((await kata('inspect', 'hungry')).stdout)).toMatchObject([{ oomKilled: true }])
+  })
+
   test('without --rm the record stays with its exit code', async () => {
     await kata('run', '--name', 'kept', '--rootfs', base, '--', 'sh', '-c', 'exit 3')
-    expect(await list()).toEqual([expect.objectContaining({ id: 'kept', status: 'stopped', exitCode: 3 })])
+    expect(await list()).toEqual([
+      expect.objectContaining({ id: 'kept', status: 'stopped', exitCode: 3, oomKilled: false }),
+    ])
     expect((await kata('rm', 'kept')).code).toBe(0)
     expect(leftovers()).toEqual([])
   })
