@@ -51,6 +51,27 @@ test.each([
 })
 
 test.each([
+  [['stop', 'web'], "unknown command 'stop'", 'kata-ts kill --signal TERM'],
+  [['pull', 'busybox'], "unknown command 'pull'", 'skopeo copy'],
+  [['images'], "unknown command 'images'", 'run --image'],
+  [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],
+  [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
+  [['run', '-p', '80:80', 'true'], "unknown option '-p'", '--network ns:PATH'],
+  [['run', '-m', '1g', 'true'], "unknown option '-m'", '--container-memory'],
+  [['ps', '-a'], "unknown option '-a'", '--running'],
+  [['run', '-dit', 'true'], '--detach and --interactive', 'kata-ts exec -it NAME sh'],
+  // The nearest name is right for others.
+  [['ispect', 'web'], "unknown command 'ispect'", 'Did you mean inspect?'],
+  [['run', '--volum', '/a:/b'], "unknown option '--volum'", 'Did you mean --volume?'],
+])('%j is refused with what to use in its place', async (args, problem, advice) => {
+  const { code, stdout, stderr } = await kata(...args)
+  expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
+  expect(stderr).toContain(problem)
+  expect(stderr).toContain(advice)
+  expect(stderr.includes('Did you mean')).toBe(advice.startsWith('Did'))
+})
+
+test.each([
   [[], 'Usage: kata-ts [options] [command]'],
   [['help'], 'Usage: kata-ts [options] [command]'],
   [['image'], 'Usage: kata-ts image [options] [command]'],

@@ -73,7 +73,7 @@ export const cliErrors = {
   NOT_A_TERMINAL: entry(
     'failed_precondition',
     '--tty with --interactive needs a terminal, and standard input is none',
-    'Leave --tty away when input comes from a pipe or a file.',
+    'Omit --tty when input comes from a pipe or a file.',
   ),
   CONTAINER_AMBIGUOUS: entry(
     'invalid_argument',

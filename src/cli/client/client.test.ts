@@ -213,7 +213,7 @@ describe('run in the background', () => {
   })
 
   test('rm --force of a container with --rm, whose own client cleans up as well', async () => {
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       await kata('run', '-d', '--rm', '--name', 'both', '--rootfs', base, '--', 'sleep', '30')
       expect(await kata('rm', '--force', 'both')).toEqual({ code: 0, stdout: 'both\n', stderr: '' })
       expect(leftovers()).toEqual([])

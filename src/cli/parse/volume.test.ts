@@ -28,7 +28,9 @@ test('resolves a symlinked source', () => {
 test.each([
   ['/etc', 'form'],
   ['/etc:/a:ro:z', 'form'],
-  ['etc:/a', 'absolute'],
+  ['etc:/a', 'absolute.*no volumes by name'],
+  ['./src:/a', 'absolute.*write \\$PWD/src'],
+  ['../src:/a', 'absolute.*write \\$PWD/../src'],
   [':/a', 'absolute'],
   ['/etc:a', 'absolute'],
   ['/etc:', 'absolute'],
