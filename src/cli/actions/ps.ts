@@ -38,12 +38,9 @@ export async function ps(settings: Settings, { running, quiet, allNamespaces }: 
     records.map(async (record) => listed(settings, record, await observe(record))),
   )
   const shown = running ? all.filter(({ status }) => status === 'running' || status === 'paused') : all
-  const now = Date.now()
-  settings.print(
-    render(settings.format, shown, (list) =>
-      quiet ? names(list) : asTable(list, now, allNamespaces === true),
-    ),
-  )
+  const { windowSize } = await import('../../linux/terminal.ts')
+  const layout = { now: Date.now(), withNamespace: allNamespaces === true, width: windowSize(1)?.columns }
+  settings.print(render(settings.format, shown, (list) => (quiet ? names(list) : asTable(list, layout))))
   return 0
 }
 
@@ -93,7 +90,11 @@ function names(list: readonly Listed[]): string {
   return list.map(({ id }) => `${id}\n`).join('')
 }
 
-function asTable(list: readonly Listed[], now: number, withNamespace: boolean): string {
+/** `width` is that of the terminal; without one lines are as long as they are. */
+function asTable(
+  list: readonly Listed[],
+  { now, withNamespace, width }: { now: number; withNamespace: boolean; width: number | undefined },
+): string {
   const rows = list.map(({ id, namespace, image, command, createdAt, ...live }) => [
     ...(withNamespace ? [namespace] : []),
     id,
@@ -102,10 +103,10 @@ function asTable(list: readonly Listed[], now: number, withNamespace: boolean): 
     live.vmmPid === null ? '-' : String(live.vmmPid),
     live.accelerator ?? '-',
     image,
-    shorten(command.join(' ')),
+    command.join(' '),
   ])
   const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'ROOTFS', 'COMMAND']
-  return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows)
+  return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows, width)
 }
 
 /** `stopped (137, OOM)`: a kill that nobody sent has a reason. */
@@ -116,8 +117,4 @@ function statusText({
 }: Pick<Listed, 'status' | 'exitCode' | 'oomKilled'>): string {
   if (exitCode === null) return status
   return `${status} (${exitCode}${oomKilled && exitCode !== 0 ? ', OOM' : ''})`
-}
-
-function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
 }

@@ -188,6 +188,30 @@ describe('run in the background', () => {
     const [facts] = JSON.parse((await kata('inspect', 'known')).stdout)
     expect(facts).toMatchObject({ id: 'known', status: 'running', command: ['sleep', '30'] })
     expect(facts.sandbox.shimPid).toBeGreaterThan(1)
+    const [full] = JSON.parse((await kata('inspect', '--full', 'known')).stdout)
+    const { syscalls, ...profile } = full.config.linux.seccomp
+    expect(facts.config.linux.seccomp).toEqual({ ...profile, rules: syscalls.length })
+    expect(syscalls.length).toBeGreaterThan(1)
+  })
+
+  test('ps fits its lines into the terminal, and nowhere else', async () => {
+    const command = ['sh', '-c', `exec sleep 30 # ${'long '.repeat(40)}`]
+    await start('wide', ...command)
+    const output: string[] = []
+    const shown = () => output.join('')
+    const child = Bun.spawn([process.execPath, host, base, 'ps'], {
+      terminal: { cols: 90, rows: 24, data: (_, chunk) => void output.push(Buffer.from(chunk).toString()) },
+    })
+    expect(await child.exited).toBe(0)
+    await until(() => shown().includes('...'))
+    expect(
+      Math.max(
+        ...shown()
+          .split('\r\n')
+          .map((line) => line.length),
+      ),
+    ).toBe(90)
+    expect((await kata('ps')).stdout).toContain(command[2]!.trimEnd())
   })
 
   test('a name is used once', async () => {
