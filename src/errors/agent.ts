@@ -100,7 +100,7 @@ export const agentErrors = {
   SPEC_USER_NAMESPACE: entry(
     'unimplemented',
     'container {container} asks for a user namespace of the host, whose ids do not exist in the guest',
-    'Leave it away (hostUsers: false, userns-remap): the container’s root is root of a virtual machine only.',
+    'Omit it (hostUsers: false, userns-remap): the container’s root is root of a virtual machine only.',
   ),
   OCI_SPEC_INVALID: entry(
     'invalid_argument',
