@@ -2,6 +2,8 @@
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { sandboxPaths } from '../sandbox/paths.ts'
+import { writeTaskRecord } from '../sandbox/task-records.ts'
 
 const base = mkdtempSync(`${tmpdir()}/cli-`)
 afterAll(() => rmSync(base, { recursive: true }))
@@ -140,6 +142,15 @@ test.each([
   const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
   expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
   expect(stderr).toStartWith(`kata-ts: [NOT_ROOT] kata-ts ${args[0]} must be run as root. `)
+})
+
+test("the log of another client's container is with that client", async () => {
+  const paths = sandboxPaths(`${base}/run`, 'default', 'web')
+  const task = { id: 'web', namespace: 'default', sandboxId: 'web', bundle: '/no/such', address: 'unix:///x' }
+  writeTaskRecord(paths, { ...task, createdAt: new Date().toISOString() })
+  const { code, stderr } = await kata('logs', 'web')
+  rmSync(`${base}/run/default`, { recursive: true })
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('[LOG_ELSEWHERE]') })
 })
 
 test('options of all commands may stand before or behind the name of the command', async () => {

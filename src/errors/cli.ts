@@ -69,6 +69,11 @@ export const cliErrors = {
     'the output of container {name} was not kept: it went to the terminal that ran it',
     'Only containers started with --detach have logs.',
   ),
+  LOG_ELSEWHERE: entry(
+    'failed_precondition',
+    'the output of container {name} is kept by the client that started it, if at all',
+    'Ask that one: `docker logs`, `crictl logs` or `kubectl logs`.',
+  ),
   USAGE: entry('invalid_argument', '{problem}', 'See `{command} --help`.'),
   NOT_A_TERMINAL: entry(
     'failed_precondition',
