@@ -1,6 +1,6 @@
 /** Nothing left behind: after many sandboxes, after many at once, and after every sort of sudden death. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { isAlive, listPids, processRef, readProc } from '../src/linux/proc.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
@@ -235,6 +235,19 @@ describe('kill -9', () => {
     slow(60_000),
   )
 })
+
+test(
+  'a record that somebody removed by hand: the container is seen all the same, and its shim ends with it',
+  async () => {
+    expect((await kata.call(['run', '-d', '--name', 'forgotten', '--', 'sleep', '300'])).code).toBe(0)
+    rmSync(`${kata.stateDir}/containers/default/forgotten`, { recursive: true })
+    expect((await kata.call(['ps', '--quiet'])).stdout).toBe('forgotten\n')
+    expect((await kata.call(['kill', 'forgotten'])).code).toBe(0)
+    await eventually('its shim to end', () => shimsOf(kata).length === 0, 60_000)
+    sameAsBefore()
+  },
+  slow(90_000),
+)
 
 /** Starts a container with its client attached and waits until it runs. */
 async function attached(name: string) {

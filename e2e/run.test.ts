@@ -146,7 +146,7 @@ describe('limits bind', () => {
       flags: ['--container-memory', '16M'],
     })
     expect(stdout).not.toContain('survived')
-    expect({ code, stderr }).toMatchObject({ code: 137 })
+    expect({ code, stderr }).toEqual({ code: 137, stderr: expect.stringContaining('[CONTAINER_OOM]') })
     expect((await kata.run(['sh', '-c', eat], { flags: ['--container-memory', '256M'] })).stdout).toContain(
       'survived',
     )

@@ -119,6 +119,24 @@ describe('the container', () => {
     expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   })
 
+  test.each(['foo.bar=1', 'kernel.shmmax=much'])('sysctl %s', async (sysctl) => {
+    const { code, stderr } = await kata.run(['true'], { flags: ['--sysctl', sysctl] })
+    expect(stderr).toContain('[SYSCTL_REFUSED]')
+    expect(stderr).toContain(sysctl.split(/[.=]/)[1]!)
+    expect(code).toBe(125)
+    expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
+  })
+
+  test('working directory of an exec missing', async () => {
+    await kata.call(['run', '-d', '--name', 'homeless', '--', 'sleep', '300'])
+    const { code, stderr } = await kata.call(['exec', '-w', '/zz', 'homeless', 'pwd'])
+    expect(stderr).toContain('[WORKDIR_INVALID]')
+    expect(stderr).toContain('/zz')
+    expect(code).toBe(127)
+    expect((await kata.call(['rm', '-f', 'homeless'])).code).toBe(0)
+    expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
+  })
+
   test('volume source missing', async () => {
     const { code, stderr } = await kata.run(['true'], { flags: ['-v', '/nonexistent/data:/data'] })
     expect(stderr).toContain('/nonexistent/data')

@@ -31,9 +31,9 @@ const statusOf = async (id: string) => {
 }
 
 describe('run', () => {
-  test('exit code, stdout and stderr come through', async () => {
-    const { code, stdout, stderr } = await run('codes', ['sh', '-c', 'echo out; echo err >&2; exit 42'])
-    expect({ code, stdout, stderr }).toEqual({ code: 42, stdout: 'out\n', stderr: 'err\n' })
+  test('exit code, stdout and stderr come through; the host name is that of the pod', async () => {
+    const { code, stdout, stderr } = await run('codes', ['sh', '-c', 'hostname; echo err >&2; exit 42'])
+    expect({ code, stdout, stderr }).toEqual({ code: 42, stdout: 'codes\n', stderr: 'err\n' })
   })
 
   test('a command that does not exist names itself, and leaves no task', async () => {

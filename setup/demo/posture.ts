@@ -1,5 +1,5 @@
 /** Who the VMM is, as the kernel tells it, in words. */
-import { statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { capabilitySets, namespaceKinds, type Posture, readNamespaces } from '../../src/rootless/posture.ts'
 import { nameOf } from './accounts.ts'
 
@@ -21,7 +21,9 @@ export async function postureFacts(posture: Posture, account: string): Promise<F
     ['group ids', each(({ gid }) => idText(gid))],
     [
       'other groups',
-      groups.length === 0 ? `none${await whyNoGroup()}` : (await groupNames(groups)).join(', '),
+      groups.length === 0
+        ? `none${whyNoGroup(statSync('/dev/kvm', { throwIfNoEntry: false }), readFileSync('/proc/cpuinfo', 'utf8'))}`
+        : (await groupNames(groups)).join(', '),
     ],
     ['capabilities', each(capabilityText)],
     ['NoNewPrivs', each(({ noNewPrivs }) => String(noNewPrivs))],
@@ -59,10 +61,10 @@ function idText(ids: readonly number[]): string {
   return `${same ? `${ids.length} times ${first}` : ids.join(' ')} (real, effective, saved, file system)`
 }
 
-/** The only group a VMM may have is that of /dev/kvm; where it has none the node is the reason. */
-async function whyNoGroup(): Promise<string> {
-  const node = statSync('/dev/kvm', { throwIfNoEntry: false })
+/** The only group a VMM may have is that of /dev/kvm; where it has none the node is the reason, or nobody has a use for it. */
+export function whyNoGroup(node: { readonly gid: number } | undefined, cpuinfo: string): string {
   if (node === undefined) return ' (this host has no /dev/kvm)'
+  if (!/^flags\s*:.* (vmx|svm)\b/m.test(cpuinfo)) return ' (this processor has no use for that of /dev/kvm)'
   if (node.gid === 0)
     return ' (/dev/kvm belongs to the group root, which is never handed over; see `kata-ts check --fix-kvm`)'
   return ''

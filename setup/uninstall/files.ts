@@ -8,6 +8,7 @@ import type { Part } from './part.ts'
 const ours = [
   '/usr/local/bin/kata-ts',
   '/usr/local/bin/containerd-shim-kata-ts-v2',
+  // Where our documents had them once.
   '/usr/lib/sysusers.d/kata-ts.conf',
   '/usr/lib/tmpfiles.d/kata-ts.conf',
 ]
@@ -15,6 +16,8 @@ const ours = [
 /** Copies of what packaging/ holds: ours as long as nobody changed them. */
 const copies: Readonly<Record<string, string>> = {
   '/etc/udev/rules.d/99-kata-ts-kvm.rules': 'systemd/99-kata-ts-kvm.rules',
+  '/etc/sysusers.d/kata-ts.conf': 'systemd/kata-ts.sysusers.conf',
+  '/etc/tmpfiles.d/kata-ts.conf': 'systemd/kata-ts.tmpfiles.conf',
   '/etc/cni/net.d/10-kata-ts.conflist': 'cni/10-kata-ts.conflist',
   '/etc/docker/daemon.json': 'docker/daemon.json',
 }

@@ -3,10 +3,13 @@ import { KataError } from '../errors.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { asCommandError } from './command-error.ts'
 
-test.each(['COMMAND_NOT_FOUND', 'COMMAND_NOT_EXECUTABLE'] as const)('our agent says %s', (reason) => {
-  const told = new TtrpcError('not_found', 'any words', { reason })
-  expect(asCommandError(told, ['x', '-y'])).toMatchObject({ code: reason, fields: { command: 'x' } })
-})
+test.each(['COMMAND_NOT_FOUND', 'COMMAND_NOT_EXECUTABLE', 'WORKDIR_INVALID', 'SYSCTL_REFUSED'] as const)(
+  'our agent says %s',
+  (reason) => {
+    const told = new TtrpcError('not_found', 'any words', { reason })
+    expect(asCommandError(told, ['x', '-y'])).toMatchObject({ code: reason, fields: { command: 'x' } })
+  },
+)
 
 test('of what Kata’s agent says, the backtrace is left out', () => {
   const words = 'Failed to exec: 0: the file nosuch was not found 1: <unknown> 2: <unknown>'

@@ -1,8 +1,8 @@
-/** Of the errors that CreateContainer and ExecProcess answer with: those that lie in the command itself. */
+/** Of the errors that CreateContainer and ExecProcess answer with: those that lie in what was asked for. */
 import { KataError } from '../errors.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
-const codes = ['COMMAND_NOT_FOUND', 'COMMAND_NOT_EXECUTABLE'] as const
+const codes = ['COMMAND_NOT_FOUND', 'COMMAND_NOT_EXECUTABLE', 'WORKDIR_INVALID', 'SYSCTL_REFUSED'] as const
 /**
  * Kata's agent 4.1 has no word for programs: it answers INTERNAL, and between the frames of a backtrace stands this. What
  * it finds and cannot execute it starts all the same; the process then ends with the errno as its exit code.

@@ -3,6 +3,8 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'smol-toml'
+import { sandboxPaths } from '../sandbox/paths.ts'
+import { writeTaskRecord } from '../sandbox/task-records.ts'
 
 const base = mkdtempSync(`${tmpdir()}/cli-`)
 afterAll(() => rmSync(base, { recursive: true }))
@@ -53,6 +55,27 @@ test.each([
   const { code, stderr } = await kata(...args)
   expect(code).toBe(1)
   expect(stderr).toMatch(/^kata-ts: \[[A-Z_]+\] .+\n$/)
+})
+
+test.each([
+  [['stop', 'web'], "unknown command 'stop'", 'kata-ts kill --signal TERM'],
+  [['pull', 'busybox'], "unknown command 'pull'", 'skopeo copy'],
+  [['images'], "unknown command 'images'", 'run --image'],
+  [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],
+  [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
+  [['run', '-p', '80:80', 'true'], "unknown option '-p'", '--network ns:PATH'],
+  [['run', '-m', '1g', 'true'], "unknown option '-m'", '--container-memory'],
+  [['ps', '-a'], "unknown option '-a'", '--running'],
+  [['run', '-dit', 'true'], '--detach and --interactive', 'kata-ts exec -it NAME sh'],
+  // The nearest name is right for others.
+  [['ispect', 'web'], "unknown command 'ispect'", 'Did you mean inspect?'],
+  [['run', '--volum', '/a:/b'], "unknown option '--volum'", 'Did you mean --volume?'],
+])('%j is refused with what to use in its place', async (args, problem, advice) => {
+  const { code, stdout, stderr } = await kata(...args)
+  expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
+  expect(stderr).toContain(problem)
+  expect(stderr).toContain(advice)
+  expect(stderr.includes('Did you mean')).toBe(advice.startsWith('Did'))
 })
 
 test.each([
@@ -124,6 +147,15 @@ test.each([
   const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
   expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
   expect(stderr).toStartWith(`kata-ts: [NOT_ROOT] kata-ts ${args[0]} must be run as root. `)
+})
+
+test("the log of another client's container is with that client", async () => {
+  const paths = sandboxPaths(`${base}/run`, 'default', 'web')
+  const task = { id: 'web', namespace: 'default', sandboxId: 'web', bundle: '/no/such', address: 'unix:///x' }
+  writeTaskRecord(paths, { ...task, createdAt: new Date().toISOString() })
+  const { code, stderr } = await kata('logs', 'web')
+  rmSync(`${base}/run/default`, { recursive: true })
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('[LOG_ELSEWHERE]') })
 })
 
 test('options of all commands may stand before or behind the name of the command', async () => {

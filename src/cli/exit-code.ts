@@ -9,6 +9,8 @@ export const runtimeFailed = 125
 const exitCodes: Readonly<Record<string, number>> = {
   COMMAND_NOT_EXECUTABLE: 126,
   COMMAND_NOT_FOUND: 127,
+  // As docker takes its runtime's "chdir to cwd ... no such file or directory".
+  WORKDIR_INVALID: 127,
   // 128 + SIGKILL: what the shim reports for a container whose shim was killed.
   SHIM_DIED: 137,
 }

@@ -20,6 +20,7 @@ import { psCommand } from './commands/ps.ts'
 import { rmCommand } from './commands/rm.ts'
 import { runCommand } from './commands/run.ts'
 import { versionCommand } from './commands/version.ts'
+import { inPlaceOf } from './docker-words.ts'
 
 const commands = [
   runCommand,
@@ -62,11 +63,18 @@ export class UsageError extends Error {
   readonly coded: KataError
 
   constructor(error: CommanderError, command: string) {
-    super(error.message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' '), { cause: error })
+    super(withAdvice(error.message.replace(/^error: /, ''), command), { cause: error })
     // Commander takes a command without its sub-command for an error, after it has shown the help.
     this.exitCode = error.code === 'commander.help' ? 0 : error.exitCode
     this.coded = new KataError('USAGE', { problem: this.message, command })
   }
+}
+
+/** Commander's advice is the nearest name, on a line of its own. */
+function withAdvice(message: string, command: string): string {
+  const [, problem, word] = /^(unknown (?:command|option) '([^']+)')/.exec(message) ?? []
+  const better = word === undefined ? undefined : inPlaceOf(word, command.replace('kata-ts ', ''))
+  return better === undefined ? message.replace(/\s*\n\s*/g, ' ') : `${problem}: ${better}`
 }
 
 function overrideExit(command: Command, words: string): void {

@@ -42,6 +42,16 @@ export const agentErrors = {
     '{command} in the container cannot be executed: permission denied ({reason})',
     'Check its mode (`chmod +x`) and that it is a program for this kind of machine.',
   ),
+  WORKDIR_INVALID: entry(
+    'invalid_argument',
+    'the working directory of {command} cannot be entered in the container ({reason})',
+    'Name a directory that exists there.',
+  ),
+  SYSCTL_REFUSED: entry(
+    'invalid_argument',
+    'the guest does not take a kernel parameter that the container asks for ({reason})',
+    'Check its name and value: it belongs to the kernel of the machine, not to that of the host.',
+  ),
   AGENT_NO_SECCOMP: entry(
     'failed_precondition',
     'container {container} has a seccomp profile, and {agent} in the guest cannot apply one',
@@ -90,7 +100,7 @@ export const agentErrors = {
   SPEC_USER_NAMESPACE: entry(
     'unimplemented',
     'container {container} asks for a user namespace of the host, whose ids do not exist in the guest',
-    'Leave it away (hostUsers: false, userns-remap): the container’s root is root of a virtual machine only.',
+    'Omit it (hostUsers: false, userns-remap): the container’s root is root of a virtual machine only.',
   ),
   OCI_SPEC_INVALID: entry(
     'invalid_argument',

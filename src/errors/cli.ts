@@ -49,6 +49,11 @@ export const cliErrors = {
     'container {name} is {status}',
     'End it with `kata-ts kill {name}`, or use `kata-ts rm --force {name}`.',
   ),
+  CONTAINER_OOM: entry(
+    'resource_exhausted',
+    "container {id} ran out of memory: the guest's kernel killed a process of it",
+    'Give it more: --container-memory if that was set, or --memory, which is that of the machine.',
+  ),
   RECORD_UNREADABLE: entry(
     'internal',
     'the record {path} of a container cannot be read ({reason})',
@@ -69,11 +74,16 @@ export const cliErrors = {
     'the output of container {name} was not kept: it went to the terminal that ran it',
     'Only containers started with --detach have logs.',
   ),
+  LOG_ELSEWHERE: entry(
+    'failed_precondition',
+    'the output of container {name} is kept by the client that started it, if at all',
+    'Ask that one: `docker logs`, `crictl logs` or `kubectl logs`.',
+  ),
   USAGE: entry('invalid_argument', '{problem}', 'See `{command} --help`.'),
   NOT_A_TERMINAL: entry(
     'failed_precondition',
     '--tty with --interactive needs a terminal, and standard input is none',
-    'Leave --tty away when input comes from a pipe or a file.',
+    'Omit --tty when input comes from a pipe or a file.',
   ),
   CONTAINER_AMBIGUOUS: entry(
     'invalid_argument',

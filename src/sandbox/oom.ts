@@ -1,4 +1,8 @@
-/** Events of the guest's kernel running out of memory inside a container. */
+/**
+ * Events of the guest's kernel running out of memory inside a container. The Task service tells of them by events alone, so
+ * the shim leaves a mark beside the container's bundle too, where our command line looks.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
@@ -39,4 +43,15 @@ export async function watchOom(
     }
     await time.sleep(pauseMs)
   }
+}
+
+const markIn = (bundle: string): string => `${bundle}/oom-killed`
+
+/** Notes that a process of the container of `bundle` was killed for want of memory. */
+export function markOomKilled(bundle: string): void {
+  writeFileSync(markIn(bundle), '', { mode: 0o600 })
+}
+
+export function wasOomKilled(bundle: string): boolean {
+  return existsSync(markIn(bundle))
 }

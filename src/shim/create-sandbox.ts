@@ -32,7 +32,8 @@ export async function createSandboxForTask(input: {
     id: flags.id,
     namespace: flags.namespace,
     runDir,
-    hostname: spec.hostname ?? '',
+    // A machine has a name of its own: without one its kernel says "(none)".
+    hostname: spec.hostname || flags.id,
     shmBytes: shmBytes(spec),
     network: networkRequest(spec, { client: flags.namespace, id: flags.id, bundle: request.bundle }),
     container: { id: request.id, spec, bundle: request.bundle, rootfs: request.rootfs },

@@ -9,7 +9,6 @@ import { removeTaskRecord, writeTaskRecord } from '../sandbox/task-records.ts'
 import { listen } from '../ttrpc/bun.ts'
 import { type Status, serve, service } from '../ttrpc/ttrpc.ts'
 import { createSandboxForTask } from './create-sandbox.ts'
-import { taskEvents } from './events.ts'
 import type { ShimFlags } from './flags.ts'
 import { collectWhenIdle, watched } from './idle.ts'
 import { Pod } from './pod.ts'
@@ -43,7 +42,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     onDied: (error) => reportDeath(flags.bundle, error, log),
     oom: {
       isKnown: (containerId) => tasks.has(containerId),
-      onOom: (containerId) => events.publish(taskEvents.oom({ containerId })),
+      onOom: (containerId) => tasks.oomKilled(containerId),
     },
   })
   const tasks: TaskService = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })

@@ -6,6 +6,7 @@ import { KataError } from '../errors.ts'
 import { silentLogger } from '../log.ts'
 import { CreateTaskRequest, ExecProcessRequest } from '../protocol/generated/containerd/task.ts'
 import { neverHeldUp } from '../sandbox/health.ts'
+import { wasOomKilled } from '../sandbox/oom.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import type { TaskEvent } from './events.ts'
 import { Pod } from './pod.ts'
@@ -158,6 +159,15 @@ describe('a pod of several containers', () => {
     died.resolve({} as KataError)
     for (const id of ['pod', 'web']) expect((await tasks.wait({ id, execId: '' })).exitStatus).toBe(255)
   })
+})
+
+test('a container that ran out of memory is told and marked; one that is none of ours is not', async () => {
+  const { tasks, create, topics } = serviceOf('one')
+  await create('one')
+  tasks.oomKilled('other')
+  expect({ topics, marked: wasOomKilled(bundle) }).toEqual({ topics: ['create'], marked: false })
+  tasks.oomKilled('one')
+  expect({ topics, marked: wasOomKilled(bundle) }).toEqual({ topics: ['create', 'oom'], marked: true })
 })
 
 test('a service is over once none of its tasks runs or may still be started', async () => {

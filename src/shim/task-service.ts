@@ -9,6 +9,7 @@ import { Status } from '../protocol/generated/containerd/types.ts'
 import type { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../protocol/generated/google/protobuf/timestamp.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
+import { markOomKilled } from '../sandbox/oom.ts'
 import { type KillLimits, killLimits } from './after-kill.ts'
 import { readBundleSpec } from './bundle.ts'
 import { type TaskEvent, taskEvents } from './events.ts'
@@ -74,6 +75,14 @@ export class TaskService {
   /** Whether there is a task of this id. */
   has(id: string): boolean {
     return this.#tasks.has(id)
+  }
+
+  /** To be told when the guest's kernel killed a process of a container. Of a container that is none of ours, nothing is noted. */
+  oomKilled(id: string): void {
+    const task = this.#tasks.get(id)
+    if (task === undefined) return
+    markOomKilled(task.bundle)
+    this.#publish(taskEvents.oom({ containerId: id }))
   }
 
   async create(request: api.CreateTaskRequest): Promise<api.CreateTaskResponse> {

@@ -24,6 +24,14 @@ test.each([
   expect(of(words)).toEqual(['permission_denied', 'COMMAND_NOT_EXECUTABLE', words])
 })
 
+test.each([
+  ['chdir to `/zz`: No such file or directory', 'WORKDIR_INVALID'],
+  ['chdir to `/etc/passwd`: Not a directory', 'WORKDIR_INVALID'],
+  ['write to `/proc/sys/kernel/shmmax`: Invalid argument', 'SYSCTL_REFUSED'],
+])('%s: what was asked for is wrong', (words, reason) => {
+  expect(of(words)).toEqual(['invalid_argument', reason, words])
+})
+
 test.each(['creating cgroup: Permission denied', 'mount `/x not found`: No such file or directory'])(
   '%s: not the fault of the command',
   (words) => expect(of(words)).toEqual(['internal', undefined, words]),

@@ -1,6 +1,6 @@
 /** What crun's words for a failure mean. Pure: tested on the host. */
 import type { TtrpcError } from '../../../src/ttrpc/ttrpc.ts'
-import { commandNotExecutable, commandNotFound, internal } from './errors.ts'
+import { commandNotExecutable, commandNotFound, internal, sysctlRefused, workdirInvalid } from './errors.ts'
 
 /**
  * crun answers every failure with the same exit code, and its log has words only. They are read here, beside the crun that
@@ -15,5 +15,7 @@ const notExecutable =
 export function crunFailure(verb: string, code: number, message: string | undefined): TtrpcError {
   if (message === undefined) return internal(`crun ${verb} ended with ${code} and no message`)
   if (notFound.test(message)) return commandNotFound(message)
-  return notExecutable.test(message) ? commandNotExecutable(message) : internal(message)
+  if (notExecutable.test(message)) return commandNotExecutable(message)
+  if (message.startsWith('chdir to `')) return workdirInvalid(message)
+  return message.startsWith('write to `/proc/sys/') ? sysctlRefused(message) : internal(message)
 }

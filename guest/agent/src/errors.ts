@@ -24,6 +24,13 @@ export const commandNotFound = (message: string) =>
 export const commandNotExecutable = (message: string) =>
   new TtrpcError('permission_denied', message, { reason: 'COMMAND_NOT_EXECUTABLE' })
 
+/** A kernel parameter that the guest's kernel does not have, or whose value it does not take. */
+export const sysctlRefused = (message: string, cause?: unknown) =>
+  new TtrpcError('invalid_argument', message, { reason: 'SYSCTL_REFUSED', cause })
+/** The working directory of a process is none. */
+export const workdirInvalid = (message: string) =>
+  new TtrpcError('invalid_argument', message, { reason: 'WORKDIR_INVALID' })
+
 /** The text of any thrown value. */
 export function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -3,7 +3,7 @@
  * and of the kernel as a whole are the pod's and set by the agent, as Kata does; those of the IPC and UTS namespace must
  * be written from inside it, which crun does. Pure: tested on the host.
  */
-import { invalid } from './errors.ts'
+import { sysctlRefused } from './errors.ts'
 
 /** Of the IPC namespace (ipc_namespaces(7)) and of the UTS namespace. */
 const namespaced =
@@ -37,7 +37,7 @@ export function sysctlPath(name: string): string {
     .split('.')
     .map((part) => part.replaceAll('/', '.'))
   if (!names.every((part) => /^[A-Za-z0-9_:.-]+$/.test(part) && !/^\.+$/.test(part)))
-    throw invalid(`"${name}" is not the name of a sysctl`)
+    throw sysctlRefused(`"${name}" is not the name of a sysctl`)
   return `/proc/sys/${names.join('/')}`
 }
 

@@ -1,5 +1,5 @@
 /** Setting kernel parameters of the machine. */
-import { invalid } from './errors.ts'
+import { sysctlRefused } from './errors.ts'
 import { errnoName, set } from './files.ts'
 import { sysctlPath } from './sysctl-names.ts'
 
@@ -10,7 +10,7 @@ export function setSysctls(sysctls: Readonly<Record<string, string>>): void {
     try {
       set(path, value)
     } catch (error) {
-      throw invalid(`sysctl ${name}=${value} cannot be set in the guest: ${errnoName(error)}`, error)
+      throw sysctlRefused(`sysctl ${name}=${value} cannot be set in the guest: ${errnoName(error)}`, error)
     }
   }
 }

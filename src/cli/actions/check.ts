@@ -1,4 +1,4 @@
-import type { CheckResult } from '../check/check.ts'
+import type { CheckResult, CheckStatus } from '../check/check.ts'
 import { type FixStep, fixKvm } from '../check/fix-kvm.ts'
 import { hostProbe } from '../check/host-probe.ts'
 import { runChecks } from '../check/run-checks.ts'
@@ -25,7 +25,12 @@ export async function check(settings: Settings, flags: CheckFlags): Promise<numb
   return failed ? 1 : 0
 }
 
-function asText({ fix, checks }: Report): string {
+/** What needs doing first, and a verdict as the last line. */
+const byNeed: readonly CheckStatus[] = ['failed', 'warning', 'ok']
+
+/** For people. */
+export function asText({ fix, checks: unsorted }: Report): string {
+  const checks = byNeed.flatMap((need) => unsorted.filter(({ status }) => status === need))
   const fixed = fix
     .map(({ command, status, detail }) => `${command}: ${status}${detail && ` (${detail})`}\n`)
     .join('')
@@ -34,5 +39,12 @@ function asText({ fix, checks }: Report): string {
     checks.map(({ name, status, detail }) => [name, status, detail]),
   )
   const todo = checks.filter(({ remedy }) => remedy !== '').map(({ name, remedy }) => `${name}: ${remedy}\n`)
-  return [fixed, found, todo.join('')].filter((part) => part !== '').join('\n')
+  return [fixed, found, todo.join(''), verdict(checks)].filter((part) => part !== '').join('\n')
+}
+
+function verdict(checks: readonly CheckResult[]): string {
+  const count = (wanted: CheckStatus) => checks.filter(({ status }) => status === wanted).length
+  const [failed, warnings] = [count('failed'), count('warning')]
+  const can = failed === 0 ? 'this host can run containers' : 'this host cannot run containers yet'
+  return `${can}: ${failed} failed, ${warnings} ${warnings === 1 ? 'warning' : 'warnings'}, ${count('ok')} ok\n`
 }

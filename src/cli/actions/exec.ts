@@ -52,7 +52,7 @@ function detachedInput(): KataError {
   return new KataError('OPTION_CONFLICT', {
     options: '--detach and --interactive',
     reason: 'nobody would be there to type',
-    remedy: 'Leave one of them away.',
+    remedy: 'Omit one of them.',
   })
 }
 

@@ -1,6 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { readWarnings } from '../../sandbox/client-warnings.ts'
 import { readFacts } from '../../sandbox/facts.ts'
+import type { OciSpec } from '../../sandbox/oci.ts'
+import { wasOomKilled } from '../../sandbox/oom.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
 import { isForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
@@ -9,12 +11,17 @@ import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
-export async function inspect(settings: Settings, names: readonly string[]): Promise<number> {
+export async function inspect(
+  settings: Settings,
+  { full }: { full: boolean },
+  names: readonly string[],
+): Promise<number> {
   const facts: unknown[] = []
   let exitCode = 0
   for (const name of names) {
     try {
-      facts.push(await factsOf(settings, findRecord(settings, name)))
+      const found = await factsOf(settings, findRecord(settings, name))
+      facts.push(full ? found : { ...found, config: withoutRules(found.config) })
     } catch (error) {
       tellError(settings, error)
       exitCode = 1
@@ -25,7 +32,7 @@ export async function inspect(settings: Settings, names: readonly string[]): Pro
 }
 
 /** Record, live state, and what the shim has written about the sandbox while it lives. */
-async function factsOf(settings: Settings, record: ContainerRecord): Promise<object> {
+async function factsOf(settings: Settings, record: ContainerRecord) {
   const { status, exitCode = null, shimPid, vmmPid } = await observe(record)
   const paths = isForeign(record)
     ? pathsOf(settings, record)
@@ -37,8 +44,9 @@ async function factsOf(settings: Settings, record: ContainerRecord): Promise<obj
     ...record,
     status,
     exitCode,
+    oomKilled: wasOomKilled(paths.bundle),
     paths,
-    config: readJson(`${paths.bundle}/config.json`) ?? null,
+    config: readJson<OciSpec>(`${paths.bundle}/config.json`) ?? null,
     overrides: readJson(`${paths.bundle}/overrides.json`) ?? null,
     failure: readJson(`${paths.bundle}/failure.json`) ?? null,
     warnings: readWarnings(paths.bundle),
@@ -46,10 +54,17 @@ async function factsOf(settings: Settings, record: ContainerRecord): Promise<obj
   }
 }
 
+/** A seccomp profile has hundreds of lines, among which nobody finds the others: how many rules it has is told in their place. */
+function withoutRules(config: OciSpec | null): OciSpec | null {
+  const { syscalls, ...seccomp } = (config?.linux?.seccomp ?? {}) as { syscalls?: unknown[] }
+  if (syscalls === undefined) return config
+  return { ...config, linux: { ...config?.linux, seccomp: { ...seccomp, rules: syscalls.length } } }
+}
+
 /** A file that another process may remove or replace at any time. */
-function readJson(path: string): object | undefined {
+function readJson<Value extends object>(path: string): Value | undefined {
   try {
-    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as object) : undefined
+    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Value) : undefined
   } catch {
     return undefined
   }

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, readSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { isForeign } from '../client/foreign.ts'
 import { type ByteSink, openSink } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
@@ -15,6 +16,7 @@ export async function logs(
   name: string,
 ): Promise<number> {
   const record = findRecord(settings, name)
+  if (isForeign(record)) throw new KataError('LOG_ELSEWHERE', { name })
   if (!record.detached) throw new KataError('LOG_NOT_KEPT', { name })
   const { stdoutLog, stderrLog } = recordPaths(settings.stateDir, record.namespace, record.id)
   const tails = [new Tail(stdoutLog, openSink(1)), new Tail(stderrLog, openSink(2))]

@@ -1,8 +1,9 @@
 import { readFacts, type SandboxFacts } from '../../sandbox/facts.ts'
 import { listSandboxes } from '../../sandbox/gc.ts'
+import { wasOomKilled } from '../../sandbox/oom.ts'
 import type { OpenWall } from '../../sandbox/open-walls.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
-import { listForeign, sandboxOf } from '../client/foreign.ts'
+import { listForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import type { PsFlags } from '../commands/ps.ts'
@@ -18,6 +19,8 @@ export interface Listed {
   readonly namespace: string
   readonly status: Observation['status']
   readonly exitCode: number | null
+  /** The guest's kernel killed a process of it for want of memory. */
+  readonly oomKilled: boolean
   readonly image: string
   readonly command: readonly string[]
   readonly createdAt: string
@@ -38,12 +41,9 @@ export async function ps(settings: Settings, { running, quiet, allNamespaces }: 
     records.map(async (record) => listed(settings, record, await observe(record))),
   )
   const shown = running ? all.filter(({ status }) => status === 'running' || status === 'paused') : all
-  const now = Date.now()
-  settings.print(
-    render(settings.format, shown, (list) =>
-      quiet ? names(list) : asTable(list, now, allNamespaces === true),
-    ),
-  )
+  const { windowSize } = await import('../../linux/terminal.ts')
+  const layout = { now: Date.now(), withNamespace: allNamespaces === true, width: windowSize(1)?.columns }
+  settings.print(render(settings.format, shown, (list) => (quiet ? names(list) : asTable(list, layout))))
   return 0
 }
 
@@ -81,6 +81,7 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
   const facts = seen.vmmPid === undefined ? undefined : factsOf(settings, record)
   return {
     ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
+    oomKilled: wasOomKilled(pathsOf(settings, record).bundle),
     shimPid: seen.shimPid ?? null,
     vmmPid: seen.vmmPid ?? null,
     accelerator: facts?.accelerator ?? null,
@@ -93,22 +94,32 @@ function names(list: readonly Listed[]): string {
   return list.map(({ id }) => `${id}\n`).join('')
 }
 
-function asTable(list: readonly Listed[], now: number, withNamespace: boolean): string {
-  const rows = list.map(({ id, namespace, status, exitCode, image, command, createdAt, ...live }) => [
+/** `width` is that of the terminal; without one lines are as long as they are. */
+function asTable(
+  list: readonly Listed[],
+  { now, withNamespace, width }: { now: number; withNamespace: boolean; width: number | undefined },
+): string {
+  const rows = list.map(({ id, namespace, image, command, createdAt, ...live }) => [
     ...(withNamespace ? [namespace] : []),
     id,
-    exitCode === null ? status : `${status} (${exitCode})`,
+    statusText(live),
     shortDuration(now - Date.parse(createdAt)),
     live.vmmPid === null ? '-' : String(live.vmmPid),
     live.accelerator ?? '-',
     live.openWalls?.map(({ wall }) => wall).join(',') || '-',
     image,
-    shorten(command.join(' ')),
+    command.join(' '),
   ])
   const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'OPEN WALLS', 'ROOTFS', 'COMMAND']
-  return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows)
+  return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows, width)
 }
 
-function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text
+/** `stopped (137, OOM)`: a kill that nobody sent has a reason. */
+function statusText({
+  status,
+  exitCode,
+  oomKilled,
+}: Pick<Listed, 'status' | 'exitCode' | 'oomKilled'>): string {
+  if (exitCode === null) return status
+  return `${status} (${exitCode}${oomKilled && exitCode !== 0 ? ', OOM' : ''})`
 }

@@ -86,13 +86,14 @@ function refuseConflicts({ detach, interactive, rootfs, image }: RunFlags): void
     throw new KataError('OPTION_CONFLICT', {
       options: '--detach and --interactive',
       reason: 'nobody would be there to type',
-      remedy: 'Leave one of them away.',
+      remedy:
+        'Omit one of them. For a container to come back to, use `kata-ts run -d ... -- sleep infinity` and `kata-ts exec -it NAME sh`.',
     })
   if (rootfs !== undefined && image !== undefined)
     throw new KataError('OPTION_CONFLICT', {
       options: '--rootfs and --image',
       reason: 'a container has one root file system',
-      remedy: 'Leave one of them away.',
+      remedy: 'Omit one of them.',
     })
 }
 

@@ -134,9 +134,23 @@ describe('run in the foreground', () => {
     expect(leftovers()).toEqual([])
   })
 
+  test('running out of memory is told, and shown by ps and inspect', async () => {
+    const args = ['--rootfs', base, '--', 'sh', '-c', 'kill -KILL $$', 'out-of-memory']
+    const { code, stderr } = await kata('run', '--name', 'hungry', ...args)
+    expect({ code, stderr }).toEqual({
+      code: 137,
+      stderr: expect.stringContaining('[CONTAINER_OOM] container hungry'),
+    })
+    expect((await kata('ps')).stdout).toContain('stopped (137, OOM)')
+    expect(await list()).toEqual([expect.objectContaining({ exitCode: 137, oomKilled: true })])
+    expect(JSON.parse((await kata('inspect', 'hungry')).stdout)).toMatchObject([{ oomKilled: true }])
+  })
+
   test('without --rm the record stays with its exit code', async () => {
     await kata('run', '--name', 'kept', '--rootfs', base, '--', 'sh', '-c', 'exit 3')
-    expect(await list()).toEqual([expect.objectContaining({ id: 'kept', status: 'stopped', exitCode: 3 })])
+    expect(await list()).toEqual([
+      expect.objectContaining({ id: 'kept', status: 'stopped', exitCode: 3, oomKilled: false }),
+    ])
     expect((await kata('rm', 'kept')).code).toBe(0)
     expect(leftovers()).toEqual([])
   })
@@ -175,6 +189,30 @@ describe('run in the background', () => {
     const [facts] = JSON.parse((await kata('inspect', 'known')).stdout)
     expect(facts).toMatchObject({ id: 'known', status: 'running', command: ['sleep', '30'] })
     expect(facts.sandbox.shimPid).toBeGreaterThan(1)
+    const [full] = JSON.parse((await kata('inspect', '--full', 'known')).stdout)
+    const { syscalls, ...profile } = full.config.linux.seccomp
+    expect(facts.config.linux.seccomp).toEqual({ ...profile, rules: syscalls.length })
+    expect(syscalls.length).toBeGreaterThan(1)
+  })
+
+  test('ps fits its lines into the terminal, and nowhere else', async () => {
+    const command = ['sh', '-c', `exec sleep 30 # ${'long '.repeat(40)}`]
+    await start('wide', ...command)
+    const output: string[] = []
+    const shown = () => output.join('')
+    const child = Bun.spawn([process.execPath, host, base, 'ps'], {
+      terminal: { cols: 90, rows: 24, data: (_, chunk) => void output.push(Buffer.from(chunk).toString()) },
+    })
+    expect(await child.exited).toBe(0)
+    await until(() => shown().includes('...'))
+    expect(
+      Math.max(
+        ...shown()
+          .split('\r\n')
+          .map((line) => line.length),
+      ),
+    ).toBe(90)
+    expect((await kata('ps')).stdout).toContain(command[2]!.trimEnd())
   })
 
   test('a name is used once', async () => {
@@ -200,7 +238,7 @@ describe('run in the background', () => {
   })
 
   test('rm --force of a container with --rm, whose own client cleans up as well', async () => {
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       await kata('run', '-d', '--rm', '--name', 'both', '--rootfs', base, '--', 'sleep', '30')
       expect(await kata('rm', '--force', 'both')).toEqual({ code: 0, stdout: 'both\n', stderr: '' })
       expect(leftovers()).toEqual([])

@@ -7,6 +7,7 @@ import { bootId, processRef } from '../../linux/proc.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
 import { readWarnings } from '../../sandbox/client-warnings.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
+import { wasOomKilled } from '../../sandbox/oom.ts'
 import type { Settings } from '../settings.ts'
 import { attend } from './attend.ts'
 import { endContainer } from './end.ts'
@@ -50,7 +51,7 @@ export async function runAttached(settings: Settings, plan: ContainerPlan): Prom
     const { log, tell } = settings
     const run = attend({ task, id, execId: '', streams, signals, interactive, terminal, log, tell })
     const exitCode = await Promise.race([run, signals.interrupted])
-    session.reportFailure()
+    session.reportFailure(exitCode)
     await session.end(exitCode, signals)
     return exitCode
   } catch (error) {
@@ -163,9 +164,13 @@ class Session {
     }
   }
 
-  /** The exit code of a process that lost its machine says nothing; why it was lost is told here. */
-  reportFailure(): void {
-    const file = `${this.#paths.bundle}/failure.json`
+  /** The exit code of a process that lost its machine, or was killed in it, says nothing; why it was so is told here. */
+  reportFailure(exitCode: number): void {
+    const { bundle } = this.#paths
+    const { id } = this.#record
+    if (exitCode !== 0 && wasOomKilled(bundle))
+      this.#settings.tell(new KataError('CONTAINER_OOM', { id }).message)
+    const file = `${bundle}/failure.json`
     if (!existsSync(file)) return
     const { message } = JSON.parse(readFileSync(file, 'utf8')) as { message: string }
     this.#settings.tell(message)

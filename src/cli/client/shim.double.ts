@@ -5,6 +5,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
 import { DeleteResponse, TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
+import { markOomKilled } from '../../sandbox/oom.ts'
 import { connectUnix, listen } from '../../ttrpc/bun.ts'
 import { serve, service, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { spawnOn } from './process.double.ts'
@@ -72,8 +73,9 @@ function serveTasks(): void {
     return found
   }
   const exit = async (execId: string) => {
-    const { child } = find(execId)
+    const { child, args } = find(execId)
     await child?.exited
+    if (args.includes('out-of-memory')) markOomKilled(bundle)
     return child?.signalCode ? 128 + signalNumber(child.signalCode) : (child?.exitCode ?? 0)
   }
   const tasks = service(TaskDefinition, {

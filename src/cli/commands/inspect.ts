@@ -7,9 +7,9 @@ export function inspectCommand(cli: Cli): Command {
     usage: 'inspect <name...>',
     summary: 'print all facts about containers as JSON: record, processes and ids, times of the start',
     example: 'inspect web',
-  })
-  return rootAction(command, cli, async (settings, _flags, names) => {
+  }).option('--full', 'the rules of the seccomp profile, too')
+  return rootAction<{ full?: true }>(command, cli, async (settings, { full }, names) => {
     const { inspect } = await import('../actions/inspect.ts')
-    return inspect(settings, names)
+    return inspect(settings, { full: full === true }, names)
   })
 }

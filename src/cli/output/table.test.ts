@@ -13,6 +13,14 @@ test('columns are aligned and lines end without blanks', () => {
   ).toBe('NAME         STATUS   X\na            running\nlonger-name  dead     y\n')
 })
 
+test('the last column is cut where the line would be too long, but not to nothing', () => {
+  const rows = [['a', 'x'.repeat(40)]]
+  expect(table(['NAME', 'COMMAND'], rows, 30)).toBe(`NAME  COMMAND\na     ${'x'.repeat(21)}...\n`)
+  expect(table(['NAME', 'COMMAND'], rows, 46)).toContain('x'.repeat(40))
+  expect(table(['NAME', 'COMMAND'], rows, 5)).toContain(`${'x'.repeat(13)}...`)
+  expect(table(['NAME', 'COMMAND'], rows)).toContain('x'.repeat(40))
+})
+
 test('control bytes of foreign text do not reach the terminal', () => {
   expect(table(['COMMAND'], [['\x1b[31mred\n\x07']])).toBe('COMMAND\n?[31mred??\n')
 })

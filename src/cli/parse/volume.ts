@@ -30,7 +30,8 @@ export function parseVolume(text: string): Volume {
   const parts = text.split(':')
   if (parts.length < 2 || parts.length > 3) refuse('it needs the form SRC:DST or SRC:DST:ro')
   const [source = '', destination = '', options = 'rw'] = parts
-  if (!source.startsWith('/')) refuse(`the source ${source || '(empty)'} is not an absolute path`)
+  if (!source.startsWith('/'))
+    refuse(`the source ${source || '(empty)'} is not an absolute path${adviceOn(source)}`)
   if (!destination.startsWith('/'))
     refuse(`the destination ${destination || '(empty)'} is not an absolute path`)
   const words = options.split(',')
@@ -59,4 +60,11 @@ function lookAt(source: string, volume: string) {
     if (!(cause instanceof SyscallError)) throw cause
     throw new KataError('VOLUME_SOURCE_MISSING', { source, volume }, { cause })
   }
+}
+
+function adviceOn(source: string): string {
+  if (source === '') return ''
+  return source.startsWith('.')
+    ? `; write $PWD/${source.replace(/^\.\//, '')}`
+    : ', and there are no volumes by name'
 }

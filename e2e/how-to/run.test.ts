@@ -1,0 +1,42 @@
+/** docs/how-to/run.md, run as it is written. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { symlinkSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { busyboxPath } from '../../setup/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { executable } from '../harness/executable.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { scratch } from '../harness/kata.ts'
+import { readBlocks } from './page.ts'
+
+const commands = readBlocks('docs/how-to/run.md').filter(({ notRun }) => notRun === undefined)
+const tools = scratch()
+let before: HostState
+beforeAll(() => {
+  // Not every host has one.
+  symlinkSync(busyboxPath, `${tools.path}/wget`)
+  before = hostState(defaultRunDir)
+})
+afterAll(() => tools[Symbol.dispose]())
+
+async function runNext(): Promise<string> {
+  const { text } = commands.shift()!
+  const path = [tools.path, dirname(executable), process.env.PATH].join(':')
+  const child = Bun.spawn(['bash', '-euo', 'pipefail', '-c', text], {
+    env: { PATH: path },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  if (code !== 0) throw new Error(`exit ${code} of\n${text}\n${stderr}`)
+  return stdout
+}
+
+test('the page as it is written: a network, and nothing of it afterwards', async () => {
+  await runNext()
+  const served = await runNext()
+  expect(served).toContain('web\nhello\n')
+  expect(served).toContain('1 packets received')
+  await runNext()
+  expect(commands).toEqual([])
+  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+})

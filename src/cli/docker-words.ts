@@ -1,0 +1,30 @@
+/**
+ * Words of docker's that we do not have, and what to use in their place: for those whose nearest name of ours means
+ * something else. `pull` is no kind of kill.
+ */
+
+const archive = '`skopeo copy docker://busybox docker-archive:app.tar`'
+
+/** By command, and by option; an option of one command has that before it. */
+const inTheirPlace: Readonly<Record<string, string>> = {
+  stop: 'use `kata-ts kill --signal TERM NAME`',
+  start: 'a container runs once; use `kata-ts run` again',
+  restart: 'a container runs once; use `kata-ts run` again',
+  attach: 'use `kata-ts logs --follow NAME`, or `kata-ts exec -it NAME sh`',
+  cp: 'use a volume, or tar through `kata-ts exec -i NAME`',
+  pull: `images are files; make one with ${archive} and use \`kata-ts run --image app.tar\``,
+  images: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,
+  rmi: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,
+  '--init': 'the command is process 1 of the container, and has to wait for its children',
+  '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
+  '--publish': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
+  '-p': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
+  '-m': 'use --container-memory for the container, or --memory for its machine',
+  '--cpus': 'use --vcpus, the whole processors of the machine',
+  'ps -a': 'every container is listed; --running lists those that run',
+}
+
+/** What to put behind `unknown command 'stop'`; undefined where the nearest name is good advice. */
+export function inPlaceOf(word: string, command: string): string | undefined {
+  return inTheirPlace[`${command} ${word}`] ?? inTheirPlace[word]
+}
