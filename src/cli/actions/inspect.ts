@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
+import { plainJson } from '../../plain-text.ts'
 import { readWarnings } from '../../sandbox/client-warnings.ts'
 import { readFacts } from '../../sandbox/facts.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
@@ -20,7 +21,7 @@ export async function inspect(settings: Settings, names: readonly string[]): Pro
       exitCode = 1
     }
   }
-  settings.print(`${JSON.stringify(facts, null, 2)}\n`)
+  settings.print(`${plainJson(facts, 2)}\n`)
   return exitCode
 }
 

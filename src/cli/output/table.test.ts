@@ -15,6 +15,7 @@ test('columns are aligned and lines end without blanks', () => {
 
 test('control bytes of foreign text do not reach the terminal', () => {
   expect(table(['COMMAND'], [['\x1b[31mred\n\x07']])).toBe('COMMAND\n?[31mred??\n')
+  expect(pairs([['a', 'b\u202ec\u009b']])).toBe('a  b?c?\n')
 })
 
 test('pairs are aligned', () => {
