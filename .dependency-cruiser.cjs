@@ -2,7 +2,7 @@
 // Rooms on one floor do not know each other. The one exception is the entry of the executable, which is either
 // the command line or the shim by the name it was called.
 const floors = [
-  ['errors', 'log', 'version', 'identifier'],
+  ['errors', 'log', 'version', 'identifier', 'plain-text'],
   ['linux', 'protocol', 'ttrpc', 'netlink'],
   ['config', 'ledger'],
   ['rootless'],

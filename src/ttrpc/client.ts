@@ -3,6 +3,7 @@ import { definedTimeout } from './deadline.ts'
 import type { MessageOf, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
 import { decodeResponse, encodeRequest, methodPrefix, type RequestOptions } from './envelope.ts'
 import { FrameDecoder, type FrameHeader, frameType, headerBytes, maxDataBytes } from './frame.ts'
+import { defaultLimits, type PeerLimits, Queued, UnaskedFrames } from './peer-limits.ts'
 import { TtrpcError } from './status.ts'
 import type { Transport } from './transport.ts'
 
@@ -17,6 +18,8 @@ export interface CancelSignal {
 export interface CallOptions extends RequestOptions {
   /** Gives up waiting for the answer; the peer is not told, because unary ttrpc has no word for it. */
   readonly signal?: CancelSignal | undefined
+  /** A larger answer fails with `resource_exhausted`; default 4 MiB, the limit of a frame. */
+  readonly maxAnswerBytes?: number | undefined
 }
 
 /** One method per method of the service, e.g. `client.waitProcess({ containerId }, { timeoutMs })`. */
@@ -28,6 +31,7 @@ export type Client<Definition extends ServiceDefinition> = {
 }
 
 interface Pending {
+  readonly maxAnswerBytes: number
   resolve(payload: Uint8Array): void
   reject(error: TtrpcError): void
 }
@@ -37,6 +41,7 @@ const maxStreamId = 0x7fffffff
 export interface ConnectOptions {
   /** An odd number; default 1. A random one tells answers to this connection from those to an earlier one. */
   readonly firstStreamId?: number
+  readonly limits?: PeerLimits
 }
 
 /** The calling end of a transport. The transport is this connection's from now on. */
@@ -44,15 +49,20 @@ export class ClientConnection {
   readonly #transport: Transport
   readonly #pending = new Map<number, Pending>()
   readonly #closed = Promise.withResolvers<TtrpcError>()
+  readonly #unasked: UnaskedFrames
+  readonly #queued: Queued
   #nextStreamId: number
   #over: TtrpcError | undefined
 
-  constructor(transport: Transport, { firstStreamId = 1 }: ConnectOptions = {}) {
+  constructor(transport: Transport, { firstStreamId = 1, limits = defaultLimits }: ConnectOptions = {}) {
     this.#transport = transport
+    this.#unasked = new UnaskedFrames(limits)
+    this.#queued = new Queued(limits)
     this.#nextStreamId = firstStreamId
     const decoder = new FrameDecoder({
       frame: (header, data) => this.#answered(header, data),
-      oversize: (header) => this.#oversize(header),
+      // No call takes so much.
+      oversize: (header) => void this.#taken(header),
     })
     transport.onClose((error) => this.#end(closedError(error)))
     transport.onData((chunk) => {
@@ -79,7 +89,7 @@ export class ClientConnection {
    * One call with bytes in and bytes out. `prefix` is {@link methodPrefix} of the method.
    *
    * @throws TtrpcError what the peer answered; `deadline_exceeded`, `cancelled`, `unavailable` (connection over),
-   *   `resource_exhausted` (request or answer over 4 MiB).
+   *   `resource_exhausted` (request over 4 MiB, answer over its limit).
    */
   async call(prefix: Uint8Array, payload: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
     const { signal } = options
@@ -94,7 +104,8 @@ export class ClientConnection {
       )
 
     const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
-    this.#pending.set(streamId, { resolve, reject })
+    const maxAnswerBytes = Math.min(options.maxAnswerBytes ?? maxDataBytes, maxDataBytes)
+    this.#pending.set(streamId, { maxAnswerBytes, resolve, reject })
     const onAbort = () => reject(cancelled(signal))
     signal?.addEventListener('abort', onAbort)
     const timeout = definedTimeout(options.timeoutMs, () =>
@@ -102,13 +113,20 @@ export class ClientConnection {
     )
     try {
       // The write is not waited for on its own: a deadline must also end a call whose request cannot leave.
-      this.#transport.write(frame)?.catch((error) => this.close(closedError(error)))
+      this.#send(frame)
       return await promise
     } finally {
       timeout?.cancel()
       signal?.removeEventListener('abort', onAbort)
-      this.#pending.delete(streamId)
+      if (this.#pending.delete(streamId)) this.#unasked.givenUp()
     }
+  }
+
+  #send(frame: Uint8Array): void {
+    const written = this.#transport.write(frame)
+    written?.catch((error) => this.close(closedError(error)))
+    if (written && this.#queued.exceededBy(frame.length, written))
+      this.close(new TtrpcError('resource_exhausted', 'too many requests wait for a peer that does not read'))
   }
 
   /** Ends the connection; calls in flight reject with `unavailable`. Safe to call again. */
@@ -132,27 +150,32 @@ export class ClientConnection {
   #answered(header: FrameHeader, data: Uint8Array): void {
     if (header.type !== frameType.response)
       throw new TtrpcError('internal', `malformed frame: the peer sent type ${header.type}, not an answer`)
-    const pending = this.#pending.get(header.streamId)
-    // Nobody waits any more: the call was cancelled or timed out.
+    const pending = this.#taken(header)
     if (!pending) return
     try {
       const response = decodeResponse(data)
       if ('payload' in response) pending.resolve(response.payload)
       else {
         const { code, message, reason } = response.status
-        pending.reject(new TtrpcError(code, message, { reason }))
+        pending.reject(new TtrpcError(code, message, { reason, isAnswer: true }))
       }
     } catch (error) {
       pending.reject(new TtrpcError('internal', `answer not understood: ${TtrpcError.from(error).message}`))
     }
   }
 
-  #oversize(header: FrameHeader): void {
-    const error = new TtrpcError(
-      'resource_exhausted',
-      `an answer of ${header.length} bytes is over the limit of 4 MiB`,
-    )
-    this.#pending.get(header.streamId)?.reject(error)
+  /** The call that waits for this frame and can take it; it waits no more. @throws TtrpcError when too many answer none. */
+  #taken({ streamId, length }: FrameHeader): Pending | undefined {
+    const pending = this.#pending.get(streamId)
+    if (!pending) {
+      this.#unasked.take()
+      return undefined
+    }
+    this.#pending.delete(streamId)
+    if (length <= pending.maxAnswerBytes) return pending
+    const limit = `the limit of ${pending.maxAnswerBytes}`
+    pending.reject(new TtrpcError('resource_exhausted', `an answer of ${length} bytes is over ${limit}`))
+    return undefined
   }
 
   #end(error: TtrpcError): void {
@@ -172,6 +195,8 @@ export function connect(transport: Transport, options: ConnectOptions = {}): Cli
 export interface ClientDefaults {
   /** Time limit of a method when the call names none; undefined for no limit. */
   readonly timeoutMs?: (method: string) => number | undefined
+  /** Largest answer of a method; undefined for the limit of a frame. */
+  readonly maxAnswerBytes?: (method: string) => number | undefined
   readonly metadata?: Readonly<Record<string, string>>
 }
 
@@ -185,6 +210,7 @@ export function createClient<Definition extends ServiceDefinition>(
     key,
     caller(definition.fullName, method, connection, {
       timeoutMs: defaults.timeoutMs?.(method.name),
+      maxAnswerBytes: defaults.maxAnswerBytes?.(method.name),
       metadata: defaults.metadata,
     }),
   ])
@@ -195,7 +221,7 @@ function caller(
   service: string,
   method: MethodDefinition,
   connection: Pick<ClientConnection, 'call'>,
-  defaults: RequestOptions,
+  defaults: CallOptions,
 ) {
   const prefix = methodPrefix(service, method.name)
   return async (request: unknown, options: CallOptions = {}): Promise<unknown> => {

@@ -36,16 +36,19 @@ export class TtrpcError extends Error {
   readonly code: StatusName
   /** Why, as a word for programs: `Status.reason` of the answer. */
   readonly reason: string | undefined
+  /** Whether code, message and reason are the peer's, and none of ours. */
+  readonly isAnswer: boolean
 
   constructor(
     code: StatusName,
     message: string,
-    options: { cause?: unknown; reason?: string | undefined } = {},
+    options: { cause?: unknown; reason?: string | undefined; isAnswer?: boolean } = {},
   ) {
     super(message, options)
     this.name = 'TtrpcError'
     this.code = code
     this.reason = options.reason
+    this.isAnswer = options.isAnswer ?? false
   }
 
   /** Any thrown value as a TtrpcError; what is none already becomes `unknown` with its message. */

@@ -3,6 +3,7 @@ import { mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connectUnix, type Listener, listen } from './bun.ts'
+import { encodeResponse } from './envelope.ts'
 import type { Transport } from './transport.ts'
 import {
   connect,
@@ -238,6 +239,86 @@ describe('limits and hostile peers', () => {
     await client.say({ text: 'the call has arrived' })
     connection.close()
     expect((await reason.promise).code).toBe('unavailable')
+  })
+})
+
+describe('a peer that goes too far', () => {
+  const limits = { unasked: 3, queuedFrames: 4, queuedBytes: 1000 }
+  /** An answer to call number `call`, counted from 0. */
+  const answer = (call: number) => encodeResponse(1 + 2 * call, { payload: new Uint8Array(0) })
+
+  test('answers twice, or to no call: a few are dropped, one more ends the connection', async () => {
+    const [left, right] = transportPair()
+    const connection = connect(left, { limits })
+    const call = connection.call(new Uint8Array(0), new Uint8Array(0))
+    for (const stream of [0, 0, 7, 0]) right.write(answer(stream))
+    expect((await call).length).toBe(0)
+    expect(connection.closeReason).toBeUndefined()
+    right.write(answer(9))
+    expect(await connection.closed).toMatchObject({
+      code: 'resource_exhausted',
+      message: 'the peer sent more than 3 frames that nobody asked for',
+    })
+  })
+
+  test('but not with late answers: to calls that were given up, one each', async () => {
+    const [left, right] = transportPair()
+    const connection = connect(left, { limits })
+    const none = new Uint8Array(0)
+    for (let call = 0; call < 10; call++)
+      expect(await failure(connection.call(none, none, { timeoutMs: 1 }))).toStartWith('deadline_exceeded')
+    for (let call = 0; call < 13; call++) right.write(answer(call))
+    await Bun.sleep(1)
+    expect(connection.closeReason).toBeUndefined()
+    right.write(answer(0))
+    expect((await connection.closed).message).toContain('nobody asked for')
+  })
+
+  test('does not read: what waits for it is bounded, and then the connection ends', async () => {
+    const queue = (bytes: number, frames: number) => {
+      const transport = { ...transportPair()[0], write: () => new Promise<void>(() => {}) }
+      transport.onData = () => {}
+      transport.onClose = () => {}
+      transport.close = () => {}
+      const connection = connect(transport, { limits })
+      const calls = Array.from({ length: frames }, () =>
+        failure(connection.call(new Uint8Array(0), new Uint8Array(bytes))),
+      )
+      return { connection, calls }
+    }
+    for (const [bytes, frames] of [
+      [1, 4],
+      [200, 4],
+    ] as const)
+      expect(queue(bytes, frames).connection.closeReason).toBeUndefined()
+    for (const [bytes, frames] of [
+      [1, 5],
+      [250, 4],
+    ] as const) {
+      const { connection, calls } = queue(bytes, frames)
+      const reason = 'too many requests wait for a peer that does not read'
+      expect(await Promise.all(calls)).toEqual(calls.map(() => `resource_exhausted: ${reason}`))
+      expect((await connection.closed).message).toBe(reason)
+    }
+  })
+
+  test('answers at greater length than was asked for: the call fails, the connection lives', async () => {
+    const { client, connection } = pair()
+    const limited = createClient(Echo, connection, { maxAnswerBytes: () => 100 })
+    const call = (bytes: number) => limited.bulk({ data: new Uint8Array(bytes) })
+    expect((await call(80)).data.length).toBe(80)
+    expect(await failure(call(101))).toMatch(
+      /^resource_exhausted: an answer of 1\d\d bytes is over the limit of 100$/,
+    )
+    expect(await client.say({ text: 'still there' })).toEqual({ text: 'still there!' })
+  })
+
+  test('what it says is told apart from what we say of it', async () => {
+    const { client, connection } = pair()
+    const said = await client.fail({ text: 'mapped' }).catch((error) => error)
+    expect(said).toMatchObject({ code: 'permission_denied', isAnswer: true })
+    connection.close()
+    expect(await client.say({ text: '' }).catch((error) => error)).toMatchObject({ isAnswer: false })
   })
 })
 

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { plainJson } from '../../plain-text.ts'
 import { readWarnings } from '../../sandbox/client-warnings.ts'
 import { readFacts } from '../../sandbox/facts.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
@@ -27,7 +28,7 @@ export async function inspect(
       exitCode = 1
     }
   }
-  settings.print(`${JSON.stringify(facts, null, 2)}\n`)
+  settings.print(`${plainJson(facts, 2)}\n`)
   return exitCode
 }
 

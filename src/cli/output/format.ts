@@ -1,4 +1,5 @@
 /** The two ways in which commands print data: a text for people, JSON for programs. */
+import { plainJson } from '../../plain-text.ts'
 import { parseChoice } from '../parse/number.ts'
 
 export type Format = 'text' | 'json'
@@ -10,5 +11,5 @@ export function parseFormat(text: string): Format {
 
 /** `data` as JSON with a final newline, or what `asText` makes of it. */
 export function render<Data>(format: Format, data: Data, asText: (data: Data) => string): string {
-  return format === 'json' ? `${JSON.stringify(data, null, 2)}\n` : asText(data)
+  return format === 'json' ? `${plainJson(data, 2)}\n` : asText(data)
 }

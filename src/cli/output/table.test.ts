@@ -23,6 +23,7 @@ test('the last column is cut where the line would be too long, but not to nothin
 
 test('control bytes of foreign text do not reach the terminal', () => {
   expect(table(['COMMAND'], [['\x1b[31mred\n\x07']])).toBe('COMMAND\n?[31mred??\n')
+  expect(pairs([['a', 'b\u202ec\u009b']])).toBe('a  b?c?\n')
 })
 
 test('pairs are aligned', () => {

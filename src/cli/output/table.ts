@@ -1,7 +1,8 @@
 /** Aligned columns for people; data for programs goes through `--format json`. */
+import { plainText } from '../../plain-text.ts'
 
-/** Control bytes would let a container's own text move the cursor of whoever lists it: they are shown as `?`. */
-const control = /\p{Cc}/gu
+/** A container's own text could move the cursor of whoever lists it. */
+const clean = (cell: string) => plainText(cell, undefined, '?')
 
 /** The least that is shown of a last column that is cut. */
 const leastShown = 16
@@ -15,8 +16,8 @@ export function table(
   rows: readonly (readonly string[])[],
   width = Number.POSITIVE_INFINITY,
 ): string {
-  const clean = [header, ...rows].map((row) => row.map((cell) => cell.replace(control, '?')))
-  const widths = header.map((_, column) => Math.max(...clean.map((row) => (row[column] ?? '').length)))
+  const cells = [header, ...rows].map((row) => row.map(clean))
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
   const before = widths.slice(0, -1).reduce((sum, columnWidth) => sum + columnWidth + 2, 0)
   const rest = Math.max(width - before, leastShown)
   const line = (row: readonly string[]) =>
@@ -26,7 +27,7 @@ export function table(
       )
       .join('  ')
       .trimEnd()
-  return `${clean.map(line).join('\n')}\n`
+  return `${cells.map(line).join('\n')}\n`
 }
 
 function shorten(text: string, most: number): string {
@@ -36,5 +37,5 @@ function shorten(text: string, most: number): string {
 /** `name  value` lines without a header. */
 export function pairs(entries: readonly (readonly [string, string])[]): string {
   const width = Math.max(0, ...entries.map(([name]) => name.length))
-  return entries.map(([name, value]) => `${name.padEnd(width)}  ${value.replace(control, '?')}\n`).join('')
+  return entries.map(([name, value]) => `${name.padEnd(width)}  ${clean(value)}\n`).join('')
 }

@@ -1,0 +1,51 @@
+/** What an answer of the guest may cost: its size, and the number of values in it, which cost a hundred times their bytes. */
+import { BinaryReader } from '@bufbuild/protobuf/wire'
+import type { MethodDefinition, ServiceDefinition } from '../ttrpc/ttrpc.ts'
+
+export interface AnswerLimit {
+  readonly bytes: number
+  /** Tags, lengths and numbers. */
+  readonly values: number
+}
+
+const kibibyte = 1024
+const usual: AnswerLimit = { bytes: 64 * kibibyte, values: 8192 }
+/** A chunk is never longer than 64 KiB (stdio.ts); the rest is what stands around it. */
+const chunk: AnswerLimit = { bytes: 64 * kibibyte + 64, values: 64 }
+const limits: Readonly<Record<string, AnswerLimit>> = {
+  ReadStdout: chunk,
+  ReadStderr: chunk,
+  // A dozen figures for each disk, network interface and processor.
+  StatsContainer: { bytes: 256 * kibibyte, values: 32_768 },
+  // One text: a line for each figure of each processor.
+  GetMetrics: { bytes: 1024 * kibibyte, values: 64 },
+}
+
+export const answerLimit = (method: string): AnswerLimit => limits[method] ?? usual
+
+/** The same service with answers that are decoded up to their limit and no further. */
+export function withAnswerLimits<Definition extends ServiceDefinition>(definition: Definition): Definition {
+  const methods = Object.entries(definition.methods).map(([key, method]) => [key, bounded(method)])
+  return { ...definition, methods: Object.fromEntries(methods) }
+}
+
+function bounded(method: MethodDefinition): MethodDefinition {
+  const { responseType: type } = method
+  const { values } = answerLimit(method.name)
+  // The decoders are generated; they take a reader as well as bytes.
+  const decode = (bytes: Uint8Array) => type.decode(boundedReader(bytes, values) as unknown as Uint8Array)
+  return { ...method, responseType: { ...type, decode } }
+}
+
+function boundedReader(bytes: Uint8Array, most: number): BinaryReader {
+  const reader = new BinaryReader(bytes)
+  const { uint32, uint64 } = reader
+  let left = most
+  const counted = <Value>(read: () => Value) => {
+    return () => {
+      if (left-- <= 0) throw new RangeError(`more than ${most} values in one answer`)
+      return read.call(reader)
+    }
+  }
+  return Object.assign(reader, { uint32: counted(uint32), uint64: counted(uint64) })
+}

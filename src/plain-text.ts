@@ -1,0 +1,22 @@
+/** Text of others made fit for logs, tables and terminals. */
+
+/**
+ * Control characters (C0, DEL, C1), which steer a terminal; those that turn the direction of writing, which make a text look
+ * like another; and the separators that some programs take for the end of a line.
+ */
+const unfit = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu
+/** Of these, JSON leaves in a string what is no C0 character. */
+const unfitInJson = /[\u007f-\u009f\p{Bidi_Control}\u2028\u2029]/gu
+
+/** At most `most` characters of `text`, with `instead` in place of each that is unfit. */
+export function plainText(text: string, most = Number.POSITIVE_INFINITY, instead = ' '): string {
+  return text.slice(0, most).replace(unfit, instead)
+}
+
+/** JSON that can be printed as it is; it means the same. */
+export function plainJson(value: unknown, indent?: number): string {
+  return JSON.stringify(value, null, indent).replace(
+    unfitInJson,
+    (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+}

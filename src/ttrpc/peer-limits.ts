@@ -1,0 +1,66 @@
+/** What a caller puts up with from its peer before it ends the connection. */
+import { TtrpcError } from './status.ts'
+
+export interface PeerLimits {
+  /** Frames that answer no call. */
+  readonly unasked: number
+  /** Requests that the stream has not accepted, because the peer does not read. */
+  readonly queuedFrames: number
+  readonly queuedBytes: number
+}
+
+export const defaultLimits: PeerLimits = {
+  unasked: 64,
+  queuedFrames: 4096,
+  queuedBytes: 16 * 1024 * 1024,
+}
+
+/** Counts what comes without having been asked for. */
+export class UnaskedFrames {
+  readonly #most: number
+  #count = 0
+  #late = 0
+
+  constructor({ unasked }: PeerLimits) {
+    this.#most = unasked
+  }
+
+  /** To be told of a call that was given up: its answer may still come, once. */
+  givenUp(): void {
+    this.#late++
+  }
+
+  /** Takes one frame. @throws TtrpcError `resource_exhausted` when it is one too many. */
+  take(): void {
+    if (this.#late > 0) this.#late--
+    else if (++this.#count > this.#most)
+      throw new TtrpcError(
+        'resource_exhausted',
+        `the peer sent more than ${this.#most} frames that nobody asked for`,
+      )
+  }
+}
+
+/** Counts what waits for a peer that does not read. */
+export class Queued {
+  readonly #limits: PeerLimits
+  #frames = 0
+  #bytes = 0
+
+  constructor(limits: PeerLimits) {
+    this.#limits = limits
+  }
+
+  /** Whether there is too much with a frame of `bytes`, which waits until `written` settles. */
+  exceededBy(bytes: number, written: Promise<void>): boolean {
+    this.#frames++
+    this.#bytes += bytes
+    const gone = () => {
+      this.#frames--
+      this.#bytes -= bytes
+    }
+    written.then(gone, gone)
+    const { queuedFrames, queuedBytes } = this.#limits
+    return this.#frames > queuedFrames || this.#bytes > queuedBytes
+  }
+}
