@@ -78,7 +78,7 @@ function rootDaemon({ hypervisor }: Config): OpenWall {
   const why = asked ? 'virtio_fs_privilege = "root"' : 'a share of this pod takes no id map'
   return {
     wall: 'virtiofsd',
-    what: `virtiofsd runs as root of this host (${why})`,
+    what: `virtiofsd is root of this host (${why})`,
     remedy: 'Set virtio_fs_privilege = "unprivileged", which refuses what takes no id map.',
     quiet: false,
   }

@@ -619,7 +619,7 @@ const rows: Row[] = [
     () => {},
     { virtioFsPrivilege: 'root' },
     'warning',
-    'virtiofsd runs as root',
+    'virtiofsd is root',
   ],
   ['account', 'no useradd', (host) => host.tools.delete('useradd'), {}, 'failed', 'rootless_account'],
   [
