@@ -19,7 +19,7 @@ export interface CgroupMemory {
 /** A configuration in which one cgroup has all of a sandbox. Returns its path. */
 export function oneCgroupConfiguration(directory: string): string {
   const path = `${directory}/one-cgroup.toml`
-  writeFileSync(path, '[hypervisor.qemu]\nrootless = true\n[runtime]\nsandbox_cgroup_only = true\n')
+  writeFileSync(path, '[hypervisor.qemu]\naccelerator = "auto"\n[runtime]\nsandbox_cgroup_only = true\n')
   return path
 }
 

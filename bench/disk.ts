@@ -1,12 +1,11 @@
 /** What goes between a container and a disk of the host, by each way to get there, side by side; and what a disk costs a start. */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { shippedWith } from './configuration.ts'
 import type { Host } from './host.ts'
 import { ms, type Result } from './report.ts'
 import { runOnce } from './start.ts'
 import { round, summarize } from './stats.ts'
 
-const shipped = resolve(import.meta.dir, '../packaging/configuration.toml')
 /** MB that one measurement moves; every one has a part of the disk of its own, which no cache of the guest holds. */
 const partMB = 64
 /** Reads of 4 KiB, one after the other, past the guest's cache. */
@@ -153,11 +152,7 @@ async function plugCost(host: Host, image: string, rounds: number) {
 
 /** The configuration that we ship, with other values of some keys. */
 function configuration(host: Host, settings: Way['settings']): string {
-  const text = Object.entries(settings).reduce(
-    (text, [key, value]) => text.replace(new RegExp(`^${key} = .*$`, 'm'), `${key} = ${value}`),
-    readFileSync(shipped, 'utf8'),
-  )
   const path = `${host.stateDir}/configuration.toml`
-  writeFileSync(path, text)
+  writeFileSync(path, shippedWith(settings))
   return path
 }

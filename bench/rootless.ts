@@ -1,8 +1,8 @@
 /** What the throw-away user costs: the same start with each kind of account and without any, in turns. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { root } from '../setup/paths.ts'
+import { shippedWith } from './configuration.ts'
 import type { Host } from './host.ts'
 import { ms, type Result } from './report.ts'
 import { runOnce } from './start.ts'
@@ -70,12 +70,10 @@ const labels = {
 
 /** The configuration that we ship, with one or two values changed. */
 function writeConfig(directory: string, variant: (typeof variants)[number]): string {
-  const shipped = readFileSync(join(root, 'packaging/configuration.toml'), 'utf8')
-  const changed =
-    variant === 'root'
-      ? shipped.replace(/^rootless = true$/m, 'rootless = false')
-      : shipped.replace(/^rootless_account = .*$/m, `rootless_account = "${variant}"`)
   const path = `${directory}/${variant}.toml`
-  writeFileSync(path, changed)
+  writeFileSync(
+    path,
+    shippedWith(variant === 'root' ? { rootless: 'false' } : { rootless_account: `"${variant}"` }),
+  )
   return path
 }

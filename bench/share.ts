@@ -1,8 +1,8 @@
 /** What it costs that virtiofsd is not root: its start and its work, beside virtiofsd as root, in turns. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { root } from '../setup/paths.ts'
+import { shippedWith } from './configuration.ts'
 import type { Host } from './host.ts'
 import { ms, type Result } from './report.ts'
 import { summarize } from './stats.ts'
@@ -80,8 +80,7 @@ function makeFiles(directory: string): void {
 
 /** The configuration that we ship, with one value changed. */
 function writeConfig(directory: string, variant: Variant): string {
-  const shipped = readFileSync(join(root, 'packaging/configuration.toml'), 'utf8')
   const path = `${directory}/${variant}.toml`
-  writeFileSync(path, shipped.replace(/^virtio_fs_privilege = .*$/m, `virtio_fs_privilege = "${variant}"`))
+  writeFileSync(path, shippedWith({ virtio_fs_privilege: `"${variant}"` }))
   return path
 }

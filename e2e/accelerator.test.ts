@@ -1,6 +1,7 @@
 /** What a person learns of the accelerator: at every start, of a machine that runs, and before there is any. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { copyFileSync, writeFileSync } from 'node:fs'
+import { root } from '../setup/paths.ts'
 import { requireImage } from '../src/config/guest-image.ts'
 import { listPids, readProc, readStatus } from '../src/linux/proc.ts'
 import { kvmObstacle } from '../src/vmm/kvm-obstacle.ts'
@@ -80,7 +81,7 @@ describe.skipIf(noChoice !== '')('auto', () => {
       copyFileSync(requireImage().kernel, kernel)
       const table = hypervisorTable(`kernel = "${kernel}"\n[runtime]\nsandbox_cgroup_only = true\n`)
       // Whatever the tests of this run are told to use.
-      writeFileSync(file, table.replace(/^(accelerator = ).*\n/m, ''))
+      writeFileSync(file, table.replace(/^accelerator = .*$/m, 'accelerator = "auto"'))
       try {
         const starting = kata.call(['run', '-d', '--name', 'tried', '--config', file, '--', 'sleep', '1000'])
         const machine = () =>
@@ -108,6 +109,16 @@ describe.skipIf(noChoice !== '')('auto', () => {
     slow(300_000),
   )
 })
+
+test.skipIf(noChoice !== '' || cannotSee !== '')(
+  'the file that we ship starts nothing without KVM',
+  async () => {
+    const { stderr, code } = await run(['--rm', '--config', `${root}/packaging/configuration.toml`])
+    expect(code).toBe(125)
+    expect(stderr).toMatch(/KVM/)
+    expect(stderr).not.toContain('TCG emulation')
+  },
+)
 
 test.skipIf(noChoice !== '')('TCG that was asked for by name is nothing to warn of', async () => {
   const { stderr, code } = await run(['--rm', '--accelerator', 'tcg'])

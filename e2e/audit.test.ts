@@ -47,7 +47,15 @@ test('the posture is the whole one, and says who runs the VMM', async () => {
   const uidOf = async (name: string) => {
     const [sandbox] = (await audit(name)).sandboxes
     const { rows } = sandbox!.processes.find((process) => process.name === 'vmm')!
-    for (const field of ['CapEff', 'noNewPrivs', 'seccomp', 'namespaces.net', 'mounts', 'descriptors.3'])
+    for (const field of [
+      'CapEff',
+      'noNewPrivs',
+      'seccomp',
+      'namespaces.net',
+      'mounts',
+      'descriptors.3',
+      'landlock',
+    ])
       expect(rows.map((row) => row.field)).toContain(field)
     return rows.find(({ field }) => field === 'uid')!.actual
   }

@@ -42,7 +42,8 @@ kata-ts reads Kata Containers' configuration file. The first of these that exist
 5. \`/usr/share/defaults/kata-containers/configuration.toml\`.
 
 Without any, a built-in configuration is used: the values under "shipped", which are those of
-\`packaging/configuration.toml\`.
+\`packaging/configuration.toml\`, but for \`accelerator = "auto"\`: a person who tries kata-ts on a host without KVM gets an
+emulated machine, and is told so at every start.
 
 A key that the file does not have keeps the shipped value: a file of three lines takes no wall away. Only a file of Kata's
 own is read as Kata reads it, with the values under "absent", among them \`rootless = false\` and no seccomp in the guest.
@@ -166,9 +167,14 @@ function keyEntry(spec: KeySpec): string {
 
 function valuesOf(spec: KeySpec): string {
   const [absent, shipped] = [tomlValue(spec, spec.absent), tomlValue(spec, spec.shipped)]
-  return absent === shipped
-    ? `Default: \`${absent}\`.`
-    : `Shipped: \`${shipped}\`; absent from a file of Kata's: \`${absent}\`.`
+  const builtIn = tomlValue(spec, spec.builtIn)
+  const values = [
+    ...(absent === shipped
+      ? [`Default: \`${absent}\``]
+      : [`Shipped: \`${shipped}\``, `absent from a file of Kata's: \`${absent}\``]),
+    ...(builtIn === shipped ? [] : [`without any file: \`${builtIn}\``]),
+  ]
+  return `${values.join('; ')}.`
 }
 
 function perDriver(spec: KeySpec, values: KeySpec): string {
@@ -186,7 +192,7 @@ export function configurationFile(driver: HypervisorDriver): string {
   })
   const use =
     driver === 'qemu'
-      ? '# Every key stands here with the value that is also used when no configuration file exists.'
+      ? '# Every key stands here with the value that is also used when it is absent; accelerator is "auto" where no file exists.'
       : `# Pods run in ${driverNames[driver]} that way; ConfigPath in containerd's runtime options can name a second file.`
   return `# kata-ts configuration for ${driverNames[driver]}. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
 # ${generated('src/config/keys')}

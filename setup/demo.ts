@@ -69,6 +69,7 @@ async function showVmm({ facts }: DemoRun): Promise<void> {
   )
   for (const [label, value] of shown) screen.fact(label, value)
   screen.fact('accelerator', `${accelerator} (${acceleratorReason})`)
+  for (const { wall, what } of facts.openWalls) screen.fact(`open: ${wall}`, what)
   screen.title('Its private directory')
   screen.table(['mode', 'owner', 'name'], await listDirectory(privateDir))
 }

@@ -23,14 +23,16 @@ const shippedFiles = [
 ] as const
 
 test.each(shippedFiles)(
-  '%s: %s is the built-in configuration, and loads without a warning',
+  '%s: %s is the built-in configuration but for an accelerator that insists on KVM, and loads without a warning',
   (driver, path) => {
     const warnings: string[] = []
     const log = createLogger({ sink: ({ message }) => warnings.push(message) })
     const shipped = loadConfig({ file: join(repository, path), env: {}, log })
     const builtIn = builtInConfig(readHostSize(), driver)
-    expect({ ...shipped, source: 'built-in' }).toEqual({ ...builtIn, dropIns: shipped.dropIns })
+    const hypervisor = { ...builtIn.hypervisor, accelerator: 'kvm' as const }
+    expect({ ...shipped, source: 'built-in' }).toEqual({ ...builtIn, hypervisor, dropIns: shipped.dropIns })
     expect(shipped.hypervisor).toMatchObject({ driver, rootless: true })
+    expect(builtIn.hypervisor.accelerator).toBe(driver === 'qemu' ? 'auto' : 'kvm')
     expect(warnings).toEqual([])
   },
 )

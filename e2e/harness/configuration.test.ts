@@ -9,8 +9,9 @@ const written = (text: string, env: Record<string, string>): string => {
 }
 const accelerator = { KATA_TS_E2E_ACCELERATOR: 'kvm' }
 
-test('without a word nothing changes', () => {
-  expect(written('[hypervisor.qemu]\n', {})).toBe('[hypervisor.qemu]\n')
+test('without a word kata-ts chooses the accelerator, and nothing else changes', () => {
+  expect(written('[hypervisor.qemu]\n', {})).toBe('[hypervisor.qemu]\naccelerator = "auto"\n')
+  expect(written('[runtime]\n', {})).toBe('[runtime]\n')
 })
 
 test('the accelerator goes into the table of QEMU, below what is there', () => {
@@ -29,7 +30,7 @@ test('a choice of the test’s own stands, and other VMMs have none', () => {
 test('limits grow with the slowness', () => {
   const text = '[hypervisor.qemu]\nrootless = true\n[agent.kata]\ndial_timeout = 200\n'
   expect(written(text, { KATA_TS_E2E_SLOWNESS: '2.5' })).toBe(
-    '[hypervisor.qemu]\nrootless = true\n[agent.kata]\ndial_timeout = 500\n[runtime]\ncreate_container_timeout = 150\n',
+    '[hypervisor.qemu]\nrootless = true\naccelerator = "auto"\n[agent.kata]\ndial_timeout = 500\n[runtime]\ncreate_container_timeout = 150\n',
   )
 })
 

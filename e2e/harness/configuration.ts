@@ -21,13 +21,15 @@ const defaults = { dialTimeout: 45, createContainerTimeout: 60 }
 const longer = (seconds: string | undefined, standard: number): string =>
   `${Math.ceil(Number(seconds ?? standard) * slowness)}`
 
-/** The text of a configuration.toml with that. A choice of accelerator that the test made itself stands. */
+/**
+ * The text of a configuration.toml with that. An accelerator that the test named itself stands; one that says nothing means
+ * `auto`, since the tests run with and without KVM.
+ */
 export function configuration(text: string): string {
-  if (!needsConfiguration) return text
   let result = text
-  if (askedAccelerator !== undefined && hasTable(text, 'hypervisor.qemu'))
+  if (hasTable(text, 'hypervisor.qemu'))
     result = setKey(result, 'hypervisor.qemu', 'accelerator', (was = '"auto"') =>
-      was === '"auto"' ? `"${askedAccelerator}"` : was,
+      was === '"auto"' ? `"${askedAccelerator ?? 'auto'}"` : was,
     )
   if (slowness === 1) return result
   const { dialTimeout, createContainerTimeout } = defaults

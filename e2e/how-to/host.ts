@@ -5,6 +5,7 @@
  */
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { accelerator } from '../harness/accelerator.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -55,7 +56,8 @@ export interface Host {
 }
 
 export class PageHost implements Host {
-  readonly alsoRuns: readonly string[] = []
+  /** Emulation has to be asked for by name. */
+  readonly alsoRuns: readonly string[] = accelerator === 'tcg' ? ['tcg'] : []
   readonly directory = ownDirectory('/var/lib/kata-ts-e2e-page-')
   readonly #made = mountPoints.filter((point) => mkdirSync(point, { recursive: true }) !== undefined)
   readonly #holder = Bun.spawn(

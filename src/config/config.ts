@@ -3,6 +3,8 @@
 export type Accelerator = 'auto' | 'kvm' | 'tcg'
 /** How a VMM comes to /dev/kvm. */
 export type KvmAccess = 'group' | 'descriptor'
+/** Whether a process of a sandbox may run on a kernel without Landlock. */
+export type LandlockMode = 'required' | 'best-effort'
 /** How the host talks to the guest's agent; `auto`: by vsock where the host has it. */
 export type AgentChannel = 'serial' | 'vsock' | 'auto'
 /** How a sandbox's user exists: really (`useradd`), as a drop-in in /run/userdb, or as bare numbers. */
@@ -51,6 +53,8 @@ export interface HypervisorConfig {
   /** `kvm_access` (ours). */
   readonly kvmAccess: KvmAccess
   readonly rootless: boolean
+  /** `landlock` (ours). */
+  readonly landlock: LandlockMode
   /** `rootless_account` (ours). */
   readonly rootlessAccount: AccountMode
   /** `rootless_uid_base` (ours): first uid of the reserved range; a block of 65536 ids per sandbox. */

@@ -21,8 +21,10 @@ export interface KeySpec {
   readonly type: ValueType<unknown>
   /** Value when a file of Kata's does not have the key: what Kata itself takes then. */
   readonly absent: unknown
-  /** Value in the file that we ship, in one of ours that does not have the key, and when there is no file. */
+  /** Value in the file that we ship, and in one of ours that does not have the key. */
   readonly shipped: unknown
+  /** Value when there is no file at all. */
+  readonly builtIn: unknown
   /** One or two sentences for people, the unit included. */
   readonly meaning: string
   /** Not a key of Kata Containers. */
@@ -56,6 +58,7 @@ export interface DriverValues<T> {
   readonly type?: ValueType<T>
   readonly absent?: T
   readonly shipped?: T
+  readonly builtIn?: T
 }
 
 interface Extra<T>
@@ -63,6 +66,7 @@ interface Extra<T>
     Pick<KeySpec, 'aliases' | 'drivers' | 'impossible' | 'annotation' | 'allowList' | 'restricting'>
   > {
   readonly shipped?: T
+  readonly builtIn?: T
   readonly own?: true
   readonly wall?: true
   readonly pending?: true
@@ -77,9 +81,9 @@ export function keysOf<Table extends TableName>(table: Table) {
     type: ValueType<Sections[Table][Field]>,
     absent: Sections[Table][Field],
     meaning: string,
-    { shipped = absent, ...extra }: Extra<Sections[Table][Field]> = {},
+    { shipped = absent, builtIn = shipped, ...extra }: Extra<Sections[Table][Field]> = {},
   ): KeySpec => ({
-    ...{ table, key, field, type, absent, shipped, meaning },
+    ...{ table, key, field, type, absent, shipped, builtIn, meaning },
     ...{ own: false, wall: false, pending: false, aliases: [], drivers, perDriver: {}, impossible: {} },
     ...extra,
   })
@@ -89,7 +93,9 @@ export function keysOf<Table extends TableName>(table: Table) {
 export function keyFor(spec: KeySpec, driver: HypervisorDriver): KeySpec {
   const values = spec.perDriver[driver]
   const means = spec.drivers.includes(driver)
-  if (values === undefined && (means || spec.absent === spec.shipped)) return spec
-  const { type = spec.type, absent = spec.absent, shipped = values?.absent ?? spec.shipped } = values ?? {}
-  return { ...spec, type, absent, shipped: means ? shipped : absent }
+  const isOne = spec.absent === spec.shipped && spec.builtIn === spec.shipped
+  if (values === undefined && (means || isOne)) return spec
+  const { type = spec.type, absent = spec.absent } = values ?? {}
+  const { shipped = values?.absent ?? spec.shipped, builtIn = shipped } = values ?? {}
+  return { ...spec, type, absent, ...(means ? { shipped, builtIn } : { shipped: absent, builtIn: absent }) }
 }

@@ -135,6 +135,16 @@ describe('which file', () => {
 })
 
 describe('values', () => {
+  /** A file wants KVM; a person at a terminal without one is given what the host has. */
+  const ours = { ...builtInConfig(host).hypervisor, accelerator: 'kvm' } as const
+
+  test('without any file the accelerator is what the host has, in a file it is KVM', () => {
+    expect(builtInConfig(host).hypervisor.accelerator).toBe('auto')
+    for (const text of ['', '[hypervisor.qemu]', '[runtime]\nenable_debug = true'])
+      for (const file of ['/c.toml', kataFile])
+        expect(parse(text, silentLogger, file).hypervisor.accelerator).toBe('kvm')
+  })
+
   test('a key that a file of ours does not name has the value that we ship', () => {
     for (const driver of drivers) {
       const { hypervisor, runtime } = parse(`[hypervisor.${driver}]\n[runtime]\nenable_debug = true`)
@@ -145,7 +155,7 @@ describe('values', () => {
           expect([key, hypervisor[field as keyof typeof hypervisor] as unknown]).toEqual([key, value])
       expect([hypervisor.rootless, runtime.disableGuestSeccomp]).toEqual([true, false])
     }
-    expect(parse('').hypervisor).toEqual(builtInConfig(host).hypervisor)
+    expect(parse('').hypervisor).toEqual(ours)
   })
 
   test("absent from a file at Kata's places it has Kata's: no rootless, no seccomp in the guest", () => {
@@ -158,7 +168,7 @@ describe('values', () => {
       const asked = parse(`[hypervisor.${driver}]\nrootless = true`, silentLogger, kataFile)
       expect(asked.hypervisor.rootless).toBe(true)
     }
-    expect(parse('', silentLogger, kataFile).hypervisor).toEqual(builtInConfig(host).hypervisor)
+    expect(parse('', silentLogger, kataFile).hypervisor).toEqual(ours)
   })
 
   test('whose values count is decided by the place that was named, and drop-ins follow', () => {
@@ -317,7 +327,7 @@ describe('which VMM', () => {
       return [driver, path, blockDeviceDriver, sharedFs, accelerator]
     })
     expect(programs).toEqual([
-      ['qemu', '/usr/bin/qemu-system-x86_64', 'virtio-scsi', 'virtio-fs', 'auto'],
+      ['qemu', '/usr/bin/qemu-system-x86_64', 'virtio-scsi', 'virtio-fs', 'kvm'],
       ['clh', '/usr/bin/cloud-hypervisor', 'virtio-blk', 'virtio-fs', 'kvm'],
       ['clh', '/usr/bin/cloud-hypervisor', 'virtio-blk', 'virtio-fs', 'kvm'],
       ['firecracker', '/usr/bin/firecracker', 'virtio-mmio', 'none', 'kvm'],

@@ -21,7 +21,8 @@ export interface LoadOptions {
 }
 
 /**
- * Finds and loads the configuration; without any file the built-in one, which is what packaging/configuration.toml says.
+ * Finds and loads the configuration; without any file the built-in one, which is what packaging/configuration.toml says but for
+ * keys with a value of its own.
  * @throws KataError CONFIG_* with file and line
  */
 export function loadConfig({ file, env, searchPaths, log, host = readHostSize() }: LoadOptions): Config {
@@ -38,7 +39,7 @@ export function loadConfigText(file: string, bytes: Uint8Array, log: Logger, hos
 
 /** The configuration without any file. */
 export function builtInConfig(host: HostSize = readHostSize(), driver: HypervisorDriver = 'qemu'): Config {
-  const config = build({ source: 'built-in', dropIns: [], driver }, (spec) => spec.shipped)
+  const config = build({ source: 'built-in', dropIns: [], driver }, (spec) => spec.builtIn)
   return finish(config, { where: () => 'built-in configuration', host })
 }
 

@@ -3,6 +3,7 @@
  * over the VMM has a connection to the TPM, not its keys. What it holds lives as long as the sandbox.
  */
 import { closeSync, constants, existsSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import type { LandlockMode } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { processResource } from '../ledger/process-resource.ts'
@@ -25,6 +26,7 @@ export interface TpmOptions {
   readonly privateDir: string
   /** Root-owned directory of the sandbox. */
   readonly stateDir: string
+  readonly landlock: LandlockMode
   readonly log: Logger
 }
 
@@ -57,7 +59,7 @@ export const swtpmArgs: readonly string[] = [
  * @throws KataError TPM_MISSING, TPM_FAILED, JAIL_*, POSTURE_DIFFERS; no process is left then.
  */
 export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm> {
-  const { program, identity, privateDir, stateDir, log } = options
+  const { program, identity, privateDir, stateDir, landlock, log } = options
   if (!existsSync(program)) throw new KataError('TPM_MISSING', { path: program })
   const jailDir = `${stateDir}/tpm`
   mkdirSync(jailDir, { mode: 0o700 })
@@ -68,6 +70,7 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
     ...{ program, args: swtpmArgs, identity, output, stateDir: jailDir },
     paths: [{ source: privateDir, target: statePath, access: 'read-write' }],
     fds: [theirs],
+    landlock,
   }
   try {
     const expected = expectedPosture(spec, {

@@ -77,6 +77,11 @@ export const rootlessErrors = {
     '{tool} was not found in {directories}',
     'Install the packages util-linux, util-linux-extra and coreutils: the VMM is confined with them.',
   ),
+  JAIL_NO_LANDLOCK: entry(
+    'failed_precondition',
+    '{program} would run without Landlock: {reason}',
+    'Use a kernel from 5.13 on with landlock in its lsm= parameter and util-linux from 2.40 on, or accept it by landlock = "best-effort".',
+  ),
   JAIL_SPEC_INVALID: entry(
     'invalid_argument',
     'the jail of {program} cannot be built: {reason}',

@@ -115,6 +115,6 @@ export const vmmErrors = {
   KVM_UNUSABLE: entry(
     'failed_precondition',
     'accelerator = "kvm" cannot be used: {reason}',
-    'Enable virtualization in the firmware or the outer hypervisor, or set accelerator = "auto" or "tcg".',
+    'Enable virtualization in the firmware or the outer hypervisor, or set accelerator = "tcg": emulation, no security boundary.',
   ),
 } satisfies Record<string, CatalogueEntry>

@@ -97,7 +97,7 @@ function privileges({ uid, gid, groups }: Identity): string[] {
   ]
 }
 
-/** Nothing when the kernel has no Landlock or setpriv is older than its Landlock options: the mounts still hold. */
+/** Nothing when the kernel has no Landlock or setpriv is older than its Landlock options; landlock.ts says who accepts that. */
 function landlock(setpriv: string, rules: readonly LandlockRule[]): string[] {
   const abi = landlockAbi()
   if (abi < 1 || !setprivHasLandlock(setpriv)) return []

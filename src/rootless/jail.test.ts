@@ -47,7 +47,8 @@ const devNull: JailPath = { source: '/dev/null', target: '/dev/null', access: 'r
 
 const specOf = (args: readonly string[], more: Partial<LaunchSpec> = {}): LaunchSpec => {
   const paths = [devNull, ...(more.paths ?? [])]
-  return { program: '/usr/bin/perl', args, identity, fds: [], output, stateDir, ...more, paths }
+  const landlock = 'best-effort'
+  return { program: '/usr/bin/perl', args, identity, fds: [], output, stateDir, landlock, ...more, paths }
 }
 
 /** What perl prints in the jail. */

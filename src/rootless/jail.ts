@@ -6,6 +6,7 @@ import type { Logger } from '../log.ts'
 import { jailCommand, stepMarker } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import { buildJailRoot } from './jail-root.ts'
+import { landlockProblem, requireLandlock } from './landlock.ts'
 import type { ExitInfo, JailedProcess, LaunchSpec } from './launch-spec.ts'
 import { requireLockable } from './locked-memory.ts'
 import { outputSince, outputSize, waitForProgram } from './program-start.ts'
@@ -22,14 +23,14 @@ export interface LaunchOptions {
 /**
  * Resolves once the program itself runs, confined: with only the descriptors given, an empty environment, its own
  * mount, pid, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
- * Landlock where kernel and setpriv have it, and a filter that denies the calls of denied-syscalls.ts. It is the first
+ * Landlock unless the launch can do without, and a filter that denies the calls of denied-syscalls.ts. It is the first
  * process of its pid namespace, and killed when its waiter ends, which is killed when the thread that called this ends
  * (the main thread, as Bun.spawn forks on the calling one). Both are in a session of their own, so that no terminal
  * reaches them.
  *
  * What lies in the state directory goes away with it; when this throws, nothing runs.
  *
- * @throws KataError JAIL_SPEC_INVALID, JAIL_TOOL_MISSING, JAIL_MEMORY_LOCK, or JAIL_FAILED with the step and the end of its stderr.
+ * @throws KataError JAIL_SPEC_INVALID, JAIL_TOOL_MISSING, JAIL_MEMORY_LOCK, JAIL_NO_LANDLOCK, or JAIL_FAILED with the step and the end of its stderr.
  */
 export async function launch(
   spec: LaunchSpec,
@@ -41,6 +42,8 @@ export async function launch(
   if (spec.lockedMemoryMiB !== undefined) requireLockable(spec.program, spec.lockedMemoryMiB)
   const plan = planJail(spec)
   const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan), spec)
+  const landlock = requireLandlock(spec, await landlockProblem())
+  signal?.throwIfAborted()
   const outputStart = outputSize(spec.output)
   const started = performance.now()
   const child = Bun.spawn({
@@ -89,7 +92,7 @@ export async function launch(
       program: plan.program,
       ms: Math.round(performance.now() - started),
     })
-    return { ref, exited, waiter: waiter! }
+    return { ref, exited, waiter: waiter!, landlock }
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', kill)

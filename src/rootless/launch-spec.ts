@@ -1,5 +1,7 @@
 /** What is asked of the jail: one program, who it runs as, and the little it can see. Plain data, built from typed values. */
+import type { LandlockMode } from '../config/config.ts'
 import type { ProcessRef } from '../linux/proc.ts'
+import type { LandlockState } from './landlock.ts'
 
 /** Who a confined process is on the host. */
 export interface Identity {
@@ -37,6 +39,8 @@ export interface LaunchSpec {
   readonly stdout?: number
   /** How much memory it may lock (RLIMIT_MEMLOCK); absent: as the runtime itself. */
   readonly lockedMemoryMiB?: number | undefined
+  /** Whether it may start on a kernel without Landlock; absent: it may not. */
+  readonly landlock?: LandlockMode
   /** Where the jail keeps its root skeleton: a root-owned directory of this sandbox. */
   readonly stateDir: string
 }
@@ -49,6 +53,8 @@ export interface ExitInfo {
 export interface LaunchedProcess {
   readonly ref: ProcessRef
   readonly exited: Promise<ExitInfo>
+  /** Absent for one that another program confined. */
+  readonly landlock?: LandlockState
 }
 
 /** One in our own jail. */

@@ -12,6 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import type { ProcessRef } from '../linux/proc.ts'
+import type { LandlockState } from './landlock.ts'
 import type { ExpectedPosture } from './posture-check.ts'
 
 export interface PostureRecord {
@@ -19,6 +20,8 @@ export interface PostureRecord {
   readonly name: string
   readonly ref: ProcessRef
   readonly expected: ExpectedPosture
+  /** What its launcher proved: nobody can read it back, and nothing takes it off a process. */
+  readonly landlock?: LandlockState | undefined
 }
 
 const directoryOf = (stateDir: string): string => `${stateDir}/postures`

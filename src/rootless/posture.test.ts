@@ -35,6 +35,7 @@ beforeAll(async () => {
     fds: [given],
     output,
     stateDir,
+    landlock: 'best-effort',
   }
   sleeper = await launch(spec, silentLogger)
   expected = expectedPosture(spec, { seccompFilters: 1 })

@@ -78,9 +78,12 @@ async function auditProcess(
 
 const gone: PostureRow = { field: 'process', expected: 'running', actual: 'gone' }
 
-function rowsOf({ ref, expected }: PostureRecord): PostureRow[] {
+function rowsOf({ ref, expected, landlock }: PostureRecord): PostureRow[] {
   try {
-    return describePosture(expected, readPosture(ref.pid))
+    const rows = describePosture(expected, readPosture(ref.pid))
+    if (landlock === undefined) return rows
+    // Without it, it would not run but where that was accepted.
+    return [...rows, { field: 'landlock', expected: landlock, actual: landlock }]
   } catch (error) {
     if (error instanceof KataError && error.code === 'PROCESS_GONE') return [gone]
     throw error

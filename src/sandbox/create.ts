@@ -13,6 +13,7 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { processRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
+import { landlockProblem } from '../rootless/landlock.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { type GuestAssets, resolveAssets } from '../vmm/assets.ts'
 import { createVmm, vmmFeatures } from '../vmm/create.ts'
@@ -137,6 +138,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const open = openWalls(config, {
     accelerator: choice,
     virtiofsdIsRoot: served && served.daemon.idmap === undefined,
+    landlockProblem: hypervisor.landlock === 'best-effort' ? await landlockProblem() : undefined,
   })
   for (const { what, quiet } of open) if (!quiet) warnClient(request.container.bundle, what, log)
   const network = await SandboxNetwork.create(request.network, {

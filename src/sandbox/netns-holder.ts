@@ -4,6 +4,7 @@
  * sleeps in a jail like the VMM's.
  */
 import { closeSync, constants, openSync } from 'node:fs'
+import type { Config } from '../config/config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { processResource } from '../ledger/process-resource.ts'
 import type { Logger } from '../log.ts'
@@ -20,7 +21,12 @@ const seccompFilters = 2
 /** Returns the process. @throws KataError, those of jail and posture; no process is left then. */
 export function holdNetns(
   ledger: Ledger,
-  { identity, stateDir, log }: { identity: Identity; stateDir: string; log: Logger },
+  {
+    identity,
+    stateDir,
+    log,
+    config,
+  }: { identity: Identity; stateDir: string; log: Logger; config: Pick<Config, 'hypervisor'> },
 ): Promise<{ pid: number }> {
   const output = openSync('/dev/null', constants.O_RDWR)
   const spec = {
@@ -31,6 +37,7 @@ export function holdNetns(
     fds: [],
     output,
     stateDir,
+    landlock: config.hypervisor.landlock,
   }
   return ledger
     .take(processResource, { name: 'netns' }, async (entry) => {

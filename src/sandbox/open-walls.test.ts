@@ -25,6 +25,7 @@ describe('one that does not is named with its key, and a remedy', () => {
     ['seccomp', of({}, kvm, true), 'without their seccomp profiles', 'disable_guest_seccomp = false'],
     ['kvm', of({}, tcg), 'no security boundary, because KVM cannot be used: there is no node', 'KVM'],
     ['virtiofsd', of({}, { ...kvm, virtiofsdIsRoot: true }), 'takes no id map', '"unprivileged"'],
+    ['landlock', of({}, { ...kvm, landlockProblem: 'no lsm' }), '"best-effort" allows: no lsm', '"required"'],
   ])('%s', (wall, open, what, remedy) => {
     expect(open).toMatchObject([{ wall, quiet: false }])
     expect(open[0]!.what).toContain(what)
@@ -43,6 +44,6 @@ test('emulation that was asked for by name is in the list, but no start repeats 
 })
 
 test('all at once are all told', () => {
-  const all = of({ rootless: false }, { ...tcg, virtiofsdIsRoot: true }, true)
-  expect(all.map(({ wall }) => wall)).toEqual(['rootless', 'seccomp', 'kvm', 'virtiofsd'])
+  const all = of({ rootless: false }, { ...tcg, virtiofsdIsRoot: true, landlockProblem: 'no lsm' }, true)
+  expect(all.map(({ wall }) => wall)).toEqual(['rootless', 'seccomp', 'kvm', 'virtiofsd', 'landlock'])
 })

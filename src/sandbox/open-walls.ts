@@ -7,7 +7,7 @@ import { tableName } from '../config/keys.ts'
 
 export interface OpenWall {
   /** For scripts, and short enough for a column. */
-  readonly wall: 'rootless' | 'seccomp' | 'kvm' | 'virtiofsd'
+  readonly wall: 'rootless' | 'seccomp' | 'kvm' | 'virtiofsd' | 'landlock'
   /** For a person: what is not confined, and why. */
   readonly what: string
   readonly remedy: string
@@ -20,6 +20,8 @@ export interface WallFindings {
   readonly accelerator: { readonly accelerator: 'kvm' | 'tcg' | 'unknown'; readonly reason: string }
   /** Absent as well where nothing is shared. */
   readonly virtiofsdIsRoot?: boolean | undefined
+  /** Why Landlock does not hold; absent where it does, or where nothing starts without. */
+  readonly landlockProblem?: string | undefined
 }
 
 export function openWalls(config: Config, found: WallFindings): OpenWall[] {
@@ -42,6 +44,13 @@ export function openWalls(config: Config, found: WallFindings): OpenWall[] {
     })
   if (found.accelerator.accelerator === 'tcg') open.push(emulation(config, found.accelerator.reason))
   if (found.virtiofsdIsRoot) open.push(rootDaemon(config))
+  if (found.landlockProblem !== undefined)
+    open.push({
+      wall: 'landlock',
+      what: `the VMM runs without Landlock, as landlock = "best-effort" allows: ${found.landlockProblem}`,
+      remedy: `Set landlock = "required" in [${table}], on a host that has it.`,
+      quiet: false,
+    })
   return open
 }
 
@@ -69,7 +78,7 @@ function rootDaemon({ hypervisor }: Config): OpenWall {
   const why = asked ? 'virtio_fs_privilege = "root"' : 'a share of this pod takes no id map'
   return {
     wall: 'virtiofsd',
-    what: `virtiofsd runs as root of this host (${why})`,
+    what: `virtiofsd is root of this host (${why})`,
     remedy: 'Set virtio_fs_privilege = "unprivileged", which refuses what takes no id map.',
     quiet: false,
   }

@@ -23,6 +23,7 @@ export async function takeTpm(
     rootlessUidBase: base,
     rootlessUidBlocks: blocks,
     swtpmPath: program,
+    landlock,
   } = config.hypervisor
   if (!enableTpm) return undefined
   const { identity, lease } = await takeIdentity(
@@ -34,5 +35,5 @@ export async function takeTpm(
     log,
   )
   const privateDir = await makePrivateDir(ledger, lease)
-  return startTpm(ledger, { program, identity, privateDir, stateDir, log })
+  return startTpm(ledger, { program, identity, privateDir, stateDir, landlock, log })
 }

@@ -147,9 +147,9 @@ export class VmmProcess {
    * @throws KataError POSTURE_DIFFERS, PROCESS_GONE.
    */
   assertPosture(expected: ExpectedPosture, running = expected): void {
-    const { ref } = this.#launched!
+    const { ref, landlock } = this.#launched!
     assertPosture(ref.pid, expected)
-    recordPosture(this.#options.spec.stateDir, { name: 'vmm', ref, expected: running })
+    recordPosture(this.#options.spec.stateDir, { name: 'vmm', ref, expected: running, landlock })
   }
 
   /** Hands descriptors over to the running process by `plug`, and notes that for audits under the name `key`. */

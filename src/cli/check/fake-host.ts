@@ -59,7 +59,6 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ['/usr/bin/swtpm --version', out('TPM emulator version 0.7.1\n')],
     ['/usr/libexec/virtiofsd --version', out('virtiofsd 1.13.2\n')],
     ['/usr/local/bin/containerd-shim-kata-ts-v2 --version', out('0.1.0\n')],
-    ['/usr/bin/setpriv --help', out(' --landlock-access <access>\n')],
   ])
   const tools = new Set(
     'setpriv unshare enosys prlimit mount umount pivot_root env sh bash useradd userdel groupadd chown chmod'.split(
@@ -83,7 +82,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
       ran.push(argv.join(' '))
       return commands.get(argv.join(' ')) ?? { code: 127, text: 'not found' }
     },
-    landlockAbi: () => 7,
+    landlockProblem: async () => undefined,
     probeNetwork: () => {},
     checkUidRange: () => {},
     checkUpperIds: () => {},

@@ -4,9 +4,9 @@ import { arch, release } from 'node:os'
 import type { Config, HypervisorConfig } from '../../config/config.ts'
 import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../config/guest-image.ts'
 import { hasOwnGuest } from '../../config/own-guest.ts'
-import { landlockAbi } from '../../linux/landlock.ts'
 import { findTool } from '../../linux/which.ts'
 import { probeNetwork } from '../../network/probe.ts'
+import { landlockProblem } from '../../rootless/landlock.ts'
 import { checkUidRange, checkUpperIds, type UidRange } from '../../rootless/uid-range.ts'
 import { leaseDir } from '../../sandbox/paths.ts'
 import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
@@ -49,7 +49,8 @@ export interface HostProbe {
   findTool(name: string): string | undefined
   /** Runs a short command with a deadline of ten seconds. */
   run(argv: readonly string[]): Promise<CommandOutput>
-  landlockAbi(): number
+  /** Undefined when a program that is restricted is really refused. */
+  landlockProblem(): Promise<string | undefined>
   /** Tries the steps that connect a pod to its machine. @throws KataError NETWORK_*, SYSCALL_FAILED. */
   probeNetwork(): void
   /** @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP. */
@@ -80,7 +81,7 @@ export function hostProbe(cacheDir?: string): HostProbe {
       }),
     findTool,
     run: runCommand,
-    landlockAbi,
+    landlockProblem,
     probeNetwork,
     checkUidRange,
     checkUpperIds,

@@ -68,7 +68,10 @@ export const kvmChecks: readonly Check[] = [cpu, kvm, accelerator]
 function withoutKvm({ hypervisor }: CheckContext['config'], detail: string): Outcome {
   const load =
     'Enable virtualization in the firmware (or nested virtualization) and load kvm_intel or kvm_amd'
-  const withoutIt = hypervisor.driver === 'qemu' ? 'set accelerator = "auto"' : 'use [hypervisor.qemu]'
+  const withoutIt =
+    hypervisor.driver === 'qemu'
+      ? 'set accelerator = "tcg" (emulation, no security boundary)'
+      : 'use [hypervisor.qemu]'
   return hypervisor.accelerator === 'kvm'
     ? failed(detail, `${load}, or ${withoutIt}.`)
     : warning(`${detail}: machines run under TCG, many times slower`, `${load}.`)

@@ -44,18 +44,14 @@ const tools: Check = {
 
 const landlock: Check = {
   name: 'landlock',
-  run: async ({ host }) => {
-    const abi = host.landlockAbi()
-    if (abi === 0)
-      return warning(
-        'the kernel has no Landlock: the VMM runs without this layer',
-        'Use a kernel from 5.13 on, and name landlock in its lsm= parameter if that is set.',
-      )
-    const setpriv = host.findTool('setpriv')
-    const help = setpriv === undefined ? '' : (await host.run([setpriv, '--help'])).text
-    return help.includes('--landlock-access')
-      ? ok(`Landlock ABI ${abi}`)
-      : warning(`Landlock ABI ${abi}, but setpriv cannot apply it`, 'Install util-linux from 2.40 on.')
+  run: async ({ host, config }) => {
+    const problem = await host.landlockProblem()
+    if (problem === undefined) return ok('a program that is restricted by it is refused')
+    const remedy =
+      'Use a kernel from 5.13 on with landlock in its lsm= parameter if that is set, and util-linux from 2.40 on'
+    return config.hypervisor.landlock === 'required'
+      ? failed(problem, `${remedy}, or accept it by landlock = "best-effort".`)
+      : warning(`${problem}: VMMs run without this layer`, `${remedy}.`)
   },
 }
 

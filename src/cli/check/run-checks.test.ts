@@ -53,6 +53,9 @@ const upperIdsTaken = () => {
   })
 }
 
+const withoutLandlock = (host: FakeHost) =>
+  void Object.assign(host, { landlockProblem: async () => 'no lsm' })
+
 const rows: Row[] = [
   ['root', 'not root', (host) => Object.assign(host, { uid: () => 1000 }), {}, 'failed', 'uid 1000'],
   [
@@ -590,21 +593,22 @@ const rows: Row[] = [
     'bang',
   ],
   ['jail-tools', 'no enosys', (host) => host.tools.delete('enosys'), {}, 'failed', 'not found: enosys'],
+  ['landlock', 'does not hold', withoutLandlock, {}, 'failed', 'landlock = "best-effort"'],
   [
     'landlock',
-    'not in the kernel',
-    (host) => Object.assign(host, { landlockAbi: () => 0 }),
-    {},
+    'accepted',
+    withoutLandlock,
+    { landlock: 'best-effort' },
     'warning',
-    'no Landlock',
+    'no lsm: VMMs run without',
   ],
   [
-    'landlock',
-    'not in setpriv',
-    (host) => host.commands.delete('/usr/bin/setpriv --help'),
-    {},
+    'walls',
+    'no Landlock',
+    withoutLandlock,
+    { landlock: 'best-effort' },
     'warning',
-    'util-linux from 2.40',
+    'landlock: the VMM runs without',
   ],
   ['rootless', 'off', () => {}, { rootless: false }, 'warning', 'run as root'],
   ['walls', 'the VMM as root', () => {}, { rootless: false }, 'warning', 'rootless: the VMM runs as root'],
@@ -617,14 +621,7 @@ const rows: Row[] = [
     'warning',
     'accelerator = "tcg" asks',
   ],
-  [
-    'walls',
-    'virtiofsd as root',
-    () => {},
-    { virtioFsPrivilege: 'root' },
-    'warning',
-    'virtiofsd runs as root',
-  ],
+  ['walls', 'virtiofsd as root', () => {}, { virtioFsPrivilege: 'root' }, 'warning', 'virtiofsd is root'],
   ['account', 'no useradd', (host) => host.tools.delete('useradd'), {}, 'failed', 'rootless_account'],
   [
     'account',

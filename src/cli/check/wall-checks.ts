@@ -4,9 +4,13 @@ import { type Check, ok, warning } from './check.ts'
 
 const walls: Check = {
   name: 'walls',
-  run: ({ host, config }) => {
-    const virtiofsdIsRoot = config.hypervisor.virtioFsPrivilege === 'root'
-    const open = openWalls(config, { accelerator: host.accelerator(config), virtiofsdIsRoot })
+  run: async ({ host, config }) => {
+    const { virtioFsPrivilege, landlock } = config.hypervisor
+    const open = openWalls(config, {
+      accelerator: host.accelerator(config),
+      virtiofsdIsRoot: virtioFsPrivilege === 'root',
+      landlockProblem: landlock === 'best-effort' ? await host.landlockProblem() : undefined,
+    })
     if (open.length === 0) return ok('none is switched off')
     const found = open.map(({ wall, what }) => `${wall}: ${what}`).join('; ')
     return warning(`open (${config.source}): ${found}`, open.map(({ remedy }) => remedy).join(' '))

@@ -84,13 +84,9 @@ export const bootKeys = [
     'accelerator',
     'accelerator',
     choice(['auto', 'kvm', 'tcg']),
-    'auto',
-    '`auto` uses KVM when a guest really boots with it, which a small machine of its own shows once per boot of the host, within dial_timeout; otherwise TCG, which is no security boundary, with a warning at every start and for that start alone. `kvm` insists; `tcg` never opens /dev/kvm, and the VMM has no group at all. The other VMMs have KVM only.',
-    {
-      drivers: ['qemu'],
-      perDriver: { clh: { absent: 'kvm' }, firecracker: { absent: 'kvm' } },
-      ...{ own: true, wall: true },
-    },
+    'kvm',
+    '`kvm` insists: a host that has none starts nothing. `tcg` emulates the machine, which is slow and no security boundary; it never opens /dev/kvm, and the VMM has no group at all. `auto` uses KVM when a guest really boots with it, which a small machine of its own shows once per boot of the host, within dial_timeout; otherwise TCG, with a warning at every start and for that start alone. The other VMMs have KVM only.',
+    { builtIn: 'auto', drivers: ['qemu'], own: true, wall: true },
   ),
   key(
     'seccompsandbox',

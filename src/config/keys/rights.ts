@@ -35,6 +35,14 @@ export const rightsKeys = [
     { own: true, wall: true, drivers: ['qemu'] },
   ),
   key(
+    'landlock',
+    'landlock',
+    choice(['required', 'best-effort']),
+    'required',
+    'Landlock limits what the processes of a jail reach of their own root. `required`: where kernel or setpriv have none, nothing starts. `best-effort`: it starts without, and says so at every start. Of Firecracker itself there is none: its jailer cannot.',
+    { own: true, wall: true },
+  ),
+  key(
     'rootless_account',
     'rootlessAccount',
     choice(['useradd', 'userdb', 'none']),

@@ -144,7 +144,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     const { spec, config } = this.options
     const { identity, stateDir } = spec
     return {
-      ...{ program: config.hypervisor.path, identity, stateDir },
+      ...{ program: config.hypervisor.path, identity, stateDir, landlock: config.hypervisor.landlock },
       args: clhArguments({ debug: config.hypervisor.enableDebug }),
       paths: jailPaths(spec, this.#settings),
       nodeDirs,

@@ -230,6 +230,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     const launchSpec: LaunchSpec = {
       ...{ program: config.hypervisor.path, args, identity, paths, fds, output, stateDir },
       lockedMemoryMiB: memoryForVfio(spec, settings, config.hypervisor),
+      landlock: config.hypervisor.landlock,
     }
     const close = () => {
       sockets.closeListeners()

@@ -1,0 +1,38 @@
+/**
+ * Whether Landlock really holds. The kernel shows of no process that it is restricted, neither in /proc nor to the process
+ * itself, so there is nothing to read back. It is proven by an act instead: the tool that restricts a jail restricts a
+ * program, which must then be refused execution. Once restricted, a process can never be freed again (landlock(7)).
+ */
+import { KataError } from '../errors.ts'
+import { landlockAbi } from '../linux/landlock.ts'
+import { findTool } from '../linux/which.ts'
+import type { LaunchSpec } from './launch-spec.ts'
+
+/** What a launcher saw of it. */
+export type LandlockState = 'enforced' | 'none'
+
+/** setpriv(1): the program was found, restricted, and could not be executed. */
+const refusedExecution = 126
+
+/** Why it cannot hold here; undefined when it does. */
+export async function landlockProblem(): Promise<string | undefined> {
+  const setpriv = findTool('setpriv')
+  if (setpriv === undefined) return 'setpriv is not installed'
+  if (landlockAbi() < 1) return 'the kernel has no Landlock, or its lsm= parameter leaves it out'
+  const argv = [setpriv, '--landlock-access', 'fs:execute', '--', setpriv, '--version']
+  const probe = Bun.spawn(argv, { cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] })
+  const [said, code] = await Promise.all([new Response(probe.stderr).text(), probe.exited])
+  if (code === refusedExecution) return undefined
+  if (code === 0) return `${setpriv} applied a rule, and the kernel does not enforce it`
+  return `${setpriv} cannot apply it: ${said.trim().split('\n')[0]}`
+}
+
+/** @throws KataError JAIL_NO_LANDLOCK unless the launch accepts that. */
+export function requireLandlock(
+  { program, landlock = 'required' }: Pick<LaunchSpec, 'program' | 'landlock'>,
+  problem: string | undefined,
+): LandlockState {
+  if (problem === undefined) return 'enforced'
+  if (landlock === 'best-effort') return 'none'
+  throw new KataError('JAIL_NO_LANDLOCK', { program, reason: problem })
+}
