@@ -40,7 +40,8 @@ interface Descriptor {
   readonly platform?: { readonly os?: string; readonly architecture?: string }
 }
 
-const maxMembers = 100_000
+/** A layer is three of them at most. */
+const maxMembers = 10_000
 const maxJsonBytes = 8 << 20
 const maxLayers = 500
 /** Go's names, which the specification uses, of the architectures that we run on. */
