@@ -10,7 +10,7 @@
  * tried once more; each is counted and printed.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createProgress } from '../guest/image/progress.ts'
 import { buildDir, root } from '../setup/paths.ts'
@@ -112,7 +112,9 @@ async function attempt({ file, only }: Part): Promise<{ counts: Counts; report: 
     ...['--reporter=junit', `--reporter-outfile=/tmp/${name}`],
     ...(only === undefined ? [] : ['--test-name-pattern', `'${only}'`]),
   ]
-  const command = `node_modules/bun/bin/bun.exe test ${options.join(' ')} ./e2e/${file}.test.ts`
+  // The lab host has this checkout, so Bun is at the same place in it.
+  const bun = `./${relative(root, process.execPath)}`
+  const command = `${bun} test ${options.join(' ')} ./e2e/${file}.test.ts`
   const { code, output } = await tee(
     sshArguments(`cd ${checkoutInLab} && rm -f /tmp/${name} && ${environment} ${command} 2>&1`),
   )
