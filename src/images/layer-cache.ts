@@ -2,7 +2,8 @@
 import { KataError } from '../errors.ts'
 import { type ByteSource, chunkSource } from './byte-source.ts'
 import { cachedDirectory } from './content-cache.ts'
-import { type ArchivedImage, type ArchivedLayer, isCompressed } from './image-archive.ts'
+import type { ArchivedImage, ArchivedLayer } from './image-archive.ts'
+import { isCompressed } from './image-files.ts'
 import { TarError } from './tar-header.ts'
 import { UnpackBudget, type UnpackLimits } from './unpack-budget.ts'
 import { unpackLayer } from './unpack-layer.ts'
@@ -27,20 +28,15 @@ export async function unpackImage(
   const directories: string[] = []
   for (const layer of image.layers) {
     const name = layer.diffId.replace(':', '-')
-    const make = (directory: string) => unpackVerified(image, layer, directory, budget)
+    const make = (directory: string) => unpackVerified(layer, directory, budget)
     directories.unshift(await cachedDirectory(cache, name, make).catch(explain(image, layer, cache)))
   }
   // Overlay refuses the same directory twice, and the upper one of two equal layers decides.
   return [...new Set(directories)]
 }
 
-async function unpackVerified(
-  image: ArchivedImage,
-  layer: ArchivedLayer,
-  directory: string,
-  budget: UnpackBudget,
-): Promise<void> {
-  const blob = Bun.file(image.path).slice(layer.offset, layer.offset + layer.size)
+async function unpackVerified(layer: ArchivedLayer, directory: string, budget: UnpackBudget): Promise<void> {
+  const blob = Bun.file(layer.file).slice(layer.offset, layer.offset + layer.size)
   const stored = new Bun.CryptoHasher('sha256')
   const plain = new Bun.CryptoHasher('sha256')
   const compression = isCompressed(await blob.slice(0, 4).bytes())

@@ -92,6 +92,12 @@ function refuseConflicts({ detach, interactive, rootfs, image }: RunFlags): void
       reason: 'nobody would be there to type',
       remedy: 'Leave one of them away.',
     })
+  if (interactive && (image === '-' || image === '/dev/stdin'))
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--image - and --interactive',
+      reason: 'the image takes all of standard input',
+      remedy: 'Save the image to a file first.',
+    })
   if (rootfs !== undefined && image !== undefined)
     throw new KataError('OPTION_CONFLICT', {
       options: '--rootfs and --image',
