@@ -1,8 +1,8 @@
 /** Runs files of e2e/ on the lab host, each a Bun of its own, and counts. */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import type { Progress } from '../guest/image/progress.ts'
-import { buildDir } from '../setup/paths.ts'
+import { buildDir, root } from '../setup/paths.ts'
 import { type Counts, junitCounts } from '../setup/test-counts.ts'
 import { type TestResult, testResults } from '../setup/vmm-results.ts'
 import { checkoutInLab } from './carry.ts'
@@ -81,7 +81,9 @@ export class LabTests {
     const variables = Object.entries({ ...environment, ...this.#options.environment }).map((pair) =>
       pair.join('='),
     )
-    const command = `${variables.join(' ')} node_modules/bun/bin/bun.exe test ${options.join(' ')} ./e2e/${file}.test.ts`
+    // The lab host has this checkout, so Bun is at the same place in it.
+    const bun = `./${relative(root, process.execPath)}`
+    const command = `${variables.join(' ')} ${bun} test ${options.join(' ')} ./e2e/${file}.test.ts`
     const { code, output } = await tee(
       sshArguments(`cd ${checkoutInLab} && rm -f /tmp/${name} && ${command} 2>&1`),
     )

@@ -33,8 +33,8 @@ if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
   fi
 fi
 
-# With install scripts allowed npm links Bun to the first path; blocked, it stays in its own package.
-for bun in node_modules/bun/bin/bun.exe node_modules/@oven/bun-linux-x64/bin/bun; do
+# .npmrc lets no package run a script of its own as root, so Bun stays where npm puts it; the second path is that of an older install.
+for bun in node_modules/@oven/bun-linux-x64/bin/bun node_modules/bun/bin/bun.exe; do
   if [ -x "$bun" ] && "$bun" --version >/dev/null 2>&1; then
     exec "$bun" setup/main.ts "$@"
   fi

@@ -69,6 +69,11 @@ export const cliErrors = {
     'there is no guest image {"id"} in {cacheDir}',
     'See `kata-ts image list` for the ids that exist.',
   ),
+  IMAGE_IN_USE: entry(
+    'failed_precondition',
+    'guest image {id} is {use}',
+    'Build another first (`kata-ts image build`), or remove it all the same with `kata-ts image rm --force {id}`.',
+  ),
   LOG_NOT_KEPT: entry(
     'not_found',
     'the output of container {name} was not kept: it went to the terminal that ran it',

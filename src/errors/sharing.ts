@@ -80,12 +80,12 @@ export const sharingErrors = {
   ROOTFS_MISSING: entry(
     'not_found',
     'root file system {path} cannot be used: {reason}',
-    'Name an existing directory (--rootfs) or an OCI or docker archive (--image).',
+    'Name an existing directory (--rootfs), or an OCI or docker archive or OCI layout (--image).',
   ),
   ROOTFS_ARCHIVE_INVALID: entry(
     'invalid_argument',
     '{path} is not a usable image archive: {reason}',
-    'Make it with `docker save`, `skopeo copy ... oci-archive:FILE` or `podman save`.',
+    'Make it with `docker save`, `podman save`, or `skopeo copy ... oci-archive:FILE` or `oci:DIRECTORY`.',
   ),
   ROOTFS_ARCHIVE_UNSAFE: entry(
     'invalid_argument',

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeWhiteout, setXattr } from '../linux/inode.ts'
 import { readAccountFiles, readInImage } from './account-files.ts'
@@ -43,6 +43,40 @@ test('symlinks stay in the image: absolute, relative, upwards, into another laye
   symlinkSync('/etc/shadow', `${layers[0]}/shadow`)
   expect(readInImage(layers, '/shadow')).toBeUndefined()
 })
+
+test('a directory that a guest swaps for a link meanwhile never leads out of the layer', async () => {
+  mkdirSync(`${base}/host`)
+  writeFileSync(`${base}/host/passwd`, 'of the host')
+  write(0, 'etc/passwd', 'of the image')
+  const script = 'while :; do mv -T etc aside; ln -s ../host etc; rm etc; mv -T aside etc; done'
+  const swapper = Bun.spawn(['/bin/sh', '-c', script], {
+    cwd: layers[0]!,
+    stdio: ['ignore', 'ignore', 'ignore'],
+  })
+  const [seen, control] = [new Set<string | undefined>(), new Set<string>()]
+  try {
+    for (let tries = 0; tries < 20_000 && !(control.has('of the host') && tries > 2000); tries++) {
+      seen.add(readInImage(layers.slice(0, 1), '/etc/passwd'))
+      // The positive control: a path is followed there.
+      control.add(readOr(`${layers[0]}/etc/passwd`))
+      if (tries % 100 === 0) await Bun.sleep(1)
+    }
+  } finally {
+    swapper.kill('SIGKILL')
+    await swapper.exited
+  }
+  expect(control).toContain('of the host')
+  expect(seen).toContain('of the image')
+  expect(seen).not.toContain('of the host')
+})
+
+function readOr(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
 
 test('a loop, a FIFO and a directory are nothing to read', () => {
   symlinkSync('b', `${layers[0]}/a`)

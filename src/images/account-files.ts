@@ -1,7 +1,12 @@
-/** Reads /etc/passwd and /etc/group of a container image before it is mounted anywhere. */
-import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, readSync } from 'node:fs'
+/**
+ * Reads /etc/passwd and /etc/group of a container's layers, which a guest may be writing to: every name is opened beneath its
+ * layer and through no link, and read by the descriptor that was looked at.
+ */
+import { constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { getXattr } from '../linux/inode.ts'
+import { SyscallError } from '../linux/libc.ts'
+import { closing, O_PATH, openAt, resolve, workingDirectory } from '../linux/open-at.ts'
 
 /** Text of the files; undefined where the image has none. */
 export interface AccountFiles {
@@ -46,7 +51,7 @@ export function readInImage(lowerDirs: readonly string[], path: string): string 
     } else if (found.kind === 'directory') {
       parts = [...parts, part]
       layers = found.layers
-    } else return pending.every((rest) => rest === '') ? readRegular(found.path) : undefined
+    } else return pending.every((rest) => rest === '') ? found.text : undefined
   }
   return undefined
 }
@@ -54,7 +59,7 @@ export function readInImage(lowerDirs: readonly string[], path: string): string 
 type Found =
   | { kind: 'directory'; layers: readonly string[] }
   | { kind: 'symlink'; target: string }
-  | { kind: 'file'; path: string }
+  | { kind: 'file'; text: string }
 
 /** The layers that take part in a directory: an opaque one, or one with something else there, hides those below it. */
 function layersOf(lowerDirs: readonly string[], parts: readonly string[]): readonly string[] {
@@ -69,38 +74,73 @@ function layersOf(lowerDirs: readonly string[], parts: readonly string[]): reado
 function lookUp(layers: readonly string[], parts: readonly string[]): Found | undefined {
   const merged: string[] = []
   for (const layer of layers) {
-    const path = `${layer}/${parts.join('/')}`
-    const stat = lstatSync(path, { throwIfNoEntry: false })
-    if (stat === undefined) continue
-    if (!stat.isDirectory() && merged.length > 0) break
-    if (stat.isSymbolicLink()) return { kind: 'symlink', target: readlinkSync(path) }
-    if (stat.isFile()) return { kind: 'file', path }
+    const found = unlessAbsent(() =>
+      closing(openAt(workingDirectory, layer, O_PATH, 0), (root) => lookInLayer(root, parts)),
+    )
+    if (found === undefined) continue
+    if (found.kind !== 'directory' && merged.length > 0) break
+    if (found.kind === 'symlink' || found.kind === 'file') return found
     // A character device 0:0 is a whiteout; any other special file is nothing to read either.
-    if (!stat.isDirectory()) return undefined
+    if (found.kind === 'special') return undefined
     merged.push(layer)
-    if (isOpaque(path)) break
+    if (found.opaque) break
   }
   return merged.length > 0 ? { kind: 'directory', layers: merged } : undefined
 }
 
-function isOpaque(path: string): boolean {
+type InLayer =
+  | { kind: 'directory'; opaque: boolean }
+  | { kind: 'symlink'; target: string }
+  | { kind: 'file'; text: string }
+  | { kind: 'special' }
+
+/** What one layer has there; nothing where the way to it has become a link. */
+function lookInLayer(root: number, parts: readonly string[]): InLayer | undefined {
+  return at(root, parts, (location) => {
+    const stat = fstatSync(location)
+    if (stat.isDirectory()) return { kind: 'directory', opaque: isOpaque(location) }
+    if (stat.isFile()) return { kind: 'file', text: readRegular(location) }
+    if (!stat.isSymbolicLink()) return { kind: 'special' }
+    const read = (parent: number) => readlinkSync(`/proc/self/fd/${parent}/${parts.at(-1)}`)
+    const target = parts.length === 1 ? read(root) : at(root, parts.slice(0, -1), read)
+    return target === undefined ? undefined : { kind: 'symlink', target }
+  })
+}
+
+function at<T>(root: number, parts: readonly string[], work: (location: number) => T): T | undefined {
+  const rules = resolve.beneath | resolve.noSymlinks
+  return unlessAbsent(() =>
+    closing(openAt(root, parts.join('/'), O_PATH | constants.O_NOFOLLOW, rules), work),
+  )
+}
+
+function unlessAbsent<T>(work: () => T): T | undefined {
   try {
-    return getXattr(path, 'trusted.overlay.opaque').toString() === 'y'
+    return work()
+  } catch (error) {
+    const errno = error instanceof SyscallError ? error.errno : (error as NodeJS.ErrnoException).code
+    // EINVAL: a link that is none any more when it is read.
+    if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EINVAL'].includes(errno ?? '')) return undefined
+    throw error
+  }
+}
+
+function isOpaque(location: number): boolean {
+  try {
+    return getXattr(`/proc/self/fd/${location}/.`, 'trusted.overlay.opaque').toString() === 'y'
   } catch {
     return false
   }
 }
 
-function readRegular(path: string): string | undefined {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
-  try {
-    if (!fstatSync(fd).isFile()) return undefined
+/** Its beginning, of the very file behind the location. */
+function readRegular(location: number): string {
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK
+  return closing(openSync(`/proc/self/fd/${location}`, flags), (fd) => {
     const bytes = Buffer.alloc(maxBytes)
     let length = 0
     for (let count = -1; count !== 0 && length < maxBytes; length += count)
       count = readSync(fd, bytes, length, maxBytes - length, length)
     return bytes.toString('utf8', 0, length)
-  } finally {
-    closeSync(fd)
-  }
+  })
 }

@@ -1,18 +1,17 @@
 /**
- * Finds image configuration and layers in an archive: an OCI image layout in a tar (`oci-layout`, `index.json`), or
- * the older form of `docker save` (`manifest.json`). The archive stays where it is; layers are read out of it by
- * position.
+ * Finds image configuration and layers among the files of an image: an OCI image layout (`oci-layout`, `index.json`), or the
+ * older form of `docker save` (`manifest.json`). They stay where they are; layers are read by position.
  */
-import { closeSync, openSync, readSync } from 'node:fs'
+import { openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
-import { fileSource } from './byte-source.ts'
+import { closing } from '../linux/open-at.ts'
 import { type ImageConfig, parseImageConfig } from './image-config.ts'
-import { TarError } from './tar-header.ts'
-import { readTar } from './tar-reader.ts'
+import { type Member, openImageFiles } from './image-files.ts'
 
-/** A layer's bytes in the archive file. */
+/** Where the bytes of a layer are. */
 export interface ArchivedLayer {
+  readonly file: string
   readonly offset: number
   readonly size: number
   /** `sha256:...` of the uncompressed layer. */
@@ -21,18 +20,15 @@ export interface ArchivedLayer {
   readonly digest: string | undefined
 }
 
-export interface ArchivedImage {
+export interface ArchivedImage extends Disposable {
+  /** For people. */
   readonly path: string
   readonly config: ImageConfig
   /** Lowest first. */
   readonly layers: readonly ArchivedLayer[]
 }
 
-interface Member {
-  readonly offset: number
-  readonly size: number
-  readonly linkTo?: string
-}
+type FoundImage = Omit<ArchivedImage, typeof Symbol.dispose>
 
 interface Descriptor {
   readonly digest?: string
@@ -40,75 +36,34 @@ interface Descriptor {
   readonly platform?: { readonly os?: string; readonly architecture?: string }
 }
 
-const maxMembers = 100_000
 const maxJsonBytes = 8 << 20
 const maxLayers = 500
 /** Go's names, which the specification uses, of the architectures that we run on. */
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
-/** @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_DIGEST_MISMATCH, ROOTFS_TOO_LARGE. */
-export async function openImageArchive(path: string): Promise<ArchivedImage> {
-  const fd = open(path)
+/**
+ * `spoolDir` has room for an image that comes through a pipe. Its files can be read until the result is let go of.
+ *
+ * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_DIGEST_MISMATCH, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
+ */
+export async function openImageArchive(path: string, spoolDir: string): Promise<ArchivedImage> {
+  const files = await openImageFiles(path, spoolDir)
   try {
-    const archive = new Archive(path, fd, await readMembers(path, fd))
-    return archive.has('index.json') ? ociImage(archive) : dockerImage(archive)
-  } finally {
-    closeSync(fd)
+    const archive = new Archive(path, files.members)
+    const image = archive.has('index.json') ? ociImage(archive) : dockerImage(archive)
+    return { ...image, [Symbol.dispose]: () => files[Symbol.dispose]() }
+  } catch (error) {
+    files[Symbol.dispose]()
+    throw error
   }
-}
-
-function open(path: string): number {
-  try {
-    return openSync(path, 'r')
-  } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
-    throw new KataError('ROOTFS_MISSING', { path, reason }, { cause })
-  }
-}
-
-async function readMembers(path: string, fd: number): Promise<Map<string, Member>> {
-  const magic = Buffer.alloc(4)
-  readSync(fd, magic, 0, 4, 0)
-  if (isCompressed(magic))
-    throw new KataError('ROOTFS_ARCHIVE_INVALID', {
-      path,
-      reason: 'it is compressed as a whole (decompress it with gunzip or unzstd first)',
-    })
-  const members = new Map<string, Member>()
-  try {
-    for await (const entry of readTar(fileSource(fd))) {
-      if (members.size >= maxMembers)
-        throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${maxMembers} files` })
-      const { offset, size, type, linkName } = entry
-      const name = posix.normalize(entry.name)
-      if (type === 'file') members.set(name, { offset, size })
-      // Old versions of docker save a repeated layer as a link to the first one.
-      if (type === 'symlink')
-        members.set(name, { offset, size, linkTo: posix.join(posix.dirname(name), linkName) })
-      if (type === 'hardlink') members.set(name, { offset, size, linkTo: posix.normalize(linkName) })
-    }
-  } catch (cause) {
-    if (!(cause instanceof TarError)) throw cause
-    throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason: cause.message }, { cause })
-  }
-  return members
-}
-
-/** Whether these first bytes are those of gzip (RFC 1952) or Zstandard (RFC 8878). */
-export function isCompressed(magic: Uint8Array): 'gzip' | 'zstd' | undefined {
-  const hex = Buffer.from(magic.subarray(0, 4)).toString('hex')
-  if (hex.startsWith('1f8b')) return 'gzip'
-  return hex === '28b52ffd' ? 'zstd' : undefined
 }
 
 class Archive {
   readonly path: string
-  readonly #fd: number
   readonly #members: ReadonlyMap<string, Member>
 
-  constructor(path: string, fd: number, members: ReadonlyMap<string, Member>) {
+  constructor(path: string, members: ReadonlyMap<string, Member>) {
     this.path = path
-    this.#fd = fd
     this.#members = members
   }
 
@@ -129,11 +84,11 @@ class Archive {
 
   /** Parses a JSON member, after comparing its digest if one is expected. */
   json(name: string, digest?: string): unknown {
-    const { offset, size } = this.member(name)
+    const { file, offset, size } = this.member(name)
     if (size > maxJsonBytes)
       throw new KataError('ROOTFS_TOO_LARGE', { what: name, limit: `${maxJsonBytes} bytes` })
     const bytes = Buffer.alloc(size)
-    readSync(this.#fd, bytes, 0, size, offset)
+    closing(openSync(file, 'r'), (fd) => readSync(fd, bytes, 0, size, offset))
     const actual = `sha256:${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}`
     if (digest !== undefined && actual !== digest)
       throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: name, actual, expected: digest })
@@ -153,7 +108,7 @@ class Archive {
   }
 }
 
-function ociImage(archive: Archive): ArchivedImage {
+function ociImage(archive: Archive): FoundImage {
   const manifest = ociManifest(archive, archive.json('index.json'))
   const config = archive.blob(manifest.config as Descriptor)
   const layers = list(archive, manifest.layers, 'layers').map((descriptor) => {
@@ -179,7 +134,7 @@ function ociManifest(archive: Archive, index: unknown, depth = 0): Record<string
   return ociManifest(archive, manifest, depth + 1)
 }
 
-function dockerImage(archive: Archive): ArchivedImage {
+function dockerImage(archive: Archive): FoundImage {
   const first = fields(list(archive, archive.json('manifest.json'), 'manifest.json')[0])
   const layers = list(archive, first.Layers, 'Layers').map((name) => ({
     ...archive.member(posix.normalize(String(name))),
@@ -192,7 +147,7 @@ function image(
   archive: Archive,
   configFile: unknown,
   layers: readonly (Member & { digest: string | undefined })[],
-): ArchivedImage {
+): FoundImage {
   const { config, rootfs } = fields(configFile)
   const diffIds = list(archive, fields(rootfs).diff_ids, 'diff_ids')
   if (diffIds.length !== layers.length) archive.invalid('layers and diff_ids differ in number')
@@ -201,9 +156,9 @@ function image(
   return {
     path: archive.path,
     config: parseImageConfig(config),
-    layers: layers.map(({ offset, size, digest }, index) => {
+    layers: layers.map(({ file, offset, size, digest }, index) => {
       const diffId = archive.blob({ digest: String(diffIds[index]) }).digest
-      return { offset, size, digest, diffId }
+      return { file, offset, size, digest, diffId }
     }),
   }
 }

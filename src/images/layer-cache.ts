@@ -2,12 +2,14 @@
 import { KataError } from '../errors.ts'
 import { type ByteSource, chunkSource } from './byte-source.ts'
 import { cachedDirectory } from './content-cache.ts'
-import { type ArchivedImage, type ArchivedLayer, isCompressed } from './image-archive.ts'
+import type { ArchivedImage, ArchivedLayer } from './image-archive.ts'
+import { isCompressed } from './image-files.ts'
 import { TarError } from './tar-header.ts'
-import { type UnpackLimits, unpackLayer } from './unpack-layer.ts'
+import { UnpackBudget, type UnpackLimits } from './unpack-budget.ts'
+import { unpackLayer } from './unpack-layer.ts'
 
-/** Explicit, so that a small archive cannot fill the disk. */
-export const layerLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
+/** Of one image. */
+const imageLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
 
 /**
  * Unpacks what is not in `<cacheDir>/layers` yet and returns the directories, topmost layer first, as overlay wants
@@ -19,33 +21,29 @@ export const layerLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_0
 export async function unpackImage(
   image: ArchivedImage,
   cacheDir: string,
-  limits: UnpackLimits = layerLimits,
+  limits: UnpackLimits = imageLimits,
 ): Promise<string[]> {
   const cache = `${cacheDir}/layers`
+  const budget = new UnpackBudget(limits)
   const directories: string[] = []
   for (const layer of image.layers) {
     const name = layer.diffId.replace(':', '-')
-    const make = (directory: string) => unpackVerified(image, layer, directory, limits)
+    const make = (directory: string) => unpackVerified(layer, directory, budget)
     directories.unshift(await cachedDirectory(cache, name, make).catch(explain(image, layer, cache)))
   }
   // Overlay refuses the same directory twice, and the upper one of two equal layers decides.
   return [...new Set(directories)]
 }
 
-async function unpackVerified(
-  image: ArchivedImage,
-  layer: ArchivedLayer,
-  directory: string,
-  limits: UnpackLimits,
-): Promise<void> {
-  const blob = Bun.file(image.path).slice(layer.offset, layer.offset + layer.size)
+async function unpackVerified(layer: ArchivedLayer, directory: string, budget: UnpackBudget): Promise<void> {
+  const blob = Bun.file(layer.file).slice(layer.offset, layer.offset + layer.size)
   const stored = new Bun.CryptoHasher('sha256')
   const plain = new Bun.CryptoHasher('sha256')
   const compression = isCompressed(await blob.slice(0, 4).bytes())
   const chunks = decompressed(hashed(blob.stream(), stored), compression)
   const source = chunkSource(hashed(chunks, plain))
-  await unpackLayer(source, directory, layer.diffId, limits)
-  await drain(source, limits.bytes)
+  await unpackLayer(source, directory, layer.diffId, budget)
+  await drain(source, budget.limits.bytes)
   compare(`layer ${layer.diffId}`, stored, layer.digest)
   compare(`uncompressed layer ${layer.diffId}`, plain, layer.diffId)
 }

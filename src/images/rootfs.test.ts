@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
   existsSync,
   lstatSync,
@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -13,6 +14,7 @@ import {
 import { join } from 'node:path'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { busyboxPath } from '../../setup/paths.ts'
+import { makeFifo } from '../linux/fifo.ts'
 import { mount, unmount } from '../linux/mount.ts'
 import { openImageArchive } from './image-archive.ts'
 import { unpackImage } from './layer-cache.ts'
@@ -187,9 +189,58 @@ test.each<[string, string, () => Buffer]>([
   expect(existsSync(`${cache}/layers`) ? readdirSync(`${cache}/layers`) : []).toEqual([])
 })
 
+describe('an image that is no archive file', () => {
+  const open = (path: string) => resolveRootfs({ kind: 'archive', path }, cache)
+  const content = (rootfs: ResolvedRootfs) => merged(rootfs, (root) => readFileSync(`${root}/etc/b`, 'utf8'))
+
+  test('comes through a pipe, whole and slowly, and leaves no file', async () => {
+    const filler = makeTar([{ name: 'filler', content: Buffer.alloc(3 << 20, 'x') }])
+    const { path } = archive(makeOciArchive([{ tar: lower }, { tar: filler }]))
+    makeFifo(`${base}/pipe`)
+    const script = 'head -c 700 "$1"; sleep 0.2; tail -c +701 "$1"'
+    const writer = Bun.spawn(['sh', '-c', `{ ${script}; } > "$2"`, 'sh', path, `${base}/pipe`])
+    expect(content(await open(`${base}/pipe`))).toBe('lower')
+    expect(await writer.exited).toBe(0)
+    expect(readdirSync(cache)).toEqual(['layers'])
+    const targets = readdirSync('/proc/self/fd').map((fd) => linkOf(`/proc/self/fd/${fd}`))
+    expect(targets.filter((target) => target.includes('.spool-'))).toEqual([])
+  })
+
+  test('is refused when nobody writes to its pipe', async () => {
+    makeFifo(`${base}/pipe`)
+    await expect(open(`${base}/pipe`)).rejects.toThrow(/^\[ROOTFS_MISSING\].*nobody wrote to it/)
+  }, 20_000)
+
+  test('is a layout in a directory', async () => {
+    const tar = archive(makeOciArchive([{ tar: lower }, { tar: upper, stored: gzipSync(upper) }])).path
+    mkdirSync(`${base}/layout`)
+    expect(Bun.spawnSync(['tar', '-C', `${base}/layout`, '-xf', tar]).exitCode).toBe(0)
+    expect(content(await open(`${base}/layout`))).toBe('upper')
+    const [blob = ''] = readdirSync(`${base}/layout/blobs/sha256`)
+    rmSync(`${base}/layout/blobs/sha256/${blob}`)
+    makeFifo(`${base}/layout/blobs/sha256/${blob}`)
+    await expect(open(`${base}/layout`)).rejects.toThrow(`holds no file blobs/sha256/${blob}`)
+  })
+
+  test.each([
+    ['/etc', 'ROOTFS_ARCHIVE_INVALID', 'without an index.json'],
+    ['/dev/null', 'ROOTFS_MISSING', 'no file, pipe or directory'],
+  ])('%s is refused by what it is', async (path, code, reason) => {
+    await expect(open(path)).rejects.toThrow(new RegExp(`^\\[${code}\\].*${reason}`))
+  })
+})
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}
+
 test('a decompression bomb stops at the limit', async () => {
   const tar = makeTar([{ name: 'zeros', content: Buffer.alloc(4 << 20) }])
-  const image = await openImageArchive(archive(makeOciArchive([{ tar, stored: gzipSync(tar) }])).path)
+  using image = await openImageArchive(archive(makeOciArchive([{ tar, stored: gzipSync(tar) }])).path, cache)
   await expect(unpackImage(image, cache, { bytes: 1 << 20, entries: 9 })).rejects.toThrow(
     /^\[ROOTFS_TOO_LARGE\]/,
   )

@@ -10,7 +10,7 @@ import { unpackImage } from './layer-cache.ts'
 
 export type RootfsSource =
   | { readonly kind: 'directory'; readonly path: string }
-  /** An OCI or docker archive. */
+  /** An OCI or docker archive, also one that comes through a pipe, or an OCI image layout as a directory. */
   | { readonly kind: 'archive'; readonly path: string }
   /** The bytes of a static busybox. */
   | { readonly kind: 'embedded'; readonly busybox: Uint8Array }
@@ -38,7 +38,7 @@ export async function resolveRootfs(source: RootfsSource, cacheDir: string): Pro
     case 'directory':
       return { lowerDirs: [checkedDirectory(source.path)], config: emptyImageConfig }
     case 'archive': {
-      const image = await openImageArchive(source.path)
+      using image = await openImageArchive(source.path, cacheDir)
       return { lowerDirs: await unpackImage(image, cacheDir), config: image.config }
     }
     case 'embedded':

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { chunkSource } from './byte-source.ts'
 import { TarError } from './tar-header.ts'
 import { readTar } from './tar-reader.ts'
-import { makeTar } from './testing.ts'
+import { makeTar, type TestEntry } from './testing.ts'
 
 async function* pieces(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
@@ -53,6 +53,31 @@ test('damaged bytes end in an error of its own or in entries, never in anything 
       },
     ),
     { numRuns: 300 },
+  )
+})
+
+test('extended headers are bounded: those before one entry, and what global ones leave', async () => {
+  const header = (key: string, index: number, bytes: number): TestEntry => {
+    const content = `${bytes} ${key}${index}=`.padEnd(bytes - 1, 'x').concat('\n')
+    return { name: 'g', type: 'g', content }
+  }
+  const before = (key: string, bytes: number) => (index: number) => [
+    header(key, index, bytes),
+    { name: `${index}` },
+  ]
+  const twelve = Array.from({ length: 12 }, (_, index) => index)
+  const xattr = 'SCHILY.xattr.user.'
+  expect(await readAll(makeTar([0, 1, 2].flatMap(before(xattr, 10_000))))).toHaveLength(3)
+  await expect(readAll(makeTar(twelve.flatMap(before(xattr, 10_000))))).rejects.toThrow('of global headers')
+  // What is not used is not kept, and yet not read without end.
+  expect(await readAll(makeTar(twelve.flatMap(before('comment', 100_000))))).toHaveLength(12)
+  const together = twelve.map((index) => header('comment', index, 100_000))
+  await expect(readAll(makeTar([...together, { name: 'a' }]))).rejects.toThrow('of extended headers')
+})
+
+test('a name that no file can have is refused', async () => {
+  await expect(readAll(makeTar([{ name: 'a', pax: { path: 'x'.repeat(4097) } }]))).rejects.toThrow(
+    '4096 bytes',
   )
 })
 

@@ -1,6 +1,6 @@
 /** Entries of a tar archive: ustar, pax extended headers and GNU long names, merged into one description each. */
 import type { ByteSource } from './byte-source.ts'
-import { type PaxRecords, parsePax } from './pax.ts'
+import { type PaxRecords, parsePax, sizeOf, xattrPrefix } from './pax.ts'
 import { blockBytes, decodeName, parseHeader, TarError, type TarHeader } from './tar-header.ts'
 
 export interface TarEntry extends Omit<TarHeader, 'type'> {
@@ -13,9 +13,12 @@ export interface TarEntry extends Omit<TarHeader, 'type'> {
   content(): AsyncGenerator<Buffer>
 }
 
-/** Longest extended header or long name that is read. */
+/** Extended headers and long names before one entry, together. */
 const maxMetaBytes = 1 << 20
-const xattrPrefix = 'SCHILY.xattr.'
+/** What is kept of global headers: every entry has all of it. */
+const maxGlobalBytes = 1 << 16
+/** PATH_MAX of Linux: no longer name can be made. */
+const maxNameBytes = 4096
 const types = new Map<string, TarEntry['type']>([
   ['0', 'file'],
   ['7', 'file'],
@@ -33,13 +36,17 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
   let local: PaxRecords = new Map()
   let longName: string | undefined
   let longLink: string | undefined
+  let metaBytes = 0
   for (;;) {
     const header = await nextHeader(source)
     if (header === undefined) return
     if ('xgLK'.includes(header.type)) {
+      metaBytes += blockBytes + header.size
+      if (metaBytes > maxMetaBytes)
+        throw new TarError(`an entry has more than ${maxMetaBytes} bytes of extended headers`)
       const body = await metadata(source, header)
       if (header.type === 'x') local = parsePax(body)
-      else if (header.type === 'g') global = new Map([...global, ...parsePax(body)])
+      else if (header.type === 'g') global = merged(global, parsePax(body))
       else if (header.type === 'L') longName = withoutNul(body)
       else longLink = withoutNul(body)
       continue
@@ -56,6 +63,7 @@ export async function* readTar(source: ByteSource): AsyncGenerator<TarEntry> {
     }
     yield { ...entry, offset, content }
     await source.skip(end + padding(entry.size) - source.position)
+    metaBytes = 0
     local = new Map()
     longName = undefined
     longLink = undefined
@@ -69,8 +77,15 @@ async function nextHeader(source: ByteSource): Promise<TarHeader | undefined> {
   return parseHeader(missing === 0 ? first : Buffer.concat([first, await source.read(missing)]))
 }
 
+/** Global headers hold for all that follows, so what is kept of them adds up. */
+function merged(global: PaxRecords, more: PaxRecords): PaxRecords {
+  const all = new Map([...global, ...more])
+  if (sizeOf(all) > maxGlobalBytes)
+    throw new TarError(`it has more than ${maxGlobalBytes} bytes of global headers`)
+  return all
+}
+
 async function metadata(source: ByteSource, header: TarHeader): Promise<Buffer> {
-  if (header.size > maxMetaBytes) throw new TarError(`an extended header has more than ${maxMetaBytes} bytes`)
   const body = Buffer.from(await source.read(header.size + padding(header.size)))
   return body.subarray(0, header.size)
 }
@@ -78,16 +93,14 @@ async function metadata(source: ByteSource, header: TarHeader): Promise<Buffer> 
 function describe(header: TarHeader, pax: PaxRecords, longName?: string, longLink?: string) {
   const type = types.get(header.type)
   if (type === undefined) throw new TarError(`an entry has the unknown type ${JSON.stringify(header.type)}`)
-  for (const key of pax.keys())
-    if (key.startsWith('GNU.sparse.')) throw new TarError('it holds a sparse file')
   const text = (key: string) => (pax.has(key) ? decodeName(pax.get(key)!) : undefined)
   const count = (key: string, otherwise: number) => (pax.has(key) ? paxNumber(pax.get(key)!) : otherwise)
   const size = count('size', header.size)
   if (!Number.isInteger(size)) throw new TarError('the size of an entry is a fraction')
   return {
     type,
-    name: text('path') ?? longName ?? header.name,
-    linkName: text('linkpath') ?? longLink ?? header.linkName,
+    name: checkedName(text('path') ?? longName ?? header.name),
+    linkName: checkedName(text('linkpath') ?? longLink ?? header.linkName),
     // Links and directories have no content, whatever their header says.
     size: type === 'file' ? size : 0,
     mode: header.mode,
@@ -100,6 +113,11 @@ function describe(header: TarHeader, pax: PaxRecords, longName?: string, longLin
         .map(([key, value]) => [key.slice(xattrPrefix.length), value] as const),
     ),
   }
+}
+
+function checkedName(name: string): string {
+  if (Buffer.byteLength(name) > maxNameBytes) throw new TarError(`a name has more than ${maxNameBytes} bytes`)
+  return name
 }
 
 /** A decimal number, possibly with a fraction. Times before 1970 become 0. */

@@ -14,6 +14,7 @@ import { join } from 'node:path'
 import { getXattr } from '../linux/inode.ts'
 import { chunkSource } from './byte-source.ts'
 import { makeTar, type TestEntry } from './testing.ts'
+import { UnpackBudget } from './unpack-budget.ts'
 import { unpackLayer } from './unpack-layer.ts'
 
 let base: string
@@ -30,7 +31,7 @@ async function* pieces(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
 const unpackBytes = (bytes: Buffer, limits = { bytes: 1 << 20, entries: 100 }) =>
-  unpackLayer(chunkSource(pieces(bytes, 700)), root, 'test', limits)
+  unpackLayer(chunkSource(pieces(bytes, 700)), root, 'test', new UnpackBudget(limits))
 const unpack = (...entries: TestEntry[]) => unpackBytes(makeTar(entries))
 const at = (path: string) => join(root, path)
 
@@ -192,6 +193,16 @@ test('limits bind', () => {
   expect(unpackBytes(tar, { bytes: 999, entries: 9 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*999 bytes/)
   expect(unpackBytes(tar, { bytes: 1000, entries: 1 })).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*1 entries/)
   return unpackBytes(tar, { bytes: 1000, entries: 2 })
+})
+
+test('limits are those of the image, not of each layer', async () => {
+  const budget = new UnpackBudget({ bytes: 1500, entries: 9 })
+  const layer = (name: string) => {
+    const tar = makeTar([{ name, content: 'x'.repeat(1000) }])
+    return unpackLayer(chunkSource(pieces(tar, 700)), root, 'test', budget)
+  }
+  await layer('a')
+  await expect(layer('b')).rejects.toThrow(/^\[ROOTFS_TOO_LARGE\].*1500 bytes/)
 })
 
 test('a cut archive is an error', () => {

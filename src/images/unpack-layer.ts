@@ -25,19 +25,14 @@ import { makeFifo } from '../linux/fifo.ts'
 import { makeWhiteout, setXattr } from '../linux/inode.ts'
 import type { ByteSource } from './byte-source.ts'
 import { readTar, type TarEntry } from './tar-reader.ts'
-
-export interface UnpackLimits {
-  /** Sum of the contents of all files, bytes. */
-  readonly bytes: number
-  readonly entries: number
-}
+import type { UnpackBudget } from './unpack-budget.ts'
 
 const whiteoutPrefix = '.wh.'
 const opaqueMarker = '.wh..wh..opq'
 const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
 
 /**
- * `layer` names the layer in errors.
+ * `layer` names the layer in errors; `budget` is that of its whole image.
  *
  * @throws KataError ROOTFS_ARCHIVE_UNSAFE, ROOTFS_TOO_LARGE. @throws TarError. @throws SyscallError and node:fs
  * errors, for instance ENOSPC.
@@ -46,17 +41,11 @@ export async function unpackLayer(
   source: ByteSource,
   directory: string,
   layer: string,
-  limits: UnpackLimits,
+  budget: UnpackBudget,
 ): Promise<void> {
   const unpacker = new Unpacker(directory, layer)
-  let bytes = 0
-  let entries = 0
   for await (const entry of readTar(source)) {
-    bytes += entry.size
-    if (bytes > limits.bytes)
-      throw new KataError('ROOTFS_TOO_LARGE', { what: `layer ${layer}`, limit: `${limits.bytes} bytes` })
-    if (++entries > limits.entries)
-      throw new KataError('ROOTFS_TOO_LARGE', { what: `layer ${layer}`, limit: `${limits.entries} entries` })
+    budget.take(entry)
     await unpacker.add(entry)
   }
   unpacker.finish()

@@ -1,5 +1,5 @@
 /** Opening by openat2(2): what may be met on the way is said with the call, so that no check can be outrun by a rename. */
-import { constants } from 'node:fs'
+import { closeSync, constants } from 'node:fs'
 import { checked, libc, ptr } from './libc.ts'
 
 // The same on every architecture (include/uapi/asm-generic/unistd.h).
@@ -39,6 +39,15 @@ export function openDirectoryAt(from: number, name: string | Uint8Array): number
     O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
     resolve.beneath | resolve.noSymlinks | resolve.noXdev,
   )
+}
+
+/** Runs `work` on a descriptor and closes it. */
+export function closing<T>(fd: number, work: (fd: number) => T): T {
+  try {
+    return work(fd)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** Names of files are bytes; most of them are text, but nobody has to keep to that. */

@@ -1,10 +1,11 @@
 /** `kata-ts gc`: whatever a crash, a lost run directory or a reboot left, found and released by the same teardown. */
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { describeError } from '../errors.ts'
+import { isIdentifier } from '../identifier.ts'
 import type { Failpoints } from '../ledger/failpoints.ts'
 import { isAlive } from '../linux/proc.ts'
 import { isListening } from '../linux/socket.ts'
-import type { Logger } from '../log.ts'
+import { type Logger, silentLogger } from '../log.ts'
 import { sweepRootless } from '../rootless/sweep.ts'
 import type { UidRange } from '../rootless/uid-range.ts'
 import { sweepDisks } from './disk-sweep.ts'
@@ -35,7 +36,7 @@ export async function collectGarbage(options: {
 }): Promise<Collected[]> {
   const { runDir, range, log, failpoints } = options
   const collected: Collected[] = []
-  for (const { namespace, id, paths } of listSandboxes(runDir)) {
+  for (const { namespace, id, paths } of listSandboxes(runDir, log)) {
     const owner = ownerOf(openLedger(paths, log))
     if (owner === undefined ? isYoung(paths) : isAlive(owner)) continue
     const failure = await teardown(paths, log, failpoints).then(() => undefined, describeError)
@@ -57,17 +58,27 @@ export async function collectGarbage(options: {
   return collected
 }
 
-/** Every sandbox that has a state directory, alive or not. */
-export function listSandboxes(runDir: string): { namespace: string; id: string; paths: SandboxPaths }[] {
-  return names(runDir)
-    .filter((namespace) => !reservedNames.has(namespace) && isDirectory(`${runDir}/${namespace}`))
-    .flatMap((namespace) =>
-      names(`${runDir}/${namespace}`).map((id) => ({
-        namespace,
-        id,
-        paths: sandboxPaths(runDir, namespace, id),
-      })),
-    )
+/** Every sandbox that has a state directory, alive or not. What cannot be one by its name is passed over, which `log` says. */
+export function listSandboxes(
+  runDir: string,
+  log: Logger = silentLogger,
+): { namespace: string; id: string; paths: SandboxPaths }[] {
+  const identifiers = (directory: string, candidates: readonly string[]) =>
+    candidates.filter((name) => {
+      if (!isIdentifier(name))
+        log.warn('not a sandbox by its name, passed over', { path: `${directory}/${name}` })
+      return isIdentifier(name)
+    })
+  const namespaces = names(runDir).filter(
+    (name) => !reservedNames.has(name) && isDirectory(`${runDir}/${name}`),
+  )
+  return identifiers(runDir, namespaces).flatMap((namespace) => {
+    const directory = `${runDir}/${namespace}`
+    return identifiers(directory, names(directory)).map((id) => ({
+      ...{ namespace, id },
+      paths: sandboxPaths(runDir, namespace, id),
+    }))
+  })
 }
 
 function isYoung({ stateDir }: SandboxPaths): boolean {

@@ -6,7 +6,7 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs'
 import { readEntries } from '../linux/directory.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { O_PATH, openAt, resolve } from '../linux/open-at.ts'
+import { closing, O_PATH, openAt, resolve } from '../linux/open-at.ts'
 
 /** A directory, regular file or symbolic link. */
 export interface TreeEntry {
@@ -73,7 +73,7 @@ export class SourceTree implements Disposable {
       const now = fstatSync(location)
       if (!now.isFile() || now.dev !== stat.dev || now.ino !== stat.ino) return undefined
       // The same file, whatever its name leads to by now.
-      return using(openSync(`/proc/self/fd/${location}`, O_RDONLY | O_NONBLOCK), (fd) => this.#readAll(fd))
+      return closing(openSync(`/proc/self/fd/${location}`, O_RDONLY | O_NONBLOCK), (fd) => this.#readAll(fd))
     })
   }
 
@@ -97,7 +97,7 @@ export class SourceTree implements Disposable {
       }
       return paths
     }
-    return this.#at(path, (location) => using(openAt(location, '.', O_RDONLY | O_DIRECTORY, 0), list)) ?? []
+    return this.#at(path, (location) => closing(openAt(location, '.', O_RDONLY | O_DIRECTORY, 0), list)) ?? []
   }
 
   #readAll(fd: number): Buffer {
@@ -118,19 +118,11 @@ export class SourceTree implements Disposable {
     if (path === '') return work(this.#top)
     try {
       const rules = resolve.beneath | resolve.noSymlinks
-      return using(openAt(this.#top, path.slice(1), O_PATH | O_NOFOLLOW, rules), work)
+      return closing(openAt(this.#top, path.slice(1), O_PATH | O_NOFOLLOW, rules), work)
     } catch (error) {
       const { code = '' } = error as NodeJS.ErrnoException
       if (changed.has(error instanceof SyscallError ? error.errno : code)) return undefined
       throw error
     }
-  }
-}
-
-function using<T>(fd: number, work: (fd: number) => T): T {
-  try {
-    return work(fd)
-  } finally {
-    closeSync(fd)
   }
 }

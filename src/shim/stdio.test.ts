@@ -43,6 +43,14 @@ describe('output', () => {
     expect(readFileSync(path, 'utf8')).toBe('before after')
   })
 
+  test('a file that is to be bounded is followed by another', async () => {
+    const path = join(directory, 'log')
+    const sink = openOutput(`file://${path}?rotate-at=4`)
+    await sink.write(bytes('123456'))
+    await sink.close()
+    expect([`${path}.1`, path].map((file) => readFileSync(file, 'utf8'))).toEqual(['1234', '56'])
+  })
+
   test('a full disk is an error, not an endless loop', async () => {
     const sink = openOutput('file:///dev/full')
     expect(sink.write(bytes('x'))).rejects.toThrow('ENOSPC')

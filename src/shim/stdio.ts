@@ -5,8 +5,10 @@
  * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
  * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { rotateAt } from '../sandbox/log-files.ts'
+import { RotatingFile } from '../sandbox/rotating-file.ts'
 
 export interface OutputSink {
   /** Resolves when the bytes were accepted, so that a slow reader slows the process down. */
@@ -34,15 +36,14 @@ export function openOutput(uri: string): OutputSink {
   return uri.startsWith('file://') ? fileSink(uri) : fifoSink(uri)
 }
 
-/** A file never makes anybody wait, so it is written directly. @throws (write) ENOSPC. */
+/** @throws (write) ENOSPC. */
 function fileSink(uri: string): OutputSink {
-  const path = decodeURI(new URL(uri).pathname)
-  const fd = open(uri, path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT)
+  const { pathname, searchParams } = new URL(uri)
+  const mostBytes = Number(searchParams.get(rotateAt)) || undefined
+  const file = attempt(uri, () => new RotatingFile(decodeURI(pathname), mostBytes))
   return {
-    async write(chunk) {
-      for (let offset = 0; offset < chunk.length; ) offset += writeSync(fd, chunk, offset)
-    },
-    close: once(async () => closeSync(fd)),
+    write: async (chunk) => file.write(chunk),
+    close: once(async () => file.close()),
   }
 }
 
@@ -100,15 +101,15 @@ export function openInput(uri: string): InputSource | undefined {
 function openFifo(path: string, flags: number): number {
   if (!path.startsWith('/'))
     throw new KataError('STDIO_INVALID', { uri: path, problem: 'it is neither a path nor file://' })
-  const fd = open(path, path, flags)
+  const fd = attempt(path, () => openSync(path, flags))
   if (fstatSync(fd).isFIFO()) return fd
   closeSync(fd)
   throw new KataError('STDIO_INVALID', { uri: path, problem: 'it is not a FIFO' })
 }
 
-function open(uri: string, path: string, flags: number): number {
+function attempt<T>(uri: string, open: () => T): T {
   try {
-    return openSync(path, flags, 0o600)
+    return open()
   } catch (cause) {
     throw new KataError(
       'STDIO_INVALID',

@@ -45,8 +45,8 @@ export async function audit(settings: Settings, names: readonly string[]): Promi
 }
 
 /** A name is an id, or `namespace/id`. @throws KataError SANDBOX_NOT_RUNNING. */
-function chosen({ runDir }: Settings, names: readonly string[]) {
-  const all: readonly { namespace: string; id: string; paths: SandboxPaths }[] = listSandboxes(runDir)
+function chosen({ runDir, log }: Settings, names: readonly string[]) {
+  const all: readonly { namespace: string; id: string; paths: SandboxPaths }[] = listSandboxes(runDir, log)
   if (names.length === 0) return all
   return names.flatMap((name) => {
     const found = all.filter(({ namespace, id }) => name === id || name === `${namespace}/${id}`)

@@ -9,6 +9,7 @@ import {
   requireImage,
 } from '../../config/guest-image.ts'
 import { KataError } from '../../errors.ts'
+import { imageUse } from '../client/image-use.ts'
 import { interruptible } from '../client/signals.ts'
 import type { ImageFlags } from '../commands/image.ts'
 import { embeddedAgent, embeddedSystemdStub } from '../embedded.ts'
@@ -78,8 +79,12 @@ export async function rm(settings: Settings, flags: ImageFlags, ids: readonly st
   const cacheDir = cacheDirOf(flags)
   return forEachName(settings, ids, async (id) => {
     const directory = directoryOf(cacheDir, id)
-    if (findImage(cacheDir)?.id === id) rmSync(`${cacheDir}/current`, { force: true })
+    const use = imageUse({ cacheDir, directory }, settings.runDir, settings.log)
+    if (use !== undefined && flags.force !== true) throw new KataError('IMAGE_IN_USE', { id, use })
     rmSync(directory, { recursive: true, force: true })
+    const current = `${cacheDir}/current`
+    // Whatever led to what is gone now.
+    if (!existsSync(current)) rmSync(current, { force: true })
   })
 }
 

@@ -72,7 +72,7 @@ function factsOf({ runDir }: Settings, record: ContainerRecord): SandboxFacts | 
 /** With `--all-namespaces` every one that has a record or a sandbox. */
 function namespacesOf(settings: Settings, all: boolean): string[] {
   if (!all) return [settings.namespace]
-  const live = listSandboxes(settings.runDir).map(({ namespace }) => namespace)
+  const live = listSandboxes(settings.runDir, settings.log).map(({ namespace }) => namespace)
   return [...new Set([...listNamespaces(settings.stateDir), ...live])].sort()
 }
 

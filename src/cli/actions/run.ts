@@ -89,6 +89,12 @@ function refuseConflicts({ detach, interactive, rootfs, image }: RunFlags): void
       remedy:
         'Omit one of them. For a container to come back to, use `kata-ts run -d ... -- sleep infinity` and `kata-ts exec -it NAME sh`.',
     })
+  if (interactive && (image === '-' || image === '/dev/stdin'))
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--image - and --interactive',
+      reason: 'the image takes all of standard input',
+      remedy: 'Save the image to a file first.',
+    })
   if (rootfs !== undefined && image !== undefined)
     throw new KataError('OPTION_CONFLICT', {
       options: '--rootfs and --image',

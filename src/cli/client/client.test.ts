@@ -1,6 +1,15 @@
 /** The whole client against a double of the shim: what it leaves, what it returns, what it passes on. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { isAlive, processRef } from '../../linux/proc.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
@@ -284,6 +293,27 @@ describe('run in the background', () => {
     expect(leftovers()).not.toEqual([])
     await until(() => leftovers().length === 0)
   })
+})
+
+test('a guest image that is booted next, or was booted, is removed with --force only', async () => {
+  const cache = `${base}/cache`
+  const image = (id: string) => `${cache}/images/${id}`
+  for (const id of ['next', 'used', 'old']) mkdirSync(image(id), { recursive: true })
+  symlinkSync('images/next', `${cache}/current`)
+  mkdirSync(`${base}/run/default/web`, { recursive: true })
+  const facts = { kernel: `${image('used')}/vmlinux`, initrd: `${image('used')}/initrd` }
+  writeFileSync(`${base}/run/default/web/sandbox.json`, JSON.stringify(facts))
+  const rm = (...args: string[]) => kata('image', 'rm', '--cache-dir', cache, ...args)
+  const refused = await rm('next', 'used', 'old')
+  expect(refused).toMatchObject({ code: 1, stdout: 'old\n' })
+  expect(refused.stderr).toContain('[IMAGE_IN_USE] guest image next is the one that the next sandbox boots')
+  expect(refused.stderr).toContain('guest image used is in use by default/web')
+  expect(readdirSync(`${cache}/images`).sort()).toEqual(['next', 'used'])
+  expect((await rm('--force', 'used')).code).toBe(0)
+  expect(readdirSync(cache).sort()).toEqual(['current', 'images'])
+  expect((await rm('--force', 'next')).code).toBe(0)
+  expect(readdirSync(cache)).toEqual(['images'])
+  rmSync(`${base}/run/default`, { recursive: true })
 })
 
 test('what the person asked for is in the bundle', async () => {

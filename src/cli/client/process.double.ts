@@ -15,6 +15,7 @@ export function spawnOn(uris: StreamUris, args: readonly string[]): Bun.Subproce
 }
 
 function openOutput(uri: string): number {
-  if (uri.startsWith('file://')) return openSync(uri.slice('file://'.length), O_RDWR | O_CREAT | O_APPEND)
+  if (uri.startsWith('file://'))
+    return openSync(decodeURI(new URL(uri).pathname), O_RDWR | O_CREAT | O_APPEND)
   return openSync(uri === '' ? '/dev/null' : uri, O_RDWR)
 }

@@ -17,7 +17,7 @@ export async function chooseRootfs(
     return { description: path, ...(await resolveRootfs({ kind: 'directory', path }, cacheDir)) }
   }
   if (image !== undefined) {
-    const path = resolve(image)
+    const path = image === '-' ? '/dev/stdin' : resolve(image)
     return { description: path, ...(await resolveRootfs({ kind: 'archive', path }, cacheDir)) }
   }
   const { embeddedBusybox } = await import('../embedded.ts')

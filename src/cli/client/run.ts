@@ -6,6 +6,7 @@ import { writableOverlay } from '../../images/rootfs.ts'
 import { bootId, processRef } from '../../linux/proc.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
 import { readWarnings } from '../../sandbox/client-warnings.ts'
+import { logUri } from '../../sandbox/log-files.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
 import { wasOomKilled } from '../../sandbox/oom.ts'
 import type { Settings } from '../settings.ts'
@@ -70,8 +71,8 @@ export async function runDetached(settings: Settings, plan: ContainerPlan): Prom
   try {
     const { record, paths } = prepare(settings, plan, true)
     session = new Session(settings, plan, record, paths)
-    const stderr = plan.terminal ? '' : `file://${encodeURI(paths.stderrLog)}`
-    const uris = { stdin: '', stdout: `file://${encodeURI(paths.stdoutLog)}`, stderr }
+    const stderr = plan.terminal ? '' : logUri(paths.stderrLog)
+    const uris = { stdin: '', stdout: logUri(paths.stdoutLog), stderr }
     const task = await session.create(uris, signals)
     await Promise.race([task.start(), signals.interrupted])
     session.leave(task)

@@ -4,6 +4,7 @@ import { action, type Cli, describe } from './command.ts'
 
 export interface ImageFlags {
   readonly cacheDir?: string
+  readonly force?: true
 }
 
 export function imageCommand(cli: Cli): Command {
@@ -22,6 +23,8 @@ export function imageCommand(cli: Cli): Command {
     const verb = usage.split(' ')[0]!
     const example = `image ${verb === 'rm' ? 'rm 3f2a' : verb}`
     const child = describe({ usage, summary, example }).option('--cache-dir <dir>', 'where images are kept')
+    if (verb === 'rm')
+      child.option('-f, --force', 'remove also what the next sandbox boots, or one has booted')
     command.addCommand(
       action<ImageFlags>(child, cli, async (settings, flags, args) => {
         const image = await import('../actions/image.ts')

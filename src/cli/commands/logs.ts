@@ -5,7 +5,8 @@ import { type Cli, describe, rootAction } from './command.ts'
 export function logsCommand(cli: Cli): Command {
   const command = describe({
     usage: 'logs <name>',
-    summary: 'print the output of a detached container, its stdout and stderr apart',
+    summary:
+      'print the output of a detached container, its stdout and stderr apart (the last 16 to 32 MiB of each)',
     example: 'logs --follow web',
   }).option('-f, --follow', 'go on until the container ends')
   return rootAction<{ follow?: true }>(command, cli, async (settings, { follow }, [name = '']) => {

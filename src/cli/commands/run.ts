@@ -49,7 +49,10 @@ export function runCommand(cli: Cli): Command {
       '--rootfs <dir>',
       'root file system: a directory, which is never modified (default: an embedded busybox)',
     )
-    .option('--image <file>', 'root file system: an OCI or docker archive')
+    .option(
+      '--image <file>',
+      'root file system: an OCI or docker archive, an OCI layout directory, or - for an archive on standard input',
+    )
     .option('--memory <size>', 'memory of the machine, such as 512M (default: from the configuration)')
     .option('--vcpus <n>', 'processors of the machine (default: from the configuration)')
     .option('--container-memory <size>', 'memory limit of the container inside the machine')

@@ -1,0 +1,36 @@
+/** Who would miss a guest image. */
+import { realpathSync } from 'node:fs'
+import { resolve, sep } from 'node:path'
+import type { Logger } from '../../log.ts'
+import { readFacts } from '../../sandbox/facts.ts'
+import { listSandboxes } from '../../sandbox/gc.ts'
+
+export interface ImagePlace {
+  readonly cacheDir: string
+  /** Of the image itself, in the cache. */
+  readonly directory: string
+}
+
+/** For people: that the next sandbox boots it, or which ones did. Undefined when nobody would. */
+export function imageUse(
+  { cacheDir, directory }: ImagePlace,
+  runDir: string,
+  log: Logger,
+): string | undefined {
+  if (realPath(`${cacheDir}/current`) === realPath(directory)) return 'the one that the next sandbox boots'
+  const inside = `${resolve(directory)}${sep}`
+  const users = listSandboxes(runDir, log).filter(({ paths }) => {
+    const facts = readFacts(paths.facts)
+    return facts?.kernel.startsWith(inside) || facts?.initrd.startsWith(inside)
+  })
+  if (users.length === 0) return undefined
+  return `in use by ${users.map(({ namespace, id }) => `${namespace}/${id}`).join(', ')}`
+}
+
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * The files of an image, wherever they lie: in a tar archive, in one that comes through a pipe, or in a directory (an OCI image
+ * layout). A file or a pipe is opened once; what is read later is read by that descriptor.
+ */
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+} from 'node:fs'
+import { posix } from 'node:path'
+import { KataError } from '../errors.ts'
+import { fileSource } from './byte-source.ts'
+import { spool } from './spool.ts'
+import { TarError } from './tar-header.ts'
+import { readTar } from './tar-reader.ts'
+
+/** Where the bytes of one file are. */
+export interface Member {
+  /** A path that is good until the image is let go of. */
+  readonly file: string
+  readonly offset: number
+  readonly size: number
+  /** Of a link: the member that it leads to. */
+  readonly linkTo?: string
+}
+
+export interface ImageFiles extends Disposable {
+  readonly members: ReadonlyMap<string, Member>
+}
+
+/** A layer is three of them at most. */
+const maxMembers = 10_000
+
+/**
+ * `spoolDir` has room for an image that comes through a pipe.
+ *
+ * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
+ */
+export async function openImageFiles(path: string, spoolDir: string): Promise<ImageFiles> {
+  let fd = open(path)
+  try {
+    const stat = fstatSync(fd)
+    if (stat.isDirectory()) return { members: layoutMembers(path), [Symbol.dispose]: keeping(fd) }
+    if (stat.isFIFO()) {
+      const file = await spool(fd, path, spoolDir)
+      closeSync(fd)
+      fd = file
+    } else if (!stat.isFile())
+      throw new KataError('ROOTFS_MISSING', { path, reason: 'it is no file, pipe or directory' })
+    return { members: await tarMembers(path, fd), [Symbol.dispose]: keeping(fd) }
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+const keeping = (fd: number) => () => closeSync(fd)
+
+/** Never waits: a FIFO is opened whether somebody writes to it or not. */
+function open(path: string): number {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    throw new KataError('ROOTFS_MISSING', { path, reason }, { cause })
+  }
+}
+
+async function tarMembers(path: string, fd: number): Promise<Map<string, Member>> {
+  const magic = Buffer.alloc(4)
+  readSync(fd, magic, 0, 4, 0)
+  if (isCompressed(magic))
+    throw new KataError('ROOTFS_ARCHIVE_INVALID', {
+      path,
+      reason: 'it is compressed as a whole (decompress it with gunzip or unzstd first)',
+    })
+  const file = `/proc/self/fd/${fd}`
+  const members = new Map<string, Member>()
+  try {
+    for await (const entry of readTar(fileSource(fd))) {
+      requireFew(members.size)
+      const { offset, size, type, linkName } = entry
+      const name = posix.normalize(entry.name)
+      if (type === 'file') members.set(name, { file, offset, size })
+      // Old versions of docker save a repeated layer as a link to the first one.
+      if (type === 'symlink')
+        members.set(name, { file, offset, size, linkTo: posix.join(posix.dirname(name), linkName) })
+      if (type === 'hardlink') members.set(name, { file, offset, size, linkTo: posix.normalize(linkName) })
+    }
+  } catch (cause) {
+    if (!(cause instanceof TarError)) throw cause
+    throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason: cause.message }, { cause })
+  }
+  return members
+}
+
+function layoutMembers(path: string): Map<string, Member> {
+  if (!existsSync(`${path}/index.json`))
+    throw new KataError('ROOTFS_ARCHIVE_INVALID', {
+      path,
+      reason: 'it is a directory without an index.json (a root file system is given by --rootfs)',
+    })
+  const blobs = `${path}/blobs/sha256`
+  const names = existsSync(blobs) ? readdirSync(blobs).map((name) => `blobs/sha256/${name}`) : []
+  requireFew(names.length)
+  return new Map(
+    ['index.json', ...names].flatMap((name) => {
+      const file = `${path}/${name}`
+      const stat = lstatSync(file)
+      return stat.isFile() ? [[name, { file, offset: 0, size: stat.size }]] : []
+    }),
+  )
+}
+
+function requireFew(count: number): void {
+  if (count >= maxMembers)
+    throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${maxMembers} files` })
+}
+
+/** Whether these first bytes are those of gzip (RFC 1952) or Zstandard (RFC 8878). */
+export function isCompressed(magic: Uint8Array): 'gzip' | 'zstd' | undefined {
+  const hex = Buffer.from(magic.subarray(0, 4)).toString('hex')
+  if (hex.startsWith('1f8b')) return 'gzip'
+  return hex === '28b52ffd' ? 'zstd' : undefined
+}

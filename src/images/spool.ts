@@ -1,0 +1,78 @@
+/** What comes through a pipe, written to a file that has no name: it goes away with its descriptor, whatever ends this process. */
+import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import { libc } from '../linux/libc.ts'
+
+const F_SETPIPE_SZ = 1031
+const pieceBytes = 1 << 20
+/** As much as an image may have when it is unpacked. */
+const mostBytes = 32 * 2 ** 30
+/** How long the other end may take to be opened, milliseconds. */
+const writerMs = 5000
+/** How long is waited between looks at an empty pipe, milliseconds: longer the longer it is empty. */
+const [shortestWaitMs, longestWaitMs] = [1, 50]
+
+/**
+ * Reads the pipe `pipe`, which does not block, to its end. The result is open to read; the caller closes both. `path` names
+ * it in errors.
+ *
+ * @throws KataError ROOTFS_MISSING when nobody writes, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED with the errno of a full disk.
+ */
+export async function spool(pipe: number, path: string, directory: string): Promise<number> {
+  // Only fewer turns when it succeeds.
+  libc.fcntl(pipe, F_SETPIPE_SZ, BigInt(pieceBytes))
+  const fd = makeFile(directory)
+  try {
+    let bytes = 0
+    for await (const piece of pieces(pipe, path)) {
+      bytes += piece.length
+      if (bytes > mostBytes)
+        throw new KataError('ROOTFS_TOO_LARGE', { what: 'the archive', limit: `${mostBytes} bytes` })
+      for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done)
+    }
+    return fd
+  } catch (cause) {
+    closeSync(fd)
+    if (cause instanceof KataError) throw cause
+    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+    throw new KataError('ROOTFS_UNPACK_FAILED', { what: path, directory, reason }, { cause })
+  }
+}
+
+function makeFile(directory: string): number {
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const path = `${directory}/.spool-${crypto.randomUUID()}`
+  const fd = openSync(path, 'wx+', 0o600)
+  unlinkSync(path)
+  return fd
+}
+
+async function* pieces(pipe: number, path: string): AsyncGenerator<Buffer> {
+  const buffer = Buffer.alloc(pieceBytes)
+  const deadline = Date.now() + writerMs
+  let hasWriter = false
+  for (let waitMs = shortestWaitMs; ; ) {
+    const count = readNow(pipe, buffer)
+    if (count === 0 && hasWriter) return
+    if (count === 0 && Date.now() > deadline)
+      throw new KataError('ROOTFS_MISSING', { path, reason: `nobody wrote to it for ${writerMs / 1000} s` })
+    hasWriter ||= count !== 0
+    if (count === undefined || count === 0) {
+      await Bun.sleep(waitMs)
+      waitMs = Math.min(2 * waitMs, longestWaitMs)
+    } else {
+      yield buffer.subarray(0, count)
+      waitMs = shortestWaitMs
+    }
+  }
+}
+
+/** Undefined while a writer is there that has nothing to say; 0 without a writer. */
+function readNow(pipe: number, buffer: Buffer): number | undefined {
+  try {
+    return readSync(pipe, buffer, 0, buffer.length, null)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return undefined
+    throw error
+  }
+}
