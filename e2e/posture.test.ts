@@ -214,8 +214,11 @@ describe('two sandboxes at once', () => {
   })
 
   test('the private directory is its own, what lies in it is root’s but for the sockets that it needs', () => {
-    const { uid, privateDir, vmmPid } = one
-    expect(privateDir).toBe(`/run/user/${uid}`)
+    const { uid, vmmPid, shimPid } = one
+    expect(one.privateDir).toBe(`/run/user/${uid}`)
+    expect(lstatSync(one.privateDir)).toMatchObject({ uid, gid: uid, mode: 0o040700 })
+    // What is mounted there is the shim's to see.
+    const privateDir = `/proc/${shimPid}/root${one.privateDir}`
     expect(lstatSync(privateDir)).toMatchObject({ uid, gid: uid, mode: 0o040700 })
     const files = readdirSync(privateDir).sort()
     const { ofRoot, own } = privateSockets

@@ -33,6 +33,6 @@ export async function takeTpm(
     },
     log,
   )
-  const privateDir = await makePrivateDir(ledger, lease)
+  const privateDir = await makePrivateDir(ledger, lease, true)
   return startTpm(ledger, { program, identity, privateDir, stateDir, log })
 }
