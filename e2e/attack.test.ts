@@ -35,7 +35,7 @@ beforeAll(async () => {
   jailed = await stage.jailed(acts(tables))
   user = stage.unjailed(acts(tables))
   vmmUser = stage.unjailed(acts(ownUserAttacks), live.sandbox)
-  root = stage.asRoot([...new Set(controls)])
+  root = stage.asRoot([...new Set(controls)], live.sandbox.shimPid)
 }, slow(60_000))
 afterAll(async () => {
   targets?.[Symbol.dispose]()

@@ -1,15 +1,27 @@
 /** What the host bounds a sandbox by, whatever its processes are up to. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { capabilityMask } from '../src/linux/capabilities.ts'
 import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../src/linux/cgroup.ts'
 import { readOomScore, writeOomScore } from '../src/linux/oom-score.ts'
 import { readProc, readStatus } from '../src/linux/proc.ts'
+import { silentLogger } from '../src/log.ts'
+import { launch } from '../src/rootless/jail.ts'
 import { readFacts } from '../src/sandbox/facts.ts'
 import { memoryBound } from '../src/sandbox/memory-bound.ts'
 import { sandboxPaths } from '../src/sandbox/paths.ts'
-import { boundAttacks } from './attack/bound-attacks.ts'
-import { runActs, runAsRoot, Stage } from './attack/stage.ts'
+import { cgroupAttacks, directoryAttacks } from './attack/bound-attacks.ts'
+import {
+  compileAttacker,
+  type OwnedSandbox,
+  parse,
+  runActs,
+  runAsRoot,
+  Stage,
+  takeSandbox,
+} from './attack/stage.ts'
+import { ownDirectory } from './harness/directories.ts'
 import { Kata, scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 import { Pod } from './world/pod.ts'
@@ -93,7 +105,7 @@ describe.skipIf(limitFile === undefined)(`memory of the host${noMemory}`, () => 
       await kata.call(['rm', '-f', 'bounded'])
     }, slow(60_000))
 
-    test.each(boundAttacks)('%s', async (_, act, inPlace, byRoot) => {
+    test.each(cgroupAttacks)('%s', async (_, act, inPlace, byRoot) => {
       const enter = ['sh', '-c', `echo $$ >'${memoryCgroup(live.vmmPid)}/cgroup.procs' && exec "$@"`, 'sh']
       const user = ['setpriv', '--reuid', `${live.uid}`, '--regid', `${live.uid}`, '--clear-groups']
       const attacked = runActs([...enter, ...user, stage.attacker], [act]).get(act)
@@ -103,5 +115,36 @@ describe.skipIf(limitFile === undefined)(`memory of the host${noMemory}`, () => 
       })
       expect((await kata.call(['exec', 'bounded', '--', 'true'])).code).toBe(0)
     })
+  })
+})
+
+describe('in a jail that shows its private directory, an attacker fails to', () => {
+  const hostDir = ownDirectory('/run/kt-limits-')
+  let owned: OwnedSandbox
+  let attacker: string
+  beforeAll(async () => {
+    const stateDir = ownDirectory('/var/lib/kt-limits-')
+    attacker = compileAttacker(stateDir)
+    owned = await takeSandbox(stateDir, 'bounded', true)
+  })
+  afterAll(async () => {
+    await owned.ledger.releaseAll()
+    for (const path of [hostDir, dirname(attacker)]) rmSync(path, { recursive: true })
+  })
+
+  test.each(directoryAttacks)('%s', async (_, act, inPlace, byRoot) => {
+    const { identity, privateDir, stateDir } = owned
+    const path = `${stateDir}/output`
+    const output = openSync(path, 'a')
+    const [jailed, outside] = ['/sockets', hostDir].map((dir) => act.replace('{dir}', dir))
+    const paths = [{ source: privateDir, target: '/sockets', access: 'read-write' }] as const
+    const spec = { program: attacker, args: [jailed!], identity, paths, fds: [], output, stateDir }
+    const { exited } = await launch(spec, silentLogger, { timeoutMs: slow(20_000) })
+    await exited
+    closeSync(output)
+    expect([
+      parse(readFileSync(path, 'utf8')).get(jailed!),
+      runAsRoot(attacker, [outside!]).get(outside!),
+    ]).toEqual([inPlace, byRoot])
   })
 })

@@ -137,12 +137,18 @@ function traces({ user, uid }: SandboxFacts): string[] {
   return [...accounts, ...userdb].filter((line) => line.includes(user) || line.includes(`${uid}`))
 }
 
+/** What a shim starts has the shim's own filter besides. */
+function withShims<T extends { threads: readonly { seccompFilters: number }[] }>(promise: T) {
+  const threads = promise.threads.map((thread) => ({ ...thread, seccompFilters: thread.seccompFilters + 1 }))
+  return { ...promise, threads }
+}
+
 /** By the accelerator in its record. Whoever may come to use KVM has the group, whatever became of it. */
 function promisedOf(
   { uid, accelerator }: SandboxFacts,
   groups = askedAccelerator === 'tcg' ? [] : nodeGroups,
 ) {
-  return promised(uid, groups, accelerator as Accelerator)
+  return withShims(promised(uid, groups, accelerator as Accelerator))
 }
 
 /** Runs with a configuration of its own. */
@@ -173,8 +179,8 @@ describe('two sandboxes at once', () => {
   podTest('each virtiofsd is confined exactly as promised, both its processes', async () => {
     for (const { virtiofsdPids, virtiofsdUid, id } of [one, two]) {
       const [supervisor, worker] = virtiofsdPids.map((pid) => daemonPosture(pid, id))
-      expect(supervisor).toEqual(promisedDaemon(virtiofsdUid, id, false))
-      expect(worker).toEqual(promisedDaemon(virtiofsdUid, id, true))
+      expect(supervisor).toEqual(withShims(promisedDaemon(virtiofsdUid, id, false)))
+      expect(worker).toEqual(withShims(promisedDaemon(virtiofsdUid, id, true)))
     }
     expect(one.virtiofsdUid).not.toBe(two.virtiofsdUid)
   })
@@ -216,8 +222,11 @@ describe('two sandboxes at once', () => {
   })
 
   test('the private directory is its own, what lies in it is root’s but for the sockets that it needs', () => {
-    const { uid, privateDir, vmmPid } = one
-    expect(privateDir).toBe(`/run/user/${uid}`)
+    const { uid, vmmPid, shimPid } = one
+    expect(one.privateDir).toBe(`/run/user/${uid}`)
+    expect(lstatSync(one.privateDir)).toMatchObject({ uid, gid: uid, mode: 0o040700 })
+    // What is mounted there is the shim's to see.
+    const privateDir = `/proc/${shimPid}/root${one.privateDir}`
     expect(lstatSync(privateDir)).toMatchObject({ uid, gid: uid, mode: 0o040700 })
     const files = readdirSync(privateDir).sort()
     const { ofRoot, own } = privateSockets
@@ -241,7 +250,9 @@ describe('other settings', () => {
       expect(measured(vm.vmmPid)).toEqual(promisedOf(vm, []))
       expect(vm.virtiofsdUid).toBeGreaterThan(65535)
       for (const [index, pid] of vm.virtiofsdPids.entries())
-        expect(daemonPosture(pid, vm.id)).toEqual(promisedDaemon(vm.virtiofsdUid, vm.id, index === 1))
+        expect(daemonPosture(pid, vm.id)).toEqual(
+          withShims(promisedDaemon(vm.virtiofsdUid, vm.id, index === 1)),
+        )
       expect(vm.user).toBe('root')
       expect(lstatSync(vm.privateDir)).toMatchObject({ uid: 0, gid: 0, mode: 0o040700 })
     },

@@ -1,6 +1,6 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
 import { type Attack, attackGroups, liveAttacks } from '../e2e/attack/attacks.ts'
-import { boundAttacks } from '../e2e/attack/bound-attacks.ts'
+import { cgroupAttacks, directoryAttacks } from '../e2e/attack/bound-attacks.ts'
 import { guestShareAttacks, setuidAttack, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
@@ -25,12 +25,15 @@ export function attacksPage(): string {
 }
 
 function boundPart(): string {
-  const rows = boundAttacks.map(([goal, , inPlace, root]) => `| ${goal} | ${inPlace} | ${root} |\n`)
+  const rows = [...cgroupAttacks, ...directoryAttacks].map(
+    ([goal, , inPlace, root]) => `| ${goal} | ${inPlace} | ${root} |\n`,
+  )
   return `
 ## What it may take of the host
 
-By \`e2e/host-limits.test.ts\`, with the user of a live VMM and in its cgroup. \`KILL\`: the kernel ends it, and the host has its memory
-back. The machine has 128 MiB, and goes on.
+By \`e2e/host-limits.test.ts\`. Memory: with the user of a live VMM and in its cgroup; the machine has 128 MiB, and goes on. \`KILL\`: the
+kernel ends the attacker, and the host has its memory back. Files: in a jail that shows the private directory, as those of Cloud
+Hypervisor and swtpm do; QEMU's does not.
 
 | to ... | in its place | root outside |
 |---|---|---|

@@ -59,7 +59,7 @@ function answers(output: string): string[] {
 }
 
 async function showVmm({ facts }: DemoRun): Promise<void> {
-  const { vmmPid, user, uid, account, privateDir, accelerator, acceleratorReason } = facts
+  const { shimPid, vmmPid, user, uid, account, privateDir, accelerator, acceleratorReason } = facts
   screen.title(`Who runs the machine: QEMU, process ${vmmPid}, as the kernel shows it`)
   const line = await lineOf('passwd', user)
   const posture = readPosture(vmmPid)
@@ -71,7 +71,7 @@ async function showVmm({ facts }: DemoRun): Promise<void> {
   screen.fact('accelerator', `${accelerator} (${acceleratorReason})`)
   for (const { wall, what } of facts.openWalls) screen.fact(`open: ${wall}`, what)
   screen.title('Its private directory')
-  screen.table(['mode', 'owner', 'name'], await listDirectory(privateDir))
+  screen.table(['mode', 'owner', 'name'], await listDirectory(`/proc/${shimPid}/root${privateDir}`))
 }
 
 async function showWalls({ facts }: DemoRun): Promise<void> {

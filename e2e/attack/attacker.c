@@ -150,6 +150,17 @@ static long fill_memory(char **arg) {
   return fallocate(memfd_create("filler", 0), 0, 0, (off_t)number(arg[0]) << 20);
 }
 
+// A file system, MiB. What was written is removed again.
+static long fill_file(char **arg) {
+  int fd = open(arg[0], O_CREAT | O_EXCL | O_WRONLY, 0600);
+  if (fd < 0) return -1;
+  long result = fallocate(fd, 0, 0, (off_t)number(arg[1]) << 20);
+  int failed = errno;
+  unlink(arg[0]);
+  errno = failed;
+  return result;
+}
+
 // Privileges.
 static long capabilities_full(char **arg) {
   struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -225,7 +236,7 @@ static const struct { const char *name; act *run; } acts[] = {
     {"securebits", securebits}, 
     {"setgroups", supplementary}, {"limit", limit}, {"dump-core", dumps_core}, {"real-time", real_time},
     {"sethostname", host_name}, {"clock-tick", clock_tick}, {"count-events", count_events}, {"clone", clone_into}, {"clone3", clone3_into},
-    {"entry32", entry32}, {"fill-memory", fill_memory},
+    {"entry32", entry32}, {"fill-memory", fill_memory}, {"fill-file", fill_file},
 };
 
 static const struct { const char *name; long nr; } calls[] = {

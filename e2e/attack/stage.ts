@@ -93,20 +93,23 @@ export class Stage implements AsyncDisposable {
     return results
   }
 
-  /** Performs the acts as another process of the same user without any jail; `more` are options of setpriv(1). */
+  /**
+   * Performs the acts as another process of the same user without any jail; `more` are options of setpriv(1). With a shim it
+   * sees what that has mounted, the private directory of a VMM among it.
+   */
   unjailed(
     acts: readonly string[],
-    { uid, groups }: Pick<Identity, 'uid' | 'groups'> = this.own.identity,
+    { uid, groups, shimPid }: Pick<Identity, 'uid' | 'groups'> & { shimPid?: number } = this.own.identity,
     more: readonly string[] = [],
   ): Results {
     const supplementary = groups.length === 0 ? ['--clear-groups'] : ['--groups', groups.join(',')]
     const ids = ['--reuid', `${uid}`, '--regid', `${uid}`, ...supplementary]
-    return runActs(['setpriv', ...ids, ...more, this.attacker], acts)
+    return runActs([...inMountsOf(shimPid), 'setpriv', ...ids, ...more, this.attacker], acts)
   }
 
   /** Performs the acts as root, in throw-away mount and uts namespaces, so that no success changes the host. */
-  asRoot(acts: readonly string[]): Results {
-    return runAsRoot(this.attacker, acts)
+  asRoot(acts: readonly string[], shimPid?: number): Results {
+    return runAsRoot(this.attacker, acts, shimPid)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -120,16 +123,18 @@ export class Stage implements AsyncDisposable {
   }
 }
 
-function compileAttacker(directory: string): void {
+/** Returns the program's path; a copy that makes everybody root lies beside it. */
+export function compileAttacker(directory: string): string {
   const source = resolve(import.meta.dir, 'attacker.c')
   const run = Bun.spawnSync(['gcc', '-O1', '-Wall', '-Werror', '-o', `${directory}/attacker`, source])
   if (run.exitCode !== 0) throw new Error(`gcc: ${run.stderr}`)
   copyFileSync(`${directory}/attacker`, `${directory}/attacker-setuid`)
   chmodSync(`${directory}/attacker-setuid`, 0o4755)
+  return `${directory}/attacker`
 }
 
 /** A user, its private directory and a state directory, by the functions that take the real ones. */
-export async function takeSandbox(runDir: string, id: string): Promise<OwnedSandbox> {
+export async function takeSandbox(runDir: string, id: string, isBounded = false): Promise<OwnedSandbox> {
   const stateDir = `${runDir}/default/${id}`
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const ledger = new Ledger(`${stateDir}/ledger.jsonl`, resourceKinds, silentLogger)
@@ -138,7 +143,7 @@ export async function takeSandbox(runDir: string, id: string): Promise<OwnedSand
     ...{ owner: processRef(process.pid)!, account: 'none', accelerator: 'auto' },
   }
   const { identity, lease } = await takeIdentity(ledger, options, silentLogger)
-  return { identity, stateDir, privateDir: await makePrivateDir(ledger, lease), ledger }
+  return { identity, stateDir, privateDir: await makePrivateDir(ledger, lease, isBounded), ledger }
 }
 
 async function makeSandbox(runDir: string, id: string): Promise<Sandbox> {
@@ -189,9 +194,15 @@ function vmmSpec(
   return { program, args: [], identity, paths, fds: listeners, output, stateDir }
 }
 
-/** Performs the acts as root, in throw-away mount and uts namespaces. */
-export function runAsRoot(attacker: string, acts: readonly string[]): Results {
-  return runActs(['unshare', '--mount', '--uts', '--propagation', 'private', attacker], acts)
+const inMountsOf = (shimPid?: number): string[] =>
+  shimPid === undefined ? [] : ['nsenter', '--target', `${shimPid}`, '--mount']
+
+/** Performs the acts as root, in throw-away mount and uts namespaces; with a shim, in a copy of its mounts. */
+export function runAsRoot(attacker: string, acts: readonly string[], shimPid?: number): Results {
+  return runActs(
+    [...inMountsOf(shimPid), 'unshare', '--mount', '--uts', '--propagation', 'private', attacker],
+    acts,
+  )
 }
 
 /** Runs the attacker behind `command`. */
@@ -220,7 +231,7 @@ export function lackingHere(acts: readonly string[]): ReadonlySet<string> {
 }
 
 /** One JSON line per act. */
-function parse(text: string): Results {
+export function parse(text: string): Results {
   const lines = text.trim().split('\n').filter(Boolean)
   const results = lines.map((line) => JSON.parse(line) as { act: string; result: string })
   return new Map(results.map(({ act, result }) => [act, result]))

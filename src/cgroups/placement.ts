@@ -43,8 +43,8 @@ export interface PlacementRequest {
   readonly log: Logger
 }
 
-/** Names of threads that run a guest's processor: QEMU's (`debug-threads=on`), then Cloud Hypervisor's. */
-const vcpuThread = /^(CPU \d+\/|ALL CPUs\/|vcpu\d)/
+/** Names of threads that run a guest's processor: QEMU's (`debug-threads=on`), Cloud Hypervisor's, Firecracker's. */
+export const vcpuThread = /^(CPU \d+\/|ALL CPUs\/|vcpu\d|fc_vcpu \d)/
 /** Another sandbox that goes may take an ancestor away just before ours is made in it. */
 const attempts = 3
 

@@ -1,6 +1,7 @@
 /** What a launch asked for, and every field in which a process differs from it. */
 import { readlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { filtersOf } from '../linux/seccomp.ts'
 import { jailLimits } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import type { LaunchSpec } from './launch-spec.ts'
@@ -32,6 +33,8 @@ export interface ExpectedPosture {
   readonly seccompFilters: number
   /** The same for the thread that the process began with. */
   readonly firstThreadFilters: number
+  /** How many of whoever started it are on every thread besides; absent: none. */
+  readonly inheritedFilters?: number
   /** `own`: another one than the host's; `host`: the host's. */
   readonly namespaces: Readonly<Record<NamespaceKind, 'own' | 'host'>>
   readonly hostNamespaces: Readonly<Record<NamespaceKind, string>>
@@ -102,6 +105,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
     seccomp: 2,
     seccompFilters,
     firstThreadFilters,
+    inheritedFilters: filtersOf('self'),
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net', 'pid']),
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),
@@ -166,7 +170,8 @@ function describeThread(expected: ExpectedPosture, thread: ThreadPosture, isFirs
   const { tid } = thread
   const four = (id: number) => [id, id, id, id].join(' ')
   const groups = thread.groups.toSorted((a, b) => a - b)
-  const filters = isFirst ? expected.firstThreadFilters : expected.seccompFilters
+  const own = isFirst ? expected.firstThreadFilters : expected.seccompFilters
+  const filters = own + (expected.inheritedFilters ?? 0)
   const enough = thread.seccompFilters >= filters
   return [
     row('uid', four(expected.uid), thread.uid.join(' '), tid),

@@ -66,6 +66,40 @@ describe('private directory', () => {
     await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_PARENT_UNSAFE.*mode 777/)
   })
 
+  test('one that is bounded takes sockets and little else, and leaves no mount', async () => {
+    expect(await makePrivateDir(at.ledger, lease, true)).toBe(path)
+    const { uid, gid, mode } = statSync(path)
+    expect([uid, gid, mode & 0o7777]).toEqual([lease.uid, lease.uid, 0o700])
+    const write = (where: string) => writeFileSync(`${where}/file`, Buffer.alloc(3 * 1024 ** 2))
+    expect(() => write(path)).toThrow('ENOSPC')
+    write(at.directory)
+    const fill = (where: string) => {
+      for (let n = 0; n < 70; n++) mkdirSync(`${where}/d${n}`)
+    }
+    expect(() => fill(path)).toThrow('ENOSPC')
+    fill(at.directory)
+    await openLedger(at.directory).releaseAll()
+    expect(mountPoints().filter((point) => point.startsWith(path))).toEqual([])
+    expect(readdirSync(lease.userDir)).toEqual([])
+  })
+
+  test('a bounded one that a killed shim left is gone with its mount, to the next who looks', async () => {
+    const [file, module] = [`${at.directory}/ledger.jsonl`, `${import.meta.dir}/test-support.ts`]
+    // In a mount namespace of its own, as the shim is.
+    const make = `
+      const { openLedger } = await import(${JSON.stringify(module)})
+      const { makePrivateDir } = await import(${JSON.stringify(`${import.meta.dir}/private-dir.ts`)})
+      await makePrivateDir(openLedger(${JSON.stringify(at.directory)}), ${JSON.stringify(lease)}, true)
+      process.kill(process.pid, 'SIGKILL')`
+    const run = ['unshare', '--mount', '--propagation', 'slave', process.execPath, '-e', make]
+    expect(Bun.spawnSync(run).signalCode).toBe('SIGKILL')
+    expect(existsSync(file)).toBe(true)
+    expect(mountPoints().filter((point) => point.startsWith(path))).toEqual([])
+    expect(existsSync(path)).toBe(true)
+    await openLedger(at.directory).releaseAll()
+    expect(readdirSync(lease.userDir)).toEqual([])
+  })
+
   test('removal reaches neither through mounts nor through symlinks', async () => {
     const precious = `${at.directory}/precious`
     mkdirSync(precious)

@@ -2,7 +2,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
-import { unmountBelow } from '../linux/mount.ts'
+import { mount, mountFlags, unmountBelow } from '../linux/mount.ts'
 import { removeTree } from '../linux/remove-tree.ts'
 import type { Lease } from './lease.ts'
 
@@ -35,11 +35,18 @@ function isOurs(stat: Stats, uid: number): boolean {
 }
 
 /**
+ * What a process can put into a bounded private directory, which is for sockets and little else: a small file system, mounted
+ * where the caller's mount namespace shows it. A shim has one of its own, so that the mount goes with it, whatever ends it.
+ */
+export const privateDirBounds = { bytes: 2 * 1024 ** 2, files: 64 } as const
+
+/**
  * Makes the private directory of a lease, mode 0700, and returns its path.
  *
+ * @param isBounded whether a process of the user makes files there: then it cannot fill /run with them.
  * @throws KataError PRIVATE_DIR_OCCUPIED if the path exists, PRIVATE_DIR_PARENT_UNSAFE if others can write beside it.
  */
-export async function makePrivateDir(ledger: Ledger, lease: Lease): Promise<string> {
+export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = false): Promise<string> {
   const { userDir, uid } = lease
   const path = `${userDir}/${uid}`
   prepareParent(userDir)
@@ -55,8 +62,16 @@ export async function makePrivateDir(ledger: Ledger, lease: Lease): Promise<stri
     }
     chownSync(path, uid, uid)
     chmodSync(path, 0o700)
+    if (isBounded) mountBounded(path, uid)
     return path
   })
+}
+
+function mountBounded(target: string, uid: number): void {
+  const { bytes, files } = privateDirBounds
+  const { nosuid, nodev, noexec } = mountFlags
+  const data = `mode=0700,uid=${uid},gid=${uid},size=${bytes},nr_inodes=${files}`
+  mount({ source: 'kata-ts', target, type: 'tmpfs', flags: nosuid | nodev | noexec, data })
 }
 
 function prepareParent(directory: string): void {

@@ -10,6 +10,7 @@ const status = (changed: Record<string, string> = {}) =>
     Object.entries({
       ...{ CapInh: none, CapPrm: hex(mask), CapEff: hex(mask), CapBnd: hex(mask), CapAmb: none },
       NoNewPrivs: '1',
+      Seccomp: '2',
       ...changed,
     }),
   )
@@ -27,6 +28,7 @@ test.each([
   ['CapInh', hex(1n)],
   ['CapAmb', hex(1n)],
   ['NoNewPrivs', '0'],
+  ['Seccomp', '0'],
 ])('a difference in %s is an error that names it', (field, value) => {
   expect(() => assertRightsDropped(status({ [field]: value }))).toThrow(new RegExp(`${field} ${value}`, 'i'))
 })

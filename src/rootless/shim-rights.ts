@@ -11,7 +11,9 @@ import {
   setNoNewPrivs,
 } from '../linux/capabilities.ts'
 import { readStatus } from '../linux/proc.ts'
+import { setFilter } from '../linux/seccomp.ts'
 import { differs, type PostureRow } from './posture-check.ts'
+import { shimFilter } from './shim-filter.ts'
 
 /** Every capability that is kept, with the work that takes it. */
 export const keptCapabilities: Readonly<Record<Capability, string>> = {
@@ -39,6 +41,7 @@ export function dropRights(): void {
   clearInheritable()
   cutBoundingSet(kept)
   setNoNewPrivs()
+  setFilter(shimFilter())
 }
 
 /** What the kernel says of a thread of a shim beside what it should be; `status` is its /proc/PID/task/TID/status. */
@@ -60,6 +63,7 @@ export function describeShimRights(
     ...['CapPrm', 'CapEff', 'CapBnd'].map((field) => row(field, atMost)),
     ...['CapInh', 'CapAmb'].map((field) => row(field, () => none)),
     row('NoNewPrivs', () => '1'),
+    row('Seccomp', () => '2'),
   ]
 }
 

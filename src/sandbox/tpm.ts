@@ -34,6 +34,6 @@ export async function takeTpm(
     },
     log,
   )
-  const privateDir = await makePrivateDir(ledger, lease)
+  const privateDir = await makePrivateDir(ledger, lease, true)
   return startTpm(ledger, { program, identity, privateDir, stateDir, landlock, log })
 }

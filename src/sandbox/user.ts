@@ -12,7 +12,7 @@ import type { Identity } from '../rootless/launch-spec.ts'
 import { takeLease } from '../rootless/lease.ts'
 import { makePrivateDir } from '../rootless/private-dir.ts'
 import { checkUpperIds, helperIds } from '../rootless/uid-range.ts'
-import { needsKvmGroup } from '../vmm/create.ts'
+import { needsKvmGroup, vmmFeatures } from '../vmm/create.ts'
 import { leaseDir, type SandboxPaths } from './paths.ts'
 import { treeResource } from './tree.ts'
 
@@ -53,7 +53,7 @@ export async function takeUser(
     // Who takes no group is as if there were no KVM.
     const accelerator = needsKvmGroup(config) ? hypervisor.accelerator : 'tcg'
     const { identity, lease } = await takeIdentity(ledger, { ...options, account, accelerator }, log)
-    const privateDir = await makePrivateDir(ledger, lease)
+    const privateDir = await makePrivateDir(ledger, lease, vmmFeatures(config).ownSockets)
     return { identity, privateDir, ids: daemonIsRoot ? undefined : helperIds(lease) }
   }
   const ids = daemonIsRoot ? undefined : helperIds(await takeLease(ledger, options))

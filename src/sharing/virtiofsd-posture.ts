@@ -1,4 +1,5 @@
 /** What both processes of a virtiofsd must be before it may serve. */
+import { filtersOf } from '../linux/seccomp.ts'
 import { type IdExtent, idMapLines } from '../linux/user-namespace.ts'
 import { hostIdMap, type NamespaceKind, readNamespaces } from '../rootless/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../rootless/posture-check.ts'
@@ -18,6 +19,7 @@ export function virtiofsdPostures(
     ...{ uid, gid: uid, groups: [], capabilities: noCapabilities },
     idMap: ids === undefined ? hostIdMap : idMapLines(ids).join(','),
     ...({ noNewPrivs: 1, seccomp: 2, seccompFilters: 1, firstThreadFilters: 1 } as const),
+    inheritedFilters: filtersOf('self'),
     ...{ namespaces: ownNamespaces(own), hostNamespaces: readNamespaces('/proc/self')! },
     mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
     descriptors: { 0: '/dev/null', 1: '/dev/null' },

@@ -6,7 +6,8 @@
 import { chmodSync, closeSync, lchownSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
-import { childrenOf, isAlive, type ProcessRef, processRef, readStatus } from '../linux/proc.ts'
+import { childrenOf, isAlive, type ProcessRef, processRef } from '../linux/proc.ts'
+import { filtersOf } from '../linux/seccomp.ts'
 import { killAndWait, waitGone } from '../linux/signal.ts'
 import { connectUnix, listenUnix } from '../linux/socket.ts'
 import { mapUserNamespace } from '../linux/user-namespace.ts'
@@ -168,9 +169,9 @@ async function startError(
   return new KataError('VIRTIOFSD_FAILED', { path, exit, tail: log.tail() || 'no output' })
 }
 
-/** Its own seccomp filter, on top of ours, is among the last things that virtiofsd sets up before it serves. */
+/** Its own seccomp filter, on top of the shim's and of that of arguments, is among the last things that virtiofsd sets up before it serves. */
 function isFiltered(pid: number): boolean {
-  return readStatus(`/proc/${pid}/status`)?.get('Seccomp_filters') === '2'
+  return filtersOf(pid) === filtersOf('self') + 2
 }
 
 /** The VMM's user owns the directory: whatever is in the socket's place goes with the directory, which has its own holding. */

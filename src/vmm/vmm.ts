@@ -72,6 +72,8 @@ export interface VmmFeatures {
   readonly share: 'descriptor' | 'path' | 'none'
   /** How it gets to taps: by descriptors, or by their names in the network namespace that it is started in. */
   readonly nics: 'descriptor' | 'name'
+  /** It makes sockets of its own in the private directory, which is then a small file system of its own. */
+  readonly ownSockets: boolean
   /** It has a node of KVM of its own, so that its user needs no group for that. */
   readonly ownKvmNode: boolean
 }

@@ -38,7 +38,7 @@ import {
 } from './vm-config.ts'
 
 export const clhFeatures: VmmFeatures = {
-  ...{ accelerators: ['kvm'], share: 'path', nics: 'descriptor', ownKvmNode: false },
+  ...{ accelerators: ['kvm'], share: 'path', nics: 'descriptor', ownSockets: true, ownKvmNode: false },
 }
 
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */

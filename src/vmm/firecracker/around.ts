@@ -1,4 +1,5 @@
 /** The two processes that stand around Firecracker as long as it lives (jailer.ts), looked at as it is itself. */
+import { filtersOf } from '../../linux/seccomp.ts'
 import { jailLimits } from '../../rootless/jail-command.ts'
 import { hostIdMap, readNamespaces } from '../../rootless/posture.ts'
 import {
@@ -31,6 +32,7 @@ function aroundPosture({ identity: { uid, gid } }: VmSpec, who: 'holder' | 'firs
     ...{ uid, gid, groups: [], idMap: hostIdMap },
     capabilities: { ...noCapabilities, CapBnd: jailerBoundingSet },
     ...{ noNewPrivs: 1, seccomp: 2, seccompFilters: 0, firstThreadFilters: 0 },
+    inheritedFilters: filtersOf('self'),
     namespaces: ownNamespaces(['ipc', 'uts', 'net', ...(who === 'first' ? (['pid'] as const) : [])]),
     hostNamespaces: readNamespaces('/proc/self')!,
     // It stays in the shim's mount namespace.

@@ -35,7 +35,7 @@ import {
 import { type ApiRequest, machineRequests, putRootDrive } from './requests.ts'
 
 export const firecrackerFeatures: VmmFeatures = {
-  ...{ accelerators: ['kvm'], share: 'none', nics: 'name', ownKvmNode: true },
+  ...{ accelerators: ['kvm'], share: 'none', nics: 'name', ownSockets: false, ownKvmNode: true },
 }
 
 /** The kernel's last words before it stands still (kernel/reboot.c): a guest can end its own machine by them, no other. */

@@ -1,5 +1,6 @@
 /** How confined Firecracker is when its jailer has done its work. */
 import { readlinkSync } from 'node:fs'
+import { filtersOf } from '../../linux/seccomp.ts'
 import { jailLimits } from '../../rootless/jail-command.ts'
 import { hostIdMap, readNamespaces } from '../../rootless/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture-check.ts'
@@ -40,6 +41,7 @@ export function waitingPosture(
     ...{ uid, gid, groups: [], idMap: hostIdMap },
     capabilities: { ...noCapabilities, CapBnd: jailerBoundingSet },
     ...{ noNewPrivs: 1, seccomp: 2, seccompFilters: 0, firstThreadFilters: 0 },
+    inheritedFilters: filtersOf('self'),
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net', 'pid']),
     hostNamespaces: readNamespaces('/proc/self')!,
     mounts: mounts.sort((a, b) => (a.point < b.point ? -1 : 1)),

@@ -45,7 +45,13 @@ const startSockets = 3
 const laterSockets = 1
 
 export const qemuFeatures: VmmFeatures = {
-  ...{ accelerators: ['kvm', 'tcg'], share: 'descriptor', nics: 'descriptor', ownKvmNode: false },
+  ...{
+    accelerators: ['kvm', 'tcg'],
+    share: 'descriptor',
+    nics: 'descriptor',
+    ownSockets: false,
+    ownKvmNode: false,
+  },
 }
 
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
