@@ -51,9 +51,12 @@ export const fileAttacks: readonly Attack[] = [
   ['place a file in its root', 'create /attacker', 'EROFS', 'EACCES', 'ok'],
   ['make a directory', 'mkdir /var/tmp/attacker', 'ENOENT', 'ok', 'ok'],
   ['make a link', 'symlink /dev/attacker', 'EROFS', 'EACCES', 'ok'],
-  ['run a shell', 'exec /usr/bin/sh -c :', 'EACCES', '-', 'ok'],
-  ['run it by the loader', 'exec /lib64/ld-linux-x86-64.so.2 /usr/bin/sh -c :', 'exit 127', '-', 'ok'],
-  ['read a program of the host', 'open-read /usr/bin/sh', 'EACCES', '-', 'ok'],
+  ['run a program of the host', 'exec /usr/bin/true', 'ENOENT', '-', 'ok'],
+  ['read a program of the host', 'open-read /usr/bin/true', 'ENOENT', '-', 'ok'],
+  ['run a shell', 'exec /usr/bin/bash -c :', 'EACCES', '-', 'ok'],
+  ['run it by the loader', 'exec /lib64/ld-linux-x86-64.so.2 /usr/bin/bash -c :', 'exit 127', '-', 'ok'],
+  ['read what started it', 'open-read /usr/bin/setpriv', 'EACCES', '-', 'ok'],
+  ['list the programs of the host', 'list /usr/bin', 'EACCES', '-', 'ok'],
 ]
 
 /** Devices. The attacker's user has the group of /dev/kvm, its machine runs in software. */

@@ -40,6 +40,14 @@ const ofKvm = {
 }
 const nothing = { mounts: [], descriptors: [] }
 
+/** Of the system's files: the program, what starts it, and the libraries. */
+export const systemMounts = (program: string) =>
+  [
+    ...['bash', 'enosys', 'env', 'setpriv', 'unshare'].map((name) => `/usr/bin/${name}`),
+    ...['/usr/lib/x86_64-linux-gnu', program],
+  ].map((point) => ({ point, flags: ['nodev', 'nosuid', 'ro'] }))
+export const byPoint = (a: { point: string }, b: { point: string }) => (a.point < b.point ? -1 : 1)
+
 const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }: typeof ofKvm) => ({
   threads: [thread(uid, groups, 3)],
   mounts: [
@@ -48,9 +56,11 @@ const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }:
     { point: '/boot/vmlinux', flags: hidden },
     ...mounts,
     { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
-    { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
-  ],
-  root: ['boot', 'dev', 'filter', 'lib', 'lib64', 'old', 'proc', 'usr'],
+    { point: '/usr/share/qemu', flags: hidden },
+    { point: '/usr/share/seabios', flags: hidden },
+    ...systemMounts(realpathSync(vmm.path)),
+  ].sort(byPoint),
+  root: ['boot', 'dev', 'filter', 'lib64', 'old', 'proc', 'usr'],
   descriptors: {
     ...{ 0: '/dev/null', 1: 'socket', 2: 'socket' },
     // The listeners of monitor, agent and console, and the connection to virtiofsd.
@@ -82,11 +92,13 @@ const ofCloudHypervisor = (uid: number, groups: readonly number[]) => ({
   threads: [...new Set(clh.threads.map(({ filters }) => filters))].map((filters) =>
     thread(uid, groups, filters),
   ),
-  mounts: [...clh.mounts, ...program.map((point) => ({ point, flags: ['nodev', 'nosuid', 'ro'] }))].sort(
-    (a, b) => (a.point < b.point ? -1 : 1),
-  ),
+  // It was recorded in a jail that showed all of /usr.
+  mounts: [
+    ...clh.mounts.filter(({ point }) => point !== '/usr'),
+    ...systemMounts(realpathSync(vmm.path)),
+  ].sort(byPoint),
   root: [
-    ...['boot', 'dev', 'disks', 'filter', 'lib', 'lib64', 'old', 'proc', 'sockets', 'usr'],
+    ...['boot', 'dev', 'disks', 'filter', 'lib64', 'old', 'proc', 'sockets', 'usr'],
     ...program.map((path) => path.split('/')[1]!),
   ].sort(),
   descriptors: {

@@ -32,7 +32,10 @@ export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
   makeDirectory(root, 0o755)
   makeDirectory(`${root}/old`, 0)
   makeDirectory(`${root}/proc`, 0o555)
-  for (const [name, target] of plan.links) symlinkSync(target, `${root}/${name}`)
+  for (const [path, target] of plan.links) {
+    makeParents(root, path)
+    symlinkSync(target, `${root}${path}`)
+  }
   writeFileSync(`${root}${filterPath}`, jailFilter(), { mode: 0o444 })
   for (const mount of plan.mounts) makePlaceholder(root, mount)
   const fstab = `${base}/fstab`
@@ -44,17 +47,20 @@ export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
 const nodeFsOptions = ['mode=0711', 'size=64k', 'nr_inodes=128']
 
 function makePlaceholder(root: string, { target, directory }: JailMount): void {
-  const parent = dirname(target)
+  makeParents(root, target)
+  if (directory) makeDirectory(`${root}${target}`, 0o755)
+  else writeFileSync(`${root}${target}`, '', { mode: 0o444, flag: 'wx' })
+}
+
+function makeParents(root: string, path: string): void {
   const missing: string[] = []
   for (
-    let at = parent;
+    let at = dirname(path);
     at !== '/' && lstatSync(`${root}${at}`, { throwIfNoEntry: false }) === undefined;
     at = dirname(at)
   )
     missing.unshift(at)
   for (const at of missing) makeDirectory(`${root}${at}`, 0o755)
-  if (directory) makeDirectory(`${root}${target}`, 0o755)
-  else writeFileSync(`${root}${target}`, '', { mode: 0o444, flag: 'wx' })
 }
 
 /** mkdir whose mode no umask changes. */

@@ -21,11 +21,11 @@ export interface JailPath {
 }
 
 export interface LaunchSpec {
-  /** Absolute path of the program, the same outside and inside the jail (below /usr). */
+  /** Absolute path of the program, the same outside and inside the jail. */
   readonly program: string
   readonly args: readonly string[]
   readonly identity: Identity
-  /** What the process may see besides the programs and libraries below /usr. */
+  /** What the process may see besides itself and the system's libraries. */
   readonly paths: readonly JailPath[]
   /** Directories, empty at first, in which the runtime makes device nodes that nobody but this jail sees. */
   readonly nodeDirs?: readonly string[]
