@@ -10,7 +10,6 @@ import {
   openSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
@@ -24,7 +23,7 @@ import { ApiClient } from '../src/vmm/http/api.ts'
 import { runContainer } from './agent/container.ts'
 import { type Guest, guestShare } from './agent/guest.ts'
 import { ownDirectory } from './harness/directories.ts'
-import { byPoint, systemMounts } from './harness/promised.ts'
+import { byPoint, systemMounts } from './harness/jail.ts'
 import { findVmm } from './harness/vmm.ts'
 import { serveShare } from './machine/share.ts'
 import { bootLimitMs, guestImage, kvmGroup, kvmGroupUsable, MachineStage } from './machine/stage.ts'
@@ -74,7 +73,7 @@ describe.skipIf(noKvm !== '')(`a running machine${noKvm}`, () => {
           { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
           { point: '/disks', flags: ['noexec', 'nosuid'] },
           { point: '/sockets', flags: ['nodev', 'noexec', 'nosuid'] },
-          ...systemMounts(realpathSync(clh.path)),
+          ...systemMounts(clh.path),
         ].sort(byPoint),
       )
       expect(Object.values(before.descriptors)).toContain('/dev/kvm')

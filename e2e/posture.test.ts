@@ -255,6 +255,21 @@ describe('other settings', () => {
     slow(60_000),
   )
 
+  tcgTest(
+    'no host of machines and no counters for the guest, unless cpu_features asks',
+    async () => {
+      const count = async (name: string) => {
+        const grep = ['exec', name, '--', 'grep', '-cw', 'svm', '/proc/cpuinfo']
+        return (await kata.call(grep)).stdout.trim()
+      }
+      await using _off = await running('not-nested')
+      expect(await count('not-nested')).toBe('0')
+      await using _on = await configured('nested', ['cpu_features = "svm=on"'])
+      expect(Number(await count('nested'))).toBeGreaterThan(0)
+    },
+    slow(60_000),
+  )
+
   test(
     'account userdb: drop-in records, and nothing in /etc',
     async () => {

@@ -73,7 +73,7 @@ export const processAttacks: readonly Attack[] = [
   ["read the neighbour's memory by /proc", 'read-memory {neighbour} {address}', 'ENOENT', 'EACCES', 'ok'],
   ["read the neighbour's memory", 'process_vm_readv {neighbour} {address}', 'ENOSYS', 'EPERM', 'ok'],
   ['trace the neighbour', 'seize {neighbour}', 'ENOSYS', 'EPERM', 'ok'],
-  ["take the neighbour's descriptors", 'pidfd-getfd {neighbour}', 'ENOSYS', 'EPERM', 'ok'],
+  ["take the neighbour's descriptors", 'pidfd-getfd {neighbour}', 'ESRCH', 'EPERM', 'ok'],
   ["compare the neighbour's memory map", 'kcmp {neighbour} {neighbour} 1', 'ENOSYS', 'EPERM', 'ok'],
   ['find any other process', 'find-process', 'ESRCH', 'ok', 'ok'],
   ['learn the session of its shim', 'getsid {shim}', 'ESRCH', 'ok', 'ok'],
@@ -132,7 +132,7 @@ export const kernelAttacks: readonly Attack[] = [
   ['make one by clone', 'clone 0x10000000', 'EPERM', '-', 'ok'],
   ['make one by clone3', 'clone3 0x10000000', 'ENOSYS', '-', 'ok'],
   ['make one by the 32-bit entry', 'entry32 310 0x10000000', 'SYS', '-', 'ok'],
-  ["join the host's network", 'join-network {shim}', 'ENOSYS', 'EPERM', 'ok'],
+  ["join the host's network", 'join-network {shim}', 'ESRCH', 'EPERM', 'ok'],
 ]
 
 /** Privileges that were given up. */
@@ -168,10 +168,10 @@ export const liveAttacks: readonly Attack[] = [
   ["read a live machine's memory", 'process_vm_readv {vmm} {vmmAddress}', 'ENOSYS', 'EPERM', 'ok'],
   ['read it by /proc', 'read-memory {vmm} {vmmAddress}', 'ENOENT', 'EACCES', 'ok'],
   ['trace a live VMM', 'seize {vmm}', 'ENOSYS', 'EPERM', 'ok'],
-  ['take its descriptors', 'pidfd-getfd {vmm}', 'ENOSYS', 'EPERM', 'ok'],
+  ['take its descriptors', 'pidfd-getfd {vmm}', 'ESRCH', 'EPERM', 'ok'],
   ['list its descriptors', 'list /proc/{vmm}/fd', 'ENOENT', 'EACCES', 'ok'],
   ['look through its root', 'list /proc/{vmm}/root/', 'ENOENT', 'EACCES', 'ok'],
-  ['join its network', 'join-network {vmm}', 'ENOSYS', 'EPERM', 'ok'],
+  ['join its network', 'join-network {vmm}', 'ESRCH', 'EPERM', 'ok'],
   ['signal a live VMM', 'kill {vmm} 0', 'ESRCH', 'EPERM', 'ok'],
   ['signal its shim', 'kill {vmmShim} 0', 'ESRCH', 'EPERM', 'ok'],
   ['signal its virtiofsd', 'kill {virtiofsd} 0', 'ESRCH', 'EPERM', 'ok'],

@@ -8,6 +8,7 @@ import { basename } from 'node:path'
 import { differences } from '../doubles/cloud-hypervisor/differences.ts'
 import { differences as firecrackerDifferences } from '../doubles/firecracker/differences.ts'
 import type { Accelerator } from './configuration.ts'
+import { byPoint, inJailOfToday, systemMounts } from './jail.ts'
 import { descriptorKind, recordedProcess } from './recording.ts'
 import { vmm } from './vmm.ts'
 
@@ -40,14 +41,6 @@ const ofKvm = {
 }
 const nothing = { mounts: [], descriptors: [] }
 
-/** Of the system's files: the program, what starts it, and the libraries. */
-export const systemMounts = (program: string) =>
-  [
-    ...['bash', 'enosys', 'env', 'setpriv', 'unshare'].map((name) => `/usr/bin/${name}`),
-    ...['/usr/lib/x86_64-linux-gnu', program],
-  ].map((point) => ({ point, flags: ['nodev', 'nosuid', 'ro'] }))
-export const byPoint = (a: { point: string }, b: { point: string }) => (a.point < b.point ? -1 : 1)
-
 const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }: typeof ofKvm) => ({
   threads: [thread(uid, groups, 3)],
   mounts: [
@@ -58,7 +51,7 @@ const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }:
     { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
     { point: '/usr/share/qemu', flags: hidden },
     { point: '/usr/share/seabios', flags: hidden },
-    ...systemMounts(realpathSync(vmm.path)),
+    ...systemMounts(vmm.path),
   ].sort(byPoint),
   root: ['boot', 'dev', 'filter', 'lib64', 'old', 'proc', 'usr'],
   descriptors: {
@@ -77,7 +70,7 @@ const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }:
 /** Where the program itself is not below /usr, the jail shows it alone, at its own path. */
 const program = vmm.path.startsWith('/usr/') ? [] : [vmm.path]
 
-const clh = recordedProcess('cloud-hypervisor-53.0')
+const clh = inJailOfToday(recordedProcess('cloud-hypervisor-53.0'), vmm.path)
 /** Of the recorded machine what only a network card, a disk or a second processor brings along. */
 const isOfDevices = /^(\/dev\/net\/tun|\/disks\/.*|timerfd|anon_inode:kvm-vcpu:[1-9])$/
 const clhKinds = Object.entries(clh.descriptors).map(
@@ -92,11 +85,7 @@ const ofCloudHypervisor = (uid: number, groups: readonly number[]) => ({
   threads: [...new Set(clh.threads.map(({ filters }) => filters))].map((filters) =>
     thread(uid, groups, filters),
   ),
-  // It was recorded in a jail that showed all of /usr.
-  mounts: [
-    ...clh.mounts.filter(({ point }) => point !== '/usr'),
-    ...systemMounts(realpathSync(vmm.path)),
-  ].sort(byPoint),
+  mounts: [...clh.mounts],
   root: [
     ...['boot', 'dev', 'disks', 'filter', 'lib64', 'old', 'proc', 'sockets', 'usr'],
     ...program.map((path) => path.split('/')[1]!),

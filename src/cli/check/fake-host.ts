@@ -67,6 +67,10 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ),
   )
   const ran: string[] = []
+  const answer = async (argv: readonly string[]): Promise<CommandOutput> => {
+    ran.push(argv.join(' '))
+    return commands.get(argv.join(' ')) ?? { code: 127, text: 'not found' }
+  }
   return {
     ...{ files, stats, directories, commands, ran, tools },
     uid: () => 0,
@@ -79,10 +83,8 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     isExecutable: (path) => commands.has(`${path} --version`),
     freeBytes: () => 1024 ** 3,
     findTool: (name) => (tools.has(name) ? `/usr/bin/${name}` : undefined),
-    run: async (argv) => {
-      ran.push(argv.join(' '))
-      return commands.get(argv.join(' ')) ?? { code: 127, text: 'not found' }
-    },
+    run: answer,
+    ask: answer,
     landlockAbi: () => 7,
     probeNetwork: () => {},
     checkUidRange: () => {},

@@ -9,7 +9,7 @@ const virtiofsd: Check = {
     if (sharedFs === 'none') return ok('not used: the VMM shares no directories')
     const remedy = 'Run `apt-get install virtiofsd`, or name another one with `virtio_fs_daemon`.'
     if (!host.isExecutable(path)) return failed(`${path} is not an executable program`, remedy)
-    const { code, text } = await host.run([path, '--version'])
+    const { code, text } = await host.ask([path, '--version'])
     return code === 0
       ? ok(`${firstLine(text)} (${path})`)
       : failed(`${path} --version failed (exit code ${code}): ${firstLine(text)}`, remedy)
@@ -52,7 +52,7 @@ const landlock: Check = {
         'Use a kernel from 5.13 on, and name landlock in its lsm= parameter if that is set.',
       )
     const setpriv = host.findTool('setpriv')
-    const help = setpriv === undefined ? '' : (await host.run([setpriv, '--help'])).text
+    const help = setpriv === undefined ? '' : (await host.ask([setpriv, '--help'])).text
     return help.includes('--landlock-access')
       ? ok(`Landlock ABI ${abi}`)
       : warning(`Landlock ABI ${abi}, but setpriv cannot apply it`, 'Install util-linux from 2.40 on.')
