@@ -42,7 +42,7 @@ const ofKvm = {
 const nothing = { mounts: [], descriptors: [] }
 
 const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }: typeof ofKvm) => ({
-  threads: [thread(uid, groups, 3)],
+  threads: [thread(uid, groups, 2)],
   mounts: [
     { point: '/', flags: hidden },
     { point: '/boot/initrd', flags: hidden },

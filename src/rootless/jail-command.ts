@@ -2,12 +2,11 @@
 import { readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { landlockAbi } from '../linux/landlock.ts'
-import { filterPath } from './argument-filter.ts'
-import { deniedSyscalls } from './denied-syscalls.ts'
 import type { JailPlan, LandlockRule } from './jail-plan.ts'
 import type { JailRoot } from './jail-root.ts'
 import { jailTool as tool } from './jail-tools.ts'
 import type { Identity, LaunchSpec } from './launch-spec.ts'
+import { filterPath } from './syscall-filter.ts'
 import { waiterScript } from './waiter.ts'
 
 /**
@@ -80,7 +79,6 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
     ...[tool('bash'), '-c', waiterScript(spec), 'sh'],
     // Before the filter, which refuses to change it.
     ...[setpriv, '--pdeathsig', 'KILL', '--', tool('env'), '-i'],
-    ...[tool('enosys'), ...deniedSyscalls.flatMap((name) => ['--syscall', name]), '--'],
     ...[setpriv, '--seccomp-filter', filterPath, ...landlock(setpriv, plan.rules), '--'],
     ...[plan.program, ...args],
   ]

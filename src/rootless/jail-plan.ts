@@ -6,9 +6,9 @@ import { realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, normalize } from 'node:path'
 import { KataError } from '../errors.ts'
 import { programInterpreter } from '../linux/elf.ts'
-import { filterPath } from './argument-filter.ts'
 import { jailTool, toolsInside } from './jail-tools.ts'
 import type { JailPath, LaunchSpec } from './launch-spec.ts'
+import { filterPath } from './syscall-filter.ts'
 
 /** One bind mount of the jail, in mounting order. Of the system's files: the program, the tools that start it, and the libraries. */
 export interface JailMount {

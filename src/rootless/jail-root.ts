@@ -3,8 +3,9 @@ import { chmodSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } f
 import { basename, dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import { unmountBelow } from '../linux/mount.ts'
-import { filterPath, jailFilter } from './argument-filter.ts'
 import { type JailMount, type JailPlan, nodeFs } from './jail-plan.ts'
+import type { SyscallPolicy } from './launch-spec.ts'
+import { filterPath, syscallFilter } from './syscall-filter.ts'
 
 export interface JailRoot {
   readonly root: string
@@ -17,7 +18,7 @@ export interface JailRoot {
  *
  * @throws KataError JAIL_SPEC_INVALID when the state directory is not root's alone.
  */
-export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
+export function buildJailRoot(stateDir: string, plan: JailPlan, syscalls: SyscallPolicy): JailRoot {
   const state = lstatSync(stateDir, { throwIfNoEntry: false })
   if (!state?.isDirectory() || state.uid !== 0 || (state.mode & 0o022) !== 0)
     throw new KataError('JAIL_SPEC_INVALID', {
@@ -36,7 +37,7 @@ export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
     makeParents(root, path)
     symlinkSync(target, `${root}${path}`)
   }
-  writeFileSync(`${root}${filterPath}`, jailFilter(), { mode: 0o444 })
+  writeFileSync(`${root}${filterPath}`, syscallFilter(syscalls), { mode: 0o444 })
   for (const mount of plan.mounts) makePlaceholder(root, mount)
   const fstab = `${base}/fstab`
   writeFileSync(fstab, fstabOf(root, plan.mounts), { mode: 0o600 })

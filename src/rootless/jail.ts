@@ -22,7 +22,7 @@ export interface LaunchOptions {
 /**
  * Resolves once the program itself runs, confined: with only the descriptors given, an empty environment, its own
  * mount, pid, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
- * Landlock where kernel and setpriv have it, and a filter that denies the calls of denied-syscalls.ts. It is the first
+ * Landlock where kernel and setpriv have it, and a filter that leaves the system calls of the description alone. It is the first
  * process of its pid namespace, and killed when its waiter ends, which is killed when the thread that called this ends
  * (the main thread, as Bun.spawn forks on the calling one). Both are in a session of their own, so that no terminal
  * reaches them.
@@ -40,7 +40,7 @@ export async function launch(
   signal?.throwIfAborted()
   if (spec.lockedMemoryMiB !== undefined) requireLockable(spec.program, spec.lockedMemoryMiB)
   const plan = planJail(spec)
-  const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan), spec)
+  const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan, spec.syscalls), spec)
   const outputStart = outputSize(spec.output)
   const started = performance.now()
   const child = Bun.spawn({

@@ -1,5 +1,6 @@
 /** What is asked of the jail: one program, who it runs as, and the little it can see. Plain data, built from typed values. */
 import type { ProcessRef } from '../linux/proc.ts'
+import type { SyscallName } from './syscall-numbers.ts'
 
 /** Who a confined process is on the host. */
 export interface Identity {
@@ -20,11 +21,21 @@ export interface JailPath {
   readonly access: 'read' | 'read-write' | 'execute'
 }
 
+/** The system calls of a confined process; any other is not there (syscall-filter.ts). */
+export interface SyscallPolicy {
+  readonly allowed: readonly SyscallName[]
+  /** Whether it may make processes by clone(2), and not threads alone. */
+  readonly processes?: true
+  /** Whether it may have sockets of the internet families besides unix ones. */
+  readonly inet?: true
+}
+
 export interface LaunchSpec {
   /** Absolute path of the program, the same outside and inside the jail. */
   readonly program: string
   readonly args: readonly string[]
   readonly identity: Identity
+  readonly syscalls: SyscallPolicy
   /** What the process may see besides itself and the system's libraries. */
   readonly paths: readonly JailPath[]
   /** Directories, empty at first, in which the runtime makes device nodes that nobody but this jail sees. */

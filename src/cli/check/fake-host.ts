@@ -62,7 +62,7 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ['/usr/bin/setpriv --help', out(' --landlock-access <access>\n')],
   ])
   const tools = new Set(
-    'setpriv unshare enosys prlimit mount umount pivot_root env sh bash useradd userdel groupadd chown chmod'.split(
+    'setpriv unshare prlimit mount umount pivot_root env sh bash useradd userdel groupadd chown chmod'.split(
       ' ',
     ),
   )

@@ -16,18 +16,7 @@ const virtiofsd: Check = {
   },
 }
 
-const jailTools = [
-  'setpriv',
-  'unshare',
-  'enosys',
-  'prlimit',
-  'mount',
-  'umount',
-  'pivot_root',
-  'env',
-  'sh',
-  'bash',
-]
+const jailTools = ['setpriv', 'unshare', 'prlimit', 'mount', 'umount', 'pivot_root', 'env', 'sh', 'bash']
 
 const tools: Check = {
   name: 'jail-tools',
@@ -35,10 +24,7 @@ const tools: Check = {
     const missing = jailTools.filter((name) => host.findTool(name) === undefined)
     return missing.length === 0
       ? ok(jailTools.join(', '))
-      : failed(
-          `not found: ${missing.join(', ')}`,
-          'Run `apt-get install util-linux util-linux-extra coreutils`.',
-        )
+      : failed(`not found: ${missing.join(', ')}`, 'Run `apt-get install util-linux bash coreutils`.')
   },
 }
 
