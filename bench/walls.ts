@@ -6,6 +6,7 @@ import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger } from '../src/log.ts'
+import { baseSyscalls } from '../src/rootless/base-syscalls.ts'
 import { launch } from '../src/rootless/jail.ts'
 import { jailCommand } from '../src/rootless/jail-command.ts'
 import { planJail } from '../src/rootless/jail-plan.ts'
@@ -27,6 +28,7 @@ export async function measureWalls(
   try {
     const spec = (program: string, args: string[]): LaunchSpec => ({
       ...{ program, args, identity, paths: [], fds: [], output, stateDir },
+      syscalls: { allowed: baseSyscalls },
     })
     const commands = cumulative(spec('/usr/bin/true', []))
     const times = new Map([...commands.keys(), readBack].map((name) => [name, [] as number[]]))
@@ -50,19 +52,25 @@ const readBack = 'read back from /proc and compared'
 /** The jail's command, cut off after each wall: the walls so far, and the program. */
 function cumulative(spec: LaunchSpec): Map<string, string[]> {
   const plan = planJail(spec)
-  const whole = jailCommand(plan, buildJailRoot(spec.stateDir, plan), spec)
+  const whole = jailCommand(plan, buildJailRoot(spec.stateDir, plan, spec.syscalls), spec)
   const end = (from: number) => whole.indexOf('--', from) + 1
   const parent = end(0)
   const namespaces = end(parent)
-  const root = whole.findIndex((word) => word.endsWith('/env'))
-  const calls = end(root)
+  const root = whole.findIndex((word, index) => index > namespaces && word.endsWith('/unshare'))
+  const ids = end(end(root))
+  // The shell, -c, its script, its name.
+  const forked = ids + 4
+  // env -i
+  const bare = end(forked) + 2
   const cuts: [string, number][] = [
     ['the program alone', 0],
     ['ends with its parent', parent],
     ['mount, ipc, uts and network namespaces', namespaces],
     ['a root of its own, limits', root],
-    ['denied system calls, empty environment', calls],
-    ['ids, no capabilities, no new privileges, filter of arguments', end(calls)],
+    ['ids, no capabilities, no new privileges', ids],
+    ['a pid namespace, and who waits outside of it', forked],
+    ['ends with that one, empty environment', bare],
+    ['allowed system calls, Landlock', end(bare)],
   ]
   return new Map(cuts.map(([name, cut]) => [name, [...whole.slice(0, cut), plan.program]]))
 }
@@ -77,7 +85,7 @@ async function timeOf(command: string[]): Promise<number> {
 
 /** The check that follows each start, of a process of one thread. */
 async function timesOfReading(spec: LaunchSpec, rounds: number): Promise<number[]> {
-  const expected = expectedPosture(spec, { seccompFilters: 2 })
+  const expected = expectedPosture(spec, { seccompFilters: 1 })
   const { ref, exited } = await launch(spec, silentLogger)
   try {
     return Array.from({ length: rounds }, () => {

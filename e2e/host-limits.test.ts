@@ -7,6 +7,7 @@ import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../sr
 import { readOomScore, writeOomScore } from '../src/linux/oom-score.ts'
 import { readProc, readStatus } from '../src/linux/proc.ts'
 import { silentLogger } from '../src/log.ts'
+import { baseSyscalls, directorySyscalls } from '../src/rootless/base-syscalls.ts'
 import { launch } from '../src/rootless/jail.ts'
 import { readFacts } from '../src/sandbox/facts.ts'
 import { memoryBound } from '../src/sandbox/memory-bound.ts'
@@ -138,7 +139,8 @@ describe('in a jail that shows its private directory, an attacker fails to', () 
     const output = openSync(path, 'a')
     const [jailed, outside] = ['/sockets', hostDir].map((dir) => act.replace('{dir}', dir))
     const paths = [{ source: privateDir, target: '/sockets', access: 'read-write' }] as const
-    const spec = { program: attacker, args: [jailed!], identity, paths, fds: [], output, stateDir }
+    const syscalls = { allowed: [...baseSyscalls, ...directorySyscalls] }
+    const spec = { program: attacker, args: [jailed!], identity, paths, syscalls, fds: [], output, stateDir }
     const { exited } = await launch(spec, silentLogger, { timeoutMs: slow(20_000) })
     await exited
     closeSync(output)

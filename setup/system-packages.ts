@@ -7,7 +7,6 @@ export const systemPackages = {
     'qemu-system-x86': 'the VMM',
     virtiofsd: 'shares directories with the guest',
     passwd: 'useradd and userdel, for the users of sandboxes',
-    'util-linux-extra': 'enosys, one of the filters of the jail',
     'xz-utils': 'unpacks the kernel modules of the guest image',
     e2fsprogs: 'mkfs.ext4 makes root file systems disks, for Firecracker',
   },

@@ -1,4 +1,4 @@
-// A program that takes the VMM's place and tries one act per argument, each in a child of its own. Prints one JSON
+// A program that takes the VMM's place and tries one act per argument, each in a child of its own where it can make one. Prints one JSON
 // line per act: {"act":"open-read /etc/shadow","result":"EACCES"}; "ok" when it succeeded, "exit 1" when a
 // program could be started and failed, "SYS" when the kernel ended the attacker with SIGSYS.
 // An act is `name parameter...`; a name that is not in the table below is a system call with plain parameters.
@@ -60,13 +60,33 @@ static long execute(char **arg) {
   volatile int failed = 0;
   int status;
   pid_t child = vfork();
+  // Where no process can be made, a success puts the program in the attacker's place.
+  if (child < 0) return close(2), execv(arg[0], arg);
   if (child == 0) {
     close(2);
     execv(arg[0], arg);
     failed = errno;
     _exit(0);
   }
-  if (child < 0 || waitpid(child, &status, 0) < 0) return -1;
+  if (waitpid(child, &status, 0) < 0) return -1;
+  exit_code = WEXITSTATUS(status);
+  errno = failed;
+  return failed ? -1 : 0;
+}
+// The script runs a program that is there, out of a file that is nowhere.
+static long execute_memory(char **arg) {
+  static const char script[] = "#!/usr/bin/true\n";
+  volatile int failed = 0;
+  int status, fd = memfd_create("attacker", 0);
+  if (fd < 0 || write(fd, script, sizeof script - 1) < 0) return -1;
+  pid_t child = vfork();
+  if (child < 0) return syscall(SYS_execveat, fd, "", (char *[]){"", 0}, (char *[]){0}, AT_EMPTY_PATH);
+  if (child == 0) {
+    syscall(SYS_execveat, fd, "", (char *[]){"", 0}, (char *[]){0}, AT_EMPTY_PATH);
+    failed = errno;
+    _exit(0);
+  }
+  if (waitpid(child, &status, 0) < 0) return -1;
   exit_code = WEXITSTATUS(status);
   errno = failed;
   return failed ? -1 : 0;
@@ -132,13 +152,14 @@ static long connect_path(char **arg) { return connect_unix(arg[0], 0); }
 static long connect_abstract(char **arg) { return connect_unix(arg[0], 1); }
 static long connect_tcp(char **arg) {
   struct sockaddr_in to = {AF_INET, htons(number(arg[0])), {htonl(INADDR_LOOPBACK)}, {0}};
-  return connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to);
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  return fd < 0 ? -1 : connect(fd, (struct sockaddr *)&to, sizeof to);
 }
 static long open_socket(char **arg) { return socket(number(arg[0]), number(arg[1]), number(arg[2])); }
 static long loopback_up(char **arg) {
   struct ifreq request = {.ifr_name = "lo"};
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
-  if (ioctl(fd, SIOCGIFFLAGS, &request) < 0) return -1;
+  if (fd < 0 || ioctl(fd, SIOCGIFFLAGS, &request) < 0) return -1;
   request.ifr_flags |= IFF_UP;
   return ioctl(fd, SIOCSIFFLAGS, &request);
 }
@@ -179,7 +200,9 @@ static long limit(char **arg) {
 static long dumps_core(char **arg) {
   struct rlimit size;
   int status;
-  if (fork() == 0) {
+  pid_t child = fork();
+  if (child < 0) return -1;
+  if (child == 0) {
     getrlimit(RLIMIT_CORE, &size);
     size.rlim_cur = size.rlim_max;
     setrlimit(RLIMIT_CORE, &size);
@@ -228,7 +251,7 @@ static long entry32(char **arg) {
 
 static const struct { const char *name; act *run; } acts[] = {
     {"open-read", open_read}, {"open-write", open_write}, {"list", list}, {"stat", stat_path}, {"create", create},
-    {"mkdir", make_directory}, {"symlink", make_link}, {"mknod", make_device}, {"exec", execute},
+    {"mkdir", make_directory}, {"symlink", make_link}, {"mknod", make_device}, {"exec", execute}, {"exec-memory", execute_memory},
     {"open-by-handle", by_handle}, {"pidfd-signal", signal_pidfd}, {"pidfd-getfd", take_descriptor},
     {"join-network", join_network}, {"read-memory", read_memory}, {"process_vm_readv", vm_read}, {"seize", seize}, {"hide", hide}, {"find-process", find_process},
     {"shared-memory", shared_memory}, {"connect", connect_path}, {"connect-abstract", connect_abstract},
@@ -246,6 +269,7 @@ static const struct { const char *name; long nr; } calls[] = {
     {"mount_setattr", SYS_mount_setattr}, {"init_module", SYS_init_module}, {"finit_module", SYS_finit_module},
     {"delete_module", SYS_delete_module}, {"kexec_load", SYS_kexec_load}, {"reboot", SYS_reboot},
     {"swapon", SYS_swapon}, {"swapoff", SYS_swapoff}, {"acct", SYS_acct}, {"quotactl", SYS_quotactl},
+    {"inotify_init1", SYS_inotify_init1}, {"modify_ldt", SYS_modify_ldt}, {"open_tree_attr", 467}, {"socketpair", SYS_socketpair},
     {"bpf", SYS_bpf}, {"keyctl", SYS_keyctl}, {"add_key", SYS_add_key},
     {"request_key", SYS_request_key}, {"io_uring_setup", SYS_io_uring_setup}, {"userfaultfd", SYS_userfaultfd},
     {"fanotify_init", SYS_fanotify_init}, {"kcmp", SYS_kcmp}, {"personality", SYS_personality},
@@ -282,6 +306,7 @@ static void report(const char *text, const char *result) {
 static void attempt(const char *text) {
   char copy[1024], *word[16] = {0}, ended[16];
   int count = 0;
+  exit_code = 0;
   snprintf(copy, sizeof copy, "%s", text);
   for (char *at = strtok(copy, " "); at && count < 15; at = strtok(0, " ")) word[count++] = at;
   errno = 0;
@@ -294,10 +319,10 @@ static void attempt(const char *text) {
 int main(int count, char **argument) {
   if (count == 2 && strcmp(argument[1], "am-i-root") == 0) return geteuid() != 0;
   for (int i = 1; i < count; i++) {
-    if (fork() == 0) {
-      attempt(argument[i]);
-      _exit(0);
-    }
+    pid_t child = fork();
+    if (child <= 0) attempt(argument[i]);
+    if (child == 0) _exit(0);
+    if (child < 0) continue;  // it could make no process for it
     int status;
     wait(&status);
     if (WIFSIGNALED(status)) report(argument[i], sigabbrev_np(WTERMSIG(status)));

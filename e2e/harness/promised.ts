@@ -8,6 +8,7 @@ import { basename } from 'node:path'
 import { differences } from '../doubles/cloud-hypervisor/differences.ts'
 import { differences as firecrackerDifferences } from '../doubles/firecracker/differences.ts'
 import type { Accelerator } from './configuration.ts'
+import { byPoint, inJailOfToday, systemMounts } from './jail.ts'
 import { descriptorKind, recordedProcess } from './recording.ts'
 import { vmm } from './vmm.ts'
 
@@ -41,16 +42,18 @@ const ofKvm = {
 const nothing = { mounts: [], descriptors: [] }
 
 const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }: typeof ofKvm) => ({
-  threads: [thread(uid, groups, 3)],
+  threads: [thread(uid, groups, 2)],
   mounts: [
     { point: '/', flags: hidden },
     { point: '/boot/initrd', flags: hidden },
     { point: '/boot/vmlinux', flags: hidden },
     ...mounts,
     { point: '/dev/urandom', flags: ['noexec', 'nosuid', 'ro'] },
-    { point: '/usr', flags: ['nodev', 'nosuid', 'ro'] },
-  ],
-  root: ['boot', 'dev', 'filter', 'lib', 'lib64', 'old', 'proc', 'usr'],
+    { point: '/usr/share/qemu', flags: hidden },
+    { point: '/usr/share/seabios', flags: hidden },
+    ...systemMounts(vmm.path),
+  ].sort(byPoint),
+  root: ['boot', 'dev', 'filter', 'lib64', 'old', 'proc', 'usr'],
   descriptors: {
     ...{ 0: '/dev/null', 1: 'socket', 2: 'socket' },
     // The listeners of monitor, agent and console, and the connection to virtiofsd.
@@ -67,7 +70,7 @@ const ofQemu = (uid: number, groups: readonly number[], { mounts, descriptors }:
 /** Where the program itself is not below /usr, the jail shows it alone, at its own path. */
 const program = vmm.path.startsWith('/usr/') ? [] : [vmm.path]
 
-const clh = recordedProcess('cloud-hypervisor-53.0')
+const clh = inJailOfToday(recordedProcess('cloud-hypervisor-53.0'), vmm.path)
 /** Of the recorded machine what only a network card, a disk or a second processor brings along. */
 const isOfDevices = /^(\/dev\/net\/tun|\/disks\/.*|timerfd|anon_inode:kvm-vcpu:[1-9])$/
 const clhKinds = Object.entries(clh.descriptors).map(
@@ -82,11 +85,9 @@ const ofCloudHypervisor = (uid: number, groups: readonly number[]) => ({
   threads: [...new Set(clh.threads.map(({ filters }) => filters))].map((filters) =>
     thread(uid, groups, filters),
   ),
-  mounts: [...clh.mounts, ...program.map((point) => ({ point, flags: ['nodev', 'nosuid', 'ro'] }))].sort(
-    (a, b) => (a.point < b.point ? -1 : 1),
-  ),
+  mounts: [...clh.mounts],
   root: [
-    ...['boot', 'dev', 'disks', 'filter', 'lib', 'lib64', 'old', 'proc', 'sockets', 'usr'],
+    ...['boot', 'dev', 'disks', 'filter', 'lib64', 'old', 'proc', 'sockets', 'usr'],
     ...program.map((path) => path.split('/')[1]!),
   ].sort(),
   descriptors: {

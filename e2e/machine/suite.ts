@@ -54,7 +54,7 @@ function defineSuite(
     otherProgram = '[VMM_EXITED]',
     noUser = unnoticed,
     switchesOff = 'shutdown',
-    around = [],
+    around = ['vmm-waiter'],
   }: Differences,
 ): void {
   const cannot = reasonAgainst(vmm)

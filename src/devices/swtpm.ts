@@ -11,6 +11,7 @@ import { checked, libc } from '../linux/libc.ts'
 import type { ProcessRef } from '../linux/proc.ts'
 import { socketPair } from '../linux/socket.ts'
 import type { Logger } from '../log.ts'
+import { baseSyscalls, directorySyscalls } from '../rootless/base-syscalls.ts'
 import { launch } from '../rootless/jail.ts'
 import type { Identity, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, expectedPosture } from '../rootless/posture-check.ts'
@@ -38,8 +39,8 @@ export interface Tpm {
 
 /** Where the jail shows the private directory. */
 const statePath = '/state'
-/** Filters on every thread: the two of the jail and swtpm's own. */
-const seccompFilters = 3
+/** Filters on every thread: that of the jail and swtpm's own. */
+const seccompFilters = 2
 const F_SETFL = 4
 const { O_NONBLOCK } = constants
 /** CMD_GET_CAPABILITY of swtpm's control channel (swtpm_ioctls(3)). */
@@ -71,6 +72,8 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
     paths: [{ source: privateDir, target: statePath, access: 'read-write' }],
     fds: [theirs],
     landlock,
+    // It keeps the TPM's state in files.
+    syscalls: { allowed: [...baseSyscalls, ...directorySyscalls] },
   }
   try {
     const expected = expectedPosture(spec, {

@@ -29,6 +29,15 @@ describe('argument filter', () => {
     expect({ filtered: call(text, true), free: call(text, false) }).toEqual({ filtered: errno, free: 0 })
   })
 
+  test('a pair of netlink sockets is refused before netlink is asked', () => {
+    const pair = '53, 16, 3, 0, $b = "\\0" x 8'
+    const EOPNOTSUPP = 95
+    expect({ filtered: call(pair, true), free: call(pair, false) }).toEqual({
+      filtered: 97,
+      free: EOPNOTSUPP,
+    })
+  })
+
   test('clone3 is not there', () => {
     const EINVAL = 22
     expect({ filtered: call('435, 0, 0', true), free: call('435, 0, 0', false) }).toEqual({

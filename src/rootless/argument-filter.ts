@@ -1,96 +1,44 @@
 /**
- * The seccomp filter for what enosys(1) cannot say, because it depends on arguments: no namespaces by clone(2), no
- * user namespace at all, and
- * sockets of few families only. AF_VSOCK above all, which no network namespace confines and which leads to other
- * guests. Raw BPF as setpriv(1) loads it; see seccomp(2) and <linux/bpf_common.h> for the numbers.
+ * The seccomp filter of arguments, for a program with an allow-list of its own (virtiofsd): no namespaces by clone(2), no
+ * user namespace at all, and sockets of few families only. AF_VSOCK above all, which no network namespace confines and
+ * which leads to other guests.
  */
+import {
+  allow,
+  CLONE_NEWUSER,
+  EAFNOSUPPORT,
+  ENOSYS,
+  EPERM,
+  failWith,
+  families,
+  ifAnyBit,
+  ifEqual,
+  newNamespaces,
+  onCall,
+  onCallWithArgument,
+  prologue,
+} from './bpf.ts'
+import { syscallNumbers } from './syscall-numbers.ts'
 
-/** Where setpriv finds it once the root is the jail's. */
-export const filterPath = '/filter'
+const { clone, clone3, socket, socketpair, unshare } = syscallNumbers
 
-const LD_W_ABS = 0x20
-const JMP_JEQ_K = 0x15
-const JMP_JGE_K = 0x35
-const JMP_JSET_K = 0x45
-const RET_K = 0x06
-
-const ALLOW = 0x7fff0000
-const KILL_PROCESS = 0x80000000
-const failWith = (errno: number) => 0x00050000 | errno
-const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97]
-
-/** Offsets in struct seccomp_data; of an argument the lower half, as these flags and families are 32 bits. */
-const [nr, arch, firstArgument] = [0, 4, 16]
-
-const AUDIT_ARCH_X86_64 = 0xc000003e
-/** Numbers from here on are the x32 interface. */
-const x32 = 0x40000000
-const [SYS_socket, SYS_clone, SYS_prctl, SYS_unshare, SYS_clone3] = [41, 56, 157, 272, 435]
-const PR_SET_PDEATHSIG = 1
-/** CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET. */
-const newNamespaces = 0x7e020000
-const newUser = 0x10000000
-/** AF_UNIX, AF_INET and AF_INET6: those are confined by the network namespace, or by file permissions. */
-const families = [1, 2, 10]
-
-/** The filter as `setpriv --seccomp-filter` reads it: struct sock_filter, 8 bytes each. */
-export const argumentFilter = (): Buffer => Buffer.concat([...rules(), answer(ALLOW)])
-
-/** The same for a process that is to end with whoever started it, and must not be able to change that. */
-export const jailFilter = (): Buffer =>
-  Buffer.concat([
-    ...rules(),
-    ...ifEqual(SYS_prctl, [
-      load(firstArgument),
-      ...ifEqual(PR_SET_PDEATHSIG, [answer(failWith(EPERM))]),
-      answer(ALLOW),
-    ]),
-    answer(ALLOW),
-  ])
-
-function rules(): Buffer[] {
-  return [
-    load(arch),
-    ...unlessEqual(AUDIT_ARCH_X86_64, [answer(KILL_PROCESS)]),
-    load(nr),
-    instruction(JMP_JGE_K, x32, 0, 1),
-    answer(failWith(ENOSYS)),
+/** The filter as `setpriv --seccomp-filter` reads it. */
+export function argumentFilter(): Buffer {
+  return Buffer.concat([
+    ...prologue(),
     // The flags of clone3 lie in memory, out of a filter's sight; glibc takes clone instead.
-    ...ifEqual(SYS_clone3, [answer(failWith(ENOSYS))]),
-    ...ifEqual(SYS_clone, [
-      load(firstArgument),
-      instruction(JMP_JSET_K, newNamespaces, 0, 1),
-      answer(failWith(EPERM)),
-      answer(ALLOW),
-    ]),
+    ...onCall(clone3, [failWith(ENOSYS)]),
+    ...onCallWithArgument(clone, [...ifAnyBit(newNamespaces, [failWith(EPERM)]), allow()]),
     // virtiofsd makes the other namespaces of its sandbox itself; a new user gets no further than one of those.
-    ...ifEqual(SYS_unshare, [
-      load(firstArgument),
-      instruction(JMP_JSET_K, newUser, 0, 1),
-      answer(failWith(ENOSYS)),
-      answer(ALLOW),
-    ]),
-    ...ifEqual(SYS_socket, [
-      load(firstArgument),
-      ...families.flatMap((family) => ifEqual(family, [answer(ALLOW)])),
-      answer(failWith(EAFNOSUPPORT)),
-    ]),
-  ]
+    ...onCallWithArgument(unshare, [...ifAnyBit(CLONE_NEWUSER, [failWith(ENOSYS)]), allow()]),
+    ...onCallWithArgument(socket, ofFamilies(Object.values(families))),
+    ...onCallWithArgument(socketpair, ofFamilies([families.unix])),
+    allow(),
+  ])
 }
 
-const load = (offset: number) => instruction(LD_W_ABS, offset)
-const answer = (action: number) => instruction(RET_K, action)
-const ifEqual = (value: number, then: Buffer[]) => [instruction(JMP_JEQ_K, value, 0, then.length), ...then]
-const unlessEqual = (value: number, then: Buffer[]) => [
-  instruction(JMP_JEQ_K, value, then.length, 0),
-  ...then,
+/** Confined by the network namespace, or by file permissions; every other family answers as if the kernel had it not. */
+export const ofFamilies = (allowed: readonly number[]): Buffer[] => [
+  ...allowed.flatMap((family) => ifEqual(family, [allow()])),
+  failWith(EAFNOSUPPORT),
 ]
-
-function instruction(code: number, k: number, ifTrue = 0, ifFalse = 0): Buffer {
-  const bytes = Buffer.alloc(8)
-  bytes.writeUInt16LE(code, 0)
-  bytes.writeUInt8(ifTrue, 2)
-  bytes.writeUInt8(ifFalse, 3)
-  bytes.writeUInt32LE(k, 4)
-  return bytes
-}

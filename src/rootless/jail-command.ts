@@ -2,13 +2,12 @@
 import { readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { landlockAbi } from '../linux/landlock.ts'
-import { findTool, toolDirectories } from '../linux/which.ts'
-import { filterPath } from './argument-filter.ts'
-import { deniedSyscalls } from './denied-syscalls.ts'
 import type { JailPlan, LandlockRule } from './jail-plan.ts'
 import type { JailRoot } from './jail-root.ts'
+import { jailTool as tool } from './jail-tools.ts'
 import type { Identity, LaunchSpec } from './launch-spec.ts'
 import { enterPodScore } from './oom-score.ts'
+import { filterPath } from './syscall-filter.ts'
 import { waiterScript } from './waiter.ts'
 
 /**
@@ -31,7 +30,7 @@ step oom_score; ${enterPodScore}
 step hostname; echo kata > /proc/sys/kernel/hostname
 step mount; "$mount" -n -a -T "$fstab"
 step pivot_root; cd "$root"; "$pivot_root" . old; cd /
-step detach; "$umount" -n -l /old /proc
+step detach; "/old$umount" -n -l /old /proc
 # The shell exports where it is.
 unset PWD OLDPWD
 step confine; exec "$@" ${output}
@@ -82,7 +81,6 @@ export function jailCommand(plan: JailPlan, jail: JailRoot, spec: LaunchSpec): s
     ...[tool('bash'), '-c', waiterScript(spec), 'sh'],
     // Before the filter, which refuses to change it.
     ...[setpriv, '--pdeathsig', 'KILL', '--', tool('env'), '-i'],
-    ...[tool('enosys'), ...deniedSyscalls.flatMap((name) => ['--syscall', name]), '--'],
     ...[setpriv, '--seccomp-filter', filterPath, ...landlock(setpriv, plan.rules), '--'],
     ...[plan.program, ...args],
   ]
@@ -123,11 +121,4 @@ function handledAccesses(abi: number): string[] {
 /** Looks for the option's name in the program, which takes a tenth of the time that asking it for --help takes. */
 function setprivHasLandlock(setpriv: string): boolean {
   return readFileSync(setpriv).includes('landlock-access')
-}
-
-function tool(name: string): string {
-  const path = findTool(name)
-  if (path === undefined)
-    throw new KataError('JAIL_TOOL_MISSING', { tool: name, directories: toolDirectories.join(', ') })
-  return path
 }

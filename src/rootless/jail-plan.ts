@@ -2,14 +2,15 @@
  * From a launch description to the mounts and Landlock rules of its jail. Pure planning over host facts; the same
  * plan builds the jail and is what the posture is compared with.
  */
-import { lstatSync, readlinkSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { realpathSync, type Stats, statSync } from 'node:fs'
 import { dirname, normalize } from 'node:path'
 import { KataError } from '../errors.ts'
 import { programInterpreter } from '../linux/elf.ts'
-import { filterPath } from './argument-filter.ts'
+import { jailTool, toolsInside } from './jail-tools.ts'
 import type { JailPath, LaunchSpec } from './launch-spec.ts'
+import { filterPath } from './syscall-filter.ts'
 
-/** One bind mount of the jail, in mounting order. */
+/** One bind mount of the jail, in mounting order. Of the system's files: the program, the tools that start it, and the libraries. */
 export interface JailMount {
   /** Path on the host, or {@link nodeFs}. */
   readonly source: string
@@ -32,7 +33,7 @@ export interface LandlockRule {
 export interface JailPlan {
   /** The program with symlinks resolved: what is executed. */
   readonly program: string
-  /** Symlinks of the root (lib64 -> usr/lib64), name and target. */
+  /** Symlinks of the root, path and target: programs name their loader by one. */
   readonly links: readonly (readonly [string, string])[]
   /** All mounts but the root itself. */
   readonly mounts: readonly JailMount[]
@@ -45,23 +46,25 @@ export function planJail(spec: LaunchSpec): JailPlan {
   if (spec.identity.groups.includes(0)) throw invalid('group 0 is never handed over')
   const program = resolve(spec.program, invalid)
   const paths = spec.paths.map((path) => checkedPath(path, invalid))
-  if (!isBelow(program, '/usr') && !paths.some(({ target }) => isBelow(program, target)))
-    paths.push({ source: program, target: program, access: 'execute' })
+  const tools = toolsInside.map(jailTool)
+  const loaders = loadersOf([program, ...tools])
+  const own = [...new Set([...loaders.map(([, loader]) => dirname(loader)), ...tools])]
+  if (![...own, ...paths.map(({ target }) => target)].some((target) => isBelow(program, target)))
+    own.push(program)
 
-  const mounts: JailMount[] = [
-    { source: '/usr', target: '/usr', directory: true, flags: ['nodev', 'nosuid', 'ro'] },
-  ]
+  const mounts = own.map((target) =>
+    mountOf({ source: realpathSync(target), target, access: 'execute' }, statSync(target)),
+  )
   for (const path of paths) {
     const over = mounts.find(({ target }) => isBelow(path.target, target) || isBelow(target, path.target))
-    if (over === undefined) mounts.push(mountOf(path, statSync(path.source)))
-    else if (over.target !== '/usr' || path.source !== path.target || path.access === 'read-write')
-      throw invalid(`${path.target} lies in or over ${over.target}`)
+    if (over !== undefined) throw invalid(`${path.target} lies in or over ${over.target}`)
+    mounts.push(mountOf(path, statSync(path.source)))
   }
   for (const target of spec.nodeDirs ?? [])
     mounts.push({ source: nodeFs, target, directory: true, flags: ['noexec', 'nosuid'] })
   const rules = [...programRules(program), ...paths.map((path) => ruleOf(path, statSync(path.source)))]
   for (const path of spec.nodeDirs ?? []) rules.push({ path, accesses: ['read-file', 'write-file'] })
-  return { program, links: rootLinks(), mounts, rules }
+  return { program, links: loaders.filter(([name, loader]) => name !== loader), mounts, rules }
 }
 
 function mountOf({ source, target, access }: JailPath, stat: Stats): JailMount {
@@ -94,11 +97,10 @@ function ruleOf({ target, access }: JailPath, stat: Stats): LandlockRule {
   return { path: target, accesses }
 }
 
-/** The links of a merged-/usr root, as the host has them: the loader is named through one of them. */
-function rootLinks(): [string, string][] {
-  return ['lib', 'lib64']
-    .filter((name) => lstatSync(`/${name}`, { throwIfNoEntry: false })?.isSymbolicLink())
-    .map((name) => [name, readlinkSync(`/${name}`)])
+/** The loaders of these programs: as the programs name them, and where they are. Beside a loader are the libraries. */
+function loadersOf(programs: readonly string[]): [string, string][] {
+  const names = programs.flatMap((program) => programInterpreter(program) ?? [])
+  return [...new Set(names)].map((name) => [name, realpathSync(name)])
 }
 
 function checkedPath(path: JailPath, invalid: (reason: string) => KataError): JailPath {

@@ -3,8 +3,9 @@ import { chmodSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } f
 import { basename, dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import { unmountBelow } from '../linux/mount.ts'
-import { filterPath, jailFilter } from './argument-filter.ts'
 import { type JailMount, type JailPlan, nodeFs } from './jail-plan.ts'
+import type { SyscallPolicy } from './launch-spec.ts'
+import { filterPath, syscallFilter } from './syscall-filter.ts'
 
 export interface JailRoot {
   readonly root: string
@@ -17,7 +18,7 @@ export interface JailRoot {
  *
  * @throws KataError JAIL_SPEC_INVALID when the state directory is not root's alone.
  */
-export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
+export function buildJailRoot(stateDir: string, plan: JailPlan, syscalls: SyscallPolicy): JailRoot {
   const state = lstatSync(stateDir, { throwIfNoEntry: false })
   if (!state?.isDirectory() || state.uid !== 0 || (state.mode & 0o022) !== 0)
     throw new KataError('JAIL_SPEC_INVALID', {
@@ -32,8 +33,11 @@ export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
   makeDirectory(root, 0o755)
   makeDirectory(`${root}/old`, 0)
   makeDirectory(`${root}/proc`, 0o555)
-  for (const [name, target] of plan.links) symlinkSync(target, `${root}/${name}`)
-  writeFileSync(`${root}${filterPath}`, jailFilter(), { mode: 0o444 })
+  for (const [path, target] of plan.links) {
+    makeParents(root, path)
+    symlinkSync(target, `${root}${path}`)
+  }
+  writeFileSync(`${root}${filterPath}`, syscallFilter(syscalls), { mode: 0o444 })
   for (const mount of plan.mounts) makePlaceholder(root, mount)
   const fstab = `${base}/fstab`
   writeFileSync(fstab, fstabOf(root, plan.mounts), { mode: 0o600 })
@@ -44,17 +48,20 @@ export function buildJailRoot(stateDir: string, plan: JailPlan): JailRoot {
 const nodeFsOptions = ['mode=0711', 'size=64k', 'nr_inodes=128']
 
 function makePlaceholder(root: string, { target, directory }: JailMount): void {
-  const parent = dirname(target)
+  makeParents(root, target)
+  if (directory) makeDirectory(`${root}${target}`, 0o755)
+  else writeFileSync(`${root}${target}`, '', { mode: 0o444, flag: 'wx' })
+}
+
+function makeParents(root: string, path: string): void {
   const missing: string[] = []
   for (
-    let at = parent;
+    let at = dirname(path);
     at !== '/' && lstatSync(`${root}${at}`, { throwIfNoEntry: false }) === undefined;
     at = dirname(at)
   )
     missing.unshift(at)
   for (const at of missing) makeDirectory(`${root}${at}`, 0o755)
-  if (directory) makeDirectory(`${root}${target}`, 0o755)
-  else writeFileSync(`${root}${target}`, '', { mode: 0o444, flag: 'wx' })
 }
 
 /** mkdir whose mode no umask changes. */

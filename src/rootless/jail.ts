@@ -23,7 +23,7 @@ export interface LaunchOptions {
 /**
  * Resolves once the program itself runs, confined: with only the descriptors given, an empty environment, its own
  * mount, pid, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
- * Landlock unless the launch can do without, and a filter that denies the calls of denied-syscalls.ts. It is the first
+ * Landlock unless the launch can do without, and a filter that leaves the system calls of the description alone. It is the first
  * process of its pid namespace, and killed when its waiter ends, which is killed when the thread that called this ends
  * (the main thread, as Bun.spawn forks on the calling one). Both are in a session of their own, so that no terminal
  * reaches them.
@@ -41,7 +41,7 @@ export async function launch(
   signal?.throwIfAborted()
   if (spec.lockedMemoryMiB !== undefined) requireLockable(spec.program, spec.lockedMemoryMiB)
   const plan = planJail(spec)
-  const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan), spec)
+  const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan, spec.syscalls), spec)
   const landlock = requireLandlock(spec, await landlockProblem())
   signal?.throwIfAborted()
   const outputStart = outputSize(spec.output)

@@ -2,6 +2,7 @@
 import type { LandlockMode } from '../config/config.ts'
 import type { ProcessRef } from '../linux/proc.ts'
 import type { LandlockState } from './landlock.ts'
+import type { SyscallName } from './syscall-numbers.ts'
 
 /** Who a confined process is on the host. */
 export interface Identity {
@@ -22,12 +23,22 @@ export interface JailPath {
   readonly access: 'read' | 'read-write' | 'execute'
 }
 
+/** The system calls of a confined process; any other is not there (syscall-filter.ts). */
+export interface SyscallPolicy {
+  readonly allowed: readonly SyscallName[]
+  /** Whether it may make processes by clone(2), and not threads alone. */
+  readonly processes?: true
+  /** Whether it may have sockets of the internet families besides unix ones. */
+  readonly inet?: true
+}
+
 export interface LaunchSpec {
-  /** Absolute path of the program, the same outside and inside the jail (below /usr). */
+  /** Absolute path of the program, the same outside and inside the jail. */
   readonly program: string
   readonly args: readonly string[]
   readonly identity: Identity
-  /** What the process may see besides the programs and libraries below /usr. */
+  readonly syscalls: SyscallPolicy
+  /** What the process may see besides itself and the system's libraries. */
   readonly paths: readonly JailPath[]
   /** Directories, empty at first, in which the runtime makes device nodes that nobody but this jail sees. */
   readonly nodeDirs?: readonly string[]

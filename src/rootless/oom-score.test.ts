@@ -5,6 +5,7 @@ import { capabilityMask } from '../linux/capabilities.ts'
 import { readOomScore, writeOomScore } from '../linux/oom-score.ts'
 import { readStatus } from '../linux/proc.ts'
 import { silentLogger } from '../log.ts'
+import { baseSyscalls } from './base-syscalls.ts'
 import { launch } from './jail.ts'
 import { takeShimScore } from './oom-score.ts'
 
@@ -28,7 +29,8 @@ test('what is jailed begins with 0, whatever its parent has', async () => {
   const output = openSync('/dev/null', 'a')
   const uid = 0x7f000000 + 65535
   const identity = { name: 'kata-0', uid, gid: uid, groups: [] }
-  const spec = { program: '/usr/bin/sleep', args: ['1000'], identity, paths: [], fds: [], output, stateDir }
+  const given = { identity, paths: [], fds: [], output, stateDir, syscalls: { allowed: baseSyscalls } }
+  const spec = { program: '/usr/bin/sleep', args: ['1000'], ...given }
   const jailed = await launch(spec, silentLogger)
   const control = Bun.spawn(['sleep', '1000'])
   const scores = [jailed.ref.pid, control.pid].map(readOomScore)

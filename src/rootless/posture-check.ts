@@ -64,7 +64,7 @@ export interface ExpectedPosture {
 }
 
 export interface PostureOptions {
-  /** At least so many: 1 for the denied system calls, and 1 more when the program adds its own filter. */
+  /** At least so many: 1 of the jail, and 1 more when the program adds its own filter. */
   readonly seccompFilters: number
   /** The same for its first thread, when the program adds its filter to others only; default as every thread. */
   readonly firstThreadFilters?: number

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
 import { socketPair } from '../linux/socket.ts'
 import { silentLogger } from '../log.ts'
+import { baseSyscalls } from './base-syscalls.ts'
 import { launch } from './jail.ts'
 import type { LaunchedProcess, LaunchSpec } from './launch-spec.ts'
 import { type Posture, readPosture, type ThreadPosture } from './posture.ts'
@@ -33,6 +35,7 @@ beforeAll(async () => {
     identity: { name: 'kata-1', uid, gid: uid, groups: [993] },
     paths: [{ source: stateDir, target: '/data with space', access: 'read-write' }],
     fds: [given],
+    syscalls: { allowed: baseSyscalls },
     output,
     stateDir,
     landlock: 'best-effort',
@@ -60,7 +63,11 @@ describe('posture', () => {
   test('of a jailed process is the expected one, and is plain data', () => {
     expect(assertPosture(sleeper.ref.pid, expected)).toEqual(actual)
     expect(JSON.parse(JSON.stringify({ expected, actual }))).toEqual({ expected, actual })
-    expect(actual.mounts.map(({ point }) => point)).toEqual(['/', '/data with space', '/usr'])
+    expect(actual.mounts.map(({ point }) => point)).toEqual([
+      ...['/', '/data with space', '/usr/bin/bash', '/usr/bin/env'],
+      ...['/usr/bin/setpriv', '/usr/bin/sleep', '/usr/bin/unshare'],
+      dirname(realpathSync('/lib64/ld-linux-x86-64.so.2')),
+    ])
     expect(actual.threads[0]).toMatchObject({
       uid: [uid, uid, uid, uid],
       groups: [993],

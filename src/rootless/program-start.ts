@@ -5,7 +5,7 @@ import type { ExitInfo } from './launch-spec.ts'
 import { startedBy } from './waiter.ts'
 
 /** What the last tools of the chain say, and exit with, when they cannot go on. */
-const toolComplaint = /^(\/usr\/s?bin\/)?(sh|env|unshare|enosys|setpriv): /m
+const toolComplaint = /^(\/usr\/s?bin\/)?(sh|env|unshare|setpriv): /m
 const toolExitCodes = [1, 125, 126, 127]
 
 /**

@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { processResource } from '../ledger/process-resource.ts'
 import type { Logger } from '../log.ts'
+import { baseSyscalls } from '../rootless/base-syscalls.ts'
 import { launch } from '../rootless/jail.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { expectedPosture, settledPosture } from '../rootless/posture-check.ts'
@@ -15,8 +16,8 @@ import { recordPosture } from '../rootless/posture-record.ts'
 import { confirmWaiter } from '../rootless/waiter-posture.ts'
 
 const program = '/usr/bin/sleep'
-/** Both filters of the jail, on its one thread. */
-const seccompFilters = 2
+/** That of the jail, on its one thread. */
+const seccompFilters = 1
 
 /** Returns the process. @throws KataError, those of jail and posture; no process is left then. */
 export function holdNetns(
@@ -34,6 +35,7 @@ export function holdNetns(
     args: ['infinity'],
     identity: { ...identity, groups: [] },
     paths: [],
+    syscalls: { allowed: baseSyscalls },
     fds: [],
     output,
     stateDir,

@@ -1,6 +1,7 @@
 /** The program of a VMM: is it there, and is it new enough. */
 import { accessSync, constants } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { askProgram } from '../linux/ask-program.ts'
 
 export interface ProgramVersion {
   readonly major: number
@@ -46,16 +47,7 @@ export function isOlder(version: ProgramVersion, than: ProgramVersion): boolean 
 
 /** Asks the program itself; undefined when it does not say. Starts take the version from the VMM's greeting instead. */
 export async function programVersion(path: string): Promise<ProgramVersion | undefined> {
-  const child = Bun.spawn([path, '--version'], {
-    env: {},
-    stdin: 'ignore',
-    stdout: 'pipe',
-    stderr: 'ignore',
-    timeout: 5000,
-  })
-  const output = await child.stdout.text()
-  await child.exited
-  return parseVersion(output)
+  return parseVersion((await askProgram([path, '--version'])).stdout)
 }
 
 /** A version that a VMM tells of itself, with or without a v; 0.0.0 when it is none. */

@@ -3,6 +3,7 @@ import { arch, cpus, release } from 'node:os'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { findImage } from '../../config/guest-image.ts'
 import { findKey } from '../../config/keys.ts'
+import { askProgram } from '../../linux/ask-program.ts'
 import { leaseDir } from '../../sandbox/paths.ts'
 import { version } from '../../version.ts'
 import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
@@ -13,7 +14,6 @@ import type { Settings } from '../settings.ts'
 
 /** Version of this document's layout: names and nesting are those of Kata's `kata-env`. */
 const formatVersion = '1.0.27'
-const queryTimeoutMs = 5000
 
 /** Prints what a start would use and what the host is, as TOML (as Kata does) or JSON. */
 export async function env(settings: Settings, file: string | undefined): Promise<number> {
@@ -107,13 +107,8 @@ function hostFacts() {
 /** The first line a program prints; empty when it cannot be run. */
 async function firstLine(argv: string[]): Promise<string> {
   if (!existsSync(argv[0]!)) return ''
-  const child = Bun.spawn(argv, {
-    stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: queryTimeoutMs,
-    killSignal: 'SIGKILL',
-  })
-  const [text] = await Promise.all([new Response(child.stdout).text(), child.exited])
-  return text.split('\n')[0]!.trim()
+  const { stdout } = await askProgram(argv).catch(() => ({ stdout: '' }))
+  return stdout.split('\n')[0]!.trim()
 }
 
 function fieldsOf(path: string, separator: string): Map<string, string> {

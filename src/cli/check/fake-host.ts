@@ -61,11 +61,15 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ['/usr/local/bin/containerd-shim-kata-ts-v2 --version', out('0.1.0\n')],
   ])
   const tools = new Set(
-    'setpriv unshare enosys prlimit mount umount pivot_root env sh bash useradd userdel groupadd chown chmod'.split(
+    'setpriv unshare prlimit mount umount pivot_root env sh bash useradd userdel groupadd chown chmod'.split(
       ' ',
     ),
   )
   const ran: string[] = []
+  const answer = async (argv: readonly string[]): Promise<CommandOutput> => {
+    ran.push(argv.join(' '))
+    return commands.get(argv.join(' ')) ?? { code: 127, text: 'not found' }
+  }
   return {
     ...{ files, stats, directories, commands, ran, tools },
     uid: () => 0,
@@ -78,10 +82,8 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     isExecutable: (path) => commands.has(`${path} --version`),
     freeBytes: () => 1024 ** 3,
     findTool: (name) => (tools.has(name) ? `/usr/bin/${name}` : undefined),
-    run: async (argv) => {
-      ran.push(argv.join(' '))
-      return commands.get(argv.join(' ')) ?? { code: 127, text: 'not found' }
-    },
+    run: answer,
+    ask: answer,
     landlockProblem: async () => undefined,
     probeNetwork: () => {},
     checkUidRange: () => {},

@@ -4,6 +4,7 @@ import { arch, release } from 'node:os'
 import type { Config, HypervisorConfig } from '../../config/config.ts'
 import { checkInitrd, checkKernel, requireImage, verifyImage } from '../../config/guest-image.ts'
 import { hasOwnGuest } from '../../config/own-guest.ts'
+import { askProgram } from '../../linux/ask-program.ts'
 import { findTool } from '../../linux/which.ts'
 import { probeNetwork } from '../../network/probe.ts'
 import { landlockProblem } from '../../rootless/landlock.ts'
@@ -49,6 +50,8 @@ export interface HostProbe {
   findTool(name: string): string | undefined
   /** Runs a short command with a deadline of ten seconds. */
   run(argv: readonly string[]): Promise<CommandOutput>
+  /** The same for a program that is only asked something: it runs as nobody. */
+  ask(argv: readonly string[]): Promise<CommandOutput>
   /** Undefined when a program that is restricted is really refused. */
   landlockProblem(): Promise<string | undefined>
   /** Tries the steps that connect a pod to its machine. @throws KataError NETWORK_*, SYSCALL_FAILED. */
@@ -81,6 +84,14 @@ export function hostProbe(cacheDir?: string): HostProbe {
       }),
     findTool,
     run: runCommand,
+    ask: async (argv) => {
+      try {
+        const { code, stdout, stderr } = await askProgram(argv, 10_000)
+        return { code, text: stdout + stderr }
+      } catch (error) {
+        return { code: -1, text: String(error) }
+      }
+    },
     landlockProblem,
     probeNetwork,
     checkUidRange,

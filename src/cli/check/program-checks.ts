@@ -9,25 +9,14 @@ const virtiofsd: Check = {
     if (sharedFs === 'none') return ok('not used: the VMM shares no directories')
     const remedy = 'Run `apt-get install virtiofsd`, or name another one with `virtio_fs_daemon`.'
     if (!host.isExecutable(path)) return failed(`${path} is not an executable program`, remedy)
-    const { code, text } = await host.run([path, '--version'])
+    const { code, text } = await host.ask([path, '--version'])
     return code === 0
       ? ok(`${firstLine(text)} (${path})`)
       : failed(`${path} --version failed (exit code ${code}): ${firstLine(text)}`, remedy)
   },
 }
 
-const jailTools = [
-  'setpriv',
-  'unshare',
-  'enosys',
-  'prlimit',
-  'mount',
-  'umount',
-  'pivot_root',
-  'env',
-  'sh',
-  'bash',
-]
+const jailTools = ['setpriv', 'unshare', 'prlimit', 'mount', 'umount', 'pivot_root', 'env', 'sh', 'bash']
 
 const tools: Check = {
   name: 'jail-tools',
@@ -35,10 +24,7 @@ const tools: Check = {
     const missing = jailTools.filter((name) => host.findTool(name) === undefined)
     return missing.length === 0
       ? ok(jailTools.join(', '))
-      : failed(
-          `not found: ${missing.join(', ')}`,
-          'Run `apt-get install util-linux util-linux-extra coreutils`.',
-        )
+      : failed(`not found: ${missing.join(', ')}`, 'Run `apt-get install util-linux bash coreutils`.')
   },
 }
 

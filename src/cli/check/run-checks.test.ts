@@ -592,7 +592,7 @@ const rows: Row[] = [
     'failed',
     'bang',
   ],
-  ['jail-tools', 'no enosys', (host) => host.tools.delete('enosys'), {}, 'failed', 'not found: enosys'],
+  ['jail-tools', 'no bash', (host) => host.tools.delete('bash'), {}, 'failed', 'not found: bash'],
   ['landlock', 'does not hold', withoutLandlock, {}, 'failed', 'landlock = "best-effort"'],
   [
     'landlock',

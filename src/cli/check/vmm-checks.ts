@@ -41,7 +41,7 @@ async function program(
 ): Promise<Outcome> {
   const { path } = config.hypervisor
   if (!host.isExecutable(path)) return failed(`${path} is not an executable program`, remedy)
-  const { code, text } = await host.run([path, '--version'])
+  const { code, text } = await host.ask([path, '--version'])
   const version = parseVersion(text)
   if (code !== 0 || version === undefined)
     return failed(`${path} --version failed (exit code ${code}): ${firstLine(text)}`, remedy)
@@ -63,7 +63,7 @@ const jailer = checkOf('jailer', 'firecracker', async ({ host, config }) => {
   const { path, jailerPath } = config.hypervisor
   if (!host.isExecutable(jailerPath))
     return failed(`${jailerPath} is not an executable program`, installFirecracker)
-  const [own, other] = await Promise.all([jailerPath, path].map((name) => host.run([name, '--version'])))
+  const [own, other] = await Promise.all([jailerPath, path].map((name) => host.ask([name, '--version'])))
   const [version, wanted] = [own, other].map((answer) => JSON.stringify(parseVersion(answer?.text ?? '')))
   if (version === undefined || version !== wanted)
     return failed(
@@ -77,9 +77,9 @@ const qemuFeatures = checkOf('qemu-features', 'qemu', async ({ host, config }) =
   const { path, accelerator } = config.hypervisor
   if (!host.isExecutable(path)) return failed(`${path} is not an executable program`, installQemu)
   const lists = await Promise.all([
-    host.run([path, '-device', 'help']),
-    host.run([path, '-machine', 'none', '-object', 'help']),
-    host.run([path, '-accel', 'help']),
+    host.ask([path, '-device', 'help']),
+    host.ask([path, '-machine', 'none', '-object', 'help']),
+    host.ask([path, '-accel', 'help']),
   ])
   const known = new Set(lists.flatMap(({ text }) => text.match(/[a-z0-9][a-z0-9-]*/g) ?? []))
   const accelerators = accelerator === 'auto' ? ['kvm', 'tcg'] : [accelerator]

@@ -75,9 +75,9 @@ export const bootKeys = [
   key(
     'cpu_features',
     'cpuFeatures',
-    string(cpuFeatures, 'CPU features of QEMU parted by commas, for instance "pmu=off,-vmx"'),
+    string(cpuFeatures, 'CPU features of QEMU parted by commas, for instance "vmx=on,-avx"'),
     '',
-    'Added to the CPU model.',
+    'Added to the CPU model, whose performance counters and nested virtualisation are off unless this asks for them (`pmu=on`, `vmx=on`, `svm=on`).',
     { drivers: ['qemu'], annotation: 'cpu_features' },
   ),
   key(

@@ -27,6 +27,7 @@ import { netConfig } from './nic.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
 import { clhArguments, clhNeeds, fdRoles } from './program.ts'
 import { Resizer } from './resize.ts'
+import { clhSyscalls } from './syscalls.ts'
 import {
   fsConfig,
   inJail,
@@ -145,6 +146,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     const { identity, stateDir } = spec
     return {
       ...{ program: config.hypervisor.path, identity, stateDir, landlock: config.hypervisor.landlock },
+      syscalls: clhSyscalls,
       args: clhArguments({ debug: config.hypervisor.enableDebug }),
       paths: jailPaths(spec, this.#settings),
       nodeDirs,

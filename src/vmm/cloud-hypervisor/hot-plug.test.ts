@@ -89,7 +89,7 @@ test('an id that is no file name makes no node', async () => {
 test('a machine grows by whole blocks, within its bounds, and never shrinks', async () => {
   const { said, put } = vmm({})
   const sizes = {
-    cpus: { boot_vcpus: 1, max_vcpus: 4 },
+    cpus: { boot_vcpus: 1, max_vcpus: 4, nested: false },
     memory: { size: 256 * mebibyte, shared: true },
   } as const
   const grows = { ...sizes, memory: { ...sizes.memory, hotplug_size: 512 * mebibyte } }

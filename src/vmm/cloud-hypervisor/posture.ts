@@ -4,8 +4,8 @@ import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-ch
 import type { VmSpec } from '../vmm.ts'
 import { inJail, type MachineSettings } from './vm-config.ts'
 
-/** Filters on every thread but the first: the two of the jail and its own. The first only waits, without one. */
-const filters = { seccompFilters: 3, firstThreadFilters: 2 }
+/** Filters on every thread but the first: that of the jail and its own. The first only waits, without one. */
+const filters = { seccompFilters: 2, firstThreadFilters: 1 }
 /** What it opens itself before the machine runs. */
 const always = ['/dev/kvm', 'anon_inode:[eventfd]', 'anon_inode:[eventpoll]']
 /** Our connection to the API, and the pair by which its signal handler wakes itself. */

@@ -26,7 +26,7 @@ const settings: MachineSettings = {
 test('a machine without a share is exactly this', () => {
   const { payload, ...rest } = vmConfig(spec, settings)
   expect(rest).toEqual({
-    cpus: { boot_vcpus: 2, max_vcpus: 8 },
+    cpus: { boot_vcpus: 2, max_vcpus: 8, nested: false },
     memory: { size: 256 * mebibyte, shared: true, hotplug_size: 16128 * mebibyte },
     rng: { src: '/dev/urandom' },
     serial: { mode: 'Tty' },
@@ -71,7 +71,7 @@ test('sizes: no room to grow below a block, never more than the VMM can make', (
   const sized = (more: Partial<VmSpec>) => vmConfig({ ...spec, ...more }, settings)
   expect(sized({ maxMemoryMiB: 383 }).memory).toEqual({ size: 256 * mebibyte, shared: true })
   expect(sized({ maxMemoryMiB: 600 }).memory.hotplug_size).toBe(256 * mebibyte)
-  expect(sized({ maxVcpus: 1 }).cpus).toEqual({ boot_vcpus: 2, max_vcpus: 2 })
+  expect(sized({ maxVcpus: 1 }).cpus).toMatchObject({ boot_vcpus: 2, max_vcpus: 2 })
   expect(sized({ maxVcpus: 1000 }).cpus.max_vcpus).toBe(254)
   expect(() => sized({ memoryMiB: 0 })).toThrow('[VMM_OPTION_INVALID]')
   expect(() => sized({ share: { tag: 'x', socket: 5, queueSize: 8 } })).toThrow('a descriptor')

@@ -23,7 +23,12 @@ export interface MachineSettings {
 
 /** The parts of the API's VmConfig that we set. */
 export interface VmConfig {
-  readonly cpus: { readonly boot_vcpus: number; readonly max_vcpus: number }
+  readonly cpus: {
+    readonly boot_vcpus: number
+    readonly max_vcpus: number
+    /** Whether the guest may be a host of machines itself. */
+    readonly nested: false
+  }
   readonly memory: MemoryConfig
   /** Takes no memory from the guest; it only tells of pages that the guest has freed. */
   readonly balloon?: { readonly size: 0; readonly free_page_reporting: true }
@@ -93,7 +98,7 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
   const boot = positive(Math.ceil(spec.vcpus), 'default_vcpus')
   const most = Math.min(spec.maxVcpus || settings.hostCpus, mostVcpus)
   return {
-    cpus: { boot_vcpus: boot, max_vcpus: Math.max(boot, most) },
+    cpus: { boot_vcpus: boot, max_vcpus: Math.max(boot, most), nested: false },
     memory: memory(spec, settings),
     ...(settings.reclaimGuestFreedMemory ? { balloon: { size: 0, free_page_reporting: true } } : {}),
     payload: {

@@ -46,7 +46,7 @@ describe('qemuCommandLine', () => {
       ...['-name', 'sandbox-pod-1,debug-threads=on'],
       '-machine',
       'q35,memory-backend=mem,sata=off,usb=off,hpet=off,vmport=off,smm=off,smbus=off,i8042=off,dump-guest-core=off',
-      ...['-accel', 'tcg,tb-size=128', '-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm'],
+      ...['-accel', 'tcg,tb-size=128', '-cpu', 'max,-erms,-fsrm,-fsrs,-fzrm,pmu=off,vmx=off,svm=off'],
       ...['-smp', 'cpus=5,sockets=5,cores=1,threads=1,maxcpus=5'],
       ...['-m', 'size=256M,slots=10,maxmem=16384M'],
       ...['-object', 'memory-backend-memfd,id=mem,size=256M,share=on'],
@@ -124,10 +124,10 @@ describe('qemuCommandLine', () => {
   test('gives KVM the host CPU and processors to spare', () => {
     const { args } = qemuCommandLine(
       { ...spec, accelerator: 'kvm', vcpus: 1.5 },
-      { ...settings, cpuFeatures: 'pmu=off' },
+      { ...settings, cpuFeatures: 'vmx=on' },
     )
     expect(values(args, '-accel')).toEqual(['kvm'])
-    expect(values(args, '-cpu')).toEqual(['host,pmu=off'])
+    expect(values(args, '-cpu')).toEqual(['host,pmu=off,vmx=off,svm=off,vmx=on'])
     expect(values(args, '-smp')).toEqual(['cpus=2,sockets=8,cores=1,threads=1,maxcpus=8'])
   })
 

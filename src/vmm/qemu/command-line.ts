@@ -16,7 +16,7 @@ import type { SocketRole } from './sockets.ts'
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
 export interface MachineSettings extends MemorySettings {
   readonly machineType: string
-  /** QEMU's notation, `pmu=off,-vmx`, added to the CPU model. */
+  /** QEMU's notation, `vmx=on,-avx`, added to the CPU model. */
   readonly cpuFeatures: string
   /** Free PCIe root ports for devices that come later. */
   readonly pcieRootPort: number
@@ -57,6 +57,11 @@ const kvmSet = 2
 const translationBufferMiB = 128
 /** The emulated fast-string instructions copy a byte at a time; without them the guest takes its vector loops. */
 const tcgCpu = 'max,-erms,-fsrm,-fsrs,-fzrm'
+/**
+ * What of the host's kernel a container needs no part of, off unless `cpu_features`, which comes after, asks for it: its
+ * performance counters and nested virtualisation.
+ */
+const offUnlessAsked = 'pmu=off,vmx=off,svm=off'
 /** Everything a container's guest has no driver work to do for. */
 const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump-guest-core']
 
@@ -118,7 +123,7 @@ function accelerator(spec: VmSpec): string {
 
 function cpu(spec: VmSpec, { cpuFeatures }: MachineSettings): string {
   const model = spec.accelerator === 'kvm' ? (spec.kvmCpu ?? 'host') : tcgCpu
-  return cpuFeatures === '' ? model : `${model},${cpuFeatures}`
+  return [model, offUnlessAsked, ...(cpuFeatures === '' ? [] : [cpuFeatures])].join(',')
 }
 
 /**

@@ -27,6 +27,7 @@ import { commandMs, QmpClient } from './qmp.ts'
 import { MachineResizer } from './resize.ts'
 import { RootPorts, rootPort } from './root-ports.ts'
 import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
+import { qemuSyscalls } from './syscalls.ts'
 import { Unplugs } from './unplug.ts'
 import { memoryForVfio, notedPassThrough, QemuVfio } from './vfio.ts'
 
@@ -35,8 +36,8 @@ export interface QemuOptions extends VmmOptions {
   readonly onEvent?: (name: string, data: Readonly<Record<string, unknown>>) => void
 }
 
-/** Filters on every thread: the two of the jail and that of `-sandbox`. */
-const seccompFilters = 3
+/** Filters on every thread: that of the jail and that of `-sandbox`. */
+const seccompFilters = 2
 /** The first descriptor that is handed over. */
 const firstFd = 3
 /** Sockets before guest code runs: our connections to qmp and console, and virtiofsd's way back. */
@@ -235,6 +236,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     const { identity, stateDir } = spec
     const launchSpec: LaunchSpec = {
       ...{ program: config.hypervisor.path, args, identity, paths, fds, output, stateDir },
+      syscalls: qemuSyscalls,
       lockedMemoryMiB: memoryForVfio(spec, settings, config.hypervisor),
       landlock: config.hypervisor.landlock,
     }

@@ -1,0 +1,46 @@
+/** Programs that are only asked something about themselves, such as their version: no reason to run them as root. */
+import { closeSync, openSync } from 'node:fs'
+import { findTool } from './which.ts'
+
+export interface Answer {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Nobody, of no group, without any capability. */
+const nobody = [
+  ...['--reuid', '65534', '--regid', '65534', '--clear-groups', '--no-new-privs'],
+  ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
+]
+
+/**
+ * Runs `argv[0]`, a path, with an empty environment. Under root it runs as nobody, who needs no way to the path, only the
+ * right to execute the file.
+ *
+ * @throws ErrnoException when it cannot be opened, or is not executable for whoever asks.
+ */
+export async function askProgram(argv: readonly string[], timeoutMs = 5000): Promise<Answer> {
+  const [path = '', ...args] = argv
+  const setpriv = process.getuid?.() === 0 ? findTool('setpriv') : undefined
+  const fd = setpriv === undefined ? undefined : openSync(path, 'r')
+  try {
+    const cmd = setpriv === undefined ? [path, ...args] : [setpriv, ...nobody, '/proc/self/fd/3', ...args]
+    const child = Bun.spawn({
+      cmd,
+      cwd: '/',
+      env: {},
+      stdio: ['ignore', 'pipe', 'pipe', ...(fd === undefined ? [] : [fd])],
+      timeout: timeoutMs,
+      killSignal: 'SIGKILL',
+    })
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ])
+    return { code, stdout, stderr }
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}

@@ -1,0 +1,63 @@
+/** System calls that programs in a jail need, by what for: what every one of them does, and more for those that ask for it. */
+import { type SyscallName, syscallNumbers } from './syscall-numbers.ts'
+
+/** Of the C library and of a program with threads. clone, prctl, socket and socketpair go by their arguments (syscall-filter.ts). */
+export const baseSyscalls: readonly SyscallName[] = [
+  // The last steps of setpriv(1): capabilities, of which there are none to keep, Landlock, and the program's start.
+  ...named('capget capset landlock_create_ruleset landlock_add_rule landlock_restrict_self execve'),
+  ...named('arch_prctl set_tid_address set_robust_list rseq getrandom'),
+  // Programs add filters of their own.
+  ...named('seccomp'),
+  // Files that the jail shows, to read or as they were handed over.
+  ...named('open openat close close_range read write readv writev pread64 pwrite64 preadv pwritev preadv2'),
+  ...named('pwritev2 lseek fsync fdatasync ftruncate fallocate fcntl flock dup dup2 dup3'),
+  ...named(
+    'stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink readlinkat',
+  ),
+  ...named('getdents64 getcwd umask'),
+  // Devices and machines, by descriptors that were handed over or nodes that the jail shows.
+  ...named('ioctl'),
+  // Memory of its own.
+  ...named('brk mmap munmap mprotect mremap madvise msync memfd_create membarrier'),
+  ...named('mlock mlock2 munlock mlockall munlockall'),
+  // Threads, their signals and their ends. Of other processes there are none to be signalled.
+  ...named('futex exit exit_group restart_syscall sched_yield sched_getaffinity'),
+  ...named(
+    'rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack',
+  ),
+  ...named('kill tkill tgkill pause'),
+  // Who and where it is, and what its limits are.
+  ...named('getpid getppid gettid getuid geteuid getgid getegid getgroups getresuid getresgid'),
+  ...named('uname sysinfo getrusage getrlimit prlimit64'),
+  // Time.
+  ...named('nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times'),
+  ...named('timer_create timer_settime timer_gettime timer_getoverrun timer_delete'),
+  ...named('timerfd_create timerfd_settime timerfd_gettime setitimer getitimer alarm'),
+  // Waiting for descriptors.
+  ...named(
+    'poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2',
+  ),
+  ...named('eventfd eventfd2 signalfd signalfd4 pipe pipe2'),
+  // The unix sockets that were handed over, or that it makes.
+  ...named('connect accept accept4 bind listen shutdown getsockname getpeername getsockopt setsockopt'),
+  ...named('sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg'),
+]
+
+/** For a program that reads and writes disks past the page cache (Linux AIO). */
+export const aioSyscalls = named('io_setup io_submit io_getevents io_pgetevents io_destroy')
+
+/** For a program that keeps files in a directory of its own. */
+export const directorySyscalls = named(
+  'unlink unlinkat rename renameat renameat2 mkdir mkdirat chmod fchmod fchmodat truncate getdents',
+)
+
+/** For a program that makes processes of its own and waits for them, see {@link SyscallPolicy.processes}. */
+export const processSyscalls = named('fork vfork execveat wait4 waitid setsid')
+
+/** @throws Error for a name that has no number here. */
+function named(names: string): SyscallName[] {
+  return names.split(' ').map((name) => {
+    if (name in syscallNumbers) return name as SyscallName
+    throw new Error(`no number for the system call ${name}`)
+  })
+}

@@ -1,0 +1,47 @@
+/** The seccomp filter of a jail: the system calls that its program needs, and no other, whichever the kernel may come to have. */
+import { ofFamilies } from './argument-filter.ts'
+import {
+  allow,
+  CLONE_THREAD,
+  ENOSYS,
+  EPERM,
+  failWith,
+  families,
+  ifAnyBit,
+  ifEqual,
+  newNamespaces,
+  onCall,
+  onCallWithArgument,
+  PR_SET_PDEATHSIG,
+  prologue,
+  unlessAnyBit,
+} from './bpf.ts'
+import type { SyscallPolicy } from './launch-spec.ts'
+import { syscallNumbers } from './syscall-numbers.ts'
+
+/** Where setpriv finds it once the root is the jail's. */
+export const filterPath = '/filter'
+
+const { clone, prctl, socket, socketpair } = syscallNumbers
+
+/**
+ * The filter as `setpriv --seccomp-filter` reads it. What is not allowed answers ENOSYS, as a kernel does that has not the
+ * call: C libraries then do without. The kernel keeps what a number alone decides in a bitmap, so the length costs nothing.
+ */
+export function syscallFilter({ allowed, processes, inet }: SyscallPolicy): Buffer {
+  const sockets = inet ? Object.values(families) : [families.unix]
+  return Buffer.concat([
+    ...prologue(),
+    ...onCallWithArgument(clone, [
+      ...ifAnyBit(newNamespaces, [failWith(EPERM)]),
+      ...(processes ? [] : unlessAnyBit(CLONE_THREAD, [failWith(EPERM)])),
+      allow(),
+    ]),
+    // What it is to end with, it cannot change.
+    ...onCallWithArgument(prctl, [...ifEqual(PR_SET_PDEATHSIG, [failWith(EPERM)]), allow()]),
+    ...onCallWithArgument(socket, ofFamilies(sockets)),
+    ...onCallWithArgument(socketpair, ofFamilies([families.unix])),
+    ...allowed.flatMap((name) => onCall(syscallNumbers[name], [allow()])),
+    failWith(ENOSYS),
+  ])
+}
