@@ -37,8 +37,8 @@ export const shareKeys = [
     'virtio_fs_privilege',
     'virtioFsPrivilege',
     choice(['auto', 'unprivileged', 'root']),
-    'auto',
-    'Who virtiofsd is on the host: a user of its own, to whom idmapped mounts show the share (`unprivileged`), root in a sandbox with few capabilities (`root`), or root only where a share cannot be idmapped (`auto`).',
+    'unprivileged',
+    'Who virtiofsd is on the host: a user of its own, to whom idmapped mounts show the share (`unprivileged`), root in a sandbox with few capabilities (`root`), or root only where a share cannot be idmapped (`auto`): then who chooses the volumes of a pod chooses that, too.',
     { drivers: sharing, own: true, annotation: 'virtio_fs_privilege' },
   ),
   key(
