@@ -1,6 +1,6 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
 import { type Attack, attackGroups, liveAttacks } from '../e2e/attack/attacks.ts'
-import { guestShareAttacks, setuidAttack, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
+import { guestShareAttacks, inOwnLayer, leftPrograms, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
 
@@ -39,6 +39,9 @@ ${rows.join('')}`
 }
 
 function guestPart(): string {
+  const left = leftPrograms.map(
+    ({ what, withNosuid }) => `| ${what} | **succeeds** | ${withNosuid} | ${inOwnLayer}, for that user |\n`,
+  )
   const rows = guestShareAttacks.map(([goal, , inGuest]) => `| ${goal} | ${inGuest} | ok |\n`)
   return `
 ## The share, from inside the guest
@@ -48,8 +51,14 @@ who runs the VMM.
 
 | to ... | in the guest | root outside |
 |---|---|---|
-${rows.join('')}| ${setuidAttack.goal} | ${setuidAttack.byUser}, for that user | ok |
-`
+${rows.join('')}
+What root of a container leaves behind where a user of the host gets to it. In a volume that is a program with rights on the host,
+as with Docker, unless [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) is on, the directory lies below one that only root
+enters (kubelet's do), or its file system is mounted \`nosuid\`.
+
+| to leave ... | in a volume | with \`virtio_fs_nosuid\` | in its own root file system |
+|---|---|---|---|
+${left.join('')}`
 }
 
 function tableOf(attacks: readonly Attack[]): string {

@@ -20,7 +20,7 @@ const failWith = (errno: number) => 0x00050000 | errno
 const [EPERM, ENOSYS, EAFNOSUPPORT] = [1, 38, 97]
 
 /** Offsets in struct seccomp_data; of an argument the lower half, as these flags and families are 32 bits. */
-const [nr, arch, firstArgument] = [0, 4, 16]
+const [nr, arch, firstArgument, secondArgument, thirdArgument, fourthArgument] = [0, 4, 16, 24, 32, 40]
 
 const AUDIT_ARCH_X86_64 = 0xc000003e
 /** Numbers from here on are the x32 interface. */
@@ -32,14 +32,52 @@ const newUser = 0x10000000
 /** AF_UNIX, AF_INET and AF_INET6: those are confined by the network namespace, or by file permissions. */
 const families = [1, 2, 10]
 
+/** S_ISUID and S_ISGID. */
+const setIdBits = 0o6000
+/** O_CREAT and what makes O_TMPFILE of O_DIRECTORY: only with these the mode counts. */
+const creating = 0o20000100
+/** The calls that give a file a mode, and the argument that is the mode. */
+const modeCalls: readonly (readonly [call: number, argument: number])[] = [
+  ...[85, 90, 91, 133].map((call) => [call, secondArgument] as const), // creat, chmod, fchmod, mknod
+  ...[259, 268, 452].map((call) => [call, thirdArgument] as const), // mknodat, fchmodat, fchmodat2
+]
+/** open and openat: where their flags are, and their mode. */
+const openCalls = [
+  [2, secondArgument, thirdArgument],
+  [257, thirdArgument, fourthArgument],
+] as const
+/** openat2 and io_uring_setup open files by what lies in memory. */
+const unseenCalls = [437, 425]
+
 /** The filter as `setpriv --seccomp-filter` reads it: struct sock_filter, 8 bytes each. */
 export function argumentFilter(): Buffer {
+  return filterOf([])
+}
+
+/** The same, and no file gets a set-user-id or set-group-id bit. */
+export function setIdFilter(): Buffer {
+  const refused = [instruction(JMP_JSET_K, setIdBits, 0, 1), answer(failWith(EPERM)), answer(ALLOW)]
+  return filterOf([
+    ...modeCalls.flatMap(([call, mode]) => ifEqual(call, [load(mode), ...refused])),
+    ...openCalls.flatMap(([call, flags, mode]) =>
+      ifEqual(call, [
+        ...[load(flags), instruction(JMP_JSET_K, creating, 1, 0), answer(ALLOW)],
+        ...[load(mode), ...refused],
+      ]),
+    ),
+    ...unseenCalls.flatMap((call) => ifEqual(call, [answer(failWith(ENOSYS))])),
+  ])
+}
+
+/** `more` finds the number of the call loaded, and must leave it so for calls that it does not answer. */
+function filterOf(more: readonly Buffer[]): Buffer {
   return Buffer.concat([
     load(arch),
     ...unlessEqual(AUDIT_ARCH_X86_64, [answer(KILL_PROCESS)]),
     load(nr),
     instruction(JMP_JGE_K, x32, 0, 1),
     answer(failWith(ENOSYS)),
+    ...more,
     // The flags of clone3 lie in memory, out of a filter's sight; glibc takes clone instead.
     ...ifEqual(SYS_clone3, [answer(failWith(ENOSYS))]),
     ...ifEqual(SYS_clone, [

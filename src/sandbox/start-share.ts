@@ -46,12 +46,14 @@ export async function startShare(
   ledger: Ledger,
   { config, paths, privateDir, clientUid, ids, container, log }: ShareRequest,
 ): Promise<{ share: HostShare; daemon: ShareDaemon }> {
-  const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege } = config.hypervisor
+  const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege, virtioFsNosuid } =
+    config.hypervisor
   const tree = await createShareTree(ledger, paths)
   const spec = {
     ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
     ...(clientUid === undefined ? {} : { clientUid }),
-    ...{ program: virtioFsDaemon, cache: virtioFsCache, extraArgs: virtioFsExtraArgs },
+    ...{ program: virtioFsDaemon, cache: virtioFsCache },
+    ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs },
   }
   const accept = (idmap: Idmap) => {
     requireSharedIds(container.spec, container.id, idmap.map)

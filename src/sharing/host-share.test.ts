@@ -24,7 +24,7 @@ import { bindEntryName } from './binds.ts'
 import { createHostShare, kataGuestSharedDir } from './host-share.ts'
 import { directoryResource, mountResource } from './resources.ts'
 import type { HostShare } from './share.ts'
-import type { ShareDaemon } from './share-daemon.ts'
+import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
 import { shareIdMap } from './share-id-map.ts'
 import { createShareTree } from './share-tree.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
@@ -39,6 +39,7 @@ afterAll(() => sandbox.leave())
 let round = 0
 let base: string
 let ledger: Ledger
+let spec: ShareDaemonSpec
 let daemon: ShareDaemon
 let share: HostShare
 const openLedger = () =>
@@ -60,15 +61,17 @@ describe.each<[string, IdExtent[] | undefined]>([
       stateDir: join(base, 'state'),
       exportDir: join(base, 'export'),
     })
-    daemon = await startVirtiofsd(ledger, {
+    spec = {
       sharedDir: tree.exported,
       stateDir: join(base, 'state'),
       privateDir: join(base, 'private'),
       program: '/usr/libexec/virtiofsd',
       cache: 'auto',
+      nosuid: false,
       extraArgs: [],
       ...(ids === undefined ? {} : { ids }),
-    })
+    }
+    daemon = await startVirtiofsd(ledger, spec)
     share = createHostShare(ledger, tree, daemon)
   })
   afterEach(async () => {
@@ -100,7 +103,7 @@ describe.each<[string, IdExtent[] | undefined]>([
   const { connect, processes } = await startVirtiofsd(ledger, {
     ...${JSON.stringify(ids === undefined ? {} : { ids })},
     sharedDir: tree.exported, stateDir: base, privateDir: base,
-    program: '/usr/libexec/virtiofsd', cache: 'auto', extraArgs: [],
+    program: '/usr/libexec/virtiofsd', cache: 'auto', nosuid: false, extraArgs: [],
   })
   const { pid } = Bun.spawn(['sleep', '60'], { stdio: ['ignore', 'ignore', 'ignore', connect()] })
   console.log(JSON.stringify({ holder: processRef(pid), processes }))
@@ -308,6 +311,12 @@ describe.each<[string, IdExtent[] | undefined]>([
     }
   })
 
+  test('without set-id bits it has neither the capability to keep them nor the one for those of programs', async () => {
+    await daemon.stop()
+    daemon = await startVirtiofsd(ledger, { ...spec, nosuid: true })
+    expect(readStatus(`/proc/${daemon.processes[1]!.pid}/status`)!.get('CapEff')).toBe('00000000080000cb')
+  })
+
   test('the end of the connection ends the daemon', async () => {
     const connection = share.connect()
     expect(() => share.connect()).toThrow(/^\[SHARE_CONNECTION_TAKEN\]/)
@@ -341,6 +350,7 @@ describe.each<[string, IdExtent[] | undefined]>([
       privateDir: base,
       program: '/usr/libexec/virtiofsd',
       cache: 'auto' as const,
+      nosuid: false,
       extraArgs: ['--no-such-option'],
     }
     await expect(startVirtiofsd(ledger, spec)).rejects.toThrow(/^\[VIRTIOFSD_FAILED\].*--no-such-option/s)

@@ -1,7 +1,7 @@
 /** Keys about host directories in the guest. */
 import type { HypervisorDriver } from '../config.ts'
 import { keysOf } from '../key-spec.ts'
-import { choice, integer, path, strings } from '../value-types.ts'
+import { boolean, choice, integer, path, strings } from '../value-types.ts'
 
 // What kata-ts itself says to virtiofsd, or what would widen its rights.
 const reservedDaemonArgs =
@@ -40,6 +40,14 @@ export const shareKeys = [
     'unprivileged',
     'Who virtiofsd is on the host: a user of its own, to whom idmapped mounts show the share (`unprivileged`), root in a sandbox with few capabilities (`root`), or root only where a share cannot be idmapped (`auto`): then who chooses the volumes of a pod chooses that, too.',
     { drivers: sharing, own: true, annotation: 'virtio_fs_privilege' },
+  ),
+  key(
+    'virtio_fs_nosuid',
+    'virtioFsNosuid',
+    boolean,
+    false,
+    'Refuses the guest set-user-id and set-group-id bits and file capabilities, on every file that it shares with the host. Without it root of a container can leave a program in a writable volume that gives rights to users of the host who get there. With it a container cannot install such programs (sudo, su) into its own root file system either; those of its image work.',
+    { drivers: sharing, own: true, annotation: 'virtio_fs_nosuid' },
   ),
   key(
     'virtio_fs_cache',
