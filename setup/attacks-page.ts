@@ -1,6 +1,7 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
 import { type Attack, attackGroups, liveAttacks } from '../e2e/attack/attacks.ts'
 import { guestShareAttacks, inOwnLayer, leftPrograms, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
+import { fuseAttacks } from '../e2e/virtiofsd/fuse-attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
 
@@ -20,7 +21,7 @@ export function attacksPage(): string {
   const falling = rows.filter(([, , , , , exception]) => exception?.fallsWithoutUser).length
   const counted = `\n${rows.length} attacks. With rootless off ${rows.length - falling} of the walls still stand and ${falling} fall.\n`
   const parts = Object.entries(groups).map(([title, attacks]) => `\n## ${title}\n\n${tableOf(attacks)}`)
-  return `${introduction}${counted}${parts.join('')}${daemonPart()}${guestPart()}`
+  return `${introduction}${counted}${parts.join('')}${daemonPart()}${fusePart()}${guestPart()}`
 }
 
 /** virtiofsd's user has nothing to do with the VMM's, so what it gets is the same with rootless off; but see the text. */
@@ -34,6 +35,20 @@ live sandbox, with its user, its namespaces and its capabilities. ${shareAttacks
 with rootless off virtiofsd is the same user of its own.
 
 | to ... | in its place | root outside |
+|---|---|---|
+${rows.join('')}`
+}
+
+function fusePart(): string {
+  const rows = fuseAttacks.map(({ goal, result }) => `| ${goal} | ${result} | ok |\n`)
+  return `
+## The file server, from a kernel of the attacker's
+
+\`e2e/virtiofsd-fuse.test.ts\`: requests in raw FUSE over vhost-user, as a guest's kernel can send them whose every byte is the
+attacker's. The control is the same request for what the share is there for. A request that is none at all costs the machine its
+files, and nobody else anything.
+
+| to ... | the answer | the control |
 |---|---|---|
 ${rows.join('')}`
 }
