@@ -83,6 +83,7 @@ beforeAll(async () => {
     `${probe}:/probe:ro`,
     `${directory}/volume:/volume`,
   ])
+  expect(Bun.spawnSync(['mknod', `${directory}/volume/zero`, 'c', '1', '5']).exitCode).toBe(0)
   const nosuid = `${directory}/nosuid.toml`
   writeFileSync(nosuid, hypervisorTable('virtio_fs_nosuid = true\n'))
   await start('strict', [`${probe}:/probe:ro`, `${directory}/strict:/volume`], ['--config', nosuid])

@@ -24,6 +24,13 @@ export const shareAttacks: readonly ShareAttack[] = [
   ["look into its VMM's directory", 'list {vmmDir}', 'ENOENT', 'ok'],
   ['place a file beside the entries', 'create /attacker', 'EROFS', 'ok'],
   ['make a device node in a volume', 'mknod {volume}/node', 'EPERM', 'ok', 'mknod {hostVolume}/node'],
+  [
+    'open a device of the host by a node that lies in the volume',
+    'open-read {volume}/zero',
+    'EACCES',
+    'ok',
+    'open-read {hostVolume}/zero',
+  ],
   ['open a file by its handle', 'open-by-handle {volume} /', 'EPERM', 'ok', 'open-by-handle {hostVolume} /'],
   ['signal its VMM', 'kill {vmm} 0', 'ESRCH', 'ok'],
   ['signal its shim', 'kill {shim} 0', 'ESRCH', 'ok'],

@@ -317,6 +317,27 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(readStatus(`/proc/${daemon.processes[1]!.pid}/status`)!.get('CapEff')).toBe('00000000080000cb')
   })
 
+  test('no node that lies in a volume or a layer is a device to it', async () => {
+    for (const name of ['volume', 'layer', 'upper', 'work']) mkdirSync(join(base, name))
+    for (const name of ['volume', 'layer'])
+      Bun.spawnSync(['mknod', '-m', '666', join(base, name, 'zero'), 'c', '1', '5'])
+    const bind = { source: join(base, 'volume'), destination: '/v', readonly: false, recursive: true }
+    const options = [`lowerdir=${base}/layer`, `upperdir=${base}/upper`, `workdir=${base}/work`]
+    const shown = [
+      await share.addBind('c1', bind),
+      (await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])).path,
+      (await share.addRootfs('c2', [{ type: 'bind', source: join(base, 'layer'), options: ['rbind'] }])).path,
+    ]
+    const { pid } = daemon.processes[1]!
+    const enter = ['nsenter', `--user=/proc/${pid}/ns/user`, '--setuid', '0', '--setgid', '0', '--']
+    const first = (path: string) => {
+      const { exitCode, stderr } = Bun.spawnSync([...(ids === undefined ? [] : enter), 'head', '-c1', path])
+      return `${exitCode} ${stderr.toString().trim().split(': ').at(-1)}`
+    }
+    const refused = '1 Permission denied'
+    expect(shown.map((path) => first(`${seenByDaemon(path)}/zero`))).toEqual([refused, refused, refused])
+  })
+
   test('the end of the connection ends the daemon', async () => {
     const connection = share.connect()
     expect(() => share.connect()).toThrow(/^\[SHARE_CONNECTION_TAKEN\]/)
