@@ -1,7 +1,8 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
 import { type Attack, attackGroups, liveAttacks } from '../e2e/attack/attacks.ts'
 import { cgroupAttacks, directoryAttacks } from '../e2e/attack/bound-attacks.ts'
-import { guestShareAttacks, setuidAttack, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
+import { guestShareAttacks, inOwnLayer, leftPrograms, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
+import { fuseAttacks } from '../e2e/virtiofsd/fuse-attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
 
@@ -21,7 +22,7 @@ export function attacksPage(): string {
   const falling = rows.filter(([, , , , , exception]) => exception?.fallsWithoutUser).length
   const counted = `\n${rows.length} attacks. With rootless off ${rows.length - falling} of the walls still stand and ${falling} fall.\n`
   const parts = Object.entries(groups).map(([title, attacks]) => `\n## ${title}\n\n${tableOf(attacks)}`)
-  return `${introduction}${counted}${parts.join('')}${boundPart()}${daemonPart()}${guestPart()}`
+  return `${introduction}${counted}${parts.join('')}${boundPart()}${daemonPart()}${fusePart()}${guestPart()}`
 }
 
 function boundPart(): string {
@@ -55,7 +56,24 @@ with rootless off virtiofsd is the same user of its own.
 ${rows.join('')}`
 }
 
+function fusePart(): string {
+  const rows = fuseAttacks.map(({ goal, result }) => `| ${goal} | ${result} | ok |\n`)
+  return `
+## The file server, from a kernel of the attacker's
+
+\`e2e/virtiofsd-fuse.test.ts\`: requests in raw FUSE over vhost-user, as a guest's kernel can send them whose every byte is the
+attacker's. The control is the same request for what the share is there for. A request that is none at all costs the machine its
+files, and nobody else anything.
+
+| to ... | the answer | the control |
+|---|---|---|
+${rows.join('')}`
+}
+
 function guestPart(): string {
+  const left = leftPrograms.map(
+    ({ what, withNosuid }) => `| ${what} | **succeeds** | ${withNosuid} | ${inOwnLayer}, for that user |\n`,
+  )
   const rows = guestShareAttacks.map(([goal, , inGuest]) => `| ${goal} | ${inGuest} | ok |\n`)
   return `
 ## The share, from inside the guest
@@ -65,8 +83,14 @@ who runs the VMM.
 
 | to ... | in the guest | root outside |
 |---|---|---|
-${rows.join('')}| ${setuidAttack.goal} | ${setuidAttack.byUser}, for that user | ok |
-`
+${rows.join('')}
+What root of a container leaves behind where a user of the host gets to it. In a volume that is a program with rights on the host,
+as with Docker, unless [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) is on, the directory lies below one that only root
+enters (kubelet's do), or its file system is mounted \`nosuid\`.
+
+| to leave ... | in a volume | with \`virtio_fs_nosuid\` | in its own root file system |
+|---|---|---|---|
+${left.join('')}`
 }
 
 function tableOf(attacks: readonly Attack[]): string {

@@ -38,6 +38,7 @@ const exampleValues: Readonly<Record<string, string>> = {
   shared_fs: 'virtio-fs',
   virtio_fs_daemon: '/usr/libexec/virtiofsd',
   virtio_fs_privilege: 'unprivileged',
+  virtio_fs_nosuid: 'true',
   virtio_fs_cache: 'never',
   virtio_fs_extra_args: '["--xattr"]',
   kernel_modules: 'loop; dummy numdummies=1',

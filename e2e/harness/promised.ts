@@ -195,7 +195,7 @@ export const promisedDaemon = (uid: number, id: string, serving: boolean) => {
     idMaps: { uid: idMap(uid), gid: idMap(uid) },
     mounts: [
       { point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
-      { point: `/${id}/rootfs`, flags: [] },
+      { point: `/${id}/rootfs`, flags: ['nodev'] },
     ],
     root: [id],
     descriptors: serving

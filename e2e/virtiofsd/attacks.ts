@@ -24,6 +24,13 @@ export const shareAttacks: readonly ShareAttack[] = [
   ["look into its VMM's directory", 'list {vmmDir}', 'ENOENT', 'ok'],
   ['place a file beside the entries', 'create /attacker', 'EROFS', 'ok'],
   ['make a device node in a volume', 'mknod {volume}/node', 'EPERM', 'ok', 'mknod {hostVolume}/node'],
+  [
+    'open a device of the host by a node that lies in the volume',
+    'open-read {volume}/zero',
+    'EACCES',
+    'ok',
+    'open-read {hostVolume}/zero',
+  ],
   ['open a file by its handle', 'open-by-handle {volume} /', 'EPERM', 'ok', 'open-by-handle {hostVolume} /'],
   ['signal its VMM', 'kill {vmm} 0', 'ESRCH', 'ok'],
   ['signal its shim', 'kill {shim} 0', 'ESRCH', 'ok'],
@@ -98,9 +105,24 @@ export const guestShareAttacks: readonly GuestShareAttack[] = [
   ],
 ]
 
-/** The same for a program with the set-user-id bit that the container leaves for a user of the host. */
-export const setuidAttack = {
-  goal: 'leave a set-user-id program of root where another user of the host can start it',
-  inGuest: 'mkdir /tmp/left && cp /bin/busybox /tmp/left/sh && chmod 4755 /tmp/left/sh',
-  byUser: 'Permission denied',
-} as const
+/**
+ * Programs that root of a container leaves for a user of the host, by commands in the container: in {place} a copy of /probe
+ * that has rights of its own. `withNosuid` is what the last of them says where `virtio_fs_nosuid` is on.
+ */
+export const leftPrograms = [
+  {
+    what: 'a set-user-id program of root',
+    inGuest: 'cp /probe {place}/setuid && chmod 4755 {place}/setuid',
+    name: 'setuid',
+    withNosuid: forbidden,
+  },
+  {
+    what: 'a program with file capabilities',
+    inGuest: 'cp /probe {place}/capable && /probe grant {place}/capable',
+    name: 'capable',
+    withNosuid: forbidden,
+  },
+] as const
+
+/** For a user of the host, in the container's own root file system. */
+export const inOwnLayer = 'Permission denied'

@@ -59,8 +59,11 @@ static long capabilities(void) {
 
 int main(int count, char **arg) {
   if (count > 1 && strcmp(arg[1], "caps") == 0) return (int)capabilities();
-  if (count > 2 && strcmp(arg[1], "grant") == 0)
-    return setxattr(arg[2], "security.capability", &bind_service, XATTR_CAPS_SZ_2, 0) < 0;
+  if (count > 2 && strcmp(arg[1], "grant") == 0) {
+    if (setxattr(arg[2], "security.capability", &bind_service, XATTR_CAPS_SZ_2, 0) == 0) return 0;
+    perror(arg[2]);
+    return 1;
+  }
   if (count < 2 || chdir(arg[1]) < 0) return 1;
   say("write", file("plain", "text"));
   say("chown", file("foreign", "") | chown("foreign", 1234, 4321));

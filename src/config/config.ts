@@ -113,6 +113,8 @@ export interface HypervisorConfig {
   readonly virtioFsCache: VirtioFsCache
   /** `virtio_fs_privilege` (ours). */
   readonly virtioFsPrivilege: VirtioFsPrivilege
+  /** `virtio_fs_nosuid` (ours). */
+  readonly virtioFsNosuid: boolean
   readonly virtioFsQueueSize: number
   readonly virtioFsExtraArgs: readonly string[]
   readonly entropySource: string

@@ -55,7 +55,7 @@ export const sharingErrors = {
   SHARE_NOT_IDMAPPABLE: entry(
     'failed_precondition',
     '{source} cannot be shown to container {container} by an unprivileged virtiofsd: its file system does not take an id map ({errno})',
-    'Put it on a file system that does (ext4, xfs, btrfs, tmpfs; NFS, FUSE and overlay do not), or set virtio_fs_privilege = "root", for this pod alone by annotation.',
+    'Put it on a file system that does (ext4, xfs, btrfs; tmpfs since Linux 6.3; NFS, FUSE and overlay do not), or let virtiofsd be root for it: virtio_fs_privilege = "root" or, where nothing else will do, "auto"; for this pod alone by annotation.',
   ),
   SHARE_ID_BEYOND: entry(
     'failed_precondition',

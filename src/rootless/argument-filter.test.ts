@@ -1,19 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { argumentFilter } from './argument-filter.ts'
+import { argumentFilter, setIdFilter } from './argument-filter.ts'
 
 let directory: string
 beforeAll(() => {
   directory = mkdtempSync(`${tmpdir()}/filter-`)
   writeFileSync(`${directory}/filter`, argumentFilter())
+  writeFileSync(`${directory}/set-id`, setIdFilter())
+  writeFileSync(`${directory}/file`, '')
 })
 afterAll(() => rmSync(directory, { recursive: true }))
 
 /** Errno of a system call made by perl, 0 when it succeeded; a child made by clone ends at once. */
-function call(text: string, filter: boolean): number {
-  const code = `$r = syscall(${text}); exit 0 if $r == 0 && ${text.startsWith('56') ? 1 : 0}; print $r == -1 ? 0+$! : 0`
-  const setpriv = filter ? ['/usr/bin/setpriv', '--seccomp-filter', `${directory}/filter`] : []
+function call(text: string, filter: boolean | string): number {
+  const names = `($dir, $file, $new) = map { "${directory}$_" } '', '/file', '/new'; open(F, '<', $file)`
+  const code = `${names}; $r = syscall(${text}); exit 0 if $r == 0 && ${text.startsWith('56') ? 1 : 0}; print $r == -1 ? 0+$! : 0`
+  const setpriv = filter
+    ? ['/usr/bin/setpriv', '--seccomp-filter', `${directory}/${filter === true ? 'filter' : filter}`]
+    : []
   return Number(Bun.spawnSync([...setpriv, '/usr/bin/perl', '-e', code]).stdout.toString())
 }
 
@@ -53,5 +58,62 @@ describe('argument filter', () => {
     ['an internet socket', '41, 2, 1, 0'],
   ])('%s is not', (_, text) => {
     expect(call(text, true)).toBe(0)
+  })
+})
+
+/** As {@link call}, of a call that makes or changes a file: `$file` is there, `$new` is not. */
+function onFile(text: string, filter: boolean | string): number {
+  try {
+    return call(text, filter)
+  } finally {
+    rmSync(`${directory}/new`, { force: true })
+  }
+}
+
+describe('the filter of set-id bits', () => {
+  // -100 is AT_FDCWD, 0x80000 O_CLOEXEC, 0x410000 O_TMPFILE; 04755 and so on as perl writes octal numbers.
+  test.each([
+    ['chmod', '90, $file, 04755'],
+    ['chmod of the group bit', '90, $file, 02755'],
+    ['fchmod', '91, fileno(F), 04755'],
+    ['fchmodat', '268, -100, $file, 04755'],
+    ['fchmodat2', '452, -100, $file, 04755, 0'],
+    ['mknod', '133, $new, 0104755, 0'],
+    ['mknodat', '259, -100, $new, 0104755, 0'],
+    ['creat', '85, $new, 04755'],
+    ['open', '2, $new, 0101, 04755'],
+    ['openat', '257, -100, $new, 0101, 04755'],
+    ['a file without a name', '257, -100, $dir, 0x410002, 04755'],
+  ])('%s is refused, and free without it', (_, text) => {
+    expect(onFile(text, 'set-id')).toBe(1)
+    expect(onFile(text, true)).not.toBe(1)
+  })
+
+  test.each([
+    ['chmod', '90, $file, 01777'],
+    ['fchmodat', '268, -100, $file, 0644'],
+    ['mknodat', '259, -100, $new, 0100644, 0'],
+  ])('%s without the bits is not', (_, text) => {
+    expect(onFile(text, 'set-id')).toBe(0)
+  })
+
+  test('opening a file that is there does not look at a mode', () => {
+    expect(onFile('257, -100, $file, 0, 04755', 'set-id')).not.toBe(1)
+  })
+
+  test.each([
+    ['openat2', '437, -100, $file, 0, 0'],
+    ['io_uring_setup', '425, 1, 0'],
+  ])('%s, whose arguments lie in memory, is not there', (_, text) => {
+    expect(onFile(text, 'set-id')).toBe(38)
+    expect(onFile(text, true)).not.toBe(38)
+  })
+
+  test('the rest of the filter stands', () => {
+    expect([
+      call('41, 40, 1, 0', 'set-id'),
+      call('272, 0x10000000', 'set-id'),
+      call('41, 1, 1, 0', 'set-id'),
+    ]).toEqual([97, 38, 0])
   })
 })

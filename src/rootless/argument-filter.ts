@@ -18,14 +18,22 @@ import {
   onCallWithArgument,
   prologue,
 } from './bpf.ts'
+import { setIdRules } from './set-id-rules.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
 
 const { clone, clone3, socket, socketpair, unshare } = syscallNumbers
 
 /** The filter as `setpriv --seccomp-filter` reads it. */
-export function argumentFilter(): Buffer {
+export const argumentFilter = (): Buffer => filterOf([])
+
+/** The same, and no file gets a set-user-id or set-group-id bit. */
+export const setIdFilter = (): Buffer => filterOf(setIdRules())
+
+/** `more` is asked first, and leaves calls that it does not answer to the rest. */
+function filterOf(more: readonly Buffer[]): Buffer {
   return Buffer.concat([
     ...prologue(),
+    ...more,
     // The flags of clone3 lie in memory, out of a filter's sight; glibc takes clone instead.
     ...onCall(clone3, [failWith(ENOSYS)]),
     ...onCallWithArgument(clone, [...ifAnyBit(newNamespaces, [failWith(EPERM)]), allow()]),

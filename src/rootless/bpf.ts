@@ -40,9 +40,12 @@ export const prologue = (): Buffer[] => [
 
 /** Where the call has this number, `then`, which has to end in an answer. */
 export const onCall = (number: number, then: Buffer[]) => ifEqual(number, then)
-/** The same, with the first argument in the place of the number. */
-export const onCallWithArgument = (number: number, then: Buffer[]) =>
-  ifEqual(number, [instruction(LD_W_ABS, firstArgument), ...then])
+/** The same, with an argument in the place of the number: the first, or the one of that index. */
+export const onCallWithArgument = (number: number, then: Buffer[], index = 0) =>
+  ifEqual(number, [loadArgument(index), ...then])
+
+/** From here on the argument of that index is what is compared. */
+export const loadArgument = (index: number) => instruction(LD_W_ABS, firstArgument + 8 * index)
 
 export const ifEqual = (value: number, then: Buffer[]) => [
   instruction(JMP_JEQ_K, value, 0, then.length),

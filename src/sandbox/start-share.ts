@@ -12,6 +12,7 @@ import type { ShareDaemon } from '../sharing/share-daemon.ts'
 import { shareIdMap } from '../sharing/share-id-map.ts'
 import { createShareTree, type ShareTree } from '../sharing/share-tree.ts'
 import { startVirtiofsd } from '../sharing/virtiofsd.ts'
+import { warnClient } from './client-warnings.ts'
 import { sharedSources } from './mounts.ts'
 import type { SandboxPaths } from './paths.ts'
 import { podVolumes } from './pod-volumes.ts'
@@ -36,7 +37,7 @@ const refusals: ReadonlySet<string> = new Set(['SHARE_NOT_IDMAPPABLE', 'SHARE_ID
 
 /**
  * Makes the share's tree and starts its daemon. Under `auto` a mount that cannot be idmapped makes the daemon root,
- * with one warning that names it.
+ * with one warning that names it, for whoever waits for the start.
  *
  * @throws KataError SHARE_NOT_IDMAPPABLE or SHARE_ID_BEYOND when it may only be unprivileged, and those of the
  *   daemon's start.
@@ -45,33 +46,40 @@ export async function startShare(
   ledger: Ledger,
   { config, paths, privateDir, clientUid, ids, container, log }: ShareRequest,
 ): Promise<{ share: HostShare; daemon: ShareDaemon }> {
-  const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege } = config.hypervisor
+  const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege, virtioFsNosuid } =
+    config.hypervisor
   const tree = await createShareTree(ledger, paths)
   const spec = {
     ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
     ...(clientUid === undefined ? {} : { clientUid }),
-    ...{ program: virtioFsDaemon, cache: virtioFsCache, extraArgs: virtioFsExtraArgs },
+    ...{ program: virtioFsDaemon, cache: virtioFsCache },
+    ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs },
   }
   const accept = (idmap: Idmap) => {
     requireSharedIds(container.spec, container.id, idmap.map)
-    requireMappable(knownMounts(container, tree), idmap, container.id)
+    requireMappable(knownMounts(container, tree, virtioFsPrivilege === 'auto'), idmap, container.id)
   }
   const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, processIds(container.spec)), accept }
   const daemon = await startVirtiofsd(ledger, { ...spec, ...unprivileged }).catch((error) => {
     if (virtioFsPrivilege !== 'auto' || !(error instanceof KataError && refusals.has(error.code))) throw error
-    log.warn('virtiofsd runs as root: a share cannot be idmapped', { code: error.code, ...error.fields })
+    warnOfRoot(error.rawMessage, container, log)
     return startVirtiofsd(ledger, spec)
   })
+  if (ids === undefined) warnOfRoot('virtio_fs_privilege = "root"', container, log)
   return { share: createHostShare(ledger, tree, daemon), daemon }
 }
 
+function warnOfRoot(why: string, { bundle }: ContainerRequest, log: Logger): void {
+  warnClient(bundle, `virtiofsd runs as root of the host: ${why}`, log)
+}
+
 /**
- * What is known of the pod's mounts before its first container is made. The tree itself stands for the volumes in memory
- * of later containers: older kernels idmap no tmpfs.
+ * What is known of the pod's mounts before its first container is made. Where root is the way out the tree itself stands for
+ * the volumes in memory of later containers, because older kernels idmap no tmpfs; else those are refused by name.
  */
-function knownMounts(container: ContainerRequest, tree: ShareTree): RootfsMount[] {
+function knownMounts(container: ContainerRequest, tree: ShareTree, isAuto: boolean): RootfsMount[] {
   const { spec, id } = container
-  const binds = [tree.entries, ...sharedSources(spec, id), ...podVolumes(spec)]
+  const binds = [...(isAuto ? [tree.entries] : []), ...sharedSources(spec, id), ...podVolumes(spec)]
   return [
     ...rootfsMounts(container),
     ...binds.map((source) => ({ type: 'bind', source, options: ['rbind'] })),

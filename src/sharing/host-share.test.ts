@@ -24,7 +24,7 @@ import { bindEntryName } from './binds.ts'
 import { createHostShare, kataGuestSharedDir } from './host-share.ts'
 import { directoryResource, mountResource } from './resources.ts'
 import type { HostShare } from './share.ts'
-import type { ShareDaemon } from './share-daemon.ts'
+import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
 import { shareIdMap } from './share-id-map.ts'
 import { createShareTree } from './share-tree.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
@@ -39,6 +39,7 @@ afterAll(() => sandbox.leave())
 let round = 0
 let base: string
 let ledger: Ledger
+let spec: ShareDaemonSpec
 let daemon: ShareDaemon
 let share: HostShare
 const openLedger = () =>
@@ -60,15 +61,17 @@ describe.each<[string, IdExtent[] | undefined]>([
       stateDir: join(base, 'state'),
       exportDir: join(base, 'export'),
     })
-    daemon = await startVirtiofsd(ledger, {
+    spec = {
       sharedDir: tree.exported,
       stateDir: join(base, 'state'),
       privateDir: join(base, 'private'),
       program: '/usr/libexec/virtiofsd',
       cache: 'auto',
+      nosuid: false,
       extraArgs: [],
       ...(ids === undefined ? {} : { ids }),
-    })
+    }
+    daemon = await startVirtiofsd(ledger, spec)
     share = createHostShare(ledger, tree, daemon)
   })
   afterEach(async () => {
@@ -100,7 +103,7 @@ describe.each<[string, IdExtent[] | undefined]>([
   const { connect, processes } = await startVirtiofsd(ledger, {
     ...${JSON.stringify(ids === undefined ? {} : { ids })},
     sharedDir: tree.exported, stateDir: base, privateDir: base,
-    program: '/usr/libexec/virtiofsd', cache: 'auto', extraArgs: [],
+    program: '/usr/libexec/virtiofsd', cache: 'auto', nosuid: false, extraArgs: [],
   })
   const { pid } = Bun.spawn(['sleep', '60'], { stdio: ['ignore', 'ignore', 'ignore', connect()] })
   console.log(JSON.stringify({ holder: processRef(pid), processes }))
@@ -322,6 +325,33 @@ describe.each<[string, IdExtent[] | undefined]>([
     }
   })
 
+  test('without set-id bits it has neither the capability to keep them nor the one for those of programs', async () => {
+    await daemon.stop()
+    daemon = await startVirtiofsd(ledger, { ...spec, nosuid: true })
+    expect(readStatus(`/proc/${daemon.processes[1]!.pid}/status`)!.get('CapEff')).toBe('00000000080000cb')
+  })
+
+  test('no node that lies in a volume or a layer is a device to it', async () => {
+    for (const name of ['volume', 'layer', 'upper', 'work']) mkdirSync(join(base, name))
+    for (const name of ['volume', 'layer'])
+      Bun.spawnSync(['mknod', '-m', '666', join(base, name, 'zero'), 'c', '1', '5'])
+    const bind = { source: join(base, 'volume'), destination: '/v', readonly: false, recursive: true }
+    const options = [`lowerdir=${base}/layer`, `upperdir=${base}/upper`, `workdir=${base}/work`]
+    const shown = [
+      await share.addBind('c1', bind),
+      (await share.addRootfs('c1', [{ type: 'overlay', source: 'overlay', options }])).path,
+      (await share.addRootfs('c2', [{ type: 'bind', source: join(base, 'layer'), options: ['rbind'] }])).path,
+    ]
+    const { pid } = daemon.processes[1]!
+    const enter = ['nsenter', `--user=/proc/${pid}/ns/user`, '--setuid', '0', '--setgid', '0', '--']
+    const first = (path: string) => {
+      const { exitCode, stderr } = Bun.spawnSync([...(ids === undefined ? [] : enter), 'head', '-c1', path])
+      return `${exitCode} ${stderr.toString().trim().split(': ').at(-1)}`
+    }
+    const refused = '1 Permission denied'
+    expect(shown.map((path) => first(`${seenByDaemon(path)}/zero`))).toEqual([refused, refused, refused])
+  })
+
   test('the end of the connection ends the daemon', async () => {
     const connection = share.connect()
     expect(() => share.connect()).toThrow(/^\[SHARE_CONNECTION_TAKEN\]/)
@@ -355,6 +385,7 @@ describe.each<[string, IdExtent[] | undefined]>([
       privateDir: base,
       program: '/usr/libexec/virtiofsd',
       cache: 'auto' as const,
+      nosuid: false,
       extraArgs: ['--no-such-option'],
     }
     await expect(startVirtiofsd(ledger, spec)).rejects.toThrow(/^\[VIRTIOFSD_FAILED\].*--no-such-option/s)

@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { attachTree, cloneTree, idmapTree, type TreeOptions } from '../linux/mount-tree.ts'
+import { attachTree, cloneTree, idmapTree, mountAttributes, type TreeOptions } from '../linux/mount-tree.ts'
 import type { IdExtent } from '../linux/user-namespace.ts'
 
 /** Who the share's mounts are shown to. */
@@ -23,7 +23,7 @@ export interface MountPurpose {
 
 /**
  * A detached copy of what `source` (an O_PATH descriptor) names, idmapped unless the daemon is root of the host. The
- * caller closes it.
+ * caller closes it. No node in it is a device: one in an image's layer would be the host's to whoever takes the daemon over.
  *
  * @throws KataError SHARE_NOT_IDMAPPABLE; SyscallError.
  */
@@ -33,7 +33,8 @@ export function mappedClone(
   purpose: MountPurpose,
   options: TreeOptions = {},
 ): number {
-  const tree = cloneTree(source, options)
+  const attributes = (options.attributes ?? 0) | mountAttributes.nodev
+  const tree = cloneTree(source, { ...options, attributes })
   try {
     if (idmap !== undefined) idmapTree(tree, idmap.userNamespace, options)
     return tree

@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { type MountCall, mount, unmount } from '../linux/mount.ts'
+import { type MountCall, mount, mountFlags, unmount } from '../linux/mount.ts'
 import { mountAttributes, openLocation } from '../linux/mount-tree.ts'
 import { type Idmap, mappedBind } from './idmap.ts'
 import { withMappedLayers } from './mapped-overlay.ts'
@@ -62,7 +62,7 @@ function mountFileSystem(
   { target, container, idmap, scratch }: RootfsTarget,
   { flags, data }: ParsedOptions,
 ): void {
-  const call = { type, source, target, flags, data }
+  const call = { type, source, target, flags: flags | mountFlags.nodev, data }
   if (idmap === undefined) mountPlain(call)
   else if (type === 'overlay')
     withMappedLayers(data, idmap, container, scratch, (mapped) => mountPlain({ ...call, data: mapped }))

@@ -47,6 +47,8 @@ export interface ShareDaemonSpec {
   readonly program: string
   /** `virtio_fs_cache`. */
   readonly cache: 'never' | 'metadata' | 'auto' | 'always'
+  /** `virtio_fs_nosuid`: no set-id bits and no file capabilities by the guest. */
+  readonly nosuid: boolean
   /** `virtio_fs_extra_args`, appended. */
   readonly extraArgs: readonly string[]
 }

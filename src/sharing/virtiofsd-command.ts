@@ -6,10 +6,16 @@ import { enterPodScore } from '../rootless/oom-score.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
 
 /** What the daemon keeps, to give files the owners, modes and attributes that the guest asks for. */
-const kept = ['chown', 'dac_override', 'fowner', 'fsetid', 'setgid', 'setuid', 'mknod', 'setfcap']
+const kept = ['chown', 'dac_override', 'fowner', 'setgid', 'setuid', 'mknod']
+/** To keep set-id bits when a file is written to, and to give capabilities to programs. */
+const forSetId = ['fsetid', 'setfcap']
 /** What it needs until its sandbox stands, and gives up then. */
 const building = ['sys_admin', 'setpcap']
-const boundingSet = `-all,${[...kept, ...building].map((name) => `+${name}`).join(',')}`
+
+function boundingSet({ nosuid }: ShareDaemonSpec): string {
+  const names = [...kept, ...(nosuid ? [] : forSetId), ...building]
+  return `-all,${names.map((name) => `+${name}`).join(',')}`
+}
 
 /** How many processes an unprivileged daemon may have; counted for each user, so root's limit is the host's. */
 export const maxProcesses = 1024
@@ -49,7 +55,7 @@ export function virtiofsdCommand(spec: ShareDaemonSpec): string[] {
       '--inh-caps=-all',
       '--ambient-caps=-all',
     ],
-    ...[`--bounding-set=${boundingSet}`, '--seccomp-filter', `/proc/self/fd/${filterFd}`, '--'],
+    ...[`--bounding-set=${boundingSet(spec)}`, '--seccomp-filter', `/proc/self/fd/${filterFd}`, '--'],
     ...[sh!, '-c', closeFilter, 'sh', env!, '-i', ...daemon(spec)],
   ]
 }
@@ -64,6 +70,7 @@ function daemon(spec: ShareDaemonSpec): string[] {
     ...['--seccomp', 'kill', '--cache', spec.cache, '--announce-submounts', '--log-level', 'warn'],
     // File handles would save descriptors, but opening them takes CAP_DAC_READ_SEARCH, which reaches any file.
     ...['--inode-file-handles=never', `--rlimit-nofile=${descriptorLimit()}`],
+    ...(spec.nosuid ? [`--modcaps=${forSetId.map((name) => `-${name}`).join(':')}`] : []),
     // Capabilities of programs are attributes, and containers expect theirs to work. Said twice it is an error.
     ...(spec.extraArgs.includes('--xattr') ? [] : ['--xattr']),
     ...spec.extraArgs,

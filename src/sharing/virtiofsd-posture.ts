@@ -1,16 +1,19 @@
 /** What both processes of a virtiofsd must be before it may serve. */
 import { filtersOf } from '../linux/seccomp.ts'
-import { type IdExtent, idMapLines } from '../linux/user-namespace.ts'
+import { idMapLines } from '../linux/user-namespace.ts'
 import { hostIdMap, type NamespaceKind, readNamespaces } from '../rootless/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../rootless/posture-check.ts'
+import type { ShareDaemonSpec } from './share-daemon.ts'
 import { descriptorLimit, maxProcesses } from './virtiofsd-command.ts'
 
 /** chown, dac_override, fowner, fsetid, setgid, setuid, mknod, setfcap: of its own user namespace, if it has one. */
 const workerCapabilities = '00000000880000db'
+/** The same without fsetid and setfcap. */
+const nosuidCapabilities = '00000000080000cb'
 
 /** The postures of the process that waits and of the one that serves, before any mount is in the share. */
 export function virtiofsdPostures(
-  ids: readonly IdExtent[] | undefined,
+  { ids, nosuid }: Pick<ShareDaemonSpec, 'ids' | 'nosuid'>,
   workerPid: number,
 ): { readonly supervisor: ExpectedPosture; readonly worker: ExpectedPosture } {
   const uid = ids?.[0]?.outside ?? 0
@@ -29,6 +32,7 @@ export function virtiofsdPostures(
       ...(ids === undefined ? {} : { nproc: `${maxProcesses}:${maxProcesses}` }),
     },
   } as const
+  const effective = nosuid ? nosuidCapabilities : workerCapabilities
   const nofile = `${descriptorLimit()}:${descriptorLimit()}`
   return {
     // Its output, and the pipe that it and the worker know each other's end by.
@@ -36,7 +40,7 @@ export function virtiofsdPostures(
     worker: {
       ...common,
       ...{ seccompFilters: 2, firstThreadFilters: 2 },
-      capabilities: { ...noCapabilities, CapPrm: workerCapabilities, CapEff: workerCapabilities },
+      capabilities: { ...noCapabilities, CapPrm: effective, CapEff: effective },
       namespaces: ownNamespaces([...own, 'pid']),
       // Its output, the listener and the connection.
       ...{ opens: [], sockets: 3 },

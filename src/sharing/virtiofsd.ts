@@ -11,7 +11,7 @@ import { filtersOf } from '../linux/seccomp.ts'
 import { killAndWait, waitGone } from '../linux/signal.ts'
 import { connectUnix, listenUnix } from '../linux/socket.ts'
 import { mapUserNamespace } from '../linux/user-namespace.ts'
-import { argumentFilter } from '../rootless/argument-filter.ts'
+import { argumentFilter, setIdFilter } from '../rootless/argument-filter.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { settledPosture } from '../rootless/posture-check.ts'
 import { recordPosture } from '../rootless/posture-record.ts'
@@ -70,7 +70,7 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     const worker = await waitForWorker(daemon)
     if (daemon === undefined || worker === undefined) throw await failed('no worker within 10 s')
     entry.amend({ socketPath, daemon, worker })
-    const { supervisor, worker: serving } = virtiofsdPostures(spec.ids, worker.pid)
+    const { supervisor, worker: serving } = virtiofsdPostures(spec, worker.pid)
     await settledPosture(daemon.pid, supervisor)
     await settledPosture(worker.pid, serving)
     // From now on the mounts of containers are in what both see, and one of them opens what lies there.
@@ -91,10 +91,10 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
   })
 }
 
-function spawnDaemon(argv: string[], { ids, stateDir }: ShareDaemonSpec, listener: number) {
+function spawnDaemon(argv: string[], { ids, stateDir, nosuid }: ShareDaemonSpec, listener: number) {
   const path = `${stateDir}/virtiofsd.filter`
   // Read by a process that is nobody here: the descriptor gets it past the directory, the mode to the bytes.
-  writeFileSync(path, argumentFilter())
+  writeFileSync(path, nosuid ? setIdFilter() : argumentFilter())
   chmodSync(path, 0o444)
   const filter = openSync(path, 'r')
   unlinkSync(path)

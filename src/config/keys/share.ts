@@ -2,7 +2,7 @@
 import type { HypervisorDriver } from '../config.ts'
 import { daemonArgs } from '../daemon-args.ts'
 import { keysOf } from '../key-spec.ts'
-import { choice, integer, path } from '../value-types.ts'
+import { boolean, choice, integer, path } from '../value-types.ts'
 
 const key = keysOf('hypervisor')
 const sharing: readonly HypervisorDriver[] = ['qemu', 'clh']
@@ -32,9 +32,17 @@ export const shareKeys = [
     'virtio_fs_privilege',
     'virtioFsPrivilege',
     choice(['auto', 'unprivileged', 'root']),
-    'auto',
-    'Who virtiofsd is on the host: a user of its own, to whom idmapped mounts show the share (`unprivileged`), root in a sandbox with few capabilities (`root`), or root only where a share cannot be idmapped (`auto`).',
+    'unprivileged',
+    'Who virtiofsd is on the host: a user of its own, to whom idmapped mounts show the share (`unprivileged`), root in a sandbox with few capabilities (`root`), or root only where a share cannot be idmapped (`auto`): then who chooses the volumes of a pod chooses that, too.',
     { drivers: sharing, own: true, wall: true, annotation: 'virtio_fs_privilege' },
+  ),
+  key(
+    'virtio_fs_nosuid',
+    'virtioFsNosuid',
+    boolean,
+    false,
+    'Refuses the guest set-user-id and set-group-id bits and file capabilities, on every file that it shares with the host. Without it root of a container can leave a program in a writable volume that gives rights to users of the host who get there. With it a container cannot install such programs (sudo, su) into its own root file system either; those of its image work.',
+    { drivers: sharing, own: true, annotation: 'virtio_fs_nosuid' },
   ),
   key(
     'virtio_fs_cache',
