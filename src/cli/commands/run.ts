@@ -37,8 +37,6 @@ export function runCommand(cli: Cli): Command {
     summary: 'run a command in a new container in a virtual machine of its own',
     example: "run --rm -it --memory 512M -v /srv/data:/data:ro -- sh -c 'ls /data'",
   })
-    // As in docker `-h` is the host name here; it must not end a run with the help and 0.
-    .helpOption('--help', 'display help for command')
     .passThroughOptions()
     .option('-i, --interactive', 'pass standard input to the command')
     .option('-t, --tty', 'give the command a terminal')
@@ -75,6 +73,7 @@ export function runCommand(cli: Cli): Command {
       '--network <none|ns:path>',
       'give the machine the interfaces of a network namespace, such as ns:/run/netns/x (default: none)',
     )
+    // As in docker `-h` is no help here, with which a run would end with 0.
     .option('-h, --hostname <name>', 'host name (default: the name of the container)')
     .option(
       '--rootless <bool>',
