@@ -29,6 +29,10 @@ const staticChecks: readonly { name: string; argv: readonly string[] }[] = [
     name: 'types of the Firecracker double',
     argv: [bin('typescript/bin/tsc'), '-p', 'e2e/doubles/firecracker'],
   },
+  {
+    name: 'types of the lying agent',
+    argv: [bin('typescript/bin/tsc'), '-p', 'e2e/doubles/lying-agent'],
+  },
   { name: 'lint and format', argv: [bin('@biomejs/biome/bin/biome'), 'check', '.'] },
   {
     name: 'floors',

@@ -6,12 +6,13 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { BunPlugin } from 'bun'
 import { KataError } from '../../src/errors.ts'
 import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../compile.ts'
 
 const here = import.meta.dir
 /** What the executable is made of, from the repository's root; packages are named by package-lock.json. */
-const inputs = [
+export const agentInputs = [
   'guest/agent/src',
   'guest/agent/native',
   'guest/agent/build.ts',
@@ -19,6 +20,10 @@ const inputs = [
   'src/netlink',
   'src/protocol/generated',
   'package-lock.json',
+]
+export const agentCompilers = [
+  ['qjsc', '-h'],
+  ['gcc', '--version'],
 ]
 const quickjsHeaders = '/usr/include/quickjs'
 
@@ -28,18 +33,21 @@ const quickjsHeaders = '/usr/include/quickjs'
  * @throws KataError GUEST_BUILD_TOOL (a compiler is missing), GUEST_BUILD_FAILED (with what it printed).
  */
 export function buildAgent(options: BuildOptions): Promise<Built> {
-  const compilers = [
-    ['qjsc', '-h'],
-    ['gcc', '--version'],
-  ]
-  const make = async (work: string) => {
-    await bundle(work)
-    await compile(work, options.signal)
-  }
-  return ensureBuilt({ name: 'kata-agent', inputs, compilers, make }, options)
+  const make = (work: string) => compileAgent(work, options.signal)
+  return ensureBuilt({ name: 'kata-agent', inputs: agentInputs, compilers: agentCompilers, make }, options)
 }
 
-async function bundle(work: string): Promise<void> {
+/** Leaves `kata-agent` in `work`. A plugin may put another module in the place of one of the agent's. */
+export async function compileAgent(
+  work: string,
+  signal: AbortSignal | undefined,
+  plugins: BunPlugin[] = [],
+): Promise<void> {
+  await bundle(work, plugins)
+  await compile(work, signal)
+}
+
+async function bundle(work: string, plugins: BunPlugin[]): Promise<void> {
   const { outputs, logs, success } = await Bun.build({
     entrypoints: [join(here, 'src/main.ts')],
     format: 'esm',
@@ -47,6 +55,7 @@ async function bundle(work: string): Promise<void> {
     target: 'bun',
     external: ['syscalls', 'os', 'std'],
     minify: { whitespace: true, syntax: true, identifiers: false },
+    plugins,
     throw: false,
   })
   if (!success) throw new KataError('GUEST_BUILD_FAILED', { step: 'bundle', output: logs.join('; ') })

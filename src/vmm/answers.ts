@@ -1,6 +1,7 @@
 /** Reads what a VMM answers, which may be hostile: whatever has another shape than expected is a coded error. */
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
+import { plainText } from '../plain-text.ts'
 
 /** Longest text of an error or name that is passed on. */
 const maxText = 500
@@ -37,10 +38,10 @@ export function asNumber(value: unknown, name: string): number {
   throw protocolError(`${name} is not a number`)
 }
 
-/** A text, made fit for a log: no control characters, bounded. @throws KataError VMM_PROTOCOL. */
+/** A text, made fit for a log and bounded. @throws KataError VMM_PROTOCOL. */
 export function asText(value: unknown, name: string): string {
   if (typeof value !== 'string') throw protocolError(`${name} is not text`)
-  return value.slice(0, maxText).replace(/\p{Cc}/gu, ' ')
+  return plainText(value, maxText)
 }
 
 /** @throws KataError VMM_COMMAND_TIMEOUT when `promise` has not settled after `timeoutMs` milliseconds. */

@@ -83,6 +83,7 @@ test('a file that cannot be written costs the file only', async () => {
 })
 
 test('printable text cannot drive a terminal', () => {
+  expect(printable('a\u202eb\u2066c\u061cd\u009be')).toBe('abcde')
   expect(printable('a\x1b]0;title\x07b\x1b[2Jc\x9b1md\te\n')).not.toMatch(/[^\P{Cc}\t\n]/u)
 })
 

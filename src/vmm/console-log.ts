@@ -98,13 +98,13 @@ export class ConsoleLog {
   }
 }
 
-/** Without escape sequences and control characters other than newline and tab. */
+/** Without escape sequences, control characters other than newline and tab, and those that turn the direction of writing. */
 export function printable(text: string): string {
   return (
     text
       .replace(/\r\n?/g, '\n')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
       .replace(/\x1b(\[[0-9;?]*[ -/]*[@-~]|.)?/g, '')
-      .replace(/[^\P{Cc}\n\t]/gu, '')
+      .replace(/[^\P{Cc}\n\t]|\p{Bidi_Control}/gu, '')
   )
 }

@@ -54,3 +54,33 @@ test('a stop that is no internal error ends nothing', async () => {
   watch.exitOf(Promise.resolve(clean), [])
   expect((await watch.ended).reason).toBe('exited')
 })
+
+test('stops without end are asked about one at a time, and the last is not missed', async () => {
+  const watch = new EndWatch()
+  const reports = new EndEvents(watch)
+  const answers: ((status: object) => void)[] = []
+  const ask = () => new Promise<object>((answer) => answers.push(answer))
+  for (let stop = 0; stop < 1000; stop++) reports.event('STOP', {}, ask)
+  expect(answers.length).toBe(1)
+  answers[0]!({ status: 'running' })
+  await Bun.sleep(0)
+  expect(answers.length).toBe(2)
+  answers[1]!({ status: 'internal-error' })
+  expect(await watch.ended).toEqual({ reason: 'internal-error' })
+  await Bun.sleep(0)
+  expect(answers.length).toBe(2)
+})
+
+test('a stop after an answer is asked about anew', async () => {
+  const reports = new EndEvents(new EndWatch())
+  let asked = 0
+  const ask = async () => {
+    asked++
+    return running()
+  }
+  for (let stop = 1; stop <= 3; stop++) {
+    reports.event('STOP', {}, ask)
+    await Bun.sleep(0)
+    expect(asked).toBe(stop)
+  }
+})

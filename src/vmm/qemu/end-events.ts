@@ -3,6 +3,8 @@ import type { EndWatch } from '../end-watch.ts'
 
 export class EndEvents {
   readonly #watch: EndWatch
+  #isAsking = false
+  #isToAskAgain = false
 
   constructor(watch: EndWatch) {
     this.#watch = watch
@@ -21,9 +23,17 @@ export class EndEvents {
     if (name === 'STOP' && watch.isOpen) void this.#ask(queryStatus)
   }
 
+  /** One question at a time, and one more for all that came meanwhile: a VMM that was taken over sends events without end. */
   async #ask(queryStatus: () => Promise<unknown>): Promise<void> {
-    const answer = await queryStatus().catch(() => undefined)
-    if ((answer as { status?: unknown } | undefined)?.status === 'internal-error')
-      this.#watch.over('internal-error')
+    this.#isToAskAgain = this.#isAsking
+    if (this.#isAsking) return
+    this.#isAsking = true
+    do {
+      this.#isToAskAgain = false
+      const answer = await queryStatus().catch(() => undefined)
+      if ((answer as { status?: unknown } | undefined)?.status === 'internal-error')
+        this.#watch.over('internal-error')
+    } while (this.#isToAskAgain && this.#watch.isOpen)
+    this.#isAsking = false
   }
 }

@@ -1,0 +1,20 @@
+/** A configuration whose guest has the lying agent (e2e/doubles/lying-agent). */
+import { writeFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { requireImage } from '../../src/config/guest-image.ts'
+import { buildLyingAgent, withAgent } from '../doubles/lying-agent/build.ts'
+import { hypervisorTable } from './vmm.ts'
+
+const outDir = resolve(import.meta.dir, '../../build/doubles')
+
+/** Writes it into `directory`, with the initrd that it names, and returns its path. */
+export async function lyingConfiguration(directory: string): Promise<string> {
+  const { kernel, initrd } = requireImage()
+  const { path: agent } = await buildLyingAgent({ outDir })
+  const [file, lyingInitrd] = [`${directory}/lying.toml`, `${directory}/lying-initrd`]
+  writeFileSync(lyingInitrd, withAgent(initrd, agent))
+  const paths = `kernel = "${kernel}"\ninitrd = "${lyingInitrd}"\n`
+  // To an initrd that is not ours the default is vsock, which not every host has.
+  writeFileSync(file, hypervisorTable(`${paths}agent_channel = "serial"\n`))
+  return file
+}

@@ -1,0 +1,108 @@
+/** A guest whose agent lies: what the host says of each lie, how it ends, and that nothing is left. */
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { eventually, Kata, scratch } from './harness/kata.ts'
+import { lyingConfiguration } from './harness/lying-guest.ts'
+import { slow } from './harness/time.ts'
+
+/** What steers a terminal or turns a text around; lines end as they may. */
+const unfit = /[^\P{Cc}\n]|\p{Bidi_Control}/u
+
+let kata: Kata
+let directory: ReturnType<typeof scratch>
+let config: string
+let before: HostState
+beforeAll(async () => {
+  kata = new Kata()
+  directory = scratch()
+  config = await lyingConfiguration(directory.path)
+  // The control: asked for no lie it is an agent like any other.
+  const honest = await run('', ['sh', '-c', 'echo out; exit 42'])
+  expect(honest).toEqual({ code: 42, stdout: 'out\n', stderr: '' })
+  before = hostState(kata.runDir)
+}, slow(120_000))
+afterAll(async () => {
+  await kata.close()
+  directory[Symbol.dispose]()
+}, slow(60_000))
+afterEach(async () => {
+  await kata.call(['rm', '-f', 'liar'])
+  let left: string[] = []
+  await eventually('nothing to be left', () => {
+    left = leftBehind(before, hostState(kata.runDir))
+    return left.length === 0 || undefined
+  }).catch(() => expect(left).toEqual([]))
+})
+
+const flags = (lie: string) => ['--config', config, '-e', `LIE=${lie}`]
+const run = (lie: string, command: readonly string[]) => kata.run(command, { flags: flags(lie) })
+/** A lie told before there is a container. */
+const start = (lie: string) => kata.run(['true'], { flags: ['--config', config, '--hostname', `lie-${lie}`] })
+const detached = async (lie: string) => {
+  const args = ['run', '-d', '--name', 'liar', ...flags(lie), '--', 'sleep', '1000']
+  expect(await kata.call(args)).toEqual({ code: 0, stdout: 'liar\n', stderr: '' })
+}
+
+test.each(['status-negative', 'status-largest', 'status-300'])(
+  'an exit code that is none: %s',
+  async (lie) => {
+    expect(await run(lie, ['true'])).toEqual({ code: 255, stdout: '', stderr: '' })
+  },
+)
+
+describe('a start', () => {
+  test('with memory blocks of 32 GiB is refused', async () => {
+    const { code, stderr } = await start('blocks')
+    expect(code).toBe(125)
+    expect(stderr).toContain('[AGENT_MISBEHAVED]')
+    expect(stderr).toContain('memory blocks of 34359738368 bytes')
+  })
+
+  test('with a version of a megabyte is refused', async () => {
+    const { code, stderr } = await start('version-huge')
+    expect(code).toBe(125)
+    expect(stderr).toMatch(/an answer of \d{7} bytes is over the limit of 65536/)
+  })
+
+  test('with a version of escapes shows none of them', async () => {
+    const args = ['run', '-d', '--name', 'liar', '--config', config, '--hostname', 'lie-version']
+    expect((await kata.call([...args, '--', 'sleep', '1000'])).code).toBe(0)
+    const { stdout } = await kata.call(['inspect', 'liar'])
+    expect(stdout).not.toMatch(unfit)
+    expect(JSON.parse(stdout)[0].sandbox.agent.version.length).toBe(64)
+    expect((await kata.call(['rm', '-f', 'liar'])).code).toBe(0)
+  })
+})
+
+test.each(['error', 'error-code'])('an error that poses as ours is told as the guest’s: %s', async (lie) => {
+  await detached(lie)
+  const { code, stderr } = await kata.call(['exec', 'liar', 'true'])
+  expect(code).toBe(125)
+  expect(stderr).toContain('the guest says: [2J 31m gnp.exe the shim has to be repaired')
+  expect(stderr).not.toContain('[SHIM_DIED]')
+  expect(stderr).not.toMatch(unfit)
+  expect((await kata.call(['rm', '-f', 'liar'])).code).toBe(0)
+})
+
+// A flood begins before the container is there.
+test.each([
+  ['twice', 255],
+  ['flood', 125],
+])('answers that nobody asked for end the machine: %s', async (lie, ends) => {
+  const { code, stderr } = await run(lie, ['sh', '-c', 'while :; do echo x; sleep 0.01; done'])
+  expect(code).toBe(ends)
+  expect(stderr).toContain('the peer sent more than 64 frames that nobody asked for')
+})
+
+test('more output at a time than was asked for is none', async () => {
+  expect(await run('output-long', ['echo', 'x'])).toMatchObject({ code: 0, stdout: '' })
+})
+
+test('a process that was killed and goes on loses its machine', async () => {
+  await detached('undead')
+  expect((await kata.call(['kill', '-s', 'KILL', 'liar'])).code).toBe(0)
+  await eventually('its end', async () => !(await kata.isRunning('liar')) || undefined)
+  const { failure } = await kata.inspect('liar')
+  expect(failure.message).toContain('died: its guest did not end liar within 20 s of SIGKILL')
+  expect((await kata.call(['rm', 'liar'])).code).toBe(0)
+})
