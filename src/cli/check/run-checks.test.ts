@@ -613,14 +613,7 @@ const rows: Row[] = [
     'warning',
     'accelerator = "tcg" asks',
   ],
-  [
-    'walls',
-    'virtiofsd as root',
-    () => {},
-    { virtioFsPrivilege: 'root' },
-    'warning',
-    'virtiofsd is root',
-  ],
+  ['walls', 'virtiofsd as root', () => {}, { virtioFsPrivilege: 'root' }, 'warning', 'virtiofsd is root'],
   ['account', 'no useradd', (host) => host.tools.delete('useradd'), {}, 'failed', 'rootless_account'],
   [
     'account',
