@@ -5,7 +5,8 @@
  */
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { accelerator } from '../harness/accelerator.ts'
+import { kvmObstacle } from '../../src/vmm/kvm-obstacle.ts'
+import { askedAccelerator } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -57,7 +58,8 @@ export interface Host {
 
 export class PageHost implements Host {
   /** Emulation has to be asked for by name. */
-  readonly alsoRuns: readonly string[] = accelerator === 'tcg' ? ['tcg'] : []
+  readonly alsoRuns: readonly string[] =
+    askedAccelerator === 'tcg' || kvmObstacle({ byGroup: true }) !== undefined ? ['tcg'] : []
   readonly directory = ownDirectory('/var/lib/kata-ts-e2e-page-')
   readonly #made = mountPoints.filter((point) => mkdirSync(point, { recursive: true }) !== undefined)
   readonly #holder = Bun.spawn(
