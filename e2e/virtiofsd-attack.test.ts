@@ -4,7 +4,16 @@
  * other walls alone. Beside each attack the same act succeeds for root outside.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmodSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { resolve } from 'node:path'
 import { argumentFilter } from '../src/rootless/argument-filter.ts'
 import type { SandboxFacts } from '../src/sandbox/facts.ts'
@@ -213,6 +222,18 @@ describe('what root of a container leaves for a user of the host', () => {
       ),
     ).toBe('')
     expect(lstatSync(`${directory}/strict/d/f`).mode & 0o7777).toBe(0o751)
+  })
+
+  test('with virtio_fs_nosuid a program that has the bit already, as those of an image, works in the container', async () => {
+    copyFileSync(`${directory}/probe`, `${directory}/strict/there-before`)
+    const rights = async () => {
+      const args = ['exec', '--user', '1000', 'strict', '--', '/volume/there-before', 'caps']
+      return (await kata.call(args)).stdout.trim().split(/:\s+/).at(-1)!
+    }
+    chmodSync(`${directory}/strict/there-before`, 0o755)
+    expect(await rights()).toBe(none)
+    chmodSync(`${directory}/strict/there-before`, 0o4755)
+    expect(await rights()).toMatch(/^(?!0+$)[0-9a-f]{16}$/)
   })
 
   test('with virtio_fs_nosuid a set-user-id program of the host loses the bit when it is written to', async () => {
