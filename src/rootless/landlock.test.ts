@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { landlockAbi } from '../linux/landlock.ts'
+import { baseSyscalls } from './base-syscalls.ts'
 import { landlockProblem, requireLandlock } from './landlock.ts'
 import type { LaunchSpec } from './launch-spec.ts'
 
@@ -64,6 +65,7 @@ function launched(kernel: string, landlock: LaunchSpec['landlock']): string {
     args: ['-e', '1'],
     identity: { name: 'kata-0', uid, gid: uid, groups: [] },
     paths: [{ source: '/dev/null', target: '/dev/null', access: 'read-write' }],
+    syscalls: { allowed: baseSyscalls },
     ...{ fds: [], stateDir: mkdtempSync(`${stateDir}/jail-`), landlock },
   }
   const argv = [...kernels[kernel]!(), process.execPath, '-e', script, JSON.stringify(spec)]
