@@ -36,7 +36,7 @@ function hasOurs(directory: string): boolean {
  *
  * @throws Error when something is mounted below it: removing would reach files that are not ours.
  */
-function clear(directory: string): void {
+async function clear(directory: string): Promise<void> {
   // It may have gone with what was in it: by gc, or with the last package.
   if (!existsSync(directory)) return
   const mounted = mountPoints().filter((point) => point.startsWith(`${directory}/`))
@@ -44,7 +44,7 @@ function clear(directory: string): void {
   for (const name of readdirSync(directory)) {
     if (name === recordName) continue
     const path = join(directory, name)
-    if (lstatSync(path).isDirectory()) removeTree(path)
+    if (lstatSync(path).isDirectory()) await removeTree(path)
     else rmSync(path)
   }
   if (readdirSync(directory).length === 0 && !mountPoints().includes(directory)) rmdirSync(directory)
