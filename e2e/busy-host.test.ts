@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { busyboxPath } from '../setup/paths.ts'
 import { isAlive, processRef } from '../src/linux/proc.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
@@ -23,7 +24,7 @@ beforeAll(async () => {
   kata = new Kata()
   expect((await kata.run(['true'])).code).toBe(0)
   before = hostState(kata.runDir)
-  others = Bun.spawn(['sh', join(import.meta.dir, 'harness/busy-host.sh'), area.path], {
+  others = Bun.spawn(['sh', join(import.meta.dir, 'harness/busy-host.sh'), area.path, busyboxPath], {
     stdio: ['ignore', 'ignore', 'inherit'],
   })
 }, slow(60_000))

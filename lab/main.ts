@@ -4,6 +4,7 @@
  *
  *   npm run lab                     builds it where it is not built, boots it, installs this checkout's kata-ts
  *   npm run lab -- run COMMAND      the same, and runs a command line there
+ *   npm run lab -- vmm NAME=FILE... the suite of `npm run test:vmm` there, over VMM programs of yours; see ./vmm.ts
  *   npm run lab -- shell            a root shell there
  *   npm run lab -- stop             shuts it down; what changed on its disk stays
  *   npm run lab -- fresh            throws away what changed, then as without a word
@@ -16,6 +17,7 @@ import { runningLab, stopLab } from './host.ts'
 import { labDir } from './paths.ts'
 import { sshArguments } from './ssh.ts'
 import { up } from './up.ts'
+import { parseVmmRequest, testVmm, type VmmRequest } from './vmm.ts'
 
 const [command = 'up', ...rest] = process.argv.slice(2)
 const progress = createProgress(process.stderr)
@@ -34,6 +36,15 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
     if (rest.length === 0) return usage('run needs a command')
     await up(progress)
     return attach(sshArguments(rest.join(' ')))
+  },
+  async vmm() {
+    let request: VmmRequest
+    try {
+      request = parseVmmRequest(rest)
+    } catch (error) {
+      return usage(describeError(error))
+    }
+    return testVmm(request, progress)
   },
   async shell() {
     await up(progress)

@@ -1,6 +1,7 @@
 /** What a test run of this checkout that was killed leaves on the host: taken away after it, or before the next one, and said. */
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { podCgroups, removeEmptyCgroups } from '../e2e/containerd/cgroups.ts'
 import { bridgeName } from '../e2e/containerd/configuration.ts'
 import { directoryList } from '../e2e/harness/directories.ts'
 import { libc } from '../src/linux/libc.ts'
@@ -12,6 +13,9 @@ const LOCK = { shared: 1, exclusive: 2, nonBlocking: 4 } as const
 
 /** Of the tests' networks. */
 const bridges = [bridgeName, 'ktdk0', 'ktbr0']
+
+/** Names of their network namespaces. */
+const isTestNetns = (name: string): boolean => /^kt\d*-/.test(name)
 
 /** A run of this checkout's tests: while there is another one, what lies about may be its own. */
 export class TestRun {
@@ -51,10 +55,15 @@ function removeLeftovers(): string[] {
     rmSync(directory, { recursive: true, force: true })
   }
   rmSync(directoryList, { force: true })
-  // Nothing but a run that was killed leaves directories; one that was not has removed its bridges too.
-  const links = directories.length === 0 ? [] : bridges.filter(removeLink)
-  return [...directories, ...links]
+  // Nothing but a run that was killed leaves directories; one that was not has removed the rest too.
+  if (directories.length === 0) return []
+  const links = bridges.filter((name) => succeeds('ip', 'link', 'delete', name))
+  const netns = listed('/run/netns').filter(isTestNetns)
+  const namespaces = netns.filter((name) => succeeds('ip', 'netns', 'delete', name))
+  return [...directories, ...links, ...namespaces, ...podCgroups().filter(removeEmptyCgroups)]
 }
+
+const listed = (path: string): string[] => (existsSync(path) ? readdirSync(path) : [])
 
 /** Sandboxes that nobody answers for any more: their accounts, leases, mounts and cgroups. */
 function collect(directories: readonly string[]): void {
@@ -73,5 +82,4 @@ function detachLoops(directory: string): void {
   }
 }
 
-/** True when it was there. */
-const removeLink = (name: string): boolean => Bun.spawnSync(['ip', 'link', 'delete', name]).exitCode === 0
+const succeeds = (...argv: string[]): boolean => Bun.spawnSync(argv).exitCode === 0

@@ -12,37 +12,11 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { slow } from '../e2e/harness/time.ts'
 import { findVmm, onlyReal } from '../e2e/harness/vmm.ts'
-import type { HypervisorDriver } from '../src/config/config.ts'
 import { drivers } from '../src/config/drivers.ts'
 import { buildDir, root } from './paths.ts'
 import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
 import { driverSources, recordResults, testResults } from './vmm-results.ts'
-
-/** What drives pods; the rest of e2e/ is about the guest alone, or no VMM at all. */
-const suite = [
-  ...[
-    'run',
-    'posture',
-    'attack',
-    'leftovers',
-    'guest-ends',
-    'failpoints',
-    'uid-reuse',
-    'wrong-input',
-    'disk',
-    'devices',
-  ],
-  ...['network', 'shim', 'huge-pages', 'containerd/first', 'containerd/ctr', 'containerd/cri'],
-  ...['containerd/sizing', 'containerd/network', 'containerd/world', 'containerd/chaos'],
-  ...['containerd/bulk', 'containerd/visible', 'containerd/wrong-input', 'containerd/rootless'],
-  ...['cgroups', 'cycles'],
-]
-/** What is asked of the driver itself. */
-const ownFiles: Readonly<Record<HypervisorDriver, readonly string[]>> = {
-  qemu: ['vmm', 'disks', 'tpm', 'kvm/kvm-access', 'kvm/vhost', 'kvm/vfio', 'kvm/systemd'],
-  clh: ['clh', 'clh-recording', 'clh-session'],
-  firecracker: ['firecracker', 'firecracker-pods', 'firecracker-recording'],
-}
+import { vmmSuite } from './vmm-suite.ts'
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),
@@ -67,9 +41,7 @@ mkdirSync(buildDir, { recursive: true })
 supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
 const report = join(buildDir, `junit-vmm-${driver}.xml`)
 rmSync(report, { force: true })
-const files = [...ownFiles[driver], ...suite]
-  .map((name) => `./e2e/${name}.test.ts`)
-  .filter((file) => file.includes(filter))
+const files = vmmSuite(driver, filter).map((name) => `./e2e/${name}.test.ts`)
 if (files.length === 0) {
   console.error(`no file of the suite has ${filter} in its path`)
   process.exit(2)

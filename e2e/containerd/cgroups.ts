@@ -12,6 +12,12 @@ export function makePodCgroup(): void {
   for (const hierarchy of hierarchies()) mkdirSync(`${hierarchy}/${podCgroup}`, { recursive: true })
 }
 
+/** The tests' own that are there now. */
+export const podCgroups = (): string[] =>
+  hierarchies()
+    .map((hierarchy) => `${hierarchy}/${podCgroup}`)
+    .filter((path) => existsSync(path))
+
 /** Those that are there now, in every hierarchy of cgroup v1 and in the one of v2. */
 export function clientCgroups(): string[] {
   return hierarchies()
@@ -26,6 +32,14 @@ export function removeEmptyCgroup(path: string): void {
   } catch {
     // EBUSY: somebody is in it.
   }
+}
+
+/** Removes what is empty of it and below it. True when all of it is gone. */
+export function removeEmptyCgroups(path: string): boolean {
+  for (const entry of readdirSync(path, { withFileTypes: true }))
+    if (entry.isDirectory()) removeEmptyCgroups(`${path}/${entry.name}`)
+  removeEmptyCgroup(path)
+  return !existsSync(path)
 }
 
 /** Every directory in which a cgroup can be made: that of v2, or those of v1 with v2 beside them. */

@@ -1,15 +1,16 @@
 #!/bin/sh
 # Others at work on the host, until they are told to stop: containers of runc, accounts, bridges, a QEMU. $1 is a directory
-# of theirs. Each says on its first round that it came through, in a file there.
+# of theirs, $2 a shell that is linked statically. Each says on its first round that it came through, in a file there.
 set -u
 dir=$1
+shell=$2
 mkdir -p "$dir/done"
 n=0
 
 containers() {
   bundle=$dir/bundle$n
   mkdir -p "$dir/lower/bin" "$bundle/rootfs" "$bundle/upper" "$bundle/work"
-  cp -n /bin/busybox "$dir/lower/bin/sh"
+  cp -n "$shell" "$dir/lower/bin/sh"
   mount -t overlay -o "lowerdir=$dir/lower,upperdir=$bundle/upper,workdir=$bundle/work" overlay "$bundle/rootfs" || return 1
   (cd "$bundle" && runc spec && sed -i -e 's/"terminal": true/"terminal": false/' -e 's/"cwd": "\/"/"cwd": "\/", "oomScoreAdj": 0/' \
     -e "s|\"linux\": {|\"linux\": { \"cgroupsPath\": \"/somebodys-$n\",|" -e 's/"sh"$/"sh", "-c", "true"/' config.json)

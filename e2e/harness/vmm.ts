@@ -1,6 +1,6 @@
 /**
- * Which VMM the tests run with: KATA_TS_E2E_VMM names its table in configuration.toml, default qemu. Where a real
- * Cloud Hypervisor is named by KATA_TS_CLOUD_HYPERVISOR or lies on the path it is taken, else its double.
+ * Which VMM the tests run with: KATA_TS_E2E_VMM names its table in configuration.toml, default qemu. A Cloud Hypervisor
+ * that KATA_TS_CLOUD_HYPERVISOR names or the path has is taken, else its double.
  */
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
@@ -9,6 +9,7 @@ import { drivers } from '../../src/config/drivers.ts'
 import { loadConfigText } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/log.ts'
 import { buildDouble } from '../doubles/cloud-hypervisor/build.ts'
+import { isDouble } from '../doubles/common/marker.ts'
 import { buildFirecrackerDouble } from '../doubles/firecracker/build.ts'
 import { buildJailerDouble } from '../doubles/jailer/build.ts'
 import { configuration } from './configuration.ts'
@@ -45,9 +46,9 @@ async function findOrBuild(driver: HypervisorDriver): Promise<VmmUnderTest> {
   if (driver === 'qemu') return { driver, path: '/usr/bin/qemu-system-x86_64', isDouble: false }
   if (driver === 'firecracker') return findFirecracker()
   const real = process.env.KATA_TS_CLOUD_HYPERVISOR ?? Bun.which('cloud-hypervisor')
-  if (real !== null) return { driver, path: real, isDouble: false }
+  if (real !== null) return { driver, path: real, isDouble: isDouble(real) }
   const { path } = await buildDouble({ outDir: `${root}/build/doubles` })
-  return { driver, path, isDouble: true }
+  return { driver, path, isDouble: isDouble(path) }
 }
 
 /** A Firecracker and its jailer go together: both are real ones, or both doubles. */
@@ -55,10 +56,11 @@ async function findFirecracker(): Promise<VmmUnderTest> {
   const real = process.env.KATA_TS_FIRECRACKER ?? Bun.which('firecracker')
   const realJailer = process.env.KATA_TS_JAILER ?? Bun.which('jailer')
   const driver = 'firecracker'
-  if (real !== null && realJailer !== null) return { driver, path: real, jailer: realJailer, isDouble: false }
+  if (real !== null && realJailer !== null)
+    return { driver, path: real, jailer: realJailer, isDouble: [real, realJailer].some(isDouble) }
   const options = { outDir: `${root}/build/doubles` }
   const [{ path }, jailer] = [await buildFirecrackerDouble(options), await buildJailerDouble(options)]
-  return { driver, path, jailer: jailer.path, isDouble: true }
+  return { driver, path, jailer: jailer.path, isDouble: isDouble(path) }
 }
 
 const asked = process.env.KATA_TS_E2E_VMM ?? 'qemu'

@@ -1,0 +1,108 @@
+/** Runs files of e2e/ on the lab host, each a Bun of its own, and counts. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import type { Progress } from '../guest/image/progress.ts'
+import { buildDir, root } from '../setup/paths.ts'
+import { type Counts, junitCounts } from '../setup/test-counts.ts'
+import { type TestResult, testResults } from '../setup/vmm-results.ts'
+import { checkoutInLab } from './carry.ts'
+import { spareDevices } from './machine.ts'
+import { sshArguments } from './ssh.ts'
+import type { Part } from './suite.ts'
+import { troubleIn } from './trouble.ts'
+import { up } from './up.ts'
+
+/** How many times slower than hardware a guest of the lab host is, on a machine that does other things too. */
+const slowness = 20
+
+const environment: Readonly<Record<string, string>> = {
+  KATA_TS_E2E_ACCELERATOR: 'kvm',
+  KATA_TS_E2E_SLOWNESS: String(slowness),
+  KATA_TS_E2E_EXECUTABLE: '/usr/local/bin/kata-ts',
+  KATA_TS_E2E_LAB: '1',
+  KATA_TS_E2E_SPARE_DISKS: `${spareDevices.nvme},${spareDevices.virtio}`,
+}
+
+export interface LabTestsOptions {
+  /** Names the reports below build/. */
+  readonly name: string
+  /** What ran under the tests. */
+  readonly over: TestResult['over']
+  /** Variables more. */
+  readonly environment?: Readonly<Record<string, string>>
+}
+
+/** A run of several files. */
+export class LabTests {
+  /** What was tried again, for a person. */
+  readonly again: string[] = []
+  readonly #progress: Progress
+  readonly #options: LabTestsOptions
+  readonly #results: TestResult[] = []
+
+  constructor(progress: Progress, options: LabTestsOptions) {
+    this.#progress = progress
+    this.#options = options
+  }
+
+  /** Fit to be recorded: what a name pattern left out says nothing of a feature. */
+  get results(): TestResult[] {
+    return this.#results.filter(
+      ({ outcome }) => typeof outcome === 'string' || !outcome.skipped.startsWith('no reason'),
+    )
+  }
+
+  /**
+   * One that failed by trouble of the emulation's counts as what its second run comes to.
+   *
+   * @throws what {@link up} does.
+   */
+  async run(part: Part): Promise<Counts> {
+    const first = await this.#attempt(part)
+    const isOver = first.counts.failed === 0 || first.trouble === undefined
+    if (!isOver) {
+      this.again.push(`${part.file}: ${first.trouble}`)
+      console.log(`--- ${part.file} once more: ${first.trouble}`)
+    }
+    const { counts, report } = isOver ? first : await this.#attempt(part)
+    this.#results.push(...testResults(report, this.#options.over))
+    return counts
+  }
+
+  async #attempt({ file, only }: Part): Promise<{ counts: Counts; report: string; trouble?: string }> {
+    console.log(`--- ${file}${only === undefined ? '' : ` (${only})`}`)
+    await up(this.#progress)
+    const name = `junit-${this.#options.name}-${file.replaceAll('/', '-')}.xml`
+    const options = [
+      ...['--timeout', String(180_000 * slowness), '--preload', './e2e/harness/preload.ts'],
+      ...['--reporter=junit', `--reporter-outfile=/tmp/${name}`],
+      ...(only === undefined ? [] : ['--test-name-pattern', `'${only}'`]),
+    ]
+    const variables = Object.entries({ ...environment, ...this.#options.environment }).map((pair) =>
+      pair.join('='),
+    )
+    // The lab host has this checkout, so Bun is at the same place in it.
+    const bun = `./${relative(root, process.execPath)}`
+    const command = `${variables.join(' ')} ${bun} test ${options.join(' ')} ./e2e/${file}.test.ts`
+    const { code, output } = await tee(
+      sshArguments(`cd ${checkoutInLab} && rm -f /tmp/${name} && ${command} 2>&1`),
+    )
+    const trouble = troubleIn(output)
+    const report = Bun.spawnSync(sshArguments(`cat /tmp/${name}`)).stdout.toString()
+    mkdirSync(buildDir, { recursive: true })
+    writeFileSync(join(buildDir, name), report)
+    return { counts: junitCounts(report, code), report, ...(trouble === undefined ? {} : { trouble }) }
+  }
+}
+
+/** Runs a command with its output shown and kept. */
+async function tee(argv: string[]): Promise<{ code: number; output: string }> {
+  const child = Bun.spawn(argv, { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' })
+  const decoder = new TextDecoder()
+  let output = ''
+  for await (const bytes of child.stdout) {
+    process.stdout.write(bytes)
+    output += decoder.decode(bytes, { stream: true })
+  }
+  return { code: await child.exited, output }
+}
