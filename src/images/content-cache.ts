@@ -1,6 +1,7 @@
 /** Directories named by the digest of what they hold: made apart, then renamed into place, so that they are whole or absent. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { readProc } from '../linux/proc.ts'
+import { removeTree } from '../linux/remove-tree.ts'
 
 /** `.making-<pid>-<random>`; the pid tells whether somebody still works on it. */
 const unfinished = /^\.making-(\d+)-/
@@ -19,7 +20,7 @@ export async function cachedDirectory(
   const path = `${cache}/${name}`
   if (existsSync(path)) return path
   mkdirSync(cache, { recursive: true, mode: 0o700 })
-  removeAbandoned(cache)
+  await removeAbandoned(cache)
   const temporary = `${cache}/.making-${process.pid}-${crypto.randomUUID()}`
   try {
     mkdirSync(temporary, { mode: 0o755 })
@@ -27,7 +28,7 @@ export async function cachedDirectory(
     await flush(temporary)
     moveIntoPlace(temporary, path)
   } finally {
-    rmSync(temporary, { recursive: true, force: true })
+    await removeTree(temporary)
   }
   return path
 }
@@ -46,10 +47,9 @@ function moveIntoPlace(temporary: string, path: string): void {
   }
 }
 
-function removeAbandoned(cache: string): void {
+async function removeAbandoned(cache: string): Promise<void> {
   for (const name of readdirSync(cache)) {
     const pid = unfinished.exec(name)?.[1]
-    if (pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined)
-      rmSync(`${cache}/${name}`, { recursive: true, force: true })
+    if (pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined) await removeTree(`${cache}/${name}`)
   }
 }

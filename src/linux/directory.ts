@@ -26,11 +26,13 @@ export interface DirectoryEntry {
   readonly isDirectory: boolean
 }
 
-/** The next piece of the listing, without `.` and `..`; undefined at its end. @throws SyscallError. */
+/** The next piece of the listing, without `.` and `..`; undefined at its end, and for a directory that was removed. @throws SyscallError. */
 export function readEntries(directory: number): DirectoryEntry[] | undefined {
   bound ??= bind()
   const bytes = Buffer.alloc(pieceBytes)
-  const length = checked(bound.getdents64(directory, bytes, bytes.length), 'getdents64')
+  const result = bound.getdents64(directory, bytes, bytes.length)
+  if (Number(result) === -1 && lastErrno() === 'ENOENT') return undefined
+  const length = checked(result, 'getdents64')
   if (length === 0) return undefined
   const entries: DirectoryEntry[] = []
   // struct linux_dirent64: inode and offset of 8 bytes each, length of the record, type, name.

@@ -88,6 +88,12 @@ describe('removeTree', () => {
     expect(readdirSync(directory)).toEqual([])
   })
 
+  test('two at once get along', async () => {
+    makeDeepTree(`${directory}/tree`, 3000)
+    await Promise.all([removeTree(`${directory}/tree`), removeTree(`${directory}/tree`)])
+    expect(readdirSync(directory)).toEqual([])
+  })
+
   test('an abort leaves the rest, and another call goes on', async () => {
     makeDeepTree(`${directory}/tree`, 7000)
     const abort = new AbortController()

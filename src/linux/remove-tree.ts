@@ -3,7 +3,7 @@
  * directories, the length of paths and the memory that this takes do not depend on it. Every step goes by one name in
  * an open directory, so that no link leads elsewhere, and nothing is removed that is mounted in the tree.
  */
-import { closeSync, constants, lstatSync, openSync, rmdirSync } from 'node:fs'
+import { closeSync, constants, openSync, rmdirSync } from 'node:fs'
 import {
   type DirectoryEntry,
   moveEntry,
@@ -30,18 +30,20 @@ const clockEvery = 64
  * @throws SyscallError EXDEV or EBUSY where something is mounted, ENOTDIR when `path` is not a directory itself, EPERM at a file
  * that is immutable. @throws the signal's reason.
  */
-export async function removeTree(path: string, signal?: AbortSignal): Promise<void> {
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return
-  const top = openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+export async function removeTree(path: string, signal?: AbortSignal, attempts = 10): Promise<void> {
+  const top = unlessGone(() => openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW))
+  if (top === undefined) return
   try {
     await new Removal(top, signal).run()
   } finally {
     closeSync(top)
   }
   try {
-    rmdirSync(path)
+    unlessGone(() => rmdirSync(path))
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    // The other one has just moved a directory up.
+    if ((error as NodeJS.ErrnoException).code !== 'ENOTEMPTY' || attempts === 1) throw error
+    await removeTree(path, signal, attempts - 1)
   }
 }
 
@@ -141,7 +143,8 @@ function unlessGone<T>(call: () => T): T | undefined {
   try {
     return call()
   } catch (error) {
-    if (error instanceof SyscallError && error.errno === 'ENOENT') return undefined
+    const errno = error instanceof SyscallError ? error.errno : (error as NodeJS.ErrnoException).code
+    if (errno === 'ENOENT') return undefined
     throw error
   }
 }
