@@ -44,6 +44,7 @@ export const shareAttacks: readonly ShareAttack[] = [
   ['capture packets', 'socket 17 3 0x300', 'EAFNOSUPPORT', 'ok'],
   ['forge packets', 'socket 2 3 1', 'EPERM', 'ok'],
   ['reach other guests by vsock', 'socket 40 1 0', 'EAFNOSUPPORT', 'ok'],
+  ['reach other families by a pair', 'socketpair 16 3 0 buffer', 'EAFNOSUPPORT', 'EOPNOTSUPP'],
   ['become the VMM', 'setuid 65535', 'EINVAL', 'ok'],
   ['become a user of the host', 'setuid {vmmUid}', 'EINVAL', 'ok'],
   ['take a capability', 'capset', 'EPERM', 'ok'],
