@@ -51,6 +51,7 @@ export const shareAttacks: readonly ShareAttack[] = [
   ['capture packets', 'socket 17 3 0x300', 'EAFNOSUPPORT', 'ok'],
   ['forge packets', 'socket 2 3 1', 'EPERM', 'ok'],
   ['reach other guests by vsock', 'socket 40 1 0', 'EAFNOSUPPORT', 'ok'],
+  ['reach other families by a pair', 'socketpair 16 3 0 buffer', 'EAFNOSUPPORT', 'EOPNOTSUPP'],
   // Each id that it can take is one of its block or nobody's: e2e/world/ids.test.ts. These have no place.
   ['take an id that its map does not have', 'setuid 3000000001', 'EINVAL', 'ok'],
   ['take such a group', 'setgid 3000000001', 'EINVAL', 'ok'],
