@@ -59,7 +59,7 @@ describe('three walls off by configuration', () => {
       expect(warnings(stderr)).toEqual([
         expect.stringContaining('the VMM runs as root of this host (rootless = false)'),
         expect.stringContaining('containers run without their seccomp profiles'),
-        expect.stringContaining('virtiofsd is root of this host (virtio_fs_privilege = "root")'),
+        expect.stringContaining('virtiofsd is root of this host: virtio_fs_privilege = "root"'),
       ])
     }
   })

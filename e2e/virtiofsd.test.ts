@@ -249,7 +249,7 @@ describe('where a share takes no id map', () => {
       expect(facts.virtiofsdUid).toBe(0)
       expect(await inGuest('fallen-back', 'cat', '/o/hello')).toBe('from below')
       const log = readFileSync(`${kata.stateDir}/containers/default/fallen-back/bundle/shim.log`, 'utf8')
-      const said = log.split('\n').filter((line) => line.includes('virtiofsd runs as root'))
+      const said = log.split('\n').filter((line) => line.includes('virtiofsd is root'))
       expect(said.map((line) => JSON.parse(line))).toMatchObject([{ level: 'warn' }])
       await kata.call(['rm', '-f', 'fallen-back'])
     },

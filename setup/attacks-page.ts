@@ -20,7 +20,8 @@ export function attacksPage(): string {
   const groups = { ...attackGroups, 'Two live machines beside it': liveAttacks }
   const rows = Object.values(groups).flat()
   const falling = rows.filter(([, , , , , exception]) => exception?.fallsWithoutUser).length
-  const counted = `\n${rows.length} attacks. With rootless off ${rows.length - falling} of the walls still stand and ${falling} fall.\n`
+  const fall = falling === 1 ? 'falls' : 'fall'
+  const counted = `\n${rows.length} attacks. With rootless off ${rows.length - falling} of the walls still stand and ${falling} ${fall}.\n`
   const parts = Object.entries(groups).map(([title, attacks]) => `\n## ${title}\n\n${tableOf(attacks)}`)
   return `${introduction}${counted}${parts.join('')}${boundPart()}${daemonPart()}${fusePart()}${guestPart()}`
 }

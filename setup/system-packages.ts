@@ -22,6 +22,7 @@ export const systemPackages = {
     'containernetworking-plugins': 'the network of the pods there',
     iproute2: 'ip, to look at it and take it away',
     swtpm: 'the TPM of a guest (enable_tpm)',
+    'util-linux-extra': 'enosys, for kernels without Landlock',
   },
   bench: {
     containerd: 'drives the shim in the benchmark of pods',

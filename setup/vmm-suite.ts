@@ -18,7 +18,7 @@ const pods = [
   ...['network', 'shim', 'huge-pages', 'containerd/first', 'containerd/ctr', 'containerd/cri'],
   ...['containerd/sizing', 'containerd/network', 'containerd/world', 'containerd/chaos'],
   ...['containerd/bulk', 'containerd/visible', 'containerd/wrong-input', 'containerd/rootless'],
-  ...['cgroups', 'cycles'],
+  ...['cgroups', 'cycles', 'open-walls', 'hostile-trees'],
 ]
 
 /** What is asked of the driver itself. */

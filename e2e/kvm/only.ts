@@ -8,7 +8,7 @@ type Body = () => Promise<unknown>
 
 /**
  * PCI addresses of two disks, an NVMe and a virtio one, which may be taken from the host and written to: what is on them is
- * lost. Given by KATA_TS_E2E_SPARE_DISKS, the addresses parted by a comma.
+ * lost. Given by KATA_TS_E2E_SPARE_DISKS, the addresses separated by a comma.
  */
 export const spareDisks = (process.env.KATA_TS_E2E_SPARE_DISKS ?? '').split(',').filter(Boolean)
 

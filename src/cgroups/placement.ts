@@ -119,7 +119,12 @@ export class CgroupPlacement {
     settings: (hierarchy: CgroupHierarchy) => Settings,
   ): void {
     const hierarchy = hierarchyOf(this.#hierarchies, controller)
-    if (hierarchy === undefined) return
+    if (hierarchy === undefined) {
+      this.#request.log.warn('a sandbox without a limit: no cgroup of this host has the controller', {
+        controller,
+      })
+      return
+    }
     for (const path of paths) {
       const cgroup = cgroupDirectory(hierarchy, path)
       try {

@@ -59,7 +59,7 @@ function asking({ silent }: KataKey): unknown {
   return Array.isArray(example) ? ['x'] : 'x'
 }
 
-/** As an annotation has it: Kata's lists of names are parted by spaces. */
+/** As an annotation has it: Kata's lists of names are separated by spaces. */
 const textOf = (value: unknown) => (Array.isArray(value) ? value.join(' ') : String(value))
 
 describe.each(kataKeys.map((key) => [key.table, key.key, key] as const))('%s %s', (table, name, key) => {
@@ -108,7 +108,6 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['runtime', 'experimental = ["other", "force_guest_pull"]', 'experimental'],
     ['hypervisor', 'shared_fs = "none"', 'confidential guests'],
     ['agent.kata', 'policy = "package agent_policy"', 'policies of the agent'],
-    ['hypervisor', 'disable_nested_virtualization = true', 'nested virtualization'],
   ])('%s: %s', (table, line, reason) => {
     const { fate, said } = load(`${headings[table]}\n${line}`)
     expect(fate).toBe('refused')

@@ -254,7 +254,7 @@ describe('values', () => {
     ['[hypervisor.qemu]\n\npath = "qemu"', 'CONFIG_VALUE', 'an absolute path'],
     ['[hypervisor.qemu]\n\nkernel = "/boot/../etc/shadow"', 'CONFIG_VALUE', 'without . or .. parts'],
     ['[hypervisor.qemu]\n\nkernel = "/boot/a\\nb"', 'CONFIG_VALUE', 'an absolute path'],
-    ['[hypervisor.qemu]\n\ncpu_features = "a b"', 'CONFIG_VALUE', 'parted by commas'],
+    ['[hypervisor.qemu]\n\ncpu_features = "a b"', 'CONFIG_VALUE', 'separated by commas'],
     ['[hypervisor.qemu]\n\nseccompsandbox = "off"', 'CONFIG_VALUE', 'begins with "on"'],
     ['[hypervisor.qemu]\n\nkernel_params = "a\\u0000b"', 'CONFIG_VALUE', 'printable ASCII'],
     ['[hypervisor.qemu]\n\nvirtio_fs_extra_args = ["--sandbox=none"]', 'CONFIG_VALUE', 'widen its rights'],

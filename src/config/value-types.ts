@@ -109,10 +109,10 @@ export function path(emptyMeans?: string): ValueType<string> {
   )
 }
 
-/** Words of printable ASCII in one string, parted by spaces, as on a kernel command line (at most 2047 bytes there). */
+/** Words of printable ASCII in one string, separated by spaces, as on a kernel command line (at most 2047 bytes there). */
 export const words: ValueType<readonly string[]> = textType(
   'a string',
-  'printable ASCII words parted by spaces, at most 1500 characters',
+  'printable ASCII words separated by spaces, at most 1500 characters',
   (text) => (/^[ -~]{0,1500}$/.test(text) ? text.split(' ').filter((word) => word !== '') : wrongValue),
 )
 

@@ -37,7 +37,13 @@ test('what stands between a pod and the host is marked as a wall', () => {
   const marked = new Set(walls.map(([, key]) => key))
   for (const key of ['rootless', 'disable_guest_seccomp', 'seccompsandbox', 'accelerator', 'kvm_access'])
     expect(marked).toContain(key)
-  for (const key of ['virtio_fs_privilege', 'enable_annotations', 'jailer_path', 'valid_hypervisor_paths'])
+  for (const key of [
+    'virtio_fs_privilege',
+    'virtio_fs_nosuid',
+    'enable_annotations',
+    'jailer_path',
+    'valid_hypervisor_paths',
+  ])
     expect(marked).toContain(key)
 })
 

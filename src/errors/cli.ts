@@ -87,7 +87,7 @@ export const cliErrors = {
   USAGE: entry('invalid_argument', '{problem}', 'See `{command} --help`.'),
   NOT_A_TERMINAL: entry(
     'failed_precondition',
-    '--tty with --interactive needs a terminal, and standard input is none',
+    '--tty with --interactive needs a terminal, and standard input is not one',
     'Omit --tty when input comes from a pipe or a file.',
   ),
   CONTAINER_AMBIGUOUS: entry(

@@ -5,7 +5,7 @@ export const configErrors = {
   CONFIG_NOT_FOUND: entry(
     'not_found',
     'configuration file {path} does not exist',
-    'Name an existing file, or leave the option away to use the first of {searched}.',
+    'Name an existing file, or omit the option to use the first of {searched}.',
   ),
   CONFIG_ENV_REFUSED: entry(
     'permission_denied',

@@ -5,7 +5,7 @@
  *
  *   KATA_TS_FAILPOINTS=before-take:account=kill,delete/after-release:process=fail
  *
- * that is `[ROLE/]POINT:KIND=ACT`, parted by commas; without a role it is the shim's daemon that fails. The file that
+ * that is `[ROLE/]POINT:KIND=ACT`, separated by commas; without a role it is the shim's daemon that fails. The file that
  * KATA_TS_FAILPOINTS_REACHED names gets a line for each one reached, as the process may not live to tell.
  */
 import { appendFileSync } from 'node:fs'

@@ -7,7 +7,7 @@ import type { ResourceKind } from './ledger.ts'
 export interface ProcessData {
   /** What it is for, `vmm` for instance. */
   readonly name: string
-  /** Missing while it is being started: it then dies with its parent. */
+  /** Missing while it is being started: it then dies with its parent, or with the cgroup of its sandbox. */
   readonly ref?: ProcessRef
 }
 

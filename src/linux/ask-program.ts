@@ -1,6 +1,7 @@
 /** Programs that are only asked something about themselves, such as their version: no reason to run them as root. */
 import { closeSync, openSync } from 'node:fs'
-import { findTool } from './which.ts'
+import { KataError } from '../errors.ts'
+import { findTool, toolDirectories } from './which.ts'
 
 export interface Answer {
   readonly code: number
@@ -18,11 +19,14 @@ const nobody = [
  * Runs `argv[0]`, a path, with an empty environment. Under root it runs as nobody, who needs no way to the path, only the
  * right to execute the file.
  *
- * @throws ErrnoException when it cannot be opened, or is not executable for whoever asks.
+ * @throws KataError JAIL_TOOL_MISSING for root without setpriv(1); ErrnoException when it cannot be opened, or is not executable for whoever asks.
  */
 export async function askProgram(argv: readonly string[], timeoutMs = 5000): Promise<Answer> {
   const [path = '', ...args] = argv
-  const setpriv = process.getuid?.() === 0 ? findTool('setpriv') : undefined
+  const isRoot = process.getuid?.() === 0
+  const setpriv = isRoot ? findTool('setpriv') : undefined
+  if (isRoot && setpriv === undefined)
+    throw new KataError('JAIL_TOOL_MISSING', { tool: 'setpriv', directories: toolDirectories.join(', ') })
   const fd = setpriv === undefined ? undefined : openSync(path, 'r')
   try {
     const cmd = setpriv === undefined ? [path, ...args] : [setpriv, ...nobody, '/proc/self/fd/3', ...args]

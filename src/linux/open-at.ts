@@ -1,6 +1,6 @@
 /** Opening by openat2(2): what may be met on the way is said with the call, so that no check can be outrun by a rename. */
 import { closeSync, constants } from 'node:fs'
-import { checked, libc, ptr } from './libc.ts'
+import { checked, libc, ptr, SyscallError } from './libc.ts'
 
 // The same on every architecture (include/uapi/asm-generic/unistd.h).
 const SYS_openat2 = 437
@@ -53,7 +53,7 @@ export function closing<T>(fd: number, work: (fd: number) => T): T {
 /** Names of files are bytes; most of them are text, but nobody has to keep to that. */
 export function terminated(name: string | Uint8Array): Buffer {
   const bytes = Buffer.from(name)
-  if (bytes.includes(0)) checked(-1, `a name with a NUL byte`)
+  if (bytes.includes(0)) throw new SyscallError('a name with a NUL byte', 'EINVAL')
   return Buffer.concat([bytes, Buffer.alloc(1)])
 }
 

@@ -51,6 +51,21 @@ describe('the path that an operator names', () => {
     )
   })
 
+  test.each(['/dev/shm', '/usr/share', '/usr/local'])(
+    "is refused at a link in root's own directory in %s",
+    (parent) => {
+      const place = mkdtempSync(`${parent}/operator-`)
+      try {
+        symlinkSync(directory, `${place}/link`)
+        expect(() => openOperatorPath(`${place}/link/there`)).toThrow(
+          /^\[SOURCE_LINK\].*a pod may have made it/,
+        )
+      } finally {
+        rmSync(place, { recursive: true })
+      }
+    },
+  )
+
   test('is refused at a link of another user, wherever it lies', () => {
     const path = link(`${directory}/there`, `/var/lib/operator-${process.pid}`)
     Bun.spawnSync(['/usr/bin/chown', '-h', '65534', path])

@@ -24,6 +24,8 @@ const directories: ReadonlySet<string> = new Set([
 ])
 /** Links anywhere below these are. */
 const trees = ['/dev/', '/usr/']
+/** But not below these, in which programs and administrators put files of their own, and pods may be given directories. */
+const exceptions = ['/dev/shm/', '/dev/hugepages/', '/dev/mqueue/', '/usr/local/', '/usr/share/', '/usr/src/']
 /** As in the kernel. */
 const mostLinks = 40
 
@@ -73,8 +75,9 @@ function followFirstLink(path: string, source: string): string {
 }
 
 function whyNotFollow(place: string, link: string): string | undefined {
-  if (!directories.has(place) && !trees.some((tree) => `${place}/`.startsWith(tree)))
-    return 'a pod may have made it'
+  const isBelow = (tree: string) => `${place}/`.startsWith(tree)
+  const isTheSystems = directories.has(place) || (trees.some(isBelow) && !exceptions.some(isBelow))
+  if (!isTheSystems) return 'a pod may have made it'
   const { uid, mode } = lstatSync(place)
   if (uid !== 0 || (mode & 0o022) !== 0) return `users other than root can write to ${place}`
   return lstatSync(link).uid === 0 ? undefined : 'it does not belong to root'

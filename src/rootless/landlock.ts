@@ -13,6 +13,8 @@ export type LandlockState = 'enforced' | 'none'
 
 /** setpriv(1): the program was found, restricted, and could not be executed. */
 const refusedExecution = 126
+/** More than a program takes that ends at once, milliseconds. */
+const probeMs = 5000
 
 /** Why it cannot hold here; undefined when it does. */
 export async function landlockProblem(): Promise<string | undefined> {
@@ -20,7 +22,9 @@ export async function landlockProblem(): Promise<string | undefined> {
   if (setpriv === undefined) return 'setpriv is not installed'
   if (landlockAbi() < 1) return 'the kernel has no Landlock, or its lsm= parameter leaves it out'
   const argv = [setpriv, '--landlock-access', 'fs:execute', '--', setpriv, '--version']
-  const probe = Bun.spawn(argv, { cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] })
+  const probe = Bun.spawn(argv, {
+    ...{ cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'], timeout: probeMs, killSignal: 'SIGKILL' },
+  } as const)
   const [said, code] = await Promise.all([new Response(probe.stderr).text(), probe.exited])
   if (code === refusedExecution) return undefined
   if (code === 0) return `${setpriv} applied a rule, and the kernel does not enforce it`

@@ -132,12 +132,11 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
             clientUid,
             ids,
             container: request.container,
-            log,
           }),
         )
   const open = openWalls(config, {
     accelerator: choice,
-    virtiofsdIsRoot: served && served.daemon.idmap === undefined,
+    virtiofsdRootBecause: served?.rootBecause,
     landlockProblem: hypervisor.landlock === 'best-effort' ? await landlockProblem() : undefined,
   })
   for (const { what, quiet } of open) if (!quiet) warnClient(request.container.bundle, what, log)

@@ -5,7 +5,7 @@ import { builtInConfig } from '../config/load.ts'
 import { openWalls, type WallFindings } from './open-walls.ts'
 
 const base = builtInConfig({ cpus: 4, memoryMiB: 8192 })
-const kvm: WallFindings = { accelerator: { accelerator: 'kvm', reason: 'it booted' }, virtiofsdIsRoot: false }
+const kvm: WallFindings = { accelerator: { accelerator: 'kvm', reason: 'it booted' } }
 const tcg: WallFindings = { ...kvm, accelerator: { accelerator: 'tcg', reason: 'there is no node' } }
 
 const of = (changes: Partial<HypervisorConfig>, found = kvm, disableGuestSeccomp = false) => {
@@ -24,17 +24,17 @@ describe('one that does not is named with its key, and a remedy', () => {
     ['rootless', of({ rootless: false }), 'the VMM runs as root', 'rootless = true in [hypervisor.qemu]'],
     ['seccomp', of({}, kvm, true), 'without their seccomp profiles', 'disable_guest_seccomp = false'],
     ['kvm', of({}, tcg), 'no security boundary, because KVM cannot be used: there is no node', 'KVM'],
-    ['virtiofsd', of({}, { ...kvm, virtiofsdIsRoot: true }), 'takes no id map', '"unprivileged"'],
+    [
+      'virtiofsd',
+      of({}, { ...kvm, virtiofsdRootBecause: '/o takes no id map' }),
+      'root of this host: /o takes',
+      '"unprivileged"',
+    ],
     ['landlock', of({}, { ...kvm, landlockProblem: 'no lsm' }), '"best-effort" allows: no lsm', '"required"'],
   ])('%s', (wall, open, what, remedy) => {
     expect(open).toMatchObject([{ wall, quiet: false }])
     expect(open[0]!.what).toContain(what)
     expect(open[0]!.remedy).toContain(remedy)
-  })
-
-  test('a daemon that is root by name says whose word that was', () => {
-    const [open] = of({ virtioFsPrivilege: 'root' }, { ...kvm, virtiofsdIsRoot: true })
-    expect(open!.what).toContain('virtio_fs_privilege = "root"')
   })
 })
 
@@ -44,6 +44,10 @@ test('emulation that was asked for by name is in the list, but no start repeats 
 })
 
 test('all at once are all told', () => {
-  const all = of({ rootless: false }, { ...tcg, virtiofsdIsRoot: true, landlockProblem: 'no lsm' }, true)
+  const all = of(
+    { rootless: false },
+    { ...tcg, virtiofsdRootBecause: 'asked', landlockProblem: 'no lsm' },
+    true,
+  )
   expect(all.map(({ wall }) => wall)).toEqual(['rootless', 'seccomp', 'kvm', 'virtiofsd', 'landlock'])
 })

@@ -18,8 +18,8 @@ export interface OpenWall {
 /** What a start found out, or a check foresees; absent: not known. */
 export interface WallFindings {
   readonly accelerator: { readonly accelerator: 'kvm' | 'tcg' | 'unknown'; readonly reason: string }
-  /** Absent as well where nothing is shared. */
-  readonly virtiofsdIsRoot?: boolean | undefined
+  /** Why virtiofsd is root; absent where it is not, or nothing is shared. */
+  readonly virtiofsdRootBecause?: string | undefined
   /** Why Landlock does not hold; absent where it does, or where nothing starts without. */
   readonly landlockProblem?: string | undefined
 }
@@ -43,7 +43,13 @@ export function openWalls(config: Config, found: WallFindings): OpenWall[] {
       quiet: false,
     })
   if (found.accelerator.accelerator === 'tcg') open.push(emulation(config, found.accelerator.reason))
-  if (found.virtiofsdIsRoot) open.push(rootDaemon(config))
+  if (found.virtiofsdRootBecause !== undefined)
+    open.push({
+      wall: 'virtiofsd',
+      what: `virtiofsd is root of this host: ${found.virtiofsdRootBecause}`,
+      remedy: 'Set virtio_fs_privilege = "unprivileged", which refuses what takes no id map.',
+      quiet: false,
+    })
   if (found.landlockProblem !== undefined)
     open.push({
       wall: 'landlock',
@@ -69,17 +75,6 @@ function emulation({ hypervisor }: Config, reason: string): OpenWall {
       `${tcg}, because KVM cannot be used: ${reason} ` +
       `(accelerator = "kvm" refuses such a start, "tcg" asks for it without this warning)`,
     remedy: 'Remove what is in the way of KVM, or set accelerator = "tcg" where emulation is meant.',
-    quiet: false,
-  }
-}
-
-function rootDaemon({ hypervisor }: Config): OpenWall {
-  const asked = hypervisor.virtioFsPrivilege === 'root'
-  const why = asked ? 'virtio_fs_privilege = "root"' : 'a share of this pod takes no id map'
-  return {
-    wall: 'virtiofsd',
-    what: `virtiofsd is root of this host (${why})`,
-    remedy: 'Set virtio_fs_privilege = "unprivileged", which refuses what takes no id map.',
     quiet: false,
   }
 }

@@ -3,7 +3,6 @@ import type { Config } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { IdRange } from '../linux/user-namespace.ts'
-import type { Logger } from '../log.ts'
 import { createHostShare } from '../sharing/host-share.ts'
 import type { Idmap } from '../sharing/idmap.ts'
 import { requireMappable } from '../sharing/mappable.ts'
@@ -12,7 +11,6 @@ import type { ShareDaemon } from '../sharing/share-daemon.ts'
 import { shareIdMap } from '../sharing/share-id-map.ts'
 import { createShareTree, type ShareTree } from '../sharing/share-tree.ts'
 import { startVirtiofsd } from '../sharing/virtiofsd.ts'
-import { warnClient } from './client-warnings.ts'
 import { sharedSources } from './mounts.ts'
 import type { SandboxPaths } from './paths.ts'
 import { podVolumes } from './pod-volumes.ts'
@@ -29,23 +27,28 @@ export interface ShareRequest {
   readonly ids: IdRange | undefined
   /** The container that the sandbox is made for: what it mounts is known already. */
   readonly container: ContainerRequest
-  readonly log: Logger
+}
+
+export interface ServedShare {
+  readonly share: HostShare
+  readonly daemon: ShareDaemon
+  /** Why the daemon is root; undefined when it is not. */
+  readonly rootBecause: string | undefined
 }
 
 /** What makes a daemon root under `auto`. */
 const refusals: ReadonlySet<string> = new Set(['SHARE_NOT_IDMAPPABLE', 'SHARE_ID_BEYOND'])
 
 /**
- * Makes the share's tree and starts its daemon. Under `auto` a mount that cannot be idmapped makes the daemon root,
- * with one warning that names it, for whoever waits for the start.
+ * Makes the share's tree and starts its daemon. Under `auto` a mount that cannot be idmapped makes the daemon root.
  *
  * @throws KataError SHARE_NOT_IDMAPPABLE or SHARE_ID_BEYOND when it may only be unprivileged, and those of the
  *   daemon's start.
  */
 export async function startShare(
   ledger: Ledger,
-  { config, paths, privateDir, clientUid, ids, container, log }: ShareRequest,
-): Promise<{ share: HostShare; daemon: ShareDaemon }> {
+  { config, paths, privateDir, clientUid, ids, container }: ShareRequest,
+): Promise<ServedShare> {
   const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege, virtioFsNosuid } =
     config.hypervisor
   const tree = await createShareTree(ledger, paths)
@@ -60,17 +63,13 @@ export async function startShare(
     requireMappable(knownMounts(container, tree, virtioFsPrivilege === 'auto'), idmap, container.id)
   }
   const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, processIds(container.spec)), accept }
+  let rootBecause = ids === undefined ? 'virtio_fs_privilege = "root"' : undefined
   const daemon = await startVirtiofsd(ledger, { ...spec, ...unprivileged }).catch((error) => {
     if (virtioFsPrivilege !== 'auto' || !(error instanceof KataError && refusals.has(error.code))) throw error
-    warnOfRoot(error.rawMessage, container, log)
+    rootBecause = error.rawMessage
     return startVirtiofsd(ledger, spec)
   })
-  if (ids === undefined) warnOfRoot('virtio_fs_privilege = "root"', container, log)
-  return { share: createHostShare(ledger, tree, daemon), daemon }
-}
-
-function warnOfRoot(why: string, { bundle }: ContainerRequest, log: Logger): void {
-  warnClient(bundle, `virtiofsd runs as root of the host: ${why}`, log)
+  return { share: createHostShare(ledger, tree, daemon), daemon, rootBecause }
 }
 
 /**

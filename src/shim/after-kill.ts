@@ -6,7 +6,7 @@
 import type { HeldUp } from '../sandbox/health.ts'
 
 export interface KillLimits {
-  /** How long the output may make no progress, milliseconds. */
+  /** How long the output may make no progress, and how long in all the guest may be waited for piece by piece, milliseconds. */
   readonly stallMs: number
   /** How long the guest may take to end the process, milliseconds; memory of many GiB takes seconds to be freed. */
   readonly endMs: number
@@ -23,6 +23,7 @@ export class AfterKill {
   readonly #killed = Promise.withResolvers<void>()
   #isEnding = false
   #lastOutput = 0
+  #waitedMs = 0
   #left = 0
 
   constructor(limits: KillLimits, heldUp: () => HeldUp) {
@@ -32,7 +33,9 @@ export class AfterKill {
 
   /** To be told when the container around the process is killed, which need not end it: a pod may share its processes. */
   ending(): void {
+    if (this.#isEnding) return
     this.#isEnding = true
+    this.#lastOutput = Date.now()
     this.#ending.resolve()
   }
 
@@ -40,6 +43,11 @@ export class AfterKill {
   killed(): void {
     this.ending()
     this.#killed.resolve()
+  }
+
+  /** To be told of each piece before it is delivered: until now the guest was waited for, and not the reader. */
+  received(): void {
+    if (this.#isEnding) this.#waitedMs += Date.now() - this.#lastOutput
   }
 
   delivered(bytes: number): void {
@@ -51,8 +59,11 @@ export class AfterKill {
   async drained(isOver: () => boolean): Promise<void> {
     const { stallMs } = this.#limits
     await this.#ending.promise
-    this.#lastOutput = Date.now()
-    while (!isOver() && Date.now() - this.#lastOutput < stallMs && this.#left < mostLeft)
+    while (
+      !isOver() &&
+      Math.max(Date.now() - this.#lastOutput, this.#waitedMs) < stallMs &&
+      this.#left < mostLeft
+    )
       await pause(Math.min(250, stallMs))
   }
 

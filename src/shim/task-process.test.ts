@@ -185,14 +185,14 @@ describe('a task process', () => {
   describe('that was sent SIGKILL', () => {
     const limits = { stallMs: 60_000, endMs: 20 }
     /** A guest that lets its process live, whatever it answers. */
-    const started = async (more: Partial<GuestProcess> = {}, heldUp?: () => HeldUp) => {
+    const started = async (more: Partial<GuestProcess> = {}, heldUp?: () => HeldUp, within = limits) => {
       const lost = new AbortController()
       let survived = 0
       const process = new TaskProcess({
         ...{
           id: 'p',
           stdio: { stdin: '', stdout: '', stderr: '', terminal: false },
-          limits,
+          limits: within,
           log: silentLogger,
         },
         ...{ lost: lost.signal, guest: { ...guestDouble({ ends: new Promise(() => {}) }).guest, ...more } },
@@ -220,6 +220,19 @@ describe('a task process', () => {
       const { process } = await started({ signal: () => Promise.reject(new Error('no such process')) })
       await expect(process.signal(9)).rejects.toThrow('no such process')
       expect((await process.exited).status).toBe(255)
+    })
+
+    test('and of which a little comes now and then is not waited for piece by piece for ever', async () => {
+      const output: GuestProcess['output'] = async (stream, sink) => {
+        while (stream === 'stdout') {
+          await sink(new Uint8Array(1))
+          await Bun.sleep(10)
+        }
+      }
+      const { process, survived } = await started({ output }, undefined, { stallMs: 100, endMs: 20 })
+      await process.signal(9)
+      await process.exited
+      expect(survived()).toBe(1)
     })
 
     test('and has no end of output is not read for ever', async () => {

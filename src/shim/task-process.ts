@@ -148,6 +148,7 @@ export class TaskProcess {
   async #pump(stream: OutputStream, sink: OutputSink): Promise<void> {
     try {
       await this.guest.output(stream, async (chunk) => {
+        this.#afterKill.received()
         await sink.write(chunk)
         this.#afterKill.delivered(chunk.length)
       })

@@ -81,7 +81,11 @@ export class TaskService {
   oomKilled(id: string): void {
     const task = this.#tasks.get(id)
     if (task === undefined) return
-    markOomKilled(task.bundle)
+    try {
+      markOomKilled(task.bundle)
+    } catch (error) {
+      this.#options.log.warn('a mark of what was killed for want of memory', { id, error: String(error) })
+    }
     this.#publish(taskEvents.oom({ containerId: id }))
   }
 

@@ -665,7 +665,7 @@ const rows: Row[] = [
           throw new Error('asked')
         },
       }),
-    { rootless: false },
+    { rootless: false, virtioFsPrivilege: 'root' },
     'ok',
     'not used',
   ],

@@ -8,7 +8,7 @@ const walls: Check = {
     const { virtioFsPrivilege, landlock } = config.hypervisor
     const open = openWalls(config, {
       accelerator: host.accelerator(config),
-      virtiofsdIsRoot: virtioFsPrivilege === 'root',
+      ...(virtioFsPrivilege === 'root' && { virtiofsdRootBecause: 'virtio_fs_privilege = "root"' }),
       landlockProblem: landlock === 'best-effort' ? await host.landlockProblem() : undefined,
     })
     if (open.length === 0) return ok('none is switched off')

@@ -50,7 +50,10 @@ export const protectionKeys = [
     machine.refused(`disk_rate_limiter_${name}`, [0], diskLimit),
   ]),
 
-  machine.refused('disable_nested_virtualization', [false], 'nested virtualization cannot be switched off'),
+  machine.silent(
+    'disable_nested_virtualization',
+    'a guest is no host of machines unless cpu_features asks for that',
+  ),
   machine.warned('disable_seccomp', [false], "the VMM's seccomp filter stays on"),
 
   runtime.refused('experimental_force_guest_pull', [false], guestPull),

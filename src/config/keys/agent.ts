@@ -21,7 +21,7 @@ export const agentKeys = [
       ';',
     ),
     [],
-    'Modules that the agent loads when the sandbox starts, for instance "e1000e InterruptThrottleRate=3000". In an annotation they are parted by semicolons.',
+    'Modules that the agent loads when the sandbox starts, for instance "e1000e InterruptThrottleRate=3000". In an annotation they are separated by semicolons.',
     { annotation: 'kernel_modules' },
   ),
   key(

@@ -75,7 +75,7 @@ export const bootKeys = [
   key(
     'cpu_features',
     'cpuFeatures',
-    string(cpuFeatures, 'CPU features of QEMU parted by commas, for instance "vmx=on,-avx"'),
+    string(cpuFeatures, 'CPU features of QEMU separated by commas, for instance "vmx=on,-avx"'),
     '',
     'Added to the CPU model, whose performance counters and nested virtualisation are off unless this asks for them (`pmu=on`, `vmx=on`, `svm=on`).',
     { drivers: ['qemu'], annotation: 'cpu_features' },

@@ -42,7 +42,7 @@ export const shareKeys = [
     boolean,
     false,
     'Refuses the guest set-user-id and set-group-id bits and file capabilities, on every file that it shares with the host. Without it root of a container can leave a program in a writable volume that gives rights to users of the host who get there. With it a container cannot install such programs (sudo, su) into its own root file system either; those of its image work.',
-    { drivers: sharing, own: true, annotation: 'virtio_fs_nosuid' },
+    { drivers: sharing, own: true, wall: true, restricting: true, annotation: 'virtio_fs_nosuid' },
   ),
   key(
     'virtio_fs_cache',

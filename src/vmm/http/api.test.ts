@@ -11,7 +11,7 @@ interface Asked {
   readonly body: string
 }
 
-/** A VMM that answers each request with what `answer` gives; requests are parted by their Content-Length. */
+/** A VMM that answers each request with what `answer` gives; requests are separated by their Content-Length. */
 async function withVmm(
   answer: (asked: Asked, socket: Socket<undefined>) => string,
   use: (api: ApiClient, asked: Asked[]) => Promise<void>,

@@ -14,7 +14,7 @@ static socklen_t starter_address(struct sockaddr_un *address, pid_t pid) {
   return offsetof(struct sockaddr_un, sun_path) + 1 + length;
 }
 
-/* Waits for one message: arguments parted by newlines, and the descriptors that become 3, 4, ...; then it is QEMU. */
+/* Waits for one message: arguments separated by newlines, and the descriptors that become 3, 4, ...; then it is QEMU. */
 static void become_qemu(int listener) {
   static char text[32768];
   char control[CMSG_SPACE(32 * sizeof(int))];
