@@ -235,7 +235,7 @@ describe.each(buses)('%s', (blockDeviceDriver) => {
       const image = `${dir.path}/swapped`
       const mounts = [{ ...volume(image), isImage: true as const }]
       symlinkSync(disk.file, image)
-      await refused(disk.file, 'DEVICE_CHANGED', 'true', { mounts })
+      await refused(disk.file, 'SOURCE_LINK', 'true', { mounts })
       rmSync(image)
       mkdirSync(image)
       await refused(image, 'DEVICE_CHANGED', 'true', { mounts })
