@@ -1,6 +1,7 @@
 /** Disks that the host has plugged in, found by the place that it names: Kata's `blk`, `scsi` and `mmioblk`. */
+import { close, open } from 'syscalls'
 import { deadline, invalid } from './errors.ts'
-import { exists, list, readIfThere, set } from './files.ts'
+import { errnoName, exists, list, openFlags, readIfThere, set } from './files.ts'
 import { loadModuleNamed } from './modules.ts'
 import { sleep } from './wait.ts'
 
@@ -102,11 +103,22 @@ function childOf(directory: string | undefined, matches: (name: string) => boole
   return child && `${directory}/${child}`
 }
 
-/** The disk of a device: there once the kernel has made its node too. */
+/** The disk of a device: there once its node can be opened. */
 function diskIn(device: string | undefined): BlockDevice | undefined {
   const name = device && list(`${device}/block`)[0]
-  if (!name || !exists(`/dev/${name}`)) return undefined
+  if (!name || !isComplete(`/dev/${name}`)) return undefined
   const [major = '', minor = ''] = (readIfThere(`${device}/block/${name}/dev`) ?? '').trim().split(':')
   if (minor === '') return undefined
   return { node: `/dev/${name}`, major: BigInt(major), minor: BigInt(minor) }
+}
+
+/** The kernel makes the node of a disk a moment before the disk behind it is complete: until then open(2) gives ENXIO. */
+function isComplete(node: string): boolean {
+  try {
+    close(open(node, openFlags.readOnly, 0))
+    return true
+  } catch (error) {
+    if (['ENOENT', 'ENXIO'].includes(errnoName(error) ?? '')) return false
+    throw error
+  }
 }
