@@ -14,6 +14,7 @@ import {
   testsOf,
   unfit,
   type VmmResults,
+  withoutImports,
 } from './vmm-results.ts'
 
 const report = `<?xml version="1.0"?>
@@ -55,6 +56,14 @@ test('results with a failure, or with a test that was left out without a reason,
   // What was recorded of another driver is not shown in any case.
   const old = { ...now, driver: 'another', tests }
   expect(vmmFeaturesPage(new Map([['clh', old]]))).toContain('| exec | to be recorded anew |')
+})
+
+test('a driver is the same when what it imports has moved, and another one when its own text is', () => {
+  const source = (from: string, body: string) =>
+    `/** From 'x'. */\nimport {\n  a,\n  type B,\n} from '${from}'\nimport c from 'c'\n${body}\n`
+  expect(withoutImports(source('../a.ts', 'a(c)'))).toBe(withoutImports(source('../../lib/a.ts', 'a(c)')))
+  expect(withoutImports(source('../a.ts', 'a(c)'))).not.toBe(withoutImports(source('../a.ts', 'a()')))
+  expect(withoutImports(source('../a.ts', 'a(c)'))).toBe("/** From 'x'. */\na(c)\n")
 })
 
 test('each recorded test belongs to a feature', () => {
