@@ -1,5 +1,14 @@
 /** The lab host as a process of this machine: started, waited for, ended. */
-import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { isAlive, type ProcessRef, processRef } from '../src/linux/proc.ts'
 import { makeSparse } from './disk.ts'
 import { machineArguments } from './machine.ts'
@@ -33,11 +42,17 @@ export async function startLab(): Promise<void> {
   const argv = ['setsid', 'qemu-system-x86_64', ...machineArguments({ port, memoryMiB, cpus })]
   const child = Bun.spawn(argv, { stdin: 'ignore', stdout: log, stderr: log })
   closeSync(log)
+  void child.exited.then(() => noteEnd(child))
   child.unref()
   const started = processRef(child.pid)
   if (started === undefined) throw new LabHostDied(`QEMU ended at once: ${lastWords()}`)
   writeFileSync(paths.process, JSON.stringify(started))
   await waitForLogin(started)
+}
+
+/** Whether somebody ended it or it ended by itself: for as long as the process that started it is there to see. */
+function noteEnd({ exitCode, signalCode }: Bun.Subprocess): void {
+  appendFileSync(paths.vmmLog, `QEMU ended: ${signalCode ?? `exit code ${exitCode}`}\n`)
 }
 
 /** The disk's own blocks only; a new copy is a lab host as it was built. */
@@ -84,8 +99,11 @@ const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false 
 export function lastWords(): string {
   const read = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8').trim() : '')
   const panic = /^.*Kernel panic.*$/m.exec(read(paths.console))?.[0]
+  const fault = /^Triple fault$/m.test(read(paths.resets)) ? 'a triple fault of its processor' : undefined
   return (
-    panic ?? ([read(paths.console), read(paths.vmmLog)].join('\n').slice(-500).trim() || 'it said nothing')
+    panic ??
+    fault ??
+    ([read(paths.console), read(paths.vmmLog)].join('\n').slice(-500).trim() || 'it said nothing')
   )
 }
 

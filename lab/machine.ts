@@ -53,5 +53,7 @@ export function machineArguments({ port, memoryMiB, cpus }: MachineOptions): str
     ...['-device', 'virtio-rng-pci', '-rtc', 'base=utc'],
     ...['-chardev', `file,id=console,path=${paths.console}`, '-serial', 'chardev:console'],
     ...['-qmp', `unix:${paths.qmp},server=on,wait=off`],
+    // A triple fault says nothing on the console.
+    ...['-d', 'cpu_reset', '-D', paths.resets],
   ]
 }

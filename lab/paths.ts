@@ -31,6 +31,8 @@ export const paths = {
   qmp: within('qmp.sock'),
   console: within('console.log'),
   vmmLog: within('qemu.log'),
+  /** What QEMU logs when a processor of the lab host is reset. */
+  resets: within('cpu-resets.log'),
   stamps: within('stamps'),
   lock: within('lock'),
 } as const
