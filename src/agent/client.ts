@@ -53,7 +53,10 @@ const maxMessage = 2048
 /** How the errors of our catalogue begin. */
 const codes = /^(\s*\[[A-Z0-9_]+\])+\s*/
 
-/** A guest's error with its text bounded, fit for logs and terminals, and never to be taken for one of ours. */
+/**
+ * A guest's error with its text bounded, fit for logs and terminals, and never to be taken for one of ours: it has no domain and no
+ * metadata.
+ */
 export function harmless(error: TtrpcError): TtrpcError {
   if (!error.isAnswer) return error
   const words = plainText(error.message, maxMessage).replace(codes, '')

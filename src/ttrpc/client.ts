@@ -156,8 +156,8 @@ export class ClientConnection {
       const response = decodeResponse(data)
       if ('payload' in response) pending.resolve(response.payload)
       else {
-        const { code, message, reason } = response.status
-        pending.reject(new TtrpcError(code, message, { reason, isAnswer: true }))
+        const { code, message, ...info } = response.status
+        pending.reject(new TtrpcError(code, message, { ...info, isAnswer: true }))
       }
     } catch (error) {
       pending.reject(new TtrpcError('internal', `answer not understood: ${TtrpcError.from(error).message}`))

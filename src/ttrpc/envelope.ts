@@ -5,12 +5,12 @@
  *     Request  { service = 1, method = 2, payload = 3, timeout_nano = 4, metadata = 5 repeated { key = 1, value = 2 } }
  *     Response { status = 1 { code = 1, message = 2, details = 3 repeated Any { type_url = 1, value = 2 } }, payload = 2 }
  *
- * Of the details only google.rpc.ErrorInfo { reason = 1 } is read and written: a word for programs, where the message is
- * for people.
+ * Of the details only google.rpc.ErrorInfo is read and written, see error-info.ts.
  */
+import { decodeErrorInfo, type ErrorInfo, encodeErrorInfo } from './error-info.ts'
 import { type FrameType, frameType, headerBytes, writeHeader } from './frame.ts'
 import { type StatusName, statusCodes, statusName, TtrpcError } from './status.ts'
-import { bytesField, encodeUtf8, messageField, varintField, WireReader } from './wire.ts'
+import { bytesField, encodeUtf8, join, messageField, varintField, WireReader } from './wire.ts'
 
 export interface Request {
   readonly service: string
@@ -21,11 +21,9 @@ export interface Request {
   readonly metadata: ReadonlyMap<string, string>
 }
 
-export interface Status {
+export interface Status extends ErrorInfo {
   readonly code: StatusName
   readonly message: string
-  /** Why, as a word for programs (google.rpc.ErrorInfo): capitals, digits and `_`, at most 63 of them. */
-  readonly reason?: string
 }
 
 export type Response = { readonly payload: Uint8Array } | { readonly status: Status }
@@ -33,13 +31,10 @@ export type Response = { readonly payload: Uint8Array } | { readonly status: Sta
 /** More key-value pairs in one request are refused. */
 const maxMetadata = 64
 const nanosPerMs = 1_000_000
-const errorInfo = 'type.googleapis.com/google.rpc.ErrorInfo'
-/** Anything else is no reason (aip.dev/193). */
-const reasonPattern = /^[A-Z][A-Z0-9_]{0,62}$/
 
 /** The part of a request frame that is the same for every call of a method. */
 export function methodPrefix(service: string, method: string): Uint8Array {
-  return join([...bytesField(1, encodeUtf8(service)), ...bytesField(2, encodeUtf8(method))], 0)
+  return join([...bytesField(1, encodeUtf8(service)), ...bytesField(2, encodeUtf8(method))])
 }
 
 export interface RequestOptions {
@@ -58,7 +53,7 @@ export function encodeRequest(
   if (timeoutMs !== undefined) parts.push(varintField(4, Math.max(1, Math.round(timeoutMs * nanosPerMs))))
   for (const [key, value] of Object.entries(metadata))
     parts.push(
-      ...messageField(5, join([...bytesField(1, encodeUtf8(key)), ...bytesField(2, encodeUtf8(value))], 0)),
+      ...messageField(5, join([...bytesField(1, encodeUtf8(key)), ...bytesField(2, encodeUtf8(value))])),
     )
   return frame(streamId, frameType.request, parts)
 }
@@ -66,34 +61,19 @@ export function encodeRequest(
 /** A whole response frame. */
 export function encodeResponse(streamId: number, response: Response): Uint8Array {
   if ('payload' in response) return frame(streamId, frameType.response, bytesField(2, response.payload))
-  const { code, message, reason } = response.status
-  const details = reason === undefined ? [] : messageField(3, errorInfoDetail(reason))
-  const status = join(
-    [varintField(1, statusCodes[code]), ...bytesField(2, encodeUtf8(message)), ...details],
-    0,
-  )
+  const { code, message, ...info } = response.status
+  const detail = encodeErrorInfo(info)
+  const status = join([
+    varintField(1, statusCodes[code]),
+    ...bytesField(2, encodeUtf8(message)),
+    ...(detail === undefined ? [] : messageField(3, detail)),
+  ])
   return frame(streamId, frameType.response, messageField(1, status))
-}
-
-function errorInfoDetail(reason: string): Uint8Array {
-  const info = join(bytesField(1, encodeUtf8(reason)), 0)
-  return join([...bytesField(1, encodeUtf8(errorInfo)), ...bytesField(2, info)], 0)
 }
 
 function frame(streamId: number, type: FrameType, parts: readonly Uint8Array[]): Uint8Array {
   const whole = join(parts, headerBytes)
   writeHeader(whole, whole.length - headerBytes, streamId, type)
-  return whole
-}
-
-/** The parts one after the other, behind `room` free bytes. */
-function join(parts: readonly Uint8Array[], room: number): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, room))
-  let at = room
-  for (const part of parts) {
-    whole.set(part, at)
-    at += part.length
-  }
   return whole
 }
 
@@ -153,35 +133,15 @@ export function decodeResponse(data: Uint8Array): Response {
 function decodeStatus(data: Uint8Array): Status {
   let code: StatusName = 'ok'
   let message = ''
-  let reason: string | undefined
+  let info: ErrorInfo | undefined
   const reader = new WireReader(data)
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     if (field === 1) code = statusName(reader.varint())
     else if (field === 2) message = reader.string()
-    else if (field === 3) reason ??= decodeReason(reader.bytes())
+    else if (field === 3) info ??= decodeErrorInfo(reader.bytes())
     else reader.skip()
   }
-  return { code, message, ...(reason === undefined ? {} : { reason }) }
-}
-
-/** Of a detail that is an ErrorInfo with a reason of the right form. */
-function decodeReason(detail: Uint8Array): string | undefined {
-  let type = ''
-  let value: Uint8Array = empty
-  const reader = new WireReader(detail)
-  for (let field = reader.field(); field !== 0; field = reader.field()) {
-    if (field === 1) type = reader.string()
-    else if (field === 2) value = reader.bytes()
-    else reader.skip()
-  }
-  if (type !== errorInfo) return undefined
-  let reason = ''
-  const info = new WireReader(value)
-  for (let field = info.field(); field !== 0; field = info.field()) {
-    if (field === 1) reason = info.string()
-    else info.skip()
-  }
-  return reasonPattern.test(reason) ? reason : undefined
+  return { code, message, ...info }
 }
 
 const empty = new Uint8Array(0)

@@ -1,4 +1,4 @@
-import { expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse, methodPrefix } from './envelope.ts'
 import { FrameDecoder, headerBytes, maxDataBytes } from './frame.ts'
@@ -100,6 +100,33 @@ test('a reason comes through as an ErrorInfo, and nothing else is taken for one'
   const text = new TextDecoder('latin1').decode(frame).replace('ErrorInfo', 'RetryInfo')
   const other = Uint8Array.from(text, (char) => char.charCodeAt(0)).subarray(headerBytes)
   expect(decodeResponse(other)).toEqual({ status: { code: 'not_found', message: 'no such file' } })
+})
+
+describe('an ErrorInfo with domain and metadata', () => {
+  const info = { reason: 'A_CODE', domain: 'example.com', metadata: { path: '/x', reason: 'ümlaut' } }
+  const status = { code: 'internal', message: 'm', ...info } as const
+  const decoded = (given: object) =>
+    decodeResponse(encodeResponse(1, { status: { ...status, ...given } }).subarray(headerBytes))
+
+  test('comes through', () => expect(decoded({})).toEqual({ status }))
+
+  test.each([
+    ['33 pairs', { metadata: Object.fromEntries(Array.from({ length: 33 }, (_, at) => [`k${at}`, 'v'])) }],
+    ['a key that is no name', { metadata: { 'a b': 'v' } }],
+    ['a key of 65 characters', { metadata: { ['k'.repeat(65)]: 'v' } }],
+    ['more than 256 KiB', { metadata: { key: 'v'.repeat(256 * 1024) } }],
+    ['a domain of 256 characters', { domain: 'd'.repeat(256) }],
+    ['no reason', { reason: undefined }],
+  ])('%s: the status stands without it', (_, given) => {
+    expect(decoded(given)).toEqual({ status: { code: 'internal', message: 'm' } })
+  })
+
+  test('32 pairs and 255 KiB are taken', () => {
+    const metadata = Object.fromEntries(Array.from({ length: 32 }, (_, at) => [`k${at}`, 'v']))
+    expect(decoded({ metadata })).toEqual({ status: { ...status, metadata } })
+    const long = { key: 'v'.repeat(255 * 1024) }
+    expect(decoded({ metadata: long })).toEqual({ status: { ...status, metadata: long } })
+  })
 })
 
 test('every status comes through, and a code nobody knows is unknown', () => {

@@ -46,8 +46,11 @@ export function service<Definition extends ServiceDefinition>(
 }
 
 export interface ServeOptions {
-  /** What an error becomes on the wire; undefined for the default, which is `unknown` with the error's message. */
-  readonly toStatus?: (error: unknown) => Status | undefined
+  /**
+   * What an error becomes on the wire, for a caller with this metadata; undefined for the default: a TtrpcError as it is without
+   * domain and metadata, and anything else `unknown` with its message.
+   */
+  readonly toStatus?: (error: unknown, metadata: CallContext['metadata']) => Status | undefined
   /** Told of every error a handler threw and of the one that ended the connection. */
   readonly onError?: (error: unknown, call?: { service: string; method: string }) => void
   /** Calls at one time on this connection; more answer `resource_exhausted`. */
@@ -142,7 +145,7 @@ class Server implements ServerConnection {
     } catch (error) {
       if (this.#over) return
       this.#report(error, request)
-      this.#answer(streamId, { status: this.#statusOf(error) })
+      this.#answer(streamId, { status: this.#statusOf(error, request?.metadata ?? new Map()) })
     }
   }
 
@@ -212,11 +215,11 @@ class Server implements ServerConnection {
     this.#refuse(streamId, 'resource_exhausted', `a request of ${length} bytes is over the limit of 4 MiB`)
   }
 
-  #statusOf(error: unknown): Status {
-    const known = this.#options.toStatus?.(error)
+  #statusOf(error: unknown, metadata: CallContext['metadata']): Status {
+    const known = this.#options.toStatus?.(error, metadata)
     if (known) return bounded(known)
     const { code, message, reason } = TtrpcError.from(error)
-    return bounded({ code, message, ...(reason === undefined ? {} : { reason }) })
+    return bounded({ code, message, reason })
   }
 
   #report(error: unknown, request?: Request): void {

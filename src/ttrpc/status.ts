@@ -1,5 +1,7 @@
 /** Status of a ttrpc call: the gRPC code numbers (google.rpc.Code), by the lower-case names the error catalogue uses. */
 
+import type { ErrorInfo } from './error-info.ts'
+
 export const statusCodes = {
   ok: 0,
   cancelled: 1,
@@ -34,20 +36,24 @@ export function statusName(code: number): StatusName {
 /** A call that failed, on either side: what the peer answered, or what became of the connection. */
 export class TtrpcError extends Error {
   readonly code: StatusName
-  /** Why, as a word for programs: `Status.reason` of the answer. */
+  /** For programs, if there is an ErrorInfo in the status. */
   readonly reason: string | undefined
-  /** Whether code, message and reason are the peer's, and none of ours. */
+  readonly domain: string | undefined
+  readonly metadata: ErrorInfo['metadata']
+  /** Whether code, message and ErrorInfo are the peer's, and none of ours. */
   readonly isAnswer: boolean
 
   constructor(
     code: StatusName,
     message: string,
-    options: { cause?: unknown; reason?: string | undefined; isAnswer?: boolean } = {},
+    options: ErrorInfo & { cause?: unknown; isAnswer?: boolean } = {},
   ) {
     super(message, options)
     this.name = 'TtrpcError'
     this.code = code
     this.reason = options.reason
+    this.domain = options.domain
+    this.metadata = options.metadata
     this.isAnswer = options.isAnswer ?? false
   }
 

@@ -11,6 +11,7 @@ export {
 } from './client.ts'
 export type { MessageType, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
 export type { Status } from './envelope.ts'
+export type { ErrorInfo } from './error-info.ts'
 export {
   type CallContext,
   type Implementation,

@@ -32,6 +32,17 @@ export function messageField(field: number, bytes: Uint8Array): Uint8Array[] {
   return [Uint8Array.from([...varint((field << 3) | wireType.bytes), ...varint(bytes.length)]), bytes]
 }
 
+/** The parts one after the other, behind `room` free bytes. */
+export function join(parts: readonly Uint8Array[], room = 0): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, room))
+  let at = room
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
 function varint(value: number): number[] {
   const bytes: number[] = []
   let rest = value

@@ -1,0 +1,83 @@
+/**
+ * google.rpc.ErrorInfo { reason = 1, domain = 2, metadata = 3 } as a detail of a status: for programs, where the message is for
+ * people (https://google.aip.dev/193). Whatever breaks a limit here is no ErrorInfo, and the status stands without it.
+ */
+import { bytesField, encodeUtf8, join, messageField, WireReader } from './wire.ts'
+
+export interface ErrorInfo {
+  /** Why, as a word: capitals, digits and `_`, at most 63 of them. */
+  readonly reason?: string | undefined
+  /** Whose word that is. */
+  readonly domain?: string | undefined
+  readonly metadata?: Readonly<Record<string, string>> | undefined
+}
+
+const typeUrl = 'type.googleapis.com/google.rpc.ErrorInfo'
+const reasonPattern = /^[A-Z][A-Z0-9_]{0,62}$/
+const keyPattern = /^[a-z][a-zA-Z0-9_-]{0,63}$/
+const maxDomainLength = 255
+const maxPairs = 32
+/** Longest detail, bytes: 20 long fields of an error. */
+const maxBytes = 256 * 1024
+
+/** The detail; nothing for an info without a reason, or one that a peer would not take. */
+export function encodeErrorInfo({ reason, domain = '', metadata = {} }: ErrorInfo): Uint8Array | undefined {
+  if (reason === undefined) return undefined
+  const parts = [...bytesField(1, encodeUtf8(reason)), ...bytesField(2, encodeUtf8(domain))]
+  for (const [key, value] of Object.entries(metadata))
+    parts.push(
+      ...messageField(3, join([...bytesField(1, encodeUtf8(key)), ...bytesField(2, encodeUtf8(value))])),
+    )
+  const info = join(parts)
+  if (info.length > maxBytes) return undefined
+  return join([...bytesField(1, encodeUtf8(typeUrl)), ...bytesField(2, info)])
+}
+
+/** @throws TtrpcError for bytes that are no message at all. */
+export function decodeErrorInfo(detail: Uint8Array): ErrorInfo | undefined {
+  let type = ''
+  let value: Uint8Array = new Uint8Array(0)
+  const reader = new WireReader(detail)
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) type = reader.string()
+    else if (field === 2) value = reader.bytes()
+    else reader.skip()
+  }
+  return type === typeUrl && value.length <= maxBytes ? infoFrom(value) : undefined
+}
+
+function infoFrom(value: Uint8Array): ErrorInfo | undefined {
+  let reason = ''
+  let domain = ''
+  const pairs: [string, string][] = []
+  const reader = new WireReader(value)
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) reason = reader.string()
+    else if (field === 2) domain = reader.string()
+    else if (field === 3) pairs.push(pairFrom(reader.bytes()))
+    else reader.skip()
+  }
+  const isFit =
+    reasonPattern.test(reason) &&
+    domain.length <= maxDomainLength &&
+    pairs.length <= maxPairs &&
+    pairs.every(([key]) => keyPattern.test(key))
+  if (!isFit) return undefined
+  return {
+    reason,
+    ...(domain === '' ? {} : { domain }),
+    ...(pairs.length === 0 ? {} : { metadata: Object.fromEntries(pairs) }),
+  }
+}
+
+function pairFrom(data: Uint8Array): [string, string] {
+  let key = ''
+  let value = ''
+  const reader = new WireReader(data)
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) key = reader.string()
+    else if (field === 2) value = reader.string()
+    else reader.skip()
+  }
+  return [key, value]
+}
