@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { keys } from '../src/config/keys.ts'
 import { builtInConfig, loadConfig } from '../src/config/load.ts'
 import { readHostSize } from '../src/config/validate.ts'
-import { catalogue } from '../src/errors.ts'
+import { catalogue, parts } from '../src/errors/catalogue.ts'
 import { createLogger } from '../src/log.ts'
 import { generatedFiles } from './generate-docs.ts'
 
@@ -55,6 +55,17 @@ test('every placeholder of a remedy or sentence is a plain name, in quotes or no
   for (const { sentence, remedy: advice } of Object.values(catalogue))
     for (const text of [sentence, advice])
       expect(text.replace(/\{("?)[a-zA-Z]+\1\}/g, '')).not.toMatch(/[{}]/)
+})
+
+test('every code stands under the heading of its part, and is linked from the index', () => {
+  expect(parts.flatMap(({ entries }) => Object.keys(entries)).sort()).toEqual(Object.keys(catalogue).sort())
+  const [index = '', ...sections] = (generatedFiles()['docs/errors.md'] ?? '').split(/^## /m)
+  expect(sections.map((section) => section.split('\n')[0])).toEqual(parts.map(({ title }) => title))
+  for (const [at, { entries }] of parts.entries())
+    for (const code of Object.keys(entries)) {
+      expect(sections[at]).toContain(`\n### ${code}\n`)
+      expect(index).toContain(`[${code}](#${code.toLowerCase()})`)
+    }
 })
 
 test('no two parts of the catalogue have the same code', () => {

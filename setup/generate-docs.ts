@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { differences } from '../e2e/doubles/cloud-hypervisor/differences.ts'
 import { differencesPage } from '../e2e/doubles/common/difference.ts'
 import { differences as firecrackerDifferences } from '../e2e/doubles/firecracker/differences.ts'
-import { catalogue } from '../src/errors.ts'
+import { parts } from '../src/errors/catalogue.ts'
 import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
 import { errorsPage } from './errors-page.ts'
@@ -14,7 +14,7 @@ import { vmmFeaturesPage } from './vmm-features-page.ts'
 /** Generated files by their path from the repository's root. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'docs/attacks.md': attacksPage(),
-  'docs/errors.md': errorsPage(catalogue),
+  'docs/errors.md': errorsPage(parts),
   'docs/configuration.md': configurationPage(),
   'docs/vmm-features.md': vmmFeaturesPage(),
   'packaging/configuration.toml': configurationFile('qemu'),

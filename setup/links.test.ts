@@ -2,7 +2,7 @@
 import { expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
-import { catalogue } from '../src/errors.ts'
+import { catalogue } from '../src/errors/catalogue.ts'
 
 const root = join(import.meta.dir, '..')
 const pages = ['*.md', 'docs/**/*.md', 'packaging/**/*.md'].flatMap((pattern) => [

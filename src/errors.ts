@@ -1,58 +1,53 @@
 /**
- * The one catalogue of coded errors, put together from those of the parts in errors/. A code is stable for ever; its sentence says what went wrong and names the
- * thing, its remedy says what a person does next. `docs/errors.md` is generated from it and a test keeps
- * both in step.
+ * Coded errors. All stand in one catalogue, errors/catalogue.ts. A code is stable for ever; its sentence says what went wrong and
+ * names the thing, its remedy says what a person does next. `docs/errors.md` is generated from it and a test keeps both in step.
  *
  * Placeholders in braces are filled from the fields given to {@link KataError}; `{"name"}` quotes what somebody typed, which
- * may be empty.
+ * may be empty. The compiler reads them too: a field that is missing, misspelt or too many is a type error.
  */
-import { agentErrors } from './errors/agent.ts'
-import { cgroupsErrors } from './errors/cgroups.ts'
-import { cliErrors } from './errors/cli.ts'
-import { configErrors } from './errors/config.ts'
-import { devicesErrors } from './errors/devices.ts'
-import type { CatalogueEntry, StatusName } from './errors/entry.ts'
-import { generalErrors } from './errors/general.ts'
-import { guestImageErrors } from './errors/guest-image.ts'
-import { networkErrors } from './errors/network.ts'
-import { rootlessErrors } from './errors/rootless.ts'
-import { sandboxErrors } from './errors/sandbox.ts'
-import { sharingErrors } from './errors/sharing.ts'
-import { vmmErrors } from './errors/vmm.ts'
+import { catalogue } from './errors/catalogue.ts'
+import type { CatalogueEntry, FieldNames, StatusName } from './errors/entry.ts'
 
-export const catalogue = {
-  ...generalErrors,
-  ...cgroupsErrors,
-  ...configErrors,
-  ...rootlessErrors,
-  ...vmmErrors,
-  ...guestImageErrors,
-  ...sharingErrors,
-  ...devicesErrors,
-  ...networkErrors,
-  ...agentErrors,
-  ...sandboxErrors,
-  ...cliErrors,
-} satisfies Record<string, CatalogueEntry>
+type Catalogue = typeof catalogue
 
-export type ErrorCode = keyof typeof catalogue
+export type ErrorCode = keyof Catalogue
 
-export type ErrorFields = Readonly<Record<string, string | number | boolean>>
+export type ErrorField = string | number | boolean
+
+export type ErrorFields = Readonly<Record<string, ErrorField>>
+
+type NamesByCode = {
+  readonly [Code in ErrorCode]: FieldNames<Catalogue[Code]['sentence'] | Catalogue[Code]['remedy']>
+}
 
 /**
- * An error of the catalogue. `message` is `[CODE] sentence. remedy`, because tools typically show only that. Where a field
- * holds the text of the cause, only its sentence is told: a person gets one code and one remedy, the log has the causes.
+ * The fields that a code takes. The names of all other fields of the catalogue are forbidden, because TypeScript does not look for
+ * surplus fields in what a spread brings. A code that is one of several takes the fields of all of them.
  */
-export class KataError extends Error {
+export type FieldsOf<Code extends ErrorCode> = {
+  readonly [Name in NamesByCode[Code]]: ErrorField
+} & { readonly [Name in Exclude<NamesByCode[ErrorCode], NamesByCode[Code]>]?: never }
+
+type Given<Code extends ErrorCode> = [NamesByCode[Code]] extends [never]
+  ? [fields?: FieldsOf<Code>, options?: KataErrorOptions]
+  : [fields: FieldsOf<Code>, options?: KataErrorOptions]
+
+interface KataErrorOptions {
+  readonly cause?: unknown
+}
+
+/** What {@link KataError} is at run time. */
+class CatalogueError extends Error {
   readonly code: ErrorCode
+  /** As they are told: a field that held the text of the cause has its sentence only. */
   readonly fields: ErrorFields
   readonly remedy: string
   readonly status: StatusName
   /** The sentence with its fields filled in, without code and remedy. */
   readonly rawMessage: string
 
-  constructor(code: ErrorCode, fields: ErrorFields = {}, options: { cause?: unknown } = {}) {
-    const { sentence, remedy, status } = catalogue[code]
+  constructor(code: ErrorCode, fields: ErrorFields = {}, options: KataErrorOptions = {}) {
+    const { sentence, remedy, status }: CatalogueEntry = catalogue[code]
     const told = withoutNested(fields, options.cause)
     // A text of somebody else's often ends with a full stop of its own.
     const rawMessage = fill(sentence, told).replace(/(?<!\.)\.$/, '')
@@ -60,17 +55,31 @@ export class KataError extends Error {
     super(`[${code}] ${rawMessage}. ${filledRemedy}`, options)
     this.name = 'KataError'
     this.code = code
-    this.fields = fields
+    this.fields = told
     this.status = status
     this.rawMessage = rawMessage
     this.remedy = filledRemedy
   }
 }
 
+/**
+ * An error of the catalogue. `message` is `[CODE] sentence. remedy`, because tools typically show only that. Where a field
+ * holds the text of the cause, only its sentence is told: a person gets one code and one remedy, the log has the causes.
+ */
+export interface KataError<Code extends ErrorCode = ErrorCode> extends CatalogueError {
+  readonly code: Code
+}
+
+/** `prototype` tells the compiler what `instanceof` finds; of a generic class it would be `KataError<any>`. */
+export const KataError = CatalogueError as {
+  new <Code extends ErrorCode>(code: Code, ...given: Given<Code>): KataError<Code>
+  readonly prototype: KataError
+}
+
 function withoutNested(fields: ErrorFields, cause: unknown): ErrorFields {
   if (!(cause instanceof KataError)) return fields
   const { message, rawMessage } = cause
-  const bare = (value: ErrorFields[string]) =>
+  const bare = (value: ErrorField) =>
     typeof value === 'string'
       ? value.replaceAll(`KataError: ${message}`, rawMessage).replaceAll(message, rawMessage)
       : value

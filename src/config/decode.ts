@@ -154,8 +154,7 @@ function checkValue(source: TomlFile, spec: KeySpec, path: readonly string[], ra
   const value = spec.type.fromToml(raw)
   const setting = { spec, value, source, path }
   if (value instanceof Refusal) {
-    const { file, line } = place(source, path)
-    throw refused(value, { spec, raw, where: placeOf(setting), file, line })
+    throw refused(value, { spec, raw, where: placeOf(setting) })
   }
   return setting
 }
@@ -163,16 +162,10 @@ function checkValue(source: TomlFile, spec: KeySpec, path: readonly string[], ra
 /** The coded error for a refused value; `where` is a file and line, an option or an annotation. */
 export function refused(
   refusal: Refusal,
-  {
-    spec,
-    raw,
-    where,
-    file = '',
-    line = 0,
-  }: { spec: KeySpec; raw: unknown; where: string; file?: string; line?: number },
+  { spec, raw, where }: { spec: KeySpec; raw: unknown; where: string },
 ): KataError {
   const { key, type } = spec
-  const fields = { where, key, allowed: type.allowed, file, line }
+  const fields = { where, key, allowed: type.allowed }
   return refusal.wrong === 'type'
     ? new KataError('CONFIG_TYPE', { ...fields, expected: type.name, got: describeValue(raw) })
     : new KataError('CONFIG_VALUE', { ...fields, value: quoteValue(raw) })

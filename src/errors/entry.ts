@@ -13,16 +13,24 @@ export type StatusName =
   | 'unavailable'
   | 'deadline_exceeded'
 
-export interface CatalogueEntry {
+export interface CatalogueEntry<Sentence extends string = string, Remedy extends string = string> {
   /** What went wrong, with `{field}` and `{"field"}` placeholders. */
-  readonly sentence: string
+  readonly sentence: Sentence
   /** What a person does about it, with `{field}` placeholders. */
-  readonly remedy: string
+  readonly remedy: Remedy
   readonly status: StatusName
 }
 
-export const entry = (status: StatusName, sentence: string, remedy: string): CatalogueEntry => ({
-  sentence,
-  remedy,
-  status,
-})
+/** Keeps the texts as literal types: the fields of a code are read from them, see {@link FieldNames}. */
+export const entry = <const Sentence extends string, const Remedy extends string>(
+  status: StatusName,
+  sentence: Sentence,
+  remedy: Remedy,
+): CatalogueEntry<Sentence, Remedy> => ({ sentence, remedy, status })
+
+/** The names between the braces of a template: `'a' | 'b'` of `'{a} is not {"b"}'`. */
+export type FieldNames<Template extends string> = Template extends `${string}{${infer Name}}${infer Rest}`
+  ? WithoutQuotes<Name> | FieldNames<Rest>
+  : never
+
+type WithoutQuotes<Name extends string> = Name extends `"${infer Bare}"` ? Bare : Name

@@ -49,7 +49,7 @@ export function errnoName(value: number): string {
 }
 
 /** A failed system call: `errno` is the name, so that callers can tell EEXIST from EACCES. */
-export class SyscallError extends KataError {
+export class SyscallError extends KataError<'SYSCALL_FAILED'> {
   readonly errno: string
   constructor(call: string, errno: string, hint = 'it should not fail on a supported host.') {
     super('SYSCALL_FAILED', { call, errno, hint })
