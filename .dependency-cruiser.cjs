@@ -2,7 +2,8 @@
 // Rooms on one floor do not know each other. The one exception is the entry of the executable, which is either
 // the command line or the shim by the name it was called.
 const floors = [
-  ['errors', 'log', 'version', 'identifier', 'plain-text'],
+  ['version', 'identifier', 'plain-text'],
+  ['errors', 'log'],
   ['linux', 'protocol', 'ttrpc', 'netlink'],
   ['config', 'ledger'],
   ['rootless'],
@@ -10,7 +11,8 @@ const floors = [
   ['sandbox'],
   ['cli', 'shim'],
 ]
-const room = (name) => (floors[0].includes(name) ? `^src/${name}([.]ts$|/)` : `^src/${name}/`)
+const room = (name) =>
+  [...floors[0], ...floors[1]].includes(name) ? `^src/${name}([.]ts$|/)` : `^src/${name}/`
 
 const upward = floors.flatMap((rooms, floor) =>
   rooms.map((name) => ({

@@ -3,9 +3,11 @@
  * failing the runtime (containerd's log FIFO gives EAGAIN when nobody reads it).
  */
 import { writeSync } from 'node:fs'
+import { plainJson, plainText } from './plain-text.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
+/** A thrown value goes into `error` as it is: the line has its text, its code and its causes. */
 export type LogFields = Readonly<Record<string, unknown>>
 
 export interface Logger {
@@ -21,6 +23,11 @@ export interface Logger {
 export type LogSink = (record: { level: LogLevel; message: string; fields: LogFields; time: Date }) => void
 
 const ranks: Record<LogLevel, number> = { debug: 0, info: 1, warn: 2, error: 3 }
+/** Longest text of an error in a line, and of each of its causes, characters. */
+const maxErrorLength = 4096
+const maxCauseLength = 1024
+/** More causes than this are left out: a chain may be a ring. */
+const maxCauses = 8
 
 /** Builds a logger over a sink; records below `level` are dropped. */
 export function createLogger(options: { level?: LogLevel; sink?: LogSink; fields?: LogFields } = {}): Logger {
@@ -29,7 +36,7 @@ export function createLogger(options: { level?: LogLevel; sink?: LogSink; fields
     (at: LogLevel) =>
     (message: string, fields: LogFields = {}) => {
       if (ranks[at] >= ranks[level])
-        sink({ level: at, message, fields: { ...base, ...fields }, time: new Date() })
+        sink({ level: at, message, fields: withError({ ...base, ...fields }), time: new Date() })
     }
   return {
     debug: write('debug'),
@@ -43,13 +50,43 @@ export function createLogger(options: { level?: LogLevel; sink?: LogSink; fields
 /** Writes JSON lines to a file descriptor; a line that cannot be written is dropped. */
 export function jsonLines(fd: number): LogSink {
   return ({ level, message, fields, time }) => {
-    const line = JSON.stringify({ time: time.toISOString(), level, msg: message, ...fields })
+    const line = plainJson({ time: time.toISOString(), level, msg: message, ...fields })
     try {
       writeSync(fd, `${line}\n`)
     } catch {
       // Dropped on purpose: see the head of this file.
     }
   }
+}
+
+function withError(fields: LogFields): LogFields {
+  const { error } = fields
+  if (error === undefined) return fields
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined
+  const causes = causesOf(error)
+  return {
+    ...fields,
+    error: textOf(error, maxErrorLength),
+    ...(typeof code === 'string' ? { code: plainText(code, 64) } : {}),
+    ...(causes.length === 0 ? {} : { causes }),
+  }
+}
+
+/** What led to an error, nearest first. */
+function causesOf(error: unknown): string[] {
+  const causes: string[] = []
+  let at = error
+  for (let depth = 0; depth < maxCauses && at instanceof Error && at.cause !== undefined; depth++) {
+    const text = textOf(at.cause, maxCauseLength)
+    // An error that was read back has the answer that told it for its cause.
+    if (text !== textOf(at, maxCauseLength)) causes.push(text)
+    at = at.cause
+  }
+  return causes
+}
+
+function textOf(error: unknown, most: number): string {
+  return plainText(error instanceof Error ? error.message || error.name : String(error), most)
 }
 
 /** A logger that keeps nothing, for tests and for library use. */

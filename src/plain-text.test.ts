@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { plainJson, plainText } from './plain-text.ts'
+import { lastWords, plainJson, plainText } from './plain-text.ts'
 
 /** CSI in C0 and in C1, a right-to-left override, an isolate, an Arabic mark, a line separator. */
 const rude = 'a\u001b[31m\u009b2J\u202e\u2066\u061c\u2028\nz\u007f'
@@ -19,4 +19,12 @@ test('JSON means the same, and has nothing in it that steers a terminal', () => 
     expect(json.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028]/u)
   }
   expect(plainJson('\u009b')).toBe('"\\u009b"')
+})
+
+test('last words are the end of a text on one plain line, and words where there are none', () => {
+  expect(lastWords('first\nsecond\u001b[31m \u202e\n')).toBe('first second [31m')
+  expect(lastWords('x'.repeat(600))).toBe('x'.repeat(500))
+  expect(lastWords('abcdef\n', 3)).toBe('def')
+  expect(lastWords(' \n\u001b')).toBe('(it said nothing)')
+  expect(lastWords('')).toBe('(it said nothing)')
 })

@@ -13,6 +13,14 @@ export function plainText(text: string, most = Number.POSITIVE_INFINITY, instead
   return text.slice(0, most).replace(unfit, instead)
 }
 
+/**
+ * The end of what a program wrote before it failed, as plain text on one line: at most `most` characters, and words in place of
+ * nothing.
+ */
+export function lastWords(text: string, most = 500): string {
+  return plainText(text).trim().slice(-most).trim() || '(it said nothing)'
+}
+
 /** JSON that can be printed as it is; it means the same. */
 export function plainJson(value: unknown, indent?: number): string {
   return JSON.stringify(value, null, indent).replace(

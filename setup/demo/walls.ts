@@ -1,4 +1,5 @@
 /** The same acts three times: as root, as the VMM's user without any jail, and in the VMM's place. */
+import { lastWords } from '../../src/plain-text.ts'
 import type { SandboxFacts } from '../../src/sandbox/facts.ts'
 import type { Act, ProbeRequest } from './probe.ts'
 
@@ -48,6 +49,6 @@ async function probe(request: ProbeRequest): Promise<string[]> {
   try {
     return JSON.parse(stdout) as string[]
   } catch {
-    throw new Error(`the probe did not get through: ${stderr.trim() || 'no output'}`)
+    throw new Error(`the probe did not get through: ${lastWords(stderr)}`)
   }
 }

@@ -150,7 +150,7 @@ export class CgroupPlacement {
         else for (const tid of vcpuThreads(pid)) enterThread(hierarchy, sandbox, tid)
       } catch (error) {
         const cgroup = `${hierarchy.point}${sandbox}`
-        log.warn('the VMM could not be placed', { cgroup, error: describeError(error) })
+        log.warn('the VMM could not be placed', { cgroup, error })
       }
     }
   }

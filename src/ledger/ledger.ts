@@ -138,7 +138,7 @@ export class Ledger {
         await this.#release(holding)
       } catch (error) {
         failures.push(error)
-        this.#log.error('release failed', { kind: holding.kind, data: holding.data, error: String(error) })
+        this.#log.error('release failed', { kind: holding.kind, data: holding.data, error })
       }
     }
     if (failures.length > 0) {
@@ -162,7 +162,7 @@ export class Ledger {
       this.#append({ op: 'release', id: holding.id })
     } catch (error) {
       // On a full disk only the record is missing: a later process releases it again, which does nothing.
-      this.#log.warn('a release could not be written down', { kind: holding.kind, error: String(error) })
+      this.#log.warn('a release could not be written down', { kind: holding.kind, error })
     }
   }
 

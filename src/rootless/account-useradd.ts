@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { runTool, type ToolResult } from '../linux/run-tool.ts'
 import { findTool, toolDirectories } from '../linux/which.ts'
+import { lastWords } from '../plain-text.ts'
 import { accountComment, readLines } from './uid-range.ts'
 
 /** Exit codes of useradd(8), userdel(8) and groupdel(8). */
@@ -91,6 +92,6 @@ function tool(name: string): string {
 }
 
 function failed(name: string, account: string, { code, stderr }: ToolResult): KataError {
-  const text = stderr.trim().slice(-300) || 'it said nothing'
-  return new KataError('ACCOUNT_FAILED', { tool: name, name: account, code: code ?? 'signal', stderr: text })
+  const told = { tool: name, name: account, code: code ?? 'signal', stderr: lastWords(stderr) }
+  return new KataError('ACCOUNT_FAILED', told)
 }

@@ -3,7 +3,6 @@
  * runs `kata-ts gc` on a Kubernetes node: the first start after a boot, or after the loss of the run directory, sweeps.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { describeError } from '../errors.ts'
 import { bootId, readProc } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
 import { type SweepOptions, sweepRootless } from './sweep.ts'
@@ -21,6 +20,6 @@ export async function sweepOncePerBoot(options: SweepOptions, log: Logger): Prom
     // Written last: two starts at once may both sweep, which leaves alone whatever has a live owner.
     writeFileSync(mark, boot, { mode: 0o600 })
   } catch (error) {
-    log.warn('could not look for what an earlier boot left', { error: describeError(error) })
+    log.warn('could not look for what an earlier boot left', { error })
   }
 }

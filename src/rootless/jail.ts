@@ -3,6 +3,7 @@ import { KataError } from '../errors.ts'
 import { processRef } from '../linux/proc.ts'
 import { signalProcess } from '../linux/signal.ts'
 import type { Logger } from '../log.ts'
+import { lastWords } from '../plain-text.ts'
 import { jailCommand, stepMarker } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import { buildJailRoot } from './jail-root.ts'
@@ -84,7 +85,7 @@ export async function launch(
         program: spec.program,
         step: setup.step,
         exit: exit.signal ?? `exit code ${exit.code}`,
-        detail: (await tail()).trim().slice(-500) || 'it said nothing',
+        detail: lastWords(await tail()),
       })
     }
     log.debug('confined', {

@@ -54,7 +54,7 @@ export async function sweepRootless(options: SweepOptions, log: Logger): Promise
       results.push(result)
     } catch (error) {
       results.push({ ...result, error: describeError(error) })
-      log.error('a leftover stays', { ...result, error: describeError(error) })
+      log.error('a leftover stays', { ...result, error })
     }
   }
   const minuteAgo = Date.now() - 60_000

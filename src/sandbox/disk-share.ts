@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, rmSync, statSync } from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
 import { findDiskAt } from '../devices/host-disk.ts'
-import { describeError, KataError } from '../errors.ts'
+import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
 import { bindEntryName } from '../sharing/binds.ts'
@@ -95,7 +95,7 @@ class DiskShare implements Share {
     const target = `${kataGuestSharedDir}/${bindEntryName(containerId, destination)}`
     const { agent, log } = this.#parts
     const copy = await keepCopy(agent, { source, target, container: containerId }, (error) =>
-      log.warn('a changed volume was not copied', { source, error: describeError(error) }),
+      log.warn('a changed volume was not copied', { source, error }),
     )
     this.#copies.set(containerId, [...(this.#copies.get(containerId) ?? []), copy])
     return target

@@ -64,9 +64,7 @@ export class MachineSizer {
   /** Takes back what a container that went no longer needs, as far as the machine can shrink. */
   async forget(containerId: string): Promise<void> {
     if (!this.#demands.delete(containerId)) return
-    await this.#adjust().catch((error) =>
-      this.#parts.log.warn('the machine did not shrink', { error: String(error) }),
-    )
+    await this.#adjust().catch((error) => this.#parts.log.warn('the machine did not shrink', { error }))
   }
 
   /** One after the other; each looks at what is wanted when its turn comes. */

@@ -103,7 +103,7 @@ export const poststopResource: ResourceKind<PoststopData> = {
   release: async ({ hooks, state }, log: Logger) => {
     for (const hook of hooks)
       await runHook(hook, { ...state, status: 'stopped' }).catch((error) =>
-        log.warn('a poststop hook failed', { error: String(error) }),
+        log.warn('a poststop hook failed', { error }),
       )
   },
 }

@@ -4,7 +4,6 @@
  */
 import { readFileSync } from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
-import { describeError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { Device } from '../protocol/generated/agent.ts'
 
@@ -40,7 +39,7 @@ export async function undrivenDevices(
   } catch (error) {
     log.warn('the guest does not say whether it drives its devices', {
       container,
-      error: describeError(error),
+      error,
     })
     return []
   }

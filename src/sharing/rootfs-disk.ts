@@ -7,6 +7,7 @@ import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { runTool } from '../linux/run-tool.ts'
 import { findTool, toolDirectories } from '../linux/which.ts'
+import { lastWords } from '../plain-text.ts'
 import { releaseOwner } from './resources.ts'
 import { mountRootfs } from './rootfs-mount.ts'
 import type { RootfsMount } from './share.ts'
@@ -100,10 +101,7 @@ function identifier(container: string): string {
 }
 
 function failed(container: string, reason: string): KataError {
-  return new KataError('ROOTFS_DISK_FAILED', {
-    container,
-    reason: reason.trim().slice(-300) || 'it said nothing',
-  })
+  return new KataError('ROOTFS_DISK_FAILED', { container, reason: lastWords(reason) })
 }
 
 function tool(name: string): string {

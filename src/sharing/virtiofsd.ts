@@ -11,6 +11,7 @@ import { filtersOf } from '../linux/seccomp.ts'
 import { killAndWait, waitGone } from '../linux/signal.ts'
 import { connectUnix, listenUnix } from '../linux/socket.ts'
 import { mapUserNamespace } from '../linux/user-namespace.ts'
+import { lastWords } from '../plain-text.ts'
 import { argumentFilter, setIdFilter } from '../rootless/argument-filter.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { settledPosture } from '../rootless/posture-check.ts'
@@ -166,7 +167,7 @@ async function startError(
   const end = await Promise.race([exited, Bun.sleep(200).then(() => undefined)])
   await Promise.race([log.ended, Bun.sleep(200)])
   const exit = end === undefined ? why : `exit code ${end.code}, signal ${end.signal}`
-  return new KataError('VIRTIOFSD_FAILED', { path, exit, tail: log.tail() || 'no output' })
+  return new KataError('VIRTIOFSD_FAILED', { path, exit, tail: lastWords(log.tail()) })
 }
 
 /** Its own seccomp filter, on top of the shim's and of that of arguments, is among the last things that virtiofsd sets up before it serves. */

@@ -1,5 +1,4 @@
 /** Brings events to containerd: one at a time, in their order, and across its restarts. */
-import { describeError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Envelope, EventsDefinition } from '../protocol/generated/containerd/events.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
@@ -82,7 +81,7 @@ class Publisher implements EventPublisher {
         return
       } catch (error) {
         if (isRefusal(error) || Date.now() > until) {
-          this.#options.log.warn('event given up', { topic: envelope.topic, error: describeError(error) })
+          this.#options.log.warn('event given up', { topic: envelope.topic, error })
           return
         }
         this.#connection?.close()

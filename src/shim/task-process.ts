@@ -130,7 +130,7 @@ export class TaskProcess {
     // Without a stdin the process reads an empty one; a terminal is never closed under it.
     const input = this.#input?.chunks ?? (this.stdio.terminal ? undefined : nothing())
     if (input !== undefined) {
-      this.guest.input(input).catch((error) => this.#log.debug('stdin ended', { reason: String(error) }))
+      this.guest.input(input).catch((error) => this.#log.debug('stdin ended', { error }))
     }
     if (this.#inputIsClosed) this.#input?.finish()
     using loss = untilAborted(this.#lost)
@@ -138,7 +138,7 @@ export class TaskProcess {
     await Promise.race([outputs, lost, this.#afterKill.drained(() => this.state === 'stopped')])
     void this.#afterKill.overdue().then(() => this.state === 'stopped' || this.#onSurvived())
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
-      this.#log.error('wait failed', { error: String(error) })
+      this.#log.error('wait failed', { error })
       // The connection breaks a moment before it is known what became of the machine, which is reported first.
       return Promise.race([lost, Bun.sleep(lossKnownMs).then(() => lostExitStatus)])
     })
@@ -153,7 +153,7 @@ export class TaskProcess {
         this.#afterKill.delivered(chunk.length)
       })
     } catch (error) {
-      this.#log.warn('output ended early', { stream, error: String(error) })
+      this.#log.warn('output ended early', { stream, error })
     } finally {
       await sink.close().catch(() => {})
     }

@@ -1,5 +1,4 @@
 /** Errors that nothing in the shim caught. */
-import { describeError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 
 /**
@@ -8,7 +7,7 @@ import type { Logger } from '../log.ts'
  */
 export function onUnhandled(log: Logger, end: () => void): void {
   const handle = (error: unknown) => {
-    log.error('an error that nothing caught ends the sandbox', { error: describeError(error) })
+    log.error('an error that nothing caught ends the sandbox', { error })
     end()
   }
   process.on('unhandledRejection', handle)
