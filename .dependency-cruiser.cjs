@@ -6,7 +6,7 @@ const floors = [
   ['errors', 'log'],
   ['linux', 'protocol', 'ttrpc', 'netlink'],
   ['config', 'ledger'],
-  ['rootless'],
+  ['rootless', 'bundle'],
   ['vmm', 'sharing', 'images', 'network', 'devices', 'cgroups', 'agent'],
   ['sandbox'],
   ['cli', 'shim'],

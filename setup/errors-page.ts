@@ -1,6 +1,7 @@
 /** The page of errors, as text. */
-import type { CatalogueEntry } from '../src/errors/entry.ts'
+
 import type { ErrorPart } from '../src/errors/catalogue.ts'
+import type { CatalogueEntry } from '../src/errors/entry.ts'
 import { generated } from './text.ts'
 
 /** docs/errors.md: every coded error with its sentence, remedy and ttrpc status, by part of the catalogue. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { causesOf, describeError, KataError } from './errors.ts'
+import { describeError, KataError } from './errors.ts'
 
 const inner = new KataError('SYSCALL_FAILED', { call: 'setns', errno: 'EINVAL', hint: 'ask.' })
 
@@ -17,8 +17,7 @@ test('a text that ends with a full stop makes no second one', () => {
   expect(message).toContain('It is broken. ')
 })
 
-test('the causes of an error, nearest first', () => {
-  const middle = new Error('middle', { cause: inner })
-  expect(causesOf(new Error('outer', { cause: middle }))).toEqual(['middle', inner.message])
-  expect(causesOf('text')).toEqual([])
+test('fields are kept as they are told', () => {
+  const outer = new KataError('NETNS_INVALID', { path: '/x', reason: inner.message }, { cause: inner })
+  expect(outer.fields).toEqual({ path: '/x', reason: inner.rawMessage })
 })

@@ -97,9 +97,3 @@ function fill(template: string, fields: ErrorFields): string {
 export function describeError(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
-
-/** What led to an error, nearest first: for a log. */
-export function causesOf(error: unknown): string[] {
-  const cause = error instanceof Error ? error.cause : undefined
-  return cause === undefined ? [] : [describeError(cause), ...causesOf(cause)]
-}

@@ -1,20 +1,29 @@
 import { expect, test } from 'bun:test'
+import { errorFromInfo, errorInfoOf } from '../errors/told.ts'
 import { KataError } from '../errors.ts'
-import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { Interrupted } from './client/signals.ts'
-import { ShimError } from './client/task.ts'
 import { exitCodeOf } from './exit-code.ts'
 
-test.each([
-  [127, '[COMMAND_NOT_FOUND] x: executable file not found in the container (r). Check.'],
-  [126, '[COMMAND_NOT_EXECUTABLE] x in the container cannot be executed. Check.'],
-  [127, '[WORKDIR_INVALID] the working directory of x cannot be entered. Name.'],
-  [125, '[SYSCTL_REFUSED] the guest does not take a kernel parameter. Check.'],
-  [125, '[AGENT_UNREACHABLE] the guest agent did not answer: executable file `x` not found. Look.'],
-  [125, 'executable file `x` not found in $PATH: No such file or directory'],
-])('%d for the answer %p', (code, text) => {
-  expect(exitCodeOf(new ShimError(new TtrpcError('internal', text), 'Start', 'c'))).toBe(code)
-})
+const notFound = 'executable file `x` not found in $PATH: No such file or directory'
+
+const told: [number, KataError][] = [
+  [127, new KataError('COMMAND_NOT_FOUND', { command: 'x', reason: 'r' })],
+  [126, new KataError('COMMAND_NOT_EXECUTABLE', { command: 'x', reason: 'r' })],
+  [127, new KataError('WORKDIR_INVALID', { command: 'x', reason: 'r' })],
+  [125, new KataError('SYSCTL_REFUSED', { reason: 'r' })],
+  [125, new KataError('AGENT_UNREACHABLE', { endpoint: 'e', seconds: 1, reason: notFound })],
+  [
+    125,
+    new KataError('SHIM_CALL_FAILED', { method: 'Start', id: 'c', status: 'internal', reason: notFound }),
+  ],
+]
+
+test.each(told.map(([code, error]) => [code, error.code, error] as const))(
+  '%d for %s, as the shim tells it',
+  (code, _, error) => {
+    expect(exitCodeOf(errorFromInfo(errorInfoOf(error)))).toBe(code)
+  },
+)
 
 test('interrupts, a lost shim and everything else', () => {
   expect(exitCodeOf(new Interrupted('SIGINT'))).toBe(130)

@@ -1,12 +1,11 @@
 /** Exit codes for what went wrong, as users know them from docker. */
-import { KataError } from '../errors.ts'
+import { type ErrorCode, KataError } from '../errors.ts'
 import { Interrupted } from './client/signals.ts'
-import { ShimError } from './client/task.ts'
 
 /** The runtime itself failed; nothing is known of the command. */
 export const runtimeFailed = 125
 /** By code of the error, ours or the shim's. */
-const exitCodes: Readonly<Record<string, number>> = {
+const exitCodes: { readonly [Code in ErrorCode]?: number } = {
   COMMAND_NOT_EXECUTABLE: 126,
   COMMAND_NOT_FOUND: 127,
   // As docker takes its runtime's "chdir to cwd ... no such file or directory".
@@ -16,7 +15,7 @@ const exitCodes: Readonly<Record<string, number>> = {
 }
 
 /** Wrong before any command begins, so that it is no code of a command's own. */
-const beforeTheCommand: ReadonlySet<string> = new Set([
+const beforeTheCommand: ReadonlySet<ErrorCode> = new Set([
   'USAGE',
   'OPTION_INVALID',
   'OPTION_CONFLICT',
@@ -34,6 +33,6 @@ export function exitCodeOfCommand(error: unknown): number {
 /** Of `run` and `exec`. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return error.exitCode
-  if (!(error instanceof KataError || error instanceof ShimError)) return runtimeFailed
+  if (!(error instanceof KataError)) return runtimeFailed
   return exitCodes[error.code] ?? runtimeFailed
 }

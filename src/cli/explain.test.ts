@@ -42,5 +42,5 @@ test('a person is told the error, the log what led to it', () => {
   const error = new KataError('NOT_ROOT', { what: 'x' }, { cause: new Error('inner') })
   tellError({ log, tell: (text) => told.push(text) }, error)
   expect(told).toEqual([error.message])
-  expect(logged).toEqual([{ causes: ['inner'] }])
+  expect(logged).toEqual([{ error: error.message, code: 'NOT_ROOT', causes: ['inner'] }])
 })

@@ -1,7 +1,6 @@
 /** Errors as a person reads them: each with a code, and with what to do. */
-import { causesOf, describeError, KataError } from '../errors.ts'
+import { describeError, KataError } from '../errors.ts'
 import { Interrupted } from './client/signals.ts'
-import { ShimError } from './client/task.ts'
 import type { Settings } from './settings.ts'
 
 /** Of the operating system: `open`, a path where the call has one, and ENOSPC. */
@@ -14,12 +13,11 @@ interface Errno extends Error {
 /** Tells a person what went wrong, and the log (at debug) what led to it. */
 export function tellError({ tell, log }: Pick<Settings, 'tell' | 'log'>, error: unknown): void {
   tell(explain(error))
-  const causes = causesOf(error)
-  if (causes.length > 0) log.debug('caused by', { causes })
+  if (error instanceof Error && error.cause !== undefined) log.debug('it was caused', { error })
 }
 
 export function explain(error: unknown): string {
-  const isOurs = error instanceof KataError || error instanceof ShimError || error instanceof Interrupted
+  const isOurs = error instanceof KataError || error instanceof Interrupted
   return isOurs ? error.message : coded(error).message
 }
 

@@ -32,6 +32,11 @@ export const sandboxErrors = {
     'bundle {bundle} cannot be used: {problem}',
     'A bundle is a directory with an OCI config.json; the client of the shim makes it.',
   ),
+  BUNDLE_FILE_INVALID: entry(
+    'failed_precondition',
+    '{path}, by which kata-ts and its shim tell each other something, cannot be used: {reason}',
+    'Only kata-ts of one version writes this file: remove the container and run it again.',
+  ),
   POD_SHIM_GONE: entry(
     'unavailable',
     'container {id} has no pod to go into: the shim of pod {pod} does not answer',

@@ -2,6 +2,7 @@
 import { chmodSync, closeSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { connectAgent } from '../agent/connection.ts'
+import { warnClient } from '../bundle/warnings.ts'
 import { CgroupPlacement } from '../cgroups/placement.ts'
 import { requireAssetHashes } from '../config/asset-hashes.ts'
 import type { Config } from '../config/config.ts'
@@ -22,7 +23,6 @@ import type { VmSpec } from '../vmm/vmm.ts'
 import { openVsock } from '../vmm/vsock.ts'
 import { sandboxAccelerator } from './accelerator.ts'
 import { beside } from './beside.ts'
-import { warnClient } from './client-warnings.ts'
 import { createDiskShare, requireCopyable } from './disk-share.ts'
 import { sweepDisks } from './disk-sweep.ts'
 import { Disks } from './disks.ts'
@@ -78,12 +78,12 @@ export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
     try {
       return await build(request, paths, ledger)
     } catch (error) {
-      log.error('start failed', { error: String(error) })
+      log.error('start failed', { error })
       // What cannot be released stays written down for `gc`; why the start failed matters more to the caller.
       await ledger
         .releaseAll()
         .then(() => rmSync(paths.stateDir, { recursive: true, force: true }))
-        .catch((failure) => log.error('the failed start left something', { error: String(failure) }))
+        .catch((failure) => log.error('the failed start left something', { error: failure }))
       throw error
     }
   } catch (error) {

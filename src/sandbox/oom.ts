@@ -4,6 +4,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
+import { bundleFile } from '../bundle/files.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
 /** After an answer that tells of nothing new, milliseconds; Kata's after an error. */
@@ -45,7 +46,7 @@ export async function watchOom(
   }
 }
 
-const markIn = (bundle: string): string => `${bundle}/oom-killed`
+const markIn = (bundle: string): string => bundleFile(bundle, 'oomKilled')
 
 /** Notes that a process of the container of `bundle` was killed for want of memory. */
 export function markOomKilled(bundle: string): void {

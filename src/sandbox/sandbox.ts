@@ -3,16 +3,16 @@ import { rmSync } from 'node:fs'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentConnection } from '../agent/connection.ts'
 import { toAgentSpec } from '../agent/oci-spec.ts'
+import { warnClient } from '../bundle/warnings.ts'
 import type { CgroupPlacement } from '../cgroups/placement.ts'
 import type { Config } from '../config/config.ts'
-import { describeError, type KataError } from '../errors.ts'
+import type { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { ProcessRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
 import { forgetPostures } from '../rootless/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
-import { warnClient } from './client-warnings.ts'
 import { Container, createInGuest } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
 import { deathOf } from './death.ts'
@@ -130,7 +130,7 @@ export class Sandbox {
       // The end of a machine that is over releases what it had of this container, too.
       if (!this.#dead)
         await this.#release(id).catch((left) =>
-          log.error('a failed container left something', { id, error: describeError(left) }),
+          log.error('a failed container left something', { id, error: left }),
         )
       throw error
     }
@@ -196,7 +196,7 @@ export class Sandbox {
     if (!this.#dead) {
       await agent.agent
         .destroySandbox({}, { timeoutMs: farewellMs })
-        .catch((error) => log.debug('no farewell from the guest', { error: describeError(error) }))
+        .catch((error) => log.debug('no farewell from the guest', { error }))
     }
     agent.close()
     await vmm.stop()

@@ -1,4 +1,5 @@
 /** From the first Create of a task to a sandbox: which configuration applies, decided once, here. */
+import { readOverrides } from '../bundle/overrides.ts'
 import { applyAnnotations } from '../config/annotations.ts'
 import type { Config } from '../config/config.ts'
 import { loadConfig } from '../config/load.ts'
@@ -12,7 +13,6 @@ import { networkRequest } from '../sandbox/network.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
 import { shmBytes } from '../sandbox/shm.ts'
-import { readOverrides } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
 
 const optionsTypeUrl = 'runtimeoptions.v1.Options'
@@ -48,7 +48,7 @@ function decideConfig(request: CreateTaskRequest, spec: OciSpec, log: Logger): C
   const file = configPath(request)
   const loaded = loadConfig({ ...(file === '' ? {} : { file }), env: process.env, log })
   const annotated = applyAnnotations(loaded, spec.annotations ?? {}, log)
-  return applyOverrides(annotated, readOverrides(request.bundle))
+  return applyOverrides(annotated, readOverrides(request.bundle) ?? {})
 }
 
 function configPath({ options }: CreateTaskRequest): string {

@@ -3,7 +3,9 @@
  * quick when there is nothing to do, and leave nothing behind. Prints a DeleteResponse with 137, because a process
  * whose shim is gone was killed.
  */
-import { existsSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { existsSync, rmSync, writeSync } from 'node:fs'
+import { bundleFile } from '../bundle/files.ts'
+import { readShimPid } from '../bundle/shim-pid.ts'
 import { KataError } from '../errors.ts'
 import { failpointsOf } from '../ledger/failpoints.ts'
 import { processRef } from '../linux/proc.ts'
@@ -32,24 +34,30 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
     )
     rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
   }
-  const response = { pid: shimPid(bundle), exitStatus: killedStatus, exitedAt: toTimestamp(new Date()) }
+  const response = { pid: shimPid(bundle, log), exitStatus: killedStatus, exitedAt: toTimestamp(new Date()) }
   writeSync(1, DeleteResponse.encode(response).finish())
   return 0
 }
 
 /** The container's pod. A client that was killed while it wrote the bundle left half a one: of that nothing had started yet. */
 function podOf(bundle: string, log: Logger): string | undefined {
-  if (!existsSync(`${bundle}/config.json`)) return undefined
+  if (!existsSync(bundleFile(bundle, 'spec'))) return undefined
   try {
     return readSandboxId(bundle)
   } catch (error) {
     if (!(error instanceof KataError && error.code === 'BUNDLE_INVALID')) throw error
-    log.warn('bundle cannot be read; it is taken for one of a single container', { error: error.message })
+    log.warn('bundle cannot be read; it is taken for one of a single container', { error })
     return undefined
   }
 }
 
-function shimPid(bundle: string): number {
-  const pid = existsSync(`${bundle}/shim.pid`) ? Number(readFileSync(`${bundle}/shim.pid`, 'utf8')) : 0
-  return processRef(pid) === undefined ? 0 : pid
+/** For the answer alone: 0 when the shim has gone, or nobody knows which process it was. */
+function shimPid(bundle: string, log: Logger): number {
+  try {
+    const pid = readShimPid(bundle)
+    return pid === undefined || processRef(pid) === undefined ? 0 : pid
+  } catch (error) {
+    log.warn('the process id of the shim cannot be read', { error })
+    return 0
+  }
 }

@@ -1,11 +1,14 @@
 /** containerd-shim-kata-ts-v2: the same executable as `kata-ts`, by another name. */
-import { describeError } from '../errors.ts'
-import { parseShimFlags } from './flags.ts'
+import { existsSync } from 'node:fs'
+import { writeFailure } from '../bundle/failure.ts'
+import { describeError, KataError } from '../errors.ts'
+import { parseShimFlags, type ShimFlags } from './flags.ts'
 
 /** Runs one action and resolves with the exit status. Nothing but what containerd expects may reach stdout or stderr. */
 export async function shimMain(argv: readonly string[]): Promise<number> {
+  let flags: ShimFlags | undefined
   try {
-    const flags = parseShimFlags(argv)
+    flags = parseShimFlags(argv)
     switch (flags.action) {
       case 'version': {
         const { printVersion } = await import('./version.ts')
@@ -30,6 +33,17 @@ export async function shimMain(argv: readonly string[]): Promise<number> {
     }
   } catch (error) {
     process.stderr.write(`${describeError(error)}\n`)
+    if (flags !== undefined) tellClient(flags, error)
     return 1
+  }
+}
+
+/** Our own client names the bundle to every action and reads this; for others the text on stderr is all. */
+function tellClient({ bundle }: ShimFlags, error: unknown): void {
+  if (!(error instanceof KataError && existsSync(bundle))) return
+  try {
+    writeFailure(bundle, 'actionFailure', error)
+  } catch {
+    // The text on stderr tells it too.
   }
 }

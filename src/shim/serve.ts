@@ -1,19 +1,21 @@
 /** The daemon: serves the Task service of one sandbox on the socket that `start` bound, until its client is done. */
-import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { causesOf, describeError, KataError } from '../errors.ts'
+import { existsSync, rmSync } from 'node:fs'
+import { writeFailure } from '../bundle/failure.ts'
+import { KataError } from '../errors.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
 import { assertRightsDropped } from '../rootless/shim-rights.ts'
 import { defaultRunDir, sandboxPaths } from '../sandbox/paths.ts'
 import { removeTaskRecord, writeTaskRecord } from '../sandbox/task-records.ts'
 import { listen } from '../ttrpc/bun.ts'
-import { type Status, serve, service } from '../ttrpc/ttrpc.ts'
+import { serve, service } from '../ttrpc/ttrpc.ts'
 import { createSandboxForTask } from './create-sandbox.ts'
 import type { ShimFlags } from './flags.ts'
 import { collectWhenIdle, watched } from './idle.ts'
 import { Pod } from './pod.ts'
 import { createPublisher, type EventPublisher, noEvents } from './publisher.ts'
 import { shimSocketPath } from './start.ts'
+import { toStatus } from './status.ts'
 import { type TaskRecords, TaskService } from './task-service.ts'
 import { onUnhandled } from './unhandled.ts'
 
@@ -99,24 +101,18 @@ function recordsOf({ namespace, id: sandboxId }: ShimFlags, runDir: string): Tas
   }
 }
 
-/** Catalogue errors keep their text and status on the wire; anything else is internal. */
-function toStatus(error: unknown): Status | undefined {
-  if (error instanceof KataError) return { code: error.status, message: error.message }
-  return undefined
-}
-
 /** Whether something is still there is a question that clients ask by trying. */
 function logFailure(log: Logger, error: unknown, call: { method: string } | undefined): void {
   const level = error instanceof KataError && error.status === 'not_found' ? 'debug' : 'warn'
-  const causes = causesOf(error)
-  const more = causes.length === 0 ? {} : { causes }
-  log[level]('call failed', { method: call?.method, error: describeError(error), ...more })
+  log[level]('call failed', { method: call?.method, error })
 }
 
 /** Leaves the reason where the client finds it: the exit status of a lost task says only that it was lost. */
 function reportDeath(bundle: string, error: KataError, log: Logger): void {
-  log.error('sandbox died', { code: error.code, error: error.message })
-  writeFileSync(`${bundle}/failure.json`, JSON.stringify({ code: error.code, message: error.message }), {
-    mode: 0o600,
-  })
+  log.error('sandbox died', { error })
+  try {
+    writeFailure(bundle, 'failure', error)
+  } catch (cause) {
+    log.warn('that reason did not reach the client', { bundle, error: cause })
+  }
 }

@@ -2,17 +2,10 @@
  * `start`: binds the sandbox's socket, hands the listening descriptor to a detached copy of itself and prints the
  * address at once; the copy boots while the client connects (the backlog holds the connection).
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { bundleFile } from '../bundle/files.ts'
+import { replaceFile } from '../bundle/read-file.ts'
+import { writeShimPid } from '../bundle/shim-pid.ts'
 import { KataError } from '../errors.ts'
 import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mount.ts'
@@ -52,8 +45,7 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
     throw new KataError('POD_SHIM_GONE', { id: flags.id, pod: sandboxId })
   }
   // containerd reads this file when it restarts; without it the task would be lost.
-  writeFileSync(`${cwd}/address.tmp`, address, { mode: 0o600 })
-  renameSync(`${cwd}/address.tmp`, `${cwd}/address`)
+  replaceFile(bundleFile(cwd, 'address'), address)
   writeSync(1, bootstrap.answer(address))
   return 0
 }
@@ -89,7 +81,7 @@ function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsA
     stdio: ['ignore', log, log, listener],
     detached: true,
   })
-  writeFileSync(`${bundle}/shim.pid`, String(daemon.pid), { mode: 0o600 })
+  writeShimPid(bundle, daemon.pid)
   daemon.unref()
   closeSync(log)
 }
@@ -117,8 +109,12 @@ function daemonArguments(flags: ShimFlags, bundle: string): string[] {
 
 /** containerd keeps `log` as a FIFO in the bundle and copies it to its own log; without one we keep a file. */
 function openLog(bundle: string): number {
-  const fifo = `${bundle}/log`
+  const fifo = bundleFile(bundle, 'logFifo')
   return existsSync(fifo)
     ? openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
-    : openSync(`${bundle}/shim.log`, constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND, 0o600)
+    : openSync(
+        bundleFile(bundle, 'shimLog'),
+        constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND,
+        0o600,
+      )
 }

@@ -84,7 +84,7 @@ export class TaskService {
     try {
       markOomKilled(task.bundle)
     } catch (error) {
-      this.#options.log.warn('a mark of what was killed for want of memory', { id, error: String(error) })
+      this.#options.log.warn('a mark of what was killed for want of memory', { id, error })
     }
     this.#publish(taskEvents.oom({ containerId: id }))
   }

@@ -1,4 +1,6 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
+import { bundleFile } from '../../bundle/files.ts'
+import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
 import { KataError } from '../../errors.ts'
 import { readAccountFiles } from '../../images/account-files.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
@@ -95,9 +97,7 @@ async function execAttached(
     return await Promise.race([run, signals.interrupted])
   } finally {
     // The shim forgets the process; when it died with its container there is nothing to forget.
-    await task
-      .delete(execId)
-      .catch((error) => settings.log.debug('exec not deleted', { error: String(error) }))
+    await task.delete(execId).catch((error) => settings.log.debug('exec not deleted', { error }))
     streams.close()
     signals.release()
   }
@@ -115,7 +115,9 @@ async function wantedProcess(
   flags: ExecFlags,
   args: readonly string[],
 ): Promise<object> {
-  const spec = JSON.parse(readFileSync(`${pathsOf(settings, record).bundle}/config.json`, 'utf8')) as OciSpec
+  const { bundle } = pathsOf(settings, record)
+  const spec = readObject(bundleFile(bundle, 'spec'), maxSpecBytes) as OciSpec | undefined
+  if (spec === undefined) throw new KataError('BUNDLE_INVALID', { bundle, problem: 'it has no config.json' })
   const { tty: terminal = false, env = [], user, workdir } = flags
   const size = terminal ? await callerWindow() : undefined
   const account =

@@ -1,6 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFailure } from '../../bundle/failure.ts'
+import { bundleFile } from '../../bundle/files.ts'
+import { readOverrides } from '../../bundle/overrides.ts'
+import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
+import { readWarnings } from '../../bundle/warnings.ts'
+import { KataError } from '../../errors.ts'
 import { plainJson } from '../../plain-text.ts'
-import { readWarnings } from '../../sandbox/client-warnings.ts'
 import { readFacts } from '../../sandbox/facts.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
 import { wasOomKilled } from '../../sandbox/oom.ts'
@@ -47,10 +51,10 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
     exitCode,
     oomKilled: wasOomKilled(paths.bundle),
     paths,
-    config: readJson<OciSpec>(`${paths.bundle}/config.json`) ?? null,
-    overrides: readJson(`${paths.bundle}/overrides.json`) ?? null,
-    failure: readJson(`${paths.bundle}/failure.json`) ?? null,
-    warnings: readWarnings(paths.bundle),
+    config: shown(() => readObject(bundleFile(paths.bundle, 'spec'), maxSpecBytes)) as OciSpec | null,
+    overrides: shown(() => readOverrides(paths.bundle)),
+    failure: shown(() => toldFailure(paths.bundle)),
+    warnings: shown(() => readWarnings(paths.bundle)),
     sandbox: isLive ? { stateDir: sandbox.stateDir, shimPid, vmmPid, ...live } : null,
   }
 }
@@ -62,11 +66,19 @@ function withoutRules(config: OciSpec | null): OciSpec | null {
   return { ...config, linux: { ...config?.linux, seccomp: { ...seccomp, rules: syscalls.length } } }
 }
 
-/** A file that another process may remove or replace at any time. */
-function readJson<Value extends object>(path: string): Value | undefined {
+function toldFailure(bundle: string) {
+  const failure = readFailure(bundle, 'failure')
+  return failure === undefined ? undefined : factsOfError(failure)
+}
+
+/** What a file holds, null where there is none; of one that cannot be read, what is wrong with it. */
+function shown<Value>(read: () => Value | undefined): Value | ReturnType<typeof factsOfError> | null {
   try {
-    return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Value) : undefined
-  } catch {
-    return undefined
+    return read() ?? null
+  } catch (error) {
+    if (error instanceof KataError) return factsOfError(error)
+    throw error
   }
 }
+
+const factsOfError = ({ code, fields, message }: KataError) => ({ code, fields, message })

@@ -6,7 +6,7 @@ import { runtimeFailed } from '../exit-code.ts'
 import { parseSignal } from '../parse/signal.ts'
 import type { SignalCatcher } from './signals.ts'
 import type { AttachedStreams } from './streams.ts'
-import { ShimError, type TaskClient } from './task.ts'
+import { answerStatus, type TaskClient } from './task.ts'
 
 const SIGKILL = 9
 
@@ -27,7 +27,7 @@ export interface AttendOptions {
 /**
  * Serves the process that `start` starts and returns its exit code.
  *
- * @throws ShimError what `start` throws. @throws KataError SHIM_DIED when the shim died.
+ * @throws KataError what `start` throws; SHIM_DIED when the shim died.
  */
 export async function attend(options: AttendOptions): Promise<number> {
   const { task, id, execId, streams, signals, log } = options
@@ -35,7 +35,7 @@ export async function attend(options: AttendOptions): Promise<number> {
   const kill = (signal: number) =>
     started
       .then(() => task.kill(signal, { execId }))
-      .catch((error) => log.debug('signal not delivered', { signal, error: String(error) }))
+      .catch((error) => log.debug('signal not delivered', { signal, error }))
   // From here on the process may run, so a signal is meant for it and not for its start.
   signals.handle((signal, repeated) => void kill(repeated ? SIGKILL : parseSignal(signal)))
   await started
@@ -56,13 +56,16 @@ export async function attend(options: AttendOptions): Promise<number> {
     return isFailure(lost) ? toldAs(lost, code, options.tell) : code
   } catch (cause) {
     await streams.finish(500)
-    if (cause instanceof ShimError && cause.status === 'unavailable')
+    if (isCallFailed(cause) && answerStatus(cause) === 'unavailable')
       throw new KataError('SHIM_DIED', { id }, { cause })
     throw cause
   } finally {
     leaveTerminal()
   }
 }
+
+/** Whether there was no answer with a code of the shim's own. */
+const isCallFailed = (error: unknown) => error instanceof KataError && error.code === 'SHIM_CALL_FAILED'
 
 /** A reader that left wants no more; anything else lost what somebody waits for. */
 function isFailure(lost: unknown): lost is NodeJS.ErrnoException {
@@ -81,7 +84,7 @@ async function enterTerminal({ task, execId, interactive, log }: AttendOptions):
   const resize = () => {
     const size = windowSize(0) ?? windowSize(1)
     if (size === undefined) return
-    task.resize(size, execId).catch((error) => log.debug('resize failed', { error: String(error) }))
+    task.resize(size, execId).catch((error) => log.debug('resize failed', { error }))
   }
   const restore = interactive && isatty(0) ? makeRaw(0) : () => {}
   process.on('SIGWINCH', resize)

@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { KataError } from '../../errors.ts'
 import { isAlive, processRef } from '../../linux/proc.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
 
@@ -67,17 +68,24 @@ describe('run in the foreground', () => {
   ])('exits with %d and leaves nothing', async (code, command) => {
     const outcome = await run(...command)
     expect(outcome).toMatchObject({ code, stdout: '' })
-    if (code === 125) expect(outcome.stderr).toBe('kata-ts: [AGENT_DIED] no guest. Look.\n')
+    const { message } = new KataError('AGENT_DIED', { endpoint: 'e', reason: 'no guest' })
+    if (code === 125) expect(outcome.stderr).toBe(`kata-ts: ${message}\n`)
     expect(leftovers()).toEqual([])
   })
 
   test('tells why the shim did not start in the words of the shim', async () => {
-    expect(await run('refuse-start')).toEqual({
-      code: 125,
-      stdout: '',
-      stderr: 'kata-ts: [SHIM_USAGE] the call is wrong. Read.\n',
-    })
+    const outcome = await kata('run', '--name', 'c', '--rm', '--rootfs', base, '--', 'refuse-start')
+    const { message } = new KataError('POD_SHIM_GONE', { id: 'c', pod: 'p' })
+    expect(outcome).toEqual({ code: 125, stdout: '', stderr: `kata-ts: ${message}\n` })
     expect(leftovers()).toEqual([])
+  })
+
+  test('an answer of the shim without a code is told with one of ours', async () => {
+    const { code, stderr } = await run('refuse-without-code')
+    expect(code).toBe(125)
+    expect(stderr).toMatch(
+      /^kata-ts: \[SHIM_CALL_FAILED\] Create of container [\w-]+ failed with internal: the guest says: no\. /,
+    )
   })
 
   test('keeps stdout and stderr apart and whole', async () => {

@@ -1,5 +1,6 @@
 /** The end of a container, whoever brings it about: its own client, `rm`, or `gc`. */
-import { readFileSync } from 'node:fs'
+import { readShimPid } from '../../bundle/shim-pid.ts'
+import { describeError } from '../../errors.ts'
 import { isAlive, type ProcessRef, processRef, readProc } from '../../linux/proc.ts'
 import { killAndWait } from '../../linux/signal.ts'
 import type { Settings } from '../settings.ts'
@@ -29,12 +30,12 @@ export async function endContainer(
   const { stateDir, log } = settings
   const { bundle } = recordPaths(stateDir, namespace, id)
   if (end.task !== undefined) {
-    await end.task.delete().catch((error) => log.debug('delete failed', { id, error: String(error) }))
+    await end.task.delete().catch((error) => log.debug('delete failed', { id, error }))
     await end.task.shutdown()
     end.task.close()
   }
   // The shim has ended by itself or does not answer; what is left of it must not hold what `delete` releases.
-  const shim = shimOf(bundle, id)
+  const shim = knownShim(settings, bundle, id)
   if (shim !== undefined) await killAndWait(shim)
   const lastKnown = await deleteShim(settings, { namespace, id, bundle })
   if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id, end.signal)
@@ -45,14 +46,24 @@ export async function endContainer(
   })
 }
 
-/** The live shim of a bundle: the process that `shim.pid` names, if it really serves this container. */
-export function shimOf(bundle: string, id: string): ProcessRef | undefined {
-  let pid: number
+/** A file that cannot be read is told, and does not keep the container from being removed. */
+function knownShim({ tell }: Settings, bundle: string, id: string): ProcessRef | undefined {
   try {
-    pid = Number(readFileSync(`${bundle}/shim.pid`, 'utf8'))
-  } catch {
+    return shimOf(bundle, id)
+  } catch (error) {
+    tell(`warning: ${describeError(error)}`)
     return undefined
   }
+}
+
+/**
+ * The live shim of a bundle: the process that was written down, if it really serves this container.
+ *
+ * @throws KataError BUNDLE_FILE_INVALID.
+ */
+export function shimOf(bundle: string, id: string): ProcessRef | undefined {
+  const pid = readShimPid(bundle)
+  if (pid === undefined) return undefined
   const ref = processRef(pid)
   const servesUs = readProc(`/proc/${pid}/cmdline`)?.split('\0').includes(id) ?? false
   return ref !== undefined && servesUs && isAlive(ref) ? ref : undefined

@@ -1,5 +1,6 @@
 /** Containers of other clients, containerd above all: what the shim wrote down, seen as if it were a record of ours. */
 import { existsSync, readFileSync } from 'node:fs'
+import { bundleFile } from '../../bundle/files.ts'
 import { KataError } from '../../errors.ts'
 import { bootId } from '../../linux/proc.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
@@ -71,7 +72,7 @@ interface SpecExcerpt {
 
 function readSpec(bundle: string): SpecExcerpt {
   try {
-    const file = `${bundle}/config.json`
+    const file = bundleFile(bundle, 'spec')
     return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as SpecExcerpt) : {}
   } catch {
     return {}

@@ -1,14 +1,18 @@
 /** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { readFailure } from '../../bundle/failure.ts'
+import { bundleFile } from '../../bundle/files.ts'
+import { writeOverrides } from '../../bundle/overrides.ts'
+import { readWarnings } from '../../bundle/warnings.ts'
 import type { Overrides } from '../../config/overrides.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { writableOverlay } from '../../images/rootfs.ts'
 import { bootId, processRef } from '../../linux/proc.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
-import { readWarnings } from '../../sandbox/client-warnings.ts'
 import { logUri } from '../../sandbox/log-files.ts'
 import type { OciSpec } from '../../sandbox/oci.ts'
 import { wasOomKilled } from '../../sandbox/oom.ts'
+import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
 import { attend } from './attend.ts'
 import { endContainer } from './end.ts'
@@ -94,9 +98,8 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean) {
     bootId: bootId(),
   }
   const paths = createRecord(settings.stateDir, record)
-  writeFileSync(`${paths.bundle}/config.json`, JSON.stringify(spec), { mode: 0o600 })
-  // Only the operator's own command line writes here: the bundle is root's, so no pod can.
-  writeFileSync(`${paths.bundle}/overrides.json`, JSON.stringify(overrides), { mode: 0o600 })
+  writeFileSync(bundleFile(paths.bundle, 'spec'), JSON.stringify(spec), { mode: 0o600 })
+  writeOverrides(paths.bundle, overrides)
   return { record, paths }
 }
 
@@ -171,10 +174,10 @@ class Session {
     const { id } = this.#record
     if (exitCode !== 0 && wasOomKilled(bundle))
       this.#settings.tell(new KataError('CONTAINER_OOM', { id }).message)
-    const file = `${bundle}/failure.json`
-    if (!existsSync(file)) return
-    const { message } = JSON.parse(readFileSync(file, 'utf8')) as { message: string }
-    this.#settings.tell(message)
+    this.#tellEach(() => {
+      const failure = readFailure(bundle, 'failure')
+      return failure === undefined ? [] : [failure.message]
+    })
   }
 
   /** With --rm a waiting process of its own removes what is left after the end. */
@@ -214,13 +217,22 @@ class Session {
   #showWarnings(): void {
     if (this.#warned) return
     this.#warned = true
-    for (const warning of readWarnings(this.#paths.bundle)) this.#settings.tell(`warning: ${warning}`)
+    this.#tellEach(() => readWarnings(this.#paths.bundle).map((warning) => `warning: ${warning}`))
+  }
+
+  /** A file of the shim's that cannot be read is told too, and changes nothing else. */
+  #tellEach(read: () => readonly string[]): void {
+    try {
+      for (const text of read()) this.#settings.tell(text)
+    } catch (error) {
+      tellError(this.#settings, error)
+    }
   }
 
   #showShimLog(): void {
     if (!this.#settings.debug) return
     try {
-      this.#settings.tell(readFileSync(`${this.#paths.bundle}/shim.log`, 'utf8').trimEnd())
+      this.#settings.tell(readFileSync(bundleFile(this.#paths.bundle, 'shimLog'), 'utf8').trimEnd())
     } catch {
       // The shim never got as far as having a log.
     }
@@ -231,7 +243,7 @@ class Session {
 export async function monitor(settings: Settings, record: ContainerRecord): Promise<void> {
   const task = await TaskClient.connect(record.address ?? '', record.namespace, record.id)
   const exitCode = await task.wait().catch((error) => {
-    settings.log.error('the shim was lost', { id: record.id, error: String(error) })
+    settings.log.error('the shim was lost', { id: record.id, error })
     return undefined
   })
   await endContainer(settings, record, { exitCode, task })

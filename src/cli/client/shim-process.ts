@@ -2,13 +2,14 @@
  * Running the shim's short-lived actions as containerd does: `start` prints the address of a daemon that it leaves
  * behind, `delete` releases what a container held and prints how it ended.
  */
-import { existsSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
+import { readFailure } from '../../bundle/failure.ts'
+import { bundleFile } from '../../bundle/files.ts'
 import { KataError } from '../../errors.ts'
+import { lastWords } from '../../plain-text.ts'
 import { DeleteResponse } from '../../protocol/generated/containerd/task.ts'
-import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { shimName } from '../../version.ts'
 import type { Settings } from '../settings.ts'
-import { codeIn, ShimError } from './task.ts'
 
 export interface ShimTarget {
   readonly namespace: string
@@ -24,18 +25,16 @@ const deleteTimeoutMs = 60_000
 /**
  * Starts the shim and returns the address it printed, for instance `unix:///run/kata-ts/s/1f2e`.
  *
- * @throws ShimError what the shim said with a code; KataError SHIM_START_FAILED with anything else.
+ * @throws KataError what the shim said with a code; SHIM_START_FAILED with anything else.
  */
 export async function startShim(settings: Settings, target: ShimTarget): Promise<string> {
   const { stdout, stderr, exitCode } = await act(settings, target, 'start', startTimeoutMs)
   const address = new TextDecoder().decode(stdout).trim()
   if (exitCode === 0 && address.startsWith('unix://')) return address
-  const said = lastLine(stderr)
-  if (codeIn(said) !== undefined) throw new ShimError(new TtrpcError('internal', said), 'Start', target.id)
-  throw new KataError('SHIM_START_FAILED', {
-    id: target.id,
-    reason: said || `exit code ${exitCode}, no address`,
-  })
+  const failure = readFailure(target.bundle, 'actionFailure')
+  if (failure !== undefined) throw failure
+  const reason = `exit code ${exitCode}, no address; ${lastWords(lastLine(stderr))}`
+  throw new KataError('SHIM_START_FAILED', { id: target.id, reason })
 }
 
 /**
@@ -45,18 +44,18 @@ export async function startShim(settings: Settings, target: ShimTarget): Promise
  * @throws KataError SHIM_DELETE_FAILED with what the shim said.
  */
 export async function deleteShim(settings: Settings, target: ShimTarget): Promise<number> {
+  const { id, bundle } = target
   const { stdout, stderr, exitCode } = await act(settings, target, 'delete', deleteTimeoutMs)
-  if (exitCode !== 0)
-    throw new KataError('SHIM_DELETE_FAILED', {
-      id: target.id,
-      reason: lastLine(stderr).replace(/^\[[A-Z0-9_]+\] /, '') || `exit code ${exitCode}`,
-    })
-  return DeleteResponse.decode(stdout).exitStatus
+  if (exitCode === 0) return DeleteResponse.decode(stdout).exitStatus
+  const cause = readFailure(bundle, 'actionFailure')
+  const reason = cause?.rawMessage ?? `exit code ${exitCode}; ${lastWords(lastLine(stderr))}`
+  throw new KataError('SHIM_DELETE_FAILED', { id, reason }, { cause })
 }
 
 async function act(settings: Settings, target: ShimTarget, action: 'start' | 'delete', timeout: number) {
   const { self, env, runDir, debug } = settings
   const { namespace, id, bundle } = target
+  rmSync(bundleFile(bundle, 'actionFailure'), { force: true })
   const flags = ['-namespace', namespace, '-id', id, '-bundle', bundle, '-run-dir', runDir]
   const child = Bun.spawn([self.program, ...self.prefix, ...flags, ...(debug ? ['-debug'] : []), action], {
     argv0: shimName,
@@ -87,6 +86,5 @@ function shimEnvironment(env: Settings['env']): Record<string, string> {
 }
 
 function lastLine(text: string): string {
-  const line = text.trim().split('\n').at(-1) ?? ''
-  return line.replace(/^.*?(?=\[[A-Z_]+\])/, '')
+  return text.trim().split('\n').at(-1) ?? ''
 }

@@ -2,7 +2,12 @@
  * A test double of the shim: the same actions and the same Task service, but the container is a plain process of the
  * host. It shows what the client does; it shows nothing about machines.
  */
-import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { writeFailure } from '../../bundle/failure.ts'
+import { bundleFile } from '../../bundle/files.ts'
+import { writeShimPid } from '../../bundle/shim-pid.ts'
+import { errorInfoOf } from '../../errors/told.ts'
+import { KataError } from '../../errors.ts'
 import { DeleteResponse, TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import { markOomKilled } from '../../sandbox/oom.ts'
@@ -35,8 +40,10 @@ async function commandLine(): Promise<never> {
 }
 
 async function start(): Promise<void> {
-  if (readFileSync(`${bundle}/config.json`, 'utf8').includes('"refuse-start"')) {
-    writeSync(2, '{"level":"warn"}\n[SHIM_USAGE] the call is wrong. Read.\n')
+  if (readFileSync(bundleFile(bundle, 'spec'), 'utf8').includes('"refuse-start"')) {
+    const error = new KataError('POD_SHIM_GONE', { id, pod: 'p' })
+    writeFailure(bundle, 'actionFailure', error)
+    writeSync(2, `{"level":"warn"}\n${error.message}\n`)
     process.exit(1)
   }
   mkdirSync(runDir, { recursive: true })
@@ -44,7 +51,7 @@ async function start(): Promise<void> {
     stdio: ['ignore', 'ignore', 'ignore'],
     detached: true,
   })
-  writeFileSync(`${bundle}/shim.pid`, String(daemon.pid))
+  writeShimPid(bundle, daemon.pid)
   while (!(await answers())) await Bun.sleep(5)
   writeSync(1, `unix://${socket}`)
   process.exit(0)
@@ -69,7 +76,7 @@ function serveTasks(): void {
   const processes = new Map<string, FakeProcess>()
   const find = (execId: string) => {
     const found = processes.get(execId)
-    if (found === undefined) throw new TtrpcError('not_found', '[TASK_NOT_FOUND] no such task. ')
+    if (found === undefined) throw new KataError('TASK_NOT_FOUND', { id: execId || id })
     return found
   }
   const exit = async (execId: string) => {
@@ -80,8 +87,10 @@ function serveTasks(): void {
   }
   const tasks = service(TaskDefinition, {
     create({ stdin, stdout, stderr }) {
-      const { process: init } = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'))
-      if (init.args[0] === 'refuse-create') throw new TtrpcError('internal', '[AGENT_DIED] no guest. Look.')
+      const { process: init } = JSON.parse(readFileSync(bundleFile(bundle, 'spec'), 'utf8'))
+      if (init.args[0] === 'refuse-create')
+        throw new KataError('AGENT_DIED', { endpoint: 'e', reason: 'no guest' })
+      if (init.args[0] === 'refuse-without-code') throw new TtrpcError('internal', 'the guest says: no')
       processes.set('', { args: init.args, io: { stdin, stdout, stderr } })
       return {}
     },
@@ -93,7 +102,7 @@ function serveTasks(): void {
     start({ execId }) {
       const found = find(execId)
       if (Bun.which(found.args[0]!) === null)
-        throw new TtrpcError('not_found', `[COMMAND_NOT_FOUND] there is no command ${found.args[0]}. Check.`)
+        throw new KataError('COMMAND_NOT_FOUND', { command: found.args[0]!, reason: 'no such file' })
       found.child = spawnOn(found.io, found.args)
       return { pid: found.child.pid }
     },
@@ -119,8 +128,13 @@ function serveTasks(): void {
       return {}
     },
   })
-  listen({ unix: socket }, (transport) => serve(transport, [tasks]))
+  listen({ unix: socket }, (transport) => serve(transport, [tasks], { toStatus }))
 }
+
+const toStatus = (error: unknown) =>
+  error instanceof KataError
+    ? { code: error.status, message: error.message, ...errorInfoOf(error) }
+    : undefined
 
 function signalNumber(name: NodeJS.Signals | number): number {
   return { SIGKILL: 9, SIGTERM: 15, SIGINT: 2, SIGHUP: 1 }[name as string] ?? 0

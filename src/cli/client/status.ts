@@ -2,7 +2,7 @@
 import { bootId, isAlive } from '../../linux/proc.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { ContainerRecord } from './record.ts'
-import { ShimError, TaskClient } from './task.ts'
+import { answerStatus, TaskClient } from './task.ts'
 
 /** `dead`: its shim is gone without having cleaned up. `unresponsive`: its shim is there and does not answer. */
 export type LiveStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped' | 'dead' | 'unresponsive'
@@ -56,7 +56,7 @@ function statusName(status: Status): LiveStatus {
 }
 
 function withoutAnswer(error: unknown, ownerLives: boolean): LiveStatus {
-  const status = error instanceof ShimError ? error.status : undefined
+  const status = answerStatus(error)
   if (status === 'deadline_exceeded') return 'unresponsive'
   // The shim knows no such task while it still creates it.
   if (status === 'not_found' && ownerLives) return 'creating'

@@ -1,4 +1,6 @@
 /** The Task service of one container's shim, with the deadline of each call and coded errors. */
+
+import { asksForErrorInfo, errorFromInfo } from '../../errors/told.ts'
 import { KataError } from '../../errors.ts'
 import {
   type ConnectResponse,
@@ -28,31 +30,10 @@ const deadlines: Readonly<Record<string, number | undefined>> = {
 }
 const shortDeadline = 10_000
 
-/** What the shim answered. `message` is `[CODE] sentence. remedy`, as the shim sent it where it sent a code. */
-export class ShimError extends Error {
-  /** Code of the catalogue of errors. */
-  readonly code: string
-  readonly status: StatusName
-  /** The text of the answer alone. */
-  readonly reason: string
-
-  constructor(error: TtrpcError, method: string, id: string) {
-    const code = codeIn(error.message)
-    const own = new KataError('SHIM_CALL_FAILED', { method, id, status: error.code, reason: error.message })
-    super(code === undefined ? own.message : error.message, { cause: error })
-    this.name = 'ShimError'
-    this.code = code ?? own.code
-    this.status = error.code
-    this.reason = error.message
-  }
-}
-
-/** The code of a text of the shim's, if it has one. */
-export function codeIn(text: string): string | undefined {
-  return /^\[([A-Z0-9_]+)\] /.exec(text)?.[1]
-}
-
-/** All methods @throws ShimError. `execId` is empty for the container's main process. */
+/**
+ * All methods @throws KataError what the shim answered; SHIM_CALL_FAILED for an answer without a code of ours, or for none. `execId`
+ * is empty for the container's main process.
+ */
 export class TaskClient {
   readonly #id: string
   readonly #connection: ClientConnection
@@ -63,7 +44,7 @@ export class TaskClient {
     this.#connection = connection
     this.#calls = createClient(TaskDefinition, connection, {
       timeoutMs: (method) => (method in deadlines ? deadlines[method] : shortDeadline),
-      metadata: { 'containerd-namespace-ttrpc': namespace },
+      metadata: { 'containerd-namespace-ttrpc': namespace, ...asksForErrorInfo },
     })
   }
 
@@ -133,12 +114,30 @@ export class TaskClient {
     try {
       return await answer
     } catch (error) {
-      throw new ShimError(TtrpcError.from(error), method, this.#id)
+      throw asKataError(TtrpcError.from(error), method, this.#id)
     }
   }
 }
 
+/**
+ * The shim's own error where it told one. A shim of another version, whose codes or fields this one does not know, has its text told
+ * as it is: no code is read from a text, which may be a guest's. Both errors keep the answer as their cause.
+ */
+function asKataError(answer: TtrpcError, method: string, id: string): KataError {
+  const { code: status, message: reason } = answer
+  return (
+    errorFromInfo(answer, answer) ??
+    new KataError('SHIM_CALL_FAILED', { method, id, status, reason }, { cause: answer })
+  )
+}
+
+/** The status by which the shim answered, or by which a call failed without an answer; undefined for another error. */
+export function answerStatus(error: unknown): StatusName | undefined {
+  const cause = error instanceof KataError ? error.cause : undefined
+  return cause instanceof TtrpcError ? cause.code : undefined
+}
+
 /** Whether the shim says that the process it was asked about has ended or never was. */
 export function isNotFound(error: unknown): boolean {
-  return error instanceof ShimError && error.status === 'not_found'
+  return answerStatus(error) === 'not_found'
 }

@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { createLogger } from '../log.ts'
-import { readWarnings, warnClient } from './client-warnings.ts'
+import { readWarnings, warnClient } from './warnings.ts'
 
 const bundle = mkdtempSync(`${tmpdir()}/client-warnings-`)
 afterAll(() => rmSync(bundle, { recursive: true }))

@@ -1,0 +1,33 @@
+/**
+ * The files by which the shim and its client tell each other what the Task service has no field for. They lie in the bundle, which is
+ * root's: no pod can write there. All names stand here, because each side writes what the other reads.
+ */
+
+const names = {
+  /** The container's OCI specification. Client to shim. */
+  spec: 'config.json',
+  /** What the command line overrides in the configuration (`Overrides`). Client to shim. */
+  overrides: 'overrides.json',
+  /** containerd's FIFO for the shim's log; where there is none, the shim keeps `shimLog`. Client to shim. */
+  logFifo: 'log',
+  /** Lines of JSON. Shim to client. */
+  shimLog: 'shim.log',
+  /** The shim's process id, decimal. Shim to client. */
+  shimPid: 'shim.pid',
+  /** The shim's address, `unix://PATH`: containerd reads it when it starts again. Shim to client. */
+  address: 'address',
+  /** Why an action of the shim failed, for instance `start` (`ToldFailure`). Shim to client. */
+  actionFailure: 'action-failure.json',
+  /** Why the sandbox died (`ToldFailure`). Shim to client. */
+  failure: 'failure.json',
+  /** Warnings about a start, one JSON string a line. Shim to client. */
+  warnings: 'warnings.jsonl',
+  /** Empty; its being there says that a process of the container was killed for want of memory. Shim to client. */
+  oomKilled: 'oom-killed',
+} as const
+
+export type BundleFile = keyof typeof names
+
+export function bundleFile(bundle: string, file: BundleFile): string {
+  return `${bundle}/${names[file]}`
+}
