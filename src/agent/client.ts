@@ -5,6 +5,7 @@ import { AgentServiceDefinition } from '../protocol/generated/agent.ts'
 import { HealthDefinition } from '../protocol/generated/health.ts'
 import { type Client, type ClientConnection, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { answerLimit, withAnswerLimits } from './answer-limits.ts'
+import { commandCodes } from './command-error.ts'
 
 /** `grpc.AgentService`; errors of the guest are TtrpcErrors, a lost connection is KataError AGENT_DIED. */
 export type AgentClient = Client<typeof AgentServiceDefinition>
@@ -60,6 +61,8 @@ const codes = /^(\s*\[[A-Z0-9_]+\])+\s*/
 export function harmless(error: TtrpcError): TtrpcError {
   if (!error.isAnswer) return error
   const words = plainText(error.message, maxMessage).replace(codes, '')
-  const { code, cause, reason, isAnswer } = error
+  const { code, cause, isAnswer } = error
+  // A client of the shim takes a reason for a code of ours.
+  const reason = commandCodes.find((known) => known === error.reason)
   return new TtrpcError(code, `the guest says: ${words}`, { cause, reason, isAnswer })
 }

@@ -2,7 +2,13 @@
 import { KataError } from '../errors.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
-const codes = ['COMMAND_NOT_FOUND', 'COMMAND_NOT_EXECUTABLE', 'WORKDIR_INVALID', 'SYSCTL_REFUSED'] as const
+/** Reasons that the agent of our own image gives as a word for programs. */
+export const commandCodes = [
+  'COMMAND_NOT_FOUND',
+  'COMMAND_NOT_EXECUTABLE',
+  'WORKDIR_INVALID',
+  'SYSCTL_REFUSED',
+] as const
 /**
  * Kata's agent 4.1 has no word for programs: it answers INTERNAL, and between the frames of a backtrace stands this. What
  * it finds and cannot execute it starts all the same; the process then ends with the errno as its exit code.
@@ -13,7 +19,7 @@ const katasNotFound = /the file \S{1,255} was not found/
 export function asCommandError(error: unknown, args: unknown): unknown {
   if (!(error instanceof TtrpcError)) return error
   const command = Array.isArray(args) ? String(args[0]) : ''
-  const code = codes.find((code) => code === error.reason)
+  const code = commandCodes.find((code) => code === error.reason)
   if (code !== undefined) return new KataError(code, { command, reason: error.message }, { cause: error })
   const [reason] = (error.code === 'internal' && katasNotFound.exec(error.message)) || []
   if (reason === undefined) return error

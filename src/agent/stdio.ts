@@ -16,6 +16,7 @@ const chunkBytes = 64 * 1024
  * Hands every chunk of a stream to `sink`, one after the other, until its end. The next chunk is fetched while the sink
  * works, so two chunks (128 KiB) are held at most, and a slow sink slows the process in the guest.
  *
+ * @param over ends a read that the guest does not answer.
  * @throws what the sink throws; the agent's errors; KataError AGENT_MISBEHAVED when a chunk is longer than asked for.
  */
 export async function pumpOutput(
@@ -23,10 +24,11 @@ export async function pumpOutput(
   ids: ProcessIds,
   stream: 'stdout' | 'stderr',
   sink: (chunk: Uint8Array) => Promise<void>,
+  over?: AbortSignal,
 ): Promise<void> {
   const method = stream === 'stdout' ? 'readStdout' : 'readStderr'
   const read = async () => {
-    const { data } = await agent[method]({ ...ids, len: chunkBytes })
+    const { data } = await agent[method]({ ...ids, len: chunkBytes }, { signal: over })
     if (data.length > chunkBytes)
       throw new KataError('AGENT_MISBEHAVED', {
         method,
@@ -49,18 +51,20 @@ export async function pumpOutput(
  * Feeds a process's stdin until `source` ends, then closes it. Returns early, and well, when the process does not read
  * any more: the guest then answers not_found (it is gone) or failed_precondition (it closed its stdin).
  *
+ * @param over ends a write that the guest does not answer.
  * @throws what the source throws; the agent's errors; KataError AGENT_MISBEHAVED when it took more than was sent.
  */
 export async function pumpInput(
   agent: Pick<AgentClient, 'writeStdin' | 'closeStdin'>,
   ids: ProcessIds,
   source: AsyncIterable<Uint8Array>,
+  over?: AbortSignal,
 ): Promise<void> {
   try {
     for await (const chunk of source)
       for (let at = 0; at < chunk.length; ) {
         const data = chunk.subarray(at, at + chunkBytes)
-        const { len } = await agent.writeStdin({ ...ids, data })
+        const { len } = await agent.writeStdin({ ...ids, data }, { signal: over })
         if (len < 1 || len > data.length)
           throw new KataError('AGENT_MISBEHAVED', {
             method: 'writeStdin',
