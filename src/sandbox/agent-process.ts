@@ -8,6 +8,8 @@ export class AgentProcess implements GuestProcess {
   readonly #agent: AgentClient
   readonly #ids: { containerId: string; execId: string }
   readonly #launch: () => Promise<unknown>
+  /** A guest may leave reads and writes without an answer after the process has ended, for each process that there ever was. */
+  readonly #over = new AbortController()
 
   /** `launch` is the call that starts it: StartContainer or ExecProcess. */
   constructor(
@@ -31,7 +33,11 @@ export class AgentProcess implements GuestProcess {
   }
 
   async wait(): Promise<number> {
-    return exitStatusOf((await this.#agent.waitProcess(this.#ids)).status)
+    try {
+      return exitStatusOf((await this.#agent.waitProcess(this.#ids)).status)
+    } finally {
+      this.#over.abort()
+    }
   }
 
   async signal(signal: number): Promise<void> {
@@ -43,10 +49,10 @@ export class AgentProcess implements GuestProcess {
   }
 
   output(stream: OutputStream, sink: (chunk: Uint8Array) => Promise<void>): Promise<void> {
-    return pumpOutput(this.#agent, this.#ids, stream, sink)
+    return pumpOutput(this.#agent, this.#ids, stream, sink, this.#over.signal)
   }
 
   input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    return pumpInput(this.#agent, this.#ids, chunks)
+    return pumpInput(this.#agent, this.#ids, chunks, this.#over.signal)
   }
 }

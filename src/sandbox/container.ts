@@ -5,6 +5,7 @@ import { asCommandError } from '../agent/command-error.ts'
 import { toAgentProcess, toAgentResources } from '../agent/oci-spec.ts'
 import type { StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { AgentProcess } from './agent-process.ts'
 import type { GuestProcess } from './guest-process.ts'
 import { withoutHostNumbers, withoutLabels } from './host-only.ts'
@@ -99,9 +100,20 @@ export class Container {
     return this.#agent.statsContainer({ containerId: this.id })
   }
 
-  /** Removes the container from the guest and then from the sandbox. */
+  /**
+   * Removes the container from the guest and then from the sandbox, whatever the guest says to that: what it has on the host is
+   * not for a guest to keep.
+   *
+   * @throws TtrpcError with the guest's reason; what the removal from the sandbox throws.
+   */
   async remove(): Promise<void> {
-    await this.#agent.removeContainer({ containerId: this.id, timeout: 0 })
+    try {
+      await this.#agent.removeContainer({ containerId: this.id, timeout: 0 })
+    } catch (error) {
+      // The end of a machine that is over releases what it had of this container, too.
+      if (error instanceof TtrpcError) await this.#surroundings.remove()
+      throw error
+    }
     await this.#surroundings.remove()
   }
 }

@@ -30,9 +30,13 @@ export const silence = `its guest has not answered for ${patienceMs / 1000} s`
 export const shareEnd = ({ code, signal }: ExitInfo): string =>
   `virtiofsd ended (${signal ?? `exit code ${code}`})`
 
+/** The end of the connection is told without a status, or with one that the guest did not send. */
+const isLost = (failure: unknown): boolean =>
+  !(failure instanceof TtrpcError) || (failure.code === 'unavailable' && !failure.isAnswer)
+
 /**
- * Resolves when a question is not answered in time. Any other failure is the end of the connection, which others
- * notice and tell better; then, and once `signal` fires, this never settles.
+ * Resolves when a question is not answered in time; an error, or an answer that nobody understands, is an answer. The end of
+ * the connection others notice and tell better; then, and once `signal` fires, this never settles.
  */
 export async function guestSilent(options: HealthOptions): Promise<void> {
   const { intervalMs = 5000, check, signal, heldUp = neverHeldUp } = options
@@ -45,7 +49,8 @@ export async function guestSilent(options: HealthOptions): Promise<void> {
       (error) => error,
     )
     if (failure === undefined) continue
-    if (!(failure instanceof TtrpcError && failure.code === 'deadline_exceeded') || signal.aborted) break
+    if (isLost(failure) || signal.aborted) break
+    if (failure.isAnswer || failure.code !== 'deadline_exceeded') continue
     const { times } = heldUp()
     if (!before.now && times === before.times) return
   }

@@ -79,7 +79,8 @@ describe('output', () => {
     const { init } = await create(['echo', 'lost'])
     await init.start()
     expect(await init.wait()).toBe(0)
-    await expect(init.output('stdout', async () => {})).rejects.toMatchObject({ code: 'not_found' })
+    const read = kata.agent.readStdout({ containerId: 'c', len: 1 })
+    await expect(read).rejects.toMatchObject({ code: 'not_found' })
   })
 
   test('of a process and of a dozen execs is whole, and WaitProcess comes once for each', async () => {

@@ -1,7 +1,12 @@
 /** Container statistics as io.containerd.cgroups.v1.Metrics, in the words of cgroup v1. */
-import type { MemoryStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
+import { plainText } from '../plain-text.ts'
+import type { BlkioStats, MemoryStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import { type MemoryStat, Metrics } from '../protocol/generated/containerd/cgroups_v1.ts'
 import type { Any } from '../protocol/generated/google/protobuf/any.ts'
+
+/** Of a network interface (IFNAMSIZ) and of an operation, characters: both are words of the guest's, and become labels. */
+const [longestName, longestOperation] = [15, 16]
+const mostUint64 = (1n << 64n) - 1n
 
 /** Pure conversion; absent parts of the agent's answer are absent in the metrics. */
 export function metricsV1({ cgroupStats, networkStats }: StatsContainerResponse): Any {
@@ -22,10 +27,18 @@ export function metricsV1({ cgroupStats, networkStats }: StatsContainerResponse)
           },
         }),
     ...(memoryStats?.usage === undefined ? {} : { memory: memory(memoryStats) }),
-    ...(blkioStats === undefined ? {} : { blkio: blkioStats }),
-    network: networkStats,
+    ...(blkioStats === undefined ? {} : { blkio: withPlainWords(blkioStats) }),
+    network: networkStats.map((stats) => ({ ...stats, name: plainText(stats.name, longestName) })),
   })
   return { typeUrl: 'io.containerd.cgroups.v1.Metrics', value: Metrics.encode(metrics).finish() }
+}
+
+function withPlainWords(stats: BlkioStats): BlkioStats {
+  const lists = Object.entries(stats).map(([name, entries]: [string, BlkioStats[keyof BlkioStats]]) => [
+    name,
+    entries.map((entry) => ({ ...entry, op: plainText(entry.op, longestOperation) })),
+  ])
+  return Object.fromEntries(lists)
 }
 
 function memory({ usage, swapUsage, kernelUsage, stats }: MemoryStats): Partial<MemoryStat> {
@@ -50,7 +63,7 @@ function memory({ usage, swapUsage, kernelUsage, stats }: MemoryStats): Partial<
   )
   const entry = (data: MemoryStats['usage'], more = 0n) => ({
     limit: data?.limit ?? 0n,
-    usage: (data?.usage ?? 0n) + more,
+    usage: sum(data?.usage ?? 0n, more),
     max: data?.maxUsage ?? 0n,
     failcnt: data?.failcnt ?? 0n,
   })
@@ -64,3 +77,6 @@ function memory({ usage, swapUsage, kernelUsage, stats }: MemoryStats): Partial<
     kernel: entry(kernelUsage),
   }
 }
+
+/** A guest's figures are any of 64 bits, and so is their sum to be. */
+const sum = (one: bigint, other: bigint): bigint => (one + other > mostUint64 ? mostUint64 : one + other)

@@ -1,0 +1,151 @@
+/** How the host makes each call of a guest's agent, in its own rooms, for tests of what a guest may answer. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type AgentFacts, askAgent } from '../agent/agent-facts.ts'
+import type { AgentClient } from '../agent/client.ts'
+import type { HostCall, hostCalls } from '../agent/host-calls.double.ts'
+import { silentLogger } from '../log.ts'
+import type { NetworkFacts } from '../network/facts.ts'
+import { Spec } from '../protocol/generated/oci.ts'
+import { Container, createInGuest } from '../sandbox/container.ts'
+import { keepCopy } from '../sandbox/copied-files.ts'
+import { startGuest } from '../sandbox/guest.ts'
+import { guestSilent } from '../sandbox/health.ts'
+import { watchOom } from '../sandbox/oom.ts'
+import { undrivenDevices } from '../sandbox/passed-drivers.ts'
+import { Sandbox, type SandboxParts } from '../sandbox/sandbox.ts'
+
+type Calls = AgentClient & { check(): Promise<unknown> }
+/** Makes the call; resolves with what the host makes of the answer. */
+type Use = (agent: Calls) => Promise<unknown>
+
+const ids = { containerId: 'c', execId: '' }
+const facts: AgentFacts = { name: 'kata-ts', version: '1', seccomp: true, memoryBlockMiB: 128 }
+const containerOf = (agent: AgentClient) =>
+  new Container('c', agent, {
+    ...{ agentFacts: facts, resources: {}, resize: async () => {}, remove: async () => {} },
+  })
+
+const network: NetworkFacts = {
+  interfaces: [
+    {
+      index: 2,
+      name: 'eth0',
+      mac: '02:00:00:00:00:01',
+      mtu: 1500,
+      noArp: false,
+      kind: 'veth',
+      addresses: [],
+    },
+  ],
+  ...{ routes: [], neighbours: [], localhost: { index: 2, mac: '02:00:00:00:00:02' } },
+}
+/** The agent with an answer to all that the start of a guest asks beside the one call. */
+const start: Use = (agent) => {
+  const others = new Proxy(agent, {
+    get: (target, name) => Reflect.get(target, name) ?? (async () => ({ memBlockSizeBytes: 0n })),
+  })
+  return startGuest(
+    { agent: others },
+    {
+      ...{ sandboxId: 's', hostname: 'h', share: undefined, shmBytes: 65_536, dns: [], kernelModules: [] },
+      ...{ network, offlineVcpus: 1 },
+    },
+  )
+}
+
+const copy: Use = async (agent) => {
+  const directory = mkdtempSync(join(tmpdir(), 'copied-'))
+  try {
+    writeFileSync(`${directory}/file`, 'x')
+    const request = { source: `${directory}/file`, target: '/t', container: 'c' }
+    const kept = await keepCopy(agent, request, () => {})
+    kept.stop()
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+const stop: Use = async (agent) => {
+  const never = new Promise<never>(() => {})
+  const nothing = async () => {}
+  const stateDir = mkdtempSync(join(tmpdir(), 'stopped-'))
+  const connection = { agent, health: { check: () => never }, closed: never, close() {}, explainLossBy() {} }
+  const parts = {
+    ...{ id: 's', log: silentLogger, config: { hypervisor: {} }, agent: connection },
+    ...{ paths: { stateDir, runDir: '/absent' }, ledger: { releaseAll: nothing } },
+    ...{ vmm: { ended: never, consoleTail: () => '', stop: nothing }, share: { exited: never } },
+  }
+  await new Sandbox(parts as unknown as SandboxParts).stop()
+}
+
+const output = (stream: 'stdout' | 'stderr'): Use => {
+  return async (agent) => {
+    let bytes = 0
+    const reading = containerOf(agent).init.output(stream, async (chunk) => {
+      bytes += chunk.length
+      if (bytes > 1 << 20) throw new Error(`a reader that has had enough after ${bytes} bytes`)
+    })
+    await reading
+    return bytes
+  }
+}
+
+async function* oneByte() {
+  yield Uint8Array.of(1)
+}
+
+const oom: Use = async (agent) => {
+  const told: string[] = []
+  let [now, pauses] = [0, 0]
+  const sleep = async (ms: number) => {
+    now += ms
+    if (++pauses === 3) throw new Error('three pauses')
+  }
+  const watch = { isKnown: (id: string) => id === 'c', onOom: (id: string) => told.push(id) }
+  await watchOom(agent, { ...watch, time: { now: () => now, sleep } }).catch(() => {})
+  return told
+}
+
+const passed = [{ options: ['0000:01:00.0=00/01'], id: '', type: '', vmPath: '', containerPath: '' }]
+
+/** A row for each call: a new one needs one, and a look at what its answer can be. */
+export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
+  check: async (agent) => {
+    const over = new AbortController()
+    let asked = 0
+    const check = () => (++asked < 4 ? agent.check() : Promise.resolve(over.abort()))
+    await Promise.race([
+      guestSilent({ intervalMs: 0, check, signal: over.signal }),
+      new Promise((resolve) => over.signal.addEventListener('abort', resolve)),
+    ])
+    return asked
+  },
+  ...{ setGuestDateTime: start, reseedRandomDev: start, createSandbox: start, onlineCPUMem: start },
+  ...{ updateInterface: start, updateRoutes: start, addARPNeighbors: start },
+  getGuestDetails: askAgent,
+  destroySandbox: stop,
+  getOOMEvent: oom,
+  getMetrics: (agent) => undrivenDevices(passed as never, 'c', agent, silentLogger),
+  copyFile: copy,
+  createContainer: (agent) =>
+    createInGuest(agent, { ...ids, oci: Spec.fromPartial({}) }, { timeoutMs: 1000, facts }),
+  startContainer: (agent) => containerOf(agent).init.start(),
+  removeContainer: (agent) => containerOf(agent).remove(),
+  updateContainer: (agent) => containerOf(agent).update({}),
+  pauseContainer: (agent) => containerOf(agent).pause(),
+  resumeContainer: (agent) => containerOf(agent).resume(),
+  statsContainer: (agent) => containerOf(agent).stats(),
+  execProcess: (agent) =>
+    containerOf(agent)
+      .exec('e', { args: ['x'], cwd: '/' })
+      .start(),
+  signalProcess: (agent) => containerOf(agent).init.signal(9),
+  waitProcess: (agent) => containerOf(agent).init.wait(),
+  ttyWinResize: (agent) => containerOf(agent).init.resize({ rows: 1, columns: 1 }),
+  readStdout: output('stdout'),
+  readStderr: output('stderr'),
+  writeStdin: (agent) => containerOf(agent).init.input(oneByte()),
+  closeStdin: (agent) => containerOf(agent).init.input((async function* () {})()),
+} satisfies Partial<Record<HostCall, Use>>
