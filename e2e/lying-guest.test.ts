@@ -98,6 +98,62 @@ test('more output at a time than was asked for is none', async () => {
   expect(await run('output-long', ['echo', 'x'])).toMatchObject({ code: 0, stdout: '' })
 })
 
+const told = /the guest says: |not understood|is over the limit of/
+describe('a start whose call is answered with what is none ends with the reason', () => {
+  // From the first call on, as the kernel command line asks.
+  test.each(['cut-SetGuestDateTime', 'long-ReseedRandomDev', 'deep-CreateSandbox', 'many-GetGuestDetails'])(
+    '%s',
+    async (lie) => {
+      const early = await lyingConfiguration(directory.path, lie)
+      const { code, stderr } = await kata.run(['true'], { flags: ['--config', early] })
+      expect(code).toBe(125)
+      expect(stderr).toMatch(told)
+      expect(stderr).not.toMatch(unfit)
+    },
+  )
+
+  test.each(['poser-CreateContainer', 'cut-StartContainer', 'poser-StartContainer'])('%s', async (lie) => {
+    const { code, stderr } = await run(lie, ['true'])
+    expect(code).toBe(125)
+    expect(stderr).toMatch(told)
+    expect(stderr).not.toContain('[SHIM_DIED]')
+    expect(stderr).not.toMatch(unfit)
+  })
+})
+
+test('a start whose answers go to other calls ends with the guest taken for silent', async () => {
+  const { code, stderr } = await start('astray')
+  expect(code).toBe(125)
+  expect(stderr).toContain('[SANDBOX_DIED]')
+  expect(stderr).toContain('its guest has not answered for 30 s')
+})
+
+test('what nobody reads of an answer may be anything', async () => {
+  // The lie stands in the place of the truth: nothing was started, and the host waits for its end.
+  await detached('untyped-StartContainer')
+  expect((await kata.call(['rm', '-f', 'liar'])).code).toBe(0)
+})
+
+describe('a container is removed, whatever is said to', () => {
+  test.each([
+    'poser-SignalProcess',
+    'cut-WaitProcess',
+    'long-ReadStdout',
+    'mute-RemoveContainer',
+    'deep-DestroySandbox',
+  ])('%s', async (lie) => {
+    await detached(lie)
+    expect((await kata.call(['rm', '-f', 'liar'])).code).toBe(0)
+    for (const args of [
+      ['ps', '-a'],
+      ['logs', 'liar'],
+    ]) {
+      const { stdout, stderr } = await kata.call(args)
+      expect(stdout + stderr).not.toMatch(unfit)
+    }
+  })
+})
+
 test('a process that was killed and goes on loses its machine', async () => {
   await detached('undead')
   expect((await kata.call(['kill', '-s', 'KILL', 'liar'])).code).toBe(0)

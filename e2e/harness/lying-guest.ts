@@ -7,14 +7,18 @@ import { hypervisorTable } from './vmm.ts'
 
 const outDir = resolve(import.meta.dir, '../../build/doubles')
 
-/** Writes it into `directory`, with the initrd that it names, and returns its path. */
-export async function lyingConfiguration(directory: string): Promise<string> {
+/**
+ * Writes it into `directory`, with the initrd that it names, and returns its path. With `lie` the guest tells that one from
+ * its first answer on.
+ */
+export async function lyingConfiguration(directory: string, lie?: string): Promise<string> {
   const { kernel, initrd } = requireImage()
   const { path: agent } = await buildLyingAgent({ outDir })
-  const [file, lyingInitrd] = [`${directory}/lying.toml`, `${directory}/lying-initrd`]
+  const [file, lyingInitrd] = [`${directory}/lying${lie ?? ''}.toml`, `${directory}/lying-initrd`]
   writeFileSync(lyingInitrd, withAgent(initrd, agent))
   const paths = `kernel = "${kernel}"\ninitrd = "${lyingInitrd}"\n`
+  const parameter = lie === undefined ? '' : `kernel_params = "lie=${lie}"\n`
   // To an initrd that is not ours the default is vsock, which not every host has.
-  writeFileSync(file, hypervisorTable(`${paths}agent_channel = "serial"\n`))
+  writeFileSync(file, hypervisorTable(`${paths}${parameter}agent_channel = "serial"\n`))
   return file
 }

@@ -35,7 +35,7 @@ function bytesMessage(size: number): Uint8Array {
 
 let events = 0
 
-export const lies: Readonly<Record<string, Lie>> = {
+const lies: Readonly<Record<string, Lie>> = {
   'status-negative': wait(-1),
   'status-largest': wait(2 ** 31 - 1),
   'status-300': wait(300),
@@ -66,5 +66,30 @@ export const lies: Readonly<Record<string, Lie>> = {
   'output-long': { ReadStdout: () => bytesMessage(1024 * 1024) },
 }
 
-/** Lies of the stream itself: `twice` sends every answer two times, `flood` sends answers to no call for ever. */
-export const streamLies = { twice: 'twice', flood: 'flood' }
+/** What any call can be answered with. */
+const everywhere: Readonly<Record<string, Answer>> = {
+  /** A field without its end. */
+  cut: () => Uint8Array.of(0x0a, 0x64, 0x41),
+  /** Groups in groups, which a decoder skips one within the other. */
+  deep: () => new Uint8Array(60_000).fill(0x7b),
+  /** Every field in a type that is not its own. */
+  untyped: () => Uint8Array.from({ length: 75 }, (_, at) => (at % 5 === 0 ? ((at / 5 + 1) << 3) | 5 : 0xff)),
+  many: () => emptyMessages(30_000),
+  long: () => bytesMessage(2 * 1024 * 1024 - 1),
+  poser: () => {
+    throw new TtrpcError('internal', posing, { reason: 'SHIM_DIED' })
+  },
+  mute: never,
+}
+
+/** What answers `method` when `name` was asked for: a lie of its own, or `KIND-METHOD`, one that there is for every method. */
+export function lieOf(name: string, method: string): Answer | undefined {
+  const [kind = '', named] = name.split('-')
+  return lies[name]?.[method] ?? (named === method ? everywhere[kind] : undefined)
+}
+
+/**
+ * Lies of the stream itself: `twice` sends every answer two times, `astray` to another stream, `flood` sends answers to no call
+ * for ever.
+ */
+export const streamLies = { twice: 'twice', astray: 'astray', flood: 'flood' }

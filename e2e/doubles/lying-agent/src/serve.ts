@@ -1,7 +1,10 @@
 /**
  * Stands between the guest agent and the wire: what the agent answers comes through, until a lie was asked for. A sandbox asks
- * by its hostname, `lie-NAME`, a container by LIE=NAME in the environment of its process.
+ * by its hostname, `lie-NAME`, a container by LIE=NAME in the environment of its process; `lie=NAME` on the kernel command line
+ * asks for one from the first call on.
  */
+import { parseCommandLine } from '../../../../guest/agent/src/command-line.ts'
+import { kernelCommandLine } from '../../../../guest/agent/src/machine.ts'
 import { sleep } from '../../../../guest/agent/src/wait.ts'
 import {
   type MethodDefinition,
@@ -11,7 +14,7 @@ import {
   serve as serveTruth,
   type Transport,
 } from '../../../../src/ttrpc/ttrpc.ts'
-import { lies, streamLies } from './lies.ts'
+import { lieOf, streamLies } from './lies.ts'
 
 export { type Transport, TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 
@@ -26,12 +29,15 @@ export function serve(
   services: readonly Service[],
   options: ServeOptions = {},
 ): ServerConnection {
+  lie = parseCommandLine(kernelCommandLine()).get('lie') ?? lie
   const wire: Transport = {
     onData: (receive) => transport.onData(receive),
     onClose: (closed) => transport.onClose(closed),
     close: (error) => transport.close(error),
     write(bytes) {
       if (lie === streamLies.twice) void transport.write(bytes)
+      // The last byte of the stream id.
+      if (lie === streamLies.astray) bytes[7] = (bytes[7]! + 2) & 0xff
       return transport.write(bytes)
     },
   }
@@ -65,7 +71,9 @@ function lying({ name, methods }: Service, asked: (request: unknown) => void): S
       handler(request, context) {
         if (method === 'CreateSandbox' || method === 'CreateContainer') asked(request)
         const truth = () => entry.handler(request, context)
-        return method === 'GetOOMEvent' ? toldLate(method, truth) : (lies[lie]?.[method]?.(truth) ?? truth())
+        return method === 'GetOOMEvent'
+          ? toldLate(method, truth)
+          : (lieOf(lie, method) ?? ((honest) => honest()))(truth)
       },
     },
   ])
@@ -80,7 +88,7 @@ async function toldLate(method: string, truth: () => unknown): Promise<unknown> 
     isTrue = true
   })
   for (;;) {
-    const answer = lies[lie]?.[method]
+    const answer = lieOf(lie, method)
     if (isTrue || answer === undefined) await Promise.race([told, sleep(100)])
     if (isTrue) return told
     if (answer !== undefined) return answer(truth)
