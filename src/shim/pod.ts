@@ -12,6 +12,8 @@ export interface PodOptions {
   createSandbox(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox>
   /** Told once, when the machine died under its tasks. */
   onDied(error: KataError): void
+  /** Told once, when the teardown left something: it is still written down for `shim delete` and `kata-ts gc`. */
+  onLeft(error: unknown): void
   /** Told of containers in which the guest's kernel killed a process for want of memory. */
   readonly oom: OomWatch
 }
@@ -71,12 +73,32 @@ export class Pod {
     this.#sandbox?.condemn(reason)
   }
 
-  /** Ends the machine and releases all it held; every caller waits for the same, one teardown. */
+  /**
+   * Ends the machine and releases all it held; every caller waits for the same, one teardown.
+   *
+   * @throws KataError RELEASE_FAILED, and what else keeps a machine from its end; `onLeft` is told first.
+   */
   stop(): Promise<void> {
-    this.#stopping ??= (this.#creating?.then((sandbox) => sandbox.stop()) ?? Promise.resolve())
-      .catch(() => {})
-      .finally(this.#end)
+    this.#stopping ??= this.#stop()
     return this.#stopping
+  }
+
+  /** For those who want the end, whatever it leaves: `onLeft` is told all the same. */
+  stopAnyway(): Promise<void> {
+    return this.stop().catch(() => {})
+  }
+
+  async #stop(): Promise<void> {
+    // Of one that could not be made, Create has told.
+    const sandbox = await this.#creating?.catch(() => undefined)
+    try {
+      await sandbox?.stop()
+    } catch (error) {
+      this.#options.onLeft(error)
+      throw error
+    } finally {
+      this.#end()
+    }
   }
 
   async #create(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox> {
@@ -87,7 +109,7 @@ export class Pod {
       void sandbox.died.then((error) => {
         this.#options.onDied(error)
         this.#end()
-        return this.stop()
+        return this.stopAnyway()
       })
       return sandbox
     } catch (error) {

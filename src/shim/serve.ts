@@ -42,6 +42,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     createSandbox: (request, spec) =>
       createSandboxForTask({ flags, runDir, request, spec, log, detailedLog }),
     onDied: (error) => reportDeath(flags.bundle, error, log),
+    onLeft: (error) => log.error('the sandbox left something', { error: describeError(error) }),
     oom: {
       isKnown: (containerId) => tasks.has(containerId),
       onOom: (containerId) => tasks.oomKilled(containerId),
@@ -74,7 +75,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     void serve(watched(transport, busy), services, { toStatus, onError }).closed.then(() => clients--)
   })
   await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise, failed.promise])
-  await pod.stop()
+  await pod.stopAnyway()
   await events.flush(flushMs)
   listener.stop()
   rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })

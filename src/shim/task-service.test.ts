@@ -20,11 +20,12 @@ beforeEach(() => {
 afterEach(() => rmSync(bundle, { recursive: true }))
 
 /** A service over a double of a sandbox, in which a test ends processes by name. */
-function serviceOf(podId: string, { endMs = 20_000, deaf = false } = {}) {
+function serviceOf(podId: string, { endMs = 20_000, deaf = false, held = '', refuses = false } = {}) {
   const ends = new Map<string, (status: number) => void>()
   const removed: string[] = []
   const topics: string[] = []
   const deaths: string[] = []
+  const left: string[] = []
   let stops = 0
   let lateNetworks = 0
   const process = (name: string, fails = false) => {
@@ -46,20 +47,23 @@ function serviceOf(podId: string, { endMs = 20_000, deaf = false } = {}) {
     died: died.promise,
     watchOom: async () => {},
     attachLateNetwork: async () => void lateNetworks++,
-    stop: async () => void stops++,
+    stop: async () => {
+      stops++
+      if (held !== '') throw new KataError('RELEASE_FAILED', { held, reason: 'EBUSY' })
+    },
     heldUp: neverHeldUp(),
     condemn: (reason: string) => died.resolve(new KataError('SANDBOX_DIED', { id: podId, reason, tail: '' })),
-    createContainer: async ({ id }: { id: string }) => ({
-      id,
-      init: process(id),
-      exec: (execId: string) => process(execId, execId === 'bad'),
-      remove: async () => void removed.push(id),
-    }),
+    createContainer: async ({ id }: { id: string }) => {
+      if (refuses) throw new Error('no room')
+      const exec = (execId: string) => process(execId, execId === 'bad')
+      return { id, init: process(id), exec, remove: async () => void removed.push(id) }
+    },
   }
   const pod = new Pod({
     id: podId,
     createSandbox: async () => sandbox as unknown as Sandbox,
     onDied: ({ message }) => void deaths.push(message),
+    onLeft: (error) => void left.push(String(error)),
     oom: { isKnown: () => false, onOom: () => {} },
   })
   const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
@@ -77,6 +81,7 @@ function serviceOf(podId: string, { endMs = 20_000, deaf = false } = {}) {
     removed,
     topics,
     deaths,
+    left,
     died,
     stops: () => stops,
     lateNetworks: () => lateNetworks,
@@ -202,6 +207,50 @@ test.each([
     expect.stringContaining(`its guest did not end ${execId || id} within 0.02 s of SIGKILL`),
   ])
   expect(stops()).toBe(1)
+})
+
+describe('a teardown that leaves something', () => {
+  const pair = async () => {
+    const service = serviceOf('pod', { held: 'mount' })
+    for (const id of ['pod', 'web']) {
+      await service.create(id)
+      await service.tasks.start({ id, execId: '' })
+    }
+    service.ends.get('pod')!(0)
+    return service
+  }
+
+  test("is told once in the log and in the answer to the Delete of the pod's own container, and of no other", async () => {
+    const { tasks, topics, left, stops } = await pair()
+    expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(255)
+    await tasks.delete({ id: 'web', execId: '' })
+    const told = '[RELEASE_FAILED] could not release everything: mount still held (EBUSY)'
+    await expect(tasks.delete({ id: 'pod', execId: '' })).rejects.toThrow(told)
+    await expect(tasks.delete({ id: 'pod', execId: '' })).rejects.toThrow('TASK_NOT_FOUND')
+    expect({ left, stops: stops() }).toEqual({ left: [expect.stringContaining(told)], stops: 1 })
+    expect(topics.filter((topic) => topic === 'exit').length).toBe(2)
+  })
+
+  test('is told in the answer to Shutdown, and keeps no shim', async () => {
+    const { tasks } = await pair()
+    await expect(tasks.shutdown({ id: 'pod', now: true })).rejects.toThrow('[RELEASE_FAILED]')
+    await tasks.shutdownRequested
+  })
+
+  test('after the death of its machine keeps nobody waiting', async () => {
+    const { tasks, died, left } = await pair()
+    died.resolve({} as KataError)
+    expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(255)
+    expect(left.length).toBe(1)
+  })
+
+  test('of a pod whose first container could not be made hides no reason for that', async () => {
+    const { tasks, left } = serviceOf('pod', { held: 'mount', refuses: true })
+    await expect(tasks.create(CreateTaskRequest.fromPartial({ id: 'pod', bundle }))).rejects.toThrow(
+      'no room',
+    )
+    expect(left.length).toBe(1)
+  })
 })
 
 describe('events', () => {

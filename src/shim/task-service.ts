@@ -106,11 +106,11 @@ export class TaskService {
       this.#tellExit(id, init)
       // The pod ends with its own container, and not with any other.
       if (id === this.#pod.id)
-        void init.exited.then(() => task.execsOver(execsEndMs)).then(() => this.#pod.stop())
+        void init.exited.then(() => task.execsOver(execsEndMs)).then(() => this.#pod.stopAnyway())
       return { pid: this.#pid }
     } catch (error) {
       // A sandbox without its first container is of no use to anybody.
-      if (this.#tasks.size === 0) await this.#pod.stop()
+      if (this.#tasks.size === 0) await this.#pod.stopAnyway()
       throw error
     }
   }
@@ -212,7 +212,12 @@ export class TaskService {
     return { shimPid: process.pid, taskPid: this.#pid, version: 'v2' }
   }
 
-  /** Ends the record of a stopped process; for the sandbox's own container only once everything is released. */
+  /**
+   * Ends the record of a stopped process; for the sandbox's own container only once everything is released.
+   *
+   * @throws KataError TASK_NOT_FOUND, TASK_STATE; RELEASE_FAILED for the sandbox's own container, which is gone all the same:
+   *   a client that asks again gets TASK_NOT_FOUND and goes on to Shutdown.
+   */
   async delete({ id, execId }: api.DeleteRequest): Promise<api.DeleteResponse> {
     const task = this.#task(id)
     const process = task.process(execId)
@@ -228,10 +233,16 @@ export class TaskService {
     return answer
   }
 
-  /** Asked after every task; the shim of a pod goes on while another one is left. */
+  /**
+   * Asked after every task; the shim of a pod goes on while another one is left.
+   *
+   * @throws KataError RELEASE_FAILED. The shim ends all the same, so that `delete` and `gc` may release what is left.
+   */
   async shutdown({ now }: api.ShutdownRequest): Promise<object> {
-    if (this.#tasks.size === 0 || now) {
+    if (this.#tasks.size > 0 && !now) return {}
+    try {
       await this.#pod.stop()
+    } finally {
       this.#requestShutdown()
     }
     return {}
@@ -245,7 +256,8 @@ export class TaskService {
     this.#tasks.delete(task.id)
     this.#options.records.remove(task.id)
     // Nothing of a container is left once its machine has gone.
-    if (task.id === this.#pod.id || this.#pod.isStopping) await this.#pod.stop()
+    if (task.id === this.#pod.id) await this.#pod.stop()
+    else if (this.#pod.isStopping) await this.#pod.stopAnyway()
     else {
       await task.execsOver(execsEndMs)
       await task.container.remove()
