@@ -17,7 +17,7 @@ import {
   onCall,
   onCallWithArgument,
   prologue,
-} from './bpf.ts'
+} from '../linux/bpf.ts'
 import { setIdRules } from './set-id-rules.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
 

@@ -9,7 +9,7 @@ import {
   onCall,
   onCallWithArgument,
   unlessAnyBit,
-} from './bpf.ts'
+} from '../linux/bpf.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
 
 /** S_ISUID and S_ISGID. */

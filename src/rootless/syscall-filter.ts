@@ -1,5 +1,5 @@
 /** The seccomp filter of a jail: the system calls that its program needs, and no other, whichever the kernel may come to have. */
-import { ofFamilies } from './argument-filter.ts'
+
 import {
   allow,
   CLONE_THREAD,
@@ -15,7 +15,8 @@ import {
   PR_SET_PDEATHSIG,
   prologue,
   unlessAnyBit,
-} from './bpf.ts'
+} from '../linux/bpf.ts'
+import { ofFamilies } from './argument-filter.ts'
 import type { SyscallPolicy } from './launch-spec.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
 
