@@ -6,8 +6,9 @@ import { listSandboxes } from '../../sandbox/gc.ts'
 import type { OpenWall } from '../../sandbox/open-walls.ts'
 import type { SandboxPaths } from '../../sandbox/paths.ts'
 import { tellError } from '../explain.ts'
+import { coloured } from '../output/colour.ts'
 import { render } from '../output/format.ts'
-import { table } from '../output/table.ts'
+import { type Paint, table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
 
 interface Audited {
@@ -39,7 +40,7 @@ export async function audit(settings: Settings, names: readonly string[]): Promi
     }
   }
   if (results.length === 0 && !failed) settings.tell('no sandbox is running')
-  settings.print(render(settings.format, results, (list) => list.map(asText).join('\n')))
+  settings.print(render(settings.format, results, (list) => list.map(auditText).join('\n')))
   const differing = results.some(({ processes }) => processes.some(({ differences }) => differences > 0))
   return failed || differing ? 1 : 0
 }
@@ -55,18 +56,26 @@ function chosen({ runDir, log }: Settings, names: readonly string[]) {
   })
 }
 
-function asText({ namespace, id, processes, openWalls }: Audited): string {
-  const open = openWalls.map(({ wall, what }) => `! open wall ${wall}: ${what}\n`).join('')
+/** For people. */
+export function auditText({ namespace, id, processes, openWalls }: Audited): string {
+  const open = openWalls
+    .map(({ wall, what }) => `${coloured(`! open wall ${wall}: ${what}`, 'warning')}\n`)
+    .join('')
   const parts = processes.map(({ name, pid, rows, differences }) => {
-    return `${name}, process ${pid}: ${verdict(differences)}\n${table(['', 'FIELD', 'EXPECTED', 'ACTUAL'], alike(rows).map(cells))}`
+    const found = table(['', 'FIELD', 'EXPECTED', 'ACTUAL'], alike(rows).map(cells), undefined, paint)
+    return `${name}, process ${pid}: ${verdict(differences)}\n${found}`
   })
   return `sandbox ${namespace}/${id}\n${open}\n${parts.join('\n')}`
 }
 
 function verdict(differences: number): string {
-  if (differences === 0) return 'as asked for'
-  return differences === 1 ? '1 DIFFERENCE' : `${differences} DIFFERENCES`
+  if (differences === 0) return coloured('as asked for', 'good')
+  return coloured(differences === 1 ? '1 DIFFERENCE' : `${differences} DIFFERENCES`, 'bad')
 }
+
+/** Of a row that differs, all but what was expected. */
+const paint: Paint = (cell, column, [mark]) =>
+  mark === '!' && column !== 'EXPECTED' ? coloured(cell, 'bad') : cell
 
 /** Threads with the same value of a field are one row. */
 function alike(rows: readonly PostureRow[]): { row: PostureRow; threads: number }[] {

@@ -4,6 +4,7 @@ import { hostProbe } from '../check/host-probe.ts'
 import { runChecks } from '../check/run-checks.ts'
 import type { CheckFlags } from '../commands/check.ts'
 import { loadForPerson } from '../configuration.ts'
+import { coloured } from '../output/colour.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
 import type { Settings } from '../settings.ts'
@@ -25,6 +26,8 @@ export async function check(settings: Settings, flags: CheckFlags): Promise<numb
   return failed ? 1 : 0
 }
 
+const standings = { ok: 'good', warning: 'warning', failed: 'bad' } as const
+
 /** What needs doing first, and a verdict as the last line. */
 const byNeed: readonly CheckStatus[] = ['failed', 'warning', 'ok']
 
@@ -37,6 +40,8 @@ export function asText({ fix, checks: unsorted }: Report): string {
   const found = table(
     ['CHECK', 'STATUS', 'FOUND'],
     checks.map(({ name, status, detail }) => [name, status, detail]),
+    undefined,
+    (cell, column) => (column === 'STATUS' ? coloured(cell, standings[cell as CheckStatus]) : cell),
   )
   const todo = checks.filter(({ remedy }) => remedy !== '').map(({ name, remedy }) => `${name}: ${remedy}\n`)
   return [fixed, found, todo.join(''), verdict(checks)].filter((part) => part !== '').join('\n')

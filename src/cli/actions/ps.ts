@@ -8,6 +8,7 @@ import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '.
 import { type Observation, observe } from '../client/status.ts'
 import type { PsFlags } from '../commands/ps.ts'
 import { tellError } from '../explain.ts'
+import { coloured } from '../output/colour.ts'
 import { shortDuration } from '../output/duration.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
@@ -95,7 +96,7 @@ function names(list: readonly Listed[]): string {
 }
 
 /** `width` is that of the terminal; without one lines are as long as they are. */
-function asTable(
+export function asTable(
   list: readonly Listed[],
   { now, withNamespace, width }: { now: number; withNamespace: boolean; width: number | undefined },
 ): string {
@@ -111,7 +112,9 @@ function asTable(
     command.join(' '),
   ])
   const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'OPEN WALLS', 'ROOTFS', 'COMMAND']
-  return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows, width)
+  return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows, width, (cell, column) =>
+    column === 'OPEN WALLS' && cell !== '-' ? coloured(cell, 'warning') : cell,
+  )
 }
 
 /** `stopped (137, OOM)`: a kill that nobody sent has a reason. */

@@ -7,14 +7,15 @@ const clean = (cell: string) => plainText(cell, undefined, '?')
 /** The least that is shown of a last column that is cut. */
 const leastShown = 16
 
-/**
- * A header line and one line per row; the last column is not padded, and cut where lines would be longer than `width`. No
- * colour, so that it pipes and greps well.
- */
+/** Gives a cell its colour; `column` is the title of its column. */
+export type Paint = (cell: string, column: string, row: readonly string[]) => string
+
+/** A header line and one line per row; the last column is not padded, and cut where lines would be longer than `width`. */
 export function table(
   header: readonly string[],
   rows: readonly (readonly string[])[],
   width = Number.POSITIVE_INFINITY,
+  paint: Paint = (cell) => cell,
 ): string {
   const cells = [header, ...rows].map((row) => row.map(clean))
   const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
@@ -22,9 +23,13 @@ export function table(
   const rest = Math.max(width - before, leastShown)
   const line = (row: readonly string[]) =>
     row
-      .map((cell, column) =>
-        column === row.length - 1 ? shorten(cell, rest) : cell.padEnd(widths[column] ?? 0),
-      )
+      .map((cell, column) => {
+        const isLast = column === row.length - 1
+        const painted =
+          row === cells[0] ? cell : paint(isLast ? shorten(cell, rest) : cell, header[column] ?? '', row)
+        // What a colour adds takes no room.
+        return isLast ? painted : painted + ' '.repeat((widths[column] ?? 0) - cell.length)
+      })
       .join('  ')
       .trimEnd()
   return `${cells.map(line).join('\n')}\n`
