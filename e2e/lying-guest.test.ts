@@ -157,7 +157,8 @@ describe('a container is removed, whatever is said to', () => {
 test('a process that was killed and goes on loses its machine', async () => {
   await detached('undead')
   expect((await kata.call(['kill', '-s', 'KILL', 'liar'])).code).toBe(0)
-  await eventually('its end', async () => !(await kata.isRunning('liar')) || undefined)
+  // Ten seconds for its output, and twenty for its end.
+  await eventually('its end', async () => !(await kata.isRunning('liar')) || undefined, 60_000)
   const { failure } = await kata.inspect('liar')
   expect(failure.message).toContain('died: its guest did not end liar within 20 s of SIGKILL')
   expect((await kata.call(['rm', 'liar'])).code).toBe(0)
