@@ -269,7 +269,7 @@ static const struct { const char *name; long nr; } calls[] = {
     {"mount_setattr", SYS_mount_setattr}, {"init_module", SYS_init_module}, {"finit_module", SYS_finit_module},
     {"delete_module", SYS_delete_module}, {"kexec_load", SYS_kexec_load}, {"reboot", SYS_reboot},
     {"swapon", SYS_swapon}, {"swapoff", SYS_swapoff}, {"acct", SYS_acct}, {"quotactl", SYS_quotactl},
-    {"inotify_init1", SYS_inotify_init1}, {"modify_ldt", SYS_modify_ldt}, {"open_tree_attr", 467}, {"socketpair", SYS_socketpair},
+    {"inotify_init1", SYS_inotify_init1}, {"modify_ldt", SYS_modify_ldt}, {"move_pages", SYS_move_pages}, {"ioctl", SYS_ioctl}, {"open_tree_attr", 467}, {"socketpair", SYS_socketpair},
     {"bpf", SYS_bpf}, {"keyctl", SYS_keyctl}, {"add_key", SYS_add_key},
     {"request_key", SYS_request_key}, {"io_uring_setup", SYS_io_uring_setup}, {"userfaultfd", SYS_userfaultfd},
     {"fanotify_init", SYS_fanotify_init}, {"kcmp", SYS_kcmp}, {"personality", SYS_personality},

@@ -29,20 +29,14 @@ export const families = { unix: 1, inet: 2, inet6: 10 } as const
 export const allow = () => instruction(RET_K, ALLOW)
 export const failWith = (errno: number) => instruction(RET_K, 0x00050000 | errno)
 
-/** Loads the number of a call; one by the interface for 32 bits ends the process. */
-export const loadNumber = (): Buffer[] => [
+/** The start of every filter: another interface to the same kernel ends the process or is not there. */
+export const prologue = (): Buffer[] => [
   instruction(LD_W_ABS, arch),
   ...unlessEqual(AUDIT_ARCH_X86_64, [instruction(RET_K, KILL_PROCESS)]),
   instruction(LD_W_ABS, nr),
+  instruction(JMP_JGE_K, x32, 0, 1),
+  failWith(ENOSYS),
 ]
-
-/** The start of a filter: another interface to the same kernel ends the process or is not there. */
-export const prologue = (): Buffer[] => [...loadNumber(), instruction(JMP_JGE_K, x32, 0, 1), failWith(ENOSYS)]
-
-/** Goes over `over` instructions, 255 at most, where the call has this number. */
-export const skipOnCall = (number: number, over: number) => instruction(JMP_JEQ_K, number, over, 0)
-/** The same where it is of the x32 interface. */
-export const skipOnX32 = (over: number) => instruction(JMP_JGE_K, x32, over, 0)
 
 /** Where the call has this number, `then`, which has to end in an answer. */
 export const onCall = (number: number, then: Buffer[]) => ifEqual(number, then)

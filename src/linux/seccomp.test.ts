@@ -6,7 +6,8 @@ const [SYS_getpid, SYS_ptrace, SYS_io_uring_setup] = [39, 101, 425]
 function errnos(before: string): unknown {
   const code = `
     const { setNoNewPrivs } = await import(${JSON.stringify(`${import.meta.dir}/capabilities.ts`)})
-    const { denyFilter, filtersOf, setFilter } = await import(${JSON.stringify(`${import.meta.dir}/seccomp.ts`)})
+    const { allow, failWith, onCall, prologue } = await import(${JSON.stringify(`${import.meta.dir}/bpf.ts`)})
+    const { filtersOf, setFilter } = await import(${JSON.stringify(`${import.meta.dir}/seccomp.ts`)})
     const { libc, lastErrno } = await import(${JSON.stringify(`${import.meta.dir}/libc.ts`)})
     const before = filtersOf('self')
     ${before}
@@ -20,7 +21,8 @@ function errnos(before: string): unknown {
 }
 
 test('what is denied is no call any more, here and in whatever is started from here; the rest goes on', () => {
-  const filter = `setNoNewPrivs(); setFilter(denyFilter([${SYS_ptrace}, ${SYS_io_uring_setup}]))`
+  const denied = `[${SYS_ptrace}, ${SYS_io_uring_setup}].flatMap((number) => onCall(number, [failWith(38)]))`
+  const filter = `setNoNewPrivs(); setFilter(Buffer.concat([...prologue(), ...${denied}, allow()]))`
   expect(errnos(filter)).toEqual({ self: ['ok', 'ENOSYS', 'ENOSYS'], child: '38', more: 1 })
 })
 

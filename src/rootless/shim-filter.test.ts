@@ -1,0 +1,60 @@
+/** What the shim's filter takes from root, each beside the same act without it. e2e/shim-rights.test.ts has the whole calls. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { shimDeniedSyscalls, shimFilter } from './shim-filter.ts'
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(`${tmpdir()}/shim-filter-`)
+  writeFileSync(`${directory}/filter`, shimFilter())
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+const [EPERM, EINVAL, ENOSYS, EAFNOSUPPORT, EOPNOTSUPP] = [1, 22, 38, 97, 95]
+
+/** Errno of a system call that perl makes, 0 when it succeeded. `TERMINAL` is a terminal that is nobody's. */
+function errnoOf(call: string, filtered: boolean): number {
+  const terminal = `
+    open(M, '+<', '/dev/ptmx') or die; $zero = pack('i', 0); ioctl(M, 0x40045431, $zero); $n = pack('i', 0); ioctl(M, 0x80045430, $n);
+    sysopen(T, '/dev/pts/' . unpack('i', $n), 02 | 0400) or die; $t = fileno(T); $x = "x\\0\\0\\0\\0\\0\\0\\0"; $fd = "\\0" x 8;`
+  const code = `${call.includes('$t') ? terminal : '$fd = "\\0" x 8;'} $r = syscall(${call}); print $r == -1 ? 0+$! : 0`
+  const setpriv = filtered ? ['/usr/bin/setpriv', '--seccomp-filter', `${directory}/filter`] : []
+  const { stdout, exitCode } = Bun.spawnSync([...setpriv, '/usr/bin/perl', '-e', code])
+  expect(exitCode).toBe(0)
+  return Number(stdout.toString())
+}
+
+test.each([
+  ['type into a terminal', '16, $t, 0x5412, $x', EPERM, 0],
+  ['change the discipline of a terminal', '16, $t, 0x5423, $zero', EPERM, 0],
+  ['make a pair of sockets of another family', '53, 16, 3, 0, $fd', EAFNOSUPPORT, EOPNOTSUPP],
+  ['move the pages of a process', '279, 0, 0, 0, 0, 0, 1 << 31', ENOSYS, EINVAL],
+  ['look at segments of its own', '154, 0, $fd, 8', ENOSYS, 0],
+])('with it nobody can %s', (_what, call, filtered, free) => {
+  expect({ filtered: errnoOf(call, true), free: errnoOf(call, false) }).toEqual({ filtered, free })
+})
+
+test.each([
+  ['a unix socket', '41, 1, 1, 0'],
+  ['an internet socket', '41, 2, 1, 0'],
+  ['a netlink socket', '41, 16, 3, 0'],
+  ['the size of a terminal', '16, $t, 0x5413, $x'],
+  ['a pair of unix sockets', '53, 1, 1, 0, $fd'],
+])('%s is as it was', (_what, call) => {
+  expect(errnoOf(call, true)).toBe(0)
+})
+
+test('of the families of sockets that this kernel has, it has those of a runtime', () => {
+  const all = Array.from({ length: 46 }, (_, family) => family)
+  const has = (filtered: boolean) =>
+    all.filter((family) => errnoOf(`41, ${family}, 2, 0`, filtered) !== EAFNOSUPPORT)
+  const free = has(false)
+  expect(has(true)).toEqual(free.filter((family) => [1, 2, 10, 16, 17, 40].includes(family)))
+  expect(free).toContain(16)
+})
+
+test('no call is denied under two names', () => {
+  const numbers = Object.values(shimDeniedSyscalls).flatMap(Object.values)
+  expect(new Set(numbers).size).toBe(numbers.length)
+})
