@@ -228,7 +228,7 @@ describe('a teardown that leaves something', () => {
     await expect(tasks.delete({ id: 'pod', execId: '' })).rejects.toThrow(told)
     await expect(tasks.delete({ id: 'pod', execId: '' })).rejects.toThrow('TASK_NOT_FOUND')
     expect({ left, stops: stops() }).toEqual({ left: [expect.stringContaining(told)], stops: 1 })
-    expect(topics.filter((topic) => topic === 'exit').length).toBe(2)
+    for (const topic of ['exit', 'delete']) expect(topics.filter((told) => told === topic).length).toBe(2)
   })
 
   test('is told in the answer to Shutdown, and keeps no shim', async () => {

@@ -227,8 +227,10 @@ export class TaskService {
     const answer = { pid: this.#pid, ...exitFields(process.exit) }
     if (execId !== '') task.removeExec(execId)
     else {
-      await this.#remove(task)
-      this.#publish(taskEvents.delete({ containerId: id, id: '', ...answer }))
+      // A task whose removal leaves something is none any more, either.
+      await this.#remove(task).finally(() =>
+        this.#publish(taskEvents.delete({ containerId: id, id: '', ...answer })),
+      )
     }
     return answer
   }
