@@ -134,7 +134,15 @@ describe.skipIf(missing)('docker', () => {
     ])
     const [{ processes }] = JSON.parse(audit.stdout.toString()) as [{ processes: AuditedProcess[] }]
     expect(processes.map(({ name, rows }) => [name, rows.filter(differs)])).toEqual(
-      ['netns-holder', 'virtiofsd', 'virtiofsd-worker', 'vmm', 'shim'].map((name) => [name, []]),
+      [
+        'netns-holder',
+        'netns-holder-waiter',
+        'virtiofsd',
+        'virtiofsd-worker',
+        'vmm',
+        'vmm-waiter',
+        'shim',
+      ].map((name) => [name, []]),
     )
     await must('rm', '-f', 'web')
     await must('network', 'rm', 'second')
@@ -146,6 +154,34 @@ describe.skipIf(missing)('docker', () => {
     const { code, stderr } = await docker(['run', '--rm', ...kata, '--network', 'host', ...args])
     expect(code).toBe(125)
     expect(stderr).toContain('[NETNS_HOST] the pod asks for the network of the host')
+  })
+
+  // /etc/resolv.conf is Docker's own mount, of mode 0644.
+  const commands: readonly [what: string, command: string, code: number, words: string][] = [
+    ['that is not there', 'nosuch', 127, 'executable file not found'],
+    ['that is not there, by its path', '/no/such', 127, 'executable file not found'],
+    ['that is no program', '/etc/resolv.conf', 126, 'permission denied'],
+    ['that is a directory', '/etc', 126, 'permission denied'],
+  ]
+  test.each(commands)(
+    'run of a command %s has the exit code by which Docker tells it: %s',
+    async (_what, command, code, words) => {
+      const ran = await docker(['run', '--rm', ...kata, 'bb', command])
+      expect(ran).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(words) })
+    },
+  )
+
+  test('exec of such a command fails with the words, and with the one exit code that Docker has for it', async () => {
+    await must('run', '-d', '--name', 'there', ...kata, 'bb', 'sleep', '600')
+    try {
+      for (const [, command, , words] of commands) {
+        const { code, stdout, stderr } = await docker(['exec', 'there', command])
+        expect([command, code]).toEqual([command, 126])
+        expect(stdout + stderr).toContain(words)
+      }
+    } finally {
+      await must('rm', '-f', 'there')
+    }
   })
 
   test('nothing is left', async () => {
