@@ -42,7 +42,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     createSandbox: (request, spec) =>
       createSandboxForTask({ flags, runDir, request, spec, log, detailedLog }),
     onDied: (error) => reportDeath(flags.bundle, error, log),
-    onLeft: (error) => log.error('the sandbox left something', { error: describeError(error) }),
+    onLeft: (error) => log.error('the sandbox left something', { error }),
     oom: {
       isKnown: (containerId) => tasks.has(containerId),
       onOom: (containerId) => tasks.oomKilled(containerId),
