@@ -2,7 +2,7 @@
 // Rooms on one floor do not know each other. The one exception is the entry of the executable, which is either
 // the command line or the shim by the name it was called.
 const floors = [
-  ['version', 'identifier', 'plain-text'],
+  ['version', 'identifier', 'plain-text', 'time'],
   ['errors', 'log'],
   ['linux', 'protocol', 'ttrpc', 'netlink'],
   ['config', 'ledger'],

@@ -1,0 +1,93 @@
+import { expect, test } from 'bun:test'
+import { getEventListeners } from 'node:events'
+import { FakeClock, settled } from './time.double.ts'
+import { deadline, poll, retry, serially, sleep, until, within } from './time.ts'
+
+const never = new Promise<never>(() => {})
+
+test('a sleep that is cut short says why, and leaves no listener behind', async () => {
+  const abort = new AbortController()
+  const cut = sleep(60_000, abort.signal)
+  abort.abort(new Error('enough'))
+  await expect(cut).rejects.toThrow('enough')
+  await expect(sleep(60_000, abort.signal)).rejects.toThrow('enough')
+  const { signal } = new AbortController()
+  await sleep(1, signal)
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+})
+
+test('work that is done in time is all there is; late work is undefined', async () => {
+  expect(await within(Promise.resolve(7), 60_000)).toBe(7)
+  expect(await within(never, 1)).toBeUndefined()
+  await expect(within(Promise.reject(new Error('it broke')), 60_000)).rejects.toThrow('it broke')
+})
+
+test('a deadline fires by itself, and with the signal that it was given', async () => {
+  const early = new AbortController()
+  const both = deadline(60_000, early.signal)
+  early.abort(new Error('given up'))
+  expect(both.reason).toEqual(new Error('given up'))
+  const late = deadline(1)
+  await new Promise((resolve) => late.addEventListener('abort', resolve))
+  expect(late.reason.name).toBe('TimeoutError')
+})
+
+test('polling looks at once, then after ever longer pauses, and gives up in time', async () => {
+  const clock = new FakeClock()
+  let looks = 0
+  const look = () => {
+    looks++
+    return undefined
+  }
+  const found = poll(look, { timeoutMs: 10, everyMs: 2, longestMs: 5, clock })
+  await settled()
+  const seen = [looks]
+  for (const ms of [1, 1, 4, 5]) {
+    await clock.pass(ms)
+    seen.push(looks)
+  }
+  expect(seen).toEqual([1, 1, 2, 3, 4])
+  expect(await found).toBeUndefined()
+  expect(clock.sleepers).toBe(0)
+})
+
+test('polling ends with what it finds, what the look throws, or the signal’s reason', async () => {
+  expect(await poll(() => 'there', { timeoutMs: 60_000 })).toBe('there')
+  let looks = 0
+  expect(await until(async () => ++looks === 3, { timeoutMs: 60_000 })).toBe(true)
+  expect(await until(() => false, { timeoutMs: 2 })).toBe(false)
+  const broken = () => Promise.reject(new Error('it broke'))
+  await expect(poll(broken, { timeoutMs: 60_000 })).rejects.toThrow('it broke')
+  const abort = new AbortController()
+  const polling = until(() => false, { timeoutMs: 60_000, everyMs: 60_000, signal: abort.signal })
+  abort.abort(new Error('given up'))
+  await expect(polling).rejects.toThrow('given up')
+})
+
+test('what is tried again ends with the last try’s own words', async () => {
+  let tries = 0
+  const third = async () => {
+    if (++tries < 3) throw new Error(`try ${tries}`)
+    return tries
+  }
+  expect(await retry(third, 1, new AbortController().signal)).toBe(3)
+  const abort = new AbortController()
+  const failing = retry(() => Promise.reject(new Error('refused')), 60_000, abort.signal)
+  await settled()
+  abort.abort(new Error('given up'))
+  await expect(failing).rejects.toThrow('refused')
+})
+
+test('serial work keeps its order, and a failure holds up nobody', async () => {
+  const run = serially()
+  const order: number[] = []
+  const first = run(async () => {
+    await sleep(5)
+    order.push(1)
+    throw new Error('the first fails')
+  })
+  const second = run(async () => void order.push(2))
+  await expect(first).rejects.toThrow('the first fails')
+  await second
+  expect(order).toEqual([1, 2])
+})

@@ -1,0 +1,107 @@
+/**
+ * The one module of waiting. Every wait of the host's code comes from here, so that each has an end and can be cut short;
+ * `time.test.ts` keeps other timers out. The guest has its own, as its engine has other timers.
+ */
+
+/** What time is made of, so that a test can bring its own. */
+export interface Clock {
+  /** Milliseconds since some moment; never turned back. */
+  now(): number
+  /** Resolves after `ms` milliseconds. @throws the signal's reason when it fires first. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+export const realClock: Clock = { now: () => performance.now(), sleep }
+
+/** Resolves after `ms` milliseconds. @throws the signal's reason when it fires first. */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const onAbort = () => {
+      clearTimeout(timer)
+      reject(signal?.reason)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+}
+
+/** The result of `work`, or undefined when it takes longer than `ms` milliseconds. @throws what `work` throws. */
+export async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const over = new AbortController()
+  try {
+    return await Promise.race([work, sleep(ms, over.signal).then(() => undefined)])
+  } finally {
+    over.abort()
+  }
+}
+
+/** A signal that fires after `ms` milliseconds, or with `signal`. */
+export function deadline(ms: number, signal?: AbortSignal): AbortSignal {
+  const late = AbortSignal.timeout(ms)
+  return signal === undefined ? late : AbortSignal.any([late, signal])
+}
+
+export interface Polling {
+  /** How long to look in all, milliseconds. */
+  readonly timeoutMs: number
+  /** The first pause between two looks, milliseconds; default 1. Each is twice the one before it, up to `longestMs`. */
+  readonly everyMs?: number
+  /** Default `everyMs`: all pauses are the same. */
+  readonly longestMs?: number
+  /** Ends the polling. */
+  readonly signal?: AbortSignal | undefined
+  /** Default real time. */
+  readonly clock?: Clock
+}
+
+/**
+ * Looks until `look` finds something, and resolves with that; undefined once the time is over.
+ *
+ * @throws what `look` throws, and the signal's reason.
+ */
+export async function poll<T>(
+  look: () => T | undefined | Promise<T | undefined>,
+  { timeoutMs, everyMs = 1, longestMs = everyMs, signal, clock = realClock }: Polling,
+): Promise<T | undefined> {
+  const end = clock.now() + timeoutMs
+  for (let pause = everyMs; ; pause = Math.min(pause * 2, longestMs)) {
+    signal?.throwIfAborted()
+    const found = await look()
+    if (found !== undefined) return found
+    if (clock.now() > end) return undefined
+    await clock.sleep(pause, signal)
+  }
+}
+
+/** Looks until `holds` is true, which tells; false once the time is over. @throws as {@link poll}. */
+export async function until(holds: () => boolean | Promise<boolean>, polling: Polling): Promise<boolean> {
+  return (await poll(async () => ((await holds()) ? true : undefined), polling)) ?? false
+}
+
+/** Tries until it works, every `everyMs` milliseconds. @throws what the last try said, when `signal` fires. */
+export async function retry<T>(attempt: () => Promise<T>, everyMs: number, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (signal.aborted) throw error
+      await sleep(everyMs, signal).catch(() => {
+        throw error
+      })
+    }
+  }
+}
+
+/** A function that runs one piece of work after the other, in the order of the calls; one that fails holds up none. */
+export function serially(): <T>(work: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (work) => {
+    const done = last.then(work)
+    last = done.catch(() => {})
+    return done
+  }
+}
