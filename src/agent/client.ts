@@ -12,15 +12,8 @@ export type AgentClient = Client<typeof AgentServiceDefinition>
 /** `grpc.Health`. */
 export type HealthClient = Client<typeof HealthDefinition>
 
-/** Limits in milliseconds. */
-export interface CallTimeouts {
-  /** Of every call that has no other limit. Kata's default: 60 s. */
-  readonly default: number
-  /** Of CreateContainer (`create_container_timeout`). Kata's default: 60 s. */
-  readonly createContainer: number
-}
-
-export const kataTimeouts: CallTimeouts = { default: 60_000, createContainer: 60_000 }
+/** Of every call that is given no other limit, milliseconds: Kata's. */
+const callTimeoutMs = 60_000
 const checkTimeoutMs = 30_000
 /** These answer when something happens in the guest, whenever that is. */
 const waiting: ReadonlySet<string> = new Set([
@@ -32,14 +25,11 @@ const waiting: ReadonlySet<string> = new Set([
 ])
 
 /** Both services over one connection. */
-export function agentClients(
-  connection: Pick<ClientConnection, 'call'>,
-  timeouts: CallTimeouts = kataTimeouts,
-): { agent: AgentClient; health: HealthClient } {
-  const timeoutMs = (method: string) => {
-    if (waiting.has(method)) return undefined
-    return method === 'CreateContainer' ? timeouts.createContainer : timeouts.default
-  }
+export function agentClients(connection: Pick<ClientConnection, 'call'>): {
+  agent: AgentClient
+  health: HealthClient
+} {
+  const timeoutMs = (method: string) => (waiting.has(method) ? undefined : callTimeoutMs)
   const maxAnswerBytes = (method: string) => answerLimit(method).bytes
   const health = { timeoutMs: () => checkTimeoutMs, maxAnswerBytes }
   return {

@@ -176,7 +176,7 @@ describe('serial', () => {
     })
     const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
     const cause = Promise.withResolvers<KataError>()
-    connection.explainLossBy(cause.promise)
+    connection.explainLossBy(() => cause.promise)
     const wait = codeOf(connection.agent.waitProcess({ containerId: 'c' }))
     const transport = await guestSide.promise
     transport.close(new Error('killed'))

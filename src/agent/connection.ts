@@ -6,14 +6,14 @@ import { describeError, KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../protocol/generated/health.ts'
+import { deadline, retry } from '../time.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import { type CallOptions, type ClientConnection, connect, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
-import { type AgentClient, agentClients, type CallTimeouts, type HealthClient, harmless } from './client.ts'
+import { type AgentClient, agentClients, type HealthClient, harmless } from './client.ts'
 import { describeEndpoint } from './endpoint.ts'
 import { dialHybridVsock } from './hybrid-vsock.ts'
 import { skipStaleBytes } from './resync.ts'
 import { dialVsock } from './vsock.ts'
-import { retry } from './wait.ts'
 
 /** The first hello normally waits in the port until the guest is up; others follow in case it got lost. */
 const helloIntervalMs = 1_000
@@ -21,12 +21,9 @@ const dialIntervalMs = 10
 /** The socket exists once the VMM runs; this covers its start. */
 const socketTimeoutMs = 5_000
 const handshakeTimeoutMs = 10_000
-/** How long the loss of a machine may take to be known after its connection broke, milliseconds. */
-const lossKnownMs = 2_000
 
 export interface AgentOptions {
   readonly log: Logger
-  readonly timeouts?: CallTimeouts
   readonly signal?: AbortSignal
 }
 
@@ -43,13 +40,12 @@ export class AgentConnection {
   readonly #log: Logger
   readonly #closed = Promise.withResolvers<KataError>()
   #link: ClientConnection | undefined
-  #cause: Promise<KataError> | undefined
-  #isClosing = false
+  #explain: (lost: KataError) => Promise<KataError> = async (lost) => lost
 
-  constructor(endpoint: AgentEndpoint, { log, timeouts }: AgentOptions) {
+  constructor(endpoint: AgentEndpoint, { log }: AgentOptions) {
     this.#endpoint = endpoint
     this.#log = log
-    const { agent, health } = agentClients({ call: (...args) => this.#call(...args) }, timeouts)
+    const { agent, health } = agentClients({ call: (...args) => this.#call(...args) })
     this.agent = agent
     this.health = health
   }
@@ -61,14 +57,13 @@ export class AgentConnection {
 
   /** Ends the connection. Safe to call again. */
   close(): void {
-    this.#isClosing = true
     this.#link?.close()
     this.#closed.resolve(this.#died('closed by us'))
   }
 
-  /** Calls that fail because the connection is lost fail with `cause`, what became of the machine, once that is known. */
-  explainLossBy(cause: Promise<KataError>): void {
-    this.#cause = cause
+  /** Calls that fail because the connection is lost, by AGENT_DIED, fail with what `explain` makes of that. */
+  explainLossBy(explain: (lost: KataError) => Promise<KataError>): void {
+    this.#explain = explain
   }
 
   /** Connects a serial endpoint now; a vsock of either kind can only be connected once its guest listens. */
@@ -76,7 +71,7 @@ export class AgentConnection {
     const endpoint = this.#endpoint
     if (endpoint.kind !== 'serial') return
     const { socketPath } = endpoint
-    const stop = withDeadline(socketTimeoutMs, signal)
+    const stop = deadline(socketTimeoutMs, signal)
     try {
       const transport = await retry(() => connectUnix(socketPath), dialIntervalMs, stop)
       const firstStreamId = randomStreamId()
@@ -94,7 +89,7 @@ export class AgentConnection {
    * @throws KataError AGENT_UNREACHABLE when the time is over, AGENT_DIED when a serial port closes meanwhile.
    */
   async waitReady({ timeoutMs, signal }: WaitOptions): Promise<void> {
-    const stop = withDeadline(timeoutMs, signal)
+    const stop = deadline(timeoutMs, signal)
     try {
       if (this.#link) await hello(this.#link, stop)
       else this.#keep(await retry(() => this.#dial(stop), dialIntervalMs, stop))
@@ -108,7 +103,7 @@ export class AgentConnection {
   async #dial(stop: AbortSignal): Promise<ClientConnection> {
     const endpoint = this.#endpoint
     if (endpoint.kind === 'serial') throw new Error('the serial port is not connected')
-    const handshake = withDeadline(handshakeTimeoutMs, stop)
+    const handshake = deadline(handshakeTimeoutMs, stop)
     const transport =
       endpoint.kind === 'vsock'
         ? await dialVsock(endpoint.cid, endpoint.port, handshake)
@@ -134,17 +129,9 @@ export class AgentConnection {
     try {
       return await link.call(prefix, payload, options)
     } catch (error) {
-      if (error === link.closeReason) throw await this.#loss(error)
+      if (error === link.closeReason) throw await this.#explain(this.#died(reasonOf(error), error))
       throw error instanceof TtrpcError ? harmless(error) : error
     }
-  }
-
-  /** The connection breaks a moment before it is known what became of the machine, which tells more. */
-  async #loss(reason: unknown): Promise<KataError> {
-    const waited = Bun.sleep(this.#isClosing ? 0 : lossKnownMs)
-    return (
-      (await (this.#cause && Promise.race([this.#cause, waited]))) ?? this.#died(reasonOf(reason), reason)
-    )
   }
 
   #died(reason: string, cause?: unknown): KataError {
@@ -188,11 +175,6 @@ async function hello(link: ClientConnection, stop: AbortSignal): Promise<void> {
     clearInterval(timer)
     answered.abort()
   }
-}
-
-function withDeadline(timeoutMs: number, signal?: AbortSignal): AbortSignal {
-  const deadline = AbortSignal.timeout(timeoutMs)
-  return signal ? AbortSignal.any([deadline, signal]) : deadline
 }
 
 /** Odd, and far enough from the end of the range never to wrap. */

@@ -1,9 +1,9 @@
 /** The agent of a machine whose VMM has the host kernel's vsock (vhost-vsock). */
 import { closeSync } from 'node:fs'
 import { beginConnect, connectionState } from '../linux/vsock.ts'
+import { sleep } from '../time.ts'
 import { adoptConnected } from '../ttrpc/bun.ts'
 import type { Transport } from '../ttrpc/ttrpc.ts'
-import { delay } from './wait.ts'
 
 const lookEveryMs = 2
 
@@ -11,7 +11,7 @@ const lookEveryMs = 2
 export async function dialVsock(cid: number, port: number, signal: AbortSignal): Promise<Transport> {
   const fd = beginConnect(cid, port)
   try {
-    while (connectionState(fd) === 'connecting') await delay(lookEveryMs, signal)
+    while (connectionState(fd) === 'connecting') await sleep(lookEveryMs, signal)
   } catch (error) {
     closeSync(fd)
     throw error

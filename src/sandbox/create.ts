@@ -30,6 +30,7 @@ import { writeFacts } from './facts.ts'
 import { startGuest } from './guest.ts'
 import { guestParameters } from './guest-parameters.ts'
 import { guestUp, whileGuestLives } from './guest-up.ts'
+import { MachineEnd } from './machine-end.ts'
 import { hostMemoryMiB, MachineSizer } from './machine-sizer.ts'
 import { memoryBound } from './memory-bound.ts'
 import { type NetworkRequest, SandboxNetwork } from './network.ts'
@@ -177,12 +178,20 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const { ref } = await timings.measure('vmm', () => cgroups.explain(vfio.explain(vmm.start())))
   given.dispose()
   cgroups.placeVmm(ref.pid)
+  const end = new MachineEnd({
+    ...{ id, program: hypervisor.path },
+    consoleTail: () => vmm.consoleTail(),
+    outOfMemory: () => cgroups.outOfMemory(),
+  })
+  void vmm.ended.then((told) => end.tell('machine', told))
+  void served?.share.exited.then((exit) => end.tell('share', exit))
   const agent = await connectAgent(vmm.agent, { log })
+  agent.explainLossBy((error) => end.explainLoss(error))
+  void agent.closed.then((error) => end.tell('agent', error))
   // No guest code runs from a kernel that is not the one that was built.
   await verification.done
   await vmm.boot()
-  const beginning = { id, vmm, share: served?.share, agent, config, choice }
-  await timings.measure('guest boot', () => cgroups.explain(guestUp(beginning)))
+  await timings.measure('guest boot', () => guestUp({ id, vmm, agent, config, choice, end }))
   const kernelModules = [...machineModules(hypervisor), ...config.agent.kernelModules]
   const started = timings.measure('guest sandbox', () =>
     startGuest(agent, {
@@ -196,7 +205,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       offlineVcpus: vmm.offlineVcpus,
     }),
   )
-  const agentFacts = await cgroups.explain(whileGuestLives(started, beginning))
+  const agentFacts = await whileGuestLives(started, { agent, end })
   writeFacts(paths.facts, {
     ...{ id, namespace, shimPid: shim.pid, vmmPid: ref.pid },
     virtiofsdPids: served?.daemon.processes.map(({ pid }) => pid) ?? [],
@@ -225,7 +234,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     config,
     paths,
     ledger,
-    cgroups,
+    end,
     vmm,
     vmmProcess: ref,
     share,

@@ -1,6 +1,8 @@
 /** Notices a guest that has fallen silent although its machine still runs. Interval and patience are Kata's. */
-import type { ExitInfo } from '../rootless/launch-spec.ts'
+import type { AgentConnection } from '../agent/connection.ts'
+import { sleep } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
+import type { MachineEnd } from './machine-end.ts'
 
 /** How often the machine was held up on purpose, and whether it is now. Silence meanwhile counts for nothing. */
 export interface HeldUp {
@@ -25,10 +27,17 @@ export interface HealthOptions {
 export const patienceMs = 30_000
 
 /** What is said of a guest that used it up. */
-export const silence = `its guest has not answered for ${patienceMs / 1000} s`
+const silence = `its guest has not answered for ${patienceMs / 1000} s`
 
-export const shareEnd = ({ code, signal }: ExitInfo): string =>
-  `virtiofsd ended (${signal ?? `exit code ${code}`})`
+/** Tells `end` once the guest has fallen silent. */
+export function tellSilence(
+  { health }: Pick<AgentConnection, 'health'>,
+  end: Pick<MachineEnd, 'tell'>,
+  options: Omit<HealthOptions, 'check'>,
+): void {
+  const check = () => health.check({}, { timeoutMs: patienceMs })
+  void guestSilent({ ...options, check }).then(() => end.tell('silent', silence))
+}
 
 /** The end of the connection is told without a status, or with one that the guest did not send. */
 const isLost = (failure: unknown): boolean =>
@@ -41,7 +50,7 @@ const isLost = (failure: unknown): boolean =>
 export async function guestSilent(options: HealthOptions): Promise<void> {
   const { intervalMs = 5000, check, signal, heldUp = neverHeldUp } = options
   while (!signal.aborted) {
-    await Bun.sleep(intervalMs)
+    await sleep(intervalMs, signal).catch(() => {})
     if (signal.aborted) break
     const before = heldUp()
     const failure = await check().then(

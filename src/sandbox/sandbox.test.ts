@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { silentLogger } from '../log.ts'
+import { MachineEnd } from './machine-end.ts'
 import { Sandbox, type SandboxParts } from './sandbox.ts'
 
 const never = new Promise<never>(() => {})
@@ -11,9 +12,10 @@ function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandb
   const parts = {
     ...{ id: 'pod', agentFacts, log: silentLogger, ledger: {}, network: {}, paths: { runDir: '/absent' } },
     config: { hypervisor: {}, runtime: { disableGuestSeccomp, createContainerTimeout: 60 } },
-    agent: { agent: {}, health: { check: () => never }, closed: never, explainLossBy: () => {} },
-    vmm: { ended: never, consoleTail: () => '' },
-    share: { exited: never, idMap: undefined, removeContainer: nothing },
+    agent: { agent: {}, health: { check: () => never } },
+    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    vmm: {},
+    share: { idMap: undefined, removeContainer: nothing },
     disks: { release: nothing },
     sizer: { demand: () => Promise.reject(new Error('the machine is asked to grow')), forget: nothing },
   }

@@ -4,7 +4,6 @@ import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentConnection } from '../agent/connection.ts'
 import { toAgentSpec } from '../agent/oci-spec.ts'
 import { warnClient } from '../bundle/warnings.ts'
-import type { CgroupPlacement } from '../cgroups/placement.ts'
 import type { Config } from '../config/config.ts'
 import type { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -15,12 +14,12 @@ import type { RootfsMount, Share } from '../sharing/share.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container, createInGuest } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
-import { deathOf } from './death.ts'
 import type { Disks } from './disks.ts'
 import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
-import type { HeldUp } from './health.ts'
+import { type HeldUp, tellSilence } from './health.ts'
 import { warnOfHooks } from './hooks.ts'
 import { withoutHostOnly } from './host-only.ts'
+import type { MachineEnd } from './machine-end.ts'
 import type { MachineSizer } from './machine-sizer.ts'
 import { carryMounts } from './mounts.ts'
 import type { SandboxNetwork } from './network.ts'
@@ -41,7 +40,7 @@ export interface SandboxParts {
   readonly config: Config
   readonly paths: SandboxPaths
   readonly ledger: Ledger
-  readonly cgroups: Pick<CgroupPlacement, 'outOfMemory'>
+  readonly end: MachineEnd
   readonly vmm: Vmm
   readonly vmmProcess: ProcessRef
   readonly share: Share
@@ -71,21 +70,19 @@ export class Sandbox {
   readonly #parts: SandboxParts
   readonly #vfio: VfioDevices
   readonly #oomScore: PodOomScore
-  readonly #ending = new AbortController()
-  readonly #condemned = Promise.withResolvers<string>()
   #stopping: Promise<void> | undefined
-  #dead = false
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
-    const { vmm, ledger, config, paths } = parts
+    const { vmm, ledger, config, paths, agent, end } = parts
     this.#vfio = new VfioDevices({
       ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
       host: vfioHost(paths.runDir),
     })
     this.#oomScore = new PodOomScore(paths.stateDir, parts.log)
-    this.died = this.#watch()
-    parts.agent.explainLossBy(this.died)
+    this.died = end.lost
+    end.isUp()
+    tellSilence(agent, end, { heldUp: () => this.heldUp, signal: end.over })
   }
 
   /** The process that clients know the pod by: what holds its network namespace, if they need that; or its VMM. */
@@ -128,7 +125,7 @@ export class Sandbox {
         warnClient(bundle, warning, log)
     } catch (error) {
       // The end of a machine that is over releases what it had of this container, too.
-      if (!this.#dead)
+      if (!this.#parts.end.isLost)
         await this.#release(id).catch((left) =>
           log.error('a failed container left something', { id, error: left }),
         )
@@ -178,22 +175,22 @@ export class Sandbox {
 
   /** Lets the sandbox die for `reason`, which {@link died} tells: its guest does not do what a guest must. */
   condemn(reason: string): void {
-    this.#condemned.resolve(reason)
+    this.#parts.end.tell('condemned', reason)
   }
 
   /** Ends the machine and releases everything; every caller waits for the same, one teardown. */
   stop(): Promise<void> {
-    this.#ending.abort()
+    this.#parts.end.tell('asked', true)
     this.#stopping ??= this.#stop()
     return this.#stopping
   }
 
   async #stop(): Promise<void> {
-    const { agent, vmm, ledger, paths, log } = this.#parts
+    const { agent, end, vmm, ledger, paths, log } = this.#parts
     // From here on it is no running sandbox, and nobody is to wonder at processes that are gone.
     forgetPostures(paths.stateDir)
     // Lets the guest end its processes and write back its caches; one that lost its share or machine has no say.
-    if (!this.#dead) {
+    if (!end.isLost) {
       await agent.agent
         .destroySandbox({}, { timeoutMs: farewellMs })
         .catch((error) => log.debug('no farewell from the guest', { error }))
@@ -203,13 +200,6 @@ export class Sandbox {
     await ledger.releaseAll()
     rmSync(paths.stateDir, { recursive: true, force: true })
     log.info('sandbox stopped')
-  }
-
-  async #watch(): Promise<KataError> {
-    const condemned = this.#condemned.promise
-    const death = await deathOf({ ...this.#parts, condemned, heldUp: () => this.heldUp }, this.#ending.signal)
-    this.#dead = true
-    return death
   }
 }
 

@@ -326,7 +326,7 @@ describe.each<[string, IdExtent[] | undefined]>([
   })
 
   test('without set-id bits it has neither the capability to keep them nor the one for those of programs', async () => {
-    await daemon.stop()
+    await ledger.release(virtiofsdResource)
     daemon = await startVirtiofsd(ledger, { ...spec, nosuid: true })
     expect(readStatus(`/proc/${daemon.processes[1]!.pid}/status`)!.get('CapEff')).toBe('00000000080000cb')
   })

@@ -20,10 +20,6 @@ export interface ShareDaemon {
   readonly processes: readonly ProcessRef[]
   /** What the share's mounts must be shown through; undefined when it is root of the host. Valid until it ends. */
   readonly idmap: Idmap | undefined
-  /** The last lines that it wrote. */
-  outputTail(): string
-  /** Ends all its processes and waits for them; safe to call again. */
-  stop(): Promise<void>
 }
 
 /** What is asked of a daemon. */

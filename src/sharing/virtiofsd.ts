@@ -16,6 +16,7 @@ import { argumentFilter, setIdFilter } from '../rootless/argument-filter.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { settledPosture } from '../rootless/posture-check.ts'
 import { recordPosture } from '../rootless/posture-record.ts'
+import { within } from '../time.ts'
 import { type BoundedLog, keepOutput } from './bounded-log.ts'
 import type { Idmap } from './idmap.ts'
 import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
@@ -23,6 +24,11 @@ import { virtiofsdCommand } from './virtiofsd-command.ts'
 import { virtiofsdPostures } from './virtiofsd-posture.ts'
 
 const startTimeoutMs = 10_000
+/**
+ * How long the last words of a daemon that was ended may take to be read, milliseconds. Its pipe closes with it, unless a
+ * worker outlived the process that forked it.
+ */
+const lastWordsMs = 1000
 
 export interface VirtiofsdData {
   readonly socketPath: string
@@ -54,7 +60,7 @@ export const virtiofsdResource: ResourceKind<VirtiofsdData> = {
 export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Promise<ShareDaemon> {
   const argv = virtiofsdCommand(spec)
   const socketPath = `${spec.privateDir}/vhost-fs.sock`
-  return ledger.take(virtiofsdResource, { socketPath }, async (entry) => {
+  const start = ledger.take(virtiofsdResource, { socketPath }, async (entry) => {
     const listener = listenUnix(socketPath)
     const connection = openToVmm(spec, socketPath)
     const child = spawnDaemon(argv, spec, listener)
@@ -65,11 +71,12 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     const held = heldConnection(connection, exited)
     const daemon = processRef(child.pid)
     if (daemon !== undefined) entry.amend({ socketPath, daemon })
-    const failed = (why: string) => startError(spec.program, exited, why, log)
     const idmap = await enterUserNamespace(spec, child, daemon, exited)
-    if (idmap === undefined && spec.ids !== undefined) throw await failed('no user namespace within 10 s')
+    if (idmap === undefined && spec.ids !== undefined)
+      throw new NotStarted('no user namespace within 10 s', daemon, exited, log)
     const worker = await waitForWorker(daemon)
-    if (daemon === undefined || worker === undefined) throw await failed('no worker within 10 s')
+    if (daemon === undefined || worker === undefined)
+      throw new NotStarted('no worker within 10 s', daemon, exited, log)
     entry.amend({ socketPath, daemon, worker })
     const { supervisor, worker: serving } = virtiofsdPostures(spec, worker.pid)
     await settledPosture(daemon.pid, supervisor)
@@ -86,10 +93,26 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
       exited,
       processes: [daemon, worker],
       idmap,
-      outputTail: log.tail,
-      stop: () => ledger.release(virtiofsdResource, (data) => data.socketPath === socketPath),
     }
   })
+  return start.catch(async (error) => {
+    throw error instanceof NotStarted ? await startError(spec.program, error) : error
+  })
+}
+
+/** A daemon that does not come up. It is ended before its exit and its words are asked for. */
+class NotStarted extends Error {
+  /** It lives, so that its exit is our doing and says nothing. */
+  readonly hangs: boolean
+  readonly exited: Promise<ExitInfo>
+  readonly log: BoundedLog
+
+  constructor(why: string, daemon: ProcessRef | undefined, exited: Promise<ExitInfo>, log: BoundedLog) {
+    super(why)
+    this.hangs = daemon !== undefined && isAlive(daemon)
+    this.exited = exited
+    this.log = log
+  }
 }
 
 function spawnDaemon(argv: string[], { ids, stateDir, nosuid }: ShareDaemonSpec, listener: number) {
@@ -158,15 +181,10 @@ async function waitForWorker(daemon: ProcessRef | undefined): Promise<ProcessRef
   return undefined
 }
 
-async function startError(
-  path: string,
-  exited: Promise<ExitInfo>,
-  why: string,
-  log: BoundedLog,
-): Promise<KataError> {
-  const end = await Promise.race([exited, Bun.sleep(200).then(() => undefined)])
-  await Promise.race([log.ended, Bun.sleep(200)])
-  const exit = end === undefined ? why : `exit code ${end.code}, signal ${end.signal}`
+async function startError(path: string, { message, hangs, exited, log }: NotStarted): Promise<KataError> {
+  await within(log.ended, lastWordsMs)
+  const end = await exited
+  const exit = hangs ? message : `exit code ${end.code}, signal ${end.signal}`
   return new KataError('VIRTIOFSD_FAILED', { path, exit, tail: lastWords(log.tail()) })
 }
 

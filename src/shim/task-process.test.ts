@@ -11,10 +11,12 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { KataError } from '../errors.ts'
 import { makeFifo } from '../linux/fifo.ts'
 import { silentLogger } from '../log.ts'
 import type { GuestProcess } from '../sandbox/guest-process.ts'
 import type { HeldUp } from '../sandbox/health.ts'
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { TaskProcess } from './task-process.ts'
 
 let directory: string
@@ -119,7 +121,7 @@ describe('a task process', () => {
 
   test('a broken connection waits for the word of what became of the machine', async () => {
     const lost = new AbortController()
-    const broken = Promise.reject(new Error('connection reset'))
+    const broken = Promise.reject(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'reset' }))
     const process = processOf(guestDouble({ ends: broken as Promise<never> }).guest, { lost: lost.signal })
     await process.start()
     const early = await Promise.race([
@@ -128,6 +130,13 @@ describe('a task process', () => {
     ])
     expect(early).toBe('waiting')
     lost.abort()
+    expect((await process.exited).status).toBe(255)
+  })
+
+  test('a guest that lives and does not tell how it ended is not waited for', async () => {
+    const refused = Promise.reject(new TtrpcError('not_found', 'no such process'))
+    const process = processOf(guestDouble({ ends: refused as Promise<never> }).guest)
+    await process.start()
     expect((await process.exited).status).toBe(255)
   })
 

@@ -23,8 +23,6 @@ export interface TaskExit {
   readonly at: Date
 }
 
-/** How long the loss of a machine may take to be known after its connection broke, milliseconds. */
-const lossKnownMs = 2000
 const sigkill = 9
 
 export class TaskProcess {
@@ -139,8 +137,8 @@ export class TaskProcess {
     void this.#afterKill.overdue().then(() => this.state === 'stopped' || this.#onSurvived())
     const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
       this.#log.error('wait failed', { error })
-      // The connection breaks a moment before it is known what became of the machine, which is reported first.
-      return Promise.race([lost, Bun.sleep(lossKnownMs).then(() => lostExitStatus)])
+      // What became of the machine is reported before the ends of its processes.
+      return isLoss(error) ? lost : lostExitStatus
     })
     await this.#end(status, sinks)
   }
@@ -168,5 +166,9 @@ export class TaskProcess {
     this.#settle(this.exit)
   }
 }
+
+/** Whether the guest is gone, and has not merely refused to tell. */
+const isLoss = (error: unknown): boolean =>
+  error instanceof KataError && (error.code === 'SANDBOX_DIED' || error.code === 'AGENT_DIED')
 
 async function* nothing(): AsyncGenerator<Uint8Array> {}
