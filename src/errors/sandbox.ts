@@ -12,6 +12,16 @@ export const sandboxErrors = {
     'could not release everything: {held} still held ({reason})',
     'Run `kata-ts gc` once the cause is gone; what is still held stays written down.',
   ),
+  TEARDOWN_BUSY: entry(
+    'unavailable',
+    'another process tears the sandbox in {path} down, and was not done within {seconds} s',
+    'Run `kata-ts gc` later; if it stays so, look for a process `containerd-shim-kata-ts-v2 ... teardown` that hangs.',
+  ),
+  TEARDOWN_GOES_ON: entry(
+    'deadline_exceeded',
+    'sandbox {id} is not torn down yet, after {seconds} s: {held} still held',
+    'It goes on by itself, in process {pid}; `kata-ts gc` waits for its end.',
+  ),
   ID_INVALID: entry(
     'invalid_argument',
     'identifier {id} is not valid',

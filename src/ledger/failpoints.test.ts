@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { silentLogger } from '../log.ts'
@@ -55,6 +55,18 @@ test('a hang never ends, a kind or role that was not named is left alone', async
   const ledger = open('after-take:thing=hang,before-take:other=fail,delete/before-take:thing=fail')
   const outcome = await Promise.race([take(ledger), Bun.sleep(20).then(() => 'still there')])
   expect(outcome).toBe('still there')
+})
+
+test('a hold lasts as long as its file is there, and is no fault', async () => {
+  const file = join(directory, 'hold')
+  writeFileSync(file, '')
+  const env = { KATA_TS_FAILPOINTS: 'before-take:thing=hold', KATA_TS_FAILPOINTS_HOLD: file }
+  const points = failpointsOf('serve', env, silentLogger)
+  const taking = take(new Ledger(join(directory, 'ledger'), [thing], silentLogger, points))
+  expect(await Promise.race([taking, Bun.sleep(60).then(() => 'held')])).toBe('held')
+  rmSync(file)
+  await taking
+  expect(done).toEqual(['taken'])
 })
 
 test('without any there is nothing to ask; a misspelt one is an error', () => {

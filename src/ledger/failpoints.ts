@@ -6,21 +6,26 @@
  *   KATA_TS_FAILPOINTS=before-take:account=kill,delete/after-release:process=fail
  *
  * that is `[ROLE/]POINT:KIND=ACT`, separated by commas; without a role it is the shim's daemon that fails. The file that
- * KATA_TS_FAILPOINTS_REACHED names gets a line for each one reached, as the process may not live to tell.
+ * KATA_TS_FAILPOINTS_REACHED names gets a line for each one reached, as the process may not live to tell. What is held goes
+ * on once the file that KATA_TS_FAILPOINTS_HOLD names is gone.
  */
-import { appendFileSync } from 'node:fs'
+import { appendFileSync, existsSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { until } from '../time.ts'
 
 const failpointVariable = 'KATA_TS_FAILPOINTS'
 const reachedVariable = 'KATA_TS_FAILPOINTS_REACHED'
+const holdVariable = 'KATA_TS_FAILPOINTS_HOLD'
+/** The longest hold, milliseconds: a test that died leaves nothing that waits for it. */
+const holdMs = 120_000
 
 /** Moments around a holding, which stands written in the ledger at all but the last. */
 export const faultPoints = ['before-take', 'after-take', 'before-release', 'after-release'] as const
 export type FaultPoint = (typeof faultPoints)[number]
 
-/** An error; an operation that never ends; SIGKILL of the process. */
-export const faultActs = ['fail', 'hang', 'kill'] as const
+/** An error; an operation that never ends; one that takes as long as a file is there; SIGKILL of the process. */
+export const faultActs = ['fail', 'hang', 'hold', 'kill'] as const
 export type FaultAct = (typeof faultActs)[number]
 
 /** Which process is meant: the shim's daemon, its `delete` action, or `kata-ts gc`. */
@@ -62,6 +67,11 @@ export function failpointsOf(
       log.warn('failpoint reached', { name, act })
       if (notes !== undefined) appendFileSync(notes, `${role}/${name}\n`)
       if (act === 'kill') process.kill(process.pid, 'SIGKILL')
+      if (act === 'hold') {
+        const file = env[holdVariable] ?? ''
+        await until(() => !existsSync(file), { timeoutMs: holdMs, everyMs: 20 })
+        return
+      }
       if (act === 'hang') await new Promise<never>(() => {})
       throw new KataError('FAILPOINT', { name })
     },

@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { withDirectoryLock } from './directory-lock.ts'
+import { underDirectoryLock, withDirectoryLock } from './directory-lock.ts'
 
 const directory = mkdtempSync(`${tmpdir()}/directory-lock-`)
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -29,4 +29,22 @@ test('whoever has waited long enough, or has no directory, goes on', async () =>
   held.resolve()
   await holder
   expect(await withDirectoryLock(`${directory}/gone`, 10_000, async () => 'alone')).toBe('alone')
+})
+
+test('work that must not be done without the lock is told that it is busy, or that its directory is gone', async () => {
+  const own = `${directory}/own`
+  mkdirSync(own)
+  const held = Promise.withResolvers<void>()
+  let done = 0
+  const holder = underDirectoryLock(own, 0, () => held.promise)
+  const work = async () => void done++
+  expect(await underDirectoryLock(own, 0, work)).toBe('busy')
+  const waiting = underDirectoryLock(own, 10_000, work)
+  // Another one of its name takes its place.
+  rmSync(own, { recursive: true })
+  mkdirSync(own)
+  held.resolve()
+  expect([await holder, await waiting, done]).toEqual(['done', 'gone', 0])
+  expect([await underDirectoryLock(own, 0, work), done]).toEqual(['done', 1])
+  expect(await underDirectoryLock(`${own}/not-there`, 0, work)).toBe('gone')
 })

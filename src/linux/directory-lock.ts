@@ -1,5 +1,6 @@
 /** One process at a time, by a lock on a directory (flock(2)): nothing to clean up, and the kernel lets go of it for the dead. */
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
+import { until } from '../time.ts'
 import { libc } from './libc.ts'
 
 /** flock(2). */
@@ -18,14 +19,36 @@ export async function withDirectoryLock<T>(
 ): Promise<T> {
   const fd = open(directory)
   try {
-    const deadline = performance.now() + patienceMs
-    while (fd !== undefined && libc.flock(fd, LOCK_EX_NB) !== 0 && performance.now() < deadline)
-      await Bun.sleep(pauseMs)
+    if (fd !== undefined) await lock(fd, patienceMs)
     return await work()
   } finally {
     if (fd !== undefined) closeSync(fd)
   }
 }
+
+/**
+ * {@link withDirectoryLock} for work that must not be done without: resolves with `gone` when the directory is not there any
+ * more, or another one is in its place, and with `busy` when the lock cannot be had in time.
+ */
+export async function underDirectoryLock(
+  directory: string,
+  patienceMs: number,
+  work: () => Promise<void>,
+): Promise<'done' | 'gone' | 'busy'> {
+  const fd = open(directory)
+  if (fd === undefined) return 'gone'
+  try {
+    if (!(await lock(fd, patienceMs))) return 'busy'
+    if (fstatSync(fd).ino !== statSync(directory, { throwIfNoEntry: false })?.ino) return 'gone'
+    await work()
+    return 'done'
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const lock = (fd: number, patienceMs: number): Promise<boolean> =>
+  until(() => libc.flock(fd, LOCK_EX_NB) === 0, { timeoutMs: patienceMs, everyMs: pauseMs })
 
 function open(directory: string): number | undefined {
   try {

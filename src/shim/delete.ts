@@ -1,21 +1,20 @@
 /**
  * `delete`: what containerd runs after every end of a task, and after the shim's death. It must work from disk, be
- * quick when there is nothing to do, and leave nothing behind. Prints a DeleteResponse with 137, because a process
+ * quick when there is nothing to do, and leave nothing behind, also when it is killed itself (teardown.ts). Prints a DeleteResponse with 137, because a process
  * whose shim is gone was killed.
  */
 import { existsSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { readShimPid } from '../bundle/shim-pid.ts'
 import { KataError } from '../errors.ts'
-import { failpointsOf } from '../ledger/failpoints.ts'
 import { processRef } from '../linux/proc.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
-import { defaultRunDir, sandboxPaths } from '../sandbox/paths.ts'
-import { teardown } from '../sandbox/teardown.ts'
+import { defaultRunDir } from '../sandbox/paths.ts'
 import { readSandboxId } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
 import { shimSocketPath } from './start.ts'
+import { tearDownApart } from './teardown.ts'
 import { toTimestamp } from './timestamp.ts'
 
 const killedStatus = 137
@@ -27,11 +26,7 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   // The shim of a pod outlives the pod's single containers.
   const sandboxId = podOf(bundle, log) ?? flags.id
   if (sandboxId === flags.id) {
-    await teardown(
-      sandboxPaths(runDir, flags.namespace, flags.id),
-      log,
-      failpointsOf('delete', process.env, log),
-    )
+    await tearDownApart(flags, bundle, log)
     rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
   }
   const response = { pid: shimPid(bundle, log), exitStatus: killedStatus, exitedAt: toTimestamp(new Date()) }

@@ -4,7 +4,10 @@
  */
 import { KataError } from '../errors.ts'
 
-export type ShimAction = 'start' | 'delete' | 'serve' | 'version' | 'info'
+/** `serve` and `teardown` are called by the shim itself. */
+export type ShimAction = 'start' | 'delete' | 'serve' | 'teardown' | 'version' | 'info'
+
+const actions: readonly string[] = ['start', 'delete', 'serve', 'teardown'] satisfies ShimAction[]
 
 export interface ShimFlags {
   readonly action: ShimAction
@@ -36,9 +39,8 @@ export function parseShimFlags(argv: readonly string[]): ShimFlags {
     const argument = argv[index]!
     const flag = /^--?([a-z-]+)(?:=(.*))?$/s.exec(argument)
     if (flag === null) {
-      if (argument !== 'start' && argument !== 'delete' && argument !== 'serve')
-        throw usage(`unknown action ${argument}`)
-      action = argument
+      if (!actions.includes(argument)) throw usage(`unknown action ${argument}`)
+      action = argument as ShimAction
       continue
     }
     const [, name = '', inline] = flag

@@ -26,6 +26,10 @@ export async function shimMain(argv: readonly string[]): Promise<number> {
         const { deleteShim } = await import('./delete.ts')
         return await deleteShim(flags, process.cwd())
       }
+      case 'teardown': {
+        const { tearDownShim } = await import('./teardown.ts')
+        return await tearDownShim(flags)
+      }
       case 'serve': {
         const { serveShim } = await import('./serve.ts')
         return await serveShim(flags)

@@ -13,10 +13,10 @@ import { isListening, listenUnix } from '../linux/socket.ts'
 import { takeShimScore } from '../rootless/oom-score.ts'
 import { dropRights } from '../rootless/shim-rights.ts'
 import { defaultRunDir, sandboxKey } from '../sandbox/paths.ts'
-import { shimName } from '../version.ts'
 import { parseBootstrap, readInput } from './bootstrap.ts'
 import { readSandboxId } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
+import { spawnSelf } from './self.ts'
 
 const CLONE_NEWNS = 0x20000
 
@@ -73,38 +73,16 @@ function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsA
   const log = openLog(bundle)
   takeShimScore()
   dropRights()
-  const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
-  const daemon = Bun.spawn([process.execPath, ...daemonArguments(flags, bundle)], {
-    argv0: shimName,
+  const env = { TTRPC_ADDRESS: eventsAddress }
+  const daemon = spawnSelf('serve', flags, {
+    bundle,
     cwd: bundle,
-    env: { ...environment, TTRPC_ADDRESS: eventsAddress },
+    env,
     stdio: ['ignore', log, log, listener],
-    detached: true,
   })
   writeShimPid(bundle, daemon.pid)
   daemon.unref()
   closeSync(log)
-}
-
-function daemonArguments(flags: ShimFlags, bundle: string): string[] {
-  const { namespace, id, address, publishBinary, debug, runDir } = flags
-  return [
-    ...[
-      '-namespace',
-      namespace,
-      '-id',
-      id,
-      '-address',
-      address,
-      '-publish-binary',
-      publishBinary,
-      '-bundle',
-      bundle,
-    ],
-    ...(runDir === undefined ? [] : ['-run-dir', runDir]),
-    ...(debug ? ['-debug'] : []),
-    'serve',
-  ]
 }
 
 /** containerd keeps `log` as a FIFO in the bundle and copies it to its own log; without one we keep a file. */

@@ -1,0 +1,38 @@
+/** How the shim calls itself for what has to outlive the action that containerd called. */
+import { shimName } from '../version.ts'
+import type { ShimAction, ShimFlags } from './flags.ts'
+
+/**
+ * Starts `action` for the same sandbox in a session of its own, which no signal to this process or its group reaches.
+ * `stdio` is all that it has open: what it inherited of ours would keep containerd waiting for the end of our output.
+ */
+export function spawnSelf(
+  action: ShimAction,
+  flags: ShimFlags,
+  options: {
+    bundle: string
+    cwd: string
+    env?: Record<string, string>
+    stdio: ['ignore', number, number, ...number[]]
+  },
+): Bun.Subprocess {
+  const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
+  const { bundle, cwd, env, stdio } = options
+  return Bun.spawn([process.execPath, ...argumentsFor(action, flags, bundle)], {
+    ...{ argv0: shimName, cwd, env: { ...environment, ...env }, stdio, detached: true },
+  })
+}
+
+function argumentsFor(action: ShimAction, flags: ShimFlags, bundle: string): string[] {
+  const { namespace, id, address, publishBinary, debug, runDir } = flags
+  return [
+    ...['-namespace', namespace],
+    ...['-id', id],
+    ...['-address', address],
+    ...['-publish-binary', publishBinary],
+    ...['-bundle', bundle],
+    ...(runDir === undefined ? [] : ['-run-dir', runDir]),
+    ...(debug ? ['-debug'] : []),
+    action,
+  ]
+}

@@ -1,0 +1,73 @@
+/**
+ * `teardown`: what `delete` leaves the work to. containerd kills a `delete` that takes longer than 5 s
+ * (`io.containerd.timeout.shim.cleanup`), counts the task as gone all the same and never asks again, so that the work has to be
+ * in a process that it does not know.
+ */
+import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync, unlinkSync } from 'node:fs'
+import { KataError } from '../errors.ts'
+import { failpointsOf } from '../ledger/failpoints.ts'
+import { createLogger, type Logger } from '../log.ts'
+import { defaultRunDir, sandboxPaths } from '../sandbox/paths.ts'
+import { stillUsed, teardown } from '../sandbox/teardown.ts'
+import { within } from '../time.ts'
+import type { ShimFlags } from './flags.ts'
+import { spawnSelf } from './self.ts'
+import { shimSocketPath } from './start.ts'
+
+/** How long after its start `delete` answers containerd at the latest, milliseconds. */
+const answerMs = 4000
+
+/** Does the work, whatever becomes of whoever waits for it. */
+export async function tearDownShim(flags: ShimFlags): Promise<number> {
+  const { namespace, id, runDir = defaultRunDir } = flags
+  const log = createLogger({ level: 'warn', fields: { sandbox: id, subsystem: 'shim-delete' } })
+  await teardown(sandboxPaths(runDir, namespace, id), log, failpointsOf('delete', process.env, log))
+  rmSync(shimSocketPath(runDir, namespace, id), { force: true })
+  return 0
+}
+
+/**
+ * Has the sandbox torn down by a process of its own and waits for that; for containerd only as long as it waits itself. Then
+ * the sandbox is as good as gone when none of its processes is left and nothing of the client's is in use, which a warning
+ * says; the rest is released meanwhile.
+ *
+ * @throws KataError TEARDOWN_GOES_ON when it is not; Error with what the teardown said when that failed.
+ */
+export async function tearDownApart(flags: ShimFlags, bundle: string, log: Logger): Promise<void> {
+  const { namespace, id, runDir = defaultRunDir } = flags
+  const paths = sandboxPaths(runDir, namespace, id)
+  if (!existsSync(paths.stateDir)) return
+  const output = temporaryFile(paths.runDir)
+  try {
+    const child = spawnSelf('teardown', flags, { bundle, cwd: '/', stdio: ['ignore', output, output] })
+    const isContainerd = flags.address !== ''
+    const code = await (isContainerd
+      ? within(child.exited, Math.max(answerMs - performance.now(), 0))
+      : child.exited)
+    if (code !== undefined) {
+      if (code !== 0) throw new Error(textOf(output) || `the teardown ended with ${child.signalCode ?? code}`)
+      return
+    }
+    child.unref()
+    const seconds = answerMs / 1000
+    const held = stillUsed(paths, log)
+    if (held.length > 0)
+      throw new KataError('TEARDOWN_GOES_ON', { id, seconds, held: held.join(', '), pid: child.pid })
+    log.warn('no process of the sandbox is left; the rest is released by another process', { pid: child.pid })
+  } finally {
+    closeSync(output)
+  }
+}
+
+/** Without a name from the start: nothing of it is left, and writing to it never fails. */
+function temporaryFile(directory: string): number {
+  const path = `${directory}/.teardown-${crypto.randomUUID()}`
+  const fd = openSync(path, 'wx+', 0o600)
+  unlinkSync(path)
+  return fd
+}
+
+function textOf(fd: number): string {
+  const bytes = Buffer.alloc(Math.min(fstatSync(fd).size, 64 * 1024))
+  return bytes.toString('utf8', 0, readSync(fd, bytes, 0, bytes.length, 0)).trim()
+}
