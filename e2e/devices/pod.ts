@@ -50,6 +50,7 @@ export class Pod implements AsyncDisposable {
       container: { id: 'pod', bundle: '/nowhere', spec: {}, rootfs: [] },
       config,
       log: silentLogger,
+      signal: new AbortController().signal,
     }
     return new Pod(runDir, await createSandbox(request))
   }

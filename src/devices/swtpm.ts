@@ -17,6 +17,7 @@ import type { Identity, LaunchSpec } from '../rootless/launch-spec.ts'
 import { assertPosture, expectedPosture } from '../rootless/posture-check.ts'
 import { recordPosture } from '../rootless/posture-record.ts'
 import { confirmWaiter } from '../rootless/waiter-posture.ts'
+import { poll } from '../time.ts'
 
 export interface TpmOptions {
   /** The swtpm program. */
@@ -29,6 +30,8 @@ export interface TpmOptions {
   readonly stateDir: string
   readonly landlock: LandlockMode
   readonly log: Logger
+  /** Gives the start up. */
+  readonly signal: AbortSignal
 }
 
 export interface Tpm {
@@ -60,7 +63,7 @@ export const swtpmArgs: readonly string[] = [
  * @throws KataError TPM_MISSING, TPM_FAILED, JAIL_*, POSTURE_DIFFERS; no process is left then.
  */
 export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm> {
-  const { program, identity, privateDir, stateDir, landlock, log } = options
+  const { program, identity, privateDir, stateDir, landlock, log, signal } = options
   if (!existsSync(program)) throw new KataError('TPM_MISSING', { path: program })
   const jailDir = `${stateDir}/tpm`
   mkdirSync(jailDir, { mode: 0o700 })
@@ -81,11 +84,11 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
       opens: [`${statePath}/`, 'pipe:[', 'anon_inode:'],
     })
     const { ref, waiter } = await ledger.take(processResource, { name: 'swtpm' }, async (entry) => {
-      const launched = await launch(spec, log)
+      const launched = await launch(spec, log, { signal })
       entry.amend({ name: 'swtpm', ref: launched.ref })
       return launched
     })
-    await answers(ours, program)
+    await answers(ours, program, signal)
     assertPosture(ref.pid, expected)
     await confirmWaiter(stateDir, { name: 'swtpm', ref: waiter, expected })
     // The VMM gives it the other end of a data channel.
@@ -101,20 +104,21 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
 }
 
 /** An answer tells that it has loaded all that it needs and put its own filter in place. @throws KataError TPM_FAILED. */
-async function answers(socket: number, program: string): Promise<void> {
+async function answers(socket: number, program: string, signal: AbortSignal): Promise<void> {
   // Whoever takes it over sets it as he needs it.
   checked(libc.fcntl(socket, F_SETFL, O_NONBLOCK), 'fcntl F_SETFL')
   writeSync(socket, getCapability)
-  for (const deadline = Date.now() + answerMs; Date.now() < deadline; await Bun.sleep(2)) {
-    try {
-      if (readSync(socket, Buffer.alloc(64)) > 0) return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'EAGAIN') continue
-    }
-    throw new KataError('TPM_FAILED', { path: program, reason: 'it ended' })
+  const answered = await poll(() => answerOf(socket), { timeoutMs: answerMs, everyMs: 2, signal })
+  if (answered === true) return
+  const reason = answered === false ? 'it ended' : `it did not answer within ${answerMs / 1000} s`
+  throw new KataError('TPM_FAILED', { path: program, reason })
+}
+
+/** False once nobody is there to answer, undefined before an answer. */
+function answerOf(socket: number): boolean | undefined {
+  try {
+    return readSync(socket, Buffer.alloc(64)) > 0
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EAGAIN' ? undefined : false
   }
-  throw new KataError('TPM_FAILED', {
-    path: program,
-    reason: `it did not answer within ${answerMs / 1000} s`,
-  })
 }

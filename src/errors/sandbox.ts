@@ -12,6 +12,11 @@ export const sandboxErrors = {
     'could not release everything: {held} still held ({reason})',
     'Run `kata-ts gc` once the cause is gone; what is still held stays written down.',
   ),
+  START_GIVEN_UP: entry(
+    'unavailable',
+    'the start of sandbox {id} was given up: {reason}',
+    'Nothing of it is left; start it again if that was not meant.',
+  ),
   TEARDOWN_BUSY: entry(
     'unavailable',
     'another process tears the sandbox in {path} down, and was not done within {seconds} s',

@@ -1,5 +1,6 @@
 /** User namespaces (user_namespaces(7)) of child processes: their id maps, written by root without any helper program. */
 import { openSync, readlinkSync, writeFileSync } from 'node:fs'
+import { poll } from '../time.ts'
 import { isAlive, type ProcessRef } from './proc.ts'
 
 /** Host ids, users and groups alike. */
@@ -24,21 +25,22 @@ export function idMapLines(map: readonly IdExtent[]): string[] {
  * Waits until `child` has left our user namespace, gives the new one its map and returns a descriptor of it, with
  * which mounts can be idmapped as long as it is open. The caller closes it.
  *
- * @returns undefined when the child ended, or did nothing of the kind within `timeoutMs`.
- * @throws the error of writing a map: EPERM when the namespace has one already, EINVAL for more than 340 lines.
+ * @returns undefined when the child ended, or did nothing of the kind in time.
+ * @throws the signal's reason; the error of writing a map: EPERM when the namespace has one already, EINVAL for more than 340 lines.
  */
 export async function mapUserNamespace(
   child: ProcessRef,
   map: readonly IdExtent[],
-  timeoutMs: number,
+  wait: { timeoutMs: number; signal?: AbortSignal | undefined },
 ): Promise<number | undefined> {
   const proc = `/proc/${child.pid}`
   const ours = readlinkSync('/proc/self/ns/user')
-  const deadline = Date.now() + timeoutMs
-  while (namespaceOf(proc) === ours || namespaceOf(proc) === undefined) {
-    if (!isAlive(child) || Date.now() > deadline) return undefined
-    await Bun.sleep(1)
+  const look = () => {
+    const theirs = namespaceOf(proc)
+    if (theirs !== undefined && theirs !== ours) return 'left'
+    return isAlive(child) ? undefined : 'ended'
   }
+  if ((await poll(look, wait)) !== 'left') return undefined
   for (const file of ['uid_map', 'gid_map'])
     writeFileSync(`${proc}/${file}`, `${idMapLines(map).join('\n')}\n`)
   return openSync(`${proc}/ns/user`, 'r')

@@ -59,6 +59,8 @@ export interface SandboxRequest {
   readonly container: ContainerRequest
   readonly config: Config
   readonly log: Logger
+  /** Gives the start up. */
+  readonly signal: AbortSignal
   /** Faults on purpose, for tests. */
   readonly failpoints?: Failpoints | undefined
 }
@@ -66,10 +68,10 @@ export interface SandboxRequest {
 /**
  * Creates the sandbox and waits until its guest answers. Whatever fails, nothing of it is left.
  *
- * @throws KataError of the step that failed.
+ * @throws KataError of the step that failed; the signal's reason, whatever failed by that.
  */
 export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
-  const { runDir, namespace, id, log } = request
+  const { runDir, namespace, id, log, signal } = request
   const paths = sandboxPaths(runDir, namespace, id)
   requireConfiguredFiles(request.config)
   if (vmmFeatures(request.config).share === 'none') requireCopyable(request.container)
@@ -78,13 +80,14 @@ export async function createSandbox(request: SandboxRequest): Promise<Sandbox> {
     const ledger = openLedger(paths, log, request.failpoints)
     try {
       return await build(request, paths, ledger)
-    } catch (error) {
-      log.error('start failed', { error })
+    } catch (failure) {
+      const error = signal.aborted ? signal.reason : failure
+      log.error('start failed', { error, ...(signal.aborted && { by: failure }) })
       // What cannot be released stays written down for `gc`; why the start failed matters more to the caller.
       await ledger
         .releaseAll()
         .then(() => rmSync(paths.stateDir, { recursive: true, force: true }))
-        .catch((failure) => log.error('the failed start left something', { error: failure }))
+        .catch((left) => log.error('the failed start left something', { error: left }))
       throw error
     }
   } catch (error) {
@@ -99,9 +102,9 @@ function isDiskFull(error: unknown): boolean {
 }
 
 async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledger): Promise<Sandbox> {
-  const { id, namespace, config, log } = request
+  const { id, namespace, config, log, signal } = request
   const { hypervisor } = config
-  const timings = recordTimings()
+  const timings = recordTimings(signal)
   for (const swept of sweepDisks())
     log[swept.failure === undefined ? 'info' : 'warn']('disks of an earlier boot', { ...swept })
   const shim = processRef(process.pid)!
@@ -116,7 +119,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   )
   const cgroups = await timings.measure('cgroups', () => enterCgroups(request, ledger))
   const { identity, privateDir, ids } = await timings.measure('user', () =>
-    takeUser(ledger, { id, namespace, config, paths, log }),
+    takeUser(ledger, { id, namespace, config, paths, log, signal }),
   )
   const spec = machineSpec(request, paths, assets, identity, privateDir)
   const features = vmmFeatures(config)
@@ -133,6 +136,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
             clientUid,
             ids,
             container: request.container,
+            signal,
           }),
         )
   const open = openWalls(config, {
@@ -142,7 +146,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   })
   for (const { what, quiet } of open) if (!quiet) warnClient(request.container.bundle, what, log)
   const network = await SandboxNetwork.create(request.network, {
-    ...{ ledger, config, log, identity, stateDir: paths.stateDir },
+    ...{ ledger, config, log, identity, stateDir: paths.stateDir, signal },
   })
   // Our copies of what the VMM is given: closed once it has them, or whatever fails before.
   using given = new DisposableStack()
@@ -174,6 +178,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     config,
     ledger,
     log,
+    signal,
   })
   const { ref } = await timings.measure('vmm', () => cgroups.explain(vfio.explain(vmm.start())))
   given.dispose()
@@ -185,7 +190,9 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   })
   void vmm.ended.then((told) => end.tell('machine', told))
   void served?.share.exited.then((exit) => end.tell('share', exit))
-  const agent = await connectAgent(vmm.agent, { log })
+  // What breaks by our own doing is no end to be explained.
+  signal.addEventListener('abort', () => end.tell('asked', true), { once: true })
+  const agent = await connectAgent(vmm.agent, { log, signal })
   agent.explainLossBy((error) => end.explainLoss(error))
   void agent.closed.then((error) => end.tell('agent', error))
   // No guest code runs from a kernel that is not the one that was built.
@@ -228,6 +235,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     onResized: () => cgroups.placeVmm(ref.pid),
   })
   const disks = new Disks({ vmm, ledger, bus: hypervisor.blockDeviceDriver })
+  signal.throwIfAborted()
   const share = served?.share ?? (await createDiskShare({ ledger, paths, disks, agent: agent.agent, log }))
   return new Sandbox({
     id,

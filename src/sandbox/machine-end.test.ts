@@ -159,6 +159,13 @@ describe('work that needs the machine', () => {
     expect(await failing).toStartWith('[VMM_GUEST_PANICKED]')
   })
 
+  test('is over at once when the end is asked for', async () => {
+    const { end } = machine()
+    const failing = end.during(new Promise(() => {})).catch(({ name }) => name)
+    end.tell('asked', true)
+    expect(await failing).toBe('AbortError')
+  })
+
   test('that fails for want of memory on the host says so before any end is known', async () => {
     const { end } = machine({ memory: signs.memory })
     await expect(end.during(Promise.reject(new Error('mount failed')))).rejects.toBe(signs.memory)

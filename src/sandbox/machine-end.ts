@@ -122,11 +122,13 @@ export class MachineEnd {
   /**
    * The result of `work`, which needs the machine.
    *
-   * @throws what happened when the machine is lost meanwhile, or the work failed by that; else what `work` throws.
+   * @throws what happened when the machine is lost meanwhile, or the work failed by that; AbortError when its end was asked
+   *   for; else what `work` throws.
    */
   async during<T>(work: Promise<T>): Promise<T> {
+    const over = this.#settled.promise.then(() => Promise.reject(this.over.reason))
     try {
-      return await Promise.race([work, this.lost.then((error) => Promise.reject(error))])
+      return await Promise.race([work, over])
     } catch (error) {
       throw await this.#explain(error)
     }

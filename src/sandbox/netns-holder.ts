@@ -27,7 +27,14 @@ export function holdNetns(
     stateDir,
     log,
     config,
-  }: { identity: Identity; stateDir: string; log: Logger; config: Pick<Config, 'hypervisor'> },
+    signal,
+  }: {
+    identity: Identity
+    stateDir: string
+    log: Logger
+    config: Pick<Config, 'hypervisor'>
+    signal: AbortSignal
+  },
 ): Promise<{ pid: number }> {
   const output = openSync('/dev/null', constants.O_RDWR)
   const spec = {
@@ -44,7 +51,7 @@ export function holdNetns(
   return ledger
     .take(processResource, { name: 'netns' }, async (entry) => {
       const expected = expectedPosture(spec, { seccompFilters })
-      const { ref, waiter } = await launch(spec, log)
+      const { ref, waiter } = await launch(spec, log, { signal })
       entry.amend({ name: 'netns', ref })
       await settledPosture(ref.pid, expected)
       // From now on the client puts its interfaces there.

@@ -64,14 +64,22 @@ function parseHooks(stage: string, value: unknown): OciHook[] {
   })
 }
 
-/** Runs them one after the other. @throws KataError HOOK_FAILED at the first that fails. */
-export async function runHooks(hooks: readonly OciHook[], state: HookState): Promise<void> {
-  for (const hook of hooks) await runHook(hook, state)
+/** Runs them one after the other. @throws KataError HOOK_FAILED at the first that fails; the signal's reason. */
+export async function runHooks(
+  hooks: readonly OciHook[],
+  state: HookState,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const hook of hooks) {
+    signal?.throwIfAborted()
+    await runHook(hook, state, signal)
+  }
 }
 
 async function runHook(
   { path, args = [path], env = [], timeout = defaultSeconds }: OciHook,
   state: HookState,
+  signal?: AbortSignal,
 ) {
   const fail = (reason: string, cause?: unknown) => new KataError('HOOK_FAILED', { path, reason }, { cause })
   const [argv0 = path, ...rest] = args
@@ -82,8 +90,10 @@ async function runHook(
       stdin: new Blob([JSON.stringify(state)]),
       ...{ stdout: 'ignore', stderr: 'pipe' },
       ...{ timeout: timeout * 1000, killSignal: 'SIGKILL' },
+      ...(signal && { signal }),
     } as const)
     const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+    signal?.throwIfAborted()
     if (code === 0) return
     const how = child.signalCode === null ? `exit code ${code}` : `it was ended after ${timeout} s`
     throw fail(`${how}: ${stderr.slice(-tailLength).trim()}`)

@@ -93,7 +93,7 @@ export class SandboxNetwork {
   /** @throws KataError HOOK_FAILED, those of {@link holdNetns}. */
   static async create(
     { netns, filled }: NetworkRequest,
-    parts: NetworkParts & { readonly stateDir: string },
+    parts: NetworkParts & { readonly stateDir: string; readonly signal: AbortSignal },
   ): Promise<SandboxNetwork> {
     const { ledger, config } = parts
     if (config.runtime.internetworkingModel === 'none') return new SandboxNetwork(parts, undefined)
@@ -101,7 +101,9 @@ export class SandboxNetwork {
     const holder = await holdNetns(ledger, parts)
     const { create, poststop } = filled.hooks
     const state: HookState = { ...filled.state, status: 'creating', pid: holder.pid }
-    await ledger.take(poststopResource, { hooks: poststop, state }, () => runHooks(create, state))
+    await ledger.take(poststopResource, { hooks: poststop, state }, () =>
+      runHooks(create, state, parts.signal),
+    )
     return new SandboxNetwork(parts, `/proc/${holder.pid}/ns/net`, holder)
   }
 

@@ -27,6 +27,8 @@ export interface ShareRequest {
   readonly ids: IdRange | undefined
   /** The container that the sandbox is made for: what it mounts is known already. */
   readonly container: ContainerRequest
+  /** Gives the start up. */
+  readonly signal: AbortSignal
 }
 
 export interface ServedShare {
@@ -47,7 +49,7 @@ const refusals: ReadonlySet<string> = new Set(['SHARE_NOT_IDMAPPABLE', 'SHARE_ID
  */
 export async function startShare(
   ledger: Ledger,
-  { config, paths, privateDir, clientUid, ids, container }: ShareRequest,
+  { config, paths, privateDir, clientUid, ids, container, signal }: ShareRequest,
 ): Promise<ServedShare> {
   const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege, virtioFsNosuid } =
     config.hypervisor
@@ -56,7 +58,7 @@ export async function startShare(
     ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
     ...(clientUid === undefined ? {} : { clientUid }),
     ...{ program: virtioFsDaemon, cache: virtioFsCache },
-    ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs },
+    ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs, signal },
   }
   const accept = (idmap: Idmap) => {
     requireSharedIds(container.spec, container.id, idmap.map)

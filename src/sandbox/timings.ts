@@ -10,15 +10,21 @@ export interface Timing {
 
 export interface Timings {
   readonly steps: readonly Timing[]
+  /** @throws what `work` throws; the signal's reason in its place, once the start is given up. */
   measure<T>(step: string, work: () => Promise<T> | T): Promise<T>
 }
 
-export function recordTimings(now: () => number = performance.now.bind(performance)): Timings {
+/** `signal` ends the start. */
+export function recordTimings(
+  signal: AbortSignal,
+  now: () => number = performance.now.bind(performance),
+): Timings {
   const origin = now()
   const steps: Timing[] = []
   return {
     steps,
     async measure(step, work) {
+      signal.throwIfAborted()
       const begun = now()
       try {
         return await work()

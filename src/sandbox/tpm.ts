@@ -14,7 +14,7 @@ import { leaseDir, type SandboxPaths } from './paths.ts'
  * @throws KataError TPM_MISSING, TPM_FAILED, and what taking a user throws.
  */
 export async function takeTpm(
-  { namespace, id, config, log }: SandboxRequest,
+  { namespace, id, config, log, signal }: SandboxRequest,
   { stateDir }: SandboxPaths,
   ledger: Ledger,
 ): Promise<Tpm | undefined> {
@@ -30,10 +30,10 @@ export async function takeTpm(
     ledger,
     {
       ...{ runDir: leaseDir, range: { base, blocks }, sandbox: `${namespace}/${id}` },
-      ...{ owner: processRef(process.pid)!, account: 'none', accelerator: 'tcg' },
+      ...{ owner: processRef(process.pid)!, account: 'none', accelerator: 'tcg', signal },
     },
     log,
   )
   const privateDir = await makePrivateDir(ledger, lease, true)
-  return startTpm(ledger, { program, identity, privateDir, stateDir, landlock, log })
+  return startTpm(ledger, { program, identity, privateDir, stateDir, landlock, log, signal })
 }

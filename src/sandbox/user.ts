@@ -38,13 +38,15 @@ export async function takeUser(
     readonly config: Config
     readonly paths: SandboxPaths
     readonly log: Logger
+    /** Gives the taking up. */
+    readonly signal?: AbortSignal
   },
 ): Promise<SandboxUser> {
-  const { id, namespace, config, paths, log } = request
+  const { id, namespace, config, paths, log, signal } = request
   const { rootless, virtioFsPrivilege, rootlessUidBase, rootlessUidBlocks, ...hypervisor } = config.hypervisor
   const range = { base: rootlessUidBase, blocks: rootlessUidBlocks }
   const owner = processRef(process.pid)!
-  const options = { runDir: leaseDir, range, sandbox: `${namespace}/${id}`, owner }
+  const options = { runDir: leaseDir, range, sandbox: `${namespace}/${id}`, owner, ...(signal && { signal }) }
   const daemonIsRoot = virtioFsPrivilege === 'root'
   if (!daemonIsRoot && hypervisor.sharedFs !== 'none') checkUpperIds()
   if (rootless || !daemonIsRoot) await sweepOncePerBoot({ runDir: leaseDir, range }, log)

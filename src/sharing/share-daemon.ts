@@ -47,4 +47,6 @@ export interface ShareDaemonSpec {
   readonly nosuid: boolean
   /** `virtio_fs_extra_args`, appended. */
   readonly extraArgs: readonly string[]
+  /** Gives the start up. */
+  readonly signal?: AbortSignal
 }

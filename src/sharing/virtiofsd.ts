@@ -16,7 +16,7 @@ import { argumentFilter, setIdFilter } from '../rootless/argument-filter.ts'
 import type { ExitInfo } from '../rootless/launch-spec.ts'
 import { settledPosture } from '../rootless/posture-check.ts'
 import { recordPosture } from '../rootless/posture-record.ts'
-import { within } from '../time.ts'
+import { poll, within } from '../time.ts'
 import { type BoundedLog, keepOutput } from './bounded-log.ts'
 import type { Idmap } from './idmap.ts'
 import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
@@ -74,7 +74,7 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     const idmap = await enterUserNamespace(spec, child, daemon, exited)
     if (idmap === undefined && spec.ids !== undefined)
       throw new NotStarted('no user namespace within 10 s', daemon, exited, log)
-    const worker = await waitForWorker(daemon)
+    const worker = await waitForWorker(daemon, spec.signal)
     if (daemon === undefined || worker === undefined)
       throw new NotStarted('no worker within 10 s', daemon, exited, log)
     entry.amend({ socketPath, daemon, worker })
@@ -139,13 +139,13 @@ function openToVmm({ clientUid }: ShareDaemonSpec, socketPath: string): number |
 
 /** Gives an unprivileged daemon its ids and lets it go on; the descriptor of its namespace is open until it ends. */
 async function enterUserNamespace(
-  { ids, accept }: ShareDaemonSpec,
+  { ids, accept, signal }: ShareDaemonSpec,
   { stdin }: { stdin: Bun.FileSink | undefined },
   daemon: ProcessRef | undefined,
   exited: Promise<unknown>,
 ): Promise<Idmap | undefined> {
   if (ids === undefined || daemon === undefined || stdin === undefined) return undefined
-  const userNamespace = await mapUserNamespace(daemon, ids, startTimeoutMs)
+  const userNamespace = await mapUserNamespace(daemon, ids, { timeoutMs: startTimeoutMs, signal })
   if (userNamespace === undefined) return undefined
   void exited.then(() => closeSync(userNamespace))
   const idmap = { userNamespace, first: ids[0]!.outside, map: ids }
@@ -171,14 +171,17 @@ function heldConnection(connection: number | undefined, exited: Promise<unknown>
 }
 
 /** Waits until the worker is in its sandbox: then the daemon has accepted its arguments and its directory. */
-async function waitForWorker(daemon: ProcessRef | undefined): Promise<ProcessRef | undefined> {
-  const deadline = Date.now() + startTimeoutMs
-  while (daemon !== undefined && isAlive(daemon) && Date.now() < deadline) {
+async function waitForWorker(
+  daemon: ProcessRef | undefined,
+  signal: AbortSignal | undefined,
+): Promise<ProcessRef | undefined> {
+  if (daemon === undefined) return undefined
+  const look = () => {
     const worker = childrenOf(daemon).find(({ pid }) => isFiltered(pid))
-    if (worker !== undefined) return worker
-    await Bun.sleep(1)
+    return worker ?? (isAlive(daemon) ? undefined : 'ended')
   }
-  return undefined
+  const found = await poll(look, { timeoutMs: startTimeoutMs, signal })
+  return found === 'ended' ? undefined : found
 }
 
 async function startError(path: string, { message, hangs, exited, log }: NotStarted): Promise<KataError> {

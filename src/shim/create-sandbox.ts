@@ -23,10 +23,12 @@ export async function createSandboxForTask(input: {
   request: CreateTaskRequest
   spec: OciSpec
   log: Logger
+  /** Gives the start up. */
+  signal: AbortSignal
   /** Takes the place of `log` when the configuration asks for detail. */
   detailedLog: Logger
 }): Promise<Sandbox> {
-  const { flags, runDir, request, spec } = input
+  const { flags, runDir, request, spec, signal } = input
   const config = decideConfig(request, spec, input.log)
   return createSandbox({
     id: flags.id,
@@ -38,6 +40,7 @@ export async function createSandboxForTask(input: {
     network: networkRequest(spec, { client: flags.namespace, id: flags.id, bundle: request.bundle }),
     container: { id: request.id, spec, bundle: request.bundle, rootfs: request.rootfs },
     config,
+    signal,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,
   })

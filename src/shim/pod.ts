@@ -8,8 +8,8 @@ import type { Sandbox } from '../sandbox/sandbox.ts'
 
 export interface PodOptions {
   readonly id: string
-  /** Makes the sandbox from the bundle of its first task. */
-  createSandbox(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox>
+  /** Makes the sandbox from the bundle of its first task; `signal` gives that up, after which nothing of it is left. */
+  createSandbox(request: CreateTaskRequest, spec: OciSpec, signal: AbortSignal): Promise<Sandbox>
   /** Told once, when the machine died under its tasks. */
   onDied(error: KataError): void
   /** Told once, when the teardown left something: it is still written down for `shim delete` and `kata-ts gc`. */
@@ -24,6 +24,7 @@ export class Pod {
   readonly over: AbortSignal
   readonly #options: PodOptions
   readonly #end: () => void
+  readonly #giveUp = new AbortController()
   #creating: Promise<Sandbox> | undefined
   #sandbox: Sandbox | undefined
   #stopping: Promise<void> | undefined
@@ -38,7 +39,7 @@ export class Pod {
 
   /** Whether there is no sandbox, and none being made. */
   get isUnmade(): boolean {
-    return this.#creating === undefined
+    return this.#creating === undefined || this.over.aborted
   }
 
   get isStopping(): boolean {
@@ -74,18 +75,19 @@ export class Pod {
   }
 
   /**
-   * Ends the machine and releases all it held; every caller waits for the same, one teardown.
+   * Ends the machine, or gives its start up, and releases all it held; every caller waits for the same, one teardown.
    *
    * @throws KataError RELEASE_FAILED, and what else keeps a machine from its end; `onLeft` is told first.
    */
-  stop(): Promise<void> {
+  stop(reason = 'its end was asked for'): Promise<void> {
+    this.#giveUp.abort(new KataError('START_GIVEN_UP', { id: this.id, reason }))
     this.#stopping ??= this.#stop()
     return this.#stopping
   }
 
   /** For those who want the end, whatever it leaves: `onLeft` is told all the same. */
-  stopAnyway(): Promise<void> {
-    return this.stop().catch(() => {})
+  stopAnyway(reason?: string): Promise<void> {
+    return this.stop(reason).catch(() => {})
   }
 
   async #stop(): Promise<void> {
@@ -103,7 +105,7 @@ export class Pod {
 
   async #create(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox> {
     try {
-      const sandbox = await this.#options.createSandbox(request, spec)
+      const sandbox = await this.#options.createSandbox(request, spec, this.#giveUp.signal)
       this.#sandbox = sandbox
       void sandbox.watchOom(this.#options.oom)
       void sandbox.died.then((error) => {

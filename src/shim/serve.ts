@@ -39,8 +39,8 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   const events = eventsFor(flags, log)
   const pod = new Pod({
     id: flags.id,
-    createSandbox: (request, spec) =>
-      createSandboxForTask({ flags, runDir, request, spec, log, detailedLog }),
+    createSandbox: (request, spec, signal) =>
+      createSandboxForTask({ flags, runDir, request, spec, log, signal, detailedLog }),
     onDied: (error) => reportDeath(flags.bundle, error, log),
     onLeft: (error) => log.error('the sandbox left something', { error }),
     oom: {
@@ -48,7 +48,10 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
       onOom: (containerId) => tasks.oomKilled(containerId),
     },
   })
-  const tasks: TaskService = new TaskService({ pod, events, records: recordsOf(flags, runDir), log })
+  const tasks: TaskService = new TaskService({
+    ...{ pod, events, records: recordsOf(flags, runDir), log },
+    clientReturns: flags.address !== '',
+  })
   const terminated = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)

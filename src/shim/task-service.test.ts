@@ -8,6 +8,7 @@ import { CreateTaskRequest, ExecProcessRequest } from '../protocol/generated/con
 import { neverHeldUp } from '../sandbox/health.ts'
 import { wasOomKilled } from '../sandbox/oom.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
+import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { TaskEvent } from './events.ts'
 import { Pod } from './pod.ts'
 import { TaskService } from './task-service.ts'
@@ -20,7 +21,10 @@ beforeEach(() => {
 afterEach(() => rmSync(bundle, { recursive: true }))
 
 /** A service over a double of a sandbox, in which a test ends processes by name. */
-function serviceOf(podId: string, { endMs = 20_000, deaf = false, held = '', refuses = false } = {}) {
+function serviceOf(
+  podId: string,
+  { endMs = 20_000, deaf = false, held = '', refuses = false, clientReturns = true } = {},
+) {
   const ends = new Map<string, (status: number) => void>()
   const removed: string[] = []
   const topics: string[] = []
@@ -69,7 +73,14 @@ function serviceOf(podId: string, { endMs = 20_000, deaf = false, held = '', ref
   const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
   const records = { add: () => {}, remove: () => {} }
   const limits = { stallMs: 10_000, endMs }
-  const tasks = new TaskService({ pod, events: { publish }, records, limits, log: silentLogger })
+  const tasks = new TaskService({
+    pod,
+    events: { publish },
+    records,
+    limits,
+    clientReturns,
+    log: silentLogger,
+  })
   const create = (id: string) => tasks.create(CreateTaskRequest.fromPartial({ id, bundle }))
   const exec = (id: string, execId: string) =>
     tasks.exec(ExecProcessRequest.fromPartial({ id, execId, spec: { value: Buffer.from('{}') } }))
@@ -87,6 +98,78 @@ function serviceOf(podId: string, { endMs = 20_000, deaf = false, held = '', ref
     lateNetworks: () => lateNetworks,
   }
 }
+
+describe('the start of a pod that nobody waits for any more', () => {
+  const closed = new TtrpcError('unavailable', 'the connection is closed')
+  const late = new TtrpcError('deadline_exceeded', 'Create took longer than 1 ms')
+
+  /** A start that lasts until it is given up, and the call that waits for it. */
+  function starting({ clientReturns = true, podId = 'pod' } = {}) {
+    const given: { up?: Error } = {}
+    const pod = new Pod({
+      id: 'pod',
+      createSandbox: (_request, _spec, signal) =>
+        new Promise((_, reject) =>
+          signal.addEventListener('abort', () => {
+            given.up = signal.reason
+            reject(signal.reason)
+          }),
+        ),
+      onDied: () => {},
+      oom: { isKnown: () => false, onOom: () => {} },
+    })
+    const records = { add: () => {}, remove: () => {} }
+    const events = { publish: () => {} }
+    const tasks = new TaskService({ pod, events, records, clientReturns, log: silentLogger })
+    let cancel: (reason: TtrpcError) => void = () => {}
+    const onCancel = (handler: typeof cancel) => {
+      cancel = handler
+    }
+    const request = CreateTaskRequest.fromPartial({ id: podId, bundle })
+    const created = tasks.create(request, { onCancel }).catch(({ message }) => message)
+    return { tasks, pod, given, created, cancel: (reason: TtrpcError) => cancel(reason) }
+  }
+
+  test('ends with Shutdown, which waits until nothing of it is left', async () => {
+    const { tasks, created } = starting()
+    await tasks.shutdown({ id: 'pod', now: false })
+    expect(await created).toStartWith(
+      '[START_GIVEN_UP] the start of sandbox pod was given up: its end was asked for',
+    )
+    await tasks.shutdownRequested
+    expect(tasks.isIdle).toBe(true)
+  })
+
+  test('ends with the client’s time for it', async () => {
+    const { created, cancel } = starting()
+    cancel(late)
+    expect(await created).toContain('its client’s time for it is over')
+  })
+
+  test('ends with the connection of a client that does not come back', async () => {
+    const { created, cancel, tasks } = starting({ clientReturns: false })
+    cancel(closed)
+    expect(await created).toContain('its client went away')
+    // Nobody asks for its end: the shim ends by itself.
+    expect(tasks.isIdle).toBe(true)
+  })
+
+  test('goes on for a containerd that may come back', async () => {
+    const { given, cancel, pod } = starting()
+    cancel(closed)
+    expect(given.up).toBeUndefined()
+    await pod.stop()
+    expect(given.up).toBeDefined()
+  })
+
+  test('and is not begun again', async () => {
+    const { tasks, pod, created } = starting()
+    await pod.stop()
+    await created
+    const again = tasks.create(CreateTaskRequest.fromPartial({ id: 'pod', bundle }))
+    await expect(again).rejects.toThrow('TASK_STATE')
+  })
+})
 
 describe('a pod of several containers', () => {
   test('looks for a late network when its own container starts, and at no other start', async () => {

@@ -10,6 +10,7 @@ import type { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../protocol/generated/google/protobuf/timestamp.ts'
 import type { OciSpec } from '../sandbox/oci.ts'
 import { markOomKilled } from '../sandbox/oom.ts'
+import type { CallContext, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { type KillLimits, killLimits } from './after-kill.ts'
 import { readBundleSpec } from './bundle.ts'
 import { type TaskEvent, taskEvents } from './events.ts'
@@ -25,6 +26,11 @@ export interface TaskServiceOptions {
   readonly events: Pick<EventPublisher, 'publish'>
   readonly records: TaskRecords
   readonly log: Logger
+  /**
+   * Whether a client whose connection closed may come back and ask for what it had begun, as a containerd that is started anew
+   * does; the command line does not. Docs/design/containerd.md.
+   */
+  readonly clientReturns: boolean
   readonly limits?: KillLimits
 }
 
@@ -89,10 +95,14 @@ export class TaskService {
     this.#publish(taskEvents.oom({ containerId: id }))
   }
 
-  async create(request: api.CreateTaskRequest): Promise<api.CreateTaskResponse> {
+  async create(
+    request: api.CreateTaskRequest,
+    context?: Pick<CallContext, 'onCancel'>,
+  ): Promise<api.CreateTaskResponse> {
     const { id, bundle, rootfs, stdin, stdout, stderr, terminal, checkpoint } = request
     if (this.#tasks.has(id)) throw new KataError('TASK_EXISTS', { id })
     const spec = readBundleSpec(bundle) as OciSpec
+    if (id === this.#pod.id) context?.onCancel((reason) => this.#giveUp(reason))
     const sandbox = await this.#pod.sandboxFor(request, spec)
     try {
       const container = await sandbox.createContainer({ id, spec, bundle, rootfs })
@@ -113,6 +123,13 @@ export class TaskService {
       if (this.#tasks.size === 0) await this.#pod.stopAnyway()
       throw error
     }
+  }
+
+  /** Nobody waits for the pod's start any more. */
+  #giveUp({ code }: TtrpcError): void {
+    const isLate = code === 'deadline_exceeded'
+    if (isLate) void this.#pod.stop('its client’s time for it is over')
+    else if (!this.#options.clientReturns) void this.#pod.stop('its client went away')
   }
 
   async start({ id, execId }: api.StartRequest): Promise<api.StartResponse> {
