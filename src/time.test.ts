@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test'
 import { getEventListeners } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { FakeClock, settled } from './time.double.ts'
 import { deadline, poll, retry, serially, sleep, until, within } from './time.ts'
 
@@ -90,4 +91,35 @@ test('serial work keeps its order, and a failure holds up nobody', async () => {
   await expect(first).rejects.toThrow('the first fails')
   await second
   expect(order).toEqual([1, 2])
+})
+
+/** Files with timers of their own, and why; a file that has none any more is to go from here. */
+const ownTimers: Readonly<Record<string, string>> = {
+  'time.ts': 'the module itself',
+  'ttrpc/bun.ts': 'src/ttrpc stands alone',
+  'ttrpc/deadline.ts': 'src/ttrpc stands alone',
+  'agent/connection.ts': 'asks again every second while it waits for an answer',
+  'shim/serve.ts': 'looks every 10 s for as long as the shim lives',
+  'sandbox/copied-files.ts': 'looks for changes for as long as the copy is wanted',
+  'shim/idle.ts': 'one timer that is set anew, as a sleep for each call would cost more',
+  'vmm/answers.ts': 'a checksum of src/vmm is recorded with what passed over it',
+  'vmm/end-watch.ts': 'as above',
+  'vmm/vmm-process.ts': 'as above',
+  'vmm/http/api.ts': 'as above',
+  'vmm/qemu/event-waits.ts': 'as above',
+  'vmm/qemu/kvm-probe.ts': 'as above',
+  'vmm/qemu/resize.ts': 'as above',
+  'vmm/qemu/unplug.ts': 'as above',
+  'vmm/firecracker/api-socket.ts': 'as above',
+  'vmm/firecracker/jailer.ts': 'as above',
+  'vmm/cloud-hypervisor/device-tree.ts': 'as above',
+}
+
+test('no other file waits by timers of its own', () => {
+  const timer = /\bBun\.sleep\(|\bset(Timeout|Interval)\(|\bAbortSignal\.timeout\(/
+  const product = [...new Bun.Glob('**/*.ts').scanSync(import.meta.dir)].filter(
+    (path) => !/\.(test|double)\.ts$|(^|\/)(testing|test-support)\.ts$/.test(path),
+  )
+  const found = product.filter((path) => timer.test(readFileSync(`${import.meta.dir}/${path}`, 'utf8')))
+  expect(found.sort()).toEqual(Object.keys(ownTimers).sort())
 })

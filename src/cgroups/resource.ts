@@ -2,6 +2,7 @@
 import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { enterCgroup, killCgroup, processesIn, removeCgroup } from '../linux/cgroup.ts'
+import { sleep } from '../time.ts'
 
 /** One cgroup in one hierarchy. */
 export interface CgroupPlace {
@@ -39,7 +40,7 @@ async function removeEmptied(place: CgroupPlace): Promise<void> {
     // Only this process has ever been anywhere else: what was left of the sandbox ends in here, under its limits.
     if (pids.includes(process.pid)) leave(place, process.pid)
     else killCgroup(place, path)
-    await Bun.sleep(pause)
+    await sleep(pause)
   }
 }
 

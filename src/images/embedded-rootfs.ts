@@ -53,11 +53,11 @@ async function build(busybox: Uint8Array, root: string): Promise<void> {
 
 /** Where busybox wants its names, for instance `usr/bin/env`. */
 async function appletPaths(program: string): Promise<string[]> {
-  const child = Bun.spawn([program, '--list-full'], { stdio: ['ignore', 'pipe', 'ignore'], env: {} })
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  const child = Bun.spawn([program, '--list-full'], {
+    ...{ stdio: ['ignore', 'pipe', 'ignore'], env: {}, timeout: 10_000, killSignal: 'SIGKILL' },
+  })
   const text = await new Response(child.stdout).text()
   const code = await child.exited
-  clearTimeout(timer)
   if (code !== 0) throw new Error(`busybox --list-full ended with ${code}`)
   return text.split('\n').filter((path) => /^(usr\/)?s?bin\/[^/]+$/.test(path))
 }

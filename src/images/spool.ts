@@ -2,6 +2,7 @@
 import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { libc } from '../linux/libc.ts'
+import { sleep } from '../time.ts'
 
 const F_SETPIPE_SZ = 1031
 const pieceBytes = 1 << 20
@@ -58,7 +59,7 @@ async function* pieces(pipe: number, path: string): AsyncGenerator<Buffer> {
       throw new KataError('ROOTFS_MISSING', { path, reason: `nobody wrote to it for ${writerMs / 1000} s` })
     hasWriter ||= count !== 0
     if (count === undefined || count === 0) {
-      await Bun.sleep(waitMs)
+      await sleep(waitMs)
       waitMs = Math.min(2 * waitMs, longestWaitMs)
     } else {
       yield buffer.subarray(0, count)

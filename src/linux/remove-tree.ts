@@ -4,6 +4,7 @@
  * an open directory, so that no link leads elsewhere, and nothing is removed that is mounted in the tree.
  */
 import { closeSync, constants, openSync, rmdirSync } from 'node:fs'
+import { sleep } from '../time.ts'
 import {
   type DirectoryEntry,
   moveEntry,
@@ -133,7 +134,7 @@ class Removal {
   async #breathe(): Promise<void> {
     this.#signal?.throwIfAborted()
     if (performance.now() < this.#stretchEnd) return
-    await Bun.sleep(0)
+    await sleep(0)
     this.#stretchEnd = performance.now() + stretchMs
   }
 }

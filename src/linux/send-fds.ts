@@ -1,4 +1,6 @@
 /** Descriptors over a connected Unix socket: sendmsg(2) with SCM_RIGHTS (unix(7)). */
+
+import { sleep } from '../time.ts'
 import { lastErrno, libc, ptr, SyscallError } from './libc.ts'
 
 const SOL_SOCKET = 1
@@ -55,6 +57,6 @@ export async function sendAll(
     const size = sendFds(socket, bytes.subarray(at), at === 0 ? fds : [])
     at += size
     // Full only if the peer does not read. Half a message must be followed by its rest, so this ends with the connection.
-    if (size === 0) await Bun.sleep(5)
+    if (size === 0) await sleep(5)
   }
 }

@@ -1,6 +1,7 @@
 /** Ending processes: only ones that we can name exactly, and always waited for. */
 import { closeSync } from 'node:fs'
 import { constants } from 'node:os'
+import { until } from '../time.ts'
 import { libc } from './libc.ts'
 import { isAlive, type ProcessRef } from './proc.ts'
 
@@ -23,13 +24,8 @@ export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): void {
 }
 
 /** Resolves true once the process is gone (a zombie counts as gone), false when `timeoutMs` passes first. */
-export async function waitGone(ref: ProcessRef, timeoutMs: number): Promise<boolean> {
-  const deadline = Date.now() + timeoutMs
-  for (let pause = 1; isAlive(ref); pause = Math.min(pause * 2, 50)) {
-    if (Date.now() > deadline) return false
-    await Bun.sleep(pause)
-  }
-  return true
+export function waitGone(ref: ProcessRef, timeoutMs: number): Promise<boolean> {
+  return until(() => !isAlive(ref), { timeoutMs, longestMs: 50 })
 }
 
 /** SIGKILL, then wait. Resolves false if it would not go (a process in uninterruptible sleep). */

@@ -4,6 +4,7 @@ import { KataError } from '../errors.ts'
 import { runTool, type ToolResult } from '../linux/run-tool.ts'
 import { findTool, toolDirectories } from '../linux/which.ts'
 import { lastWords } from '../plain-text.ts'
+import { sleep } from '../time.ts'
 import { accountComment, readLines } from './uid-range.ts'
 
 /** Exit codes of useradd(8), userdel(8) and groupdel(8). */
@@ -72,7 +73,7 @@ async function withLock(argv: readonly string[], signal?: AbortSignal): Promise<
     const result = await runTool(argv)
     const busy = result.code === exits.passwdBusy || result.code === exits.groupBusy
     if (!busy || Date.now() > deadline) return result
-    await Bun.sleep(pause * (0.5 + Math.random()))
+    await sleep(pause * (0.5 + Math.random()), signal)
   }
 }
 

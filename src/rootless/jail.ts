@@ -4,6 +4,7 @@ import { processRef } from '../linux/proc.ts'
 import { signalProcess } from '../linux/signal.ts'
 import type { Logger } from '../log.ts'
 import { lastWords } from '../plain-text.ts'
+import { deadline } from '../time.ts'
 import { jailCommand, stepMarker } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import { buildJailRoot } from './jail-root.ts'
@@ -67,8 +68,8 @@ export async function launch(
     if (started !== undefined) signalProcess(started, 'SIGKILL')
     child.kill('SIGKILL')
   }
-  const timer = setTimeout(kill, timeoutMs)
-  signal?.addEventListener('abort', kill)
+  const stop = deadline(timeoutMs, signal)
+  stop.addEventListener('abort', kill)
   try {
     // The set-up's stderr ends where the program's own begins.
     const setup = splitSteps(await new Response(child.stderr).text())
@@ -95,8 +96,7 @@ export async function launch(
     })
     return { ref, exited, waiter: waiter!, landlock }
   } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', kill)
+    stop.removeEventListener('abort', kill)
   }
 }
 

@@ -2,6 +2,7 @@
 import { readlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { filtersOf } from '../linux/seccomp.ts'
+import { until } from '../time.ts'
 import { jailLimits } from './jail-command.ts'
 import { planJail } from './jail-plan.ts'
 import type { LaunchSpec } from './launch-spec.ts'
@@ -260,7 +261,6 @@ const settleMs = 2000
  * @throws KataError as {@link assertPosture}, when it still differs after that time.
  */
 export async function settledPosture(pid: number, expected: ExpectedPosture): Promise<Posture> {
-  const deadline = Date.now() + settleMs
-  while (comparePosture(expected, readPosture(pid)).length > 0 && Date.now() < deadline) await Bun.sleep(1)
+  await until(() => comparePosture(expected, readPosture(pid)).length === 0, { timeoutMs: settleMs })
   return assertPosture(pid, expected)
 }

@@ -1,6 +1,7 @@
 /** Tells whether the last exec of a chain of tools has happened. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
 import { isAlive, type ProcessRef } from '../linux/proc.ts'
+import { sleep } from '../time.ts'
 import type { ExitInfo } from './launch-spec.ts'
 import { startedBy } from './waiter.ts'
 
@@ -24,7 +25,7 @@ export async function waitForProgram(
   while (isAlive(waiter)) {
     const started = startedBy(waiter)
     if (started !== undefined && fileIdentity(`/proc/${started.pid}/exe`) === wanted) return started
-    await Bun.sleep(1)
+    await sleep(1)
   }
   // It ended between two looks: a short program, or a tool that gave up.
   const { code, signal } = await exited

@@ -26,11 +26,9 @@ export interface SweepOptions {
   readonly range: UidRange
   readonly userDir?: string
   readonly userdbDir?: string
-  /** Only tell what would be removed. */
-  readonly dryRun?: boolean
 }
 
-/** One block of ids that was, or would be, cleaned up. */
+/** One block of ids that was cleaned up, or was not for the reason in `error`. */
 export interface SweepResult {
   readonly name: string
   readonly uid: number
@@ -44,13 +42,13 @@ export interface SweepResult {
 
 /** Finds and removes leftovers; one that cannot be removed is reported and does not keep the others. */
 export async function sweepRootless(options: SweepOptions, log: Logger): Promise<SweepResult[]> {
-  const { runDir, range, userDir = '/run/user', userdbDir = defaultUserdbDir, dryRun = false } = options
+  const { runDir, range, userDir = '/run/user', userdbDir = defaultUserdbDir } = options
   const results: SweepResult[] = []
   for (const leftover of findLeftovers(runDir, range, userDir, userdbDir)) {
     const { block, found, sandbox } = leftover
     const result = { name: block.name, uid: block.uid, found, ...(sandbox === undefined ? {} : { sandbox }) }
     try {
-      if (!dryRun) await cleanBlock(block, { runDir, userDir, userdbDir, reserved: found === 'reservation' })
+      await cleanBlock(block, { runDir, userDir, userdbDir, reserved: found === 'reservation' })
       results.push(result)
     } catch (error) {
       results.push({ ...result, error: describeError(error) })
@@ -58,7 +56,7 @@ export async function sweepRootless(options: SweepOptions, log: Logger): Promise
     }
   }
   const minuteAgo = Date.now() - 60_000
-  if (!dryRun) removeDrafts(runDir, (path) => statSync(path).mtimeMs < minuteAgo)
+  removeDrafts(runDir, (path) => statSync(path).mtimeMs < minuteAgo)
   return results
 }
 

@@ -12,6 +12,7 @@ import { readNamespaces, readPosture } from '../rootless/posture.ts'
 import { describePosture, differs, oomScoreRow, type PostureRow } from '../rootless/posture-check.ts'
 import { type PostureRecord, readPostureRecords } from '../rootless/posture-record.ts'
 import { describeShimRights } from '../rootless/shim-rights.ts'
+import { sleep } from '../time.ts'
 import type { SandboxPaths } from './paths.ts'
 import { openLedger, ownerOf } from './teardown.ts'
 
@@ -69,7 +70,7 @@ async function auditProcess(
 ): Promise<AuditedProcess> {
   let rows: PostureRow[] = []
   for (let reading = 0; reading < readings; reading++) {
-    if (reading > 0) await Bun.sleep(betweenMs)
+    if (reading > 0) await sleep(betweenMs)
     rows = isAlive(ref) ? read() : [gone]
     if (!rows.some(differs)) break
   }

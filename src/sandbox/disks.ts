@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs'
 import type { DiskAccess, HostDisk } from '../devices/host-disk.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
+import { serially } from '../time.ts'
 import type { DiskAddress, DiskAttachment } from '../vmm/disk.ts'
 
 /**
@@ -42,7 +43,7 @@ export class Disks {
   readonly #plugged = new Set<Plugged>()
   #count = 0
   /** One change at a time: two containers may want the same disk at once. */
-  #last: Promise<unknown> = Promise.resolve()
+  readonly #alone = serially()
 
   constructor(options: DisksOptions) {
     this.#options = options
@@ -104,11 +105,5 @@ export class Disks {
     } finally {
       closeSync(fd)
     }
-  }
-
-  #alone<T>(action: () => Promise<T>): Promise<T> {
-    const run = this.#last.then(action)
-    this.#last = run.catch(() => {})
-    return run
   }
 }

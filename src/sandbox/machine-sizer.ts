@@ -3,6 +3,7 @@ import { totalmem } from 'node:os'
 import type { AgentClient } from '../agent/client.ts'
 import type { Config } from '../config/config.ts'
 import type { Logger } from '../log.ts'
+import { serially } from '../time.ts'
 import type { MachineSize, Vmm } from '../vmm/vmm.ts'
 import { type Demand, neededSize } from './sizing.ts'
 
@@ -31,7 +32,7 @@ export class MachineSizer {
   readonly #parts: MachineSizerParts
   readonly #demands = new Map<string, Demand>()
   #size: MachineSize
-  #last: Promise<void> = Promise.resolve()
+  readonly #alone = serially()
 
   constructor(parts: MachineSizerParts) {
     this.#parts = parts
@@ -69,9 +70,7 @@ export class MachineSizer {
 
   /** One after the other; each looks at what is wanted when its turn comes. */
   #adjust(): Promise<void> {
-    const adjusted = this.#last.then(() => this.#reach())
-    this.#last = adjusted.catch(() => {})
-    return adjusted
+    return this.#alone(() => this.#reach())
   }
 
   async #reach(): Promise<void> {

@@ -5,6 +5,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import type { AgentClient } from '../agent/client.ts'
 import { bundleFile } from '../bundle/files.ts'
+import { type Clock, realClock } from '../time.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
 /** After an answer that tells of nothing new, milliseconds; Kata's after an error. */
@@ -15,10 +16,8 @@ export interface OomWatch {
   isKnown(containerId: string): boolean
   onOom(containerId: string): void
   /** Default: real time, milliseconds. */
-  readonly time?: { now(): number; sleep(ms: number): Promise<void> }
+  readonly time?: Clock
 }
-
-const realTime = { now: () => performance.now(), sleep: (ms: number) => Bun.sleep(ms) }
 
 /**
  * Asks the guest for one event after the other; resolves when it has gone. An event of a container that was told less than a
@@ -26,7 +25,7 @@ const realTime = { now: () => performance.now(), sleep: (ms: number) => Bun.slee
  */
 export async function watchOom(
   agent: Pick<AgentClient, 'getOOMEvent'>,
-  { isKnown, onOom, time = realTime }: OomWatch,
+  { isKnown, onOom, time = realClock }: OomWatch,
 ): Promise<void> {
   const told = new Map<string, number>()
   for (;;) {

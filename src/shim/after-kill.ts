@@ -4,6 +4,7 @@
  */
 
 import type { HeldUp } from '../sandbox/health.ts'
+import { sleep } from '../time.ts'
 
 export interface KillLimits {
   /** How long the output may make no progress, and how long in all the guest may be waited for piece by piece, milliseconds. */
@@ -64,7 +65,7 @@ export class AfterKill {
       Math.max(Date.now() - this.#lastOutput, this.#waitedMs) < stallMs &&
       this.#left < mostLeft
     )
-      await pause(Math.min(250, stallMs))
+      await sleep(Math.min(250, stallMs))
   }
 
   /**
@@ -75,11 +76,8 @@ export class AfterKill {
     await this.#killed.promise
     for (;;) {
       const before = this.#heldUp()
-      await pause(this.#limits.endMs)
+      await sleep(this.#limits.endMs)
       if (!before.now && this.#heldUp().times === before.times) return
     }
   }
 }
-
-/** Keeps no process alive. */
-const pause = (ms: number) => new Promise((resolve) => void setTimeout(resolve, ms).unref())

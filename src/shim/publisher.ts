@@ -1,6 +1,7 @@
 /** Brings events to containerd: one at a time, in their order, and across its restarts. */
 import type { Logger } from '../log.ts'
 import { type Envelope, EventsDefinition } from '../protocol/generated/containerd/events.ts'
+import { sleep, within } from '../time.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import { type ClientConnection, connect, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { TaskEvent } from './events.ts'
@@ -61,7 +62,7 @@ class Publisher implements EventPublisher {
 
   async flush(timeoutMs: number): Promise<void> {
     if (this.#draining === undefined) return
-    await Promise.race([this.#draining, Bun.sleep(timeoutMs)])
+    await within(this.#draining, timeoutMs)
   }
 
   async #drain(): Promise<void> {
@@ -86,7 +87,7 @@ class Publisher implements EventPublisher {
         }
         this.#connection?.close()
         this.#connection = undefined
-        await Bun.sleep(pauseMs)
+        await sleep(pauseMs)
       }
     }
   }

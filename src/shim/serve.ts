@@ -7,6 +7,7 @@ import { TaskDefinition } from '../protocol/generated/containerd/task.ts'
 import { assertRightsDropped } from '../rootless/shim-rights.ts'
 import { defaultRunDir, sandboxPaths } from '../sandbox/paths.ts'
 import { removeTaskRecord, writeTaskRecord } from '../sandbox/task-records.ts'
+import { sleep } from '../time.ts'
 import { listen } from '../ttrpc/bun.ts'
 import { serve, service } from '../ttrpc/ttrpc.ts'
 import { createSandboxForTask } from './create-sandbox.ts'
@@ -83,7 +84,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   listener.stop()
   rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
   // Lets the answer to Shutdown leave before the process goes.
-  await Bun.sleep(1)
+  await sleep(1)
   return 0
 }
 

@@ -9,6 +9,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { rotateAt } from '../sandbox/log-files.ts'
 import { RotatingFile } from '../sandbox/rotating-file.ts'
+import { sleep } from '../time.ts'
 
 export interface OutputSink {
   /** Resolves when the bytes were accepted, so that a slow reader slows the process down. */
@@ -95,7 +96,7 @@ export function openInput(uri: string): InputSource | undefined {
       cancel()
     }
   }
-  return { chunks: chunks(), finish: () => void setTimeout(cancel, closeIoGraceMs).unref(), cancel }
+  return { chunks: chunks(), finish: () => void sleep(closeIoGraceMs).then(cancel), cancel }
 }
 
 function openFifo(path: string, flags: number): number {

@@ -1,6 +1,7 @@
 /** A task: one container as the client of the shim sees it, with its init process and its execs. */
 import { KataError } from '../errors.ts'
 import type { Container } from '../sandbox/container.ts'
+import { within } from '../time.ts'
 import type { TaskProcess } from './task-process.ts'
 
 export class Task {
@@ -41,7 +42,7 @@ export class Task {
       ({ state }) => state !== 'created' && state !== 'stopped',
     )
     if (running.length === 0) return
-    await Promise.race([Promise.all(running.map(({ exited }) => exited)), Bun.sleep(ms)])
+    await within(Promise.all(running.map(({ exited }) => exited)), ms)
   }
 
   removeExec(execId: string): void {

@@ -1,6 +1,7 @@
 import { failpointsOf } from '../../ledger/failpoints.ts'
 import { isAlive } from '../../linux/proc.ts'
 import { type Collected, collectGarbage } from '../../sandbox/gc.ts'
+import { sleep } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
 import {
   type ContainerRecord,
@@ -76,11 +77,15 @@ async function collectRemoval(path: string): Promise<Collected> {
 async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const abort = new AbortController()
   const reason = new Error(`${removalLimitMs / 1000} s were not enough`)
-  const timer = setTimeout(() => abort.abort(reason), removalLimitMs)
+  const over = new AbortController()
+  sleep(removalLimitMs, over.signal).then(
+    () => abort.abort(reason),
+    () => {},
+  )
   try {
     return await work(abort.signal)
   } finally {
-    clearTimeout(timer)
+    over.abort()
   }
 }
 

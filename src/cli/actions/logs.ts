@@ -1,4 +1,5 @@
 import { KataError } from '../../errors.ts'
+import { sleep } from '../../time.ts'
 import { isForeign } from '../client/foreign.ts'
 import { LogTail } from '../client/log-tail.ts'
 import { openSink } from '../client/output.ts'
@@ -25,7 +26,7 @@ export async function logs(
   try {
     await copyAll()
     while (follow && !(await hasEnded(settings, name))) {
-      await Bun.sleep(pollMs)
+      await sleep(pollMs)
       await copyAll()
     }
     await copyAll()

@@ -1,5 +1,6 @@
 import { KataError } from '../../errors.ts'
 import { isAlive } from '../../linux/proc.ts'
+import { until } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
 import { isForeign } from '../client/foreign.ts'
 import { type ContainerRecord, readRecord, removeRecord } from '../client/record.ts'
@@ -72,9 +73,8 @@ async function connectAndKill(record: ContainerRecord): Promise<TaskClient | und
 async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promise<boolean> {
   const { owner } = record
   if (owner === undefined) return false
-  const deadline = Date.now() + ownerTimeoutMs
   // Cleaning up is the last that an owner does, what the container wrote at its very end.
-  while (isAlive(owner) && Date.now() < deadline) await Bun.sleep(20)
+  await until(() => !isAlive(owner), { timeoutMs: ownerTimeoutMs, everyMs: 20 })
   return isReleased(settings, record)
 }
 

@@ -7,6 +7,7 @@
  */
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs'
 import { makeFifo } from '../../linux/fifo.ts'
+import { within } from '../../time.ts'
 import { type ByteSink, openSink } from './output.ts'
 
 /** What the shim is told: a path, or an empty string for none. */
@@ -74,7 +75,7 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
         over = true
       })
       while (!over) {
-        await Promise.race([drained, Bun.sleep(100)])
+        await within(drained, 100)
         if (outputs.every((output) => output.silentFor() > stallMs)) return
       }
     },
