@@ -112,7 +112,9 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
 
   const assets = resolveAssets(config)
   await requireAssetHashes(hypervisor, { ...assets, image: assets.rootDisk?.image })
-  await using verification = beside((signal) => timings.measure('verify image', () => assets.verify(signal)))
+  await using verification = beside((leaving) =>
+    timings.measure('verify image', () => assets.verify(AbortSignal.any([leaving, signal]))),
+  )
   // Before the sandbox has anything: what is tried here is no part of it, nor of what the pod's cgroups count.
   const choice = await timings.measure('accelerator', () =>
     sandboxAccelerator(ledger, { id, namespace, config, paths, assets, verified: verification.done, log }),

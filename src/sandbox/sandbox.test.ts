@@ -1,4 +1,7 @@
-import { expect, test } from 'bun:test'
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { silentLogger } from '../log.ts'
 import { MachineEnd } from './machine-end.ts'
@@ -6,6 +9,8 @@ import { Sandbox, type SandboxParts } from './sandbox.ts'
 
 const never = new Promise<never>(() => {})
 const nothing = async () => {}
+const stateDir = mkdtempSync(join(tmpdir(), 'sandbox-'))
+afterAll(() => rmSync(stateDir, { recursive: true, force: true }))
 
 /** A sandbox of which only the first step of a container is there: it fails with "the machine is asked to grow". */
 function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandbox {
@@ -33,4 +38,41 @@ test.each([
   const sandbox = sandboxWith(agentFacts, disabled)
   const made = sandbox.createContainer({ id: 'c', bundle: '/b', rootfs: [], spec })
   await expect(made).rejects.toThrow(says)
+})
+
+test('what a container in the making takes is released with the sandbox: the stop waits for it', async () => {
+  const steps: string[] = []
+  const made = Promise.withResolvers<never>()
+  const parts = {
+    ...{
+      id: 'pod',
+      agentFacts: facts,
+      log: silentLogger,
+      network: {},
+      paths: { runDir: '/absent', stateDir },
+    },
+    config: { hypervisor: {}, runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 } },
+    agent: {
+      agent: { destroySandbox: nothing },
+      health: { check: () => never },
+      close: () => void steps.push('the agent is left'),
+    },
+    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    vmm: { stop: async () => void steps.push('the machine ends') },
+    ledger: { releaseAll: async () => void steps.push('all is released') },
+    share: { idMap: undefined, removeContainer: nothing },
+    disks: { release: nothing },
+    sizer: { demand: () => made.promise, forget: nothing },
+  }
+  const sandbox = new Sandbox(parts as unknown as SandboxParts)
+  const container = sandbox
+    .createContainer({ id: 'c', bundle: '/b', rootfs: [], spec: {} })
+    .catch(({ message }) => message)
+  const stop = sandbox.stop()
+  await sandbox.stopped
+  steps.push('its end is known')
+  made.reject(new Error('the connection is gone'))
+  await stop
+  expect(await container).toBe('the connection is gone')
+  expect(steps).toEqual(['the agent is left', 'the machine ends', 'its end is known', 'all is released'])
 })

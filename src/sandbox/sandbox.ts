@@ -11,6 +11,7 @@ import type { ProcessRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
 import { forgetPostures } from '../rootless/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
+import { within } from '../time.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import { Container, createInGuest } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
@@ -63,13 +64,19 @@ export interface ContainerRequest {
 
 /** How long the guest may take to end its processes and write back what it holds, milliseconds. */
 const farewellMs = 5000
+/** How long a container that was being made may take to fail once its machine is gone, milliseconds. */
+const makingMs = 10_000
 
 export class Sandbox {
   /** Settles with the reason if the machine ends without having been asked to; never otherwise. */
   readonly died: Promise<KataError>
+  /** Settles once {@link stop} has ended the machine, before all that it held is released. */
+  readonly stopped: Promise<void>
   readonly #parts: SandboxParts
   readonly #vfio: VfioDevices
   readonly #oomScore: PodOomScore
+  readonly #stopped = Promise.withResolvers<void>()
+  readonly #making = new Set<Promise<unknown>>()
   #stopping: Promise<void> | undefined
 
   constructor(parts: SandboxParts) {
@@ -81,6 +88,7 @@ export class Sandbox {
     })
     this.#oomScore = new PodOomScore(paths.stateDir, parts.log)
     this.died = end.lost
+    this.stopped = this.#stopped.promise
     end.isUp()
     tellSilence(agent, end, { heldUp: () => this.heldUp, signal: end.over })
   }
@@ -91,7 +99,15 @@ export class Sandbox {
   }
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
-  async createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
+  createContainer(request: ContainerRequest): Promise<Container> {
+    const making = this.#createContainer(request)
+    this.#making.add(making)
+    const done = () => void this.#making.delete(making)
+    making.then(done, done)
+    return making
+  }
+
+  async #createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
     let spec = withoutHostOnly(withEveryDevice(request.spec))
     const { agent, agentFacts, share, config, sizer, log } = this.#parts
     const { disableGuestSeccomp, createContainerTimeout } = config.runtime
@@ -197,6 +213,9 @@ export class Sandbox {
     }
     agent.close()
     await vmm.stop()
+    this.#stopped.resolve()
+    // What it takes meanwhile would be released by nobody.
+    await within(Promise.allSettled(this.#making), makingMs)
     await ledger.releaseAll()
     rmSync(paths.stateDir, { recursive: true, force: true })
     log.info('sandbox stopped')

@@ -378,6 +378,20 @@ describe.each<[string, IdExtent[] | undefined]>([
     unmountBelow(join(base, 'other'))
   })
 
+  test('a start that is given up ends at once, and leaves nothing', async () => {
+    await ledger.release(virtiofsdResource)
+    const held = [...ledger.held]
+    const given = new AbortController()
+    // In its middle where there is one, at the first look where there is not.
+    const inTheMiddle = () => given.abort(new Error('given up'))
+    if (spec.ids === undefined) inTheMiddle()
+    const start = startVirtiofsd(ledger, { ...spec, accept: inTheMiddle, signal: given.signal })
+    await expect(start).rejects.toThrow('given up')
+    expect(ledger.held).toEqual(held)
+    expect(existsSync(join(base, 'private/vhost-fs.sock'))).toBe(false)
+    daemon = await startVirtiofsd(ledger, spec)
+  })
+
   test('a daemon that cannot be started is a coded error that shows what it said', async () => {
     const spec = {
       sharedDir: base,

@@ -108,6 +108,7 @@ export class Pod {
       const sandbox = await this.#options.createSandbox(request, spec, this.#giveUp.signal)
       this.#sandbox = sandbox
       void sandbox.watchOom(this.#options.oom)
+      void sandbox.stopped.then(this.#end)
       void sandbox.died.then((error) => {
         this.#options.onDied(error)
         this.#end()

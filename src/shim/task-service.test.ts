@@ -49,6 +49,7 @@ function serviceOf(
   const sandbox = {
     pid: 4242,
     died: died.promise,
+    stopped: new Promise<void>(() => {}),
     watchOom: async () => {},
     attachLateNetwork: async () => void lateNetworks++,
     stop: async () => {
