@@ -112,8 +112,9 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
 
   const assets = resolveAssets(config)
   await requireAssetHashes(hypervisor, { ...assets, image: assets.rootDisk?.image })
+  // A start that is given up ends it by leaving, so that no trial of KVM fails by that: other starts take its result.
   await using verification = beside((leaving) =>
-    timings.measure('verify image', () => assets.verify(AbortSignal.any([leaving, signal]))),
+    timings.measure('verify image', () => assets.verify(leaving)),
   )
   // Before the sandbox has anything: what is tried here is no part of it, nor of what the pod's cgroups count.
   const choice = await timings.measure('accelerator', () =>
@@ -198,7 +199,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   agent.explainLossBy((error) => end.explainLoss(error))
   void agent.closed.then((error) => end.tell('agent', error))
   // No guest code runs from a kernel that is not the one that was built.
-  await verification.done
+  await end.during(verification.done)
   await vmm.boot()
   await timings.measure('guest boot', () => guestUp({ id, vmm, agent, config, choice, end }))
   const kernelModules = [...machineModules(hypervisor), ...config.agent.kernelModules]
