@@ -12,6 +12,7 @@ import { Container, createInGuest } from '../sandbox/container.ts'
 import { keepCopy } from '../sandbox/copied-files.ts'
 import { startGuest } from '../sandbox/guest.ts'
 import { guestSilent } from '../sandbox/health.ts'
+import { MachineEnd } from '../sandbox/machine-end.ts'
 import { watchOom } from '../sandbox/oom.ts'
 import { undrivenDevices } from '../sandbox/passed-drivers.ts'
 import { Sandbox, type SandboxParts } from '../sandbox/sandbox.ts'
@@ -71,11 +72,12 @@ const stop: Use = async (agent) => {
   const never = new Promise<never>(() => {})
   const nothing = async () => {}
   const stateDir = mkdtempSync(join(tmpdir(), 'stopped-'))
-  const connection = { agent, health: { check: () => never }, closed: never, close() {}, explainLossBy() {} }
+  const connection = { agent, health: { check: () => never }, closed: never, close() {} }
   const parts = {
     ...{ id: 's', log: silentLogger, config: { hypervisor: {} }, agent: connection },
     ...{ paths: { stateDir, runDir: '/absent' }, ledger: { releaseAll: nothing } },
     ...{ vmm: { ended: never, consoleTail: () => '', stop: nothing }, share: { exited: never } },
+    end: new MachineEnd({ id: 's', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
   }
   await new Sandbox(parts as unknown as SandboxParts).stop()
 }

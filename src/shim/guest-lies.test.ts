@@ -165,10 +165,11 @@ describe('the health check', () => {
 })
 
 describe('an event of want of memory', () => {
-  test.each(['somebody-elses', '../c', 'c\n', '', '__proto__', rude, 'c'.repeat(60_000)])(
+  const strangers = ['somebody-elses', '../c', 'c\n', '', '__proto__', rude, 'c'.repeat(60_000)]
+  test.each(strangers.map((id) => [id.slice(0, 30), id]))(
     'in the container %j is not told',
-    async (containerId) => {
-      expect(await madeOf('getOOMEvent', { containerId })).toEqual([])
+    async (_, containerId) => {
+      expect(await madeOf('getOOMEvent', { containerId: containerId! })).toEqual([])
     },
   )
 

@@ -117,6 +117,7 @@ describe('the start of a pod that nobody waits for any more', () => {
           }),
         ),
       onDied: () => {},
+      onLeft: () => {},
       oom: { isKnown: () => false, onOom: () => {} },
     })
     const records = { add: () => {}, remove: () => {} }

@@ -128,8 +128,8 @@ export class TaskService {
   /** Nobody waits for the pod's start any more. */
   #giveUp({ code }: TtrpcError): void {
     const isLate = code === 'deadline_exceeded'
-    if (isLate) void this.#pod.stop('its client’s time for it is over')
-    else if (!this.#options.clientReturns) void this.#pod.stop('its client went away')
+    if (isLate) void this.#pod.stopAnyway('its client’s time for it is over')
+    else if (!this.#options.clientReturns) void this.#pod.stopAnyway('its client went away')
   }
 
   async start({ id, execId }: api.StartRequest): Promise<api.StartResponse> {
