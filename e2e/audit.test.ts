@@ -1,6 +1,6 @@
 /** `kata-ts audit` over live sandboxes: everything as asked for, and a difference that is found when somebody makes one. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readProc } from '../src/linux/proc.ts'
 import type { AuditedProcess } from '../src/sandbox/audit.ts'
 import { eventually, Kata } from './harness/kata.ts'
@@ -62,6 +62,24 @@ test('the posture is the whole one, and says who runs the VMM', async () => {
   const { sandbox } = await kata.inspect('audited')
   expect(await uidOf('default/audited')).toBe(Array(4).fill(sandbox.uid).join(' '))
   expect(await uidOf('as-root')).toBe('0 0 0 0')
+})
+
+test('a pod with a volume that it writes has a virtiofsd more, and both are as asked for', async () => {
+  const volume = `${kata.stateDir}/written`
+  mkdirSync(volume)
+  const run = ['run', '-d', '--name', 'writing', '-v', `${volume}:/mnt`, '--', 'sleep', '600']
+  expect((await kata.call(run)).code).toBe(0)
+  await kata.call(['exec', 'writing', '--', 'sh', '-c', 'echo x > /mnt/x; ls -R /mnt /usr >/dev/null'])
+  const { code, sandboxes } = await audit('writing')
+  expect(sandboxes[0]!.processes.map(({ name, differences }) => [name, differences])).toEqual(
+    [
+      ...['virtiofsd', 'virtiofsd-volumes', 'virtiofsd-volumes-worker', 'virtiofsd-worker'],
+      ...['vmm', 'vmm-waiter', 'shim'],
+    ].map((name) => [name, 0]),
+  )
+  expect(code).toBe(0)
+  expect((await kata.inspect('writing')).sandbox.virtiofsdPids).toHaveLength(4)
+  expect((await kata.call(['rm', '-f', 'writing'])).code).toBe(0)
 })
 
 test('virtiofsd as root is no difference where it was asked to be root', async () => {

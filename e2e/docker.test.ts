@@ -138,6 +138,8 @@ describe.skipIf(missing)('docker', () => {
         'netns-holder',
         'netns-holder-waiter',
         'virtiofsd',
+        'virtiofsd-volumes',
+        'virtiofsd-volumes-worker',
         'virtiofsd-worker',
         'vmm',
         'vmm-waiter',

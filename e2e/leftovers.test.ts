@@ -116,6 +116,20 @@ describe('kill -9', () => {
   )
 
   podTest(
+    'of the virtiofsd of its volumes is noticed, reported, and nothing is left',
+    async () => {
+      const { client, facts } = await attached('kill-volumes', ['-v', '/tmp:/mnt'])
+      expect(facts.sandbox.virtiofsdPids).toHaveLength(4)
+      process.kill(facts.sandbox.virtiofsdPids[3], 'SIGKILL')
+      const { code, stderr } = await client
+      expect(code).toBe(255)
+      expect(stderr).toMatch(/SANDBOX_DIED.*virtiofsd ended/)
+      sameAsBefore()
+    },
+    slow(60_000),
+  )
+
+  podTest(
     'of virtiofsd while the guest boots is reported as that, and nothing is left',
     async () => {
       const client = kata.call(['run', '--rm', '--name', 'no-share', '--', 'sleep', '300'])
@@ -250,8 +264,8 @@ test(
 )
 
 /** Starts a container with its client attached and waits until it runs. */
-async function attached(name: string) {
-  const client = kata.call(['run', '--rm', '--name', name, '--', 'sleep', '300'])
+async function attached(name: string, flags: readonly string[] = []) {
+  const client = kata.call(['run', '--rm', '--name', name, ...flags, '--', 'sleep', '300'])
   await eventually(`${name} to run`, async () => (await kata.isRunning(name)) || undefined)
   return { client, facts: await kata.inspect(name) }
 }

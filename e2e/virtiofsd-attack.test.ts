@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
+  chownSync,
   copyFileSync,
   lstatSync,
   mkdirSync,
@@ -15,20 +16,31 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
-import { argumentFilter } from '../src/rootless/argument-filter.ts'
+import { argumentFilter, setIdFilter } from '../src/rootless/argument-filter.ts'
 import type { SandboxFacts } from '../src/sandbox/facts.ts'
 import { type Results, runActs, runAsRoot } from './attack/stage.ts'
 import { ownDirectory } from './harness/directories.ts'
 import { Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 import { hypervisorTable } from './harness/vmm.ts'
-import { guestShareAttacks, inOwnLayer, leftPrograms, shareAttacks } from './virtiofsd/attacks.ts'
+import {
+  guestShareAttacks,
+  inOwnLayer,
+  leftPrograms,
+  setIdAttacks,
+  shareAttacks,
+} from './virtiofsd/attacks.ts'
 
 type Live = SandboxFacts & { readonly stateDir: string }
 
 const kata = new Kata()
+/** No capability. */
+const none = '0000000000000000'
 let directory: string
+/** Its volume is one on which the operator allows set-id bits, so that the pod's first daemon serves it. */
 let own: Live
+/** A pod as it comes: a second daemon serves its volume. */
+let guarded: Live
 let other: Live
 let words: Record<string, string | number>
 let inPlace: Results
@@ -39,9 +51,18 @@ const fill = (act: string) => act.replace(/\{(\w+)\}/g, (_, name: string) => Str
 
 async function start(name: string, volumes: readonly string[], more: readonly string[] = []): Promise<Live> {
   const flags = volumes.flatMap((volume) => ['-v', volume])
-  expect((await kata.call(['run', '-d', '--name', name, ...flags, ...more, '--', 'sleep', '600'])).code).toBe(
-    0,
-  )
+  const { code, stderr } = await kata.call([
+    'run',
+    '-d',
+    '--name',
+    name,
+    ...flags,
+    ...more,
+    '--',
+    'sleep',
+    '600',
+  ])
+  expect({ code, stderr }).toMatchObject({ code: 0 })
   return (await kata.inspect(name)).sandbox as Live
 }
 
@@ -65,15 +86,39 @@ function compile(name: string, source: string): string {
 /** Performs the acts in the place of the process that serves `sandbox`. */
 function asDaemon({ virtiofsdPids }: Live, acts: readonly string[]): Results {
   const worker = virtiofsdPids[1]!
-  const entry = (name: string) =>
-    `/${readdirSync(`/proc/${worker}/root`).find((file) => file.endsWith(name))}`
-  writeFileSync(`${directory}/filter`, argumentFilter())
+  return inPlaceOf(
+    worker,
+    argumentFilter(),
+    [entryOf(worker, '-confine'), entryOf(worker, '-attacker')],
+    acts,
+  )
+}
+
+/** The same in the place of the one that serves its volumes, where the programs lie in the volume. */
+function asVolumesDaemon({ virtiofsdPids }: Live, acts: readonly string[]): Results {
+  const worker = virtiofsdPids[3]!
+  const volume = entryOf(worker, '-volume')
+  return inPlaceOf(worker, setIdFilter(), [`${volume}/confine`, `${volume}/attacker`], acts)
+}
+
+/** The path in a daemon's root. */
+function entryOf(worker: number, name: string): string {
+  return `/${readdirSync(`/proc/${worker}/root`).find((file) => file.endsWith(name))}`
+}
+
+function inPlaceOf(
+  worker: number,
+  filter: Buffer,
+  programs: readonly string[],
+  acts: readonly string[],
+): Results {
+  writeFileSync(`${directory}/filter`, filter)
   const namespaces = ['--user', '--mount', '--pid', '--net', '--ipc', '--uts', '--root', '--wd']
   return runActs(
     [
       ...['setpriv', '--no-new-privs', '--seccomp-filter', `${directory}/filter`, '--'],
       ...['nsenter', '--target', `${worker}`, ...namespaces, '--'],
-      ...[entry('-confine'), entry('-attacker')],
+      ...programs,
     ],
     acts,
   )
@@ -85,13 +130,23 @@ beforeAll(async () => {
   const attacker = compile('attacker', 'attack/attacker.c')
   const confine = compile('confine', 'virtiofsd/confine.c')
   const probe = compile('probe', 'virtiofsd/probe.c')
-  for (const name of ['volume', 'strict']) mkdirSync(`${directory}/${name}`)
-  own = await start('own', [
-    `${attacker}:/attacker:ro`,
-    `${confine}:/confine:ro`,
-    `${probe}:/probe:ro`,
-    `${directory}/volume:/volume`,
-  ])
+  for (const name of ['volume', 'strict', 'guarded']) mkdirSync(`${directory}/${name}`)
+  const listed = `${directory}/listed.toml`
+  writeFileSync(listed, hypervisorTable(`virtio_fs_suid_volumes = ["${directory}/volume"]\n`))
+  own = await start(
+    'own',
+    [
+      `${attacker}:/attacker:ro`,
+      `${confine}:/confine:ro`,
+      `${probe}:/probe:ro`,
+      `${directory}/volume:/volume`,
+    ],
+    ['--config', listed],
+  )
+  for (const program of ['attacker', 'confine'])
+    copyFileSync(`${directory}/${program}`, `${directory}/guarded/${program}`)
+  for (const name of ['volume', 'guarded']) copyFileSync(probe, `${directory}/${name}/program`)
+  guarded = await start('guarded', [`${probe}:/probe:ro`, `${directory}/guarded:/volume`])
   expect(Bun.spawnSync(['mknod', `${directory}/volume/zero`, 'c', '1', '5']).exitCode).toBe(0)
   const nosuid = `${directory}/nosuid.toml`
   writeFileSync(nosuid, hypervisorTable('virtio_fs_nosuid = true\n'))
@@ -115,7 +170,7 @@ beforeAll(async () => {
 }, slow(60_000))
 afterAll(async () => {
   for (const server of servers) server.stop(true)
-  for (const name of ['own', 'other', 'strict']) await kata.call(['rm', '-f', name])
+  for (const name of ['own', 'guarded', 'other', 'strict']) await kata.call(['rm', '-f', name])
   await kata.close()
   rmSync(directory, { recursive: true })
 }, slow(60_000))
@@ -132,6 +187,39 @@ describe('a virtiofsd under foreign control fails to', () => {
 test('control: in its place, what a share is for succeeds', () => {
   const acts = ['list /', `create ${words.volume}/file`, `mkdir ${words.volume}/directory`, 'setuid 1000']
   const results = asDaemon(own, acts)
+  expect(acts.map((act) => results.get(act))).toEqual(acts.map(() => 'ok'))
+})
+
+describe('a virtiofsd of volumes under foreign control fails to', () => {
+  for (const [goal, act, expected] of setIdAttacks) {
+    test(goal, () => {
+      const [attack, control] = [guarded, own].map(({ virtiofsdPids }, index) =>
+        act.replace('{volume}', entryOf(virtiofsdPids[index === 0 ? 3 : 1]!, '-volume')),
+      )
+      expect({
+        inPlace: asVolumesDaemon(guarded, [attack!]).get(attack!),
+        first: asDaemon(own, [control!]).get(control!),
+      }).toEqual({ inPlace: expected, first: 'ok' })
+    })
+  }
+
+  test('get more capabilities than for files, and none for set-id bits', () => {
+    const sets = guarded.virtiofsdPids.map(
+      (pid) => /^CapEff:\s*(\w+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1],
+    )
+    expect(sets).toEqual([none, '00000000880000db', none, '00000000080000cb'])
+  })
+})
+
+test('control: in the place of the volumes’ daemon, what a share is for succeeds', () => {
+  const volume = entryOf(guarded.virtiofsdPids[3]!, '-volume')
+  const acts = [
+    'list /',
+    `create ${volume}/file`,
+    `mkdir ${volume}/directory`,
+    `chmod ${volume}/program 0755`,
+  ]
+  const results = asVolumesDaemon(guarded, acts)
   expect(acts.map((act) => results.get(act))).toEqual(acts.map(() => 'ok'))
 })
 
@@ -185,9 +273,18 @@ describe('what root of a container leaves for a user of the host', () => {
     const { stdout, stderr } = Bun.spawnSync([...user, `exec ${path} caps`])
     return `${stdout}${stderr}`.trim().split(/:\s+/).at(-1)!
   }
-  const none = '0000000000000000'
 
-  for (const { what, inGuest: command, name, withNosuid } of leftPrograms) {
+  for (const { what, inGuest: command, name, refused } of leftPrograms) {
+    test(`${what}: in a volume as it comes it has none`, async () => {
+      expect(await inGuest('guarded', command, '/volume')).toContain(refused)
+      expect(byUser(`${directory}/guarded/${name}`)).toBe(none)
+    })
+
+    test(`${what}: in the root file system of the same pod it is made`, async () => {
+      expect(await inGuest('guarded', command, '/tmp')).toBe('')
+    })
+
+    // The positive control: the operator has listed this volume in virtio_fs_suid_volumes.
     test(`${what}: in a volume it has its rights, as with Docker`, async () => {
       expect(await inGuest('own', command, '/volume')).toBe('')
       const rights = byUser(`${directory}/volume/${name}`)
@@ -196,7 +293,7 @@ describe('what root of a container leaves for a user of the host', () => {
     })
 
     test(`${what}: in a volume with virtio_fs_nosuid it has none`, async () => {
-      expect(await inGuest('strict', command, '/volume')).toContain(withNosuid)
+      expect(await inGuest('strict', command, '/volume')).toContain(refused)
       expect(byUser(`${directory}/strict/${name}`)).toBe(none)
     })
 
@@ -212,6 +309,71 @@ describe('what root of a container leaves for a user of the host', () => {
       expect(Bun.spawnSync([path!, 'caps']).exitCode).toBe(0)
     })
   }
+
+  test('in a volume as it comes every other mode is given', async () => {
+    const script =
+      'umask 0; mkdir -m 1777 {place}/d && touch {place}/d/f {place}/d/g && chmod 751 {place}/d/f'
+    expect(await inGuest('guarded', script, '/volume')).toBe('')
+    const modes = ['d', 'd/f', 'd/g'].map((name) => lstatSync(`${directory}/guarded/${name}`).mode & 0o7777)
+    expect(modes).toEqual([0o1777, 0o751, 0o666])
+  })
+
+  test('in a volume as it comes a new directory has the group and the bit of the one it is in, as fsGroup wants it', async () => {
+    const path = `${directory}/guarded/grouped`
+    mkdirSync(path)
+    chownSync(path, 0, 4321)
+    chmodSync(path, 0o2777)
+    const script = 'mkdir -p {place}/grouped/a/b && touch {place}/grouped/a/b/f'
+    expect(
+      (
+        await kata.call([
+          'exec',
+          '-u',
+          '1000:1000',
+          'guarded',
+          '--',
+          'sh',
+          '-c',
+          script.replaceAll('{place}', '/volume'),
+        ])
+      ).stderr,
+    ).toBe('')
+    const facts = ['a', 'a/b', 'a/b/f'].map((name) => {
+      const { gid, mode } = lstatSync(`${path}/${name}`)
+      return [gid, mode & 0o6000]
+    })
+    expect(facts).toEqual([
+      [4321, 0o2000],
+      [4321, 0o2000],
+      [4321, 0],
+    ])
+  })
+
+  test('in a volume as it comes a program that has the bit already keeps it only as long as nobody touches it', async () => {
+    const path = `${directory}/guarded/of-the-host`
+    const mode = () => lstatSync(path).mode & 0o7777
+    const make = () => {
+      writeFileSync(path, 'old')
+      chmodSync(path, 0o4755)
+    }
+    make()
+    expect(await inGuest('guarded', 'chmod g+w {place}/of-the-host', '/volume')).toContain('not permitted')
+    expect(mode()).toBe(0o4755)
+    expect(await inGuest('guarded', 'chmod u-s,g+w {place}/of-the-host', '/volume')).toBe('')
+    expect(mode()).toBe(0o775)
+    make()
+    expect(await inGuest('guarded', 'echo new > {place}/of-the-host', '/volume')).toBe('')
+    expect([readFileSync(path, 'utf8'), mode()]).toEqual(['new\n', 0o755])
+  })
+
+  test('a program with the bit does not get from the root file system into a volume, by no name and no move', async () => {
+    const script = 'cp /probe /tmp/moved && chmod 4755 /tmp/moved'
+    expect(await inGuest('guarded', script, '')).toBe('')
+    expect(await inGuest('guarded', 'ln /tmp/moved {place}/linked', '/volume')).toMatch(/cross-device link/i)
+    await inGuest('guarded', 'mv /tmp/moved {place}/moved', '/volume')
+    const find = ['find', `${directory}/guarded`, '-name', 'moved', '-perm', '/6000']
+    expect(Bun.spawnSync(find).stdout.toString()).toBe('')
+  })
 
   test('with virtio_fs_nosuid every other mode is given', async () => {
     expect(

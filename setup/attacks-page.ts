@@ -1,7 +1,13 @@
 /** docs/attacks.md: the table of the attack suite as people read it. */
 import { type Attack, attackGroups, liveAttacks } from '../e2e/attack/attacks.ts'
 import { cgroupAttacks, directoryAttacks } from '../e2e/attack/bound-attacks.ts'
-import { guestShareAttacks, inOwnLayer, leftPrograms, shareAttacks } from '../e2e/virtiofsd/attacks.ts'
+import {
+  guestShareAttacks,
+  inOwnLayer,
+  leftPrograms,
+  setIdAttacks,
+  shareAttacks,
+} from '../e2e/virtiofsd/attacks.ts'
 import { fuseAttacks } from '../e2e/virtiofsd/fuse-attacks.ts'
 
 const introduction = `# What a VMM that was taken over cannot do
@@ -54,7 +60,13 @@ with rootless off virtiofsd is the same user of its own.
 
 | to ... | in its place | root outside |
 |---|---|---|
-${rows.join('')}`
+${rows.join('')}
+Volumes that a guest may write are served by a second one, in whose place the following fails too. The control is the same act in the
+place of the first, in a volume that the operator lists in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes).
+
+| to ... | in the place of the second | in the place of the first |
+|---|---|---|
+${setIdAttacks.map(([goal, , inPlace]) => `| ${goal} | ${inPlace} | ok |\n`).join('')}`
 }
 
 function fusePart(): string {
@@ -73,7 +85,7 @@ ${rows.join('')}`
 
 function guestPart(): string {
   const left = leftPrograms.map(
-    ({ what, withNosuid }) => `| ${what} | **succeeds** | ${withNosuid} | ${inOwnLayer}, for that user |\n`,
+    ({ what, refused }) => `| ${what} | ${refused} | **succeeds** | ${inOwnLayer}, for that user |\n`,
   )
   const rows = guestShareAttacks.map(([goal, , inGuest]) => `| ${goal} | ${inGuest} | ok |\n`)
   return `
@@ -85,11 +97,11 @@ who runs the VMM.
 | to ... | in the guest | root outside |
 |---|---|---|
 ${rows.join('')}
-What root of a container leaves behind where a user of the host gets to it. In a volume that is a program with rights on the host,
-as with Docker, unless [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) is on, the directory lies below one that only root
-enters (kubelet's do), or its file system is mounted \`nosuid\`.
+What root of a container leaves behind where a user of the host gets to it: a program with rights of its own. A volume takes none,
+unless the operator lists it in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes). A root file system does, and lies
+below a directory that only root enters. With [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) neither does.
 
-| to leave ... | in a volume | with \`virtio_fs_nosuid\` | in its own root file system |
+| to leave ... | in a volume | in a volume that is listed | in its own root file system |
 |---|---|---|---|
 ${left.join('')}`
 }

@@ -39,6 +39,7 @@ const exampleValues: Readonly<Record<string, string>> = {
   virtio_fs_daemon: '/usr/libexec/virtiofsd',
   virtio_fs_privilege: 'unprivileged',
   virtio_fs_nosuid: 'true',
+  virtio_fs_suid_volumes: '["/srv/scratch"]',
   virtio_fs_cache: 'never',
   virtio_fs_extra_args: '["--xattr"]',
   kernel_modules: 'loop; dummy numdummies=1',

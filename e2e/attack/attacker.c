@@ -274,7 +274,8 @@ static const struct { const char *name; long nr; } calls[] = {
     {"request_key", SYS_request_key}, {"io_uring_setup", SYS_io_uring_setup}, {"userfaultfd", SYS_userfaultfd},
     {"fanotify_init", SYS_fanotify_init}, {"kcmp", SYS_kcmp}, {"personality", SYS_personality},
     {"syslog", SYS_syslog}, {"iopl", SYS_iopl}, {"sched_setaffinity", SYS_sched_setaffinity},
-    {"prlimit64", SYS_prlimit64}, {"ioprio_set", SYS_ioprio_set}, {"setsid", SYS_setsid},
+    {"chmod", SYS_chmod}, {"fchmodat", SYS_fchmodat}, {"fchmodat2", 452}, {"creat", SYS_creat}, {"openat", SYS_openat},
+    {"mknodat", SYS_mknodat}, {"prlimit64", SYS_prlimit64}, {"ioprio_set", SYS_ioprio_set}, {"setsid", SYS_setsid},
 };
 
 // Numbers are numbers, `buffer` is 4096 zero bytes, everything else is text.

@@ -66,6 +66,22 @@ export const shareAttacks: readonly ShareAttack[] = [
 ]
 
 /**
+ * What only the daemon of the volumes is refused: goal, act, what it gets there; the control is the same act in the place of the
+ * first daemon, which serves volumes on which the operator allows it. {volume} holds a file `program`.
+ */
+export const setIdAttacks: readonly (readonly [goal: string, act: string, inPlace: string])[] = [
+  ['give a program the set-user-id bit', 'chmod {volume}/program 04755', 'EPERM'],
+  ['give it the set-group-id bit', 'chmod {volume}/program 02755', 'EPERM'],
+  ['give it both, by a call with a directory', 'fchmodat -100 {volume}/program 06755', 'EPERM'],
+  ['give it one by the newest of these calls', 'fchmodat2 -100 {volume}/program 04755 0', 'EPERM'],
+  ['create a file with it', 'creat {volume}/created 04755', 'EPERM'],
+  // O_CREAT and O_WRONLY; then O_TMPFILE and O_RDWR, which makes a file without a name.
+  ['open a new file with it', 'openat -100 {volume}/opened 0101 04755', 'EPERM'],
+  ['open one without a name', 'openat -100 {volume} 020200002 04755', 'EPERM'],
+  ['make one as a node', 'mknodat -100 {volume}/node-file 0104755 0', 'EPERM'],
+]
+
+/**
  * What root of a container tries through a volume that it may write: goal; command in the container, where the volume
  * is /volume; the last word of what it says; the control: a command of root's on the host, whose output is `ok`.
  * {directory} is the volume's parent on the host, where the file `secret` lies; in the volume is a node of a disk.
@@ -108,20 +124,20 @@ export const guestShareAttacks: readonly GuestShareAttack[] = [
 
 /**
  * Programs that root of a container leaves for a user of the host, by commands in the container: in {place} a copy of /probe
- * that has rights of its own. `withNosuid` is what the last of them says where `virtio_fs_nosuid` is on.
+ * that has rights of its own. `refused` is what the last of them says in a volume as it comes, and where `virtio_fs_nosuid` is on.
  */
 export const leftPrograms = [
   {
     what: 'a set-user-id program of root',
     inGuest: 'cp /probe {place}/setuid && chmod 4755 {place}/setuid',
     name: 'setuid',
-    withNosuid: forbidden,
+    refused: forbidden,
   },
   {
     what: 'a program with file capabilities',
     inGuest: 'cp /probe {place}/capable && /probe grant {place}/capable',
     name: 'capable',
-    withNosuid: forbidden,
+    refused: forbidden,
   },
 ] as const
 

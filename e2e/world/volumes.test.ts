@@ -94,6 +94,13 @@ describe('emptyDir', () => {
     expect((await pod.exec('two', 'echo x > /disk/file')).stderr).toContain('Read-only file system')
   })
 
+  test('on disk: no program in it gets a set-user-id bit, as in no writable volume; in the root file system it does', async () => {
+    const give = (directory: string) => pod.exec('one', `cd ${directory}; touch set-id; chmod 4755 set-id`)
+    expect((await give('/disk')).stderr).toContain('Operation not permitted')
+    expect(statSync(join(emptyDir('disk'), 'set-id')).mode & 0o7777).toBe(0o644)
+    expect(await give('/tmp')).toMatchObject({ code: 0, stderr: '' })
+  })
+
   test('in memory: a tmpfs of the guest with the host’s limit, which never touches the host', async () => {
     await output('one', 'echo secret > /memory/file')
     expect(await output('two', 'cat /memory/file; stat -c %a /memory; df -k /memory | tail -1')).toMatch(

@@ -71,6 +71,14 @@ describe('enable_annotations', () => {
     expect(apply(text, { [key('default_memory')]: '9000' }).defaultMemory).toBe(9000)
   })
 
+  test('set-id bits in volumes are no wish of the pod, unless the operator lets it have that', () => {
+    const asked = { [key('virtio_fs_suid_volumes')]: '["/"]' }
+    expectCode(() => apply('', asked), 'ANNOTATION_NOT_ENABLED', 'virtio_fs_suid_volumes')
+    expectCode(() => apply('virtio_fs_suid_volumes = ["/srv"]', asked), 'ANNOTATION_NOT_ENABLED')
+    const enabled = 'enable_annotations = ["virtio_fs_suid_volumes"]'
+    expect(apply(enabled, asked).virtioFsSuidVolumes).toEqual(['/'])
+  })
+
   test('entries match whole names only', () => {
     const list = 'enable_annotations = ["kernel"]'
     expect(apply(list, { [key('kernel')]: '/boot/k' }).kernel).toBe('/boot/k')

@@ -115,6 +115,8 @@ export interface HypervisorConfig {
   readonly virtioFsPrivilege: VirtioFsPrivilege
   /** `virtio_fs_nosuid` (ours). */
   readonly virtioFsNosuid: boolean
+  /** `virtio_fs_suid_volumes` (ours): patterns of directories of the host. */
+  readonly virtioFsSuidVolumes: readonly string[]
   readonly virtioFsQueueSize: number
   readonly virtioFsExtraArgs: readonly string[]
   readonly entropySource: string

@@ -40,6 +40,7 @@ test('what stands between a pod and the host is marked as a wall', () => {
   for (const key of [
     'virtio_fs_privilege',
     'virtio_fs_nosuid',
+    'virtio_fs_suid_volumes',
     'enable_annotations',
     'jailer_path',
     'valid_hypervisor_paths',

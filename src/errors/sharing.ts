@@ -17,6 +17,11 @@ export const sharingErrors = {
     '{source} cannot be used: {link} on its way is a symbolic link that is not followed ({reason})',
     'Name the path that the link leads to, if it leads where you mean, or use a bind mount in its place.',
   ),
+  SHARE_NO_VOLUMES: entry(
+    'failed_precondition',
+    'container {container} wants to write {source}, and its pod was started without a share for that',
+    'Mount it read-only, or let the first container of the pod have a writable volume too: the share comes with the machine.',
+  ),
   SHARE_ENTRY_TAKEN: entry(
     'already_exists',
     '{path} exists already in the share',

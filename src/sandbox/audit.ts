@@ -18,7 +18,7 @@ import { openLedger, ownerOf } from './teardown.ts'
 
 export interface AuditedProcess {
   /**
-   * `vmm`, `virtiofsd`, `virtiofsd-worker`, `netns-holder`, `swtpm`, `shim`; `vmm-waiter` and the like for whoever started and
+   * `vmm`, `virtiofsd`, `virtiofsd-worker`, the same with `virtiofsd-volumes`, `netns-holder`, `swtpm`, `shim`; `vmm-waiter` and the like for whoever started and
    * waits for one in our jail; around Firecracker `vmm-holder` and `vmm-first`, the first process of its outer pid namespace;
    * `unknown` for one that nobody asked for.
    */

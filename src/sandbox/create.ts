@@ -38,6 +38,7 @@ import { openWalls } from './open-walls.ts'
 import { ownerResource } from './owner.ts'
 import { leaseDir, type SandboxPaths, sandboxPaths } from './paths.ts'
 import { type ContainerRequest, Sandbox } from './sandbox.ts'
+import { shareAttachments, shareDevices } from './share-attachments.ts'
 import { planMachine } from './sizing.ts'
 import { startShare } from './start-share.ts'
 import { openLedger } from './teardown.ts'
@@ -126,8 +127,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   )
   const spec = machineSpec(request, paths, assets, identity, privateDir)
   const features = vmmFeatures(config)
-  const byPath = features.share === 'path'
-  const clientUid = byPath ? identity.uid : undefined
+  const clientUid = features.share === 'path' ? identity.uid : undefined
   const served =
     features.share === 'none'
       ? undefined
@@ -162,15 +162,11 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const vfio = given.use(
     await coldVfio({ id, spec: request.container.spec, config }, ledger, vfioHost(paths.runDir)),
   )
-  const socket = byPath ? served?.daemon.socketPath : served?.share.connect()
-  if (typeof socket === 'number') closeLater(socket)
   const vmm = createVmm({
     spec: {
       ...spec,
       accelerator: choice.accelerator,
-      ...(served && socket !== undefined
-        ? { share: { tag: served.share.tag, socket, queueSize: hypervisor.virtioFsQueueSize } }
-        : {}),
+      ...shareAttachments(served, features, hypervisor.virtioFsQueueSize, closeLater),
       nics: attached.nics,
       netns: network.placeOf(attached),
       vfio: vfio.devices,
@@ -208,7 +204,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
       sandboxId: id,
       hostname: request.hostname,
       shmBytes: request.shmBytes,
-      share: served?.share,
+      shares: shareDevices(served),
       network: attached.facts,
       dns: request.network.dns,
       kernelModules,
@@ -218,8 +214,8 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const agentFacts = await whileGuestLives(started, { agent, end })
   writeFacts(paths.facts, {
     ...{ id, namespace, shimPid: shim.pid, vmmPid: ref.pid },
-    virtiofsdPids: served?.daemon.processes.map(({ pid }) => pid) ?? [],
-    virtiofsdUid: served?.daemon.idmap?.first ?? 0,
+    virtiofsdPids: shareDevices(served).flatMap(({ daemon }) => daemon.processes.map(({ pid }) => pid)),
+    virtiofsdUid: served?.first.daemon.idmap?.first ?? 0,
     ...{ rootless: hypervisor.rootless, user: identity.name, uid: identity.uid, gid: identity.gid },
     groups: identity.groups,
     account: hypervisor.rootless ? hypervisor.rootlessAccount : 'root',

@@ -9,7 +9,7 @@ export interface SandboxFacts {
   readonly namespace: string
   readonly shimPid: number
   readonly vmmPid: number
-  /** Processes of virtiofsd, the supervising one first. */
+  /** Processes of virtiofsd, of each the supervising one first; those of the writable volumes' share, if there is one, come last. */
   readonly virtiofsdPids: readonly number[]
   /** Who they are on the host; 0 where a share could not be idmapped, or root was asked for. */
   readonly virtiofsdUid: number

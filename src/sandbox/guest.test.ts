@@ -5,7 +5,7 @@ import { startGuest } from './guest.ts'
 test('a guest is told its time and its sandbox, and then asked what it can, as by Kata', async () => {
   using kata = startKataAgent({ seccomp: true })
   const facts = await startGuest(kata, {
-    ...{ sandboxId: 's', hostname: 'h', share: undefined, shmBytes: 65_536, dns: [], kernelModules: [] },
+    ...{ sandboxId: 's', hostname: 'h', shares: [], shmBytes: 65_536, dns: [], kernelModules: [] },
     network: { interfaces: [], routes: [], neighbours: [] },
     offlineVcpus: 0,
   })

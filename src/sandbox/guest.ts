@@ -2,15 +2,15 @@
 import { type AgentFacts, askAgent } from '../agent/agent-facts.ts'
 import type { AgentConnection } from '../agent/connection.ts'
 import type { NetworkFacts } from '../network/facts.ts'
-import type { HostShare } from '../sharing/share.ts'
+import type { SharePlace } from '../sharing/share.ts'
 import { tellNetwork } from './guest-network.ts'
 import { shmStorage } from './shm.ts'
 
 export interface GuestStart {
   readonly sandboxId: string
   readonly hostname: string
-  /** Absent when the guest mounts none. */
-  readonly share: HostShare | undefined
+  /** Those that the guest mounts. */
+  readonly shares: readonly SharePlace[]
   /** Size of the pod's /dev/shm. */
   readonly shmBytes: number
   readonly network: NetworkFacts
@@ -40,7 +40,7 @@ export async function startGuest(
   await agent.createSandbox({
     sandboxId: start.sandboxId,
     hostname: start.hostname.slice(0, maxHostname),
-    storages: [...(start.share === undefined ? [] : [shareStorage(start.share)]), shmStorage(start.shmBytes)],
+    storages: [...start.shares.map(shareStorage), shmStorage(start.shmBytes)],
     dns: [...start.dns],
     kernelModules: start.kernelModules.map(parseModule),
   })
@@ -50,7 +50,7 @@ export async function startGuest(
   return facts
 }
 
-function shareStorage({ tag, guestPath }: HostShare) {
+function shareStorage({ tag, guestPath }: SharePlace) {
   return { driver: 'virtio-fs', source: tag, fstype: 'virtiofs', mountPoint: guestPath }
 }
 

@@ -20,9 +20,9 @@ const perFileInGuest = 1024
  * Bytes. Above what a machine of that size comes to with as many files in use as its guest can have; what the host caches of
  * files is counted too, but the kernel takes that back.
  *
- * @param mostFiles how many the share's daemon may have open.
+ * @param mostFiles how many the daemons of its shares may have open together.
  */
-export function memoryBound(memoryMiB: number, mostFiles = descriptorLimit()): number {
+export function memoryBound(memoryMiB: number, mostFiles = 2 * descriptorLimit()): number {
   const machine = memoryMiB * mebibyte
   const files = Math.min(mostFiles, machine / perFileInGuest) * perFile
   const bytes = machine * (1 + pageTablesOf) + files + idleMiB * mebibyte

@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { mountFlagsOf } from '../linux/mount-flags.ts'
-import type { Share } from '../sharing/share.ts'
+import type { BindRequest, Share } from '../sharing/share.ts'
 import { isGuestCharDevice } from './char-devices.ts'
 import { isEmptyDir, memoryVolume, type VolumeStorage } from './memory-volume.ts'
 import type { OciMount, OciSpec } from './oci.ts'
@@ -74,17 +74,22 @@ async function carryMount(mount: OciMount, containerId: string, share: Share): P
   if (isPodShm(mount))
     return { ...mount, type: 'bind', source: guestShm, options: [...(mount.options ?? []), ...shmFlags] }
   if (!isBind(mount)) return virtual(mount, containerId)
-  const { source = '', destination, options = [] } = mount
+  const { source = '', options = [] } = mount
   if (isGuestsOwn(source)) return mount
-  const guestPath = await share.addBind(containerId, {
+  const guestPath = await share.addBind(containerId, bindRequest(mount))
+  return { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
+}
+
+/** What {@link carryMounts} asks the share for. */
+export function bindRequest({ source = '', destination, options = [] }: OciMount): BindRequest {
+  return {
     source,
     destination,
     // The pod's own scratch is one and the same for all its containers, whoever of them may write.
     readonly: !isEmptyDir(source) && options.some((option) => option === 'ro' || option === 'rro'),
     recursive: options.includes('rbind'),
     follow: options.some((option) => option === 'slave' || option === 'rslave'),
-  })
-  return { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
+  }
 }
 
 function isBind({ type, options = [] }: OciMount): boolean {

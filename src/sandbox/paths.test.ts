@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { dirname } from 'node:path'
 import { sandboxKey, sandboxPaths } from './paths.ts'
 
 test('everything of a sandbox lies below its own directory', () => {
@@ -20,6 +21,12 @@ test.each([
   ['vm', 'a'],
 ])('namespace %j and id %j are refused', (namespace, id) => {
   expect(() => sandboxPaths('/run/x', namespace, id)).toThrow('ID_INVALID')
+})
+
+test('both shares of a sandbox are shown beside each other, under names of their own', () => {
+  const { exportDir, volumesExportDir } = sandboxPaths('/run/x', 'default', 'a')
+  expect(volumesExportDir).not.toBe(exportDir)
+  expect(dirname(volumesExportDir)).toBe(dirname(exportDir))
 })
 
 test('an id may be called what a namespace may not', () => {

@@ -23,6 +23,8 @@ export interface SandboxPaths {
   readonly rootVmDir: string
   /** Where the share is shown to its daemon: a directory that any user may walk to, whatever run directory it is. */
   readonly exportDir: string
+  /** The same for the share of its writable volumes. */
+  readonly volumesExportDir: string
   /** Root file systems as disks, for VMMs that need them so; not in memory, as the run directory is. */
   readonly diskDir: string
 }
@@ -37,13 +39,15 @@ export function sandboxPaths(runDir: string, namespace: string, id: string): San
       throw new KataError('ID_INVALID', { id: value })
   }
   const stateDir = `${runDir}/${namespace}/${id}`
+  const exportDir = `${leaseDir}/share/${sandboxKey(`${runDir}/${namespace}`, id)}`
   return {
     runDir,
     stateDir,
     ledger: `${stateDir}/ledger.jsonl`,
     facts: `${stateDir}/sandbox.json`,
     rootVmDir: `${runDir}/vm/${sandboxKey(namespace, id)}`,
-    exportDir: `${leaseDir}/share/${sandboxKey(`${runDir}/${namespace}`, id)}`,
+    exportDir,
+    volumesExportDir: `${exportDir}-volumes`,
     diskDir: `${disksDir}/${bootId()}/${sandboxKey(`${runDir}/${namespace}`, id)}`,
   }
 }

@@ -3,19 +3,21 @@ import type { Config } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { IdRange } from '../linux/user-namespace.ts'
-import { createHostShare } from '../sharing/host-share.ts'
+import { createHostShare, createVolumeShare } from '../sharing/host-share.ts'
 import type { Idmap } from '../sharing/idmap.ts'
 import { requireMappable } from '../sharing/mappable.ts'
-import type { HostShare, RootfsMount } from '../sharing/share.ts'
-import type { ShareDaemon } from '../sharing/share-daemon.ts'
+import { createPodShare, guardWritable } from '../sharing/pod-share.ts'
+import type { RootfsMount, Share, SharePlace } from '../sharing/share.ts'
+import type { ShareDaemon, ShareDaemonSpec } from '../sharing/share-daemon.ts'
 import { shareIdMap } from '../sharing/share-id-map.ts'
-import { createShareTree, type ShareTree } from '../sharing/share-tree.ts'
+import { createExportedTree, createShareTree, type ShareTree } from '../sharing/share-tree.ts'
 import { startVirtiofsd } from '../sharing/virtiofsd.ts'
 import { sharedSources } from './mounts.ts'
 import type { SandboxPaths } from './paths.ts'
 import { podVolumes } from './pod-volumes.ts'
 import { type ContainerRequest, rootfsMounts } from './sandbox.ts'
 import { processIds, requireSharedIds } from './share-ids.ts'
+import { wantsVolumes } from './wants-volumes.ts'
 
 export interface ShareRequest {
   readonly config: Config
@@ -31,10 +33,18 @@ export interface ShareRequest {
   readonly signal: AbortSignal
 }
 
-export interface ServedShare {
-  readonly share: HostShare
+/** A share with its daemon, as the machine gets it. */
+export interface ShareDevice extends SharePlace {
   readonly daemon: ShareDaemon
-  /** Why the daemon is root; undefined when it is not. */
+}
+
+export interface ServedShare {
+  /** What containers use. */
+  readonly share: Share
+  readonly first: ShareDevice
+  /** The writable volumes', when there is to be one. */
+  readonly volumes: ShareDevice | undefined
+  /** Why the daemons are root; undefined when it is not. */
   readonly rootBecause: string | undefined
 }
 
@@ -53,6 +63,7 @@ export async function startShare(
 ): Promise<ServedShare> {
   const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege, virtioFsNosuid } =
     config.hypervisor
+  const isGuarded = virtioFsNosuid ? () => false : guardWritable(config.hypervisor.virtioFsSuidVolumes)
   const tree = await createShareTree(ledger, paths)
   const spec = {
     ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
@@ -71,7 +82,31 @@ export async function startShare(
     rootBecause = error.rawMessage
     return startVirtiofsd(ledger, spec)
   })
-  return { share: createHostShare(ledger, tree, daemon), daemon, rootBecause }
+  const first = createHostShare(ledger, tree, daemon)
+  const second = wantsVolumes(container, virtioFsNosuid ? undefined : isGuarded)
+    ? await startVolumes(ledger, paths, { ...spec, ...(daemon.idmap && { ids: daemon.idmap.map }) })
+    : undefined
+  return {
+    share: createPodShare({ first, volumes: second?.share, isGuarded }),
+    first: { tag: first.tag, guestPath: first.guestPath, daemon },
+    volumes: second?.device,
+    rootBecause,
+  }
+}
+
+/** The daemon of the writable volumes: who the first one is, and it refuses set-id bits and file capabilities. */
+async function startVolumes(
+  ledger: Ledger,
+  { stateDir, volumesExportDir }: SandboxPaths,
+  spec: ShareDaemonSpec,
+) {
+  const tree = await createExportedTree(ledger, { stateDir, exportDir: volumesExportDir }, 'volumes')
+  const daemon = await startVirtiofsd(ledger, {
+    ...spec,
+    ...{ name: 'virtiofsd-volumes', nosuid: true, sharedDir: tree.exported },
+  })
+  const share = createVolumeShare(ledger, tree, daemon)
+  return { share, device: { tag: share.tag, guestPath: share.guestPath, daemon } }
 }
 
 /**

@@ -20,13 +20,14 @@ import { killAndWait, waitGone } from '../linux/signal.ts'
 import { listenUnix } from '../linux/socket.ts'
 import { type IdExtent, idMapLines } from '../linux/user-namespace.ts'
 import { silentLogger } from '../log.ts'
+import { readPostureRecords } from '../rootless/posture-record.ts'
 import { bindEntryName } from './binds.ts'
-import { createHostShare, kataGuestSharedDir } from './host-share.ts'
+import { createHostShare, createVolumeShare, kataGuestSharedDir } from './host-share.ts'
 import { directoryResource, mountResource } from './resources.ts'
 import type { HostShare } from './share.ts'
 import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
 import { shareIdMap } from './share-id-map.ts'
-import { createShareTree } from './share-tree.ts'
+import { createExportedTree, createShareTree } from './share-tree.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
 import { startVirtiofsd, virtiofsdResource } from './virtiofsd.ts'
 
@@ -79,7 +80,7 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(daemon.processes.filter(isAlive)).toEqual([])
     expect(mountPoints().filter((point) => /\/(state|export|other)(\/|$)/.test(point))).toEqual([])
     // Its log and the postures that it was checked for go with the directory.
-    const kept = ['postures', 'virtiofsd.log']
+    const kept = ['postures', 'virtiofsd.log', 'virtiofsd-volumes.log']
     expect(readdirSync(join(base, 'state')).filter((name) => !kept.includes(name))).toEqual([])
     expect(readdirSync(join(base, 'private'))).toEqual([])
     expect(existsSync(join(base, 'export'))).toBe(false)
@@ -329,6 +330,33 @@ describe.each<[string, IdExtent[] | undefined]>([
     await ledger.release(virtiofsdResource)
     daemon = await startVirtiofsd(ledger, { ...spec, nosuid: true })
     expect(readStatus(`/proc/${daemon.processes[1]!.pid}/status`)!.get('CapEff')).toBe('00000000080000cb')
+  })
+
+  test('a second daemon beside it serves volumes alone, refuses set-id bits, and both are gone at the end', async () => {
+    const place = { stateDir: join(base, 'state'), exportDir: join(base, 'export-volumes') }
+    const tree = await createExportedTree(ledger, place, 'volumes')
+    const named = { ...spec, name: 'virtiofsd-volumes', nosuid: true, sharedDir: tree.exported } as const
+    const second = await startVirtiofsd(ledger, named)
+    const volumes = createVolumeShare(ledger, tree, second)
+    const path = await volumes.addBind('c1', {
+      ...{ source: source('volume'), destination: '/v', readonly: false, recursive: true },
+    })
+    expect(path).toStartWith(`${volumes.guestPath}/c1-`)
+    const seen = `/proc/${second.processes[1]!.pid}/root${path.slice(volumes.guestPath.length)}`
+    expect(readFileSync(`${seen}/hello`, 'utf8')).toBe('volume')
+    expect(existsSync(seenByDaemon(`${kataGuestSharedDir}${path.slice(volumes.guestPath.length)}`))).toBe(
+      false,
+    )
+    expect(readStatus(`/proc/${second.processes[1]!.pid}/status`)!.get('CapEff')).toBe('00000000080000cb')
+    expect(readStatus(`/proc/${daemon.processes[1]!.pid}/status`)!.get('CapEff')).toBe('00000000880000db')
+    expect(readPostureRecords(place.stateDir).map(({ name }) => name)).toEqual([
+      ...['virtiofsd', 'virtiofsd-volumes', 'virtiofsd-volumes-worker', 'virtiofsd-worker'],
+    ])
+    await volumes.removeContainer('c1')
+    expect(readdirSync(tree.entries)).toEqual([])
+    await ledger.releaseAll()
+    expect(second.processes.filter(isAlive)).toEqual([])
+    expect(existsSync(place.exportDir)).toBe(false)
   })
 
   test('no node that lies in a volume or a layer is a device to it', async () => {

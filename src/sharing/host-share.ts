@@ -6,13 +6,16 @@ import { createBinds } from './binds.ts'
 import type { Idmap } from './idmap.ts'
 import { releaseOwner } from './resources.ts'
 import { mountRootfs } from './rootfs-mount.ts'
-import type { GuestRootfs, HostShare, RootfsMount } from './share.ts'
+import type { GuestRootfs, HostShare, RootfsMount, VolumeShare } from './share.ts'
 import type { ShareDaemon } from './share-daemon.ts'
-import { makeDirectory, mountAt, type ShareTree } from './share-tree.ts'
+import { type ExportedTree, makeDirectory, mountAt, type ShareTree } from './share-tree.ts'
 
 /** Kata's names: the virtiofs tag, and where the agent mounts it. */
 export const kataShared = 'kataShared'
 export const kataGuestSharedDir = '/run/kata-containers/shared/containers'
+/** Ours, of the volumes' share. */
+const kataVolumes = 'kataVolumes'
+const guestVolumesDir = '/run/kata-containers/shared/volumes'
 
 /** Puts a share together from its tree and its daemon; both stay in `ledger`, which releases them. */
 export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDaemon): HostShare {
@@ -31,6 +34,24 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
       await binds.leave(containerId)
       await releaseOwner(ledger, containerId)
     },
+  }
+}
+
+/** Puts the share of the volumes together: {@link createHostShare} without root file systems. */
+export function createVolumeShare(
+  ledger: Ledger,
+  { entries }: ExportedTree,
+  daemon: ShareDaemon,
+): VolumeShare {
+  const binds = createBinds(ledger, entries, daemon.idmap)
+  return {
+    tag: kataVolumes,
+    guestPath: guestVolumesDir,
+    exited: daemon.exited,
+    connect: () => daemon.connect(),
+    addBind: async (containerId, bind) =>
+      `${guestVolumesDir}/${await binds.add(checkedId(containerId), bind)}`,
+    removeContainer: (containerId) => binds.leave(containerId),
   }
 }
 

@@ -22,8 +22,13 @@ export interface ShareDaemon {
   readonly idmap: Idmap | undefined
 }
 
+/** The pod's first one, and the one of its writable volumes. */
+export type DaemonName = 'virtiofsd' | 'virtiofsd-volumes'
+
 /** What is asked of a daemon. */
 export interface ShareDaemonSpec {
+  /** What its processes, log and socket are named by; default `virtiofsd`. */
+  readonly name?: DaemonName
   /** Directory to serve; everybody may walk there. */
   readonly sharedDir: string
   /** The ids that it gets, those of {@link shareIdMap}. Without them it is root of the host. */
@@ -32,7 +37,7 @@ export interface ShareDaemonSpec {
   readonly accept?: (idmap: Idmap) => void
   /** Root-owned directory of the sandbox, for the log. */
   readonly stateDir: string
-  /** Where the listening socket `vhost-fs.sock` is bound, mode 0600 root. */
+  /** Where the listening socket is bound, mode 0600 root. */
   readonly privateDir: string
   /**
    * The user of a VMM that connects by itself: the socket becomes its own, and {@link ShareDaemon.connect} has nothing
@@ -43,7 +48,7 @@ export interface ShareDaemonSpec {
   readonly program: string
   /** `virtio_fs_cache`. */
   readonly cache: 'never' | 'metadata' | 'auto' | 'always'
-  /** `virtio_fs_nosuid`: no set-id bits and no file capabilities by the guest. */
+  /** No set-id bits and no file capabilities by the guest. */
   readonly nosuid: boolean
   /** `virtio_fs_extra_args`, appended. */
   readonly extraArgs: readonly string[]

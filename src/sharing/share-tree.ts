@@ -1,5 +1,5 @@
 /**
- * The host side of the share: `<stateDir>/share` holds one entry for each root file system and bind of the pod, and
+ * The host side of a share: `<stateDir>/share` holds one entry for each root file system and bind of the pod, and
  * `exportDir` is a read-only view of it that the daemon serves. So the guest can write into what was mounted
  * for it, and never into the tree itself (no planted entries, no filling of /run).
  *
@@ -14,30 +14,47 @@ import { mount, mountFlags } from '../linux/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../linux/mount-tree.ts'
 import { directoryResource, mountResource } from './resources.ts'
 
-export interface ShareTree {
+export interface ExportedTree {
   /** Where entries are mounted. */
   readonly entries: string
   /** What the daemon serves. */
   readonly exported: string
+}
+
+export interface ShareTree extends ExportedTree {
   /** For mounts that only serve to make others; the daemon does not see it. */
   readonly scratch: string
+}
+
+export interface TreePlace {
+  readonly stateDir: string
+  readonly exportDir: string
+}
+
+/** A tree that root file systems can come to, too. @throws SyscallError from mount(2) and its kin. */
+export async function createShareTree(ledger: Ledger, place: TreePlace): Promise<ShareTree> {
+  const tree = await createExportedTree(ledger, place, 'share')
+  const scratch = `${realpathSync(place.stateDir)}/scratch`
+  await makeDirectory(ledger, scratch, '')
+  await mountAt(ledger, scratch, '', () => bind(scratch, scratch, 0))
+  return { ...tree, scratch }
 }
 
 /**
  * Makes the directories and mounts, each through the ledger. The way to `exportDir` is open to everybody, because the
  * daemon walks it; the mounts themselves are those of the runtime's own mount namespace, where nobody else is.
  *
+ * @param name of the directory of the entries.
  * @throws SyscallError from mount(2) and its kin.
  */
-export async function createShareTree(
+export async function createExportedTree(
   ledger: Ledger,
-  { stateDir, exportDir }: { readonly stateDir: string; readonly exportDir: string },
-): Promise<ShareTree> {
+  { stateDir, exportDir }: TreePlace,
+  name: string,
+): Promise<ExportedTree> {
   // The mount table shows real paths; the ledger must hold the same ones.
-  const base = realpathSync(stateDir)
-  const entries = `${base}/share`
+  const entries = `${realpathSync(stateDir)}/${name}`
   const exported = `${realpathSync(dirname(exportDir))}/${basename(exportDir)}`
-  const scratch = `${base}/scratch`
   await makeDirectory(ledger, entries, '')
   await makeDirectory(ledger, exported, '')
   await mountAt(ledger, entries, '', () => bind(entries, entries, 0))
@@ -50,9 +67,7 @@ export async function createShareTree(
     const flags = mountFlags.bind | mountFlags.remount | ro | nosuid | nodev | noexec
     mount({ source: 'none', target: exported, flags })
   })
-  await makeDirectory(ledger, scratch, '')
-  await mountAt(ledger, scratch, '', () => bind(scratch, scratch, 0))
-  return { entries, exported, scratch }
+  return { entries, exported }
 }
 
 /**

@@ -54,12 +54,19 @@ export interface Share {
   readonly exited: Promise<ExitInfo>
 }
 
-/** A share that the guest mounts, served by a daemon. */
-export interface HostShare extends Share {
+/** Where the guest finds a share that it mounts. */
+export interface SharePlace {
   /** virtiofs tag. */
   readonly tag: string
-  /** Where the agent mounts it: `/run/kata-containers/shared/containers`. */
+  /** Where the agent mounts it, such as `/run/kata-containers/shared/containers`. */
   readonly guestPath: string
+}
+
+/** A share that the guest mounts, served by a daemon. */
+export interface HostShare extends Share, SharePlace {
   /** A connected descriptor for the VMM's vhost-user-fs device; the caller closes it after handing it over. */
   connect(): number
 }
+
+/** One that only volumes come to. */
+export type VolumeShare = Omit<HostShare, 'idMap' | 'addRootfs'>

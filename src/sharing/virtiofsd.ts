@@ -19,7 +19,7 @@ import { recordPosture } from '../rootless/posture-record.ts'
 import { poll, within } from '../time.ts'
 import { type BoundedLog, keepOutput } from './bounded-log.ts'
 import type { Idmap } from './idmap.ts'
-import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
+import type { DaemonName, ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
 import { virtiofsdCommand } from './virtiofsd-command.ts'
 import { virtiofsdPostures } from './virtiofsd-posture.ts'
 
@@ -29,6 +29,11 @@ const startTimeoutMs = 10_000
  * worker outlived the process that forked it.
  */
 const lastWordsMs = 1000
+/** In the private directory. */
+const sockets: Readonly<Record<DaemonName, string>> = {
+  virtiofsd: 'vhost-fs.sock',
+  'virtiofsd-volumes': 'vhost-fs-volumes.sock',
+}
 
 export interface VirtiofsdData {
   readonly socketPath: string
@@ -59,12 +64,13 @@ export const virtiofsdResource: ResourceKind<VirtiofsdData> = {
  */
 export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Promise<ShareDaemon> {
   const argv = virtiofsdCommand(spec)
-  const socketPath = `${spec.privateDir}/vhost-fs.sock`
+  const { name = 'virtiofsd' } = spec
+  const socketPath = `${spec.privateDir}/${sockets[name]}`
   const start = ledger.take(virtiofsdResource, { socketPath }, async (entry) => {
     const listener = listenUnix(socketPath)
     const connection = openToVmm(spec, socketPath)
-    const child = spawnDaemon(argv, spec, listener)
-    const log = keepOutput(child.stderr, `${spec.stateDir}/virtiofsd.log`)
+    const child = spawnDaemon(argv, name, spec, listener)
+    const log = keepOutput(child.stderr, `${spec.stateDir}/${name}.log`)
     const exited = child.exited.then(
       (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
     )
@@ -82,11 +88,11 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     await settledPosture(daemon.pid, supervisor)
     await settledPosture(worker.pid, serving)
     // From now on the mounts of containers are in what both see, and one of them opens what lies there.
-    for (const [name, ref, posture] of [
-      ['virtiofsd', daemon, supervisor],
-      ['virtiofsd-worker', worker, { ...serving, opens: [...serving.opens, '/'] }],
+    for (const [process, ref, posture] of [
+      [name, daemon, supervisor],
+      [`${name}-worker`, worker, { ...serving, opens: [...serving.opens, '/'] }],
     ] as const)
-      recordPosture(spec.stateDir, { name, ref, expected: { ...posture, mountsBelow: true } })
+      recordPosture(spec.stateDir, { name: process, ref, expected: { ...posture, mountsBelow: true } })
     return {
       socketPath,
       connect: held,
@@ -115,8 +121,13 @@ class NotStarted extends Error {
   }
 }
 
-function spawnDaemon(argv: string[], { ids, stateDir, nosuid }: ShareDaemonSpec, listener: number) {
-  const path = `${stateDir}/virtiofsd.filter`
+function spawnDaemon(
+  argv: string[],
+  name: DaemonName,
+  { ids, stateDir, nosuid }: ShareDaemonSpec,
+  listener: number,
+) {
+  const path = `${stateDir}/${name}.filter`
   // Read by a process that is nobody here: the descriptor gets it past the directory, the mode to the bytes.
   writeFileSync(path, nosuid ? setIdFilter() : argumentFilter())
   chmodSync(path, 0o444)

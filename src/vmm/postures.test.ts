@@ -126,5 +126,7 @@ test('Cloud Hypervisor has three sockets while it waits, and while it runs five 
   expect(waiting).toMatchObject({ fewestSockets: 3, sockets: 3 })
   const share = { tag: 'kataShared', socket: '/run/user/70000/vhost-fs.sock', queueSize: 512 }
   expect(runningClh(waiting, { share }, { entropySource })).toMatchObject({ fewestSockets: 5, sockets: 8 })
+  const two = { share, volumeShare: { ...share, tag: 'kataVolumes' } }
+  expect(runningClh(waiting, two, { entropySource })).toMatchObject({ fewestSockets: 6, sockets: 9 })
   expect(runningClh(waiting, {}, { entropySource })).toMatchObject({ fewestSockets: 4, sockets: 8 })
 })

@@ -41,6 +41,8 @@ export interface VmSpec {
   readonly kvmCpu?: string
   /** Present when the share is attached at boot instead of plugged in afterwards. */
   readonly share?: ShareAttachment
+  /** A second one, of volumes; it is there at boot or not at all. */
+  readonly volumeShare?: ShareAttachment
   /** A TPM 2.0 emulator's control channel: a connected descriptor for the VMM. */
   readonly tpm?: { readonly socket: number }
   /** The host kernel's vsock with an address claimed by it: the agent answers there instead of on virtio-serial. */

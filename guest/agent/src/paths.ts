@@ -1,4 +1,4 @@
 /** Places in the guest that host and agent agree on. */
 
-/** Where the host's share is mounted. */
-export const sharedDirectory = '/run/kata-containers/shared/containers'
+/** Below it the host's shares are mounted: `containers`, and `volumes` for those that may be written. */
+export const sharedDirectory = '/run/kata-containers/shared'

@@ -2,7 +2,7 @@
 import type { HypervisorDriver } from '../config.ts'
 import { daemonArgs } from '../daemon-args.ts'
 import { keysOf } from '../key-spec.ts'
-import { boolean, choice, integer, path } from '../value-types.ts'
+import { boolean, choice, integer, path, pathPatterns } from '../value-types.ts'
 
 const key = keysOf('hypervisor')
 const sharing: readonly HypervisorDriver[] = ['qemu', 'clh']
@@ -41,8 +41,16 @@ export const shareKeys = [
     'virtioFsNosuid',
     boolean,
     false,
-    'Refuses the guest set-user-id and set-group-id bits and file capabilities, on every file that it shares with the host. Without it root of a container can leave a program in a writable volume that gives rights to users of the host who get there. With it a container cannot install such programs (sudo, su) into its own root file system either; those of its image work.',
+    'Refuses the guest set-user-id and set-group-id bits and file capabilities on every file that it shares with the host, as they are refused on its writable volumes in any case. With it a container cannot install such programs (sudo, su) into its own root file system either; those of its image work. `virtio_fs_suid_volumes` has no effect then.',
     { drivers: sharing, own: true, wall: true, restricting: true, annotation: 'virtio_fs_nosuid' },
+  ),
+  key(
+    'virtio_fs_suid_volumes',
+    'virtioFsSuidVolumes',
+    pathPatterns,
+    [],
+    'Directories of the host on which, and below which, a guest may set the set-user-id and set-group-id bits and file capabilities in its writable volumes, emptyDirs included ("/var/lib/kubelet/pods": those of kubelet). Root of a container can then leave a program there that gives rights to users of the host who get to it: name only what other users cannot enter, or what is mounted `nosuid`.',
+    { drivers: sharing, own: true, wall: true, annotation: 'virtio_fs_suid_volumes' },
   ),
   key(
     'virtio_fs_cache',

@@ -22,7 +22,7 @@ export function waitingPosture(spec: LaunchSpec): ExpectedPosture {
 /** What it adds for a machine that runs; `waiting` is the posture before. */
 export function runningPosture(
   waiting: ExpectedPosture,
-  { initrd, share }: Pick<VmSpec, 'initrd' | 'share'>,
+  { initrd, share, volumeShare }: Pick<VmSpec, 'initrd' | 'share' | 'volumeShare'>,
   { entropySource }: Pick<MachineSettings, 'entropySource'>,
 ): ExpectedPosture {
   return {
@@ -41,8 +41,8 @@ export function runningPosture(
       ...(initrd === undefined ? [] : [inJail.initrd]),
     ],
     opens: ['anon_inode:kvm-vcpu:', `${inJail.disks}/`],
-    // The listener of vsock with its connections, and the share's, which may come later.
-    fewestSockets: idleSockets + 1 + (share === undefined ? 0 : 1),
-    sockets: idleSockets + 2 + mostConnections,
+    // The listener of vsock with its connections, and those of the shares; the first one's may come later.
+    fewestSockets: idleSockets + 1 + [share, volumeShare].filter((one) => one !== undefined).length,
+    sockets: idleSockets + 2 + (volumeShare === undefined ? 0 : 1) + mostConnections,
   }
 }

@@ -51,6 +51,16 @@ test('a share is told by its place in the jail, a root disk by the kernel’s pa
   expect(config.payload.cmdline).toContain(' agent.root=/dev/vda agent.rootfstype=ext4 ')
 })
 
+test('a second share has a name and a socket of its own', () => {
+  const share = { tag: 'kataShared', socket: '/run/user/70000/vhost-fs.sock', queueSize: 512 }
+  const volumeShare = { ...share, tag: 'kataVolumes', socket: '/run/user/70000/vhost-fs-volumes.sock' }
+  const { fs } = vmConfig({ ...spec, share, volumeShare }, settings)
+  expect(fs?.map(({ id, tag, socket }) => [id, tag, socket])).toEqual([
+    ['share', 'kataShared', '/sockets/vhost-fs.sock'],
+    ['volumes', 'kataVolumes', '/sockets/vhost-fs-volumes.sock'],
+  ])
+})
+
 test('the jail shows what the configuration names, and no disk image', () => {
   const rootDisk = { image: '/images/guest.img', fsType: 'ext4' } as const
   expect(jailPaths({ ...spec, rootDisk }, settings)).toEqual([

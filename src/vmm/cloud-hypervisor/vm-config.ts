@@ -5,7 +5,7 @@
 import { KataError } from '../../errors.ts'
 import type { JailPath } from '../../rootless/launch-spec.ts'
 import { kernelCommandLine } from '../kernel-command-line.ts'
-import type { VmSpec } from '../vmm.ts'
+import type { ShareAttachment, VmSpec } from '../vmm.ts'
 import { agentPort } from '../vsock.ts'
 
 /** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
@@ -114,7 +114,7 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
     // To its standard output, which is our descriptor.
     serial: { mode: 'Tty' },
     console: { mode: 'Off' },
-    ...(spec.share === undefined ? {} : { fs: [fsConfig(spec.share)] }),
+    ...shares(spec),
     vsock: { cid: guestCid, socket: `${inJail.sockets}/${vsockName}` },
     landlock_enable: true,
     // It adds rules for what this configuration names; what is plugged in later must be allowed now. A path that is not
@@ -125,13 +125,23 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
 
 /** The name of the share's device, plugged at boot or later. */
 export const shareId = 'share'
+/** And of the volumes' share. */
+const volumesId = 'volumes'
+
+function shares({ share, volumeShare }: VmSpec): Pick<VmConfig, 'fs'> {
+  const fs = [
+    ...(share === undefined ? [] : [fsConfig(share)]),
+    ...(volumeShare === undefined ? [] : [fsConfig(volumeShare, volumesId)]),
+  ]
+  return fs.length === 0 ? {} : { fs }
+}
 
 /** `share.socket` must be the path of a socket in the private directory. @throws KataError VMM_OPTION_INVALID. */
-export function fsConfig({ tag, socket, queueSize }: NonNullable<VmSpec['share']>): FsConfig {
+export function fsConfig({ tag, socket, queueSize }: ShareAttachment, id = shareId): FsConfig {
   if (typeof socket !== 'string')
     throw new KataError('VMM_OPTION_INVALID', { reason: 'the share is a descriptor, which it cannot take' })
   const name = socket.slice(socket.lastIndexOf('/') + 1)
-  return { id: shareId, tag, socket: `${inJail.sockets}/${name}`, num_queues: 1, queue_size: queueSize }
+  return { id, tag, socket: `${inJail.sockets}/${name}`, num_queues: 1, queue_size: queueSize }
 }
 
 /** What the jail shows of the host. */

@@ -86,6 +86,20 @@ describe('qemuCommandLine', () => {
     )
   })
 
+  test('puts a second share on the next descriptor, under a name of its own', () => {
+    const share = { tag: 'kataShared', socket: 33, queueSize: 1024 }
+    const { args, fds } = qemuCommandLine(
+      { ...spec, share, volumeShare: { ...share, tag: 'kataVolumes', socket: 34 } },
+      settings,
+    )
+    expect(fds).toEqual(['qmp', 'agent', 'console', 'share', 'volumes'])
+    expect(values(args, '-chardev').slice(-2)).toEqual(['socket,id=share,fd=6', 'socket,id=volumes,fd=7'])
+    expect(values(args, '-device').slice(-2)).toEqual([
+      'vhost-user-fs-pci,id=share,chardev=share,tag=kataShared,queue-size=1024',
+      'vhost-user-fs-pci,id=volumes,chardev=volumes,tag=kataVolumes,queue-size=1024',
+    ])
+  })
+
   test('hands the disk over as the last descriptor, in a set that QEMU opens for reading', () => {
     const onDisk = { ...spec, rootDisk: { image: '/images/disk.img', fsType: 'ext4' } } as const
     const { args, fds, paths } = qemuCommandLine(

@@ -4,7 +4,7 @@
  */
 import { KataError } from '../../errors.ts'
 import type { JailPath } from '../../rootless/launch-spec.ts'
-import type { VmSpec, VsockAttachment } from '../vmm.ts'
+import type { ShareAttachment, VmSpec, VsockAttachment } from '../vmm.ts'
 import { agentPort } from '../vsock.ts'
 import { qemuKernelCommandLine } from './kernel-command-line.ts'
 import { type MemorySettings, memoryArgs } from './memory.ts'
@@ -32,7 +32,7 @@ export interface MachineSettings extends MemorySettings {
 }
 
 /** What a handed-over descriptor is for. */
-export type FdRole = SocketRole | 'share' | 'tpm' | 'vsock' | 'kvm' | 'disk' | NicRole
+export type FdRole = SocketRole | 'share' | 'volumes' | 'tpm' | 'vsock' | 'kvm' | 'disk' | NicRole
 
 export interface QemuCommandLine {
   readonly args: readonly string[]
@@ -44,6 +44,8 @@ export interface QemuCommandLine {
 
 /** QEMU's name for the share's device and character device, plugged at boot or later. */
 export const shareId = 'share'
+/** And for those of the volumes' share. */
+const volumesId = 'volumes'
 /** QEMU's name for the agent's port, as events name it. */
 export const agentPortId = 'agent'
 
@@ -69,6 +71,7 @@ const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump
 export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCommandLine {
   const fds: FdRole[] = ['qmp', 'agent', 'console']
   if (spec.share) fds.push('share')
+  if (spec.volumeShare) fds.push('volumes')
   if (spec.tpm) fds.push('tpm')
   if (spec.vsock) fds.push('vsock')
   const nics = spec.nics ?? []
@@ -99,7 +102,8 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...['-object', `rng-random,id=entropy,filename=${checked(settings.entropySource, 'entropy_source')}`],
     ...['-device', 'virtio-rng-pci,rng=entropy'],
     ...rootPortArgs(settings.pcieRootPort),
-    ...(spec.share ? shareArgs(spec.share, fd('share')) : []),
+    ...(spec.share ? shareArgs(shareId, spec.share, fd('share')) : []),
+    ...(spec.volumeShare ? shareArgs(volumesId, spec.volumeShare, fd('volumes')) : []),
     ...nics.flatMap((nic) => nicArgs(nic, fd)),
     ...(spec.tpm ? tpmArgs(fd('tpm')) : []),
     ...(spec.vsock ? vsockArgs(spec.vsock, fd('vsock')) : []),
@@ -158,9 +162,9 @@ function agentAddress({ vsock }: VmSpec): string[] {
   return vsock === undefined ? [] : [`agent.server_addr=vsock://-1:${agentPort}`]
 }
 
-function shareArgs({ tag, queueSize }: { tag: string; queueSize: number }, fd: number): string[] {
-  const device = `vhost-user-fs-pci,id=${shareId},chardev=${shareId},tag=${checked(tag, 'share tag')}`
-  return ['-chardev', `socket,id=${shareId},fd=${fd}`, '-device', `${device},queue-size=${queueSize}`]
+function shareArgs(id: string, { tag, queueSize }: ShareAttachment, fd: number): string[] {
+  const device = `vhost-user-fs-pci,id=${id},chardev=${id},tag=${checked(tag, 'share tag')}`
+  return ['-chardev', `socket,id=${id},fd=${fd}`, '-device', `${device},queue-size=${queueSize}`]
 }
 
 /**

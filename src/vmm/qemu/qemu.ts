@@ -219,6 +219,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
       ...opened,
       ...sockets.listeners,
       ...(spec.share && { share: descriptorOf(spec.share.socket) }),
+      ...(spec.volumeShare && { volumes: descriptorOf(spec.volumeShare.socket) }),
       ...(spec.tpm && { tpm: spec.tpm.socket }),
       ...(spec.vsock && { vsock: spec.vsock.fd }),
       ...Object.fromEntries((spec.nics ?? []).flatMap(nicDescriptors)),
@@ -255,8 +256,9 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
    */
   #expect(launchSpec: LaunchSpec): ExpectedPosture {
     const { spec, config } = this.options
-    // It makes the TPM's data channel itself.
-    const sockets = startSockets + (spec.tpm === undefined ? 0 : 1)
+    // It makes the TPM's data channel itself, and a second share's way back.
+    const more = [spec.tpm, spec.volumeShare].filter((device) => device !== undefined)
+    const sockets = startSockets + more.length
     const expected = expectedPosture(launchSpec, { seccompFilters, sockets })
     const [first, end] = this.#inSets
     const isInSet = ([fd]: [string, string]) => Number(fd) >= first && Number(fd) < end
