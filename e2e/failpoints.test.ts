@@ -4,7 +4,7 @@
  * by `kata-ts gc`.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { TestNetns } from '../src/network/testing.ts'
 import { resourceKinds } from '../src/sandbox/resources.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
@@ -156,6 +156,34 @@ describe.skipIf(noRoot !== '')(`rootless off${noRoot}`, () => {
       await cleanUp(name)
     },
   )
+})
+
+describe.skipIf(!isShared)('a container with a volume that it writes', () => {
+  const flags = () => {
+    mkdirSync(`${kata.stateDir}/volume`, { recursive: true })
+    return ['-v', `${kata.stateDir}/volume:/mnt`]
+  }
+
+  test.each(ofShares.flatMap((kind) => [`after-take:${kind}=kill`, `before-release:${kind}=kill`]))(
+    '%s leaves nothing of its shares',
+    async (fault) => {
+      const { name } = await runWith([fault, untilVmm], flags())
+      expect(reached(`serve/${fault.split('=')[0]}`)).toBe(true)
+      await cleanUp(name)
+    },
+  )
+
+  test('an end right after the VMM’s start releases both of its shares', async () => {
+    const { name } = await runWith([untilVmm], flags())
+    await kata.call(['rm', '-f', name])
+    expect(left()).toEqual([])
+  })
+
+  test('SIGKILL right after it leaves nothing of them either', async () => {
+    const { name } = await runWith(['after-take:process=kill'], flags())
+    expect(reached('serve/after-take:process')).toBe(true)
+    await cleanUp(name)
+  })
 })
 
 describe('a container with a disk', () => {
