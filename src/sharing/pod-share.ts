@@ -4,6 +4,7 @@
  */
 import { closeSync, readlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { isKubeletVolume } from './kubelet-volumes.ts'
 import type { BindRequest, HostShare, Share, VolumeShare } from './share.ts'
 import { openSource } from './source.ts'
 
@@ -36,19 +37,19 @@ export function createPodShare({ first, volumes, isGuarded }: PodShareParts): Sh
 }
 
 /**
- * Guards what the guest may write, except volumes that are, or lie below, one of `suidVolumes`: shell patterns of directories.
- * With the mounts that the host makes below it later (`follow`) a volume may be written in part, however it was asked for.
+ * Guards what the guest may write, except volumes of kubelet's, and those that are, or lie below, one of `suidVolumes`: shell
+ * patterns of directories. With the mounts that the host makes below it later (`follow`) a volume may be written in part, however
+ * it was asked for.
  */
 export function guardWritable(suidVolumes: readonly string[]): IsGuarded {
   const globs = suidVolumes
     .filter((pattern) => pattern !== '')
     .map((pattern) => new Bun.Glob(withoutEndSlash(pattern.replace(/\*{2,}/g, '*'))))
-  return (containerId, { source, readonly, follow = false }) =>
-    (!readonly || follow) &&
-    !(
-      globs.length > 0 &&
-      ancestry(realPath(source, containerId)).some((path) => globs.some((glob) => glob.match(path)))
-    )
+  return (containerId, { source, readonly, follow = false }) => {
+    if (readonly && !follow) return false
+    const path = realPath(source, containerId)
+    return !isKubeletVolume(path) && !ancestry(path).some((above) => globs.some((glob) => glob.match(above)))
+  }
 }
 
 /** Where it is on the host: what counts is what will be mounted, not the links on the way. */

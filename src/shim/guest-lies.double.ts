@@ -50,7 +50,7 @@ const start: Use = (agent) => {
   return startGuest(
     { agent: others },
     {
-      ...{ sandboxId: 's', hostname: 'h', share: undefined, shmBytes: 65_536, dns: [], kernelModules: [] },
+      ...{ sandboxId: 's', hostname: 'h', shares: [], shmBytes: 65_536, dns: [], kernelModules: [] },
       ...{ network, offlineVcpus: 1 },
     },
   )

@@ -49,7 +49,7 @@ export const shareKeys = [
     'virtioFsSuidVolumes',
     pathPatterns,
     [],
-    'Directories of the host on which, and below which, a guest may set the set-user-id and set-group-id bits and file capabilities in its writable volumes, emptyDirs included ("/var/lib/kubelet/pods": those of kubelet). Root of a container can then leave a program there that gives rights to users of the host who get to it: name only what other users cannot enter, or what is mounted `nosuid`.',
+    'Directories of the host on which, and below which, a guest may set the set-user-id and set-group-id bits and file capabilities in its writable volumes. Those that kubelet makes are allowed that anyway, as long as only root may enter its directory. Root of a container can then leave a program there that gives rights to users of the host who get to it: name only what other users cannot enter, or what is mounted `nosuid`.',
     { drivers: sharing, own: true, wall: true, annotation: 'virtio_fs_suid_volumes' },
   ),
   key(

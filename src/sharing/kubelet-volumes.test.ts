@@ -1,0 +1,35 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { isKubeletVolume } from './kubelet-volumes.ts'
+
+let pods: string
+beforeAll(() => {
+  pods = mkdtempSync('/tmp/kata-ts-kubelet-pods-')
+  chmodSync(pods, 0o750)
+})
+afterAll(() => rmSync(pods, { recursive: true }))
+
+test.each([
+  ['an emptyDir', '/uid/volumes/kubernetes.io~empty-dir/scratch', true],
+  ['what lies in one', '/uid/volumes/kubernetes.io~empty-dir/scratch/pgdata', true],
+  ['a volume of a CSI driver', '/uid/volumes/kubernetes.io~csi/pvc-1/mount', true],
+  ['a local volume, which is mounted from elsewhere', '/uid/volumes/kubernetes.io~local-volume/disk', false],
+  ['what a subPath takes of a volume, perhaps of a hostPath', '/uid/volume-subpaths/host/main/0', false],
+  ['another file of the pod', '/uid/etc-hosts', false],
+  ['the directory of all pods', '', false],
+])('%s is one: %s is %p', (_, below, expected) => {
+  expect(isKubeletVolume(`${pods}${below}`, pods)).toBe(expected)
+})
+
+test('a directory that only begins like it is none', () => {
+  expect(isKubeletVolume(`${pods}-not/uid/volumes/kubernetes.io~empty-dir/scratch`, pods)).toBe(false)
+})
+
+test('none is one where other users may enter the directory', () => {
+  chmodSync(pods, 0o755)
+  try {
+    expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, pods)).toBe(false)
+  } finally {
+    chmodSync(pods, 0o750)
+  }
+})
