@@ -4,8 +4,8 @@
 const floors = [
   ['version', 'identifier', 'plain-text', 'time'],
   ['errors', 'log'],
-  ['linux', 'protocol', 'ttrpc', 'netlink'],
-  ['config', 'ledger'],
+  ['linux', 'protocol', 'ttrpc', 'netlink', 'json'],
+  ['config', 'ledger', 'oci'],
   ['rootless', 'bundle'],
   ['vmm', 'sharing', 'images', 'network', 'devices', 'cgroups', 'agent'],
   ['sandbox'],

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { defaultSpec } from '../src/images/default-spec.ts'
+import { defaultSpec } from '../src/oci/defaults/default-spec.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'

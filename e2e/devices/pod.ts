@@ -1,11 +1,12 @@
 /** A pod in this very process: the sandbox as the shim makes it, and containers in it with what a test says of them. */
 import { existsSync, rmSync, symlinkSync } from 'node:fs'
 import type { Config, HypervisorConfig } from '../../src/config/config.ts'
-import { defaultSpec } from '../../src/images/default-spec.ts'
 import { silentLogger } from '../../src/log.ts'
+import { defaultSpec } from '../../src/oci/defaults/default-spec.ts'
+import { deviceRights } from '../../src/oci/devices/device-rights.ts'
+import type { OciSpec } from '../../src/oci/spec.ts'
 import type { Container } from '../../src/sandbox/container.ts'
 import { createSandbox } from '../../src/sandbox/create.ts'
-import type { OciSpec } from '../../src/sandbox/oci.ts'
 import type { Sandbox } from '../../src/sandbox/sandbox.ts'
 import { makeRootfs } from '../agent/guest.ts'
 import { ownDirectory } from '../harness/directories.ts'
@@ -47,7 +48,7 @@ export class Pod implements AsyncDisposable {
       hostname: 'pod',
       shmBytes: 64 << 20,
       network: { dns: [] },
-      container: { id: 'pod', bundle: '/nowhere', spec: {}, rootfs: [] },
+      container: { id: 'pod', bundle: '/nowhere', spec: {}, rights: deviceRights({}), rootfs: [] },
       config,
       log: silentLogger,
       signal: new AbortController().signal,
@@ -66,10 +67,12 @@ export class Pod implements AsyncDisposable {
       ...{ terminal: false, hostname: 'pod', readonly: false, rootfs: this.#rootfs, mounts: [] },
       ...options,
     })
+    const changed = change(spec)
     return this.sandbox.createContainer({
       id: `c${++this.#count}`,
       bundle: '/nowhere',
-      spec: change(spec as OciSpec),
+      spec: changed,
+      rights: deviceRights(changed),
       rootfs: [],
     })
   }

@@ -104,7 +104,7 @@ export const agentErrors = {
   ),
   OCI_SPEC_INVALID: entry(
     'invalid_argument',
-    'the OCI specification has {found} at {path}, where {expected} belongs',
+    'the OCI specification is invalid: {path}: expected {expected}, is {found}',
     'Correct the config.json of the bundle, or report it to the tool that wrote it.',
   ),
 } satisfies Record<string, CatalogueEntry>

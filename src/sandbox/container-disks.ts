@@ -4,13 +4,14 @@ import { directVolumeResource, markDirectVolume } from '../devices/direct-volume
 import { findBlockDevice, findDiskAt } from '../devices/host-disk.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { DeviceRights } from '../oci/devices/device-rights.ts'
+import type { DeviceRule } from '../oci/resources.ts'
+import type { OciMount, OciSpec } from '../oci/spec.ts'
 import type { Device, Storage } from '../protocol/generated/agent.ts'
 import { FSGroupChangePolicy } from '../protocol/generated/types.ts'
 import type { DiskAddress } from '../vmm/disk.ts'
-import type { DeviceRule } from './device-rules.ts'
 import { type DeviceUse, deviceUses, type VolumeUse, volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
-import type { OciMount, OciSpec } from './oci.ts'
 
 export interface ContainerDisks {
   readonly devices: Device[]
@@ -25,6 +26,7 @@ export interface ContainerDisksInput {
   readonly containerId: string
   readonly sandboxId: string
   readonly spec: OciSpec
+  readonly rights: DeviceRights
   readonly disks: Disks
   readonly ledger: Ledger
   readonly hypervisor: Config['hypervisor']
@@ -44,7 +46,7 @@ const mountWords = /^(r?bind|r?(private|shared|slave|unbindable)|io\.katacontain
 export async function attachDisks(input: ContainerDisksInput): Promise<ContainerDisks> {
   const devices: Device[] = []
   const rules: DeviceRule[] = []
-  for (const use of deviceUses(input.spec)) {
+  for (const use of deviceUses(input.spec, input.rights)) {
     devices.push(await attachDevice(input, use))
     const { numbers, readonly } = use
     rules.push({ allow: true, type: 'b', ...numbers, access: readonly ? 'rm' : 'rwm' })

@@ -2,17 +2,17 @@
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import { asCommandError } from '../agent/command-error.ts'
-import { toAgentProcess, toAgentResources } from '../agent/oci-spec.ts'
+import { toAgentProcess } from '../oci/guest/agent-process.ts'
+import { toAgentResources } from '../oci/guest/agent-resources.ts'
+import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
+import type { OciResources } from '../oci/resources.ts'
+import type { OciProcess } from '../oci/spec.ts'
 import type { StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { AgentProcess } from './agent-process.ts'
 import type { GuestProcess } from './guest-process.ts'
-import { withoutHostNumbers, withoutLabels } from './host-only.ts'
 import { requirePidsLimit } from './walls.ts'
-
-/** JSON of OCI linux.resources. */
-export type Resources = Readonly<Record<string, unknown>>
 
 /**
  * Makes the container in the guest, its init stopped before it runs.
@@ -41,9 +41,9 @@ export async function createInGuest(
 export interface ContainerSurroundings {
   readonly agentFacts: AgentFacts
   /** Limits that it was created with. */
-  readonly resources: Resources
+  readonly resources: OciResources
   /** Makes the machine large enough for new limits. */
-  resize(resources: Resources): Promise<void>
+  resize(resources: OciResources): Promise<void>
   /** Removes what the container has in the sandbox, once the guest has let go of it. */
   remove(): Promise<void>
 }
@@ -53,7 +53,7 @@ export class Container {
   readonly init: GuestProcess
   readonly #agent: AgentClient
   readonly #surroundings: ContainerSurroundings
-  #resources: Resources
+  #resources: OciResources
 
   constructor(id: string, agent: AgentClient, surroundings: ContainerSurroundings) {
     this.id = id
@@ -65,8 +65,8 @@ export class Container {
     )
   }
 
-  /** Another process in the container; it runs once it is started. `process` is the JSON of an OCI process. */
-  exec(execId: string, process: Record<string, unknown>): GuestProcess {
+  /** Another process in the container; it runs once it is started. */
+  exec(execId: string, process: OciProcess): GuestProcess {
     const ids = { containerId: this.id, execId }
     return new AgentProcess(this.#agent, ids, () =>
       this.#agent.execProcess({ ...ids, process: toAgentProcess(withoutLabels(process)) }).catch((error) => {
@@ -84,7 +84,7 @@ export class Container {
   }
 
   /** `resources` are the limits to change; what they do not name stays as it is. */
-  async update(resources: Resources): Promise<void> {
+  async update(resources: OciResources): Promise<void> {
     const merged = mergeResources(this.#resources, resources)
     await this.#surroundings.resize(merged)
     this.#resources = merged
@@ -92,8 +92,12 @@ export class Container {
       containerId: this.id,
       resources: toAgentResources(withoutHostNumbers(resources)),
     })
-    const { limit } = (resources.pids ?? {}) as { limit?: number }
-    await requirePidsLimit(BigInt(limit ?? 0), this.id, this.#surroundings.agentFacts, this.#agent)
+    await requirePidsLimit(
+      BigInt(resources.pids?.limit ?? 0),
+      this.id,
+      this.#surroundings.agentFacts,
+      this.#agent,
+    )
   }
 
   stats(): Promise<StatsContainerResponse> {
@@ -118,14 +122,17 @@ export class Container {
   }
 }
 
-/** Field by field within `cpu`, `memory` and the others that are objects. */
-function mergeResources(before: Resources, changes: Resources): Resources {
-  const merged = Object.entries(changes).map(([name, value]) => {
-    const old = before[name]
-    return [name, isObject(old) && isObject(value) ? { ...old, ...value } : value]
-  })
-  return { ...before, ...Object.fromEntries(merged) }
+/** Field by field within `cpu`, `memory` and the others that are objects; a list of changes takes the place of the old one. */
+function mergeResources(before: OciResources, changes: OciResources): OciResources {
+  const { cpu, memory, pids, blockIO, network, unified } = changes
+  return {
+    ...before,
+    ...changes,
+    ...(cpu && { cpu: { ...before.cpu, ...cpu } }),
+    ...(memory && { memory: { ...before.memory, ...memory } }),
+    ...(pids && { pids: { ...before.pids, ...pids } }),
+    ...(blockIO && { blockIO: { ...before.blockIO, ...blockIO } }),
+    ...(network && { network: { ...before.network, ...network } }),
+    ...(unified && { unified: { ...before.unified, ...unified } }),
+  }
 }
-
-const isObject = (value: unknown): value is object =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

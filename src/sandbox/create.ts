@@ -160,7 +160,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const vsock = openVsock(channelOf(hypervisor))
   if (vsock !== undefined) closeLater(vsock.fd)
   const vfio = given.use(
-    await coldVfio({ id, spec: request.container.spec, config }, ledger, vfioHost(paths.runDir)),
+    await coldVfio({ container: request.container, config }, ledger, vfioHost(paths.runDir)),
   )
   const vmm = createVmm({
     spec: {

@@ -1,18 +1,19 @@
 import { expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { deviceRights } from '../oci/devices/device-rights.ts'
+import type { OciLinux } from '../oci/spec.ts'
 import { deviceUses, imageFileOption, volumeUses } from './disk-uses.ts'
 
 const disk = { path: '/dev/xvda', type: 'b', major: 8, minor: 16 }
 const fuse = { path: '/dev/fuse', type: 'c', major: 10, minor: 229 }
+const usesOf = (linux: OciLinux) => deviceUses({ linux }, deviceRights({ linux }))
 
 test('block devices are read-only unless a rule lets the container write', () => {
   const readonly = (access: string) =>
-    deviceUses({
-      linux: {
-        devices: [disk, fuse],
-        resources: { devices: [{ allow: false }, { ...disk, allow: true, access }] },
-      },
+    usesOf({
+      devices: [disk, fuse],
+      resources: { devices: [{ allow: false }, { ...disk, allow: true, access }] },
     })
   expect(readonly('rwm')).toEqual([
     { what: 'device', path: '/dev/xvda', numbers: { major: 8, minor: 16 }, readonly: false },
@@ -29,7 +30,7 @@ test('a privileged container’s list of the host’s devices is not what it ask
   Bun.spawnSync(['mknod', other, 'b', '7', '0'])
   const beside = { ...loop, path: other }
   const absent = { path: '/dev/sdzz', type: 'b', major: 8, minor: 1040 }
-  const uses = deviceUses({ linux: { devices: [loop, beside, absent, asked], resources: everything } })
+  const uses = usesOf({ devices: [loop, beside, absent, asked], resources: everything })
   expect(uses.map(({ path }) => path)).toEqual(['/dev/xvdb'])
   rmSync(dirname(other), { recursive: true })
 })

@@ -3,9 +3,9 @@ import { statSync } from 'node:fs'
 import { type DirectVolume, readDirectVolume } from '../devices/direct-volume.ts'
 import { blockDevicePath, type DiskKind } from '../devices/host-disk.ts'
 import { type DeviceNumbers, deviceNumbers } from '../linux/device-numbers.ts'
-import { allowsEveryDevice } from './char-devices.ts'
-import { deviceRules, mayWriteBlock } from './device-rules.ts'
-import type { OciDevice, OciMount, OciSpec } from './oci.ts'
+import type { DeviceRights } from '../oci/devices/device-rights.ts'
+import { mayWriteBlock } from '../oci/devices/device-rules.ts'
+import type { OciDevice, OciMount, OciSpec } from '../oci/spec.ts'
 
 /** A block device that the container has as such. */
 export interface DeviceUse {
@@ -48,14 +48,12 @@ export const diskFileSystems: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. A privileged
- * container's list has every device node of the host: of these only those were asked for that are somewhere else on the host.
+ * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. Of a container
+ * that has every device only those were asked for that are somewhere else on the host.
  */
-export function deviceUses({ linux }: OciSpec): DeviceUse[] {
-  const rules = deviceRules(linux?.resources?.devices)
-  const privileged = allowsEveryDevice(rules)
+export function deviceUses({ linux }: OciSpec, { every, rules }: DeviceRights): DeviceUse[] {
   return (linux?.devices ?? [])
-    .filter((device) => device.type === 'b' && !(privileged && isOfHost(device)))
+    .filter((device) => device.type === 'b' && !(every && isOfHost(device)))
     .map(({ path, major = 0, minor = 0 }) => {
       const numbers = { major, minor }
       return { what: 'device', path, numbers, readonly: !mayWriteBlock(numbers, rules) }

@@ -6,8 +6,8 @@ import { existsSync, lstatSync, type Stats, statfsSync, statSync } from 'node:fs
 import { basename, dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import { mountEntries } from '../linux/mount.ts'
+import type { OciMount } from '../oci/spec.ts'
 import type { GuestStorage } from '../sharing/share.ts'
-import type { OciMount } from './oci.ts'
 
 /** Kata's directory for them in the guest. */
 const guestVolumes = '/run/kata-containers/sandbox/ephemeral'

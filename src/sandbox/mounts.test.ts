@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
 import { mount, mountFlags, unmountBelow } from '../linux/mount.ts'
+import type { OciMount } from '../oci/spec.ts'
 import type { BindRequest, Share } from '../sharing/share.ts'
 import { carryMounts } from './mounts.ts'
-import type { OciMount } from './oci.ts'
 import { shmBytes } from './shm.ts'
 
 let pod: string

@@ -5,11 +5,12 @@
 import { statSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { mountFlagsOf } from '../linux/mount-flags.ts'
+import { isGuestCharDevice } from '../oci/devices/char-devices.ts'
+import { isBind, isPodShm } from '../oci/mounts.ts'
+import type { OciMount, OciSpec } from '../oci/spec.ts'
 import type { BindRequest, Share } from '../sharing/share.ts'
-import { isGuestCharDevice } from './char-devices.ts'
 import { isEmptyDir, memoryVolume, type VolumeStorage } from './memory-volume.ts'
-import type { OciMount, OciSpec } from './oci.ts'
-import { guestShm, isPodShm, shmFlags } from './shm.ts'
+import { guestShm, shmFlags } from './shm.ts'
 
 /** File systems that the guest's kernel makes out of nothing. Anything else would need a device or server of the host. */
 const virtualTypes = new Set(
@@ -90,10 +91,6 @@ export function bindRequest({ source = '', destination, options = [] }: OciMount
     recursive: options.includes('rbind'),
     follow: options.some((option) => option === 'slave' || option === 'rslave'),
   }
-}
-
-function isBind({ type, options = [] }: OciMount): boolean {
-  return type === 'bind' || options.includes('bind') || options.includes('rbind')
 }
 
 /** Kernel interfaces mean those of the kernel that the container runs on: the guest's. */

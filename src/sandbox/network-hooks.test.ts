@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger } from '../log.ts'
-import { type HookState, networkHooks, poststopResource, runHooks } from './network-hooks.ts'
+import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
 
 let directory: string
 let state: HookState
@@ -55,24 +55,6 @@ describe('a hook', () => {
       /\[HOOK_FAILED\].*\/no\/such\/hook/,
     )
   })
-})
-
-test('prestart comes before createRuntime; what is about the inside of a container is left out', () => {
-  const [one, two, three] = ['/one', '/two', '/three'].map((path) => ({ path }))
-  const hooks = { createRuntime: [two], prestart: [one], poststop: [three], startContainer: [one] }
-  expect(networkHooks({ hooks })).toEqual({ create: [one, two], poststop: [three] } as never)
-  expect(networkHooks({})).toEqual({ create: [], poststop: [] })
-})
-
-test.each([
-  [{}],
-  [[{ path: 'relative' }]],
-  [[{}]],
-  [[null]],
-  [[{ path: '/x', args: 'sh' }]],
-  [[{ path: '/x', timeout: -1 }]],
-])('nonsense is refused: %p', (prestart) => {
-  expect(() => networkHooks({ hooks: { prestart } })).toThrow(/^\[OCI_SPEC_INVALID\].*hooks\.prestart/)
 })
 
 test('poststop hooks all run when the sandbox is released, whatever one of them does', async () => {

@@ -1,26 +1,8 @@
-/**
- * Hooks of the OCI runtime specification (config.md, "POSIX-platform Hooks") that make a network: Docker's and nerdctl's
- * way to fill the network namespace of a container. They are told the process that holds it. Other hooks are about
- * namespaces and files that are inside of the machine, and are not run.
- */
+/** Runs the hooks that make a network (../oci/hooks.ts); they are told the process that holds the network namespace. */
 import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
-import type { OciSpec } from './oci.ts'
-
-export interface OciHook {
-  readonly path: string
-  readonly args?: readonly string[]
-  readonly env?: readonly string[]
-  /** Seconds. */
-  readonly timeout?: number
-}
-
-export interface NetworkHooks {
-  /** `prestart` and `createRuntime`, in this order. */
-  readonly create: readonly OciHook[]
-  readonly poststop: readonly OciHook[]
-}
+import type { OciHook } from '../oci/spec.ts'
 
 /** What a hook reads on its stdin: the state of a container (runtime.md). */
 export interface HookState {
@@ -35,34 +17,6 @@ export interface HookState {
 /** What a hook without a timeout of its own gets, seconds. */
 const defaultSeconds = 60
 const tailLength = 400
-
-const createStages = ['prestart', 'createRuntime']
-const endStage = 'poststop'
-/** The stages whose hooks are run; others are about the inside of a container. */
-export const networkStages: readonly string[] = [...createStages, endStage]
-
-/** @throws KataError OCI_SPEC_INVALID. */
-export function networkHooks({ hooks }: OciSpec): NetworkHooks {
-  const stages = (hooks ?? {}) as Readonly<Record<string, unknown>>
-  const of = (stage: string) => parseHooks(stage, stages[stage])
-  return { create: createStages.flatMap(of), poststop: of(endStage) }
-}
-
-function parseHooks(stage: string, value: unknown): OciHook[] {
-  if (value === undefined || value === null) return []
-  const isTexts = (list: unknown) =>
-    list === undefined || (Array.isArray(list) && list.every((item) => typeof item === 'string'))
-  const isHook = (hook: Partial<OciHook> | null) =>
-    hook?.path?.startsWith?.('/') === true &&
-    isTexts(hook.args) &&
-    isTexts(hook.env) &&
-    Number(hook.timeout ?? 1) > 0
-  if (Array.isArray(value) && value.every(isHook)) return value as OciHook[]
-  throw new KataError('OCI_SPEC_INVALID', {
-    ...{ path: `hooks.${stage}`, expected: 'a list of hooks, each with an absolute path' },
-    found: JSON.stringify(value).slice(0, 80),
-  })
-}
 
 /** Runs them one after the other. @throws KataError HOOK_FAILED at the first that fails; the signal's reason. */
 export async function runHooks(

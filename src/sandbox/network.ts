@@ -7,19 +7,14 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
 import { type AttachedNetwork, attachNetwork } from '../network/attach.ts'
 import type { Localhost } from '../network/facts.ts'
+import { type NetworkHooks, networkHooks } from '../oci/hooks.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import type { Identity } from '../rootless/launch-spec.ts'
 import { vmmFeatures } from '../vmm/create.ts'
 import type { Vmm, VmSpec } from '../vmm/vmm.ts'
 import { tellNetwork } from './guest-network.ts'
 import { holdNetns } from './netns-holder.ts'
-import {
-  type HookState,
-  type NetworkHooks,
-  networkHooks,
-  poststopResource,
-  runHooks,
-} from './network-hooks.ts'
-import type { OciSpec } from './oci.ts'
+import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
 
 export interface NetworkRequest {
   /** Path of the pod's network namespace; absent when it is a new one. */
@@ -40,8 +35,7 @@ const docker = 'moby'
  * A network namespace without a path is a new one, with nothing in it: the machine has that by itself, unless somebody
  * is going to fill it. `client` is the client's namespace in containerd.
  *
- * @throws KataError NETNS_HOST when the spec has no network namespace at all, which means that of the host;
- *   OCI_SPEC_INVALID.
+ * @throws KataError NETNS_HOST when the spec has no network namespace at all, which means that of the host.
  */
 export function networkRequest(
   spec: OciSpec,

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os'
 import { readOomScore } from '../linux/oom-score.ts'
 import { processRef } from '../linux/proc.ts'
 import { silentLogger } from '../log.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import type { ExpectedPosture } from '../rootless/posture-check.ts'
 import { readPostureRecords, recordPosture } from '../rootless/posture-record.ts'
-import type { OciSpec } from './oci.ts'
 import { oomScoreOf, PodOomScore } from './pod-oom-score.ts'
 
-const spec = (oomScoreAdj: unknown): OciSpec => ({ process: { oomScoreAdj } })
+const spec = (oomScoreAdj: number): OciSpec => ({ process: { oomScoreAdj } })
 const pause: OciSpec = {
   ...spec(-998),
   annotations: { 'io.kubernetes.cri.container-type': 'sandbox' },
@@ -22,7 +22,7 @@ test.each<[string, OciSpec, number | undefined]>([
   ['one that says nothing', {}, 0],
   ['one that would outlive its shim', spec(-1000), -997],
   ['what the kernel does not take', spec(5000), 1000],
-  ['no number', spec('1'), 0],
+  ['zero', spec(0), 0],
   ["a pod's own container", pause, undefined],
 ])('%s', (_, container, score) => {
   expect(oomScoreOf(container)).toBe(score)

@@ -2,10 +2,10 @@
 import { writeOomScore } from '../linux/oom-score.ts'
 import { isAlive } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
+import { isPodSandbox } from '../oci/annotations.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import { defaultPodScore, leastPodScore } from '../rootless/oom-score.ts'
 import { readPostureRecords, recordPosture } from '../rootless/posture-record.ts'
-import type { OciSpec } from './oci.ts'
-import { isPodSandbox } from './sizing.ts'
 
 const greatest = 1000
 
@@ -13,7 +13,6 @@ const greatest = 1000
 export function oomScoreOf(spec: OciSpec): number | undefined {
   if (isPodSandbox(spec)) return undefined
   const { oomScoreAdj = defaultPodScore } = spec.process ?? {}
-  if (typeof oomScoreAdj !== 'number' || !Number.isInteger(oomScoreAdj)) return defaultPodScore
   return Math.min(Math.max(oomScoreAdj, leastPodScore), greatest)
 }
 

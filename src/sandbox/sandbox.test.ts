@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { silentLogger } from '../log.ts'
+import { deviceRights } from '../oci/devices/device-rights.ts'
 import { MachineEnd } from './machine-end.ts'
 import { Sandbox, type SandboxParts } from './sandbox.ts'
 
@@ -36,7 +37,13 @@ test.each([
   ['an agent with seccomp', { ...facts, seccomp: true }, false, 'the machine is asked to grow'],
 ])('a container with a seccomp profile, and %s', async (_what, agentFacts, disabled, says) => {
   const sandbox = sandboxWith(agentFacts, disabled)
-  const made = sandbox.createContainer({ id: 'c', bundle: '/b', rootfs: [], spec })
+  const made = sandbox.createContainer({
+    id: 'c',
+    bundle: '/b',
+    rootfs: [],
+    spec,
+    rights: deviceRights(spec),
+  })
   await expect(made).rejects.toThrow(says)
 })
 
@@ -66,7 +73,7 @@ test('what a container in the making takes is released with the sandbox: the sto
   }
   const sandbox = new Sandbox(parts as unknown as SandboxParts)
   const container = sandbox
-    .createContainer({ id: 'c', bundle: '/b', rootfs: [], spec: {} })
+    .createContainer({ id: 'c', bundle: '/b', rootfs: [], spec: {}, rights: deviceRights({}) })
     .catch(({ message }) => message)
   const stop = sandbox.stop()
   await sandbox.stopped

@@ -2,13 +2,19 @@
 import { rmSync } from 'node:fs'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentConnection } from '../agent/connection.ts'
-import { toAgentSpec } from '../agent/oci-spec.ts'
 import { warnClient } from '../bundle/warnings.ts'
 import type { Config } from '../config/config.ts'
 import type { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { ProcessRef } from '../linux/proc.ts'
 import type { Logger } from '../log.ts'
+import { isPodSandbox } from '../oci/annotations.ts'
+import type { DeviceRights } from '../oci/devices/device-rights.ts'
+import { toAgentSpec } from '../oci/guest/agent-spec.ts'
+import { sharesPodProcesses } from '../oci/guest/namespaces.ts'
+import { guestSpec } from '../oci/guest/pipeline.ts'
+import { warnOfHooks } from '../oci/hooks.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import { forgetPostures } from '../rootless/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import { within } from '../time.ts'
@@ -16,23 +22,17 @@ import type { Vmm } from '../vmm/vmm.ts'
 import { Container, createInGuest } from './container.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './container-disks.ts'
 import type { Disks } from './disks.ts'
-import { guestSpec, sharesPodProcesses } from './guest-spec.ts'
 import { type HeldUp, tellSilence } from './health.ts'
-import { warnOfHooks } from './hooks.ts'
-import { withoutHostOnly } from './host-only.ts'
 import type { MachineEnd } from './machine-end.ts'
 import type { MachineSizer } from './machine-sizer.ts'
 import { carryMounts } from './mounts.ts'
 import type { SandboxNetwork } from './network.ts'
-import type { OciSpec } from './oci.ts'
 import { type OomWatch, watchOom } from './oom.ts'
 import { undrivenDevices } from './passed-drivers.ts'
 import type { SandboxPaths } from './paths.ts'
 import { PodOomScore } from './pod-oom-score.ts'
-import { withEveryDevice } from './privileged.ts'
 import { requireSharedIds } from './share-ids.ts'
-import { demandOf, demandOfContainer, isPodSandbox } from './sizing.ts'
-import { checkSpecLimits } from './spec-limits.ts'
+import { demandOf, demandOfContainer } from './sizing.ts'
 import { VfioDevices, vfioHost } from './vfio-devices.ts'
 import { requireSeccomp, requireSubpaths } from './walls.ts'
 
@@ -55,7 +55,10 @@ export interface SandboxParts {
 
 export interface ContainerRequest {
   readonly id: string
+  /** As the host has it; what the guest gets of it is made here. */
   readonly spec: OciSpec
+  /** What the spec says of devices, decided once (../oci/devices/device-rights.ts). */
+  readonly rights: DeviceRights
   /** Where the client keeps the container's bundle. */
   readonly bundle: string
   /** Mounts that make up the root file system, as containerd describes them; none: `root.path` of the spec is it. */
@@ -107,11 +110,10 @@ export class Sandbox {
     return making
   }
 
-  async #createContainer({ id, bundle, rootfs, ...request }: ContainerRequest): Promise<Container> {
-    let spec = withoutHostOnly(withEveryDevice(request.spec))
+  async #createContainer(request: ContainerRequest): Promise<Container> {
+    const { id, spec, bundle, rootfs } = request
     const { agent, agentFacts, share, config, sizer, log } = this.#parts
     const { disableGuestSeccomp, createContainerTimeout } = config.runtime
-    checkSpecLimits(spec, id)
     requireSeccomp(spec, id, agentFacts, disableGuestSeccomp)
     const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
     warnOfHooks(spec, id, this.#parts.log, madeNetwork)
@@ -120,13 +122,20 @@ export class Sandbox {
       await sizer.demand(id, demandOfContainer(spec))
       this.#oomScore.add(id, spec)
       const guestRootfs = await share.addRootfs(id, rootfsMounts({ spec, rootfs }))
-      const passed = await this.#vfio.attach(id, spec)
-      spec = passed.spec
-      const disks = await this.#attachDisks(id, spec)
+      const passed = await this.#vfio.attach(request)
+      const disks = await this.#attachDisks(request)
       const carried = await carryMounts(spec, id, share, disks.mounts)
-      const { mounts } = carried
-      const facts = { containerId: id, bundle, rootfs: guestRootfs.path, mounts, disableGuestSeccomp }
-      const oci = toAgentSpec(guestSpec({ spec, ...facts, diskRules: disks.rules }))
+      const facts = {
+        containerId: id,
+        bundle,
+        rights: request.rights,
+        rootfs: guestRootfs.path,
+        mounts: carried.mounts,
+        passedDevices: passed.passed,
+        diskRules: disks.rules,
+        disableGuestSeccomp,
+      }
+      const oci = toAgentSpec(guestSpec(spec, facts))
       const sandboxPidns = sharesPodProcesses(spec)
       const devices = [...disks.devices, ...passed.devices]
       const own = guestRootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
@@ -157,10 +166,10 @@ export class Sandbox {
     })
   }
 
-  #attachDisks(containerId: string, spec: OciSpec): Promise<ContainerDisks> {
+  #attachDisks({ id: containerId, spec, rights }: ContainerRequest): Promise<ContainerDisks> {
     const { id: sandboxId, ledger, config, disks } = this.#parts
     const { hypervisor } = config
-    return attachDisks({ containerId, sandboxId, spec, disks, ledger, hypervisor })
+    return attachDisks({ containerId, sandboxId, spec, rights, disks, ledger, hypervisor })
   }
 
   /** What a container had on the host, once the guest has let go of it. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
+import { processIds } from '../oci/process-ids.ts'
 import { shareIdMap } from '../sharing/share-id-map.ts'
-import { processIds, requireSharedIds } from './share-ids.ts'
+import { requireSharedIds } from './share-ids.ts'
 
 const map = shareIdMap({ first: 0x70000000, count: 65535 }, [3_000_000_000])
 const withUser = (user: object) => () => requireSharedIds({ process: { user } }, 'c1', map)

@@ -1,6 +1,7 @@
 /** The pod's shared memory: one tmpfs in the guest, which all its containers see at /dev/shm. */
 import { statfsSync } from 'node:fs'
-import type { OciMount, OciSpec } from './oci.ts'
+import { isPodShm } from '../oci/mounts.ts'
+import type { OciSpec } from '../oci/spec.ts'
 
 /** Kata's path in the guest. */
 export const guestShm = '/run/kata-containers/sandbox/shm'
@@ -25,13 +26,6 @@ export function shmBytes(spec: OciSpec): number {
     // The mount itself is refused later, with the name of its source, if anybody needs it.
     return defaultBytes
   }
-}
-
-/** Whether this mount asks for the pod's shared memory. A tmpfs of the container's own stays its own. */
-export function isPodShm({ destination, type, options = [] }: OciMount): boolean {
-  return (
-    destination === '/dev/shm' && (type === 'bind' || options.includes('rbind') || options.includes('bind'))
-  )
 }
 
 /** As Kata asks its agent for it. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { Config } from '../config/config.ts'
-import type { OciSpec } from './oci.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import { announcedDemand, demandOf, demandOfContainer, neededSize, planMachine } from './sizing.ts'
 
 const hostMemoryMiB = 8192
@@ -51,9 +51,9 @@ describe('what a container may use', () => {
     ['no limits', { cpu: { shares: 2 }, memory: {} }],
     ['the values that lift a limit', { cpu: { quota: -1, period: 100_000 }, memory: { limit: -1 } }],
     ['the kernel’s largest number', { memory: { limit: 0x7ffffffffffff000 } }],
-    ['what is no number', { cpu: { quota: '5' }, memory: { limit: Number.NaN }, hugepageLimits: 3 }],
+    ['what is no number', { cpu: { quota: Number.NaN }, memory: { limit: Number.NaN }, hugepageLimits: [] }],
   ])('is nothing for %s', (_, resources) => {
-    expect(demandOf(resources as never)).toEqual({ vcpus: 0, memoryBytes: 0 })
+    expect(demandOf(resources)).toEqual({ vcpus: 0, memoryBytes: 0 })
   })
 
   test('is nothing for the container that only holds the pod', () => {

@@ -4,8 +4,10 @@
  */
 import type { Config } from '../config/config.ts'
 import { KataError } from '../errors.ts'
+import { isPodSandbox } from '../oci/annotations.ts'
+import type { OciResources } from '../oci/resources.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import type { MachineSize } from '../vmm/vmm.ts'
-import type { OciSpec } from './oci.ts'
 
 /** What containers may use at most; a container without limits adds nothing. */
 export interface Demand {
@@ -34,21 +36,11 @@ const announced = {
   memory: 'io.kubernetes.cri.sandbox-memory',
 } as const
 
-/** Whether the container is the pod's own, which only holds the pod and whose limits are nobody's need. */
-export function isPodSandbox({ annotations = {} }: OciSpec): boolean {
-  const type =
-    annotations['io.kubernetes.cri.container-type'] ?? annotations['io.kubernetes.cri-o.ContainerType']
-  return type === 'sandbox'
-}
-
-/** From the JSON of OCI linux.resources; values that mean "no limit" count nothing. */
-export function demandOf(resources: Readonly<Record<string, unknown>> | undefined): Demand {
-  const cpu = fields(resources?.cpu)
-  const memory = fields(resources?.memory)
-  const hugepages = Array.isArray(resources?.hugepageLimits) ? resources.hugepageLimits : []
+/** Of these limits; values that mean "no limit" count nothing. */
+export function demandOf({ cpu = {}, memory = {}, hugepageLimits = [] }: OciResources = {}): Demand {
   return {
     vcpus: shareOfCpus(amount(cpu.quota), amount(cpu.period)),
-    memoryBytes: sum([memory.limit, ...hugepages.map((entry) => fields(entry).limit)].map(amount)),
+    memoryBytes: sum([memory.limit, ...hugepageLimits.map(({ limit }) => limit)].map(amount)),
   }
 }
 
@@ -108,10 +100,6 @@ const roundedToMilli = (value: number): number => Math.round(value * 1000) / 100
 const shareOfCpus = (quota: number, period: number): number => quota / (period || defaultPeriod)
 
 /** Absent, negative, and the kernel's largest numbers all mean that there is no limit. */
-function amount(value: unknown): number {
-  return typeof value === 'number' && value > 0 && value < Number.MAX_SAFE_INTEGER ? value : 0
-}
-
-function fields(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+function amount(value = 0): number {
+  return value > 0 && value < Number.MAX_SAFE_INTEGER ? value : 0
 }

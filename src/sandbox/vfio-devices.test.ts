@@ -3,9 +3,10 @@ import { openSync, readlinkSync } from 'node:fs'
 import { builtInConfig } from '../config/load.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import { deviceRights } from '../oci/devices/device-rights.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import type { VfioAttachment } from '../vmm/pass-through.ts'
-import type { OciSpec } from './oci.ts'
-import { coldVfio, VfioDevices, type VfioHost, vfioUses } from './vfio-devices.ts'
+import { coldVfio, type VfioContainer, VfioDevices, type VfioHost, vfioUses } from './vfio-devices.ts'
 
 const config = (changes: { hotPlugVfio?: 'root-port'; coldPlugVfio?: 'root-port' }) => {
   const base = builtInConfig({ cpus: 2, memoryMiB: 2048 })
@@ -78,25 +79,28 @@ const spec: OciSpec = {
     devices: [node('/dev/null', 1, 3), node('/dev/vfio/vfio', 10, 196), node('/dev/vfio/12', 243, 0)],
   },
 }
+const of = (id: string, from: OciSpec = spec): VfioContainer => ({
+  ...{ id, spec: from, rights: deviceRights(from) },
+})
 const ids = ['vfio-0000-1a-00-0', 'vfio-0000-1a-00-1']
 
 describe('what a spec asks for', () => {
   test('a group and what all VFIO devices share, which the guest is told nothing of', () => {
-    const { uses, spec: rest } = vfioUses(spec, 'c', fakeHost().host)
+    const { uses, passed } = vfioUses(of('c'), fakeHost().host)
     expect(uses.map(({ device }) => device.path)).toEqual(['/dev/vfio/12'])
-    expect(rest.linux?.devices?.map(({ path }) => path)).toEqual(['/dev/null'])
+    expect(passed.map(({ path }) => path)).toEqual(['/dev/vfio/vfio', '/dev/vfio/12'])
   })
 
   test('nothing: the spec stays as it is, what all share included', () => {
     const none = { linux: { devices: [node('/dev/vfio/vfio', 10, 196)] } }
-    expect(vfioUses(none, 'c', fakeHost().host)).toEqual({ uses: [], spec: none })
+    expect(vfioUses(of('c', none), fakeHost().host)).toEqual({ uses: [], passed: [] })
   })
 
   test('the list of a privileged container asks only for what has another name', () => {
     const resources = { devices: [{ allow: true, access: 'rwm' }] }
     const asked = (path: string) => ({ linux: { devices: [node(path, 243, 0)], resources } })
-    expect(vfioUses(asked('/dev/vfio/12'), 'c', fakeHost().host).uses).toEqual([])
-    expect(vfioUses(asked('/dev/gpu'), 'c', fakeHost().host).uses).toHaveLength(1)
+    expect(vfioUses(of('c', asked('/dev/vfio/12')), fakeHost().host).uses).toEqual([])
+    expect(vfioUses(of('c', asked('/dev/gpu')), fakeHost().host).uses).toHaveLength(1)
   })
 })
 
@@ -114,7 +118,7 @@ describe('while the machine runs', () => {
 
   test('every function of the group is plugged in and the agent told where; descriptors are closed here', async () => {
     const { devices, log, held, stillOpen } = start()
-    const { devices: told } = await devices.attach('c', spec)
+    const { devices: told } = await devices.attach(of('c'))
     expect(told).toEqual([
       {
         id: ids.join(','),
@@ -131,7 +135,7 @@ describe('while the machine runs', () => {
 
   test('it goes with the last container that has it', async () => {
     const { devices, log, held } = start()
-    for (const container of ['c', 'd']) await devices.attach(container, spec)
+    for (const container of ['c', 'd']) await devices.attach(of(container))
     await devices.detach('c')
     expect(log).toHaveLength(2)
     await devices.detach('d')
@@ -141,7 +145,7 @@ describe('while the machine runs', () => {
 
   test('one that was there from the start is used, and stays', async () => {
     const { devices, log } = start(ids, { coldPlugVfio: 'root-port' })
-    const { devices: told } = await devices.attach('c', spec)
+    const { devices: told } = await devices.attach(of('c'))
     expect(told[0]?.options).toEqual(['0000:1a:00.0=00/00', '0000:1a:00.1=01/00'])
     await devices.detach('c')
     expect(log).toEqual([])
@@ -149,7 +153,7 @@ describe('while the machine runs', () => {
 
   test('without a port for it, or with a VMM that takes none, it is refused', async () => {
     const { devices, held } = start([], {})
-    await expect(devices.attach('c', spec)).rejects.toThrow(
+    await expect(devices.attach(of('c'))).rejects.toThrow(
       '[VFIO_DISABLED] host device 0000:1a:00.0 of container c has no place in the machine',
     )
     expect(held).toEqual([])
@@ -157,7 +161,7 @@ describe('while the machine runs', () => {
       ...{ vmm: undefined, ledger: fakeLedger().ledger, host: fakeHost().host },
       hypervisor: config({ hotPlugVfio: 'root-port' }).hypervisor,
     })
-    await expect(none.attach('c', spec)).rejects.toThrow('[VMM_NO_VFIO]')
+    await expect(none.attach(of('c'))).rejects.toThrow('[VMM_NO_VFIO]')
   })
 })
 
@@ -166,7 +170,7 @@ describe('from the start', () => {
     const { ledger, held } = fakeLedger()
     const { host, stillOpen } = fakeHost()
     const cold = await coldVfio(
-      { id: 'p', spec, config: config({ coldPlugVfio: 'root-port' }) },
+      { container: of('p'), config: config({ coldPlugVfio: 'root-port' }) },
       ledger,
       host,
     )
@@ -180,7 +184,7 @@ describe('from the start', () => {
 
   test('none unless cold_plug_vfio asks for it', async () => {
     const { host } = fakeHost()
-    const cold = await coldVfio({ id: 'p', spec, config: config({}) }, fakeLedger().ledger, host)
+    const cold = await coldVfio({ container: of('p'), config: config({}) }, fakeLedger().ledger, host)
     expect(cold.devices).toEqual([])
   })
 
@@ -192,7 +196,7 @@ describe('from the start', () => {
         throw new KataError('DEVICE_IN_USE', { device: 'vfio1', container: 'p', holder: 'somebody' })
       return host.open(...args)
     }
-    const given = { id: 'p', spec, config: config({ coldPlugVfio: 'root-port' as const }) }
+    const given = { container: of('p'), config: config({ coldPlugVfio: 'root-port' as const }) }
     await expect(coldVfio(given, fakeLedger().ledger, { ...host, open })).rejects.toThrow('[DEVICE_IN_USE]')
     expect(stillOpen()).toBe(0)
   })
@@ -210,9 +214,9 @@ describe('a device that somebody has', () => {
     const { host, stillOpen } = fakeHost()
     const taken = { ...host, holder: () => 'sandbox k8s.io/other has it' }
     const devices = new VfioDevices({ vmm, ledger, hypervisor, host: taken })
-    await expect(devices.attach('c', spec)).rejects.toThrow(inUse('sandbox k8s.io/other has it'))
+    await expect(devices.attach(of('c'))).rejects.toThrow(inUse('sandbox k8s.io/other has it'))
     await expect(
-      coldVfio({ id: 'c', spec, config: config({ coldPlugVfio: 'root-port' }) }, ledger, taken),
+      coldVfio({ container: of('c'), config: config({ coldPlugVfio: 'root-port' }) }, ledger, taken),
     ).rejects.toThrow(inUse('sandbox k8s.io/other has it'))
     expect({ log, held, open: stillOpen() }).toEqual({ log: [], held: [], open: 0 })
   })
@@ -226,10 +230,10 @@ describe('a device that somebody has', () => {
     const vmm = { ...fakeVmm().vmm, plug: () => Promise.reject(refused) }
     const devices = new VfioDevices({ vmm, ledger: fakeLedger().ledger, hypervisor, host })
     const twice = 'the kernel does not bind it a second time'
-    await expect(devices.attach('c', spec)).rejects.toThrow(inUse(twice))
+    await expect(devices.attach(of('c'))).rejects.toThrow(inUse(twice))
     const one = { ...host, find: () => group.slice(0, 1) }
     using cold = await coldVfio(
-      { id: 'c', spec: alone, config: config({ coldPlugVfio: 'root-port' }) },
+      { container: of('c', alone), config: config({ coldPlugVfio: 'root-port' }) },
       fakeLedger().ledger,
       one,
     )
@@ -252,7 +256,7 @@ describe('a device that somebody has', () => {
       host: { ...host, find: () => group.slice(0, 1) },
     })
     expect(devices.heldUp).toEqual({ times: 0, now: false })
-    const attached = devices.attach('c', alone)
+    const attached = devices.attach(of('c', alone))
     await Bun.sleep(1)
     expect(devices.heldUp).toEqual({ times: 1, now: true })
     plugging.resolve('10/00')

@@ -7,11 +7,11 @@ import { vfioHolder } from '../devices/vfio-holder.ts'
 import { findVfio, isVfioCommon, type VfioFunction } from '../devices/vfio-tree.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
+import type { DeviceRights } from '../oci/devices/device-rights.ts'
+import type { OciDevice, OciSpec } from '../oci/spec.ts'
 import type { Device } from '../protocol/generated/agent.ts'
 import type { PassThrough, VfioAttachment } from '../vmm/pass-through.ts'
-import { allowsEveryDevice } from './char-devices.ts'
 import { holderName } from './device-holder.ts'
-import type { OciDevice, OciSpec } from './oci.ts'
 import { vfioResource } from './vfio-resource.ts'
 
 export interface VfioUse {
@@ -57,32 +57,40 @@ function explainBind(
   return new KataError('DEVICE_IN_USE', { device, container, holder }, { cause: error })
 }
 
+/** A container, as far as its devices go. */
+export interface VfioContainer {
+  readonly id: string
+  readonly spec: OciSpec
+  readonly rights: DeviceRights
+}
+
 export interface VfioUses {
   readonly uses: readonly VfioUse[]
-  /** The spec without them: in the guest they are devices of its own, which its kernel drives. */
-  readonly spec: OciSpec
+  /** Devices of the spec that the guest is told nothing of: there they are devices of its own, which its kernel drives. */
+  readonly passed: readonly OciDevice[]
 }
 
 /**
  * The devices of VFIO in `linux.devices`, by their numbers. With them go the nodes that all of them share, which device
- * plugins add. A privileged container's list has every node of the host, so there only one with another name was asked for.
+ * plugins add. Of a container that has every device only one with another name was asked for.
  *
  * @throws KataError VFIO_NO_IOMMU, VFIO_NO_CDEV, VFIO_GROUP_SHARED.
  */
-export function vfioUses(spec: OciSpec, container: string, host: VfioHost = thisHost): VfioUses {
-  const privileged = allowsEveryDevice(spec.linux?.resources?.devices)
+export function vfioUses(
+  { id: container, spec, rights }: VfioContainer,
+  host: VfioHost = thisHost,
+): VfioUses {
   const devices = spec.linux?.devices ?? []
   const uses = devices
-    .filter(({ type, path }) => type === 'c' && !(privileged && path.startsWith('/dev/vfio/')))
+    .filter(({ type, path }) => type === 'c' && !(rights.every && path.startsWith('/dev/vfio/')))
     .flatMap((device) => {
       const functions = host.find(numbersOf(device), container)
       return functions === undefined ? [] : [{ device, functions }]
     })
-  if (uses.length === 0) return { uses, spec }
-  const isGone = (device: OciDevice) =>
+  if (uses.length === 0) return { uses, passed: [] }
+  const isPassed = (device: OciDevice) =>
     uses.some((use) => use.device === device) || (device.type === 'c' && host.isCommon(numbersOf(device)))
-  const kept = devices.filter((device) => !isGone(device))
-  return { uses, spec: { ...spec, linux: { ...spec.linux, devices: kept } } }
+  return { uses, passed: devices.filter(isPassed) }
 }
 
 const numbersOf = ({ major = 0, minor = 0 }: OciDevice) => ({ major, minor })
@@ -113,14 +121,15 @@ export interface ColdVfio extends Disposable {
 
 /** Those of the pod's first container, open for a machine that has them from its start on (`cold_plug_vfio`). */
 export async function coldVfio(
-  { id, spec, config }: { readonly id: string; readonly spec: OciSpec; readonly config: Config },
+  { container, config }: { readonly container: VfioContainer; readonly config: Config },
   ledger: Ledger,
   host: VfioHost = thisHost,
 ): Promise<ColdVfio> {
+  const { id } = container
   using opened = new DisposableStack()
   const devices: VfioAttachment[] = []
   if (config.hypervisor.coldPlugVfio !== 'no-port')
-    for (const one of vfioUses(spec, id, host).uses.flatMap(({ functions }) => functions)) {
+    for (const one of vfioUses(container, host).uses.flatMap(({ functions }) => functions)) {
       const taken = { id: idOf(one), name: one.address }
       const device = await ledger.take(vfioResource, taken, () => opened.use(open(one, id, host)))
       devices.push(device)
@@ -169,16 +178,16 @@ export class VfioDevices {
    *
    * @throws KataError VFIO_*, DEVICE_*, and those of the VMM.
    */
-  async attach(container: string, given: OciSpec): Promise<{ devices: Device[]; spec: OciSpec }> {
-    const { uses, spec } = vfioUses(given, container, this.#host)
+  async attach(container: VfioContainer): Promise<{ devices: Device[]; passed: readonly OciDevice[] }> {
+    const { uses, passed } = vfioUses(container, this.#host)
     const devices: Device[] = []
     for (const { device, functions } of uses) {
       const places: string[] = []
-      for (const one of functions) places.push(`${one.address}=${await this.#need(one, container)}`)
+      for (const one of functions) places.push(`${one.address}=${await this.#need(one, container.id)}`)
       const id = functions.map(idOf).join(',')
       devices.push({ id, type: 'vfio-pci-gk', vmPath: '', containerPath: device.path, options: places })
     }
-    return { devices, spec }
+    return { devices, passed }
   }
 
   /** Takes out all that only this container used. @throws KataError VMM_UNPLUG_REFUSED. */

@@ -5,7 +5,7 @@
 import { type AgentFacts, describeAgent } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import { KataError } from '../errors.ts'
-import type { OciSpec } from './oci.ts'
+import type { OciSpec } from '../oci/spec.ts'
 
 /** @throws KataError AGENT_NO_SECCOMP, before anything of the container is made. */
 export function requireSeccomp(

@@ -1,9 +1,9 @@
 /** Whether a sandbox gets a share for writable volumes with its machine: it cannot get one later. */
 import { KataError } from '../errors.ts'
+import { isPodSandbox } from '../oci/annotations.ts'
 import type { IsGuarded } from '../sharing/pod-share.ts'
 import { bindRequest, sharedMounts } from './mounts.ts'
 import type { ContainerRequest } from './sandbox.ts'
-import { isPodSandbox } from './sizing.ts'
 
 /**
  * Of a pod's containers nothing is known when it starts, and hardly one has none of the files that kubelet lets it write.

@@ -6,12 +6,12 @@ import { loadConfig } from '../config/load.ts'
 import { applyOverrides } from '../config/overrides.ts'
 import { failpointsOf } from '../ledger/failpoints.ts'
 import type { Logger } from '../log.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import { Options } from '../protocol/generated/containerd/runtime_options.ts'
 import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts'
 import { createSandbox } from '../sandbox/create.ts'
 import { networkRequest } from '../sandbox/network.ts'
-import type { OciSpec } from '../sandbox/oci.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { ContainerRequest, Sandbox } from '../sandbox/sandbox.ts'
 import { shmBytes } from '../sandbox/shm.ts'
 import type { ShimFlags } from './flags.ts'
 
@@ -21,14 +21,15 @@ export async function createSandboxForTask(input: {
   flags: ShimFlags
   runDir: string
   request: CreateTaskRequest
-  spec: OciSpec
+  container: ContainerRequest
   log: Logger
   /** Gives the start up. */
   signal: AbortSignal
   /** Takes the place of `log` when the configuration asks for detail. */
   detailedLog: Logger
 }): Promise<Sandbox> {
-  const { flags, runDir, request, spec, signal } = input
+  const { flags, runDir, request, container, signal } = input
+  const { spec } = container
   const config = decideConfig(request, spec, input.log)
   return createSandbox({
     id: flags.id,
@@ -38,7 +39,7 @@ export async function createSandboxForTask(input: {
     hostname: spec.hostname || flags.id,
     shmBytes: shmBytes(spec),
     network: networkRequest(spec, { client: flags.namespace, id: flags.id, bundle: request.bundle }),
-    container: { id: request.id, spec, bundle: request.bundle, rootfs: request.rootfs },
+    container,
     config,
     signal,
     failpoints: failpointsOf('serve', process.env, input.log),

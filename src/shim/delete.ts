@@ -6,12 +6,12 @@
 import { existsSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { readShimPid } from '../bundle/shim-pid.ts'
-import { KataError } from '../errors.ts'
+import { type ErrorCode, KataError } from '../errors.ts'
 import { processRef } from '../linux/proc.ts'
 import { createLogger, type Logger } from '../log.ts'
+import { readSandboxId } from '../oci/bundle.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
 import { defaultRunDir } from '../sandbox/paths.ts'
-import { readSandboxId } from './bundle.ts'
 import type { ShimFlags } from './flags.ts'
 import { shimSocketPath } from './start.ts'
 import { tearDownApart } from './teardown.ts'
@@ -34,13 +34,16 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   return 0
 }
 
+/** What a bundle that cannot be read is told by. */
+const unusable: ReadonlySet<ErrorCode> = new Set(['BUNDLE_INVALID', 'OCI_SPEC_INVALID'])
+
 /** The container's pod. A client that was killed while it wrote the bundle left half a one: of that nothing had started yet. */
 function podOf(bundle: string, log: Logger): string | undefined {
   if (!existsSync(bundleFile(bundle, 'spec'))) return undefined
   try {
     return readSandboxId(bundle)
   } catch (error) {
-    if (!(error instanceof KataError && error.code === 'BUNDLE_INVALID')) throw error
+    if (!(error instanceof KataError && unusable.has(error.code))) throw error
     log.warn('bundle cannot be read; it is taken for one of a single container', { error })
     return undefined
   }

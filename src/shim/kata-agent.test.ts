@@ -5,12 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { askAgent } from '../agent/agent-facts.ts'
 import { type KataAgentDouble, type KataAgentOptions, startKataAgent } from '../agent/kata-agent.double.ts'
-import { toAgentSpec } from '../agent/oci-spec.ts'
 import { makeFifo } from '../linux/fifo.ts'
 import { silentLogger } from '../log.ts'
+import { toAgentSpec } from '../oci/guest/agent-spec.ts'
+import { guestSpec } from '../oci/guest/pipeline.ts'
+import type { OciLinux, OciSpec } from '../oci/spec.ts'
 import { Container, createInGuest } from '../sandbox/container.ts'
 import type { GuestProcess } from '../sandbox/guest-process.ts'
-import { guestSpec } from '../sandbox/guest-spec.ts'
 import { requireSeccomp } from '../sandbox/walls.ts'
 import { killLimits } from './after-kill.ts'
 import { Task } from './task.ts'
@@ -27,18 +28,27 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-const specOf = (args: readonly string[], linux: object = {}) => ({
+const specOf = (args: readonly string[], linux: OciLinux = {}): OciSpec => ({
   process: { args, cwd: '/', env: [] },
   root: { path: '/bundle/rootfs' },
   linux: { namespaces: [{ type: 'pid' }, { type: 'mount' }], ...linux },
 })
-const input = { containerId: 'c', bundle: '/b', rootfs: '/r', mounts: [], disableGuestSeccomp: false }
+const hostFacts = {
+  containerId: 'c',
+  bundle: '/b',
+  rights: { every: false, rules: [] },
+  rootfs: '/r',
+  mounts: [],
+  passedDevices: [],
+  diskRules: [],
+  disableGuestSeccomp: false,
+}
 
 /** A container as the sandbox makes it, on the agent of the test or another. */
 async function create(args: readonly string[], { linux = {}, on = kata } = {}): Promise<Container> {
   const facts = await askAgent(on.agent)
   const spec = specOf(args, linux)
-  const oci = toAgentSpec(guestSpec({ ...input, spec }))
+  const oci = toAgentSpec(guestSpec(spec, hostFacts))
   await createInGuest(on.agent, { containerId: 'c', execId: 'c', oci }, { timeoutMs: 1000, facts })
   const surroundings = { resize: async () => {}, remove: async () => {} }
   return new Container('c', on.agent, { agentFacts: facts, resources: {}, ...surroundings })

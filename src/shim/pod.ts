@@ -2,14 +2,17 @@
 import { KataError } from '../errors.ts'
 import type { CreateTaskRequest } from '../protocol/generated/containerd/task.ts'
 import { type HeldUp, neverHeldUp } from '../sandbox/health.ts'
-import type { OciSpec } from '../sandbox/oci.ts'
 import type { OomWatch } from '../sandbox/oom.ts'
-import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { ContainerRequest, Sandbox } from '../sandbox/sandbox.ts'
 
 export interface PodOptions {
   readonly id: string
-  /** Makes the sandbox from the bundle of its first task; `signal` gives that up, after which nothing of it is left. */
-  createSandbox(request: CreateTaskRequest, spec: OciSpec, signal: AbortSignal): Promise<Sandbox>
+  /** Makes the sandbox for its first container; `signal` gives that up, after which nothing of it is left. */
+  createSandbox(
+    request: CreateTaskRequest,
+    container: ContainerRequest,
+    signal: AbortSignal,
+  ): Promise<Sandbox>
   /** Told once, when the machine died under its tasks. */
   onDied(error: KataError): void
   /** Told once, when the teardown left something: it is still written down for `shim delete` and `kata-ts gc`. */
@@ -52,10 +55,10 @@ export class Pod {
   }
 
   /** The sandbox, made now if there is none yet. @throws KataError TASK_STATE when the pod has ended. */
-  async sandboxFor(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox> {
+  async sandboxFor(request: CreateTaskRequest, container: ContainerRequest): Promise<Sandbox> {
     if (this.#stopping !== undefined)
       throw new KataError('TASK_STATE', { action: 'create a container in', id: this.id, state: 'stopped' })
-    this.#creating ??= this.#create(request, spec)
+    this.#creating ??= this.#create(request, container)
     return this.#creating
   }
 
@@ -103,9 +106,9 @@ export class Pod {
     }
   }
 
-  async #create(request: CreateTaskRequest, spec: OciSpec): Promise<Sandbox> {
+  async #create(request: CreateTaskRequest, container: ContainerRequest): Promise<Sandbox> {
     try {
-      const sandbox = await this.#options.createSandbox(request, spec, this.#giveUp.signal)
+      const sandbox = await this.#options.createSandbox(request, container, this.#giveUp.signal)
       this.#sandbox = sandbox
       void sandbox.watchOom(this.#options.oom)
       void sandbox.stopped.then(this.#end)

@@ -40,8 +40,8 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   const events = eventsFor(flags, log)
   const pod = new Pod({
     id: flags.id,
-    createSandbox: (request, spec, signal) =>
-      createSandboxForTask({ flags, runDir, request, spec, log, signal, detailedLog }),
+    createSandbox: (request, container, signal) =>
+      createSandboxForTask({ flags, runDir, request, container, log, signal, detailedLog }),
     onDied: (error) => reportDeath(flags.bundle, error, log),
     onLeft: (error) => log.error('the sandbox left something', { error }),
     oom: {

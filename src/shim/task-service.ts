@@ -2,17 +2,20 @@
  * The Task service (containerd.task.v2): what containerd, and our own command line in its place, ask of the shim. One
  * service holds one pod and the tasks in it.
  */
-import { describeError, KataError } from '../errors.ts'
+import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
+import { readBundleSpec } from '../oci/bundle.ts'
+import { deviceRights } from '../oci/devices/device-rights.ts'
+import { parseProcessText, parseResourcesText } from '../oci/read-spec.ts'
+import { checkProcessLimits, checkSpecLimits } from '../oci/spec-limits.ts'
 import type * as api from '../protocol/generated/containerd/task.ts'
 import { Status } from '../protocol/generated/containerd/types.ts'
 import type { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../protocol/generated/google/protobuf/timestamp.ts'
-import type { OciSpec } from '../sandbox/oci.ts'
 import { markOomKilled } from '../sandbox/oom.ts'
+import type { ContainerRequest } from '../sandbox/sandbox.ts'
 import type { CallContext, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { type KillLimits, killLimits } from './after-kill.ts'
-import { readBundleSpec } from './bundle.ts'
 import { type TaskEvent, taskEvents } from './events.ts'
 import type { Pod } from './pod.ts'
 import type { EventPublisher } from './publisher.ts'
@@ -101,11 +104,11 @@ export class TaskService {
   ): Promise<api.CreateTaskResponse> {
     const { id, bundle, rootfs, stdin, stdout, stderr, terminal, checkpoint } = request
     if (this.#tasks.has(id)) throw new KataError('TASK_EXISTS', { id })
-    const spec = readBundleSpec(bundle) as OciSpec
+    const asked = this.#read({ id, bundle, rootfs })
     if (id === this.#pod.id) context?.onCancel((reason) => this.#giveUp(reason))
-    const sandbox = await this.#pod.sandboxFor(request, spec)
+    const sandbox = await this.#pod.sandboxFor(request, asked)
     try {
-      const container = await sandbox.createContainer({ id, spec, bundle, rootfs })
+      const container = await sandbox.createContainer(asked)
       const init = this.#process(id, { stdin, stdout, stderr, terminal }, container.init)
       this.#options.records.add({ id, bundle })
       const task = new Task({ id, bundle, container, init })
@@ -149,7 +152,8 @@ export class TaskService {
     const { id, execId, stdin, stdout, stderr, terminal } = request
     const task = this.#task(id)
     if (task.init.state === 'stopped') throw notRunning('exec in', task)
-    const spec = parseJson(request.spec, 'process')
+    const spec = parseProcessText(textOf(request.spec))
+    checkProcessLimits(spec, id)
     const guest = task.container.exec(execId, { ...spec, terminal })
     const process = this.#process(execId, { stdin, stdout, stderr, terminal }, guest)
     task.addExec(execId, process)
@@ -211,7 +215,7 @@ export class TaskService {
   }
 
   async update({ id, resources }: api.UpdateTaskRequest): Promise<object> {
-    await this.#task(id).container.update(parseJson(resources, 'resources'))
+    await this.#task(id).container.update(parseResourcesText(textOf(resources)))
     return {}
   }
 
@@ -271,6 +275,19 @@ export class TaskService {
     throw new KataError('TASK_UNSUPPORTED', { action: 'checkpoint' })
   }
 
+  /** The door of a container's specification: behind it nothing looks at its JSON again. */
+  #read({ id, bundle, rootfs }: Omit<ContainerRequest, 'spec' | 'rights'>): ContainerRequest {
+    const fields: string[] = []
+    const spec = readBundleSpec(bundle, fields)
+    checkSpecLimits(spec, id)
+    if (fields.length > 0)
+      this.#options.log.warn('a container in a machine does not get these fields of its specification', {
+        container: id,
+        fields,
+      })
+    return { id, spec, rights: deviceRights(spec), bundle, rootfs }
+  }
+
   async #remove(task: Task): Promise<void> {
     this.#tasks.delete(task.id)
     this.#options.records.remove(task.id)
@@ -324,17 +341,8 @@ function exitFields(exit: TaskExit | undefined): { exitStatus: number; exitedAt:
   return { exitStatus: exit?.status ?? 0, exitedAt: exit === undefined ? undefined : toTimestamp(exit.at) }
 }
 
-/** OCI JSON inside an Any, as containerd sends it. @throws KataError OCI_SPEC_INVALID naming `what` it should be. */
-function parseJson(any: Any | undefined, what: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(new TextDecoder().decode(any?.value))
-    if (typeof value === 'object' && value !== null) return value as Record<string, unknown>
-    throw new Error(typeof value)
-  } catch (cause) {
-    const found = describeError(cause).slice(0, 80)
-    throw new KataError('OCI_SPEC_INVALID', { found, path: what, expected: 'an object in JSON' }, { cause })
-  }
-}
+/** OCI JSON inside an Any, as containerd sends it. */
+const textOf = (any: Any | undefined): string => new TextDecoder().decode(any?.value)
 
 function notRunning(action: string, task: Task): KataError {
   return new KataError('TASK_STATE', { action, id: task.id, state: task.init.state })

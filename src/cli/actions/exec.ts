@@ -1,9 +1,7 @@
 import { mkdirSync } from 'node:fs'
-import { bundleFile } from '../../bundle/files.ts'
-import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
 import { KataError } from '../../errors.ts'
 import { readAccountFiles } from '../../images/account-files.ts'
-import type { OciSpec } from '../../sandbox/oci.ts'
+import { readBundleSpec } from '../../oci/bundle.ts'
 import { attend, callerWindow, requireTerminal } from '../client/attend.ts'
 import { isForeign, pathsOf } from '../client/foreign.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
@@ -115,9 +113,7 @@ async function wantedProcess(
   flags: ExecFlags,
   args: readonly string[],
 ): Promise<object> {
-  const { bundle } = pathsOf(settings, record)
-  const spec = readObject(bundleFile(bundle, 'spec'), maxSpecBytes) as OciSpec | undefined
-  if (spec === undefined) throw new KataError('BUNDLE_INVALID', { bundle, problem: 'it has no config.json' })
+  const spec = readBundleSpec(pathsOf(settings, record).bundle)
   const { tty: terminal = false, env = [], user, workdir } = flags
   const size = terminal ? await callerWindow() : undefined
   const account =

@@ -4,9 +4,9 @@ import { readOverrides } from '../../bundle/overrides.ts'
 import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
 import { readWarnings } from '../../bundle/warnings.ts'
 import { KataError } from '../../errors.ts'
+import { isObject } from '../../json/compounds.ts'
 import { plainJson } from '../../plain-text.ts'
 import { readFacts } from '../../sandbox/facts.ts'
-import type { OciSpec } from '../../sandbox/oci.ts'
 import { wasOomKilled } from '../../sandbox/oom.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
 import { isForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
@@ -15,6 +15,7 @@ import { observe } from '../client/status.ts'
 import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
+
 
 export async function inspect(
   settings: Settings,
@@ -51,7 +52,7 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
     exitCode,
     oomKilled: wasOomKilled(paths.bundle),
     paths,
-    config: shown(() => readObject(bundleFile(paths.bundle, 'spec'), maxSpecBytes)) as OciSpec | null,
+    config: shown(() => readObject(bundleFile(paths.bundle, 'spec'), maxSpecBytes)),
     overrides: shown(() => readOverrides(paths.bundle)),
     failure: shown(() => toldFailure(paths.bundle)),
     warnings: shown(() => readWarnings(paths.bundle)),
@@ -60,10 +61,11 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
 }
 
 /** A seccomp profile has hundreds of lines, among which nobody finds the others: how many rules it has is told in their place. */
-function withoutRules(config: OciSpec | null): OciSpec | null {
-  const { syscalls, ...seccomp } = (config?.linux?.seccomp ?? {}) as { syscalls?: unknown[] }
-  if (syscalls === undefined) return config
-  return { ...config, linux: { ...config?.linux, seccomp: { ...seccomp, rules: syscalls.length } } }
+function withoutRules(config: unknown): unknown {
+  if (!isObject(config) || !isObject(config.linux) || !isObject(config.linux.seccomp)) return config
+  const { syscalls, ...seccomp } = config.linux.seccomp
+  if (!Array.isArray(syscalls)) return config
+  return { ...config, linux: { ...config.linux, seccomp: { ...seccomp, rules: syscalls.length } } }
 }
 
 function toldFailure(bundle: string) {

@@ -1,8 +1,8 @@
 /** Containers of other clients, containerd above all: what the shim wrote down, seen as if it were a record of ours. */
-import { existsSync, readFileSync } from 'node:fs'
-import { bundleFile } from '../../bundle/files.ts'
 import { KataError } from '../../errors.ts'
 import { bootId } from '../../linux/proc.ts'
+import { readBundleSpec } from '../../oci/bundle.ts'
+import type { OciSpec } from '../../oci/spec.ts'
 import { sandboxPaths } from '../../sandbox/paths.ts'
 import { listTaskRecords, type TaskRecord } from '../../sandbox/task-records.ts'
 import type { Settings } from '../settings.ts'
@@ -65,15 +65,10 @@ function toRecord(task: TaskRecord): ForeignRecord {
   }
 }
 
-interface SpecExcerpt {
-  readonly process?: { readonly args?: string[]; readonly terminal?: boolean }
-  readonly annotations?: Readonly<Record<string, string>>
-}
-
-function readSpec(bundle: string): SpecExcerpt {
+/** What another client removes or replaces at any time, or never wrote, has nothing to say. */
+function readSpec(bundle: string): OciSpec {
   try {
-    const file = bundleFile(bundle, 'spec')
-    return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as SpecExcerpt) : {}
+    return readBundleSpec(bundle)
   } catch {
     return {}
   }

@@ -1,5 +1,6 @@
 /** The OCI process of an exec: the container's own process with what the person asked for. */
-import type { SpecUser } from '../../images/default-spec.ts'
+import type { SpecUser } from '../../oci/defaults/default-spec.ts'
+import type { OciCapabilities, OciProcess } from '../../oci/spec.ts'
 import { mergeEnv } from '../parse/env.ts'
 
 export interface ProcessWishes {
@@ -12,16 +13,14 @@ export interface ProcessWishes {
   readonly workdir?: string | undefined
 }
 
-type OciProcess = Readonly<Record<string, unknown>>
-
 /** `base` is the process of the container's config.json; what is not asked for stays as it is there. Pure. */
 export function processSpec(
   base: OciProcess,
   wishes: ProcessWishes,
   callerEnv: Readonly<Record<string, string | undefined>>,
-): Record<string, unknown> {
+): OciProcess {
   const { terminal, size, user, workdir } = wishes
-  const baseEnv = (base.env as readonly string[] | undefined) ?? []
+  const { env: baseEnv = [] } = base
   const terminalEnv = terminal && !baseEnv.some((line) => line.startsWith('TERM=')) ? ['TERM=xterm'] : []
   const { consoleSize: _baseSize, ...kept } = base
   return {
@@ -41,8 +40,8 @@ export function consoleSize(terminal: boolean, size: ProcessWishes['size']) {
 }
 
 /** As for the container itself: root holds what the container may have, anybody else nothing. */
-function capabilitiesOf(base: OciProcess, { uid }: SpecUser): object {
-  const { bounding = [] } = (base.capabilities ?? {}) as { bounding?: readonly string[] }
+function capabilitiesOf(base: OciProcess, { uid }: SpecUser): OciCapabilities {
+  const { bounding = [] } = base.capabilities ?? {}
   const held = uid === 0 ? bounding : []
   return { bounding, effective: held, permitted: held }
 }

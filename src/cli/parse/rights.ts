@@ -1,8 +1,8 @@
 /** Options of `run` that give a container more or fewer rights, in docker's words. */
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
-import { allCapabilities } from '../../images/capabilities.ts'
-import type { Rights, Rlimit, TmpfsMount } from '../../images/spec-rights.ts'
+import { allCapabilities } from '../../oci/defaults/capabilities.ts'
+import type { Rights, Rlimit, TmpfsMount } from '../../oci/defaults/spec-rights.ts'
 import { readSeccompProfile } from './seccomp.ts'
 import { parseSize } from './size.ts'
 

@@ -4,8 +4,8 @@
  */
 import { readFileSync, statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
-import { defaultCapabilities } from '../../images/capabilities.ts'
-import type { SeccompProfile } from '../../images/default-seccomp.ts'
+import { defaultCapabilities } from '../../oci/defaults/capabilities.ts'
+import type { SeccompProfile } from '../../oci/defaults/default-seccomp.ts'
 
 const maxBytes = 1 << 20
 const actions = /^SCMP_ACT_(ALLOW|ERRNO|KILL|KILL_PROCESS|KILL_THREAD|LOG|TRAP|TRACE)$/

@@ -1,8 +1,13 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { KataError } from '../errors.ts'
-import { LinuxResources, Spec } from '../protocol/generated/oci.ts'
-import { toAgentProcess, toAgentResources, toAgentSpec } from './oci-spec.ts'
+import { KataError } from '../../errors.ts'
+import { LinuxResources, Spec } from '../../protocol/generated/oci.ts'
+import { parseProcessText, parseResourcesText, parseSpec } from '../read-spec.ts'
+import { toAgentProcess } from './agent-process.ts'
+import { toAgentResources } from './agent-resources.ts'
+import { toAgentSpec } from './agent-spec.ts'
+
+const read = (json: unknown) => toAgentSpec(parseSpec(json))
 
 /** Every field that the agent's protocol has, each with a value of its own. */
 const full = {
@@ -105,7 +110,7 @@ const full = {
 }
 
 test('every field of the specification arrives, through the wire too', () => {
-  const spec = toAgentSpec(full)
+  const spec = read(full)
   expect(Spec.decode(Spec.encode(spec).finish())).toEqual(spec)
   expect(spec.version).toBe('1.2.0')
   expect(spec.process).toEqual({
@@ -194,9 +199,9 @@ test('every field of the specification arrives, through the wire too', () => {
 })
 
 test('missing and null parts keep their defaults', () => {
-  expect(toAgentSpec({})).toEqual(Spec.fromPartial({}))
-  expect(toAgentSpec({ process: null, linux: { seccomp: null } })).toEqual(Spec.fromPartial({ linux: {} }))
-  expect(toAgentResources({ pids: { limit: 5 } })).toEqual(
+  expect(read({})).toEqual(Spec.fromPartial({}))
+  expect(read({ process: null, linux: { seccomp: null } })).toEqual(Spec.fromPartial({ linux: {} }))
+  expect(toAgentResources(parseResourcesText('{"pids":{"limit":5}}'))).toEqual(
     LinuxResources.fromPartial({ pids: { limit: 5n } }),
   )
 })
@@ -211,13 +216,13 @@ test.each([
   [{ mounts: {} }, 'mounts'],
   [[], 'its root'],
 ])('%j is refused, and the error says where', (json, path) => {
-  expect(() => toAgentSpec(json)).toThrow(
+  expect(() => read(json)).toThrow(
     expect.objectContaining({ code: 'OCI_SPEC_INVALID', fields: expect.objectContaining({ path }) }),
   )
 })
 
 test('an exec has only a process', () => {
-  expect(toAgentProcess({ args: ['ls'], cwd: '/' })).toMatchObject({
+  expect(toAgentProcess(parseProcessText('{"args":["ls"],"cwd":"/"}'))).toMatchObject({
     args: ['ls'],
     cwd: '/',
     terminal: false,
@@ -243,7 +248,7 @@ test('any JSON is either converted to something that encodes, or refused with a 
   fc.assert(
     fc.property(tree, (json) => {
       try {
-        Spec.encode(toAgentSpec(json)).finish()
+        Spec.encode(read(json)).finish()
       } catch (error) {
         expect(error).toBeInstanceOf(KataError)
       }

@@ -4,18 +4,12 @@
  * code into the kernel, traces other users' processes, changes clocks or makes namespaces.
  */
 
-interface SeccompRule {
-  readonly names: readonly string[]
-  readonly action: string
-  readonly errnoRet?: number
-  readonly args?: readonly { index: number; value: number; valueTwo?: number; op: string }[]
-}
+import type { OciSeccomp, OciSyscall } from '../seccomp.ts'
 
-export interface SeccompProfile {
-  readonly defaultAction: string
-  readonly defaultErrnoRet?: number
+/** A whole profile, as we make and read them. */
+export interface SeccompProfile extends OciSeccomp {
   readonly architectures: readonly string[]
-  readonly syscalls: readonly SeccompRule[]
+  readonly syscalls: readonly OciSyscall[]
 }
 
 const words = (text: string): string[] => text.split(/\s+/).filter((word) => word !== '')

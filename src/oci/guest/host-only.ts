@@ -1,10 +1,10 @@
 /**
  * Parts of a spec that only make sense to the host: labels of its security modules, its processors by number, limits of
- * its disks by number. The guest has other processors and disks and no such modules; to its OCI runtime they would be errors.
+ * its disks by number. The guest has other processors and disks and no such modules; to its OCI runtime they would
+ * be errors.
  */
-import type { OciSpec } from './oci.ts'
-
-type Json = Readonly<Record<string, unknown>>
+import type { OciResources } from '../resources.ts'
+import type { OciProcess, OciSpec } from '../spec.ts'
 
 /** The spec without them, as Kata passes it on. Pure. */
 export function withoutHostOnly(spec: OciSpec): OciSpec {
@@ -18,15 +18,15 @@ export function withoutHostOnly(spec: OciSpec): OciSpec {
 }
 
 /** An OCI process without the labels of AppArmor and SELinux. */
-export function withoutLabels(process: Json): Json {
+export function withoutLabels(process: OciProcess): OciProcess {
   const { apparmorProfile: _profile, selinuxLabel: _label, ...kept } = process
   return kept
 }
 
 /** OCI `linux.resources` without processors, memory nodes and disks of the host. */
-export function withoutHostNumbers(resources: Json): Json {
+export function withoutHostNumbers(resources: OciResources): OciResources {
   const { blockIO: _disks, cpu, ...kept } = resources
-  if (typeof cpu !== 'object' || cpu === null) return kept
-  const { cpus: _cpus, mems: _mems, ...shares } = cpu as Json
+  if (cpu === undefined) return kept
+  const { cpus: _cpus, mems: _mems, ...shares } = cpu
   return { ...kept, cpu: shares }
 }

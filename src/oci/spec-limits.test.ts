@@ -8,7 +8,7 @@ test('as many as the limit are fine, one more is not', () => {
   expect(() => checkSpecLimits({ mounts: mounts(513) }, 'c1')).toThrow(
     '[SPEC_LIMIT] container c1 asks for 513 mounts; the limit is 512',
   )
-  const rlimits = Array.from({ length: 65 }, () => ({}))
+  const rlimits = Array.from({ length: 65 }, () => ({ type: 'RLIMIT_CORE', soft: 0, hard: 0 }))
   expect(() => checkSpecLimits({ process: { rlimits } }, 'c1')).toThrow('65 rlimits')
   const sysctl = Object.fromEntries(Array.from({ length: 513 }, (_, index) => [`net.x${index}`, '1']))
   expect(() => checkSpecLimits({ linux: { sysctl } }, 'c1')).toThrow('513 sysctls')

@@ -48,7 +48,7 @@ export function withRights(spec: Spec, rights: Rights) {
       noNewPrivileges: rights.noNewPrivileges,
     },
     mounts: [...spec.mounts.map((mount) => systemMount(mount, rights)), ...rights.tmpfs.map(tmpfsMount)],
-    linux: { ...spec.linux, ...confinement(spec, rights, bounding), sysctl: rights.sysctls },
+    linux: { ...confinement(spec, rights, bounding), sysctl: rights.sysctls },
   }
 }
 
@@ -65,13 +65,20 @@ function capabilitiesOf({
   return [...kept, ...added]
 }
 
-function confinement({ linux }: Spec, { privileged, seccomp }: Rights, capabilities: readonly string[]) {
-  if (!privileged)
-    return { seccomp: seccomp === 'unconfined' ? undefined : (seccomp ?? defaultSeccomp({ capabilities })) }
+/** Without a profile the field is absent: a specification that has one asks for it. */
+type Linux = Omit<Spec['linux'], 'seccomp'> & { readonly seccomp?: SeccompProfile }
+
+function confinement(
+  { linux }: Spec,
+  { privileged, seccomp }: Rights,
+  capabilities: readonly string[],
+): Linux {
+  const { seccomp: _usual, ...unfiltered } = linux
+  const profile = seccomp ?? (privileged ? 'unconfined' : defaultSeccomp({ capabilities }))
+  const filtered = profile === 'unconfined' ? unfiltered : { ...unfiltered, seccomp: profile }
+  if (!privileged) return filtered
   const devices = [{ allow: true, access: 'rwm' }, ...readonlyDisks(linux.resources.devices)]
-  const resources = { ...linux.resources, devices }
-  const own = seccomp === 'unconfined' ? undefined : seccomp
-  return { seccomp: own, maskedPaths: [], readonlyPaths: [], resources }
+  return { ...filtered, maskedPaths: [], readonlyPaths: [], resources: { ...linux.resources, devices } }
 }
 
 /** A disk that was asked for to be read stays so. */

@@ -10,7 +10,7 @@ test('labels, processors, disks and caches of the host are left out, everything 
     },
     linux: {
       mountLabel: 'system_u:object_r:x',
-      intelRdt: { closID: 'x' },
+      intelRdt: { l3CacheSchema: 'x' },
       maskedPaths: ['/proc/kcore'],
       resources: {
         cpu: { quota: 5, cpus: '2-3', mems: '0' },

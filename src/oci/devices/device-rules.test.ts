@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test'
-import { guestDeviceRules, mayWriteBlock } from './device-rules.ts'
+import { guestDeviceRules } from '../guest/devices.ts'
+import { mayWriteBlock } from './device-rules.ts'
 
 const denyAll = { allow: false, access: 'rwm' }
 const disk = { allow: true, type: 'b', major: 8, minor: 16, access: 'rm' }
@@ -25,17 +26,13 @@ describe('whether a disk may be written', () => {
 describe('rules for the guest', () => {
   test('forbid, allow what was handed over, and keep character devices', () => {
     const handedOver = [{ ...disk, access: 'rwm' }]
-    expect(guestDeviceRules([denyAll, { ...disk, minor: 0 }, fuse], handedOver)).toEqual([
-      denyAll,
-      fuse,
-      ...handedOver,
-    ])
-    expect(guestDeviceRules([], [])).toEqual([denyAll])
-    expect(guestDeviceRules([{ allow: false }], [])).toEqual([denyAll])
+    const rules = [denyAll, { ...disk, minor: 0 }, fuse]
+    expect(guestDeviceRules({ every: false, rules }, handedOver)).toEqual([denyAll, fuse, ...handedOver])
+    expect(guestDeviceRules({ every: false, rules: [] }, [])).toEqual([denyAll])
+    expect(guestDeviceRules({ every: false, rules: [{ allow: false }] }, [])).toEqual([denyAll])
   })
   test('allow everything when the host does', () => {
-    expect(guestDeviceRules([denyAll, { allow: true, access: 'rwm' }], [disk])).toEqual([
-      { allow: true, access: 'rwm' },
-    ])
+    const rules = [denyAll, { allow: true, access: 'rwm' }]
+    expect(guestDeviceRules({ every: true, rules }, [disk])).toEqual([{ allow: true, access: 'rwm' }])
   })
 })

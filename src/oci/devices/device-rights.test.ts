@@ -1,0 +1,51 @@
+import { expect, test } from 'bun:test'
+import type { OciSpec } from '../spec.ts'
+import { deviceRights } from './device-rights.ts'
+
+const denyAll = { allow: false, access: 'rwm' }
+/** What containerd writes for a privileged container without the host's devices. */
+const unfenced: OciSpec = {
+  process: {
+    capabilities: {
+      bounding: ['CAP_CHOWN', 'CAP_SYS_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_MKNOD'],
+    },
+  },
+  mounts: [{ destination: '/sys', type: 'sysfs', options: ['nosuid', 'rw'] }],
+  linux: { maskedPaths: [], resources: { memory: { limit: 5 }, devices: [denyAll] } },
+}
+const everyDevice = [{ allow: true, access: 'rwm' }]
+
+test('without any fence it is privileged, and gets every device', () => {
+  expect(deviceRights(unfenced)).toEqual({ every: true, rules: everyDevice })
+})
+
+test.each<[string, Partial<OciSpec>]>([
+  ['one capability less', { process: { capabilities: { bounding: ['CAP_SYS_ADMIN', 'CAP_MKNOD'] } } }],
+  ['a seccomp profile', { linux: { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } } }],
+  ['masked paths', { linux: { maskedPaths: ['/proc/kcore'] } }],
+  ['read-only paths', { linux: { readonlyPaths: ['/proc/sys'] } }],
+  ['a read-only /sys', { mounts: [{ destination: '/sys', type: 'sysfs', options: ['ro'] }] }],
+  ['no /sys', { mounts: [] }],
+])('%s, and it is not', (_, fence) => {
+  const linux = { ...unfenced.linux, ...fence.linux }
+  expect(deviceRights({ ...unfenced, ...fence, linux })).toEqual({ every: false, rules: [denyAll] })
+})
+
+test('a spec that allows every device keeps the rules that take some away again', () => {
+  const devices = [...everyDevice, { allow: false, type: 'b', major: 8, minor: 16, access: 'w' }]
+  expect(deviceRights({ linux: { resources: { devices } } })).toEqual({ every: true, rules: devices })
+})
+
+test.each([
+  ['reading only', { allow: true, access: 'r' }],
+  ['block devices only', { allow: true, type: 'b', access: 'rwm' }],
+  ['one major number', { allow: true, major: 8, access: 'rwm' }],
+  ['nothing', { allow: false, access: 'rwm' }],
+])('a rule of %s is not every device', (_, rule) => {
+  expect(deviceRights({ linux: { resources: { devices: [rule] } } }).every).toBe(false)
+})
+
+test('a rule for every device may say so with type a and -1 for its number', () => {
+  const rule = { allow: true, type: 'a', major: -1, minor: -1, access: 'rwm' }
+  expect(deviceRights({ linux: { resources: { devices: [rule] } } }).every).toBe(true)
+})

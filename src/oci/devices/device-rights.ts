@@ -1,0 +1,52 @@
+/**
+ * What a container may do with devices, decided once, from the host's specification as it came. The answer is passed on as a
+ * value to all who have to do with devices: disks, VFIO, and the guest's specification.
+ *
+ * The specification has no word for "privileged": a client either lets the container use every device, or, as containerd with
+ * `privileged_without_host_devices`, takes every fence away and says nothing of devices. In a virtual machine both mean the
+ * same: the guest is the container's.
+ */
+import type { DeviceRule } from '../resources.ts'
+import type { OciSpec } from '../spec.ts'
+import { isAny } from './device-rules.ts'
+
+export interface DeviceRights {
+  /**
+   * Whether the container has every device. Its list of devices is then the whole of the host's, and no wish for each; so one
+   * was only asked for where the container has it under another name.
+   */
+  readonly every: boolean
+  /** Of the host's numbers, in their order. */
+  readonly rules: readonly DeviceRule[]
+}
+
+/** A rule without type and numbers speaks of all devices. */
+const everyDevice: DeviceRule = Object.freeze({ allow: true, access: 'rwm' })
+
+/** Who holds these is the master of the kernel that it runs on, with or without its device nodes. */
+const masterful = ['CAP_SYS_ADMIN', 'CAP_SYS_MODULE', 'CAP_SYS_RAWIO', 'CAP_MKNOD']
+
+/** Pure. */
+export function deviceRights(spec: OciSpec): DeviceRights {
+  const rules = spec.linux?.resources?.devices ?? []
+  if (rules.some(isEveryDevice)) return { every: true, rules }
+  return isUnfenced(spec) ? { every: true, rules: [everyDevice] } : { every: false, rules }
+}
+
+function isEveryDevice({ allow, type = '', major, access }: DeviceRule): boolean {
+  return allow === true && (type === '' || type === 'a') && isAny(major) && access === 'rwm'
+}
+
+function isUnfenced({ linux = {}, process = {}, mounts = [] }: OciSpec): boolean {
+  const { bounding = [] } = process.capabilities ?? {}
+  const { maskedPaths = [], readonlyPaths = [], seccomp } = linux
+  const sysfs = mounts.find(({ type }) => type === 'sysfs')
+  return (
+    masterful.every((name) => bounding.includes(name)) &&
+    seccomp === undefined &&
+    maskedPaths.length === 0 &&
+    readonlyPaths.length === 0 &&
+    sysfs !== undefined &&
+    !sysfs.options?.includes('ro')
+  )
+}

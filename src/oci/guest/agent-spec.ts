@@ -1,0 +1,101 @@
+/**
+ * An OCI specification as the agent's message. The compiler holds both ends: each field of the message is given, and comes
+ * from a field of the specification's type.
+ */
+import type * as agent from '../../protocol/generated/oci.ts'
+import type { OciSeccomp } from '../seccomp.ts'
+import type { OciDevice, OciHook, OciHooks, OciIdMapping, OciLinux, OciSpec } from '../spec.ts'
+import { int64, uint64 } from './agent-numbers.ts'
+import { toAgentProcess } from './agent-process.ts'
+import { toAgentResources } from './agent-resources.ts'
+
+/** Pure. What is absent gets the protocol's default, which the agent takes for absent. */
+export function toAgentSpec(spec: OciSpec): agent.Spec {
+  const { ociVersion = '', process, root, hostname = '', mounts = [], hooks, annotations = {}, linux } = spec
+  return {
+    version: ociVersion,
+    process: process && toAgentProcess(process),
+    root: root && { path: root.path, readonly: root.readonly ?? false },
+    hostname,
+    mounts: mounts.map(({ destination, source = '', type = '', options = [] }) => ({
+      destination,
+      source,
+      type,
+      options: [...options],
+    })),
+    hooks: hooks && toHooks(hooks),
+    annotations: { ...annotations },
+    linux: linux && toLinux(linux),
+  }
+}
+
+function toHooks(hooks: OciHooks): agent.Hooks {
+  return {
+    prestart: (hooks.prestart ?? []).map(toHook),
+    poststart: (hooks.poststart ?? []).map(toHook),
+    poststop: (hooks.poststop ?? []).map(toHook),
+    createRuntime: (hooks.createRuntime ?? []).map(toHook),
+    createContainer: (hooks.createContainer ?? []).map(toHook),
+    startContainer: (hooks.startContainer ?? []).map(toHook),
+  }
+}
+
+function toHook({ path, args = [], env = [], timeout }: OciHook): agent.Hook {
+  return { path, args: [...args], env: [...env], timeout: int64(timeout) }
+}
+
+function toLinux(linux: OciLinux): agent.Linux {
+  const { resources, seccomp, intelRdt, namespaces = [], devices = [] } = linux
+  return {
+    uidMappings: (linux.uidMappings ?? []).map(toIdMapping),
+    gidMappings: (linux.gidMappings ?? []).map(toIdMapping),
+    sysctl: { ...linux.sysctl },
+    resources: resources && toAgentResources(resources),
+    cgroupsPath: linux.cgroupsPath ?? '',
+    namespaces: namespaces.map(({ type, path = '' }) => ({ type, path })),
+    devices: devices.map(toDevice),
+    seccomp: seccomp && toSeccomp(seccomp),
+    rootfsPropagation: linux.rootfsPropagation ?? '',
+    maskedPaths: [...(linux.maskedPaths ?? [])],
+    readonlyPaths: [...(linux.readonlyPaths ?? [])],
+    mountLabel: linux.mountLabel ?? '',
+    intelRdt: intelRdt && { l3CacheSchema: intelRdt.l3CacheSchema ?? '' },
+  }
+}
+
+function toIdMapping({ hostID, containerID, size }: OciIdMapping): agent.LinuxIDMapping {
+  return { hostId: hostID, containerId: containerID, size }
+}
+
+function toDevice({
+  path,
+  type,
+  major,
+  minor,
+  fileMode = 0,
+  uid = 0,
+  gid = 0,
+}: OciDevice): agent.LinuxDevice {
+  return { path, type, major: int64(major), minor: int64(minor), fileMode, uid, gid }
+}
+
+function toSeccomp(seccomp: OciSeccomp): agent.LinuxSeccomp {
+  const { defaultAction, defaultErrnoRet = 0, architectures = [], flags = [], syscalls = [] } = seccomp
+  return {
+    defaultAction,
+    defaultErrnoRet,
+    architectures: [...architectures],
+    flags: [...flags],
+    syscalls: syscalls.map(({ names, action, errnoRet = 0, args = [] }) => ({
+      names: [...names],
+      action,
+      errnoRet,
+      args: args.map(({ index, value, valueTwo, op }) => ({
+        index: uint64(index),
+        value: uint64(value),
+        valueTwo: uint64(valueTwo),
+        op,
+      })),
+    })),
+  }
+}

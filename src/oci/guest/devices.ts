@@ -1,0 +1,55 @@
+/** The devices of a container in a machine, and what it may do with them. */
+import { guestDevices } from '../devices/char-devices.ts'
+import type { DeviceRights } from '../devices/device-rights.ts'
+import { isAny } from '../devices/device-rules.ts'
+import type { DeviceRule } from '../resources.ts'
+import type { OciDevice, OciSpec } from '../spec.ts'
+
+/** The spec without these devices, which are those of its list. */
+export function withoutDevices(spec: OciSpec, gone: readonly OciDevice[]): OciSpec {
+  const devices = spec.linux?.devices
+  if (devices === undefined || gone.length === 0) return spec
+  return { ...spec, linux: { ...spec.linux, devices: devices.filter((device) => !gone.includes(device)) } }
+}
+
+export interface DeviceFacts {
+  readonly containerId: string
+  readonly rights: DeviceRights
+  /** Rules for the disks that were handed to the machine for this container, by the host's numbers. */
+  readonly diskRules: readonly DeviceRule[]
+}
+
+/**
+ * The guest's own devices, and the disks that were handed over.
+ *
+ * @throws KataError DEVICE_UNSUPPORTED for a device of the host that somebody asked for by name.
+ */
+export function withGuestDevices(spec: OciSpec, facts: DeviceFacts): OciSpec {
+  const { containerId: container, rights, diskRules } = facts
+  const devices = spec.linux?.devices ?? []
+  const isHandedOver = ({ type, major, minor }: OciDevice) =>
+    type === 'b' && diskRules.some((rule) => rule.major === major && rule.minor === minor)
+  const disks = devices.filter(isHandedOver)
+  const others = devices.filter((device) => !isHandedOver(device))
+  const own = guestDevices(others, { every: rights.every, container })
+  return { ...spec, linux: { ...spec.linux, devices: [...own, ...disks] } }
+}
+
+export function withGuestRules(spec: OciSpec, { rights, diskRules }: DeviceFacts): OciSpec {
+  const resources = { ...spec.linux?.resources, devices: guestDeviceRules(rights, diskRules) }
+  return { ...spec, linux: { ...spec.linux, resources } }
+}
+
+/**
+ * The rules for the guest. Numbers of block devices mean something else there, so of these only `handedOver` count, which
+ * the agent renumbers; the character devices of a spec are ones that are the same everywhere (char-devices.ts). Everything
+ * else is forbidden, but for what the guest's crun allows every container.
+ */
+export function guestDeviceRules(
+  { every, rules }: DeviceRights,
+  handedOver: readonly DeviceRule[],
+): readonly DeviceRule[] {
+  if (every) return [{ allow: true, access: 'rwm' }]
+  const characters = rules.filter(({ type, major }) => type === 'c' && !isAny(major))
+  return [{ allow: false, access: 'rwm' }, ...characters, ...handedOver]
+}

@@ -1,0 +1,33 @@
+/** The namespaces of a container in a machine. */
+import { KataError } from '../../errors.ts'
+import type { OciNamespace, OciSpec } from '../spec.ts'
+
+/**
+ * The VM is the pod's network, cgroup and time namespace. The pid namespace is the agent's to add, as `sandbox_pidns` of the
+ * request says: with an entry of ours beside its own, Kata's agent cannot run a second process in the container.
+ */
+const dropped = new Set(['network', 'cgroup', 'time', 'pid'])
+/** What the host leaves out is the host's own. In the guest every container has these, or shares the pod's. */
+const always = ['ipc', 'uts', 'mount']
+
+/**
+ * Whether the container takes part in the pod's processes. CRI names another process's namespace by path for that
+ * (shareProcessNamespace), and none at all for hostPID: the machine is the host here, so the pod's processes are what
+ * such a container gets to see. The agent itself stays out of sight.
+ */
+export function sharesPodProcesses({ linux }: OciSpec): boolean {
+  const pid = (linux?.namespaces ?? []).find(({ type }) => type === 'pid')
+  return pid === undefined || Boolean(pid.path)
+}
+
+/** Without paths: those of the host's namespaces mean nothing in the guest. */
+export function guestNamespaces(namespaces: readonly OciNamespace[] = []): OciNamespace[] {
+  const kept = namespaces.filter(({ type }) => !dropped.has(type))
+  return [...new Set([...kept.map(({ type }) => type), ...always])].map((type) => ({ type }))
+}
+
+/** @throws KataError SPEC_USER_NAMESPACE. */
+export function refuseUserNamespace({ linux }: OciSpec, container: string): void {
+  if (linux?.namespaces?.some(({ type }) => type === 'user'))
+    throw new KataError('SPEC_USER_NAMESPACE', { container })
+}

@@ -1,0 +1,111 @@
+/**
+ * From the host's specification of a container to the guest's: everything that names the host is taken out. Which parts, and
+ * why, follows Kata's runtime (container create); where we keep more, it is said beside the line.
+ *
+ * The steps are pure and run in the order of their list. What the host has to do for a container (attaching disks and devices,
+ * carrying mounts into the share) looks at the host's specification and comes in as facts, never through another step. So the
+ * order matters only where a step names others that it comes `after`; a test holds that.
+ */
+import type { OciResources } from '../resources.ts'
+import type { OciDevice, OciLinux, OciMount, OciSpec } from '../spec.ts'
+import { guestAnnotations } from './annotations.ts'
+import { type DeviceFacts, withGuestDevices, withGuestRules, withoutDevices } from './devices.ts'
+import { withoutHostOnly } from './host-only.ts'
+import { guestNamespaces, refuseUserNamespace } from './namespaces.ts'
+
+/** What the host knows of the container, and did for it. */
+export interface GuestFacts extends DeviceFacts {
+  /** Where the host keeps the container's bundle, for Kata's annotation. */
+  readonly bundle: string
+  /** Path of the container's root file system in the guest. */
+  readonly rootfs: string
+  /** The spec's mounts as the guest sees them. */
+  readonly mounts: readonly OciMount[]
+  /** Devices of the spec that the guest drives itself (VFIO). */
+  readonly passedDevices: readonly OciDevice[]
+  readonly disableGuestSeccomp: boolean
+}
+
+export interface GuestStep {
+  readonly name: string
+  /** Steps whose result this one reads. */
+  readonly after?: readonly string[]
+  readonly apply: (spec: OciSpec, facts: GuestFacts) => OciSpec
+}
+
+export const guestSteps: readonly GuestStep[] = [
+  {
+    // First, because a container that is refused should not cost anything more.
+    name: 'refuse user namespaces',
+    apply: (spec, { containerId }) => {
+      refuseUserNamespace(spec, containerId)
+      return spec
+    },
+  },
+  { name: 'drop labels and numbers of the host', apply: withoutHostOnly },
+  {
+    // Hooks are programs of the host and would run in the guest, where they are not.
+    name: 'drop hooks',
+    apply: ({ hooks: _hostHooks, ...spec }) => spec,
+  },
+  {
+    name: 'drop devices that the guest drives',
+    apply: (spec, { passedDevices }) => withoutDevices(spec, passedDevices),
+  },
+  {
+    // It refuses each device of the host that is left: those that went into the machine must be gone.
+    name: 'keep devices of the guest and disks',
+    after: ['drop devices that the guest drives'],
+    apply: withGuestDevices,
+  },
+  { name: 'set device rules', apply: withGuestRules },
+  {
+    // Classes and priorities of packets are those of the host's interfaces. Unlike Kata we keep the limit of processes.
+    name: 'drop network classes',
+    apply: withResources(({ network: _hostNetwork, ...limits }) => limits),
+  },
+  { name: 'set mounts', apply: (spec, { mounts }) => ({ ...spec, mounts }) },
+  { name: 'set root', apply: (spec, { rootfs }) => ({ ...spec, root: { ...spec.root, path: rootfs } }) },
+  {
+    name: 'set annotations',
+    apply: (spec, { bundle }) => ({ ...spec, annotations: guestAnnotations(spec, bundle) }),
+  },
+  {
+    name: 'set namespaces',
+    apply: withLinux((linux) => ({ ...linux, namespaces: guestNamespaces(linux.namespaces) })),
+  },
+  {
+    // The guest agent has a cgroup for each container.
+    name: 'drop the cgroup of the host',
+    apply: withLinux(({ cgroupsPath: _hostCgroup, ...linux }) => linux),
+  },
+  {
+    // A mount made in a container must not reach the agent's own tree.
+    name: 'keep mounts from the agent',
+    apply: withLinux(({ rootfsPropagation, ...linux }) =>
+      rootfsPropagation === undefined
+        ? linux
+        : { ...linux, rootfsPropagation: rootfsPropagation.replace('shared', 'slave') },
+    ),
+  },
+  {
+    name: 'drop seccomp where it is switched off',
+    apply: (spec, { disableGuestSeccomp }) =>
+      disableGuestSeccomp ? withLinux(({ seccomp: _profile, ...linux }) => linux)(spec) : spec,
+  },
+]
+
+/** Pure: the same input gives the same spec. @throws KataError DEVICE_UNSUPPORTED, SPEC_USER_NAMESPACE. */
+export function guestSpec(spec: OciSpec, facts: GuestFacts, steps = guestSteps): OciSpec {
+  return steps.reduce((made, step) => step.apply(made, facts), spec)
+}
+
+function withLinux(change: (linux: OciLinux) => OciLinux): (spec: OciSpec) => OciSpec {
+  return (spec) => ({ ...spec, linux: change(spec.linux ?? {}) })
+}
+
+function withResources(change: (resources: OciResources) => OciResources): (spec: OciSpec) => OciSpec {
+  return withLinux((linux) =>
+    linux.resources === undefined ? linux : { ...linux, resources: change(linux.resources) },
+  )
+}

@@ -1,0 +1,79 @@
+/**
+ * The one reader of OCI JSON: a container's config.json, the process of an exec, the limits of an update. It is called where
+ * these come in, and nothing behind it looks at JSON again.
+ *
+ * Fields that it does not know are left out: the agent's protocol has no place for them, and what is not looked at must not
+ * be carried on. Their names are told, so that a caller can say which wishes a container in a machine does not get.
+ */
+import { KataError } from '../errors.ts'
+import { dictionary, list, needed, record } from '../json/compounds.ts'
+import { type ReadOptions, readText, readValue } from '../json/document.ts'
+import { JsonMismatch } from '../json/place.ts'
+import { bool, positive, type Reader, text, textUpTo } from '../json/values.ts'
+import { readLinux } from './linux.ts'
+import { readProcess } from './process.ts'
+import { type OciResources, readResources } from './resources.ts'
+import type { OciHook, OciHooks, OciMount, OciProcess, OciRoot, OciSpec } from './spec.ts'
+
+/** Longest value of an annotation in bytes: Kata's hold whole policies in base64. */
+const maxAnnotationBytes = 1024 * 1024
+
+const absolutePath: Reader<string> = (value, at) => {
+  const path = text(value, at)
+  if (!path.startsWith('/')) throw at.wrong(value, 'an absolute path', 'another text')
+  return path
+}
+
+const hooks = list(
+  record<OciHook>({ path: needed(absolutePath), args: list(text), env: list(text), timeout: positive }),
+)
+
+const spec = record<OciSpec>({
+  ociVersion: text,
+  root: record<OciRoot>({ path: needed(text), readonly: bool }),
+  process: readProcess,
+  hostname: text,
+  mounts: list(
+    record<OciMount>({ destination: needed(text), type: text, source: text, options: list(text) }),
+  ),
+  hooks: record<OciHooks>({
+    prestart: hooks,
+    createRuntime: hooks,
+    createContainer: hooks,
+    startContainer: hooks,
+    poststart: hooks,
+    poststop: hooks,
+  }),
+  annotations: dictionary(textUpTo(maxAnnotationBytes)),
+  linux: readLinux,
+})
+
+/** A value that JSON.parse made of a config.json. @throws KataError OCI_SPEC_INVALID naming the field. */
+export function parseSpec(json: unknown, dropped?: string[]): OciSpec {
+  return coded(() => readValue(spec, json, dropped === undefined ? {} : { dropped }))
+}
+
+/** The text of a config.json. @throws KataError OCI_SPEC_INVALID naming the field. */
+export function parseSpecText(json: string, dropped?: string[]): OciSpec {
+  return coded(() => readText(spec, json, dropped === undefined ? {} : { dropped }))
+}
+
+/** The text of a `process` object, as an exec has it. @throws KataError OCI_SPEC_INVALID naming the field. */
+export function parseProcessText(json: string): OciProcess {
+  return coded(() => readText(readProcess, json, { path: 'process' } satisfies ReadOptions))
+}
+
+/** The text of a `linux.resources` object, as an update has it. @throws KataError OCI_SPEC_INVALID naming the field. */
+export function parseResourcesText(json: string): OciResources {
+  return coded(() => readText(readResources, json, { path: 'linux.resources' } satisfies ReadOptions))
+}
+
+function coded<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    if (!(cause instanceof JsonMismatch)) throw cause
+    const { path, expected, found } = cause
+    throw new KataError('OCI_SPEC_INVALID', { path: path || 'its root', expected, found }, { cause })
+  }
+}

@@ -1,0 +1,147 @@
+/** `linux.resources` of the OCI runtime specification (config-linux.md, "Control groups"), and its reader. */
+import { dictionary, list, needed, record } from '../json/compounds.ts'
+import { bool, int64, text, uint32, uint64 } from '../json/values.ts'
+
+export interface OciResources {
+  readonly devices?: readonly DeviceRule[]
+  readonly memory?: OciMemory
+  readonly cpu?: OciCpu
+  readonly pids?: OciPids
+  readonly blockIO?: OciBlockIO
+  readonly hugepageLimits?: readonly OciHugepageLimit[]
+  readonly network?: OciNetwork
+  /** Files of cgroup v2 with what to write to them. */
+  readonly unified?: Readonly<Record<string, string>>
+}
+
+/** What a container may do with a device. */
+export interface DeviceRule {
+  readonly allow?: boolean
+  /** `a`, `b` or `c`; absent means `a`. */
+  readonly type?: string
+  /** Absent or negative: any. */
+  readonly major?: number
+  readonly minor?: number
+  /** Letters of r, w, m; absent means all. */
+  readonly access?: string
+}
+
+/** Bytes; -1 means no limit. */
+export interface OciMemory {
+  readonly limit?: number
+  readonly reservation?: number
+  /** Of memory and swap together. */
+  readonly swap?: number
+  readonly kernel?: number
+  readonly kernelTCP?: number
+  readonly swappiness?: number
+  readonly disableOOMKiller?: boolean
+}
+
+/** Times in microseconds. */
+export interface OciCpu {
+  readonly shares?: number
+  /** Negative: no limit. */
+  readonly quota?: number
+  readonly period?: number
+  readonly realtimeRuntime?: number
+  readonly realtimePeriod?: number
+  /** Of the host, such as `0-3,7`. */
+  readonly cpus?: string
+  readonly mems?: string
+}
+
+export interface OciPids {
+  /** Zero or less: no limit. */
+  readonly limit?: number
+}
+
+export interface OciBlockIO {
+  readonly weight?: number
+  readonly leafWeight?: number
+  readonly weightDevice?: readonly OciWeightDevice[]
+  readonly throttleReadBpsDevice?: readonly OciThrottleDevice[]
+  readonly throttleWriteBpsDevice?: readonly OciThrottleDevice[]
+  readonly throttleReadIOPSDevice?: readonly OciThrottleDevice[]
+  readonly throttleWriteIOPSDevice?: readonly OciThrottleDevice[]
+}
+
+export interface OciWeightDevice {
+  readonly major: number
+  readonly minor: number
+  readonly weight?: number
+  readonly leafWeight?: number
+}
+
+export interface OciThrottleDevice {
+  readonly major: number
+  readonly minor: number
+  /** Bytes or operations a second. */
+  readonly rate: number
+}
+
+export interface OciHugepageLimit {
+  /** Such as 2MB. */
+  readonly pageSize: string
+  /** Bytes. */
+  readonly limit: number
+}
+
+export interface OciNetwork {
+  readonly classID?: number
+  readonly priorities?: readonly { readonly name: string; readonly priority: number }[]
+}
+
+const throttles = list(
+  record<OciThrottleDevice>({ major: needed(int64), minor: needed(int64), rate: needed(uint64) }),
+)
+
+export const readResources = record<OciResources>({
+  devices: list(record<DeviceRule>({ allow: bool, type: text, major: int64, minor: int64, access: text })),
+  memory: record<OciMemory>({
+    limit: int64,
+    reservation: int64,
+    swap: int64,
+    kernel: int64,
+    kernelTCP: int64,
+    swappiness: uint64,
+    disableOOMKiller: bool,
+  }),
+  cpu: record<OciCpu>({
+    shares: uint64,
+    quota: int64,
+    period: uint64,
+    realtimeRuntime: int64,
+    realtimePeriod: uint64,
+    cpus: text,
+    mems: text,
+  }),
+  pids: record<OciPids>({ limit: int64 }),
+  blockIO: record<OciBlockIO>({
+    weight: uint32,
+    leafWeight: uint32,
+    weightDevice: list(
+      record<OciWeightDevice>({
+        major: needed(int64),
+        minor: needed(int64),
+        weight: uint32,
+        leafWeight: uint32,
+      }),
+    ),
+    throttleReadBpsDevice: throttles,
+    throttleWriteBpsDevice: throttles,
+    throttleReadIOPSDevice: throttles,
+    throttleWriteIOPSDevice: throttles,
+  }),
+  hugepageLimits: list(record<OciHugepageLimit>({ pageSize: needed(text), limit: needed(uint64) })),
+  network: record<OciNetwork>({
+    classID: uint32,
+    priorities: list(
+      record<{ readonly name: string; readonly priority: number }>({
+        name: needed(text),
+        priority: needed(uint32),
+      }),
+    ),
+  }),
+  unified: dictionary(text),
+})
