@@ -2,9 +2,9 @@
 // Rooms on one floor do not know each other. The one exception is the entry of the executable, which is either
 // the command line or the shim by the name it was called.
 const floors = [
-  ['version', 'identifier', 'plain-text', 'time'],
+  ['version', 'identifier', 'plain-text', 'time', 'json'],
   ['errors', 'log'],
-  ['linux', 'protocol', 'ttrpc', 'netlink', 'json'],
+  ['linux', 'protocol', 'ttrpc', 'netlink'],
   ['config', 'ledger', 'oci'],
   ['rootless', 'bundle'],
   ['vmm', 'sharing', 'images', 'network', 'devices', 'cgroups', 'agent'],

@@ -1,6 +1,10 @@
 /** Kata's direct-assigned volumes: a CSI driver leaves, for a volume's path, a note of which disk to give to the guest. */
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { list, needed, record } from '../json/compounds.ts'
+import { readText } from '../json/document.ts'
+import { JsonMismatch } from '../json/place.ts'
+import { type Reader, text as readJsonText } from '../json/values.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 
 /** Where the notes lie, a directory for each volume. */
@@ -39,21 +43,12 @@ export function readDirectVolume(volumePath: string, root = directVolumeRoot): D
   const invalid = (reason: string, cause?: unknown) =>
     new KataError('DIRECT_VOLUME_INVALID', { path, reason }, { cause })
   if (text.length > maxBytes) throw invalid(`it has more than ${maxBytes} bytes`)
-  let note: Note
-  try {
-    note = JSON.parse(text)
-  } catch (cause) {
-    throw invalid('it is not JSON', cause)
-  }
-  const { device, fstype: fsType, options = [], metadata = {} } = note
-  const type = note['volume-type']
+  const { device, fstype: fsType, options = [], metadata = {}, 'volume-type': type } = parse(text, invalid)
   if (type !== 'block') throw invalid(`volume-type is ${JSON.stringify(type)}, and only "block" is known`)
-  if (typeof device !== 'string' || !device.startsWith('/')) throw invalid('device is no absolute path')
-  if (typeof fsType !== 'string' || !/^[a-z0-9]+$/.test(fsType)) throw invalid('fstype is no file system')
-  if (!Array.isArray(options) || options.some((option) => typeof option !== 'string'))
-    throw invalid('options is no list of texts')
+  if (!device.startsWith('/')) throw invalid('device is no absolute path')
+  if (!/^[a-z0-9]+$/.test(fsType)) throw invalid('fstype is no file system')
   const { fsGroup, fsGroupChangePolicy } = metadata
-  if (fsGroup !== undefined && !/^\d{1,10}$/.test(String(fsGroup))) throw invalid('fsGroup is no number')
+  if (fsGroup !== undefined && !/^\d{1,10}$/.test(fsGroup)) throw invalid('fsGroup is no number')
   return {
     ...{ directory, device, fsType, options },
     ...(fsGroup === undefined
@@ -68,11 +63,31 @@ export function markDirectVolume(path: string): void {
 }
 
 interface Note {
-  readonly 'volume-type'?: unknown
-  readonly device?: unknown
-  readonly fstype?: unknown
-  readonly options?: unknown
-  readonly metadata?: { readonly fsGroup?: unknown; readonly fsGroupChangePolicy?: unknown }
+  readonly 'volume-type': string
+  readonly device: string
+  readonly fstype: string
+  readonly options?: readonly string[]
+  readonly metadata?: { readonly fsGroup?: string; readonly fsGroupChangePolicy?: string }
+}
+
+/** Kata's drivers write the group as a text; others as a number. */
+const group: Reader<string> = (value, at) =>
+  typeof value === 'number' ? String(value) : readJsonText(value, at)
+
+const note = record<Note>({
+  'volume-type': needed(readJsonText),
+  device: needed(readJsonText),
+  fstype: needed(readJsonText),
+  options: list(readJsonText),
+  metadata: record<NonNullable<Note['metadata']>>({ fsGroup: group, fsGroupChangePolicy: readJsonText }),
+})
+
+function parse(text: string, invalid: (reason: string, cause: unknown) => KataError): Note {
+  try {
+    return readText(note, text)
+  } catch (cause) {
+    throw cause instanceof JsonMismatch ? invalid(cause.message, cause) : cause
+  }
 }
 
 /** A name that is too long for a directory cannot have a note. */

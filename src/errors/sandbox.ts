@@ -52,6 +52,11 @@ export const sandboxErrors = {
     '{path}, by which kata-ts and its shim tell each other something, cannot be used: {reason}',
     'Only kata-ts of one version writes this file: remove the container and run it again.',
   ),
+  STATE_UNREADABLE: entry(
+    'internal',
+    'the state of a sandbox in {path} cannot be read: {reason}',
+    'A sandbox of another version wrote it, or it was damaged: end that sandbox, and run `kata-ts gc`.',
+  ),
   POD_SHIM_GONE: entry(
     'unavailable',
     'container {id} has no pod to go into: the shim of pod {pod} does not answer',

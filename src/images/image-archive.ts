@@ -5,8 +5,19 @@
 import { openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
+import { readText } from '../json/document.ts'
+import { JsonMismatch } from '../json/place.ts'
+import type { Reader } from '../json/values.ts'
 import { closing } from '../linux/open-at.ts'
-import { type ImageConfig, parseImageConfig } from './image-config.ts'
+import { emptyImageConfig, type ImageConfig } from './image-config.ts'
+import {
+  type Descriptor,
+  type ImageFile,
+  type Manifest,
+  readDockerManifest,
+  readImageFile,
+  readManifest,
+} from './image-documents.ts'
 import { type Member, openImageFiles } from './image-files.ts'
 
 /** Where the bytes of a layer are. */
@@ -29,12 +40,6 @@ export interface ArchivedImage extends Disposable {
 }
 
 type FoundImage = Omit<ArchivedImage, typeof Symbol.dispose>
-
-interface Descriptor {
-  readonly digest?: string
-  readonly mediaType?: string
-  readonly platform?: { readonly os?: string; readonly architecture?: string }
-}
 
 const maxJsonBytes = 8 << 20
 const maxLayers = 500
@@ -82,8 +87,8 @@ class Archive {
     return target
   }
 
-  /** Parses a JSON member, after comparing its digest if one is expected. */
-  json(name: string, digest?: string): unknown {
+  /** Reads a JSON member, after comparing its digest if one is expected. */
+  json<T>(name: string, reader: Reader<T>, digest?: string): T {
     const { file, offset, size } = this.member(name)
     if (size > maxJsonBytes)
       throw new KataError('ROOTFS_TOO_LARGE', { what: name, limit: `${maxJsonBytes} bytes` })
@@ -93,15 +98,15 @@ class Archive {
     if (digest !== undefined && actual !== digest)
       throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: name, actual, expected: digest })
     try {
-      return JSON.parse(bytes.toString('utf8'))
-    } catch {
-      return this.invalid(`${name} is not JSON`)
+      return readText(reader, bytes.toString('utf8'))
+    } catch (error) {
+      if (!(error instanceof JsonMismatch)) throw error
+      return this.invalid(`${name}: ${error.message}`)
     }
   }
 
   /** The name of the blob that a descriptor names. */
-  blob(descriptor: Descriptor): { name: string; digest: string } {
-    const digest = String(descriptor?.digest)
+  blob({ digest }: Descriptor): { name: string; digest: string } {
     const hex = /^sha256:([0-9a-f]{64})$/.exec(digest)?.[1]
     if (hex === undefined) this.invalid(`${digest} is not a SHA-256 digest`)
     return { name: `blobs/sha256/${hex}`, digest }
@@ -109,18 +114,18 @@ class Archive {
 }
 
 function ociImage(archive: Archive): FoundImage {
-  const manifest = ociManifest(archive, archive.json('index.json'))
-  const config = archive.blob(manifest.config as Descriptor)
-  const layers = list(archive, manifest.layers, 'layers').map((descriptor) => {
-    const { name, digest } = archive.blob(descriptor as Descriptor)
+  const manifest = ociManifest(archive, archive.json('index.json', readManifest))
+  const config = archive.blob(manifest.config ?? archive.invalid('it has no config'))
+  const layers = some(archive, manifest.layers, 'layers').map((descriptor) => {
+    const { name, digest } = archive.blob(descriptor)
     return { ...archive.member(name), digest }
   })
-  return image(archive, archive.json(config.name, config.digest), layers)
+  return image(archive, archive.json(config.name, readImageFile, config.digest), layers)
 }
 
 /** Follows an index to the manifest for this machine; an index may hold an index (once). */
-function ociManifest(archive: Archive, index: unknown, depth = 0): Record<string, unknown> {
-  const manifests = list(archive, fields(index).manifests, 'manifests') as Descriptor[]
+function ociManifest(archive: Archive, index: Manifest, depth = 0): Manifest {
+  const manifests = some(archive, index.manifests, 'manifests')
   const architecture = architectures[process.arch]
   const chosen = manifests.find(
     ({ platform }) =>
@@ -128,46 +133,42 @@ function ociManifest(archive: Archive, index: unknown, depth = 0): Record<string
   )
   if (chosen === undefined) archive.invalid(`it holds no image for linux/${architecture}`)
   const { name, digest } = archive.blob(chosen)
-  const manifest = fields(archive.json(name, digest))
+  const manifest = archive.json(name, readManifest, digest)
   if (manifest.manifests === undefined) return manifest
   if (depth > 0) archive.invalid('its index is nested too deeply')
   return ociManifest(archive, manifest, depth + 1)
 }
 
 function dockerImage(archive: Archive): FoundImage {
-  const first = fields(list(archive, archive.json('manifest.json'), 'manifest.json')[0])
-  const layers = list(archive, first.Layers, 'Layers').map((name) => ({
-    ...archive.member(posix.normalize(String(name))),
+  const [first] = some(archive, archive.json('manifest.json', readDockerManifest), 'manifest.json')
+  const layers = some(archive, first.Layers, 'Layers').map((name) => ({
+    ...archive.member(posix.normalize(name)),
     digest: undefined,
   }))
-  return image(archive, archive.json(posix.normalize(String(first.Config))), layers)
+  return image(archive, archive.json(posix.normalize(first.Config), readImageFile), layers)
 }
 
 function image(
   archive: Archive,
-  configFile: unknown,
+  { config = emptyImageConfig, rootfs }: ImageFile,
   layers: readonly (Member & { digest: string | undefined })[],
 ): FoundImage {
-  const { config, rootfs } = fields(configFile)
-  const diffIds = list(archive, fields(rootfs).diff_ids, 'diff_ids')
+  const diffIds = some(archive, rootfs?.diff_ids, 'diff_ids')
   if (diffIds.length !== layers.length) archive.invalid('layers and diff_ids differ in number')
   if (layers.length > maxLayers)
     throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${maxLayers} layers` })
   return {
     path: archive.path,
-    config: parseImageConfig(config),
+    config,
     layers: layers.map(({ file, offset, size, digest }, index) => {
-      const diffId = archive.blob({ digest: String(diffIds[index]) }).digest
+      const diffId = archive.blob({ digest: diffIds[index] ?? '' }).digest
       return { file, offset, size, digest, diffId }
     }),
   }
 }
 
-function fields(value: unknown): Record<string, unknown> {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
-}
-
-function list(archive: Archive, value: unknown, name: string): unknown[] {
-  if (!Array.isArray(value) || value.length === 0) archive.invalid(`it has no ${name}`)
-  return value
+/** At least one. */
+function some<T>(archive: Archive, list: readonly T[] | undefined, name: string): readonly [T, ...T[]] {
+  const [first, ...others] = list ?? []
+  return first === undefined ? archive.invalid(`it has no ${name}`) : [first, ...others]
 }

@@ -1,4 +1,6 @@
 /** What an image says about how its container is run (OCI image specification, config.md). */
+import { list, record } from '../json/compounds.ts'
+import { type Reader, text } from '../json/values.ts'
 
 export interface ImageConfig {
   readonly entrypoint: readonly string[]
@@ -14,22 +16,25 @@ export interface ImageConfig {
 /** For root file systems that say nothing. */
 export const emptyImageConfig: ImageConfig = { entrypoint: [], cmd: [], env: [], workingDir: '', user: '' }
 
-/** Reads the `config` object of an image configuration; what has the wrong type counts as absent. */
-export function parseImageConfig(config: unknown): ImageConfig {
-  const fields = (typeof config === 'object' && config !== null ? config : {}) as Record<string, unknown>
-  return {
-    entrypoint: strings(fields.Entrypoint),
-    cmd: strings(fields.Cmd),
-    env: strings(fields.Env).filter((entry) => /^[^=\0]+=[^\0]*$/s.test(entry)),
-    workingDir: text(fields.WorkingDir),
-    user: text(fields.User),
-  }
+interface ConfigObject {
+  readonly Entrypoint?: readonly string[]
+  readonly Cmd?: readonly string[]
+  readonly Env?: readonly string[]
+  readonly WorkingDir?: string
+  readonly User?: string
 }
 
-function strings(value: unknown): string[] {
-  return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
-}
+const readConfigObject = record<ConfigObject>({
+  Entrypoint: list(text),
+  Cmd: list(text),
+  Env: list(text),
+  WorkingDir: text,
+  User: text,
+})
 
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : ''
+/** Reads the `config` object of an image configuration. Lines of the environment without a name are left out, as docker does. */
+export const readImageConfig: Reader<ImageConfig> = (value, at) => {
+  const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = '', User = '' } = readConfigObject(value, at)
+  const env = Env.filter((entry) => /^[^=]+=/.test(entry))
+  return Object.freeze({ entrypoint: Entrypoint, cmd: Cmd, env, workingDir: WorkingDir, user: User })
 }

@@ -161,7 +161,10 @@ test.each<[string, string, () => Buffer]>([
     'ROOTFS_ARCHIVE_INVALID',
     () =>
       makeOciArchive([{ tar: lower }], {}, (files) =>
-        files.set('index.json', Buffer.from('{"manifests":[{"platform":{"os":"plan9"}}]}')),
+        files.set(
+          'index.json',
+          Buffer.from(JSON.stringify({ manifests: [{ digest: sha256(lower), platform: { os: 'plan9' } }] })),
+        ),
       ),
   ],
   [
@@ -184,6 +187,11 @@ test.each<[string, string, () => Buffer]>([
   ['a compressed archive', 'ROOTFS_ARCHIVE_INVALID', () => gzipSync(makeOciArchive([{ tar: lower }]))],
   ['no archive', 'ROOTFS_ARCHIVE_INVALID', () => Buffer.alloc(5000, 'no')],
   ['an empty file', 'ROOTFS_ARCHIVE_INVALID', () => Buffer.alloc(0)],
+  [
+    'an entry point that is no list',
+    'ROOTFS_ARCHIVE_INVALID',
+    () => makeOciArchive([{ tar: lower }], { Entrypoint: 'sh' }),
+  ],
 ])('%s is refused and leaves nothing', async (_, code, bytes) => {
   await expect(resolveRootfs(archive(bytes()), cache)).rejects.toThrow(new RegExp(`^\\[${code}\\]`))
   expect(existsSync(`${cache}/layers`) ? readdirSync(`${cache}/layers`) : []).toEqual([])
@@ -295,4 +303,17 @@ test('busybox that does not run is a coded error and leaves nothing', async () =
   const broken = { kind: 'embedded', busybox: Buffer.from('#!/bin/false\n') } as const
   await expect(resolveRootfs(broken, cache)).rejects.toThrow(/^\[ROOTFS_UNPACK_FAILED\]/)
   expect(readdirSync(`${cache}/rootfs`)).toEqual([])
+})
+
+test('what is wrong in a document of an image is told by its field', async () => {
+  const wrong = archive(makeOciArchive([{ tar: lower }], { Env: ['A=b', 5] }))
+  await expect(resolveRootfs(wrong, cache)).rejects.toThrow(
+    /^\[ROOTFS_ARCHIVE_INVALID\].*blobs\/sha256\/[0-9a-f]{64}: config\.Env\[1\]: expected a string, is a number/,
+  )
+  const index = archive(
+    makeOciArchive([{ tar: lower }], {}, (files) => files.set('index.json', Buffer.from('{"manifests":5}'))),
+  )
+  await expect(resolveRootfs(index, cache)).rejects.toThrow(
+    'index.json: manifests: expected a list, is a number',
+  )
 })

@@ -1,6 +1,4 @@
 /** Where in a JSON document a reader stands, and what it tells when the value there is another than it must be. */
-import { plainText } from '../plain-text.ts'
-
 /** A value of a document that is not what it must be. The message is `mounts[3].destination: expected a string, is a number`. */
 export class JsonMismatch extends Error {
   /** Empty: the document itself. */
@@ -19,6 +17,8 @@ export class JsonMismatch extends Error {
 
 /** Longest part of a path that is told: keys are whatever the document's author wrote. */
 const maxKey = 60
+/** What of a key is not told as it is: it may steer a terminal, or look like another. */
+const unfit = /[^\x20-\x7e]/g
 /** Most names of fields that are told as left out. */
 const maxDropped = 16
 
@@ -56,7 +56,7 @@ export class Place {
   }
 
   #pathOf(name: string): string {
-    const told = plainText(name, maxKey)
+    const told = name.slice(0, maxKey).replace(unfit, '?')
     return this.path === '' ? told : `${this.path}.${told}`
   }
 }

@@ -65,3 +65,11 @@ export const uint64 = numberWhere(
 
 /** From -2^63; 2^63 - 1 reads as 2^63. */
 export const int64 = numberWhere('a whole number', (value) => Number.isInteger(value) && value >= -(2 ** 63))
+
+/** This value and no other. */
+export function exactly<const T extends string | number>(wanted: T): Reader<T> {
+  return (value, at) => {
+    if (value !== wanted) throw at.wrong(value, JSON.stringify(wanted))
+    return wanted
+  }
+}

@@ -1,5 +1,7 @@
 /** Facts about processes, read from /proc (proc_pid_status(5), proc_pid_stat(5)). */
 import { readdirSync, readFileSync } from 'node:fs'
+import { needed, record } from '../json/compounds.ts'
+import { text, uint32 } from '../json/values.ts'
 
 /** A process that cannot be mistaken for a later one with the same number. */
 export interface ProcessRef {
@@ -7,6 +9,9 @@ export interface ProcessRef {
   /** Field 22 of /proc/PID/stat: start time in clock ticks after boot. */
   readonly startTime: string
 }
+
+/** As it is written down in JSON. */
+export const readProcessRef = record<ProcessRef>({ pid: needed(uint32), startTime: needed(text) })
 
 /** Reads a file of /proc, or undefined when the process is gone. */
 export function readProc(path: string): string | undefined {

@@ -27,6 +27,13 @@ export interface OciSyscallArg {
   readonly op: string
 }
 
+export const readSyscallArg = record<OciSyscallArg>({
+  index: needed(uint32),
+  value: needed(uint64),
+  valueTwo: uint64,
+  op: needed(text),
+})
+
 export const readSeccomp = record<OciSeccomp>({
   defaultAction: needed(text),
   defaultErrnoRet: uint32,
@@ -37,14 +44,7 @@ export const readSeccomp = record<OciSeccomp>({
       names: needed(list(text)),
       action: needed(text),
       errnoRet: uint32,
-      args: list(
-        record<OciSyscallArg>({
-          index: needed(uint32),
-          value: needed(uint64),
-          valueTwo: uint64,
-          op: needed(text),
-        }),
-      ),
+      args: list(readSyscallArg),
     }),
   ),
 })

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { ExpectedPosture } from './posture-check.ts'
+import { somePosture } from './posture.double.ts'
 import {
   forgetPostures,
   type PostureRecord,
@@ -20,7 +20,7 @@ afterEach(() => rmSync(stateDir, { recursive: true }))
 const record = (name: string, uid = 1): PostureRecord => ({
   name,
   ref: { pid: 2, startTime: '3' },
-  expected: { uid } as ExpectedPosture,
+  expected: somePosture({ uid }),
 })
 
 test('records are read back by name, the last of each, and are root’s alone', () => {
@@ -53,4 +53,16 @@ test('what is handed over later is known by what it was for, until it is given b
   } finally {
     closeSync(fd)
   }
+})
+
+test('one that is no posture of ours is refused by its field', () => {
+  recordPosture(stateDir, record('vmm'))
+  expect(readPostureRecords(stateDir)).toHaveLength(1)
+  const { seccomp: _seccomp, ...expected } = record('vmm').expected
+  writeFileSync(`${stateDir}/postures/vmm.json`, JSON.stringify({ ...record('vmm'), expected }))
+  expect(() => readPostureRecords(stateDir)).toThrow(
+    `[STATE_UNREADABLE] the state of a sandbox in ${stateDir}/postures/vmm.json cannot be read: expected.seccomp: expected 2, is missing`,
+  )
+  writeFileSync(`${stateDir}/postures/vmm.json`, '{"name":"vmm"')
+  expect(() => readPostureRecords(stateDir)).toThrow('[STATE_UNREADABLE]')
 })

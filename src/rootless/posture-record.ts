@@ -2,18 +2,14 @@
  * The posture that each process of a running sandbox was checked for, written down beside its ledger: `kata-ts audit`
  * compares the same again at any later time.
  */
-import {
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
-import type { ProcessRef } from '../linux/proc.ts'
+import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { needed, record } from '../json/compounds.ts'
+import { choice, text } from '../json/values.ts'
+import { type ProcessRef, readProcessRef } from '../linux/proc.ts'
 import type { LandlockState } from './landlock.ts'
 import type { ExpectedPosture } from './posture-check.ts'
+import { readExpectedPosture } from './posture-reader.ts'
+import { readState } from './state-file.ts'
 
 export interface PostureRecord {
   /** What it is for: `vmm`, `virtiofsd` and so on. */
@@ -24,14 +20,21 @@ export interface PostureRecord {
   readonly landlock?: LandlockState | undefined
 }
 
+const postureRecord = record<PostureRecord>({
+  name: needed(text),
+  ref: needed(readProcessRef),
+  expected: needed(readExpectedPosture),
+  landlock: choice('enforced', 'none'),
+})
+
 const directoryOf = (stateDir: string): string => `${stateDir}/postures`
 
 /** Writes one down, in the place of an earlier one of that name. */
-export function recordPosture(stateDir: string, record: PostureRecord): void {
+export function recordPosture(stateDir: string, posture: PostureRecord): void {
   const directory = directoryOf(stateDir)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const path = `${directory}/${record.name}.json`
-  writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 })
+  const path = `${directory}/${posture.name}.json`
+  writeFileSync(`${path}.new`, JSON.stringify(posture), { mode: 0o600 })
   renameSync(`${path}.new`, path)
 }
 
@@ -57,13 +60,17 @@ export function forgetPostures(stateDir: string): void {
   rmSync(directoryOf(stateDir), { recursive: true, force: true })
 }
 
-/** All of a sandbox, by name; none for one that has not come that far. */
+/** All of a sandbox, by name; none for one that has not come that far. @throws KataError STATE_UNREADABLE. */
 export function readPostureRecords(stateDir: string): PostureRecord[] {
   try {
-    return readdirSync(directoryOf(stateDir))
-      .filter((name) => name.endsWith('.json'))
-      .map((name) => JSON.parse(readFileSync(`${directoryOf(stateDir)}/${name}`, 'utf8')) as PostureRecord)
-      .sort((a, b) => (a.name < b.name ? -1 : 1))
+    return (
+      readdirSync(directoryOf(stateDir))
+        .filter((name) => name.endsWith('.json'))
+        .map((name) => readState(postureRecord, `${directoryOf(stateDir)}/${name}`))
+        // Forgotten this moment.
+        .filter((found) => found !== undefined)
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+    )
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw error

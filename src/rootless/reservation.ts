@@ -3,8 +3,12 @@
  * appears and disappears in one step (rename(2)), so it is never there without its owner, and it outlives a crash:
  * what a dead process left is given to nobody before it was cleaned up.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { bootId, isAlive, type ProcessRef } from '../linux/proc.ts'
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { needed, record } from '../json/compounds.ts'
+import { readFile } from '../json/document.ts'
+import { JsonMismatch } from '../json/place.ts'
+import { int64, text } from '../json/values.ts'
+import { bootId, isAlive, type ProcessRef, readProcessRef } from '../linux/proc.ts'
 
 export interface ReservationOwner {
   /** The sandbox's name, unique on the host. */
@@ -17,6 +21,14 @@ export interface ReservationOwner {
   readonly process: ProcessRef
   readonly bootId: string
 }
+
+const reservationOwner = record<ReservationOwner>({
+  sandbox: needed(text),
+  token: needed(text),
+  first: needed(int64),
+  process: needed(readProcessRef),
+  bootId: needed(text),
+})
 
 const directoryOf = (runDir: string): string => `${runDir}/uids`
 
@@ -62,10 +74,10 @@ const nobody: ReservationOwner = {
 /** The holder of block `k`, or undefined when it is free. */
 export function readOwner(runDir: string, k: number): ReservationOwner | undefined {
   try {
-    return JSON.parse(readFileSync(`${directoryOf(runDir)}/${k}/owner`, 'utf8')) as ReservationOwner
+    return readFile(reservationOwner, `${directoryOf(runDir)}/${k}/owner`)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    if (error instanceof SyntaxError) return nobody
+    if (error instanceof JsonMismatch) return nobody
     throw error
   }
 }

@@ -1,7 +1,10 @@
 /** What is known of a running sandbox, for `kata-ts inspect`, the demo and the tests: one JSON file of root's. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import type { AgentFacts } from '../agent/agent-facts.ts'
-import type { OpenWall } from './open-walls.ts'
+import { list, needed, record } from '../json/compounds.ts'
+import { bool, choice, number, text, uint32 } from '../json/values.ts'
+import { readState } from '../rootless/state-file.ts'
+import { type OpenWall, readOpenWall } from './open-walls.ts'
 import type { Timing } from './timings.ts'
 
 export interface SandboxFacts {
@@ -40,11 +43,40 @@ export function writeFacts(path: string, facts: SandboxFacts): void {
   renameSync(`${path}.tmp`, path)
 }
 
-/** Undefined while there is none: the file comes once the guest is up, and goes with the sandbox. */
+const numbers = list(uint32)
+const facts = record<SandboxFacts>({
+  id: needed(text),
+  namespace: needed(text),
+  shimPid: needed(uint32),
+  vmmPid: needed(uint32),
+  virtiofsdPids: needed(numbers),
+  virtiofsdUid: needed(uint32),
+  rootless: needed(bool),
+  user: needed(text),
+  uid: needed(uint32),
+  gid: needed(uint32),
+  groups: needed(numbers),
+  account: needed(text),
+  privateDir: needed(text),
+  vmm: needed(text),
+  accelerator: needed(text),
+  acceleratorReason: needed(text),
+  openWalls: needed(list(readOpenWall)),
+  kernel: needed(text),
+  initrd: needed(text),
+  agent: needed(
+    record<SandboxFacts['agent']>({ name: needed(choice('kata-ts', 'kata')), version: needed(text) }),
+  ),
+  vcpus: needed(number),
+  memoryMiB: needed(number),
+  timings: needed(list(record<Timing>({ step: needed(text), at: needed(number), ms: needed(number) }))),
+})
+
+/**
+ * Undefined while there is none: the file comes once the guest is up, and goes with the sandbox.
+ *
+ * @throws KataError STATE_UNREADABLE.
+ */
 export function readFacts(path: string): SandboxFacts | undefined {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8')) as SandboxFacts
-  } catch {
-    return undefined
-  }
+  return readState(facts, path)
 }

@@ -4,6 +4,8 @@
  */
 import type { Config } from '../config/config.ts'
 import { tableName } from '../config/keys.ts'
+import { needed, record } from '../json/compounds.ts'
+import { bool, choice, text } from '../json/values.ts'
 
 export interface OpenWall {
   /** For scripts, and short enough for a column. */
@@ -14,6 +16,13 @@ export interface OpenWall {
   /** Somebody asked for exactly this by name, and no start repeats it. */
   readonly quiet: boolean
 }
+
+export const readOpenWall = record<OpenWall>({
+  wall: needed(choice('rootless', 'seccomp', 'kvm', 'virtiofsd', 'landlock')),
+  what: needed(text),
+  remedy: needed(text),
+  quiet: needed(bool),
+})
 
 /** What a start found out, or a check foresees; absent: not known. */
 export interface WallFindings {

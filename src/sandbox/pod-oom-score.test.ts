@@ -5,7 +5,7 @@ import { readOomScore } from '../linux/oom-score.ts'
 import { processRef } from '../linux/proc.ts'
 import { silentLogger } from '../log.ts'
 import type { OciSpec } from '../oci/spec.ts'
-import type { ExpectedPosture } from '../rootless/posture-check.ts'
+import { somePosture } from '../rootless/posture.double.ts'
 import { readPostureRecords, recordPosture } from '../rootless/posture-record.ts'
 import { oomScoreOf, PodOomScore } from './pod-oom-score.ts'
 
@@ -35,8 +35,7 @@ describe('a pod', () => {
   beforeEach(() => {
     stateDir = mkdtempSync(`${tmpdir()}/oom-`)
     process = Bun.spawn(['sleep', '1000'])
-    const expected = { uid: 1 } as unknown as ExpectedPosture
-    recordPosture(stateDir, { name: 'vmm', ref: processRef(process.pid)!, expected })
+    recordPosture(stateDir, { name: 'vmm', ref: processRef(process.pid)!, expected: somePosture() })
     pod = new PodOomScore(stateDir, silentLogger)
   })
   afterEach(async () => {
@@ -68,7 +67,7 @@ describe('a pod', () => {
     recordPosture(stateDir, {
       name: 'a',
       ref: { pid: gone.pid, startTime: '1' },
-      expected: {} as ExpectedPosture,
+      expected: somePosture(),
     })
     pod.add('one', spec(900))
     expect(now()).toEqual([900, 900])

@@ -79,8 +79,9 @@ export async function rm(settings: Settings, flags: ImageFlags, ids: readonly st
   const cacheDir = cacheDirOf(flags)
   return forEachName(settings, ids, async (id) => {
     const directory = directoryOf(cacheDir, id)
-    const use = imageUse({ cacheDir, directory }, settings.runDir, settings.log)
-    if (use !== undefined && flags.force !== true) throw new KataError('IMAGE_IN_USE', { id, use })
+    const use =
+      flags.force === true ? undefined : imageUse({ cacheDir, directory }, settings.runDir, settings.log)
+    if (use !== undefined) throw new KataError('IMAGE_IN_USE', { id, use })
     rmSync(directory, { recursive: true, force: true })
     const current = `${cacheDir}/current`
     // Whatever led to what is gone now.

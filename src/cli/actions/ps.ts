@@ -65,9 +65,14 @@ function readAll(settings: Settings): ContainerRecord[] {
   return [...own, ...listForeign(settings)]
 }
 
-/** What the shim wrote down of the machine that the container is in. */
-function factsOf({ runDir }: Settings, record: ContainerRecord): SandboxFacts | undefined {
-  return readFacts(sandboxPaths(runDir, record.namespace, sandboxOf(record)).facts)
+/** What the shim wrote down of the machine that the container is in; told when it cannot be read. */
+function factsOf(settings: Settings, record: ContainerRecord): SandboxFacts | undefined {
+  try {
+    return readFacts(sandboxPaths(settings.runDir, record.namespace, sandboxOf(record)).facts)
+  } catch (error) {
+    tellError(settings, error)
+    return undefined
+  }
 }
 
 /** With `--all-namespaces` every one that has a record or a sandbox. */

@@ -14,6 +14,7 @@ import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { isAlive, processRef } from '../../linux/proc.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
+import { someFacts } from '../../sandbox/facts.double.ts'
 
 let base: string
 beforeEach(() => {
@@ -309,7 +310,7 @@ test('a guest image that is booted next, or was booted, is removed with --force 
   for (const id of ['next', 'used', 'old']) mkdirSync(image(id), { recursive: true })
   symlinkSync('images/next', `${cache}/current`)
   mkdirSync(`${base}/run/default/web`, { recursive: true })
-  const facts = { kernel: `${image('used')}/vmlinux`, initrd: `${image('used')}/initrd` }
+  const facts = someFacts({ kernel: `${image('used')}/vmlinux`, initrd: `${image('used')}/initrd` })
   writeFileSync(`${base}/run/default/web/sandbox.json`, JSON.stringify(facts))
   const rm = (...args: string[]) => kata('image', 'rm', '--cache-dir', cache, ...args)
   const refused = await rm('next', 'used', 'old')

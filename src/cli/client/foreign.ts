@@ -17,9 +17,9 @@ export interface ForeignRecord extends ContainerRecord {
 const shortestPrefix = 4
 
 /** Containers of the namespace that are not the command line's own. */
-export function listForeign({ runDir, stateDir, namespace }: Settings): ForeignRecord[] {
+export function listForeign({ runDir, stateDir, namespace, log }: Settings): ForeignRecord[] {
   const own = new Set(listRecords(stateDir, namespace))
-  return listTaskRecords(runDir, namespace)
+  return listTaskRecords(runDir, namespace, log)
     .filter(({ id }) => !own.has(id))
     .map(toRecord)
 }

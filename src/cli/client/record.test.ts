@@ -87,6 +87,8 @@ test('a damaged record is named', () => {
   const { file } = createRecord(stateDir, record('web'))
   writeFileSync(file, '{')
   expect(() => readRecord(stateDir, 'default', 'web')).toThrow(/^\[RECORD_UNREADABLE\].*record\.json/)
+  writeFileSync(file, JSON.stringify({ ...record('web'), command: 'true' }))
+  expect(() => readRecord(stateDir, 'default', 'web')).toThrow('command: expected a list, is a string')
 })
 
 test('names cannot leave the state directory', () => {

@@ -3,17 +3,12 @@
  * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
  * what runs come from the shim.
  */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
-import type { ProcessRef } from '../../linux/proc.ts'
+import { list, needed, record } from '../../json/compounds.ts'
+import { readFile } from '../../json/document.ts'
+import { bool, choice, number, text } from '../../json/values.ts'
+import { type ProcessRef, readProcessRef } from '../../linux/proc.ts'
 import { removeTree } from '../../linux/remove-tree.ts'
 import { checkName, isName } from '../parse/name.ts'
 
@@ -43,6 +38,24 @@ export interface ContainerRecord {
   /** State of another boot is void: nothing of it can still run. */
   readonly bootId: string
 }
+
+const containerRecord = record<ContainerRecord>({
+  id: needed(text),
+  namespace: needed(text),
+  command: needed(list(text)),
+  image: needed(text),
+  layers: needed(list(text)),
+  createdAt: needed(text),
+  status: needed(choice('creating', 'running', 'stopped')),
+  address: text,
+  exitCode: number,
+  finishedAt: text,
+  terminal: needed(bool),
+  detached: needed(bool),
+  autoRemove: needed(bool),
+  owner: readProcessRef,
+  bootId: needed(text),
+})
 
 export interface RecordPaths {
   readonly directory: string
@@ -88,11 +101,11 @@ export function readRecord(stateDir: string, namespace: string, id: string): Con
   const { file, directory } = recordPaths(stateDir, namespace, id)
   if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace })
   try {
-    return JSON.parse(readFileSync(file, 'utf8')) as ContainerRecord
+    return readFile(containerRecord, file)
   } catch (cause) {
     // Removed by its owner between the two calls.
     if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace }, { cause })
-    throw new KataError('RECORD_UNREADABLE', { path: file, reason: String(cause) }, { cause })
+    throw new KataError('RECORD_UNREADABLE', { path: file, reason: describeError(cause) }, { cause })
   }
 }
 

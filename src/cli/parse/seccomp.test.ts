@@ -11,7 +11,7 @@ test('rules that hold for other machines or capabilities are left out', () => {
       defaultErrnoRet: 38,
       archMap: [{ architecture: 'SCMP_ARCH_X86_64', subArchitectures: ['SCMP_ARCH_X86'] }],
       syscalls: [
-        rule(['read'], { args: null, comment: 'x' }),
+        rule(['read']),
         rule(['mount'], { includes: { caps: ['CAP_SYS_ADMIN'] } }),
         rule(['chown'], { includes: { caps: ['CAP_CHOWN'] } }),
         rule(['clone'], { excludes: { caps: ['CAP_SYS_ADMIN'] } }),
@@ -28,13 +28,30 @@ test('rules that hold for other machines or capabilities are left out', () => {
   if (process.arch === 'x64') expect(architectures).toEqual(['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86'])
 })
 
+test('a profile in docker’s form is read from its file, comments and empty lists of arguments included', () => {
+  const dir = mkdtempSync('/tmp/seccomp-')
+  try {
+    const file = {
+      defaultAction: 'SCMP_ACT_ERRNO',
+      syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW', args: null, comment: 'x', includes: {} }],
+    }
+    writeFileSync(`${dir}/p.json`, JSON.stringify(file))
+    expect(readSeccompProfile(`${dir}/p.json`, []).syscalls).toEqual([
+      { names: ['read'], action: 'SCMP_ACT_ALLOW' },
+    ])
+  } finally {
+    rmSync(dir, { recursive: true })
+  }
+})
+
 test('what is no profile is told with the file', () => {
   const dir = mkdtempSync('/tmp/seccomp-')
   try {
     for (const [text, reason] of [
       ['not json', 'JSON'],
       ['{"defaultAction":"SCMP_ACT_NOTIFY"}', 'SCMP_ACT_NOTIFY'],
-      ['{}', 'undefined'],
+      ['{}', 'defaultAction: expected a string, is missing'],
+      ['{"defaultAction":"SCMP_ACT_ALLOW","syscalls":{}}', 'syscalls: expected a list, is an object'],
     ] as const) {
       writeFileSync(`${dir}/p.json`, text)
       expect(() => readSeccompProfile(`${dir}/p.json`, [])).toThrow(

@@ -2,10 +2,13 @@
  * `--security-opt seccomp=FILE`: a profile as docker, podman and Kubernetes have it in files (rules that hold for some
  * machines or capabilities only), or as the OCI specification has it.
  */
-import { readFileSync, statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
+import { list, needed, record } from '../../json/compounds.ts'
+import { readFile } from '../../json/document.ts'
+import { text, uint32 } from '../../json/values.ts'
 import { defaultCapabilities } from '../../oci/defaults/capabilities.ts'
 import type { SeccompProfile } from '../../oci/defaults/default-seccomp.ts'
+import { type OciSyscallArg, readSyscallArg } from '../../oci/seccomp.ts'
 
 const maxBytes = 1 << 20
 const actions = /^SCMP_ACT_(ALLOW|ERRNO|KILL|KILL_PROCESS|KILL_THREAD|LOG|TRAP|TRACE)$/
@@ -19,21 +22,42 @@ interface FileRule {
   readonly names: readonly string[]
   readonly action: string
   readonly errnoRet?: number
-  readonly args?: SeccompProfile['syscalls'][number]['args'] | null
+  readonly args?: readonly OciSyscallArg[]
   readonly includes?: Conditions
   readonly excludes?: Conditions
+}
+
+interface ArchMapping {
+  readonly architecture: string
+  readonly subArchitectures?: readonly string[]
 }
 
 interface FileProfile {
   readonly defaultAction: string
   readonly defaultErrnoRet?: number
   readonly architectures?: readonly string[]
-  readonly archMap?: readonly {
-    readonly architecture: string
-    readonly subArchitectures?: readonly string[]
-  }[]
+  readonly archMap?: readonly ArchMapping[]
   readonly syscalls?: readonly FileRule[]
 }
+
+const texts = list(text)
+const conditions = record<Conditions>({ caps: texts, arches: texts })
+const fileProfile = record<FileProfile>({
+  defaultAction: needed(text),
+  defaultErrnoRet: uint32,
+  architectures: texts,
+  archMap: list(record<ArchMapping>({ architecture: needed(text), subArchitectures: texts })),
+  syscalls: list(
+    record<FileRule>({
+      names: needed(texts),
+      action: needed(text),
+      errnoRet: uint32,
+      args: list(readSyscallArg),
+      includes: conditions,
+      excludes: conditions,
+    }),
+  ),
+})
 
 const machine = process.arch === 'arm64' ? 'arm64' : 'amd64'
 const architecture = process.arch === 'arm64' ? 'SCMP_ARCH_AARCH64' : 'SCMP_ARCH_X86_64'
@@ -41,11 +65,7 @@ const architecture = process.arch === 'arm64' ? 'SCMP_ARCH_AARCH64' : 'SCMP_ARCH
 /** `added` are the capabilities that the container has beyond the usual ones. @throws KataError SECCOMP_PROFILE. */
 export function readSeccompProfile(path: string, added: readonly string[]): SeccompProfile {
   try {
-    if (statSync(path).size > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`)
-    return resolveProfile(JSON.parse(readFileSync(path, 'utf8')) as FileProfile, [
-      ...defaultCapabilities,
-      ...added,
-    ])
+    return resolveProfile(readFile(fileProfile, path, { maxBytes }), [...defaultCapabilities, ...added])
   } catch (cause) {
     throw new KataError('SECCOMP_PROFILE', { path, reason: describeError(cause) }, { cause })
   }
