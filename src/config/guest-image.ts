@@ -8,6 +8,10 @@
 import { closeSync, openSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { KataError } from '../errors.ts'
+import { list, needed, record } from '../json/compounds.ts'
+import { readText } from '../json/document.ts'
+import { JsonMismatch } from '../json/place.ts'
+import { number, type Reader, text, uint64 } from '../json/values.ts'
 
 /** Where images are kept unless a caller says otherwise. */
 export const defaultCacheDir = '/var/cache/kata-ts'
@@ -229,35 +233,42 @@ function linkTarget(path: string): string | undefined {
   }
 }
 
-/** @throws KataError IMAGE_MANIFEST_CORRUPT unless every field has its type and files stay inside the directory. */
-export function parseManifest(text: string, path: string): ImageManifest {
-  const fail = (reason: string) => new KataError('IMAGE_MANIFEST_CORRUPT', { path, reason })
-  let value: Partial<ImageManifest> | null
-  try {
-    value = JSON.parse(text)
-  } catch {
-    throw fail('it is not JSON')
+/** A text of a form, described in words. */
+const textLike =
+  (form: RegExp, expected: string): Reader<string> =>
+  (value, at) => {
+    const read = text(value, at)
+    if (!form.test(read)) throw at.wrong(value, expected, 'another text')
+    return read
   }
-  if (typeof value !== 'object' || value === null) throw fail('it is not an object')
-  for (const key of ['id', 'kernelRelease', 'agentSha256', 'builtAt'] as const)
-    if (typeof value[key] !== 'string') throw fail(`${key} is missing`)
-  for (const key of ['kernel', 'initrd'] as const)
-    if (!isImageFile(value[key])) throw fail(`${key} is not {file, sha256, size}`)
-  if (!['string', 'undefined'].includes(typeof value.agentVersion)) throw fail('agentVersion is no text')
-  if (!Array.isArray(value.packages)) throw fail('packages is missing')
-  if (typeof value.recipe !== 'number') throw fail('recipe is missing')
-  return value as ImageManifest
-}
 
-function isImageFile(value: unknown): value is ImageFile {
-  if (typeof value !== 'object' || value === null) return false
-  const { file, sha256, size } = value as Record<string, unknown>
-  return (
-    typeof file === 'string' &&
-    /^[\w.-]+$/.test(file) &&
-    typeof sha256 === 'string' &&
-    /^[0-9a-f]{64}$/.test(sha256) &&
-    typeof size === 'number' &&
-    Number.isSafeInteger(size)
-  )
+const imageFile = record<ImageFile>({
+  // It stays inside the directory of the image.
+  file: needed(textLike(/^[\w.-]+$/, 'the name of a file')),
+  sha256: needed(textLike(/^[0-9a-f]{64}$/, 'a SHA-256 sum')),
+  size: needed(uint64),
+})
+
+const imageManifest = record<ImageManifest>({
+  id: needed(text),
+  recipe: needed(number),
+  kernel: needed(imageFile),
+  initrd: needed(imageFile),
+  kernelRelease: needed(text),
+  agentSha256: needed(text),
+  agentVersion: text,
+  packages: needed(
+    list(record<ImagePackage>({ name: needed(text), version: needed(text), sha256: needed(text) })),
+  ),
+  builtAt: needed(text),
+})
+
+/** @throws KataError IMAGE_MANIFEST_CORRUPT unless every field has its type and files stay inside the directory. */
+export function parseManifest(json: string, path: string): ImageManifest {
+  try {
+    return readText(imageManifest, json)
+  } catch (cause) {
+    if (!(cause instanceof JsonMismatch)) throw cause
+    throw new KataError('IMAGE_MANIFEST_CORRUPT', { path, reason: cause.message }, { cause })
+  }
 }

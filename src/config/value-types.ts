@@ -1,6 +1,9 @@
 /**
  * The types that configuration values may have. Each reads a TOML value and a text (annotation, command line), and
  * says in words what it allows. Integers arrive as bigint, so that `1` and `1.0` stay apart.
+ *
+ * These are not the readers of src/json: a value here has two spellings, and its type is what the documentation and the
+ * messages about a key are made of.
  */
 
 /** Why a value was not taken: it has another type, or the right type and a value that is not allowed. */

@@ -7,6 +7,9 @@
  */
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { needed, record } from '../json/compounds.ts'
+import { anything, readText } from '../json/document.ts'
+import { choice, text, uint32 } from '../json/values.ts'
 import type { Logger } from '../log.ts'
 import type { Failpoints } from './failpoints.ts'
 
@@ -32,6 +35,14 @@ type LedgerRecord =
   | { op: 'take'; id: number; kind: string; data: unknown }
   | { op: 'amend'; id: number; data: unknown }
   | { op: 'release'; id: number }
+
+/** The data are for the kind of holding to understand. */
+const ledgerLine = record<{
+  readonly op: LedgerRecord['op']
+  readonly id: number
+  readonly kind?: string
+  readonly data?: unknown
+}>({ op: needed(choice('take', 'amend', 'release')), id: needed(uint32), kind: text, data: anything })
 
 export class Ledger {
   readonly path: string
@@ -183,9 +194,11 @@ export class Ledger {
   }
 }
 
+/** What a crash cut short is no JSON; what is JSON of another form is not ours, and was not taken by us either. */
 function parseRecord(line: string): LedgerRecord | undefined {
   try {
-    return JSON.parse(line) as LedgerRecord
+    const { op, id, kind = '', data } = readText(ledgerLine, line)
+    return op === 'take' ? { op, id, kind, data } : op === 'amend' ? { op, id, data } : { op, id }
   } catch {
     return undefined
   }

@@ -5,7 +5,6 @@
 import {
   lstatSync,
   mkdirSync,
-  readFileSync,
   readlinkSync,
   renameSync,
   symlinkSync,
@@ -13,6 +12,9 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { record } from '../json/compounds.ts'
+import { readFile } from '../json/document.ts'
+import { text, uint32 } from '../json/values.ts'
 import { accountComment } from './uid-range.ts'
 
 /** @throws KataError ACCOUNT_TAKEN when a record of that name or id exists. */
@@ -61,9 +63,19 @@ function linkTarget(path: string): string | undefined {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ? readlinkSync(path) : undefined
 }
 
-function readRecord(path: string): { uid?: number; gid?: number; realName?: string } | undefined {
+/** What of a record says whose it is. */
+interface OwnMark {
+  readonly uid?: number
+  readonly gid?: number
+  readonly realName?: string
+}
+
+const ownMark = record<OwnMark>({ uid: uint32, gid: uint32, realName: text })
+
+/** Undefined for none, and for one that is not of the form that we write. */
+function readRecord(path: string): OwnMark | undefined {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'))
+    return readFile(ownMark, path)
   } catch {
     return undefined
   }

@@ -9,7 +9,33 @@ export const allCapabilities: readonly string[] = words(`
   MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE
 `).map((name) => `CAP_${name}`)
 
-/** Those of docker. */
-export const defaultCapabilities: readonly string[] = words(`
-  AUDIT_WRITE CHOWN DAC_OVERRIDE FOWNER FSETID KILL MKNOD NET_BIND_SERVICE NET_RAW SETFCAP SETGID SETPCAP SETUID SYS_CHROOT
-`).map((name) => `CAP_${name}`)
+export interface CapabilityGroup {
+  /** Why a container has them. */
+  readonly because: string
+  readonly names: readonly string[]
+}
+
+/** Those of docker. All of them are about the guest: none reaches the host. */
+export const defaultCapabilityGroups: readonly CapabilityGroup[] = [
+  {
+    because: 'Root of a container owns its files: package managers write, chown and chmod what is others’.',
+    names: ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID', 'CAP_SETFCAP'],
+  },
+  { because: 'Device nodes are made in images; the device rules say which work.', names: ['CAP_MKNOD'] },
+  {
+    because: 'Servers begin as root and give it up.',
+    names: ['CAP_SETUID', 'CAP_SETGID', 'CAP_SETPCAP'],
+  },
+  { because: 'Root of a container ends its processes.', names: ['CAP_KILL'] },
+  {
+    because: 'Ports below 1024, and ping.',
+    names: ['CAP_NET_BIND_SERVICE', 'CAP_NET_RAW'],
+  },
+  { because: 'Programs lock themselves into a directory.', names: ['CAP_SYS_CHROOT'] },
+  { because: 'Programs that log people in write to the audit log.', names: ['CAP_AUDIT_WRITE'] },
+]
+
+/** Sorted, as docker lists them. */
+export const defaultCapabilities: readonly string[] = defaultCapabilityGroups
+  .flatMap(({ names }) => names)
+  .toSorted()

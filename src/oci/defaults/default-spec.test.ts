@@ -1,6 +1,8 @@
 import { expect, test } from 'bun:test'
+import { defaultCapabilityGroups } from './capabilities.ts'
 import { defaultSeccomp } from './default-seccomp.ts'
 import { defaultSpec, type SpecOptions } from './default-spec.ts'
+import { everyContainer, withCapabilities } from './seccomp-calls.ts'
 
 const options: SpecOptions = {
   args: ['sh'],
@@ -45,6 +47,14 @@ test('limits and binds appear when asked for', () => {
     source: '/s',
     options: ['rbind', 'rprivate', 'ro'],
   })
+})
+
+test('each group of calls and of capabilities says why it is there', () => {
+  const groups = [...everyContainer, ...withCapabilities, ...defaultCapabilityGroups]
+  expect(groups.length).toBeGreaterThan(30)
+  for (const { because } of groups) expect(because).toMatch(/^[A-Z].{10,}\.$/)
+  const named = everyContainer.flatMap(({ calls }) => calls)
+  expect(new Set(named).size).toBe(named.length)
 })
 
 test('the seccomp profile allows what programs need and nothing that needs CAP_SYS_ADMIN', () => {
