@@ -1,9 +1,9 @@
 /**
  * The seccomp profile of a container that asks for none: what is not named here fails with EPERM. The choice of
  * calls is the one users know from docker, for a container without added capabilities: nothing that mounts, loads
- * code into the kernel, traces other users' processes, changes clocks or makes namespaces.
+ * code into the kernel, traces other users' processes, changes clocks or makes namespaces. The calls themselves are data
+ * (seccomp-calls.ts), each group with its reason.
  */
-
 import type { OciSeccomp, OciSyscall } from '../seccomp.ts'
 import { everyContainer, withCapabilities } from './seccomp-calls.ts'
 

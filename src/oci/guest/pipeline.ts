@@ -35,7 +35,7 @@ export interface GuestStep {
 
 export const guestSteps: readonly GuestStep[] = [
   {
-    // First, because a container that is refused should not cost anything more.
+    // The ids of a user namespace of the host do not exist in the guest.
     name: 'refuse user namespaces',
     apply: (spec, { containerId }) => {
       refuseUserNamespace(spec, containerId)
