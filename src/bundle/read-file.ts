@@ -1,6 +1,8 @@
 /** Reading the files of files.ts. */
 import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
+import { isObject } from '../json/compounds.ts'
+import { anything, readText as readJson } from '../json/document.ts'
 
 /** Longest file that is read, bytes: none but the specification has more than some kilobytes. */
 const maxFileBytes = 1024 * 1024
@@ -36,14 +38,13 @@ export function readObject(
   const text = readText(path, maxBytes)
   if (text === undefined) return undefined
   const value = parseJson(path, text)
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw invalid(path, 'it holds no object')
-  return value as Readonly<Record<string, unknown>>
+  if (!isObject(value)) throw invalid(path, 'it holds no object')
+  return value
 }
 
 export function parseJson(path: string, text: string): unknown {
   try {
-    return JSON.parse(text)
+    return readJson(anything, text)
   } catch (cause) {
     throw invalid(path, describeError(cause), cause)
   }

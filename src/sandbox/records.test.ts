@@ -2,11 +2,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { KataError } from '../errors.ts'
 import { createLogger } from '../log.ts'
 import { someFacts } from './facts.double.ts'
 import { readFacts, writeFacts } from './facts.ts'
-import { readFailure, writeFailure } from './failure-file.ts'
 import { sandboxPaths } from './paths.ts'
 import { listTaskRecords, type TaskRecord, writeTaskRecord } from './task-records.ts'
 
@@ -38,15 +36,6 @@ describe('facts of a sandbox', () => {
       `[STATE_UNREADABLE] the state of a sandbox in ${file} cannot be read: ${says}`,
     )
   })
-})
-
-test('why a sandbox died is read as it was written', () => {
-  expect(readFailure(directory)).toBeUndefined()
-  const error = new KataError('TASK_NOT_FOUND', { id: 'x' })
-  writeFailure(directory, error)
-  expect(readFailure(directory)).toEqual({ code: 'TASK_NOT_FOUND', message: error.message })
-  writeFileSync(`${directory}/failure.json`, '{"message":5}')
-  expect(() => readFailure(directory)).toThrow('[STATE_UNREADABLE]')
 })
 
 test('a task that cannot be read is told, and does not hide the others', () => {

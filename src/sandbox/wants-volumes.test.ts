@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { guardWritable } from '../sharing/pod-share.ts'
 import type { OciSpec } from '../oci/spec.ts'
+import { guardWritable } from '../sharing/pod-share.ts'
 import { wantsVolumes } from './wants-volumes.ts'
 
 const mounts = (...options: string[]): OciSpec => ({

@@ -53,12 +53,14 @@ function service() {
       return sandbox as unknown as Sandbox
     },
     onDied: () => {},
+    onLeft: () => {},
     oom: { isKnown: () => false, onOom: () => {} },
   })
   const tasks = new TaskService({
     pod,
     events: { publish: () => {} },
     records: { add: () => {}, remove: () => {} },
+    clientReturns: true,
     log: createLogger({ sink: ({ fields }) => came.warned.push(fields) }),
   })
   const create = (spec: unknown) => {

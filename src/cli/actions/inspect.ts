@@ -16,7 +16,6 @@ import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
-
 export async function inspect(
   settings: Settings,
   { full }: { full: boolean },
