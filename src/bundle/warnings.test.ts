@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { createLogger } from '../log.ts'
 import { readWarnings, warnClient } from './warnings.ts'
@@ -15,11 +15,6 @@ test('warnings are in the log and beside the bundle, in their order, whatever is
   for (const warning of ['first', 'second\nwith "another" line']) warnClient(bundle, warning, log)
   expect(readWarnings(bundle)).toEqual(['first', 'second\nwith "another" line'])
   expect(logged).toEqual(['first', 'second\nwith "another" line'])
-})
-
-test('what is no warning of ours is passed over', () => {
-  writeFileSync(`${bundle}/warnings.jsonl`, '"one"\n{}\n"two\n"three"\n')
-  expect(readWarnings(bundle)).toEqual(['one', 'three'])
 })
 
 test('a bundle that is gone is no failure of a start', () => {
