@@ -1,5 +1,5 @@
 #!/bin/sh
-# First step of `npm run demo|build|bench|lab|uninstall` and `npm test`: brings up what setup/main.ts itself needs, then becomes it.
+# First step of the npm commands that set the machine up: brings up what setup/main.ts itself needs, then becomes it.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -8,7 +8,8 @@ fail() {
   exit 1
 }
 
-[ "$(id -u)" -eq 0 ] || fail 'it must be run as root' "run it again with sudo: sudo npm run ${1:-demo}"
+[ "$(id -u)" -eq 0 ] || fail 'it must be run as root' \
+  "run it again with sudo: sudo npm run ${1:-demo}; without root there are: npm run check, npm run unit"
 
 [ -r /etc/os-release ] || fail 'this is not Debian' 'use Debian 13 (trixie) or later on amd64'
 # shellcheck disable=SC1091
@@ -33,10 +34,4 @@ if ! [ node_modules/.package-lock.json -nt package-lock.json ]; then
   fi
 fi
 
-# .npmrc lets no package run a script of its own as root, so Bun stays where npm puts it; the second path is that of an older install.
-for bun in node_modules/@oven/bun-linux-x64/bin/bun node_modules/bun/bin/bun.exe; do
-  if [ -x "$bun" ] && "$bun" --version >/dev/null 2>&1; then
-    exec "$bun" setup/main.ts "$@"
-  fi
-done
-fail 'npm did not install Bun' 'remove node_modules and run it again; optional dependencies must not be omitted (npm config get omit)'
+exec sh setup/bun.sh setup/main.ts "$@"

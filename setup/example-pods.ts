@@ -66,7 +66,7 @@ function examplePod(spec: KeySpec): string {
   const name = annotationPrefixes[table] + annotation
   const comment = [`\`${key}\`: ${meaning}`, permission(spec, name, value)].flatMap((text) => wrap(text, 108))
   return `${comment.map((line) => `# ${line}`).join('\n')}
-# Generated from src/config/keys by \`bun setup/generate-docs.ts\`: change it there.
+# Generated from src/config/keys by \`npm run docs\`: change it there.
 apiVersion: v1
 kind: Pod
 metadata:

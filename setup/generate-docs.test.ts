@@ -9,7 +9,7 @@ import { createLogger } from '../src/log.ts'
 import { generatedFiles } from './generate-docs.ts'
 
 const repository = join(import.meta.dir, '..')
-const remedy = 'run `bun setup/generate-docs.ts`'
+const remedy = 'run `npm run docs`'
 
 test.each(Object.entries(generatedFiles()))('%s is in step with the code', (path, text) => {
   const committed = readFileSync(join(repository, path), 'utf8')

@@ -1,4 +1,4 @@
-/** Writes the files that come from tables in the code: `bun setup/generate-docs.ts`. */
+/** Writes the files that come from tables in the code: `npm run docs`. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { differences } from '../e2e/doubles/cloud-hypervisor/differences.ts'

@@ -1,38 +1,47 @@
 /**
- * `npm run demo|bench|build|lab|uninstall` and `npm test`, after setup/bootstrap.sh: brings the machine up to date as far as the
- * command needs it, then hands over to the program that was asked for.
+ * The npm commands that set the machine up, after setup/bootstrap.sh: brings the machine up to date as far as the command
+ * needs it, then hands over to the program that was asked for.
  */
 
 import { createProgress } from '../guest/image/progress.ts'
 import { describeError, KataError } from '../src/errors.ts'
 import { buildDir, root } from './paths.ts'
 import { SetupError } from './setup-error.ts'
-import { type Step, stepsFor } from './steps.ts'
+import { type Needs, type Step, stepsFor } from './steps.ts'
 import { endDescendants, type Interruption, npmAbove, ownChild, supervise } from './supervise.ts'
 import type { Purpose } from './system-packages.ts'
 import { TestRun } from './test-leftovers.ts'
 
 interface Command {
-  /** What Debian packages must be there for; absent for a command that sets nothing up. */
-  readonly needs?: readonly Purpose[]
+  /** What must be there; absent for a command that sets nothing up. */
+  readonly needs?: Needs
   /** What runs then, as arguments to Bun. */
   readonly program?: readonly string[]
-  /** First arguments with which it needs nothing. */
-  readonly needsNothing?: readonly string[]
+  /** First arguments with which it needs less, or nothing. */
+  readonly lighter?: Readonly<Record<string, Needs | 'nothing'>>
 }
 
+const needs = (...packages: Purpose[]): Needs => ({ packages, build: 'everything' })
+
 const commands: Readonly<Record<string, Command>> = {
-  demo: { needs: ['run', 'build'], program: ['setup/demo.ts'] },
-  test: { needs: ['run', 'build', 'test', 'lab'], program: ['setup/test.ts'] },
-  'test:vmm': { needs: ['run', 'build', 'test'], program: ['setup/test-vmm.ts'] },
-  bench: { needs: ['run', 'build', 'bench'], program: ['bench/main.ts'] },
-  build: { needs: ['run', 'build'] },
-  lab: {
-    needs: ['run', 'build', 'lab'],
-    program: ['lab/main.ts'],
-    needsNothing: ['stop', 'remove'],
+  demo: { needs: needs('run', 'build'), program: ['setup/demo.ts'] },
+  test: {
+    needs: needs('run', 'build', 'test', 'lab'),
+    program: ['setup/test.ts'],
+    lighter: {
+      static: 'nothing',
+      unit: { packages: ['run', 'build', 'test'], build: 'busybox' },
+    },
   },
-  'test:kvm': { needs: ['run', 'build', 'lab'], program: ['lab/test-kvm.ts'] },
+  'test:vmm': { needs: needs('run', 'build', 'test'), program: ['setup/test-vmm.ts'] },
+  bench: { needs: needs('run', 'build', 'bench'), program: ['bench/main.ts'] },
+  build: { needs: needs('run', 'build') },
+  lab: {
+    needs: needs('run', 'build', 'lab'),
+    program: ['lab/main.ts'],
+    lighter: { stop: 'nothing', remove: 'nothing' },
+  },
+  'test:kvm': { needs: needs('run', 'build', 'lab'), program: ['lab/test-kvm.ts'] },
   uninstall: { program: ['setup/uninstall.ts'] },
 }
 
@@ -42,8 +51,8 @@ if (command === undefined) {
   console.error(`unknown command ${name || '(none)'}; known are: ${Object.keys(commands).join(', ')}`)
   process.exit(2)
 }
-const needs = command.needsNothing?.includes(rest[0] ?? '') ? undefined : command.needs
-if (needs !== undefined && !(await setUp(stepsFor(needs)))) {
+const wanted = command.lighter?.[rest[0] ?? ''] ?? command.needs ?? 'nothing'
+if (wanted !== 'nothing' && !(await setUp(stepsFor(wanted)))) {
   if (name === 'test') console.log('0 passed, 1 failed, 0 skipped')
   process.exit(1)
 }

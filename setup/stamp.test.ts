@@ -12,10 +12,11 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(root, { recursive: true, force: true }))
 
-test('the hash follows names and contents, not tests', () => {
+test('the hash follows names and contents, and tests only where that is asked for', () => {
   const before = hashFiles(root, ['src'])
   writeFileSync(join(root, 'src/a.test.ts'), 'test')
   expect(hashFiles(root, ['src'])).toBe(before)
+  expect(hashFiles(root, ['src'], { tests: true })).not.toBe(before)
   writeFileSync(join(root, 'src/b.ts'), '')
   const withB = hashFiles(root, ['src'])
   expect(withB).not.toBe(before)

@@ -2,10 +2,14 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
-/** Names and contents of files and of directories with all below, tests left out; a missing path counts as such. */
-export function hashFiles(root: string, paths: readonly string[]): string {
+/**
+ * The hash of the names and contents of files, and of directories with all below. Unit tests count only where `tests` says so;
+ * a missing path counts as missing.
+ */
+export function hashFiles(root: string, paths: readonly string[], { tests = false } = {}): string {
   const hash = new Bun.CryptoHasher('sha256')
-  for (const path of paths.flatMap((path) => filesBelow(root, path)).sort()) {
+  const counts = (path: string) => tests || !path.endsWith('.test.ts')
+  for (const path of paths.flatMap((path) => filesBelow(root, path).filter(counts)).sort()) {
     hash.update(`${path}\0`)
     if (existsSync(join(root, path))) hash.update(readFileSync(join(root, path)))
     hash.update('\0')
@@ -16,7 +20,7 @@ export function hashFiles(root: string, paths: readonly string[]): string {
 function filesBelow(root: string, path: string): string[] {
   if (!statSync(join(root, path), { throwIfNoEntry: false })?.isDirectory()) return [path]
   return readdirSync(join(root, path), { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && !entry.name.endsWith('.test.ts'))
+    .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name).slice(root.length + 1))
 }
 

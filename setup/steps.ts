@@ -29,12 +29,20 @@ export interface Step {
   run(progress: Progress): Promise<boolean>
 }
 
-/** What of ours goes into the guest image. */
+/** Our own programs in the guest image. */
 const programs = { agent: agentPath, systemdStub: systemdStubPath }
 
-/** What must be done before a command that needs the packages of these purposes, in order. */
-export function stepsFor(purposes: readonly Purpose[]): readonly Step[] {
-  return [systemPackages(purposes), ...buildSteps]
+/** What a command needs before it can run. */
+export interface Needs {
+  /** The Debian packages for these purposes. */
+  readonly packages: readonly Purpose[]
+  /** What is built: the product with its guest image, or the busybox that unit tests take as a program without libraries. */
+  readonly build: 'everything' | 'busybox'
+}
+
+/** The steps that bring the machine up to date for a command, in order. */
+export function stepsFor({ packages, build }: Needs): readonly Step[] {
+  return [systemPackages(packages), ...(build === 'busybox' ? [busybox] : buildSteps)]
 }
 
 function systemPackages(purposes: readonly Purpose[]): Step {
@@ -52,6 +60,13 @@ function systemPackages(purposes: readonly Purpose[]): Step {
     },
   }
 }
+
+const busybox = fromFiles({
+  name: 'busybox',
+  inputs: ['setup/busybox.ts'],
+  outputs: [busyboxPath],
+  make: () => provideBusybox(busyboxPath, { env: process.env }),
+})
 
 const buildSteps: readonly Step[] = [
   fromFiles({
@@ -77,12 +92,7 @@ const buildSteps: readonly Step[] = [
       await buildSystemdStub({ outDir: buildDir })
     },
   }),
-  fromFiles({
-    name: 'busybox',
-    inputs: ['setup/busybox.ts'],
-    outputs: [busyboxPath],
-    make: () => provideBusybox(busyboxPath, { env: process.env }),
-  }),
+  busybox,
   fromFiles({
     name: 'embedded files',
     inputs: ['build/kata-agent', 'build/libsystemd-stub.so', 'build/busybox'],

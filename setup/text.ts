@@ -1,8 +1,7 @@
 /** What generated files and the screens of set-up share. */
 
 /** What stands in a generated file about where it comes from. */
-export const generated = (source: string) =>
-  `Generated from ${source} by \`bun setup/generate-docs.ts\`: change it there.`
+export const generated = (source: string) => `Generated from ${source} by \`npm run docs\`: change it there.`
 
 /** The text in lines of at most `width` characters, longer words apart. */
 export function wrap(text: string, width: number): string[] {

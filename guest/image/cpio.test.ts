@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { busyboxPath } from '../../setup/paths.ts'
+import { busyboxPath, noBusybox } from '../../setup/paths.ts'
 import { type CpioEntry, writeCpio } from './cpio.ts'
 
 const entries: CpioEntry[] = [
@@ -26,23 +26,26 @@ function listing(archive: Uint8Array): string[] {
 }
 
 describe('writeCpio', () => {
-  test('cpio reads it back, parents included, all owned by root at time 0', () => {
-    expect(listing(writeCpio(entries)).map((line) => line.replace(/ +/g, ' '))).toEqual([
-      'lrwxrwxrwx 0/0 0 1970-01-01 00:00:00 bin -> usr/bin',
-      'drwxr-xr-x 0/0 0 1970-01-01 00:00:00 dev',
-      'crw------- 0/0 0 1970-01-01 00:00:00 dev/console',
-      'drwxrwxrwt 0/0 0 1970-01-01 00:00:00 tmp',
-      'drwxr-xr-x 0/0 0 1970-01-01 00:00:00 usr',
-      'drwxr-xr-x 0/0 0 1970-01-01 00:00:00 usr/bin',
-      '-rwxr-xr-x 0/0 5 1970-01-01 00:00:00 usr/bin/tool',
-    ])
-  })
+  test.skipIf(noBusybox !== '')(
+    `cpio reads it back, parents included, all owned by root at time 0${noBusybox}`,
+    () => {
+      expect(listing(writeCpio(entries)).map((line) => line.replace(/ +/g, ' '))).toEqual([
+        'lrwxrwxrwx 0/0 0 1970-01-01 00:00:00 bin -> usr/bin',
+        'drwxr-xr-x 0/0 0 1970-01-01 00:00:00 dev',
+        'crw------- 0/0 0 1970-01-01 00:00:00 dev/console',
+        'drwxrwxrwt 0/0 0 1970-01-01 00:00:00 tmp',
+        'drwxr-xr-x 0/0 0 1970-01-01 00:00:00 usr',
+        'drwxr-xr-x 0/0 0 1970-01-01 00:00:00 usr/bin',
+        '-rwxr-xr-x 0/0 5 1970-01-01 00:00:00 usr/bin/tool',
+      ])
+    },
+  )
 
   test('the order of entries does not matter', () => {
     expect(writeCpio([...entries].reverse())).toEqual(writeCpio(entries))
   })
 
-  test('file contents of any length survive', () => {
+  test.skipIf(noBusybox !== '')(`file contents of any length survive${noBusybox}`, () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (data) => {
         const archive = writeCpio([{ kind: 'file', path: 'f', mode: 0o644, data }])

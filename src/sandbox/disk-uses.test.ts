@@ -5,6 +5,7 @@ import { deviceRights } from '../oci/devices/device-rights.ts'
 import type { OciLinux } from '../oci/spec.ts'
 import { deviceUses, imageFileOption, volumeUses } from './disk-uses.ts'
 
+const isRoot = process.getuid?.() === 0
 const disk = { path: '/dev/xvda', type: 'b', major: 8, minor: 16 }
 const fuse = { path: '/dev/fuse', type: 'c', major: 10, minor: 229 }
 const usesOf = (linux: OciLinux) => deviceUses({ linux }, deviceRights({ linux }))
@@ -21,7 +22,7 @@ test('block devices are read-only unless a rule lets the container write', () =>
   expect(readonly('rm')).toMatchObject([{ readonly: true }])
 })
 
-test('a privileged container’s list of the host’s devices is not what it asked for', () => {
+test.skipIf(!isRoot)('a privileged container’s list of the host’s devices is not what it asked for', () => {
   const everything = { devices: [{ allow: true, access: 'rwm' }] }
   const loop = { path: '/dev/loop0', type: 'b', major: 7, minor: 0 }
   const asked = { ...loop, path: '/dev/xvdb' }
