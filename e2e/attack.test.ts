@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /**
  * The walls around the VMM, tried by a program in its place. Each attack asserts the error it gets; beside it the
  * same act succeeds for root outside, so that a refusal is the wall's and not the host's. QEMU's own `-sandbox`

@@ -1,3 +1,4 @@
+// test:vmm: clh
 /**
  * Cloud Hypervisor beside its recordings (e2e/recordings), asked by itself: the real program where there is one, else its
  * double, which may differ in what its table of differences names, and in nothing else.

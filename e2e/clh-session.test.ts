@@ -1,3 +1,4 @@
+// test:vmm: clh
 /**
  * Cloud Hypervisor as the driver has it beside the recording of one pod: what it is sent, and how its process looks. The double
  * may differ in what its table of differences names, the real program in nothing.

@@ -1,3 +1,4 @@
+// test:vmm: clh
 /**
  * The Cloud Hypervisor driver alone: the real program where there is one, else its double; a real jail and a real guest.
  * What every driver must do: machine/suite.ts. The whole pod suite over it: `npm run test:vmm -- clh`.

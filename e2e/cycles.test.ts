@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /**
  * What lives long stays as it is: the shim, VMM and file server of a container that is entered hundreds of times, and
  * the host after hundreds of starts. Memory is compared by the lowest of many readings, as garbage comes and goes.

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /**
  * Block devices and disk images of the host in containers, handed over as descriptors: the node on the host belongs to root
  * alone before, during and after, and the VMM's user could not open it.

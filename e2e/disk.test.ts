@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** `image=`: a guest whose root is a disk image that root opens and the VMM could not. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: qemu
 /** Disks by the VMM driver alone: there from the start, refused half-way, plugged and unplugged under a running guest. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs'

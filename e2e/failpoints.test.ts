@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /**
  * A fault at every moment at which a sandbox takes or releases something: an error, SIGKILL of the process at work, and
  * an operation that never ends. Afterwards the host is as before, by the shim's own teardown, by its `delete` action, or

@@ -1,3 +1,4 @@
+// test:vmm: firecracker
 /** Pods under Firecracker: what a pod has of it that it has of no other VMM. They share one machine where they can. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: firecracker
 /**
  * Firecracker and its jailer beside their recordings (e2e/recordings): the real programs where there are both, else their
  * doubles, which may differ in what their table of differences names, and in nothing else.

@@ -1,3 +1,4 @@
+// test:vmm: firecracker
 /**
  * Firecracker: the real program and its jailer where there are both, else their doubles; real guests. What every driver must
  * do: machine/suite.ts. The pods here share one machine where they can.

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** What a container writes, as a trap for root of the host: trees too deep to walk by paths, and links where a volume will be. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'

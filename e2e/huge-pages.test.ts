@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** Guest memory of the host's huge pages, which the VMM's user gets without any right to them. */
 import { afterAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'

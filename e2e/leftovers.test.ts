@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** Nothing left behind: after many sandboxes, after many at once, and after every sort of sudden death. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /**
  * A pod's network in its machine: two machines on one bridge with both families, one of them with a second interface.
  * They are made once and share their work: a boot costs seconds.

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** A wall that does not stand is told at every start and shown afterwards; what a file of ours leaves out stands. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /**
  * What /proc says of live VMMs, compared as a whole with what the documentation promises: written out here and not
  * taken from the code that confines, so that both have to agree.

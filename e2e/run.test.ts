@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** The main job, seen from the command line: real VMs, real containers, the compiled executable. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'

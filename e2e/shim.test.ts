@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** The shim by its own interface: what containerd will call, called here by a ttrpc client of the Task service. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: qemu
 /** A TPM for the guest: a real swtpm, confined like the VMM and a user of its own, used from a container. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /**
  * Nothing shared: a uid is given to a second sandbox only when nothing of the first is left, many starts at once keep the
  * account files whole, and a host that went down in the middle is cleaned up by the first start after it.

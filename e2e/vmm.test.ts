@@ -1,3 +1,4 @@
+// test:vmm: qemu
 /** The QEMU driver alone: real QEMU, real jail, real guest; no sandbox around it. What every driver must do: machine/suite.ts. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readlinkSync } from 'node:fs'

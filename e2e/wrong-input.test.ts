@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** Wrong input: a coded error that names the thing and the remedy, before or during the start, and nothing left behind. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** Many pods: at once and one after the other. Nothing of them may be left. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { rmSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /**
  * kill -9 at moments that a fixed seed chooses, of shim, VMM, virtiofsd and containerd: each time the pod is reported
  * dead, or goes on when it was containerd, and nothing of it is left within 30 s.

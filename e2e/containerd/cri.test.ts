@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** What a kubelet does with a pod and its containers. One pod, and so one machine, serves most of it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** What a person does with `ctr`: run, exec, attach, terminals, pause, kill and metrics, over two snapshotters. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'

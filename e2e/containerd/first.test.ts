@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** The thinnest way through each front door, kata-ts beside runc; then nothing is left of either. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { defaultRunDir } from '../../src/sandbox/paths.ts'

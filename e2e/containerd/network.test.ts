@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** Pods of CRI with a network of CNI: what kubelet and other pods can rely on, and that none of it stays. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { ip } from '../../src/network/testing.ts'

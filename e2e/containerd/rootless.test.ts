@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** Who runs the machine of a pod: the operator's configuration, and what a pod may ask for by annotation. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'

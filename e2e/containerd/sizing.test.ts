@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** The size of a pod's machine, through CRI: it grows and shrinks with the containers, or is right from the start. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** `kata-ts` sees the containers that containerd started, and works in them. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { executable } from '../harness/executable.ts'

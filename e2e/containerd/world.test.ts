@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** The pod's world as CRI describes it: files, volumes, rights and devices of containers that a kubelet would ask for. */
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import {

@@ -1,3 +1,4 @@
+// test:vmm: every VMM
 /** What goes wrong through CRI and ctr: the text that a person needs arrives there, and nothing is left. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { rmSync, writeFileSync } from 'node:fs'

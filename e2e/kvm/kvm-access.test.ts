@@ -1,3 +1,4 @@
+// test:vmm: qemu
 /**
  * /dev/kvm by its group, by a descriptor, and mended by `kata-ts check --fix-kvm`: on a node of the test's own, which stands in
  * its mount namespace where the host's does.

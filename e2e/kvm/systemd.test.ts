@@ -1,3 +1,4 @@
+// test:vmm: qemu
 /**
  * The host's own containerd, a service of systemd, and a container in the slice that a kubelet would name: systemd neither
  * disturbs the machine nor loses sight of it. It restarts that containerd, so it runs on the lab host alone.

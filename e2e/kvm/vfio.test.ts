@@ -1,3 +1,4 @@
+// test:vmm: qemu
 /**
  * PCI disks of the host, driven by a guest through VFIO and iommufd: what the guest writes by the device's own DMA is there when
  * the host has the device back.

@@ -1,3 +1,4 @@
+// test:vmm: qemu
 /** What the host's kernel does for a guest, by descriptors that root handed over: the agent's vsock, and packets by vhost-net. */
 import { afterAll, beforeAll, expect } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
