@@ -3,6 +3,7 @@
  * needs it, then hands over to the program that was asked for.
  */
 
+import { keepVariable } from '../e2e/harness/directories.ts'
 import { createProgress } from '../guest/image/progress.ts'
 import { describeError, KataError } from '../src/errors.ts'
 import { buildDir, root } from './paths.ts'
@@ -109,6 +110,7 @@ async function handOver(args: readonly string[]): Promise<number> {
 /** The same for tests, of which nothing stays, whatever ends them. */
 async function handOverTests(args: readonly string[]): Promise<number> {
   const testRun = new TestRun()
+  const isKept = process.env[keepVariable] === '1'
   sayRemoved(testRun, 'an earlier run that was killed')
   let interruption: Interruption | undefined
   const child = spawnBun(args)
@@ -117,6 +119,7 @@ async function handOverTests(args: readonly string[]): Promise<number> {
     child.kill('SIGKILL')
   })
   const code = await child.exited
+  if (isKept && interruption === undefined) return code
   await endDescendants()
   sayRemoved(testRun, 'this run')
   if (interruption === undefined) return code

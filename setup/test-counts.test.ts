@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { add, junitCounts } from './test-counts.ts'
+import { add, failedFiles, junitCounts } from './test-counts.ts'
 
 const report = (numbers: string) =>
   `<?xml version="1.0"?>\n<testsuites name="bun test" ${numbers}>\n<testsuite name="x" tests="99" failures="99">`
@@ -28,4 +28,12 @@ test('add', () => {
     failed: 7,
     skipped: 9,
   })
+})
+
+test('files of which a test failed are named once, blocks within them or not', () => {
+  const suite = (file: string, failures: number, inside = '') =>
+    `<testsuite name="x" file="${file}" tests="2" failures="${failures}">${inside}</testsuite>`
+  const xml = `<testsuites failures="1">${suite('e2e/a.test.ts', 1, suite('e2e/a.test.ts', 1))}${suite('e2e/b.test.ts', 0)}</testsuites>`
+  expect(failedFiles(xml)).toEqual(['e2e/a.test.ts'])
+  expect(failedFiles('')).toEqual([])
 })

@@ -1,4 +1,4 @@
-/** Counts of a test run, read from the JUnit report that `bun test` writes. */
+/** Counts of a test run and the files that failed, read from the JUnit report that `bun test` writes. */
 
 export interface Counts {
   readonly passed: number
@@ -21,4 +21,14 @@ export function junitCounts(xml: string, exitCode: number): Counts {
   const named = total('failures') + total('errors')
   const passed = total('tests') - named - skipped
   return { passed, skipped, failed: named === 0 && exitCode !== 0 ? 1 : named }
+}
+
+/** The files of which a test failed. */
+export function failedFiles(xml: string): string[] {
+  const suites = [...xml.matchAll(/<testsuite\b[^>]*>/g)].map(([tag]) => tag)
+  const attribute = (tag: string, name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? ''
+  const failed = suites.filter(
+    (tag) => Number(attribute(tag, 'failures')) + Number(attribute(tag, 'errors')) > 0,
+  )
+  return [...new Set(failed.map((tag) => attribute(tag, 'file')))]
 }

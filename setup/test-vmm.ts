@@ -7,14 +7,14 @@
  *   npm run test:vmm -- VMM --real       the real program, or none
  *   npm run test:vmm -- VMM --record     writes down for docs/vmm-features.md what came of it, if nothing failed
  */
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { slow } from '../e2e/harness/time.ts'
 import { findVmm, onlyReal } from '../e2e/harness/vmm.ts'
 import { drivers } from '../src/config/drivers.ts'
-import { buildDir, root } from './paths.ts'
-import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
+import { runE2e } from './e2e-run.ts'
+import { buildDir } from './paths.ts'
+import { endDescendants, mainAbove, supervise } from './supervise.ts'
 import { driverSources, recordResults, testResults } from './vmm-results.ts'
 import { vmmSuite } from './vmm-suite.ts'
 
@@ -37,29 +37,14 @@ const { path, isDouble } = await findVmm(driver).catch(({ message }: Error) => {
 })
 const [version = ''] = Bun.spawnSync([path, '--version']).stdout.toString().trim().split('\n')
 console.log(`${driver}: ${path}, ${isDouble ? 'a double' : 'the real program'}: ${version}`)
-mkdirSync(buildDir, { recursive: true })
 supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
 const report = join(buildDir, `junit-vmm-${driver}.xml`)
-rmSync(report, { force: true })
-const files = vmmSuite(driver, filter).map((name) => `./e2e/${name}.test.ts`)
+const files = vmmSuite(driver, filter).map((name) => `e2e/${name}.test.ts`)
 if (files.length === 0) {
   console.error(`no file of the suite has ${filter} in its path`)
   process.exit(2)
 }
-const child = Bun.spawn(
-  [
-    ...[process.execPath, 'test', '--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts'],
-    ...['--reporter=junit', `--reporter-outfile=${report}`, ...files],
-  ],
-  {
-    cwd: root,
-    env: { ...process.env, KATA_TS_E2E_VMM: driver },
-    stdin: 'ignore',
-    stdout: 'inherit',
-    stderr: 'inherit',
-  },
-)
-const code = await ownChild(child).exited
+const code = await runE2e({ files, report, env: { KATA_TS_E2E_VMM: driver } })
 if (values.record && existsSync(report)) {
   const date = new Date().toISOString().slice(0, 10)
   const tests = testResults(readFileSync(report, 'utf8'), isDouble ? 'double' : 'real')

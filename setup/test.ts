@@ -15,7 +15,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { slow } from '../e2e/harness/time.ts'
+import { runE2e } from './e2e-run.ts'
 import { buildDir, root } from './paths.ts'
 import { scratchDir } from './scratch-dir.ts'
 import { runStaticChecks } from './static-checks.ts'
@@ -55,9 +55,12 @@ async function unitTests(): Promise<Counts> {
   return add(none, await bunTests('unit', run, ['--timeout', '20000']))
 }
 
-function e2eTests(): Promise<Counts> {
-  const options = ['--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts']
-  return bunTests('e2e', testFiles(['e2e'], names), options)
+async function e2eTests(): Promise<Counts> {
+  const files = testFiles(['e2e'], names)
+  console.log(`--- e2e tests: ${files.length} files`)
+  if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 }
+  const report = join(reportDir(), 'junit-e2e.xml')
+  return countsOf(report, await runE2e({ files, report }))
 }
 
 /** Runs test files one after the other in one process; a timeout (ms) is per test. */
@@ -75,6 +78,10 @@ async function bunTests(name: string, files: readonly string[], options: readonl
     stderr: 'inherit',
   })
   const code = await ownChild(child).exited
+  return countsOf(report, code)
+}
+
+function countsOf(report: string, code: number): Counts {
   return junitCounts(existsSync(report) ? readFileSync(report, 'utf8') : '', code)
 }
 

@@ -1,5 +1,5 @@
 /** One virtual machine with the guest agent in it and a shared directory, without any of the runtime around it. */
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { busyboxPath } from '../../setup/paths.ts'
@@ -14,6 +14,7 @@ import {
   type Transport,
 } from '../../src/ttrpc/ttrpc.ts'
 import { accelerator } from '../harness/accelerator.ts'
+import { ownDirectory } from '../harness/directories.ts'
 import { slow } from '../harness/time.ts'
 
 export type AgentClient = Client<typeof AgentServiceDefinition>
@@ -65,7 +66,7 @@ export interface GuestOptions {
 /** Starts virtiofsd and QEMU and waits for the agent's first answer. */
 export async function startGuest(options: GuestOptions): Promise<Guest> {
   const { kernel, initrd, memoryMiB = 512, cpus = 1, extraParameters = '', disk } = options
-  const dir = mkdtempSync(join(tmpdir(), 'agent-e2e-'))
+  const dir = ownDirectory(join(tmpdir(), 'agent-e2e-'))
   const share = join(dir, 'share')
   mkdirSync(share)
   const serial = join(dir, 'console.log')

@@ -2,7 +2,7 @@
 import { appendFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { unmountBelow } from '../../src/linux/mount.ts'
 import { needsConfiguration } from '../harness/configuration.ts'
-import { ownDirectory } from '../harness/directories.ts'
+import { isKept, keepLogs, ownDirectory, sayKept } from '../harness/directories.ts'
 import { programDir } from '../harness/executable.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -125,6 +125,8 @@ export class Containerd {
 
   /** Ends every pod, task and container that is left, then the daemon, and removes all that it had. */
   async close(): Promise<void> {
+    if (isKept) return sayKept(`ctr -a ${this.files.socket} -n k8s.io containers list`)
+    keepLogs()
     if (this.#daemon !== undefined && this.#daemon.exitCode === null && this.#daemon.signalCode === null) {
       await this.#removeAll().catch(() => {})
       await this.stopDaemon()

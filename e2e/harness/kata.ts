@@ -1,7 +1,7 @@
 /** Drives the compiled executable as a person would, with a run directory and a state directory of the test's own. */
 import { rmSync, writeFileSync } from 'node:fs'
 import { needsConfiguration } from './configuration.ts'
-import { ownDirectory } from './directories.ts'
+import { isKept, keepLogs, ownDirectory, sayKept } from './directories.ts'
 import { executable } from './executable.ts'
 import { slow } from './time.ts'
 import { shippedConfiguration, type VmmUnderTest, vmm } from './vmm.ts'
@@ -102,6 +102,8 @@ export class Kata {
 
   /** Removes what the test kept on purpose (records of containers) and its directories. */
   async close(): Promise<void> {
+    if (isKept) return sayKept([executable, ...this.global, 'ps'].join(' '))
+    keepLogs()
     const { stdout } = await this.call(['ps', '--format', 'json'])
     for (const { id } of JSON.parse(stdout || '[]') as { id: string }[]) await this.call(['rm', '-f', id])
     await this.call(['gc'])
@@ -128,5 +130,6 @@ export async function eventually<T>(
 /** A scratch directory that goes away with the test. */
 export function scratch(prefix = '/var/tmp/kata-ts-e2e-'): { path: string } & Disposable {
   const path = ownDirectory(prefix)
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  const remove = () => (isKept ? sayKept(path) : rmSync(path, { recursive: true, force: true }))
+  return { path, [Symbol.dispose]: remove }
 }
