@@ -32,9 +32,48 @@ const upward = floors.flatMap((rooms, floor) =>
   })),
 )
 
+/** Tests may use what stands outside src, to find what set-up has built for instance. */
+const testsAndTheirHelpers = [
+  '[.]test[.]ts$',
+  '[.](double|host)[.]ts$',
+  '/testing[.]ts$',
+  '/test-[^/]+[.]ts$',
+]
+/** `kata-ts image build`: the one door from src to guest/, until the image's builder is a room of src. */
+const buildsTheGuestImage = '^src/cli/actions/image[.]ts$'
+
 module.exports = {
   forbidden: [
     ...upward,
+    {
+      name: 'product-knows-no-tools',
+      comment: 'src is the product: what builds, tests and measures it stands outside and above',
+      severity: 'error',
+      from: { path: '^src/', pathNot: testsAndTheirHelpers },
+      to: { path: '^(setup|e2e|bench|lab)/' },
+    },
+    {
+      name: 'host-knows-no-guest',
+      comment:
+        'what runs on the host imports nothing of the guest, but for the command that builds the guest image',
+      severity: 'error',
+      from: { path: '^src/', pathNot: [...testsAndTheirHelpers, buildsTheGuestImage] },
+      to: { path: '^guest/' },
+    },
+    {
+      name: 'image-command-knows-the-image-alone',
+      comment: 'guest/image runs on the host and is part of the executable; the agent is not',
+      severity: 'error',
+      from: { path: buildsTheGuestImage },
+      to: { path: '^guest/', pathNot: '^guest/image/' },
+    },
+    {
+      name: 'guest-knows-no-tools',
+      comment: 'the guest is part of the product too',
+      severity: 'error',
+      from: { path: '^guest/', pathNot: testsAndTheirHelpers },
+      to: { path: '^(setup|e2e|bench|lab)/' },
+    },
     {
       name: 'no-circular',
       severity: 'error',

@@ -78,7 +78,7 @@ function freePort(): number {
 /** It ended, most likely by a panic of its kernel. */
 export class LabHostDied extends Error {}
 /** It lives, and nothing happens in it any more. */
-export class LabHostSilent extends Error {}
+class LabHostSilent extends Error {}
 
 /** As long as its console goes on, however slowly. */
 async function waitForLogin(lab: ProcessRef): Promise<void> {

@@ -26,7 +26,7 @@ export async function aptSources(): Promise<string> {
 }
 
 /** Lines `URI SUITE COMPONENT KEYRING`, the last one absent for many; only `main` is taken. */
-export function parseTargets(text: string): string {
+function parseTargets(text: string): string {
   const lines = text.split('\n').flatMap((line) => {
     const [uri = '', suite = '', component = '', keyring = ''] = line.split(' ')
     if (!/^https?:/.test(uri) || !suites.test(suite) || component !== 'main') return []

@@ -34,7 +34,7 @@ export interface LabRun {
 }
 
 /** Runs a shell script there, given by its text. `onOutput` hears both its streams as they come. */
-export async function inLab(
+async function inLab(
   script: string,
   { onOutput, signal }: { onOutput?: (text: string) => void; signal?: AbortSignal } = {},
 ): Promise<LabRun> {

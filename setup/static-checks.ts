@@ -1,4 +1,4 @@
-/** The checks that run no test: types, lint, floors. Each is a program that passes or fails as a whole. */
+/** The checks that run no test: types, lint, floors, and that nothing is unused. Each is a program that passes or fails as a whole. */
 import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -20,7 +20,14 @@ const folders = ['src', 'guest', 'e2e', 'lab', 'setup', 'bench']
 const inputs = [
   ...folders,
   'packaging',
-  ...['package.json', 'package-lock.json', 'tsconfig.json', 'biome.json', '.dependency-cruiser.cjs'],
+  ...[
+    'package.json',
+    'package-lock.json',
+    'tsconfig.json',
+    'biome.json',
+    '.dependency-cruiser.cjs',
+    'knip.jsonc',
+  ],
 ]
 
 const types = (name: string, project: string): StaticCheck => ({
@@ -38,10 +45,11 @@ const staticChecks: readonly StaticCheck[] = [
     name: 'floors',
     argv: () => [
       bin('dependency-cruiser/bin/dependency-cruiser.mjs'),
-      ...['--config', '.dependency-cruiser.cjs', 'src', 'guest', 'e2e', 'lab'],
+      ...['--config', '.dependency-cruiser.cjs', ...folders],
     ],
   },
   { name: 'lint and format', argv: () => [bin('@biomejs/biome/bin/biome'), 'check', '.'] },
+  { name: 'nothing unused', argv: () => [bin('knip/bin/knip.js'), '--no-progress'] },
   types('the guest agent', 'guest/agent'),
   types('the Cloud Hypervisor double', 'e2e/doubles/cloud-hypervisor'),
   types('the Firecracker double', 'e2e/doubles/firecracker'),

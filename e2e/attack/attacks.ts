@@ -31,7 +31,7 @@ export type Attack = readonly [
 ]
 
 /** The host's files, other sandboxes' and the runtime's own state. */
-export const fileAttacks: readonly Attack[] = [
+const fileAttacks: readonly Attack[] = [
   ['read the password hashes', 'open-read /etc/shadow', 'ENOENT', 'EACCES', 'ok'],
   ['read the accounts', 'open-read /etc/passwd', 'ENOENT', '-', 'ok'],
   ["look into root's home", 'list /root', 'ENOENT', 'EACCES', 'ok'],
@@ -60,7 +60,7 @@ export const fileAttacks: readonly Attack[] = [
 ]
 
 /** Devices. The attacker's user has the group of /dev/kvm, its machine runs in software. */
-export const deviceAttacks: readonly Attack[] = [
+const deviceAttacks: readonly Attack[] = [
   ["read the host's disk", 'open-read {disk}', 'ENOENT', 'EACCES', 'ok'],
   ['open /dev/kvm without need', 'open-write /dev/kvm', 'ENOENT', 'ok', 'ok', { optional: true }],
   ['make a network interface', 'open-read /dev/net/tun', 'ENOENT', '-', 'EBADFD', { optional: true }],
@@ -69,7 +69,7 @@ export const deviceAttacks: readonly Attack[] = [
 ]
 
 /** Other processes, by the numbers that the host has for them. */
-export const processAttacks: readonly Attack[] = [
+const processAttacks: readonly Attack[] = [
   ["read the neighbour's memory by /proc", 'read-memory {neighbour} {address}', 'ENOENT', 'EACCES', 'ok'],
   ["read the neighbour's memory", 'process_vm_readv {neighbour} {address}', 'ENOSYS', 'EPERM', 'ok'],
   ['trace the neighbour', 'seize {neighbour}', 'ENOSYS', 'EPERM', 'ok'],
@@ -87,7 +87,7 @@ export const processAttacks: readonly Attack[] = [
 ]
 
 /** Sockets, also those that the VMM itself serves: their files are for root. */
-export const socketAttacks: readonly Attack[] = [
+const socketAttacks: readonly Attack[] = [
   ["connect to the neighbour's monitor", 'connect {neighbourDir}/qmp.sock', 'ENOENT', 'EACCES', 'ok'],
   ['connect to its own monitor', 'connect {ownDir}/qmp.sock', 'ENOENT', 'EACCES', 'ok'],
   ["connect to its own guest's agent", 'connect {ownDir}/agent.sock', 'ENOENT', 'EACCES', 'ok'],
@@ -103,7 +103,7 @@ export const socketAttacks: readonly Attack[] = [
 ]
 
 /** Interfaces of the kernel. */
-export const kernelAttacks: readonly Attack[] = [
+const kernelAttacks: readonly Attack[] = [
   ['load a module', 'init_module buffer 16 buffer', 'ENOSYS', 'EPERM', 'ENOEXEC', { optional: true }],
   ['load a module from a file', 'finit_module -1 buffer 0', 'ENOSYS', 'EPERM', 'EBADF', { optional: true }],
   ['remove a module', 'delete_module no-such-module 0', 'ENOSYS', 'EPERM', 'ENOENT', { optional: true }],
@@ -149,7 +149,7 @@ export const kernelAttacks: readonly Attack[] = [
 ]
 
 /** Privileges that were given up. */
-export const privilegeAttacks: readonly Attack[] = [
+const privilegeAttacks: readonly Attack[] = [
   ['become root', 'setuid 0', 'ENOSYS', 'EPERM', 'ok'],
   ['become root by the saved id', 'setresuid -1 0 -1', 'ENOSYS', 'EPERM', 'ok'],
   ['become the neighbour', 'setuid {neighbourUid}', 'ENOSYS', 'EPERM', 'ok'],

@@ -21,7 +21,7 @@ export interface Handler {
 
 /** The bridge that CNI makes for pods, and their addresses. */
 export const bridgeName = 'katats0'
-export const podSubnet = '10.89.7.0/24'
+const podSubnet = '10.89.7.0/24'
 export const bridgeAddress = '10.89.7.1'
 
 /**

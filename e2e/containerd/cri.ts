@@ -22,7 +22,7 @@ const maxAnswerBytes = 16 << 20
 export type CriCalls = Client<RuntimeServiceDefinition>
 
 /** What CRI answered in place of a result; `message` is the text that a person finds in `kubectl describe`. */
-export class CriError extends Error {
+class CriError extends Error {
   readonly code: number
   constructor({ code, details }: ServiceError, method: string) {
     super(`${method}: ${details}`)

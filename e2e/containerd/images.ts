@@ -28,7 +28,7 @@ export function makeImages(scratch: string): Buffer[] {
 }
 
 /** An OCI image of one layer (image-spec: image-layout.md, manifest.md, config.md) under the name `reference`. */
-export function makeArchive(reference: string, entries: readonly TestEntry[], config: ImageConfig): Buffer {
+function makeArchive(reference: string, entries: readonly TestEntry[], config: ImageConfig): Buffer {
   const files = new Map<string, Buffer>()
   const blob = (mediaType: string, bytes: Buffer) => {
     files.set(`blobs/sha256/${sha256(bytes).slice(7)}`, bytes)

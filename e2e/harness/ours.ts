@@ -21,7 +21,7 @@ const testPlaces =
   /(?:^|[^\w/.-])(?:\/run\/(?:ctd|dk)-|\/var\/lib\/(?:kata-ts-e2e|kt)-|\/var\/tmp\/kata-ts-|\/run\/kata-ts-)/
 
 /** Whether a text, a command line for instance, names a place of sandboxes or the run directory. */
-export function namesSandbox(text: string, runDir: string): boolean {
+function namesSandbox(text: string, runDir: string): boolean {
   const privateDirs = [...text.matchAll(/\/run\/user\/(\d+)/g)].some(([, uid]) => isOurId(Number(uid)))
   return privateDirs || sandboxPlaces.test(text) || text.includes(runDir)
 }

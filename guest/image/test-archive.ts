@@ -6,7 +6,7 @@ import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSyn
 import { dirname, join } from 'node:path'
 
 /** A 64-bit ELF file with the given sections, enough for the readers under test. */
-export function fakeElf(options: {
+function fakeElf(options: {
   sections?: readonly { name: string; type: number; data: Uint8Array; link?: number }[]
   /** Contents of a PT_NOTE segment. */
   note?: Uint8Array

@@ -93,7 +93,7 @@ async function obstacle(names: readonly string[], tools: ToolContext): Promise<s
 }
 
 /** What apt-get says when it would have to remove a package without which a system does not work. */
-export function refusal(stderr: string): string {
+function refusal(stderr: string): string {
   if (stderr.includes('E: Essential packages were removed')) return 'Debian counts it as essential'
   const needed = /^ +\d+\. (\S+?)(?::\S+)? (?:Pre)?Depends /m.exec(stderr)?.[1]
   return needed === undefined ? `apt refuses: ${lastLine(stderr)}` : `needed by ${needed}`

@@ -15,7 +15,7 @@ const mebibyte = 1024 * 1024
 const leastMiB = 128
 
 /** The tightest limit on a cgroup, its own or an ancestor's; undefined when there is none. */
-export function memoryLimit(hierarchy: CgroupHierarchy, path: string): MemoryLimit | undefined {
+function memoryLimit(hierarchy: CgroupHierarchy, path: string): MemoryLimit | undefined {
   const name = hierarchy.version === 2 ? 'memory.max' : 'memory.limit_in_bytes'
   let tightest: MemoryLimit | undefined
   for (let at = path; at !== '/'; at = dirname(at)) {

@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { KataError } from '../errors.ts'
 
 /** Where a configuration file is looked for, best first: our own place, then Kata's two. */
-export const defaultSearchPaths: readonly string[] = [
+const defaultSearchPaths: readonly string[] = [
   '/etc/kata-ts/configuration.toml',
   '/etc/kata-containers/configuration.toml',
   '/usr/share/defaults/kata-containers/configuration.toml',

@@ -8,7 +8,7 @@ import { type Reader, text as readJsonText } from '../json/values.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 
 /** Where the notes lie, a directory for each volume. */
-export const directVolumeRoot = '/run/kata-containers/shared/direct-volumes'
+const directVolumeRoot = '/run/kata-containers/shared/direct-volumes'
 /** Longest note that is read. */
 const maxBytes = 64 * 1024
 

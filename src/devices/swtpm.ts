@@ -52,7 +52,7 @@ const getCapability = Uint8Array.of(0, 0, 0, 1)
 const answerMs = 10_000
 
 /** The arguments: the control channel is descriptor 3, so there is no path that anybody could connect to. */
-export const swtpmArgs: readonly string[] = [
+const swtpmArgs: readonly string[] = [
   ...['socket', '--tpm2', '--tpmstate', `dir=${statePath},mode=0600`, '--ctrl', 'type=unixio,clientfd=3'],
   ...['--flags', 'not-need-init,startup-clear', '--seccomp', 'action=kill', '--terminate'],
 ]

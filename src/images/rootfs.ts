@@ -71,7 +71,7 @@ export function writableOverlay(lowerDirs: readonly string[], directory: string)
 }
 
 /** In a list of layers colons separate, commas end the option, and a backslash protects both. */
-export function escapeLayer(path: string): string {
+function escapeLayer(path: string): string {
   return path.replace(/[\\,:]/g, '\\$&')
 }
 

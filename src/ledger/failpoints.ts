@@ -21,7 +21,7 @@ const holdVariable = 'KATA_TS_FAILPOINTS_HOLD'
 const holdMs = 120_000
 
 /** Moments around a holding, which stands written in the ledger at all but the last. */
-export const faultPoints = ['before-take', 'after-take', 'before-release', 'after-release'] as const
+const faultPoints = ['before-take', 'after-take', 'before-release', 'after-release'] as const
 export type FaultPoint = (typeof faultPoints)[number]
 
 /** An error; an operation that never ends; one that takes as long as a file is there; SIGKILL of the process. */
@@ -29,7 +29,7 @@ export const faultActs = ['fail', 'hang', 'hold', 'kill'] as const
 export type FaultAct = (typeof faultActs)[number]
 
 /** Which process is meant: the shim's daemon, its `delete` action, or `kata-ts gc`. */
-export const faultRoles = ['serve', 'delete', 'gc'] as const
+const faultRoles = ['serve', 'delete', 'gc'] as const
 export type FaultRole = (typeof faultRoles)[number]
 
 export interface Failpoints {

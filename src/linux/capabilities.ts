@@ -2,7 +2,7 @@
 import { checked, libc, ptr } from './libc.ts'
 
 /** Numbers from <linux/capability.h>, for those that anything here speaks of. */
-export const capabilityNumbers = {
+const capabilityNumbers = {
   chown: 0,
   dac_override: 1,
   fowner: 3,

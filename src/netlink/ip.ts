@@ -6,7 +6,7 @@ export type Family = typeof family.ipv4 | typeof family.ipv6
 export const familyOf = (address: Uint8Array): Family => (address.length === 4 ? family.ipv4 : family.ipv6)
 
 /** Bits of an address. */
-export const widthOf = (of: Family): number => (of === family.ipv4 ? 32 : 128)
+const widthOf = (of: Family): number => (of === family.ipv4 ? 32 : 128)
 
 /** 4 or 16 bytes, or undefined when `text` is no address. */
 export function parseIp(text: string): Uint8Array | undefined {

@@ -5,7 +5,7 @@
 import { concat, fromCstring, structure, view } from './bytes.ts'
 import { NetlinkFormatError } from './error.ts'
 
-export const headerBytes = 16
+const headerBytes = 16
 
 export const messageType = { error: 2, done: 3 } as const
 export const flag = {

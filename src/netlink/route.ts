@@ -42,7 +42,7 @@ export interface Route {
 }
 
 /** RTNH_F_ONLINK: the only flag of a route that may be asked for; others are the kernel's own. */
-export const onLink = 4
+const onLink = 4
 
 /**
  * Unicast routes of the main table of both families. `unsupported` is told of routes over several links, through

@@ -10,7 +10,7 @@ import { listRoutes, type Route } from '../netlink/route.ts'
 import type { NetworkFacts, PodInterface } from './facts.ts'
 
 /** Each takes a slot of the machine's PCI bus. */
-export const mostInterfaces = 8
+const mostInterfaces = 8
 
 /**
  * Every link that has an address counts, except loopback. A route that the agent protocol cannot describe is left out

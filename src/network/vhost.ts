@@ -1,7 +1,7 @@
 /** The kernel's own mover of packets between tap and guest (drivers/vhost/net.c), opened for the VMM. */
 import { closeSync, constants, openSync } from 'node:fs'
 
-export const vhostDevice = '/dev/vhost-net'
+const vhostDevice = '/dev/vhost-net'
 
 /** A descriptor for each of `count` queues, or none when the host has no vhost-net. */
 export function openVhosts(count: number, device = vhostDevice): number[] {

@@ -38,7 +38,7 @@ function isOurs(stat: Stats, uid: number): boolean {
  * What a process can put into a bounded private directory, which is for sockets and little else: a small file system, mounted
  * where the caller's mount namespace shows it. A shim has one of its own, so that the mount goes with it, whatever ends it.
  */
-export const privateDirBounds = { bytes: 2 * 1024 ** 2, files: 64 } as const
+const privateDirBounds = { bytes: 2 * 1024 ** 2, files: 64 } as const
 
 /**
  * Makes the private directory of a lease, mode 0700, and returns its path.

@@ -8,7 +8,7 @@ export const headerBytes = 10
 /** Most bytes of data in one frame; the protocol asks to reject more. */
 export const maxDataBytes = 4 * 1024 * 1024
 /** A longer frame is not skipped over but taken as garbage: the connection ends. */
-export const maxSkippedBytes = 16 * 1024 * 1024
+const maxSkippedBytes = 16 * 1024 * 1024
 
 export const frameType = { request: 1, response: 2, data: 3 } as const
 export type FrameType = (typeof frameType)[keyof typeof frameType]
@@ -43,7 +43,7 @@ function putUint32(target: Uint8Array, at: number, value: number): void {
 }
 
 /** @throws TtrpcError `internal` when the bytes are no header: there is no way to find the next frame then. */
-export function readHeader(bytes: Uint8Array): FrameHeader {
+function readHeader(bytes: Uint8Array): FrameHeader {
   const length = getUint32(bytes, 0)
   const streamId = getUint32(bytes, 4)
   const type = bytes[8]

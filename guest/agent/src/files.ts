@@ -18,7 +18,6 @@ export const openFlags = {
 
 const typeMask = 0o170000
 const directoryType = 0o040000
-const linkType = 0o120000
 
 /** The errno name of a failed native call, or undefined for any other thrown value. */
 export function errnoName(error: unknown): string | undefined {
@@ -70,10 +69,6 @@ export function save(path: string, text: string, mode = 0o600): void {
 
 export function isDirectory({ mode }: Facts): boolean {
   return (mode & typeMask) === directoryType
-}
-
-export function isLink({ mode }: Facts): boolean {
-  return (mode & typeMask) === linkType
 }
 
 /** Removes a tree; symbolic links are removed, not followed. What is mounted below is detached, not emptied. */

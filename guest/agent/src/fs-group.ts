@@ -33,7 +33,7 @@ export async function giveTreeToGroup(path: string, group: FSGroup, readonly: bo
 }
 
 /** Permission bits with the group's added. Pure. */
-export function groupMode(facts: Pick<Facts, 'mode'>, readonly: boolean): number {
+function groupMode(facts: Pick<Facts, 'mode'>, readonly: boolean): number {
   const readWrite = readonly ? 0o440 : 0o660
   return (facts.mode & 0o7777) | readWrite | (isDirectory(facts as Facts) ? 0o110 | setGroupId : 0)
 }

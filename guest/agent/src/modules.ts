@@ -6,7 +6,7 @@ import { errnoName, exists, readIfThere } from './files.ts'
 const directory = '/lib/modules'
 
 /** `NAME: DEPENDENCY... NAME` lines, the order of loading. Kernel names use underscores. */
-export function loadOrder(list: string, name: string): string[] | undefined {
+function loadOrder(list: string, name: string): string[] | undefined {
   const wanted = `${name.replaceAll('-', '_')}:`
   const line = list.split('\n').find((line) => line.startsWith(`${wanted} `))
   return line?.slice(wanted.length).trim().split(' ')

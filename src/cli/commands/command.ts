@@ -22,7 +22,7 @@ export interface Cli {
   tell(text: string): void
 }
 
-export const globalOptions = [
+const globalOptions = [
   ['--namespace <name>', 'containers of different namespaces do not see each other', defaultNamespace],
   ['--run-dir <dir>', 'run-time state, shared with the shim', '/run/kata-ts'],
   ['--state-dir <dir>', 'container records and logs', defaultStateDir],

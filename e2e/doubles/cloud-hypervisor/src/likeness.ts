@@ -27,7 +27,7 @@ export class Threads {
 }
 
 /** Of a network card with so many pairs of queues. */
-export const cardThreads = (id: string, pairs: number): string[] => [
+const cardThreads = (id: string, pairs: number): string[] => [
   `${id}_ctrl`,
   ...Array.from({ length: pairs }, (_, index) => `${id}_qp${index}`),
 ]
