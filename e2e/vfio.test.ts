@@ -1,7 +1,7 @@
 /**
  * Host devices handed to a real, jailed QEMU, as far as it goes without an IOMMU: it takes the descriptors in their order and
  * asks the kernel to bind the one to the other, which the stand-ins (/dev/zero for a device, /dev/null for /dev/iommu) refuse
- * with ENOTTY. Nothing of it is left then. What lies behind that call was not run: see docs/how-to/devices.md.
+ * with ENOTTY. Nothing of it is left then. What lies behind that call was not run: see docs/what-ran-where.md.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { closeSync, openSync, readFileSync } from 'node:fs'
