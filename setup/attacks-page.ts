@@ -39,9 +39,9 @@ function boundPart(): string {
   return `
 ## What it may take of the host
 
-By \`e2e/host-limits.test.ts\`. Memory: with the user of a live VMM and in its cgroup; the machine has 128 MiB, and goes on. \`KILL\`: the
-kernel ends the attacker, and the host has its memory back. Files: in a jail that shows the private directory, as those of Cloud
-Hypervisor and swtpm do; QEMU's does not.
+Tested by \`e2e/host-limits.test.ts\`. The attacks on memory run as the user of a live VMM and in its cgroup; the machine has 128 MiB, and goes
+on. \`KILL\` means that the kernel ends the attacker and the host gets its memory back. The attacks with files run in a jail that shows the private
+directory, as the jails of Cloud Hypervisor and swtpm do; QEMU's does not.
 
 | to ... | in its place | root outside |
 |---|---|---|
@@ -54,9 +54,8 @@ function daemonPart(): string {
   return `
 ## The file server
 
-The same by \`e2e/virtiofsd-attack.test.ts\`: the attacker's program takes the place of the process of virtiofsd that serves a
-live sandbox, with its user, its namespaces and its capabilities. ${shareAttacks.length} attacks, of which none depends on who runs the VMM:
-with rootless off virtiofsd is the same user of its own.
+In \`e2e/virtiofsd-attack.test.ts\` the attacker's program takes the place of the virtiofsd process that serves a live sandbox, with its user, its
+namespaces and its capabilities. None of the ${shareAttacks.length} attacks depends on who runs the VMM: with rootless off virtiofsd still is a user of its own.
 
 | to ... | in its place | root outside |
 |---|---|---|
@@ -72,11 +71,10 @@ ${setIdAttacks.map(([goal, , inPlace]) => `| ${goal} | ${inPlace} | ok |\n`).joi
 function fusePart(): string {
   const rows = fuseAttacks.map(({ goal, result }) => `| ${goal} | ${result} | ok |\n`)
   return `
-## The file server, from a kernel of the attacker's
+## The file server, from an attacker's kernel
 
-\`e2e/virtiofsd-fuse.test.ts\`: requests in raw FUSE over vhost-user, as a guest's kernel can send them whose every byte is the
-attacker's. The control is the same request for what the share is there for. A request that is none at all costs the machine its
-files, and nobody else anything.
+\`e2e/virtiofsd-fuse.test.ts\` sends raw FUSE requests over vhost-user, as an attacker's guest kernel could. The control is the same request for a
+file of the share. A malformed request costs the machine its share, and affects nothing else.
 
 | to ... | the answer | the control |
 |---|---|---|
@@ -91,8 +89,8 @@ function guestPart(): string {
   return `
 ## The share, from inside the guest
 
-Root of a container, in a volume that it may write. The control is root of the host at the same place. Nothing of it depends on
-who runs the VMM.
+Root of a container tries these in a writable volume. The control is root of the host at the same place. None of it depends on who runs the
+VMM.
 
 | to ... | in the guest | root outside |
 |---|---|---|

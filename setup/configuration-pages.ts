@@ -27,7 +27,7 @@ export function configurationPage(): string {
       .filter((spec) => spec.table === table)
       .map(keyEntry)
       .join('\n')
-    return `## ${title}\n\n${about}\n\n${rows}\nOf Kata Containers, not implemented:\n\n${kataRows(table)}\n`
+    return `## ${title}\n\n${about}\n\n${rows}\nKeys of Kata Containers that are not implemented:\n\n${kataRows(table)}\n`
   })
   return `# configuration.toml
 
@@ -35,57 +35,56 @@ export function configurationPage(): string {
 
 kata-ts reads Kata Containers' configuration file. The first of these that exists is used:
 
-1. the file that was named: \`--config FILE\`, or \`ConfigPath\` in containerd's runtime options;
+1. the named file: \`--config FILE\`, or \`ConfigPath\` in containerd's runtime options;
 2. \`KATA_CONF_FILE\`, if it leads to one of the installed files below;
 3. \`/etc/kata-ts/configuration.toml\`;
 4. \`/etc/kata-containers/configuration.toml\`;
 5. \`/usr/share/defaults/kata-containers/configuration.toml\`.
 
-Without any, a built-in configuration is used: the values under "shipped", which are those of
-\`packaging/configuration.toml\`, but for \`accelerator = "auto"\`: a person who tries kata-ts on a host without KVM gets an
-emulated machine, and is told so at every start.
+Without any of them the built-in configuration is used. It has the values under "shipped", which are those of
+\`packaging/configuration.toml\`, except \`accelerator = "auto"\`: on a host without KVM you get an emulated machine, and every
+start says so.
 
-A key that the file does not have keeps the shipped value: a file of three lines takes no wall away. Only a file of Kata's
-own is read as Kata reads it, with the values under "absent", among them \`rootless = false\` and no seccomp in the guest.
-Kata's is one below \`/etc/kata-containers/\` or a directory \`share/defaults/kata-containers/\` (\`/usr\`, \`/opt/kata\`),
-found there or named with that path; symbolic links are not followed for this.
+A key that is missing from the file has the shipped value, so a file of three lines takes no wall away. Only a file of Kata's own is
+read as Kata reads it, with the values under "absent"; these include \`rootless = false\` and no seccomp in the guest. A file is Kata's
+if its path is below \`/etc/kata-containers/\` or below a directory \`share/defaults/kata-containers/\` (in \`/usr\` or \`/opt/kata\`).
+Symbolic links are not followed for this.
 
-Files in the directory \`config.d\` beside the file (symbolic links followed) are read in lexical order. Each holds the
-keys that it changes; a list replaces the earlier list. What an absent key means is decided by the main file.
+Files in the directory \`config.d\` beside the file (symbolic links followed) are read in lexical order. Each file has
+only the keys that it changes. A list replaces the earlier list. The main file decides what an absent key means.
 
-A file has one hypervisor table, and its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${driverNames[driver]}`).join(', ')}.
-Tables of two VMMs are an error (Kata takes one of them at random), drop-ins included. Without such a table the built-in
-one counts, which is QEMU's.
+A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${driverNames[driver]}`).join(', ')}.
+Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in
+one is used, which is QEMU's.
 
-An unknown key is a warning with the nearest known name, and so is a key that asks for something and has no meaning for
-the VMM. A wrong type or value is an error that names file, line and what is allowed; so is a wish that the VMM cannot
-grant. Keys of Kata Containers that kata-ts does not implement stand below each table with what becomes of them: a value
-that asks for a protection or a limit is refused, one that asks for a function is a warning, and one that means off,
-Kata's default or what is so anyway is silent. The same holds for annotations.
-\`kata-ts config show\` prints what is in force.
+An unknown key is a warning that names the nearest known key. A key without meaning for the VMM is a warning too, if its value asks for
+something. A wrong type or value is an error that names the file, the line and the allowed values. So is a value that the VMM cannot fulfil.
+Keys of Kata Containers that kata-ts does not implement are listed below each table. A value that asks for a protection or a limit is
+refused. A value that asks for a function is a warning. A value that means off, Kata's default or the actual behaviour is silent. The same
+holds for annotations. \`kata-ts config show\` prints what is in force.
 
-A key that almost has the name of one about a wall (\`rootles = true\`), or has it in another table, is an error. Keys about
+A misspelt key about a wall (\`rootles = true\`) is an error, and so is one in the wrong table. Keys about
 walls: ${wallKeys()}.
 
 ## Annotations
 
-A pod may ask for a key that has an annotation if \`enable_annotations\` names it; otherwise the pod is refused with the
-annotation's name. Stricter than Kata, on purpose:
+A pod may set a key that has an annotation if \`enable_annotations\` names it. Otherwise the pod is refused, and the error names the
+annotation. This is stricter than Kata, on purpose:
 
 - an entry of \`enable_annotations\` must match the whole name (Kata: any part of it, so that \`path\` enables
   \`jailer_path\`, too);
 - annotations of \`[runtime]\` and \`[agent.kata]\` need an entry as well, \`"runtime.<name>"\` and \`"agent.<name>"\`
   (Kata never asks): they reach host cgroups, seccomp profiles and the modules of the guest's kernel;
-- an annotation that asks for a protection, a limit or a check that kata-ts does not give (\`firmware_hash\`, \`policy\`,
+- an annotation that asks for a protection, a limit or a check that kata-ts does not have (\`firmware_hash\`, \`policy\`,
   \`cc_init_data\`, \`rx_rate_limiter_max_rate\`) fails the pod, enabled or not;
-- an unknown annotation under \`io.katacontainers.\` fails the pod with the nearest known name.
+- an unknown annotation under \`io.katacontainers.\` fails the pod, and the error names the nearest known one.
 
-An annotation that asks for what is so anyway needs no permission, and neither does a value that only takes rights away:
+An annotation that asks for what is configured anyway needs no permission, and neither does a value that only takes rights away:
 \`rootless: "true"\`, which may also be written \`io.katacontainers.hypervisor.rootless\`, and
-\`disable_guest_seccomp: "false"\`. containerd hands annotations on when
-\`pod_annotations = ["io.katacontainers.*"]\` stands in the runtime's table.
+\`disable_guest_seccomp: "false"\`. containerd passes annotations on if the runtime's
+table has \`pod_annotations = ["io.katacontainers.*"]\`.
 
-With ${hashAnnotations.map((name) => `\`${name}\``).join(', ')} a pod asks that its sandbox start only with a
+With ${hashAnnotations.map((name) => `\`${name}\``).join(', ')} a pod demands that its sandbox start only with a
 file of that SHA-512 (\`asset_hash_type\`: \`sha512\` and nothing else), whether the configuration names the file or
 kata-ts built it. They need to be enabled, as in Kata.
 
@@ -144,7 +143,7 @@ function keyEntry(spec: KeySpec): string {
   const { key, aliases, type, meaning, own, annotation, allowList, pending } = spec
   const [first, ...others] = spec.drivers.map((driver) => ({ driver, values: keyFor(spec, driver) }))
   const facts = [
-    ...(pending ? ['**Not acted on yet**: another value than the default is a warning.'] : []),
+    ...(pending ? ['**Has no effect yet**: a value other than the default is a warning.'] : []),
     ...(spec.drivers.length < drivers.length
       ? [`For ${spec.drivers.map((driver) => driverNames[driver]).join(' and ')}.`]
       : []),

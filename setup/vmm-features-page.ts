@@ -17,17 +17,17 @@ const introduction = `# Features by VMM
 
 Generated from \`e2e/vmm-features.ts\` and from the results that \`npm run test:vmm -- VMM --record\` wrote down; do not edit.
 
-- **pass**: the tests of the feature passed, in their last recorded run with the driver as it is now; beside it stand those that
-  were not run, if any, and whether they ran over a double.
+- **pass**: the tests of the feature passed in their last recorded run, with the driver as it is now. The cell also says which tests were not
+  run, and whether they ran over a double.
 - **not possible**: the VMM cannot do it, for the reason given.
-- **to be recorded anew**: the driver has changed since its last record, which says nothing of it any more.
-- **not run here**: the machine of that run lacked something, as the reason says.
+- **to be recorded anew**: the driver has changed since its last record, so the record no longer counts.
+- **not run here**: the machine of that run lacked something; the reason says what.
 
-A **double** is a program of ours in place of a VMM that could not be had (\`e2e/doubles\`): it takes the real command line and the
+A **double** is a program of ours that stands in for a VMM (\`e2e/doubles\`): it takes the real command line and the
 real API, refuses what the real one would, and runs a real guest. What passes with a double shows our side of the feature.
 
 **QEMU under KVM** is the record of \`npm run test:kvm -- --record\`: what KVM, systemd and real devices can change, on the lab host
-(docs/design/lab.md). The other columns ran on the machine where kata-ts is made, which has no working KVM.
+(docs/design/lab.md). The other columns ran on a machine without KVM.
 `
 
 /** A column of the table: a run that was recorded. */

@@ -5,7 +5,8 @@ import { type Cli, describe, rootAction } from './command.ts'
 export function gcCommand(cli: Cli): Command {
   const command = describe({
     usage: 'gc',
-    summary: 'release what crashed shims, clients and reboots have left; running sandboxes are not touched',
+    summary:
+      'release what crashed shims, crashed clients and reboots left behind; running sandboxes are not touched',
     example: 'gc',
   }).option('--config <file>', 'configuration file, for the range of user ids')
   return rootAction<{ config?: string }>(command, cli, async (settings, { config }) => {

@@ -14,7 +14,7 @@ export function killCommand(cli: Cli): Command {
     example: 'kill --signal TERM web',
   })
     .option('-s, --signal <signal>', 'name or number', 'KILL')
-    .option('-a, --all', 'to every process of the container, not only the main one')
+    .option('-a, --all', 'signal every process of the container, not only the main one')
   return rootAction<KillFlags>(command, cli, async (settings, flags, names) => {
     const { kill } = await import('../actions/kill.ts')
     return kill(settings, { signal: flags.signal, all: flags.all === true }, names)

@@ -14,9 +14,12 @@ export function psCommand(cli: Cli): Command {
     summary: 'list containers in every state',
     example: 'ps --format json',
   })
-    .option('--running', 'only those that run')
+    .option('--running', 'only running containers')
     .option('-q, --quiet', 'names only')
-    .option('-A, --all-namespaces', 'of every namespace, those of containerd (k8s.io, moby) among them')
+    .option(
+      '-A, --all-namespaces',
+      'containers of every namespace, including those of containerd (k8s.io, moby)',
+    )
   return rootAction<PsFlags>(command, cli, async (settings, flags) => {
     const { ps } = await import('../actions/ps.ts')
     return ps(settings, flags)

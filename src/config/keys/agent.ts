@@ -10,7 +10,7 @@ export const agentKeys = [
     'dialTimeout',
     integer(0, 3600, ' seconds'),
     45,
-    'How long the agent may take to answer for the first time, in seconds. 0 means 30. So long may a trial of KVM take (`accelerator = "auto"`), and QEMU until it has built a machine with VFIO devices from the start or with enable_mem_prealloc: that is never less than 30 s, and 2 s more for each GiB of memory.',
+    'How long the agent may take to answer for the first time, in seconds. 0 means 30. It also bounds a trial of KVM (`accelerator = "auto"`). QEMU has the same time to build a machine with VFIO devices from the start or with enable_mem_prealloc, but at least 30 s, and 2 s more for each GiB of memory.',
   ),
   key(
     'kernel_modules',
@@ -29,6 +29,6 @@ export const agentKeys = [
     'enableDebug',
     boolean,
     false,
-    'Lets the agent tell on the console (console.log in the state directory) which calls come and how they end.',
+    'Makes the agent log every call and its result on the console (console.log in the state directory).',
   ),
 ]

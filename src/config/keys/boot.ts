@@ -63,7 +63,7 @@ export const bootKeys = [
     'rootfsType',
     choice(['ext4', 'xfs', 'erofs']),
     'ext4',
-    'File system of `image`. The guest kernel must know it; that of `kata-ts image build` knows ext4.',
+    'File system of `image`. The guest kernel must support it; the kernel of `kata-ts image build` supports ext4.',
   ),
   key('kernel_params', 'kernelParams', words, [], 'Kernel parameters, appended last.', {
     annotation: 'kernel_params',
@@ -77,7 +77,7 @@ export const bootKeys = [
     'cpuFeatures',
     string(cpuFeatures, 'CPU features of QEMU separated by commas, for instance "vmx=on,-avx"'),
     '',
-    'Added to the CPU model, whose performance counters and nested virtualisation are off unless this asks for them (`pmu=on`, `vmx=on`, `svm=on`).',
+    'Added to the CPU model. Performance counters and nested virtualisation are off unless this asks for them (`pmu=on`, `vmx=on`, `svm=on`).',
     { drivers: ['qemu'], annotation: 'cpu_features' },
   ),
   key(
@@ -85,7 +85,7 @@ export const bootKeys = [
     'accelerator',
     choice(['auto', 'kvm', 'tcg']),
     'kvm',
-    '`kvm` insists: a host that has none starts nothing. `tcg` emulates the machine, which is slow and no security boundary; it never opens /dev/kvm, and the VMM has no group at all. `auto` uses KVM when a guest really boots with it, which a small machine of its own shows once per boot of the host, within dial_timeout; otherwise TCG, with a warning at every start and for that start alone. The other VMMs have KVM only.',
+    '`kvm` insists: without KVM nothing starts. `tcg` emulates the machine, which is slow and no security boundary; it never opens /dev/kvm, and the VMM has no group at all. `auto` uses KVM if a guest really boots with it, which a small trial machine shows once per boot of the host, within dial_timeout; otherwise it uses TCG for this start, with a warning. The other VMMs have KVM only.',
     { builtIn: 'auto', drivers: ['qemu'], own: true, wall: true },
   ),
   key(
@@ -116,6 +116,6 @@ export const bootKeys = [
     'enableDebug',
     boolean,
     false,
-    'Lets the guest kernel tell its boot on the console (console.log in the state directory).',
+    'Makes the guest kernel print its boot on the console (console.log in the state directory).',
   ),
 ]

@@ -19,7 +19,7 @@ export const deviceKeys = [
     'disableBlockDeviceUse',
     boolean,
     false,
-    'Refuses volumes that are block devices or disk images. Devices that a container asks for as such (`--device`, `volumeDevices`) are handed to the guest nevertheless. The file that Kata ships says true.',
+    'Refuses volumes that are block devices or disk images. Devices that a container asks for as devices (`--device`, `volumeDevices`) still go to the guest. The file that Kata ships says true.',
     { drivers: ['qemu', 'clh'], annotation: 'disable_block_device_use' },
   ),
   key(
@@ -28,7 +28,7 @@ export const deviceKeys = [
     // Kata's Rust runtime writes the bus behind the name.
     choice(['virtio-scsi', 'virtio-blk'], { 'virtio-blk-pci': 'virtio-blk' }),
     'virtio-scsi',
-    'What a disk is for the guest. `virtio-scsi`: any number of them on one controller, which takes a root port when the first one comes. `virtio-blk`: quicker, and a root port for each.',
+    'How the guest sees a disk. `virtio-scsi`: any number of disks on one controller, which takes a root port when the first disk comes. `virtio-blk`: faster, and takes a root port for each disk.',
     {
       perDriver: {
         clh: { type: choice(['virtio-blk'], { 'virtio-blk-pci': 'virtio-blk' }), absent: 'virtio-blk' },
@@ -85,7 +85,7 @@ export const deviceKeys = [
     'enableTpm',
     boolean,
     false,
-    'Gives the guest a TPM 2.0 of its own, /dev/tpm0, emulated by swtpm as a user of its own. What it holds lives as long as the sandbox. A container sees it if it is privileged or asks for the character device 10:224.',
+    'Gives the guest a TPM 2.0, /dev/tpm0, emulated by swtpm as a user of its own. Its contents live as long as the sandbox. A container sees it if it is privileged or asks for the character device 10:224.',
     { own: true, drivers: ['qemu'], annotation: 'enable_tpm' },
   ),
   key('swtpm_path', 'swtpmPath', path(), '/usr/bin/swtpm', 'The swtpm program.', {
@@ -97,7 +97,7 @@ export const deviceKeys = [
     'hotPlugVfio',
     choice(['no-port', 'root-port']),
     'no-port',
-    'Where a VFIO device of a container is plugged in while the machine runs, by iommufd. The VMM may lock all of its memory then. Excludes `cold_plug_vfio`.',
+    'Where a VFIO device of a container is plugged in while the machine runs, by iommufd. The VMM may then lock all of its memory. Excludes `cold_plug_vfio`.',
     { drivers: ['qemu'], impossible: noVfio, annotation: 'hot_plug_vfio' },
   ),
   key(

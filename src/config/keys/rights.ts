@@ -31,7 +31,7 @@ export const rightsKeys = [
     'kvmAccess',
     choice(['group', 'descriptor']),
     'group',
-    'How the VMM comes to KVM. `group`: the group of /dev/kvm is its only supplementary group, as in Kata; on hosts with systemd that group owns /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, too, which are not in the jail. `descriptor`: root opens the node and hands it over, so that the VMM has no group and sees no node; the node may then be 0600 root. The better choice with QEMU 9 or later, which it needs.',
+    'How the VMM gets KVM. `group`: its only supplementary group is that of /dev/kvm, as in Kata. On hosts with systemd that group also owns /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, which are not in the jail. `descriptor`: root opens the node and hands it over, so the VMM has no group and sees no node, and the node may be 0600 root. This is the better choice; it needs QEMU 9 or later.',
     { own: true, wall: true, drivers: ['qemu'] },
   ),
   key(
@@ -39,7 +39,7 @@ export const rightsKeys = [
     'landlock',
     choice(['required', 'best-effort']),
     'required',
-    'Landlock limits what the processes of a jail reach of their own root. `required`: where kernel or setpriv have none, nothing starts. `best-effort`: it starts without, and says so at every start. Of Firecracker itself there is none: its jailer cannot.',
+    'Landlock limits what the processes of a jail reach in their own root. `required`: nothing starts if kernel or setpriv lack it. `best-effort`: the sandbox starts without it, and every start says so. Firecracker itself never has it, because its jailer cannot set it.',
     { own: true, wall: true },
   ),
   key(
@@ -63,7 +63,7 @@ export const rightsKeys = [
     'rootlessUidBlocks',
     integer(1, 4091),
     4091,
-    'Blocks in that range, that is the most sandboxes at one time. The whole range must end below 2147352576.',
+    'Blocks in that range: the most sandboxes that can run at the same time. The whole range must end below 2147352576.',
     { own: true },
   ),
   key(
@@ -82,7 +82,7 @@ export const rightsKeys = [
     'validHypervisorPaths',
     pathPatterns,
     [],
-    'What the annotation `path` may name. Empty: nothing.',
+    'Programs that the annotation `path` may name. Empty: none.',
     { wall: true },
   ),
   key(
@@ -90,7 +90,7 @@ export const rightsKeys = [
     'validJailerPaths',
     pathPatterns,
     [],
-    'What the annotation `jailer_path` may name. Empty: nothing.',
+    'Programs that the annotation `jailer_path` may name. Empty: none.',
     { wall: true, drivers: ['firecracker'] },
   ),
   key(
@@ -98,7 +98,7 @@ export const rightsKeys = [
     'validVirtioFsDaemonPaths',
     pathPatterns,
     [],
-    'What the annotation `virtio_fs_daemon` may name. Empty: nothing.',
+    'Programs that the annotation `virtio_fs_daemon` may name. Empty: none.',
     { wall: true, drivers: ['qemu', 'clh'] },
   ),
   key(
@@ -106,7 +106,7 @@ export const rightsKeys = [
     'validEntropySources',
     pathPatterns,
     [],
-    'What the annotation `entropy_source` may name. Empty: nothing.',
+    'Sources that the annotation `entropy_source` may name. Empty: none.',
     { wall: true, drivers: ['qemu', 'clh'] },
   ),
 ]

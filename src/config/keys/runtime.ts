@@ -19,7 +19,7 @@ export const runtimeKeys = [
     'createContainerTimeout',
     integer(1, 86400, ' seconds'),
     60,
-    'How long creating a container may take, in seconds. runtime-rs has it in `[agent.kata]`, which is read as well. So long may QEMU take over a VFIO device that is plugged in, never less than 10 s, and 2 s more for each GiB of memory, which it pins.',
+    'How long creating a container may take, in seconds. runtime-rs has the key in `[agent.kata]`, which is read as well. QEMU has the same time to plug a VFIO device in, but at least 10 s, and 2 s more for each GiB of memory, because it pins the memory.',
     { annotation: 'create_container_timeout' },
   ),
   key(
@@ -43,7 +43,7 @@ export const runtimeKeys = [
     'staticSandboxResourceMgmt',
     boolean,
     false,
-    'Gives the machine its whole size when it starts, from the size that the pod announces, and never changes it.',
+    'Gives the machine its whole size at the start, as the pod announces it, and never changes it.',
     { perDriver: { firecracker: { absent: true } } },
   ),
 ]

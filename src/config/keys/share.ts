@@ -33,7 +33,7 @@ export const shareKeys = [
     'virtioFsPrivilege',
     choice(['auto', 'unprivileged', 'root']),
     'unprivileged',
-    'Who virtiofsd is on the host: a user of its own, to whom idmapped mounts show the share (`unprivileged`), root in a sandbox with few capabilities (`root`), or root only where a share cannot be idmapped (`auto`): then who chooses the volumes of a pod chooses that, too.',
+    'Who virtiofsd is on the host. `unprivileged`: a user of its own, who sees the share through idmapped mounts. `root`: root in a sandbox with few capabilities. `auto`: root only where a share cannot be idmapped, so the author of a pod decides by its volumes.',
     { drivers: sharing, own: true, wall: true, annotation: 'virtio_fs_privilege' },
   ),
   key(

@@ -18,7 +18,7 @@ export const sizeKeys = [
     'defaultMaxVcpus',
     integer(0, 1024),
     0,
-    'The most vCPUs after hot-plug. 0 means as many as the host has.',
+    'The maximum number of vCPUs after hot-plug. 0 means as many as the host has.',
     { annotation: 'default_max_vcpus', aliases: ['default_max_vcpus'] },
   ),
   key(
@@ -26,7 +26,7 @@ export const sizeKeys = [
     'defaultMemory',
     integer(128, 16777216, ' MiB'),
     2048,
-    'Memory of a sandbox in MiB. Kata replaces values below 256 by 2048; kata-ts takes them from 128 and refuses smaller ones.',
+    'Memory of a sandbox in MiB. Kata replaces values below 256 by 2048; kata-ts accepts values from 128.',
     { annotation: 'default_memory' },
   ),
   key(
@@ -34,7 +34,7 @@ export const sizeKeys = [
     'defaultMaxMemory',
     integer(0, 16777216, ' MiB'),
     0,
-    'The most memory after hot-plug, in MiB. 0 means the memory of the host.',
+    'The maximum memory after hot-plug, in MiB. 0 means the memory of the host.',
   ),
   key('memory_slots', 'memorySlots', integer(0, 255), 10, 'Slots for memory hot-plug.', {
     drivers: ['qemu'],
