@@ -9,7 +9,7 @@ export interface Answer {
   readonly stderr: string
 }
 
-/** Nobody, of no group, without any capability. */
+/** The user nobody, without groups and capabilities. */
 const nobody = [
   ...['--reuid', '65534', '--regid', '65534', '--clear-groups', '--no-new-privs'],
   ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
@@ -19,7 +19,7 @@ const nobody = [
  * Runs `argv[0]`, a path, with an empty environment. Under root it runs as nobody, who needs no way to the path, only the
  * right to execute the file.
  *
- * @throws KataError JAIL_TOOL_MISSING for root without setpriv(1); ErrnoException when it cannot be opened, or is not executable for whoever asks.
+ * @throws KataError JAIL_TOOL_MISSING for root without setpriv(1); ErrnoException when it cannot be opened, or is not executable for the caller.
  */
 export async function askProgram(argv: readonly string[], timeoutMs = 5000): Promise<Answer> {
   const [path = '', ...args] = argv

@@ -29,7 +29,7 @@ const PR_CAP_AMBIENT_CLEAR_ALL = 4
 const SYS_capget = 125 // x86-64
 const SYS_capset = 126 // x86-64
 const _LINUX_CAPABILITY_VERSION_3 = 0x20080522
-/** More than any kernel has; asking for one that it does not know fails with EINVAL and ends the list. */
+/** More than any kernel has. Asking for a capability that the kernel does not know fails with EINVAL and ends the list. */
 const mostCapabilities = 64
 
 /** The set as /proc/PID/status writes it: 16 hexadecimal digits. */

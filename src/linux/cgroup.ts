@@ -10,7 +10,7 @@ export interface CgroupHierarchy {
   /** Where it is mounted. */
   readonly point: string
   readonly version: 1 | 2
-  /** Version 1: what the tree controls, or `name=...` of one that only groups processes. Empty for version 2. */
+  /** Version 1: the tree's controllers, or `name=...` of a tree that only groups processes. Empty for version 2. */
   readonly controllers: readonly string[]
 }
 
@@ -89,7 +89,7 @@ function inheritCpusets(hierarchy: CgroupHierarchy, path: string): void {
   }
 }
 
-/** Lets the children of a cgroup of version 2 have its controllers, as far as it may: one that holds processes may not. */
+/** Enables the controllers of a cgroup v2 for its children, if the kernel allows it: a cgroup with processes cannot. */
 function passControllers(directory: string): void {
   for (const name of readFileSync(`${directory}/cgroup.controllers`, 'utf8')
     .trim()
@@ -130,7 +130,7 @@ export function killCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: stri
   }
 }
 
-/** True when the cgroup is gone; false while somebody is in it (EBUSY). @throws other ErrnoExceptions. */
+/** True when the cgroup is gone; false while processes are in it (EBUSY). @throws other ErrnoExceptions. */
 export function removeCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string): boolean {
   try {
     rmdirSync(cgroupDirectory(hierarchy, path))
@@ -149,7 +149,7 @@ export function readControl(hierarchy: CgroupHierarchy, path: string, name: stri
   return text !== undefined && /^\d+$/.test(text) ? Number(text) : undefined
 }
 
-/** The hierarchy in which this controller works: one of version 1 that has it, or else that of version 2. */
+/** The hierarchy with this controller: a version 1 hierarchy that has it, else the version 2 hierarchy. */
 export function hierarchyOf(
   hierarchies: readonly CgroupHierarchy[],
   controller: string,

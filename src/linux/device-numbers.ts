@@ -5,7 +5,7 @@ export interface DeviceNumbers {
   readonly minor: number
 }
 
-/** Of `rdev`, or of any other `dev_t`. */
+/** Splits `rdev`, or any other `dev_t`. */
 export function deviceNumbers(dev: number): DeviceNumbers {
   const packed = BigInt(dev)
   const major = ((packed >> 8n) & 0xfffn) | ((packed >> 32n) & 0xfffff000n)

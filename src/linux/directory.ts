@@ -1,4 +1,4 @@
-/** What is in an open directory: listed piece by piece, removed and moved by name. No call looks up more than one name. */
+/** The entries of an open directory: listed piece by piece, removed and moved by name. No call looks up more than one name. */
 import { dlopen } from 'bun:ffi'
 import { checked, lastErrno, SyscallError } from './libc.ts'
 import { shown, terminated } from './open-at.ts'
@@ -20,9 +20,9 @@ function bind() {
 }
 
 export interface DirectoryEntry {
-  /** As the file system has it, which need not be UTF-8. */
+  /** The bytes of the file system, which need not be UTF-8. */
   readonly name: Buffer
-  /** As far as the file system says so in a listing. */
+  /** The type, where the file system's listing has it. */
   readonly isDirectory: boolean
 }
 
@@ -50,7 +50,7 @@ export function rewind(directory: number): void {
   checked(bound.lseek(directory, 0, SEEK_SET), 'lseek')
 }
 
-/** What became of a name. `directory`: it is one, and was left as it is. */
+/** The result for one name. `directory`: the name is a directory, and was left as it is. */
 export type Unlinked = 'removed' | 'absent' | 'directory' | 'not empty'
 
 /** Removes what is no directory. @throws SyscallError EPERM (an immutable file), EROFS. */

@@ -27,7 +27,7 @@ export function withFsIds<T>(uid: number, gid: number, work: () => T): T {
   }
 }
 
-/** Returns the id before. Both calls report no errors; asking again, with an id that cannot be, tells what is set. */
+/** Returns the former id. Both calls report no errors; a second call with an impossible id returns what is set. */
 function setId(call: number, id: number): number {
   const before = Number(libc.syscall(call, id, 0, 0, 0, 0, 0))
   const now = Number(libc.syscall(call, -1, 0, 0, 0, 0, 0))

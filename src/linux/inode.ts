@@ -37,7 +37,7 @@ export function getXattr(path: string, name: string): Buffer {
 
 export interface Node {
   readonly type: 'block' | 'character'
-  /** As `rdev` of stat(2). */
+  /** `rdev` of stat(2). */
   readonly device: number
   readonly uid: number
   readonly mode: number

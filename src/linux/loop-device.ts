@@ -1,4 +1,4 @@
-/** Loop devices (loop(4)): a regular file as a block device, for whoever cannot be given the file open. */
+/** Loop devices (loop(4)): a regular file as a block device, for a program that cannot be given the open file. */
 import { closeSync, fstatSync, openSync } from 'node:fs'
 import { checked, libc, ptr, SyscallError } from './libc.ts'
 
@@ -13,9 +13,9 @@ const flagsOffset = 8 + 52
 const maxTries = 16
 
 export interface LoopDevice {
-  /** As `rdev` of stat(2). */
+  /** `rdev` of stat(2). */
   readonly device: number
-  /** Closes our descriptor; the device is free again once nobody else has it open either. */
+  /** Closes our descriptor; the device is free again once no other descriptor of it is open. */
   close(): void
 }
 

@@ -2,7 +2,7 @@
 import { closeSync, readFileSync } from 'node:fs'
 import { openOperatorPath } from './operator-path.ts'
 
-/** Such as `nosuid`, `relatime`; empty when the path cannot be opened or its mount is not ours to see. */
+/** For example `nosuid`, `relatime`. Empty when the path cannot be opened or its mount is not visible to us. */
 export function mountFlagsOf(path: string): string[] {
   let fd: number
   try {

@@ -32,17 +32,17 @@ export function openLocation(path: string): number {
 }
 
 export interface TreeOptions {
-  /** With what is mounted in it. */
+  /** Includes the mounts below it. */
   readonly recursive?: boolean
   /** Bitwise or of {@link mountAttributes}, for every mount of the tree. */
   readonly attributes?: number
-  /** What is mounted later where it came from appears in it too; else it has no propagation with that. */
+  /** Mounts that are made later at its origin appear in it too. Without this there is no propagation between the two. */
   readonly follow?: boolean
 }
 
 /**
  * A copy of the mount that the O_PATH descriptor `source` is in, rooted at that file or directory, as a detached
- * tree: nobody sees it, no mount or unmount elsewhere reaches it. The caller attaches and closes it; closing one that
+ * tree: it is visible nowhere, and no mount or unmount elsewhere reaches it. The caller attaches and closes it; closing one that
  * was not attached takes it away.
  *
  * @throws SyscallError with the errno of the failing call.

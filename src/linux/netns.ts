@@ -16,7 +16,7 @@ export interface Netns {
 
 /** Opens a namespace by its name in the file system. @throws ENOENT and others of open(2). */
 export function openNetns(path: string): Netns {
-  // Never waits, whatever it is that lies there.
+  // O_NONBLOCK: a FIFO in its place must not block.
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   const { dev, ino } = fstatSync(fd)
   return { fd, identity: `${dev}:${ino}`, close: () => closeSync(fd) }

@@ -6,12 +6,12 @@ import { checked, libc, ptr, SyscallError } from './libc.ts'
 const SYS_openat2 = 437
 const O_CLOEXEC = 0o2000000
 
-/** In place of a directory's descriptor: the working directory, of which an absolute path takes no notice. */
+/** In place of a directory's descriptor: the working directory. An absolute path ignores it. */
 export const workingDirectory = -100
 /** O_PATH of open(2): a location, not what is there. It opens nothing, so a FIFO or a device does not mind. */
 export const O_PATH = 0o10000000
 
-/** What openat2(2) refuses on the way: another mount (EXDEV), symbolic links (ELOOP), what leads above the directory (EXDEV). */
+/** Refusals of openat2(2): another mount (EXDEV), symbolic links (ELOOP), a way above the directory (EXDEV). */
 export const resolve = { noXdev: 1, noMagiclinks: 2, noSymlinks: 4, beneath: 8 } as const
 
 /**
@@ -50,7 +50,7 @@ export function closing<T>(fd: number, work: (fd: number) => T): T {
   }
 }
 
-/** Names of files are bytes; most of them are text, but nobody has to keep to that. */
+/** File names are bytes. Most are text, but they need not be. */
 export function terminated(name: string | Uint8Array): Buffer {
   const bytes = Buffer.from(name)
   if (bytes.includes(0)) throw new SyscallError('a name with a NUL byte', 'EINVAL')

@@ -26,7 +26,7 @@ const directories: ReadonlySet<string> = new Set([
 const trees = ['/dev/', '/usr/']
 /** But not below these, in which programs and administrators put files of their own, and pods may be given directories. */
 const exceptions = ['/dev/shm/', '/dev/hugepages/', '/dev/mqueue/', '/usr/local/', '/usr/share/', '/usr/src/']
-/** As in the kernel. */
+/** The kernel's limit. */
 const mostLinks = 40
 
 /**
@@ -38,7 +38,7 @@ export function openOperatorPath(path: string): number {
   let wanted = path
   for (let links = 0; links <= mostLinks; links++) {
     try {
-      // One call decides: whatever became a link since it was looked at ends it.
+      // This one call decides: a component that has become a link since the check ends it.
       return openAt(workingDirectory, wanted, O_PATH, resolve.noSymlinks | resolve.noMagiclinks)
     } catch (error) {
       if (!(error instanceof SyscallError && error.errno === 'ELOOP')) throw error
@@ -48,7 +48,7 @@ export function openOperatorPath(path: string): number {
   throw new SyscallError(`opening ${path}`, 'ELOOP')
 }
 
-/** What an absolute `path` names, and where it is without any link. @throws as {@link openOperatorPath}. */
+/** The file that an absolute `path` names, and its path without links. @throws the errors of {@link openOperatorPath}. */
 export function lookAtOperatorPath(path: string): { path: string; stat: Stats } {
   const fd = openOperatorPath(path)
   try {
@@ -70,7 +70,7 @@ function followFirstLink(path: string, source: string): string {
     const target = readlinkSync(link)
     return [posix.isAbsolute(target) ? '' : place, target, ...parts.slice(index + 1)].join('/')
   }
-  // It is none any more; the next attempt will tell.
+  // It is no longer a link; the next attempt decides.
   return path
 }
 

@@ -5,8 +5,8 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 const O_PATH = 0o10000000
 
 /**
- * Gives `use` a path that leads to what lies at `path` now, if that is a socket of the user. Whoever owns the directory
- * may put a link to somebody else's socket there, and we are root: so the file is looked at first, and then connected
+ * Gives `use` a path that leads to what lies at `path` now, if that is a socket of the user. The directory's owner
+ * may put a link to another user's socket there, and we are root. So the file is checked first, and then connected
  * to by its descriptor. The path given has no limit of length either.
  *
  * @throws Error when it is something else; what open(2) and `use` throw.

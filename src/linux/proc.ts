@@ -34,13 +34,13 @@ export function processRef(pid: number): ProcessRef | undefined {
   return startTime === undefined ? undefined : { pid, startTime }
 }
 
-/** Whether exactly this process still runs; a zombie (nobody reaped it yet) does not. */
+/** Whether exactly this process still runs. A zombie, not reaped yet, does not run. */
 export function isAlive(ref: ProcessRef): boolean {
   const fields = statFields(ref.pid)
   return fields !== undefined && fields[19] === ref.startTime && fields[0] !== 'Z' && fields[0] !== 'X'
 }
 
-/** Children of a process's first thread, those that nobody waited for yet included. */
+/** Children of a process's first thread, including zombies. */
 export function childrenOf(parent: ProcessRef): ProcessRef[] {
   if (!isAlive(parent)) return []
   const pids = readProc(`/proc/${parent.pid}/task/${parent.pid}/children`) ?? ''
@@ -51,7 +51,7 @@ export function childrenOf(parent: ProcessRef): ProcessRef[] {
     .filter((ref) => ref !== undefined)
 }
 
-/** The status, as wait(2) gives it, of a process that has ended and that nobody waited for yet; root may read it. */
+/** The wait(2) status of a zombie, which root may read. */
 export function zombieStatus(ref: ProcessRef): number | undefined {
   const fields = statFields(ref.pid)
   return fields?.[19] === ref.startTime && fields[0] === 'Z' ? Number(fields[49]) : undefined

@@ -18,7 +18,7 @@ import { openDirectoryAt, shown } from './open-at.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_RDONLY } = constants
 
-/** So many levels are open at a time. A directory below is moved up to the top, to be emptied from there. */
+/** How many levels are open at a time. A deeper directory is moved up to the top and emptied from there. */
 const openLevels = 64
 /** How long this process is deaf to signals and timers at a stretch, milliseconds. */
 const stretchMs = 10
@@ -53,7 +53,7 @@ interface Level {
   readonly fd: number
   /** In the level above; undefined at the top. */
   readonly name?: Buffer
-  /** What is left of the piece of the listing that was read last. */
+  /** The unused rest of the last piece of the listing. */
   pending: DirectoryEntry[]
   /** Whether anything went since the listing began. */
   progress: boolean
@@ -63,7 +63,7 @@ class Removal {
   readonly #signal: AbortSignal | undefined
   /** From the top down. */
   readonly #levels: Level[]
-  /** Of the names that moved directories get: nothing in the tree has one like it. */
+  /** The beginning of the names of moved directories. Nothing else in the tree has such a name. */
   readonly #prefix = `.kata-ts-${crypto.randomUUID()}-`
   #moved = 0
   #steps = 0

@@ -1,4 +1,4 @@
-/** Runs a system tool to its end. For short administrative tools; programs that stay are somebody's children. */
+/** Runs a short administrative tool of the system to its end. Programs that stay need an owner that waits for them. */
 
 export interface ToolResult {
   /** Exit code; null when a signal (or our deadline) ended it. */

@@ -13,7 +13,7 @@ const SYS_pidfd_open = 434
  * meanwhile, or that may not be signalled, is no error.
  */
 export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): void {
-  // Opened before the look: what was looked at is what the descriptor stands for.
+  // Opened before the check, so that the process that is checked is the one that gets the signal.
   const fd = Number(libc.syscall(SYS_pidfd_open, ref.pid, 0, 0, 0, 0, 0))
   if (fd < 0) return
   try {

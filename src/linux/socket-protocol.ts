@@ -1,4 +1,4 @@
-/** Which protocol a socket speaks that any process has open: sockfs tells it as an extended attribute of the descriptor. */
+/** The protocol of a socket that any process has open: sockfs gives it as an extended attribute of the descriptor. */
 import { dlopen, ptr } from 'bun:ffi'
 import { cstring } from './libc.ts'
 
@@ -10,7 +10,7 @@ function bind() {
   }).symbols
 }
 
-/** As the kernel calls it, for instance `UNIX-STREAM` (`UNIX` before Linux 5.15) or `TCP`; empty when it does not say. */
+/** The kernel's name, for example `UNIX-STREAM` (`UNIX` before Linux 5.15) or `TCP`; empty when it does not say. */
 export function socketProtocol(pid: number, fd: number | string): string {
   bound ??= bind()
   const name = Buffer.alloc(64)

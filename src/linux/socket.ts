@@ -64,7 +64,7 @@ export function socketPair(): [number, number] {
   return [fds[0]!, fds[1]!]
 }
 
-/** Whether somebody listens on `path`; a socket file that a crash left does not answer. */
+/** Whether a process listens on `path`. A socket file that a crash left does not answer. */
 export function isListening(path: string): boolean {
   try {
     closeSync(connectUnix(path))

@@ -47,7 +47,7 @@ function attachQueue(fd: number, name: string, flags: number): void {
 }
 
 /**
- * Has a tap stay when its descriptors are closed, for one user alone to open by its name; somebody has to delete it then.
+ * Keeps a tap when its descriptors are closed; only this user can open it by its name. The caller has to delete it later.
  *
  * @throws SyscallError.
  */

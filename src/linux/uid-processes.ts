@@ -20,13 +20,13 @@ export function processesOfUids(first: number, last: number): UidProcess[] {
   })
 }
 
-/** What the killer that becomes the user gets: that user may stop it, but not the signals of this process. Milliseconds. */
+/** Time for the killer that becomes the user, in milliseconds: the user may stop the killer, but cannot block signals of this process. */
 const killerMs = 500
 
 /**
  * Kills all processes of the uids `first`..`last` and waits for them. Each is killed from here, which nothing of theirs
  * can hinder, and with the first process of a pid namespace all that is in there. kill(-1) as the user itself besides
- * reaches all at once, so that none escapes by forking, and reaches nobody else.
+ * reaches all at once, so that none escapes by forking, and reaches no process of another user.
  *
  * @returns whether none is left. Ids below 65536 belong to people and services: nothing is done for them, ever.
  */

@@ -11,7 +11,7 @@ const SO_ERROR = 4
 /** struct sockaddr_vm of <linux/vm_sockets.h>. */
 const addressBytes = 16
 const VHOST_VSOCK_SET_GUEST_CID = 0x4008af60
-/** The first that is nobody's: 0 to 2 are the hypervisor, the machine itself and the host. */
+/** The first free address: 0 to 2 are the hypervisor, the machine itself and the host. */
 export const firstGuestCid = 3
 
 /**
@@ -50,7 +50,7 @@ export function beginConnect(cid: number, port: number): number {
   throw new SyscallError(`connect vsock ${cid}:${port}`, errno)
 }
 
-/** @throws SyscallError ECONNRESET when nobody listens, ETIMEDOUT when no machine answers. */
+/** @throws SyscallError ECONNRESET when nothing listens, ETIMEDOUT when no machine answers. */
 export function connectionState(fd: number): 'connecting' | 'connected' {
   const address = Buffer.alloc(addressBytes)
   const length = new Uint32Array([addressBytes])
