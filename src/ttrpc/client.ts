@@ -1,4 +1,4 @@
-/** Calls over one connection: many at a time, told apart by their stream ids. */
+/** Calls over one connection: many at a time, distinguished by stream ids. */
 import { definedTimeout } from './deadline.ts'
 import type { MessageOf, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
 import { decodeResponse, encodeRequest, methodPrefix, type RequestOptions } from './envelope.ts'
@@ -16,7 +16,7 @@ export interface CancelSignal {
 }
 
 export interface CallOptions extends RequestOptions {
-  /** Gives up waiting for the answer; the peer is not told, because unary ttrpc has no word for it. */
+  /** Stops waiting for the answer. The peer does not learn of it, because unary ttrpc has no message for it. */
   readonly signal?: CancelSignal | undefined
   /** A larger answer fails with `resource_exhausted`; default 4 MiB, the limit of a frame. */
   readonly maxAnswerBytes?: number | undefined
@@ -39,7 +39,7 @@ interface Pending {
 const maxStreamId = 0x7fffffff
 
 export interface ConnectOptions {
-  /** An odd number; default 1. A random one tells answers to this connection from those to an earlier one. */
+  /** An odd number; default 1. A random number distinguishes answers to this connection from answers to an earlier one. */
   readonly firstStreamId?: number
   readonly limits?: PeerLimits
 }

@@ -19,7 +19,7 @@ export interface MethodDefinition {
 }
 
 export interface ServiceDefinition {
-  /** With the package, as it goes over the wire: `grpc.AgentService`. */
+  /** The name on the wire, with the package: `grpc.AgentService`. */
   readonly fullName: string
   readonly methods: Readonly<Record<string, MethodDefinition>>
 }
@@ -27,7 +27,7 @@ export interface ServiceDefinition {
 /** What `decode` of a message type gives. */
 export type MessageOf<Type> = Type extends { decode(bytes: Uint8Array): infer T } ? T : never
 
-/** A message of which any field may be left out; it then has its proto3 default. */
+/** A message with optional fields. A missing field has its proto3 default. */
 export type Partially<T> = T extends bigint | boolean | number | string | Uint8Array | undefined
   ? T
   : T extends readonly (infer Item)[]

@@ -1,4 +1,4 @@
-/** What a caller puts up with from its peer before it ends the connection. */
+/** The limits that a peer must keep; a caller ends the connection when they are exceeded. */
 import { TtrpcError } from './status.ts'
 
 export interface PeerLimits {
@@ -25,7 +25,7 @@ export class UnaskedFrames {
     this.#most = unasked
   }
 
-  /** To be told of a call that was given up: its answer may still come, once. */
+  /** Notes an abandoned call: its answer may still come, once. */
   givenUp(): void {
     this.#late++
   }

@@ -10,7 +10,7 @@ export interface CallContext {
   readonly metadata: ReadonlyMap<string, string>
   /** Time the caller gives in milliseconds; when it is over the caller has its answer (`deadline_exceeded`). */
   readonly timeoutMs: number | undefined
-  /** Calls `handler` once when nobody waits for the answer any more: deadline passed, or connection closed. */
+  /** Calls `handler` once when the caller no longer waits for the answer: the deadline has passed, or the connection is closed. */
   onCancel(handler: (reason: TtrpcError) => void): void
 }
 
@@ -157,7 +157,7 @@ class Server implements ServerConnection {
     return entry
   }
 
-  /** The handler's answer, or the reason why nobody waits for it any more. */
+  /** The handler's answer, or the reason why the caller no longer waits for it. */
   async #run(
     streamId: number,
     request: Request,

@@ -28,7 +28,7 @@ const names = new Map<number, StatusName>(
   Object.entries(statusCodes).map(([name, number]) => [number, name as StatusName]),
 )
 
-/** The name of a code from the wire; a number nobody defined is `unknown`, as gRPC asks for. */
+/** The name of a code from the wire. An undefined number is `unknown`, as in gRPC. */
 export function statusName(code: number): StatusName {
   return names.get(code) ?? 'unknown'
 }

@@ -7,7 +7,7 @@ export interface Transport {
   write(bytes: Uint8Array): void | Promise<void>
   /** Sets the receiver, once. Bytes that came earlier are delivered now; each chunk then belongs to the receiver. */
   onData(receive: (chunk: Uint8Array) => void): void
-  /** Calls `closed` once, when the stream is over for whatever reason; at once if it already is. */
+  /** Calls `closed` once when the stream ends, for any reason. If it has ended already, calls it at once. */
   onClose(closed: (error?: Error) => void): void
   /** Ends the stream after what was written; with an error, at once. Safe to call again. */
   close(error?: Error): void

@@ -98,7 +98,7 @@ export class WireReader {
     return decodeUtf8(this.bytes())
   }
 
-  /** Steps over a field that nobody asked for. */
+  /** Skips an unknown field. */
   skip(): void {
     if (this.#type === wireType.varint) this.varint()
     else if (this.#type === wireType.fixed64) this.#take(8)
