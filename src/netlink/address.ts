@@ -8,7 +8,7 @@ import { attribute, flag, splitBody } from './message.ts'
 const message = { new: 20, delete: 21, get: 22 } as const
 const infoBytes = 8
 const attributeOf = { address: 1, local: 2, broadcast: 4, flags: 8 } as const
-/** In use at once, without asking the network whether somebody else has it. */
+/** Usable at once, without duplicate address detection. */
 const noDuplicateDetection = 0x02
 const scopeLink = 253
 
@@ -30,7 +30,7 @@ export function listAddresses(client: NetlinkClient): Address[] {
 
 export function parseAddress(body: Uint8Array): Address {
   const { head, attributes } = splitBody(body, infoBytes)
-  // Of a point-to-point link `address` is the other end.
+  // On a point-to-point link `address` is the other end.
   const address = attributes.get(attributeOf.local) ?? attributes.get(attributeOf.address)
   if (address === undefined || (address.length !== 4 && address.length !== 16))
     throw new NetlinkFormatError('an address message without an address')

@@ -9,7 +9,7 @@ import {
   parseMessages,
 } from './message.ts'
 
-/** A socket of NETLINK_ROUTE in whatever network namespace it was opened in. Both calls are synchronous. */
+/** A NETLINK_ROUTE socket. It stays in the network namespace in which it was opened. Both calls are synchronous. */
 export interface NetlinkSocket {
   send(message: Uint8Array): void
   /** The next datagram, whole. Throws when none comes within the socket's own limit of time. */

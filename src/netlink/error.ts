@@ -1,6 +1,6 @@
-/** What can go wrong on a netlink socket; the room knows no other errors, so that host and guest share it. */
+/** The errors of a netlink socket. They depend on nothing else, so that host and guest share them. */
 
-/** Names of the errnos that rtnetlink answers with (errno(3)); callers tell them apart by name. */
+/** Names of the errnos that rtnetlink answers with (errno(3)); callers distinguish them by name. */
 const names: Readonly<Record<number, string>> = {
   1: 'EPERM',
   2: 'ENOENT',
@@ -36,7 +36,7 @@ export class NetlinkError extends Error {
   }
 }
 
-/** What was received is not what netlink(7) describes, or more than is reasonable. */
+/** The received bytes do not follow netlink(7), or are unreasonably many. */
 export class NetlinkFormatError extends Error {}
 
 /** Runs `action`; a refusal with one of these errnos is as good as success. */

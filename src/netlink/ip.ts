@@ -27,12 +27,12 @@ function parseIpv6(text: string): Uint8Array | undefined {
   const [head, tail] = halves.map((half, index) => groups(half, index === halves.length - 1))
   if (head === undefined || (halves.length === 2 && tail === undefined)) return
   const missing = 16 - head.length - (tail?.length ?? 0)
-  // "::" stands for at least one group.
+  // "::" means at least one group.
   if (tail === undefined ? missing !== 0 : missing < 2) return
   return Uint8Array.from([...head, ...new Array<number>(missing).fill(0), ...(tail ?? [])])
 }
 
-/** Bytes of colon-separated groups, of which an address' last may be IPv4; undefined when one is neither. */
+/** The bytes of colon-separated groups; the last group of an address may be IPv4. Undefined for any other group. */
 function groups(text: string, isEnd: boolean): number[] | undefined {
   if (text === '') return []
   const parts = text.split(':')
@@ -68,7 +68,7 @@ export interface Prefix {
   readonly length: number
 }
 
-/** `10.1.0.0/16`; without a length it is that of a single address. Undefined when it is neither. */
+/** Parses `10.1.0.0/16`. Without a length the prefix is a single address. Undefined for anything else. */
 export function parsePrefix(text: string): Prefix | undefined {
   const [ip = '', length, more] = text.split('/')
   const address = parseIp(ip)

@@ -21,7 +21,7 @@ export const flag = {
 
 /** In an error message: only the header of the request is repeated in it. */
 const capped = 0x100
-/** In an error message: attributes follow, one of which is a text. */
+/** In an error message: attributes follow, and one of them is a text. */
 const hasAttributes = 0x200
 const attributeMessage = 1
 

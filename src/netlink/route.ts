@@ -33,11 +33,11 @@ export interface Route {
   readonly scope: number
   /** RTPROT_*. */
   readonly protocol: number
-  /** RTNH_F_*; 4: the gateway is on the link whatever the addresses say. */
+  /** RTNH_F_*; 4 (onlink): the gateway is on the link, even if no address of the link covers it. */
   readonly flags: number
-  /** Bytes; 0: that of the link. */
+  /** Bytes; 0: the MTU of the link. */
   readonly mtu: number
-  /** Of two routes to one destination the lower one counts; 0: the family's default. */
+  /** The route with the lower metric is used; 0: the family's default. */
   readonly metric: number
 }
 
@@ -45,7 +45,7 @@ export interface Route {
 const onLink = 4
 
 /**
- * Unicast routes of the main table of both families. `unsupported` is told of routes over several links, through
+ * Unicast routes of the main table of both families. `unsupported` gets the routes over several links, through
  * encapsulation, or by a gateway of the other family, which are left out.
  */
 export function listRoutes(client: NetlinkClient, unsupported: (route: string) => void = () => {}): Route[] {
@@ -97,7 +97,7 @@ function optional<Name extends string>(name: Name, attributes: Attributes, type:
   return (value && { [name]: value }) as Record<Name, Uint8Array> | undefined
 }
 
-/** Adds the route, in place of one that it would clash with. @throws NetlinkError ENETUNREACH (unknown gateway), EINVAL. */
+/** Adds the route, and replaces a route that it conflicts with. @throws NetlinkError ENETUNREACH (unknown gateway), EINVAL. */
 export function addRoute(client: NetlinkClient, route: Route): void {
   client.change(`add ${describeRoute(route)}`, message.new, routeBody(route), flag.create | flag.replace)
 }

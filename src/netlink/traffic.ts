@@ -14,7 +14,7 @@ const ingressParent = 0xffff_fff1
 const ingressHandle = 0xffff_0000
 /** ETH_P_ALL in network byte order. */
 const everyProtocol = 0x0300
-/** Of two filters the one with the lower number is asked first. */
+/** The filter with the lower number is asked first. */
 const priority = { exception: 1, rule: 2 } as const
 const u32 = { selector: 5, actions: 7 } as const
 const terminal = 1
@@ -48,7 +48,7 @@ export interface PacketField {
 }
 
 /**
- * What `link` receives with all these fields goes on to the namespace's own stack, whatever {@link redirectAll} says.
+ * Packets that `link` receives with all these fields go on to the namespace's own stack, in spite of {@link redirectAll}.
  * `what` is for messages.
  *
  * @throws NetlinkError.
