@@ -36,8 +36,8 @@ export async function addUser(name: string, uid: number, signal?: AbortSignal): 
 }
 
 /**
- * Removes exactly that account, also one that a crash of useradd left half made: a line of passwd must carry our
- * comment, one of group our id. Anything else of that name is somebody else's and stays.
+ * Removes exactly that account, even if a crash of useradd left it half made. The line of passwd must have our comment, the line of
+ * group our id. Anything else with that name is not ours and stays.
  *
  * @throws KataError ACCOUNT_FAILED when a line stays nevertheless.
  */

@@ -7,7 +7,7 @@ import { addRecords, removeRecords } from './account-userdb.ts'
 import type { Lease } from './lease.ts'
 import { readOwner } from './reservation.ts'
 
-/** What the ledger keeps of an account. */
+/** The ledger's data of an account. */
 export interface AccountData {
   readonly mode: AccountMode
   readonly name: string
@@ -53,7 +53,7 @@ export async function createAccount(
       if (mode === 'useradd') await addUser(name, uid, signal)
       else addRecords(userdbDir, name, uid)
     } catch (error) {
-      // What was there before us is not ours to remove, even if it looks like one of our accounts.
+      // An account that existed before is not removed, even if it looks like one of ours.
       if (error instanceof KataError && error.code === 'ACCOUNT_TAKEN') entry.amend({ ...data, mode: 'none' })
       throw error
     }

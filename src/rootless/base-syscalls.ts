@@ -1,9 +1,9 @@
 /** System calls that programs in a jail need, by what for: what every one of them does, and more for those that ask for it. */
 import { type SyscallName, syscallNumbers } from './syscall-numbers.ts'
 
-/** Of the C library and of a program with threads. clone, prctl, socket and socketpair go by their arguments (syscall-filter.ts). */
+/** System calls of the C library and of threads. clone, prctl, socket and socketpair depend on their arguments (syscall-filter.ts). */
 export const baseSyscalls: readonly SyscallName[] = [
-  // The last steps of setpriv(1): capabilities, of which there are none to keep, Landlock, and the program's start.
+  // The last steps of setpriv(1): dropping capabilities, Landlock, and the program's start.
   ...named('capget capset landlock_create_ruleset landlock_add_rule landlock_restrict_self execve'),
   ...named('arch_prctl set_tid_address set_robust_list rseq getrandom'),
   // Programs add filters of their own.
@@ -26,7 +26,7 @@ export const baseSyscalls: readonly SyscallName[] = [
     'rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack',
   ),
   ...named('kill tkill tgkill pause'),
-  // Who and where it is, and what its limits are.
+  // Its ids, its directory and its limits.
   ...named('getpid getppid gettid getuid geteuid getgid getegid getgroups getresuid getresgid'),
   ...named('uname sysinfo getrusage getrlimit prlimit64'),
   // Time.

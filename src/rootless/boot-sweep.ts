@@ -17,7 +17,7 @@ export async function sweepOncePerBoot(options: SweepOptions, log: Logger): Prom
     for (const { name, found, error } of await sweepRootless(options, log))
       if (error === undefined) log.info('removed what an earlier boot left', { name, found })
     mkdirSync(runDir, { recursive: true, mode: 0o711 })
-    // Written last: two starts at once may both sweep, which leaves alone whatever has a live owner.
+    // Written last: two starts may sweep at the same time, because a sweep leaves everything with a live owner alone.
     writeFileSync(mark, boot, { mode: 0o600 })
   } catch (error) {
     log.warn('could not look for what an earlier boot left', { error })

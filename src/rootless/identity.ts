@@ -1,4 +1,4 @@
-/** Everything of who a VMM is, in the order in which it is taken. */
+/** Takes everything that makes up a VMM's identity, in order. */
 import type { Accelerator, AccountMode } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -21,8 +21,7 @@ export interface IdentityOptions extends LeaseOptions {
 const maxTries = 8
 
 /**
- * Takes a lease and makes its account; a block whose name or id somebody else has is left alone and another one
- * tried.
+ * Takes a lease and makes its account. If the block's name or id is in use elsewhere, another block is tried.
  *
  * @throws KataError of {@link takeLease}, {@link createAccount} and {@link kvmGroups}. Nothing is held then.
  */

@@ -12,7 +12,7 @@ import { waiterScript } from './waiter.ts'
 
 /**
  * Limits that every confined process gets, soft and hard: guest memory must not reach a core file, and a VMM that was
- * taken over must not fill the host's process table (counted per uid, which it shares with nobody).
+ * taken over must not fill the host's process table (counted per uid; it shares its uid with no other sandbox).
  */
 export const jailLimits = { core: 0, nofile: 1024, nproc: 1024 } as const
 
@@ -36,7 +36,7 @@ unset PWD OLDPWD
 step confine; exec "$@" ${output}
 `
 
-/** Of a single digit, so that the shell takes it for a descriptor. */
+/** A single digit, because the shell takes only that for a descriptor. */
 const mostDescriptors = 9
 
 /**

@@ -17,14 +17,14 @@ export interface JailMount {
   /** Inside the jail. */
   readonly target: string
   readonly directory: boolean
-  /** Of ro, nosuid, nodev, noexec: those that are set, sorted. */
+  /** Those of ro, nosuid, nodev and noexec that are set, sorted. */
   readonly flags: readonly string[]
 }
 
 /** Source of a mount that is no bind: a small file system of the jail's own, which only root can write. */
 export const nodeFs = 'tmpfs'
 
-/** What Landlock leaves of a path: accesses by setpriv(1)'s names. */
+/** The accesses that Landlock allows below a path, by setpriv(1)'s names. */
 export interface LandlockRule {
   readonly path: string
   readonly accesses: readonly string[]
@@ -75,7 +75,7 @@ function mountOf({ source, target, access }: JailPath, stat: Stats): JailMount {
   return { source, target, directory: stat.isDirectory(), flags: flags.sort() }
 }
 
-/** A program may be executed together with its loader; libraries are only read, whatever maps them executable. */
+/** A program may be executed together with its loader; libraries are only read, although they are mapped executable. */
 function programRules(program: string): LandlockRule[] {
   const execute = ['execute', 'read-file']
   const interpreter = programInterpreter(program)

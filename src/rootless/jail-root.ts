@@ -44,7 +44,7 @@ export function buildJailRoot(stateDir: string, plan: JailPlan, syscalls: Syscal
   return { root, fstab }
 }
 
-/** Searched by everybody, read by nobody: who is told a node's name finds it. */
+/** Everybody may search it and nobody may list it: a process finds only a node whose name it knows. */
 const nodeFsOptions = ['mode=0711', 'size=64k', 'nr_inodes=128']
 
 function makePlaceholder(root: string, { target, directory }: JailMount): void {

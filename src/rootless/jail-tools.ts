@@ -2,7 +2,7 @@
 import { KataError } from '../errors.ts'
 import { findTool, toolDirectories } from '../linux/which.ts'
 
-/** They run after the change of root and before the program, in this order. Landlock lets nobody execute them any more. */
+/** They run after the change of root and before the program, in this order. Then Landlock forbids executing them. */
 export const toolsInside = ['unshare', 'setpriv', 'bash', 'env'] as const
 
 /** Absolute path of a tool. @throws KataError JAIL_TOOL_MISSING. */

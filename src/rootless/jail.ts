@@ -18,7 +18,7 @@ export interface LaunchOptions {
   /** How long the confinement may take, milliseconds. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal
-  /** What came out of `spec.output` so far, where that is no regular file: then only its owner can tell. */
+  /** The output in `spec.output` so far, for an output that is no regular file and that only its owner can read. */
   readonly said?: () => Promise<string>
 }
 
@@ -30,7 +30,7 @@ export interface LaunchOptions {
  * (the main thread, as Bun.spawn forks on the calling one). Both are in a session of their own, so that no terminal
  * reaches them.
  *
- * What lies in the state directory goes away with it; when this throws, nothing runs.
+ * The jail's files in the state directory go away with that directory. When this throws, nothing runs.
  *
  * @throws KataError JAIL_SPEC_INVALID, JAIL_TOOL_MISSING, JAIL_MEMORY_LOCK, JAIL_NO_LANDLOCK, or JAIL_FAILED with the step and the end of its stderr.
  */

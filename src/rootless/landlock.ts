@@ -8,7 +8,7 @@ import { landlockAbi } from '../linux/landlock.ts'
 import { findTool } from '../linux/which.ts'
 import type { LaunchSpec } from './launch-spec.ts'
 
-/** What a launcher saw of it. */
+/** What a launcher proved about Landlock. */
 export type LandlockState = 'enforced' | 'none'
 
 /** setpriv(1): the program was found, restricted, and could not be executed. */

@@ -1,10 +1,10 @@
-/** What is asked of the jail: one program, who it runs as, and the little it can see. Plain data, built from typed values. */
+/** The description of a jailed process: one program, its identity, and what it can see. Plain data, built from typed values. */
 import type { LandlockMode } from '../config/config.ts'
 import type { ProcessRef } from '../linux/proc.ts'
 import type { LandlockState } from './landlock.ts'
 import type { SyscallName } from './syscall-numbers.ts'
 
-/** Who a confined process is on the host. */
+/** The identity of a confined process on the host. */
 export interface Identity {
   /** `kata-<n>`, or `root` when rootless is off. */
   readonly name: string
@@ -38,9 +38,9 @@ export interface LaunchSpec {
   readonly args: readonly string[]
   readonly identity: Identity
   readonly syscalls: SyscallPolicy
-  /** What the process may see besides itself and the system's libraries. */
+  /** Paths that the process may see besides its program and the system's libraries. */
   readonly paths: readonly JailPath[]
-  /** Directories, empty at first, in which the runtime makes device nodes that nobody but this jail sees. */
+  /** Directories for device nodes, empty at first. The runtime makes the nodes; only this jail sees them. */
   readonly nodeDirs?: readonly string[]
   /** Descriptors handed over: the first becomes 3, the next 4, and so on. */
   readonly fds: readonly number[]
@@ -64,12 +64,12 @@ export interface ExitInfo {
 export interface LaunchedProcess {
   readonly ref: ProcessRef
   readonly exited: Promise<ExitInfo>
-  /** Absent for one that another program confined. */
+  /** Absent for a process that another program confined. */
   readonly landlock?: LandlockState
 }
 
 /** One in our own jail. */
 export interface JailedProcess extends LaunchedProcess {
-  /** Who started it and waits for it (waiter.ts). */
+  /** The process that started it and waits for it (waiter.ts). */
   readonly waiter: ProcessRef
 }

@@ -7,11 +7,11 @@ import { killUids } from '../linux/uid-processes.ts'
 import { readOwner, removeHalves, reserve, reservedBlocks, unreserve } from './reservation.ts'
 import { blockSize, checkUidRange, type UidBlock, type UidRange, uidBlock } from './uid-range.ts'
 
-/** What the ledger keeps of a lease. */
+/** The ledger's data of a lease. */
 export interface LeaseData extends UidBlock {
   readonly runDir: string
   readonly sandbox: string
-  /** Of this taking alone: a sandbox that lost a race for a block must not give back what won it. */
+  /** Identifies this one taking: a sandbox that lost a race for a block must not release the winner's. */
   readonly token: string
   /** Directory of the private directories, `/run/user`. */
   readonly userDir: string
@@ -83,7 +83,7 @@ export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<
   })
 }
 
-/** The block is written down first; one that another process reserved in between is crossed out again. */
+/** The block is written into the ledger first. If another process reserved it in between, the entry is removed again. */
 async function tryTake(ledger: Ledger, lease: Lease, acquire: () => boolean): Promise<boolean> {
   const got = await ledger.take(leaseResource, lease, acquire)
   if (!got) await ledger.release(leaseResource, (data) => data.token === lease.token)

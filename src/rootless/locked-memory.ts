@@ -10,7 +10,7 @@ export interface LockRights {
   readonly mayRaise: boolean
 }
 
-/** Those of this process. */
+/** The limits of this process. */
 export function lockRights(proc = '/proc/self'): LockRights {
   const limit = /^Max locked memory +\S+ +(\S+)/m.exec(readFileSync(`${proc}/limits`, 'utf8'))?.[1]
   const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync(`${proc}/status`, 'utf8'))?.[1] ?? '0'

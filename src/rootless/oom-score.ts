@@ -4,14 +4,14 @@
  */
 import { readOomScore, writeOomScore } from '../linux/oom-score.ts'
 
-/** What Kubernetes gives a container of a guaranteed pod: a sandbox is never better off than that. */
+/** The score that Kubernetes gives a container of a guaranteed pod. A sandbox never has a lower one. */
 export const leastPodScore = -997
-/** Of VMM, virtiofsd and all others that serve one pod, until its containers say otherwise. */
+/** The score of VMM, virtiofsd and all others that serve one pod, until its containers ask for another. */
 export const defaultPodScore = 0
 /** One above containerd's own. */
 export const shimScore = -998
 
-/** For a shell that is about to become one of them: it may fail where the host allows no lower value, which harms nobody else. */
+/** For a shell that is about to become one of them. It may fail where the host allows no lower value; then only this pod is killed sooner. */
 export const enterPodScore = `echo ${defaultPodScore} 2>/dev/null >/proc/self/oom_score_adj || :`
 
 /** In the process that starts the daemon: {@link shimScore}, or what is next to it where the host does not allow that. */

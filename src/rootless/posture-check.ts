@@ -1,4 +1,4 @@
-/** What a launch asked for, and every field in which a process differs from it. */
+/** The posture that a launch asked for, and every field in which a process differs from it. */
 import { readlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { filtersOf } from '../linux/seccomp.ts'
@@ -26,7 +26,7 @@ export interface ExpectedPosture {
   readonly gid: number
   readonly groups: readonly number[]
   readonly capabilities: Readonly<Record<CapabilitySet, string>>
-  /** Of users and groups alike, as in {@link Posture}. */
+  /** The maps of users and of groups, as in {@link Posture}. */
   readonly idMap: string
   readonly noNewPrivs: 1
   readonly seccomp: 2
@@ -34,7 +34,7 @@ export interface ExpectedPosture {
   readonly seccompFilters: number
   /** The same for the thread that the process began with. */
   readonly firstThreadFilters: number
-  /** How many of whoever started it are on every thread besides; absent: none. */
+  /** How many inherited filters are on every thread besides; absent: none. */
   readonly inheritedFilters?: number
   /** `own`: another one than the host's; `host`: the host's. */
   readonly namespaces: Readonly<Record<NamespaceKind, 'own' | 'host'>>
@@ -42,11 +42,11 @@ export interface ExpectedPosture {
   readonly mounts: readonly MountPosture[]
   /** Descriptor number to target, for the standard ones and those handed over. */
   readonly descriptors: Readonly<Record<number, string>>
-  /** What it may have opened itself, each by its whole name: `/dev/kvm`, `anon_inode:[eventfd]`. */
+  /** Files that it may have opened itself, each by its whole name: `/dev/kvm`, `anon_inode:[eventfd]`. */
   readonly files?: readonly string[]
   /** The same by what their names begin with, where these go on with a number or a name of their own. */
   readonly opens: readonly string[]
-  /** What it got since its start, by the name of what it was for. */
+  /** Descriptors that it got since its start, by their purpose. */
   readonly handedOver?: Readonly<Record<string, readonly string[]>>
   /** At most so many sockets besides those handed over, all AF_UNIX: connections it accepted. */
   readonly sockets: number
@@ -55,10 +55,10 @@ export interface ExpectedPosture {
   /** Mounts come and go below those that are named. */
   readonly mountsBelow?: boolean
   readonly environment: 0
-  /** Those that are not named are not looked at. */
+  /** Limits that are not named are not compared. */
   readonly limits: Partial<Posture['limits']>
   readonly cwd: '/'
-  /** At least: one that goes sooner harms nobody. Absent: {@link defaultPodScore}. */
+  /** The lowest allowed score: a higher one only makes the process die sooner. Absent: {@link defaultPodScore}. */
   readonly oomScoreAdj?: number
   /** Absent where others put theirs. */
   readonly interfaces?: readonly string[]
@@ -124,7 +124,7 @@ export function expectedPosture(spec: LaunchSpec, options: PostureOptions): Expe
   }
 }
 
-/** What the kernel shows of a process without any capability. */
+/** The kernel's notation for a process without any capability. */
 export const noCapabilities = Object.fromEntries(
   capabilitySets.map((set) => [set, '0'.repeat(16)]),
 ) as Record<CapabilitySet, string>

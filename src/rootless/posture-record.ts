@@ -12,11 +12,11 @@ import { readExpectedPosture } from './posture-reader.ts'
 import { readState } from './state-file.ts'
 
 export interface PostureRecord {
-  /** What it is for: `vmm`, `virtiofsd` and so on. */
+  /** The role of the process: `vmm`, `virtiofsd` and so on. */
   readonly name: string
   readonly ref: ProcessRef
   readonly expected: ExpectedPosture
-  /** What its launcher proved: nobody can read it back, and nothing takes it off a process. */
+  /** The launcher's proof. Landlock cannot be read back from a process, and cannot be removed from it. */
   readonly landlock?: LandlockState | undefined
 }
 
@@ -55,7 +55,7 @@ export function recordHandover(
   recordPosture(stateDir, { ...record, expected: { ...record.expected, handedOver } })
 }
 
-/** Of a sandbox that is being ended: its processes may go. */
+/** Removes the records of a sandbox that is being ended, because its processes may now end. */
 export function forgetPostures(stateDir: string): void {
   rmSync(directoryOf(stateDir), { recursive: true, force: true })
 }

@@ -5,7 +5,7 @@ import { unescapeMountPath } from '../linux/mount.ts'
 import { readStatus } from '../linux/proc.ts'
 import { socketProtocol } from '../linux/socket-protocol.ts'
 
-/** What the kernel says of one thread; numbers as text where the kernel's own notation is the fact to compare. */
+/** One thread, as the kernel shows it. Numbers are text where the kernel's own notation is compared. */
 export interface ThreadPosture {
   readonly tid: number
   /** Real, effective, saved, file system. */
@@ -29,20 +29,20 @@ export type NamespaceKind = (typeof namespaceKinds)[number]
 
 export interface MountPosture {
   readonly point: string
-  /** Of ro, nosuid, nodev, noexec: those that are set, sorted. */
+  /** Those of ro, nosuid, nodev and noexec that are set, sorted. */
   readonly flags: readonly string[]
 }
 
 export interface Posture {
   readonly pid: number
   readonly threads: readonly ThreadPosture[]
-  /** Of its user namespace: inner, outer and number of ids, as the reader's namespace counts the outer ones. */
+  /** The maps of its user namespace: inner id, outer id and number of ids. Outer ids are those of the reader's namespace. */
   readonly idMaps: { readonly uid: string; readonly gid: string }
   /** Everything it can see of file systems, by mount point. */
   readonly mounts: readonly MountPosture[]
   /** Descriptor number to what it refers to, as /proc/PID/fd shows it. */
   readonly descriptors: Readonly<Record<number, string>>
-  /** Of the sockets among them those of another family than AF_UNIX, as `descriptors` names them. */
+  /** The sockets that are not AF_UNIX, by their names in `descriptors`. */
   readonly otherSockets: readonly string[]
   /** Bytes of environment. */
   readonly environment: number
@@ -160,7 +160,7 @@ function target(pid: number, fd: string): string {
   }
 }
 
-/** One that is closed again is nobody's. */
+/** A descriptor that was closed meanwhile is left out. */
 function otherSockets(pid: number, descriptors: Readonly<Record<number, string>>): string[] {
   const sockets = Object.entries(descriptors).filter(([, to]) => to.startsWith('socket:'))
   const others = sockets.filter(([fd]) => !/^UNIX(-STREAM)?$/.test(socketProtocol(pid, fd)))

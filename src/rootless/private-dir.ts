@@ -6,7 +6,7 @@ import { mount, mountFlags, unmountBelow } from '../linux/mount.ts'
 import { removeTree } from '../linux/remove-tree.ts'
 import type { Lease } from './lease.ts'
 
-/** What the ledger keeps of a private directory. */
+/** The ledger's data of a private directory. */
 export interface PrivateDirData {
   readonly path: string
   readonly uid: number
@@ -18,7 +18,7 @@ export const privateDirResource: ResourceKind<PrivateDirData> = {
   release: ({ path, uid }) => removePrivateDir(path, uid),
 }
 
-/** As {@link privateDirResource}; an entry of that name which belongs to somebody else stays. */
+/** Does the work of {@link privateDirResource}. An entry of that name that belongs to another user stays. */
 export async function removePrivateDir(path: string, uid: number): Promise<void> {
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined || !isOurs(stat, uid)) return
@@ -35,8 +35,8 @@ function isOurs(stat: Stats, uid: number): boolean {
 }
 
 /**
- * What a process can put into a bounded private directory, which is for sockets and little else: a small file system, mounted
- * where the caller's mount namespace shows it. A shim has one of its own, so that the mount goes with it, whatever ends it.
+ * The size of a bounded private directory, which is for sockets and little else: a small file system, mounted in the caller's
+ * mount namespace. A shim has a mount namespace of its own, so the mount goes with it, however it ends.
  */
 const privateDirBounds = { bytes: 2 * 1024 ** 2, files: 64 } as const
 

@@ -5,7 +5,7 @@ import { sleep } from '../time.ts'
 import type { ExitInfo } from './launch-spec.ts'
 import { startedBy } from './waiter.ts'
 
-/** What the last tools of the chain say, and exit with, when they cannot go on. */
+/** The messages and exit codes with which the last tools of the chain fail. */
 const toolComplaint = /^(\/usr\/s?bin\/)?(sh|env|unshare|setpriv): /m
 const toolExitCodes = [1, 125, 126, 127]
 
@@ -46,7 +46,7 @@ export function outputSize(fd: number): number | undefined {
   return stat.isFile() ? stat.size : undefined
 }
 
-/** What was appended to the regular file behind `fd` since it had `start` bytes: at most its last 4096 bytes. */
+/** The bytes appended to the regular file behind `fd` since it had `start` bytes, at most its last 4096. */
 export function outputSince(fd: number, start: number | undefined): string {
   const size = outputSize(fd)
   if (start === undefined || size === undefined) return ''

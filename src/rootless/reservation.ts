@@ -1,7 +1,7 @@
 /**
- * Who holds which block of ids: one directory `<runDir>/uids/<k>` each, with a file that names the holder. It
+ * Which sandbox holds which block of ids: one directory `<runDir>/uids/<k>` each, with a file that names the holder. It
  * appears and disappears in one step (rename(2)), so it is never there without its owner, and it outlives a crash:
- * what a dead process left is given to nobody before it was cleaned up.
+ * the block of a dead process is free only after it was cleaned up.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { needed, record } from '../json/compounds.ts'
@@ -13,7 +13,7 @@ import { bootId, isAlive, type ProcessRef, readProcessRef } from '../linux/proc.
 export interface ReservationOwner {
   /** The sandbox's name, unique on the host. */
   readonly sandbox: string
-  /** Of this one taking. */
+  /** Identifies this one taking of the block. */
   readonly token: string
   /** First id of the block: another configuration may count its blocks from another base. */
   readonly first: number
@@ -62,7 +62,7 @@ export function removeHalves(runDir: string, token: string): void {
     rmSync(path, { recursive: true, force: true })
 }
 
-/** Stands for an owner file that cannot be read, as a power cut may leave it: nobody alive. */
+/** Replaces an owner file that cannot be read, as a power cut may leave it. Its process is not alive. */
 const nobody: ReservationOwner = {
   sandbox: 'unknown',
   token: '',
@@ -96,12 +96,12 @@ export function reservedBlocks(runDir: string): number[] {
     .map(Number)
 }
 
-/** Whether whoever holds a block still lives; a holder of an earlier boot does not. */
+/** Whether the holder of a block still lives. A holder of an earlier boot does not. */
 export function ownerLives(owner: ReservationOwner): boolean {
   return owner.bootId === bootId() && isAlive(owner.process)
 }
 
-/** Half-made and half-removed reservations of crashed processes: names nobody looks at, safe to remove at any age of a minute. */
+/** Half-made and half-removed reservations of crashed processes. Nothing reads these names; after a minute they are safe to remove. */
 export function removeDrafts(runDir: string, isOld: (path: string) => boolean): void {
   for (const name of entries(runDir)) {
     const path = `${directoryOf(runDir)}/${name}`

@@ -19,7 +19,7 @@ import { syscallNumbers } from './syscall-numbers.ts'
 
 /** Numbers for x86-64, from <asm/unistd_64.h>. */
 const shimDeniedSyscalls: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  // What it knows of others it reads from /proc; it signals them, and does nothing else to them.
+  // The shim reads about other processes in /proc and signals them. It does nothing else to them.
   'memory, registers and descriptors of other processes': {
     ...{ ptrace: 101, process_vm_readv: 310, process_vm_writev: 311, kcmp: 312 },
     ...{ pidfd_getfd: 438, process_madvise: 440, migrate_pages: 256, move_pages: 279 },

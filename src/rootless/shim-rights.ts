@@ -1,5 +1,5 @@
 /**
- * What the shim's daemon keeps of root's rights. It runs for as long as its pod and parses what guest and VMM say, so
+ * The rights of root that the shim's daemon keeps. It runs for as long as its pod and parses what guest and VMM say, so
  * it has the capabilities that its work takes and no way to get others back: not by execve(2), not by a setuid program.
  */
 import { KataError } from '../errors.ts'
@@ -44,7 +44,7 @@ export function dropRights(): void {
   setFilter(shimFilter())
 }
 
-/** What the kernel says of a thread of a shim beside what it should be; `status` is its /proc/PID/task/TID/status. */
+/** Compares a thread of a shim with what it should be; `status` is its /proc/PID/task/TID/status. */
 export function describeShimRights(
   status: ReadonlyMap<string, string> | undefined,
   tid?: number,

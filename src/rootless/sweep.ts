@@ -1,5 +1,5 @@
 /**
- * What sandboxes left that nobody answers for any more. Ledgers are run first, by whoever knows the sandboxes; this
+ * Removes what sandboxes without a living owner left. Their ledgers are released first, by the caller; this
  * finds what is left without a ledger: reservations of dead owners, and accounts and directories without one.
  */
 import { readdirSync, statSync } from 'node:fs'
@@ -40,7 +40,7 @@ export interface SweepResult {
   readonly error?: string
 }
 
-/** Finds and removes leftovers; one that cannot be removed is reported and does not keep the others. */
+/** Finds and removes leftovers. A leftover that cannot be removed is reported, and the others are still removed. */
 export async function sweepRootless(options: SweepOptions, log: Logger): Promise<SweepResult[]> {
   const { runDir, range, userDir = '/run/user', userdbDir = defaultUserdbDir } = options
   const results: SweepResult[] = []
@@ -80,7 +80,7 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
     const owner = readOwner(runDir, k)
     if (owner === undefined || ownerLives(owner)) return []
     const block = uidBlock(range, k)
-    // Of another configured range, whose own sweep knows which ids it stands for.
+    // It belongs to another configured range. The sweep of that range knows its ids.
     if (owner.first >= 0 && owner.first !== block.first) return []
     return [{ block, found: 'reservation', sandbox: owner.sandbox }]
   })

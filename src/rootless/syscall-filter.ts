@@ -38,7 +38,7 @@ export function syscallFilter({ allowed, processes, inet }: SyscallPolicy): Buff
       ...(processes ? [] : unlessAnyBit(CLONE_THREAD, [failWith(EPERM)])),
       allow(),
     ]),
-    // What it is to end with, it cannot change.
+    // It cannot change the signal that ends it with its parent.
     ...onCallWithArgument(prctl, [...ifEqual(PR_SET_PDEATHSIG, [failWith(EPERM)]), allow()]),
     ...onCallWithArgument(socket, ofFamilies(sockets)),
     ...onCallWithArgument(socketpair, ofFamilies([families.unix])),

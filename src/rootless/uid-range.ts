@@ -2,7 +2,7 @@
  * The ids reserved for confined processes: a block of 65536 per sandbox. The first 65535 of a block are for a user
  * namespace of its file server, the last one is the VMM's uid and gid.
  *
- * The default base 0x70000000 is the first id that https://systemd.io/UIDS-GIDS/ gives to nobody (containers end at
+ * The default base 0x70000000 is the first id that https://systemd.io/UIDS-GIDS/ leaves unassigned (containers end at
  * 1879048191); 4091 blocks end before the next reserved stretch.
  */
 import { readFileSync } from 'node:fs'
@@ -49,7 +49,7 @@ export function blockOfUid(range: UidRange, uid: number): UidBlock | undefined {
 const lastId = (range: UidRange): number => uidBlock(range, range.blocks - 1).uid
 
 /**
- * Makes sure that nobody else was given ids of the range.
+ * Checks that no ids of the range are assigned to anyone else.
  *
  * @throws KataError UID_RANGE_INVALID, or UID_RANGE_OVERLAP naming the line of passwd, group, subuid or subgid.
  */
@@ -64,7 +64,7 @@ export function checkUidRange(range: UidRange, etc = '/etc'): void {
 }
 
 /**
- * Makes sure that nobody was given an id from 2^31 on: to unprivileged file servers those are users and groups without a
+ * Checks that no id from 2^31 on is assigned: to unprivileged file servers those are users and groups without a
  * place in a block.
  *
  * @throws KataError UPPER_IDS_TAKEN naming the line of passwd, group, subuid or subgid.
@@ -81,7 +81,7 @@ interface IdLine {
   readonly fields: readonly string[]
 }
 
-/** The lines of passwd, group, subuid and subgid that give somebody an id from `first` to `last`. */
+/** The lines of passwd, group, subuid and subgid that assign an id from `first` to `last`. */
 function idLines(etc: string, first: number, last: number): IdLine[] {
   return ['passwd', 'group', 'subuid', 'subgid'].flatMap((file) =>
     readLines(`${etc}/${file}`).flatMap((text, index) => {

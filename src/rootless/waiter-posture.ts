@@ -1,4 +1,4 @@
-/** What a waiter (waiter.ts) has to be, by the posture of the program that it waits for. */
+/** The expected posture of a waiter (waiter.ts), derived from that of its program. */
 import { namespaceKinds } from './posture.ts'
 import { type ExpectedPosture, ownNamespaces, settledPosture } from './posture-check.ts'
 import { type PostureRecord, recordPosture } from './posture-record.ts'

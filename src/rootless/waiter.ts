@@ -1,7 +1,7 @@
 /**
- * A pid namespace begins with the next child of whoever asked for it, so somebody has to start the program and stay, to
- * tell how it ended. That is a shell with the program's ids, without any capability or descriptor. The program is the first
- * process of its namespace: it sees no other one, and its end is the end of all that it started.
+ * A pid namespace begins with the next child of the process that made it. So a process has to start the program, stay, and report
+ * how it ended. The waiter is a shell with the program's ids, without capabilities and descriptors. The program is the first
+ * process of its namespace: it sees no other process, and its end is the end of everything that it started.
  */
 import { childrenOf, type ProcessRef } from '../linux/proc.ts'
 import type { LaunchSpec } from './launch-spec.ts'
@@ -23,5 +23,5 @@ exit $ended
 `
 }
 
-/** What the waiter has started. Before it runs, the set-up has children of its own. */
+/** The process that the waiter has started. Before it runs, the set-up has children of its own. */
 export const startedBy = (waiter: ProcessRef): ProcessRef | undefined => childrenOf(waiter)[0]
