@@ -29,7 +29,7 @@ export interface NetworkOptions {
 }
 
 export interface AttachedNetwork extends Disposable {
-  /** What the whole namespace says. */
+  /** The facts of the whole namespace. */
   readonly facts: NetworkFacts
   /** The interfaces that had no card yet. */
   readonly fresh: readonly PodInterface[]

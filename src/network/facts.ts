@@ -1,10 +1,10 @@
-/** What a pod's network namespace says of its network; plain data, carried into the guest. */
+/** The network of a pod's namespace, as plain data that is carried into the guest. */
 import type { Prefix } from '../netlink/ip.ts'
 import type { Neighbour } from '../netlink/neighbour.ts'
 import type { Route } from '../netlink/route.ts'
 
 export interface PodInterface {
-  /** Of the link in the pod's namespace; routes and neighbours name it by this number. */
+  /** The index of the link in the pod's namespace. Routes and neighbours refer to it. */
   readonly index: number
   /** `eth0`; the guest gives it the same name. */
   readonly name: string
@@ -19,7 +19,7 @@ export interface PodInterface {
 
 export interface NetworkFacts {
   readonly interfaces: readonly PodInterface[]
-  /** Those of the interfaces, whoever made them. */
+  /** All routes of the interfaces, from any source. */
   readonly routes: readonly Route[]
   /** Permanent entries, and the gateways that are known right now. */
   readonly neighbours: readonly Neighbour[]
@@ -28,7 +28,7 @@ export interface NetworkFacts {
 }
 
 export interface Localhost {
-  /** Of the pod's interface. */
+  /** The index of the pod's interface. */
   readonly index: number
   /** Hardware address of the stack's end. */
   readonly mac: string
@@ -44,6 +44,6 @@ export interface Nic {
   readonly taps: readonly number[]
   /** The tap's name, when it is kept for a VMM that opens it by that. */
   readonly tap?: string
-  /** As many of /dev/vhost-net, or none: then the VMM moves the packets itself. */
+  /** One descriptor of /dev/vhost-net for each tap, or none: then the VMM moves the packets itself. */
   readonly vhosts: readonly number[]
 }

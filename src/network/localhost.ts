@@ -12,7 +12,7 @@ import { addNeighbour, neighbourState } from '../netlink/neighbour.ts'
 import { addRoute, routeProtocol, routeScope } from '../netlink/route.ts'
 import { leaveToStack, type PacketField } from '../netlink/traffic.ts'
 
-/** Of the part of the link-local addresses that nobody takes by himself (RFC 3927, 2.1). */
+/** From the reserved part of the link-local addresses, which is not used for autoconfiguration (RFC 3927, 2.1). */
 export const hostPeer: Prefix = { address: parseIp('169.254.255.1')!, length: 32 }
 const localhost: Prefix = { address: parseIp('127.0.0.1')!, length: 32 }
 const everyLocalhost: Prefix = { address: parseIp('127.0.0.0')!, length: 8 }
@@ -26,7 +26,7 @@ export interface LocalhostWay {
   /** Indices of the pod's interface and of its tap. */
   readonly link: number
   readonly tap: number
-  /** Of the card in the guest. */
+  /** The hardware address of the card in the guest. */
   readonly mac: string
 }
 
@@ -66,7 +66,7 @@ const twoIdleTags = (tag: number): PacketField[] => [
   { at: 0, mask: 0x0fff_0000, value: 0 },
 ]
 
-/** What {@link leadLocalhost} took from the loopback interface; the rest goes away with the tap. */
+/** Gives the loopback interface back what {@link leadLocalhost} took; the rest goes away with the tap. */
 export function restoreLocalhost(client: NetlinkClient): void {
   const loopback = loopbackOf(client)
   const found = listAddresses(client)

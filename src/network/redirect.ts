@@ -91,7 +91,7 @@ export function redirect(
   const taps = makeTap(name, queues)
   try {
     const { index, mac } = listLinks(client).find((link) => link.name === name)!
-    // What the tap's own stack says would reach the guest as if from a neighbour.
+    // Packets of the tap's own stack would reach the guest as if from a neighbour.
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
     changeLink(client, index, { mtu: to.mtu, up: true })
     for (const link of [index, to.index]) addIngress(client, link)

@@ -46,7 +46,7 @@ function podInterface(
   return { index, name, mac, mtu, noArp, kind, addresses: prefixes }
 }
 
-/** What somebody entered by hand, and a default gateway that answered already; the rest the guest finds out itself. */
+/** Permanent entries, and a default gateway that has answered. The guest finds the other neighbours itself. */
 function isKept({ address, link, state }: Neighbour, routes: readonly Route[]): boolean {
   if ((state & neighbourState.permanent) !== 0) return true
   if ((state & neighbourState.reachable) === 0) return false
