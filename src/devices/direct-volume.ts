@@ -1,4 +1,4 @@
-/** Kata's direct-assigned volumes: a CSI driver leaves, for a volume's path, a note of which disk to give to the guest. */
+/** Kata's direct-assigned volumes: for a volume's path, a CSI driver writes down which disk the guest gets. */
 import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { list, needed, record } from '../json/compounds.ts'

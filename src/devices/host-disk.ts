@@ -1,6 +1,6 @@
 /**
  * A disk of the host, opened by root for a VMM that could not. What it is, is looked at on a descriptor, never on a path, and
- * what is opened is what was looked at. Nobody's access to the node changes by it.
+ * the device that was checked is the device that is opened. The node's owner and mode do not change.
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
@@ -32,13 +32,13 @@ export interface DiskAccess {
   readonly direct: boolean
 }
 
-/** What the path has to be: whatever was promised by whoever named it. */
+/** What the path has to be, according to the spec or option that named it. */
 export interface DiskExpectation {
   readonly kind?: DiskKind | undefined
   readonly numbers?: DeviceNumbers
 }
 
-/** Not among node's constants; x86-64 and the generic table agree (asm-generic/fcntl.h). */
+/** Node's constants lack it. x86-64 has the generic value (asm-generic/fcntl.h). */
 const O_DIRECT = 0o40000
 const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_EXCL } = constants
 

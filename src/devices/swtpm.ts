@@ -1,5 +1,5 @@
 /**
- * A TPM of the guest's own, emulated by swtpm in a process that is as confined as the VMM and a user of its own: whoever takes
+ * A TPM of the guest's own, emulated by swtpm in a process that is as confined as the VMM and has a user of its own: whatever takes
  * over the VMM has a connection to the TPM, not its keys. What it holds lives as long as the sandbox.
  */
 import { closeSync, constants, existsSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
@@ -68,7 +68,7 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
   const jailDir = `${stateDir}/tpm`
   mkdirSync(jailDir, { mode: 0o700 })
   const [ours, theirs] = socketPair()
-  // What it writes is for nobody: one that was taken over must not be able to fill the run directory.
+  // Its output is dropped: a swtpm that was taken over must not be able to fill the run directory.
   const output = openSync('/dev/null', 'w')
   const spec: LaunchSpec = {
     ...{ program, args: swtpmArgs, identity, output, stateDir: jailDir },

@@ -1,5 +1,5 @@
 /**
- * Who has a device of VFIO already. Opening its character device a second time succeeds: the kernel refuses only to bind it to
+ * Finds who uses a device of VFIO already. Opening its character device a second time succeeds: the kernel refuses only to bind it to
  * another address space (EINVAL), which the VMM learns too late to say anything useful.
  */
 import { readdirSync, readlinkSync, statSync } from 'node:fs'

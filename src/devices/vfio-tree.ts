@@ -4,22 +4,22 @@ import { basename } from 'node:path'
 import { KataError } from '../errors.ts'
 import type { DeviceNumbers } from '../linux/device-numbers.ts'
 
-/** A function of a PCI device that somebody may drive through VFIO. */
+/** A function of a PCI device that can be driven through VFIO. */
 export interface VfioFunction {
   /** `0000:1a:00.0`. */
   readonly address: string
   /** The kernel's name for its own character device, `vfio3`. */
   readonly cdev: string
-  /** Of that character device. */
+  /** The numbers of that character device. */
   readonly numbers: DeviceNumbers
 }
 
-/** PCI classes of what joins buses (PCI Code and ID Assignment): nobody drives it through VFIO, and nobody else needs to. */
+/** PCI classes of bridges (PCI Code and ID Assignment). They are not driven through VFIO, and need not be. */
 const bridges = ['0x0600', '0x0601', '0x0604']
 
 /**
  * The functions behind a character device of VFIO: that of one function (/dev/vfio/devices/vfio3), or that of an IOMMU
- * group (/dev/vfio/12), which stands for every function of it. Undefined when the numbers are no device of VFIO.
+ * group (/dev/vfio/12), which means all functions of the group. Undefined when the numbers are no device of VFIO.
  *
  * @throws KataError VFIO_NO_IOMMU, VFIO_NO_CDEV, VFIO_GROUP_SHARED.
  */
@@ -49,7 +49,7 @@ export function isVfioCommon(numbers: DeviceNumbers, sys = '/sys'): boolean {
 }
 
 /**
- * What may be handed over of a group. One that a driver of the host works with could be reached through the others: the
+ * The functions of a group that may be handed over. A function that a driver of the host uses could be reached through the others: the
  * kernel refuses such a group too, but says less. Functions that no driver has are harmless and stay where they are.
  */
 function viableFunctions(directory: string, group: string, container: string): VfioFunction[] {
@@ -90,7 +90,7 @@ function readNumbers(path: string): DeviceNumbers | undefined {
   return major === undefined ? undefined : { major: Number(major), minor: Number(minor) }
 }
 
-/** What a link leads to; undefined when there is none. */
+/** The target of a link; undefined when there is no link. */
 function linkName(path: string): string | undefined {
   return attempt(() => basename(readlinkSync(path)))
 }

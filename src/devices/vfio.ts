@@ -17,8 +17,8 @@ export interface VfioNodes {
 const { O_NOFOLLOW, O_RDWR } = constants
 
 /**
- * The character device of one function; the caller closes it. That somebody else has it open is no obstacle here: who may drive
- * it is decided when the VMM binds it to its address space (vfio-holder.ts).
+ * The character device of one function; the caller closes it. Another process may have it open: who may
+ * drive the function is decided when the VMM binds it to its address space (vfio-holder.ts).
  *
  * @throws KataError DEVICE_MISSING, DEVICE_CHANGED, DEVICE_IN_USE, DEVICE_OPEN_FAILED.
  */
