@@ -1,6 +1,6 @@
 /**
- * What a sandbox may take of the host at most, by limits on its own cgroups. They are far above what a healthy machine needs,
- * and there for one that was taken over: a VMM can make files in memory that no guest has.
+ * The limits on a sandbox's own cgroups. They are far above what a healthy machine needs, and bound a VMM that was taken over: it
+ * could make files in memory that do not belong to a guest.
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { type CgroupHierarchy, cgroupDirectory } from '../linux/cgroup.ts'

@@ -1,6 +1,6 @@
 /**
  * Where a sandbox's cgroups are. The names are Kata's, so that what an operator knows of Kata holds here: below the pod's
- * own cgroup, which the kubelet makes and limits, `kata_<id>`; what is nobody's workload in `/kata_overhead/<id>`.
+ * own cgroup, which the kubelet makes and limits, `kata_<id>`; what is no workload of the pod in `/kata_overhead/<id>`.
  */
 import { normalize } from 'node:path/posix'
 import { KataError } from '../errors.ts'
@@ -16,7 +16,7 @@ export interface SandboxCgroupPaths {
 const defaultParent = '/vc'
 const overheadParent = '/kata_overhead'
 
-/** Cgroups that hold nothing but sandboxes: whoever leaves one empty removes it. */
+/** Cgroups that hold only sandboxes. The last sandbox to leave removes them. */
 export const ownParents: ReadonlySet<string> = new Set([defaultParent, overheadParent])
 
 /** `cgroupsPath` is that of the OCI spec of the sandbox's first container. @throws KataError CGROUP_PATH_INVALID. */

@@ -38,7 +38,7 @@ export interface PlacementRequest {
   readonly cgroupsPath: string | undefined
   /** `sandbox_cgroup_only`: without a usable cgroup there is no sandbox; otherwise that is a warning. */
   readonly only: boolean
-  /** What the sandbox may have of the host's memory, bytes; {@link CgroupPlacement.allowMemory} gives more. */
+  /** The sandbox's limit of host memory, in bytes; {@link CgroupPlacement.allowMemory} gives more. */
   readonly memoryBytes: number
   readonly log: Logger
 }
@@ -50,7 +50,7 @@ const attempts = 3
 
 export class CgroupPlacement {
   readonly #paths: SandboxCgroupPaths
-  /** Those in which the placement succeeded. */
+  /** The cgroups in which the placement succeeded. */
   readonly #hierarchies: readonly CgroupHierarchy[]
   readonly #request: PlacementRequest
   #memoryBytes: number
@@ -155,7 +155,7 @@ export class CgroupPlacement {
     }
   }
 
-  /** That the host's kernel ended a process of the sandbox because its cgroup had no memory left, if it did. */
+  /** An error if the host's kernel ended a process of the sandbox because its cgroup had no memory left. */
   outOfMemory(): KataError | undefined {
     const hierarchy = hierarchyOf(this.#hierarchies, 'memory')
     const ends = this.#own.map((path) => hierarchy && outOfMemory(hierarchy, path, this.#request.sandboxId))

@@ -11,7 +11,7 @@ export interface CgroupPlace {
   readonly path: string
   /** Where the shim was before, and goes again. */
   readonly origin: string
-  /** Ancestors to remove as well when nobody else uses them, the outermost first. */
+  /** Ancestors to remove as well when they are empty, the outermost first. */
   readonly ancestors: readonly string[]
 }
 
