@@ -94,7 +94,7 @@ type InLayer =
   | { kind: 'file'; text: string }
   | { kind: 'special' }
 
-/** What one layer has there; nothing where the way to it has become a link. */
+/** The file in one layer; nothing where the way to it has become a link. */
 function lookInLayer(root: number, parts: readonly string[]): InLayer | undefined {
   return at(root, parts, (location) => {
     const stat = fstatSync(location)

@@ -3,14 +3,14 @@ import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { readProc } from '../linux/proc.ts'
 import { removeTree } from '../linux/remove-tree.ts'
 
-/** `.making-<pid>-<random>`; the pid tells whether somebody still works on it. */
+/** `.making-<pid>-<random>`; the pid shows whether a process still works on it. */
 const unfinished = /^\.making-(\d+)-/
 
 /**
  * Returns `<cache>/<name>`, after `make` has filled it if it does not exist. Two processes may do this at once: the
  * first to finish wins. What a failed or killed attempt left is removed.
  *
- * @throws whatever `make` throws.
+ * @throws what `make` throws.
  */
 export async function cachedDirectory(
   cache: string,
@@ -42,7 +42,7 @@ function moveIntoPlace(temporary: string, path: string): void {
   try {
     renameSync(temporary, path)
   } catch (error) {
-    // Somebody else finished first; what is there has the same content.
+    // Another process finished first; its result has the same content.
     if (!existsSync(path)) throw error
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The files of an image, wherever they lie: in a tar archive, in one that comes through a pipe, or in a directory (an OCI image
+ * The files of an image, in any of its forms: a tar archive, an archive from a pipe, or a directory (an OCI image
  * layout). A file or a pipe is opened once; what is read later is read by that descriptor.
  */
 import {
@@ -25,7 +25,7 @@ export interface Member {
   readonly file: string
   readonly offset: number
   readonly size: number
-  /** Of a link: the member that it leads to. */
+  /** The member that a link leads to. */
   readonly linkTo?: string
 }
 
@@ -61,7 +61,7 @@ export async function openImageFiles(path: string, spoolDir: string): Promise<Im
 
 const keeping = (fd: number) => () => closeSync(fd)
 
-/** Never waits: a FIFO is opened whether somebody writes to it or not. */
+/** Never waits: a FIFO is opened even without a writer. */
 function open(path: string): number {
   try {
     return openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)

@@ -8,7 +8,7 @@ import { TarError } from './tar-header.ts'
 import { UnpackBudget, type UnpackLimits } from './unpack-budget.ts'
 import { unpackLayer } from './unpack-layer.ts'
 
-/** Of one image. */
+/** The limits of one image, unpacked. */
 const imageLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
 
 /**
@@ -78,7 +78,7 @@ async function* decompressed(
   }
 }
 
-/** What follows the end of the archive counts for the digests. */
+/** Bytes after the end of the archive count for the digests. */
 async function drain(source: ByteSource, limit: number): Promise<void> {
   while ((await source.readSome(1 << 20)).length > 0)
     if (source.position > 2 * limit) throw new TarError('there is too much after its end')

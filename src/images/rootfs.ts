@@ -10,7 +10,7 @@ import { unpackImage } from './layer-cache.ts'
 
 export type RootfsSource =
   | { readonly kind: 'directory'; readonly path: string }
-  /** An OCI or docker archive, also one that comes through a pipe, or an OCI image layout as a directory. */
+  /** An OCI or docker archive, in a file or from a pipe, or a directory with an OCI image layout. */
   | { readonly kind: 'archive'; readonly path: string }
   /** The bytes of a static busybox. */
   | { readonly kind: 'embedded'; readonly busybox: Uint8Array }

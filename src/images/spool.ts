@@ -1,4 +1,4 @@
-/** What comes through a pipe, written to a file that has no name: it goes away with its descriptor, whatever ends this process. */
+/** Writes the contents of a pipe to a file without a name. The file goes away with its descriptor, however this process ends. */
 import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { libc } from '../linux/libc.ts'
@@ -6,7 +6,7 @@ import { sleep } from '../time.ts'
 
 const F_SETPIPE_SZ = 1031
 const pieceBytes = 1 << 20
-/** As much as an image may have when it is unpacked. */
+/** The same limit as for an unpacked image. */
 const mostBytes = 32 * 2 ** 30
 /** How long the other end may take to be opened, milliseconds. */
 const writerMs = 5000
@@ -17,7 +17,7 @@ const [shortestWaitMs, longestWaitMs] = [1, 50]
  * Reads the pipe `pipe`, which does not block, to its end. The result is open to read; the caller closes both. `path` names
  * it in errors.
  *
- * @throws KataError ROOTFS_MISSING when nobody writes, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED with the errno of a full disk.
+ * @throws KataError ROOTFS_MISSING when there is no writer, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED with the errno of a full disk.
  */
 export async function spool(pipe: number, path: string, directory: string): Promise<number> {
   // Only fewer turns when it succeeds.

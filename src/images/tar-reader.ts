@@ -15,7 +15,7 @@ export interface TarEntry extends Omit<TarHeader, 'type'> {
 
 /** Extended headers and long names before one entry, together. */
 const maxMetaBytes = 1 << 20
-/** What is kept of global headers: every entry has all of it. */
+/** Most bytes kept of global headers, which apply to every entry. */
 const maxGlobalBytes = 1 << 16
 /** PATH_MAX of Linux: no longer name can be made. */
 const maxNameBytes = 4096
@@ -101,7 +101,7 @@ function describe(header: TarHeader, pax: PaxRecords, longName?: string, longLin
     type,
     name: checkedName(text('path') ?? longName ?? header.name),
     linkName: checkedName(text('linkpath') ?? longLink ?? header.linkName),
-    // Links and directories have no content, whatever their header says.
+    // Links and directories have no content, even if their header gives a size.
     size: type === 'file' ? size : 0,
     mode: header.mode,
     uid: count('uid', header.uid),

@@ -1,4 +1,4 @@
-/** What a whole image may have, over all of its layers: a small archive must not fill the disk, nor the memory of root's process. */
+/** The limits of a whole image, over all of its layers: a small archive must not fill the disk, nor the memory of root's process. */
 import { KataError } from '../errors.ts'
 
 export interface UnpackLimits {
