@@ -1,4 +1,4 @@
-/** What an annotation's name means: which key of which table, and what an operator writes to enable it. */
+/** The meaning of an annotation's name: its table and key, and the entry with which an operator enables it. */
 import type { TableName } from './key-spec.ts'
 
 /** Prefixes of Kata's annotations. */
@@ -8,7 +8,7 @@ export const annotationPrefixes: Readonly<Record<TableName, string>> = {
   runtime: 'io.katacontainers.config.runtime.',
 }
 
-/** What stands before the name in `enable_annotations`: nothing for the table that the list is in. */
+/** The prefix of the name in `enable_annotations`: none for the table that the list is in. */
 const entryPrefixes: Readonly<Record<TableName, string>> = {
   hypervisor: '',
   'agent.kata': 'agent.',
@@ -16,12 +16,12 @@ const entryPrefixes: Readonly<Record<TableName, string>> = {
 }
 
 export interface AnnotationName {
-  /** As it stands in the pod. */
+  /** The name in the pod. */
   readonly annotation: string
   readonly table: TableName
-  /** What follows the prefix. */
+  /** The name after the prefix. */
   readonly name: string
-  /** What an entry of `enable_annotations` must match as a whole. */
+  /** The text that an entry of `enable_annotations` must match as a whole. */
   readonly entry: string
 }
 

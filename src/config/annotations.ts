@@ -1,5 +1,5 @@
 /**
- * Pod annotations applied to a configuration. Annotations come from whoever may create a pod, so each is untrusted:
+ * Pod annotations applied to a configuration. Annotations come from anyone who may create a pod, so each is untrusted:
  * it counts only if the operator enabled its name, and then as one validated value. Stricter than Kata: an entry of
  * `enable_annotations` must match the whole name, a refused annotation always fails the pod, and the annotations of
  * runtime and agent, which Kata never asks permission for, need it as well: they reach host cgroups, the guest kernel and
@@ -157,7 +157,7 @@ function requireAllowed(config: Config, { annotation, spec, text }: Asked, host:
     })
 }
 
-/** Whether a shell pattern matches: `*` and `?` stand within one part of the path, so `..` cannot lead elsewhere. */
+/** Whether a shell pattern matches: `*` and `?` match within one part of the path, so `..` cannot lead elsewhere. */
 function matchesPath(pattern: string, path: string): boolean {
   return normalize(path) === path && new Bun.Glob(pattern.replace(/\*{2,}/g, '*')).match(path)
 }
@@ -184,7 +184,7 @@ function merged({ field }: KeySpec, before: unknown, value: unknown): unknown {
   return value
 }
 
-/** As in Kata: a parameter replaces those of the same name, others are appended. */
+/** A parameter replaces those of the same name, and others are appended, as in Kata. */
 function mergeKernelParams(present: readonly string[], added: readonly string[]): string[] {
   const name = (parameter: string) => parameter.split('=', 1)[0]
   const replaced = new Set(added.map(name))

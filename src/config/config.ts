@@ -11,12 +11,12 @@ export type AgentChannel = 'serial' | 'vsock' | 'auto'
 export type AccountMode = 'useradd' | 'userdb' | 'none'
 /** File system of a guest's disk image. */
 export type RootfsType = 'ext4' | 'xfs' | 'erofs'
-/** Who serves a pod's share: a user of its own, root of the host, or the first where every share of the pod allows it. */
+/** The user of virtiofsd: one of its own, root of the host, or one of its own if every share of the pod allows it. */
 export type VirtioFsPrivilege = 'auto' | 'unprivileged' | 'root'
 export type VirtioFsCache = 'never' | 'metadata' | 'auto' | 'always'
 /** Which VMM: the name of the table `[hypervisor.<driver>]`. */
 export type HypervisorDriver = 'qemu' | 'clh' | 'firecracker'
-/** What a disk is for the guest. */
+/** How the guest sees a disk. */
 export type BlockDeviceDriver = 'virtio-scsi' | 'virtio-blk' | 'virtio-mmio'
 /** How QEMU reads and writes a disk. */
 export type BlockDeviceAio = 'threads' | 'native' | 'io_uring'
@@ -24,7 +24,7 @@ export type BlockDeviceAio = 'threads' | 'native' | 'io_uring'
 export type VfioPort = 'no-port' | 'root-port'
 export type InternetworkingModel = 'tcfilter' | 'none'
 
-/** What a pod may ask the checksum of, by the key that names it. */
+/** Files for which a pod may demand a checksum, by their keys. */
 export type HashedAsset = 'path' | 'jailer_path' | 'kernel' | 'initrd' | 'image'
 /** SHA-512, hexadecimal. */
 export type AssetHashes = Readonly<Partial<Record<HashedAsset, string>>>
@@ -72,7 +72,7 @@ export interface HypervisorConfig {
   readonly validVirtioFsDaemonPaths: readonly string[]
   /** `valid_entropy_sources`: likewise for `entropy_source`. */
   readonly validEntropySources: readonly string[]
-  /** May have a fraction; whoever builds the machine rounds up. */
+  /** May have a fraction, which is rounded up when the machine is built. */
   readonly defaultVcpus: number
   /** 0 means as many as the host has. */
   readonly defaultMaxVcpus: number

@@ -1,7 +1,7 @@
 /** Further arguments of virtiofsd, in its own spelling and in the one of its forerunner that Kata's Rust runtime writes. */
 import { strings, type ValueType } from './value-types.ts'
 
-// What kata-ts itself says to virtiofsd, or what would widen its rights.
+// Arguments that kata-ts sets itself, or that would widen virtiofsd's rights.
 const reserved =
   /^--(fd|socket|socket-path|socket-group|shared-dir|tag|sandbox|seccomp|cache|modcaps|uid-map|gid-map|print-capabilities|help|version)(=|$)/
 

@@ -14,7 +14,7 @@ import { isTable, type Table, type TomlFile } from './toml-file.ts'
 import { quoteValue, Refusal, typeName } from './value-types.ts'
 import { requireNoWallMeant } from './wall-keys.ts'
 
-/** One key with its value and where it stands. */
+/** One key with its value and its place. */
 export interface Setting {
   readonly spec: KeySpec
   readonly value: unknown
@@ -66,7 +66,7 @@ function onlyKata(source: TomlFile, value: unknown): unknown {
   return Object.hasOwn(agents, 'kata') ? agents.kata : {}
 }
 
-/** What the decoding of one file shares. */
+/** The state of decoding one file. */
 interface Decoding {
   readonly source: TomlFile
   readonly driver: HypervisorDriver

@@ -23,13 +23,13 @@ export const driverNamed = (name: string): HypervisorDriver | undefined =>
 
 const allowed = drivers.map((driver) => `[hypervisor.${driver}]`).join(', ')
 
-/** A hypervisor table as it stands in a file; `name` is its spelling there. */
+/** A hypervisor table of a file; `name` is its spelling there. */
 export interface HypervisorTable {
   readonly driver: HypervisorDriver
   readonly name: string
 }
 
-/** The hypervisor tables of one file. @throws KataError CONFIG_TABLE for one that no driver of ours reads */
+/** The hypervisor tables of one file. @throws KataError CONFIG_TABLE for a table without a driver. */
 export function hypervisorTables(source: TomlFile): HypervisorTable[] {
   const { file, text, root } = source
   const refuse = (path: readonly string[]) =>

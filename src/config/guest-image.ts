@@ -122,7 +122,7 @@ export async function verifyImage(image: GuestImage, options: { signal?: AbortSi
 }
 
 /**
- * A kernel that the configuration names, of which no checksum is known: it must at least be an ELF file with the PVH
+ * A configured kernel without a known checksum: it must at least be an ELF file with the PVH
  * entry note, which is what `-kernel` needs for a direct start.
  *
  * @throws KataError IMAGE_FILE_MISSING, IMAGE_KERNEL_FORMAT.
@@ -169,7 +169,7 @@ async function sha256Of(paths: readonly string[], signal?: AbortSignal): Promise
     .map((line) => line.replace(/^\\/, '').slice(0, 64))
 }
 
-/** What is wrong with the file as a PVH kernel, or undefined. Offsets: elf(5); the note: xen/include/public/elfnote.h, number 18. */
+/** The defect of the file as a PVH kernel, or undefined. Offsets: elf(5); the note: xen/include/public/elfnote.h, number 18. */
 function pvhFault(fd: number): string | undefined {
   const header = readAt(fd, 0, 64)
   if (header.length < 64 || header.toString('latin1', 0, 4) !== '\x7fELF') return 'it is not an ELF file'

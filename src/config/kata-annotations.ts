@@ -1,4 +1,4 @@
-/** Annotations of Kata's that kata-ts does not implement, and those that nobody knows. */
+/** Annotations of Kata's that kata-ts does not implement, and unknown ones. */
 import { KataError } from '../errors.ts'
 import { type AnnotationName, annotationPrefixes } from './annotation-names.ts'
 import type { HypervisorDriver } from './config.ts'
@@ -10,7 +10,7 @@ import { keys } from './keys.ts'
 import { nearest } from './nearest.ts'
 import { quoteValue } from './value-types.ts'
 
-/** What begins with this is Kata's. */
+/** The prefix of all annotations of Kata's. */
 const namespace = 'io.katacontainers.'
 
 /** Annotations of Kata that ask for no configuration: facts about a container, and its part of the guest's swap. */

@@ -1,9 +1,9 @@
-/** What describes a key of Kata's that kata-ts does not implement, and what becomes of its values. */
+/** The description of a key of Kata's that kata-ts does not implement, and how its values are treated. */
 import { isDeepStrictEqual } from 'node:util'
 import type { TableName } from './key-spec.ts'
 import { boolean } from './value-types.ts'
 
-/** `factory` and `mem_agent` are tables of keys of which kata-ts implements none. */
+/** kata-ts implements no key of the tables `factory` and `mem_agent`. */
 export type KataTable = TableName | 'factory' | 'mem_agent'
 
 /**
@@ -21,7 +21,7 @@ export interface KataKey {
   readonly warned: readonly unknown[]
   /** An item of a list that is refused although `otherwise` is `warned`. */
   readonly refusedItem: string | undefined
-  /** What becomes of every other value, one of a wrong type included. */
+  /** How every other value is treated, including values of a wrong type. */
   readonly otherwise: 'warned' | 'refused'
   /** Why, for the message: what kata-ts does not give, or what to write instead. */
   readonly about: string
@@ -48,7 +48,7 @@ export function kataKeysOf(table: KataTable) {
   }
 }
 
-/** What becomes of a value as it stands in a file. */
+/** How a value in a file is treated. */
 export function fateOf({ silent, warned, refusedItem, otherwise }: KataKey, raw: unknown): Fate {
   const value = withNumbers(raw)
   const among = (values: readonly unknown[]) => values.some((known) => isDeepStrictEqual(known, value))
@@ -58,7 +58,7 @@ export function fateOf({ silent, warned, refusedItem, otherwise }: KataKey, raw:
   return otherwise
 }
 
-/** What becomes of a value as it stands in an annotation: a text, read by the type that the key has in a file. */
+/** How a value in an annotation is treated. It is a text, and is read by the type that the key has in a file. */
 export function fateOfText(key: KataKey, text: string): Fate {
   return fateOf(key, key.silent === 'any' ? text : asTyped(key.silent[0], text))
 }
@@ -67,7 +67,7 @@ function asTyped(example: unknown, text: string): unknown {
   if (typeof example === 'boolean') return boolean.fromText(text)
   if (typeof example === 'number') return /^\d{1,15}(\.\d{1,15})?$/.test(text) ? Number(text) : text
   if (!Array.isArray(example)) return text
-  // Names that Kata's Go runtime parts by spaces and runtime-rs by commas, or a list in JSON, of which the empty one counts.
+  // Names that Kata's Go runtime separates by spaces and runtime-rs by commas, or a JSON list; an empty list counts as empty.
   return text.split(/[\s,]+/).filter((item) => item !== '' && item !== '[]')
 }
 

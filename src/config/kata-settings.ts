@@ -8,7 +8,7 @@ import { lineOf } from './locate.ts'
 import { isTable, type TomlFile } from './toml-file.ts'
 import { quoteValue } from './value-types.ts'
 
-/** A value of such a key, and where it stands. */
+/** A value of such a key, and its place. */
 interface KataSetting {
   readonly value: unknown
   readonly source: TomlFile
@@ -47,7 +47,7 @@ function settingsIn(source: TomlFile, table: KataTable, path: readonly string[])
     (value, name) => (isTable(value) && Object.hasOwn(value, name) ? value[name] : undefined),
     source.root,
   )
-  // What should be a table and is none is an error of decoding.
+  // A value in place of a table is an error of decoding.
   if (!isTable(found)) return []
   return Object.entries(found).flatMap(([name, value]): [KataKey, KataSetting][] => {
     const here = [...path, name]

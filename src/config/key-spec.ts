@@ -1,4 +1,4 @@
-/** What describes one configuration key, and the function that describes it with the types of Config. */
+/** The description of a configuration key, and the function that makes one with the types of Config. */
 import type { AgentConfig, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
 import { drivers } from './drivers.ts'
 import type { ValueType } from './value-types.ts'
@@ -27,7 +27,7 @@ export interface KeySpec {
   readonly builtIn: unknown
   /** One or two sentences for people, the unit included. */
   readonly meaning: string
-  /** Not a key of Kata Containers. */
+  /** kata-ts has the key and Kata Containers does not. */
   readonly own: boolean
   /** It decides whether something confines the VMM or a pod: a name one edit away from it is an error, not a warning. */
   readonly wall: boolean
@@ -53,7 +53,7 @@ export type AllowListField =
   | 'validVirtioFsDaemonPaths'
   | 'validEntropySources'
 
-/** What one VMM has instead of the values of all. */
+/** Values of one VMM that differ from those of the others. */
 export interface DriverValues<T> {
   readonly type?: ValueType<T>
   readonly absent?: T

@@ -56,7 +56,7 @@ function merge(files: readonly TomlFile[], reading: Reading, log: Logger, host: 
   const config = build({ source: main!, dropIns, driver }, (spec) => {
     const setting = settings.get(spec)
     if (setting !== undefined) return setting.value
-    // No hypervisor table at all is no wish for fewer walls than ours has, wherever the file stands.
+    // A file without a hypervisor table gets our defaults, with all walls, even in Kata's own places.
     const isKata = reading === 'kata' && !(spec.table === 'hypervisor' && given === undefined)
     return isKata ? spec.absent : spec.shipped
   })

@@ -1,5 +1,5 @@
 /**
- * Where in a TOML text a key stands. The parser gives values without positions; this reads just enough of the text,
+ * The place of a key in a TOML text. The parser gives values without positions; this reads just enough of the text,
  * which is known to be valid TOML, to name the line in a message.
  */
 

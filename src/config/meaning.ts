@@ -6,7 +6,7 @@ import { driverNames } from './drivers.ts'
 import type { KeySpec } from './key-spec.ts'
 import { pathPatterns, quoteValue } from './value-types.ts'
 
-/** A value somebody asked for, and where: a file and line, an option or an annotation. */
+/** A value that was asked for, and where: a file and line, an option or an annotation. */
 export interface AskedValue {
   readonly spec: KeySpec
   readonly value: unknown
@@ -24,7 +24,7 @@ export function requirePossible(driver: HypervisorDriver, asked: AskedValue): vo
 
 /** Whether a key without a meaning for the VMM has a value by which nothing is lost: off, or what is so without it. */
 export function asksForNothing({ absent, type }: KeySpec, value: unknown): boolean {
-  // What annotations may name: nothing is asked for by that.
+  // The lists of what annotations may name ask for nothing.
   if (type === pathPatterns) return true
   const off = value === false || value === 0 || value === '' || (Array.isArray(value) && value.length === 0)
   return off || isDeepStrictEqual(value, absent)

@@ -1,4 +1,4 @@
-/** What a command line changes in a loaded configuration. */
+/** The changes that a command line makes to a loaded configuration. */
 import type { Config } from './config.ts'
 import { refused } from './decode.ts'
 import { findKey } from './keys.ts'

@@ -1,4 +1,4 @@
-/** Whether the guest is one of the user's, with an agent of its own, or the one that `kata-ts image build` made. */
+/** Whether the guest is the user's own, with its own agent, or comes from `kata-ts image build`. */
 import type { HypervisorConfig } from './config.ts'
 
 /**

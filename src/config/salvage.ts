@@ -1,4 +1,4 @@
-/** What a configuration that cannot be loaded still says about the user ids of sandboxes. */
+/** Reads the user ids of sandboxes from a configuration that cannot be loaded. */
 import { hypervisorTables } from './drivers.ts'
 import { findKey } from './keys.ts'
 import { findDropIns, findMainFile } from './search.ts'

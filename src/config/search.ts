@@ -1,4 +1,4 @@
-/** Which configuration file counts, and which drop-ins stand beside it. */
+/** Finds the configuration file and its drop-ins. */
 import { readdirSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { KataError } from '../errors.ts'
@@ -10,10 +10,10 @@ const defaultSearchPaths: readonly string[] = [
   '/usr/share/defaults/kata-containers/configuration.toml',
 ]
 
-/** Whose values the keys have that a file does not name: those that we ship, or those of Kata Containers. */
+/** Which defaults a file has: ours, as shipped, or those of Kata Containers. */
 export type Reading = 'shipped' | 'kata'
 
-/** What Kata's packages and kata-deploy install, below whatever prefix. */
+/** Where Kata's packages and kata-deploy install files, below any prefix. */
 const kataPlaces = /^\/etc\/kata-containers\/|\/share\/defaults\/kata-containers\//
 
 /** Decided by the path that was named or searched, links not followed: who links our name to Kata's file wants our walls. */
@@ -53,7 +53,7 @@ export function findMainFile({
 }
 
 /**
- * Files in `config.d` beside the resolved main file, in lexical order. As in Kata every entry counts, whatever its
+ * Files in `config.d` beside the resolved main file, in lexical order. As in Kata every entry counts, with any
  * suffix, so a sub-directory there is an error when it is read.
  * @throws KataError CONFIG_UNREADABLE
  */

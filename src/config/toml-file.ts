@@ -1,4 +1,4 @@
-/** Reads one TOML file as untrusted bytes: whatever it holds, the result is a table or a KataError that names the place. */
+/** Reads one TOML file as untrusted bytes. The result is always a table or a KataError that names the place. */
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { parse, TomlError } from 'smol-toml'
 import { KataError } from '../errors.ts'

@@ -5,7 +5,7 @@ import type { Config, HypervisorConfig, RuntimeConfig } from './config.ts'
 import { driverNames } from './drivers.ts'
 import { fullSeccompSandbox } from './keys.ts'
 
-/** What the host has to give. */
+/** The host's processors and memory. */
 export interface HostSize {
   readonly cpus: number
   readonly memoryMiB: number
@@ -15,7 +15,7 @@ export function readHostSize(): HostSize {
   return { cpus: availableParallelism(), memoryMiB: Math.floor(totalmem() / 1024 ** 2) }
 }
 
-/** Where the ids that nobody uses end: systemd's foreign ids begin here (https://systemd.io/UIDS-GIDS/). */
+/** The end of the unassigned ids: systemd's foreign ids begin here (https://systemd.io/UIDS-GIDS/). */
 const uidEnd = 2147352576
 
 /**
@@ -96,7 +96,7 @@ function requireSizeKept(
   })
 }
 
-/** What its jailer starts as root would keep the jailer's capabilities. */
+/** A Firecracker that its jailer starts as root would keep the jailer's capabilities. */
 function requireUser({ driver, rootless }: HypervisorConfig, where: (key: string) => string): void {
   if (driver !== 'firecracker' || rootless) return
   throw new KataError('CONFIG_VMM_CANNOT', {

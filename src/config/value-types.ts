@@ -17,7 +17,7 @@ export class Refusal {
 export interface ValueType<T> {
   /** With its article, for sentences: "a boolean". */
   readonly name: string
-  /** What is allowed, in words. */
+  /** The allowed values, in words. */
   readonly allowed: string
   fromToml(value: unknown): T | Refusal
   fromText(text: string): T | Refusal
@@ -104,7 +104,7 @@ const isAbsolutePath = (text: string): boolean =>
   !control.test(text) &&
   !text.split('/').some((part) => part === '..' || part === '.')
 
-/** An absolute path without `.` and `..` parts; `emptyMeans` says what an empty one stands for, when it may be empty. */
+/** An absolute path without `.` and `..` parts; `emptyMeans` gives the meaning of an empty one, when it may be empty. */
 export function path(emptyMeans?: string): ValueType<string> {
   const allowed = `an absolute path without . or .. parts${emptyMeans === undefined ? '' : `, or "" for ${emptyMeans}`}`
   return textType('a string', allowed, (text) =>
@@ -119,7 +119,7 @@ export const words: ValueType<readonly string[]> = textType(
   (text) => (/^[ -~]{0,1500}$/.test(text) ? text.split(' ').filter((word) => word !== '') : wrongValue),
 )
 
-/** A list of strings that each pass `accept`; as text, a JSON array or, with a separator, what stands between them. */
+/** A list of strings that each pass `accept`; as text, a JSON array or strings with a separator between them. */
 export function strings(
   accept: (text: string) => boolean,
   allowed: string,
@@ -144,7 +144,7 @@ export function strings(
   }
 }
 
-/** A list of absolute path patterns as in a shell: `*` and `?` stand within one part of the path. */
+/** A list of absolute path patterns as in a shell: `*` and `?` match within one part of the path. */
 export const pathPatterns = strings(
   // Kata's templates have an empty one: it allows nothing.
   (text) => text === '' || isAbsolutePath(text),
@@ -161,7 +161,7 @@ export function typeName(value: unknown): string {
   return value instanceof Date ? 'a date' : 'a table'
 }
 
-/** A value as it may stand in a message: one line, quoted, short. */
+/** A value for a message: one line, quoted, short. */
 export function quoteValue(value: unknown): string {
   const text =
     typeof value === 'bigint' ? String(value) : (JSON.stringify(value, bigintToText) ?? String(value))

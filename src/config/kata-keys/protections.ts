@@ -1,4 +1,4 @@
-/** Keys by which Kata protects or limits something: whoever sets one must not believe in vain that it holds. */
+/** Keys by which Kata protects or limits something. They are refused, because the operator would rely on them in vain. */
 import { kataKeysOf } from '../kata-key.ts'
 
 const machine = kataKeysOf('hypervisor')
@@ -40,7 +40,7 @@ export const protectionKeys = [
   machine.refused('disable_guest_selinux', [true], selinux),
   machine.refused('selinux_label', [''], selinux),
   runtime.refused('guest_selinux_label', [''], selinux),
-  // Both: the VMM has no label of its own, and false, Kata's default, asks for the one that the OCI process may have.
+  // Both values are silent: the VMM has no label of its own, and false, Kata's default, asks for the label of the OCI process.
   machine.warned('disable_selinux', [true, false], 'the VMM has no SELinux label of its own'),
 
   machine.refused('rx_rate_limiter_max_rate', [0], netLimit),

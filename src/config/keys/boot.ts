@@ -2,7 +2,7 @@
 import { keysOf } from '../key-spec.ts'
 import { boolean, choice, path, string, words } from '../value-types.ts'
 
-/** QEMU's whole `-sandbox` line; an empty `seccompsandbox` stands for it. */
+/** QEMU's whole `-sandbox` line; an empty `seccompsandbox` means it. */
 export const fullSeccompSandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'
 
 const sandboxLine =
