@@ -10,7 +10,7 @@ import { parseChoice } from './parse/number.ts'
 import { buildProgram, UsageError } from './program.ts'
 import type { SelfCommand, Settings } from './settings.ts'
 
-/** What the process was given from outside. */
+/** The process's input from outside. */
 export interface Surroundings {
   /** Path of the script, or of the module inside the executable. */
   readonly script: string
@@ -75,7 +75,7 @@ function tell(text: string): void {
   try {
     writeAll(2, `kata-ts: ${text}\n`)
   } catch {
-    // Nobody is left who could be told; the exit code tells.
+    // No reader is left for a message; the exit code has to do.
   }
 }
 
@@ -86,7 +86,7 @@ function writeAll(fd: number, text: string): void {
       offset += writeSync(fd, bytes, offset)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      // The reader left (`| head`): there is nobody to tell.
+      // The reader left (`| head`), so there is no one to write to.
       if (code === 'EPIPE') return
       if (code !== 'EAGAIN') throw new KataError('OUTPUT_FAILED', { errno: String(code) }, { cause: error })
       Bun.sleepSync(1)

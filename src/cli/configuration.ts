@@ -6,7 +6,7 @@ import { describeError } from '../errors.ts'
 import { createLogger, type LogSink } from '../log.ts'
 import type { Settings } from './settings.ts'
 
-/** Loads it, and tells each warning in a line of plain text. @throws KataError CONFIG_* */
+/** Loads the configuration, and prints each warning as a line of plain text. @throws KataError CONFIG_* */
 export function loadForPerson({ env, tell }: Settings, file: string | undefined): Config {
   const sink: LogSink = ({ message, fields }) => {
     const place = fields.file === undefined ? '' : `${fields.file}:${fields.line}: `
@@ -15,7 +15,7 @@ export function loadForPerson({ env, tell }: Settings, file: string | undefined)
   return loadConfig({ file, env, log: createLogger({ sink }) })
 }
 
-/** For cleaning up, which no configuration may stop: from one that is refused or broken what can be read of it. */
+/** For cleaning up, which no configuration may stop. From a refused or broken file it takes what can be read. */
 export function uidRangeForPerson(settings: Settings, file: string | undefined): UidRangeKeys {
   try {
     const { rootlessUidBase: base, rootlessUidBlocks: blocks } = loadForPerson(settings, file).hypervisor

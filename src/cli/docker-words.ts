@@ -24,7 +24,7 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'ps -a': 'every container is listed; --running lists those that run',
 }
 
-/** What to put behind `unknown command 'stop'`; undefined where the nearest name is good advice. */
+/** The advice after `unknown command 'stop'`; undefined where the nearest name is good advice. */
 export function inPlaceOf(word: string, command: string): string | undefined {
   return inTheirPlace[`${command} ${word}`] ?? inTheirPlace[word]
 }

@@ -8,7 +8,7 @@ export const runtimeFailed = 125
 const exitCodes: { readonly [Code in ErrorCode]?: number } = {
   COMMAND_NOT_EXECUTABLE: 126,
   COMMAND_NOT_FOUND: 127,
-  // As docker takes its runtime's "chdir to cwd ... no such file or directory".
+  // Docker treats its runtime's "chdir to cwd ... no such file or directory" in the same way.
   WORKDIR_INVALID: 127,
   // 128 + SIGKILL: what the shim reports for a container whose shim was killed.
   SHIM_DIED: 137,
@@ -24,13 +24,13 @@ const beforeTheCommand: ReadonlySet<ErrorCode> = new Set([
   'NOT_ROOT',
 ])
 
-/** Of commands other than `run` and `exec`. */
+/** The exit codes of commands other than `run` and `exec`. */
 export function exitCodeOfCommand(error: unknown): number {
   if (error instanceof Interrupted) return error.exitCode
   return error instanceof KataError && beforeTheCommand.has(error.code) ? runtimeFailed : 1
 }
 
-/** Of `run` and `exec`. */
+/** The exit codes of `run` and `exec`. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof Interrupted) return error.exitCode
   if (!(error instanceof KataError)) return runtimeFailed

@@ -3,7 +3,7 @@ import { describeError, KataError } from '../errors.ts'
 import { Interrupted } from './client/signals.ts'
 import type { Settings } from './settings.ts'
 
-/** Of the operating system: `open`, a path where the call has one, and ENOSPC. */
+/** Explains an error of the operating system: `open`, a path where the call has one, and ENOSPC. */
 interface Errno extends Error {
   readonly code: string
   readonly syscall: string

@@ -45,7 +45,7 @@ export function buildProgram(cli: Cli): Command {
     .version(version, '-V, --version')
     .enablePositionalOptions()
     .configureHelp(helpOrder)
-    // Help is all that is written: errors are told by whoever catches them. A bare `kata-ts` is a question, too.
+    // Only help is written here; the catcher prints errors. A bare `kata-ts` asks for help, too.
     .configureOutput({ writeOut: cli.print, writeErr: cli.print, outputError: () => {} })
   overrideExit(program, 'kata-ts')
   withGlobals(program)
@@ -56,7 +56,7 @@ export function buildProgram(cli: Cli): Command {
   return program
 }
 
-/** What commander throws, with the words that name the command. */
+/** An error of commander's, with the words that name the command. */
 export class UsageError extends Error {
   /** 0 when help or version was asked for and printed. */
   readonly exitCode: number

@@ -1,4 +1,4 @@
-/** What every command knows about its surroundings. Read once in main.ts and passed on. */
+/** The surroundings of every command. Read once in main.ts and passed on. */
 import type { Logger } from '../log.ts'
 import type { Format } from './output/format.ts'
 

@@ -46,7 +46,7 @@ export async function env(settings: Settings, file: string | undefined): Promise
   return 0
 }
 
-/** What the configured VMM has nothing of is left out: a value there would be another VMM's. */
+/** Leaves out facts that do not exist with the configured VMM. */
 async function hypervisorFacts(hypervisor: HypervisorConfig, forecast: AcceleratorForecast) {
   const { driver } = hypervisor
   const has = (key: string): boolean => findKey(driver, 'hypervisor', key)?.drivers.includes(driver) === true

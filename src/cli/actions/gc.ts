@@ -68,7 +68,7 @@ async function collectContainer(
   }
 }
 
-/** What a removal that was broken off has left. */
+/** Finishes a removal that was interrupted. */
 async function collectRemoval(path: string): Promise<Collected> {
   const failure = await inTime((signal) => finishRemoval(path, signal)).then(() => undefined, explain)
   return { kind: 'files', name: path, ...(failure === undefined ? {} : { failure }) }
@@ -89,7 +89,7 @@ async function inTime<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> 
   }
 }
 
-/** Dead, or ended with nobody who would come back for it: a detached one waits for `rm` and is not garbage. */
+/** Dead, or ended without a client that cleans up. A detached container waits for `rm` and is not garbage. */
 async function isLeftBehind(record: ContainerRecord): Promise<boolean> {
   const { status, held } = await observe(record)
   if (!held || hasOwner(record)) return false

@@ -84,7 +84,7 @@ export async function rm(settings: Settings, flags: ImageFlags, ids: readonly st
     if (use !== undefined) throw new KataError('IMAGE_IN_USE', { id, use })
     rmSync(directory, { recursive: true, force: true })
     const current = `${cacheDir}/current`
-    // Whatever led to what is gone now.
+    // The link to the image that is gone now.
     if (!existsSync(current)) rmSync(current, { force: true })
   })
 }

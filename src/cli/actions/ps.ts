@@ -30,7 +30,7 @@ export interface Listed {
   /** `kvm` or `tcg`, of a machine that is up. */
   readonly accelerator: string | null
   readonly acceleratorReason: string | null
-  /** The walls around it that do not stand. */
+  /** The open walls around it. */
   readonly openWalls: readonly OpenWall[] | null
 }
 
@@ -49,7 +49,7 @@ export async function ps(settings: Settings, { running, quiet, allNamespaces }: 
 }
 
 /**
- * Our own records that can be read, and the containers of other clients. A record that cannot be read is told about
+ * Our own records that can be read, and the containers of other clients. A record that cannot be read is reported
  * and does not hide the others.
  */
 function readAll(settings: Settings): ContainerRecord[] {
@@ -75,7 +75,7 @@ function factsOf(settings: Settings, record: ContainerRecord): SandboxFacts | un
   }
 }
 
-/** With `--all-namespaces` every one that has a record or a sandbox. */
+/** With `--all-namespaces`: every namespace that has a record or a sandbox. */
 function namespacesOf(settings: Settings, all: boolean): string[] {
   if (!all) return [settings.namespace]
   const live = listSandboxes(settings.runDir, settings.log).map(({ namespace }) => namespace)
@@ -122,7 +122,7 @@ export function asTable(
   )
 }
 
-/** `stopped (137, OOM)`: a kill that nobody sent has a reason. */
+/** `stopped (137, OOM)`: gives the reason for a kill by the kernel. */
 function statusText({
   status,
   exitCode,

@@ -24,7 +24,7 @@ export async function rm(
 async function removeOne(settings: Settings, name: string, force: boolean): Promise<void> {
   const { stateDir, namespace } = settings
   const record = force ? recordOrNone(settings, name) : findRecord(settings, name)
-  // What a record would say, the bundle and the ledger say as well: who serves it, and what it holds.
+  // Without the record, the bundle and the ledger still say which shim serves the container and what it holds.
   if (record === undefined)
     return endContainer(settings, { namespace, id: name, autoRemove: true }, { remove: true })
   if (isForeign(record)) throw new KataError('CONTAINER_FOREIGN', { name })
@@ -84,7 +84,7 @@ function isReleased({ stateDir }: Settings, { namespace, id }: ContainerRecord):
     return readRecord(stateDir, namespace, id).status === 'stopped'
   } catch (error) {
     if (!(error instanceof KataError)) throw error
-    // A directory without its record is one that is being removed.
+    // A directory without a record is being removed.
     return error.code === 'CONTAINER_NOT_FOUND'
   }
 }

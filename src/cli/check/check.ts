@@ -1,4 +1,4 @@
-/** What a host check is: named, independent of the others, and always with a remedy when it is not ok. */
+/** A host check: named, independent of the others, and always with a remedy when it is not ok. */
 import type { Config } from '../../config/config.ts'
 import type { HostProbe } from './host-probe.ts'
 
@@ -8,9 +8,9 @@ export interface CheckResult {
   /** Stable, for scripts: `kvm`, `qemu`, `uid-range`. */
   readonly name: string
   readonly status: CheckStatus
-  /** What was found. */
+  /** The finding. */
   readonly detail: string
-  /** What a person does about it; empty when the status is ok. */
+  /** The remedy; empty when the status is ok. */
   readonly remedy: string
 }
 
@@ -18,7 +18,7 @@ export type Outcome = Omit<CheckResult, 'name'>
 
 export interface CheckContext {
   readonly host: HostProbe
-  /** What will be used: a check of what the configuration does not use is ok and says so. */
+  /** The configuration. A check of something that it does not use is ok and says so. */
   readonly config: Config
 }
 
@@ -31,5 +31,5 @@ export const ok = (detail: string): Outcome => ({ status: 'ok', detail, remedy: 
 export const warning = (detail: string, remedy: string): Outcome => ({ status: 'warning', detail, remedy })
 export const failed = (detail: string, remedy: string): Outcome => ({ status: 'failed', detail, remedy })
 
-/** What a program said, for a message. */
+/** A program's output, for a message. */
 export const firstLine = (text: string): string => text.trim().split('\n')[0]!.slice(0, 200)

@@ -1,5 +1,5 @@
 /**
- * What the host has of devices that can be handed to a machine. What the configuration does not ask for is no fault of the
+ * Checks the host's devices for machines. A device that the configuration does not ask for is no fault of the
  * host, so it is ok, and the detail says what there is and how to get it.
  */
 import type { HypervisorConfig } from '../../config/config.ts'

@@ -18,7 +18,7 @@ export interface FixStep {
 export async function fixKvm(host: HostProbe): Promise<FixStep[]> {
   if (host.uid() !== 0) throw new KataError('NOT_ROOT', { what: 'kata-ts check --fix-kvm' })
   const node = host.stat(kvmDevice)
-  // lstat: a symbolic link here would carry owner and mode to whatever it names.
+  // lstat: through a symbolic link, owner and mode would change on its target.
   if (node?.kind !== 'character-device')
     throw new KataError('KVM_MISSING', {
       path: kvmDevice,

@@ -39,7 +39,7 @@ export interface HostProbe {
   readText(path: string): string | undefined
   /** Names in a directory; none when it cannot be read. */
   list(path: string): readonly string[]
-  /** Of the path itself, not of what a symbolic link leads to; undefined when there is nothing. */
+  /** Facts of the path itself, without following a symbolic link; undefined when it does not exist. */
   stat(path: string): FileFacts | undefined
   /** Asked of the kernel, so a read-only mount counts. */
   isWritable(path: string): boolean
@@ -50,7 +50,7 @@ export interface HostProbe {
   findTool(name: string): string | undefined
   /** Runs a short command with a deadline of ten seconds. */
   run(argv: readonly string[]): Promise<CommandOutput>
-  /** The same for a program that is only asked something: it runs as nobody. */
+  /** The same for a program that only answers a question: it runs as the user nobody. */
   ask(argv: readonly string[]): Promise<CommandOutput>
   /** Undefined when a program that is restricted is really refused. */
   landlockProblem(): Promise<string | undefined>
@@ -60,9 +60,9 @@ export interface HostProbe {
   checkUidRange(range: UidRange): void
   /** @throws KataError UPPER_IDS_TAKEN. */
   checkUpperIds(): void
-  /** What machines would run with, as far as that is known without booting one. */
+  /** The accelerator of machines, as far as it is known without booting one. */
   accelerator(config: Config): AcceleratorForecast
-  /** What image would be used, in words, after its checksums were compared. @throws KataError IMAGE_*. */
+  /** The image that would be used, in words, after comparing its checksums. @throws KataError IMAGE_*. */
   verifyImage(hypervisor: HypervisorConfig): Promise<string>
 }
 

@@ -42,7 +42,7 @@ const kvm: Check = {
   },
 }
 
-/** What machines really run with: a node that looks right is no proof. */
+/** The accelerator that machines really get: a node that looks right is no proof. */
 const accelerator: Check = {
   name: 'accelerator',
   run: ({ host, config }) => {
@@ -86,7 +86,7 @@ function withoutGroup({ config }: CheckContext, found: string): Outcome {
     : warning(detail, threeCommands)
 }
 
-/** What systemd's udev rules give to the group as well. */
+/** Nodes that systemd's udev rules give to the group as well. */
 function alsoOfGroup({ host }: CheckContext, gid: number): string {
   const isOpen = (path: string) => {
     const stat = host.stat(path)

@@ -1,4 +1,4 @@
-/** What is needed to give every VMM a user of its own. */
+/** Checks what a VMM with a user of its own needs. */
 import { KataError } from '../../errors.ts'
 import { type Check, failed, ok, warning } from './check.ts'
 

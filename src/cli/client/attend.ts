@@ -42,7 +42,7 @@ export async function attend(options: AttendOptions): Promise<number> {
   const exited = task.wait(execId)
   // Looked at below; a rejection before that is no unhandled one.
   exited.catch(() => {})
-  // Nobody takes our output any more (`| head`): a process that went on writing for ever would never end.
+  // The reader has left (`| head`): a process that goes on writing would never end.
   let lost: unknown
   void streams.broken.then((error) => {
     lost = error
@@ -88,7 +88,7 @@ async function enterTerminal({ task, execId, interactive, log }: AttendOptions):
   }
   const restore = interactive && isatty(0) ? makeRaw(0) : () => {}
   process.on('SIGWINCH', resize)
-  // Whatever ends this process, the person gets a usable terminal back.
+  // However this process ends, the person gets a usable terminal back.
   process.on('exit', restore)
   resize()
   return () => {

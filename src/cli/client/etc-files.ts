@@ -24,7 +24,7 @@ export function writeEtcFiles(upper: string, layers: readonly string[], wishes: 
     writeFileSync(`${etc}/${name}`, text, { mode: 0o644, flag: 'wx' })
 }
 
-/** The directory in the upper layer is the one that is seen. */
+/** The directory in the upper layer hides the others. */
 function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
   chownSync(directory, uid, gid)
   chmodSync(directory, mode & 0o7777)
@@ -45,7 +45,7 @@ export function etcFiles({ hostname, hosts, dns }: EtcWishes, hostResolver: stri
   }
 }
 
-/** A name server on the host's own loopback (systemd-resolved, dnsmasq) is nobody's neighbour in a machine. */
+/** A machine cannot reach a name server on the host's own loopback (systemd-resolved, dnsmasq). */
 function reachable(resolver: string): string {
   const lines = resolver.split('\n').filter((line) => /^\s*(nameserver|search|domain|options)\s/.test(line))
   return lines

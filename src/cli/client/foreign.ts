@@ -13,7 +13,7 @@ export interface ForeignRecord extends ContainerRecord {
   readonly task: TaskRecord
 }
 
-/** The shortest beginning of an id that stands for it. */
+/** The shortest prefix of an id that identifies it. */
 const shortestPrefix = 4
 
 /** Containers of the namespace that are not the command line's own. */
@@ -43,7 +43,7 @@ export function sandboxOf(record: ContainerRecord): string {
   return isForeign(record) ? record.task.sandboxId : record.id
 }
 
-/** Where the files of a container are, whoever its client is. */
+/** Where the files of a container are, for any client. */
 export function pathsOf(settings: Settings, record: ContainerRecord): Pick<RecordPaths, 'bundle' | 'io'> {
   if (!isForeign(record)) return recordPaths(settings.stateDir, record.namespace, record.id)
   const { stateDir } = sandboxPaths(settings.runDir, record.namespace, record.task.sandboxId)

@@ -1,4 +1,4 @@
-/** Who would miss a guest image. */
+/** The users of a guest image. */
 import { realpathSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import type { Logger } from '../../log.ts'
@@ -7,11 +7,11 @@ import { listSandboxes } from '../../sandbox/gc.ts'
 
 export interface ImagePlace {
   readonly cacheDir: string
-  /** Of the image itself, in the cache. */
+  /** The directory of the image itself, in the cache. */
   readonly directory: string
 }
 
-/** For people: that the next sandbox boots it, or which ones did. Undefined when nobody would. */
+/** For people: that the next sandbox boots the image, or which sandboxes did. Undefined when it is unused. */
 export function imageUse(
   { cacheDir, directory }: ImagePlace,
   runDir: string,

@@ -1,4 +1,4 @@
-/** Writing to our own stdout and stderr, whatever they are, at the pace of whoever reads them. */
+/** Writes to our own stdout and stderr, of any kind, at the reader's pace. */
 import { fstatSync, writeSync } from 'node:fs'
 import { isatty } from 'node:tty'
 

@@ -19,7 +19,7 @@ export interface ContainerRecord {
   readonly id: string
   readonly namespace: string
   readonly command: readonly string[]
-  /** What its root file system was made from, for people. */
+  /** The origin of its root file system, for people. */
   readonly image: string
   /** Host directories of its root file system's read-only layers, from the top down. */
   readonly layers: readonly string[]
@@ -33,7 +33,7 @@ export interface ContainerRecord {
   readonly terminal: boolean
   readonly detached: boolean
   readonly autoRemove: boolean
-  /** The process that waits for the container and cleans up after it; none for a detached one that is kept. */
+  /** The process that waits for the container and cleans up after it; none for a detached container that is kept. */
   readonly owner?: ProcessRef | undefined
   /** State of another boot is void: nothing of it can still run. */
   readonly bootId: string
@@ -162,7 +162,7 @@ export async function removeRecord(
   await finishRemoval(removed, signal)
 }
 
-/** What is left of removed records of a namespace: paths for {@link finishRemoval}. */
+/** The rests of removed records of a namespace: paths for {@link finishRemoval}. */
 export function listRemovals(stateDir: string, namespace: string): string[] {
   return namesIn(`${stateDir}/containers/${checkName(namespace, 'namespace')}`)
     .filter((name) => name.startsWith(removedPrefix))

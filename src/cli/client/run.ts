@@ -168,7 +168,7 @@ class Session {
     }
   }
 
-  /** The exit code of a process that lost its machine, or was killed in it, says nothing; why it was so is told here. */
+  /** Prints why a process was lost with its machine, or killed in it; its exit code does not say that. */
   reportFailure(exitCode: number): void {
     const { bundle } = this.#paths
     const { id } = this.#record
@@ -213,7 +213,7 @@ class Session {
     updateRecord(this.#settings.stateDir, this.#record.namespace, this.#record.id, changes)
   }
 
-  /** What the shim has to say to a person about this start, once. */
+  /** Prints the shim's messages about this start, once. */
   #showWarnings(): void {
     if (this.#warned) return
     this.#warned = true
@@ -239,7 +239,7 @@ class Session {
   }
 }
 
-/** What the waiting process of a detached container with --rm does: wait, then clean up. */
+/** The waiting process of a detached container with --rm: it waits, then cleans up. */
 export async function monitor(settings: Settings, record: ContainerRecord): Promise<void> {
   const task = await TaskClient.connect(record.address ?? '', record.namespace, record.id)
   const exitCode = await task.wait().catch((error) => {

@@ -59,7 +59,7 @@ async function act(settings: Settings, target: ShimTarget, action: 'start' | 'de
   const flags = ['-namespace', namespace, '-id', id, '-bundle', bundle, '-run-dir', runDir]
   const child = Bun.spawn([self.program, ...self.prefix, ...flags, ...(debug ? ['-debug'] : []), action], {
     argv0: shimName,
-    // Whoever else removes the container may have taken the bundle away; `delete` works without.
+    // Another process may have removed the bundle meanwhile; `delete` works without it.
     cwd: existsSync(bundle) ? bundle : '/',
     env: shimEnvironment(env),
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 
 const forwarded = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
 
-/** `repeated` tells that the person asked before: a second Ctrl-C means now. */
+/** `repeated`: the signal came before; a second Ctrl-C means now. */
 export type SignalHandler = (signal: NodeJS.Signals, repeated: boolean) => void
 
 export interface SignalCatcher {
@@ -26,7 +26,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** From now on the next signal ends whatever takes the result, and nothing else. */
+/** From now on the next signal ends only the receiver of the result. */
 export function abortOnSignal(signals: SignalCatcher): AbortSignal {
   const abort = new AbortController()
   signals.handle((signal) => abort.abort(new Interrupted(signal)))

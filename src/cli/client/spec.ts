@@ -6,7 +6,7 @@ import { mergeEnv } from '../parse/env.ts'
 export interface ProcessWishes {
   readonly args: readonly string[]
   readonly terminal: boolean
-  /** Of the caller's terminal. */
+  /** The size of the caller's terminal. */
   readonly size?: { readonly rows: number; readonly columns: number } | undefined
   readonly env: readonly string[]
   readonly user?: SpecUser | undefined

@@ -1,4 +1,4 @@
-/** What is true about a container now, asked from its shim with a short deadline. */
+/** The present status of a container, asked from its shim with a short deadline. */
 import { bootId, isAlive } from '../../linux/proc.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { ContainerRecord } from './record.ts'
@@ -18,7 +18,7 @@ export interface Observation {
 
 const askTimeoutMs = 2000
 
-/** Asks the shim, unless the record alone tells. Never throws: a shim that cannot be asked is a finding. */
+/** Asks the shim, unless the record is enough. Never throws: a shim that does not answer is a result. */
 export async function observe(record: ContainerRecord): Promise<Observation> {
   const { status, exitCode, address, owner } = record
   if (status === 'stopped') return { status, held: false, ...(exitCode === undefined ? {} : { exitCode }) }

@@ -10,7 +10,7 @@ import { makeFifo } from '../../linux/fifo.ts'
 import { within } from '../../time.ts'
 import { type ByteSink, openSink } from './output.ts'
 
-/** What the shim is told: a path, or an empty string for none. */
+/** The value for the shim: a path, or an empty string for none. */
 export interface StreamUris {
   readonly stdin: string
   readonly stdout: string

@@ -11,7 +11,7 @@ export interface GlobalOptions {
   readonly format: string
 }
 
-/** What a command needs of the program around it. */
+/** The parts of the program that a command uses. */
 export interface Cli {
   settings(options: GlobalOptions): Settings
   /** Sets the exit code of the whole program; 0 unless set. */
@@ -34,7 +34,7 @@ export interface CommandText {
   /** Name and arguments: `kill <name...>`. */
   readonly usage: string
   readonly summary: string
-  /** What a person could type, without `kata-ts`. */
+  /** An example to type, without `kata-ts`. */
   readonly example: string
 }
 
@@ -63,7 +63,7 @@ export function withGlobals(command: Command): Command {
 type Run<Options> = (settings: Settings, options: Options, args: string[]) => Promise<number | undefined>
 
 /**
- * Gives `command` its action; what it returns is the exit code. The global options may stand before the command's name
+ * Gives `command` its action; its result is the exit code. The global options may come before the command's name
  * or among its own.
  */
 export function action<Options>(command: Command, cli: Cli, run: Run<Options>): Command {

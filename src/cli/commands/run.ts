@@ -73,7 +73,7 @@ export function runCommand(cli: Cli): Command {
       '--network <none|ns:path>',
       'give the machine the interfaces of a network namespace, such as ns:/run/netns/x (default: none)',
     )
-    // As in docker `-h` is no help here, with which a run would end with 0.
+    // `-h` is the host name, as in docker. Were it help, a run with it would end with 0.
     .option('-h, --hostname <name>', 'host name (default: the name of the container)')
     .option(
       '--rootless <bool>',

@@ -1,7 +1,7 @@
 /** Aligned columns for people; data for programs goes through `--format json`. */
 import { plainText } from '../../plain-text.ts'
 
-/** A container's own text could move the cursor of whoever lists it. */
+/** A container's own text could move the cursor of the reader's terminal. */
 const clean = (cell: string) => plainText(cell, undefined, '?')
 
 /** The least that is shown of a last column that is cut. */

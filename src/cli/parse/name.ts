@@ -19,7 +19,7 @@ const qualities =
 const creatures =
   'badger bee crane crow deer dove eagle falcon finch fox gull hare hawk heron ibis jay kite lark lynx mole newt otter owl plover quail raven robin seal stoat swan tern wren'
 
-/** A random name such as `calm-otter-3fa9`; uniqueness is decided by whoever creates the record. */
+/** A random name such as `calm-otter-3fa9`; creating the record decides whether it is unique. */
 export function generateName(): string {
   const [a = 0, b = 0, c = 0, d = 0] = crypto.getRandomValues(new Uint8Array(4))
   const pick = (words: string, byte: number) => words.split(' ')[byte % 32]!

@@ -7,7 +7,7 @@ import { KataError } from '../../errors.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import { lookAtOperatorPath } from '../../linux/operator-path.ts'
 
-/** What the kernel of `kata-ts image build` can mount, and what one of the operator's own may. */
+/** File systems that the kernel of `kata-ts image build` can mount, and those that an operator's kernel may. */
 const fileSystems = ['ext4', 'ext3', 'ext2', 'xfs', 'btrfs', 'erofs', 'squashfs', 'vfat']
 
 export interface Volume {
@@ -16,7 +16,7 @@ export interface Volume {
   /** Absolute, normalised path in the container; never `/`. */
   readonly destination: string
   readonly readonly: boolean
-  /** Of a disk. */
+  /** The file system of a disk. */
   readonly fsType?: string
   /** The disk is an image: a regular file. */
   readonly isImage?: true
