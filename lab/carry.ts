@@ -22,6 +22,12 @@ export const packed = 'build/kata-ts.tar'
 const leftOut = [
   ...['.git', 'build', 'node_modules/typescript', 'node_modules/@biomejs', 'node_modules/dprint-node'],
   ...['node_modules/@bufbuild/buf-linux-x64', 'node_modules/bun-types', 'node_modules/dependency-cruiser'],
+  ...[
+    'node_modules/knip',
+    'node_modules/oxc-parser',
+    'node_modules/@oxc-parser',
+    'node_modules/@oxc-resolver',
+  ],
 ]
 
 /** Changes when something of what is carried does. */

@@ -1,5 +1,6 @@
 /** Runs e2e tests and keeps the logs of those that failed. */
 import {
+  appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
+import { directoryList } from '../e2e/harness/directories.ts'
 import { logsVariable } from '../e2e/harness/kept-logs.ts'
 import { slow } from '../e2e/harness/time.ts'
 import { buildDir, root } from './paths.ts'
@@ -33,6 +35,8 @@ export async function runE2e({ files, report, env = {} }: E2eRun): Promise<numbe
   mkdirSync(buildDir, { recursive: true })
   rmSync(report, { force: true })
   const work = mkdtempSync(join(buildDir, 'e2e-logs-'))
+  // A run that is killed leaves it to the next one.
+  appendFileSync(directoryList, `${work}\n`)
   const note = join(work, 'directories')
   writeFileSync(note, '')
   const names = files.map(nameOf)

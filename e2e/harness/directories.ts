@@ -14,13 +14,14 @@ export const isKept = process.env[keepVariable] === '1'
 export const sayKept = (how: string): void => console.log(`kept: ${how}`)
 
 const note = process.env[logsVariable]
-const logs = note === undefined ? undefined : new LogKeeper(note)
+let logs: LogKeeper | undefined
 
 /** mkdtemp(3) with this beginning of the path. */
 export function ownDirectory(prefix: string): string {
   const path = mkdtempSync(prefix)
   mkdirSync(dirname(directoryList), { recursive: true })
   appendFileSync(directoryList, `${path}\n`)
+  if (note !== undefined) logs ??= new LogKeeper(note)
   logs?.watch(path)
   return path
 }
