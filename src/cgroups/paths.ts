@@ -1,6 +1,6 @@
 /**
- * Where a sandbox's cgroups are. The names are Kata's, so that what an operator knows of Kata holds here: below the pod's
- * own cgroup, which the kubelet makes and limits, `kata_<id>`; what is no workload of the pod in `/kata_overhead/<id>`.
+ * Where a sandbox's cgroups are. The names are Kata's, so an operator of Kata knows them. The pod's workload is in `kata_<id>`, below
+ * the pod's own cgroup, which the kubelet makes and limits. Everything else is in `/kata_overhead/<id>`.
  */
 import { normalize } from 'node:path/posix'
 import { KataError } from '../errors.ts'

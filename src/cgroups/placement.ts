@@ -1,7 +1,7 @@
 /**
  * Puts the processes of a sandbox into their cgroups. With `sandbox_cgroup_only` shim, VMM and virtiofsd share one below
  * the pod's, so that the pod's limits and accounts hold for all of them. Without it only the guest's processors are there,
- * and what serves them is in an overhead cgroup of its own, outside the pod.
+ * and everything that serves them is in an overhead cgroup outside the pod.
  */
 import { readdirSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -67,8 +67,8 @@ export class CgroupPlacement {
   }
 
   /**
-   * Makes the cgroups, limits them and moves this process, from which all others of the sandbox come. Where the host has no
-   * controller to limit by, that is a warning.
+   * Makes the cgroups, limits them and moves this process, from which all others of the sandbox come. A host without a
+   * controller for a limit is a warning.
    *
    * @throws KataError CGROUP_PATH_INVALID, CGROUP_MEMORY_TOO_SMALL; CGROUP_UNUSABLE when `only` is asked for.
    */
@@ -137,8 +137,8 @@ export class CgroupPlacement {
   }
 
   /**
-   * Without `only`: the guest's processors into the sandbox's cgroup. Version 2 does not part the threads of a process
-   * between domains, so that there the VMM goes as a whole. To be called again after processors came.
+   * Without `only`: the guest's processors into the sandbox's cgroup. Version 2 does not split the threads of a process
+   * between domains, so there the whole VMM goes. Call it again after processors were added.
    */
   placeVmm(pid: number): void {
     const { only, log } = this.#request

@@ -37,7 +37,7 @@ async function removeEmptied(place: CgroupPlace): Promise<void> {
     const pids = processesIn(place, path)
     if (Date.now() > deadline)
       throw new KataError('CGROUP_STAYS', { path: `${point}${path}`, pids: pids.join(', ') || 'none' })
-    // Only this process has ever been anywhere else: what was left of the sandbox ends in here, under its limits.
+    // Only this process ever leaves the cgroup. What is left of the sandbox ends in here, under its limits.
     if (pids.includes(process.pid)) leave(place, process.pid)
     else killCgroup(place, path)
     await sleep(pause)

@@ -1,5 +1,5 @@
 /**
- * A disk of the host, opened by root for a VMM that could not. What it is, is looked at on a descriptor, never on a path, and
+ * A disk of the host, opened by root for a VMM that could not open it. It is checked by a descriptor and never by a path, so
  * the device that was checked is the device that is opened. The node's owner and mode do not change.
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs'

@@ -1,6 +1,6 @@
 /**
- * A TPM of the guest's own, emulated by swtpm in a process that is as confined as the VMM and has a user of its own: whatever takes
- * over the VMM has a connection to the TPM, not its keys. What it holds lives as long as the sandbox.
+ * A TPM of the guest's own, emulated by swtpm in a process that is as confined as the VMM and has a user of its own. An attacker in
+ * the VMM has a connection to the TPM, and not its keys. The TPM's contents live as long as the sandbox.
  */
 import { closeSync, constants, existsSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
 import type { LandlockMode } from '../config/config.ts'
@@ -58,7 +58,7 @@ const swtpmArgs: readonly string[] = [
 ]
 
 /**
- * Starts it, confined and looked at. It ends when the VMM closes the channel.
+ * Starts swtpm, confined and checked. It ends when the VMM closes the channel.
  *
  * @throws KataError TPM_MISSING, TPM_FAILED, JAIL_*, POSTURE_DIFFERS; no process is left then.
  */

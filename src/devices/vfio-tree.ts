@@ -62,7 +62,7 @@ function viableFunctions(directory: string, group: string, container: string): V
     }
     const driver = linkName(`${device}/driver`)
     if (driver === undefined || isBridge(device)) return []
-    // Its driver is VFIO's, and the kernel gives it no character device of its own: only the legacy container is left.
+    // VFIO drives it, but the kernel gives it no character device: only the legacy container could use it.
     if (driver.includes('vfio')) throw new KataError('VFIO_NO_CDEV', { device: address, container })
     throw new KataError('VFIO_GROUP_SHARED', { group, container, address, driver })
   })

@@ -1,7 +1,7 @@
 /**
- * A device of the host for the guest to drive, opened by root for a VMM that could not. It goes by iommufd: the VMM gets two
- * descriptors, the device's own and one of /dev/iommu, and needs no node, no group and no capability. The older way, a
- * container of whole groups at /dev/vfio/vfio, would need the group's node opened up, and is not taken.
+ * A device of the host for the guest to drive, opened by root for a VMM that could not open it. With iommufd the VMM gets two
+ * descriptors, of the device and of /dev/iommu, and needs no node, no group and no capability. The older interface, a
+ * container of whole groups at /dev/vfio/vfio, would need access to the group's node, and is not used.
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { KataError } from '../errors.ts'

@@ -1,7 +1,7 @@
 /**
- * The localhost of the pod's namespace is that of its machine, as it would be without a machine: containerd forwards a
+ * Makes localhost of the pod's namespace lead to the machine, as without a machine it would lead to the containers: containerd forwards a
  * port (`kubectl port-forward`) by connecting to localhost there. The namespace's own stack gives 127.0.0.1 up and reaches
- * it over the tap, from an address that only the two of them use.
+ * it over the tap, from an address that only the stack and the guest use.
  */
 import { addAddress, deleteAddress, listAddresses } from '../netlink/address.ts'
 import type { NetlinkClient } from '../netlink/client.ts'
@@ -32,7 +32,7 @@ export interface LocalhostWay {
 
 /** To be called before the two links are redirected to each other: the first filter that matches counts. */
 export function leadLocalhost({ client, link, tap, mac }: LocalhostWay): void {
-  // The guest takes packets for 127.0.0.1 from its card; those of the network end here, as in any stack.
+  // The guest accepts packets for 127.0.0.1 from its card. Such packets from the network end here, as in any stack.
   leaveToStack(client, link, 'localhost', sentTo(everyLocalhost))
   for (const tag of tags) leaveToStack(client, link, 'tags that say nothing', twoIdleTags(tag))
   leaveToStack(client, tap, 'what answers us', sentTo(hostPeer))
@@ -58,8 +58,8 @@ const sentTo = ({ address, length }: Prefix): PacketField[] => [
 ]
 
 /**
- * A second tag, of network 0, which is none. Every stack takes such tags off, however many there are, but only the first is
- * gone when the filters look: what hides behind others would reach the guest.
+ * A second VLAN tag, with id 0, which names no VLAN. Every stack strips any number of such tags, but only the first is gone when
+ * the filters look. Packets behind more tags would reach the guest.
  */
 const twoIdleTags = (tag: number): PacketField[] => [
   { at: -4, mask: 0xffff, value: tag },

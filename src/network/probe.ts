@@ -9,7 +9,7 @@ import { makeTap, redirect } from './redirect.ts'
 export function probeNetwork(): void {
   inNewNetns(() =>
     withClientHere((client) => {
-      // Stands for the interface that a network plugin makes.
+      // In place of the interface that a network plugin makes.
       const [stand] = makeTap('probe', 1)
       try {
         const { index, name, mac } = listLinks(client).find((link) => link.name === 'probe')!

@@ -1,5 +1,5 @@
 /**
- * The way of a pod's packets into its machine, as Kata's model `tcfilter` has it: a tap beside the interface that the
+ * The path of a pod's packets into its machine, as in Kata's model `tcfilter`: a tap beside the interface that the
  * network plugin made, and an ingress filter on each that hands every packet to the other. The namespace's own stack
  * sees none of them, so that the guest can have the interface's own address.
  */

@@ -1,6 +1,6 @@
 /**
  * The seccomp filter of arguments, for a program with an allow-list of its own (virtiofsd): no namespaces by clone(2), no
- * user namespace at all, and sockets of few families only. AF_VSOCK above all, which no network namespace confines and
+ * user namespace at all, and sockets of few families only. Above all it refuses AF_VSOCK, which no network namespace confines and
  * which leads to other guests.
  */
 import {
@@ -34,7 +34,7 @@ function filterOf(more: readonly Buffer[]): Buffer {
   return Buffer.concat([
     ...prologue(),
     ...more,
-    // The flags of clone3 lie in memory, out of a filter's sight; glibc takes clone instead.
+    // The flags of clone3 lie in memory, where a filter cannot read them; glibc falls back to clone.
     ...onCall(clone3, [failWith(ENOSYS)]),
     ...onCallWithArgument(clone, [...ifAnyBit(newNamespaces, [failWith(EPERM)]), allow()]),
     // virtiofsd makes the other namespaces of its sandbox itself; a new user gets no further than one of those.

@@ -8,7 +8,7 @@ export const baseSyscalls: readonly SyscallName[] = [
   ...named('arch_prctl set_tid_address set_robust_list rseq getrandom'),
   // Programs add filters of their own.
   ...named('seccomp'),
-  // Files that the jail shows, to read or as they were handed over.
+  // Files that the jail shows to read, and files that were handed over.
   ...named('open openat close close_range read write readv writev pread64 pwrite64 preadv pwritev preadv2'),
   ...named('pwritev2 lseek fsync fdatasync ftruncate fallocate fcntl flock dup dup2 dup3'),
   ...named(
@@ -20,7 +20,7 @@ export const baseSyscalls: readonly SyscallName[] = [
   // Memory of its own.
   ...named('brk mmap munmap mprotect mremap madvise msync memfd_create membarrier'),
   ...named('mlock mlock2 munlock mlockall munlockall'),
-  // Threads, their signals and their ends. Of other processes there are none to be signalled.
+  // Threads, their signals and their ends. There are no other processes to signal.
   ...named('futex exit exit_group restart_syscall sched_yield sched_getaffinity'),
   ...named(
     'rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigsuspend rt_sigtimedwait sigaltstack',

@@ -1,6 +1,6 @@
 /**
- * A host that goes down takes the run directory along (a tmpfs) and leaves the accounts of that moment in /etc. Nobody
- * runs `kata-ts gc` on a Kubernetes node: the first start after a boot, or after the loss of the run directory, sweeps.
+ * A host that goes down loses the run directory (a tmpfs) and keeps the accounts of that moment in /etc. No one
+ * runs `kata-ts gc` on a Kubernetes node, so the first start after a boot, or after the loss of the run directory, sweeps.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { bootId, readProc } from '../linux/proc.ts'

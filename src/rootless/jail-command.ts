@@ -40,8 +40,8 @@ step confine; exec "$@" ${output}
 const mostDescriptors = 9
 
 /**
- * Where the program's streams go, as redirections of the shell: stderr to what was stdout, and stdout to the
- * descriptor behind those handed over, if it is one of its own.
+ * The program's streams as redirections of the shell: stderr goes to the former stdout, and stdout to the
+ * descriptor after those handed over, if it has one of its own.
  */
 function redirections(spec: Pick<LaunchSpec, 'program' | 'fds' | 'stdout'>): string {
   if (spec.stdout === undefined) return '2>&1'

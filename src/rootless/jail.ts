@@ -25,7 +25,7 @@ export interface LaunchOptions {
 /**
  * Resolves once the program itself runs, confined: with only the descriptors given, an empty environment, its own
  * mount, pid, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
- * Landlock unless the launch can do without, and a filter that leaves the system calls of the description alone. It is the first
+ * Landlock unless the launch accepts a host without it, and a filter that allows only the system calls of the description. It is the first
  * process of its pid namespace, and killed when its waiter ends, which is killed when the thread that called this ends
  * (the main thread, as Bun.spawn forks on the calling one). Both are in a session of their own, so that no terminal
  * reaches them.
@@ -63,7 +63,7 @@ export async function launch(
     }),
   )
   const kill = () => {
-    // One that has just been started may not have asked yet to go with its waiter.
+    // A process that was just started may not have set its parent-death signal yet.
     const started = waiter && startedBy(waiter)
     if (started !== undefined) signalProcess(started, 'SIGKILL')
     child.kill('SIGKILL')
@@ -71,7 +71,7 @@ export async function launch(
   const stop = deadline(timeoutMs, signal)
   stop.addEventListener('abort', kill)
   try {
-    // The set-up's stderr ends where the program's own begins.
+    // The set-up's stderr comes before the program's own.
     const setup = splitSteps(await new Response(child.stderr).text())
     const confined = setup.step === 'confine'
     const said = options.said ?? (async () => outputSince(spec.output, outputStart))

@@ -1,7 +1,7 @@
 /**
- * Whether Landlock really holds. The kernel shows of no process that it is restricted, neither in /proc nor to the process
- * itself, so there is nothing to read back. It is proven by an act instead: the tool that restricts a jail restricts a
- * program, which must then be refused execution. Once restricted, a process can never be freed again (landlock(7)).
+ * Proves that Landlock holds. The kernel does not show whether a process is restricted, neither in /proc nor to the process
+ * itself, so it cannot be read back. Instead the tool that restricts a jail restricts a trial program, and executing that
+ * program must then be refused. Once restricted, a process can never be freed again (landlock(7)).
  */
 import { KataError } from '../errors.ts'
 import { landlockAbi } from '../linux/landlock.ts'

@@ -51,7 +51,7 @@ export const leaseResource: ResourceKind<LeaseData> = {
     if (!(await killUids(first, last)))
       throw new KataError('UID_STILL_USED', { first, last, what: 'a process that does not end' })
     const privateDir = `${userDir}/${uid}`
-    // A directory of that name which is not the user's is not of this lease: it was refused when it was found.
+    // A directory of that name with another owner does not belong to this lease: it was refused when it was found.
     if (lstatSync(privateDir, { throwIfNoEntry: false })?.uid === uid)
       throw new KataError('UID_STILL_USED', { first, last, what: privateDir })
     unreserve(runDir, k)
@@ -59,7 +59,7 @@ export const leaseResource: ResourceKind<LeaseData> = {
 }
 
 /**
- * Takes a free block, written down in the ledger.
+ * Takes a free block, and writes it into the ledger.
  *
  * @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP, UID_RANGE_EXHAUSTED.
  */

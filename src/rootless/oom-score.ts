@@ -1,6 +1,6 @@
 /**
- * Who goes first when the host runs out of memory: the pods by their quality of service, then the shims, then whoever started
- * them. Without this all of a sandbox would have what containerd has (-999 where systemd starts it), and be the last to go.
+ * The order in which processes are killed when the host runs out of memory: pods by their quality of service, then shims, then their
+ * client. Without this everything of a sandbox would inherit containerd's score (-999 where systemd starts it), and be killed last.
  */
 import { readOomScore, writeOomScore } from '../linux/oom-score.ts'
 

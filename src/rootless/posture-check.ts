@@ -255,8 +255,8 @@ export function assertPosture(pid: number, expected: ExpectedPosture): Posture {
 const settleMs = 2000
 
 /**
- * {@link assertPosture} for a program that says nothing when it is ready: right after execve(2) its loader still has
- * libraries open. What it is compared with stays the same.
+ * {@link assertPosture} for a program that does not say when it is ready: right after execve(2) its loader still has
+ * libraries open. The expected posture stays the same.
  *
  * @throws KataError as {@link assertPosture}, when it still differs after that time.
  */

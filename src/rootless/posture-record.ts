@@ -39,7 +39,7 @@ export function recordPosture(stateDir: string, posture: PostureRecord): void {
 }
 
 /**
- * Notes that the process got these descriptors later, of this process here; or, with none, that it has given back
+ * Notes that the process got these descriptors of ours later; or, with none, that it has given back
  * those it got under `key`. Does nothing without a record.
  */
 export function recordHandover(

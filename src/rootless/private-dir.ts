@@ -23,7 +23,7 @@ export async function removePrivateDir(path: string, uid: number): Promise<void>
   const stat = lstatSync(path, { throwIfNoEntry: false })
   if (stat === undefined || !isOurs(stat, uid)) return
   unmountBelow(path)
-  // From here on the user's processes, should one be left, cannot enter it by its path; mode 0 marks it as ours.
+  // From here on a process of the user that is still alive cannot enter it by its path; mode 0 marks it as ours.
   chmodSync(path, 0)
   chownSync(path, 0, 0)
   await removeTree(path)
@@ -43,14 +43,14 @@ const privateDirBounds = { bytes: 2 * 1024 ** 2, files: 64 } as const
 /**
  * Makes the private directory of a lease, mode 0700, and returns its path.
  *
- * @param isBounded whether a process of the user makes files there: then it cannot fill /run with them.
+ * @param isBounded bounds the directory, for a user whose process makes files there: it then cannot fill /run.
  * @throws KataError PRIVATE_DIR_OCCUPIED if the path exists, PRIVATE_DIR_PARENT_UNSAFE if others can write beside it.
  */
 export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = false): Promise<string> {
   const { userDir, uid } = lease
   const path = `${userDir}/${uid}`
   prepareParent(userDir)
-  // Before it is written down: what is there now must never be taken for ours and removed.
+  // Checked before it is written down: an existing entry must never be taken for ours and removed.
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
     throw new KataError('PRIVATE_DIR_OCCUPIED', { path })
   return ledger.take(privateDirResource, { path, uid }, () => {

@@ -10,10 +10,10 @@ const toolComplaint = /^(\/usr\/s?bin\/)?(sh|env|unshare|setpriv): /m
 const toolExitCodes = [1, 125, 126, 127]
 
 /**
- * Resolves with the process that executes `program`, as soon as what `waiter` started does. When that has ended already
- * it is the waiter, which is as dead; undefined when a tool before it failed. The caller bounds the wait by ending the waiter.
+ * Resolves with the process that `waiter` started, as soon as it executes `program`. If that has ended already, the result
+ * is the waiter, which has ended too. Undefined when a tool before the program failed. The caller bounds the wait by ending the waiter.
  *
- * @param output what the process wrote so far.
+ * @param output the output of the process so far.
  */
 export async function waitForProgram(
   waiter: ProcessRef,
@@ -27,7 +27,7 @@ export async function waitForProgram(
     if (started !== undefined && fileIdentity(`/proc/${started.pid}/exe`) === wanted) return started
     await sleep(1)
   }
-  // It ended between two looks: a short program, or a tool that gave up.
+  // It ended between two checks: a short program, or a tool that failed.
   const { code, signal } = await exited
   if (signal === 'SIGKILL') return undefined
   const said = await output()

@@ -28,14 +28,14 @@ const shimDeniedSyscalls: Readonly<Record<string, Readonly<Record<string, number
     ...{ init_module: 175, delete_module: 176, finit_module: 313 },
     ...{ kexec_load: 246, kexec_file_load: 320, bpf: 321 },
   },
-  // With a long history of holes in the kernel each.
+  // Each has a long history of holes in the kernel.
   'interfaces that nothing here needs': {
     ...{ perf_event_open: 298, userfaultfd: 323 },
     ...{ io_uring_setup: 425, io_uring_enter: 426, io_uring_register: 427 },
     ...{ add_key: 248, request_key: 249, keyctl: 250 },
     ...{ lookup_dcookie: 212, nfsservctl: 180, modify_ldt: 154, remap_file_pages: 216 },
   },
-  // Past the paths that its mount namespace shows.
+  // They reach past the paths that its mount namespace shows.
   'files by handle, and the watch on all of a file system': { open_by_handle_at: 304, fanotify_init: 300 },
   'the host as a whole': {
     ...{ reboot: 169, swapon: 167, swapoff: 168, acct: 163, quotactl: 179, quotactl_fd: 443 },

@@ -87,7 +87,7 @@ function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbD
   const seen = new Set(reserved)
   const orphans = [...accounts, ...directories, ...records]
     .filter(({ block: { k } }) => !seen.has(k) && seen.add(k))
-    // Without a reservation here, a live process is that of a sandbox with another run directory: not ours to end.
+    // A live process without a reservation here belongs to a sandbox with another run directory. It is left alone.
     .filter(({ block: { first } }) => processesOfUids(first, first + blockSize - 1).length === 0)
   return [...dead, ...orphans]
 }

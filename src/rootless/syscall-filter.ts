@@ -26,8 +26,8 @@ export const filterPath = '/filter'
 const { clone, prctl, socket, socketpair } = syscallNumbers
 
 /**
- * The filter as `setpriv --seccomp-filter` reads it. What is not allowed answers ENOSYS, as a kernel does that has not the
- * call: C libraries then do without. The kernel keeps what a number alone decides in a bitmap, so the length costs nothing.
+ * The filter as `setpriv --seccomp-filter` reads it. Calls that are not allowed answer ENOSYS, as if the kernel did not have
+ * them, and C libraries do without. The kernel caches decisions by number in a bitmap, so the length costs nothing.
  */
 export function syscallFilter({ allowed, processes, inet }: SyscallPolicy): Buffer {
   const sockets = inet ? Object.values(families) : [families.unix]

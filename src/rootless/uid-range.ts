@@ -3,7 +3,7 @@
  * namespace of its file server, the last one is the VMM's uid and gid.
  *
  * The default base 0x70000000 is the first id that https://systemd.io/UIDS-GIDS/ leaves unassigned (containers end at
- * 1879048191); 4091 blocks end before the next reserved stretch.
+ * 1879048191); 4091 blocks end before the next reserved range.
  */
 import { readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'

@@ -7,8 +7,8 @@ import { childrenOf, type ProcessRef } from '../linux/proc.ts'
 import type { LaunchSpec } from './launch-spec.ts'
 
 /**
- * For bash, which closes descriptors of two digits: starts "$@" with all of them, closes its own, and ends as the program
- * ended. Without `<&0` it would open a /dev/null that the jail has not.
+ * A script for bash, which can close descriptors of two digits. It starts "$@" with all descriptors, closes its own, and ends as
+ * the program ended. Without `<&0` bash would open /dev/null, which the jail lacks.
  */
 export function waiterScript({ fds, stdout }: Pick<LaunchSpec, 'fds' | 'stdout'>): string {
   const last = 2 + fds.length + (stdout === undefined ? 0 : 1)

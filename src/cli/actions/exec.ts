@@ -51,7 +51,7 @@ export async function exec(
 function detachedInput(): KataError {
   return new KataError('OPTION_CONFLICT', {
     options: '--detach and --interactive',
-    reason: 'nobody would be there to type',
+    reason: 'a detached process has no terminal to type at',
     remedy: 'Omit one of them.',
   })
 }

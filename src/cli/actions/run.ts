@@ -85,7 +85,7 @@ function refuseConflicts({ detach, interactive, rootfs, image }: RunFlags): void
   if (detach && interactive)
     throw new KataError('OPTION_CONFLICT', {
       options: '--detach and --interactive',
-      reason: 'nobody would be there to type',
+      reason: 'a detached process has no terminal to type at',
       remedy:
         'Omit one of them. For a container to come back to, use `kata-ts run -d ... -- sleep infinity` and `kata-ts exec -it NAME sh`.',
     })
