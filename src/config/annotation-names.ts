@@ -26,7 +26,7 @@ export interface AnnotationName {
 }
 
 /**
- * Names without a prefix of theirs. Kata's documentation had the first for five years, its code never did; the others
+ * Names without the prefix of a table. Kata's documentation had the first for five years, its code never did. The others
  * are those of its Go runtime, which checks nothing for them.
  */
 const others: Readonly<Record<string, readonly [TableName, string]>> = {

@@ -47,7 +47,7 @@ export function readHashes(asked: readonly { named: AnnotationName; text: string
 
 /**
  * Compares the files that a sandbox is about to use with what its pod asks for. `used` has the files in place of empty
- * settings. The files are root's: what changes them between this look and the start could change everything else.
+ * settings. The files belong to root: an attacker who can change them between this check and the start could change everything else.
  * @throws KataError ASSET_HASH_MISMATCH, CONFIG_CONFLICT for a checksum of what is not used
  */
 export async function requireAssetHashes(

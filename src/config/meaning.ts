@@ -14,7 +14,7 @@ export interface AskedValue {
 }
 
 /**
- * A value that a VMM cannot give is an error where the pod would be another one without it.
+ * A value that a VMM cannot fulfil is an error where the pod would differ without it.
  * @throws KataError CONFIG_VMM_CANNOT
  */
 export function requirePossible(driver: HypervisorDriver, asked: AskedValue): void {

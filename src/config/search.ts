@@ -26,8 +26,8 @@ export interface MainFile {
 }
 
 /**
- * The main file: the one given, else that of KATA_CONF_FILE (only if it is one of the installed files, since
- * environment variables come from far away), else the first that exists; undefined when there is none.
+ * The main file: the one given, else that of KATA_CONF_FILE (only if it is one of the installed files, because
+ * environment variables are inherited), else the first that exists; undefined when there is none.
  * @throws KataError CONFIG_NOT_FOUND, CONFIG_ENV_REFUSED, CONFIG_UNREADABLE
  */
 export function findMainFile({

@@ -21,7 +21,7 @@ const uidEnd = 2147352576
 /**
  * Resolves the values that mean "as the host has", checks the rules between keys and freezes the result.
  * `where` names the place of a key for messages. A file may ask for more CPUs than the host has and gets those it has,
- * as in Kata; for the keys in `asked` (annotation, command line) that is an error, because a person asked just now.
+ * as in Kata; for the keys in `asked` (annotation, command line) that is an error, because someone asked for it explicitly.
  * @throws KataError CONFIG_CONFLICT, CONFIG_VALUE
  */
 export function finish(
@@ -34,7 +34,7 @@ export function finish(
     const allowed = `at most ${most}${unit}, as much as the host has`
     throw new KataError('CONFIG_VALUE', { where: where(key), key, value, allowed })
   }
-  // Memory is not cut to the host's: the guest's is only used when touched, and a pod may well count on its size.
+  // Memory is not cut to the host's size: guest memory is used only when touched, and a pod may rely on its size.
   atMost('default_memory', defaultMemory, host.memoryMiB, ' MiB')
   const hypervisor = {
     ...config.hypervisor,

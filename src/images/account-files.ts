@@ -119,7 +119,7 @@ function unlessAbsent<T>(work: () => T): T | undefined {
     return work()
   } catch (error) {
     const errno = error instanceof SyscallError ? error.errno : (error as NodeJS.ErrnoException).code
-    // EINVAL: a link that is none any more when it is read.
+    // EINVAL: it was a link and is none any more.
     if (['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EINVAL'].includes(errno ?? '')) return undefined
     throw error
   }

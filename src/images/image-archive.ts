@@ -47,7 +47,7 @@ const maxLayers = 500
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
 /**
- * `spoolDir` has room for an image that comes through a pipe. Its files can be read until the result is let go of.
+ * `spoolDir` has room for an image that comes through a pipe. Its files can be read until the result is disposed of.
  *
  * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_DIGEST_MISMATCH, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
  */

@@ -92,7 +92,7 @@ function compare(what: string, hasher: Bun.CryptoHasher, expected: string | unde
 
 function explain(image: ArchivedImage, layer: ArchivedLayer, directory: string) {
   return (cause: unknown): never => {
-    // A failed system call is about this host's disk; the codes of the catalogue say it already.
+    // A failed system call is about this host's disk, and has a code of its own.
     if (cause instanceof KataError && cause.code !== 'SYSCALL_FAILED') throw cause
     if (cause instanceof TarError) {
       const reason = `layer ${layer.diffId}: ${cause.message}`

@@ -98,7 +98,7 @@ function passControllers(directory: string): void {
     try {
       writeFileSync(`${directory}/cgroup.subtree_control`, `+${name}`)
     } catch {
-      // Then nothing below is counted or limited on its own; what limits the cgroup itself still does.
+      // Then children are not counted or limited on their own; the limits of the cgroup itself still hold.
     }
   }
 }
@@ -122,7 +122,7 @@ export function processesIn(hierarchy: Pick<CgroupHierarchy, 'point'>, path: str
 /** Ends all processes in a cgroup: those of version 2 at once, since Linux 5.14; others one by one. */
 export function killCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string): void {
   try {
-    // Opened for writing alone, which does not make the file where there is none.
+    // Opened without O_CREAT, so that a missing file is an error.
     writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.kill`, '1', { flag: 'r+' })
   } catch {
     for (const ref of processesIn(hierarchy, path).flatMap((pid) => processRef(pid) ?? []))

@@ -9,8 +9,8 @@ const LOCK_EX_NB = 2 | 4
 const pauseMs = 50
 
 /**
- * Runs `work` while no other process, nor another call in this one, does so with the same directory. One that cannot be
- * had within `patienceMs` milliseconds, or on a directory that is not there, is done without.
+ * Runs `work` while no other process, and no other call in this one, does so with the same directory. If the lock is not free within
+ * `patienceMs` milliseconds, or the directory does not exist, `work` runs without it.
  */
 export async function withDirectoryLock<T>(
   directory: string,

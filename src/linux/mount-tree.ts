@@ -1,6 +1,6 @@
 /**
- * Detached mount trees: open_tree(2), mount_setattr(2) and move_mount(2). A tree gets its attributes before anybody
- * sees it; with mount(2) a bind is writable for a moment, and a later read-only remount does not reach the copies
+ * Detached mount trees: open_tree(2), mount_setattr(2) and move_mount(2). A tree gets its attributes before it is
+ * visible; with mount(2) a bind is writable for a moment, and a later read-only remount does not reach the copies
  * that mount propagation has already made in other namespaces.
  */
 import { closeSync, openSync } from 'node:fs'
@@ -64,8 +64,8 @@ export function cloneTree(source: number, options: TreeOptions = {}): number {
 }
 
 /**
- * Shows the owners in a detached tree through the id map of a user namespace: what is 0 on disk belongs to whoever
- * is 0 in there, and what that user writes is 0 on disk.
+ * Shows the owners in a detached tree through the id map of a user namespace: files of id 0 on disk
+ * belong to the user that is 0 in there, and files that this user makes have id 0 on disk.
  *
  * @throws SyscallError EINVAL when a file system of the tree cannot do that, EPERM when it is mapped already.
  */

@@ -1,7 +1,7 @@
 /**
- * Host paths that root opens for a pod. The text comes from the operator, but what lies on the way may be a pod's: in a
- * directory that it was given, root of a container writes links that are root's. So links are followed where nobody but the
- * operator writes them, and nowhere else: in directories of the system's, which a pod could only write to if it had the
+ * Host paths that root opens for a pod. The text comes from the operator, but a pod may have made parts of the path: in a
+ * directory that it was given, root of a container makes links that belong to root. So links are followed only where the
+ * operator alone can write: in directories of the system's, which a pod could only write to if it had the
  * host already.
  */
 import { closeSync, fstatSync, lstatSync, readlinkSync, type Stats } from 'node:fs'

@@ -9,7 +9,7 @@ const SYS_pidfd_send_signal = 424
 const SYS_pidfd_open = 434
 
 /**
- * Sends `signal` if exactly this process still runs; a number that is another's by now is left alone. One that has ended
+ * Sends `signal` if exactly this process still runs, and not another one that has its number by now. One that has ended
  * meanwhile, or that may not be signalled, is no error.
  */
 export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): void {

@@ -24,11 +24,11 @@ export function processesOfUids(first: number, last: number): UidProcess[] {
 const killerMs = 500
 
 /**
- * Kills all processes of the uids `first`..`last` and waits for them. Each is killed from here, which nothing of theirs
- * can hinder, and with the first process of a pid namespace all that is in there. kill(-1) as the user itself besides
+ * Kills all processes of the uids `first`..`last` and waits for them. This process kills each of them, which they
+ * cannot prevent; the first process of a pid namespace takes the whole namespace along. Besides, kill(-1) as the user itself
  * reaches all at once, so that none escapes by forking, and reaches no process of another user.
  *
- * @returns whether none is left. Ids below 65536 belong to people and services: nothing is done for them, ever.
+ * @returns whether none is left. Ids below 65536 belong to people and services, and are never touched.
  */
 export async function killUids(first: number, last: number, timeoutMs = 5000): Promise<boolean> {
   if (!(first >= 65536 && last >= first)) return false

@@ -23,7 +23,7 @@ interface Audited {
 const longestValue = 44
 
 /**
- * All running sandboxes when none is named; those that are being started or ended then are none. Exit code 1 when
+ * All running sandboxes when none is named. Sandboxes that are just being started or ended do not count. Exit code 1 when
  * anything differs or a sandbox cannot be read.
  */
 export async function audit(settings: Settings, names: readonly string[]): Promise<number> {

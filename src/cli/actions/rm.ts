@@ -67,8 +67,8 @@ async function connectAndKill(record: ContainerRecord): Promise<TaskClient | und
 }
 
 /**
- * Whether the client that waits for the container has cleaned up after it; two at it would be in each other's way.
- * False when there is none, or it does not get on with it.
+ * Whether the client that waits for the container has cleaned up after it. Two clean-ups at once would disturb each other.
+ * False when there is no client, or it makes no progress.
  */
 async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promise<boolean> {
   const { owner } = record

@@ -40,7 +40,7 @@ export async function attend(options: AttendOptions): Promise<number> {
   signals.handle((signal, repeated) => void kill(repeated ? SIGKILL : parseSignal(signal)))
   await started
   const exited = task.wait(execId)
-  // Looked at below; a rejection before that is no unhandled one.
+  // Awaited below; a rejection before that must not count as unhandled.
   exited.catch(() => {})
   // The reader has left (`| head`): a process that goes on writing would never end.
   let lost: unknown

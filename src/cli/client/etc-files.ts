@@ -16,7 +16,7 @@ export interface EtcWishes {
 export function writeEtcFiles(upper: string, layers: readonly string[], wishes: EtcWishes): void {
   const etc = `${upper}/etc`
   const below = layers.map((layer) => lstatSync(`${layer}/etc`, { throwIfNoEntry: false })).find(Boolean)
-  // A link, or no directory at all: the image has an order of its own.
+  // A link, or no directory: the image arranges this in its own way.
   if (below !== undefined && !below.isDirectory()) return
   mkdirSync(etc, { mode: 0o755 })
   if (below !== undefined) copyFacts(below, etc)

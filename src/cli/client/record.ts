@@ -111,7 +111,7 @@ export function readRecord(stateDir: string, namespace: string, id: string): Con
 
 /**
  * How long a name has been claimed without a record, milliseconds; undefined when there is one. Nothing else was taken for
- * it yet: its client is about to write the record, or died before.
+ * the container yet: its client is about to write the record, or has died.
  */
 export function claimedWithoutRecord(stateDir: string, namespace: string, id: string): number | undefined {
   const { file, directory } = recordPaths(stateDir, namespace, id)

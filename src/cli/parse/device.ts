@@ -37,7 +37,7 @@ export function parseDevice(text: string): DeviceOption {
   const readonly = !access.includes('w')
   const { path, stat } = lookAt(source, refuse)
   if (stat.isBlockDevice() || stat.isCharacterDevice()) {
-    // Which of them a machine can be given is the runtime's to say: it is asked by other clients too.
+    // The runtime decides which of them a machine can have, because other clients ask it too.
     const what = stat.isBlockDevice() ? 'block' : 'char'
     return { what, destination, readonly, ...deviceNumbers(stat.rdev) }
   }

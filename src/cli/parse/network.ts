@@ -8,7 +8,7 @@ export function parseNetwork(text: string): string | undefined {
   const path = /^ns:(\/.+)$/.exec(text)?.[1]
   if (path === undefined)
     throw new KataError('OPTION_INVALID', { option: '--network', value: text, allowed: 'none, ns:/path' })
-  // Never resolved: what /proc/PID/ns/net leads to has no name of its own.
+  // Never resolved: the target of /proc/PID/ns/net has no name of its own.
   if (!existsSync(path)) throw new KataError('NETNS_INVALID', { path, reason: 'it does not exist' })
   return path
 }
