@@ -14,7 +14,7 @@ test('a log that went with its sandbox is still there, and so is one that was be
   const directory = join(base, 'kt-1')
   const sandbox = join(directory, 'default/box')
   mkdirSync(sandbox, { recursive: true })
-  const keeper = new LogKeeper(join(base, 'note'))
+  const keeper = new LogKeeper(join(base, 'note'), mkdtempSync)
   keeper.watch(directory)
   keeper.look()
   writeFileSync(join(sandbox, 'console.log'), 'first')

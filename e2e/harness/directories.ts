@@ -18,11 +18,16 @@ let logs: LogKeeper | undefined
 
 /** mkdtemp(3) with this beginning of the path. */
 export function ownDirectory(prefix: string): string {
+  const path = notedDirectory(prefix)
+  if (note !== undefined) logs ??= new LogKeeper(note, notedDirectory)
+  logs?.watch(path)
+  return path
+}
+
+function notedDirectory(prefix: string): string {
   const path = mkdtempSync(prefix)
   mkdirSync(dirname(directoryList), { recursive: true })
   appendFileSync(directoryList, `${path}\n`)
-  if (note !== undefined) logs ??= new LogKeeper(note)
-  logs?.watch(path)
   return path
 }
 

@@ -3,7 +3,7 @@
  * second name (a hard link) as soon as it is there, on its own file system, in a directory that the runner
  * (setup/e2e-run.ts) reads when the tests have ended.
  */
-import { appendFileSync, linkSync, mkdirSync, mkdtempSync, readdirSync, statSync } from 'node:fs'
+import { appendFileSync, linkSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 
 /** Names the file in which the runner finds the directories with the links, one a line. Unset: nothing is kept. */
@@ -35,6 +35,7 @@ const shared: Watched = { directory: '/run/kata-ts', since: Date.now(), patterns
 
 export class LogKeeper {
   readonly #note: string
+  readonly #makeDirectory: (prefix: string) => string
   readonly #watched: Watched[] = [shared]
   /** Directories for links by the directory that they stand in, which is on the same file system as the logs. */
   readonly #places = new Map<string, string>()
@@ -42,8 +43,10 @@ export class LogKeeper {
   /** How many logs each test file has. */
   readonly #counts = new Map<string, number>()
 
-  constructor(note: string) {
+  /** @param makeDirectory mkdtemp(3), which also notes the directory for the case that this run is killed. */
+  constructor(note: string, makeDirectory: (prefix: string) => string) {
     this.#note = note
+    this.#makeDirectory = makeDirectory
     setInterval(() => this.look(), intervalMs).unref()
   }
 
@@ -78,7 +81,7 @@ export class LogKeeper {
   #place(parent: string): string {
     const known = this.#places.get(parent)
     if (known !== undefined) return known
-    const made = mkdtempSync(join(parent, 'kata-ts-e2e-logs-'))
+    const made = this.#makeDirectory(join(parent, 'kata-ts-e2e-logs-'))
     appendFileSync(this.#note, `${made}\n`)
     this.#places.set(parent, made)
     return made
