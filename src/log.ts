@@ -48,7 +48,7 @@ export function createLogger(options: { level?: LogLevel; sink?: LogSink; fields
 }
 
 /** Writes JSON lines to a file descriptor; a line that cannot be written is dropped. */
-function jsonLines(fd: number): LogSink {
+export function jsonLines(fd: number): LogSink {
   return ({ level, message, fields, time }) => {
     const line = plainJson({ time: time.toISOString(), level, msg: message, ...fields })
     try {

@@ -25,7 +25,7 @@ const faultPoints = ['before-take', 'after-take', 'before-release', 'after-relea
 export type FaultPoint = (typeof faultPoints)[number]
 
 /** An error; an operation that never ends; one that takes as long as a file is there; SIGKILL of the process. */
-export const faultActs = ['fail', 'hang', 'hold', 'kill'] as const
+const faultActs = ['fail', 'hang', 'hold', 'kill'] as const
 export type FaultAct = (typeof faultActs)[number]
 
 /** Which process is meant: the shim's daemon, its `delete` action, or `kata-ts gc`. */

@@ -18,7 +18,7 @@ import { ofFamilies } from './argument-filter.ts'
 import { syscallNumbers } from './syscall-numbers.ts'
 
 /** Numbers for x86-64, from <asm/unistd_64.h>. */
-const shimDeniedSyscalls: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+export const shimDeniedSyscalls: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   // The shim reads about other processes in /proc and signals them. It does nothing else to them.
   'memory, registers and descriptors of other processes': {
     ...{ ptrace: 101, process_vm_readv: 310, process_vm_writev: 311, kcmp: 312 },

@@ -24,7 +24,7 @@ export interface HealthOptions {
 }
 
 /** How long an answer may take, milliseconds: a guest under load is slow, not dead. */
-export const patienceMs = 30_000
+const patienceMs = 30_000
 
 /** What is said of a guest that used it up. */
 const silence = `its guest has not answered for ${patienceMs / 1000} s`

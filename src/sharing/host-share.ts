@@ -11,7 +11,7 @@ import type { ShareDaemon } from './share-daemon.ts'
 import { type ExportedTree, makeDirectory, mountAt, type ShareTree } from './share-tree.ts'
 
 /** Kata's names: the virtiofs tag, and where the agent mounts it. */
-export const kataShared = 'kataShared'
+const kataShared = 'kataShared'
 export const kataGuestSharedDir = '/run/kata-containers/shared/containers'
 /** Ours, of the volumes' share. */
 const kataVolumes = 'kataVolumes'

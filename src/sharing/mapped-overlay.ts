@@ -82,7 +82,7 @@ function mappedUpper(options: OverlayOptions, show: (source: string) => string):
 }
 
 /** The deepest directory that all `paths` lie below, none of them itself unless it is the only one. */
-export function commonParent(paths: readonly string[]): string {
+function commonParent(paths: readonly string[]): string {
   const [first = [], ...others] = paths.map((path) => path.split('/'))
   let depth = 0
   while (depth < first.length - 1 && others.every((parts) => parts[depth] === first[depth])) depth++

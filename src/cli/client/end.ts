@@ -61,7 +61,7 @@ function knownShim({ tell }: Settings, bundle: string, id: string): ProcessRef |
  *
  * @throws KataError BUNDLE_FILE_INVALID.
  */
-export function shimOf(bundle: string, id: string): ProcessRef | undefined {
+function shimOf(bundle: string, id: string): ProcessRef | undefined {
   const pid = readShimPid(bundle)
   if (pid === undefined) return undefined
   const ref = processRef(pid)
