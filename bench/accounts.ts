@@ -4,9 +4,9 @@
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { Ledger } from '../src/ledger/ledger.ts'
-import { processRef } from '../src/linux/proc.ts'
+import { processRef } from '../src/linux/processes/proc.ts'
 import { silentLogger } from '../src/log.ts'
-import { takeIdentity } from '../src/rootless/identity.ts'
+import { takeIdentity } from '../src/rootless/identity/identity.ts'
 import { rootlessKinds } from '../src/rootless/kinds.ts'
 import { ms, type Result } from './report.ts'
 

@@ -1,6 +1,6 @@
 /** Cold start beside a bare boot of the same machine, in turns, so that noise hits both alike. */
 import type { StartedFacts } from '../setup/demo/sandbox-facts.ts'
-import type { Timing } from '../src/sandbox/timings.ts'
+import type { Timing } from '../src/sandbox/start/timings.ts'
 import { type BareGuest, bootBare } from './bare.ts'
 import type { Host } from './host.ts'
 import { ms, type Result, share } from './report.ts'

@@ -6,8 +6,8 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, chownSync, statSync } from 'node:fs'
-import { processesOfUid } from '../src/linux/proc.ts'
-import { rootIdentity } from '../src/rootless/identity.ts'
+import { processesOfUid } from '../src/linux/processes/proc.ts'
+import { rootIdentity } from '../src/rootless/identity/identity.ts'
 import { type Attack, attacks, liveAttacks, ownUserAttacks } from './attack/attacks.ts'
 import { lackingHere, type Results, Stage, takeSandbox } from './attack/stage.ts'
 import { openTargets, type Targets } from './attack/targets.ts'

@@ -1,8 +1,8 @@
 /** `kata-ts audit` over live sandboxes: everything as asked for, and a difference that is found when somebody makes one. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { readProc } from '../src/linux/proc.ts'
-import type { AuditedProcess } from '../src/sandbox/audit.ts'
+import { readProc } from '../src/linux/processes/proc.ts'
+import type { AuditedProcess } from '../src/sandbox/records/audit.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 import { shippedConfiguration } from './harness/vmm.ts'

@@ -11,9 +11,9 @@ import {
   isUnified,
   makeCgroup,
 } from '../src/linux/cgroup.ts'
-import { mount, unmount } from '../src/linux/mount.ts'
-import { readProc } from '../src/linux/proc.ts'
-import { memoryBound } from '../src/sandbox/memory-bound.ts'
+import { mount, unmount } from '../src/linux/mounts/mount.ts'
+import { readProc } from '../src/linux/processes/proc.ts'
+import { memoryBound } from '../src/sandbox/size/memory-bound.ts'
 import { configuration } from './harness/configuration.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { Pod } from './world/pod.ts'

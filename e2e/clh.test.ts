@@ -14,8 +14,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { connectUnix, listenUnix, socketPair } from '../src/linux/socket.ts'
-import { readPosture } from '../src/rootless/posture.ts'
+import { connectUnix, listenUnix, socketPair } from '../src/linux/sockets/socket.ts'
+import { readPosture } from '../src/rootless/posture/posture.ts'
 import { CloudHypervisor } from '../src/vmm/cloud-hypervisor/cloud-hypervisor.ts'
 import { clhApi } from '../src/vmm/cloud-hypervisor/dialect.ts'
 import { vmConfig } from '../src/vmm/cloud-hypervisor/vm-config.ts'

@@ -2,7 +2,7 @@
 /** `image=`: a guest whose root is a disk image that root opens and the VMM could not. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { chmodSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
-import { findImage } from '../src/config/guest-image.ts'
+import { findImage } from '../src/guest-image/guest-image.ts'
 import { runContainer } from './agent/container.ts'
 import { guestShare, startGuest } from './agent/guest.ts'
 import { podTest } from './harness/cannot.ts'

@@ -7,7 +7,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { TestNetns } from '../src/network/testing.ts'
-import { resourceKinds } from '../src/sandbox/resources.ts'
+import { resourceKinds } from '../src/sandbox/size/resources.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
@@ -21,7 +21,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   'huge-pages': 'a machine that is promised huge pages: below',
   'direct-volume': 'a volume with a note: e2e/devices.test.ts',
   'poststop-hooks': 'a client with hooks: e2e/hook-faults.test.ts',
-  vfio: 'a device behind an IOMMU: src/sandbox/vfio-devices.test.ts shows its release, without faults; there is nothing to undo',
+  vfio: 'a device behind an IOMMU: src/sandbox/devices/vfio-devices.test.ts shows its release, without faults; there is nothing to undo',
 }
 /** What only a sandbox with a share takes. */
 const ofShares = ['virtiofsd', 'directory', 'mount']

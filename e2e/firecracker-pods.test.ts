@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { busyboxPath } from '../setup/paths.ts'
-import { processesOfUid, readProc, readStatus } from '../src/linux/proc.ts'
+import { processesOfUid, readProc, readStatus } from '../src/linux/processes/proc.ts'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'

@@ -5,8 +5,8 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { closeSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { findTool } from '../src/linux/which.ts'
-import { readPosture } from '../src/rootless/posture.ts'
+import { findTool } from '../src/linux/processes/which.ts'
+import { readPosture } from '../src/rootless/posture/posture.ts'
 import { differences } from './doubles/firecracker/differences.ts'
 import type { Answered } from './harness/ask-api.ts'
 import { ownDirectory } from './harness/directories.ts'

@@ -14,8 +14,8 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { processesOfUid, processRef, readProc, readStatus } from '../src/linux/proc.ts'
-import { readPosture } from '../src/rootless/posture.ts'
+import { processesOfUid, processRef, readProc, readStatus } from '../src/linux/processes/proc.ts'
+import { readPosture } from '../src/rootless/posture/posture.ts'
 import { createVmm } from '../src/vmm/create.ts'
 import { makeJail, removeJail } from '../src/vmm/firecracker/jail-files.ts'
 import { launchByJailer } from '../src/vmm/firecracker/jailer.ts'

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
-import { sandboxPaths } from '../src/sandbox/paths.ts'
+import { sandboxPaths } from '../src/sandbox/records/paths.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'

@@ -2,7 +2,7 @@
 /** Guest memory of the host's huge pages, which the VMM's user gets without any right to them. */
 import { afterAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { processesOfUid, readProc, readStatus } from '../src/linux/proc.ts'
+import { processesOfUid, readProc, readStatus } from '../src/linux/processes/proc.ts'
 import { Pod } from './devices/pod.ts'
 import { slow } from './harness/time.ts'
 import { vmm } from './harness/vmm.ts'

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isAlive, type ProcessRef, processRef } from '../src/linux/proc.ts'
+import { isAlive, type ProcessRef, processRef } from '../src/linux/processes/proc.ts'
 import { Containerd } from './containerd/containerd.ts'
 import { executable } from './harness/executable.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'

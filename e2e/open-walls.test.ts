@@ -2,7 +2,7 @@
 /** A wall that does not stand is told at every start and shown afterwards; what a file of ours leaves out stands. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
-import { readStatus } from '../src/linux/proc.ts'
+import { readStatus } from '../src/linux/processes/proc.ts'
 import { podTest } from './harness/cannot.ts'
 import { Kata, scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'

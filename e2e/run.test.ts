@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { busyboxPath } from '../setup/paths.ts'
-import { requireImage } from '../src/config/guest-image.ts'
+import { requireImage } from '../src/guest-image/guest-image.ts'
 import { podTest } from './harness/cannot.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'

@@ -4,9 +4,9 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readdirSync, readlinkSync, realpathSync, writeFileSync } from 'node:fs'
-import { readStatus } from '../src/linux/proc.ts'
-import { readNamespaces } from '../src/rootless/posture.ts'
-import { shimFilter } from '../src/rootless/shim-filter.ts'
+import { readStatus } from '../src/linux/processes/proc.ts'
+import { shimFilter } from '../src/rootless/filters/shim-filter.ts'
+import { readNamespaces } from '../src/rootless/posture/posture.ts'
 import { keptCapabilities } from '../src/rootless/shim-rights.ts'
 import { type Results, runAsRoot, Stage } from './attack/stage.ts'
 import { executable } from './harness/executable.ts'

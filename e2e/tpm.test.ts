@@ -2,10 +2,10 @@
 /** A TPM for the guest: a real swtpm, confined like the VMM and a user of its own, used from a container. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { listPids, readProc, readStatus } from '../src/linux/proc.ts'
+import { listPids, readProc, readStatus } from '../src/linux/processes/proc.ts'
 import type { OciSpec } from '../src/oci/spec.ts'
-import { differs } from '../src/rootless/posture-check.ts'
-import { auditRecords } from '../src/sandbox/audit.ts'
+import { differs } from '../src/rootless/posture/posture-check.ts'
+import { auditRecords } from '../src/sandbox/records/audit.ts'
 import { Pod } from './devices/pod.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'
 import { slow } from './harness/time.ts'

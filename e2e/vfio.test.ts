@@ -5,8 +5,8 @@
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { closeSync, openSync, readFileSync } from 'node:fs'
-import { lockRights } from '../src/rootless/locked-memory.ts'
-import { readPosture } from '../src/rootless/posture.ts'
+import { lockRights } from '../src/rootless/jail/locked-memory.ts'
+import { readPosture } from '../src/rootless/posture/posture.ts'
 import { createVmm } from '../src/vmm/create.ts'
 import type { VmSpec } from '../src/vmm/vmm.ts'
 import { vmm as underTest } from './harness/vmm.ts'

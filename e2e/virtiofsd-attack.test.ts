@@ -16,8 +16,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
-import { argumentFilter, setIdFilter } from '../src/rootless/argument-filter.ts'
-import type { SandboxFacts } from '../src/sandbox/facts.ts'
+import { argumentFilter, setIdFilter } from '../src/rootless/filters/argument-filter.ts'
+import type { SandboxFacts } from '../src/sandbox/records/facts.ts'
 import { type Results, runActs, runAsRoot } from './attack/stage.ts'
 import { ownDirectory } from './harness/directories.ts'
 import { Kata } from './harness/kata.ts'

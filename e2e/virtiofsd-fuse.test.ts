@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { closeSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Ledger } from '../src/ledger/ledger.ts'
-import { isAlive, readStatus } from '../src/linux/proc.ts'
+import { isAlive, readStatus } from '../src/linux/processes/proc.ts'
 import { silentLogger } from '../src/log.ts'
 import { createHostShare } from '../src/sharing/host-share.ts'
 import { directoryResource, mountResource } from '../src/sharing/resources.ts'

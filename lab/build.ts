@@ -1,10 +1,10 @@
 /** Builds the lab host from Debian's packages, unless it is built already. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { lockFile } from '../guest/image/lock.ts'
-import type { Progress } from '../guest/image/progress.ts'
 import { root } from '../setup/paths.ts'
 import { hashFiles, isFresh, stamped } from '../setup/stamp.ts'
+import { lockFile } from '../src/guest-image/lock.ts'
+import type { Progress } from '../src/guest-image/progress.ts'
 import { buildDisk, diskFiles } from './disk.ts'
 import { stopLab } from './host.ts'
 import { buildModules, installModules } from './modules.ts'

@@ -9,7 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { mustRunTool } from '../guest/image/child.ts'
+import { mustRunTool } from '../src/guest-image/child.ts'
 import { writeFiles } from './files.ts'
 import { paths } from './paths.ts'
 import { kernelVersion } from './root.ts'

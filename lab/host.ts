@@ -9,7 +9,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { isAlive, type ProcessRef, processRef } from '../src/linux/proc.ts'
+import { isAlive, type ProcessRef, processRef } from '../src/linux/processes/proc.ts'
 import { makeSparse } from './disk.ts'
 import { machineArguments } from './machine.ts'
 import { paths } from './paths.ts'

@@ -1,10 +1,10 @@
 /** Runs files of e2e/ on the lab host, each a Bun of its own, and counts. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import type { Progress } from '../guest/image/progress.ts'
 import { buildDir, root } from '../setup/paths.ts'
 import { type Counts, junitCounts } from '../setup/test-counts.ts'
 import { type TestResult, testResults } from '../setup/vmm-results.ts'
+import type { Progress } from '../src/guest-image/progress.ts'
 import { checkoutInLab } from './carry.ts'
 import { spareDevices } from './machine.ts'
 import { sshArguments } from './ssh.ts'

@@ -11,8 +11,8 @@
  *   npm run lab -- remove           shuts it down and removes all of it from this machine
  */
 import { rmSync } from 'node:fs'
-import { createProgress } from '../guest/image/progress.ts'
 import { describeError } from '../src/errors.ts'
+import { createProgress } from '../src/guest-image/progress.ts'
 import { runningLab, stopLab } from './host.ts'
 import { labDir } from './paths.ts'
 import { sshArguments } from './ssh.ts'

@@ -4,7 +4,7 @@
  */
 import { cpSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { mustRunTool } from '../guest/image/child.ts'
+import { mustRunTool } from '../src/guest-image/child.ts'
 import { paths } from './paths.ts'
 import { kernelVersion } from './root.ts'
 

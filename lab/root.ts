@@ -1,7 +1,7 @@
 /** The lab host's root directory, made of Debian packages by mmdebstrap. */
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { mustRunTool } from '../guest/image/child.ts'
+import { mustRunTool } from '../src/guest-image/child.ts'
 import { labHostPackages } from './packages.ts'
 import { labDir, paths } from './paths.ts'
 import { aptSources } from './sources.ts'

@@ -1,6 +1,7 @@
 /** The package archive that the lab host is built from: that of this host's own apt, Debian 13's part of it. */
-import { runTool } from '../guest/image/child.ts'
+
 import { SetupError } from '../setup/setup-error.ts'
+import { runTool } from '../src/guest-image/child.ts'
 
 /** Suites of Debian 13, by code name or, while it is that, as stable. */
 const suites = /^(trixie|stable)(-security|-updates)?$/

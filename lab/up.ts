@@ -1,8 +1,8 @@
 /** Brings the lab host up with this checkout's kata-ts installed; does only what is missing. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { lockFile } from '../guest/image/lock.ts'
-import type { Progress } from '../guest/image/progress.ts'
+import { lockFile } from '../src/guest-image/lock.ts'
+import type { Progress } from '../src/guest-image/progress.ts'
 import { buildLab } from './build.ts'
 import { carry, checkoutHash } from './carry.ts'
 import { cutPower, LabHostDied, runningLab, startLab } from './host.ts'

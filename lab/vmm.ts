@@ -4,10 +4,10 @@
  */
 import { parseArgs } from 'node:util'
 import { isDouble } from '../e2e/doubles/common/marker.ts'
-import type { Progress } from '../guest/image/progress.ts'
 import { add, type Counts } from '../setup/test-counts.ts'
 import { driverSources, recordResults } from '../setup/vmm-results.ts'
 import { vmmSuite } from '../setup/vmm-suite.ts'
+import type { Progress } from '../src/guest-image/progress.ts'
 import { LabTests } from './lab-tests.ts'
 import { type Programs, parsePrograms, putProgram, variablesOf } from './programs.ts'
 import { up } from './up.ts'

@@ -1,6 +1,6 @@
 /** What apt-get would do, by a simulation that changes nothing. */
-import { aptUpdate, asRoot, downloadError } from '../guest/image/apt.ts'
-import { runTool, type ToolContext, type ToolRun } from '../guest/image/child.ts'
+import { aptUpdate, asRoot, downloadError } from '../src/guest-image/apt.ts'
+import { runTool, type ToolContext, type ToolRun } from '../src/guest-image/child.ts'
 import { SetupError } from './setup-error.ts'
 import { packagesFor } from './system-packages.ts'
 

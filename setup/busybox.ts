@@ -4,10 +4,10 @@
  */
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { aptUpdate, downloadPackages, resolvePackages } from '../guest/image/apt.ts'
-import { mustRunTool, type ToolContext } from '../guest/image/child.ts'
-import { neededLibraries } from '../guest/image/elf.ts'
 import { KataError } from '../src/errors.ts'
+import { aptUpdate, downloadPackages, resolvePackages } from '../src/guest-image/apt.ts'
+import { mustRunTool, type ToolContext } from '../src/guest-image/child.ts'
+import { neededLibraries } from '../src/guest-image/elf.ts'
 
 /**
  * Puts it at `path`: the host's own where that is static, Debian's otherwise.

@@ -1,13 +1,14 @@
 /** The page about configuration.toml and the files of packaging/, which come from the table of keys, as text. */
-import { annotationPrefixes, readAnnotationName } from '../src/config/annotation-names.ts'
+
 import { hashAnnotations } from '../src/config/asset-hashes.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { driverNames, drivers } from '../src/config/drivers.ts'
-import type { KataKey, KataTable } from '../src/config/kata-key.ts'
-import { kataKeys } from '../src/config/kata-keys.ts'
+import { tomlValue } from '../src/config/files/toml-text.ts'
+import { annotationPrefixes, readAnnotationName } from '../src/config/kata/annotation-names.ts'
+import type { KataKey, KataTable } from '../src/config/kata/kata-key.ts'
+import { kataKeys } from '../src/config/kata/kata-keys.ts'
 import { keyFor } from '../src/config/key-spec.ts'
 import { type KeySpec, keys, keysFor, type TableName, tableName } from '../src/config/keys.ts'
-import { tomlValue } from '../src/config/toml-text.ts'
 import { generated, wrap } from './text.ts'
 
 const tables: readonly { readonly table: TableName; readonly title: string; readonly about: string }[] = [

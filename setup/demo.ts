@@ -3,7 +3,7 @@
  * afterwards. Everything printed is read from the running system; exit code 1 when something is left behind.
  */
 import { describeError } from '../src/errors.ts'
-import { readPosture } from '../src/rootless/posture.ts'
+import { readPosture } from '../src/rootless/posture/posture.ts'
 import { lineOf } from './demo/accounts.ts'
 import { listDirectory } from './demo/listing.ts'
 import { postureFacts } from './demo/posture.ts'

@@ -1,5 +1,5 @@
 /** packaging/kubernetes/pods: for each annotation that has an effect, a pod that uses it. */
-import { annotationPrefixes, readAnnotationName } from '../src/config/annotation-names.ts'
+import { annotationPrefixes, readAnnotationName } from '../src/config/kata/annotation-names.ts'
 import { type KeySpec, keys } from '../src/config/keys.ts'
 import { wrap } from './text.ts'
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { silentProgress } from '../guest/image/progress.ts'
+import { silentProgress } from '../src/guest-image/progress.ts'
 import {
   announcement,
   installedFraction,

@@ -1,7 +1,7 @@
 /** Installs Debian packages: says which before, writes down which, and takes none away. */
-import { aptUpdate, downloadError } from '../guest/image/apt.ts'
-import { runTool, type ToolContext } from '../guest/image/child.ts'
-import type { Progress } from '../guest/image/progress.ts'
+import { aptUpdate, downloadError } from '../src/guest-image/apt.ts'
+import { runTool, type ToolContext } from '../src/guest-image/child.ts'
+import type { Progress } from '../src/guest-image/progress.ts'
 import { type AptPlan, aptOptions, installArguments, type PackageVersion, planInstall } from './apt-plan.ts'
 import { readRecord, writeRecord } from './installed-packages.ts'
 import { type Purpose, presentPackages, systemPackages } from './system-packages.ts'

@@ -4,8 +4,8 @@
  */
 
 import { keepVariable } from '../e2e/harness/directories.ts'
-import { createProgress } from '../guest/image/progress.ts'
 import { describeError, KataError } from '../src/errors.ts'
+import { createProgress } from '../src/guest-image/progress.ts'
 import { buildDir, root } from './paths.ts'
 import { SetupError } from './setup-error.ts'
 import { type Needs, type Step, stepsFor } from './steps.ts'

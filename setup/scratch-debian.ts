@@ -4,7 +4,7 @@
  */
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { runTool, type ToolContext } from '../guest/image/child.ts'
+import { runTool, type ToolContext } from '../src/guest-image/child.ts'
 import { installedPackages } from './system-packages.ts'
 
 export interface ScratchPackage {

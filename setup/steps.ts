@@ -2,10 +2,10 @@
 import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildAgent } from '../guest/agent/build.ts'
-import { buildImage, findImage, isBuiltFrom, verifyImage } from '../guest/image/build.ts'
-import type { Progress } from '../guest/image/progress.ts'
-import { buildSystemdStub } from '../guest/image/systemd-stub.ts'
 import { defaultStateDir } from '../src/cli/settings.ts'
+import { buildImage, findImage, isBuiltFrom, verifyImage } from '../src/guest-image/build.ts'
+import type { Progress } from '../src/guest-image/progress.ts'
+import { buildSystemdStub } from '../src/guest-image/systemd-stub.ts'
 import { provideBusybox } from './busybox.ts'
 import { installPackages, settleRecord } from './install-packages.ts'
 import { recordName } from './installed-packages.ts'
@@ -73,7 +73,7 @@ const buildSteps: readonly Step[] = [
     name: 'guest agent',
     inputs: [
       'guest/agent',
-      'guest/compile.ts',
+      'src/guest-image/compile.ts',
       'src/ttrpc',
       'src/netlink',
       'src/protocol',
@@ -86,7 +86,7 @@ const buildSteps: readonly Step[] = [
   }),
   fromFiles({
     name: 'guest libsystemd stub',
-    inputs: ['guest/image/native', 'guest/image/systemd-stub.ts', 'guest/compile.ts'],
+    inputs: ['src/guest-image/native', 'src/guest-image/systemd-stub.ts', 'src/guest-image/compile.ts'],
     outputs: [systemdStubPath],
     async make() {
       await buildSystemdStub({ outDir: buildDir })
@@ -106,7 +106,7 @@ const buildSteps: readonly Step[] = [
   }),
   fromFiles({
     name: 'executable kata-ts',
-    inputs: ['src', 'guest/image', 'build/embedded', 'package-lock.json', 'setup/steps.ts'],
+    inputs: ['src', 'build/embedded', 'package-lock.json', 'setup/steps.ts'],
     outputs: [executable, shimLink],
     make: compile,
   }),

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test'
-import { isAlive, processRef } from '../src/linux/proc.ts'
+import { isAlive, processRef } from '../src/linux/processes/proc.ts'
 
 /** A supervised process with a daemon below it, whose pid it says; below a shell that may be killed. */
 async function start() {
   const script = `
     import { endDescendants, supervise } from '${import.meta.dir}/supervise.ts'
-    import { processRef } from '${import.meta.dir}/../src/linux/proc.ts'
+    import { processRef } from '${import.meta.dir}/../src/linux/processes/proc.ts'
     supervise([processRef(process.ppid)], ({ exitCode }) => endDescendants().then(() => process.exit(exitCode)))
     const { stdout } = Bun.spawnSync(['setsid', 'sh', '-c', 'sleep 600 >/dev/null 2>&1 & echo $!'])
     console.log(process.pid, stdout.toString().trim())

@@ -7,7 +7,7 @@
  * the host for dead.
  */
 import { checked, libc } from '../src/linux/libc.ts'
-import { isAlive, listPids, type ProcessRef, processRef, readProc } from '../src/linux/proc.ts'
+import { isAlive, listPids, type ProcessRef, processRef, readProc } from '../src/linux/processes/proc.ts'
 
 const PR_SET_CHILD_SUBREAPER = 36
 const SYS_wait4 = 61

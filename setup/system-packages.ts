@@ -1,5 +1,5 @@
 /** Debian packages that must be installed on the host, by what they are for. */
-import { runTool, type ToolContext } from '../guest/image/child.ts'
+import { runTool, type ToolContext } from '../src/guest-image/child.ts'
 
 /** For each purpose the package names, with the reason why each is here. */
 export const systemPackages = {

@@ -23,6 +23,6 @@ test('root runs all files; another user runs those without the suffix, and the o
   expect(splitByRoot(all, true)).toEqual({ run: all, skipped: [] })
   const { run, skipped } = splitByRoot(all, false)
   expect([...run, ...skipped].toSorted()).toEqual(all.toSorted())
-  expect(skipped).toContain('src/rootless/jail.root.test.ts')
+  expect(skipped).toContain('src/rootless/jail/jail.root.test.ts')
   expect(run).toContain('setup/test-files.test.ts')
 })

@@ -5,7 +5,7 @@ import { podCgroups, removeEmptyCgroups } from '../e2e/containerd/cgroups.ts'
 import { bridgeName } from '../e2e/containerd/configuration.ts'
 import { directoryList } from '../e2e/harness/directories.ts'
 import { libc } from '../src/linux/libc.ts'
-import { unmountBelow } from '../src/linux/mount.ts'
+import { unmountBelow } from '../src/linux/mounts/mount.ts'
 import { buildDir } from './paths.ts'
 
 const SYS_flock = 73

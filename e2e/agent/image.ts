@@ -1,8 +1,8 @@
 /** The guest image with the programs of the present sources. */
 import { resolve } from 'node:path'
 import { buildAgent } from '../../guest/agent/build.ts'
-import { buildImage, findImage, type GuestImage, isBuiltFrom } from '../../guest/image/build.ts'
-import { buildSystemdStub } from '../../guest/image/systemd-stub.ts'
+import { buildImage, findImage, type GuestImage, isBuiltFrom } from '../../src/guest-image/build.ts'
+import { buildSystemdStub } from '../../src/guest-image/systemd-stub.ts'
 
 const buildDir = resolve(import.meta.dir, '../../build')
 

@@ -1,7 +1,7 @@
 /** What the attacks aim at: the words in braces of the table, and the services behind them. */
 import { chmodSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { checked, libc } from '../../src/linux/libc.ts'
-import type { SandboxFacts } from '../../src/sandbox/facts.ts'
+import type { SandboxFacts } from '../../src/sandbox/records/facts.ts'
 import { vmm } from '../harness/vmm.ts'
 import type { Stage } from './stage.ts'
 

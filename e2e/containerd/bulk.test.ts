@@ -2,7 +2,7 @@
 /** Many pods: at once and one after the other. Nothing of them may be left. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { rmSync, writeFileSync } from 'node:fs'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'

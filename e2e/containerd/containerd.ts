@@ -1,6 +1,6 @@
 /** A real containerd of the test's own: its own sockets, directories, images and network, all gone when it is closed. */
 import { appendFileSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { unmountBelow } from '../../src/linux/mount.ts'
+import { unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { needsConfiguration } from '../harness/configuration.ts'
 import { isKept, keepLogs, ownDirectory, sayKept } from '../harness/directories.ts'
 import { programDir } from '../harness/executable.ts'

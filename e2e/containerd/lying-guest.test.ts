@@ -1,7 +1,7 @@
 /** A guest whose agent lies, under containerd: it is removed as any other, and containerd and its neighbours go on. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test'
 import { rmSync } from 'node:fs'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { ip } from '../../src/network/testing.ts'
 import { NamespaceMode } from '../../src/protocol/generated/cri/runtime.ts'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { echoServer, exchange } from '../harness/echo.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'

@@ -2,8 +2,8 @@
 /** Who runs the machine of a pod: the operator's configuration, and what a pod may ask for by annotation. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { readStatus } from '../../src/linux/proc.ts'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { readStatus } from '../../src/linux/processes/proc.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'

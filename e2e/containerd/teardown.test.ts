@@ -1,7 +1,7 @@
 /** A containerd whose `delete` takes longer than it waits: the task is told as ended and forgotten, and nothing is left. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { eventually } from '../harness/kata.ts'

@@ -14,14 +14,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mount.ts'
+import { mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mounts/mount.ts'
 import {
   ContainerState,
   MountPropagation,
   NamespaceMode,
   SecurityProfile_ProfileType,
 } from '../../src/protocol/generated/cri/runtime.ts'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { podTest } from '../harness/cannot.ts'
 import { LoopDevice } from '../harness/disks.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'

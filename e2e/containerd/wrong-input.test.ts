@@ -2,7 +2,7 @@
 /** What goes wrong through CRI and ctr: the text that a person needs arrives there, and nothing is left. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { rmSync, writeFileSync } from 'node:fs'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'

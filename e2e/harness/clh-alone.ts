@@ -1,8 +1,8 @@
 /** Cloud Hypervisor, or its double, by itself: no jail, no driver; asked by bytes, and its events kept. */
 import { closeSync } from 'node:fs'
 import type { Socket } from 'bun'
-import { adoptSocket } from '../../src/linux/adopt-socket.ts'
-import { listenUnix, socketPair } from '../../src/linux/socket.ts'
+import { adoptSocket } from '../../src/linux/sockets/adopt-socket.ts'
+import { listenUnix, socketPair } from '../../src/linux/sockets/socket.ts'
 import { EventReader, type MonitorEvent } from '../../src/vmm/cloud-hypervisor/events.ts'
 import { type Answered, askApi } from './ask-api.ts'
 

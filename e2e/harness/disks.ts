@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { type DeviceNumbers, deviceNumbers } from '../../src/linux/device-numbers.ts'
-import { processesOfUid, readStatus } from '../../src/linux/proc.ts'
+import { processesOfUid, readStatus } from '../../src/linux/processes/proc.ts'
 import { ownDirectory } from './directories.ts'
 
 export class LoopDevice implements Disposable {

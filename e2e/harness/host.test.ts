@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { chownSync, existsSync, mkdirSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { cgroupHierarchies } from '../../src/linux/cgroup.ts'
-import { mount, unmount } from '../../src/linux/mount.ts'
+import { mount, unmount } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from './directories.ts'
 import { type HostState, hostState, leftBehind } from './host.ts'
 import { eventually, Kata } from './kata.ts'

@@ -4,7 +4,7 @@
  */
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { readProc } from '../../src/linux/proc.ts'
+import { readProc } from '../../src/linux/processes/proc.ts'
 import { readAccounts, staleLocks, tornAccounts } from './accounts.ts'
 import { isOurCgroup, isOurId, isOurLink, isOurUser, namesUs, ourProcesses } from './ours.ts'
 

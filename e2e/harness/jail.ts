@@ -1,6 +1,6 @@
 /** What the jail of a VMM shows of the system, written out; and recordings of real programs as they would be in the jail of today. */
 import { realpathSync } from 'node:fs'
-import type { MountPosture } from '../../src/rootless/posture.ts'
+import type { MountPosture } from '../../src/rootless/posture/posture.ts'
 import type { RecordedProcess } from './recording.ts'
 
 /** Of the system's files: the program, what starts it, and the libraries. */

@@ -1,7 +1,7 @@
 /** A configuration whose guest has the lying agent (e2e/doubles/lying-agent). */
 import { writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { requireImage } from '../../src/config/guest-image.ts'
+import { requireImage } from '../../src/guest-image/guest-image.ts'
 import { buildLyingAgent, withAgent } from '../doubles/lying-agent/build.ts'
 import { hypervisorTable } from './vmm.ts'
 

@@ -3,7 +3,7 @@
  * somebody else's, who may come and go while the tests run.
  */
 import { readdirSync, readlinkSync, realpathSync } from 'node:fs'
-import { listPids, readProc, readStatus } from '../../src/linux/proc.ts'
+import { listPids, readProc, readStatus } from '../../src/linux/processes/proc.ts'
 import { executable, shim } from './executable.ts'
 
 /** Ids that https://systemd.io/UIDS-GIDS/ gives to nobody; every range that kata-ts or a test takes lies in it. */

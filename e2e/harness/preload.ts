@@ -5,7 +5,7 @@
  */
 import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs'
 import { checked, libc } from '../../src/linux/libc.ts'
-import { bindMount, mount, mountFlags } from '../../src/linux/mount.ts'
+import { bindMount, mount, mountFlags } from '../../src/linux/mounts/mount.ts'
 
 const CLONE_NEWNS = 0x20000
 /** The group of the test's node where the host's own belongs to root: any unprivileged gid serves. */

@@ -1,5 +1,5 @@
 /** Processes as their parents have them: a test touches those of its own sandboxes, whoever else runs the same programs. */
-import { listPids, readProc } from '../../src/linux/proc.ts'
+import { listPids, readProc } from '../../src/linux/processes/proc.ts'
 
 export const argumentsOf = (pid: number): string[] => (readProc(`/proc/${pid}/cmdline`) ?? '').split('\0')
 

@@ -1,7 +1,7 @@
 /** Recordings of real VMMs, see e2e/recordings: what doubles and promised postures are held to. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { MountPosture } from '../../src/rootless/posture.ts'
+import type { MountPosture } from '../../src/rootless/posture/posture.ts'
 
 const directory = join(import.meta.dir, '../recordings')
 

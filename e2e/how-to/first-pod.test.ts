@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { clientCgroups, removeEmptyCgroup } from '../containerd/cgroups.ts'
 import { Cri, type Pod } from '../containerd/cri.ts'
 import { busyboxImage, makeImages, pauseImage } from '../containerd/images.ts'

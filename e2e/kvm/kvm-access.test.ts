@@ -5,8 +5,8 @@
  */
 import { afterAll, beforeAll, expect } from 'bun:test'
 import { chmodSync, chownSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { bindMount, unmount } from '../../src/linux/mount.ts'
-import { readPosture } from '../../src/rootless/posture.ts'
+import { bindMount, unmount } from '../../src/linux/mounts/mount.ts'
+import { readPosture } from '../../src/rootless/posture/posture.ts'
 import { tool } from '../harness/disks.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { Kata } from '../harness/kata.ts'

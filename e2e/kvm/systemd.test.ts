@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { busyboxImage, makeImages } from '../containerd/images.ts'
 import { tool } from '../harness/disks.ts'
 import { executable } from '../harness/executable.ts'

@@ -2,9 +2,9 @@
 /** What the host's kernel does for a guest, by descriptors that root handed over: the agent's vsock, and packets by vhost-net. */
 import { afterAll, beforeAll, expect } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { listPids, readProc } from '../../src/linux/proc.ts'
+import { listPids, readProc } from '../../src/linux/processes/proc.ts'
 import { ip, TestNetns } from '../../src/network/testing.ts'
-import { readPosture } from '../../src/rootless/posture.ts'
+import { readPosture } from '../../src/rootless/posture/posture.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host.ts'
 import { Kata } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'

@@ -1,6 +1,6 @@
 /** A share for a machine without a sandbox: virtiofsd as it comes, in the stage's private directory. */
 import { closeSync, existsSync, lchownSync, mkdirSync } from 'node:fs'
-import { connectUnix } from '../../src/linux/socket.ts'
+import { connectUnix } from '../../src/linux/sockets/socket.ts'
 import type { Vmm } from '../../src/vmm/vmm.ts'
 import { eventually } from '../harness/kata.ts'
 import type { MachineStage } from './stage.ts'

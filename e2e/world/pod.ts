@@ -7,7 +7,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } f
 import { join } from 'node:path'
 import { busyboxPath } from '../../setup/paths.ts'
 import { embeddedRootfs } from '../../src/images/embedded-rootfs.ts'
-import { mount, unmountBelow } from '../../src/linux/mount.ts'
+import { mount, unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { defaultSpec } from '../../src/oci/defaults/default-spec.ts'
 import type { OciMount, OciSpec } from '../../src/oci/spec.ts'
 import { TaskDefinition } from '../../src/protocol/generated/containerd/task.ts'

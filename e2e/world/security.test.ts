@@ -1,7 +1,7 @@
 /** What a container may do: users, capabilities, seccomp, sysctls, limits, devices, and how far `privileged` goes. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { chmodSync, rmSync } from 'node:fs'
-import { unmountBelow } from '../../src/linux/mount.ts'
+import { unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { scratch } from '../harness/kata.ts'

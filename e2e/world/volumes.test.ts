@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { bindMount, mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mount.ts'
+import { bindMount, mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { hostState, leftBehind } from '../harness/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'

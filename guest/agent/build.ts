@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BunPlugin } from 'bun'
 import { KataError } from '../../src/errors.ts'
-import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../compile.ts'
+import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../../src/guest-image/compile.ts'
 
 const here = import.meta.dir
 /** What the executable is made of, from the repository's root; packages are named by package-lock.json. */

@@ -3,8 +3,8 @@
  * left. There is no time limit but the lab host's own: it is waited for as long as it goes on.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { createProgress } from '../../guest/image/progress.ts'
-import type { AuditedProcess } from '../../src/sandbox/audit.ts'
+import { createProgress } from '../../src/guest-image/progress.ts'
+import type { AuditedProcess } from '../../src/sandbox/records/audit.ts'
 import { runningLab, stopLab } from '../host.ts'
 import { mustInLab } from '../ssh.ts'
 import { twiceAtMost } from '../trouble.ts'

@@ -1,5 +1,5 @@
 /** Names of users and groups, from whatever serves them on this host (nsswitch.conf). */
-import { runTool } from '../../src/linux/run-tool.ts'
+import { runTool } from '../../src/linux/processes/run-tool.ts'
 
 /** A line of the account databases; empty when there is none. */
 export async function lineOf(database: 'passwd' | 'group', key: string | number): Promise<string> {

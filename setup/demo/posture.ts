@@ -1,6 +1,11 @@
 /** Who the VMM is, as the kernel tells it, in words. */
 import { readFileSync, statSync } from 'node:fs'
-import { capabilitySets, namespaceKinds, type Posture, readNamespaces } from '../../src/rootless/posture.ts'
+import {
+  capabilitySets,
+  namespaceKinds,
+  type Posture,
+  readNamespaces,
+} from '../../src/rootless/posture/posture.ts'
 import { nameOf } from './accounts.ts'
 
 export type Fact = readonly [label: string, value: string]

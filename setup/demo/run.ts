@@ -1,5 +1,5 @@
 /** One `kata-ts run` as a person types it, held open at its standard input until everything was looked at. */
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { executable } from '../paths.ts'
 import { readSandboxFacts, type StartedFacts } from './sandbox-facts.ts'
 

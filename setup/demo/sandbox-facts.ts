@@ -1,7 +1,7 @@
 /** What the runtime wrote down about a running sandbox, with the moment at which its clock of steps began. */
 import { readFileSync, statSync } from 'node:fs'
-import type { SandboxFacts } from '../../src/sandbox/facts.ts'
-import { sandboxPaths } from '../../src/sandbox/paths.ts'
+import type { SandboxFacts } from '../../src/sandbox/records/facts.ts'
+import { sandboxPaths } from '../../src/sandbox/records/paths.ts'
 
 export type StartedFacts = SandboxFacts & {
   /** Milliseconds after 1970; `timings[].at` counts from here. */

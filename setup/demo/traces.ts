@@ -9,9 +9,9 @@ import {
   processesOfUid,
   processRef,
   readProc,
-} from '../../src/linux/proc.ts'
-import type { SandboxFacts } from '../../src/sandbox/facts.ts'
-import { defaultRunDir, sandboxPaths } from '../../src/sandbox/paths.ts'
+} from '../../src/linux/processes/proc.ts'
+import type { SandboxFacts } from '../../src/sandbox/records/facts.ts'
+import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { shimSocketPath } from '../../src/shim/start.ts'
 
 export interface Trace {

@@ -1,6 +1,6 @@
 /** The same acts three times: as root, as the VMM's user without any jail, and in the VMM's place. */
 import { lastWords } from '../../src/plain-text.ts'
-import type { SandboxFacts } from '../../src/sandbox/facts.ts'
+import type { SandboxFacts } from '../../src/sandbox/records/facts.ts'
 import type { Act, ProbeRequest } from './probe.ts'
 
 export interface Wall {

@@ -1,6 +1,6 @@
 /** The bridge of the network in packaging/cni. CNI makes it with the first pod and never removes it. */
 import { existsSync } from 'node:fs'
-import { lastLine, runTool, type ToolContext } from '../../guest/image/child.ts'
+import { lastLine, runTool, type ToolContext } from '../../src/guest-image/child.ts'
 import type { Part } from './part.ts'
 
 export const bridgeName = 'kata-ts0'

@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { lastLine, runTool, type ToolContext } from '../../guest/image/child.ts'
+import { lastLine, runTool, type ToolContext } from '../../src/guest-image/child.ts'
 import { aptOptions, parsePlan, simulate } from '../apt-plan.ts'
 import { settleRecord } from '../install-packages.ts'
 import { readRecord } from '../installed-packages.ts'

@@ -2,8 +2,8 @@
 import { join } from 'node:path'
 import type { Listed } from '../../src/cli/actions/ps.ts'
 import { defaultStateDir } from '../../src/cli/settings.ts'
-import { listSandboxes } from '../../src/sandbox/gc.ts'
-import { defaultRunDir } from '../../src/sandbox/paths.ts'
+import { listSandboxes } from '../../src/sandbox/records/gc.ts'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { root } from '../paths.ts'
 import { SetupError } from '../setup-error.ts'
 

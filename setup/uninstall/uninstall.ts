@@ -1,7 +1,8 @@
 /** Takes kata-ts off a host: finds what is there, says so, removes it, and says what is left. */
-import type { ToolContext } from '../../guest/image/child.ts'
+
 import { defaultStateDir } from '../../src/cli/settings.ts'
 import { describeError } from '../../src/errors.ts'
+import type { ToolContext } from '../../src/guest-image/child.ts'
 import { recordName } from '../installed-packages.ts'
 import { SetupError } from '../setup-error.ts'
 import { wrap } from '../text.ts'

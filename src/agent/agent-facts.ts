@@ -14,7 +14,7 @@ export interface AgentFacts {
   readonly memoryBlockMiB: number
 }
 
-/** Word among the features of our own agent (guest/agent/src/version.ts). */
+/** Word among the features of our own agent (guest/agent/src/system/version.ts). */
 const ownFeature = 'kata-ts'
 const longestVersion = 64
 /** What a guest takes memory in when it does not say, MiB. */

@@ -2,7 +2,7 @@
  * Hybrid vsock of Cloud Hypervisor and Firecracker: a unix socket on which one asks for a port of the guest with
  * `CONNECT <port>\n` and is answered `OK <number>\n`; after that the stream is the guest's.
  */
-import { withSocketOf } from '../linux/owned-socket.ts'
+import { withSocketOf } from '../linux/sockets/owned-socket.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import type { Transport } from '../ttrpc/ttrpc.ts'
 

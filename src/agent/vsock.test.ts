@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { closeSync, readdirSync, readSync, writeSync } from 'node:fs'
 import { SyscallError } from '../linux/libc.ts'
-import { socketPair } from '../linux/socket.ts'
+import { socketPair } from '../linux/sockets/socket.ts'
 import { adoptConnected } from '../ttrpc/bun.ts'
 import { dialVsock } from './vsock.ts'
 

@@ -1,6 +1,6 @@
 /** The agent of a machine whose VMM has the host kernel's vsock (vhost-vsock). */
 import { closeSync } from 'node:fs'
-import { beginConnect, connectionState } from '../linux/vsock.ts'
+import { beginConnect, connectionState } from '../linux/sockets/vsock.ts'
 import { sleep } from '../time.ts'
 import { adoptConnected } from '../ttrpc/bun.ts'
 import type { Transport } from '../ttrpc/ttrpc.ts'

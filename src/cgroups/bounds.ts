@@ -4,7 +4,7 @@
  */
 import { existsSync, writeFileSync } from 'node:fs'
 import { type CgroupHierarchy, cgroupDirectory } from '../linux/cgroup.ts'
-import { jailLimits } from '../rootless/jail-command.ts'
+import { jailLimits } from '../rootless/jail/jail-command.ts'
 
 /** VMM and virtiofsd as many as their users may have, and as many for the shim with its tools. */
 const mostProcesses = 3 * jailLimits.nproc

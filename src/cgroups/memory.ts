@@ -2,7 +2,7 @@
 import { dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import { type CgroupHierarchy, cgroupDirectory, readControl } from '../linux/cgroup.ts'
-import { readProc } from '../linux/proc.ts'
+import { readProc } from '../linux/processes/proc.ts'
 
 export interface MemoryLimit {
   /** The cgroup that has the limit. */

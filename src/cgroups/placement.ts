@@ -18,7 +18,7 @@ import {
   makeCgroup,
   missingCgroups,
 } from '../linux/cgroup.ts'
-import { readProc } from '../linux/proc.ts'
+import { readProc } from '../linux/processes/proc.ts'
 import type { Logger } from '../log.ts'
 import {
   applySettings,

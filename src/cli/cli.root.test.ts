@@ -3,8 +3,8 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'smol-toml'
-import { sandboxPaths } from '../sandbox/paths.ts'
-import { writeTaskRecord } from '../sandbox/task-records.ts'
+import { sandboxPaths } from '../sandbox/records/paths.ts'
+import { writeTaskRecord } from '../sandbox/records/task-records.ts'
 
 const base = mkdtempSync(`${tmpdir()}/cli-`)
 afterAll(() => rmSync(base, { recursive: true }))

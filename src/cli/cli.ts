@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { createLogger, type LogLevel } from '../log.ts'
-import { sandboxPaths } from '../sandbox/paths.ts'
+import { sandboxPaths } from '../sandbox/records/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
 import { parseFormat } from './output/format.ts'
 import { checkName } from './parse/name.ts'

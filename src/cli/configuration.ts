@@ -1,7 +1,7 @@
 /** The configuration for commands that a person types. */
 import type { Config } from '../config/config.ts'
+import { salvageUidRange, type UidRangeKeys } from '../config/files/salvage.ts'
 import { loadConfig } from '../config/load.ts'
-import { salvageUidRange, type UidRangeKeys } from '../config/salvage.ts'
 import { describeError } from '../errors.ts'
 import { createLogger, type LogSink } from '../log.ts'
 import type { Settings } from './settings.ts'

@@ -9,7 +9,7 @@ export async function embeddedAgent(): Promise<Uint8Array> {
   return Bun.file(path).bytes()
 }
 
-/** The guest's libsystemd.so.0 (guest/image/native/libsystemd-stub.c). */
+/** The guest's libsystemd.so.0 (src/guest-image/native/libsystemd-stub.c). */
 export async function embeddedSystemdStub(): Promise<Uint8Array> {
   const { default: path } = await import('../../build/embedded/libsystemd-stub.so', {
     with: { type: 'file' },

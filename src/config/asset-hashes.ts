@@ -1,8 +1,8 @@
 /** Checksums that a pod asks for: it starts only with the programs and images that it names. */
 import { createReadStream } from 'node:fs'
 import { KataError } from '../errors.ts'
-import type { AnnotationName } from './annotation-names.ts'
 import type { AssetHashes, HashedAsset, HypervisorConfig } from './config.ts'
+import type { AnnotationName } from './kata/annotation-names.ts'
 
 /** Annotations by what follows `io.katacontainers.config.hypervisor.`; Kata's two runtimes differ in the first two. */
 const assetOf: Readonly<Record<string, HashedAsset>> = {

@@ -1,8 +1,8 @@
 /** The VMMs that have a table in configuration.toml, `[hypervisor.<driver>]`, and which of them a file chooses. */
 import { KataError } from '../errors.ts'
 import type { HypervisorDriver } from './config.ts'
-import { lineOf } from './locate.ts'
-import { isTable, type TomlFile } from './toml-file.ts'
+import { lineOf } from './files/locate.ts'
+import { isTable, type TomlFile } from './files/toml-file.ts'
 import { quoteValue } from './value-types.ts'
 
 export const drivers: readonly HypervisorDriver[] = ['qemu', 'clh', 'firecracker']

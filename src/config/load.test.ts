@@ -7,9 +7,9 @@ import { type ErrorCode, KataError } from '../errors.ts'
 import { createLogger, silentLogger } from '../log.ts'
 import type { Config } from './config.ts'
 import { drivers } from './drivers.ts'
+import { readingOf } from './files/search.ts'
 import { keys, keysFor } from './keys.ts'
 import { builtInConfig, loadConfig, loadConfigText } from './load.ts'
-import { readingOf } from './search.ts'
 
 const host = { cpus: 4, memoryMiB: 8192 }
 let dir: string

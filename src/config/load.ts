@@ -3,10 +3,10 @@ import type { Logger } from '../log.ts'
 import type { AgentConfig, Config, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
 import { decode, placeOf, type Setting, warnOnce } from './decode.ts'
 import { chosenDriver } from './drivers.ts'
-import { judgeKataKeys } from './kata-settings.ts'
+import { findDropIns, findMainFile, type Reading, readingOf } from './files/search.ts'
+import { parseToml, readTomlFile, type TomlFile } from './files/toml-file.ts'
+import { judgeKataKeys } from './kata/kata-settings.ts'
 import { type KeySpec, keysFor, type TableName } from './keys.ts'
-import { findDropIns, findMainFile, type Reading, readingOf } from './search.ts'
-import { parseToml, readTomlFile, type TomlFile } from './toml-file.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 
 export interface LoadOptions {

@@ -5,9 +5,9 @@
 import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../linux/device-numbers.ts'
+import { O_PATH } from '../linux/files/open-at.ts'
+import { openOperatorPath } from '../linux/files/operator-path.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { O_PATH } from '../linux/open-at.ts'
-import { openOperatorPath } from '../linux/operator-path.ts'
 
 export type DiskKind = 'block' | 'file'
 

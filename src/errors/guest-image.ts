@@ -60,7 +60,7 @@ export const guestImageErrors = {
   IMAGE_SYSTEMD_SYMBOL: entry(
     'failed_precondition',
     "{program} of Debian needs {symbol} of libsystemd, which the guest's stub of that library does not have",
-    'Add the symbol to libsystemd-stub.c and libsystemd-stub.map in guest/image/native and build again, or use the latest version of kata-ts.',
+    'Add the symbol to libsystemd-stub.c and libsystemd-stub.map in src/guest-image/native and build again, or use the latest version of kata-ts.',
   ),
   IMAGE_TOOL_MISSING: entry('failed_precondition', 'the program {tool} is not installed', '{hint}'),
   IMAGE_TOOL_FAILED: entry('internal', '{tool} failed: {reason}', 'See the message of {tool}.'),

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeWhiteout, setXattr } from '../linux/inode.ts'
+import { makeWhiteout, setXattr } from '../linux/files/inode.ts'
 import { readAccountFiles, readInImage } from './account-files.ts'
 
 const isRoot = process.getuid?.() === 0

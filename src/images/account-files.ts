@@ -4,9 +4,9 @@
  */
 import { constants, fstatSync, openSync, readlinkSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
-import { getXattr } from '../linux/inode.ts'
+import { getXattr } from '../linux/files/inode.ts'
+import { closing, O_PATH, openAt, resolve, workingDirectory } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { closing, O_PATH, openAt, resolve, workingDirectory } from '../linux/open-at.ts'
 
 /** Text of the files; undefined where the image has none. */
 export interface AccountFiles {

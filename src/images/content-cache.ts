@@ -1,7 +1,7 @@
 /** Directories named by the digest of what they hold: made apart, then renamed into place, so that they are whole or absent. */
 import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
-import { readProc } from '../linux/proc.ts'
-import { removeTree } from '../linux/remove-tree.ts'
+import { removeTree } from '../linux/files/remove-tree.ts'
+import { readProc } from '../linux/processes/proc.ts'
 
 /** `.making-<pid>-<random>`; the pid shows whether a process still works on it. */
 const unfinished = /^\.making-(\d+)-/

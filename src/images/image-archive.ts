@@ -8,7 +8,7 @@ import { KataError } from '../errors.ts'
 import { readText } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'
 import type { Reader } from '../json/values.ts'
-import { closing } from '../linux/open-at.ts'
+import { closing } from '../linux/files/open-at.ts'
 import { emptyImageConfig, type ImageConfig } from './image-config.ts'
 import {
   type Descriptor,

@@ -1,8 +1,8 @@
 /** From what a person names to the layers of a root file system. None of them is ever written to. */
 import { chmodSync, chownSync, mkdirSync, type Stats, statSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { lookAtOperatorPath } from '../linux/files/operator-path.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { lookAtOperatorPath } from '../linux/operator-path.ts'
 import { embeddedRootfs } from './embedded-rootfs.ts'
 import { openImageArchive } from './image-archive.ts'
 import { emptyImageConfig, type ImageConfig } from './image-config.ts'

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { getXattr } from '../linux/inode.ts'
+import { getXattr } from '../linux/files/inode.ts'
 import { chunkSource } from './byte-source.ts'
 import { makeTar, type TestEntry } from './testing.ts'
 import { UnpackBudget } from './unpack-budget.ts'

@@ -21,8 +21,8 @@ import {
   writeSync,
 } from 'node:fs'
 import { KataError } from '../errors.ts'
-import { makeFifo } from '../linux/fifo.ts'
-import { makeWhiteout, setXattr } from '../linux/inode.ts'
+import { makeFifo } from '../linux/files/fifo.ts'
+import { makeWhiteout, setXattr } from '../linux/files/inode.ts'
 import type { ByteSource } from './byte-source.ts'
 import { readTar, type TarEntry } from './tar-reader.ts'
 import type { UnpackBudget } from './unpack-budget.ts'

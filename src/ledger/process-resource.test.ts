@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { isAlive, processRef } from '../linux/proc.ts'
+import { isAlive, processRef } from '../linux/processes/proc.ts'
 import { silentLogger } from '../log.ts'
 import { processResource } from './process-resource.ts'
 

@@ -1,7 +1,7 @@
 /** A process that belongs to a sandbox: written down before it is started, ended and waited for when it is released. */
 import { KataError } from '../errors.ts'
-import type { ProcessRef } from '../linux/proc.ts'
-import { killAndWait } from '../linux/signal.ts'
+import type { ProcessRef } from '../linux/processes/proc.ts'
+import { killAndWait } from '../linux/processes/signal.ts'
 import type { ResourceKind } from './ledger.ts'
 
 export interface ProcessData {

@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, readdirSync, readSync, rmSync, writeSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ledger } from '../ledger/ledger.ts'
-import { openTap } from '../linux/tap.ts'
+import { openTap } from '../linux/sockets/tap.ts'
 import { createLogger, silentLogger } from '../log.ts'
 import { formatIp, formatMac, formatPrefix, parseIp } from '../netlink/ip.ts'
 import { attachNetwork } from './attach.ts'

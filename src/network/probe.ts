@@ -1,6 +1,6 @@
 /** Whether this host can do what a pod's network takes: the real steps, in a namespace that is gone afterwards. */
 import { closeSync } from 'node:fs'
-import { inNewNetns } from '../linux/netns.ts'
+import { inNewNetns } from '../linux/processes/netns.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClientHere } from './client.ts'
 import { makeTap, redirect } from './redirect.ts'

@@ -1,8 +1,8 @@
 /** Reads an expected posture that was written down as JSON. */
 import { dictionary, list, needed, record } from '../json/compounds.ts'
 import { bool, choice, exactly, int64, type Reader, text, uint32 } from '../json/values.ts'
-import type { CapabilitySet, MountPosture, NamespaceKind } from './posture.ts'
-import type { ExpectedPosture } from './posture-check.ts'
+import type { CapabilitySet, MountPosture, NamespaceKind } from './posture/posture.ts'
+import type { ExpectedPosture } from './posture/posture-check.ts'
 
 const texts = list(text)
 const perNamespace = <T>(reader: Reader<T>) =>

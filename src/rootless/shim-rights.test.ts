@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { capabilityMask } from '../linux/capabilities.ts'
+import { capabilityMask } from '../linux/processes/capabilities.ts'
 import { assertRightsDropped, keptCapabilities } from './shim-rights.ts'
 
 const mask = capabilityMask(Object.keys(keptCapabilities) as (keyof typeof keptCapabilities)[])

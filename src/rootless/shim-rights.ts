@@ -9,11 +9,11 @@ import {
   clearInheritable,
   cutBoundingSet,
   setNoNewPrivs,
-} from '../linux/capabilities.ts'
-import { readStatus } from '../linux/proc.ts'
-import { setFilter } from '../linux/seccomp.ts'
-import { differs, type PostureRow } from './posture-check.ts'
-import { shimFilter } from './shim-filter.ts'
+} from '../linux/processes/capabilities.ts'
+import { readStatus } from '../linux/processes/proc.ts'
+import { setFilter } from '../linux/processes/seccomp.ts'
+import { shimFilter } from './filters/shim-filter.ts'
+import { differs, type PostureRow } from './posture/posture-check.ts'
 
 /** Every capability that is kept, with the work that takes it. */
 export const keptCapabilities: Readonly<Record<Capability, string>> = {

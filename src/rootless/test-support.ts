@@ -2,10 +2,10 @@
 import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { Ledger } from '../ledger/ledger.ts'
-import { processRef } from '../linux/proc.ts'
+import { processRef } from '../linux/processes/proc.ts'
 import { silentLogger } from '../log.ts'
+import type { LeaseOptions } from './identity/lease.ts'
 import { rootlessKinds } from './kinds.ts'
-import type { LeaseOptions } from './lease.ts'
 
 /** Away from the default base, so that tests never meet a running sandbox. */
 export const testRange = { base: 0x7f000000, blocks: 64 } as const

@@ -12,7 +12,7 @@ import type { Spec } from '../protocol/generated/oci.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { AgentProcess } from './agent-process.ts'
 import type { GuestProcess } from './guest-process.ts'
-import { requirePidsLimit } from './walls.ts'
+import { requirePidsLimit } from './start/walls.ts'
 
 /**
  * Makes the container in the guest, its init stopped before it runs.

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { silentLogger } from '../log.ts'
 import { deviceRights } from '../oci/devices/device-rights.ts'
-import { MachineEnd } from './machine-end.ts'
+import { MachineEnd } from './end/machine-end.ts'
 import { Sandbox, type SandboxParts } from './sandbox.ts'
 
 const never = new Promise<never>(() => {})

@@ -2,8 +2,14 @@
 import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { attachTree, cloneTree, idmapTree, mountAttributes, type TreeOptions } from '../linux/mount-tree.ts'
-import type { IdExtent } from '../linux/user-namespace.ts'
+import {
+  attachTree,
+  cloneTree,
+  idmapTree,
+  mountAttributes,
+  type TreeOptions,
+} from '../linux/mounts/mount-tree.ts'
+import type { IdExtent } from '../linux/processes/user-namespace.ts'
 
 /** Who the share's mounts are shown to. */
 export interface Idmap {

@@ -1,9 +1,9 @@
 /** Tells before a daemon serves whether it could, unprivileged, show everything that is known to be mounted. */
 import { closeSync, fstatSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { openOperatorPath } from '../linux/files/operator-path.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { openLocation } from '../linux/mount-tree.ts'
-import { openOperatorPath } from '../linux/operator-path.ts'
+import { openLocation } from '../linux/mounts/mount-tree.ts'
 import { type Idmap, mappedClone } from './idmap.ts'
 import { mappedDirectories } from './mapped-overlay.ts'
 import { parseMountOptions } from './mount-options.ts'

@@ -4,9 +4,9 @@
  * its own). Upper and work directory must be of one mount, so their common parent is what is mounted.
  */
 import { closeSync, mkdirSync, realpathSync, rmdirSync } from 'node:fs'
-import { withFsIds } from '../linux/fs-identity.ts'
-import { unmount } from '../linux/mount.ts'
-import { openLocation } from '../linux/mount-tree.ts'
+import { withFsIds } from '../linux/files/fs-identity.ts'
+import { unmount } from '../linux/mounts/mount.ts'
+import { openLocation } from '../linux/mounts/mount-tree.ts'
 import { type Idmap, mappedBind } from './idmap.ts'
 import { overlayOptions, splitLayers } from './overlay.ts'
 

@@ -1,7 +1,7 @@
 /** What the share holds on the host, in a form that can be undone from disk alone. */
 import { lstatSync, rmdirSync, unlinkSync } from 'node:fs'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
-import { unmountBelow } from '../linux/mount.ts'
+import { unmountBelow } from '../linux/mounts/mount.ts'
 
 /** `owner` is the container the thing was made for, or empty for the sandbox's own. */
 export interface MountData {

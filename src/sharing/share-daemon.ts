@@ -1,7 +1,7 @@
 /** The program that serves a share to the guest, however it is confined. */
-import type { ProcessRef } from '../linux/proc.ts'
-import type { IdExtent } from '../linux/user-namespace.ts'
-import type { ExitInfo } from '../rootless/launch-spec.ts'
+import type { ProcessRef } from '../linux/processes/proc.ts'
+import type { IdExtent } from '../linux/processes/user-namespace.ts'
+import type { ExitInfo } from '../rootless/jail/launch-spec.ts'
 import type { Idmap } from './idmap.ts'
 
 export interface ShareDaemon {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { type IdExtent, idMapLines } from '../linux/user-namespace.ts'
+import { type IdExtent, idMapLines } from '../linux/processes/user-namespace.ts'
 import { hasPlace, lastId, shareIdMap, upperHalf } from './share-id-map.ts'
 
 const block = { first: 0x70000000, count: 65535 }

@@ -7,7 +7,7 @@
  * cannot ask for. All sandboxes have that half in common: it is who a file belongs to for a moment inside one daemon's
  * namespaces; no process of the host runs as one of those ids, and on disk there is the id that the guest gave.
  */
-import type { IdExtent, IdRange } from '../linux/user-namespace.ts'
+import type { IdExtent, IdRange } from '../linux/processes/user-namespace.ts'
 
 /** Host ids from here on to the last are nobody's. */
 export const upperHalf = 2 ** 31

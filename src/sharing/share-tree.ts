@@ -10,8 +10,8 @@ import { chmodSync, closeSync, lstatSync, mkdirSync, realpathSync, writeFileSync
 import { basename, dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { mount, mountFlags } from '../linux/mount.ts'
-import { bindTree, mountAttributes, openLocation } from '../linux/mount-tree.ts'
+import { mount, mountFlags } from '../linux/mounts/mount.ts'
+import { bindTree, mountAttributes, openLocation } from '../linux/mounts/mount-tree.ts'
 import { directoryResource, mountResource } from './resources.ts'
 
 export interface ExportedTree {

@@ -1,6 +1,6 @@
 /** The pod's share: what the guest sees of the host's files, however it gets there. */
-import type { IdExtent } from '../linux/user-namespace.ts'
-import type { ExitInfo } from '../rootless/launch-spec.ts'
+import type { IdExtent } from '../linux/processes/user-namespace.ts'
+import type { ExitInfo } from '../rootless/jail/launch-spec.ts'
 
 /** A mount as containerd describes it (containerd.types.Mount): overlay, bind, ext4 and so on. */
 export interface RootfsMount {

@@ -1,8 +1,8 @@
 /** The host side of a bind: opened once as a pure location, looked at, and then mounted by that descriptor. */
 import { closeSync, fstatSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { openOperatorPath } from '../linux/files/operator-path.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { openOperatorPath } from '../linux/operator-path.ts'
 
 export interface Source {
   /** O_PATH descriptor; the caller closes it. */

@@ -1,7 +1,7 @@
 /** For tests: a mount namespace of their own, so that nothing they mount is seen outside or outlives them. */
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { checked, libc } from '../linux/libc.ts'
-import { mount, mountFlags, unmountBelow } from '../linux/mount.ts'
+import { mount, mountFlags, unmountBelow } from '../linux/mounts/mount.ts'
 
 const CLONE_FS = 0x200
 const CLONE_NEWNS = 0x20000

@@ -1,8 +1,8 @@
 /** The chain of system tools that starts virtiofsd confined. Every value is an argument of its own. */
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
-import { findTool, toolDirectories } from '../linux/which.ts'
-import { enterPodScore } from '../rootless/oom-score.ts'
+import { findTool, toolDirectories } from '../linux/processes/which.ts'
+import { enterPodScore } from '../rootless/jail/oom-score.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
 
 /** What the daemon keeps, to give files the owners, modes and attributes that the guest asks for. */

@@ -1,8 +1,8 @@
 /** What both processes of a virtiofsd must be before it may serve. */
-import { filtersOf } from '../linux/seccomp.ts'
-import { idMapLines } from '../linux/user-namespace.ts'
-import { hostIdMap, type NamespaceKind, readNamespaces } from '../rootless/posture.ts'
-import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../rootless/posture-check.ts'
+import { filtersOf } from '../linux/processes/seccomp.ts'
+import { idMapLines } from '../linux/processes/user-namespace.ts'
+import { hostIdMap, type NamespaceKind, readNamespaces } from '../rootless/posture/posture.ts'
+import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../rootless/posture/posture-check.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
 import { descriptorLimit, maxProcesses } from './virtiofsd-command.ts'
 

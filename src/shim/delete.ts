@@ -7,15 +7,15 @@ import { existsSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { readShimPid } from '../bundle/shim-pid.ts'
 import { type ErrorCode, KataError } from '../errors.ts'
-import { processRef } from '../linux/proc.ts'
+import { processRef } from '../linux/processes/proc.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readSandboxId } from '../oci/bundle.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
-import { defaultRunDir } from '../sandbox/paths.ts'
+import { defaultRunDir } from '../sandbox/records/paths.ts'
 import type { ShimFlags } from './flags.ts'
 import { shimSocketPath } from './start.ts'
+import { toTimestamp } from './statistics/timestamp.ts'
 import { tearDownApart } from './teardown.ts'
-import { toTimestamp } from './timestamp.ts'
 
 const killedStatus = 137
 

@@ -11,7 +11,7 @@ import { Metrics as MetricsV2 } from '../protocol/generated/containerd/cgroups_v
 import { HealthDefinition } from '../protocol/generated/health.ts'
 import { type MessageType, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { uses } from './guest-lies.double.ts'
-import { toMetrics } from './stats.ts'
+import { toMetrics } from './statistics/stats.ts'
 
 const { methods } = AgentServiceDefinition
 const typeOf = (call: HostCall): MessageType<unknown> =>

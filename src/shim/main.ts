@@ -31,7 +31,7 @@ export async function shimMain(argv: readonly string[]): Promise<number> {
         return await tearDownShim(flags)
       }
       case 'serve': {
-        const { serveShim } = await import('./serve.ts')
+        const { serveShim } = await import('./daemon/serve.ts')
         return await serveShim(flags)
       }
     }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import { StatsContainerResponse } from '../protocol/generated/agent.ts'
 import { Metrics as MetricsV1 } from '../protocol/generated/containerd/cgroups_v1.ts'
 import { Metrics as MetricsV2 } from '../protocol/generated/containerd/cgroups_v2.ts'
-import { toMetrics } from './stats.ts'
+import { toMetrics } from './statistics/stats.ts'
 
 const disk = { major: 254n, minor: 0n }
 const response = StatsContainerResponse.fromPartial({

@@ -10,10 +10,10 @@ import {
   ExecProcessRequest,
   UpdateTaskRequest,
 } from '../protocol/generated/containerd/task.ts'
-import { neverHeldUp } from '../sandbox/health.ts'
+import { neverHeldUp } from '../sandbox/end/health.ts'
 import type { ContainerRequest, Sandbox } from '../sandbox/sandbox.ts'
-import { Pod } from './pod.ts'
-import { TaskService } from './task-service.ts'
+import { Pod } from './daemon/pod.ts'
+import { TaskService } from './task/task-service.ts'
 
 let bundle: string
 beforeEach(() => {

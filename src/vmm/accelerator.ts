@@ -5,7 +5,7 @@
  */
 import type { Accelerator } from '../config/config.ts'
 import { describeError, KataError } from '../errors.ts'
-import { withDirectoryLock } from '../linux/directory-lock.ts'
+import { withDirectoryLock } from '../linux/files/directory-lock.ts'
 import type { Logger } from '../log.ts'
 import { type KvmAccessRequest, kvmObstacle } from './kvm-obstacle.ts'
 import { lastTrial, type ProbeOutcome, recordTrial, type Trial, type TrialSubject } from './kvm-trial.ts'

@@ -7,7 +7,7 @@ import {
   defaultCacheDir,
   requireImage,
   verifyImage,
-} from '../config/guest-image.ts'
+} from '../guest-image/guest-image.ts'
 import type { RootDisk } from './vmm.ts'
 
 export interface GuestAssets {

@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import fc from 'fast-check'
-import { makeFifo } from '../linux/fifo.ts'
+import { makeFifo } from '../linux/files/fifo.ts'
 import { checked, libc, ptr } from '../linux/libc.ts'
 import { ConsoleLog, printable } from './console-log.ts'
 

@@ -4,7 +4,7 @@
  */
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs'
 import type { Socket } from 'bun'
-import { adoptSocket } from '../linux/adopt-socket.ts'
+import { adoptSocket } from '../linux/sockets/adopt-socket.ts'
 
 /** Bytes kept for {@link ConsoleLog.tail}. */
 const tailBytes = 8 * 1024

@@ -5,8 +5,8 @@
  */
 import { fstatSync, rmSync } from 'node:fs'
 import { KataError } from '../errors.ts'
-import { makeNode } from '../linux/inode.ts'
-import { openLoopDevice } from '../linux/loop-device.ts'
+import { makeNode } from '../linux/files/inode.ts'
+import { openLoopDevice } from '../linux/mounts/loop-device.ts'
 import type { DiskAttachment } from './disk.ts'
 
 export interface DiskNodesOptions {

@@ -79,7 +79,7 @@ function panicSentence(consoleTail: string): string {
   return panicWords(consoleTail)?.split('\n')[0] ?? 'its console does not say why'
 }
 
-/** How the guest agent begins its lines (guest/agent/src/console.ts). */
+/** How the guest agent begins its lines (guest/agent/src/system/console.ts). */
 const agentMark = 'kata-agent '
 /** How the kernel begins the report of a panic (kernel/panic.c). */
 export const panicMark = 'Kernel panic - not syncing'

@@ -1,5 +1,5 @@
 /** Tells how a machine ended; each driver adds what its VMM reports (qemu/end-events.ts for instance). */
-import type { ExitInfo } from '../rootless/launch-spec.ts'
+import type { ExitInfo } from '../rootless/jail/launch-spec.ts'
 import type { VmEnd } from './vmm.ts'
 
 /** An end without the texts. */

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
-import { processesOfUid, readProc } from '../linux/proc.ts'
+import { processesOfUid, readProc } from '../linux/processes/proc.ts'
 
 /** What machines of this host may still take: one file for each that takes its pages only as its guest touches them. */
 export const promisesDir = '/run/kata-ts/huge-pages'

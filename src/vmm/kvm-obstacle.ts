@@ -1,6 +1,6 @@
 /** What tells, without booting anything and at every start anew, that KVM will not do. */
 import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs'
-import { kvmGroupProblem } from '../rootless/kvm-group.ts'
+import { kvmGroupProblem } from '../rootless/identity/kvm-group.ts'
 
 export interface Obstacle {
   readonly reason: string

@@ -1,7 +1,7 @@
 /** What the last trial of KVM on this host came to: a success holds until the next boot, a failure is only told about. */
 import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { describeError } from '../errors.ts'
-import { bootId } from '../linux/proc.ts'
+import { bootId } from '../linux/processes/proc.ts'
 import type { Logger } from '../log.ts'
 
 /** What came of booting a guest with KVM. */

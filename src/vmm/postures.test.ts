@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from 'bun:test'
 import { closeSync, openSync } from 'node:fs'
-import { readPosture } from '../rootless/posture.ts'
-import { comparePosture, type ExpectedPosture, expectedPosture } from '../rootless/posture-check.ts'
+import { readPosture } from '../rootless/posture/posture.ts'
+import { comparePosture, type ExpectedPosture, expectedPosture } from '../rootless/posture/posture-check.ts'
 import { runningPosture as runningClh, waitingPosture as waitingClh } from './cloud-hypervisor/posture.ts'
 import { runningPosture as runningFirecracker, waitingPosture } from './firecracker/posture.ts'
 import { openedByQemu } from './qemu/posture.ts'

@@ -1,7 +1,7 @@
 /** The program of a VMM: is it there, and is it new enough. */
 import { accessSync, constants } from 'node:fs'
 import { KataError } from '../errors.ts'
-import { askProgram } from '../linux/ask-program.ts'
+import { askProgram } from '../linux/processes/ask-program.ts'
 
 export interface ProgramVersion {
   readonly major: number

@@ -1,6 +1,6 @@
 /** What drivers have in common around their process: one start, which can be given up, and one end. */
 import { KataError } from '../errors.ts'
-import type { LaunchedProcess } from '../rootless/launch-spec.ts'
+import type { LaunchedProcess } from '../rootless/jail/launch-spec.ts'
 import type { ProgramNeeds } from './program.ts'
 import type { VmEnd, VmmOptions } from './vmm.ts'
 import { VmmProcess } from './vmm-process.ts'

@@ -6,7 +6,7 @@ import type { Config, KvmAccess, RootfsType } from '../config/config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
-import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/launch-spec.ts'
+import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/jail/launch-spec.ts'
 import type { DiskAddress, DiskAttachment } from './disk.ts'
 import type { PassThrough, VfioAttachment } from './pass-through.ts'
 

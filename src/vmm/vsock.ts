@@ -3,7 +3,7 @@ import { closeSync, constants, openSync } from 'node:fs'
 import type { AgentChannel } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { claimCid, firstGuestCid } from '../linux/vsock.ts'
+import { claimCid, firstGuestCid } from '../linux/sockets/vsock.ts'
 import type { VsockAttachment } from './vmm.ts'
 
 /** Where the agent listens in every guest; Kata's number. */

@@ -4,7 +4,7 @@
  */
 import { realpathSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import type { BuildOptions, Built } from '../../../guest/compile.ts'
+import type { BuildOptions, Built } from '../../../src/guest-image/compile.ts'
 import { firmwareDirs } from '../../../src/vmm/qemu/program.ts'
 import { buildVmmDouble } from '../common/build.ts'
 

@@ -6,8 +6,8 @@
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../../../guest/compile.ts'
-import { findTool } from '../../../src/linux/which.ts'
+import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../../../src/guest-image/compile.ts'
+import { findTool } from '../../../src/linux/processes/which.ts'
 
 const agent = join(import.meta.dir, '../../../guest/agent')
 

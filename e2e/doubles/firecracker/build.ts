@@ -1,5 +1,5 @@
 /** Builds the double of Firecracker: static, as the real one is, for a jail that has no library. */
-import type { BuildOptions, Built } from '../../../guest/compile.ts'
+import type { BuildOptions, Built } from '../../../src/guest-image/compile.ts'
 import { buildVmmDouble } from '../common/build.ts'
 
 /** Makes sure that `outDir/firecracker-double` is that of the present sources. */

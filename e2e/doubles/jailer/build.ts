@@ -1,7 +1,7 @@
 /** Builds the double of Firecracker's jailer, static as the real one is. Needs gcc and libc6-dev. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../../../guest/compile.ts'
+import { type BuildOptions, type Built, ensureBuilt, runCompiler } from '../../../src/guest-image/compile.ts'
 
 /** Makes sure that `outDir/jailer-double` is that of the present source. */
 export function buildJailerDouble(options: BuildOptions): Promise<Built> {

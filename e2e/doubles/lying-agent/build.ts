@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BunPlugin } from 'bun'
 import { agentCompilers, agentInputs, compileAgent } from '../../../guest/agent/build.ts'
-import { type BuildOptions, type Built, ensureBuilt } from '../../../guest/compile.ts'
-import { writeCpio } from '../../../guest/image/cpio.ts'
+import { type BuildOptions, type Built, ensureBuilt } from '../../../src/guest-image/compile.ts'
+import { writeCpio } from '../../../src/guest-image/cpio.ts'
 
 /** Gives the agent's own `serve` to nobody but the one that lies. */
 const lies: BunPlugin = {

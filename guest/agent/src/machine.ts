@@ -1,7 +1,7 @@
 /** What the host changes or asks about the virtual machine itself. */
 import { addEntropy, readFile, reboot, setClock, sync } from 'syscalls'
-import { exists, list, readIfThere, set } from './files.ts'
-import { sleep } from './wait.ts'
+import { exists, list, readIfThere, set } from './system/files.ts'
+import { sleep } from './system/wait.ts'
 
 const cpus = '/sys/devices/system/cpu'
 const memory = '/sys/devices/system/memory'

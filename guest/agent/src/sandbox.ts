@@ -6,14 +6,14 @@ import type {
   Storage,
 } from '../../../src/protocol/generated/agent.ts'
 import { mountFlags } from './boot/flags.ts'
-import { Container, type ContainerTools, checkId } from './container.ts'
+import { Container, type ContainerTools, checkId } from './container/container.ts'
+import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './container/namespaces.ts'
+import { loadModuleNamed } from './devices/modules.ts'
 import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
-import { errnoName, makeDirectories, save } from './files.ts'
-import { loadModuleNamed } from './modules.ts'
-import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './namespaces.ts'
-import { shareAtRest } from './share-requests.ts'
-import { type MountedStorage, mountStorage, unmountStorage } from './storage.ts'
-import { within } from './wait.ts'
+import { shareAtRest } from './storage/share-requests.ts'
+import { type MountedStorage, mountStorage, unmountStorage } from './storage/storage.ts'
+import { errnoName, makeDirectories, save } from './system/files.ts'
+import { within } from './system/wait.ts'
 
 /** How long the containers of a pod that ends may take to die; the machine is switched off after that anyway. */
 const killMilliseconds = 2000

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts'
+import { fileValue, tomlValue } from '../../config/files/toml-text.ts'
 import { type KeySpec, keysFor, type TableName, tableName } from '../../config/keys.ts'
-import { fileValue, tomlValue } from '../../config/toml-text.ts'
 import { loadForPerson } from '../configuration.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'

@@ -1,6 +1,6 @@
 import { failpointsOf } from '../../ledger/failpoints.ts'
-import { isAlive } from '../../linux/proc.ts'
-import { type Collected, collectGarbage } from '../../sandbox/gc.ts'
+import { isAlive } from '../../linux/processes/proc.ts'
+import { type Collected, collectGarbage } from '../../sandbox/records/gc.ts'
 import { sleep } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
 import {

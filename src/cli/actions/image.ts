@@ -1,14 +1,14 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
-import { buildImage } from '../../../guest/image/build.ts'
-import { createProgress } from '../../../guest/image/progress.ts'
+import { KataError } from '../../errors.ts'
+import { buildImage } from '../../guest-image/build.ts'
 import {
   defaultCacheDir,
   findImage,
   type GuestImage,
   loadImage,
   requireImage,
-} from '../../config/guest-image.ts'
-import { KataError } from '../../errors.ts'
+} from '../../guest-image/guest-image.ts'
+import { createProgress } from '../../guest-image/progress.ts'
 import { imageUse } from '../client/image-use.ts'
 import { interruptible } from '../client/signals.ts'
 import type { ImageFlags } from '../commands/image.ts'

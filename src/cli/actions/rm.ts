@@ -1,5 +1,5 @@
 import { KataError } from '../../errors.ts'
-import { isAlive } from '../../linux/proc.ts'
+import { isAlive } from '../../linux/processes/proc.ts'
 import { until } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
 import { isForeign } from '../client/foreign.ts'

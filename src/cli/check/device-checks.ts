@@ -3,7 +3,7 @@
  * host, so it is ok, and the detail says what there is and how to get it.
  */
 import type { HypervisorConfig } from '../../config/config.ts'
-import { channelOf } from '../../config/own-guest.ts'
+import { channelOf } from '../../config/kata/own-guest.ts'
 import { vsockDevice } from '../../vmm/vsock.ts'
 import { type Check, type CheckContext, failed, type Outcome, ok, warning } from './check.ts'
 

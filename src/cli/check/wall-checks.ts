@@ -1,5 +1,5 @@
 /** Which walls a start would leave open, by configuration and host. */
-import { openWalls } from '../../sandbox/open-walls.ts'
+import { openWalls } from '../../sandbox/records/open-walls.ts'
 import { type Check, ok, warning } from './check.ts'
 
 const walls: Check = {

@@ -12,9 +12,9 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
-import { isAlive, processRef } from '../../linux/proc.ts'
+import { isAlive, processRef } from '../../linux/processes/proc.ts'
 import { makeDeepTree } from '../../linux/testing.ts'
-import { someFacts } from '../../sandbox/facts.double.ts'
+import { someFacts } from '../../sandbox/records/facts.double.ts'
 
 let base: string
 beforeEach(() => {

@@ -1,8 +1,8 @@
 /** The end of a container, whoever brings it about: its own client, `rm`, or `gc`. */
 import { readShimPid } from '../../bundle/shim-pid.ts'
 import { describeError } from '../../errors.ts'
-import { isAlive, type ProcessRef, processRef, readProc } from '../../linux/proc.ts'
-import { killAndWait } from '../../linux/signal.ts'
+import { isAlive, type ProcessRef, processRef, readProc } from '../../linux/processes/proc.ts'
+import { killAndWait } from '../../linux/processes/signal.ts'
 import type { Settings } from '../settings.ts'
 import { type ContainerRecord, recordPaths, removeRecord, updateRecord } from './record.ts'
 import { deleteShim } from './shim-process.ts'

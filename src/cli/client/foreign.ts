@@ -1,10 +1,10 @@
 /** Containers of other clients, containerd above all: what the shim wrote down, seen as if it were a record of ours. */
 import { KataError } from '../../errors.ts'
-import { bootId } from '../../linux/proc.ts'
+import { bootId } from '../../linux/processes/proc.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import type { OciSpec } from '../../oci/spec.ts'
-import { sandboxPaths } from '../../sandbox/paths.ts'
-import { listTaskRecords, type TaskRecord } from '../../sandbox/task-records.ts'
+import { sandboxPaths } from '../../sandbox/records/paths.ts'
+import { listTaskRecords, type TaskRecord } from '../../sandbox/records/task-records.ts'
 import type { Settings } from '../settings.ts'
 import { type ContainerRecord, listRecords, type RecordPaths, recordPaths } from './record.ts'
 

@@ -2,8 +2,8 @@
 import { realpathSync } from 'node:fs'
 import { resolve, sep } from 'node:path'
 import type { Logger } from '../../log.ts'
-import { readFacts } from '../../sandbox/facts.ts'
-import { listSandboxes } from '../../sandbox/gc.ts'
+import { readFacts } from '../../sandbox/records/facts.ts'
+import { listSandboxes } from '../../sandbox/records/gc.ts'
 
 export interface ImagePlace {
   readonly cacheDir: string

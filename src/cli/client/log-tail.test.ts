@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { RotatingFile } from '../../sandbox/rotating-file.ts'
+import { RotatingFile } from '../../sandbox/records/rotating-file.ts'
 import { LogTail } from './log-tail.ts'
 
 let directory: string

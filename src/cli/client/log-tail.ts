@@ -1,6 +1,6 @@
 /** Reading the log of a detached container while its shim writes it, and begins a new file when one is full. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
-import { olderLog } from '../../sandbox/log-files.ts'
+import { olderLog } from '../../sandbox/records/log-files.ts'
 import type { ByteSink } from './output.ts'
 
 const chunkBytes = 64 * 1024

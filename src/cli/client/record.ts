@@ -8,8 +8,8 @@ import { describeError, KataError } from '../../errors.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { bool, choice, number, text } from '../../json/values.ts'
-import { type ProcessRef, readProcessRef } from '../../linux/proc.ts'
-import { removeTree } from '../../linux/remove-tree.ts'
+import { removeTree } from '../../linux/files/remove-tree.ts'
+import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import { checkName, isName } from '../parse/name.ts'
 
 /** `creating` until Create has returned; `stopped` once everything but the record itself was released. */

@@ -1,5 +1,5 @@
 /** The present status of a container, asked from its shim with a short deadline. */
-import { bootId, isAlive } from '../../linux/proc.ts'
+import { bootId, isAlive } from '../../linux/processes/proc.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { ContainerRecord } from './record.ts'
 import { answerStatus, TaskClient } from './task.ts'

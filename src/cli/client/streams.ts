@@ -6,7 +6,7 @@
  * reads yet cannot be opened for writing alone.
  */
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs'
-import { makeFifo } from '../../linux/fifo.ts'
+import { makeFifo } from '../../linux/files/fifo.ts'
 import { within } from '../../time.ts'
 import { type ByteSink, openSink } from './output.ts'
 

@@ -3,8 +3,8 @@ import type { Stats } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
+import { lookAtOperatorPath } from '../../linux/files/operator-path.ts'
 import { SyscallError } from '../../linux/libc.ts'
-import { lookAtOperatorPath } from '../../linux/operator-path.ts'
 
 export type DeviceOption =
   | ({

@@ -4,8 +4,8 @@
  */
 import { posix } from 'node:path'
 import { KataError } from '../../errors.ts'
+import { lookAtOperatorPath } from '../../linux/files/operator-path.ts'
 import { SyscallError } from '../../linux/libc.ts'
-import { lookAtOperatorPath } from '../../linux/operator-path.ts'
 
 /** File systems that the kernel of `kata-ts image build` can mount, and those that an operator's kernel may. */
 const fileSystems = ['ext4', 'ext3', 'ext2', 'xfs', 'btrfs', 'erofs', 'squashfs', 'vfat']

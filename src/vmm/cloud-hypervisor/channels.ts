@@ -1,6 +1,6 @@
 /** The sockets of one Cloud Hypervisor: made by us before it exists, handed over open. */
 import { closeSync, rmSync } from 'node:fs'
-import { connectUnix, listenUnix, socketPair } from '../../linux/socket.ts'
+import { connectUnix, listenUnix, socketPair } from '../../linux/sockets/socket.ts'
 
 /** One end of every channel. */
 export interface Ends {

@@ -1,6 +1,6 @@
 /** How confined Cloud Hypervisor is: while its machine is only described, and once it runs. */
-import type { LaunchSpec } from '../../rootless/launch-spec.ts'
-import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
+import type { LaunchSpec } from '../../rootless/jail/launch-spec.ts'
+import { type ExpectedPosture, expectedPosture } from '../../rootless/posture/posture-check.ts'
 import type { VmSpec } from '../vmm.ts'
 import { inJail, type MachineSettings } from './vm-config.ts'
 

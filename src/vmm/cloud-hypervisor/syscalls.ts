@@ -4,8 +4,8 @@ import {
   baseSyscalls,
   directorySyscalls,
   processSyscalls,
-} from '../../rootless/base-syscalls.ts'
-import type { SyscallPolicy } from '../../rootless/launch-spec.ts'
+} from '../../rootless/filters/base-syscalls.ts'
+import type { SyscallPolicy } from '../../rootless/jail/launch-spec.ts'
 
 export const clhSyscalls: SyscallPolicy = {
   allowed: [

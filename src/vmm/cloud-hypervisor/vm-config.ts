@@ -3,7 +3,7 @@
  * same configuration. Field names are those of Cloud Hypervisor's API description, version 0.3.0.
  */
 import { KataError } from '../../errors.ts'
-import type { JailPath } from '../../rootless/launch-spec.ts'
+import type { JailPath } from '../../rootless/jail/launch-spec.ts'
 import { kernelCommandLine } from '../kernel-command-line.ts'
 import type { ShareAttachment, VmSpec } from '../vmm.ts'
 import { agentPort } from '../vsock.ts'

@@ -1,8 +1,8 @@
 /** The one connection to Firecracker's API, on a socket that it makes itself. */
 import { KataError } from '../../errors.ts'
-import { withSocketOf } from '../../linux/owned-socket.ts'
-import { connectUnix } from '../../linux/socket.ts'
-import type { Identity } from '../../rootless/launch-spec.ts'
+import { withSocketOf } from '../../linux/sockets/owned-socket.ts'
+import { connectUnix } from '../../linux/sockets/socket.ts'
+import type { Identity } from '../../rootless/jail/launch-spec.ts'
 import { ApiClient } from '../http/api.ts'
 import { answerMs } from '../vmm-process.ts'
 import { firecrackerApi } from './dialect.ts'

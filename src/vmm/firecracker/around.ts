@@ -1,14 +1,14 @@
 /** The two processes that stand around Firecracker as long as it lives (jailer.ts), looked at as it is itself. */
-import { filtersOf } from '../../linux/seccomp.ts'
-import { jailLimits } from '../../rootless/jail-command.ts'
-import { hostIdMap, readNamespaces } from '../../rootless/posture.ts'
+import { filtersOf } from '../../linux/processes/seccomp.ts'
+import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import { hostIdMap, readNamespaces } from '../../rootless/posture/posture.ts'
 import {
   type ExpectedPosture,
   noCapabilities,
   ownNamespaces,
   settledPosture,
-} from '../../rootless/posture-check.ts'
-import { recordPosture } from '../../rootless/posture-record.ts'
+} from '../../rootless/posture/posture-check.ts'
+import { recordPosture } from '../../rootless/posture/posture-record.ts'
 import type { VmSpec } from '../vmm.ts'
 import { type JailedFirecracker, jailerBoundingSet } from './jailer.ts'
 

@@ -10,7 +10,7 @@ export const writableDrives = 8
 /** Firecracker opens a drive for writing unless it is read-only from the start. */
 export const readonlyDrives = 2
 
-/** The size at which a guest takes a drive for one without content (guest/agent/src/block-device.ts). */
+/** The size at which a guest takes a drive for one without content (guest/agent/src/devices/block-device.ts). */
 export const emptyBytes = 512
 /** What lies behind the drives at first. */
 export const emptyDrive = `${inJail.drives}/empty`

@@ -1,9 +1,9 @@
 /** Firecracker under its jailer, behind the {@link Vmm} interface. */
 import { closeSync, constants, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { socketPair } from '../../linux/socket.ts'
+import { socketPair } from '../../linux/sockets/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
-import type { ExpectedPosture } from '../../rootless/posture-check.ts'
+import type { ExpectedPosture } from '../../rootless/posture/posture-check.ts'
 import { asObject, asText } from '../answers.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'

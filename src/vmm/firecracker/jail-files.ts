@@ -11,9 +11,9 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
-import { makeFifo } from '../../linux/fifo.ts'
-import { mount, mountFlags, unmountBelow } from '../../linux/mount.ts'
-import { bindTree, mountAttributes, openLocation } from '../../linux/mount-tree.ts'
+import { makeFifo } from '../../linux/files/fifo.ts'
+import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
+import { bindTree, mountAttributes, openLocation } from '../../linux/mounts/mount-tree.ts'
 import type { VmSpec } from '../vmm.ts'
 import { emptyBytes, emptyDrive } from './drive-list.ts'
 import { inJail, type JailPlace } from './program.ts'

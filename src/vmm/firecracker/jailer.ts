@@ -8,14 +8,14 @@
  */
 import { constants } from 'node:os'
 import { KataError } from '../../errors.ts'
-import { type Capability, capabilityMask } from '../../linux/capabilities.ts'
-import { childrenOf, isAlive, type ProcessRef, processRef, zombieStatus } from '../../linux/proc.ts'
-import { signalProcess } from '../../linux/signal.ts'
-import { findTool, toolDirectories } from '../../linux/which.ts'
-import type { LaunchOptions } from '../../rootless/jail.ts'
-import { jailLimits } from '../../rootless/jail-command.ts'
-import type { ExitInfo, LaunchedProcess } from '../../rootless/launch-spec.ts'
-import { enterPodScore } from '../../rootless/oom-score.ts'
+import { type Capability, capabilityMask } from '../../linux/processes/capabilities.ts'
+import { childrenOf, isAlive, type ProcessRef, processRef, zombieStatus } from '../../linux/processes/proc.ts'
+import { signalProcess } from '../../linux/processes/signal.ts'
+import { findTool, toolDirectories } from '../../linux/processes/which.ts'
+import type { LaunchOptions } from '../../rootless/jail/jail.ts'
+import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import type { ExitInfo, LaunchedProcess } from '../../rootless/jail/launch-spec.ts'
+import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 
 /** What the jailer's work takes; Firecracker has none of them, but they stay in its bounding set. */
 const jailerCapabilities: readonly Capability[] = [

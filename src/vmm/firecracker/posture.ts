@@ -1,9 +1,9 @@
 /** How confined Firecracker is when its jailer has done its work. */
 import { readlinkSync } from 'node:fs'
-import { filtersOf } from '../../linux/seccomp.ts'
-import { jailLimits } from '../../rootless/jail-command.ts'
-import { hostIdMap, readNamespaces } from '../../rootless/posture.ts'
-import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture-check.ts'
+import { filtersOf } from '../../linux/processes/seccomp.ts'
+import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import { hostIdMap, readNamespaces } from '../../rootless/posture/posture.ts'
+import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture/posture-check.ts'
 import { isOlder, type ProgramVersion } from '../program.ts'
 import type { VmSpec } from '../vmm.ts'
 import { shown } from './jail-files.ts'

@@ -3,8 +3,8 @@ import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { HypervisorConfig } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
-import { maxSocketPath } from '../../linux/socket.ts'
-import type { Identity } from '../../rootless/launch-spec.ts'
+import { maxSocketPath } from '../../linux/sockets/socket.ts'
+import type { Identity } from '../../rootless/jail/launch-spec.ts'
 import { isOlder, type ProgramNeeds, programVersion, versionText } from '../program.ts'
 
 export const firecrackerNeeds: ProgramNeeds = {

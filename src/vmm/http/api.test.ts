@@ -1,8 +1,8 @@
 import { expect, test } from 'bun:test'
 import { closeSync } from 'node:fs'
 import type { Socket } from 'bun'
-import { adoptSocket } from '../../linux/adopt-socket.ts'
-import { socketPair } from '../../linux/socket.ts'
+import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
+import { socketPair } from '../../linux/sockets/socket.ts'
 import { clhApi } from '../cloud-hypervisor/dialect.ts'
 import { ApiClient } from './api.ts'
 

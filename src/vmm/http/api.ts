@@ -1,8 +1,8 @@
 /** Client of a VMM's API, HTTP over a unix socket: one connection for good, one call after the other. */
 import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
-import { adoptSocket } from '../../linux/adopt-socket.ts'
-import { sendAll } from '../../linux/send-fds.ts'
+import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
+import { sendAll } from '../../linux/sockets/send-fds.ts'
 import { asText, parseJson, protocolError, sendError, withDeadline } from '../answers.ts'
 import { type HttpResponse, ResponseReader } from './response.ts'
 

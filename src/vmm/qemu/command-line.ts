@@ -3,7 +3,7 @@
  * the same arguments, and no value can become an option of its own.
  */
 import { KataError } from '../../errors.ts'
-import type { JailPath } from '../../rootless/launch-spec.ts'
+import type { JailPath } from '../../rootless/jail/launch-spec.ts'
 import type { ShareAttachment, VmSpec, VsockAttachment } from '../vmm.ts'
 import { agentPort } from '../vsock.ts'
 import { qemuKernelCommandLine } from './kernel-command-line.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { ExitInfo } from '../../rootless/launch-spec.ts'
+import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
 import { EndWatch } from '../end-watch.ts'
 import { EndEvents } from './end-events.ts'
 

@@ -1,5 +1,5 @@
 /** What QEMU opens itself and keeps open. */
-import type { ExpectedPosture } from '../../rootless/posture-check.ts'
+import type { ExpectedPosture } from '../../rootless/posture/posture-check.ts'
 
 /** The guest's memory, its loop, and under KVM the machine. */
 const always = [

@@ -1,10 +1,10 @@
 /** QEMU behind the {@link Vmm} interface. */
 import { closeSync, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { socketPair } from '../../linux/socket.ts'
+import { socketPair } from '../../linux/sockets/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
-import type { LaunchSpec } from '../../rootless/launch-spec.ts'
-import { type ExpectedPosture, expectedPosture } from '../../rootless/posture-check.ts'
+import type { LaunchSpec } from '../../rootless/jail/launch-spec.ts'
+import { type ExpectedPosture, expectedPosture } from '../../rootless/posture/posture-check.ts'
 import type { DiskAddress, DiskAttachment } from '../disk.ts'
 import { openDiskImage } from '../disk-image.ts'
 import { requireHugePages } from '../huge-pages.ts'

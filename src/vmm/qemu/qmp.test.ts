@@ -2,7 +2,7 @@ import { afterAll, expect, test } from 'bun:test'
 import { closeSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import type { Socket } from 'bun'
-import { connectUnix, socketPair } from '../../linux/socket.ts'
+import { connectUnix, socketPair } from '../../linux/sockets/socket.ts'
 import { QmpClient, type QmpEvent } from './qmp.ts'
 
 const directory = mkdtempSync(`${tmpdir()}/qmp-`)

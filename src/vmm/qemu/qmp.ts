@@ -1,8 +1,8 @@
 /** Client of QEMU's machine protocol over a connection that was made before QEMU ran. */
 import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
-import { adoptSocket } from '../../linux/adopt-socket.ts'
-import { sendAll } from '../../linux/send-fds.ts'
+import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
+import { sendAll } from '../../linux/sockets/send-fds.ts'
 import { protocolError, sendError, withDeadline } from '../answers.ts'
 import type { ProgramVersion } from '../program.ts'
 import { LineSplitter } from './line-splitter.ts'

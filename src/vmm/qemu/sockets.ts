@@ -1,6 +1,6 @@
 /** The sockets of one QEMU: bound by us in the private directory, listening before QEMU exists, handed over open. */
 import { closeSync, rmSync } from 'node:fs'
-import { connectUnix, listenUnix } from '../../linux/socket.ts'
+import { connectUnix, listenUnix } from '../../linux/sockets/socket.ts'
 
 /** QEMU's own sockets; the other descriptors come from elsewhere. */
 export type SocketRole = 'qmp' | 'agent' | 'console'

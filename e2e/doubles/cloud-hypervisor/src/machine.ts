@@ -3,7 +3,7 @@
 import { connect, hasEnded, pid, socketPair, startQemu, writeFirmware } from 'double'
 import { remove, setTimeout } from 'os'
 import { close } from 'syscalls'
-import type { Loop } from '../../../../guest/agent/src/loop.ts'
+import type { Loop } from '../../../../guest/agent/src/devices/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
 import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
 import { diskThread, type MachineLikeness } from './likeness.ts'

@@ -1,8 +1,8 @@
 /** What becomes of the machine: states, devices and events as the real program's. */
 import { exists, restrictTo } from 'double'
 import { setTimeout } from 'os'
-import type { Loop } from '../../../../guest/agent/src/loop.ts'
-import { sleep } from '../../../../guest/agent/src/wait.ts'
+import type { Loop } from '../../../../guest/agent/src/devices/loop.ts'
+import { sleep } from '../../../../guest/agent/src/system/wait.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
 import { diskWithDefaults, withDefaults } from './defaults.ts'
 import { forgetDevice, tellMtu, validateWith } from './devices.ts'

@@ -2,7 +2,7 @@
 
 import { receive, send } from 'double'
 import { accept, close } from 'syscalls'
-import { events, type Loop } from '../../../../guest/agent/src/loop.ts'
+import { events, type Loop } from '../../../../guest/agent/src/devices/loop.ts'
 
 export interface Request {
   readonly method: string

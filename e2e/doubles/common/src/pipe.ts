@@ -1,6 +1,6 @@
 /** Carries bytes both ways between two sockets until either ends. */
 import { close, read, write } from 'syscalls'
-import { events, type Loop } from '../../../../guest/agent/src/loop.ts'
+import { events, type Loop } from '../../../../guest/agent/src/devices/loop.ts'
 
 const chunk = 65_536
 

@@ -2,7 +2,7 @@
 
 import { receive, send } from 'double'
 import { close } from 'syscalls'
-import { events, type Loop } from '../../../../guest/agent/src/loop.ts'
+import { events, type Loop } from '../../../../guest/agent/src/devices/loop.ts'
 
 export type QmpEvents = (name: string, data: Record<string, unknown>) => void
 

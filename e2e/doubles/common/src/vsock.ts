@@ -5,7 +5,7 @@
 
 import { connect, listen } from 'double'
 import { accept, close, read, setNonblocking, utf8Decode, utf8Encode, write } from 'syscalls'
-import { events, type Loop } from '../../../../guest/agent/src/loop.ts'
+import { events, type Loop } from '../../../../guest/agent/src/devices/loop.ts'
 import { pipeBoth } from './pipe.ts'
 
 /** The only port on which somebody listens in the guest. */

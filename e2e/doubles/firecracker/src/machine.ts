@@ -3,7 +3,7 @@ import { listen, memoryFile, pid, qemuStarter, send, socketPair, tscKilohertz } 
 import { stat } from 'os'
 import { strerror } from 'std'
 import { close, open } from 'syscalls'
-import type { Loop } from '../../../../guest/agent/src/loop.ts'
+import type { Loop } from '../../../../guest/agent/src/devices/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
 import { guestCpu, quietMachine } from '../../common/src/qemu-arguments.ts'
 import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'

@@ -6,8 +6,8 @@
 
 import { exit, filterThread, listen, nameThread, openKvm } from 'double'
 import { err, open, out } from 'std'
-import '../../../../guest/agent/src/polyfills.ts'
-import { createLoop } from '../../../../guest/agent/src/loop.ts'
+import '../../../../guest/agent/src/system/polyfills.ts'
+import { createLoop } from '../../../../guest/agent/src/devices/loop.ts'
 import { serveHttp } from '../../common/src/http.ts'
 import { parseArguments } from './command-line.ts'
 import { Vmm } from './vmm.ts'

@@ -1,7 +1,7 @@
 /** The state behind the API: what may be asked when, and what becomes of it. */
 import { keepEvents, makeMachine, openTap, startProcessors } from 'double'
 import { close } from 'syscalls'
-import type { Loop } from '../../../../guest/agent/src/loop.ts'
+import type { Loop } from '../../../../guest/agent/src/devices/loop.ts'
 import { answerWith, type Request, type Response } from '../../common/src/http.ts'
 import { serveVsock } from '../../common/src/vsock.ts'
 import { Machine, type OpenDrive, openDrive, osError, portName } from './machine.ts'

@@ -1,5 +1,5 @@
 /** The lies, by the word that asks for each. What a lie says nothing of is answered truthfully. */
-import { sleep } from '../../../../guest/agent/src/wait.ts'
+import { sleep } from '../../../../guest/agent/src/system/wait.ts'
 import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 
 /** What answers a call in the agent's place; bytes are taken for a whole message. */

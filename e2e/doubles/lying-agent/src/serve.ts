@@ -3,9 +3,10 @@
  * by its hostname, `lie-NAME`, a container by LIE=NAME in the environment of its process; `lie=NAME` on the kernel command line
  * asks for one from the first call on.
  */
-import { parseCommandLine } from '../../../../guest/agent/src/command-line.ts'
+
 import { kernelCommandLine } from '../../../../guest/agent/src/machine.ts'
-import { sleep } from '../../../../guest/agent/src/wait.ts'
+import { parseCommandLine } from '../../../../guest/agent/src/system/command-line.ts'
+import { sleep } from '../../../../guest/agent/src/system/wait.ts'
 import {
   type MethodDefinition,
   type ServeOptions,

@@ -1,7 +1,7 @@
 /** What PID 1 does before it serves anybody: file systems, console, cgroups, loopback. */
 import { chdir, mkdir } from 'os'
 import { chroot, interfaceUp, limitFiles, mount, stdio } from 'syscalls'
-import { errnoName, makeDirectories, set } from '../files.ts'
+import { errnoName, makeDirectories, set } from '../system/files.ts'
 import { prepareCgroups } from './cgroups.ts'
 import { mountFlags } from './flags.ts'
 

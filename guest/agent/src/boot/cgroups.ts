@@ -1,7 +1,7 @@
 /** The guest's cgroup tree: `/kata` holds one cgroup per container. */
 import { mkdir } from 'os'
 import { readFile } from 'syscalls'
-import { set } from '../files.ts'
+import { set } from '../system/files.ts'
 
 export const cgroupRoot = '/sys/fs/cgroup'
 /** Path of all containers' cgroups, from the root of the cgroup file system. */

@@ -4,12 +4,12 @@
  */
 import { chdir } from 'os'
 import { chroot, execute, mount, readFile, umount } from 'syscalls'
-import { type AgentOptions, agentOptions, type RootDisk, rootType } from '../command-line.ts'
+import { loadModuleNamed } from '../devices/modules.ts'
 import { describe } from '../errors.ts'
-import { errnoName, exists, list, makeDirectories, removeTree } from '../files.ts'
 import { kernelCommandLine } from '../machine.ts'
-import { loadModuleNamed } from '../modules.ts'
-import { sleep } from '../wait.ts'
+import { type AgentOptions, agentOptions, type RootDisk, rootType } from '../system/command-line.ts'
+import { errnoName, exists, list, makeDirectories, removeTree } from '../system/files.ts'
+import { sleep } from '../system/wait.ts'
 import { mountFlags } from './flags.ts'
 
 /** How long the disk may take to appear once its driver is there. */

@@ -12,9 +12,9 @@ import {
   stopOwnIpv6,
 } from '../../../../src/netlink/link.ts'
 import type { Interface } from '../../../../src/protocol/generated/types.ts'
+import { loadModuleNamed } from '../devices/modules.ts'
 import { invalid, notFound } from '../errors.ts'
-import { loadModuleNamed } from '../modules.ts'
-import { sleep } from '../wait.ts'
+import { sleep } from '../system/wait.ts'
 import { fromPrefix, toPrefix } from './convert.ts'
 import { withNetlink } from './netlink.ts'
 

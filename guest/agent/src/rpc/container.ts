@@ -2,10 +2,10 @@
 import { readFile } from 'syscalls'
 import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
-import { freezeCgroup, statsOf } from '../cgroup.ts'
+import { freezeCgroup, statsOf } from '../container/cgroup.ts'
 import { invalid } from '../errors.ts'
-import { parseNetworkStats } from '../network-stats.ts'
 import type { Sandbox } from '../sandbox.ts'
+import { parseNetworkStats } from '../statistics/network-stats.ts'
 
 export function containerCalls(sandbox: Sandbox) {
   return {

@@ -2,15 +2,15 @@
 import { readFile } from 'syscalls'
 import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
-import { copyFile } from '../copy-file.ts'
+import type { OomEvents } from '../container/oom.ts'
+import type { PassedDevices } from '../devices/passed-devices.ts'
 import { internal } from '../errors.ts'
 import { canProbeMemory, memoryBlockSize, onlineCpus, onlineMemory, reseed, setDateTime } from '../machine.ts'
-import { metricsText } from '../metrics.ts'
-import type { OomEvents } from '../oom.ts'
-import type { PassedDevices } from '../passed-devices.ts'
 import type { Sandbox } from '../sandbox.ts'
-import { storageDrivers } from '../storage.ts'
-import { agentFeature, agentVersion } from '../version.ts'
+import { metricsText } from '../statistics/metrics.ts'
+import { copyFile } from '../storage/copy-file.ts'
+import { storageDrivers } from '../storage/storage.ts'
+import { agentFeature, agentVersion } from '../system/version.ts'
 
 export interface GuestTools {
   readonly sandbox: Sandbox

@@ -2,10 +2,10 @@
 import { setWindow } from 'syscalls'
 import type { AgentServiceDefinition, ReadStreamRequest } from '../../../../src/protocol/generated/agent.ts'
 import type { CallContext, Implementation } from '../../../../src/ttrpc/ttrpc.ts'
+import { type ContainerProcess, terminalOf } from '../container/process.ts'
+import { BrokenInput, type OutputStream } from '../container/streams.ts'
 import { precondition } from '../errors.ts'
-import { type ContainerProcess, terminalOf } from '../process.ts'
 import type { Sandbox } from '../sandbox.ts'
-import { BrokenInput, type OutputStream } from '../streams.ts'
 
 /** Most bytes of one answer: what a pipe holds. */
 const largestRead = 64 * 1024

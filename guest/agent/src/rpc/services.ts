@@ -5,7 +5,7 @@ import {
   HealthDefinition,
 } from '../../../../src/protocol/generated/health.ts'
 import { type Service, service } from '../../../../src/ttrpc/ttrpc.ts'
-import { agentVersion } from '../version.ts'
+import { agentVersion } from '../system/version.ts'
 import { containerCalls } from './container.ts'
 import { type GuestTools, guestCalls } from './guest.ts'
 import { networkCalls } from './network.ts'

@@ -3,8 +3,8 @@ import { fileSystem } from 'syscalls'
 import { type AgentServiceDefinition, VolumeUsage_Unit } from '../../../../src/protocol/generated/agent.ts'
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
 import { invalid } from '../errors.ts'
-import { errnoName } from '../files.ts'
 import type { Sandbox } from '../sandbox.ts'
+import { errnoName } from '../system/files.ts'
 
 export function volumeCalls(sandbox: Sandbox) {
   return {

@@ -1,7 +1,7 @@
 /** A ttrpc transport over a descriptor: a virtio-serial port or a socket. */
 import { read, setNonblocking, write } from 'syscalls'
 import type { Transport } from '../../../../src/ttrpc/ttrpc.ts'
-import { events, type Loop } from '../loop.ts'
+import { events, type Loop } from '../devices/loop.ts'
 
 const readSize = 128 * 1024
 

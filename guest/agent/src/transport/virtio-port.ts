@@ -1,8 +1,8 @@
 /** The agent's channel to the host: a virtio-serial port, found by its name. */
 import { open } from 'syscalls'
 import type { Transport } from '../../../../src/ttrpc/ttrpc.ts'
-import { list, openFlags, readIfThere } from '../files.ts'
-import { events, type Loop } from '../loop.ts'
+import { events, type Loop } from '../devices/loop.ts'
+import { list, openFlags, readIfThere } from '../system/files.ts'
 import { createStreamTransport } from './stream.ts'
 
 const portName = 'agent.channel.0'

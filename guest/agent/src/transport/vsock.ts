@@ -1,7 +1,7 @@
 /** The agent's channel to the host over AF_VSOCK. */
 import { accept, close, listenVsock } from 'syscalls'
 import type { Transport } from '../../../../src/ttrpc/ttrpc.ts'
-import { events, type Loop } from '../loop.ts'
+import { events, type Loop } from '../devices/loop.ts'
 import { createStreamTransport } from './stream.ts'
 
 /** Hands every connection over. @throws SysError EAFNOSUPPORT when the kernel has no vsock. */

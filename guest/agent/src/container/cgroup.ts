@@ -1,0 +1,70 @@
+/** One container's cgroup. */
+import { lstat, remove } from 'os'
+import type { CgroupStats } from '../../../../src/protocol/generated/agent.ts'
+import { cgroupRoot, containersCgroup } from '../boot/cgroups.ts'
+import { deadline } from '../errors.ts'
+import { cgroupStats, parseFlatKeyed } from '../statistics/cgroup-stats.ts'
+import { exists, isDirectory, list, readIfThere, set } from '../system/files.ts'
+import { sleep } from '../system/wait.ts'
+
+const freezeLimitMilliseconds = 10_000
+const removeLimitMilliseconds = 10_000
+
+export interface Cgroup {
+  /** From the root of the cgroup file system. */
+  readonly path: string
+  /** Its directory in the guest. */
+  readonly directory: string
+}
+
+export function cgroupOf(containerId: string): Cgroup {
+  const path = `${containersCgroup}/${containerId}`
+  return { path, directory: `${cgroupRoot}${path}` }
+}
+
+/** SIGKILL for every process in it, also for those being forked this moment and for frozen ones. */
+export function killCgroup({ directory }: Cgroup): void {
+  set(`${directory}/cgroup.kill`, '1')
+}
+
+/** Stops or continues all its processes and waits until that is so. @throws TtrpcError DEADLINE_EXCEEDED. */
+export async function freezeCgroup({ directory }: Cgroup, frozen: boolean): Promise<void> {
+  set(`${directory}/cgroup.freeze`, frozen ? '1' : '0')
+  const isDone = () =>
+    parseFlatKeyed(readIfThere(`${directory}/cgroup.events`) ?? '').frozen === (frozen ? 1n : 0n)
+  for (let waited = 0; !isDone(); waited += 5) {
+    if (waited >= freezeLimitMilliseconds)
+      throw deadline(
+        `the container did not ${frozen ? 'stop' : 'continue'} within ${freezeLimitMilliseconds} ms`,
+      )
+    await sleep(5)
+  }
+}
+
+/** Removes it with whatever the container made below it. Its processes must have been killed. */
+export async function removeCgroup({ directory }: Cgroup): Promise<void> {
+  // A killed process leaves its cgroup a moment after its parent has seen its end.
+  for (let waited = 0; exists(directory); waited += 2) {
+    removeEmptyCgroups(directory)
+    if (waited >= removeLimitMilliseconds) throw deadline(`cgroup ${directory} stays in use`)
+    if (exists(directory)) await sleep(2)
+  }
+}
+
+function removeEmptyCgroups(directory: string): void {
+  if (remove(directory) === 0) return
+  for (const name of list(directory)) {
+    const [facts, error] = lstat(`${directory}/${name}`)
+    if (error === 0 && isDirectory(facts)) removeEmptyCgroups(`${directory}/${name}`)
+  }
+  remove(directory)
+}
+
+export function statsOf({ directory }: Cgroup): CgroupStats {
+  return cgroupStats((name) => readIfThere(`${directory}/${name}`))
+}
+
+/** How many of its processes the kernel has killed for want of memory. */
+export function oomKills({ directory }: Cgroup): bigint {
+  return parseFlatKeyed(readIfThere(`${directory}/memory.events`) ?? '').oom_kill ?? 0n
+}

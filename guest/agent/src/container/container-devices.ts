@@ -1,0 +1,67 @@
+/** The devices of a container: what the host calls them becomes what they are here. Pure: tested on the host. */
+import type { Device } from '../../../../src/protocol/generated/agent.ts'
+import {
+  type LinuxDevice,
+  type LinuxDeviceCgroup,
+  LinuxResources,
+  type Spec,
+} from '../../../../src/protocol/generated/oci.ts'
+import { invalid } from '../errors.ts'
+
+export interface DeviceNumbers {
+  readonly major: bigint
+  readonly minor: bigint
+}
+
+/** A disk that is shown to the container as a mount. */
+export interface ShownDisk extends DeviceNumbers {
+  /** Letters of a device rule. */
+  readonly access: string
+}
+
+/**
+ * The spec with the guest's numbers in its devices and in the rules about them. `found` are the guest's numbers of each of
+ * `devices`, in their order; `shown` get rules of their own.
+ *
+ * @throws TtrpcError INVALID_ARGUMENT for a device that the spec does not have.
+ */
+export function withGuestDevices(
+  spec: Spec,
+  devices: readonly Device[],
+  found: readonly DeviceNumbers[],
+  shown: readonly ShownDisk[] = [],
+): Spec {
+  if (devices.length + shown.length === 0 || spec.linux === undefined) return spec
+  const { linux } = spec
+  const here = new Map<LinuxDevice, DeviceNumbers>(
+    devices.map(({ containerPath }, index) => {
+      const device = linux.devices.find(({ path }) => path === containerPath)
+      if (device === undefined) throw invalid(`the container has no device ${containerPath}`)
+      return [device, found[index]!]
+    }),
+  )
+  // From the host's numbers all at once: one device's new number may be another one's old number.
+  const renumbered = new Map([...here].map(([device, numbers]) => [hostKey(device), numbers]))
+  const rule = (rule: LinuxDeviceCgroup): LinuxDeviceCgroup => ({
+    ...rule,
+    ...(renumbered.get(hostKey(rule)) ?? {}),
+  })
+  const resources = linux.resources ?? LinuxResources.fromPartial({})
+  const rules = [...resources.devices.map(rule), ...shown.map(ruleFor)]
+  return {
+    ...spec,
+    linux: {
+      ...linux,
+      devices: linux.devices.map((device) => ({ ...device, ...(here.get(device) ?? {}) })),
+      resources: { ...resources, devices: rules },
+    },
+  }
+}
+
+function ruleFor({ major, minor, access }: ShownDisk): LinuxDeviceCgroup {
+  return { allow: true, type: 'b', major, minor, access }
+}
+
+function hostKey({ type, major, minor }: { type: string; major: bigint; minor: bigint }): string {
+  return `${type} ${major}:${minor}`
+}

@@ -1,0 +1,249 @@
+/** One container: its bundle, cgroup, processes and mounts. */
+import type { CreateContainerRequest, ExecProcessRequest } from '../../../../src/protocol/generated/agent.ts'
+import type { LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
+import { findBlockDevice } from '../devices/block-device.ts'
+import { guestDevices } from '../devices/guest-devices.ts'
+import type { Loop } from '../devices/loop.ts'
+import { isPassedDevice, type PassedDevices } from '../devices/passed-devices.ts'
+import { alreadyExists, invalid, notFound, precondition, unimplemented } from '../errors.ts'
+import type { PodVolumes } from '../storage/pod-volumes.ts'
+import type { SharedSources } from '../storage/shared-sources.ts'
+import { type MountedStorage, mountStorage, unmountStorage } from '../storage/storage.ts'
+import { exists, makeDirectories, removeTree, save } from '../system/files.ts'
+import { toJson } from '../system/json.ts'
+import { setSysctls } from '../system/sysctl.ts'
+import { splitSysctls } from '../system/sysctl-names.ts'
+import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
+import { type ShownDisk, withGuestDevices } from './container-devices.ts'
+import type { Crun, StartedProcess } from './crun.ts'
+import type { OomEvents, OomWatch } from './oom.ts'
+import {
+  type ContainerProcess,
+  closeStdio,
+  handlesSignal,
+  signalProcess,
+  signals,
+  trackProcess,
+} from './process.ts'
+import { processToJson, resourcesToJson, specToJson } from './spec.ts'
+import { planPipes, planTerminal } from './stdio.ts'
+
+/** What containers are made with. */
+export interface ContainerTools {
+  readonly loop: Loop
+  readonly crun: Crun
+  readonly oom: OomEvents
+  readonly volumes: PodVolumes
+  readonly sources: SharedSources
+  readonly passed: PassedDevices
+}
+
+/** Where bundles live; the host's requests name container ids only, which are checked to be one path component. */
+const bundles = '/run/kata-containers'
+const idPattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
+
+/** @throws TtrpcError INVALID_ARGUMENT for an id that could not be a file name. */
+export function checkId(id: string): void {
+  if (!idPattern.test(id)) throw invalid(`"${id}" is not a container or process id`)
+}
+
+export class Container {
+  readonly id: string
+  readonly cgroup: Cgroup
+  readonly init: ContainerProcess
+  readonly #tools: ContainerTools
+  readonly #storages: readonly MountedStorage[]
+  readonly #oomWatch: OomWatch
+  readonly #added = new Map<string, ContainerProcess>()
+  readonly #starting = new Set<string>()
+  #started = false
+  #removal: Promise<void> | undefined
+  #files = 0
+
+  private constructor(
+    id: string,
+    init: StartedProcess,
+    storages: readonly MountedStorage[],
+    tools: ContainerTools,
+  ) {
+    this.id = id
+    this.cgroup = cgroupOf(id)
+    this.#tools = tools
+    this.#storages = storages
+    this.#oomWatch = tools.oom.watch(id, this.cgroup)
+    this.init = trackProcess(init)
+  }
+
+  /**
+   * Makes the container with its init stopped before exec. Nothing is left of it when this fails.
+   *
+   * @throws TtrpcError with crun's words: NOT_FOUND and PERMISSION_DENIED about the command, INTERNAL for the rest.
+   */
+  static async create(
+    request: CreateContainerRequest,
+    sharedNamespaces: Readonly<Record<string, string>>,
+    tools: ContainerTools,
+  ): Promise<Container> {
+    const { containerId: id, oci, storages, devices, sharedMounts } = request
+    checkId(id)
+    if (oci?.process === undefined || oci.root === undefined)
+      throw invalid('the OCI spec lacks process or root')
+    if (sharedMounts.length > 0) throw unimplemented('shared mounts')
+    refusePidNamespace(oci)
+    const bundle = `${bundles}/${id}`
+    const mounted: MountedStorage[] = []
+    try {
+      makeDirectories(bundle, 0o700)
+      for (const storage of storages)
+        if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
+        else mounted.push(await mountStorage(storage))
+      tools.sources.hold(id, [oci.root.path, ...oci.mounts.map(({ source }) => source)])
+      setSysctls(splitSysctls(oci.linux?.sysctl).machine)
+      await Promise.all(devices.filter(isPassedDevice).map((device) => tools.passed.require(device)))
+      const disks = devices.filter((device) => !isPassedDevice(device))
+      const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))
+      const spec = withGuestDevices(oci, disks, found, mounted.flatMap(shownDisk))
+      const config = specToJson(spec, { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices })
+      save(`${bundle}/config.json`, toJson(config))
+      const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
+      return new Container(id, init, mounted, tools)
+    } catch (error) {
+      await discard(cgroupOf(id), tools.crun, id)
+      // Why it failed matters more than what stays in use.
+      await tools.sources.leave(id).catch(() => {})
+      for (const storage of mounted.reverse()) await unmountStorage(storage).catch(() => {})
+      removeTree(bundle)
+      throw error
+    }
+  }
+
+  /** @throws TtrpcError FAILED_PRECONDITION when it was started before or has been killed. */
+  start(): void {
+    if (this.#started) throw precondition(`container ${this.id} was started before`)
+    this.#tools.crun.start(this.id)
+    this.#started = true
+  }
+
+  /** Runs a further process. @throws TtrpcError with crun's words, as for {@link Container.create}. */
+  async exec({ execId, process }: ExecProcessRequest): Promise<void> {
+    checkId(execId)
+    if (process === undefined) throw invalid('the request lacks a process')
+    if (this.#added.has(execId) || this.#starting.has(execId) || execId === this.id)
+      throw alreadyExists(`process ${execId} exists`)
+    if (!this.#started || this.init.exitCode !== undefined)
+      throw precondition(`container ${this.id} is not running`)
+    const file = this.#saveFile('process', processToJson(process))
+    this.#starting.add(execId)
+    try {
+      const stdio = planStdio(this.#tools.loop, process, this.bundle, `exec-${this.#files}`)
+      this.#added.set(execId, trackProcess(await this.#tools.crun.exec(this.id, file, stdio)))
+    } finally {
+      this.#starting.delete(execId)
+      removeTree(file)
+    }
+  }
+
+  /** @throws TtrpcError NOT_FOUND. */
+  process(execId: string): ContainerProcess {
+    const process = this.#isInit(execId) ? this.init : this.#added.get(execId)
+    if (process === undefined || process.collected)
+      throw notFound(`container ${this.id} has no process ${execId || this.id}`)
+    return process
+  }
+
+  /**
+   * SIGKILL without an exec id goes to every process. SIGTERM to an init that does not handle it would do nothing,
+   * as the kernel protects the init of a pid namespace: it becomes SIGKILL.
+   */
+  signal(execId: string, signal: number): void {
+    if (execId === '' && signal === signals.kill) {
+      killCgroup(this.cgroup)
+      return
+    }
+    const process = this.process(execId)
+    const deaf = process === this.init && signal === signals.term && !handlesSignal(process.pid, signal)
+    signalProcess(process, deaf ? signals.kill : signal)
+  }
+
+  /**
+   * The exit code, for everybody who waits by then. With it the process is forgotten, and what it wrote that nobody has
+   * read: whoever wants its output reads that to its end first. So it is with Kata's agent, and a host that is wrong about
+   * it is to be found out here.
+   */
+  async wait(execId: string): Promise<number> {
+    const process = this.process(execId)
+    const code = await process.ended
+    if (this.#removal === undefined) this.#oomWatch.look()
+    process.collected = true
+    closeStdio(process.stdio)
+    if (this.#added.get(execId) === process) this.#added.delete(execId)
+    return code
+  }
+
+  async update(resources: LinuxResources): Promise<void> {
+    const file = this.#saveFile('resources', resourcesToJson(resources))
+    try {
+      await this.#tools.crun.update(this.id, file)
+    } finally {
+      removeTree(file)
+    }
+  }
+
+  /** Kills what runs, then removes everything. Calls after the first wait for the same end. */
+  remove(): Promise<void> {
+    this.#removal ??= this.#remove()
+    return this.#removal
+  }
+
+  /** Writes the disks back and frees them, once every process is dead; the machine is about to go. */
+  async leaveDisks(): Promise<void> {
+    for (const storage of this.#storages) if (storage.disk !== undefined) await unmountStorage(storage)
+  }
+
+  async #remove(): Promise<void> {
+    killCgroup(this.cgroup)
+    await this.init.ended
+    this.#oomWatch.stop()
+    for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
+    await discard(this.cgroup, this.#tools.crun, this.id)
+    await this.#tools.sources.leave(this.id)
+    for (const storage of [...this.#storages].reverse()) await unmountStorage(storage)
+    removeTree(this.bundle)
+  }
+
+  get bundle(): string {
+    return `${bundles}/${this.id}`
+  }
+
+  #isInit(execId: string): boolean {
+    return execId === '' || execId === this.id
+  }
+
+  #saveFile(name: string, content: unknown): string {
+    this.#files += 1
+    const path = `${this.bundle}/${name}-${this.#files}.json`
+    save(path, toJson(content))
+    return path
+  }
+}
+
+/** The host asks for processes of the pod by `sandbox_pidns`. An entry breaks Kata's agent, which adds its own. */
+function refusePidNamespace({ linux }: Spec): void {
+  if (linux?.namespaces.some(({ type }) => type === 'pid'))
+    throw invalid('the OCI spec has a pid namespace: its container gets one without')
+}
+
+function shownDisk({ disk }: MountedStorage): ShownDisk[] {
+  return disk?.shown === undefined ? [] : [{ ...disk, access: disk.shown }]
+}
+
+/** Removes what the kernel and crun know of a container whose init has ended, or of one that did not come to be. */
+async function discard(cgroup: Cgroup, crun: Crun, id: string): Promise<void> {
+  if (exists(cgroup.directory)) killCgroup(cgroup)
+  await removeCgroup(cgroup)
+  crun.forget(id)
+}
+
+function planStdio(loop: Loop, process: Process, bundle: string, name: string) {
+  return process.terminal ? planTerminal(loop, `${bundle}/${name}.tty`) : planPipes(loop)
+}

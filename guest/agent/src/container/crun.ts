@@ -1,0 +1,123 @@
+/** crun, the OCI runtime that makes the containers: one short-lived command each time. */
+import { remove } from 'os'
+import { close, kill, open, spawn, write } from 'syscalls'
+import { crunEnvironment, crunPath } from '../boot/boot.ts'
+import { deadline, precondition } from '../errors.ts'
+import { openFlags, readIfThere, removeTree, save } from '../system/files.ts'
+import { within } from '../system/wait.ts'
+import { crunFailure } from './crun-failure.ts'
+import { lastMessage } from './crun-log.ts'
+import type { Reaper } from './reaper.ts'
+import type { ProcessStdio, StdioPlan } from './stdio.ts'
+
+/** Longer than any command takes; what does not answer by then hangs (a share that is gone, for instance). */
+const limitMilliseconds = 55_000
+
+const sigKill = 9
+
+/** A container process that crun has started for us. */
+export interface StartedProcess {
+  readonly pid: number
+  /** Exit code, or 128 + signal. */
+  readonly ended: Promise<number>
+  readonly stdio: ProcessStdio
+}
+
+export interface Crun {
+  /** Makes the container of `bundle` and its init, stopped before exec. @throws TtrpcError with crun's own words. */
+  create(id: string, bundle: string, stdio: StdioPlan): Promise<StartedProcess>
+  /** Runs a further process; `processFile` holds the OCI process as JSON. */
+  exec(id: string, processFile: string, stdio: StdioPlan): Promise<StartedProcess>
+  /** Lets the init go on to exec. @throws TtrpcError FAILED_PRECONDITION when it has ended before. */
+  start(id: string): void
+  /** Removes crun's state of a container whose processes have all ended. */
+  forget(id: string): void
+  /** `resourcesFile` holds OCI `linux.resources` as JSON. */
+  update(id: string, resourcesFile: string): Promise<void>
+}
+
+/** `directory` takes crun's state, its logs and pid files; it must be private to the agent. */
+export function createCrun(reaper: Reaper, directory: string): Crun {
+  let calls = 0
+  const state = `${directory}/state`
+  const nowhere = open('/dev/null', openFlags.readWrite, 0)
+  const quiet = [nowhere, nowhere, nowhere]
+
+  /** Runs one command to its end. `onStarted` is called as soon as the command has its descriptors. */
+  const run = async (
+    verb: string,
+    args: readonly string[],
+    fds: readonly number[],
+    onStarted = () => {},
+  ): Promise<void> => {
+    calls += 1
+    const log = `${directory}/log-${calls}`
+    save(log, '')
+    const global = [
+      '--root',
+      state,
+      '--cgroup-manager',
+      'cgroupfs',
+      '--log',
+      `file:${log}`,
+      '--log-format',
+      'json',
+    ]
+    const pid = startCommand([crunPath, ...global, verb, ...args], fds, onStarted)
+    const code = await within(reaper.exitOf(pid), limitMilliseconds, () => {
+      kill(pid, sigKill)
+      return deadline(`crun ${verb} did not end within ${limitMilliseconds} ms`)
+    })
+    const message = lastMessage(readIfThere(log) ?? '')
+    remove(log)
+    if (code !== 0) throw crunFailure(verb, code, message)
+  }
+
+  const startProcess = (verb: string, before: readonly string[], id: string, stdio: StdioPlan) =>
+    reaper.adopting(async (claim): Promise<StartedProcess> => {
+      const pidFile = `${directory}/pid-${calls + 1}`
+      try {
+        await run(verb, [...before, ...stdio.args, '--pid-file', pidFile, id], stdio.fds, stdio.started)
+      } catch (error) {
+        stdio.abandon()
+        throw error
+      }
+      const pid = Number(readIfThere(pidFile))
+      remove(pidFile)
+      return { pid, ended: claim(pid), stdio: stdio.finish() }
+    })
+
+  return {
+    create: (id, bundle, stdio) => startProcess('create', ['--bundle', bundle], id, stdio),
+    exec: (id, processFile, stdio) => startProcess('exec', ['--detach', '--process', processFile], id, stdio),
+    start: (id) => releaseInit(`${state}/${id}/exec.fifo`),
+    forget: (id) => removeTree(`${state}/${id}`),
+    update: (id, resourcesFile) => run('update', ['--resources', resourcesFile, id], quiet),
+  }
+}
+
+/**
+ * What `crun start` does, without the 50 ms that its start-up costs under emulation: the init waits for a byte in this
+ * pipe (crun's status.c, libcrun_status_write_exec_fifo). There are no hooks to run: the agent passes none on.
+ */
+function releaseInit(fifo: string): void {
+  let fd: number
+  try {
+    fd = open(fifo, openFlags.writeOnly | openFlags.nonBlock, 0)
+  } catch (error) {
+    // No such pipe, or nobody reads it.
+    throw precondition('the container is not waiting to be started', error)
+  }
+  remove(fifo)
+  write(fd, new Uint8Array(1), 0)
+  close(fd)
+}
+
+/** Even a command that cannot be started must not keep our copies of its descriptors open. */
+function startCommand(argv: readonly string[], fds: readonly number[], onStarted: () => void): number {
+  try {
+    return spawn(argv, crunEnvironment, fds)
+  } finally {
+    onStarted()
+  }
+}

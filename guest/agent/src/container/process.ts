@@ -1,0 +1,59 @@
+/** A process in a container, as the host sees it: the init (exec id empty) or one that was added. */
+import { kill } from 'syscalls'
+import { unavailable } from '../errors.ts'
+import { errnoName, readIfThere } from '../system/files.ts'
+import type { StartedProcess } from './crun.ts'
+import type { ProcessStdio } from './stdio.ts'
+
+export const signals = { kill: 9, term: 15 } as const
+
+export interface ContainerProcess {
+  readonly pid: number
+  readonly stdio: ProcessStdio
+  /** Exit code, or 128 + signal. Resolves for everybody who asks. */
+  readonly ended: Promise<number>
+  /** Undefined while it runs. */
+  exitCode: number | undefined
+  /** Somebody has been told the exit code. */
+  collected: boolean
+}
+
+export function trackProcess({ pid, ended, stdio }: StartedProcess): ContainerProcess {
+  const process: ContainerProcess = { pid, stdio, ended, exitCode: undefined, collected: false }
+  void ended.then((code) => {
+    process.exitCode = code
+    stdio.stdout.processEnded()
+    stdio.stderr?.processEnded()
+  })
+  return process
+}
+
+/** Sends a signal; a process that has ended is a success, as for Kata. */
+export function signalProcess(process: ContainerProcess, signal: number): void {
+  // Once it is reaped its number may belong to somebody else.
+  if (process.exitCode !== undefined) return
+  try {
+    kill(process.pid, signal)
+  } catch (error) {
+    if (errnoName(error) !== 'ESRCH') throw error
+  }
+}
+
+/** Whether the process has installed a handler for `signal` (SigCgt of proc_pid_status(5)). */
+export function handlesSignal(pid: number, signal: number): boolean {
+  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readIfThere(`/proc/${pid}/status`) ?? '')?.[1] ?? '0'
+  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n
+}
+
+/** Releases what the agent holds for a process. */
+export function closeStdio({ stdin, stdout, stderr }: ProcessStdio): void {
+  stdin.destroy()
+  stdout.close()
+  stderr?.close()
+}
+
+/** The terminal's master. @throws TtrpcError UNAVAILABLE "no tty" for a process without one. */
+export function terminalOf({ stdio }: ContainerProcess): number {
+  if (stdio.terminal === undefined) throw unavailable('no tty')
+  return stdio.terminal
+}

@@ -1,0 +1,56 @@
+/**
+ * The one place that waits for children. PID 1 is the parent of every process whose own parent ended, so the exit
+ * of a container's process (crun's grandchild) arrives here just like that of a command the agent started itself.
+ */
+import { childSignals, read, reap } from 'syscalls'
+import { events, type Loop } from '../devices/loop.ts'
+
+export interface Reaper {
+  /** Exit code (128 + signal) of a child just started: to be called in the same turn that started it. */
+  exitOf(pid: number): Promise<number>
+  /**
+   * Runs `work`, during which some other program starts a process that becomes our child; `claim` gives the exit
+   * code of that process, even if it ended before its number was known.
+   */
+  adopting<T>(work: (claim: (pid: number) => Promise<number>) => Promise<T>): Promise<T>
+}
+
+export function createReaper(loop: Loop): Reaper {
+  const waiting = new Map<number, (code: number) => void>()
+  // Exits that nobody waits for yet; kept only while somebody is adopting, as process numbers are used again.
+  const unclaimed = new Map<number, number>()
+  let adoptions = 0
+
+  const signals = childSignals()
+  loop.watch(signals, events.in, () => {
+    read(signals, 128)
+    for (let ended = reap(); ended !== null; ended = reap()) {
+      const [pid, code] = ended
+      const resolve = waiting.get(pid)
+      waiting.delete(pid)
+      if (resolve !== undefined) resolve(code)
+      else if (adoptions > 0) unclaimed.set(pid, code)
+    }
+  })
+
+  const exitOf = (pid: number) => new Promise<number>((resolve) => waiting.set(pid, resolve))
+
+  const claim = (pid: number): Promise<number> => {
+    const code = unclaimed.get(pid)
+    unclaimed.delete(pid)
+    return code === undefined ? exitOf(pid) : Promise.resolve(code)
+  }
+
+  return {
+    exitOf,
+    async adopting(work) {
+      adoptions += 1
+      try {
+        return await work(claim)
+      } finally {
+        adoptions -= 1
+        if (adoptions === 0) unclaimed.clear()
+      }
+    },
+  }
+}

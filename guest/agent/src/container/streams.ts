@@ -1,0 +1,167 @@
+/**
+ * One end of a container process' stdio. Nothing is buffered here: the host asks for output when it wants some, and
+ * a full pipe stops the process, which is the whole flow control.
+ */
+import { clearTimeout, setTimeout, type Timer } from 'os'
+import { close, read, setNonblocking, write } from 'syscalls'
+import { events, type Loop } from '../devices/loop.ts'
+import { errnoName } from '../system/files.ts'
+
+/** Output that is still in the pipe this long after the process ended is given up once the pipe is empty (Kata's). */
+const drainMilliseconds = 500
+/**
+ * And that is read of it then, bytes: more than a pipe or a terminal holds of the process itself, so that a child that
+ * writes without end does not keep its parent's end back.
+ */
+const mostAfterEnd = 128 * 1024
+
+const nothing = new Uint8Array(0)
+
+/** Runs one task after the other. */
+function createQueue(): <T>(task: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return (task) => {
+    const next = last.then(task)
+    last = next.catch(() => {})
+    return next
+  }
+}
+
+/** The part of a ttrpc call that a waiting read cares for. */
+export interface Cancellable {
+  onCancel(handler: () => void): void
+}
+
+export interface OutputStream {
+  /** At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. */
+  read(size: number, call: Cancellable): Promise<Uint8Array>
+  /** To be called when the process ended: somebody else may hold the pipe open for ever. */
+  processEnded(): void
+  close(): void
+}
+
+/** Takes over `fd`, the read end of a pipe or the master of a terminal. */
+export function createOutputStream(loop: Loop, fd: number): OutputStream {
+  setNonblocking(fd)
+  const inTurn = createQueue()
+  let open = true
+  let drained = false
+  let left = Number.POSITIVE_INFINITY
+  let timer: Timer | undefined
+  let wake = () => {}
+
+  const shut = (): void => {
+    if (!open) return
+    open = false
+    loop.forget(fd)
+    close(fd)
+    if (timer !== undefined) clearTimeout(timer)
+    wake()
+  }
+
+  const next = async (size: number, call: { cancelled: boolean }): Promise<Uint8Array> => {
+    while (open && !call.cancelled) {
+      const chunk = left > 0 ? readSome(fd, Math.min(size, left)) : nothing
+      if (chunk !== null && chunk.length > 0) {
+        left -= chunk.length
+        return chunk
+      }
+      if (chunk !== null || drained) shut()
+      else
+        await new Promise<void>((resolve) => {
+          wake = resolve
+          loop.once(fd, events.in, () => resolve())
+        })
+    }
+    return nothing
+  }
+
+  return {
+    read(size, call) {
+      const state = { cancelled: false }
+      call.onCancel(() => {
+        state.cancelled = true
+        wake()
+      })
+      return inTurn(() => next(size, state))
+    },
+    processEnded() {
+      if (!open || timer !== undefined) return
+      left = mostAfterEnd
+      timer = setTimeout(() => {
+        drained = true
+        wake()
+      }, drainMilliseconds)
+    },
+    close: shut,
+  }
+}
+
+/** A terminal's master answers EIO once no process has the other side open: that is its end of file. */
+function readSome(fd: number, size: number): Uint8Array | null {
+  try {
+    return read(fd, size)
+  } catch (error) {
+    if (errnoName(error) === 'EIO') return nothing
+    throw error
+  }
+}
+
+export interface InputStream {
+  /** Resolves when all bytes are in the pipe; rejects with EPIPE when the process has closed its end. */
+  write(bytes: Uint8Array): Promise<void>
+  /** Ends the input after what was written before. */
+  close(): Promise<void>
+  /** Ends it now. */
+  destroy(): void
+}
+
+/** Takes over `fd`, the write end of a pipe or the master of a terminal. */
+export function createInputStream(loop: Loop, fd: number): InputStream {
+  setNonblocking(fd)
+  const inTurn = createQueue()
+  let open = true
+  let wake = () => {}
+
+  const destroy = (): void => {
+    if (!open) return
+    open = false
+    loop.forget(fd)
+    close(fd)
+    wake()
+  }
+
+  const writeAll = async (bytes: Uint8Array): Promise<void> => {
+    let offset = 0
+    while (offset < bytes.length) {
+      if (!open) throw new BrokenInput()
+      const count = writeSome(fd, bytes, offset)
+      offset += count
+      if (count === 0)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+          loop.once(fd, events.out, () => resolve())
+        })
+    }
+  }
+
+  return {
+    write: (bytes) => inTurn(() => writeAll(bytes)),
+    close: () => inTurn(async () => destroy()),
+    destroy,
+  }
+}
+
+/** The input has no reader any more. */
+export class BrokenInput extends Error {
+  override readonly name = 'BrokenInput'
+}
+
+function writeSome(fd: number, bytes: Uint8Array, offset: number): number {
+  try {
+    return write(fd, bytes, offset)
+  } catch (error) {
+    const errno = errnoName(error)
+    throw errno === 'EPIPE' || errno === 'EIO' ? new BrokenInput() : error
+  }
+}

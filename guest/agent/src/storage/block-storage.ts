@@ -1,0 +1,88 @@
+/** Disks as storage: the file system on one, or the disk itself to be shown in a container. */
+import { close, mount, open, readFile } from 'syscalls'
+import type { Storage } from '../../../../src/protocol/generated/agent.ts'
+import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
+import { mountFlags } from '../boot/flags.ts'
+import { type BlockDevice, findBlockDevice } from '../devices/block-device.ts'
+import { loadModuleNamed } from '../devices/modules.ts'
+import { deadline, invalid } from '../errors.ts'
+import { errnoName, makeDirectories, openFlags, save } from '../system/files.ts'
+import { sleep } from '../system/wait.ts'
+import { giveTreeToGroup } from './fs-group.ts'
+import { splitMountOptions } from './mount-options.ts'
+
+/** How long a file system may take to write back and go. */
+const unmountMilliseconds = 30_000
+
+export interface MountedDisk extends BlockDevice {
+  /** What a container may do with the disk itself, which is shown to it: letters of a device rule. */
+  readonly shown?: string
+}
+
+/**
+ * Mounts the disk that the storage names by its place. The type `bind` asks for the disk itself: a file at the mount point
+ * that is its device node.
+ *
+ * @throws TtrpcError INVALID_ARGUMENT when the file system cannot be mounted, or of {@link findBlockDevice}.
+ */
+export async function mountDisk(storage: Storage): Promise<MountedDisk> {
+  const { driver, source, fstype, options, mountPoint, fsGroup } = storage
+  const disk = await findBlockDevice(driver, source)
+  const { node } = disk
+  const { flags, data } = splitMountOptions(options)
+  const readonly = (flags & mountFlags.readOnly) !== 0
+  if (fstype === 'bind') {
+    makeDirectories(mountPoint.slice(0, mountPoint.lastIndexOf('/')))
+    save(mountPoint, '')
+    mount(node, mountPoint, '', mountFlags.bind, '')
+    return { ...disk, shown: readonly ? 'rm' : 'rwm' }
+  }
+  makeDirectories(mountPoint)
+  mountFileSystem(node, mountPoint, fstype, flags, data)
+  if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, readonly)
+  return disk
+}
+
+/**
+ * Waits until no file system is on the disk any more, unless another container has it mounted too. The mount namespace of a container that has ended, and the file system
+ * with it, goes away a moment after its last process; the host must not take the disk before.
+ *
+ * @throws TtrpcError DEADLINE_EXCEEDED.
+ */
+export async function diskUnused(node: string): Promise<void> {
+  for (let waited = 0; !isMounted(node); waited += 5) {
+    try {
+      close(open(node, openFlags.readOnly | openFlags.exclusive, 0))
+      return
+    } catch (error) {
+      if (errnoName(error) !== 'EBUSY') return
+    }
+    if (waited >= unmountMilliseconds)
+      throw deadline(`${node} is still in use after ${unmountMilliseconds} ms`)
+    await sleep(5)
+  }
+}
+
+/** Here, where the agent mounts for all containers; not in theirs. */
+function isMounted(node: string): boolean {
+  return readFile('/proc/self/mounts')
+    .split('\n')
+    .some((line) => line.startsWith(`${node} `))
+}
+
+/** A file system that the kernel does not know may be there as a module. */
+function mountFileSystem(node: string, mountPoint: string, type: string, flags: number, data: string): void {
+  const attempt = () => mount(node, mountPoint, type, flags, data)
+  try {
+    try {
+      attempt()
+    } catch (error) {
+      if (errnoName(error) !== 'ENODEV') throw error
+      loadModuleNamed(type)
+      attempt()
+    }
+  } catch (cause) {
+    if (cause instanceof TtrpcError) throw cause
+    throw invalid(`the disk cannot be mounted as ${type}: ${errnoName(cause)}`, cause)
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Volumes of the pod that live in the guest: memory-backed ones, and directories. Every container that uses one asks
+ * for it; the first makes it, and it stays until the pod ends, because the next container (after an init container, or
+ * after a restart) must find what the one before left.
+ */
+import type { Storage } from '../../../../src/protocol/generated/agent.ts'
+import { invalid } from '../errors.ts'
+
+export interface VolumeTools<Mounted> {
+  mount(storage: Storage): Promise<Mounted>
+  /** Applies the storage's options to what is mounted there. */
+  remount(storage: Storage): void
+  unmount(mounted: Mounted): Promise<void> | void
+}
+
+export class PodVolumes<Mounted = unknown> {
+  readonly #tools: VolumeTools<Mounted>
+  /** By mount point; several containers may ask at once. */
+  readonly #volumes = new Map<string, Promise<Mounted>>()
+
+  constructor(tools: VolumeTools<Mounted>) {
+    this.#tools = tools
+  }
+
+  /** Whether this storage belongs to the pod rather than to one container. */
+  owns({ driver, shared, options }: Storage): boolean {
+    const isPart = options.some((option) => option.startsWith('subpath='))
+    return shared || driver === 'ephemeral' || (driver === 'local' && !isPart)
+  }
+
+  /** Makes it, unless it was made before. */
+  async require(storage: Storage): Promise<void> {
+    const { mountPoint } = storage
+    const volume = this.#volumes.get(mountPoint) ?? this.#tools.mount(storage)
+    this.#volumes.set(mountPoint, volume)
+    try {
+      await volume
+    } catch (error) {
+      this.#volumes.delete(mountPoint)
+      throw error
+    }
+  }
+
+  /** Gives a memory-backed one another size. @throws TtrpcError INVALID_ARGUMENT for one that the pod does not have. */
+  update(storage: Storage): void {
+    if (storage.driver !== 'ephemeral' || !this.#volumes.has(storage.mountPoint))
+      throw invalid(`${storage.mountPoint} is no memory-backed volume of this pod`)
+    this.#tools.remount(storage)
+  }
+
+  async release(): Promise<void> {
+    const made = await Promise.allSettled(this.#volumes.values())
+    for (const volume of made.reverse())
+      if (volume.status === 'fulfilled') await this.#tools.unmount(volume.value)
+  }
+}

@@ -1,0 +1,135 @@
+/** What the host asks to be mounted in the guest: Kata's Storage messages. */
+import { chmod, close, lchown, mkdirat, mount, open, openIn } from 'syscalls'
+import type { Storage } from '../../../../src/protocol/generated/agent.ts'
+import { mountFlags } from '../boot/flags.ts'
+import { blockDrivers } from '../devices/block-device.ts'
+import { deadline, invalid, unimplemented } from '../errors.ts'
+import { detach, errnoName, makeDirectories, openFlags } from '../system/files.ts'
+import { sleep } from '../system/wait.ts'
+import { diskUnused, type MountedDisk, mountDisk } from './block-storage.ts'
+import { giveTreeToGroup } from './fs-group.ts'
+import { splitMountOptions } from './mount-options.ts'
+
+/** How long a share may take to appear after the host has plugged it in. */
+const hotplugMilliseconds = 3000
+
+/** Kinds of storage that {@link mountStorage} knows. */
+export const storageDrivers = ['virtio-fs', 'ephemeral', 'local', ...blockDrivers]
+
+/** What {@link unmountStorage} needs to know of one. */
+export interface MountedStorage {
+  readonly mountPoint: string
+  /** The disk that it is on. */
+  readonly disk?: MountedDisk
+}
+
+/** Mounts one storage. @throws TtrpcError for an unknown driver, SysError from mount(2). */
+export async function mountStorage(storage: Storage): Promise<MountedStorage> {
+  const { driver, mountPoint, fsGroup } = storage
+  if (!mountPoint.startsWith('/') || mountPoint.split('/').includes('..'))
+    throw invalid(`storage mount point ${mountPoint} is not an absolute path`)
+  if (blockDrivers.includes(driver)) return { mountPoint, disk: await mountDisk(storage) }
+  makeDirectories(mountPoint)
+  if (driver === 'virtio-fs') await mountShare(storage)
+  else if (driver === 'ephemeral') mountEphemeral(storage)
+  else if (driver === 'local') prepareLocal(storage)
+  else throw unimplemented(`storage driver ${driver}`)
+  if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, storage.options.includes('ro'))
+  return { mountPoint }
+}
+
+/** Takes it away again; a disk is written back and unused after it. @throws TtrpcError DEADLINE_EXCEEDED for a disk in use. */
+export async function unmountStorage({ mountPoint, disk }: MountedStorage): Promise<void> {
+  detach(mountPoint)
+  if (disk !== undefined) await diskUnused(disk.node)
+}
+
+/** A share may be plugged in only just before this call: the tag is unknown (EINVAL) until its driver has it. */
+async function mountShare({ source, fstype, options, mountPoint }: Storage): Promise<void> {
+  const { flags, data } = splitMountOptions(options)
+  for (let waited = 0; ; waited += 5) {
+    try {
+      mount(source, mountPoint, fstype || 'virtiofs', flags, data)
+      return
+    } catch (error) {
+      if (errnoName(error) !== 'EINVAL') throw error
+      if (waited >= hotplugMilliseconds)
+        throw deadline(`no share ${source} appeared within ${hotplugMilliseconds} ms`, error)
+    }
+    await sleep(5)
+  }
+}
+
+/** Memory-backed: the sandbox's /dev/shm, and volumes that live as long as the pod. */
+function mountEphemeral({ source, fstype, options, mountPoint }: Storage): void {
+  const { flags, data, settings } = splitMountOptions(options)
+  mount(source || 'tmpfs', mountPoint, fstype || 'tmpfs', flags, data)
+  giveToGroup(mountPoint, settings, '1777')
+}
+
+/** Another size for a tmpfs that is mounted; what it holds stays. @throws SysError EINVAL if it holds more. */
+export function resizeEphemeral({ source, fstype, options, mountPoint }: Storage): void {
+  const { flags, data } = splitMountOptions(options)
+  mount(source || 'tmpfs', mountPoint, fstype || 'tmpfs', flags | mountFlags.remount, data)
+}
+
+/** A directory in the guest, or with `subpath=` a part of the volume `source`. */
+function prepareLocal({ source, options, mountPoint }: Storage): void {
+  const { settings } = splitMountOptions(options)
+  const subpath = settings.get('subpath')
+  if (subpath !== undefined) mountPart(source, subpath, mountPoint)
+  else chmod(mountPoint, parseMode(settings, '0755'))
+  giveToGroup(mountPoint, settings, '0755')
+}
+
+/**
+ * Shows the directory `subpath` of a volume, made if missing. A container of the pod may have put symbolic links there:
+ * they are followed inside the volume only, and what was opened is what gets mounted.
+ */
+function mountPart(volume: string, subpath: string, mountPoint: string): void {
+  const part = openPart(volume, subpath)
+  try {
+    mount(`/proc/self/fd/${part}`, mountPoint, '', mountFlags.bind, '')
+  } finally {
+    close(part)
+  }
+}
+
+/** @throws TtrpcError INVALID_ARGUMENT when what lies there now leads nowhere inside the volume. */
+function openPart(volume: string, subpath: string): number {
+  const names = subpath.split('/').filter((name) => name !== '')
+  const top = open(volume, openFlags.directory, 0)
+  try {
+    for (const [depth, name] of names.entries()) {
+      const parent = openIn(top, names.slice(0, depth).join('/') || '.', openFlags.directory, 0)
+      try {
+        mkdirat(parent, name, 0o755)
+      } catch (error) {
+        if (errnoName(error) !== 'EEXIST') throw error
+      } finally {
+        close(parent)
+      }
+    }
+    return openIn(top, names.join('/') || '.', openFlags.directory, 0)
+  } catch (error) {
+    const name = volume.slice(volume.lastIndexOf('/') + 1)
+    throw invalid(`subPath ${subpath} of volume ${name} cannot be opened: ${errnoName(error)}`, error)
+  } finally {
+    close(top)
+  }
+}
+
+/** The group of `fsgid=` may write, and new files belong to it (set-group-ID), as kubelet does it for fsGroup. */
+function giveToGroup(path: string, settings: ReadonlyMap<string, string>, defaultMode: string): void {
+  const group = settings.get('fsgid')
+  if (group === undefined) return
+  if (!/^\d+$/.test(group)) throw invalid(`fsgid=${group} is not a number`)
+  lchown(path, -1, Number(group))
+  chmod(path, parseMode(settings, defaultMode) | 0o2070)
+}
+
+function parseMode(settings: ReadonlyMap<string, string>, missing: string): number {
+  const mode = settings.get('mode') ?? missing
+  if (!/^[0-7]{1,5}$/.test(mode)) throw invalid(`mode=${mode} is not octal`)
+  return Number.parseInt(mode, 8)
+}

@@ -1,0 +1,88 @@
+/** Finds the configuration file and its drop-ins. */
+import { readdirSync, realpathSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { KataError } from '../../errors.ts'
+
+/** Where a configuration file is looked for, best first: our own place, then Kata's two. */
+const defaultSearchPaths: readonly string[] = [
+  '/etc/kata-ts/configuration.toml',
+  '/etc/kata-containers/configuration.toml',
+  '/usr/share/defaults/kata-containers/configuration.toml',
+]
+
+/** Which defaults a file has: ours, as shipped, or those of Kata Containers. */
+export type Reading = 'shipped' | 'kata'
+
+/** Where Kata's packages and kata-deploy install files, below any prefix. */
+const kataPlaces = /^\/etc\/kata-containers\/|\/share\/defaults\/kata-containers\//
+
+/** Decided by the path that was named or searched, links not followed: who links our name to Kata's file wants our walls. */
+export const readingOf = (path: string): Reading => (kataPlaces.test(resolve(path)) ? 'kata' : 'shipped')
+
+export interface MainFile {
+  /** Symbolic links followed. */
+  readonly path: string
+  readonly reading: Reading
+}
+
+/**
+ * The main file: the one given, else that of KATA_CONF_FILE (only if it is one of the installed files, because
+ * environment variables are inherited), else the first that exists; undefined when there is none.
+ * @throws KataError CONFIG_NOT_FOUND, CONFIG_ENV_REFUSED, CONFIG_UNREADABLE
+ */
+export function findMainFile({
+  file,
+  env,
+  searchPaths = defaultSearchPaths,
+}: {
+  file?: string | undefined
+  env: Readonly<Record<string, string | undefined>>
+  searchPaths?: readonly string[] | undefined
+}): MainFile | undefined {
+  if (file !== undefined) return { path: requireFile(resolve(file), searchPaths), reading: readingOf(file) }
+  const installed = searchPaths.flatMap((name): MainFile[] => {
+    const path = resolved(name)
+    return path === undefined ? [] : [{ path, reading: readingOf(name) }]
+  })
+  const fromEnv = env.KATA_CONF_FILE
+  if (fromEnv === undefined || fromEnv === '') return installed[0]
+  const path = resolved(fromEnv)
+  if (path === undefined || !installed.some((found) => found.path === path))
+    throw new KataError('CONFIG_ENV_REFUSED', { path: fromEnv, allowed: searchPaths.join(', ') })
+  return { path, reading: readingOf(fromEnv) }
+}
+
+/**
+ * Files in `config.d` beside the resolved main file, in lexical order. As in Kata every entry counts, with any
+ * suffix, so a sub-directory there is an error when it is read.
+ * @throws KataError CONFIG_UNREADABLE
+ */
+export function findDropIns(mainFile: string): string[] {
+  const directory = join(dirname(mainFile), 'config.d')
+  try {
+    return readdirSync(directory)
+      .sort()
+      .map((name) => join(directory, name))
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT') return []
+    throw new KataError('CONFIG_UNREADABLE', { path: directory, reason: String(code) }, { cause })
+  }
+}
+
+function requireFile(path: string, searchPaths: readonly string[]): string {
+  const found = resolved(path)
+  if (found === undefined) throw new KataError('CONFIG_NOT_FOUND', { path, searched: searchPaths.join(', ') })
+  return found
+}
+
+/** The path with symbolic links followed; undefined when it leads nowhere. */
+function resolved(path: string): string | undefined {
+  try {
+    return realpathSync(path)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw new KataError('CONFIG_UNREADABLE', { path: JSON.stringify(path), reason: String(code) }, { cause })
+  }
+}

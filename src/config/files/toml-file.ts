@@ -1,0 +1,64 @@
+/** Reads one TOML file as untrusted bytes. The result is always a table or a KataError that names the place. */
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { parse, TomlError } from 'smol-toml'
+import { KataError } from '../../errors.ts'
+
+export type Table = Readonly<Record<string, unknown>>
+
+export interface TomlFile {
+  readonly file: string
+  readonly text: string
+  readonly root: Table
+}
+
+const maxBytes = 1024 * 1024
+
+/** @throws KataError CONFIG_UNREADABLE, CONFIG_SYNTAX */
+export function readTomlFile(file: string): TomlFile {
+  return parseToml(file, readBytes(file))
+}
+
+/** @throws KataError CONFIG_UNREADABLE when the bytes are not UTF-8, CONFIG_SYNTAX when they are not TOML */
+export function parseToml(file: string, bytes: Uint8Array): TomlFile {
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new KataError('CONFIG_UNREADABLE', { path: file, reason: 'it is not UTF-8 text' }, { cause })
+  }
+  try {
+    return { file, text, root: parse(text, { integersAsBigInt: true, maxDepth: 16 }) }
+  } catch (cause) {
+    if (!(cause instanceof TomlError))
+      throw new KataError('CONFIG_UNREADABLE', { path: file, reason: String(cause) }, { cause })
+    // The first line of the message is the reason, the rest repeats the text around the place.
+    const reason = cause.message.split('\n')[0]!.replace('Invalid TOML document: ', '')
+    throw new KataError('CONFIG_SYNTAX', { file, line: cause.line, column: cause.column, reason }, { cause })
+  }
+}
+
+function readBytes(path: string): Uint8Array {
+  const unreadable = (reason: string, cause?: unknown) =>
+    new KataError('CONFIG_UNREADABLE', { path, reason }, { cause })
+  let fd: number
+  try {
+    // O_NONBLOCK: a FIFO in place of the file must not hang the start.
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (cause) {
+    throw unreadable((cause as NodeJS.ErrnoException).code ?? 'open failed', cause)
+  }
+  try {
+    const stat = fstatSync(fd)
+    if (!stat.isFile())
+      throw unreadable(stat.isDirectory() ? 'it is a directory' : 'it is not a regular file')
+    if (stat.size > maxBytes) throw unreadable(`it has ${stat.size} bytes`)
+    return readFileSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Whether a TOML value is a table (and not a list or a date). */
+export function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
+}

@@ -1,0 +1,78 @@
+/** Annotations of Kata's that kata-ts does not implement, and unknown ones. */
+import { KataError } from '../../errors.ts'
+import type { HypervisorDriver } from '../config.ts'
+import { driverNamed, driverNames } from '../drivers.ts'
+import type { TableName } from '../key-spec.ts'
+import { keys } from '../keys.ts'
+import { nearest } from '../nearest.ts'
+import { quoteValue } from '../value-types.ts'
+import { type AnnotationName, annotationPrefixes } from './annotation-names.ts'
+import { fateOfText } from './kata-key.ts'
+import { findKataAnnotation, kataKeys } from './kata-keys.ts'
+
+/** The prefix of all annotations of Kata's. */
+const namespace = 'io.katacontainers.'
+
+/** Annotations of Kata that ask for no configuration: facts about a container, and its part of the guest's swap. */
+const facts: readonly string[] = [
+  'io.katacontainers.pkg.oci.bundle_path',
+  'io.katacontainers.pkg.oci.container_type',
+  'io.katacontainers.container.resource.swappiness',
+  'io.katacontainers.container.resource.swap_in_bytes',
+]
+
+/**
+ * What a pod loses by an annotation that kata-ts does not implement; undefined when it asks for nothing, or for what is
+ * so anyway.
+ * @throws KataError ANNOTATION_UNSUPPORTED for a protection or a limit, ANNOTATION_UNKNOWN
+ */
+export function lossOf(driver: HypervisorDriver, named: AnnotationName, text: string): string | undefined {
+  const { annotation, table, name } = named
+  if (table === 'runtime' && name === 'hypervisor_name') {
+    if (driverNamed(text) === driver) return undefined
+    const reason = `the configuration file chooses the VMM, and it is ${driverNames[driver]}`
+    throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
+  }
+  const key = findKataAnnotation(table, name)
+  if (key === undefined) throw unknown(annotation, hintFor(named))
+  const fate = fateOfText(key, text)
+  if (fate === 'refused') throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason: key.about })
+  return fate === 'warned' ? key.about : undefined
+}
+
+/** Lets pass what is not Kata's. @throws KataError ANNOTATION_UNKNOWN */
+export function requireForeign(annotation: string): void {
+  if (!annotation.startsWith(namespace) || facts.includes(annotation)) return
+  const name = annotation.slice(annotation.lastIndexOf('.') + 1)
+  throw unknown(annotation, meantAmong(name, Object.keys(annotationPrefixes) as TableName[]) ?? generalHint)
+}
+
+const generalHint = 'Remove it from the pod: docs/configuration.md has the annotations that count.'
+
+function hintFor({ table, name }: AnnotationName): string {
+  const key = keys.find((spec) => spec.table === table && spec.key === name)
+  if (key?.annotation !== undefined) return didYouMean(table, key.annotation)
+  if (key !== undefined) return `Remove it from the pod: ${name} is for configuration.toml alone.`
+  const others = (Object.keys(annotationPrefixes) as TableName[]).filter((other) => other !== table)
+  return meantAmong(name, [table]) ?? meantAmong(name, others) ?? generalHint
+}
+
+function meantAmong(name: string, tables: readonly TableName[]): string | undefined {
+  const known = tables.flatMap((table) => annotationsOf(table).map((annotation) => ({ table, annotation })))
+  const meant = nearest(
+    name,
+    known.map(({ annotation }) => annotation),
+  )
+  const found = known.find(({ annotation }) => annotation === meant)
+  return found && didYouMean(found.table, found.annotation)
+}
+
+const annotationsOf = (table: TableName): string[] => [
+  ...keys.flatMap((spec) => (spec.table === table ? (spec.annotation ?? []) : [])),
+  ...kataKeys.flatMap((key) => (key.table === table ? key.annotation : [])),
+]
+
+const didYouMean = (table: TableName, name: string) => `Did you mean ${annotationPrefixes[table]}${name}?`
+
+const unknown = (annotation: string, hint: string) =>
+  new KataError('ANNOTATION_UNKNOWN', { annotation: quoteValue(annotation), hint })

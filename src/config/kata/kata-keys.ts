@@ -1,0 +1,45 @@
+/**
+ * Every key of Kata Containers 4.1 (its Go and its Rust runtime) that kata-ts does not implement, and what becomes of it:
+ * one table for files, annotations and docs/configuration.md. Source: Kata's configuration templates and documents.
+ */
+import type { HypervisorDriver } from '../config.ts'
+import type { TableName } from '../key-spec.ts'
+import type { KataKey, KataTable } from './kata-key.ts'
+import { hypervisorKeys } from './keys/hypervisor.ts'
+import { otherKeys } from './keys/others.ts'
+import { protectionKeys } from './keys/protections.ts'
+
+export const kataKeys: readonly KataKey[] = [...protectionKeys, ...hypervisorKeys, ...otherKeys]
+
+const by = (name: (key: KataKey) => string) =>
+  new Map(kataKeys.map((key) => [`${key.table} ${name(key)}`, key]))
+const byKey = by(({ key }) => key)
+const byAnnotation = by(({ annotation }) => annotation)
+
+export const findKataKey = (table: KataTable, key: string): KataKey | undefined =>
+  byKey.get(`${table} ${key}`)
+
+/** By its name after the prefix; a few differ from the key's. */
+export const findKataAnnotation = (table: TableName, name: string): KataKey | undefined =>
+  byAnnotation.get(`${table} ${name}`)
+
+export const kataKeyNames = (table: KataTable): string[] =>
+  kataKeys.filter((key) => key.table === table).map(({ key }) => key)
+
+/** Tables inside of tables, and the keys that they hold. */
+export const innerTables: Readonly<Record<KataTable, Readonly<Record<string, KataTable>>>> = {
+  hypervisor: { factory: 'factory' },
+  'agent.kata': { mem_agent: 'mem_agent' },
+  ...{ runtime: {}, factory: {}, mem_agent: {} },
+}
+
+/** Keys that one of Kata's runtimes has in another table. */
+export const movedKeys: Readonly<Record<string, readonly [TableName, string]>> = {
+  'agent.kata.create_container_timeout': ['runtime', 'create_container_timeout'],
+}
+
+/** Why a value of a key that kata-ts does implement asks for a protection that is not there. */
+export function refusedValue(driver: HypervisorDriver, key: string, value: unknown): string | undefined {
+  if (key !== 'shared_fs' || value !== 'none' || driver === 'firecracker') return undefined
+  return 'pods without a shared directory, as confidential guests and images pulled in the guest need, are not supported'
+}

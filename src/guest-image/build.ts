@@ -1,0 +1,287 @@
+/** Builds the guest image: a kernel and an initrd out of Debian packages that are downloaded and unpacked, not installed. */
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { agentVersion } from '../../guest/agent/src/system/version.ts'
+import { KataError } from '../errors.ts'
+import { type Logger, silentLogger } from '../log.ts'
+import { aptUpdate, dependencyOf, downloadPackages, type PackageFile, resolvePackages } from './apt.ts'
+import { makeCurrent, newDirectory, publish, removeOld, writeDurably } from './cache.ts'
+import { mustRunTool, type ToolContext } from './child.ts'
+import {
+  checkKernel,
+  defaultCacheDir,
+  type GuestImage,
+  type ImageManifest,
+  type ImagePackage,
+  loadImage,
+  verifyImage,
+} from './guest-image.ts'
+import { buildInitrd } from './initrd.ts'
+import { extractVmlinux } from './kernel.ts'
+import { lockFile } from './lock.ts'
+import { collectModules } from './modules.ts'
+import { type Progress, silentProgress } from './progress.ts'
+
+export { findImage, type GuestImage, verifyImage } from './guest-image.ts'
+
+/** Raised whenever the same inputs would give other bytes. */
+const imageRecipe = 4
+
+/** Names the package of the kernel that Debian ships for virtual machines at the moment. */
+const kernelMetapackage = 'linux-image-cloud-amd64'
+const kernelPackage = /^linux-image-\d\S*-cloud-amd64$/
+/** crun and what it links against, libsystemd aside; that nothing is missing is checked on the files themselves. */
+const userPackages = ['crun', 'libc6', 'libcap2', 'libseccomp2', 'libyajl2']
+/** virtio-fs, virtio-serial and ext4 are built in; these are loaded when first needed. */
+const guestModules = [
+  'vsock',
+  'vmw_vsock_virtio_transport',
+  'virtio_mmio',
+  'virtio_blk',
+  'virtio_scsi',
+  'sd_mod',
+  'virtio_net',
+  'virtio_balloon',
+  'virtio_mem',
+  'overlay',
+]
+
+/** Our own programs in the image: their bytes, or the paths of the files. */
+export interface ImagePrograms {
+  /** The static agent executable (guest/agent/build.ts). */
+  readonly agent: Uint8Array | string
+  /** The guest's libsystemd.so.0 (systemd-stub.ts). */
+  readonly systemdStub: Uint8Array | string
+}
+
+export interface BuildOptions extends ImagePrograms {
+  /** Made if missing. */
+  readonly cacheDir?: string
+  readonly progress?: Progress
+  readonly log?: Logger
+  readonly signal?: AbortSignal
+  /** Environment of the Debian tools; default: ours. */
+  readonly env?: ToolContext['env']
+}
+
+/**
+ * Makes sure that the cache's current image is the one that the archive's present packages and our programs give, and
+ * returns it. An intact one is kept, a damaged one replaced. An interrupted build leaves nothing that anybody would use, and
+ * builds in several processes wait for each other.
+ *
+ * @throws KataError IMAGE_*: see the catalogue.
+ */
+export async function buildImage(options: BuildOptions): Promise<GuestImage> {
+  const { cacheDir = defaultCacheDir, progress = silentProgress, log = silentLogger, signal } = options
+  const tools = { signal, env: options.env ?? process.env }
+  try {
+    mkdirSync(join(cacheDir, 'debs'), { recursive: true })
+    mkdirSync(join(cacheDir, 'images'), { recursive: true })
+    using _lock = await lockFile(join(cacheDir, 'lock'), signal)
+    // What lies here was left by a build that did not end: nobody else builds while we hold the lock.
+    rmSync(join(cacheDir, 'tmp'), { recursive: true, force: true })
+    mkdirSync(join(cacheDir, 'tmp'))
+    try {
+      return await buildLocked({ cacheDir, programs: programBytes(options), progress, log, tools })
+    } finally {
+      rmSync(join(cacheDir, 'tmp'), { recursive: true, force: true })
+    }
+  } catch (error) {
+    progress.end('failed')
+    throw asImageError(error, cacheDir)
+  }
+}
+
+/**
+ * Whether an image was built by this recipe, from these programs and whichever packages; its files are not looked at.
+ *
+ * @throws KataError IMAGE_FILE_MISSING for a program that cannot be read.
+ */
+export function isBuiltFrom(image: GuestImage, programs: ImagePrograms): boolean {
+  return image.id === imageId(image.manifest.packages, programBytes(programs))
+}
+
+interface ProgramBytes {
+  readonly agent: Uint8Array
+  readonly systemdStub: Uint8Array
+}
+
+interface Build {
+  readonly cacheDir: string
+  readonly programs: ProgramBytes
+  readonly progress: Progress
+  readonly log: Logger
+  readonly tools: ToolContext
+}
+
+async function buildLocked(build: Build): Promise<GuestImage> {
+  const { cacheDir, programs, progress, log, tools } = build
+  const debs = join(cacheDir, 'debs')
+  progress.begin('guest image: package versions')
+  let packages = await resolveOrUpdate(build)
+  const intact = await intactImage(cacheDir, imageId(packages, programs), tools.signal)
+  if (intact !== undefined) {
+    makeCurrent(cacheDir, intact.id)
+    progress.end(`image ${intact.id} is up to date`)
+    return intact
+  }
+  progress.begin('guest image: download')
+  packages = await downloadOrUpdate(build, packages)
+  progress.begin('guest image: unpack')
+  const tree = newDirectory(cacheDir, 'tree')
+  for (const [index, { file }] of packages.entries()) {
+    await mustRunTool(['dpkg-deb', '-x', join(debs, file), tree], tree, { ...tools, timeout: 120_000 })
+    progress.update((index + 1) / packages.length)
+  }
+  progress.begin('guest image: kernel and initrd')
+  const image = await assemble(build, packages, tree)
+  makeCurrent(cacheDir, image.id)
+  removeOld(cacheDir, image.id, packages)
+  const { kernel, initrd, kernelRelease } = image.manifest
+  progress.end(`image ${image.id}, kernel ${kernelRelease}, initrd ${(initrd.size / 1e6).toFixed(1)} MB`)
+  log.info('guest image built', { id: image.id, kernelRelease, kernel: kernel.size, initrd: initrd.size })
+  return image
+}
+
+async function resolve(tools: ToolContext): Promise<PackageFile[]> {
+  const kernel = await dependencyOf(kernelMetapackage, kernelPackage, tools)
+  return resolvePackages([kernel, ...userPackages], tools)
+}
+
+/** A fresh system has no package lists yet: fetch them once when a package is unknown. */
+async function resolveOrUpdate({ tools, progress }: Build): Promise<PackageFile[]> {
+  try {
+    return await resolve(tools)
+  } catch (error) {
+    if (!hasCode(error, 'IMAGE_PACKAGE_UNKNOWN')) throw error
+    progress.begin('guest image: package lists')
+    await aptUpdate(tools)
+    return resolve(tools)
+  }
+}
+
+/** Lists that are older than the archive name files that are gone from it: then fetch the lists and try once more. */
+async function downloadOrUpdate(build: Build, packages: PackageFile[]): Promise<PackageFile[]> {
+  const { cacheDir, tools, progress } = build
+  const onProgress = (fraction: number) => progress.update(fraction)
+  const download = (files: readonly PackageFile[]) =>
+    downloadPackages(files, join(cacheDir, 'debs'), newDirectory(cacheDir, 'download'), {
+      ...tools,
+      onProgress,
+    })
+  try {
+    await download(packages)
+    return packages
+  } catch (error) {
+    if (!hasCode(error, 'IMAGE_PACKAGES_UNREACHABLE')) throw error
+    await aptUpdate(tools)
+    const newer = await resolve(tools)
+    await download(newer)
+    return newer
+  }
+}
+
+async function assemble(build: Build, packages: readonly PackageFile[], tree: string): Promise<GuestImage> {
+  const { cacheDir, programs, tools, progress } = build
+  const out = newDirectory(cacheDir, 'image')
+  const kernelRelease = releaseIn(tree)
+  const bzImage = join(tree, 'boot', `vmlinuz-${kernelRelease}`)
+  const vmlinux = extractVmlinux(readFileSync(bzImage), bzImage)
+  progress.update(0.3)
+  const modules = await collectModules(join(tree, 'usr/lib/modules', kernelRelease), guestModules, tools)
+  progress.update(0.6)
+  const initrd = buildInitrd({ ...programs, tree, modules, kernelRelease, recipe: imageRecipe })
+  const manifest: ImageManifest = {
+    id: imageId(packages, programs),
+    recipe: imageRecipe,
+    kernel: { file: 'vmlinux', sha256: sha256(vmlinux), size: vmlinux.length },
+    initrd: { file: 'initrd', sha256: sha256(initrd), size: initrd.length },
+    kernelRelease,
+    agentSha256: sha256(programs.agent),
+    agentVersion,
+    packages: packages.map(({ name, version, sha256 }) => ({ name, version, sha256 })),
+    builtAt: new Date().toISOString(),
+  }
+  writeDurably(join(out, 'vmlinux'), vmlinux)
+  checkKernel(join(out, 'vmlinux'))
+  writeDurably(join(out, 'initrd'), initrd)
+  writeDurably(join(out, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
+  return publish(cacheDir, out, manifest.id)
+}
+
+/** Content address: package files, our programs and recipe. */
+function imageId(packages: readonly ImagePackage[], { agent, systemdStub }: ProgramBytes): string {
+  const inputs = {
+    recipe: imageRecipe,
+    agent: sha256(agent),
+    systemdStub: sha256(systemdStub),
+    packages: packages.map(({ name, version, sha256 }) => [name, version, sha256]),
+  }
+  return sha256(JSON.stringify(inputs)).slice(0, 24)
+}
+
+async function intactImage(
+  cacheDir: string,
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<GuestImage | undefined> {
+  try {
+    const image = loadImage(join(cacheDir, 'images', id))
+    if (image !== undefined) await verifyImage(image, signal === undefined ? {} : { signal })
+    return image
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (error instanceof KataError) return undefined
+    throw error
+  }
+}
+
+function releaseIn(tree: string): string {
+  const boot = join(tree, 'boot')
+  const names = existsSync(boot) ? readdirSync(boot) : []
+  const name = names.find((name) => name.startsWith('vmlinuz-'))
+  if (name === undefined)
+    throw new KataError('IMAGE_PACKAGE_CONTENT', { name: 'vmlinuz', reason: 'no file boot/vmlinuz-*' })
+  return name.slice('vmlinuz-'.length)
+}
+
+function programBytes({ agent, systemdStub }: ImagePrograms): ProgramBytes {
+  return { agent: bytesOf('agent', agent), systemdStub: bytesOf('libsystemd stub', systemdStub) }
+}
+
+function bytesOf(what: string, program: Uint8Array | string): Uint8Array {
+  if (typeof program !== 'string') return program
+  try {
+    return readFileSync(program)
+  } catch (error) {
+    throw new KataError('IMAGE_FILE_MISSING', { what, path: program, reason: errnoOf(error) })
+  }
+}
+
+function sha256(data: Uint8Array | string): string {
+  return new Bun.CryptoHasher('sha256').update(data).digest('hex')
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof KataError && error.code === code
+}
+
+function errnoOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error)
+}
+
+/** Errors of the file system under the cache, by their errno. */
+function asImageError(error: unknown, path: string): unknown {
+  switch (errnoOf(error)) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new KataError('IMAGE_DISK_FULL', { path }, { cause: error })
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+    case 'ENOTDIR':
+      return new KataError('IMAGE_CACHE_UNWRITABLE', { path, reason: errnoOf(error) }, { cause: error })
+    default:
+      return error
+  }
+}

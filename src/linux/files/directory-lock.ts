@@ -1,0 +1,59 @@
+/** One process at a time, by a lock on a directory (flock(2)): nothing to clean up, and the kernel lets go of it for the dead. */
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs'
+import { until } from '../../time.ts'
+import { libc } from '../libc.ts'
+
+/** flock(2). */
+const LOCK_EX_NB = 2 | 4
+/** Between two tries, milliseconds. */
+const pauseMs = 50
+
+/**
+ * Runs `work` while no other process, and no other call in this one, does so with the same directory. If the lock is not free within
+ * `patienceMs` milliseconds, or the directory does not exist, `work` runs without it.
+ */
+export async function withDirectoryLock<T>(
+  directory: string,
+  patienceMs: number,
+  work: () => Promise<T>,
+): Promise<T> {
+  const fd = open(directory)
+  try {
+    if (fd !== undefined) await lock(fd, patienceMs)
+    return await work()
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/**
+ * {@link withDirectoryLock} for work that must not be done without: resolves with `gone` when the directory is not there any
+ * more, or another one is in its place, and with `busy` when the lock cannot be had in time.
+ */
+export async function underDirectoryLock(
+  directory: string,
+  patienceMs: number,
+  work: () => Promise<void>,
+): Promise<'done' | 'gone' | 'busy'> {
+  const fd = open(directory)
+  if (fd === undefined) return 'gone'
+  try {
+    if (!(await lock(fd, patienceMs))) return 'busy'
+    if (fstatSync(fd).ino !== statSync(directory, { throwIfNoEntry: false })?.ino) return 'gone'
+    await work()
+    return 'done'
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const lock = (fd: number, patienceMs: number): Promise<boolean> =>
+  until(() => libc.flock(fd, LOCK_EX_NB) === 0, { timeoutMs: patienceMs, everyMs: pauseMs })
+
+function open(directory: string): number | undefined {
+  try {
+    return openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
+  } catch {
+    return undefined
+  }
+}

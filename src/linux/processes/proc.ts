@@ -1,0 +1,93 @@
+/** Facts about processes, read from /proc (proc_pid_status(5), proc_pid_stat(5)). */
+import { readdirSync, readFileSync } from 'node:fs'
+import { needed, record } from '../../json/compounds.ts'
+import { text, uint32 } from '../../json/values.ts'
+
+/** A process that cannot be mistaken for a later one with the same number. */
+export interface ProcessRef {
+  readonly pid: number
+  /** Field 22 of /proc/PID/stat: start time in clock ticks after boot. */
+  readonly startTime: string
+}
+
+/** As it is written down in JSON. */
+export const readProcessRef = record<ProcessRef>({ pid: needed(uint32), startTime: needed(text) })
+
+/** Reads a file of /proc, or undefined when the process is gone. */
+export function readProc(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+/** Fields of /proc/PID/stat after the command name, which may itself hold spaces and parentheses. */
+function statFields(pid: number): string[] | undefined {
+  const stat = readProc(`/proc/${pid}/stat`)
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+/** The process behind `pid` now, or undefined. */
+export function processRef(pid: number): ProcessRef | undefined {
+  const startTime = statFields(pid)?.[19]
+  return startTime === undefined ? undefined : { pid, startTime }
+}
+
+/** Whether exactly this process still runs. A zombie, not reaped yet, does not run. */
+export function isAlive(ref: ProcessRef): boolean {
+  const fields = statFields(ref.pid)
+  return fields !== undefined && fields[19] === ref.startTime && fields[0] !== 'Z' && fields[0] !== 'X'
+}
+
+/** Children of a process's first thread, including zombies. */
+export function childrenOf(parent: ProcessRef): ProcessRef[] {
+  if (!isAlive(parent)) return []
+  const pids = readProc(`/proc/${parent.pid}/task/${parent.pid}/children`) ?? ''
+  return pids
+    .split(' ')
+    .filter((pid) => pid !== '')
+    .map((pid) => processRef(Number(pid)))
+    .filter((ref) => ref !== undefined)
+}
+
+/** The wait(2) status of a zombie, which root may read. */
+export function zombieStatus(ref: ProcessRef): number | undefined {
+  const fields = statFields(ref.pid)
+  return fields?.[19] === ref.startTime && fields[0] === 'Z' ? Number(fields[49]) : undefined
+}
+
+/** All process numbers. */
+export function listPids(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+}
+
+/** The `Name: value` lines of /proc/PID/status (or of a thread's), or undefined when it is gone. */
+export function readStatus(path: string): Map<string, string> | undefined {
+  const text = readProc(path)
+  if (text === undefined) return undefined
+  const entries = text.split('\n').map((line): [string, string] => {
+    const colon = line.indexOf(':')
+    return [line.slice(0, colon), line.slice(colon + 1).trim()]
+  })
+  return new Map(entries)
+}
+
+/** Live (non-zombie) processes with this real uid. Read from status: the owner of /proc/PID is root for non-dumpable tasks. */
+export function processesOfUid(uid: number): number[] {
+  return listPids().filter((pid) => {
+    const status = readStatus(`/proc/${pid}/status`)
+    return (
+      status !== undefined &&
+      !status.get('State')?.startsWith('Z') &&
+      Number(status.get('Uid')?.split('\t')[0]) === uid
+    )
+  })
+}
+
+/** The identity of this boot; state from an earlier boot is void. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}

@@ -1,0 +1,35 @@
+/** Ending processes: only ones that we can name exactly, and always waited for. */
+import { closeSync } from 'node:fs'
+import { constants } from 'node:os'
+import { until } from '../../time.ts'
+import { libc } from '../libc.ts'
+import { isAlive, type ProcessRef } from './proc.ts'
+
+const SYS_pidfd_send_signal = 424
+const SYS_pidfd_open = 434
+
+/**
+ * Sends `signal` if exactly this process still runs, and not another one that has its number by now. One that has ended
+ * meanwhile, or that may not be signalled, is no error.
+ */
+export function signalProcess(ref: ProcessRef, signal: NodeJS.Signals): void {
+  // Opened before the check, so that the process that is checked is the one that gets the signal.
+  const fd = Number(libc.syscall(SYS_pidfd_open, ref.pid, 0, 0, 0, 0, 0))
+  if (fd < 0) return
+  try {
+    if (isAlive(ref)) libc.syscall(SYS_pidfd_send_signal, fd, constants.signals[signal], 0, 0, 0, 0)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Resolves true once the process is gone (a zombie counts as gone), false when `timeoutMs` passes first. */
+export function waitGone(ref: ProcessRef, timeoutMs: number): Promise<boolean> {
+  return until(() => !isAlive(ref), { timeoutMs, longestMs: 50 })
+}
+
+/** SIGKILL, then wait. Resolves false if it would not go (a process in uninterruptible sleep). */
+export async function killAndWait(ref: ProcessRef, timeoutMs = 5000): Promise<boolean> {
+  signalProcess(ref, 'SIGKILL')
+  return waitGone(ref, timeoutMs)
+}

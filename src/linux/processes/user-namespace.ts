@@ -1,0 +1,55 @@
+/** User namespaces (user_namespaces(7)) of child processes: their id maps, written by root without any helper program. */
+import { openSync, readlinkSync, writeFileSync } from 'node:fs'
+import { poll } from '../../time.ts'
+import { isAlive, type ProcessRef } from './proc.ts'
+
+/** Host ids, users and groups alike. */
+export interface IdRange {
+  readonly first: number
+  readonly count: number
+}
+
+/** One line of a map: the ids `inside`.. of the namespace are the ids `outside`.. of ours. */
+export interface IdExtent {
+  readonly inside: number
+  readonly outside: number
+  readonly count: number
+}
+
+/** The lines of a map as user_namespaces(7) has them. */
+export function idMapLines(map: readonly IdExtent[]): string[] {
+  return map.map(({ inside, outside, count }) => `${inside} ${outside} ${count}`)
+}
+
+/**
+ * Waits until `child` has left our user namespace, gives the new one its map and returns a descriptor of it, with
+ * which mounts can be idmapped as long as it is open. The caller closes it.
+ *
+ * @returns undefined when the child ended, or did nothing of the kind in time.
+ * @throws the signal's reason; the error of writing a map: EPERM when the namespace has one already, EINVAL for more than 340 lines.
+ */
+export async function mapUserNamespace(
+  child: ProcessRef,
+  map: readonly IdExtent[],
+  wait: { timeoutMs: number; signal?: AbortSignal | undefined },
+): Promise<number | undefined> {
+  const proc = `/proc/${child.pid}`
+  const ours = readlinkSync('/proc/self/ns/user')
+  const look = () => {
+    const theirs = namespaceOf(proc)
+    if (theirs !== undefined && theirs !== ours) return 'left'
+    return isAlive(child) ? undefined : 'ended'
+  }
+  if ((await poll(look, wait)) !== 'left') return undefined
+  for (const file of ['uid_map', 'gid_map'])
+    writeFileSync(`${proc}/${file}`, `${idMapLines(map).join('\n')}\n`)
+  return openSync(`${proc}/ns/user`, 'r')
+}
+
+function namespaceOf(proc: string): string | undefined {
+  try {
+    return readlinkSync(`${proc}/ns/user`)
+  } catch {
+    return undefined
+  }
+}

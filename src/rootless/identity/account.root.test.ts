@@ -1,0 +1,127 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { silentLogger } from '../../log.ts'
+import { openLedger, scratch, testRange } from '../test-support.ts'
+import { accountResource, createAccount } from './account.ts'
+import { addUser, deleteUser } from './account-useradd.ts'
+import { takeIdentity } from './identity.ts'
+import { type Lease, takeLease } from './lease.ts'
+import { accountComment, uidBlock } from './uid-range.ts'
+
+let at: ReturnType<typeof scratch>
+let lease: Lease
+beforeEach(async () => {
+  at = scratch()
+  lease = await takeLease(at.ledger, at.options)
+})
+afterEach(() => rmSync(at.directory, { recursive: true }))
+
+const linesOf = (file: string, name: string) =>
+  readFileSync(`/etc/${file}`, 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith(`${name}:`))
+
+describe('useradd', () => {
+  test('makes user and group with one id, nothing in subuid, and removes both from disk', async () => {
+    const { name, uid } = lease
+    const subuid = readFileSync('/etc/subuid', 'utf8')
+    await createAccount(at.ledger, lease, 'useradd')
+    expect(linesOf('passwd', name)).toEqual([
+      `${name}:x:${uid}:${uid}:${accountComment}:/nonexistent:/usr/sbin/nologin`,
+    ])
+    expect(linesOf('group', name)).toEqual([`${name}:x:${uid}:`])
+    expect(readFileSync('/etc/subuid', 'utf8')).toBe(subuid)
+    await openLedger(at.directory).releaseAll()
+    for (const file of ['passwd', 'group', 'shadow', 'gshadow']) expect(linesOf(file, name)).toEqual([])
+  })
+
+  test('many at once all get their account', async () => {
+    const leases = await Promise.all(Array.from({ length: 8 }, () => takeLease(at.ledger, at.options)))
+    await Promise.all(leases.map((one) => createAccount(at.ledger, one, 'useradd')))
+    expect(leases.map(({ name }) => linesOf('passwd', name).length)).toEqual(Array(8).fill(1))
+    await at.ledger.releaseAll()
+    expect(leases.map(({ name }) => linesOf('passwd', name).length)).toEqual(Array(8).fill(0))
+  }, 60_000)
+
+  test('a taken block is left alone and the next one tried', async () => {
+    const range = { ...testRange, blocks: 2 }
+    const [first, second] = [uidBlock(range, 0), uidBlock(range, 1)]
+    await at.ledger.releaseAll()
+    await addUser(first.name, first.uid)
+    try {
+      const options = {
+        ...at.options,
+        range,
+        random: () => 0,
+        account: 'useradd',
+        accelerator: 'tcg',
+      } as const
+      const { identity } = await takeIdentity(at.ledger, options, silentLogger)
+      expect(identity).toEqual({ name: second.name, uid: second.uid, gid: second.uid, groups: [] })
+      await at.ledger.releaseAll()
+      expect(linesOf('passwd', first.name).length).toBe(1)
+    } finally {
+      await deleteUser(first.name, first.uid)
+    }
+  })
+
+  test('only an account with our name, id and comment is deleted', async () => {
+    const { name, uid } = lease
+    await addUser(name, uid)
+    await deleteUser(name, uid + 65536)
+    expect(linesOf('passwd', name).length).toBe(1)
+    Bun.spawnSync(['/usr/sbin/usermod', '-c', 'a person', name])
+    await deleteUser(name, uid)
+    expect(linesOf('passwd', name).length).toBe(1)
+    Bun.spawnSync(['/usr/sbin/usermod', '-c', accountComment, name])
+    await deleteUser(name, uid)
+    expect(linesOf('passwd', name)).toEqual([])
+  })
+
+  test('a read-only /etc is an error that names the other modes', async () => {
+    const code = `
+      import { addUser } from '${import.meta.dir}/account-useradd.ts'
+      await addUser('${lease.name}', ${lease.uid}).catch((error) => console.log(error.message))`
+    const remount = 'mount --bind /etc /etc; mount -o remount,ro,bind /etc; exec "$@"'
+    const run = Bun.spawn(
+      ['/usr/bin/unshare', '--mount', '/bin/sh', '-ec', remount, 'sh', process.execPath, '-e', code],
+      { stderr: 'inherit' },
+    )
+    expect(await new Response(run.stdout).text()).toMatch(/ETC_READ_ONLY.*EROFS.*"userdb".*"none"/)
+    await run.exited
+    expect(linesOf('passwd', lease.name)).toEqual([])
+  })
+})
+
+describe('userdb and none', () => {
+  test('drop-ins for name and id, removed from disk', async () => {
+    const userdbDir = `${at.directory}/userdb`
+    const { name, uid } = lease
+    await createAccount(at.ledger, lease, 'userdb', { userdbDir })
+    const user = JSON.parse(readFileSync(`${userdbDir}/${name}.user`, 'utf8'))
+    expect(user).toMatchObject({ userName: name, realName: accountComment, uid, gid: uid, locked: true })
+    expect(JSON.parse(readFileSync(`${userdbDir}/${name}.group`, 'utf8'))).toMatchObject({
+      groupName: name,
+      gid: uid,
+    })
+    expect(readlinkSync(`${userdbDir}/${uid}.user`)).toBe(`${name}.user`)
+    expect(readlinkSync(`${userdbDir}/${uid}.group`)).toBe(`${name}.group`)
+    await openLedger(at.directory).releaseAll()
+    expect(readdirSync(userdbDir)).toEqual([])
+  })
+
+  test("somebody else's record is refused and stays", async () => {
+    const userdbDir = `${at.directory}/userdb`
+    mkdirSync(userdbDir)
+    writeFileSync(`${userdbDir}/${lease.name}.user`, `{"userName":"${lease.name}","uid":${lease.uid}}`)
+    await expect(createAccount(at.ledger, lease, 'userdb', { userdbDir })).rejects.toThrow('ACCOUNT_TAKEN')
+    expect(readdirSync(userdbDir)).toEqual([`${lease.name}.user`])
+  })
+
+  test('none makes nothing and holds nothing', async () => {
+    const before = readFileSync('/etc/passwd', 'utf8')
+    await createAccount(at.ledger, lease, 'none')
+    expect(readFileSync('/etc/passwd', 'utf8')).toBe(before)
+    expect(at.ledger.dataOf(accountResource)).toEqual([])
+  })
+})

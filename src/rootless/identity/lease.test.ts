@@ -1,0 +1,128 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { chownSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { processRef } from '../../linux/processes/proc.ts'
+import { silentLogger } from '../../log.ts'
+import { openLedger, scratch, sleeperAs } from '../test-support.ts'
+import { leaseResource, takeLease } from './lease.ts'
+import { ownerLives, readOwner, reserve, reservedBlocks, unreserve } from './reservation.ts'
+
+const isRoot = process.getuid?.() === 0
+let at: ReturnType<typeof scratch>
+beforeEach(() => {
+  at = scratch()
+})
+afterEach(() => rmSync(at.directory, { recursive: true }))
+
+describe('lease', () => {
+  test('50 takers in 5 processes at once get 50 different blocks', async () => {
+    const code = `
+      import { takeLease } from '${import.meta.dir}/lease.ts'
+      import { openLedger } from '${import.meta.dir}/../test-support.ts'
+      import { processRef } from '${import.meta.dir}/../../linux/processes/proc.ts'
+      import { mkdirSync } from 'node:fs'
+      const [directory, count, options] = [process.argv[1], Number(process.argv[2]), JSON.parse(process.argv[3])]
+      mkdirSync(directory)
+      const ledger = openLedger(directory)
+      const take = () => takeLease(ledger, { ...options, owner: processRef(process.pid), sandbox: directory })
+      console.log(JSON.stringify((await Promise.all(Array.from({ length: count }, take))).map((lease) => lease.k)))`
+    const runs = Array.from({ length: 5 }, (_, n) =>
+      Bun.spawn([process.execPath, '-e', code, `${at.directory}/${n}`, '10', JSON.stringify(at.options)], {
+        stderr: 'inherit',
+      }),
+    )
+    const taken = (await Promise.all(runs.map((run) => new Response(run.stdout).json()))).flat() as number[]
+    await Promise.all(runs.map((run) => run.exited))
+    expect(new Set(taken).size).toBe(50)
+    expect(reservedBlocks(at.options.runDir).toSorted()).toEqual(taken.toSorted())
+  })
+
+  test('a used-up range is an error that names it', async () => {
+    const options = { ...at.options, range: { ...at.options.range, blocks: 2 } }
+    await takeLease(at.ledger, options)
+    await takeLease(at.ledger, options)
+    await expect(takeLease(at.ledger, options)).rejects.toThrow(
+      /UID_RANGE_EXHAUSTED.*all 2 blocks.*2130706432.*kata-ts gc/,
+    )
+  })
+
+  test('release gives the block back, from disk, and twice does nothing', async () => {
+    const lease = await takeLease(at.ledger, at.options)
+    expect(readOwner(lease.runDir, lease.k)?.sandbox).toBe('test')
+    await openLedger(at.directory).releaseAll()
+    expect(reservedBlocks(lease.runDir)).toEqual([])
+    await leaseResource.release(lease, silentLogger)
+  })
+
+  test('a reservation of another sandbox is not released', async () => {
+    const lease = await takeLease(at.ledger, at.options)
+    await leaseResource.release({ ...lease, sandbox: 'other' }, silentLogger)
+    expect(reservedBlocks(lease.runDir)).toEqual([lease.k])
+  })
+
+  test.skipIf(!isRoot)('release kills what runs with the ids of the block, and only that', async () => {
+    const lease = await takeLease(at.ledger, at.options)
+    const inside = [sleeperAs(lease.uid), sleeperAs(lease.first)]
+    const outside = sleeperAs(lease.uid + 1)
+    while (inside.some(({ pid }) => !isSleeping(pid))) await Bun.sleep(1)
+    await at.ledger.releaseAll()
+    expect(await Promise.all(inside.map((process) => process.exited))).toEqual([137, 137])
+    expect(outside.exitCode).toBeNull()
+    outside.kill('SIGKILL')
+    await outside.exited
+  })
+
+  test.skipIf(!isRoot)("the block stays leased while the user's directory is there", async () => {
+    const lease = await takeLease(at.ledger, at.options)
+    const directory = `${lease.userDir}/${lease.uid}`
+    mkdirSync(directory, { recursive: true })
+    chownSync(directory, lease.uid, lease.uid)
+    await expect(at.ledger.releaseAll()).rejects.toThrow(/RELEASE_FAILED.*uid-lease/)
+    expect(reservedBlocks(lease.runDir)).toEqual([lease.k])
+    rmSync(directory, { recursive: true })
+    await at.ledger.releaseAll()
+    expect(reservedBlocks(lease.runDir)).toEqual([])
+  })
+
+  test('ids of people and services are never killed, whatever a ledger says', async () => {
+    const lease = await takeLease(at.ledger, at.options)
+    const bystander = sleeperAs(1234)
+    const forged = { ...lease, first: 1234, uid: 1234 }
+    await expect(leaseResource.release(forged, silentLogger)).rejects.toThrow('UID_STILL_USED')
+    expect(bystander.exitCode).toBeNull()
+    bystander.kill('SIGKILL')
+    await bystander.exited
+  })
+})
+
+describe('reservation', () => {
+  test('a leftover is never handed out until it is removed', () => {
+    const { runDir } = at.options
+    const gone = {
+      sandbox: 'dead',
+      first: -1,
+      token: 't',
+      process: { pid: 1, startTime: '1' },
+      bootId: 'another boot',
+    }
+    expect(reserve(runDir, 3, gone)).toBe(true)
+    expect(ownerLives(gone)).toBe(false)
+    const live = { ...gone, process: processRef(process.pid)! }
+    expect(reserve(runDir, 3, live)).toBe(false)
+    unreserve(runDir, 3)
+    expect(reserve(runDir, 3, live)).toBe(true)
+  })
+
+  test('an unreadable owner keeps the block', async () => {
+    const { runDir } = at.options
+    mkdirSync(`${runDir}/uids/0`, { recursive: true })
+    writeFileSync(`${runDir}/uids/0/owner`, '{"sandb')
+    const options = { ...at.options, range: { ...at.options.range, blocks: 1 } }
+    await expect(takeLease(at.ledger, options)).rejects.toThrow('UID_RANGE_EXHAUSTED')
+  })
+})
+
+function isSleeping(pid: number): boolean {
+  return Bun.spawnSync(['/usr/bin/readlink', `/proc/${pid}/exe`])
+    .stdout.toString()
+    .includes('sleep')
+}

@@ -1,0 +1,97 @@
+/** A block of ids for one sandbox: taken at random, held in a reservation, given back when nothing of it is left. */
+import { lstatSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
+import { bootId, type ProcessRef } from '../../linux/processes/proc.ts'
+import { killUids } from '../../linux/processes/uid-processes.ts'
+import { readOwner, removeHalves, reserve, reservedBlocks, unreserve } from './reservation.ts'
+import { blockSize, checkUidRange, type UidBlock, type UidRange, uidBlock } from './uid-range.ts'
+
+/** The ledger's data of a lease. */
+export interface LeaseData extends UidBlock {
+  readonly runDir: string
+  readonly sandbox: string
+  /** Identifies this one taking: a sandbox that lost a race for a block must not release the winner's. */
+  readonly token: string
+  /** Directory of the private directories, `/run/user`. */
+  readonly userDir: string
+}
+
+export type Lease = LeaseData
+
+export interface LeaseOptions {
+  /** `/run/kata-ts` for every sandbox of the host, as ids are the host's; reservations are below `uids/`. */
+  readonly runDir: string
+  readonly range: UidRange
+  /** The sandbox's name, unique on the host. */
+  readonly sandbox: string
+  /** The process that answers for the sandbox. */
+  readonly owner: ProcessRef
+  readonly userDir?: string
+  /** Where passwd, group, subuid and subgid are. */
+  readonly etc?: string
+  /** Uniform in [0, 1). */
+  readonly random?: () => number
+  /** Blocks not to try, because something else occupies them. */
+  readonly except?: ReadonlySet<number>
+}
+
+/**
+ * Releases a block: kills what still runs with its ids, waits, and gives it back last. Does nothing when the
+ * reservation is another sandbox's or gone.
+ */
+export const leaseResource: ResourceKind<LeaseData> = {
+  kind: 'uid-lease',
+  release: async (lease) => {
+    const { runDir, k, sandbox, token, first, uid, userDir } = lease
+    removeHalves(runDir, token)
+    const owner = readOwner(runDir, k)
+    if (owner?.sandbox !== sandbox || owner.token !== token) return
+    const last = first + blockSize - 1
+    if (!(await killUids(first, last)))
+      throw new KataError('UID_STILL_USED', { first, last, what: 'a process that does not end' })
+    const privateDir = `${userDir}/${uid}`
+    // A directory of that name with another owner does not belong to this lease: it was refused when it was found.
+    if (lstatSync(privateDir, { throwIfNoEntry: false })?.uid === uid)
+      throw new KataError('UID_STILL_USED', { first, last, what: privateDir })
+    unreserve(runDir, k)
+  },
+}
+
+/**
+ * Takes a free block, and writes it into the ledger.
+ *
+ * @throws KataError UID_RANGE_INVALID, UID_RANGE_OVERLAP, UID_RANGE_EXHAUSTED.
+ */
+export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<Lease> {
+  const { runDir, range, sandbox, owner, userDir = '/run/user', random = Math.random } = options
+  checkUidRange(range, options.etc)
+  const taken = new Set([...reservedBlocks(runDir), ...(options.except ?? [])])
+  while (taken.size < range.blocks) {
+    const k = freeBlock(range, taken, random)
+    taken.add(k)
+    const lease: Lease = { ...uidBlock(range, k), runDir, sandbox, token: crypto.randomUUID(), userDir }
+    const holder = { sandbox, token: lease.token, first: lease.first, process: owner, bootId: bootId() }
+    const got = await tryTake(ledger, lease, () => reserve(runDir, k, holder))
+    if (got) return lease
+  }
+  const { blocks } = range
+  throw new KataError('UID_RANGE_EXHAUSTED', {
+    blocks,
+    first: range.base,
+    last: uidBlock(range, blocks - 1).uid,
+  })
+}
+
+/** The block is written into the ledger first. If another process reserved it in between, the entry is removed again. */
+async function tryTake(ledger: Ledger, lease: Lease, acquire: () => boolean): Promise<boolean> {
+  const got = await ledger.take(leaseResource, lease, acquire)
+  if (!got) await ledger.release(leaseResource, (data) => data.token === lease.token)
+  return got
+}
+
+/** Uniform among the blocks that are not taken. */
+function freeBlock({ blocks }: UidRange, taken: ReadonlySet<number>, random: () => number): number {
+  const free = Array.from({ length: blocks }, (_, k) => k).filter((k) => !taken.has(k))
+  return free[Math.floor(random() * free.length)]!
+}

@@ -1,0 +1,118 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { bindMount, mountPoints, unmountBelow } from '../../linux/mounts/mount.ts'
+import { openLedger, scratch } from '../test-support.ts'
+import { type Lease, takeLease } from './lease.ts'
+import { makePrivateDir } from './private-dir.ts'
+
+let at: ReturnType<typeof scratch>
+let lease: Lease
+let path: string
+beforeEach(async () => {
+  at = scratch()
+  lease = await takeLease(at.ledger, at.options)
+  path = `${lease.userDir}/${lease.uid}`
+})
+afterEach(() => {
+  unmountBelow(at.directory)
+  rmSync(at.directory, { recursive: true })
+})
+
+describe('private directory', () => {
+  test('belongs to the user alone and goes away from disk', async () => {
+    expect(await makePrivateDir(at.ledger, lease)).toBe(path)
+    const { uid, gid, mode } = statSync(path)
+    expect([uid, gid, mode & 0o7777]).toEqual([lease.uid, lease.uid, 0o700])
+    expect(statSync(lease.userDir).mode & 0o7777).toBe(0o755)
+    await openLedger(at.directory).releaseAll()
+    expect(readdirSync(lease.userDir)).toEqual([])
+  })
+
+  test.each([
+    ['directory', () => mkdirSync(path, { recursive: true })],
+    [
+      'file',
+      () => {
+        mkdirSync(lease.userDir)
+        writeFileSync(path, 'theirs')
+      },
+    ],
+    [
+      'symlink',
+      () => {
+        mkdirSync(lease.userDir)
+        symlinkSync('/nonexistent', path)
+      },
+    ],
+  ])('an occupied path (%s) is refused and stays', async (_, occupy) => {
+    occupy()
+    await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_OCCUPIED/)
+    await at.ledger.releaseAll()
+    expect(readdirSync(lease.userDir)).toEqual([`${lease.uid}`])
+  })
+
+  test('a parent that others can write to is refused', async () => {
+    mkdirSync(lease.userDir)
+    chmodSync(lease.userDir, 0o777)
+    await expect(makePrivateDir(at.ledger, lease)).rejects.toThrow(/PRIVATE_DIR_PARENT_UNSAFE.*mode 777/)
+  })
+
+  test('one that is bounded takes sockets and little else, and leaves no mount', async () => {
+    expect(await makePrivateDir(at.ledger, lease, true)).toBe(path)
+    const { uid, gid, mode } = statSync(path)
+    expect([uid, gid, mode & 0o7777]).toEqual([lease.uid, lease.uid, 0o700])
+    const write = (where: string) => writeFileSync(`${where}/file`, Buffer.alloc(3 * 1024 ** 2))
+    expect(() => write(path)).toThrow('ENOSPC')
+    write(at.directory)
+    const fill = (where: string) => {
+      for (let n = 0; n < 70; n++) mkdirSync(`${where}/d${n}`)
+    }
+    expect(() => fill(path)).toThrow('ENOSPC')
+    fill(at.directory)
+    await openLedger(at.directory).releaseAll()
+    expect(mountPoints().filter((point) => point.startsWith(path))).toEqual([])
+    expect(readdirSync(lease.userDir)).toEqual([])
+  })
+
+  test('a bounded one that a killed shim left is gone with its mount, to the next who looks', async () => {
+    const [file, module] = [`${at.directory}/ledger.jsonl`, `${import.meta.dir}/../test-support.ts`]
+    // In a mount namespace of its own, as the shim is.
+    const make = `
+      const { openLedger } = await import(${JSON.stringify(module)})
+      const { makePrivateDir } = await import(${JSON.stringify(`${import.meta.dir}/private-dir.ts`)})
+      await makePrivateDir(openLedger(${JSON.stringify(at.directory)}), ${JSON.stringify(lease)}, true)
+      process.kill(process.pid, 'SIGKILL')`
+    const run = ['unshare', '--mount', '--propagation', 'slave', process.execPath, '-e', make]
+    expect(Bun.spawnSync(run).signalCode).toBe('SIGKILL')
+    expect(existsSync(file)).toBe(true)
+    expect(mountPoints().filter((point) => point.startsWith(path))).toEqual([])
+    expect(existsSync(path)).toBe(true)
+    await openLedger(at.directory).releaseAll()
+    expect(readdirSync(lease.userDir)).toEqual([])
+  })
+
+  test('removal reaches neither through mounts nor through symlinks', async () => {
+    const precious = `${at.directory}/precious`
+    mkdirSync(precious)
+    writeFileSync(`${precious}/data`, 'kept')
+    await makePrivateDir(at.ledger, lease)
+    mkdirSync(`${path}/a/b`, { recursive: true })
+    mkdirSync(`${path}/mounted`)
+    writeFileSync(`${path}/a/b/file`, '')
+    symlinkSync(precious, `${path}/a/link`)
+    bindMount(precious, `${path}/mounted`)
+    await at.ledger.releaseAll()
+    expect(existsSync(path)).toBe(false)
+    expect(mountPoints().filter((point) => point.startsWith(path))).toEqual([])
+    expect(readdirSync(precious)).toEqual(['data'])
+  })
+})

@@ -1,0 +1,88 @@
+/** `/run/user/<uid>`: the one place on the host that a VMM's user owns. */
+import { chmodSync, chownSync, lstatSync, mkdirSync, type Stats } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
+import { removeTree } from '../../linux/files/remove-tree.ts'
+import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
+import type { Lease } from './lease.ts'
+
+/** The ledger's data of a private directory. */
+export interface PrivateDirData {
+  readonly path: string
+  readonly uid: number
+}
+
+/** Detaches what is mounted below, then removes the directory if it is the user's (or not yet handed to it). */
+export const privateDirResource: ResourceKind<PrivateDirData> = {
+  kind: 'private-dir',
+  release: ({ path, uid }) => removePrivateDir(path, uid),
+}
+
+/** Does the work of {@link privateDirResource}. An entry of that name that belongs to another user stays. */
+export async function removePrivateDir(path: string, uid: number): Promise<void> {
+  const stat = lstatSync(path, { throwIfNoEntry: false })
+  if (stat === undefined || !isOurs(stat, uid)) return
+  unmountBelow(path)
+  // From here on a process of the user that is still alive cannot enter it by its path; mode 0 marks it as ours.
+  chmodSync(path, 0)
+  chownSync(path, 0, 0)
+  await removeTree(path)
+}
+
+/** Ours is what belongs to the user, and what is root's with mode 0000: half made, or half removed, when a crash came. */
+function isOurs(stat: Stats, uid: number): boolean {
+  return stat.isDirectory() && (stat.uid === uid || (stat.uid === 0 && (stat.mode & 0o7777) === 0))
+}
+
+/**
+ * The size of a bounded private directory, which is for sockets and little else: a small file system, mounted in the caller's
+ * mount namespace. A shim has a mount namespace of its own, so the mount goes with it, however it ends.
+ */
+const privateDirBounds = { bytes: 2 * 1024 ** 2, files: 64 } as const
+
+/**
+ * Makes the private directory of a lease, mode 0700, and returns its path.
+ *
+ * @param isBounded bounds the directory, for a user whose process makes files there: it then cannot fill /run.
+ * @throws KataError PRIVATE_DIR_OCCUPIED if the path exists, PRIVATE_DIR_PARENT_UNSAFE if others can write beside it.
+ */
+export async function makePrivateDir(ledger: Ledger, lease: Lease, isBounded = false): Promise<string> {
+  const { userDir, uid } = lease
+  const path = `${userDir}/${uid}`
+  prepareParent(userDir)
+  // Checked before it is written down: an existing entry must never be taken for ours and removed.
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
+    throw new KataError('PRIVATE_DIR_OCCUPIED', { path })
+  return ledger.take(privateDirResource, { path, uid }, () => {
+    try {
+      mkdirSync(path, { mode: 0 })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      throw new KataError('PRIVATE_DIR_OCCUPIED', { path })
+    }
+    chownSync(path, uid, uid)
+    chmodSync(path, 0o700)
+    if (isBounded) mountBounded(path, uid)
+    return path
+  })
+}
+
+function mountBounded(target: string, uid: number): void {
+  const { bytes, files } = privateDirBounds
+  const { nosuid, nodev, noexec } = mountFlags
+  const data = `mode=0700,uid=${uid},gid=${uid},size=${bytes},nr_inodes=${files}`
+  mount({ source: 'kata-ts', target, type: 'tmpfs', flags: nosuid | nodev | noexec, data })
+}
+
+function prepareParent(directory: string): void {
+  const stat = lstatSync(directory, { throwIfNoEntry: false })
+  if (stat === undefined) {
+    mkdirSync(directory, { mode: 0o755 })
+    chmodSync(directory, 0o755)
+    return
+  }
+  const unsafe = (reason: string) => new KataError('PRIVATE_DIR_PARENT_UNSAFE', { path: directory, reason })
+  if (!stat.isDirectory()) throw unsafe('not a directory')
+  if (stat.uid !== 0) throw unsafe(`owned by uid ${stat.uid}`)
+  if ((stat.mode & 0o022) !== 0) throw unsafe(`mode ${(stat.mode & 0o7777).toString(8)}`)
+}

@@ -1,0 +1,119 @@
+/**
+ * Which sandbox holds which block of ids: one directory `<runDir>/uids/<k>` each, with a file that names the holder. It
+ * appears and disappears in one step (rename(2)), so it is never there without its owner, and it outlives a crash:
+ * the block of a dead process is free only after it was cleaned up.
+ */
+import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { needed, record } from '../../json/compounds.ts'
+import { readFile } from '../../json/document.ts'
+import { JsonMismatch } from '../../json/place.ts'
+import { int64, text } from '../../json/values.ts'
+import { bootId, isAlive, type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
+
+export interface ReservationOwner {
+  /** The sandbox's name, unique on the host. */
+  readonly sandbox: string
+  /** Identifies this one taking of the block. */
+  readonly token: string
+  /** First id of the block: another configuration may count its blocks from another base. */
+  readonly first: number
+  /** The process that answers for it. */
+  readonly process: ProcessRef
+  readonly bootId: string
+}
+
+const reservationOwner = record<ReservationOwner>({
+  sandbox: needed(text),
+  token: needed(text),
+  first: needed(int64),
+  process: needed(readProcessRef),
+  bootId: needed(text),
+})
+
+const directoryOf = (runDir: string): string => `${runDir}/uids`
+
+/** Takes block `k`; false when it is taken. */
+export function reserve(runDir: string, k: number, owner: ReservationOwner): boolean {
+  const directory = directoryOf(runDir)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const draft = halfMade(runDir, owner.token)
+  try {
+    mkdirSync(draft, { mode: 0o700 })
+    writeFileSync(`${draft}/owner`, JSON.stringify(owner), { mode: 0o600 })
+    // Onto a directory that is not empty this fails: reservations never are.
+    renameSync(draft, `${directory}/${k}`)
+    return true
+  } catch (error) {
+    rmSync(draft, { recursive: true, force: true })
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Where a reservation lies until it has its owner file; named by the taking, so that a crash in between can be undone. */
+const halfMade = (runDir: string, token: string): string => `${directoryOf(runDir)}/.new-${token}`
+/** Where it lies while it is removed. */
+const halfRemoved = (runDir: string, token: string): string => `${directoryOf(runDir)}/.gone-${token}`
+
+/** Removes what a taking or a giving back that was cut short left. */
+export function removeHalves(runDir: string, token: string): void {
+  for (const path of [halfMade(runDir, token), halfRemoved(runDir, token)])
+    rmSync(path, { recursive: true, force: true })
+}
+
+/** Replaces an owner file that cannot be read, as a power cut may leave it. Its process is not alive. */
+const nobody: ReservationOwner = {
+  sandbox: 'unknown',
+  token: '',
+  first: -1,
+  process: { pid: 0, startTime: '0' },
+  bootId: 'unknown',
+}
+
+/** The holder of block `k`, or undefined when it is free. */
+export function readOwner(runDir: string, k: number): ReservationOwner | undefined {
+  try {
+    return readFile(reservationOwner, `${directoryOf(runDir)}/${k}/owner`)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    if (error instanceof JsonMismatch) return nobody
+    throw error
+  }
+}
+
+/** Gives block `k` back. The very last step of a release. */
+export function unreserve(runDir: string, k: number): void {
+  const token = readOwner(runDir, k)?.token || 'unknown'
+  renameSync(`${directoryOf(runDir)}/${k}`, halfRemoved(runDir, token))
+  removeHalves(runDir, token)
+}
+
+/** Blocks that are held. */
+export function reservedBlocks(runDir: string): number[] {
+  return entries(runDir)
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+}
+
+/** Whether the holder of a block still lives. A holder of an earlier boot does not. */
+export function ownerLives(owner: ReservationOwner): boolean {
+  return owner.bootId === bootId() && isAlive(owner.process)
+}
+
+/** Half-made and half-removed reservations of crashed processes. Nothing reads these names; after a minute they are safe to remove. */
+export function removeDrafts(runDir: string, isOld: (path: string) => boolean): void {
+  for (const name of entries(runDir)) {
+    const path = `${directoryOf(runDir)}/${name}`
+    if (/^\.(new|gone)-/.test(name) && isOld(path)) rmSync(path, { recursive: true, force: true })
+  }
+}
+
+function entries(runDir: string): string[] {
+  try {
+    return readdirSync(directoryOf(runDir))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw error
+  }
+}

@@ -1,0 +1,115 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { chownSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { silentLogger } from '../../log.ts'
+import { scratch, sleeperAs } from '../test-support.ts'
+import { createAccount } from './account.ts'
+import { addUser, deleteUser } from './account-useradd.ts'
+import { addRecords } from './account-userdb.ts'
+import { takeLease } from './lease.ts'
+import { makePrivateDir } from './private-dir.ts'
+import { reservedBlocks, unreserve } from './reservation.ts'
+import { sweepRootless } from './sweep.ts'
+import { type UidBlock, uidBlock } from './uid-range.ts'
+
+let at: ReturnType<typeof scratch>
+let where: { runDir: string; range: typeof at.options.range; userDir: string; userdbDir: string }
+beforeEach(() => {
+  at = scratch('crashed')
+  // A range of its own: other tests of this room run at the same time.
+  const range = { base: 0x7e000000, blocks: 8 }
+  where = {
+    runDir: at.options.runDir,
+    range,
+    userDir: `${at.directory}/user`,
+    userdbDir: `${at.directory}/userdb`,
+  }
+})
+afterEach(() => rmSync(at.directory, { recursive: true }))
+
+const sweep = (options = {}) => sweepRootless({ ...where, ...options }, silentLogger)
+const dead = { pid: 1, startTime: '1' }
+const passwd = () => readFileSync('/etc/passwd', 'utf8')
+
+describe('sweep', () => {
+  test('cleans up after a dead owner: process, directory, account, reservation', async () => {
+    const lease = await takeLease(at.ledger, { ...at.options, range: where.range, owner: dead })
+    await createAccount(at.ledger, lease, 'useradd')
+    const directory = await makePrivateDir(at.ledger, lease)
+    const process = sleeperAs(lease.uid)
+    await Bun.sleep(20)
+    const expected = [{ name: lease.name, uid: lease.uid, found: 'reservation' as const, sandbox: 'crashed' }]
+    expect(existsSync(directory)).toBe(true)
+    expect(await sweep()).toEqual(expected)
+    expect(await process.exited).toBe(137)
+    expect(existsSync(directory)).toBe(false)
+    expect(passwd()).not.toContain(`${lease.name}:`)
+    expect(reservedBlocks(where.runDir)).toEqual([])
+    expect(await sweep()).toEqual([])
+  })
+
+  test('leaves alone what a live owner holds', async () => {
+    const lease = await takeLease(at.ledger, { ...at.options, range: where.range })
+    const directory = await makePrivateDir(at.ledger, lease)
+    expect(await sweep()).toEqual([])
+    expect(existsSync(directory)).toBe(true)
+    await at.ledger.releaseAll()
+  })
+
+  test('finds accounts, directories and records without a reservation', async () => {
+    const [account, directory, record] = [0, 1, 2].map((k) => uidBlock(where.range, k)) as [
+      UidBlock,
+      UidBlock,
+      UidBlock,
+    ]
+    await addUser(account.name, account.uid)
+    mkdirSync(`${where.userDir}/${directory.uid}`, { recursive: true })
+    chownSync(`${where.userDir}/${directory.uid}`, directory.uid, directory.uid)
+    addRecords(where.userdbDir, record.name, record.uid)
+    // Beside the range and beside the last id of a block: somebody else's.
+    mkdirSync(`${where.userDir}/1000`)
+    mkdirSync(`${where.userDir}/${directory.uid - 1}`)
+    expect((await sweep()).map(({ name, found }) => [name, found])).toEqual([
+      [account.name, 'account'],
+      [directory.name, 'directory'],
+      [record.name, 'record'],
+    ])
+    expect(passwd()).not.toContain(`${account.name}:x:${account.uid}`)
+    expect(existsSync(`${where.userDir}/${directory.uid}`)).toBe(false)
+    expect(existsSync(`${where.userdbDir}/${record.uid}.user`)).toBe(false)
+    expect(existsSync(`${where.userDir}/1000`) && existsSync(`${where.userDir}/${directory.uid - 1}`)).toBe(
+      true,
+    )
+  })
+
+  test('an account without a reservation whose user still runs is somebody else’s and left alone', async () => {
+    const lease = await takeLease(at.ledger, { ...at.options, range: where.range })
+    await addUser(lease.name, lease.uid)
+    unreserve(where.runDir, lease.k)
+    const process = sleeperAs(lease.uid)
+    await Bun.sleep(20)
+    expect(await sweep()).toEqual([])
+    expect(readFileSync('/etc/passwd', 'utf8')).toContain(`${lease.name}:`)
+    expect(process.exitCode).toBeNull()
+    process.kill('SIGKILL')
+    await process.exited
+    await deleteUser(lease.name, lease.uid)
+  })
+
+  test('removes the group that a crash of useradd left alone', async () => {
+    const { name, uid } = uidBlock(where.range, 5)
+    Bun.spawnSync(['/usr/sbin/groupadd', '-g', `${uid}`, name])
+    const line = `${name}:x:${uid}:`
+    expect(readFileSync('/etc/group', 'utf8')).toContain(line)
+    expect((await sweep()).map((result) => result.name)).toEqual([name])
+    expect(readFileSync('/etc/group', 'utf8')).not.toContain(line)
+  })
+
+  test('an owner file that a power cut left unreadable counts as dead', async () => {
+    mkdirSync(`${where.runDir}/uids/3`, { recursive: true })
+    writeFileSync(`${where.runDir}/uids/3/owner`, '{"sand')
+    expect((await sweep()).map(({ found, sandbox }) => [found, sandbox])).toEqual([
+      ['reservation', 'unknown'],
+    ])
+    expect(reservedBlocks(where.runDir)).toEqual([])
+  })
+})

@@ -1,0 +1,132 @@
+/**
+ * Removes what sandboxes without a living owner left. Their ledgers are released first, by the caller; this
+ * finds what is left without a ledger: reservations of dead owners, and accounts and directories without one.
+ */
+import { readdirSync, statSync } from 'node:fs'
+import { describeError, KataError } from '../../errors.ts'
+import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
+import type { Logger } from '../../log.ts'
+import { defaultUserdbDir } from './account.ts'
+import { deleteUser } from './account-useradd.ts'
+import { removeRecords } from './account-userdb.ts'
+import { removePrivateDir } from './private-dir.ts'
+import { ownerLives, readOwner, removeDrafts, reservedBlocks, unreserve } from './reservation.ts'
+import {
+  blockOfUid,
+  blockSize,
+  isOurs,
+  readLines,
+  type UidBlock,
+  type UidRange,
+  uidBlock,
+} from './uid-range.ts'
+
+export interface SweepOptions {
+  readonly runDir: string
+  readonly range: UidRange
+  readonly userDir?: string
+  readonly userdbDir?: string
+}
+
+/** One block of ids that was cleaned up, or was not for the reason in `error`. */
+export interface SweepResult {
+  readonly name: string
+  readonly uid: number
+  /** `reservation` (its owner is dead), `account`, `directory` or `record` (without a reservation). */
+  readonly found: 'reservation' | 'account' | 'directory' | 'record'
+  /** The sandbox that held it, for a reservation. */
+  readonly sandbox?: string
+  /** Why it could not be removed. */
+  readonly error?: string
+}
+
+/** Finds and removes leftovers. A leftover that cannot be removed is reported, and the others are still removed. */
+export async function sweepRootless(options: SweepOptions, log: Logger): Promise<SweepResult[]> {
+  const { runDir, range, userDir = '/run/user', userdbDir = defaultUserdbDir } = options
+  const results: SweepResult[] = []
+  for (const leftover of findLeftovers(runDir, range, userDir, userdbDir)) {
+    const { block, found, sandbox } = leftover
+    const result = { name: block.name, uid: block.uid, found, ...(sandbox === undefined ? {} : { sandbox }) }
+    try {
+      await cleanBlock(block, { runDir, userDir, userdbDir, reserved: found === 'reservation' })
+      results.push(result)
+    } catch (error) {
+      results.push({ ...result, error: describeError(error) })
+      log.error('a leftover stays', { ...result, error })
+    }
+  }
+  const minuteAgo = Date.now() - 60_000
+  removeDrafts(runDir, (path) => statSync(path).mtimeMs < minuteAgo)
+  return results
+}
+
+interface Leftover {
+  readonly block: UidBlock
+  readonly found: SweepResult['found']
+  readonly sandbox?: string
+}
+
+/** Listed before the reservations are read: a start that comes in between then has its reservation already. */
+function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbDir: string): Leftover[] {
+  const accounts = blocksOf(range, accountUids(range), 'account')
+  const directories = blocksOf(range, names(userDir).map(Number), 'directory')
+  const records = blocksOf(
+    range,
+    names(userdbDir).map((name) => Number(/^(\d+)\.user$/.exec(name)?.[1])),
+    'record',
+  )
+  const reserved = reservedBlocks(runDir)
+  const dead = reserved.flatMap((k): Leftover[] => {
+    const owner = readOwner(runDir, k)
+    if (owner === undefined || ownerLives(owner)) return []
+    const block = uidBlock(range, k)
+    // It belongs to another configured range. The sweep of that range knows its ids.
+    if (owner.first >= 0 && owner.first !== block.first) return []
+    return [{ block, found: 'reservation', sandbox: owner.sandbox }]
+  })
+  const seen = new Set(reserved)
+  const orphans = [...accounts, ...directories, ...records]
+    .filter(({ block: { k } }) => !seen.has(k) && seen.add(k))
+    // A live process without a reservation here belongs to a sandbox with another run directory. It is left alone.
+    .filter(({ block: { first } }) => processesOfUids(first, first + blockSize - 1).length === 0)
+  return [...dead, ...orphans]
+}
+
+function blocksOf(range: UidRange, uids: readonly number[], found: SweepResult['found']): Leftover[] {
+  return uids.flatMap((uid) => {
+    const block = blockOfUid(range, uid)
+    return block === undefined ? [] : [{ block, found }]
+  })
+}
+
+/** Uids of passwd lines, and gids of group lines, that carry our marks. */
+function accountUids(range: UidRange): number[] {
+  return ['passwd', 'group'].flatMap((file) =>
+    readLines(`/etc/${file}`)
+      .map((line) => line.split(':'))
+      .filter((fields) => isOurs(range, file, fields))
+      .map((fields) => Number(fields[2])),
+  )
+}
+
+/** The same order as a regular release, the reservation last. */
+async function cleanBlock(
+  { k, first, uid, name }: UidBlock,
+  where: { runDir: string; userDir: string; userdbDir: string; reserved: boolean },
+): Promise<void> {
+  const last = first + blockSize - 1
+  if (where.reserved && !(await killUids(first, last)))
+    throw new KataError('UID_STILL_USED', { first, last, what: 'a live process' })
+  await removePrivateDir(`${where.userDir}/${uid}`, uid)
+  removeRecords(where.userdbDir, name, uid)
+  await deleteUser(name, uid)
+  if (where.reserved) unreserve(where.runDir, k)
+}
+
+function names(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,113 @@
+/** Starts one confined process from a launch description. */
+import { KataError } from '../../errors.ts'
+import { processRef } from '../../linux/processes/proc.ts'
+import { signalProcess } from '../../linux/processes/signal.ts'
+import type { Logger } from '../../log.ts'
+import { lastWords } from '../../plain-text.ts'
+import { deadline } from '../../time.ts'
+import { landlockProblem, requireLandlock } from '../filters/landlock.ts'
+import { jailCommand, stepMarker } from './jail-command.ts'
+import { planJail } from './jail-plan.ts'
+import { buildJailRoot } from './jail-root.ts'
+import type { ExitInfo, JailedProcess, LaunchSpec } from './launch-spec.ts'
+import { requireLockable } from './locked-memory.ts'
+import { outputSince, outputSize, waitForProgram } from './program-start.ts'
+import { startedBy } from './waiter.ts'
+
+export interface LaunchOptions {
+  /** How long the confinement may take, milliseconds. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+  /** The output in `spec.output` so far, for an output that is no regular file and that only its owner can read. */
+  readonly said?: () => Promise<string>
+}
+
+/**
+ * Resolves once the program itself runs, confined: with only the descriptors given, an empty environment, its own
+ * mount, pid, ipc, uts and network namespaces, a minimal root, the ids asked for, no capability, no new privileges,
+ * Landlock unless the launch accepts a host without it, and a filter that allows only the system calls of the description. It is the first
+ * process of its pid namespace, and killed when its waiter ends, which is killed when the thread that called this ends
+ * (the main thread, as Bun.spawn forks on the calling one). Both are in a session of their own, so that no terminal
+ * reaches them.
+ *
+ * The jail's files in the state directory go away with that directory. When this throws, nothing runs.
+ *
+ * @throws KataError JAIL_SPEC_INVALID, JAIL_TOOL_MISSING, JAIL_MEMORY_LOCK, JAIL_NO_LANDLOCK, or JAIL_FAILED with the step and the end of its stderr.
+ */
+export async function launch(
+  spec: LaunchSpec,
+  log: Logger,
+  options: LaunchOptions = {},
+): Promise<JailedProcess> {
+  const { timeoutMs = 10_000, signal } = options
+  signal?.throwIfAborted()
+  if (spec.lockedMemoryMiB !== undefined) requireLockable(spec.program, spec.lockedMemoryMiB)
+  const plan = planJail(spec)
+  const command = jailCommand(plan, buildJailRoot(spec.stateDir, plan, spec.syscalls), spec)
+  const landlock = requireLandlock(spec, await landlockProblem())
+  signal?.throwIfAborted()
+  const outputStart = outputSize(spec.output)
+  const started = performance.now()
+  const child = Bun.spawn({
+    cmd: command,
+    cwd: '/',
+    env: {},
+    stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...(spec.stdout === undefined ? [] : [spec.stdout])],
+    detached: true,
+  })
+  const waiter = processRef(child.pid)
+  const exited = child.exited.then(
+    (): ExitInfo => ({
+      code: child.exitCode,
+      signal: child.signalCode as NodeJS.Signals | null,
+    }),
+  )
+  const kill = () => {
+    // A process that was just started may not have set its parent-death signal yet.
+    const started = waiter && startedBy(waiter)
+    if (started !== undefined) signalProcess(started, 'SIGKILL')
+    child.kill('SIGKILL')
+  }
+  const stop = deadline(timeoutMs, signal)
+  stop.addEventListener('abort', kill)
+  try {
+    // The set-up's stderr comes before the program's own.
+    const setup = splitSteps(await new Response(child.stderr).text())
+    const confined = setup.step === 'confine'
+    const said = options.said ?? (async () => outputSince(spec.output, outputStart))
+    const tail = async () => (confined ? await said() : setup.stderr)
+    const ref =
+      waiter !== undefined && confined ? await waitForProgram(waiter, plan.program, exited, tail) : undefined
+    if (ref === undefined) {
+      kill()
+      const exit = await exited
+      signal?.throwIfAborted()
+      throw new KataError('JAIL_FAILED', {
+        program: spec.program,
+        step: setup.step,
+        exit: exit.signal ?? `exit code ${exit.code}`,
+        detail: lastWords(await tail()),
+      })
+    }
+    log.debug('confined', {
+      pid: ref.pid,
+      program: plan.program,
+      ms: Math.round(performance.now() - started),
+    })
+    return { ref, exited, waiter: waiter!, landlock }
+  } finally {
+    stop.removeEventListener('abort', kill)
+  }
+}
+
+/** The last step announced (`unshare` before any) and what was said besides. */
+function splitSteps(text: string): { step: string; stderr: string } {
+  let step = 'unshare'
+  const rest: string[] = []
+  for (const line of text.split('\n')) {
+    const marker = stepMarker.exec(line)
+    if (marker === null) rest.push(line)
+    else step = marker[1] ?? step
+  }
+  return { step, stderr: rest.join('\n') }
+}

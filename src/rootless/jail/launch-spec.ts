@@ -1,0 +1,75 @@
+/** The description of a jailed process: one program, its identity, and what it can see. Plain data, built from typed values. */
+import type { LandlockMode } from '../../config/config.ts'
+import type { ProcessRef } from '../../linux/processes/proc.ts'
+import type { LandlockState } from '../filters/landlock.ts'
+import type { SyscallName } from '../filters/syscall-numbers.ts'
+
+/** The identity of a confined process on the host. */
+export interface Identity {
+  /** `kata-<n>`, or `root` when rootless is off. */
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  /** Supplementary groups: the group of /dev/kvm or none. Never 0. */
+  readonly groups: readonly number[]
+}
+
+/** One path of the host made visible in the jail's root. */
+export interface JailPath {
+  /** Absolute, on the host. */
+  readonly source: string
+  /** Absolute, inside the jail. */
+  readonly target: string
+  readonly access: 'read' | 'read-write' | 'execute'
+}
+
+/** The system calls of a confined process; any other is not there (syscall-filter.ts). */
+export interface SyscallPolicy {
+  readonly allowed: readonly SyscallName[]
+  /** Whether it may make processes by clone(2), and not threads alone. */
+  readonly processes?: true
+  /** Whether it may have sockets of the internet families besides unix ones. */
+  readonly inet?: true
+}
+
+export interface LaunchSpec {
+  /** Absolute path of the program, the same outside and inside the jail. */
+  readonly program: string
+  readonly args: readonly string[]
+  readonly identity: Identity
+  readonly syscalls: SyscallPolicy
+  /** Paths that the process may see besides its program and the system's libraries. */
+  readonly paths: readonly JailPath[]
+  /** Directories for device nodes, empty at first. The runtime makes the nodes; only this jail sees them. */
+  readonly nodeDirs?: readonly string[]
+  /** Descriptors handed over: the first becomes 3, the next 4, and so on. */
+  readonly fds: readonly number[]
+  /** Descriptor for stdout and stderr. */
+  readonly output: number
+  /** Descriptor for stdout alone, when that is to be another one. */
+  readonly stdout?: number
+  /** How much memory it may lock (RLIMIT_MEMLOCK); absent: as the runtime itself. */
+  readonly lockedMemoryMiB?: number | undefined
+  /** Whether it may start on a kernel without Landlock; absent: it may not. */
+  readonly landlock?: LandlockMode
+  /** Where the jail keeps its root skeleton: a root-owned directory of this sandbox. */
+  readonly stateDir: string
+}
+
+export interface ExitInfo {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
+export interface LaunchedProcess {
+  readonly ref: ProcessRef
+  readonly exited: Promise<ExitInfo>
+  /** Absent for a process that another program confined. */
+  readonly landlock?: LandlockState
+}
+
+/** One in our own jail. */
+export interface JailedProcess extends LaunchedProcess {
+  /** The process that started it and waits for it (waiter.ts). */
+  readonly waiter: ProcessRef
+}

@@ -1,0 +1,61 @@
+/** Tells whether the last exec of a chain of tools has happened. */
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs'
+import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
+import { sleep } from '../../time.ts'
+import type { ExitInfo } from './launch-spec.ts'
+import { startedBy } from './waiter.ts'
+
+/** The messages and exit codes with which the last tools of the chain fail. */
+const toolComplaint = /^(\/usr\/s?bin\/)?(sh|env|unshare|setpriv): /m
+const toolExitCodes = [1, 125, 126, 127]
+
+/**
+ * Resolves with the process that `waiter` started, as soon as it executes `program`. If that has ended already, the result
+ * is the waiter, which has ended too. Undefined when a tool before the program failed. The caller bounds the wait by ending the waiter.
+ *
+ * @param output the output of the process so far.
+ */
+export async function waitForProgram(
+  waiter: ProcessRef,
+  program: string,
+  exited: Promise<ExitInfo>,
+  output: () => Promise<string>,
+): Promise<ProcessRef | undefined> {
+  const wanted = fileIdentity(program)
+  while (isAlive(waiter)) {
+    const started = startedBy(waiter)
+    if (started !== undefined && fileIdentity(`/proc/${started.pid}/exe`) === wanted) return started
+    await sleep(1)
+  }
+  // It ended between two checks: a short program, or a tool that failed.
+  const { code, signal } = await exited
+  if (signal === 'SIGKILL') return undefined
+  const said = await output()
+  const toolFailed = toolExitCodes.includes(code ?? 0) && (said === '' || toolComplaint.test(said))
+  return toolFailed ? undefined : waiter
+}
+
+function fileIdentity(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false, bigint: true })
+  return stat && `${stat.dev}:${stat.ino}`
+}
+
+/** Size of the regular file behind `fd`, or undefined when it is a pipe, socket or device. */
+export function outputSize(fd: number): number | undefined {
+  const stat = fstatSync(fd)
+  return stat.isFile() ? stat.size : undefined
+}
+
+/** The bytes appended to the regular file behind `fd` since it had `start` bytes, at most its last 4096. */
+export function outputSince(fd: number, start: number | undefined): string {
+  const size = outputSize(fd)
+  if (start === undefined || size === undefined) return ''
+  const length = Math.min(Math.max(size - start, 0), 4096)
+  const reader = openSync(`/proc/self/fd/${fd}`, 'r')
+  try {
+    const bytes = Buffer.alloc(length)
+    return bytes.toString('utf8', 0, readSync(reader, bytes, 0, length, size - length))
+  } finally {
+    closeSync(reader)
+  }
+}

@@ -1,0 +1,256 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { closeSync, mkdtempSync, openSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname } from 'node:path'
+import { socketPair } from '../../linux/sockets/socket.ts'
+import { silentLogger } from '../../log.ts'
+import { baseSyscalls } from '../filters/base-syscalls.ts'
+import { launch } from '../jail/jail.ts'
+import type { LaunchedProcess, LaunchSpec } from '../jail/launch-spec.ts'
+import { type Posture, readPosture, type ThreadPosture } from './posture.ts'
+import {
+  assertPosture,
+  comparePosture,
+  type ExpectedPosture,
+  expectedPosture,
+  settledPosture,
+} from './posture-check.ts'
+
+const uid = 0x7f000000 + 2 * 65536 - 1
+let stateDir: string
+let output: number
+let given: number
+let spec: LaunchSpec
+let sleeper: LaunchedProcess
+let expected: ExpectedPosture
+let actual: Posture
+
+beforeAll(async () => {
+  stateDir = mkdtempSync(`${tmpdir()}/posture-`)
+  output = openSync(`${stateDir}/output`, 'a')
+  given = openSync('/etc/hostname', 'r')
+  spec = {
+    program: '/usr/bin/sleep',
+    args: ['1000'],
+    identity: { name: 'kata-1', uid, gid: uid, groups: [993] },
+    paths: [{ source: stateDir, target: '/data with space', access: 'read-write' }],
+    fds: [given],
+    syscalls: { allowed: baseSyscalls },
+    output,
+    stateDir,
+    landlock: 'best-effort',
+  }
+  sleeper = await launch(spec, silentLogger)
+  expected = expectedPosture(spec, { seccompFilters: 1 })
+  // On a busy machine its loader may still be at work.
+  actual = await settledPosture(sleeper.ref.pid, expected)
+})
+afterAll(async () => {
+  process.kill(sleeper.ref.pid, 'SIGKILL')
+  await sleeper.exited
+  closeSync(output)
+  closeSync(given)
+  rmSync(stateDir, { recursive: true })
+})
+
+const withThread = (change: Partial<ThreadPosture>): Posture => ({
+  ...actual,
+  threads: [...actual.threads, { ...actual.threads[0]!, tid: 7, ...change }],
+})
+const fields = (posture: Posture) => comparePosture(expected, posture).map(({ field, tid }) => [field, tid])
+
+describe('posture', () => {
+  test('of a jailed process is the expected one, and is plain data', () => {
+    expect(assertPosture(sleeper.ref.pid, expected)).toEqual(actual)
+    expect(JSON.parse(JSON.stringify({ expected, actual }))).toEqual({ expected, actual })
+    expect(actual.mounts.map(({ point }) => point)).toEqual([
+      ...['/', '/data with space', '/usr/bin/bash', '/usr/bin/env'],
+      ...['/usr/bin/setpriv', '/usr/bin/sleep', '/usr/bin/unshare'],
+      dirname(realpathSync('/lib64/ld-linux-x86-64.so.2')),
+    ])
+    expect(actual.threads[0]).toMatchObject({
+      uid: [uid, uid, uid, uid],
+      groups: [993],
+      noNewPrivs: 1,
+      seccomp: 2,
+    })
+  })
+
+  test('of an ordinary process differs in every field', () => {
+    const found = new Set(comparePosture(expected, readPosture(process.pid)).map(({ field }) => field))
+    for (const field of [
+      'uid',
+      'gid',
+      'CapEff',
+      'CapBnd',
+      'noNewPrivs',
+      'seccomp',
+      'seccompFilters',
+      'mounts',
+    ])
+      expect(found).toContain(field)
+    for (const field of [
+      'namespaces.mnt',
+      'namespaces.ipc',
+      'namespaces.uts',
+      'namespaces.net',
+      'environment',
+      'cwd',
+    ])
+      expect(found).toContain(field)
+  })
+
+  const groups = (ids: number[]) => () => withThread({ groups: ids })
+  test.each<[string, () => Posture, string, number | undefined]>([
+    ['saved uid', () => withThread({ uid: [uid, uid, 0, uid] }), 'uid', 7],
+    ['file system gid', () => withThread({ gid: [uid, uid, uid, 0] }), 'gid', 7],
+    ['one group more', groups([993, 4]), 'groups', 7],
+    ['no group', groups([]), 'groups', 7],
+    ['a capability', () => withThread({ capabilities: caps('CapAmb', '0000000000000001') }), 'CapAmb', 7],
+    ['privileges to gain', () => withThread({ noNewPrivs: 0 }), 'noNewPrivs', 7],
+    ['no filter', () => withThread({ seccomp: 0 }), 'seccomp', 7],
+    ['a filter less', () => withThread({ seccompFilters: 0 }), 'seccompFilters', 7],
+    ["the host's network", () => withThread({ namespaces: namespaces('net') }), 'namespaces.net', 7],
+    [
+      'an own user namespace',
+      () => withThread({ namespaces: { ...namespaces(), user: 'user:[1]' } }),
+      'namespaces.user',
+      7,
+    ],
+    [
+      'a mount more',
+      () => ({ ...actual, mounts: [...actual.mounts, { point: '/etc', flags: [] }] }),
+      'mounts',
+      undefined,
+    ],
+    [
+      'a writable root',
+      () => ({ ...actual, mounts: actual.mounts.map((m) => ({ ...m, flags: [] })) }),
+      'mounts',
+      undefined,
+    ],
+    ['a leaked file', () => descriptor(9, '/etc/shadow'), 'descriptors.9', undefined],
+    ['a leaked socket', () => descriptor(9, 'socket:[1]'), 'sockets', undefined],
+    ['a ring of system calls', () => descriptor(9, 'anon_inode:[io_uring]'), 'descriptors.9', undefined],
+    ['a handle of a process', () => descriptor(9, 'anon_inode:[pidfd]'), 'descriptors.9', undefined],
+    ['faults in its hands', () => descriptor(9, 'anon_inode:[userfaultfd]'), 'descriptors.9', undefined],
+    ['a program in the kernel', () => descriptor(9, 'anon_inode:bpf-prog'), 'descriptors.9', undefined],
+    ['another file in place', () => descriptor(3, '/etc/shadow'), 'descriptors.3', undefined],
+    ['an environment', () => ({ ...actual, environment: 5 }), 'environment', undefined],
+    [
+      'core files',
+      () => ({ ...actual, limits: { ...actual.limits, core: '0:unlimited' } }),
+      'limits.core',
+      undefined,
+    ],
+    ['another directory', () => ({ ...actual, cwd: '/usr' }), 'cwd', undefined],
+    ['kept at the cost of others', () => ({ ...actual, oomScoreAdj: -1 }), 'oomScoreAdj', undefined],
+    ['an interface', () => ({ ...actual, interfaces: ['eth0', 'lo'] }), 'interfaces', undefined],
+  ])('%s is found, and only that', (_, change, field, tid) => {
+    expect(fields(change())).toEqual([[field, tid]])
+  })
+
+  test('what it may open by name, or by how its name begins, is no difference', () => {
+    const may = { ...expected, files: ['anon_inode:[eventfd]'], opens: ['anon_inode:kvm-vcpu:'] }
+    const differing = (target: string) => comparePosture(may, descriptor(9, target)).length
+    expect(differing('anon_inode:[eventfd]')).toBe(0)
+    expect(differing('anon_inode:kvm-vcpu:17')).toBe(0)
+    expect(differing('anon_inode:[eventfd]2')).toBe(1)
+    expect(differing('anon_inode:[eventpoll]')).toBe(1)
+  })
+
+  test('sockets are counted, up and down, and are unix sockets', () => {
+    const one = descriptor(9, 'socket:[1]')
+    const rows = (fewestSockets: number, sockets: number, posture = one) =>
+      comparePosture({ ...expected, fewestSockets, sockets }, posture).map((row) => row.expected)
+    expect(rows(0, 1)).toEqual([])
+    expect(rows(1, 1)).toEqual([])
+    expect(rows(0, 0)).toEqual(['0'])
+    expect(rows(2, 3)).toEqual(['at least 2'])
+    expect(rows(3, 3)).toEqual(['3'])
+    expect(rows(0, 1, { ...one, otherSockets: ['socket:[1]'] })).toEqual(['a unix socket'])
+  })
+
+  test('tells the family of a socket', () => {
+    const before = readPosture(process.pid).otherSockets.length
+    const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } })
+    const [one, other] = socketPair()
+    try {
+      const { descriptors, otherSockets } = readPosture(process.pid)
+      const unix = [one, other].map((fd) => descriptors[fd])
+      for (const socket of unix) expect(otherSockets).not.toContain(socket!)
+      expect(otherSockets.length).toBe(before + 1)
+    } finally {
+      listener.stop(true)
+      for (const fd of [one, other]) closeSync(fd)
+    }
+  })
+
+  test('a difference is an error that lists field, thread and both values', () => {
+    const other = { ...expected, uid: 1, cwd: '/' as const }
+    expect(() => assertPosture(sleeper.ref.pid, other)).toThrow(
+      new RegExp(
+        `POSTURE_DIFFERS.*uid of thread ${sleeper.ref.pid} is "${uid}( ${uid}){3}", expected "1 1 1 1"`,
+      ),
+    )
+  })
+
+  test('a process that settles is taken, one that stays different is not', async () => {
+    // Its own descriptor in the place of a loader's: closed after a moment, or never.
+    const starting = (seconds: string) =>
+      Bun.spawn(['sh', '-c', `exec 9</etc/passwd; sleep ${seconds}; exec 9<&-; sleep 30`], {
+        env: {},
+        cwd: '/',
+      })
+    for (const [seconds, settles] of [
+      ['0.2', true],
+      ['20', false],
+    ] as const) {
+      const child = starting(seconds)
+      try {
+        await Bun.sleep(50)
+        const now = readPosture(child.pid)
+        const { 9: _, ...descriptors } = now.descriptors
+        const [thread] = now.threads
+        const asItIs: ExpectedPosture = {
+          ...{ ...expected, uid: thread!.uid[0]!, gid: thread!.gid[0]!, groups: thread!.groups },
+          ...{ noNewPrivs: thread!.noNewPrivs as 1, seccomp: thread!.seccomp as 2 },
+          ...{
+            seccompFilters: 0,
+            firstThreadFilters: 0,
+            mounts: now.mounts,
+            descriptors,
+            opens: [],
+            sockets: 99,
+          },
+          ...{ limits: now.limits, interfaces: now.interfaces, environment: now.environment as 0 },
+        }
+        const left = async () => {
+          const fields = await settledPosture(child.pid, asItIs).then(
+            () => '',
+            (error) => String(error),
+          )
+          return fields.includes('descriptors.9')
+        }
+        expect(await left()).toBe(!settles)
+      } finally {
+        child.kill()
+        await child.exited
+      }
+    }
+  })
+
+  test('a process that is gone is an error of its own', () => {
+    expect(() => readPosture(2 ** 22 - 1)).toThrow('PROCESS_GONE')
+  })
+})
+
+const caps = (set: string, mask: string) => ({ ...actual.threads[0]!.capabilities, [set]: mask })
+const descriptor = (fd: number, target: string): Posture => ({
+  ...actual,
+  descriptors: { ...actual.descriptors, [fd]: target },
+})
+function namespaces(host?: 'net'): ThreadPosture['namespaces'] {
+  const own = actual.threads[0]!.namespaces
+  return host === undefined ? own : { ...own, [host]: expected.hostNamespaces[host] }
+}

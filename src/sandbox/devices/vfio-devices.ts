@@ -1,0 +1,239 @@
+/** Devices of the host that a pod's guest drives itself: which ones a spec asks for, and how they get into the machine. */
+import { closeSync } from 'node:fs'
+import type { Config } from '../../config/config.ts'
+import { driverNames } from '../../config/drivers.ts'
+import { openIommu, openVfioDevice } from '../../devices/vfio.ts'
+import { vfioHolder } from '../../devices/vfio-holder.ts'
+import { findVfio, isVfioCommon, type VfioFunction } from '../../devices/vfio-tree.ts'
+import { KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import type { DeviceRights } from '../../oci/devices/device-rights.ts'
+import type { OciDevice, OciSpec } from '../../oci/spec.ts'
+import type { Device } from '../../protocol/generated/agent.ts'
+import type { PassThrough, VfioAttachment } from '../../vmm/pass-through.ts'
+import { holderName } from './device-holder.ts'
+import { vfioResource } from './vfio-resource.ts'
+
+export interface VfioUse {
+  readonly device: OciDevice
+  readonly functions: readonly VfioFunction[]
+}
+
+/** What the host offers; tests have their own. */
+export interface VfioHost {
+  find(numbers: { major: number; minor: number }, container: string): readonly VfioFunction[] | undefined
+  isCommon(numbers: { major: number; minor: number }): boolean
+  /** Who has it already, in words. */
+  holder(device: VfioFunction): string | undefined
+  open(device: VfioFunction, container: string): number
+  openIommu(container: string): number
+}
+
+/** This host; sandboxes of `runDir` are known by name. */
+export function vfioHost(runDir?: string): VfioHost {
+  return {
+    ...{ find: findVfio, isCommon: isVfioCommon, open: openVfioDevice, openIommu },
+    holder: ({ numbers }) => {
+      const pid = vfioHolder(numbers)
+      return pid === undefined ? undefined : holderName(pid, runDir)
+    },
+  }
+}
+
+const thisHost = vfioHost()
+
+/** The kernel's answer to a bind when the device is bound already (drivers/vfio/device_cdev.c). */
+const boundAlready = /error bind device fd=\d+ to iommufd=\d+: (Invalid argument|Device or resource busy)/
+
+/** What a VMM's refusal to take devices means, when it was their being somebody else's; else the refusal itself. */
+function explainBind(
+  error: unknown,
+  devices: readonly { readonly name: string }[],
+  container: string,
+): unknown {
+  if (!(error instanceof KataError) || !boundAlready.test(error.rawMessage)) return error
+  const device = devices.map(({ name }) => name).join(', ')
+  const holder = 'the kernel does not bind it a second time'
+  return new KataError('DEVICE_IN_USE', { device, container, holder }, { cause: error })
+}
+
+/** A container, as far as its devices go. */
+export interface VfioContainer {
+  readonly id: string
+  readonly spec: OciSpec
+  readonly rights: DeviceRights
+}
+
+export interface VfioUses {
+  readonly uses: readonly VfioUse[]
+  /** Devices of the spec that the guest is told nothing of: there they are devices of its own, which its kernel drives. */
+  readonly passed: readonly OciDevice[]
+}
+
+/**
+ * The devices of VFIO in `linux.devices`, by their numbers. With them go the nodes that all of them share, which device
+ * plugins add. Of a container that has every device only one with another name was asked for.
+ *
+ * @throws KataError VFIO_NO_IOMMU, VFIO_NO_CDEV, VFIO_GROUP_SHARED.
+ */
+export function vfioUses(
+  { id: container, spec, rights }: VfioContainer,
+  host: VfioHost = thisHost,
+): VfioUses {
+  const devices = spec.linux?.devices ?? []
+  const uses = devices
+    .filter(({ type, path }) => type === 'c' && !(rights.every && path.startsWith('/dev/vfio/')))
+    .flatMap((device) => {
+      const functions = host.find(numbersOf(device), container)
+      return functions === undefined ? [] : [{ device, functions }]
+    })
+  if (uses.length === 0) return { uses, passed: [] }
+  const isPassed = (device: OciDevice) =>
+    uses.some((use) => use.device === device) || (device.type === 'c' && host.isCommon(numbersOf(device)))
+  return { uses, passed: devices.filter(isPassed) }
+}
+
+const numbersOf = ({ major = 0, minor = 0 }: OciDevice) => ({ major, minor })
+
+/** QEMU's name for one: `vfio-0000-1a-00-0`. */
+const idOf = ({ address }: VfioFunction) => `vfio-${address.replaceAll(/[^0-9a-f]/g, '-')}`
+
+/** Opens one with its address space; both are the caller's to close. @throws KataError DEVICE_IN_USE, and those of opening. */
+function open(one: VfioFunction, container: string, host: VfioHost): VfioAttachment & Disposable {
+  const holder = host.holder(one)
+  if (holder !== undefined) throw new KataError('DEVICE_IN_USE', { device: one.address, container, holder })
+  const iommu = host.openIommu(container)
+  try {
+    const fd = host.open(one, container)
+    const close = () => [fd, iommu].forEach(closeSync)
+    return { id: idOf(one), name: one.address, fd, iommu, [Symbol.dispose]: close }
+  } catch (error) {
+    closeSync(iommu)
+    throw error
+  }
+}
+
+export interface ColdVfio extends Disposable {
+  readonly devices: readonly VfioAttachment[]
+  /** What a failed start of the machine means, when it was because of them. */
+  explain<T>(start: Promise<T>): Promise<T>
+}
+
+/** Those of the pod's first container, open for a machine that has them from its start on (`cold_plug_vfio`). */
+export async function coldVfio(
+  { container, config }: { readonly container: VfioContainer; readonly config: Config },
+  ledger: Ledger,
+  host: VfioHost = thisHost,
+): Promise<ColdVfio> {
+  const { id } = container
+  using opened = new DisposableStack()
+  const devices: VfioAttachment[] = []
+  if (config.hypervisor.coldPlugVfio !== 'no-port')
+    for (const one of vfioUses(container, host).uses.flatMap(({ functions }) => functions)) {
+      const taken = { id: idOf(one), name: one.address }
+      const device = await ledger.take(vfioResource, taken, () => opened.use(open(one, id, host)))
+      devices.push(device)
+    }
+  const kept = opened.move()
+  return {
+    devices,
+    explain: (start) =>
+      start.catch((error) => {
+        throw explainBind(error, devices, id)
+      }),
+    [Symbol.dispose]: () => kept.dispose(),
+  }
+}
+
+export interface VfioDevicesOptions {
+  /** Absent: the VMM cannot do it. */
+  readonly vmm: PassThrough | undefined
+  readonly ledger: Ledger
+  readonly hypervisor: Config['hypervisor']
+  readonly host?: VfioHost
+}
+
+/** The devices of one machine; each goes with the last container that uses it. */
+export class VfioDevices {
+  readonly #options: VfioDevicesOptions
+  readonly #host: VfioHost
+  /** Containers by the device's id. */
+  readonly #users = new Map<string, Set<string>>()
+  readonly #plugs = { begun: 0, ended: 0 }
+
+  constructor(options: VfioDevicesOptions) {
+    this.#options = options
+    this.#host = options.host ?? thisHost
+  }
+
+  /** For the watch over the guest (health.ts). */
+  get heldUp(): { readonly times: number; readonly now: boolean } {
+    const { begun, ended } = this.#plugs
+    return { times: begun, now: begun > ended }
+  }
+
+  /**
+   * Sees that the machine has all that the spec asks for, and tells the agent where. When it throws, {@link detach} still has
+   * to be called.
+   *
+   * @throws KataError VFIO_*, DEVICE_*, and those of the VMM.
+   */
+  async attach(container: VfioContainer): Promise<{ devices: Device[]; passed: readonly OciDevice[] }> {
+    const { uses, passed } = vfioUses(container, this.#host)
+    const devices: Device[] = []
+    for (const { device, functions } of uses) {
+      const places: string[] = []
+      for (const one of functions) places.push(`${one.address}=${await this.#need(one, container.id)}`)
+      const id = functions.map(idOf).join(',')
+      devices.push({ id, type: 'vfio-pci-gk', vmPath: '', containerPath: device.path, options: places })
+    }
+    return { devices, passed }
+  }
+
+  /** Takes out all that only this container used. @throws KataError VMM_UNPLUG_REFUSED. */
+  async detach(container: string): Promise<void> {
+    const { vmm, ledger } = this.#options
+    for (const [id, users] of this.#users) {
+      if (!users.has(container)) continue
+      if (users.size === 1) {
+        await vmm!.unplug(id)
+        await ledger.release(vfioResource, (taken) => taken.id === id)
+        this.#users.delete(id)
+      }
+      users.delete(container)
+    }
+  }
+
+  /** A VMM that maps the guest's memory does nothing for the guest meanwhile. */
+  async #holdingUp<T>(plug: () => Promise<T>): Promise<T> {
+    this.#plugs.begun++
+    try {
+      return await plug()
+    } finally {
+      this.#plugs.ended++
+    }
+  }
+
+  /** Where the guest finds it. */
+  async #need(one: VfioFunction, container: string): Promise<string> {
+    const { vmm, ledger, hypervisor } = this.#options
+    const { address } = one
+    if (vmm === undefined)
+      throw new KataError('VMM_NO_VFIO', { device: address, container, vmm: driverNames[hypervisor.driver] })
+    const id = idOf(one)
+    const there = vmm.pathOf(id)
+    const users = this.#users.get(id)
+    users?.add(container)
+    if (there !== undefined) return there
+    if (hypervisor.hotPlugVfio === 'no-port')
+      throw new KataError('VFIO_DISABLED', { device: address, container })
+    using device = open(one, container, this.#host)
+    const path = await ledger.take(vfioResource, { id, name: address }, () =>
+      this.#holdingUp(() => vmm.plug(device)).catch((error) => {
+        throw explainBind(error, [device], container)
+      }),
+    )
+    this.#users.set(id, new Set([container]))
+    return path
+  }
+}

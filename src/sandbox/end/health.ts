@@ -1,0 +1,67 @@
+/** Notices a guest that has fallen silent although its machine still runs. Interval and patience are Kata's. */
+import type { AgentConnection } from '../../agent/connection.ts'
+import { sleep } from '../../time.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
+import type { MachineEnd } from './machine-end.ts'
+
+/** How often the machine was held up on purpose, and whether it is now. Silence meanwhile counts for nothing. */
+export interface HeldUp {
+  readonly times: number
+  readonly now: boolean
+}
+
+export const neverHeldUp = (): HeldUp => ({ times: 0, now: false })
+
+export interface HealthOptions {
+  /** Milliseconds between two questions. */
+  readonly intervalMs?: number
+  /** Asks the guest; rejects with `deadline_exceeded` when no answer comes in time. */
+  readonly check: () => Promise<unknown>
+  /** Default never. */
+  readonly heldUp?: () => HeldUp
+  /** Ends the watch. */
+  readonly signal: AbortSignal
+}
+
+/** How long an answer may take, milliseconds: a guest under load is slow, not dead. */
+const patienceMs = 30_000
+
+/** What is said of a guest that used it up. */
+const silence = `its guest has not answered for ${patienceMs / 1000} s`
+
+/** Tells `end` once the guest has fallen silent. */
+export function tellSilence(
+  { health }: Pick<AgentConnection, 'health'>,
+  end: Pick<MachineEnd, 'tell'>,
+  options: Omit<HealthOptions, 'check'>,
+): void {
+  const check = () => health.check({}, { timeoutMs: patienceMs })
+  void guestSilent({ ...options, check }).then(() => end.tell('silent', silence))
+}
+
+/** The end of the connection is told without a status, or with one that the guest did not send. */
+const isLost = (failure: unknown): boolean =>
+  !(failure instanceof TtrpcError) || (failure.code === 'unavailable' && !failure.isAnswer)
+
+/**
+ * Resolves when a question is not answered in time; an error, or an answer that nobody understands, is an answer. The end of
+ * the connection others notice and tell better; then, and once `signal` fires, this never settles.
+ */
+export async function guestSilent(options: HealthOptions): Promise<void> {
+  const { intervalMs = 5000, check, signal, heldUp = neverHeldUp } = options
+  while (!signal.aborted) {
+    await sleep(intervalMs, signal).catch(() => {})
+    if (signal.aborted) break
+    const before = heldUp()
+    const failure = await check().then(
+      () => undefined,
+      (error) => error,
+    )
+    if (failure === undefined) continue
+    if (isLost(failure) || signal.aborted) break
+    if (failure.isAnswer || failure.code !== 'deadline_exceeded') continue
+    const { times } = heldUp()
+    if (!before.now && times === before.times) return
+  }
+  return new Promise(() => {})
+}

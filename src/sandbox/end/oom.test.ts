@@ -1,0 +1,44 @@
+import { expect, test } from 'bun:test'
+import { KataError } from '../../errors.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
+import { watchOom } from './oom.ts'
+
+/** What is told, and at which second, when the guest answers at once, one answer after the other, and then is gone. */
+async function toldOf(...answers: (string | Error)[]) {
+  const told: string[] = []
+  const left = [...answers, new KataError('AGENT_DIED', { endpoint: 'e', reason: 'r' })]
+  let now = 0
+  const getOOMEvent = async () => {
+    const answer = left.shift()!
+    if (answer instanceof Error) throw answer
+    return { containerId: answer }
+  }
+  await watchOom(
+    { getOOMEvent },
+    {
+      isKnown: (id) => id === 'a' || id === 'b',
+      onOom: (id) => told.push(`${id} at ${now / 1000}`),
+      time: {
+        now: () => now,
+        sleep: async (ms) => {
+          now += ms
+        },
+      },
+    },
+  )
+  expect(left).toEqual([])
+  return told
+}
+
+test('an error of the guest is no reason to stop listening; the end of the connection is', async () => {
+  expect(await toldOf('a', new TtrpcError('internal', 'no event'), 'b')).toEqual(['a at 0', 'b at 1'])
+})
+
+test('containers of other pods, and those that there are not, are not told of, and each costs a pause', async () => {
+  expect(await toldOf('somebody-elses', '../a', 'a\n', '', 'a')).toEqual(['a at 4'])
+})
+
+test('a guest that tells of the same for ever is told of once a second, and asked no faster', async () => {
+  const told = ['a at 0', 'b at 0', 'a at 1', 'b at 1', 'a at 2']
+  expect(await toldOf('a', 'b', 'a', 'a', 'b', 'a', 'a')).toEqual(told)
+})

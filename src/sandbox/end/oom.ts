@@ -1,0 +1,57 @@
+/**
+ * Events of the guest's kernel running out of memory inside a container. The Task service tells of them by events alone, so
+ * the shim leaves a mark beside the container's bundle too, where our command line looks.
+ */
+import { existsSync, writeFileSync } from 'node:fs'
+import type { AgentClient } from '../../agent/client.ts'
+import { bundleFile } from '../../bundle/files.ts'
+import { type Clock, realClock } from '../../time.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
+
+/** After an answer that tells of nothing new, milliseconds; Kata's after an error. */
+const pauseMs = 1000
+
+export interface OomWatch {
+  /** Whether the pod has a container of this id: a guest may name any, those of other pods included. */
+  isKnown(containerId: string): boolean
+  onOom(containerId: string): void
+  /** Default: real time, milliseconds. */
+  readonly time?: Clock
+}
+
+/**
+ * Asks the guest for one event after the other; resolves when it has gone. An event of a container that was told less than a
+ * second ago is left out, and so is one of a container that there is not; the guest is then not asked for a second.
+ */
+export async function watchOom(
+  agent: Pick<AgentClient, 'getOOMEvent'>,
+  { isKnown, onOom, time = realClock }: OomWatch,
+): Promise<void> {
+  const told = new Map<string, number>()
+  for (;;) {
+    try {
+      const { containerId } = await agent.getOOMEvent({})
+      const now = time.now()
+      if (isKnown(containerId) && now - (told.get(containerId) ?? Number.NEGATIVE_INFINITY) >= pauseMs) {
+        told.set(containerId, now)
+        onOom(containerId)
+        continue
+      }
+    } catch (error) {
+      // Without an answer the connection is over, which others notice and tell.
+      if (!(error instanceof TtrpcError)) return
+    }
+    await time.sleep(pauseMs)
+  }
+}
+
+const markIn = (bundle: string): string => bundleFile(bundle, 'oomKilled')
+
+/** Notes that a process of the container of `bundle` was killed for want of memory. */
+export function markOomKilled(bundle: string): void {
+  writeFileSync(markIn(bundle), '', { mode: 0o600 })
+}
+
+export function wasOomKilled(bundle: string): boolean {
+  return existsSync(markIn(bundle))
+}

@@ -1,0 +1,73 @@
+/** Runs the hooks that make a network (../oci/hooks.ts); they are told the process that holds the network namespace. */
+import { KataError } from '../../errors.ts'
+import type { ResourceKind } from '../../ledger/ledger.ts'
+import type { Logger } from '../../log.ts'
+import type { OciHook } from '../../oci/spec.ts'
+
+/** What a hook reads on its stdin: the state of a container (runtime.md). */
+export interface HookState {
+  readonly ociVersion: string
+  readonly id: string
+  readonly status: 'creating' | 'stopped'
+  readonly pid: number
+  readonly bundle: string
+  readonly annotations: Readonly<Record<string, string>>
+}
+
+/** What a hook without a timeout of its own gets, seconds. */
+const defaultSeconds = 60
+const tailLength = 400
+
+/** Runs them one after the other. @throws KataError HOOK_FAILED at the first that fails; the signal's reason. */
+export async function runHooks(
+  hooks: readonly OciHook[],
+  state: HookState,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (const hook of hooks) {
+    signal?.throwIfAborted()
+    await runHook(hook, state, signal)
+  }
+}
+
+async function runHook(
+  { path, args = [path], env = [], timeout = defaultSeconds }: OciHook,
+  state: HookState,
+  signal?: AbortSignal,
+) {
+  const fail = (reason: string, cause?: unknown) => new KataError('HOOK_FAILED', { path, reason }, { cause })
+  const [argv0 = path, ...rest] = args
+  try {
+    const child = Bun.spawn({
+      ...{ cmd: [path, ...rest], argv0, cwd: state.bundle },
+      env: Object.fromEntries(env.map((entry) => [entry.split('=')[0], entry.slice(entry.indexOf('=') + 1)])),
+      stdin: new Blob([JSON.stringify(state)]),
+      ...{ stdout: 'ignore', stderr: 'pipe' },
+      ...{ timeout: timeout * 1000, killSignal: 'SIGKILL' },
+      ...(signal && { signal }),
+    } as const)
+    const [stderr, code] = await Promise.all([child.stderr.text(), child.exited])
+    signal?.throwIfAborted()
+    if (code === 0) return
+    const how = child.signalCode === null ? `exit code ${code}` : `it was ended after ${timeout} s`
+    throw fail(`${how}: ${stderr.slice(-tailLength).trim()}`)
+  } catch (error) {
+    throw error instanceof KataError ? error : fail(String(error), error)
+  }
+}
+
+export interface PoststopData {
+  readonly hooks: readonly OciHook[]
+  readonly state: HookState
+}
+
+/** What a failing one leaves is not ours to undo: it is told and passed over. */
+export const poststopResource: ResourceKind<PoststopData> = {
+  kind: 'poststop-hooks',
+  release: async ({ hooks, state }, log: Logger) => {
+    for (const hook of hooks)
+      await runHook(hook, { ...state, status: 'stopped' }).catch((error) =>
+        log.warn('a poststop hook failed', { error }),
+      )
+  },
+}

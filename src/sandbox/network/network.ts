@@ -1,0 +1,144 @@
+/** The sandbox's network: which one the container's spec asks for, its way into the machine, and what comes late. */
+import { readFileSync } from 'node:fs'
+import type { AgentClient } from '../../agent/client.ts'
+import type { Config } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import type { Logger } from '../../log.ts'
+import { type AttachedNetwork, attachNetwork } from '../../network/attach.ts'
+import type { Localhost } from '../../network/facts.ts'
+import { type NetworkHooks, networkHooks } from '../../oci/hooks.ts'
+import type { OciSpec } from '../../oci/spec.ts'
+import type { Identity } from '../../rootless/jail/launch-spec.ts'
+import { vmmFeatures } from '../../vmm/create.ts'
+import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
+import { holdNetns } from '../start/netns-holder.ts'
+import { tellNetwork } from './guest-network.ts'
+import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
+
+export interface NetworkRequest {
+  /** Path of the pod's network namespace; absent when it is a new one. */
+  readonly netns?: string
+  /** Present when the client fills a new one by the process that it is told: in hooks, or before the start. */
+  readonly filled?: { readonly hooks: NetworkHooks; readonly state: Omit<HookState, 'pid' | 'status'> }
+  /** Lines of the pod's resolv.conf, for the guest itself; containers have theirs as a mount. */
+  readonly dns: readonly string[]
+}
+
+/** Longer ones are cut: the resolver itself reads a handful of lines. */
+const maxResolvConfBytes = 64 * 1024
+
+/** containerd's namespace of Docker, whose later versions fill a new network namespace between Create and Start. */
+const docker = 'moby'
+
+/**
+ * A network namespace without a path is a new one, with nothing in it: the machine has that by itself, unless somebody
+ * is going to fill it. `client` is the client's namespace in containerd.
+ *
+ * @throws KataError NETNS_HOST when the spec has no network namespace at all, which means that of the host.
+ */
+export function networkRequest(
+  spec: OciSpec,
+  { client, id, bundle }: { client: string; id: string; bundle: string },
+): NetworkRequest {
+  const namespace = spec.linux?.namespaces?.find(({ type }) => type === 'network')
+  if (namespace === undefined) throw new KataError('NETNS_HOST', { how: 'its spec has no network namespace' })
+  const dns = resolvConf(spec)
+  if (namespace.path) return { netns: namespace.path, dns }
+  const hooks = networkHooks(spec)
+  if (hooks.create.length === 0 && client !== docker) return { dns }
+  const { ociVersion = '1.0.2', annotations = {} } = spec
+  return { dns, filled: { hooks, state: { ociVersion, id, bundle, annotations } } }
+}
+
+function resolvConf({ mounts = [] }: OciSpec): string[] {
+  const source = mounts.find(({ destination }) => destination === '/etc/resolv.conf')?.source
+  if (source === undefined) return []
+  try {
+    const text = readFileSync(source, 'utf8').slice(0, maxResolvConfBytes)
+    return text.split('\n').filter((line) => line !== '')
+  } catch {
+    // The mount itself fails in a moment, with a better reason.
+    return []
+  }
+}
+
+interface NetworkParts {
+  readonly ledger: Ledger
+  readonly config: Config
+  readonly log: Logger
+  readonly identity: Identity
+}
+
+export class SandboxNetwork {
+  readonly #parts: NetworkParts
+  /** The process that holds a network namespace for a client that fills it late. */
+  readonly holder: { readonly pid: number } | undefined
+  readonly #netns: string | undefined
+  readonly #known = new Set<number>()
+  #localhost: Localhost | undefined
+
+  private constructor(parts: NetworkParts, netns: string | undefined, holder?: { pid: number }) {
+    this.#parts = parts
+    this.#netns = netns
+    this.holder = holder
+  }
+
+  /** @throws KataError HOOK_FAILED, those of {@link holdNetns}. */
+  static async create(
+    { netns, filled }: NetworkRequest,
+    parts: NetworkParts & { readonly stateDir: string; readonly signal: AbortSignal },
+  ): Promise<SandboxNetwork> {
+    const { ledger, config } = parts
+    if (config.runtime.internetworkingModel === 'none') return new SandboxNetwork(parts, undefined)
+    if (filled === undefined) return new SandboxNetwork(parts, netns)
+    const holder = await holdNetns(ledger, parts)
+    const { create, poststop } = filled.hooks
+    const state: HookState = { ...filled.state, status: 'creating', pid: holder.pid }
+    await ledger.take(poststopResource, { hooks: poststop, state }, () =>
+      runHooks(create, state, parts.signal),
+    )
+    return new SandboxNetwork(parts, `/proc/${holder.pid}/ns/net`, holder)
+  }
+
+  /** Cards for every interface that has none yet. @throws KataError, those of {@link attachNetwork}. */
+  async attach(): Promise<AttachedNetwork> {
+    if (this.#netns === undefined) return nothing
+    const { ledger, config, log, identity } = this.#parts
+    const { disableVhostNet, networkQueues, defaultVcpus } = config.hypervisor
+    const attached = await attachNetwork(ledger, {
+      netns: this.#netns,
+      queues: Math.min(networkQueues, Math.ceil(defaultVcpus)),
+      vhost: !disableVhostNet,
+      known: new Set(this.#known),
+      localhost: this.#localhost,
+      owner: vmmFeatures(config).nics === 'name' ? identity.uid : undefined,
+      log,
+    })
+    for (const { index } of attached.fresh) this.#known.add(index)
+    this.#localhost = attached.facts.localhost
+    return attached
+  }
+
+  /** Where a VMM that opens taps by their names has to be started to find them; nowhere when it has none. */
+  placeOf({ nics, links }: AttachedNetwork): VmSpec['netns'] {
+    const isByName = nics.some(({ tap }) => tap !== undefined)
+    return isByName && this.#netns !== undefined ? { path: this.#netns, interfaces: links } : undefined
+  }
+
+  /** For what the client put into the namespace after it had created the sandbox, as Docker does since version 26. */
+  async attachLate(vmm: Vmm, agent: AgentClient): Promise<void> {
+    using attached = await this.attach()
+    for (const nic of attached.nics) await vmm.plugNic(nic)
+    await tellNetwork(agent, attached.facts, attached.fresh)
+  }
+}
+
+const nothing: AttachedNetwork = {
+  links: [],
+  facts: { interfaces: [], routes: [], neighbours: [] },
+  fresh: [],
+  nics: [],
+  close: () => {},
+  [Symbol.dispose]: () => {},
+}

@@ -1,6 +1,0 @@
-/** Which process a sandbox belongs to: the first line of its ledger, so that nobody tears down what is alive. */
-import type { ResourceKind } from '../ledger/ledger.ts'
-import type { ProcessRef } from '../linux/proc.ts'
-
-/** Releasing the owner releases nothing: it is the shim itself, which ends after its sandbox. */
-export const ownerResource: ResourceKind<ProcessRef> = { kind: 'owner', release: () => {} }

@@ -1,0 +1,132 @@
+/**
+ * `kata-ts audit`: every process of a running sandbox, as it was asked to be and as the kernel says it is now. The same
+ * comparison that guards the start, at any later time.
+ */
+import { existsSync, readdirSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { readOomScore } from '../../linux/processes/oom-score.ts'
+import { isAlive, type ProcessRef, processesOfUid, readProc, readStatus } from '../../linux/processes/proc.ts'
+import type { Logger } from '../../log.ts'
+import { shimScore } from '../../rootless/jail/oom-score.ts'
+import { readNamespaces, readPosture } from '../../rootless/posture/posture.ts'
+import {
+  describePosture,
+  differs,
+  oomScoreRow,
+  type PostureRow,
+} from '../../rootless/posture/posture-check.ts'
+import { type PostureRecord, readPostureRecords } from '../../rootless/posture/posture-record.ts'
+import { describeShimRights } from '../../rootless/shim-rights.ts'
+import { sleep } from '../../time.ts'
+import { openLedger, ownerOf } from '../end/teardown.ts'
+import type { SandboxPaths } from './paths.ts'
+
+export interface AuditedProcess {
+  /**
+   * `vmm`, `virtiofsd`, `virtiofsd-worker`, the same with `virtiofsd-volumes`, `netns-holder`, `swtpm`, `shim`; `vmm-waiter` and the like for whoever started and
+   * waits for one in our jail; around Firecracker `vmm-holder` and `vmm-first`, the first process of its outer pid namespace;
+   * `unknown` for one that nobody asked for.
+   */
+  readonly name: string
+  readonly pid: number
+  readonly rows: readonly PostureRow[]
+  /** How many of the rows differ. */
+  readonly differences: number
+}
+
+/**
+ * A thread of virtiofsd takes the ids of a guest's user for as long as a file is made, and a descriptor may be open for
+ * a moment: a difference is one that so many readings show, with that many milliseconds between them.
+ */
+const [readings, betweenMs] = [10, 20]
+
+/** @throws KataError SANDBOX_NOT_RUNNING for one that is not there, not yet complete, or ended meanwhile. */
+export async function auditSandbox(id: string, paths: SandboxPaths, log: Logger): Promise<AuditedProcess[]> {
+  const shim = isRunning(paths) ? ownerOf(openLedger(paths, log)) : undefined
+  if (shim === undefined) throw new KataError('SANDBOX_NOT_RUNNING', { id })
+  const audited = [
+    ...(await auditRecords(paths.stateDir)),
+    await auditProcess('shim', shim, () => shimRows(shim.pid)),
+    ...strangers(readPostureRecords(paths.stateDir)),
+  ]
+  const isRight = audited.every(({ differences }) => differences === 0)
+  if (!isRight && !isRunning(paths)) throw new KataError('SANDBOX_NOT_RUNNING', { id })
+  return audited
+}
+
+/** Its facts are written when it is complete, and its postures forgotten when it is about to end. */
+function isRunning({ facts, stateDir }: SandboxPaths): boolean {
+  return existsSync(facts) && readPostureRecords(stateDir).length > 0
+}
+
+/** The processes whose posture is written down in a state directory. */
+export async function auditRecords(stateDir: string): Promise<AuditedProcess[]> {
+  const audited: AuditedProcess[] = []
+  for (const record of readPostureRecords(stateDir))
+    audited.push(await auditProcess(record.name, record.ref, () => rowsOf(record)))
+  return audited
+}
+
+/** A process that ended, or whose number is another's by now, is a difference as well. */
+async function auditProcess(
+  name: string,
+  ref: ProcessRef,
+  read: () => PostureRow[],
+): Promise<AuditedProcess> {
+  let rows: PostureRow[] = []
+  for (let reading = 0; reading < readings; reading++) {
+    if (reading > 0) await sleep(betweenMs)
+    rows = isAlive(ref) ? read() : [gone]
+    if (!rows.some(differs)) break
+  }
+  return { name, pid: ref.pid, rows, differences: rows.filter(differs).length }
+}
+
+const gone: PostureRow = { field: 'process', expected: 'running', actual: 'gone' }
+
+function rowsOf({ ref, expected, landlock }: PostureRecord): PostureRow[] {
+  try {
+    const rows = describePosture(expected, readPosture(ref.pid))
+    if (landlock === undefined) return rows
+    // Without it, it would not run but where that was accepted.
+    return [...rows, { field: 'landlock', expected: landlock, actual: landlock }]
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'PROCESS_GONE') return [gone]
+    throw error
+  }
+}
+
+function shimRows(pid: number): PostureRow[] {
+  const mnt = readNamespaces(`/proc/${pid}`)?.mnt
+  if (mnt === undefined) return [gone]
+  const actual = mnt === readNamespaces('/proc/self')?.mnt ? 'host' : 'own'
+  return [
+    ...threadRows(pid),
+    { field: 'namespaces.mnt', expected: 'own', actual },
+    oomScoreRow(shimScore, readOomScore(pid) ?? Number.NaN),
+  ]
+}
+
+/** Threads that end meanwhile are left out. */
+function threadRows(pid: number): PostureRow[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
+    const status = readStatus(`/proc/${pid}/task/${tid}/status`)
+    return status === undefined ? [] : describeShimRights(status, Number(tid))
+  })
+}
+
+/** Whatever else runs as a user of the sandbox: nothing but what is written down has a reason to. */
+function strangers(records: readonly PostureRecord[]): AuditedProcess[] {
+  const known = new Set(records.map(({ ref }) => ref.pid))
+  const uids = new Set(records.map(({ expected }) => expected.uid).filter((uid) => uid !== 0))
+  const pids = [...uids].flatMap(processesOfUid).filter((pid) => !known.has(pid))
+  return pids.map((pid) => {
+    const actual = readProc(`/proc/${pid}/comm`)?.trim() ?? 'gone'
+    return {
+      name: 'unknown',
+      pid,
+      rows: [{ field: 'process', expected: 'none', actual }],
+      differences: 1,
+    }
+  })
+}

@@ -1,0 +1,95 @@
+/** `kata-ts gc`: whatever a crash, a lost run directory or a reboot left, found and released by the same teardown. */
+import { readdirSync, rmSync, statSync } from 'node:fs'
+import { describeError } from '../../errors.ts'
+import { isIdentifier } from '../../identifier.ts'
+import type { Failpoints } from '../../ledger/failpoints.ts'
+import { isAlive } from '../../linux/processes/proc.ts'
+import { isListening } from '../../linux/sockets/socket.ts'
+import { type Logger, silentLogger } from '../../log.ts'
+import { sweepRootless } from '../../rootless/identity/sweep.ts'
+import type { UidRange } from '../../rootless/identity/uid-range.ts'
+import { openLedger, ownerOf, teardown } from '../end/teardown.ts'
+import { sweepDisks } from './disk-sweep.ts'
+import { leaseDir, reservedNames, type SandboxPaths, sandboxPaths } from './paths.ts'
+
+export interface Collected {
+  /** What was removed: a sandbox, a socket, an account and so on. */
+  readonly kind: string
+  readonly name: string
+  /** Why it is still there, when it could not be removed. */
+  readonly failure?: string
+}
+
+/** A sandbox without an owner that is younger than this is one that is being started. */
+const startGraceMs = 10_000
+
+/**
+ * Releases every sandbox whose shim is dead, and what has no sandbox at all: sockets, and uid reservations, accounts
+ * and private directories of `range`, disks of earlier boots. Live sandboxes are left alone.
+ */
+export async function collectGarbage(options: {
+  runDir: string
+  range: UidRange
+  log: Logger
+  /** Faults on purpose, for tests. */
+  failpoints?: Failpoints | undefined
+}): Promise<Collected[]> {
+  const { runDir, range, log, failpoints } = options
+  const collected: Collected[] = []
+  for (const { namespace, id, paths } of listSandboxes(runDir, log)) {
+    const owner = ownerOf(openLedger(paths, log))
+    if (owner === undefined ? isYoung(paths) : isAlive(owner)) continue
+    const failure = await teardown(paths, log, failpoints).then(() => undefined, describeError)
+    collected.push({
+      kind: 'sandbox',
+      name: `${namespace}/${id}`,
+      ...(failure === undefined ? {} : { failure }),
+    })
+  }
+  for (const socket of names(`${runDir}/s`)) {
+    if (isListening(`${runDir}/s/${socket}`)) continue
+    rmSync(`${runDir}/s/${socket}`, { force: true })
+    collected.push({ kind: 'socket', name: `${runDir}/s/${socket}` })
+  }
+  for (const { name, found, error } of await sweepRootless({ runDir: leaseDir, range }, log)) {
+    collected.push({ kind: found, name, ...(error === undefined ? {} : { failure: error }) })
+  }
+  for (const { path: name, ...more } of sweepDisks()) collected.push({ kind: 'disks', name, ...more })
+  return collected
+}
+
+/** Every sandbox that has a state directory, alive or not. What cannot be one by its name is passed over, which `log` says. */
+export function listSandboxes(
+  runDir: string,
+  log: Logger = silentLogger,
+): { namespace: string; id: string; paths: SandboxPaths }[] {
+  const identifiers = (directory: string, candidates: readonly string[]) =>
+    candidates.filter((name) => {
+      if (!isIdentifier(name))
+        log.warn('not a sandbox by its name, passed over', { path: `${directory}/${name}` })
+      return isIdentifier(name)
+    })
+  const namespaces = names(runDir).filter(
+    (name) => !reservedNames.has(name) && isDirectory(`${runDir}/${name}`),
+  )
+  return identifiers(runDir, namespaces).flatMap((namespace) => {
+    const directory = `${runDir}/${namespace}`
+    return identifiers(directory, names(directory)).map((id) => ({
+      ...{ namespace, id },
+      paths: sandboxPaths(runDir, namespace, id),
+    }))
+  })
+}
+
+function isYoung({ stateDir }: SandboxPaths): boolean {
+  const created = statSync(stateDir, { throwIfNoEntry: false })?.birthtimeMs ?? 0
+  return Date.now() - created < startGraceMs
+}
+
+function names(directory: string): string[] {
+  return isDirectory(directory) ? readdirSync(directory) : []
+}
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+}

@@ -1,0 +1,89 @@
+/**
+ * The walls around a pod that do not stand, whoever asked for that: file, annotation, option, or a host that cannot. Every
+ * start tells of them, and `ps`, `check`, `audit` and `inspect` show them; all read this one list.
+ */
+import type { Config } from '../../config/config.ts'
+import { tableName } from '../../config/keys.ts'
+import { needed, record } from '../../json/compounds.ts'
+import { bool, choice, text } from '../../json/values.ts'
+
+export interface OpenWall {
+  /** For scripts, and short enough for a column. */
+  readonly wall: 'rootless' | 'seccomp' | 'kvm' | 'virtiofsd' | 'landlock'
+  /** For a person: what is not confined, and why. */
+  readonly what: string
+  readonly remedy: string
+  /** Somebody asked for exactly this by name, and no start repeats it. */
+  readonly quiet: boolean
+}
+
+export const readOpenWall = record<OpenWall>({
+  wall: needed(choice('rootless', 'seccomp', 'kvm', 'virtiofsd', 'landlock')),
+  what: needed(text),
+  remedy: needed(text),
+  quiet: needed(bool),
+})
+
+/** What a start found out, or a check foresees; absent: not known. */
+export interface WallFindings {
+  readonly accelerator: { readonly accelerator: 'kvm' | 'tcg' | 'unknown'; readonly reason: string }
+  /** Why virtiofsd is root; absent where it is not, or nothing is shared. */
+  readonly virtiofsdRootBecause?: string | undefined
+  /** Why Landlock does not hold; absent where it does, or where nothing starts without. */
+  readonly landlockProblem?: string | undefined
+}
+
+export function openWalls(config: Config, found: WallFindings): OpenWall[] {
+  const { rootless, driver } = config.hypervisor
+  const table = tableName(driver, 'hypervisor')
+  const open: OpenWall[] = []
+  if (!rootless)
+    open.push({
+      wall: 'rootless',
+      what: 'the VMM runs as root of this host (rootless = false)',
+      remedy: `Set rootless = true in [${table}].`,
+      quiet: false,
+    })
+  if (config.runtime.disableGuestSeccomp)
+    open.push({
+      wall: 'seccomp',
+      what: 'containers run without their seccomp profiles (disable_guest_seccomp = true)',
+      remedy: 'Set disable_guest_seccomp = false in [runtime].',
+      quiet: false,
+    })
+  if (found.accelerator.accelerator === 'tcg') open.push(emulation(config, found.accelerator.reason))
+  if (found.virtiofsdRootBecause !== undefined)
+    open.push({
+      wall: 'virtiofsd',
+      what: `virtiofsd is root of this host: ${found.virtiofsdRootBecause}`,
+      remedy: 'Set virtio_fs_privilege = "unprivileged", which refuses what takes no id map.',
+      quiet: false,
+    })
+  if (found.landlockProblem !== undefined)
+    open.push({
+      wall: 'landlock',
+      what: `the VMM runs without Landlock, as landlock = "best-effort" allows: ${found.landlockProblem}`,
+      remedy: `Set landlock = "required" in [${table}], on a host that has it.`,
+      quiet: false,
+    })
+  return open
+}
+
+function emulation({ hypervisor }: Config, reason: string): OpenWall {
+  const tcg = 'this machine runs under TCG emulation, which is many times slower and no security boundary'
+  if (hypervisor.accelerator === 'tcg')
+    return {
+      wall: 'kvm',
+      what: `${tcg}, as accelerator = "tcg" asks`,
+      remedy: 'Set accelerator = "kvm" where KVM can be used.',
+      quiet: true,
+    }
+  return {
+    wall: 'kvm',
+    what:
+      `${tcg}, because KVM cannot be used: ${reason} ` +
+      `(accelerator = "kvm" refuses such a start, "tcg" asks for it without this warning)`,
+    remedy: 'Remove what is in the way of KVM, or set accelerator = "tcg" where emulation is meant.',
+    quiet: false,
+  }
+}

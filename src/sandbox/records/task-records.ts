@@ -1,0 +1,71 @@
+/**
+ * Which tasks a sandbox has, written down for those who only see its state directory: `kata-ts ps` and `exec` find the
+ * containers of containerd by it. One JSON file a task; the directory goes away with the sandbox.
+ */
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { describeError } from '../../errors.ts'
+import { needed, record } from '../../json/compounds.ts'
+import { text } from '../../json/values.ts'
+import type { Logger } from '../../log.ts'
+import { readState } from '../../rootless/state-file.ts'
+import { listSandboxes } from './gc.ts'
+import type { SandboxPaths } from './paths.ts'
+
+export interface TaskRecord {
+  readonly id: string
+  readonly namespace: string
+  readonly sandboxId: string
+  readonly bundle: string
+  /** The shim's ttrpc address. */
+  readonly address: string
+  /** ISO 8601. */
+  readonly createdAt: string
+}
+
+const taskRecord = record<TaskRecord>({
+  id: needed(text),
+  namespace: needed(text),
+  sandboxId: needed(text),
+  bundle: needed(text),
+  address: needed(text),
+  createdAt: needed(text),
+})
+
+const directoryOf = ({ stateDir }: SandboxPaths) => `${stateDir}/tasks`
+
+export function writeTaskRecord(paths: SandboxPaths, task: TaskRecord): void {
+  mkdirSync(directoryOf(paths), { recursive: true, mode: 0o700 })
+  const file = `${directoryOf(paths)}/${task.id}`
+  // Not visible under its name before it is whole.
+  writeFileSync(`${file}.new`, JSON.stringify(task), { mode: 0o600 })
+  renameSync(`${file}.new`, `${file}.json`)
+}
+
+export function removeTaskRecord(paths: SandboxPaths, id: string): void {
+  rmSync(`${directoryOf(paths)}/${id}.json`, { force: true })
+}
+
+/** Every task of a namespace whose sandbox has not been released, oldest first. */
+export function listTaskRecords(runDir: string, namespace: string, log: Logger): TaskRecord[] {
+  return listSandboxes(runDir)
+    .filter((sandbox) => sandbox.namespace === namespace)
+    .flatMap(({ paths }) => recordsIn(directoryOf(paths), log))
+    .sort((a, b) => a.createdAt.localeCompare(b.createdAt))
+}
+
+function recordsIn(directory: string, log: Logger): TaskRecord[] {
+  if (!existsSync(directory)) return []
+  return readdirSync(directory)
+    .filter((name) => name.endsWith('.json'))
+    .flatMap((name) => {
+      try {
+        // Undefined when its shim removed it this moment.
+        const found = readState(taskRecord, `${directory}/${name}`)
+        return found === undefined ? [] : [found]
+      } catch (error) {
+        // One that cannot be read does not hide the others.
+        log.warn('a task is not listed', { error: describeError(error) })
+        return []
+      }
+    })
+}

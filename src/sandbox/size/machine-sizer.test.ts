@@ -1,0 +1,113 @@
+import { expect, test } from 'bun:test'
+import type { Config } from '../../config/config.ts'
+import { silentLogger } from '../../log.ts'
+import type { MachineSize } from '../../vmm/vmm.ts'
+import { MachineSizer, type MachineSizerParts } from './machine-sizer.ts'
+
+const MiB = 1024 * 1024
+const demand = (vcpus: number, memoryMiB: number) => ({ vcpus, memoryBytes: memoryMiB * MiB })
+
+/** A machine that does as it is told up to `most`, and a guest; both tell what was asked. */
+function stage({
+  most = { vcpus: 8, memoryMiB: 1 << 30 },
+  shrinks = true,
+  isStatic = false,
+  memoryBlockMiB = 128,
+} = {}) {
+  const asked: MachineSize[] = []
+  const allowed: number[] = []
+  const online: object[] = []
+  let now: MachineSize = { vcpus: 1, memoryMiB: 256 }
+  const config = {
+    hypervisor: { defaultVcpus: 1, defaultMemory: 256, defaultMaxMemory: 1 << 20 },
+    runtime: { staticSandboxResourceMgmt: isStatic },
+  } as Config
+  const sizer = new MachineSizer({
+    config,
+    vmm: {
+      async resize(size) {
+        // What the host allows has grown first.
+        expect(allowed.at(-1)).toBe(size.memoryMiB)
+        asked.push(size)
+        if (size.memoryMiB > most.memoryMiB) throw new Error('no room')
+        const memoryMiB = shrinks ? size.memoryMiB : Math.max(now.memoryMiB, size.memoryMiB)
+        now = { vcpus: Math.min(size.vcpus, most.vcpus), memoryMiB }
+        return now
+      },
+    },
+    agent: {
+      onlineCPUMem: async (request: object) => void online.push(request),
+    } as unknown as MachineSizerParts['agent'],
+    boot: now,
+    memoryBlockMiB,
+    onGrowing: ({ memoryMiB }) => void allowed.push(memoryMiB),
+    onResized: () => {},
+    log: silentLogger,
+  })
+  return { sizer, asked, online }
+}
+
+test('a container makes the machine grow by whole memory blocks, and its end gives them back', async () => {
+  const { sizer, asked, online } = stage()
+  await sizer.demand('a', demand(2, 200))
+  expect(asked).toEqual([{ vcpus: 3, memoryMiB: 512 }])
+  expect(online).toEqual([{ nbCpus: 2, wait: true, cpuOnly: false }])
+  await sizer.forget('a')
+  expect(sizer.size).toEqual({ vcpus: 1, memoryMiB: 256 })
+})
+
+test('a container without limits, and one that fits, change nothing', async () => {
+  const { sizer, asked } = stage({ shrinks: false })
+  await sizer.demand('pause', demand(0, 0))
+  expect(asked).toEqual([])
+  await sizer.demand('a', demand(1, 128))
+  await sizer.forget('a')
+  await sizer.demand('b', demand(1, 100))
+  expect(sizer.size).toEqual({ vcpus: 2, memoryMiB: 384 })
+})
+
+test('new limits count in place of the old ones', async () => {
+  const { sizer } = stage()
+  await sizer.demand('a', demand(0.5, 128))
+  await sizer.demand('a', demand(2, 256))
+  expect(sizer.size).toEqual({ vcpus: 3, memoryMiB: 512 })
+})
+
+test('what is asked for at the same time adds up', async () => {
+  const { sizer } = stage()
+  await Promise.all(['a', 'b', 'c'].map((id) => sizer.demand(id, demand(1, 128))))
+  expect(sizer.size).toEqual({ vcpus: 4, memoryMiB: 640 })
+})
+
+test('much memory comes in steps, because the kernel keeps its book on it in what it has', async () => {
+  const { sizer, asked } = stage()
+  await sizer.demand('a', demand(0, 16_384))
+  expect(asked.map(({ memoryMiB }) => memoryMiB)).toEqual([4352, 16_640])
+})
+
+test('a machine that cannot grow refuses the container and keeps what was known before', async () => {
+  const { sizer, asked } = stage({ most: { vcpus: 2, memoryMiB: 512 } })
+  await sizer.demand('a', demand(0, 256))
+  expect(sizer.demand('b', demand(0, 128))).rejects.toThrow('no room')
+  expect(sizer.demand('a', demand(0, 1 << 21))).rejects.toThrow('SANDBOX_TOO_LARGE')
+  await sizer.demand('c', demand(9, 0))
+  expect(asked.at(-1)).toEqual({ vcpus: 10, memoryMiB: 512 })
+  expect(sizer.size).toEqual({ vcpus: 2, memoryMiB: 512 })
+})
+
+test('in static mode the machine stays as it is', async () => {
+  const { sizer, asked } = stage({ isStatic: true })
+  await sizer.demand('a', demand(4, 1024))
+  expect(asked).toEqual([])
+})
+
+test.each([2, 128, 2048])(
+  'with blocks of %d MiB it grows by less than one more than is needed',
+  async (memoryBlockMiB) => {
+    const { sizer } = stage({ memoryBlockMiB })
+    await sizer.demand('a', demand(0, 65))
+    const { memoryMiB } = sizer.size
+    expect(memoryMiB).toBeGreaterThanOrEqual(256 + 65)
+    expect(memoryMiB).toBeLessThan(256 + 65 + memoryBlockMiB)
+  },
+)

@@ -1,0 +1,114 @@
+/** Keeps the machine as large as its containers need, while they come, change and go. */
+import { totalmem } from 'node:os'
+import type { AgentClient } from '../../agent/client.ts'
+import type { Config } from '../../config/config.ts'
+import type { Logger } from '../../log.ts'
+import { serially } from '../../time.ts'
+import type { MachineSize, Vmm } from '../../vmm/vmm.ts'
+import { type Demand, neededSize } from './sizing.ts'
+
+export interface MachineSizerParts {
+  readonly config: Config
+  readonly vmm: Pick<Vmm, 'resize'>
+  readonly agent: Pick<AgentClient, 'onlineCPUMem'>
+  /** What the machine booted with. */
+  readonly boot: MachineSize
+  /** The unit in which the guest takes memory. */
+  readonly memoryBlockMiB: number
+  /** Told before the machine gets that size. */
+  onGrowing(wanted: MachineSize): void
+  /** Told whenever the machine may have got new processors, which come as new threads of the VMM. */
+  onResized(): void
+  readonly log: Logger
+}
+
+/** Memory may grow by this factor at once: the kernel keeps 1.6 % of what comes in what it has. */
+const mostGrowth = 16
+const mebibyte = 1024 * 1024
+
+export const hostMemoryMiB = (): number => Math.floor(totalmem() / mebibyte)
+
+export class MachineSizer {
+  readonly #parts: MachineSizerParts
+  readonly #demands = new Map<string, Demand>()
+  #size: MachineSize
+  readonly #alone = serially()
+
+  constructor(parts: MachineSizerParts) {
+    this.#parts = parts
+    this.#size = parts.boot
+  }
+
+  /** What the machine has now. */
+  get size(): MachineSize {
+    return this.#size
+  }
+
+  /**
+   * Makes the machine large enough for a container that comes or changes. When it cannot be, what was known of the
+   * container before still counts.
+   *
+   * @throws KataError SANDBOX_TOO_LARGE, VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED.
+   */
+  async demand(containerId: string, demand: Demand): Promise<void> {
+    const before = this.#demands.get(containerId)
+    this.#demands.set(containerId, demand)
+    try {
+      await this.#adjust()
+    } catch (error) {
+      if (before === undefined) this.#demands.delete(containerId)
+      else this.#demands.set(containerId, before)
+      throw error
+    }
+  }
+
+  /** Takes back what a container that went no longer needs, as far as the machine can shrink. */
+  async forget(containerId: string): Promise<void> {
+    if (!this.#demands.delete(containerId)) return
+    await this.#adjust().catch((error) => this.#parts.log.warn('the machine did not shrink', { error }))
+  }
+
+  /** One after the other; each looks at what is wanted when its turn comes. */
+  #adjust(): Promise<void> {
+    return this.#alone(() => this.#reach())
+  }
+
+  async #reach(): Promise<void> {
+    const { config, log } = this.#parts
+    const needed = neededSize(config, this.#demands.values(), hostMemoryMiB())
+    if (config.runtime.staticSandboxResourceMgmt) return
+    let wanted = this.#next(needed)
+    while (wanted !== undefined) {
+      const before = this.#size
+      await this.#resize(wanted)
+      const { vcpus, memoryMiB } = this.#size
+      if (vcpus !== before.vcpus || memoryMiB !== before.memoryMiB)
+        log.info('machine resized', { vcpus, memoryMiB })
+      // Further steps only while memory really comes.
+      wanted = memoryMiB > before.memoryMiB ? this.#next(needed) : undefined
+    }
+  }
+
+  /** The size to go to now, or undefined when the machine is as needed. */
+  #next(needed: MachineSize): MachineSize | undefined {
+    const { memoryMiB, vcpus } = this.#size
+    const missing = needed.memoryMiB - memoryMiB
+    if (missing === 0 && needed.vcpus === vcpus) return undefined
+    const block = this.#parts.memoryBlockMiB
+    const blocks = Math.min(Math.ceil(missing / block), Math.floor((memoryMiB * mostGrowth) / block))
+    if (blocks === 0 && needed.vcpus === vcpus) return undefined
+    return { vcpus: needed.vcpus, memoryMiB: memoryMiB + blocks * block }
+  }
+
+  async #resize(wanted: MachineSize): Promise<void> {
+    const { vmm, agent, onGrowing, onResized } = this.#parts
+    const before = this.#size
+    onGrowing(wanted)
+    this.#size = await vmm.resize(wanted)
+    onResized()
+    const newCpus = Math.max(0, this.#size.vcpus - before.vcpus)
+    const moreMemory = this.#size.memoryMiB > before.memoryMiB
+    if (newCpus > 0 || moreMemory)
+      await agent.onlineCPUMem({ nbCpus: newCpus, wait: newCpus > 0, cpuOnly: !moreMemory })
+  }
+}

@@ -1,0 +1,30 @@
+/** How much of the host's memory a sandbox may have, its machine's own included. */
+import { descriptorLimit } from '../../sharing/virtiofsd-command.ts'
+
+const mebibyte = 1024 ** 2
+/** Cgroups count whole ones. */
+const page = 4096
+/** VMM, virtiofsd and shim, and the code that TCG translates: 217 MiB were counted for all of them when idle (docs/benchmarks.md). */
+const idleMiB = 768
+/** Page tables for the guest's memory: of the VMM, of virtiofsd, of KVM and of an IOMMU, a 512th each. */
+const pageTablesOf = 1 / 64
+/**
+ * What the host's kernel keeps for a file that the guest knows, as long as it does: inode and dentry of the file system and of
+ * an overlay, and a descriptor. Bytes.
+ */
+const perFile = 3 * 1024
+/** What the guest's kernel keeps for it at least: its memory is the bound on their number. Bytes. */
+const perFileInGuest = 1024
+
+/**
+ * Bytes. Above what a machine of that size comes to with as many files in use as its guest can have; what the host caches of
+ * files is counted too, but the kernel takes that back.
+ *
+ * @param mostFiles how many the daemons of its shares may have open together.
+ */
+export function memoryBound(memoryMiB: number, mostFiles = 2 * descriptorLimit()): number {
+  const machine = memoryMiB * mebibyte
+  const files = Math.min(mostFiles, machine / perFileInGuest) * perFile
+  const bytes = machine * (1 + pageTablesOf) + files + idleMiB * mebibyte
+  return Math.ceil(bytes / page) * page
+}

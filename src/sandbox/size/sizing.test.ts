@@ -1,0 +1,122 @@
+import { describe, expect, test } from 'bun:test'
+import type { Config } from '../../config/config.ts'
+import type { OciSpec } from '../../oci/spec.ts'
+import { announcedDemand, demandOf, demandOfContainer, neededSize, planMachine } from './sizing.ts'
+
+const hostMemoryMiB = 8192
+
+function config({
+  isStatic = false,
+  ...hypervisor
+}: Partial<Config['hypervisor']> & { isStatic?: boolean } = {}) {
+  return {
+    hypervisor: {
+      defaultVcpus: 1,
+      defaultMaxVcpus: 0,
+      defaultMemory: 256,
+      defaultMaxMemory: 0,
+      ...hypervisor,
+    },
+    runtime: { staticSandboxResourceMgmt: isStatic },
+  } as Config
+}
+
+const MiB = 1024 * 1024
+const limits = (quota: number, memoryMiB: number) => ({
+  cpu: { quota, period: 100_000, shares: 512 },
+  memory: { limit: memoryMiB * MiB },
+})
+const container: OciSpec = { linux: { resources: limits(150_000, 100) } }
+const pod: OciSpec = {
+  annotations: {
+    'io.kubernetes.cri.container-type': 'sandbox',
+    'io.kubernetes.cri.sandbox-cpu-quota': '250000',
+    'io.kubernetes.cri.sandbox-cpu-period': '100000',
+    'io.kubernetes.cri.sandbox-cpu-shares': '2048',
+    'io.kubernetes.cri.sandbox-memory': `${512 * MiB}`,
+  },
+  linux: { resources: limits(9_000_000, 9000) },
+}
+
+describe('what a container may use', () => {
+  test('is its quota in processors and its memory with huge pages', () => {
+    const hugepageLimits = [{ pageSize: '2MB', limit: 2 * MiB }]
+    const resources = { ...limits(150_000, 100), hugepageLimits }
+    expect(demandOf(resources)).toEqual({ vcpus: 1.5, memoryBytes: 102 * MiB })
+    expect(demandOf({ cpu: { quota: 50_000 } }).vcpus).toBe(0.5)
+  })
+
+  test.each([
+    ['no resources', undefined],
+    ['no limits', { cpu: { shares: 2 }, memory: {} }],
+    ['the values that lift a limit', { cpu: { quota: -1, period: 100_000 }, memory: { limit: -1 } }],
+    ['the kernel’s largest number', { memory: { limit: 0x7ffffffffffff000 } }],
+    ['what is no number', { cpu: { quota: Number.NaN }, memory: { limit: Number.NaN }, hugepageLimits: [] }],
+  ])('is nothing for %s', (_, resources) => {
+    expect(demandOf(resources)).toEqual({ vcpus: 0, memoryBytes: 0 })
+  })
+
+  test('is nothing for the container that only holds the pod', () => {
+    expect(demandOfContainer(pod)).toEqual({ vcpus: 0, memoryBytes: 0 })
+    expect(demandOfContainer(container).vcpus).toBe(1.5)
+  })
+
+  test('is announced by CRI for the whole pod', () => {
+    expect(announcedDemand(pod)).toEqual({ vcpus: 2.5, memoryBytes: 512 * MiB })
+    expect(announcedDemand(container)).toEqual({ vcpus: 0, memoryBytes: 0 })
+    const nonsense = {
+      'io.kubernetes.cri.sandbox-cpu-quota': 'many',
+      'io.kubernetes.cri.sandbox-memory': '-1',
+    }
+    expect(announcedDemand({ annotations: nonsense })).toEqual({ vcpus: 0, memoryBytes: 0 })
+  })
+})
+
+describe('the machine that is needed', () => {
+  test('is the machine’s own share and what the containers add up to, processors rounded up once', () => {
+    const demands = [
+      { vcpus: 0.3, memoryBytes: 100 * MiB },
+      { vcpus: 0.7, memoryBytes: 1 },
+    ]
+    expect(neededSize(config(), demands, hostMemoryMiB)).toEqual({ vcpus: 2, memoryMiB: 357 })
+    expect(neededSize(config({ defaultVcpus: 0.5 }), demands, hostMemoryMiB).vcpus).toBe(2)
+    expect(neededSize(config(), [], hostMemoryMiB)).toEqual({ vcpus: 1, memoryMiB: 256 })
+  })
+
+  test('is not one processor more for the inexactness of a division', () => {
+    const third = { vcpus: 0.1 + 0.2, memoryBytes: 0 }
+    expect(neededSize(config({ defaultVcpus: 0.7 }), [third], hostMemoryMiB).vcpus).toBe(1)
+  })
+
+  test.each([
+    ['the host', {}, hostMemoryMiB],
+    ['default_maxmemory', { defaultMaxMemory: 1024 }, 1024],
+  ])('may not have more memory than %s', (_, hypervisor, most) => {
+    const demand = (memoryMiB: number) => [{ vcpus: 0, memoryBytes: memoryMiB * MiB }]
+    expect(neededSize(config(hypervisor), demand(most - 256), hostMemoryMiB).memoryMiB).toBe(most)
+    expect(() => neededSize(config(hypervisor), demand(most - 255), hostMemoryMiB)).toThrow(
+      `[SANDBOX_TOO_LARGE] the pod needs a machine of ${most + 1} MiB, 256 MiB of its own and the rest for its containers; the most is ${most} MiB`,
+    )
+  })
+})
+
+describe('the machine that is booted', () => {
+  test('has for a pod what is configured, and can grow', () => {
+    const plan = planMachine(config({ defaultMaxVcpus: 7, defaultMaxMemory: 2048 }), pod, hostMemoryMiB)
+    expect(plan).toEqual({ vcpus: 1, memoryMiB: 256, maxVcpus: 7, maxMemoryMiB: 2048 })
+  })
+
+  test('has for a single container its limits on top at once', () => {
+    const plan = planMachine(config(), container, hostMemoryMiB)
+    expect(plan).toEqual({ vcpus: 3, memoryMiB: 356, maxVcpus: 0, maxMemoryMiB: 0 })
+  })
+
+  test('has in static mode all that CRI announces, and cannot grow', () => {
+    const plan = planMachine(config({ isStatic: true }), pod, hostMemoryMiB)
+    expect(plan).toEqual({ vcpus: 4, memoryMiB: 768, maxVcpus: 4, maxMemoryMiB: 768 })
+  })
+
+  test('never has more processors than default_maxvcpus', () => {
+    expect(planMachine(config({ defaultMaxVcpus: 2 }), container, hostMemoryMiB).vcpus).toBe(2)
+  })
+})

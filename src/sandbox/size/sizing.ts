@@ -1,0 +1,105 @@
+/**
+ * How large a pod's machine is: what the configuration gives it for itself, and what its containers may use. Pure; the
+ * rules are Kata's (`default_vcpus` and `default_memory` come on top of what the containers' limits add up to).
+ */
+import type { Config } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
+import { isPodSandbox } from '../../oci/annotations.ts'
+import type { OciResources } from '../../oci/resources.ts'
+import type { OciSpec } from '../../oci/spec.ts'
+import type { MachineSize } from '../../vmm/vmm.ts'
+
+/** What containers may use at most; a container without limits adds nothing. */
+export interface Demand {
+  /** Processors, with fractions. */
+  readonly vcpus: number
+  readonly memoryBytes: number
+}
+
+/** A machine at boot, and how far it may grow; 0 means as far as the host goes. */
+export interface MachinePlan extends MachineSize {
+  readonly maxVcpus: number
+  readonly maxMemoryMiB: number
+}
+
+const mebibyte = 1024 * 1024
+/** A machine's memory is whole huge pages, so that it can be made of them. */
+const hugePageMiB = 2
+/** Microseconds: the kernel's period where a quota comes without one. */
+const defaultPeriod = 100_000
+const nothing: Demand = { vcpus: 0, memoryBytes: 0 }
+
+/** How containerd and CRI-O announce what the containers of a pod will use (containerd's pkg/cri/annotations). */
+const announced = {
+  quota: 'io.kubernetes.cri.sandbox-cpu-quota',
+  period: 'io.kubernetes.cri.sandbox-cpu-period',
+  memory: 'io.kubernetes.cri.sandbox-memory',
+} as const
+
+/** Of these limits; values that mean "no limit" count nothing. */
+export function demandOf({ cpu = {}, memory = {}, hugepageLimits = [] }: OciResources = {}): Demand {
+  return {
+    vcpus: shareOfCpus(amount(cpu.quota), amount(cpu.period)),
+    memoryBytes: sum([memory.limit, ...hugepageLimits.map(({ limit }) => limit)].map(amount)),
+  }
+}
+
+/** What a new container adds to the machine's need. */
+export const demandOfContainer = (spec: OciSpec): Demand =>
+  isPodSandbox(spec) ? nothing : demandOf(spec.linux?.resources)
+
+/** What CRI says at the start of a pod that its containers will use together. Shares are a weight, no amount. */
+export function announcedDemand({ annotations = {} }: OciSpec): Demand {
+  const read = (name: keyof typeof announced) => amount(Number(annotations[announced[name]]))
+  return { vcpus: shareOfCpus(read('quota'), read('period')), memoryBytes: read('memory') }
+}
+
+/**
+ * The machine to boot for the sandbox whose first container is `spec`. Static: all that its containers will ever use,
+ * and no growth. Otherwise what is known for certain: a single container's own limits, of a pod nothing yet.
+ *
+ * @throws KataError SANDBOX_TOO_LARGE.
+ */
+export function planMachine(config: Config, spec: OciSpec, hostMemoryMiB: number): MachinePlan {
+  const { staticSandboxResourceMgmt } = config.runtime
+  const { defaultMaxVcpus, defaultMaxMemory } = config.hypervisor
+  const demand =
+    staticSandboxResourceMgmt && isPodSandbox(spec) ? announcedDemand(spec) : demandOfContainer(spec)
+  const size = neededSize(config, [demand], hostMemoryMiB)
+  const vcpus = Math.min(size.vcpus, defaultMaxVcpus || size.vcpus)
+  const memoryMiB = Math.ceil(size.memoryMiB / hugePageMiB) * hugePageMiB
+  return staticSandboxResourceMgmt
+    ? { vcpus, memoryMiB, maxVcpus: vcpus, maxMemoryMiB: memoryMiB }
+    : { vcpus, memoryMiB, maxVcpus: defaultMaxVcpus, maxMemoryMiB: defaultMaxMemory }
+}
+
+/**
+ * The machine that these containers need. Too few processors slow them down, and the machine gets as many as there can
+ * be; too little memory kills them, and is refused.
+ *
+ * @throws KataError SANDBOX_TOO_LARGE.
+ */
+export function neededSize(
+  { hypervisor }: Pick<Config, 'hypervisor'>,
+  demands: Iterable<Demand>,
+  hostMemoryMiB: number,
+): MachineSize {
+  const { defaultVcpus, defaultMemory, defaultMaxMemory } = hypervisor
+  const all = [...demands]
+  const needed = defaultMemory + Math.ceil(sum(all.map(({ memoryBytes }) => memoryBytes)) / mebibyte)
+  const most = Math.max(defaultMemory, defaultMaxMemory || hostMemoryMiB)
+  if (needed > most) throw new KataError('SANDBOX_TOO_LARGE', { needed, own: defaultMemory, most })
+  // Fractions of a thousandth (kubelet's unit) or less come from the division and are no processor.
+  const vcpus = Math.ceil(roundedToMilli(defaultVcpus + sum(all.map((demand) => demand.vcpus))))
+  return { vcpus, memoryMiB: needed }
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+const roundedToMilli = (value: number): number => Math.round(value * 1000) / 1000
+
+const shareOfCpus = (quota: number, period: number): number => quota / (period || defaultPeriod)
+
+/** Absent, negative, and the kernel's largest numbers all mean that there is no limit. */
+function amount(value = 0): number {
+  return value > 0 && value < Number.MAX_SAFE_INTEGER ? value : 0
+}

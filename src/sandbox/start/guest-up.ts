@@ -1,0 +1,59 @@
+/** A guest between its first instruction and the sandbox that watches over it. */
+import type { AgentConnection } from '../../agent/connection.ts'
+import type { Config } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
+import type { AcceleratorChoice } from '../../vmm/accelerator.ts'
+import { guestSilentError } from '../../vmm/end-error.ts'
+import type { Vmm } from '../../vmm/vmm.ts'
+import { type HealthOptions, tellSilence } from '../end/health.ts'
+import type { MachineEnd } from '../end/machine-end.ts'
+
+export interface Beginning {
+  /** The sandbox's. */
+  readonly id: string
+  readonly vmm: Pick<Vmm, 'consoleTail'>
+  readonly agent: Pick<AgentConnection, 'health' | 'waitReady'>
+  readonly config: Pick<Config, 'agent'>
+  /** What its processors are, and why. */
+  readonly choice: Pick<AcceleratorChoice, 'accelerator' | 'reason'>
+  readonly end: MachineEnd
+}
+
+/**
+ * Waits until the guest's agent answers.
+ *
+ * @throws KataError VMM_GUEST_SILENT after dial_timeout, or what became of the machine meanwhile; both with the last
+ *   words of its console.
+ */
+export function guestUp({ id, vmm, agent, config, choice, end }: Beginning): Promise<void> {
+  const { dialTimeout } = config.agent
+  const ready = agent.waitReady({ timeoutMs: dialTimeout * 1000, signal: end.over })
+  return end.during(
+    ready.catch((error) => {
+      if (!(error instanceof KataError && error.code === 'AGENT_UNREACHABLE')) throw error
+      end.tell('unanswered', guestSilentError(id, dialTimeout, choice, vmm.consoleTail()))
+      // What ended the machine meanwhile may still be on its way, and tells more.
+      return new Promise<never>(() => {})
+    }),
+  )
+}
+
+/**
+ * Waits for what the guest, which has answered once, is told to do.
+ *
+ * @throws KataError SANDBOX_DIED when it falls silent meanwhile; what became of the machine if it ends; what `work` throws.
+ */
+export async function whileGuestLives<T>(
+  work: Promise<T>,
+  { agent, end }: Pick<Beginning, 'agent' | 'end'>,
+  options: Pick<HealthOptions, 'intervalMs'> = {},
+): Promise<T> {
+  const done = new AbortController()
+  const signal = AbortSignal.any([done.signal, end.over])
+  tellSilence(agent, end, { ...options, signal })
+  try {
+    return await end.during(work)
+  } finally {
+    done.abort()
+  }
+}

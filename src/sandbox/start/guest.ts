@@ -1,0 +1,61 @@
+/** The first words with a guest that has just come up: its clock, its entropy, and what the sandbox is. */
+import { type AgentFacts, askAgent } from '../../agent/agent-facts.ts'
+import type { AgentConnection } from '../../agent/connection.ts'
+import type { NetworkFacts } from '../../network/facts.ts'
+import type { SharePlace } from '../../sharing/share.ts'
+import { tellNetwork } from '../network/guest-network.ts'
+import { shmStorage } from '../storage/shm.ts'
+
+export interface GuestStart {
+  readonly sandboxId: string
+  readonly hostname: string
+  /** Those that the guest mounts. */
+  readonly shares: readonly SharePlace[]
+  /** Size of the pod's /dev/shm. */
+  readonly shmBytes: number
+  readonly network: NetworkFacts
+  /** Lines of resolv.conf for the guest itself. */
+  readonly dns: readonly string[]
+  readonly kernelModules: readonly string[]
+  /** Processors to bring online now: the machine booted with one to be quick. */
+  readonly offlineVcpus: number
+}
+
+/** Bytes of host entropy given to the guest at start. */
+const seedBytes = 64
+/** The kernel's limit (HOST_NAME_MAX); longer names are cut as in Kata. */
+const maxHostname = 64
+
+/** Returns what the agent says of itself. */
+export async function startGuest(
+  { agent }: Pick<AgentConnection, 'agent'>,
+  start: GuestStart,
+): Promise<AgentFacts> {
+  const now = Date.now()
+  await Promise.all([
+    agent.setGuestDateTime({ sec: BigInt(Math.floor(now / 1000)), usec: BigInt((now % 1000) * 1000) }),
+    agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(seedBytes)) }),
+  ])
+  await tellNetwork(agent, start.network)
+  await agent.createSandbox({
+    sandboxId: start.sandboxId,
+    hostname: start.hostname.slice(0, maxHostname),
+    storages: [...start.shares.map(shareStorage), shmStorage(start.shmBytes)],
+    dns: [...start.dns],
+    kernelModules: start.kernelModules.map(parseModule),
+  })
+  const facts = await askAgent(agent)
+  if (start.offlineVcpus > 0)
+    await agent.onlineCPUMem({ nbCpus: start.offlineVcpus, cpuOnly: true, wait: true })
+  return facts
+}
+
+function shareStorage({ tag, guestPath }: SharePlace) {
+  return { driver: 'virtio-fs', source: tag, fstype: 'virtiofs', mountPoint: guestPath }
+}
+
+/** `name parameter...`, as `kernel_modules` of the configuration writes it. */
+function parseModule(line: string): { name: string; parameters: string[] } {
+  const [name = '', ...parameters] = line.trim().split(/\s+/)
+  return { name, parameters }
+}

@@ -1,0 +1,66 @@
+/** Who the processes of a sandbox are on the host. */
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { Config } from '../../config/config.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { processRef } from '../../linux/processes/proc.ts'
+import type { IdRange } from '../../linux/processes/user-namespace.ts'
+import type { Logger } from '../../log.ts'
+import { sweepOncePerBoot } from '../../rootless/identity/boot-sweep.ts'
+import { rootIdentity, takeIdentity } from '../../rootless/identity/identity.ts'
+import { takeLease } from '../../rootless/identity/lease.ts'
+import { makePrivateDir } from '../../rootless/identity/private-dir.ts'
+import { checkUpperIds, helperIds } from '../../rootless/identity/uid-range.ts'
+import type { Identity } from '../../rootless/jail/launch-spec.ts'
+import { needsKvmGroup, vmmFeatures } from '../../vmm/create.ts'
+import { leaseDir, type SandboxPaths } from '../records/paths.ts'
+import { treeResource } from '../storage/tree.ts'
+
+export interface SandboxUser {
+  /** Of the VMM. */
+  readonly identity: Identity
+  readonly privateDir: string
+  /** Of the share's daemon; undefined when it is to be root. */
+  readonly ids: IdRange | undefined
+}
+
+/**
+ * The throw-away user with its private directory. With rootless off the VMM is root, in a directory that only root
+ * enters; that is no reason for the share's daemon to be root too, so it still gets ids, though nobody an account.
+ *
+ * @throws KataError UPPER_IDS_TAKEN, and those of {@link takeIdentity}, {@link takeLease} and {@link makePrivateDir}.
+ */
+export async function takeUser(
+  ledger: Ledger,
+  request: {
+    readonly id: string
+    readonly namespace: string
+    readonly config: Config
+    readonly paths: SandboxPaths
+    readonly log: Logger
+    /** Gives the taking up. */
+    readonly signal?: AbortSignal
+  },
+): Promise<SandboxUser> {
+  const { id, namespace, config, paths, log, signal } = request
+  const { rootless, virtioFsPrivilege, rootlessUidBase, rootlessUidBlocks, ...hypervisor } = config.hypervisor
+  const range = { base: rootlessUidBase, blocks: rootlessUidBlocks }
+  const owner = processRef(process.pid)!
+  const options = { runDir: leaseDir, range, sandbox: `${namespace}/${id}`, owner, ...(signal && { signal }) }
+  const daemonIsRoot = virtioFsPrivilege === 'root'
+  if (!daemonIsRoot && hypervisor.sharedFs !== 'none') checkUpperIds()
+  if (rootless || !daemonIsRoot) await sweepOncePerBoot({ runDir: leaseDir, range }, log)
+  if (rootless) {
+    const { rootlessAccount: account } = hypervisor
+    // Who takes no group is as if there were no KVM.
+    const accelerator = needsKvmGroup(config) ? hypervisor.accelerator : 'tcg'
+    const { identity, lease } = await takeIdentity(ledger, { ...options, account, accelerator }, log)
+    const privateDir = await makePrivateDir(ledger, lease, vmmFeatures(config).ownSockets)
+    return { identity, privateDir, ids: daemonIsRoot ? undefined : helperIds(lease) }
+  }
+  const ids = daemonIsRoot ? undefined : helperIds(await takeLease(ledger, options))
+  const privateDir = paths.rootVmDir
+  mkdirSync(dirname(privateDir), { recursive: true, mode: 0o700 })
+  await ledger.take(treeResource, { path: privateDir }, () => mkdirSync(privateDir, { mode: 0o700 }))
+  return { identity: rootIdentity(), privateDir, ids }
+}

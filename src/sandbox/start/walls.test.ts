@@ -1,0 +1,41 @@
+import { expect, test } from 'bun:test'
+import type { AgentFacts } from '../../agent/agent-facts.ts'
+import { StatsContainerResponse } from '../../protocol/generated/agent.ts'
+import { requirePidsLimit, requireSeccomp, requireSubpaths } from './walls.ts'
+
+const katas: AgentFacts = { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 }
+const withProfile = { linux: { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } } }
+
+test('a profile that the agent cannot apply is refused, but for an operator who wants none applied', () => {
+  expect(() => requireSeccomp(withProfile, 'c', katas, false)).toThrow(
+    "[AGENT_NO_SECCOMP] container c has a seccomp profile, and Kata's agent 4.1.0 in the guest cannot apply one.",
+  )
+  requireSeccomp(withProfile, 'c', katas, true)
+  requireSeccomp({ linux: {} }, 'c', katas, false)
+  requireSeccomp(withProfile, 'c', { ...katas, seccomp: true }, false)
+})
+
+test('a part of a volume in memory is for our own agent only', () => {
+  const storages = [{ driver: 'local', options: ['subpath=a'] }, { driver: 'virtio-fs' }]
+  expect(() => requireSubpaths(storages, 'c', katas)).toThrow('[AGENT_NO_SUBPATH] container c mounts a part')
+  requireSubpaths(storages, 'c', { ...katas, name: 'kata-ts' })
+  requireSubpaths([{ driver: 'local', options: ['mode=0755'] }], 'c', katas)
+})
+
+test('a limit of processes counts when the agent has set it', async () => {
+  const asked: string[] = []
+  const agent = (limit: bigint) => ({
+    statsContainer: async ({ containerId = '' }) => {
+      asked.push(containerId)
+      return StatsContainerResponse.fromPartial({ cgroupStats: { pidsStats: { limit } } })
+    },
+  })
+  await requirePidsLimit(5n, 'set', katas, agent(5n))
+  await expect(requirePidsLimit(5n, 'ignored', katas, agent(0n))).rejects.toThrow(
+    "[AGENT_NO_PIDS_LIMIT] container ignored is to have at most 5 processes, and Kata's agent 4.1.0",
+  )
+  expect(asked).toEqual(['set', 'ignored'])
+  for (const none of [undefined, 0n, -1n]) await requirePidsLimit(none, 'none', katas, agent(0n))
+  await requirePidsLimit(5n, 'own', { ...katas, name: 'kata-ts' }, agent(0n))
+  expect(asked.length).toBe(2)
+})

@@ -1,0 +1,57 @@
+/**
+ * What a container is to have and the guest's agent may be unable to give. Kata's runtime leaves a wall out with a line in its
+ * log; here such a container is not made.
+ */
+import { type AgentFacts, describeAgent } from '../../agent/agent-facts.ts'
+import type { AgentClient } from '../../agent/client.ts'
+import { KataError } from '../../errors.ts'
+import type { OciSpec } from '../../oci/spec.ts'
+
+/** @throws KataError AGENT_NO_SECCOMP, before anything of the container is made. */
+export function requireSeccomp(
+  { linux }: OciSpec,
+  container: string,
+  agent: AgentFacts,
+  disableGuestSeccomp: boolean,
+): void {
+  if (linux?.seccomp !== undefined && !disableGuestSeccomp && !agent.seccomp)
+    throw new KataError('AGENT_NO_SECCOMP', { container, agent: describeAgent(agent) })
+}
+
+/**
+ * A part of a volume in memory is storage of our own making, which Kata's agent would take for a new, empty directory.
+ *
+ * @throws KataError AGENT_NO_SUBPATH.
+ */
+export function requireSubpaths(
+  storages: readonly { readonly driver: string; readonly options?: readonly string[] }[],
+  container: string,
+  agent: AgentFacts,
+): void {
+  const isPart = ({ driver, options = [] }: (typeof storages)[number]) =>
+    driver === 'local' && options.some((option) => option.startsWith('subpath='))
+  if (agent.name !== 'kata-ts' && storages.some(isPart))
+    throw new KataError('AGENT_NO_SUBPATH', { container, agent: describeAgent(agent) })
+}
+
+/**
+ * Reads back whether the container has the limit of processes that was asked for: Kata's agent 4.1 takes one and sets
+ * none. To be called before anything runs in the container.
+ *
+ * @throws KataError AGENT_NO_PIDS_LIMIT.
+ */
+export async function requirePidsLimit(
+  limit: bigint | undefined,
+  container: string,
+  facts: AgentFacts,
+  agent: Pick<AgentClient, 'statsContainer'>,
+): Promise<void> {
+  if (facts.name === 'kata-ts' || limit === undefined || limit <= 0n) return
+  const { cgroupStats } = await agent.statsContainer({ containerId: container })
+  if (cgroupStats?.pidsStats?.limit !== limit)
+    throw new KataError('AGENT_NO_PIDS_LIMIT', {
+      container,
+      limit: String(limit),
+      agent: describeAgent(facts),
+    })
+}

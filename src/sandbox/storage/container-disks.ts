@@ -1,0 +1,126 @@
+/** The disks of one container: plugged into the machine, and told to its agent in place of what the host calls them. */
+import type { Config } from '../../config/config.ts'
+import { directVolumeResource, markDirectVolume } from '../../devices/direct-volume.ts'
+import { findBlockDevice, findDiskAt } from '../../devices/host-disk.ts'
+import { KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import type { DeviceRights } from '../../oci/devices/device-rights.ts'
+import type { DeviceRule } from '../../oci/resources.ts'
+import type { OciMount, OciSpec } from '../../oci/spec.ts'
+import type { Device, Storage } from '../../protocol/generated/agent.ts'
+import { FSGroupChangePolicy } from '../../protocol/generated/types.ts'
+import type { DiskAddress } from '../../vmm/disk.ts'
+import { type DeviceUse, deviceUses, type VolumeUse, volumeUses } from './disk-uses.ts'
+import type { Disks } from './disks.ts'
+
+export interface ContainerDisks {
+  readonly devices: Device[]
+  readonly storages: Storage[]
+  /** What becomes of a mount of the spec, by its place: its source is in the guest. */
+  readonly mounts: ReadonlyMap<number, OciMount>
+  /** Rules that let the container use its devices, in OCI's form. */
+  readonly rules: readonly DeviceRule[]
+}
+
+export interface ContainerDisksInput {
+  readonly containerId: string
+  readonly sandboxId: string
+  readonly spec: OciSpec
+  readonly rights: DeviceRights
+  readonly disks: Disks
+  readonly ledger: Ledger
+  readonly hypervisor: Config['hypervisor']
+}
+
+/** Where the agent mounts volumes; Kata's directory. */
+const guestStorage = '/run/kata-containers/sandbox/storage'
+
+/** Mount options that speak of the mount and not of its file system. */
+const mountWords = /^(r?bind|r?(private|shared|slave|unbindable)|io\.katacontainers\..*|loop)$/
+
+/**
+ * Plugs in every disk that the spec names. When it throws, {@link releaseDisks} still has to be called.
+ *
+ * @throws KataError DEVICE_*, DIRECT_VOLUME_INVALID, and those of the VMM.
+ */
+export async function attachDisks(input: ContainerDisksInput): Promise<ContainerDisks> {
+  const devices: Device[] = []
+  const rules: DeviceRule[] = []
+  for (const use of deviceUses(input.spec, input.rights)) {
+    devices.push(await attachDevice(input, use))
+    const { numbers, readonly } = use
+    rules.push({ allow: true, type: 'b', ...numbers, access: readonly ? 'rm' : 'rwm' })
+  }
+  const storages: Storage[] = []
+  const mounts = new Map<number, OciMount>()
+  for (const use of volumeUses(input.spec)) {
+    const storage = await attachVolume(input, use)
+    storages.push(storage)
+    mounts.set(use.index, guestMount(use, storage.mountPoint))
+  }
+  return { devices, storages, mounts, rules }
+}
+
+/** Takes out what only this container had, once the guest has let go of it. @throws KataError VMM_UNPLUG_REFUSED. */
+export async function releaseDisks(containerId: string, disks: Disks, ledger: Ledger): Promise<void> {
+  const mine = ({ owner }: { owner: string }) => owner === containerId
+  for (const _ of ledger.dataOf(directVolumeResource).filter(mine))
+    await ledger.release(directVolumeResource, mine)
+  await disks.detach(containerId)
+}
+
+async function attachDevice(input: ContainerDisksInput, use: DeviceUse): Promise<Device> {
+  const { containerId, disks } = input
+  const { path, numbers, readonly } = use
+  using disk = findBlockDevice(numbers, containerId)
+  const { address } = await disks.attach(containerId, disk, { readonly, direct: isDirect(input) })
+  return { id: placeOf(address), type: address.driver, vmPath: '', containerPath: path, options: [] }
+}
+
+async function attachVolume(input: ContainerDisksInput, use: VolumeUse): Promise<Storage> {
+  const { containerId, disks, hypervisor } = input
+  const { source, readonly, kind, fsType, direct } = use
+  if (hypervisor.disableBlockDeviceUse)
+    throw new KataError('DEVICE_VOLUMES_DISABLED', { source, container: containerId })
+  using disk = findDiskAt(source, { kind }, containerId)
+  const attached = await disks.attach(containerId, disk, { readonly, direct: isDirect(input) })
+  if (direct !== undefined) await markVolume(input, direct.directory)
+  const { fsGroup } = direct ?? {}
+  const policy = fsGroup?.onRootMismatch ? FSGroupChangePolicy.ON_ROOT_MISMATCH : FSGroupChangePolicy.ALWAYS
+  return {
+    driver: attached.address.driver,
+    driverOptions: [],
+    source: placeOf(attached.address),
+    fstype: fsType ?? 'bind',
+    options: use.options.filter((word) => !mountWords.test(word)),
+    mountPoint: `${guestStorage}/${containerId}/${use.index}`,
+    // A container that runs already could lead the walk astray with symbolic links.
+    fsGroup: attached.isNew && fsGroup ? { groupId: fsGroup.id, groupChangePolicy: policy } : undefined,
+    shared: false,
+  }
+}
+
+async function markVolume({ ledger, containerId, sandboxId }: ContainerDisksInput, directory: string) {
+  const path = `${directory}/${sandboxId}`
+  await ledger.take(directVolumeResource, { path, owner: containerId }, () => markDirectVolume(path))
+}
+
+/** The file system is mounted by the agent; the container sees it by a bind. */
+function guestMount({ mount, options }: VolumeUse, source: string): OciMount {
+  const kept = options.filter((word) => ['ro', 'rw', 'nosuid', 'nodev', 'noexec'].includes(word))
+  return { destination: mount.destination, type: 'bind', source, options: ['rbind', 'rprivate', ...kept] }
+}
+
+function placeOf(address: DiskAddress): string {
+  switch (address.driver) {
+    case 'blk':
+      return address.pciPath
+    case 'scsi':
+      return address.address
+    case 'mmioblk':
+      return address.node
+  }
+}
+
+const isDirect = ({ hypervisor }: ContainerDisksInput) =>
+  hypervisor.blockDeviceCacheSet && hypervisor.blockDeviceCacheDirect

@@ -1,0 +1,146 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { chmodSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { makeFifo } from '../../linux/files/fifo.ts'
+import { keepCopy } from './copied-files.ts'
+
+const isRoot = process.getuid?.() === 0
+let base: string
+beforeEach(() => {
+  base = mkdtempSync(`${tmpdir()}/copied-`)
+})
+afterEach(() => rmSync(base, { recursive: true }))
+
+interface Copied {
+  readonly path: string
+  readonly fileMode: number
+  readonly fileSize: bigint
+  readonly offset: bigint
+  readonly data?: Uint8Array
+}
+
+/** An agent that keeps what it is told. */
+function agent() {
+  const calls: Copied[] = []
+  const copyFile = async (request: unknown) => {
+    calls.push(request as Copied)
+    return {}
+  }
+  return { calls, client: { copyFile } as unknown as Parameters<typeof keepCopy>[0] }
+}
+const unexpected = (error: unknown) => {
+  throw error
+}
+const request = (source: string) => ({ source, target: '/shared/x', container: 'c1' })
+
+test('a file goes in pieces of a MiB, with its mode', async () => {
+  writeFileSync(`${base}/big`, Buffer.alloc(2_500_000, 'x'))
+  chmodSync(`${base}/big`, 0o640)
+  const { calls, client } = agent()
+  const copy = await keepCopy(client, request(`${base}/big`), unexpected)
+  copy.stop()
+  expect(calls.map(({ offset, data }) => [Number(offset), data?.length])).toEqual([
+    [0, 1_048_576],
+    [1_048_576, 1_048_576],
+    [2_097_152, 402_848],
+  ])
+  for (const { path, fileMode, fileSize } of calls)
+    expect([path, fileMode, fileSize]).toEqual(['/shared/x', 0o100640, 2_500_000n])
+})
+
+test('an empty file is one empty piece', async () => {
+  writeFileSync(`${base}/none`, '')
+  const { calls, client } = agent()
+  ;(await keepCopy(client, request(`${base}/none`), unexpected)).stop()
+  expect(calls).toMatchObject([{ fileSize: 0n, offset: 0n }])
+})
+
+test('a directory goes with its directories first and its links last', async () => {
+  mkdirSync(`${base}/..one`)
+  writeFileSync(`${base}/..one/key`, 'one')
+  symlinkSync('..one', `${base}/..data`)
+  const { calls, client } = agent()
+  ;(await keepCopy(client, request(base), unexpected)).stop()
+  expect(calls.map(({ path }) => path)).toEqual([
+    '/shared/x',
+    '/shared/x/..one',
+    '/shared/x/..one/key',
+    '/shared/x/..data',
+  ])
+  expect(Buffer.from(calls[3]!.data!).toString()).toBe('..one')
+})
+
+test.skipIf(!isRoot)(
+  "a source that is a link of the system's is what it leads to, one that a pod may have made is refused",
+  async () => {
+    writeFileSync(`${base}/stub`, 'nameserver')
+    const link = `/etc/copied-${process.pid}`
+    symlinkSync(`${base}/stub`, link)
+    const { calls, client } = agent()
+    try {
+      ;(await keepCopy(client, request(link), unexpected)).stop()
+    } finally {
+      rmSync(link)
+    }
+    expect(calls).toMatchObject([{ path: '/shared/x', fileMode: 0o100644, fileSize: 10n }])
+    symlinkSync('/etc/shadow', `${base}/link`)
+    await expect(keepCopy(client, request(`${base}/link`), unexpected)).rejects.toThrow(/^\[SOURCE_LINK\]/)
+  },
+)
+
+/** An agent that calls `swap` when it is asked for the file `a`, and answers after that. */
+function slowAgent(swap: () => void) {
+  const { calls, client } = agent()
+  const copyFile = async (request: Copied) => {
+    calls.push(request)
+    if (request.path.endsWith('/a')) swap()
+    return {}
+  }
+  return { calls, client: { copyFile } as unknown as typeof client }
+}
+
+test.each([
+  ['a link to a secret', (path: string) => symlinkSync('../secret', path)],
+  ['a FIFO', (path: string) => makeFifo(path)],
+  ['another file', (path: string) => writeFileSync(path, 'other')],
+])('a file that becomes %s while the guest answers is not read', async (_, put) => {
+  writeFileSync(`${base}/secret`, 'of the host')
+  mkdirSync(`${base}/v/d`, { recursive: true })
+  for (const name of ['a', 'b', 'd/c']) writeFileSync(`${base}/v/${name}`, 'fine')
+  // The positive control: without the swap all of it arrives.
+  const calm = agent()
+  ;(await keepCopy(calm.client, request(`${base}/v`), unexpected)).stop()
+  expect(texts(calm.calls)).toEqual(['fine', 'fine', 'fine'])
+  const { calls, client } = slowAgent(() => {
+    renameSync(`${base}/v/b`, `${base}/old`)
+    put(`${base}/v/b`)
+    renameSync(`${base}/v/d`, `${base}/v/e`)
+    symlinkSync(base, `${base}/v/d`)
+    writeFileSync(`${base}/c`, 'not of the volume')
+  })
+  ;(await keepCopy(client, request(`${base}/v`), unexpected)).stop()
+  expect(texts(calls)).toEqual(['fine'])
+})
+
+const texts = (calls: readonly Copied[]) =>
+  calls.flatMap(({ data }) => (data === undefined ? [] : [Buffer.from(data).toString()]))
+
+test('sockets, FIFOs and devices are passed over, also in a deep tree', async () => {
+  const deep = `${base}/${'d/'.repeat(500)}`
+  mkdirSync(deep, { recursive: true })
+  makeFifo(`${deep}fifo`)
+  writeFileSync(`${deep}file`, 'fine')
+  const { calls, client } = agent()
+  ;(await keepCopy(client, request(base), unexpected)).stop()
+  expect(texts(calls)).toEqual(['fine'])
+  expect(calls.length).toBe(502)
+})
+
+test('what has more entries or bytes than fit is refused by name', async () => {
+  const { calls, client } = agent()
+  for (let index = 0; index < 1025; index++) writeFileSync(`${base}/${index}`, '')
+  await expect(keepCopy(client, request(base), unexpected)).rejects.toThrow(
+    new RegExp(`^\\[SHARE_COPY_TOO_LARGE\\] ${base}.*c1`),
+  )
+  expect(calls).toEqual([])
+})

@@ -1,0 +1,107 @@
+/**
+ * Files of the host that are copied into the guest, for VMMs without a shared file system: as Kata does it, in pieces of
+ * 1 MiB, and again when they have changed (a ConfigMap or Secret that kubelet brings up to date).
+ */
+import type { AgentClient } from '../../agent/client.ts'
+import { KataError } from '../../errors.ts'
+import { openSource } from '../../sharing/source.ts'
+import { SourceTree, type TreeEntry } from './source-tree.ts'
+
+const pieceBytes = 1024 * 1024
+/** What one mount may have: it lies in the guest's memory. */
+const [mostEntries, mostBytes] = [1024, 32 * 1024 * 1024]
+/** How often sources are looked at for changes, milliseconds; Kata's figure. */
+const lookMs = 2000
+
+export interface CopyRequest {
+  /** On the host. */
+  readonly source: string
+  /** In the guest, below the directory of the share. */
+  readonly target: string
+  readonly container: string
+}
+
+/** A copy that is kept up to date until it is stopped. */
+export interface KeptCopy {
+  stop(): void
+}
+
+/** Copies file or directory once and then whenever it changes. @throws KataError SHARE_COPY_TOO_LARGE, and those of the source. */
+export async function keepCopy(
+  agent: Pick<AgentClient, 'copyFile'>,
+  request: CopyRequest,
+  onError: (error: unknown) => void,
+): Promise<KeptCopy> {
+  let known = new Map<string, string>()
+  const copy = async () => {
+    using tree = open(request)
+    const entries = tree.entries()
+    // Links last: kubelet's `..data` must lead to what is there already.
+    const isLink = ({ stat }: TreeEntry) => stat.isSymbolicLink()
+    const ordered = [...entries.filter((entry) => !isLink(entry)), ...entries.filter(isLink)]
+    const now = new Map<string, string>()
+    for (const entry of ordered) {
+      const signed = signature(entry)
+      if (known.get(entry.path) === signed || (await copyEntry(agent, request, tree, entry)))
+        now.set(entry.path, signed)
+    }
+    known = now
+  }
+  await copy()
+  let running = Promise.resolve()
+  const timer = setInterval(() => {
+    running = running.then(copy).catch(onError)
+  }, lookMs)
+  timer.unref()
+  return { stop: () => clearInterval(timer) }
+}
+
+/** @throws KataError SHARE_COPY_TOO_LARGE, and those of the source. */
+export function requireSmall(request: Pick<CopyRequest, 'source' | 'container'>): void {
+  using tree = open(request)
+  tree.entries()
+}
+
+/** The source itself may be a link of the operator's (resolv.conf), and lead elsewhere by now. */
+function open({ source, container }: Pick<CopyRequest, 'source' | 'container'>): SourceTree {
+  const { fd } = openSource(source, container)
+  return new SourceTree(fd, { entries: mostEntries, bytes: mostBytes }, () => {
+    throw new KataError('SHARE_COPY_TOO_LARGE', {
+      ...{ source, container, entries: mostEntries, mebibytes: mostBytes / pieceBytes },
+    })
+  })
+}
+
+const signature = ({ stat, linkTo = '' }: TreeEntry): string =>
+  [stat.mode, stat.uid, stat.gid, stat.isDirectory() ? 0 : stat.mtimeMs, stat.size, stat.ino, linkTo].join(
+    ' ',
+  )
+
+/** False when the entry is not what it was when it was listed: the next look will find what it is then. */
+async function copyEntry(
+  agent: Pick<AgentClient, 'copyFile'>,
+  { target }: CopyRequest,
+  tree: SourceTree,
+  entry: TreeEntry,
+): Promise<boolean> {
+  const { path, stat, linkTo } = entry
+  const { mode: fileMode, uid, gid } = stat
+  const facts = { path: `${target}${path}`, fileMode, dirMode: 0o755, uid, gid }
+  if (stat.isDirectory()) {
+    await agent.copyFile({ ...facts, fileSize: 0n, offset: 0n })
+    return true
+  }
+  if (linkTo !== undefined) {
+    const data = Buffer.from(linkTo)
+    await agent.copyFile({ ...facts, fileSize: BigInt(data.length), offset: 0n, data })
+    return true
+  }
+  const bytes = tree.read(entry)
+  if (bytes === undefined) return false
+  const fileSize = BigInt(bytes.length)
+  for (let offset = 0; offset === 0 || offset < bytes.length; offset += pieceBytes) {
+    const data = bytes.subarray(offset, offset + pieceBytes)
+    await agent.copyFile({ ...facts, fileSize, offset: BigInt(offset), data })
+  }
+  return true
+}

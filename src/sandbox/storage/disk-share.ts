@@ -1,0 +1,142 @@
+/**
+ * The pod's files for a VMM without a shared file system: root file systems are disks, files and directories that are only
+ * read are copied, and a pod's own scratch directories are made in the guest.
+ */
+import { closeSync, mkdirSync, rmSync, statSync } from 'node:fs'
+import type { AgentClient } from '../../agent/client.ts'
+import { findDiskAt } from '../../devices/host-disk.ts'
+import { KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import type { Logger } from '../../log.ts'
+import type { OciSpec } from '../../oci/spec.ts'
+import { bindEntryName } from '../../sharing/binds.ts'
+import { kataGuestSharedDir } from '../../sharing/host-share.ts'
+import { makeRootfsDisk, rootfsName } from '../../sharing/rootfs-disk.ts'
+import type { BindRequest, GuestRootfs, RootfsMount, Share } from '../../sharing/share.ts'
+import { openSource } from '../../sharing/source.ts'
+import type { SandboxPaths } from '../records/paths.ts'
+import { type KeptCopy, keepCopy, requireSmall } from './copied-files.ts'
+import { diskFileSystems, volumeUses } from './disk-uses.ts'
+import type { Disks } from './disks.ts'
+import { isEmptyDir } from './memory-volume.ts'
+import { sharedMounts } from './mounts.ts'
+import { treeResource } from './tree.ts'
+
+export interface DiskShareParts {
+  readonly ledger: Ledger
+  readonly paths: SandboxPaths
+  readonly disks: Disks
+  readonly agent: AgentClient
+  readonly log: Logger
+}
+
+/** Volumes of kubelet that are only ever read. */
+const readVolume = /\/volumes\/kubernetes\.io~(configmap|secret|projected|downward-api)\//
+
+/**
+ * What cannot be brought to the guest of a sandbox's first container, before anything is made for it.
+ *
+ * @throws KataError SHARE_SOURCE_MISSING, SHARE_NOT_COPIED, SHARE_COPY_TOO_LARGE, DIRECT_VOLUME_INVALID.
+ */
+export function requireCopyable({ spec, id }: { spec: OciSpec; id: string }): void {
+  const onDisks = new Set(volumeUses(spec).map(({ mount }) => mount))
+  for (const mount of sharedMounts(spec, id)) {
+    if (onDisks.has(mount)) continue
+    const { source = '', options = [] } = mount
+    const readonly = options.some((option) => option === 'ro' || option === 'rro')
+    if (howToCarry({ source, readonly }, id) === 'copy') requireSmall({ source, container: id })
+  }
+}
+
+/** Makes the directory of the sandbox's disks and puts the share together. */
+export async function createDiskShare(parts: DiskShareParts): Promise<Share> {
+  const { ledger, paths } = parts
+  await ledger.take(treeResource, { path: paths.diskDir }, () =>
+    mkdirSync(paths.diskDir, { recursive: true, mode: 0o700 }),
+  )
+  return new DiskShare(parts)
+}
+
+class DiskShare implements Share {
+  readonly idMap = undefined
+  /** Nothing serves it that could end. */
+  readonly exited = new Promise<never>(() => {})
+  readonly #parts: DiskShareParts
+  readonly #copies = new Map<string, KeptCopy[]>()
+  /** Scratch directories of the pod, by their sources. */
+  readonly #scratch = new Map<string, string>()
+
+  constructor(parts: DiskShareParts) {
+    this.#parts = parts
+  }
+
+  async addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs> {
+    const top = `${kataGuestSharedDir}/${containerId}`
+    const path = `${top}/${rootfsName}`
+    const ready = readyDisk(mounts)
+    const image = this.#image(containerId)
+    if (ready === undefined) {
+      const { ledger, paths } = this.#parts
+      await makeRootfsDisk(ledger, { container: containerId, mounts, stateDir: paths.stateDir, image })
+    }
+    using disk = findDiskAt(ready?.source ?? image, {}, containerId)
+    const access = { readonly: ready?.options.includes('ro') ?? false, direct: false }
+    const { address } = await this.#parts.disks.attach(containerId, disk, access)
+    if (address.driver !== 'mmioblk') throw new Error('the machine has a share of its own')
+    const { node: source, driver } = address
+    const made = { fstype: 'ext4', options: ['noinit_itable'], mountPoint: top }
+    const given = ready && { fstype: ready.type, options: ready.options, mountPoint: path }
+    return { path, storages: [{ driver, source, ...(given ?? made) }] }
+  }
+
+  async addBind(containerId: string, bind: BindRequest): Promise<string> {
+    const { source, destination } = bind
+    if (howToCarry(bind, containerId) === 'scratch') return this.#makeScratch(source, containerId)
+    const target = `${kataGuestSharedDir}/${bindEntryName(containerId, destination)}`
+    const { agent, log } = this.#parts
+    const copy = await keepCopy(agent, { source, target, container: containerId }, (error) =>
+      log.warn('a changed volume was not copied', { source, error }),
+    )
+    this.#copies.set(containerId, [...(this.#copies.get(containerId) ?? []), copy])
+    return target
+  }
+
+  async removeContainer(containerId: string): Promise<void> {
+    for (const copy of this.#copies.get(containerId) ?? []) copy.stop()
+    this.#copies.delete(containerId)
+    rmSync(this.#image(containerId), { force: true })
+  }
+
+  /** The same directory in the guest for every container of the pod that asks for it. */
+  async #makeScratch(source: string, containerId: string): Promise<string> {
+    const known = this.#scratch.get(source)
+    if (known !== undefined) return known
+    const path = `${kataGuestSharedDir}/${bindEntryName(containerId, source)}`
+    const { mode: fileMode, uid, gid } = statSync(source)
+    await this.#parts.agent.copyFile({ path, fileMode, dirMode: 0o755, uid, gid, fileSize: 0n, offset: 0n })
+    this.#scratch.set(source, path)
+    return path
+  }
+
+  #image(containerId: string): string {
+    return `${this.#parts.paths.diskDir}/${containerId}.ext4`
+  }
+}
+
+function howToCarry(
+  { source, readonly }: Pick<BindRequest, 'source' | 'readonly'>,
+  container: string,
+): 'copy' | 'scratch' {
+  const { fd, kind } = openSource(source, container)
+  closeSync(fd)
+  if (kind === 'directory' && isEmptyDir(source)) return 'scratch'
+  if (kind === 'file' || readonly || readVolume.test(source)) return 'copy'
+  throw new KataError('SHARE_NOT_COPIED', { source, container })
+}
+
+/** A root file system that is on a disk of its own already, as snapshotters like devmapper give it. */
+function readyDisk(mounts: readonly RootfsMount[]): RootfsMount | undefined {
+  const [mount, ...others] = mounts
+  if (mount === undefined || others.length > 0 || !diskFileSystems.has(mount.type)) return undefined
+  return statSync(mount.source, { throwIfNoEntry: false })?.isBlockDevice() ? mount : undefined
+}

@@ -1,0 +1,53 @@
+import { expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { deviceRights } from '../../oci/devices/device-rights.ts'
+import type { OciLinux } from '../../oci/spec.ts'
+import { deviceUses, imageFileOption, volumeUses } from './disk-uses.ts'
+
+const isRoot = process.getuid?.() === 0
+const disk = { path: '/dev/xvda', type: 'b', major: 8, minor: 16 }
+const fuse = { path: '/dev/fuse', type: 'c', major: 10, minor: 229 }
+const usesOf = (linux: OciLinux) => deviceUses({ linux }, deviceRights({ linux }))
+
+test('block devices are read-only unless a rule lets the container write', () => {
+  const readonly = (access: string) =>
+    usesOf({
+      devices: [disk, fuse],
+      resources: { devices: [{ allow: false }, { ...disk, allow: true, access }] },
+    })
+  expect(readonly('rwm')).toEqual([
+    { what: 'device', path: '/dev/xvda', numbers: { major: 8, minor: 16 }, readonly: false },
+  ])
+  expect(readonly('rm')).toMatchObject([{ readonly: true }])
+})
+
+test.skipIf(!isRoot)('a privileged container’s list of the host’s devices is not what it asked for', () => {
+  const everything = { devices: [{ allow: true, access: 'rwm' }] }
+  const loop = { path: '/dev/loop0', type: 'b', major: 7, minor: 0 }
+  const asked = { ...loop, path: '/dev/xvdb' }
+  // As device-mapper makes them where udev does not: a node beside that with the kernel's name.
+  const other = join(mkdtempSync('/tmp/kata-ts-node-'), 'volume')
+  Bun.spawnSync(['mknod', other, 'b', '7', '0'])
+  const beside = { ...loop, path: other }
+  const absent = { path: '/dev/sdzz', type: 'b', major: 8, minor: 1040 }
+  const uses = usesOf({ devices: [loop, beside, absent, asked], resources: everything })
+  expect(uses.map(({ path }) => path)).toEqual(['/dev/xvdb'])
+  rmSync(dirname(other), { recursive: true })
+})
+
+test('mounts of a disk’s file system, and of disk images, are volumes; others are not', () => {
+  const mounts = [
+    { destination: '/proc', type: 'proc', source: 'proc' },
+    { destination: '/data', type: 'ext4', source: '/dev/sdb1', options: ['ro', 'noatime'] },
+    { destination: '/image', type: 'ext4', source: '/srv/image', options: ['rw', imageFileOption] },
+    { destination: '/dev/xvdb', type: 'bind', source: '/srv/image', options: ['bind', imageFileOption] },
+    { destination: '/etc/hosts', type: 'bind', source: '/etc/hosts', options: ['rbind'] },
+    { destination: '/gone', type: 'bind', source: '/nonexistent', options: ['rbind'] },
+  ]
+  expect(volumeUses({ mounts })).toMatchObject([
+    { index: 1, source: '/dev/sdb1', fsType: 'ext4', readonly: true },
+    { index: 2, source: '/srv/image', fsType: 'ext4', readonly: false, kind: 'file' },
+    { index: 3, source: '/srv/image', readonly: false, kind: 'file' },
+  ])
+})

@@ -1,0 +1,96 @@
+/** Which parts of a container's OCI spec are disks of the host. */
+import { statSync } from 'node:fs'
+import { type DirectVolume, readDirectVolume } from '../../devices/direct-volume.ts'
+import { blockDevicePath, type DiskKind } from '../../devices/host-disk.ts'
+import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
+import type { DeviceRights } from '../../oci/devices/device-rights.ts'
+import { mayWriteBlock } from '../../oci/devices/device-rules.ts'
+import type { OciDevice, OciMount, OciSpec } from '../../oci/spec.ts'
+
+/** A block device that the container has as such. */
+export interface DeviceUse {
+  readonly what: 'device'
+  /** In the container. */
+  readonly path: string
+  readonly numbers: DeviceNumbers
+  readonly readonly: boolean
+}
+
+/** A mount of the container that is a disk on the host: the file system on it, or (`fsType` absent) the disk itself. */
+export interface VolumeUse {
+  readonly what: 'volume'
+  /** Place in `spec.mounts`. */
+  readonly index: number
+  readonly mount: OciMount
+  /** On the host. */
+  readonly source: string
+  readonly kind?: DiskKind
+  readonly fsType?: string
+  readonly options: readonly string[]
+  readonly readonly: boolean
+  readonly direct?: DirectVolume
+}
+
+/** Kata's mount option for a source that is a disk image. */
+export const imageFileOption = 'io.katacontainers.fs-opt.block_device=file'
+
+/** File systems that lie on a disk and nowhere else: a mount of such a type names one. */
+export const diskFileSystems: ReadonlySet<string> = new Set([
+  'ext2',
+  'ext3',
+  'ext4',
+  'xfs',
+  'btrfs',
+  'f2fs',
+  'erofs',
+  'squashfs',
+  'vfat',
+])
+
+/**
+ * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. Of a container
+ * that has every device only those were asked for that are somewhere else on the host.
+ */
+export function deviceUses({ linux }: OciSpec, { every, rules }: DeviceRights): DeviceUse[] {
+  return (linux?.devices ?? [])
+    .filter((device) => device.type === 'b' && !(every && isOfHost(device)))
+    .map(({ path, major = 0, minor = 0 }) => {
+      const numbers = { major, minor }
+      return { what: 'device', path, numbers, readonly: !mayWriteBlock(numbers, rules) }
+    })
+}
+
+/** Whether the host has this device under this name: the kernel's, or that of a node made beside it (/dev/mapper). */
+function isOfHost({ path, major = 0, minor = 0 }: OciDevice): boolean {
+  const ofHost = blockDevicePath({ major, minor })
+  // A number that no disk has is a name that the list has in store, and nothing that anybody asked for.
+  if (ofHost === undefined || path === ofHost) return true
+  const node = statSync(path, { throwIfNoEntry: false })
+  if (!node?.isBlockDevice()) return false
+  const numbers = deviceNumbers(node.rdev)
+  return numbers.major === major && numbers.minor === minor
+}
+
+/** @throws KataError DIRECT_VOLUME_INVALID. */
+export function volumeUses({ mounts = [] }: OciSpec): VolumeUse[] {
+  return mounts.flatMap((mount, index) => {
+    const use = volumeUse(mount)
+    return use === undefined ? [] : [{ what: 'volume', index, mount, ...use } as const]
+  })
+}
+
+function volumeUse(mount: OciMount): Omit<VolumeUse, 'what' | 'index' | 'mount'> | undefined {
+  const { type = '', source = '', options = [] } = mount
+  if (!source.startsWith('/')) return undefined
+  const readonly = options.includes('ro')
+  const image = options.includes(imageFileOption) ? ({ kind: 'file' } as const) : {}
+  if (diskFileSystems.has(type)) return { source, fsType: type, options, readonly, ...image }
+  const direct = readDirectVolume(source)
+  if (direct !== undefined) {
+    const { device, fsType } = direct
+    return { source: device, fsType, options: [...direct.options, ...options], readonly, direct }
+  }
+  if (image.kind === 'file') return { source, options, readonly, ...image }
+  const isDisk = statSync(source, { throwIfNoEntry: false })?.isBlockDevice() ?? false
+  return isDisk ? { source, options, readonly, kind: 'block' } : undefined
+}

@@ -1,0 +1,96 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { fstatSync, mkdtempSync, openSync, rmSync } from 'node:fs'
+import type { HostDisk } from '../../devices/host-disk.ts'
+import { KataError } from '../../errors.ts'
+import { Ledger } from '../../ledger/ledger.ts'
+import { silentLogger } from '../../log.ts'
+import type { DiskAttachment } from '../../vmm/disk.ts'
+import { Disks, diskResource } from './disks.ts'
+
+const rw = { readonly: false, direct: false }
+const ro = { readonly: true, direct: false }
+let dir: string
+let ledger: Ledger
+let machine: Map<string, DiskAttachment>
+let refuse: string | undefined
+let disks: Disks
+let opened: number[]
+
+beforeEach(() => {
+  dir = mkdtempSync('/tmp/disks-')
+  ledger = new Ledger(`${dir}/ledger`, [diskResource], silentLogger)
+  machine = new Map()
+  opened = []
+  refuse = undefined
+  const vmm = {
+    async plugDisk(disk: DiskAttachment) {
+      if (refuse !== undefined) throw new KataError('VMM_COMMAND_FAILED', { command: 'x', reason: refuse })
+      fstatSync(disk.fd)
+      machine.set(disk.id, disk)
+      return { driver: 'scsi', address: `0:${machine.size}` } as const
+    },
+    async unplugDisk(id: string) {
+      if (refuse !== undefined) throw new KataError('VMM_UNPLUG_REFUSED', { device: id, reason: refuse })
+      machine.delete(id)
+    },
+  }
+  disks = new Disks({ vmm, ledger, bus: 'virtio-scsi' })
+})
+afterEach(() => {
+  rmSync(dir, { recursive: true })
+  for (const fd of opened) expect(() => fstatSync(fd)).toThrow('EBADF')
+})
+
+const disk = (key: string): HostDisk => ({
+  ...{ name: `/dev/${key}`, key, kind: 'block' },
+  open() {
+    const fd = openSync('/dev/null', 'r')
+    opened.push(fd)
+    return fd
+  },
+  [Symbol.dispose]() {},
+})
+
+describe('a disk', () => {
+  test('is plugged in once for several containers, and goes with the last', async () => {
+    const first = await disks.attach('a', disk('sdb'), rw)
+    const second = await disks.attach('b', disk('sdb'), ro)
+    expect([first.isNew, second.isNew]).toEqual([true, false])
+    expect(second.address).toEqual(first.address)
+    expect(ledger.dataOf(diskResource)).toEqual([{ id: 'disk1', name: '/dev/sdb' }])
+    await disks.detach('a')
+    expect(machine.size).toBe(1)
+    await disks.detach('b')
+    expect({ size: machine.size, held: ledger.held }).toEqual({ size: 0, held: [] })
+  })
+
+  test('that is only read is not the one to write', async () => {
+    await disks.attach('a', disk('sdb'), ro)
+    await disks.attach('b', disk('sdb'), rw)
+    expect([...machine.values()].map(({ readonly }) => readonly)).toEqual([true, false])
+  })
+
+  test('wanted by two at once is plugged in once', async () => {
+    await Promise.all([disks.attach('a', disk('sdb'), rw), disks.attach('b', disk('sdb'), rw)])
+    expect(machine.size).toBe(1)
+  })
+
+  test('that the VMM refuses is not held, and the reason is told with its name', async () => {
+    refuse = 'Failed to get "write" lock'
+    await expect(disks.attach('a', disk('sdb'), rw)).rejects.toThrow(
+      '[DEVICE_PLUG_FAILED] device /dev/sdb of container a cannot be handed to the virtual machine: Failed to get',
+    )
+    expect(ledger.held).toEqual([])
+    await disks.detach('a')
+  })
+
+  test('that does not go stays held, and a second try takes it out', async () => {
+    await disks.attach('a', disk('sdb'), rw)
+    refuse = 'its guest refuses'
+    await expect(disks.detach('a')).rejects.toThrow('[VMM_UNPLUG_REFUSED]')
+    expect(ledger.held).toEqual(['disk'])
+    refuse = undefined
+    await disks.detach('a')
+    expect(ledger.held).toEqual([])
+  })
+})

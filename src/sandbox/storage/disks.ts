@@ -1,0 +1,109 @@
+/** The disks of a sandbox: each is plugged into the machine once, however many containers use it, and goes with the last. */
+import { closeSync } from 'node:fs'
+import type { DiskAccess, HostDisk } from '../../devices/host-disk.ts'
+import { KataError } from '../../errors.ts'
+import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
+import { serially } from '../../time.ts'
+import type { DiskAddress, DiskAttachment } from '../../vmm/disk.ts'
+
+/**
+ * A disk that the VMM holds open. There is nothing to undo on the host: its node was never touched, and the descriptor goes
+ * with the VMM, which the ledger ends.
+ */
+export const diskResource: ResourceKind<{ id: string; name: string }> = {
+  kind: 'disk',
+  release: () => {},
+}
+
+export interface DisksOptions {
+  readonly vmm: {
+    plugDisk(disk: DiskAttachment): Promise<DiskAddress>
+    unplugDisk(id: string): Promise<void>
+  }
+  readonly ledger: Ledger
+  readonly bus: DiskAttachment['bus']
+}
+
+interface Plugged {
+  readonly id: string
+  readonly key: string
+  readonly readonly: boolean
+  readonly address: DiskAddress
+  readonly users: Set<string>
+}
+
+export interface AttachedDisk {
+  readonly address: DiskAddress
+  /** Whether nobody had it before. */
+  readonly isNew: boolean
+}
+
+export class Disks {
+  readonly #options: DisksOptions
+  readonly #plugged = new Set<Plugged>()
+  #count = 0
+  /** One change at a time: two containers may want the same disk at once. */
+  readonly #alone = serially()
+
+  constructor(options: DisksOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Gives it to a container. One that another container can write serves for reading too.
+   *
+   * @throws KataError of opening it, DEVICE_PLUG_FAILED with the VMM's reason.
+   */
+  attach(container: string, disk: HostDisk, access: DiskAccess): Promise<AttachedDisk> {
+    return this.#alone(async () => {
+      const { key } = disk
+      const { readonly } = access
+      const known = [...this.#plugged].find((other) => other.key === key && (readonly || !other.readonly))
+      if (known !== undefined) {
+        known.users.add(container)
+        return { address: known.address, isNew: false }
+      }
+      const id = `disk${++this.#count}`
+      const address = await this.#plug(id, container, disk, access)
+      this.#plugged.add({ id, key, readonly, address, users: new Set([container]) })
+      return { address, isNew: true }
+    })
+  }
+
+  /** Takes out all that only this container used. @throws the first failure; the others are taken out nevertheless. */
+  detach(container: string): Promise<void> {
+    return this.#alone(async () => {
+      const failures: unknown[] = []
+      for (const disk of this.#plugged) {
+        if (!disk.users.delete(container) || disk.users.size > 0) continue
+        try {
+          await this.#options.vmm.unplugDisk(disk.id)
+          this.#plugged.delete(disk)
+          await this.#options.ledger.release(diskResource, ({ id }) => id === disk.id)
+        } catch (error) {
+          // Its user stays, so that another removal tries again.
+          disk.users.add(container)
+          failures.push(error)
+        }
+      }
+      if (failures.length > 0) throw failures[0]
+    })
+  }
+
+  async #plug(id: string, container: string, disk: HostDisk, access: DiskAccess): Promise<DiskAddress> {
+    const { name, kind } = disk
+    const { vmm, ledger, bus } = this.#options
+    const fd = disk.open(access)
+    try {
+      return await ledger.take(diskResource, { id, name }, () =>
+        vmm.plugDisk({ id, name, fd, kind, bus, ...access }),
+      )
+    } catch (cause) {
+      if (!(cause instanceof KataError) || cause.code !== 'VMM_COMMAND_FAILED') throw cause
+      const reason = cause.fields.reason ?? cause.rawMessage
+      throw new KataError('DEVICE_PLUG_FAILED', { device: name, container, reason }, { cause })
+    } finally {
+      closeSync(fd)
+    }
+  }
+}

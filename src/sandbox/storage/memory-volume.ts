@@ -1,0 +1,114 @@
+/**
+ * Memory-backed emptyDir volumes. kubelet mounts a tmpfs on the host for one; its content belongs into the memory of the
+ * pod, so the guest gets a tmpfs of the same size in its place, which the pod's containers share.
+ */
+import { existsSync, lstatSync, type Stats, statfsSync, statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { KataError } from '../../errors.ts'
+import { mountEntries } from '../../linux/mounts/mount.ts'
+import type { OciMount } from '../../oci/spec.ts'
+import type { GuestStorage } from '../../sharing/share.ts'
+
+/** Kata's directory for them in the guest. */
+const guestVolumes = '/run/kata-containers/sandbox/ephemeral'
+const guestParts = '/run/kata-containers/sandbox/ephemeral-parts'
+const tmpfsMagic = 0x01021994
+const hugetlbfsMagic = 0x958458f6
+/** kubelet's layout, whatever its root directory is. */
+const volumePattern = /\/volumes\/kubernetes\.io~empty-dir\/[^/]+$/
+const partPattern = /^(.*)\/volume-subpaths\/([^/]+)\/[^/]+\/\d+$/
+
+/** What the agent is asked for: the volume, and the part of it that a `subPath` names. */
+export interface MemoryVolume {
+  readonly storages: readonly VolumeStorage[]
+  /** Where the container's bind finds it in the guest. */
+  readonly guestPath: string
+}
+
+/** One that the agent keeps for the whole pod, or makes anew. */
+export interface VolumeStorage extends GuestStorage {
+  readonly driver: 'ephemeral' | 'local'
+  readonly shared: boolean
+}
+
+/** The emptyDir that the source of a bind is in, on disk or in memory; undefined for every other path. */
+export function isEmptyDir(source: string): boolean {
+  return volumePattern.test(source)
+}
+
+/**
+ * Undefined when the mount's source is not on a memory-backed emptyDir.
+ *
+ * @throws KataError SHARE_SOURCE_KIND for one of huge pages (`medium: HugePages`): they are pages of the host.
+ */
+export function memoryVolume(mount: OciMount, containerId: string): MemoryVolume | undefined {
+  const source = mount.source ?? ''
+  if (isEmptyDir(source)) {
+    if (fileSystemOf(source) === hugetlbfsMagic)
+      throw new KataError('SHARE_SOURCE_KIND', {
+        source,
+        container: containerId,
+        kind: 'volume of huge pages',
+      })
+    const facts = tmpfsFacts(source)
+    // On a host that keeps all of kubelet's files in memory a volume on disk is on a tmpfs too, but no mount of its own.
+    if (facts === undefined || lstatSync(dirname(source)).dev === facts.dev) return undefined
+    const volume = wholeVolume(source, facts)
+    return { storages: [volume], guestPath: volume.mountPoint }
+  }
+  const [, pod = '', name = ''] = partPattern.exec(source) ?? []
+  return name === ''
+    ? undefined
+    : partOfVolume(source, `${pod}/volumes/kubernetes.io~empty-dir/${name}`, containerId)
+}
+
+function wholeVolume(source: string, { mode, gid }: Stats): VolumeStorage {
+  const { bsize, blocks } = statfsSync(source)
+  const group = gid === 0 ? [] : [`fsgid=${gid}`]
+  // A tmpfs without a limit of its own tells half of the host's memory, or nothing: the guest's kernel then decides.
+  const size = blocks === 0 ? [] : [`size=${bsize * blocks}`]
+  return {
+    driver: 'ephemeral',
+    source: 'tmpfs',
+    fstype: 'tmpfs',
+    options: [`mode=${(mode & 0o7777).toString(8)}`, ...size, ...group],
+    mountPoint: `${guestVolumes}/${basename(source)}`,
+    shared: true,
+  }
+}
+
+/** kubelet binds a `subPath` to a place of its own; where inside the volume it lies is told by the mount table. */
+function partOfVolume(source: string, volumePath: string, containerId: string): MemoryVolume | undefined {
+  const facts = tmpfsFacts(volumePath)
+  if (facts === undefined || statSync(source, { throwIfNoEntry: false })?.dev !== facts.dev) return undefined
+  const entries = mountEntries()
+  const volumeRoot = entries.findLast(({ point }) => point === volumePath)?.root
+  const partRoot = entries.findLast(({ point }) => point === source)?.root
+  const prefix = `${volumeRoot?.replace(/\/$/, '')}/`
+  if (volumeRoot === undefined || partRoot === undefined || !partRoot.startsWith(prefix)) return undefined
+  const { mode, gid } = statSync(source)
+  const volume = wholeVolume(volumePath, facts)
+  const part: VolumeStorage = {
+    driver: 'local',
+    source: volume.mountPoint,
+    fstype: '',
+    options: [
+      `subpath=${partRoot.slice(prefix.length)}`,
+      ...(gid === 0 ? [] : [`mode=${(mode & 0o7777).toString(8)}`, `fsgid=${gid}`]),
+    ],
+    mountPoint: `${guestParts}/${containerId}-${basename(dirname(dirname(source)))}-${basename(source)}`,
+    shared: false,
+  }
+  return { storages: [volume, part], guestPath: part.mountPoint }
+}
+
+/** Undefined when there is nothing, or no directory on a tmpfs. */
+function tmpfsFacts(path: string): Stats | undefined {
+  const facts = statSync(path, { throwIfNoEntry: false })
+  return facts?.isDirectory() && fileSystemOf(path) === tmpfsMagic ? facts : undefined
+}
+
+/** Its magic number, as statfs(2) tells it. */
+function fileSystemOf(path: string): number | undefined {
+  return existsSync(path) ? statfsSync(path).type >>> 0 : undefined
+}

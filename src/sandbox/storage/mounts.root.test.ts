@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
+import type { OciMount } from '../../oci/spec.ts'
+import type { BindRequest, Share } from '../../sharing/share.ts'
+import { carryMounts } from './mounts.ts'
+import { shmBytes } from './shm.ts'
+
+let pod: string
+let volumes: string
+beforeAll(() => {
+  pod = mkdtempSync('/tmp/kata-ts-pod-')
+  volumes = `${pod}/volumes/kubernetes.io~empty-dir`
+  mkdirSync(`${volumes}/disk`, { recursive: true })
+  mkdirSync(`${volumes}/memory`)
+  mkdirSync(`${pod}/volume-subpaths/memory/app/3`, { recursive: true })
+  mount({ source: 'tmpfs', target: `${volumes}/memory`, type: 'tmpfs', data: 'size=1m' })
+  chownSync(`${volumes}/memory`, 0, 2000)
+  chmodSync(`${volumes}/memory`, 0o2777)
+  mkdirSync(`${volumes}/memory/deep/part`, { recursive: true })
+  mount({
+    source: `${volumes}/memory/deep/part`,
+    target: `${pod}/volume-subpaths/memory/app/3`,
+    flags: mountFlags.bind,
+  })
+  writeFileSync(`${pod}/file`, '')
+})
+afterAll(() => unmountBelow(pod))
+
+/** What the share was asked for, and what the guest is told. */
+async function carry(...mounts: OciMount[]) {
+  const binds: BindRequest[] = []
+  const share = {
+    async addBind(_id: string, bind: BindRequest) {
+      binds.push(bind)
+      return `/guest/${binds.length}`
+    },
+  } as unknown as Share
+  return { ...(await carryMounts({ mounts }, 'c1', share)), binds }
+}
+const bind = (source: string, ...options: string[]): OciMount => ({
+  destination: '/x',
+  type: 'bind',
+  source,
+  options: ['rbind', ...options],
+})
+
+test('files of the host are carried into the share, with what the mount asks for', async () => {
+  const { mounts, binds } = await carry(bind('/srv'), bind('/srv', 'ro', 'rslave'), {
+    destination: '/y',
+    source: '/srv',
+    type: 'none',
+    options: ['bind'],
+  })
+  expect(mounts.map(({ source }) => source)).toEqual(['/guest/1', '/guest/2', '/guest/3'])
+  expect(mounts[1]?.options).toEqual(['rbind', 'ro', 'rslave'])
+  expect(binds).toEqual([
+    { source: '/srv', destination: '/x', readonly: false, recursive: true, follow: false },
+    { source: '/srv', destination: '/x', readonly: true, recursive: true, follow: true },
+    { source: '/srv', destination: '/y', readonly: false, recursive: false, follow: false },
+  ])
+})
+
+test('what the host forbids on a file system is forbidden in the guest', async () => {
+  mkdirSync(`${pod}/strict`)
+  mount({
+    source: 'tmpfs',
+    target: `${pod}/strict`,
+    type: 'tmpfs',
+    flags: mountFlags.nosuid | mountFlags.nodev,
+  })
+  const { mounts } = await carry(bind(`${pod}/strict`, 'ro'))
+  expect(mounts[0]?.options).toEqual(['rbind', 'ro', 'nosuid', 'nodev'])
+})
+
+test('an emptyDir on disk is one entry for all, whoever may write', async () => {
+  const { binds } = await carry(bind(`${volumes}/disk`, 'ro'))
+  expect(binds[0]?.readonly).toBe(false)
+})
+
+test('an emptyDir in memory is a tmpfs of the guest with the size, mode and group of the host’s', async () => {
+  const { mounts, storages, binds } = await carry(bind(`${volumes}/memory`), bind(`${volumes}/memory`, 'ro'))
+  expect(binds).toEqual([])
+  expect(mounts.map(({ source }) => source)).toEqual(
+    Array(2).fill('/run/kata-containers/sandbox/ephemeral/memory'),
+  )
+  expect(storages).toEqual([
+    {
+      driver: 'ephemeral',
+      source: 'tmpfs',
+      fstype: 'tmpfs',
+      options: ['mode=2777', 'size=1048576', 'fsgid=2000'],
+      mountPoint: '/run/kata-containers/sandbox/ephemeral/memory',
+      shared: true,
+    },
+  ])
+})
+
+test('an emptyDir of huge pages is refused: they are the host’s', async () => {
+  mkdirSync(`${volumes}/huge`)
+  mount({ source: 'none', target: `${volumes}/huge`, type: 'hugetlbfs' })
+  await expect(carry(bind(`${volumes}/huge`))).rejects.toThrow(
+    `[SHARE_SOURCE_KIND] mount source ${volumes}/huge of container c1 is a volume of huge pages`,
+  )
+})
+
+test('a subPath of it is a part of the same tmpfs', async () => {
+  const { mounts, storages } = await carry(bind(`${pod}/volume-subpaths/memory/app/3`))
+  expect(storages.map(({ driver, source, options }) => ({ driver, source, options }))).toEqual([
+    { driver: 'ephemeral', source: 'tmpfs', options: ['mode=2777', 'size=1048576', 'fsgid=2000'] },
+    {
+      driver: 'local',
+      source: '/run/kata-containers/sandbox/ephemeral/memory',
+      // A directory made in a set-group-ID one belongs to the same group.
+      options: ['subpath=deep/part', 'mode=2755', 'fsgid=2000'],
+    },
+  ])
+  expect(mounts[0]?.source).toBe('/run/kata-containers/sandbox/ephemeral-parts/c1-memory-3')
+})
+
+test('shared memory is the pod’s, unless the container mounts its own', async () => {
+  const own = { destination: '/dev/shm', type: 'tmpfs', source: 'shm', options: ['size=1k'] }
+  const { mounts, binds } = await carry({ ...bind('/host/shm', 'ro'), destination: '/dev/shm' }, own)
+  expect(mounts[0]).toMatchObject({
+    source: '/run/kata-containers/sandbox/shm',
+    type: 'bind',
+    options: ['rbind', 'ro', 'noexec', 'nosuid', 'nodev'],
+  })
+  expect(mounts[1]).toEqual(own)
+  expect(binds).toEqual([])
+})
+
+test('its size is that of the host’s tmpfs, or 64 MiB', () => {
+  const shm = (source: string, type = 'bind') =>
+    shmBytes({ mounts: [{ destination: '/dev/shm', source, type }] })
+  expect(shm(`${volumes}/memory`)).toBe(1024 * 1024)
+  for (const source of ['/dev/shm', '/no/such/directory', '/etc']) expect(shm(source)).toBe(64 * 1024 * 1024)
+  expect(shm('shm', 'tmpfs')).toBe(64 * 1024 * 1024)
+  expect(shmBytes({})).toBe(64 * 1024 * 1024)
+})
+
+test('interfaces of the kernel are those of the guest’s', async () => {
+  const sources = ['/proc', '/sys/fs/cgroup', '/sys/', '/dev', '/dev/null', '/dev/tty']
+  const { mounts, binds } = await carry(...sources.map((source) => bind(source)))
+  expect(mounts.map(({ source }) => source)).toEqual(sources)
+  expect(binds).toEqual([])
+  expect((await carry(bind('/dev/shm'), bind('/process'))).binds).toHaveLength(2)
+})
+
+test('what a machine cannot give is refused with the name of the mount', async () => {
+  await expect(carry(bind('/srv', 'rshared'))).rejects.toThrow(
+    /^\[MOUNT_PROPAGATION\] mount \/x of container c1/,
+  )
+  const foreign = { destination: '/x', type: 'nfs', source: 'server:/x' }
+  await expect(carry(foreign)).rejects.toThrow(/^\[MOUNT_TYPE\] mount \/x of container c1 has the type nfs/)
+  await expect(carry({ destination: '/x' })).rejects.toThrow('the type none')
+})

@@ -1,0 +1,120 @@
+/**
+ * A container's mounts, from the host's view to the guest's: what shows host files is carried into the share, what
+ * belongs to the pod's memory is made in the guest, what is the kernel's is left to the guest's kernel.
+ */
+import { statSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { mountFlagsOf } from '../../linux/mounts/mount-flags.ts'
+import { isGuestCharDevice } from '../../oci/devices/char-devices.ts'
+import { isBind, isPodShm } from '../../oci/mounts.ts'
+import type { OciMount, OciSpec } from '../../oci/spec.ts'
+import type { BindRequest, Share } from '../../sharing/share.ts'
+import { isEmptyDir, memoryVolume, type VolumeStorage } from './memory-volume.ts'
+import { guestShm, shmFlags } from './shm.ts'
+
+/** File systems that the guest's kernel makes out of nothing. Anything else would need a device or server of the host. */
+const virtualTypes = new Set(
+  'proc sysfs tmpfs ramfs devpts mqueue cgroup cgroup2 securityfs debugfs tracefs bpf configfs fusectl'.split(
+    ' ',
+  ),
+)
+
+export interface GuestMounts {
+  readonly mounts: readonly OciMount[]
+  /** What the agent must have made before. */
+  readonly storages: readonly VolumeStorage[]
+}
+
+/**
+ * Carries every mount of the spec but those that are `disks` of the machine, by their place: these are in the guest already.
+ *
+ * @throws KataError naming the mount and the container.
+ */
+export async function carryMounts(
+  spec: OciSpec,
+  containerId: string,
+  share: Share,
+  disks: ReadonlyMap<number, OciMount> = new Map(),
+): Promise<GuestMounts> {
+  const storages: VolumeStorage[] = []
+  const mounts: OciMount[] = []
+  for (const [index, mount] of (spec.mounts ?? []).entries()) {
+    checkPropagation(mount, containerId)
+    const disk = disks.get(index)
+    if (disk !== undefined) {
+      mounts.push(disk)
+      continue
+    }
+    const volume = isBind(mount) && !isPodShm(mount) ? memoryVolume(mount, containerId) : undefined
+    if (volume !== undefined) {
+      for (const storage of volume.storages)
+        if (!storages.some(({ mountPoint }) => mountPoint === storage.mountPoint)) storages.push(storage)
+      mounts.push({ ...mount, source: volume.guestPath })
+    } else mounts.push(await carryMount(mount, containerId, share))
+  }
+  return { mounts, storages }
+}
+
+/** What of the spec {@link carryMounts} would have to show in the share. */
+export function sharedMounts(spec: OciSpec, containerId: string): OciMount[] {
+  return (spec.mounts ?? []).filter(
+    (mount) =>
+      isBind(mount) &&
+      !isPodShm(mount) &&
+      !isGuestsOwn(mount.source ?? '') &&
+      memoryVolume(mount, containerId) === undefined,
+  )
+}
+
+/** On the host, of {@link sharedMounts}. */
+export function sharedSources(spec: OciSpec, containerId: string): string[] {
+  return sharedMounts(spec, containerId).map(({ source = '' }) => source)
+}
+
+async function carryMount(mount: OciMount, containerId: string, share: Share): Promise<OciMount> {
+  if (isPodShm(mount))
+    return { ...mount, type: 'bind', source: guestShm, options: [...(mount.options ?? []), ...shmFlags] }
+  if (!isBind(mount)) return virtual(mount, containerId)
+  const { source = '', options = [] } = mount
+  if (isGuestsOwn(source)) return mount
+  const guestPath = await share.addBind(containerId, bindRequest(mount))
+  return { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
+}
+
+/** What {@link carryMounts} asks the share for. */
+export function bindRequest({ source = '', destination, options = [] }: OciMount): BindRequest {
+  return {
+    source,
+    destination,
+    // The pod's own scratch is one and the same for all its containers, whoever of them may write.
+    readonly: !isEmptyDir(source) && options.some((option) => option === 'ro' || option === 'rro'),
+    recursive: options.includes('rbind'),
+    follow: options.some((option) => option === 'slave' || option === 'rslave'),
+  }
+}
+
+/** Kernel interfaces mean those of the kernel that the container runs on: the guest's. */
+function isGuestsOwn(source: string): boolean {
+  if (/^\/(proc|sys|dev)\/?$/.test(source) || /^\/(proc|sys)\//.test(source)) return true
+  if (!source.startsWith('/dev/')) return false
+  const facts = statSync(source, { throwIfNoEntry: false })
+  return facts?.isCharacterDevice() === true && isGuestCharDevice(facts.rdev)
+}
+
+/** What the host forbids on the file system that the source is on holds in the guest too. */
+function hostFlags(source: string): string[] {
+  return mountFlagsOf(source).filter((flag) => flag === 'nosuid' || flag === 'nodev' || flag === 'noexec')
+}
+
+function virtual(mount: OciMount, container: string): OciMount {
+  const type = mount.type ?? 'none'
+  if (virtualTypes.has(type)) return mount
+  throw new KataError('MOUNT_TYPE', { destination: mount.destination, container, type })
+}
+
+/** A mount that a container makes is one of the guest's kernel: it cannot be handed to the host's. */
+function checkPropagation({ destination, options = [] }: OciMount, container: string): void {
+  const propagation = options.find((option) => option === 'shared' || option === 'rshared')
+  if (propagation !== undefined)
+    throw new KataError('MOUNT_PROPAGATION', { destination, container, propagation })
+}

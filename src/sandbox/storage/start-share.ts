@@ -1,0 +1,124 @@
+/** The pod's share, served by the least of rights that its mounts allow. */
+import type { Config } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import type { IdRange } from '../../linux/processes/user-namespace.ts'
+import { processIds } from '../../oci/process-ids.ts'
+import { createHostShare, createVolumeShare } from '../../sharing/host-share.ts'
+import type { Idmap } from '../../sharing/idmap.ts'
+import { requireMappable } from '../../sharing/mappable.ts'
+import { createPodShare, guardWritable } from '../../sharing/pod-share.ts'
+import type { RootfsMount, Share, SharePlace } from '../../sharing/share.ts'
+import type { ShareDaemon, ShareDaemonSpec } from '../../sharing/share-daemon.ts'
+import { shareIdMap } from '../../sharing/share-id-map.ts'
+import { createExportedTree, createShareTree, type ShareTree } from '../../sharing/share-tree.ts'
+import { startVirtiofsd } from '../../sharing/virtiofsd.ts'
+import type { SandboxPaths } from '../records/paths.ts'
+import { type ContainerRequest, rootfsMounts } from '../sandbox.ts'
+import { sharedSources } from './mounts.ts'
+import { podVolumes } from './pod-volumes.ts'
+import { requireSharedIds } from './share-ids.ts'
+import { wantsVolumes } from './wants-volumes.ts'
+
+export interface ShareRequest {
+  readonly config: Config
+  readonly paths: SandboxPaths
+  readonly privateDir: string
+  /** Who connects to the daemon by path, when the VMM cannot be given a connection. */
+  readonly clientUid?: number | undefined
+  /** The ids of an unprivileged daemon; none when it is to be root. */
+  readonly ids: IdRange | undefined
+  /** The container that the sandbox is made for: what it mounts is known already. */
+  readonly container: ContainerRequest
+  /** Gives the start up. */
+  readonly signal: AbortSignal
+}
+
+/** A share with its daemon, as the machine gets it. */
+export interface ShareDevice extends SharePlace {
+  readonly daemon: ShareDaemon
+}
+
+export interface ServedShare {
+  /** What containers use. */
+  readonly share: Share
+  readonly first: ShareDevice
+  /** The writable volumes', when there is to be one. */
+  readonly volumes: ShareDevice | undefined
+  /** Why the daemons are root; undefined when it is not. */
+  readonly rootBecause: string | undefined
+}
+
+/** What makes a daemon root under `auto`. */
+const refusals: ReadonlySet<string> = new Set(['SHARE_NOT_IDMAPPABLE', 'SHARE_ID_BEYOND'])
+
+/**
+ * Makes the share's tree and starts its daemon. Under `auto` a mount that cannot be idmapped makes the daemon root.
+ *
+ * @throws KataError SHARE_NOT_IDMAPPABLE or SHARE_ID_BEYOND when it may only be unprivileged, and those of the
+ *   daemon's start.
+ */
+export async function startShare(
+  ledger: Ledger,
+  { config, paths, privateDir, clientUid, ids, container, signal }: ShareRequest,
+): Promise<ServedShare> {
+  const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege, virtioFsNosuid } =
+    config.hypervisor
+  const isGuarded = virtioFsNosuid ? () => false : guardWritable(config.hypervisor.virtioFsSuidVolumes)
+  const tree = await createShareTree(ledger, paths)
+  const spec = {
+    ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
+    ...(clientUid === undefined ? {} : { clientUid }),
+    ...{ program: virtioFsDaemon, cache: virtioFsCache },
+    ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs, signal },
+  }
+  const accept = (idmap: Idmap) => {
+    requireSharedIds(container.spec, container.id, idmap.map)
+    requireMappable(knownMounts(container, tree, virtioFsPrivilege === 'auto'), idmap, container.id)
+  }
+  const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, processIds(container.spec)), accept }
+  let rootBecause = ids === undefined ? 'virtio_fs_privilege = "root"' : undefined
+  const daemon = await startVirtiofsd(ledger, { ...spec, ...unprivileged }).catch((error) => {
+    if (virtioFsPrivilege !== 'auto' || !(error instanceof KataError && refusals.has(error.code))) throw error
+    rootBecause = error.rawMessage
+    return startVirtiofsd(ledger, spec)
+  })
+  const first = createHostShare(ledger, tree, daemon)
+  const second = wantsVolumes(container, virtioFsNosuid ? undefined : isGuarded)
+    ? await startVolumes(ledger, paths, { ...spec, ...(daemon.idmap && { ids: daemon.idmap.map }) })
+    : undefined
+  return {
+    share: createPodShare({ first, volumes: second?.share, isGuarded }),
+    first: { tag: first.tag, guestPath: first.guestPath, daemon },
+    volumes: second?.device,
+    rootBecause,
+  }
+}
+
+/** The daemon of the writable volumes: who the first one is, and it refuses set-id bits and file capabilities. */
+async function startVolumes(
+  ledger: Ledger,
+  { stateDir, volumesExportDir }: SandboxPaths,
+  spec: ShareDaemonSpec,
+) {
+  const tree = await createExportedTree(ledger, { stateDir, exportDir: volumesExportDir }, 'volumes')
+  const daemon = await startVirtiofsd(ledger, {
+    ...spec,
+    ...{ name: 'virtiofsd-volumes', nosuid: true, sharedDir: tree.exported },
+  })
+  const share = createVolumeShare(ledger, tree, daemon)
+  return { share, device: { tag: share.tag, guestPath: share.guestPath, daemon } }
+}
+
+/**
+ * What is known of the pod's mounts before its first container is made. Where root is the way out the tree itself stands for
+ * the volumes in memory of later containers, because older kernels idmap no tmpfs; else those are refused by name.
+ */
+function knownMounts(container: ContainerRequest, tree: ShareTree, isAuto: boolean): RootfsMount[] {
+  const { spec, id } = container
+  const binds = [...(isAuto ? [tree.entries] : []), ...sharedSources(spec, id), ...podVolumes(spec)]
+  return [
+    ...rootfsMounts(container),
+    ...binds.map((source) => ({ type: 'bind', source, options: ['rbind'] })),
+  ]
+}

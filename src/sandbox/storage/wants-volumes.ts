@@ -1,0 +1,32 @@
+/** Whether a sandbox gets a share for writable volumes with its machine: it cannot get one later. */
+import { KataError } from '../../errors.ts'
+import { isPodSandbox } from '../../oci/annotations.ts'
+import type { IsGuarded } from '../../sharing/pod-share.ts'
+import type { ContainerRequest } from '../sandbox.ts'
+import { bindRequest, sharedMounts } from './mounts.ts'
+
+/**
+ * Of a pod's containers nothing is known when it starts, and hardly one has none of the files that kubelet lets it write.
+ *
+ * @param isGuarded undefined where the pod's first share refuses already what this one would.
+ */
+export function wantsVolumes(
+  { spec, id }: Pick<ContainerRequest, 'spec' | 'id'>,
+  isGuarded: IsGuarded | undefined,
+): boolean {
+  if (isGuarded === undefined) return false
+  return (
+    isPodSandbox(spec) ||
+    sharedMounts(spec, id).some((mount) => wants(() => isGuarded(id, bindRequest(mount))))
+  )
+}
+
+/** What cannot be opened is left to the mounting, which says so. */
+function wants(isGuarded: () => boolean): boolean {
+  try {
+    return isGuarded()
+  } catch (error) {
+    if (error instanceof KataError) return false
+    throw error
+  }
+}

@@ -1,0 +1,123 @@
+/** The daemon: serves the Task service of one sandbox on the socket that `start` bound, until its client is done. */
+import { existsSync, rmSync } from 'node:fs'
+import { writeFailure } from '../../bundle/failure.ts'
+import { KataError } from '../../errors.ts'
+import { createLogger, type Logger } from '../../log.ts'
+import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
+import { assertRightsDropped } from '../../rootless/shim-rights.ts'
+import { defaultRunDir, sandboxPaths } from '../../sandbox/records/paths.ts'
+import { removeTaskRecord, writeTaskRecord } from '../../sandbox/records/task-records.ts'
+import { sleep } from '../../time.ts'
+import { listen } from '../../ttrpc/bun.ts'
+import { serve, service } from '../../ttrpc/ttrpc.ts'
+import type { ShimFlags } from '../flags.ts'
+import { shimSocketPath } from '../start.ts'
+import { createPublisher, type EventPublisher, noEvents } from '../task/publisher.ts'
+import { type TaskRecords, TaskService } from '../task/task-service.ts'
+import { createSandboxForTask } from './create-sandbox.ts'
+import { collectWhenIdle, watched } from './idle.ts'
+import { Pod } from './pod.ts'
+import { toStatus } from './status.ts'
+import { onUnhandled } from './unhandled.ts'
+
+/** `start` hands the listening socket over as the first descriptor after the standard streams. */
+const listenerFd = 3
+/**
+ * How often a shim looks whether it has neither task nor client, milliseconds; twice in a row, and it ends by itself. A
+ * client that was killed between `start` and its first call leaves such a one, which nothing on disk tells of any more.
+ * A bundle that was removed under tasks that have ended leaves another: nobody knows whom to ask for their end.
+ */
+const abandonedMs = 10_000
+/** How long the last events may take to arrive, milliseconds: without a containerd there is nobody to tell. */
+const flushMs = 2000
+
+export async function serveShim(flags: ShimFlags): Promise<number> {
+  assertRightsDropped()
+  const runDir = flags.runDir ?? defaultRunDir
+  const fields = { sandbox: flags.id, subsystem: 'shim' }
+  const detailedLog = createLogger({ level: 'debug', fields })
+  const log = flags.debug ? detailedLog : createLogger({ fields })
+  const events = eventsFor(flags, log)
+  const pod = new Pod({
+    id: flags.id,
+    createSandbox: (request, container, signal) =>
+      createSandboxForTask({ flags, runDir, request, container, log, signal, detailedLog }),
+    onDied: (error) => reportDeath(flags.bundle, error, log),
+    onLeft: (error) => log.error('the sandbox left something', { error }),
+    oom: {
+      isKnown: (containerId) => tasks.has(containerId),
+      onOom: (containerId) => tasks.oomKilled(containerId),
+    },
+  })
+  const tasks: TaskService = new TaskService({
+    ...{ pod, events, records: recordsOf(flags, runDir), log },
+    clientReturns: flags.address !== '',
+  })
+  const terminated = new Promise<void>((resolve) => {
+    process.once('SIGTERM', resolve)
+    process.once('SIGINT', resolve)
+  })
+  const failed = Promise.withResolvers<void>()
+  onUnhandled(log, failed.resolve)
+  // Its own session already; a closed terminal is no reason to end.
+  process.on('SIGHUP', () => {})
+  const abandoned = Promise.withResolvers<void>()
+  let clients = 0
+  let wasAlone = false
+  setInterval(() => {
+    const isForgotten = tasks.isOver && !existsSync(flags.bundle)
+    const isAlone = clients === 0 && (tasks.isIdle || isForgotten)
+    if (isAlone && wasAlone) abandoned.resolve()
+    wasAlone = isAlone
+  }, abandonedMs)
+  const services = [service(TaskDefinition, tasks)]
+  const busy = collectWhenIdle(() => Bun.gc(true))
+  busy()
+  const listener = listen({ fd: listenerFd }, (transport) => {
+    clients++
+    const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
+    void serve(watched(transport, busy), services, { toStatus, onError }).closed.then(() => clients--)
+  })
+  await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise, failed.promise])
+  await pod.stopAnyway()
+  await events.flush(flushMs)
+  listener.stop()
+  rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
+  // Lets the answer to Shutdown leave before the process goes.
+  await sleep(1)
+  return 0
+}
+
+/** Without containerd's address the command line is the client, which asks in place of listening. */
+function eventsFor({ address, namespace }: ShimFlags, log: Logger): EventPublisher {
+  const { TTRPC_ADDRESS: eventsAddress = '' } = process.env
+  return address === '' || eventsAddress === ''
+    ? noEvents
+    : createPublisher({ address: eventsAddress, namespace, log })
+}
+
+function recordsOf({ namespace, id: sandboxId }: ShimFlags, runDir: string): TaskRecords {
+  const paths = sandboxPaths(runDir, namespace, sandboxId)
+  const address = `unix://${shimSocketPath(runDir, namespace, sandboxId)}`
+  return {
+    add: (task) =>
+      writeTaskRecord(paths, { ...task, namespace, sandboxId, address, createdAt: new Date().toISOString() }),
+    remove: (id) => removeTaskRecord(paths, id),
+  }
+}
+
+/** Whether something is still there is a question that clients ask by trying. */
+function logFailure(log: Logger, error: unknown, call: { method: string } | undefined): void {
+  const level = error instanceof KataError && error.status === 'not_found' ? 'debug' : 'warn'
+  log[level]('call failed', { method: call?.method, error })
+}
+
+/** Leaves the reason where the client finds it: the exit status of a lost task says only that it was lost. */
+function reportDeath(bundle: string, error: KataError, log: Logger): void {
+  log.error('sandbox died', { error })
+  try {
+    writeFailure(bundle, 'failure', error)
+  } catch (cause) {
+    log.warn('that reason did not reach the client', { bundle, error: cause })
+  }
+}

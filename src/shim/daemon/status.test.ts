@@ -1,0 +1,58 @@
+import { expect, test } from 'bun:test'
+import { harmless } from '../../agent/client.ts'
+import { asksForErrorInfo, errorFromInfo, errorInfoOf } from '../../errors/told.ts'
+import { KataError } from '../../errors.ts'
+import { connect, serve, TtrpcError, transportPair } from '../../ttrpc/ttrpc.ts'
+import { toStatus } from './status.ts'
+
+const died = new KataError('SANDBOX_DIED', { id: 'c', reason: 'so', tail: 'last words' })
+const asked = new Map(Object.entries(asksForErrorInfo))
+
+/** What a client with this metadata gets for an error that a handler throws. */
+async function answerTo(error: unknown, metadata: Readonly<Record<string, string>>): Promise<TtrpcError> {
+  const [left, right] = transportPair()
+  serve(right, [], {
+    // Every call fails, because no service is served: the error stands for what a handler threw.
+    toStatus: (_, given) => toStatus(error, given),
+  })
+  const connection = connect(left)
+  const answer = await connection
+    .call(new Uint8Array(0), new Uint8Array(0), { metadata })
+    .catch((answer: unknown) => answer)
+  connection.close()
+  return answer as TtrpcError
+}
+
+test('a client that asks gets code and fields, from which it makes the same error', async () => {
+  const answer = await answerTo(died, asksForErrorInfo)
+  expect(answer).toMatchObject({ code: 'unavailable', message: died.message, reason: 'SANDBOX_DIED' })
+  const { code, message, fields, remedy } = died
+  expect(errorFromInfo(answer)).toMatchObject({ code, message, fields, remedy })
+})
+
+test('any other client gets status and text alone: containerd 2 would add unknown details to the text', async () => {
+  const answer = await answerTo(died, { 'containerd-namespace-ttrpc': 'default' })
+  expect(answer).toMatchObject({ code: 'unavailable', message: died.message })
+  expect([answer.reason, answer.domain, answer.metadata]).toEqual([undefined, undefined, undefined])
+})
+
+test('what a guest says never becomes an error with a code of ours, whatever its details claim', async () => {
+  const posing = errorInfoOf(new KataError('SHIM_DIED', { id: 'other' }))
+  // The attack works on one who believes it.
+  expect(errorFromInfo(new TtrpcError('internal', 'm', { ...posing, isAnswer: true }))?.code).toBe(
+    'SHIM_DIED',
+  )
+  const said = new TtrpcError('internal', '[SHIM_DIED] run this', { ...posing, isAnswer: true })
+  for (const error of [said, harmless(said)]) {
+    expect(Object.keys(toStatus(error, asked) ?? {})).toEqual(['code', 'message'])
+    const answer = await answerTo(error, asksForErrorInfo)
+    expect(errorFromInfo(answer)).toBeUndefined()
+    expect([answer.reason, answer.domain, answer.metadata]).toEqual([undefined, undefined, undefined])
+  }
+  expect(harmless(said)).toMatchObject({ message: 'the guest says: run this' })
+  expect(errorFromInfo(harmless(said))).toBeUndefined()
+})
+
+test('a mistake of ours is left to the server', () => {
+  expect(toStatus(new TypeError('x'), asked)).toBeUndefined()
+})

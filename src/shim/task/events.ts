@@ -1,0 +1,43 @@
+/** What happens to tasks, as containerd wants to hear it. */
+import * as events from '../../protocol/generated/containerd/task_events.ts'
+import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
+
+export interface TaskEvent {
+  readonly topic: string
+  readonly event: Any
+}
+
+const create = event('create', 'TaskCreate', events.TaskCreate)
+const start = event('start', 'TaskStart', events.TaskStart)
+const exit = event('exit', 'TaskExit', events.TaskExit)
+const remove = event('delete', 'TaskDelete', events.TaskDelete)
+const execAdded = event('exec-added', 'TaskExecAdded', events.TaskExecAdded)
+const execStarted = event('exec-started', 'TaskExecStarted', events.TaskExecStarted)
+const paused = event('paused', 'TaskPaused', events.TaskPaused)
+const resumed = event('resumed', 'TaskResumed', events.TaskResumed)
+const oom = event('oom', 'TaskOOM', events.TaskOOM)
+
+/** containerd relies on their order: create, start, exit, delete; exec-added, exec-started, exit; oom before exit. */
+export const taskEvents = {
+  create,
+  start,
+  exit,
+  delete: remove,
+  execAdded,
+  execStarted,
+  paused,
+  resumed,
+  oom,
+}
+
+/** A message under its topic, and under its bare name: containerd puts no host in front. */
+function event<Message>(
+  topic: string,
+  name: string,
+  type: { encode(message: Message): { finish(): Uint8Array } },
+): (message: Message) => TaskEvent {
+  return (message) => ({
+    topic: `/tasks/${topic}`,
+    event: { typeUrl: `containerd.events.${name}`, value: type.encode(message).finish() },
+  })
+}

@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { makeFifo } from '../../linux/files/fifo.ts'
+import { openInput, openOutput } from './stdio.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'stdio-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+
+function fifo(): string {
+  const path = join(directory, 'fifo')
+  makeFifo(path)
+  return path
+}
+
+async function textOf(chunks: AsyncIterable<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const chunk of chunks) text += decoder.decode(chunk, { stream: true })
+  return text
+}
+
+describe('output', () => {
+  test('no URI takes everything and keeps nothing', async () => {
+    const sink = openOutput('')
+    await sink.write(bytes('lost'))
+    await sink.close()
+  })
+
+  test('a file is appended to', async () => {
+    const path = join(directory, 'a log')
+    writeFileSync(path, 'before ')
+    const sink = openOutput(`file://${encodeURI(path)}`)
+    await sink.write(bytes('after'))
+    await sink.close()
+    await sink.close()
+    expect(readFileSync(path, 'utf8')).toBe('before after')
+  })
+
+  test('a file that is to be bounded is followed by another', async () => {
+    const path = join(directory, 'log')
+    const sink = openOutput(`file://${path}?rotate-at=4`)
+    await sink.write(bytes('123456'))
+    await sink.close()
+    expect([`${path}.1`, path].map((file) => readFileSync(file, 'utf8'))).toEqual(['1234', '56'])
+  })
+
+  test('a full disk is an error, not an endless loop', async () => {
+    const sink = openOutput('file:///dev/full')
+    expect(sink.write(bytes('x'))).rejects.toThrow('ENOSPC')
+  })
+
+  test('a FIFO’s reader gets every byte at its own pace, and the end', async () => {
+    const path = fifo()
+    const sink = openOutput(path)
+    const reader = Bun.spawn(['sh', '-c', `sleep 0.1; wc -c < ${path}`], { stdout: 'pipe' })
+    const chunk = new Uint8Array(64 * 1024)
+    for (let count = 0; count < 32; count++) await sink.write(chunk)
+    // O_RDWR keeps the data until the reader has opened its end.
+    await Bun.sleep(200)
+    await sink.close()
+    expect((await new Response(reader.stdout).text()).trim()).toBe(String(32 * 64 * 1024))
+  })
+
+  test.each([
+    ['relative/path', 'neither a path nor file://'],
+    ['/nonexistent/fifo', 'ENOENT'],
+    ['/dev/null', 'not a FIFO'],
+    ['file:///nonexistent/log', 'ENOENT'],
+  ])('%s is refused', (uri, problem) => {
+    expect(() => openOutput(uri)).toThrow(problem)
+  })
+})
+
+describe('input', () => {
+  test('none without a URI', () => {
+    expect(openInput('')).toBeUndefined()
+  })
+
+  test('is read from the first writer to the last', async () => {
+    const path = fifo()
+    const input = openInput(path)!
+    const text = textOf(input.chunks)
+    await Bun.sleep(30)
+    const writer = openSync(path, constants.O_WRONLY)
+    writeFileSync(writer, 'hello')
+    closeSync(writer)
+    expect(await text).toBe('hello')
+  })
+
+  test('ends by itself some time after the client said that it will write no more', async () => {
+    const path = fifo()
+    const input = openInput(path)!
+    const writer = openSync(path, constants.O_WRONLY)
+    writeFileSync(writer, 'all')
+    const text = textOf(input.chunks)
+    input.finish()
+    expect(await text).toBe('all')
+    closeSync(writer)
+  })
+})

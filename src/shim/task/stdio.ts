@@ -1,0 +1,121 @@
+/**
+ * Standard streams of a task as containerd names them: nothing, a FIFO, or a file:// URI.
+ *
+ * Rules learnt the hard way (all of them from FIFOs): an output FIFO is opened O_RDWR|O_NONBLOCK, so that opening never
+ * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
+ * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
+ */
+import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { rotateAt } from '../../sandbox/records/log-files.ts'
+import { RotatingFile } from '../../sandbox/records/rotating-file.ts'
+import { sleep } from '../../time.ts'
+
+export interface OutputSink {
+  /** Resolves when the bytes were accepted, so that a slow reader slows the process down. */
+  write(chunk: Uint8Array): Promise<void>
+  /** Gives the reader its end of file. */
+  close(): Promise<void>
+}
+
+export interface InputSource {
+  readonly chunks: AsyncIterable<Uint8Array>
+  /**
+   * The client will write no more: end when the FIFO does, or after a grace period when the client keeps its end
+   * open (containerd's ctr closes it only once CloseIO has returned).
+   */
+  finish(): void
+  /** Ends at once and lets go of the descriptor. */
+  cancel(): void
+}
+
+const closeIoGraceMs = 1000
+
+/** @throws KataError STDIO_INVALID. */
+export function openOutput(uri: string): OutputSink {
+  if (uri === '') return { write: async () => {}, close: async () => {} }
+  return uri.startsWith('file://') ? fileSink(uri) : fifoSink(uri)
+}
+
+/** @throws (write) ENOSPC. */
+function fileSink(uri: string): OutputSink {
+  const { pathname, searchParams } = new URL(uri)
+  const mostBytes = Number(searchParams.get(rotateAt)) || undefined
+  const file = attempt(uri, () => new RotatingFile(decodeURI(pathname), mostBytes))
+  return {
+    write: async (chunk) => file.write(chunk),
+    close: once(async () => file.close()),
+  }
+}
+
+function fifoSink(path: string): OutputSink {
+  const fd = openFifo(path, constants.O_RDWR | constants.O_NONBLOCK)
+  let writer: Bun.FileSink | undefined
+  return {
+    async write(chunk) {
+      writer ??= Bun.file(fd).writer()
+      await writer.write(chunk)
+      await writer.flush()
+    },
+    // The writer holds a duplicate of the descriptor, and the reader sees the end only when both are closed.
+    close: once(() =>
+      Promise.resolve(writer?.end())
+        .then(() => {})
+        .finally(() => closeSync(fd)),
+    ),
+  }
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => {
+    done ??= action()
+    return done
+  }
+}
+
+/** @throws KataError STDIO_INVALID. Returns undefined when the task has no stdin. */
+export function openInput(uri: string): InputSource | undefined {
+  if (uri === '') return undefined
+  const fd = openFifo(uri, constants.O_RDONLY | constants.O_NONBLOCK)
+  const reader = Bun.file(fd).stream().getReader()
+  let ended = false
+  const cancel = () => {
+    if (ended) return
+    ended = true
+    void reader.cancel().finally(() => closeSync(fd))
+  }
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    try {
+      while (!ended) {
+        const { value, done } = await reader.read()
+        if (done || value === undefined) return
+        yield value
+      }
+    } finally {
+      cancel()
+    }
+  }
+  return { chunks: chunks(), finish: () => void sleep(closeIoGraceMs).then(cancel), cancel }
+}
+
+function openFifo(path: string, flags: number): number {
+  if (!path.startsWith('/'))
+    throw new KataError('STDIO_INVALID', { uri: path, problem: 'it is neither a path nor file://' })
+  const fd = attempt(path, () => openSync(path, flags))
+  if (fstatSync(fd).isFIFO()) return fd
+  closeSync(fd)
+  throw new KataError('STDIO_INVALID', { uri: path, problem: 'it is not a FIFO' })
+}
+
+function attempt<T>(uri: string, open: () => T): T {
+  try {
+    return open()
+  } catch (cause) {
+    throw new KataError(
+      'STDIO_INVALID',
+      { uri, problem: (cause as NodeJS.ErrnoException).code ?? String(cause) },
+      { cause },
+    )
+  }
+}

@@ -1,0 +1,282 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KataError } from '../../errors.ts'
+import { makeFifo } from '../../linux/files/fifo.ts'
+import { silentLogger } from '../../log.ts'
+import type { HeldUp } from '../../sandbox/end/health.ts'
+import type { GuestProcess } from '../../sandbox/guest-process.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
+import { TaskProcess } from './task-process.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'task-'))
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+/** A double of a process in the guest: prints `says`, then ends with `ends`. */
+function guestDouble(options: { says?: string; ends?: Promise<number>; fails?: Error } = {}) {
+  const calls: string[] = []
+  const guest: GuestProcess = {
+    start: async (size) => {
+      calls.push(size === undefined ? 'start' : `start in ${size.rows}x${size.columns}`)
+      if (options.fails) throw options.fails
+    },
+    wait: () => options.ends ?? Promise.resolve(0),
+    signal: async (signal) => void calls.push(`signal ${signal}`),
+    resize: async ({ rows, columns }) => void calls.push(`resize ${rows}x${columns}`),
+    output: async (stream, sink) => {
+      if (stream === 'stdout' && options.says) await sink(new TextEncoder().encode(options.says))
+    },
+    input: async (chunks) => {
+      for await (const _ of chunks);
+      calls.push('stdin closed')
+    },
+  }
+  return { guest, calls }
+}
+
+function processOf(guest: GuestProcess, more: { lost?: AbortSignal; terminal?: boolean } = {}): TaskProcess {
+  const stdout = `file://${join(directory, 'out')}`
+  const { lost = new AbortController().signal, terminal = false } = more
+  return new TaskProcess({
+    id: 'p',
+    stdio: { stdin: '', stdout, stderr: '', terminal },
+    guest,
+    lost,
+    log: silentLogger,
+  })
+}
+
+describe('a task process', () => {
+  test('starts, delivers its output and ends with its own status', async () => {
+    writeFileSync(join(directory, 'out'), '')
+    const { guest, calls } = guestDouble({ says: 'hello', ends: Promise.resolve(42) })
+    const process = processOf(guest)
+    expect(process.state).toBe('created')
+    await process.start()
+    expect((await process.exited).status).toBe(42)
+    expect(process.state).toBe('stopped')
+    expect(readFileSync(join(directory, 'out'), 'utf8')).toBe('hello')
+    expect(calls).toEqual(['start', 'stdin closed'])
+  })
+
+  test('an input that is closed while the process starts is read all the same', async () => {
+    const path = join(directory, 'in')
+    makeFifo(path)
+    const starting = Promise.withResolvers<void>()
+    let text = ''
+    const { guest } = guestDouble({ ends: new Promise(() => {}) })
+    const process = new TaskProcess({
+      ...{ id: 'p', stdio: { stdin: path, stdout: '', stderr: '', terminal: false } },
+      guest: {
+        ...guest,
+        start: () => starting.promise,
+        input: async (chunks) => {
+          for await (const chunk of chunks) text += new TextDecoder().decode(chunk)
+          text += '.'
+        },
+      },
+      ...{ lost: new AbortController().signal, log: silentLogger },
+    })
+    const started = process.start()
+    const writer = openSync(path, constants.O_RDWR)
+    writeSync(writer, 'twelve bytes')
+    process.closeInput()
+    // Longer than a running process is given.
+    await Bun.sleep(1100)
+    starting.resolve()
+    await started
+    while (!text.endsWith('.')) await Bun.sleep(10)
+    closeSync(writer)
+    expect(text).toBe('twelve bytes.')
+  })
+
+  test('a terminal keeps its stdin open', async () => {
+    const { guest, calls } = guestDouble()
+    const process = processOf(guest, { terminal: true })
+    await process.start()
+    await process.exited
+    expect(calls).toEqual(['start'])
+  })
+
+  test('ends with 255 when its machine is lost', async () => {
+    const lost = new AbortController()
+    const process = processOf(guestDouble({ ends: new Promise(() => {}) }).guest, { lost: lost.signal })
+    await process.start()
+    lost.abort()
+    expect((await process.exited).status).toBe(255)
+  })
+
+  test('a broken connection waits for the word of what became of the machine', async () => {
+    const lost = new AbortController()
+    const broken = Promise.reject(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'reset' }))
+    const process = processOf(guestDouble({ ends: broken as Promise<never> }).guest, { lost: lost.signal })
+    await process.start()
+    const early = await Promise.race([
+      process.exited.then(() => 'ended'),
+      Bun.sleep(30).then(() => 'waiting'),
+    ])
+    expect(early).toBe('waiting')
+    lost.abort()
+    expect((await process.exited).status).toBe(255)
+  })
+
+  test('a guest that lives and does not tell how it ended is not waited for', async () => {
+    const refused = Promise.reject(new TtrpcError('not_found', 'no such process'))
+    const process = processOf(guestDouble({ ends: refused as Promise<never> }).guest)
+    await process.start()
+    expect((await process.exited).status).toBe(255)
+  })
+
+  test('one that cannot start is stopped, and says why', async () => {
+    const process = processOf(guestDouble({ fails: new Error('no such program') }).guest)
+    await expect(process.start()).rejects.toThrow('no such program')
+    expect(process.state).toBe('stopped')
+  })
+
+  test('killed before it was started it just ends; afterwards there is nobody to signal', async () => {
+    const { guest, calls } = guestDouble()
+    const process = processOf(guest)
+    await process.signal(9)
+    expect((await process.exited).status).toBe(137)
+    expect(calls).toEqual([])
+    await expect(process.signal(9)).rejects.toThrow('TASK_NOT_FOUND')
+    await expect(process.start()).rejects.toThrow('TASK_STATE')
+  })
+
+  test('a resize before the start is kept for it, and one to nothing is ignored', async () => {
+    const { guest, calls } = guestDouble({ ends: new Promise(() => {}) })
+    const process = processOf(guest, { terminal: true })
+    await process.resize(24, 80)
+    await process.resize(0, 0)
+    await process.start()
+    await process.resize(0, 0)
+    await process.resize(30, 100)
+    expect(calls).toEqual(['start in 24x80', 'resize 30x100'])
+  })
+
+  test('a process without a terminal starts without a size, and one that has ended takes none', async () => {
+    const { guest, calls } = guestDouble()
+    const process = processOf(guest)
+    await process.resize(24, 80)
+    await process.start()
+    await process.exited
+    await process.resize(24, 80)
+    expect(calls).toEqual(['start', 'stdin closed'])
+  })
+
+  test('a stream that cannot be opened keeps it from starting', async () => {
+    const { guest, calls } = guestDouble()
+    const stdio = { stdin: '', stdout: 'file:///nonexistent/dir/log', stderr: '', terminal: false }
+    const process = new TaskProcess({
+      id: 'p',
+      stdio,
+      guest,
+      lost: new AbortController().signal,
+      log: silentLogger,
+    })
+    await expect(process.start()).rejects.toThrow('STDIO_INVALID')
+    expect(calls).toEqual([])
+  })
+
+  describe('that was sent SIGKILL', () => {
+    const limits = { stallMs: 60_000, endMs: 20 }
+    /** A guest that lets its process live, whatever it answers. */
+    const started = async (more: Partial<GuestProcess> = {}, heldUp?: () => HeldUp, within = limits) => {
+      const lost = new AbortController()
+      let survived = 0
+      const process = new TaskProcess({
+        ...{
+          id: 'p',
+          stdio: { stdin: '', stdout: '', stderr: '', terminal: false },
+          limits: within,
+          log: silentLogger,
+        },
+        ...{ lost: lost.signal, guest: { ...guestDouble({ ends: new Promise(() => {}) }).guest, ...more } },
+        ...(heldUp && { heldUp }),
+        onSurvived: () => {
+          survived++
+          lost.abort()
+        },
+      })
+      await process.start()
+      return { process, survived: () => survived }
+    }
+
+    test.each<[string, Partial<GuestProcess>]>([
+      ['and it says that all is well', {}],
+      ['and it does not answer', { signal: () => new Promise(() => {}) }],
+    ])('and that its guest lets live is told, %s', async (_, more) => {
+      const { process, survived } = await started(more)
+      await process.signal(9)
+      expect((await process.exited).status).toBe(255)
+      expect(survived()).toBe(1)
+    })
+
+    test('and whose guest refuses is told all the same', async () => {
+      const { process } = await started({ signal: () => Promise.reject(new Error('no such process')) })
+      await expect(process.signal(9)).rejects.toThrow('no such process')
+      expect((await process.exited).status).toBe(255)
+    })
+
+    test('and of which a little comes now and then is not waited for piece by piece for ever', async () => {
+      const output: GuestProcess['output'] = async (stream, sink) => {
+        while (stream === 'stdout') {
+          await sink(new Uint8Array(1))
+          await Bun.sleep(10)
+        }
+      }
+      const { process, survived } = await started({ output }, undefined, { stallMs: 100, endMs: 20 })
+      await process.signal(9)
+      await process.exited
+      expect(survived()).toBe(1)
+    })
+
+    test('and has no end of output is not read for ever', async () => {
+      const output: GuestProcess['output'] = async (stream, sink) => {
+        while (stream === 'stdout') {
+          await sink(new Uint8Array(64 * 1024))
+          await Bun.sleep(0)
+        }
+      }
+      const { process, survived } = await started({ output })
+      await process.signal(9)
+      await process.exited
+      expect(survived()).toBe(1)
+    })
+
+    test('gets its time anew while its machine is held up on purpose', async () => {
+      const holds = [1, 2, 3]
+      const heldUp = () => ({ times: holds.shift() ?? 3, now: false })
+      const { process, survived } = await started({}, heldUp)
+      await process.signal(9)
+      await process.exited
+      expect({ survived: survived(), left: holds }).toEqual({ survived: 1, left: [] })
+    })
+
+    test('and ends is no reason to tell anybody; another signal has no deadline', async () => {
+      const ended = Promise.withResolvers<number>()
+      const { process, survived } = await started({ wait: () => ended.promise })
+      await process.signal(15)
+      await Bun.sleep(50)
+      expect(survived()).toBe(0)
+      ended.resolve(137)
+      await process.signal(9)
+      expect((await process.exited).status).toBe(137)
+      await Bun.sleep(50)
+      expect(survived()).toBe(0)
+    })
+  })
+})

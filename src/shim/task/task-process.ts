@@ -1,0 +1,174 @@
+/** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
+import { KataError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import { type HeldUp, neverHeldUp } from '../../sandbox/end/health.ts'
+import { lostExitStatus } from '../../sandbox/exit-status.ts'
+import type { GuestProcess, OutputStream, TerminalSize } from '../../sandbox/guest-process.ts'
+import { AfterKill, type KillLimits, killLimits } from '../daemon/after-kill.ts'
+import { untilAborted } from '../daemon/until-aborted.ts'
+import { type InputSource, type OutputSink, openInput, openOutput } from './stdio.ts'
+
+export type TaskState = 'created' | 'running' | 'paused' | 'stopped'
+
+/** Standard streams by URI, as the client named them. */
+export interface Stdio {
+  readonly stdin: string
+  readonly stdout: string
+  readonly stderr: string
+  readonly terminal: boolean
+}
+
+export interface TaskExit {
+  readonly status: number
+  readonly at: Date
+}
+
+const sigkill = 9
+
+export class TaskProcess {
+  readonly id: string
+  readonly stdio: Stdio
+  /** Settles once, when the process has ended and its output was delivered. */
+  readonly exited: Promise<TaskExit>
+  state: TaskState = 'created'
+  exit: TaskExit | undefined
+  /** The guest refused to start it: it never ran. */
+  failedToStart = false
+  readonly guest: GuestProcess
+  readonly #lost: AbortSignal
+  readonly #log: Logger
+  readonly #settle: (exit: TaskExit) => void
+  readonly #afterKill: AfterKill
+  readonly #onSurvived: () => void
+  #input: InputSource | undefined
+  #inputIsClosed = false
+  #size: TerminalSize | undefined
+
+  /** `lost` is aborted when the machine is gone, which ends every process in it. */
+  constructor(options: {
+    id: string
+    stdio: Stdio
+    guest: GuestProcess
+    lost: AbortSignal
+    log: Logger
+    /** Told once, when the guest has not ended the process in its time after SIGKILL. */
+    onSurvived?: () => void
+    limits?: KillLimits
+    heldUp?: () => HeldUp
+  }) {
+    const { promise, resolve } = Promise.withResolvers<TaskExit>()
+    this.id = options.id
+    this.stdio = options.stdio
+    this.exited = promise
+    this.guest = options.guest
+    this.#lost = options.lost
+    this.#log = options.log.child({ process: options.id })
+    this.#settle = resolve
+    this.#onSurvived = options.onSurvived ?? (() => {})
+    this.#afterKill = new AfterKill(options.limits ?? killLimits, options.heldUp ?? neverHeldUp)
+  }
+
+  /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */
+  async start(): Promise<void> {
+    if (this.state !== 'created')
+      throw new KataError('TASK_STATE', { action: 'start', id: this.id, state: this.state })
+    const sinks = this.#openSinks()
+    try {
+      await this.guest.start(this.stdio.terminal ? this.#size : undefined)
+    } catch (error) {
+      this.failedToStart = true
+      await this.#end(lostExitStatus, sinks)
+      throw error
+    }
+    this.state = 'running'
+    void this.#serve(sinks)
+  }
+
+  async signal(signal: number): Promise<void> {
+    if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
+    // A process that was never started has nobody to signal; killing it just ends it.
+    if (this.state === 'created') return this.#end(128 + signal, [])
+    if (signal !== sigkill) return this.guest.signal(signal)
+    this.#afterKill.killed()
+    // A guest that does not answer loses its machine, and with it the process: what was asked for is done then.
+    await Promise.race([this.exited, this.guest.signal(signal)]).catch((error) => {
+      if (!this.#lost.aborted) throw error
+    })
+  }
+
+  /** To be told once every process of the container was killed: from now on a reader that does not read is not waited for. */
+  endIsNear(): void {
+    this.#afterKill.ending()
+  }
+
+  /** Before the start the size is kept for it. A client without a real terminal sends 0x0, which means nothing. */
+  async resize(rows: number, columns: number): Promise<void> {
+    if (rows === 0 || columns === 0) return
+    if (this.state === 'created') this.#size = { rows, columns }
+    if (this.state === 'running') await this.guest.resize({ rows, columns })
+  }
+
+  /** A client may say so before the process runs and has read any of it. */
+  closeInput(): void {
+    this.#inputIsClosed = true
+    if (this.state !== 'created') this.#input?.finish()
+  }
+
+  #openSinks(): [OutputStream, OutputSink][] {
+    const sinks: [OutputStream, OutputSink][] = [['stdout', openOutput(this.stdio.stdout)]]
+    // A terminal has one stream only.
+    if (!this.stdio.terminal) sinks.push(['stderr', openOutput(this.stdio.stderr)])
+    this.#input = openInput(this.stdio.stdin)
+    return sinks
+  }
+
+  /** The guest is asked how the process ended once its output is at its end, because the answer closes it. */
+  async #serve(sinks: [OutputStream, OutputSink][]): Promise<void> {
+    const outputs = Promise.all(sinks.map(([stream, sink]) => this.#pump(stream, sink)))
+    // Without a stdin the process reads an empty one; a terminal is never closed under it.
+    const input = this.#input?.chunks ?? (this.stdio.terminal ? undefined : nothing())
+    if (input !== undefined) {
+      this.guest.input(input).catch((error) => this.#log.debug('stdin ended', { error }))
+    }
+    if (this.#inputIsClosed) this.#input?.finish()
+    using loss = untilAborted(this.#lost)
+    const lost = loss.aborted.then(() => lostExitStatus)
+    await Promise.race([outputs, lost, this.#afterKill.drained(() => this.state === 'stopped')])
+    void this.#afterKill.overdue().then(() => this.state === 'stopped' || this.#onSurvived())
+    const status = await Promise.race([this.guest.wait(), lost]).catch((error) => {
+      this.#log.error('wait failed', { error })
+      // What became of the machine is reported before the ends of its processes.
+      return isLoss(error) ? lost : lostExitStatus
+    })
+    await this.#end(status, sinks)
+  }
+
+  async #pump(stream: OutputStream, sink: OutputSink): Promise<void> {
+    try {
+      await this.guest.output(stream, async (chunk) => {
+        this.#afterKill.received()
+        await sink.write(chunk)
+        this.#afterKill.delivered(chunk.length)
+      })
+    } catch (error) {
+      this.#log.warn('output ended early', { stream, error })
+    } finally {
+      await sink.close().catch(() => {})
+    }
+  }
+
+  async #end(status: number, sinks: [OutputStream, OutputSink][]): Promise<void> {
+    this.#input?.cancel()
+    // A sink whose reader never comes back is abandoned rather than waited for.
+    for (const [, sink] of sinks) void sink.close().catch(() => {})
+    this.state = 'stopped'
+    this.exit = { status, at: new Date() }
+    this.#settle(this.exit)
+  }
+}
+
+/** Whether the guest is gone, and has not merely refused to tell. */
+const isLoss = (error: unknown): boolean =>
+  error instanceof KataError && (error.code === 'SANDBOX_DIED' || error.code === 'AGENT_DIED')
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}

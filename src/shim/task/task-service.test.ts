@@ -1,0 +1,381 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { KataError } from '../../errors.ts'
+import { silentLogger } from '../../log.ts'
+import { CreateTaskRequest, ExecProcessRequest } from '../../protocol/generated/containerd/task.ts'
+import { neverHeldUp } from '../../sandbox/end/health.ts'
+import { wasOomKilled } from '../../sandbox/end/oom.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
+import { TtrpcError } from '../../ttrpc/ttrpc.ts'
+import { Pod } from '../daemon/pod.ts'
+import type { TaskEvent } from './events.ts'
+import { TaskService } from './task-service.ts'
+
+let bundle: string
+beforeEach(() => {
+  bundle = mkdtempSync(join(tmpdir(), 'bundle-'))
+  writeFileSync(join(bundle, 'config.json'), '{}')
+})
+afterEach(() => rmSync(bundle, { recursive: true }))
+
+/** A service over a double of a sandbox, in which a test ends processes by name. */
+function serviceOf(
+  podId: string,
+  { endMs = 20_000, deaf = false, held = '', refuses = false, clientReturns = true } = {},
+) {
+  const ends = new Map<string, (status: number) => void>()
+  const removed: string[] = []
+  const topics: string[] = []
+  const deaths: string[] = []
+  const left: string[] = []
+  let stops = 0
+  let lateNetworks = 0
+  const process = (name: string, fails = false) => {
+    const ended = new Promise<number>((resolve) => ends.set(name, resolve))
+    return {
+      start: async () => {
+        if (fails) throw new Error('refused')
+      },
+      wait: () => ended,
+      signal: async () => void (deaf || ends.get(name)!(137)),
+      resize: async () => {},
+      output: async () => {},
+      input: async () => {},
+    }
+  }
+  const died = Promise.withResolvers<KataError>()
+  const sandbox = {
+    pid: 4242,
+    died: died.promise,
+    stopped: new Promise<void>(() => {}),
+    watchOom: async () => {},
+    attachLateNetwork: async () => void lateNetworks++,
+    stop: async () => {
+      stops++
+      if (held !== '') throw new KataError('RELEASE_FAILED', { held, reason: 'EBUSY' })
+    },
+    heldUp: neverHeldUp(),
+    condemn: (reason: string) => died.resolve(new KataError('SANDBOX_DIED', { id: podId, reason, tail: '' })),
+    createContainer: async ({ id }: { id: string }) => {
+      if (refuses) throw new Error('no room')
+      const exec = (execId: string) => process(execId, execId === 'bad')
+      return { id, init: process(id), exec, remove: async () => void removed.push(id) }
+    },
+  }
+  const pod = new Pod({
+    id: podId,
+    createSandbox: async () => sandbox as unknown as Sandbox,
+    onDied: ({ message }) => void deaths.push(message),
+    onLeft: (error) => void left.push(String(error)),
+    oom: { isKnown: () => false, onOom: () => {} },
+  })
+  const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
+  const records = { add: () => {}, remove: () => {} }
+  const limits = { stallMs: 10_000, endMs }
+  const tasks = new TaskService({
+    pod,
+    events: { publish },
+    records,
+    limits,
+    clientReturns,
+    log: silentLogger,
+  })
+  const create = (id: string) => tasks.create(CreateTaskRequest.fromPartial({ id, bundle }))
+  const exec = (id: string, execId: string) =>
+    tasks.exec(ExecProcessRequest.fromPartial({ id, execId, spec: { value: Buffer.from('{}') } }))
+  return {
+    tasks,
+    create,
+    exec,
+    ends,
+    removed,
+    topics,
+    deaths,
+    left,
+    died,
+    stops: () => stops,
+    lateNetworks: () => lateNetworks,
+  }
+}
+
+describe('the start of a pod that nobody waits for any more', () => {
+  const closed = new TtrpcError('unavailable', 'the connection is closed')
+  const late = new TtrpcError('deadline_exceeded', 'Create took longer than 1 ms')
+
+  /** A start that lasts until it is given up, and the call that waits for it. */
+  function starting({ clientReturns = true, podId = 'pod' } = {}) {
+    const given: { up?: Error } = {}
+    const pod = new Pod({
+      id: 'pod',
+      createSandbox: (_request, _spec, signal) =>
+        new Promise((_, reject) =>
+          signal.addEventListener('abort', () => {
+            given.up = signal.reason
+            reject(signal.reason)
+          }),
+        ),
+      onDied: () => {},
+      onLeft: () => {},
+      oom: { isKnown: () => false, onOom: () => {} },
+    })
+    const records = { add: () => {}, remove: () => {} }
+    const events = { publish: () => {} }
+    const tasks = new TaskService({ pod, events, records, clientReturns, log: silentLogger })
+    let cancel: (reason: TtrpcError) => void = () => {}
+    const onCancel = (handler: typeof cancel) => {
+      cancel = handler
+    }
+    const request = CreateTaskRequest.fromPartial({ id: podId, bundle })
+    const created = tasks.create(request, { onCancel }).catch(({ message }) => message)
+    return { tasks, pod, given, created, cancel: (reason: TtrpcError) => cancel(reason) }
+  }
+
+  test('ends with Shutdown, which waits until nothing of it is left', async () => {
+    const { tasks, created } = starting()
+    await tasks.shutdown({ id: 'pod', now: false })
+    expect(await created).toStartWith(
+      '[START_GIVEN_UP] the start of sandbox pod was given up: its end was asked for',
+    )
+    await tasks.shutdownRequested
+    expect(tasks.isIdle).toBe(true)
+  })
+
+  test('ends with the client’s time for it', async () => {
+    const { created, cancel } = starting()
+    cancel(late)
+    expect(await created).toContain('its client’s time for it is over')
+  })
+
+  test('ends with the connection of a client that does not come back', async () => {
+    const { created, cancel, tasks } = starting({ clientReturns: false })
+    cancel(closed)
+    expect(await created).toContain('its client went away')
+    // Nobody asks for its end: the shim ends by itself.
+    expect(tasks.isIdle).toBe(true)
+  })
+
+  test('goes on for a containerd that may come back', async () => {
+    const { given, cancel, pod } = starting()
+    cancel(closed)
+    expect(given.up).toBeUndefined()
+    await pod.stop()
+    expect(given.up).toBeDefined()
+  })
+
+  test('and is not begun again', async () => {
+    const { tasks, pod, created } = starting()
+    await pod.stop()
+    await created
+    const again = tasks.create(CreateTaskRequest.fromPartial({ id: 'pod', bundle }))
+    await expect(again).rejects.toThrow('TASK_STATE')
+  })
+})
+
+describe('a pod of several containers', () => {
+  test('looks for a late network when its own container starts, and at no other start', async () => {
+    const { tasks, create, exec, lateNetworks } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    await exec('pod', 'one')
+    await tasks.start({ id: 'pod', execId: 'one' })
+    expect(lateNetworks()).toBe(1)
+  })
+
+  test('the end of a workload container leaves the pod running, and its place free', async () => {
+    const { tasks, create, ends, removed, stops } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    ends.get('web')!(3)
+    expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(3)
+    expect(await tasks.delete({ id: 'web', execId: '' })).toMatchObject({ exitStatus: 3, pid: 4242 })
+    await tasks.shutdown({ id: 'web', now: false })
+    expect({ removed, stops: stops() }).toEqual({ removed: ['web'], stops: 0 })
+    await create('web')
+    expect((await tasks.state({ id: 'web', execId: '' })).pid).toBe(4242)
+  })
+
+  test('a container is removed once the ends of its execs are known', async () => {
+    const { tasks, create, exec, ends, removed } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    await exec('web', 'one')
+    await tasks.start({ id: 'web', execId: 'one' })
+    ends.get('web')!(137)
+    await tasks.wait({ id: 'web', execId: '' })
+    const ended = tasks.wait({ id: 'web', execId: 'one' })
+    const deleted = tasks.delete({ id: 'web', execId: '' })
+    await Bun.sleep(5)
+    expect(removed).toEqual([])
+    ends.get('one')!(137)
+    expect((await ended).exitStatus).toBe(137)
+    await deleted
+    expect(removed).toEqual(['web'])
+  })
+
+  test("the end of the pod's own container ends the pod, whose containers then hold nothing", async () => {
+    const { tasks, create, ends, removed, stops } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    ends.get('pod')!(0)
+    expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(255)
+    for (const id of ['web', 'pod']) await tasks.delete({ id, execId: '' })
+    expect({ removed, stops: stops() }).toEqual({ removed: [], stops: 1 })
+    await expect(create('late')).rejects.toMatchObject({ code: 'TASK_STATE' })
+    let over = false
+    void tasks.shutdownRequested.then(() => {
+      over = true
+    })
+    await tasks.shutdown({ id: 'pod', now: false })
+    await tasks.shutdownRequested
+    expect(over).toBe(true)
+  })
+
+  test('the death of the machine ends every process', async () => {
+    const { tasks, create, died } = serviceOf('pod')
+    for (const id of ['pod', 'web']) {
+      await create(id)
+      await tasks.start({ id, execId: '' })
+    }
+    died.resolve({} as KataError)
+    for (const id of ['pod', 'web']) expect((await tasks.wait({ id, execId: '' })).exitStatus).toBe(255)
+  })
+})
+
+test('a container that ran out of memory is told and marked; one that is none of ours is not', async () => {
+  const { tasks, create, topics } = serviceOf('one')
+  await create('one')
+  tasks.oomKilled('other')
+  expect({ topics, marked: wasOomKilled(bundle) }).toEqual({ topics: ['create'], marked: false })
+  tasks.oomKilled('one')
+  expect({ topics, marked: wasOomKilled(bundle) }).toEqual({ topics: ['create', 'oom'], marked: true })
+})
+
+test('a service is over once none of its tasks runs or may still be started', async () => {
+  const { tasks, create, ends } = serviceOf('pod')
+  expect(tasks.isOver).toBe(true)
+  await create('pod')
+  expect(tasks.isOver).toBe(false)
+  await tasks.start({ id: 'pod', execId: '' })
+  expect(tasks.isOver).toBe(false)
+  ends.get('pod')!(0)
+  await tasks.wait({ id: 'pod', execId: '' })
+  expect({ isOver: tasks.isOver, isIdle: tasks.isIdle }).toEqual({ isOver: true, isIdle: false })
+})
+
+test.each([
+  ['its own', 'pod', ''],
+  ['another', 'web', ''],
+  ['an exec of another', 'web', 'one'],
+])('a guest that does not end what was killed loses its machine: %s', async (_, id, execId) => {
+  const { tasks, create, exec, deaths, stops } = serviceOf('pod', { endMs: 20, deaf: true })
+  for (const task of ['pod', 'web']) {
+    await create(task)
+    await tasks.start({ id: task, execId: '' })
+  }
+  await exec('web', 'one')
+  await tasks.start({ id: 'web', execId: 'one' })
+  await tasks.kill({ id, execId, signal: 9, all: false })
+  for (const task of ['pod', 'web']) expect((await tasks.wait({ id: task, execId: '' })).exitStatus).toBe(255)
+  await tasks.delete({ id: 'web', execId: '' })
+  await tasks.delete({ id: 'pod', execId: '' })
+  expect(deaths).toEqual([
+    expect.stringContaining(`its guest did not end ${execId || id} within 0.02 s of SIGKILL`),
+  ])
+  expect(stops()).toBe(1)
+})
+
+describe('a teardown that leaves something', () => {
+  const pair = async () => {
+    const service = serviceOf('pod', { held: 'mount' })
+    for (const id of ['pod', 'web']) {
+      await service.create(id)
+      await service.tasks.start({ id, execId: '' })
+    }
+    service.ends.get('pod')!(0)
+    return service
+  }
+
+  test("is told once in the log and in the answer to the Delete of the pod's own container, and of no other", async () => {
+    const { tasks, topics, left, stops } = await pair()
+    expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(255)
+    await tasks.delete({ id: 'web', execId: '' })
+    const told = '[RELEASE_FAILED] could not release everything: mount still held (EBUSY)'
+    await expect(tasks.delete({ id: 'pod', execId: '' })).rejects.toThrow(told)
+    await expect(tasks.delete({ id: 'pod', execId: '' })).rejects.toThrow('TASK_NOT_FOUND')
+    expect({ left, stops: stops() }).toEqual({ left: [expect.stringContaining(told)], stops: 1 })
+    for (const topic of ['exit', 'delete']) expect(topics.filter((told) => told === topic).length).toBe(2)
+  })
+
+  test('is told in the answer to Shutdown, and keeps no shim', async () => {
+    const { tasks } = await pair()
+    await expect(tasks.shutdown({ id: 'pod', now: true })).rejects.toThrow('[RELEASE_FAILED]')
+    await tasks.shutdownRequested
+  })
+
+  test('after the death of its machine keeps nobody waiting', async () => {
+    const { tasks, died, left } = await pair()
+    died.resolve({} as KataError)
+    expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(255)
+    expect(left.length).toBe(1)
+  })
+
+  test('of a pod whose first container could not be made hides no reason for that', async () => {
+    const { tasks, left } = serviceOf('pod', { held: 'mount', refuses: true })
+    await expect(tasks.create(CreateTaskRequest.fromPartial({ id: 'pod', bundle }))).rejects.toThrow(
+      'no room',
+    )
+    expect(left.length).toBe(1)
+  })
+})
+
+describe('events', () => {
+  test('of a task: create, start, exit, delete', async () => {
+    const { tasks, create, ends, topics } = serviceOf('one')
+    await create('one')
+    await tasks.start({ id: 'one', execId: '' })
+    ends.get('one')!(0)
+    await tasks.wait({ id: 'one', execId: '' })
+    await tasks.delete({ id: 'one', execId: '' })
+    expect(topics).toEqual(['create', 'start', 'exit', 'delete'])
+  })
+
+  test('of an exec: added, started, exit, and none for its removal', async () => {
+    const { tasks, create, exec, ends, topics } = serviceOf('one')
+    await create('one')
+    await tasks.start({ id: 'one', execId: '' })
+    await exec('one', 'two')
+    await tasks.start({ id: 'one', execId: 'two' })
+    ends.get('two')!(0)
+    await tasks.wait({ id: 'one', execId: 'two' })
+    await tasks.delete({ id: 'one', execId: 'two' })
+    expect(topics).toEqual(['create', 'start', 'exec-added', 'exec-started', 'exit'])
+  })
+
+  test('an exec that could not start has no exit', async () => {
+    const { tasks, create, exec, topics } = serviceOf('one')
+    await create('one')
+    await tasks.start({ id: 'one', execId: '' })
+    await exec('one', 'bad')
+    await expect(tasks.start({ id: 'one', execId: 'bad' })).rejects.toThrow('refused')
+    await tasks.delete({ id: 'one', execId: 'bad' })
+    expect(topics).toEqual(['create', 'start', 'exec-added'])
+  })
+
+  test('a task that is killed before it was started has an exit', async () => {
+    const { tasks, create, topics } = serviceOf('one')
+    await create('one')
+    await tasks.kill({ id: 'one', execId: '', signal: 9, all: false })
+    expect((await tasks.wait({ id: 'one', execId: '' })).exitStatus).toBe(137)
+    expect(topics).toEqual(['create', 'exit'])
+  })
+})

@@ -1,0 +1,51 @@
+/** A task: one container as the client of the shim sees it, with its init process and its execs. */
+import { KataError } from '../../errors.ts'
+import type { Container } from '../../sandbox/container.ts'
+import { within } from '../../time.ts'
+import type { TaskProcess } from './task-process.ts'
+
+export class Task {
+  readonly id: string
+  readonly bundle: string
+  readonly container: Container
+  readonly init: TaskProcess
+  readonly #execs = new Map<string, TaskProcess>()
+
+  constructor(options: { id: string; bundle: string; container: Container; init: TaskProcess }) {
+    this.id = options.id
+    this.bundle = options.bundle
+    this.container = options.container
+    this.init = options.init
+  }
+
+  /** The init process for an empty `execId`. @throws KataError TASK_NOT_FOUND. */
+  process(execId: string): TaskProcess {
+    const found = execId === '' ? this.init : this.#execs.get(execId)
+    if (found === undefined) throw new KataError('TASK_NOT_FOUND', { id: `exec ${execId} in ${this.id}` })
+    return found
+  }
+
+  /** @throws KataError TASK_EXISTS. */
+  addExec(execId: string, process: TaskProcess): void {
+    if (this.#execs.has(execId)) throw new KataError('TASK_EXISTS', { id: `exec ${execId} in ${this.id}` })
+    this.#execs.set(execId, process)
+  }
+
+  /** Every process of the container was killed. */
+  endIsNear(): void {
+    for (const process of [this.init, ...this.#execs.values()]) process.endIsNear()
+  }
+
+  /** Resolves when no exec runs any more, or after `ms`. */
+  async execsOver(ms: number): Promise<void> {
+    const running = [...this.#execs.values()].filter(
+      ({ state }) => state !== 'created' && state !== 'stopped',
+    )
+    if (running.length === 0) return
+    await within(Promise.all(running.map(({ exited }) => exited)), ms)
+  }
+
+  removeExec(execId: string): void {
+    this.#execs.delete(execId)
+  }
+}
