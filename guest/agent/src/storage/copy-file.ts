@@ -20,7 +20,7 @@ import {
 import type { CopyFileRequest } from '../../../../src/protocol/generated/agent.ts'
 import { invalid } from '../errors.ts'
 import { errnoName, makeDirectories, openFlags } from '../system/files.ts'
-import { sharedDirectory as root } from '../system/paths.ts'
+import { containersDirectory as root } from '../system/paths.ts'
 
 /** File types of st_mode. */
 const types = { mask: 0o170000, directory: 0o040000, regular: 0o100000, link: 0o120000 } as const
