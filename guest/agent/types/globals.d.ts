@@ -1,4 +1,4 @@
-/** What src/polyfills.ts adds to QuickJS for the code that host and guest share. */
+/** What src/system/polyfills.ts adds to QuickJS for the code that host and guest share. */
 declare class TextEncoder {
   encode(text: string): Uint8Array<ArrayBuffer>
 }
