@@ -1,6 +1,7 @@
 /** From the words of a command line to an exit code. */
 import { writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
+import { ownPrefix } from '../linux/processes/own-program.ts'
 import { createLogger, type LogLevel } from '../log.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
@@ -68,7 +69,7 @@ function settingsOf(options: GlobalOptions, { script, execPath, env }: Surroundi
 
 /** How this very program is started again, compiled or from source. */
 function selfCommand(execPath: string, script: string): SelfCommand {
-  return { program: execPath, prefix: script.startsWith('/$bunfs/') ? [] : [script] }
+  return { program: execPath, prefix: ownPrefix(script) }
 }
 
 function tell(text: string): void {

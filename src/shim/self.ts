@@ -1,4 +1,5 @@
 /** How the shim calls itself for what has to outlive the action that containerd called. */
+import { ownPrefix } from '../linux/processes/own-program.ts'
 import { shimName } from '../version.ts'
 import type { ShimAction, ShimFlags } from './flags.ts'
 
@@ -18,7 +19,8 @@ export function spawnSelf(
 ): Bun.Subprocess {
   const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
   const { bundle, cwd, env, stdio } = options
-  return Bun.spawn([process.execPath, ...argumentsFor(action, flags, bundle)], {
+  const [, script = ''] = process.argv
+  return Bun.spawn([process.execPath, ...ownPrefix(script), ...argumentsFor(action, flags, bundle)], {
     ...{ argv0: shimName, cwd, env: { ...environment, ...env }, stdio, detached: true },
   })
 }
