@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { readShimProcess } from '../src/bundle/shim-process.ts'
 import { removeCgroup } from '../src/linux/cgroup.ts'
 import { bootId, isAlive, processRef } from '../src/linux/processes/proc.ts'
 import { disksDir } from '../src/sandbox/records/paths.ts'
@@ -53,7 +54,7 @@ test(
         stderr: expect.stringContaining('[UID_RANGE_EXHAUSTED]'),
       })
       const bundle = `${kata.stateDir}/containers/default/slow-${kind}/bundle`
-      process.kill(Number(readFileSync(`${bundle}/shim.pid`, 'utf8')), 'SIGKILL')
+      process.kill(readShimProcess(bundle)!.pid, 'SIGKILL')
       await slow.exited
       expect((await kata.call(['gc'])).code).toBe(0)
       expect(passwd()).not.toContain(`:${base + 65535}:`)

@@ -8,7 +8,7 @@ import { readFailure, writeFailure } from './failure.ts'
 import { type BundleFile, bundleFile } from './files.ts'
 import { readOverrides, writeOverrides } from './overrides.ts'
 import { maxSpecBytes, readObject } from './read-file.ts'
-import { readShimPid, writeShimPid } from './shim-pid.ts'
+import { readShimProcess, writeShimProcess } from './shim-process.ts'
 import { readWarnings } from './warnings.ts'
 
 let bundle: string
@@ -18,18 +18,19 @@ beforeEach(() => {
 afterEach(() => rmSync(bundle, { recursive: true }))
 
 const put = (file: BundleFile, text: string) => writeFileSync(bundleFile(bundle, file), text)
+const shim = { pid: 4711, startTime: '56685' }
 const died = new KataError('SANDBOX_DIED', { id: 'c', reason: 'so', tail: 'two\nlines' })
 
 test('what was written is read back, and is its owner’s alone', () => {
   writeFailure(bundle, 'failure', died)
   writeOverrides(bundle, { memory: 512, rootless: true, vcpus: undefined })
-  writeShimPid(bundle, 4711)
+  writeShimProcess(bundle, shim)
   const { code, message, fields, status } = died
   expect(readFailure(bundle, 'failure')).toBeInstanceOf(KataError)
   expect(readFailure(bundle, 'failure')).toMatchObject({ code, message, fields, status })
   expect(readOverrides(bundle)).toEqual({ memory: 512, rootless: true })
-  expect(readShimPid(bundle)).toBe(4711)
-  expect(readdirSync(bundle).sort()).toEqual(['failure.json', 'overrides.json', 'shim.pid'])
+  expect(readShimProcess(bundle)).toEqual(shim)
+  expect(readdirSync(bundle).sort()).toEqual(['failure.json', 'overrides.json', 'shim.json'])
   for (const name of readdirSync(bundle)) expect(statSync(`${bundle}/${name}`).mode & 0o777).toBe(0o600)
 })
 
@@ -37,7 +38,7 @@ test('what is not there is nothing', () => {
   expect(readFailure(bundle, 'failure')).toBeUndefined()
   expect(readFailure(bundle, 'actionFailure')).toBeUndefined()
   expect(readOverrides(bundle)).toBeUndefined()
-  expect(readShimPid(bundle)).toBeUndefined()
+  expect(readShimProcess(bundle)).toBeUndefined()
   expect(readWarnings(bundle)).toEqual([])
   expect(readWarnings(`${bundle}/gone`)).toEqual([])
 })
@@ -59,17 +60,17 @@ describe('content that nobody of this version wrote has a code and names the fil
     ['overrides', '{"rootless":null}', '"rootless" must be boolean'],
     ['overrides', '{"kernel":"/k"}', '"kernel" must be absent'],
     ['overrides', '{"constructor":1}', '"constructor" must be absent'],
-    ['shimPid', '', 'it holds no process id'],
-    ['shimPid', '-1', 'it holds no process id'],
-    ['shimPid', '0', 'it holds no process id'],
-    ['shimPid', '12345678901', 'it holds no process id'],
+    ['shimProcess', '', 'shim.json'],
+    ['shimProcess', '{"process":{"pid":-1,"startTime":"1"},"bootId":"b"}', 'pid'],
+    ['shimProcess', '{"process":{"pid":1},"bootId":"b"}', 'startTime'],
+    ['shimProcess', '{"process":{"pid":1,"startTime":"1"}}', 'bootId'],
     ['warnings', '"first"\n{}\n', 'a line of it holds no text'],
     ['warnings', '"first"\n"sec\n', 'warnings.jsonl'],
   ]
   const readers: { readonly [File in BundleFile]?: () => unknown } = {
     failure: () => readFailure(bundle, 'failure'),
     overrides: () => readOverrides(bundle),
-    shimPid: () => readShimPid(bundle),
+    shimProcess: () => readShimProcess(bundle),
     warnings: () => readWarnings(bundle),
   }
   test.each(contents)('%s: %j', (file, text, part) => {
@@ -78,6 +79,11 @@ describe('content that nobody of this version wrote has a code and names the fil
     expect(read).toThrow(/^\[BUNDLE_FILE_INVALID\] /)
     expect(read).toThrow(part)
   })
+})
+
+test('a shim of before the host booted is none', () => {
+  put('shimProcess', JSON.stringify({ process: shim, bootId: 'another' }))
+  expect(readShimProcess(bundle)).toBeUndefined()
 })
 
 test('a warning that is still being written is left out', () => {

@@ -12,8 +12,8 @@ const names = {
   logFifo: 'log',
   /** Lines of JSON. Shim to client. */
   shimLog: 'shim.log',
-  /** The shim's process id, decimal. Shim to client. */
-  shimPid: 'shim.pid',
+  /** Which process the shim is. Shim to client. */
+  shimProcess: 'shim.json',
   /** The shim's address, `unix://PATH`: containerd reads it when it starts again. Shim to client. */
   address: 'address',
   /** Why an action of the shim failed, for instance `start` (`ToldFailure`). Shim to client. */

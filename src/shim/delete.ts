@@ -5,9 +5,9 @@
  */
 import { existsSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
-import { readShimPid } from '../bundle/shim-pid.ts'
+import { readShimProcess } from '../bundle/shim-process.ts'
 import { type ErrorCode, KataError } from '../errors.ts'
-import { processRef } from '../linux/processes/proc.ts'
+import { isAlive } from '../linux/processes/proc.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readSandboxId } from '../oci/bundle.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
@@ -52,10 +52,10 @@ function podOf(bundle: string, log: Logger): string | undefined {
 /** For the answer alone: 0 when the shim has gone, or nobody knows which process it was. */
 function shimPid(bundle: string, log: Logger): number {
   try {
-    const pid = readShimPid(bundle)
-    return pid === undefined || processRef(pid) === undefined ? 0 : pid
+    const shim = readShimProcess(bundle)
+    return shim !== undefined && isAlive(shim) ? shim.pid : 0
   } catch (error) {
-    log.warn('the process id of the shim cannot be read', { error })
+    log.warn('which process the shim was cannot be read', { error })
     return 0
   }
 }

@@ -5,10 +5,11 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { replaceFile } from '../bundle/read-file.ts'
-import { writeShimPid } from '../bundle/shim-pid.ts'
+import { writeShimProcess } from '../bundle/shim-process.ts'
 import { KataError } from '../errors.ts'
 import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mounts/mount.ts'
+import { processRef } from '../linux/processes/proc.ts'
 import { isListening, listenUnix } from '../linux/sockets/socket.ts'
 import { readSandboxId } from '../oci/bundle.ts'
 import { takeShimScore } from '../rootless/jail/oom-score.ts'
@@ -80,7 +81,8 @@ function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsA
     env,
     stdio: ['ignore', log, log, listener],
   })
-  writeShimPid(bundle, daemon.pid)
+  // Our child: until we have waited for it, its number is nobody else's.
+  writeShimProcess(bundle, processRef(daemon.pid)!)
   daemon.unref()
   closeSync(log)
 }

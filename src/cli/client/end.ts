@@ -1,7 +1,7 @@
 /** The end of a container, whoever brings it about: its own client, `rm`, or `gc`. */
-import { readShimPid } from '../../bundle/shim-pid.ts'
+import { readShimProcess } from '../../bundle/shim-process.ts'
 import { describeError } from '../../errors.ts'
-import { isAlive, type ProcessRef, processRef, readProc } from '../../linux/processes/proc.ts'
+import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
 import { killAndWait } from '../../linux/processes/signal.ts'
 import type { Settings } from '../settings.ts'
 import { type ContainerRecord, recordPaths, removeRecord, updateRecord } from './record.ts'
@@ -35,7 +35,7 @@ export async function endContainer(
     end.task.close()
   }
   // The shim has ended by itself or does not answer; what is left of it must not hold what `delete` releases.
-  const shim = knownShim(settings, bundle, id)
+  const shim = liveShim(settings, bundle)
   if (shim !== undefined) await killAndWait(shim)
   const lastKnown = await deleteShim(settings, { namespace, id, bundle })
   if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id, end.signal)
@@ -47,24 +47,12 @@ export async function endContainer(
 }
 
 /** A file that cannot be read is told, and does not keep the container from being removed. */
-function knownShim({ tell }: Settings, bundle: string, id: string): ProcessRef | undefined {
+function liveShim({ tell }: Settings, bundle: string): ProcessRef | undefined {
   try {
-    return shimOf(bundle, id)
+    const shim = readShimProcess(bundle)
+    return shim !== undefined && isAlive(shim) ? shim : undefined
   } catch (error) {
     tell(`warning: ${describeError(error)}`)
     return undefined
   }
-}
-
-/**
- * The live shim of a bundle: the process that was written down, if it really serves this container.
- *
- * @throws KataError BUNDLE_FILE_INVALID.
- */
-function shimOf(bundle: string, id: string): ProcessRef | undefined {
-  const pid = readShimPid(bundle)
-  if (pid === undefined) return undefined
-  const ref = processRef(pid)
-  const servesUs = readProc(`/proc/${pid}/cmdline`)?.split('\0').includes(id) ?? false
-  return ref !== undefined && servesUs && isAlive(ref) ? ref : undefined
 }

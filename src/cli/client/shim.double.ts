@@ -5,9 +5,10 @@
 import { mkdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
 import { writeFailure } from '../../bundle/failure.ts'
 import { bundleFile } from '../../bundle/files.ts'
-import { writeShimPid } from '../../bundle/shim-pid.ts'
+import { writeShimProcess } from '../../bundle/shim-process.ts'
 import { errorInfoOf } from '../../errors/told.ts'
 import { KataError } from '../../errors.ts'
+import { processRef } from '../../linux/processes/proc.ts'
 import { DeleteResponse, TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import { markOomKilled } from '../../sandbox/end/oom.ts'
@@ -51,7 +52,7 @@ async function start(): Promise<void> {
     stdio: ['ignore', 'ignore', 'ignore'],
     detached: true,
   })
-  writeShimPid(bundle, daemon.pid)
+  writeShimProcess(bundle, processRef(daemon.pid)!)
   while (!(await answers())) await Bun.sleep(5)
   writeSync(1, `unix://${socket}`)
   process.exit(0)
