@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { add, failedFiles, junitCounts } from './test-counts.ts'
+import { add, describeFailures, failedFiles, junitCounts } from './test-counts.ts'
 
 const report = (numbers: string) =>
   `<?xml version="1.0"?>\n<testsuites name="bun test" ${numbers}>\n<testsuite name="x" tests="99" failures="99">`
@@ -36,4 +36,19 @@ test('files of which a test failed are named once, blocks within them or not', (
   const xml = `<testsuites failures="1">${suite('e2e/a.test.ts', 1, suite('e2e/a.test.ts', 1))}${suite('e2e/b.test.ts', 0)}</testsuites>`
   expect(failedFiles(xml)).toEqual(['e2e/a.test.ts'])
   expect(failedFiles('')).toEqual([])
+})
+
+test('what failed is told again with its blocks and the first lines of what it said', () => {
+  const message = `a &lt; b&#10;&#10;${Array.from({ length: 30 }, (_, line) => `line ${line}`).join('&#10;')}`
+  const xml = `<testsuites><testsuite name="x" file="e2e/a.test.ts">
+    <testcase name="good" classname="" file="e2e/a.test.ts" />
+    <testcase name="left out" classname="" file="e2e/a.test.ts"><skipped /></testcase>
+    <testcase name="bad" classname="kill -9" file="e2e/a.test.ts"><failure type="E" message="${message}">x</failure></testcase>
+    <testcase name="late" classname="" file="e2e/a.test.ts"><failure type="TimeoutError" message="test timed out" /></testcase>
+  </testsuite></testsuites>`
+  const [bad = '', late] = describeFailures(xml)
+  expect(bad).toStartWith('failed: e2e/a.test.ts > kill -9 > bad\n    a < b\n    line 0\n')
+  expect(bad.split('\n')).toHaveLength(16)
+  expect(late).toBe('failed: e2e/a.test.ts > late\n    test timed out')
+  expect(describeFailures('')).toEqual([])
 })

@@ -1,4 +1,5 @@
-/** Counts of a test run and the files that failed, read from the JUnit report that `bun test` writes. */
+/** Counts of a test run, and what failed of it. */
+import { attribute, reportedTests } from './junit.ts'
 
 export interface Counts {
   readonly passed: number
@@ -23,12 +24,24 @@ export function junitCounts(xml: string, exitCode: number): Counts {
   return { passed, skipped, failed: named === 0 && exitCode !== 0 ? 1 : named }
 }
 
-/** The files of which a test failed. */
+/** The files of which a test, or the file itself, failed. */
 export function failedFiles(xml: string): string[] {
   const suites = [...xml.matchAll(/<testsuite\b[^>]*>/g)].map(([tag]) => tag)
-  const attribute = (tag: string, name: string) => new RegExp(`\\b${name}="([^"]*)"`).exec(tag)?.[1] ?? ''
   const failed = suites.filter(
     (tag) => Number(attribute(tag, 'failures')) + Number(attribute(tag, 'errors')) > 0,
   )
   return [...new Set(failed.map((tag) => attribute(tag, 'file')))]
+}
+
+/** The most lines of what a failed test said that are told again. */
+const saidLines = 15
+
+/** Each failed test and what it said, for the end of a run, where a log that is cut still has them. */
+export function describeFailures(xml: string): string[] {
+  return reportedTests(xml).flatMap(({ file, name, blocks, failure }) => {
+    if (failure === undefined) return []
+    const said = failure.split('\n').filter((line) => line.trim() !== '')
+    const shown = said.slice(0, saidLines).map((line) => `    ${line}`)
+    return [[`failed: ${[file, blocks, name].filter(Boolean).join(' > ')}`, ...shown].join('\n')]
+  })
 }

@@ -20,7 +20,7 @@ import { buildDir, root } from './paths.ts'
 import { scratchDir } from './scratch-dir.ts'
 import { runStaticChecks } from './static-checks.ts'
 import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
-import { add, type Counts, junitCounts } from './test-counts.ts'
+import { add, type Counts, describeFailures, junitCounts } from './test-counts.ts'
 import { splitByRoot, testFiles } from './test-files.ts'
 
 const [which = 'all', ...names] = process.argv.slice(2)
@@ -31,12 +31,15 @@ if (!['all', 'static', 'unit', 'e2e', 'lab'].includes(which)) {
 supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
 const isAsked = (part: string) => which === 'all' || which === part
 const counts: Counts[] = []
+const failures: string[] = []
 if (isAsked('static')) counts.push(...(await staticChecks()))
 if (isAsked('unit')) counts.push(await unitTests())
 if (isAsked('e2e')) counts.push(await e2eTests())
 // No time limit: a lab host is waited for as long as it goes on.
 if (isAsked('lab')) counts.push(await bunTests('lab', ['lab/tests/smoke.test.ts'], []))
 const { passed, failed, skipped } = counts.reduce(add)
+// At the end, as a CI keeps the end of a log.
+for (const failure of failures) console.log(failure)
 console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
 process.exit(failed === 0 ? 0 : 1)
 
@@ -82,7 +85,9 @@ async function bunTests(name: string, files: readonly string[], options: readonl
 }
 
 function countsOf(report: string, code: number): Counts {
-  return junitCounts(existsSync(report) ? readFileSync(report, 'utf8') : '', code)
+  const xml = existsSync(report) ? readFileSync(report, 'utf8') : ''
+  failures.push(...describeFailures(xml))
+  return junitCounts(xml, code)
 }
 
 /** Reports of root's runs lie in build/ itself. */

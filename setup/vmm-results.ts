@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { type Feature, features, type ShownBy } from '../e2e/vmm-features.ts'
 import type { HypervisorDriver } from '../src/config/config.ts'
+import { reportedTests } from './junit.ts'
 import { root } from './paths.ts'
 
 /** `pass`, `fail`, or why it was left out. */
@@ -111,29 +112,15 @@ export function recordResults(
 
 /** Every test of a report. Of blocks only the name matters in which a reason stands. */
 export function testResults(xml: string, over: TestResult['over']): TestResult[] {
-  return [...xml.matchAll(/<testcase\b([^>]*?)(\/>|>(.*?)<\/testcase>)/gs)].map(
-    ([, attributes = '', , inside = '']) => {
-      const attribute = (name: string) =>
-        unescapeXml(new RegExp(`(?:^|\\s)${name}="([^"]*)"`).exec(attributes)?.[1] ?? '')
-      const file = attribute('file')
-        .replace(/^e2e\//, '')
-        .replace(/\.test\.ts$/, '')
-      const full = attribute('name')
-      const reason = reasonIn(full) ?? reasonIn(attribute('classname'))
-      if (inside.includes('<skipped'))
-        return { file, name: withoutReason(full), outcome: { skipped: reason ?? noReason }, over }
-      const failed = /<(failure|error)\b/.test(inside)
-      return { file, name: full, outcome: failed ? 'fail' : 'pass', over }
-    },
-  )
+  return reportedTests(xml).map(({ file: path, name, blocks, isSkipped, failure }) => {
+    const file = path.replace(/^e2e\//, '').replace(/\.test\.ts$/, '')
+    const reason = reasonIn(name) ?? reasonIn(blocks)
+    if (isSkipped) return { file, name: withoutReason(name), outcome: { skipped: reason ?? noReason }, over }
+    return { file, name, outcome: failure === undefined ? 'pass' : 'fail', over }
+  })
 }
 
 /** Names end like this when they are left out: `name (skipped: why)`, `name (clh: why)`. */
 const reasonAtEnd = / \(([a-z]+: |)([^()]+)\)$/
 const reasonIn = (name: string): string | undefined => reasonAtEnd.exec(name)?.[2]
 const withoutReason = (name: string): string => name.replace(reasonAtEnd, '')
-
-function unescapeXml(text: string): string {
-  const named: Record<string, string> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' }
-  return text.replace(/&(lt|gt|quot|apos|amp);/g, (_, name: string) => named[name]!)
-}
