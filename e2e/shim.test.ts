@@ -54,6 +54,14 @@ describe('the executable by its other name', () => {
     expect(stderr.toString()).toContain('[SHIM_USAGE]')
   })
 
+  test('start under the name of a live sandbox is refused, and that one goes on', async () => {
+    const flags = ['-namespace', 'default', '-id', id, '-bundle', bundle, '-run-dir', kata.runDir]
+    const { stdout, stderr, exitCode } = Bun.spawnSync([shim, ...flags, 'start'], { cwd: bundle })
+    expect({ stdout: stdout.toString(), exitCode }).toEqual({ stdout: '', exitCode: 1 })
+    expect(stderr.toString()).toContain('[SHIM_EXISTS]')
+    expect(await kata.isRunning(id)).toBe(true)
+  })
+
   test('delete of what was never there answers, and may be repeated', () => {
     for (let round = 0; round < 2; round++) {
       const args = [

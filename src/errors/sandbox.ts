@@ -57,6 +57,11 @@ export const sandboxErrors = {
     'the state of a sandbox in {path} cannot be read: {reason}',
     'A sandbox of another version wrote it, or it was damaged: end that sandbox, and run `kata-ts gc`.',
   ),
+  SHIM_EXISTS: entry(
+    'already_exists',
+    'a shim for sandbox {id} of namespace {namespace} is running: it answers at {path}',
+    'Choose another name, or remove the sandbox first.',
+  ),
   POD_SHIM_GONE: entry(
     'unavailable',
     'container {id} has no pod to go into: the shim of pod {pod} does not answer',

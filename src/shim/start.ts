@@ -30,7 +30,7 @@ export function shimSocketPath(runDir: string, namespace: string, sandboxId: str
  * Prints the address of the shim for the bundle in `cwd`, after starting one unless the bundle is of a container whose
  * pod has one.
  *
- * @throws KataError POD_SHIM_GONE.
+ * @throws KataError POD_SHIM_GONE, SHIM_EXISTS.
  */
 export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
@@ -39,7 +39,7 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   const socketPath = shimSocketPath(runDir, flags.namespace, sandboxId)
   const address = `unix://${socketPath}`
   if (sandboxId === flags.id) {
-    const listener = bindSocket(runDir, socketPath)
+    const listener = bindSocket(runDir, socketPath, flags)
     spawnDaemon({ ...flags, debug: bootstrap.debug }, cwd, listener, bootstrap.eventsAddress)
     closeSync(listener)
   } else if (!isListening(socketPath)) {
@@ -51,14 +51,16 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   return 0
 }
 
-function bindSocket(runDir: string, path: string): number {
+/** @throws KataError SHIM_EXISTS. */
+function bindSocket(runDir: string, path: string, { namespace, id }: ShimFlags): number {
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
   mkdirSync(`${runDir}/s`, { recursive: true, mode: 0o700 })
   try {
     return listenUnix(path)
   } catch (error) {
-    // A socket file that nobody serves was left by a crash; one that answers is somebody's.
-    if (!(error instanceof SyscallError && error.errno === 'EADDRINUSE') || isListening(path)) throw error
+    if (!(error instanceof SyscallError && error.errno === 'EADDRINUSE')) throw error
+    if (isListening(path)) throw new KataError('SHIM_EXISTS', { namespace, id, path }, { cause: error })
+    // Nobody serves it: a crash left it.
     rmSync(path)
     return listenUnix(path)
   }
