@@ -144,7 +144,7 @@ const setpriv = (id: number) => () => [
   'sleep',
   '600',
 ]
-const naming = (text: () => string) => () => ['sh', '-c', 'sleep 600; :', text()]
+const naming = (text: () => string) => () => ['sh', '-c', 'setpriv --pdeathsig KILL sleep 600; :', text()]
 /** A pid that nobody has. */
 const nobodysPid = '4194303\0'
 
