@@ -6,17 +6,13 @@ import { closeSync, constants, existsSync, mkdirSync, openSync, readSync, writeS
 import type { LandlockMode } from '../config/config.ts'
 import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
-import { processResource } from '../ledger/process-resource.ts'
 import { checked, libc } from '../linux/libc.ts'
 import type { ProcessRef } from '../linux/processes/proc.ts'
 import { socketPair } from '../linux/sockets/socket.ts'
 import type { Logger } from '../log.ts'
+import { confine } from '../rootless/confine.ts'
 import { baseSyscalls, directorySyscalls } from '../rootless/filters/base-syscalls.ts'
-import { launch } from '../rootless/jail/jail.ts'
-import type { Identity, LaunchSpec } from '../rootless/jail/launch-spec.ts'
-import { assertPosture, expectedPosture } from '../rootless/posture/posture-check.ts'
-import { recordPosture } from '../rootless/posture/posture-record.ts'
-import { confirmWaiter } from '../rootless/posture/waiter-posture.ts'
+import type { Identity } from '../rootless/jail/launch-spec.ts'
 import { poll } from '../time.ts'
 
 export interface TpmOptions {
@@ -70,33 +66,26 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
   const [ours, theirs] = socketPair()
   // Its output is dropped: a swtpm that was taken over must not be able to fill the run directory.
   const output = openSync('/dev/null', 'w')
-  const spec: LaunchSpec = {
-    ...{ program, args: swtpmArgs, identity, output, stateDir: jailDir },
-    paths: [{ source: privateDir, target: statePath, access: 'read-write' }],
-    fds: [theirs],
-    landlock,
-    // It keeps the TPM's state in files.
-    syscalls: { allowed: [...baseSyscalls, ...directorySyscalls] },
-  }
   try {
-    const expected = expectedPosture(spec, {
-      seccompFilters,
-      opens: [`${statePath}/`, 'pipe:[', 'anon_inode:'],
+    const { ref } = await confine(ledger, {
+      name: 'swtpm',
+      spec: {
+        ...{ program, args: swtpmArgs, identity, output, stateDir: jailDir },
+        paths: [{ source: privateDir, target: statePath, access: 'read-write' }],
+        fds: [theirs],
+        landlock,
+        // It keeps the TPM's state in files.
+        syscalls: { allowed: [...baseSyscalls, ...directorySyscalls] },
+      },
+      posture: { seccompFilters, opens: [`${statePath}/`, 'pipe:[', 'anon_inode:'] },
+      ready: () => answers(ours, program, signal),
+      // The VMM gives it the other end of a data channel.
+      working: (checked) => ({ ...checked, sockets: 1 }),
+      ...{ stateDir, log, signal },
     })
-    const { ref, waiter } = await ledger.take(processResource, { name: 'swtpm' }, async (entry) => {
-      const launched = await launch(spec, log, { signal })
-      entry.amend({ name: 'swtpm', ref: launched.ref })
-      return launched
-    })
-    await answers(ours, program, signal)
-    assertPosture(ref.pid, expected)
-    await confirmWaiter(stateDir, { name: 'swtpm', ref: waiter, expected })
-    // The VMM gives it the other end of a data channel.
-    recordPosture(stateDir, { name: 'swtpm', ref, expected: { ...expected, sockets: 1 } })
     return { socket: ours, ref }
   } catch (error) {
     closeSync(ours)
-    await ledger.release(processResource, ({ name }) => name === 'swtpm')
     throw error
   } finally {
     for (const fd of [theirs, output]) closeSync(fd)
