@@ -1,6 +1,6 @@
 /** The configuration for commands that a person types. */
 import type { Config } from '../config/config.ts'
-import { salvageUidRange, type UidRangeKeys } from '../config/files/salvage.ts'
+import { lenientUidRange, type UidRangeKeys } from '../config/files/lenient-uid-range.ts'
 import { loadConfig } from '../config/load.ts'
 import { describeError } from '../errors.ts'
 import { createLogger, type LogSink } from '../log.ts'
@@ -21,7 +21,7 @@ export function uidRangeForPerson(settings: Settings, file: string | undefined):
     const { rootlessUidBase: base, rootlessUidBlocks: blocks } = loadForPerson(settings, file).hypervisor
     return { base, blocks }
   } catch (error) {
-    const range = salvageUidRange({ file, env: settings.env })
+    const range = lenientUidRange({ file, env: settings.env })
     settings.tell(
       `warning: the configuration is ignored, user ids are looked for in ${range.blocks} blocks from ${range.base}: ${describeError(error)}`,
     )

@@ -18,11 +18,11 @@ import type { Config, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
 import { driverNames } from './drivers.ts'
 import { type AnnotationName, readAnnotationName } from './kata/annotation-names.ts'
-import { lossOf, requireForeign } from './kata/kata-annotations.ts'
+import { lossOf, refuseUnknownKata } from './kata/kata-annotations.ts'
 import { refusedValue } from './kata/kata-keys.ts'
 import type { Sections } from './key-spec.ts'
+import { asksForNothing, requirePossible } from './key-support.ts'
 import { type KeySpec, keysFor } from './keys.ts'
-import { asksForNothing, requirePossible } from './meaning.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 import { quoteValue, Refusal } from './value-types.ts'
 
@@ -64,7 +64,7 @@ export function applyAnnotations(
   const asked = Object.entries(annotations).flatMap(([annotation, text]) => {
     const named = readAnnotationName(annotation)
     if (named === undefined) {
-      requireForeign(annotation)
+      refuseUnknownKata(annotation)
       return []
     }
     if (isHashAnnotation(named)) {

@@ -1,8 +1,8 @@
 /** The changes that a command line makes to a loaded configuration. */
 import type { Config } from './config.ts'
 import { refused } from './decode.ts'
+import { requireSupported } from './key-support.ts'
 import { findKey } from './keys.ts'
-import { requireMeaning } from './meaning.ts'
 import { finish, type HostSize, readHostSize } from './validate.ts'
 import { Refusal } from './value-types.ts'
 
@@ -34,7 +34,7 @@ export function applyOverrides(
   const changes = asked.map(({ option, key }) => {
     const spec = findKey(config.hypervisor.driver, 'hypervisor', key)!
     const raw = String(overrides[option])
-    requireMeaning(config.hypervisor.driver, { spec, value: raw, where: `option --${option}` })
+    requireSupported(config.hypervisor.driver, { spec, value: raw, where: `option --${option}` })
     const value = spec.type.fromText(raw)
     if (value instanceof Refusal) throw refused(value, { spec, raw, where: `option --${option}` })
     return [spec.field, value]

@@ -1,6 +1,6 @@
 /** Finding containers by name, and doing one thing to several of them. */
 import { KataError } from '../../errors.ts'
-import { findForeign } from '../client/foreign.ts'
+import { findExternal } from '../client/external.ts'
 import { type ContainerRecord, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import { TaskClient } from '../client/task.ts'
@@ -17,9 +17,9 @@ export function findRecord(settings: Settings, name: string): ContainerRecord {
     return readRecord(settings.stateDir, settings.namespace, name)
   } catch (error) {
     const unknown = error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND'
-    const foreign = unknown ? findForeign(settings, name) : undefined
-    if (foreign === undefined) throw error
-    return foreign
+    const external = unknown ? findExternal(settings, name) : undefined
+    if (external === undefined) throw error
+    return external
   }
 }
 

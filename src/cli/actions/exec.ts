@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { readAccountFiles } from '../../images/account-files.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
-import { attend, callerWindow, requireTerminal } from '../client/attend.ts'
-import { isForeign, pathsOf } from '../client/foreign.ts'
+import { attach, callerWindow, requireTerminal } from '../client/attach.ts'
+import { isExternal, pathsOf } from '../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { catchSignals } from '../client/signals.ts'
 import { processSpec } from '../client/spec.ts'
@@ -81,7 +81,7 @@ async function execAttached(
   })
   try {
     await task.exec({ execId, terminal, spec, ...streams.uris })
-    const run = attend({
+    const run = attach({
       task,
       id: record.id,
       execId,
@@ -103,7 +103,7 @@ async function execAttached(
 
 /** Where the account files of a container are; those of other clients are not read, so their users are numbers. */
 function layersOf({ stateDir, namespace }: Settings, record: ContainerRecord): string[] {
-  if (isForeign(record)) return []
+  if (isExternal(record)) return []
   return [`${recordPaths(stateDir, namespace, record.id).directory}/upper`, ...record.layers]
 }
 

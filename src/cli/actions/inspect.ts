@@ -9,7 +9,7 @@ import { plainJson } from '../../plain-text.ts'
 import { wasOomKilled } from '../../sandbox/end/oom.ts'
 import { readFacts } from '../../sandbox/records/facts.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
-import { isForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
+import { isExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { tellError } from '../explain.ts'
@@ -39,7 +39,7 @@ export async function inspect(
 /** Record, live state, and what the shim has written about the sandbox while it lives. */
 async function factsOf(settings: Settings, record: ContainerRecord) {
   const { status, exitCode = null, shimPid, vmmPid } = await observe(record)
-  const paths = isForeign(record)
+  const paths = isExternal(record)
     ? pathsOf(settings, record)
     : recordPaths(settings.stateDir, record.namespace, record.id)
   const sandbox = sandboxPaths(settings.runDir, record.namespace, sandboxOf(record))

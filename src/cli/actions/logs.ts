@@ -1,6 +1,6 @@
 import { KataError } from '../../errors.ts'
 import { sleep } from '../../time.ts'
-import { isForeign } from '../client/foreign.ts'
+import { isExternal } from '../client/external.ts'
 import { LogTail } from '../client/log-tail.ts'
 import { openSink } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
@@ -16,7 +16,7 @@ export async function logs(
   name: string,
 ): Promise<number> {
   const record = findRecord(settings, name)
-  if (isForeign(record)) throw new KataError('LOG_ELSEWHERE', { name })
+  if (isExternal(record)) throw new KataError('LOG_ELSEWHERE', { name })
   if (!record.detached) throw new KataError('LOG_NOT_KEPT', { name })
   const { stdoutLog, stderrLog } = recordPaths(settings.stateDir, record.namespace, record.id)
   const tails = [new LogTail(stdoutLog, openSink(1)), new LogTail(stderrLog, openSink(2))]

@@ -3,7 +3,7 @@ import { readFacts, type SandboxFacts } from '../../sandbox/records/facts.ts'
 import { listSandboxes } from '../../sandbox/records/gc.ts'
 import type { OpenWall } from '../../sandbox/records/open-walls.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
-import { listForeign, pathsOf, sandboxOf } from '../client/foreign.ts'
+import { listExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import type { PsFlags } from '../commands/ps.ts'
@@ -62,7 +62,7 @@ function readAll(settings: Settings): ContainerRecord[] {
       return []
     }
   })
-  return [...own, ...listForeign(settings)]
+  return [...own, ...listExternal(settings)]
 }
 
 /** What the shim wrote down of the machine that the container is in; told when it cannot be read. */

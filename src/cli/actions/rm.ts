@@ -2,7 +2,7 @@ import { KataError } from '../../errors.ts'
 import { isAlive } from '../../linux/processes/proc.ts'
 import { until } from '../../time.ts'
 import { endContainer } from '../client/end.ts'
-import { isForeign } from '../client/foreign.ts'
+import { isExternal } from '../client/external.ts'
 import { type ContainerRecord, readRecord, removeRecord } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { isNotFound, TaskClient } from '../client/task.ts'
@@ -27,7 +27,7 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
   // Without the record, the bundle and the ledger still say which shim serves the container and what it holds.
   if (record === undefined)
     return endContainer(settings, { namespace, id: name, autoRemove: true }, { remove: true })
-  if (isForeign(record)) throw new KataError('CONTAINER_FOREIGN', { name })
+  if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name })
   const seen = await observe(record)
   if (!seen.held) return removeRecord(stateDir, namespace, name)
   if (seen.status !== 'stopped' && seen.status !== 'dead' && !force)

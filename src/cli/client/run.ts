@@ -14,7 +14,7 @@ import { wasOomKilled } from '../../sandbox/end/oom.ts'
 import { logUri } from '../../sandbox/records/log-files.ts'
 import { tellError } from '../explain.ts'
 import type { Settings } from '../settings.ts'
-import { attend } from './attend.ts'
+import { attach } from './attach.ts'
 import { endContainer } from './end.ts'
 import { type EtcWishes, writeEtcFiles } from './etc-files.ts'
 import { type ContainerRecord, createRecord, type RecordPaths, updateRecord } from './record.ts'
@@ -54,7 +54,7 @@ export async function runAttached(settings: Settings, plan: ContainerPlan): Prom
     const task = await session.create(streams.uris, signals)
     const { id, interactive, terminal } = plan
     const { log, tell } = settings
-    const run = attend({ task, id, execId: '', streams, signals, interactive, terminal, log, tell })
+    const run = attach({ task, id, execId: '', streams, signals, interactive, terminal, log, tell })
     const exitCode = await Promise.race([run, signals.interrupted])
     session.reportFailure(exitCode)
     await session.end(exitCode, signals)

@@ -40,8 +40,8 @@ export function lossOf(driver: HypervisorDriver, named: AnnotationName, text: st
   return fate === 'warned' ? key.about : undefined
 }
 
-/** Lets pass what is not Kata's. @throws KataError ANNOTATION_UNKNOWN */
-export function requireForeign(annotation: string): void {
+/** Refuses an annotation of Kata that nobody knows; others pass. @throws KataError ANNOTATION_UNKNOWN */
+export function refuseUnknownKata(annotation: string): void {
   if (!annotation.startsWith(namespace) || facts.includes(annotation)) return
   const name = annotation.slice(annotation.lastIndexOf('.') + 1)
   throw unknown(annotation, meantAmong(name, Object.keys(annotationPrefixes) as TableName[]) ?? generalHint)

@@ -12,8 +12,8 @@ import type { OciSpec } from '../../oci/spec.ts'
 import type { Identity } from '../../rootless/jail/launch-spec.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
-import { holdNetns } from '../start/netns-holder.ts'
 import { tellNetwork } from './guest-network.ts'
+import { holdNetns } from './netns-holder.ts'
 import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
 
 export interface NetworkRequest {

@@ -40,7 +40,7 @@ import { Disks } from '../storage/disks.ts'
 import { shareAttachments, shareDevices } from '../storage/share-attachments.ts'
 import { startShare } from '../storage/start-share.ts'
 import { sandboxAccelerator } from './accelerator.ts'
-import { beside } from './beside.ts'
+import { background } from './background.ts'
 import { startGuest } from './guest.ts'
 import { guestParameters } from './guest-parameters.ts'
 import { guestUp, whileGuestLives } from './guest-up.ts'
@@ -114,7 +114,7 @@ async function build(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const assets = resolveAssets(config)
   await requireAssetHashes(hypervisor, { ...assets, image: assets.rootDisk?.image })
   // A start that is given up ends it by leaving, so that no trial of KVM fails by that: other starts take its result.
-  await using verification = beside((leaving) =>
+  await using verification = background((leaving) =>
     timings.measure('verify image', () => assets.verify(leaving)),
   )
   // Before the sandbox has anything: what is tried here is no part of it, nor of what the pod's cgroups count.

@@ -1,4 +1,4 @@
-/** Reads the user ids of sandboxes from a configuration that cannot be loaded. */
+/** Reads the range of user ids leniently, from a configuration that cannot be loaded. */
 import { hypervisorTables } from '../drivers.ts'
 import { findKey } from '../keys.ts'
 import { Refusal } from '../value-types.ts'
@@ -12,7 +12,7 @@ export interface UidRangeKeys {
 }
 
 /** The range that its files name, as far as they can be read; otherwise the built-in one. Throws nothing. */
-export function salvageUidRange(where: Parameters<typeof findMainFile>[0]): UidRangeKeys {
+export function lenientUidRange(where: Parameters<typeof findMainFile>[0]): UidRangeKeys {
   const tables = attempt(() => findMainFile(where))
     .flatMap((main) =>
       main === undefined ? [] : [main.path, ...attempt(() => findDropIns(main.path)).flat()],

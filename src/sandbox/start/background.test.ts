@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { beside } from './beside.ts'
+import { background } from './background.ts'
 
 const untilAborted = (signal: AbortSignal, ended: () => void) =>
   new Promise<never>((_, reject) =>
@@ -10,14 +10,14 @@ const untilAborted = (signal: AbortSignal, ended: () => void) =>
   )
 
 test('gives what the work comes to', async () => {
-  await using work = beside(async () => 7)
+  await using work = background(async () => 7)
   expect(await work.done).toBe(7)
 })
 
 test('leaving the scope early aborts the work and waits for its end', async () => {
   let ended = false
   const leave = async () => {
-    await using _work = beside((signal) => untilAborted(signal, () => (ended = true)))
+    await using _work = background((signal) => untilAborted(signal, () => (ended = true)))
     throw new Error('a step failed')
   }
   expect(leave()).rejects.toThrow('a step failed')
@@ -26,7 +26,7 @@ test('leaving the scope early aborts the work and waits for its end', async () =
 })
 
 test('a failure reaches whoever waits for it', async () => {
-  await using work = beside(async () => {
+  await using work = background(async () => {
     throw new Error('checksum')
   })
   expect(work.done).rejects.toThrow('checksum')

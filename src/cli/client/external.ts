@@ -9,7 +9,7 @@ import type { Settings } from '../settings.ts'
 import { type ContainerRecord, listRecords, type RecordPaths, recordPaths } from './record.ts'
 
 /** A record of no file: its client keeps the container, and removes it. */
-export interface ForeignRecord extends ContainerRecord {
+export interface ExternalRecord extends ContainerRecord {
   readonly task: TaskRecord
 }
 
@@ -17,7 +17,7 @@ export interface ForeignRecord extends ContainerRecord {
 const shortestPrefix = 4
 
 /** Containers of the namespace that are not the command line's own. */
-export function listForeign({ runDir, stateDir, namespace, log }: Settings): ForeignRecord[] {
+export function listExternal({ runDir, stateDir, namespace, log }: Settings): ExternalRecord[] {
   const own = new Set(listRecords(stateDir, namespace))
   return listTaskRecords(runDir, namespace, log)
     .filter(({ id }) => !own.has(id))
@@ -25,8 +25,8 @@ export function listForeign({ runDir, stateDir, namespace, log }: Settings): For
 }
 
 /** By its id or the beginning of it, if only one begins so. @throws KataError CONTAINER_AMBIGUOUS. */
-export function findForeign(settings: Settings, name: string): ForeignRecord | undefined {
-  const all = listForeign(settings)
+export function findExternal(settings: Settings, name: string): ExternalRecord | undefined {
+  const all = listExternal(settings)
   const exact = all.find(({ id }) => id === name)
   if (exact !== undefined || name.length < shortestPrefix) return exact
   const [first, ...others] = all.filter(({ id }) => id.startsWith(name))
@@ -34,23 +34,23 @@ export function findForeign(settings: Settings, name: string): ForeignRecord | u
   return first
 }
 
-export function isForeign(record: ContainerRecord): record is ForeignRecord {
+export function isExternal(record: ContainerRecord): record is ExternalRecord {
   return 'task' in record
 }
 
 /** The sandbox that a container is in, in its namespace. */
 export function sandboxOf(record: ContainerRecord): string {
-  return isForeign(record) ? record.task.sandboxId : record.id
+  return isExternal(record) ? record.task.sandboxId : record.id
 }
 
 /** Where the files of a container are, for any client. */
 export function pathsOf(settings: Settings, record: ContainerRecord): Pick<RecordPaths, 'bundle' | 'io'> {
-  if (!isForeign(record)) return recordPaths(settings.stateDir, record.namespace, record.id)
+  if (!isExternal(record)) return recordPaths(settings.stateDir, record.namespace, record.id)
   const { stateDir } = sandboxPaths(settings.runDir, record.namespace, record.task.sandboxId)
   return { bundle: record.task.bundle, io: `${stateDir}/io` }
 }
 
-function toRecord(task: TaskRecord): ForeignRecord {
+function toRecord(task: TaskRecord): ExternalRecord {
   const { id, namespace, bundle, address, createdAt } = task
   const { process, annotations = {} } = readSpec(bundle)
   return {

@@ -1,4 +1,4 @@
-/** Whether a key says anything to the VMM that was chosen. */
+/** Whether the chosen VMM supports a configuration key. */
 import { isDeepStrictEqual } from 'node:util'
 import { KataError } from '../errors.ts'
 import type { HypervisorDriver } from './config.ts'
@@ -31,7 +31,7 @@ export function asksForNothing({ absent, type }: KeySpec, value: unknown): boole
 }
 
 /** For values that a person asks for just now. @throws KataError CONFIG_VMM_CANNOT for a key without a meaning */
-export function requireMeaning(driver: HypervisorDriver, asked: AskedValue): void {
+export function requireSupported(driver: HypervisorDriver, asked: AskedValue): void {
   requirePossible(driver, asked)
   if (!asked.spec.drivers.includes(driver)) throw cannot(driver, asked, 'it has no such setting')
 }

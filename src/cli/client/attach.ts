@@ -1,4 +1,4 @@
-/** Being the terminal of a started process: streams, window size and signals, until it ends. */
+/** Attaches the caller to a process: streams, window size and signals, until it ends. */
 import { isatty } from 'node:tty'
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
@@ -10,7 +10,7 @@ import { answerStatus, type TaskClient } from './task.ts'
 
 const SIGKILL = 9
 
-export interface AttendOptions {
+export interface AttachOptions {
   readonly task: TaskClient
   readonly id: string
   /** Empty for the container's main process. */
@@ -25,11 +25,11 @@ export interface AttendOptions {
 }
 
 /**
- * Serves the process that `start` starts and returns its exit code.
+ * Starts the process, attaches the caller to it and returns its exit code.
  *
  * @throws KataError what `start` throws; SHIM_DIED when the shim died.
  */
-export async function attend(options: AttendOptions): Promise<number> {
+export async function attach(options: AttachOptions): Promise<number> {
   const { task, id, execId, streams, signals, log } = options
   const started = task.start(execId)
   const kill = (signal: number) =>
@@ -73,13 +73,13 @@ function isFailure(lost: unknown): lost is NodeJS.ErrnoException {
 }
 
 /** The exit code of a process with `code` whose output was lost: no success. */
-function toldAs(lost: NodeJS.ErrnoException, code: number, tell: AttendOptions['tell']): number {
+function toldAs(lost: NodeJS.ErrnoException, code: number, tell: AttachOptions['tell']): number {
   tell(new KataError('OUTPUT_FAILED', { errno: lost.code ?? lost.message }).message)
   return code || runtimeFailed
 }
 
 /** Raw mode when our input is the person's terminal, and the guest's window as large as ours. */
-async function enterTerminal({ task, execId, interactive, log }: AttendOptions): Promise<() => void> {
+async function enterTerminal({ task, execId, interactive, log }: AttachOptions): Promise<() => void> {
   const { makeRaw, windowSize } = await import('../../linux/terminal.ts')
   const resize = () => {
     const size = windowSize(0) ?? windowSize(1)
