@@ -14,7 +14,7 @@ import { guestSilent } from '../sandbox/end/health.ts'
 import { MachineEnd } from '../sandbox/end/machine-end.ts'
 import { watchOom } from '../sandbox/end/oom.ts'
 import { Sandbox, type SandboxParts } from '../sandbox/sandbox.ts'
-import { startGuest } from '../sandbox/start/guest.ts'
+import { startGuest } from '../sandbox/start/guest/start-guest.ts'
 import { keepCopy } from '../sandbox/storage/copied-files.ts'
 
 type Calls = AgentClient & { check(): Promise<unknown> }

@@ -1,11 +1,23 @@
 /** The pod's TPM, which is a process and a user of its own. */
+import type { Config } from '../../config/config.ts'
 import { startTpm, type Tpm } from '../../devices/swtpm.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { processRef } from '../../linux/processes/proc.ts'
+import type { Logger } from '../../log.ts'
 import { takeIdentity } from '../../rootless/identity/identity.ts'
 import { makePrivateDir } from '../../rootless/identity/private-dir.ts'
-import { leaseDir, type SandboxPaths } from '../records/paths.ts'
-import type { SandboxRequest } from '../start/create.ts'
+import { leaseDir } from '../records/paths.ts'
+
+export interface TpmRequest {
+  /** The sandbox's. */
+  readonly id: string
+  readonly namespace: string
+  readonly config: Pick<Config, 'hypervisor'>
+  readonly stateDir: string
+  readonly log: Logger
+  /** Gives the start up. */
+  readonly signal: AbortSignal
+}
 
 /**
  * The TPM that the configuration asks for, if any. Its user is a second lease, so that it shares no id with anybody; the
@@ -14,9 +26,8 @@ import type { SandboxRequest } from '../start/create.ts'
  * @throws KataError TPM_MISSING, TPM_FAILED, and what taking a user throws.
  */
 export async function takeTpm(
-  { namespace, id, config, log, signal }: SandboxRequest,
-  { stateDir }: SandboxPaths,
   ledger: Ledger,
+  { namespace, id, config, stateDir, log, signal }: TpmRequest,
 ): Promise<Tpm | undefined> {
   const {
     enableTpm,

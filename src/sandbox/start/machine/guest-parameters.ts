@@ -1,6 +1,6 @@
 /** Kernel parameters of the guest that follow from the configuration, whichever the VMM. */
-import type { Config } from '../../config/config.ts'
-import { hasOwnGuest } from '../../config/kata/own-guest.ts'
+import type { Config } from '../../../config/config.ts'
+import { hasOwnGuest } from '../../../config/kata/own-guest.ts'
 
 /**
  * What Kata's runtime tells every guest, and Kata's agent or its images need: one cgroup hierarchy, version 2 (the agent

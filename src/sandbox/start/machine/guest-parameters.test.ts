@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { Config } from '../../config/config.ts'
+import type { Config } from '../../../config/config.ts'
 import { guestParameters } from './guest-parameters.ts'
 
 const of = (hypervisor: object, enableDebug = false) =>

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
-import { KataError } from '../../errors.ts'
-import { FakeClock, settled } from '../../time.double.ts'
-import { TtrpcError } from '../../ttrpc/ttrpc.ts'
-import type { VmEnd } from '../../vmm/vmm.ts'
-import { MachineEnd, signsMs } from '../end/machine-end.ts'
+import { KataError } from '../../../errors.ts'
+import { FakeClock, settled } from '../../../time.double.ts'
+import { TtrpcError } from '../../../ttrpc/ttrpc.ts'
+import type { VmEnd } from '../../../vmm/vmm.ts'
+import { MachineEnd, signsMs } from '../../end/machine-end.ts'
 import { type Beginning, guestUp, whileGuestLives } from './guest-up.ts'
 
 const answers = async () => ({ status: 1 })

@@ -3,15 +3,15 @@
  * anything: a user of its own, no share, no network, no device, and not in the pod's cgroups.
  */
 import { mkdirSync, statSync } from 'node:fs'
-import type { Config } from '../../config/config.ts'
-import type { Ledger } from '../../ledger/ledger.ts'
-import type { Logger } from '../../log.ts'
-import type { AcceleratorChoice } from '../../vmm/accelerator.ts'
-import type { GuestAssets } from '../../vmm/assets.ts'
-import { chooseMachineAccelerator, type MakeTrial } from '../../vmm/create.ts'
-import { probeMemoryMiB } from '../../vmm/probe-memory.ts'
-import { leaseDir, type SandboxPaths } from '../records/paths.ts'
-import { treeResource } from '../storage/tree.ts'
+import type { Config } from '../../../config/config.ts'
+import type { Ledger } from '../../../ledger/ledger.ts'
+import type { Logger } from '../../../log.ts'
+import type { AcceleratorChoice } from '../../../vmm/accelerator.ts'
+import type { GuestAssets } from '../../../vmm/assets.ts'
+import { chooseMachineAccelerator, type MakeTrial } from '../../../vmm/create.ts'
+import { probeMemoryMiB } from '../../../vmm/probe-memory.ts'
+import { leaseDir, type SandboxPaths } from '../../records/paths.ts'
+import { treeResource } from '../../storage/tree.ts'
 import { takeUser } from './user.ts'
 
 export interface SandboxAccelerator {

@@ -1,12 +1,12 @@
 /** A guest between its first instruction and the sandbox that watches over it. */
-import type { AgentConnection } from '../../agent/connection.ts'
-import type { Config } from '../../config/config.ts'
-import { KataError } from '../../errors.ts'
-import type { AcceleratorChoice } from '../../vmm/accelerator.ts'
-import { guestSilentError } from '../../vmm/end-error.ts'
-import type { Vmm } from '../../vmm/vmm.ts'
-import { type HealthOptions, tellSilence } from '../end/health.ts'
-import type { MachineEnd } from '../end/machine-end.ts'
+import type { AgentConnection } from '../../../agent/connection.ts'
+import type { Config } from '../../../config/config.ts'
+import { KataError } from '../../../errors.ts'
+import type { AcceleratorChoice } from '../../../vmm/accelerator.ts'
+import { guestSilentError } from '../../../vmm/end-error.ts'
+import type { Vmm } from '../../../vmm/vmm.ts'
+import { type HealthOptions, tellSilence } from '../../end/health.ts'
+import type { MachineEnd } from '../../end/machine-end.ts'
 
 export interface Beginning {
   /** The sandbox's. */

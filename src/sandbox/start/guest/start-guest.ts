@@ -1,10 +1,10 @@
 /** The first words with a guest that has just come up: its clock, its entropy, and what the sandbox is. */
-import { type AgentFacts, askAgent } from '../../agent/agent-facts.ts'
-import type { AgentConnection } from '../../agent/connection.ts'
-import type { NetworkFacts } from '../../network/facts.ts'
-import type { SharePlace } from '../../sharing/share.ts'
-import { tellNetwork } from '../network/guest-network.ts'
-import { shmStorage } from '../storage/shm.ts'
+import { type AgentFacts, askAgent } from '../../../agent/agent-facts.ts'
+import type { AgentConnection } from '../../../agent/connection.ts'
+import type { NetworkFacts } from '../../../network/facts.ts'
+import type { SharePlace } from '../../../sharing/share.ts'
+import { tellNetwork } from '../../network/guest-network.ts'
+import { shmStorage } from '../../storage/shm.ts'
 
 export interface GuestStart {
   readonly sandboxId: string

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import { startKataAgent } from '../../agent/kata-agent.double.ts'
-import { startGuest } from './guest.ts'
+import { startKataAgent } from '../../../agent/kata-agent.double.ts'
+import { startGuest } from './start-guest.ts'
 
 test('a guest is told its time and its sandbox, and then asked what it can, as by Kata', async () => {
   using kata = startKataAgent({ seccomp: true })

@@ -1,0 +1,38 @@
+/** The sandbox of what a start has made. */
+
+import { Sandbox, type SandboxParts } from '../sandbox.ts'
+import { MachineSizer } from '../size/machine-sizer.ts'
+import { memoryBound } from '../size/memory-bound.ts'
+import type { MachinePlan } from '../size/sizing.ts'
+import { createDiskShare } from '../storage/disk-share.ts'
+import { Disks } from '../storage/disks.ts'
+import type { ServedShare } from '../storage/start-share.ts'
+import type { SandboxCgroups } from './host.ts'
+
+/** All of a sandbox but what is made here. */
+export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer'> {
+  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'placeVmm'>
+  /** What the machine booted with. */
+  readonly plan: MachinePlan
+  /** Undefined: root file systems are disks, and files are copied. */
+  readonly served: ServedShare | undefined
+  /** Gives the start up. */
+  readonly signal: AbortSignal
+}
+
+/** @throws the signal's reason. */
+export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
+  const { cgroups, plan, served, signal, ...parts } = made
+  const { config, paths, ledger, vmm, vmmProcess, agentFacts, log } = parts
+  const { agent } = parts.agent
+  const sizer = new MachineSizer({
+    ...{ config, vmm, agent, boot: plan, log },
+    memoryBlockMiB: agentFacts.memoryBlockMiB,
+    onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
+    onResized: () => cgroups.placeVmm(vmmProcess.pid),
+  })
+  const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
+  signal.throwIfAborted()
+  const share = served?.share ?? (await createDiskShare({ ledger, paths, disks, agent, log }))
+  return new Sandbox({ ...parts, share, disks, sizer })
+}

@@ -1,0 +1,58 @@
+/** The guest, from its first instruction until it is told what its sandbox is. */
+import type { AgentFacts } from '../../../agent/agent-facts.ts'
+import type { AgentConnection } from '../../../agent/connection.ts'
+import type { Config } from '../../../config/config.ts'
+import type { NetworkFacts } from '../../../network/facts.ts'
+import type { AcceleratorChoice } from '../../../vmm/accelerator.ts'
+import { machineModules } from '../../../vmm/guest-modules.ts'
+import type { Vmm } from '../../../vmm/vmm.ts'
+import type { MachineEnd } from '../../end/machine-end.ts'
+import { shareDevices } from '../../storage/share-attachments.ts'
+import type { ServedShare } from '../../storage/start-share.ts'
+import type { SandboxRequest } from '../request.ts'
+import type { Timings } from '../timings.ts'
+import { guestUp, whileGuestLives } from './guest-up.ts'
+import { startGuest } from './start-guest.ts'
+
+export interface GuestMachine {
+  /** Settles when kernel and initrd were found to be those that were built. */
+  readonly verified: Promise<void>
+  readonly vmm: Pick<Vmm, 'boot' | 'consoleTail' | 'offlineVcpus'>
+  readonly agent: AgentConnection
+  readonly end: MachineEnd
+  readonly accelerator: AcceleratorChoice
+}
+
+/**
+ * Lets the guest run once it is verified, and waits until its agent answers. No guest code runs from a kernel that is not the
+ * one that was built.
+ *
+ * @throws KataError IMAGE_CHECKSUM_MISMATCH, and those of {@link guestUp}.
+ */
+export async function bootGuest(
+  { verified, vmm, agent, end, accelerator: choice }: GuestMachine,
+  { id, config }: { readonly id: string; readonly config: Pick<Config, 'agent'> },
+  { measure }: Pick<Timings, 'measure'>,
+): Promise<void> {
+  await end.during(verified)
+  await vmm.boot()
+  await measure('guest boot', () => guestUp({ id, vmm, agent, config, choice, end }))
+}
+
+/** Tells a guest that is up what its sandbox is, and returns what its agent says of itself. @throws as {@link whileGuestLives}. */
+export function setUpGuest(
+  { vmm, agent, end }: Pick<GuestMachine, 'agent' | 'end'> & { readonly vmm: Pick<Vmm, 'offlineVcpus'> },
+  request: Pick<SandboxRequest, 'id' | 'hostname' | 'shmBytes' | 'network' | 'config'>,
+  { share, network }: { readonly share: ServedShare | undefined; readonly network: NetworkFacts },
+  { measure }: Pick<Timings, 'measure'>,
+): Promise<AgentFacts> {
+  const { id, hostname, shmBytes, config } = request
+  const start = {
+    ...{ sandboxId: id, hostname, shmBytes, network, dns: request.network.dns },
+    shares: shareDevices(share),
+    kernelModules: [...machineModules(config.hypervisor), ...config.agent.kernelModules],
+    offlineVcpus: vmm.offlineVcpus,
+  }
+  const done = measure('guest sandbox', () => startGuest(agent, start))
+  return whileGuestLives(done, { agent, end })
+}

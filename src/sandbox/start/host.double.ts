@@ -1,0 +1,267 @@
+/**
+ * A host for unit tests of a start. The ledger is a real one, in a directory of its own, and what is taken is only noted; descriptors
+ * are real and counted; VMM and agent are doubles. Each stage can fail, or be given up, at its step.
+ */
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { AgentConnection } from '../../agent/connection.ts'
+import { startKataAgent } from '../../agent/kata-agent.double.ts'
+import type { Config, HypervisorConfig } from '../../config/config.ts'
+import { builtInConfig } from '../../config/load.ts'
+import { KataError } from '../../errors.ts'
+import { Ledger, type ResourceKind } from '../../ledger/ledger.ts'
+import { silentLogger } from '../../log.ts'
+import { deviceRights } from '../../oci/devices/device-rights.ts'
+import type { OciSpec } from '../../oci/spec.ts'
+import type { ShareDaemon } from '../../sharing/share-daemon.ts'
+import type { VfioHost } from '../devices/vfio-devices.ts'
+import type { SandboxNetwork } from '../network/network.ts'
+import type { SandboxPaths } from '../records/paths.ts'
+import type { ServedShare, ShareDevice } from '../storage/start-share.ts'
+import type { SandboxCgroups, StartHost } from './host.ts'
+import type { SandboxRequest } from './request.ts'
+import { type VmmCall, VmmDouble } from './vmm.double.ts'
+
+/** Everything that a start asks of its host, in the order in which it does. `verify` is in the background of what follows it. */
+export const steps = [
+  ...['claim', 'sweep', 'assets', 'verify', 'accelerator', 'cgroups', 'user', 'share', 'network'],
+  ...['nics', 'tpm', 'vsock', 'vfio', 'connect-share', 'vmm', 'connect-agent', 'boot', 'answer', 'set-up'],
+] as const
+
+export type Step = (typeof steps)[number]
+
+const held = ['cgroups', 'user', 'share', 'network', 'nics', 'tpm', 'vmm'] as const
+type Held = (typeof held)[number]
+
+/** A device of VFIO by these numbers. */
+const vfioDevice = { path: '/dev/vfio/12', type: 'c', major: 243, minor: 0 }
+export const vfioSpec: OciSpec = { linux: { devices: [vfioDevice] } }
+
+const never = new Promise<never>(() => {})
+
+export class HostDouble implements Disposable {
+  readonly directory = mkdtempSync(join(tmpdir(), 'kata-ts-start-'))
+  /** What happened, in order: steps, `release KIND`, and what the VMM was told besides. */
+  readonly log: string[] = []
+  readonly vmm: VmmDouble
+  readonly host: StartHost
+  readonly giveUp = new AbortController()
+  readonly kata = startKataAgent()
+  /** Called at each step, awaited where the step waits. What it throws, the step throws. `leaving` ends a step in the background. */
+  onStep: (step: Step, leaving?: AbortSignal) => unknown = () => {}
+  /** What the machine was made from. */
+  made: Parameters<StartHost['createVmm']>[0] | undefined
+  #paths: SandboxPaths | undefined
+  readonly #file: string
+
+  constructor() {
+    this.#file = join(this.directory, 'device')
+    mkdirSync(join(this.directory, 'bundle'))
+    Bun.write(this.#file, '')
+    this.vmm = new VmmDouble((call) => this.#onVmm(call))
+    this.host = this.#makeHost()
+  }
+
+  /** Its sandbox's. */
+  get paths(): SandboxPaths {
+    return this.#paths!
+  }
+
+  /** Descriptors of this host that are open now. */
+  get open(): number {
+    return readdirSync('/proc/self/fd').filter((fd) => this.#isOurs(fd)).length
+  }
+
+  request(changes: Partial<HypervisorConfig> = {}): SandboxRequest {
+    return {
+      ...{ id: 'pod', namespace: 'test', runDir: join(this.directory, 'run'), hostname: 'pod' },
+      ...{ shmBytes: 64 << 20, network: { dns: [] } },
+      container: {
+        ...{ id: 'pod', bundle: join(this.directory, 'bundle'), spec: vfioSpec, rootfs: [] },
+        rights: deviceRights(vfioSpec),
+      },
+      config: someConfig(changes),
+      ...{ log: silentLogger, signal: this.giveUp.signal },
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.kata[Symbol.dispose]()
+    rmSync(this.directory, { recursive: true, force: true })
+  }
+
+  #isOurs(fd: string): boolean {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === this.#file
+    } catch {
+      return false
+    }
+  }
+
+  #step(step: Step, leaving?: AbortSignal): unknown {
+    this.log.push(step)
+    return this.onStep(step, leaving)
+  }
+
+  /** The process is held by the ledger, as with a real one. */
+  #onVmm(call: VmmCall): unknown {
+    if (call === 'start') return this.#take(this.made!.ledger, 'vmm', () => {})
+    return call === 'boot' ? this.#step('boot') : this.log.push(`${call} vmm`)
+  }
+
+  /** A step that takes something. */
+  async #take<T>(ledger: Ledger, kind: Held, make: () => T): Promise<T> {
+    return await ledger.take(kindOf(kind), {}, async () => {
+      await this.#step(kind)
+      return make()
+    })
+  }
+
+  #descriptor(): number {
+    return openSync(this.#file, 'r')
+  }
+
+  #kinds(): ResourceKind<never>[] {
+    return [...held, 'owner', 'vfio'].map((kind) => ({
+      kind,
+      release: () => void this.log.push(`release ${kind}`),
+    }))
+  }
+
+  #makeHost(): StartHost {
+    return {
+      claimStateDir: ({ stateDir }) => {
+        this.#step('claim')
+        mkdirSync(stateDir, { recursive: true })
+      },
+      openLedger: (paths, log, failpoints) => {
+        this.#paths = paths
+        return new Ledger(paths.ledger, this.#kinds(), log, failpoints)
+      },
+      sweepDisks: () => {
+        this.#step('sweep')
+        return []
+      },
+      resolveAssets: () => {
+        this.#step('assets')
+        return {
+          kernel: '/kernel',
+          initrd: '/initrd',
+          verify: async (leaving) => void (await this.#step('verify', leaving)),
+        }
+      },
+      chooseAccelerator: async () => {
+        await this.#step('accelerator')
+        return { accelerator: 'kvm', reason: 'a guest booted with it' }
+      },
+      enterCgroups: (ledger) => this.#take(ledger, 'cgroups', () => this.#cgroups()),
+      takeUser: (ledger) => this.#take(ledger, 'user', () => ({ ...someUser, privateDir: this.directory })),
+      startShare: (ledger) => this.#take(ledger, 'share', () => this.#share()),
+      landlockProblem: async () => undefined,
+      createNetwork: (_request, { ledger }) => this.#take(ledger, 'network', () => this.#network(ledger)),
+      takeTpm: (ledger) =>
+        this.#take(ledger, 'tpm', () => ({ socket: this.#descriptor(), ref: { pid: 1, startTime: '1' } })),
+      openVsock: () => {
+        this.#step('vsock')
+        return { fd: this.#descriptor(), cid: 3 }
+      },
+      vfio: () => this.#vfio(),
+      createVmm: (options) => {
+        this.made = options
+        return this.vmm
+      },
+      connectAgent: async () => {
+        await this.#step('connect-agent')
+        return this.#agent()
+      },
+    }
+  }
+
+  #cgroups(): SandboxCgroups {
+    return {
+      explain: (work) => work,
+      outOfMemory: () => undefined,
+      allowMemory: () => {},
+      placeVmm: (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
+    }
+  }
+
+  #share(): ServedShare {
+    const connect = () => {
+      this.#step('connect-share')
+      return this.#descriptor()
+    }
+    const daemon = { connect, processes: [{ pid: 8 }, { pid: 9 }], idmap: { first: 70_000 } }
+    const first = { tag: 'kataShared', guestPath: '/shared', daemon: daemon as unknown as ShareDaemon }
+    return {
+      share: { exited: never } as unknown as ServedShare['share'],
+      ...{ first: first satisfies ShareDevice, volumes: undefined, rootBecause: undefined },
+    }
+  }
+
+  #network(ledger: Ledger): SandboxNetwork {
+    const attach = () =>
+      this.#take(ledger, 'nics', () => {
+        const opened = new DisposableStack()
+        const taps = [opened.adopt(this.#descriptor(), (fd) => closeSync(fd))]
+        return {
+          nics: [{ id: 'net0', mac: '02:00:00:00:00:01', mtu: 1500, taps }],
+          ...{ links: ['eth0'], fresh: [], facts: { interfaces: [], routes: [], neighbours: [] } },
+          ...{ close: () => opened.dispose(), [Symbol.dispose]: () => opened.dispose() },
+        }
+      })
+    return { attach, placeOf: () => undefined } as unknown as SandboxNetwork
+  }
+
+  #vfio(): VfioHost {
+    const found = [{ address: '0000:1a:00.0', cdev: 'vfio0', numbers: { major: 511, minor: 0 } }]
+    return {
+      find: ({ major }) => (major === vfioDevice.major ? found : undefined),
+      isCommon: () => false,
+      holder: () => undefined,
+      openIommu: () => this.#descriptor(),
+      open: () => {
+        this.#step('vfio')
+        return this.#descriptor()
+      },
+    }
+  }
+
+  #agent(): AgentConnection {
+    const closed = Promise.withResolvers<KataError>()
+    const { agent } = this.kata
+    const createSandbox: typeof agent.createSandbox = async (...args) => {
+      await this.#step('set-up')
+      return agent.createSandbox(...args)
+    }
+    const connection = {
+      agent: { ...agent, createSandbox },
+      health: { check: () => never },
+      closed: closed.promise,
+      close: () => closed.resolve(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed by us' })),
+      explainLossBy: () => {},
+      waitReady: async () => void (await this.#step('answer')),
+    }
+    return connection as unknown as AgentConnection
+  }
+}
+
+const kindOf = (kind: Held): ResourceKind<object> => ({ kind, release: () => {} })
+
+const someUser = {
+  identity: { name: 'kata-7', uid: 7, gid: 7, groups: [108] },
+  ids: { first: 70_000, count: 65_536 },
+}
+
+function someConfig(changes: Partial<HypervisorConfig>): Config {
+  const base = builtInConfig({ cpus: 2, memoryMiB: 2048 })
+  const program = '/bin/sh'
+  const own = {
+    path: program,
+    virtioFsDaemon: program,
+    coldPlugVfio: 'root-port',
+    defaultMemory: 256,
+  } as const
+  return { ...base, hypervisor: { ...base.hypervisor, ...own, ...changes } }
+}

@@ -1,0 +1,48 @@
+/** What a start takes from the host, and whom it talks to. Unit tests have a host of their own (host.double.ts). */
+import { type AgentConnection, connectAgent } from '../../agent/connection.ts'
+import { CgroupPlacement, type PlacementRequest } from '../../cgroups/placement.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { landlockProblem } from '../../rootless/filters/landlock.ts'
+import { resolveAssets } from '../../vmm/assets.ts'
+import { createVmm } from '../../vmm/create.ts'
+import { openVsock } from '../../vmm/vsock.ts'
+import { takeTpm } from '../devices/tpm.ts'
+import { type VfioHost, vfioHost } from '../devices/vfio-devices.ts'
+import { openLedger } from '../end/teardown.ts'
+import { SandboxNetwork } from '../network/network.ts'
+import { sweepDisks } from '../records/disk-sweep.ts'
+import { startShare } from '../storage/start-share.ts'
+import { sandboxAccelerator } from './prepare/accelerator.ts'
+import { claimStateDir } from './prepare/claim.ts'
+import { takeUser } from './prepare/user.ts'
+
+/** A sandbox's cgroups, as far as its start needs them. */
+export type SandboxCgroups = Pick<CgroupPlacement, 'allowMemory' | 'explain' | 'outOfMemory' | 'placeVmm'>
+
+/** In the order in which a start uses them. */
+export interface StartHost {
+  readonly claimStateDir: typeof claimStateDir
+  readonly openLedger: typeof openLedger
+  readonly sweepDisks: typeof sweepDisks
+  readonly resolveAssets: typeof resolveAssets
+  readonly chooseAccelerator: typeof sandboxAccelerator
+  enterCgroups(ledger: Ledger, request: PlacementRequest): Promise<SandboxCgroups>
+  readonly takeUser: typeof takeUser
+  readonly startShare: typeof startShare
+  readonly landlockProblem: typeof landlockProblem
+  readonly createNetwork: typeof SandboxNetwork.create
+  readonly takeTpm: typeof takeTpm
+  readonly openVsock: typeof openVsock
+  vfio(runDir: string): VfioHost
+  readonly createVmm: typeof createVmm
+  connectAgent(...args: Parameters<typeof connectAgent>): Promise<AgentConnection>
+}
+
+export const thisHost: StartHost = {
+  ...{ claimStateDir, openLedger, sweepDisks, resolveAssets },
+  chooseAccelerator: sandboxAccelerator,
+  enterCgroups: (ledger, request) => CgroupPlacement.enter(ledger, request),
+  ...{ takeUser, startShare, landlockProblem },
+  createNetwork: (request, parts) => SandboxNetwork.create(request, parts),
+  ...{ takeTpm, openVsock, vfio: vfioHost, createVmm, connectAgent },
+}

@@ -1,0 +1,49 @@
+/** The end of a machine, watched from the start of its VMM on; and the connection to its agent, made before its guest runs. */
+import type { AgentConnection } from '../../../agent/connection.ts'
+import type { Logger } from '../../../log.ts'
+import type { Vmm } from '../../../vmm/vmm.ts'
+import { MachineEnd } from '../../end/machine-end.ts'
+import type { ServedShare } from '../../storage/start-share.ts'
+import type { SandboxCgroups, StartHost } from '../host.ts'
+
+export interface WatchedMachine {
+  /** The sandbox's. */
+  readonly id: string
+  /** Path of the VMM. */
+  readonly program: string
+  readonly vmm: Pick<Vmm, 'consoleTail' | 'ended'>
+  readonly cgroups: Pick<SandboxCgroups, 'outOfMemory'>
+  readonly share: { readonly share: Pick<ServedShare['share'], 'exited'> } | undefined
+  /** Gives the start up. */
+  readonly signal: AbortSignal
+}
+
+/** Collects the signs of the machine's end. */
+export function watchMachine({ id, program, vmm, cgroups, share, signal }: WatchedMachine): MachineEnd {
+  const end = new MachineEnd({
+    ...{ id, program },
+    consoleTail: () => vmm.consoleTail(),
+    outOfMemory: () => cgroups.outOfMemory(),
+  })
+  void vmm.ended.then((told) => end.tell('machine', told))
+  void share?.share.exited.then((exit) => end.tell('share', exit))
+  // What breaks by our own doing is no end to be explained.
+  signal.addEventListener('abort', () => end.tell('asked', true), { once: true })
+  return end
+}
+
+/**
+ * Connects to the agent's port. What its calls lose from here on is explained by the end of the machine.
+ *
+ * @throws KataError AGENT_UNREACHABLE.
+ */
+export async function connectToGuest(
+  { connectAgent }: Pick<StartHost, 'connectAgent'>,
+  { agent: endpoint }: Pick<Vmm, 'agent'>,
+  { end, log, signal }: { end: MachineEnd; log: Logger; signal: AbortSignal },
+): Promise<AgentConnection> {
+  const agent = await connectAgent(endpoint, { log, signal })
+  agent.explainLossBy((error) => end.explainLoss(error))
+  void agent.closed.then((error) => end.tell('agent', error))
+  return agent
+}

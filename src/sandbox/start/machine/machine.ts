@@ -1,0 +1,55 @@
+/** The machine: its description, and the start of its VMM, in which no guest code runs yet. */
+import type { Config } from '../../../config/config.ts'
+import type { ProcessRef } from '../../../linux/processes/proc.ts'
+import type { AcceleratorChoice } from '../../../vmm/accelerator.ts'
+import type { GuestAssets } from '../../../vmm/assets.ts'
+import type { Vmm, VmSpec } from '../../../vmm/vmm.ts'
+import type { SandboxPaths } from '../../records/paths.ts'
+import type { MachinePlan } from '../../size/sizing.ts'
+import type { SandboxCgroups } from '../host.ts'
+import type { MachineDevices } from '../prepare/devices.ts'
+import type { SandboxUser } from '../prepare/user.ts'
+import type { Timings } from '../timings.ts'
+import { guestParameters } from './guest-parameters.ts'
+
+export interface MachineParts {
+  /** The sandbox's. */
+  readonly id: string
+  readonly config: Config
+  readonly paths: Pick<SandboxPaths, 'stateDir'>
+  readonly assets: GuestAssets
+  readonly plan: MachinePlan
+  readonly accelerator: AcceleratorChoice
+  readonly user: SandboxUser
+  readonly devices: Pick<MachineDevices, 'attached'>
+}
+
+export function describeMachine(parts: MachineParts): VmSpec {
+  const { id, config, paths, plan, accelerator, user, devices } = parts
+  const { verify: _, ...files } = parts.assets
+  return {
+    ...{ sandboxId: id, identity: user.identity, privateDir: user.privateDir, stateDir: paths.stateDir },
+    ...files,
+    kernelParams: guestParameters(config),
+    kvmAccess: config.hypervisor.kvmAccess,
+    ...plan,
+    accelerator: accelerator.accelerator,
+    ...devices.attached,
+  }
+}
+
+/**
+ * Starts the VMM and puts it into the sandbox's cgroups. Our copies of its devices are closed then.
+ *
+ * @throws KataError, those of {@link Vmm.start}; DEVICE_IN_USE; that of the cgroups when they had no memory left.
+ */
+export async function startMachine(
+  vmm: Pick<Vmm, 'start'>,
+  { devices, cgroups }: { devices: MachineDevices; cgroups: Pick<SandboxCgroups, 'explain' | 'placeVmm'> },
+  { measure }: Pick<Timings, 'measure'>,
+): Promise<ProcessRef> {
+  const { ref } = await measure('vmm', () => cgroups.explain(devices.explain(vmm.start())))
+  devices[Symbol.dispose]()
+  cgroups.placeVmm(ref.pid)
+  return ref
+}

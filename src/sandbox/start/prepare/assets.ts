@@ -1,0 +1,28 @@
+/** Kernel, initrd and disk image of a machine, and whether they are those that are wanted. */
+import { requireAssetHashes } from '../../../config/asset-hashes.ts'
+import type { Config } from '../../../config/config.ts'
+import type { GuestAssets } from '../../../vmm/assets.ts'
+import { type Background, background } from '../background.ts'
+import type { StartHost } from '../host.ts'
+import type { Timings } from '../timings.ts'
+
+/** @throws KataError, those of {@link resolveAssets}; those of {@link requireAssetHashes} for checksums of the pod. */
+export async function findAssets(
+  { resolveAssets }: Pick<StartHost, 'resolveAssets'>,
+  config: Config,
+): Promise<GuestAssets> {
+  const assets = resolveAssets(config)
+  await requireAssetHashes(config.hypervisor, { ...assets, image: assets.rootDisk?.image })
+  return assets
+}
+
+/**
+ * Compares the assets with what was built, in the background. A start that is given up ends the comparison by leaving the scope,
+ * and not by its signal: a trial of KVM that failed by that would be remembered for other starts.
+ */
+export function verifyAssets(
+  { verify }: Pick<GuestAssets, 'verify'>,
+  { measure }: Pick<Timings, 'measure'>,
+): Background<void> {
+  return background((leaving) => measure('verify image', () => verify(leaving)))
+}

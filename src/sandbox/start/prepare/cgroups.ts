@@ -1,0 +1,22 @@
+/** The sandbox's cgroups, which count and limit all that it starts from here on. */
+import type { Ledger } from '../../../ledger/ledger.ts'
+import type { MachineSize } from '../../../vmm/vmm.ts'
+import { memoryBound } from '../../size/memory-bound.ts'
+import type { SandboxCgroups, StartHost } from '../host.ts'
+import type { SandboxRequest } from '../request.ts'
+
+/** `memoryMiB` is the machine's at boot. @throws KataError, those of {@link CgroupPlacement.enter}. */
+export function enterCgroups(
+  host: Pick<StartHost, 'enterCgroups'>,
+  ledger: Ledger,
+  { id, container, config, log }: Pick<SandboxRequest, 'id' | 'container' | 'config' | 'log'>,
+  { memoryMiB }: Pick<MachineSize, 'memoryMiB'>,
+): Promise<SandboxCgroups> {
+  return host.enterCgroups(ledger, {
+    sandboxId: id,
+    cgroupsPath: container.spec.linux?.cgroupsPath,
+    only: config.runtime.sandboxCgroupOnly,
+    memoryBytes: memoryBound(memoryMiB),
+    log,
+  })
+}

@@ -1,0 +1,34 @@
+/** The pod's share with its daemons, where the VMM has a shared file system. */
+import type { Config } from '../../../config/config.ts'
+import type { Ledger } from '../../../ledger/ledger.ts'
+import { vmmFeatures } from '../../../vmm/create.ts'
+import type { SandboxPaths } from '../../records/paths.ts'
+import type { ContainerRequest } from '../../sandbox.ts'
+import type { ServedShare } from '../../storage/start-share.ts'
+import type { StartHost } from '../host.ts'
+import type { Timings } from '../timings.ts'
+import type { SandboxUser } from './user.ts'
+
+export interface PodShareRequest {
+  readonly config: Config
+  readonly paths: SandboxPaths
+  readonly user: SandboxUser
+  readonly container: ContainerRequest
+  /** Gives the start up. */
+  readonly signal: AbortSignal
+}
+
+/** Undefined without a shared file system. @throws KataError, those of {@link startShare}. */
+export async function sharePod(
+  { startShare }: Pick<StartHost, 'startShare'>,
+  ledger: Ledger,
+  { config, paths, user, container, signal }: PodShareRequest,
+  { measure }: Pick<Timings, 'measure'>,
+): Promise<ServedShare | undefined> {
+  const { share } = vmmFeatures(config)
+  if (share === 'none') return undefined
+  const { privateDir, ids, identity } = user
+  const clientUid = share === 'path' ? identity.uid : undefined
+  const request = { config, paths, privateDir, clientUid, ids, container, signal }
+  return await measure('virtiofsd', () => startShare(ledger, request))
+}

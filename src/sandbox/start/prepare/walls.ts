@@ -1,0 +1,31 @@
+/** The walls around this pod that do not stand, told before its machine starts. */
+import { warnClient } from '../../../bundle/warnings.ts'
+import type { Config } from '../../../config/config.ts'
+import type { Logger } from '../../../log.ts'
+import type { AcceleratorChoice } from '../../../vmm/accelerator.ts'
+import { type OpenWall, openWalls } from '../../records/open-walls.ts'
+import type { ServedShare } from '../../storage/start-share.ts'
+import type { StartHost } from '../host.ts'
+
+export interface WallsRequest {
+  readonly config: Config
+  readonly accelerator: AcceleratorChoice
+  readonly share: Pick<ServedShare, 'rootBecause'> | undefined
+  /** Where the client reads warnings. */
+  readonly bundle: string
+  readonly log: Logger
+}
+
+/** Warns of those that nobody asked for by name, and returns all. */
+export async function warnOfOpenWalls(
+  { landlockProblem }: Pick<StartHost, 'landlockProblem'>,
+  { config, accelerator, share, bundle, log }: WallsRequest,
+): Promise<OpenWall[]> {
+  const open = openWalls(config, {
+    accelerator,
+    virtiofsdRootBecause: share?.rootBecause,
+    landlockProblem: config.hypervisor.landlock === 'best-effort' ? await landlockProblem() : undefined,
+  })
+  for (const { what, quiet } of open) if (!quiet) warnClient(bundle, what, log)
+  return open
+}

@@ -1,0 +1,25 @@
+/** What a sandbox is made from. */
+import type { Config } from '../../config/config.ts'
+import type { Failpoints } from '../../ledger/failpoints.ts'
+import type { Logger } from '../../log.ts'
+import type { NetworkRequest } from '../network/network.ts'
+import type { ContainerRequest } from '../sandbox.ts'
+
+export interface SandboxRequest {
+  readonly id: string
+  readonly namespace: string
+  /** Usually `/run/kata-ts`. */
+  readonly runDir: string
+  readonly hostname: string
+  /** Size of the pod's /dev/shm. */
+  readonly shmBytes: number
+  readonly network: NetworkRequest
+  /** The first container: the pod's own, or the only one. */
+  readonly container: ContainerRequest
+  readonly config: Config
+  readonly log: Logger
+  /** Gives the start up. */
+  readonly signal: AbortSignal
+  /** Faults on purpose, for tests. */
+  readonly failpoints?: Failpoints | undefined
+}

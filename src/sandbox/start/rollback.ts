@@ -1,0 +1,52 @@
+/** How a start that failed ends. */
+import { rmSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { SyscallError } from '../../linux/libc.ts'
+import type { SandboxPaths } from '../records/paths.ts'
+import type { SandboxRequest } from './request.ts'
+
+/**
+ * Runs `start`. When it fails, all that the ledger holds is released and the state directory removed.
+ *
+ * @throws what `start` throws; the signal's reason in its place, once the start was given up.
+ */
+export async function rollingBack<T>(
+  { log, signal }: Pick<SandboxRequest, 'log' | 'signal'>,
+  taken: { readonly ledger: Pick<Ledger, 'releaseAll'>; readonly paths: Pick<SandboxPaths, 'stateDir'> },
+  start: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await start()
+  } catch (failure) {
+    const error = signal.aborted ? signal.reason : failure
+    log.error('start failed', { error, ...(signal.aborted && { by: failure }) })
+    // What cannot be released stays written down for `gc`; why the start failed matters more to the caller.
+    await taken.ledger
+      .releaseAll()
+      .then(() => rmSync(taken.paths.stateDir, { recursive: true, force: true }))
+      .catch((left) => log.error('the failed start left something', { error: left }))
+    throw error
+  }
+}
+
+/**
+ * The result of `work`, whichever step of it may find no room: all of a sandbox's own files lie below the run directory.
+ *
+ * @throws KataError RUN_DIR_FULL; what else `work` throws.
+ */
+export async function namingFullDisk<T>(
+  { id, runDir }: Pick<SandboxRequest, 'id' | 'runDir'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    throw isDiskFull(error) ? new KataError('RUN_DIR_FULL', { id, path: runDir }, { cause: error }) : error
+  }
+}
+
+function isDiskFull(error: unknown): boolean {
+  if (error instanceof SyscallError) return error.errno === 'ENOSPC'
+  return (error as NodeJS.ErrnoException).code === 'ENOSPC'
+}
