@@ -94,6 +94,11 @@ export const sandboxErrors = {
     'sandbox {id} died: {reason}',
     'The machine and all that it held have been removed; the console tail and the shim log say more: {tail}',
   ),
+  TERMINATION_FILE_INVALID: entry(
+    'failed_precondition',
+    'the termination message {path} is not written: {problem}',
+    'Look who replaced the file: the kubelet makes it new and empty for every container.',
+  ),
   RUN_DIR_FULL: entry(
     'resource_exhausted',
     'no space is left for the state of sandbox {id} in {path}',

@@ -65,7 +65,7 @@ function service() {
   })
   const tasks = new TaskService({
     pod,
-    events: { publish: () => {} },
+    events: { publish: () => {}, flush: async () => {} },
     records: { add: () => {}, remove: () => {} },
     clientReturns: true,
     log: createLogger({ sink: ({ fields }) => came.warned.push(fields) }),

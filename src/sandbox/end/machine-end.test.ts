@@ -3,7 +3,15 @@ import { KataError } from '../../errors.ts'
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
 import { FakeClock, settled } from '../../time.double.ts'
 import type { VmEnd } from '../../vmm/vmm.ts'
-import { type EndSign, type EndSigns, final, MachineEnd, precedence, signsMs } from './machine-end.ts'
+import {
+  type EndSign,
+  type EndSigns,
+  final,
+  MachineEnd,
+  outOfMemoryOf,
+  precedence,
+  signsMs,
+} from './machine-end.ts'
 
 const zero: ExitInfo = { code: 0, signal: null }
 const panic = `[ 1.0] Kernel panic - not syncing: no init\n${'R10: 00 R11: 00\n'.repeat(100)}Kernel Offset: 0x1\n`
@@ -90,6 +98,14 @@ test('want of memory on the host explains what came of it, in a start and later'
   expect(await told(['memory', 'share'], true)).toStartWith(
     `[SANDBOX_DIED] sandbox pod died: ${signs.memory.rawMessage}`,
   )
+})
+
+test('a death for want of memory on the host is known as one, and no other is', async () => {
+  for (const memory of [signs.memory, undefined]) {
+    const { end } = machine({ memory })
+    end.tell('machine', endOf('exited'))
+    expect(outOfMemoryOf(await end.lost)).toBe(memory!)
+  }
 })
 
 test('a guest that never answered is told as that, when nothing else happened', async () => {

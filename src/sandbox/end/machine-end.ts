@@ -159,14 +159,20 @@ export class MachineEnd {
       if (cause === 'machine') return vmEndError(machine!, id, program)
       if (cause === 'agent') return agent
     }
-    return cause === 'unanswered' ? unanswered : this.#died(sentences[cause](this.#signs))
+    return cause === 'unanswered' ? unanswered : this.#died(sentences[cause](this.#signs), memory)
   }
 
-  #died(reason: string): KataError {
+  #died(reason: string, memory: KataError | undefined): KataError {
     const { id, consoleTail } = this.#options
     const console = consoleTail()
-    return new KataError('SANDBOX_DIED', { id, reason, tail: panicWords(console) ?? lastWords(console) })
+    const fields = { id, reason, tail: panicWords(console) ?? lastWords(console) }
+    return new KataError('SANDBOX_DIED', fields, memory === undefined ? {} : { cause: memory })
   }
+}
+
+/** Of a death that want of the host's memory caused, the error with the cgroup and its remedy. */
+export function outOfMemoryOf({ cause }: KataError): KataError | undefined {
+  return cause instanceof KataError && cause.code === 'CGROUP_OUT_OF_MEMORY' ? cause : undefined
 }
 
 /** Each cause in half a sentence. */

@@ -13,8 +13,8 @@ export interface PodOptions {
     container: ContainerRequest,
     signal: AbortSignal,
   ): Promise<Sandbox>
-  /** Told once, when the machine died under its tasks. */
-  onDied(error: KataError): void
+  /** Told once, when the machine died under its tasks; their processes end when it is done. */
+  onDied(error: KataError): void | Promise<void>
   /** Told once, when the teardown left something: it is still written down for `shim delete` and `kata-ts gc`. */
   onLeft(error: unknown): void
   /** Told of containers in which the guest's kernel killed a process for want of memory. */
@@ -23,10 +23,10 @@ export interface PodOptions {
 
 export class Pod {
   readonly id: string
-  /** Aborted when no process of the pod can run any more: its machine died, or was ended. */
+  /** Aborted when no process of the pod can run any more: its machine died, which is then the reason, or was ended. */
   readonly over: AbortSignal
   readonly #options: PodOptions
-  readonly #end: () => void
+  readonly #end: (death?: KataError) => void
   readonly #giveUp = new AbortController()
   #creating: Promise<Sandbox> | undefined
   #sandbox: Sandbox | undefined
@@ -36,7 +36,7 @@ export class Pod {
     const over = new AbortController()
     this.id = options.id
     this.over = over.signal
-    this.#end = () => over.abort()
+    this.#end = (death) => over.abort(death)
     this.#options = options
   }
 
@@ -111,11 +111,14 @@ export class Pod {
       const sandbox = await this.#options.createSandbox(request, container, this.#giveUp.signal)
       this.#sandbox = sandbox
       void sandbox.watchOom(this.#options.oom)
-      void sandbox.stopped.then(this.#end)
-      void sandbox.died.then((error) => {
-        this.#options.onDied(error)
-        this.#end()
-        return this.stopAnyway()
+      void sandbox.stopped.then(() => this.#end())
+      void sandbox.died.then(async (error) => {
+        try {
+          await this.#options.onDied(error)
+        } finally {
+          this.#end(error)
+          await this.stopAnyway()
+        }
       })
       return sandbox
     } catch (error) {

@@ -42,7 +42,10 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     id: flags.id,
     createSandbox: (request, container, signal) =>
       createSandboxForTask({ flags, runDir, request, container, log, signal, detailedLog }),
-    onDied: (error) => reportDeath(flags.bundle, error, log),
+    onDied: (error) => {
+      reportDeath(flags.bundle, error, log)
+      return tasks.died(error)
+    },
     onLeft: (error) => log.error('the sandbox left something', { error }),
     oom: {
       isKnown: (containerId) => tasks.has(containerId),

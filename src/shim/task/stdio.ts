@@ -12,7 +12,7 @@ import { RotatingFile } from '../../sandbox/records/rotating-file.ts'
 import { sleep } from '../../time.ts'
 
 export interface OutputSink {
-  /** Resolves when the bytes were accepted, so that a slow reader slows the process down. */
+  /** Resolves when the bytes were accepted, so that a slow reader slows the process down; once closed, it drops them. */
   write(chunk: Uint8Array): Promise<void>
   /** Gives the reader its end of file. */
   close(): Promise<void>
@@ -34,7 +34,19 @@ const closeIoGraceMs = 1000
 /** @throws KataError STDIO_INVALID. */
 export function openOutput(uri: string): OutputSink {
   if (uri === '') return { write: async () => {}, close: async () => {} }
-  return uri.startsWith('file://') ? fileSink(uri) : fifoSink(uri)
+  return untilClosed(uri.startsWith('file://') ? fileSink(uri) : fifoSink(uri))
+}
+
+/** Closes once, and writes to no descriptor that may be another file's by then. */
+function untilClosed(sink: OutputSink): OutputSink {
+  let closed: Promise<void> | undefined
+  return {
+    write: async (chunk) => (closed === undefined ? sink.write(chunk) : undefined),
+    close: () => {
+      closed ??= sink.close()
+      return closed
+    },
+  }
 }
 
 /** @throws (write) ENOSPC. */
@@ -44,7 +56,7 @@ function fileSink(uri: string): OutputSink {
   const file = attempt(uri, () => new RotatingFile(decodeURI(pathname), mostBytes))
   return {
     write: async (chunk) => file.write(chunk),
-    close: once(async () => file.close()),
+    close: async () => file.close(),
   }
 }
 
@@ -58,19 +70,10 @@ function fifoSink(path: string): OutputSink {
       await writer.flush()
     },
     // The writer holds a duplicate of the descriptor, and the reader sees the end only when both are closed.
-    close: once(() =>
+    close: () =>
       Promise.resolve(writer?.end())
         .then(() => {})
         .finally(() => closeSync(fd)),
-    ),
-  }
-}
-
-function once(action: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | undefined
-  return () => {
-    done ??= action()
-    return done
   }
 }
 

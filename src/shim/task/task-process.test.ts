@@ -280,3 +280,78 @@ describe('a task process', () => {
     })
   })
 })
+
+describe('the death of the machine', () => {
+  const death = new KataError('SANDBOX_DIED', { id: 's', reason: 'the VMM ended (SIGKILL)', tail: 'a\nb' })
+  const line =
+    '[SANDBOX_DIED] sandbox s died: the VMM ended (SIGKILL). The machine and all that it held have been removed; the console ' +
+    'tail and the shim log say more: a b'
+
+  /** What the streams of a process got whose machine dies after it said `says` on stderr, or on its terminal. */
+  async function toldTo(
+    says: string,
+    { terminal = false, tellsDeath = true, reason = death as unknown } = {},
+  ) {
+    for (const name of ['out', 'err']) writeFileSync(join(directory, name), '')
+    const lost = new AbortController()
+    const said = Promise.withResolvers<void>()
+    const never = new Promise<never>(() => {})
+    const process = new TaskProcess({
+      ...{ id: 'p', lost: lost.signal, log: silentLogger, tellsDeath },
+      stdio: {
+        ...{ stdin: '', terminal },
+        stdout: `file://${join(directory, 'out')}`,
+        stderr: terminal ? '' : `file://${join(directory, 'err')}`,
+      },
+      guest: {
+        ...guestDouble().guest,
+        wait: () => never,
+        output: async (stream, sink) => {
+          if (stream !== (terminal ? 'stdout' : 'stderr')) return
+          await sink(Buffer.from(says))
+          said.resolve()
+          // As a call that the loss of the connection ends.
+          await new Promise((resolve) => lost.signal.addEventListener('abort', resolve))
+          throw death
+        },
+      },
+    })
+    await process.start()
+    await said.promise
+    lost.abort(reason)
+    expect((await process.exited).status).toBe(255)
+    return ['out', 'err'].map((name) => readFileSync(join(directory, name), 'utf8'))
+  }
+
+  test.each(['', 'working\n'])('is the last line of the error stream, after %j', async (says) => {
+    expect(await toldTo(says)).toEqual(['', `${says}${line}\n`])
+  })
+
+  test('is a line of its own, though the process was within one', async () => {
+    expect(await toldTo('work')).toEqual(['', `work\n${line}\n`])
+  })
+
+  test('is the last line of a terminal', async () => {
+    expect(await toldTo('work', { terminal: true })).toEqual([`work\r\n${line}\r\n`, ''])
+  })
+
+  test('is not told where its client tells it, nor when the end was asked for', async () => {
+    expect(await toldTo('work', { tellsDeath: false })).toEqual(['', 'work'])
+    expect(await toldTo('work', { reason: null })).toEqual(['', 'work'])
+  })
+
+  test('does not reach a stream that is at its end', async () => {
+    for (const name of ['out', 'err']) writeFileSync(join(directory, name), '')
+    const lost = new AbortController()
+    const process = new TaskProcess({
+      ...{ id: 'p', lost: lost.signal, log: silentLogger, tellsDeath: true },
+      stdio: { stdin: '', stdout: '', stderr: `file://${join(directory, 'err')}`, terminal: false },
+      guest: guestDouble({ ends: new Promise(() => {}) }).guest,
+    })
+    await process.start()
+    await Bun.sleep(0)
+    lost.abort(death)
+    await process.exited
+    expect(readFileSync(join(directory, 'err'), 'utf8')).toBe('')
+  })
+})

@@ -2,8 +2,10 @@
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { type HeldUp, neverHeldUp } from '../../sandbox/end/health.ts'
+import { deathLine } from '../../sandbox/end/termination-message.ts'
 import { lostExitStatus } from '../../sandbox/exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from '../../sandbox/guest-process.ts'
+import { within } from '../../time.ts'
 import { AfterKill, type KillLimits, killLimits } from '../daemon/after-kill.ts'
 import { untilAborted } from '../daemon/until-aborted.ts'
 import { type InputSource, type OutputSink, openInput, openOutput } from './stdio.ts'
@@ -24,6 +26,9 @@ export interface TaskExit {
 }
 
 const sigkill = 9
+/** How long a reader may take for the line that tells a death, milliseconds. */
+const deathLineMs = 1000
+const newline = 0x0a
 
 export class TaskProcess {
   readonly id: string
@@ -40,6 +45,9 @@ export class TaskProcess {
   readonly #settle: (exit: TaskExit) => void
   readonly #afterKill: AfterKill
   readonly #onSurvived: () => void
+  readonly #tellsDeath: boolean
+  /** Streams that ended within a line. */
+  readonly #midLine = new Set<OutputStream>()
   #input: InputSource | undefined
   #inputIsClosed = false
   #size: TerminalSize | undefined
@@ -51,6 +59,8 @@ export class TaskProcess {
     guest: GuestProcess
     lost: AbortSignal
     log: Logger
+    /** Whether the death of the machine, the reason of `lost`, is the last line of its error stream, or terminal. Default false. */
+    tellsDeath?: boolean
     /** Told once, when the guest has not ended the process in its time after SIGKILL. */
     onSurvived?: () => void
     limits?: KillLimits
@@ -64,6 +74,7 @@ export class TaskProcess {
     this.#lost = options.lost
     this.#log = options.log.child({ process: options.id })
     this.#settle = resolve
+    this.#tellsDeath = options.tellsDeath ?? false
     this.#onSurvived = options.onSurvived ?? (() => {})
     this.#afterKill = new AfterKill(options.limits ?? killLimits, options.heldUp ?? neverHeldUp)
   }
@@ -140,6 +151,7 @@ export class TaskProcess {
       // What became of the machine is reported before the ends of its processes.
       return isLoss(error) ? lost : lostExitStatus
     })
+    if (this.#tellsDeath) await this.#tellDeath(sinks)
     await this.#end(status, sinks)
   }
 
@@ -149,12 +161,27 @@ export class TaskProcess {
         this.#afterKill.received()
         await sink.write(chunk)
         this.#afterKill.delivered(chunk.length)
+        if ((chunk.at(-1) ?? newline) === newline) this.#midLine.delete(stream)
+        else this.#midLine.add(stream)
       })
     } catch (error) {
       this.#log.warn('output ended early', { stream, error })
-    } finally {
-      await sink.close().catch(() => {})
+      // Its last line is to come.
+      if (isLoss(error)) return
     }
+    await sink.close().catch(() => {})
+  }
+
+  /** A client that shows no more of an end than its status, as containerd's CRI, shows this line. */
+  async #tellDeath(sinks: [OutputStream, OutputSink][]): Promise<void> {
+    const death: unknown = this.#lost.reason
+    const [stream, sink] = sinks.at(-1)!
+    if (!(death instanceof KataError)) return
+    const end = this.stdio.terminal ? '\r\n' : '\n'
+    const line = `${this.#midLine.has(stream) ? end : ''}${deathLine(death)}${end}`
+    await within(sink.write(Buffer.from(line)), deathLineMs).catch((error) =>
+      this.#log.warn('its end was not told', { stream, error }),
+    )
   }
 
   async #end(status: number, sinks: [OutputStream, OutputSink][]): Promise<void> {

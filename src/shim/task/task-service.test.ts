@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { KataError } from '../../errors.ts'
@@ -67,16 +67,19 @@ function serviceOf(
   const pod = new Pod({
     id: podId,
     createSandbox: async () => sandbox as unknown as Sandbox,
-    onDied: ({ message }) => void deaths.push(message),
+    onDied: (error) => {
+      deaths.push(error.message)
+      return tasks.died(error)
+    },
     onLeft: (error) => void left.push(String(error)),
     oom: { isKnown: () => false, onOom: () => {} },
   })
   const publish = ({ topic }: TaskEvent) => void topics.push(topic.replace('/tasks/', ''))
   const records = { add: () => {}, remove: () => {} }
   const limits = { stallMs: 10_000, endMs }
-  const tasks = new TaskService({
+  const tasks: TaskService = new TaskService({
     pod,
-    events: { publish },
+    events: { publish, flush: async () => void topics.push('flushed') },
     records,
     limits,
     clientReturns,
@@ -121,7 +124,7 @@ describe('the start of a pod that nobody waits for any more', () => {
       oom: { isKnown: () => false, onOom: () => {} },
     })
     const records = { add: () => {}, remove: () => {} }
-    const events = { publish: () => {} }
+    const events = { publish: () => {}, flush: async () => {} }
     const tasks = new TaskService({ pod, events, records, clientReturns, log: silentLogger })
     let cancel: (reason: TtrpcError) => void = () => {}
     const onCancel = (handler: typeof cancel) => {
@@ -248,6 +251,51 @@ describe('a pod of several containers', () => {
     }
     died.resolve({} as KataError)
     for (const id of ['pod', 'web']) expect((await tasks.wait({ id, execId: '' })).exitStatus).toBe(255)
+  })
+
+  describe('is told', () => {
+    const memory = new KataError('CGROUP_OUT_OF_MEMORY', { sandbox: 'pod', path: '/pod', limitMiB: 256 })
+    const deathBy = (cause?: KataError) =>
+      new KataError('SANDBOX_DIED', { id: 'pod', reason: 'it ended', tail: '' }, { cause })
+    /** Of a container that runs, one that has ended and one that was never started. */
+    async function dying(death: KataError) {
+      const files = `${bundle}/pods/uid/containers/c`
+      const fileOf = (id: string) =>
+        `${files}/${{ runs: 'aaaaaaaa', ended: 'bbbbbbbb', waits: 'cccccccc' }[id]}`
+      mkdirSync(files, { recursive: true })
+      const { tasks, create, ends, died, topics } = serviceOf('pod')
+      for (const id of ['runs', 'ended', 'waits']) {
+        writeFileSync(fileOf(id), '')
+        const mount = { type: 'bind', source: fileOf(id), destination: '/dev/termination-log' }
+        writeFileSync(join(bundle, 'config.json'), JSON.stringify({ mounts: [mount] }))
+        await create(id)
+        if (id !== 'waits') await tasks.start({ id, execId: '' })
+      }
+      ends.get('ended')!(0)
+      await tasks.wait({ id: 'ended', execId: '' })
+      topics.length = 0
+      died.resolve(death)
+      await tasks.wait({ id: 'runs', execId: '' })
+      return { topics, messages: ['runs', 'ended', 'waits'].map((id) => readFileSync(fileOf(id), 'utf8')) }
+    }
+
+    test('in the termination message of each container that ran', async () => {
+      expect(await dying(deathBy())).toEqual({
+        topics: ['exit'],
+        messages: [
+          expect.stringMatching(/^\[SANDBOX_DIED\] sandbox pod died: it ended\. The machine/),
+          '',
+          '',
+        ],
+      })
+    })
+
+    test('as a want of the host’s memory before the end, if it was that', async () => {
+      expect(await dying(deathBy(memory))).toEqual({
+        topics: ['oom', 'flushed', 'exit'],
+        messages: [memory.message, '', ''],
+      })
+    })
   })
 })
 

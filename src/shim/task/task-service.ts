@@ -13,12 +13,14 @@ import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../../protocol/generated/google/protobuf/timestamp.ts'
 import { markOomKilled } from '../../sandbox/end/oom.ts'
+import { terminationMount } from '../../sandbox/end/termination-message.ts'
 import type { ContainerRequest } from '../../sandbox/sandbox.ts'
 import type { CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { type KillLimits, killLimits } from '../daemon/after-kill.ts'
 import type { Pod } from '../daemon/pod.ts'
 import { toMetrics } from '../statistics/stats.ts'
 import { toTimestamp } from '../statistics/timestamp.ts'
+import { tellDeath } from './death.ts'
 import { type TaskEvent, taskEvents } from './events.ts'
 import type { EventPublisher } from './publisher.ts'
 import { Task } from './task.ts'
@@ -26,12 +28,13 @@ import { type TaskExit, TaskProcess, type TaskState } from './task-process.ts'
 
 export interface TaskServiceOptions {
   readonly pod: Pod
-  readonly events: Pick<EventPublisher, 'publish'>
+  readonly events: EventPublisher
   readonly records: TaskRecords
   readonly log: Logger
   /**
    * Whether a client whose connection closed may come back and ask for what it had begun, as a containerd that is started anew
-   * does; the command line does not. Docs/design/containerd.md.
+   * does; the command line does not. Docs/design/containerd.md. The command line tells the death of a machine itself, and gets none
+   * of it in the streams of the containers.
    */
   readonly clientReturns: boolean
   readonly limits?: KillLimits
@@ -98,6 +101,11 @@ export class TaskService {
     this.#publish(taskEvents.oom({ containerId: id }))
   }
 
+  /** To be told when the machine died, before its processes end. Never throws. */
+  async died(death: KataError): Promise<void> {
+    await tellDeath([...this.#tasks.values()], death, this.#options)
+  }
+
   async create(
     request: api.CreateTaskRequest,
     context?: Pick<CallContext, 'onCancel'>,
@@ -109,9 +117,11 @@ export class TaskService {
     const sandbox = await this.#pod.sandboxFor(request, asked)
     try {
       const container = await sandbox.createContainer(asked)
-      const init = this.#process(id, { stdin, stdout, stderr, terminal }, container.init)
+      const tellsDeath = this.#options.clientReturns
+      const init = this.#process(id, { stdin, stdout, stderr, terminal }, container.init, tellsDeath)
       this.#options.records.add({ id, bundle })
-      const task = new Task({ id, bundle, container, init })
+      const terminationFile = terminationMount(asked.spec)?.source
+      const task = new Task({ id, bundle, container, init, terminationFile })
       this.#tasks.set(id, task)
       this.#publish(
         taskEvents.create({ containerId: id, bundle, rootfs, io: init.stdio, checkpoint, pid: this.#pid }),
@@ -312,11 +322,16 @@ export class TaskService {
     this.#options.events.publish(event)
   }
 
-  #process(id: string, stdio: TaskProcess['stdio'], guest: TaskProcess['guest']): TaskProcess {
+  #process(
+    id: string,
+    stdio: TaskProcess['stdio'],
+    guest: TaskProcess['guest'],
+    tellsDeath = false,
+  ): TaskProcess {
     const pod = this.#pod
     const { limits = killLimits, log } = this.#options
     return new TaskProcess({
-      ...{ id, stdio, guest, limits, lost: pod.over, log },
+      ...{ id, stdio, guest, tellsDeath, limits, lost: pod.over, log },
       onSurvived: () => pod.condemn(`its guest did not end ${id} within ${limits.endMs / 1000} s of SIGKILL`),
       heldUp: () => pod.heldUp,
     })

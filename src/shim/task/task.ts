@@ -9,13 +9,22 @@ export class Task {
   readonly bundle: string
   readonly container: Container
   readonly init: TaskProcess
+  /** On the host: what the container says of its end; undefined when its client asked for none. */
+  readonly terminationFile: string | undefined
   readonly #execs = new Map<string, TaskProcess>()
 
-  constructor(options: { id: string; bundle: string; container: Container; init: TaskProcess }) {
+  constructor(options: {
+    id: string
+    bundle: string
+    container: Container
+    init: TaskProcess
+    terminationFile?: string | undefined
+  }) {
     this.id = options.id
     this.bundle = options.bundle
     this.container = options.container
     this.init = options.init
+    this.terminationFile = options.terminationFile
   }
 
   /** The init process for an empty `execId`. @throws KataError TASK_NOT_FOUND. */

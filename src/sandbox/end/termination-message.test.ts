@@ -1,0 +1,99 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { KataError } from '../../errors.ts'
+import { makeFifo } from '../../linux/files/fifo.ts'
+import {
+  deathLine,
+  mostMessageBytes,
+  terminationMount,
+  writeTerminationMessage,
+} from './termination-message.ts'
+
+let directory: string
+let file: string
+beforeEach(() => {
+  directory = mkdtempSync(`${tmpdir()}/termination-`)
+  file = `${directory}/0a1b2c3d`
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+describe('the mount of a termination message', () => {
+  const source = '/var/lib/kubelet/pods/6b1f/containers/web/0a1b2c3d'
+  const mount = { type: 'bind', source, destination: '/dev/termination-log', options: ['rbind', 'rw'] }
+  const found = (change: object, annotations = {}) =>
+    terminationMount({
+      annotations,
+      mounts: [
+        { ...mount, source: '/etc' },
+        { ...mount, ...change },
+      ],
+    })?.source
+
+  test('is known by the place of the kubelet’s file, wherever it is in the container', () => {
+    expect(found({})).toBe(source)
+    expect(found({ destination: '/tmp/my-log' })).toBe(source)
+    expect(found({}, { 'io.kubernetes.cri.sandbox-uid': '6b1f' })).toBe(source)
+  })
+
+  test.each([
+    ['a volume', { source: '/var/lib/kubelet/pods/6b1f/volumes/kubernetes.io~empty-dir/0a1b2c3d' }, {}],
+    ['another pod’s', {}, { 'io.kubernetes.cri.sandbox-uid': '7c2a' }],
+    ['one that the container only reads', { options: ['rbind', 'ro'] }, {}],
+    ['what is no bind', { type: 'tmpfs', options: [] }, {}],
+  ])('is not %s', (_, change, annotations) => {
+    expect(found(change, annotations)).toBeUndefined()
+  })
+})
+
+describe('a message', () => {
+  const write = (message: Uint8Array | string) => writeTerminationMessage(file, message)
+
+  test('goes into the empty file', () => {
+    writeFileSync(file, '')
+    write('[CODE] why')
+    expect(readFileSync(file, 'utf8')).toBe('[CODE] why')
+  })
+
+  test('is cut at what the kubelet reads, never within a character', () => {
+    writeFileSync(file, '')
+    write(`x${'€'.repeat(2000)}`)
+    expect(readFileSync(file, 'utf8')).toBe(`x${'€'.repeat((mostMessageBytes - 1) / 3)}`)
+    expect(statSync(file).size).toBe(mostMessageBytes)
+  })
+
+  test('leaves what the container wrote', () => {
+    writeFileSync(file, 'mine')
+    write('ours')
+    expect(readFileSync(file, 'utf8')).toBe('mine')
+  })
+
+  test('makes no file', () => {
+    expect(() => write('x')).toThrow('ENOENT')
+  })
+
+  test('is not written through a symbolic link, into a FIFO, a directory or a file of another name', () => {
+    const target = `${directory}/target`
+    writeFileSync(target, '')
+    symlinkSync(target, file)
+    expect(() => write('x')).toThrow('ELOOP')
+    rmSync(file)
+    makeFifo(file)
+    expect(() => write('x')).toThrow('ENXIO')
+    rmSync(file)
+    linkSync(target, file)
+    expect(() => write('x')).toThrow('[TERMINATION_FILE_INVALID]')
+    expect(() => writeTerminationMessage(directory, 'x')).toThrow('EISDIR')
+    expect(() => writeTerminationMessage('/dev/null', 'x')).toThrow('it is no ordinary file')
+    expect(readFileSync(target, 'utf8')).toBe('')
+  })
+})
+
+test('a death is told on one line; a want of the host’s memory by the code and remedy of that', () => {
+  const memory = new KataError('CGROUP_OUT_OF_MEMORY', { sandbox: 's', path: '/pod', limitMiB: 256 })
+  const fields = { id: 's', reason: 'its guest reset itself', tail: 'one\n\x1b[31mtwo' }
+  expect(deathLine(new KataError('SANDBOX_DIED', fields, { cause: memory }))).toBe(memory.message)
+  const line = deathLine(new KataError('SANDBOX_DIED', fields))
+  expect(line).toStartWith('[SANDBOX_DIED] sandbox s died: its guest reset itself. ')
+  expect(line).toEndWith('say more: one  [31mtwo')
+})

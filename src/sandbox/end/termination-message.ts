@@ -1,0 +1,65 @@
+/**
+ * The termination message of a container (kubernetes.io, "Determine the Reason for Pod Failure"): a file that the kubelet mounts into
+ * the container and reads when it has ended. `kubectl describe pod` shows what is in it.
+ */
+import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { closing } from '../../linux/files/open-at.ts'
+import { podUidOf } from '../../oci/annotations.ts'
+import { isBind } from '../../oci/mounts.ts'
+import type { OciMount, OciSpec } from '../../oci/spec.ts'
+import { plainText } from '../../plain-text.ts'
+import { outOfMemoryOf } from './machine-end.ts'
+
+/** The most that the kubelet reads of the file, bytes. */
+export const mostMessageBytes = 4096
+
+/** Where the kubelet makes it, below its directory of pods; the last part is a random number of 32 bits. */
+const kubeletFile = /\/pods\/([^/]+)\/containers\/[^/]+\/[0-9a-f]{8}$/
+
+/** The mount of a container's termination message, by the file's place; the client need not pass the kubelet's annotation on. */
+export function terminationMount(spec: Pick<OciSpec, 'annotations' | 'mounts'>): OciMount | undefined {
+  const pod = podUidOf(spec)
+  return spec.mounts?.find((mount) => {
+    const { source = '', options = [] } = mount
+    const [, uid] = kubeletFile.exec(source) ?? []
+    return uid !== undefined && (pod === undefined || uid === pod) && isBind(mount) && !options.includes('ro')
+  })
+}
+
+/** A death on one line, as it is shown to the container's owner: of a want of memory the code and remedy of that. */
+export function deathLine(death: KataError): string {
+  return plainText((outOfMemoryOf(death) ?? death).message)
+}
+
+/**
+ * Writes a message into the kubelet's file, cut at {@link mostMessageBytes}, unless the file has one. What the container wrote stays,
+ * and only an ordinary file without other names is written to: the guest could write to this one until now.
+ *
+ * @throws KataError TERMINATION_FILE_INVALID; ErrnoException of open(2), ELOOP for a symbolic link.
+ */
+export function writeTerminationMessage(path: string, message: Uint8Array | string): void {
+  const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+  // Without O_NONBLOCK a FIFO would be waited for, and without O_APPEND a late write of the container's be overwritten.
+  const fd = openSync(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+  closing(fd, () => {
+    const facts = fstatSync(fd)
+    requireOrdinary(path, facts)
+    if (facts.size === 0) writeSync(fd, cut(message))
+  })
+}
+
+function requireOrdinary(path: string, facts: Stats): void {
+  if (!facts.isFile())
+    throw new KataError('TERMINATION_FILE_INVALID', { path, problem: 'it is no ordinary file' })
+  if (facts.nlink !== 1)
+    throw new KataError('TERMINATION_FILE_INVALID', { path, problem: `it has ${facts.nlink} names` })
+}
+
+/** Never within a character. */
+function cut(message: Uint8Array | string): Uint8Array {
+  const bytes = Buffer.from(message)
+  let end = Math.min(bytes.length, mostMessageBytes)
+  while (end < bytes.length && (bytes[end]! & 0xc0) === 0x80) end--
+  return bytes.subarray(0, end)
+}

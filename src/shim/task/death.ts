@@ -1,0 +1,30 @@
+/** Tells the death of a machine where the owner of a container looks: in events, and in the container's termination message. */
+import type { KataError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import { outOfMemoryOf } from '../../sandbox/end/machine-end.ts'
+import { deathLine, writeTerminationMessage } from '../../sandbox/end/termination-message.ts'
+import { taskEvents } from './events.ts'
+import type { EventPublisher } from './publisher.ts'
+import type { Task } from './task.ts'
+
+/** How long the client may take to hear of the want of memory, milliseconds: its reason for the ends that follow. */
+const heardMs = 2000
+
+/** To be called before the ends of the processes are told. Never throws: what cannot be told goes to the log. */
+export async function tellDeath(
+  tasks: readonly Task[],
+  death: KataError,
+  { events, log }: { events: EventPublisher; log: Logger },
+): Promise<void> {
+  const running = tasks.filter(({ init }) => init.state === 'running' || init.state === 'paused')
+  for (const { id, terminationFile } of running) {
+    if (outOfMemoryOf(death) !== undefined) events.publish(taskEvents.oom({ containerId: id }))
+    if (terminationFile === undefined) continue
+    try {
+      writeTerminationMessage(terminationFile, deathLine(death))
+    } catch (error) {
+      log.warn('a container’s termination message does not tell its end', { container: id, error })
+    }
+  }
+  if (outOfMemoryOf(death) !== undefined) await events.flush(heardMs)
+}
