@@ -20,6 +20,7 @@ import {
 } from '../linux/cgroup.ts'
 import { readProc } from '../linux/processes/proc.ts'
 import type { Logger } from '../log.ts'
+import type { CgroupStats } from '../protocol/generated/agent.ts'
 import {
   applySettings,
   type Controller,
@@ -31,6 +32,7 @@ import {
 import { outOfMemory, requireMemory } from './memory.ts'
 import { ownParents, type SandboxCgroupPaths, sandboxCgroupPaths } from './paths.ts'
 import { type CgroupPlace, cgroupsResource } from './resource.ts'
+import { cgroupUsage } from './usage.ts'
 
 export interface PlacementRequest {
   readonly sandboxId: string
@@ -160,6 +162,11 @@ export class CgroupPlacement {
     const hierarchy = hierarchyOf(this.#hierarchies, 'memory')
     const ends = this.#own.map((path) => hierarchy && outOfMemory(hierarchy, path, this.#request.sandboxId))
     return ends.find((end) => end !== undefined)
+  }
+
+  /** What the sandbox costs the host. */
+  usage(): CgroupStats {
+    return cgroupUsage(this.#hierarchies, this.#own)
   }
 
   /** The work's result; when it fails because of {@link outOfMemory}, that is the failure. */

@@ -7,7 +7,7 @@ import { toAgentResources } from '../oci/guest/agent-resources.ts'
 import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
 import type { OciResources } from '../oci/resources.ts'
 import type { OciProcess } from '../oci/spec.ts'
-import type { StatsContainerResponse } from '../protocol/generated/agent.ts'
+import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { AgentProcess } from './agent-process.ts'
@@ -44,6 +44,8 @@ export interface ContainerSurroundings {
   readonly resources: OciResources
   /** Makes the machine large enough for new limits. */
   resize(resources: OciResources): Promise<void>
+  /** Of a pod's own container: what the whole pod costs the host. */
+  hostUsage?(): CgroupStats
   /** Removes what the container has in the sandbox, once the guest has let go of it. */
   remove(): Promise<void>
 }
@@ -100,8 +102,11 @@ export class Container {
     )
   }
 
-  stats(): Promise<StatsContainerResponse> {
-    return this.#agent.statsContainer({ containerId: this.id })
+  /** What the container uses in the guest. A pod's own, which idles there, has the figures of the host for the whole pod. */
+  async stats(): Promise<StatsContainerResponse> {
+    const stats = await this.#agent.statsContainer({ containerId: this.id })
+    const cgroupStats = this.#surroundings.hostUsage?.()
+    return cgroupStats === undefined ? stats : { ...stats, cgroupStats }
   }
 
   /**

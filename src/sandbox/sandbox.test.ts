@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import { silentLogger } from '../log.ts'
 import { deviceRights } from '../oci/devices/device-rights.ts'
+import { CgroupStats } from '../protocol/generated/agent.ts'
 import { MachineEnd } from './end/machine-end.ts'
 import { Sandbox, type SandboxParts } from './sandbox.ts'
 
@@ -82,4 +83,30 @@ test('what a container in the making takes is released with the sandbox: the sto
   await stop
   expect(await container).toBe('the connection is gone')
   expect(steps).toEqual(['the agent is left', 'the machine ends', 'its end is known', 'all is released'])
+})
+
+test.each([
+  ['a pod’s own container', { 'io.kubernetes.cri.container-type': 'sandbox' }, 285n],
+  ['a container of a pod', { 'io.kubernetes.cri.container-type': 'container' }, 1n],
+  ['a single container', {}, 1n],
+])('the statistics of %s', async (_, annotations, expected) => {
+  const usage = (bytes: bigint) => CgroupStats.fromPartial({ memoryStats: { usage: { usage: bytes } } })
+  const parts = {
+    ...{ id: 'pod', agentFacts: facts, log: silentLogger, ledger: {}, network: {}, paths: { stateDir } },
+    config: { hypervisor: {}, runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 } },
+    agent: {
+      agent: { createContainer: nothing, statsContainer: async () => ({ cgroupStats: usage(1n) }) },
+      health: { check: () => never },
+    },
+    end: new MachineEnd({ id: 'pod', program: 'vmm', consoleTail: () => '', outOfMemory: () => undefined }),
+    vmm: {},
+    share: { idMap: undefined, addRootfs: async () => ({ path: '/rootfs', storages: [] }) },
+    sizer: { demand: nothing },
+    hostUsage: () => usage(285n),
+  }
+  const sandbox = new Sandbox(parts as unknown as SandboxParts)
+  const spec = { annotations, process: { args: ['x'], cwd: '/' }, root: { path: '/' } }
+  const request = { id: 'c', bundle: '/b', rootfs: [], spec, rights: deviceRights(spec) }
+  const { cgroupStats } = await (await sandbox.createContainer(request)).stats()
+  expect(cgroupStats?.memoryStats?.usage?.usage).toBe(expected)
 })

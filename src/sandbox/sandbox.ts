@@ -15,6 +15,7 @@ import { sharesPodProcesses } from '../oci/guest/namespaces.ts'
 import { guestSpec } from '../oci/guest/pipeline.ts'
 import { warnOfHooks } from '../oci/hooks.ts'
 import type { OciSpec } from '../oci/spec.ts'
+import type { CgroupStats } from '../protocol/generated/agent.ts'
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import { within } from '../time.ts'
@@ -50,6 +51,8 @@ export interface SandboxParts {
   readonly agent: AgentConnection
   readonly agentFacts: AgentFacts
   readonly sizer: MachineSizer
+  /** {@link CgroupPlacement.usage}. */
+  hostUsage(): CgroupStats
   readonly log: Logger
 }
 
@@ -162,6 +165,8 @@ export class Sandbox {
       resize: async (resources) => {
         if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))
       },
+      // A single container has no other that would tell what it uses.
+      ...(isPodSandbox(spec) && { hostUsage: () => this.#parts.hostUsage() }),
       remove: () => this.#release(id),
     })
   }

@@ -7,6 +7,7 @@ import { treeResource } from '../storage/tree.ts'
 import { assembleSandbox, type MadeParts } from './assemble.ts'
 import { HostDouble } from './host.double.ts'
 import { VmmDouble } from './vmm.double.ts'
+import { CgroupStats } from '../../protocol/generated/agent.ts'
 
 const never = new Promise<never>(() => {})
 
@@ -28,6 +29,7 @@ function made(double: HostDouble, signal: AbortSignal) {
     agent: { agent: double.kata.agent, health: { check: () => never }, close: () => {} },
     agentFacts: { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 },
     cgroups: {
+      usage: () => CgroupStats.create(),
       allowMemory: () => placed.push('allow'),
       placeVmm: (pid: number) => placed.push(`place ${pid}`),
     },

@@ -10,8 +10,8 @@ import type { ServedShare } from '../storage/start-share.ts'
 import type { SandboxCgroups } from './host.ts'
 
 /** All of a sandbox but what is made here. */
-export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer'> {
-  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'placeVmm'>
+export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer' | 'hostUsage'> {
+  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'placeVmm' | 'usage'>
   /** What the machine booted with. */
   readonly plan: MachinePlan
   /** Undefined: root file systems are disks, and files are copied. */
@@ -34,5 +34,5 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
   const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
   signal.throwIfAborted()
   const share = served?.share ?? (await createDiskShare({ ledger, paths, disks, agent, log }))
-  return new Sandbox({ ...parts, share, disks, sizer })
+  return new Sandbox({ ...parts, share, disks, sizer, hostUsage: () => cgroups.usage() })
 }

@@ -22,6 +22,7 @@ import type { ServedShare, ShareDevice } from '../storage/start-share.ts'
 import type { SandboxCgroups, StartHost } from './host.ts'
 import type { SandboxRequest } from './request.ts'
 import { type VmmCall, VmmDouble } from './vmm.double.ts'
+import { CgroupStats } from '../../protocol/generated/agent.ts'
 
 /** Everything that a start asks of its host, in the order in which it does. `verify` is in the background of what follows it. */
 export const steps = [
@@ -183,6 +184,7 @@ export class HostDouble implements Disposable {
       explain: (work) => work,
       outOfMemory: () => undefined,
       allowMemory: () => {},
+      usage: () => CgroupStats.create(),
       placeVmm: (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
     }
   }

@@ -17,7 +17,10 @@ import { claimStateDir } from './prepare/claim.ts'
 import { takeUser } from './prepare/user.ts'
 
 /** A sandbox's cgroups, as far as its start needs them. */
-export type SandboxCgroups = Pick<CgroupPlacement, 'allowMemory' | 'explain' | 'outOfMemory' | 'placeVmm'>
+export type SandboxCgroups = Pick<
+  CgroupPlacement,
+  'allowMemory' | 'explain' | 'outOfMemory' | 'placeVmm' | 'usage'
+>
 
 /** In the order in which a start uses them. */
 export interface StartHost {
