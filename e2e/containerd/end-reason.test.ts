@@ -131,6 +131,22 @@ describe('kill -9', () => {
   )
 })
 
+test('what a container writes as its termination message is on the host when it has ended', async () => {
+  await withPod(async (pod) => {
+    const short = await watched(pod, ['sh', '-c', 'echo mine > /dev/termination-log; exit 4'])
+    expect(await ended(short)).toMatchObject({ exitCode: 4, reason: 'Error' })
+    expect(short.message()).toBe('mine\n')
+    const none = await watched(pod, ['true'])
+    expect(await ended(none)).toMatchObject({ exitCode: 0, reason: 'Completed' })
+    expect(none.message()).toBe('')
+    const long = await watched(pod, ['sh', '-c', 'yes | head -c 100000 > /dev/termination-log'])
+    await ended(long)
+    // Shared files are the container's, as far as it writes; of a copied one comes what the kubelet reads.
+    expect(long.message().slice(0, 4096)).toBe('y\n'.repeat(2048))
+    if (vmm.driver === 'firecracker') expect(long.message()).toHaveLength(4096)
+  })
+})
+
 test('what a container wrote itself stays, and what has ended is told nothing', async () => {
   await withPod(async (pod) => {
     const over = await watched(pod, ['sh', '-c', 'echo working; exit 3'])

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
 import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../../src/linux/cgroup.ts'
-import { readStatus } from '../../src/linux/processes/proc.ts'
+import { readProc, readStatus } from '../../src/linux/processes/proc.ts'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
@@ -65,11 +65,14 @@ async function costOf(id: string): Promise<Cost> {
   }
 }
 
-/** Of a process, bytes: its own pages and those of shared memory. Pages of its program are whoever's that read them first. */
-function ownMemory(pid: number, shared: boolean): number {
-  const status = readStatus(`/proc/${pid}/status`)!
-  const bytes = (name: string) => Number.parseInt(status.get(name) ?? '0', 10) * 1024
-  return bytes('RssAnon') + (shared ? bytes('RssShmem') : 0)
+/**
+ * Of a process, bytes: its share of all pages but those of files, which are whoever's that read them first. Its RSS is more: it counts a
+ * page for every mapping, of guest memory that virtiofsd maps too, and of code that QEMU maps once to write and once to run it.
+ */
+function ownMemory(pid: number): number {
+  const rollup = readProc(`/proc/${pid}/smaps_rollup`) ?? ''
+  const kibibytes = [...rollup.matchAll(/^Pss_(?:Anon|Shmem): +(\d+) kB/gm)].map(([, value]) => Number(value))
+  return kibibytes.reduce((one, other) => one + other, 0) * 1024
 }
 const threads = (pid: number) => Number(readStatus(`/proc/${pid}/status`)!.get('Threads'))
 
@@ -91,8 +94,7 @@ describe.skipIf(!counts)(`a pod that idles${noMemory}`, () => {
         const { vmmPid, virtiofsdPids, shimPid } = readFacts(
           sandboxPaths(defaultRunDir, 'k8s.io', pod.id).facts,
         )!
-        // Virtiofsd maps the guest's memory as well: it is there once.
-        const memory = [ownMemory(vmmPid, true), ...virtiofsdPids.map((pid) => ownMemory(pid, false))]
+        const memory = [vmmPid, ...virtiofsdPids].map(ownMemory)
         const processes = [vmmPid, shimPid, ...virtiofsdPids].map(threads)
         const total = (figures: number[]) => figures.reduce((one, other) => one + other)
         const cost = await costOf(pod.id)

@@ -9,7 +9,7 @@ export const hostCalls = [
   ...(['updateInterface', 'updateRoutes', 'addARPNeighbors'] as const),
   ...(['createSandbox', 'destroySandbox', 'getOOMEvent', 'getMetrics', 'copyFile'] as const),
   ...(['createContainer', 'startContainer', 'removeContainer', 'updateContainer'] as const),
-  ...(['pauseContainer', 'resumeContainer', 'statsContainer'] as const),
+  ...(['pauseContainer', 'resumeContainer', 'statsContainer', 'getDiagnosticData'] as const),
   ...(['execProcess', 'signalProcess', 'waitProcess', 'ttyWinResize'] as const),
   ...(['readStdout', 'readStderr', 'writeStdin', 'closeStdin'] as const),
 ] as const satisfies readonly HostCall[]

@@ -8,18 +8,21 @@ export class AgentProcess implements GuestProcess {
   readonly #agent: AgentClient
   readonly #ids: { containerId: string; execId: string }
   readonly #launch: () => Promise<unknown>
+  readonly #afterEnd: (() => Promise<void>) | undefined
   /** A guest may leave reads and writes without an answer after the process has ended, for each process that there ever was. */
   readonly #over = new AbortController()
 
-  /** `launch` is the call that starts it: StartContainer or ExecProcess. */
+  /** `launch` is the call that starts it, StartContainer or ExecProcess; `afterEnd` is waited for before its end is told. */
   constructor(
     agent: AgentClient,
     ids: { containerId: string; execId: string },
     launch: () => Promise<unknown>,
+    afterEnd?: () => Promise<void>,
   ) {
     this.#agent = agent
     this.#ids = ids
     this.#launch = launch
+    this.#afterEnd = afterEnd
   }
 
   async start(size?: TerminalSize): Promise<void> {
@@ -34,7 +37,9 @@ export class AgentProcess implements GuestProcess {
 
   async wait(): Promise<number> {
     try {
-      return exitStatusOf((await this.#agent.waitProcess(this.#ids)).status)
+      const { status } = await this.#agent.waitProcess(this.#ids)
+      await this.#afterEnd?.()
+      return exitStatusOf(status)
     } finally {
       this.#over.abort()
     }

@@ -44,6 +44,8 @@ export interface ContainerSurroundings {
   readonly resources: OciResources
   /** Makes the machine large enough for new limits. */
   resize(resources: OciResources): Promise<void>
+  /** To be done once its init has ended, before that is told. Never throws. */
+  afterEnd?(): Promise<void>
   /** Of a pod's own container: what the whole pod costs the host. */
   hostUsage?(): CgroupStats
   /** Removes what the container has in the sandbox, once the guest has let go of it. */
@@ -62,8 +64,11 @@ export class Container {
     this.#agent = agent
     this.#surroundings = surroundings
     this.#resources = surroundings.resources
-    this.init = new AgentProcess(agent, { containerId: id, execId: '' }, () =>
-      agent.startContainer({ containerId: id }),
+    this.init = new AgentProcess(
+      agent,
+      { containerId: id, execId: '' },
+      () => agent.startContainer({ containerId: id }),
+      surroundings.afterEnd,
     )
   }
 

@@ -33,6 +33,7 @@ import type { MachineSizer } from './size/machine-sizer.ts'
 import { demandOf, demandOfContainer } from './size/sizing.ts'
 import { requireSeccomp, requireSubpaths } from './start/walls.ts'
 import { attachDisks, type ContainerDisks, releaseDisks } from './storage/container-disks.ts'
+import { messageBringer } from './storage/copied-message.ts'
 import type { Disks } from './storage/disks.ts'
 import { carryMounts } from './storage/mounts.ts'
 import { requireSharedIds } from './storage/share-ids.ts'
@@ -159,7 +160,9 @@ export class Sandbox {
         )
       throw error
     }
+    const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
     return new Container(id, agent.agent, {
+      ...(afterEnd !== undefined && { afterEnd }),
       agentFacts,
       resources: spec.linux?.resources ?? {},
       resize: async (resources) => {

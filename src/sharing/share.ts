@@ -41,6 +41,8 @@ export interface GuestRootfs {
 export interface Share {
   /** The ids that its files can belong to; undefined when any can. */
   readonly idMap: readonly IdExtent[] | undefined
+  /** Whether files are copied, so that the host does not see what is written to them in the guest. Default false. */
+  readonly copiesFiles?: boolean
   /** Brings a container's root file system to the guest. */
   addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs>
   /**

@@ -1,7 +1,7 @@
 /** How the host makes each call of a guest's agent, in its own rooms, for tests of what a guest may answer. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type AgentFacts, askAgent } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import type { HostCall, hostCalls } from '../agent/host-calls.double.ts'
@@ -16,6 +16,7 @@ import { watchOom } from '../sandbox/end/oom.ts'
 import { Sandbox, type SandboxParts } from '../sandbox/sandbox.ts'
 import { startGuest } from '../sandbox/start/guest/start-guest.ts'
 import { keepCopy } from '../sandbox/storage/copied-files.ts'
+import { messageBringer } from '../sandbox/storage/copied-message.ts'
 
 type Calls = AgentClient & { check(): Promise<unknown> }
 /** Makes the call; resolves with what the host makes of the answer. */
@@ -63,6 +64,21 @@ const copy: Use = async (agent) => {
     const request = { source: `${directory}/file`, target: '/t', container: 'c' }
     const kept = await keepCopy(agent, request, () => {})
     kept.stop()
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
+
+/** What is in the kubelet's file then. */
+const message: Use = async (agent) => {
+  const directory = mkdtempSync(join(tmpdir(), 'message-'))
+  try {
+    const source = `${directory}/pods/uid/containers/c/0a1b2c3d`
+    mkdirSync(dirname(source), { recursive: true })
+    writeFileSync(source, '')
+    const mounts = [{ type: 'bind', source, destination: '/dev/termination-log' }]
+    await messageBringer('c', { mounts }, { agent, log: silentLogger })!()
+    return readFileSync(source, 'utf8')
   } finally {
     rmSync(directory, { recursive: true })
   }
@@ -139,6 +155,7 @@ export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
   pauseContainer: (agent) => containerOf(agent).pause(),
   resumeContainer: (agent) => containerOf(agent).resume(),
   statsContainer: (agent) => containerOf(agent).stats(),
+  getDiagnosticData: message,
   execProcess: (agent) =>
     containerOf(agent)
       .exec('e', { args: ['x'], cwd: '/' })

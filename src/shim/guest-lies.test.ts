@@ -50,7 +50,7 @@ test('every call that the host makes has a row, and there is no other row', () =
 /** Calls whose answer is looked at. */
 const looked = [
   ...(['check', 'getGuestDetails', 'getOOMEvent', 'getMetrics', 'statsContainer', 'waitProcess'] as const),
-  ...(['readStdout', 'readStderr', 'writeStdin'] as const),
+  ...(['readStdout', 'readStderr', 'writeStdin', 'getDiagnosticData'] as const),
 ]
 
 describe('nothing is read of the answer to', () => {
@@ -86,6 +86,17 @@ describe('nothing is read of the answer to', () => {
 describe('an exit status', () => {
   test.each([-1, 256, 2 ** 31 - 1, -(2 ** 31)])('of %d is that of a lost process', async (status) => {
     expect(await madeOf('waitProcess', { status })).toBe(255)
+  })
+})
+
+describe('a termination message', () => {
+  test('of any length is cut at 4096 bytes', async () => {
+    expect(await madeOf('getDiagnosticData', { data: 'x'.repeat(10_000) })).toBe('x'.repeat(4096))
+  })
+
+  test('that the guest does not give is none', async () => {
+    expect(await madeOf('getDiagnosticData', { data: '' })).toBe('')
+    expect(await madeOf('getDiagnosticData', new TtrpcError('internal', posing))).toBe('')
   })
 })
 

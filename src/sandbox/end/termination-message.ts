@@ -1,31 +1,12 @@
-/**
- * The termination message of a container (kubernetes.io, "Determine the Reason for Pod Failure"): a file that the kubelet mounts into
- * the container and reads when it has ended. `kubectl describe pod` shows what is in it.
- */
+/** What is written into the kubelet's file for a container's termination message: ../../oci/termination-mount.ts. */
 import { constants, fstatSync, openSync, type Stats, writeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { closing } from '../../linux/files/open-at.ts'
-import { podUidOf } from '../../oci/annotations.ts'
-import { isBind } from '../../oci/mounts.ts'
-import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import { plainText } from '../../plain-text.ts'
 import { outOfMemoryOf } from './machine-end.ts'
 
 /** The most that the kubelet reads of the file, bytes. */
 export const mostMessageBytes = 4096
-
-/** Where the kubelet makes it, below its directory of pods; the last part is a random number of 32 bits. */
-const kubeletFile = /\/pods\/([^/]+)\/containers\/[^/]+\/[0-9a-f]{8}$/
-
-/** The mount of a container's termination message, by the file's place; the client need not pass the kubelet's annotation on. */
-export function terminationMount(spec: Pick<OciSpec, 'annotations' | 'mounts'>): OciMount | undefined {
-  const pod = podUidOf(spec)
-  return spec.mounts?.find((mount) => {
-    const { source = '', options = [] } = mount
-    const [, uid] = kubeletFile.exec(source) ?? []
-    return uid !== undefined && (pod === undefined || uid === pod) && isBind(mount) && !options.includes('ro')
-  })
-}
 
 /** A death on one line, as it is shown to the container's owner: of a want of memory the code and remedy of that. */
 export function deathLine(death: KataError): string {

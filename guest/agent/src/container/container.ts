@@ -27,6 +27,7 @@ import {
 } from './process.ts'
 import { processToJson, resourcesToJson, specToJson } from './spec.ts'
 import { planPipes, planTerminal } from './stdio.ts'
+import { terminationLogOf } from './termination-log.ts'
 
 /** What containers are made with. */
 export interface ContainerTools {
@@ -51,6 +52,8 @@ export class Container {
   readonly id: string
   readonly cgroup: Cgroup
   readonly init: ContainerProcess
+  /** Where its termination message is, outside of it. */
+  readonly terminationLog: string | undefined
   readonly #tools: ContainerTools
   readonly #storages: readonly MountedStorage[]
   readonly #oomWatch: OomWatch
@@ -62,7 +65,7 @@ export class Container {
 
   private constructor(
     id: string,
-    init: StartedProcess,
+    { init, terminationLog }: { init: StartedProcess; terminationLog: string | undefined },
     storages: readonly MountedStorage[],
     tools: ContainerTools,
   ) {
@@ -72,6 +75,7 @@ export class Container {
     this.#storages = storages
     this.#oomWatch = tools.oom.watch(id, this.cgroup)
     this.init = trackProcess(init)
+    this.terminationLog = terminationLog
   }
 
   /**
@@ -106,7 +110,7 @@ export class Container {
       const config = specToJson(spec, { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices })
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
-      return new Container(id, init, mounted, tools)
+      return new Container(id, { init, terminationLog: terminationLogOf(oci) }, mounted, tools)
     } catch (error) {
       await discard(cgroupOf(id), tools.crun, id)
       // Why it failed matters more than what stays in use.

@@ -3,6 +3,7 @@ import { readFile } from 'syscalls'
 import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
 import { freezeCgroup, statsOf } from '../container/cgroup.ts'
+import { readTerminationLog } from '../container/termination-log.ts'
 import { invalid } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { parseNetworkStats } from '../statistics/network-stats.ts'
@@ -29,6 +30,12 @@ export function containerCalls(sandbox: Sandbox) {
     statsContainer({ containerId }) {
       const { cgroup } = sandbox.container(containerId)
       return { cgroupStats: statsOf(cgroup), networkStats: parseNetworkStats(readFile('/proc/net/dev')) }
+    },
+    getDiagnosticData({ logType, containerId }) {
+      if (logType !== 'termination_log')
+        throw invalid(`there is no diagnostic data ${JSON.stringify(logType)}`)
+      const { terminationLog } = sandbox.container(containerId)
+      return { data: terminationLog === undefined ? '' : readTerminationLog(terminationLog) }
     },
     async pauseContainer({ containerId }) {
       await freezeCgroup(sandbox.container(containerId).cgroup, true)
