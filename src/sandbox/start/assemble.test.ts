@@ -2,12 +2,12 @@ import { expect, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ledger } from '../../ledger/ledger.ts'
+import { CgroupStats } from '../../protocol/generated/agent.ts'
 import { MachineEnd } from '../end/machine-end.ts'
 import { treeResource } from '../storage/tree.ts'
 import { assembleSandbox, type MadeParts } from './assemble.ts'
 import { HostDouble } from './host.double.ts'
 import { VmmDouble } from './vmm.double.ts'
-import { CgroupStats } from '../../protocol/generated/agent.ts'
 
 const never = new Promise<never>(() => {})
 

@@ -14,6 +14,7 @@ import { Ledger, type ResourceKind } from '../../ledger/ledger.ts'
 import { silentLogger } from '../../log.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
 import type { OciSpec } from '../../oci/spec.ts'
+import { CgroupStats } from '../../protocol/generated/agent.ts'
 import type { ShareDaemon } from '../../sharing/share-daemon.ts'
 import type { VfioHost } from '../devices/vfio-devices.ts'
 import type { SandboxNetwork } from '../network/network.ts'
@@ -22,7 +23,6 @@ import type { ServedShare, ShareDevice } from '../storage/start-share.ts'
 import type { SandboxCgroups, StartHost } from './host.ts'
 import type { SandboxRequest } from './request.ts'
 import { type VmmCall, VmmDouble } from './vmm.double.ts'
-import { CgroupStats } from '../../protocol/generated/agent.ts'
 
 /** Everything that a start asks of its host, in the order in which it does. `verify` is in the background of what follows it. */
 export const steps = [
