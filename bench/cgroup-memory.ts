@@ -1,6 +1,6 @@
 /** What the kernel counts to the cgroup of one sandbox: VMM, virtiofsd and shim together. KiB. */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../src/linux/cgroup.ts'
+import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../src/linux/cgroups/cgroup.ts'
 import type { Host } from './host.ts'
 
 export interface CgroupMemory {

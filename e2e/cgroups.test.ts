@@ -10,7 +10,7 @@ import {
   hierarchyOf,
   isUnified,
   makeCgroup,
-} from '../src/linux/cgroup.ts'
+} from '../src/linux/cgroups/cgroup.ts'
 import { mount, unmount } from '../src/linux/mounts/mount.ts'
 import { readProc } from '../src/linux/processes/proc.ts'
 import { memoryBound } from '../src/sandbox/size/memory-bound.ts'

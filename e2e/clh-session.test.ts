@@ -5,7 +5,7 @@
  */
 import { afterEach, beforeEach, describe, expect, spyOn, test } from 'bun:test'
 import { closeSync, lchownSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { openTap } from '../src/linux/sockets/tap.ts'
+import { openTap } from '../src/linux/interfaces/tap.ts'
 import { readPosture } from '../src/rootless/posture/posture.ts'
 import { CloudHypervisor } from '../src/vmm/cloud-hypervisor/cloud-hypervisor.ts'
 import { ApiClient } from '../src/vmm/http/api.ts'

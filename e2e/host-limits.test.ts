@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../src/linux/cgroup.ts'
+import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../src/linux/cgroups/cgroup.ts'
 import { capabilityMask } from '../src/linux/processes/capabilities.ts'
 import { readOomScore, writeOomScore } from '../src/linux/processes/oom-score.ts'
 import { readProc, readStatus } from '../src/linux/processes/proc.ts'

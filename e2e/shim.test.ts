@@ -2,7 +2,7 @@
 /** The shim by its own interface: what containerd will call, called here by a ttrpc client of the Task service. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
-import { cgroupHierarchies, isUnified } from '../src/linux/cgroup.ts'
+import { cgroupHierarchies, isUnified } from '../src/linux/cgroups/cgroup.ts'
 import { RuntimeInfo } from '../src/protocol/generated/containerd/introspection.ts'
 import { DeleteResponse, TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { Status } from '../src/protocol/generated/containerd/types.ts'

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { readShimProcess } from '../src/bundle/shim-process.ts'
-import { removeCgroup } from '../src/linux/cgroup.ts'
+import { removeCgroup } from '../src/linux/cgroups/cgroup.ts'
 import { bootId, isAlive, processRef } from '../src/linux/processes/proc.ts'
 import { disksDir } from '../src/sandbox/records/paths.ts'
 import { type HostState, hostState, leftBehind } from './harness/host.ts'

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../../src/linux/cgroup.ts'
+import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../../src/linux/cgroups/cgroup.ts'
 import { ContainerState } from '../../src/protocol/generated/cri/runtime.ts'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'

@@ -2,7 +2,7 @@
 /** What a pod costs the host is what the statistics of its own container say; those of the others are the guest's. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, rmSync, writeFileSync } from 'node:fs'
-import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../../src/linux/cgroup.ts'
+import { cgroupDirectory, cgroupHierarchies, cgroupOf, hierarchyOf } from '../../src/linux/cgroups/cgroup.ts'
 import { readProc, readStatus } from '../../src/linux/processes/proc.ts'
 import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'

@@ -1,7 +1,7 @@
 /** What is ours is found whatever kind it is, and what is others' is not: real things, planted one by one. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test'
 import { chownSync, existsSync, mkdirSync, readlinkSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
-import { cgroupHierarchies } from '../../src/linux/cgroup.ts'
+import { cgroupHierarchies } from '../../src/linux/cgroups/cgroup.ts'
 import { mount, unmount } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from './directories.ts'
 import { type HostState, hostState, leftBehind } from './host.ts'

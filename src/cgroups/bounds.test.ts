@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import type { CgroupHierarchy } from '../linux/cgroup.ts'
+import type { CgroupHierarchy } from '../linux/cgroups/cgroup.ts'
 import { applySettings, memorySettings, overheadCpuSettings, processSettings } from './bounds.ts'
 
 /** Stands for a mounted hierarchy with one cgroup in it; its files are ordinary ones. */

@@ -3,7 +3,7 @@
  * could make files in memory that do not belong to a guest.
  */
 import { existsSync, writeFileSync } from 'node:fs'
-import { type CgroupHierarchy, cgroupDirectory } from '../linux/cgroup.ts'
+import { type CgroupHierarchy, cgroupDirectory } from '../linux/cgroups/cgroup.ts'
 import { jailLimits } from '../rootless/jail/jail-command.ts'
 
 /** VMM and virtiofsd as many as their users may have, and as many for the shim with its tools. */

@@ -1,7 +1,7 @@
 /** The memory that the host allows a sandbox: what its cgroup and the ancestors of it say. */
 import { dirname } from 'node:path'
 import { KataError } from '../errors.ts'
-import { type CgroupHierarchy, cgroupDirectory, readControl } from '../linux/cgroup.ts'
+import { type CgroupHierarchy, cgroupDirectory, readControl } from '../linux/cgroups/cgroup.ts'
 import { readProc } from '../linux/processes/proc.ts'
 
 export interface MemoryLimit {

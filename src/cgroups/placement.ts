@@ -17,7 +17,7 @@ import {
   hierarchyOf,
   makeCgroup,
   missingCgroups,
-} from '../linux/cgroup.ts'
+} from '../linux/cgroups/cgroup.ts'
 import { readProc } from '../linux/processes/proc.ts'
 import type { Logger } from '../log.ts'
 import type { CgroupStats } from '../protocol/generated/agent.ts'

@@ -8,7 +8,7 @@ import {
   enterCgroup,
   hierarchyOf,
   makeCgroup,
-} from '../linux/cgroup.ts'
+} from '../linux/cgroups/cgroup.ts'
 import { silentLogger } from '../log.ts'
 import { cgroupsResource } from './resource.ts'
 

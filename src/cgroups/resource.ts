@@ -1,7 +1,7 @@
 /** The cgroups of a sandbox in every hierarchy: written down before they are made, removed from disk alone. */
 import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
-import { enterCgroup, killCgroup, processesIn, removeCgroup } from '../linux/cgroup.ts'
+import { enterCgroup, killCgroup, processesIn, removeCgroup } from '../linux/cgroups/cgroup.ts'
 import { sleep } from '../time.ts'
 
 /** One cgroup in one hierarchy. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import type { CgroupHierarchy } from '../linux/cgroup.ts'
+import type { CgroupHierarchy } from '../linux/cgroups/cgroup.ts'
 import { cgroupUsage } from './usage.ts'
 
 /** Stands for mounted hierarchies with two cgroups; their files are ordinary ones. */

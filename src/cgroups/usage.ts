@@ -2,7 +2,7 @@
  * What a sandbox costs its host, as the kernel counts it: VMM, virtiofsd, shim and all that these start are in the sandbox's cgroups.
  * Sums over /proc would count the guest's memory twice, because virtiofsd maps it as well, and leave out what the kernel holds for them.
  */
-import { type CgroupHierarchy, cgroupDirectory, hierarchyOf } from '../linux/cgroup.ts'
+import { type CgroupHierarchy, cgroupDirectory, hierarchyOf } from '../linux/cgroups/cgroup.ts'
 import { readProc } from '../linux/processes/proc.ts'
 import { CgroupStats, type MemoryData } from '../protocol/generated/agent.ts'
 

@@ -7,6 +7,7 @@ import { posix } from 'node:path'
 import { getXattr } from '../linux/files/inode.ts'
 import { closing, O_PATH, openAt, resolve, workingDirectory } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
+import { type ContainerUser, resolveUser } from './formats/container-user.ts'
 
 /** Text of the files; undefined where the image has none. */
 export interface AccountFiles {
@@ -16,6 +17,15 @@ export interface AccountFiles {
 
 const maxBytes = 1 << 20
 const maxLinks = 40
+
+/**
+ * The user that `text` names in the container with these layers, see {@link readAccountFiles}.
+ *
+ * @throws KataError USER_UNKNOWN.
+ */
+export function userInImage(lowerDirs: readonly string[], text: string): ContainerUser {
+  return resolveUser(text, readAccountFiles(lowerDirs))
+}
 
 /** `lowerDirs` as an overlay would show them, topmost first. */
 export function readAccountFiles(lowerDirs: readonly string[]): AccountFiles {

@@ -9,7 +9,7 @@ import { readText } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'
 import type { Reader } from '../json/values.ts'
 import { closing } from '../linux/files/open-at.ts'
-import { emptyImageConfig, type ImageConfig } from './image-config.ts'
+import { emptyImageConfig, type ImageConfig } from './formats/image-config.ts'
 import {
   type Descriptor,
   type ImageFile,
@@ -17,7 +17,7 @@ import {
   readDockerManifest,
   readImageFile,
   readManifest,
-} from './image-documents.ts'
+} from './formats/image-documents.ts'
 import { type Member, openImageFiles } from './image-files.ts'
 
 /** Where the bytes of a layer are. */

@@ -14,10 +14,10 @@ import {
 } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
-import { fileSource } from './byte-source.ts'
+import { fileSource } from './formats/byte-source.ts'
+import { TarError } from './formats/tar-header.ts'
+import { readTar } from './formats/tar-reader.ts'
 import { spool } from './spool.ts'
-import { TarError } from './tar-header.ts'
-import { readTar } from './tar-reader.ts'
 
 /** Where the bytes of one file are. */
 export interface Member {

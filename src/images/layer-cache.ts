@@ -1,11 +1,11 @@
 /** Unpacked layers, by the digest of their uncompressed form: an image that shares a layer with another shares its directory. */
 import { KataError } from '../errors.ts'
-import { type ByteSource, chunkSource } from './byte-source.ts'
 import { cachedDirectory } from './content-cache.ts'
+import { type ByteSource, chunkSource } from './formats/byte-source.ts'
+import { TarError } from './formats/tar-header.ts'
+import { UnpackBudget, type UnpackLimits } from './formats/unpack-budget.ts'
 import type { ArchivedImage, ArchivedLayer } from './image-archive.ts'
 import { isCompressed } from './image-files.ts'
-import { TarError } from './tar-header.ts'
-import { UnpackBudget, type UnpackLimits } from './unpack-budget.ts'
 import { unpackLayer } from './unpack-layer.ts'
 
 /** The limits of one image, unpacked. */

@@ -4,8 +4,8 @@ import { KataError } from '../errors.ts'
 import { lookAtOperatorPath } from '../linux/files/operator-path.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { embeddedRootfs } from './embedded-rootfs.ts'
+import { emptyImageConfig, type ImageConfig } from './formats/image-config.ts'
 import { openImageArchive } from './image-archive.ts'
-import { emptyImageConfig, type ImageConfig } from './image-config.ts'
 import { unpackImage } from './layer-cache.ts'
 
 export type RootfsSource =

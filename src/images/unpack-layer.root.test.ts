@@ -12,9 +12,9 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { getXattr } from '../linux/files/inode.ts'
-import { chunkSource } from './byte-source.ts'
+import { chunkSource } from './formats/byte-source.ts'
+import { UnpackBudget } from './formats/unpack-budget.ts'
 import { makeTar, type TestEntry } from './testing.ts'
-import { UnpackBudget } from './unpack-budget.ts'
 import { unpackLayer } from './unpack-layer.ts'
 
 let base: string

@@ -23,9 +23,9 @@ import {
 import { KataError } from '../errors.ts'
 import { makeFifo } from '../linux/files/fifo.ts'
 import { makeWhiteout, setXattr } from '../linux/files/inode.ts'
-import type { ByteSource } from './byte-source.ts'
-import { readTar, type TarEntry } from './tar-reader.ts'
-import type { UnpackBudget } from './unpack-budget.ts'
+import type { ByteSource } from './formats/byte-source.ts'
+import { readTar, type TarEntry } from './formats/tar-reader.ts'
+import type { UnpackBudget } from './formats/unpack-budget.ts'
 
 const whiteoutPrefix = '.wh.'
 const opaqueMarker = '.wh..wh..opq'

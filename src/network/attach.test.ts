@@ -3,7 +3,7 @@ import { closeSync, mkdtempSync, readdirSync, readSync, rmSync, writeSync } from
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ledger } from '../ledger/ledger.ts'
-import { openTap } from '../linux/sockets/tap.ts'
+import { openTap } from '../linux/interfaces/tap.ts'
 import { createLogger, silentLogger } from '../log.ts'
 import { formatIp, formatMac, formatPrefix, parseIp } from '../netlink/ip.ts'
 import { attachNetwork } from './attach.ts'
@@ -136,7 +136,7 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
   test('localhost leads to the machine by the first interface, and nobody but the namespace itself can use that', async () => {
     pod.address('eth0', '10.1.0.2/24')
     using attached = await attach()
-    const { index, mac } = attached.facts.localhost!
+    const { index, mac, peer } = attached.facts.localhost!
     const tap = `tap${index}_kata`
     expect(loopback()).toEqual(['169.254.255.1/32'])
     expect(pod.ip('route get 127.0.0.1')).toMatch(new RegExp(`127.0.0.1 dev ${tap} src 169.254.255.1`))
@@ -154,7 +154,7 @@ describe.skipIf(reason !== undefined)('a pod’s network namespace', () => {
     pod.address('net1', '10.2.0.2/24')
     const known = new Set(attached.fresh.map(({ index }) => index))
     using later = await attach({ known, localhost: attached.facts.localhost })
-    expect(later.facts.localhost).toEqual({ index, mac })
+    expect(later.facts.localhost).toEqual({ index, mac, peer })
     expect(filters('net1')).not.toContain('7f000000')
   })
 

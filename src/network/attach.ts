@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClient } from './client.ts'
 import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
+import { hostPeer } from './localhost.ts'
 import { redirect, redirectResource, tapName } from './redirect.ts'
 import { scanNetwork } from './scan.ts'
 import { openVhosts } from './vhost.ts'
@@ -60,7 +61,7 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
     const fresh = found.interfaces.filter(({ index }) => !known.has(index))
     for (const each of fresh) {
       const { nic, tapMac } = await makeNic(ledger, netns, each, { ...options, localhost })
-      localhost ??= { index: each.index, mac: tapMac }
+      localhost ??= { index: each.index, mac: tapMac, peer: hostPeer }
       open.push(...nic.taps, ...nic.vhosts)
       nics.push(nic)
     }

@@ -1,7 +1,7 @@
 /** A netlink client inside a network namespace, for as long as it is needed: an open socket keeps a namespace alive. */
 
+import { openRouteSocket } from '../linux/interfaces/netlink-socket.ts'
 import { inNetns, type Netns } from '../linux/processes/netns.ts'
-import { openRouteSocket } from '../linux/sockets/netlink-socket.ts'
 import { NetlinkClient } from '../netlink/client.ts'
 
 /**

@@ -32,6 +32,8 @@ export interface Localhost {
   readonly index: number
   /** Hardware address of the stack's end. */
   readonly mac: string
+  /** The address that the stack uses towards the guest. */
+  readonly peer: Prefix
 }
 
 /** A network card of the machine: the other ends of an interface's tap. */

@@ -7,12 +7,13 @@ import type { AgentClient } from '../agent/client.ts'
 import type { HostCall, hostCalls } from '../agent/host-calls.double.ts'
 import { silentLogger } from '../log.ts'
 import type { NetworkFacts } from '../network/facts.ts'
+import { hostPeer } from '../network/localhost.ts'
 import { Spec } from '../protocol/generated/oci.ts'
 import { Container, createInGuest } from '../sandbox/container.ts'
-import { undrivenDevices } from '../sandbox/devices/passed-drivers.ts'
-import { guestSilent } from '../sandbox/end/health.ts'
 import { MachineEnd } from '../sandbox/end/machine-end.ts'
-import { watchOom } from '../sandbox/end/oom.ts'
+import { guestSilent } from '../sandbox/guest/health.ts'
+import { watchOom } from '../sandbox/guest/oom.ts'
+import { undrivenDevices } from '../sandbox/guest/passed-drivers.ts'
 import { Sandbox, type SandboxParts } from '../sandbox/sandbox.ts'
 import { startGuest } from '../sandbox/start/guest/start-guest.ts'
 import { keepCopy } from '../sandbox/storage/copied-files.ts'
@@ -41,7 +42,7 @@ const network: NetworkFacts = {
       addresses: [],
     },
   ],
-  ...{ routes: [], neighbours: [], localhost: { index: 2, mac: '02:00:00:00:00:02' } },
+  ...{ routes: [], neighbours: [], localhost: { index: 2, mac: '02:00:00:00:00:02', peer: hostPeer } },
 }
 /** The agent with an answer to all that the start of a guest asks beside the one call. */
 const start: Use = (agent) => {

@@ -10,7 +10,7 @@ import {
   ExecProcessRequest,
   UpdateTaskRequest,
 } from '../protocol/generated/containerd/task.ts'
-import { neverHeldUp } from '../sandbox/end/health.ts'
+import { neverHeldUp } from '../sandbox/guest/health.ts'
 import type { ContainerRequest, Sandbox } from '../sandbox/sandbox.ts'
 import { Pod } from './daemon/pod.ts'
 import { TaskService } from './task/task-service.ts'

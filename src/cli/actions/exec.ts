@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { readAccountFiles } from '../../images/account-files.ts'
+import { userInImage } from '../../images/account-files.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import { attach, callerWindow, requireTerminal } from '../client/attach.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
@@ -12,7 +12,6 @@ import type { TaskClient } from '../client/task.ts'
 import type { ExecFlags } from '../commands/exec.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
-import { resolveUser } from '../parse/user.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
 
@@ -116,7 +115,6 @@ async function wantedProcess(
   const spec = readBundleSpec(pathsOf(settings, record).bundle)
   const { tty: terminal = false, env = [], user, workdir } = flags
   const size = terminal ? await callerWindow() : undefined
-  const account =
-    user === undefined ? undefined : resolveUser(user, readAccountFiles(layersOf(settings, record)))
+  const account = user === undefined ? undefined : userInImage(layersOf(settings, record), user)
   return processSpec(spec.process ?? {}, { args, terminal, size, env, user: account, workdir }, settings.env)
 }

@@ -1,4 +1,4 @@
-import { wasOomKilled } from '../../sandbox/end/oom.ts'
+import { wasOomKilled } from '../../bundle/oom-killed.ts'
 import { readFacts, type SandboxFacts } from '../../sandbox/records/facts.ts'
 import { listSandboxes } from '../../sandbox/records/gc.ts'
 import type { OpenWall } from '../../sandbox/records/open-walls.ts'

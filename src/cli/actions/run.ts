@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Overrides } from '../../config/overrides.ts'
 import { KataError } from '../../errors.ts'
-import { readAccountFiles } from '../../images/account-files.ts'
+import { userInImage } from '../../images/account-files.ts'
 import { defaultSpec } from '../../oci/defaults/default-spec.ts'
 import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { callerWindow, requireTerminal } from '../client/attach.ts'
@@ -19,7 +19,6 @@ import { parseNetwork } from '../parse/network.ts'
 import { parseBoolean, parseChoice, parseWhole } from '../parse/number.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseMiB, parseSize } from '../parse/size.ts'
-import { resolveUser } from '../parse/user.ts'
 import { parseVolume } from '../parse/volume.ts'
 import type { Settings } from '../settings.ts'
 
@@ -131,5 +130,5 @@ function commandOf({ config }: Rootfs, args: readonly string[]): readonly string
 
 function userOf({ config, lowerDirs }: Rootfs, asked: string | undefined) {
   const user = asked ?? config.user
-  return user === '' ? { uid: 0, gid: 0 } : resolveUser(user, readAccountFiles(lowerDirs))
+  return user === '' ? { uid: 0, gid: 0 } : userInImage(lowerDirs, user)
 }

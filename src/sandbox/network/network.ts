@@ -12,7 +12,7 @@ import type { OciSpec } from '../../oci/spec.ts'
 import type { Identity } from '../../rootless/jail/launch-spec.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
-import { tellNetwork } from './guest-network.ts'
+import { tellNetwork } from '../guest/guest-network.ts'
 import { holdNetns } from './netns-holder.ts'
 import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
 

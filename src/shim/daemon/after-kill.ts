@@ -3,7 +3,7 @@
  * it reads; a guest that goes on writing, or lets the process live, is not.
  */
 
-import type { HeldUp } from '../../sandbox/end/health.ts'
+import type { HeldUp } from '../../sandbox/guest/health.ts'
 import { sleep } from '../../time.ts'
 
 export interface KillLimits {

@@ -1,8 +1,8 @@
 /** The one sandbox behind a shim: made by the first Create, shared by the containers of the pod, ended once. */
 import { KataError } from '../../errors.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
-import { type HeldUp, neverHeldUp } from '../../sandbox/end/health.ts'
-import type { OomWatch } from '../../sandbox/end/oom.ts'
+import type { HeldUp } from '../../sandbox/guest/health.ts'
+import type { OomWatch } from '../../sandbox/guest/oom.ts'
 import type { ContainerRequest, Sandbox } from '../../sandbox/sandbox.ts'
 
 export interface PodOptions {
@@ -69,7 +69,7 @@ export class Pod {
 
   /** {@link Sandbox.heldUp}. */
   get heldUp(): HeldUp {
-    return this.#sandbox?.heldUp ?? neverHeldUp()
+    return this.#sandbox?.heldUp ?? { times: 0, now: false }
   }
 
   /** {@link Sandbox.condemn}. */

@@ -1,5 +1,5 @@
 /** Container statistics in the type that containerd and its clients expect on this host. */
-import { cgroupHierarchies, isUnified } from '../../linux/cgroup.ts'
+import { cgroupHierarchies, isUnified } from '../../linux/cgroups/cgroup.ts'
 import type { StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 import { metricsV1 } from './metrics-v1.ts'

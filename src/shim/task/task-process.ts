@@ -1,10 +1,10 @@
 /** One process of a task as the client of the shim sees it: its state, its streams and how it ended. */
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
-import { type HeldUp, neverHeldUp } from '../../sandbox/end/health.ts'
 import { deathLine } from '../../sandbox/end/termination-message.ts'
-import { lostExitStatus } from '../../sandbox/exit-status.ts'
-import type { GuestProcess, OutputStream, TerminalSize } from '../../sandbox/guest-process.ts'
+import { lostExitStatus } from '../../sandbox/guest/exit-status.ts'
+import type { GuestProcess, OutputStream, TerminalSize } from '../../sandbox/guest/guest-process.ts'
+import { type HeldUp, neverHeldUp } from '../../sandbox/guest/health.ts'
 import { within } from '../../time.ts'
 import { AfterKill, type KillLimits, killLimits } from '../daemon/after-kill.ts'
 import { untilAborted } from '../daemon/until-aborted.ts'

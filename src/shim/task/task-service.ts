@@ -2,6 +2,8 @@
  * The Task service (containerd.task.v2): what containerd, and our own command line in its place, ask of the shim. One
  * service holds one pod and the tasks in it.
  */
+
+import { markOomKilled } from '../../bundle/oom-killed.ts'
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
@@ -13,7 +15,6 @@ import type * as api from '../../protocol/generated/containerd/task.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 import type { Timestamp } from '../../protocol/generated/google/protobuf/timestamp.ts'
-import { markOomKilled } from '../../sandbox/end/oom.ts'
 import type { ContainerRequest } from '../../sandbox/sandbox.ts'
 import type { CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { type KillLimits, killLimits } from '../daemon/after-kill.ts'

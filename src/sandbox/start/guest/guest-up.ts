@@ -5,8 +5,8 @@ import { KataError } from '../../../errors.ts'
 import type { AcceleratorChoice } from '../../../vmm/accelerator.ts'
 import { guestSilentError } from '../../../vmm/end-error.ts'
 import type { Vmm } from '../../../vmm/vmm.ts'
-import { type HealthOptions, tellSilence } from '../../end/health.ts'
 import type { MachineEnd } from '../../end/machine-end.ts'
+import { type HealthOptions, tellSilence } from '../../guest/health.ts'
 
 export interface Beginning {
   /** The sandbox's. */

@@ -3,7 +3,7 @@ import { type AgentFacts, askAgent } from '../../../agent/agent-facts.ts'
 import type { AgentConnection } from '../../../agent/connection.ts'
 import type { NetworkFacts } from '../../../network/facts.ts'
 import type { SharePlace } from '../../../sharing/share.ts'
-import { tellNetwork } from '../../network/guest-network.ts'
+import { tellNetwork } from '../../guest/guest-network.ts'
 import { shmStorage } from '../../storage/shm.ts'
 
 export interface GuestStart {

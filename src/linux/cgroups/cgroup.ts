@@ -1,9 +1,9 @@
 /** Control groups (cgroups(7)) of version 1, of version 2, and of both side by side: which there are, and what is done to them. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { unescapeMountPath } from './mounts/mount.ts'
-import { processRef, readProc } from './processes/proc.ts'
-import { signalProcess } from './processes/signal.ts'
+import { unescapeMountPath } from '../mounts/mount.ts'
+import { processRef, readProc } from '../processes/proc.ts'
+import { signalProcess } from '../processes/signal.ts'
 
 /** One tree of cgroups. */
 export interface CgroupHierarchy {

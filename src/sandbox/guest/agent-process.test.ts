@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { AgentClient } from '../agent/client.ts'
+import type { AgentClient } from '../../agent/client.ts'
 import { AgentProcess } from './agent-process.ts'
 
 /** The calls of one start, in their order. */

@@ -1,6 +1,6 @@
 /** The JSON documents of an image: of an OCI image layout (image-spec), and of what `docker save` wrote before it. */
-import { list, needed, record } from '../json/compounds.ts'
-import { text } from '../json/values.ts'
+import { list, needed, record } from '../../json/compounds.ts'
+import { text } from '../../json/values.ts'
 import { type ImageConfig, readImageConfig } from './image-config.ts'
 
 export interface Descriptor {

@@ -1,6 +1,6 @@
 /** What an image says about how its container is run (OCI image specification, config.md). */
-import { list, record } from '../json/compounds.ts'
-import { type Reader, text } from '../json/values.ts'
+import { list, record } from '../../json/compounds.ts'
+import { type Reader, text } from '../../json/values.ts'
 
 export interface ImageConfig {
   readonly entrypoint: readonly string[]

@@ -2,7 +2,7 @@
 import type { AgentConnection } from '../../agent/connection.ts'
 import { sleep } from '../../time.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
-import type { MachineEnd } from './machine-end.ts'
+import type { MachineEnd } from '../end/machine-end.ts'
 
 /** How often the machine was held up on purpose, and whether it is now. Silence meanwhile counts for nothing. */
 export interface HeldUp {

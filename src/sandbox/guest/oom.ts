@@ -1,10 +1,5 @@
-/**
- * Events of the guest's kernel running out of memory inside a container. The Task service tells of them by events alone, so
- * the shim leaves a mark beside the container's bundle too, where our command line looks.
- */
-import { existsSync, writeFileSync } from 'node:fs'
+/** Events of the guest's kernel running out of memory inside a container. */
 import type { AgentClient } from '../../agent/client.ts'
-import { bundleFile } from '../../bundle/files.ts'
 import { type Clock, realClock } from '../../time.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 
@@ -43,15 +38,4 @@ export async function watchOom(
     }
     await time.sleep(pauseMs)
   }
-}
-
-const markIn = (bundle: string): string => bundleFile(bundle, 'oomKilled')
-
-/** Notes that a process of the container of `bundle` was killed for want of memory. */
-export function markOomKilled(bundle: string): void {
-  writeFileSync(markIn(bundle), '', { mode: 0o600 })
-}
-
-export function wasOomKilled(bundle: string): boolean {
-  return existsSync(markIn(bundle))
 }

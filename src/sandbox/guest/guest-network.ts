@@ -5,7 +5,6 @@ import { linkFlag } from '../../netlink/link.ts'
 import { type Neighbour, neighbourState } from '../../netlink/neighbour.ts'
 import { type Route, routeProtocol, routeScope } from '../../netlink/route.ts'
 import type { Localhost, NetworkFacts, PodInterface } from '../../network/facts.ts'
-import { hostPeer } from '../../network/localhost.ts'
 import {
   type ARPNeighbor,
   type Interface,
@@ -41,14 +40,14 @@ export async function tellNetwork(
 }
 
 /** The way back to the stack of the pod's namespace, which speaks to the localhost of the machine. */
-const peerRoute = ({ index }: Localhost): Route => ({
-  ...{ destination: hostPeer, family: family.ipv4, link: index, scope: routeScope.link },
+const peerRoute = ({ index, peer }: Localhost): Route => ({
+  ...{ destination: peer, family: family.ipv4, link: index, scope: routeScope.link },
   ...{ protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },
 })
 
-const peerNeighbour = ({ index, mac }: Localhost): Neighbour => ({
+const peerNeighbour = ({ index, mac, peer }: Localhost): Neighbour => ({
   ...{
-    address: hostPeer.address,
+    address: peer.address,
     mac: parseMac(mac)!,
     link: index,
     state: neighbourState.permanent,

@@ -1,6 +1,6 @@
 /** A process in the guest behind the agent's calls. An empty exec id means the container's init process. */
-import type { AgentClient } from '../agent/client.ts'
-import { pumpInput, pumpOutput } from '../agent/stdio.ts'
+import type { AgentClient } from '../../agent/client.ts'
+import { pumpInput, pumpOutput } from '../../agent/stdio.ts'
 import { exitStatusOf } from './exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.ts'
 

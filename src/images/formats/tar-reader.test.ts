@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
+import { makeTar, type TestEntry } from '../testing.ts'
 import { chunkSource } from './byte-source.ts'
 import { TarError } from './tar-header.ts'
 import { readTar } from './tar-reader.ts'
-import { makeTar, type TestEntry } from './testing.ts'
 
 async function* pieces(bytes: Buffer, size: number) {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)

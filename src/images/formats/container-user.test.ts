@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { resolveUser } from './user.ts'
+import { resolveUser } from './container-user.ts'
 
 const files = {
   passwd: 'root:x:0:0:root:/root:/bin/sh\nann:x:1000:100:Ann:/home/ann:/bin/sh\n',

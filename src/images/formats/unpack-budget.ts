@@ -1,5 +1,5 @@
 /** The limits of a whole image, over all of its layers: a small archive must not fill the disk, nor the memory of root's process. */
-import { KataError } from '../errors.ts'
+import { KataError } from '../../errors.ts'
 
 export interface UnpackLimits {
   /** Sum of the contents of all files, bytes. */
