@@ -10,9 +10,9 @@ import type { OciProcess } from '../oci/spec.ts'
 import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
+import { requirePidsLimit } from './agent-support.ts'
 import { AgentProcess } from './guest/agent-process.ts'
 import type { GuestProcess } from './guest/guest-process.ts'
-import { requirePidsLimit } from './start/walls.ts'
 
 /**
  * Makes the container in the guest, its init stopped before it runs.

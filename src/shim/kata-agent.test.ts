@@ -10,9 +10,11 @@ import { silentLogger } from '../log.ts'
 import { toAgentSpec } from '../oci/guest/agent-spec.ts'
 import { guestSpec } from '../oci/guest/pipeline.ts'
 import type { OciLinux, OciSpec } from '../oci/spec.ts'
+import { requireSeccomp } from '../sandbox/agent-support.ts'
 import { Container, createInGuest } from '../sandbox/container.ts'
+
 import type { GuestProcess } from '../sandbox/guest/guest-process.ts'
-import { requireSeccomp } from '../sandbox/start/walls.ts'
+
 import { killLimits } from './daemon/after-kill.ts'
 import { Task } from './task/task.ts'
 import { TaskProcess } from './task/task-process.ts'

@@ -6,8 +6,8 @@ import { CgroupStats } from '../../protocol/generated/agent.ts'
 import { MachineEnd } from '../end/machine-end.ts'
 import { treeResource } from '../storage/tree.ts'
 import { assembleSandbox, type MadeParts } from './assemble.ts'
-import { HostDouble } from './host.double.ts'
-import { VmmDouble } from './vmm.double.ts'
+import { HostDouble } from './doubles/host.double.ts'
+import { VmmDouble } from './doubles/vmm.double.ts'
 
 const never = new Promise<never>(() => {})
 

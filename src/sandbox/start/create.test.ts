@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { readFacts } from '../records/facts.ts'
 import { createSandbox } from './create.ts'
-import { HostDouble, steps } from './host.double.ts'
+import { HostDouble, steps } from './doubles/host.double.ts'
 
 /** The checksums are compared in the background: a start waits for them before it boots. */
 const inOrder = steps.filter((step) => step !== 'verify')

@@ -2,10 +2,10 @@ import { expect, test } from 'bun:test'
 import type { AgentConnection } from '../../../agent/connection.ts'
 import { startKataAgent } from '../../../agent/kata-agent.double.ts'
 import { settled } from '../../../time.double.ts'
-import { HostDouble } from '../host.double.ts'
+import { HostDouble } from '../doubles/host.double.ts'
+import { VmmDouble } from '../doubles/vmm.double.ts'
 import { watchMachine } from '../machine/agent.ts'
 import { recordTimings } from '../timings.ts'
-import { VmmDouble } from '../vmm.double.ts'
 import { bootGuest, setUpGuest } from './boot-guest.ts'
 
 /** A machine whose VMM runs, with Kata's agent behind it. */

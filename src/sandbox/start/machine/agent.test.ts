@@ -3,7 +3,7 @@ import type { AgentConnection } from '../../../agent/connection.ts'
 import { KataError } from '../../../errors.ts'
 import { silentLogger } from '../../../log.ts'
 import type { ExitInfo } from '../../../rootless/jail/launch-spec.ts'
-import { VmmDouble } from '../vmm.double.ts'
+import { VmmDouble } from '../doubles/vmm.double.ts'
 import { connectToGuest, watchMachine } from './agent.ts'
 
 const program = '/usr/bin/vmm'

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import type { NicAttachment } from '../../../vmm/vmm.ts'
-import { HostDouble } from '../host.double.ts'
+import { HostDouble } from '../doubles/host.double.ts'
+import { VmmDouble } from '../doubles/vmm.double.ts'
 import type { MachineDevices } from '../prepare/devices.ts'
 import { recordTimings } from '../timings.ts'
-import { VmmDouble } from '../vmm.double.ts'
 import { describeMachine, startMachine } from './machine.ts'
 
 const nics: readonly NicAttachment[] = [{ id: 'net0', mac: '02:00:00:00:00:01', mtu: 1500, taps: [7] }]

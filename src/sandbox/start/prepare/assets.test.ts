@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { HostDouble } from '../host.double.ts'
+import { HostDouble } from '../doubles/host.double.ts'
 import { recordTimings } from '../timings.ts'
 import { findAssets, verifyAssets } from './assets.ts'
 

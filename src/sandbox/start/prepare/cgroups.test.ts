@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import type { PlacementRequest } from '../../../cgroups/placement.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import { memoryBound } from '../../size/memory-bound.ts'
-import { HostDouble } from '../host.double.ts'
+import { HostDouble } from '../doubles/host.double.ts'
 import type { SandboxCgroups } from '../host.ts'
 import { enterCgroups } from './cgroups.ts'
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { HostDouble } from '../host.double.ts'
+import { HostDouble } from '../doubles/host.double.ts'
 import { claimOwner, claimSandbox, claimStateDir, requireStartable } from './claim.ts'
 
 let directory: string

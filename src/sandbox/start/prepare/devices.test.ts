@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { HostDouble, type Step } from '../host.double.ts'
+import { HostDouble, type Step } from '../doubles/host.double.ts'
 import { recordTimings } from '../timings.ts'
 import { claimSandbox, requireStartable } from './claim.ts'
 import { openDevices } from './devices.ts'

@@ -1,8 +1,8 @@
 /** A VMM for tests: no process, no guest. It notes its calls, in order, and may fail or wait in each of them. */
-import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
-import type { LaunchedProcess } from '../../rootless/jail/launch-spec.ts'
-import { qemuFeatures } from '../../vmm/qemu/qemu.ts'
-import type { MachineSize, VmEnd, Vmm } from '../../vmm/vmm.ts'
+import type { AgentEndpoint } from '../../../protocol/agent-endpoint.ts'
+import type { LaunchedProcess } from '../../../rootless/jail/launch-spec.ts'
+import { qemuFeatures } from '../../../vmm/qemu/qemu.ts'
+import type { MachineSize, VmEnd, Vmm } from '../../../vmm/vmm.ts'
 
 export type VmmCall = 'start' | 'boot' | 'stop' | 'plug' | 'resize'
 

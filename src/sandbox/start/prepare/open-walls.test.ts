@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readWarnings } from '../../../bundle/warnings.ts'
-import { HostDouble } from '../host.double.ts'
-import { warnOfOpenWalls } from './walls.ts'
+import { HostDouble } from '../doubles/host.double.ts'
+import { warnOfOpenWalls } from './open-walls.ts'
 
 const kvm = { accelerator: 'kvm', reason: 'it works' } as const
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
-import type { AgentFacts } from '../../agent/agent-facts.ts'
-import { StatsContainerResponse } from '../../protocol/generated/agent.ts'
-import { requirePidsLimit, requireSeccomp, requireSubpaths } from './walls.ts'
+import type { AgentFacts } from '../agent/agent-facts.ts'
+import { StatsContainerResponse } from '../protocol/generated/agent.ts'
+import { requirePidsLimit, requireSeccomp, requireSubpaths } from './agent-support.ts'
 
 const katas: AgentFacts = { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 }
 const withProfile = { linux: { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } } }

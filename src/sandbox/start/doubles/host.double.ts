@@ -2,26 +2,26 @@
  * A host for unit tests of a start. The ledger is a real one, in a directory of its own, and what is taken is only noted; descriptors
  * are real and counted; VMM and agent are doubles. Each stage can fail, or be given up, at its step.
  */
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
+import { closeSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { AgentConnection } from '../../agent/connection.ts'
-import { startKataAgent } from '../../agent/kata-agent.double.ts'
-import type { Config, HypervisorConfig } from '../../config/config.ts'
-import { builtInConfig } from '../../config/load.ts'
-import { KataError } from '../../errors.ts'
-import { Ledger, type ResourceKind } from '../../ledger/ledger.ts'
-import { silentLogger } from '../../log.ts'
-import { deviceRights } from '../../oci/devices/device-rights.ts'
-import type { OciSpec } from '../../oci/spec.ts'
-import { CgroupStats } from '../../protocol/generated/agent.ts'
-import type { ShareDaemon } from '../../sharing/share-daemon.ts'
-import type { VfioHost } from '../devices/vfio-devices.ts'
-import type { SandboxNetwork } from '../network/network.ts'
-import type { SandboxPaths } from '../records/paths.ts'
-import type { ServedShare, ShareDevice } from '../storage/start-share.ts'
-import type { SandboxCgroups, StartHost } from './host.ts'
-import type { SandboxRequest } from './request.ts'
+
+import type { AgentConnection } from '../../../agent/connection.ts'
+import { startKataAgent } from '../../../agent/kata-agent.double.ts'
+import type { HypervisorConfig } from '../../../config/config.ts'
+import { KataError } from '../../../errors.ts'
+import { Ledger, type ResourceKind } from '../../../ledger/ledger.ts'
+import { CgroupStats } from '../../../protocol/generated/agent.ts'
+import type { ShareDaemon } from '../../../sharing/share-daemon.ts'
+import type { VfioHost } from '../../devices/vfio-devices.ts'
+import type { SandboxNetwork } from '../../network/network.ts'
+import type { SandboxPaths } from '../../records/paths.ts'
+import type { ServedShare, ShareDevice } from '../../storage/start-share.ts'
+import type { SandboxCgroups, StartHost } from '../host.ts'
+import type { SandboxRequest } from '../request.ts'
+import { DescriptorCount } from './descriptors.double.ts'
+import { someRequest, vfioDevice } from './request.double.ts'
+
 import { type VmmCall, VmmDouble } from './vmm.double.ts'
 
 /** Everything that a start asks of its host, in the order in which it does. `verify` is in the background of what follows it. */
@@ -34,10 +34,6 @@ export type Step = (typeof steps)[number]
 
 const held = ['cgroups', 'user', 'share', 'network', 'nics', 'tpm', 'vmm'] as const
 type Held = (typeof held)[number]
-
-/** A device of VFIO by these numbers. */
-const vfioDevice = { path: '/dev/vfio/12', type: 'c', major: 243, minor: 0 }
-export const vfioSpec: OciSpec = { linux: { devices: [vfioDevice] } }
 
 const never = new Promise<never>(() => {})
 
@@ -54,12 +50,10 @@ export class HostDouble implements Disposable {
   /** What the machine was made from. */
   made: Parameters<StartHost['createVmm']>[0] | undefined
   #paths: SandboxPaths | undefined
-  readonly #file: string
+  readonly #devices = new DescriptorCount(this.directory)
 
   constructor() {
-    this.#file = join(this.directory, 'device')
     mkdirSync(join(this.directory, 'bundle'))
-    Bun.write(this.#file, '')
     this.vmm = new VmmDouble((call) => this.#onVmm(call))
     this.host = this.#makeHost()
   }
@@ -71,33 +65,16 @@ export class HostDouble implements Disposable {
 
   /** Descriptors of this host that are open now. */
   get open(): number {
-    return readdirSync('/proc/self/fd').filter((fd) => this.#isOurs(fd)).length
+    return this.#devices.open
   }
 
   request(changes: Partial<HypervisorConfig> = {}): SandboxRequest {
-    return {
-      ...{ id: 'pod', namespace: 'test', runDir: join(this.directory, 'run'), hostname: 'pod' },
-      ...{ shmBytes: 64 << 20, network: { dns: [] } },
-      container: {
-        ...{ id: 'pod', bundle: join(this.directory, 'bundle'), spec: vfioSpec, rootfs: [] },
-        rights: deviceRights(vfioSpec),
-      },
-      config: someConfig(changes),
-      ...{ log: silentLogger, signal: this.giveUp.signal },
-    }
+    return someRequest(this.directory, this.giveUp.signal, changes)
   }
 
   [Symbol.dispose](): void {
     this.kata[Symbol.dispose]()
     rmSync(this.directory, { recursive: true, force: true })
-  }
-
-  #isOurs(fd: string): boolean {
-    try {
-      return readlinkSync(`/proc/self/fd/${fd}`) === this.#file
-    } catch {
-      return false
-    }
   }
 
   #step(step: Step, leaving?: AbortSignal): unknown {
@@ -117,10 +94,6 @@ export class HostDouble implements Disposable {
       await this.#step(kind)
       return make()
     })
-  }
-
-  #descriptor(): number {
-    return openSync(this.#file, 'r')
   }
 
   #kinds(): ResourceKind<never>[] {
@@ -162,10 +135,13 @@ export class HostDouble implements Disposable {
       landlockProblem: async () => undefined,
       createNetwork: (_request, { ledger }) => this.#take(ledger, 'network', () => this.#network(ledger)),
       takeTpm: (ledger) =>
-        this.#take(ledger, 'tpm', () => ({ socket: this.#descriptor(), ref: { pid: 1, startTime: '1' } })),
+        this.#take(ledger, 'tpm', () => ({
+          socket: this.#devices.openOne(),
+          ref: { pid: 1, startTime: '1' },
+        })),
       openVsock: () => {
         this.#step('vsock')
-        return { fd: this.#descriptor(), cid: 3 }
+        return { fd: this.#devices.openOne(), cid: 3 }
       },
       vfio: () => this.#vfio(),
       createVmm: (options) => {
@@ -192,7 +168,7 @@ export class HostDouble implements Disposable {
   #share(): ServedShare {
     const connect = () => {
       this.#step('connect-share')
-      return this.#descriptor()
+      return this.#devices.openOne()
     }
     const daemon = { connect, processes: [{ pid: 8 }, { pid: 9 }], idmap: { first: 70_000 } }
     const first = { tag: 'kataShared', guestPath: '/shared', daemon: daemon as unknown as ShareDaemon }
@@ -206,7 +182,7 @@ export class HostDouble implements Disposable {
     const attach = () =>
       this.#take(ledger, 'nics', () => {
         const opened = new DisposableStack()
-        const taps = [opened.adopt(this.#descriptor(), (fd) => closeSync(fd))]
+        const taps = [opened.adopt(this.#devices.openOne(), (fd) => closeSync(fd))]
         return {
           nics: [{ id: 'net0', mac: '02:00:00:00:00:01', mtu: 1500, taps }],
           ...{ links: ['eth0'], fresh: [], facts: { interfaces: [], routes: [], neighbours: [] } },
@@ -222,10 +198,10 @@ export class HostDouble implements Disposable {
       find: ({ major }) => (major === vfioDevice.major ? found : undefined),
       isCommon: () => false,
       holder: () => undefined,
-      openIommu: () => this.#descriptor(),
+      openIommu: () => this.#devices.openOne(),
       open: () => {
         this.#step('vfio')
-        return this.#descriptor()
+        return this.#devices.openOne()
       },
     }
   }
@@ -254,16 +230,4 @@ const kindOf = (kind: Held): ResourceKind<object> => ({ kind, release: () => {} 
 const someUser = {
   identity: { name: 'kata-7', uid: 7, gid: 7, groups: [108] },
   ids: { first: 70_000, count: 65_536 },
-}
-
-function someConfig(changes: Partial<HypervisorConfig>): Config {
-  const base = builtInConfig({ cpus: 2, memoryMiB: 2048 })
-  const program = '/bin/sh'
-  const own = {
-    path: program,
-    virtioFsDaemon: program,
-    coldPlugVfio: 'root-port',
-    defaultMemory: 256,
-  } as const
-  return { ...base, hypervisor: { ...base.hypervisor, ...own, ...changes } }
 }
