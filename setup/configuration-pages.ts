@@ -141,7 +141,7 @@ function annotationRows(): string[] {
 }
 
 function keyEntry(spec: KeySpec): string {
-  const { key, aliases, type, meaning, own, annotation, allowList, pending } = spec
+  const { key, aliases, type, description, own, annotation, allowList, pending } = spec
   const [first, ...others] = spec.drivers.map((driver) => ({ driver, values: keyFor(spec, driver) }))
   const facts = [
     ...(pending ? ['**Has no effect yet**: a value other than the default is a warning.'] : []),
@@ -162,7 +162,7 @@ function keyEntry(spec: KeySpec): string {
       : [`Annotation: \`${annotation}\`${allowList ? `, limited by \`${allowList.key}\`` : ''}.`]),
     ...(own ? ['kata-ts only.'] : []),
   ]
-  return `### \`${key}\`\n\n${meaning}\n\n${facts.map((fact) => `- ${fact}`).join('\n')}\n`
+  return `### \`${key}\`\n\n${description}\n\n${facts.map((fact) => `- ${fact}`).join('\n')}\n`
 }
 
 function valuesOf(spec: KeySpec): string {
@@ -202,7 +202,7 @@ ${sections.join('\n')}`
 }
 
 function fileEntry(spec: KeySpec): string {
-  const { key, type, shipped, meaning } = spec
-  const comment = wrap(`${meaning} Allowed: ${type.name}, ${type.allowed}.`, 108)
+  const { key, type, shipped, description } = spec
+  const comment = wrap(`${description} Allowed: ${type.name}, ${type.allowed}.`, 108)
   return `${comment.map((line) => `# ${line}`).join('\n')}\n${key} = ${tomlValue(spec, shipped)}\n`
 }

@@ -59,12 +59,14 @@ export function examplePods(): Readonly<Record<string, string>> {
 }
 
 function examplePod(spec: KeySpec): string {
-  const { table, key, meaning, drivers } = spec
+  const { table, key, description, drivers } = spec
   const annotation = spec.annotation!
   const value = exampleValues[annotation]
   if (value === undefined) throw new Error(`setup/example-pods.ts has no example value for ${annotation}`)
   const name = annotationPrefixes[table] + annotation
-  const comment = [`\`${key}\`: ${meaning}`, permission(spec, name, value)].flatMap((text) => wrap(text, 108))
+  const comment = [`\`${key}\`: ${description}`, permission(spec, name, value)].flatMap((text) =>
+    wrap(text, 108),
+  )
   return `${comment.map((line) => `# ${line}`).join('\n')}
 # Generated from src/config/keys by \`npm run docs\`: change it there.
 apiVersion: v1

@@ -26,7 +26,7 @@ export interface KeySpec {
   /** Value when there is no file at all. */
   readonly builtIn: unknown
   /** One or two sentences for people, the unit included. */
-  readonly meaning: string
+  readonly description: string
   /** kata-ts has the key and Kata Containers does not. */
   readonly own: boolean
   /** It decides whether something confines the VMM or a pod: a name one edit away from it is an error, not a warning. */
@@ -80,10 +80,10 @@ export function keysOf<Table extends TableName>(table: Table) {
     field: Field,
     type: ValueType<Sections[Table][Field]>,
     absent: Sections[Table][Field],
-    meaning: string,
+    description: string,
     { shipped = absent, builtIn = shipped, ...extra }: Extra<Sections[Table][Field]> = {},
   ): KeySpec => ({
-    ...{ table, key, field, type, absent, shipped, builtIn, meaning },
+    ...{ table, key, field, type, absent, shipped, builtIn, description },
     ...{ own: false, wall: false, pending: false, aliases: [], drivers, perDriver: {}, impossible: {} },
     ...extra,
   })

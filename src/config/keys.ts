@@ -2,7 +2,7 @@
  * Every configuration key that has a meaning in kata-ts, as data (one file for each subject in keys/). Parsing,
  * defaults, validation, suggestions, annotations, packaging/configuration*.toml and docs/configuration.md all come
  * from this one table. Names and the values of absent keys are those of Kata Containers' configuration.toml; where ours
- * differ, `meaning` says so.
+ * differ, `description` says so.
  */
 import type { HypervisorDriver } from './config.ts'
 import { drivers } from './drivers.ts'

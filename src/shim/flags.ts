@@ -44,9 +44,9 @@ export function parseShimFlags(argv: readonly string[]): ShimFlags {
       continue
     }
     const [, name = '', inline] = flag
-    const meaning = switches[name]
-    if (meaning === 'debug') debug = inline !== 'false'
-    else if (meaning !== undefined) action = meaning
+    const known = switches[name]
+    if (known === 'debug') debug = inline !== 'false'
+    else if (known !== undefined) action = known
     else if (!withValue.has(name)) throw usage(`unknown flag -${name}`)
     else values.set(name, inline ?? argv[++index] ?? missing(name))
   }
