@@ -40,21 +40,26 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const assets = await findAssets(host, config)
   await using verification = verifyAssets(assets, timings)
   const verified = verification.done
+
   // Before the sandbox has anything: what is tried here is no part of it, nor of what the pod's cgroups count.
   const trial = { id, namespace, config, paths, assets, verified, log }
   const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
+
   const plan = planMachine(config, container.spec, hostMemoryMiB())
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
   const share = await sharePod(host, ledger, { config, paths, user, container, signal }, timings)
   const walls = await warnOfOpenWalls(host, { config, accelerator, share, bundle: container.bundle, log })
+
   const networkParts = { ledger, config, log, identity: user.identity, stateDir: paths.stateDir, signal }
   const network = await host.createNetwork(request.network, networkParts)
   using devices = await openDevices(host, ledger, { ...request, paths, network, share }, timings)
+
   const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
   const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
+
   const end = watchMachine({ id, program: config.hypervisor.path, vmm, cgroups, share, signal })
   const agent = await connectToGuest(host, vmm, { end, log, signal })
   await bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
@@ -64,6 +69,7 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     { share, network: devices.network },
     timings,
   )
+
   const started = { shim, vmmProcess, assets, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
   const parts = { id, config, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
