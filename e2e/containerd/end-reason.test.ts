@@ -68,7 +68,11 @@ async function withPod(work: (pod: Pod) => Promise<void>): Promise<void> {
   }
 }
 
-async function watched(pod: Pod, command: readonly string[] = idle): Promise<Watched> {
+async function watched(
+  pod: Pod,
+  command: readonly string[] = idle,
+  containerPath = '/dev/termination-log',
+): Promise<Watched> {
   const name = `c-${++serial}`
   const files = join(area.path, 'pods', uid, 'containers', name)
   mkdirSync(files, { recursive: true })
@@ -77,7 +81,7 @@ async function watched(pod: Pod, command: readonly string[] = idle): Promise<Wat
   const id = await pod.start(command, {
     metadata: { name, attempt: 0 },
     logPath: `${name}.log`,
-    mounts: [{ hostPath: file, containerPath: '/dev/termination-log' }],
+    mounts: [{ hostPath: file, containerPath }],
   })
   const read = (path: string) => readFileSync(path, 'utf8')
   return { id, file, message: () => read(file), log: () => read(join(area.path, `${name}.log`)) }
@@ -136,6 +140,9 @@ test('what a container writes as its termination message is on the host when it 
     const short = await watched(pod, ['sh', '-c', 'echo mine > /dev/termination-log; exit 4'])
     expect(await ended(short)).toMatchObject({ exitCode: 4, reason: 'Error' })
     expect(short.message()).toBe('mine\n')
+    const elsewhere = await watched(pod, ['sh', '-c', 'echo -n there > /tmp/why'], '/tmp/why')
+    await ended(elsewhere)
+    expect(elsewhere.message()).toBe('there')
     const none = await watched(pod, ['true'])
     expect(await ended(none)).toMatchObject({ exitCode: 0, reason: 'Completed' })
     expect(none.message()).toBe('')

@@ -15,6 +15,7 @@ import { sharesPodProcesses } from '../oci/guest/namespaces.ts'
 import { guestSpec } from '../oci/guest/pipeline.ts'
 import { warnOfHooks } from '../oci/hooks.ts'
 import type { OciSpec } from '../oci/spec.ts'
+import { terminationMount } from '../oci/termination-mount.ts'
 import type { CgroupStats } from '../protocol/generated/agent.ts'
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
@@ -133,6 +134,7 @@ export class Sandbox {
         containerId: id,
         bundle,
         rights: request.rights,
+        terminationPath: terminationMount(spec)?.destination,
         rootfs: guestRootfs.path,
         mounts: carried.mounts,
         passedDevices: passed.passed,

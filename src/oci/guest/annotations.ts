@@ -1,7 +1,7 @@
 /** What the agent is told of the host's part of a pod. Kata's names, and its values. */
 import { containerKind } from '../annotations.ts'
 import type { OciSpec } from '../spec.ts'
-import { terminationMount, terminationPathAnnotation } from '../termination-mount.ts'
+import { terminationPathAnnotation } from '../termination-mount.ts'
 
 const bundlePath = 'io.katacontainers.pkg.oci.bundle_path'
 const containerType = 'io.katacontainers.pkg.oci.container_type'
@@ -13,13 +13,18 @@ const hostAnnotations = [
   'io.katacontainers.config.hypervisor.cc_init_data',
 ]
 
-/** The container's own annotations, Kata's two, and where its termination message is. `bundle` is where the host keeps the container's. */
-export function guestAnnotations(spec: OciSpec, bundle: string): Record<string, string> {
+/**
+ * The container's own annotations, and Kata's two. `bundle` is where the host keeps the container's, `terminationPath` where the
+ * container has its termination message.
+ */
+export function guestAnnotations(
+  spec: OciSpec,
+  { bundle, terminationPath }: { bundle: string; terminationPath?: string | undefined },
+): Record<string, string> {
   const kept = Object.entries(spec.annotations ?? {}).filter(([name]) => !hostAnnotations.includes(name))
-  const message = terminationMount(spec)
   return {
     ...Object.fromEntries(kept),
-    ...(message !== undefined && { [terminationPathAnnotation]: message.destination }),
+    ...(terminationPath !== undefined && { [terminationPathAnnotation]: terminationPath }),
     [bundlePath]: bundle,
     [containerType]: typeNames[containerKind(spec)],
   }

@@ -51,6 +51,12 @@ test('nothing of the host is named in what the guest gets, but for the bundle th
   })
 })
 
+test('the guest is told where the container has its termination message', () => {
+  const name = 'io.kubernetes.container.terminationMessagePath'
+  expect(guestOf(spec).annotations).not.toHaveProperty([name])
+  expect(guestOf(spec, { terminationPath: '/tmp/why' }).annotations![name]).toBe('/tmp/why')
+})
+
 test('annotations that are the host’s business stay there', () => {
   const annotations = {
     'io.katacontainers.config.agent.policy': 'x',

@@ -17,6 +17,8 @@ import { guestNamespaces, refuseUserNamespace } from './namespaces.ts'
 export interface GuestFacts extends DeviceFacts {
   /** Where the host keeps the container's bundle, for Kata's annotation. */
   readonly bundle: string
+  /** Where the container has its termination message, if it has one: ../termination-mount.ts. */
+  readonly terminationPath?: string | undefined
   /** Path of the container's root file system in the guest. */
   readonly rootfs: string
   /** The spec's mounts as the guest sees them. */
@@ -68,7 +70,7 @@ export const guestSteps: readonly GuestStep[] = [
   { name: 'set root', apply: (spec, { rootfs }) => ({ ...spec, root: { ...spec.root, path: rootfs } }) },
   {
     name: 'set annotations',
-    apply: (spec, { bundle }) => ({ ...spec, annotations: guestAnnotations(spec, bundle) }),
+    apply: (spec, facts) => ({ ...spec, annotations: guestAnnotations(spec, facts) }),
   },
   {
     name: 'set namespaces',

@@ -23,3 +23,15 @@ test('the terminal of an init is there before it runs, that of an exec once it r
 test('a size that the guest does not take keeps nothing from starting', async () => {
   expect(await callsOfStart('', Promise.reject(new Error('no tty')))).toEqual(['resize 24x80', 'launch'])
 })
+
+test('what is to be done after the end is done before it is told', async () => {
+  const steps: string[] = []
+  const agent = { waitProcess: async () => ({ status: 3 }) } as unknown as AgentClient
+  const afterEnd = async () => {
+    await Bun.sleep(1)
+    steps.push('done')
+  }
+  const process = new AgentProcess(agent, { containerId: 'c', execId: '' }, async () => {}, afterEnd)
+  steps.push(`ended with ${await process.wait()}`)
+  expect(steps).toEqual(['done', 'ended with 3'])
+})
