@@ -72,6 +72,9 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'sandbox/records': ['root', 'state files of root’s, gc and audit'],
   'sandbox/size': ['root', 'limits by the host’s memory and cgroups'],
   'sandbox/start': ['root', 'takes users, mounts, devices and processes'],
+  'sandbox/start/guest': ['root', 'waits for the agent and tells it of the sandbox'],
+  'sandbox/start/machine': ['root', 'starts the VMM'],
+  'sandbox/start/prepare': ['root', 'takes all that is there before the VMM'],
   'sandbox/storage': ['root', 'mounts, disks and copies of the host’s files'],
   sharing: ['root', 'mounts the share and starts virtiofsd'],
   shim: ['root', 'the actions that containerd calls; starts the daemon'],
@@ -87,11 +90,13 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
 }
 
 /**
- * Doors: the modules, and two whole rooms, in which both sides meet. They alone may import both. Each becomes messages between two
+ * Doors: the modules, and a few whole rooms, in which both sides meet. They alone may import both. Each becomes messages between two
  * processes, or moves to one side, when the sides are separated.
  */
 export const doors: Readonly<Record<string, string>> = {
   'sandbox/start': 'the order of a start: VMM, then agent, then the sandbox in the guest',
+  'sandbox/start/machine': 'starts the VMM and connects to its guest',
+  'sandbox/start/guest': 'what the stages before have taken, told to the agent',
   'shim/task': 'each call of containerd becomes a call to the guest',
   'sandbox/sandbox.ts': 'the pod: its machine and its guest',
   'sandbox/container.ts': 'a container: what it holds on the host, and its calls to the guest',

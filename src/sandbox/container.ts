@@ -10,8 +10,8 @@ import type { OciProcess } from '../oci/spec.ts'
 import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
-import { requirePidsLimit } from './agent-support.ts'
 import { AgentProcess } from './guest/agent-process.ts'
+import { requirePidsLimit } from './guest/agent-support.ts'
 import type { GuestProcess } from './guest/guest-process.ts'
 
 /**

@@ -10,8 +10,8 @@ import { silentLogger } from '../log.ts'
 import { toAgentSpec } from '../oci/guest/agent-spec.ts'
 import { guestSpec } from '../oci/guest/pipeline.ts'
 import type { OciLinux, OciSpec } from '../oci/spec.ts'
-import { requireSeccomp } from '../sandbox/agent-support.ts'
 import { Container, createInGuest } from '../sandbox/container.ts'
+import { requireSeccomp } from '../sandbox/guest/agent-support.ts'
 
 import type { GuestProcess } from '../sandbox/guest/guest-process.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
-import type { AgentFacts } from '../agent/agent-facts.ts'
-import { StatsContainerResponse } from '../protocol/generated/agent.ts'
+import type { AgentFacts } from '../../agent/agent-facts.ts'
+import { StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import { requirePidsLimit, requireSeccomp, requireSubpaths } from './agent-support.ts'
 
 const katas: AgentFacts = { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 }

@@ -2,10 +2,10 @@
  * What a container is to have and the guest's agent may be unable to give. Kata's runtime leaves a wall out with a line in its
  * log; here such a container is not made.
  */
-import { type AgentFacts, describeAgent } from '../agent/agent-facts.ts'
-import type { AgentClient } from '../agent/client.ts'
-import { KataError } from '../errors.ts'
-import type { OciSpec } from '../oci/spec.ts'
+import { type AgentFacts, describeAgent } from '../../agent/agent-facts.ts'
+import type { AgentClient } from '../../agent/client.ts'
+import { KataError } from '../../errors.ts'
+import type { OciSpec } from '../../oci/spec.ts'
 
 /** @throws KataError AGENT_NO_SECCOMP, before anything of the container is made. */
 export function requireSeccomp(
