@@ -19,13 +19,15 @@ import {
 import { buildInitrd } from './initrd.ts'
 import { extractVmlinux } from './kernel.ts'
 import { lockFile } from './lock.ts'
-import { collectModules } from './modules.ts'
+import { moduleArchive } from './modules/archive.ts'
+import { collectModules, moduleFiles } from './modules/collect.ts'
+import { listedModules } from './modules/groups.ts'
 import { type Progress, silentProgress } from './progress.ts'
 
 export { findImage, type GuestImage, verifyImage } from './guest-image.ts'
 
 /** Raised whenever the same inputs would give other bytes. */
-const imageRecipe = 4
+const imageRecipe = 5
 
 /** Names the package of the kernel that Debian ships for virtual machines at the moment. */
 const kernelMetapackage = 'linux-image-cloud-amd64'
@@ -188,14 +190,18 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
   const bzImage = join(tree, 'boot', `vmlinuz-${kernelRelease}`)
   const vmlinux = extractVmlinux(readFileSync(bzImage), bzImage)
   progress.update(0.3)
-  const modules = await collectModules(join(tree, 'usr/lib/modules', kernelRelease), guestModules, tools)
-  progress.update(0.6)
+  const modulesDir = join(tree, 'usr/lib/modules', kernelRelease)
+  const modules = await collectModules(modulesDir, guestModules, tools)
+  progress.update(0.4)
+  const further = await furtherModules(modulesDir, tools)
+  progress.update(0.8)
   const initrd = buildInitrd({ ...programs, tree, modules, kernelRelease, recipe: imageRecipe })
   const manifest: ImageManifest = {
     id: imageId(packages, programs),
     recipe: imageRecipe,
     kernel: { file: 'vmlinux', sha256: sha256(vmlinux), size: vmlinux.length },
     initrd: { file: 'initrd', sha256: sha256(initrd), size: initrd.length },
+    modules: { file: 'modules', sha256: sha256(further), size: further.length },
     kernelRelease,
     agentSha256: sha256(programs.agent),
     agentVersion,
@@ -205,8 +211,15 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
   writeDurably(join(out, 'vmlinux'), vmlinux)
   checkKernel(join(out, 'vmlinux'))
   writeDurably(join(out, 'initrd'), initrd)
+  writeDurably(join(out, 'modules'), further)
   writeDurably(join(out, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
   return publish(cacheDir, out, manifest.id)
+}
+
+/** What a guest may ask for once it runs, with all that it needs. */
+async function furtherModules(modulesDir: string, tools: ToolContext): Promise<Uint8Array> {
+  const listed = listedModules(moduleFiles(modulesDir))
+  return moduleArchive(await collectModules(modulesDir, listed, tools), new Set(listed))
 }
 
 /** Content address: package files, our programs and recipe. */

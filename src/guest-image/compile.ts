@@ -17,7 +17,7 @@ import { join, relative, resolve } from 'node:path'
 import { KataError } from '../errors.ts'
 import { type Logger, silentLogger } from '../log.ts'
 
-const repository = resolve(import.meta.dir, '..')
+const repository = resolve(import.meta.dir, '../..')
 const commandLimitMs = 180_000
 
 export interface BuildOptions {
@@ -122,8 +122,13 @@ export async function runCompiler(
 function hashInputs(inputs: readonly string[], compilers: readonly string[]): string {
   const hasher = new Bun.CryptoHasher('sha256')
   hasher.update(JSON.stringify([...compilers, Bun.version]))
-  for (const file of inputs.flatMap((input) => filesBelow(join(repository, input))))
-    hasher.update(`\n${relative(repository, file)} ${sha256(readFileSync(file))}`)
+  const files = inputs.flatMap((input) => {
+    const found = filesBelow(join(repository, input))
+    // An input that is not found would never count as changed.
+    if (found.length === 0) throw new Error(`${input} is no input of a guest program: there is no such file`)
+    return found
+  })
+  for (const file of files) hasher.update(`\n${relative(repository, file)} ${sha256(readFileSync(file))}`)
   return hasher.digest('hex')
 }
 

@@ -1,8 +1,8 @@
 /**
  * The guest image on disk: what `kata-ts image build` leaves in its cache, how a start finds it and how it makes sure
- * that kernel and initrd are still the bytes that were built.
+ * that its files are still the bytes that were built.
  *
- * Layout: `<cache>/images/<id>/{vmlinux,initrd,manifest.json}`, and `<cache>/current`, a symlink to one of them that is
+ * Layout: `<cache>/images/<id>/{vmlinux,initrd,modules,manifest.json}`, and `<cache>/current`, a symlink to one of them that is
  * switched atomically.
  */
 import { closeSync, openSync, readFileSync, readlinkSync, readSync, statSync } from 'node:fs'
@@ -39,6 +39,8 @@ export interface ImageManifest {
   readonly recipe: number
   readonly kernel: ImageFile
   readonly initrd: ImageFile
+  /** Kernel modules beyond those of the initrd. Absent in images that were built before there were any. */
+  readonly modules?: ImageFile
   /** `uname -r` of the guest. */
   readonly kernelRelease: string
   readonly agentSha256: string
@@ -56,6 +58,8 @@ export interface GuestImage {
   readonly kernel: string
   /** Absolute path of the initrd. */
   readonly initrd: string
+  /** Absolute path of the further kernel modules, if the image has any. */
+  readonly modules?: string
   readonly manifest: ImageManifest
 }
 
@@ -92,12 +96,13 @@ export function loadImage(dir: string): GuestImage | undefined {
     dir,
     kernel: join(dir, manifest.kernel.file),
     initrd: join(dir, manifest.initrd.file),
+    ...(manifest.modules && { modules: join(dir, manifest.modules.file) }),
     manifest,
   }
 }
 
 /**
- * Compares kernel and initrd with the recorded size and SHA-256. A child hashes them (about 40 ms with SHA
+ * Compares kernel, initrd and modules with the recorded size and SHA-256. A child hashes them (about 40 ms with SHA
  * instructions), so the caller can do other start work meanwhile.
  *
  * @throws KataError IMAGE_FILE_MISSING, IMAGE_CHECKSUM_MISMATCH, IMAGE_TOOL_FAILED.
@@ -106,6 +111,9 @@ export async function verifyImage(image: GuestImage, options: { signal?: AbortSi
   const files = [
     { what: 'kernel', path: image.kernel, recorded: image.manifest.kernel },
     { what: 'initrd', path: image.initrd, recorded: image.manifest.initrd },
+    ...(image.modules && image.manifest.modules
+      ? [{ what: 'modules', path: image.modules, recorded: image.manifest.modules }]
+      : []),
   ]
   for (const { what, path, recorded } of files) {
     const size = sizeOf(what, path)
@@ -254,6 +262,7 @@ const imageManifest = record<ImageManifest>({
   recipe: needed(number),
   kernel: needed(imageFile),
   initrd: needed(imageFile),
+  modules: imageFile,
   kernelRelease: needed(text),
   agentSha256: needed(text),
   agentVersion: text,

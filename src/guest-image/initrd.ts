@@ -15,7 +15,7 @@ import { KataError } from '../errors.ts'
 import { type CpioEntry, writeCpio } from './cpio.ts'
 import { neededLibraries } from './elf.ts'
 import { type DynamicSymbol, exportedSymbols, importedSymbols } from './elf-symbols.ts'
-import { type KernelModule, modulesList } from './modules.ts'
+import { type KernelModule, modulesList } from './modules/collect.ts'
 
 const libDir = 'usr/lib/x86_64-linux-gnu'
 const loader = 'ld-linux-x86-64.so.2'

@@ -70,6 +70,21 @@ export async function createExportedTree(
   return { entries, exported }
 }
 
+/** Where the guest's agent looks for it; no container's id begins with a dot. */
+const modulesEntry = '.kernel-modules'
+
+/**
+ * Shows the guest the kernel modules of its image, a file that everybody may read. It needs no map of ids for that.
+ *
+ * @throws SyscallError from mount(2) and its kin.
+ */
+export async function showModules(ledger: Ledger, { entries }: ExportedTree, file: string): Promise<void> {
+  const target = `${entries}/${modulesEntry}`
+  const { ro, nosuid, nodev, noexec } = mountAttributes
+  await makeFile(ledger, target, '')
+  await mountAt(ledger, target, '', () => bind(file, target, ro | nosuid | nodev | noexec))
+}
+
 /**
  * Makes a directory of root's that anybody may enter who gets that far: the daemon does, whoever it is, and the state
  * directory keeps everybody else out.

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/module.h>
 #include <linux/openat2.h>
 #include <linux/random.h>
 #include <linux/vm_sockets.h>
@@ -19,9 +20,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -444,6 +447,38 @@ FUNCTION(js_load_module) {
   return answer;
 }
 
+/* The bytes of `from` in a file of memory that nobody writes: the kernel loads modules from such files only. */
+static int part_in_memory(int from, off_t offset, size_t size) {
+  const int memory = memfd_create("module", MFD_CLOEXEC);
+  if (memory < 0) return -1;
+  while (size) {
+    const ssize_t count = sendfile(memory, from, &offset, size);
+    if (count < 0 && errno == EINTR) continue;
+    if (count == 0) errno = EIO;
+    if (count <= 0) break;
+    size -= count;
+  }
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
+  const int fd = size ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+  const int error = errno;
+  close(memory);
+  errno = error;
+  return fd;
+}
+
+/* loadPackedModule(fd, offset, size, parameters): finit_module(2) of a part of a file. */
+FUNCTION(js_load_packed_module) {
+  const char *parameters = text(ctx, argv[3]);
+  if (!parameters) return JS_EXCEPTION;
+  const int fd = part_in_memory(integer(ctx, argv[0]), long_integer(ctx, argv[1]), long_integer(ctx, argv[2]));
+  const int flags = MODULE_INIT_COMPRESSED_FILE;
+  JSValue answer = result(ctx, "load module", fd < 0 ? -1 : syscall(SYS_finit_module, fd, parameters, flags));
+  if (fd >= 0) close(fd);
+  free_text(ctx, parameters);
+  return answer;
+}
+
 /* reboot(command): RB_POWER_OFF or RB_AUTOBOOT. */
 FUNCTION(js_reboot) { return result(ctx, "reboot", reboot(integer(ctx, argv[0]))); }
 FUNCTION(js_sync) {
@@ -701,6 +736,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("setHostname", 1, js_sethostname),
     JS_CFUNC_DEF("interfaceUp", 1, js_interface_up),
     JS_CFUNC_DEF("loadModule", 2, js_load_module),
+    JS_CFUNC_DEF("loadPackedModule", 4, js_load_packed_module),
     JS_CFUNC_DEF("reboot", 1, js_reboot),
     JS_CFUNC_DEF("sync", 0, js_sync),
     JS_CFUNC_DEF("setClock", 2, js_set_clock),

@@ -1,4 +1,4 @@
-/** The guest agent: PID 1 of the virtual machine. */
+/** The guest agent: PID 1 of the virtual machine. The kernel starts the same program when it misses a module. */
 import './system/polyfills.ts'
 import { exit } from 'std'
 import { onRejection } from 'syscalls'
@@ -11,6 +11,7 @@ import { createCrun } from './container/crun.ts'
 import { createOomEvents } from './container/oom.ts'
 import { createReaper } from './container/reaper.ts'
 import { createLoop, type Loop } from './devices/loop.ts'
+import { answerRequest, requestedModule } from './devices/module-requests.ts'
 import { loadModuleNamed } from './devices/modules.ts'
 import { PassedDevices } from './devices/passed-devices.ts'
 import { describe } from './errors.ts'
@@ -101,4 +102,6 @@ function die(error: unknown): never {
   exit(1)
 }
 
-main().catch(die)
+const request = requestedModule(scriptArgs)
+if (request === undefined) main().catch(die)
+else exit(answerRequest(request))

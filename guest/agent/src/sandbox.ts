@@ -8,7 +8,8 @@ import type {
 import { mountFlags } from './boot/flags.ts'
 import { Container, type ContainerTools, checkId } from './container/container.ts'
 import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './container/namespaces.ts'
-import { loadModuleNamed } from './devices/modules.ts'
+import { answerModuleRequests } from './devices/module-requests.ts'
+import { isInInitrd, loadModuleNamed } from './devices/modules.ts'
 import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
 import { shareAtRest } from './storage/share-requests.ts'
 import { type MountedStorage, mountStorage, unmountStorage } from './storage/storage.ts'
@@ -43,10 +44,16 @@ export class Sandbox {
     this.#created = true
     makeDirectories('/run/kata-containers', 0o711)
     if (hostname !== '') setHostname(hostname.slice(0, longestHostname))
-    for (const { name, parameters } of kernelModules) loadModuleNamed(name, parameters)
+    const [early, late] = [true, false].map((is) =>
+      kernelModules.filter(({ name }) => isInInitrd(name) === is),
+    )
+    for (const { name, parameters } of early!) loadModuleNamed(name, parameters)
     for (const storage of storages)
       if (this.#tools.volumes.owns(storage)) await this.#tools.volumes.require(storage)
       else this.#storages.push(await mountStorage(storage))
+    // From here on the archive of modules is there, if the host shares one.
+    answerModuleRequests()
+    for (const { name, parameters } of late!) loadModuleNamed(name, parameters)
     if (dns.length > 0) saveResolver(`${dns.join('\n')}\n`)
   }
 

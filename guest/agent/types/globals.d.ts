@@ -1,3 +1,6 @@
+/** The command line: the program, then its arguments. */
+declare const scriptArgs: readonly string[]
+
 /** What src/system/polyfills.ts adds to QuickJS for the code that host and guest share. */
 declare class TextEncoder {
   encode(text: string): Uint8Array<ArrayBuffer>

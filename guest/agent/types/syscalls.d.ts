@@ -61,6 +61,8 @@ declare module 'syscalls' {
   export function interfaceUp(name: string): void
   /** finit_module(2) of an uncompressed .ko. */
   export function loadModule(path: string, parameters: string): void
+  /** finit_module(2) of a .ko.xz: `size` bytes of an open file from `offset` on. */
+  export function loadPackedModule(fd: number, offset: number, size: number, parameters: string): void
   export function reboot(command: number): void
   export function sync(): void
   /** Sets the wall clock. */

@@ -13,6 +13,7 @@ import { findAssets, verifyAssets } from './prepare/assets.ts'
 import { enterCgroups } from './prepare/cgroups.ts'
 import { claimOwner, claimSandbox, requireStartable } from './prepare/claim.ts'
 import { openDevices } from './prepare/devices.ts'
+import { modulesOf } from './prepare/guest-modules.ts'
 import { warnOfOpenWalls } from './prepare/open-walls.ts'
 import { sharePod } from './prepare/share.ts'
 import { recordFacts } from './record.ts'
@@ -48,7 +49,9 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const plan = planMachine(config, container.spec, hostMemoryMiB())
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
-  const share = await sharePod(host, ledger, { config, paths, user, container, signal }, timings)
+  const modules = modulesOf(config, assets)
+  const sharing = { config, paths, user, container, modules, signal }
+  const share = await sharePod(host, ledger, sharing, timings)
   const walls = await warnOfOpenWalls(host, { config, accelerator, share, bundle: container.bundle, log })
 
   const networkParts = { ledger, config, log, identity: user.identity, stateDir: paths.stateDir, signal }

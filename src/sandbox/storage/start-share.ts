@@ -11,7 +11,7 @@ import { createPodShare, guardWritable } from '../../sharing/pod-share.ts'
 import type { RootfsMount, Share, SharePlace } from '../../sharing/share.ts'
 import type { ShareDaemon, ShareDaemonSpec } from '../../sharing/share-daemon.ts'
 import { shareIdMap } from '../../sharing/share-id-map.ts'
-import { createExportedTree, createShareTree, type ShareTree } from '../../sharing/share-tree.ts'
+import { createExportedTree, createShareTree, type ShareTree, showModules } from '../../sharing/share-tree.ts'
 import { startVirtiofsd } from '../../sharing/virtiofsd.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { type ContainerRequest, rootfsMounts } from '../sandbox.ts'
@@ -30,6 +30,8 @@ export interface ShareRequest {
   readonly ids: IdRange | undefined
   /** The container that the sandbox is made for: what it mounts is known already. */
   readonly container: ContainerRequest
+  /** The kernel modules of the guest's image; undefined when the guest has another kernel. */
+  readonly modules: string | undefined
   /** Gives the start up. */
   readonly signal: AbortSignal
 }
@@ -60,7 +62,7 @@ const refusals: ReadonlySet<string> = new Set(['SHARE_NOT_IDMAPPABLE', 'SHARE_ID
  */
 export async function startShare(
   ledger: Ledger,
-  { config, paths, privateDir, clientUid, ids, container, signal }: ShareRequest,
+  { config, paths, privateDir, clientUid, ids, container, modules, signal }: ShareRequest,
 ): Promise<ServedShare> {
   const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege, virtioFsNosuid } =
     config.hypervisor
@@ -83,6 +85,8 @@ export async function startShare(
     rootBecause = error.rawMessage
     return startVirtiofsd(ledger, spec)
   })
+  // Like all that is shared: the daemon has been checked by now, and sees nothing but its root until then.
+  if (modules !== undefined) await showModules(ledger, tree, modules)
   const first = createHostShare(ledger, tree, daemon)
   const second = wantsVolumes(container, virtioFsNosuid ? undefined : isGuarded)
     ? await startVolumes(ledger, paths, { ...spec, ...(daemon.idmap && { ids: daemon.idmap.map }) })

@@ -1,7 +1,11 @@
-/** Kernel modules of the guest image: flat in /lib/modules, with their load order in modules.list. */
+/**
+ * Kernel modules of the guest image: those that booting needs are flat in /lib/modules, with their load order in modules.list;
+ * the others are in the archive that the host shares.
+ */
 import { loadModule } from 'syscalls'
 import { precondition } from '../errors.ts'
 import { errnoName, exists, readIfThere } from '../system/files.ts'
+import { loadFromArchive } from './module-archive.ts'
 
 const directory = '/lib/modules'
 
@@ -19,8 +23,10 @@ function loadOrder(list: string, name: string): string[] | undefined {
  */
 export function loadModuleNamed(name: string, parameters: readonly string[] = []): void {
   const order = loadOrder(readIfThere(`${directory}/modules.list`) ?? '', name)
-  if (order === undefined && isBuiltIn(name)) return
-  if (order === undefined) throw precondition(`kernel module ${name} is not in the guest image`)
+  if (order === undefined) {
+    if (isBuiltIn(name) || loadFromArchive(name, parameters.join(' '))) return
+    throw precondition(`kernel module ${name} is not in the guest image`)
+  }
   for (const [index, module] of order.entries()) {
     const own = index === order.length - 1
     try {
@@ -29,6 +35,11 @@ export function loadModuleNamed(name: string, parameters: readonly string[] = []
       if (errnoName(error) !== 'EEXIST') throw error
     }
   }
+}
+
+/** Whether it is one of those that booting needs, and so there before anything is mounted. */
+export function isInInitrd(name: string): boolean {
+  return loadOrder(readIfThere(`${directory}/modules.list`) ?? '', name) !== undefined
 }
 
 function isBuiltIn(name: string): boolean {

@@ -12,7 +12,8 @@ async function stage(double: HostDouble, before: (step: Step) => void = () => {}
   const { host } = double
   const { container, config, log, signal } = request
   const ids = { first: 1, count: 1 }
-  const share = await host.startShare(ledger, { config, paths, privateDir: '/', ids, container, signal })
+  const sharing = { config, paths, privateDir: '/', ids, container, modules: undefined, signal }
+  const share = await host.startShare(ledger, sharing)
   const identity = { name: 'kata-7', uid: 7, gid: 7, groups: [] }
   const parts = { ledger, config, log, identity, stateDir: paths.stateDir, signal }
   const network = await host.createNetwork({ dns: [] }, parts)

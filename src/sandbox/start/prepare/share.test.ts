@@ -23,7 +23,7 @@ test.each([
     return double.host.startShare(where, share)
   }
   const { config, container, signal } = request
-  const share: PodShareRequest = { config, paths, user, container, signal }
+  const share: PodShareRequest = { config, paths, user, container, modules: undefined, signal }
   const served = await sharePod({ startShare }, ledger, share, timings)
   expect(served !== undefined).toBe(isServed)
   expect(asked).toEqual(isServed ? [clientUid] : [])

@@ -14,6 +14,8 @@ export interface PodShareRequest {
   readonly paths: SandboxPaths
   readonly user: SandboxUser
   readonly container: ContainerRequest
+  /** Of the guest's image; undefined when the guest has another kernel. */
+  readonly modules: string | undefined
   /** Gives the start up. */
   readonly signal: AbortSignal
 }
@@ -22,13 +24,13 @@ export interface PodShareRequest {
 export async function sharePod(
   { startShare }: Pick<StartHost, 'startShare'>,
   ledger: Ledger,
-  { config, paths, user, container, signal }: PodShareRequest,
+  { config, paths, user, ...request }: PodShareRequest,
   { measure }: Pick<Timings, 'measure'>,
 ): Promise<ServedShare | undefined> {
   const { share } = vmmFeatures(config)
   if (share === 'none') return undefined
   const { privateDir, ids, identity } = user
   const clientUid = share === 'path' ? identity.uid : undefined
-  const request = { config, paths, privateDir, clientUid, ids, container, signal }
-  return await measure('virtiofsd', () => startShare(ledger, request))
+  const asked = { config, paths, privateDir, clientUid, ids, ...request }
+  return await measure('virtiofsd', () => startShare(ledger, asked))
 }

@@ -1,10 +1,12 @@
 import { expect, test } from 'bun:test'
-import { type KernelModule, modulesList } from './modules.ts'
+import { type KernelModule, modulesList } from './collect.ts'
 
 const module = (name: string, ...depends: string[]): KernelModule => ({
   name,
   depends,
   data: new Uint8Array(),
+  aliases: [],
+  file: `/${name}.ko.xz`,
 })
 
 test('a line per module, what it needs first', () => {

@@ -1,9 +1,9 @@
 /** Kernel modules for the guest: found by name, unpacked on the host, with the order in which they must be loaded. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { KataError } from '../errors.ts'
-import { mustRunTool, type ToolContext } from './child.ts'
-import { moduleInfo } from './elf.ts'
+import { KataError } from '../../errors.ts'
+import { mustRunTool, type ToolContext } from '../child.ts'
+import { moduleInfo } from '../elf.ts'
 
 export interface KernelModule {
   /** With underscores, as the kernel names it. */
@@ -11,11 +11,15 @@ export interface KernelModule {
   readonly data: Uint8Array
   /** Names of the modules it needs, direct ones only. */
   readonly depends: readonly string[]
+  /** By what the kernel asks for it: `fs-xfs`, `rtnl-link-veth`, `pci:v00008086d...*`. */
+  readonly aliases: readonly string[]
+  /** The file as the package has it. */
+  readonly file: string
 }
 
 /**
  * The modules `wanted` of an unpacked kernel package and all that they need, without those built into the kernel.
- * `modulesDir` is .../lib/modules/RELEASE; its files are unpacked in place.
+ * `modulesDir` is .../lib/modules/RELEASE; its files are unpacked beside the packed ones.
  *
  * @throws KataError IMAGE_PACKAGE_CONTENT when one is neither there nor built in; those of {@link mustRunTool}.
  */
@@ -25,9 +29,7 @@ export async function collectModules(
   options: ToolContext,
 ): Promise<KernelModule[]> {
   const files = new Map(
-    readdirSync(join(modulesDir, 'kernel'), { recursive: true, encoding: 'utf8' })
-      .filter((path) => /\.ko(\.xz)?$/.test(path))
-      .map((path) => [moduleName(path), join(modulesDir, 'kernel', path)]),
+    moduleFiles(modulesDir).map((path) => [moduleName(path), join(modulesDir, 'kernel', path)]),
   )
   const builtIn = new Set(
     readFileSync(join(modulesDir, 'modules.builtin'), 'utf8').trim().split('\n').map(moduleName),
@@ -43,9 +45,12 @@ export async function collectModules(
     })
     const packed = paths.filter((path) => path.endsWith('.xz'))
     if (packed.length > 0)
-      await mustRunTool(['xz', '--decompress', '--', ...packed], modulesDir, { ...options, timeout: 120_000 })
+      await mustRunTool(['xz', '--decompress', '--keep', '--force', '--', ...packed], modulesDir, {
+        ...options,
+        timeout: 120_000,
+      })
     for (const path of paths) {
-      const module = readModule(path.replace(/\.xz$/, ''))
+      const module = readModule(path)
       found.set(module.name, module)
     }
     const needed = [...found.values()].flatMap(({ depends }) => depends)
@@ -57,12 +62,22 @@ export async function collectModules(
   }))
 }
 
-function readModule(path: string): KernelModule {
-  const data = readFileSync(path)
-  const depends = moduleInfo(data).find(([key]) => key === 'depends')?.[1] ?? ''
+/** Every module of the package, as a path below `kernel/`; not those that {@link collectModules} has unpacked. */
+export function moduleFiles(modulesDir: string): string[] {
+  const found = readdirSync(join(modulesDir, 'kernel'), { recursive: true, encoding: 'utf8' })
+  const packed = new Set(found.filter((path) => path.endsWith('.ko.xz')))
+  return found.filter((path) => packed.has(path) || (path.endsWith('.ko') && !packed.has(`${path}.xz`)))
+}
+
+function readModule(file: string): KernelModule {
+  const data = readFileSync(file.replace(/\.xz$/, ''))
+  const info = moduleInfo(data)
+  const depends = info.find(([key]) => key === 'depends')?.[1] ?? ''
   return {
-    name: moduleName(path),
+    name: moduleName(file),
     data,
+    file,
+    aliases: info.filter(([key]) => key === 'alias').map(([, alias]) => alias),
     depends: depends
       .split(',')
       .filter((name) => name !== '')
@@ -71,7 +86,7 @@ function readModule(path: string): KernelModule {
 }
 
 /** `kernel/net/vmw-vsock.ko.xz` -> `vmw_vsock`. */
-function moduleName(path: string): string {
+export function moduleName(path: string): string {
   return basename(path)
     .replace(/\.ko(\.xz)?$/, '')
     .replaceAll('-', '_')
@@ -82,14 +97,16 @@ function moduleName(path: string): string {
  * itself last (`virtio_net: failover net_failover virtio_net`).
  */
 export function modulesList(modules: readonly KernelModule[]): string {
+  return [...loadOrders(modules)].map(([name, order]) => `${name}: ${order.join(' ')}\n`).join('')
+}
+
+/** For each module, by its name, the names to load in that order, itself last. */
+export function loadOrders(modules: readonly KernelModule[]): Map<string, string[]> {
   const byName = new Map(modules.map((module) => [module.name, module]))
   const order = (name: string, above: readonly string[]): string[] => {
     if (above.includes(name)) return []
     const below = byName.get(name)?.depends.flatMap((other) => order(other, [...above, name])) ?? []
     return [...new Set([...below, name])]
   }
-  return [...byName.keys()]
-    .sort()
-    .map((name) => `${name}: ${order(name, []).join(' ')}\n`)
-    .join('')
+  return new Map([...byName.keys()].sort().map((name) => [name, order(name, [])]))
 }

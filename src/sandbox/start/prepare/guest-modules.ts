@@ -1,0 +1,20 @@
+/** Kernel modules for the guest beyond those that its boot needs. */
+import { dirname } from 'node:path'
+import type { Config } from '../../../config/config.ts'
+import { hasOwnGuest } from '../../../config/kata/own-guest.ts'
+import { loadImage } from '../../../guest-image/guest-image.ts'
+import type { GuestAssets } from '../../../vmm/assets.ts'
+
+/**
+ * The file of the image that the kernel is from: another image's modules would not fit it. Undefined for a kernel or a guest of
+ * the user's own.
+ *
+ * @throws KataError IMAGE_MANIFEST_CORRUPT.
+ */
+export function modulesOf(
+  { hypervisor }: Pick<Config, 'hypervisor'>,
+  { kernel }: Pick<GuestAssets, 'kernel'>,
+): string | undefined {
+  if (hypervisor.kernel !== '' || hasOwnGuest(hypervisor)) return undefined
+  return loadImage(dirname(kernel))?.modules
+}
