@@ -2,6 +2,7 @@
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
 import { findBlockDevice } from '../devices/block-device.ts'
+import { expectedDevices, loadExpectedModules } from '../devices/expected-modules.ts'
 import { guestDevices } from '../devices/guest-devices.ts'
 import type { Loop } from '../devices/loop.ts'
 import { isPassedDevice, type PassedDevices } from '../devices/passed-devices.ts'
@@ -47,6 +48,8 @@ const idPattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
 export function checkId(id: string): void {
   if (!idPattern.test(id)) throw invalid(`"${id}" is not a container or process id`)
 }
+
+const everyDevice = () => [...guestDevices(), ...expectedDevices()]
 
 export class Container {
   readonly id: string
@@ -102,12 +105,14 @@ export class Container {
         if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
         else mounted.push(await mountStorage(storage))
       tools.sources.hold(id, [oci.root.path, ...oci.mounts.map(({ source }) => source)])
+      loadExpectedModules(oci.process.capabilities?.bounding ?? [])
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)
       await Promise.all(devices.filter(isPassedDevice).map((device) => tools.passed.require(device)))
       const disks = devices.filter((device) => !isPassedDevice(device))
       const found = await Promise.all(disks.map(({ type, id }) => findBlockDevice(type, id)))
       const spec = withGuestDevices(oci, disks, found, mounted.flatMap(shownDisk))
-      const config = specToJson(spec, { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices })
+      const context = { cgroupsPath: cgroupOf(id).path, sharedNamespaces, guestDevices: everyDevice }
+      const config = specToJson(spec, context)
       save(`${bundle}/config.json`, toJson(config))
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
       return new Container(id, { init, terminationLog: terminationLogOf(oci) }, mounted, tools)

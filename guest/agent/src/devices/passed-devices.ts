@@ -6,9 +6,11 @@
 import type { Device } from '../../../../src/protocol/generated/agent.ts'
 import { deadline, invalid } from '../errors.ts'
 import type { Sample } from '../statistics/prometheus.ts'
+import { sayError } from '../system/console.ts'
 import { exists, linkTarget, list, readIfThere } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { pciSlots } from './block-device.ts'
+import { loadRequested } from './module-archive.ts'
 import { passedDeviceState } from './passed-device-state.ts'
 
 /** How long a device may take to appear after the host has plugged it in. */
@@ -42,6 +44,7 @@ export class PassedDevices {
       const { host, slots } = placeOf(option)
       const directory = await this.#appeared(option, slots)
       this.#known.set(host, directory)
+      loadDriver(directory)
       await driven(directory)
     }
   }
@@ -64,6 +67,17 @@ export class PassedDevices {
         throw deadline(`no device appeared for ${option} within ${hotplugMilliseconds} ms`)
       await sleep(stepMilliseconds)
     }
+  }
+}
+
+/** A driver that the kernel does not have yet, by what the device says of itself: nobody else would look for it here. */
+function loadDriver(directory: string): void {
+  const modalias = readIfThere(`${directory}/modalias`)?.trim()
+  if (modalias === undefined || linkTarget(`${directory}/driver`) !== undefined) return
+  try {
+    loadRequested(modalias)
+  } catch (error) {
+    sayError(`cannot load the driver of ${modalias}`, error)
   }
 }
 

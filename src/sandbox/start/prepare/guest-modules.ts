@@ -1,6 +1,6 @@
 /** Kernel modules for the guest beyond those that its boot needs. */
 import { dirname } from 'node:path'
-import type { Config } from '../../../config/config.ts'
+import type { HypervisorConfig } from '../../../config/config.ts'
 import { hasOwnGuest } from '../../../config/kata/own-guest.ts'
 import { loadImage } from '../../../guest-image/guest-image.ts'
 import type { GuestAssets } from '../../../vmm/assets.ts'
@@ -12,7 +12,7 @@ import type { GuestAssets } from '../../../vmm/assets.ts'
  * @throws KataError IMAGE_MANIFEST_CORRUPT.
  */
 export function modulesOf(
-  { hypervisor }: Pick<Config, 'hypervisor'>,
+  { hypervisor }: { readonly hypervisor: Pick<HypervisorConfig, 'kernel' | 'initrd' | 'image'> },
   { kernel }: Pick<GuestAssets, 'kernel'>,
 ): string | undefined {
   if (hypervisor.kernel !== '' || hasOwnGuest(hypervisor)) return undefined

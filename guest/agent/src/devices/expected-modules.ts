@@ -1,0 +1,45 @@
+/**
+ * What a container with certain rights expects to find, although its kernel loads it only when asked: programs ask the kernel in
+ * ways that it does not understand as a request for a module.
+ */
+import { sayError } from '../system/console.ts'
+import { exists } from '../system/files.ts'
+import { moduleArchive } from '../system/paths.ts'
+import type { DeviceNode } from './guest-devices.ts'
+import { loadFromArchive } from './module-archive.ts'
+
+/** iptables-legacy runs modprobe(8), which a container may not; its tables the kernel asks for itself then. */
+const byCapability: Readonly<Record<string, readonly string[]>> = {
+  CAP_NET_ADMIN: ['ip_tables', 'ip6_tables'],
+}
+
+/** Loads them, as far as the guest image has them. A container starts without them, too. */
+export function loadExpectedModules(capabilities: readonly string[]): void {
+  for (const name of capabilities.flatMap((capability) => byCapability[capability] ?? []))
+    try {
+      if (!exists(`/sys/module/${name}`)) loadFromArchive(name, '')
+    } catch (error) {
+      sayError(`cannot load kernel module ${name}`, error)
+    }
+}
+
+/** Who opens such a node makes the kernel ask for its driver, by these numbers (Linux Documentation/admin-guide/devices.txt). */
+const characters: readonly [path: string, major: number, minor: number][] = [
+  ['/dev/net/tun', 10, 200],
+  ['/dev/cuse', 10, 203],
+  ['/dev/btrfs-control', 10, 234],
+  ['/dev/mapper/control', 10, 236],
+  ['/dev/loop-control', 10, 237],
+]
+const loops = Array.from({ length: 8 }, (_, number) => [`/dev/loop${number}`, 7, number] as const)
+
+/** Nodes of drivers that are not loaded yet, for containers that may use every device. */
+export function expectedDevices(): DeviceNode[] {
+  if (!exists(moduleArchive)) return []
+  const node =
+    (type: 'c' | 'b') =>
+    ([path, major, minor]: readonly [string, number, number]) => {
+      return { path, type, major, minor, fileMode: 0o600, uid: 0, gid: 0 }
+    }
+  return [...characters.map(node('c')), ...loops.map(node('b'))].filter(({ path }) => !exists(path))
+}
