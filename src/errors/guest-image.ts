@@ -57,6 +57,11 @@ export const guestImageErrors = {
     'the Debian packages do not hold {name} ({reason})',
     'They are newer or older than this version of kata-ts knows: use its latest version.',
   ),
+  IMAGE_MODULE_UNKNOWN: entry(
+    'invalid_argument',
+    'the guest kernel {kernelRelease} has no module {name}',
+    'Check the name: it is that of the file, without .ko.xz. What the kernel has built in needs no module.',
+  ),
   IMAGE_SYSTEMD_SYMBOL: entry(
     'failed_precondition',
     "{program} of Debian needs {symbol} of libsystemd, which the guest's stub of that library does not have",

@@ -75,6 +75,32 @@ describe('buildImage', () => {
     expect(findImage(cacheDir)?.id).toBe(third.id)
   })
 
+  test('another list of kernel modules gives another image, which is known by it', async () => {
+    const { env } = makeArchive(dir)
+    const first = await buildImage({ cacheDir, agent, systemdStub, env })
+    const kernelModules = ['virtio-mmio', 'failover', 'failover']
+    const second = await buildImage({ cacheDir, agent, systemdStub, env, kernelModules })
+    expect(second.id).not.toBe(first.id)
+    expect(second.manifest.initrd).toEqual(first.manifest.initrd)
+    expect(second.manifest.kernelModules).toEqual(['failover', 'virtio_mmio'])
+    expect(isBuiltFrom(second, { agent, systemdStub })).toBe(true)
+    expect(readFileSync(second.modules!).toString('latin1')).toMatch(/^.*\nm failover .*\nm virtio_mmio /)
+    expect(await failure({ cacheDir, agent, systemdStub, env, kernelModules: ['nosuch'] })).toBe(
+      'IMAGE_MODULE_UNKNOWN',
+    )
+    expect(findImage(cacheDir)?.id).toBe(second.id)
+  })
+
+  test('a damaged file of modules is told and replaced', async () => {
+    const { env } = makeArchive(dir)
+    const { modules } = await buildImage({ cacheDir, agent, systemdStub, env })
+    const good = readFileSync(modules!)
+    writeFileSync(modules!, Buffer.alloc(good.length, 1))
+    expect(verifyImage(findImage(cacheDir)!)).rejects.toMatchObject({ code: 'IMAGE_CHECKSUM_MISMATCH' })
+    await buildImage({ cacheDir, agent, systemdStub, env })
+    expect(readFileSync(modules!).equals(good)).toBe(true)
+  })
+
   test('does nothing when the image is there, also for builds at the same time', async () => {
     const { env, log } = makeArchive(dir)
     await Promise.all([

@@ -1,6 +1,6 @@
 /** Builds the guest image: a kernel and an initrd out of Debian packages that are downloaded and unpacked, not installed. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { agentVersion } from '../../guest/agent/src/system/version.ts'
 import { KataError } from '../errors.ts'
 import { type Logger, silentLogger } from '../log.ts'
@@ -20,7 +20,7 @@ import { buildInitrd } from './initrd.ts'
 import { extractVmlinux } from './kernel.ts'
 import { lockFile } from './lock.ts'
 import { moduleArchive } from './modules/archive.ts'
-import { collectModules, moduleFiles } from './modules/collect.ts'
+import { collectModules, moduleFiles, moduleName } from './modules/collect.ts'
 import { listedModules } from './modules/groups.ts'
 import { type Progress, silentProgress } from './progress.ts'
 
@@ -62,6 +62,8 @@ export interface BuildOptions extends ImagePrograms {
   readonly progress?: Progress
   readonly log?: Logger
   readonly signal?: AbortSignal
+  /** Kernel modules for guests to ask for, beyond the list: names, as modprobe(8) takes them. */
+  readonly kernelModules?: readonly string[]
   /** Environment of the Debian tools; default: ours. */
   readonly env?: ToolContext['env']
 }
@@ -84,7 +86,9 @@ export async function buildImage(options: BuildOptions): Promise<GuestImage> {
     rmSync(join(cacheDir, 'tmp'), { recursive: true, force: true })
     mkdirSync(join(cacheDir, 'tmp'))
     try {
-      return await buildLocked({ cacheDir, programs: programBytes(options), progress, log, tools })
+      const kernelModules = sortedNames(options.kernelModules ?? [])
+      const programs = programBytes(options)
+      return await buildLocked({ cacheDir, programs, kernelModules, progress, log, tools })
     } finally {
       rmSync(join(cacheDir, 'tmp'), { recursive: true, force: true })
     }
@@ -100,7 +104,8 @@ export async function buildImage(options: BuildOptions): Promise<GuestImage> {
  * @throws KataError IMAGE_FILE_MISSING for a program that cannot be read.
  */
 export function isBuiltFrom(image: GuestImage, programs: ImagePrograms): boolean {
-  return image.id === imageId(image.manifest.packages, programBytes(programs))
+  const { packages, kernelModules = [] } = image.manifest
+  return image.id === imageId(packages, programBytes(programs), kernelModules)
 }
 
 interface ProgramBytes {
@@ -111,17 +116,18 @@ interface ProgramBytes {
 interface Build {
   readonly cacheDir: string
   readonly programs: ProgramBytes
+  readonly kernelModules: readonly string[]
   readonly progress: Progress
   readonly log: Logger
   readonly tools: ToolContext
 }
 
 async function buildLocked(build: Build): Promise<GuestImage> {
-  const { cacheDir, programs, progress, log, tools } = build
+  const { cacheDir, programs, kernelModules, progress, log, tools } = build
   const debs = join(cacheDir, 'debs')
   progress.begin('guest image: package versions')
   let packages = await resolveOrUpdate(build)
-  const intact = await intactImage(cacheDir, imageId(packages, programs), tools.signal)
+  const intact = await intactImage(cacheDir, imageId(packages, programs, kernelModules), tools.signal)
   if (intact !== undefined) {
     makeCurrent(cacheDir, intact.id)
     progress.end(`image ${intact.id} is up to date`)
@@ -184,7 +190,7 @@ async function downloadOrUpdate(build: Build, packages: PackageFile[]): Promise<
 }
 
 async function assemble(build: Build, packages: readonly PackageFile[], tree: string): Promise<GuestImage> {
-  const { cacheDir, programs, tools, progress } = build
+  const { cacheDir, programs, kernelModules, tools, progress } = build
   const out = newDirectory(cacheDir, 'image')
   const kernelRelease = releaseIn(tree)
   const bzImage = join(tree, 'boot', `vmlinuz-${kernelRelease}`)
@@ -193,15 +199,16 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
   const modulesDir = join(tree, 'usr/lib/modules', kernelRelease)
   const modules = await collectModules(modulesDir, guestModules, tools)
   progress.update(0.4)
-  const further = await furtherModules(modulesDir, tools)
+  const further = await furtherModules(modulesDir, kernelModules, tools)
   progress.update(0.8)
   const initrd = buildInitrd({ ...programs, tree, modules, kernelRelease, recipe: imageRecipe })
   const manifest: ImageManifest = {
-    id: imageId(packages, programs),
+    id: imageId(packages, programs, kernelModules),
     recipe: imageRecipe,
     kernel: { file: 'vmlinux', sha256: sha256(vmlinux), size: vmlinux.length },
     initrd: { file: 'initrd', sha256: sha256(initrd), size: initrd.length },
     modules: { file: 'modules', sha256: sha256(further), size: further.length },
+    ...(kernelModules.length > 0 && { kernelModules }),
     kernelRelease,
     agentSha256: sha256(programs.agent),
     agentVersion,
@@ -216,19 +223,36 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
   return publish(cacheDir, out, manifest.id)
 }
 
-/** What a guest may ask for once it runs, with all that it needs. */
-async function furtherModules(modulesDir: string, tools: ToolContext): Promise<Uint8Array> {
-  const listed = listedModules(moduleFiles(modulesDir))
+/** What a guest may ask for once it runs, with all that it needs. @throws KataError IMAGE_MODULE_UNKNOWN. */
+async function furtherModules(
+  modulesDir: string,
+  kernelModules: readonly string[],
+  tools: ToolContext,
+): Promise<Uint8Array> {
+  const files = moduleFiles(modulesDir)
+  const known = new Set(files.map(moduleName))
+  const unknown = kernelModules.find((name) => !known.has(name))
+  if (unknown !== undefined)
+    throw new KataError('IMAGE_MODULE_UNKNOWN', { name: unknown, kernelRelease: basename(modulesDir) })
+  const listed = [...new Set([...listedModules(files), ...kernelModules])]
   return moduleArchive(await collectModules(modulesDir, listed, tools), new Set(listed))
 }
 
-/** Content address: package files, our programs and recipe. */
-function imageId(packages: readonly ImagePackage[], { agent, systemdStub }: ProgramBytes): string {
+const sortedNames = (names: readonly string[]): string[] =>
+  [...new Set(names.map((name) => name.replaceAll('-', '_')))].sort()
+
+/** Content address: package files, our programs, recipe and what was asked for. */
+function imageId(
+  packages: readonly ImagePackage[],
+  { agent, systemdStub }: ProgramBytes,
+  kernelModules: readonly string[],
+): string {
   const inputs = {
     recipe: imageRecipe,
     agent: sha256(agent),
     systemdStub: sha256(systemdStub),
     packages: packages.map(({ name, version, sha256 }) => [name, version, sha256]),
+    kernelModules,
   }
   return sha256(JSON.stringify(inputs)).slice(0, 24)
 }

@@ -41,6 +41,8 @@ export interface ImageManifest {
   readonly initrd: ImageFile
   /** Kernel modules beyond those of the initrd. Absent in images that were built before there were any. */
   readonly modules?: ImageFile
+  /** Modules that the build was asked for beyond its own list. */
+  readonly kernelModules?: readonly string[]
   /** `uname -r` of the guest. */
   readonly kernelRelease: string
   readonly agentSha256: string
@@ -263,6 +265,7 @@ const imageManifest = record<ImageManifest>({
   kernel: needed(imageFile),
   initrd: needed(imageFile),
   modules: imageFile,
+  kernelModules: list(text),
   kernelRelease: needed(text),
   agentSha256: needed(text),
   agentVersion: text,

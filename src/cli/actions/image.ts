@@ -22,6 +22,7 @@ import { forEachName } from './containers.ts'
 export async function build(settings: Settings, flags: ImageFlags): Promise<number> {
   const options = {
     cacheDir: cacheDirOf(flags),
+    kernelModules: flags.kernelModule ?? [],
     agent: await embeddedAgent(),
     systemdStub: await embeddedSystemdStub(),
     progress: createProgress(process.stderr),
@@ -43,7 +44,7 @@ export async function list(settings: Settings, flags: ImageFlags): Promise<numbe
       id,
       current: id === current,
       kernelRelease: manifest.kernelRelease,
-      bytes: manifest.kernel.size + manifest.initrd.size,
+      bytes: manifest.kernel.size + manifest.initrd.size + (manifest.modules?.size ?? 0),
       builtAt: manifest.builtAt,
     }))
   const header = ['', 'ID', 'KERNEL', 'SIZE', 'BUILT']
@@ -104,12 +105,15 @@ function directoryOf(cacheDir: string, id: string): string {
   return `${cacheDir}/images/${id}`
 }
 
-function asText({ id, kernel, initrd, manifest }: GuestImage): string {
+function asText({ id, kernel, initrd, modules, manifest }: GuestImage): string {
   const packages = manifest.packages.map(({ name, version }): [string, string] => [name, version])
   const facts: [string, string][] = [
     ['id', id],
     ['kernel', `${kernel} (${manifest.kernelRelease}, sha256 ${manifest.kernel.sha256})`],
     ['initrd', `${initrd} (sha256 ${manifest.initrd.sha256})`],
+    ...(modules && manifest.modules
+      ? [['modules', `${modules} (sha256 ${manifest.modules.sha256})`] as [string, string]]
+      : []),
     ['built', manifest.builtAt],
   ]
   return `${pairs(facts)}\n${table(['PACKAGE', 'VERSION'], packages)}`

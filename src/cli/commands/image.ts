@@ -1,10 +1,11 @@
 /** `kata-ts image`: the kernel and initrd that machines boot. */
 import type { Command } from 'commander'
-import { action, type Cli, describe } from './command.ts'
+import { action, type Cli, collect, describe } from './command.ts'
 
 export interface ImageFlags {
   readonly cacheDir?: string
   readonly force?: true
+  readonly kernelModule?: string[]
 }
 
 export function imageCommand(cli: Cli): Command {
@@ -23,6 +24,12 @@ export function imageCommand(cli: Cli): Command {
     const verb = usage.split(' ')[0]!
     const example = `image ${verb === 'rm' ? 'rm 3f2a' : verb}`
     const child = describe({ usage, summary, example }).option('--cache-dir <dir>', 'where images are kept')
+    if (verb === 'build')
+      child.option(
+        '--kernel-module <name>',
+        'a module of Debian’s kernel for guests to load, beyond the usual; repeatable',
+        collect,
+      )
     if (verb === 'rm')
       child.option('-f, --force', 'remove also what the next sandbox boots, or one has booted')
     command.addCommand(

@@ -21,7 +21,7 @@ export const agentKeys = [
       ';',
     ),
     [],
-    'Modules that the agent loads when the sandbox starts, for instance "e1000e InterruptThrottleRate=3000". In an annotation they are separated by semicolons.',
+    'Modules that the agent loads when the sandbox starts, for instance "dummy numdummies=2". They are those of the guest image (docs/how-to/kernel-modules.md); with an `initrd` or `image` of your own, its agent loads its own. In an annotation they are separated by semicolons.',
     { annotation: 'kernel_modules' },
   ),
   key(
