@@ -3,7 +3,8 @@ import type { GuestDetailsResponse } from '../protocol/generated/agent.ts'
 import { askAgent, describeAgent } from './agent-facts.ts'
 
 const details = (supportsSeccomp: boolean, version: string, ...extraFeatures: string[]) => ({
-  ...{ version, supportsSeccomp, extraFeatures, initDaemon: true, deviceHandlers: [], storageHandlers: [] },
+  ...{ version, supportsSeccomp, extraFeatures, initDaemon: true, deviceHandlers: [] },
+  storageHandlers: ['virtio-fs', ...(supportsSeccomp ? ['watchable-bind'] : [])],
 })
 const ask = (answer: Partial<GuestDetailsResponse>) =>
   askAgent({
@@ -14,15 +15,19 @@ const ask = (answer: Partial<GuestDetailsResponse>) =>
 
 test('our own agent names itself among its features; every other one is Kata’s', async () => {
   const own = await ask({ agentDetails: details(true, '0.1.0', 'kata-ts'), memBlockSizeBytes: 1n << 28n })
-  expect(own).toEqual({ name: 'kata-ts', version: '0.1.0', seccomp: true, memoryBlockMiB: 256 })
+  expect(own).toEqual({
+    ...{ name: 'kata-ts', version: '0.1.0', seccomp: true, watchesVolumes: true, memoryBlockMiB: 256 },
+  })
   expect(describeAgent(own)).toBe('the agent of kata-ts 0.1.0')
   const katas = await ask({ agentDetails: details(false, '4.1.0', 'guest-pull') })
-  expect(katas).toEqual({ name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 })
+  expect(katas).toEqual({
+    ...{ name: 'kata', version: '4.1.0', seccomp: false, watchesVolumes: false, memoryBlockMiB: 128 },
+  })
   expect(describeAgent(katas)).toBe("Kata's agent 4.1.0")
 })
 
 test('an agent that says nothing of itself can do nothing, and its words are made harmless', async () => {
-  expect(await ask({})).toMatchObject({ name: 'kata', version: '', seccomp: false })
+  expect(await ask({})).toMatchObject({ name: 'kata', version: '', seccomp: false, watchesVolumes: false })
   const { version } = await ask({ agentDetails: details(true, `\u001b[31m${'x'.repeat(9999)}`) })
   expect(version).toBe(` [31m${'x'.repeat(59)}`)
 })

@@ -10,12 +10,16 @@ export interface AgentFacts {
   readonly version: string
   /** Whether it can give a container its seccomp profile. */
   readonly seccomp: boolean
+  /** Whether it copies volumes that change on the host (Kata's `watchable-bind`). */
+  readonly watchesVolumes: boolean
   /** The unit in which its kernel takes memory, MiB. */
   readonly memoryBlockMiB: number
 }
 
 /** Word among the features of our own agent (guest/agent/src/system/version.ts). */
 const ownFeature = 'kata-ts'
+/** Name of the driver in Kata's Storage message. */
+export const watchDriver = 'watchable-bind'
 const longestVersion = 64
 /** What a guest takes memory in when it does not say, MiB. */
 const usualBlockMiB = 128
@@ -32,6 +36,7 @@ export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Pro
     name: agentDetails?.extraFeatures.includes(ownFeature) ? 'kata-ts' : 'kata',
     version: plainText(agentDetails?.version ?? '', longestVersion),
     seccomp: agentDetails?.supportsSeccomp ?? false,
+    watchesVolumes: agentDetails?.storageHandlers.includes(watchDriver) ?? false,
     memoryBlockMiB: blockMiB(memBlockSizeBytes),
   }
 }

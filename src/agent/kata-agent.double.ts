@@ -69,7 +69,10 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
     ...{ createSandbox: nothing('CreateSandbox'), updateContainer: nothing('UpdateContainer') },
     getGuestDetails: noted('GetGuestDetails', () => ({
       memBlockSizeBytes: 1n << 27n,
-      agentDetails: { version: '4.1.0', initDaemon: true, supportsSeccomp: seccomp },
+      agentDetails: {
+        ...{ version: '4.1.0', initDaemon: true, supportsSeccomp: seccomp },
+        storageHandlers: ['virtio-fs', 'watchable-bind'],
+      },
     })),
     createContainer: noted('CreateContainer', ({ containerId, oci }) => {
       if (oci?.process === undefined) throw failed('EINVAL: Invalid argument')

@@ -30,7 +30,13 @@ function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandb
 }
 
 const spec = { linux: { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } } }
-const facts: AgentFacts = { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 }
+const facts: AgentFacts = {
+  name: 'kata',
+  version: '4.1.0',
+  seccomp: false,
+  watchesVolumes: true,
+  memoryBlockMiB: 128,
+}
 
 test.each([
   ['an agent without seccomp', facts, false, '[AGENT_NO_SECCOMP] container c has a seccomp profile'],

@@ -38,6 +38,7 @@ import { messageBringer } from './storage/copied-message.ts'
 import type { Disks } from './storage/disks.ts'
 import { carryMounts } from './storage/mounts.ts'
 import { requireSharedIds } from './storage/share-ids.ts'
+import { unwatchedWarning } from './storage/watched-volume.ts'
 
 export interface SandboxParts {
   readonly id: string
@@ -85,6 +86,8 @@ export class Sandbox {
   readonly #oomScore: PodOomScore
   readonly #stopped = Promise.withResolvers<void>()
   readonly #making = new Set<Promise<unknown>>()
+  /** Volumes that are too large to be watched, once it was said. */
+  readonly #unwatched = new Set<string>()
   #stopping: Promise<void> | undefined
 
   constructor(parts: SandboxParts) {
@@ -129,7 +132,10 @@ export class Sandbox {
       const guestRootfs = await share.addRootfs(id, rootfsMounts({ spec, rootfs }))
       const passed = await this.#vfio.attach(request)
       const disks = await this.#attachDisks(request)
-      const carried = await carryMounts(spec, id, share, disks.mounts)
+      const carried = await carryMounts(spec, id, share, {
+        disks: disks.mounts,
+        watchedPath: agentFacts.watchesVolumes ? share.watchedPath : undefined,
+      })
       const facts = {
         containerId: id,
         bundle,
@@ -154,6 +160,7 @@ export class Sandbox {
       )
       for (const warning of await undrivenDevices(passed.devices, id, agent.agent, log))
         warnClient(bundle, warning, log)
+      this.#tellUnwatched(carried.unwatched, bundle)
     } catch (error) {
       // The end of a machine that is over releases what it had of this container, too.
       if (!this.#parts.end.isLost)
@@ -174,6 +181,14 @@ export class Sandbox {
       ...(isPodSandbox(spec) && { hostUsage: () => this.#parts.hostUsage() }),
       remove: () => this.#release(id),
     })
+  }
+
+  /** Once for each volume, whichever containers mount it. */
+  #tellUnwatched(sources: readonly string[], bundle: string): void {
+    for (const source of sources.filter((source) => !this.#unwatched.has(source))) {
+      this.#unwatched.add(source)
+      warnClient(bundle, unwatchedWarning(source), this.#parts.log)
+    }
   }
 
   #attachDisks({ id: containerId, spec, rights }: ContainerRequest): Promise<ContainerDisks> {

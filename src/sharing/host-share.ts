@@ -8,7 +8,7 @@ import { releaseOwner } from './resources.ts'
 import { mountRootfs } from './rootfs-mount.ts'
 import type { GuestRootfs, HostShare, RootfsMount, VolumeShare } from './share.ts'
 import type { ShareDaemon } from './share-daemon.ts'
-import { type ExportedTree, makeDirectory, mountAt, type ShareTree } from './share-tree.ts'
+import { type ExportedTree, makeDirectory, mountAt, type ShareTree, watchedName } from './share-tree.ts'
 
 /** Kata's names: the virtiofs tag, and where the agent mounts it. */
 const kataShared = 'kataShared'
@@ -24,6 +24,7 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
     tag: kataShared,
     guestPath: kataGuestSharedDir,
     idMap: daemon.idmap?.map,
+    watchedPath: `${kataGuestSharedDir}/${watchedName}`,
     exited: daemon.exited,
     connect: () => daemon.connect(),
     addRootfs: (containerId, mounts) =>

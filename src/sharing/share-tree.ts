@@ -14,6 +14,9 @@ import { mount, mountFlags } from '../linux/mounts/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../linux/mounts/mount-tree.ts'
 import { directoryResource, mountResource } from './resources.ts'
 
+/** Kata's name. The agent mounts something there, and can make nothing in a share that is read-only for it. */
+export const watchedName = 'watchable'
+
 export interface ExportedTree {
   /** Where entries are mounted. */
   readonly entries: string
@@ -34,6 +37,7 @@ export interface TreePlace {
 /** A tree that root file systems can come to, too. @throws SyscallError from mount(2) and its kin. */
 export async function createShareTree(ledger: Ledger, place: TreePlace): Promise<ShareTree> {
   const tree = await createExportedTree(ledger, place, 'share')
+  await makeDirectory(ledger, `${tree.entries}/${watchedName}`, '')
   const scratch = `${realpathSync(place.stateDir)}/scratch`
   await makeDirectory(ledger, scratch, '')
   await mountAt(ledger, scratch, '', () => bind(scratch, scratch, 0))

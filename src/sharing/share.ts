@@ -43,6 +43,11 @@ export interface Share {
   readonly idMap: readonly IdExtent[] | undefined
   /** Whether files are copied, so that the host does not see what is written to them in the guest. Default false. */
   readonly copiesFiles?: boolean
+  /**
+   * Directory of the guest for copies of what changes on the host, because such a change raises no inotify event in the share;
+   * undefined where all files are the guest's own.
+   */
+  readonly watchedPath: string | undefined
   /** Brings a container's root file system to the guest. */
   addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs>
   /**
@@ -71,4 +76,4 @@ export interface HostShare extends Share, SharePlace {
 }
 
 /** One that only volumes come to. */
-export type VolumeShare = Omit<HostShare, 'idMap' | 'addRootfs'>
+export type VolumeShare = Omit<HostShare, 'idMap' | 'watchedPath' | 'addRootfs'>

@@ -24,7 +24,13 @@ type Calls = AgentClient & { check(): Promise<unknown> }
 type Use = (agent: Calls) => Promise<unknown>
 
 const ids = { containerId: 'c', execId: '' }
-const facts: AgentFacts = { name: 'kata-ts', version: '1', seccomp: true, memoryBlockMiB: 128 }
+const facts: AgentFacts = {
+  name: 'kata-ts',
+  version: '1',
+  seccomp: true,
+  watchesVolumes: true,
+  memoryBlockMiB: 128,
+}
 const containerOf = (agent: AgentClient) =>
   new Container('c', agent, {
     ...{ agentFacts: facts, resources: {}, resize: async () => {}, remove: async () => {} },

@@ -24,6 +24,8 @@ declare module 'os' {
     readonly gid: number
     readonly size: number
     readonly ino: number
+    /** Milliseconds since 1970. */
+    readonly mtime: number
     /** Of a device node. */
     readonly rdev: number
   }

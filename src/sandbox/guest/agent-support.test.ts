@@ -3,7 +3,13 @@ import type { AgentFacts } from '../../agent/agent-facts.ts'
 import { StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import { requirePidsLimit, requireSeccomp, requireSubpaths } from './agent-support.ts'
 
-const katas: AgentFacts = { name: 'kata', version: '4.1.0', seccomp: false, memoryBlockMiB: 128 }
+const katas: AgentFacts = {
+  name: 'kata',
+  version: '4.1.0',
+  seccomp: false,
+  watchesVolumes: true,
+  memoryBlockMiB: 128,
+}
 const withProfile = { linux: { seccomp: { defaultAction: 'SCMP_ACT_ERRNO' } } }
 
 test('a profile that the agent cannot apply is refused, but for an operator who wants none applied', () => {

@@ -21,6 +21,7 @@ import type { Disks } from './disks.ts'
 import { isEmptyDir } from './memory-volume.ts'
 import { sharedMounts } from './mounts.ts'
 import { treeResource } from './tree.ts'
+import { isInApiVolume } from './watched-volume.ts'
 
 export interface DiskShareParts {
   readonly ledger: Ledger
@@ -29,9 +30,6 @@ export interface DiskShareParts {
   readonly agent: AgentClient
   readonly log: Logger
 }
-
-/** Volumes of kubelet that are only ever read. */
-const readVolume = /\/volumes\/kubernetes\.io~(configmap|secret|projected|downward-api)\//
 
 /**
  * What cannot be brought to the guest of a sandbox's first container, before anything is made for it.
@@ -60,6 +58,7 @@ export async function createDiskShare(parts: DiskShareParts): Promise<Share> {
 class DiskShare implements Share {
   readonly idMap = undefined
   readonly copiesFiles = true
+  readonly watchedPath = undefined
   /** Nothing serves it that could end. */
   readonly exited = new Promise<never>(() => {})
   readonly #parts: DiskShareParts
@@ -131,7 +130,7 @@ function howToCarry(
   const { fd, kind } = openSource(source, container)
   closeSync(fd)
   if (kind === 'directory' && isEmptyDir(source)) return 'scratch'
-  if (kind === 'file' || readonly || readVolume.test(source)) return 'copy'
+  if (kind === 'file' || readonly || isInApiVolume(source)) return 'copy'
   throw new KataError('SHARE_NOT_COPIED', { source, container })
 }
 

@@ -4,6 +4,7 @@
  */
 import { existsSync, lstatSync, type Stats, statfsSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import type { watchDriver } from '../../agent/agent-facts.ts'
 import { KataError } from '../../errors.ts'
 import { mountEntries } from '../../linux/mounts/mount.ts'
 import type { OciMount } from '../../oci/spec.ts'
@@ -27,7 +28,7 @@ export interface MemoryVolume {
 
 /** One that the agent keeps for the whole pod, or makes anew. */
 export interface VolumeStorage extends GuestStorage {
-  readonly driver: 'ephemeral' | 'local'
+  readonly driver: 'ephemeral' | 'local' | typeof watchDriver
   readonly shared: boolean
 }
 

@@ -36,7 +36,8 @@ async function carry(...mounts: OciMount[]) {
       return `/guest/${binds.length}`
     },
   } as unknown as Share
-  return { ...(await carryMounts({ mounts }, 'c1', share)), binds }
+  const guest = { disks: new Map(), watchedPath: '/guest/watchable' }
+  return { ...(await carryMounts({ mounts }, 'c1', share, guest)), binds }
 }
 const bind = (source: string, ...options: string[]): OciMount => ({
   destination: '/x',
@@ -154,4 +155,29 @@ test('what a machine cannot give is refused with the name of the mount', async (
   const foreign = { destination: '/x', type: 'nfs', source: 'server:/x' }
   await expect(carry(foreign)).rejects.toThrow(/^\[MOUNT_TYPE\] mount \/x of container c1 has the type nfs/)
   await expect(carry({ destination: '/x' })).rejects.toThrow('the type none')
+})
+
+test('a volume that kubelet changes is mounted from the copy that the agent makes of what is shared', async () => {
+  const source = `${pod}/volumes/kubernetes.io~secret/keys`
+  mkdirSync(source, { recursive: true })
+  const { mounts, storages, binds } = await carry(bind(source, 'ro'))
+  expect(binds).toHaveLength(1)
+  expect(storages).toMatchObject([{ driver: 'watchable-bind', source: '/guest/1' }])
+  expect(mounts[0]?.source).toBe(storages[0]!.mountPoint)
+  expect(mounts[0]?.options).toContain('ro')
+})
+
+test('one that is too large is shared, and named; no agent that cannot is asked', async () => {
+  const source = `${pod}/volumes/kubernetes.io~secret/large`
+  mkdirSync(source, { recursive: true })
+  for (let index = 0; index < 17; index++) writeFileSync(`${source}/${index}`, '')
+  const { mounts, storages, unwatched } = await carry(bind(source, 'ro'))
+  expect({ source: mounts[0]?.source, storages, unwatched }).toEqual({
+    ...{ source: '/guest/1', storages: [], unwatched: [source] },
+  })
+  const share = { addBind: async () => '/guest/1' } as unknown as Share
+  const plain = await carryMounts({ mounts: [bind(source, 'ro')] }, 'c1', share, {
+    ...{ disks: new Map(), watchedPath: undefined },
+  })
+  expect(plain).toMatchObject({ storages: [], unwatched: [] })
 })

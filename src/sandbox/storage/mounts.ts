@@ -11,6 +11,7 @@ import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import type { BindRequest, Share } from '../../sharing/share.ts'
 import { isEmptyDir, memoryVolume, type VolumeStorage } from './memory-volume.ts'
 import { guestShm, shmFlags } from './shm.ts'
+import { howToShow, watchedStorage } from './watched-volume.ts'
 
 /** File systems that the guest's kernel makes out of nothing. Anything else would need a device or server of the host. */
 const virtualTypes = new Set(
@@ -23,10 +24,19 @@ export interface GuestMounts {
   readonly mounts: readonly OciMount[]
   /** What the agent must have made before. */
   readonly storages: readonly VolumeStorage[]
+  /** Sources of volumes whose changes raise no inotify events in the guest, because they are too large to be copied. */
+  readonly unwatched: readonly string[]
+}
+
+export interface GuestSide {
+  /** Mounts that are disks of the machine, by their place: these are in the guest already. */
+  readonly disks: ReadonlyMap<number, OciMount>
+  /** {@link Share.watchedPath} of a guest whose agent watches. */
+  readonly watchedPath: string | undefined
 }
 
 /**
- * Carries every mount of the spec but those that are `disks` of the machine, by their place: these are in the guest already.
+ * Carries every mount of the spec.
  *
  * @throws KataError naming the mount and the container.
  */
@@ -34,25 +44,22 @@ export async function carryMounts(
   spec: OciSpec,
   containerId: string,
   share: Share,
-  disks: ReadonlyMap<number, OciMount> = new Map(),
+  { disks, watchedPath }: GuestSide,
 ): Promise<GuestMounts> {
   const storages: VolumeStorage[] = []
+  const unwatched: string[] = []
   const mounts: OciMount[] = []
   for (const [index, mount] of (spec.mounts ?? []).entries()) {
     checkPropagation(mount, containerId)
     const disk = disks.get(index)
-    if (disk !== undefined) {
-      mounts.push(disk)
-      continue
-    }
-    const volume = isBind(mount) && !isPodShm(mount) ? memoryVolume(mount, containerId) : undefined
-    if (volume !== undefined) {
-      for (const storage of volume.storages)
-        if (!storages.some(({ mountPoint }) => mountPoint === storage.mountPoint)) storages.push(storage)
-      mounts.push({ ...mount, source: volume.guestPath })
-    } else mounts.push(await carryMount(mount, containerId, share))
+    const carried =
+      disk === undefined ? await carryMount(mount, containerId, share, watchedPath) : { mount: disk }
+    mounts.push(carried.mount)
+    for (const storage of carried.storages ?? [])
+      if (!storages.some(({ mountPoint }) => mountPoint === storage.mountPoint)) storages.push(storage)
+    if (carried.isUnwatched) unwatched.push(mount.source ?? '')
   }
-  return { mounts, storages }
+  return { mounts, storages, unwatched }
 }
 
 /** What of the spec {@link carryMounts} would have to show in the share. */
@@ -71,14 +78,33 @@ export function sharedSources(spec: OciSpec, containerId: string): string[] {
   return sharedMounts(spec, containerId).map(({ source = '' }) => source)
 }
 
-async function carryMount(mount: OciMount, containerId: string, share: Share): Promise<OciMount> {
-  if (isPodShm(mount))
-    return { ...mount, type: 'bind', source: guestShm, options: [...(mount.options ?? []), ...shmFlags] }
-  if (!isBind(mount)) return virtual(mount, containerId)
+interface CarriedMount {
+  readonly mount: OciMount
+  readonly storages?: readonly VolumeStorage[]
+  readonly isUnwatched?: boolean
+}
+
+async function carryMount(
+  mount: OciMount,
+  containerId: string,
+  share: Share,
+  watchedPath: string | undefined,
+): Promise<CarriedMount> {
   const { source = '', options = [] } = mount
-  if (isGuestsOwn(source)) return mount
+  if (isPodShm(mount))
+    return { mount: { ...mount, type: 'bind', source: guestShm, options: [...options, ...shmFlags] } }
+  if (!isBind(mount)) return { mount: virtual(mount, containerId) }
+  const volume = memoryVolume(mount, containerId)
+  if (volume !== undefined)
+    return { mount: { ...mount, source: volume.guestPath }, storages: volume.storages }
+  if (isGuestsOwn(source)) return { mount }
+  const way = watchedPath === undefined ? 'shared' : howToShow(mount, containerId)
   const guestPath = await share.addBind(containerId, bindRequest(mount))
-  return { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
+  const shown = { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
+  if (watchedPath === undefined || way !== 'watched')
+    return { mount: shown, isUnwatched: way === 'too large' }
+  const storage = watchedStorage(shown, containerId, watchedPath)
+  return { mount: { ...shown, source: storage.mountPoint }, storages: [storage] }
 }
 
 /** What {@link carryMounts} asks the share for. */

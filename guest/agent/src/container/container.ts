@@ -104,7 +104,8 @@ export class Container {
       for (const storage of storages)
         if (tools.volumes.owns(storage)) await tools.volumes.require(storage)
         else mounted.push(await mountStorage(storage))
-      tools.sources.hold(id, [oci.root.path, ...oci.mounts.map(({ source }) => source)])
+      const sources = [...oci.mounts, ...storages].map(({ source }) => source)
+      tools.sources.hold(id, [oci.root.path, ...sources])
       loadExpectedModules(oci.process.capabilities?.bounding ?? [])
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)
       await Promise.all(devices.filter(isPassedDevice).map((device) => tools.passed.require(device)))
@@ -118,6 +119,7 @@ export class Container {
       return new Container(id, { init, terminationLog: terminationLogOf(oci) }, mounted, tools)
     } catch (error) {
       await discard(cgroupOf(id), tools.crun, id)
+      for (const { watch } of mounted) watch?.stop()
       // Why it failed matters more than what stays in use.
       await tools.sources.leave(id).catch(() => {})
       for (const storage of mounted.reverse()) await unmountStorage(storage).catch(() => {})
@@ -204,8 +206,9 @@ export class Container {
     return this.#removal
   }
 
-  /** Writes the disks back and frees them, once every process is dead; the machine is about to go. */
+  /** Writes the disks back and frees them, once every process is dead, and leaves the share alone; the machine is about to go. */
   async leaveDisks(): Promise<void> {
+    this.#stopWatching()
     for (const storage of this.#storages) if (storage.disk !== undefined) await unmountStorage(storage)
   }
 
@@ -215,9 +218,14 @@ export class Container {
     this.#oomWatch.stop()
     for (const process of [this.init, ...this.#added.values()]) closeStdio(process.stdio)
     await discard(this.cgroup, this.#tools.crun, this.id)
+    this.#stopWatching()
     await this.#tools.sources.leave(this.id)
     for (const storage of [...this.#storages].reverse()) await unmountStorage(storage)
     removeTree(this.bundle)
+  }
+
+  #stopWatching(): void {
+    for (const { watch } of this.#storages) watch?.stop()
   }
 
   get bundle(): string {

@@ -42,6 +42,26 @@ export function copyFile(request: CopyFileRequest): void {
   }
 }
 
+/** Removes a file, a link or a directory; one that somebody else put something into stays. @throws TtrpcError as {@link copyFile}. */
+export function removeCopied(path: string): void {
+  const names = componentsBelowRoot(path)
+  const name = names.pop()
+  if (name === undefined) throw invalid(`${path} names no file`)
+  const top = open(root, openFlags.directory, 0)
+  try {
+    const parent = openIn(top, names.join('/') || '.', openFlags.directory, 0)
+    try {
+      removeIfThere(parent, name)
+    } finally {
+      close(parent)
+    }
+  } catch (error) {
+    if (errnoName(error) !== 'ENOTEMPTY') throw error
+  } finally {
+    close(top)
+  }
+}
+
 function componentsBelowRoot(path: string): string[] {
   if (!path.startsWith(`${root}/`)) throw invalid(`${path} is not below ${root}`)
   const names = path
@@ -71,23 +91,38 @@ function openParent(names: readonly string[], { dirMode, uid, gid }: CopyFileReq
   }
 }
 
-function makeDirectory(
-  parent: number,
-  name: string,
-  facts: { mode: number; uid: number; gid: number },
-): boolean {
+interface DirectoryFacts {
+  readonly mode: number
+  readonly uid: number
+  readonly gid: number
+}
+
+/** One that is there stays as it is. */
+function makeDirectory(parent: number, name: string, facts: DirectoryFacts): void {
   try {
-    mkdirat(parent, name, facts.mode & 0o7777)
+    mkdirat(parent, name, 0o700)
   } catch (error) {
-    if (errnoName(error) === 'EEXIST') return false
+    if (errnoName(error) === 'EEXIST') return
     throw error
   }
-  lchownat(parent, name, facts.uid, facts.gid)
-  return true
+  setDirectory(parent, name, facts)
+}
+
+/** mkdir(2) would take the umask off, and the set-group-id bit. */
+function setDirectory(parent: number, name: string, { mode, uid, gid }: DirectoryFacts): void {
+  const fd = openIn(parent, name, openFlags.directory | openFlags.noFollow, 0)
+  try {
+    lchownat(parent, name, uid, gid)
+    fchmod(fd, mode & 0o7777)
+  } finally {
+    close(fd)
+  }
 }
 
 function copyDirectory(parent: number, name: string, { fileMode, uid, gid }: CopyFileRequest): void {
-  makeDirectory(parent, name, { mode: fileMode, uid, gid })
+  const facts = { mode: fileMode, uid, gid }
+  makeDirectory(parent, name, facts)
+  setDirectory(parent, name, facts)
 }
 
 /** Takes the place of what was there in one step: kubelet's `..data` always leads to one of the two versions. */

@@ -4,23 +4,26 @@ import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { mountFlags } from '../boot/flags.ts'
 import { blockDrivers } from '../devices/block-device.ts'
 import { deadline, invalid, unimplemented } from '../errors.ts'
-import { detach, errnoName, makeDirectories, openFlags } from '../system/files.ts'
+import { detach, errnoName, makeDirectories, openFlags, removeTree } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { diskUnused, type MountedDisk, mountDisk } from './block-storage.ts'
 import { giveTreeToGroup } from './fs-group.ts'
 import { splitMountOptions } from './mount-options.ts'
+import { type VolumeWatch, watchDriver, watchVolume } from './volume-watch.ts'
 
 /** How long a share may take to appear after the host has plugged it in. */
 const hotplugMilliseconds = 3000
 
 /** Kinds of storage that {@link mountStorage} knows. */
-export const storageDrivers = ['virtio-fs', 'ephemeral', 'local', ...blockDrivers]
+export const storageDrivers = ['virtio-fs', 'ephemeral', 'local', watchDriver, ...blockDrivers]
 
 /** What {@link unmountStorage} needs to know of one. */
 export interface MountedStorage {
   readonly mountPoint: string
   /** The disk that it is on. */
   readonly disk?: MountedDisk
+  /** What keeps the copy that it is. To be stopped before the container leaves what it has of the share. */
+  readonly watch?: VolumeWatch
 }
 
 /** Mounts one storage. @throws TtrpcError for an unknown driver, SysError from mount(2). */
@@ -29,6 +32,7 @@ export async function mountStorage(storage: Storage): Promise<MountedStorage> {
   if (!mountPoint.startsWith('/') || mountPoint.split('/').includes('..'))
     throw invalid(`storage mount point ${mountPoint} is not an absolute path`)
   if (blockDrivers.includes(driver)) return { mountPoint, disk: await mountDisk(storage) }
+  if (driver === watchDriver) return { mountPoint, watch: await watchVolume(storage) }
   makeDirectories(mountPoint)
   if (driver === 'virtio-fs') await mountShare(storage)
   else if (driver === 'ephemeral') mountEphemeral(storage)
@@ -39,8 +43,10 @@ export async function mountStorage(storage: Storage): Promise<MountedStorage> {
 }
 
 /** Takes it away again; a disk is written back and unused after it. @throws TtrpcError DEADLINE_EXCEEDED for a disk in use. */
-export async function unmountStorage({ mountPoint, disk }: MountedStorage): Promise<void> {
-  detach(mountPoint)
+export async function unmountStorage({ mountPoint, disk, watch }: MountedStorage): Promise<void> {
+  watch?.stop()
+  if (watch === undefined) detach(mountPoint)
+  else removeTree(mountPoint)
   if (disk !== undefined) await diskUnused(disk.node)
 }
 

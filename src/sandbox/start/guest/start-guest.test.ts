@@ -9,6 +9,8 @@ test('a guest is told its time and its sandbox, and then asked what it can, as b
     network: { interfaces: [], routes: [], neighbours: [] },
     offlineVcpus: 0,
   })
-  expect(facts).toEqual({ name: 'kata', version: '4.1.0', seccomp: true, memoryBlockMiB: 128 })
+  expect(facts).toEqual({
+    ...{ name: 'kata', version: '4.1.0', seccomp: true, watchesVolumes: true, memoryBlockMiB: 128 },
+  })
   expect(kata.calls).toEqual(['SetGuestDateTime', 'ReseedRandomDev', 'CreateSandbox', 'GetGuestDetails'])
 })

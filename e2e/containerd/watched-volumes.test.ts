@@ -1,0 +1,182 @@
+/** Volumes that kubelet changes while containers run: they raise inotify events, as under runc. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lchownSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { eventually, scratch } from '../harness/kata.ts'
+import { slow } from '../harness/time.ts'
+import { Containerd } from './containerd.ts'
+import type { Pod } from './cri.ts'
+
+setDefaultTimeout(slow(120_000))
+
+const area = scratch()
+const host = (name: string) => join(area.path, name)
+const volume = (kind: string) => host(`pods/uid/volumes/kubernetes.io~${kind}/v`)
+const watcher = host('watcher')
+let before: HostState
+let containerd: Containerd
+let pod: Pod
+
+interface Access {
+  readonly mode?: number
+  readonly owner?: number
+}
+
+/** As kubelet's atomic writer does it (Kubernetes pkg/volume/util/atomic_writer.go), step by step. */
+function publish(directory: string, files: Record<string, string>, { mode = 0o644, owner = 0 }: Access = {}) {
+  mkdirSync(directory, { recursive: true })
+  const link = join(directory, '..data')
+  const old = existsSync(link) ? readlinkSync(link) : undefined
+  const version = `..2026_${crypto.randomUUID()}`
+  mkdirSync(join(directory, version))
+  for (const [name, text] of Object.entries(files)) {
+    const path = join(directory, version, name)
+    writeFileSync(path, text)
+    chownSync(path, owner, owner)
+    chmodSync(path, mode)
+  }
+  symlinkSync(version, join(directory, '..data_tmp'))
+  renameSync(join(directory, '..data_tmp'), link)
+  const shown = readdirSync(directory).filter((name) => !name.startsWith('..'))
+  for (const name of Object.keys(files).filter((name) => !shown.includes(name))) {
+    symlinkSync(`..data/${name}`, join(directory, name))
+    lchownSync(join(directory, name), owner, owner)
+  }
+  for (const name of shown.filter((name) => !(name in files))) rmSync(join(directory, name))
+  if (old !== undefined) rmSync(join(directory, old), { recursive: true })
+}
+
+const bind = (hostPath: string, containerPath: string) => ({ hostPath, containerPath, readonly: true })
+const many = (text: string) =>
+  Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`key-${index}`, text]))
+const sh = async (id: string, script: string) => (await pod.exec(id, ['sh', '-c', script])).stdout
+/** Waits until the script prints it. */
+const prints = (id: string, script: string, text: string) =>
+  eventually(text, async () => (await sh(id, script)).includes(text) || undefined, slow(30_000))
+const fileSystemOf = (id: string, path: string) =>
+  sh(id, `grep ' ${path} ' /proc/mounts | cut -d' ' -f3 | tail -1`)
+
+beforeAll(async () => {
+  before = hostState(defaultRunDir)
+  const source = join(import.meta.dir, 'watcher.c')
+  const { exitCode, stderr } = Bun.spawnSync(['gcc', '-Os', '-static', '-s', '-o', watcher, source], {
+    env: { PATH: process.env.PATH ?? '' },
+  })
+  if (exitCode !== 0) throw new Error(`gcc: ${stderr}`)
+  containerd = await Containerd.start()
+  pod = await containerd.cri.runPod()
+})
+afterAll(async () => {
+  await containerd?.close()
+  area[Symbol.dispose]()
+  expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+})
+
+test('an update of a ConfigMap raises the events of kubelet’s atomic writer, and all of it is there then', async () => {
+  const directory = volume('configmap')
+  publish(directory, { key: 'one', gone: 'x' })
+  const script =
+    '/watcher /settings ..data > /out; cat /settings/key >> /out; ls -l /settings/..data/ >> /out; exec sleep 1000'
+  const id = await pod.start(['sh', '-c', script], {
+    mounts: [bind(directory, '/settings'), bind(watcher, '/watcher')],
+  })
+  await prints(id, 'cat /out', 'watching')
+  expect(await sh(id, 'cat /settings/key; readlink /settings/key')).toBe('one..data/key\n')
+  expect(await fileSystemOf(id, '/settings')).toBe('tmpfs\n')
+  const written = await pod.exec(id, ['sh', '-c', 'echo x > /settings/new'])
+  expect(written.stderr).toContain('Read-only file system')
+  publish(directory, { key: 'two', added: 'y' })
+  await prints(id, 'cat /out', 'move to ..data')
+  await prints(id, 'cat /out', 'two')
+  const out = await sh(id, 'cat /out')
+  // The version is complete before the link leads to it.
+  expect(out).toMatch(/create \.\.2026_(.|\n)*move to \.\.data\n/)
+  expect(out).toMatch(/ added\n/)
+  // What is no more goes with the next look.
+  await prints(id, 'ls -A /settings | grep -c .', '4')
+  expect(await sh(id, 'ls -A /settings | grep -v 2026')).toBe('..data\nadded\nkey\n')
+  await pod.clear()
+})
+
+test('every kind of volume that kubelet changes follows, for each container that mounts it', async () => {
+  const kinds = ['secret', 'projected', 'downward-api']
+  for (const kind of kinds) publish(volume(kind), { key: 'one' })
+  const mounts = kinds.map((kind) => bind(volume(kind), `/${kind}`))
+  const ids = [
+    await pod.start(['sleep', '1000'], { mounts }),
+    await pod.start(['sleep', '1000'], { mounts: mounts.slice(0, 1) }),
+  ] as const
+  for (const kind of kinds) publish(volume(kind), { key: 'two' })
+  for (const kind of kinds) await prints(ids[0], `cat /${kind}/key`, 'two')
+  await prints(ids[1], 'cat /secret/key', 'two')
+  // The end of one leaves the others' alone.
+  await containerd.cri.calls.stopContainer({ containerId: ids[0], timeout: 0n })
+  await containerd.cri.calls.removeContainer({ containerId: ids[0] })
+  publish(volume('secret'), { key: 'three' })
+  await prints(ids[1], 'cat /secret/key', 'three')
+  await pod.clear()
+})
+
+test('a Secret keeps its modes and owners, in every version', async () => {
+  const directory = volume('secret')
+  const access = { mode: 0o400, owner: 1000 }
+  publish(directory, { token: 'one' }, access)
+  chmodSync(directory, 0o3775)
+  const linux = { resources: {}, securityContext: { runAsUser: { value: 1000n } } }
+  const mounts = [bind(directory, '/secret')]
+  const id = await pod.start(['sleep', '1000'], { mounts, linux })
+  const facts = 'stat -L -c "%a %u %g" /secret/token /secret; cat /secret/token'
+  expect(await sh(id, facts)).toBe('400 1000 1000\n3775 0 0\none')
+  publish(directory, { token: 'two' }, access)
+  await prints(id, 'cat /secret/token', 'two')
+  expect(await sh(id, facts)).toBe('400 1000 1000\n3775 0 0\ntwo')
+  const other = { resources: {}, securityContext: { runAsUser: { value: 2000n } } }
+  const stranger = await pod.start(['sleep', '1000'], { mounts, linux: other })
+  expect((await pod.exec(stranger, ['cat', '/secret/token'])).stderr).toContain('Permission denied')
+  await pod.clear()
+})
+
+test('a larger one is shared and follows without events, which is said once; so is a subPath', async () => {
+  const directory = host('pods/uid/volumes/kubernetes.io~configmap/large')
+  publish(directory, many('one'))
+  const part = host('pods/uid/volume-subpaths/v/c/0')
+  mkdirSync(join(part, '..'), { recursive: true })
+  writeFileSync(part, 'part')
+  const mounts = [bind(directory, '/large'), bind(part, '/part')]
+  const id = await pod.start(['sleep', '1000'], { mounts })
+  await pod.start(['sleep', '1000'], { mounts })
+  expect(await sh(id, 'cat /large/key-16 /part')).toBe('onepart')
+  expect(await fileSystemOf(id, '/large')).toBe('virtiofs\n')
+  publish(directory, many('two'))
+  await prints(id, 'cat /large/key-16', 'two')
+  const said = `${directory} has more than 16 files or 1024 KiB`
+  expect(containerd.log().split(said)).toHaveLength(2)
+  await pod.clear()
+})
+
+test('one that grows too large stays as it was, until it fits again', async () => {
+  const directory = volume('configmap')
+  publish(directory, { key: 'one' })
+  const id = await pod.start(['sleep', '1000'], { mounts: [bind(directory, '/settings')] })
+  publish(directory, { ...many('x'), key: 'large' })
+  // Two looks of the agent, to be sure that there was one.
+  await sh(id, 'sleep 5')
+  expect(await sh(id, 'cat /settings/key')).toBe('one')
+  publish(directory, { key: 'small' })
+  await prints(id, 'cat /settings/key', 'small')
+  await pod.clear()
+})
