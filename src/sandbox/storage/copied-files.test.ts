@@ -144,3 +144,32 @@ test('what has more entries or bytes than fit is refused by name', async () => {
   )
   expect(calls).toEqual([])
 })
+
+/** As kubelet's atomic writer does it. */
+function publish(version: string): void {
+  mkdirSync(`${base}/${version}`)
+  for (const name of ['a', 'b']) writeFileSync(`${base}/${version}/${name}`, version)
+  symlinkSync(version, `${base}/..data_tmp`)
+  renameSync(`${base}/..data_tmp`, `${base}/..data`)
+}
+
+test('a version that kubelet is writing or removing is not copied', async () => {
+  publish('..old')
+  publish('..one')
+  mkdirSync(`${base}/..next`)
+  const { calls, client } = agent()
+  ;(await keepCopy(client, request(base), unexpected)).stop()
+  expect(calls.map(({ path }) => path.slice('/shared/x'.length))).toEqual([
+    ...['', '/..one', '/..one/a', '/..one/b', '/..data'],
+  ])
+})
+
+test('no link leads to a version that is replaced while it is copied', async () => {
+  publish('..one')
+  const { calls, client } = slowAgent(() => {
+    publish('..two')
+    rmSync(`${base}/..one`, { recursive: true })
+  })
+  ;(await keepCopy(client, request(base), unexpected)).stop()
+  expect(calls.map(({ path }) => path.slice('/shared/x'.length))).toEqual(['', '/..one', '/..one/a'])
+})

@@ -6,10 +6,12 @@ import type { AgentClient } from '../../agent/client.ts'
 import { KataError } from '../../errors.ts'
 import { openSource } from '../../sharing/source.ts'
 import { SourceTree, type TreeEntry } from './source-tree.ts'
+import { currentEntries, dataPath, versionOf } from './volume-versions.ts'
 
 const pieceBytes = 1024 * 1024
 /** What one mount may have: it lies in the guest's memory. */
 const [mostEntries, mostBytes] = [1024, 32 * 1024 * 1024]
+const mostListings = 3
 /** How often sources are looked at for changes, milliseconds; Kata's figure. */
 const lookMs = 2000
 
@@ -35,15 +37,15 @@ export async function keepCopy(
   let known = new Map<string, string>()
   const copy = async () => {
     using tree = open(request)
-    const entries = tree.entries()
-    // Links last: kubelet's `..data` must lead to what is there already.
-    const isLink = ({ stat }: TreeEntry) => stat.isSymbolicLink()
-    const ordered = [...entries.filter((entry) => !isLink(entry)), ...entries.filter(isLink)]
     const now = new Map<string, string>()
-    for (const entry of ordered) {
+    let isWhole = true
+    for (const entry of inOrder(settledEntries(tree))) {
       const signed = signature(entry)
-      if (known.get(entry.path) === signed || (await copyEntry(agent, request, tree, entry)))
-        now.set(entry.path, signed)
+      if (known.get(entry.path) === signed) now.set(entry.path, signed)
+      // No link leads to a version of which a file is missing.
+      else if (!isWhole && entry.linkTo !== undefined) continue
+      else if (await copyEntry(agent, request, tree, entry)) now.set(entry.path, signed)
+      else isWhole = false
     }
     known = now
   }
@@ -54,6 +56,23 @@ export async function keepCopy(
   }, lookMs)
   timer.unref()
   return { stop: () => clearInterval(timer) }
+}
+
+/** Listed again while kubelet is at work: a directory may have been listed before its version was complete. */
+function settledEntries(tree: SourceTree): readonly TreeEntry[] {
+  let entries = tree.entries()
+  for (let again = 0; again < mostListings && versionOf(entries) !== undefined; again++) {
+    const before = versionOf(entries)
+    entries = tree.entries()
+    if (versionOf(entries) === before) break
+  }
+  return currentEntries(entries)
+}
+
+/** Links last: kubelet's `..data` must lead to what is there already, and the other links lead through it. */
+function inOrder(entries: readonly TreeEntry[]): readonly TreeEntry[] {
+  const rank = ({ path, stat }: TreeEntry) => (!stat.isSymbolicLink() ? 0 : path === dataPath ? 1 : 2)
+  return entries.toSorted((one, other) => rank(one) - rank(other))
 }
 
 /** @throws KataError SHARE_COPY_TOO_LARGE, and those of the source. */

@@ -10,7 +10,8 @@ import type { OciMount } from '../../oci/spec.ts'
 import { bindEntryName } from '../../sharing/binds.ts'
 import { openSource } from '../../sharing/source.ts'
 import type { VolumeStorage } from './memory-volume.ts'
-import { SourceTree, type TreeEntry } from './source-tree.ts'
+import { SourceTree } from './source-tree.ts'
+import { currentEntries } from './volume-versions.ts'
 
 /** kubelet's layout, whatever its root directory is. */
 const inVolume = /\/volumes\/kubernetes\.io~(configmap|secret|projected|downward-api)\/[^/]+/
@@ -73,10 +74,3 @@ function fits(top: number): boolean {
 }
 
 const tooMuch = new Error('the volume has more than is looked at')
-
-/** Without versions that kubelet's `..data` does not lead to: they are being made or removed. */
-function currentEntries(entries: readonly TreeEntry[]): readonly TreeEntry[] {
-  const version = entries.find(({ path }) => path === '/..data')?.linkTo
-  if (version === undefined) return entries
-  return entries.filter(({ path }) => !path.startsWith('/..') || path.split('/')[1] === version)
-}

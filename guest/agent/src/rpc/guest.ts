@@ -8,7 +8,7 @@ import { internal } from '../errors.ts'
 import { canProbeMemory, memoryBlockSize, onlineCpus, onlineMemory, reseed, setDateTime } from '../machine.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { metricsText } from '../statistics/metrics.ts'
-import { copyFile } from '../storage/copy-file.ts'
+import { receiveFile } from '../storage/received-files.ts'
 import { storageDrivers } from '../storage/storage.ts'
 import { agentFeature, agentVersion } from '../system/version.ts'
 
@@ -62,7 +62,7 @@ export function guestCalls({ sandbox, oom, passed, report, switchOff }: GuestToo
       return {}
     },
     copyFile(request) {
-      copyFile(request)
+      receiveFile(request)
       return {}
     },
     getMetrics() {

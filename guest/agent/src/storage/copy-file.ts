@@ -23,8 +23,9 @@ import { errnoName, makeDirectories, openFlags } from '../system/files.ts'
 import { containersDirectory as root } from '../system/paths.ts'
 
 /** File types of st_mode. */
-const types = { mask: 0o170000, directory: 0o040000, regular: 0o100000, link: 0o120000 } as const
-const removeDirectory = 0x200
+export const types = { mask: 0o170000, directory: 0o040000, regular: 0o100000, link: 0o120000 } as const
+/** AT_REMOVEDIR */
+export const removeDirectory = 0x200
 
 /** @throws TtrpcError INVALID_ARGUMENT for a path outside the share, or a piece that does not fit the file. */
 export function copyFile(request: CopyFileRequest): void {
@@ -44,6 +45,15 @@ export function copyFile(request: CopyFileRequest): void {
 
 /** Removes a file, a link or a directory; one that somebody else put something into stays. @throws TtrpcError as {@link copyFile}. */
 export function removeCopied(path: string): void {
+  try {
+    inParent(path, removeIfThere)
+  } catch (error) {
+    if (errnoName(error) !== 'ENOTEMPTY') throw error
+  }
+}
+
+/** Opens the directory that has the file, which must be there. @throws TtrpcError INVALID_ARGUMENT for a path outside the share. */
+export function inParent(path: string, action: (parent: number, name: string) => void): void {
   const names = componentsBelowRoot(path)
   const name = names.pop()
   if (name === undefined) throw invalid(`${path} names no file`)
@@ -51,12 +61,10 @@ export function removeCopied(path: string): void {
   try {
     const parent = openIn(top, names.join('/') || '.', openFlags.directory, 0)
     try {
-      removeIfThere(parent, name)
+      action(parent, name)
     } finally {
       close(parent)
     }
-  } catch (error) {
-    if (errnoName(error) !== 'ENOTEMPTY') throw error
   } finally {
     close(top)
   }

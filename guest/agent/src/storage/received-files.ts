@@ -1,0 +1,53 @@
+/**
+ * Files that the host copies into the guest (CopyFile). The protocol has no call that removes one, so what kubelet's atomic writer
+ * would remove goes here: once the link `..data` leads to another version, the old version, and links to keys that the new one lacks.
+ */
+import { close, openIn, unlinkat } from 'syscalls'
+import type { CopyFileRequest } from '../../../../src/protocol/generated/agent.ts'
+import { errnoName, exists, linkTarget, list, openFlags } from '../system/files.ts'
+import { copyFile, inParent, removeDirectory, types } from './copy-file.ts'
+
+const dataLink = '..data'
+
+/** @throws TtrpcError as {@link copyFile}. */
+export function receiveFile(request: CopyFileRequest): void {
+  const { path, fileMode } = request
+  const isVersion = path.endsWith(`/${dataLink}`) && (fileMode & types.mask) === types.link
+  const before = isVersion ? linkTarget(path) : undefined
+  copyFile(request)
+  if (before === undefined) return
+  inParent(path, (parent) => {
+    if (before !== linkTarget(pathIn(parent, dataLink))) removeVersion(parent, before)
+    removeLinksToNothing(parent)
+  })
+}
+
+/** Names of versions have two dots in front. */
+function removeVersion(parent: number, name: string): void {
+  if (/^\.\.[^/]+$/.test(name) && exists(pathIn(parent, name))) removeTreeIn(parent, name)
+}
+
+function removeLinksToNothing(parent: number): void {
+  for (const name of list(pathIn(parent, '.'))) {
+    const target = linkTarget(pathIn(parent, name))
+    if (target?.startsWith(`${dataLink}/`) && !exists(pathIn(parent, target))) unlinkat(parent, name, 0)
+  }
+}
+
+/** From descriptor to descriptor: no link that a container has put there leads elsewhere. */
+function removeTreeIn(parent: number, name: string): void {
+  try {
+    unlinkat(parent, name, 0)
+  } catch (error) {
+    if (errnoName(error) !== 'EISDIR') throw error
+    const directory = openIn(parent, name, openFlags.directory | openFlags.noFollow, 0)
+    try {
+      for (const inside of list(pathIn(directory, '.'))) removeTreeIn(directory, inside)
+    } finally {
+      close(directory)
+    }
+    unlinkat(parent, name, removeDirectory)
+  }
+}
+
+const pathIn = (directory: number, name: string): string => `/proc/self/fd/${directory}/${name}`
