@@ -1,9 +1,9 @@
 /**
- * Coded errors. All stand in one catalogue, errors/catalogue.ts. A code is stable for ever; its sentence says what went wrong and
- * names the thing, its remedy says what a person does next. `docs/errors.md` is generated from it and a test keeps both in step.
+ * Coded errors, all in one catalogue: errors/catalogue.ts. A code is stable for ever. Its sentence names the failed thing and the failure,
+ * and its remedy is the next step for a person. `docs/errors.md` is generated from the catalogue, and a test keeps both in step.
  *
- * Placeholders in braces are filled from the fields given to {@link KataError}; `{"name"}` quotes what somebody typed, which
- * may be empty. The compiler reads them too: a field that is missing, misspelt or too many is a type error.
+ * The fields given to {@link KataError} fill the placeholders in braces. `{"name"}` quotes typed text, which may be empty. The
+ * compiler reads the placeholders too: a missing, misspelt or surplus field is a type error.
  */
 import { catalogue } from './errors/catalogue.ts'
 import type { CatalogueEntry, FieldNames, StatusName } from './errors/entry.ts'
@@ -21,8 +21,8 @@ type NamesByCode = {
 }
 
 /**
- * The fields that a code takes. The names of all other fields of the catalogue are forbidden, because TypeScript does not look for
- * surplus fields in what a spread brings. A code that is one of several takes the fields of all of them.
+ * The fields that a code takes. The names of all other fields of the catalogue are forbidden, because TypeScript does not find surplus
+ * fields in a spread. A union of codes takes the fields of all of them.
  */
 export type FieldsOf<Code extends ErrorCode> = {
   readonly [Name in NamesByCode[Code]]: ErrorField
@@ -36,10 +36,10 @@ interface KataErrorOptions {
   readonly cause?: unknown
 }
 
-/** What {@link KataError} is at run time. */
+/** The class of {@link KataError} at run time. */
 class CatalogueError extends Error {
   readonly code: ErrorCode
-  /** As they are told: a field that held the text of the cause has its sentence only. */
+  /** The fields as shown: a field with the text of the cause keeps only its sentence. */
   readonly fields: ErrorFields
   readonly remedy: string
   readonly status: StatusName
@@ -49,7 +49,7 @@ class CatalogueError extends Error {
   constructor(code: ErrorCode, fields: ErrorFields = {}, options: KataErrorOptions = {}) {
     const { sentence, remedy, status }: CatalogueEntry = catalogue[code]
     const told = withoutNested(fields, options.cause)
-    // A text of somebody else's often ends with a full stop of its own.
+    // A foreign text often ends with its own full stop.
     const rawMessage = fill(sentence, told).replace(/(?<!\.)\.$/, '')
     const filledRemedy = fill(remedy, told)
     super(`[${code}] ${rawMessage}. ${filledRemedy}`, options)
@@ -63,14 +63,14 @@ class CatalogueError extends Error {
 }
 
 /**
- * An error of the catalogue. `message` is `[CODE] sentence. remedy`, because tools typically show only that. Where a field
- * holds the text of the cause, only its sentence is told: a person gets one code and one remedy, the log has the causes.
+ * An error of the catalogue. `message` is `[CODE] sentence. remedy`, because tools typically show only the message. A field that holds the
+ * text of the cause keeps only its sentence: a person gets one code and one remedy, and the log has the causes.
  */
 export interface KataError<Code extends ErrorCode = ErrorCode> extends CatalogueError {
   readonly code: Code
 }
 
-/** `prototype` tells the compiler what `instanceof` finds; of a generic class it would be `KataError<any>`. */
+/** `prototype` gives the compiler the type for `instanceof`, which would be `KataError<any>` for a generic class. */
 export const KataError = CatalogueError as {
   new <Code extends ErrorCode>(code: Code, ...given: Given<Code>): KataError<Code>
   readonly prototype: KataError
@@ -93,7 +93,7 @@ function fill(template: string, fields: ErrorFields): string {
   })
 }
 
-/** The text a person sees for any thrown value. */
+/** The text of any thrown value, for people. */
 export function describeError(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

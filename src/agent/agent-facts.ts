@@ -1,33 +1,33 @@
-/** Who answers in the guest, and what it can: it is asked once, when the sandbox is there (GetGuestDetails). */
+/** Which agent answers in the guest, and what it can do. Asked once, after the sandbox is created (GetGuestDetails). */
 import { KataError } from '../errors.ts'
 import { plainText } from '../plain-text.ts'
 import type { AgentClient } from './client.ts'
 
 export interface AgentFacts {
-  /** `kata-ts` is the agent of the guest that we build; every other one is taken for Kata's. */
+  /** `kata-ts` is the agent of the guest that we build. Any other agent counts as Kata's. */
   readonly name: 'kata-ts' | 'kata'
-  /** As it says; bounded, and without control characters. */
+  /** The agent's own claim, bounded, without control characters. */
   readonly version: string
-  /** Whether it can give a container its seccomp profile. */
+  /** Whether it can apply seccomp profiles to containers. */
   readonly seccomp: boolean
   /** Whether it copies volumes that change on the host (Kata's `watchable-bind`). */
   readonly watchesVolumes: boolean
-  /** The unit in which its kernel takes memory, MiB. */
+  /** The unit in which the guest's kernel takes memory, MiB. */
   readonly memoryBlockMiB: number
 }
 
-/** Word among the features of our own agent (guest/agent/src/system/version.ts). */
+/** A word among the features of our own agent (guest/agent/src/system/version.ts). */
 const ownFeature = 'kata-ts'
 /** Name of the driver in Kata's Storage message. */
 export const watchDriver = 'watchable-bind'
 const longestVersion = 64
-/** What a guest takes memory in when it does not say, MiB. */
+/** The memory block of a guest that does not name one, MiB. */
 const usualBlockMiB = 128
 const mebibyte = 1024 * 1024
-/** Linux has none smaller on any processor, and none larger on those that we know, MiB. */
+/** Linux has no smaller block on any processor, and no larger one on those that we know, MiB. */
 const blocks = { least: 2, most: 2048 }
 
-/** @throws TtrpcError with the guest's reason; KataError AGENT_MISBEHAVED when its memory blocks can be none of Linux's. */
+/** @throws TtrpcError with the guest's reason; KataError AGENT_MISBEHAVED for a memory block that Linux cannot have. */
 export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Promise<AgentFacts> {
   const { agentDetails, memBlockSizeBytes } = await agent.getGuestDetails({
     ...{ memBlockSize: true, memHotplugProbe: true },
@@ -41,7 +41,7 @@ export async function askAgent(agent: Pick<AgentClient, 'getGuestDetails'>): Pro
   }
 }
 
-/** The machine grows by whole blocks, so that a guest with a huge one would choose how much memory it gets. */
+/** The machine grows by whole blocks, so a guest that claims a huge block would choose how much memory it gets. */
 function blockMiB(bytes: bigint): number {
   if (bytes === 0n) return usualBlockMiB
   const size = Number(bytes) / mebibyte
@@ -52,7 +52,7 @@ function blockMiB(bytes: bigint): number {
   })
 }
 
-/** As errors and `inspect` name it: `Kata's agent 4.1.0`. */
+/** The agent's name in errors and `inspect`: `Kata's agent 4.1.0`. */
 export function describeAgent({ name, version }: Pick<AgentFacts, 'name' | 'version'>): string {
   return `${name === 'kata-ts' ? 'the agent of kata-ts' : "Kata's agent"} ${version || 'of unknown version'}`
 }

@@ -1,4 +1,4 @@
-/** What an answer of the guest may cost: its size, and the number of values in it, which cost a hundred times their bytes. */
+/** Limits of the guest's answers: bytes, and number of values, because a value costs a hundred times its bytes. */
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import type { MethodDefinition, ServiceDefinition } from '../ttrpc/ttrpc.ts'
 
@@ -10,7 +10,7 @@ export interface AnswerLimit {
 
 const kibibyte = 1024
 const usual: AnswerLimit = { bytes: 64 * kibibyte, values: 8192 }
-/** A chunk is never longer than 64 KiB (stdio.ts); the rest is what stands around it. */
+/** A chunk is never longer than 64 KiB (stdio.ts); the rest is its envelope. */
 const chunk: AnswerLimit = { bytes: 64 * kibibyte + 64, values: 64 }
 const limits: Readonly<Record<string, AnswerLimit>> = {
   ReadStdout: chunk,
@@ -23,7 +23,7 @@ const limits: Readonly<Record<string, AnswerLimit>> = {
 
 export const answerLimit = (method: string): AnswerLimit => limits[method] ?? usual
 
-/** The same service with answers that are decoded up to their limit and no further. */
+/** The same service. Decoding of an answer stops at its limit. */
 export function withAnswerLimits<Definition extends ServiceDefinition>(definition: Definition): Definition {
   const methods = Object.entries(definition.methods).map(([key, method]) => [key, bounded(method)])
   return { ...definition, methods: Object.fromEntries(methods) }

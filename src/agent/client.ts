@@ -12,10 +12,10 @@ export type AgentClient = Client<typeof AgentServiceDefinition>
 /** `grpc.Health`. */
 export type HealthClient = Client<typeof HealthDefinition>
 
-/** Of every call that is given no other limit, milliseconds: Kata's. */
+/** Kata's time limit for calls without a limit of their own, milliseconds. */
 const callTimeoutMs = 60_000
 const checkTimeoutMs = 30_000
-/** These answer when something happens in the guest, whenever that is. */
+/** These answer when something happens in the guest, so they have no time limit. */
 const waiting: ReadonlySet<string> = new Set([
   'WaitProcess',
   'ReadStdout',
@@ -38,21 +38,21 @@ export function agentClients(connection: Pick<ClientConnection, 'call'>): {
   }
 }
 
-/** Longest message of a guest's error that is passed on, in characters. */
+/** Longest message of a guest's error that is passed on, characters. */
 const maxMessage = 2048
 
-/** How the errors of our catalogue begin. */
+/** The beginning of errors from our catalogue. */
 const codes = /^(\s*\[[A-Z0-9_]+\])+\s*/
 
 /**
- * A guest's error with its text bounded, fit for logs and terminals, and never to be taken for one of ours: it has no domain and no
- * metadata.
+ * A guest's error with bounded text, safe for logs and terminals. It has no domain and no metadata, so that it cannot pass for an
+ * error of ours.
  */
 export function harmless(error: TtrpcError): TtrpcError {
   if (!error.isAnswer) return error
   const words = plainText(error.message, maxMessage).replace(codes, '')
   const { code, cause, isAnswer } = error
-  // A client of the shim takes a reason for a code of ours.
+  // Clients of the shim take a reason for a code of ours, so only known reasons stay.
   const reason = commandCodes.find((known) => known === error.reason)
   return new TtrpcError(code, `the guest says: ${words}`, { cause, reason, isAnswer })
 }

@@ -1,8 +1,8 @@
-/** Of the errors that CreateContainer and ExecProcess answer with: those that lie in what was asked for. */
+/** Errors of CreateContainer and ExecProcess that the request itself caused. */
 import { KataError } from '../errors.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
-/** Reasons that the agent of our own image gives as a word for programs. */
+/** Machine-readable reasons that the agent of our own image gives. */
 export const commandCodes = [
   'COMMAND_NOT_FOUND',
   'COMMAND_NOT_EXECUTABLE',
@@ -10,12 +10,12 @@ export const commandCodes = [
   'SYSCTL_REFUSED',
 ] as const
 /**
- * Kata's agent 4.1 has no word for programs: it answers INTERNAL, and between the frames of a backtrace stands this. What
- * it finds and cannot execute it starts all the same; the process then ends with the errno as its exit code.
+ * Kata's agent 4.1 gives no machine-readable reason: it answers INTERNAL, with this text between the frames of a backtrace. It starts a
+ * file that it cannot execute all the same, and the process then exits with the errno as its code.
  */
 const katasNotFound = /the file \S{1,255} was not found/
 
-/** Any other error is given back as it is. `args` are the command and its arguments. */
+/** Returns any other error unchanged. `args` are the command and its arguments. */
 export function asCommandError(error: unknown, args: unknown): unknown {
   if (!(error instanceof TtrpcError)) return error
   const command = Array.isArray(args) ? String(args[0]) : ''

@@ -38,7 +38,7 @@ async function dialAgent(
   }
 }
 
-/** Stands where QEMU's character device stands; `onConnection` plays the guest. */
+/** Takes the place of QEMU's character device; `onConnection` plays the guest. */
 function guest(onConnection: (transport: Transport) => void, path = socketPath()): string {
   const listener = listen({ unix: path }, onConnection)
   cleanups.push(() => listener.stop())
@@ -261,7 +261,7 @@ describe('hybrid vsock', () => {
     const path = vmm((transport) => {
       Promise.resolve(transport.write(new Uint8Array(4096).fill(0x4f))).catch(() => {})
     })
-    // One try by itself: which of many the deadline interrupts cannot be known.
+    // A single try: with several, the deadline could interrupt any of them.
     const once = handshake(await connectUnix(path), 1024, new AbortController().signal)
     await expect(once).rejects.toThrow('refused: the answer is no line')
     const error = await failure(dialAgent(vsock(path), { ...options, timeoutMs: 100 }))
@@ -281,7 +281,7 @@ describe('hybrid vsock', () => {
       (await failure(dialAgent(endpoint, { ...options, timeoutMs: 300 }))) as KataError
     const { code } = await dial(vsock(own))
     expect([code, dialled > 0]).toEqual(['AGENT_UNREACHABLE', true])
-    // Another socket: the last connection to the first one may be accepted as late as this.
+    // Another socket: the last connection to the first may be accepted this late.
     let wronglyDialled = 0
     const path = vmm(() => {
       wronglyDialled++

@@ -1,6 +1,6 @@
 /**
- * The host's connection to one guest agent. On a serial port it is made before the guest boots, so that the guest never
- * sees a moment without us: QEMU leaves what we write in the socket until the guest has opened the port.
+ * The host's connection to one guest agent. On a serial port it is made before the guest boots, so that the guest is never without a
+ * host: QEMU leaves our bytes in the socket until the guest has opened the port.
  */
 import { describeError, KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
@@ -15,10 +15,10 @@ import { dialHybridVsock } from './hybrid-vsock.ts'
 import { skipStaleBytes } from './resync.ts'
 import { dialVsock } from './vsock.ts'
 
-/** The first hello normally waits in the port until the guest is up; others follow in case it got lost. */
+/** The first hello normally waits in the port until the guest is up. Others follow in case the first is lost. */
 const helloIntervalMs = 1_000
 const dialIntervalMs = 10
-/** The socket exists once the VMM runs; this covers its start. */
+/** Time for the VMM to start: its socket exists once it runs. */
 const socketTimeoutMs = 5_000
 const handshakeTimeoutMs = 10_000
 
@@ -50,7 +50,7 @@ export class AgentConnection {
     this.health = health
   }
 
-  /** Settles, never rejects, when the connection was lost or closed. */
+  /** Resolves when the connection is lost or closed. Never rejects. */
   get closed(): Promise<KataError> {
     return this.#closed.promise
   }
@@ -61,12 +61,12 @@ export class AgentConnection {
     this.#closed.resolve(this.#died('closed by us'))
   }
 
-  /** Calls that fail because the connection is lost, by AGENT_DIED, fail with what `explain` makes of that. */
+  /** `explain` turns the AGENT_DIED of a lost connection into the error that calls fail with. */
   explainLossBy(explain: (lost: KataError) => Promise<KataError>): void {
     this.#explain = explain
   }
 
-  /** Connects a serial endpoint now; a vsock of either kind can only be connected once its guest listens. */
+  /** Connects a serial endpoint now. A vsock of either kind can be connected only once the guest listens. */
   async connectNow(signal?: AbortSignal): Promise<void> {
     const endpoint = this.#endpoint
     if (endpoint.kind !== 'serial') return
@@ -86,7 +86,7 @@ export class AgentConnection {
   /**
    * Waits until the agent answers Check.
    *
-   * @throws KataError AGENT_UNREACHABLE when the time is over, AGENT_DIED when a serial port closes meanwhile.
+   * @throws KataError AGENT_UNREACHABLE after the timeout, AGENT_DIED when a serial port closes meanwhile.
    */
   async waitReady({ timeoutMs, signal }: WaitOptions): Promise<void> {
     const stop = deadline(timeoutMs, signal)
@@ -149,7 +149,7 @@ export class AgentConnection {
 }
 
 /**
- * Makes the connection, before the guest boots. @throws KataError AGENT_UNREACHABLE when there is no socket after 5 s.
+ * Connects before the guest boots. @throws KataError AGENT_UNREACHABLE when there is no socket after 5 s.
  */
 export async function connectAgent(endpoint: AgentEndpoint, options: AgentOptions): Promise<AgentConnection> {
   const connection = new AgentConnection(endpoint, options)
@@ -157,7 +157,7 @@ export async function connectAgent(endpoint: AgentEndpoint, options: AgentOption
   return connection
 }
 
-/** Asks again every second, and the first answer counts, whichever question it answers. */
+/** Asks again every second. The first answer counts, whichever question it answers. */
 async function hello(link: ClientConnection, stop: AbortSignal): Promise<void> {
   const answered = new AbortController()
   const signal = AbortSignal.any([stop, answered.signal])
@@ -177,7 +177,7 @@ async function hello(link: ClientConnection, stop: AbortSignal): Promise<void> {
   }
 }
 
-/** Odd, and far enough from the end of the range never to wrap. */
+/** An odd number, far enough from the end of the range never to wrap. */
 function randomStreamId(): number {
   return ((crypto.getRandomValues(new Uint32Array(1))[0]! >>> 2) | 1) >>> 0
 }

@@ -1,17 +1,17 @@
 /**
- * Hybrid vsock of Cloud Hypervisor and Firecracker: a unix socket on which one asks for a port of the guest with
- * `CONNECT <port>\n` and is answered `OK <number>\n`; after that the stream is the guest's.
+ * Hybrid vsock of Cloud Hypervisor and Firecracker: a client of their unix socket asks for a port of the guest with
+ * `CONNECT <port>\n`, and gets the answer `OK <number>\n`. After that the stream is the guest's.
  */
 import { withSocketOf } from '../linux/sockets/owned-socket.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import type { Transport } from '../ttrpc/ttrpc.ts'
 
-/** `OK ` and a number need far less. */
+/** `OK ` and a number are far shorter. */
 const maxAnswerBytes = 64
 const newline = 0x0a
 
 /**
- * @param uid the only user whose socket is dialled.
+ * @param uid only a socket of this user is dialled.
  * @throws Error when the VMM or the guest refuses, says something else, or `signal` fires.
  */
 export async function dialHybridVsock(
@@ -23,7 +23,7 @@ export async function dialHybridVsock(
   return handshake(await withSocketOf(path, uid, connectUnix), port, signal)
 }
 
-/** The handshake alone; bytes that follow the answer belong to the returned transport. Closes `inner` on failure. */
+/** The handshake alone. Bytes after the answer belong to the returned transport. Closes `inner` on failure. */
 export async function handshake(inner: Transport, port: number, signal: AbortSignal): Promise<Transport> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
   let answer: number[] = []

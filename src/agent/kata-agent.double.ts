@@ -1,7 +1,7 @@
 /**
- * A test double of Kata's agent (Rust, 4.1.0), as strict as that was seen to be under kata-ts and is by its source
- * (src/agent/src/rpc.rs): what the host sends too much, too early or in the wrong place shows here without a guest. Its
- * processes are processes of this host with real pipes; it shows nothing about machines or walls.
+ * A test double of Kata's agent (Rust, 4.1.0). It is as strict as the real one, by its source (src/agent/src/rpc.rs) and by runs under
+ * kata-ts: a request that is surplus, early or misplaced fails here without a guest. Its processes are processes of this host with
+ * real pipes. It shows nothing about machines or walls.
  */
 import { AgentServiceDefinition } from '../protocol/generated/agent.ts'
 import type { Process } from '../protocol/generated/oci.ts'
@@ -20,7 +20,7 @@ export interface KataAgentDouble {
   readonly agent: AgentClient
   /** Methods in the order in which they were called; reads and writes of streams are left out. */
   readonly calls: readonly string[]
-  /** Of the containers that are there. */
+  /** The ids of existing containers. */
   readonly containerIds: () => readonly string[]
   [Symbol.dispose](): void
 }
@@ -29,7 +29,7 @@ interface ContainerDouble {
   readonly process: Process
   /** The spec named a pid namespace beside the one that the agent adds. */
   readonly twoPidNamespaces: boolean
-  /** By exec id; the init's is that of the container. */
+  /** By exec id; the init process has the container's id. */
   readonly processes: Map<string, ProcessDouble>
 }
 
@@ -90,7 +90,7 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
     execProcess: noted('ExecProcess', (request) => {
       const { twoPidNamespaces, processes } = containerOf(request)
       if (request.process === undefined) throw failed('Unable to parse process from ExecProcessRequest')
-      // The descriptor of the first of the two was closed by the second, and its number is somebody else's by now.
+      // The second closed the first one's descriptor, and its number is in other use by now.
       if (twoPidNamespaces) throw failed('failed to join pidns, EINVAL: Invalid argument')
       processes.set(request.execId, spawn(request.process))
       return {}
@@ -101,7 +101,7 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
       for (const process of all ? processes.values() : [processOf(request)]) process.signal(request.signal)
       return {}
     }),
-    // Its answer closes the streams and forgets the process, whoever still reads.
+    // Its answer closes the streams and forgets the process, even if a reader is left.
     waitProcess: noted('WaitProcess', async (request) => {
       const process = processOf(request)
       const status = await process.exited
@@ -109,7 +109,7 @@ export function startKataAgent({ seccomp = false, drainMs = 500 }: KataAgentOpti
       containerOf(request).processes.delete(request.execId || request.containerId)
       return { status }
     }),
-    // The limit of processes is taken and not set (protocols/src/trans.rs).
+    // The agent accepts the limit of processes and does not set it (protocols/src/trans.rs).
     statsContainer: noted('StatsContainer', (request) => {
       containerOf(request)
       return { cgroupStats: { pidsStats: { current: 1n, limit: 0n } } }

@@ -1,8 +1,8 @@
-/** A process of {@link startKataAgent}, the double of Kata's agent: one of this host, with real pipes. */
+/** A process of {@link startKataAgent}, the double of Kata's agent: a process of this host with real pipes. */
 import { accessSync, constants, existsSync } from 'node:fs'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 
-/** EACCES: what Kata's agent makes the exit code of a file that it found and cannot execute. */
+/** EACCES: Kata's agent exits with this code for a file that it found and cannot execute. */
 const cannotExecute = 13
 
 export class ProcessDouble {
@@ -31,7 +31,7 @@ export class ProcessDouble {
     this.stderr = new OutputDouble(child.stderr, this.exited, drainMs)
   }
 
-  /** As the agent looks: in PATH, or the path itself. */
+  /** Looks like the agent: in PATH, or at the path itself. */
   static find(program: string): string | undefined {
     if (!program.includes('/')) return Bun.which(program) ?? undefined
     return existsSync(program) ? program : undefined
@@ -50,14 +50,14 @@ export class ProcessDouble {
     void this.#child?.stdin.end()
   }
 
-  /** Closes its streams: what was not read by now is lost. */
+  /** Closes its streams. Unread output is lost. */
   close(): void {
     this.stdout.close()
     this.stderr.close()
     this.closeInput()
   }
 
-  /** Ends it with all that it has started. */
+  /** Ends it with all its children. */
   end(): void {
     this.close()
     try {
@@ -87,8 +87,8 @@ export class OutputDouble {
   }
 
   /**
-   * Some bytes, or none at the end. A read that waits when the process ends is given the end a moment later, whoever else
-   * still has the pipe; one that comes after is not.
+   * Some bytes, or none at the end. A read that is waiting when the process ends gets the end a moment later, even if the pipe is open
+   * elsewhere. A later read does not.
    */
   async read(length: number): Promise<Uint8Array> {
     if (this.#isClosed) throw new TtrpcError('internal', 'cannot get stream reader')

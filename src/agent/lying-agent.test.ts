@@ -1,4 +1,4 @@
-/** Every call that the host makes of a guest's agent, and each lie that the wire has room for: the call ends in one of our ways. */
+/** Every call of the host to a guest's agent, answered with each lie that fits the wire. The call ends in one of our ways. */
 import { describe, expect, test } from 'bun:test'
 import { KataError } from '../errors.ts'
 import { AgentServiceDefinition } from '../protocol/generated/agent.ts'
@@ -8,7 +8,7 @@ import { liar, wireLies } from './lying-agent.double.ts'
 
 type Call = (request: object, options: { timeoutMs: number }) => Promise<unknown>
 
-/** How a call ended: its answer, one of our codes, or a status with its text. Anything else is what the test is to find. */
+/** The end of a call: its answer, one of our codes, or a status with its text. The test looks for anything else. */
 async function endOf(call: Promise<unknown>): Promise<string> {
   const error = await call.then(
     () => undefined,

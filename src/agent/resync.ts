@@ -1,22 +1,22 @@
 /**
- * A serial port has no beginning: before the first answer there may be bytes that were meant for nobody or for an
- * earlier connection (a restored machine, a message of the firmware). They are dropped up to the first frame that
- * answers a call of this connection, which its stream ids tell: they start at a random number.
+ * A serial port has no beginning. Stale bytes may precede the first answer: a message of the firmware, or answers to an earlier
+ * connection of a restored machine. They are dropped up to the first frame that answers a call of this connection. Stream ids that
+ * start at a random number identify such a frame.
  */
 import type { Transport } from '../ttrpc/ttrpc.ts'
 
-/** More bytes without an answer are no leftovers but a guest that floods. */
+/** More bytes than this without an answer are a flood, not leftovers. */
 const maxStaleBytes = 1 << 20
-/** Answers to a hello are tiny; the limit makes a chance match rarer still. */
+/** Answers to a hello are tiny, and the limit makes a chance match even rarer. */
 const maxFirstAnswer = 4096
-/** How many calls may be made before the first answer. */
+/** Most calls before the first answer. */
 const callsBeforeAnswer = 4096
 const headerBytes = 10
 const responseType = 2
 
 /**
- * The transport without the stale bytes at its start. `dropped` is told their number once. The stream ends with an
- * error when 1 MiB came without an answer.
+ * The transport without the stale bytes at its start. `dropped` gets their number, once. The stream ends with an error after 1 MiB
+ * without an answer.
  */
 export function skipStaleBytes(
   inner: Transport,
@@ -36,7 +36,7 @@ export function skipStaleBytes(
         held = held.length === 0 ? chunk : concat(held, chunk)
         const start = findAnswer(held, firstStreamId)
         if (start === undefined) {
-          // What is left may be the start of a header.
+          // The remaining bytes may be the start of a header.
           const kept = Math.min(held.length, headerBytes - 1)
           stale += held.length - kept
           held = held.slice(held.length - kept)

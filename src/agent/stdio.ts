@@ -13,11 +13,11 @@ export interface ProcessIds {
 const chunkBytes = 64 * 1024
 
 /**
- * Hands every chunk of a stream to `sink`, one after the other, until its end. The next chunk is fetched while the sink
- * works, so two chunks (128 KiB) are held at most, and a slow sink slows the process in the guest.
+ * Hands the chunks of a stream to `sink` in order, until its end. The next chunk is fetched while the sink works. So at most two
+ * chunks (128 KiB) are held, and a slow sink slows the process in the guest.
  *
  * @param over ends a read that the guest does not answer.
- * @throws what the sink throws; the agent's errors; KataError AGENT_MISBEHAVED when a chunk is longer than asked for.
+ * @throws errors of the sink and of the agent; KataError AGENT_MISBEHAVED when a chunk is longer than asked for.
  */
 export async function pumpOutput(
   agent: Pick<AgentClient, 'readStdout' | 'readStderr'>,
@@ -41,18 +41,18 @@ export async function pumpOutput(
     const chunk = await next
     if (chunk.length === 0) return
     next = read()
-    // When the sink fails nobody waits for this read any more.
+    // After a failure of the sink, no code awaits this read.
     next.catch(() => {})
     await sink(chunk)
   }
 }
 
 /**
- * Feeds a process's stdin until `source` ends, then closes it. Returns early, and well, when the process does not read
- * any more: the guest then answers not_found (it is gone) or failed_precondition (it closed its stdin).
+ * Feeds a process's stdin until `source` ends, then closes it. Returns early, without an error, when the process stops reading: the
+ * guest then answers not_found (the process is gone) or failed_precondition (it closed its stdin).
  *
  * @param over ends a write that the guest does not answer.
- * @throws what the source throws; the agent's errors; KataError AGENT_MISBEHAVED when it took more than was sent.
+ * @throws errors of the source and of the agent; KataError AGENT_MISBEHAVED when the agent took more than was sent.
  */
 export async function pumpInput(
   agent: Pick<AgentClient, 'writeStdin' | 'closeStdin'>,

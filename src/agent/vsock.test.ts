@@ -5,13 +5,13 @@ import { socketPair } from '../linux/sockets/socket.ts'
 import { adoptConnected } from '../ttrpc/bun.ts'
 import { dialVsock } from './vsock.ts'
 
-/** One that no machine here has. */
+/** An address that no machine here has. */
 const nobody = 0x7fff_fff0
 
 test('where no machine is nothing is dialled, and no descriptor stays', async () => {
   const before = readdirSync('/proc/self/fd').length
   const outcome = await dialVsock(nobody, 1024, AbortSignal.timeout(200)).catch((error) => error)
-  // A host without vsock says so at once; one that is a machine itself waits for its own host.
+  // A host without vsock answers at once. A host that is a machine itself waits for its own host.
   if (outcome instanceof SyscallError)
     expect(['EAFNOSUPPORT', 'ENODEV', 'ENETUNREACH', 'ECONNRESET', 'ETIMEDOUT']).toContain(outcome.errno)
   else expect(outcome).toMatchObject({ name: 'TimeoutError' })

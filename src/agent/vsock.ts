@@ -1,4 +1,4 @@
-/** The agent of a machine whose VMM has the host kernel's vsock (vhost-vsock). */
+/** Dials the agent of a machine whose VMM has the host kernel's vsock (vhost-vsock). */
 import { closeSync } from 'node:fs'
 import { beginConnect, connectionState } from '../linux/sockets/vsock.ts'
 import { sleep } from '../time.ts'
@@ -7,7 +7,7 @@ import type { Transport } from '../ttrpc/ttrpc.ts'
 
 const lookEveryMs = 2
 
-/** @throws SyscallError ECONNRESET while nobody listens there; the signal's reason when it fires first. */
+/** @throws SyscallError ECONNRESET while there is no listener; the signal's reason when it fires first. */
 export async function dialVsock(cid: number, port: number, signal: AbortSignal): Promise<Transport> {
   const fd = beginConnect(cid, port)
   try {

@@ -29,7 +29,7 @@ test.each([
   [
     'a mistake of ours',
     new TypeError('no function'),
-    '[INTERNAL] kata-ts met an error of its own: no function.',
+    '[INTERNAL] kata-ts has an internal error: no function.',
   ],
 ])('%s', (_, error, text) => {
   expect(explain(error)).toStartWith(text)

@@ -55,7 +55,7 @@ describe.each(walls)('%s: %s', (driver, key, table) => {
     for (const slip of slips(key).filter((name) => !known.includes(name))) {
       const { code, said } = outcome(`[${tableName(driver, table)}]\n${slip} = true\n`)
       expect([slip, code]).toEqual([slip, 'CONFIG_WALL_MISSPELLED'])
-      expect(said[0]).toContain(`/c.toml:2: "${tableName(driver, table)}.${slip}" is no key`)
+      expect(said[0]).toContain(`/c.toml:2: "${tableName(driver, table)}.${slip}" is not a key`)
       expect(said[0]).toContain(`${key} in [${tableName(driver, table)}]`)
     }
   })

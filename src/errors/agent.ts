@@ -29,7 +29,7 @@ export const agentErrors = {
   ),
   AGENT_MISBEHAVED: entry(
     'internal',
-    'the guest agent answered {method} against the protocol: {reason}',
+    'the guest agent broke the protocol in its answer to {method}: {reason}',
     'Do not trust this guest: stop the sandbox. If you built the guest image yourself, check its agent.',
   ),
   COMMAND_NOT_FOUND: entry(
@@ -49,8 +49,8 @@ export const agentErrors = {
   ),
   SYSCTL_REFUSED: entry(
     'invalid_argument',
-    'the guest does not take a kernel parameter that the container asks for ({reason})',
-    'Check its name and value: it belongs to the kernel of the machine, not to that of the host.',
+    'the guest refuses a kernel parameter of the container ({reason})',
+    'Check its name and value: it is for the kernel of the machine, not of the host.',
   ),
   AGENT_NO_SECCOMP: entry(
     'failed_precondition',
@@ -59,12 +59,12 @@ export const agentErrors = {
   ),
   AGENT_NO_PIDS_LIMIT: entry(
     'failed_precondition',
-    'container {container} is to have at most {limit} processes, and {agent} in the guest has set no such limit',
-    'Leave the limit out, or use the guest of `kata-ts image build`.',
+    'container {container} has a limit of {limit} processes, and {agent} in the guest did not set it',
+    'Remove the limit, or use the guest of `kata-ts image build`.',
   ),
   AGENT_NO_SUBPATH: entry(
     'failed_precondition',
-    'container {container} mounts a part of a volume in memory (subPath), which {agent} in the guest cannot show',
+    'container {container} mounts a part of a volume in memory (subPath), which {agent} in the guest cannot mount',
     'Mount the whole volume, or an emptyDir on disk; or use the guest of `kata-ts image build`.',
   ),
   SECCOMP_PROFILE: entry(

@@ -1,4 +1,4 @@
-/** The catalogue itself, put together from its parts. See ../errors.ts. */
+/** The catalogue itself, made from its parts. See ../errors.ts. */
 import { agentErrors } from './agent.ts'
 import { cgroupsErrors } from './cgroups.ts'
 import { cliErrors } from './cli.ts'
@@ -13,16 +13,16 @@ import { sandboxErrors } from './sandbox.ts'
 import { sharingErrors } from './sharing.ts'
 import { vmmErrors } from './vmm.ts'
 
-/** The parts in the order of `docs/errors.md`: from what a person meets first to what none should meet. */
+/** The parts in the order of `docs/errors.md`: common errors first, unexpected ones last. */
 export const parts: readonly ErrorPart[] = [
   {
     title: 'Command line',
-    about: 'What a person typed, records of containers, and the talk between `kata-ts` and the shims.',
+    about: 'Options and names, records of containers, and calls between `kata-ts` and the shims.',
     entries: cliErrors,
   },
   {
     title: 'Configuration',
-    about: 'Configuration files, annotations of pods, and what the chosen VMM cannot do of them.',
+    about: 'Configuration files, annotations of pods, and keys that the chosen VMM cannot support.',
     entries: configErrors,
   },
   {
@@ -58,20 +58,20 @@ export const parts: readonly ErrorPart[] = [
   },
   {
     title: 'Containers and the guest agent',
-    about: 'The agent in the guest, and what a container asks for that it cannot have.',
+    about: 'The agent in the guest, and requests of containers that cannot be met.',
     entries: agentErrors,
   },
   {
     title: 'Sandbox and shim',
-    about: 'The life of a sandbox, what it holds on the host, and calls of containerd.',
+    about: 'The life of a sandbox, its resources on the host, and calls of containerd.',
     entries: sandboxErrors,
   },
-  { title: 'General', about: 'What any part may meet.', entries: generalErrors },
+  { title: 'General', about: 'Errors of any part.', entries: generalErrors },
 ]
 
 export interface ErrorPart {
   readonly title: string
-  /** A sentence on what its codes are about. */
+  /** The subject of its codes, in a sentence. */
   readonly about: string
   readonly entries: Readonly<Record<string, CatalogueEntry>>
 }

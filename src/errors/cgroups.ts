@@ -4,13 +4,13 @@ import { type CatalogueEntry, entry } from './entry.ts'
 export const cgroupsErrors = {
   CGROUP_PATH_INVALID: entry(
     'invalid_argument',
-    'the cgroups path {path} of the container is not one',
+    'the cgroups path {path} of the container is invalid',
     'The client of the runtime must give a plain path or slice:prefix:name, without ".." in it.',
   ),
   CGROUP_UNUSABLE: entry(
     'failed_precondition',
     'cgroup {path} cannot be used: {reason}',
-    'Mount the cgroup file systems writable at /sys/fs/cgroup; with sandbox_cgroup_only = false the sandbox starts without.',
+    'Mount the cgroup file systems writable at /sys/fs/cgroup; with sandbox_cgroup_only = false the sandbox starts without cgroups.',
   ),
   CGROUP_STAYS: entry(
     'unavailable',

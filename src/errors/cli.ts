@@ -1,4 +1,4 @@
-/** The command line, and its talk with shims. */
+/** The command line, and its calls to shims. */
 import { type CatalogueEntry, entry } from './entry.ts'
 
 export const cliErrors = {
@@ -52,7 +52,7 @@ export const cliErrors = {
   CONTAINER_OOM: entry(
     'resource_exhausted',
     "container {id} ran out of memory: the guest's kernel killed a process of it",
-    'Give it more: --container-memory if that was set, or --memory, which is that of the machine.',
+    'Raise --container-memory if it was set, else --memory, which is the memory of the machine.',
   ),
   RECORD_UNREADABLE: entry(
     'internal',
@@ -61,8 +61,8 @@ export const cliErrors = {
   ),
   REMOVAL_UNFINISHED: entry(
     'unavailable',
-    'what is left of a removed container, {path}, is not gone yet: {reason}',
-    'Run `kata-ts gc`: it goes on with it.',
+    'files of a removed container are still in {path}: {reason}',
+    'Run `kata-ts gc`, which continues the removal.',
   ),
   IMAGE_UNKNOWN: entry(
     'not_found',
@@ -82,7 +82,7 @@ export const cliErrors = {
   LOG_ELSEWHERE: entry(
     'failed_precondition',
     'the output of container {name} is kept by the client that started it, if at all',
-    'Ask that one: `docker logs`, `crictl logs` or `kubectl logs`.',
+    'Use that client: `docker logs`, `crictl logs` or `kubectl logs`.',
   ),
   USAGE: entry('invalid_argument', '{problem}', 'See `{command} --help`.'),
   NOT_A_TERMINAL: entry(
@@ -107,13 +107,13 @@ export const cliErrors = {
   ),
   SHIM_DELETE_FAILED: entry(
     'internal',
-    'what container {id} held could not be released: {reason}',
+    'the resources of container {id} could not be released: {reason}',
     'Run `kata-ts gc` once the cause is gone.',
   ),
   SHIM_DIED: entry(
     'unavailable',
     'the shim of container {id} died while the container ran',
-    'All it held was released. The kernel log (`dmesg`) may tell who killed it.',
+    'Its resources were released. The kernel log (`dmesg`) may say what killed it.',
   ),
   SHIM_UNREACHABLE: entry(
     'unavailable',

@@ -1,4 +1,4 @@
-/** Configuration files, annotations and what a VMM cannot do of them. */
+/** Configuration files, annotations, and keys that a VMM cannot support. */
 import { type CatalogueEntry, entry } from './entry.ts'
 
 export const configErrors = {
@@ -39,7 +39,7 @@ export const configErrors = {
   ),
   CONFIG_WALL_MISSPELLED: entry(
     'invalid_argument',
-    '{where}: {name} is no key, and almost the name of one that confines the VMM or a pod: {key} in [{table}]',
+    '{where}: {name} is not a key, but almost the name of {key} in [{table}], which confines the VMM or a pod',
     'Write {key} in [{table}], or remove the line: it has no effect.',
   ),
   CONFIG_CONFLICT: entry('invalid_argument', '{where}: {reason}', '{hint}'),

@@ -9,32 +9,32 @@ export const devicesErrors = {
   ),
   DEVICE_KIND: entry(
     'invalid_argument',
-    'device {device} of container {container} is {kind}, which is no disk',
+    'device {device} of container {container} is {kind}, not a disk',
     'Name a block device, or a disk image that is a regular file.',
   ),
   DEVICE_CHANGED: entry(
     'failed_precondition',
-    'device {device} of container {container} is {found}, where {wanted} was announced',
-    'Something else has taken its place since the container was described: check the host, then describe it anew.',
+    'device {device} of container {container} is {found}, but {wanted} was announced',
+    'Something else has taken its place since the container was described: check the host, then describe it again.',
   ),
   DEVICE_IN_USE: entry(
     'failed_precondition',
     'device {device} of container {container} is in use: {holder}',
-    'End what has it. A disk that is mounted can be unmounted, or handed over for reading only. A privileged container of Kubernetes asks for every device of the host unless containerd says privileged_without_host_devices = true.',
+    'Stop the program that uses it. A mounted disk can be unmounted, or handed over read-only. A privileged container of Kubernetes asks for every device of the host unless containerd says privileged_without_host_devices = true.',
   ),
   DEVICE_OPEN_FAILED: entry(
     'failed_precondition',
     'device {device} of container {container} cannot be opened: {reason}',
-    'Hand it over for reading only if it cannot be written; else see the named errno. Its mode and owner need not be changed.',
+    'Hand it over read-only if it cannot be written, else see the named errno. Its mode and owner need not be changed.',
   ),
   DEVICE_PLUG_FAILED: entry(
     'failed_precondition',
     'device {device} of container {container} cannot be handed to the virtual machine: {reason}',
-    'See the reason; a lock that cannot be had means that another machine uses the same disk.',
+    'See the reason; a lock that is taken means that another machine uses the same disk.',
   ),
   DEVICE_VOLUMES_DISABLED: entry(
     'failed_precondition',
-    'volume {source} of container {container} is a disk, and disable_block_device_use forbids these',
+    'volume {source} of container {container} is a disk, and disable_block_device_use forbids disks',
     'Set disable_block_device_use = false in the configuration, or mount a directory.',
   ),
   VSOCK_MISSING: entry(
@@ -45,7 +45,7 @@ export const devicesErrors = {
   VSOCK_FAILED: entry(
     'failed_precondition',
     '{path} gives the machine no address: {reason}',
-    'See the named errno; EADDRINUSE means that all that were tried are taken. agent_channel = "serial" does without.',
+    'See the named errno; EADDRINUSE means that every address tried is taken. agent_channel = "serial" needs none.',
   ),
   VFIO_DISABLED: entry(
     'failed_precondition',
@@ -65,12 +65,12 @@ export const devicesErrors = {
   VFIO_NO_IOMMU: entry(
     'failed_precondition',
     'host device {device} of container {container} has no IOMMU between it and the memory of the host',
-    'Enable the IOMMU (VT-d, AMD-Vi) in the firmware and by the kernel parameters intel_iommu=on or amd_iommu=on. vfio-noiommu is not taken: the guest could write to any memory.',
+    'Enable the IOMMU (VT-d, AMD-Vi) in the firmware and by the kernel parameters intel_iommu=on or amd_iommu=on. vfio-noiommu is not used: the guest could write to any memory.',
   ),
   VFIO_NO_IOMMUFD: entry(
     'failed_precondition',
     'the devices that container {container} asks for need /dev/iommu, which this host does not have',
-    'Run `modprobe iommufd`, or use a kernel with CONFIG_IOMMUFD (6.2 or later). The legacy VFIO container is not taken in its place.',
+    'Run `modprobe iommufd`, or use a kernel with CONFIG_IOMMUFD (6.2 or later). The legacy VFIO container is not used instead.',
   ),
   TPM_MISSING: entry(
     'failed_precondition',

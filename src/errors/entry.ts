@@ -1,6 +1,6 @@
 /** One entry of the catalogue of errors (../errors.ts). */
 
-/** ttrpc (= gRPC) status a coded error becomes on the wire. */
+/** The ttrpc (= gRPC) status of a coded error on the wire. */
 export type StatusName =
   | 'invalid_argument'
   | 'not_found'
@@ -14,14 +14,14 @@ export type StatusName =
   | 'deadline_exceeded'
 
 export interface CatalogueEntry<Sentence extends string = string, Remedy extends string = string> {
-  /** What went wrong, with `{field}` and `{"field"}` placeholders. */
+  /** The failure, with `{field}` and `{"field"}` placeholders. */
   readonly sentence: Sentence
-  /** What a person does about it, with `{field}` placeholders. */
+  /** The next step for a person, with `{field}` placeholders. */
   readonly remedy: Remedy
   readonly status: StatusName
 }
 
-/** Keeps the texts as literal types: the fields of a code are read from them, see {@link FieldNames}. */
+/** Keeps the texts as literal types, from which {@link FieldNames} reads the fields of a code. */
 export const entry = <const Sentence extends string, const Remedy extends string>(
   status: StatusName,
   sentence: Sentence,

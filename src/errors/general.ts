@@ -1,4 +1,4 @@
-/** What any part may meet. */
+/** Errors of any part. */
 import { type CatalogueEntry, entry } from './entry.ts'
 
 export const generalErrors = {
@@ -9,18 +9,18 @@ export const generalErrors = {
   ),
   INTERNAL: entry(
     'internal',
-    'kata-ts met an error of its own: {reason}',
-    'Report it with this text and what you did.',
+    'kata-ts has an internal error: {reason}',
+    'Report it with this text and your steps.',
   ),
   FILE_FAILED: entry(
     'internal',
     '{call} {path} failed with {errno}',
-    'Check that this file is what the command needs, and the space left where it is.',
+    'Check that the command needs this file, and the space left on its file system.',
   ),
   OUTPUT_FAILED: entry(
     'internal',
     'standard output cannot be written ({errno})',
-    'Check the space left where it goes, and what reads it.',
+    'Check the space left at its destination, or the program that reads it.',
   ),
   SYSCALL_FAILED: entry('internal', '{call} failed: {errno}', 'See the named call and errno; {hint}'),
   SOCKET_PATH_TOO_LONG: entry(

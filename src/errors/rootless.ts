@@ -14,7 +14,7 @@ export const rootlessErrors = {
   ),
   UPPER_IDS_TAKEN: entry(
     'failed_precondition',
-    '{file} line {line} ("{text}") gives somebody ids from 2147483648 on, which unprivileged virtiofsd processes use for files',
+    '{file} line {line} ("{text}") assigns ids from 2147483648 on, which unprivileged virtiofsd processes use for files',
     'Give that user or group ids below 2147483648, or set virtio_fs_privilege = "root".',
   ),
   UID_RANGE_EXHAUSTED: entry(
@@ -25,7 +25,7 @@ export const rootlessErrors = {
   UID_STILL_USED: entry(
     'failed_precondition',
     'ids {first} to {last} stay leased: {what} is left',
-    'Run `kata-ts gc` once it is gone; until then these ids are given to nobody.',
+    'Run `kata-ts gc` once it is gone; until then no sandbox gets these ids.',
   ),
   ACCOUNT_TAKEN: entry(
     'already_exists',
@@ -94,12 +94,12 @@ export const rootlessErrors = {
   ),
   PROCESS_GONE: entry(
     'unavailable',
-    'process {pid} ended while it was looked at',
+    'process {pid} ended while it was inspected',
     'Look at its log and exit status.',
   ),
   POSTURE_DIFFERS: entry(
     'failed_precondition',
     'process {pid} is not confined as asked: {differences}',
-    'It was not let run. Check that nothing on this host (LSM, wrapper, other runtime) changes processes as they start.',
+    'It was stopped. Check whether an LSM, a wrapper or another runtime on this host changes processes as they start.',
   ),
 } satisfies Record<string, CatalogueEntry>

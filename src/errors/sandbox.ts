@@ -4,7 +4,7 @@ import { type CatalogueEntry, entry } from './entry.ts'
 export const sandboxErrors = {
   PROCESS_STAYS: entry(
     'internal',
-    'the {name} process {pid} does not end, though it was killed',
+    'the {name} process {pid} was killed and does not exit',
     'It hangs in the kernel (see /proc/{pid}/stack); run `kata-ts gc` once it is gone.',
   ),
   RELEASE_FAILED: entry(
@@ -15,12 +15,12 @@ export const sandboxErrors = {
   START_GIVEN_UP: entry(
     'unavailable',
     'the start of sandbox {id} was given up: {reason}',
-    'Nothing of it is left; start it again if that was not meant.',
+    'Nothing of it is left; start it again if that was not intended.',
   ),
   TEARDOWN_BUSY: entry(
     'unavailable',
-    'another process tears the sandbox in {path} down, and was not done within {seconds} s',
-    'Run `kata-ts gc` later; if it stays so, look for a process `containerd-shim-kata-ts-v2 ... teardown` that hangs.',
+    'another process is tearing down the sandbox in {path} and did not finish within {seconds} s',
+    'Run `kata-ts gc` later. If this lasts, look for a hanging process `containerd-shim-kata-ts-v2 ... teardown`.',
   ),
   TEARDOWN_GOES_ON: entry(
     'deadline_exceeded',
@@ -35,11 +35,11 @@ export const sandboxErrors = {
   SHIM_RIGHTS: entry(
     'internal',
     'the shim has rights that it should have dropped: {found}',
-    'Start it by its `start` action; if that is what was done, report this.',
+    'Start it by its `start` action. If you did, report this.',
   ),
   SHIM_USAGE: entry(
     'invalid_argument',
-    'the shim was called in a way it does not know: {problem}',
+    'the shim was called with invalid arguments: {problem}',
     'containerd and kata-ts call the shim; by hand: containerd-shim-kata-ts-v2 -namespace NS -id ID start|delete, or -v.',
   ),
   BUNDLE_INVALID: entry(
@@ -49,7 +49,7 @@ export const sandboxErrors = {
   ),
   BUNDLE_FILE_INVALID: entry(
     'failed_precondition',
-    '{path}, by which kata-ts and its shim tell each other something, cannot be used: {reason}',
+    '{path}, a file between kata-ts and its shim, cannot be used: {reason}',
     'Only kata-ts of one version writes this file: remove the container and run it again.',
   ),
   STATE_UNREADABLE: entry(
@@ -64,7 +64,7 @@ export const sandboxErrors = {
   ),
   POD_SHIM_GONE: entry(
     'unavailable',
-    'container {id} has no pod to go into: the shim of pod {pod} does not answer',
+    'container {id} cannot join its pod: the shim of pod {pod} does not answer',
     'The pod has ended or its shim was killed: remove the pod and run it again.',
   ),
   TASK_STATE: entry(
@@ -77,7 +77,7 @@ export const sandboxErrors = {
   TASK_UNSUPPORTED: entry(
     'unimplemented',
     'kata-ts has no {action}',
-    'Leave it out: a machine cannot be saved to disk yet.',
+    'Do without it: a machine cannot be saved to disk yet.',
   ),
   STDIO_INVALID: entry(
     'invalid_argument',
@@ -119,7 +119,7 @@ export const sandboxErrors = {
     'ledger {path} names an unknown holding {kind}',
     'It was written by another version of kata-ts: run `kata-ts gc` of that version.',
   ),
-  FAILPOINT: entry('internal', 'failpoint {name}: a fault that was asked for', 'Unset KATA_TS_FAILPOINTS.'),
+  FAILPOINT: entry('internal', 'failpoint {name}: an injected fault', 'Unset KATA_TS_FAILPOINTS.'),
   FAILPOINT_INVALID: entry(
     'invalid_argument',
     '{variable} has an entry {entry} that is no failpoint',

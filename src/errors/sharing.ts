@@ -39,12 +39,12 @@ export const sharingErrors = {
   ),
   SHARE_COPY_TOO_LARGE: entry(
     'invalid_argument',
-    '{source} is too large to be copied for container {container}: at most {entries} entries and {mebibytes} MiB are',
+    '{source} is too large to be copied for container {container}: the limit is {entries} entries and {mebibytes} MiB',
     'Put it into the image or on a block device, or use [hypervisor.qemu] or [hypervisor.clh].',
   ),
   ROOTFS_DISK_FAILED: entry(
     'internal',
-    'the root file system of container {container} cannot be made a disk: {reason}',
+    'the root file system of container {container} cannot be copied to a disk: {reason}',
     'See the reason; the disk lies below /var/lib/kata-ts and takes as much room as the image has.',
   ),
   ROOTFS_DISK_TOOL: entry(
@@ -64,8 +64,8 @@ export const sharingErrors = {
   ),
   SHARE_ID_BEYOND: entry(
     'failed_precondition',
-    'container {container} runs with id {id}, which the running virtiofsd of its pod has no place for',
-    'Run it with an id up to 2147483647, or make it the first container of its pod: what that runs with has a place.',
+    'container {container} runs with id {id}, which is not in the id map of its pod’s running virtiofsd',
+    'Run it with an id up to 2147483647, or make it the first container of its pod: its ids are mapped then.',
   ),
   SHARE_CONNECTION_TAKEN: entry(
     'failed_precondition',

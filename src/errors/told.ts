@@ -1,6 +1,6 @@
 /**
- * A coded error as one process of ours tells it to another: its code and its fields, from which the other makes the same error with
- * its own catalogue. It goes as JSON in a file, and as google.rpc.ErrorInfo in the details of a ttrpc status
+ * A coded error on its way from one of our processes to another: a code and fields. The receiver makes the same error with its own
+ * catalogue. The error travels as JSON in a file, or as google.rpc.ErrorInfo in the details of a ttrpc status
  * (https://google.aip.dev/193).
  */
 import { type ErrorCode, type ErrorField, type FieldsOf, KataError } from '../errors.ts'
@@ -19,16 +19,16 @@ export interface ErrorInfo {
   readonly metadata: Readonly<Record<string, string>>
 }
 
-/** Whose codes these are. */
+/** The owner of our codes. */
 export const errorDomain = 'io.containerd.kata-ts.v2'
 
 /**
- * Metadata of a ttrpc request whose sender understands our details. Nobody else gets them: containerd 2 adds details that it does not
+ * Metadata of a ttrpc request whose sender understands our details. Other senders get none: containerd 2 adds details that it does not
  * know to the text of an error.
  */
 export const asksForErrorInfo = { 'kata-ts-error-info': '1' } as const
 
-/** Longest field that is told, characters. What is longer is cut by the sender and refused by the receiver. */
+/** Longest field, characters. The sender cuts longer fields, and the receiver refuses them. */
 const maxFieldLength = 4096
 
 export function toldOf({ code, fields }: KataError): ToldError {
@@ -41,15 +41,15 @@ export function toldOf({ code, fields }: KataError): ToldError {
 }
 
 /**
- * The error that was told; undefined for anything that is none of this catalogue's, or lacks a field of its code: another version of
- * kata-ts may have told it.
+ * The error that was sent. Undefined when its code is not in this catalogue or a field is missing: another version of kata-ts may have
+ * sent it.
  */
 export function errorFromTold(told: unknown, cause?: unknown): KataError | undefined {
   if (!isObject(told) || !isObject(told.fields) || !isCode(told.code)) return undefined
   const { code, fields } = told
   const entries = namesOf(code).map((name) => [name, Object.hasOwn(fields, name) ? fields[name] : undefined])
   if (!entries.every(([, value]) => isField(value))) return undefined
-  // Checked above; the compiler knows which fields a code has only where it knows the code.
+  // Checked above. The compiler knows the fields of a code only where it knows the code.
   const whole = Object.fromEntries(entries) as FieldsOf<ErrorCode>
   return new KataError(code, whole, cause === undefined ? {} : { cause })
 }
@@ -60,7 +60,7 @@ export function errorInfoOf(error: KataError): ErrorInfo {
   return { reason: code, domain: errorDomain, metadata: Object.fromEntries(metadata) }
 }
 
-/** As {@link errorFromTold}; all fields are strings then. */
+/** Like {@link errorFromTold}; all fields are strings. */
 export function errorFromInfo(
   { reason, domain, metadata = {} }: { readonly [Name in keyof ErrorInfo]?: ErrorInfo[Name] | undefined },
   cause?: unknown,
@@ -68,7 +68,7 @@ export function errorFromInfo(
   return domain === errorDomain ? errorFromTold({ code: reason, fields: metadata }, cause) : undefined
 }
 
-/** The fields that the texts of a code name. */
+/** The field names in the texts of a code. */
 function namesOf(code: ErrorCode): readonly string[] {
   const { sentence, remedy }: CatalogueEntry = catalogue[code]
   return [...new Set([...`${sentence} ${remedy}`.matchAll(/\{"?(\w+)"?\}/g)].map(([, name]) => name!))]

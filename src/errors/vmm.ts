@@ -25,7 +25,7 @@ export const vmmErrors = {
   VMM_EXITED: entry(
     'unavailable',
     'the VMM {program} of sandbox {sandbox} ended ({exit}): {tail}',
-    'Its last words say why; nothing of the sandbox is left, and it can be started anew.',
+    'Its last words say why; nothing of the sandbox is left, and it can be started again.',
   ),
   VMM_START_TIMEOUT: entry(
     'deadline_exceeded',
@@ -35,12 +35,12 @@ export const vmmErrors = {
   VMM_PROTOCOL: entry(
     'internal',
     'the VMM broke its own protocol: {reason}',
-    'It was ended. A compromised or foreign VMM program does this; keep its log and check path= in the configuration.',
+    'It was killed. A compromised or foreign VMM program does this; keep its log and check path= in the configuration.',
   ),
   VMM_DISCONNECTED: entry(
     'unavailable',
-    'the connection to the VMM ended while {command} was waited for',
-    'The VMM ended or was killed; the end of its sandbox tells more.',
+    'the connection to the VMM ended during {command}',
+    'The VMM exited or was killed; the error of its sandbox says more.',
   ),
   VMM_COMMAND_FAILED: entry(
     'internal',
@@ -55,7 +55,7 @@ export const vmmErrors = {
   VMM_NO_FREE_PORT: entry(
     'resource_exhausted',
     'no PCIe root port is free for {device}: all {ports} are taken',
-    'Raise pcie_root_port in the configuration and start the sandbox anew.',
+    'Raise pcie_root_port in the configuration and start the sandbox again.',
   ),
   VMM_NO_FREE_DRIVE: entry(
     'resource_exhausted',
@@ -85,22 +85,22 @@ export const vmmErrors = {
   VMM_MEMORY_SLOTS: entry(
     'resource_exhausted',
     'the machine cannot get {size} MiB more: all {slots} slots for memory are taken',
-    'Raise memory_slots or default_memory in the configuration, or set enable_virtio_mem, and start the pod anew.',
+    'Raise memory_slots or default_memory in the configuration, or set enable_virtio_mem, and start the pod again.',
   ),
   VMM_MEMORY_REFUSED: entry(
     'resource_exhausted',
     'the guest did not take {size} MiB of memory: it {answer}',
-    'Raise default_memory so that less is added at run time; a kernel of your own needs memory hot-plug by ACPI or virtio-mem.',
+    'Raise default_memory so that less is added while it runs; a kernel of your own needs memory hot-plug by ACPI or virtio-mem.',
   ),
   VMM_GUEST_PANICKED: entry(
     'unavailable',
     'the guest kernel of sandbox {sandbox} panicked: {tail}',
-    'The console tail names the cause: often a kernel that misses a driver, a damaged initrd, or too little memory.',
+    'The console tail names the cause: often a kernel without a needed driver, a damaged initrd, or too little memory.',
   ),
   VMM_GUEST_SHUT_DOWN: entry(
     'unavailable',
     'the guest of sandbox {sandbox} {how}: {tail}',
-    'Its last words say why; nothing of the sandbox is left, and it can be started anew.',
+    'Its last words say why; nothing of the sandbox is left, and it can be started again.',
   ),
   VMM_INTERNAL_ERROR: entry(
     'internal',

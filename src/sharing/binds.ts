@@ -1,7 +1,6 @@
 /**
- * Files and directories of the host in the share. Containers of a pod that ask for the same one get one and the same
- * entry: each entry is a file system of its own to the guest's kernel, and only within one file system do sockets, locks
- * and file watches meet.
+ * Files and directories of the host in the share. Containers of a pod that ask for the same source get the same entry. Each entry is a
+ * file system of its own to the guest's kernel, and sockets, locks and file watches work only within one file system.
  */
 import { closeSync, fstatSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
@@ -14,13 +13,13 @@ import type { BindRequest } from './share.ts'
 import { makeDirectory, makeFile, mountAt } from './share-tree.ts'
 import { openSource, type Source } from './source.ts'
 
-/** Longest part of a mount destination that goes into an entry's name. */
+/** Longest part of a mount destination in an entry's name. */
 const maxNameBytes = 64
 
 export interface Binds {
   /** Shows the source and returns the name of its entry. @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_NOT_IDMAPPABLE. */
   add(containerId: string, bind: BindRequest): Promise<string>
-  /** Releases what nobody but this container has used. */
+  /** Releases entries that only this container used. */
   leave(containerId: string): Promise<void>
 }
 
@@ -30,7 +29,7 @@ interface Entry {
   readonly made: Promise<void>
 }
 
-/** Binds below `directory`, shown through `idmap` to an unprivileged daemon. Each entry is its own owner in the ledger, because no single container is. */
+/** Binds below `directory`, mapped by `idmap` for an unprivileged daemon. Each entry owns itself in the ledger, because containers share it. */
 export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | undefined): Binds {
   const entries = new Map<string, Entry>()
 
@@ -79,7 +78,7 @@ export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | un
   }
 }
 
-/** Two requests are for the same when path, what is there now (also mounted below), and how it is to be shown are. */
+/** Two requests share an entry when the path, the files that are there now (mounts below included) and the options are the same. */
 function identity({ fd }: Source, { readonly, recursive, follow = false }: BindRequest): string {
   const { dev, ino } = fstatSync(fd, { bigint: true })
   const path = readlinkSync(`/proc/self/fd/${fd}`)
@@ -88,7 +87,7 @@ function identity({ fd }: Source, { readonly, recursive, follow = false }: BindR
   return JSON.stringify([path, `${dev}:${ino}`, mounts, readonly, recursive, follow])
 }
 
-/** `<cid>-<16 hex>-<basename>` as in Kata; of the destination only its last part is used, cleaned. */
+/** `<cid>-<16 hex>-<basename>`, as in Kata. The basename is the last component of the destination, cleaned. */
 export function bindEntryName(containerId: string, destination: string): string {
   const random = Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString('hex')
   const name = basename(destination)

@@ -1,4 +1,4 @@
-/** Keeps what a child process writes: the beginning in a file of limited size, the end in memory. */
+/** Keeps the output of a child process: the beginning in a file of limited size, the end in memory. */
 import { appendFileSync } from 'node:fs'
 
 const maxFileBytes = 256 * 1024
@@ -12,8 +12,7 @@ export interface BoundedLog {
 }
 
 /**
- * Reads `stream` to its end, always: a child that a guest can make talk must neither fill the disk nor block on a
- * full pipe.
+ * Always reads `stream` to its end: a guest may cause output of the child, which must neither fill the disk nor block on a full pipe.
  */
 export function keepOutput(stream: ReadableStream<Uint8Array>, path: string): BoundedLog {
   let tail = Buffer.alloc(0)
@@ -32,6 +31,6 @@ function write(path: string, chunk: Uint8Array): void {
   try {
     appendFileSync(path, chunk, { mode: 0o600 })
   } catch {
-    // The directory is being removed, or the disk is full: the tail in memory still tells what happened.
+    // The directory is being removed, or the disk is full. The tail in memory still shows what happened.
   }
 }

@@ -13,11 +13,11 @@ import { type ExportedTree, makeDirectory, mountAt, type ShareTree, watchedName 
 /** Kata's names: the virtiofs tag, and where the agent mounts it. */
 const kataShared = 'kataShared'
 export const kataGuestSharedDir = '/run/kata-containers/shared/containers'
-/** Ours, of the volumes' share. */
+/** Our own names, for the volumes' share. */
 const kataVolumes = 'kataVolumes'
 const guestVolumesDir = '/run/kata-containers/shared/volumes'
 
-/** Puts a share together from its tree and its daemon; both stay in `ledger`, which releases them. */
+/** Makes a share from its tree and its daemon. Both stay in `ledger`, which releases them. */
 export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDaemon): HostShare {
   const binds = createBinds(ledger, tree.entries, daemon.idmap)
   return {
@@ -38,7 +38,7 @@ export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDa
   }
 }
 
-/** Puts the share of the volumes together: {@link createHostShare} without root file systems. */
+/** Makes the volumes' share: {@link createHostShare} without root file systems. */
 export function createVolumeShare(
   ledger: Ledger,
   { entries }: ExportedTree,

@@ -1,4 +1,4 @@
-/** Mounts of a share whose daemon is unprivileged: it sees itself as root, and so does what is on disk. */
+/** Idmapped mounts for an unprivileged daemon: it sees itself as root, and its files are root's on disk. */
 import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { SyscallError } from '../linux/libc.ts'
@@ -11,25 +11,25 @@ import {
 } from '../linux/mounts/mount-tree.ts'
 import type { IdExtent } from '../linux/processes/user-namespace.ts'
 
-/** Who the share's mounts are shown to. */
+/** The user namespace that the share's mounts are mapped for. */
 export interface Idmap {
   /** Descriptor of the daemon's user namespace. */
   readonly userNamespace: number
-  /** The host id, user and group, that is root in it. */
+  /** The host's uid and gid that is root in the namespace. */
   readonly first: number
-  /** Its ids. */
+  /** The namespace's id map. */
   readonly map: readonly IdExtent[]
 }
 
-/** For the error: what is mounted, and for whom. */
+/** For errors: the mounted source, and its container. */
 export interface MountPurpose {
   readonly source: string
   readonly container: string
 }
 
 /**
- * A detached copy of what `source` (an O_PATH descriptor) names, idmapped unless the daemon is root of the host. The
- * caller closes it. No node in it is a device: one in an image's layer would be the host's to whoever takes the daemon over.
+ * A detached copy of the mount at `source` (an O_PATH descriptor), idmapped unless the daemon is root of the host. The caller closes it.
+ * Its nodes are no devices: a device node in an image's layer would give the host's device to an attacker of the daemon.
  *
  * @throws KataError SHARE_NOT_IDMAPPABLE; SyscallError.
  */
@@ -51,7 +51,7 @@ export function mappedClone(
   }
 }
 
-/** As {@link mappedClone}, and mounts it on `target`. */
+/** Mounts a {@link mappedClone} on `target`. */
 export function mappedBind(
   source: number,
   target: string,

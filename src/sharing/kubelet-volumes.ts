@@ -1,16 +1,16 @@
 /**
- * The volumes that kubelet makes for a pod. It lets only root enter their directory, so a set-user-id program in one of them gives
- * no user of the host anything. They may keep the bits: programs change modes of directories there (`chmod 700` of a database on
- * its data directory), and under `fsGroup` these have the set-group-id bit, which a filter cannot tell from a file's.
+ * Volumes that kubelet makes for a pod. Only root can enter their directory, so no other user of the host can run a set-user-id program in
+ * one. They may keep the bits. Programs change modes of directories there (`chmod 700` of a database on its data directory), and under
+ * `fsGroup` these have the set-group-id bit, which a filter cannot tell from a file's.
  */
 import { statSync } from 'node:fs'
 
 const defaultPodsDir = '/var/lib/kubelet/pods'
-/** Mounted there from elsewhere on the host, where others may get to it: `local` volumes, and what `subPath` takes of any volume. */
+/** Mounts from elsewhere on the host, where other users may reach the files: `local` volumes, and `subPath` of any volume. */
 const volume = /^\/[^/]+\/volumes\/(?!kubernetes\.io~local-volume\/)./
 const othersMayEnter = 0o001
 
-/** Whether `path`, without links in it, is such a volume or lies in one, and its directory is root's alone. */
+/** Whether `path` (without links) is such a volume or lies in one, and only root can enter its directory. */
 export function isKubeletVolume(path: string, podsDir = defaultPodsDir): boolean {
   if (!path.startsWith(`${podsDir}/`) || !volume.test(path.slice(podsDir.length))) return false
   const { uid, mode } = statSync(podsDir)

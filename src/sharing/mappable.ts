@@ -1,4 +1,4 @@
-/** Tells before a daemon serves whether it could, unprivileged, show everything that is known to be mounted. */
+/** Checks before a daemon starts to serve whether all known mounts can be idmapped for it. */
 import { closeSync, fstatSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { openOperatorPath } from '../linux/files/operator-path.ts'
@@ -10,8 +10,8 @@ import { parseMountOptions } from './mount-options.ts'
 import type { RootfsMount } from './share.ts'
 
 /**
- * Nothing is mounted. What cannot be opened or understood is left to the real mounting, which says more; so are file
- * systems that are not mounted yet.
+ * Mounts nothing. Sources that cannot be opened or understood, and file systems that are not mounted yet, are left to the real mount,
+ * whose error says more.
  *
  * @throws KataError SHARE_NOT_IDMAPPABLE naming the first source that cannot be idmapped.
  */
@@ -21,7 +21,7 @@ export function requireMappable(mounts: readonly RootfsMount[], idmap: Idmap, co
     const tried = (source: string, open: (path: string) => number) =>
       tryClone(source, open, recursive, idmap, container)
     if (bind || mount.type === 'bind') tried(mount.source, openOperatorPath)
-    // Layers are where containerd, or our own command line, put them.
+    // containerd or our own command line chose the layers' paths.
     if (mount.type === 'overlay') for (const layer of mappedDirectories(data)) tried(layer, openLocation)
   }
 }
@@ -37,7 +37,7 @@ function tryClone(
   try {
     fd = open(source)
     const facts = fstatSync(fd)
-    // Anything else reaches the guest in another way, or not at all.
+    // Other sources reach the guest in another way, or not at all.
     if (facts.isDirectory() || facts.isFile())
       closeSync(mappedClone(fd, idmap, { source, container }, { recursive }))
   } catch (error) {

@@ -1,7 +1,7 @@
 /**
- * Overlays for an unprivileged daemon. The kernel idmaps no overlay, but one over idmapped layers behaves as one: the
- * layers are mounted in a scratch directory, which the overlay needs no longer once it is mounted (it keeps copies of
- * its own). Upper and work directory must be of one mount, so their common parent is what is mounted.
+ * Overlays for an unprivileged daemon. The kernel cannot idmap an overlay, but an overlay over idmapped layers behaves like one. The layers
+ * are mounted in a scratch directory. The mounted overlay keeps its own copies and does not need it. Upper and work directory must be on
+ * one mount, so their common parent is mounted.
  */
 import { closeSync, mkdirSync, realpathSync, rmdirSync } from 'node:fs'
 import { withFsIds } from '../linux/files/fs-identity.ts'
@@ -10,7 +10,7 @@ import { openLocation } from '../linux/mounts/mount-tree.ts'
 import { type Idmap, mappedBind } from './idmap.ts'
 import { overlayOptions, splitLayers } from './overlay.ts'
 
-/** The options of an overlay with other layers: the same ones, shown elsewhere. */
+/** The options of an overlay with its layers at other paths. */
 type MountOverlay = (data: string) => void
 type OverlayOptions = readonly (readonly [key: string, value: string | undefined])[]
 
@@ -49,14 +49,14 @@ export function withMappedLayers(
       if (key in upper) return `${key}=${upper[key]}`
       return value === undefined ? key : `${key}=${value}`
     })
-    // The kernel makes files in the work directory as whoever mounts: who has no id on disk there cannot.
+    // The kernel makes files in the work directory as the mounting user, which needs an id on that disk.
     withFsIds(idmap.first, idmap.first, () => mountIt(mapped.join(',')))
   } finally {
     for (const target of mounted.reverse()) removeLayer(target)
   }
 }
 
-/** The directories of an overlay that must be idmapped for it, in no order. @throws the errors of realpath(3). */
+/** The directories of an overlay that must be idmapped, in no order. @throws the errors of realpath(3). */
 export function mappedDirectories(data: string): string[] {
   const options = overlayOptions(data)
   const lower = options.filter(([key]) => key === 'lowerdir').flatMap(([, value]) => splitLayers(value))
@@ -71,7 +71,7 @@ function writableDirectories(options: OverlayOptions): [string, string][] {
     .map(([key, value = '']) => [key, realpathSync(unescapePath(value))])
 }
 
-/** Where upper and work directory are shown, by the name of their option. */
+/** The new paths of upper and work directory, by the name of their option. */
 function mappedUpper(options: OverlayOptions, show: (source: string) => string): Record<string, string> {
   const directories = writableDirectories(options)
   if (directories.length === 0) return {}
@@ -81,7 +81,7 @@ function mappedUpper(options: OverlayOptions, show: (source: string) => string):
   return Object.fromEntries(directories.map(([key, path]) => [key, escapePath(`${shown}${rest(path)}`)]))
 }
 
-/** The deepest directory that all `paths` lie below, none of them itself unless it is the only one. */
+/** The deepest directory that contains all `paths`. */
 function commonParent(paths: readonly string[]): string {
   const [first = [], ...others] = paths.map((path) => path.split('/'))
   let depth = 0

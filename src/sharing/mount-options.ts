@@ -1,4 +1,4 @@
-/** Options of a containerd mount as mount(2) wants them: known words become flags, everything else is data. */
+/** Options of a containerd mount for mount(2): known words become flags, other words become data. */
 import { KataError } from '../errors.ts'
 
 export interface ParsedOptions {
@@ -44,7 +44,7 @@ const propagationWords = new Map<string, number>([
   ['slave', 1 << 19],
   ['shared', 1 << 20],
 ])
-/** mount(8) does these in user space; the kernel would take them for file-system options or ignore them. */
+/** mount(8) handles these in user space. The kernel would ignore them or take them for file-system options. */
 const refusedWords = new Set(['loop', 'remount', 'move'])
 
 /** @throws KataError SHARE_MOUNT_INVALID. */

@@ -1,6 +1,6 @@
 /**
- * Overlays with more layers than fit into the option page of mount(2): each layer is handed to the kernel on its own
- * with fsconfig(2), `lowerdir+` (Linux 6.5).
+ * Overlays with more layers than fit into the option page of mount(2). fsconfig(2) hands each layer to the kernel separately,
+ * `lowerdir+` (Linux 6.5).
  */
 import { closeSync } from 'node:fs'
 import { checked, cstring, libc, ptr } from '../linux/libc.ts'
@@ -35,7 +35,7 @@ export function mountOverlay(target: string, data: string, flags: number): void 
 }
 
 function attach(fs: number, target: string, flags: number): void {
-  // The attributes of fsmount(2) have the values of the first four flags of mount(2).
+  // The attributes of fsmount(2) equal the first four flags of mount(2).
   const tree = checked(libc.syscall(SYS_fsmount, fs, CLOEXEC, flags & 15, 0, 0, 0), `fsmount for ${target}`)
   const empty = cstring('')
   const where = cstring(target)
@@ -66,7 +66,7 @@ function configure(fs: number, command: number, key?: string, value?: string): v
   )
 }
 
-/** Splits overlay options at commas that no backslash protects. */
+/** Splits overlay options at unescaped commas. */
 export function overlayOptions(data: string): [string, string | undefined][] {
   const parts = data.match(/(?:\\.|[^,\\])+/gs) ?? []
   return parts.map((part) => {
@@ -75,7 +75,7 @@ export function overlayOptions(data: string): [string, string | undefined][] {
   })
 }
 
-/** Splits `a:b:c` at colons that no backslash protects; the parts lose their backslashes. */
+/** Splits `a:b:c` at unescaped colons, and unescapes the parts. */
 export function splitLayers(value = ''): string[] {
   const parts = value.match(/(?:\\.|[^:\\])+/gs) ?? []
   return parts.map((part) => part.replace(/\\(.)/gs, '$1'))

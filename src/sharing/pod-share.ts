@@ -1,6 +1,6 @@
 /**
- * Both shares of a pod as one. What a guest may write of the host's, other than its root file systems, is served by a daemon
- * that gives no file a set-user-id or set-group-id bit, nor capabilities: there such a program would be one of the host's.
+ * Both shares of a pod as one. The second daemon serves the host's directories that a guest may write, except root file systems. It sets no
+ * set-user-id or set-group-id bits and no file capabilities, because users of the host could run such a program.
  */
 import { closeSync, readlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
@@ -10,7 +10,7 @@ import { openSource } from './source.ts'
 
 export interface PodShareParts {
   readonly first: HostShare
-  /** Missing where nothing is to be written, or where the first refuses such files itself. */
+  /** Absent when nothing is writable, or when the first share refuses such files itself. */
   readonly volumes: VolumeShare | undefined
   /** Whether a bind belongs to `volumes`. */
   readonly isGuarded: IsGuarded
@@ -18,7 +18,7 @@ export interface PodShareParts {
 
 export type IsGuarded = (containerId: string, bind: BindRequest) => boolean
 
-/** @throws KataError SHARE_NO_VOLUMES from `addBind` for a volume that there is no share for. */
+/** @throws KataError SHARE_NO_VOLUMES from `addBind` for a volume without a share. */
 export function createPodShare({ first, volumes, isGuarded }: PodShareParts): Share {
   return {
     idMap: first.idMap,
@@ -38,9 +38,8 @@ export function createPodShare({ first, volumes, isGuarded }: PodShareParts): Sh
 }
 
 /**
- * Guards what the guest may write, except volumes of kubelet's, and those that are, or lie below, one of `suidVolumes`: shell
- * patterns of directories. With the mounts that the host makes below it later (`follow`) a volume may be written in part, however
- * it was asked for.
+ * Guards volumes that the guest may write. Volumes of kubelet, and those at or below one of `suidVolumes` (shell patterns of directories),
+ * are not guarded. A volume that follows the host's later mounts (`follow`) counts as writable: such a mount may be.
  */
 export function guardWritable(suidVolumes: readonly string[]): IsGuarded {
   const globs = suidVolumes
@@ -53,7 +52,7 @@ export function guardWritable(suidVolumes: readonly string[]): IsGuarded {
   }
 }
 
-/** Where it is on the host: what counts is what will be mounted, not the links on the way. */
+/** Its path on the host without links: the source that will be mounted counts. */
 function realPath(source: string, containerId: string): string {
   const { fd } = openSource(source, containerId)
   try {

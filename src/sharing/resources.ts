@@ -1,17 +1,16 @@
-/** What the share holds on the host, in a form that can be undone from disk alone. */
+/** The share's holdings on the host. Each can be released from disk alone. */
 import { lstatSync, rmdirSync, unlinkSync } from 'node:fs'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
 import { unmountBelow } from '../linux/mounts/mount.ts'
 
-/** `owner` is the container the thing was made for, or empty for the sandbox's own. */
+/** `owner` is the container that the holding was made for, or empty for the sandbox. */
 export interface MountData {
   readonly target: string
   readonly owner: string
 }
 
 /**
- * A mount. The mounts of a shim live in its own mount namespace: from anywhere else there is nothing to see and
- * nothing to do, they go away with the namespace.
+ * A mount. A shim's mounts live in its own mount namespace and go away with it. Another process sees none and has nothing to do.
  */
 export const mountResource: ResourceKind<MountData> = {
   kind: 'mount',
@@ -24,8 +23,8 @@ export interface PathData {
 }
 
 /**
- * A directory, or a file that only serves as a mount point. Removed with rmdir(2) or unlink(2), never recursively:
- * if anything is mounted there, the kernel refuses (EBUSY) and what the mount shows stays untouched.
+ * A directory, or a file that is only a mount point. Removed with rmdir(2) or unlink(2), never recursively: the kernel refuses (EBUSY)
+ * while something is mounted there, and the mounted files stay untouched.
  */
 export const directoryResource: ResourceKind<PathData> = {
   kind: 'directory',
@@ -36,7 +35,7 @@ export const directoryResource: ResourceKind<PathData> = {
   },
 }
 
-/** Releases what was made for `owner`: mounts first, then their mount points; newest first within each. */
+/** Releases the holdings of `owner`: mounts first, then mount points, the newest of each first. */
 export async function releaseOwner(ledger: Ledger, owner: string): Promise<void> {
   await releaseOwned(ledger, mountResource, owner)
   await releaseOwned(ledger, directoryResource, owner)

@@ -1,6 +1,6 @@
 /**
- * A container's root file system as a disk, for VMMs without a shared file system: what the snapshot shows is copied into an
- * ext4 file system in a sparse file. The container's changes stay in that file and go with it.
+ * A container's root file system as a disk, for VMMs without a shared file system. The snapshot's content is copied into an ext4 file
+ * system in a sparse file. The container's changes stay in that file and are removed with it.
  */
 import { rmSync } from 'node:fs'
 import { KataError } from '../errors.ts'
@@ -16,7 +16,7 @@ import { makeDirectory, mountAt } from './share-tree.ts'
 export interface RootfsDiskRequest {
   readonly container: string
   readonly mounts: readonly RootfsMount[]
-  /** Root's own, for the time of the copying. */
+  /** A directory of root's, used during the copy. */
   readonly stateDir: string
   /** The file to make. */
   readonly image: string
@@ -25,22 +25,22 @@ export interface RootfsDiskRequest {
 /** Where on the disk the root file system is. */
 export const rootfsName = 'rootfs'
 
-/** What a container can write beside what its image has, bytes; the file takes from the host what is really used. */
+/** Space for a container's own files, bytes. The sparse file takes only used blocks from the host. */
 const freeBytes = 4 * 1024 ** 3
-/** ext4's own part: of the content for block maps and directories, and inodes for the free part. */
+/** Space for ext4 itself: block maps and directories by the content, inodes for the free space. */
 const [overhead, freeInodes] = [1.2, 262_144]
 const blockBytes = 4096
-/** Copying a root file system of many gigabytes takes its time, milliseconds. */
+/** Time limit for copying a root file system of many gigabytes, milliseconds. */
 const copyMs = 600_000
 
 /**
- * Makes the disk. What the same content gives are the same bytes, apart from what changes with the container's id.
+ * Makes the disk. The same content gives the same bytes, except for those that depend on the container's id.
  *
- * @throws KataError ROOTFS_DISK_FAILED with the tool's reason; those of {@link mountRootfs}. Nothing is left then.
+ * @throws KataError ROOTFS_DISK_FAILED with the tool's reason; errors of {@link mountRootfs}. Nothing is left then.
  */
 export async function makeRootfsDisk(ledger: Ledger, request: RootfsDiskRequest): Promise<void> {
   const { container, mounts, stateDir, image } = request
-  // A directory of the disk and not its top: that has a lost+found, and could not have any owner and mode.
+  // A directory of the disk, not its top: the top has a lost+found, and cannot have any owner and mode.
   const top = `${stateDir}/disk-${container}`
   const target = `${top}/${rootfsName}`
   try {
@@ -69,7 +69,7 @@ async function makeFileSystem(source: string, { container, image }: RootfsDiskRe
   const { code, stderr } = await runTool(
     [
       ...[tool('mkfs.ext4'), '-q', '-F', '-b', `${blockBytes}`, '-m', '0', '-N', `${inodes + freeInodes}`],
-      // Nobody needs the disk after a crash of its machine.
+      // The disk is of no use after a crash of its machine.
       ...['-O', '^has_journal', '-U', id, '-E', `hash_seed=${id},lazy_itable_init=1,nodiscard`],
       ...['-d', source, image, `${size}`],
     ],
@@ -78,7 +78,7 @@ async function makeFileSystem(source: string, { container, image }: RootfsDiskRe
   if (code !== 0) throw failed(container, stderr)
 }
 
-/** What du(1) counts of the tree: blocks on disk, or inodes. */
+/** The tree's blocks on disk or inodes, as du(1) counts them. */
 async function usage(options: readonly string[], source: string, container: string): Promise<number> {
   const { code, stdout, stderr } = await runTool([tool('du'), '--summarize', ...options, source], {
     timeoutMs: copyMs,

@@ -13,18 +13,18 @@ import { openSource } from './source.ts'
 
 /** mount(2) copies one page of options, with the final NUL. */
 const maxDataBytes = 4095
-/** The flags that a bind can have of its own; the others belong to the file system below. */
+/** Flags that a bind can have itself. The others belong to the file system below it. */
 const attributeMask =
   mountAttributes.ro | mountAttributes.nosuid | mountAttributes.nodev | mountAttributes.noexec
 
-/** Where and for whom a root file system is mounted. */
+/** The place of a root file system, and its container. */
 export interface RootfsTarget {
   /** An existing directory. */
   readonly target: string
   readonly container: string
   /** For an unprivileged daemon. */
   readonly idmap: Idmap | undefined
-  /** An empty directory of our own, for mounts that only serve to make others. */
+  /** An empty directory of our own, for auxiliary mounts. */
   readonly scratch: string
 }
 
@@ -49,7 +49,7 @@ export function mountRootfs(request: RootfsMount, place: RootfsTarget): void {
   }
 }
 
-/** Which system call failed, or throws on what was none. */
+/** The name of the failed system call. Rethrows any other error. */
 function failedCall(error: unknown): { errno: string; call: string } {
   if (error instanceof SyscallError) return { errno: error.errno, call: String(error.fields.call) }
   const { code, syscall, path } = error as NodeJS.ErrnoException
@@ -69,7 +69,7 @@ function mountFileSystem(
   else mountAside(call, scratch, (fd) => mappedBind(fd, target, idmap, { source, container }))
 }
 
-/** Only what nobody has seen yet can be idmapped: a file system of its own is mounted, and what `use` binds is a copy. */
+/** Only a mount that is not attached yet can be idmapped. So the file system is mounted apart, and `use` binds a copy. */
 function mountAside(call: Required<MountCall>, scratch: string, use: (fd: number) => void): void {
   mountPlain({ ...call, target: scratch })
   const fd = openLocation(scratch)

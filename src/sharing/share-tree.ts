@@ -1,10 +1,10 @@
 /**
- * The host side of a share: `<stateDir>/share` holds one entry for each root file system and bind of the pod, and
- * `exportDir` is a read-only view of it that the daemon serves. So the guest can write into what was mounted
- * for it, and never into the tree itself (no planted entries, no filling of /run).
+ * The host's side of a share. `<stateDir>/share` holds one entry for each root file system and bind of the pod. `exportDir` is a read-only
+ * view of it, which the daemon serves. So the guest can write to the mounts made for it, and never to the tree itself: it can plant no
+ * entries and cannot fill /run.
  *
- * `share` is a shared mount of a peer group of its own, `export` a slave of it: a mount made later under `share`
- * appears under `export`, also in the mount namespace that the daemon makes for itself.
+ * `share` is a shared mount in a peer group of its own, and `export` is its slave. A later mount under `share` appears under `export`,
+ * also in the daemon's own mount namespace.
  */
 import { chmodSync, closeSync, lstatSync, mkdirSync, realpathSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -25,7 +25,7 @@ export interface ExportedTree {
 }
 
 export interface ShareTree extends ExportedTree {
-  /** For mounts that only serve to make others; the daemon does not see it. */
+  /** For auxiliary mounts. The daemon does not see it. */
   readonly scratch: string
 }
 
@@ -34,7 +34,7 @@ export interface TreePlace {
   readonly exportDir: string
 }
 
-/** A tree that root file systems can come to, too. @throws SyscallError from mount(2) and its kin. */
+/** A tree with a place for root file systems. @throws SyscallError of mount(2) and related calls. */
 export async function createShareTree(ledger: Ledger, place: TreePlace): Promise<ShareTree> {
   const tree = await createExportedTree(ledger, place, 'share')
   await makeDirectory(ledger, `${tree.entries}/${watchedName}`, '')
@@ -45,11 +45,11 @@ export async function createShareTree(ledger: Ledger, place: TreePlace): Promise
 }
 
 /**
- * Makes the directories and mounts, each through the ledger. The way to `exportDir` is open to everybody, because the
- * daemon walks it; the mounts themselves are those of the runtime's own mount namespace, where nobody else is.
+ * Makes the directories and mounts, each through the ledger. Every user can walk to `exportDir`, because the daemon has to. The mounts
+ * exist only in the runtime's own mount namespace, which no other user enters.
  *
  * @param name of the directory of the entries.
- * @throws SyscallError from mount(2) and its kin.
+ * @throws SyscallError of mount(2) and related calls.
  */
 export async function createExportedTree(
   ledger: Ledger,
@@ -65,7 +65,7 @@ export async function createExportedTree(
   mount({ source: 'none', target: entries, flags: mountFlags.shared })
   const { ro, nosuid, nodev, noexec } = mountAttributes
   await mountAt(ledger, exported, '', () => {
-    // A plain bind joins the peer group of `entries`; made a slave, it receives its mounts and keeps its own.
+    // A plain bind joins the peer group of `entries`. As a slave it receives the group's mounts and keeps its own to itself.
     mount({ source: entries, target: exported, flags: mountFlags.bind })
     mount({ source: 'none', target: exported, flags: mountFlags.slave })
     const flags = mountFlags.bind | mountFlags.remount | ro | nosuid | nodev | noexec
@@ -90,8 +90,8 @@ export async function showModules(ledger: Ledger, { entries }: ExportedTree, fil
 }
 
 /**
- * Makes a directory of root's that anybody may enter who gets that far: the daemon does, whoever it is, and the state
- * directory keeps everybody else out.
+ * Makes a directory that root owns and any user may enter. The daemon enters it, whatever its user. The state directory above keeps other
+ * users out.
  *
  * @throws KataError SHARE_ENTRY_TAKEN if the path exists.
  */
@@ -108,7 +108,7 @@ export function makeFile(ledger: Ledger, path: string, owner: string): Promise<v
 }
 
 function makeEntry(ledger: Ledger, path: string, owner: string, make: () => void): Promise<void> {
-  // Checked before it is written down: releasing a taking that failed must not remove what is not ours.
+  // Checked before it is written down: the release of a failed taking must not remove files that are not ours.
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined)
     throw new KataError('SHARE_ENTRY_TAKEN', { path })
   return ledger.take(directoryResource, { path, owner }, make)

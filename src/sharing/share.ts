@@ -1,4 +1,4 @@
-/** The pod's share: what the guest sees of the host's files, however it gets there. */
+/** The pod's share: the host's files that the guest sees, by whichever way. */
 import type { IdExtent } from '../linux/processes/user-namespace.ts'
 import type { ExitInfo } from '../rootless/jail/launch-spec.ts'
 
@@ -12,16 +12,16 @@ export interface RootfsMount {
 /** A file or directory of the host to be shown in the guest. */
 export interface BindRequest {
   readonly source: string
-  /** In the container; its last part becomes part of a name. */
+  /** Path in the container. Its last component becomes part of a name. */
   readonly destination: string
   readonly readonly: boolean
-  /** With what is mounted below it now. */
+  /** Includes the mounts that are below it now. */
   readonly recursive: boolean
-  /** Mounts that the host makes below it later appear, those it takes away disappear. */
+  /** Mounts that the host makes or removes below it later appear and disappear in the guest too. */
   readonly follow?: boolean
 }
 
-/** What the agent has to mount: the fields of Kata's Storage message that are used here. */
+/** A mount for the agent: the fields of Kata's Storage message that we use. */
 export interface GuestStorage {
   readonly driver: string
   readonly source: string
@@ -33,13 +33,13 @@ export interface GuestStorage {
 /** A container's root file system as the guest finds it. */
 export interface GuestRootfs {
   readonly path: string
-  /** What the agent mounts first. */
+  /** Mounts that the agent makes first. */
   readonly storages: readonly GuestStorage[]
 }
 
-/** How files of the host come to the guest. */
+/** Brings files of the host to the guest. */
 export interface Share {
-  /** The ids that its files can belong to; undefined when any can. */
+  /** Ids that may own files of the share; undefined when any may. */
   readonly idMap: readonly IdExtent[] | undefined
   /** Whether files are copied, so that the host does not see what is written to them in the guest. Default false. */
   readonly copiesFiles?: boolean
@@ -51,17 +51,17 @@ export interface Share {
   /** Brings a container's root file system to the guest. */
   addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs>
   /**
-   * Shows a host file or directory in the share; returns its path in the guest. Containers that ask for the same get the
-   * same, so that sockets, locks and watches work between them.
+   * Shows a file or directory of the host in the share and returns its path in the guest. Containers that ask for the same source get
+   * the same path, so that sockets, locks and watches work between them.
    */
   addBind(containerId: string, bind: BindRequest): Promise<string>
   /** Unmounts all that belongs to one container. */
   removeContainer(containerId: string): Promise<void>
-  /** Settles if the daemon ends; while the sandbox lives that is a failure. */
+  /** Resolves when the daemon exits. While the sandbox lives, that is a failure. */
   readonly exited: Promise<ExitInfo>
 }
 
-/** Where the guest finds a share that it mounts. */
+/** A share as the guest mounts it. */
 export interface SharePlace {
   /** virtiofs tag. */
   readonly tag: string
@@ -75,5 +75,5 @@ export interface HostShare extends Share, SharePlace {
   connect(): number
 }
 
-/** One that only volumes come to. */
+/** A share for volumes only. */
 export type VolumeShare = Omit<HostShare, 'idMap' | 'watchedPath' | 'addRootfs'>

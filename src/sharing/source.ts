@@ -1,4 +1,4 @@
-/** The host side of a bind: opened once as a pure location, looked at, and then mounted by that descriptor. */
+/** The host's side of a bind: opened once as a pure location, checked, and mounted by that descriptor. */
 import { closeSync, fstatSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { openOperatorPath } from '../linux/files/operator-path.ts'
@@ -11,8 +11,8 @@ export interface Source {
 }
 
 /**
- * Opens what `path` names. It comes from the host's side (containerd, the operator), so links are followed that are the
- * operator's; those that a pod may have made are not.
+ * Opens `path`. It comes from the host's side (containerd, the operator), so the operator's links are followed. Links that a pod may have
+ * made are not.
  *
  * @throws KataError SHARE_SOURCE_MISSING; SOURCE_LINK; SHARE_SOURCE_KIND for sockets, devices and FIFOs, which mean nothing to
  * another kernel.

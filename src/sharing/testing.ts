@@ -1,4 +1,4 @@
-/** For tests: a mount namespace of their own, so that nothing they mount is seen outside or outlives them. */
+/** A mount namespace for tests: their mounts are invisible outside and do not outlive them. */
 import { closeSync, mkdtempSync, openSync, rmSync } from 'node:fs'
 import { checked, libc } from '../linux/libc.ts'
 import { mount, mountFlags, unmountBelow } from '../linux/mounts/mount.ts'

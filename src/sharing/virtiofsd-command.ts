@@ -5,11 +5,11 @@ import { findTool, toolDirectories } from '../linux/processes/which.ts'
 import { enterPodScore } from '../rootless/jail/oom-score.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
 
-/** What the daemon keeps, to give files the owners, modes and attributes that the guest asks for. */
+/** Capabilities that the daemon keeps, to give files the owners, modes and attributes that the guest asks for. */
 const kept = ['chown', 'dac_override', 'fowner', 'setgid', 'setuid', 'mknod']
-/** To keep set-id bits when a file is written to, and to give capabilities to programs. */
+/** Capabilities to keep set-id bits of a written file, and to give capabilities to programs. */
 const forSetId = ['fsetid', 'setfcap']
-/** What it needs until its sandbox stands, and gives up then. */
+/** Capabilities that it needs to set up its sandbox, and gives up then. */
 const building = ['sys_admin', 'setpcap']
 
 function boundingSet({ nosuid }: ShareDaemonSpec): string {
@@ -17,23 +17,23 @@ function boundingSet({ nosuid }: ShareDaemonSpec): string {
   return `-all,${names.map((name) => `+${name}`).join(',')}`
 }
 
-/** How many processes an unprivileged daemon may have; counted for each user, so root's limit is the host's. */
+/** Most processes of an unprivileged daemon. The kernel counts for each user, so a daemon as root has the host's limit. */
 export const maxProcesses = 1024
 
-/** Where the filter of arguments is handed over; closed again before the daemon starts. */
+/** Descriptor of the argument filter; closed before the daemon starts. */
 const filterFd = 4
 
 /**
- * Runs in the new user namespace, which has no map yet, and goes on once a line says that it has one. An end of file
- * instead is the end of whoever was to write it.
+ * Runs in the new user namespace, which has no map yet, and goes on once a line says that the map is written. An end of file means
+ * that the writer of the map has died.
  */
 const waitForMap = `read -r go || exit 1; ulimit -p ${maxProcesses}; exec "$@" </dev/null`
-/** The last of the chain before the daemon. */
+/** The last tool of the chain before the daemon. */
 const closeFilter = `ulimit -c 0; ${enterPodScore}; exec "$@" ${filterFd}<&-`
 
 /**
- * With `ids` the daemon becomes root of a user namespace, and waits for its map and for a line on stdin; without, it
- * is root of the host. Descriptor 3 is its listening socket, 4 the filter of arguments.
+ * With `ids` the daemon becomes root of a user namespace, and waits for its map and a line on stdin. Without `ids` it is root of the
+ * host. Descriptor 3 is its listening socket, descriptor 4 the argument filter.
  *
  * @throws KataError VIRTIOFSD_MISSING, JAIL_TOOL_MISSING.
  */
@@ -43,7 +43,7 @@ export function virtiofsdCommand(spec: ShareDaemonSpec): string[] {
   const enter = ['--user', '--keep-caps', '--ipc', '--uts', '--', sh!, '-c', waitForMap, 'sh']
   const become = ['--reuid', '0', '--regid', '0', '--clear-groups']
   return [
-    // A parent that dies meanwhile takes it along; the change of ids clears the signal, so it is set again below.
+    // It dies with its parent. The change of ids clears that setting, so it is set again below.
     ...[setpriv!, '--pdeathsig', 'KILL', '--', unshare!],
     ...(spec.ids === undefined ? ['--ipc', '--uts', '--'] : enter),
     ...[
@@ -61,8 +61,8 @@ export function virtiofsdCommand(spec: ShareDaemonSpec): string[] {
 }
 
 /**
- * `--sandbox namespace`: it makes mount, pid and (empty) network namespaces, pivots into the directory it serves,
- * forks a worker, gives up what it no longer needs and sets its seccomp filter.
+ * `--sandbox namespace`: the daemon makes mount, pid and (empty) network namespaces, pivots into the directory that it serves, forks a
+ * worker, gives up capabilities that it no longer needs, and sets its seccomp filter.
  */
 function daemon(spec: ShareDaemonSpec): string[] {
   return [
@@ -71,7 +71,7 @@ function daemon(spec: ShareDaemonSpec): string[] {
     // File handles would save descriptors, but opening them takes CAP_DAC_READ_SEARCH, which reaches any file.
     ...['--inode-file-handles=never', `--rlimit-nofile=${descriptorLimit()}`],
     ...(spec.nosuid ? [`--modcaps=${forSetId.map((name) => `-${name}`).join(':')}`] : []),
-    // Capabilities of programs are attributes, and containers expect theirs to work. Said twice it is an error.
+    // Capabilities of programs are extended attributes, and containers expect theirs to work. The option twice is an error.
     ...(spec.extraArgs.includes('--xattr') ? [] : ['--xattr']),
     ...spec.extraArgs,
   ]

@@ -1,4 +1,4 @@
-/** What both processes of a virtiofsd must be before it may serve. */
+/** The posture that both processes of a virtiofsd must have before it may serve. */
 import { filtersOf } from '../linux/processes/seccomp.ts'
 import { idMapLines } from '../linux/processes/user-namespace.ts'
 import { hostIdMap, type NamespaceKind, readNamespaces } from '../rootless/posture/posture.ts'
@@ -6,12 +6,12 @@ import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../rootless
 import type { ShareDaemonSpec } from './share-daemon.ts'
 import { descriptorLimit, maxProcesses } from './virtiofsd-command.ts'
 
-/** chown, dac_override, fowner, fsetid, setgid, setuid, mknod, setfcap: of its own user namespace, if it has one. */
+/** chown, dac_override, fowner, fsetid, setgid, setuid, mknod, setfcap; in its own user namespace, if it has one. */
 const workerCapabilities = '00000000880000db'
 /** The same without fsetid and setfcap. */
 const nosuidCapabilities = '00000000080000cb'
 
-/** The postures of the process that waits and of the one that serves, before any mount is in the share. */
+/** The postures of the waiting process and of the worker, before the share has any mount. */
 export function virtiofsdPostures(
   { ids, nosuid }: Pick<ShareDaemonSpec, 'ids' | 'nosuid'>,
   workerPid: number,
@@ -35,7 +35,7 @@ export function virtiofsdPostures(
   const effective = nosuid ? nosuidCapabilities : workerCapabilities
   const nofile = `${descriptorLimit()}:${descriptorLimit()}`
   return {
-    // Its output, and the pipe that it and the worker know each other's end by.
+    // Its output, and the pipe by which it and the worker notice each other's exit.
     supervisor: { ...common, opens: ['pipe:'], sockets: 1 },
     worker: {
       ...common,
@@ -44,7 +44,7 @@ export function virtiofsdPostures(
       namespaces: ownNamespaces([...own, 'pid']),
       // Its output, the listener and the connection.
       ...{ opens: [], sockets: 3 },
-      // Its loop; the share's root and, out of a /proc that it has no longer, its own descriptors and mount table.
+      // Its event loop; the share's root; and its own descriptors and mount table, from a /proc that it no longer has.
       files: ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', '/', `/${workerPid}/mountinfo`],
       limits: { ...common.limits, nofile },
     },

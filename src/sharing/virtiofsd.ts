@@ -1,7 +1,7 @@
 /**
- * virtiofsd, two processes of it: the one that we start makes the sandbox, forks the worker that serves, and waits.
- * Normally both are an unprivileged user of the host, root only in a user namespace of their own, in which the
- * share's mounts are idmapped; where that cannot be, root with eight capabilities.
+ * virtiofsd, which is two processes. The one that we start makes the sandbox, forks the worker that serves, and waits. Normally both run
+ * as an unprivileged user of the host, root only in their own user namespace, for which the share's mounts are idmapped. Where that is
+ * not possible, they run as root with eight capabilities.
  */
 import { chmodSync, closeSync, lchownSync, openSync, unlinkSync, writeFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
@@ -25,11 +25,11 @@ import { virtiofsdPostures } from './virtiofsd-posture.ts'
 
 const startTimeoutMs = 10_000
 /**
- * How long the last words of a daemon that was ended may take to be read, milliseconds. Its pipe closes with it, unless a
- * worker outlived the process that forked it.
+ * Longest wait for the last words of a stopped daemon, milliseconds. Its pipe closes when it exits, unless a worker outlived the process
+ * that forked it.
  */
 const lastWordsMs = 1000
-/** In the private directory. */
+/** Path in the private directory. */
 const sockets: Readonly<Record<DaemonName, string>> = {
   virtiofsd: 'vhost-fs.sock',
   'virtiofsd-volumes': 'vhost-fs-volumes.sock',
@@ -37,7 +37,7 @@ const sockets: Readonly<Record<DaemonName, string>> = {
 
 export interface VirtiofsdData {
   readonly socketPath: string
-  /** Missing while it is being started: then the end of our connection ends it. */
+  /** Absent during the start: then the daemon exits when our connection closes. */
   readonly daemon?: ProcessRef
   readonly worker?: ProcessRef
 }
@@ -49,7 +49,7 @@ export const virtiofsdResource: ResourceKind<VirtiofsdData> = {
     const children = daemon === undefined ? [] : childrenOf(daemon)
     const workers = [worker, ...children].filter((ref) => ref !== undefined)
     for (const ref of workers) await killOrThrow(ref)
-    // The first process only waits for the worker, so it ends by itself and reaps it.
+    // The first process only waits for the worker. It reaps the worker and exits by itself.
     const patience = workers.length > 0 ? 500 : 0
     if (daemon !== undefined && !(await waitGone(daemon, patience))) await killOrThrow(daemon)
     removeSocket(socketPath)
@@ -57,10 +57,10 @@ export const virtiofsdResource: ResourceKind<VirtiofsdData> = {
 }
 
 /**
- * Binds the socket, connects to it and starts the daemon, which is running when this resolves.
+ * Binds the socket, connects to it and starts the daemon. Resolves when the daemon runs.
  *
- * @throws KataError VIRTIOFSD_MISSING, VIRTIOFSD_FAILED, JAIL_TOOL_MISSING, SOCKET_PATH_TOO_LONG, and what
- *   `spec.accept` throws; nothing runs then.
+ * @throws KataError VIRTIOFSD_MISSING, VIRTIOFSD_FAILED, JAIL_TOOL_MISSING, SOCKET_PATH_TOO_LONG, and errors of
+ *   `spec.accept`. No process is left then.
  */
 export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Promise<ShareDaemon> {
   const argv = virtiofsdCommand(spec)
@@ -87,7 +87,7 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
     const { supervisor, worker: serving } = virtiofsdPostures(spec, worker.pid)
     await settledPosture(daemon.pid, supervisor)
     await settledPosture(worker.pid, serving)
-    // From now on the mounts of containers are in what both see, and one of them opens what lies there.
+    // From now on both processes see the mounts of containers, and the worker opens files there.
     for (const [process, ref, posture] of [
       [name, daemon, supervisor],
       [`${name}-worker`, worker, { ...serving, opens: [...serving.opens, '/'] }],
@@ -106,9 +106,9 @@ export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Pro
   })
 }
 
-/** A daemon that does not come up. It is ended before its exit and its words are asked for. */
+/** The error of a daemon that does not start. It is stopped before its exit and its output are read. */
 class NotStarted extends Error {
-  /** It lives, so that its exit is our doing and says nothing. */
+  /** The daemon lives, so we stop it and its exit says nothing. */
   readonly hangs: boolean
   readonly exited: Promise<ExitInfo>
   readonly log: BoundedLog
@@ -128,7 +128,7 @@ function spawnDaemon(
   listener: number,
 ) {
   const path = `${stateDir}/${name}.filter`
-  // Read by a process that is nobody here: the descriptor gets it past the directory, the mode to the bytes.
+  // The reader has no rights on the host. The descriptor gets it past the directory, the file's mode lets it read.
   writeFileSync(path, nosuid ? setIdFilter() : argumentFilter())
   chmodSync(path, 0o444)
   const filter = openSync(path, 'r')
@@ -141,14 +141,14 @@ function spawnDaemon(
   }
 }
 
-/** Makes the connection for the VMM, or lets its user make it. */
+/** Connects for the VMM, or lets the VMM's user connect. */
 function openToVmm({ clientUid }: ShareDaemonSpec, socketPath: string): number | undefined {
   if (clientUid === undefined) return connectUnix(socketPath)
   lchownSync(socketPath, clientUid, clientUid)
   return undefined
 }
 
-/** Gives an unprivileged daemon its ids and lets it go on; the descriptor of its namespace is open until it ends. */
+/** Writes an unprivileged daemon's id map and lets it go on. The descriptor of its namespace stays open until it exits. */
 async function enterUserNamespace(
   { ids, accept, signal }: ShareDaemonSpec,
   { stdin }: { stdin: Bun.FileSink | undefined },
@@ -166,7 +166,7 @@ async function enterUserNamespace(
   return idmap
 }
 
-/** The function that hands the connection over once; if nobody took it, it is closed with the daemon's end. */
+/** Returns the function that hands the connection over once. A connection that was not taken closes when the daemon exits. */
 function heldConnection(connection: number | undefined, exited: Promise<unknown>): () => number {
   let held = connection
   void exited.then(() => {
@@ -181,7 +181,7 @@ function heldConnection(connection: number | undefined, exited: Promise<unknown>
   }
 }
 
-/** Waits until the worker is in its sandbox: then the daemon has accepted its arguments and its directory. */
+/** Waits until the worker is in its sandbox. By then the daemon has accepted its arguments and its directory. */
 async function waitForWorker(
   daemon: ProcessRef | undefined,
   signal: AbortSignal | undefined,
@@ -202,17 +202,17 @@ async function startError(path: string, { message, hangs, exited, log }: NotStar
   return new KataError('VIRTIOFSD_FAILED', { path, exit, tail: lastWords(log.tail()) })
 }
 
-/** Its own seccomp filter, on top of the shim's and of that of arguments, is among the last things that virtiofsd sets up before it serves. */
+/** virtiofsd sets its own seccomp filter shortly before it serves, on top of the shim's filter and the argument filter. */
 function isFiltered(pid: number): boolean {
   return filtersOf(pid) === filtersOf('self') + 2
 }
 
-/** The VMM's user owns the directory: whatever is in the socket's place goes with the directory, which has its own holding. */
+/** The VMM's user owns the directory. A replaced socket goes away with the directory, which is a holding of its own. */
 function removeSocket(path: string): void {
   try {
     unlinkSync(path)
   } catch {
-    // Gone already, or not a socket any more.
+    // Gone already, or no socket any more.
   }
 }
 

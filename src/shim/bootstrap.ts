@@ -1,26 +1,26 @@
 /**
- * What containerd says at `start` beyond the flags, and how it wants the answer. Up to 2.2 the rest comes in the
- * environment, standard input holds the runtime options (which Create repeats) and the answer is the bare address;
- * from 2.3 on both are messages of the bootstrap protocol.
+ * What containerd says at `start` beyond the flags, and the form of the answer. Up to 2.2, the environment has the rest, standard
+ * input has the runtime options (which Create repeats), and the answer is the bare address. From 2.3 on, both are messages of the
+ * bootstrap protocol.
  */
 import { readSync } from 'node:fs'
 import { BootstrapParams, BootstrapResult } from '../protocol/generated/containerd/bootstrap.ts'
 import type { ShimFlags } from './flags.ts'
 
 export interface Bootstrap {
-  /** Where events go; empty when nobody wants them. */
+  /** Where events go; empty when the client takes none. */
   readonly eventsAddress: string
   readonly debug: boolean
-  /** What `start` prints for the address of the shim. */
+  /** The text that `start` prints for the shim's address. */
   answer(address: string): Uint8Array
 }
 
 /** containerd sends some hundred bytes. */
 const maxInputBytes = 1024 * 1024
-/** Log levels at or below this one ask for detail. */
+/** A log level at or below this one asks for detail. */
 const debugLevel = -4
 
-/** `input` is what came on standard input. Pure. */
+/** `input` is the content of standard input. Pure. */
 export function parseBootstrap(
   input: Uint8Array,
   flags: Pick<ShimFlags, 'id' | 'namespace' | 'debug'>,
@@ -54,7 +54,7 @@ export function readInput(): Uint8Array {
   return Buffer.concat(chunks)
 }
 
-/** Runtime options could be read as parameters too, so these must name the task that the flags name. */
+/** Runtime options can be mistaken for parameters, so parameters must name the same task as the flags. */
 function decodeParams(
   input: Uint8Array,
   { id, namespace }: Pick<ShimFlags, 'id' | 'namespace'>,

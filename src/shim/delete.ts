@@ -1,7 +1,7 @@
 /**
- * `delete`: what containerd runs after every end of a task, and after the shim's death. It must work from disk, be
- * quick when there is nothing to do, and leave nothing behind, also when it is killed itself (teardown.ts). Prints a DeleteResponse with 137, because a process
- * whose shim is gone was killed.
+ * `delete`: containerd runs it after the end of each task, and after the shim's death. It works from disk, is quick when there is
+ * nothing to do, and leaves nothing behind even when it is killed itself (teardown.ts). It prints a DeleteResponse with 137: a
+ * process whose shim is gone was killed.
  */
 import { existsSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
@@ -23,7 +23,7 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   const bundle = flags.bundle || cwd
   const runDir = flags.runDir ?? defaultRunDir
   const log = createLogger({ level: 'warn', fields: { sandbox: flags.id, subsystem: 'shim-delete' } })
-  // The shim of a pod outlives the pod's single containers.
+  // A pod's shim outlives each container of the pod.
   const sandboxId = podOf(bundle, log) ?? flags.id
   if (sandboxId === flags.id) {
     await tearDownApart(flags, bundle, log)
@@ -34,10 +34,10 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   return 0
 }
 
-/** What a bundle that cannot be read is told by. */
+/** The errors of a bundle that cannot be read. */
 const unusable: ReadonlySet<ErrorCode> = new Set(['BUNDLE_INVALID', 'OCI_SPEC_INVALID'])
 
-/** The container's pod. A client that was killed while it wrote the bundle left half a one: of that nothing had started yet. */
+/** The container's pod. A client that was killed while writing the bundle leaves it incomplete, and had started nothing. */
 function podOf(bundle: string, log: Logger): string | undefined {
   if (!existsSync(bundleFile(bundle, 'spec'))) return undefined
   try {
@@ -49,7 +49,7 @@ function podOf(bundle: string, log: Logger): string | undefined {
   }
 }
 
-/** For the answer alone: 0 when the shim has gone, or nobody knows which process it was. */
+/** For the answer only: 0 when the shim is gone or its process is unknown. */
 function shimPid(bundle: string, log: Logger): number {
   try {
     const shim = readShimProcess(bundle)

@@ -4,7 +4,7 @@
  */
 import { KataError } from '../errors.ts'
 
-/** `serve` and `teardown` are called by the shim itself. */
+/** The shim itself calls `serve` and `teardown`. */
 export type ShimAction = 'start' | 'delete' | 'serve' | 'teardown' | 'version' | 'info'
 
 const actions: readonly string[] = ['start', 'delete', 'serve', 'teardown'] satisfies ShimAction[]
@@ -13,12 +13,12 @@ export interface ShimFlags {
   readonly action: ShimAction
   readonly namespace: string
   readonly id: string
-  /** containerd's socket; empty when the command line is the client. */
+  /** containerd's socket; empty when the client is the command line. */
   readonly address: string
   readonly publishBinary: string
   readonly bundle: string
   readonly debug: boolean
-  /** Root of our run-time state; only our own command line and tests set it. */
+  /** Root of our run-time state. Only our command line and tests set it. */
   readonly runDir: string | undefined
 }
 

@@ -1,4 +1,4 @@
-/** How the host makes each call of a guest's agent, in its own rooms, for tests of what a guest may answer. */
+/** Each call to a guest's agent, made by the host's own code, for tests of the answers that a guest may give. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -20,7 +20,7 @@ import { keepCopy } from '../sandbox/storage/copied-files.ts'
 import { messageBringer } from '../sandbox/storage/copied-message.ts'
 
 type Calls = AgentClient & { check(): Promise<unknown> }
-/** Makes the call; resolves with what the host makes of the answer. */
+/** Makes the call; resolves with the host's interpretation of the answer. */
 type Use = (agent: Calls) => Promise<unknown>
 
 const ids = { containerId: 'c', execId: '' }
@@ -50,7 +50,7 @@ const network: NetworkFacts = {
   ],
   ...{ routes: [], neighbours: [], localhost: { index: 2, mac: '02:00:00:00:00:02', peer: hostPeer } },
 }
-/** The agent with an answer to all that the start of a guest asks beside the one call. */
+/** The agent, with true answers to the other calls that the start of a guest makes. */
 const start: Use = (agent) => {
   const others = new Proxy(agent, {
     get: (target, name) => Reflect.get(target, name) ?? (async () => ({ memBlockSizeBytes: 0n })),
@@ -135,7 +135,7 @@ const oom: Use = async (agent) => {
 
 const passed = [{ options: ['0000:01:00.0=00/01'], id: '', type: '', vmPath: '', containerPath: '' }]
 
-/** A row for each call: a new one needs one, and a look at what its answer can be. */
+/** A row for each call. A new call needs a row, and a look at its possible answers. */
 export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
   check: async (agent) => {
     const over = new AbortController()

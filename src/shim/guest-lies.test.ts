@@ -1,4 +1,4 @@
-/** What the host makes of answers that are well formed and not true: an error of ours, or a value within bounds. */
+/** Answers that are well formed and not true end as an error of ours or as a value within bounds. */
 import { describe, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'
 import { Glob } from 'bun'
@@ -17,7 +17,7 @@ const { methods } = AgentServiceDefinition
 const typeOf = (call: HostCall): MessageType<unknown> =>
   call === 'check' ? HealthDefinition.methods.check.responseType : methods[call].responseType
 
-/** An agent with one method, whose answer has been over the wire. */
+/** An agent with one method, whose answer went over the wire. */
 function agentThatSays(call: HostCall, answer: object | Error) {
   const type = typeOf(call)
   const say = async () => {
@@ -27,7 +27,7 @@ function agentThatSays(call: HostCall, answer: object | Error) {
   return { [call]: say } as never
 }
 
-/** What came of it: a value, or the words of an error that is ours or the guest's. */
+/** The outcome: a value, or the words of an error that is ours or the guest's. */
 async function madeOf(call: keyof typeof uses, answer: object | Error): Promise<unknown> {
   return uses[call](agentThatSays(call, answer)).catch((error) => {
     if (error instanceof TypeError || error instanceof RangeError) throw error
@@ -47,7 +47,7 @@ test('every call that the host makes has a row, and there is no other row', () =
   expect(Object.keys(uses).sort()).toEqual([...hostCalls].sort())
 })
 
-/** Calls whose answer is looked at. */
+/** Calls whose answer the host reads. */
 const looked = [
   ...(['check', 'getGuestDetails', 'getOOMEvent', 'getMetrics', 'statsContainer', 'waitProcess'] as const),
   ...(['readStdout', 'readStderr', 'writeStdin', 'getDiagnosticData'] as const),

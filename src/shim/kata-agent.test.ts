@@ -1,4 +1,4 @@
-/** The host's side of a container over a double of Kata's agent: what the real one chokes on fails here. */
+/** The host's side of a container over a double of Kata's agent: a request that the real agent refuses fails here. */
 import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -46,7 +46,7 @@ const hostFacts = {
   disableGuestSeccomp: false,
 }
 
-/** A container as the sandbox makes it, on the agent of the test or another. */
+/** A container as the sandbox makes it, on the test's agent by default. */
 async function create(args: readonly string[], { linux = {}, on = kata } = {}): Promise<Container> {
   const facts = await askAgent(on.agent)
   const spec = specOf(args, linux)

@@ -42,12 +42,12 @@ export async function shimMain(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** Our own client names the bundle to every action and reads this; for others the text on stderr is all. */
+/** Our own client passes the bundle to every action and reads this file. Other clients have only the text on stderr. */
 function tellClient({ bundle }: ShimFlags, error: unknown): void {
   if (!(error instanceof KataError && existsSync(bundle))) return
   try {
     writeFailure(bundle, 'actionFailure', error)
   } catch {
-    // The text on stderr tells it too.
+    // The text on stderr has it too.
   }
 }

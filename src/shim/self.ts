@@ -1,11 +1,11 @@
-/** How the shim calls itself for what has to outlive the action that containerd called. */
+/** Starts the shim again for work that outlives the action containerd called. */
 import { ownPrefix } from '../linux/processes/own-program.ts'
 import { shimName } from '../version.ts'
 import type { ShimAction, ShimFlags } from './flags.ts'
 
 /**
- * Starts `action` for the same sandbox in a session of its own, which no signal to this process or its group reaches.
- * `stdio` is all that it has open: what it inherited of ours would keep containerd waiting for the end of our output.
+ * Starts `action` for the same sandbox in a session of its own. Signals to this process or its group do not reach it. `stdio` is all
+ * that it has open: an inherited output of ours would keep containerd waiting for the end of that output.
  */
 export function spawnSelf(
   action: ShimAction,

@@ -1,6 +1,6 @@
 /**
- * `start`: binds the sandbox's socket, hands the listening descriptor to a detached copy of itself and prints the
- * address at once; the copy boots while the client connects (the backlog holds the connection).
+ * `start`: binds the sandbox's socket, hands the listening descriptor to a detached copy of itself and prints the address at once.
+ * The copy starts while the client connects; the backlog holds the connection.
  */
 import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
@@ -27,8 +27,7 @@ export function shimSocketPath(runDir: string, namespace: string, sandboxId: str
 }
 
 /**
- * Prints the address of the shim for the bundle in `cwd`, after starting one unless the bundle is of a container whose
- * pod has one.
+ * Prints the address of the shim for the bundle in `cwd`. It starts a shim, unless the bundle's container belongs to a pod that has one.
  *
  * @throws KataError POD_SHIM_GONE, SHIM_EXISTS.
  */
@@ -67,8 +66,8 @@ function bindSocket(runDir: string, path: string, { namespace, id }: ShimFlags):
 }
 
 /**
- * The daemon lives in its own mount namespace, a slave of the host's: what it mounts for the pod is seen by nobody
- * else and goes away with it, whatever kills it. It begins with the rights that its work takes, see rights.ts.
+ * The daemon lives in its own mount namespace, a slave of the host's. Its mounts for the pod are invisible outside, and go away with
+ * it, whatever kills it. It begins with the rights that its work takes, see ../rootless/shim-rights.ts.
  */
 function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsAddress: string): void {
   checked(libc.unshare(CLONE_NEWNS), 'unshare mount namespace')
@@ -83,7 +82,7 @@ function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsA
     env,
     stdio: ['ignore', log, log, listener],
   })
-  // Our child: until we have waited for it, its number is nobody else's.
+  // Our child: its pid is not reused until we have waited for it.
   writeShimProcess(bundle, processRef(daemon.pid)!)
   daemon.unref()
   closeSync(log)

@@ -1,4 +1,4 @@
-/** The door of the shim: what a client gives it as JSON is read there, or refused, and nothing is made of a wrong one. */
+/** The shim reads or refuses JSON from a client where it comes in. A wrong document leads to nothing else. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(bundle, { recursive: true }))
 
-/** A service that keeps what comes through its door. */
+/** A service that keeps what it was given. */
 function service() {
   const came = {
     sandboxes: 0,

@@ -1,7 +1,7 @@
 /**
- * `teardown`: what `delete` leaves the work to. containerd kills a `delete` that takes longer than 5 s
- * (`io.containerd.timeout.shim.cleanup`), counts the task as gone all the same and never asks again, so that the work has to be
- * in a process that it does not know.
+ * `teardown`: does the work of `delete` in another process. containerd kills a `delete` that takes longer than 5 s
+ * (`io.containerd.timeout.shim.cleanup`), counts the task as gone all the same and never asks again. So the work runs in a process
+ * that containerd does not know.
  */
 import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync, unlinkSync } from 'node:fs'
 import { KataError } from '../errors.ts'
@@ -14,10 +14,10 @@ import type { ShimFlags } from './flags.ts'
 import { spawnSelf } from './self.ts'
 import { shimSocketPath } from './start.ts'
 
-/** How long after its start `delete` answers containerd at the latest, milliseconds. */
+/** `delete` answers containerd within this time of its start, milliseconds. */
 const answerMs = 4000
 
-/** Does the work, whatever becomes of whoever waits for it. */
+/** Does the work, even if the process that waits for it dies. */
 export async function tearDownShim(flags: ShimFlags): Promise<number> {
   const { namespace, id, runDir = defaultRunDir } = flags
   const log = createLogger({ level: 'warn', fields: { sandbox: id, subsystem: 'shim-delete' } })
@@ -27,11 +27,11 @@ export async function tearDownShim(flags: ShimFlags): Promise<number> {
 }
 
 /**
- * Has the sandbox torn down by a process of its own and waits for that; for containerd only as long as it waits itself. Then
- * the sandbox is as good as gone when none of its processes is left and nothing of the client's is in use, which a warning
- * says; the rest is released meanwhile.
+ * Starts a process that tears the sandbox down, and waits for it; for containerd only as long as containerd itself waits. After that
+ * time the sandbox counts as gone if none of its processes is left and none of the client's files is in use. A warning says so, and
+ * the rest is released meanwhile.
  *
- * @throws KataError TEARDOWN_GOES_ON when it is not; Error with what the teardown said when that failed.
+ * @throws KataError TEARDOWN_GOES_ON when it does not count as gone; Error with the teardown's own words when that failed.
  */
 export async function tearDownApart(flags: ShimFlags, bundle: string, log: Logger): Promise<void> {
   const { namespace, id, runDir = defaultRunDir } = flags
@@ -59,7 +59,7 @@ export async function tearDownApart(flags: ShimFlags, bundle: string, log: Logge
   }
 }
 
-/** Without a name from the start: nothing of it is left, and writing to it never fails. */
+/** A file without a name: it leaves nothing behind, and writing to it does not fail. */
 function temporaryFile(directory: string): number {
   const path = `${directory}/.teardown-${crypto.randomUUID()}`
   const fd = openSync(path, 'wx+', 0o600)

@@ -1,4 +1,4 @@
-/** `-v` and `-info`: who this shim is. */
+/** `-v` and `-info`: name, version and features of this shim. */
 import { writeSync } from 'node:fs'
 import { RuntimeInfo } from '../protocol/generated/containerd/introspection.ts'
 import { shimName, version } from '../version.ts'
@@ -12,7 +12,7 @@ export function printVersion(): number {
   return 0
 }
 
-/** What containerd 2 asks a runtime about itself, as a RuntimeInfo message. */
+/** The answer to containerd 2's question about a runtime, a RuntimeInfo message. */
 export function printInfo(): number {
   const features = {
     ociVersionMin: '1.0.0',
@@ -30,7 +30,7 @@ export function printInfo(): number {
       'strictatime',
     ],
     linux: {
-      // Of the containers in the guest; the machine itself is network, cgroup and time namespace.
+      // Namespaces of containers in the guest. The machine itself is network, cgroup and time namespace.
       namespaces: ['ipc', 'mount', 'pid', 'uts'],
       cgroup: { v1: false, v2: true, systemd: false },
       seccomp: { enabled: true },

@@ -206,7 +206,7 @@ describe('a device that somebody has', () => {
   const hypervisor = config({ hotPlugVfio: 'root-port', coldPlugVfio: 'root-port' }).hypervisor
   const alone = { linux: { devices: [node('/dev/vfio/12', 243, 0)] } }
   const inUse = (holder: string) =>
-    `[DEVICE_IN_USE] device 0000:1a:00.0 of container c is in use: ${holder}. End what has it`
+    `[DEVICE_IN_USE] device 0000:1a:00.0 of container c is in use: ${holder}. Stop the program that uses it`
 
   test('is refused before the VMM is asked, with who has it; nothing is open or held', async () => {
     const { vmm, log } = fakeVmm()

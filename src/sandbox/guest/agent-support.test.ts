@@ -38,7 +38,7 @@ test('a limit of processes counts when the agent has set it', async () => {
   })
   await requirePidsLimit(5n, 'set', katas, agent(5n))
   await expect(requirePidsLimit(5n, 'ignored', katas, agent(0n))).rejects.toThrow(
-    "[AGENT_NO_PIDS_LIMIT] container ignored is to have at most 5 processes, and Kata's agent 4.1.0",
+    "[AGENT_NO_PIDS_LIMIT] container ignored has a limit of 5 processes, and Kata's agent 4.1.0",
   )
   expect(asked).toEqual(['set', 'ignored'])
   for (const none of [undefined, 0n, -1n]) await requirePidsLimit(none, 'none', katas, agent(0n))

@@ -1,20 +1,20 @@
 /**
- * What a process may still do once it was killed: hand over what it wrote before, and end. A slow reader is waited for while
- * it reads; a guest that goes on writing, or lets the process live, is not.
+ * What a killed process may still do: hand over its remaining output, and end. A slow reader gets time for as long as it reads. A
+ * guest that keeps writing, or lets the process live, gets none.
  */
 
 import type { HeldUp } from '../../sandbox/guest/health.ts'
 import { sleep } from '../../time.ts'
 
 export interface KillLimits {
-  /** How long the output may make no progress, and how long in all the guest may be waited for piece by piece, milliseconds. */
+  /** Longest time without progress of the output, and longest total wait for the guest's pieces, milliseconds. */
   readonly stallMs: number
   /** How long the guest may take to end the process, milliseconds; memory of many GiB takes seconds to be freed. */
   readonly endMs: number
 }
 
 export const killLimits: KillLimits = { stallMs: 10_000, endMs: 20_000 }
-/** What may still come from one process, bytes. A pipe holds 1 MiB at most. */
+/** Most output that may still come from one process, bytes. A pipe holds 1 MiB at most. */
 const mostLeft = 4 * 1024 * 1024
 
 export class AfterKill {
@@ -32,7 +32,7 @@ export class AfterKill {
     this.#heldUp = heldUp
   }
 
-  /** To be told when the container around the process is killed, which need not end it: a pod may share its processes. */
+  /** Call it when the container around the process is killed. That may leave the process alive: a pod may share its processes. */
   ending(): void {
     if (this.#isEnding) return
     this.#isEnding = true
@@ -40,13 +40,13 @@ export class AfterKill {
     this.#ending.resolve()
   }
 
-  /** To be told when the process itself is sent SIGKILL, before the guest has a say. */
+  /** Call it when the process itself is sent SIGKILL, before the guest answers. */
   killed(): void {
     this.ending()
     this.#killed.resolve()
   }
 
-  /** To be told of each piece before it is delivered: until now the guest was waited for, and not the reader. */
+  /** Call it for each piece before it is delivered. The wait until now was for the guest, not for the reader. */
   received(): void {
     if (this.#isEnding) this.#waitedMs += Date.now() - this.#lastOutput
   }
@@ -56,7 +56,7 @@ export class AfterKill {
     if (this.#isEnding) this.#left += bytes
   }
 
-  /** Resolves when no more output is to be waited for, never while nothing was killed. */
+  /** Resolves when no more output is awaited; never before a kill. */
   async drained(isOver: () => boolean): Promise<void> {
     const { stallMs } = this.#limits
     await this.#ending.promise
@@ -69,8 +69,8 @@ export class AfterKill {
   }
 
   /**
-   * Resolves when the guest has had its time to end the process; never while it was not sent SIGKILL. A machine that was
-   * held up on purpose gets the time anew.
+   * Resolves when the guest has had its time to end the process; never before SIGKILL was sent. The time starts again for a machine
+   * that was held up on purpose.
    */
   async overdue(): Promise<void> {
     await this.#killed.promise

@@ -1,4 +1,4 @@
-/** From the first Create of a task to a sandbox: which configuration applies, decided once, here. */
+/** From the first Create of a task to a sandbox. The configuration that applies is decided here, once. */
 import { readOverrides } from '../../bundle/overrides.ts'
 import { applyAnnotations } from '../../config/annotations.ts'
 import type { Config } from '../../config/config.ts'
@@ -23,9 +23,9 @@ export async function createSandboxForTask(input: {
   request: CreateTaskRequest
   container: ContainerRequest
   log: Logger
-  /** Gives the start up. */
+  /** Aborts the start. */
   signal: AbortSignal
-  /** Takes the place of `log` when the configuration asks for detail. */
+  /** Replaces `log` when the configuration asks for detail. */
   detailedLog: Logger
 }): Promise<Sandbox> {
   const { flags, runDir, request, container, signal } = input
@@ -35,7 +35,7 @@ export async function createSandboxForTask(input: {
     id: flags.id,
     namespace: flags.namespace,
     runDir,
-    // A machine has a name of its own: without one its kernel says "(none)".
+    // A machine needs a name: without one its kernel says "(none)".
     hostname: spec.hostname || flags.id,
     shmBytes: shmBytes(spec),
     network: networkRequest(spec, { client: flags.namespace, id: flags.id, bundle: request.bundle }),

@@ -1,10 +1,10 @@
-/** Memory that a burst of calls left behind is given back once nobody calls any more: a shim idles nearly all its life. */
+/** Returns the memory of a burst of calls once the calls have stopped: a shim is idle for nearly all its life. */
 import type { Transport } from '../../ttrpc/ttrpc.ts'
 
-/** How long nothing may have come, milliseconds, before the heap is collected. */
+/** Idle time before the heap is collected, milliseconds. */
 const idleMs = 2000
 
-/** Returns what is to be told of every sign of life. `collect` runs once after each time that was busy. */
+/** Returns the function to call for each sign of life. `collect` runs once after each busy period. */
 export function collectWhenIdle(collect: () => void, afterMs = idleMs): () => void {
   let lastCall = 0
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -13,14 +13,14 @@ export function collectWhenIdle(collect: () => void, afterMs = idleMs): () => vo
     timer = rest > 0 ? setTimeout(look, rest) : undefined
     if (timer === undefined) collect()
   }
-  // No timer is set anew with each call: one that comes too early looks again.
+  // Calls do not reset the timer: one that fires too early waits for the rest.
   return () => {
     lastCall = performance.now()
     timer ??= setTimeout(look, afterMs)
   }
 }
 
-/** The transport, with `onCall` told of everything that comes. */
+/** The transport; `onCall` is called for everything it receives. */
 export function watched(transport: Transport, onCall: () => void): Transport {
   return {
     write: (bytes) => transport.write(bytes),

@@ -7,23 +7,23 @@ import type { ContainerRequest, Sandbox } from '../../sandbox/sandbox.ts'
 
 export interface PodOptions {
   readonly id: string
-  /** Makes the sandbox for its first container; `signal` gives that up, after which nothing of it is left. */
+  /** Makes the sandbox for its first container. `signal` aborts that, and then nothing of the sandbox is left. */
   createSandbox(
     request: CreateTaskRequest,
     container: ContainerRequest,
     signal: AbortSignal,
   ): Promise<Sandbox>
-  /** Told once, when the machine died under its tasks; their processes end when it is done. */
+  /** Called once, when the machine died under its tasks. Their processes end when it is done. */
   onDied(error: KataError): void | Promise<void>
-  /** Told once, when the teardown left something: it is still written down for `shim delete` and `kata-ts gc`. */
+  /** Called once, when the teardown left something. The ledger still has it, for `shim delete` and `kata-ts gc`. */
   onLeft(error: unknown): void
-  /** Told of containers in which the guest's kernel killed a process for want of memory. */
+  /** Called for each container in which the guest's kernel killed a process because memory ran out. */
   readonly oom: OomWatch
 }
 
 export class Pod {
   readonly id: string
-  /** Aborted when no process of the pod can run any more: its machine died, which is then the reason, or was ended. */
+  /** Aborted when no process of the pod can run any more. The reason is the machine's death, if it died. */
   readonly over: AbortSignal
   readonly #options: PodOptions
   readonly #end: (death?: KataError) => void
@@ -40,7 +40,7 @@ export class Pod {
     this.#options = options
   }
 
-  /** Whether there is no sandbox, and none being made. */
+  /** Whether there is no sandbox and none is being made. */
   get isUnmade(): boolean {
     return this.#creating === undefined || this.over.aborted
   }
@@ -49,7 +49,7 @@ export class Pod {
     return this.#stopping !== undefined
   }
 
-  /** The process that stands for the pod on the host: the shim while there is no sandbox. */
+  /** The process that represents the pod on the host: the shim while there is no sandbox. */
   get pid(): number {
     return this.#sandbox?.pid ?? process.pid
   }
@@ -62,7 +62,7 @@ export class Pod {
     return this.#creating
   }
 
-  /** To be called before the pod's own container starts: what has come into its network namespace by then counts. */
+  /** Call it before the pod's own container starts: it looks for interfaces that have come into the network namespace. */
   async attachLateNetwork(): Promise<void> {
     await this.#sandbox?.attachLateNetwork()
   }
@@ -78,9 +78,9 @@ export class Pod {
   }
 
   /**
-   * Ends the machine, or gives its start up, and releases all it held; every caller waits for the same, one teardown.
+   * Stops the machine, or aborts its start, and releases all it held. Every caller waits for the same single teardown.
    *
-   * @throws KataError RELEASE_FAILED, and what else keeps a machine from its end; `onLeft` is told first.
+   * @throws KataError RELEASE_FAILED, and other errors of the teardown; `onLeft` is called first.
    */
   stop(reason = 'its end was asked for'): Promise<void> {
     this.#giveUp.abort(new KataError('START_GIVEN_UP', { id: this.id, reason }))
@@ -88,13 +88,13 @@ export class Pod {
     return this.#stopping
   }
 
-  /** For those who want the end, whatever it leaves: `onLeft` is told all the same. */
+  /** For callers that want the end whatever it leaves. `onLeft` is called all the same. */
   stopAnyway(reason?: string): Promise<void> {
     return this.stop(reason).catch(() => {})
   }
 
   async #stop(): Promise<void> {
-    // Of one that could not be made, Create has told.
+    // Create has reported a sandbox that could not be made.
     const sandbox = await this.#creating?.catch(() => undefined)
     try {
       await sandbox?.stop()
@@ -122,7 +122,7 @@ export class Pod {
       })
       return sandbox
     } catch (error) {
-      // A sandbox that could not be made holds nothing; the next Create may try anew.
+      // A sandbox that could not be made holds nothing, so the next Create may try again.
       this.#creating = undefined
       throw error
     }

@@ -23,12 +23,12 @@ import { onUnhandled } from './unhandled.ts'
 /** `start` hands the listening socket over as the first descriptor after the standard streams. */
 const listenerFd = 3
 /**
- * How often a shim looks whether it has neither task nor client, milliseconds; twice in a row, and it ends by itself. A
- * client that was killed between `start` and its first call leaves such a one, which nothing on disk tells of any more.
- * A bundle that was removed under tasks that have ended leaves another: nobody knows whom to ask for their end.
+ * How often a shim checks that it has a task or a client, milliseconds. A shim that has neither twice in a row exits. A client that
+ * was killed between `start` and its first call leaves such a shim, with no trace on disk. So does a bundle that was removed while
+ * its tasks had ended: no client can find the shim to ask for their exit.
  */
 const abandonedMs = 10_000
-/** How long the last events may take to arrive, milliseconds: without a containerd there is nobody to tell. */
+/** How long delivery of the last events may take, milliseconds: containerd may be gone. */
 const flushMs = 2000
 
 export async function serveShim(flags: ShimFlags): Promise<number> {
@@ -62,7 +62,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   })
   const failed = Promise.withResolvers<void>()
   onUnhandled(log, failed.resolve)
-  // Its own session already; a closed terminal is no reason to end.
+  // The daemon has its own session; a closed terminal is no reason to exit.
   process.on('SIGHUP', () => {})
   const abandoned = Promise.withResolvers<void>()
   let clients = 0
@@ -86,12 +86,12 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   await events.flush(flushMs)
   listener.stop()
   rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
-  // Lets the answer to Shutdown leave before the process goes.
+  // The answer to Shutdown leaves before the process exits.
   await sleep(1)
   return 0
 }
 
-/** Without containerd's address the command line is the client, which asks in place of listening. */
+/** Without containerd's address, the command line is the client. It polls instead of listening for events. */
 function eventsFor({ address, namespace }: ShimFlags, log: Logger): EventPublisher {
   const { TTRPC_ADDRESS: eventsAddress = '' } = process.env
   return address === '' || eventsAddress === ''
@@ -109,13 +109,13 @@ function recordsOf({ namespace, id: sandboxId }: ShimFlags, runDir: string): Tas
   }
 }
 
-/** Whether something is still there is a question that clients ask by trying. */
+/** Clients make calls to find out whether something still exists. */
 function logFailure(log: Logger, error: unknown, call: { method: string } | undefined): void {
   const level = error instanceof KataError && error.status === 'not_found' ? 'debug' : 'warn'
   log[level]('call failed', { method: call?.method, error })
 }
 
-/** Leaves the reason where the client finds it: the exit status of a lost task says only that it was lost. */
+/** Writes the reason where the client finds it: the exit status of a lost task says only that it was lost. */
 function reportDeath(bundle: string, error: KataError, log: Logger): void {
   log.error('sandbox died', { error })
   try {

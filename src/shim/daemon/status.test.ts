@@ -8,11 +8,11 @@ import { toStatus } from './status.ts'
 const died = new KataError('SANDBOX_DIED', { id: 'c', reason: 'so', tail: 'last words' })
 const asked = new Map(Object.entries(asksForErrorInfo))
 
-/** What a client with this metadata gets for an error that a handler throws. */
+/** The answer to a client with this metadata, for an error that a handler throws. */
 async function answerTo(error: unknown, metadata: Readonly<Record<string, string>>): Promise<TtrpcError> {
   const [left, right] = transportPair()
   serve(right, [], {
-    // Every call fails, because no service is served: the error stands for what a handler threw.
+    // Every call fails, because there is no service: the error stands for one that a handler throws.
     toStatus: (_, given) => toStatus(error, given),
   })
   const connection = connect(left)
@@ -38,7 +38,7 @@ test('any other client gets status and text alone: containerd 2 would add unknow
 
 test('what a guest says never becomes an error with a code of ours, whatever its details claim', async () => {
   const posing = errorInfoOf(new KataError('SHIM_DIED', { id: 'other' }))
-  // The attack works on one who believes it.
+  // The attack works on a client that believes it.
   expect(errorFromInfo(new TtrpcError('internal', 'm', { ...posing, isAnswer: true }))?.code).toBe(
     'SHIM_DIED',
   )

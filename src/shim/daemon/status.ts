@@ -1,12 +1,12 @@
-/** What an error of the shim becomes in the answer to a call. */
+/** Errors of the shim as answers to calls. */
 
 import { asksForErrorInfo, errorInfoOf } from '../../errors/told.ts'
 import { KataError } from '../../errors.ts'
 import { type Status, TtrpcError } from '../../ttrpc/ttrpc.ts'
 
 /**
- * An error of the catalogue keeps its status and its text; callers that ask for it get code and fields too. What else came by
- * ttrpc is the guest's: its words are passed on, but never an ErrorInfo, by which it could speak for us.
+ * An error of the catalogue keeps its status and its text. Callers that ask for it get code and fields too. Any other ttrpc error is
+ * the guest's: its words are passed on, but never an ErrorInfo, which would let the guest speak for us.
  */
 export function toStatus(error: unknown, metadata: ReadonlyMap<string, string>): Status | undefined {
   if (error instanceof KataError) {

@@ -1,9 +1,9 @@
-/** Errors that nothing in the shim caught. */
+/** Errors that no code in the shim caught. */
 import type { Logger } from '../../log.ts'
 
 /**
- * Calls `end` on the first one. Whoever lives on after such an error may have lost the end of a process, which its client
- * would wait for without end; a sandbox that ends is noticed by everybody.
+ * Calls `end` on the first one. A shim that continues after such an error may have lost the exit of a process, and its client would
+ * wait for ever. A client always notices a sandbox that ends.
  */
 export function onUnhandled(log: Logger, end: () => void): void {
   const handle = (error: unknown) => {

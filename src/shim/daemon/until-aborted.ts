@@ -1,12 +1,12 @@
-/** Waiting for what may well outlive whoever waits. */
+/** Waits that may be abandoned before they settle. */
 
 export interface AbortWait extends Disposable {
   readonly aborted: Promise<void>
 }
 
 /**
- * Waits for an abort for as long as it is held. A long-lived promise in the place of the signal would keep everybody
- * who ever raced it, and all they refer to, until it settles.
+ * Waits for an abort until it is disposed of. A long-lived promise in place of the signal would keep every promise that raced it,
+ * with all that these refer to, until it settles.
  */
 export function untilAborted(signal: AbortSignal): AbortWait {
   const { promise: aborted, resolve } = Promise.withResolvers<void>()
