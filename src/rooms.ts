@@ -34,6 +34,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   devices: ['root', 'opens disks and VFIO groups, starts swtpm'],
   errors: ['neither', 'the catalogue of errors'],
   'guest-image': ['root', 'runs apt, gcc and other tools of the host on Debian’s signed packages'],
+  'guest-image/modules': ['root', 'as above: packs modules of Debian’s kernel'],
   images: ['root', 'writes layers with their owners and device nodes'],
   'images/formats': ['guest', 'tar streams, JSON documents and account files of images'],
   json: ['neither', 'readers with limits, for documents from anywhere'],

@@ -1,6 +1,7 @@
 /** Which agent answers in the guest, and what it can do. Asked once, after the sandbox is created (GetGuestDetails). */
 import { KataError } from '../errors.ts'
 import { plainText } from '../plain-text.ts'
+import { watchDriver } from '../protocol/storage-drivers.ts'
 import type { AgentClient } from './client.ts'
 
 export interface AgentFacts {
@@ -18,8 +19,6 @@ export interface AgentFacts {
 
 /** A word among the features of our own agent (guest/agent/src/system/version.ts). */
 const ownFeature = 'kata-ts'
-/** Name of the driver in Kata's Storage message. */
-export const watchDriver = 'watchable-bind'
 const longestVersion = 64
 /** The memory block of a guest that does not name one, MiB. */
 const usualBlockMiB = 128

@@ -4,10 +4,10 @@
  */
 import { existsSync, lstatSync, type Stats, statfsSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import type { watchDriver } from '../../agent/agent-facts.ts'
 import { KataError } from '../../errors.ts'
 import { mountEntries } from '../../linux/mounts/mount.ts'
 import type { OciMount } from '../../oci/spec.ts'
+import type { watchDriver } from '../../protocol/storage-drivers.ts'
 import type { GuestStorage } from '../../sharing/share.ts'
 
 /** Kata's directory for them in the guest. */

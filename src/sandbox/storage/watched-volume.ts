@@ -4,9 +4,9 @@
  * two seconds and repeats each change there: Kata's driver `watchable-bind`, with Kata's limits.
  */
 import { closeSync } from 'node:fs'
-import { watchDriver } from '../../agent/agent-facts.ts'
 import { isBind } from '../../oci/mounts.ts'
 import type { OciMount } from '../../oci/spec.ts'
+import { watchDriver } from '../../protocol/storage-drivers.ts'
 import { bindEntryName } from '../../sharing/binds.ts'
 import { openSource } from '../../sharing/source.ts'
 import type { VolumeStorage } from './memory-volume.ts'
