@@ -47,7 +47,7 @@ describe('packet filters', () => {
   /** The host's own program, with its libraries, as far as it has it. */
   const program = (name: string, args: string) => {
     const lib = '/host/lib/x86_64-linux-gnu'
-    return `XTABLES_LIBDIR=${lib}/xtables ${lib}/ld-linux-x86-64.so.2 --library-path ${lib} /host/sbin/${name} ${args}`
+    return `XTABLES_LOCKFILE=/lock XTABLES_LIBDIR=${lib}/xtables ${lib}/ld-linux-x86-64.so.2 --library-path ${lib} /host/sbin/${name} ${args}`
   }
   const hostUsr = [...admin, '--cap-add', 'NET_RAW', '-v', '/usr:/host:ro']
   const families = ['iptables', 'ip6tables']
@@ -101,7 +101,7 @@ describe('a privileged container', () => {
 
   test('has the file systems that it mounts, and overlays', async () => {
     const { stdout } = await script(
-      'mkdir /a /b /c /d; mount -t tmpfs t /a && mkdir /a/u /a/w && mount -t overlay -o lowerdir=/b,upperdir=/a/u,workdir=/a/w o /c && echo overlaid; ' +
+      'mkdir /a /c /d; mount -t tmpfs t /a && mkdir /a/l /a/u /a/w && mount -t overlay -o lowerdir=/a/l,upperdir=/a/u,workdir=/a/w o /c && echo overlaid; ' +
         'for type in nfs4 cifs xfs btrfs squashfs; do mount -t $type none /d 2>/dev/null; done; cat /proc/filesystems',
       privileged,
     )
