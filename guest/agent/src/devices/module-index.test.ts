@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test'
-import { headerLength, indexLength, loadPlan, resolveModules } from './module-index.ts'
+import { headerLength, indexLength, loadPlan, requestedModule, resolveModules } from './module-index.ts'
 
 const index = [
   'd x_tables 0 10 x_tables',
@@ -84,4 +84,16 @@ test('the first line tells how long the index is', () => {
   expect(indexLength('kata-ts-modules 1 0000081260\n')).toBe(81_260)
   for (const other of ['', 'kata-ts-modules 2 0000081260\n', `kata-ts-modules 1 -000081260\n`])
     expect(() => indexLength(other)).toThrow('of another form')
+})
+
+test('the kernel starts the program for a module with three words, and the agent with others', () => {
+  expect(requestedModule(['/init', '-q', '--', 'fs-xfs'])).toBe('fs-xfs')
+  expect(requestedModule(['/init', '-q', '--', ''])).toBe('')
+  for (const argv of [
+    ['/init'],
+    ['/init', '-q', '--'],
+    ['/init', '-q', '--', 'a', 'b'],
+    ['/init', 'quiet', '--', 'a'],
+  ])
+    expect(requestedModule(argv)).toBeUndefined()
 })

@@ -10,6 +10,12 @@ export interface ModulePart {
   readonly size: number
 }
 
+/** What the kernel asks for, if it has started the program for that: `-q -- NAME` (kernel/module/kmod.c). */
+export function requestedModule([, ...args]: readonly string[]): string | undefined {
+  const [quiet, end, name] = args
+  return args.length === 3 && quiet === '-q' && end === '--' ? name : undefined
+}
+
 /** How long the index is, from the archive's first line. @throws Error when it is of another form. */
 export function indexLength(header: string): number {
   const digits = /^kata-ts-modules 1 (\d{10})\n$/.exec(header)?.[1]

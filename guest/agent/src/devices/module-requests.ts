@@ -23,13 +23,7 @@ export function answerModuleRequests(): void {
   set('/proc/sys/kernel/modprobe', exists('/init') ? '/init' : '/sbin/init')
 }
 
-/** What the kernel asks for, if it has started us for that: `-q -- NAME` (kernel/module/kmod.c). Pure: tested on the host. */
-export function requestedModule([, ...args]: readonly string[]): string | undefined {
-  const [quiet, end, name] = args
-  return args.length === 3 && quiet === '-q' && end === '--' ? name : undefined
-}
-
-/** Loads it. Returns the exit code. */
+/** Loads what the kernel asks for. Returns the exit code. */
 export function answerRequest(request: string): number {
   try {
     if (loadRequested(request)) return 0
