@@ -92,8 +92,8 @@ describe('a privileged container', () => {
 
   test('mounts a file through a loop device', async () => {
     const { stdout, stderr, code } = await script(
-      'dd if=/dev/zero of=/disk bs=1M count=4 2>/dev/null && mke2fs /disk >/dev/null && mkdir /on && ' +
-        'losetup /dev/loop0 /disk && mount -t ext4 /dev/loop0 /on && ls /on',
+      'dd if=/dev/zero of=/disk bs=1M count=4 2>/dev/null && mkdir /on && losetup /dev/loop0 /disk && ' +
+        'mke2fs /dev/loop0 >/dev/null && mount -t ext4 /dev/loop0 /on && ls /on',
       privileged,
     )
     expect({ stdout, stderr, code }).toEqual({ stdout: 'lost+found\n', stderr: '', code: 0 })
