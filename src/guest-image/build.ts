@@ -1,6 +1,6 @@
 /** Builds the guest image: a kernel and an initrd out of Debian packages that are downloaded and unpacked, not installed. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { agentVersion } from '../../guest/agent/src/system/version.ts'
 import { KataError } from '../errors.ts'
 import { type Logger, silentLogger } from '../log.ts'
@@ -19,9 +19,8 @@ import {
 import { buildInitrd } from './initrd.ts'
 import { extractVmlinux } from './kernel.ts'
 import { lockFile } from './lock.ts'
-import { moduleArchive } from './modules/archive.ts'
-import { collectModules, moduleFiles, moduleName } from './modules/collect.ts'
-import { listedModules } from './modules/groups.ts'
+import { collectModules } from './modules/collect.ts'
+import { furtherModules, sortedNames } from './modules/further.ts'
 import { type Progress, silentProgress } from './progress.ts'
 
 export { findImage, type GuestImage, verifyImage } from './guest-image.ts'
@@ -222,24 +221,6 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
   writeDurably(join(out, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`)
   return publish(cacheDir, out, manifest.id)
 }
-
-/** What a guest may ask for once it runs, with all that it needs. @throws KataError IMAGE_MODULE_UNKNOWN. */
-async function furtherModules(
-  modulesDir: string,
-  kernelModules: readonly string[],
-  tools: ToolContext,
-): Promise<Uint8Array> {
-  const files = moduleFiles(modulesDir)
-  const known = new Set(files.map(moduleName))
-  const unknown = kernelModules.find((name) => !known.has(name))
-  if (unknown !== undefined)
-    throw new KataError('IMAGE_MODULE_UNKNOWN', { name: unknown, kernelRelease: basename(modulesDir) })
-  const listed = [...new Set([...listedModules(files), ...kernelModules])]
-  return moduleArchive(await collectModules(modulesDir, listed, tools), new Set(listed))
-}
-
-const sortedNames = (names: readonly string[]): string[] =>
-  [...new Set(names.map((name) => name.replaceAll('-', '_')))].sort()
 
 /** Content address: package files, our programs, recipe and what was asked for. */
 function imageId(
