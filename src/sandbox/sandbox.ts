@@ -134,7 +134,7 @@ export class Sandbox {
       const disks = await this.#attachDisks(request)
       const carried = await carryMounts(spec, id, share, {
         disks: disks.mounts,
-        watchedPath: agentFacts.watchesVolumes ? share.watchedPath : undefined,
+        addWatched: agentFacts.watchesVolumes ? share.addWatched : undefined,
       })
       const facts = {
         containerId: id,

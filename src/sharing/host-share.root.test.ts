@@ -175,6 +175,12 @@ describe.each<[string, IdExtent[] | undefined]>([
     expect(errnoOf(() => asDaemon(() => writeFileSync(`${writable}/inner/x`, '')))).toBe('none')
   })
 
+  test('the directory for what is watched is made when it is asked for, once', async () => {
+    const [one, two] = await Promise.all([share.addWatched?.(), share.addWatched?.()])
+    expect([one, two]).toEqual(Array(2).fill('/run/kata-containers/shared/containers/watchable'))
+    expect(lstatSync(seenByDaemon(one!)).isDirectory()).toBe(true)
+  })
+
   test('a file is shown as a file', async () => {
     const path = await share.addBind('c1', {
       source: join(source('etc'), 'hello'),

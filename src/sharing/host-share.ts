@@ -8,11 +8,13 @@ import { releaseOwner } from './resources.ts'
 import { mountRootfs } from './rootfs-mount.ts'
 import type { GuestRootfs, HostShare, RootfsMount, VolumeShare } from './share.ts'
 import type { ShareDaemon } from './share-daemon.ts'
-import { type ExportedTree, makeDirectory, mountAt, type ShareTree, watchedName } from './share-tree.ts'
+import { type ExportedTree, makeDirectory, mountAt, type ShareTree } from './share-tree.ts'
 
 /** Kata's names: the virtiofs tag, and where the agent mounts it. */
 const kataShared = 'kataShared'
 export const kataGuestSharedDir = '/run/kata-containers/shared/containers'
+/** Kata's. The agent mounts something there, and can make nothing in a share that is read-only for it. */
+const watchedName = 'watchable'
 /** Our own names, for the volumes' share. */
 const kataVolumes = 'kataVolumes'
 const guestVolumesDir = '/run/kata-containers/shared/volumes'
@@ -20,11 +22,16 @@ const guestVolumesDir = '/run/kata-containers/shared/volumes'
 /** Makes a share from its tree and its daemon. Both stay in `ledger`, which releases them. */
 export function createHostShare(ledger: Ledger, tree: ShareTree, daemon: ShareDaemon): HostShare {
   const binds = createBinds(ledger, tree.entries, daemon.idmap)
+  let watched: Promise<void> | undefined
   return {
     tag: kataShared,
     guestPath: kataGuestSharedDir,
     idMap: daemon.idmap?.map,
-    watchedPath: `${kataGuestSharedDir}/${watchedName}`,
+    async addWatched() {
+      watched ??= makeDirectory(ledger, `${tree.entries}/${watchedName}`, '')
+      await watched
+      return `${kataGuestSharedDir}/${watchedName}`
+    },
     exited: daemon.exited,
     connect: () => daemon.connect(),
     addRootfs: (containerId, mounts) =>

@@ -64,7 +64,7 @@ function pod(isGuarded: IsGuarded, hasVolumes = true) {
   })
   const first: HostShare = {
     ...part('first', endFirst.promise),
-    ...{ idMap: undefined, watchedPath: '/first/watchable' },
+    ...{ idMap: undefined, addWatched: async () => '/first/watchable' },
     addRootfs: async (id) => ({ path: `/first/${id}`, storages: [] }),
   }
   const volumes: VolumeShare = part('volumes', endVolumes.promise)
@@ -75,7 +75,7 @@ function pod(isGuarded: IsGuarded, hasVolumes = true) {
 test('root file systems and what is not guarded go to the first share, the rest to that of volumes', async () => {
   const { share, asked } = pod((_, { source }) => source === '/w')
   expect((await share.addRootfs('c', [])).path).toBe('/first/c')
-  expect(share.watchedPath).toBe('/first/watchable')
+  expect(await share.addWatched?.()).toBe('/first/watchable')
   expect(await share.addBind('c', bind('/r'))).toBe('/first')
   expect(await share.addBind('c', bind('/w'))).toBe('/volumes')
   await share.removeContainer('c')

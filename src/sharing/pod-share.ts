@@ -22,7 +22,7 @@ export type IsGuarded = (containerId: string, bind: BindRequest) => boolean
 export function createPodShare({ first, volumes, isGuarded }: PodShareParts): Share {
   return {
     idMap: first.idMap,
-    watchedPath: first.watchedPath,
+    addWatched: first.addWatched,
     addRootfs: first.addRootfs,
     async addBind(containerId, bind) {
       if (!isGuarded(containerId, bind)) return first.addBind(containerId, bind)

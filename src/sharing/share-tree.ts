@@ -14,9 +14,6 @@ import { mount, mountFlags } from '../linux/mounts/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../linux/mounts/mount-tree.ts'
 import { directoryResource, mountResource } from './resources.ts'
 
-/** Kata's name. The agent mounts something there, and can make nothing in a share that is read-only for it. */
-export const watchedName = 'watchable'
-
 export interface ExportedTree {
   /** Where entries are mounted. */
   readonly entries: string
@@ -37,7 +34,6 @@ export interface TreePlace {
 /** A tree with a place for root file systems. @throws SyscallError of mount(2) and related calls. */
 export async function createShareTree(ledger: Ledger, place: TreePlace): Promise<ShareTree> {
   const tree = await createExportedTree(ledger, place, 'share')
-  await makeDirectory(ledger, `${tree.entries}/${watchedName}`, '')
   const scratch = `${realpathSync(place.stateDir)}/scratch`
   await makeDirectory(ledger, scratch, '')
   await mountAt(ledger, scratch, '', () => bind(scratch, scratch, 0))

@@ -44,10 +44,10 @@ export interface Share {
   /** Whether files are copied, so that the host does not see what is written to them in the guest. Default false. */
   readonly copiesFiles?: boolean
   /**
-   * Directory of the guest for copies of what changes on the host, because such a change raises no inotify event in the share;
-   * undefined where all files are the guest's own.
+   * Makes a directory for copies of what changes on the host, because such a change raises no inotify event in the share; returns
+   * its path in the guest. Undefined where all files are the guest's own.
    */
-  readonly watchedPath: string | undefined
+  readonly addWatched: (() => Promise<string>) | undefined
   /** Brings a container's root file system to the guest. */
   addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs>
   /**
@@ -76,4 +76,4 @@ export interface HostShare extends Share, SharePlace {
 }
 
 /** A share for volumes only. */
-export type VolumeShare = Omit<HostShare, 'idMap' | 'watchedPath' | 'addRootfs'>
+export type VolumeShare = Omit<HostShare, 'idMap' | 'addWatched' | 'addRootfs'>

@@ -58,7 +58,7 @@ export async function createDiskShare(parts: DiskShareParts): Promise<Share> {
 class DiskShare implements Share {
   readonly idMap = undefined
   readonly copiesFiles = true
-  readonly watchedPath = undefined
+  readonly addWatched = undefined
   /** Nothing serves it that could end. */
   readonly exited = new Promise<never>(() => {})
   readonly #parts: DiskShareParts

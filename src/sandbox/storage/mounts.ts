@@ -31,8 +31,8 @@ export interface GuestMounts {
 export interface GuestSide {
   /** Mounts that are disks of the machine, by their place: these are in the guest already. */
   readonly disks: ReadonlyMap<number, OciMount>
-  /** {@link Share.watchedPath} of a guest whose agent watches. */
-  readonly watchedPath: string | undefined
+  /** {@link Share.addWatched} for a guest whose agent watches. */
+  readonly addWatched: Share['addWatched']
 }
 
 /**
@@ -44,7 +44,7 @@ export async function carryMounts(
   spec: OciSpec,
   containerId: string,
   share: Share,
-  { disks, watchedPath }: GuestSide,
+  { disks, addWatched }: GuestSide,
 ): Promise<GuestMounts> {
   const storages: VolumeStorage[] = []
   const unwatched: string[] = []
@@ -53,7 +53,7 @@ export async function carryMounts(
     checkPropagation(mount, containerId)
     const disk = disks.get(index)
     const carried =
-      disk === undefined ? await carryMount(mount, containerId, share, watchedPath) : { mount: disk }
+      disk === undefined ? await carryMount(mount, containerId, share, addWatched) : { mount: disk }
     mounts.push(carried.mount)
     for (const storage of carried.storages ?? [])
       if (!storages.some(({ mountPoint }) => mountPoint === storage.mountPoint)) storages.push(storage)
@@ -88,7 +88,7 @@ async function carryMount(
   mount: OciMount,
   containerId: string,
   share: Share,
-  watchedPath: string | undefined,
+  addWatched: Share['addWatched'],
 ): Promise<CarriedMount> {
   const { source = '', options = [] } = mount
   if (isPodShm(mount))
@@ -98,12 +98,11 @@ async function carryMount(
   if (volume !== undefined)
     return { mount: { ...mount, source: volume.guestPath }, storages: volume.storages }
   if (isGuestsOwn(source)) return { mount }
-  const way = watchedPath === undefined ? 'shared' : howToShow(mount, containerId)
+  const way = addWatched === undefined ? 'shared' : howToShow(mount, containerId)
   const guestPath = await share.addBind(containerId, bindRequest(mount))
   const shown = { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
-  if (watchedPath === undefined || way !== 'watched')
-    return { mount: shown, isUnwatched: way === 'too large' }
-  const storage = watchedStorage(shown, containerId, watchedPath)
+  if (addWatched === undefined || way !== 'watched') return { mount: shown, isUnwatched: way === 'too large' }
+  const storage = watchedStorage(shown, containerId, await addWatched())
   return { mount: { ...shown, source: storage.mountPoint }, storages: [storage] }
 }
 
