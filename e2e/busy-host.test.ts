@@ -7,7 +7,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { busyboxPath } from '../setup/paths.ts'
 import { isAlive, processRef } from '../src/linux/processes/proc.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 

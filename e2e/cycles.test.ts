@@ -10,7 +10,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
-import { hostState, leftBehind } from './harness/host.ts'
+import { hostState, leftBehind } from './harness/host/host.ts'
 import { Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 

@@ -19,7 +19,7 @@ import type { DiskAttachment } from '../src/vmm/disk.ts'
 import type { Vmm } from '../src/vmm/vmm.ts'
 import { accelerator } from './harness/accelerator.ts'
 import { ownDirectory } from './harness/directories.ts'
-import { heldOpen, LoopDevice, readFromExt4 } from './harness/disks.ts'
+import { heldOpen, LoopDevice, readFromExt4 } from './harness/host/disks.ts'
 import { slow } from './harness/time.ts'
 
 const image = requireImage()

@@ -10,10 +10,10 @@ import { defaultRunDir } from '../src/sandbox/records/paths.ts'
 import { clientCgroups, removeEmptyCgroup } from './containerd/cgroups.ts'
 import { busyboxFiles } from './containerd/images.ts'
 import { ownDirectory } from './harness/directories.ts'
-import { exchange } from './harness/echo.ts'
 import { executable, programDir } from './harness/executable.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually } from './harness/kata.ts'
+import { exchange } from './harness/network/echo.ts'
 import { slow } from './harness/time.ts'
 
 const missing = Bun.which('dockerd') === null

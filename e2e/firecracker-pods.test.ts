@@ -5,7 +5,7 @@ import { cpSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } fro
 import { busyboxPath } from '../setup/paths.ts'
 import { processesOfUid, readProc, readStatus } from '../src/linux/processes/proc.ts'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { findVmm, hypervisorTable } from './harness/vmm.ts'
 import { bootLimitMs } from './machine/stage.ts'

@@ -5,9 +5,9 @@ import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
 import { sandboxPaths } from '../src/sandbox/records/paths.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
+import { shimsBelow } from './harness/host/processes.ts'
 import { eventually, Kata } from './harness/kata.ts'
-import { shimsBelow } from './harness/processes.ts'
 import { slow } from './harness/time.ts'
 
 let kata: Kata

@@ -1,7 +1,7 @@
 // test:vmm: every VMM
 /** A guest that ends by itself: the pod's end is told by what it was, on every VMM, and never by what goes with it. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 

@@ -11,7 +11,7 @@ import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { makeRootfs } from './agent/guest.ts'
 import { ownDirectory } from './harness/directories.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { scratch } from './harness/kata.ts'
 
 const build = resolve(import.meta.dir, '../build')

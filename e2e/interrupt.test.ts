@@ -8,8 +8,8 @@ import { resolve } from 'node:path'
 import { isAlive, type ProcessRef, processRef } from '../src/linux/processes/proc.ts'
 import { Containerd } from './containerd/containerd.ts'
 import { executable } from './harness/executable.ts'
+import { argumentsOf, descendantsOf } from './harness/host/processes.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
-import { argumentsOf, descendantsOf } from './harness/processes.ts'
 import { slow } from './harness/time.ts'
 
 /** Where the held run writes what it holds. */
@@ -41,7 +41,7 @@ async function hold(path: string): Promise<never> {
 /** Processes between npm and the tests, by what their command lines hold. */
 const between = {
   'setup/main.ts': (args: readonly string[]) => args.includes('setup/main.ts'),
-  'setup/test.ts': (args: readonly string[]) => args.includes('setup/test.ts'),
+  'setup/gate/test.ts': (args: readonly string[]) => args.includes('setup/gate/test.ts'),
   'bun test': (args: readonly string[]) => args.includes('./e2e/harness/preload.ts'),
 }
 
@@ -56,7 +56,7 @@ const ways: readonly [way: string, interrupt: (npm: number) => void][] = [
   ['SIGTERM to npm', (npm) => process.kill(npm, 'SIGTERM')],
   ['SIGKILL of npm', (npm) => process.kill(npm, 'SIGKILL')],
   ['SIGKILL of setup/main.ts', killBetween('setup/main.ts')],
-  ['SIGKILL of setup/test.ts', killBetween('setup/test.ts')],
+  ['SIGKILL of setup/gate/test.ts', killBetween('setup/gate/test.ts')],
   ['SIGKILL of bun test', killBetween('bun test')],
 ]
 

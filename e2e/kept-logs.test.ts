@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { logsDir } from '../setup/e2e-run.ts'
+import { logsDir } from '../setup/gate/e2e-run.ts'
 import { root } from '../setup/paths.ts'
 import { keepVariable } from './harness/directories.ts'
 import { Kata } from './harness/kata.ts'
@@ -16,7 +16,7 @@ async function run(
   fate: string,
   env: Record<string, string> = {},
 ): Promise<{ code: number; stdout: string }> {
-  const child = Bun.spawn([process.execPath, 'setup/test.ts', 'e2e', 'e2e/kept-logs.test'], {
+  const child = Bun.spawn([process.execPath, 'setup/gate/test.ts', 'e2e', 'e2e/kept-logs.test'], {
     cwd: root,
     env: { ...process.env, ...env, [fateVariable]: fate },
     stdio: ['ignore', 'pipe', 'ignore'],

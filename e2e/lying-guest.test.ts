@@ -1,6 +1,6 @@
 /** A guest whose agent lies: what the host says of each lie, how it ends, and that nothing is left. */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { lyingConfiguration } from './harness/lying-guest.ts'
 import { slow } from './harness/time.ts'

@@ -9,10 +9,10 @@ import { readFileSync } from 'node:fs'
 import { busyboxPath } from '../setup/paths.ts'
 import { command, ip, TestNetns } from '../src/network/testing.ts'
 import { podTest } from './harness/cannot.ts'
-import { echoServer, exchange } from './harness/echo.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
-import { udpPeer } from './harness/udp-peer.ts'
+import { echoServer, exchange } from './harness/network/echo.ts'
+import { udpPeer } from './harness/network/udp-peer.ts'
 
 const bridge = 'ktbr0'
 const mtu = 1400

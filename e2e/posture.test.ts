@@ -29,17 +29,17 @@ import { tcgTest } from './harness/accelerator.ts'
 import { podTest, reasonAgainst } from './harness/cannot.ts'
 import { type Accelerator, askedAccelerator } from './harness/configuration.ts'
 import { ownDirectory } from './harness/directories.ts'
-import { hostState } from './harness/host.ts'
+import { hostState } from './harness/host/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
+import { hypervisorTable, vmm } from './harness/vmm.ts'
 import {
   lastHandedOver,
   privateDirectories,
   privateSockets,
   promised,
   promisedDaemon,
-} from './harness/promised.ts'
-import { slow } from './harness/time.ts'
-import { hypervisorTable, vmm } from './harness/vmm.ts'
+} from './harness/vmms/promised.ts'
 
 const kvmGroup = statSync('/dev/kvm', { throwIfNoEntry: false })?.gid
 /** Group 0 is never handed over: a node of root's, or none, means no group. */

@@ -7,7 +7,7 @@ import type { OciSpec } from '../src/oci/spec.ts'
 import { differs } from '../src/rootless/posture/posture-check.ts'
 import { auditRecords } from '../src/sandbox/records/audit.ts'
 import { Pod } from './devices/pod.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { slow } from './harness/time.ts'
 
 const bootMs = slow(60_000)

@@ -1,7 +1,7 @@
 /** What `npm run uninstall` asks of a host's sandboxes. The rest of it has unit tests: nothing is taken off this host here. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { hostSandboxes, type Sandboxes } from '../setup/uninstall/sandboxes.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
 
 let kata: Kata

@@ -8,7 +8,7 @@ import { writeCpio } from '../src/guest-image/cpio.ts'
 import { findImage } from '../src/guest-image/guest-image.ts'
 import { bindMount, mount, unmount } from '../src/linux/mounts/mount.ts'
 import { podTest } from './harness/cannot.ts'
-import { type HostState, hostState, leftBehind } from './harness/host.ts'
+import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
 import { hypervisorTable, vmm } from './harness/vmm.ts'
 

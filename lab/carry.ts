@@ -5,9 +5,9 @@ import { namedBlock } from '../e2e/how-to/page.ts'
 import { root } from '../setup/paths.ts'
 import { hashFiles } from '../setup/stamp.ts'
 import { mustRunTool } from '../src/guest-image/child.ts'
-import { serials } from './machine.ts'
+import { serials } from './machine/machine.ts'
+import { mustInLab } from './machine/ssh.ts'
 import { paths } from './paths.ts'
-import { mustInLab } from './ssh.ts'
 
 /** Where the checkout's tests lie in the lab host. kata-ts itself is installed, see ./install.ts. */
 export const checkoutInLab = '/srv/kata-ts'

@@ -1,7 +1,7 @@
 /** Installs kata-ts on the lab host by the commands that docs/how-to/first-pod.md gives a user, in their order. */
 import { namedBlock } from '../e2e/how-to/page.ts'
 import { checkoutInLab, installPage, packed } from './carry.ts'
-import { mustInLab } from './ssh.ts'
+import { mustInLab } from './machine/ssh.ts'
 
 /**
  * What the lab host needs beside our shipped configuration, as a drop-in of an operator: guests under an emulated KVM take ten

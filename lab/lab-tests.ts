@@ -1,15 +1,15 @@
 /** Runs files of e2e/ on the lab host, each a Bun of its own, and counts. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
+import { type Counts, junitCounts } from '../setup/gate/test-counts.ts'
+import { type TestResult, testResults } from '../setup/gate/vmm-results.ts'
 import { buildDir, root } from '../setup/paths.ts'
-import { type Counts, junitCounts } from '../setup/test-counts.ts'
-import { type TestResult, testResults } from '../setup/vmm-results.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { checkoutInLab } from './carry.ts'
-import { spareDevices } from './machine.ts'
-import { sshArguments } from './ssh.ts'
+import { spareDevices } from './machine/machine.ts'
+import { sshArguments } from './machine/ssh.ts'
+import { troubleIn } from './machine/trouble.ts'
 import type { Part } from './suite.ts'
-import { troubleIn } from './trouble.ts'
 import { up } from './up.ts'
 
 /** How many times slower than hardware a guest of the lab host is, on a machine that does other things too. */

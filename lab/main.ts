@@ -13,9 +13,9 @@
 import { rmSync } from 'node:fs'
 import { describeError } from '../src/errors.ts'
 import { createProgress } from '../src/guest-image/progress.ts'
-import { runningLab, stopLab } from './host.ts'
+import { runningLab, stopLab } from './machine/host.ts'
+import { sshArguments } from './machine/ssh.ts'
 import { labDir } from './paths.ts'
-import { sshArguments } from './ssh.ts'
 import { up } from './up.ts'
 import { parseVmmRequest, testVmm, type VmmRequest } from './vmm.ts'
 

@@ -4,7 +4,7 @@ import { accessSync, constants, readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { HypervisorDriver } from '../src/config/config.ts'
 import { describeError } from '../src/errors.ts'
-import { mustInLab, sshArguments } from './ssh.ts'
+import { mustInLab, sshArguments } from './machine/ssh.ts'
 
 interface Known {
   readonly driver: HypervisorDriver

@@ -3,10 +3,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { lockFile } from '../src/guest-image/lock.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
-import { buildLab } from './build.ts'
 import { carry, checkoutHash } from './carry.ts'
-import { cutPower, LabHostDied, runningLab, startLab } from './host.ts'
+import { buildLab } from './image/build.ts'
 import { install } from './install.ts'
+import { cutPower, LabHostDied, runningLab, startLab } from './machine/host.ts'
 import { labDir, paths } from './paths.ts'
 
 /** What of the checkout is installed in the lab host. */

@@ -4,9 +4,9 @@
  */
 import { parseArgs } from 'node:util'
 import { isDouble } from '../e2e/doubles/common/marker.ts'
-import { add, type Counts } from '../setup/test-counts.ts'
-import { driverSources, recordResults } from '../setup/vmm-results.ts'
-import { vmmSuite } from '../setup/vmm-suite.ts'
+import { add, type Counts } from '../setup/gate/test-counts.ts'
+import { driverSources, recordResults } from '../setup/gate/vmm-results.ts'
+import { vmmSuite } from '../setup/gate/vmm-suite.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { LabTests } from './lab-tests.ts'
 import { type Programs, parsePrograms, putProgram, variablesOf } from './programs.ts'

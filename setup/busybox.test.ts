@@ -3,8 +3,8 @@ import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { provideBusybox } from './busybox.ts'
+import { ScratchDebian } from './packages/scratch-debian.ts'
 import { busyboxPath, noBusybox } from './paths.ts'
-import { ScratchDebian } from './scratch-debian.ts'
 
 /** A host whose busybox is `program`, and an archive with Debian's static one. */
 function scratchHost(program: string) {

@@ -6,12 +6,12 @@
 import { keepVariable } from '../e2e/harness/directories.ts'
 import { describeError, KataError } from '../src/errors.ts'
 import { createProgress } from '../src/guest-image/progress.ts'
+import { endDescendants, type Interruption, npmAbove, ownChild, supervise } from './gate/supervise.ts'
+import { TestRun } from './gate/test-leftovers.ts'
+import type { Purpose } from './packages/system-packages.ts'
 import { buildDir, root } from './paths.ts'
 import { SetupError } from './setup-error.ts'
 import { type Needs, type Step, stepsFor } from './steps.ts'
-import { endDescendants, type Interruption, npmAbove, ownChild, supervise } from './supervise.ts'
-import type { Purpose } from './system-packages.ts'
-import { TestRun } from './test-leftovers.ts'
 
 interface Command {
   /** What must be there; absent for a command that sets nothing up. */
@@ -28,13 +28,13 @@ const commands: Readonly<Record<string, Command>> = {
   demo: { needs: needs('run', 'build'), program: ['setup/demo.ts'] },
   test: {
     needs: needs('run', 'build', 'test', 'lab'),
-    program: ['setup/test.ts'],
+    program: ['setup/gate/test.ts'],
     lighter: {
       static: 'nothing',
       unit: { packages: ['run', 'build', 'test'], build: 'busybox' },
     },
   },
-  'test:vmm': { needs: needs('run', 'build', 'test'), program: ['setup/test-vmm.ts'] },
+  'test:vmm': { needs: needs('run', 'build', 'test'), program: ['setup/gate/test-vmm.ts'] },
   bench: { needs: needs('run', 'build', 'bench'), program: ['bench/main.ts'] },
   build: { needs: needs('run', 'build') },
   lab: {

@@ -7,7 +7,7 @@ import { applyAnnotations } from '../src/config/annotations.ts'
 import { driverNames } from '../src/config/drivers.ts'
 import { loadConfigText } from '../src/config/load.ts'
 import { createLogger } from '../src/log.ts'
-import { generatedFiles } from './generate-docs.ts'
+import { generatedFiles } from './pages/generate-docs.ts'
 import { bridgeName } from './uninstall/bridge.ts'
 
 const packaging = join(import.meta.dir, '../packaging')

@@ -7,8 +7,9 @@ import { buildImage, findImage, isBuiltFrom, verifyImage } from '../src/guest-im
 import type { Progress } from '../src/guest-image/progress.ts'
 import { buildSystemdStub } from '../src/guest-image/systemd-stub.ts'
 import { provideBusybox } from './busybox.ts'
-import { installPackages, settleRecord } from './install-packages.ts'
-import { recordName } from './installed-packages.ts'
+import { installPackages, settleRecord } from './packages/install-packages.ts'
+import { recordName } from './packages/installed-packages.ts'
+import { missingPackages, type Purpose, packagesFor } from './packages/system-packages.ts'
 import {
   agentPath,
   buildDir,
@@ -21,7 +22,6 @@ import {
 } from './paths.ts'
 import { SetupError } from './setup-error.ts'
 import { hashFiles, isFresh, stamped } from './stamp.ts'
-import { missingPackages, type Purpose, packagesFor } from './system-packages.ts'
 
 export interface Step {
   readonly name: string

@@ -6,7 +6,7 @@
  *   npm run uninstall -- --keep-packages   leaves Debian packages alone
  */
 import { parseArgs } from 'node:util'
-import { runningLab } from '../lab/host.ts'
+import { runningLab } from '../lab/machine/host.ts'
 import { describeError } from '../src/errors.ts'
 import { SetupError } from './setup-error.ts'
 import { hostSandboxes } from './uninstall/sandboxes.ts'

@@ -7,7 +7,7 @@ import { requireImage } from '../../src/guest-image/guest-image.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { configuration } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { Containerd } from './containerd.ts'
 import type { PodOptions } from './cri.ts'
 

@@ -2,7 +2,7 @@
 /** The thinnest way through each front door, kata-ts beside runc; then nothing is left of either. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { Containerd } from './containerd.ts'
 import { busyboxImage } from './images.ts'
 

@@ -15,7 +15,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'

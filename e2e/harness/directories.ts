@@ -3,7 +3,7 @@ import { appendFileSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { LogKeeper, logsVariable } from './kept-logs.ts'
 
-/** One path a line; setup/test-leftovers.ts reads it. */
+/** One path a line; setup/gate/test-leftovers.ts reads it. */
 export const directoryList = resolve(import.meta.dir, '../../build/test-directories')
 
 /** Set to 1: what a test has not removed itself when it ends is left as it is, running sandboxes included. */

@@ -1,7 +1,7 @@
 /**
  * Keeps the logs of what tests start, for those that fail. A sandbox that ends takes its logs with it; so each log gets a
  * second name (a hard link) as soon as it is there, on its own file system, in a directory that the runner
- * (setup/e2e-run.ts) reads when the tests have ended.
+ * (setup/gate/e2e-run.ts) reads when the tests have ended.
  */
 import { appendFileSync, linkSync, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { basename, dirname, join, relative, resolve } from 'node:path'

@@ -4,7 +4,7 @@
  */
 import { copyFileSync, renameSync, rmSync } from 'node:fs'
 import { ownDirectory } from '../harness/directories.ts'
-import { tool } from '../harness/disks.ts'
+import { tool } from '../harness/host/disks.ts'
 import type { Outcome } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import type { Host } from './host.ts'

@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import { busyboxPath } from '../../setup/paths.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { executable } from '../harness/executable.ts'
-import { type HostState, hostState, leftBehind } from '../harness/host.ts'
+import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { scratch } from '../harness/kata.ts'
 import { readBlocks } from './page.ts'
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { hostState, leftBehind } from '../harness/host.ts'
+import { hostState, leftBehind } from '../harness/host/host.ts'
 import { Kata, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 

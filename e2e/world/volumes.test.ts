@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path'
 import { bindMount, mount, mountFlags, unmount, unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { ownDirectory } from '../harness/directories.ts'
-import { hostState, leftBehind } from '../harness/host.ts'
+import { hostState, leftBehind } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { bind, buildProbe, Pod } from './pod.ts'

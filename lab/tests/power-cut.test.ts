@@ -1,7 +1,7 @@
 /** A power cut while a sandbox runs: what the next boot finds is said, and `kata-ts gc` takes it away. */
 import { expect, test } from 'bun:test'
-import { cutPower, startLab } from '../host.ts'
-import { mustInLab } from '../ssh.ts'
+import { cutPower, startLab } from '../machine/host.ts'
+import { mustInLab } from '../machine/ssh.ts'
 
 const accounts = `getent passwd | grep '^kata-[0-9]' || true`
 

@@ -5,9 +5,9 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { createProgress } from '../../src/guest-image/progress.ts'
 import type { AuditedProcess } from '../../src/sandbox/records/audit.ts'
-import { runningLab, stopLab } from '../host.ts'
-import { mustInLab } from '../ssh.ts'
-import { twiceAtMost } from '../trouble.ts'
+import { runningLab, stopLab } from '../machine/host.ts'
+import { mustInLab } from '../machine/ssh.ts'
+import { twiceAtMost } from '../machine/trouble.ts'
 import { up } from '../up.ts'
 
 const wasRunning = runningLab() !== undefined

@@ -6,7 +6,7 @@ import { defaultCacheDir } from '../../src/guest-image/guest-image.ts'
 import { removeTree } from '../../src/linux/files/remove-tree.ts'
 import { mountPoints } from '../../src/linux/mounts/mount.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
-import { recordName } from '../installed-packages.ts'
+import { recordName } from '../packages/installed-packages.ts'
 import type { Part } from './part.ts'
 
 const directories: Readonly<Record<string, string>> = {

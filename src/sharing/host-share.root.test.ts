@@ -25,11 +25,11 @@ import { bindEntryName } from './binds.ts'
 import { createHostShare, createVolumeShare, kataGuestSharedDir } from './host-share.ts'
 import { directoryResource, mountResource } from './resources.ts'
 import type { HostShare } from './share.ts'
-import type { ShareDaemon, ShareDaemonSpec } from './share-daemon.ts'
 import { shareIdMap } from './share-id-map.ts'
 import { createExportedTree, createShareTree } from './share-tree.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
-import { startVirtiofsd, virtiofsdResource } from './virtiofsd.ts'
+import type { ShareDaemon, ShareDaemonSpec } from './virtiofsd/share-daemon.ts'
+import { startVirtiofsd, virtiofsdResource } from './virtiofsd/virtiofsd.ts'
 
 let sandbox: MountSandbox
 beforeAll(() => {
@@ -96,7 +96,7 @@ describe.each<[string, IdExtent[] | undefined]>([
   import { silentLogger } from '${import.meta.dir}/../log.ts'
   import { directoryResource, mountResource } from '${import.meta.dir}/resources.ts'
   import { createShareTree } from '${import.meta.dir}/share-tree.ts'
-  import { startVirtiofsd, virtiofsdResource } from '${import.meta.dir}/virtiofsd.ts'
+  import { startVirtiofsd, virtiofsdResource } from '${import.meta.dir}/virtiofsd/virtiofsd.ts'
   const base = process.argv.at(-1)
   const kinds = [directoryResource, mountResource, virtiofsdResource]
   const ledger = new Ledger(base + '/ledger', kinds, silentLogger)

@@ -5,10 +5,10 @@ import type { Ledger } from '../ledger/ledger.ts'
 import { createBinds } from './binds.ts'
 import type { Idmap } from './idmap.ts'
 import { releaseOwner } from './resources.ts'
-import { mountRootfs } from './rootfs-mount.ts'
+import { mountRootfs } from './rootfs/rootfs-mount.ts'
 import type { GuestRootfs, HostShare, RootfsMount, VolumeShare } from './share.ts'
-import type { ShareDaemon } from './share-daemon.ts'
 import { type ExportedTree, makeDirectory, mountAt, type ShareTree } from './share-tree.ts'
+import type { ShareDaemon } from './virtiofsd/share-daemon.ts'
 
 /** Kata's names: the virtiofs tag, and where the agent mounts it. */
 const kataShared = 'kataShared'

@@ -5,8 +5,8 @@ import { openOperatorPath } from '../linux/files/operator-path.ts'
 import { SyscallError } from '../linux/libc.ts'
 import { openLocation } from '../linux/mounts/mount-tree.ts'
 import { type Idmap, mappedClone } from './idmap.ts'
-import { mappedDirectories } from './mapped-overlay.ts'
 import { parseMountOptions } from './mount-options.ts'
+import { mappedDirectories } from './rootfs/mapped-overlay.ts'
 import type { RootfsMount } from './share.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test'
 import { parseMountOptions } from './mount-options.ts'
-import { overlayOptions, splitLayers } from './overlay.ts'
+import { overlayOptions, splitLayers } from './rootfs/overlay.ts'
 
 test('words become flags, the last one counts, and the rest is data', () => {
   expect(parseMountOptions(['ro', 'nosuid', 'rw', 'nodev', 'lowerdir=/a:/b', 'index=off', ''])).toEqual({

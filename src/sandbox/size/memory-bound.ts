@@ -1,5 +1,5 @@
 /** How much of the host's memory a sandbox may have, its machine's own included. */
-import { descriptorLimit } from '../../sharing/virtiofsd-command.ts'
+import { descriptorLimit } from '../../sharing/virtiofsd/command.ts'
 
 const mebibyte = 1024 ** 2
 /** Cgroups count whole ones. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import type { ShareDaemon } from '../../sharing/share-daemon.ts'
+import type { ShareDaemon } from '../../sharing/virtiofsd/share-daemon.ts'
 import { shareAttachments, shareDevices } from './share-attachments.ts'
 import type { ServedShare, ShareDevice } from './start-share.ts'
 

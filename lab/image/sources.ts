@@ -1,0 +1,38 @@
+/** The package archive that the lab host is built from: that of this host's own apt, Debian 13's part of it. */
+
+import { SetupError } from '../../setup/setup-error.ts'
+import { runTool } from '../../src/guest-image/child.ts'
+
+/** Suites of Debian 13, by code name or, while it is that, as stable. */
+const suites = /^(trixie|stable)(-security|-updates)?$/
+
+/**
+ * Lines for a sources.list.
+ *
+ * @throws SetupError when this host's apt knows no archive of Debian 13.
+ */
+export async function aptSources(): Promise<string> {
+  const format = '$(REPO_URI) $(RELEASE) $(COMPONENT) $(SIGNED_BY)'
+  const { stdout } = await runTool(['apt-get', 'indextargets', '--format', format, 'Created-By: Packages'], {
+    env: process.env,
+    timeout: 60_000,
+  })
+  const sources = parseTargets(stdout)
+  if (sources === '')
+    throw new SetupError(
+      'the lab host is made of Debian 13, and the apt of this host has no archive of it',
+      'add a source of trixie to /etc/apt/sources.list.d and run apt-get update',
+    )
+  return sources
+}
+
+/** Lines `URI SUITE COMPONENT KEYRING`, the last one absent for many; only `main` is taken. */
+function parseTargets(text: string): string {
+  const lines = text.split('\n').flatMap((line) => {
+    const [uri = '', suite = '', component = '', keyring = ''] = line.split(' ')
+    if (!/^https?:/.test(uri) || !suites.test(suite) || component !== 'main') return []
+    const options = keyring.startsWith('/') ? `[signed-by=${keyring}] ` : ''
+    return [`deb ${options}${uri.replace(/\/$/, '')} ${suite} main`]
+  })
+  return [...new Set(lines)].map((line) => `${line}\n`).join('')
+}

@@ -1,0 +1,28 @@
+import { expect, test } from 'bun:test'
+import { join } from 'node:path'
+import { root } from '../paths.ts'
+import { splitByRoot, testFiles } from './test-files.ts'
+
+const all = testFiles(['src', 'setup'], [])
+
+test('a folder is taken by any name that a shell gives it', () => {
+  const files = testFiles(['src', 'setup'], ['src/netlink/'])
+  expect(files.length).toBeGreaterThan(0)
+  expect(files.length).toBeLessThan(all.length)
+  for (const name of ['src/netlink', './src/netlink/', join(root, 'src/netlink')])
+    expect([name, testFiles(['src', 'setup'], [name])]).toEqual([name, files])
+})
+
+test('several names take what any of them names, and a name that is in no path takes nothing', () => {
+  const [one, other] = ['src/netlink', 'setup/stamp'].map((name) => testFiles(['src', 'setup'], [name]))
+  expect(testFiles(['src', 'setup'], ['setup/stamp', 'src/netlink'])).toEqual([...one!, ...other!])
+  expect(testFiles(['src'], ['no-such-file'])).toEqual([])
+})
+
+test('root runs all files; another user runs those without the suffix, and the others are counted', () => {
+  expect(splitByRoot(all, true)).toEqual({ run: all, skipped: [] })
+  const { run, skipped } = splitByRoot(all, false)
+  expect([...run, ...skipped].toSorted()).toEqual(all.toSorted())
+  expect(skipped).toContain('src/rootless/jail/jail.root.test.ts')
+  expect(run).toContain('setup/gate/test-files.test.ts')
+})

@@ -1,0 +1,98 @@
+/**
+ * The gate: types, lint, floors, unit tests, and e2e tests in real VMs. The last line of its output is
+ * `N passed, N failed, N skipped`; its exit code is 1 when something failed.
+ *
+ *   npm test                       everything
+ *   npm test -- unit [NAME...]     unit tests of files whose path holds one of the names
+ *   npm test -- e2e [NAME...]      the same for e2e tests
+ *   npm test -- static             types, lint and floors
+ *   npm test -- lab                a container under KVM, on a lab host that is built and booted for it
+ *
+ * Two parts of it need no set-up and no root:
+ *
+ *   npm run check                  the static part, without the checks that passed over the very same files
+ *   npm run unit [-- NAME...]      unit tests; as an ordinary user without the files `*.root.test.ts`
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { buildDir, root } from '../paths.ts'
+import { scratchDir } from '../scratch-dir.ts'
+import { runE2e } from './e2e-run.ts'
+import { runStaticChecks } from './static-checks.ts'
+import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
+import { add, type Counts, describeFailures, junitCounts } from './test-counts.ts'
+import { splitByRoot, testFiles } from './test-files.ts'
+
+const [which = 'all', ...names] = process.argv.slice(2)
+if (!['all', 'static', 'unit', 'e2e', 'lab'].includes(which)) {
+  console.error(`unknown part ${which}; known are: static, unit [NAME...], e2e [NAME...], lab`)
+  process.exit(2)
+}
+supervise(mainAbove(), ({ exitCode }) => void endDescendants().finally(() => process.exit(exitCode)))
+const isAsked = (part: string) => which === 'all' || which === part
+const counts: Counts[] = []
+const failures: string[] = []
+if (isAsked('static')) counts.push(...(await staticChecks()))
+if (isAsked('unit')) counts.push(await unitTests())
+if (isAsked('e2e')) counts.push(await e2eTests())
+// No time limit: a lab host is waited for as long as it goes on.
+if (isAsked('lab')) counts.push(await bunTests('lab', ['lab/tests/smoke.test.ts'], []))
+const { passed, failed, skipped } = counts.reduce(add)
+// At the end, as a CI keeps the end of a log.
+for (const failure of failures) console.log(failure)
+console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`)
+process.exit(failed === 0 ? 0 : 1)
+
+async function staticChecks(): Promise<Counts[]> {
+  const options = { cache: scratchDir(), onlyChanged: names.includes('--only-changed') }
+  const passed = await runStaticChecks(options)
+  return passed.map((ok) => ({ passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0 }))
+}
+
+async function unitTests(): Promise<Counts> {
+  const files = testFiles(['src', 'guest', 'setup', 'bench', 'lab'], names)
+  const { run, skipped } = splitByRoot(files)
+  if (skipped.length > 0) console.log(`skipped, because only root can run them:\n  ${skipped.join('\n  ')}`)
+  const none = { passed: 0, failed: 0, skipped: skipped.length }
+  if (run.length === 0 && skipped.length > 0) return none
+  return add(none, await bunTests('unit', run, ['--timeout', '20000']))
+}
+
+async function e2eTests(): Promise<Counts> {
+  const files = testFiles(['e2e'], names)
+  console.log(`--- e2e tests: ${files.length} files`)
+  if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 }
+  const report = join(reportDir(), 'junit-e2e.xml')
+  return countsOf(report, await runE2e({ files, report }))
+}
+
+/** Runs test files one after the other in one process; a timeout (ms) is per test. */
+async function bunTests(name: string, files: readonly string[], options: readonly string[]): Promise<Counts> {
+  console.log(`--- ${name} tests: ${files.length} files`)
+  if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 }
+  const report = join(reportDir(), `junit-${name}.xml`)
+  rmSync(report, { force: true })
+  const reporter = ['--reporter=junit', `--reporter-outfile=${report}`]
+  const argv = ['test', ...options, ...reporter, ...files.map((file) => `./${file}`)]
+  const child = Bun.spawn([process.execPath, ...argv], {
+    cwd: root,
+    stdin: 'ignore',
+    stdout: 'inherit',
+    stderr: 'inherit',
+  })
+  const code = await ownChild(child).exited
+  return countsOf(report, code)
+}
+
+function countsOf(report: string, code: number): Counts {
+  const xml = existsSync(report) ? readFileSync(report, 'utf8') : ''
+  failures.push(...describeFailures(xml))
+  return junitCounts(xml, code)
+}
+
+/** Reports of root's runs lie in build/ itself. */
+function reportDir(): string {
+  if (process.getuid?.() !== 0) return scratchDir()
+  mkdirSync(buildDir, { recursive: true })
+  return buildDir
+}

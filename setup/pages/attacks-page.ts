@@ -1,0 +1,115 @@
+/** docs/attacks.md: the table of the attack suite as people read it. */
+import { type Attack, attackGroups, liveAttacks } from '../../e2e/attack/attacks.ts'
+import { cgroupAttacks, directoryAttacks } from '../../e2e/attack/bound-attacks.ts'
+import {
+  guestShareAttacks,
+  inOwnLayer,
+  leftPrograms,
+  setIdAttacks,
+  shareAttacks,
+} from '../../e2e/virtiofsd/attacks.ts'
+import { fuseAttacks } from '../../e2e/virtiofsd/fuse-attacks.ts'
+
+const introduction = `# What a VMM that was taken over cannot do
+
+Generated from the table that \`e2e/attack.test.ts\` runs (\`npm test -- e2e attack\`); do not edit. An attacker's program takes
+the VMM's place, with its user, its jail and its descriptors, and tries each of these. QEMU's own \`-sandbox\` filter does not
+hold it back, nor does the virtual machine: what is shown are the walls around the process alone.
+
+- **in the jail**: the error it gets.
+- **the user alone**: what the same user gets without any jail, where the user is a wall of its own; \`-\` where it is none.
+- **root outside**: the control. \`ok\`, or, where success would harm the host, an error from behind the wall.
+- **rootless off**: whether the wall still stands when the VMM runs as root in the same jail (\`rootless = false\`).
+`
+
+export function attacksPage(): string {
+  const groups = { ...attackGroups, 'Two live machines beside it': liveAttacks }
+  const rows = Object.values(groups).flat()
+  const falling = rows.filter(([, , , , , exception]) => exception?.fallsWithoutUser).length
+  const fall = falling === 1 ? 'falls' : 'fall'
+  const counted = `\n${rows.length} attacks. With rootless off ${rows.length - falling} of the walls still stand and ${falling} ${fall}.\n`
+  const parts = Object.entries(groups).map(([title, attacks]) => `\n## ${title}\n\n${tableOf(attacks)}`)
+  return `${introduction}${counted}${parts.join('')}${boundPart()}${daemonPart()}${fusePart()}${guestPart()}`
+}
+
+function boundPart(): string {
+  const rows = [...cgroupAttacks, ...directoryAttacks].map(
+    ([goal, , inPlace, root]) => `| ${goal} | ${inPlace} | ${root} |\n`,
+  )
+  return `
+## What it may take of the host
+
+Tested by \`e2e/host-limits.test.ts\`. The attacks on memory run as the user of a live VMM and in its cgroup; the machine has 128 MiB, and goes
+on. \`KILL\` means that the kernel ends the attacker and the host gets its memory back. The attacks with files run in a jail that shows the private
+directory, as the jails of Cloud Hypervisor and swtpm do; QEMU's does not.
+
+| to ... | in its place | root outside |
+|---|---|---|
+${rows.join('')}`
+}
+
+/** virtiofsd's user has nothing to do with the VMM's, so what it gets is the same with rootless off; but see the text. */
+function daemonPart(): string {
+  const rows = shareAttacks.map(([goal, , inPlace, root]) => `| ${goal} | ${inPlace} | ${root} |\n`)
+  return `
+## The file server
+
+In \`e2e/virtiofsd-attack.test.ts\` the attacker's program takes the place of the virtiofsd process that serves a live sandbox, with its user, its
+namespaces and its capabilities. None of the ${shareAttacks.length} attacks depends on who runs the VMM: with rootless off virtiofsd still is a user of its own.
+
+| to ... | in its place | root outside |
+|---|---|---|
+${rows.join('')}
+Volumes that a guest may write are served by a second one, in whose place the following fails too. The control is the same act in the
+place of the first, in a volume that the operator lists in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes).
+
+| to ... | in the place of the second | in the place of the first |
+|---|---|---|
+${setIdAttacks.map(([goal, , inPlace]) => `| ${goal} | ${inPlace} | ok |\n`).join('')}`
+}
+
+function fusePart(): string {
+  const rows = fuseAttacks.map(({ goal, result }) => `| ${goal} | ${result} | ok |\n`)
+  return `
+## The file server, from an attacker's kernel
+
+\`e2e/virtiofsd-fuse.test.ts\` sends raw FUSE requests over vhost-user, as an attacker's guest kernel could. The control is the same request for a
+file of the share. A malformed request costs the machine its share, and affects nothing else.
+
+| to ... | the answer | the control |
+|---|---|---|
+${rows.join('')}`
+}
+
+function guestPart(): string {
+  const left = leftPrograms.map(
+    ({ what, refused }) => `| ${what} | ${refused} | **succeeds** | ${inOwnLayer}, for that user |\n`,
+  )
+  const rows = guestShareAttacks.map(([goal, , inGuest]) => `| ${goal} | ${inGuest} | ok |\n`)
+  return `
+## The share, from inside the guest
+
+Root of a container tries these in a writable volume. The control is root of the host at the same place. None of it depends on who runs the
+VMM.
+
+| to ... | in the guest | root outside |
+|---|---|---|
+${rows.join('')}
+What root of a container leaves behind where a user of the host gets to it: a program with rights of its own. A volume takes none,
+unless the operator lists it in [\`virtio_fs_suid_volumes\`](configuration.md#virtio_fs_suid_volumes). A root file system does, and lies
+below a directory that only root enters. With [\`virtio_fs_nosuid\`](configuration.md#virtio_fs_nosuid) neither does.
+
+| to leave ... | in a volume | in a volume that is listed | in its own root file system |
+|---|---|---|---|
+${left.join('')}`
+}
+
+function tableOf(attacks: readonly Attack[]): string {
+  const head =
+    '| to ... | in the jail | the user alone | root outside | rootless off |\n|---|---|---|---|---|\n'
+  return head + attacks.map(rowOf).join('')
+}
+
+function rowOf([goal, , jailed, user, root, exception]: Attack): string {
+  return `| ${goal} | ${jailed} | ${user} | ${root} | ${exception?.fallsWithoutUser ? '**falls**' : 'stands'} |\n`
+}

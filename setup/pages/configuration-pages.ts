@@ -1,0 +1,208 @@
+/** The page about configuration.toml and the files of packaging/, which come from the table of keys, as text. */
+
+import { hashAnnotations } from '../../src/config/asset-hashes.ts'
+import type { HypervisorDriver } from '../../src/config/config.ts'
+import { driverNames, drivers } from '../../src/config/drivers.ts'
+import { tomlValue } from '../../src/config/files/toml-text.ts'
+import { annotationPrefixes, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
+import type { KataKey, KataTable } from '../../src/config/kata/kata-key.ts'
+import { kataKeys } from '../../src/config/kata/kata-keys.ts'
+import { keyFor } from '../../src/config/key-spec.ts'
+import { type KeySpec, keys, keysFor, type TableName, tableName } from '../../src/config/keys.ts'
+import { generated, wrap } from './text.ts'
+
+const tables: readonly { readonly table: TableName; readonly title: string; readonly about: string }[] = [
+  {
+    table: 'hypervisor',
+    title: drivers.map((driver) => `\`[hypervisor.${driver}]\``).join(', '),
+    about: 'The virtual machine, the VMM process and the share.',
+  },
+  { table: 'agent.kata', title: '`[agent.kata]`', about: 'The agent in the guest.' },
+  { table: 'runtime', title: '`[runtime]`', about: 'The runtime on the host.' },
+]
+
+/** docs/configuration.md. */
+export function configurationPage(): string {
+  const sections = tables.map(({ table, title, about }) => {
+    const rows = keys
+      .filter((spec) => spec.table === table)
+      .map(keyEntry)
+      .join('\n')
+    return `## ${title}\n\n${about}\n\n${rows}\nKeys of Kata Containers that are not implemented:\n\n${kataRows(table)}\n`
+  })
+  return `# configuration.toml
+
+<!-- ${generated('src/config/keys')} -->
+
+kata-ts reads Kata Containers' configuration file. The first of these that exists is used:
+
+1. the named file: \`--config FILE\`, or \`ConfigPath\` in containerd's runtime options;
+2. \`KATA_CONF_FILE\`, if it leads to one of the installed files below;
+3. \`/etc/kata-ts/configuration.toml\`;
+4. \`/etc/kata-containers/configuration.toml\`;
+5. \`/usr/share/defaults/kata-containers/configuration.toml\`.
+
+Without any of them the built-in configuration is used. It has the values under "shipped", which are those of
+\`packaging/configuration.toml\`, except \`accelerator = "auto"\`: on a host without KVM you get an emulated machine, and every
+start says so.
+
+A key that is missing from the file has the shipped value, so a file of three lines takes no wall away. Only a file of Kata's own is
+read as Kata reads it, with the values under "absent"; these include \`rootless = false\` and no seccomp in the guest. A file is Kata's
+if its path is below \`/etc/kata-containers/\` or below a directory \`share/defaults/kata-containers/\` (in \`/usr\` or \`/opt/kata\`).
+Symbolic links are not followed for this.
+
+Files in the directory \`config.d\` beside the file (symbolic links followed) are read in lexical order. Each file has
+only the keys that it changes. A list replaces the earlier list. The main file decides what an absent key means.
+
+A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${driverNames[driver]}`).join(', ')}.
+Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in
+one is used, which is QEMU's.
+
+An unknown key is a warning that names the nearest known key. A key without meaning for the VMM is a warning too, if its value asks for
+something. A wrong type or value is an error that names the file, the line and the allowed values. So is a value that the VMM cannot fulfil.
+Keys of Kata Containers that kata-ts does not implement are listed below each table. A value that asks for a protection or a limit is
+refused. A value that asks for a function is a warning. A value that means off, Kata's default or the actual behaviour is silent. The same
+holds for annotations. \`kata-ts config show\` prints what is in force.
+
+A misspelt key about a wall (\`rootles = true\`) is an error, and so is one in the wrong table. Keys about
+walls: ${wallKeys()}.
+
+## Annotations
+
+A pod may set a key that has an annotation if \`enable_annotations\` names it. Otherwise the pod is refused, and the error names the
+annotation. This is stricter than Kata, on purpose:
+
+- an entry of \`enable_annotations\` must match the whole name (Kata: any part of it, so that \`path\` enables
+  \`jailer_path\`, too);
+- annotations of \`[runtime]\` and \`[agent.kata]\` need an entry as well, \`"runtime.<name>"\` and \`"agent.<name>"\`
+  (Kata never asks): they reach host cgroups, seccomp profiles and the modules of the guest's kernel;
+- an annotation that asks for a protection, a limit or a check that kata-ts does not have (\`firmware_hash\`, \`policy\`,
+  \`cc_init_data\`, \`rx_rate_limiter_max_rate\`) fails the pod, enabled or not;
+- an unknown annotation under \`io.katacontainers.\` fails the pod, and the error names the nearest known one.
+
+An annotation that asks for what is configured anyway needs no permission, and neither does a value that only takes rights away:
+\`rootless: "true"\`, which may also be written \`io.katacontainers.hypervisor.rootless\`, and
+\`disable_guest_seccomp: "false"\`. containerd passes annotations on if the runtime's
+table has \`pod_annotations = ["io.katacontainers.*"]\`.
+
+With ${hashAnnotations.map((name) => `\`${name}\``).join(', ')} a pod demands that its sandbox start only with a
+file of that SHA-512 (\`asset_hash_type\`: \`sha512\` and nothing else), whether the configuration names the file or
+kata-ts built it. They need to be enabled, as in Kata.
+
+| annotation | key | entry of \`enable_annotations\` |
+|---|---|---|
+${annotationRows().join('\n')}
+
+${sections.join('\n')}
+## \`[factory]\`
+
+${kataRows('factory')}
+
+## \`[agent.kata.mem_agent]\`
+
+${kataRows('mem_agent')}
+`
+}
+
+const wallKeys = (): string =>
+  keys.flatMap(({ wall, key }) => (wall ? [`[\`${key}\`](#${key})`] : [])).join(', ')
+
+/** What becomes of the keys that kata-ts does not implement. */
+function kataRows(table: KataTable): string {
+  const rows = kataKeys
+    .filter((key) => key.table === table)
+    .sort((a, b) => (a.key < b.key ? -1 : 1))
+    .map((key) => `| \`${key.key}\` | ${silentValues(key)} | ${otherValues(key)} |`)
+  return `| key | silent | other values |\n|---|---|---|\n${rows.join('\n')}`
+}
+
+function silentValues({ silent }: KataKey): string {
+  if (silent === 'any') return 'any value'
+  return silent.map((value) => `\`${JSON.stringify(value)}\``).join(', ') || 'none'
+}
+
+function otherValues({ silent, warned, refusedItem, otherwise, about }: KataKey): string {
+  if (silent === 'any') return about
+  const exceptions = [
+    ...warned.map((value) => `; \`${JSON.stringify(value)}\` is a warning`),
+    ...(refusedItem === undefined ? [] : [`; one with \`"${refusedItem}"\` is refused`]),
+  ]
+  return `${otherwise === 'refused' ? '**refused**' : 'a warning'}: ${about}${exceptions.join('')}`
+}
+
+function annotationRows(): string[] {
+  return keys.flatMap(({ annotation, table, key, restricting }) => {
+    if (annotation === undefined) return []
+    const name = annotationPrefixes[table] + annotation
+    const entry = `\`${readAnnotationName(name)!.entry}\``
+    const free = restricting === undefined ? '' : `; none for \`"${restricting}"\``
+    return [`| \`${name}\` | [\`${key}\`](#${key}) | ${entry}${free} |`]
+  })
+}
+
+function keyEntry(spec: KeySpec): string {
+  const { key, aliases, type, description, own, annotation, allowList, pending } = spec
+  const [first, ...others] = spec.drivers.map((driver) => ({ driver, values: keyFor(spec, driver) }))
+  const facts = [
+    ...(pending ? ['**Has no effect yet**: a value other than the default is a warning.'] : []),
+    ...(spec.drivers.length < drivers.length
+      ? [`For ${spec.drivers.map((driver) => driverNames[driver]).join(' and ')}.`]
+      : []),
+    `Allowed: ${type.name}, ${type.allowed}.`,
+    valuesOf(first!.values),
+    ...others.flatMap(({ driver, values }) =>
+      values === spec ? [] : [`${driverNames[driver]}: ${perDriver(spec, values)}`],
+    ),
+    ...Object.entries(spec.impossible).map(
+      ([driver, reason]) => `An error with ${driverNames[driver as HypervisorDriver]}: ${reason}.`,
+    ),
+    ...(aliases.length > 0 ? [`Also written ${aliases.map((alias) => `\`${alias}\``).join(', ')}.`] : []),
+    ...(annotation === undefined
+      ? []
+      : [`Annotation: \`${annotation}\`${allowList ? `, limited by \`${allowList.key}\`` : ''}.`]),
+    ...(own ? ['kata-ts only.'] : []),
+  ]
+  return `### \`${key}\`\n\n${description}\n\n${facts.map((fact) => `- ${fact}`).join('\n')}\n`
+}
+
+function valuesOf(spec: KeySpec): string {
+  const [absent, shipped] = [tomlValue(spec, spec.absent), tomlValue(spec, spec.shipped)]
+  const builtIn = tomlValue(spec, spec.builtIn)
+  const values = [
+    ...(absent === shipped
+      ? [`Default: \`${absent}\``]
+      : [`Shipped: \`${shipped}\``, `absent from a file of Kata's: \`${absent}\``]),
+    ...(builtIn === shipped ? [] : [`without any file: \`${builtIn}\``]),
+  ]
+  return `${values.join('; ')}.`
+}
+
+function perDriver(spec: KeySpec, values: KeySpec): string {
+  const allowed = values.type === spec.type ? '' : `allowed ${values.type.allowed}; `
+  return `${allowed}${valuesOf(values).replace(/^./, (letter) => letter.toLowerCase())}`
+}
+
+/** A file of packaging/: every key that has an effect with this VMM, the value that we ship, and what it means. */
+export function configurationFile(driver: HypervisorDriver): string {
+  const sections = tables.map(({ table, about }) => {
+    const entries = keysFor(driver)
+      .filter((spec) => spec.table === table && spec.drivers.includes(driver) && !spec.pending)
+      .map(fileEntry)
+    return `# ${about}\n[${tableName(driver, table)}]\n\n${entries.join('\n')}`
+  })
+  const use =
+    driver === 'qemu'
+      ? '# Every key stands here with the value that is also used when it is absent; accelerator is "auto" where no file exists.'
+      : `# Pods run in ${driverNames[driver]} that way; ConfigPath in containerd's runtime options can name a second file.`
+  return `# kata-ts configuration for ${driverNames[driver]}. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
+# ${generated('src/config/keys')}
+${use}
+
+${sections.join('\n')}`
+}
+
+function fileEntry(spec: KeySpec): string {
+  const { key, type, shipped, description } = spec
+  const comment = wrap(`${description} Allowed: ${type.name}, ${type.allowed}.`, 108)
+  return `${comment.map((line) => `# ${line}`).join('\n')}\n${key} = ${tomlValue(spec, shipped)}\n`
+}

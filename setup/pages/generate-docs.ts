@@ -1,0 +1,33 @@
+/** Writes the files that come from tables in the code: `npm run docs`. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { differences } from '../../e2e/doubles/cloud-hypervisor/differences.ts'
+import { differencesPage } from '../../e2e/doubles/common/difference.ts'
+import { differences as firecrackerDifferences } from '../../e2e/doubles/firecracker/differences.ts'
+import { parts } from '../../src/errors/catalogue.ts'
+import { attacksPage } from './attacks-page.ts'
+import { configurationFile, configurationPage } from './configuration-pages.ts'
+import { errorsPage } from './errors-page.ts'
+import { examplePods } from './example-pods.ts'
+import { vmmFeaturesPage } from './vmm-features-page.ts'
+
+/** Generated files by their path from the repository's root. */
+export const generatedFiles = (): Readonly<Record<string, string>> => ({
+  'docs/attacks.md': attacksPage(),
+  'docs/errors.md': errorsPage(parts),
+  'docs/configuration.md': configurationPage(),
+  'docs/vmm-features.md': vmmFeaturesPage(),
+  'packaging/configuration.toml': configurationFile('qemu'),
+  'packaging/configuration-clh.toml': configurationFile('clh'),
+  'packaging/configuration-fc.toml': configurationFile('firecracker'),
+  'e2e/doubles/cloud-hypervisor/differences.md': differencesPage('Cloud Hypervisor 53.0', differences),
+  'e2e/doubles/firecracker/differences.md': differencesPage('Firecracker 1.16.1', firecrackerDifferences),
+  ...examplePods(),
+})
+
+if (import.meta.main)
+  for (const [path, text] of Object.entries(generatedFiles())) {
+    const file = join(import.meta.dir, '../..', path)
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, text)
+  }

@@ -1,0 +1,112 @@
+/**
+ * A container's root file system as a disk, for VMMs without a shared file system. The snapshot's content is copied into an ext4 file
+ * system in a sparse file. The container's changes stay in that file and are removed with it.
+ */
+import { rmSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { runTool } from '../../linux/processes/run-tool.ts'
+import { findTool, toolDirectories } from '../../linux/processes/which.ts'
+import { lastWords } from '../../plain-text.ts'
+import { releaseOwner } from '../resources.ts'
+import type { RootfsMount } from '../share.ts'
+import { makeDirectory, mountAt } from '../share-tree.ts'
+import { mountRootfs } from './rootfs-mount.ts'
+
+export interface RootfsDiskRequest {
+  readonly container: string
+  readonly mounts: readonly RootfsMount[]
+  /** A directory of root's, used during the copy. */
+  readonly stateDir: string
+  /** The file to make. */
+  readonly image: string
+}
+
+/** Where on the disk the root file system is. */
+export const rootfsName = 'rootfs'
+
+/** Space for a container's own files, bytes. The sparse file takes only used blocks from the host. */
+const freeBytes = 4 * 1024 ** 3
+/** Space for ext4 itself: block maps and directories by the content, inodes for the free space. */
+const [overhead, freeInodes] = [1.2, 262_144]
+const blockBytes = 4096
+/** Time limit for copying a root file system of many gigabytes, milliseconds. */
+const copyMs = 600_000
+
+/**
+ * Makes the disk. The same content gives the same bytes, except for those that depend on the container's id.
+ *
+ * @throws KataError ROOTFS_DISK_FAILED with the tool's reason; errors of {@link mountRootfs}. Nothing is left then.
+ */
+export async function makeRootfsDisk(ledger: Ledger, request: RootfsDiskRequest): Promise<void> {
+  const { container, mounts, stateDir, image } = request
+  // A directory of the disk, not its top: the top has a lost+found, and cannot have any owner and mode.
+  const top = `${stateDir}/disk-${container}`
+  const target = `${top}/${rootfsName}`
+  try {
+    await makeDirectory(ledger, top, container)
+    await makeDirectory(ledger, target, container)
+    for (const mount of mounts)
+      await mountAt(ledger, target, container, () =>
+        mountRootfs(mount, { target, container, idmap: undefined, scratch: target }),
+      )
+    await makeFileSystem(top, request)
+  } catch (error) {
+    rmSync(image, { force: true })
+    throw error
+  } finally {
+    await releaseOwner(ledger, container)
+  }
+}
+
+async function makeFileSystem(source: string, { container, image }: RootfsDiskRequest): Promise<void> {
+  const [blocks, inodes] = await Promise.all([
+    usage(['--block-size=4096'], source, container),
+    usage(['--inodes'], source, container),
+  ])
+  const size = Math.ceil(blocks * overhead) + Math.ceil(freeBytes / blockBytes)
+  const id = identifier(container)
+  const { code, stderr } = await runTool(
+    [
+      ...[tool('mkfs.ext4'), '-q', '-F', '-b', `${blockBytes}`, '-m', '0', '-N', `${inodes + freeInodes}`],
+      // The disk is of no use after a crash of its machine.
+      ...['-O', '^has_journal', '-U', id, '-E', `hash_seed=${id},lazy_itable_init=1,nodiscard`],
+      ...['-d', source, image, `${size}`],
+    ],
+    { timeoutMs: copyMs, env: { SOURCE_DATE_EPOCH: '0' } },
+  )
+  if (code !== 0) throw failed(container, stderr)
+}
+
+/** The tree's blocks on disk or inodes, as du(1) counts them. */
+async function usage(options: readonly string[], source: string, container: string): Promise<number> {
+  const { code, stdout, stderr } = await runTool([tool('du'), '--summarize', ...options, source], {
+    timeoutMs: copyMs,
+  })
+  const count = Number.parseInt(stdout, 10)
+  if (code !== 0 || !Number.isSafeInteger(count)) throw failed(container, stderr)
+  return count
+}
+
+/** A UUID that the same container gets again. */
+function identifier(container: string): string {
+  const hex = new Bun.CryptoHasher('sha256').update(container).digest('hex')
+  return [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    `4${hex.slice(13, 16)}`,
+    `8${hex.slice(17, 20)}`,
+    hex.slice(20, 32),
+  ].join('-')
+}
+
+function failed(container: string, reason: string): KataError {
+  return new KataError('ROOTFS_DISK_FAILED', { container, reason: lastWords(reason) })
+}
+
+function tool(name: string): string {
+  const path = findTool(name)
+  if (path === undefined)
+    throw new KataError('ROOTFS_DISK_TOOL', { tool: name, directories: toolDirectories.join(', ') })
+  return path
+}
