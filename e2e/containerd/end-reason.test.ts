@@ -26,7 +26,8 @@ import type { Pod } from './cri.ts'
 
 setDefaultTimeout(slow(90_000))
 
-const idle = ['sh', '-c', 'echo working; echo -n busy >&2; exec sleep 1000']
+/** What is no whole line yet comes to no log: it has a second to be on its way. */
+const idle = ['sh', '-c', 'echo -n busy >&2; sleep 1; echo working; exec sleep 1000']
 const uid = '0f6b62a2-3c5e-4a0e-9d53-6f1d1a5d3c11'
 const area = scratch()
 let before: HostState

@@ -66,12 +66,16 @@ async function costOf(id: string): Promise<Cost> {
 }
 
 /**
- * Of a process, bytes: its share of all pages but those of files, which are whoever's that read them first. Its RSS is more: it counts a
- * page for every mapping, of guest memory that virtiofsd maps too, and of code that QEMU maps once to write and once to run it.
+ * Of a process, bytes: its share of memory that is no file's. Pages of files, initrd and programs among them, are counted to whoever read
+ * them first. Guest memory, which virtiofsd maps as well, is there once.
  */
 function ownMemory(pid: number): number {
-  const rollup = readProc(`/proc/${pid}/smaps_rollup`) ?? ''
-  const kibibytes = [...rollup.matchAll(/^Pss_(?:Anon|Shmem): +(\d+) kB/gm)].map(([, value]) => Number(value))
+  const mappings = (readProc(`/proc/${pid}/smaps`) ?? '').split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m)
+  const kibibytes = mappings.map((mapping) => {
+    const [, path = ''] = /^(?:\S+ +){5}(.*)$/m.exec(mapping) ?? []
+    const isFile = path.startsWith('/') && !path.startsWith('/memfd:')
+    return isFile ? 0 : Number(/^Pss: +(\d+) kB/m.exec(mapping)?.[1] ?? 0)
+  })
   return kibibytes.reduce((one, other) => one + other, 0) * 1024
 }
 const threads = (pid: number) => Number(readStatus(`/proc/${pid}/status`)!.get('Threads'))
