@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AgentServiceDefinition, CreateContainerRequest } from './generated/agent.ts'
+import { CreateSandboxRequest, SandboxDefinition } from './generated/containerd/sandbox.ts'
 import { StateResponse, TaskDefinition } from './generated/containerd/task.ts'
 import { HealthDefinition } from './generated/health.ts'
 
@@ -65,6 +66,26 @@ test('services have the names that peers call them by', () => {
     'Connect',
     'Shutdown',
   ])
+})
+
+test('the sandbox service has the name and the calls that containerd 2 makes', () => {
+  expect(SandboxDefinition.fullName).toBe('containerd.runtime.sandbox.v1.Sandbox')
+  expect(Object.values(SandboxDefinition.methods).map((method) => method.name)).toEqual([
+    'CreateSandbox',
+    'StartSandbox',
+    'Platform',
+    'StopSandbox',
+    'WaitSandbox',
+    'SandboxStatus',
+    'PingSandbox',
+    'ShutdownSandbox',
+    'SandboxMetrics',
+  ])
+  const request = CreateSandboxRequest.fromPartial({ sandboxId: 's', bundlePath: 'b', netnsPath: 'n' })
+  // 1: 's', 2: 'b', 5: 'n'
+  expect(Buffer.from(CreateSandboxRequest.encode(request).finish()).toString('hex')).toBe(
+    '0a0173' + '120162' + '2a016e',
+  )
 })
 
 test('fields have the numbers of the protocol', () => {

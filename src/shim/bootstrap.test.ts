@@ -40,6 +40,22 @@ describe('containerd up to 2.2', () => {
     expect(new TextDecoder().decode(bootstrap.answer(address))).toBe(address)
   })
 
+  test('a client that takes version 3 gets JSON that says so, and one of version 2 the bare address', () => {
+    const answer = (MAX_SHIM_VERSION: string) =>
+      new TextDecoder().decode(parseBootstrap(new Uint8Array(), flags, { MAX_SHIM_VERSION }).answer(address))
+    expect(JSON.parse(answer('3'))).toEqual({ version: 3, address, protocol: 'ttrpc' })
+    expect(answer('2')).toBe(address)
+  })
+
+  test('runtime options are kept, and what is none is not', () => {
+    const optionsOf = (input: Uint8Array) => parseBootstrap(input, flags, env).options
+    expect(optionsOf(Any.encode(options).finish())).toMatchObject(options)
+    expect(
+      optionsOf(Any.encode({ ...options, typeUrl: 'containerd.runc.v1.Options' }).finish()),
+    ).toBeUndefined()
+    expect(optionsOf(new Uint8Array([0xff, 0xff, 0xff]))).toBeUndefined()
+  })
+
   test('nobody listens without an address', () => {
     expect(parseBootstrap(new Uint8Array(), flags, {}).eventsAddress).toBe('')
   })
@@ -54,7 +70,8 @@ describe('containerd from 2.3 on', () => {
     const bootstrap = parseBootstrap(params(), flags, env)
     expect(bootstrap).toMatchObject({ eventsAddress: '/run/c.ttrpc', debug: false })
     const answer = bootstrap.answer(address)
-    expect(BootstrapResult.decode(answer)).toEqual({ version: 2, address, protocol: 'ttrpc' })
+    expect(bootstrap.options).toMatchObject(options)
+    expect(BootstrapResult.decode(answer)).toEqual({ version: 3, address, protocol: 'ttrpc' })
     // containerd trims white space around what it read.
     expect(answer.at(0)).toBe(0x08)
     expect(answer.at(-1)).toBe('c'.charCodeAt(0))

@@ -1,10 +1,12 @@
 /**
  * What containerd says at `start` beyond the flags, and the form of the answer. Up to 2.2, the environment has the rest, standard
- * input has the runtime options (which Create repeats), and the answer is the bare address. From 2.3 on, both are messages of the
+ * input has the runtime options (which Create repeats), and the answer is the bare address, or JSON for a client that takes a later
+ * version than 2. From 2.3 on, both are messages of the
  * bootstrap protocol.
  */
 import { readSync } from 'node:fs'
 import { BootstrapParams, BootstrapResult } from '../protocol/generated/containerd/bootstrap.ts'
+import { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { ShimFlags } from './flags.ts'
 
 export interface Bootstrap {
@@ -27,16 +29,33 @@ export function parseBootstrap(
   env: Readonly<Record<string, string | undefined>>,
 ): Bootstrap {
   const params = decodeParams(input, flags)
-  if (params === undefined)
+  if (params === undefined) {
+    // containerd up to 2.2 says 2, though since 2.0 it takes 3 as well: then it finds both served.
+    const takesJson = Number(env.MAX_SHIM_VERSION) >= version
+    const encode = (text: string) => new TextEncoder().encode(text)
     return {
       eventsAddress: env.TTRPC_ADDRESS ?? '',
       debug: flags.debug,
-      answer: (address) => new TextEncoder().encode(address),
+      options: optionsIn(() => Any.decode(input)),
+      answer: (address) =>
+        encode(takesJson ? JSON.stringify({ version, address, protocol: 'ttrpc' }) : address),
     }
+  }
   return {
     eventsAddress: params.containerdTtrpcAddress || (env.TTRPC_ADDRESS ?? ''),
     debug: flags.debug || params.logLevel <= debugLevel,
-    answer: (address) => BootstrapResult.encode({ version: 2, address, protocol: 'ttrpc' }).finish(),
+    options: params.extensions.map(({ value }) => value).find((value) => value?.typeUrl === optionsTypeUrl),
+    answer: (address) => BootstrapResult.encode({ version, address, protocol: 'ttrpc' }).finish(),
+  }
+}
+
+/** Input that is no options is none: so it was before there were any. */
+function optionsIn(decode: () => Any): Any | undefined {
+  try {
+    const any = decode()
+    return any.typeUrl === optionsTypeUrl ? any : undefined
+  } catch {
+    return undefined
   }
 }
 

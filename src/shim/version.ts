@@ -21,6 +21,7 @@ export function printInfo(): number {
       'bind',
       'rbind',
       'ro',
+      'rro',
       'rw',
       'nosuid',
       'nodev',

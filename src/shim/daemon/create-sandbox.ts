@@ -13,9 +13,8 @@ import { networkRequest } from '../../sandbox/network/network.ts'
 import type { ContainerRequest, Sandbox } from '../../sandbox/sandbox.ts'
 import { createSandbox } from '../../sandbox/start/create.ts'
 import { shmBytes } from '../../sandbox/storage/shm.ts'
+import { optionsTypeUrl } from '../bootstrap.ts'
 import type { ShimFlags } from '../flags.ts'
-
-const optionsTypeUrl = 'runtimeoptions.v1.Options'
 
 export async function createSandboxForTask(input: {
   flags: ShimFlags

@@ -31,6 +31,9 @@ const abandonedMs = 10_000
 /** How long delivery of the last events may take, milliseconds: containerd may be gone. */
 const flushMs = 2000
 
+/** Its messages are those of version 2. */
+const taskV3 = { ...TaskDefinition, fullName: 'containerd.task.v3.Task' }
+
 export async function serveShim(flags: ShimFlags): Promise<number> {
   assertRightsDropped()
   const runDir = flags.runDir ?? defaultRunDir
@@ -73,7 +76,8 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     if (isAlone && wasAlone) abandoned.resolve()
     wasAlone = isAlone
   }, abandonedMs)
-  const services = [service(TaskDefinition, tasks)]
+  // containerd 2 calls the same service by another name, unless `start` answered with version 2.
+  const services = [TaskDefinition, taskV3].map((definition) => service(definition, tasks))
   const busy = collectWhenIdle(() => Bun.gc(true))
   busy()
   const listener = listen({ fd: listenerFd }, (transport) => {

@@ -29,7 +29,7 @@ export interface Extension {
 }
 
 export interface BootstrapResult {
-  /** Of the task service: 2. */
+  /** Of the task service: 2 or 3. */
   version: number;
   address: string;
   /** ttrpc or grpc. */

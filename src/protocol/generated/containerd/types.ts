@@ -4,6 +4,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Any } from "../google/protobuf/any.ts";
+import { Timestamp } from "../google/protobuf/timestamp.ts";
 
 export const protobufPackage = "containerd.types";
 
@@ -44,6 +45,20 @@ export interface Mount {
 export interface ProcessInfo {
   pid: number;
   info: Any | undefined;
+}
+
+/** In the words of Go: linux, amd64. */
+export interface Platform {
+  os: string;
+  architecture: string;
+  variant: string;
+  osVersion: string;
+}
+
+export interface Metric {
+  timestamp: Timestamp | undefined;
+  id: string;
+  data: Any | undefined;
 }
 
 function createBaseMount(): Mount {
@@ -200,6 +215,178 @@ export const ProcessInfo: MessageFns<ProcessInfo> = {
     const message = createBaseProcessInfo();
     message.pid = object.pid ?? 0;
     message.info = (object.info !== undefined && object.info !== null) ? Any.fromPartial(object.info) : undefined;
+    return message;
+  },
+};
+
+function createBasePlatform(): Platform {
+  return { os: "", architecture: "", variant: "", osVersion: "" };
+}
+
+export const Platform: MessageFns<Platform> = {
+  encode(message: Platform, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.os !== "") {
+      writer.uint32(10).string(message.os);
+    }
+    if (message.architecture !== "") {
+      writer.uint32(18).string(message.architecture);
+    }
+    if (message.variant !== "") {
+      writer.uint32(26).string(message.variant);
+    }
+    if (message.osVersion !== "") {
+      writer.uint32(34).string(message.osVersion);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Platform {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePlatform();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.os = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.architecture = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.variant = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.osVersion = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Platform>, I>>(base?: I): Platform {
+    return Platform.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Platform>, I>>(object: I): Platform {
+    const message = createBasePlatform();
+    message.os = object.os ?? "";
+    message.architecture = object.architecture ?? "";
+    message.variant = object.variant ?? "";
+    message.osVersion = object.osVersion ?? "";
+    return message;
+  },
+};
+
+function createBaseMetric(): Metric {
+  return { timestamp: undefined, id: "", data: undefined };
+}
+
+export const Metric: MessageFns<Metric> = {
+  encode(message: Metric, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.timestamp !== undefined) {
+      Timestamp.encode(message.timestamp, writer.uint32(10).fork()).join();
+    }
+    if (message.id !== "") {
+      writer.uint32(18).string(message.id);
+    }
+    if (message.data !== undefined) {
+      Any.encode(message.data, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Metric {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMetric();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.timestamp = Timestamp.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.id = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.data = Any.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<Metric>, I>>(base?: I): Metric {
+    return Metric.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Metric>, I>>(object: I): Metric {
+    const message = createBaseMetric();
+    message.timestamp = (object.timestamp !== undefined && object.timestamp !== null)
+      ? Timestamp.fromPartial(object.timestamp)
+      : undefined;
+    message.id = object.id ?? "";
+    message.data = (object.data !== undefined && object.data !== null) ? Any.fromPartial(object.data) : undefined;
     return message;
   },
 };

@@ -188,6 +188,11 @@ export interface NamespaceOption {
   pid: NamespaceMode;
   ipc: NamespaceMode;
   targetId: string;
+  usernsOptions: UserNamespace | undefined;
+}
+
+export interface UserNamespace {
+  mode: NamespaceMode;
 }
 
 export interface Int64Value {
@@ -2093,7 +2098,7 @@ export const LinuxSandboxSecurityContext: MessageFns<LinuxSandboxSecurityContext
 };
 
 function createBaseNamespaceOption(): NamespaceOption {
-  return { network: 0, pid: 0, ipc: 0, targetId: "" };
+  return { network: 0, pid: 0, ipc: 0, targetId: "", usernsOptions: undefined };
 }
 
 export const NamespaceOption: MessageFns<NamespaceOption> = {
@@ -2109,6 +2114,9 @@ export const NamespaceOption: MessageFns<NamespaceOption> = {
     }
     if (message.targetId !== "") {
       writer.uint32(34).string(message.targetId);
+    }
+    if (message.usernsOptions !== undefined) {
+      UserNamespace.encode(message.usernsOptions, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -2158,6 +2166,14 @@ export const NamespaceOption: MessageFns<NamespaceOption> = {
             message.targetId = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.usernsOptions = UserNamespace.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2179,6 +2195,64 @@ export const NamespaceOption: MessageFns<NamespaceOption> = {
     message.pid = object.pid ?? 0;
     message.ipc = object.ipc ?? 0;
     message.targetId = object.targetId ?? "";
+    message.usernsOptions = (object.usernsOptions !== undefined && object.usernsOptions !== null)
+      ? UserNamespace.fromPartial(object.usernsOptions)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseUserNamespace(): UserNamespace {
+  return { mode: 0 };
+}
+
+export const UserNamespace: MessageFns<UserNamespace> = {
+  encode(message: UserNamespace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.mode !== 0) {
+      writer.uint32(8).int32(message.mode);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UserNamespace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUserNamespace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.mode = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<UserNamespace>, I>>(base?: I): UserNamespace {
+    return UserNamespace.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<UserNamespace>, I>>(object: I): UserNamespace {
+    const message = createBaseUserNamespace();
+    message.mode = object.mode ?? 0;
     return message;
   },
 };
