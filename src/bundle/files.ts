@@ -8,6 +8,8 @@ const names = {
   spec: 'config.json',
   /** What the command line overrides in the configuration (`Overrides`). Client to shim. */
   overrides: 'overrides.json',
+  /** Options of the runtime, for a pod that the Sandbox service makes. `start` to its daemon. */
+  runtimeOptions: 'runtime-options.json',
   /** containerd's FIFO for the shim's log; where there is none, the shim keeps `shimLog`. Client to shim. */
   logFifo: 'log',
   /** Lines of JSON. Shim to client. */

@@ -62,6 +62,11 @@ export const sandboxErrors = {
     'a shim for sandbox {id} of namespace {namespace} is running: it answers at {path}',
     'Choose another name, or remove the sandbox first.',
   ),
+  SANDBOX_REQUEST: entry(
+    'invalid_argument',
+    'sandbox {id} cannot be created as it was asked for: {problem}',
+    'containerd asks for one with CRI’s description of the pod and no root file system; another client has to do the same.',
+  ),
   POD_SHIM_GONE: entry(
     'unavailable',
     'container {id} cannot join its pod: the shim of pod {pod} does not answer',

@@ -1,8 +1,7 @@
 /**
- * What containerd says at `start` beyond the flags, and the form of the answer. Up to 2.2, the environment has the rest, standard
- * input has the runtime options (which Create repeats), and the answer is the bare address, or JSON for a client that takes a later
- * version than 2. From 2.3 on, both are messages of the
- * bootstrap protocol.
+ * What containerd says at `start` beyond the flags, and how it wants the answer. Up to 2.2 the rest comes in the
+ * environment, standard input holds the runtime options and the answer is the bare address, or JSON for a client that
+ * takes a later version than 2; from 2.3 on both are messages of the bootstrap protocol.
  */
 import { readSync } from 'node:fs'
 import { BootstrapParams, BootstrapResult } from '../protocol/generated/containerd/bootstrap.ts'
@@ -10,19 +9,25 @@ import { Any } from '../protocol/generated/google/protobuf/any.ts'
 import type { ShimFlags } from './flags.ts'
 
 export interface Bootstrap {
-  /** Where events go; empty when the client takes none. */
+  /** Where events go; empty when nobody wants them. */
   readonly eventsAddress: string
   readonly debug: boolean
-  /** The text that `start` prints for the shim's address. */
+  /** The runtime's options. Create of a task repeats them, and the creation of a sandbox does not. */
+  readonly options: Any | undefined
+  /** What `start` prints for the address of the shim. */
   answer(address: string): Uint8Array
 }
 
 /** containerd sends some hundred bytes. */
 const maxInputBytes = 1024 * 1024
-/** A log level at or below this one asks for detail. */
+/** The Task service's, of which containerd 2 has the third. Its messages are those of the second. */
+const version = 3
+/** `runtimeoptions.v1.Options`, the only type that the shim reads. */
+export const optionsTypeUrl = 'runtimeoptions.v1.Options'
+/** Log levels at or below this one ask for detail. */
 const debugLevel = -4
 
-/** `input` is the content of standard input. Pure. */
+/** `input` is what came on standard input. Pure. */
 export function parseBootstrap(
   input: Uint8Array,
   flags: Pick<ShimFlags, 'id' | 'namespace' | 'debug'>,
@@ -73,7 +78,7 @@ export function readInput(): Uint8Array {
   return Buffer.concat(chunks)
 }
 
-/** Runtime options can be mistaken for parameters, so parameters must name the same task as the flags. */
+/** Runtime options could be read as parameters too, so these must name the task that the flags name. */
 function decodeParams(
   input: Uint8Array,
   { id, namespace }: Pick<ShimFlags, 'id' | 'namespace'>,

@@ -17,6 +17,7 @@ import { dropRights } from '../rootless/shim-rights.ts'
 import { defaultRunDir, sandboxKey } from '../sandbox/records/paths.ts'
 import { parseBootstrap, readInput } from './bootstrap.ts'
 import type { ShimFlags } from './flags.ts'
+import { writeRuntimeOptions } from './sandbox/runtime-options.ts'
 import { spawnSelf } from './self.ts'
 
 const CLONE_NEWNS = 0x20000
@@ -34,10 +35,12 @@ export function shimSocketPath(runDir: string, namespace: string, sandboxId: str
 export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
   const bootstrap = parseBootstrap(readInput(), flags, process.env)
-  const sandboxId = readSandboxId(cwd) ?? flags.id
+  // containerd makes no specification for a sandbox of the Sandbox service. A task without one fails at Create.
+  const sandboxId = (existsSync(bundleFile(cwd, 'spec')) ? readSandboxId(cwd) : undefined) ?? flags.id
   const socketPath = shimSocketPath(runDir, flags.namespace, sandboxId)
   const address = `unix://${socketPath}`
   if (sandboxId === flags.id) {
+    if (bootstrap.options !== undefined) writeRuntimeOptions(cwd, bootstrap.options)
     const listener = bindSocket(runDir, socketPath, flags)
     spawnDaemon({ ...flags, debug: bootstrap.debug }, cwd, listener, bootstrap.eventsAddress)
     closeSync(listener)

@@ -1,4 +1,7 @@
-/** The one sandbox behind a shim: made by the first Create, shared by the containers of the pod, ended once. */
+/**
+ * The one sandbox behind a shim: made by the first Create or by the Sandbox service, shared by the containers of the pod, ended
+ * once.
+ */
 import { KataError } from '../../errors.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
@@ -28,6 +31,8 @@ export class Pod {
   readonly #options: PodOptions
   readonly #end: (death?: KataError) => void
   readonly #giveUp = new AbortController()
+  #standsAlone = false
+  #death: KataError | undefined
   #creating: Promise<Sandbox> | undefined
   #sandbox: Sandbox | undefined
   #stopping: Promise<void> | undefined
@@ -49,20 +54,54 @@ export class Pod {
     return this.#stopping !== undefined
   }
 
+  /**
+   * Whether it is more than its containers: it was asked for as a pod, waits for its own start, and lives until its end is asked
+   * for.
+   */
+  get standsAlone(): boolean {
+    return this.#standsAlone
+  }
+
+  /** Why its machine died, if it did. */
+  get death(): KataError | undefined {
+    return this.#death
+  }
+
   /** The process that represents the pod on the host: the shim while there is no sandbox. */
   get pid(): number {
     return this.#sandbox?.pid ?? process.pid
   }
 
-  /** The sandbox, made now if there is none yet. @throws KataError TASK_STATE when the pod has ended. */
-  async sandboxFor(request: CreateTaskRequest, container: ContainerRequest): Promise<Sandbox> {
-    if (this.#stopping !== undefined)
-      throw new KataError('TASK_STATE', { action: 'create a container in', id: this.id, state: 'stopped' })
+  /** {@link standsAlone} from now on. */
+  standAlone(): void {
+    this.#standsAlone = true
+  }
+
+  /** The sandbox of a pod that stands alone, made now if there is none yet. @throws KataError TASK_STATE when the pod has ended. */
+  async start(request: CreateTaskRequest, container: ContainerRequest): Promise<Sandbox> {
+    if (this.#stopping !== undefined) throw this.#wrong('start', 'stopped')
     this.#creating ??= this.#create(request, container)
     return this.#creating
   }
 
-  /** Call it before the pod's own container starts: it looks for interfaces that have come into the network namespace. */
+  /**
+   * The sandbox, made now if there is none yet.
+   *
+   * @throws KataError TASK_STATE when the pod has ended, or stands alone and is not started.
+   */
+  async sandboxFor(request: CreateTaskRequest, container: ContainerRequest): Promise<Sandbox> {
+    if (this.#stopping !== undefined) throw this.#wrong('create a container in', 'stopped')
+    if (this.#standsAlone && this.#creating === undefined)
+      throw this.#wrong('create a container in', 'not started')
+    this.#creating ??= this.#create(request, container)
+    return this.#creating
+  }
+
+  #wrong(action: string, state: string): KataError {
+    return new KataError('TASK_STATE', { action, id: this.id, state })
+  }
+
+  /** To be called before the pod's own container starts: what has come into its network namespace by then counts. */
   async attachLateNetwork(): Promise<void> {
     await this.#sandbox?.attachLateNetwork()
   }
@@ -113,6 +152,7 @@ export class Pod {
       void sandbox.watchOom(this.#options.oom)
       void sandbox.stopped.then(() => this.#end())
       void sandbox.died.then(async (error) => {
+        this.#death = error
         try {
           await this.#options.onDied(error)
         } finally {

@@ -1,8 +1,9 @@
-/** The daemon: serves the Task service of one sandbox on the socket that `start` bound, until its client is done. */
+/** The daemon: serves the Task and Sandbox services of one sandbox on the socket that `start` bound, until its client is done. */
 import { existsSync, rmSync } from 'node:fs'
 import { writeFailure } from '../../bundle/failure.ts'
 import { KataError } from '../../errors.ts'
 import { createLogger, type Logger } from '../../log.ts'
+import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
 import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { assertRightsDropped } from '../../rootless/shim-rights.ts'
 import { defaultRunDir, sandboxPaths } from '../../sandbox/records/paths.ts'
@@ -11,6 +12,8 @@ import { sleep } from '../../time.ts'
 import { listen } from '../../ttrpc/bun.ts'
 import { serve, service } from '../../ttrpc/ttrpc.ts'
 import type { ShimFlags } from '../flags.ts'
+import { readRuntimeOptions } from '../sandbox/runtime-options.ts'
+import { SandboxService } from '../sandbox/sandbox-service.ts'
 import { shimSocketPath } from '../start.ts'
 import { createPublisher, type EventPublisher, noEvents } from '../task/publisher.ts'
 import { type TaskRecords, TaskService } from '../task/task-service.ts'
@@ -58,6 +61,14 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   const tasks: TaskService = new TaskService({
     ...{ pod, events, records: recordsOf(flags, runDir), log },
     clientReturns: flags.address !== '',
+    complete: (spec) => sandbox.complete(spec),
+  })
+  const shutDown = Promise.withResolvers<void>()
+  const sandbox = new SandboxService({
+    pod,
+    runtimeOptions: () => readRuntimeOptions(flags.bundle),
+    stats: () => tasks.statsOfRunning(),
+    onShutdown: shutDown.resolve,
   })
   const terminated = new Promise<void>((resolve) => {
     process.once('SIGTERM', resolve)
@@ -77,7 +88,10 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     wasAlone = isAlone
   }, abandonedMs)
   // containerd 2 calls the same service by another name, unless `start` answered with version 2.
-  const services = [TaskDefinition, taskV3].map((definition) => service(definition, tasks))
+  const services = [
+    ...[TaskDefinition, taskV3].map((definition) => service(definition, tasks)),
+    service(SandboxDefinition, sandbox),
+  ]
   const busy = collectWhenIdle(() => Bun.gc(true))
   busy()
   const listener = listen({ fd: listenerFd }, (transport) => {
@@ -85,7 +99,13 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
     void serve(watched(transport, busy), services, { toStatus, onError }).closed.then(() => clients--)
   })
-  await Promise.race([tasks.shutdownRequested, terminated, abandoned.promise, failed.promise])
+  await Promise.race([
+    tasks.shutdownRequested,
+    shutDown.promise,
+    terminated,
+    abandoned.promise,
+    failed.promise,
+  ])
   await pod.stopAnyway()
   await events.flush(flushMs)
   listener.stop()

@@ -1,5 +1,5 @@
 /**
- * The Task service (containerd.task.v2): what containerd, and our own command line in its place, ask of the shim. One
+ * The Task service (containerd.task.v2 and v3): what containerd, and our own command line in its place, ask of the shim. One
  * service holds one pod and the tasks in it.
  */
 
@@ -9,8 +9,10 @@ import type { Logger } from '../../log.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
 import { parseProcessText, parseResourcesText } from '../../oci/read-spec.ts'
+import type { OciSpec } from '../../oci/spec.ts'
 import { checkProcessLimits, checkSpecLimits } from '../../oci/spec-limits.ts'
 import { terminationMount } from '../../oci/termination-mount.ts'
+import type { StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import type * as api from '../../protocol/generated/containerd/task.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
@@ -32,6 +34,8 @@ export interface TaskServiceOptions {
   readonly events: EventPublisher
   readonly records: TaskRecords
   readonly log: Logger
+  /** Adds to the specification of a container what its pod gives it. */
+  readonly complete?: (spec: OciSpec) => OciSpec
   /**
    * Whether a client whose connection closed may come back and ask for what it had begun, as a containerd that is started anew
    * does; the command line does not. Docs/design/containerd.md. The command line tells the death of a machine itself, and gets none
@@ -134,7 +138,7 @@ export class TaskService {
       return { pid: this.#pid }
     } catch (error) {
       // A sandbox without its first container is of no use to anybody.
-      if (this.#tasks.size === 0) await this.#pod.stopAnyway()
+      if (this.#tasks.size === 0 && !this.#pod.standsAlone) await this.#pod.stopAnyway()
       throw error
     }
   }
@@ -234,6 +238,12 @@ export class TaskService {
     return { stats: toMetrics(await this.#task(id).container.stats()) }
   }
 
+  /** Of every container that runs. */
+  statsOfRunning(): Promise<StatsContainerResponse[]> {
+    const running = [...this.#tasks.values()].filter(({ init }) => init.state === 'running')
+    return Promise.all(running.map(({ container }) => container.stats()))
+  }
+
   /** Processes of the guest have no pid on the host: what runs there for the task is the VMM. */
   async pids({ id }: api.PidsRequest): Promise<api.PidsResponse> {
     this.#task(id)
@@ -268,12 +278,12 @@ export class TaskService {
   }
 
   /**
-   * Asked after every task; the shim of a pod goes on while another one is left.
+   * Asked after every task; the shim of a pod goes on while another one is left, or the pod stands alone.
    *
    * @throws KataError RELEASE_FAILED. The shim ends all the same, so that `delete` and `gc` may release what is left.
    */
   async shutdown({ now }: api.ShutdownRequest): Promise<object> {
-    if (this.#tasks.size > 0 && !now) return {}
+    if ((this.#tasks.size > 0 || this.#pod.standsAlone) && !now) return {}
     try {
       await this.#pod.stop()
     } finally {
@@ -289,7 +299,8 @@ export class TaskService {
   /** The door of a container's specification: behind it nothing looks at its JSON again. */
   #read({ id, bundle, rootfs }: Omit<ContainerRequest, 'spec' | 'rights'>): ContainerRequest {
     const fields: string[] = []
-    const spec = readBundleSpec(bundle, fields)
+    const { complete = (spec: OciSpec) => spec } = this.#options
+    const spec = complete(readBundleSpec(bundle, fields))
     checkSpecLimits(spec, id)
     if (fields.length > 0)
       this.#options.log.warn('a container in a machine does not get these fields of its specification', {
