@@ -17,6 +17,8 @@ export interface Handler {
   readonly configPath?: string | undefined
   /** Privileged containers get a list of the host's devices along, containerd's default. */
   readonly hostDevices?: boolean
+  /** Who makes the pod: a sandbox container of containerd's (podsandbox, the default), or the shim, for containerd 2. */
+  readonly sandboxer?: 'podsandbox' | 'shim'
 }
 
 /** The bridge that CNI makes for pods, and their addresses. */
@@ -67,9 +69,11 @@ ${Object.entries(handlers)
   .join('')}`
 }
 
-function handlerTable(table: string, { configPath, hostDevices = false }: Handler): string {
+function handlerTable(table: string, handler: Handler): string {
+  const { configPath, hostDevices = false, sandboxer } = handler
   return `[${table}]
 runtime_type = "io.containerd.kata-ts.v2"
+${sandboxer === undefined ? '' : `sandboxer = "${sandboxer}"`}
 privileged_without_host_devices = ${!hostDevices}
 pod_annotations = ["io.katacontainers.*"]
 container_annotations = ["io.katacontainers.*"]

@@ -29,6 +29,8 @@ export interface ContainerdOptions {
   /** Runtime handlers beside runc; default one named `kata-ts` without a configuration file. */
   readonly handlers?: Readonly<Record<string, Handler>>
   readonly snapshotter?: string
+  /** Directory of the containerd and ctr to take before those of PATH. */
+  readonly programs?: string
   /** More of containerd's environment, KATA_CONF_FILE for instance. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -83,8 +85,8 @@ export class Containerd {
   /** Starts the daemon and waits until CRI answers. */
   async startDaemon(): Promise<void> {
     const log = openSync(`${this.files.root}/log`, 'a')
-    this.#daemon = Bun.spawn(['containerd', '-c', this.files.configuration], {
-      env: { PATH: `${programDir}:${process.env.PATH}`, ...this.#options.env },
+    this.#daemon = Bun.spawn([this.#program('containerd'), '-c', this.files.configuration], {
+      env: { PATH: `${programDir}:${this.#path}`, ...this.#options.env },
       cwd: '/',
       stdio: ['ignore', log, log],
     })
@@ -115,12 +117,15 @@ export class Containerd {
     args: readonly string[],
     { namespace = 'default', stdin }: { namespace?: string; stdin?: Blob } = {},
   ): Bun.Subprocess<'pipe' | Blob, 'pipe', 'pipe'> {
-    return Bun.spawn(['ctr', '-a', this.files.socket, '-n', namespace, ...this.#ctrWithVmm(args)], {
-      stdin: stdin ?? 'pipe',
-      stdout: 'pipe',
-      stderr: 'pipe',
-      env: { PATH: process.env.PATH ?? '' },
-    })
+    return Bun.spawn(
+      [this.#program('ctr'), '-a', this.files.socket, '-n', namespace, ...this.#ctrWithVmm(args)],
+      {
+        stdin: stdin ?? 'pipe',
+        stdout: 'pipe',
+        stderr: 'pipe',
+        env: { PATH: this.#path },
+      },
+    )
   }
 
   /** Ends every pod, task and container that is left, then the daemon, and removes all that it had. */
@@ -142,6 +147,15 @@ export class Containerd {
     }
     Bun.spawnSync(['ip', 'link', 'delete', bridgeName])
     for (const path of clientCgroups()) if (!this.#cgroupsBefore.has(path)) removeEmptyCgroup(path)
+  }
+
+  get #path(): string {
+    const { programs } = this.#options
+    return [...(programs === undefined ? [] : [programs]), process.env.PATH ?? ''].join(':')
+  }
+
+  #program(name: string): string {
+    return Bun.which(name, { PATH: this.#path }) ?? name
   }
 
   #configure(): void {

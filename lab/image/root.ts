@@ -1,10 +1,10 @@
 /** The lab host's root directory, made of Debian packages by mmdebstrap. */
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { aptSources } from '../../setup/packages/apt-sources.ts'
 import { mustRunTool } from '../../src/guest-image/child.ts'
 import { labDir, paths } from '../paths.ts'
 import { labHostPackages } from './packages.ts'
-import { aptSources } from './sources.ts'
 
 const limitMs = 60 * 60_000
 

@@ -1,13 +1,13 @@
-/** The package archive that the lab host is built from: that of this host's own apt, Debian 13's part of it. */
+/** The package archive of this host's own apt. */
 
-import { SetupError } from '../../setup/setup-error.ts'
 import { runTool } from '../../src/guest-image/child.ts'
+import { SetupError } from '../setup-error.ts'
 
 /** Suites of Debian 13, by code name or, while it is that, as stable. */
 const suites = /^(trixie|stable)(-security|-updates)?$/
 
 /**
- * Lines for a sources.list.
+ * Lines for a sources.list: Debian 13's part of the archive.
  *
  * @throws SetupError when this host's apt knows no archive of Debian 13.
  */
@@ -20,7 +20,7 @@ export async function aptSources(): Promise<string> {
   const sources = parseTargets(stdout)
   if (sources === '')
     throw new SetupError(
-      'the lab host is made of Debian 13, and the apt of this host has no archive of it',
+      'the apt of this host has no archive of Debian 13',
       'add a source of trixie to /etc/apt/sources.list.d and run apt-get update',
     )
   return sources
