@@ -82,6 +82,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'sharing/virtiofsd': ['root', 'starts the daemon that serves the share'],
   shim: ['root', 'the actions that containerd calls; starts the daemon'],
   'shim/daemon': ['root', 'serves containerd and owns the sandbox'],
+  'shim/sandbox': ['root', 'answers containerd; reads its description of a pod'],
   'shim/statistics': ['guest', 'statistics of the guest as metrics'],
   'shim/task': ['root', 'answers containerd; opens its FIFOs'],
   ttrpc: ['neither', 'codec with limits, for containerd as for the guest'],

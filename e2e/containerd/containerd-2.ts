@@ -5,4 +5,5 @@ import { resolve } from 'node:path'
 /** Its programs; `npm test` fetches them where it can. */
 export const containerd2 = resolve(import.meta.dir, '../../build/containerd-2/usr/bin')
 export const hasContainerd2 = existsSync(`${containerd2}/containerd`)
-if (!hasContainerd2) console.log('skipped: there is no containerd 2, which `npm test` could not fetch')
+/** Why a test is skipped, for the end of its name; empty when it is not. */
+export const noContainerd2 = hasContainerd2 ? '' : ' (skipped: `npm test` could not fetch it)'

@@ -17,7 +17,7 @@ import { shimsBelow } from '../harness/host/processes.ts'
 import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd, ourRuntime } from './containerd.ts'
-import { containerd2, hasContainerd2 } from './containerd-2.ts'
+import { containerd2, hasContainerd2, noContainerd2 } from './containerd-2.ts'
 import { failureOf, type Pod } from './cri.ts'
 import { busyboxImage } from './images.ts'
 
@@ -35,6 +35,7 @@ beforeAll(async () => {
     handlers: {
       [handlers.podsandbox]: { sandboxer: 'podsandbox' },
       [handlers.shim]: { sandboxer: 'shim' },
+      misled: { sandboxer: 'shim', configPath: '/nowhere/kata.toml' },
     },
   })
   // The first pod makes the bridge and the cgroup of all.
@@ -67,7 +68,7 @@ async function sandboxOf(pod: Pod) {
   return { sandbox: createClient(SandboxDefinition, connection), [Symbol.dispose]: () => connection.close() }
 }
 
-describe.skipIf(!hasContainerd2).each(modes)('sandboxer = "%s"', (mode) => {
+describe.skipIf(!hasContainerd2).each(modes)(`sandboxer = "%s"${noContainerd2}`, (mode) => {
   test('two containers in one machine: names, network, shared memory, exec, statistics, ends', async () => {
     const pod = await runPod(mode, {
       config: { dnsConfig: { servers: ['192.0.2.53'], searches: ['a.test'], options: ['ndots:3'] } },
@@ -146,7 +147,7 @@ describe.skipIf(!hasContainerd2).each(modes)('sandboxer = "%s"', (mode) => {
   })
 })
 
-describe.skipIf(!hasContainerd2)('a pod that the shim makes', () => {
+describe.skipIf(!hasContainerd2)(`a pod that the shim makes${noContainerd2}`, () => {
   test('has no container of its own, and the shim tells of it: status, statistics, end', async () => {
     const pod = await runPod('shim', { config: { linux: { sysctls: { 'net.ipv4.ip_forward': '1' } } } })
     const one = await pod.start(['sh', '-c', 'head -c 20m /dev/zero > /dev/shm/fill; exec sleep 1000'])
@@ -176,11 +177,16 @@ describe.skipIf(!hasContainerd2)('a pod that the shim makes', () => {
     await pod.remove()
     await nothingLeft()
   })
+
+  test('its configuration file is the one that the runtime’s options name', async () => {
+    expect(await failureOf(containerd.cri.runPod({ handler: 'misled' }))).toContain('/nowhere/kata.toml')
+    await nothingLeft()
+  })
 })
 
 const memoryOf = ({ memory }: V1): bigint => memory!.usage!.usage
 
-describe.skipIf(!hasContainerd2)('a task without a pod', () => {
+describe.skipIf(!hasContainerd2)(`a task without a pod${noContainerd2}`, () => {
   test('ctr run', async () => {
     const run = ['run', '--rm', '--runtime', ourRuntime, busyboxImage, 'one', 'sh', '-c', 'echo out; exit 5']
     expect(await containerd.ctr(run)).toMatchObject({ code: 5, stdout: 'out\n' })

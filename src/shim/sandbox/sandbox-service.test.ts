@@ -198,6 +198,14 @@ describe('a pod from its creation to its end', () => {
     expect((await failure(calls.startSandbox(pod))).message).toContain('it is stopped')
   })
 
+  test('a start that takes longer than its client waits is given up', async () => {
+    const { calls, create } = shim({ starts: new Promise(() => {}) })
+    await create()
+    expect((await failure(calls.startSandbox(pod, { timeoutMs: 20 }))).code).toBe('deadline_exceeded')
+    expect((await calls.waitSandbox(pod)).exitStatus).toBe(0)
+    expect((await failure(calls.startSandbox(pod))).message).toContain('it is stopped')
+  })
+
   test('ShutdownSandbox ends the machine and the shim', async () => {
     const { came, calls, started } = shim()
     await started()
