@@ -195,9 +195,10 @@ export const promisedDaemon = (uid: number, id: string, serving: boolean) => {
     idMaps: { uid: idMap(uid), gid: idMap(uid) },
     mounts: [
       { point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
+      { point: '/.kernel-modules', flags: ['nodev', 'noexec', 'nosuid', 'ro'] },
       { point: `/${id}/rootfs`, flags: ['nodev'] },
     ],
-    root: [id],
+    root: ['.kernel-modules', id],
     descriptors: serving
       ? ['/dev/null', 'eventfd', 'eventpoll', 'memfd', 'own mount table', 'share', 'socket']
       : ['/dev/null', 'pipe', 'socket'],
