@@ -112,6 +112,7 @@ export const doors: Readonly<Record<string, string>> = {
   'images/layer-cache.ts': 'unpacks a compressed stream into a directory',
   'images/rootfs.ts': 'from an image’s path to mounted layers and a configuration',
   'images/unpack-layer.ts': 'makes the files that a tar stream describes',
+  'shim/sandbox/sandbox-service.ts': 'what containerd asks of the pod, answered with its end and statistics',
   'shim/statistics/stats.ts': 'asks the host for its version of cgroups',
   'vmm/vmm-process.ts': 'starts a VMM and reads its output and console',
   'vmm/qemu/qemu.ts': 'starts QEMU and talks to it',

@@ -105,3 +105,10 @@ test('a start that was given up tells its guest nothing', async () => {
   await machine.setUp().catch(() => {})
   expect(machine.kata.calls).toEqual([])
 })
+
+test('a start that was given up while its VMM came up does not boot its guest', async () => {
+  using machine = new Machine()
+  machine.giveUp(new Error('nobody wants it'))
+  await expect(machine.boot(Promise.resolve())).rejects.toThrow('nobody wants it')
+  expect(machine.vmm.calls).not.toContain('boot')
+})

@@ -27,14 +27,17 @@ export interface GuestMachine {
  * Lets the guest run once it is verified, and waits until its agent answers. No guest code runs from a kernel that is not the
  * one that was built.
  *
- * @throws KataError IMAGE_CHECKSUM_MISMATCH, and those of {@link guestUp}.
+ * @throws KataError IMAGE_CHECKSUM_MISMATCH, and those of {@link guestUp}; the signal's reason.
  */
 export async function bootGuest(
   { verified, vmm, agent, end, accelerator: choice }: GuestMachine,
-  { id, config }: { readonly id: string; readonly config: Pick<Config, 'agent'> },
+  request: Pick<SandboxRequest, 'id' | 'signal'> & { readonly config: Pick<Config, 'agent'> },
   { measure }: Pick<Timings, 'measure'>,
 ): Promise<void> {
+  const { id, config, signal } = request
   await end.during(verified)
+  // A start may be given up while nothing waits that the abort would end.
+  signal.throwIfAborted()
   await vmm.boot()
   await measure('guest boot', () => guestUp({ id, vmm, agent, config, choice, end }))
 }
