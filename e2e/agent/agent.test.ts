@@ -525,9 +525,12 @@ describe('guest', () => {
       guest.agent.getIPTables({}),
       guest.agent.setIPTables({ data: new Uint8Array(1) }),
       guest.agent.resizeVolume({ volumeGuestPath: '/', size: 1n }),
-      guest.agent.getDiagnosticData({ logType: 'termination_log' }),
     ])
       expect(await status(call)).toMatch(/^unimplemented: .{30,}/)
+    for (const logType of ['termination_log', 'journal'])
+      expect(await status(guest.agent.getDiagnosticData({ logType, containerId: 'nobody' }))).toStartWith(
+        'invalid_argument',
+      )
     expect(await status(guest.agent.removeStaleVirtiofsShareMounts({}))).toBe('ok')
     expect(await status(guest.agent.createSandbox({}))).toStartWith('already_exists')
   })
