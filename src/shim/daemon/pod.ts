@@ -62,6 +62,12 @@ export class Pod {
     return this.#standsAlone
   }
 
+  /** Its end was asked for, and did not come by a death: what then fails, fails by that. */
+  get givenUp(): KataError | undefined {
+    const { aborted, reason } = this.#giveUp.signal
+    return aborted && this.#death === undefined ? reason : undefined
+  }
+
   /** Why its machine died, if it did. */
   get death(): KataError | undefined {
     return this.#death

@@ -167,6 +167,28 @@ describe('the start of a pod that nobody waits for any more', () => {
     expect(given.up).toBeDefined()
   })
 
+  test('is told so by a container that lost its guest to that', async () => {
+    const gone = Promise.withResolvers<never>()
+    const lost = new KataError('AGENT_DIED', { endpoint: 'agent.sock', reason: 'the connection is closed' })
+    const machine = {
+      ...{ pid: 1, died: new Promise(() => {}), stopped: new Promise(() => {}), watchOom: async () => {} },
+      createContainer: () => gone.promise,
+      stop: async () => gone.reject(lost),
+    }
+    const pod = new Pod({
+      ...{ id: 'pod', createSandbox: async () => machine as unknown as Sandbox },
+      ...{ onDied: () => {}, onLeft: () => {}, oom: { isKnown: () => false, onOom: () => {} } },
+    })
+    const events = { publish: () => {}, flush: async () => {} }
+    const records = { add: () => {}, remove: () => {} }
+    const tasks = new TaskService({ pod, events, records, clientReturns: true, log: silentLogger })
+    const created = tasks.create(CreateTaskRequest.fromPartial({ id: 'pod', bundle }))
+    created.catch(() => {})
+    await pod.sandboxFor(CreateTaskRequest.fromPartial({ id: 'pod' }), {} as never)
+    await pod.stop()
+    await expect(created).rejects.toThrow('[START_GIVEN_UP]')
+  })
+
   test('and is not begun again', async () => {
     const { tasks, pod, created } = starting()
     await pod.stop()

@@ -136,7 +136,8 @@ export class TaskService {
       if (id === this.#pod.id)
         void init.exited.then(() => task.execsOver(execsEndMs)).then(() => this.#pod.stopAnyway())
       return { pid: this.#pid }
-    } catch (error) {
+    } catch (failure) {
+      const error = this.#pod.givenUp ?? failure
       // A sandbox without its first container is of no use to anybody.
       if (this.#tasks.size === 0 && !this.#pod.standsAlone) await this.#pod.stopAnyway()
       throw error
