@@ -44,9 +44,11 @@ else
         const before = linkDirectories()
         const { code, stdout } = await run('fails')
         expect(code).toBe(1)
-        expect(stdout).toContain('logs of kept-logs: build/e2e-logs/kept-logs\n')
+        expect(stdout).toMatch(/^failed: e2e\/kept-logs\.test\.ts > meets its fate$/m)
         expect(stdout).toEndWith('0 passed, 1 failed, 0 skipped\n')
         const logs = readdirSync(place, { recursive: true, encoding: 'utf8' })
+        const files = logs.filter((path) => path.endsWith('.log')).length
+        expect(stdout).toContain(`logs of kept-logs: build/e2e-logs/kept-logs (${files} files)\n`)
         for (const name of ['console.log', 'shim.log'])
           expect(
             logs.filter((path) => path.endsWith(`box/${name}`) || path.endsWith(`bundle/${name}`)),

@@ -199,8 +199,12 @@ export const promisedDaemon = (uid: number, id: string, serving: boolean) => {
       { point: `/${id}/rootfs`, flags: ['nodev'] },
     ],
     root: ['.kernel-modules', id],
+    // The guest's agent has looked at the kernel modules.
     descriptors: serving
-      ? ['/dev/null', 'eventfd', 'eventpoll', 'memfd', 'own mount table', 'share', 'socket']
+      ? [
+          ...['/.kernel-modules', '/dev/null', 'eventfd', 'eventpoll', 'memfd', 'own mount table'],
+          ...['share', 'socket'],
+        ]
       : ['/dev/null', 'pipe', 'socket'],
     environment: 0,
     limits: { core: '0:0', nofile: expect.stringMatching(/^(\d+):\1$/), nproc: '1024:1024' },
