@@ -6,12 +6,15 @@ import { type TestResult, testResults } from '../setup/gate/vmm-results.ts'
 import { buildDir, root } from '../setup/paths.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { checkoutInLab } from './carry.ts'
+import { whetherLabEnded } from './machine/host.ts'
 import { spareDevices } from './machine/machine.ts'
 import { sshArguments } from './machine/ssh.ts'
 import { troubleIn } from './machine/trouble.ts'
 import type { Part } from './suite.ts'
 import { up } from './up.ts'
 
+/** Exit code of ssh(1) when the connection broke. */
+const sshFailed = 255
 /** How many times slower than hardware a guest of the lab host is, on a machine that does other things too. */
 const slowness = 20
 
@@ -87,6 +90,7 @@ export class LabTests {
     const { code, output } = await tee(
       sshArguments(`cd ${checkoutInLab} && rm -f /tmp/${name} && ${command} 2>&1`),
     )
+    if (code === sshFailed) await whetherLabEnded()
     const trouble = troubleIn(output)
     const report = Bun.spawnSync(sshArguments(`cat /tmp/${name}`)).stdout.toString()
     mkdirSync(buildDir, { recursive: true })

@@ -5,11 +5,13 @@ import {
   existsSync,
   openSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs'
 import { isAlive, type ProcessRef, processRef } from '../../src/linux/processes/proc.ts'
+import { waitGone } from '../../src/linux/processes/signal.ts'
 import { makeSparse } from '../image/disk.ts'
 import { paths } from '../paths.ts'
 import { machineArguments } from './machine.ts'
@@ -35,7 +37,7 @@ export async function startLab(): Promise<void> {
   for (const path of [paths.spareDisk, paths.spareNvme, paths.spareVirtio])
     if (!existsSync(path)) makeSparse(path, spareBytes)
   makeSparse(paths.parcel, parcelBytes)
-  rmSync(paths.console, { force: true })
+  keepLogs()
   const port = freePort()
   writeFileSync(paths.port, String(port))
   const log = openSync(paths.vmmLog, 'w', 0o600)
@@ -48,6 +50,20 @@ export async function startLab(): Promise<void> {
   if (started === undefined) throw new LabHostDied(`QEMU ended at once: ${lastWords()}`)
   writeFileSync(paths.process, JSON.stringify(started))
   await waitForLogin(started)
+}
+
+/** Those of the lab host before, whose end may be still to be explained, under `NAME.before`. */
+function keepLogs(): void {
+  for (const path of [paths.console, paths.vmmLog, paths.resets])
+    if (existsSync(path)) renameSync(path, `${path}.before`)
+}
+
+const goneMs = 15_000
+
+/** To be called when a connection broke: a lab host that ended closes its connections a moment before its QEMU is gone. */
+export async function whetherLabEnded(): Promise<void> {
+  const lab = runningLab()
+  if (lab !== undefined) await waitGone(lab, goneMs)
 }
 
 /** Whether somebody ended it or it ended by itself: for as long as the process that started it is there to see. */
