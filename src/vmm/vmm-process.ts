@@ -4,14 +4,11 @@
  */
 import { rmSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
-import { processResource } from '../ledger/process-resource.ts'
-import type { ProcessRef } from '../linux/processes/proc.ts'
 import { signalProcess } from '../linux/processes/signal.ts'
-import { type LaunchOptions, launch } from '../rootless/jail/jail.ts'
+import { ConfinedProcess } from '../rootless/confined-process.ts'
 import type { LaunchedProcess, LaunchSpec } from '../rootless/jail/launch-spec.ts'
-import { assertPosture, type ExpectedPosture } from '../rootless/posture/posture-check.ts'
-import { recordHandover, recordPosture } from '../rootless/posture/posture-record.ts'
-import { confirmWaiter } from '../rootless/posture/waiter-posture.ts'
+import { inJail, type Launched, type Launcher } from '../rootless/launcher.ts'
+import type { ExpectedPosture } from '../rootless/posture/posture-check.ts'
 import { ConsoleLog } from './console-log.ts'
 import { lastWords, vmEndError } from './end-error.ts'
 import { endReason } from './end-reason.ts'
@@ -51,8 +48,7 @@ export class VmmProcess {
   readonly ended: Promise<VmEnd>
   readonly #options: VmmOptions
   readonly #needs: ProgramNeeds
-  #launched: LaunchedProcess | undefined
-  #waiter: ProcessRef | undefined
+  #confined: ConfinedProcess | undefined
   #console: ConsoleLog | undefined
   #output: ConsoleLog | undefined
 
@@ -71,7 +67,7 @@ export class VmmProcess {
       await run()
       // There may have been nothing to give up when it was told.
       signal?.throwIfAborted()
-      return this.#launched!
+      return this.#confined!.launched
     } catch (error) {
       throw await this.#failed(error, stop)
     } finally {
@@ -105,35 +101,20 @@ export class VmmProcess {
     if (log !== undefined) void this.#output.alsoFrom(log)
   }
 
-  /** Starts the process in our jail, through the ledger; see {@link launchBy}. */
+  /** Starts the process in our jail; see {@link launchBy}. */
   launch(spec: LaunchSpec, drains: readonly Promise<unknown>[]): Promise<void> {
-    return this.launchBy(async (options) => {
-      const launched = await launch(spec, this.#options.log, options)
-      this.#waiter = launched.waiter
-      return launched
-    }, drains)
+    return this.launchBy(inJail(spec, this.#options.log), drains)
   }
 
-  /**
-   * Starts the process by `start`, through the ledger. `drains` close with it: the end is known once they are read to
-   * theirs.
-   */
-  async launchBy(
-    start: (options: LaunchOptions) => Promise<LaunchedProcess>,
-    drains: readonly Promise<unknown>[],
-  ): Promise<void> {
-    const { ledger, signal } = this.#options
-    const launched = await ledger.take(processResource, { name: 'vmm' }, async (entry) => {
-      const launched = await start({
-        said: () => this.#said(),
-        ...(signal === undefined ? {} : { signal }),
-      })
-      entry.amend({ name: 'vmm', ref: launched.ref })
-      return launched
+  /** Starts the process by `launch`. `drains` close with it: the end is known once they are read to theirs. */
+  async launchBy(launch: Launcher<Launched>, drains: readonly Promise<unknown>[]): Promise<void> {
+    const { ledger, signal, spec } = this.#options
+    const options = { said: () => this.#said(), ...(signal === undefined ? {} : { signal }) }
+    this.#confined = await ConfinedProcess.start(ledger, {
+      ...{ name: 'vmm', stateDir: spec.stateDir, launch, options },
     })
-    this.#launched = launched
     const logs = [this.#console, this.#output].flatMap((log) => (log === undefined ? [] : [log.closed]))
-    this.watch.exitOf(launched.exited, [...drains, ...logs])
+    this.watch.exitOf(this.#confined.launched.exited, [...drains, ...logs])
   }
 
   /** Checks the version that the VMM tells of itself. @throws KataError VMM_TOO_OLD. */
@@ -141,15 +122,9 @@ export class VmmProcess {
     checkVersion(this.#options.config.hypervisor.path, version, this.#needs)
   }
 
-  /**
-   * Compares the process with what was asked for, and notes for audits what it may be from now on.
-   *
-   * @throws KataError POSTURE_DIFFERS, PROCESS_GONE.
-   */
-  assertPosture(expected: ExpectedPosture, running = expected): void {
-    const { ref, landlock } = this.#launched!
-    assertPosture(ref.pid, expected)
-    recordPosture(this.#options.spec.stateDir, { name: 'vmm', ref, expected: running, landlock })
+  /** Compares the process once more now that its machine runs. @throws KataError POSTURE_DIFFERS, PROCESS_GONE. */
+  confirmRunning(expected: ExpectedPosture): Promise<void> {
+    return this.#confined!.confirmAtWork(expected)
   }
 
   /** Hands descriptors over to the running process by `plug`, and notes that for audits under the name `key`. */
@@ -166,36 +141,39 @@ export class VmmProcess {
 
   /** The machine has it, whether or not that can be written down: then audits find it. */
   #note(key: string, fds: readonly number[]): void {
-    const { spec, log } = this.#options
     try {
-      recordHandover(spec.stateDir, 'vmm', { key, fds })
+      this.#confined?.handedOver(key, fds)
     } catch (error) {
-      log.warn('a descriptor of the VMM is not written down: audits will show it', { error: String(error) })
+      this.#options.log.warn('a descriptor of the VMM is not written down: audits will show it', {
+        error: String(error),
+      })
     }
   }
 
-  /** {@link assertPosture}, and the file `pid` in the private directory: the machine waits for guest code. */
-  async confirm(expected: ExpectedPosture, running?: ExpectedPosture): Promise<void> {
+  /**
+   * Compares the process with what was asked for, notes for audits what it may be from now on (`working`), and writes the file `pid`
+   * in the private directory: the machine waits for guest code.
+   *
+   * @throws KataError POSTURE_DIFFERS, PROCESS_GONE.
+   */
+  async confirm(checked: ExpectedPosture, working = checked): Promise<void> {
     const { spec, log } = this.#options
-    const { pid } = this.#launched!.ref
-    const waiter = this.#waiter
-    if (waiter !== undefined) await confirmWaiter(spec.stateDir, { name: 'vmm', ref: waiter, expected })
-    this.assertPosture(expected, running)
+    await this.#confined!.confirm({ checked, working })
+    const { pid } = this
     writeFileSync(`${spec.privateDir}/pid`, `${pid}\n`, { mode: 0o600, flag: 'wx' })
     log.debug('vmm ready', { pid, accelerator: spec.accelerator })
   }
 
   /** Ends the process and waits for it. `quit` asks the VMM, and tells whether it could be asked. */
   async end(quit: () => Promise<boolean>): Promise<void> {
-    const { ledger, spec } = this.#options
-    if (this.#launched === undefined) {
+    const { spec } = this.#options
+    if (this.#confined === undefined) {
       this.watch.stopped()
     } else {
-      const { ref, exited } = this.#launched
+      const { exited } = this.#confined.launched
       // A VMM that cannot be asked is ending already, if it ever will; what it then says of its end is worth a moment.
       await Promise.race([exited, Bun.sleep((await quit()) ? quitMs : brokenMs)])
-      await ledger.release(processResource, (held) => held.ref?.pid === ref.pid)
-      await exited
+      await this.#confined.end()
       await this.watch.ended
     }
     this.#console?.close()
@@ -205,13 +183,13 @@ export class VmmProcess {
 
   /** @throws Error before {@link launch}. */
   get pid(): number {
-    if (this.#launched === undefined) throw new Error('the VMM was not launched')
-    return this.#launched.ref.pid
+    if (this.#confined === undefined) throw new Error('the VMM was not launched')
+    return this.#confined.launched.ref.pid
   }
 
   /** Ends the process without waiting for it: {@link ended} tells. */
   kill(): void {
-    if (this.#launched !== undefined) signalProcess(this.#launched.ref, 'SIGKILL')
+    if (this.#confined !== undefined) signalProcess(this.#confined.launched.ref, 'SIGKILL')
   }
 
   consoleTail(): string {
@@ -235,7 +213,7 @@ export class VmmProcess {
 
   /** What a failed start says: a VMM that ended tells more than the connection that broke with it. */
   async #explain(error: unknown): Promise<unknown> {
-    if (!(error instanceof KataError) || this.#launched === undefined) return error
+    if (!(error instanceof KataError) || this.#confined === undefined) return error
     const { spec, config } = this.#options
     const { path } = config.hypervisor
     if (error.code === 'VMM_COMMAND_TIMEOUT') {

@@ -12,10 +12,11 @@ import { killAndWait, waitGone } from '../../linux/processes/signal.ts'
 import { mapUserNamespace } from '../../linux/processes/user-namespace.ts'
 import { connectUnix, listenUnix } from '../../linux/sockets/socket.ts'
 import { lastWords } from '../../plain-text.ts'
+import { confineBy, type HeldAs } from '../../rootless/confine.ts'
 import { argumentFilter, setIdFilter } from '../../rootless/filters/argument-filter.ts'
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
-import { settledPosture } from '../../rootless/posture/posture-check.ts'
-import { recordPosture } from '../../rootless/posture/posture-record.ts'
+import type { Launched, Launcher } from '../../rootless/launcher.ts'
+import type { ExpectedPosture } from '../../rootless/posture/posture-check.ts'
 import { poll, within } from '../../time.ts'
 import type { Idmap } from '../idmap.ts'
 import { type BoundedLog, keepOutput } from './bounded-log.ts'
@@ -63,48 +64,60 @@ export const virtiofsdResource: ResourceKind<VirtiofsdData> = {
  *   `spec.accept`. No process is left then.
  */
 export async function startVirtiofsd(ledger: Ledger, spec: ShareDaemonSpec): Promise<ShareDaemon> {
-  const argv = virtiofsdCommand(spec)
-  const { name = 'virtiofsd' } = spec
+  const { name = 'virtiofsd', stateDir } = spec
   const socketPath = `${spec.privateDir}/${sockets[name]}`
-  const start = ledger.take(virtiofsdResource, { socketPath }, async (entry) => {
-    const listener = listenUnix(socketPath)
-    const connection = openToVmm(spec, socketPath)
-    const child = spawnDaemon(argv, name, spec, listener)
-    const log = keepOutput(child.stderr, `${spec.stateDir}/${name}.log`)
-    const exited = child.exited.then(
-      (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
-    )
-    const held = heldConnection(connection, exited)
-    const daemon = processRef(child.pid)
-    if (daemon !== undefined) entry.amend({ socketPath, daemon })
-    const idmap = await enterUserNamespace(spec, child, daemon, exited)
-    if (idmap === undefined && spec.ids !== undefined)
-      throw new NotStarted('no user namespace within 10 s', daemon, exited, log)
-    const worker = await waitForWorker(daemon, spec.signal)
-    if (daemon === undefined || worker === undefined)
-      throw new NotStarted('no worker within 10 s', daemon, exited, log)
-    entry.amend({ socketPath, daemon, worker })
-    const { supervisor, worker: serving } = virtiofsdPostures(spec, worker.pid)
-    await settledPosture(daemon.pid, supervisor)
-    await settledPosture(worker.pid, serving)
-    // From now on both processes see the mounts of containers, and the worker opens files there.
-    for (const [process, ref, posture] of [
-      [name, daemon, supervisor],
-      [`${name}-worker`, worker, { ...serving, opens: [...serving.opens, '/'] }],
-    ] as const)
-      recordPosture(spec.stateDir, { name: process, ref, expected: { ...posture, mountsBelow: true } })
-    return {
-      socketPath,
-      connect: held,
-      exited,
-      processes: [daemon, worker],
-      idmap,
-    }
-  })
-  return start.catch(async (error) => {
+  const argv = virtiofsdCommand(spec)
+  const heldAs: HeldAs<VirtiofsdData> = {
+    kind: virtiofsdResource,
+    data: ([daemon, worker]) => ({ socketPath, ...(daemon && { daemon }), ...(worker && { worker }) }),
+  }
+  const launch: Launcher<LaunchedDaemon> = (_, known) => launchDaemon(spec, { argv, name, socketPath }, known)
+  try {
+    return await confineBy(ledger, heldAs, { name, stateDir, launch }, async ({ postures }) => ({
+      ...{ checked: postures.supervisor, working: withShare(postures.supervisor), settles: true },
+    }))
+  } catch (error) {
     throw error instanceof NotStarted ? await startError(spec.program, error) : error
-  })
+  }
 }
+
+interface LaunchedDaemon extends Launched, ShareDaemon {
+  readonly postures: ReturnType<typeof virtiofsdPostures>
+}
+
+async function launchDaemon(
+  spec: ShareDaemonSpec,
+  { argv, name, socketPath }: { argv: string[]; name: DaemonName; socketPath: string },
+  known: (daemon: ProcessRef) => void,
+): Promise<LaunchedDaemon> {
+  const listener = listenUnix(socketPath)
+  const connection = openToVmm(spec, socketPath)
+  const child = spawnDaemon(argv, name, spec, listener)
+  const log = keepOutput(child.stderr, `${spec.stateDir}/${name}.log`)
+  const exited = child.exited.then(
+    (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
+  )
+  const connect = heldConnection(connection, exited)
+  const daemon = processRef(child.pid)
+  if (daemon !== undefined) known(daemon)
+  const idmap = await enterUserNamespace(spec, child, daemon, exited)
+  if (idmap === undefined && spec.ids !== undefined)
+    throw new NotStarted('no user namespace within 10 s', daemon, exited, log)
+  const worker = await waitForWorker(daemon, spec.signal)
+  if (daemon === undefined || worker === undefined)
+    throw new NotStarted('no worker within 10 s', daemon, exited, log)
+  const postures = virtiofsdPostures(spec, worker.pid)
+  // The worker opens files of containers.
+  const serving = withShare({ ...postures.worker, opens: [...postures.worker.opens, '/'] })
+  const asked = () => ({ checked: postures.worker, working: serving })
+  return {
+    ...{ ref: daemon, companions: [{ name: 'worker', ref: worker, asked }], postures },
+    ...{ socketPath, connect, exited, processes: [daemon, worker], idmap },
+  }
+}
+
+/** Once it serves, both processes see the mounts of containers. */
+const withShare = (posture: ExpectedPosture): ExpectedPosture => ({ ...posture, mountsBelow: true })
 
 /** The error of a daemon that does not start. It is stopped before its exit and its output are read. */
 class NotStarted extends Error {

@@ -78,7 +78,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
       }),
     )
     // Its threads and devices exist only now; a machine that is not confined ends before it can do much.
-    this.process.assertPosture(runningPosture(this.#waiting!, this.options.spec, this.#settings))
+    await this.process.confirmRunning(runningPosture(this.#waiting!, this.options.spec, this.#settings))
   }
 
   async plugShare(share: ShareAttachment): Promise<void> {

@@ -1,32 +1,29 @@
 /** The two processes that stand around Firecracker as long as it lives (jailer.ts), looked at as it is itself. */
 import { filtersOf } from '../../linux/processes/seccomp.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import type { Identity } from '../../rootless/jail/launch-spec.ts'
+import type { Companion } from '../../rootless/launcher.ts'
 import { hostIdMap, readNamespaces } from '../../rootless/posture/posture.ts'
-import {
-  type ExpectedPosture,
-  noCapabilities,
-  ownNamespaces,
-  settledPosture,
-} from '../../rootless/posture/posture-check.ts'
-import { recordPosture } from '../../rootless/posture/posture-record.ts'
-import type { VmSpec } from '../vmm.ts'
+import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture/posture-check.ts'
 import { type JailedFirecracker, jailerBoundingSet } from './jailer.ts'
 
-/** Compares both once they have settled, and writes them down for audits. @throws KataError POSTURE_DIFFERS, PROCESS_GONE. */
-export async function confirmAround(
-  spec: VmSpec,
+/** Both with what they have to be, for as long as Firecracker lives. */
+export function companionsOf(
+  identity: Identity,
   { holder, first }: JailedFirecracker['around'],
-): Promise<void> {
-  const standing = [
-    { name: 'vmm-holder', ref: holder, expected: aroundPosture(spec, 'holder') },
-    { name: 'vmm-first', ref: first, expected: aroundPosture(spec, 'first') },
+): readonly Companion[] {
+  const asked = (who: 'holder' | 'first') => () => {
+    const expected = aroundPosture(identity, who)
+    return { checked: expected, working: expected }
+  }
+  return [
+    { name: 'holder', ref: holder, asked: asked('holder') },
+    { name: 'first', ref: first, asked: asked('first') },
   ]
-  await Promise.all(standing.map(({ ref, expected }) => settledPosture(ref.pid, expected)))
-  for (const record of standing) recordPosture(spec.stateDir, record)
 }
 
 /** What stands around it once the jailer has done its work: the same user, nothing to do and no right to do it. */
-function aroundPosture({ identity: { uid, gid } }: VmSpec, who: 'holder' | 'first'): ExpectedPosture {
+function aroundPosture({ uid, gid }: Identity, who: 'holder' | 'first'): ExpectedPosture {
   const limit = (value: number) => `${value}:${value}`
   return {
     ...{ uid, gid, groups: [], idMap: hostIdMap },

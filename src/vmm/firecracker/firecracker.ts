@@ -16,10 +16,10 @@ import { VmmDriver } from '../vmm-driver.ts'
 import { answerMs } from '../vmm-process.ts'
 import { agentPort } from '../vsock.ts'
 import { connectApi } from './api-socket.ts'
-import { confirmAround } from './around.ts'
+import { companionsOf } from './around.ts'
 import { Drives } from './drives.ts'
 import { makeJail, removeJail, removeOtherNodes } from './jail-files.ts'
-import { type JailedFirecracker, launchByJailer } from './jailer.ts'
+import { launchByJailer } from './jailer.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
 import {
   firecrackerNeeds,
@@ -76,7 +76,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   protected async run(): Promise<void> {
     await this.#put({ path: 'actions', body: { action_type: 'InstanceStart' } }, answerMs)
     // Its threads, devices and filters exist only now; a machine that is not confined ends before it can do much.
-    this.process.assertPosture(runningPosture(this.#expected!, this.#version!))
+    await this.process.confirmRunning(runningPosture(this.#expected!, this.#version!))
   }
 
   async plugShare(): Promise<void> {
@@ -155,19 +155,17 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   async #launch(launch: Parameters<typeof launchByJailer>[0]): Promise<void> {
     const connected = Promise.withResolvers<void>()
     let look = () => {}
-    let around: JailedFirecracker['around'] | undefined
     await this.process.launchBy(
       async (options) => {
-        const jailed = await launchByJailer(launch, options)
+        const { ref, exited, around, ...jailed } = await launchByJailer(launch, options)
         look = jailed.look
-        around = jailed.around
-        return { ref: jailed.ref, exited: jailed.exited.then((exit) => this.#onExit(exit)) }
+        const companions = companionsOf(this.options.spec.identity, around)
+        return { ref, exited: exited.then((exit) => this.#onExit(exit)), companions }
       },
       [connected.promise],
     )
     void this.ended.then(() => connected.resolve())
     removeOtherNodes(this.#place!)
-    await confirmAround(this.options.spec, around!)
     this.connection = await connectApi(this.#place!, this.options.spec.identity, this.ended)
     void this.connection.closed.then(() => {
       look()
