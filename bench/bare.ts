@@ -9,8 +9,8 @@ import { type AgentConnection, connectAgent } from '../src/agent/connection.ts'
 import type { Config } from '../src/config/config.ts'
 import { silentLogger } from '../src/log.ts'
 import { rootIdentity } from '../src/rootless/identity/identity.ts'
-import { qemuCommandLine } from '../src/vmm/qemu/command-line.ts'
 import { machineSettings } from '../src/vmm/qemu/machine-settings.ts'
+import { qemuCommandLine } from '../src/vmm/qemu/settings/command-line.ts'
 import { openSockets, type SocketRole, socketPath } from '../src/vmm/qemu/sockets.ts'
 
 const bootTimeoutMs = slow(60_000)

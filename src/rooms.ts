@@ -86,11 +86,21 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'shim/statistics': ['guest', 'statistics of the guest as metrics'],
   'shim/task': ['root', 'answers containerd; opens its FIFOs'],
   ttrpc: ['neither', 'codec with limits, for containerd as for the guest'],
-  vmm: ['root', 'starts VMMs and opens what they get; see undivided'],
-  'vmm/cloud-hypervisor': ['root', 'as above'],
-  'vmm/firecracker': ['root', 'as above'],
+  vmm: ['root', 'starts VMMs and ends them'],
+  'vmm/cloud-hypervisor': ['root', 'as above: its jail, its sockets and its posture'],
+  'vmm/cloud-hypervisor/api': ['guest', 'what its API and its event monitor answer'],
+  'vmm/cloud-hypervisor/settings': ['neither', 'a machine in its terms'],
+  'vmm/firecracker': ['root', 'as above: its jailer, its jail and its posture'],
+  'vmm/firecracker/api': ['guest', 'what its API answers'],
+  'vmm/firecracker/settings': ['neither', 'a machine in its terms'],
+  'vmm/host': ['root', 'what a machine takes of the host: images, disks, huge pages, an address'],
   'vmm/http': ['guest', 'answers of Cloud Hypervisor and Firecracker'],
-  'vmm/qemu': ['root', 'as vmm'],
+  'vmm/kvm': ['root', 'opens /dev/kvm, notes what came of trials'],
+  'vmm/machine': ['neither', 'a machine as data, whichever VMM runs it'],
+  'vmm/monitor': ['guest', 'console, output and answers of every VMM; how a machine ended'],
+  'vmm/qemu': ['root', 'as vmm: its sockets and its posture'],
+  'vmm/qemu/monitor': ['guest', 'answers and events of QMP'],
+  'vmm/qemu/settings': ['neither', 'a machine in its terms'],
 }
 
 /**
@@ -119,57 +129,6 @@ export const doors: Readonly<Record<string, string>> = {
   'vmm/qemu/kvm-probe.ts': 'starts a QEMU and reads whether it booted',
   'vmm/cloud-hypervisor/cloud-hypervisor.ts': 'starts Cloud Hypervisor and talks to it',
   'vmm/firecracker/firecracker.ts': 'starts Firecracker and talks to it',
-  'vmm/firecracker/api-socket.ts': 'waits for the process and dials its API',
-}
-
-/** Files on another side than their room: src/vmm is not divided yet, because recorded test results carry its checksum. */
-export const undivided: Readonly<Record<Exclude<Side, 'root'>, readonly string[]>> = {
-  guest: [
-    'vmm/agent-log.ts',
-    'vmm/answers.ts',
-    'vmm/console-log.ts',
-    'vmm/end-error.ts',
-    'vmm/end-reason.ts',
-    'vmm/end-watch.ts',
-    'vmm/cloud-hypervisor/device-tree.ts',
-    'vmm/cloud-hypervisor/disks.ts',
-    'vmm/cloud-hypervisor/events.ts',
-    'vmm/cloud-hypervisor/resize.ts',
-    'vmm/firecracker/drives.ts',
-    'vmm/qemu/disks.ts',
-    'vmm/qemu/end-events.ts',
-    'vmm/qemu/event-waits.ts',
-    'vmm/qemu/line-splitter.ts',
-    'vmm/qemu/nic.ts',
-    'vmm/qemu/qmp-message.ts',
-    'vmm/qemu/qmp.ts',
-    'vmm/qemu/resize.ts',
-    'vmm/qemu/unplug.ts',
-    'vmm/qemu/vfio.ts',
-  ],
-  neither: [
-    'vmm/kernel-command-line.ts',
-    'vmm/cloud-hypervisor/dialect.ts',
-    'vmm/cloud-hypervisor/nic.ts',
-    'vmm/firecracker/dialect.ts',
-    'vmm/firecracker/room.ts',
-    'vmm/qemu/disk-places.ts',
-    'vmm/qemu/disk-settings.ts',
-    'vmm/qemu/kernel-command-line.ts',
-    'vmm/qemu/memory.ts',
-    'vmm/qemu/processors.ts',
-    'vmm/qemu/root-ports.ts',
-  ],
-}
-
-/** Imports across the line that are still there, with what has to move. */
-export const owed: Readonly<Record<string, string>> = {
-  'shim/delete.ts -> shim/statistics/timestamp.ts':
-    'the constructor of a timestamp, which belongs to neither side',
-  'vmm/cloud-hypervisor/resize.ts -> vmm/cloud-hypervisor/vm-config.ts': 'the size of a memory block',
-  'vmm/firecracker/drives.ts -> vmm/firecracker/drive-list.ts': 'the numbers and names of drives',
-  'vmm/firecracker/drives.ts -> vmm/firecracker/program.ts': 'the VMM’s name',
-  'vmm/qemu/command-line.ts -> vmm/qemu/nic.ts': 'the arguments of a network card',
 }
 
 /** Files of the guest's side that touch the host by node:fs. */
@@ -177,5 +136,5 @@ export const hostFiles: Readonly<Record<string, string>> = {
   'agent/vsock.ts': 'closes a socket that could not connect',
   'images/formats/byte-source.ts': 'reads an open descriptor',
   'sandbox/guest/passed-drivers.ts': 'reads names of drivers in sysfs',
-  'vmm/console-log.ts': 'writes the console’s log file',
+  'vmm/monitor/console-log.ts': 'writes the console’s log file',
 }

@@ -5,7 +5,7 @@
  */
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { kvmObstacle } from '../../src/vmm/kvm-obstacle.ts'
+import { kvmObstacle } from '../../src/vmm/kvm/kvm-obstacle.ts'
 import { askedAccelerator } from '../harness/configuration.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'

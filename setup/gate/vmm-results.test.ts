@@ -6,6 +6,7 @@ import { drivers } from '../../src/config/drivers.ts'
 import { isOld, stateOf, vmmFeaturesPage } from '../pages/vmm-features-page.ts'
 import { root } from '../paths.ts'
 import {
+  driverFiles,
   driverSources,
   isNamed,
   readResults,
@@ -41,6 +42,18 @@ test('a report is read with the reasons of what was left out, and what it ran ov
     { file: 'x', name: 'is left out', outcome: { skipped: 'it cannot' }, over },
     { file: 'x', name: 'in a block', outcome: { skipped: 'no device' }, over },
   ])
+})
+
+test('every source in src/vmm belongs to a driver, and what drivers share belongs to all of them', () => {
+  const all = readdirSync(join(root, 'src/vmm'), { recursive: true, encoding: 'utf8' })
+  const sources = all.filter((name) => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+  const covered = drivers.map(driverFiles)
+  expect([...new Set(covered.flat())].sort()).toEqual(sources.sort())
+  const shared = sources.filter((name) => covered.every((files) => files.includes(name)))
+  expect(shared).toContain('vmm-process.ts')
+  expect(shared).toContain('monitor/answers.ts')
+  expect(shared.some((name) => name.includes('qemu'))).toBe(false)
+  expect(driverFiles('qemu')).toContain('qemu/monitor/qmp.ts')
 })
 
 const now: Omit<VmmResults, 'tests'> = {

@@ -32,22 +32,27 @@ export interface VmmResults {
 }
 
 const directories: Readonly<Record<HypervisorDriver, string>> = {
-  qemu: 'qemu',
-  clh: 'cloud-hypervisor',
-  firecracker: 'firecracker',
+  qemu: 'qemu/',
+  clh: 'cloud-hypervisor/',
+  firecracker: 'firecracker/',
+}
+
+/** The sources of a driver, below src/vmm: its own folder, and all that it shares with others. */
+export function driverFiles(driver: HypervisorDriver): string[] {
+  const others = Object.values(directories).filter((directory) => directory !== directories[driver])
+  return readdirSync(join(root, 'src/vmm'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => /(?<!\.test)\.ts$/.test(name) && !others.some((other) => name.startsWith(other)))
+    .sort()
 }
 
 /**
- * A checksum of the driver's sources, and of what it shares with others: a record of another one says nothing of it.
- * Where an imported file lies does not count, so that a file outside the driver may move.
+ * A checksum of {@link driverFiles}: a record of another one says nothing of the driver. Where an imported file lies does not
+ * count, so that a file outside the driver may move.
  */
 export function driverSources(driver: HypervisorDriver): string {
   const hash = createHash('sha256')
-  for (const directory of ['src/vmm', 'src/vmm/http', `src/vmm/${directories[driver]}`]) {
-    const names = readdirSync(join(root, directory)).filter((name) => /(?<!\.test)\.ts$/.test(name))
-    for (const name of names.sort())
-      hash.update(name).update(withoutImports(readFileSync(join(root, directory, name), 'utf8')))
-  }
+  for (const name of driverFiles(driver))
+    hash.update(name).update(withoutImports(readFileSync(join(root, 'src/vmm', name), 'utf8')))
   return hash.digest('hex').slice(0, 16)
 }
 

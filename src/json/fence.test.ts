@@ -14,10 +14,10 @@ const filesWith = (pattern: RegExp) =>
 const others = {
   'config/daemon-args.ts': 'a value of the configuration; its type says in words what it allows',
   'config/value-types.ts': 'as above',
-  'vmm/agent-log.ts': 'lines of the guest’s log, shown and not used',
-  'vmm/answers.ts': 'answers of VMMs, with small readers and a code of their own',
+  'vmm/monitor/agent-log.ts': 'lines of the guest’s log, shown and not used',
+  'vmm/monitor/answers.ts': 'answers of VMMs, with small readers and a code of their own',
   'vmm/http/api.ts': 'as above',
-  'vmm/kvm-trial.ts': 'a note of its own, field by field',
+  'vmm/kvm/kvm-trial.ts': 'a note of its own, field by field',
 }
 
 test('nobody parses JSON but the readers, and those who are named with their reason', () => {

@@ -11,3 +11,6 @@ export type AgentEndpoint =
       readonly port: number
       readonly uid: number
     }
+
+/** The vsock port on which the agent listens in every guest; Kata's number. */
+export const agentPort = 1024

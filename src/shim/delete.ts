@@ -11,10 +11,10 @@ import { isAlive } from '../linux/processes/proc.ts'
 import { createLogger, type Logger } from '../log.ts'
 import { readSandboxId } from '../oci/bundle.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
+import { toTimestamp } from '../protocol/timestamp.ts'
 import { defaultRunDir } from '../sandbox/records/paths.ts'
 import type { ShimFlags } from './flags.ts'
 import { shimSocketPath } from './start.ts'
-import { toTimestamp } from './statistics/timestamp.ts'
 import { tearDownApart } from './teardown.ts'
 
 const killedStatus = 137

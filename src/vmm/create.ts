@@ -1,16 +1,16 @@
 /** Which driver runs a sandbox's machine: that of the hypervisor table in its configuration. */
 import type { Config, HypervisorDriver } from '../config/config.ts'
 import type { Logger } from '../log.ts'
+import { clhFeatures, createCloudHypervisor } from './cloud-hypervisor/cloud-hypervisor.ts'
+import { createFirecracker, firecrackerFeatures } from './firecracker/firecracker.ts'
 import {
   type AcceleratorChoice,
   type AcceleratorFacts,
   type AcceleratorForecast,
   chooseAccelerator,
   forecastAccelerator,
-} from './accelerator.ts'
-import { clhFeatures, createCloudHypervisor } from './cloud-hypervisor/cloud-hypervisor.ts'
-import { createFirecracker, firecrackerFeatures } from './firecracker/firecracker.ts'
-import type { ProbeOutcome } from './kvm-trial.ts'
+} from './kvm/accelerator.ts'
+import type { ProbeOutcome } from './kvm/kvm-trial.ts'
 import { probeKvm } from './qemu/kvm-probe.ts'
 import { createQemu, qemuFeatures } from './qemu/qemu.ts'
 import type { ProbeOptions, Vmm, VmmFeatures, VmmOptions } from './vmm.ts'

@@ -9,17 +9,14 @@ import { ConfinedProcess } from '../rootless/confined-process.ts'
 import type { LaunchedProcess, LaunchSpec } from '../rootless/jail/launch-spec.ts'
 import { inJail, type Launched, type Launcher } from '../rootless/launcher.ts'
 import type { ExpectedPosture } from '../rootless/posture/posture-check.ts'
-import { ConsoleLog } from './console-log.ts'
-import { lastWords, vmEndError } from './end-error.ts'
-import { endReason } from './end-reason.ts'
-import { type BareEnd, EndWatch } from './end-watch.ts'
+import { answerMs, quitMs } from './machine/deadlines.ts'
+import { ConsoleLog } from './monitor/console-log.ts'
+import { lastWords, vmEndError } from './monitor/end-error.ts'
+import { endReason } from './monitor/end-reason.ts'
+import { type BareEnd, EndWatch } from './monitor/end-watch.ts'
 import { checkProgram, checkVersion, type ProgramNeeds, programVersion } from './program.ts'
 import type { VmEnd, VmmOptions } from './vmm.ts'
 
-/** Until a VMM that was started answers, milliseconds: 60 are usual, a host under load takes a multiple. */
-export const answerMs = 30_000
-/** What a VMM that was asked to quit gets before it is killed, milliseconds. */
-export const quitMs = 1000
 /** The same for one whose connection is broken. */
 const brokenMs = 100
 /** Bytes already written reach us within a turn of the event loop, milliseconds. */

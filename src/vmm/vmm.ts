@@ -7,8 +7,8 @@ import type { Ledger } from '../ledger/ledger.ts'
 import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import type { ExitInfo, Identity, LaunchedProcess } from '../rootless/jail/launch-spec.ts'
-import type { DiskAddress, DiskAttachment } from './disk.ts'
-import type { PassThrough, VfioAttachment } from './pass-through.ts'
+import type { DiskAddress, DiskAttachment } from './machine/disk.ts'
+import type { PassThrough, VfioAttachment } from './machine/pass-through.ts'
 
 /** The machine to build, decided before any process exists. */
 export interface VmSpec {

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { vmConfig } from '../../../src/vmm/cloud-hypervisor/vm-config.ts'
+import { vmConfig } from '../../../src/vmm/cloud-hypervisor/settings/vm-config.ts'
 import type { VmSpec } from '../../../src/vmm/vmm.ts'
 import { complaint } from '../common/src/validate.ts'
 import { enumerations, schema, types } from './src/schema.ts'

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { machineRequests, putRootDrive } from '../../../src/vmm/firecracker/requests.ts'
+import { machineRequests, putRootDrive } from '../../../src/vmm/firecracker/settings/requests.ts'
 import type { VmSpec } from '../../../src/vmm/vmm.ts'
 import { deserialize } from './src/deserialize.ts'
 import { enumerations, types } from './src/schema.ts'

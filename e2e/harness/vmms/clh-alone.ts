@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs'
 import type { Socket } from 'bun'
 import { adoptSocket } from '../../../src/linux/sockets/adopt-socket.ts'
 import { listenUnix, socketPair } from '../../../src/linux/sockets/socket.ts'
-import { EventReader, type MonitorEvent } from '../../../src/vmm/cloud-hypervisor/events.ts'
+import { EventReader, type MonitorEvent } from '../../../src/vmm/cloud-hypervisor/api/events.ts'
 import { type Answered, askApi } from './ask-api.ts'
 
 export interface Alone extends AsyncDisposable {

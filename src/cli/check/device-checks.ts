@@ -4,7 +4,7 @@
  */
 import type { HypervisorConfig } from '../../config/config.ts'
 import { channelOf } from '../../config/kata/own-guest.ts'
-import { vsockDevice } from '../../vmm/vsock.ts'
+import { vsockDevice } from '../../vmm/host/vsock.ts'
 import { type Check, type CheckContext, failed, type Outcome, ok, warning } from './check.ts'
 
 /** Says what was found of something that only some configurations use. `remedy` goes on after a colon. */

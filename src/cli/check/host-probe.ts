@@ -10,9 +10,9 @@ import { probeNetwork } from '../../network/probe.ts'
 import { landlockProblem } from '../../rootless/filters/landlock.ts'
 import { checkUidRange, checkUpperIds, type UidRange } from '../../rootless/identity/uid-range.ts'
 import { leaseDir } from '../../sandbox/records/paths.ts'
-import type { AcceleratorForecast } from '../../vmm/accelerator.ts'
-import { resolveAssets } from '../../vmm/assets.ts'
 import { forecastMachineAccelerator } from '../../vmm/create.ts'
+import { resolveAssets } from '../../vmm/host/assets.ts'
+import type { AcceleratorForecast } from '../../vmm/kvm/accelerator.ts'
 
 export interface FileFacts {
   readonly kind: 'file' | 'directory' | 'character-device' | 'other'

@@ -2,7 +2,7 @@
 import type { HypervisorDriver } from '../../config/config.ts'
 import { driverNames } from '../../config/drivers.ts'
 import { clhNeeds } from '../../vmm/cloud-hypervisor/program.ts'
-import { needsFor } from '../../vmm/firecracker/program.ts'
+import { needsFor } from '../../vmm/firecracker/settings/needs.ts'
 import { type ProgramNeeds, parseVersion } from '../../vmm/program.ts'
 import { qemuNeeds } from '../../vmm/qemu/program.ts'
 import { type Check, type CheckContext, failed, firstLine, type Outcome, ok } from './check.ts'

@@ -5,7 +5,7 @@ import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { deviceRights } from '../../oci/devices/device-rights.ts'
 import type { OciSpec } from '../../oci/spec.ts'
-import type { VfioAttachment } from '../../vmm/pass-through.ts'
+import type { VfioAttachment } from '../../vmm/machine/pass-through.ts'
 import { coldVfio, type VfioContainer, VfioDevices, type VfioHost, vfioUses } from './vfio-devices.ts'
 
 const config = (changes: { hotPlugVfio?: 'root-port'; coldPlugVfio?: 'root-port' }) => {

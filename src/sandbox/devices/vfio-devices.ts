@@ -10,7 +10,7 @@ import type { Ledger } from '../../ledger/ledger.ts'
 import type { DeviceRights } from '../../oci/devices/device-rights.ts'
 import type { OciDevice, OciSpec } from '../../oci/spec.ts'
 import type { Device } from '../../protocol/generated/agent.ts'
-import type { PassThrough, VfioAttachment } from '../../vmm/pass-through.ts'
+import type { PassThrough, VfioAttachment } from '../../vmm/machine/pass-through.ts'
 import { holderName } from './device-holder.ts'
 import { vfioResource } from './vfio-resource.ts'
 

@@ -6,7 +6,7 @@
 import { KataError } from '../../errors.ts'
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
 import { type Clock, realClock } from '../../time.ts'
-import { endSentence, lastWords, panicWords, vmEndError } from '../../vmm/end-error.ts'
+import { endSentence, lastWords, panicWords, vmEndError } from '../../vmm/monitor/end-error.ts'
 import type { VmEnd } from '../../vmm/vmm.ts'
 
 /** Each sign that a machine can give of its end. */

@@ -9,7 +9,7 @@ import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import type { Device, Storage } from '../../protocol/generated/agent.ts'
 import { FSGroupChangePolicy } from '../../protocol/generated/types.ts'
-import type { DiskAddress } from '../../vmm/disk.ts'
+import type { DiskAddress } from '../../vmm/machine/disk.ts'
 import { type DeviceUse, deviceUses, type VolumeUse, volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
 

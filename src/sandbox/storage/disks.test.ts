@@ -4,7 +4,7 @@ import type { HostDisk } from '../../devices/host-disk.ts'
 import { KataError } from '../../errors.ts'
 import { Ledger } from '../../ledger/ledger.ts'
 import { silentLogger } from '../../log.ts'
-import type { DiskAttachment } from '../../vmm/disk.ts'
+import type { DiskAttachment } from '../../vmm/machine/disk.ts'
 import { Disks, diskResource } from './disks.ts'
 
 const rw = { readonly: false, direct: false }

@@ -4,7 +4,7 @@ import type { DiskAccess, HostDisk } from '../../devices/host-disk.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { serially } from '../../time.ts'
-import type { DiskAddress, DiskAttachment } from '../../vmm/disk.ts'
+import type { DiskAddress, DiskAttachment } from '../../vmm/machine/disk.ts'
 
 /**
  * A disk that the VMM holds open. There is nothing to undo on the host: its node was never touched, and the descriptor goes

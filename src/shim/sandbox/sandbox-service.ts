@@ -8,12 +8,12 @@ import type { OciSpec } from '../../oci/spec.ts'
 import type { StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import type * as api from '../../protocol/generated/containerd/sandbox.ts'
 import { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
+import { toTimestamp } from '../../protocol/timestamp.ts'
 import { lostExitStatus } from '../../sandbox/guest/exit-status.ts'
 import type { CallContext } from '../../ttrpc/ttrpc.ts'
 import type { Pod } from '../daemon/pod.ts'
 import { untilAborted } from '../daemon/until-aborted.ts'
 import { toMetrics } from '../statistics/stats.ts'
-import { toTimestamp } from '../statistics/timestamp.ts'
 import type { RuntimeOptions } from './runtime-options.ts'
 
 export interface SandboxServiceOptions {

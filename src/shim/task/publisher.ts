@@ -1,10 +1,10 @@
 /** Brings events to containerd: one at a time, in their order, and across its restarts. */
 import type { Logger } from '../../log.ts'
 import { type Envelope, EventsDefinition } from '../../protocol/generated/containerd/events.ts'
+import { toTimestamp } from '../../protocol/timestamp.ts'
 import { sleep, within } from '../../time.ts'
 import { connectUnix } from '../../ttrpc/bun.ts'
 import { type ClientConnection, connect, createClient, TtrpcError } from '../../ttrpc/ttrpc.ts'
-import { toTimestamp } from '../statistics/timestamp.ts'
 import type { TaskEvent } from './events.ts'
 
 export interface EventPublisher {

@@ -5,29 +5,28 @@ import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
+import { agentPort } from '../../protocol/agent-endpoint.ts'
 import type { LaunchSpec } from '../../rootless/jail/launch-spec.ts'
 import type { ExpectedPosture } from '../../rootless/posture/posture-check.ts'
-import { asObject, asText } from '../answers.ts'
-import type { DiskAddress, DiskAttachment } from '../disk.ts'
-import { openDiskImage } from '../disk-image.ts'
-import { DiskNodes } from '../disk-nodes.ts'
+import { openDiskImage } from '../host/disk-image.ts'
+import { DiskNodes } from '../host/disk-nodes.ts'
+import { hugePageBytes, promiseHugePages } from '../host/huge-pages.ts'
 import { ApiClient, type CallOptions } from '../http/api.ts'
-import { hugePageBytes, promiseHugePages } from '../huge-pages.ts'
+import { answerMs, quitMs } from '../machine/deadlines.ts'
+import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
+import { asObject, asText } from '../monitor/answers.ts'
 import { bareVersion, type ProgramVersion } from '../program.ts'
 import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
-import { answerMs, quitMs } from '../vmm-process.ts'
-import { agentPort } from '../vsock.ts'
+import { deviceGone } from './api/device-tree.ts'
+import { Disks } from './api/disks.ts'
+import { EventReader, type MonitorEvent } from './api/events.ts'
+import { Resizer } from './api/resize.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
-import { deviceGone } from './device-tree.ts'
-import { clhApi } from './dialect.ts'
-import { Disks } from './disks.ts'
-import { EventReader, type MonitorEvent } from './events.ts'
-import { netConfig } from './nic.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
 import { clhArguments, clhNeeds, fdRoles } from './program.ts'
-import { Resizer } from './resize.ts'
-import { clhSyscalls } from './syscalls.ts'
+import { clhApi } from './settings/dialect.ts'
+import { netConfig } from './settings/nic.ts'
 import {
   fsConfig,
   inJail,
@@ -36,7 +35,8 @@ import {
   nodeDirs,
   vmConfig,
   vsockName,
-} from './vm-config.ts'
+} from './settings/vm-config.ts'
+import { clhSyscalls } from './syscalls.ts'
 
 export const clhFeatures: VmmFeatures = {
   ...{ accelerators: ['kvm'], share: 'path', nics: 'descriptor', ownSockets: true, ownKvmNode: false },

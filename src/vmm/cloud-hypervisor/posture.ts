@@ -2,7 +2,7 @@
 import type { LaunchSpec } from '../../rootless/jail/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture/posture-check.ts'
 import type { VmSpec } from '../vmm.ts'
-import { inJail, type MachineSettings } from './vm-config.ts'
+import { inJail, type MachineSettings } from './settings/vm-config.ts'
 
 /** Filters on every thread but the first: that of the jail and its own. The first only waits, without one. */
 const filters = { seccompFilters: 2, firstThreadFilters: 1 }

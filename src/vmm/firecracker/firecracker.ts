@@ -3,36 +3,28 @@ import { closeSync, constants, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { socketPair } from '../../linux/sockets/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
+import { agentPort } from '../../protocol/agent-endpoint.ts'
 import type { ExpectedPosture } from '../../rootless/posture/posture-check.ts'
-import { asObject, asText } from '../answers.ts'
-import type { DiskAddress, DiskAttachment } from '../disk.ts'
-import { openDiskImage } from '../disk-image.ts'
-import { DiskNodes } from '../disk-nodes.ts'
+import { openDiskImage } from '../host/disk-image.ts'
+import { DiskNodes } from '../host/disk-nodes.ts'
+import { promiseHugePages } from '../host/huge-pages.ts'
 import type { ApiClient } from '../http/api.ts'
-import { promiseHugePages } from '../huge-pages.ts'
+import { answerMs } from '../machine/deadlines.ts'
+import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
+import { asObject, asText } from '../monitor/answers.ts'
 import { bareVersion, checkProgram, type ProgramVersion } from '../program.ts'
 import type { MachineSize, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
-import { answerMs } from '../vmm-process.ts'
-import { agentPort } from '../vsock.ts'
-import { connectApi } from './api-socket.ts'
+import { connectApi } from './api/api-socket.ts'
+import { Drives } from './api/drives.ts'
 import { companionsOf } from './around.ts'
-import { Drives } from './drives.ts'
 import { makeJail, removeJail, removeOtherNodes } from './jail-files.ts'
 import { launchByJailer } from './jailer.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
-import {
-  firecrackerNeeds,
-  inJail,
-  type JailPlace,
-  jailerArguments,
-  jailerNeeds,
-  jailPlace,
-  needsFor,
-  realProgram,
-  requireName,
-} from './program.ts'
-import { type ApiRequest, machineRequests, putRootDrive } from './requests.ts'
+import { type JailPlace, jailerArguments, jailPlace, realProgram, requireName } from './program.ts'
+import { inJail } from './settings/jail-paths.ts'
+import { firecrackerNeeds, jailerNeeds, needsFor } from './settings/needs.ts'
+import { type ApiRequest, machineRequests, putRootDrive } from './settings/requests.ts'
 
 export const firecrackerFeatures: VmmFeatures = {
   ...{ accelerators: ['kvm'], share: 'none', nics: 'name', ownSockets: false, ownKvmNode: true },

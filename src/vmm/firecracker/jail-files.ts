@@ -15,8 +15,9 @@ import { makeFifo } from '../../linux/files/fifo.ts'
 import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
 import { bindTree, mountAttributes, openLocation } from '../../linux/mounts/mount-tree.ts'
 import type { VmSpec } from '../vmm.ts'
-import { emptyBytes, emptyDrive } from './drive-list.ts'
-import { inJail, type JailPlace } from './program.ts'
+import type { JailPlace } from './program.ts'
+import { emptyBytes, emptyDrive } from './settings/drive-list.ts'
+import { inJail } from './settings/jail-paths.ts'
 
 /** Room for what Firecracker can create in its jail, beside its own program: sockets, and whatever a hostile one likes. */
 const ownBytes = 1024 * 1024

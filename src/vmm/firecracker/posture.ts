@@ -8,7 +8,8 @@ import { isOlder, type ProgramVersion } from '../program.ts'
 import type { VmSpec } from '../vmm.ts'
 import { shown } from './jail-files.ts'
 import { jailerBoundingSet } from './jailer.ts'
-import { inJail, openFiles } from './program.ts'
+import { openFiles } from './program.ts'
+import { inJail } from './settings/jail-paths.ts'
 
 /** What it has for events and timers, waiting and running. */
 const events = ['anon_inode:[eventfd]', 'anon_inode:[eventpoll]', 'anon_inode:[timerfd]']

@@ -1,44 +1,11 @@
 /** Firecracker and its jailer: what is needed of the programs, and their arguments. */
 import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
-import type { HypervisorConfig } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { maxSocketPath } from '../../linux/sockets/socket.ts'
 import type { Identity } from '../../rootless/jail/launch-spec.ts'
-import { isOlder, type ProgramNeeds, programVersion, versionText } from '../program.ts'
-
-export const firecrackerNeeds: ProgramNeeds = {
-  name: 'Firecracker',
-  install: 'firecracker',
-  // First that tells a guest of its devices over ACPI; our kernel knows no other way to find them.
-  minimum: { major: 1, minor: 8, micro: 0 },
-}
-
-/** With `reclaim_guest_freed_memory`: an older one does not know the field `free_page_reporting` and refuses it. */
-export function needsFor({
-  reclaimGuestFreedMemory,
-}: Pick<HypervisorConfig, 'reclaimGuestFreedMemory'>): ProgramNeeds {
-  return reclaimGuestFreedMemory
-    ? { ...firecrackerNeeds, minimum: { major: 1, minor: 14, micro: 0 } }
-    : firecrackerNeeds
-}
-
-export const jailerNeeds: Pick<ProgramNeeds, 'install'> = {
-  install: 'jailer, of the same release as firecracker',
-}
-
-/** Where Firecracker finds things in its jail. */
-export const inJail = {
-  kernel: '/vmlinux',
-  initrd: '/initrd',
-  /** The pipe for its log. */
-  log: '/log',
-  /** A file system of its own, which only root can write: what becomes the guest's disks. */
-  drives: '/drives',
-  /** Made by Firecracker. */
-  api: '/run/api.sock',
-  vsock: '/run/vsock.sock',
-} as const
+import { isOlder, programVersion, versionText } from '../program.ts'
+import { inJail } from './settings/jail-paths.ts'
 
 /** Descriptors that it may have open: some for each drive, card and processor, and its own. */
 export const openFiles = 1024

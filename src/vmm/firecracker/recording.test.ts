@@ -7,12 +7,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { socketPair } from '../../linux/sockets/socket.ts'
-import { DiskNodes } from '../disk-nodes.ts'
+import { DiskNodes } from '../host/disk-nodes.ts'
 import { ApiClient } from '../http/api.ts'
 import type { VmSpec } from '../vmm.ts'
-import { firecrackerApi } from './dialect.ts'
-import { Drives } from './drives.ts'
-import { machineRequests } from './requests.ts'
+import { Drives } from './api/drives.ts'
+import { firecrackerApi } from './settings/dialect.ts'
+import { machineRequests } from './settings/requests.ts'
 
 const recording = join(import.meta.dir, '../../../e2e/recordings/firecracker-1.16.1/session.jsonl')
 

@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs'
 import type { Socket } from 'bun'
 import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { socketPair } from '../../linux/sockets/socket.ts'
-import { clhApi } from '../cloud-hypervisor/dialect.ts'
+import { clhApi } from '../cloud-hypervisor/settings/dialect.ts'
 import { ApiClient } from './api.ts'
 
 interface Asked {

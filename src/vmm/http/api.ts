@@ -3,7 +3,7 @@ import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { sendAll } from '../../linux/sockets/send-fds.ts'
-import { asText, parseJson, protocolError, sendError, withDeadline } from '../answers.ts'
+import { asText, parseJson, protocolError, sendError, withDeadline } from '../monitor/answers.ts'
 import { type HttpResponse, ResponseReader } from './response.ts'
 
 /** What tells one VMM's API from another's. */

@@ -2,7 +2,7 @@
  * Reads HTTP/1.1 responses (RFC 9112) from a VMM that may be hostile. Only what their server (micro_http) sends is
  * taken: a body has a Content-Length, a response without one has no body, and nothing is chunked.
  */
-import { protocolError } from '../answers.ts'
+import { protocolError } from '../monitor/answers.ts'
 
 export interface HttpResponse {
   readonly status: number

@@ -1,10 +1,10 @@
 /** The proof that KVM works: a small machine of its own boots the sandbox's guest up to opening the agent's port. */
 import type { HypervisorConfig } from '../../config/config.ts'
-import { lastWords } from '../end-error.ts'
-import type { ProbeOutcome } from '../kvm-trial.ts'
+import type { ProbeOutcome } from '../kvm/kvm-trial.ts'
+import { lastWords } from '../monitor/end-error.ts'
 import type { ProbeOptions, VmSpec } from '../vmm.ts'
-import { agentPortId } from './command-line.ts'
 import { createQemu } from './qemu.ts'
+import { agentPortId } from './settings/command-line.ts'
 
 /**
  * Boots the machine of `options` with KVM, confined as every VMM is, and ends it.

@@ -1,8 +1,8 @@
 /** From configuration and host to what the command line needs besides the VmSpec. */
 import { availableParallelism, totalmem } from 'node:os'
 import type { HypervisorConfig } from '../../config/config.ts'
-import type { MachineSettings } from './command-line.ts'
 import { firmwareDirs } from './program.ts'
+import type { MachineSettings } from './settings/command-line.ts'
 
 /** The settings of this host. @throws ENOENT when the program is gone; check it before. */
 export function machineSettings(hypervisor: HypervisorConfig): MachineSettings {

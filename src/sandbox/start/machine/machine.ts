@@ -1,8 +1,8 @@
 /** The machine: its description, and the start of its VMM, in which no guest code runs yet. */
 import type { Config } from '../../../config/config.ts'
 import type { ProcessRef } from '../../../linux/processes/proc.ts'
-import type { AcceleratorChoice } from '../../../vmm/accelerator.ts'
-import type { GuestAssets } from '../../../vmm/assets.ts'
+import type { GuestAssets } from '../../../vmm/host/assets.ts'
+import type { AcceleratorChoice } from '../../../vmm/kvm/accelerator.ts'
 import type { Vmm, VmSpec } from '../../../vmm/vmm.ts'
 import type { SandboxPaths } from '../../records/paths.ts'
 import type { MachinePlan } from '../../size/sizing.ts'

@@ -1,7 +1,7 @@
 /** Kernel, initrd and disk image of a machine, and whether they are those that are wanted. */
 import { requireAssetHashes } from '../../../config/asset-hashes.ts'
 import type { Config } from '../../../config/config.ts'
-import type { GuestAssets } from '../../../vmm/assets.ts'
+import type { GuestAssets } from '../../../vmm/host/assets.ts'
 import { type Background, background } from '../background.ts'
 import type { StartHost } from '../host.ts'
 import type { Timings } from '../timings.ts'

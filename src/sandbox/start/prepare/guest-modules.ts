@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { HypervisorConfig } from '../../../config/config.ts'
 import { hasOwnGuest } from '../../../config/kata/own-guest.ts'
 import { loadImage } from '../../../guest-image/guest-image.ts'
-import type { GuestAssets } from '../../../vmm/assets.ts'
+import type { GuestAssets } from '../../../vmm/host/assets.ts'
 
 /**
  * The file of the image that the kernel is from: another image's modules would not fit it. Undefined for a kernel or a guest of

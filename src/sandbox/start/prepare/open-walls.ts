@@ -2,7 +2,7 @@
 import { warnClient } from '../../../bundle/warnings.ts'
 import type { Config } from '../../../config/config.ts'
 import type { Logger } from '../../../log.ts'
-import type { AcceleratorChoice } from '../../../vmm/accelerator.ts'
+import type { AcceleratorChoice } from '../../../vmm/kvm/accelerator.ts'
 import { type OpenWall, openWalls } from '../../records/open-walls.ts'
 import type { ServedShare } from '../../storage/start-share.ts'
 import type { StartHost } from '../host.ts'

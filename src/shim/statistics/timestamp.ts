@@ -1,6 +1,0 @@
-import type { Timestamp } from '../../protocol/generated/google/protobuf/timestamp.ts'
-
-export function toTimestamp(date: Date): Timestamp {
-  const ms = date.getTime()
-  return { seconds: BigInt(Math.floor(ms / 1000)), nanos: (ms % 1000) * 1_000_000 }
-}

@@ -1,0 +1,52 @@
+/** The devices that a machine really has, as vm.info tells. */
+import { KataError } from '../../../errors.ts'
+import { asObject, asText, protocolError } from '../../monitor/answers.ts'
+
+/** How long a guest may take to let go of a device, milliseconds. */
+const unplugMs = 10_000
+const pollMs = 20
+
+type Info = () => Promise<unknown>
+
+/** Of an address as the API writes it, the slot on the root bus: how the agent's protocol writes such a place. */
+export function slotOf(bdf: unknown): string {
+  const text = asText(bdf, 'bdf')
+  const slot = /^[0-9a-f]{4}:00:([0-9a-f]{2})\.0$/.exec(text)?.[1]
+  if (slot === undefined) throw protocolError(`an address ${JSON.stringify(text)}`)
+  return slot
+}
+
+/** The slot of a device that is there since the machine runs. @throws KataError VMM_PROTOCOL when there is none. */
+export async function findSlot(info: Info, id: string): Promise<string> {
+  const nodes = await deviceNodes(info)
+  const found = nodes.find(([name, node]) => isDevice(name, node, id) && typeof node.pci_bdf === 'string')
+  if (found === undefined) throw protocolError(`no device ${id} in vm.info`)
+  return slotOf(found[1].pci_bdf)
+}
+
+/**
+ * Waits until guest and VMM have let go of a device whose removal was asked for.
+ *
+ * @throws KataError VMM_COMMAND_TIMEOUT.
+ */
+export async function deviceGone(info: Info, id: string): Promise<void> {
+  for (const deadline = Date.now() + unplugMs; ; await Bun.sleep(pollMs)) {
+    const nodes = await deviceNodes(info)
+    if (!nodes.some(([name, node]) => isDevice(name, node, id))) return
+    if (Date.now() > deadline)
+      throw new KataError('VMM_COMMAND_TIMEOUT', {
+        command: `the removal of ${id}`,
+        seconds: unplugMs / 1000,
+      })
+  }
+}
+
+async function deviceNodes(info: Info): Promise<[string, Record<string, unknown>][]> {
+  const { device_tree: tree = {} } = asObject(await info(), 'the answer to vm.info')
+  return Object.entries(asObject(tree, 'device_tree')).map(([name, node]) => [name, asObject(node, name)])
+}
+
+/** The device itself, or its place on the bus, whose child it is. */
+function isDevice(name: string, { children }: Record<string, unknown>, id: string): boolean {
+  return name === id || (Array.isArray(children) && children.includes(id))
+}

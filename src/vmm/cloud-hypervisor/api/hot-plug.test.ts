@@ -1,0 +1,110 @@
+/** What is said to the VMM, and when; the real thing is e2e/clh.test.ts. */
+import { expect, test } from 'bun:test'
+import { DiskNodes } from '../../host/disk-nodes.ts'
+import type { CallOptions } from '../../http/api.ts'
+import type { DiskAttachment } from '../../machine/disk.ts'
+import { Disks } from './disks.ts'
+import { Resizer } from './resize.ts'
+
+const mebibyte = 1024 * 1024
+const disk: DiskAttachment = {
+  ...{ id: 'd1', name: 'disk /dev/sdb', fd: 7, kind: 'block', bus: 'virtio-blk' },
+  ...{ readonly: true, direct: true },
+}
+
+/** Nodes that are only told of. */
+class ToldNodes extends DiskNodes {
+  constructor() {
+    super({ pid: 1, uid: 1, directory: '/disks' })
+  }
+  override during<T>({ id }: { id: string }, use: (path: string) => Promise<T>): Promise<T> {
+    return use(`/disks/${id}`)
+  }
+}
+
+/** A VMM with these devices, which are gone one look after their removal. */
+function vmm(devices: Record<string, object>, answer?: object) {
+  const said: [string, CallOptions][] = []
+  const removed = new Set<string>()
+  const put = async (command: string, options: CallOptions = {}) => {
+    said.push([command, options])
+    if (command === 'vm.remove-device') removed.add((options.body as { id: string }).id)
+    return command === 'vm.add-disk' ? answer : undefined
+  }
+  let looks = 0
+  const info = async () => {
+    if (removed.size > 0 && looks++ > 0) for (const id of removed) delete devices[id]
+    return { device_tree: devices }
+  }
+  return { said, put, info, disks: new Disks({ put, info }, new ToldNodes()) }
+}
+
+test('a disk is plugged by its node, and gone when nothing tells of it any more', async () => {
+  const { disks, said } = vmm({ d1: { pci_bdf: '0000:00:06.0' } }, { id: 'd1', bdf: '0000:00:06.0' })
+  expect(await disks.plug(disk)).toEqual({ driver: 'blk', pciPath: '06' })
+  expect(disks.address('d1')).toEqual({ driver: 'blk', pciPath: '06' })
+  const body = { id: 'd1', path: '/disks/d1', readonly: true, direct: true, image_type: 'Raw' }
+  expect(said).toEqual([['vm.add-disk', { body }]])
+  await disks.unplug('d1')
+  await disks.unplug('d1')
+  expect(said.slice(1)).toEqual([['vm.remove-device', { body: { id: 'd1' } }]])
+  expect(disks.address('d1')).toBeUndefined()
+})
+
+test('disks at boot are added first, in their order, and found afterwards', async () => {
+  const devices = { _pci0: { pci_bdf: '0000:00:05.0', children: ['d1'] }, d2: { pci_bdf: '0000:00:0a.0' } }
+  const { disks, said } = vmm(devices)
+  await disks.boot([disk, { ...disk, id: 'd2' }], async () => void said.push(['boot', {}]))
+  expect(said.map(([command]) => command)).toEqual(['vm.add-disk', 'vm.add-disk', 'boot'])
+  expect(said.map(([, { body }]) => (body as { id?: string } | undefined)?.id)).toEqual([
+    'd1',
+    'd2',
+    undefined,
+  ])
+  expect([disks.address('d1'), disks.address('d2')]).toEqual([
+    { driver: 'blk', pciPath: '05' },
+    { driver: 'blk', pciPath: '0a' },
+  ])
+})
+
+test.each([
+  ['an answer without an address', { id: 'd1' }, disk, 'bdf is not text'],
+  ['an address on another bus', { bdf: '0000:01:06.0' }, disk, 'an address'],
+  [
+    'a disk on a bus that it does not make',
+    {},
+    { ...disk, bus: 'virtio-scsi' as const },
+    '[VMM_OPTION_INVALID]',
+  ],
+])('%s is refused', async (_, answer, wrong, says) => {
+  await expect(vmm({}, answer).disks.plug(wrong)).rejects.toThrow(says)
+})
+
+test('an id that is no file name makes no node', async () => {
+  const nodes = new DiskNodes({ pid: process.pid, uid: 0, directory: '/disks' })
+  for (const id of ['', '../x', 'a/b', 'x'.repeat(65)])
+    await expect(nodes.during({ ...disk, id }, async () => {})).rejects.toThrow('[VMM_OPTION_INVALID]')
+})
+
+test('a machine grows by whole blocks, within its bounds, and never shrinks', async () => {
+  const { said, put } = vmm({})
+  const sizes = {
+    cpus: { boot_vcpus: 1, max_vcpus: 4, nested: false },
+    memory: { size: 256 * mebibyte, shared: true },
+  } as const
+  const grows = { ...sizes, memory: { ...sizes.memory, hotplug_size: 512 * mebibyte } }
+  const resizer = new Resizer(put, grows)
+  expect(await resizer.resize({ vcpus: 1.5, memoryMiB: 300 })).toEqual({ vcpus: 2, memoryMiB: 384 })
+  expect(await resizer.resize({ vcpus: 1, memoryMiB: 256 })).toEqual({ vcpus: 2, memoryMiB: 384 })
+  expect(await resizer.resize({ vcpus: 99, memoryMiB: 99_999 })).toEqual({ vcpus: 4, memoryMiB: 768 })
+  expect(said.map(([, { body }]) => body)).toEqual([
+    { desired_ram: 384 * mebibyte },
+    { desired_vcpus: 2 },
+    { desired_ram: 768 * mebibyte },
+    { desired_vcpus: 4 },
+  ])
+  expect(await new Resizer(put, sizes).resize({ vcpus: 1, memoryMiB: 512 })).toEqual({
+    vcpus: 1,
+    memoryMiB: 256,
+  })
+})

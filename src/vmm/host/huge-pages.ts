@@ -1,0 +1,96 @@
+/** Huge pages of the host, which somebody has to reserve before a machine can be made of them. */
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
+import { processesOfUid, readProc } from '../../linux/processes/proc.ts'
+
+/** What machines of this host may still take: one file for each that takes its pages only as its guest touches them. */
+export const promisesDir = '/run/kata-ts/huge-pages'
+
+/** One promise, by its file. */
+export const pagePromiseResource: ResourceKind<{ readonly path: string }> = {
+  kind: 'huge-pages',
+  release: ({ path }) => rmSync(path, { force: true }),
+}
+
+export interface PageSources {
+  /** The text of /proc/meminfo. */
+  readonly meminfo?: string
+  readonly directory?: string
+  /** KiB of huge pages that the processes of a user have. */
+  readonly takenKiB?: (uid: number) => number
+}
+
+/**
+ * Whether `memoryMiB` fit into the host's huge pages of the usual size that are free and promised to nobody; a VMM would
+ * only be killed when it touches the first page that is not there.
+ *
+ * @throws KataError VMM_NO_HUGEPAGES.
+ */
+export function requireHugePages(memoryMiB: number, sources: PageSources = {}): void {
+  const { meminfo = readFileSync('/proc/meminfo', 'utf8') } = sources
+  const value = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0)
+  const pageKiB = hugePageBytes(meminfo) / 1024
+  const promised = promisedPages({ ...sources, pageKiB })
+  const free = Math.max(value('HugePages_Free') - value('HugePages_Rsvd') - promised, 0)
+  const needed = pagesFor(memoryMiB, pageKiB)
+  if (pageKiB === 0 || free < needed)
+    throw new KataError('VMM_NO_HUGEPAGES', { memoryMiB, needed, free, pageKiB })
+}
+
+/**
+ * The same for a VMM that maps without reserving, which is promised its pages for as long as it lives. The promise is made
+ * before it is looked whether it can be kept: of two that ask at once each sees the other's.
+ */
+export async function promiseHugePages(
+  ledger: Ledger,
+  { uid, memoryMiB }: { readonly uid: number; readonly memoryMiB: number },
+  sources: PageSources = {},
+): Promise<void> {
+  const { directory = promisesDir } = sources
+  const pageKiB = hugePageBytes(sources.meminfo) / 1024
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const path = `${directory}/${uid}`
+  await ledger.take(pagePromiseResource, { path }, () => {
+    writeFileSync(path, `${pagesFor(memoryMiB, pageKiB)}\n`, { mode: 0o600 })
+    requireHugePages(memoryMiB, {
+      ...sources,
+      takenKiB: (user) => (user === uid ? Infinity : takenBy(sources, user)),
+    })
+  })
+}
+
+const pagesFor = (memoryMiB: number, pageKiB: number): number =>
+  pageKiB === 0 ? 0 : Math.ceil((memoryMiB * 1024) / pageKiB)
+
+/** What was promised and is still to be taken. */
+function promisedPages(sources: PageSources & { readonly pageKiB: number }): number {
+  const { directory = promisesDir, pageKiB } = sources
+  return names(directory).reduce((sum, name) => {
+    const pages = Number(readProc(`${directory}/${name}`) ?? 0)
+    return sum + Math.max(pages - takenBy(sources, Number(name)) / pageKiB, 0)
+  }, 0)
+}
+
+const takenBy = ({ takenKiB = hugeKiBOf }: PageSources, uid: number): number => takenKiB(uid)
+
+/** Of root's processes nobody can say which is meant: then all that was promised counts. */
+function hugeKiBOf(uid: number): number {
+  if (uid === 0) return 0
+  const texts = processesOfUid(uid).map((pid) => readProc(`/proc/${pid}/smaps_rollup`) ?? '')
+  const sizes = [...texts.join('\n').matchAll(/^(?:Shared|Private)_Hugetlb:\s+(\d+) kB/gm)]
+  return sizes.reduce((sum, [, size]) => sum + Number(size), 0)
+}
+
+function names(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
+
+/** The size of one, in bytes; 0 where the kernel has none. */
+export function hugePageBytes(meminfo = readFileSync('/proc/meminfo', 'utf8')): number {
+  return Number(/^Hugepagesize:\s+(\d+)/m.exec(meminfo)?.[1] ?? 0) * 1024
+}

@@ -1,0 +1,48 @@
+/** What tells, without booting anything and at every start anew, that KVM will not do. */
+import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs'
+import { kvmGroupProblem } from '../../rootless/identity/kvm-group.ts'
+
+export interface Obstacle {
+  readonly reason: string
+  /** No VM can be created at all; otherwise one can, but no guest will run well in it. */
+  readonly certain: boolean
+}
+
+export interface KvmAccessRequest {
+  /** The VMM's user gets to the node by its group. */
+  readonly byGroup: boolean
+  /** Default `/dev/kvm`. */
+  readonly kvmDevice?: string | undefined
+  /** Default `/proc/cpuinfo`. */
+  readonly cpuinfo?: string | undefined
+}
+
+export function kvmObstacle(request: KvmAccessRequest): Obstacle | undefined {
+  const { byGroup, kvmDevice = '/dev/kvm', cpuinfo = '/proc/cpuinfo' } = request
+  const stat = statSync(kvmDevice, { throwIfNoEntry: false })
+  if (stat === undefined) return { reason: `${kvmDevice} does not exist`, certain: true }
+  if (!stat.isCharacterDevice()) return { reason: `${kvmDevice} is not a device node`, certain: true }
+  if (!hasDriver(kvmDevice))
+    return {
+      reason: `no driver is behind ${kvmDevice} (ENODEV): kvm_intel or kvm_amd is not loaded`,
+      certain: true,
+    }
+  if (!hasVirtualization(cpuinfo)) return { reason: 'the CPU shows neither vmx nor svm', certain: false }
+  const problem = byGroup ? kvmGroupProblem(kvmDevice) : undefined
+  return problem === undefined ? undefined : { reason: problem.rawMessage, certain: false }
+}
+
+/** Whatever else keeps us from opening it is no proof: the VMM is somebody else. */
+function hasDriver(path: string): boolean {
+  try {
+    closeSync(openSync(path, constants.O_RDWR))
+    return true
+  } catch (error) {
+    return !['ENODEV', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
+}
+
+function hasVirtualization(cpuinfo: string): boolean {
+  const flags = /^flags\s*:(.*)$/m.exec(readFileSync(cpuinfo, 'utf8'))?.[1] ?? ''
+  return flags.split(' ').some((flag) => flag === 'vmx' || flag === 'svm')
+}

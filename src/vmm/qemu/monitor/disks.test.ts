@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'bun:test'
+import type { DiskAttachment } from '../../machine/disk.ts'
+import type { DiskConfig } from '../settings/disk-settings.ts'
+import { RootPorts } from '../settings/root-ports.ts'
+import { QemuDisks } from './disks.ts'
+import { Unplugs } from './unplug.ts'
+
+const config: DiskConfig = {
+  blockDeviceAio: 'io_uring',
+  blockDeviceCacheSet: false,
+  blockDeviceCacheDirect: false,
+  blockDeviceCacheNoflush: false,
+} as DiskConfig
+const disk: DiskAttachment = {
+  ...{ id: 'disk1', name: 'disk /dev/sdb', fd: 7, kind: 'block', bus: 'virtio-blk' },
+  ...{ readonly: false, direct: false },
+}
+
+/** A QEMU that obeys; the command named in `failing` fails. */
+function fakeQemu(more: Partial<DiskConfig> = {}) {
+  const said: [string, object, readonly number[]][] = []
+  const state = { failing: '' }
+  const execute = async (command: string, args: object, fds: readonly number[] = []) => {
+    said.push([command, args, fds])
+    if (command === state.failing) throw new Error(`${command} failed`)
+    const { id } = args as { id: string }
+    if (command === 'device_del') queueMicrotask(() => unplugs.event('DEVICE_DELETED', { device: id }))
+    return command === 'add-fd' ? { 'fdset-id': 3, fd: 20 } : {}
+  }
+  const unplugs = new Unplugs(execute)
+  const ports = new RootPorts(2)
+  const disks = new QemuDisks({ execute, ports, unplugs, config: { ...config, ...more } })
+  return { disks, state, ports, said, commands: () => said.splice(0).map(([command]) => command) }
+}
+
+describe('plugging', () => {
+  test('hands the descriptor over, makes a block node of its set and a device of that', async () => {
+    const { disks, said } = fakeQemu()
+    expect(await disks.plug(disk)).toEqual({ driver: 'blk', pciPath: '0f/00' })
+    const node = {
+      ...{ driver: 'host_device', 'node-name': 'disk1', filename: '/dev/fdset/3', 'read-only': false },
+      ...{ aio: 'threads', cache: { direct: false, 'no-flush': false }, discard: 'unmap' },
+    }
+    expect(said).toEqual([
+      ['add-fd', {}, [7]],
+      ['blockdev-add', node, []],
+      ['device_add', { driver: 'virtio-blk-pci', bus: 'rp0', id: 'disk1', drive: 'disk1' }, []],
+    ])
+  })
+
+  test('uses the kernel’s asynchronous I/O past the page cache, and never its rings', async () => {
+    const aio = async (more: Partial<DiskConfig>, direct: boolean) => {
+      const { disks, said } = fakeQemu(more)
+      await disks.plug({ ...disk, direct })
+      return (said[1]![1] as { aio: string }).aio
+    }
+    expect(await aio({}, true)).toBe('native')
+    expect(await aio({ blockDeviceAio: 'native' }, false)).toBe('threads')
+    expect(await aio({ blockDeviceAio: 'threads' }, true)).toBe('threads')
+  })
+
+  test('puts SCSI disks on one controller, 256 on a target', async () => {
+    const { disks, commands } = fakeQemu()
+    const plug = (id: string) => disks.plug({ ...disk, id, bus: 'virtio-scsi' })
+    expect(await plug('a')).toEqual({ driver: 'scsi', address: '0:0' })
+    expect(commands()).toEqual(['device_add', 'add-fd', 'blockdev-add', 'device_add'])
+    for (let index = 1; index < 256; index++) await plug(`a${index}`)
+    expect(await plug('b')).toEqual({ driver: 'scsi', address: '1:0' })
+    await disks.unplug('a7')
+    expect(await plug('c')).toEqual({ driver: 'scsi', address: '0:7' })
+  })
+
+  test.each([
+    ['add-fd', ['add-fd']],
+    ['blockdev-add', ['add-fd', 'blockdev-add', 'remove-fd']],
+    ['device_add', ['add-fd', 'blockdev-add', 'device_add', 'blockdev-del', 'remove-fd']],
+  ])('that fails at %s is undone', async (failing, expected) => {
+    const { disks, state, commands, ports } = fakeQemu()
+    state.failing = failing
+    await expect(disks.plug(disk)).rejects.toThrow(failing)
+    expect(commands()).toEqual(expected)
+    expect(ports.take('another')).toBe(0)
+    expect(disks.addressOf('disk1')).toBeUndefined()
+  })
+
+  test('refuses more than there are ports for, with the device’s name', async () => {
+    const { disks, commands } = fakeQemu()
+    await disks.plug({ ...disk, id: 'a' })
+    await disks.plug({ ...disk, id: 'b' })
+    commands()
+    await expect(disks.plug(disk)).rejects.toThrow(/^\[VMM_NO_FREE_PORT\].*disk \/dev\/sdb/)
+    expect(commands()).toEqual([])
+  })
+})
+
+describe('unplugging', () => {
+  test('takes device, node and descriptor, and goes on where an earlier try stopped', async () => {
+    const { disks, state, commands, ports } = fakeQemu()
+    await disks.plug(disk)
+    commands()
+    state.failing = 'blockdev-del'
+    await expect(disks.unplug('disk1')).rejects.toThrow('blockdev-del')
+    state.failing = ''
+    await disks.unplug('disk1')
+    expect(commands()).toEqual(['device_del', 'blockdev-del', 'blockdev-del', 'remove-fd'])
+    expect(ports.take('another')).toBe(0)
+    await disks.unplug('disk1')
+    expect(commands()).toEqual([])
+  })
+})
+
+test('disks from the start are arguments, their descriptors in sets of their own', () => {
+  const { disks } = fakeQemu()
+  const scsi: DiskAttachment = { ...disk, id: 'disk2', kind: 'file', readonly: true, bus: 'virtio-scsi' }
+  const args = disks.atStart([disk, scsi], 9)
+  expect(args.filter((_, index) => args[index - 1] === '-add-fd')).toEqual(['fd=9,set=100', 'fd=10,set=101'])
+  const devices = args.filter((_, index) => args[index - 1] === '-device').map((text) => JSON.parse(text))
+  expect(devices).toEqual([
+    { driver: 'virtio-blk-pci', bus: 'rp0', id: 'disk1', drive: 'disk1' },
+    { driver: 'virtio-scsi-pci', id: 'scsi', bus: 'rp1' },
+    { driver: 'scsi-hd', bus: 'scsi.0', channel: 0, 'scsi-id': 0, lun: 0, id: 'disk2', drive: 'disk2' },
+  ])
+  expect(disks.addressOf('disk2')).toEqual({ driver: 'scsi', address: '0:0' })
+})

@@ -1,0 +1,151 @@
+/** The disks of one QEMU: handed over as descriptors, at its start or while it runs, and taken out without a trace. */
+import { KataError } from '../../../errors.ts'
+import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
+import { asObject, protocolError } from '../../monitor/answers.ts'
+import { type DiskPlace, DiskPlaces } from '../settings/disk-places.ts'
+import { blockNode, type DiskConfig } from '../settings/disk-settings.ts'
+import type { RootPorts } from '../settings/root-ports.ts'
+import type { Unplugs } from './unplug.ts'
+
+/** Descriptor sets of disks at start; QEMU numbers later ones from the lowest free on. */
+const firstColdSet = 100
+
+interface Plugged {
+  readonly name: string
+  readonly set: number
+  readonly place: DiskPlace
+  /** What a removal has to begin with; later than `device` after one that stopped half-way. */
+  stage: 'device' | 'node' | 'set'
+}
+
+export interface QemuDisksOptions {
+  readonly execute: (command: string, args: object, fds?: readonly number[]) => Promise<unknown>
+  readonly ports: RootPorts
+  readonly unplugs: Unplugs
+  readonly config: DiskConfig
+}
+
+export class QemuDisks {
+  readonly #options: QemuDisksOptions
+  readonly #places: DiskPlaces
+  readonly #plugged = new Map<string, Plugged>()
+  #controller: Promise<void> | undefined
+
+  constructor(options: QemuDisksOptions) {
+    this.#options = options
+    this.#places = new DiskPlaces(options.ports)
+  }
+
+  addressOf(id: string): DiskAddress | undefined {
+    return this.#plugged.get(id)?.place.address
+  }
+
+  /** The arguments of disks that are there from the start; their descriptors are `firstFd` and the next ones, in order. */
+  atStart(disks: readonly DiskAttachment[], firstFd: number): string[] {
+    const json = (value: object) => JSON.stringify(value)
+    return disks.flatMap((disk, index) => {
+      const set = firstColdSet + index
+      const controller = disk.bus === 'virtio-scsi' ? this.#controllerAtStart() : []
+      const place = this.#take(disk)
+      this.#plugged.set(disk.id, { name: disk.name, set, place, stage: 'device' })
+      return [
+        ...['-add-fd', `fd=${firstFd + index},set=${set}`],
+        ...['-blockdev', json(blockNode(disk, set, this.#options.config))],
+        ...controller,
+        ...['-device', json(this.#device(disk, place))],
+      ]
+    })
+  }
+
+  /**
+   * Plugs one in while the machine runs. When it throws, QEMU is as before.
+   *
+   * @throws KataError VMM_NO_FREE_PORT, VMM_COMMAND_FAILED and the other failures of a command.
+   */
+  async plug(disk: DiskAttachment): Promise<DiskAddress> {
+    const { execute, config } = this.#options
+    const undo: (() => unknown)[] = []
+    try {
+      if (disk.bus === 'virtio-scsi') await this.#needController()
+      const place = this.#take(disk)
+      undo.push(() => place.free())
+      const set = await this.#addFd(disk)
+      undo.push(() => execute('remove-fd', { 'fdset-id': set }))
+      await execute('blockdev-add', blockNode(disk, set, config))
+      undo.push(() => execute('blockdev-del', { 'node-name': disk.id }))
+      await execute('device_add', this.#device(disk, place))
+      this.#plugged.set(disk.id, { name: disk.name, set, place, stage: 'device' })
+      return place.address
+    } catch (error) {
+      // A QEMU that cannot even undo is ending, and the sandbox with it.
+      for (const step of undo.reverse()) await Promise.resolve(step()).catch(() => {})
+      throw error
+    }
+  }
+
+  /**
+   * Takes one out and waits until the guest has let go of it; nothing of it stays in QEMU. Does nothing for one that is not
+   * there; may be tried again after a failure.
+   *
+   * @throws KataError VMM_UNPLUG_REFUSED, or of a command.
+   */
+  async unplug(id: string): Promise<void> {
+    const disk = this.#plugged.get(id)
+    if (disk === undefined) return
+    const { execute, unplugs } = this.#options
+    if (disk.stage === 'device') {
+      await unplugs.remove(id, disk.name)
+      disk.place.free()
+      disk.stage = 'node'
+    }
+    if (disk.stage === 'node') {
+      await execute('blockdev-del', { 'node-name': id })
+      disk.stage = 'set'
+    }
+    await execute('remove-fd', { 'fdset-id': disk.set })
+    this.#plugged.delete(id)
+  }
+
+  #take(disk: DiskAttachment): DiskPlace {
+    if (!/^[a-z][a-z0-9-]{0,30}$/.test(disk.id) || this.#plugged.has(disk.id))
+      throw new KataError('VMM_OPTION_INVALID', { reason: `disk id is ${JSON.stringify(disk.id)}` })
+    return this.#places.take(disk)
+  }
+
+  #device({ id }: DiskAttachment, { device }: DiskPlace): object {
+    return { ...device, id, drive: id }
+  }
+
+  /** QEMU keeps the descriptor in a set, which it opens in place of a path. */
+  async #addFd({ fd }: DiskAttachment): Promise<number> {
+    const answer = asObject(await this.#options.execute('add-fd', {}, [fd]), 'answer to add-fd')
+    const set = answer['fdset-id']
+    if (typeof set !== 'number' || !Number.isSafeInteger(set)) throw protocolError('add-fd names no set')
+    return set
+  }
+
+  #controllerAtStart(): string[] {
+    if (this.#controller !== undefined) return []
+    this.#controller = Promise.resolve()
+    return ['-device', JSON.stringify(this.#places.takeController().device)]
+  }
+
+  /** The controller comes with the first disk, because it costs boot time, and stays. */
+  #needController(): Promise<void> {
+    this.#controller ??= this.#plugController().catch((error) => {
+      this.#controller = undefined
+      throw error
+    })
+    return this.#controller
+  }
+
+  async #plugController(): Promise<void> {
+    const { device, free } = this.#places.takeController()
+    try {
+      await this.#options.execute('device_add', device)
+    } catch (error) {
+      free()
+      throw error
+    }
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * Grows and shrinks a machine that runs. Memory comes as DIMMs, which a guest does not give back, or by virtio-mem,
+ * which goes both ways. Processors are plugged and unplugged under KVM; under TCG the guest does not take a plugged one,
+ * so all it may ever have are there from the start and the agent brings them online.
+ */
+import { KataError } from '../../../errors.ts'
+import { asObject } from '../../monitor/answers.ts'
+import type { MachineSize, VmSpec } from '../../vmm.ts'
+import { type MemorySettings, memoryBackend, memorySizes, virtioMemId } from '../settings/memory.ts'
+import { presentVcpus } from '../settings/processors.ts'
+import { EventWaits } from './event-waits.ts'
+import type { QmpEvent } from './qmp.ts'
+
+export interface ResizeOptions {
+  readonly spec: VmSpec
+  readonly settings: MemorySettings & { readonly hostCpus: number }
+  readonly execute: (command: string, args?: object) => Promise<unknown>
+  /** Takes a device out; its second name is for people. @throws KataError VMM_UNPLUG_REFUSED. */
+  readonly unplug: (id: string, device: string) => Promise<void>
+}
+
+/** How long the guest may take to accept or to give up memory, milliseconds. */
+const guestMs = 10_000
+/** How often virtio-mem is asked how far it is, milliseconds. */
+const pollMs = 10
+const mebibyte = 1024 * 1024
+/** `_OST` status codes of an insertion (ACPI 6.5, table 6.66); any other but "in progress" is a refusal. */
+const ostSuccess = 0
+const ostInProgress = 0x80
+
+export class MachineResizer {
+  readonly #options: ResizeOptions
+  readonly #waits = new EventWaits()
+  /** Ids of processors plugged after boot, the latest last. */
+  readonly #cpus: string[] = []
+  #vcpus: number
+  #memoryMiB: number
+  #nextId = 1
+
+  constructor(options: ResizeOptions) {
+    this.#options = options
+    this.#vcpus = Math.ceil(options.spec.vcpus)
+    this.#memoryMiB = options.spec.memoryMiB
+  }
+
+  /** What the machine has now. */
+  get memoryMiB(): number {
+    return this.#memoryMiB
+  }
+
+  event(event: QmpEvent): void {
+    this.#waits.event(event)
+  }
+
+  /**
+   * Goes as near to `wanted` as the machine can; returns what it then has. Memory grows by exactly the difference, which
+   * must be whole memory blocks of the guest.
+   *
+   * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_COMMAND_FAILED; nothing has changed then.
+   */
+  async resize(wanted: MachineSize): Promise<MachineSize> {
+    this.#memoryMiB = await this.#resizeMemory(wanted.memoryMiB)
+    this.#vcpus = await this.#resizeProcessors(wanted.vcpus)
+    return { vcpus: this.#vcpus, memoryMiB: this.#memoryMiB }
+  }
+
+  async #resizeMemory(wanted: number): Promise<number> {
+    const { spec, settings } = this.#options
+    const growth = wanted - this.#memoryMiB
+    if (growth === 0) return wanted
+    const { bootMiB, maxMiB } = memorySizes(spec, settings)
+    if (settings.enableVirtioMem && maxMiB > bootMiB) return this.#request(Math.max(wanted, bootMiB), bootMiB)
+    if (growth < 0) return this.#memoryMiB
+    const slots = maxMiB > bootMiB ? settings.memorySlots : 0
+    if (this.#nextId > slots) throw new KataError('VMM_MEMORY_SLOTS', { size: growth, slots })
+    await this.#plugDimm(growth)
+    return wanted
+  }
+
+  /** One more DIMM, waited for until the guest has taken it. */
+  async #plugDimm(sizeMiB: number): Promise<void> {
+    const { settings, execute } = this.#options
+    const id = `dimm${this.#nextId}`
+    const backend = memoryBackend(settings, `${id}-memory`, sizeMiB)
+    await execute('object-add', backend)
+    const answered = this.#waits.next((event) => isFinalOst(event, id), guestMs)
+    try {
+      await execute('device_add', { driver: 'pc-dimm', id, memdev: backend.id })
+    } catch (error) {
+      await execute('object-del', { id: backend.id })
+      throw error
+    }
+    this.#nextId++
+    const status = ostStatus(await answered)
+    if (status === ostSuccess) return
+    // Takes it out again if the guest lets it; if not, it only occupies its slot.
+    await execute('device_del', { id }).catch(() => {})
+    const answer = status === undefined ? `said nothing within ${guestMs / 1000} s` : `answered ${status}`
+    throw new KataError('VMM_MEMORY_REFUSED', { size: sizeMiB, answer })
+  }
+
+  /** Asks virtio-mem for a size of the whole machine and waits until the guest is there or makes no more progress. */
+  async #request(wanted: number, bootMiB: number): Promise<number> {
+    const { execute } = this.#options
+    const path = `/machine/peripheral/${virtioMemId}`
+    const value = (wanted - bootMiB) * mebibyte
+    await execute('qom-set', { path, property: 'requested-size', value })
+    const size = async () => Number(await execute('qom-get', { path, property: 'size' }))
+    const grows = wanted > this.#memoryMiB
+    let now = await size()
+    for (let waited = 0; now !== value && waited < guestMs; waited += pollMs) {
+      await Bun.sleep(pollMs)
+      now = await size()
+    }
+    if (grows && now < value) {
+      const answer = `took ${now / mebibyte} MiB within ${guestMs / 1000} s`
+      throw new KataError('VMM_MEMORY_REFUSED', { size: value / mebibyte, answer })
+    }
+    return bootMiB + now / mebibyte
+  }
+
+  async #resizeProcessors(wanted: number): Promise<number> {
+    const { spec, settings } = this.#options
+    const target = Math.max(wanted, Math.ceil(spec.vcpus))
+    // Those that were brought online stay so: the agent's protocol has no call for the other way.
+    if (spec.accelerator === 'tcg')
+      return Math.max(this.#vcpus, Math.min(target, presentVcpus(spec, settings.hostCpus)))
+    while (this.#vcpus < target && (await this.#plugProcessor())) this.#vcpus++
+    while (this.#vcpus > target && (await this.#unplugProcessor())) this.#vcpus--
+    return this.#vcpus
+  }
+
+  /** False when the machine has no place for another. */
+  async #plugProcessor(): Promise<boolean> {
+    const { execute } = this.#options
+    const places = (await execute('query-hotpluggable-cpus')) as unknown[]
+    const free = places
+      .map((place) => asObject(place, 'a processor'))
+      .filter((place) => !('qom-path' in place))
+    // Numbers in the guest follow the sockets, and the lists's order is QEMU's own.
+    const place = free.sort((a, b) => socketOf(a) - socketOf(b))[0]
+    if (place === undefined) return false
+    const id = `cpu-${socketOf(place)}`
+    await execute('device_add', { driver: place.type, id, ...asObject(place.props, 'props') })
+    this.#cpus.push(id)
+    return true
+  }
+
+  /** False when none of the plugged ones is left or the guest does not give the latest up. */
+  async #unplugProcessor(): Promise<boolean> {
+    const id = this.#cpus.at(-1)
+    if (id === undefined) return false
+    try {
+      await this.#options.unplug(id, `processor ${id}`)
+    } catch (error) {
+      if (error instanceof KataError && error.code === 'VMM_UNPLUG_REFUSED') return false
+      throw error
+    }
+    this.#cpus.pop()
+    return true
+  }
+}
+
+function socketOf(place: Record<string, unknown>): number {
+  return Number(asObject(place.props, 'props')['socket-id'])
+}
+
+function isFinalOst({ name, data }: QmpEvent, device: string): boolean {
+  if (name !== 'ACPI_DEVICE_OST') return false
+  const info = asObject(data.info, 'info')
+  return info.device === device && info.status !== ostInProgress
+}
+
+function ostStatus(event: QmpEvent | undefined): number | undefined {
+  return event && Number(asObject(event.data.info, 'info').status)
+}

@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'bun:test'
+import { RootPorts } from '../settings/root-ports.ts'
+import { Unplugs } from './unplug.ts'
+import { QemuVfio } from './vfio.ts'
+
+const device = (id: string, fd: number, iommu = 40) => ({ id, name: `0000:${id}`, fd, iommu })
+
+/** A QEMU that answers everything but `failing`. */
+function fake({ ports = 4, failing = '' } = {}) {
+  const sent: string[] = []
+  const execute = async (command: string, args: object, fds: readonly number[] = []) => {
+    sent.push([command, JSON.stringify(args), ...fds].join(' '))
+    if (command === failing) throw new Error('refused')
+    if (command === 'device_del')
+      setTimeout(() => unplugs.event('DEVICE_DELETED', { device: (args as { id: string }).id }))
+  }
+  const unplugs = new Unplugs(execute)
+  return { vfio: new QemuVfio(execute, new RootPorts(ports), unplugs), sent }
+}
+
+describe('at the start', () => {
+  test('one address space, then the devices, in the order of their descriptors', () => {
+    const { vfio } = fake()
+    const { args, fds } = vfio.atStart([device('vfio-a', 50), device('vfio-b', 51, 41)], 9)
+    expect(args).toEqual([
+      ...['-object', 'iommufd,id=iommu,fd=9'],
+      ...['-device', 'vfio-pci,id=vfio-a,iommufd=iommu,fd=10,bus=rp0'],
+      ...['-device', 'vfio-pci,id=vfio-b,iommufd=iommu,fd=11,bus=rp1'],
+    ])
+    expect(fds).toEqual([40, 50, 51])
+    expect(['vfio-a', 'vfio-b', 'vfio-c'].map((id) => vfio.pathOf(id))).toEqual(['0f/00', '10/00', undefined])
+  })
+
+  test('nothing without devices', () => {
+    expect(fake().vfio.atStart([], 9)).toEqual({ args: [], fds: [] })
+  })
+
+  test('no id can become an option', () => {
+    expect(() => fake().vfio.atStart([device('a,host=0000:00:00.0', 50)], 9)).toThrow('[VMM_OPTION_INVALID]')
+  })
+})
+
+describe('while it runs', () => {
+  test('the address space comes with the first device only', async () => {
+    const { vfio, sent } = fake()
+    expect(await vfio.plug(device('vfio-a', 50))).toBe('0f/00')
+    expect(await vfio.plug(device('vfio-b', 51, 41))).toBe('10/00')
+    expect(sent).toEqual([
+      'getfd {"fdname":"iommu"} 40',
+      'object-add {"qom-type":"iommufd","id":"iommu","fd":"iommu"}',
+      'getfd {"fdname":"vfio-a"} 50',
+      'device_add {"driver":"vfio-pci","id":"vfio-a","iommufd":"iommu","fd":"vfio-a","bus":"rp0"}',
+      'getfd {"fdname":"vfio-b"} 51',
+      'device_add {"driver":"vfio-pci","id":"vfio-b","iommufd":"iommu","fd":"vfio-b","bus":"rp1"}',
+    ])
+  })
+
+  test('its port is free again once it is gone', async () => {
+    const { vfio, sent } = fake({ ports: 1 })
+    await vfio.plug(device('vfio-a', 50))
+    await expect(vfio.plug(device('vfio-b', 51))).rejects.toThrow('[VMM_NO_FREE_PORT]')
+    await vfio.unplug('vfio-a')
+    await vfio.unplug('vfio-a')
+    expect(sent.filter((line) => line.startsWith('device_del'))).toHaveLength(1)
+    expect(await vfio.plug(device('vfio-b', 51))).toBe('0f/00')
+  })
+
+  test.each(['device_add', 'object-add'])(
+    'a refused %s leaves neither descriptor nor port',
+    async (failing) => {
+      const { vfio, sent } = fake({ ports: 1, failing })
+      for (let round = 0; round < 2; round++)
+        await expect(vfio.plug(device('vfio-a', 50))).rejects.toThrow('refused')
+      expect(vfio.pathOf('vfio-a')).toBeUndefined()
+      const closed = failing === 'device_add' ? 'vfio-a' : 'iommu'
+      expect(sent.filter((line) => line.startsWith(`closefd {"fdname":"${closed}"}`))).toHaveLength(2)
+    },
+  )
+})

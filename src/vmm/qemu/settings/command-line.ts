@@ -1,0 +1,197 @@
+/**
+ * From the machine asked for to QEMU's arguments and the descriptors that go with them. Pure: the same input gives
+ * the same arguments, and no value can become an option of its own.
+ */
+import { KataError } from '../../../errors.ts'
+import { agentPort } from '../../../protocol/agent-endpoint.ts'
+import type { JailPath } from '../../../rootless/jail/launch-spec.ts'
+import type { ShareAttachment, VmSpec, VsockAttachment } from '../../vmm.ts'
+import type { SocketRole } from '../sockets.ts'
+import { qemuKernelCommandLine } from './kernel-command-line.ts'
+import { type MemorySettings, memoryArgs } from './memory.ts'
+import { type NicRole, nicArgs, nicDescriptors } from './nic.ts'
+import { processorsOption } from './processors.ts'
+import { rootPortArgs } from './root-ports.ts'
+
+/** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
+export interface MachineSettings extends MemorySettings {
+  readonly machineType: string
+  /** QEMU's notation, `vmx=on,-avx`, added to the CPU model. */
+  readonly cpuFeatures: string
+  /** Free PCIe root ports for devices that come later. */
+  readonly pcieRootPort: number
+  /** Value of `-sandbox`. */
+  readonly seccompSandbox: string
+  readonly entropySource: string
+  /** Size of the initrd, needed with a TPM. */
+  readonly initrdBytes?: number
+  /** Directories of QEMU's firmware and option ROMs. */
+  readonly firmwareDirs: readonly string[]
+  /** What 0 stands for in `maxVcpus`. */
+  readonly hostCpus: number
+}
+
+/** What a handed-over descriptor is for. */
+export type FdRole = SocketRole | 'share' | 'volumes' | 'tpm' | 'vsock' | 'kvm' | 'disk' | NicRole
+
+export interface QemuCommandLine {
+  readonly args: readonly string[]
+  /** Roles in descriptor order: the first is descriptor 3. */
+  readonly fds: readonly FdRole[]
+  /** All that QEMU opens by path. */
+  readonly paths: readonly JailPath[]
+}
+
+/** QEMU's name for the share's device and character device, plugged at boot or later. */
+export const shareId = 'share'
+/** And for those of the volumes' share. */
+const volumesId = 'volumes'
+/** QEMU's name for the agent's port, as events name it. */
+export const agentPortId = 'agent'
+
+const guestKernel = '/boot/vmlinux'
+const guestInitrd = '/boot/initrd'
+/** Far above a kernel (16 to some 100 MiB) where there is room, and as far as it goes in a small machine. */
+const initrdAddress = (memoryMiB: number) => (memoryMiB >= 512 ? '0x10000000' : '0x7000000')
+/** Descriptor set of /dev/kvm; the root disk's is 1. */
+const kvmSet = 2
+/** Translated code, MiB: bounds what a busy TCG guest adds to the VMM's memory (QEMU's own limit is 1024). */
+const translationBufferMiB = 128
+/** The emulated fast-string instructions copy a byte at a time; without them the guest takes its vector loops. */
+const tcgCpu = 'max,-erms,-fsrm,-fsrs,-fzrm'
+/**
+ * What of the host's kernel a container needs no part of, off unless `cpu_features`, which comes after, asks for it: its
+ * performance counters and nested virtualisation.
+ */
+const offUnlessAsked = 'pmu=off,vmx=off,svm=off'
+/** Everything a container's guest has no driver work to do for. */
+const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump-guest-core']
+
+/** @throws KataError VMM_OPTION_INVALID for a value that QEMU would read as something else. */
+export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCommandLine {
+  const fds: FdRole[] = ['qmp', 'agent', 'console']
+  if (spec.share) fds.push('share')
+  if (spec.volumeShare) fds.push('volumes')
+  if (spec.tpm) fds.push('tpm')
+  if (spec.vsock) fds.push('vsock')
+  const nics = spec.nics ?? []
+  fds.push(...nics.flatMap(nicDescriptors).map(([role]) => role))
+  const kvmByDescriptor = spec.accelerator === 'kvm' && spec.kvmAccess === 'descriptor'
+  // Those that go into sets are the last: see qemu.ts.
+  if (kvmByDescriptor) fds.push('kvm')
+  if (spec.rootDisk) fds.push('disk')
+  const fd = (role: FdRole) => 3 + fds.indexOf(role)
+  const listener = (role: FdRole) => `socket,id=${role},fd=${fd(role)},server=on,wait=off`
+  const initrd = initrdPlace(spec, settings)
+  const args = [
+    ...['-name', `sandbox-${checked(spec.sandboxId, 'sandbox id')},debug-threads=on`],
+    ...(kvmByDescriptor ? ['-add-fd', `fd=${fd('kvm')},set=${kvmSet}`] : []),
+    ...['-machine', machine(settings), '-accel', accelerator(spec), '-cpu', cpu(spec, settings)],
+    ...['-smp', processorsOption(spec, settings.hostCpus)],
+    ...memoryArgs(spec, settings),
+    ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
+    ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
+    ...['-rtc', 'base=utc,clock=host'],
+    ...['-kernel', guestKernel, ...initrd.args],
+    ...['-append', qemuKernelCommandLine(spec, settings, [...initrd.parameters, ...agentAddress(spec)])],
+    ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
+    ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
+    // One port beside the reserved first: no queues that nobody uses.
+    ...['-device', 'virtio-serial-pci,id=serial,max_ports=2', '-chardev', listener('agent')],
+    ...['-device', `virtserialport,id=${agentPortId},bus=serial.0,chardev=agent,name=agent.channel.0`],
+    ...['-object', `rng-random,id=entropy,filename=${checked(settings.entropySource, 'entropy_source')}`],
+    ...['-device', 'virtio-rng-pci,rng=entropy'],
+    ...rootPortArgs(settings.pcieRootPort),
+    ...(spec.share ? shareArgs(shareId, spec.share, fd('share')) : []),
+    ...(spec.volumeShare ? shareArgs(volumesId, spec.volumeShare, fd('volumes')) : []),
+    ...nics.flatMap((nic) => nicArgs(nic, fd)),
+    ...(spec.tpm ? tpmArgs(fd('tpm')) : []),
+    ...(spec.vsock ? vsockArgs(spec.vsock, fd('vsock')) : []),
+    ...(spec.rootDisk ? diskArgs(fd('disk')) : []),
+  ]
+  return { args, fds, paths: jailPaths(spec, settings) }
+}
+
+function machine({ machineType }: MachineSettings): string {
+  return [
+    checked(machineType, 'machine_type'),
+    'memory-backend=mem',
+    ...leftOut.map((name) => `${name}=off`),
+  ].join(',')
+}
+
+function accelerator(spec: VmSpec): string {
+  if (spec.accelerator === 'tcg') return `tcg,tb-size=${translationBufferMiB}`
+  return spec.kvmAccess === 'descriptor' ? `kvm,device=/dev/fdset/${kvmSet}` : 'kvm'
+}
+
+function cpu(spec: VmSpec, { cpuFeatures }: MachineSettings): string {
+  const model = spec.accelerator === 'kvm' ? (spec.kvmCpu ?? 'host') : tcgCpu
+  return [model, offUnlessAsked, ...(cpuFeatures === '' ? [] : [cpuFeatures])].join(',')
+}
+
+/**
+ * QEMU puts an initrd right below the ACPI tables, but with a TPM the firmware puts 64 kB for the TPM's log on top of
+ * them, so that the tables come to lie lower and the initrd is written over them. Then we name a place for it that
+ * nobody else uses.
+ */
+function initrdPlace(
+  { initrd, tpm, memoryMiB }: VmSpec,
+  { initrdBytes = 0 }: MachineSettings,
+): { readonly args: string[]; readonly parameters: string[] } {
+  if (initrd === undefined) return { args: [], parameters: [] }
+  if (tpm === undefined) return { args: ['-initrd', guestInitrd], parameters: [] }
+  const address = initrdAddress(memoryMiB)
+  const loader = `loader,file=${guestInitrd},addr=${address},force-raw=on`
+  return { args: ['-device', loader], parameters: [`initrdmem=${address},${initrdBytes}`] }
+}
+
+/** The guest's kernel finds it as /dev/tpm0. */
+function tpmArgs(fd: number): string[] {
+  const emulator = ['-chardev', `socket,id=tpm,fd=${fd}`, '-tpmdev', 'emulator,id=tpm,chardev=tpm']
+  return [...emulator, '-device', 'tpm-tis,tpmdev=tpm']
+}
+
+/** The address is the descriptor's already, and claiming it again by the same descriptor is no conflict. */
+function vsockArgs({ cid }: VsockAttachment, fd: number): string[] {
+  return ['-device', `vhost-vsock-pci,id=vsock,guest-cid=${cid},vhostfd=${fd},bus=pcie.0`]
+}
+
+/** Kata's words for where the agent listens. */
+function agentAddress({ vsock }: VmSpec): string[] {
+  return vsock === undefined ? [] : [`agent.server_addr=vsock://-1:${agentPort}`]
+}
+
+function shareArgs(id: string, { tag, queueSize }: ShareAttachment, fd: number): string[] {
+  const device = `vhost-user-fs-pci,id=${id},chardev=${id},tag=${checked(tag, 'share tag')}`
+  return ['-chardev', `socket,id=${id},fd=${fd}`, '-device', `${device},queue-size=${queueSize}`]
+}
+
+/**
+ * The image comes as a descriptor in a set that QEMU opens instead of a path. Reads in threads, because the rings of
+ * the other ways are no system calls for a jailed VMM. `read-only` is held twice: here and by the descriptor itself.
+ */
+function diskArgs(fd: number): string[] {
+  const file = 'driver=file,node-name=disk,filename=/dev/fdset/1,read-only=on,aio=threads'
+  const device = 'virtio-blk-pci,id=disk,drive=disk,bus=pcie.0'
+  return ['-add-fd', `fd=${fd},set=1`, '-blockdev', file, '-device', device]
+}
+
+function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
+  const read = (source: string, target = source): JailPath => ({ source, target, access: 'read' })
+  return [
+    read(spec.kernel, guestKernel),
+    ...(spec.initrd === undefined ? [] : [read(spec.initrd, guestInitrd)]),
+    read(settings.entropySource),
+    ...settings.firmwareDirs.map((directory) => read(directory)),
+    ...(spec.accelerator === 'kvm' && spec.kvmAccess !== 'descriptor'
+      ? [{ source: spec.kvmDevice ?? '/dev/kvm', target: '/dev/kvm', access: 'read-write' } as const]
+      : []),
+  ]
+}
+
+/** A comma would end the value and begin an option of its own; nothing that goes into one needs any. */
+function checked(value: string, name: string): string {
+  if (/^[\w./:-]+$/.test(value)) return value
+  throw new KataError('VMM_OPTION_INVALID', { reason: `${name} is ${JSON.stringify(value)}` })
+}
