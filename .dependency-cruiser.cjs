@@ -1,6 +1,6 @@
 // The floors of the house (docs/design/architecture.md): a folder imports only from floors below it.
-// Rooms on one floor do not know each other. The one exception is the entry of the executable, which is either
-// the command line or the shim by the name it was called.
+// Rooms on one floor do not know each other. There are two exceptions: the entry of the executable, which is either
+// the command line or the shim by the name it was called, and the list of drivers, which imports their data.
 const floors = [
   ['version', 'identifier', 'plain-text', 'time', 'json'],
   ['errors', 'log'],
@@ -19,7 +19,7 @@ const upward = floors.flatMap((rooms, floor) =>
     name: `floor-${floor}-${name}`,
     comment: `src/${name} stands on floor ${floor}: it may not import from its own floor's other rooms or from above`,
     severity: 'error',
-    from: { path: room(name), pathNot: '^src/cli/main[.]ts$' },
+    from: { path: room(name), pathNot: '^src/(cli/main|config/drivers)[.]ts$' },
     to: {
       path:
         floors
@@ -42,6 +42,27 @@ const testsAndTheirHelpers = [
 module.exports = {
   forbidden: [
     ...upward,
+    {
+      name: 'list-of-drivers',
+      comment:
+        'src/config/drivers.ts lists the data of the drivers, which stands in their folders; it sees nothing else of them',
+      severity: 'error',
+      from: { path: '^src/config/drivers[.]ts$' },
+      to: { path: '^src/', pathNot: '^src/(config/|vmm/[^/]+/configuration/)' },
+    },
+    {
+      name: 'drivers-data',
+      comment: 'what the configuration has to know of a driver is data: it is read where no driver is',
+      severity: 'error',
+      from: { path: '^src/vmm/[^/]+/configuration/', pathNot: '[.]test[.]ts$' },
+      to: {
+        path: '^src/',
+        pathNot: [
+          '^src/config/(driver-configuration|key-spec|value-types)[.]ts$',
+          '^src/vmm/[^/]+/configuration/',
+        ],
+      },
+    },
     {
       name: 'product-knows-no-tools',
       comment: 'src is the product: what builds, tests and measures it stands outside and above',

@@ -14,7 +14,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
-import { fullSeccompSandbox } from '../src/config/keys.ts'
 import { builtInConfig } from '../src/config/load.ts'
 import { requireImage } from '../src/guest-image/guest-image.ts'
 import { processResource } from '../src/ledger/process-resource.ts'
@@ -22,6 +21,7 @@ import { isAlive, processesOfUid, processRef } from '../src/linux/processes/proc
 import { silentLogger } from '../src/log.ts'
 import { namespaceKinds, readPosture } from '../src/rootless/posture/posture.ts'
 import type { SandboxFacts } from '../src/sandbox/records/facts.ts'
+import { fullSeccompSandbox } from '../src/vmm/qemu/configuration/keys.ts'
 import { createQemu } from '../src/vmm/qemu/qemu.ts'
 import type { VmSpec } from '../src/vmm/vmm.ts'
 import { type OwnedSandbox, takeSandbox } from './attack/stage.ts'

@@ -5,12 +5,12 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { closeSync, existsSync, rmSync, writeFileSync } from 'node:fs'
-import { fullSeccompSandbox } from '../src/config/keys.ts'
 import { requireImage } from '../src/guest-image/guest-image.ts'
 import { isAlive, type ProcessRef } from '../src/linux/processes/proc.ts'
 import { connectUnix, socketPair } from '../src/linux/sockets/socket.ts'
 import { silentLogger } from '../src/log.ts'
 import { launch } from '../src/rootless/jail/jail.ts'
+import { fullSeccompSandbox } from '../src/vmm/qemu/configuration/keys.ts'
 import { QmpClient } from '../src/vmm/qemu/monitor/qmp.ts'
 import { firmwareDirs } from '../src/vmm/qemu/program.ts'
 import { qemuCommandLine } from '../src/vmm/qemu/settings/command-line.ts'

@@ -3,6 +3,7 @@
  * kata-ts itself chose, as the record of a sandbox says.
  */
 import { test } from 'bun:test'
+import { configurationOf } from '../../src/config/drivers.ts'
 import { podTest, reasonAgainst } from './cannot.ts'
 import { type Accelerator, askedAccelerator } from './configuration.ts'
 import { Kata } from './kata.ts'
@@ -23,8 +24,8 @@ async function ask(): Promise<Accelerator> {
   }
 }
 
-/** VMMs other than QEMU have no choice. */
-memory[found] ??= vmm.driver === 'qemu' ? (askedAccelerator ?? (await ask())) : 'kvm'
+const hasChoice = configurationOf(vmm.driver).accelerators.length > 1
+memory[found] ??= hasChoice ? (askedAccelerator ?? (await ask())) : 'kvm'
 
 export const accelerator: Accelerator = memory[found]
 

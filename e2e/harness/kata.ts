@@ -1,5 +1,6 @@
 /** Drives the compiled executable as a person would, with a run directory and a state directory of the test's own. */
 import { rmSync, writeFileSync } from 'node:fs'
+import { defaultDriver } from '../../src/config/drivers.ts'
 import { needsConfiguration } from './configuration.ts'
 import { isKept, keepLogs, ownDirectory, sayKept } from './directories.ts'
 import { executable } from './executable.ts'
@@ -36,7 +37,7 @@ export class Kata {
     this.runDir = ownDirectory('/run/kt-')
     this.stateDir = ownDirectory('/var/lib/kata-ts-e2e-')
     const file = `${this.stateDir}/configuration.toml`
-    const needed = used.driver !== 'qemu' || needsConfiguration
+    const needed = used.driver !== defaultDriver || needsConfiguration
     if (needed) writeFileSync(file, shippedConfiguration(used))
     this.#flags = needed ? ['--config', file] : []
   }

@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Config, HypervisorDriver } from '../../src/config/config.ts'
-import { drivers } from '../../src/config/drivers.ts'
+import { configurationOf, drivers } from '../../src/config/drivers.ts'
 import { loadConfigText } from '../../src/config/load.ts'
 import { silentLogger } from '../../src/log.ts'
 import { buildDouble } from '../doubles/cloud-hypervisor/build.ts'
@@ -76,16 +76,9 @@ export function hypervisorTable(lines: string, { driver, path, jailer }: VmmUnde
   return configuration(`[hypervisor.${driver}]\nrootless = true\n${program}${starter}${lines}`)
 }
 
-/** Of the configurations that we ship. */
-const shippedFiles: Readonly<Record<HypervisorDriver, string>> = {
-  qemu: 'configuration.toml',
-  clh: 'configuration-clh.toml',
-  firecracker: 'configuration-fc.toml',
-}
-
 /** The configuration that we ship for the VMM, with this program. */
 export function shippedConfiguration({ driver, path, jailer }: VmmUnderTest = vmm): string {
-  const text = readFileSync(`${root}/packaging/${shippedFiles[driver]}`, 'utf8')
+  const text = readFileSync(`${root}/packaging/configuration${configurationOf(driver).suffix}.toml`, 'utf8')
   return configuration(
     text
       // It insists on KVM, which the tests' host need not have.

@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { type Feature, features, type ShownBy } from '../../e2e/vmm-features.ts'
 import type { HypervisorDriver } from '../../src/config/config.ts'
+import { configurationOf, drivers } from '../../src/config/drivers.ts'
 import { root } from '../paths.ts'
 import { reportedTests } from './junit.ts'
 
@@ -31,15 +32,11 @@ export interface VmmResults {
   readonly tests: readonly TestResult[]
 }
 
-const directories: Readonly<Record<HypervisorDriver, string>> = {
-  qemu: 'qemu/',
-  clh: 'cloud-hypervisor/',
-  firecracker: 'firecracker/',
-}
-
 /** The sources of a driver, below src/vmm: its own folder, and all that it shares with others. */
 export function driverFiles(driver: HypervisorDriver): string[] {
-  const others = Object.values(directories).filter((directory) => directory !== directories[driver])
+  const others = drivers
+    .filter((other) => other !== driver)
+    .map((other) => `${configurationOf(other).folder}/`)
   return readdirSync(join(root, 'src/vmm'), { recursive: true, encoding: 'utf8' })
     .filter((name) => /(?<!\.test)\.ts$/.test(name) && !others.some((other) => name.startsWith(other)))
     .sort()

@@ -2,7 +2,7 @@
 
 import { hashAnnotations } from '../../src/config/asset-hashes.ts'
 import type { HypervisorDriver } from '../../src/config/config.ts'
-import { driverNames, drivers } from '../../src/config/drivers.ts'
+import { configurationOf, defaultDriver, drivers, nameOf } from '../../src/config/drivers.ts'
 import { tomlValue } from '../../src/config/files/toml-text.ts'
 import { annotationPrefixes, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
 import type { KataKey, KataTable } from '../../src/config/kata/kata-key.ts'
@@ -54,9 +54,9 @@ Symbolic links are not followed for this.
 Files in the directory \`config.d\` beside the file (symbolic links followed) are read in lexical order. Each file has
 only the keys that it changes. A list replaces the earlier list. The main file decides what an absent key means.
 
-A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${driverNames[driver]}`).join(', ')}.
+A file has one hypervisor table. Its name chooses the VMM: ${drivers.map((driver) => `\`[hypervisor.${driver}]\` ${nameOf(driver)}`).join(', ')}.
 Tables of two VMMs are an error, in drop-ins too (Kata takes one of them at random). Without such a table the built-in
-one is used, which is QEMU's.
+one is used, which is ${nameOf(defaultDriver)}'s.
 
 An unknown key is a warning that names the nearest known key. A key without meaning for the VMM is a warning too, if its value asks for
 something. A wrong type or value is an error that names the file, the line and the allowed values. So is a value that the VMM cannot fulfil.
@@ -141,20 +141,20 @@ function annotationRows(): string[] {
 }
 
 function keyEntry(spec: KeySpec): string {
-  const { key, aliases, type, description, own, annotation, allowList, pending } = spec
+  const { key, aliases, description, own, annotation, allowList, pending } = spec
   const [first, ...others] = spec.drivers.map((driver) => ({ driver, values: keyFor(spec, driver) }))
   const facts = [
     ...(pending ? ['**Has no effect yet**: a value other than the default is a warning.'] : []),
     ...(spec.drivers.length < drivers.length
-      ? [`For ${spec.drivers.map((driver) => driverNames[driver]).join(' and ')}.`]
+      ? [`For ${spec.drivers.map((driver) => nameOf(driver)).join(' and ')}.`]
       : []),
-    `Allowed: ${type.name}, ${type.allowed}.`,
+    `Allowed: ${first!.values.type.name}, ${first!.values.type.allowed}.`,
     valuesOf(first!.values),
     ...others.flatMap(({ driver, values }) =>
-      values === spec ? [] : [`${driverNames[driver]}: ${perDriver(spec, values)}`],
+      values === spec ? [] : [`${nameOf(driver)}: ${perDriver(spec, values)}`],
     ),
     ...Object.entries(spec.impossible).map(
-      ([driver, reason]) => `An error with ${driverNames[driver as HypervisorDriver]}: ${reason}.`,
+      ([driver, reason]) => `An error with ${nameOf(driver as HypervisorDriver)}: ${reason}.`,
     ),
     ...(aliases.length > 0 ? [`Also written ${aliases.map((alias) => `\`${alias}\``).join(', ')}.`] : []),
     ...(annotation === undefined
@@ -190,11 +190,10 @@ export function configurationFile(driver: HypervisorDriver): string {
       .map(fileEntry)
     return `# ${about}\n[${tableName(driver, table)}]\n\n${entries.join('\n')}`
   })
-  const use =
-    driver === 'qemu'
-      ? '# Every key stands here with the value that is also used when it is absent; accelerator is "auto" where no file exists.'
-      : `# Pods run in ${driverNames[driver]} that way; ConfigPath in containerd's runtime options can name a second file.`
-  return `# kata-ts configuration for ${driverNames[driver]}. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
+  const use = configurationOf(driver).accelerators.includes('tcg')
+    ? '# Every key stands here with the value that is also used when it is absent; accelerator is "auto" where no file exists.'
+    : `# Pods run in ${nameOf(driver)} that way; ConfigPath in containerd's runtime options can name a second file.`
+  return `# kata-ts configuration for ${nameOf(driver)}. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
 # ${generated('src/config/keys')}
 ${use}
 

@@ -1,53 +1,10 @@
 /** packaging/kubernetes/pods: for each annotation that has an effect, a pod that uses it. */
+
+import { configurationOf } from '../../src/config/drivers.ts'
 import { annotationPrefixes, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
+import { keyFor } from '../../src/config/key-spec.ts'
 import { type KeySpec, keys } from '../../src/config/keys.ts'
 import { wrap } from './text.ts'
-
-/** A value for each annotation that the host of a reader most likely takes, by the annotation's name. */
-const exampleValues: Readonly<Record<string, string>> = {
-  path: '/usr/bin/qemu-system-x86_64',
-  jailer_path: '/usr/bin/jailer',
-  kernel: '/opt/guest/vmlinux',
-  initrd: '/opt/guest/initrd',
-  image: '/opt/guest/rootfs.img',
-  kernel_params: 'loglevel=7 transparent_hugepage=never',
-  machine_type: 'q35',
-  cpu_features: 'pmu=off',
-  entropy_source: '/dev/urandom',
-  rootless: 'true',
-  default_vcpus: '2',
-  default_max_vcpus: '2',
-  default_memory: '512',
-  memory_slots: '4',
-  enable_virtio_mem: 'true',
-  enable_mem_prealloc: 'true',
-  enable_hugepages: 'true',
-  reclaim_guest_freed_memory: 'true',
-  pcie_root_port: '8',
-  disable_block_device_use: 'true',
-  block_device_driver: 'virtio-blk',
-  enable_tpm: 'true',
-  block_device_aio: 'threads',
-  block_device_cache_set: 'true',
-  block_device_cache_direct: 'true',
-  block_device_cache_noflush: 'true',
-  hot_plug_vfio: 'root-port',
-  cold_plug_vfio: 'root-port',
-  disable_vhost_net: 'true',
-  network_queues: '2',
-  shared_fs: 'virtio-fs',
-  virtio_fs_daemon: '/usr/libexec/virtiofsd',
-  virtio_fs_privilege: 'unprivileged',
-  virtio_fs_nosuid: 'true',
-  virtio_fs_suid_volumes: '["/srv/scratch"]',
-  virtio_fs_cache: 'never',
-  virtio_fs_extra_args: '["--xattr"]',
-  kernel_modules: 'loop; dummy numdummies=1',
-  disable_guest_seccomp: 'false',
-  create_container_timeout: '120',
-  internetworking_model: 'none',
-  sandbox_cgroup_only: 'true',
-}
 
 /** The file of an annotation's example. */
 const fileOf = (annotation: string) => `packaging/kubernetes/pods/${annotation.replaceAll('_', '-')}.yaml`
@@ -61,9 +18,7 @@ export function examplePods(): Readonly<Record<string, string>> {
 function examplePod(spec: KeySpec): string {
   const { table, key, description, drivers } = spec
   const annotation = spec.annotation!
-  const value = exampleValues[annotation]
-  if (value === undefined)
-    throw new Error(`setup/pages/example-pods.ts has no example value for ${annotation}`)
+  const value = exampleOf(spec)
   const name = annotationPrefixes[table] + annotation
   const comment = [`\`${key}\`: ${description}`, permission(spec, name, value)].flatMap((text) =>
     wrap(text, 108),
@@ -77,12 +32,20 @@ metadata:
   annotations:
     ${name}: ${value.includes('"') ? `'${value}'` : `"${value}"`}
 spec:
-  runtimeClassName: ${drivers.includes('qemu') ? 'kata-ts' : 'kata-ts-fc'}
+  runtimeClassName: kata-ts${configurationOf(drivers[0]!).suffix}
   containers:
     - name: main
       image: busybox:1.37
       command: ["sleep", "infinity"]
 `
+}
+
+/** @throws Error for a key whose shipped value would ask for nothing, and that has no example. */
+function exampleOf(spec: KeySpec): string {
+  const value = spec.example ?? keyFor(spec, spec.drivers[0]!).shipped
+  if (typeof value !== 'string' || value === '')
+    throw new Error(`the key ${spec.key} has an annotation and no example of its value`)
+  return value
 }
 
 /** What an operator has to write before a pod may do this. */

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { configurationOf, configurations } from '../../src/config/drivers.ts'
 import { keys } from '../../src/config/keys.ts'
 import { builtInConfig, loadConfig } from '../../src/config/load.ts'
 import { readHostSize } from '../../src/config/validate.ts'
@@ -16,11 +17,9 @@ test.each(Object.entries(generatedFiles()))('%s is in step with the code', (path
   expect(committed === text ? 'in step' : `${path} is out of step: ${remedy}`).toBe('in step')
 })
 
-const shippedFiles = [
-  ['qemu', 'packaging/configuration.toml'],
-  ['clh', 'packaging/configuration-clh.toml'],
-  ['firecracker', 'packaging/configuration-fc.toml'],
-] as const
+const shippedFiles = configurations.map(
+  ({ driver, suffix }) => [driver, `packaging/configuration${suffix}.toml`] as const,
+)
 
 test.each(shippedFiles)(
   '%s: %s is the built-in configuration but for an accelerator that insists on KVM, and loads without a warning',
@@ -32,7 +31,9 @@ test.each(shippedFiles)(
     const hypervisor = { ...builtIn.hypervisor, accelerator: 'kvm' as const }
     expect({ ...shipped, source: 'built-in' }).toEqual({ ...builtIn, hypervisor, dropIns: shipped.dropIns })
     expect(shipped.hypervisor).toMatchObject({ driver, rootless: true })
-    expect(builtIn.hypervisor.accelerator).toBe(driver === 'qemu' ? 'auto' : 'kvm')
+    expect(builtIn.hypervisor.accelerator).toBe(
+      configurationOf(driver).accelerators.includes('tcg') ? 'auto' : 'kvm',
+    )
     expect(warnings).toEqual([])
   },
 )

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { differences } from '../../e2e/doubles/cloud-hypervisor/differences.ts'
 import { differencesPage } from '../../e2e/doubles/common/difference.ts'
 import { differences as firecrackerDifferences } from '../../e2e/doubles/firecracker/differences.ts'
+import { configurations } from '../../src/config/drivers.ts'
 import { parts } from '../../src/errors/catalogue.ts'
 import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
@@ -17,9 +18,12 @@ export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'docs/errors.md': errorsPage(parts),
   'docs/configuration.md': configurationPage(),
   'docs/vmm-features.md': vmmFeaturesPage(),
-  'packaging/configuration.toml': configurationFile('qemu'),
-  'packaging/configuration-clh.toml': configurationFile('clh'),
-  'packaging/configuration-fc.toml': configurationFile('firecracker'),
+  ...Object.fromEntries(
+    configurations.map(({ driver, suffix }) => [
+      `packaging/configuration${suffix}.toml`,
+      configurationFile(driver),
+    ]),
+  ),
   'e2e/doubles/cloud-hypervisor/differences.md': differencesPage('Cloud Hypervisor 53.0', differences),
   'e2e/doubles/firecracker/differences.md': differencesPage('Firecracker 1.16.1', firecrackerDifferences),
   ...examplePods(),

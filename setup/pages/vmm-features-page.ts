@@ -1,7 +1,7 @@
 /** docs/vmm-features.md: what was shown with which VMM. */
 import { cannot, type Feature, features, type ShownBy } from '../../e2e/vmm-features.ts'
 import type { HypervisorDriver } from '../../src/config/config.ts'
-import { driverNames, drivers } from '../../src/config/drivers.ts'
+import { drivers, nameOf } from '../../src/config/drivers.ts'
 import {
   driverSources,
   isNamed,
@@ -38,7 +38,7 @@ interface Column {
 }
 
 const columns: readonly Column[] = drivers.flatMap((driver) => [
-  { record: driver, driver, title: driverNames[driver] },
+  { record: driver, driver, title: nameOf(driver) },
   ...(driver === 'qemu' ? [{ record: 'qemu-kvm', driver, title: 'QEMU under KVM' } as const] : []),
 ])
 
@@ -111,9 +111,7 @@ function reasonOf(driver: HypervisorDriver, result: TestResult | undefined): str
 
 function leftOut(shown: readonly HypervisorDriver[]): string[] {
   const rows = shown.flatMap((driver) =>
-    Object.entries(cannot[driver]).map(
-      ([name, reason]) => `| ${driverNames[driver]} | ${name} | ${reason} |\n`,
-    ),
+    Object.entries(cannot[driver]).map(([name, reason]) => `| ${nameOf(driver)} | ${name} | ${reason} |\n`),
   )
   if (rows.length === 0) return []
   return [
@@ -130,7 +128,7 @@ function shownBy(): string[] {
     const all = [
       ...list(tests),
       ...Object.entries(own).flatMap(([driver, more]) =>
-        list(more).map((test) => `${test} (${driverNames[driver as HypervisorDriver]} alone)`),
+        list(more).map((test) => `${test} (${nameOf(driver as HypervisorDriver)} alone)`),
       ),
     ]
     return `| ${name} | ${all.join('<br>')} |\n`

@@ -16,7 +16,7 @@ import type { Logger } from '../log.ts'
 import { isHashAnnotation, readHashes } from './asset-hashes.ts'
 import type { Config, HypervisorDriver } from './config.ts'
 import { refused, warnOnce } from './decode.ts'
-import { driverNames } from './drivers.ts'
+import { nameOf } from './drivers.ts'
 import { type AnnotationName, readAnnotationName } from './kata/annotation-names.ts'
 import { lossOf, refuseUnknownKata } from './kata/kata-annotations.ts'
 import { refusedValue } from './kata/kata-keys.ts'
@@ -111,7 +111,7 @@ function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefin
   const { annotation, spec, text } = wish
   const { driver } = config.hypervisor
   const where = `annotation ${annotation}`
-  const reason = refusedValue(driver, spec.key, text)
+  const reason = refusedValue(spec, text)
   if (reason !== undefined) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
   const value = spec.type.fromText(text)
   const means = spec.drivers.includes(driver)
@@ -121,7 +121,7 @@ function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefin
   if (changes && !takesAway) requireEnabled(config, wish)
   requirePossible(driver, { spec, value: text, where })
   if (!means) {
-    warn(`${where} has no meaning for ${driverNames[driver]}`)
+    warn(`${where} has no meaning for ${nameOf(driver)}`)
     return undefined
   }
   if (value instanceof Refusal) throw refused(value, { spec, raw: text, where })

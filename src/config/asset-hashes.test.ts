@@ -52,3 +52,12 @@ test('a sandbox starts with the files it asks for and with no others', async () 
     rmSync(directory, { recursive: true })
   }
 })
+
+test('a checksum of a program that the VMM is not started by fails the pod', async () => {
+  const jailed = asked({ [key('jailer_hash')]: sha512('a') })
+  await expect(requireAssetHashes(jailed, { kernel: '/k' })).rejects.toThrow(
+    'the sandbox uses no jailer_path',
+  )
+  const firecracker = { ...jailed, driver: 'firecracker', jailerPath: '/etc/hostname' } as const
+  await expect(requireAssetHashes(firecracker, { kernel: '/k' })).rejects.toThrow('ASSET_HASH_MISMATCH')
+})

@@ -1,14 +1,22 @@
 /** Checksums that a pod asks for: it starts only with the programs and images that it names. */
 import { createReadStream } from 'node:fs'
 import { KataError } from '../errors.ts'
-import type { AssetHashes, HashedAsset, HypervisorConfig } from './config.ts'
+import type { AssetHashes, HypervisorConfig } from './config.ts'
+import { configurationOf, configurations } from './drivers.ts'
 import type { AnnotationName } from './kata/annotation-names.ts'
 
-/** Annotations by what follows `io.katacontainers.config.hypervisor.`; Kata's two runtimes differ in the first two. */
-const assetOf: Readonly<Record<string, HashedAsset>> = {
+/**
+ * The keys of files by their annotations, that is by what follows `io.katacontainers.config.hypervisor.`; Kata's two runtimes
+ * differ in the first two.
+ */
+const assetOf: Readonly<Record<string, string>> = {
   hypervisor_hash: 'path',
   path_hash: 'path',
-  jailer_hash: 'jailer_path',
+  ...Object.fromEntries(
+    configurations.flatMap(({ starters }) =>
+      starters.map(({ hashAnnotation, key }) => [hashAnnotation, key]),
+    ),
+  ),
   kernel_hash: 'kernel',
   initrd_hash: 'initrd',
   image_hash: 'image',
@@ -24,7 +32,7 @@ export const isHashAnnotation = ({ table, name }: AnnotationName): boolean =>
  * @throws KataError CONFIG_VALUE, CONFIG_CONFLICT when two annotations contradict each other
  */
 export function readHashes(asked: readonly { named: AnnotationName; text: string }[]): AssetHashes {
-  const hashes: Partial<Record<HashedAsset, string>> = {}
+  const hashes: Record<string, string> = {}
   for (const { named, text } of asked) {
     const where = `annotation ${named.annotation}`
     if (!/^[0-9a-f]{128}$/i.test(text))
@@ -51,15 +59,20 @@ export function readHashes(asked: readonly { named: AnnotationName; text: string
  * @throws KataError ASSET_HASH_MISMATCH, CONFIG_CONFLICT for a checksum of what is not used
  */
 export async function requireAssetHashes(
-  { assetHashes, path, jailerPath }: HypervisorConfig,
+  hypervisor: HypervisorConfig,
   used: {
     readonly kernel: string
     readonly initrd?: string | undefined
     readonly image?: string | undefined
   },
 ): Promise<void> {
-  const files: Partial<Record<HashedAsset, string | undefined>> = { ...used, path, jailer_path: jailerPath }
-  for (const [asset, expected] of Object.entries(assetHashes) as [HashedAsset, string][]) {
+  const { assetHashes, path, driver } = hypervisor
+  const starters = configurationOf(driver).starters.map((one) => [one.key, one.path(hypervisor)])
+  const files: Readonly<Record<string, string | undefined>> = {
+    ...{ ...used, path },
+    ...Object.fromEntries(starters),
+  }
+  for (const [asset, expected] of Object.entries(assetHashes)) {
     const file = files[asset]
     if (file === undefined)
       throw new KataError('CONFIG_CONFLICT', {

@@ -16,7 +16,11 @@ const usedHere = ['enableAnnotations', ...keys.flatMap(({ allowList }) => allowL
 const shared = keys.map(({ field }) => field).filter((field, index, all) => all.indexOf(field) !== index)
 
 const texts = [...new Bun.Glob('**/*.ts').scanSync(source)]
-  .filter((file) => !/^(config|protocol\/generated)\/|\.test\.ts$/.test(file) && !printers.test(file))
+  .filter(
+    (file) =>
+      !/^(config|protocol\/generated|vmm\/[^/]+\/configuration)\/|\.test\.ts$/.test(file) &&
+      !printers.test(file),
+  )
   .map((file) => readFileSync(join(source, file), 'utf8'))
 
 const isRead = (field: string) => texts.some((text) => new RegExp(`\\b${field}\\b`).test(text))

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { HypervisorDriver } from './config.ts'
-import { driverNamed, driverNames, hypervisorTables } from './drivers.ts'
+import { driverNamed, nameOf } from './drivers.ts'
+import { hypervisorTables } from './files/hypervisor-tables.ts'
 import { lineOf } from './files/locate.ts'
 import { isTable, type Table, type TomlFile } from './files/toml-file.ts'
 import type { KataTable } from './kata/kata-key.ts'
@@ -89,7 +90,7 @@ function decodeTable(
       return []
     }
     const where = () => `${source.file}:${lineOf(source.text, here)}`
-    const reason = refusedValue(driver, spec.key, raw)
+    const reason = refusedValue(spec, raw)
     if (reason !== undefined)
       throw new KataError('CONFIG_UNSUPPORTED', {
         where: where(),
@@ -99,10 +100,7 @@ function decodeTable(
     if (!spec.drivers.includes(driver)) {
       requirePossible(driver, { spec, value: raw, where: where() })
       if (!asksForNothing(spec, spec.type.fromToml(raw)))
-        warn(
-          `configuration key ${here.join('.')} has no meaning for ${driverNames[driver]}`,
-          place(source, here),
-        )
+        warn(`configuration key ${here.join('.')} has no meaning for ${nameOf(driver)}`, place(source, here))
       return []
     }
     const setting = checkValue(source, spec, here, raw)

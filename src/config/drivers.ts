@@ -1,69 +1,38 @@
-/** The VMMs that have a table in configuration.toml, `[hypervisor.<driver>]`, and which of them a file chooses. */
-import { KataError } from '../errors.ts'
-import type { HypervisorDriver } from './config.ts'
-import { lineOf } from './files/locate.ts'
-import { isTable, type TomlFile } from './files/toml-file.ts'
-import { quoteValue } from './value-types.ts'
+/**
+ * The VMMs, each with the data in its own folder: the one place outside of those folders that names them, beside the list of
+ * their code in src/vmm/create.ts, to which the compiler holds it.
+ */
+import { cloudHypervisor } from '../vmm/cloud-hypervisor/configuration/configuration.ts'
+import { firecracker } from '../vmm/firecracker/configuration/configuration.ts'
+import type { FirecrackerFields } from '../vmm/firecracker/configuration/keys.ts'
+import { qemu } from '../vmm/qemu/configuration/configuration.ts'
+import type { QemuFields } from '../vmm/qemu/configuration/keys.ts'
+import type { DriverConfiguration } from './driver-configuration.ts'
 
-export const drivers: readonly HypervisorDriver[] = ['qemu', 'clh', 'firecracker']
+/** In the order in which people are told of them; the first is taken where no file chooses one. */
+const listed = [qemu, cloudHypervisor, firecracker] as const
 
-/** How people call them. */
-export const driverNames: Readonly<Record<HypervisorDriver, string>> = {
-  qemu: 'QEMU',
-  clh: 'Cloud Hypervisor',
-  firecracker: 'Firecracker',
-}
+/** What their own keys set. */
+export interface DriverFields extends QemuFields, FirecrackerFields {}
 
-/** Kata's Rust runtime gives one of them a second name. */
-const aliases: Readonly<Record<string, HypervisorDriver>> = { 'cloud-hypervisor': 'clh' }
+/** Which VMM: the name of the table `[hypervisor.<driver>]`. */
+export type HypervisorDriver = (typeof listed)[number]['driver']
+
+/** Their data, in that order. */
+export const configurations: readonly (DriverConfiguration & { readonly driver: HypervisorDriver })[] = listed
+
+export const drivers: readonly HypervisorDriver[] = configurations.map(({ driver }) => driver)
+
+/** What is used where no file has a hypervisor table. */
+export const defaultDriver: HypervisorDriver = listed[0].driver
+
+const byName = new Map(configurations.map((configuration) => [configuration.driver, configuration]))
+
+export const configurationOf = (driver: HypervisorDriver): DriverConfiguration => byName.get(driver)!
 
 /** A driver by its name in a file. */
 export const driverNamed = (name: string): HypervisorDriver | undefined =>
-  drivers.find((driver) => driver === (Object.hasOwn(aliases, name) ? aliases[name] : name))
+  configurations.find(({ driver, aliases }) => driver === name || aliases.includes(name))?.driver
 
-const allowed = drivers.map((driver) => `[hypervisor.${driver}]`).join(', ')
-
-/** A hypervisor table of a file; `name` is its spelling there. */
-export interface HypervisorTable {
-  readonly driver: HypervisorDriver
-  readonly name: string
-}
-
-/** The hypervisor tables of one file. @throws KataError CONFIG_TABLE for a table without a driver. */
-export function hypervisorTables(source: TomlFile): HypervisorTable[] {
-  const { file, text, root } = source
-  const refuse = (path: readonly string[]) =>
-    new KataError('CONFIG_TABLE', {
-      file,
-      line: lineOf(text, path),
-      table: quoteValue(path.join('.')),
-      allowed,
-    })
-  if (!Object.hasOwn(root, 'hypervisor')) return []
-  if (!isTable(root.hypervisor)) throw refuse(['hypervisor'])
-  return Object.entries(root.hypervisor).map(([name, value]) => {
-    const driver = driverNamed(name)
-    if (driver === undefined || !isTable(value)) throw refuse(['hypervisor', name])
-    return { driver, name }
-  })
-}
-
-/**
- * The one VMM that a file and its drop-ins configure; undefined when they have no hypervisor table.
- * @throws KataError CONFIG_TABLE, CONFIG_CONFLICT when there are tables of two: Kata takes one of them at random
- */
-export function chosenDriver(files: readonly TomlFile[]): HypervisorDriver | undefined {
-  const found = files.flatMap((source) => hypervisorTables(source).map((table) => ({ ...table, source })))
-  const [first] = found
-  const other = found.find(({ driver }) => driver !== first?.driver)
-  if (first !== undefined && other !== undefined) {
-    const place = ({ source, name }: typeof first) =>
-      `${source.file}:${lineOf(source.text, ['hypervisor', name])}`
-    throw new KataError('CONFIG_CONFLICT', {
-      where: place(other),
-      reason: `[hypervisor.${other.name}] stands beside [hypervisor.${first.name}] (${place(first)})`,
-      hint: 'Keep one hypervisor table: a configuration is for one VMM.',
-    })
-  }
-  return first?.driver
-}
+/** How people call it. */
+export const nameOf = (driver: HypervisorDriver): string => configurationOf(driver).name

@@ -1,6 +1,5 @@
-/** The description of a configuration key, and the function that makes one with the types of Config. */
+/** The description of a configuration key, and the functions that make one with the types of Config. */
 import type { AgentConfig, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
-import { drivers } from './drivers.ts'
 import type { ValueType } from './value-types.ts'
 
 /** The tables of configuration.toml (`hypervisor` has one for each driver) and the sections of Config they fill. */
@@ -11,7 +10,8 @@ export interface Sections {
 }
 export type TableName = keyof Sections
 
-export interface KeySpec {
+/** A key as keys/ or the folder of a driver describes it. */
+export interface Key {
   readonly table: TableName
   readonly key: string
   /** Other spellings that Kata's two runtimes use. */
@@ -31,29 +31,38 @@ export interface KeySpec {
   readonly own: boolean
   /** It decides whether something confines the VMM or a pod: a name one edit away from it is an error, not a warning. */
   readonly wall: boolean
-  /** The VMMs for which the key has a meaning. */
-  readonly drivers: readonly HypervisorDriver[]
-  /** Where a VMM takes other values than the first. */
-  readonly perDriver: Readonly<Partial<Record<HypervisorDriver, DriverValues<unknown>>>>
-  /** Why a VMM cannot do at all what the key asks for: a value other than `absent` is then an error, not a warning. */
-  readonly impossible: Readonly<Partial<Record<HypervisorDriver, string>>>
+  /** Not every VMM has it: those that do name it (`DriverConfiguration.has`). */
+  readonly optional: boolean
   /** Read and checked already, but nothing acts on it yet: setting it is a warning. */
   readonly pending: boolean
   /** Name after the prefix of its table's annotations, when a pod may ask for it. */
   readonly annotation?: string | undefined
+  /** The annotation's value in the example pod; default the value that we ship. */
+  readonly example?: string | undefined
   /** The value that only takes rights away: a pod may ask for it without permission. */
   readonly restricting?: unknown
   /** Field of HypervisorConfig with the patterns that an annotation's value must match, and its key. */
   readonly allowList?: { readonly field: AllowListField; readonly key: string } | undefined
+  /** For a key that one VMM has: the key behind which the pages show it. */
+  readonly after?: string | undefined
 }
 
-export type AllowListField =
-  | 'validHypervisorPaths'
-  | 'validJailerPaths'
-  | 'validVirtioFsDaemonPaths'
-  | 'validEntropySources'
+/** A key with what the drivers say of it. */
+export interface KeySpec extends Key {
+  /** The VMMs for which the key has a meaning. */
+  readonly drivers: readonly HypervisorDriver[]
+  /** Where a VMM takes other values. */
+  readonly perDriver: Readonly<Partial<Record<HypervisorDriver, DriverValues<unknown>>>>
+  /** Why a VMM cannot do at all what the key asks for: a value other than `absent` is then an error, not a warning. */
+  readonly impossible: Readonly<Partial<Record<HypervisorDriver, string>>>
+}
 
-/** Values of one VMM that differ from those of the others. */
+/** Fields of HypervisorConfig that hold lists of texts. */
+export type AllowListField = {
+  [Field in keyof HypervisorConfig]: HypervisorConfig[Field] extends readonly string[] ? Field : never
+}[keyof HypervisorConfig]
+
+/** Values of one VMM that differ from those in keys/. */
 export interface DriverValues<T> {
   readonly type?: ValueType<T>
   readonly absent?: T
@@ -62,15 +71,13 @@ export interface DriverValues<T> {
 }
 
 interface Extra<T>
-  extends Partial<
-    Pick<KeySpec, 'aliases' | 'drivers' | 'impossible' | 'annotation' | 'allowList' | 'restricting'>
-  > {
+  extends Partial<Pick<Key, 'aliases' | 'annotation' | 'example' | 'allowList' | 'restricting'>> {
   readonly shipped?: T
   readonly builtIn?: T
   readonly own?: true
   readonly wall?: true
+  readonly optional?: true
   readonly pending?: true
-  readonly perDriver?: Readonly<Partial<Record<HypervisorDriver, DriverValues<T>>>>
 }
 
 /** Binds a table and returns the function that describes one of its keys; field, type and values must agree. */
@@ -82,12 +89,16 @@ export function keysOf<Table extends TableName>(table: Table) {
     absent: Sections[Table][Field],
     description: string,
     { shipped = absent, builtIn = shipped, ...extra }: Extra<Sections[Table][Field]> = {},
-  ): KeySpec => ({
+  ): Key => ({
     ...{ table, key, field, type, absent, shipped, builtIn, description },
-    ...{ own: false, wall: false, pending: false, aliases: [], drivers, perDriver: {}, impossible: {} },
+    ...{ own: false, wall: false, optional: false, pending: false, aliases: [] },
     ...extra,
   })
 }
+
+/** Keys of one VMM that the pages show one after the other behind the key `first`. */
+export const keysAfter = (first: string, ...keys: readonly Key[]): readonly Key[] =>
+  keys.map((key, index) => ({ ...key, after: keys[index - 1]?.key ?? first }))
 
 /** The key with the values of this VMM; without a meaning for it, the key has one value only. */
 export function keyFor(spec: KeySpec, driver: HypervisorDriver): KeySpec {

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { KataError } from '../errors.ts'
 import type { HypervisorDriver } from './config.ts'
-import { driverNames } from './drivers.ts'
+import { nameOf } from './drivers.ts'
 import type { KeySpec } from './key-spec.ts'
 import { pathPatterns, quoteValue } from './value-types.ts'
 
@@ -40,7 +40,7 @@ function cannot(driver: HypervisorDriver, { spec, value, where }: AskedValue, re
   return new KataError('CONFIG_VMM_CANNOT', {
     where,
     asked: `${spec.key} = ${quoteValue(value)}`,
-    vmm: driverNames[driver],
+    vmm: nameOf(driver),
     reason,
     possible: spec.drivers.map((other) => `[hypervisor.${other}]`).join(', '),
   })

@@ -1,12 +1,14 @@
 /**
- * Every configuration key that has a meaning in kata-ts, as data (one file for each subject in keys/). Parsing,
+ * Every configuration key that has a meaning in kata-ts, as data: those of keys/ (one file for each subject), and those of
+ * each driver's own folder (src/vmm/<driver>/configuration), with what the drivers say of all of them. Parsing,
  * defaults, validation, suggestions, annotations, packaging/configuration*.toml and docs/configuration.md all come
  * from this one table. Names and the values of absent keys are those of Kata Containers' configuration.toml; where ours
  * differ, `description` says so.
  */
 import type { HypervisorDriver } from './config.ts'
-import { drivers } from './drivers.ts'
-import { type KeySpec, keyFor, type TableName } from './key-spec.ts'
+import type { Field } from './driver-configuration.ts'
+import { configurations, drivers } from './drivers.ts'
+import { type Key, type KeySpec, keyFor, type TableName } from './key-spec.ts'
 import { agentKeys } from './keys/agent.ts'
 import { bootKeys } from './keys/boot.ts'
 import { deviceKeys } from './keys/devices.ts'
@@ -16,9 +18,8 @@ import { shareKeys } from './keys/share.ts'
 import { sizeKeys } from './keys/size.ts'
 
 export type { KeySpec, TableName } from './key-spec.ts'
-export { fullSeccompSandbox } from './keys/boot.ts'
 
-export const keys: readonly KeySpec[] = [
+const common: readonly Key[] = [
   ...bootKeys,
   ...rightsKeys,
   ...sizeKeys,
@@ -27,6 +28,39 @@ export const keys: readonly KeySpec[] = [
   ...agentKeys,
   ...runtimeKeys,
 ]
+
+export const keys: readonly KeySpec[] = configurations
+  .flatMap((configuration) => configuration.keys)
+  .reduce(placed, common)
+  .map(withDrivers)
+
+/** The keys with a driver's own one behind the key that it names. @throws Error when there is none of that name. */
+function placed(before: readonly Key[], own: Key): readonly Key[] {
+  const at = before.findIndex(({ table, key }) => table === own.table && key === own.after)
+  if (at === -1) throw new Error(`${own.key} stands behind ${own.after}, which is no key of ${own.table}`)
+  return before.toSpliced(at + 1, 0, own)
+}
+
+function withDrivers(key: Key): KeySpec {
+  const field = key.field as Field
+  const owner = configurations.find((configuration) => configuration.keys.some((own) => own.key === key.key))
+  const having = configurations.filter(
+    (one) => (owner === undefined || one === owner) && (!key.optional || one.has.includes(field)),
+  )
+  const said = <T>(of: (one: (typeof configurations)[number]) => T | undefined) =>
+    Object.fromEntries(
+      configurations.flatMap((one) => {
+        const value = of(one)
+        return value === undefined ? [] : [[one.driver, value] as const]
+      }),
+    )
+  return {
+    ...key,
+    drivers: having.map(({ driver }) => driver),
+    perDriver: said(({ values }) => values[field]),
+    impossible: said(({ impossible }) => impossible[field]),
+  }
+}
 
 const forDriver = new Map(
   drivers.map((driver) => [driver, keys.map((spec) => keyFor(spec, driver))] as const),
@@ -41,6 +75,10 @@ export function findKey(driver: HypervisorDriver, table: TableName, name: string
     (spec) => spec.table === table && (spec.key === name || spec.aliases.includes(name)),
   )
 }
+
+/** Whether an optional key has a meaning for this VMM. */
+export const hasKey = (driver: HypervisorDriver, field: Field): boolean =>
+  keys.some((spec) => spec.field === field && spec.drivers.includes(driver))
 
 /** The table's name in a file for this VMM. */
 export const tableName = (driver: HypervisorDriver, table: TableName): string =>

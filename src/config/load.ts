@@ -2,7 +2,8 @@
 import type { Logger } from '../log.ts'
 import type { AgentConfig, Config, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
 import { decode, placeOf, type Setting, warnOnce } from './decode.ts'
-import { chosenDriver } from './drivers.ts'
+import { defaultDriver } from './drivers.ts'
+import { chosenDriver } from './files/hypervisor-tables.ts'
 import { findDropIns, findMainFile, type Reading, readingOf } from './files/search.ts'
 import { parseToml, readTomlFile, type TomlFile } from './files/toml-file.ts'
 import { judgeKataKeys } from './kata/kata-settings.ts'
@@ -38,7 +39,10 @@ export function loadConfigText(file: string, bytes: Uint8Array, log: Logger, hos
 }
 
 /** The configuration without any file. */
-export function builtInConfig(host: HostSize = readHostSize(), driver: HypervisorDriver = 'qemu'): Config {
+export function builtInConfig(
+  host: HostSize = readHostSize(),
+  driver: HypervisorDriver = defaultDriver,
+): Config {
   const config = build({ source: 'built-in', dropIns: [], driver }, (spec) => spec.builtIn)
   return finish(config, { where: () => 'built-in configuration', host })
 }
@@ -47,7 +51,7 @@ export function builtInConfig(host: HostSize = readHostSize(), driver: Hyperviso
 function merge(files: readonly TomlFile[], reading: Reading, log: Logger, host: HostSize): Config {
   const warn = warnOnce(log)
   const given = chosenDriver(files)
-  const driver = given ?? 'qemu'
+  const driver = given ?? defaultDriver
   judgeKataKeys(files, warn)
   const settings = new Map<KeySpec, Setting>(
     files.flatMap((source) => decode(source, driver, warn)).map((setting) => [setting.spec, setting]),

@@ -1,9 +1,9 @@
 /** The rules that concern more than one key or the host's size; every Config passes through {@link finish} last. */
 import { availableParallelism, totalmem } from 'node:os'
 import { KataError } from '../errors.ts'
-import type { Config, HypervisorConfig, RuntimeConfig } from './config.ts'
-import { driverNames } from './drivers.ts'
-import { fullSeccompSandbox } from './keys.ts'
+import type { Config, HypervisorConfig } from './config.ts'
+import { configurationOf, configurations } from './drivers.ts'
+import { tableName } from './keys.ts'
 
 /** The host's processors and memory. */
 export interface HostSize {
@@ -28,7 +28,7 @@ export function finish(
   config: Config,
   { where, host, asked = [] }: { where: (key: string) => string; host: HostSize; asked?: readonly string[] },
 ): Config {
-  const { defaultVcpus, defaultMaxVcpus, defaultMemory, seccompSandbox } = config.hypervisor
+  const { defaultVcpus, defaultMaxVcpus, defaultMemory } = config.hypervisor
   const atMost = (key: string, value: number, most: number, unit: string) => {
     if (value <= most || !asked.includes(key)) return Math.min(value, most)
     const allowed = `at most ${most}${unit}, as much as the host has`
@@ -40,12 +40,9 @@ export function finish(
     ...config.hypervisor,
     defaultVcpus: atMost('default_vcpus', defaultVcpus < 0 ? host.cpus : defaultVcpus || 1, host.cpus, ''),
     defaultMaxVcpus: atMost('default_maxvcpus', defaultMaxVcpus, host.cpus, ''),
-    seccompSandbox: seccompSandbox || fullSeccompSandbox,
   }
   requireConsistent(hypervisor, where)
-  requireSizeKept(hypervisor, config.runtime, where)
-  requireUser(hypervisor, where)
-  requireReclaimable(hypervisor, where)
+  requireDriversRules({ ...config, hypervisor }, where)
   return deepFreeze({
     ...config,
     hypervisor,
@@ -80,46 +77,20 @@ function requireConsistent(given: HypervisorConfig, where: (key: string) => stri
     )
 }
 
-/** Firecracker adds neither CPUs nor memory to a machine that runs. */
-function requireSizeKept(
-  { driver }: HypervisorConfig,
-  { staticSandboxResourceMgmt }: RuntimeConfig,
-  where: (key: string) => string,
-): void {
-  if (driver !== 'firecracker' || staticSandboxResourceMgmt) return
+/** The rules of the driver. */
+function requireDriversRules(config: Config, where: (key: string) => string): void {
+  const { driver } = config.hypervisor
+  const { name, rules } = configurationOf(driver)
+  const broken = rules.find(({ isBroken }) => isBroken(config))
+  if (broken === undefined) return
+  const { key, asked, reason } = broken
+  const others = configurations.filter((other) => !other.rules.some((rule) => rule.asked === asked))
   throw new KataError('CONFIG_VMM_CANNOT', {
-    where: where('static_sandbox_resource_mgmt'),
-    asked: 'static_sandbox_resource_mgmt = false',
-    vmm: driverNames[driver],
-    reason: 'it cannot hot-plug CPUs or memory',
-    possible: '[hypervisor.qemu], [hypervisor.clh]',
-  })
-}
-
-/** A Firecracker that its jailer starts as root would keep the jailer's capabilities. */
-function requireUser({ driver, rootless }: HypervisorConfig, where: (key: string) => string): void {
-  if (driver !== 'firecracker' || rootless) return
-  throw new KataError('CONFIG_VMM_CANNOT', {
-    where: where('rootless'),
-    asked: 'rootless = false',
-    vmm: driverNames[driver],
-    reason: "as root it would keep its jailer's capabilities",
-    possible: '[hypervisor.qemu], [hypervisor.clh]',
-  })
-}
-
-/** It frees what the guest gave back by small pages only. */
-function requireReclaimable(
-  { driver, enableHugepages, reclaimGuestFreedMemory }: HypervisorConfig,
-  where: (key: string) => string,
-): void {
-  if (driver !== 'firecracker' || !enableHugepages || !reclaimGuestFreedMemory) return
-  throw new KataError('CONFIG_VMM_CANNOT', {
-    where: where('reclaim_guest_freed_memory'),
-    asked: 'reclaim_guest_freed_memory = true beside enable_hugepages = true',
-    vmm: driverNames[driver],
-    reason: 'it gives nothing back of huge pages',
-    possible: '[hypervisor.qemu], [hypervisor.clh]',
+    ...{ where: where(key), asked, vmm: name, reason },
+    possible: others
+      .map((other) => tableName(other.driver, 'hypervisor'))
+      .map((table) => `[${table}]`)
+      .join(', '),
   })
 }
 

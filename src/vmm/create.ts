@@ -1,8 +1,10 @@
 /** Which driver runs a sandbox's machine: that of the hypervisor table in its configuration. */
-import type { Config, HypervisorDriver } from '../config/config.ts'
+import type { Config, HypervisorConfig, HypervisorDriver } from '../config/config.ts'
+import { configurationOf } from '../config/drivers.ts'
 import type { Logger } from '../log.ts'
 import { clhFeatures, createCloudHypervisor } from './cloud-hypervisor/cloud-hypervisor.ts'
 import { createFirecracker, firecrackerFeatures } from './firecracker/firecracker.ts'
+import { jailerCheck } from './firecracker/program.ts'
 import {
   type AcceleratorChoice,
   type AcceleratorFacts,
@@ -11,22 +13,34 @@ import {
   forecastAccelerator,
 } from './kvm/accelerator.ts'
 import type { ProbeOutcome } from './kvm/kvm-trial.ts'
-import { probeKvm } from './qemu/kvm-probe.ts'
+import type { ProgramCheck } from './program.ts'
+import { kvmTrial } from './qemu/kvm-probe.ts'
+import { qemuFeaturesCheck } from './qemu/program.ts'
 import { createQemu, qemuFeatures } from './qemu/qemu.ts'
 import type { ProbeOptions, Vmm, VmmFeatures, VmmOptions } from './vmm.ts'
 
 interface DriverEntry {
   readonly features: VmmFeatures
   create(options: VmmOptions): Vmm
-  /** Boots a guest with KVM to see whether it works; for drivers that could do without KVM. */
-  probeKvm?(options: ProbeOptions): Promise<ProbeOutcome>
+  /** For drivers that could do without KVM. */
+  readonly kvmTrial?: KvmTrial
+  /** What `kata-ts check` looks at besides the version of its program. */
+  readonly checks?: readonly ProgramCheck[]
 }
 
-/** By the names of the tables `[hypervisor.<name>]`. */
+/** How a driver finds out whether KVM works. */
+interface KvmTrial {
+  /** Boots a guest with KVM. */
+  boot(options: ProbeOptions): Promise<ProbeOutcome>
+  /** What a pod may change of the machine that is tried: a failure holds for the same values only. */
+  variant(hypervisor: HypervisorConfig): readonly unknown[]
+}
+
+/** The code of each VMM of src/config/drivers.ts. */
 const drivers: Readonly<Record<HypervisorDriver, DriverEntry>> = {
-  qemu: { features: qemuFeatures, create: createQemu, probeKvm },
+  qemu: { features: qemuFeatures, create: createQemu, kvmTrial, checks: [qemuFeaturesCheck] },
   clh: { features: clhFeatures, create: createCloudHypervisor },
-  firecracker: { features: firecrackerFeatures, create: createFirecracker },
+  firecracker: { features: firecrackerFeatures, create: createFirecracker, checks: [jailerCheck] },
 }
 
 function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): DriverEntry {
@@ -37,6 +51,10 @@ function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): DriverEntry {
 export function vmmFeatures(config: Pick<Config, 'hypervisor'>): VmmFeatures {
   return driverOf(config).features
 }
+
+/** What `kata-ts check` looks at in the programs of a VMM, besides its version. */
+export const programChecks = (driver: HypervisorDriver): readonly ProgramCheck[] =>
+  drivers[driver].checks ?? []
 
 /** A machine that is described but not started; what is wrong with the spec shows at start. */
 export function createVmm(options: VmmOptions): Vmm {
@@ -68,13 +86,12 @@ export function chooseMachineAccelerator(
 ): Promise<AcceleratorChoice> {
   const { config, log } = request
   const probeMs = config.agent.dialTimeout * 1000
-  const { kernelParams, cpuFeatures, initrd, image } = config.hypervisor
-  const variant = JSON.stringify([kernelParams, cpuFeatures, initrd, image, probeMs])
-  const { probeKvm: boot } = driverOf(config)
+  const { kvmTrial } = driverOf(config)
+  const variant = JSON.stringify([...(kvmTrial?.variant(config.hypervisor) ?? []), probeMs])
   const probe = async () =>
-    boot === undefined
+    kvmTrial === undefined
       ? { works: true, reason: 'the VMM knows nothing else' }
-      : trial((options) => boot({ ...options, limitMs: probeMs }))
+      : trial((options) => kvmTrial.boot({ ...options, limitMs: probeMs }))
   return chooseAccelerator({ ...factsOf(request), probe, probeMs, variant, log })
 }
 
@@ -89,9 +106,9 @@ export function needsKvmGroup({ hypervisor }: Pick<Config, 'hypervisor'>): boole
 }
 
 function factsOf({ config, kernel, runDir }: MachineRequest): AcceleratorFacts {
-  const { path, accelerator, rootless } = config.hypervisor
+  const { path, accelerator, rootless, driver } = config.hypervisor
   return {
-    configured: driverOf(config).features.accelerators.includes('tcg') ? accelerator : 'kvm',
-    ...{ kernel, qemuPath: path, runDir, byGroup: rootless && needsKvmGroup(config) },
+    configured: configurationOf(driver).accelerators.includes('tcg') ? accelerator : 'kvm',
+    ...{ kernel, program: path, runDir, byGroup: rootless && needsKvmGroup(config) },
   }
 }

@@ -1,13 +1,11 @@
 /** The program of a VMM: is it there, and is it new enough. */
 import { accessSync, constants } from 'node:fs'
+import type { HypervisorConfig } from '../config/config.ts'
+import type { DriverConfiguration, ProgramVersion } from '../config/driver-configuration.ts'
 import { KataError } from '../errors.ts'
 import { askProgram } from '../linux/processes/ask-program.ts'
 
-export interface ProgramVersion {
-  readonly major: number
-  readonly minor: number
-  readonly micro: number
-}
+export type { ProgramVersion } from '../config/driver-configuration.ts'
 
 /** What a driver needs of its program. */
 export interface ProgramNeeds {
@@ -16,6 +14,34 @@ export interface ProgramNeeds {
   /** What a person installs. */
   readonly install: string
   readonly minimum: ProgramVersion
+}
+
+/** What a machine of this configuration needs. */
+export function programNeeds(
+  { name, program }: Pick<DriverConfiguration, 'name' | 'program'>,
+  hypervisor: HypervisorConfig,
+): ProgramNeeds {
+  return { name, install: program.install, minimum: program.minimum(hypervisor) }
+}
+
+/** The parts of a host that a {@link ProgramCheck} looks at. */
+export interface ProgramHost {
+  isExecutable(path: string): boolean
+  /** Runs a program as a user without rights; `text` is stdout and stderr. */
+  ask(argv: readonly string[]): Promise<{ readonly code: number; readonly text: string }>
+}
+
+/** What `kata-ts check` looks at in a driver's programs, besides the version of the VMM. */
+export interface ProgramCheck {
+  /** Stable, for scripts. */
+  readonly name: string
+  run(host: ProgramHost, hypervisor: HypervisorConfig): Promise<ProgramFinding>
+}
+
+export interface ProgramFinding {
+  /** When it is not, the driver's `program.remedy` is the remedy. */
+  readonly ok: boolean
+  readonly detail: string
 }
 
 /** @throws KataError VMM_MISSING. */

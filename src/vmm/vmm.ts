@@ -66,7 +66,6 @@ export interface RootDisk {
 
 /** What a driver can do, whatever the machine. */
 export interface VmmFeatures {
-  readonly accelerators: readonly ('kvm' | 'tcg')[]
   /**
    * How it gets to the share's daemon: by a connected descriptor, or by the path of a socket that its user may open. `none`:
    * it has no shared file system.

@@ -5,7 +5,7 @@ import type { HostProbe } from './host-probe.ts'
 export type CheckStatus = 'ok' | 'warning' | 'failed'
 
 export interface CheckResult {
-  /** Stable, for scripts: `kvm`, `qemu`, `uid-range`. */
+  /** Stable, for scripts: `kvm`, `vmm`, `uid-range`. */
   readonly name: string
   readonly status: CheckStatus
   /** The finding. */

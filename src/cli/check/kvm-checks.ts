@@ -1,4 +1,5 @@
 /** /dev/kvm as rootless VMMs need it, and the CPU behind it. What is missing is fatal only if KVM is insisted upon. */
+import { configurations } from '../../config/drivers.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import { type Check, type CheckContext, failed, type Outcome, ok, warning } from './check.ts'
 
@@ -68,10 +69,10 @@ export const kvmChecks: readonly Check[] = [cpu, kvm, accelerator]
 function withoutKvm({ hypervisor }: CheckContext['config'], detail: string): Outcome {
   const load =
     'Enable virtualization in the firmware (or nested virtualization) and load kvm_intel or kvm_amd'
-  const withoutIt =
-    hypervisor.driver === 'qemu'
-      ? 'set accelerator = "tcg" (emulation, no security boundary)'
-      : 'use [hypervisor.qemu]'
+  const emulating = configurations.filter(({ accelerators }) => accelerators.includes('tcg'))
+  const withoutIt = emulating.some(({ driver }) => driver === hypervisor.driver)
+    ? 'set accelerator = "tcg" (emulation, no security boundary)'
+    : `use ${emulating.map(({ driver }) => `[hypervisor.${driver}]`).join(' or ')}`
   return hypervisor.accelerator === 'kvm'
     ? failed(detail, `${load}, or ${withoutIt}.`)
     : warning(`${detail}: machines run under TCG, many times slower`, `${load}.`)

@@ -11,7 +11,7 @@ const rootless: Check = {
       ? ok('every VMM runs as a user of its own')
       : warning(
           `VMMs run as root (${config.source})`,
-          "Set rootless = true in [hypervisor.qemu]; absent from a file at Kata's places it means false.",
+          `Set rootless = true in [hypervisor.${config.hypervisor.driver}]; absent from a file at Kata's places it means false.`,
         ),
 }
 

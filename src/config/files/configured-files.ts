@@ -2,16 +2,17 @@
 import { accessSync, constants, type Stats, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { Config } from '../config.ts'
+import { configurationOf } from '../drivers.ts'
 
 /**
- * Checks the files that this configuration names: VMM, its jailer, virtiofsd, and kernel, initrd and image if it
+ * Checks the files that this configuration names: VMM, what starts it, virtiofsd, and kernel, initrd and image if it
  * replaces ours.
  * @throws KataError CONFIG_FILE_MISSING naming key and path, CONFIG_CONFLICT for an initrd that cannot fit into memory
  */
 export function requireConfiguredFiles({ hypervisor, source }: Config): void {
   requireFile('path', hypervisor.path, source, constants.X_OK)
-  if (hypervisor.driver === 'firecracker')
-    requireFile('jailer_path', hypervisor.jailerPath, source, constants.X_OK)
+  for (const { key, path } of configurationOf(hypervisor.driver).starters)
+    requireFile(key, path(hypervisor), source, constants.X_OK)
   if (hypervisor.sharedFs === 'virtio-fs')
     requireFile('virtio_fs_daemon', hypervisor.virtioFsDaemon, source, constants.X_OK)
   if (hypervisor.kernel !== '') requireFile('kernel', hypervisor.kernel, source, constants.R_OK)

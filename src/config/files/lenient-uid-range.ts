@@ -1,7 +1,8 @@
 /** Reads the range of user ids leniently, from a configuration that cannot be loaded. */
-import { hypervisorTables } from '../drivers.ts'
+import { defaultDriver } from '../drivers.ts'
 import { findKey } from '../keys.ts'
 import { Refusal } from '../value-types.ts'
+import { hypervisorTables } from './hypervisor-tables.ts'
 import { findDropIns, findMainFile } from './search.ts'
 import { readTomlFile, type Table } from './toml-file.ts'
 
@@ -30,7 +31,7 @@ function tablesOf(file: string): Table[] {
 }
 
 function lastValue(tables: readonly Table[], key: string): number {
-  const { type, shipped } = findKey('qemu', 'hypervisor', key)!
+  const { type, shipped } = findKey(defaultDriver, 'hypervisor', key)!
   const values = tables.flatMap((table) => (Object.hasOwn(table, key) ? [type.fromToml(table[key])] : []))
   return (values.findLast((value) => !(value instanceof Refusal)) ?? shipped) as number
 }

@@ -16,7 +16,7 @@ const header = new RegExp(`^\\s*\\[\\[?\\s*(${dottedKey})\\s*\\]\\]?\\s*(?:#.*)?
 const assignment = new RegExp(`^\\s*(${dottedKey})\\s*=(.*)$`)
 
 /**
- * The line (from 1) of `path`, for instance `['hypervisor', 'qemu', 'rootless']`. A key inside an inline table gives
+ * The line (from 1) of `path`, for instance `['agent', 'kata', 'enable_debug']`. A key inside an inline table gives
  * the line of that table; a path that is nowhere gives 1.
  */
 export function lineOf(toml: string, path: readonly string[]): number {

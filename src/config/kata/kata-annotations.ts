@@ -1,7 +1,7 @@
 /** Annotations of Kata's that kata-ts does not implement, and unknown ones. */
 import { KataError } from '../../errors.ts'
 import type { HypervisorDriver } from '../config.ts'
-import { driverNamed, driverNames } from '../drivers.ts'
+import { driverNamed, nameOf } from '../drivers.ts'
 import type { TableName } from '../key-spec.ts'
 import { keys } from '../keys.ts'
 import { nearest } from '../nearest.ts'
@@ -30,7 +30,7 @@ export function lossOf(driver: HypervisorDriver, named: AnnotationName, text: st
   const { annotation, table, name } = named
   if (table === 'runtime' && name === 'hypervisor_name') {
     if (driverNamed(text) === driver) return undefined
-    const reason = `the configuration file chooses the VMM, and it is ${driverNames[driver]}`
+    const reason = `the configuration file chooses the VMM, and it is ${nameOf(driver)}`
     throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
   }
   const key = findKataAnnotation(table, name)

@@ -1,7 +1,7 @@
 /** Settings of Kata's that kata-ts does not implement: refused, named in a warning, or silent, by their value. */
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
-import { hypervisorTables } from '../drivers.ts'
+import { hypervisorTables } from '../files/hypervisor-tables.ts'
 import { lineOf } from '../files/locate.ts'
 import { isTable, type TomlFile } from '../files/toml-file.ts'
 import { quoteValue } from '../value-types.ts'

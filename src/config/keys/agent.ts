@@ -2,6 +2,13 @@
 import { keysOf } from '../key-spec.ts'
 import { boolean, integer, strings } from '../value-types.ts'
 
+export interface AgentConfig {
+  /** Seconds. */
+  readonly dialTimeout: number
+  readonly kernelModules: readonly string[]
+  readonly enableDebug: boolean
+}
+
 const key = keysOf('agent.kata')
 
 export const agentKeys = [
@@ -22,7 +29,7 @@ export const agentKeys = [
     ),
     [],
     'Modules that the agent loads when the sandbox starts, for instance "dummy numdummies=2". They are those of the guest image (docs/how-to/kernel-modules.md); with an `initrd` or `image` of your own, its agent loads its own. In an annotation they are separated by semicolons.',
-    { annotation: 'kernel_modules' },
+    { annotation: 'kernel_modules', example: 'loop; dummy numdummies=1' },
   ),
   key(
     'enable_debug',

@@ -1,46 +1,39 @@
 /** Keys about the VMM program and what it boots. */
+import type { Accelerator, RootfsType } from '../config.ts'
 import { keysOf } from '../key-spec.ts'
-import { boolean, choice, path, string, words } from '../value-types.ts'
+import { boolean, choice, path, words } from '../value-types.ts'
 
-/** QEMU's whole `-sandbox` line; an empty `seccompsandbox` means it. */
-export const fullSeccompSandbox = 'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny'
-
-const sandboxLine =
-  /^(on(,(obsolete|elevateprivileges|spawn|resourcecontrol)=(allow|deny)|,elevateprivileges=children)*)?$/
-const cpuFeature = '[+-]?[a-zA-Z0-9][a-zA-Z0-9._-]*(=[a-zA-Z0-9._-]+)?'
-const cpuFeatures = new RegExp(`^(${cpuFeature}(,${cpuFeature})*)?$`)
+export interface BootFields {
+  /** The VMM program. */
+  readonly path: string
+  /** `kernel`, `initrd`, `image`: empty means the image that `kata-ts image build` made. */
+  readonly kernel: string
+  readonly initrd: string
+  readonly image: string
+  /** Of the image. */
+  readonly rootfsType: RootfsType
+  /** Split at white space, appended last. */
+  readonly kernelParams: readonly string[]
+  readonly accelerator: Accelerator
+  readonly entropySource: string
+  readonly enableDebug: boolean
+}
 
 const key = keysOf('hypervisor')
 
 export const bootKeys = [
-  key('path', 'path', path(), '/usr/bin/qemu-system-x86_64', 'The VMM program.', {
-    perDriver: {
-      clh: { absent: '/usr/bin/cloud-hypervisor' },
-      firecracker: { absent: '/usr/bin/firecracker' },
-    },
+  // Each driver says where its own is.
+  key('path', 'path', path(), '', 'The VMM program.', {
     annotation: 'path',
     allowList: { field: 'validHypervisorPaths', key: 'valid_hypervisor_paths' },
   }),
-  key(
-    'jailer_path',
-    'jailerPath',
-    path(),
-    '/usr/bin/jailer',
-    'The jailer that starts Firecracker. It is always used (Kata: an empty path starts Firecracker without it).',
-    {
-      drivers: ['firecracker'],
-      wall: true,
-      annotation: 'jailer_path',
-      allowList: { field: 'validJailerPaths', key: 'valid_jailer_paths' },
-    },
-  ),
   key(
     'kernel',
     'kernel',
     path('the kernel of `kata-ts image build`'),
     '',
     'Guest kernel, uncompressed (ELF with a PVH note).',
-    { annotation: 'kernel' },
+    { annotation: 'kernel', example: '/opt/guest/vmlinux' },
   ),
   key(
     'initrd',
@@ -48,7 +41,7 @@ export const bootKeys = [
     path('the initrd of `kata-ts image build`'),
     '',
     'Guest initrd. Excludes `image`.',
-    { annotation: 'initrd' },
+    { annotation: 'initrd', example: '/opt/guest/initrd' },
   ),
   key(
     'image',
@@ -56,7 +49,7 @@ export const bootKeys = [
     path('none'),
     '',
     'Guest root file system: a raw disk image with the file system on the whole disk or on its first partition, and the agent as /sbin/init. Guests only read it, so all sandboxes can share one. Excludes `initrd`. The initrd of `kata-ts image build` mounts it; with a `kernel` of your own there is no initrd: that kernel must have virtio-blk and the file system built in, and takes the first partition unless `kernel_params` say otherwise (`root=/dev/vda`).',
-    { annotation: 'image' },
+    { annotation: 'image', example: '/opt/guest/rootfs.img' },
   ),
   key(
     'rootfs_type',
@@ -67,37 +60,15 @@ export const bootKeys = [
   ),
   key('kernel_params', 'kernelParams', words, [], 'Kernel parameters, appended last.', {
     annotation: 'kernel_params',
+    example: 'loglevel=7 transparent_hugepage=never',
   }),
-  key('machine_type', 'machineType', choice(['q35']), 'q35', 'QEMU machine type.', {
-    drivers: ['qemu'],
-    annotation: 'machine_type',
-  }),
-  key(
-    'cpu_features',
-    'cpuFeatures',
-    string(cpuFeatures, 'CPU features of QEMU separated by commas, for instance "vmx=on,-avx"'),
-    '',
-    'Added to the CPU model. Performance counters and nested virtualisation are off unless this asks for them (`pmu=on`, `vmx=on`, `svm=on`).',
-    { drivers: ['qemu'], annotation: 'cpu_features' },
-  ),
   key(
     'accelerator',
     'accelerator',
     choice(['auto', 'kvm', 'tcg']),
     'kvm',
     '`kvm` insists: without KVM nothing starts. `tcg` emulates the machine, which is slow and no security boundary; it never opens /dev/kvm, and the VMM has no group at all. `auto` uses KVM if a guest really boots with it, which a small trial machine shows once per boot of the host, within dial_timeout; otherwise it uses TCG for this start, with a warning. The other VMMs have KVM only.',
-    { builtIn: 'auto', drivers: ['qemu'], own: true, wall: true },
-  ),
-  key(
-    'seccompsandbox',
-    'seccompSandbox',
-    string(
-      sandboxLine,
-      `"" or a line that begins with "on" and names obsolete, elevateprivileges, spawn, resourcecontrol`,
-    ),
-    fullSeccompSandbox,
-    "QEMU's `-sandbox` value. Empty means the whole line (Kata: off); it cannot be switched off.",
-    { drivers: ['qemu'], wall: true, aliases: ['seccomp_sandbox'] },
+    { builtIn: 'auto', optional: true, own: true, wall: true },
   ),
   key(
     'entropy_source',
@@ -106,8 +77,9 @@ export const bootKeys = [
     '/dev/urandom',
     "Where the guest's random numbers come from.",
     {
-      drivers: ['qemu', 'clh'],
+      optional: true,
       annotation: 'entropy_source',
+      example: '/dev/urandom',
       allowList: { field: 'validEntropySources', key: 'valid_entropy_sources' },
     },
   ),

@@ -1,26 +1,35 @@
 /** Keys about disks, pass-through and network devices of the machine. */
+import type { AgentChannel, BlockDeviceDriver, VfioPort } from '../config.ts'
 import { keysOf } from '../key-spec.ts'
 import { boolean, choice, integer, path } from '../value-types.ts'
 
+export interface DeviceFields {
+  readonly disableBlockDeviceUse: boolean
+  readonly blockDeviceDriver: BlockDeviceDriver
+  /** Whether those about the cache count. */
+  readonly blockDeviceCacheSet: boolean
+  readonly blockDeviceCacheDirect: boolean
+  readonly agentChannel: AgentChannel
+  readonly enableTpm: boolean
+  readonly swtpmPath: string
+  /** Never both other than `no-port`. */
+  readonly hotPlugVfio: VfioPort
+  readonly coldPlugVfio: VfioPort
+  readonly disableVhostNet: boolean
+  /** Queue pairs of a network interface. */
+  readonly networkQueues: number
+}
+
 const key = keysOf('hypervisor')
-const noVfio = { firecracker: 'it has no VFIO devices', clh: 'kata-ts hands it none yet' }
 
 export const deviceKeys = [
-  key(
-    'pcie_root_port',
-    'pcieRootPort',
-    integer(0, 16),
-    4,
-    'Free PCIe root ports for hot-plug (Kata: 0). Each costs some 20 ms of a boot under TCG.',
-    { drivers: ['qemu'], annotation: 'pcie_root_port' },
-  ),
   key(
     'disable_block_device_use',
     'disableBlockDeviceUse',
     boolean,
     false,
     'Refuses volumes that are block devices or disk images. Devices that a container asks for as devices (`--device`, `volumeDevices`) still go to the guest. The file that Kata ships says true.',
-    { drivers: ['qemu', 'clh'], annotation: 'disable_block_device_use' },
+    { optional: true, annotation: 'disable_block_device_use', example: 'true' },
   ),
   key(
     'block_device_driver',
@@ -30,23 +39,9 @@ export const deviceKeys = [
     'virtio-scsi',
     'How the guest sees a disk. `virtio-scsi`: any number of disks on one controller, which takes a root port when the first disk comes. `virtio-blk`: faster, and takes a root port for each disk.',
     {
-      perDriver: {
-        clh: { type: choice(['virtio-blk'], { 'virtio-blk-pci': 'virtio-blk' }), absent: 'virtio-blk' },
-        firecracker: {
-          type: choice(['virtio-mmio'], { 'virtio-blk-mmio': 'virtio-mmio' }),
-          absent: 'virtio-mmio',
-        },
-      },
       annotation: 'block_device_driver',
+      example: 'virtio-blk',
     },
-  ),
-  key(
-    'block_device_aio',
-    'blockDeviceAio',
-    choice(['threads', 'native', 'io_uring']),
-    'threads',
-    "How QEMU reads and writes a disk. `native` is the kernel's asynchronous I/O, which exists past the page cache only (`block_device_cache_direct`); otherwise it counts as `threads`. `io_uring`, Kata's default, counts as `native`: its rings are closed to a confined VMM.",
-    { drivers: ['qemu'], annotation: 'block_device_aio' },
   ),
   key(
     'block_device_cache_set',
@@ -54,7 +49,7 @@ export const deviceKeys = [
     boolean,
     false,
     "Whether the next two keys count; otherwise a disk is cached by the host's page cache and flushed when the guest says so.",
-    { drivers: ['qemu', 'clh'], annotation: 'block_device_cache_set' },
+    { optional: true, annotation: 'block_device_cache_set', example: 'true' },
   ),
   key(
     'block_device_cache_direct',
@@ -62,15 +57,7 @@ export const deviceKeys = [
     boolean,
     false,
     "Reads and writes disks past the host's page cache (O_DIRECT).",
-    { drivers: ['qemu', 'clh'], annotation: 'block_device_cache_direct' },
-  ),
-  key(
-    'block_device_cache_noflush',
-    'blockDeviceCacheNoflush',
-    boolean,
-    false,
-    "Ignores the guest's flushes: faster, and a crash of the host loses data.",
-    { drivers: ['qemu'], annotation: 'block_device_cache_noflush' },
+    { optional: true, annotation: 'block_device_cache_direct', example: 'true' },
   ),
   key(
     'agent_channel',
@@ -78,7 +65,7 @@ export const deviceKeys = [
     choice(['serial', 'vsock', 'auto']),
     'auto',
     "How the host talks to the guest's agent. `serial`: virtio-serial, by which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: virtio-serial to the guest of `kata-ts image build`; to one of your own (`initrd`, or `kernel` with `image`) vsock, which is all that Kata's agent speaks, and virtio-serial on a host without it.",
-    { own: true, drivers: ['qemu'] },
+    { own: true, optional: true },
   ),
   key(
     'enable_tpm',
@@ -86,11 +73,11 @@ export const deviceKeys = [
     boolean,
     false,
     'Gives the guest a TPM 2.0, /dev/tpm0, emulated by swtpm as a user of its own. Its contents live as long as the sandbox. A container sees it if it is privileged or asks for the character device 10:224.',
-    { own: true, drivers: ['qemu'], annotation: 'enable_tpm' },
+    { own: true, optional: true, annotation: 'enable_tpm', example: 'true' },
   ),
   key('swtpm_path', 'swtpmPath', path(), '/usr/bin/swtpm', 'The swtpm program.', {
     own: true,
-    drivers: ['qemu'],
+    optional: true,
   }),
   key(
     'hot_plug_vfio',
@@ -98,7 +85,7 @@ export const deviceKeys = [
     choice(['no-port', 'root-port']),
     'no-port',
     'Where a VFIO device of a container is plugged in while the machine runs, by iommufd. The VMM may then lock all of its memory. Excludes `cold_plug_vfio`.',
-    { drivers: ['qemu'], impossible: noVfio, annotation: 'hot_plug_vfio' },
+    { optional: true, annotation: 'hot_plug_vfio', example: 'root-port' },
   ),
   key(
     'cold_plug_vfio',
@@ -106,7 +93,7 @@ export const deviceKeys = [
     choice(['no-port', 'root-port']),
     'no-port',
     "Where a VFIO device of a pod's first container is, from the machine's start on; devices of other containers are refused.",
-    { drivers: ['qemu'], impossible: noVfio, annotation: 'cold_plug_vfio' },
+    { optional: true, annotation: 'cold_plug_vfio', example: 'root-port' },
   ),
   key(
     'disable_vhost_net',
@@ -114,7 +101,7 @@ export const deviceKeys = [
     boolean,
     false,
     "Moves packets in the VMM's process even where the host has /dev/vhost-net.",
-    { drivers: ['qemu'], annotation: 'disable_vhost_net' },
+    { optional: true, annotation: 'disable_vhost_net', example: 'true' },
   ),
   key(
     'network_queues',
@@ -122,6 +109,6 @@ export const deviceKeys = [
     integer(1, 256),
     1,
     'Queue pairs of a network interface, at most one for each vCPU.',
-    { drivers: ['qemu', 'clh'], annotation: 'network_queues' },
+    { optional: true, annotation: 'network_queues', example: '2' },
   ),
 ]

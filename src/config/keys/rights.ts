@@ -1,4 +1,5 @@
 /** Keys about who the VMM runs as, and what a pod may change. */
+import type { AccountMode, KvmAccess, LandlockMode } from '../config.ts'
 import { keysOf } from '../key-spec.ts'
 import { boolean, choice, integer, pathPatterns, strings } from '../value-types.ts'
 
@@ -12,6 +13,24 @@ const isKeyPattern = (text: string): boolean => {
   }
 }
 
+export interface RightsFields {
+  readonly rootless: boolean
+  readonly kvmAccess: KvmAccess
+  readonly landlock: LandlockMode
+  readonly rootlessAccount: AccountMode
+  /** First uid of the reserved range; a block of 65536 ids per sandbox. */
+  readonly rootlessUidBase: number
+  /** How many blocks, that is how many sandboxes at most. */
+  readonly rootlessUidBlocks: number
+  readonly enableAnnotations: readonly string[]
+  /** File name patterns that the annotation `path` may name. */
+  readonly validHypervisorPaths: readonly string[]
+  /** Likewise for `virtio_fs_daemon`. */
+  readonly validVirtioFsDaemonPaths: readonly string[]
+  /** Likewise for `entropy_source`. */
+  readonly validEntropySources: readonly string[]
+}
+
 const key = keysOf('hypervisor')
 
 export const rightsKeys = [
@@ -22,8 +41,7 @@ export const rightsKeys = [
     false,
     "Runs the VMM as a throw-away user, one per sandbox (Firecracker: the jailer is given that user's ids). False changes only the uid: jail, seccomp and NoNewPrivs stay. Absent from a file of Kata's it means false, as there; Firecracker is never root.",
     {
-      ...{ shipped: true, wall: true, annotation: 'rootless', restricting: true },
-      perDriver: { firecracker: { absent: true } },
+      ...{ shipped: true, wall: true, annotation: 'rootless', example: 'true', restricting: true },
     },
   ),
   key(
@@ -32,7 +50,7 @@ export const rightsKeys = [
     choice(['group', 'descriptor']),
     'group',
     'How the VMM gets KVM. `group`: its only supplementary group is that of /dev/kvm, as in Kata. On hosts with systemd that group also owns /dev/vhost-vsock, /dev/vhost-net and /dev/udmabuf, which are not in the jail. `descriptor`: root opens the node and hands it over, so the VMM has no group and sees no node, and the node may be 0600 root. This is the better choice; it needs QEMU 9 or later.',
-    { own: true, wall: true, drivers: ['qemu'] },
+    { own: true, wall: true, optional: true },
   ),
   key(
     'landlock',
@@ -86,20 +104,12 @@ export const rightsKeys = [
     { wall: true },
   ),
   key(
-    'valid_jailer_paths',
-    'validJailerPaths',
-    pathPatterns,
-    [],
-    'Programs that the annotation `jailer_path` may name. Empty: none.',
-    { wall: true, drivers: ['firecracker'] },
-  ),
-  key(
     'valid_virtio_fs_daemon_paths',
     'validVirtioFsDaemonPaths',
     pathPatterns,
     [],
     'Programs that the annotation `virtio_fs_daemon` may name. Empty: none.',
-    { wall: true, drivers: ['qemu', 'clh'] },
+    { wall: true, optional: true },
   ),
   key(
     'valid_entropy_sources',
@@ -107,6 +117,6 @@ export const rightsKeys = [
     pathPatterns,
     [],
     'Sources that the annotation `entropy_source` may name. Empty: none.',
-    { wall: true, drivers: ['qemu', 'clh'] },
+    { wall: true, optional: true },
   ),
 ]

@@ -1,6 +1,17 @@
 /** Keys about the runtime on the host. */
+import type { InternetworkingModel } from '../config.ts'
 import { keysOf } from '../key-spec.ts'
 import { boolean, choice, integer } from '../value-types.ts'
+
+export interface RuntimeConfig {
+  readonly enableDebug: boolean
+  readonly disableGuestSeccomp: boolean
+  /** Seconds. */
+  readonly createContainerTimeout: number
+  readonly internetworkingModel: InternetworkingModel
+  readonly sandboxCgroupOnly: boolean
+  readonly staticSandboxResourceMgmt: boolean
+}
 
 const key = keysOf('runtime')
 
@@ -12,7 +23,7 @@ export const runtimeKeys = [
     boolean,
     true,
     "Runs containers in the guest without their seccomp profile. Absent from a file of Kata's it means true, as there.",
-    { shipped: false, wall: true, annotation: 'disable_guest_seccomp', restricting: false },
+    { shipped: false, wall: true, annotation: 'disable_guest_seccomp', example: 'false', restricting: false },
   ),
   key(
     'create_container_timeout',
@@ -20,7 +31,7 @@ export const runtimeKeys = [
     integer(1, 86400, ' seconds'),
     60,
     'How long creating a container may take, in seconds. runtime-rs has the key in `[agent.kata]`, which is read as well. QEMU has the same time to plug a VFIO device in, but at least 10 s, and 2 s more for each GiB of memory, because it pins the memory.',
-    { annotation: 'create_container_timeout' },
+    { annotation: 'create_container_timeout', example: '120' },
   ),
   key(
     'internetworking_model',
@@ -28,7 +39,7 @@ export const runtimeKeys = [
     choice(['tcfilter', 'none']),
     'tcfilter',
     "How the pod's interfaces reach the guest: `tcfilter` redirects traffic between each of them and a tap device, `none` leaves the guest without a network.",
-    { annotation: 'internetworking_model' },
+    { annotation: 'internetworking_model', example: 'none' },
   ),
   key(
     'sandbox_cgroup_only',
@@ -36,7 +47,7 @@ export const runtimeKeys = [
     boolean,
     false,
     "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits count for all of them. Otherwise what is overhead stands in a cgroup of its own.",
-    { wall: true, annotation: 'sandbox_cgroup_only' },
+    { wall: true, annotation: 'sandbox_cgroup_only', example: 'true' },
   ),
   key(
     'static_sandbox_resource_mgmt',
@@ -44,6 +55,5 @@ export const runtimeKeys = [
     boolean,
     false,
     'Gives the machine its whole size at the start, as the pod announces it, and never changes it.',
-    { perDriver: { firecracker: { absent: true } } },
   ),
 ]

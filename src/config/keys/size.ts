@@ -2,6 +2,21 @@
 import { keysOf } from '../key-spec.ts'
 import { boolean, integer, number } from '../value-types.ts'
 
+export interface SizeFields {
+  /** May have a fraction, which is rounded up when the machine is built. */
+  readonly defaultVcpus: number
+  /** 0 means as many as the host has. */
+  readonly defaultMaxVcpus: number
+  /** MiB. */
+  readonly defaultMemory: number
+  /** MiB; 0 means the host's memory. */
+  readonly defaultMaxMemory: number
+  readonly enableVirtioMem: boolean
+  readonly enableMemPrealloc: boolean
+  readonly enableHugepages: boolean
+  readonly reclaimGuestFreedMemory: boolean
+}
+
 const key = keysOf('hypervisor')
 
 export const sizeKeys = [
@@ -11,7 +26,7 @@ export const sizeKeys = [
     number(-1, 1024),
     1,
     'vCPUs of a sandbox; a fraction is rounded up when the machine is built. 0 means 1, -1 all CPUs of the host, more than the host has means that many.',
-    { annotation: 'default_vcpus' },
+    { annotation: 'default_vcpus', example: '2' },
   ),
   key(
     'default_maxvcpus',
@@ -19,7 +34,7 @@ export const sizeKeys = [
     integer(0, 1024),
     0,
     'The maximum number of vCPUs after hot-plug. 0 means as many as the host has.',
-    { annotation: 'default_max_vcpus', aliases: ['default_max_vcpus'] },
+    { annotation: 'default_max_vcpus', example: '2', aliases: ['default_max_vcpus'] },
   ),
   key(
     'default_memory',
@@ -27,7 +42,7 @@ export const sizeKeys = [
     integer(128, 16777216, ' MiB'),
     2048,
     'Memory of a sandbox in MiB. Kata replaces values below 256 by 2048; kata-ts accepts values from 128.',
-    { annotation: 'default_memory' },
+    { annotation: 'default_memory', example: '512' },
   ),
   key(
     'default_maxmemory',
@@ -36,17 +51,13 @@ export const sizeKeys = [
     0,
     'The maximum memory after hot-plug, in MiB. 0 means the memory of the host.',
   ),
-  key('memory_slots', 'memorySlots', integer(0, 255), 10, 'Slots for memory hot-plug.', {
-    drivers: ['qemu'],
-    annotation: 'memory_slots',
-  }),
   key(
     'enable_virtio_mem',
     'enableVirtioMem',
     boolean,
     false,
     'Grows and shrinks memory by one virtio-mem device instead of by memory modules.',
-    { drivers: ['qemu'], annotation: 'enable_virtio_mem' },
+    { optional: true, annotation: 'enable_virtio_mem', example: 'true' },
   ),
   key(
     'enable_mem_prealloc',
@@ -54,7 +65,7 @@ export const sizeKeys = [
     boolean,
     false,
     "Takes all of the guest's memory from the host when the machine starts.",
-    { drivers: ['qemu', 'clh'], annotation: 'enable_mem_prealloc' },
+    { optional: true, annotation: 'enable_mem_prealloc', example: 'true' },
   ),
   key(
     'enable_hugepages',
@@ -62,7 +73,7 @@ export const sizeKeys = [
     boolean,
     false,
     "Backs the guest's memory with the host's huge pages, which must have been reserved.",
-    { annotation: 'enable_hugepages' },
+    { annotation: 'enable_hugepages', example: 'true' },
   ),
   key(
     'reclaim_guest_freed_memory',
@@ -70,6 +81,6 @@ export const sizeKeys = [
     boolean,
     false,
     'Gives memory that the guest has freed back to the host (free page reporting of a balloon device; Firecracker 1.14).',
-    { annotation: 'reclaim_guest_freed_memory' },
+    { annotation: 'reclaim_guest_freed_memory', example: 'true' },
   ),
 ]

@@ -1,7 +1,7 @@
 /** Devices of the host that a pod's guest drives itself: which ones a spec asks for, and how they get into the machine. */
 import { closeSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
-import { driverNames } from '../../config/drivers.ts'
+import { nameOf } from '../../config/drivers.ts'
 import { openIommu, openVfioDevice } from '../../devices/vfio.ts'
 import { vfioHolder } from '../../devices/vfio-holder.ts'
 import { findVfio, isVfioCommon, type VfioFunction } from '../../devices/vfio-tree.ts'
@@ -95,7 +95,7 @@ export function vfioUses(
 
 const numbersOf = ({ major = 0, minor = 0 }: OciDevice) => ({ major, minor })
 
-/** QEMU's name for one: `vfio-0000-1a-00-0`. */
+/** The VMM's name for one: `vfio-0000-1a-00-0`. */
 const idOf = ({ address }: VfioFunction) => `vfio-${address.replaceAll(/[^0-9a-f]/g, '-')}`
 
 /** Opens one with its address space; both are the caller's to close. @throws KataError DEVICE_IN_USE, and those of opening. */
@@ -219,7 +219,7 @@ export class VfioDevices {
     const { vmm, ledger, hypervisor } = this.#options
     const { address } = one
     if (vmm === undefined)
-      throw new KataError('VMM_NO_VFIO', { device: address, container, vmm: driverNames[hypervisor.driver] })
+      throw new KataError('VMM_NO_VFIO', { device: address, container, vmm: nameOf(hypervisor.driver) })
     const id = idOf(one)
     const there = vmm.pathOf(id)
     const users = this.#users.get(id)

@@ -15,7 +15,7 @@ import { ApiClient, type CallOptions } from '../http/api.ts'
 import { answerMs, quitMs } from '../machine/deadlines.ts'
 import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
 import { asObject, asText } from '../monitor/answers.ts'
-import { bareVersion, type ProgramVersion } from '../program.ts'
+import { bareVersion, type ProgramVersion, programNeeds } from '../program.ts'
 import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
 import { deviceGone } from './api/device-tree.ts'
@@ -23,8 +23,9 @@ import { Disks } from './api/disks.ts'
 import { EventReader, type MonitorEvent } from './api/events.ts'
 import { Resizer } from './api/resize.ts'
 import { type Ends, openChannels, removeApiSocket } from './channels.ts'
+import { cloudHypervisor } from './configuration/configuration.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
-import { clhArguments, clhNeeds, fdRoles } from './program.ts'
+import { clhArguments, fdRoles } from './program.ts'
 import { clhApi } from './settings/dialect.ts'
 import { netConfig } from './settings/nic.ts'
 import {
@@ -39,7 +40,7 @@ import {
 import { clhSyscalls } from './syscalls.ts'
 
 export const clhFeatures: VmmFeatures = {
-  ...{ accelerators: ['kvm'], share: 'path', nics: 'descriptor', ownSockets: true, ownKvmNode: false },
+  ...{ share: 'path', nics: 'descriptor', ownSockets: true, ownKvmNode: false },
 }
 
 /** A machine that is described but not started. @throws nothing; what is wrong with the spec shows at start. */
@@ -57,7 +58,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   #plugged: Plugged | undefined
 
   constructor(options: VmmOptions) {
-    super(options, clhNeeds)
+    super(options, programNeeds(cloudHypervisor, options.config.hypervisor))
     const { spec, config } = options
     const { entropySource, enableHugepages, enableMemPrealloc, reclaimGuestFreedMemory } = config.hypervisor
     this.#settings = {

@@ -12,22 +12,22 @@ import type { ApiClient } from '../http/api.ts'
 import { answerMs } from '../machine/deadlines.ts'
 import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
 import { asObject, asText } from '../monitor/answers.ts'
-import { bareVersion, checkProgram, type ProgramVersion } from '../program.ts'
+import { bareVersion, checkProgram, type ProgramVersion, programNeeds } from '../program.ts'
 import type { MachineSize, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
 import { connectApi } from './api/api-socket.ts'
 import { Drives } from './api/drives.ts'
 import { companionsOf } from './around.ts'
+import { firecracker } from './configuration/configuration.ts'
 import { makeJail, removeJail, removeOtherNodes } from './jail-files.ts'
 import { launchByJailer } from './jailer.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
 import { type JailPlace, jailerArguments, jailPlace, realProgram, requireName } from './program.ts'
 import { inJail } from './settings/jail-paths.ts'
-import { firecrackerNeeds, jailerNeeds, needsFor } from './settings/needs.ts'
 import { type ApiRequest, machineRequests, putRootDrive } from './settings/requests.ts'
 
 export const firecrackerFeatures: VmmFeatures = {
-  ...{ accelerators: ['kvm'], share: 'none', nics: 'name', ownSockets: false, ownKvmNode: true },
+  ...{ share: 'none', nics: 'name', ownSockets: false, ownKvmNode: true },
 }
 
 /** The kernel's last words before it stands still (kernel/reboot.c): a guest can end its own machine by them, no other. */
@@ -49,7 +49,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   #version: ProgramVersion | undefined
 
   constructor(options: VmmOptions) {
-    super(options, needsFor(options.config.hypervisor))
+    super(options, programNeeds(firecracker, options.config.hypervisor))
     this.process.watch.faultSaid = faultSaid
   }
 
@@ -89,7 +89,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   }
 
   async plugNic(): Promise<void> {
-    throw new KataError('VMM_NO_HOT_NICS', { vmm: firecrackerNeeds.name })
+    throw new KataError('VMM_NO_HOT_NICS', { vmm: firecracker.name })
   }
 
   async unplugNic(): Promise<void> {}
@@ -107,7 +107,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     // Whatever is wrong with the machine shows before there is a process.
     const requests = machineRequests(spec, config.hypervisor)
     const place = jailPlace(execFile, spec.privateDir, spec.identity)
-    checkProgram(jailer, jailerNeeds)
+    checkProgram(jailer, firecracker.starters[0])
     await requireName(execFile, jailer)
     if (config.hypervisor.enableHugepages)
       await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })

@@ -1,11 +1,26 @@
-/** Firecracker and its jailer: what is needed of the programs, and their arguments. */
+/** Firecracker and its jailer: whether they go together, and their arguments. */
 import { realpathSync } from 'node:fs'
 import { basename } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { maxSocketPath } from '../../linux/sockets/socket.ts'
 import type { Identity } from '../../rootless/jail/launch-spec.ts'
-import { isOlder, programVersion, versionText } from '../program.ts'
+import { isOlder, type ProgramCheck, parseVersion, programVersion, versionText } from '../program.ts'
 import { inJail } from './settings/jail-paths.ts'
+
+/** A jailer only starts a Firecracker of its own release. */
+export const jailerCheck: ProgramCheck = {
+  name: 'jailer',
+  run: async (host, { path, jailerPath }) => {
+    if (!host.isExecutable(jailerPath))
+      return { ok: false, detail: `${jailerPath} is not an executable program` }
+    const [own, other] = await Promise.all([jailerPath, path].map((name) => host.ask([name, '--version'])))
+    const [version, wanted] = [own, other].map((answer) => JSON.stringify(parseVersion(answer?.text ?? '')))
+    const found = (own?.text ?? '').trim().split('\n')[0]!.slice(0, 200)
+    return version === undefined || version !== wanted
+      ? { ok: false, detail: `${jailerPath} is not of the same release as ${path}: ${found}` }
+      : { ok: true, detail: `${found} (${jailerPath})` }
+  },
+}
 
 /** Descriptors that it may have open: some for each drive, card and processor, and its own. */
 export const openFiles = 1024

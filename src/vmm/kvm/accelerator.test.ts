@@ -18,7 +18,7 @@ beforeEach(() => {
   request = {
     configured: 'auto',
     kernel: `${directory}/kernel`,
-    qemuPath: `${directory}/qemu`,
+    program: `${directory}/qemu`,
     runDir: directory,
     probe: async () => {
       probes++

@@ -1,5 +1,5 @@
 /**
- * KVM or TCG: decided by what this host really can. That KVM works is found out once a boot, kernel and QEMU. That it does not
+ * KVM or TCG: decided by what this host really can. That KVM works is found out once a boot, kernel and VMM program. That it does not
  * is either seen at a glance, at every start, or was a trial's failure, which holds for that one start: a host that was busy
  * must not lose its security boundary until it reboots.
  */
@@ -15,7 +15,7 @@ export interface AcceleratorFacts extends KvmAccessRequest {
   readonly configured: Accelerator
   /** The guest kernel and the VMM program: a trial's success holds for exactly these files. */
   readonly kernel: string
-  readonly qemuPath: string
+  readonly program: string
   /** `/run/kata-ts`: a trial's outcome is written down here. */
   readonly runDir: string
 }
@@ -88,8 +88,8 @@ export function forecastAccelerator(facts: AcceleratorFacts): AcceleratorForecas
   return { accelerator: 'unknown', reason, failure: trial }
 }
 
-function subjectOf({ kernel, qemuPath, runDir, kvmDevice = '/dev/kvm' }: AcceleratorFacts): TrialSubject {
-  return { kernel, qemuPath, runDir, kvmDevice }
+function subjectOf({ kernel, program, runDir, kvmDevice = '/dev/kvm' }: AcceleratorFacts): TrialSubject {
+  return { kernel, program, runDir, kvmDevice }
 }
 
 /** A trial that could not even be made counts as a no, with its reason. */

@@ -21,7 +21,7 @@ export interface Trial extends ProbeOutcome {
 /** What a trial holds for: exactly these files, and this boot. */
 export interface TrialSubject {
   readonly kernel: string
-  readonly qemuPath: string
+  readonly program: string
   readonly kvmDevice: string
   /** `/run/kata-ts`, where the trial is written down. */
   readonly runDir: string
@@ -52,8 +52,8 @@ export function recordTrial(subject: TrialSubject, trial: Trial, log: Logger): v
 }
 
 /** Another one after a reboot, or when one of the files or the device node has changed. */
-function keyOf({ kernel, qemuPath, kvmDevice }: TrialSubject): string {
-  return [bootId(), ...[kernel, qemuPath, kvmDevice].map(fileIdentity)].join(' ')
+function keyOf({ kernel, program, kvmDevice }: TrialSubject): string {
+  return [bootId(), ...[kernel, program, kvmDevice].map(fileIdentity)].join(' ')
 }
 
 function fileIdentity(path: string): string {

@@ -43,6 +43,15 @@ export async function probeKvm({ limitMs, ...options }: ProbeOptions): Promise<P
   }
 }
 
+/** The trial of this driver, for create.ts. */
+export const kvmTrial = {
+  boot: probeKvm,
+  variant: ({ kernelParams, cpuFeatures, initrd, image }: HypervisorConfig) => [
+    ...[kernelParams, cpuFeatures],
+    ...[initrd, image],
+  ],
+}
+
 /** Without all that takes memory or ports of the host ahead of time. */
 function bare(hypervisor: HypervisorConfig): HypervisorConfig {
   return {

@@ -12,8 +12,10 @@ import { openKvmNode } from '../kvm/kvm-node.ts'
 import { answerMs, quitMs } from '../machine/deadlines.ts'
 import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
 import type { PassThrough } from '../machine/pass-through.ts'
+import { programNeeds } from '../program.ts'
 import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
+import { qemu } from './configuration/configuration.ts'
 import { machineSettings } from './machine-settings.ts'
 import { QemuDisks } from './monitor/disks.ts'
 import { EndEvents } from './monitor/end-events.ts'
@@ -23,7 +25,6 @@ import { MachineResizer } from './monitor/resize.ts'
 import { Unplugs } from './monitor/unplug.ts'
 import { memoryForVfio, notedPassThrough, QemuVfio } from './monitor/vfio.ts'
 import { openedByQemu } from './posture.ts'
-import { qemuNeeds } from './program.ts'
 import { type FdRole, qemuCommandLine, shareId } from './settings/command-line.ts'
 import { mappingMs } from './settings/mapping-time.ts'
 import { nicDescriptors } from './settings/nic.ts'
@@ -48,7 +49,6 @@ const laterSockets = 1
 
 export const qemuFeatures: VmmFeatures = {
   ...{
-    accelerators: ['kvm', 'tcg'],
     share: 'descriptor',
     nics: 'descriptor',
     ownSockets: false,
@@ -84,7 +84,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   #inSets: readonly [number, number] = [0, 0]
 
   constructor(options: QemuOptions) {
-    super(options, qemuNeeds)
+    super(options, programNeeds(qemu, options.config.hypervisor))
     const { spec } = options
     this.#onQmpEvent = options.onEvent
     this.agent =

@@ -3,8 +3,8 @@ import { KataError } from '../../../errors.ts'
 import type { DiskNodes } from '../../host/disk-nodes.ts'
 import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
 import type { VmSpec } from '../../vmm.ts'
+import { firecracker } from '../configuration/configuration.ts'
 import { driveId, emptyDrive, guestNode, readonlyDrives, writableDrives } from '../settings/drive-list.ts'
-import { firecrackerNeeds } from '../settings/needs.ts'
 
 export interface DrivesOptions {
   readonly spec: Pick<VmSpec, 'rootDisk'>
@@ -37,7 +37,7 @@ export class Drives {
     const slot = this.#slots.find((slot) => slot.disk === undefined && slot.readonly === disk.readonly)
     if (slot === undefined)
       throw new KataError('VMM_NO_FREE_DRIVE', {
-        ...{ device: disk.name, vmm: firecrackerNeeds.name },
+        ...{ device: disk.name, vmm: firecracker.name },
         drives: disk.readonly ? readonlyDrives : writableDrives,
       })
     slot.disk = disk.id
