@@ -9,7 +9,7 @@ import { type AgentConnection, connectAgent } from '../src/agent/connection.ts'
 import type { Config } from '../src/config/config.ts'
 import { silentLogger } from '../src/log.ts'
 import { rootIdentity } from '../src/rootless/identity/identity.ts'
-import { machineSettings } from '../src/vmm/qemu/machine-settings.ts'
+import { hostFacts } from '../src/vmm/qemu/host-facts.ts'
 import { qemuCommandLine } from '../src/vmm/qemu/settings/command-line.ts'
 import { openSockets, type SocketRole, socketPath } from '../src/vmm/qemu/sockets.ts'
 
@@ -69,7 +69,7 @@ export function bareCommand(
   directory: string,
 ): { argv: string[]; fds: SocketRole[] } {
   const { hypervisor } = config
-  const { args, fds, paths } = qemuCommandLine(
+  const { args, descriptors, paths } = qemuCommandLine(
     {
       sandboxId: 'bare',
       identity: rootIdentity(),
@@ -82,13 +82,13 @@ export function bareCommand(
       memoryMiB: hypervisor.defaultMemory,
       maxMemoryMiB: hypervisor.defaultMaxMemory,
     },
-    machineSettings(hypervisor),
+    { ...hypervisor, ...hostFacts(hypervisor.path) },
   )
   const hostPath = new Map(paths.map(({ source, target }) => [target, source]))
   const sandbox = args.indexOf('-sandbox')
   const kept = args.filter((arg, i) => arg !== '-S' && i !== sandbox && i !== sandbox + 1)
   return {
     argv: [hypervisor.path, ...kept.map((arg) => hostPath.get(arg) ?? arg)],
-    fds: fds.filter((role) => role === 'qmp' || role === 'agent' || role === 'console'),
+    fds: descriptors.flatMap(({ from }) => ('listener' in from ? from.listener : [])),
   }
 }

@@ -3,14 +3,15 @@
  * host. The machine is the real one, jailed as always, with an attacker at the other end of its monitor. The control is the
  * same command to a QEMU that root runs without a jail.
  */
+
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { closeSync, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { builtInConfig } from '../src/config/load.ts'
 import { requireImage } from '../src/guest-image/guest-image.ts'
 import { isAlive, type ProcessRef } from '../src/linux/processes/proc.ts'
 import { connectUnix, socketPair } from '../src/linux/sockets/socket.ts'
 import { silentLogger } from '../src/log.ts'
 import { launch } from '../src/rootless/jail/jail.ts'
-import { fullSeccompSandbox } from '../src/vmm/qemu/configuration/keys.ts'
 import { QmpClient } from '../src/vmm/qemu/monitor/qmp.ts'
 import { firmwareDirs } from '../src/vmm/qemu/program.ts'
 import { qemuCommandLine } from '../src/vmm/qemu/settings/command-line.ts'
@@ -55,23 +56,23 @@ afterAll(async () => {
 async function jailedMachine(): Promise<Machine> {
   const { identity, privateDir, stateDir } = owned
   const image = requireImage()
-  const { args, fds, paths } = qemuCommandLine(
+  const { args, descriptors, paths } = qemuCommandLine(
     {
       ...{ sandboxId: 'victim', identity, privateDir, stateDir },
       ...{ kernel: image.kernel, initrd: image.initrd, kernelParams: [], accelerator },
       ...{ vcpus: 1, maxVcpus: 1, memoryMiB: 128, maxMemoryMiB: 0 },
     },
     {
-      ...{ machineType: 'q35', cpuFeatures: '', pcieRootPort: 2, memorySlots: 2 },
-      ...{ enableVirtioMem: false, enableHugepages: false, enableMemPrealloc: false },
-      reclaimGuestFreedMemory: false,
-      ...{ seccompSandbox: fullSeccompSandbox, entropySource: '/dev/urandom' },
+      ...builtInConfig().hypervisor,
+      ...{ pcieRootPort: 2, memorySlots: 2 },
       ...{ firmwareDirs: firmwareDirs(qemu), hostCpus: 1, hostMemoryMiB: 1024 },
     },
   )
   const sockets = openSockets(privateDir)
   const [reader, output] = socketPair()
-  const handed = fds.map((role) => sockets.listeners[role as keyof typeof sockets.listeners])
+  const handed = descriptors.flatMap(({ from }) =>
+    'listener' in from ? sockets.listeners[from.listener] : [],
+  )
   const { ref, exited } = await launch(
     { program: qemu, args, identity, paths, fds: handed, output, stateDir, syscalls: qemuSyscalls },
     silentLogger,

@@ -2,6 +2,7 @@
  * Two sandboxes' worth of users, private directories, sockets and ledgers, made by the code that makes the real
  * ones, with the attacker in the place of the VMM of the first and a neighbour in the place of the second's.
  */
+
 import {
   chmodSync,
   closeSync,
@@ -13,6 +14,7 @@ import {
   truncateSync,
 } from 'node:fs'
 import { resolve } from 'node:path'
+import { builtInConfig } from '../../src/config/load.ts'
 import { Ledger } from '../../src/ledger/ledger.ts'
 import { processRef } from '../../src/linux/processes/proc.ts'
 import { listenUnix } from '../../src/linux/sockets/socket.ts'
@@ -182,16 +184,8 @@ function vmmSpec(
       share: { tag: 'kataShared', socket: -1, queueSize: 1024 },
     },
     {
-      machineType: 'q35',
-      cpuFeatures: '',
-      pcieRootPort: 0,
-      memorySlots: 0,
-      enableVirtioMem: false,
-      enableHugepages: false,
-      enableMemPrealloc: false,
-      reclaimGuestFreedMemory: false,
-      seccompSandbox: 'on',
-      entropySource: '/dev/urandom',
+      ...builtInConfig().hypervisor,
+      ...{ pcieRootPort: 0, memorySlots: 0, seccompSandbox: 'on' },
       firmwareDirs: ['/usr/share/qemu', '/usr/share/seabios'],
       hostCpus: 1,
       hostMemoryMiB: 128,

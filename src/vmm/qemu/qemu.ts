@@ -1,14 +1,11 @@
 /** QEMU behind the {@link Vmm} interface. */
-import { closeSync, statSync } from 'node:fs'
-import { KataError } from '../../errors.ts'
+import { closeSync } from 'node:fs'
 import { socketPair } from '../../linux/sockets/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import { agentPort } from '../../protocol/agent-endpoint.ts'
 import type { LaunchSpec } from '../../rootless/jail/launch-spec.ts'
 import { type ExpectedPosture, expectedPosture } from '../../rootless/posture/posture-check.ts'
-import { openDiskImage } from '../host/disk-image.ts'
 import { requireHugePages } from '../host/huge-pages.ts'
-import { openKvmNode } from '../kvm/kvm-node.ts'
 import { answerMs, quitMs } from '../machine/deadlines.ts'
 import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
 import type { PassThrough } from '../machine/pass-through.ts'
@@ -16,7 +13,7 @@ import { programNeeds } from '../program.ts'
 import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
 import { qemu } from './configuration/configuration.ts'
-import { machineSettings } from './machine-settings.ts'
+import { hostFacts } from './host-facts.ts'
 import { QemuDisks } from './monitor/disks.ts'
 import { EndEvents } from './monitor/end-events.ts'
 import { HotNics } from './monitor/hot-nics.ts'
@@ -24,13 +21,14 @@ import { commandMs, QmpClient } from './monitor/qmp.ts'
 import { MachineResizer } from './monitor/resize.ts'
 import { Unplugs } from './monitor/unplug.ts'
 import { memoryForVfio, notedPassThrough, QemuVfio } from './monitor/vfio.ts'
+import { openDescriptors } from './open-descriptors.ts'
 import { openedByQemu } from './posture.ts'
-import { type FdRole, qemuCommandLine, shareId } from './settings/command-line.ts'
+import { qemuCommandLine, shareId } from './settings/command-line.ts'
+import { firstFd, type HandedOver, shareDescriptor } from './settings/handed-over.ts'
 import { mappingMs } from './settings/mapping-time.ts'
-import { nicDescriptors } from './settings/nic.ts'
 import { offlineVcpus } from './settings/processors.ts'
 import { RootPorts, rootPort } from './settings/root-ports.ts'
-import { openSockets, type QemuSockets, removeSockets, socketPath } from './sockets.ts'
+import { removeSockets, socketPath } from './sockets.ts'
 import { qemuSyscalls } from './syscalls.ts'
 
 export interface QemuOptions extends VmmOptions {
@@ -40,8 +38,6 @@ export interface QemuOptions extends VmmOptions {
 
 /** Filters on every thread: that of the jail and that of `-sandbox`. */
 const seccompFilters = 2
-/** The first descriptor that is handed over. */
-const firstFd = 3
 /** Sockets before guest code runs: our connections to qmp and console, and virtiofsd's way back. */
 const startSockets = 3
 /** And from then on: the agent client's connection. */
@@ -61,12 +57,6 @@ export function createQemu(options: QemuOptions): Vmm {
   return new Qemu(options)
 }
 
-/** @throws KataError VMM_OPTION_INVALID for a path. */
-function descriptorOf(socket: ShareAttachment['socket']): number {
-  if (typeof socket === 'number') return socket
-  throw new KataError('VMM_OPTION_INVALID', { reason: 'the share is a path, and QEMU takes a descriptor' })
-}
-
 class Qemu extends VmmDriver<QmpClient> implements Vmm {
   readonly features = qemuFeatures
   readonly agent: AgentEndpoint
@@ -80,8 +70,6 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   readonly #vfio: QemuVfio
   readonly #nics: HotNics
   #resizer: MachineResizer | undefined
-  /** Numbers of the descriptors that QEMU gets in sets: from this one up to the other. */
-  #inSets: readonly [number, number] = [0, 0]
 
   constructor(options: QemuOptions) {
     super(options, programNeeds(qemu, options.config.hypervisor))
@@ -111,7 +99,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   }
 
   plugShare(share: ShareAttachment): Promise<void> {
-    const fd = descriptorOf(share.socket)
+    const fd = shareDescriptor(share)
     return this.process.handOver(shareId, [fd], () => this.#plugShare(share, fd))
   }
 
@@ -142,7 +130,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     const { spec, config } = this.options
     this.#resizer ??= new MachineResizer({
       spec,
-      settings: machineSettings(config.hypervisor),
+      settings: { ...config.hypervisor, ...hostFacts(config.hypervisor.path) },
       // Memory that comes is mapped for the devices that are there.
       execute: (command, args) =>
         this.#execute(
@@ -169,12 +157,12 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   }
 
   protected async launch(): Promise<void> {
-    const { spec: launchSpec, close, connections } = this.#prepare()
+    const { launchSpec, descriptors, close, connections } = this.#prepare()
     let expected: ExpectedPosture
     try {
       await this.process.readFrom(connections)
       this.connection = await QmpClient.open(connections.qmp, ({ name, data }) => this.#onEvent(name, data))
-      expected = this.#expect(launchSpec)
+      expected = this.#expect(launchSpec, descriptors)
       await this.process.launch(launchSpec, [this.connection.closed])
     } finally {
       close()
@@ -198,43 +186,13 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   #prepare() {
     const { spec, config } = this.options
     if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
-    const initrdBytes = spec.initrd === undefined ? 0 : statSync(spec.initrd).size
-    const settings = { ...machineSettings(config.hypervisor), initrdBytes }
-    const commandLine = qemuCommandLine(spec, settings)
-    const opened: { disk?: number; kvm?: number } = {}
-    const closeOpened = () => {
-      for (const fd of Object.values(opened)) closeSync(fd)
-    }
-    let sockets: QemuSockets
-    try {
-      if (spec.rootDisk) opened.disk = openDiskImage(spec.rootDisk.image)
-      if (commandLine.fds.includes('kvm')) opened.kvm = openKvmNode(spec.kvmDevice ?? '/dev/kvm')
-      sockets = openSockets(spec.privateDir)
-    } catch (error) {
-      closeOpened()
-      throw error
-    }
+    const settings = { ...config.hypervisor, ...hostFacts(config.hypervisor.path, spec.initrd) }
+    const { args, descriptors, paths } = qemuCommandLine(spec, settings)
+    this.#disks.atStart(spec.disks ?? [])
+    this.#vfio.atStart(spec.vfio ?? [])
+    const { fds, sockets, closeOurs } = openDescriptors(descriptors, spec.privateDir)
     // A pipe of our own instead of a file: a VMM that was taken over must not be able to fill the run directory.
     const [reader, output] = socketPair()
-    const given: Partial<Record<FdRole, number>> = {
-      ...opened,
-      ...sockets.listeners,
-      ...(spec.share && { share: descriptorOf(spec.share.socket) }),
-      ...(spec.volumeShare && { volumes: descriptorOf(spec.volumeShare.socket) }),
-      ...(spec.tpm && { tpm: spec.tpm.socket }),
-      ...(spec.vsock && { vsock: spec.vsock.fd }),
-      ...Object.fromEntries((spec.nics ?? []).flatMap(nicDescriptors)),
-    }
-    const fds = commandLine.fds.map((role) => given[role]!)
-    const { paths } = commandLine
-    const disks = spec.disks ?? []
-    const args = [...commandLine.args, ...this.#disks.atStart(disks, firstFd + fds.length)]
-    fds.push(...disks.map(({ fd }) => fd))
-    const end = firstFd + fds.length
-    this.#inSets = [end - disks.length - Object.keys(opened).length, end]
-    const vfio = this.#vfio.atStart(spec.vfio ?? [], end)
-    args.push(...vfio.args)
-    fds.push(...vfio.fds)
     const { identity, stateDir } = spec
     const launchSpec: LaunchSpec = {
       ...{ program: config.hypervisor.path, args, identity, paths, fds, output, stateDir },
@@ -243,30 +201,28 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
       landlock: config.hypervisor.landlock,
     }
     const close = () => {
-      sockets.closeListeners()
+      closeOurs()
       closeSync(output)
-      closeOpened()
     }
     const connections = { qmp: sockets.qmp, console: sockets.console, output: reader }
-    return { spec: launchSpec, close, connections }
+    return { launchSpec, descriptors, close, connections }
   }
 
   /**
    * `-add-fd` keeps a disk's descriptor under another number, and opening the set duplicates it: whatever number has the
    * disk is what was handed over, and the number itself may come to be used for something else.
    */
-  #expect(launchSpec: LaunchSpec): ExpectedPosture {
+  #expect(launchSpec: LaunchSpec, handed: readonly HandedOver[]): ExpectedPosture {
     const { spec, config } = this.options
     // It makes the TPM's data channel itself, and a second share's way back.
     const more = [spec.tpm, spec.volumeShare].filter((device) => device !== undefined)
     const sockets = startSockets + more.length
     const expected = expectedPosture(launchSpec, { seccompFilters, sockets })
-    const [first, end] = this.#inSets
-    const isInSet = ([fd]: [string, string]) => Number(fd) >= first && Number(fd) < end
+    const isInSet = ([fd]: [string, string]) => handed[Number(fd) - firstFd]?.inSet === true
     const descriptors = Object.entries(expected.descriptors)
-    const disks = descriptors.filter(isInSet).map(([, disk]) => disk)
+    const inSets = descriptors.filter(isInSet).map(([, kind]) => kind)
     const kept = descriptors.filter((descriptor) => !isInSet(descriptor))
-    const opened = openedByQemu(config.hypervisor.entropySource, disks)
+    const opened = openedByQemu(config.hypervisor.entropySource, inSets)
     return { ...expected, ...opened, descriptors: Object.fromEntries(kept) }
   }
 

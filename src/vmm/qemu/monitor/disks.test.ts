@@ -109,16 +109,21 @@ describe('unplugging', () => {
   })
 })
 
-test('disks from the start are arguments, their descriptors in sets of their own', () => {
-  const { disks } = fakeQemu()
+test('disks from the start are where the command line has put them, and go as others do', async () => {
+  const { disks, commands } = fakeQemu()
   const scsi: DiskAttachment = { ...disk, id: 'disk2', kind: 'file', readonly: true, bus: 'virtio-scsi' }
-  const args = disks.atStart([disk, scsi], 9)
-  expect(args.filter((_, index) => args[index - 1] === '-add-fd')).toEqual(['fd=9,set=100', 'fd=10,set=101'])
-  const devices = args.filter((_, index) => args[index - 1] === '-device').map((text) => JSON.parse(text))
-  expect(devices).toEqual([
-    { driver: 'virtio-blk-pci', bus: 'rp0', id: 'disk1', drive: 'disk1' },
-    { driver: 'virtio-scsi-pci', id: 'scsi', bus: 'rp1' },
-    { driver: 'scsi-hd', bus: 'scsi.0', channel: 0, 'scsi-id': 0, lun: 0, id: 'disk2', drive: 'disk2' },
-  ])
+  disks.atStart([disk, scsi])
+  expect(disks.addressOf('disk1')).toEqual({ driver: 'blk', pciPath: '0f/00' })
   expect(disks.addressOf('disk2')).toEqual({ driver: 'scsi', address: '0:0' })
+  expect(await disks.plug({ ...scsi, id: 'disk3' })).toEqual({ driver: 'scsi', address: '0:1' })
+  await disks.unplug('disk1')
+  // The controller is there already.
+  expect(commands()).toEqual([
+    'add-fd',
+    'blockdev-add',
+    'device_add',
+    'device_del',
+    'blockdev-del',
+    'remove-fd',
+  ])
 })

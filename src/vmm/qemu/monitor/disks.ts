@@ -1,14 +1,12 @@
 /** The disks of one QEMU: handed over as descriptors, at its start or while it runs, and taken out without a trace. */
-import { KataError } from '../../../errors.ts'
+
 import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
 import { asObject, protocolError } from '../../monitor/answers.ts'
+import { diskDevice, placeColdDisks, requireDiskId } from '../settings/cold-disks.ts'
 import { type DiskPlace, DiskPlaces } from '../settings/disk-places.ts'
 import { blockNode, type DiskConfig } from '../settings/disk-settings.ts'
 import type { RootPorts } from '../settings/root-ports.ts'
 import type { Unplugs } from './unplug.ts'
-
-/** Descriptor sets of disks at start; QEMU numbers later ones from the lowest free on. */
-const firstColdSet = 100
 
 interface Plugged {
   readonly name: string
@@ -40,21 +38,12 @@ export class QemuDisks {
     return this.#plugged.get(id)?.place.address
   }
 
-  /** The arguments of disks that are there from the start; their descriptors are `firstFd` and the next ones, in order. */
-  atStart(disks: readonly DiskAttachment[], firstFd: number): string[] {
-    const json = (value: object) => JSON.stringify(value)
-    return disks.flatMap((disk, index) => {
-      const set = firstColdSet + index
-      const controller = disk.bus === 'virtio-scsi' ? this.#controllerAtStart() : []
-      const place = this.#take(disk)
+  /** Notes disks that are there from the start, where command-line.ts has put them. */
+  atStart(disks: readonly DiskAttachment[]): void {
+    for (const { disk, set, place, controller } of placeColdDisks(disks, this.#places)) {
+      if (controller !== undefined) this.#controller = Promise.resolve()
       this.#plugged.set(disk.id, { name: disk.name, set, place, stage: 'device' })
-      return [
-        ...['-add-fd', `fd=${firstFd + index},set=${set}`],
-        ...['-blockdev', json(blockNode(disk, set, this.#options.config))],
-        ...controller,
-        ...['-device', json(this.#device(disk, place))],
-      ]
-    })
+    }
   }
 
   /**
@@ -73,7 +62,7 @@ export class QemuDisks {
       undo.push(() => execute('remove-fd', { 'fdset-id': set }))
       await execute('blockdev-add', blockNode(disk, set, config))
       undo.push(() => execute('blockdev-del', { 'node-name': disk.id }))
-      await execute('device_add', this.#device(disk, place))
+      await execute('device_add', diskDevice(disk, place))
       this.#plugged.set(disk.id, { name: disk.name, set, place, stage: 'device' })
       return place.address
     } catch (error) {
@@ -107,13 +96,8 @@ export class QemuDisks {
   }
 
   #take(disk: DiskAttachment): DiskPlace {
-    if (!/^[a-z][a-z0-9-]{0,30}$/.test(disk.id) || this.#plugged.has(disk.id))
-      throw new KataError('VMM_OPTION_INVALID', { reason: `disk id is ${JSON.stringify(disk.id)}` })
+    requireDiskId(disk.id, [...this.#plugged.keys()])
     return this.#places.take(disk)
-  }
-
-  #device({ id }: DiskAttachment, { device }: DiskPlace): object {
-    return { ...device, id, drive: id }
   }
 
   /** QEMU keeps the descriptor in a set, which it opens in place of a path. */
@@ -122,12 +106,6 @@ export class QemuDisks {
     const set = answer['fdset-id']
     if (typeof set !== 'number' || !Number.isSafeInteger(set)) throw protocolError('add-fd names no set')
     return set
-  }
-
-  #controllerAtStart(): string[] {
-    if (this.#controller !== undefined) return []
-    this.#controller = Promise.resolve()
-    return ['-device', JSON.stringify(this.#places.takeController().device)]
   }
 
   /** The controller comes with the first disk, because it costs boot time, and stays. */

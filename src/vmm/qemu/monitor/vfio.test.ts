@@ -18,26 +18,15 @@ function fake({ ports = 4, failing = '' } = {}) {
   return { vfio: new QemuVfio(execute, new RootPorts(ports), unplugs), sent }
 }
 
-describe('at the start', () => {
-  test('one address space, then the devices, in the order of their descriptors', () => {
-    const { vfio } = fake()
-    const { args, fds } = vfio.atStart([device('vfio-a', 50), device('vfio-b', 51, 41)], 9)
-    expect(args).toEqual([
-      ...['-object', 'iommufd,id=iommu,fd=9'],
-      ...['-device', 'vfio-pci,id=vfio-a,iommufd=iommu,fd=10,bus=rp0'],
-      ...['-device', 'vfio-pci,id=vfio-b,iommufd=iommu,fd=11,bus=rp1'],
-    ])
-    expect(fds).toEqual([40, 50, 51])
-    expect(['vfio-a', 'vfio-b', 'vfio-c'].map((id) => vfio.pathOf(id))).toEqual(['0f/00', '10/00', undefined])
-  })
-
-  test('nothing without devices', () => {
-    expect(fake().vfio.atStart([], 9)).toEqual({ args: [], fds: [] })
-  })
-
-  test('no id can become an option', () => {
-    expect(() => fake().vfio.atStart([device('a,host=0000:00:00.0', 50)], 9)).toThrow('[VMM_OPTION_INVALID]')
-  })
+test('devices from the start are where the command line has put them, with the address space', async () => {
+  const { vfio, sent } = fake()
+  vfio.atStart([])
+  expect(vfio.hasIommu).toBe(false)
+  vfio.atStart([device('vfio-a', 50), device('vfio-b', 51, 41)])
+  expect(vfio.hasIommu).toBe(true)
+  expect(['vfio-a', 'vfio-b', 'vfio-c'].map((id) => vfio.pathOf(id))).toEqual(['0f/00', '10/00', undefined])
+  expect(await vfio.plug(device('vfio-c', 52))).toBe('11/00')
+  expect(sent.filter((line) => line.startsWith('object-add'))).toEqual([])
 })
 
 describe('while it runs', () => {

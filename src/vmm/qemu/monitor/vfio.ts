@@ -1,15 +1,12 @@
 /** Host devices in one QEMU: handed over as descriptors, at its start or while it runs, each on a root port of its own. */
 import type { Config } from '../../../config/config.ts'
-import { KataError } from '../../../errors.ts'
 import type { PassThrough, VfioAttachment } from '../../machine/pass-through.ts'
 import type { VmSpec } from '../../vmm.ts'
 import type { VmmProcess } from '../../vmm-process.ts'
+import { iommuId, placeVfio, type VfioPlaces, vfioDevice } from '../settings/cold-vfio.ts'
 import { type MemorySettings, memorySizes } from '../settings/memory.ts'
-import { portPath, type RootPorts, rootPort } from '../settings/root-ports.ts'
+import { portPath, type RootPorts } from '../settings/root-ports.ts'
 import type { Unplugs } from './unplug.ts'
-
-/** QEMU's object for the IOMMU's address space: there with the first device, and stays. */
-const iommuId = 'iommu'
 
 /** What QEMU maps for devices besides the guest's memory: firmware, ROMs, registers. */
 const besidesMiB = 256
@@ -33,7 +30,7 @@ export class QemuVfio implements PassThrough {
   readonly #execute: Execute
   readonly #ports: RootPorts
   readonly #unplugs: Unplugs
-  readonly #plugged = new Map<string, { readonly name: string; readonly port: number }>()
+  readonly #plugged: VfioPlaces = new Map()
   #hasIommu = false
 
   constructor(execute: Execute, ports: RootPorts, unplugs: Unplugs) {
@@ -52,23 +49,10 @@ export class QemuVfio implements PassThrough {
     return port === undefined ? undefined : portPath(port)
   }
 
-  /** The arguments of devices that are there from the start, and their descriptors: the first becomes `firstFd`. */
-  atStart(
-    devices: readonly VfioAttachment[],
-    firstFd: number,
-  ): { readonly args: string[]; readonly fds: readonly number[] } {
-    const [first] = devices
-    if (first === undefined) return { args: [], fds: [] }
-    this.#hasIommu = true
-    const args = ['-object', `iommufd,id=${iommuId},fd=${firstFd}`]
-    for (const [index, device] of devices.entries()) {
-      const { driver, ...options } = this.#device(device, String(firstFd + 1 + index), this.#take(device))
-      args.push(
-        '-device',
-        [driver, ...Object.entries(options).map(([name, value]) => `${name}=${value}`)].join(','),
-      )
-    }
-    return { args, fds: [first.iommu, ...devices.map(({ fd }) => fd)] }
+  /** Notes devices that are there from the start, where command-line.ts has put them. */
+  atStart(devices: readonly VfioAttachment[]): void {
+    this.#hasIommu = devices.length > 0
+    for (const device of devices) this.#take(device)
   }
 
   /** When it throws, QEMU is as before, but for the address space. */
@@ -77,7 +61,7 @@ export class QemuVfio implements PassThrough {
     try {
       await this.#needIommu(device.iommu)
       await this.#execute('getfd', { fdname: device.id }, [device.fd])
-      await this.#execute('device_add', this.#device(device, device.id, port))
+      await this.#execute('device_add', vfioDevice(device, device.id, port))
       return portPath(port)
     } catch (error) {
       // A device that was not made has not taken the descriptor along.
@@ -94,17 +78,8 @@ export class QemuVfio implements PassThrough {
     this.#forget(id)
   }
 
-  /** `fd`: a number in QEMU's process, or the name by which it was given one. */
-  #device({ id }: VfioAttachment, fd: string, port: number) {
-    return { driver: 'vfio-pci', id, iommufd: iommuId, fd, bus: rootPort(port) }
-  }
-
-  #take({ id, name }: VfioAttachment): number {
-    if (!/^[a-z][a-z0-9-]{0,30}$/.test(id) || id === iommuId || this.#plugged.has(id))
-      throw new KataError('VMM_OPTION_INVALID', { reason: `device id is ${JSON.stringify(id)}` })
-    const port = this.#ports.take(name)
-    this.#plugged.set(id, { name, port })
-    return port
+  #take(device: VfioAttachment): number {
+    return placeVfio(device, this.#plugged, this.#ports)
   }
 
   #forget(id: string): void {

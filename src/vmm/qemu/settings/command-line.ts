@@ -1,43 +1,46 @@
 /**
- * From the machine asked for to QEMU's arguments and the descriptors that go with them. Pure: the same input gives
- * the same arguments, and no value can become an option of its own.
+ * From the machine asked for, the configuration and the host's facts to all of QEMU's arguments, the descriptors that go with
+ * them and the paths that the jail shows. Pure: the same input gives the same arguments, and no value can become an option of
+ * its own.
  */
+import type { HypervisorConfig } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
 import { agentPort } from '../../../protocol/agent-endpoint.ts'
 import type { JailPath } from '../../../rootless/jail/launch-spec.ts'
 import type { ShareAttachment, VmSpec, VsockAttachment } from '../../vmm.ts'
-import type { SocketRole } from '../sockets.ts'
+import type { HostFacts } from '../host-facts.ts'
+import { coldDiskArgs, placeColdDisks } from './cold-disks.ts'
+import { coldVfioArgs } from './cold-vfio.ts'
+import { DiskPlaces } from './disk-places.ts'
+import type { DiskConfig } from './disk-settings.ts'
+import {
+  diskRole,
+  type FdRole,
+  firstFd,
+  type HandedOver,
+  handedOver,
+  takesKvm,
+  vfioRole,
+} from './handed-over.ts'
 import { qemuKernelCommandLine } from './kernel-command-line.ts'
 import { type MemorySettings, memoryArgs } from './memory.ts'
-import { type NicRole, nicArgs, nicDescriptors } from './nic.ts'
+import { nicArgs } from './nic.ts'
 import { processorsOption } from './processors.ts'
-import { rootPortArgs } from './root-ports.ts'
+import { RootPorts, rootPortArgs } from './root-ports.ts'
 
-/** What the configuration and the host say of the machine, besides the {@link VmSpec}. */
-export interface MachineSettings extends MemorySettings {
-  readonly machineType: string
-  /** QEMU's notation, `vmx=on,-avx`, added to the CPU model. */
-  readonly cpuFeatures: string
-  /** Free PCIe root ports for devices that come later. */
-  readonly pcieRootPort: number
-  /** Value of `-sandbox`. */
-  readonly seccompSandbox: string
-  readonly entropySource: string
-  /** Size of the initrd, needed with a TPM. */
-  readonly initrdBytes?: number
-  /** Directories of QEMU's firmware and option ROMs. */
-  readonly firmwareDirs: readonly string[]
-  /** What 0 stands for in `maxVcpus`. */
-  readonly hostCpus: number
-}
-
-/** What a handed-over descriptor is for. */
-export type FdRole = SocketRole | 'share' | 'volumes' | 'tpm' | 'vsock' | 'kvm' | 'disk' | NicRole
+/** The fields of the configuration that arguments are made of, as they are there, and the host's facts. */
+export type MachineSettings = MemorySettings &
+  DiskConfig &
+  Pick<
+    HypervisorConfig,
+    'machineType' | 'cpuFeatures' | 'pcieRootPort' | 'seccompSandbox' | 'entropySource'
+  > &
+  HostFacts
 
 export interface QemuCommandLine {
   readonly args: readonly string[]
-  /** Roles in descriptor order: the first is descriptor 3. */
-  readonly fds: readonly FdRole[]
+  /** In the order of their numbers, which begin with {@link firstFd}. */
+  readonly descriptors: readonly HandedOver[]
   /** All that QEMU opens by path. */
   readonly paths: readonly JailPath[]
 }
@@ -67,25 +70,32 @@ const offUnlessAsked = 'pmu=off,vmx=off,svm=off'
 /** Everything a container's guest has no driver work to do for. */
 const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump-guest-core']
 
-/** @throws KataError VMM_OPTION_INVALID for a value that QEMU would read as something else. */
+/**
+ * @throws KataError VMM_OPTION_INVALID for a value that QEMU would read as something else, VMM_NO_FREE_PORT for more devices
+ *   than there are root ports.
+ */
 export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCommandLine {
-  const fds: FdRole[] = ['qmp', 'agent', 'console']
-  if (spec.share) fds.push('share')
-  if (spec.volumeShare) fds.push('volumes')
-  if (spec.tpm) fds.push('tpm')
-  if (spec.vsock) fds.push('vsock')
-  const nics = spec.nics ?? []
-  fds.push(...nics.flatMap(nicDescriptors).map(([role]) => role))
-  const kvmByDescriptor = spec.accelerator === 'kvm' && spec.kvmAccess === 'descriptor'
-  // Those that go into sets are the last: see qemu.ts.
-  if (kvmByDescriptor) fds.push('kvm')
-  if (spec.rootDisk) fds.push('disk')
-  const fd = (role: FdRole) => 3 + fds.indexOf(role)
+  const descriptors = handedOver(spec)
+  const fd = (role: FdRole) => firstFd + descriptors.findIndex((one) => one.role === role)
+  const args = [
+    ...machineArgs(spec, settings, fd),
+    ...rootPortArgs(settings.pcieRootPort),
+    ...deviceArgs(spec, fd),
+    ...portArgs(spec, settings, fd),
+  ]
+  return { args, descriptors, paths: jailPaths(spec, settings) }
+}
+
+/** The number of a descriptor in QEMU. */
+type Numbers = (role: FdRole) => number
+
+/** The machine with what every guest has. */
+function machineArgs(spec: VmSpec, settings: MachineSettings, fd: Numbers): string[] {
   const listener = (role: FdRole) => `socket,id=${role},fd=${fd(role)},server=on,wait=off`
   const initrd = initrdPlace(spec, settings)
-  const args = [
+  return [
     ...['-name', `sandbox-${checked(spec.sandboxId, 'sandbox id')},debug-threads=on`],
-    ...(kvmByDescriptor ? ['-add-fd', `fd=${fd('kvm')},set=${kvmSet}`] : []),
+    ...(takesKvm(spec) ? ['-add-fd', `fd=${fd('kvm')},set=${kvmSet}`] : []),
     ...['-machine', machine(settings), '-accel', accelerator(spec), '-cpu', cpu(spec, settings)],
     ...['-smp', processorsOption(spec, settings.hostCpus)],
     ...memoryArgs(spec, settings),
@@ -101,15 +111,30 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...['-device', `virtserialport,id=${agentPortId},bus=serial.0,chardev=agent,name=agent.channel.0`],
     ...['-object', `rng-random,id=entropy,filename=${checked(settings.entropySource, 'entropy_source')}`],
     ...['-device', 'virtio-rng-pci,rng=entropy'],
-    ...rootPortArgs(settings.pcieRootPort),
+  ]
+}
+
+/** What stands on the root bus. */
+function deviceArgs(spec: VmSpec, fd: Numbers): string[] {
+  return [
     ...(spec.share ? shareArgs(shareId, spec.share, fd('share')) : []),
     ...(spec.volumeShare ? shareArgs(volumesId, spec.volumeShare, fd('volumes')) : []),
-    ...nics.flatMap((nic) => nicArgs(nic, fd)),
+    ...(spec.nics ?? []).flatMap((nic) => nicArgs(nic, fd)),
     ...(spec.tpm ? tpmArgs(fd('tpm')) : []),
     ...(spec.vsock ? vsockArgs(spec.vsock, fd('vsock')) : []),
-    ...(spec.rootDisk ? diskArgs(fd('disk')) : []),
+    ...(spec.rootDisk ? rootDiskArgs(fd('disk')) : []),
   ]
-  return { args, fds, paths: jailPaths(spec, settings) }
+}
+
+/** What takes root ports, in this order (qemu.ts takes the same ones). */
+function portArgs({ disks = [], vfio = [] }: VmSpec, settings: MachineSettings, fd: Numbers): string[] {
+  const ports = new RootPorts(settings.pcieRootPort)
+  return [
+    ...placeColdDisks(disks, new DiskPlaces(ports)).flatMap((cold) =>
+      coldDiskArgs(cold, fd(diskRole(cold.disk.id)), settings),
+    ),
+    ...coldVfioArgs(vfio, ports, (id) => fd(vfioRole(id))),
+  ]
 }
 
 function machine({ machineType }: MachineSettings): string {
@@ -122,7 +147,7 @@ function machine({ machineType }: MachineSettings): string {
 
 function accelerator(spec: VmSpec): string {
   if (spec.accelerator === 'tcg') return `tcg,tb-size=${translationBufferMiB}`
-  return spec.kvmAccess === 'descriptor' ? `kvm,device=/dev/fdset/${kvmSet}` : 'kvm'
+  return takesKvm(spec) ? `kvm,device=/dev/fdset/${kvmSet}` : 'kvm'
 }
 
 function cpu(spec: VmSpec, { cpuFeatures }: MachineSettings): string {
@@ -171,7 +196,7 @@ function shareArgs(id: string, { tag, queueSize }: ShareAttachment, fd: number):
  * The image comes as a descriptor in a set that QEMU opens instead of a path. Reads in threads, because the rings of
  * the other ways are no system calls for a jailed VMM. `read-only` is held twice: here and by the descriptor itself.
  */
-function diskArgs(fd: number): string[] {
+function rootDiskArgs(fd: number): string[] {
   const file = 'driver=file,node-name=disk,filename=/dev/fdset/1,read-only=on,aio=threads'
   const device = 'virtio-blk-pci,id=disk,drive=disk,bus=pcie.0'
   return ['-add-fd', `fd=${fd},set=1`, '-blockdev', file, '-device', device]
@@ -184,7 +209,7 @@ function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
     ...(spec.initrd === undefined ? [] : [read(spec.initrd, guestInitrd)]),
     read(settings.entropySource),
     ...settings.firmwareDirs.map((directory) => read(directory)),
-    ...(spec.accelerator === 'kvm' && spec.kvmAccess !== 'descriptor'
+    ...(spec.accelerator === 'kvm' && !takesKvm(spec)
       ? [{ source: spec.kvmDevice ?? '/dev/kvm', target: '/dev/kvm', access: 'read-write' } as const]
       : []),
   ]

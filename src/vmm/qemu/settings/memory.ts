@@ -1,17 +1,15 @@
 /** The guest's memory as QEMU's arguments: what backs it, and the devices by which it grows, shrinks and gives back. */
+import type { HypervisorConfig } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
 import type { VmSpec } from '../../vmm.ts'
+import type { HostFacts } from '../host-facts.ts'
 
-/** What the configuration says of memory; the keys have the same names. */
-export interface MemorySettings {
-  readonly memorySlots: number
-  readonly enableVirtioMem: boolean
-  readonly enableHugepages: boolean
-  readonly enableMemPrealloc: boolean
-  readonly reclaimGuestFreedMemory: boolean
-  /** What 0 stands for in `maxMemoryMiB`. */
-  readonly hostMemoryMiB: number
-}
+/** What configuration and host say of memory. */
+export type MemorySettings = Pick<
+  HypervisorConfig,
+  'memorySlots' | 'enableVirtioMem' | 'enableHugepages' | 'enableMemPrealloc' | 'reclaimGuestFreedMemory'
+> &
+  Pick<HostFacts, 'hostMemoryMiB'>
 
 /** QEMU's name for the virtio-mem device. */
 export const virtioMemId = 'vmem'
@@ -38,7 +36,7 @@ export function memorySizes(
 
 /** A memory object of QEMU: shared, because a share daemon reads and writes the guest's memory directly. */
 export function memoryBackend(
-  { enableHugepages, enableMemPrealloc }: MemorySettings,
+  { enableHugepages, enableMemPrealloc }: Pick<MemorySettings, 'enableHugepages' | 'enableMemPrealloc'>,
   id: string,
   sizeMiB: number,
 ): {
