@@ -5,7 +5,8 @@
 import { LabHostDied, lastWords, runningLab } from './host.ts'
 
 /** Codes of a start whose guest did not come up. */
-const guestDied = /\[(VMM_GUEST_SILENT|VMM_GUEST_PANICKED|VMM_GUEST_SHUT_DOWN|VMM_INTERNAL_ERROR)\]/
+const guestDied =
+  /\[(VMM_GUEST_SILENT|VMM_GUEST_PANICKED|VMM_GUEST_SHUT_DOWN|VMM_INTERNAL_ERROR|GUEST_SETUP_TIMEOUT)\]/
 
 /** Undefined when the words of a failure point to no such trouble. */
 export function troubleIn(words: string): string | undefined {

@@ -27,6 +27,11 @@ export const agentErrors = {
     'the guest agent behind {endpoint} was called before it answered',
     'Wait until the sandbox is running.',
   ),
+  GUEST_SETUP_TIMEOUT: entry(
+    'deadline_exceeded',
+    'the guest of sandbox {sandbox} answers, but did not {doing} within {seconds} s; its console ends with: {tail}',
+    'A file system that the guest waits for, or a kernel module, holds it up; its console may say which. A slow host needs a longer create_container_timeout.',
+  ),
   AGENT_MISBEHAVED: entry(
     'internal',
     'the guest agent broke the protocol in its answer to {method}: {reason}',

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { AgentConnection } from '../../../agent/connection.ts'
 import { startKataAgent } from '../../../agent/kata-agent.double.ts'
+import type { RuntimeConfig } from '../../../config/config.ts'
 import { settled } from '../../../time.double.ts'
 import { HostDouble } from '../doubles/host.double.ts'
 import { VmmDouble } from '../doubles/vmm.double.ts'
@@ -34,8 +35,10 @@ class Machine implements Disposable {
     return bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
   }
 
-  setUp() {
-    const { vmm, agent, end, request, timings } = this
+  setUp(changed: Partial<RuntimeConfig> = {}) {
+    const { vmm, agent, end, timings } = this
+    const { config } = this.request
+    const request = { ...this.request, config: { ...config, runtime: { ...config.runtime, ...changed } } }
     const network = { interfaces: [], routes: [], neighbours: [] }
     return setUpGuest({ vmm, agent, end }, request, { share: undefined, network }, timings)
   }
@@ -97,6 +100,14 @@ test('the processors that it booted without are those that its machine has then'
   machine.vmm.offlineVcpus = 3
   await machine.setUp()
   expect(machine.online).toEqual([3])
+})
+
+test('a guest that answers but never mounts what it was told is given up by name', async () => {
+  using machine = new Machine()
+  Object.assign(machine.agent.agent, { createSandbox: () => new Promise(() => {}) })
+  await expect(machine.setUp({ createContainerTimeout: 0.02 })).rejects.toThrow(
+    '[GUEST_SETUP_TIMEOUT] the guest of sandbox pod answers, but did not mount what its sandbox needs',
+  )
 })
 
 test('a start that was given up tells its guest nothing', async () => {

@@ -2,9 +2,12 @@
 import type { AgentFacts } from '../../../agent/agent-facts.ts'
 import type { AgentConnection } from '../../../agent/connection.ts'
 import type { Config } from '../../../config/config.ts'
+import { KataError } from '../../../errors.ts'
 import type { NetworkFacts } from '../../../network/facts.ts'
+import { within } from '../../../time.ts'
 import type { AcceleratorChoice } from '../../../vmm/kvm/accelerator.ts'
 import { machineModules } from '../../../vmm/machine/guest-modules.ts'
+import { lastWords } from '../../../vmm/monitor/end-error.ts'
 import type { Vmm } from '../../../vmm/vmm.ts'
 import type { MachineEnd } from '../../end/machine-end.ts'
 import { shareDevices } from '../../storage/share-attachments.ts'
@@ -42,9 +45,18 @@ export async function bootGuest(
   await measure('guest boot', () => guestUp({ id, vmm, agent, config, choice, end }))
 }
 
-/** Tells a guest that is up what its sandbox is, and returns what its agent says of itself. @throws as {@link whileGuestLives}. */
-export function setUpGuest(
-  { vmm, agent, end }: Pick<GuestMachine, 'agent' | 'end'> & { readonly vmm: Pick<Vmm, 'offlineVcpus'> },
+/**
+ * Tells a guest that is up what its sandbox is, and returns what its agent says of itself.
+ *
+ * @throws KataError GUEST_SETUP_TIMEOUT for a guest that answers but does not do it within create_container_timeout; those of
+ *   {@link whileGuestLives}.
+ */
+export async function setUpGuest(
+  {
+    vmm,
+    agent,
+    end,
+  }: Pick<GuestMachine, 'agent' | 'end'> & { readonly vmm: Pick<Vmm, 'offlineVcpus' | 'consoleTail'> },
   request: Pick<SandboxRequest, 'id' | 'hostname' | 'shmBytes' | 'network' | 'config'>,
   { share, network }: { readonly share: ServedShare | undefined; readonly network: NetworkFacts },
   { measure }: Pick<Timings, 'measure'>,
@@ -56,6 +68,15 @@ export function setUpGuest(
     kernelModules: [...machineModules(config.hypervisor), ...config.agent.kernelModules],
     offlineVcpus: vmm.offlineVcpus,
   }
-  const done = measure('guest sandbox', () => startGuest(agent, start))
-  return whileGuestLives(done, { agent, end })
+  const seconds = config.runtime.createContainerTimeout
+  let doing = ''
+  const done = measure('guest sandbox', () => startGuest(agent, start, (what) => (doing = what)))
+  const facts = await whileGuestLives(within(done, seconds * 1000), { agent, end })
+  if (facts !== undefined) return facts
+  throw new KataError('GUEST_SETUP_TIMEOUT', {
+    sandbox: id,
+    seconds,
+    doing,
+    tail: lastWords(vmm.consoleTail()),
+  })
 }

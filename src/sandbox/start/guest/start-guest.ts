@@ -26,17 +26,21 @@ const seedBytes = 64
 /** The kernel's limit (HOST_NAME_MAX); longer names are cut as in Kata. */
 const maxHostname = 64
 
-/** Returns what the agent says of itself. */
+/** Returns what the agent says of itself. `doing` hears what the guest has to do next, as a verb. */
 export async function startGuest(
   { agent }: Pick<AgentConnection, 'agent'>,
   start: GuestStart,
+  doing: (what: string) => void = () => {},
 ): Promise<AgentFacts> {
+  doing('set its clock and its random seed')
   const now = Date.now()
   await Promise.all([
     agent.setGuestDateTime({ sec: BigInt(Math.floor(now / 1000)), usec: BigInt((now % 1000) * 1000) }),
     agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(seedBytes)) }),
   ])
+  doing('set up its network')
   await tellNetwork(agent, start.network)
+  doing('mount what its sandbox needs and load its kernel modules')
   await agent.createSandbox({
     sandboxId: start.sandboxId,
     hostname: start.hostname.slice(0, maxHostname),
@@ -44,9 +48,11 @@ export async function startGuest(
     dns: [...start.dns],
     kernelModules: start.kernelModules.map(parseModule),
   })
+  doing('say what its agent can do')
   const facts = await askAgent(agent)
-  if (start.offlineVcpus > 0)
-    await agent.onlineCPUMem({ nbCpus: start.offlineVcpus, cpuOnly: true, wait: true })
+  if (start.offlineVcpus === 0) return facts
+  doing('bring its processors online')
+  await agent.onlineCPUMem({ nbCpus: start.offlineVcpus, cpuOnly: true, wait: true })
   return facts
 }
 
