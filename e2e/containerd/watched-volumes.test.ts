@@ -1,23 +1,12 @@
 /** Volumes that kubelet changes while containers run: they raise inotify events, as under runc. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lchownSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
+import { publish } from './atomic-writer.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
 
@@ -30,35 +19,6 @@ const watcher = host('watcher')
 let before: HostState
 let containerd: Containerd
 let pod: Pod
-
-interface Access {
-  readonly mode?: number
-  readonly owner?: number
-}
-
-/** As kubelet's atomic writer does it (Kubernetes pkg/volume/util/atomic_writer.go), step by step. */
-function publish(directory: string, files: Record<string, string>, { mode = 0o644, owner = 0 }: Access = {}) {
-  mkdirSync(directory, { recursive: true })
-  const link = join(directory, '..data')
-  const old = existsSync(link) ? readlinkSync(link) : undefined
-  const version = `..2026_${crypto.randomUUID()}`
-  mkdirSync(join(directory, version))
-  for (const [name, text] of Object.entries(files)) {
-    const path = join(directory, version, name)
-    writeFileSync(path, text)
-    chownSync(path, owner, owner)
-    chmodSync(path, mode)
-  }
-  symlinkSync(version, join(directory, '..data_tmp'))
-  renameSync(join(directory, '..data_tmp'), link)
-  const shown = readdirSync(directory).filter((name) => !name.startsWith('..'))
-  for (const name of Object.keys(files).filter((name) => !shown.includes(name))) {
-    symlinkSync(`..data/${name}`, join(directory, name))
-    lchownSync(join(directory, name), owner, owner)
-  }
-  for (const name of shown.filter((name) => !(name in files))) rmSync(join(directory, name))
-  if (old !== undefined) rmSync(join(directory, old), { recursive: true })
-}
 
 const bind = (hostPath: string, containerPath: string) => ({ hostPath, containerPath, readonly: true })
 const many = (text: string) =>
