@@ -1,7 +1,10 @@
 /** `-v` and `-info`: name, version and features of this shim. */
-import { writeSync } from 'node:fs'
+import { fstatSync, writeSync } from 'node:fs'
 import { RuntimeInfo } from '../protocol/generated/containerd/introspection.ts'
+import { Any } from '../protocol/generated/google/protobuf/any.ts'
 import { shimName, version } from '../version.ts'
+import { optionsTypeUrl, readInput } from './bootstrap.ts'
+import { features } from './features.ts'
 
 const runtimeName = 'io.containerd.kata-ts.v2'
 /** Type of the features document, as runc's shim names it. */
@@ -12,38 +15,30 @@ export function printVersion(): number {
   return 0
 }
 
-/** The answer to containerd 2's question about a runtime, a RuntimeInfo message. */
+/** The answer to containerd 2's question about a runtime, a RuntimeInfo message. The runtime's options come on standard input. */
 export function printInfo(): number {
-  const features = {
-    ociVersionMin: '1.0.0',
-    ociVersionMax: '1.2.0',
-    mountOptions: [
-      'bind',
-      'rbind',
-      'ro',
-      'rro',
-      'rw',
-      'nosuid',
-      'nodev',
-      'noexec',
-      'relatime',
-      'noatime',
-      'strictatime',
-    ],
-    linux: {
-      // Namespaces of containers in the guest. The machine itself is network, cgroup and time namespace.
-      namespaces: ['ipc', 'mount', 'pid', 'uts'],
-      cgroup: { v1: false, v2: true, systemd: false },
-      seccomp: { enabled: true },
-      apparmor: { enabled: false },
-      selinux: { enabled: false },
-    },
-  }
-  const info = RuntimeInfo.fromPartial({
+  // A person gives none: a terminal would never end.
+  const input = fstatSync(0).isCharacterDevice() ? new Uint8Array() : readInput()
+  writeSync(1, RuntimeInfo.encode(runtimeInfo(input)).finish())
+  return 0
+}
+
+/** `options` is an encoded Any. Those that are ours come back, as with runc's shim; any others are not understood. Pure. */
+export function runtimeInfo(options: Uint8Array): RuntimeInfo {
+  const understood = understoodOptions(options)
+  return RuntimeInfo.fromPartial({
     name: runtimeName,
     version: { version },
+    ...(understood && { options: understood }),
     features: { typeUrl: featuresTypeUrl, value: new TextEncoder().encode(JSON.stringify(features)) },
   })
-  writeSync(1, RuntimeInfo.encode(info).finish())
-  return 0
+}
+
+function understoodOptions(bytes: Uint8Array): Any | undefined {
+  try {
+    const options = Any.decode(bytes)
+    return options.typeUrl === optionsTypeUrl ? options : undefined
+  } catch {
+    return undefined
+  }
 }
