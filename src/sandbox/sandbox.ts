@@ -212,6 +212,11 @@ export class Sandbox {
     return watchOom(this.#parts.agent.agent, watch)
   }
 
+  /** What the pod costs the host, by the kernel's count of its cgroups. */
+  hostUsage(): CgroupStats {
+    return this.#parts.hostUsage()
+  }
+
   /** Gives the machine the network that its namespace got since the start; to be called before anything runs in it. */
   async attachLateNetwork(): Promise<void> {
     const { network, vmm, agent } = this.#parts

@@ -3,6 +3,7 @@
  * once.
  */
 import { KataError } from '../../errors.ts'
+import type { CgroupStats } from '../../protocol/generated/agent.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
 import type { OomWatch } from '../../sandbox/guest/oom.ts'
@@ -110,6 +111,11 @@ export class Pod {
   /** To be called before the pod's own container starts: what has come into its network namespace by then counts. */
   async attachLateNetwork(): Promise<void> {
     await this.#sandbox?.attachLateNetwork()
+  }
+
+  /** {@link Sandbox.hostUsage}; undefined while there is no machine, and once it is over. */
+  hostUsage(): CgroupStats | undefined {
+    return this.over.aborted ? undefined : this.#sandbox?.hostUsage()
   }
 
   /** {@link Sandbox.heldUp}. */

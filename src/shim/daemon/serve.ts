@@ -67,7 +67,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   const sandbox = new SandboxService({
     pod,
     runtimeOptions: () => readRuntimeOptions(flags.bundle),
-    stats: () => tasks.statsOfRunning(),
+    networkStats: () => tasks.networkStats(),
     onShutdown: shutDown.resolve,
   })
   const terminated = new Promise<void>((resolve) => {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
-import { StatsContainerResponse } from '../../protocol/generated/agent.ts'
+import { CgroupStats, StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import { Metrics as MetricsV1 } from '../../protocol/generated/containerd/cgroups_v1.ts'
 import { Metrics as MetricsV2 } from '../../protocol/generated/containerd/cgroups_v2.ts'
 import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
@@ -42,10 +42,15 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
   const stopped = Promise.withResolvers<void>()
   const never = new Promise<never>(() => {})
   const init = { start: async () => {}, wait: () => never, output: async () => {}, input: async () => {} }
-  const usage = { cgroupStats: { memoryStats: { usage: { usage: 1000n } }, pidsStats: { current: 2n } } }
+  const usage = {
+    cgroupStats: { memoryStats: { usage: { usage: 1000n } }, pidsStats: { current: 2n } },
+    networkStats: [{ name: 'eth0', rxBytes: 7n }],
+  }
+  const cost = { memoryStats: { usage: { usage: 285_000n } }, pidsStats: { current: 30n } }
   const machine = {
     ...{ pid: 4242, died: died.promise, stopped: stopped.promise, heldUp: neverHeldUp() },
     watchOom: async () => {},
+    hostUsage: () => CgroupStats.fromPartial(cost),
     attachLateNetwork: async () => {},
     stop: async () => {
       came.stops++
@@ -81,7 +86,7 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
   const sandbox: SandboxService = new SandboxService({
     pod,
     runtimeOptions: () => ({ typeUrl: 'runtimeoptions.v1.Options', value: new Uint8Array([7]) }),
-    stats: () => tasks.statsOfRunning(),
+    networkStats: () => tasks.networkStats(),
     onShutdown: () => came.shutdowns++,
   })
   const [client, server] = transportPair()
@@ -270,20 +275,38 @@ describe('tasks of a pod that stands alone', () => {
     )
     expect(readFileSync(source('/etc/hostname'), 'utf8')).toBe('web\n')
   })
+})
 
-  test('their figures add up to those of the pod', async () => {
-    const { calls, tasks, started } = shim()
-    await started()
-    for (const id of ['one', 'two']) {
-      await tasks.create(container(id))
-      await tasks.start({ id })
-    }
+describe('SandboxMetrics', () => {
+  const memoryOf = async ({ calls }: ReturnType<typeof shim>) => {
     const { metrics } = await calls.sandboxMetrics(pod)
     expect(metrics).toMatchObject({ id: 'pod' })
     const { typeUrl, value } = metrics!.data!
     const isV1 = typeUrl === 'io.containerd.cgroups.v1.Metrics'
+    const { network } = isV1 ? MetricsV1.decode(value) : { network: [] }
     const memory = isV1 ? MetricsV1.decode(value).memory!.usage!.usage : MetricsV2.decode(value).memory!.usage
-    expect(memory).toBe(2000n)
+    return { memory, isV1, traffic: network.map(({ name, rxBytes }) => `${name} ${rxBytes}`) }
+  }
+
+  test('are what the pod costs the host, with containers or without, and the traffic of the pod once', async () => {
+    const machine = shim()
+    await machine.started()
+    expect(await memoryOf(machine)).toMatchObject({ memory: 285_000n, traffic: [] })
+    for (const id of ['one', 'two']) {
+      await machine.tasks.create(container(id))
+      await machine.tasks.start({ id })
+    }
+    const { memory, isV1, traffic } = await memoryOf(machine)
+    expect({ memory, traffic }).toEqual({ memory: 285_000n, traffic: isV1 ? ['eth0 7'] : [] })
+  })
+
+  test('there are none before the start and after the end', async () => {
+    const { calls, create } = shim()
+    await create()
+    expect((await failure(calls.sandboxMetrics(pod))).message).toContain('it is not started')
+    await calls.startSandbox(pod)
+    await calls.stopSandbox(pod)
+    expect((await failure(calls.sandboxMetrics(pod))).message).toContain('it is stopped')
   })
 })
 

@@ -5,7 +5,7 @@
  */
 import { KataError } from '../../errors.ts'
 import type { OciSpec } from '../../oci/spec.ts'
-import type { StatsContainerResponse } from '../../protocol/generated/agent.ts'
+import { type NetworkStats, StatsContainerResponse } from '../../protocol/generated/agent.ts'
 import type * as api from '../../protocol/generated/containerd/sandbox.ts'
 import { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
 import { toTimestamp } from '../../protocol/timestamp.ts'
@@ -20,8 +20,8 @@ export interface SandboxServiceOptions {
   readonly pod: Pod
   /** What `start` was told of the runtime's options; undefined when it was told nothing. */
   readonly runtimeOptions: () => RuntimeOptions | undefined
-  /** Of all containers of the pod that run. */
-  readonly stats: () => Promise<readonly StatsContainerResponse[]>
+  /** Of the pod's interfaces in the guest. */
+  readonly networkStats: () => Promise<NetworkStats[]>
   /** The client is done with the shim. */
   readonly onShutdown: () => void
 }
@@ -168,11 +168,18 @@ export class SandboxService {
     return {}
   }
 
-  /** What its containers use together, in the type of the host's cgroups, as for one container. */
+  /**
+   * What the pod costs the host, VMM, virtiofsd and shim together, in the type of the host's cgroups, and the traffic of its interfaces.
+   *
+   * @throws KataError TASK_STATE when there is no machine, or none any more; what a guest answers that tells of no traffic.
+   */
   async sandboxMetrics({ sandboxId: id }: api.SandboxMetricsRequest): Promise<api.SandboxMetricsResponse> {
     this.#needed(id, 'measure')
-    const { sumStats } = await import('./pod-metrics.ts')
-    const data = toMetrics(sumStats(await this.#options.stats()))
+    const networkStats = await this.#options.networkStats()
+    const cgroupStats = this.#options.pod.hostUsage()
+    if (cgroupStats === undefined)
+      throw new KataError('TASK_STATE', { action: 'measure', id, state: this.#state() })
+    const data = toMetrics(StatsContainerResponse.fromPartial({ cgroupStats, networkStats }))
     return { metrics: { timestamp: toTimestamp(new Date()), id, data } }
   }
 

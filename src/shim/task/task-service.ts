@@ -12,7 +12,7 @@ import { parseProcessText, parseResourcesText } from '../../oci/read-spec.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { checkProcessLimits, checkSpecLimits } from '../../oci/spec-limits.ts'
 import { terminationMount } from '../../oci/termination-mount.ts'
-import type { StatsContainerResponse } from '../../protocol/generated/agent.ts'
+import type { NetworkStats } from '../../protocol/generated/agent.ts'
 import type * as api from '../../protocol/generated/containerd/task.ts'
 import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
@@ -239,10 +239,10 @@ export class TaskService {
     return { stats: toMetrics(await this.#task(id).container.stats()) }
   }
 
-  /** Of every container that runs. */
-  statsOfRunning(): Promise<StatsContainerResponse[]> {
-    const running = [...this.#tasks.values()].filter(({ init }) => init.state === 'running')
-    return Promise.all(running.map(({ container }) => container.stats()))
+  /** Of the pod's interfaces, as any of its containers has them; none while none runs. */
+  async networkStats(): Promise<NetworkStats[]> {
+    const running = [...this.#tasks.values()].find(({ init }) => init.state === 'running')
+    return (await running?.container.stats())?.networkStats ?? []
   }
 
   /** Processes of the guest have no pid on the host: what runs there for the task is the VMM. */
