@@ -10,6 +10,7 @@ import { dictionary, list, needed, record } from '../json/compounds.ts'
 import { type ReadOptions, readText, readValue } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'
 import { bool, positive, type Reader, text, textUpTo } from '../json/values.ts'
+import { requireOneClient } from './annotations.ts'
 import { readLinux } from './linux.ts'
 import { readProcess } from './process.ts'
 import { type OciResources, readResources } from './resources.ts'
@@ -50,12 +51,12 @@ const spec = record<OciSpec>({
 
 /** A value that JSON.parse made of a config.json. @throws KataError OCI_SPEC_INVALID naming the field. */
 export function parseSpec(json: unknown, dropped?: string[]): OciSpec {
-  return coded(() => readValue(spec, json, dropped === undefined ? {} : { dropped }))
+  return coded(() => fromOneClient(readValue(spec, json, dropped === undefined ? {} : { dropped })))
 }
 
 /** The text of a config.json. @throws KataError OCI_SPEC_INVALID naming the field. */
 export function parseSpecText(json: string, dropped?: string[]): OciSpec {
-  return coded(() => readText(spec, json, dropped === undefined ? {} : { dropped }))
+  return coded(() => fromOneClient(readText(spec, json, dropped === undefined ? {} : { dropped })))
 }
 
 /** The text of a `process` object, as an exec has it. @throws KataError OCI_SPEC_INVALID naming the field. */
@@ -68,7 +69,13 @@ export function parseResourcesText(json: string): OciResources {
   return coded(() => readText(readResources, json, { path: 'linux.resources' } satisfies ReadOptions))
 }
 
-function coded<T>(read: () => T): T {
+function fromOneClient(read: OciSpec): OciSpec {
+  requireOneClient(read)
+  return read
+}
+
+/** The result of `read`. @throws KataError OCI_SPEC_INVALID in place of a JsonMismatch. */
+export function coded<T>(read: () => T): T {
   try {
     return read()
   } catch (cause) {

@@ -1,6 +1,7 @@
 /** Containers of other clients, containerd above all: what the shim wrote down, seen as if it were a record of ours. */
 import { KataError } from '../../errors.ts'
 import { bootId } from '../../linux/processes/proc.ts'
+import { imageNameOf } from '../../oci/annotations.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
@@ -52,14 +53,14 @@ export function pathsOf(settings: Settings, record: ContainerRecord): Pick<Recor
 
 function toRecord(task: TaskRecord): ExternalRecord {
   const { id, namespace, bundle, address, createdAt } = task
-  const { process, annotations = {} } = readSpec(bundle)
+  const spec = readSpec(bundle)
   return {
     ...{ id, namespace, address, createdAt, task },
-    command: process?.args ?? [],
-    image: annotations['io.kubernetes.cri.image-name'] ?? '',
+    command: spec.process?.args ?? [],
+    image: imageNameOf(spec) ?? '',
     layers: [],
     status: 'running',
-    terminal: process?.terminal ?? false,
+    terminal: spec.process?.terminal ?? false,
     ...{ detached: false, autoRemove: false },
     bootId: bootId(),
   }

@@ -70,6 +70,16 @@ describe('what a container may use', () => {
     }
     expect(announcedDemand({ annotations: nonsense })).toEqual({ vcpus: 0, memoryBytes: 0 })
   })
+
+  test('is announced by CRI-O in one document', () => {
+    const annotations = {
+      'io.kubernetes.cri-o.ContainerType': 'sandbox',
+      'io.kubernetes.cri-o.PodLinuxResources': `{"cpu_period":100000,"cpu_quota":250000,"memory_limit_in_bytes":${512 * MiB}}`,
+    }
+    expect(announcedDemand({ annotations })).toEqual({ vcpus: 2.5, memoryBytes: 512 * MiB })
+    const unlimited = { ...annotations, 'io.kubernetes.cri-o.PodLinuxResources': '{"cpu_quota":-1}' }
+    expect(announcedDemand({ annotations: unlimited })).toEqual({ vcpus: 0, memoryBytes: 0 })
+  })
 })
 
 describe('the machine that is needed', () => {

@@ -5,6 +5,7 @@
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { isPodSandbox } from '../../oci/annotations.ts'
+import { announcedResources } from '../../oci/announced.ts'
 import type { OciResources } from '../../oci/resources.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { MachineSize } from '../../vmm/vmm.ts'
@@ -29,13 +30,6 @@ const hugePageMiB = 2
 const defaultPeriod = 100_000
 const nothing: Demand = { vcpus: 0, memoryBytes: 0 }
 
-/** How containerd and CRI-O announce what the containers of a pod will use (containerd's pkg/cri/annotations). */
-const announced = {
-  quota: 'io.kubernetes.cri.sandbox-cpu-quota',
-  period: 'io.kubernetes.cri.sandbox-cpu-period',
-  memory: 'io.kubernetes.cri.sandbox-memory',
-} as const
-
 /** Of these limits; values that mean "no limit" count nothing. */
 export function demandOf({ cpu = {}, memory = {}, hugepageLimits = [] }: OciResources = {}): Demand {
   return {
@@ -48,17 +42,21 @@ export function demandOf({ cpu = {}, memory = {}, hugepageLimits = [] }: OciReso
 export const demandOfContainer = (spec: OciSpec): Demand =>
   isPodSandbox(spec) ? nothing : demandOf(spec.linux?.resources)
 
-/** What CRI says at the start of a pod that its containers will use together. Shares are a weight, no amount. */
-export function announcedDemand({ annotations = {} }: OciSpec): Demand {
-  const read = (name: keyof typeof announced) => amount(Number(annotations[announced[name]]))
-  return { vcpus: shareOfCpus(read('quota'), read('period')), memoryBytes: read('memory') }
+/**
+ * What CRI says at the start of a pod that its containers will use together. Shares are a weight, no amount.
+ *
+ * @throws KataError OCI_SPEC_INVALID.
+ */
+export function announcedDemand(spec: OciSpec): Demand {
+  const { cpuQuota, cpuPeriod, memoryBytes } = announcedResources(spec)
+  return { vcpus: shareOfCpus(amount(cpuQuota), amount(cpuPeriod)), memoryBytes: amount(memoryBytes) }
 }
 
 /**
  * The machine to boot for the sandbox whose first container is `spec`. Static: all that its containers will ever use,
  * and no growth. Otherwise what is known for certain: a single container's own limits, of a pod nothing yet.
  *
- * @throws KataError SANDBOX_TOO_LARGE.
+ * @throws KataError SANDBOX_TOO_LARGE, OCI_SPEC_INVALID.
  */
 export function planMachine(config: Config, spec: OciSpec, hostMemoryMiB: number): MachinePlan {
   const { staticSandboxResourceMgmt } = config.runtime
