@@ -1,7 +1,7 @@
 /** What packaging/ holds for others' programs is well-formed, agrees with itself and with the code. */
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { parse } from 'smol-toml'
 import { applyAnnotations } from '../src/config/annotations.ts'
 import { drivers } from '../src/config/drivers.ts'
@@ -46,6 +46,31 @@ describe('containerd', () => {
       expect(pod_annotations).toEqual(['io.katacontainers.*'])
       const file = options?.ConfigPath ?? '/etc/kata-ts/configuration.toml'
       expect(readdirSync(packaging)).toContain(file.replace('/etc/kata-ts/', ''))
+    }
+  })
+})
+
+describe('CRI-O', () => {
+  interface CrioRuntime {
+    readonly runtime_path: string
+    readonly runtime_type: string
+    readonly runtime_config_path: string
+  }
+  const { crio } = parse(read('crio/50-kata-ts.conf')) as unknown as {
+    crio: { runtime: { runtimes: Record<string, CrioRuntime> } }
+  }
+  const { runtimes: ours } = crio.runtime
+
+  test('has the handlers that containerd has', () => {
+    const { runc: _runc, ...ofContainerd } = runtimes('containerd/config-v2.toml')
+    expect(Object.keys(ours)).toEqual(Object.keys(ofContainerd))
+  })
+
+  test('each is a shim by CRI-O’s rule, with a configuration file that we ship', () => {
+    for (const { runtime_path, runtime_type, runtime_config_path } of Object.values(ours)) {
+      expect(runtime_type).toBe('vm')
+      expect(basename(runtime_path)).toMatch(/^containerd-shim-([a-zA-Z\-+])+-v2$/)
+      expect(readdirSync(packaging)).toContain(runtime_config_path.replace('/etc/kata-ts/', ''))
     }
   })
 })

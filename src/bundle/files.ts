@@ -24,8 +24,8 @@ const names = {
   failure: 'failure.json',
   /** Warnings about a start, one JSON string a line. Shim to client. */
   warnings: 'warnings.jsonl',
-  /** Empty; its being there says that a process of the container was killed for want of memory. Shim to client. */
-  oomKilled: 'oom-killed',
+  /** Empty; its being there says that a process of the container was killed for want of memory. CRI-O reads it too. Shim to client. */
+  oomKilled: 'oom',
 } as const
 
 export type BundleFile = keyof typeof names

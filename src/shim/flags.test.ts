@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parseShimFlags } from './flags.ts'
+import { isOwnClient, parseShimFlags } from './flags.ts'
 
 test('reads the flags as containerd writes them', () => {
   const flags = parseShimFlags(
@@ -15,6 +15,24 @@ test('reads the flags as containerd writes them', () => {
     publishBinary: '/usr/bin/containerd',
     debug: true,
   })
+})
+
+test('CRI-O gives no address and its own program, our command line neither', () => {
+  // containerd/runtime/v2/shim/util.go, as CRI-O's internal/oci/runtime_vm.go calls it.
+  const crio = [
+    '-namespace',
+    'default',
+    '-address',
+    '',
+    '-publish-binary',
+    '/usr/bin/crio',
+    '-id',
+    'abc',
+    'start',
+  ]
+  expect(parseShimFlags(crio)).toMatchObject({ address: '', publishBinary: '/usr/bin/crio', id: 'abc' })
+  expect(isOwnClient(parseShimFlags(crio))).toBe(false)
+  expect(isOwnClient(parseShimFlags(['-namespace', 'default', '-id', 'abc', 'start']))).toBe(true)
 })
 
 test('takes one dash, two dashes and equal signs alike', () => {

@@ -13,7 +13,7 @@ export interface ShimFlags {
   readonly action: ShimAction
   readonly namespace: string
   readonly id: string
-  /** containerd's socket; empty when the client is the command line. */
+  /** containerd's socket; empty when the client is the command line, or CRI-O. */
   readonly address: string
   readonly publishBinary: string
   readonly bundle: string
@@ -21,6 +21,12 @@ export interface ShimFlags {
   /** Root of our run-time state. Only our command line and tests set it. */
   readonly runDir: string | undefined
 }
+
+/** Whether our own command line is the client. containerd gives its address, and CRI-O at least its program. */
+export const isOwnClient = ({
+  address,
+  publishBinary,
+}: Pick<ShimFlags, 'address' | 'publishBinary'>): boolean => address === '' && publishBinary === ''
 
 const withValue = new Set(['namespace', 'id', 'address', 'publish-binary', 'bundle', 'socket', 'run-dir'])
 const switches: Record<string, ShimAction | 'debug'> = {

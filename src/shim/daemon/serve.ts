@@ -11,7 +11,7 @@ import { removeTaskRecord, writeTaskRecord } from '../../sandbox/records/task-re
 import { sleep } from '../../time.ts'
 import { listen } from '../../ttrpc/bun.ts'
 import { serve, service } from '../../ttrpc/ttrpc.ts'
-import type { ShimFlags } from '../flags.ts'
+import { isOwnClient, type ShimFlags } from '../flags.ts'
 import { readRuntimeOptions } from '../sandbox/runtime-options.ts'
 import { SandboxService } from '../sandbox/sandbox-service.ts'
 import { shimSocketPath } from '../start.ts'
@@ -60,7 +60,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   })
   const tasks: TaskService = new TaskService({
     ...{ pod, events, records: recordsOf(flags, runDir), log },
-    clientReturns: flags.address !== '',
+    clientReturns: !isOwnClient(flags),
     complete: (spec) => sandbox.complete(spec),
   })
   const shutDown = Promise.withResolvers<void>()
@@ -115,7 +115,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   return 0
 }
 
-/** Without containerd's address, the command line is the client. It polls instead of listening for events. */
+/** Without containerd's address, the client is the command line or CRI-O, which wait instead of listening for events. */
 function eventsFor({ address, namespace }: ShimFlags, log: Logger): EventPublisher {
   const { TTRPC_ADDRESS: eventsAddress = '' } = process.env
   return address === '' || eventsAddress === ''

@@ -1,4 +1,5 @@
 /** Tells the death of a machine where the owner of a container looks: in events, and in the container's termination message. */
+import { markOomKilled } from '../../bundle/oom-killed.ts'
 import type { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
 import { outOfMemoryOf } from '../../sandbox/end/machine-end.ts'
@@ -14,16 +15,17 @@ const heardMs = 2000
 export async function tellDeath(
   tasks: readonly Task[],
   death: KataError,
-  { events, log }: { events: EventPublisher; log: Logger },
+  { events, log, clientReturns }: { events: EventPublisher; log: Logger; clientReturns: boolean },
 ): Promise<void> {
   const running = tasks.filter(({ init }) => init.state === 'running' || init.state === 'paused')
-  for (const { id, terminationFile } of running) {
+  for (const { id, bundle, terminationFile } of running) {
     if (outOfMemoryOf(death) !== undefined) events.publish(taskEvents.oom({ containerId: id }))
-    if (terminationFile === undefined) continue
     try {
-      writeTerminationMessage(terminationFile, deathLine(death))
+      // The command line tells by another code that the host had no memory.
+      if (outOfMemoryOf(death) !== undefined && clientReturns) markOomKilled(bundle)
+      if (terminationFile !== undefined) writeTerminationMessage(terminationFile, deathLine(death))
     } catch (error) {
-      log.warn('a container’s termination message does not tell its end', { container: id, error })
+      log.warn('a container’s files do not tell its end', { container: id, error })
     }
   }
   if (outOfMemoryOf(death) !== undefined) await events.flush(heardMs)

@@ -317,6 +317,7 @@ describe('a pod of several containers', () => {
         topics: ['oom', 'flushed', 'exit'],
         messages: [memory.message, '', ''],
       })
+      expect(wasOomKilled(bundle)).toBe(true)
     })
   })
 })

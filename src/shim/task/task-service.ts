@@ -37,8 +37,8 @@ export interface TaskServiceOptions {
   /** Adds to the specification of a container what its pod gives it. */
   readonly complete?: (spec: OciSpec) => OciSpec
   /**
-   * Whether a client whose connection closed may come back and ask for what it had begun, as a containerd that is started anew
-   * does; the command line does not. Docs/design/containerd.md. The command line tells the death of a machine itself, and gets none
+   * Whether a client whose connection closed may come back and ask for what it had begun, as a containerd or CRI-O that is started
+   * anew does; the command line does not. Docs/design/containerd.md. The command line tells the death of a machine itself, and gets none
    * of it in the streams of the containers.
    */
   readonly clientReturns: boolean
