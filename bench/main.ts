@@ -7,6 +7,8 @@
  *                                          parallel, containerd
  *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless, share and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
+ *   npm run bench -- node                  a node's worth of pods for 20 minutes; only when asked for
+ *   npm run bench -- --node pods=12 node   with other settings (node/settings.ts)
  */
 import { parseArgs } from 'node:util'
 import { loadConfig } from '../src/config/load.ts'
@@ -21,6 +23,7 @@ import { Host, machineFacts } from './host.ts'
 import { benchExec, benchStdout, benchStop } from './idle.ts'
 import { benchMemory } from './memory.ts'
 import { benchNetwork } from './network.ts'
+import { benchNode } from './node.ts'
 import { benchParallel } from './parallel.ts'
 import { type Result, renderJson, renderText } from './report.ts'
 import { benchRootless } from './rootless.ts'
@@ -31,6 +34,8 @@ interface Bench {
   readonly host: Host
   readonly guest: BareGuest
   readonly rounds: number
+  /** Settings of the node. */
+  readonly node: string
 }
 
 const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = {
@@ -46,7 +51,10 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = 
   network: ({ host, rounds }) => benchNetwork(host, rounds),
   parallel: ({ host }) => benchParallel(host),
   containerd: ({ guest, rounds }) => benchContainerd(guest, rounds),
+  node: ({ node }) => benchNode(node),
 }
+/** It takes too long to come along unasked. */
+const onlyAsked = ['node']
 
 try {
   process.exitCode = await main(process.argv.slice(2))
@@ -59,14 +67,19 @@ async function main(argv: string[]): Promise<number> {
   const { values, positionals } = parseArgs({
     args: argv,
     allowPositionals: true,
-    options: { format: { type: 'string', default: 'text' }, rounds: { type: 'string', default: '10' } },
+    options: {
+      format: { type: 'string', default: 'text' },
+      rounds: { type: 'string', default: '10' },
+      node: { type: 'string', default: '' },
+    },
   })
-  const names = positionals.length > 0 ? positionals : Object.keys(benchmarks)
+  const names =
+    positionals.length > 0 ? positionals : Object.keys(benchmarks).filter((name) => !onlyAsked.includes(name))
   const unknown = names.find((name) => benchmarks[name] === undefined)
   const rounds = Number(values.rounds)
   if (unknown !== undefined || !['text', 'json'].includes(values.format) || !(rounds >= 1)) {
     console.error(
-      `usage: npm run bench -- [--rounds N] [--format text|json] [${Object.keys(benchmarks).join('|')}]...`,
+      `usage: npm run bench -- [--rounds N] [--node SETTINGS] [--format text|json] [${Object.keys(benchmarks).join('|')}]...`,
     )
     return 2
   }
@@ -81,7 +94,7 @@ async function main(argv: string[]): Promise<number> {
   const results: Result[] = []
   for (const name of names) {
     process.stderr.write(`${name} ...\n`)
-    const result = await benchmarks[name]!({ host, guest, rounds })
+    const result = await benchmarks[name]!({ host, guest, rounds, node: values.node })
     results.push(result)
     if (isText) process.stdout.write(renderText(result))
   }
