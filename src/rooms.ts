@@ -70,6 +70,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'sandbox/end': ['root', 'the teardown'],
   'sandbox/guest': ['guest', 'what is asked of the agent, and what its answers mean'],
   'sandbox/network': ['root', 'runs hooks, enters the pod’s network namespace'],
+  'sandbox/pids': ['root', 'starts processes in jails'],
   'sandbox/records': ['root', 'state files of root’s, gc and audit'],
   'sandbox/size': ['root', 'limits by the host’s memory and cgroups'],
   'sandbox/start': ['root', 'takes users, mounts, devices and processes'],

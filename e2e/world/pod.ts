@@ -28,6 +28,8 @@ export interface SpecWish {
   readonly linux?: Readonly<Record<string, unknown>>
   readonly annotations?: Readonly<Record<string, string>>
   readonly readonlyRoot?: boolean
+  /** Its first process has a terminal. */
+  readonly terminal?: boolean
   /** `pid: 'pod'` joins the pod's processes. */
   readonly pid?: 'own' | 'pod'
 }
@@ -85,12 +87,12 @@ export class Pod {
     writeFileSync(join(dir, 'etc/resolv.conf'), 'nameserver 192.0.2.53\nsearch world.test\n')
     const rootfs = await embeddedRootfs(readFileSync(busyboxPath), join(dir, 'cache'))
     const bundle = makeBundle(dir, id)
-    writeSpec(bundle, podSpec(id, id, dir, { args: sleepForEver, ...sandbox }))
+    writeSpec(bundle, podSpec({ id, dir }, id, { args: sleepForEver, ...sandbox }))
     const address = startShim(bundle, id, runDir)
     const connection = connect(await connectUnix(address.replace('unix://', '')))
     const pod = new Pod({ id, dir, runDir, rootfs, connection })
     try {
-      await pod.#createTask(id, bundle, options.configPath)
+      await pod.#createTask(id, bundle, { configPath: options.configPath })
       await pod.task.start({ id })
       return pod
     } catch (error) {
@@ -101,17 +103,29 @@ export class Pod {
 
   /** Makes and starts a container. @throws TtrpcError with the shim's words. */
   async add(name: string, wish: SpecWish = {}): Promise<void> {
-    const bundle = makeBundle(this.dir, name)
-    writeSpec(bundle, podSpec(this.id, name, this.dir, { args: sleepForEver, ...wish }))
-    startShim(bundle, name, this.#runDir)
-    await this.#createTask(name, bundle)
-    this.#containers.add(name)
+    await this.create(name, wish)
     await this.task.start({ id: name })
+  }
+
+  /** Makes a container. @throws TtrpcError with the shim's words. */
+  async create(name: string, wish: SpecWish = {}): Promise<void> {
+    const { id, dir } = this
+    const { pid } = await this.task.state({ id })
+    const bundle = makeBundle(this.dir, name)
+    writeSpec(bundle, podSpec({ id, dir, pid }, name, { args: sleepForEver, ...wish }))
+    startShim(bundle, name, this.#runDir)
+    await this.#createTask(name, bundle, { terminal: wish.terminal })
+    this.#containers.add(name)
   }
 
   /** Makes a container, waits for its end and removes it. */
   async run(name: string, script: string, wish: SpecWish = {}): Promise<Outcome> {
     await this.add(name, { args: ['sh', '-c', script], ...wish })
+    return this.end(name)
+  }
+
+  /** Waits for the end of a container and removes it. */
+  async end(name: string): Promise<Outcome> {
     const { exitStatus } = await this.task.wait({ id: name })
     const outcome = this.#outcome(name, exitStatus)
     await this.remove(name)
@@ -119,12 +133,12 @@ export class Pod {
   }
 
   /** Runs a shell script in a running container. */
-  async exec(name: string, script: string, user: object = {}): Promise<Outcome> {
+  async exec(name: string, script: string, more: object = {}): Promise<Outcome> {
     const execId = `exec-${++this.#execs}`
     const { process } = JSON.parse(readFileSync(join(this.dir, name, 'config.json'), 'utf8')) as OciSpec
-    const spec = { ...process, args: ['sh', '-c', script], terminal: false, ...user }
+    const spec = { ...process, args: ['sh', '-c', script], terminal: false, ...more }
     await this.task.exec({
-      ...{ id: name, execId, ...this.#stdio(execId) },
+      ...{ id: name, execId, ...this.#stdio(execId, spec.terminal) },
       spec: { typeUrl: '', value: new TextEncoder().encode(JSON.stringify(spec)) },
     })
     await this.task.start({ id: name, execId })
@@ -151,7 +165,11 @@ export class Pod {
     Bun.spawnSync([shim, ...args, '-run-dir', this.#runDir, 'delete'], { cwd: join(this.dir, this.id) })
   }
 
-  async #createTask(id: string, bundle: string, configPath?: string): Promise<void> {
+  async #createTask(
+    id: string,
+    bundle: string,
+    { configPath, terminal }: { configPath?: string | undefined; terminal?: boolean | undefined },
+  ): Promise<void> {
     for (const name of ['upper', 'work']) mkdirSync(join(bundle, name))
     const options = [`lowerdir=${this.#rootfs}`, `upperdir=${bundle}/upper`, `workdir=${bundle}/work`]
     const rootfs = [{ type: 'overlay', source: 'overlay', target: '', options }]
@@ -159,15 +177,15 @@ export class Pod {
       id,
       bundle,
       rootfs,
-      ...this.#stdio(id),
+      ...this.#stdio(id, terminal),
       ...runtimeOptions(this.dir, configPath),
     })
   }
 
-  #stdio(name: string) {
+  #stdio(name: string, terminal = false) {
     const file = (stream: string) => join(this.dir, `${name}.${stream}`)
     for (const stream of ['out', 'err']) closeSync(openSync(file(stream), 'w'))
-    return { stdin: '', stdout: `file://${file('out')}`, stderr: `file://${file('err')}`, terminal: false }
+    return { stdin: '', stdout: `file://${file('out')}`, stderr: `file://${file('err')}`, terminal }
   }
 
   #outcome(name: string, code: number): Outcome {
@@ -210,7 +228,11 @@ function startShim(bundle: string, id: string, runDir: string): string {
 }
 
 /** The spec of one container of the pod `pod`; the sandbox's own when both names are the same. */
-function podSpec(pod: string, name: string, dir: string, wish: SpecWish): OciSpec {
+function podSpec(
+  { id: pod, dir, pid = 0 }: { id: string; dir: string; pid?: number },
+  name: string,
+  wish: SpecWish,
+): OciSpec {
   const isSandbox = pod === name
   const spec = defaultSpec({
     args: wish.args ?? [],
@@ -239,17 +261,17 @@ function podSpec(pod: string, name: string, dir: string, wish: SpecWish): OciSpe
     ...spec,
     process: { ...spec.process, ...wish.process },
     mounts: [...own, ...podMounts, ...(wish.mounts ?? [])],
-    linux: { ...spec.linux, namespaces: namespaces(isSandbox, wish.pid ?? 'own'), ...wish.linux },
+    linux: { ...spec.linux, namespaces: namespaces(isSandbox, wish.pid ?? 'own', pid), ...wish.linux },
   }
 }
 
 /** The pod's namespaces are those of a process of the host's: the sandbox's, by its pid. */
-function namespaces(isSandbox: boolean, pid: 'own' | 'pod') {
+function namespaces(isSandbox: boolean, pid: 'own' | 'pod', podPid: number) {
   if (isSandbox) return ['pid', 'ipc', 'uts', 'mount', 'network'].map((type) => ({ type }))
-  const joined = ['ipc', 'uts', 'network', ...(pid === 'pod' ? ['pid'] : [])]
+  const pathOf = (type: string) => `/proc/${podPid}/ns/${type === 'network' ? 'net' : type}`
   return [
-    ...joined.map((type) => ({ type, path: `/proc/${process.pid}/ns/${type === 'network' ? 'net' : type}` })),
-    ...(pid === 'own' ? [{ type: 'pid' }] : []),
+    ...['ipc', 'uts', 'network'].map((type) => ({ type, path: pathOf(type) })),
+    pid === 'own' ? { type: 'pid' } : { type: 'pid', path: pathOf('pid') },
     { type: 'mount' },
   ]
 }

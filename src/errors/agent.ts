@@ -62,6 +62,11 @@ export const agentErrors = {
     'container {container} has a seccomp profile, and {agent} in the guest cannot apply one',
     'Use an agent that was built with seccomp, or give up the profiles: `disable_guest_seccomp = true` for all, `seccompProfile: Unconfined` or `--security-opt seccomp=unconfined` for one container.',
   ),
+  AGENT_NO_TARGET: entry(
+    'failed_precondition',
+    'container {container} is to see the processes of container {target}, and {agent} in the guest cannot show them',
+    'Use the guest image of kata-ts, or let the whole pod share its processes (`shareProcessNamespace: true`).',
+  ),
   AGENT_NO_PIDS_LIMIT: entry(
     'failed_precondition',
     'container {container} has a limit of {limit} processes, and {agent} in the guest did not set it',
@@ -101,6 +106,11 @@ export const agentErrors = {
     'invalid_argument',
     'container {container} has a {what} that cannot be used: {path}',
     'Use an absolute path of at most 4095 bytes without NUL.',
+  ),
+  PID_NAMESPACE_FOREIGN: entry(
+    'invalid_argument',
+    'container {container} asks for the pid namespace {path}, which is that of no container of its pod',
+    'Name a running container of the same pod (`kubectl debug --target`): processes of the host and of other machines cannot be shared.',
   ),
   SPEC_USER_NAMESPACE: entry(
     'unimplemented',

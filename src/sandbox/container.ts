@@ -39,6 +39,8 @@ export async function createInGuest(
 
 /** What of the sandbox has to follow the container. */
 export interface ContainerSurroundings {
+  /** The process of the host that clients know the container by. */
+  readonly pid: number
   readonly agentFacts: AgentFacts
   /** Limits that it was created with. */
   readonly resources: OciResources
@@ -55,12 +57,15 @@ export interface ContainerSurroundings {
 export class Container {
   readonly id: string
   readonly init: GuestProcess
+  /** {@link ContainerSurroundings.pid}. */
+  readonly pid: number
   readonly #agent: AgentClient
   readonly #surroundings: ContainerSurroundings
   #resources: OciResources
 
   constructor(id: string, agent: AgentClient, surroundings: ContainerSurroundings) {
     this.id = id
+    this.pid = surroundings.pid
     this.#agent = agent
     this.#surroundings = surroundings
     this.#resources = surroundings.resources

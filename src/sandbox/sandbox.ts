@@ -11,12 +11,12 @@ import type { Logger } from '../log.ts'
 import { isPodSandbox } from '../oci/annotations.ts'
 import type { DeviceRights } from '../oci/devices/device-rights.ts'
 import { toAgentSpec } from '../oci/guest/agent-spec.ts'
-import { sharesPodProcesses } from '../oci/guest/namespaces.ts'
 import { guestSpec } from '../oci/guest/pipeline.ts'
 import { warnOfHooks } from '../oci/hooks.ts'
 import type { OciSpec } from '../oci/spec.ts'
 import { terminationMount } from '../oci/termination-mount.ts'
 import type { CgroupStats } from '../protocol/generated/agent.ts'
+import type { Identity } from '../rootless/jail/launch-spec.ts'
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
 import type { RootfsMount, Share } from '../sharing/share.ts'
 import { within } from '../time.ts'
@@ -25,11 +25,13 @@ import { Container, createInGuest } from './container.ts'
 import { VfioDevices, vfioHost } from './devices/vfio-devices.ts'
 import type { MachineEnd } from './end/machine-end.ts'
 import { PodOomScore } from './end/pod-oom-score.ts'
-import { requireSeccomp, requireSubpaths } from './guest/agent-support.ts'
+import { requireSeccomp, requireSubpaths, requireTarget } from './guest/agent-support.ts'
 import { type HeldUp, tellSilence } from './guest/health.ts'
 import { type OomWatch, watchOom } from './guest/oom.ts'
 import { undrivenDevices } from './guest/passed-drivers.ts'
 import type { SandboxNetwork } from './network/network.ts'
+import { ContainerPids } from './pids/container-pids.ts'
+import { jailedStandIns } from './pids/stand-ins.ts'
 import type { SandboxPaths } from './records/paths.ts'
 import type { MachineSizer } from './size/machine-sizer.ts'
 import { demandOf, demandOfContainer } from './size/sizing.ts'
@@ -43,6 +45,7 @@ import { unwatchedWarning } from './storage/watched-volume.ts'
 export interface SandboxParts {
   readonly id: string
   readonly config: Config
+  readonly identity: Identity
   readonly paths: SandboxPaths
   readonly ledger: Ledger
   readonly end: MachineEnd
@@ -84,6 +87,7 @@ export class Sandbox {
   readonly #parts: SandboxParts
   readonly #vfio: VfioDevices
   readonly #oomScore: PodOomScore
+  readonly #pids: ContainerPids
   readonly #stopped = Promise.withResolvers<void>()
   readonly #making = new Set<Promise<unknown>>()
   /** Volumes that are too large to be watched, once it was said. */
@@ -98,6 +102,17 @@ export class Sandbox {
       host: vfioHost(paths.runDir),
     })
     this.#oomScore = new PodOomScore(paths.stateDir, parts.log)
+    const jail = {
+      identity: parts.identity,
+      stateDir: paths.stateDir,
+      log: parts.log,
+      config,
+      signal: end.over,
+    }
+    this.#pids = new ContainerPids({
+      ...{ podId: parts.id, podPid: () => this.pid },
+      standIns: jailedStandIns(ledger, jail, () => this.#oomScore.spread()),
+    })
     this.died = end.lost
     this.stopped = this.#stopped.promise
     end.isUp()
@@ -126,6 +141,9 @@ export class Sandbox {
     const madeNetwork = id === this.#parts.id && this.#parts.network.holder !== undefined
     warnOfHooks(spec, id, this.#parts.log, madeNetwork)
     if (share.idMap !== undefined) requireSharedIds(spec, id, share.idMap)
+    const processes = this.#pids.sharedWith(id, spec)
+    requireTarget(processes.pidnsContainer, id, agentFacts)
+    const known = this.#pids.add(id, processes)
     try {
       await sizer.demand(id, demandOfContainer(spec))
       this.#oomScore.add(id, spec)
@@ -148,19 +166,19 @@ export class Sandbox {
         disableGuestSeccomp,
       }
       const oci = toAgentSpec(guestSpec(spec, facts))
-      const sandboxPidns = sharesPodProcesses(spec)
       const devices = [...disks.devices, ...passed.devices]
       const own = guestRootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
       const storages = [...own, ...carried.storages, ...disks.storages]
       requireSubpaths(storages, id, agentFacts)
       await createInGuest(
         agent.agent,
-        { containerId: id, execId: id, oci, devices, storages, sandboxPidns },
+        { containerId: id, execId: id, oci, devices, storages, ...processes },
         { timeoutMs: createContainerTimeout * 1000, facts: agentFacts },
       )
       for (const warning of await undrivenDevices(passed.devices, id, agent.agent, log))
         warnClient(bundle, warning, log)
       this.#tellUnwatched(carried.unwatched, bundle)
+      await known
     } catch (error) {
       // The end of a machine that is over releases what it had of this container, too.
       if (!this.#parts.end.isLost)
@@ -171,6 +189,7 @@ export class Sandbox {
     }
     const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
     return new Container(id, agent.agent, {
+      pid: await known,
       ...(afterEnd !== undefined && { afterEnd }),
       agentFacts,
       resources: spec.linux?.resources ?? {},
@@ -204,6 +223,7 @@ export class Sandbox {
     await releaseDisks(containerId, disks, ledger)
     await this.#vfio.detach(containerId)
     await sizer.forget(containerId)
+    await this.#pids.remove(containerId)
     this.#oomScore.remove(containerId)
   }
 

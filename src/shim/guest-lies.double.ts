@@ -33,7 +33,7 @@ const facts: AgentFacts = {
 }
 const containerOf = (agent: AgentClient) =>
   new Container('c', agent, {
-    ...{ agentFacts: facts, resources: {}, resize: async () => {}, remove: async () => {} },
+    ...{ pid: 1, agentFacts: facts, resources: {}, resize: async () => {}, remove: async () => {} },
   })
 
 const network: NetworkFacts = {

@@ -53,7 +53,7 @@ async function create(args: readonly string[], { linux = {}, on = kata } = {}): 
   const oci = toAgentSpec(guestSpec(spec, hostFacts))
   await createInGuest(on.agent, { containerId: 'c', execId: 'c', oci }, { timeoutMs: 1000, facts })
   const surroundings = { resize: async () => {}, remove: async () => {} }
-  return new Container('c', on.agent, { agentFacts: facts, resources: {}, ...surroundings })
+  return new Container('c', on.agent, { pid: 1, agentFacts: facts, resources: {}, ...surroundings })
 }
 
 /** The process as a client of the shim sees it, with a file or a FIFO for its output. */

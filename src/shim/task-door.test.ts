@@ -44,6 +44,7 @@ function service() {
     createContainer: async (request: ContainerRequest) => {
       came.containers.push(request)
       return {
+        pid: 1,
         init: process,
         exec: (_id: string, spec: OciProcess) => {
           came.execs.push(spec)

@@ -63,13 +63,13 @@ export class Sandbox {
   }
 
   async createContainer(request: CreateContainerRequest): Promise<void> {
-    const { containerId: id, sandboxPidns } = request
+    const { containerId: id } = request
     if (!this.#created) throw precondition('there is no sandbox yet')
     checkId(id)
     if (this.#containers.has(id) || this.#creating.has(id)) throw alreadyExists(`container ${id} exists`)
     this.#creating.add(id)
     try {
-      const shared = { ...sharedNamespaces(), ...(sandboxPidns ? this.#pidNamespace() : {}) }
+      const shared = { ...sharedNamespaces(), ...this.#pidNamespace(request) }
       const container = await Container.create(request, shared, this.#tools)
       this.#containers.set(id, container)
       keepNamespaces(container.init.pid)
@@ -78,10 +78,18 @@ export class Sandbox {
     }
   }
 
-  /** That of the oldest container that lives, normally the pause container; a new one when there is none. */
-  #pidNamespace(): Record<string, string> {
+  /**
+   * The pod's is that of the oldest container that lives, normally the pause container; a new one when there is none.
+   *
+   * @throws TtrpcError INVALID_ARGUMENT, FAILED_PRECONDITION when the container whose it is does not run.
+   */
+  #pidNamespace({ sandboxPidns, pidnsContainer }: CreateContainerRequest): Record<string, string> {
+    const named = pidnsContainer === '' ? undefined : this.container(pidnsContainer)
+    if (named !== undefined && named.init.exitCode !== undefined)
+      throw precondition(`container ${pidnsContainer}, whose processes are asked for, has ended`)
     const oldest = [...this.#containers.values()].find(({ init }) => init.exitCode === undefined)
-    return oldest === undefined ? {} : { pid: `/proc/${oldest.init.pid}/ns/pid` }
+    const whose = named ?? (sandboxPidns ? oldest : undefined)
+    return whose === undefined ? {} : { pid: `/proc/${whose.init.pid}/ns/pid` }
   }
 
   /** @throws TtrpcError INVALID_ARGUMENT, Kata's status for an unknown container. */

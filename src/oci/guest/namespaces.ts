@@ -11,13 +11,14 @@ const dropped = new Set(['network', 'cgroup', 'time', 'pid'])
 const always = ['ipc', 'uts', 'mount']
 
 /**
- * Whether the container takes part in the pod's processes. CRI names another process's namespace by path for that
- * (shareProcessNamespace), and none at all for hostPID: the machine is the host here, so the pod's processes are what
- * such a container gets to see. The agent itself stays out of sight.
+ * The pid namespace that a container asks for: a new one, the pod's, or that of a process of the host. CRI asks by path for the pod's
+ * (shareProcessNamespace) and for another container's (`kubectl debug --target`), and for none at all with hostPID: the machine is
+ * the host here, so such a container sees the pod's processes. The agent itself stays out of sight.
  */
-export function sharesPodProcesses({ linux }: OciSpec): boolean {
+export function askedPidNamespace({ linux }: OciSpec): 'own' | 'pod' | { readonly path: string } {
   const pid = (linux?.namespaces ?? []).find(({ type }) => type === 'pid')
-  return pid === undefined || Boolean(pid.path)
+  if (pid === undefined) return 'pod'
+  return pid.path ? { path: pid.path } : 'own'
 }
 
 /** Without paths: those of the host's namespaces mean nothing in the guest. */

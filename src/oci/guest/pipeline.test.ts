@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { deviceRights } from '../devices/device-rights.ts'
 import type { OciLinux, OciNamespace, OciSpec } from '../spec.ts'
-import { sharesPodProcesses } from './namespaces.ts'
+import { askedPidNamespace } from './namespaces.ts'
 import { type GuestFacts, guestSpec, guestSteps } from './pipeline.ts'
 
 const spec: OciSpec = {
@@ -97,11 +97,11 @@ test('namespaces: the pod’s are joined in the guest, what the host leaves out 
   expect(() => types({ namespaces: [{ type: 'user' }] })).toThrow('[SPEC_USER_NAMESPACE] container c1')
 })
 
-test('the pod’s processes are shared by path, and by hostPID', () => {
-  const shares = (namespaces: readonly OciNamespace[]) => sharesPodProcesses({ linux: { namespaces } })
-  expect(shares([{ type: 'pid', path: '/proc/7/ns/pid' }])).toBe(true)
-  expect(shares([{ type: 'mount' }])).toBe(true)
-  expect(shares([{ type: 'pid' }])).toBe(false)
+test('a pid namespace is the container’s own, one at a path, or with hostPID the pod’s', () => {
+  const asked = (namespaces: readonly OciNamespace[]) => askedPidNamespace({ linux: { namespaces } })
+  expect(asked([{ type: 'pid', path: '/proc/7/ns/pid' }])).toEqual({ path: '/proc/7/ns/pid' })
+  expect(asked([{ type: 'mount' }])).toBe('pod')
+  expect(asked([{ type: 'pid' }])).toBe('own')
 })
 
 test('a mount that a container makes does not reach the agent', () => {

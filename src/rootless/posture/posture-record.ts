@@ -55,6 +55,12 @@ export function recordHandover(
   recordPosture(stateDir, { ...record, expected: { ...record.expected, handedOver } })
 }
 
+/** Removes the records of one process, and of who waits for it, before it is ended. */
+export function forgetPosture(stateDir: string, name: string): void {
+  for (const record of [name, `${name}-waiter`])
+    rmSync(`${directoryOf(stateDir)}/${record}.json`, { force: true })
+}
+
 /** Removes the records of a sandbox that is being ended, because its processes may now end. */
 export function forgetPostures(stateDir: string): void {
   rmSync(directoryOf(stateDir), { recursive: true, force: true })

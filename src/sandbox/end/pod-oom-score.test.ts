@@ -72,4 +72,16 @@ describe('a pod', () => {
     pod.add('one', spec(900))
     expect(now()).toEqual([900, 900])
   })
+
+  test('a process that comes later gets it, too', async () => {
+    pod.add('one', spec(900))
+    const late = Bun.spawn(['sleep', '1000'])
+    const record = { name: 'late', ref: processRef(late.pid)!, expected: somePosture() }
+    recordPosture(stateDir, record)
+    pod.spread()
+    expect(readOomScore(late.pid)).toBe(900)
+    expect(readPostureRecords(stateDir)[0]!.expected.oomScoreAdj).toBe(900)
+    late.kill()
+    await late.exited
+  })
 })

@@ -42,7 +42,14 @@ export class PodOomScore {
     const score = this.#scores.size === 0 ? defaultPodScore : Math.min(...this.#scores.values())
     if (score === this.#score) return
     this.#score = score
-    for (const record of readPostureRecords(this.#stateDir)) {
+    this.spread()
+  }
+
+  /** Gives the score to processes that have come since it was found. */
+  spread(): void {
+    const score = this.#score
+    const others = readPostureRecords(this.#stateDir).filter(({ expected }) => expected.oomScoreAdj !== score)
+    for (const record of others) {
       if (isAlive(record.ref) && writeOomScore(record.ref.pid, score))
         recordPosture(this.#stateDir, { ...record, expected: { ...record.expected, oomScoreAdj: score } })
       else this.#log.warn('the oom_score_adj of a process stays', { process: record.name, score })

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { AgentFacts } from '../../agent/agent-facts.ts'
 import { StatsContainerResponse } from '../../protocol/generated/agent.ts'
-import { requirePidsLimit, requireSeccomp, requireSubpaths } from './agent-support.ts'
+import { requirePidsLimit, requireSeccomp, requireSubpaths, requireTarget } from './agent-support.ts'
 
 const katas: AgentFacts = {
   name: 'kata',
@@ -26,6 +26,14 @@ test('a part of a volume in memory is for our own agent only', () => {
   expect(() => requireSubpaths(storages, 'c', katas)).toThrow('[AGENT_NO_SUBPATH] container c mounts a part')
   requireSubpaths(storages, 'c', { ...katas, name: 'kata-ts' })
   requireSubpaths([{ driver: 'local', options: ['mode=0755'] }], 'c', katas)
+})
+
+test('processes of another container are shown by our own agent only', () => {
+  expect(() => requireTarget('web', 'c', katas)).toThrow(
+    "[AGENT_NO_TARGET] container c is to see the processes of container web, and Kata's agent 4.1.0",
+  )
+  requireTarget('web', 'c', { ...katas, name: 'kata-ts' })
+  requireTarget('', 'c', katas)
 })
 
 test('a limit of processes counts when the agent has set it', async () => {

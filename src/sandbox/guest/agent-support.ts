@@ -34,6 +34,12 @@ export function requireSubpaths(
     throw new KataError('AGENT_NO_SUBPATH', { container, agent: describeAgent(agent) })
 }
 
+/** Kata's agent would give the container processes of its own. @throws KataError AGENT_NO_TARGET. */
+export function requireTarget(target: string, container: string, agent: AgentFacts): void {
+  if (agent.name !== 'kata-ts' && target !== '')
+    throw new KataError('AGENT_NO_TARGET', { container, target, agent: describeAgent(agent) })
+}
+
 /**
  * Reads back whether the container has the limit of processes that was asked for: Kata's agent 4.1 takes one and sets
  * none. To be called before anything runs in the container.

@@ -23,7 +23,7 @@ import type { SandboxPaths } from './paths.ts'
 
 export interface AuditedProcess {
   /**
-   * `vmm`, `virtiofsd`, `virtiofsd-worker`, the same with `virtiofsd-volumes`, `netns-holder`, `swtpm`, `shim`; `vmm-waiter` and the like for whoever started and
+   * `vmm`, `virtiofsd`, `virtiofsd-worker`, the same with `virtiofsd-volumes`, `netns-holder`, `stand-in-1` and so on, `swtpm`, `shim`; `vmm-waiter` and the like for whoever started and
    * waits for one in our jail; around Firecracker `vmm-holder` and `vmm-first`, the first process of its outer pid namespace;
    * `unknown` for one that nobody asked for.
    */

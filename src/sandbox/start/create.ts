@@ -75,6 +75,7 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
 
   const started = { shim, vmmProcess, assets, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
-  const parts = { id, config, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
+  const { identity } = user
+  const parts = { id, config, identity, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, plan, served: share, signal })
 }

@@ -60,7 +60,8 @@ function shim({ held = '', refuses = false, starts = Promise.resolve() } = {}) {
     createContainer: async (request: ContainerRequest) => {
       if (refuses) throw new Error('no room')
       came.containers.push(request)
-      return { init, stats: async () => StatsContainerResponse.fromPartial(usage), remove: async () => {} }
+      const stats = async () => StatsContainerResponse.fromPartial(usage)
+      return { pid: 1, init, stats, remove: async () => {} }
     },
   }
   const pod = new Pod({

@@ -61,7 +61,13 @@ function serviceOf(
     createContainer: async ({ id }: { id: string }) => {
       if (refuses) throw new Error('no room')
       const exec = (execId: string) => process(execId, execId === 'bad')
-      return { id, init: process(id), exec, remove: async () => void removed.push(id) }
+      return {
+        id,
+        pid: id === podId ? 4242 : 4300,
+        init: process(id),
+        exec,
+        remove: async () => void removed.push(id),
+      }
     },
   }
   const pod = new Pod({
@@ -218,11 +224,14 @@ describe('a pod of several containers', () => {
     }
     ends.get('web')!(3)
     expect((await tasks.wait({ id: 'web', execId: '' })).exitStatus).toBe(3)
-    expect(await tasks.delete({ id: 'web', execId: '' })).toMatchObject({ exitStatus: 3, pid: 4242 })
+    expect(await tasks.delete({ id: 'web', execId: '' })).toMatchObject({ exitStatus: 3, pid: 4300 })
     await tasks.shutdown({ id: 'web', now: false })
     expect({ removed, stops: stops() }).toEqual({ removed: ['web'], stops: 0 })
     await create('web')
-    expect((await tasks.state({ id: 'web', execId: '' })).pid).toBe(4242)
+    expect((await tasks.state({ id: 'web', execId: '' })).pid).toBe(4300)
+    expect((await tasks.connect({ id: 'web' })).taskPid).toBe(4300)
+    expect((await tasks.connect({ id: 'pod' })).taskPid).toBe(4242)
+    expect((await tasks.pids({ id: 'web' })).processes).toEqual([{ pid: 4242, info: undefined }])
   })
 
   test('a container is removed once the ends of its execs are known', async () => {

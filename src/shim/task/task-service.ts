@@ -129,13 +129,13 @@ export class TaskService {
       const task = new Task({ id, bundle, container, init, terminationFile })
       this.#tasks.set(id, task)
       this.#publish(
-        taskEvents.create({ containerId: id, bundle, rootfs, io: init.stdio, checkpoint, pid: this.#pid }),
+        taskEvents.create({ containerId: id, bundle, rootfs, io: init.stdio, checkpoint, pid: task.pid }),
       )
-      this.#tellExit(id, init)
+      this.#tellExit(task, init)
       // The pod ends with its own container, and not with any other.
       if (id === this.#pod.id)
         void init.exited.then(() => task.execsOver(execsEndMs)).then(() => this.#pod.stopAnyway())
-      return { pid: this.#pid }
+      return { pid: task.pid }
     } catch (failure) {
       const error = this.#pod.givenUp ?? failure
       // A sandbox without its first container is of no use to anybody.
@@ -152,10 +152,11 @@ export class TaskService {
   }
 
   async start({ id, execId }: api.StartRequest): Promise<api.StartResponse> {
-    const process = this.#task(id).process(execId)
+    const task = this.#task(id)
+    const process = task.process(execId)
     if (id === this.#pod.id && execId === '') await this.#pod.attachLateNetwork()
     await process.start()
-    const pid = this.#pid
+    const { pid } = task
     this.#publish(
       execId === ''
         ? taskEvents.start({ containerId: id, pid })
@@ -174,7 +175,7 @@ export class TaskService {
     const process = this.#process(execId, { stdin, stdout, stderr, terminal }, guest)
     task.addExec(execId, process)
     this.#publish(taskEvents.execAdded({ containerId: id, execId }))
-    this.#tellExit(id, process)
+    this.#tellExit(task, process)
     return {}
   }
 
@@ -183,7 +184,7 @@ export class TaskService {
     const process = task.process(execId)
     const { stdin, stdout, stderr, terminal } = process.stdio
     return {
-      ...{ id, execId, bundle: task.bundle, pid: this.#pid, status: statusOf[process.state] },
+      ...{ id, execId, bundle: task.bundle, pid: task.pid, status: statusOf[process.state] },
       ...{ stdin, stdout, stderr, terminal },
       ...exitFields(process.exit),
     }
@@ -248,11 +249,11 @@ export class TaskService {
   /** Processes of the guest have no pid on the host: what runs there for the task is the VMM. */
   async pids({ id }: api.PidsRequest): Promise<api.PidsResponse> {
     this.#task(id)
-    return { processes: [{ pid: this.#pid, info: undefined }] }
+    return { processes: [{ pid: this.#pod.pid, info: undefined }] }
   }
 
-  async connect(_request: api.ConnectRequest): Promise<api.ConnectResponse> {
-    return { shimPid: process.pid, taskPid: this.#pid, version: 'v2' }
+  async connect({ id }: api.ConnectRequest): Promise<api.ConnectResponse> {
+    return { shimPid: process.pid, taskPid: this.#tasks.get(id)?.pid ?? this.#pod.pid, version: 'v2' }
   }
 
   /**
@@ -267,7 +268,7 @@ export class TaskService {
     if (process.state !== 'stopped' && process.state !== 'created') {
       throw new KataError('TASK_STATE', { action: 'delete', id: process.id, state: process.state })
     }
-    const answer = { pid: this.#pid, ...exitFields(process.exit) }
+    const answer = { pid: task.pid, ...exitFields(process.exit) }
     if (execId !== '') task.removeExec(execId)
     else {
       // A task whose removal leaves something is none any more, either.
@@ -324,10 +325,10 @@ export class TaskService {
   }
 
   /** A process that never came to run has no end that anybody waits for. */
-  #tellExit(containerId: string, process: TaskProcess): void {
+  #tellExit({ id: containerId, pid }: Task, process: TaskProcess): void {
     void process.exited.then((exit) => {
       if (process.failedToStart) return
-      this.#publish(taskEvents.exit({ containerId, id: process.id, pid: this.#pid, ...exitFields(exit) }))
+      this.#publish(taskEvents.exit({ containerId, id: process.id, pid, ...exitFields(exit) }))
     })
   }
 
@@ -358,10 +359,6 @@ export class TaskService {
 
   get #pod(): Pod {
     return this.#options.pod
-  }
-
-  get #pid(): number {
-    return this.#pod.pid
   }
 }
 

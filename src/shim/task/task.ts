@@ -27,6 +27,11 @@ export class Task {
     this.terminationFile = options.terminationFile
   }
 
+  /** {@link Container.pid}. */
+  get pid(): number {
+    return this.container.pid
+  }
+
   /** The init process for an empty `execId`. @throws KataError TASK_NOT_FOUND. */
   process(execId: string): TaskProcess {
     const found = execId === '' ? this.init : this.#execs.get(execId)
