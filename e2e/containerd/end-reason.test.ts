@@ -136,6 +136,25 @@ describe('kill -9', () => {
   )
 })
 
+test('kill -9 of the shim is told in the termination message of each container that ran', async () => {
+  await withPod(async (pod) => {
+    const over = await watched(pod, ['sh', '-c', 'echo working; exit 3'])
+    expect(await ended(over)).toMatchObject({ exitCode: 3 })
+    const containers = [await watched(pod), await watched(pod)]
+    for (const container of containers) await running(container)
+    process.kill(factsOf(pod).shimPid, 'SIGKILL')
+    for (const container of containers) {
+      // containerd's own words for an end that nobody told it in time, or the answer of `delete`.
+      expect([255, 137]).toContain((await ended(container)).exitCode)
+      const message = await eventually('the message', () => container.message() || undefined, slow(20_000))
+      expect(message).toStartWith(
+        `[SHIM_DIED] the shim of container ${container.id} died while the container ran.`,
+      )
+    }
+    expect(over.message()).toBe('')
+  })
+})
+
 test('what a container writes as its termination message is on the host when it has ended', async () => {
   await withPod(async (pod) => {
     const short = await watched(pod, ['sh', '-c', 'echo mine > /dev/termination-log; exit 4'])

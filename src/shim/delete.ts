@@ -12,7 +12,9 @@ import { createLogger, type Logger } from '../log.ts'
 import { readSandboxId } from '../oci/bundle.ts'
 import { DeleteResponse } from '../protocol/generated/containerd/task.ts'
 import { toTimestamp } from '../protocol/timestamp.ts'
-import { defaultRunDir } from '../sandbox/records/paths.ts'
+import { tellShimDeath } from '../sandbox/end/shim-death.ts'
+import { openLedger, ownerOf } from '../sandbox/end/teardown.ts'
+import { defaultRunDir, type SandboxPaths, sandboxPaths } from '../sandbox/records/paths.ts'
 import type { ShimFlags } from './flags.ts'
 import { shimSocketPath } from './start.ts'
 import { tearDownApart } from './teardown.ts'
@@ -28,10 +30,20 @@ export async function deleteShim(flags: ShimFlags, cwd: string): Promise<number>
   if (sandboxId === flags.id) {
     await tearDownApart(flags, bundle, log)
     rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
-  }
+  } else tellDeathOf(sandboxPaths(runDir, flags.namespace, sandboxId), log)
   const response = { pid: shimPid(bundle, log), exitStatus: killedStatus, exitedAt: toTimestamp(new Date()) }
   writeSync(1, DeleteResponse.encode(response).finish())
   return 0
+}
+
+/** The client asks for the containers of a pod in any order, and removes their bundles. */
+function tellDeathOf(paths: SandboxPaths, log: Logger): void {
+  try {
+    const shim = ownerOf(openLedger(paths, log))
+    if (shim !== undefined) tellShimDeath(paths, shim, log)
+  } catch (error) {
+    log.warn('whether the shim was killed is not told', { error })
+  }
 }
 
 /** The errors of a bundle that cannot be read. */

@@ -15,6 +15,7 @@ import type { Logger } from '../../log.ts'
 import { ownerResource } from '../records/owner.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { resourceKinds } from '../size/resources.ts'
+import { tellShimDeath } from './shim-death.ts'
 
 /** How long a tool that the shim left may take, milliseconds: what the shim itself would have given it. */
 const toolMs = 30_000
@@ -40,7 +41,10 @@ export async function teardown(paths: SandboxPaths, log: Logger, failpoints?: Fa
 async function tearDown(paths: SandboxPaths, log: Logger, failpoints?: Failpoints): Promise<void> {
   const ledger = openLedger(paths, log, failpoints)
   const owner = ownerOf(ledger)
-  if (owner !== undefined && owner.pid !== process.pid) await endShim(owner)
+  if (owner !== undefined && owner.pid !== process.pid) {
+    tellShimDeath(paths, owner, log)
+    await endShim(owner)
+  }
   await ledger.releaseAll()
   unmountBelow(paths.stateDir)
   rmSync(paths.stateDir, { recursive: true, force: true })

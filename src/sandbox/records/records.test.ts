@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os'
 import { createLogger } from '../../log.ts'
 import { someFacts } from './facts.double.ts'
 import { readFacts, writeFacts } from './facts.ts'
+import { listTaskRecords } from './list-tasks.ts'
 import { sandboxPaths } from './paths.ts'
-import { listTaskRecords, type TaskRecord, writeTaskRecord } from './task-records.ts'
+import { type TaskRecord, writeTaskRecord } from './task-records.ts'
 
 let directory: string
 beforeEach(() => {

@@ -8,7 +8,6 @@ import { needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
 import type { Logger } from '../../log.ts'
 import { readState } from '../../rootless/state-file.ts'
-import { listSandboxes } from './gc.ts'
 import type { SandboxPaths } from './paths.ts'
 
 export interface TaskRecord {
@@ -45,15 +44,9 @@ export function removeTaskRecord(paths: SandboxPaths, id: string): void {
   rmSync(`${directoryOf(paths)}/${id}.json`, { force: true })
 }
 
-/** Every task of a namespace whose sandbox has not been released, oldest first. */
-export function listTaskRecords(runDir: string, namespace: string, log: Logger): TaskRecord[] {
-  return listSandboxes(runDir)
-    .filter((sandbox) => sandbox.namespace === namespace)
-    .flatMap(({ paths }) => recordsIn(directoryOf(paths), log))
-    .sort((a, b) => a.createdAt.localeCompare(b.createdAt))
-}
-
-function recordsIn(directory: string, log: Logger): TaskRecord[] {
+/** Of one sandbox, in no order. */
+export function tasksOf(paths: SandboxPaths, log: Logger): TaskRecord[] {
+  const directory = directoryOf(paths)
   if (!existsSync(directory)) return []
   return readdirSync(directory)
     .filter((name) => name.endsWith('.json'))
