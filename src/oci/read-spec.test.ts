@@ -150,7 +150,7 @@ describe('mutations of a valid specification', () => {
     const rights = deviceRights(spec)
     const facts = { containerId: 'c', bundle: '/b', rights, rootfs: '/r', mounts: [], passedDevices: [] }
     const diskRules = [{ allow: true, type: 'b', major: 8, minor: 16, access: 'rm' }]
-    toAgentSpec(guestSpec(spec, { ...facts, diskRules, disableGuestSeccomp: false }))
+    toAgentSpec(guestSpec(spec, { ...facts, diskRules, mountRules: [], disableGuestSeccomp: false }))
   }
   const ends = { refused: 0, read: 0 }
   function endsInOrder(read: () => void): void {

@@ -163,6 +163,7 @@ export class Sandbox {
         mounts: carried.mounts,
         passedDevices: passed.passed,
         diskRules: disks.rules,
+        mountRules: carried.deviceRules,
         disableGuestSeccomp,
       }
       const oci = toAgentSpec(guestSpec(spec, facts))

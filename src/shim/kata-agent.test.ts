@@ -43,6 +43,7 @@ const hostFacts = {
   mounts: [],
   passedDevices: [],
   diskRules: [],
+  mountRules: [],
   disableGuestSeccomp: false,
 }
 

@@ -3,14 +3,35 @@
  * the few that are the same device everywhere because the kernel itself makes it out of nothing.
  */
 import { KataError } from '../../errors.ts'
+import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
 import type { OciDevice } from '../spec.ts'
 
-/** Documentation/admin-guide/devices.txt: null, zero, full, random, urandom, kmsg; tty, console, ptmx; tun, tpm0, fuse. */
-const sameEverywhere = new Set('1:3 1:5 1:7 1:8 1:9 1:11 5:0 5:1 5:2 10:200 10:224 10:229'.split(' '))
+/** Their paths by number, from Documentation/admin-guide/devices.txt. */
+const sameEverywhere: ReadonlyMap<string, string> = new Map([
+  ['1:3', '/dev/null'],
+  ['1:5', '/dev/zero'],
+  ['1:7', '/dev/full'],
+  ['1:8', '/dev/random'],
+  ['1:9', '/dev/urandom'],
+  ['1:11', '/dev/kmsg'],
+  ['5:0', '/dev/tty'],
+  ['5:1', '/dev/console'],
+  ['5:2', '/dev/ptmx'],
+  ['10:200', '/dev/net/tun'],
+  ['10:224', '/dev/tpm0'],
+  ['10:229', '/dev/fuse'],
+])
 
-/** Whether a character device with this st_rdev is one that every Linux kernel has as its own. */
-export function isGuestCharDevice(rdev: number): boolean {
-  return sameEverywhere.has(`${(rdev >>> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >>> 12) & 0xfff00)}`)
+export interface GuestCharDevice extends DeviceNumbers {
+  /** In the guest, whatever the host calls it. */
+  readonly path: string
+}
+
+/** The device of the guest that a character device with this st_rdev means; undefined for one of a driver of the host. */
+export function guestCharDevice(rdev: number): GuestCharDevice | undefined {
+  const numbers = deviceNumbers(rdev)
+  const path = sameEverywhere.get(`${numbers.major}:${numbers.minor}`)
+  return path === undefined ? undefined : { path, ...numbers }
 }
 
 /**

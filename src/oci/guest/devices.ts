@@ -17,6 +17,8 @@ export interface DeviceFacts {
   readonly rights: DeviceRights
   /** Rules for the disks that were handed to the machine for this container, by the host's numbers. */
   readonly diskRules: readonly DeviceRule[]
+  /** Rules for character devices of the guest that the container mounts. */
+  readonly mountRules: readonly DeviceRule[]
 }
 
 /**
@@ -35,8 +37,9 @@ export function withGuestDevices(spec: OciSpec, facts: DeviceFacts): OciSpec {
   return { ...spec, linux: { ...spec.linux, devices: [...own, ...disks] } }
 }
 
-export function withGuestRules(spec: OciSpec, { rights, diskRules }: DeviceFacts): OciSpec {
-  const resources = { ...spec.linux?.resources, devices: guestDeviceRules(rights, diskRules) }
+export function withGuestRules(spec: OciSpec, { rights, diskRules, mountRules }: DeviceFacts): OciSpec {
+  const devices = guestDeviceRules(rights, [...mountRules, ...diskRules])
+  const resources = { ...spec.linux?.resources, devices }
   return { ...spec, linux: { ...spec.linux, resources } }
 }
 

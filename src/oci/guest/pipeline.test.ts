@@ -32,6 +32,7 @@ const hostFacts = {
   mounts: [{ destination: '/data', type: 'bind', source: '/guest/data' }],
   passedDevices: [],
   diskRules: [],
+  mountRules: [],
   disableGuestSeccomp: false,
 }
 const guestOf = (from: OciSpec, facts: Partial<GuestFacts> = {}) =>
@@ -132,6 +133,11 @@ test('a disk that was handed to the machine is among the devices, with the rule 
   expect(linux?.resources?.devices).toEqual([{ allow: false, access: 'rwm' }, rule])
 })
 
+test('a device that the container mounts is allowed to it', () => {
+  const rule = { allow: true, type: 'c', major: 1, minor: 11, access: 'rw' }
+  expect(guestOf(spec, { mountRules: [rule] }).linux?.resources?.devices).toContainEqual(rule)
+})
+
 test('the steps stand in the order that is stated, each behind those whose result it reads', () => {
   expect(guestSteps.map(({ name }) => name)).toEqual([
     'refuse user namespaces',
@@ -175,6 +181,7 @@ const busyFacts: GuestFacts = {
   rights: deviceRights(busy),
   passedDevices: [card],
   diskRules: [{ ...disk, allow: true, access: 'rwm' }],
+  mountRules: [{ allow: true, type: 'c', major: 1, minor: 11, access: 'r' }],
   disableGuestSeccomp: true,
 }
 

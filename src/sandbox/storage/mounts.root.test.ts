@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { mount, mountFlags, unmountBelow } from '../../linux/mounts/mount.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import type { BindRequest, Share } from '../../sharing/share.ts'
@@ -146,6 +146,22 @@ test('interfaces of the kernel are those of the guest’s', async () => {
   expect(mounts.map(({ source }) => source)).toEqual(sources)
   expect(binds).toEqual([])
   expect((await carry(bind('/dev/shm'), bind('/process'))).binds).toHaveLength(2)
+})
+
+test('a device that every kernel has is the guest’s, by its number, with the right to it', async () => {
+  const node = '/dev/kata-ts-test-kmsg'
+  expect(Bun.spawnSync(['mknod', node, 'c', '1', '11']).exitCode).toBe(0)
+  try {
+    const { mounts, binds, deviceRules } = await carry(bind(node), bind('/dev/null', 'ro'), bind('/srv'))
+    expect(mounts.map(({ source }) => source)).toEqual(['/dev/kmsg', '/dev/null', '/guest/1'])
+    expect(binds).toHaveLength(1)
+    expect(deviceRules).toEqual([
+      { allow: true, type: 'c', major: 1, minor: 11, access: 'rw' },
+      { allow: true, type: 'c', major: 1, minor: 3, access: 'r' },
+    ])
+  } finally {
+    rmSync(node)
+  }
 })
 
 test('what a machine cannot give is refused with the name of the mount', async () => {

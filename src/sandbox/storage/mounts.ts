@@ -5,8 +5,9 @@
 import { statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { mountFlagsOf } from '../../linux/mounts/mount-flags.ts'
-import { isGuestCharDevice } from '../../oci/devices/char-devices.ts'
+import { type GuestCharDevice, guestCharDevice } from '../../oci/devices/char-devices.ts'
 import { isBind, isPodShm } from '../../oci/mounts.ts'
+import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import type { BindRequest, Share } from '../../sharing/share.ts'
 import { isEmptyDir, memoryVolume, type VolumeStorage } from './memory-volume.ts'
@@ -26,6 +27,8 @@ export interface GuestMounts {
   readonly storages: readonly VolumeStorage[]
   /** Sources of volumes whose changes raise no inotify events in the guest, because they are too large to be copied. */
   readonly unwatched: readonly string[]
+  /** Rights to the devices that are mounted: runc leaves them to the client, and a client has none for a hostPath. */
+  readonly deviceRules: readonly DeviceRule[]
 }
 
 export interface GuestSide {
@@ -49,6 +52,7 @@ export async function carryMounts(
   const storages: VolumeStorage[] = []
   const unwatched: string[] = []
   const mounts: OciMount[] = []
+  const deviceRules: DeviceRule[] = []
   for (const [index, mount] of (spec.mounts ?? []).entries()) {
     checkPropagation(mount, containerId)
     const disk = disks.get(index)
@@ -58,8 +62,9 @@ export async function carryMounts(
     for (const storage of carried.storages ?? [])
       if (!storages.some(({ mountPoint }) => mountPoint === storage.mountPoint)) storages.push(storage)
     if (carried.isUnwatched) unwatched.push(mount.source ?? '')
+    if (carried.deviceRule !== undefined) deviceRules.push(carried.deviceRule)
   }
-  return { mounts, storages, unwatched }
+  return { mounts, storages, unwatched, deviceRules }
 }
 
 /** What of the spec {@link carryMounts} would have to show in the share. */
@@ -82,6 +87,7 @@ interface CarriedMount {
   readonly mount: OciMount
   readonly storages?: readonly VolumeStorage[]
   readonly isUnwatched?: boolean
+  readonly deviceRule?: DeviceRule
 }
 
 async function carryMount(
@@ -97,7 +103,9 @@ async function carryMount(
   const volume = memoryVolume(mount, containerId)
   if (volume !== undefined)
     return { mount: { ...mount, source: volume.guestPath }, storages: volume.storages }
-  if (isGuestsOwn(source)) return { mount }
+  const device = charDevice(source)
+  if (device !== undefined) return mountedDevice(mount, device)
+  if (isKernels(source)) return { mount }
   const way = addWatched === undefined ? 'shared' : howToShow(mount, containerId)
   const guestPath = await share.addBind(containerId, bindRequest(mount))
   const shown = { ...mount, source: guestPath, options: [...options, ...hostFlags(source)] }
@@ -118,12 +126,24 @@ export function bindRequest({ source = '', destination, options = [] }: OciMount
   }
 }
 
-/** Kernel interfaces mean those of the kernel that the container runs on: the guest's. */
 function isGuestsOwn(source: string): boolean {
-  if (/^\/(proc|sys|dev)\/?$/.test(source) || /^\/(proc|sys)\//.test(source)) return true
-  if (!source.startsWith('/dev/')) return false
+  return isKernels(source) || charDevice(source) !== undefined
+}
+
+/** Kernel interfaces mean those of the kernel that the container runs on: the guest's. */
+const isKernels = (source: string): boolean =>
+  /^\/(proc|sys|dev)\/?$/.test(source) || /^\/(proc|sys)\//.test(source)
+
+/** The guest's device that a node of the host's /dev means, if it means one. */
+function charDevice(source: string): GuestCharDevice | undefined {
+  if (!source.startsWith('/dev/')) return undefined
   const facts = statSync(source, { throwIfNoEntry: false })
-  return facts?.isCharacterDevice() === true && isGuestCharDevice(facts.rdev)
+  return facts?.isCharacterDevice() === true ? guestCharDevice(facts.rdev) : undefined
+}
+
+function mountedDevice(mount: OciMount, { path, major, minor }: GuestCharDevice): CarriedMount {
+  const access = mount.options?.includes('ro') ? 'r' : 'rw'
+  return { mount: { ...mount, source: path }, deviceRule: { allow: true, type: 'c', major, minor, access } }
 }
 
 /** What the host forbids on the file system that the source is on holds in the guest too. */

@@ -2,7 +2,7 @@
 import type { CreateContainerRequest, ExecProcessRequest } from '../../../../src/protocol/generated/agent.ts'
 import type { LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
 import { findBlockDevice } from '../devices/block-device.ts'
-import { expectedDevices, loadExpectedModules } from '../devices/expected-modules.ts'
+import { expectedDevices, loadExpectedModules, loadMountedDevices } from '../devices/expected-modules.ts'
 import { guestDevices } from '../devices/guest-devices.ts'
 import type { Loop } from '../devices/loop.ts'
 import { isPassedDevice, type PassedDevices } from '../devices/passed-devices.ts'
@@ -107,6 +107,7 @@ export class Container {
       const sources = [...oci.mounts, ...storages].map(({ source }) => source)
       tools.sources.hold(id, [oci.root.path, ...sources])
       loadExpectedModules(oci.process.capabilities?.bounding ?? [])
+      loadMountedDevices(oci.mounts.map(({ source }) => source))
       setSysctls(splitSysctls(oci.linux?.sysctl).machine)
       await Promise.all(devices.filter(isPassedDevice).map((device) => tools.passed.require(device)))
       const disks = devices.filter((device) => !isPassedDevice(device))

@@ -6,7 +6,7 @@ import { sayError } from '../system/console.ts'
 import { exists } from '../system/files.ts'
 import { moduleArchive } from '../system/paths.ts'
 import type { DeviceNode } from './guest-devices.ts'
-import { loadFromArchive } from './module-archive.ts'
+import { loadFromArchive, loadRequested } from './module-archive.ts'
 
 /** iptables-legacy runs modprobe(8), which a container may not; its tables the kernel asks for itself then. */
 const byCapability: Readonly<Record<string, readonly string[]>> = {
@@ -16,11 +16,22 @@ const byCapability: Readonly<Record<string, readonly string[]>> = {
 /** Loads them, as far as the guest image has them. A container starts without them, too. */
 export function loadExpectedModules(capabilities: readonly string[]): void {
   for (const name of capabilities.flatMap((capability) => byCapability[capability] ?? []))
-    try {
-      if (!exists(`/sys/module/${name}`)) loadFromArchive(name, '')
-    } catch (error) {
-      sayError(`cannot load kernel module ${name}`, error)
-    }
+    attempt(name, () => exists(`/sys/module/${name}`) || loadFromArchive(name, ''))
+}
+
+/** Loads the drivers of these paths, as far as they are character devices: a node is there to be mounted once its driver is. */
+export function loadMountedDevices(sources: readonly string[]): void {
+  const missing = characters.filter(([path]) => sources.includes(path) && !exists(path))
+  for (const [path, major, minor] of missing)
+    attempt(`of ${path}`, () => loadRequested(`char-major-${major}-${minor}`))
+}
+
+function attempt(module: string, load: () => unknown): void {
+  try {
+    load()
+  } catch (error) {
+    sayError(`cannot load kernel module ${module}`, error)
+  }
 }
 
 /** Who opens such a node makes the kernel ask for its driver, by these numbers (Linux Documentation/admin-guide/devices.txt). */
