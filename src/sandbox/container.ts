@@ -6,13 +6,13 @@ import { toAgentProcess } from '../oci/guest/agent-process.ts'
 import { toAgentResources } from '../oci/guest/agent-resources.ts'
 import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
 import type { OciResources } from '../oci/resources.ts'
-import type { OciProcess } from '../oci/spec.ts'
+import type { OciConsoleSize, OciProcess } from '../oci/spec.ts'
 import type { CgroupStats, StatsContainerResponse } from '../protocol/generated/agent.ts'
 import type { Spec } from '../protocol/generated/oci.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { AgentProcess } from './guest/agent-process.ts'
 import { requirePidsLimit } from './guest/agent-support.ts'
-import type { GuestProcess } from './guest/guest-process.ts'
+import type { GuestProcess, TerminalSize } from './guest/guest-process.ts'
 
 /**
  * Makes the container in the guest, its init stopped before it runs.
@@ -80,11 +80,14 @@ export class Container {
   /** Another process in the container; it runs once it is started. */
   exec(execId: string, process: OciProcess): GuestProcess {
     const ids = { containerId: this.id, execId }
-    return new AgentProcess(this.#agent, ids, () =>
-      this.#agent.execProcess({ ...ids, process: toAgentProcess(withoutLabels(process)) }).catch((error) => {
-        throw asCommandError(error, process.args)
-      }),
-    )
+    return new AgentProcess(this.#agent, ids, (size) => {
+      const sized = size === undefined ? process : { ...process, consoleSize: consoleSizeOf(size) }
+      return this.#agent
+        .execProcess({ ...ids, process: toAgentProcess(withoutLabels(sized)) })
+        .catch((error) => {
+          throw asCommandError(error, process.args)
+        })
+    })
   }
 
   async pause(): Promise<void> {
@@ -136,6 +139,8 @@ export class Container {
     await this.#surroundings.remove()
   }
 }
+
+const consoleSizeOf = ({ rows, columns }: TerminalSize): OciConsoleSize => ({ height: rows, width: columns })
 
 /** Field by field within `cpu`, `memory` and the others that are objects; a list of changes takes the place of the old one. */
 function mergeResources(before: OciResources, changes: OciResources): OciResources {

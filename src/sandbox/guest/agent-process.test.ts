@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { AgentClient } from '../../agent/client.ts'
 import { AgentProcess } from './agent-process.ts'
+import type { TerminalSize } from './guest-process.ts'
 
 /** The calls of one start, in their order. */
 async function callsOfStart(execId: string, resized: Promise<object> = Promise.resolve({})) {
@@ -10,18 +11,22 @@ async function callsOfStart(execId: string, resized: Promise<object> = Promise.r
     return resized
   }
   const agent = { ttyWinResize } as unknown as AgentClient
-  const process = new AgentProcess(agent, { containerId: 'c', execId }, async () => calls.push('launch'))
+  const launch = async (size?: TerminalSize) => calls.push(`launch ${size?.rows}x${size?.columns}`)
+  const process = new AgentProcess(agent, { containerId: 'c', execId }, launch)
   await process.start({ rows: 24, columns: 80 })
   return calls
 }
 
-test('the terminal of an init is there before it runs, that of an exec once it runs', async () => {
-  expect(await callsOfStart('')).toEqual(['resize 24x80', 'launch'])
-  expect(await callsOfStart('one')).toEqual(['launch', 'resize 24x80'])
+test('the terminal of an init is there before it runs, that of an exec is told with it and once it runs', async () => {
+  expect(await callsOfStart('')).toEqual(['resize 24x80', 'launch 24x80'])
+  expect(await callsOfStart('one')).toEqual(['launch 24x80', 'resize 24x80'])
 })
 
 test('a size that the guest does not take keeps nothing from starting', async () => {
-  expect(await callsOfStart('', Promise.reject(new Error('no tty')))).toEqual(['resize 24x80', 'launch'])
+  expect(await callsOfStart('', Promise.reject(new Error('no tty')))).toEqual([
+    'resize 24x80',
+    'launch 24x80',
+  ])
 })
 
 test('what is to be done after the end is done before it is told', async () => {

@@ -7,16 +7,16 @@ import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.t
 export class AgentProcess implements GuestProcess {
   readonly #agent: AgentClient
   readonly #ids: { containerId: string; execId: string }
-  readonly #launch: () => Promise<unknown>
+  readonly #launch: (size?: TerminalSize) => Promise<unknown>
   readonly #afterEnd: (() => Promise<void>) | undefined
   /** A guest may leave reads and writes without an answer after the process has ended, for each process that there ever was. */
   readonly #over = new AbortController()
 
-  /** `launch` is the call that starts it, StartContainer or ExecProcess; `afterEnd` is waited for before its end is told. */
+  /** `launch` is the call that starts it, StartContainer or ExecProcess, which may tell the size of a terminal that is made by it; `afterEnd` is waited for before its end is told. */
   constructor(
     agent: AgentClient,
     ids: { containerId: string; execId: string },
-    launch: () => Promise<unknown>,
+    launch: (size?: TerminalSize) => Promise<unknown>,
     afterEnd?: () => Promise<void>,
   ) {
     this.#agent = agent
@@ -31,7 +31,7 @@ export class AgentProcess implements GuestProcess {
     // A process that ended at once has no terminal any more, and one in the wrong size is better than none.
     const apply = () => (size === undefined ? undefined : this.resize(size).catch(() => {}))
     if (hasTerminal) await apply()
-    await this.#launch()
+    await this.#launch(size)
     if (!hasTerminal) await apply()
   }
 
