@@ -55,7 +55,10 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'oci/defaults': ['neither', 'as above'],
   'oci/devices': ['neither', 'as above'],
   'oci/guest': ['neither', 'as above: what of it the guest gets'],
-  protocol: ['neither', 'generated codecs of the agent’s and containerd’s messages'],
+  protocol: [
+    'neither',
+    'generated codecs of the agent’s and containerd’s messages, and what makes their values',
+  ],
   'protocol/generated': ['neither', 'as above'],
   'protocol/generated/containerd': ['neither', 'as above'],
   'protocol/generated/cri': ['neither', 'as above'],

@@ -99,7 +99,7 @@ const ownTimers: Readonly<Record<string, string>> = {
   'ttrpc/bun.ts': 'src/ttrpc stands alone',
   'ttrpc/deadline.ts': 'src/ttrpc stands alone',
   'agent/connection.ts': 'asks again every second while it waits for an answer',
-  'shim/daemon/serve.ts': 'looks every 10 s for as long as the shim lives',
+  'shim/daemon/abandoned.ts': 'looks every 10 s for as long as the shim lives',
   'sandbox/storage/copied-files.ts': 'looks for changes for as long as the copy is wanted',
   'shim/daemon/idle.ts': 'one timer that is set anew, as a sleep for each call would cost more',
   'guest-image/apt.ts': 'shows progress for as long as a download takes',

@@ -1,0 +1,43 @@
+/** The connections of the shim's clients. */
+import { KataError } from '../../errors.ts'
+import type { Logger } from '../../log.ts'
+import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
+import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
+import { listen } from '../../ttrpc/bun.ts'
+import { serve, service } from '../../ttrpc/ttrpc.ts'
+import { collectWhenIdle, watched } from './idle.ts'
+import type { ShimServices } from './services.ts'
+import { toStatus } from './status.ts'
+
+/** containerd 2 calls the same service by this name, unless `start` answered with version 2. Its messages are those of version 2. */
+const taskV3 = { ...TaskDefinition, fullName: 'containerd.task.v3.Task' }
+
+export interface Clients {
+  /** How many are connected. */
+  count(): number
+  /** Takes no more of them. */
+  stop(): void
+}
+
+/** Serves each client that connects to the listening socket `fd`, and returns memory whenever the calls have stopped. */
+export function serveClients(fd: number, { tasks, sandbox }: ShimServices, log: Logger): Clients {
+  const services = [
+    ...[TaskDefinition, taskV3].map((definition) => service(definition, tasks)),
+    service(SandboxDefinition, sandbox),
+  ]
+  const busy = collectWhenIdle(() => Bun.gc(true))
+  busy()
+  let count = 0
+  const listener = listen({ fd }, (transport) => {
+    count++
+    const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
+    void serve(watched(transport, busy), services, { toStatus, onError }).closed.then(() => count--)
+  })
+  return { count: () => count, stop: () => listener.stop() }
+}
+
+/** Clients make calls to find out whether something still exists. */
+function logFailure(log: Logger, error: unknown, call: { method: string } | undefined): void {
+  const level = error instanceof KataError && error.status === 'not_found' ? 'debug' : 'warn'
+  log[level]('call failed', { method: call?.method, error })
+}

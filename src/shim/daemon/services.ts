@@ -1,0 +1,96 @@
+/** The pod of a shim, and the two services through which its client sees it. */
+import { writeFailure } from '../../bundle/failure.ts'
+import type { KataError } from '../../errors.ts'
+import { createLogger, type Logger } from '../../log.ts'
+import { sandboxPaths } from '../../sandbox/records/paths.ts'
+import { removeTaskRecord, writeTaskRecord } from '../../sandbox/records/task-records.ts'
+import { isOwnClient, type ShimFlags } from '../flags.ts'
+import { readRuntimeOptions } from '../sandbox/runtime-options.ts'
+import { SandboxService } from '../sandbox/sandbox-service.ts'
+import { shimSocketPath } from '../start.ts'
+import { createPublisher, type EventPublisher, noEvents } from '../task/publisher.ts'
+import { TaskService } from '../task/task-service.ts'
+import type { TaskRecords } from '../task/task-table.ts'
+import { createSandboxForTask } from './create-sandbox.ts'
+import { Pod } from './pod.ts'
+
+export interface ShimServices {
+  readonly pod: Pod
+  readonly tasks: TaskService
+  readonly sandbox: SandboxService
+  readonly events: EventPublisher
+  /** Resolves when a client of either service is done with the shim. */
+  readonly shutdownRequested: Promise<void>
+}
+
+export function makeServices(flags: ShimFlags, runDir: string, log: Logger): ShimServices {
+  const shutdown = Promise.withResolvers<void>()
+  const events = eventsFor(flags, log)
+  // The pod tells the tasks of its machine's death, and the tasks' service needs the pod.
+  const pod: Pod = makePod(flags, runDir, log, () => tasks)
+  const tasks: TaskService = new TaskService({
+    ...{ pod, events, records: recordsOf(flags, runDir), log },
+    clientReturns: !isOwnClient(flags),
+    complete: (spec) => sandbox.complete(spec),
+  })
+  const sandbox = new SandboxService({
+    pod,
+    runtimeOptions: () => readRuntimeOptions(flags.bundle),
+    networkStats: () => tasks.networkStats(),
+    onShutdown: shutdown.resolve,
+  })
+  const shutdownRequested = Promise.race([tasks.shutdownRequested, shutdown.promise])
+  return { pod, tasks, sandbox, events, shutdownRequested }
+}
+
+/** The log of a shim, and of a sandbox whose configuration asks for no detail. */
+export const shimLog = ({ id, debug }: ShimFlags): Logger =>
+  createLogger({ ...(debug && { level: 'debug' }), fields: logFields(id) })
+
+const logFields = (sandbox: string) => ({ sandbox, subsystem: 'shim' })
+
+function makePod(flags: ShimFlags, runDir: string, log: Logger, tasks: () => TaskService): Pod {
+  const detailedLog = createLogger({ level: 'debug', fields: logFields(flags.id) })
+  return new Pod({
+    id: flags.id,
+    createSandbox: (request, container, signal) =>
+      createSandboxForTask({ flags, runDir, request, container, log, signal, detailedLog }),
+    onDied: (error) => {
+      reportDeath(flags.bundle, error, log)
+      return tasks().died(error)
+    },
+    onLeft: (error) => log.error('the sandbox left something', { error }),
+    oom: {
+      isKnown: (containerId) => tasks().has(containerId),
+      onOom: (containerId) => tasks().oomKilled(containerId),
+    },
+  })
+}
+
+/** Without containerd's address, the client is the command line or CRI-O, which wait instead of listening for events. */
+function eventsFor({ address, namespace }: ShimFlags, log: Logger): EventPublisher {
+  const { TTRPC_ADDRESS: eventsAddress = '' } = process.env
+  return address === '' || eventsAddress === ''
+    ? noEvents
+    : createPublisher({ address: eventsAddress, namespace, log })
+}
+
+function recordsOf({ namespace, id: sandboxId }: ShimFlags, runDir: string): TaskRecords {
+  const paths = sandboxPaths(runDir, namespace, sandboxId)
+  const address = `unix://${shimSocketPath(runDir, namespace, sandboxId)}`
+  return {
+    add: (task) =>
+      writeTaskRecord(paths, { ...task, namespace, sandboxId, address, createdAt: new Date().toISOString() }),
+    remove: (id) => removeTaskRecord(paths, id),
+  }
+}
+
+/** Writes the reason where the client finds it: the exit status of a lost task says only that it was lost. */
+function reportDeath(bundle: string, error: KataError, log: Logger): void {
+  log.error('sandbox died', { error })
+  try {
+    writeFailure(bundle, 'failure', error)
+  } catch (cause) {
+    log.warn('that reason did not reach the client', { bundle, error: cause })
+  }
+}

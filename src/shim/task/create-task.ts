@@ -1,0 +1,86 @@
+/** Create: a container in the pod's sandbox, which the first container makes. */
+import { KataError } from '../../errors.ts'
+import { readBundleSpec } from '../../oci/bundle.ts'
+import { deviceRights } from '../../oci/devices/device-rights.ts'
+import type { OciSpec } from '../../oci/spec.ts'
+import { checkSpecLimits } from '../../oci/spec-limits.ts'
+import { terminationMount } from '../../oci/termination-mount.ts'
+import type { CreateTaskRequest, CreateTaskResponse } from '../../protocol/generated/containerd/task.ts'
+import type { Container } from '../../sandbox/container.ts'
+import type { ContainerRequest } from '../../sandbox/sandbox.ts'
+import type { CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
+import { execsEndMs } from './delete-task.ts'
+import { taskEvents } from './events.ts'
+import { makeProcess, publishExit } from './make-process.ts'
+import { Task } from './task.ts'
+import type { TaskContext } from './task-context.ts'
+
+/** @throws KataError TASK_EXISTS, those of the specification, of the sandbox's start and of the container. */
+export async function createTask(
+  context: TaskContext,
+  request: CreateTaskRequest,
+  call?: Pick<CallContext, 'onCancel'>,
+): Promise<CreateTaskResponse> {
+  const { pod, tasks } = context
+  const { id } = request
+  if (tasks.has(id)) throw new KataError('TASK_EXISTS', { id })
+  const asked = readContainer(context, request)
+  if (id === pod.id) call?.onCancel((reason) => giveUp(context, reason))
+  const sandbox = await pod.sandboxFor(request, asked)
+  try {
+    const task = addTask(context, request, asked.spec, await sandbox.createContainer(asked))
+    if (id === pod.id) endPodWith(context, task)
+    return { pid: task.pid }
+  } catch (failure) {
+    const error = pod.givenUp ?? failure
+    // A sandbox without its first container is of no use.
+    if (tasks.isEmpty && !pod.standsAlone) await pod.stopAnyway()
+    throw error
+  }
+}
+
+/** The door of a container's specification: behind it nothing looks at its JSON again. */
+function readContainer(
+  { complete = (spec) => spec, log }: TaskContext,
+  { id, bundle, rootfs }: CreateTaskRequest,
+): ContainerRequest {
+  const fields: string[] = []
+  const spec = complete(readBundleSpec(bundle, fields))
+  checkSpecLimits(spec, id)
+  if (fields.length > 0)
+    log.warn('a container in a machine does not get these fields of its specification', {
+      container: id,
+      fields,
+    })
+  return { id, spec, rights: deviceRights(spec), bundle, rootfs }
+}
+
+/** The client does not wait for the pod's start any more. */
+function giveUp({ pod, clientReturns }: TaskContext, { code }: TtrpcError): void {
+  const isLate = code === 'deadline_exceeded'
+  if (isLate) void pod.stopAnyway('its client’s time for it is over')
+  else if (!clientReturns) void pod.stopAnyway('its client went away')
+}
+
+function addTask(
+  context: TaskContext,
+  { id, bundle, rootfs, stdin, stdout, stderr, terminal, checkpoint }: CreateTaskRequest,
+  spec: OciSpec,
+  container: Container,
+): Task {
+  const { tasks, events, clientReturns: tellsDeath } = context
+  const stdio = { stdin, stdout, stderr, terminal }
+  const init = makeProcess(context, { id, stdio, guest: container.init, tellsDeath })
+  const terminationFile = terminationMount(spec)?.source
+  const task = new Task({ id, bundle, container, init, terminationFile })
+  tasks.add(task)
+  const event = { containerId: id, bundle, rootfs, io: stdio, checkpoint, pid: task.pid }
+  events.publish(taskEvents.create(event))
+  publishExit(context, task, init)
+  return task
+}
+
+/** The pod ends with its own container, and with no other. */
+function endPodWith({ pod }: TaskContext, task: Task): void {
+  void task.init.exited.then(() => task.execsOver(execsEndMs)).then(() => pod.stopAnyway())
+}

@@ -1,0 +1,49 @@
+/** Delete: the end of a process's record, and with the init process of the container itself. */
+import type { DeleteRequest, DeleteResponse } from '../../protocol/generated/containerd/task.ts'
+import { exitFields, wrongState } from './answers.ts'
+import { taskEvents } from './events.ts'
+import type { Task } from './task.ts'
+import type { TaskContext } from './task-context.ts'
+
+/**
+ * How long the execs of a container that has ended may take to be told as ended, milliseconds. They end with it, and how they ended
+ * cannot be found out once the container is removed or its machine stopped. Those of a pod that shares its processes may go on until
+ * then.
+ */
+export const execsEndMs = 500
+
+/**
+ * Ends the record of a stopped process; for the sandbox's own container only once everything is released.
+ *
+ * @throws KataError TASK_NOT_FOUND, TASK_STATE; RELEASE_FAILED for the sandbox's own container, which is gone all the same:
+ *   a client that asks again gets TASK_NOT_FOUND and goes on to Shutdown.
+ */
+export async function deleteProcess(
+  context: TaskContext,
+  { id, execId }: DeleteRequest,
+): Promise<DeleteResponse> {
+  const { tasks, events } = context
+  const task = tasks.get(id)
+  const process = task.process(execId)
+  if (process.state !== 'stopped' && process.state !== 'created') throw wrongState('delete', process)
+  const answer = { pid: task.pid, ...exitFields(process.exit) }
+  if (execId !== '') task.removeExec(execId)
+  else {
+    // A task whose removal leaves something exists no longer, either.
+    await remove(context, task).finally(() =>
+      events.publish(taskEvents.delete({ containerId: id, id: '', ...answer })),
+    )
+  }
+  return answer
+}
+
+async function remove({ pod, tasks }: TaskContext, task: Task): Promise<void> {
+  tasks.remove(task.id)
+  // Nothing of a container is left once its machine has gone.
+  if (task.id === pod.id) await pod.stop()
+  else if (pod.isStopping) await pod.stopAnyway()
+  else {
+    await task.execsOver(execsEndMs)
+    await task.container.remove()
+  }
+}

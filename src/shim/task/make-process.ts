@@ -1,0 +1,32 @@
+/** A process of a task, tied to the fate of its pod. */
+import { killLimits } from '../daemon/after-kill.ts'
+import { exitFields } from './answers.ts'
+import { taskEvents } from './events.ts'
+import type { Task } from './task.ts'
+import type { TaskContext } from './task-context.ts'
+import { TaskProcess } from './task-process.ts'
+
+type Made = Pick<ConstructorParameters<typeof TaskProcess>[0], 'id' | 'stdio' | 'guest' | 'tellsDeath'>
+
+/** A guest that does not end the process in its time after SIGKILL loses its machine. */
+export function makeProcess({ pod, limits = killLimits, log }: TaskContext, made: Made): TaskProcess {
+  return new TaskProcess({
+    ...made,
+    ...{ limits, lost: pod.over, log },
+    onSurvived: () =>
+      pod.condemn(`its guest did not end ${made.id} within ${limits.endMs / 1000} s of SIGKILL`),
+    heldUp: () => pod.heldUp,
+  })
+}
+
+/** Publishes the end of a process, once it comes. A process that never came to run has no end that a client waits for. */
+export function publishExit(
+  { events }: TaskContext,
+  { id: containerId, pid }: Pick<Task, 'id' | 'pid'>,
+  process: TaskProcess,
+): void {
+  void process.exited.then((exit) => {
+    if (process.failedToStart) return
+    events.publish(taskEvents.exit({ containerId, id: process.id, pid, ...exitFields(exit) }))
+  })
+}

@@ -1,0 +1,65 @@
+/** Calls about a process of a task: its init process for an empty `execId`, else an exec. */
+import { parseProcessText } from '../../oci/read-spec.ts'
+import { checkProcessLimits } from '../../oci/spec-limits.ts'
+import type {
+  ExecProcessRequest,
+  KillRequest,
+  StartRequest,
+  StartResponse,
+} from '../../protocol/generated/containerd/task.ts'
+import { wrongState } from './answers.ts'
+import { textOf } from './any-text.ts'
+import { taskEvents } from './events.ts'
+import { makeProcess, publishExit } from './make-process.ts'
+import type { TaskContext } from './task-context.ts'
+
+const sigkill = 9
+
+/** @throws KataError TASK_NOT_FOUND, TASK_STATE, those of the guest. */
+export async function startProcess(
+  { pod, tasks, events }: TaskContext,
+  { id, execId }: StartRequest,
+): Promise<StartResponse> {
+  const task = tasks.get(id)
+  const process = task.process(execId)
+  if (id === pod.id && execId === '') await pod.attachLateNetwork()
+  await process.start()
+  const { pid } = task
+  events.publish(
+    execId === ''
+      ? taskEvents.start({ containerId: id, pid })
+      : taskEvents.execStarted({ containerId: id, execId, pid }),
+  )
+  return { pid }
+}
+
+/** @throws KataError TASK_NOT_FOUND, TASK_EXISTS, TASK_STATE, those of the specification. */
+export async function addExec(context: TaskContext, request: ExecProcessRequest): Promise<object> {
+  const { id, execId, stdin, stdout, stderr, terminal } = request
+  const task = context.tasks.get(id)
+  if (task.init.state === 'stopped') throw wrongState('exec in', task.init)
+  const spec = parseProcessText(textOf(request.spec))
+  checkProcessLimits(spec, id)
+  const process = makeProcess(context, {
+    id: execId,
+    stdio: { stdin, stdout, stderr, terminal },
+    guest: task.container.exec(execId, { ...spec, terminal }),
+  })
+  task.addExec(execId, process)
+  context.events.publish(taskEvents.execAdded({ containerId: id, execId }))
+  publishExit(context, task, process)
+  return {}
+}
+
+/** @throws KataError TASK_NOT_FOUND, those of the guest. */
+export async function killProcess(
+  { tasks }: TaskContext,
+  { id, execId, signal, all }: KillRequest,
+): Promise<object> {
+  const task = tasks.get(id)
+  // SIGKILL for the init process is sent by the guest to all that is in the container.
+  const process = all ? task.init : task.process(execId)
+  if (signal === sigkill && process === task.init) task.endIsNear()
+  await process.signal(signal)
+  return {}
+}

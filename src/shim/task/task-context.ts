@@ -1,0 +1,23 @@
+import type { Logger } from '../../log.ts'
+import type { OciSpec } from '../../oci/spec.ts'
+import type { KillLimits } from '../daemon/after-kill.ts'
+import type { Pod } from '../daemon/pod.ts'
+import type { EventPublisher } from './publisher.ts'
+import type { TaskTable } from './task-table.ts'
+
+/** What every call of the Task service works with. */
+export interface TaskContext {
+  readonly pod: Pod
+  readonly tasks: TaskTable
+  readonly events: EventPublisher
+  readonly log: Logger
+  /** Adds to the specification of a container what its pod gives it. */
+  readonly complete?: (spec: OciSpec) => OciSpec
+  /**
+   * Whether a client whose connection closed may come back and ask for what it had begun. A containerd or CRI-O that is started anew does
+   * (docs/design/containerd.md), the command line does not. The command line tells the death of a machine itself, so the streams of
+   * its containers get none of it.
+   */
+  readonly clientReturns: boolean
+  readonly limits?: KillLimits
+}
