@@ -50,5 +50,16 @@ describe.each(usable().map((hierarchy) => [hierarchy.point, hierarchy] as const)
       expect(cgroupOf('self', hierarchy)).toBe(left.origin)
       expect(existsSync(cgroupDirectory(hierarchy, path))).toBe(false)
     })
+
+    test('this process goes to the root, when it came from outside of its cgroup namespace', async () => {
+      const { origin, ...left } = place()
+      const stray = `${hierarchy.point}/../cgroup.procs`
+      const before = existsSync(stray)
+      makeCgroup(hierarchy, path)
+      enterCgroup(hierarchy, path, process.pid)
+      await cgroupsResource.release({ places: [{ ...left, origin: '/..' }] }, silentLogger)
+      expect([cgroupOf('self', hierarchy), existsSync(stray)]).toEqual(['/', before])
+      enterCgroup(hierarchy, origin, process.pid)
+    })
   },
 )

@@ -2,6 +2,7 @@
 import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { enterCgroup, killCgroup, processesIn, removeCgroup } from '../linux/cgroups/cgroup.ts'
+import type { Logger } from '../log.ts'
 import { sleep } from '../time.ts'
 
 /** One cgroup in one hierarchy. */
@@ -21,37 +22,52 @@ const emptyMs = 10_000
 /** @throws KataError CGROUP_STAYS. */
 export const cgroupsResource: ResourceKind<{ readonly places: readonly CgroupPlace[] }> = {
   kind: 'cgroups',
-  async release({ places }) {
+  async release({ places }, log) {
     for (const place of places) {
-      await removeEmptied(place)
+      await removeEmptied(place, log)
       for (const ancestor of place.ancestors.toReversed()) if (!removeCgroup(place, ancestor)) break
     }
   },
 }
 
-/** The shim itself is in one until now, and ends only after its sandbox. */
-async function removeEmptied(place: CgroupPlace): Promise<void> {
+/** The shim itself is in the cgroup until now, and ends only after its sandbox. */
+async function removeEmptied(place: CgroupPlace, log: Logger): Promise<void> {
   const { point, path } = place
   const deadline = Date.now() + emptyMs
+  let refuges: readonly string[] | undefined
   for (let pause = 1; !removeCgroup(place, path); pause = Math.min(pause * 2, 50)) {
     const pids = processesIn(place, path)
     if (Date.now() > deadline)
       throw new KataError('CGROUP_STAYS', { path: `${point}${path}`, pids: pids.join(', ') || 'none' })
     // Only this process ever leaves the cgroup. What is left of the sandbox ends in here, under its limits.
-    if (pids.includes(process.pid)) leave(place, process.pid)
-    else killCgroup(place, path)
+    if (pids.includes(process.pid)) {
+      refuges ??= refugesOf(place, log)
+      leave(place, refuges, process.pid)
+    } else killCgroup(place, path)
     await sleep(pause)
   }
 }
 
-/** A cgroup of version 2 whose children have controllers takes no process; the root always does. */
-function leave(place: CgroupPlace, pid: number): void {
-  for (const refuge of [place.origin, '/']) {
+/** Where the shim may go. The root of version 2 takes a process always, another cgroup only while its children have no controllers. */
+function refugesOf({ point, origin }: CgroupPlace, log: Logger): readonly string[] {
+  // cgroup_namespaces(7): a cgroup outside of the namespace's root is shown by a path that leads up. It is not below the mount point.
+  if (!origin.split('/').includes('..')) return [origin, '/']
+  log.warn(
+    'the shim does not return to its cgroup, which lies outside of its cgroup namespace, but to the root',
+    {
+      ...{ hierarchy: point, origin },
+    },
+  )
+  return ['/']
+}
+
+function leave(place: CgroupPlace, refuges: readonly string[], pid: number): void {
+  for (const refuge of refuges) {
     try {
       enterCgroup(place, refuge, pid)
       return
     } catch {
-      // It has ended meanwhile, or the next one takes it.
+      // The process has ended meanwhile, or the next cgroup takes it.
     }
   }
 }

@@ -103,14 +103,17 @@ function passControllers(directory: string): void {
   }
 }
 
+/** Opens a control file without O_CREAT: what is no cgroup gets no file, and ENOENT is thrown. */
+const existing = { flag: 'r+' } as const
+
 /** Moves a process with all its threads. @throws ErrnoException ESRCH when it has ended, EBUSY, ENOENT. */
 export function enterCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string, pid: number): void {
-  writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.procs`, `${pid}`)
+  writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.procs`, `${pid}`, existing)
 }
 
 /** Moves a single thread, which version 1 can. @throws ErrnoException. */
 export function enterThread(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string, tid: number): void {
-  writeFileSync(`${cgroupDirectory(hierarchy, path)}/tasks`, `${tid}`)
+  writeFileSync(`${cgroupDirectory(hierarchy, path)}/tasks`, `${tid}`, existing)
 }
 
 /** Processes in a cgroup, not those in its children; none when it is not there. */
@@ -122,8 +125,7 @@ export function processesIn(hierarchy: Pick<CgroupHierarchy, 'point'>, path: str
 /** Ends all processes in a cgroup: those of version 2 at once, since Linux 5.14; others one by one. */
 export function killCgroup(hierarchy: Pick<CgroupHierarchy, 'point'>, path: string): void {
   try {
-    // Opened without O_CREAT, so that a missing file is an error.
-    writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.kill`, '1', { flag: 'r+' })
+    writeFileSync(`${cgroupDirectory(hierarchy, path)}/cgroup.kill`, '1', existing)
   } catch {
     for (const ref of processesIn(hierarchy, path).flatMap((pid) => processRef(pid) ?? []))
       signalProcess(ref, 'SIGKILL')
