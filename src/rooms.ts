@@ -120,6 +120,7 @@ export const doors: Readonly<Record<string, string>> = {
   'sandbox/start/guest': 'what the stages before have taken, told to the agent',
   'shim/task': 'each call of containerd becomes a call to the guest',
   'sandbox/sandbox.ts': 'the pod: its machine and its guest',
+  'sandbox/containers.ts': 'what a container gets of the host, and its creation in the guest',
   'sandbox/container.ts': 'a container: what it holds on the host, and its calls to the guest',
   'sandbox/end/machine-end.ts': 'the signs of an end come from both sides',
   'sandbox/network/network.ts': 'an interface that comes late is plugged in and told to the guest',

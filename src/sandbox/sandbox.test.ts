@@ -7,7 +7,8 @@ import { silentLogger } from '../log.ts'
 import { deviceRights } from '../oci/devices/device-rights.ts'
 import { CgroupStats } from '../protocol/generated/agent.ts'
 import { MachineEnd } from './end/machine-end.ts'
-import { Sandbox, type SandboxParts } from './sandbox.ts'
+import { Sandbox } from './sandbox.ts'
+import type { SandboxParts } from './sandbox-parts.ts'
 
 const never = new Promise<never>(() => {})
 const nothing = async () => {}

@@ -10,8 +10,9 @@ import {
   ExecProcessRequest,
   UpdateTaskRequest,
 } from '../protocol/generated/containerd/task.ts'
+import type { ContainerRequest } from '../sandbox/container-request.ts'
 import { neverHeldUp } from '../sandbox/guest/health.ts'
-import type { ContainerRequest, Sandbox } from '../sandbox/sandbox.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
 import { Pod } from './daemon/pod.ts'
 import { TaskService } from './task/task-service.ts'
 

@@ -113,6 +113,12 @@ function open(one: VfioFunction, container: string, host: VfioHost): VfioAttachm
   }
 }
 
+/** The devices of VFIO that a container got. */
+export interface PassedVfio extends Pick<VfioUses, 'passed'> {
+  /** In the words of the agent's protocol. */
+  readonly devices: readonly Device[]
+}
+
 export interface ColdVfio extends Disposable {
   readonly devices: readonly VfioAttachment[]
   /** What a failed start of the machine means, when it was because of them. */
@@ -178,7 +184,7 @@ export class VfioDevices {
    *
    * @throws KataError VFIO_*, DEVICE_*, and those of the VMM.
    */
-  async attach(container: VfioContainer): Promise<{ devices: Device[]; passed: readonly OciDevice[] }> {
+  async attach(container: VfioContainer): Promise<PassedVfio> {
     const { uses, passed } = vfioUses(container, this.#host)
     const devices: Device[] = []
     for (const { device, functions } of uses) {

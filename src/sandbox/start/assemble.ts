@@ -1,6 +1,7 @@
 /** The sandbox of what a start has made. */
 
-import { Sandbox, type SandboxParts } from '../sandbox.ts'
+import { Sandbox } from '../sandbox.ts'
+import type { SandboxParts } from '../sandbox-parts.ts'
 import { MachineSizer } from '../size/machine-sizer.ts'
 import { memoryBound } from '../size/memory-bound.ts'
 import type { MachinePlan } from '../size/sizing.ts'

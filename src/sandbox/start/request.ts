@@ -2,8 +2,8 @@
 import type { Config } from '../../config/config.ts'
 import type { Failpoints } from '../../ledger/failpoints.ts'
 import type { Logger } from '../../log.ts'
+import type { ContainerRequest } from '../container-request.ts'
 import type { NetworkRequest } from '../network/network.ts'
-import type { ContainerRequest } from '../sandbox.ts'
 
 export interface SandboxRequest {
   readonly id: string

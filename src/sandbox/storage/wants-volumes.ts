@@ -2,7 +2,7 @@
 import { KataError } from '../../errors.ts'
 import { isPodSandbox } from '../../oci/annotations.ts'
 import type { IsGuarded } from '../../sharing/pod-share.ts'
-import type { ContainerRequest } from '../sandbox.ts'
+import type { ContainerRequest } from '../container-request.ts'
 import { bindRequest, sharedMounts } from './mounts.ts'
 
 /**

@@ -5,9 +5,10 @@
 import { KataError } from '../../errors.ts'
 import type { CgroupStats } from '../../protocol/generated/agent.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
+import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
 import type { OomWatch } from '../../sandbox/guest/oom.ts'
-import type { ContainerRequest, Sandbox } from '../../sandbox/sandbox.ts'
+import type { Sandbox } from '../../sandbox/sandbox.ts'
 
 export interface PodOptions {
   readonly id: string

@@ -1,0 +1,178 @@
+/** The containers of a sandbox: what each gets of the host, its creation in the guest, and what is released after it. */
+import { warnClient } from '../bundle/warnings.ts'
+import { isPodSandbox } from '../oci/annotations.ts'
+import { toAgentSpec } from '../oci/guest/agent-spec.ts'
+import { guestSpec } from '../oci/guest/pipeline.ts'
+import { warnOfHooks } from '../oci/hooks.ts'
+import { terminationMount } from '../oci/termination-mount.ts'
+import type { GuestRootfs } from '../sharing/share.ts'
+import { Container, createInGuest } from './container.ts'
+import { type ContainerRequest, rootfsMounts } from './container-request.ts'
+import { type PassedVfio, VfioDevices, vfioHost } from './devices/vfio-devices.ts'
+import { PodOomScore } from './end/pod-oom-score.ts'
+import { requireSeccomp, requireSubpaths, requireTarget } from './guest/agent-support.ts'
+import type { HeldUp } from './guest/health.ts'
+import { undrivenDevices } from './guest/passed-drivers.ts'
+import { ContainerPids, type SharedProcesses } from './pids/container-pids.ts'
+import { jailedStandIns } from './pids/stand-ins.ts'
+import { podPid, type SandboxParts } from './sandbox-parts.ts'
+import { demandOf, demandOfContainer } from './size/sizing.ts'
+import { attachDisks, type ContainerDisks, releaseDisks } from './storage/container-disks.ts'
+import { messageBringer } from './storage/copied-message.ts'
+import { carryMounts, type GuestMounts } from './storage/mounts.ts'
+import { requireSharedIds } from './storage/share-ids.ts'
+import { unwatchedWarning } from './storage/watched-volume.ts'
+
+/** What a container has in share and machine, before the guest knows of it. */
+interface Carried {
+  readonly rootfs: GuestRootfs
+  readonly passed: PassedVfio
+  readonly disks: ContainerDisks
+  readonly mounts: GuestMounts
+}
+
+export class Containers {
+  readonly #parts: SandboxParts
+  readonly #vfio: VfioDevices
+  readonly #oomScore: PodOomScore
+  readonly #pids: ContainerPids
+  /** Volumes that are too large to be watched, once it was said. */
+  readonly #unwatched = new Set<string>()
+
+  constructor(parts: SandboxParts) {
+    const { id, identity, vmm, ledger, config, paths, end, log } = parts
+    this.#parts = parts
+    this.#vfio = new VfioDevices({
+      ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
+      host: vfioHost(paths.runDir),
+    })
+    this.#oomScore = new PodOomScore(paths.stateDir, log)
+    const jail = { identity, stateDir: paths.stateDir, log, config, signal: end.over }
+    this.#pids = new ContainerPids({
+      ...{ podId: id, podPid: () => podPid(parts) },
+      standIns: jailedStandIns(ledger, jail, () => this.#oomScore.spread()),
+    })
+  }
+
+  /** {@link HealthOptions.heldUp}. */
+  get heldUp(): HeldUp {
+    return this.#vfio.heldUp
+  }
+
+  /** Carries the container's files into the share and creates it in the guest, ready to be started. */
+  async create(request: ContainerRequest): Promise<Container> {
+    const { id } = request
+    const { end, log } = this.#parts
+    const processes = this.#check(request)
+    const started = this.#pids.add(id, processes)
+    // It is awaited below; a step that fails before that must not leave its failure unheard.
+    started.catch(() => {})
+    try {
+      const carried = await this.#carry(request)
+      await this.#createInGuest(request, carried, processes)
+      await this.#warn(request, carried)
+      return this.#made(request, await started)
+    } catch (error) {
+      // The end of a machine that is over releases what it had of this container, too.
+      if (!end.isLost)
+        await this.#release(id).catch((left) =>
+          log.error('a failed container left something', { id, error: left }),
+        )
+      throw error
+    }
+  }
+
+  /** What can be refused before the container has anything. */
+  #check({ id, spec }: ContainerRequest): SharedProcesses {
+    const { id: sandboxId, agentFacts, config, network, share, log } = this.#parts
+    requireSeccomp(spec, id, agentFacts, config.runtime.disableGuestSeccomp)
+    warnOfHooks(spec, id, log, id === sandboxId && network.holder !== undefined)
+    if (share.idMap !== undefined) requireSharedIds(spec, id, share.idMap)
+    const processes = this.#pids.sharedWith(id, spec)
+    requireTarget(processes.pidnsContainer, id, agentFacts)
+    return processes
+  }
+
+  async #carry(request: ContainerRequest): Promise<Carried> {
+    const { id, spec } = request
+    const { share, sizer, agentFacts } = this.#parts
+    await sizer.demand(id, demandOfContainer(spec))
+    this.#oomScore.add(id, spec)
+    const rootfs = await share.addRootfs(id, rootfsMounts(request))
+    const passed = await this.#vfio.attach(request)
+    const disks = await this.#attachDisks(request)
+    const addWatched = agentFacts.watchesVolumes ? share.addWatched : undefined
+    const mounts = await carryMounts(spec, id, share, { disks: disks.mounts, addWatched })
+    return { rootfs, passed, disks, mounts }
+  }
+
+  #attachDisks({ id: containerId, spec, rights }: ContainerRequest): Promise<ContainerDisks> {
+    const { id: sandboxId, ledger, config, disks } = this.#parts
+    const { hypervisor } = config
+    return attachDisks({ containerId, sandboxId, spec, rights, disks, ledger, hypervisor })
+  }
+
+  async #createInGuest(
+    { id, spec, bundle, rights }: ContainerRequest,
+    { rootfs, passed, disks, mounts }: Carried,
+    processes: SharedProcesses,
+  ): Promise<void> {
+    const { agent, agentFacts, config } = this.#parts
+    const { disableGuestSeccomp, createContainerTimeout } = config.runtime
+    const forGuest = guestSpec(spec, {
+      ...{ containerId: id, bundle, rights, disableGuestSeccomp },
+      terminationPath: terminationMount(spec)?.destination,
+      ...{ rootfs: rootfs.path, mounts: mounts.mounts },
+      ...{ passedDevices: passed.passed, diskRules: disks.rules, mountRules: mounts.deviceRules },
+    })
+    const own = rootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
+    const storages = [...own, ...mounts.storages, ...disks.storages]
+    requireSubpaths(storages, id, agentFacts)
+    const request = {
+      ...{ containerId: id, execId: id, oci: toAgentSpec(forGuest), storages },
+      devices: [...disks.devices, ...passed.devices],
+      ...processes,
+    }
+    const limits = { timeoutMs: createContainerTimeout * 1000, facts: agentFacts }
+    await createInGuest(agent.agent, request, limits)
+  }
+
+  async #warn({ id, bundle }: ContainerRequest, { passed, mounts }: Carried): Promise<void> {
+    const { agent, log } = this.#parts
+    for (const warning of await undrivenDevices(passed.devices, id, agent.agent, log))
+      warnClient(bundle, warning, log)
+    // Once for each volume, whichever containers mount it.
+    for (const source of mounts.unwatched.filter((source) => !this.#unwatched.has(source))) {
+      this.#unwatched.add(source)
+      warnClient(bundle, unwatchedWarning(source), log)
+    }
+  }
+
+  #made({ id, spec }: ContainerRequest, pid: number): Container {
+    const { agent, agentFacts, share, sizer, hostUsage, log } = this.#parts
+    const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
+    return new Container(id, agent.agent, {
+      pid,
+      ...(afterEnd !== undefined && { afterEnd }),
+      agentFacts,
+      resources: spec.linux?.resources ?? {},
+      resize: async (resources) => {
+        if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))
+      },
+      // A single container has no other that would tell what it uses.
+      ...(isPodSandbox(spec) && { hostUsage }),
+      remove: () => this.#release(id),
+    })
+  }
+
+  /** What a container had on the host, once the guest has let go of it. */
+  async #release(containerId: string): Promise<void> {
+    const { share, ledger, sizer, disks } = this.#parts
+    await share.removeContainer(containerId)
+    await releaseDisks(containerId, disks, ledger)
+    await this.#vfio.detach(containerId)
+    await sizer.forget(containerId)
+    await this.#pids.remove(containerId)
+    this.#oomScore.remove(containerId)
+  }
+}

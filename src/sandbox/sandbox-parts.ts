@@ -1,0 +1,40 @@
+import type { AgentFacts } from '../agent/agent-facts.ts'
+import type { AgentConnection } from '../agent/connection.ts'
+import type { Config } from '../config/config.ts'
+import type { Ledger } from '../ledger/ledger.ts'
+import type { ProcessRef } from '../linux/processes/proc.ts'
+import type { Logger } from '../log.ts'
+import type { CgroupStats } from '../protocol/generated/agent.ts'
+import type { Identity } from '../rootless/jail/launch-spec.ts'
+import type { Share } from '../sharing/share.ts'
+import type { Vmm } from '../vmm/vmm.ts'
+import type { MachineEnd } from './end/machine-end.ts'
+import type { SandboxNetwork } from './network/network.ts'
+import type { SandboxPaths } from './records/paths.ts'
+import type { MachineSizer } from './size/machine-sizer.ts'
+import type { Disks } from './storage/disks.ts'
+
+/** The process that clients know the pod by: what holds its network namespace, if they need that; or its VMM. */
+export const podPid = ({ network, vmmProcess }: Pick<SandboxParts, 'network' | 'vmmProcess'>): number =>
+  network.holder?.pid ?? vmmProcess.pid
+
+/** What a start has made, for the sandbox to live with. */
+export interface SandboxParts {
+  readonly id: string
+  readonly config: Config
+  readonly identity: Identity
+  readonly paths: SandboxPaths
+  readonly ledger: Ledger
+  readonly end: MachineEnd
+  readonly vmm: Vmm
+  readonly vmmProcess: ProcessRef
+  readonly share: Share
+  readonly disks: Disks
+  readonly network: SandboxNetwork
+  readonly agent: AgentConnection
+  readonly agentFacts: AgentFacts
+  readonly sizer: MachineSizer
+  /** {@link CgroupPlacement.usage}. */
+  hostUsage(): CgroupStats
+  readonly log: Logger
+}
