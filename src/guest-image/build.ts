@@ -4,35 +4,30 @@ import { join } from 'node:path'
 import { agentVersion } from '../../guest/agent/src/system/version.ts'
 import { KataError } from '../errors.ts'
 import { type Logger, silentLogger } from '../log.ts'
-import { aptUpdate, dependencyOf, downloadPackages, type PackageFile, resolvePackages } from './apt.ts'
+import type { PackageFile } from './apt.ts'
 import { makeCurrent, newDirectory, publish, removeOld, writeDurably } from './cache.ts'
 import { mustRunTool, type ToolContext } from './child.ts'
-import {
-  checkKernel,
-  defaultCacheDir,
-  type GuestImage,
-  type ImageManifest,
-  type ImagePackage,
-  loadImage,
-  verifyImage,
-} from './guest-image.ts'
+import { checkKernel, defaultCacheDir, type GuestImage, loadImage, verifyImage } from './guest-image.ts'
 import { buildInitrd } from './initrd.ts'
 import { extractVmlinux } from './kernel.ts'
 import { lockFile } from './lock.ts'
+import type { ImageManifest } from './manifest.ts'
 import { collectModules } from './modules/collect.ts'
 import { furtherModules, sortedNames } from './modules/further.ts'
+import { downloadOrUpdate, type PackageContext, resolveOrUpdate } from './packages.ts'
+import {
+  type ImagePrograms,
+  imageId,
+  imageRecipe,
+  type ProgramBytes,
+  programBytes,
+  sha256,
+} from './programs.ts'
 import { type Progress, silentProgress } from './progress.ts'
 
 export { findImage, type GuestImage, verifyImage } from './guest-image.ts'
+export { isBuiltFrom } from './programs.ts'
 
-/** Raised whenever the same inputs would give other bytes. */
-const imageRecipe = 5
-
-/** Names the package of the kernel that Debian ships for virtual machines at the moment. */
-const kernelMetapackage = 'linux-image-cloud-amd64'
-const kernelPackage = /^linux-image-\d\S*-cloud-amd64$/
-/** crun and what it links against, libsystemd aside; that nothing is missing is checked on the files themselves. */
-const userPackages = ['crun', 'libc6', 'libcap2', 'libseccomp2', 'libyajl2']
 /** virtio-fs, virtio-serial and ext4 are built in; these are loaded when first needed. */
 const guestModules = [
   'vsock',
@@ -46,14 +41,6 @@ const guestModules = [
   'virtio_mem',
   'overlay',
 ]
-
-/** Our own programs in the image: their bytes, or the paths of the files. */
-export interface ImagePrograms {
-  /** The static agent executable (guest/agent/build.ts). */
-  readonly agent: Uint8Array | string
-  /** The guest's libsystemd.so.0 (systemd-stub.ts). */
-  readonly systemdStub: Uint8Array | string
-}
 
 export interface BuildOptions extends ImagePrograms {
   /** Made if missing. */
@@ -97,28 +84,10 @@ export async function buildImage(options: BuildOptions): Promise<GuestImage> {
   }
 }
 
-/**
- * Whether an image was built by this recipe, from these programs and whichever packages; its files are not looked at.
- *
- * @throws KataError IMAGE_FILE_MISSING for a program that cannot be read.
- */
-export function isBuiltFrom(image: GuestImage, programs: ImagePrograms): boolean {
-  const { packages, kernelModules = [] } = image.manifest
-  return image.id === imageId(packages, programBytes(programs), kernelModules)
-}
-
-interface ProgramBytes {
-  readonly agent: Uint8Array
-  readonly systemdStub: Uint8Array
-}
-
-interface Build {
-  readonly cacheDir: string
+interface Build extends PackageContext {
   readonly programs: ProgramBytes
   readonly kernelModules: readonly string[]
-  readonly progress: Progress
   readonly log: Logger
-  readonly tools: ToolContext
 }
 
 async function buildLocked(build: Build): Promise<GuestImage> {
@@ -148,44 +117,6 @@ async function buildLocked(build: Build): Promise<GuestImage> {
   progress.end(`image ${image.id}, kernel ${kernelRelease}, initrd ${(initrd.size / 1e6).toFixed(1)} MB`)
   log.info('guest image built', { id: image.id, kernelRelease, kernel: kernel.size, initrd: initrd.size })
   return image
-}
-
-async function resolve(tools: ToolContext): Promise<PackageFile[]> {
-  const kernel = await dependencyOf(kernelMetapackage, kernelPackage, tools)
-  return resolvePackages([kernel, ...userPackages], tools)
-}
-
-/** A fresh system has no package lists yet: fetch them once when a package is unknown. */
-async function resolveOrUpdate({ tools, progress }: Build): Promise<PackageFile[]> {
-  try {
-    return await resolve(tools)
-  } catch (error) {
-    if (!hasCode(error, 'IMAGE_PACKAGE_UNKNOWN')) throw error
-    progress.begin('guest image: package lists')
-    await aptUpdate(tools)
-    return resolve(tools)
-  }
-}
-
-/** Lists that are older than the archive name files that are gone from it: then fetch the lists and try once more. */
-async function downloadOrUpdate(build: Build, packages: PackageFile[]): Promise<PackageFile[]> {
-  const { cacheDir, tools, progress } = build
-  const onProgress = (fraction: number) => progress.update(fraction)
-  const download = (files: readonly PackageFile[]) =>
-    downloadPackages(files, join(cacheDir, 'debs'), newDirectory(cacheDir, 'download'), {
-      ...tools,
-      onProgress,
-    })
-  try {
-    await download(packages)
-    return packages
-  } catch (error) {
-    if (!hasCode(error, 'IMAGE_PACKAGES_UNREACHABLE')) throw error
-    await aptUpdate(tools)
-    const newer = await resolve(tools)
-    await download(newer)
-    return newer
-  }
 }
 
 async function assemble(build: Build, packages: readonly PackageFile[], tree: string): Promise<GuestImage> {
@@ -222,22 +153,6 @@ async function assemble(build: Build, packages: readonly PackageFile[], tree: st
   return publish(cacheDir, out, manifest.id)
 }
 
-/** Content address: package files, our programs, recipe and what was asked for. */
-function imageId(
-  packages: readonly ImagePackage[],
-  { agent, systemdStub }: ProgramBytes,
-  kernelModules: readonly string[],
-): string {
-  const inputs = {
-    recipe: imageRecipe,
-    agent: sha256(agent),
-    systemdStub: sha256(systemdStub),
-    packages: packages.map(({ name, version, sha256 }) => [name, version, sha256]),
-    kernelModules,
-  }
-  return sha256(JSON.stringify(inputs)).slice(0, 24)
-}
-
 async function intactImage(
   cacheDir: string,
   id: string,
@@ -261,27 +176,6 @@ function releaseIn(tree: string): string {
   if (name === undefined)
     throw new KataError('IMAGE_PACKAGE_CONTENT', { name: 'vmlinuz', reason: 'no file boot/vmlinuz-*' })
   return name.slice('vmlinuz-'.length)
-}
-
-function programBytes({ agent, systemdStub }: ImagePrograms): ProgramBytes {
-  return { agent: bytesOf('agent', agent), systemdStub: bytesOf('libsystemd stub', systemdStub) }
-}
-
-function bytesOf(what: string, program: Uint8Array | string): Uint8Array {
-  if (typeof program !== 'string') return program
-  try {
-    return readFileSync(program)
-  } catch (error) {
-    throw new KataError('IMAGE_FILE_MISSING', { what, path: program, reason: errnoOf(error) })
-  }
-}
-
-function sha256(data: Uint8Array | string): string {
-  return new Bun.CryptoHasher('sha256').update(data).digest('hex')
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof KataError && error.code === code
 }
 
 function errnoOf(error: unknown): string {

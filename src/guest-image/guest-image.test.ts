@@ -4,15 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { KataError } from '../errors.ts'
-import {
-  checkInitrd,
-  checkKernel,
-  findImage,
-  type ImageManifest,
-  parseManifest,
-  requireImage,
-  verifyImage,
-} from './guest-image.ts'
+import { checkInitrd, checkKernel, findImage, requireImage, verifyImage } from './guest-image.ts'
+import { type ImageManifest, parseManifest } from './manifest.ts'
 
 let cache: string
 let dir: string

@@ -12,14 +12,7 @@ export {
 export type { MessageType, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
 export type { Status } from './envelope.ts'
 export type { ErrorInfo } from './error-info.ts'
-export {
-  type CallContext,
-  type Implementation,
-  type ServeOptions,
-  type ServerConnection,
-  type Service,
-  serve,
-  service,
-} from './server.ts'
+export { type ServeOptions, type ServerConnection, serve } from './server.ts'
+export { type CallContext, type Implementation, type Service, service } from './service.ts'
 export { type StatusName, statusCodes, statusName, TtrpcError } from './status.ts'
 export { type Transport, transportPair } from './transport.ts'

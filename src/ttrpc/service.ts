@@ -1,0 +1,42 @@
+/** Services as their implementers write them: handlers by method. */
+import type { MessageOf, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
+import type { TtrpcError } from './status.ts'
+
+export interface CallContext {
+  readonly metadata: ReadonlyMap<string, string>
+  /** Time the caller gives in milliseconds; when it is over the caller has its answer (`deadline_exceeded`). */
+  readonly timeoutMs: number | undefined
+  /** Calls `handler` once when the caller no longer waits for the answer: the deadline has passed, or the connection is closed. */
+  onCancel(handler: (reason: TtrpcError) => void): void
+}
+
+/** Handlers by method; a method without one answers `unimplemented`. */
+export type Implementation<Definition extends ServiceDefinition> = {
+  readonly [Method in keyof Definition['methods']]?: (
+    request: MessageOf<Definition['methods'][Method]['requestType']>,
+    context: CallContext,
+  ) =>
+    | Partially<MessageOf<Definition['methods'][Method]['responseType']>>
+    | Promise<Partially<MessageOf<Definition['methods'][Method]['responseType']>>>
+}
+
+type Handler = (request: unknown, context: CallContext) => unknown
+
+/** A service ready to be served; see {@link service}. */
+export interface Service {
+  readonly name: string
+  readonly methods: ReadonlyMap<string, { readonly method: MethodDefinition; readonly handler: Handler }>
+}
+
+/** Joins a generated service description with its handlers. */
+export function service<Definition extends ServiceDefinition>(
+  definition: Definition,
+  implementation: Implementation<Definition>,
+): Service {
+  const methods = new Map<string, { method: MethodDefinition; handler: Handler }>()
+  for (const [key, method] of Object.entries(definition.methods)) {
+    const handler = implementation[key]
+    if (handler) methods.set(method.name, { method, handler: handler.bind(implementation) as Handler })
+  }
+  return { name: definition.fullName, methods }
+}
