@@ -36,8 +36,18 @@ export function runCommand(cli: Cli): Command {
     usage: 'run [command...]',
     summary: 'run a command in a new container in a virtual machine of its own',
     example: "run --rm -it --memory 512M -v /srv/data:/data:ro -- sh -c 'ls /data'",
+  }).passThroughOptions()
+  // Help shows them in this order.
+  for (const add of [startOptions, sizeOptions, contentOptions, machineOptions, rightsOptions]) add(command)
+  return rootAction<RunFlags>(command, cli, async (settings, flags, args) => {
+    const { run } = await import('../actions/run.ts')
+    return run(settings, flags, args)
   })
-    .passThroughOptions()
+}
+
+/** How the container is started, and from which files. */
+const startOptions = (command: Command): Command =>
+  command
     .option('-i, --interactive', 'pass standard input to the command')
     .option('-t, --tty', 'give the command a terminal')
     .option('-d, --detach', 'print the name and leave the container running')
@@ -51,10 +61,18 @@ export function runCommand(cli: Cli): Command {
       '--image <file>',
       'root file system: an OCI or docker archive, an OCI layout directory, or - for an archive on standard input',
     )
+
+/** Sizes and limits. */
+const sizeOptions = (command: Command): Command =>
+  command
     .option('--memory <size>', 'memory of the machine, such as 512M (default: from the configuration)')
     .option('--vcpus <n>', 'processors of the machine (default: from the configuration)')
     .option('--container-memory <size>', 'memory limit of the container inside the machine')
     .option('--pids-limit <n>', 'how many processes the container may have')
+
+/** What the command finds in its container. */
+const contentOptions = (command: Command): Command =>
+  command
     .option(
       '-v, --volume <src:dst[:ro]>',
       'show a host path in the container, or (src:dst:ext4) the file system of a disk; repeatable',
@@ -69,6 +87,10 @@ export function runCommand(cli: Cli): Command {
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
     .option('--read-only', 'make the root file system read-only')
+
+/** The machine and its surroundings. */
+const machineOptions = (command: Command): Command =>
+  command
     .option(
       '--network <none|ns:path>',
       'give the machine the interfaces of a network namespace, such as ns:/run/netns/x (default: none)',
@@ -81,8 +103,3 @@ export function runCommand(cli: Cli): Command {
     )
     .option('--accelerator <name>', 'auto, kvm or tcg (default: from the configuration)')
     .option('--config <file>', 'configuration file')
-  return rootAction<RunFlags>(rightsOptions(command), cli, async (settings, flags, args) => {
-    const { run } = await import('../actions/run.ts')
-    return run(settings, flags, args)
-  })
-}

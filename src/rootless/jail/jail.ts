@@ -1,6 +1,6 @@
 /** Starts one confined process from a launch description. */
 import { KataError } from '../../errors.ts'
-import { processRef } from '../../linux/processes/proc.ts'
+import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { signalProcess } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
 import { lastWords } from '../../plain-text.ts'
@@ -48,55 +48,74 @@ export async function launch(
   signal?.throwIfAborted()
   const outputStart = outputSize(spec.output)
   const started = performance.now()
-  const child = Bun.spawn({
-    cmd: command,
-    cwd: '/',
-    env: {},
-    stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...(spec.stdout === undefined ? [] : [spec.stdout])],
-    detached: true,
-  })
-  const waiter = processRef(child.pid)
-  const exited = child.exited.then(
-    (): ExitInfo => ({
-      code: child.exitCode,
-      signal: child.signalCode as NodeJS.Signals | null,
-    }),
-  )
-  const kill = () => {
-    // A process that was just started may not have set its parent-death signal yet.
-    const started = waiter && startedBy(waiter)
-    if (started !== undefined) signalProcess(started, 'SIGKILL')
-    child.kill('SIGKILL')
-  }
+  const jail = spawnJail(command, spec)
   const stop = deadline(timeoutMs, signal)
-  stop.addEventListener('abort', kill)
+  stop.addEventListener('abort', jail.kill)
   try {
-    // The set-up's stderr comes before the program's own.
-    const setup = splitSteps(await new Response(child.stderr).text())
-    const confined = setup.step === 'confine'
     const said = options.said ?? (async () => outputSince(spec.output, outputStart))
-    const tail = async () => (confined ? await said() : setup.stderr)
-    const ref =
-      waiter !== undefined && confined ? await waitForProgram(waiter, plan.program, exited, tail) : undefined
+    const { ref, step, tail } = await programIn(jail, plan.program, said)
     if (ref === undefined) {
-      kill()
-      const exit = await exited
+      jail.kill()
+      const exit = await jail.exited
       signal?.throwIfAborted()
       throw new KataError('JAIL_FAILED', {
-        program: spec.program,
-        step: setup.step,
-        exit: exit.signal ?? `exit code ${exit.code}`,
+        ...{ program: spec.program, step, exit: exit.signal ?? `exit code ${exit.code}` },
         detail: lastWords(await tail()),
       })
     }
-    log.debug('confined', {
-      pid: ref.pid,
-      program: plan.program,
-      ms: Math.round(performance.now() - started),
-    })
-    return { ref, exited, waiter: waiter!, landlock }
+    const ms = Math.round(performance.now() - started)
+    log.debug('confined', { pid: ref.pid, program: plan.program, ms })
+    return { ref, exited: jail.exited, waiter: jail.waiter!, landlock }
   } finally {
-    stop.removeEventListener('abort', kill)
+    stop.removeEventListener('abort', jail.kill)
+  }
+}
+
+/** The processes between us and the program. */
+interface Jail {
+  /** Undefined when it has ended already. */
+  readonly waiter: ProcessRef | undefined
+  readonly stderr: ReadableStream<Uint8Array>
+  readonly exited: Promise<ExitInfo>
+  kill(): void
+}
+
+function spawnJail(cmd: string[], spec: LaunchSpec): Jail {
+  const child = Bun.spawn({
+    ...{ cmd, cwd: '/', env: {}, detached: true },
+    stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...(spec.stdout === undefined ? [] : [spec.stdout])],
+  })
+  const waiter = processRef(child.pid)
+  return {
+    ...{ waiter, stderr: child.stderr },
+    exited: child.exited.then(() => ({
+      code: child.exitCode,
+      signal: child.signalCode as NodeJS.Signals | null,
+    })),
+    kill: () => {
+      // A process that was just started may not have set its parent-death signal yet.
+      const started = waiter && startedBy(waiter)
+      if (started !== undefined) signalProcess(started, 'SIGKILL')
+      child.kill('SIGKILL')
+    },
+  }
+}
+
+/** The program once it runs, confined; else the step at which that failed, and what was said to it. */
+async function programIn(
+  { waiter, stderr, exited }: Jail,
+  program: string,
+  said: () => Promise<string>,
+): Promise<{ ref: ProcessRef | undefined; step: string; tail: () => Promise<string> }> {
+  // The set-up's stderr comes before the program's own.
+  const setup = splitSteps(await new Response(stderr).text())
+  const isConfined = setup.step === 'confine'
+  const tail = async () => (isConfined ? await said() : setup.stderr)
+  const runs = waiter !== undefined && isConfined
+  return {
+    ref: runs ? await waitForProgram(waiter, program, exited, tail) : undefined,
+    step: setup.step,
+    tail,
   }
 }
 

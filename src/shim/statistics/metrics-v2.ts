@@ -1,5 +1,12 @@
 /** Container statistics as io.containerd.cgroups.v2.Metrics. */
-import type { BlkioStats, StatsContainerResponse } from '../../protocol/generated/agent.ts'
+import type {
+  BlkioStats,
+  CpuUsage,
+  MemoryData,
+  MemoryStats,
+  StatsContainerResponse,
+  ThrottlingData,
+} from '../../protocol/generated/agent.ts'
 import { type IOEntry, Metrics } from '../../protocol/generated/containerd/cgroups_v2.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 
@@ -9,56 +16,56 @@ const nanosPerMicro = 1000n
 /** Pure conversion; absent parts of the agent's answer are absent in the metrics. */
 export function metricsV2({ cgroupStats }: StatsContainerResponse): Any {
   const { cpuStats, memoryStats, pidsStats, blkioStats } = cgroupStats ?? {}
-  const { cpuUsage, throttlingData } = cpuStats ?? {}
-  const { usage, swapUsage, stats = {} } = memoryStats ?? {}
   const metrics = Metrics.fromPartial({
-    ...(pidsStats === undefined ? {} : { pids: pidsStats }),
-    ...(cpuUsage === undefined
-      ? {}
-      : {
-          cpu: {
-            usageUsec: cpuUsage.totalUsage / nanosPerMicro,
-            userUsec: cpuUsage.usageInUsermode / nanosPerMicro,
-            systemUsec: cpuUsage.usageInKernelmode / nanosPerMicro,
-            nrPeriods: throttlingData?.periods ?? 0n,
-            nrThrottled: throttlingData?.throttledPeriods ?? 0n,
-            throttledUsec: (throttlingData?.throttledTime ?? 0n) / nanosPerMicro,
-          },
-        }),
-    ...(usage === undefined
-      ? {}
-      : {
-          memory: {
-            usage: usage.usage,
-            usageLimit: usage.limit,
-            maxUsage: usage.maxUsage,
-            swapUsage: swapUsage?.usage ?? 0n,
-            swapLimit: swapUsage?.limit ?? 0n,
-            anon: stats.anon ?? 0n,
-            anonThp: stats.anon_thp ?? 0n,
-            file: stats.file ?? 0n,
-            fileMapped: stats.file_mapped ?? 0n,
-            fileDirty: stats.file_dirty ?? 0n,
-            fileWriteback: stats.file_writeback ?? 0n,
-            kernelStack: stats.kernel_stack ?? 0n,
-            slab: stats.slab ?? 0n,
-            slabReclaimable: stats.slab_reclaimable ?? 0n,
-            slabUnreclaimable: stats.slab_unreclaimable ?? 0n,
-            sock: stats.sock ?? 0n,
-            shmem: stats.shmem ?? 0n,
-            inactiveAnon: stats.inactive_anon ?? 0n,
-            activeAnon: stats.active_anon ?? 0n,
-            inactiveFile: stats.inactive_file ?? 0n,
-            activeFile: stats.active_file ?? 0n,
-            unevictable: stats.unevictable ?? 0n,
-            pgfault: stats.pgfault ?? 0n,
-            pgmajfault: stats.pgmajfault ?? 0n,
-          },
-          memoryEvents: { max: usage.failcnt },
-        }),
-    ...(blkioStats === undefined ? {} : { io: { usage: ioEntries(blkioStats) } }),
+    ...(pidsStats && { pids: pidsStats }),
+    ...(cpuStats?.cpuUsage && { cpu: cpu(cpuStats.cpuUsage, cpuStats.throttlingData) }),
+    ...(memoryStats?.usage && {
+      memory: memory(memoryStats.usage, memoryStats),
+      memoryEvents: { max: memoryStats.usage.failcnt },
+    }),
+    ...(blkioStats && { io: { usage: ioEntries(blkioStats) } }),
   })
   return { typeUrl: 'io.containerd.cgroups.v2.Metrics', value: Metrics.encode(metrics).finish() }
+}
+
+function cpu(usage: CpuUsage, throttling: ThrottlingData | undefined) {
+  return {
+    usageUsec: usage.totalUsage / nanosPerMicro,
+    userUsec: usage.usageInUsermode / nanosPerMicro,
+    systemUsec: usage.usageInKernelmode / nanosPerMicro,
+    nrPeriods: throttling?.periods ?? 0n,
+    nrThrottled: throttling?.throttledPeriods ?? 0n,
+    throttledUsec: (throttling?.throttledTime ?? 0n) / nanosPerMicro,
+  }
+}
+
+function memory(usage: MemoryData, { swapUsage, stats }: MemoryStats) {
+  return {
+    usage: usage.usage,
+    usageLimit: usage.limit,
+    maxUsage: usage.maxUsage,
+    swapUsage: swapUsage?.usage ?? 0n,
+    swapLimit: swapUsage?.limit ?? 0n,
+    anon: stats.anon ?? 0n,
+    anonThp: stats.anon_thp ?? 0n,
+    file: stats.file ?? 0n,
+    fileMapped: stats.file_mapped ?? 0n,
+    fileDirty: stats.file_dirty ?? 0n,
+    fileWriteback: stats.file_writeback ?? 0n,
+    kernelStack: stats.kernel_stack ?? 0n,
+    slab: stats.slab ?? 0n,
+    slabReclaimable: stats.slab_reclaimable ?? 0n,
+    slabUnreclaimable: stats.slab_unreclaimable ?? 0n,
+    sock: stats.sock ?? 0n,
+    shmem: stats.shmem ?? 0n,
+    inactiveAnon: stats.inactive_anon ?? 0n,
+    activeAnon: stats.active_anon ?? 0n,
+    inactiveFile: stats.inactive_file ?? 0n,
+    activeFile: stats.active_file ?? 0n,
+    unevictable: stats.unevictable ?? 0n,
+    pgfault: stats.pgfault ?? 0n,
+    pgmajfault: stats.pgmajfault ?? 0n,
+  }
 }
 
 /** The agent has an entry for each device and direction; here a device has one. */
