@@ -25,14 +25,26 @@ export interface SandboxAccelerator {
   readonly log: Logger
 }
 
+/** What decides, and the trial's user; unit tests have their own. */
+export interface AcceleratorHost {
+  readonly choose: typeof chooseMachineAccelerator
+  readonly takeUser: typeof takeUser
+}
+
+const thisHost: AcceleratorHost = { choose: chooseMachineAccelerator, takeUser }
+
 /** @throws KataError KVM_UNUSABLE. Nothing of a trial is held afterwards. */
-export function sandboxAccelerator(ledger: Ledger, request: SandboxAccelerator): Promise<AcceleratorChoice> {
+export function sandboxAccelerator(
+  ledger: Ledger,
+  request: SandboxAccelerator,
+  host = thisHost,
+): Promise<AcceleratorChoice> {
   const { config, paths, assets, log } = request
   const trial: MakeTrial = (boot) =>
     ledger.within(async () => {
       // No guest code runs from a kernel that is not the one that was built.
       await request.verified
-      const { identity, privateDir } = await takeUser(ledger, request)
+      const { identity, privateDir } = await host.takeUser(ledger, request)
       const stateDir = `${paths.stateDir}/kvm-probe`
       await ledger.take(treeResource, { path: stateDir }, () => mkdirSync(stateDir, { mode: 0o700 }))
       const machine = probeMachine(config, assets)
@@ -43,7 +55,7 @@ export function sandboxAccelerator(ledger: Ledger, request: SandboxAccelerator):
         log,
       })
     })
-  return chooseMachineAccelerator({ config, kernel: assets.kernel, runDir: leaseDir, log }, trial)
+  return host.choose({ config, kernel: assets.kernel, runDir: leaseDir, log }, trial)
 }
 
 /** What the guest needs to come up, and its kernel is told the same. */

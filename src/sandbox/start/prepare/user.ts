@@ -17,16 +17,27 @@ import { leaseDir, type SandboxPaths } from '../../records/paths.ts'
 import { treeResource } from '../../storage/tree.ts'
 
 export interface SandboxUser {
-  /** Of the VMM. */
+  /** The VMM's. */
   readonly identity: Identity
   readonly privateDir: string
-  /** Of the share's daemon; undefined when it is to be root. */
+  /** The share daemon's; undefined when it is to be root. */
   readonly ids: IdRange | undefined
 }
 
+/** What is asked of the host; unit tests have their own. */
+export interface UserHost {
+  readonly checkUpperIds: typeof checkUpperIds
+  readonly sweepOncePerBoot: typeof sweepOncePerBoot
+  readonly takeIdentity: typeof takeIdentity
+  readonly takeLease: typeof takeLease
+  readonly makePrivateDir: typeof makePrivateDir
+}
+
+const thisHost: UserHost = { checkUpperIds, sweepOncePerBoot, takeIdentity, takeLease, makePrivateDir }
+
 /**
  * The throw-away user with its private directory. With rootless off the VMM is root, in a directory that only root
- * enters; that is no reason for the share's daemon to be root too, so it still gets ids, though nobody an account.
+ * enters. The share's daemon is not root for that: it still gets ids, without an account.
  *
  * @throws KataError UPPER_IDS_TAKEN, and those of {@link takeIdentity}, {@link takeLease} and {@link makePrivateDir}.
  */
@@ -41,6 +52,7 @@ export async function takeUser(
     /** Gives the taking up. */
     readonly signal?: AbortSignal
   },
+  host = thisHost,
 ): Promise<SandboxUser> {
   const { id, namespace, config, paths, log, signal } = request
   const { rootless, virtioFsPrivilege, rootlessUidBase, rootlessUidBlocks, ...hypervisor } = config.hypervisor
@@ -48,17 +60,17 @@ export async function takeUser(
   const owner = processRef(process.pid)!
   const options = { runDir: leaseDir, range, sandbox: `${namespace}/${id}`, owner, ...(signal && { signal }) }
   const daemonIsRoot = virtioFsPrivilege === 'root'
-  if (!daemonIsRoot && hypervisor.sharedFs !== 'none') checkUpperIds()
-  if (rootless || !daemonIsRoot) await sweepOncePerBoot({ runDir: leaseDir, range }, log)
+  if (!daemonIsRoot && hypervisor.sharedFs !== 'none') host.checkUpperIds()
+  if (rootless || !daemonIsRoot) await host.sweepOncePerBoot({ runDir: leaseDir, range }, log)
   if (rootless) {
     const { rootlessAccount: account } = hypervisor
-    // Who takes no group is as if there were no KVM.
+    // No group is needed when KVM comes as a descriptor or the VMM has its own node.
     const accelerator = needsKvmGroup(config) ? hypervisor.accelerator : 'tcg'
-    const { identity, lease } = await takeIdentity(ledger, { ...options, account, accelerator }, log)
-    const privateDir = await makePrivateDir(ledger, lease, vmmFeatures(config).ownSockets)
+    const { identity, lease } = await host.takeIdentity(ledger, { ...options, account, accelerator }, log)
+    const privateDir = await host.makePrivateDir(ledger, lease, vmmFeatures(config).ownSockets)
     return { identity, privateDir, ids: daemonIsRoot ? undefined : helperIds(lease) }
   }
-  const ids = daemonIsRoot ? undefined : helperIds(await takeLease(ledger, options))
+  const ids = daemonIsRoot ? undefined : helperIds(await host.takeLease(ledger, options))
   const privateDir = paths.rootVmDir
   mkdirSync(dirname(privateDir), { recursive: true, mode: 0o700 })
   await ledger.take(treeResource, { path: privateDir }, () => mkdirSync(privateDir, { mode: 0o700 }))
