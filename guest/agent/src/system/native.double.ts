@@ -1,0 +1,82 @@
+/**
+ * The agent's native modules (`syscalls`, `os` and `std`) for unit tests on the host: the calls on files, over node:fs and with the
+ * errors of the real ones. Paths are not resolved inside a root, as openat2 does it in the guest. Nothing is mounted: `mounts` lists
+ * what would be. Time runs a thousand times as fast.
+ */
+import * as fs from 'node:fs'
+
+/** Lines on the console. */
+export const said: string[] = []
+/** Mounts that were asked for, as `source target type flags data`. */
+export const mounts: string[] = []
+
+const at = (directory: number, name: string) => `/proc/self/fd/${directory}/${name}`
+const removeDirectory = 0x200
+
+export const utf8Decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes)
+export const utf8Encode = (text: string): Uint8Array => new TextEncoder().encode(text)
+
+export function readFile(path: string): string {
+  const text = fs.readFileSync(path, 'utf8')
+  return path === '/proc/self/mounts' ? text + mounts.map((line) => `${line} 0 0\n`).join('') : text
+}
+export const writeFile = (path: string, text: string, flags: number, mode: number): void =>
+  fs.writeFileSync(path, text, { flag: `${flags | fs.constants.O_WRONLY}`, mode })
+export function read(fd: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size)
+  return bytes.subarray(0, fs.readSync(fd, bytes, 0, size, null))
+}
+export const pwrite = (fd: number, bytes: Uint8Array, position: number): void =>
+  void fs.writeSync(fd, bytes, 0, bytes.length, position)
+export const open = (path: string, flags: number, mode: number): number => fs.openSync(path, flags, mode)
+export const openIn = (directory: number, path: string, flags: number, mode: number): number =>
+  fs.openSync(at(directory, path), flags, mode)
+export const mkdirat = (directory: number, name: string, mode: number): void =>
+  fs.mkdirSync(at(directory, name), { mode })
+export function unlinkat(directory: number, name: string, flags: number): void {
+  if (flags === removeDirectory) fs.rmdirSync(at(directory, name))
+  else if (fs.lstatSync(at(directory, name)).isDirectory()) throw failed('EISDIR')
+  else fs.unlinkSync(at(directory, name))
+}
+export const symlinkat = (directory: number, name: string, target: string): void =>
+  fs.symlinkSync(target, at(directory, name))
+export const renameat = (directory: number, name: string, to: string): void =>
+  fs.renameSync(at(directory, name), at(directory, to))
+export const lchownat = (directory: number, name: string, uid: number, gid: number): void =>
+  fs.lchownSync(at(directory, name), uid, gid)
+export const fileSize = (fd: number): number => fs.fstatSync(fd).size
+export const fchmod = (fd: number, mode: number): void => fs.fchmodSync(fd, mode)
+export const close = (fd: number): void => fs.closeSync(fd)
+export const mount = (source: string, target: string, type: string, flags: number, data: string): void =>
+  void mounts.push([source, target, type, flags, data].join(' '))
+export const umount = (): never => {
+  throw failed('EINVAL')
+}
+
+const failed = (code: string) => Object.assign(new Error(code), { code })
+
+/** The result of a call of `os`, and its errno; 0 when it worked. */
+function told<T>(call: () => T, otherwise: T): [T, number] {
+  try {
+    return [call(), 0]
+  } catch (error) {
+    return [otherwise, Math.abs((error as { errno: number }).errno)]
+  }
+}
+
+export const lstat = (path: string) =>
+  told(() => {
+    const { mode, uid, gid, size, ino, rdev, mtimeMs } = fs.lstatSync(path)
+    return { ...{ mode, uid, gid, size, ino, rdev }, mtime: mtimeMs }
+  }, undefined)
+export const mkdir = (path: string, mode: number): number =>
+  -told(() => fs.mkdirSync(path, { mode }), undefined)[1]
+export const readdir = (path: string) => told(() => ['.', '..', ...fs.readdirSync(path)], [] as string[])
+export const readlink = (path: string) => told(() => fs.readlinkSync(path), '')
+export const remove = (path: string): number => -told(() => fs.rmSync(path), undefined)[1]
+
+const timer = globalThis.setTimeout
+export const setTimeout = (action: () => void, milliseconds: number) => timer(action, milliseconds / 1000)
+export const clearTimeout = globalThis.clearTimeout
+
+export const err = { puts: (text: string): void => void said.push(text.trimEnd()), flush: (): void => {} }

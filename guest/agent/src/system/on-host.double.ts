@@ -1,0 +1,43 @@
+/** Loads a module of the agent on the host, with doubles of its native modules and a directory of the test in place of the share. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { BunPlugin } from 'bun'
+
+const native = join(import.meta.dir, 'native.double.ts')
+const sources = join(import.meta.dir, '..')
+
+export interface OnHost<Module> {
+  readonly module: Module
+  /** Lines on the console. */
+  readonly said: readonly string[]
+  /** Mounts that were asked for. */
+  readonly mounts: readonly string[]
+}
+
+/** `path` is from guest/agent/src. Containers' files lie in `directory`, which the bundle is written beside. */
+export async function loadOnHost<Module>(path: string, directory: string): Promise<OnHost<Module>> {
+  const plugin: BunPlugin = {
+    name: 'on the host',
+    setup(build) {
+      // By its text, as Bun resolves `os` itself.
+      build.onLoad({ filter: /\/guest\/agent\/src\/.*\.ts$/ }, ({ path: file }) => ({
+        contents: readFileSync(file, 'utf8')
+          .replace(/ from '(syscalls|os|std)'/g, ` from ${JSON.stringify(native)}`)
+          .replace(/(containersDirectory = )`.*`/, `$1${JSON.stringify(directory)}`),
+        loader: 'ts',
+      }))
+    },
+  }
+  const entry = `${directory}.entry.ts`
+  await Bun.write(
+    entry,
+    `export * as module from ${JSON.stringify(join(sources, path))}\nexport { said, mounts } from ${JSON.stringify(native)}\n`,
+  )
+  const { outputs } = await Bun.build({ entrypoints: [entry], target: 'bun', plugins: [plugin] })
+  const bundle = await outputs[0]!.text()
+  // Else the test would work on the directory of that name on the host.
+  if (!bundle.includes(`containersDirectory = ${JSON.stringify(directory)}`))
+    throw new Error(`${path} was not given the directory of the test`)
+  await Bun.write(`${directory}.bundle.js`, bundle)
+  return await import(`${directory}.bundle.js`)
+}
