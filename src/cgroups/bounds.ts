@@ -6,7 +6,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { type CgroupHierarchy, cgroupDirectory } from '../linux/cgroups/cgroup.ts'
 import { jailLimits } from '../rootless/jail/jail-command.ts'
 
-/** VMM and virtiofsd as many as their users may have, and as many for the shim with its tools. */
+/** The limits of the users of VMM and virtiofsd, and as many for the shim with its tools. */
 const mostProcesses = 3 * jailLimits.nproc
 /** Processors for what serves a machine: VMM without its processors, virtiofsd and shim are one busy thread each at most. */
 const overheadCpus = 2
@@ -18,7 +18,7 @@ export type Controller = 'memory' | 'pids' | 'cpu'
 /** Files of a cgroup and their values, in the order in which they can be written to a new one. */
 export type Settings = readonly (readonly [name: string, value: string])[]
 
-/** Swap is bounded as well, so that it is no way around: by as much again. */
+/** Swap gets the same bound again, so that it is no way around the limit. */
 export function memorySettings({ version }: Pick<CgroupHierarchy, 'version'>, bytes: number): Settings {
   if (version === 2)
     return [
@@ -33,7 +33,7 @@ export function memorySettings({ version }: Pick<CgroupHierarchy, 'version'>, by
 
 export const processSettings = (): Settings => [['pids.max', `${mostProcesses}`]]
 
-/** For an overhead cgroup, which is accounted to no pod: a guest that never tires of talking keeps the shim busy. */
+/** For an overhead cgroup, which is accounted to no pod: a guest that never stops talking keeps the shim busy. */
 export function overheadCpuSettings({ version }: Pick<CgroupHierarchy, 'version'>): Settings {
   const quota = overheadCpus * period
   if (version === 2) return [['cpu.max', `${quota} ${period}`]]
@@ -44,8 +44,8 @@ export function overheadCpuSettings({ version }: Pick<CgroupHierarchy, 'version'
 }
 
 /**
- * Writes what there is of the files: a kernel may be built without limits on swap. False when the cgroup has none of them, and
- * so not the controller.
+ * Writes the files that exist: a kernel may be built without limits on swap. False when none exists, because the cgroup lacks
+ * the controller.
  *
  * @throws ErrnoException.
  */

@@ -1,4 +1,4 @@
-/** The memory that the host allows a sandbox: what its cgroup and the ancestors of it say. */
+/** The memory that the host allows a sandbox: the limits of its cgroup and of the ancestors. */
 import { dirname } from 'node:path'
 import { KataError } from '../errors.ts'
 import { type CgroupHierarchy, cgroupDirectory, readControl } from '../linux/cgroups/cgroup.ts'
@@ -11,7 +11,7 @@ export interface MemoryLimit {
 }
 
 const mebibyte = 1024 * 1024
-/** Below this not even the smallest guest has come up before the kernel ends its VMM (measured). */
+/** Below this limit the kernel kills the VMM before even the smallest guest is up (measured). */
 const leastMiB = 128
 
 /** The tightest limit on a cgroup, its own or an ancestor's; undefined when there is none. */

@@ -47,7 +47,7 @@ export interface PlacementRequest {
 
 /** Names of threads that run a guest's processor: QEMU's (`debug-threads=on`), Cloud Hypervisor's, Firecracker's. */
 export const vcpuThread = /^(CPU \d+\/|ALL CPUs\/|vcpu\d|fc_vcpu \d)/
-/** Another sandbox that goes may take an ancestor away just before ours is made in it. */
+/** Another sandbox that ends may remove an ancestor just before our cgroup is made in it. */
 const attempts = 3
 
 export class CgroupPlacement {
@@ -101,7 +101,7 @@ export class CgroupPlacement {
     return placement
   }
 
-  /** Before the sandbox takes more memory: bytes in all. What was allowed once stays so. @throws KataError as {@link enter}. */
+  /** Call it before the sandbox takes more memory, with the total in bytes. The limit never shrinks. @throws KataError as {@link enter}. */
   allowMemory(bytes: number): void {
     if (bytes <= this.#memoryBytes) return
     this.#memoryBytes = bytes
@@ -109,7 +109,7 @@ export class CgroupPlacement {
     this.#limit('memory', this.#own, (hierarchy) => memorySettings(hierarchy, bytes).toReversed())
   }
 
-  /** Its own cgroups. */
+  /** The sandbox's cgroups. */
   get #own(): readonly string[] {
     const { sandbox, overhead } = this.#paths
     return this.#request.only ? [sandbox] : [sandbox, overhead]
@@ -194,7 +194,7 @@ function placeOf(hierarchy: CgroupHierarchy, path: string): CgroupPlace {
   return { point: hierarchy.point, path, origin: cgroupOf('self', hierarchy) ?? '/', ancestors }
 }
 
-/** Enters the last of them. */
+/** Makes the cgroups and enters the last one. */
 function makeAndEnter(hierarchy: CgroupHierarchy, paths: readonly string[]): void {
   for (let attempt = 1; ; attempt++) {
     try {

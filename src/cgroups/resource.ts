@@ -10,7 +10,7 @@ export interface CgroupPlace {
   /** Where the hierarchy is mounted. */
   readonly point: string
   readonly path: string
-  /** Where the shim was before, and goes again. */
+  /** The shim's earlier cgroup, to which it returns. */
   readonly origin: string
   /** Ancestors to remove as well when they are empty, the outermost first. */
   readonly ancestors: readonly string[]

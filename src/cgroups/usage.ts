@@ -32,7 +32,7 @@ type Reader = (name: string) => readonly string[]
 
 /**
  * The figures of these cgroups together, in the agent's words: times in nanoseconds, sizes in bytes. What a host does not count is absent.
- * The greatest usage is that of each cgroup in its own time.
+ * The peak adds up the peaks of the cgroups, each at its own time.
  */
 export function cgroupUsage(hierarchies: readonly CgroupHierarchy[], paths: readonly string[]): CgroupStats {
   const readerOf = (controller: string): { read: Reader; version: 1 | 2 } | undefined => {
@@ -110,7 +110,7 @@ function data(usage: bigint, peaks: readonly string[], limits: readonly string[]
   return { usage, maxUsage: sum(peaks) ?? 0n, limit: sum(limits) ?? mostUint64, failcnt }
 }
 
-/** Undefined where there is no such file; `max` is no limit, and so is all that it is added to. */
+/** Undefined where there is no such file; `max` means no limit, and so does any sum with it. */
 function sum(texts: readonly string[]): bigint | undefined {
   const values = texts
     .map((text) => text.trim())

@@ -11,7 +11,7 @@ import { SyscallError } from '../linux/libc.ts'
 
 export type DiskKind = 'block' | 'file'
 
-/** Found and looked at, but not open for anything yet. */
+/** Found and checked, but not yet open for reading or writing. */
 export interface HostDisk extends Disposable {
   /** For people: the path on the host. */
   readonly name: string
@@ -43,7 +43,7 @@ const O_DIRECT = 0o40000
 const { O_NOFOLLOW, O_RDONLY, O_RDWR, O_EXCL } = constants
 
 /**
- * The block device with these numbers, by the name that the kernel has for it. `container` is whom it is for, in errors.
+ * The block device with these numbers, by the name that the kernel has for it. Errors name `container`, which the device is for.
  *
  * @throws KataError DEVICE_MISSING, DEVICE_CHANGED when something else has its name.
  */

@@ -26,7 +26,7 @@ export interface TpmOptions {
   readonly stateDir: string
   readonly landlock: LandlockMode
   readonly log: Logger
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
 }
 
@@ -44,10 +44,10 @@ const F_SETFL = 4
 const { O_NONBLOCK } = constants
 /** CMD_GET_CAPABILITY of swtpm's control channel (swtpm_ioctls(3)). */
 const getCapability = Uint8Array.of(0, 0, 0, 1)
-/** Until it answers, milliseconds: 20 are usual. */
+/** How long its first answer may take, milliseconds; 20 are usual. */
 const answerMs = 10_000
 
-/** The arguments: the control channel is descriptor 3, so there is no path that anybody could connect to. */
+/** The arguments: the control channel is descriptor 3, so there is no path to connect to. */
 const swtpmArgs: readonly string[] = [
   ...['socket', '--tpm2', '--tpmstate', `dir=${statePath},mode=0600`, '--ctrl', 'type=unixio,clientfd=3'],
   ...['--flags', 'not-need-init,startup-clear', '--seccomp', 'action=kill', '--terminate'],
@@ -92,9 +92,9 @@ export async function startTpm(ledger: Ledger, options: TpmOptions): Promise<Tpm
   }
 }
 
-/** An answer tells that it has loaded all that it needs and put its own filter in place. @throws KataError TPM_FAILED. */
+/** An answer shows that swtpm has loaded all that it needs and set its own filter. @throws KataError TPM_FAILED. */
 async function answers(socket: number, program: string, signal: AbortSignal): Promise<void> {
-  // Whoever takes it over sets it as he needs it.
+  // The VMM, which gets the socket, sets its own flags.
   checked(libc.fcntl(socket, F_SETFL, O_NONBLOCK), 'fcntl F_SETFL')
   writeSync(socket, getCapability)
   const answered = await poll(() => answerOf(socket), { timeoutMs: answerMs, everyMs: 2, signal })
@@ -103,7 +103,7 @@ async function answers(socket: number, program: string, signal: AbortSignal): Pr
   throw new KataError('TPM_FAILED', { path: program, reason })
 }
 
-/** False once nobody is there to answer, undefined before an answer. */
+/** False once swtpm is gone, undefined before an answer. */
 function answerOf(socket: number): boolean | undefined {
   try {
     return readSync(socket, Buffer.alloc(64)) > 0

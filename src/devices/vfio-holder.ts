@@ -1,12 +1,12 @@
 /**
- * Finds who uses a device of VFIO already. Opening its character device a second time succeeds: the kernel refuses only to bind it to
- * another address space (EINVAL), which the VMM learns too late to say anything useful.
+ * Finds the process that uses a VFIO device already. Opening its character device a second time succeeds: the
+ * kernel refuses only to bind it to another address space (EINVAL), which the VMM learns too late to say anything useful.
  */
 import { readdirSync, readlinkSync, statSync } from 'node:fs'
 import type { DeviceNumbers } from '../linux/device-numbers.ts'
 import { deviceNumbers } from '../linux/device-numbers.ts'
 
-/** The process, not this one, that has the character device with these numbers open. Root sees those of everybody. */
+/** The process, not this one, that has the character device with these numbers open. Root sees the descriptors of every process. */
 export function vfioHolder(numbers: DeviceNumbers, self = process.pid, proc = '/proc'): number | undefined {
   return names(proc)
     .filter((name) => /^\d+$/.test(name) && Number(name) !== self)
@@ -27,7 +27,7 @@ function isIt(fd: string, { major, minor }: DeviceNumbers): boolean {
   }
 }
 
-/** None of a directory that is gone. */
+/** Empty for a directory that is gone. */
 function names(directory: string): string[] {
   try {
     return readdirSync(directory)

@@ -102,7 +102,7 @@ describe('the devices that numbers mean', () => {
       'a group that the host works with',
       243,
       1,
-      '[VFIO_GROUP_SHARED] IOMMU group 13, of which container c asks for a device, is shared with the host: driver e1000e has 0000:2b:00.1',
+      '[VFIO_GROUP_SHARED] IOMMU group 13 is shared with the host: container c asks for a device of it, and driver e1000e has 0000:2b:00.1',
     ],
     ['one function of such a group', 511, 2, '[VFIO_GROUP_SHARED]'],
     ['a device without a character device of its own', 243, 2, '[VFIO_NO_CDEV] host device 0000:3c:00.0'],

@@ -54,7 +54,7 @@ export const devicesErrors = {
   ),
   VFIO_GROUP_SHARED: entry(
     'failed_precondition',
-    'IOMMU group {group}, of which container {container} asks for a device, is shared with the host: driver {driver} has {address}',
+    'IOMMU group {group} is shared with the host: container {container} asks for a device of it, and driver {driver} has {address}',
     'Bind every function of the group to vfio-pci: driverctl set-override {address} vfio-pci. Its node’s mode need not be changed.',
   ),
   VFIO_NO_CDEV: entry(

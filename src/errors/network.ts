@@ -15,7 +15,7 @@ export const networkErrors = {
   HOOK_FAILED: entry(
     'failed_precondition',
     'the OCI hook {path}, which makes the network of the container, failed: {reason}',
-    "See the hook's own words, and the log of the client that asked for it (dockerd or nerdctl).",
+    "See the hook's message, and the log of the client that asked for it (dockerd or nerdctl).",
   ),
   NETWORK_TUN_MISSING: entry(
     'failed_precondition',

@@ -50,7 +50,7 @@ export const sandboxErrors = {
   BUNDLE_FILE_INVALID: entry(
     'failed_precondition',
     '{path}, a file between kata-ts and its shim, cannot be used: {reason}',
-    'Only kata-ts of one version writes this file: remove the container and run it again.',
+    'kata-ts and its shim must be of one version: remove the container and run it again.',
   ),
   STATE_UNREADABLE: entry(
     'internal',
@@ -102,7 +102,7 @@ export const sandboxErrors = {
   TERMINATION_FILE_INVALID: entry(
     'failed_precondition',
     'the termination message {path} is not written: {problem}',
-    'Look who replaced the file: the kubelet makes it new and empty for every container.',
+    'Find out what replaced the file: the kubelet makes it new and empty for every container.',
   ),
   RUN_DIR_FULL: entry(
     'resource_exhausted',

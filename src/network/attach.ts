@@ -22,7 +22,7 @@ export interface NetworkOptions {
   readonly vhost: boolean
   /** Interfaces, by index, that have their card already. */
   readonly known?: ReadonlySet<number>
-  /** Where localhost of the namespace leads already; without it, to the first interface that gets a card. */
+  /** The interface to which the namespace's localhost leads already; absent: the first one that gets a card. */
   readonly localhost?: Localhost | undefined
   /** The user of a VMM that opens taps by their names, in this namespace; then each has one queue. */
   readonly owner?: number | undefined
@@ -43,7 +43,7 @@ export interface AttachedNetwork extends Disposable {
 }
 
 /**
- * Redirects every interface of the namespace that is not known yet into a tap. The descriptors stay with the caller until
+ * Redirects every interface of the namespace that has no card yet into a tap. The descriptors stay with the caller until
  * the VMM has its own.
  *
  * @throws KataError NETNS_INVALID, NETNS_HOST, NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED,

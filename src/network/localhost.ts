@@ -1,7 +1,7 @@
 /**
- * Makes localhost of the pod's namespace lead to the machine, as without a machine it would lead to the containers: containerd forwards a
- * port (`kubectl port-forward`) by connecting to localhost there. The namespace's own stack gives 127.0.0.1 up and reaches
- * it over the tap, from an address that only the stack and the guest use.
+ * Makes localhost of the pod's namespace lead to the machine, because containerd forwards a port (`kubectl port-forward`) by
+ * connecting to localhost there. The namespace's own stack gives up 127.0.0.1 and reaches it over the tap, from
+ * an address that only the stack and the guest use.
  */
 import { addAddress, deleteAddress, listAddresses } from '../netlink/address.ts'
 import type { NetlinkClient } from '../netlink/client.ts'
@@ -51,7 +51,7 @@ export function leadLocalhost({ client, link, tap, mac }: LocalhostWay): void {
   })
 }
 
-/** IPv4 with this destination, whether or not a tag of a virtual network stood before it. */
+/** IPv4 with this destination, VLAN-tagged or not. */
 const sentTo = ({ address, length }: Prefix): PacketField[] => [
   { at: 0, mask: 0xf000_0000, value: 0x4000_0000 },
   { at: 16, mask: (-1 << (32 - length)) >>> 0, value: Buffer.from(address).readUInt32BE() },

@@ -1,4 +1,4 @@
-/** Whether this host can do what a pod's network takes: the real steps, in a namespace that is gone afterwards. */
+/** Whether this host can make a pod's network: takes the real steps, in a namespace that is gone afterwards. */
 import { closeSync } from 'node:fs'
 import { inNewNetns } from '../linux/processes/netns.ts'
 import { listLinks } from '../netlink/link.ts'

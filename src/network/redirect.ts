@@ -17,7 +17,7 @@ import type { PodInterface } from './facts.ts'
 import { leadLocalhost, restoreLocalhost } from './localhost.ts'
 
 export interface RedirectData {
-  /** Path of the namespace, and which one it was at that time. */
+  /** Path of the namespace, and its identity at that time. */
   readonly netns: string
   readonly identity: string
   /** The interface of the pod. */
@@ -27,7 +27,7 @@ export interface RedirectData {
   readonly localhost: boolean
 }
 
-/** Takes filter and tap away. A namespace that is gone, or another one by now, took its own along. */
+/** Removes filter and tap. A namespace that is gone, or was replaced, took them along. */
 export const redirectResource: ResourceKind<RedirectData> = {
   kind: 'network-redirect',
   release: ({ netns: path, identity, link, tap, localhost }) => {
@@ -70,7 +70,7 @@ export interface RedirectOptions {
 }
 
 export interface Redirected {
-  /** A descriptor a queue. */
+  /** One descriptor for each queue. */
   readonly taps: number[]
   /** Hardware address of the tap. */
   readonly mac: string

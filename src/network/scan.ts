@@ -1,4 +1,4 @@
-/** Reads what there is in a pod's network namespace. */
+/** Reads the interfaces, routes and neighbours of a pod's network namespace. */
 import { KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import { type Address, listAddresses } from '../netlink/address.ts'

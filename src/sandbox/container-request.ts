@@ -14,7 +14,7 @@ export interface ContainerRequest {
   readonly rootfs: readonly RootfsMount[]
 }
 
-/** What makes up a container's root file system: without mounts from the client the bundle's own directory. */
+/** What makes up a container's root file system: the bundle's own directory when the client names no mounts. */
 export function rootfsMounts({
   spec,
   rootfs,

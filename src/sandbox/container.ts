@@ -31,24 +31,24 @@ export async function createInGuest(
   try {
     await requirePidsLimit(oci.linux?.resources?.pids?.limit, containerId, facts, agent)
   } catch (error) {
-    // Why it failed matters more than what stays of it.
+    // The first error matters more than what the removal leaves.
     await agent.removeContainer({ containerId, timeout: 0 }).catch(() => {})
     throw error
   }
 }
 
-/** What of the sandbox has to follow the container. */
+/** What a container needs of its sandbox. */
 export interface ContainerSurroundings {
   /** The process of the host that clients know the container by. */
   readonly pid: number
   readonly agentFacts: AgentFacts
-  /** Limits that it was created with. */
+  /** The limits at its creation. */
   readonly resources: OciResources
   /** Makes the machine large enough for new limits. */
   resize(resources: OciResources): Promise<void>
-  /** To be done once its init has ended, before that is told. Never throws. */
+  /** Runs once its init process has ended, before that end is reported. Never throws. */
   afterEnd?(): Promise<void>
-  /** Of a pod's own container: what the whole pod costs the host. */
+  /** What the whole pod costs the host. Only a pod's own container has it. */
   hostUsage?(): CgroupStats
   /** Removes what the container has in the sandbox, once the guest has let go of it. */
   remove(): Promise<void>
@@ -115,7 +115,7 @@ export class Container {
     )
   }
 
-  /** What the container uses in the guest. A pod's own, which idles there, has the figures of the host for the whole pod. */
+  /** The container's usage in the guest. A pod's own container idles there, and gets the host's figures for the whole pod. */
   async stats(): Promise<StatsContainerResponse> {
     const stats = await this.#agent.statsContainer({ containerId: this.id })
     const cgroupStats = this.#surroundings.hostUsage?.()
@@ -123,8 +123,8 @@ export class Container {
   }
 
   /**
-   * Removes the container from the guest and then from the sandbox, whatever the guest says to that: what it has on the host is
-   * not for a guest to keep.
+   * Removes the container from the guest and then from the sandbox, even when the guest refuses: a guest cannot keep what its
+   * container has on the host.
    *
    * @throws TtrpcError with the guest's reason; what the removal from the sandbox throws.
    */
@@ -132,7 +132,7 @@ export class Container {
     try {
       await this.#agent.removeContainer({ containerId: this.id, timeout: 0 })
     } catch (error) {
-      // The end of a machine that is over releases what it had of this container, too.
+      // The teardown of a lost machine releases what this container had.
       if (error instanceof TtrpcError) await this.#surroundings.remove()
       throw error
     }
@@ -142,7 +142,7 @@ export class Container {
 
 const consoleSizeOf = ({ rows, columns }: TerminalSize): OciConsoleSize => ({ height: rows, width: columns })
 
-/** Field by field within `cpu`, `memory` and the others that are objects; a list of changes takes the place of the old one. */
+/** Merges the fields of `cpu`, `memory` and other objects; a list replaces the old one. */
 function mergeResources(before: OciResources, changes: OciResources): OciResources {
   const { cpu, memory, pids, blockIO, network, unified } = changes
   return {

@@ -36,7 +36,7 @@ export class Containers {
   readonly #vfio: VfioDevices
   readonly #oomScore: PodOomScore
   readonly #pids: ContainerPids
-  /** Volumes that are too large to be watched, once it was said. */
+  /** Volumes that are too large to be watched, once that was reported. */
   readonly #unwatched = new Set<string>()
 
   constructor(parts: SandboxParts) {
@@ -73,7 +73,7 @@ export class Containers {
       await this.#warn(request, carried)
       return this.#made(request, await started)
     } catch (error) {
-      // The end of a machine that is over releases what it had of this container, too.
+      // The teardown of a lost machine releases what this container had.
       if (!end.isLost)
         await this.#release(id).catch((left) =>
           log.error('a failed container left something', { id, error: left }),
@@ -159,7 +159,7 @@ export class Containers {
       resize: async (resources) => {
         if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))
       },
-      // A single container has no other that would tell what it uses.
+      // A container without a pod reports its own usage.
       ...(isPodSandbox(spec) && { hostUsage }),
       remove: () => this.#release(id),
     })

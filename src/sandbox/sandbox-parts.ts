@@ -14,7 +14,7 @@ import type { SandboxPaths } from './records/paths.ts'
 import type { MachineSizer } from './size/machine-sizer.ts'
 import type { Disks } from './storage/disks.ts'
 
-/** The process that clients know the pod by: what holds its network namespace, if they need that; or its VMM. */
+/** The process by which clients know the pod: the holder of its network namespace, if there is one; else its VMM. */
 export const podPid = ({ network, vmmProcess }: Pick<SandboxParts, 'network' | 'vmmProcess'>): number =>
   network.holder?.pid ?? vmmProcess.pid
 

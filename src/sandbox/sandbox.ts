@@ -56,12 +56,12 @@ export class Sandbox {
     return this.#parts.hostUsage()
   }
 
-  /** Tells of each container in which the guest's kernel killed a process for want of memory, until the sandbox ends. */
+  /** Reports each container in which the guest's kernel killed a process because memory ran out, until the sandbox ends. */
   watchOom(watch: OomWatch): Promise<void> {
     return watchOom(this.#parts.agent.agent, watch)
   }
 
-  /** Gives the machine the network that its namespace got since the start; to be called before anything runs in it. */
+  /** Gives the machine the network that its namespace got since the start. Call it before anything runs in the machine. */
   async attachLateNetwork(): Promise<void> {
     const { network, vmm, agent } = this.#parts
     await network.attachLate(vmm, agent.agent)
@@ -72,12 +72,12 @@ export class Sandbox {
     return this.#containers.heldUp
   }
 
-  /** Lets the sandbox die for `reason`, which {@link died} tells: its guest does not do what a guest must. */
+  /** Ends the sandbox as dead, because its guest failed in a duty; {@link died} gives `reason`. */
   condemn(reason: string): void {
     this.#parts.end.tell('condemned', reason)
   }
 
-  /** Ends the machine and releases everything; every caller waits for the same, one teardown. */
+  /** Ends the machine and releases everything. All callers wait for the same teardown. */
   stop(): Promise<void> {
     this.#parts.end.tell('asked', true)
     this.#stopping ??= this.#stop()
@@ -86,9 +86,9 @@ export class Sandbox {
 
   async #stop(): Promise<void> {
     const { agent, end, vmm, ledger, paths, log } = this.#parts
-    // From here on it is no running sandbox, and nobody is to wonder at processes that are gone.
+    // From here on it does not count as a running sandbox, and an audit misses no process of it.
     forgetPostures(paths.stateDir)
-    // Lets the guest end its processes and write back its caches; one that lost its share or machine has no say.
+    // Lets the guest end its processes and write back its caches; a guest that lost its share or machine cannot.
     if (!end.isLost) {
       await agent.agent
         .destroySandbox({}, { timeoutMs: farewellMs })
@@ -97,7 +97,7 @@ export class Sandbox {
     agent.close()
     await vmm.stop()
     this.#stopped.resolve()
-    // What it takes meanwhile would be released by nobody.
+    // What a container takes after the release would stay.
     await within(Promise.allSettled(this.#making), makingMs)
     await ledger.releaseAll()
     rmSync(paths.stateDir, { recursive: true, force: true })

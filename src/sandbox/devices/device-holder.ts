@@ -1,4 +1,4 @@
-/** A process as a person knows it who wants to know what has a device: its sandbox, if it is one of ours. */
+/** Names the process that holds a device for error texts: by its sandbox, if it is one of ours. */
 import { processResource } from '../../ledger/process-resource.ts'
 import { readProc } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'

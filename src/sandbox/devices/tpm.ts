@@ -1,4 +1,4 @@
-/** The pod's TPM, which is a process and a user of its own. */
+/** The pod's TPM: a process with a user of its own. */
 import type { Config } from '../../config/config.ts'
 import { startTpm, type Tpm } from '../../devices/swtpm.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
@@ -15,12 +15,12 @@ export interface TpmRequest {
   readonly config: Pick<Config, 'hypervisor'>
   readonly stateDir: string
   readonly log: Logger
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
 }
 
 /**
- * The TPM that the configuration asks for, if any. Its user is a second lease, so that it shares no id with anybody; the
+ * The TPM that the configuration asks for, if any. Its user comes from a second lease, so no other process has its id. The
  * caller closes the socket once the VMM has it.
  *
  * @throws KataError TPM_MISSING, TPM_FAILED, and what taking a user throws.

@@ -23,7 +23,7 @@ export interface VfioUse {
 export interface VfioHost {
   find(numbers: { major: number; minor: number }, container: string): readonly VfioFunction[] | undefined
   isCommon(numbers: { major: number; minor: number }): boolean
-  /** Who has it already, in words. */
+  /** What holds the device already, in words. */
   holder(device: VfioFunction): string | undefined
   open(device: VfioFunction, container: string): number
   openIommu(container: string): number
@@ -45,7 +45,7 @@ const thisHost = vfioHost()
 /** The kernel's answer to a bind when the device is bound already (drivers/vfio/device_cdev.c). */
 const boundAlready = /error bind device fd=\d+ to iommufd=\d+: (Invalid argument|Device or resource busy)/
 
-/** What a VMM's refusal to take devices means, when it was their being somebody else's; else the refusal itself. */
+/** DEVICE_IN_USE when a VMM refused devices because another process holds them; else the refusal itself. */
 function explainBind(
   error: unknown,
   devices: readonly { readonly name: string }[],
@@ -66,13 +66,13 @@ export interface VfioContainer {
 
 export interface VfioUses {
   readonly uses: readonly VfioUse[]
-  /** Devices of the spec that the guest is told nothing of: there they are devices of its own, which its kernel drives. */
+  /** Devices that are left out of the guest's spec, because the guest's kernel drives them as its own. */
   readonly passed: readonly OciDevice[]
 }
 
 /**
- * The devices of VFIO in `linux.devices`, by their numbers. With them go the nodes that all of them share, which device
- * plugins add. Of a container that has every device only one with another name was asked for.
+ * The VFIO devices in `linux.devices`, by their numbers, and the nodes that all of them share and that device plugins add. A
+ * privileged container lists every device of the host, so only a device outside /dev/vfio counts as asked for.
  *
  * @throws KataError VFIO_NO_IOMMU, VFIO_NO_CDEV, VFIO_GROUP_SHARED.
  */
@@ -95,10 +95,10 @@ export function vfioUses(
 
 const numbersOf = ({ major = 0, minor = 0 }: OciDevice) => ({ major, minor })
 
-/** The VMM's name for one: `vfio-0000-1a-00-0`. */
+/** The VMM's name for a device: `vfio-0000-1a-00-0`. */
 const idOf = ({ address }: VfioFunction) => `vfio-${address.replaceAll(/[^0-9a-f]/g, '-')}`
 
-/** Opens one with its address space; both are the caller's to close. @throws KataError DEVICE_IN_USE, and those of opening. */
+/** Opens a device and its address space; the caller closes both. @throws KataError DEVICE_IN_USE, and those of opening. */
 function open(one: VfioFunction, container: string, host: VfioHost): VfioAttachment & Disposable {
   const holder = host.holder(one)
   if (holder !== undefined) throw new KataError('DEVICE_IN_USE', { device: one.address, container, holder })
@@ -121,11 +121,11 @@ export interface PassedVfio extends Pick<VfioUses, 'passed'> {
 
 export interface ColdVfio extends Disposable {
   readonly devices: readonly VfioAttachment[]
-  /** What a failed start of the machine means, when it was because of them. */
+  /** Explains a failed start of the machine, when these devices were the reason. */
   explain<T>(start: Promise<T>): Promise<T>
 }
 
-/** Those of the pod's first container, open for a machine that has them from its start on (`cold_plug_vfio`). */
+/** Opens the devices of the pod's first container, for a machine that starts with them (`cold_plug_vfio`). */
 export async function coldVfio(
   { container, config }: { readonly container: VfioContainer; readonly config: Config },
   ledger: Ledger,
@@ -152,14 +152,14 @@ export async function coldVfio(
 }
 
 export interface VfioDevicesOptions {
-  /** Absent: the VMM cannot do it. */
+  /** Absent when the VMM cannot pass devices through. */
   readonly vmm: PassThrough | undefined
   readonly ledger: Ledger
   readonly hypervisor: Config['hypervisor']
   readonly host?: VfioHost
 }
 
-/** The devices of one machine; each goes with the last container that uses it. */
+/** The devices of one machine. Each is unplugged with the last container that uses it. */
 export class VfioDevices {
   readonly #options: VfioDevicesOptions
   readonly #host: VfioHost
@@ -172,15 +172,15 @@ export class VfioDevices {
     this.#host = options.host ?? thisHost
   }
 
-  /** For the watch over the guest (health.ts). */
+  /** How often plugging held up the machine, for health.ts. */
   get heldUp(): { readonly times: number; readonly now: boolean } {
     const { begun, ended } = this.#plugs
     return { times: begun, now: begun > ended }
   }
 
   /**
-   * Sees that the machine has all that the spec asks for, and tells the agent where. When it throws, {@link detach} still has
-   * to be called.
+   * Plugs in what the spec asks for, and returns where the agent finds it. When it throws, the caller still has to call
+   * {@link detach}.
    *
    * @throws KataError VFIO_*, DEVICE_*, and those of the VMM.
    */
@@ -196,7 +196,7 @@ export class VfioDevices {
     return { devices, passed }
   }
 
-  /** Takes out all that only this container used. @throws KataError VMM_UNPLUG_REFUSED. */
+  /** Unplugs the devices that only this container used. @throws KataError VMM_UNPLUG_REFUSED. */
   async detach(container: string): Promise<void> {
     const { vmm, ledger } = this.#options
     for (const [id, users] of this.#users) {
@@ -210,7 +210,7 @@ export class VfioDevices {
     }
   }
 
-  /** A VMM that maps the guest's memory does nothing for the guest meanwhile. */
+  /** A VMM does nothing for its guest while it maps the guest's memory. */
   async #holdingUp<T>(plug: () => Promise<T>): Promise<T> {
     this.#plugs.begun++
     try {

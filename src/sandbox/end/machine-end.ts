@@ -1,7 +1,7 @@
 /**
- * Why a machine ended, or is lost. What ends a machine breaks several things at once, and their signs arrive in any order:
- * the VMM exits, its sockets close, virtiofsd follows. All signs are told here, one of them is the cause, and everybody who
- * has to name it asks here.
+ * Why a machine ended, or is lost. Such an end breaks several things at once: the VMM exits, its sockets close, virtiofsd
+ * follows. Their signs arrive in any order. All are reported here, one of them is the cause, and all code that names the cause
+ * asks here.
  */
 import { KataError } from '../../errors.ts'
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
@@ -11,9 +11,9 @@ import type { VmEnd } from '../../vmm/vmm.ts'
 
 /** Each sign that a machine can give of its end. */
 export interface EndSigns {
-  /** The end was asked for: nothing is told of it. */
+  /** The end was asked for, so no cause is reported. */
   asked: true
-  /** The host's kernel ended a process of the sandbox for want of memory. It is looked up, nobody tells it. */
+  /** The host's kernel killed a process of the sandbox because memory ran out. This sign is looked up, not reported. */
   memory: KataError
   /** The VMM reported an end, or exited. */
   machine: VmEnd
@@ -21,9 +21,9 @@ export interface EndSigns {
   share: ExitInfo
   /** The connection to the agent was lost: AGENT_DIED. */
   agent: KataError
-  /** The guest did something, or left something undone, that ends its machine; the reason why. */
+  /** The reason why the guest loses its machine: something that it did or failed to do. */
   condemned: string
-  /** The guest answered once, and does not any more; for how long. */
+  /** How long a guest that had answered before has been silent. */
   silent: string
   /** The guest's agent never answered. */
   unanswered: KataError
@@ -43,13 +43,13 @@ export const precedence = [
   'unanswered',
 ] as const satisfies readonly EndSign[]
 
-/** Signs that nothing which arrives later explains. */
+/** Signs that no later sign explains. */
 export const final: ReadonlySet<EndSign> = new Set(['asked', 'machine'])
 
 /**
  * How long the other signs may take to follow the first one, milliseconds. A process is reaped, and its last words are read,
- * after its sockets have closed; on a host under load that takes seconds. Without this wait a panic would be told as a
- * connection that was lost.
+ * after its sockets have closed; on a host under load that takes seconds. Without this wait a panic would be reported
+ * as a lost connection.
  */
 export const signsMs = 3000
 
@@ -58,7 +58,7 @@ export interface MachineEndOptions {
   readonly id: string
   /** Path of the VMM. */
   readonly program: string
-  /** What the guest's console said last. */
+  /** The last output of the guest's console. */
   consoleTail(): string
   /** {@link CgroupPlacement.outOfMemory}. */
   outOfMemory(): KataError | undefined
@@ -80,22 +80,22 @@ export class MachineEnd {
     this.lost = this.#settled.promise.then((error) => error ?? new Promise<never>(() => {}))
   }
 
-  /** Fires once it is settled, with what happened as its reason. */
+  /** Aborted once the end is settled; its reason says what happened. */
   get over(): AbortSignal {
     return this.#over.signal
   }
 
-  /** Whether the machine is lost, not by our wish. */
+  /** Whether the machine is lost without having been asked to end. */
   get isLost(): boolean {
     return this.#over.signal.reason instanceof KataError
   }
 
-  /** The machine is a running sandbox from now on: what ends it is its death, and no start that failed. */
+  /** From now on the machine is a running sandbox: its end is a death and not a failed start. */
   isUp(): void {
     this.#isUp = true
   }
 
-  /** Notes a sign; of two of the same sort the first counts, and of those that come after the cause was found none. */
+  /** Notes a sign. The first of a sort counts, and none counts after the cause was found. */
   tell<Sign extends EndSign>(sign: Sign, what: EndSigns[Sign]): void {
     if (this.#over.signal.aborted) return
     this.#signs[sign] ??= what
@@ -113,7 +113,7 @@ export class MachineEnd {
     )
   }
 
-  /** What happened, for whom a call was lost on the way; `lost` itself, AGENT_DIED, when the end was asked for. */
+  /** What happened, for a caller whose call was lost; `lost` itself (AGENT_DIED) when the end was asked for. */
   async explainLoss(lost: KataError): Promise<KataError> {
     this.tell('agent', lost)
     return (await this.#settled.promise) ?? lost
@@ -137,7 +137,7 @@ export class MachineEnd {
   async #explain(error: unknown): Promise<unknown> {
     const isLoss = error instanceof KataError && error.code === 'AGENT_DIED'
     if (isLoss) return this.explainLoss(error)
-    // A daemon that the kernel ended fails the guest's mount before its own end is known.
+    // A daemon that the kernel killed fails the guest's mount before its own end is known.
     return this.isLost ? error : (this.#options.outOfMemory() ?? error)
   }
 
@@ -170,7 +170,7 @@ export class MachineEnd {
   }
 }
 
-/** Of a death that want of the host's memory caused, the error with the cgroup and its remedy. */
+/** The error that names the cgroup and a remedy, when a death came from the host's memory limit. */
 export function outOfMemoryOf({ cause }: KataError): KataError | undefined {
   return cause instanceof KataError && cause.code === 'CGROUP_OUT_OF_MEMORY' ? cause : undefined
 }

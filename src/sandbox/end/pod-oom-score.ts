@@ -9,7 +9,7 @@ import { readPostureRecords, recordPosture } from '../../rootless/posture/postur
 
 const greatest = 1000
 
-/** Undefined for a pod's own container: every pause container of Kubernetes has the same, which says nothing of its pod. */
+/** Undefined for a pod's own container: every pause container of Kubernetes has the same score, which says nothing about its pod. */
 export function oomScoreOf(spec: OciSpec): number | undefined {
   if (isPodSandbox(spec)) return undefined
   const { oomScoreAdj = defaultPodScore } = spec.process ?? {}
@@ -27,7 +27,7 @@ export class PodOomScore {
     this.#log = log
   }
 
-  /** A container comes. All share one machine, which is kept as long as the one of them that is to be kept longest. */
+  /** Adds a container. All share one machine, which gets the lowest score among them. */
   add(containerId: string, spec: OciSpec): void {
     const score = oomScoreOf(spec)
     if (score !== undefined) this.#scores.set(containerId, score)

@@ -1,6 +1,6 @@
 /**
  * The one teardown: the ledger from disk, run backwards. The shim runs it at the normal end, `shim delete` after a
- * crash, and `kata-ts gc` for whatever nobody else came back for.
+ * crash, and `kata-ts gc` for every sandbox that is left.
  */
 import { rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
@@ -61,15 +61,15 @@ async function endShim(shim: ProcessRef): Promise<void> {
   }
 }
 
-/** Kinds whose release nobody waits for: numbers, names and empty directories. No process of the sandbox is behind them. */
+/** Kinds that do not count as use of the host: numbers, names and empty directories. No process of the sandbox is behind them. */
 const bookkeeping: ReadonlySet<string> = new Set([
   ...['owner', 'uid-lease', 'account', 'private-dir'],
   ...['cgroups', 'tree', 'directory', 'huge-pages'],
 ])
 
 /**
- * What the sandbox still uses of the host, by kind: its processes, and what they could have open. While there is anything,
- * nobody else may have its files and devices.
+ * What the sandbox still uses of the host, by kind: its processes, and what they could have open. While anything is
+ * left, no other sandbox may get its files and devices.
  */
 export function stillUsed(paths: SandboxPaths, log: Logger): string[] {
   const ledger = openLedger(paths, log)

@@ -8,7 +8,7 @@ import { outOfMemoryOf } from './machine-end.ts'
 /** The most that the kubelet reads of the file, bytes. */
 export const mostMessageBytes = 4096
 
-/** A death on one line, as it is shown to the container's owner: of a want of memory the code and remedy of that. */
+/** A death on one line, for the container's owner. When the host's memory ran out, it is that error, with its remedy. */
 export function deathLine(death: KataError): string {
   return plainText((outOfMemoryOf(death) ?? death).message)
 }
@@ -21,7 +21,7 @@ export function deathLine(death: KataError): string {
  */
 export function writeTerminationMessage(path: string, message: Uint8Array | string): void {
   const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
-  // Without O_NONBLOCK a FIFO would be waited for, and without O_APPEND a late write of the container's be overwritten.
+  // Without O_NONBLOCK a FIFO would block; without O_APPEND a late write of the container could be overwritten.
   const fd = openSync(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
   closing(fd, () => {
     const facts = fstatSync(fd)
@@ -37,7 +37,7 @@ function requireOrdinary(path: string, facts: Stats): void {
     throw new KataError('TERMINATION_FILE_INVALID', { path, problem: `it has ${facts.nlink} names` })
 }
 
-/** Never within a character. */
+/** Cuts between characters. */
 function cut(message: Uint8Array | string): Uint8Array {
   const bytes = Buffer.from(message)
   let end = Math.min(bytes.length, mostMessageBytes)

@@ -9,10 +9,13 @@ export class AgentProcess implements GuestProcess {
   readonly #ids: { containerId: string; execId: string }
   readonly #launch: (size?: TerminalSize) => Promise<unknown>
   readonly #afterEnd: (() => Promise<void>) | undefined
-  /** A guest may leave reads and writes without an answer after the process has ended, for each process that there ever was. */
+  /** Ends the calls that a guest leaves without an answer after the process has ended. They would pile up, process by process. */
   readonly #over = new AbortController()
 
-  /** `launch` is the call that starts it, StartContainer or ExecProcess, which may tell the size of a terminal that is made by it; `afterEnd` is waited for before its end is told. */
+  /**
+   * `launch` is the call that starts it, StartContainer or ExecProcess. It may tell the size of the terminal that the call makes.
+   * `afterEnd` is awaited before the end is reported.
+   */
   constructor(
     agent: AgentClient,
     ids: { containerId: string; execId: string },

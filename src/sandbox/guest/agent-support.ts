@@ -1,6 +1,6 @@
 /**
- * What a container is to have and the guest's agent may be unable to give. Kata's runtime leaves a wall out with a line in its
- * log; here such a container is not made.
+ * What a container asks for and the guest's agent may be unable to give. Kata's runtime logs that and goes on; here the
+ * container is refused.
  */
 import { type AgentFacts, describeAgent } from '../../agent/agent-facts.ts'
 import type { AgentClient } from '../../agent/client.ts'
@@ -19,7 +19,7 @@ export function requireSeccomp(
 }
 
 /**
- * A part of a volume in memory is storage of our own making, which Kata's agent would take for a new, empty directory.
+ * A part (`subPath`) of a volume in memory is our own kind of storage. Kata's agent would take it for a new, empty directory.
  *
  * @throws KataError AGENT_NO_SUBPATH.
  */
@@ -42,7 +42,7 @@ export function requireTarget(target: string, container: string, agent: AgentFac
 
 /**
  * Reads back whether the container has the limit of processes that was asked for: Kata's agent 4.1 takes one and sets
- * none. To be called before anything runs in the container.
+ * none. Call it before anything runs in the container.
  *
  * @throws KataError AGENT_NO_PIDS_LIMIT.
  */

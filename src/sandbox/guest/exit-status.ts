@@ -1,9 +1,9 @@
-/** How processes of the guest end, as the host tells it. */
+/** Exit statuses of the guest's processes, as the host reports them. */
 
-/** Reported when nobody can know how a process ended, because its machine is gone (Kata uses the same number). */
+/** Reported when the real status is lost with the machine (Kata uses the same number). */
 export const lostExitStatus = 255
 
-/** An exit status is a byte. A guest that says anything else has said nothing. */
+/** An exit status is a byte. Any other answer of a guest counts as none. */
 export function exitStatusOf(claim: number): number {
   return Number.isInteger(claim) && claim >= 0 && claim <= 255 ? claim : lostExitStatus
 }

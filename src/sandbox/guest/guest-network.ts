@@ -39,7 +39,7 @@ export async function tellNetwork(
   if (neighbours.length > 0) await agent.addARPNeighbors({ neighbors: { arpNeighbors: neighbours } })
 }
 
-/** The way back to the stack of the pod's namespace, which speaks to the localhost of the machine. */
+/** The route back to the stack of the pod's namespace, which connects to the machine's localhost. */
 const peerRoute = ({ index, peer }: Localhost): Route => ({
   ...{ destination: peer, family: family.ipv4, link: index, scope: routeScope.link },
   ...{ protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },

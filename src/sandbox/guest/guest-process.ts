@@ -1,4 +1,4 @@
-/** A process in the guest, whichever way it was made: the init process of a container, or an exec. */
+/** A process in the guest: the init process of a container, or an exec. */
 
 export type OutputStream = 'stdout' | 'stderr'
 
@@ -8,11 +8,11 @@ export interface TerminalSize {
 }
 
 export interface GuestProcess {
-  /** `size` is that of its terminal; a process without one has none. */
+  /** `size` is the terminal's; undefined for a process without one. */
   start(size?: TerminalSize): Promise<void>
   /**
    * The exit status, 0 to 255: the process's own code, or 128 plus the signal that ended it. The answer closes what is left of the
-   * process, its output included: to be called once that was read to its end.
+   * process, its output included: call it once the output was read to its end.
    */
   wait(): Promise<number>
   signal(signal: number): Promise<void>

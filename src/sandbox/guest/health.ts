@@ -4,7 +4,7 @@ import { sleep } from '../../time.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 import type { MachineEnd } from '../end/machine-end.ts'
 
-/** How often the machine was held up on purpose, and whether it is now. Silence meanwhile counts for nothing. */
+/** How often the machine was held up on purpose, and whether it is now. Silence meanwhile does not count. */
 export interface HeldUp {
   readonly times: number
   readonly now: boolean
@@ -26,7 +26,7 @@ export interface HealthOptions {
 /** How long an answer may take, milliseconds: a guest under load is slow, not dead. */
 const patienceMs = 30_000
 
-/** What is said of a guest that used it up. */
+/** The reason for the end of a guest that stayed silent for so long. */
 const silence = `its guest has not answered for ${patienceMs / 1000} s`
 
 /** Tells `end` once the guest has fallen silent. */
@@ -39,13 +39,13 @@ export function tellSilence(
   void guestSilent({ ...options, check }).then(() => end.tell('silent', silence))
 }
 
-/** The end of the connection is told without a status, or with one that the guest did not send. */
+/** A lost connection fails a call without a status, or with a status that did not come from the guest. */
 const isLost = (failure: unknown): boolean =>
   !(failure instanceof TtrpcError) || (failure.code === 'unavailable' && !failure.isAnswer)
 
 /**
- * Resolves when a question is not answered in time; an error, or an answer that nobody understands, is an answer. The end of
- * the connection others notice and tell better; then, and once `signal` fires, this never settles.
+ * Resolves when a question is not answered in time. An error is an answer, and so is one that cannot be decoded. Never settles
+ * after the end of the connection, which other code reports with more detail, or once `signal` fires.
  */
 export async function guestSilent(options: HealthOptions): Promise<void> {
   const { intervalMs = 5000, check, signal, heldUp = neverHeldUp } = options

@@ -3,7 +3,7 @@ import type { AgentClient } from '../../agent/client.ts'
 import { type Clock, realClock } from '../../time.ts'
 import { TtrpcError } from '../../ttrpc/ttrpc.ts'
 
-/** After an answer that tells of nothing new, milliseconds; Kata's after an error. */
+/** Pause after an answer without news, milliseconds; Kata's pause after an error. */
 const pauseMs = 1000
 
 export interface OomWatch {
@@ -15,8 +15,8 @@ export interface OomWatch {
 }
 
 /**
- * Asks the guest for one event after the other; resolves when it has gone. An event of a container that was told less than a
- * second ago is left out, and so is one of a container that there is not; the guest is then not asked for a second.
+ * Asks the guest for one event after the other; resolves when the guest is gone. An event is dropped when its container is
+ * unknown, or had another event less than a second ago. The next question then waits for a second.
  */
 export async function watchOom(
   agent: Pick<AgentClient, 'getOOMEvent'>,
@@ -33,7 +33,7 @@ export async function watchOom(
         continue
       }
     } catch (error) {
-      // Without an answer the connection is over, which others notice and tell.
+      // Without an answer the connection is over, which other code reports.
       if (!(error instanceof TtrpcError)) return
     }
     await time.sleep(pauseMs)

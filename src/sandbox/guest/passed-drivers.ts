@@ -1,13 +1,13 @@
 /**
- * Whether the guest drives the devices that it was given. Kata's agent protocol has no word for that, so it is among our agent's
- * metrics; an agent that has no such metric says nothing, and neither do we.
+ * Whether the guest drives the devices that it was given. Kata's agent protocol has no field for that, so our agent
+ * has a metric for it. An agent without the metric causes no warning.
  */
 import { readFileSync } from 'node:fs'
 import type { AgentClient } from '../../agent/client.ts'
 import type { Logger } from '../../log.ts'
 import type { Device } from '../../protocol/generated/agent.ts'
 
-/** One line of the metric. Guests may be hostile: what does not look like it is not there. */
+/** One line of the metric. Guests may be hostile: a line of another form is ignored. */
 const sample =
   /^kata_agent_passed_device\{device="([0-9a-f:.]+)",driver="([\w-]{0,32})",lacks="(driver|disk|interface)"\} 0$/gm
 

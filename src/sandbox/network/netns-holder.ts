@@ -1,6 +1,6 @@
 /**
- * A network namespace for clients that fill it only after Create, by the process that they were told (Docker since its
- * version 26: /proc/PID/ns/net). The VMM's own stays empty, so another process of the pod's user holds this one.
+ * A network namespace for clients that fill it only after Create, through the process in its answer (Docker since version
+ * 26: /proc/PID/ns/net). The VMM's own namespace stays empty, so another process of the pod's user holds this one.
  */
 import type { Ledger } from '../../ledger/ledger.ts'
 import { type SleeperOptions, startSleeper } from '../pids/sleeper.ts'

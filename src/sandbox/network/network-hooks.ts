@@ -1,4 +1,4 @@
-/** Runs the hooks that make a network (../oci/hooks.ts); they are told the process that holds the network namespace. */
+/** Runs the hooks that make a network (../oci/hooks.ts); they get the pid of the process that holds the network namespace. */
 import { KataError } from '../../errors.ts'
 import type { ResourceKind } from '../../ledger/ledger.ts'
 import type { Logger } from '../../log.ts'
@@ -14,11 +14,11 @@ export interface HookState {
   readonly annotations: Readonly<Record<string, string>>
 }
 
-/** What a hook without a timeout of its own gets, seconds. */
+/** Timeout of a hook that sets none, seconds. */
 const defaultSeconds = 60
 const tailLength = 400
 
-/** Runs them one after the other. @throws KataError HOOK_FAILED at the first that fails; the signal's reason. */
+/** Runs the hooks one after the other. @throws KataError HOOK_FAILED at the first that fails; the signal's reason. */
 export async function runHooks(
   hooks: readonly OciHook[],
   state: HookState,
@@ -61,7 +61,7 @@ export interface PoststopData {
   readonly state: HookState
 }
 
-/** What a failing one leaves is not ours to undo: it is told and passed over. */
+/** A hook that fails is logged and passed over: what it leaves is not ours to undo. */
 export const poststopResource: ResourceKind<PoststopData> = {
   kind: 'poststop-hooks',
   release: async ({ hooks, state }, log: Logger) => {

@@ -19,23 +19,23 @@ import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
 export interface NetworkRequest {
   /** Path of the pod's network namespace; absent when it is a new one. */
   readonly netns?: string
-  /** Present when the client fills a new one by the process that it is told: in hooks, or before the start. */
+  /** Present when the client fills a new namespace through the process in Create's answer: by hooks, or before the start. */
   readonly filled?: { readonly hooks: NetworkHooks; readonly state: Omit<HookState, 'pid' | 'status'> }
   /** Lines of the pod's resolv.conf, for the guest itself; containers have theirs as a mount. */
   readonly dns: readonly string[]
 }
 
-/** Longer ones are cut: the resolver itself reads a handful of lines. */
+/** Longer files are cut: the resolver reads only a handful of lines. */
 const maxResolvConfBytes = 64 * 1024
 
 /** containerd's namespace of Docker, whose later versions fill a new network namespace between Create and Start. */
 const docker = 'moby'
 
 /**
- * A network namespace without a path is a new one, with nothing in it: the machine has that by itself, unless somebody
- * is going to fill it. `client` is the client's namespace in containerd.
+ * A network namespace without a path is new and empty. The machine has that by itself, unless the client is going to fill
+ * the namespace. `client` is the client's namespace in containerd.
  *
- * @throws KataError NETNS_HOST when the spec has no network namespace at all, which means that of the host.
+ * @throws KataError NETNS_HOST when the spec has no network namespace at all, which means the host's.
  */
 export function networkRequest(
   spec: OciSpec,
@@ -101,7 +101,7 @@ export class SandboxNetwork {
     return new SandboxNetwork(parts, `/proc/${holder.pid}/ns/net`, holder)
   }
 
-  /** Cards for every interface that has none yet. @throws KataError, those of {@link attachNetwork}. */
+  /** Makes cards for every interface that has none yet. @throws KataError, those of {@link attachNetwork}. */
   async attach(): Promise<AttachedNetwork> {
     if (this.#netns === undefined) return nothing
     const { ledger, config, log, identity } = this.#parts
@@ -120,13 +120,13 @@ export class SandboxNetwork {
     return attached
   }
 
-  /** Where a VMM that opens taps by their names has to be started to find them; nowhere when it has none. */
+  /** The namespace in which a VMM that opens taps by name has to start; undefined for other VMMs. */
   placeOf({ nics, links }: AttachedNetwork): VmSpec['netns'] {
     const isByName = nics.some(({ tap }) => tap !== undefined)
     return isByName && this.#netns !== undefined ? { path: this.#netns, interfaces: links } : undefined
   }
 
-  /** For what the client put into the namespace after it had created the sandbox, as Docker does since version 26. */
+  /** Attaches what the client put into the namespace after it had created the sandbox, as Docker does since version 26. */
   async attachLate(vmm: Vmm, agent: AgentClient): Promise<void> {
     using attached = await this.attach()
     for (const nic of attached.nics) await vmm.plugNic(nic)

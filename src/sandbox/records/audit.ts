@@ -1,6 +1,6 @@
 /**
- * `kata-ts audit`: every process of a running sandbox, as it was asked to be and as the kernel says it is now. The same
- * comparison that guards the start, at any later time.
+ * `kata-ts audit`: compares every process of a running sandbox with the posture that was asked for, as the kernel shows it
+ * now. The start makes the same comparison.
  */
 import { existsSync, readdirSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
@@ -23,9 +23,9 @@ import type { SandboxPaths } from './paths.ts'
 
 export interface AuditedProcess {
   /**
-   * `vmm`, `virtiofsd`, `virtiofsd-worker`, the same with `virtiofsd-volumes`, `netns-holder`, `stand-in-1` and so on, `swtpm`, `shim`; `vmm-waiter` and the like for whoever started and
-   * waits for one in our jail; around Firecracker `vmm-holder` and `vmm-first`, the first process of its outer pid namespace;
-   * `unknown` for one that nobody asked for.
+   * `vmm`, `virtiofsd`, `virtiofsd-worker`, the same with `virtiofsd-volumes`, `netns-holder`, `stand-in-1` and so on, `swtpm`, `shim`; `vmm-waiter` and the like
+   * for the process that started it in our jail and waits for it; around Firecracker `vmm-holder` and `vmm-first`, the first process of its outer pid namespace;
+   * `unknown` for a process that was not asked for.
    */
   readonly name: string
   readonly pid: number
@@ -36,7 +36,7 @@ export interface AuditedProcess {
 
 /**
  * A thread of virtiofsd takes the ids of a guest's user for as long as a file is made, and a descriptor may be open for
- * a moment: a difference is one that so many readings show, with that many milliseconds between them.
+ * a moment: a difference counts when so many readings show it, with so many milliseconds between them.
  */
 const [readings, betweenMs] = [10, 20]
 
@@ -67,7 +67,7 @@ export async function auditRecords(stateDir: string): Promise<AuditedProcess[]> 
   return audited
 }
 
-/** A process that ended, or whose number is another's by now, is a difference as well. */
+/** A process that has ended, or whose pid belongs to another one by now, is a difference too. */
 async function auditProcess(
   name: string,
   ref: ProcessRef,
@@ -88,7 +88,7 @@ function rowsOf({ ref, expected, landlock }: PostureRecord): PostureRow[] {
   try {
     const rows = describePosture(expected, readPosture(ref.pid))
     if (landlock === undefined) return rows
-    // Without it, it would not run but where that was accepted.
+    // A process without Landlock runs only where that was accepted.
     return [...rows, { field: 'landlock', expected: landlock, actual: landlock }]
   } catch (error) {
     if (error instanceof KataError && error.code === 'PROCESS_GONE') return [gone]
@@ -115,7 +115,7 @@ function threadRows(pid: number): PostureRow[] {
   })
 }
 
-/** Whatever else runs as a user of the sandbox: nothing but what is written down has a reason to. */
+/** Other processes of the sandbox's users: only the recorded ones have a reason to run. */
 function strangers(records: readonly PostureRecord[]): AuditedProcess[] {
   const known = new Set(records.map(({ ref }) => ref.pid))
   const uids = new Set(records.map(({ expected }) => expected.uid).filter((uid) => uid !== 0))

@@ -12,9 +12,9 @@ export interface SandboxFacts {
   readonly namespace: string
   readonly shimPid: number
   readonly vmmPid: number
-  /** Processes of virtiofsd, of each the supervising one first; those of the writable volumes' share, if there is one, come last. */
+  /** Processes of virtiofsd, each daemon's supervising one first. The daemon of the writable volumes comes last. */
   readonly virtiofsdPids: readonly number[]
-  /** Who they are on the host; 0 where a share could not be idmapped, or root was asked for. */
+  /** Their uid on the host; 0 where a share could not be idmapped, or root was asked for. */
   readonly virtiofsdUid: number
   readonly rootless: boolean
   /** `kata-<n>`, or root. */
@@ -30,14 +30,14 @@ export interface SandboxFacts {
   readonly openWalls: readonly OpenWall[]
   readonly kernel: string
   readonly initrd: string
-  /** Who answers in the guest, as it says of itself. */
+  /** The guest's agent, as it names itself. */
   readonly agent: Pick<AgentFacts, 'name' | 'version'>
   readonly vcpus: number
   readonly memoryMiB: number
   readonly timings: readonly Timing[]
 }
 
-/** Replaces the file as a whole, so that a reader never sees half of it. */
+/** Replaces the file as a whole, so that a reader never sees a part of it. */
 export function writeFacts(path: string, facts: SandboxFacts): void {
   writeFileSync(`${path}.tmp`, `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 })
   renameSync(`${path}.tmp`, path)

@@ -1,4 +1,4 @@
-/** `kata-ts gc`: whatever a crash, a lost run directory or a reboot left, found and released by the same teardown. */
+/** `kata-ts gc`: finds what a crash, a lost run directory or a reboot left, and releases it by the same teardown. */
 import { readdirSync, rmSync, statSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
 import { isIdentifier } from '../../identifier.ts'
@@ -20,7 +20,7 @@ export interface Collected {
   readonly failure?: string
 }
 
-/** A sandbox without an owner that is younger than this is one that is being started. */
+/** A sandbox without an owner counts as starting until it is this old, milliseconds. */
 const startGraceMs = 10_000
 
 /**
@@ -58,7 +58,7 @@ export async function collectGarbage(options: {
   return collected
 }
 
-/** Every sandbox that has a state directory, alive or not. What cannot be one by its name is passed over, which `log` says. */
+/** Every sandbox that has a state directory, alive or not. A directory with an impossible name is passed over and logged. */
 export function listSandboxes(
   runDir: string,
   log: Logger = silentLogger,

@@ -1,4 +1,4 @@
-/** The output of a detached container on disk, as the command line asks its shim for it and reads it again. */
+/** The log files of a detached container: the command line asks its shim for them, and reads them. */
 
 /** In the query of a `file://` URI: bytes after which the file becomes `<path>.1` and a new one begins. A containerd sends none. */
 export const rotateAt = 'rotate-at'
@@ -10,7 +10,7 @@ export function logUri(path: string): string {
   return `file://${encodeURI(path)}?${rotateAt}=${mostLogBytes}`
 }
 
-/** Where the older half is, once there is one. */
+/** Path of the older half, once there is one. */
 export function olderLog(path: string): string {
   return `${path}.1`
 }

@@ -1,6 +1,6 @@
 /**
- * The walls around a pod that do not stand, whoever asked for that: file, annotation, option, or a host that cannot. Every
- * start tells of them, and `ps`, `check`, `audit` and `inspect` show them; all read this one list.
+ * The walls around a pod that are off: by file, annotation or option, or because the host cannot have them. Every start warns
+ * of them, and `ps`, `check`, `audit` and `inspect` show them; all read this one list.
  */
 import type { Config } from '../../config/config.ts'
 import { tableName } from '../../config/keys.ts'
@@ -13,7 +13,7 @@ export interface OpenWall {
   /** For a person: what is not confined, and why. */
   readonly what: string
   readonly remedy: string
-  /** Somebody asked for exactly this by name, and no start repeats it. */
+  /** It was asked for by name, so no start repeats it. */
   readonly quiet: boolean
 }
 

@@ -1,4 +1,4 @@
-/** Which process a sandbox belongs to: the first line of its ledger, so that nobody tears down what is alive. */
+/** Which process a sandbox belongs to: the first line of its ledger, so that no teardown touches a live sandbox. */
 import type { ResourceKind } from '../../ledger/ledger.ts'
 import type { ProcessRef } from '../../linux/processes/proc.ts'
 

@@ -1,14 +1,14 @@
-/** Where a sandbox keeps what is root's. Only what the VMM must open lies elsewhere, in its private directory. */
+/** Where a sandbox keeps root's files. Only what the VMM must open lies elsewhere, in its private directory. */
 import { KataError } from '../../errors.ts'
 import { isIdentifier } from '../../identifier.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 
 export const defaultRunDir = '/run/kata-ts'
 
-/** Reservations of uids, and what was found out about KVM, lie here whatever run directory a sandbox has: they are the host's. */
+/** Uid reservations and outcomes of KVM trials lie here, whatever run directory a sandbox has: they belong to the host. */
 export const leaseDir = defaultRunDir
 
-/** One directory a boot: what a host that went down left is told by that. */
+/** One directory for each boot, which tells what an earlier boot left. */
 export const disksDir = '/var/lib/kata-ts/disks'
 
 export interface SandboxPaths {

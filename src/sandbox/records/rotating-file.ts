@@ -18,7 +18,7 @@ export class RotatingFile {
     this.#size = fstatSync(this.#fd).size
   }
 
-  /** A file never makes anybody wait, so it is written directly. @throws ENOSPC. */
+  /** A file never blocks its writer, so it is written directly. @throws ENOSPC. */
   write(chunk: Uint8Array): void {
     for (let offset = 0; offset < chunk.length; ) {
       if (this.#size >= this.#mostBytes) this.#rotate()

@@ -1,5 +1,5 @@
 /**
- * Which tasks a sandbox has, written down for those who only see its state directory: `kata-ts ps` and `exec` find the
+ * Which tasks a sandbox has, written down for programs that only see its state directory: `kata-ts ps` and `exec` find the
  * containers of containerd by it. One JSON file a task; the directory goes away with the sandbox.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -52,11 +52,11 @@ export function tasksOf(paths: SandboxPaths, log: Logger): TaskRecord[] {
     .filter((name) => name.endsWith('.json'))
     .flatMap((name) => {
       try {
-        // Undefined when its shim removed it this moment.
+        // Undefined when its shim has just removed it.
         const found = readState(taskRecord, `${directory}/${name}`)
         return found === undefined ? [] : [found]
       } catch (error) {
-        // One that cannot be read does not hide the others.
+        // A record that cannot be read does not hide the others.
         log.warn('a task is not listed', { error: describeError(error) })
         return []
       }

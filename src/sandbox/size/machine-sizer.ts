@@ -15,9 +15,9 @@ export interface MachineSizerParts {
   readonly boot: MachineSize
   /** The unit in which the guest takes memory. */
   readonly memoryBlockMiB: number
-  /** Told before the machine gets that size. */
+  /** Called before the machine gets that size. */
   onGrowing(wanted: MachineSize): void
-  /** Told whenever the machine may have got new processors, which come as new threads of the VMM. */
+  /** Called whenever the machine may have got new processors, which come as new threads of the VMM. */
   onResized(): void
   readonly log: Logger
 }
@@ -45,8 +45,8 @@ export class MachineSizer {
   }
 
   /**
-   * Makes the machine large enough for a container that comes or changes. When it cannot be, what was known of the
-   * container before still counts.
+   * Makes the machine large enough for a container that comes or changes. When that fails, the container's earlier
+   * demand still counts.
    *
    * @throws KataError SANDBOX_TOO_LARGE, VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED.
    */
@@ -62,13 +62,13 @@ export class MachineSizer {
     }
   }
 
-  /** Takes back what a container that went no longer needs, as far as the machine can shrink. */
+  /** Takes back what a removed container needed, as far as the machine can shrink. */
   async forget(containerId: string): Promise<void> {
     if (!this.#demands.delete(containerId)) return
     await this.#adjust().catch((error) => this.#parts.log.warn('the machine did not shrink', { error }))
   }
 
-  /** One after the other; each looks at what is wanted when its turn comes. */
+  /** Resizes one after the other. Each reads the demand when its turn comes. */
   #adjust(): Promise<void> {
     return this.#alone(() => this.#reach())
   }

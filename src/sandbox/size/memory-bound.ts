@@ -6,19 +6,19 @@ const mebibyte = 1024 ** 2
 const page = 4096
 /** VMM, virtiofsd and shim, and the code that TCG translates: 217 MiB were counted for all of them when idle (docs/benchmarks.md). */
 const idleMiB = 768
-/** Page tables for the guest's memory: of the VMM, of virtiofsd, of KVM and of an IOMMU, a 512th each. */
+/** Page tables of VMM, virtiofsd, KVM and IOMMU for the guest's memory, a 512th each. */
 const pageTablesOf = 1 / 64
 /**
- * What the host's kernel keeps for a file that the guest knows, as long as it does: inode and dentry of the file system and of
- * an overlay, and a descriptor. Bytes.
+ * What the host's kernel keeps for each file that the guest knows: inode and dentry of the file system and of an overlay, and a
+ * descriptor. Bytes.
  */
 const perFile = 3 * 1024
-/** What the guest's kernel keeps for it at least: its memory is the bound on their number. Bytes. */
+/** The least that the guest's kernel keeps for each such file, so the guest's memory bounds their number. Bytes. */
 const perFileInGuest = 1024
 
 /**
- * Bytes. Above what a machine of that size comes to with as many files in use as its guest can have; what the host caches of
- * files is counted too, but the kernel takes that back.
+ * The bound in bytes: more than a machine of that size needs with as many files in use as its guest can have. The host's cache
+ * of files counts too, but the kernel reclaims it.
  *
  * @param mostFiles how many the daemons of its shares may have open together.
  */

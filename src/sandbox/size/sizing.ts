@@ -30,7 +30,7 @@ const hugePageMiB = 2
 const defaultPeriod = 100_000
 const nothing: Demand = { vcpus: 0, memoryBytes: 0 }
 
-/** Of these limits; values that mean "no limit" count nothing. */
+/** The demand of these limits. A value that means "no limit" adds nothing. */
 export function demandOf({ cpu = {}, memory = {}, hugepageLimits = [] }: OciResources = {}): Demand {
   return {
     vcpus: shareOfCpus(amount(cpu.quota), amount(cpu.period)),
@@ -43,7 +43,7 @@ export const demandOfContainer = (spec: OciSpec): Demand =>
   isPodSandbox(spec) ? nothing : demandOf(spec.linux?.resources)
 
 /**
- * What CRI says at the start of a pod that its containers will use together. Shares are a weight, no amount.
+ * What CRI announces at a pod's start for all its containers together. Shares are a weight and not an amount.
  *
  * @throws KataError OCI_SPEC_INVALID.
  */
@@ -54,7 +54,7 @@ export function announcedDemand(spec: OciSpec): Demand {
 
 /**
  * The machine to boot for the sandbox whose first container is `spec`. Static: all that its containers will ever use,
- * and no growth. Otherwise what is known for certain: a single container's own limits, of a pod nothing yet.
+ * and no growth. Otherwise only what is certain counts: the limits of a single container, and nothing of a pod.
  *
  * @throws KataError SANDBOX_TOO_LARGE, OCI_SPEC_INVALID.
  */
@@ -87,7 +87,7 @@ export function neededSize(
   const needed = defaultMemory + Math.ceil(sum(all.map(({ memoryBytes }) => memoryBytes)) / mebibyte)
   const most = Math.max(defaultMemory, defaultMaxMemory || hostMemoryMiB)
   if (needed > most) throw new KataError('SANDBOX_TOO_LARGE', { needed, own: defaultMemory, most })
-  // Fractions of a thousandth (kubelet's unit) or less come from the division and are no processor.
+  // Fractions of a thousandth (kubelet's unit) or less come from the division and do not count.
   const vcpus = Math.ceil(roundedToMilli(defaultVcpus + sum(all.map((demand) => demand.vcpus))))
   return { vcpus, memoryMiB: needed }
 }

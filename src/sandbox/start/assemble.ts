@@ -1,4 +1,4 @@
-/** The sandbox of what a start has made. */
+/** Puts the sandbox together from what its start has made. */
 
 import { Sandbox } from '../sandbox.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
@@ -10,14 +10,14 @@ import { Disks } from '../storage/disks.ts'
 import type { ServedShare } from '../storage/start-share.ts'
 import type { SandboxCgroups } from './host.ts'
 
-/** All of a sandbox but what is made here. */
+/** The parts that earlier stages have made. */
 export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer' | 'hostUsage'> {
   readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'placeVmm' | 'usage'>
   /** What the machine booted with. */
   readonly plan: MachinePlan
   /** Undefined: root file systems are disks, and files are copied. */
   readonly served: ServedShare | undefined
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
 }
 

@@ -1,7 +1,7 @@
 /** Work in the background of other steps, which never outlives them. */
 
 export interface Background<T> extends AsyncDisposable {
-  /** What the work comes to; its failure waits here and is never an unhandled one. */
+  /** The result of the work. Its failure waits here, and is never an unhandled rejection. */
   readonly done: Promise<T>
 }
 

@@ -22,7 +22,7 @@ import { namingFullDisk, rollingBack } from './rollback.ts'
 import { recordTimings } from './timings.ts'
 
 /**
- * Creates the sandbox and waits until its guest answers. Whatever fails, nothing of it is left.
+ * Creates the sandbox and waits until its guest answers. When a stage fails, nothing is left.
  *
  * @throws KataError of the stage that failed; the signal's reason, whatever failed by that.
  */
@@ -42,7 +42,7 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   await using verification = verifyAssets(assets, timings)
   const verified = verification.done
 
-  // Before the sandbox has anything: what is tried here is no part of it, nor of what the pod's cgroups count.
+  // Before the sandbox has anything: a trial is no part of the sandbox, and the pod's cgroups do not count it.
   const trial = { id, namespace, config, paths, assets, verified, log }
   const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
 

@@ -1,4 +1,4 @@
-/** What a start takes from the host, and whom it talks to. Unit tests have a host of their own (doubles/host.double.ts). */
+/** What a start takes from the host and talks to. Unit tests have a host of their own (doubles/host.double.ts). */
 import { type AgentConnection, connectAgent } from '../../agent/connection.ts'
 import { CgroupPlacement, type PlacementRequest } from '../../cgroups/placement.ts'
 import type { Ledger } from '../../ledger/ledger.ts'

@@ -1,4 +1,4 @@
-/** What is written down of a sandbox once its guest has answered. */
+/** Writes down the facts of a sandbox once its guest has answered. */
 import type { AgentFacts } from '../../agent/agent-facts.ts'
 import type { Config } from '../../config/config.ts'
 import type { ProcessRef } from '../../linux/processes/proc.ts'

@@ -18,7 +18,7 @@ export interface SandboxRequest {
   readonly container: ContainerRequest
   readonly config: Config
   readonly log: Logger
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
   /** Faults on purpose, for tests. */
   readonly failpoints?: Failpoints | undefined

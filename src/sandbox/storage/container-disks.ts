@@ -1,4 +1,4 @@
-/** The disks of one container: plugged into the machine, and told to its agent in place of what the host calls them. */
+/** The disks of one container: plugged into the machine, and named to its agent as the guest finds them. */
 import type { Config } from '../../config/config.ts'
 import { directVolumeResource, markDirectVolume } from '../../devices/direct-volume.ts'
 import { findBlockDevice, findDiskAt } from '../../devices/host-disk.ts'
@@ -16,7 +16,7 @@ import type { Disks } from './disks.ts'
 export interface ContainerDisks {
   readonly devices: Device[]
   readonly storages: Storage[]
-  /** What becomes of a mount of the spec, by its place: its source is in the guest. */
+  /** Replacements of mounts of the spec, by their index. Their sources are in the guest. */
   readonly mounts: ReadonlyMap<number, OciMount>
   /** Rules that let the container use its devices, in OCI's form. */
   readonly rules: readonly DeviceRule[]
@@ -35,7 +35,7 @@ export interface ContainerDisksInput {
 /** Where the agent mounts volumes; Kata's directory. */
 const guestStorage = '/run/kata-containers/sandbox/storage'
 
-/** Mount options that speak of the mount and not of its file system. */
+/** Mount options about the mount and not about its file system. */
 const mountWords = /^(r?bind|r?(private|shared|slave|unbindable)|io\.katacontainers\..*|loop)$/
 
 /**
@@ -61,7 +61,7 @@ export async function attachDisks(input: ContainerDisksInput): Promise<Container
   return { devices, storages, mounts, rules }
 }
 
-/** Takes out what only this container had, once the guest has let go of it. @throws KataError VMM_UNPLUG_REFUSED. */
+/** Unplugs what only this container used, once the guest has released it. @throws KataError VMM_UNPLUG_REFUSED. */
 export async function releaseDisks(containerId: string, disks: Disks, ledger: Ledger): Promise<void> {
   const mine = ({ owner }: { owner: string }) => owner === containerId
   for (const _ of ledger.dataOf(directVolumeResource).filter(mine))

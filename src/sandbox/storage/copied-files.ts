@@ -9,7 +9,7 @@ import { SourceTree, type TreeEntry } from './source-tree.ts'
 import { currentEntries, dataPath, versionOf } from './volume-versions.ts'
 
 const pieceBytes = 1024 * 1024
-/** What one mount may have: it lies in the guest's memory. */
+/** Limits of one mount, which lies in the guest's memory. */
 const [mostEntries, mostBytes] = [1024, 32 * 1024 * 1024]
 const mostListings = 3
 /** How often sources are looked at for changes, milliseconds; Kata's figure. */
@@ -42,7 +42,7 @@ export async function keepCopy(
     for (const entry of inOrder(settledEntries(tree))) {
       const signed = signature(entry)
       if (known.get(entry.path) === signed) now.set(entry.path, signed)
-      // No link leads to a version of which a file is missing.
+      // No link may lead to an incomplete version.
       else if (!isWhole && entry.linkTo !== undefined) continue
       else if (await copyEntry(agent, request, tree, entry)) now.set(entry.path, signed)
       else isWhole = false
@@ -96,7 +96,7 @@ const signature = ({ stat, linkTo = '' }: TreeEntry): string =>
     ' ',
   )
 
-/** False when the entry is not what it was when it was listed: the next look will find what it is then. */
+/** False when the entry has changed since it was listed; the next look finds the change. */
 async function copyEntry(
   agent: Pick<AgentClient, 'copyFile'>,
   { target }: CopyRequest,

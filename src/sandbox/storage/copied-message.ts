@@ -1,16 +1,16 @@
-/** The termination message of a container whose files are copied: what it writes to its own is brought to the host when it has ended. */
+/** The termination message of a container whose files are copied: its file is brought to the host once the container has ended. */
 import type { AgentClient } from '../../agent/client.ts'
 import type { Logger } from '../../log.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { terminationMount } from '../../oci/termination-mount.ts'
 import { writeTerminationMessage } from '../end/termination-message.ts'
 
-/** How long the end of the container may wait for it, milliseconds. */
+/** How long the container's end may wait for the message, milliseconds. */
 const answerMs = 5000
 
 /**
- * To be called between the end of the container's init and its removal. Never throws: a container has ended without its message,
- * too. Undefined when it has none to bring.
+ * Call it between the end of the container's init process and its removal. Never throws: a container ends without its message,
+ * too. Undefined when there is no message to bring.
  */
 export function messageBringer(
   containerId: string,

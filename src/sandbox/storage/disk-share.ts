@@ -32,7 +32,7 @@ export interface DiskShareParts {
 }
 
 /**
- * What cannot be brought to the guest of a sandbox's first container, before anything is made for it.
+ * Refuses what the guest cannot get of a sandbox's first container, before anything is made.
  *
  * @throws KataError SHARE_SOURCE_MISSING, SHARE_NOT_COPIED, SHARE_COPY_TOO_LARGE, DIRECT_VOLUME_INVALID.
  */
@@ -59,7 +59,7 @@ class DiskShare implements Share {
   readonly idMap = undefined
   readonly copiesFiles = true
   readonly addWatched = undefined
-  /** Nothing serves it that could end. */
+  /** No daemon serves it, so none can exit. */
   readonly exited = new Promise<never>(() => {})
   readonly #parts: DiskShareParts
   readonly #copies = new Map<string, KeptCopy[]>()

@@ -7,7 +7,7 @@ import type { DeviceRights } from '../../oci/devices/device-rights.ts'
 import { mayWriteBlock } from '../../oci/devices/device-rules.ts'
 import type { OciDevice, OciMount, OciSpec } from '../../oci/spec.ts'
 
-/** A block device that the container has as such. */
+/** A block device that the container gets as a device. */
 export interface DeviceUse {
   readonly what: 'device'
   /** In the container. */
@@ -34,7 +34,7 @@ export interface VolumeUse {
 /** Kata's mount option for a source that is a disk image. */
 export const imageFileOption = 'io.katacontainers.fs-opt.block_device=file'
 
-/** File systems that lie on a disk and nowhere else: a mount of such a type names one. */
+/** File systems that lie on a disk and nowhere else: the source of such a mount is a disk. */
 export const diskFileSystems: ReadonlySet<string> = new Set([
   'ext2',
   'ext3',
@@ -48,8 +48,8 @@ export const diskFileSystems: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. Of a container
- * that has every device only those were asked for that are somewhere else on the host.
+ * Block devices in `linux.devices`, with what the device rules allow: without `w` in them the disk is read-only. A privileged
+ * container lists every device of the host, so only a device under another name counts as asked for.
  */
 export function deviceUses({ linux }: OciSpec, { every, rules }: DeviceRights): DeviceUse[] {
   return (linux?.devices ?? [])
@@ -63,7 +63,7 @@ export function deviceUses({ linux }: OciSpec, { every, rules }: DeviceRights): 
 /** Whether the host has this device under this name: the kernel's, or that of a node made beside it (/dev/mapper). */
 function isOfHost({ path, major = 0, minor = 0 }: OciDevice): boolean {
   const ofHost = blockDevicePath({ major, minor })
-  // A number that no disk has is a name that the list has in store, and nothing that anybody asked for.
+  // A number without a disk is a spare node in the list of all devices, and was not asked for.
   if (ofHost === undefined || path === ofHost) return true
   const node = statSync(path, { throwIfNoEntry: false })
   if (!node?.isBlockDevice()) return false

@@ -34,7 +34,7 @@ interface Plugged {
 
 export interface AttachedDisk {
   readonly address: DiskAddress
-  /** Whether nobody had it before. */
+  /** Whether no container had it before. */
   readonly isNew: boolean
 }
 
@@ -50,7 +50,7 @@ export class Disks {
   }
 
   /**
-   * Gives it to a container. One that another container can write serves for reading too.
+   * Attaches the disk to a container. A writable attachment is reused for a read-only request.
    *
    * @throws KataError of opening it, DEVICE_PLUG_FAILED with the VMM's reason.
    */
@@ -70,7 +70,7 @@ export class Disks {
     })
   }
 
-  /** Takes out all that only this container used. @throws the first failure; the others are taken out nevertheless. */
+  /** Unplugs the disks that only this container used. @throws the first failure; the others are unplugged nevertheless. */
   detach(container: string): Promise<void> {
     return this.#alone(async () => {
       const failures: unknown[] = []
@@ -81,7 +81,7 @@ export class Disks {
           this.#plugged.delete(disk)
           await this.#options.ledger.release(diskResource, ({ id }) => id === disk.id)
         } catch (error) {
-          // Its user stays, so that another removal tries again.
+          // The container stays its user, so that another removal tries again.
           disk.users.add(container)
           failures.push(error)
         }

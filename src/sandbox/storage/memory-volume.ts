@@ -1,6 +1,6 @@
 /**
- * Memory-backed emptyDir volumes. kubelet mounts a tmpfs on the host for one; its content belongs into the memory of the
- * pod, so the guest gets a tmpfs of the same size in its place, which the pod's containers share.
+ * Memory-backed emptyDir volumes. kubelet mounts a tmpfs on the host for each. The content belongs in the pod's memory, so
+ * the guest gets a tmpfs of the same size instead, which the pod's containers share.
  */
 import { existsSync, lstatSync, type Stats, statfsSync, statSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
@@ -26,7 +26,7 @@ export interface MemoryVolume {
   readonly guestPath: string
 }
 
-/** One that the agent keeps for the whole pod, or makes anew. */
+/** A storage that the agent keeps for the whole pod, or makes anew. */
 export interface VolumeStorage extends GuestStorage {
   readonly driver: 'ephemeral' | 'local' | typeof watchDriver
   readonly shared: boolean
@@ -52,7 +52,7 @@ export function memoryVolume(mount: OciMount, containerId: string): MemoryVolume
         kind: 'volume of huge pages',
       })
     const facts = tmpfsFacts(source)
-    // On a host that keeps all of kubelet's files in memory a volume on disk is on a tmpfs too, but no mount of its own.
+    // On a host that keeps all of kubelet's files in memory a volume on disk is on a tmpfs too, but is no mount of its own.
     if (facts === undefined || lstatSync(dirname(source)).dev === facts.dev) return undefined
     const volume = wholeVolume(source, facts)
     return { storages: [volume], guestPath: volume.mountPoint }

@@ -1,6 +1,6 @@
 /**
- * A container's mounts, from the host's view to the guest's: what shows host files is carried into the share, what
- * belongs to the pod's memory is made in the guest, what is the kernel's is left to the guest's kernel.
+ * A container's mounts, from the host's view to the guest's: host files are carried into the share, the
+ * pod's memory is made in the guest, and kernel interfaces are left to the guest's kernel.
  */
 import { statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
@@ -23,7 +23,7 @@ const virtualTypes = new Set(
 
 export interface GuestMounts {
   readonly mounts: readonly OciMount[]
-  /** What the agent must have made before. */
+  /** Storages that the agent makes first. */
   readonly storages: readonly VolumeStorage[]
   /** Sources of volumes whose changes raise no inotify events in the guest, because they are too large to be copied. */
   readonly unwatched: readonly string[]
@@ -67,7 +67,7 @@ export async function carryMounts(
   return { mounts, storages, unwatched, deviceRules }
 }
 
-/** What of the spec {@link carryMounts} would have to show in the share. */
+/** The mounts of the spec that {@link carryMounts} would show in the share. */
 export function sharedMounts(spec: OciSpec, containerId: string): OciMount[] {
   return (spec.mounts ?? []).filter(
     (mount) =>
@@ -119,7 +119,7 @@ export function bindRequest({ source = '', destination, options = [] }: OciMount
   return {
     source,
     destination,
-    // The pod's own scratch is one and the same for all its containers, whoever of them may write.
+    // All containers of the pod have the same scratch directory, whether they may write to it or not.
     readonly: !isEmptyDir(source) && options.some((option) => option === 'ro' || option === 'rro'),
     recursive: options.includes('rbind'),
     follow: options.some((option) => option === 'slave' || option === 'rslave'),

@@ -1,4 +1,4 @@
-/** What kubelet has mounted for a pod: it does so before it asks for the pod's sandbox, so all is there to be looked at. */
+/** The volumes that kubelet has mounted for a pod. It mounts them before it asks for the pod's sandbox, so all can be looked at. */
 import { readdirSync } from 'node:fs'
 import { isIdentifier } from '../../identifier.ts'
 import { podUidOf } from '../../oci/annotations.ts'

@@ -2,7 +2,7 @@
 import type { ShareAttachment, VmmFeatures, VmSpec } from '../../vmm/vmm.ts'
 import type { ServedShare, ShareDevice } from './start-share.ts'
 
-/** `close` is told of each descriptor of ours that the VMM gets a copy of. */
+/** `close` is called with each of our descriptors that the VMM gets a copy of. */
 export function shareAttachments(
   served: ServedShare | undefined,
   { share: way }: Pick<VmmFeatures, 'share'>,
@@ -20,6 +20,6 @@ export function shareAttachments(
   return { share: attach(first), ...(volumes && { volumeShare: attach(volumes) }) }
 }
 
-/** Those that the guest mounts, and their daemons. */
+/** The shares that the guest mounts, and their daemons. */
 export const shareDevices = (served: ServedShare | undefined): readonly ShareDevice[] =>
   [served?.first, served?.volumes].filter((device) => device !== undefined)

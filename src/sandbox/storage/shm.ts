@@ -5,11 +5,11 @@ import type { OciSpec } from '../../oci/spec.ts'
 
 /** Kata's path in the guest. */
 export const guestShm = '/run/kata-containers/sandbox/shm'
-/** What docker and Kubernetes give when nobody asks for another size. */
+/** Docker's and Kubernetes's default. */
 const defaultBytes = 64 * 1024 * 1024
 const tmpfsMagic = 0x01021994
 
-/** What nobody needs in shared memory. */
+/** Shared memory needs neither programs nor devices. */
 export const shmFlags = ['noexec', 'nosuid', 'nodev'] as const
 
 /**
@@ -23,7 +23,7 @@ export function shmBytes(spec: OciSpec): number {
     const { type, bsize, blocks } = statfsSync(source)
     return type === tmpfsMagic && blocks > 0 ? bsize * blocks : defaultBytes
   } catch {
-    // The mount itself is refused later, with the name of its source, if anybody needs it.
+    // A mount that is needed is refused later, by the name of its source.
     return defaultBytes
   }
 }

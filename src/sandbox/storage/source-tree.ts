@@ -1,6 +1,6 @@
 /**
- * A file or directory of the host while it is copied, in which somebody else may write at the same time: another pod, a local
- * user. Everything is opened from one descriptor, beneath it and through no link, and looked at before it is opened to read, so
+ * A file or directory of the host while it is copied. Another pod or a local user may write to it at the same
+ * time. Everything is opened from one descriptor, beneath it and through no link, and looked at before it is opened to read, so
  * that nothing but files of this tree is ever read, and no FIFO or device is waited for.
  */
 import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, type Stats } from 'node:fs'
@@ -13,19 +13,19 @@ export interface TreeEntry {
   /** From the top, with a slash in front; empty for the top itself. */
   readonly path: string
   readonly stat: Stats
-  /** Of a link: the text in it. */
+  /** The target of a link. */
   readonly linkTo?: string
 }
 
 export interface TreeLimits {
   readonly entries: number
-  /** Sum of the sizes of all files, and of what is read of them at most. */
+  /** Sum of the sizes of all files, and the most that is read of them. */
   readonly bytes: number
 }
 
 const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW, O_DIRECTORY } = constants
 const pieceBytes = 1024 * 1024
-/** What a name says that somebody has just taken away, or made something else of. */
+/** Errors of a name that was just removed or replaced. */
 const changed: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EINVAL'])
 
 export class SourceTree implements Disposable {

@@ -1,4 +1,4 @@
-/** The pod's share, served by the least of rights that its mounts allow. */
+/** The pod's share, served with the fewest rights that its mounts allow. */
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
@@ -24,7 +24,7 @@ export interface ShareRequest {
   readonly config: Config
   readonly paths: SandboxPaths
   readonly privateDir: string
-  /** Who connects to the daemon by path, when the VMM cannot be given a connection. */
+  /** The user that connects to the daemon by path, when the VMM cannot be given a connection. */
   readonly clientUid?: number | undefined
   /** The ids of an unprivileged daemon; none when it is to be root. */
   readonly ids: IdRange | undefined
@@ -32,7 +32,7 @@ export interface ShareRequest {
   readonly container: ContainerRequest
   /** The kernel modules of the guest's image; undefined when the guest has another kernel. */
   readonly modules: string | undefined
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
 }
 
@@ -47,7 +47,7 @@ export interface ServedShare {
   readonly first: ShareDevice
   /** The writable volumes', when there is to be one. */
   readonly volumes: ShareDevice | undefined
-  /** Why the daemons are root; undefined when it is not. */
+  /** Why the daemons are root; undefined when they are not. */
   readonly rootBecause: string | undefined
 }
 
@@ -99,7 +99,7 @@ export async function startShare(
   }
 }
 
-/** The daemon of the writable volumes: who the first one is, and it refuses set-id bits and file capabilities. */
+/** The daemon of the writable volumes. It has the first one's user, and refuses set-id bits and file capabilities. */
 async function startVolumes(
   ledger: Ledger,
   { stateDir, volumesExportDir }: SandboxPaths,
@@ -115,8 +115,8 @@ async function startVolumes(
 }
 
 /**
- * What is known of the pod's mounts before its first container is made. Where root is the way out the tree itself stands for
- * the volumes in memory of later containers, because older kernels idmap no tmpfs; else those are refused by name.
+ * The mounts of the pod that are known before its first container is made. Older kernels cannot idmap a tmpfs. Where the daemon
+ * may become root, the tree itself stands for later containers' volumes in memory; else those are refused by name.
  */
 function knownMounts(container: ContainerRequest, tree: ShareTree, isAuto: boolean): RootfsMount[] {
   const { spec, id } = container

@@ -1,4 +1,4 @@
-/** Volumes that kubelet's atomic writer writes: a directory for each version, and the link `..data` to the one that counts. */
+/** Volumes that kubelet's atomic writer writes: a directory for each version, and the link `..data` to the current one. */
 import type { TreeEntry } from './source-tree.ts'
 
 export const dataPath = '/..data'
@@ -7,7 +7,7 @@ export const dataPath = '/..data'
 export const versionOf = (entries: readonly TreeEntry[]): string | undefined =>
   entries.find(({ path }) => path === dataPath)?.linkTo
 
-/** Without versions that `..data` does not lead to: they are being made or removed. */
+/** Leaves out versions that `..data` does not lead to: they are being made or removed. */
 export function currentEntries(entries: readonly TreeEntry[]): readonly TreeEntry[] {
   const version = versionOf(entries)
   if (version === undefined) return entries

@@ -6,7 +6,7 @@ import type { ContainerRequest } from '../container-request.ts'
 import { bindRequest, sharedMounts } from './mounts.ts'
 
 /**
- * Of a pod's containers nothing is known when it starts, and hardly one has none of the files that kubelet lets it write.
+ * A pod's containers are unknown when it starts, and nearly every one has files that kubelet lets it write.
  *
  * @param isGuarded undefined where the pod's first share refuses already what this one would.
  */
@@ -21,7 +21,7 @@ export function wantsVolumes(
   )
 }
 
-/** What cannot be opened is left to the mounting, which says so. */
+/** A file that cannot be opened is left to the mount, which reports it. */
 function wants(isGuarded: () => boolean): boolean {
   try {
     return isGuarded()

@@ -28,8 +28,8 @@ export type WayToShow = 'watched' | 'shared' | 'too large'
 export const isInApiVolume = (source: string): boolean => inVolume.test(source)
 
 /**
- * One that the container may write (kubelet mounts none so) stays shared: what it wrote into a copy would not come to the host. So does
- * a part of one (`subPath`), which kubelet does not bring up to date.
+ * A volume that the container may write stays shared (kubelet mounts none so): writes to a copy would not reach the host. A part
+ * of a volume (`subPath`) stays shared too, because kubelet does not update it.
  *
  * @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SOURCE_LINK.
  */
@@ -58,7 +58,7 @@ export function watchedStorage(mount: OciMount, container: string, watchedPath: 
 export const unwatchedWarning = (source: string): string =>
   `${source} has more than ${watchLimits.files} files or ${watchLimits.bytes / 1024} KiB: containers see its changes, but get no inotify events of them`
 
-/** Takes `top` over. */
+/** Closes `top`. */
 function fits(top: number): boolean {
   using tree = new SourceTree(top, treeLimits, () => {
     throw tooMuch

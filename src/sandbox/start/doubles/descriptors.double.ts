@@ -1,4 +1,4 @@
-/** Descriptors that stand for devices of the host: real ones, of a file that nobody else opens, so that they can be counted. */
+/** Descriptors that stand for devices of the host: real ones, of a file that no other code opens, so that they can be counted. */
 import { openSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 

@@ -39,7 +39,7 @@ export async function bootGuest(
 ): Promise<void> {
   const { id, config, signal } = request
   await end.during(verified)
-  // A start may be given up while nothing waits that the abort would end.
+  // The start may have been aborted while no step was waiting for it.
   signal.throwIfAborted()
   await vmm.boot()
   await measure('guest boot', () => guestUp({ id, vmm, agent, config, choice, end }))

@@ -1,4 +1,4 @@
-/** A guest between its first instruction and the sandbox that watches over it. */
+/** Watches a guest from its first instruction on, until its sandbox does. */
 import type { AgentConnection } from '../../../agent/connection.ts'
 import type { Config } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
@@ -14,7 +14,7 @@ export interface Beginning {
   readonly vmm: Pick<Vmm, 'consoleTail'>
   readonly agent: Pick<AgentConnection, 'health' | 'waitReady'>
   readonly config: Pick<Config, 'agent'>
-  /** What its processors are, and why. */
+  /** The accelerator, and the reason for it. */
   readonly choice: Pick<AcceleratorChoice, 'accelerator' | 'reason'>
   readonly end: MachineEnd
 }
@@ -32,14 +32,14 @@ export function guestUp({ id, vmm, agent, config, choice, end }: Beginning): Pro
     ready.catch((error) => {
       if (!(error instanceof KataError && error.code === 'AGENT_UNREACHABLE')) throw error
       end.tell('unanswered', guestSilentError(id, dialTimeout, choice, vmm.consoleTail()))
-      // What ended the machine meanwhile may still be on its way, and tells more.
+      // A sign of the machine's end may still be on its way, and says more.
       return new Promise<never>(() => {})
     }),
   )
 }
 
 /**
- * Waits for what the guest, which has answered once, is told to do.
+ * Waits for `work`, a call to a guest that has answered before.
  *
  * @throws KataError SANDBOX_DIED when it falls silent meanwhile; what became of the machine if it ends; what `work` throws.
  */

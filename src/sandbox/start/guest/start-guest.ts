@@ -9,7 +9,7 @@ import { shmStorage } from '../../storage/shm.ts'
 export interface GuestStart {
   readonly sandboxId: string
   readonly hostname: string
-  /** Those that the guest mounts. */
+  /** The shares that the guest mounts. */
   readonly shares: readonly SharePlace[]
   /** Size of the pod's /dev/shm. */
   readonly shmBytes: number
@@ -17,7 +17,7 @@ export interface GuestStart {
   /** Lines of resolv.conf for the guest itself. */
   readonly dns: readonly string[]
   readonly kernelModules: readonly string[]
-  /** Processors to bring online now: the machine booted with one to be quick. */
+  /** Processors to bring online now: the machine boots with one, which is quicker. */
   readonly offlineVcpus: number
 }
 

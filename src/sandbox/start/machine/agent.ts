@@ -14,7 +14,7 @@ export interface WatchedMachine {
   readonly vmm: Pick<Vmm, 'consoleTail' | 'ended'>
   readonly cgroups: Pick<SandboxCgroups, 'outOfMemory'>
   readonly share: { readonly share: Pick<ServedShare['share'], 'exited'> } | undefined
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
 }
 
@@ -27,13 +27,13 @@ export function watchMachine({ id, program, vmm, cgroups, share, signal }: Watch
   })
   void vmm.ended.then((told) => end.tell('machine', told))
   void share?.share.exited.then((exit) => end.tell('share', exit))
-  // What breaks by our own doing is no end to be explained.
+  // Signs of an end that we cause need no explanation.
   signal.addEventListener('abort', () => end.tell('asked', true), { once: true })
   return end
 }
 
 /**
- * Connects to the agent's port. What its calls lose from here on is explained by the end of the machine.
+ * Connects to the agent's port. From here on, the machine's end explains each call that is lost.
  *
  * @throws KataError AGENT_UNREACHABLE.
  */

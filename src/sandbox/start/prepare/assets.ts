@@ -1,4 +1,4 @@
-/** Kernel, initrd and disk image of a machine, and whether they are those that are wanted. */
+/** Kernel, initrd and disk image of a machine, and whether they are the expected ones. */
 import { requireAssetHashes } from '../../../config/asset-hashes.ts'
 import type { Config } from '../../../config/config.ts'
 import type { GuestAssets } from '../../../vmm/host/assets.ts'
@@ -17,8 +17,8 @@ export async function findAssets(
 }
 
 /**
- * Compares the assets with what was built, in the background. A start that is given up ends the comparison by leaving the scope,
- * and not by its signal: a trial of KVM that failed by that would be remembered for other starts.
+ * Compares the assets with what was built, in the background. An aborted start ends the comparison by leaving the scope and
+ * not by its signal: a KVM trial that failed by the signal would be remembered for other starts.
  */
 export function verifyAssets(
   { verify }: Pick<GuestAssets, 'verify'>,

@@ -37,7 +37,7 @@ export function claimStateDir(
   leases = leaseDir,
 ): void {
   mkdirSync(runDir, { recursive: true, mode: 0o711 })
-  // Walked by a daemon that is nobody here, whatever umask or earlier version made them.
+  // A daemon without rights walks through these, whatever umask or earlier version made them.
   for (const directory of [leases, dirname(exportDir)]) {
     mkdirSync(directory, { recursive: true })
     chmodSync(directory, 0o711)

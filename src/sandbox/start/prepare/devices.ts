@@ -1,4 +1,4 @@
-/** What the machine is given of the host: open descriptors, for which the VMM gets copies at its start. */
+/** The host's devices for the machine: open descriptors. The VMM gets copies of them at its start. */
 import { closeSync } from 'node:fs'
 import type { Config } from '../../../config/config.ts'
 import { channelOf } from '../../../config/kata/own-guest.ts'
@@ -25,7 +25,7 @@ export interface DevicesRequest {
   readonly network: Pick<SandboxNetwork, 'attach' | 'placeOf'>
   readonly share: ServedShare | undefined
   readonly log: Logger
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
 }
 
@@ -40,7 +40,7 @@ export interface MachineDevices extends Disposable {
 }
 
 /**
- * Opens them. Whatever fails, none stays open.
+ * Opens the devices. When one fails, none stays open.
  *
  * @throws KataError, those of {@link attachNetwork}, {@link takeTpm}, {@link openVsock} and {@link coldVfio}.
  */

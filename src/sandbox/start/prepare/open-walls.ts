@@ -1,4 +1,4 @@
-/** The walls around this pod that do not stand, told before its machine starts. */
+/** Reports the walls around this pod that are off, before its machine starts. */
 import { warnClient } from '../../../bundle/warnings.ts'
 import type { Config } from '../../../config/config.ts'
 import type { Logger } from '../../../log.ts'
@@ -16,7 +16,7 @@ export interface WallsRequest {
   readonly log: Logger
 }
 
-/** Warns of those that nobody asked for by name, and returns all. */
+/** Warns of each wall that is off without having been asked for by name. Returns all. */
 export async function warnOfOpenWalls(
   { landlockProblem }: Pick<StartHost, 'landlockProblem'>,
   { config, accelerator, share, bundle, log }: WallsRequest,

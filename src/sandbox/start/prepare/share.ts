@@ -14,9 +14,9 @@ export interface PodShareRequest {
   readonly paths: SandboxPaths
   readonly user: SandboxUser
   readonly container: ContainerRequest
-  /** Of the guest's image; undefined when the guest has another kernel. */
+  /** The kernel modules of the guest's image; undefined when the guest has another kernel. */
   readonly modules: string | undefined
-  /** Gives the start up. */
+  /** Aborts the start. */
   readonly signal: AbortSignal
 }
 

@@ -49,7 +49,7 @@ export async function takeUser(
     readonly config: Config
     readonly paths: SandboxPaths
     readonly log: Logger
-    /** Gives the taking up. */
+    /** Aborts the taking. */
     readonly signal?: AbortSignal
   },
   host = thisHost,
