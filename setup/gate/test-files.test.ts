@@ -19,6 +19,16 @@ test('several names take what any of them names, and a name that is in no path t
   expect(testFiles(['src'], ['no-such-file'])).toEqual([])
 })
 
+test('a run whose name is in no path says so, and fails', () => {
+  const argv = [process.execPath, 'setup/gate/test.ts', 'unit', 'no-such-file', 'nor-this']
+  const { stdout, exitCode } = Bun.spawnSync(argv, { cwd: root })
+  expect(`${stdout}`.trimEnd().split('\n').slice(-2)).toEqual([
+    'failed: no unit test file has a path that holds no-such-file or nor-this',
+    '0 passed, 1 failed, 0 skipped',
+  ])
+  expect(exitCode).toBe(1)
+})
+
 test('root runs all files; another user runs those without the suffix, and the others are counted', () => {
   expect(splitByRoot(all, true)).toEqual({ run: all, skipped: [] })
   const { run, skipped } = splitByRoot(all, false)

@@ -63,7 +63,7 @@ async function unitTests(): Promise<Counts> {
 async function e2eTests(): Promise<Counts> {
   const files = testFiles(['e2e'], names)
   console.log(`--- e2e tests: ${files.length} files`)
-  if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 }
+  if (files.length === 0) return failedWithoutFiles('e2e')
   if (files.some((file) => file.endsWith('/sandbox-api.test.ts'))) await fetchContainerd2()
   const report = join(reportDir(), 'junit-e2e.xml')
   return countsOf(report, await runE2e({ files, report }))
@@ -81,7 +81,7 @@ async function fetchContainerd2(): Promise<void> {
 /** Runs test files one after the other in one process; a timeout (ms) is per test. */
 async function bunTests(name: string, files: readonly string[], options: readonly string[]): Promise<Counts> {
   console.log(`--- ${name} tests: ${files.length} files`)
-  if (files.length === 0) return { passed: 0, failed: 1, skipped: 0 }
+  if (files.length === 0) return failedWithoutFiles(name)
   const report = join(reportDir(), `junit-${name}.xml`)
   rmSync(report, { force: true })
   const reporter = ['--reporter=junit', `--reporter-outfile=${report}`]
@@ -94,6 +94,12 @@ async function bunTests(name: string, files: readonly string[], options: readonl
   })
   const code = await ownChild(child).exited
   return countsOf(report, code)
+}
+
+/** A misspelt name is no success. */
+function failedWithoutFiles(part: string): Counts {
+  failures.push(`failed: no ${part} test file has a path that holds ${names.join(' or ')}`)
+  return { passed: 0, failed: 1, skipped: 0 }
 }
 
 function countsOf(report: string, code: number): Counts {
