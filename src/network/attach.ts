@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { type Netns, openNetns, openOwnNetns } from '../linux/processes/netns.ts'
+import { lastingIdentity, type Netns, openNetns, openOwnNetns } from '../linux/processes/netns.ts'
 import type { Logger } from '../log.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClient } from './client.ts'
@@ -81,7 +81,8 @@ function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: Net
   const { owner } = options
   const queues = owner === undefined ? options.queues : 1
   const localhost = options.localhost === undefined
-  const place = { netns: options.netns, identity: netns.identity, link: { index, name }, tap: tapName(found) }
+  const identity = lastingIdentity(netns)
+  const place = { netns: options.netns, identity, link: { index, name }, tap: tapName(found) }
   return ledger.take(redirectResource, { ...place, localhost }, () => {
     const vhosts = options.vhost && owner === undefined ? openVhosts(queues) : []
     try {

@@ -7,7 +7,7 @@ import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
 import { keepTap, openTap, tunDevice } from '../linux/interfaces/tap.ts'
-import { isNoNetns, type Netns, openNetns } from '../linux/processes/netns.ts'
+import { isNoNetns, lastingIdentity, type Netns, openNetns } from '../linux/processes/netns.ts'
 import type { NetlinkClient } from '../netlink/client.ts'
 import { NetlinkError, tolerate } from '../netlink/error.ts'
 import { changeLink, deleteLink, listLinks, stopOwnIpv6 } from '../netlink/link.ts'
@@ -17,7 +17,7 @@ import type { PodInterface } from './facts.ts'
 import { leadLocalhost, restoreLocalhost } from './localhost.ts'
 
 export interface RedirectData {
-  /** Path of the namespace, and its identity at that time. */
+  /** Path of the namespace, and its {@link lastingIdentity}. */
   readonly netns: string
   readonly identity: string
   /** The interface of the pod. */
@@ -33,7 +33,7 @@ export const redirectResource: ResourceKind<RedirectData> = {
   release: ({ netns: path, identity, link, tap, localhost }) => {
     const netns = openIfThere(path)
     try {
-      if (netns?.identity !== identity) return
+      if (netns === undefined || lastingIdentity(netns) !== identity) return
       withClient(netns, (client) => {
         const links = listLinks(client)
         const found = links.find(({ index, name }) => index === link.index && name === link.name)

@@ -1,15 +1,20 @@
 /** Network namespaces (network_namespaces(7), setns(2)). */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
-import { checked, libc, SyscallError } from '../libc.ts'
+import { checked, libc, ptr, SyscallError } from '../libc.ts'
 
 const CLONE_NEWNET = 0x40000000
 const ownNetns = '/proc/thread-self/ns/net'
+const AF_UNIX = 1
+const SOCK_DGRAM_CLOEXEC = 0o2000002
+const SOL_SOCKET = 1
+/** Linux 5.14. */
+const SO_NETNS_COOKIE = 71
 
 /** A namespace that is held open; it lives at least as long. */
 export interface Netns {
   readonly fd: number
-  /** Device and inode: two names of one namespace have the same. */
+  /** Device and inode: two names of one namespace have the same. A later namespace may have them again, see {@link lastingIdentity}. */
   readonly identity: string
   close(): void
 }
@@ -42,6 +47,28 @@ export function inNetns<T>(netns: Netns, action: () => T): T {
     }
   } finally {
     own.close()
+  }
+}
+
+/**
+ * The identity of a namespace for as long as the host runs: with the kernel's cookie, which no other namespace gets, while inodes are
+ * used again. Older kernels have no cookie.
+ *
+ * @throws SyscallError EINVAL when it is no network namespace.
+ */
+export function lastingIdentity(netns: Netns): string {
+  return `${netns.identity}:${inNetns(netns, cookieHere)}`
+}
+
+function cookieHere(): string {
+  const fd = checked(libc.socket(AF_UNIX, SOCK_DGRAM_CLOEXEC, 0), 'socket AF_UNIX')
+  try {
+    const cookie = new BigUint64Array(1)
+    const length = new Uint32Array([8])
+    const got = libc.getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ptr(cookie), ptr(length))
+    return got === 0 ? `${cookie[0]}` : ''
+  } finally {
+    closeSync(fd)
   }
 }
 
