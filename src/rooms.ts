@@ -70,6 +70,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'rootless/posture': ['root', 'reads other users’ processes in /proc'],
   sandbox: ['root', 'the pod and its containers, with all they hold on the host'],
   'sandbox/devices': ['root', 'attaches devices of the host'],
+  'sandbox/disks': ['root', 'opens and makes disks of the host'],
   'sandbox/end': ['root', 'the teardown'],
   'sandbox/guest': ['guest', 'what is asked of the agent, and what its answers mean'],
   'sandbox/network': ['root', 'runs hooks, enters the pod’s network namespace'],

@@ -11,6 +11,7 @@ import { mount, unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { defaultSpec } from '../../src/oci/defaults/default-spec.ts'
 import type { OciMount, OciSpec } from '../../src/oci/spec.ts'
 import { TaskDefinition } from '../../src/protocol/generated/containerd/task.ts'
+import type { RootfsMount } from '../../src/sharing/share.ts'
 import { connectUnix } from '../../src/ttrpc/bun.ts'
 import { type Client, type ClientConnection, connect, createClient } from '../../src/ttrpc/ttrpc.ts'
 import { shim } from '../harness/executable.ts'
@@ -30,6 +31,8 @@ export interface SpecWish {
   readonly readonlyRoot?: boolean
   /** Its first process has a terminal. */
   readonly terminal?: boolean
+  /** In place of an overlay over {@link Pod.files}. */
+  readonly rootfs?: readonly RootfsMount[]
   /** `pid: 'pod'` joins the pod's processes. */
   readonly pid?: 'own' | 'pod'
 }
@@ -57,7 +60,8 @@ export class Pod {
   readonly task: Client<TaskDefinition>
   readonly #runDir: string
   readonly #connection: ClientConnection
-  readonly #rootfs: string
+  /** Directory on the host with what containers find in their root file systems. */
+  readonly files: string
   readonly #containers = new Set<string>()
   #execs = 0
 
@@ -71,7 +75,7 @@ export class Pod {
     this.id = parts.id
     this.dir = parts.dir
     this.#runDir = parts.runDir
-    this.#rootfs = parts.rootfs
+    this.files = parts.rootfs
     this.#connection = parts.connection
     this.task = createClient(TaskDefinition, parts.connection)
   }
@@ -92,7 +96,7 @@ export class Pod {
     const connection = connect(await connectUnix(address.replace('unix://', '')))
     const pod = new Pod({ id, dir, runDir, rootfs, connection })
     try {
-      await pod.#createTask(id, bundle, { configPath: options.configPath })
+      await pod.#createTask(id, bundle, options)
       await pod.task.start({ id })
       return pod
     } catch (error) {
@@ -114,7 +118,7 @@ export class Pod {
     const bundle = makeBundle(this.dir, name)
     writeSpec(bundle, podSpec({ id, dir, pid }, name, { args: sleepForEver, ...wish }))
     startShim(bundle, name, this.#runDir)
-    await this.#createTask(name, bundle, { terminal: wish.terminal })
+    await this.#createTask(name, bundle, { terminal: wish.terminal, rootfs: wish.rootfs })
     this.#containers.add(name)
   }
 
@@ -168,11 +172,20 @@ export class Pod {
   async #createTask(
     id: string,
     bundle: string,
-    { configPath, terminal }: { configPath?: string | undefined; terminal?: boolean | undefined },
+    {
+      configPath,
+      terminal,
+      rootfs: given,
+    }: {
+      configPath?: string | undefined
+      terminal?: boolean | undefined
+      rootfs?: readonly RootfsMount[] | undefined
+    },
   ): Promise<void> {
     for (const name of ['upper', 'work']) mkdirSync(join(bundle, name))
-    const options = [`lowerdir=${this.#rootfs}`, `upperdir=${bundle}/upper`, `workdir=${bundle}/work`]
-    const rootfs = [{ type: 'overlay', source: 'overlay', target: '', options }]
+    const options = [`lowerdir=${this.files}`, `upperdir=${bundle}/upper`, `workdir=${bundle}/work`]
+    const mounts = given ?? [{ type: 'overlay', source: 'overlay', options }]
+    const rootfs = mounts.map((mount) => ({ ...mount, target: '', options: [...mount.options] }))
     await this.task.create({
       id,
       bundle,

@@ -6,6 +6,7 @@ import { HealthDefinition } from '../protocol/generated/health.ts'
 import { type Client, type ClientConnection, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { answerLimit, withAnswerLimits } from './answer-limits.ts'
 import { commandCodes } from './command-error.ts'
+import { diskCode } from './disk-error.ts'
 
 /** `grpc.AgentService`; errors of the guest are TtrpcErrors, a lost connection is KataError AGENT_DIED. */
 export type AgentClient = Client<typeof AgentServiceDefinition>
@@ -38,6 +39,8 @@ export function agentClients(connection: Pick<ClientConnection, 'call'>): {
   }
 }
 
+const knownReasons = [...commandCodes, diskCode]
+
 /** Longest message of a guest's error that is passed on, characters. */
 const maxMessage = 2048
 
@@ -53,6 +56,6 @@ export function harmless(error: TtrpcError): TtrpcError {
   const words = plainText(error.message, maxMessage).replace(codes, '')
   const { code, cause, isAnswer } = error
   // Clients of the shim take a reason for a code of ours, so only known reasons stay.
-  const reason = commandCodes.find((known) => known === error.reason)
+  const reason = knownReasons.find((known) => known === error.reason)
   return new TtrpcError(code, `the guest says: ${words}`, { cause, reason, isAnswer })
 }

@@ -37,6 +37,11 @@ export const devicesErrors = {
     'volume {source} of container {container} is a disk, and disable_block_device_use forbids disks',
     'Set disable_block_device_use = false in the configuration, or mount a directory.',
   ),
+  DISK_UNMOUNTABLE: entry(
+    'invalid_argument',
+    'the guest does not mount a disk of container {container}: {reason}',
+    'Check what is on the disk with the tools of its file system, in a machine that may be lost: EINVAL means that it is no such file system, or is damaged.',
+  ),
   VSOCK_MISSING: entry(
     'failed_precondition',
     'agent_channel = "vsock" needs {path}, which this host does not have',

@@ -2,6 +2,7 @@
 import type { AgentFacts } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import { asCommandError } from '../agent/command-error.ts'
+import { asDiskError } from '../agent/disk-error.ts'
 import { toAgentProcess } from '../oci/guest/agent-process.ts'
 import { toAgentResources } from '../oci/guest/agent-resources.ts'
 import { withoutHostNumbers, withoutLabels } from '../oci/guest/host-only.ts'
@@ -17,7 +18,7 @@ import type { GuestProcess, TerminalSize } from './guest/guest-process.ts'
 /**
  * Makes the container in the guest, its init stopped before it runs.
  *
- * @throws KataError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, AGENT_NO_PIDS_LIMIT; TtrpcError with the guest's reason.
+ * @throws KataError COMMAND_NOT_FOUND, COMMAND_NOT_EXECUTABLE, DISK_UNMOUNTABLE, AGENT_NO_PIDS_LIMIT; TtrpcError with the guest's reason.
  */
 export async function createInGuest(
   agent: Pick<AgentClient, 'createContainer' | 'statsContainer' | 'removeContainer'>,
@@ -26,7 +27,7 @@ export async function createInGuest(
 ): Promise<void> {
   const { containerId, oci } = request
   await agent.createContainer(request, { timeoutMs }).catch((error) => {
-    throw asCommandError(error, oci.process?.args)
+    throw asCommandError(asDiskError(error, containerId), oci.process?.args)
   })
   try {
     await requirePidsLimit(oci.linux?.resources?.pids?.limit, containerId, facts, agent)

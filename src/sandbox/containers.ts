@@ -9,6 +9,7 @@ import type { GuestRootfs } from '../sharing/share.ts'
 import { Container, createInGuest } from './container.ts'
 import { type ContainerRequest, rootfsMounts } from './container-request.ts'
 import { type PassedVfio, VfioDevices, vfioHost } from './devices/vfio-devices.ts'
+import { bringRootfs } from './disks/ready-rootfs.ts'
 import { PodOomScore } from './end/pod-oom-score.ts'
 import { requireSeccomp, requireSubpaths, requireTarget } from './guest/agent-support.ts'
 import type { HeldUp } from './guest/health.ts'
@@ -98,7 +99,7 @@ export class Containers {
     const { share, sizer, agentFacts } = this.#parts
     await sizer.demand(id, demandOfContainer(spec))
     this.#oomScore.add(id, spec)
-    const rootfs = await share.addRootfs(id, rootfsMounts(request))
+    const rootfs = await bringRootfs(this.#parts, id, rootfsMounts(request))
     const passed = await this.#vfio.attach(request)
     const disks = await this.#attachDisks(request)
     const addWatched = agentFacts.watchesVolumes ? share.addWatched : undefined

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { type DeviceNumbers, deviceNumbers } from '../../../src/linux/device-numbers.ts'
-import { processesOfUid, readStatus } from '../../../src/linux/processes/proc.ts'
+import { processesOfUid, readProc, readStatus } from '../../../src/linux/processes/proc.ts'
 import { ownDirectory } from '../directories.ts'
 
 export class LoopDevice implements Disposable {
@@ -73,6 +73,18 @@ export function heldOpen(pid: number, path: string): string[] {
       return same ? [`/proc/${process}/fdinfo/${fd}`] : []
     }),
   )
+}
+
+/** Makes a file that holds an ext4 of so many MiB with the files of a directory. */
+export function makeExt4(file: string, sizeMiB: number, directory: string): void {
+  tool(['mke2fs', '-q', '-t', 'ext4', '-d', directory, file, `${sizeMiB}m`])
+}
+
+/** Whoever has it mounted, in whichever mount namespace of the host: lines of mountinfo(5) that name the device or file. */
+export function mountsOf(source: string): string[] {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  const lines = processes.flatMap((pid) => (readProc(`/proc/${pid}/mountinfo`) ?? '').split('\n'))
+  return [...new Set(lines.filter((line) => line.split(' ').includes(source)))]
 }
 
 /** A file of the ext4 on it, without mounting it; its journal must be clean. */

@@ -27,6 +27,9 @@ export const commandNotExecutable = (message: string) =>
 /** A kernel parameter that the guest's kernel does not have, or whose value it does not take. */
 export const sysctlRefused = (message: string, cause?: unknown) =>
   new TtrpcError('invalid_argument', message, { reason: 'SYSCTL_REFUSED', cause })
+/** A disk of the host that the guest's kernel does not mount. */
+export const diskUnmountable = (message: string, cause?: unknown) =>
+  new TtrpcError('invalid_argument', message, { reason: 'DISK_UNMOUNTABLE', cause })
 /** The working directory of a process is none. */
 export const workdirInvalid = (message: string) =>
   new TtrpcError('invalid_argument', message, { reason: 'WORKDIR_INVALID' })

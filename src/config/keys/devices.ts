@@ -28,7 +28,7 @@ export const deviceKeys = [
     'disableBlockDeviceUse',
     boolean,
     false,
-    'Refuses volumes that are block devices or disk images. Devices that a container asks for as devices (`--device`, `volumeDevices`) still go to the guest. The file that Kata ships says true.',
+    'Refuses volumes that are block devices or disk images, and has a root file system that comes on a block device mounted on the host and shared. Devices that a container asks for as devices (`--device`, `volumeDevices`) still go to the guest. The file that Kata ships says true.',
     { optional: true, annotation: 'disable_block_device_use', example: 'true' },
   ),
   key(

@@ -9,7 +9,7 @@ import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import type { Device, Storage } from '../../protocol/generated/agent.ts'
 import { FSGroupChangePolicy } from '../../protocol/generated/types.ts'
-import type { DiskAddress } from '../../vmm/machine/disk.ts'
+import { fileSystemOptions, guestStorage, isDirect, placeOf } from '../disks/guest-disk.ts'
 import { type DeviceUse, deviceUses, type VolumeUse, volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
 
@@ -31,12 +31,6 @@ export interface ContainerDisksInput {
   readonly ledger: Ledger
   readonly hypervisor: Config['hypervisor']
 }
-
-/** Where the agent mounts volumes; Kata's directory. */
-const guestStorage = '/run/kata-containers/sandbox/storage'
-
-/** Mount options about the mount and not about its file system. */
-const mountWords = /^(r?bind|r?(private|shared|slave|unbindable)|io\.katacontainers\..*|loop)$/
 
 /**
  * Plugs in every disk that the spec names. When it throws, {@link releaseDisks} still has to be called.
@@ -73,7 +67,7 @@ async function attachDevice(input: ContainerDisksInput, use: DeviceUse): Promise
   const { containerId, disks } = input
   const { path, numbers, readonly } = use
   using disk = findBlockDevice(numbers, containerId)
-  const { address } = await disks.attach(containerId, disk, { readonly, direct: isDirect(input) })
+  const { address } = await disks.attach(containerId, disk, { readonly, direct: isDirect(input.hypervisor) })
   return { id: placeOf(address), type: address.driver, vmPath: '', containerPath: path, options: [] }
 }
 
@@ -83,7 +77,7 @@ async function attachVolume(input: ContainerDisksInput, use: VolumeUse): Promise
   if (hypervisor.disableBlockDeviceUse)
     throw new KataError('DEVICE_VOLUMES_DISABLED', { source, container: containerId })
   using disk = findDiskAt(source, { kind }, containerId)
-  const attached = await disks.attach(containerId, disk, { readonly, direct: isDirect(input) })
+  const attached = await disks.attach(containerId, disk, { readonly, direct: isDirect(input.hypervisor) })
   if (direct !== undefined) await markVolume(input, direct.directory)
   const { fsGroup } = direct ?? {}
   const policy = fsGroup?.onRootMismatch ? FSGroupChangePolicy.ON_ROOT_MISMATCH : FSGroupChangePolicy.ALWAYS
@@ -92,7 +86,7 @@ async function attachVolume(input: ContainerDisksInput, use: VolumeUse): Promise
     driverOptions: [],
     source: placeOf(attached.address),
     fstype: fsType ?? 'bind',
-    options: use.options.filter((word) => !mountWords.test(word)),
+    options: fileSystemOptions(use.options),
     mountPoint: `${guestStorage}/${containerId}/${use.index}`,
     // A container that runs already could lead the walk astray with symbolic links.
     fsGroup: attached.isNew && fsGroup ? { groupId: fsGroup.id, groupChangePolicy: policy } : undefined,
@@ -110,17 +104,3 @@ function guestMount({ mount, options }: VolumeUse, source: string): OciMount {
   const kept = options.filter((word) => ['ro', 'rw', 'nosuid', 'nodev', 'noexec'].includes(word))
   return { destination: mount.destination, type: 'bind', source, options: ['rbind', 'rprivate', ...kept] }
 }
-
-function placeOf(address: DiskAddress): string {
-  switch (address.driver) {
-    case 'blk':
-      return address.pciPath
-    case 'scsi':
-      return address.address
-    case 'mmioblk':
-      return address.node
-  }
-}
-
-const isDirect = ({ hypervisor }: ContainerDisksInput) =>
-  hypervisor.blockDeviceCacheSet && hypervisor.blockDeviceCacheDirect

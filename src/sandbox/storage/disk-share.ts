@@ -14,9 +14,10 @@ import { kataGuestSharedDir } from '../../sharing/host-share.ts'
 import { makeRootfsDisk, rootfsName } from '../../sharing/rootfs/rootfs-disk.ts'
 import type { BindRequest, GuestRootfs, RootfsMount, Share } from '../../sharing/share.ts'
 import { openSource } from '../../sharing/source.ts'
+import { placeOf } from '../disks/guest-disk.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { type KeptCopy, keepCopy, requireSmall } from './copied-files.ts'
-import { diskFileSystems, volumeUses } from './disk-uses.ts'
+import { volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
 import { isEmptyDir } from './memory-volume.ts'
 import { sharedMounts } from './mounts.ts'
@@ -70,23 +71,22 @@ class DiskShare implements Share {
     this.#parts = parts
   }
 
-  async addRootfs(containerId: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs> {
-    const top = `${kataGuestSharedDir}/${containerId}`
-    const path = `${top}/${rootfsName}`
-    const ready = readyDisk(mounts)
-    const image = this.#image(containerId)
-    if (ready === undefined) {
-      const { ledger, paths } = this.#parts
-      await makeRootfsDisk(ledger, { container: containerId, mounts, stateDir: paths.stateDir, image })
+  async addRootfs(container: string, mounts: readonly RootfsMount[]): Promise<GuestRootfs> {
+    const { ledger, paths, disks } = this.#parts
+    const mountPoint = `${kataGuestSharedDir}/${container}`
+    const image = this.#image(container)
+    await makeRootfsDisk(ledger, { container, mounts, stateDir: paths.stateDir, image })
+    using disk = findDiskAt(image, { kind: 'file' }, container)
+    const { address } = await disks.attach(container, disk, { readonly: false, direct: false })
+    const { driver } = address
+    const storage = {
+      driver,
+      source: placeOf(address),
+      fstype: 'ext4',
+      options: ['noinit_itable'],
+      mountPoint,
     }
-    using disk = findDiskAt(ready?.source ?? image, {}, containerId)
-    const access = { readonly: ready?.options.includes('ro') ?? false, direct: false }
-    const { address } = await this.#parts.disks.attach(containerId, disk, access)
-    if (address.driver !== 'mmioblk') throw new Error('the machine has a share of its own')
-    const { node: source, driver } = address
-    const made = { fstype: 'ext4', options: ['noinit_itable'], mountPoint: top }
-    const given = ready && { fstype: ready.type, options: ready.options, mountPoint: path }
-    return { path, storages: [{ driver, source, ...(given ?? made) }] }
+    return { path: `${mountPoint}/${rootfsName}`, storages: [storage] }
   }
 
   async addBind(containerId: string, bind: BindRequest): Promise<string> {
@@ -132,11 +132,4 @@ function howToCarry(
   if (kind === 'directory' && isEmptyDir(source)) return 'scratch'
   if (kind === 'file' || readonly || isInApiVolume(source)) return 'copy'
   throw new KataError('SHARE_NOT_COPIED', { source, container })
-}
-
-/** A root file system that is on a disk of its own already, as snapshotters like devmapper give it. */
-function readyDisk(mounts: readonly RootfsMount[]): RootfsMount | undefined {
-  const [mount, ...others] = mounts
-  if (mount === undefined || others.length > 0 || !diskFileSystems.has(mount.type)) return undefined
-  return statSync(mount.source, { throwIfNoEntry: false })?.isBlockDevice() ? mount : undefined
 }

@@ -5,7 +5,7 @@ import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 import { mountFlags } from '../boot/flags.ts'
 import { type BlockDevice, findBlockDevice } from '../devices/block-device.ts'
 import { loadModuleNamed } from '../devices/modules.ts'
-import { deadline, invalid } from '../errors.ts'
+import { deadline, diskUnmountable } from '../errors.ts'
 import { errnoName, makeDirectories, openFlags, save } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { giveTreeToGroup } from './fs-group.ts'
@@ -82,7 +82,7 @@ function mountFileSystem(node: string, mountPoint: string, type: string, flags: 
       attempt()
     }
   } catch (cause) {
-    if (cause instanceof TtrpcError) throw cause
-    throw invalid(`the disk cannot be mounted as ${type}: ${errnoName(cause)}`, cause)
+    const reason = cause instanceof TtrpcError ? cause.message : errnoName(cause)
+    throw diskUnmountable(`the disk cannot be mounted as ${type}: ${reason}`, cause)
   }
 }

@@ -1,0 +1,64 @@
+/**
+ * Root file systems that come on a disk of their own, as the snapshotters devmapper and blockfile hand them over: an ext4 or xfs on a
+ * block device or in a file. The disk goes into the machine as it is, and the guest mounts it. The host never does: its kernel would
+ * have to read structures that a guest can write.
+ */
+import { statSync } from 'node:fs'
+import type { HypervisorConfig } from '../../config/config.ts'
+import { type DiskKind, findDiskAt } from '../../devices/host-disk.ts'
+import { KataError } from '../../errors.ts'
+import { isIdentifier } from '../../identifier.ts'
+import type { GuestRootfs, RootfsMount, Share } from '../../sharing/share.ts'
+import { diskFileSystems } from '../storage/disk-uses.ts'
+import type { Disks } from '../storage/disks.ts'
+import { fileSystemOptions, guestStorage, isDirect, placeOf } from './guest-disk.ts'
+
+export interface RootfsWays {
+  readonly share: Pick<Share, 'addRootfs'>
+  readonly disks: Pick<Disks, 'attach'>
+  readonly config: {
+    readonly hypervisor: Pick<
+      HypervisorConfig,
+      'disableBlockDeviceUse' | 'blockDeviceCacheSet' | 'blockDeviceCacheDirect'
+    >
+  }
+}
+
+/**
+ * Brings a container's root file system to the guest: a ready disk as such, everything else by the share. With
+ * `disable_block_device_use` the host mounts a block device and shares its files.
+ *
+ * @throws KataError ID_INVALID, DEVICE_*, those of the VMM, and those of {@link Share.addRootfs}.
+ */
+export async function bringRootfs(
+  { share, disks, config }: RootfsWays,
+  container: string,
+  mounts: readonly RootfsMount[],
+): Promise<GuestRootfs> {
+  if (!isIdentifier(container)) throw new KataError('ID_INVALID', { id: container })
+  const ready = readyDisk(mounts)
+  if (ready === undefined) return share.addRootfs(container, mounts)
+  const { type, source, options, kind } = ready
+  if (config.hypervisor.disableBlockDeviceUse) {
+    if (kind === 'file') throw new KataError('DEVICE_VOLUMES_DISABLED', { source, container })
+    return share.addRootfs(container, mounts)
+  }
+  using disk = findDiskAt(source, { kind }, container)
+  const access = { readonly: options.includes('ro'), direct: isDirect(config.hypervisor) }
+  const { address } = await disks.attach(container, disk, access)
+  const path = `${guestStorage}/${container}/rootfs`
+  const storage = {
+    ...{ driver: address.driver, source: placeOf(address), fstype: type },
+    ...{ options: fileSystemOptions(options), mountPoint: path },
+  }
+  return { path, storages: [storage] }
+}
+
+/** A single mount whose type lies on disks and whose source is one. */
+function readyDisk(mounts: readonly RootfsMount[]): (RootfsMount & { readonly kind: DiskKind }) | undefined {
+  const [mount, ...others] = mounts
+  if (mount === undefined || others.length > 0 || !diskFileSystems.has(mount.type)) return undefined
+  const facts = statSync(mount.source, { throwIfNoEntry: false })
+  if (facts?.isBlockDevice()) return { ...mount, kind: 'block' }
+  return facts?.isFile() ? { ...mount, kind: 'file' } : undefined
+}
