@@ -13,13 +13,14 @@ import { heldOpen, LoopDevice, makeExt4, mountsOf, tool } from './harness/host/d
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
-import { shippedConfiguration } from './harness/vmm.ts'
+import { shippedConfiguration, vmm } from './harness/vmm.ts'
 import { Pod } from './world/pod.ts'
 
 setDefaultTimeout(slow(60_000))
 
 const area = scratch()
 const image = join(area.path, 'snapshot')
+const mounted = join(area.path, 'mounted')
 const sizeMiB = 24
 let device: LoopDevice
 let before: HostState
@@ -27,6 +28,7 @@ let before: HostState
 beforeAll(() => {
   before = hostState('/run/kp-none')
   device = new LoopDevice(sizeMiB)
+  mkdirSync(mounted)
 })
 afterAll(() => {
   device[Symbol.dispose]()
@@ -38,16 +40,23 @@ const onDevice = (): RootfsMount[] => [{ type: 'ext4', source: device.path, opti
 const inFile = (access = 'rw'): RootfsMount[] => [{ type: 'ext4', source: image, options: [access, 'loop'] }]
 const fileOf = (disk: string, path: string) => tool(['debugfs', '-R', `cat ${path}`, disk])
 
-describe('a root file system on a disk', () => {
+const sharing = vmm.driver === 'firecracker' ? (['none'] as const) : (['virtio-fs', 'none'] as const)
+
+describe.each(sharing)('a root file system on a disk, shared_fs = "%s"', (sharedFs) => {
   const runDir = ownDirectory('/run/kt-')
   let pod: Pod
   const held = (disk: string) => heldOpen(readFacts(`${runDir}/k8s.io/disks/sandbox.json`)!.vmmPid, disk)
 
   beforeAll(async () => {
     const configPath = join(area.path, 'configuration.toml')
-    writeFileSync(configPath, shippedConfiguration())
-    mkdirSync(join(area.path, 'pod'))
-    pod = await Pod.start({ id: 'disks', dir: join(area.path, 'pod'), runDir, configPath })
+    writeFileSync(
+      configPath,
+      shippedConfiguration().replace(/^shared_fs = .*$/m, `shared_fs = "${sharedFs}"`),
+    )
+    const dir = join(area.path, sharedFs)
+    mkdirSync(dir)
+    pod = await Pod.start({ id: 'disks', dir, runDir, configPath })
+    rmSync(image, { force: true })
     makeExt4(image, sizeMiB, pod.files)
     tool(['dd', `if=${image}`, `of=${device.path}`, 'bs=1M', 'conv=fsync', 'status=none'])
   })
@@ -68,8 +77,6 @@ describe('a root file system on a disk', () => {
     device.read()
     expect(fileOf(device.file, '/new')).toBe('written\n')
     // The control: a mount of the host is seen.
-    const mounted = join(area.path, 'mounted')
-    mkdirSync(mounted)
     tool(['mount', device.path, mounted])
     try {
       expect(mountsOf(device.path)).not.toEqual([])
@@ -102,11 +109,11 @@ describe('a root file system on a disk', () => {
   })
 
   test('one that the host has mounted itself is refused, because two kernels would write to it', async () => {
-    tool(['mount', device.path, join(area.path, 'mounted')])
+    tool(['mount', device.path, mounted])
     try {
       await expect(pod.add('twice', { rootfs: onDevice() })).rejects.toThrow('DEVICE_IN_USE')
     } finally {
-      tool(['umount', join(area.path, 'mounted')])
+      tool(['umount', mounted])
     }
     expect(held(device.path)).toEqual([])
   })

@@ -10,7 +10,7 @@ const source = join(import.meta.dir, '..')
 const printers = /^cli\/actions\/(config|env)\.ts$/
 
 /** Decided while the configuration is read; nobody else needs them. */
-const usedHere = ['enableAnnotations', ...keys.flatMap(({ allowList }) => allowList?.field ?? []), 'sharedFs']
+const usedHere = ['enableAnnotations', ...keys.flatMap(({ allowList }) => allowList?.field ?? [])]
 
 /** Names that more than one section has: a text search cannot tell them apart. */
 const shared = keys.map(({ field }) => field).filter((field, index, all) => all.indexOf(field) !== index)

@@ -34,13 +34,13 @@ export const sharingErrors = {
   ),
   SHARE_NOT_COPIED: entry(
     'invalid_argument',
-    '{source} cannot be shown in container {container}: the VMM has no shared file system, and only files and directories mounted read-only are copied',
-    'Mount it read-only, use a block device or an emptyDir, or use [hypervisor.qemu] or [hypervisor.clh].',
+    '{source} cannot be shown in container {container}: the guest has no shared file system, and only files and directories mounted read-only are copied',
+    'Mount it read-only, use a block device or an emptyDir, or set shared_fs = "virtio-fs", which QEMU and Cloud Hypervisor have.',
   ),
   SHARE_COPY_TOO_LARGE: entry(
     'invalid_argument',
     '{source} is too large to be copied for container {container}: the limit is {entries} entries and {mebibytes} MiB',
-    'Put it into the image or on a block device, or use [hypervisor.qemu] or [hypervisor.clh].',
+    'Put it into the image or on a block device, or set shared_fs = "virtio-fs", which QEMU and Cloud Hypervisor have.',
   ),
   ROOTFS_DISK_FAILED: entry(
     'internal',

@@ -106,7 +106,6 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['runtime', 'emptydir_mode = "of tomorrow"', 'encrypted emptyDir'],
     ['runtime', 'experimental_force_guest_pull = true', 'pulled in the guest'],
     ['runtime', 'experimental = ["other", "force_guest_pull"]', 'experimental'],
-    ['hypervisor', 'shared_fs = "none"', 'confidential guests'],
     ['agent.kata', 'policy = "package agent_policy"', 'policies of the agent'],
   ])('%s: %s', (table, line, reason) => {
     const { fate, said } = load(`${headings[table]}\n${line}`)
@@ -122,7 +121,6 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['hypervisor', 'cc_init_data', 'x'],
     ['hypervisor', 'firmware_hash', 'ab'],
     ['hypervisor', 'asset_hash_type', 'sha256'],
-    ['hypervisor', 'shared_fs', 'none'],
     ['runtime', 'experimental', 'force_guest_pull other'],
     ['runtime', 'experimental', 'other,force_guest_pull'],
     ['runtime', 'experimental_force_guest_pull', '1'],
@@ -132,10 +130,8 @@ describe('what asks for a protection or a limit is refused at its line', () => {
   })
 
   test('before any other mistake of the file, for it is what the file is about', () => {
-    const { said } = load(
-      '[hypervisor.qemu]\nshared_fs = "none"\ndefault_memory = "much"\nconfidential_guest = true',
-    )
-    expect(said).toStartWith('[CONFIG_UNSUPPORTED] /c.toml:4: confidential_guest = true cannot be granted: ')
+    const { said } = load('[hypervisor.qemu]\ndefault_memory = "much"\nconfidential_guest = true')
+    expect(said).toStartWith('[CONFIG_UNSUPPORTED] /c.toml:3: confidential_guest = true cannot be granted: ')
   })
 
   test('and what asks for a function is not', () => {

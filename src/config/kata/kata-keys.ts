@@ -2,8 +2,7 @@
  * Every key of Kata Containers 4.1 (its Go and its Rust runtime) that kata-ts does not implement, and what becomes of it:
  * one table for files, annotations and docs/configuration.md. Source: Kata's configuration templates and documents.
  */
-import type { KeySpec, TableName } from '../key-spec.ts'
-import { Refusal } from '../value-types.ts'
+import type { TableName } from '../key-spec.ts'
 import type { KataKey, KataTable } from './kata-key.ts'
 import { hypervisorKeys } from './keys/hypervisor.ts'
 import { otherKeys } from './keys/others.ts'
@@ -36,10 +35,4 @@ export const innerTables: Readonly<Record<KataTable, Readonly<Record<string, Kat
 /** Keys that one of Kata's runtimes has in another table. */
 export const movedKeys: Readonly<Record<string, readonly [TableName, string]>> = {
   'agent.kata.create_container_timeout': ['runtime', 'create_container_timeout'],
-}
-
-/** Why a value of a key that kata-ts does implement asks for a protection that is not there. */
-export function refusedValue({ key, type }: KeySpec, value: unknown): string | undefined {
-  if (key !== 'shared_fs' || value !== 'none' || !(type.fromText(value) instanceof Refusal)) return undefined
-  return 'pods without a shared directory, as confidential guests and images pulled in the guest need, are not supported'
 }

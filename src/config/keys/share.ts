@@ -5,7 +5,7 @@ import { keysOf } from '../key-spec.ts'
 import { boolean, choice, integer, path, pathPatterns } from '../value-types.ts'
 
 export interface ShareFields {
-  /** `none`: the VMM shares no directories. */
+  /** Always `none` for a VMM that shares no directories. */
   readonly sharedFs: 'virtio-fs' | 'none'
   readonly virtioFsDaemon: string
   readonly virtioFsCache: VirtioFsCache
@@ -20,11 +20,18 @@ export interface ShareFields {
 const key = keysOf('hypervisor')
 
 export const shareKeys = [
-  key('shared_fs', 'sharedFs', choice(['virtio-fs']), 'virtio-fs', 'How host directories reach the guest.', {
-    optional: true,
-    annotation: 'shared_fs',
-    example: 'virtio-fs',
-  }),
+  key(
+    'shared_fs',
+    'sharedFs',
+    choice(['virtio-fs', 'none']),
+    'virtio-fs',
+    'How host directories reach the guest. `none`: not at all, and no virtiofsd runs. Root file systems are disks then, what is only read is copied into the guest, and a directory that is to be written is refused.',
+    {
+      optional: true,
+      annotation: 'shared_fs',
+      example: 'virtio-fs',
+    },
+  ),
   key(
     'virtio_fs_daemon',
     'virtioFsDaemon',

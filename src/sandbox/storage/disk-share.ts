@@ -1,5 +1,5 @@
 /**
- * The pod's files for a VMM without a shared file system: root file systems are disks, files and directories that are only
+ * The pod's files without a shared file system: root file systems are disks, files and directories that are only
  * read are copied, and a pod's own scratch directories are made in the guest.
  */
 import { closeSync, mkdirSync, rmSync, statSync } from 'node:fs'

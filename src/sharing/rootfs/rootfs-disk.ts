@@ -1,5 +1,5 @@
 /**
- * A container's root file system as a disk, for VMMs without a shared file system. The snapshot's content is copied into an ext4 file
+ * A container's root file system as a disk, where there is no shared file system. The snapshot's content is copied into an ext4 file
  * system in a sparse file. The container's changes stay in that file and are removed with it.
  */
 import { rmSync } from 'node:fs'

@@ -6,7 +6,7 @@ import { KataError } from '../../../errors.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
 import { type ProcessRef, processRef } from '../../../linux/processes/proc.ts'
 import type { Logger } from '../../../log.ts'
-import { vmmFeatures } from '../../../vmm/create.ts'
+import { shareWay } from '../../disks/share-way.ts'
 import { ownerResource } from '../../records/owner.ts'
 import { leaseDir, type SandboxPaths, sandboxPaths } from '../../records/paths.ts'
 import { requireCopyable } from '../../storage/disk-share.ts'
@@ -27,7 +27,7 @@ export function requireStartable({
 }: Pick<SandboxRequest, 'runDir' | 'namespace' | 'id' | 'config' | 'container'>): SandboxPaths {
   const paths = sandboxPaths(runDir, namespace, id)
   requireConfiguredFiles(config)
-  if (vmmFeatures(config).share === 'none') requireCopyable(container)
+  if (shareWay(config) === 'none') requireCopyable(container)
   return paths
 }
 

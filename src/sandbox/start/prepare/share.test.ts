@@ -8,12 +8,14 @@ const identity = { name: 'kata-7', uid: 7, gid: 7, groups: [] }
 const user = { identity, privateDir: '/run/user/7', ids: undefined }
 
 test.each([
-  ['qemu', 'is given a connection, so nobody connects by path', true, undefined],
-  ['clh', 'connects by path, as its own user', true, 7],
-  ['firecracker', 'has no shared file system, and none is served', false, undefined],
-] as const)('%s %s', async (driver, _what, isServed, clientUid) => {
+  ['qemu', 'is given a connection, so nobody connects by path', {}, true, undefined],
+  ['clh', 'connects by path, as its own user', {}, true, 7],
+  ['firecracker', 'has no shared file system, and none is served', {}, false, undefined],
+  ['qemu', 'is told to have none, and none is served', { sharedFs: 'none' }, false, undefined],
+  ['clh', 'is told to have none, and none is served', { sharedFs: 'none' }, false, undefined],
+] as const)('%s %s', async (driver, _what, changes, isServed, clientUid) => {
   using double = new HostDouble()
-  const request = double.request({ driver, jailerPath: '/bin/sh' })
+  const request = double.request({ driver, jailerPath: '/bin/sh', ...changes })
   const paths = requireStartable(request)
   const ledger = claimSandbox(double.host, request, paths)
   const timings = recordTimings(request.signal)

@@ -1,8 +1,8 @@
-/** The pod's share with its daemons, where the VMM has a shared file system. */
+/** The pod's share with its daemons, where there is a shared file system. */
 import type { Config } from '../../../config/config.ts'
 import type { Ledger } from '../../../ledger/ledger.ts'
-import { vmmFeatures } from '../../../vmm/create.ts'
 import type { ContainerRequest } from '../../container-request.ts'
+import { shareWay } from '../../disks/share-way.ts'
 import type { SandboxPaths } from '../../records/paths.ts'
 import type { ServedShare } from '../../storage/start-share.ts'
 import type { StartHost } from '../host.ts'
@@ -27,10 +27,10 @@ export async function sharePod(
   { config, paths, user, ...request }: PodShareRequest,
   { measure }: Pick<Timings, 'measure'>,
 ): Promise<ServedShare | undefined> {
-  const { share } = vmmFeatures(config)
-  if (share === 'none') return undefined
+  const way = shareWay(config)
+  if (way === 'none') return undefined
   const { privateDir, ids, identity } = user
-  const clientUid = share === 'path' ? identity.uid : undefined
+  const clientUid = way === 'path' ? identity.uid : undefined
   const asked = { config, paths, privateDir, clientUid, ids, ...request }
   return await measure('virtiofsd', () => startShare(ledger, asked))
 }
