@@ -20,6 +20,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   disk: 'a container with a device: below',
   'huge-pages': 'a machine that is promised huge pages: below',
   'direct-volume': 'a volume with a note: e2e/devices.test.ts',
+  'emptydir-disk': 'a pod of Kubernetes: e2e/world/empty-dir-disk.test.ts',
   'poststop-hooks': 'a client with hooks: e2e/hook-faults.test.ts',
   vfio: 'a device behind an IOMMU: src/sandbox/devices/vfio-devices.test.ts shows its release, without faults; there is nothing to undo',
 }

@@ -19,6 +19,7 @@ import { refused, warnOnce } from './decode.ts'
 import { nameOf } from './drivers.ts'
 import { type AnnotationName, readAnnotationName } from './kata/annotation-names.ts'
 import { lossOf, refuseUnknownKata } from './kata/kata-annotations.ts'
+import { refusedValue } from './kata/kata-keys.ts'
 import type { Sections } from './key-spec.ts'
 import { asksForNothing, requirePossible } from './key-support.ts'
 import { type KeySpec, keysFor } from './keys.ts'
@@ -110,6 +111,8 @@ function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefin
   const { annotation, spec, text } = wish
   const { driver } = config.hypervisor
   const where = `annotation ${annotation}`
+  const reason = refusedValue(spec.key, text)
+  if (reason !== undefined) throw new KataError('ANNOTATION_UNSUPPORTED', { annotation, reason })
   const value = spec.type.fromText(text)
   const means = spec.drivers.includes(driver)
   if (!means && spec.impossible[driver] === undefined && asksForNothing(spec, value)) return undefined

@@ -8,7 +8,7 @@ import { hypervisorTables } from './files/hypervisor-tables.ts'
 import { lineOf } from './files/locate.ts'
 import { isTable, type Table, type TomlFile } from './files/toml-file.ts'
 import type { KataTable } from './kata/kata-key.ts'
-import { findKataKey, innerTables, kataKeyNames, movedKeys } from './kata/kata-keys.ts'
+import { findKataKey, innerTables, kataKeyNames, movedKeys, refusedValue } from './kata/kata-keys.ts'
 import { asksForNothing, requirePossible } from './key-support.ts'
 import { findKey, type KeySpec, keys, type TableName, tableName } from './keys.ts'
 import { nearest } from './nearest.ts'
@@ -89,9 +89,16 @@ function decodeTable(
       decodeUnknown({ source, driver, warn }, table, here, raw)
       return []
     }
+    const where = () => `${source.file}:${lineOf(source.text, here)}`
+    const reason = refusedValue(spec.key, raw)
+    if (reason !== undefined)
+      throw new KataError('CONFIG_UNSUPPORTED', {
+        where: where(),
+        asked: `${name} = ${quoteValue(raw)}`,
+        reason,
+      })
     if (!spec.drivers.includes(driver)) {
-      const where = `${source.file}:${lineOf(source.text, here)}`
-      requirePossible(driver, { spec, value: raw, where })
+      requirePossible(driver, { spec, value: raw, where: where() })
       if (!asksForNothing(spec, spec.type.fromToml(raw)))
         warn(`configuration key ${here.join('.')} has no meaning for ${nameOf(driver)}`, place(source, here))
       return []

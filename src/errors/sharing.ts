@@ -52,6 +52,11 @@ export const sharingErrors = {
     '{tool} was not found in {directories}',
     'Install the packages e2fsprogs and coreutils: root file systems become disks with them.',
   ),
+  EMPTYDIR_DISK_FAILED: entry(
+    'internal',
+    'the disk of the emptyDir {directory} cannot be made: {reason}',
+    'See the reason; the disk lies in that directory. emptydir_mode = "shared-fs" needs none.',
+  ),
   SHARE_MOUNT_FAILED: entry(
     'internal',
     'mount of type {type} for container {container} failed with {errno} in {call}',

@@ -9,6 +9,7 @@ import type { GuestRootfs } from '../sharing/share.ts'
 import { Container, createInGuest } from './container.ts'
 import { type ContainerRequest, rootfsMounts } from './container-request.ts'
 import { type PassedVfio, VfioDevices, vfioHost } from './devices/vfio-devices.ts'
+import { EmptyDirs } from './disks/empty-dirs.ts'
 import { bringRootfs } from './disks/ready-rootfs.ts'
 import { PodOomScore } from './end/pod-oom-score.ts'
 import { requireSeccomp, requireSubpaths, requireTarget } from './guest/agent-support.ts'
@@ -36,6 +37,7 @@ export class Containers {
   readonly #parts: SandboxParts
   readonly #vfio: VfioDevices
   readonly #oomScore: PodOomScore
+  readonly #emptyDirs: EmptyDirs
   readonly #pids: ContainerPids
   /** Volumes that are too large to be watched, once that was reported. */
   readonly #unwatched = new Set<string>()
@@ -47,6 +49,7 @@ export class Containers {
       ...{ vmm: vmm.passThrough, ledger, hypervisor: config.hypervisor },
       host: vfioHost(paths.runDir),
     })
+    this.#emptyDirs = new EmptyDirs({ ...parts, sandboxId: id, stateDir: paths.stateDir })
     this.#oomScore = new PodOomScore(paths.stateDir, log)
     const jail = { identity, stateDir: paths.stateDir, log, config, signal: end.over }
     this.#pids = new ContainerPids({
@@ -103,7 +106,8 @@ export class Containers {
     const passed = await this.#vfio.attach(request)
     const disks = await this.#attachDisks(request)
     const addWatched = agentFacts.watchesVolumes ? share.addWatched : undefined
-    const mounts = await carryMounts(spec, id, share, { disks: disks.mounts, addWatched })
+    const ways = { disks: disks.mounts, emptyDirs: this.#emptyDirs, addWatched }
+    const mounts = await carryMounts(spec, id, share, ways)
     return { rootfs, passed, disks, mounts }
   }
 

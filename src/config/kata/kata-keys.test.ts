@@ -103,7 +103,6 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['hypervisor', 'net_rate_limiter_ops_max_rate = 1000', 'rate limits of the network'],
     ['hypervisor', 'disk_rate_limiter_bw_max_rate = 1000', 'rate limits of disks'],
     ['runtime', 'emptydir_mode = "block-encrypted"', 'encrypted emptyDir'],
-    ['runtime', 'emptydir_mode = "of tomorrow"', 'encrypted emptyDir'],
     ['runtime', 'experimental_force_guest_pull = true', 'pulled in the guest'],
     ['runtime', 'experimental = ["other", "force_guest_pull"]', 'experimental'],
     ['agent.kata', 'policy = "package agent_policy"', 'policies of the agent'],
@@ -121,6 +120,7 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['hypervisor', 'cc_init_data', 'x'],
     ['hypervisor', 'firmware_hash', 'ab'],
     ['hypervisor', 'asset_hash_type', 'sha256'],
+    ['runtime', 'emptydir_mode', 'block-encrypted'],
     ['runtime', 'experimental', 'force_guest_pull other'],
     ['runtime', 'experimental', 'other,force_guest_pull'],
     ['runtime', 'experimental_force_guest_pull', '1'],
@@ -135,7 +135,6 @@ describe('what asks for a protection or a limit is refused at its line', () => {
   })
 
   test('and what asks for a function is not', () => {
-    expect(load('[runtime]\nemptydir_mode = "block-plain"').fate).toBe('warned')
     expect(load('[runtime]\nexperimental = ["other"]').fate).toBe('warned')
     expect(load('[hypervisor.qemu.factory]\nenable_template = true').fate).toBe('warned')
     expect(load('[agent.kata.mem_agent]\nenable = true').said).toContain('agent.kata.mem_agent.enable')

@@ -36,3 +36,10 @@ export const innerTables: Readonly<Record<KataTable, Readonly<Record<string, Kat
 export const movedKeys: Readonly<Record<string, readonly [TableName, string]>> = {
   'agent.kata.create_container_timeout': ['runtime', 'create_container_timeout'],
 }
+
+/** Why a value of a key that kata-ts does implement asks for a protection that is not there. */
+export function refusedValue(key: string, value: unknown): string | undefined {
+  return key === 'emptydir_mode' && value === 'block-encrypted'
+    ? 'encrypted emptyDir volumes are not supported'
+    : undefined
+}

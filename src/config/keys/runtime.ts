@@ -11,6 +11,9 @@ export interface RuntimeConfig {
   readonly internetworkingModel: InternetworkingModel
   readonly sandboxCgroupOnly: boolean
   readonly staticSandboxResourceMgmt: boolean
+  readonly emptydirMode: 'shared-fs' | 'block-plain'
+  /** MiB; 0: as large as the file system that the volume lies on. */
+  readonly emptydirDiskSize: number
 }
 
 const key = keysOf('runtime')
@@ -55,5 +58,21 @@ export const runtimeKeys = [
     boolean,
     false,
     'Gives the machine its whole size at the start, as the pod announces it, and never changes it.',
+  ),
+  key(
+    'emptydir_mode',
+    'emptydirMode',
+    choice(['shared-fs', 'block-plain'], { '': 'shared-fs' }),
+    'shared-fs',
+    'What an emptyDir on disk is. `shared-fs`: a directory of the host, shared by virtio-fs. `block-plain`: a disk of the machine with an ext4 of its own, which the containers of the pod share and which goes with the pod. Kata has `block-encrypted`, too, which is refused.',
+    { annotation: 'emptydir_mode', example: 'block-plain' },
+  ),
+  key(
+    'emptydir_disk_size',
+    'emptydirDiskSize',
+    integer(0, 16_777_216, ' MiB'),
+    0,
+    'Size of an emptyDir with `emptydir_mode = "block-plain"`, in MiB: more does not fit (ENOSPC). 0 means the size of the file system that the volume lies on, as in Kata. Blocks of the host are taken as the pod writes.',
+    { own: true, annotation: 'emptydir_disk_size', example: '512' },
   ),
 ]

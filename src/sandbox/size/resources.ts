@@ -9,6 +9,7 @@ import { directoryResource, mountResource } from '../../sharing/resources.ts'
 import { virtiofsdResource } from '../../sharing/virtiofsd/virtiofsd.ts'
 import { pagePromiseResource } from '../../vmm/host/huge-pages.ts'
 import { vfioResource } from '../devices/vfio-resource.ts'
+import { emptyDirDiskResource } from '../disks/empty-dir-image.ts'
 import { poststopResource } from '../network/network-hooks.ts'
 import { ownerResource } from '../records/owner.ts'
 import { diskResource } from '../storage/disks.ts'
@@ -25,6 +26,7 @@ export const resourceKinds: readonly ResourceKind<never>[] = [
   mountResource,
   virtiofsdResource,
   diskResource,
+  emptyDirDiskResource,
   vfioResource,
   directVolumeResource,
   redirectResource,

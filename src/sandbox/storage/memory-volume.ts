@@ -9,6 +9,7 @@ import { mountEntries } from '../../linux/mounts/mount.ts'
 import type { OciMount } from '../../oci/spec.ts'
 import type { watchDriver } from '../../protocol/storage-drivers.ts'
 import type { GuestStorage } from '../../sharing/share.ts'
+import type { DiskAddress } from '../../vmm/machine/disk.ts'
 
 /** Kata's directory for them in the guest. */
 const guestVolumes = '/run/kata-containers/sandbox/ephemeral'
@@ -28,13 +29,21 @@ export interface MemoryVolume {
 
 /** A storage that the agent keeps for the whole pod, or makes anew. */
 export interface VolumeStorage extends GuestStorage {
-  readonly driver: 'ephemeral' | 'local' | typeof watchDriver
+  readonly driver: 'ephemeral' | 'local' | typeof watchDriver | DiskAddress['driver']
   readonly shared: boolean
 }
 
 /** The emptyDir that the source of a bind is in, on disk or in memory; undefined for every other path. */
 export function isEmptyDir(source: string): boolean {
   return volumePattern.test(source)
+}
+
+/** The emptyDir whose `subPath` kubelet binds at `source`: a guess by its name, for a volume of any kind looks so. */
+export function emptyDirPart(source: string): { volume: string; volumeName: string } | undefined {
+  const [, pod = '', volumeName = ''] = partPattern.exec(source) ?? []
+  return volumeName === ''
+    ? undefined
+    : { volume: `${pod}/volumes/kubernetes.io~empty-dir/${volumeName}`, volumeName }
 }
 
 /**
@@ -57,10 +66,8 @@ export function memoryVolume(mount: OciMount, containerId: string): MemoryVolume
     const volume = wholeVolume(source, facts)
     return { storages: [volume], guestPath: volume.mountPoint }
   }
-  const [, pod = '', name = ''] = partPattern.exec(source) ?? []
-  return name === ''
-    ? undefined
-    : partOfVolume(source, `${pod}/volumes/kubernetes.io~empty-dir/${name}`, containerId)
+  const part = emptyDirPart(source)
+  return part && partOfVolume(source, part.volume, containerId)
 }
 
 function wholeVolume(source: string, { mode, gid }: Stats): VolumeStorage {

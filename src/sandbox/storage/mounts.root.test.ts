@@ -36,7 +36,10 @@ async function carry(...mounts: OciMount[]) {
       return `/guest/${binds.length}`
     },
   } as unknown as Share
-  const guest = { disks: new Map(), addWatched: async () => '/guest/watchable' }
+  const guest = {
+    ...{ disks: new Map(), addWatched: async () => '/guest/watchable' },
+    emptyDirs: { volumeOf: async () => undefined },
+  }
   return { ...(await carryMounts({ mounts }, 'c1', share, guest)), binds }
 }
 const bind = (source: string, ...options: string[]): OciMount => ({
@@ -193,7 +196,7 @@ test('one that is too large is shared, and named; no agent that cannot is asked'
   })
   const share = { addBind: async () => '/guest/1' } as unknown as Share
   const plain = await carryMounts({ mounts: [bind(source, 'ro')] }, 'c1', share, {
-    ...{ disks: new Map(), addWatched: undefined },
+    ...{ disks: new Map(), addWatched: undefined, emptyDirs: { volumeOf: async () => undefined } },
   })
   expect(plain).toMatchObject({ storages: [], unwatched: [] })
 })

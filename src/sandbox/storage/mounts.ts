@@ -10,6 +10,7 @@ import { isBind, isPodShm } from '../../oci/mounts.ts'
 import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciMount, OciSpec } from '../../oci/spec.ts'
 import type { BindRequest, Share } from '../../sharing/share.ts'
+import type { EmptyDirs } from '../disks/empty-dirs.ts'
 import { isEmptyDir, memoryVolume, type VolumeStorage } from './memory-volume.ts'
 import { guestShm, shmFlags } from './shm.ts'
 import { howToShow, watchedStorage } from './watched-volume.ts'
@@ -36,6 +37,8 @@ export interface GuestSide {
   readonly disks: ReadonlyMap<number, OciMount>
   /** {@link Share.addWatched} for a guest whose agent watches. */
   readonly addWatched: Share['addWatched']
+  /** Volumes that are disks of the pod. */
+  readonly emptyDirs: Pick<EmptyDirs, 'volumeOf'>
 }
 
 /**
@@ -47,7 +50,7 @@ export async function carryMounts(
   spec: OciSpec,
   containerId: string,
   share: Share,
-  { disks, addWatched }: GuestSide,
+  guest: GuestSide,
 ): Promise<GuestMounts> {
   const storages: VolumeStorage[] = []
   const unwatched: string[] = []
@@ -55,9 +58,8 @@ export async function carryMounts(
   const deviceRules: DeviceRule[] = []
   for (const [index, mount] of (spec.mounts ?? []).entries()) {
     checkPropagation(mount, containerId)
-    const disk = disks.get(index)
-    const carried =
-      disk === undefined ? await carryMount(mount, containerId, share, addWatched) : { mount: disk }
+    const disk = guest.disks.get(index)
+    const carried = disk === undefined ? await carryMount(mount, containerId, share, guest) : { mount: disk }
     mounts.push(carried.mount)
     for (const storage of carried.storages ?? [])
       if (!storages.some(({ mountPoint }) => mountPoint === storage.mountPoint)) storages.push(storage)
@@ -94,13 +96,13 @@ async function carryMount(
   mount: OciMount,
   containerId: string,
   share: Share,
-  addWatched: Share['addWatched'],
+  { addWatched, emptyDirs }: Omit<GuestSide, 'disks'>,
 ): Promise<CarriedMount> {
   const { source = '', options = [] } = mount
   if (isPodShm(mount))
     return { mount: { ...mount, type: 'bind', source: guestShm, options: [...options, ...shmFlags] } }
   if (!isBind(mount)) return { mount: virtual(mount, containerId) }
-  const volume = memoryVolume(mount, containerId)
+  const volume = memoryVolume(mount, containerId) ?? (await emptyDirs.volumeOf(mount, containerId))
   if (volume !== undefined)
     return { mount: { ...mount, source: volume.guestPath }, storages: volume.storages }
   const device = charDevice(source)

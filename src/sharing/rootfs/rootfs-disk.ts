@@ -6,11 +6,11 @@ import { rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
-import { findTool, toolDirectories } from '../../linux/processes/which.ts'
 import { lastWords } from '../../plain-text.ts'
 import { releaseOwner } from '../resources.ts'
 import type { RootfsMount } from '../share.ts'
 import { makeDirectory, mountAt } from '../share-tree.ts'
+import { diskTool } from './disk-tool.ts'
 import { mountRootfs } from './rootfs-mount.ts'
 
 export interface RootfsDiskRequest {
@@ -68,7 +68,17 @@ async function makeFileSystem(source: string, { container, image }: RootfsDiskRe
   const id = identifier(container)
   const { code, stderr } = await runTool(
     [
-      ...[tool('mkfs.ext4'), '-q', '-F', '-b', `${blockBytes}`, '-m', '0', '-N', `${inodes + freeInodes}`],
+      ...[
+        diskTool('mkfs.ext4'),
+        '-q',
+        '-F',
+        '-b',
+        `${blockBytes}`,
+        '-m',
+        '0',
+        '-N',
+        `${inodes + freeInodes}`,
+      ],
       // The disk is of no use after a crash of its machine.
       ...['-O', '^has_journal', '-U', id, '-E', `hash_seed=${id},lazy_itable_init=1,nodiscard`],
       ...['-d', source, image, `${size}`],
@@ -80,7 +90,7 @@ async function makeFileSystem(source: string, { container, image }: RootfsDiskRe
 
 /** The tree's blocks on disk or inodes, as du(1) counts them. */
 async function usage(options: readonly string[], source: string, container: string): Promise<number> {
-  const { code, stdout, stderr } = await runTool([tool('du'), '--summarize', ...options, source], {
+  const { code, stdout, stderr } = await runTool([diskTool('du'), '--summarize', ...options, source], {
     timeoutMs: copyMs,
   })
   const count = Number.parseInt(stdout, 10)
@@ -102,11 +112,4 @@ function identifier(container: string): string {
 
 function failed(container: string, reason: string): KataError {
   return new KataError('ROOTFS_DISK_FAILED', { container, reason: lastWords(reason) })
-}
-
-function tool(name: string): string {
-  const path = findTool(name)
-  if (path === undefined)
-    throw new KataError('ROOTFS_DISK_TOOL', { tool: name, directories: toolDirectories.join(', ') })
-  return path
 }

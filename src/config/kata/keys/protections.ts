@@ -60,9 +60,6 @@ export const protectionKeys = [
   runtime.warned('experimental', [[]], 'there are no experimental features', {
     refusedItem: 'force_guest_pull',
   }),
-  runtime.refused('emptydir_mode', ['shared-fs', ''], 'encrypted emptyDir volumes are not supported', {
-    warned: ['block-plain'],
-  }),
 
   machine.refused('policy', [''], policy),
   agent.refused('policy', [''], policy),

@@ -1,0 +1,119 @@
+/**
+ * emptyDir volumes as disks (`emptydir_mode = "block-plain"`): each is one disk of the machine, which all containers of the pod share and
+ * which goes with the pod. Its size is a limit that the guest's kernel keeps.
+ */
+import { statSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { Config } from '../../config/config.ts'
+import { findDiskAt } from '../../devices/host-disk.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { mountEntries } from '../../linux/mounts/mount.ts'
+import type { OciMount } from '../../oci/spec.ts'
+import type { Disks } from '../storage/disks.ts'
+import { emptyDirPart, isEmptyDir, type MemoryVolume, type VolumeStorage } from '../storage/memory-volume.ts'
+import {
+  diskBytes,
+  emptyDirDiskResource,
+  filesName,
+  imageName,
+  makeEmptyDirImage,
+  removeOldImages,
+} from './empty-dir-image.ts'
+import { placeOf } from './guest-disk.ts'
+
+/** Beside the directories of containers, whose names could be those of volumes. */
+const guestVolumes = '/run/kata-containers/sandbox/emptydir'
+const guestParts = '/run/kata-containers/sandbox/emptydir-parts'
+
+export interface EmptyDirsParts {
+  readonly sandboxId: string
+  readonly config: Pick<Config, 'runtime'>
+  readonly ledger: Ledger
+  readonly disks: Pick<Disks, 'attach'>
+  /** A directory of root's, used while a disk is made. */
+  readonly stateDir: string
+}
+
+export class EmptyDirs {
+  readonly #parts: EmptyDirsParts
+  /** By directory on the host; two containers may want one at once. */
+  readonly #volumes = new Map<string, Promise<VolumeStorage>>()
+
+  constructor(parts: EmptyDirsParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * What the agent is asked for in place of a bind; undefined for what is no emptyDir on disk, or when the configuration shares them.
+   *
+   * @throws KataError EMPTYDIR_DISK_FAILED, ROOTFS_DISK_TOOL, DEVICE_*, those of the VMM.
+   */
+  async volumeOf({ source = '' }: OciMount, container: string): Promise<MemoryVolume | undefined> {
+    if (this.#parts.config.runtime.emptydirMode !== 'block-plain') return undefined
+    if (isEmptyDir(source)) {
+      if (!isDirectory(source)) return undefined
+      const volume = await this.#require(source)
+      return { storages: [volume], guestPath: `${volume.mountPoint}/${filesName}` }
+    }
+    const directory = emptyDirPart(source)?.volume
+    if (directory === undefined || !isDirectory(directory)) return undefined
+    const subpath = pathWithin(directory, source)
+    return subpath === undefined
+      ? undefined
+      : this.#part(await this.#require(directory), source, subpath, container)
+  }
+
+  #part(volume: VolumeStorage, source: string, subpath: string, container: string): MemoryVolume {
+    const { volumeName = '' } = emptyDirPart(source) ?? {}
+    const mountPoint = `${guestParts}/${container}-${volumeName}-${basename(source)}`
+    const part: VolumeStorage = {
+      ...{ driver: 'local', source: `${volume.mountPoint}/${filesName}`, fstype: '' },
+      ...{ options: [`subpath=${subpath}`], mountPoint, shared: false },
+    }
+    return { storages: [volume, part], guestPath: mountPoint }
+  }
+
+  #require(directory: string): Promise<VolumeStorage> {
+    const known = this.#volumes.get(directory)
+    if (known !== undefined) return known
+    const made = this.#make(directory)
+    this.#volumes.set(directory, made)
+    made.catch(() => this.#volumes.delete(directory))
+    return made
+  }
+
+  async #make(directory: string): Promise<VolumeStorage> {
+    const { sandboxId, config, ledger, disks, stateDir } = this.#parts
+    const path = `${directory}/${imageName(sandboxId)}`
+    removeOldImages(directory)
+    const bytes = diskBytes(directory, config.runtime.emptydirDiskSize)
+    await ledger.take(emptyDirDiskResource, { path }, () =>
+      makeEmptyDirImage(path, { directory, bytes, scratch: stateDir }),
+    )
+    using disk = findDiskAt(path, { kind: 'file' }, sandboxId)
+    // No container is its user, so that it stays as long as the machine.
+    const { address } = await disks.attach(`emptyDir ${directory}`, disk, { readonly: false, direct: false })
+    return {
+      ...{ driver: address.driver, source: placeOf(address), fstype: 'ext4' },
+      ...{ options: ['noinit_itable', 'discard'], mountPoint: `${guestVolumes}/${basename(directory)}` },
+      shared: true,
+    }
+  }
+}
+
+const isDirectory = (path: string): boolean =>
+  statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false
+
+/** Path below `directory` of what is bound at `point`; undefined when that is from elsewhere. kubelet binds a `subPath` so. */
+export function pathWithin(directory: string, point: string): string | undefined {
+  const entries = mountEntries()
+  const bound = entries.findLast((entry) => entry.point === point)
+  const isAbove = ({ point: above }: { point: string }) =>
+    directory === above || directory.startsWith(above.replace(/\/?$/, '/'))
+  // The longest, and of several at one place the newest, which covers the others.
+  const below = entries
+    .filter(isAbove)
+    .reduce((one, other) => (other.point.length < one.point.length ? one : other))
+  const top = `${below.root}/${directory.slice(below.point.length)}/`.replaceAll(/\/+/g, '/')
+  return bound?.root.startsWith(top) ? bound.root.slice(top.length) : undefined
+}
