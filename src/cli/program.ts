@@ -7,6 +7,7 @@ import { checkCommand } from './commands/check.ts'
 import { type Cli, withGlobals } from './commands/command.ts'
 import { completionCommand } from './commands/completion.ts'
 import { configCommand } from './commands/config.ts'
+import { directVolumeCommand } from './commands/direct-volume.ts'
 import { envCommand } from './commands/env.ts'
 import { execCommand } from './commands/exec.ts'
 import { gcCommand } from './commands/gc.ts'
@@ -36,6 +37,7 @@ const commands = [
   envCommand,
   imageCommand,
   configCommand,
+  directVolumeCommand,
   versionCommand,
 ]
 

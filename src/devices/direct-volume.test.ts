@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { silentLogger } from '../log.ts'
-import { directVolumeDir, directVolumeResource, markDirectVolume, readDirectVolume } from './direct-volume.ts'
+import {
+  addDirectVolume,
+  directVolumeDir,
+  directVolumeResource,
+  markDirectVolume,
+  readDirectVolume,
+  removeDirectVolume,
+  sandboxesOf,
+} from './direct-volume.ts'
 
 let root: string
 const volume = '/var/lib/kubelet/pods/1/volumes/x?~>'
@@ -53,4 +61,31 @@ test('the sandbox’s mark is made and taken away', async () => {
   for (let times = 0; times < 2; times++)
     await directVolumeResource.release({ path, owner: 'c1' }, silentLogger)
   expect(existsSync(path)).toBe(false)
+})
+
+test('what is added is read, and replaced by what is added next; what is removed is not there, as often as asked', () => {
+  const text = (fstype: string) => JSON.stringify({ 'volume-type': 'block', device: '/dev/sdb', fstype })
+  for (const fsType of ['ext4', 'xfs']) {
+    addDirectVolume(volume, text(fsType), root)
+    expect(readDirectVolume(volume, root)).toMatchObject({ device: '/dev/sdb', fsType })
+  }
+  const directory = directVolumeDir(volume, root)
+  expect([statSync(directory).mode & 0o777, statSync(`${directory}/mountInfo.json`).mode & 0o777]).toEqual([
+    0o700, 0o600,
+  ])
+  expect(sandboxesOf(volume, root)).toEqual([])
+  markDirectVolume(`${directory}/pod`)
+  expect(sandboxesOf(volume, root)).toEqual(['pod'])
+  for (let times = 0; times < 2; times++) removeDirectVolume(volume, root)
+  expect(readDirectVolume(volume, root)).toBeUndefined()
+  expect(() => sandboxesOf(volume, root)).toThrow('DIRECT_VOLUME_MISSING')
+})
+
+test.each([
+  ['a type that is not known', volume, '{"volume-type":"spdkvol","device":"/dev/sdb","fstype":"ext4"}'],
+  ['text that is no JSON', volume, '{'],
+  ['a path that is not absolute', 'volume', '{"volume-type":"block","device":"/dev/sdb","fstype":"ext4"}'],
+])('%s is not added, and leaves nothing', (_what, path, text) => {
+  expect(() => addDirectVolume(path, text, root)).toThrow('DIRECT_VOLUME_INVALID')
+  expect(existsSync(directVolumeDir(path, root))).toBe(false)
 })

@@ -1,5 +1,14 @@
 /** Kata's direct-assigned volumes: for a volume's path, a CSI driver writes down which disk the guest gets. */
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { KataError } from '../errors.ts'
 import { list, needed, record } from '../json/compounds.ts'
 import { readText } from '../json/document.ts'
@@ -9,6 +18,7 @@ import type { ResourceKind } from '../ledger/ledger.ts'
 
 /** Where the notes lie, a directory for each volume. */
 const directVolumeRoot = '/run/kata-containers/shared/direct-volumes'
+const noteName = 'mountInfo.json'
 /** Longest note that is read. */
 const maxBytes = 64 * 1024
 
@@ -37,9 +47,43 @@ export function directVolumeDir(volumePath: string, root = directVolumeRoot): st
 /** The note for the mount source `volumePath`; undefined when there is none. @throws KataError DIRECT_VOLUME_INVALID. */
 export function readDirectVolume(volumePath: string, root = directVolumeRoot): DirectVolume | undefined {
   const directory = directVolumeDir(volumePath, root)
-  const path = `${directory}/mountInfo.json`
+  const path = `${directory}/${noteName}`
   const text = read(path)
-  if (text === undefined) return undefined
+  return text === undefined ? undefined : { directory, ...parseNote(text, path) }
+}
+
+/**
+ * Writes the note, as a CSI driver does; one that was there is replaced. `text` is its JSON.
+ *
+ * @throws KataError DIRECT_VOLUME_INVALID.
+ */
+export function addDirectVolume(volumePath: string, text: string, root = directVolumeRoot): void {
+  const directory = directVolumeDir(volumePath, root)
+  const path = `${directory}/${noteName}`
+  if (!volumePath.startsWith('/'))
+    throw new KataError('DIRECT_VOLUME_INVALID', { path, reason: 'the volume path is no absolute path' })
+  parseNote(text, path)
+  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  // Never seen before it is whole.
+  writeFileSync(`${path}.new`, text, { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+/** Removes the note and who has the volume. Nothing for one that is not there. */
+export function removeDirectVolume(volumePath: string, root = directVolumeRoot): void {
+  rmSync(directVolumeDir(volumePath, root), { recursive: true, force: true })
+}
+
+/** The sandboxes that have the volume. @throws KataError DIRECT_VOLUME_MISSING. */
+export function sandboxesOf(volumePath: string, root = directVolumeRoot): string[] {
+  const directory = directVolumeDir(volumePath, root)
+  if (read(`${directory}/${noteName}`) === undefined)
+    throw new KataError('DIRECT_VOLUME_MISSING', { volume: volumePath })
+  return readdirSync(directory).filter((name) => !name.startsWith(noteName))
+}
+
+/** @throws KataError DIRECT_VOLUME_INVALID. */
+function parseNote(text: string, path: string): Omit<DirectVolume, 'directory'> {
   const invalid = (reason: string, cause?: unknown) =>
     new KataError('DIRECT_VOLUME_INVALID', { path, reason }, { cause })
   if (text.length > maxBytes) throw invalid(`it has more than ${maxBytes} bytes`)
@@ -50,7 +94,7 @@ export function readDirectVolume(volumePath: string, root = directVolumeRoot): D
   const { fsGroup, fsGroupChangePolicy } = metadata
   if (fsGroup !== undefined && !/^\d{1,10}$/.test(fsGroup)) throw invalid('fsGroup is no number')
   return {
-    ...{ directory, device, fsType, options },
+    ...{ device, fsType, options },
     ...(fsGroup === undefined
       ? {}
       : { fsGroup: { id: Number(fsGroup), onRootMismatch: fsGroupChangePolicy === 'OnRootMismatch' } }),

@@ -92,4 +92,14 @@ export const devicesErrors = {
     'the direct volume described in {path} cannot be used: {reason}',
     'Correct the description, or remove it with its directory; the CSI driver that wrote it names the volume.',
   ),
+  DIRECT_VOLUME_MISSING: entry(
+    'not_found',
+    'there is no direct volume for {volume}',
+    'Name the path of the volume as it was added: `kata-ts direct-volume add --volume-path PATH --mount-info JSON`.',
+  ),
+  DIRECT_VOLUME_UNUSED: entry(
+    'failed_precondition',
+    'no container of a running sandbox has the direct volume {volume}',
+    'Its file system is mounted in a guest alone, so there are figures only while a container has it.',
+  ),
 } satisfies Record<string, CatalogueEntry>

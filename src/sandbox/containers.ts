@@ -1,10 +1,12 @@
 /** The containers of a sandbox: what each gets of the host, its creation in the guest, and what is released after it. */
 import { warnClient } from '../bundle/warnings.ts'
+import { KataError } from '../errors.ts'
 import { isPodSandbox } from '../oci/annotations.ts'
 import { toAgentSpec } from '../oci/guest/agent-spec.ts'
 import { guestSpec } from '../oci/guest/pipeline.ts'
 import { warnOfHooks } from '../oci/hooks.ts'
 import { terminationMount } from '../oci/termination-mount.ts'
+import type { VolumeStatsResponse } from '../protocol/generated/agent.ts'
 import type { GuestRootfs } from '../sharing/share.ts'
 import { Container, createInGuest } from './container.ts'
 import { type ContainerRequest, rootfsMounts } from './container-request.ts'
@@ -39,6 +41,8 @@ export class Containers {
   readonly #oomScore: PodOomScore
   readonly #emptyDirs: EmptyDirs
   readonly #pids: ContainerPids
+  /** Of each container: {@link ContainerDisks.directVolumes}. */
+  readonly #directVolumes = new Map<string, ContainerDisks['directVolumes']>()
   /** Volumes that are too large to be watched, once that was reported. */
   readonly #unwatched = new Set<string>()
 
@@ -63,6 +67,19 @@ export class Containers {
     return this.#vfio.heldUp
   }
 
+  /**
+   * What a direct-assigned volume has and uses, by its path on the host: its file system is mounted in the guest alone.
+   *
+   * @throws KataError DIRECT_VOLUME_UNUSED; TtrpcError with the guest's reason.
+   */
+  volumeStats(volume: string): Promise<VolumeStatsResponse> {
+    const [volumeGuestPath] = [...this.#directVolumes.values()].flatMap(
+      (volumes) => volumes.get(volume) ?? [],
+    )
+    if (volumeGuestPath === undefined) throw new KataError('DIRECT_VOLUME_UNUSED', { volume })
+    return this.#parts.agent.agent.getVolumeStats({ volumeGuestPath })
+  }
+
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async create(request: ContainerRequest): Promise<Container> {
     const { id } = request
@@ -74,6 +91,7 @@ export class Containers {
     try {
       const carried = await this.#carry(request)
       await this.#createInGuest(request, carried, processes)
+      this.#directVolumes.set(id, carried.disks.directVolumes)
       await this.#warn(request, carried)
       return this.#made(request, await started)
     } catch (error) {
@@ -173,6 +191,7 @@ export class Containers {
   /** What a container had on the host, once the guest has let go of it. */
   async #release(containerId: string): Promise<void> {
     const { share, ledger, sizer, disks } = this.#parts
+    this.#directVolumes.delete(containerId)
     await share.removeContainer(containerId)
     await releaseDisks(containerId, disks, ledger)
     await this.#vfio.detach(containerId)

@@ -1,7 +1,7 @@
 /** One pod: its machine, its share and its containers, from the moment the guest answers until nothing is left. */
 import { rmSync } from 'node:fs'
 import type { KataError } from '../errors.ts'
-import type { CgroupStats } from '../protocol/generated/agent.ts'
+import type { CgroupStats, VolumeStatsResponse } from '../protocol/generated/agent.ts'
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
 import { within } from '../time.ts'
 import type { Container } from './container.ts'
@@ -49,6 +49,11 @@ export class Sandbox {
     const done = () => void this.#making.delete(making)
     making.then(done, done)
     return making
+  }
+
+  /** {@link Containers.volumeStats}. */
+  volumeStats(volume: string): Promise<VolumeStatsResponse> {
+    return this.#containers.volumeStats(volume)
   }
 
   /** What the pod costs the host, by the kernel's count of its cgroups. */

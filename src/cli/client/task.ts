@@ -123,7 +123,7 @@ export class TaskClient {
  * The shim's own error where it told one. A shim of another version, whose codes or fields this one does not know, has its text told
  * as it is: no code is read from a text, which may be a guest's. Both errors keep the answer as their cause.
  */
-function asKataError(answer: TtrpcError, method: string, id: string): KataError {
+export function asKataError(answer: TtrpcError, method: string, id: string): KataError {
   const { code: status, message: reason } = answer
   return (
     errorFromInfo(answer, answer) ??

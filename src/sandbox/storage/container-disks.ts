@@ -18,6 +18,8 @@ export interface ContainerDisks {
   readonly storages: Storage[]
   /** Replacements of mounts of the spec, by their index. Their sources are in the guest. */
   readonly mounts: ReadonlyMap<number, OciMount>
+  /** Where the guest has the direct-assigned volumes, by their paths on the host. */
+  readonly directVolumes: ReadonlyMap<string, string>
   /** Rules that let the container use its devices, in OCI's form. */
   readonly rules: readonly DeviceRule[]
 }
@@ -47,12 +49,14 @@ export async function attachDisks(input: ContainerDisksInput): Promise<Container
   }
   const storages: Storage[] = []
   const mounts = new Map<number, OciMount>()
+  const directVolumes = new Map<string, string>()
   for (const use of volumeUses(input.spec)) {
     const storage = await attachVolume(input, use)
     storages.push(storage)
     mounts.set(use.index, guestMount(use, storage.mountPoint))
+    if (use.direct !== undefined) directVolumes.set(use.mount.source ?? '', storage.mountPoint)
   }
-  return { devices, storages, mounts, rules }
+  return { devices, storages, mounts, directVolumes, rules }
 }
 
 /** Unplugs what only this container used, once the guest has released it. @throws KataError VMM_UNPLUG_REFUSED. */

@@ -1,6 +1,7 @@
 /** The connections of the shim's clients. */
 import { KataError } from '../../errors.ts'
 import type { Logger } from '../../log.ts'
+import { DirectVolumesDefinition } from '../../protocol/direct-volumes.ts'
 import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
 import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { listen } from '../../ttrpc/bun.ts'
@@ -20,10 +21,13 @@ export interface Clients {
 }
 
 /** Serves each client that connects to the listening socket `fd`, and returns memory whenever the calls have stopped. */
-export function serveClients(fd: number, { tasks, sandbox }: ShimServices, log: Logger): Clients {
+export function serveClients(fd: number, { pod, tasks, sandbox }: ShimServices, log: Logger): Clients {
   const services = [
     ...[TaskDefinition, taskV3].map((definition) => service(definition, tasks)),
     service(SandboxDefinition, sandbox),
+    service(DirectVolumesDefinition, {
+      getVolumeStats: ({ volumeGuestPath }) => pod.volumeStats(volumeGuestPath),
+    }),
   ]
   const busy = collectWhenIdle(() => Bun.gc(true))
   busy()

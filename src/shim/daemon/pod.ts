@@ -3,7 +3,7 @@
  * once.
  */
 import { KataError } from '../../errors.ts'
-import type { CgroupStats } from '../../protocol/generated/agent.ts'
+import type { CgroupStats, VolumeStatsResponse } from '../../protocol/generated/agent.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import type { HeldUp } from '../../sandbox/guest/health.ts'
@@ -117,6 +117,12 @@ export class Pod {
   /** {@link Sandbox.hostUsage}; undefined while there is no machine, and once it is over. */
   hostUsage(): CgroupStats | undefined {
     return this.over.aborted ? undefined : this.#sandbox?.hostUsage()
+  }
+
+  /** {@link Sandbox.volumeStats}. */
+  async volumeStats(volume: string): Promise<VolumeStatsResponse> {
+    if (this.#sandbox === undefined) throw new KataError('DIRECT_VOLUME_UNUSED', { volume })
+    return this.#sandbox.volumeStats(volume)
   }
 
   /** {@link Sandbox.heldUp}. */
