@@ -63,27 +63,33 @@ test('the sandbox’s mark is made and taken away', async () => {
   expect(existsSync(path)).toBe(false)
 })
 
+const added = `${volume}-added`
+
 test('what is added is read, and replaced by what is added next; what is removed is not there, as often as asked', () => {
   const text = (fstype: string) => JSON.stringify({ 'volume-type': 'block', device: '/dev/sdb', fstype })
   for (const fsType of ['ext4', 'xfs']) {
-    addDirectVolume(volume, text(fsType), root)
-    expect(readDirectVolume(volume, root)).toMatchObject({ device: '/dev/sdb', fsType })
+    addDirectVolume(added, text(fsType), root)
+    expect(readDirectVolume(added, root)).toMatchObject({ device: '/dev/sdb', fsType })
   }
-  const directory = directVolumeDir(volume, root)
+  const directory = directVolumeDir(added, root)
   expect([statSync(directory).mode & 0o777, statSync(`${directory}/mountInfo.json`).mode & 0o777]).toEqual([
     0o700, 0o600,
   ])
-  expect(sandboxesOf(volume, root)).toEqual([])
+  expect(sandboxesOf(added, root)).toEqual([])
   markDirectVolume(`${directory}/pod`)
-  expect(sandboxesOf(volume, root)).toEqual(['pod'])
-  for (let times = 0; times < 2; times++) removeDirectVolume(volume, root)
-  expect(readDirectVolume(volume, root)).toBeUndefined()
-  expect(() => sandboxesOf(volume, root)).toThrow('DIRECT_VOLUME_MISSING')
+  expect(sandboxesOf(added, root)).toEqual(['pod'])
+  for (let times = 0; times < 2; times++) removeDirectVolume(added, root)
+  expect(readDirectVolume(added, root)).toBeUndefined()
+  expect(() => sandboxesOf(added, root)).toThrow('DIRECT_VOLUME_MISSING')
 })
 
 test.each([
-  ['a type that is not known', volume, '{"volume-type":"spdkvol","device":"/dev/sdb","fstype":"ext4"}'],
-  ['text that is no JSON', volume, '{'],
+  [
+    'a type that is not known',
+    `${volume}-no`,
+    '{"volume-type":"spdkvol","device":"/dev/sdb","fstype":"ext4"}',
+  ],
+  ['text that is no JSON', `${volume}-no`, '{'],
   ['a path that is not absolute', 'volume', '{"volume-type":"block","device":"/dev/sdb","fstype":"ext4"}'],
 ])('%s is not added, and leaves nothing', (_what, path, text) => {
   expect(() => addDirectVolume(path, text, root)).toThrow('DIRECT_VOLUME_INVALID')
