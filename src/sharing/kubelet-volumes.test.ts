@@ -1,13 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { isKubeletVolume } from './kubelet-volumes.ts'
 
+let kubelet: string
 let pods: string
 beforeAll(() => {
-  pods = mkdtempSync('/tmp/kata-ts-kubelet-pods-')
+  kubelet = mkdtempSync('/tmp/kata-ts-kubelet-')
+  pods = `${kubelet}/pods`
+  mkdirSync(pods)
   chmodSync(pods, 0o750)
 })
-afterAll(() => rmSync(pods, { recursive: true }))
+afterAll(() => rmSync(kubelet, { recursive: true }))
 
 test.each([
   ['an emptyDir', '/uid/volumes/kubernetes.io~empty-dir/scratch', true],
@@ -18,18 +21,26 @@ test.each([
   ['another file of the pod', '/uid/etc-hosts', false],
   ['the directory of all pods', '', false],
 ])('%s is one: %s is %p', (_, below, expected) => {
-  expect(isKubeletVolume(`${pods}${below}`, pods)).toBe(expected)
+  expect(isKubeletVolume(`${pods}${below}`, kubelet)).toBe(expected)
 })
 
 test('a directory that only begins like it is none', () => {
-  expect(isKubeletVolume(`${pods}-not/uid/volumes/kubernetes.io~empty-dir/scratch`, pods)).toBe(false)
+  expect(isKubeletVolume(`${pods}-not/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(false)
 })
 
 test('none is one where other users may enter the directory', () => {
   chmodSync(pods, 0o755)
   try {
-    expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, pods)).toBe(false)
+    expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, kubelet)).toBe(false)
   } finally {
     chmodSync(pods, 0o750)
   }
+})
+
+test('with another root directory the usual one is none', () => {
+  const usual = '/var/lib/kubelet/pods/uid/volumes/kubernetes.io~empty-dir/scratch'
+  expect(isKubeletVolume(usual, kubelet)).toBe(false)
+  expect(isKubeletVolume(`${pods}/uid/volumes/kubernetes.io~empty-dir/scratch`, '/var/lib/kubelet')).toBe(
+    false,
+  )
 })

@@ -4,14 +4,18 @@
  * `fsGroup` these have the set-group-id bit, which a filter cannot tell from a file's.
  */
 import { statSync } from 'node:fs'
+import { join } from 'node:path'
 
-const defaultPodsDir = '/var/lib/kubelet/pods'
 /** Mounts from elsewhere on the host, where other users may reach the files: `local` volumes, and `subPath` of any volume. */
 const volume = /^\/[^/]+\/volumes\/(?!kubernetes\.io~local-volume\/)./
 const othersMayEnter = 0o001
 
-/** Whether `path` (without links) is such a volume or lies in one, and only root can enter its directory. */
-export function isKubeletVolume(path: string, podsDir = defaultPodsDir): boolean {
+/**
+ * Whether `path` is such a volume or lies in one, and only root can enter its directory. `kubelet` is the kubelet's root directory. Both
+ * are without links.
+ */
+export function isKubeletVolume(path: string, kubelet: string): boolean {
+  const podsDir = join(kubelet, 'pods')
   if (!path.startsWith(`${podsDir}/`) || !volume.test(path.slice(podsDir.length))) return false
   const { uid, mode } = statSync(podsDir)
   return uid === 0 && (mode & othersMayEnter) === 0

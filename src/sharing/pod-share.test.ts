@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createPodShare, guardWritable, type IsGuarded } from './pod-share.ts'
 import type { BindRequest, HostShare, VolumeShare } from './share.ts'
 
+const kubelet = '/var/lib/kubelet'
 let base: string
 beforeAll(() => {
   base = mkdtempSync('/tmp/kata-ts-pod-share-')
@@ -17,13 +18,13 @@ const bind = (source: string, more: Partial<BindRequest> = {}): BindRequest => (
 })
 
 test('what the guest may write is guarded, and what it only reads is not', () => {
-  const isGuarded = guardWritable([])
+  const isGuarded = guardWritable([], kubelet)
   expect(isGuarded('c', bind(base))).toBe(true)
   expect(isGuarded('c', bind(base, { readonly: true }))).toBe(false)
 })
 
 test('a read-only volume that follows the mounts of the host is guarded: a later one may be writable', () => {
-  expect(guardWritable([])('c', bind(base, { readonly: true, follow: true }))).toBe(true)
+  expect(guardWritable([], kubelet)('c', bind(base, { readonly: true, follow: true }))).toBe(true)
 })
 
 test.each([
@@ -36,16 +37,18 @@ test.each([
   ['a star does not reach across directories', '/*/er', '/scratch/deep/er', true],
   ['nor do two', '/**/er', '/scratch/deep/er', true],
 ])('of the listed directories %s counts', (_, pattern, source, guarded) => {
-  expect(guardWritable([`${base}${pattern}`])('c', bind(`${base}${source}`))).toBe(guarded)
+  expect(guardWritable([`${base}${pattern}`], kubelet)('c', bind(`${base}${source}`))).toBe(guarded)
 })
 
 test('the empty entry of a template allows nothing, the root everything', () => {
-  expect(guardWritable([''])('c', bind(base))).toBe(true)
-  expect(guardWritable(['/'])('c', bind(base))).toBe(false)
+  expect(guardWritable([''], kubelet)('c', bind(base))).toBe(true)
+  expect(guardWritable(['/'], kubelet)('c', bind(base))).toBe(false)
 })
 
 test('a source that is not there is refused by its name, when it is looked at', () => {
-  expect(() => guardWritable([])('c', bind(`${base}/none`))).toThrow(/^\[SHARE_SOURCE_MISSING\].*none/)
+  expect(() => guardWritable([], kubelet)('c', bind(`${base}/none`))).toThrow(
+    /^\[SHARE_SOURCE_MISSING\].*none/,
+  )
 })
 
 /** Both shares of a pod, and what they were asked for. */

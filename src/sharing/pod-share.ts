@@ -39,16 +39,19 @@ export function createPodShare({ first, volumes, isGuarded }: PodShareParts): Sh
 
 /**
  * Guards volumes that the guest may write. Volumes of kubelet, and those at or below one of `suidVolumes` (shell patterns of directories),
- * are not guarded. A volume that follows the host's later mounts (`follow`) counts as writable: such a mount may be.
+ * are not guarded. `kubelet` is the kubelet's root directory. A volume that follows the host's later mounts (`follow`) counts as writable: such a mount may be.
  */
-export function guardWritable(suidVolumes: readonly string[]): IsGuarded {
+export function guardWritable(suidVolumes: readonly string[], kubelet: string): IsGuarded {
   const globs = suidVolumes
     .filter((pattern) => pattern !== '')
     .map((pattern) => new Bun.Glob(withoutEndSlash(pattern.replace(/\*{2,}/g, '*'))))
   return (containerId, { source, readonly, follow = false }) => {
     if (readonly && !follow) return false
     const path = realPath(source, containerId)
-    return !isKubeletVolume(path) && !ancestry(path).some((above) => globs.some((glob) => glob.match(above)))
+    return (
+      !isKubeletVolume(path, kubelet) &&
+      !ancestry(path).some((above) => globs.some((glob) => glob.match(above)))
+    )
   }
 }
 

@@ -1,7 +1,7 @@
 /** Keys about the runtime on the host. */
 import type { InternetworkingModel } from '../config.ts'
 import { keysOf } from '../key-spec.ts'
-import { boolean, choice, integer } from '../value-types.ts'
+import { boolean, choice, integer, path } from '../value-types.ts'
 
 export interface RuntimeConfig {
   readonly enableDebug: boolean
@@ -11,6 +11,7 @@ export interface RuntimeConfig {
   readonly internetworkingModel: InternetworkingModel
   readonly sandboxCgroupOnly: boolean
   readonly staticSandboxResourceMgmt: boolean
+  readonly kubeletRootDir: string
   readonly emptydirMode: 'shared-fs' | 'block-plain'
   /** MiB; 0: as large as the file system that the volume lies on. */
   readonly emptydirDiskSize: number
@@ -58,6 +59,13 @@ export const runtimeKeys = [
     boolean,
     false,
     'Gives the machine its whole size at the start, as the pod announces it, and never changes it.',
+  ),
+  key(
+    'kubelet_root_dir',
+    'kubeletRootDir',
+    path(),
+    '/var/lib/kubelet',
+    'The directory of the kubelet (its `--root-dir`), without symbolic links. k0s has `/var/lib/k0s/kubelet`, microk8s `/var/snap/microk8s/common/var/lib/kubelet`. Volumes of a pod are known by it before its first container comes, and those that kubelet made keep set-id bits and file capabilities.',
   ),
   key(
     'emptydir_mode',

@@ -6,13 +6,13 @@ import { podVolumes } from './pod-volumes.ts'
 const uid = '3b9f5c3e-7b0a-4f0e-9a5c-0f2f7a1c9d11'
 
 test('volumes of the pod that the annotations name, and of no other', () => {
-  const pods = mkdtempSync(`${tmpdir()}/pods-`)
+  const kubelet = mkdtempSync(`${tmpdir()}/kubelet-`)
   try {
-    const volumes = `${pods}/${uid}/volumes`
+    const volumes = `${kubelet}/pods/${uid}/volumes`
     mkdirSync(`${volumes}/kubernetes.io~nfs/data`, { recursive: true })
     mkdirSync(`${volumes}/kubernetes.io~csi/pv/mount`, { recursive: true })
-    writeFileSync(`${pods}/stray`, '')
-    const named = (annotations: Record<string, string>) => podVolumes({ annotations }, pods).sort()
+    writeFileSync(`${kubelet}/pods/stray`, '')
+    const named = (annotations: Record<string, string>) => podVolumes({ annotations }, kubelet).sort()
     const all = [`${volumes}/kubernetes.io~csi/pv`, `${volumes}/kubernetes.io~nfs/data`]
     expect(named({ 'io.kubernetes.cri.sandbox-uid': uid })).toEqual(all)
     expect(named({ 'io.kubernetes.pod.uid': uid })).toEqual(all)
@@ -20,6 +20,6 @@ test('volumes of the pod that the annotations name, and of no other', () => {
       expect(named({ 'io.kubernetes.cri.sandbox-uid': other })).toEqual([])
     expect(named({})).toEqual([])
   } finally {
-    rmSync(pods, { recursive: true })
+    rmSync(kubelet, { recursive: true })
   }
 })

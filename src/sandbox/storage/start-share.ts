@@ -66,7 +66,10 @@ export async function startShare(
 ): Promise<ServedShare> {
   const { virtioFsDaemon, virtioFsCache, virtioFsExtraArgs, virtioFsPrivilege, virtioFsNosuid } =
     config.hypervisor
-  const isGuarded = virtioFsNosuid ? () => false : guardWritable(config.hypervisor.virtioFsSuidVolumes)
+  const { kubeletRootDir } = config.runtime
+  const isGuarded = virtioFsNosuid
+    ? () => false
+    : guardWritable(config.hypervisor.virtioFsSuidVolumes, kubeletRootDir)
   const tree = await createShareTree(ledger, paths)
   const spec = {
     ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
@@ -76,7 +79,8 @@ export async function startShare(
   }
   const accept = (idmap: Idmap) => {
     requireSharedIds(container.spec, container.id, idmap.map)
-    requireMappable(knownMounts(container, tree, virtioFsPrivilege === 'auto'), idmap, container.id)
+    const known = knownMounts(container, tree, { isAuto: virtioFsPrivilege === 'auto', kubeletRootDir })
+    requireMappable(known, idmap, container.id)
   }
   const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, processIds(container.spec)), accept }
   let rootBecause = ids === undefined ? 'virtio_fs_privilege = "root"' : undefined
@@ -118,9 +122,14 @@ async function startVolumes(
  * The mounts of the pod that are known before its first container is made. Older kernels cannot idmap a tmpfs. Where the daemon
  * may become root, the tree itself stands for later containers' volumes in memory; else those are refused by name.
  */
-function knownMounts(container: ContainerRequest, tree: ShareTree, isAuto: boolean): RootfsMount[] {
+function knownMounts(
+  container: ContainerRequest,
+  tree: ShareTree,
+  { isAuto, kubeletRootDir }: { isAuto: boolean; kubeletRootDir: string },
+): RootfsMount[] {
   const { spec, id } = container
-  const binds = [...(isAuto ? [tree.entries] : []), ...sharedSources(spec, id), ...podVolumes(spec)]
+  const volumes = podVolumes(spec, kubeletRootDir)
+  const binds = [...(isAuto ? [tree.entries] : []), ...sharedSources(spec, id), ...volumes]
   return [
     ...rootfsMounts(container),
     ...binds.map((source) => ({ type: 'bind', source, options: ['rbind'] })),

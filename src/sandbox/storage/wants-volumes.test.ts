@@ -3,6 +3,7 @@ import type { OciSpec } from '../../oci/spec.ts'
 import { guardWritable } from '../../sharing/pod-share.ts'
 import { wantsVolumes } from './wants-volumes.ts'
 
+const kubelet = '/var/lib/kubelet'
 const mounts = (...options: string[]): OciSpec => ({
   mounts: [{ destination: '/x', type: 'bind', source: '/usr', options }],
 })
@@ -18,11 +19,11 @@ test.each<[string, OciSpec, boolean]>([
     true,
   ],
 ])('%s', (_, spec, wanted) => {
-  expect(wantsVolumes({ spec, id: 'c' }, guardWritable([]))).toBe(wanted)
+  expect(wantsVolumes({ spec, id: 'c' }, guardWritable([], kubelet))).toBe(wanted)
 })
 
 test('a volume on which such files are allowed needs none', () => {
-  expect(wantsVolumes({ spec: mounts('rbind'), id: 'c' }, guardWritable(['/usr']))).toBe(false)
+  expect(wantsVolumes({ spec: mounts('rbind'), id: 'c' }, guardWritable(['/usr'], kubelet))).toBe(false)
 })
 
 test('where the first share refuses already there is none, a pod’s included', () => {
@@ -32,5 +33,5 @@ test('where the first share refuses already there is none, a pod’s included', 
 
 test('a source that is not there is left to the mounting, which names it', () => {
   const spec = { mounts: [{ destination: '/x', type: 'bind', source: '/none/such', options: ['rbind'] }] }
-  expect(wantsVolumes({ spec, id: 'c' }, guardWritable(['/srv']))).toBe(false)
+  expect(wantsVolumes({ spec, id: 'c' }, guardWritable(['/srv'], kubelet))).toBe(false)
 })

@@ -49,7 +49,6 @@ export const otherKeys = [
   runtime.warned('shared_mounts', [[]], 'containers of a pod share nothing but volumes'),
   // An emptyDir that is no tmpfs is a directory of the host: true says so, false is runtime-rs' default.
   runtime.warned('disable_guest_empty_dir', [true, false], 'emptyDir volumes are on the host'),
-  runtime.warned('kubelet_root_dir', ['', '/var/lib/kubelet'], "kubelet's directory is /var/lib/kubelet"),
   runtime.warned('pod_resource_api_sock', [''], 'kubelet is not asked for devices'),
   runtime.warned(
     'vfio_mode',
