@@ -58,7 +58,6 @@ test.each([
 })
 
 test.each([
-  [['stop', 'web'], "unknown command 'stop'", 'kata-ts kill --signal TERM'],
   [['pull', 'busybox'], "unknown command 'pull'", 'skopeo copy'],
   [['images'], "unknown command 'images'", 'run --image'],
   [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],

@@ -7,7 +7,6 @@ const archive = '`skopeo copy docker://busybox docker-archive:app.tar`'
 
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
-  stop: 'use `kata-ts kill --signal TERM NAME`',
   start: 'a container runs once; use `kata-ts run` again',
   restart: 'a container runs once; use `kata-ts run` again',
   attach: 'use `kata-ts logs --follow NAME`, or `kata-ts exec -it NAME sh`',

@@ -14,11 +14,13 @@ import { gcCommand } from './commands/gc.ts'
 import { helpCommand, helpOrder } from './commands/help.ts'
 import { imageCommand } from './commands/image.ts'
 import { inspectCommand } from './commands/inspect.ts'
-import { killCommand } from './commands/kill.ts'
+import { killCommand } from './commands/lifecycle/kill.ts'
+import { rmCommand } from './commands/lifecycle/rm.ts'
+import { stopCommand } from './commands/lifecycle/stop.ts'
+import { waitCommand } from './commands/lifecycle/wait.ts'
 import { logsCommand } from './commands/logs.ts'
 import { monitorCommand } from './commands/monitor.ts'
 import { psCommand } from './commands/ps.ts'
-import { rmCommand } from './commands/rm.ts'
 import { runCommand } from './commands/run.ts'
 import { versionCommand } from './commands/version.ts'
 import { inPlaceOf } from './docker-words.ts'
@@ -27,7 +29,9 @@ const commands = [
   runCommand,
   execCommand,
   psCommand,
+  stopCommand,
   killCommand,
+  waitCommand,
   rmCommand,
   logsCommand,
   inspectCommand,

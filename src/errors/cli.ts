@@ -47,7 +47,7 @@ export const cliErrors = {
   CONTAINER_RUNNING: entry(
     'failed_precondition',
     'container {name} is {status}',
-    'End it with `kata-ts kill {name}`, or use `kata-ts rm --force {name}`.',
+    'End it with `kata-ts stop {name}`, or use `kata-ts rm --force {name}`.',
   ),
   CONTAINER_OOM: entry(
     'resource_exhausted',

@@ -66,7 +66,14 @@ const upper = makeTar([
 test('an OCI archive: gzip in two members and zstd, whiteouts, configuration', async () => {
   const half = 700
   const gzip = Buffer.concat([gzipSync(lower.subarray(0, half)), gzipSync(lower.subarray(half))])
-  const config = { Entrypoint: ['/e'], Cmd: ['c'], Env: ['A=b', 'bad'], WorkingDir: '/w', User: 'u:g' }
+  const config = {
+    Entrypoint: ['/e'],
+    Cmd: ['c'],
+    Env: ['A=b', 'bad'],
+    WorkingDir: '/w',
+    User: 'u:g',
+    StopSignal: 'SIGQUIT',
+  }
   const layers = [
     { tar: lower, stored: gzip },
     { tar: upper, stored: Buffer.from(zstdCompressSync(upper)) },
@@ -78,6 +85,7 @@ test('an OCI archive: gzip in two members and zstd, whiteouts, configuration', a
     env: ['A=b'],
     workingDir: '/w',
     user: 'u:g',
+    stopSignal: 'SIGQUIT',
   })
   merged(rootfs, (root) => {
     expect(readdirSync(`${root}/etc`)).toEqual(['b'])

@@ -24,13 +24,16 @@ export function findRecord(settings: Settings, name: string): ContainerRecord {
 }
 
 /**
- * Connects to the shim of a container that runs.
+ * Connects to the shim of a container that runs, or is in one of these states.
  *
  * @throws KataError CONTAINER_NOT_FOUND, CONTAINER_NOT_RUNNING.
  */
-export async function connectRunning(record: ContainerRecord): Promise<TaskClient> {
+export async function connectRunning(
+  record: ContainerRecord,
+  states: readonly Observation['status'][] = ['running', 'paused'],
+): Promise<TaskClient> {
   const { status }: Observation = await observe(record)
-  if ((status !== 'running' && status !== 'paused') || record.address === undefined)
+  if (!states.includes(status) || record.address === undefined)
     throw new KataError('CONTAINER_NOT_RUNNING', { name: record.id, status })
   return TaskClient.connect(record.address, record.namespace, record.id)
 }

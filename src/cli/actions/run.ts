@@ -16,8 +16,9 @@ import { mergeEnv } from '../parse/env.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseNetwork } from '../parse/network.ts'
-import { parseBoolean, parseChoice, parseWhole } from '../parse/number.ts'
+import { parseBoolean, parseChoice, parseStopTimeout, parseWhole } from '../parse/number.ts'
 import { parseRights } from '../parse/rights.ts'
+import { parseSignal } from '../parse/signal.ts'
 import { parseMiB, parseSize } from '../parse/size.ts'
 import { parseVolume } from '../parse/volume.ts'
 import type { Settings } from '../settings.ts'
@@ -74,6 +75,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   return {
     ...{ id, command, interactive, terminal, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
+    ...stopOf(flags, rootfs),
     image: rootfs.description,
     layers: rootfs.lowerDirs,
     configFile: flags.config === undefined ? undefined : resolve(flags.config),
@@ -126,6 +128,16 @@ function limitsOf({ containerMemory, pidsLimit }: RunFlags) {
 function commandOf({ config }: Rootfs, args: readonly string[]): readonly string[] {
   const command = [...config.entrypoint, ...(args.length > 0 ? args : config.cmd)]
   return command.length > 0 ? command : ['sh']
+}
+
+/** How `stop` ends the container; what nobody said is absent. */
+function stopOf({ stopSignal, stopTimeout }: RunFlags, { config }: Rootfs) {
+  const ofImage =
+    config.stopSignal === '' ? undefined : parseSignal(config.stopSignal, 'StopSignal of the image')
+  return {
+    stopSignal: stopSignal === undefined ? ofImage : parseSignal(stopSignal, '--stop-signal'),
+    stopTimeout: stopTimeout === undefined ? undefined : parseStopTimeout(stopTimeout, '--stop-timeout'),
+  }
 }
 
 function userOf({ config, lowerDirs }: Rootfs, asked: string | undefined) {

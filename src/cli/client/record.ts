@@ -33,6 +33,10 @@ export interface ContainerRecord {
   readonly terminal: boolean
   readonly detached: boolean
   readonly autoRemove: boolean
+  /** The number of the signal that `stop` sends; absent: SIGTERM. */
+  readonly stopSignal?: number | undefined
+  /** Seconds that `stop` waits for the end before SIGKILL; absent: 10. */
+  readonly stopTimeout?: number | undefined
   /** The process that waits for the container and cleans up after it; none for a detached container that is kept. */
   readonly owner?: ProcessRef | undefined
   /** State of another boot is void: nothing of it can still run. */
@@ -53,6 +57,8 @@ const containerRecord = record<ContainerRecord>({
   terminal: needed(bool),
   detached: needed(bool),
   autoRemove: needed(bool),
+  stopSignal: number,
+  stopTimeout: number,
   owner: readProcessRef,
   bootId: needed(text),
 })

@@ -35,6 +35,8 @@ export interface ContainerPlan {
   readonly interactive: boolean
   readonly terminal: boolean
   readonly autoRemove: boolean
+  readonly stopSignal?: number | undefined
+  readonly stopTimeout?: number | undefined
   readonly overrides: Overrides
   readonly configFile?: string | undefined
 }
@@ -89,9 +91,10 @@ export async function runDetached(settings: Settings, plan: ContainerPlan): Prom
 }
 
 function prepare(settings: Settings, plan: ContainerPlan, detached: boolean) {
-  const { id, command, image, layers, terminal, autoRemove, spec, overrides } = plan
+  const { id, command, image, layers, terminal, autoRemove, spec, overrides, stopSignal, stopTimeout } = plan
   const record: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, layers, terminal, detached, autoRemove },
+    ...{ stopSignal, stopTimeout },
     createdAt: new Date().toISOString(),
     status: 'creating',
     owner: processRef(process.pid)!,

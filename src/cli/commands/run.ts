@@ -25,6 +25,8 @@ export interface RunFlags extends RightsFlags {
   readonly workdir?: string
   readonly readOnly?: true
   readonly hostname?: string
+  readonly stopSignal?: string
+  readonly stopTimeout?: string
   readonly network?: string
   readonly rootless?: string
   readonly accelerator?: string
@@ -97,6 +99,8 @@ const machineOptions = (command: Command): Command =>
     )
     // `-h` is the host name, as in docker. Were it help, a run with it would end with 0.
     .option('-h, --hostname <name>', 'host name (default: the name of the container)')
+    .option('--stop-signal <signal>', 'the signal of `stop` (default: the image’s, or TERM)')
+    .option('--stop-timeout <seconds>', 'how long `stop` waits before SIGKILL, -1 for ever (default: 10)')
     .option(
       '--rootless <bool>',
       'true: the VMM is a throw-away user; false: root (default: from the configuration)',

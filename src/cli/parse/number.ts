@@ -29,3 +29,11 @@ export function parseChoice<Choice extends string>(
 export function parseBoolean(text: string, option: string): boolean {
   return parseChoice(text, option, ['true', 'false']) === 'true'
 }
+
+/** Seconds until SIGKILL, or -1 for no end. @throws KataError OPTION_INVALID. */
+export function parseStopTimeout(text: string, option: string): number {
+  const value = /^(-1|\d{1,9})$/.test(text) ? Number(text) : undefined
+  if (value === undefined)
+    throw new KataError('OPTION_INVALID', { option, value: text, allowed: 'seconds, or -1 to wait for ever' })
+  return value
+}

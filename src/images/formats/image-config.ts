@@ -11,10 +11,19 @@ export interface ImageConfig {
   readonly workingDir: string
   /** `user[:group]`, names or numbers; empty: root. */
   readonly user: string
+  /** Name or number of the signal that asks the command to end; empty: SIGTERM. */
+  readonly stopSignal: string
 }
 
 /** For root file systems that say nothing. */
-export const emptyImageConfig: ImageConfig = { entrypoint: [], cmd: [], env: [], workingDir: '', user: '' }
+export const emptyImageConfig: ImageConfig = {
+  entrypoint: [],
+  cmd: [],
+  env: [],
+  workingDir: '',
+  user: '',
+  stopSignal: '',
+}
 
 interface ConfigObject {
   readonly Entrypoint?: readonly string[]
@@ -22,6 +31,7 @@ interface ConfigObject {
   readonly Env?: readonly string[]
   readonly WorkingDir?: string
   readonly User?: string
+  readonly StopSignal?: string
 }
 
 const readConfigObject = record<ConfigObject>({
@@ -30,11 +40,16 @@ const readConfigObject = record<ConfigObject>({
   Env: list(text),
   WorkingDir: text,
   User: text,
+  StopSignal: text,
 })
 
 /** Reads the `config` object of an image configuration. Lines of the environment without a name are left out, as docker does. */
 export const readImageConfig: Reader<ImageConfig> = (value, at) => {
-  const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = '', User = '' } = readConfigObject(value, at)
+  const config = readConfigObject(value, at)
+  const { Entrypoint = [], Cmd = [], Env = [], WorkingDir = '', User = '', StopSignal = '' } = config
   const env = Env.filter((entry) => /^[^=]+=/.test(entry))
-  return Object.freeze({ entrypoint: Entrypoint, cmd: Cmd, env, workingDir: WorkingDir, user: User })
+  return Object.freeze({
+    ...{ entrypoint: Entrypoint, cmd: Cmd, env, workingDir: WorkingDir, user: User },
+    stopSignal: StopSignal,
+  })
 }

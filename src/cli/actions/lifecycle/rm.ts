@@ -1,17 +1,14 @@
-import { KataError } from '../../errors.ts'
-import { isAlive } from '../../linux/processes/proc.ts'
-import { until } from '../../time.ts'
-import { endContainer } from '../client/end.ts'
-import { isExternal } from '../client/external.ts'
-import { type ContainerRecord, readRecord, removeRecord } from '../client/record.ts'
-import { observe } from '../client/status.ts'
-import { isNotFound, TaskClient } from '../client/task.ts'
-import type { Settings } from '../settings.ts'
-import { findRecord, forEachName } from './containers.ts'
+import { KataError } from '../../../errors.ts'
+import { endContainer } from '../../client/end.ts'
+import { isExternal } from '../../client/external.ts'
+import { ownerCleansUp } from '../../client/owner.ts'
+import { type ContainerRecord, removeRecord } from '../../client/record.ts'
+import { observe } from '../../client/status.ts'
+import { isNotFound, TaskClient } from '../../client/task.ts'
+import type { Settings } from '../../settings.ts'
+import { findRecord, forEachName } from '../containers.ts'
 
 const SIGKILL = 9
-/** How long the client that runs a container may take to clean up once the container was killed. */
-const ownerTimeoutMs = 30_000
 
 export async function rm(
   settings: Settings,
@@ -63,28 +60,5 @@ async function connectAndKill(record: ContainerRecord): Promise<TaskClient | und
   } catch {
     task?.close()
     return undefined
-  }
-}
-
-/**
- * Whether the client that waits for the container has cleaned up after it. Two clean-ups at once would disturb each other.
- * False when there is no client, or it makes no progress.
- */
-async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promise<boolean> {
-  const { owner } = record
-  if (owner === undefined) return false
-  // Cleaning up is the last that an owner does, what the container wrote at its very end.
-  await until(() => !isAlive(owner), { timeoutMs: ownerTimeoutMs, everyMs: 20 })
-  return isReleased(settings, record)
-}
-
-/** Whether nothing but the record is left of a container, or not even that. */
-function isReleased({ stateDir }: Settings, { namespace, id }: ContainerRecord): boolean {
-  try {
-    return readRecord(stateDir, namespace, id).status === 'stopped'
-  } catch (error) {
-    if (!(error instanceof KataError)) throw error
-    // A directory without a record is being removed.
-    return error.code === 'CONTAINER_NOT_FOUND'
   }
 }

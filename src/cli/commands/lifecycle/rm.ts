@@ -1,6 +1,6 @@
 /** `kata-ts rm`: the record of a container, and all that it still holds. */
 import type { Command } from 'commander'
-import { type Cli, describe, rootAction } from './command.ts'
+import { type Cli, describe, rootAction } from '../command.ts'
 
 export function rmCommand(cli: Cli): Command {
   const command = describe({
@@ -9,7 +9,7 @@ export function rmCommand(cli: Cli): Command {
     example: 'rm --force web',
   }).option('-f, --force', 'end a running container first')
   return rootAction<{ force?: true }>(command, cli, async (settings, { force }, names) => {
-    const { rm } = await import('../actions/rm.ts')
+    const { rm } = await import('../../actions/lifecycle/rm.ts')
     return rm(settings, { force: force === true }, names)
   })
 }

@@ -1,6 +1,6 @@
-import { parseSignal } from '../parse/signal.ts'
-import type { Settings } from '../settings.ts'
-import { connectRunning, findRecord, forEachName } from './containers.ts'
+import { parseSignal } from '../../parse/signal.ts'
+import type { Settings } from '../../settings.ts'
+import { connectRunning, findRecord, forEachName } from '../containers.ts'
 
 export async function kill(
   settings: Settings,

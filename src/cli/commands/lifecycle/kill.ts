@@ -1,6 +1,6 @@
 /** `kata-ts kill`: a signal for the container's main process, or for all of them. */
 import type { Command } from 'commander'
-import { type Cli, describe, rootAction } from './command.ts'
+import { type Cli, describe, rootAction } from '../command.ts'
 
 interface KillFlags {
   readonly signal: string
@@ -16,7 +16,7 @@ export function killCommand(cli: Cli): Command {
     .option('-s, --signal <signal>', 'name or number', 'KILL')
     .option('-a, --all', 'signal every process of the container, not only the main one')
   return rootAction<KillFlags>(command, cli, async (settings, flags, names) => {
-    const { kill } = await import('../actions/kill.ts')
+    const { kill } = await import('../../actions/lifecycle/kill.ts')
     return kill(settings, { signal: flags.signal, all: flags.all === true }, names)
   })
 }

@@ -1,0 +1,87 @@
+/** `stop` and `wait` against a double of the shim. */
+import { expect, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { eventually, testClient } from '../../client/client.double.ts'
+
+/** Says when it is ready, and which signal it got. */
+const listens = (signal: string, then: string) => [
+  ...['sh', '-c', `trap '${then}' ${signal}; echo ready; while :; do sleep 0.02; done`],
+]
+
+test('stop asks with SIGTERM, waits for the end, and leaves the record with its exit code', async () => {
+  await using client = testClient()
+  await client.start('polite', listens('TERM', 'exit 7'))
+  await eventually(async () => (await client.kata('logs', 'polite')).stdout === 'ready\n')
+  expect(await client.kata('stop', 'polite')).toEqual({ code: 0, stdout: 'polite\n', stderr: '' })
+  const [listed] = await client.list()
+  expect(listed).toMatchObject({ status: 'stopped', exitCode: 7, shimPid: null })
+  // Again, there is nothing to do.
+  expect(await client.kata('stop', 'polite')).toEqual({ code: 0, stdout: 'polite\n', stderr: '' })
+  expect(await client.kata('wait', 'polite')).toEqual({ code: 0, stdout: '7\n', stderr: '' })
+})
+
+test('stop kills what does not end in time, and what is given no time', async () => {
+  await using client = testClient()
+  for (const [name, ...options] of [
+    ['deaf', '--time', '1'],
+    ['hurried', '-t', '0'],
+  ] as const) {
+    await client.start(name, listens('TERM', 'echo not yet'))
+    await eventually(async () => (await client.kata('logs', name)).stdout === 'ready\n')
+    expect((await client.kata('stop', ...options, name)).code).toBe(0)
+    expect((await client.kata('wait', name)).stdout).toBe('137\n')
+    expect((await client.kata('logs', name)).stdout.includes('not yet')).toBe(name === 'deaf')
+  }
+})
+
+test('the signal and the time are the container’s, unless stop is told others', async () => {
+  await using client = testClient()
+  const options = ['--stop-signal', 'INT', '--stop-timeout', '-1']
+  for (const [name, signal, stop] of [
+    ['own', 'INT', []],
+    ['told', 'HUP', ['--signal', 'HUP']],
+  ] as const) {
+    await client.start(name, listens(signal, 'exit 3'), options)
+    await eventually(async () => (await client.kata('logs', name)).stdout === 'ready\n')
+    expect((await client.kata('stop', ...stop, name)).code).toBe(0)
+    expect((await client.kata('wait', name)).stdout).toBe('3\n')
+  }
+})
+
+test('a container with --rm is gone once stop returns', async () => {
+  await using client = testClient()
+  await client.start('brief', ['sleep', '30'], ['--rm'])
+  expect((await client.kata('stop', 'brief')).code).toBe(0)
+  expect(client.leftovers()).toEqual([])
+})
+
+test('stop releases what ended by itself', async () => {
+  await using client = testClient()
+  await client.start('ended', ['sh', '-c', 'exit 5'])
+  await eventually(async () => (await client.list())[0]?.status === 'stopped')
+  expect(existsSync(`${client.base}/run/ended.sock`)).toBe(true)
+  expect((await client.kata('stop', 'ended')).code).toBe(0)
+  expect(existsSync(`${client.base}/run/ended.sock`)).toBe(false)
+  expect((await client.kata('wait', 'ended')).stdout).toBe('5\n')
+})
+
+test('wait prints the exit codes in the order of the names, and fails for those that are not there', async () => {
+  await using client = testClient()
+  await client.start('slow', ['sh', '-c', 'sleep 0.5; exit 1'])
+  await client.start('fast', ['sh', '-c', 'exit 2'])
+  const { code, stdout, stderr } = await client.kata('wait', 'slow', 'nobody', 'fast')
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '1\n2\n' })
+  expect(stderr).toContain('[CONTAINER_NOT_FOUND] there is no container "nobody"')
+  expect((await client.kata('wait', '--format', 'json', 'fast')).stdout).toBe('[2]\n')
+})
+
+test.each([
+  [['stop', '--time', 'soon', 'x'], '--time does not take "soon"'],
+  [['stop', '--signal', 'NOPE', 'x'], '--signal does not take "NOPE"'],
+  [['run', '--stop-signal', 'NOPE', 'true'], '--stop-signal does not take "NOPE"'],
+  [['run', '--stop-timeout', '-2', 'true'], '--stop-timeout does not take "-2"'],
+])('%j is refused', async (args, problem) => {
+  await using client = testClient()
+  const { code, stderr } = await client.kata(...args)
+  expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining(problem) })
+})

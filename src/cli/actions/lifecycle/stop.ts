@@ -1,0 +1,66 @@
+import { within } from '../../../time.ts'
+import { endContainer } from '../../client/end.ts'
+import { isExternal } from '../../client/external.ts'
+import { ownerCleansUp } from '../../client/owner.ts'
+import type { ContainerRecord } from '../../client/record.ts'
+import { observe } from '../../client/status.ts'
+import { isNotFound, type TaskClient } from '../../client/task.ts'
+import type { StopFlags } from '../../commands/lifecycle/stop.ts'
+import { parseStopTimeout } from '../../parse/number.ts'
+import { parseSignal } from '../../parse/signal.ts'
+import type { Settings } from '../../settings.ts'
+import { connectRunning, findRecord, forEachName } from '../containers.ts'
+
+const SIGKILL = 9
+const SIGTERM = 15
+const defaultSeconds = 10
+
+/** What the person asked for; what they left open is the container's. */
+interface Wishes {
+  readonly seconds: number | undefined
+  readonly signal: number | undefined
+}
+
+export async function stop(settings: Settings, flags: StopFlags, names: readonly string[]): Promise<number> {
+  const wishes = {
+    seconds: flags.time === undefined ? undefined : parseStopTimeout(flags.time, '--time'),
+    signal: flags.signal === undefined ? undefined : parseSignal(flags.signal),
+  }
+  return forEachName(settings, names, (name) => stopOne(settings, findRecord(settings, name), wishes))
+}
+
+/** A container that has ended is stopped already. What it held is released once this returns, but not its files. */
+export async function stopOne(settings: Settings, record: ContainerRecord, wishes: Wishes): Promise<void> {
+  const seen = await observe(record)
+  if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
+  const task = await connectRunning(record, ['running', 'paused', 'stopped'])
+  try {
+    const exitCode = seen.exitCode ?? (await endInTime(task, record, wishes))
+    // Another client of the shim cleans up in its own way.
+    if (isExternal(record) || (await ownerCleansUp(settings, record))) return
+    await endContainer(settings, record, { exitCode, task })
+  } finally {
+    task.close()
+  }
+}
+
+/** The exit code of the container's command. */
+async function endInTime(task: TaskClient, record: ContainerRecord, wishes: Wishes): Promise<number> {
+  const { stopSignal = SIGTERM, stopTimeout = defaultSeconds } = record
+  const { signal = stopSignal, seconds = stopTimeout } = wishes
+  const exited = task.wait()
+  // Awaited below; a failure before that must not count as unhandled.
+  exited.catch(() => {})
+  if (seconds !== 0) await send(task, signal)
+  const code = seconds < 0 ? await exited : await within(exited, seconds * 1000)
+  if (code !== undefined) return code
+  await send(task, SIGKILL)
+  return exited
+}
+
+/** A process that has ended meanwhile needs no signal. */
+async function send(task: TaskClient, signal: number): Promise<void> {
+  await task.kill(signal).catch((error) => {
+    if (!isNotFound(error)) throw error
+  })
+}

@@ -1,0 +1,32 @@
+/** The client that waits for a container and cleans up after it. */
+import { KataError } from '../../errors.ts'
+import { isAlive } from '../../linux/processes/proc.ts'
+import { until } from '../../time.ts'
+import type { Settings } from '../settings.ts'
+import { type ContainerRecord, readRecord } from './record.ts'
+
+/** How long the client that runs a container may take to clean up once the container has ended. */
+const ownerTimeoutMs = 30_000
+
+/**
+ * Whether the client that waits for a container that has ended has cleaned up after it. Two clean-ups at once would disturb each
+ * other. False when there is no client, or it makes no progress.
+ */
+export async function ownerCleansUp(settings: Settings, record: ContainerRecord): Promise<boolean> {
+  const { owner } = record
+  if (owner === undefined) return false
+  // Cleaning up is the last that an owner does, what the container wrote at its very end.
+  await until(() => !isAlive(owner), { timeoutMs: ownerTimeoutMs, everyMs: 20 })
+  return isReleased(settings, record)
+}
+
+/** Whether nothing but the record is left of a container, or not even that. */
+function isReleased({ stateDir }: Settings, { namespace, id }: ContainerRecord): boolean {
+  try {
+    return readRecord(stateDir, namespace, id).status === 'stopped'
+  } catch (error) {
+    if (!(error instanceof KataError)) throw error
+    // A directory without a record is being removed.
+    return error.code === 'CONTAINER_NOT_FOUND'
+  }
+}
