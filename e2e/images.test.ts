@@ -70,6 +70,12 @@ test('an OCI archive runs as its configuration says', async () => {
     'stat -c %u:%a /srv/data',
   ])
   expect(other).toEqual({ code: 0, stdout: '1234:640\n', stderr: '' })
+  writeFileSync(`${dir.path}/app.env`, '# for the app\nCOLOUR=from the file\n')
+  const replaced = await kata.call([
+    ...['run', '--rm', '--image', `${dir.path}/image.tar`, '--env-file', `${dir.path}/app.env`],
+    ...['--entrypoint', '/bin/sh', '--', '-c', 'echo "$COLOUR"'],
+  ])
+  expect(replaced).toEqual({ code: 0, stdout: 'from the file\n', stderr: '' })
 })
 
 test('a docker archive runs too', async () => {

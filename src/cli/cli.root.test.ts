@@ -26,6 +26,8 @@ test.each([
   [['run', '--name', '../up', 'true'], 'NAME_INVALID', '"../up" is not'],
   [['run', '--name', '', 'true'], 'NAME_INVALID', '"" is not'],
   [['run', '--env', '', 'true'], 'OPTION_INVALID', '--env does not take ""'],
+  [['run', '--env-file', '/no/such', 'true'], 'FILE_FAILED', '/no/such'],
+  [['run', '--env-file', '/etc/hosts', 'true'], 'ENV_FILE_INVALID', '/etc/hosts:'],
   [['run', '-v', '', 'true'], 'VOLUME_INVALID', 'volume ""'],
   [['run', '--device', '', 'true'], 'DEVICE_OPTION_INVALID', '--device ""'],
   [['run', '-di', 'true'], 'OPTION_CONFLICT', '--interactive'],

@@ -14,6 +14,11 @@ export const cliErrors = {
     '--device {"device"}: {reason}',
     'Write --device SRC, SRC:DST or SRC:DST:r, where SRC is a device or disk image on the host and DST a path in the container.',
   ),
+  ENV_FILE_INVALID: entry(
+    'invalid_argument',
+    '--env-file {place}: {reason}',
+    'Write one KEY=VALUE a line, or KEY alone to pass yours on; lines that begin with # are comments.',
+  ),
   VOLUME_INVALID: entry(
     'invalid_argument',
     'volume {"volume"} cannot be used: {reason}',

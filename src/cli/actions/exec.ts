@@ -12,6 +12,7 @@ import type { TaskClient } from '../client/task.ts'
 import type { ExecFlags } from '../commands/exec.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
+import { readEnvFiles } from '../parse/env-file.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
 
@@ -113,7 +114,8 @@ async function wantedProcess(
   args: readonly string[],
 ): Promise<object> {
   const spec = readBundleSpec(pathsOf(settings, record).bundle)
-  const { tty: terminal = false, env = [], user, workdir } = flags
+  const { tty: terminal = false, user, workdir } = flags
+  const env = [...readEnvFiles(flags.envFile ?? []), ...(flags.env ?? [])]
   const size = terminal ? await callerWindow() : undefined
   const account = user === undefined ? undefined : userInImage(layersOf(settings, record), user)
   return processSpec(spec.process ?? {}, { args, terminal, size, env, user: account, workdir }, settings.env)

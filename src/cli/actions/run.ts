@@ -13,6 +13,7 @@ import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
+import { readEnvFiles } from '../parse/env-file.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseNetwork } from '../parse/network.ts'
@@ -54,12 +55,13 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   }
   const volumes = (flags.volume ?? []).map(parseVolume)
   const devices = (flags.device ?? []).map(parseDevice)
+  const envFiles = readEnvFiles(flags.envFile ?? [])
   const rootfs = await chooseRootfs(flags, settings.stateDir)
-  const command = commandOf(rootfs, args)
+  const command = commandOf(rootfs, flags.entrypoint, args)
   const plain = defaultSpec({
     ...limits,
     args: command,
-    env: mergeEnv(rootfs.config.env, flags.env ?? [], settings.env),
+    env: mergeEnv(rootfs.config.env, [...envFiles, ...(flags.env ?? [])], settings.env),
     cwd: flags.workdir ?? rootfs.config.workingDir,
     user: userOf(rootfs, flags.user),
     terminal,
@@ -124,9 +126,15 @@ function limitsOf({ containerMemory, pidsLimit }: RunFlags) {
   }
 }
 
-/** An image's entry point stays in front of the words given here, as in docker. */
-function commandOf({ config }: Rootfs, args: readonly string[]): readonly string[] {
-  const command = [...config.entrypoint, ...(args.length > 0 ? args : config.cmd)]
+/** An image's entry point stays in front of the words given here; another one makes its command void, too. As in docker. */
+function commandOf(
+  { config }: Rootfs,
+  entrypoint: string | undefined,
+  args: readonly string[],
+): readonly string[] {
+  const ofImage = entrypoint === undefined
+  const first = ofImage ? config.entrypoint : [entrypoint].filter((program) => program !== '')
+  const command = [...first, ...(args.length > 0 || !ofImage ? args : config.cmd)]
   return command.length > 0 ? command : ['sh']
 }
 

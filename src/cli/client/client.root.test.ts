@@ -327,8 +327,25 @@ test('a guest image that is booted next, or was booted, is removed with --force 
 
 test('what the person asked for is in the bundle', async () => {
   writeFileSync(`${base}/file`, '')
+  writeFileSync(`${base}/app.env`, '# for the app\nA=file\nB=file\n')
   await kata(
-    ...['run', '--name', 'asked', '--rootfs', base, '-v', `${base}/file:/x:ro`, '-e', 'A=b', '-u', '5:6'],
+    ...[
+      'run',
+      '--name',
+      'asked',
+      '--env-file',
+      `${base}/app.env`,
+      '--entrypoint',
+      'env',
+      '--rootfs',
+      base,
+      '-v',
+      `${base}/file:/x:ro`,
+      '-e',
+      'A=b',
+      '-u',
+      '5:6',
+    ],
     ...[
       '-h',
       'house',
@@ -347,8 +364,8 @@ test('what the person asked for is in the bundle', async () => {
   )
   const bundle = `${base}/state/containers/default/asked/bundle`
   const config = JSON.parse(readFileSync(`${bundle}/config.json`, 'utf8'))
-  expect(config.process).toMatchObject({ args: ['true', '-x'], cwd: '/tmp', user: { uid: 5, gid: 6 } })
-  expect(config.process.env).toContain('A=b')
+  expect(config.process).toMatchObject({ args: ['env', 'true', '-x'], cwd: '/tmp', user: { uid: 5, gid: 6 } })
+  expect(config.process.env.slice(-2)).toEqual(['A=b', 'B=file'])
   expect(config.hostname).toBe('house')
   expect(config.linux.resources.pids).toEqual({ limit: 9 })
   expect(config.mounts.at(-1)).toMatchObject({ destination: '/x', options: ['rbind', 'rprivate', 'ro'] })

@@ -7,6 +7,7 @@ export interface ExecFlags {
   readonly tty?: true
   readonly detach?: true
   readonly env?: readonly string[]
+  readonly envFile?: readonly string[]
   readonly user?: string
   readonly workdir?: string
 }
@@ -22,6 +23,7 @@ export function execCommand(cli: Cli): Command {
     .option('-t, --tty', 'give the command a terminal')
     .option('-d, --detach', 'do not wait for the command; its output is dropped')
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
+    .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
   return rootAction<ExecFlags>(command, cli, async (settings, flags, [name = '', ...words]) => {

@@ -21,6 +21,8 @@ export interface RunFlags extends RightsFlags {
   readonly volume?: readonly string[]
   readonly device?: readonly string[]
   readonly env?: readonly string[]
+  readonly envFile?: readonly string[]
+  readonly entrypoint?: string
   readonly user?: string
   readonly workdir?: string
   readonly readOnly?: true
@@ -86,6 +88,8 @@ const contentOptions = (command: Command): Command =>
       collect,
     )
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
+    .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
+    .option('--entrypoint <program>', 'run this program in the place of the image’s entry point and command')
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
     .option('--read-only', 'make the root file system read-only')

@@ -1,0 +1,38 @@
+/** `--env-file FILE`: lines of `KEY=VALUE`, or of `KEY` to pass the caller's on; nothing is unquoted or expanded, as in docker. */
+import { readFileSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+
+const maxBytes = 1 << 20
+
+/** The options for `mergeEnv`, of all files in their order. @throws KataError ENV_FILE_INVALID; errors of reading a file. */
+export function readEnvFiles(paths: readonly string[]): string[] {
+  return paths.flatMap((path) => parseEnvFile(readFileSync(path), path))
+}
+
+/** Pure. @throws KataError ENV_FILE_INVALID. */
+export function parseEnvFile(bytes: Uint8Array, path: string): string[] {
+  if (bytes.length > maxBytes) throw invalid(path, `it has more than ${maxBytes} bytes`)
+  return decode(bytes, path)
+    .split('\n')
+    .flatMap((text, index) => {
+      // A value keeps its blanks at the end.
+      const line = text.replace(/\r$/, '').trimStart()
+      if (line === '' || line.startsWith('#')) return []
+      const name = line.split('=', 1)[0] ?? ''
+      if (name === '' || /[\s\0]/.test(name) || line.includes('\0'))
+        throw invalid(`${path}:${index + 1}`, `"${name.slice(0, 80)}" is no name of a variable`)
+      return [line]
+    })
+}
+
+function decode(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new KataError('ENV_FILE_INVALID', { place: path, reason: 'it is not UTF-8' }, { cause })
+  }
+}
+
+function invalid(place: string, reason: string): KataError {
+  return new KataError('ENV_FILE_INVALID', { place, reason })
+}
