@@ -96,7 +96,7 @@ describe.skipIf(limitFile === undefined)(`memory of the host${noMemory}`, () => 
     let live: { vmmPid: number; uid: number; groups: readonly number[] }
     let stage: Stage
     beforeAll(async () => {
-      const flags = ['--name', 'bounded', '--memory', '128M']
+      const flags = ['--name', 'bounded', '--machine-memory', '128M']
       expect((await kata.call(['run', '-d', ...flags, '--', 'sleep', '600'])).code).toBe(0)
       live = (await kata.inspect('bounded')).sandbox
       stage = await Stage.open()

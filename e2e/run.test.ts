@@ -130,7 +130,7 @@ describe('what the container is', () => {
 
   test('the machine has the memory and processors that were asked for', async () => {
     const { stdout } = await kata.run(['sh', '-c', 'grep MemTotal /proc/meminfo; nproc'], {
-      flags: ['--memory', '512M', '--vcpus', '2'],
+      flags: ['--machine-memory', '512M', '--vcpus', '2'],
     })
     const [memory, processors] = stdout.split('\n')
     const kilobytes = Number(/\d+/.exec(memory!)![0])
@@ -144,13 +144,24 @@ describe('limits bind', () => {
   test('a container over its memory limit is killed', async () => {
     const eat = 'x=$(head -c 30000000 /dev/zero | tr "\\0" x); echo survived'
     const { code, stdout, stderr } = await kata.run(['sh', '-c', eat], {
-      flags: ['--container-memory', '16M'],
+      flags: ['-m', '16M'],
     })
     expect(stdout).not.toContain('survived')
     expect({ code, stderr }).toEqual({ code: 137, stderr: expect.stringContaining('[CONTAINER_OOM]') })
-    expect((await kata.run(['sh', '-c', eat], { flags: ['--container-memory', '256M'] })).stdout).toContain(
-      'survived',
-    )
+    expect((await kata.run(['sh', '-c', eat], { flags: ['-m', '256M'] })).stdout).toContain('survived')
+  })
+
+  test('--memory and --cpus are limits of the container, which its machine gets on top', async () => {
+    const script = 'cd /sys/fs/cgroup; cat memory.max cpu.max; grep MemTotal /proc/meminfo; nproc'
+    const flags = ['-m', '128M', '--cpus', '0.5', '--machine-memory', '256M', '--vcpus', '1']
+    const { stdout, stderr } = await kata.run(['sh', '-c', script], { flags })
+    const [memory, cpu, total = '', processors] = stdout.split('\n')
+    expect({ memory, cpu, processors, stderr }).toEqual({
+      ...{ memory: String(128 * 2 ** 20), cpu: '50000 100000', processors: '2', stderr: '' },
+    })
+    const kilobytes = Number(/\d+/.exec(total)?.[0])
+    expect(kilobytes).toBeGreaterThan(300 * 1024)
+    expect(kilobytes).toBeLessThan(385 * 1024)
   })
 
   test('a container at its pids limit cannot fork', async () => {

@@ -23,6 +23,8 @@ test.each([
   [['ps', '--bogus'], 'USAGE', 'kata-ts ps --help'],
   [['image', 'rm'], 'USAGE', 'kata-ts image rm --help'],
   [['run', '--memory', 'much', 'true'], 'OPTION_INVALID', '--memory'],
+  [['run', '--machine-memory', '64M', 'true'], 'OPTION_INVALID', 'from 128M to'],
+  [['run', '--cpus', '0', 'true'], 'OPTION_INVALID', '--cpus'],
   [['run', '--name', '../up', 'true'], 'NAME_INVALID', '"../up" is not'],
   [['run', '--name', '', 'true'], 'NAME_INVALID', '"" is not'],
   [['run', '--env', '', 'true'], 'OPTION_INVALID', '--env does not take ""'],
@@ -65,7 +67,7 @@ test.each([
   [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
   [['run', '-p', '80:80', 'true'], "unknown option '-p'", '--network ns:PATH'],
-  [['run', '-m', '1g', 'true'], "unknown option '-m'", '--container-memory'],
+  [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
   [['ps', '-a'], "unknown option '-a'", '--running'],
   [['run', '-dit', 'true'], '--detach and --interactive', 'kata-ts exec -it NAME sh'],
   // The nearest name is right for others.

@@ -18,8 +18,7 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
   '--publish': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
   '-p': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
-  '-m': 'use --container-memory for the container, or --memory for its machine',
-  '--cpus': 'use --vcpus, the whole processors of the machine',
+  '--container-memory': 'use --memory, which is the limit of the container; the machine has --machine-memory',
   'ps -a': 'every container is listed; --running lists those that run',
 }
 

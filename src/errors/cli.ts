@@ -57,7 +57,7 @@ export const cliErrors = {
   CONTAINER_OOM: entry(
     'resource_exhausted',
     "container {id} ran out of memory: the guest's kernel killed a process of it",
-    'Raise --container-memory if it was set, else --memory, which is the memory of the machine.',
+    'Raise --memory if it was set, else --machine-memory, which is the memory of the machine.',
   ),
   RECORD_UNREADABLE: entry(
     'internal',

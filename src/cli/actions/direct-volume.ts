@@ -2,7 +2,7 @@ import { addDirectVolume, removeDirectVolume, sandboxesOf } from '../../devices/
 import { KataError } from '../../errors.ts'
 import type { VolumeStatsResponse } from '../../protocol/generated/agent.ts'
 import { listSandboxes } from '../../sandbox/records/gc.ts'
-import { listTaskRecords } from '../../sandbox/records/task-records.ts'
+import { listTaskRecords } from '../../sandbox/records/list-tasks.ts'
 import { volumeStats } from '../client/volume.ts'
 import type { Settings } from '../settings.ts'
 

@@ -17,10 +17,10 @@ import { readEnvFiles } from '../parse/env-file.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseNetwork } from '../parse/network.ts'
-import { parseBoolean, parseChoice, parseStopTimeout, parseWhole } from '../parse/number.ts'
+import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseSignal } from '../parse/signal.ts'
-import { parseMiB, parseSize } from '../parse/size.ts'
+import { parseMachineMemory, parseSize } from '../parse/size.ts'
 import { parseVolume } from '../parse/volume.ts'
 import type { Settings } from '../settings.ts'
 
@@ -106,9 +106,9 @@ function refuseConflicts({ detach, interactive, rootfs, image }: RunFlags): void
     })
 }
 
-function overridesOf({ memory, vcpus, rootless, accelerator }: RunFlags): Overrides {
+function overridesOf({ machineMemory, vcpus, rootless, accelerator }: RunFlags): Overrides {
   return {
-    ...(memory === undefined ? {} : { memory: parseMiB(memory, '--memory') }),
+    ...(machineMemory === undefined ? {} : { memory: parseMachineMemory(machineMemory) }),
     ...(vcpus === undefined ? {} : { vcpus: parseWhole(vcpus, '--vcpus', 1, 240) }),
     ...(rootless === undefined ? {} : { rootless: parseBoolean(rootless, '--rootless') }),
     ...(accelerator === undefined
@@ -117,11 +117,10 @@ function overridesOf({ memory, vcpus, rootless, accelerator }: RunFlags): Overri
   }
 }
 
-function limitsOf({ containerMemory, pidsLimit }: RunFlags) {
+function limitsOf({ memory, cpus, pidsLimit }: RunFlags) {
   return {
-    ...(containerMemory === undefined
-      ? {}
-      : { memoryBytes: parseSize(containerMemory, '--container-memory') }),
+    ...(memory === undefined ? {} : { memoryBytes: parseSize(memory, '--memory') }),
+    ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
     ...(pidsLimit === undefined ? {} : { pids: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) }),
   }
 }

@@ -351,8 +351,12 @@ test('what the person asked for is in the bundle', async () => {
       'house',
       '-w',
       '/tmp',
-      '--memory',
+      '--machine-memory',
       '300M',
+      '-m',
+      '64M',
+      '--cpus',
+      '.5',
       '--rootless',
       'false',
       '--pids-limit',
@@ -367,7 +371,11 @@ test('what the person asked for is in the bundle', async () => {
   expect(config.process).toMatchObject({ args: ['env', 'true', '-x'], cwd: '/tmp', user: { uid: 5, gid: 6 } })
   expect(config.process.env.slice(-2)).toEqual(['A=b', 'B=file'])
   expect(config.hostname).toBe('house')
-  expect(config.linux.resources.pids).toEqual({ limit: 9 })
+  expect(config.linux.resources).toMatchObject({
+    memory: { limit: 64 * 2 ** 20 },
+    cpu: { quota: 50_000, period: 100_000 },
+    pids: { limit: 9 },
+  })
   expect(config.mounts.at(-1)).toMatchObject({ destination: '/x', options: ['rbind', 'rprivate', 'ro'] })
   expect(JSON.parse(readFileSync(`${bundle}/overrides.json`, 'utf8'))).toEqual({
     memory: 300,

@@ -16,7 +16,8 @@ export interface RunFlags extends RightsFlags {
   readonly image?: string
   readonly memory?: string
   readonly vcpus?: string
-  readonly containerMemory?: string
+  readonly machineMemory?: string
+  readonly cpus?: string
   readonly pidsLimit?: string
   readonly volume?: readonly string[]
   readonly device?: readonly string[]
@@ -39,7 +40,7 @@ export function runCommand(cli: Cli): Command {
   const command = describe({
     usage: 'run [command...]',
     summary: 'run a command in a new container in a virtual machine of its own',
-    example: "run --rm -it --memory 512M -v /srv/data:/data:ro -- sh -c 'ls /data'",
+    example: "run --rm -it -m 512M -v /srv/data:/data:ro -- sh -c 'ls /data'",
   }).passThroughOptions()
   // Help shows them in this order.
   for (const add of [startOptions, sizeOptions, contentOptions, machineOptions, rightsOptions]) add(command)
@@ -69,9 +70,16 @@ const startOptions = (command: Command): Command =>
 /** Sizes and limits. */
 const sizeOptions = (command: Command): Command =>
   command
-    .option('--memory <size>', 'memory of the machine, such as 512M (default: from the configuration)')
-    .option('--vcpus <n>', 'processors of the machine (default: from the configuration)')
-    .option('--container-memory <size>', 'memory limit of the container inside the machine')
+    .option(
+      '-m, --memory <size>',
+      'memory limit of the container, such as 512M; its machine gets as much more',
+    )
+    .option('--cpus <n>', 'processors that the container may use, such as 1.5; its machine gets as many more')
+    .option(
+      '--machine-memory <size>',
+      'memory of the machine without the limit (default: from the configuration)',
+    )
+    .option('--vcpus <n>', 'processors of the machine without --cpus (default: from the configuration)')
     .option('--pids-limit <n>', 'how many processes the container may have')
 
 /** What the command finds in its container. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parseBoolean, parseChoice, parseWhole } from './number.ts'
+import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from './number.ts'
 
 test('whole numbers within bounds', () => {
   expect(parseWhole('1', '--vcpus', 1, 8)).toBe(1)
@@ -13,4 +13,16 @@ test('choices and booleans name what is allowed', () => {
   expect(() => parseChoice('xen', '--accelerator', ['auto', 'kvm'])).toThrow(/auto, kvm/)
   expect(parseBoolean('false', '--rootless')).toBe(false)
   expect(() => parseBoolean('no', '--rootless')).toThrow(/true, false/)
+})
+
+test('processors have fractions', () => {
+  expect(['1', '1.5', '.25', '2.'].map(parseCpus)).toEqual([1, 1.5, 0.25, 2])
+  for (const text of ['0', '0.001', '-1', 'x', '1e2', '241', '.'])
+    expect(() => parseCpus(text)).toThrow(/^\[OPTION_INVALID\] --cpus/)
+})
+
+test('the time of a stop is in seconds, or has no end', () => {
+  expect(['0', '30', '-1'].map((text) => parseStopTimeout(text, '--time'))).toEqual([0, 30, -1])
+  for (const text of ['', '-2', '1.5', 'x'])
+    expect(() => parseStopTimeout(text, '--time')).toThrow(/^\[OPTION_INVALID\] --time/)
 })

@@ -37,3 +37,19 @@ export function parseStopTimeout(text: string, option: string): number {
     throw new KataError('OPTION_INVALID', { option, value: text, allowed: 'seconds, or -1 to wait for ever' })
   return value
 }
+
+/** The kernel takes no quota below 1 ms in its period of 100 ms. */
+const leastCpus = 0.01
+const mostCpus = 240
+
+/** Processors with fractions, as `--cpus` has them. @throws KataError OPTION_INVALID. */
+export function parseCpus(text: string): number {
+  const value = /^(\d+(\.\d*)?|\.\d+)$/.test(text) ? Number(text) : Number.NaN
+  if (!(value >= leastCpus && value <= mostCpus))
+    throw new KataError('OPTION_INVALID', {
+      option: '--cpus',
+      value: text,
+      allowed: `a number from ${leastCpus} to ${mostCpus}, such as 1.5`,
+    })
+  return value
+}

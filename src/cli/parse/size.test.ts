@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parseMiB, parseSize } from './size.ts'
+import { parseMachineMemory, parseSize } from './size.ts'
 
 test.each([
   ['1', 1],
@@ -20,7 +20,8 @@ test.each(['', '0', '-1', '1x', 'M', '1 2', '99999999999t', '1e3', '0x10'])('ref
 })
 
 test('MiB are rounded up, so that a machine never gets less than asked', () => {
-  expect(parseMiB('256M', '--memory')).toBe(256)
-  expect(() => parseMiB('512', '--memory')).toThrow('with its unit')
-  expect(parseMiB('1025k', '--memory')).toBe(2)
+  expect(parseMachineMemory('256M', 1024)).toBe(256)
+  expect(parseMachineMemory('262145k', 1024)).toBe(257)
+  for (const text of ['512', '127M', '2g'])
+    expect(() => parseMachineMemory(text, 1024)).toThrow('with its unit, from 128M to 1024M')
 })

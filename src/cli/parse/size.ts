@@ -1,5 +1,9 @@
 /** Sizes as people write them: `512M`, `1g`, `64k`, `1048576`. Units are powers of 1024, as docker reads them. */
+import { readHostSize } from '../../config/validate.ts'
 import { KataError } from '../../errors.ts'
+
+/** The least that `default_memory` may be, MiB. */
+const leastMachineMiB = 128
 
 const factors: Readonly<Record<string, number>> = {
   '': 1,
@@ -23,14 +27,18 @@ export function parseSize(text: string, option: string): number {
   return bytes
 }
 
-/** MiB of `text`, rounded up: the unit in which a machine's memory is given. @throws KataError OPTION_INVALID. */
-export function parseMiB(text: string, option: string): number {
-  const bytes = parseSize(text, option)
-  if (bytes < 2 ** 20)
+/**
+ * MiB of `--machine-memory`, rounded up: what the configuration takes, and no more than the host has.
+ *
+ * @throws KataError OPTION_INVALID.
+ */
+export function parseMachineMemory(text: string, mostMiB = readHostSize().memoryMiB): number {
+  const mebibytes = Math.ceil(parseSize(text, '--machine-memory') / 2 ** 20)
+  if (mebibytes < leastMachineMiB || mebibytes > mostMiB)
     throw new KataError('OPTION_INVALID', {
-      option,
+      option: '--machine-memory',
       value: text,
-      allowed: 'a size with its unit, such as 512M or 1g',
+      allowed: `a size with its unit, from ${leastMachineMiB}M to ${mostMiB}M, as much as the host has`,
     })
-  return Math.ceil(bytes / 2 ** 20)
+  return mebibytes
 }

@@ -39,8 +39,12 @@ test('the environment is completed, never overridden', () => {
 test('limits and binds appear when asked for', () => {
   expect(defaultSpec(options).linux.resources).not.toHaveProperty('memory')
   const mounts = [{ source: '/s', destination: '/d', readonly: true }]
-  const spec = defaultSpec({ ...options, mounts, memoryBytes: 4096, pids: 7 })
-  expect(spec.linux.resources).toMatchObject({ memory: { limit: 4096 }, pids: { limit: 7 } })
+  const spec = defaultSpec({ ...options, mounts, memoryBytes: 4096, cpus: 1.5, pids: 7 })
+  expect(spec.linux.resources).toMatchObject({
+    memory: { limit: 4096 },
+    cpu: { quota: 150_000, period: 100_000 },
+    pids: { limit: 7 },
+  })
   expect(spec.mounts.at(-1)).toEqual({
     destination: '/d',
     type: 'bind',

@@ -57,6 +57,8 @@ export interface SpecOptions {
   readonly netns?: string | undefined
   /** Limit of the container's memory in bytes; without one the VM's size is the limit. */
   readonly memoryBytes?: number
+  /** Processors that the container may use, with fractions. */
+  readonly cpus?: number
   /** Most processes and threads. */
   readonly pids?: number
   readonly annotations?: Readonly<Record<string, string>>
@@ -195,7 +197,10 @@ function deviceRule(device: DeviceNode) {
   return { allow: true, type: typeOf(device), major, minor, access: readonly ? 'rm' : 'rwm' }
 }
 
-function resources({ memoryBytes, pids }: SpecOptions, nodes: readonly DeviceNode[]) {
+/** Microseconds. */
+const cpuPeriod = 100_000
+
+function resources({ memoryBytes, cpus, pids }: SpecOptions, nodes: readonly DeviceNode[]) {
   return {
     devices: [
       { allow: false, access: 'rwm' },
@@ -209,6 +214,7 @@ function resources({ memoryBytes, pids }: SpecOptions, nodes: readonly DeviceNod
       ...nodes.map(deviceRule),
     ],
     ...(memoryBytes === undefined ? {} : { memory: { limit: memoryBytes } }),
+    ...(cpus === undefined ? {} : { cpu: { quota: Math.round(cpus * cpuPeriod), period: cpuPeriod } }),
     ...(pids === undefined ? {} : { pids: { limit: pids } }),
   }
 }
