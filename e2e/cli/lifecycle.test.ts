@@ -1,6 +1,7 @@
 /** How a container in the background ends, with real machines. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { eventually, Kata } from '../harness/kata.ts'
+import { atTerminal } from '../harness/terminal.ts'
 import { slow } from '../harness/time.ts'
 
 let kata: Kata
@@ -44,4 +45,74 @@ test(
     expect((await kata.call(['inspect', 'deaf'])).stderr).toContain('[CONTAINER_NOT_FOUND]')
   },
   slow(60_000),
+)
+
+test(
+  'start and restart give a container new machines under new users, with the files that it left',
+  async () => {
+    const script = 'echo run >> /runs; cat /runs; echo ready; exec sleep 300'
+    await kata.call(['run', '-d', '--name', 'again', '--', 'sh', '-c', script])
+    await isReady('again')
+    const { sandbox: first } = await kata.inspect('again')
+    expect((await kata.call(['stop', 'again'])).code).toBe(0)
+    expect(await kata.call(['start', 'again'])).toEqual({ code: 0, stdout: 'again\n', stderr: '' })
+    const { sandbox: second, status } = await kata.inspect('again')
+    expect(status).toBe('running')
+    expect([second.vmmPid === first.vmmPid, second.shimPid === first.shimPid]).toEqual([false, false])
+    expect(await kata.call(['restart', 'again'])).toEqual({ code: 0, stdout: 'again\n', stderr: '' })
+    expect((await kata.call(['exec', 'again', 'cat', '/runs'])).stdout).toBe('run\nrun\nrun\n')
+    expect((await kata.call(['rm', '-f', 'again'])).code).toBe(0)
+  },
+  slow(120_000),
+)
+
+test(
+  'a shell that was left by the detach keys is found again by attach, and a process of exec goes on',
+  async () => {
+    await kata.call(['run', '-dit', '--name', 'shell', '--', 'sh'])
+    const first = atTerminal(kata.command(['attach', 'shell']))
+    first.type('place=here; stty size\n')
+    await first.shows('24 80')
+    first.type('\x10\x11')
+    expect(await first.exited).toBe(0)
+    const second = atTerminal(kata.command(['attach', 'shell']))
+    second.type('echo "it is $place"\n')
+    await second.shows('it is here')
+    const exec = atTerminal(
+      kata.command(['exec', '-it', 'shell', 'sh', '-c', 'read x; sleep 1; echo $x > /mark']),
+    )
+    exec.type('left\n')
+    exec.type('\x10\x11')
+    expect(await exec.exited).toBe(0)
+    await eventually(
+      'the process that was left to go on',
+      async () => (await kata.call(['exec', 'shell', 'cat', '/mark'])).stdout === 'left\n' || undefined,
+    )
+    second.type('exit 9\n')
+    expect(await second.exited).toBe(9)
+    expect((await kata.call(['rm', 'shell'])).code).toBe(0)
+  },
+  slow(120_000),
+)
+
+test(
+  'run -it can be left, and its container goes on in the background',
+  async () => {
+    const runner = atTerminal(kata.command(['run', '-it', '--rm', '--name', 'left', '--', 'sh']))
+    runner.type('tty; echo in $((6 * 7))\n')
+    await runner.shows('in 42')
+    runner.type('\x10\x11')
+    expect(await runner.exited).toBe(0)
+    expect(await kata.isRunning('left')).toBe(true)
+    const attached = atTerminal(kata.command(['attach', 'left']))
+    attached.type('echo out $((6 * 9))\n')
+    await attached.shows('out 54')
+    attached.type('exit 3\n')
+    expect(await attached.exited).toBe(3)
+    await eventually(
+      'the container to be removed',
+      async () => (await kata.call(['inspect', 'left'])).stderr.includes('CONTAINER_NOT_FOUND') || undefined,
+    )
+  },
+  slow(120_000),
 )

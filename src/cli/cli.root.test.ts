@@ -32,7 +32,7 @@ test.each([
   [['run', '--env-file', '/etc/hosts', 'true'], 'ENV_FILE_INVALID', '/etc/hosts:'],
   [['run', '-v', '', 'true'], 'VOLUME_INVALID', 'volume ""'],
   [['run', '--device', '', 'true'], 'DEVICE_OPTION_INVALID', '--device ""'],
-  [['run', '-di', 'true'], 'OPTION_CONFLICT', '--interactive'],
+  [['run', '--detach-keys', 'ctrl', 'true'], 'OPTION_INVALID', '--detach-keys'],
   [['run', '--rootfs', '/', '--image', 'x', 'true'], 'OPTION_CONFLICT', '--image'],
   [['run', '--rootfs', '/no/such', 'true'], 'ROOTFS_MISSING', '/no/such'],
   [['run', '-v', '/no/such:/x', 'true'], 'VOLUME_SOURCE_MISSING', '/no/such'],
@@ -69,7 +69,6 @@ test.each([
   [['run', '-p', '80:80', 'true'], "unknown option '-p'", '--network ns:PATH'],
   [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
   [['ps', '-a'], "unknown option '-a'", '--running'],
-  [['run', '-dit', 'true'], '--detach and --interactive', 'kata-ts exec -it NAME sh'],
   // The nearest name is right for others.
   [['ispect', 'web'], "unknown command 'ispect'", 'Did you mean inspect?'],
   [['run', '--volum', '/a:/b'], "unknown option '--volum'", 'Did you mean --volume?'],

@@ -7,14 +7,14 @@ const archive = '`skopeo copy docker://busybox docker-archive:app.tar`'
 
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
-  start: 'a container runs once; use `kata-ts run` again',
-  restart: 'a container runs once; use `kata-ts run` again',
-  attach: 'use `kata-ts logs --follow NAME`, or `kata-ts exec -it NAME sh`',
+  create: 'use `kata-ts run --detach`',
   cp: 'use a volume, or tar through `kata-ts exec -i NAME`',
   pull: `images are files; make one with ${archive} and use \`kata-ts run --image app.tar\``,
   images: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,
   rmi: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,
   '--init': 'the command is process 1 of the container, and has to wait for its children',
+  '--restart':
+    'no daemon watches over containers that have ended; use a systemd unit with `kata-ts run`, or `kata-ts start NAME`',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
   '--publish': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
   '-p': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',

@@ -14,8 +14,11 @@ import { gcCommand } from './commands/gc.ts'
 import { helpCommand, helpOrder } from './commands/help.ts'
 import { imageCommand } from './commands/image.ts'
 import { inspectCommand } from './commands/inspect.ts'
+import { attachCommand } from './commands/lifecycle/attach.ts'
 import { killCommand } from './commands/lifecycle/kill.ts'
+import { restartCommand } from './commands/lifecycle/restart.ts'
 import { rmCommand } from './commands/lifecycle/rm.ts'
+import { startCommand } from './commands/lifecycle/start.ts'
 import { stopCommand } from './commands/lifecycle/stop.ts'
 import { waitCommand } from './commands/lifecycle/wait.ts'
 import { logsCommand } from './commands/logs.ts'
@@ -29,7 +32,10 @@ const commands = [
   runCommand,
   execCommand,
   psCommand,
+  attachCommand,
+  startCommand,
   stopCommand,
+  restartCommand,
   killCommand,
   waitCommand,
   rmCommand,

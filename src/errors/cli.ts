@@ -54,6 +54,21 @@ export const cliErrors = {
     'container {name} is {status}',
     'End it with `kata-ts stop {name}`, or use `kata-ts rm --force {name}`.',
   ),
+  ATTACH_ELSEWHERE: entry(
+    'failed_precondition',
+    'container {name} belongs to the terminal that runs it',
+    'Type the detach keys there first (ctrl-p ctrl-q with `run -it`), or use `kata-ts exec -it {name} sh`.',
+  ),
+  CONTAINER_BUSY: entry(
+    'unavailable',
+    'container {name} is being started by another command',
+    'Wait for that command, or end the container with `kata-ts rm --force {name}`.',
+  ),
+  CONTAINER_NOT_ENDED: entry(
+    'failed_precondition',
+    'container {name} is {status}, and cannot be started again',
+    'Wait until it has ended (`kata-ts wait {name}`); one with --rm is removed then.',
+  ),
   CONTAINER_OOM: entry(
     'resource_exhausted',
     "container {id} ran out of memory: the guest's kernel killed a process of it",
@@ -102,8 +117,8 @@ export const cliErrors = {
   ),
   CONTAINER_FOREIGN: entry(
     'failed_precondition',
-    'container {name} belongs to another client of the runtime and cannot be removed here',
-    'Remove it where it was made: with ctr, Docker or Kubernetes.',
+    'container {name} belongs to another client of the runtime and cannot be {what} here',
+    'Do that where it was made: with ctr, Docker or Kubernetes.',
   ),
   SHIM_START_FAILED: entry(
     'unavailable',

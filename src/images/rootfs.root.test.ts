@@ -18,7 +18,7 @@ import { makeFifo } from '../linux/files/fifo.ts'
 import { mount, unmount } from '../linux/mounts/mount.ts'
 import { openImageArchive } from './image-archive.ts'
 import { unpackImage } from './layer-cache.ts'
-import { type ResolvedRootfs, resolveRootfs, writableOverlay } from './rootfs.ts'
+import { makeUpper, type ResolvedRootfs, resolveRootfs, writableOverlay } from './rootfs.ts'
 import { makeOciArchive, makeTar, sha256 } from './testing.ts'
 
 let base: string
@@ -38,6 +38,7 @@ const archive = (bytes: Buffer) => {
 function merged<T>(rootfs: ResolvedRootfs, look: (root: string) => T, name = 'c'): T {
   const directory = join(base, name)
   mkdirSync(join(directory, 'root'), { recursive: true })
+  makeUpper(rootfs.lowerDirs, directory)
   const { type, source, options } = writableOverlay(rootfs.lowerDirs, directory)
   const target = join(directory, 'root')
   mount({ source, target, type, data: options.join(',') })

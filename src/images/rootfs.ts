@@ -47,25 +47,28 @@ export async function resolveRootfs(source: RootfsSource, cacheDir: string): Pro
 }
 
 /**
- * An overlay whose writes go to `<directory>/upper`; makes that and the work directory. `directory` belongs to the
- * container, exists, and is removed by its owner.
+ * Makes the directories that {@link writableOverlay} writes to. `directory` belongs to the container, exists, and is removed by its
+ * owner.
  */
-export function writableOverlay(lowerDirs: readonly string[], directory: string): OverlayMount {
+export function makeUpper(lowerDirs: readonly string[], directory: string): void {
   const upper = `${directory}/upper`
-  const work = `${directory}/work`
   mkdirSync(upper, { mode: 0o755 })
-  mkdirSync(work, { mode: 0o700 })
+  mkdirSync(`${directory}/work`, { mode: 0o700 })
   // The root directory of an overlay is that of its upper layer.
   const { mode, uid, gid } = statSync(lowerDirs[0]!)
   chownSync(upper, uid, gid)
   chmodSync(upper, mode & 0o7777)
+}
+
+/** An overlay whose writes go to `<directory>/upper`. */
+export function writableOverlay(lowerDirs: readonly string[], directory: string): OverlayMount {
   return {
     type: 'overlay',
     source: 'overlay',
     options: [
       `lowerdir=${lowerDirs.map(escapeLayer).join(':')}`,
-      `upperdir=${escapeOption(upper)}`,
-      `workdir=${escapeOption(work)}`,
+      `upperdir=${escapeOption(`${directory}/upper`)}`,
+      `workdir=${escapeOption(`${directory}/work`)}`,
     ],
   }
 }

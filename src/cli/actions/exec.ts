@@ -4,6 +4,7 @@ import { userInImage } from '../../images/account-files.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import { attach, callerWindow, requireTerminal } from '../client/attach.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
+import { spawnMonitor } from '../client/life/monitor.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { catchSignals } from '../client/signals.ts'
 import { processSpec } from '../client/spec.ts'
@@ -12,6 +13,7 @@ import type { TaskClient } from '../client/task.ts'
 import type { ExecFlags } from '../commands/exec.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
+import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
 import { readEnvFiles } from '../parse/env-file.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
@@ -27,6 +29,7 @@ export async function exec(
   let task: TaskClient | undefined
   try {
     const { interactive = false, tty: terminal = false, detach = false } = flags
+    const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
     if (detach && interactive) throw detachedInput()
     requireTerminal({ interactive, terminal })
     const record = findRecord(settings, name)
@@ -39,7 +42,7 @@ export async function exec(
       await task.start(execId)
       return 0
     }
-    return await execAttached(settings, record, task, { execId, interactive, terminal, spec })
+    return await execAttached(settings, record, task, { execId, interactive, terminal, detachKeys, spec })
   } catch (error) {
     tellError(settings, error)
     return exitCodeOf(error)
@@ -64,10 +67,12 @@ async function execAttached(
     execId: string
     interactive: boolean
     terminal: boolean
+    detachKeys: Uint8Array
     spec: { typeUrl: string; value: Uint8Array }
   },
 ): Promise<number> {
   const { execId, interactive, terminal, spec } = asked
+  let isLeft = false
   const { io } = pathsOf(settings, record)
   mkdirSync(io, { recursive: true, mode: 0o700 })
   const signals = catchSignals()
@@ -75,6 +80,7 @@ async function execAttached(
     directory: `${io}/${execId}`,
     interactive,
     terminal,
+    ...(interactive && terminal ? { detachKeys: asked.detachKeys } : {}),
     input: 0,
     output: 1,
     errors: 2,
@@ -92,10 +98,13 @@ async function execAttached(
       log: settings.log,
       tell: settings.tell,
     })
-    return await Promise.race([run, signals.interrupted])
+    const exitCode = await Promise.race([run, signals.interrupted])
+    isLeft = exitCode === undefined
+    if (isLeft) spawnMonitor(settings, record, execId)
+    return exitCode ?? 0
   } finally {
     // The shim forgets the process; when it died with its container there is nothing to forget.
-    await task.delete(execId).catch((error) => settings.log.debug('exec not deleted', { error }))
+    if (!isLeft) await task.delete(execId).catch((error) => settings.log.debug('exec not deleted', { error }))
     streams.close()
     signals.release()
   }

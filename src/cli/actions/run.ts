@@ -11,6 +11,7 @@ import { consoleSize } from '../client/spec.ts'
 import type { RunFlags } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
+import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { readEnvFiles } from '../parse/env-file.ts'
@@ -41,6 +42,7 @@ export async function run(settings: Settings, flags: RunFlags, args: readonly st
 /** Checks everything the person asked for before anything is made. */
 async function planOf(settings: Settings, flags: RunFlags, args: readonly string[]): Promise<ContainerPlan> {
   const { interactive = false, tty: terminal = false, detach = false, rm: autoRemove = false } = flags
+  const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
   refuseConflicts(flags)
   if (!detach) requireTerminal({ interactive, terminal })
   const id = checkName(flags.name ?? generateName(), 'container')
@@ -75,7 +77,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined
   return {
-    ...{ id, command, interactive, terminal, autoRemove, overrides, etc },
+    ...{ id, command, interactive, terminal, detachKeys, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
     ...stopOf(flags, rootfs),
     image: rootfs.description,
@@ -84,14 +86,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   }
 }
 
-function refuseConflicts({ detach, interactive, rootfs, image }: RunFlags): void {
-  if (detach && interactive)
-    throw new KataError('OPTION_CONFLICT', {
-      options: '--detach and --interactive',
-      reason: 'a detached process has no terminal to type at',
-      remedy:
-        'Omit one of them. For a container to come back to, use `kata-ts run -d ... -- sleep infinity` and `kata-ts exec -it NAME sh`.',
-    })
+function refuseConflicts({ interactive, rootfs, image }: RunFlags): void {
   if (interactive && (image === '-' || image === '/dev/stdin'))
     throw new KataError('OPTION_CONFLICT', {
       options: '--image - and --interactive',

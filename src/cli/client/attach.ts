@@ -19,19 +19,21 @@ export interface AttachOptions {
   readonly signals: SignalCatcher
   readonly interactive: boolean
   readonly terminal: boolean
+  /** It runs already. */
+  readonly isStarted?: boolean
   readonly log: Logger
   /** Tells the person something. */
   readonly tell: (text: string) => void
 }
 
 /**
- * Starts the process, attaches the caller to it and returns its exit code.
+ * Starts the process, attaches the caller to it and returns its exit code; undefined when the caller has left it.
  *
  * @throws KataError what `start` throws; SHIM_DIED when the shim died.
  */
-export async function attach(options: AttachOptions): Promise<number> {
+export async function attach(options: AttachOptions): Promise<number | undefined> {
   const { task, id, execId, streams, signals, log } = options
-  const started = task.start(execId)
+  const started = options.isStarted ? Promise.resolve() : task.start(execId)
   const kill = (signal: number) =>
     started
       .then(() => task.kill(signal, { execId }))
@@ -51,7 +53,8 @@ export async function attach(options: AttachOptions): Promise<number> {
   const leaveTerminal = options.terminal ? await enterTerminal(options) : () => {}
   streams.started()
   try {
-    const code = await exited
+    const code = await Promise.race([exited, streams.detached])
+    if (code === undefined) return void (await streams.leave())
     await streams.finish()
     return isFailure(lost) ? toldAs(lost, code, options.tell) : code
   } catch (cause) {

@@ -29,6 +29,12 @@ export class LogTail {
     }
   }
 
+  /** What is there by now is not copied. */
+  async skip(): Promise<void> {
+    this.#fd = openIfThere(this.#path)
+    while (this.#fd !== undefined && readSync(this.#fd, this.#buffer) > 0);
+  }
+
   close(): void {
     if (this.#fd !== undefined) closeSync(this.#fd)
   }

@@ -1,12 +1,15 @@
 /** A test double of a process in the guest: one of the host, on streams that are open when this returns, as the shim's are. */
 import { closeSync, constants, openSync } from 'node:fs'
+import { heldInputPath } from '../../sandbox/records/held-input.ts'
 import type { StreamUris } from './streams.ts'
 
 const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
 export function spawnOn(uris: StreamUris, args: readonly string[]): Bun.Subprocess {
   const outputs = [uris.stdout, uris.stderr].map(openOutput)
-  const input = uris.stdin === '' ? undefined : openSync(uris.stdin, O_RDONLY | O_NONBLOCK)
+  const held = heldInputPath(uris.stdin)
+  const access = held === undefined ? O_RDONLY : O_RDWR
+  const input = uris.stdin === '' ? undefined : openSync(held ?? uris.stdin, access | O_NONBLOCK)
   const child = Bun.spawn([...args], {
     stdio: [input === undefined ? 'ignore' : Bun.file(input).stream(), outputs[0]!, outputs[1]!],
   })

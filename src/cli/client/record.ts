@@ -27,12 +27,16 @@ export interface ContainerRecord {
   readonly createdAt: string
   readonly status: RecordStatus
   /** The shim's ttrpc address, once known. */
-  readonly address?: string
-  readonly exitCode?: number
-  readonly finishedAt?: string
+  readonly address?: string | undefined
+  readonly exitCode?: number | undefined
+  readonly finishedAt?: string | undefined
   readonly terminal: boolean
   readonly detached: boolean
+  /** Its standard input is there for those who attach. */
+  readonly interactive?: boolean | undefined
   readonly autoRemove: boolean
+  /** The configuration file that was named for it. */
+  readonly configFile?: string | undefined
   /** The number of the signal that `stop` sends; absent: SIGTERM. */
   readonly stopSignal?: number | undefined
   /** Seconds that `stop` waits for the end before SIGKILL; absent: 10. */
@@ -56,7 +60,9 @@ const containerRecord = record<ContainerRecord>({
   finishedAt: text,
   terminal: needed(bool),
   detached: needed(bool),
+  interactive: bool,
   autoRemove: needed(bool),
+  configFile: text,
   stopSignal: number,
   stopTimeout: number,
   owner: readProcessRef,
@@ -69,6 +75,8 @@ export interface RecordPaths {
   readonly file: string
   /** FIFOs of attached processes. */
   readonly io: string
+  /** Those of its main process are beside this one. */
+  readonly stdin: string
   readonly stdoutLog: string
   readonly stderrLog: string
 }
@@ -81,6 +89,7 @@ export function recordPaths(stateDir: string, namespace: string, id: string): Re
     bundle: `${directory}/bundle`,
     file: `${directory}/record.json`,
     io: `${directory}/io`,
+    stdin: `${directory}/io/main/stdin`,
     stdoutLog: `${directory}/stdout.log`,
     stderrLog: `${directory}/stderr.log`,
   }

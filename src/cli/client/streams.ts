@@ -7,7 +7,9 @@
  */
 import { closeSync, constants, mkdirSync, openSync, rmSync } from 'node:fs'
 import { makeFifo } from '../../linux/files/fifo.ts'
+import { heldInput } from '../../sandbox/records/held-input.ts'
 import { within } from '../../time.ts'
+import { DetachKeys } from '../parse/detach-keys.ts'
 import { type ByteSink, openSink } from './output.ts'
 
 /** The value for the shim: a path, or an empty string for none. */
@@ -21,13 +23,17 @@ export interface AttachedStreams {
   readonly uris: StreamUris
   /** Settles when all output was delivered. */
   readonly drained: Promise<void>
+  /** Settles when the person typed the detach keys. From then on nothing is copied, and `leave` takes the place of `finish`. */
+  readonly detached: Promise<void>
   /** Settles with the first error of our own stdout or stderr; from then on output is read and thrown away. */
   readonly broken: Promise<unknown>
   /** Tells that Start has returned: from now on the shim's end decides when output ends, and stdin is copied. */
   started(): void
   /** Waits for the rest of the output after the process has ended; gives up when the shim's end stays open but silent. */
   finish(stallMs?: number): Promise<void>
-  /** Removes the FIFOs. */
+  /** Lets go of the process, which goes on: another reader may take its output from here. */
+  leave(): Promise<void>
+  /** Removes the FIFOs, unless the process goes on. */
   close(): void
 }
 
@@ -37,6 +43,8 @@ export interface AttachOptions {
   readonly interactive: boolean
   /** A terminal has one output stream. */
   readonly terminal: boolean
+  /** What a person types to leave; none: no detaching. */
+  readonly detachKeys?: Uint8Array
   /** Our own descriptors: input and the two outputs. */
   readonly input: number
   readonly output: number
@@ -51,22 +59,29 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
     return wanted ? `${directory}/${name}` : ''
   }
   const uris = {
-    stdin: uri('stdin', interactive),
+    // A terminal that is left is not one that was closed.
+    stdin: interactive && terminal ? heldInput(uri('stdin', true)) : uri('stdin', interactive),
     stdout: uri('stdout', true),
     stderr: uri('stderr', !terminal),
   }
   const broken = Promise.withResolvers<unknown>()
   const outputs = [pumpOut(uris.stdout, openSink(options.output), broken.resolve)]
   if (!terminal) outputs.push(pumpOut(uris.stderr, openSink(options.errors), broken.resolve))
-  const input = interactive ? openSync(uris.stdin, constants.O_RDWR | constants.O_NONBLOCK) : undefined
+  const detached = Promise.withResolvers<void>()
+  const keys = new DetachKeys(options.detachKeys ?? new Uint8Array())
+  const input = interactive
+    ? openSync(`${directory}/stdin`, constants.O_RDWR | constants.O_NONBLOCK)
+    : undefined
   const drained = Promise.all(outputs.map((output) => output.ended)).then(() => {})
+  let isLeft = false
   return {
     uris,
     drained,
+    detached: detached.promise,
     broken: broken.promise,
     started() {
       for (const output of outputs) output.release()
-      if (input !== undefined) void pumpIn(options.input, input)
+      if (input !== undefined) void pumpIn(options.input, input, { keys, leaves: detached.resolve })
     },
     async finish(stallMs = 5000) {
       for (const output of outputs) output.release()
@@ -79,7 +94,13 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
         if (outputs.every((output) => output.silentFor() > stallMs)) return
       }
     },
-    close: () => rmSync(directory, { recursive: true, force: true }),
+    async leave() {
+      isLeft = true
+      await Promise.all(outputs.map((output) => output.stop()))
+    },
+    close() {
+      if (!isLeft) rmSync(directory, { recursive: true, force: true })
+    },
   }
 }
 
@@ -87,6 +108,8 @@ interface OutputPump {
   readonly ended: Promise<void>
   /** Lets go of our own writing end. */
   release(): void
+  /** Reads no more. */
+  stop(): Promise<void>
   /** Milliseconds for which the FIFO has been waited on; 0 while a chunk is being delivered. */
   silentFor(): number
 }
@@ -105,21 +128,28 @@ function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => voi
       onBroken(error)
     }
   }
+  const reader = Bun.file(fd).stream().getReader()
   const run = async () => {
-    for await (const chunk of Bun.file(fd).stream()) {
+    for (let next = await reader.read(); !next.done; next = await reader.read()) {
       waitingSince = undefined
-      await deliver(chunk)
+      await deliver(next.value)
       waitingSince = Date.now()
     }
     // Bun does not close a descriptor that it was handed.
     closeSync(fd)
     waitingSince = 0
   }
+  const ended = run()
+  const release = () => {
+    if (ownEnd !== undefined) closeSync(ownEnd)
+    ownEnd = undefined
+  }
   return {
-    ended: run(),
-    release() {
-      if (ownEnd !== undefined) closeSync(ownEnd)
-      ownEnd = undefined
+    ...{ ended, release },
+    async stop() {
+      release()
+      await reader.cancel()
+      await ended
     },
     silentFor: () => (waitingSince === undefined ? 0 : Date.now() - waitingSince),
   }
@@ -129,12 +159,21 @@ function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => voi
  * Copies our stdin into the FIFO and then closes it: the shim sees its end behind the last byte. CloseIO is not
  * called, because it could overtake bytes that still lie in the pipe.
  */
-async function pumpIn(from: number, to: number): Promise<void> {
+export async function pumpIn(
+  from: number,
+  to: number,
+  { keys, leaves }: { keys: DetachKeys; leaves: () => void },
+): Promise<void> {
   const writer = Bun.file(to).writer()
   try {
     for await (const chunk of Bun.file(from).stream()) {
-      await writer.write(chunk)
+      const typed = keys.feed(chunk)
+      await writer.write(typed.bytes)
       await writer.flush()
+      if (typed.leaves) {
+        leaves()
+        break
+      }
     }
   } catch {
     // Our stdin failed, or the process ended without reading: either way there is no more to send.

@@ -6,6 +6,7 @@ export interface ExecFlags {
   readonly interactive?: true
   readonly tty?: true
   readonly detach?: true
+  readonly detachKeys?: string
   readonly env?: readonly string[]
   readonly envFile?: readonly string[]
   readonly user?: string
@@ -22,6 +23,7 @@ export function execCommand(cli: Cli): Command {
     .option('-i, --interactive', 'pass standard input to the command')
     .option('-t, --tty', 'give the command a terminal')
     .option('-d, --detach', 'do not wait for the command; its output is dropped')
+    .option('--detach-keys <keys>', 'what leaves a terminal (default: ctrl-p,ctrl-q)')
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
     .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
     .option('-u, --user <user[:group]>', 'name or number inside the container')

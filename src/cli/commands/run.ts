@@ -10,6 +10,7 @@ export interface RunFlags extends RightsFlags {
   readonly interactive?: true
   readonly tty?: true
   readonly detach?: true
+  readonly detachKeys?: string
   readonly rm?: true
   readonly name?: string
   readonly rootfs?: string
@@ -53,9 +54,13 @@ export function runCommand(cli: Cli): Command {
 /** How the container is started, and from which files. */
 const startOptions = (command: Command): Command =>
   command
-    .option('-i, --interactive', 'pass standard input to the command')
+    .option('-i, --interactive', 'pass standard input to the command, or with --detach keep it for `attach`')
     .option('-t, --tty', 'give the command a terminal')
     .option('-d, --detach', 'print the name and leave the container running')
+    .option(
+      '--detach-keys <keys>',
+      'what leaves a terminal, to come back by `attach` (default: ctrl-p,ctrl-q)',
+    )
     .option('--rm', 'remove the container once it has ended')
     .option('--name <name>', 'name of the container (default: a random one)')
     .option(

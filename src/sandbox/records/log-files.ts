@@ -4,7 +4,7 @@
 export const rotateAt = 'rotate-at'
 
 /** A container that never stops talking keeps twice as much of each stream. */
-const mostLogBytes = 16 * 2 ** 20
+export const mostLogBytes = 16 * 2 ** 20
 
 export function logUri(path: string): string {
   return `file://${encodeURI(path)}?${rotateAt}=${mostLogBytes}`

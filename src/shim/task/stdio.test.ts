@@ -3,6 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync, writ
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFifo } from '../../linux/files/fifo.ts'
+import { heldInput } from '../../sandbox/records/held-input.ts'
 import { openInput, openOutput } from './stdio.ts'
 
 let directory: string
@@ -92,6 +93,20 @@ describe('input', () => {
     writeFileSync(writer, 'hello')
     closeSync(writer)
     expect(await text).toBe('hello')
+  })
+
+  test('that is held goes on when its writers go, until the client said that it will write no more', async () => {
+    const path = fifo()
+    const input = openInput(heldInput(path))!
+    const text = textOf(input.chunks)
+    for (const word of ['one ', 'two']) {
+      const writer = openSync(path, constants.O_WRONLY)
+      writeFileSync(writer, word)
+      closeSync(writer)
+      await Bun.sleep(20)
+    }
+    input.finish()
+    expect(await text).toBe('one two')
   })
 
   test('ends by itself some time after the client said that it will write no more', async () => {

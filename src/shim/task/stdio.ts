@@ -1,5 +1,6 @@
 /**
- * Standard streams of a task as containerd names them: nothing, a FIFO, or a file:// URI.
+ * Standard streams of a task as containerd names them: nothing, a FIFO, or a file:// URI. Our own command line has a FIFO that is held
+ * open, too.
  *
  * Rules learnt the hard way (all of them from FIFOs): an output FIFO is opened O_RDWR|O_NONBLOCK, so that opening never
  * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
@@ -7,6 +8,7 @@
  */
 import { closeSync, constants, fstatSync, openSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { heldInputPath } from '../../sandbox/records/held-input.ts'
 import { rotateAt } from '../../sandbox/records/log-files.ts'
 import { RotatingFile } from '../../sandbox/records/rotating-file.ts'
 import { sleep } from '../../time.ts'
@@ -80,7 +82,9 @@ function fifoSink(path: string): OutputSink {
 /** @throws KataError STDIO_INVALID. Returns undefined when the task has no stdin. */
 export function openInput(uri: string): InputSource | undefined {
   if (uri === '') return undefined
-  const fd = openFifo(uri, constants.O_RDONLY | constants.O_NONBLOCK)
+  const held = heldInputPath(uri)
+  const access = held === undefined ? constants.O_RDONLY : constants.O_RDWR
+  const fd = openFifo(held ?? uri, access | constants.O_NONBLOCK)
   const reader = Bun.file(fd).stream().getReader()
   let ended = false
   const cancel = () => {

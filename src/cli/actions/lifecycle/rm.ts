@@ -1,7 +1,7 @@
 import { KataError } from '../../../errors.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
-import { ownerCleansUp } from '../../client/owner.ts'
+import { ownerCleansUp } from '../../client/life/owner.ts'
 import { type ContainerRecord, removeRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import { isNotFound, TaskClient } from '../../client/task.ts'
@@ -24,7 +24,7 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
   // Without the record, the bundle and the ledger still say which shim serves the container and what it holds.
   if (record === undefined)
     return endContainer(settings, { namespace, id: name, autoRemove: true }, { remove: true })
-  if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name })
+  if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'removed' })
   const seen = await observe(record)
   if (!seen.held) return removeRecord(stateDir, namespace, name)
   if (seen.status !== 'stopped' && seen.status !== 'dead' && !force)

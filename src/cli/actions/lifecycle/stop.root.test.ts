@@ -1,7 +1,10 @@
 /** `stop` and `wait` against a double of the shim. */
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync } from 'node:fs'
 import { eventually, testClient } from '../../client/client.double.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(60_000)
 
 /** Says when it is ready, and which signal it got. */
 const listens = (signal: string, then: string) => [

@@ -1,7 +1,7 @@
 import { within } from '../../../time.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
-import { ownerCleansUp } from '../../client/owner.ts'
+import { ownerCleansUp } from '../../client/life/owner.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import { isNotFound, type TaskClient } from '../../client/task.ts'
@@ -16,21 +16,30 @@ const SIGTERM = 15
 const defaultSeconds = 10
 
 /** What the person asked for; what they left open is the container's. */
-interface Wishes {
+export interface StopWishes {
   readonly seconds: number | undefined
   readonly signal: number | undefined
 }
 
 export async function stop(settings: Settings, flags: StopFlags, names: readonly string[]): Promise<number> {
-  const wishes = {
-    seconds: flags.time === undefined ? undefined : parseStopTimeout(flags.time, '--time'),
-    signal: flags.signal === undefined ? undefined : parseSignal(flags.signal),
-  }
+  const wishes = stopWishes(flags)
   return forEachName(settings, names, (name) => stopOne(settings, findRecord(settings, name), wishes))
 }
 
+/** @throws KataError OPTION_INVALID. */
+export function stopWishes({ time, signal }: StopFlags): StopWishes {
+  return {
+    seconds: time === undefined ? undefined : parseStopTimeout(time, '--time'),
+    signal: signal === undefined ? undefined : parseSignal(signal),
+  }
+}
+
 /** A container that has ended is stopped already. What it held is released once this returns, but not its files. */
-export async function stopOne(settings: Settings, record: ContainerRecord, wishes: Wishes): Promise<void> {
+export async function stopOne(
+  settings: Settings,
+  record: ContainerRecord,
+  wishes: StopWishes,
+): Promise<void> {
   const seen = await observe(record)
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
   const task = await connectRunning(record, ['running', 'paused', 'stopped'])
@@ -45,7 +54,7 @@ export async function stopOne(settings: Settings, record: ContainerRecord, wishe
 }
 
 /** The exit code of the container's command. */
-async function endInTime(task: TaskClient, record: ContainerRecord, wishes: Wishes): Promise<number> {
+async function endInTime(task: TaskClient, record: ContainerRecord, wishes: StopWishes): Promise<number> {
   const { stopSignal = SIGTERM, stopTimeout = defaultSeconds } = record
   const { signal = stopSignal, seconds = stopTimeout } = wishes
   const exited = task.wait()

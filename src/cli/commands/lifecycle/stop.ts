@@ -8,18 +8,24 @@ export interface StopFlags {
 }
 
 export function stopCommand(cli: Cli): Command {
-  const command = describe({
-    usage: 'stop <name...>',
-    summary: 'ask containers to end, and kill those that do not in time',
-    example: 'stop --time 30 web',
+  const command = stopOptions(
+    describe({
+      usage: 'stop <name...>',
+      summary: 'ask containers to end, and kill those that do not in time',
+      example: 'stop --time 30 web',
+    }),
+  )
+  return rootAction<StopFlags>(command, cli, async (settings, flags, names) => {
+    const { stop } = await import('../../actions/lifecycle/stop.ts')
+    return stop(settings, flags, names)
   })
+}
+
+export function stopOptions(command: Command): Command {
+  return command
     .option(
       '-t, --time <seconds>',
       'how long to wait before SIGKILL, -1 for ever (default: --stop-timeout of the container, or 10)',
     )
     .option('-s, --signal <signal>', 'signal to send (default: --stop-signal, the image’s, or TERM)')
-  return rootAction<StopFlags>(command, cli, async (settings, flags, names) => {
-    const { stop } = await import('../../actions/lifecycle/stop.ts')
-    return stop(settings, flags, names)
-  })
 }

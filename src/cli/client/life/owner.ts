@@ -1,9 +1,9 @@
 /** The client that waits for a container and cleans up after it. */
-import { KataError } from '../../errors.ts'
-import { isAlive } from '../../linux/processes/proc.ts'
-import { until } from '../../time.ts'
-import type { Settings } from '../settings.ts'
-import { type ContainerRecord, readRecord } from './record.ts'
+import { KataError } from '../../../errors.ts'
+import { isAlive } from '../../../linux/processes/proc.ts'
+import { until } from '../../../time.ts'
+import type { Settings } from '../../settings.ts'
+import { type ContainerRecord, readRecord } from '../record.ts'
 
 /** How long the client that runs a container may take to clean up once the container has ended. */
 const ownerTimeoutMs = 30_000

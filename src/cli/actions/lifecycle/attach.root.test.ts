@@ -1,0 +1,149 @@
+/** `attach`, and leaving a terminal by the detach keys, against a double of the shim: its processes have pipes, so nothing echoes. */
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { existsSync } from 'node:fs'
+import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(60_000)
+
+const leave = '\x10\x11'
+
+/** A command at a terminal of its own. */
+function atTerminal(client: TestClient, ...args: string[]) {
+  const output: string[] = []
+  const shown = () => output.join('')
+  const host = `${import.meta.dir}/../../client/client.host.ts`
+  const child = Bun.spawn([process.execPath, host, client.base, ...args], {
+    terminal: { data: (_, chunk) => void output.push(Buffer.from(chunk).toString()) },
+  })
+  return {
+    exited: child.exited,
+    type: (text: string) => void child.terminal!.write(text),
+    shows: (text: string) => eventually(() => shown().includes(text)),
+    get shown() {
+      return shown()
+    },
+  }
+}
+
+const isRunning = (client: TestClient) =>
+  eventually(async () => (await client.list()).some(({ status }) => status === 'running'))
+
+test('run -dit keeps a container open, and people come and go', async () => {
+  await using client = testClient()
+  await client.start('open', ['sh', '-c', 'while read line; do echo "<$line>"; done; exit 4'], ['-it'])
+  const first = atTerminal(client, 'attach', 'open')
+  // Until it is attached, what is typed waits in the terminal.
+  first.type('one\n')
+  await first.shows('<one>')
+  first.type(leave)
+  expect(await first.exited).toBe(0)
+  await isRunning(client)
+  const second = atTerminal(client, 'attach', '--detach-keys', 'ctrl-x', 'open')
+  second.type('two\n')
+  await second.shows('<two>')
+  expect(second.shown).not.toContain('<one>')
+  second.type('\x18')
+  expect(await second.exited).toBe(0)
+  expect((await client.kata('logs', 'open')).stdout).toBe('<one>\n<two>\n')
+})
+
+test('attach ends with the exit code of the container, and forwards signals', async () => {
+  await using client = testClient()
+  await client.start('talker', [
+    'sh',
+    '-c',
+    'trap "echo bye; exit 6" TERM; while :; do echo on; sleep 0.05; done',
+  ])
+  const watcher = client.spawn(['attach', 'talker'])
+  const reader = watcher.stdout.getReader()
+  await reader.read()
+  watcher.kill('SIGTERM')
+  let rest = ''
+  for (let next = await reader.read(); !next.done; next = await reader.read()) rest += Buffer.from(next.value)
+  expect(rest).toEndWith('bye\n')
+  expect(await watcher.exited).toBe(6)
+})
+
+test('a terminal that runs a container can be left, and come back to', async () => {
+  await using client = testClient()
+  const script = 'while read line; do echo "<$line>"; done'
+  const runner = atTerminal(
+    client,
+    'run',
+    '-it',
+    '--name',
+    'left',
+    '--rootfs',
+    client.base,
+    '--',
+    'sh',
+    '-c',
+    script,
+  )
+  runner.type('one\n')
+  await runner.shows('<one>')
+  expect((await client.kata('attach', 'left')).stderr).toContain('[ATTACH_ELSEWHERE]')
+  runner.type(leave)
+  expect(await runner.exited).toBe(0)
+  const attached = atTerminal(client, 'attach', 'left')
+  attached.type('two\n')
+  await attached.shows('<two>')
+  attached.type(leave)
+  expect(await attached.exited).toBe(0)
+  expect((await client.kata('stop', '-t', '0', 'left')).code).toBe(0)
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 137 })])
+})
+
+test('one with --rm that was left removes itself', async () => {
+  await using client = testClient()
+  const args = [
+    'run',
+    '-it',
+    '--rm',
+    '--name',
+    'brief',
+    '--rootfs',
+    client.base,
+    '--',
+    'sh',
+    '-c',
+    'read x; echo end',
+  ]
+  const runner = atTerminal(client, ...args)
+  await isRunning(client)
+  runner.type(leave)
+  expect(await runner.exited).toBe(0)
+  expect((await client.kata('stop', '-t', '0', 'brief')).code).toBe(0)
+  expect(client.leftovers()).toEqual([])
+})
+
+test('a process of exec that was left goes on', async () => {
+  await using client = testClient()
+  await client.start('host', ['sleep', '30'])
+  const mark = `${client.base}/mark`
+  const script = `read x; echo "<$x>"; sleep 1; head -c 200000 /dev/zero; touch ${mark}`
+  const exec = atTerminal(client, 'exec', '-it', 'host', 'sh', '-c', script)
+  exec.type('go\n')
+  await exec.shows('<go>')
+  exec.type(leave)
+  expect(await exec.exited).toBe(0)
+  // Somebody must still read what it prints, or it would wait for ever.
+  await eventually(() => existsSync(mark))
+})
+
+test('input is there for a container that was run with it, and only with a terminal for one that has one', async () => {
+  await using client = testClient()
+  await client.start('tty', ['cat'], ['-it'])
+  expect(await client.kata('attach', 'tty')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('[NOT_A_TERMINAL]'),
+  })
+  await client.start('pipe', ['cat'], ['-i'])
+  const piped = client.spawn(['attach', 'pipe'], new Blob(['hello\n']))
+  const reader = piped.stdout.getReader()
+  expect(Buffer.from((await reader.read()).value!).toString()).toBe('hello\n')
+  // The end of our input is not the end of the container's.
+  expect((await client.list()).every(({ status }) => status === 'running')).toBe(true)
+  piped.kill('SIGKILL')
+})

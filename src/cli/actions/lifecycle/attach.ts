@@ -1,0 +1,49 @@
+import { KataError } from '../../../errors.ts'
+import { attach, requireTerminal } from '../../client/attach.ts'
+import { isExternal } from '../../client/external.ts'
+import { logStreams } from '../../client/log-streams.ts'
+import { type ContainerRecord, recordPaths } from '../../client/record.ts'
+import { catchSignals } from '../../client/signals.ts'
+import type { AttachedStreams } from '../../client/streams.ts'
+import type { AttachFlags } from '../../commands/lifecycle/attach.ts'
+import { defaultDetachKeys, parseDetachKeys } from '../../parse/detach-keys.ts'
+import type { Settings } from '../../settings.ts'
+import { connectRunning, findRecord } from '../containers.ts'
+
+/** The exit code of the container, or 0 when the person has left it again. */
+export async function attachTo(settings: Settings, flags: AttachFlags, name: string): Promise<number> {
+  const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
+  const record = findRecord(settings, name)
+  if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'attached to' })
+  if (!record.detached) throw new KataError('ATTACH_ELSEWHERE', { name })
+  const { id, terminal } = record
+  const interactive = flags.stdin && record.interactive === true
+  requireTerminal({ interactive, terminal })
+  const task = await connectRunning(record)
+  const signals = catchSignals()
+  const streams = streamsOf(settings, record, interactive, terminal ? detachKeys : new Uint8Array())
+  const { log, tell } = settings
+  const asked = { task, id, execId: '', isStarted: true, streams, signals, interactive, terminal, log, tell }
+  try {
+    return (await attach(asked)) ?? 0
+  } finally {
+    signals.release()
+    streams.close()
+    task.close()
+  }
+}
+
+function streamsOf(
+  settings: Settings,
+  { namespace, id, terminal }: ContainerRecord,
+  interactive: boolean,
+  detachKeys: Uint8Array,
+): AttachedStreams {
+  const { stdin, stdoutLog, stderrLog } = recordPaths(settings.stateDir, namespace, id)
+  const errors = terminal ? [] : [{ path: stderrLog, output: 2 }]
+  return logStreams({
+    logs: [{ path: stdoutLog, output: 1 }, ...errors],
+    input: interactive ? { fifo: stdin, from: 0 } : undefined,
+    detachKeys,
+  })
+}

@@ -1,0 +1,26 @@
+import { KataError } from '../../../errors.ts'
+import { isExternal } from '../../client/external.ts'
+import { observe } from '../../client/status.ts'
+import type { StopFlags } from '../../commands/lifecycle/stop.ts'
+import type { Settings } from '../../settings.ts'
+import { findRecord, forEachName } from '../containers.ts'
+import { startOne } from './start.ts'
+import { stopOne, stopWishes } from './stop.ts'
+
+export async function restart(
+  settings: Settings,
+  flags: StopFlags,
+  names: readonly string[],
+): Promise<number> {
+  const wishes = stopWishes(flags)
+  return forEachName(settings, names, async (name) => {
+    const record = findRecord(settings, name)
+    if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'restarted' })
+    const { status } = await observe(record)
+    // It would be removed between the two.
+    if (record.autoRemove) throw new KataError('CONTAINER_NOT_ENDED', { name, status })
+    // What died needs no stop.
+    if (status !== 'dead') await stopOne(settings, record, wishes)
+    await startOne(settings, name)
+  })
+}

@@ -1,0 +1,89 @@
+/** `start` and `restart` against a double of the shim. */
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(60_000)
+
+const directoryOf = (client: TestClient, id: string) => `${client.base}/state/containers/default/${id}`
+
+const ended = (client: TestClient) =>
+  eventually(async () => (await client.list()).every(({ status }) => status === 'stopped'))
+
+test('a container that has ended runs again, with its files, and its log goes on', async () => {
+  await using client = testClient()
+  await client.start('again', ['sh', '-c', 'echo once; exit 3'])
+  await ended(client)
+  writeFileSync(`${directoryOf(client, 'again')}/upper/kept`, 'x')
+  writeFileSync(`${directoryOf(client, 'again')}/bundle/oom-killed`, '')
+  expect(await client.kata('start', 'again')).toEqual({ code: 0, stdout: 'again\n', stderr: '' })
+  expect(await client.kata('wait', 'again')).toMatchObject({ stdout: '3\n' })
+  expect((await client.kata('logs', 'again')).stdout).toBe('once\nonce\n')
+  expect(existsSync(`${directoryOf(client, 'again')}/upper/kept`)).toBe(true)
+  // Nothing of the run before is said of this one.
+  expect(existsSync(`${directoryOf(client, 'again')}/bundle/oom-killed`)).toBe(false)
+  await client.kata('rm', 'again')
+  expect(client.leftovers()).toEqual([])
+})
+
+test('one that ran in the foreground runs in the background, with a log of its own', async () => {
+  await using client = testClient()
+  await client.kata('run', '--name', 'shown', '--rootfs', client.base, '--', 'echo', 'hello')
+  expect((await client.kata('start', 'shown')).code).toBe(0)
+  await ended(client)
+  expect((await client.kata('logs', 'shown')).stdout).toBe('hello\n')
+})
+
+test('a container that runs is left alone by start, and gets a new shim by restart', async () => {
+  await using client = testClient()
+  await client.start('busy', ['sleep', '30'])
+  const [before] = await client.list()
+  expect(await client.kata('start', 'busy')).toEqual({ code: 0, stdout: 'busy\n', stderr: '' })
+  expect(await client.list()).toEqual([before!])
+  expect(await client.kata('restart', '-t', '5', 'busy')).toEqual({ code: 0, stdout: 'busy\n', stderr: '' })
+  const [after] = await client.list()
+  expect(after).toMatchObject({ status: 'running' })
+  expect(after!.shimPid).not.toBe(before!.shimPid)
+})
+
+test('a start that fails keeps the container and its files', async () => {
+  await using client = testClient()
+  await client.start('kept', ['true'])
+  await ended(client)
+  const config = `${directoryOf(client, 'kept')}/bundle/config.json`
+  writeFileSync(config, readFileSync(config, 'utf8').replace('"true"', '"no-such-command"'))
+  const { code, stderr } = await client.kata('start', 'kept')
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('[COMMAND_NOT_FOUND]') })
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'stopped', exitCode: 127 })])
+  expect(existsSync(`${directoryOf(client, 'kept')}/upper`)).toBe(true)
+})
+
+test('after its shim died it can be started', async () => {
+  await using client = testClient()
+  await client.start('lost', ['sleep', '2'])
+  const [listed] = await client.list()
+  process.kill(listed!.shimPid!, 'SIGKILL')
+  await eventually(async () => (await client.list())[0]?.status === 'dead')
+  expect((await client.kata('start', 'lost')).code).toBe(0)
+  expect((await client.kata('wait', 'lost')).stdout).toBe('0\n')
+})
+
+test('two commands that start one container start it once', async () => {
+  await using client = testClient()
+  await client.start('one', ['sleep', '30'])
+  await client.kata('stop', '-t', '0', 'one')
+  const outcomes = await Promise.all([client.kata('start', 'one'), client.kata('start', 'one')])
+  const refused = outcomes.filter(({ code }) => code !== 0)
+  for (const { stderr } of refused) expect(stderr).toContain('[CONTAINER_BUSY]')
+  expect(refused.length).toBeLessThan(2)
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'running' })])
+})
+
+test('one that removes itself is neither started nor restarted', async () => {
+  await using client = testClient()
+  await client.start('brief', ['sleep', '30'], ['--rm'])
+  const { code, stderr } = await client.kata('restart', 'brief')
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('[CONTAINER_NOT_ENDED]') })
+  expect(await client.list()).toEqual([expect.objectContaining({ status: 'running' })])
+})

@@ -1,0 +1,39 @@
+import { KataError } from '../../../errors.ts'
+import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { endContainer } from '../../client/end.ts'
+import { isExternal } from '../../client/external.ts'
+import { ownerCleansUp } from '../../client/life/owner.ts'
+import { type ContainerRecord, recordPaths } from '../../client/record.ts'
+import { runAgain } from '../../client/run.ts'
+import { type Observation, observe } from '../../client/status.ts'
+import type { Settings } from '../../settings.ts'
+import { findRecord, forEachName } from '../containers.ts'
+
+export async function start(settings: Settings, names: readonly string[]): Promise<number> {
+  return forEachName(settings, names, (name) => startOne(settings, name))
+}
+
+/** A container that runs is started already. Two commands that start the same one would take it from each other. */
+export async function startOne(settings: Settings, name: string): Promise<void> {
+  const found = findRecord(settings, name)
+  if (isExternal(found)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'started' })
+  const { directory } = recordPaths(settings.stateDir, found.namespace, found.id)
+  const outcome = await underDirectoryLock(directory, 0, async () => {
+    const record = findRecord(settings, name)
+    const seen = await observe(record)
+    if (seen.status === 'running' || seen.status === 'paused') return
+    await release(settings, record, seen)
+    await runAgain(settings, findRecord(settings, name))
+  })
+  if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
+  if (outcome === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace: settings.namespace })
+}
+
+/** What is left of the run before. A shim that died, or a host that went down, has ended the container, too. */
+async function release(settings: Settings, record: ContainerRecord, seen: Observation): Promise<void> {
+  const hasEnded = seen.status === 'stopped' || seen.status === 'dead'
+  if (!hasEnded || record.autoRemove)
+    throw new KataError('CONTAINER_NOT_ENDED', { name: record.id, status: seen.status })
+  if (!seen.held || (await ownerCleansUp(settings, record))) return
+  await endContainer(settings, record, { exitCode: seen.exitCode })
+}

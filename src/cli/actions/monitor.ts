@@ -1,0 +1,63 @@
+import { closeSync, constants, existsSync, openSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { mostLogBytes } from '../../sandbox/records/log-files.ts'
+import { RotatingFile } from '../../sandbox/records/rotating-file.ts'
+import { endContainer } from '../client/end.ts'
+import { isExternal, pathsOf } from '../client/external.ts'
+import { type ContainerRecord, recordPaths } from '../client/record.ts'
+import { TaskClient } from '../client/task.ts'
+import type { Settings } from '../settings.ts'
+import { findRecord } from './containers.ts'
+
+/** Waits for a container that was left running, or for one process in it, reads what it prints meanwhile, and cleans up. */
+export async function monitor(settings: Settings, name: string, execId: string | undefined): Promise<void> {
+  const record = findRecord(settings, name)
+  const task = await TaskClient.connect(record.address ?? '', record.namespace, record.id)
+  if (execId !== undefined) return monitorExec(settings, record, task, execId)
+  const { stdin, stdoutLog } = recordPaths(settings.stateDir, record.namespace, record.id)
+  const log = new RotatingFile(stdoutLog, mostLogBytes)
+  const output = readOn(`${dirname(stdin)}/stdout`, (chunk) => log.write(chunk))
+  const exitCode = await task.wait().catch((error) => {
+    settings.log.error('the shim was lost', { id: record.id, error })
+    return undefined
+  })
+  await output
+  log.close()
+  await endContainer(settings, record, { exitCode, task })
+}
+
+/** What a process prints that somebody left is lost, as in docker. */
+async function monitorExec(
+  settings: Settings,
+  record: ContainerRecord,
+  task: TaskClient,
+  execId: string,
+): Promise<void> {
+  const directory = `${pathsOf(settings, record).io}/${execId}`
+  const output = readOn(`${directory}/stdout`, () => {})
+  try {
+    await task.wait(execId)
+    await output
+    await task.delete(execId)
+  } catch (error) {
+    settings.log.debug('the process ended with its container', {
+      execId,
+      error,
+      external: isExternal(record),
+    })
+  } finally {
+    task.close()
+    rmSync(directory, { recursive: true, force: true })
+  }
+}
+
+/** Reads a FIFO until the shim closes it; does nothing where there is none. */
+async function readOn(path: string, take: (chunk: Uint8Array) => void): Promise<void> {
+  if (!existsSync(path)) return
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  try {
+    for await (const chunk of Bun.file(fd).stream()) take(chunk)
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,161 @@
+/** One container between its record and its end, as the client that starts it sees it. */
+import { readFileSync } from 'node:fs'
+import { readFailure } from '../../../bundle/failure.ts'
+import { bundleFile } from '../../../bundle/files.ts'
+import { wasOomKilled } from '../../../bundle/oom-killed.ts'
+import { readWarnings } from '../../../bundle/warnings.ts'
+import { describeError, KataError } from '../../../errors.ts'
+import type { OverlayMount } from '../../../images/rootfs.ts'
+import { processRef } from '../../../linux/processes/proc.ts'
+import { Options } from '../../../protocol/generated/containerd/runtime_options.ts'
+import { runtimeFailed } from '../../exit-code.ts'
+import { tellError } from '../../explain.ts'
+import type { Settings } from '../../settings.ts'
+import { endContainer } from '../end.ts'
+import { type ContainerRecord, type RecordPaths, updateRecord } from '../record.ts'
+import { startShim } from '../shim-process.ts'
+import { abortOnSignal, type SignalCatcher } from '../signals.ts'
+import type { StreamUris } from '../streams.ts'
+import { TaskClient } from '../task.ts'
+import { spawnMonitor } from './monitor.ts'
+
+/** What a session starts. */
+export interface Startable {
+  readonly record: ContainerRecord
+  readonly paths: RecordPaths
+  /** Makes the root file system, or finds it. */
+  rootfs(): OverlayMount
+  /** It ran before: its files and its record stay when it cannot start. */
+  readonly ranBefore: boolean
+}
+
+const runtimeOptionsType = 'runtimeoptions.v1.Options'
+
+export class Session {
+  readonly #settings: Settings
+  readonly #container: Startable
+  readonly #record: ContainerRecord
+  readonly #paths: RecordPaths
+  #starting: Promise<string> | undefined
+  #task: TaskClient | undefined
+  #warned = false
+
+  constructor(settings: Settings, container: Startable) {
+    this.#settings = settings
+    this.#container = container
+    this.#record = container.record
+    this.#paths = container.paths
+  }
+
+  /** Starts the shim and creates the task; an interruption ends the waiting, not what was begun. */
+  async create(uris: StreamUris, { interrupted }: SignalCatcher): Promise<TaskClient> {
+    const { namespace, id } = this.#record
+    const { bundle } = this.#paths
+    this.#starting = startShim(this.#settings, { namespace, id, bundle })
+    const address = await this.#starting
+    this.#update({ address })
+    this.#task = await TaskClient.connect(address, namespace, id)
+    const overlay = this.#container.rootfs()
+    const created = this.#task.create({
+      ...uris,
+      bundle,
+      rootfs: [{ ...overlay, target: '', options: [...overlay.options] }],
+      terminal: this.#record.terminal,
+      options: this.#options(),
+    })
+    await Promise.race([created, interrupted])
+    this.#showWarnings()
+    this.#update({ status: 'running' })
+    return this.#task
+  }
+
+  async end(exitCode: number, signals: SignalCatcher): Promise<void> {
+    await this.#end({ exitCode, task: this.#task, signal: abortOnSignal(signals) })
+  }
+
+  /** Nothing of a new container that could not start, or was lost, is kept. One that ran before is stopped, with this exit code. */
+  async fail(signals: SignalCatcher, exitCode = runtimeFailed): Promise<void> {
+    // An interruption may come while the shim is being born; it can only be ended once it exists.
+    await this.#starting?.catch(() => {})
+    this.#task?.close()
+    this.#showWarnings()
+    this.#showShimLog()
+    const { ranBefore } = this.#container
+    await this.#end({ exitCode, remove: !ranBefore, signal: abortOnSignal(signals) })
+  }
+
+  /** The person who breaks off the removal still gets the exit code, or the error, that all this was for. */
+  async #end(end: Parameters<typeof endContainer>[2]): Promise<void> {
+    try {
+      await endContainer(this.#settings, this.#record, end)
+    } catch (error) {
+      if (!(error instanceof KataError && error.code === 'REMOVAL_UNFINISHED')) throw error
+      this.#settings.tell(describeError(error))
+    }
+  }
+
+  /** Prints why a process was lost with its machine, or killed in it; its exit code does not say that. */
+  reportFailure(exitCode: number): void {
+    const { bundle } = this.#paths
+    const { id } = this.#record
+    if (exitCode !== 0 && wasOomKilled(bundle))
+      this.#settings.tell(new KataError('CONTAINER_OOM', { id }).message)
+    this.#tellEach(() => {
+      const failure = readFailure(bundle, 'failure')
+      return failure === undefined ? [] : [failure.message]
+    })
+  }
+
+  /** With --rm a waiting process of its own removes what is left after the end. */
+  leave(task: TaskClient): void {
+    const owner = this.#record.autoRemove ? processRef(spawnMonitor(this.#settings, this.#record)) : undefined
+    this.#update({ owner })
+    task.close()
+  }
+
+  /** The person left a container that ran in the foreground: from now on a waiting process keeps what it prints. */
+  handOver(task: TaskClient): number {
+    const owner = processRef(spawnMonitor(this.#settings, this.#record))
+    this.#update({ owner, detached: true })
+    task.close()
+    return 0
+  }
+
+  #options() {
+    const { configFile } = this.#record
+    if (configFile === undefined) return undefined
+    return {
+      typeUrl: runtimeOptionsType,
+      value: Options.encode(Options.fromPartial({ configPath: configFile })).finish(),
+    }
+  }
+
+  #update(changes: Partial<ContainerRecord>): void {
+    updateRecord(this.#settings.stateDir, this.#record.namespace, this.#record.id, changes)
+  }
+
+  /** Prints the shim's messages about this start, once. */
+  #showWarnings(): void {
+    if (this.#warned) return
+    this.#warned = true
+    this.#tellEach(() => readWarnings(this.#paths.bundle).map((warning) => `warning: ${warning}`))
+  }
+
+  /** A file of the shim's that cannot be read is told too, and changes nothing else. */
+  #tellEach(read: () => readonly string[]): void {
+    try {
+      for (const text of read()) this.#settings.tell(text)
+    } catch (error) {
+      tellError(this.#settings, error)
+    }
+  }
+
+  #showShimLog(): void {
+    if (!this.#settings.debug) return
+    try {
+      this.#settings.tell(readFileSync(bundleFile(this.#paths.bundle, 'shimLog'), 'utf8').trimEnd())
+    } catch {
+      // The shim never got as far as having a log.
+    }
+  }
+}

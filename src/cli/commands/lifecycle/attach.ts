@@ -1,0 +1,23 @@
+/** `kata-ts attach`: back to a container that was left running. */
+import type { Command } from 'commander'
+import { type Cli, describe, rootAction } from '../command.ts'
+
+export interface AttachFlags {
+  readonly detachKeys?: string
+  /** Commander's name for `--no-stdin`. */
+  readonly stdin: boolean
+}
+
+export function attachCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'attach <name>',
+    summary: 'attach your terminal to a container that runs in the background; signals go to it',
+    example: 'attach web',
+  })
+    .option('--detach-keys <keys>', 'what leaves it again (default: ctrl-p,ctrl-q)')
+    .option('--no-stdin', 'only watch')
+  return rootAction<AttachFlags>(command, cli, async (settings, flags, [name = '']) => {
+    const { attachTo } = await import('../../actions/lifecycle/attach.ts')
+    return attachTo(settings, flags, name)
+  })
+}
