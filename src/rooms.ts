@@ -25,6 +25,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
     'makes bundles, starts shims and calls them; output of containers is copied, not read',
   ],
   'cli/client/life': ['root', 'as cli/client'],
+  'cli/client/logs': ['root', 'as cli/client'],
   'cli/commands': ['root', 'as cli'],
   'cli/commands/lifecycle': ['root', 'as cli'],
   'cli/output': ['root', 'as cli'],

@@ -18,7 +18,7 @@ const sandboxLogs = '*/*/{console,vmm,virtiofsd}.log'
 /** Logs below a directory of a test: of a sandbox, of a container of the command line, and of a containerd. */
 const patterns = [
   sandboxLogs,
-  'containers/*/*/{monitor,stdout,stderr}.log',
+  'containers/*/*/{monitor,output}.log',
   'containers/*/*/bundle/shim.log',
   '{log,*.log}',
 ]

@@ -1,40 +1,57 @@
 import { KataError } from '../../errors.ts'
+import type { LogRecord } from '../../sandbox/records/container-log.ts'
 import { sleep } from '../../time.ts'
 import { isExternal } from '../client/external.ts'
-import { LogTail } from '../client/log-tail.ts'
+import { LogPrinter } from '../client/logs/printer.ts'
+import { LogReader } from '../client/logs/reader.ts'
+import { inTime, lastLines, type Selection } from '../client/logs/select.ts'
 import { openSink } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
+import type { LogsFlags } from '../commands/logs.ts'
+import { parseMoment } from '../parse/moment.ts'
+import { parseWhole } from '../parse/number.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
 const pollMs = 200
 
-export async function logs(
-  settings: Settings,
-  { follow }: { follow: boolean },
-  name: string,
-): Promise<number> {
+export async function logs(settings: Settings, flags: LogsFlags, name: string): Promise<number> {
+  const selection = selectionOf(flags)
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('LOG_ELSEWHERE', { name })
   if (!record.detached) throw new KataError('LOG_NOT_KEPT', { name })
-  const { stdoutLog, stderrLog } = recordPaths(settings.stateDir, record.namespace, record.id)
-  const tails = [new LogTail(stdoutLog, openSink(1)), new LogTail(stderrLog, openSink(2))]
-  const copyAll = async () => {
-    for (const tail of tails) await tail.copy()
-  }
+  const reader = new LogReader(recordPaths(settings.stateDir, record.namespace, record.id).log)
+  const printer = new LogPrinter({
+    sinks: { stdout: openSink(1), stderr: openSink(2) },
+    timestamps: flags.timestamps === true,
+  })
+  const print = (records: Iterable<LogRecord>) => printer.print(inTime(records, selection))
   try {
-    await copyAll()
-    while (follow && !(await hasEnded(settings, name))) {
+    await print(lastLines(inTime(reader.read(), selection), selection))
+    while (flags.follow && !isOver(selection) && !(await hasEnded(settings, name))) {
       await sleep(pollMs)
-      await copyAll()
+      await print(reader.read())
     }
-    await copyAll()
+    // What it wrote at its very end; lines that came while the first were printed are no more of the last ones.
+    if (flags.follow) await print(reader.read())
     return 0
   } finally {
-    for (const tail of tails) tail.close()
+    reader.close()
   }
 }
+
+function selectionOf({ tail, since, until }: LogsFlags): Selection {
+  const all = tail === undefined || tail === 'all' || tail === '-1'
+  return {
+    tail: all ? undefined : parseWhole(tail, '--tail', 0, Number.MAX_SAFE_INTEGER),
+    since: since === undefined ? undefined : parseMoment(since, '--since'),
+    until: until === undefined ? undefined : parseMoment(until, '--until'),
+  }
+}
+
+/** Nothing that comes now is wanted any more. */
+const isOver = ({ until }: Selection): boolean => until !== undefined && until < Date.now()
 
 async function hasEnded(settings: Settings, name: string): Promise<boolean> {
   try {

@@ -1,11 +1,11 @@
 import { closeSync, constants, existsSync, openSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { mostLogBytes } from '../../sandbox/records/log-files.ts'
-import { RotatingFile } from '../../sandbox/records/rotating-file.ts'
+import { openContainerLog } from '../../sandbox/records/container-log.ts'
 import { endContainer } from '../client/end.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { TaskClient } from '../client/task.ts'
+import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
@@ -14,9 +14,9 @@ export async function monitor(settings: Settings, name: string, execId: string |
   const record = findRecord(settings, name)
   const task = await TaskClient.connect(record.address ?? '', record.namespace, record.id)
   if (execId !== undefined) return monitorExec(settings, record, task, execId)
-  const { stdin, stdoutLog } = recordPaths(settings.stateDir, record.namespace, record.id)
-  const log = new RotatingFile(stdoutLog, mostLogBytes)
-  const output = readOn(`${dirname(stdin)}/stdout`, (chunk) => log.write(chunk))
+  const paths = recordPaths(settings.stateDir, record.namespace, record.id)
+  const log = openContainerLog(paths.log, 'stdout', record.logBounds ?? defaultLogBounds)
+  const output = readOn(`${dirname(paths.stdin)}/stdout`, (chunk) => log.write(chunk))
   const exitCode = await task.wait().catch((error) => {
     settings.log.error('the shim was lost', { id: record.id, error })
     return undefined

@@ -16,6 +16,7 @@ import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { readEnvFiles } from '../parse/env-file.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
+import { parseLogOptions } from '../parse/log-options.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseNetwork } from '../parse/network.ts'
 import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
@@ -47,6 +48,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   if (!detach) requireTerminal({ interactive, terminal })
   const id = checkName(flags.name ?? generateName(), 'container')
   const overrides = overridesOf(flags)
+  const logBounds = parseLogOptions(flags.logOpt ?? [])
   const limits = limitsOf(flags)
   const rights = parseRights(flags)
   const hostname = flags.hostname ?? id
@@ -77,7 +79,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined
   return {
-    ...{ id, command, interactive, terminal, detachKeys, autoRemove, overrides, etc },
+    ...{ id, command, interactive, terminal, detachKeys, logBounds, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
     ...stopOf(flags, rootfs),
     image: rootfs.description,

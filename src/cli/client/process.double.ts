@@ -1,24 +1,41 @@
 /** A test double of a process in the guest: one of the host, on streams that are open when this returns, as the shim's are. */
 import { closeSync, constants, openSync } from 'node:fs'
+import { openContainerLog } from '../../sandbox/records/container-log.ts'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
+import { type LogTarget, parseLogUri } from '../../sandbox/records/log-files.ts'
 import type { StreamUris } from './streams.ts'
 
-const { O_APPEND, O_CREAT, O_NONBLOCK, O_RDONLY, O_RDWR } = constants
+const { O_NONBLOCK, O_RDONLY, O_RDWR } = constants
 
-export function spawnOn(uris: StreamUris, args: readonly string[]): Bun.Subprocess {
-  const outputs = [uris.stdout, uris.stderr].map(openOutput)
+export interface FakeProcess {
+  readonly child: Bun.Subprocess
+  /** All that it wrote is in its log. */
+  readonly delivered: Promise<void>
+}
+
+export function spawnOn(uris: StreamUris, args: readonly string[]): FakeProcess {
+  const logs = [uris.stdout, uris.stderr].map(parseLogUri)
+  const outputs = [uris.stdout, uris.stderr].map((uri, index) =>
+    logs[index] === undefined ? openSync(uri === '' ? '/dev/null' : uri, O_RDWR) : undefined,
+  )
   const held = heldInputPath(uris.stdin)
   const access = held === undefined ? O_RDONLY : O_RDWR
   const input = uris.stdin === '' ? undefined : openSync(held ?? uris.stdin, access | O_NONBLOCK)
   const child = Bun.spawn([...args], {
-    stdio: [input === undefined ? 'ignore' : Bun.file(input).stream(), outputs[0]!, outputs[1]!],
+    stdio: [
+      input === undefined ? 'ignore' : Bun.file(input).stream(),
+      outputs[0] ?? 'pipe',
+      outputs[1] ?? 'pipe',
+    ],
   })
-  for (const fd of outputs) closeSync(fd)
-  return child
+  for (const fd of outputs) if (fd !== undefined) closeSync(fd)
+  const copies = [child.stdout, child.stderr].map((stream, index) => copy(stream, logs[index]))
+  return { child, delivered: Promise.all(copies).then(() => {}) }
 }
 
-function openOutput(uri: string): number {
-  if (uri.startsWith('file://'))
-    return openSync(decodeURI(new URL(uri).pathname), O_RDWR | O_CREAT | O_APPEND)
-  return openSync(uri === '' ? '/dev/null' : uri, O_RDWR)
+async function copy(stream: unknown, target: LogTarget | undefined): Promise<void> {
+  if (target === undefined || !(stream instanceof ReadableStream)) return
+  const log = openContainerLog(target.path, target.stream, target.bounds)
+  for await (const chunk of stream as ReadableStream<Uint8Array>) log.write(chunk)
+  log.close()
 }

@@ -7,9 +7,10 @@ import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync
 import { describeError, KataError } from '../../errors.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
-import { bool, choice, number, text } from '../../json/values.ts'
+import { bool, choice, number, positive, text } from '../../json/values.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
+import type { LogBounds } from '../../sandbox/records/container-log.ts'
 import { checkName, isName } from '../parse/name.ts'
 
 /** `creating` until Create has returned; `stopped` once everything but the record itself was released. */
@@ -35,6 +36,8 @@ export interface ContainerRecord {
   /** Its standard input is there for those who attach. */
   readonly interactive?: boolean | undefined
   readonly autoRemove: boolean
+  /** The bounds of its log. */
+  readonly logBounds?: LogBounds | undefined
   /** The configuration file that was named for it. */
   readonly configFile?: string | undefined
   /** The number of the signal that `stop` sends; absent: SIGTERM. */
@@ -62,6 +65,7 @@ const containerRecord = record<ContainerRecord>({
   detached: needed(bool),
   interactive: bool,
   autoRemove: needed(bool),
+  logBounds: record<LogBounds>({ maxBytes: needed(positive), maxFiles: needed(positive) }),
   configFile: text,
   stopSignal: number,
   stopTimeout: number,
@@ -77,8 +81,8 @@ export interface RecordPaths {
   readonly io: string
   /** Those of its main process are beside this one. */
   readonly stdin: string
-  readonly stdoutLog: string
-  readonly stderrLog: string
+  /** Both streams of a container in the background (container-log.ts). */
+  readonly log: string
 }
 
 /** @throws KataError NAME_INVALID: both become path components. */
@@ -90,8 +94,7 @@ export function recordPaths(stateDir: string, namespace: string, id: string): Re
     file: `${directory}/record.json`,
     io: `${directory}/io`,
     stdin: `${directory}/io/main/stdin`,
-    stdoutLog: `${directory}/stdout.log`,
-    stderrLog: `${directory}/stderr.log`,
+    log: `${directory}/output.log`,
   }
 }
 

@@ -9,9 +9,11 @@ import { makeUpper, writableOverlay } from '../../images/rootfs.ts'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { bootId, processRef } from '../../linux/processes/proc.ts'
 import type { OciSpec } from '../../oci/spec.ts'
+import type { LogBounds, LogStream } from '../../sandbox/records/container-log.ts'
 import { heldInput } from '../../sandbox/records/held-input.ts'
 import { logUri } from '../../sandbox/records/log-files.ts'
 import { exitCodeOf } from '../exit-code.ts'
+import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
 import { type EtcWishes, writeEtcFiles } from './etc-files.ts'
@@ -41,6 +43,7 @@ export interface ContainerPlan {
   readonly detachKeys: Uint8Array
   readonly terminal: boolean
   readonly autoRemove: boolean
+  readonly logBounds: LogBounds
   readonly stopSignal?: number | undefined
   readonly stopTimeout?: number | undefined
   readonly overrides: Overrides
@@ -98,9 +101,11 @@ async function detach(settings: Settings, make: () => Startable): Promise<void> 
     const container = make()
     const { record, paths } = container
     session = new Session(settings, container)
-    const stderr = record.terminal ? '' : logUri(paths.stderrLog)
+    const bounds = record.logBounds ?? defaultLogBounds
+    const uri = (stream: LogStream) => logUri({ path: paths.log, stream, bounds })
+    const stderr = record.terminal ? '' : uri('stderr')
     const stdin = record.interactive ? heldInput(makeStdin(paths)) : ''
-    const task = await session.create({ stdin, stdout: logUri(paths.stdoutLog), stderr }, signals)
+    const task = await session.create({ stdin, stdout: uri('stdout'), stderr }, signals)
     await Promise.race([task.start(), signals.interrupted])
     session.leave(task)
   } catch (error) {
@@ -134,10 +139,10 @@ function prepareAgain({ stateDir }: Settings, before: ContainerRecord): Startabl
 /** Writes go into the container's directory; the layers stay as they are. */
 function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
   const { id, command, image, layers, terminal, autoRemove, spec, overrides } = plan
-  const { interactive, stopSignal, stopTimeout, configFile } = plan
+  const { interactive, logBounds, stopSignal, stopTimeout, configFile } = plan
   const record: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, layers, terminal, detached, autoRemove },
-    ...{ interactive, stopSignal, stopTimeout, configFile },
+    ...{ interactive, logBounds, stopSignal, stopTimeout, configFile },
     createdAt: new Date().toISOString(),
     status: 'creating',
     owner: processRef(process.pid)!,

@@ -21,6 +21,7 @@ interface FakeProcess {
   readonly args: readonly string[]
   readonly io: StreamUris
   child?: Bun.Subprocess
+  delivered?: Promise<void>
 }
 
 const argv = process.argv.slice(2)
@@ -81,8 +82,10 @@ function serveTasks(): void {
     return found
   }
   const exit = async (execId: string) => {
-    const { child, args } = find(execId)
+    const { child, args, delivered } = find(execId)
     await child?.exited
+    // A child of it may keep its output open.
+    await Promise.race([delivered, Bun.sleep(500)])
     if (args.includes('out-of-memory')) markOomKilled(bundle)
     return child?.signalCode ? 128 + signalNumber(child.signalCode) : (child?.exitCode ?? 0)
   }
@@ -104,8 +107,8 @@ function serveTasks(): void {
       const found = find(execId)
       if (Bun.which(found.args[0]!) === null)
         throw new KataError('COMMAND_NOT_FOUND', { command: found.args[0]!, reason: 'no such file' })
-      found.child = spawnOn(found.io, found.args)
-      return { pid: found.child.pid }
+      Object.assign(found, spawnOn(found.io, found.args))
+      return { pid: find(execId).child?.pid ?? 0 }
     },
     wait: async ({ execId }) => ({ exitStatus: await exit(execId) }),
     async state({ execId }) {

@@ -22,7 +22,7 @@ function attach(input = ''): AttachedStreams {
   })
 }
 
-const run = (script: string, { uris }: AttachedStreams) => spawnOn(uris, ['sh', '-c', script])
+const run = (script: string, { uris }: AttachedStreams) => spawnOn(uris, ['sh', '-c', script]).child
 
 test('both outputs arrive whole and apart', async () => {
   const streams = attach()

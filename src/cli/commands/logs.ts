@@ -1,16 +1,28 @@
-/** `kata-ts logs`: what a detached container has printed. */
+/** `kata-ts logs`: what a container in the background has printed. */
 import type { Command } from 'commander'
 import { type Cli, describe, rootAction } from './command.ts'
+
+export interface LogsFlags {
+  readonly follow?: true
+  readonly tail?: string
+  readonly since?: string
+  readonly until?: string
+  readonly timestamps?: true
+}
 
 export function logsCommand(cli: Cli): Command {
   const command = describe({
     usage: 'logs <name>',
-    summary:
-      'print the output of a detached container, stdout and stderr separately (the last 16 to 32 MiB of each)',
-    example: 'logs --follow web',
-  }).option('-f, --follow', 'keep printing until the container ends')
-  return rootAction<{ follow?: true }>(command, cli, async (settings, { follow }, [name = '']) => {
+    summary: 'print the output of a container in the background, stdout and stderr in their order',
+    example: 'logs --follow --tail 20 web',
+  })
+    .option('-f, --follow', 'keep printing until the container ends')
+    .option('-n, --tail <lines>', 'only so many of the last lines (default: all)')
+    .option('--since <time>', 'only lines since then: 10m ago, or 2026-01-02T15:04:05Z')
+    .option('--until <time>', 'only lines until then')
+    .option('-t, --timestamps', 'begin each line with its time')
+  return rootAction<LogsFlags>(command, cli, async (settings, flags, [name = '']) => {
     const { logs } = await import('../actions/logs.ts')
-    return logs(settings, { follow: follow === true }, name)
+    return logs(settings, flags, name)
   })
 }

@@ -29,6 +29,7 @@ export interface RunFlags extends RightsFlags {
   readonly workdir?: string
   readonly readOnly?: true
   readonly hostname?: string
+  readonly logOpt?: readonly string[]
   readonly stopSignal?: string
   readonly stopTimeout?: string
   readonly network?: string
@@ -116,6 +117,7 @@ const machineOptions = (command: Command): Command =>
     )
     // `-h` is the host name, as in docker. Were it help, a run with it would end with 0.
     .option('-h, --hostname <name>', 'host name (default: the name of the container)')
+    .option('--log-opt <name=value>', 'bounds of the log: max-size=16m, max-file=2; repeatable', collect)
     .option('--stop-signal <signal>', 'the signal of `stop` (default: the image’s, or TERM)')
     .option('--stop-timeout <seconds>', 'how long `stop` waits before SIGKILL, -1 for ever (default: 10)')
     .option(

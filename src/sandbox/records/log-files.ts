@@ -1,16 +1,30 @@
-/** The log files of a detached container: the command line asks its shim for them, and reads them. */
+/** The log of a container in the background, as the command line asks its shim for it. */
+import type { LogBounds, LogStream } from './container-log.ts'
 
-/** In the query of a `file://` URI: bytes after which the file becomes `<path>.1` and a new one begins. A containerd sends none. */
-export const rotateAt = 'rotate-at'
-
-/** A container that never stops talking keeps twice as much of each stream. */
-export const mostLogBytes = 16 * 2 ** 20
-
-export function logUri(path: string): string {
-  return `file://${encodeURI(path)}?${rotateAt}=${mostLogBytes}`
+export interface LogTarget {
+  readonly path: string
+  readonly stream: LogStream
+  readonly bounds: LogBounds
 }
 
-/** Path of the older half, once there is one. */
-export function olderLog(path: string): string {
-  return `${path}.1`
+/** A `file://` URI with what a containerd never says: which stream it is of a log with both. */
+export function logUri({ path, stream, bounds }: LogTarget): string {
+  const { maxBytes, maxFiles } = bounds
+  return `file://${encodeURI(path)}?stream=${stream}&max-bytes=${maxBytes}&max-files=${maxFiles}`
+}
+
+/** What {@link logUri} made the URI of; undefined for another one. */
+export function parseLogUri(uri: string): LogTarget | undefined {
+  if (!uri.startsWith('file://')) return undefined
+  const { pathname, searchParams } = new URL(uri)
+  const stream = searchParams.get('stream')
+  if (stream !== 'stdout' && stream !== 'stderr') return undefined
+  const [maxBytes, maxFiles] = ['max-bytes', 'max-files'].map((name) => Number(searchParams.get(name)))
+  if (!maxBytes || !maxFiles) return undefined
+  return { path: decodeURI(pathname), stream, bounds: { maxBytes, maxFiles } }
+}
+
+/** The file that was full so many files ago; 0 is the current one. */
+export function olderLog(path: string, age = 1): string {
+  return age === 0 ? path : `${path}.${age}`
 }

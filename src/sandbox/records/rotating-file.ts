@@ -1,28 +1,39 @@
-/** A log file of bounded size: when it is full it becomes `<path>.1`, in place of the one before, and a new one begins. */
+/** A log file of bounded size: when it is full it becomes `<path>.1`, what was that `<path>.2` and so on, and a new one begins. */
 import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
 import { olderLog } from './log-files.ts'
 
-const { O_WRONLY, O_APPEND, O_CREAT } = constants
+const { O_WRONLY, O_APPEND, O_CREAT, O_TRUNC } = constants
+
+export interface FileBounds {
+  readonly maxBytes: number
+  /** With the current one. */
+  readonly maxFiles: number
+}
 
 export class RotatingFile {
   readonly #path: string
-  readonly #mostBytes: number
+  readonly #bounds: FileBounds
   #fd: number
   #size: number
 
-  /** Appends to `path`, which gets no more than `mostBytes`. @throws errors of open(2). */
-  constructor(path: string, mostBytes = Number.POSITIVE_INFINITY) {
+  /** Appends to `path`. @throws errors of open(2). */
+  constructor(path: string, bounds: FileBounds) {
     this.#path = path
-    this.#mostBytes = mostBytes
+    this.#bounds = bounds
     this.#fd = openSync(path, O_WRONLY | O_APPEND | O_CREAT, 0o600)
     this.#size = fstatSync(this.#fd).size
   }
 
-  /** A file never blocks its writer, so it is written directly. @throws ENOSPC. */
-  write(chunk: Uint8Array): void {
-    for (let offset = 0; offset < chunk.length; ) {
-      if (this.#size >= this.#mostBytes) this.#rotate()
-      const count = writeSync(this.#fd, chunk, offset, Math.min(chunk.length - offset, this.#room()))
+  /**
+   * Writes all of the record into one file; one that is larger than a file may be has a file of its own. A file never makes anybody
+   * wait, so it is written directly.
+   *
+   * @throws ENOSPC.
+   */
+  append(record: Uint8Array): void {
+    if (this.#size > 0 && this.#size + record.length > this.#bounds.maxBytes) this.#rotate()
+    for (let offset = 0; offset < record.length; ) {
+      const count = writeSync(this.#fd, record, offset)
       offset += count
       this.#size += count
     }
@@ -32,16 +43,22 @@ export class RotatingFile {
     closeSync(this.#fd)
   }
 
-  /** At most what writeSync takes as a length. */
-  #room(): number {
-    return Math.min(this.#mostBytes - this.#size, 2 ** 31 - 1)
-  }
-
   #rotate(): void {
-    renameSync(this.#path, olderLog(this.#path))
-    const fresh = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT, 0o600)
+    const { maxFiles } = this.#bounds
+    for (let age = maxFiles - 1; age > 0; age--)
+      renameIfThere(olderLog(this.#path, age - 1), olderLog(this.#path, age))
+    // The only file there may be begins anew.
+    const fresh = openSync(this.#path, O_WRONLY | O_APPEND | O_CREAT | (maxFiles === 1 ? O_TRUNC : 0), 0o600)
     closeSync(this.#fd)
     this.#fd = fresh
     this.#size = 0
+  }
+}
+
+function renameIfThere(from: string, to: string): void {
+  try {
+    renameSync(from, to)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
 }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { makeFifo } from '../../linux/files/fifo.ts'
 import { heldInput } from '../../sandbox/records/held-input.ts'
+import { logUri } from '../../sandbox/records/log-files.ts'
 import { openInput, openOutput } from './stdio.ts'
 
 let directory: string
@@ -44,12 +45,18 @@ describe('output', () => {
     expect(readFileSync(path, 'utf8')).toBe('before after')
   })
 
-  test('a file that is to be bounded is followed by another', async () => {
+  test('both streams of a log of ours are in one bounded file', async () => {
     const path = join(directory, 'log')
-    const sink = openOutput(`file://${path}?rotate-at=4`)
-    await sink.write(bytes('123456'))
-    await sink.close()
-    expect([`${path}.1`, path].map((file) => readFileSync(file, 'utf8'))).toEqual(['1234', '56'])
+    const open = (stream: 'stdout' | 'stderr') =>
+      openOutput(logUri({ path, stream, bounds: { maxBytes: 80, maxFiles: 2 } }))
+    const [out, err] = [open('stdout'), open('stderr')]
+    await out.write(bytes('one\n'))
+    await err.write(bytes('two\n'))
+    await out.close()
+    await err.write(bytes('three\n'))
+    await err.close()
+    const words = (file: string) => readFileSync(file, 'utf8').match(/(?<= F )\w+/g)
+    expect([`${path}.1`, path].map(words)).toEqual([['one', 'two'], ['three']])
   })
 
   test('a full disk is an error, not an endless loop', async () => {

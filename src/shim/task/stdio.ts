@@ -6,11 +6,11 @@
  * waits for a reader and a reader that leaves is no SIGPIPE; an input FIFO is read as a stream, because a plain read
  * before the first writer would look like its end; Bun never closes a descriptor that it was handed.
  */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, writeSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { openContainerLog } from '../../sandbox/records/container-log.ts'
 import { heldInputPath } from '../../sandbox/records/held-input.ts'
-import { rotateAt } from '../../sandbox/records/log-files.ts'
-import { RotatingFile } from '../../sandbox/records/rotating-file.ts'
+import { parseLogUri } from '../../sandbox/records/log-files.ts'
 import { sleep } from '../../time.ts'
 
 export interface OutputSink {
@@ -51,14 +51,34 @@ function untilClosed(sink: OutputSink): OutputSink {
   }
 }
 
-/** @throws (write) ENOSPC. */
+/** A file of containerd's, or a log of the command line's. @throws (write) ENOSPC. */
 function fileSink(uri: string): OutputSink {
-  const { pathname, searchParams } = new URL(uri)
-  const mostBytes = Number(searchParams.get(rotateAt)) || undefined
-  const file = attempt(uri, () => new RotatingFile(decodeURI(pathname), mostBytes))
+  const target = parseLogUri(uri)
+  const file = attempt(uri, () =>
+    target === undefined
+      ? new PlainFile(decodeURI(new URL(uri).pathname))
+      : openContainerLog(target.path, target.stream, target.bounds),
+  )
   return {
     write: async (chunk) => file.write(chunk),
     close: async () => file.close(),
+  }
+}
+
+/** A file never makes anybody wait, so it is written directly. */
+class PlainFile {
+  readonly #fd: number
+
+  constructor(path: string) {
+    this.#fd = openSync(path, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT, 0o600)
+  }
+
+  write(chunk: Uint8Array): void {
+    for (let offset = 0; offset < chunk.length; ) offset += writeSync(this.#fd, chunk, offset)
+  }
+
+  close(): void {
+    closeSync(this.#fd)
   }
 }
 

@@ -1,10 +1,9 @@
 import { KataError } from '../../../errors.ts'
 import { attach, requireTerminal } from '../../client/attach.ts'
 import { isExternal } from '../../client/external.ts'
-import { logStreams } from '../../client/log-streams.ts'
-import { type ContainerRecord, recordPaths } from '../../client/record.ts'
+import { logStreams } from '../../client/logs/streams.ts'
+import { recordPaths } from '../../client/record.ts'
 import { catchSignals } from '../../client/signals.ts'
-import type { AttachedStreams } from '../../client/streams.ts'
 import type { AttachFlags } from '../../commands/lifecycle/attach.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../../parse/detach-keys.ts'
 import type { Settings } from '../../settings.ts'
@@ -21,7 +20,12 @@ export async function attachTo(settings: Settings, flags: AttachFlags, name: str
   requireTerminal({ interactive, terminal })
   const task = await connectRunning(record)
   const signals = catchSignals()
-  const streams = streamsOf(settings, record, interactive, terminal ? detachKeys : new Uint8Array())
+  const { log: path, stdin } = recordPaths(settings.stateDir, record.namespace, id)
+  const streams = logStreams({
+    log: path,
+    input: interactive ? { fifo: stdin, from: 0 } : undefined,
+    detachKeys: terminal ? detachKeys : new Uint8Array(),
+  })
   const { log, tell } = settings
   const asked = { task, id, execId: '', isStarted: true, streams, signals, interactive, terminal, log, tell }
   try {
@@ -31,19 +35,4 @@ export async function attachTo(settings: Settings, flags: AttachFlags, name: str
     streams.close()
     task.close()
   }
-}
-
-function streamsOf(
-  settings: Settings,
-  { namespace, id, terminal }: ContainerRecord,
-  interactive: boolean,
-  detachKeys: Uint8Array,
-): AttachedStreams {
-  const { stdin, stdoutLog, stderrLog } = recordPaths(settings.stateDir, namespace, id)
-  const errors = terminal ? [] : [{ path: stderrLog, output: 2 }]
-  return logStreams({
-    logs: [{ path: stdoutLog, output: 1 }, ...errors],
-    input: interactive ? { fifo: stdin, from: 0 } : undefined,
-    detachKeys,
-  })
 }

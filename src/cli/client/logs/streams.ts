@@ -3,49 +3,49 @@
  * and what the caller types goes into the FIFO that its shim holds open.
  */
 import { constants, openSync } from 'node:fs'
-import { sleep } from '../../time.ts'
-import { DetachKeys } from '../parse/detach-keys.ts'
-import { LogTail } from './log-tail.ts'
-import { openSink } from './output.ts'
-import { type AttachedStreams, pumpIn } from './streams.ts'
+import { sleep } from '../../../time.ts'
+import { DetachKeys } from '../../parse/detach-keys.ts'
+import { openSink } from '../output.ts'
+import { type AttachedStreams, pumpIn } from '../streams.ts'
+import { LogPrinter } from './printer.ts'
+import { LogReader } from './reader.ts'
 
 /** How often the log is looked at, milliseconds: what a person types comes back within that. */
 const pollMs = 10
 
 export interface LogStreamsOptions {
-  /** Logs with our own descriptors that they go to. */
-  readonly logs: readonly { readonly path: string; readonly output: number }[]
+  readonly log: string
   /** The FIFO and our own descriptor; none: no input. */
   readonly input?: { readonly fifo: string; readonly from: number } | undefined
   readonly detachKeys: Uint8Array
 }
 
-export function logStreams({ logs, input, detachKeys }: LogStreamsOptions): AttachedStreams {
+export function logStreams({ log, input, detachKeys }: LogStreamsOptions): AttachedStreams {
   const over = new AbortController()
   const broken = Promise.withResolvers<unknown>()
   const detached = Promise.withResolvers<void>()
-  const tails = logs.map(({ path, output }) => new LogTail(path, openSink(output)))
-  const copyAll = async () => {
-    for (const tail of tails) await tail.copy()
-  }
+  const reader = new LogReader(log)
+  const printer = new LogPrinter({
+    sinks: { stdout: openSink(1), stderr: openSink(2) },
+    timestamps: false,
+  })
   // Before the caller is told that it is attached: it sees all that comes from then on.
-  const copied = Promise.all(tails.map((tail) => tail.skip())).then(async () => {
+  for (const _ of reader.read());
+  const copy = async () => {
     while (!over.signal.aborted) {
-      await copyAll()
+      await printer.print(reader.read())
       await sleep(pollMs, over.signal).catch(() => {})
     }
-    await copyAll()
-  })
-  copied.catch(broken.resolve)
+    await printer.print(reader.read())
+  }
+  const drained = copy().catch(broken.resolve)
   const end = async () => {
     over.abort()
-    await copied.catch(() => {})
+    await drained
   }
   return {
     uris: { stdin: '', stdout: '', stderr: '' },
-    drained: copied.catch(() => {}),
-    broken: broken.promise,
-    detached: detached.promise,
+    ...{ drained, broken: broken.promise, detached: detached.promise },
     started() {
       if (input === undefined) return
       const fifo = openSync(input.fifo, constants.O_WRONLY | constants.O_NONBLOCK)
@@ -53,8 +53,6 @@ export function logStreams({ logs, input, detachKeys }: LogStreamsOptions): Atta
     },
     finish: end,
     leave: end,
-    close() {
-      for (const tail of tails) tail.close()
-    },
+    close: () => reader.close(),
   }
 }

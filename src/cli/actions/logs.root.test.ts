@@ -1,0 +1,63 @@
+/** `logs` against a double of the shim. */
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { readdirSync } from 'node:fs'
+import { eventually, testClient } from '../client/client.double.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(60_000)
+
+test('lines of both streams come in their order, and as many and from when on as was asked for', async () => {
+  await using client = testClient()
+  const script =
+    'for i in 1 2 3; do echo out $i; sleep 0.1; echo err $i >&2; sleep 0.1; done; sleep 1; echo last'
+  await client.start('talker', ['sh', '-c', script])
+  await client.kata('wait', 'talker')
+  // To one file, as to a terminal.
+  const merged = async (...args: string[]) => {
+    const file = Bun.file(`${client.base}/merged`)
+    const command = [process.execPath, `${import.meta.dir}/../client/client.host.ts`, client.base, 'logs']
+    await Bun.spawn(['sh', '-c', '"$@" > "$0" 2>&1', file.name!, ...command, ...args, 'talker']).exited
+    return file.text()
+  }
+  const all = 'out 1\nerr 1\nout 2\nerr 2\nout 3\nerr 3\nlast\n'
+  expect(await merged()).toBe(all)
+  expect(await merged('--tail', 'all')).toBe(all)
+  expect(await merged('-n', '2')).toBe('err 3\nlast\n')
+  const timed = await merged('-t')
+  const times = timed
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => line.split(' ')[0]!)
+  expect(times.length).toBe(7)
+  expect(times).toEqual(times.toSorted())
+  expect(await merged('--since', times[5]!)).toBe('err 3\nlast\n')
+  expect(await merged('--until', times[0]!)).toBe('out 1\n')
+  expect(await merged('--since', times[1]!, '--tail', '1', '-t')).toBe(`${times[6]} last\n`)
+  expect((await client.kata('logs', 'talker')).stdout).toBe('out 1\nout 2\nout 3\nlast\n')
+})
+
+test('the bounds of the log are those of run, for a later start too', async () => {
+  await using client = testClient()
+  const options = ['--log-opt', 'max-size=64k', '--log-opt', 'max-file=3']
+  await client.start('chatty', ['sh', '-c', 'yes 0123456789 | head -n 40000'], options)
+  const logs = () =>
+    readdirSync(`${client.base}/state/containers/default/chatty`).filter((name) => name.startsWith('output'))
+  await eventually(async () => (await client.list())[0]?.status === 'stopped')
+  expect(logs().sort()).toEqual(['output.log', 'output.log.1', 'output.log.2'])
+  await client.kata('start', 'chatty')
+  await client.kata('wait', 'chatty')
+  expect(logs().length).toBe(3)
+  const { stdout } = await client.kata('logs', 'chatty')
+  expect(stdout.length).toBeLessThan(64 * 1024 * 3)
+  expect(stdout).toMatch(/^[0-9]*\n(0123456789\n)+$/)
+})
+
+test.each([
+  [['logs', '--tail', 'some', 'x'], '--tail does not take "some"'],
+  [['logs', '--since', 'soon', 'x'], '--since does not take "soon"'],
+  [['run', '--log-opt', 'mode=fast', 'true'], '--log-opt does not take "mode=fast"'],
+])('%j is refused', async (args, problem) => {
+  await using client = testClient()
+  const { code, stderr } = await client.kata(...args)
+  expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining(problem) })
+})

@@ -1,0 +1,74 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { openContainerLog } from '../../../sandbox/records/container-log.ts'
+import { LogReader } from './reader.ts'
+
+let directory: string
+let log: string
+let reader: LogReader
+beforeEach(() => {
+  directory = mkdtempSync(`${tmpdir()}/log-`)
+  log = `${directory}/output.log`
+  reader = new LogReader(log)
+})
+afterEach(() => {
+  reader.close()
+  rmSync(directory, { recursive: true })
+})
+
+const textOf = (from: LogReader) =>
+  [...from.read()].map(({ bytes }) => Buffer.from(bytes).toString()).join('')
+const writer = (maxBytes: number, maxFiles: number) => openContainerLog(log, 'stdout', { maxBytes, maxFiles })
+
+test('a log that is not there yet is empty, and read once it is', () => {
+  expect(textOf(reader)).toBe('')
+  const sink = writer(1000, 2)
+  sink.write(Buffer.from('hello\n'))
+  expect(textOf(reader)).toBe('hello\n')
+  expect(textOf(reader)).toBe('')
+  sink.close()
+})
+
+test('all files are read in their order, however many', () => {
+  const sink = writer(200, 5)
+  for (let index = 0; index < 40; index++) sink.write(Buffer.from(`${index}\n`))
+  sink.close()
+  const numbers = textOf(reader).split('\n').slice(0, -1).map(Number)
+  expect(numbers.length).toBeGreaterThan(10)
+  expect(numbers).toEqual(numbers.map((_, index) => 40 - numbers.length + index))
+})
+
+test('one who follows gets every line once, whenever new files begin', () => {
+  const sink = writer(100, 4)
+  let written = ''
+  let seen = ''
+  for (let index = 0; index < 100; index++) {
+    const text = `${index}\n`
+    sink.write(Buffer.from(text))
+    written += text
+    // Now and then several files are full between two looks.
+    if (index % 6 === 0) seen += textOf(reader)
+  }
+  sink.close()
+  expect(seen + textOf(reader)).toBe(written)
+})
+
+test('one who is too slow goes on with the oldest file that is kept', () => {
+  const sink = writer(100, 2)
+  sink.write(Buffer.from('first\n'))
+  expect(textOf(reader)).toBe('first\n')
+  for (let index = 0; index < 50; index++) sink.write(Buffer.from(`${index}\n`))
+  sink.close()
+  // The file at hand is read to its end, although it is not kept any more.
+  const [, ...numbers] = textOf(reader).split('\n').slice(0, -1).map(Number)
+  expect(numbers.at(-1)).toBe(49)
+  expect(numbers).toEqual(numbers.map((_, index) => 50 - numbers.length + index))
+})
+
+test('a record that is still being written waits for its rest, and what is no record is passed over', () => {
+  appendFileSync(log, 'damaged\n2026-01-01T00:00:00.000Z stdout F be')
+  expect(textOf(reader)).toBe('')
+  appendFileSync(log, 'gun\n')
+  expect(textOf(reader)).toBe('begun\n')
+})

@@ -1,0 +1,86 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { openContainerLog, parseRecord } from './container-log.ts'
+
+let directory: string
+let log: string
+beforeEach(() => {
+  directory = mkdtempSync(`${tmpdir()}/container-log-`)
+  log = `${directory}/output.log`
+})
+afterEach(() => rmSync(directory, { recursive: true }))
+
+const bytes = (text: string) => Buffer.from(text)
+const bounds = { maxBytes: 1000, maxFiles: 3 }
+
+test('both streams are in one file in their order, each line with its time', () => {
+  const [out, err] = (['stdout', 'stderr'] as const).map((stream) => openContainerLog(log, stream, bounds))
+  out!.write(bytes('one\nbegins'))
+  err!.write(bytes('oops\n\n'))
+  out!.write(bytes(' and ends\n'))
+  out!.close()
+  err!.write(bytes('last'))
+  err!.close()
+  const lines = readFileSync(log, 'utf8').split('\n').slice(0, -1)
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /
+  expect(lines.every((line) => time.test(line))).toBe(true)
+  expect(lines.map((line) => line.replace(time, ''))).toEqual([
+    ...[
+      'stdout F one',
+      'stdout P begins',
+      'stderr F oops',
+      'stderr F ',
+      'stdout F  and ends',
+      'stderr P last',
+    ],
+  ])
+  const records = lines.map((line) => parseRecord(bytes(`${line}\n`))!)
+  const written = (wanted: string) =>
+    Buffer.concat(records.filter(({ stream }) => stream === wanted).map((record) => record.bytes)).toString()
+  expect([written('stdout'), written('stderr')]).toEqual(['one\nbegins and ends\n', 'oops\n\nlast'])
+})
+
+test('bytes that are no text come back as they were', () => {
+  const noise = Uint8Array.from({ length: 512 }, (_, index) => index % 256)
+  const sink = openContainerLog(log, 'stdout', { maxBytes: 10_000, maxFiles: 1 })
+  sink.write(noise)
+  sink.close()
+  const file = readFileSync(log)
+  const back: Uint8Array[] = []
+  for (let start = 0; start < file.length; ) {
+    const end = file.indexOf(10, start) + 1
+    back.push(parseRecord(file.subarray(start, end))!.bytes)
+    start = end
+  }
+  expect(new Uint8Array(Buffer.concat(back))).toEqual(noise)
+})
+
+test('the files are as many and as large as was said, and records are whole', () => {
+  const sink = openContainerLog(log, 'stdout', bounds)
+  for (let index = 0; index < 200; index++) sink.write(bytes(`line ${index}\n`))
+  sink.close()
+  const files = readdirSync(directory).sort()
+  expect(files).toEqual(['output.log', 'output.log.1', 'output.log.2'])
+  const texts = files.toReversed().map((name) => readFileSync(`${directory}/${name}`, 'utf8'))
+  for (const name of files) expect(statSync(`${directory}/${name}`).size).toBeLessThanOrEqual(1000)
+  const numbers = texts
+    .join('')
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => Number(/ F line (\d+)$/.exec(line)?.[1]))
+  expect(numbers.at(-1)).toBe(199)
+  expect(numbers).toEqual(numbers.map((_, index) => numbers[0]! + index))
+})
+
+test('a log of one file begins anew when it is full', () => {
+  const sink = openContainerLog(log, 'stdout', { maxBytes: 100, maxFiles: 1 })
+  for (let index = 0; index < 9; index++) sink.write(bytes(`${index}`.repeat(20).concat('\n')))
+  sink.close()
+  expect(readdirSync(directory)).toEqual(['output.log'])
+  expect(readFileSync(log, 'utf8')).toMatch(/^\S+ stdout F 8{20}\n$/)
+})
+
+test.each(['', 'no record', '2026 stdin F x\n', '2026 stdout X x\n'])('%j is no record', (line) => {
+  expect(parseRecord(bytes(line))).toBeUndefined()
+})
