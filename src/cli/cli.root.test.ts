@@ -38,6 +38,10 @@ test.each([
   [['run', '-v', '/no/such:/x', 'true'], 'VOLUME_SOURCE_MISSING', '/no/such'],
   [['run', '-it', 'true'], 'NOT_A_TERMINAL', '--tty'],
   [['run', '--format', 'xml', 'true'], 'OPTION_INVALID', '--format'],
+  [['ps', '--format', '{{.Names}}'], 'OPTION_INVALID', 'jq'],
+  [['ps', '--filter', 'ancestor=x'], 'OPTION_INVALID', '--filter'],
+  [['run', '--label', '=x', 'true'], 'OPTION_INVALID', '--label'],
+  [['run', '--cidfile', '/etc/hosts', 'true'], 'FILE_FAILED', '/etc/hosts'],
   [['ps', '--format', 'yaml'], 'OPTION_INVALID', '--format'],
   [['ps', '--namespace', '..'], 'NAME_INVALID', '..'],
   [['exec', '--namespace', 's', 'x', 'true'], 'ID_INVALID', 's'],
@@ -68,7 +72,6 @@ test.each([
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
   [['run', '-p', '80:80', 'true'], "unknown option '-p'", '--network ns:PATH'],
   [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
-  [['ps', '-a'], "unknown option '-a'", '--running'],
   // The nearest name is right for others.
   [['ispect', 'web'], "unknown command 'ispect'", 'Did you mean inspect?'],
   [['run', '--volum', '/a:/b'], "unknown option '--volum'", 'Did you mean --volume?'],

@@ -19,7 +19,6 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   '--publish': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
   '-p': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
   '--container-memory': 'use --memory, which is the limit of the container; the machine has --machine-memory',
-  'ps -a': 'every container is listed; --running lists those that run',
 }
 
 /** The advice after `unknown command 'stop'`; undefined where the nearest name is good advice. */

@@ -12,6 +12,8 @@ import { coloured } from '../output/colour.ts'
 import { shortDuration } from '../output/duration.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
+import type { Labels } from '../parse/labels.ts'
+import { parseFilters } from '../parse/ps-filter.ts'
 import type { Settings } from '../settings.ts'
 
 /** One line of `ps`. */
@@ -25,6 +27,7 @@ export interface Listed {
   readonly image: string
   readonly command: readonly string[]
   readonly createdAt: string
+  readonly labels: Labels
   readonly shimPid: number | null
   readonly vmmPid: number | null
   /** `kvm` or `tcg`, of a machine that is up. */
@@ -34,14 +37,19 @@ export interface Listed {
   readonly openWalls: readonly OpenWall[] | null
 }
 
-export async function ps(settings: Settings, { running, quiet, allNamespaces }: PsFlags): Promise<number> {
+export async function ps(
+  settings: Settings,
+  { running, quiet, allNamespaces, filter = [] }: PsFlags,
+): Promise<number> {
+  const passes = parseFilters(filter)
   const records = namespacesOf(settings, allNamespaces === true).flatMap((namespace) =>
     readAll({ ...settings, namespace }),
   )
   const all = await Promise.all(
     records.map(async (record) => listed(settings, record, await observe(record))),
   )
-  const shown = running ? all.filter(({ status }) => status === 'running' || status === 'paused') : all
+  const isRunning = ({ status }: Listed) => status === 'running' || status === 'paused'
+  const shown = all.filter((container) => passes(container) && (!running || isRunning(container)))
   const { windowSize } = await import('../../linux/terminal.ts')
   const layout = { now: Date.now(), withNamespace: allNamespaces === true, width: windowSize(1)?.columns }
   settings.print(render(settings.format, shown, (list) => (quiet ? names(list) : asTable(list, layout))))
@@ -83,10 +91,11 @@ function namespacesOf(settings: Settings, all: boolean): string[] {
 }
 
 function listed(settings: Settings, record: ContainerRecord, seen: Observation): Listed {
-  const { id, namespace, image, command, createdAt } = record
+  const { id, namespace, image, command, createdAt, labels = {} } = record
   const facts = seen.vmmPid === undefined ? undefined : factsOf(settings, record)
   return {
     ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
+    labels,
     oomKilled: wasOomKilled(pathsOf(settings, record).bundle),
     shimPid: seen.shimPid ?? null,
     vmmPid: seen.vmmPid ?? null,

@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Overrides } from '../../config/overrides.ts'
 import { KataError } from '../../errors.ts'
@@ -16,6 +17,7 @@ import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { readEnvFiles } from '../parse/env-file.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
+import { readLabels } from '../parse/labels.ts'
 import { parseLogOptions } from '../parse/log-options.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseNetwork } from '../parse/network.ts'
@@ -28,13 +30,20 @@ import type { Settings } from '../settings.ts'
 
 /** The exit code is the command's own; 125, 126 and 127 are ours, as in docker. */
 export async function run(settings: Settings, flags: RunFlags, args: readonly string[]): Promise<number> {
+  let idFile: string | undefined
   try {
     const plan = await planOf(settings, flags, args)
+    if (flags.cidfile !== undefined) {
+      writeFileSync(flags.cidfile, plan.id, { flag: 'wx' })
+      idFile = flags.cidfile
+    }
     if (flags.detach !== true) return await runAttached(settings, plan)
     await runDetached(settings, plan)
     settings.print(settings.format === 'json' ? `${JSON.stringify({ id: plan.id })}\n` : `${plan.id}\n`)
     return 0
   } catch (error) {
+    // There is no such container.
+    if (idFile !== undefined) rmSync(idFile, { force: true })
     tellError(settings, error)
     return exitCodeOf(error)
   }
@@ -49,6 +58,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   const id = checkName(flags.name ?? generateName(), 'container')
   const overrides = overridesOf(flags)
   const logBounds = parseLogOptions(flags.logOpt ?? [])
+  const labels = readLabels(flags.label ?? [], flags.labelFile ?? [])
   const limits = limitsOf(flags)
   const rights = parseRights(flags)
   const hostname = flags.hostname ?? id
@@ -79,7 +89,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined
   return {
-    ...{ id, command, interactive, terminal, detachKeys, logBounds, autoRemove, overrides, etc },
+    ...{ id, command, interactive, terminal, detachKeys, labels, logBounds, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
     ...stopOf(flags, rootfs),
     image: rootfs.description,

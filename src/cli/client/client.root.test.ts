@@ -174,6 +174,23 @@ describe('run in the foreground', () => {
   })
 })
 
+test('labels are noted, and ps looks for them', async () => {
+  writeFileSync(`${base}/labels`, 'tier=web\n# none\nlive\n')
+  const flags = ['--label-file', `${base}/labels`, '-l', 'tier=db', '--cidfile', `${base}/id`]
+  expect((await kata('run', '--name', 'noted', ...flags, '--rootfs', base, '--', 'true')).code).toBe(0)
+  await kata('run', '--name', 'plain', '--rootfs', base, '--', 'true')
+  expect(readFileSync(`${base}/id`, 'utf8')).toBe('noted')
+  // One that could not start has no file.
+  const again = ['--cidfile', `${base}/other`, '--rootfs', base, '--', 'no-such-command']
+  expect((await kata('run', '--name', 'noted', ...again)).code).toBe(125)
+  expect(existsSync(`${base}/other`)).toBe(false)
+  expect((await kata('ps', '-aqf', 'label=tier=db')).stdout).toBe('noted\n')
+  expect((await kata('ps', '-q', '--filter', 'status=exited', '-f', 'name=plain')).stdout).toBe('plain\n')
+  expect(JSON.parse((await kata('inspect', 'noted')).stdout)).toMatchObject([
+    { labels: { tier: 'db', live: '' } },
+  ])
+})
+
 describe('run in the background', () => {
   const start = (name: string, ...command: string[]) =>
     kata('run', '-d', '--name', name, '--rootfs', base, '--', ...command)

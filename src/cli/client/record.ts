@@ -5,12 +5,13 @@
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
-import { list, needed, record } from '../../json/compounds.ts'
+import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { bool, choice, number, positive, text } from '../../json/values.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import type { LogBounds } from '../../sandbox/records/container-log.ts'
+import type { Labels } from '../parse/labels.ts'
 import { checkName, isName } from '../parse/name.ts'
 
 /** `creating` until Create has returned; `stopped` once everything but the record itself was released. */
@@ -36,6 +37,7 @@ export interface ContainerRecord {
   /** Its standard input is there for those who attach. */
   readonly interactive?: boolean | undefined
   readonly autoRemove: boolean
+  readonly labels?: Labels | undefined
   /** The bounds of its log. */
   readonly logBounds?: LogBounds | undefined
   /** The configuration file that was named for it. */
@@ -65,6 +67,7 @@ const containerRecord = record<ContainerRecord>({
   detached: needed(bool),
   interactive: bool,
   autoRemove: needed(bool),
+  labels: dictionary(text),
   logBounds: record<LogBounds>({ maxBytes: needed(positive), maxFiles: needed(positive) }),
   configFile: text,
   stopSignal: number,

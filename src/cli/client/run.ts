@@ -13,6 +13,7 @@ import type { LogBounds, LogStream } from '../../sandbox/records/container-log.t
 import { heldInput } from '../../sandbox/records/held-input.ts'
 import { logUri } from '../../sandbox/records/log-files.ts'
 import { exitCodeOf } from '../exit-code.ts'
+import type { Labels } from '../parse/labels.ts'
 import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
@@ -43,6 +44,7 @@ export interface ContainerPlan {
   readonly detachKeys: Uint8Array
   readonly terminal: boolean
   readonly autoRemove: boolean
+  readonly labels: Labels
   readonly logBounds: LogBounds
   readonly stopSignal?: number | undefined
   readonly stopTimeout?: number | undefined
@@ -139,10 +141,10 @@ function prepareAgain({ stateDir }: Settings, before: ContainerRecord): Startabl
 /** Writes go into the container's directory; the layers stay as they are. */
 function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
   const { id, command, image, layers, terminal, autoRemove, spec, overrides } = plan
-  const { interactive, logBounds, stopSignal, stopTimeout, configFile } = plan
+  const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile } = plan
   const record: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, layers, terminal, detached, autoRemove },
-    ...{ interactive, logBounds, stopSignal, stopTimeout, configFile },
+    ...{ interactive, labels, logBounds, stopSignal, stopTimeout, configFile },
     createdAt: new Date().toISOString(),
     status: 'creating',
     owner: processRef(process.pid)!,

@@ -1,8 +1,10 @@
 /** `kata-ts ps`: what there is and what it does. */
 import type { Command } from 'commander'
-import { type Cli, describe, rootAction } from './command.ts'
+import { type Cli, collect, describe, rootAction } from './command.ts'
 
 export interface PsFlags {
+  readonly all?: true
+  readonly filter?: readonly string[]
   readonly running?: true
   readonly quiet?: true
   readonly allNamespaces?: true
@@ -14,7 +16,13 @@ export function psCommand(cli: Cli): Command {
     summary: 'list containers in every state',
     example: 'ps --format json',
   })
+    .option('-a, --all', 'containers in every state, which is so anyway')
     .option('--running', 'only running containers')
+    .option(
+      '-f, --filter <key=value>',
+      'label=KEY[=VALUE], name=PART, status=STATUS or exited=CODE; repeatable',
+      collect,
+    )
     .option('-q, --quiet', 'names only')
     .option(
       '-A, --all-namespaces',

@@ -13,6 +13,9 @@ export interface RunFlags extends RightsFlags {
   readonly detachKeys?: string
   readonly rm?: true
   readonly name?: string
+  readonly label?: readonly string[]
+  readonly labelFile?: readonly string[]
+  readonly cidfile?: string
   readonly rootfs?: string
   readonly image?: string
   readonly memory?: string
@@ -64,6 +67,9 @@ const startOptions = (command: Command): Command =>
     )
     .option('--rm', 'remove the container once it has ended')
     .option('--name <name>', 'name of the container (default: a random one)')
+    .option('-l, --label <key=value>', 'a note for `ps --filter label=...`; repeatable', collect)
+    .option('--label-file <file>', 'labels, one a line; repeatable', collect)
+    .option('--cidfile <file>', 'write the name to this file, which must not exist')
     .option(
       '--rootfs <dir>',
       'root file system: a directory, which is never modified (default: an embedded busybox)',
@@ -93,7 +99,7 @@ const contentOptions = (command: Command): Command =>
   command
     .option(
       '-v, --volume <src:dst[:ro]>',
-      'show a host path in the container, or (src:dst:ext4) the file system of a disk; repeatable',
+      'show a host path (./src is one of the working directory) in the container, or (src:dst:ext4) the file system of a disk; repeatable',
       collect,
     )
     .option(

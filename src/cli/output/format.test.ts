@@ -8,5 +8,6 @@ test('json is parseable and text is as made', () => {
 
 test('an unknown format is refused', () => {
   expect(parseFormat('json')).toBe('json')
+  expect(() => parseFormat('{{.Names}}')).toThrow('jq -r .[].id')
   expect(() => parseFormat('yaml')).toThrow(/^\[OPTION_INVALID\].*text, json/)
 })

@@ -1,4 +1,5 @@
 /** The two ways in which commands print data: a text for people, JSON for programs. */
+import { KataError } from '../../errors.ts'
 import { plainJson } from '../../plain-text.ts'
 import { parseChoice } from '../parse/number.ts'
 
@@ -6,6 +7,12 @@ export type Format = 'text' | 'json'
 
 /** @throws KataError OPTION_INVALID. */
 export function parseFormat(text: string): Format {
+  if (text.includes('{{') || text.startsWith('table'))
+    throw new KataError('OPTION_INVALID', {
+      option: '--format',
+      value: text,
+      allowed: 'text, json; for fields use jq: `kata-ts ps --format json | jq -r .[].id`',
+    })
   return parseChoice(text, '--format', ['text', 'json'])
 }
 

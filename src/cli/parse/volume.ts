@@ -2,7 +2,7 @@
  * `-v SRC:DST[:OPTION,...]`: a host path shown in the container. Options are `ro`, `rw`, and the file system of a block
  * device or disk image (`ext4`), which the guest then mounts.
  */
-import { posix } from 'node:path'
+import { posix, resolve } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { lookAtOperatorPath } from '../../linux/files/operator-path.ts'
 import { SyscallError } from '../../linux/libc.ts'
@@ -29,7 +29,8 @@ export function parseVolume(text: string): Volume {
   }
   const parts = text.split(':')
   if (parts.length < 2 || parts.length > 3) refuse('it needs the form SRC:DST or SRC:DST:ro')
-  const [source = '', destination = '', options = 'rw'] = parts
+  const [asked = '', destination = '', options = 'rw'] = parts
+  const source = isRelative(asked) ? resolve(asked) : asked
   if (!source.startsWith('/'))
     refuse(`the source ${source || '(empty)'} is not an absolute path${adviceOn(source)}`)
   if (!destination.startsWith('/'))
@@ -62,9 +63,10 @@ function lookAt(source: string, volume: string) {
   }
 }
 
+/** As docker tells a path from the name of a volume. */
+const isRelative = (source: string): boolean => /^\.{1,2}(\/|$)/.test(source)
+
 function adviceOn(source: string): string {
   if (source === '') return ''
-  return source.startsWith('.')
-    ? `; write $PWD/${source.replace(/^\.\//, '')}`
-    : ', and there are no volumes by name'
+  return `, and there are no volumes by name; write ./${source} for one of the working directory`
 }

@@ -1,0 +1,38 @@
+/** `--label KEY=VALUE` and `--label-file FILE`: what a person notes about a container, for `ps --filter` and `inspect`. */
+import { readFileSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+
+export type Labels = Readonly<Record<string, string>>
+
+const mostLabels = 1000
+const mostBytes = 1 << 16
+
+/** Labels of files first, so that options win. @throws KataError OPTION_INVALID; errors of reading a file. */
+export function readLabels(options: readonly string[], files: readonly string[]): Labels {
+  const lines = files.flatMap((path) => readFileSync(path, 'utf8').split('\n'))
+  const ofFiles = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'))
+  return parseLabels([...ofFiles, ...options])
+}
+
+/** A label without `=` is empty. Pure. @throws KataError OPTION_INVALID. */
+export function parseLabels(options: readonly string[]): Labels {
+  const labels = new Map(options.map(parseLabel))
+  if (labels.size > mostLabels) throw invalid(`${labels.size} labels`)
+  return Object.fromEntries(labels)
+}
+
+function parseLabel(text: string): [name: string, value: string] {
+  const equals = text.indexOf('=')
+  const [name, value] = equals < 0 ? [text, ''] : [text.slice(0, equals), text.slice(equals + 1)]
+  if (name.trim() !== name || name === '' || text.includes('\0') || Buffer.byteLength(text) > mostBytes)
+    throw invalid(text.slice(0, 100))
+  return [name, value]
+}
+
+function invalid(value: string): KataError {
+  return new KataError('OPTION_INVALID', {
+    option: '--label',
+    value,
+    allowed: `KEY=VALUE or KEY, of at most ${mostBytes} bytes, and at most ${mostLabels} of them`,
+  })
+}

@@ -1,0 +1,28 @@
+import { expect, test } from 'bun:test'
+import { parseFilters } from './ps-filter.ts'
+
+const containers = [
+  { id: 'web-1', status: 'running', exitCode: null, labels: { tier: 'web', live: '' } },
+  { id: 'web-2', status: 'stopped', exitCode: 0, labels: { tier: 'web' } },
+  { id: 'db', status: 'stopped', exitCode: 137, labels: { tier: 'db', live: '' } },
+]
+
+test.each([
+  [[], ['web-1', 'web-2', 'db']],
+  [['label=tier=web'], ['web-1', 'web-2']],
+  [['label=tier=web', 'label=live'], ['web-1']],
+  [['label=toString'], []],
+  [['name=web'], ['web-1', 'web-2']],
+  [
+    ['name=db', 'name=1'],
+    ['web-1', 'db'],
+  ],
+  [['status=exited', 'label=live'], ['db']],
+  [['status=stopped', 'exited=0'], ['web-2']],
+])('%j passes %j', (filters, ids) => {
+  expect(containers.filter(parseFilters(filters)).map(({ id }) => id)).toEqual(ids)
+})
+
+test.each(['', 'label', 'label=', 'ancestor=x', 'status=sleeping', 'exited=x'])('%j is refused', (filter) => {
+  expect(() => parseFilters([filter])).toThrow('[OPTION_INVALID] --filter')
+})

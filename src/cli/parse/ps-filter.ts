@@ -1,0 +1,64 @@
+/** `ps --filter KEY=VALUE`, docker's filters. */
+import { KataError } from '../../errors.ts'
+import type { Labels } from './labels.ts'
+
+/** What a filter looks at. */
+export interface Filtered {
+  readonly id: string
+  readonly status: string
+  readonly exitCode: number | null
+  readonly labels: Labels
+}
+
+const names = ['label', 'name', 'status', 'exited'] as const
+type FilterName = (typeof names)[number]
+
+const states = ['creating', 'created', 'running', 'paused', 'stopped', 'dead', 'unresponsive']
+/** Docker's word for ours. */
+const synonyms: Readonly<Record<string, string>> = { exited: 'stopped' }
+
+const holds: Readonly<Record<FilterName, (container: Filtered, value: string) => boolean>> = {
+  label({ labels }, value) {
+    const equals = value.indexOf('=')
+    const name = equals < 0 ? value : value.slice(0, equals)
+    return Object.hasOwn(labels, name) && (equals < 0 || labels[name] === value.slice(equals + 1))
+  },
+  name: ({ id }, value) => id.includes(value),
+  status: ({ status }, value) => status === (synonyms[value] ?? value),
+  exited: ({ status, exitCode }, value) => status === 'stopped' && exitCode === Number(value),
+}
+
+/**
+ * Whether a container passes all filters. Of filters of one name any may hold, but for labels, all of which have to.
+ *
+ * @throws KataError OPTION_INVALID.
+ */
+export function parseFilters(options: readonly string[]): (container: Filtered) => boolean {
+  const values = new Map<FilterName, string[]>()
+  for (const option of options) {
+    const [name, value] = parseFilter(option)
+    values.set(name, [...(values.get(name) ?? []), value])
+  }
+  return (container) =>
+    [...values].every(([name, wanted]) =>
+      name === 'label'
+        ? wanted.every((value) => holds.label(container, value))
+        : wanted.some((value) => holds[name](container, value)),
+    )
+}
+
+function parseFilter(option: string): [FilterName, string] {
+  const equals = option.indexOf('=')
+  const name = names.find((known) => known === option.slice(0, equals))
+  const value = option.slice(equals + 1)
+  if (name === undefined || value === '')
+    throw refused(option, `${names.map((known) => `${known}=...`).join(', ')}`)
+  if (name === 'exited' && !/^\d{1,3}$/.test(value)) throw refused(option, 'exited=CODE')
+  if (name === 'status' && !states.includes(synonyms[value] ?? value))
+    throw refused(option, states.map((state) => `status=${state}`).join(', '))
+  return [name, value]
+}
+
+function refused(value: string, allowed: string): KataError {
+  return new KataError('OPTION_INVALID', { option: '--filter', value, allowed })
+}
