@@ -19,6 +19,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   cli: ['root', 'runs as root beside the shim'],
   'cli/actions': ['root', 'as above'],
   'cli/actions/lifecycle': ['root', 'as above'],
+  'cli/actions/look': ['root', 'as above'],
   'cli/check': ['root', 'opens the host’s devices and starts its programs'],
   'cli/client': [
     'root',
@@ -28,6 +29,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'cli/client/logs': ['root', 'as cli/client'],
   'cli/commands': ['root', 'as cli'],
   'cli/commands/lifecycle': ['root', 'as cli'],
+  'cli/commands/look': ['root', 'as cli'],
   'cli/output': ['root', 'as cli'],
   'cli/parse': ['root', 'the operator’s options; looks up the paths that they name'],
   config: ['neither', 'the operator’s configuration and the pod’s annotations as one value'],

@@ -1,4 +1,4 @@
-/** What a container in the background has printed. */
+/** What is to be seen of a container in the background. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { Kata } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -23,6 +23,22 @@ test(
     expect((await kata.call(['logs', '-t', '--tail', '1', 'talker'])).stdout).toMatch(/^\d{4}-\S+Z end$/)
     expect((await kata.call(['logs', '--since', '1h', '--until', '30m', 'talker'])).stdout).toBe('')
     expect((await kata.call(['rm', 'talker'])).code).toBe(0)
+  },
+  slow(60_000),
+)
+
+test(
+  'stats and top show what a container does',
+  async () => {
+    await kata.call(['run', '-d', '--name', 'busy', '-m', '64M', '--', 'sh', '-c', 'while :; do :; done'])
+    const { stdout, stderr } = await kata.call(['stats', '--no-stream', '--format', 'json'])
+    const [line, ...others] = JSON.parse(stdout)
+    expect({ others, stderr }).toEqual({ others: [], stderr: '' })
+    expect(line).toMatchObject({ id: 'busy', memoryLimit: 64 * 2 ** 20, processes: 1 })
+    expect(line.cpuPercent).toBeGreaterThan(0)
+    expect(line.memoryBytes).toBeGreaterThan(0)
+    expect((await kata.call(['top', 'busy', '-o', 'pid,args'])).stdout).toContain('while :; do :; done')
+    expect((await kata.call(['rm', '-f', 'busy'])).code).toBe(0)
   },
   slow(60_000),
 )

@@ -22,6 +22,8 @@ import { startCommand } from './commands/lifecycle/start.ts'
 import { stopCommand } from './commands/lifecycle/stop.ts'
 import { waitCommand } from './commands/lifecycle/wait.ts'
 import { logsCommand } from './commands/logs.ts'
+import { statsCommand } from './commands/look/stats.ts'
+import { topCommand } from './commands/look/top.ts'
 import { monitorCommand } from './commands/monitor.ts'
 import { psCommand } from './commands/ps.ts'
 import { runCommand } from './commands/run.ts'
@@ -40,6 +42,8 @@ const commands = [
   waitCommand,
   rmCommand,
   logsCommand,
+  topCommand,
+  statsCommand,
   inspectCommand,
   gcCommand,
   auditCommand,

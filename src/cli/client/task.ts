@@ -9,6 +9,7 @@ import {
   type StateResponse,
   TaskDefinition,
 } from '../../protocol/generated/containerd/task.ts'
+import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 import { connectUnix } from '../../ttrpc/bun.ts'
 import {
   type Client,
@@ -84,6 +85,12 @@ export class TaskClient {
   /** The process ids of the shim and of the VMM. */
   connectInfo(timeoutMs: number): Promise<ConnectResponse> {
     return this.#ask('Connect', this.#calls.connect({ id: this.#id }, { timeoutMs }))
+  }
+
+  /** In the type of the host's version of cgroups. */
+  async stats(): Promise<Any> {
+    const { stats } = await this.#ask('Stats', this.#calls.stats({ id: this.#id }))
+    return stats ?? { typeUrl: '', value: new Uint8Array() }
   }
 
   async kill(signal: number, { execId = '', all = false } = {}): Promise<void> {

@@ -1,0 +1,20 @@
+/** `kata-ts stats`: what containers use. */
+import type { Command } from 'commander'
+import { type Cli, describe, rootAction } from '../command.ts'
+
+export interface StatsFlags {
+  /** Commander's name for `--no-stream`. */
+  readonly stream: boolean
+}
+
+export function statsCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'stats [name...]',
+    summary: 'show what running containers use of their machines, each second',
+    example: 'stats --no-stream web',
+  }).option('--no-stream', 'once only')
+  return rootAction<StatsFlags>(command, cli, async (settings, { stream }, names) => {
+    const { stats } = await import('../../actions/look/stats.ts')
+    return stats(settings, { stream }, names)
+  })
+}
