@@ -103,17 +103,6 @@ const ownTimers: Readonly<Record<string, string>> = {
   'sandbox/storage/copied-files.ts': 'looks for changes for as long as the copy is wanted',
   'shim/daemon/idle.ts': 'one timer that is set anew, as a sleep for each call would cost more',
   'guest-image/apt.ts': 'shows progress for as long as a download takes',
-  'vmm/monitor/answers.ts': 'a checksum of src/vmm is recorded with what passed over it',
-  'vmm/monitor/end-watch.ts': 'as above',
-  'vmm/vmm-process.ts': 'as above',
-  'vmm/http/api.ts': 'as above',
-  'vmm/qemu/monitor/event-waits.ts': 'as above',
-  'vmm/qemu/kvm-probe.ts': 'as above',
-  'vmm/qemu/monitor/resize.ts': 'as above',
-  'vmm/qemu/monitor/unplug.ts': 'as above',
-  'vmm/firecracker/api/api-socket.ts': 'as above',
-  'vmm/firecracker/jailer.ts': 'as above',
-  'vmm/cloud-hypervisor/api/device-tree.ts': 'as above',
 }
 
 test('no other file waits by timers of its own', () => {

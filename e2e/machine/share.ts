@@ -12,7 +12,12 @@ export interface ServedShare extends AsyncDisposable {
   plug(machine: Vmm): Promise<void>
 }
 
-export async function serveShare({ runDir, privateDir, identity }: MachineStage): Promise<ServedShare> {
+export async function serveShare({
+  runDir,
+  privateDir,
+  identity,
+  sharesBy,
+}: MachineStage): Promise<ServedShare> {
   const directory = `${runDir}/shared`
   mkdirSync(directory)
   const socket = `${privateDir}/vhost-fs.sock`
@@ -24,7 +29,7 @@ export async function serveShare({ runDir, privateDir, identity }: MachineStage)
   return {
     directory,
     async plug(machine) {
-      const byPath = machine.features.share === 'path'
+      const byPath = sharesBy === 'path'
       if (byPath) lchownSync(socket, identity.uid, identity.gid)
       const attached = byPath ? socket : connectUnix(socket)
       await machine.plugShare({ tag: 'kataShared', socket: attached, queueSize: 1024 })

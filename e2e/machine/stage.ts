@@ -11,8 +11,8 @@ import { makePrivateDir } from '../../src/rootless/identity/private-dir.ts'
 import type { Identity } from '../../src/rootless/jail/launch-spec.ts'
 import { rootlessKinds } from '../../src/rootless/kinds.ts'
 import { leaseDir } from '../../src/sandbox/records/paths.ts'
-import { createVmm } from '../../src/vmm/create.ts'
-import type { Vmm, VmmOptions, VmSpec } from '../../src/vmm/vmm.ts'
+import { createVmm, vmmFeatures } from '../../src/vmm/create.ts'
+import type { Vmm, VmmFeatures, VmmOptions, VmSpec } from '../../src/vmm/vmm.ts'
 import { accelerator } from '../harness/accelerator.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { slow } from '../harness/time.ts'
@@ -98,6 +98,11 @@ export class MachineStage implements AsyncDisposable {
       config: { hypervisor: { ...hypervisor, driver, path, ...(jailer && { jailerPath: jailer }) } },
       ...{ ledger, log: silentLogger },
     }
+  }
+
+  /** How its VMM gets to a share. */
+  get sharesBy(): VmmFeatures['share'] {
+    return vmmFeatures(this.options().config).share
   }
 
   create(more: Partial<VmSpec> = {}, path?: string): Vmm {

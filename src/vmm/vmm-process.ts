@@ -9,6 +9,7 @@ import { ConfinedProcess } from '../rootless/confined-process.ts'
 import type { LaunchedProcess, LaunchSpec } from '../rootless/jail/launch-spec.ts'
 import { inJail, type Launched, type Launcher } from '../rootless/launcher.ts'
 import type { ExpectedPosture } from '../rootless/posture/posture-check.ts'
+import { sleep, within } from '../time.ts'
 import { answerMs, quitMs } from './machine/deadlines.ts'
 import { ConsoleLog } from './monitor/console-log.ts'
 import { lastWords, vmEndError } from './monitor/end-error.ts'
@@ -169,7 +170,7 @@ export class VmmProcess {
     } else {
       const { exited } = this.#confined.launched
       // A VMM that cannot be asked is ending already, if it ever will; what it then says of its end is worth a moment.
-      await Promise.race([exited, Bun.sleep((await quit()) ? quitMs : brokenMs)])
+      await within(exited, (await quit()) ? quitMs : brokenMs)
       await this.#confined.end()
       await this.watch.ended
     }
@@ -195,7 +196,7 @@ export class VmmProcess {
 
   /** What the process wrote on stdout and stderr; the last of it may still be on its way when the process has ended. */
   async #said(): Promise<string> {
-    await Bun.sleep(outputLagMs)
+    await sleep(outputLagMs)
     return this.#outputTail()
   }
 

@@ -152,7 +152,6 @@ export interface VmEnd {
 }
 
 export interface Vmm {
-  readonly features: VmmFeatures
   /**
    * Starts the confined process with the machine built but no guest code running; posture is verified here. When it
    * throws, no process is left.
@@ -180,8 +179,6 @@ export interface Vmm {
   readonly passThrough?: PassThrough
   /** Plugs a network card into a running machine; the caller still closes its copies of the descriptors. */
   plugNic(nic: NicAttachment): Promise<void>
-  /** Takes a card out again that was plugged in. */
-  unplugNic(id: string): Promise<void>
   /**
    * Grows or shrinks the running machine as near to `size` as it can go and resolves with what it really has then;
    * processors that are more than before still have to be brought online by the agent. Memory grows by whole memory

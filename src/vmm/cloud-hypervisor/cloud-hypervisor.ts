@@ -18,7 +18,6 @@ import { asObject, asText } from '../monitor/answers.ts'
 import { bareVersion, type ProgramVersion, programNeeds } from '../program.ts'
 import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
-import { deviceGone } from './api/device-tree.ts'
 import { Disks } from './api/disks.ts'
 import { EventReader, type MonitorEvent } from './api/events.ts'
 import { Resizer } from './api/resize.ts'
@@ -49,7 +48,6 @@ export function createCloudHypervisor(options: VmmOptions): Vmm {
 }
 
 export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
-  readonly features = clhFeatures
   readonly agent: AgentEndpoint
   readonly offlineVcpus = 0
   readonly #settings: MachineSettings
@@ -88,11 +86,6 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
 
   async plugNic(nic: NicAttachment): Promise<void> {
     await this.#put('vm.add-net', { body: netConfig(nic), fds: nic.taps })
-  }
-
-  async unplugNic(id: string): Promise<void> {
-    await this.#put('vm.remove-device', { body: { id } })
-    await deviceGone(this.#info, id)
   }
 
   plugDisk(disk: DiskAttachment): Promise<DiskAddress> {

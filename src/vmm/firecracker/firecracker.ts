@@ -41,7 +41,6 @@ export function createFirecracker(options: VmmOptions): Vmm {
 }
 
 class Firecracker extends VmmDriver<ApiClient> implements Vmm {
-  readonly features = firecrackerFeatures
   readonly offlineVcpus = 0
   #place: JailPlace | undefined
   #drives: Drives | undefined
@@ -91,8 +90,6 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
   async plugNic(): Promise<void> {
     throw new KataError('VMM_NO_HOT_NICS', { vmm: firecracker.name })
   }
-
-  async unplugNic(): Promise<void> {}
 
   /** It changes neither. */
   async resize(): Promise<MachineSize> {

@@ -10,12 +10,13 @@ import { constants } from 'node:os'
 import { KataError } from '../../errors.ts'
 import { type Capability, capabilityMask } from '../../linux/processes/capabilities.ts'
 import { childrenOf, isAlive, type ProcessRef, processRef, zombieStatus } from '../../linux/processes/proc.ts'
-import { signalProcess } from '../../linux/processes/signal.ts'
+import { signalProcess, waitGone } from '../../linux/processes/signal.ts'
 import { findTool, toolDirectories } from '../../linux/processes/which.ts'
 import type { LaunchOptions } from '../../rootless/jail/jail.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
 import type { ExitInfo, LaunchedProcess } from '../../rootless/jail/launch-spec.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
+import { deadline, sleep } from '../../time.ts'
 
 /** What the jailer's work takes; Firecracker has none of them, but they stay in its bounding set. */
 const jailerCapabilities: readonly Capability[] = [
@@ -109,8 +110,8 @@ export async function launchByJailer(
     for (const first of holder === undefined ? [] : childrenOf(holder)) signalProcess(first, 'SIGKILL')
     child.kill('SIGKILL')
   }
-  const timer = setTimeout(kill, timeoutMs)
-  signal?.addEventListener('abort', kill)
+  const stop = deadline(timeoutMs, signal)
+  stop.addEventListener('abort', kill)
   try {
     const complaints = await untilJailed(child.stderr)
     const first = holder && childrenOf(holder)[0]
@@ -124,8 +125,7 @@ export async function launchByJailer(
     const exit = child.signalCode ?? `exit code ${child.exitCode}`
     throw new KataError('JAIL_FAILED', { program: launch.jailer, step: 'jailer', exit, detail })
   } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', kill)
+    stop.removeEventListener('abort', kill)
   }
 }
 
@@ -163,16 +163,12 @@ function watched(
   holder: Bun.Subprocess,
   around: JailedFirecracker['around'],
 ): JailedFirecracker {
-  let look = () => {}
+  let told = new AbortController()
   const gone = async () => {
     while (isAlive(ref)) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, lookMs)
-        look = () => {
-          clearTimeout(timer)
-          setTimeout(resolve, 1)
-        }
-      })
+      // What tells of an end comes a moment before it.
+      await sleep(lookMs, told.signal).catch(() => sleep(1))
+      if (told.signal.aborted) told = new AbortController()
     }
   }
   const exited = (async (): Promise<ExitInfo> => {
@@ -182,11 +178,10 @@ function watched(
     await holder.exited
     await gone()
     // With it goes all that is left in the namespace.
-    for (const deadline = Date.now() + firstMs; isAlive(around.first) && Date.now() < deadline; )
-      await Bun.sleep(1)
+    await waitGone(around.first, firstMs)
     return status === undefined ? { code: null, signal: null } : exitOf(status)
   })()
-  return { ref, around, exited, look: () => look() }
+  return { ref, around, exited, look: () => told.abort() }
 }
 
 /** From what wait(2) gives. */

@@ -5,7 +5,7 @@ import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { processesOfUid, readProc } from '../../linux/processes/proc.ts'
 
 /** What machines of this host may still take: one file for each that takes its pages only as its guest touches them. */
-export const promisesDir = '/run/kata-ts/huge-pages'
+const promisesDir = '/run/kata-ts/huge-pages'
 
 /** One promise, by its file. */
 export const pagePromiseResource: ResourceKind<{ readonly path: string }> = {

@@ -3,6 +3,7 @@ import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { sendAll } from '../../linux/sockets/send-fds.ts'
+import { sleep } from '../../time.ts'
 import { asText, parseJson, protocolError, sendError, withDeadline } from '../monitor/answers.ts'
 import { type HttpResponse, ResponseReader } from './response.ts'
 
@@ -94,7 +95,7 @@ export class ApiClient {
       const givenUp = new AbortController()
       const exchange = this.#exchange(method, command, options, givenUp.signal)
       const { status, body } = await withDeadline(exchange, command, timeoutMs).finally(() => givenUp.abort())
-      if (status === 429 && tries < busyTries) await Bun.sleep(busyPauseMs)
+      if (status === 429 && tries < busyTries) await sleep(busyPauseMs)
       else if (status !== 200 && status !== 204)
         throw new KataError('VMM_COMMAND_FAILED', { command, reason: this.#reasonOf(status, body) })
       else return body === '' ? undefined : parseJson(body)

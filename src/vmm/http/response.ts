@@ -16,7 +16,7 @@ export interface HttpLimits {
   readonly body: number
 }
 
-export const httpLimits: HttpLimits = { head: 8 * 1024, body: 1024 * 1024 }
+const httpLimits: HttpLimits = { head: 8 * 1024, body: 1024 * 1024 }
 
 const endOfHead = '\r\n\r\n'
 const statusLine = /^HTTP\/1\.[01] ([2-5]\d\d) ?[\t\x20-\x7e]*$/

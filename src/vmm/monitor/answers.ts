@@ -2,6 +2,7 @@
 import { KataError } from '../../errors.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import { plainText } from '../../plain-text.ts'
+import { sleep } from '../../time.ts'
 
 /** Longest text of an error or name that is passed on. */
 const maxText = 500
@@ -46,14 +47,13 @@ export function asText(value: unknown, name: string): string {
 
 /** @throws KataError VMM_COMMAND_TIMEOUT when `promise` has not settled after `timeoutMs` milliseconds. */
 export async function withDeadline<T>(promise: Promise<T>, command: string, timeoutMs: number): Promise<T> {
-  let timer: Timer | undefined
-  const late = new Promise<never>((_, reject) => {
-    const seconds = timeoutMs / 1000
-    timer = setTimeout(() => reject(new KataError('VMM_COMMAND_TIMEOUT', { command, seconds })), timeoutMs)
+  const over = new AbortController()
+  const late = sleep(timeoutMs, over.signal).then(() => {
+    throw new KataError('VMM_COMMAND_TIMEOUT', { command, seconds: timeoutMs / 1000 })
   })
   try {
     return await Promise.race([promise, late])
   } finally {
-    clearTimeout(timer)
+    over.abort()
   }
 }

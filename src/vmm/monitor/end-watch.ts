@@ -1,11 +1,15 @@
 /** Tells how a machine ended; each driver adds what its VMM reports (qemu/monitor/end-events.ts for instance). */
 import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
+import { within } from '../../time.ts'
 import type { VmEnd } from '../vmm.ts'
 
 /** An end without the texts. */
 export type BareEnd = Pick<VmEnd, 'reason' | 'exit'>
 
-/** How long the last bytes of console and protocol may take to arrive after the exit, milliseconds. */
+/**
+ * The longest wait after the exit, milliseconds. Console and protocol close when their last bytes have come, which is the end of the
+ * wait, unless a process that outlived the VMM keeps them open.
+ */
 const drainMs = 500
 
 export class EndWatch {
@@ -41,7 +45,7 @@ export class EndWatch {
   /** Ends with the process, after `drains` have closed: what it said last may still be on its way. */
   exitOf(exited: Promise<ExitInfo>, drains: readonly Promise<unknown>[]): void {
     void exited.then(async (exit) => {
-      await Promise.race([Promise.all(drains), Bun.sleep(drainMs)])
+      await within(Promise.all(drains), drainMs)
       this.#end.resolve({ reason: this.#reason, exit })
     })
   }

@@ -1,5 +1,6 @@
 /** The proof that KVM works: a small machine of its own boots the sandbox's guest up to opening the agent's port. */
 import type { HypervisorConfig } from '../../config/config.ts'
+import { within } from '../../time.ts'
 import type { ProbeOutcome } from '../kvm/kvm-trial.ts'
 import { lastWords } from '../monitor/end-error.ts'
 import type { ProbeOptions, VmSpec } from '../vmm.ts'
@@ -24,7 +25,6 @@ export async function probeKvm({ limitMs, ...options }: ProbeOptions): Promise<P
     spec,
     onEvent,
   })
-  let timer: Timer | undefined
   try {
     await vmm.start()
     await vmm.boot()
@@ -32,13 +32,9 @@ export async function probeKvm({ limitMs, ...options }: ProbeOptions): Promise<P
       works: false,
       reason: `the guest ended with ${end.reason}: ${lastWords(end.consoleTail, end.logTail)}`,
     }))
-    const late = new Promise<ProbeOutcome>((resolve) => {
-      const reason = `no guest came up within ${limitMs / 1000} s (dial_timeout)`
-      timer = setTimeout(() => resolve({ works: false, reason }), limitMs)
-    })
-    return await Promise.race([up.promise, over, late])
+    const outcome = await within(Promise.race([up.promise, over]), limitMs)
+    return outcome ?? { works: false, reason: `no guest came up within ${limitMs / 1000} s (dial_timeout)` }
   } finally {
-    clearTimeout(timer)
     await vmm.stop()
   }
 }

@@ -16,7 +16,7 @@ import { qemu } from './configuration/configuration.ts'
 import { hostFacts } from './host-facts.ts'
 import { QemuDisks } from './monitor/disks.ts'
 import { EndEvents } from './monitor/end-events.ts'
-import { HotNics } from './monitor/hot-nics.ts'
+import { plugNic } from './monitor/plug-nic.ts'
 import { commandMs, QmpClient } from './monitor/qmp.ts'
 import { MachineResizer } from './monitor/resize.ts'
 import { Unplugs } from './monitor/unplug.ts'
@@ -58,7 +58,6 @@ export function createQemu(options: QemuOptions): Vmm {
 }
 
 class Qemu extends VmmDriver<QmpClient> implements Vmm {
-  readonly features = qemuFeatures
   readonly agent: AgentEndpoint
   readonly offlineVcpus: number
   readonly #onQmpEvent: QemuOptions['onEvent']
@@ -68,7 +67,6 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   readonly #disks: QemuDisks
   readonly passThrough: PassThrough
   readonly #vfio: QemuVfio
-  readonly #nics: HotNics
   #resizer: MachineResizer | undefined
 
   constructor(options: QemuOptions) {
@@ -91,7 +89,6 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     this.#disks = new QemuDisks({ execute, ports: this.#ports, unplugs: this.#unplugs, config: hypervisor })
     this.#vfio = new QemuVfio(executeMapping, this.#ports, this.#unplugs)
     this.passThrough = notedPassThrough(this.#vfio, this.process)
-    this.#nics = new HotNics(execute, this.#ports, this.#unplugs)
   }
 
   protected async run(): Promise<void> {
@@ -118,12 +115,9 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
 
   plugNic(nic: NicAttachment): Promise<void> {
     const fds = [...nic.taps, ...(nic.vhosts ?? [])]
-    return this.process.handOver(nic.id, fds, () => this.#nics.plug(nic))
-  }
-
-  async unplugNic(id: string): Promise<void> {
-    await this.#nics.unplug(id)
-    this.process.givenBack(id)
+    const execute = (command: string, args: object, fds?: readonly number[]) =>
+      this.#execute(command, args, fds)
+    return this.process.handOver(nic.id, fds, () => plugNic(execute, this.#ports, nic))
   }
 
   resize(size: MachineSize): Promise<MachineSize> {

@@ -1,14 +1,12 @@
 /** A VMM for tests: no process, no guest. It notes its calls, in order, and may fail or wait in each of them. */
 import type { AgentEndpoint } from '../../../protocol/agent-endpoint.ts'
 import type { LaunchedProcess } from '../../../rootless/jail/launch-spec.ts'
-import { qemuFeatures } from '../../../vmm/qemu/qemu.ts'
 import type { MachineSize, VmEnd, Vmm } from '../../../vmm/vmm.ts'
 
 export type VmmCall = 'start' | 'boot' | 'stop' | 'plug' | 'resize'
 
 export class VmmDouble implements Vmm {
   readonly calls: VmmCall[] = []
-  readonly features = qemuFeatures
   readonly agent: AgentEndpoint = { kind: 'serial', socketPath: '/absent/agent.sock' }
   readonly ended: Promise<VmEnd>
   /** Tells how the machine ended. */
@@ -65,10 +63,6 @@ export class VmmDouble implements Vmm {
   }
 
   plugNic(): Promise<void> {
-    return this.#called('plug')
-  }
-
-  unplugNic(): Promise<void> {
     return this.#called('plug')
   }
 

@@ -1,5 +1,6 @@
 /** The devices that a machine really has, as vm.info tells. */
 import { KataError } from '../../../errors.ts'
+import { until } from '../../../time.ts'
 import { asObject, asText, protocolError } from '../../monitor/answers.ts'
 
 /** How long a guest may take to let go of a device, milliseconds. */
@@ -30,15 +31,10 @@ export async function findSlot(info: Info, id: string): Promise<string> {
  * @throws KataError VMM_COMMAND_TIMEOUT.
  */
 export async function deviceGone(info: Info, id: string): Promise<void> {
-  for (const deadline = Date.now() + unplugMs; ; await Bun.sleep(pollMs)) {
-    const nodes = await deviceNodes(info)
-    if (!nodes.some(([name, node]) => isDevice(name, node, id))) return
-    if (Date.now() > deadline)
-      throw new KataError('VMM_COMMAND_TIMEOUT', {
-        command: `the removal of ${id}`,
-        seconds: unplugMs / 1000,
-      })
-  }
+  const isGone = async () => !(await deviceNodes(info)).some(([name, node]) => isDevice(name, node, id))
+  if (await until(isGone, { timeoutMs: unplugMs, everyMs: pollMs })) return
+  const seconds = unplugMs / 1000
+  throw new KataError('VMM_COMMAND_TIMEOUT', { command: `the removal of ${id}`, seconds })
 }
 
 async function deviceNodes(info: Info): Promise<[string, Record<string, unknown>][]> {

@@ -124,7 +124,7 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
 }
 
 /** The name of the share's device, plugged at boot or later. */
-export const shareId = 'share'
+const shareId = 'share'
 /** And of the volumes' share. */
 const volumesId = 'volumes'
 

@@ -3,6 +3,7 @@ import { KataError } from '../../../errors.ts'
 import { withSocketOf } from '../../../linux/sockets/owned-socket.ts'
 import { connectUnix } from '../../../linux/sockets/socket.ts'
 import type { Identity } from '../../../rootless/jail/launch-spec.ts'
+import { deadline, retry } from '../../../time.ts'
 import { ApiClient } from '../../http/api.ts'
 import { answerMs } from '../../machine/deadlines.ts'
 import type { JailPlace } from '../program.ts'
@@ -22,21 +23,14 @@ export async function connectApi(
   { uid }: Pick<Identity, 'uid'>,
   ended: Promise<unknown>,
 ): Promise<ApiClient> {
-  let over = false
-  void ended.then(() => {
-    over = true
-  })
-  for (const deadline = Date.now() + answerMs; ; ) {
-    try {
-      return await ApiClient.open(
-        await withSocketOf(`${root}${inJail.api}`, uid, connectUnix),
-        firecrackerApi,
-      )
-    } catch (error) {
-      if (over) throw new KataError('VMM_DISCONNECTED', { command: 'version' }, { cause: error })
-      if (Date.now() > deadline)
-        throw new KataError('VMM_COMMAND_TIMEOUT', { command: 'version', seconds: answerMs / 1000 })
-      await Bun.sleep(tryMs)
-    }
+  const over = new AbortController()
+  void ended.then(() => over.abort())
+  const path = `${root}${inJail.api}`
+  const dial = async () => ApiClient.open(await withSocketOf(path, uid, connectUnix), firecrackerApi)
+  try {
+    return await retry(dial, tryMs, deadline(answerMs, over.signal))
+  } catch (cause) {
+    if (over.signal.aborted) throw new KataError('VMM_DISCONNECTED', { command: 'version' }, { cause })
+    throw new KataError('VMM_COMMAND_TIMEOUT', { command: 'version', seconds: answerMs / 1000 }, { cause })
   }
 }

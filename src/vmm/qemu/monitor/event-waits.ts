@@ -1,4 +1,5 @@
 /** Waits for single events of QEMU: begin to wait before the command that causes the event. */
+import { within } from '../../../time.ts'
 import type { QmpEvent } from './qmp.ts'
 
 interface Wait {
@@ -16,14 +17,12 @@ export class EventWaits {
 
   /** The next event that `matches`, or undefined when none came within `timeoutMs`. */
   async next(matches: (event: QmpEvent) => boolean, timeoutMs: number): Promise<QmpEvent | undefined> {
-    const { promise, resolve } = Promise.withResolvers<QmpEvent | undefined>()
+    const { promise, resolve } = Promise.withResolvers<QmpEvent>()
     const wait = { matches, resolve }
-    const timer = setTimeout(() => resolve(undefined), timeoutMs)
     this.#waits.add(wait)
     try {
-      return await promise
+      return await within(promise, timeoutMs)
     } finally {
-      clearTimeout(timer)
       this.#waits.delete(wait)
     }
   }

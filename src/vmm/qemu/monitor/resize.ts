@@ -4,6 +4,7 @@
  * so all it may ever have are there from the start and the agent brings them online.
  */
 import { KataError } from '../../../errors.ts'
+import { until } from '../../../time.ts'
 import { asObject } from '../../monitor/answers.ts'
 import type { MachineSize, VmSpec } from '../../vmm.ts'
 import { type MemorySettings, memoryBackend, memorySizes, virtioMemId } from '../settings/memory.ts'
@@ -107,11 +108,12 @@ export class MachineResizer {
     await execute('qom-set', { path, property: 'requested-size', value })
     const size = async () => Number(await execute('qom-get', { path, property: 'size' }))
     const grows = wanted > this.#memoryMiB
-    let now = await size()
-    for (let waited = 0; now !== value && waited < guestMs; waited += pollMs) {
-      await Bun.sleep(pollMs)
+    let now = 0
+    const isThere = async () => {
       now = await size()
+      return now === value
     }
+    await until(isThere, { timeoutMs: guestMs, everyMs: pollMs })
     if (grows && now < value) {
       const answer = `took ${now / mebibyte} MiB within ${guestMs / 1000} s`
       throw new KataError('VMM_MEMORY_REFUSED', { size: value / mebibyte, answer })

@@ -1,5 +1,6 @@
 /** Taking a device out of a running machine: the guest has to let go of it, and QEMU tells when it has. */
 import { KataError } from '../../../errors.ts'
+import { within } from '../../../time.ts'
 
 /** A guest that runs lets go of a device within some hundred milliseconds, under load within seconds. */
 const unplugMs = 20_000
@@ -23,22 +24,18 @@ export class Unplugs {
    */
   async remove(id: string, device: string): Promise<void> {
     const gone = Promise.withResolvers<void>()
-    const refused = (reason: string) => gone.reject(new KataError('VMM_UNPLUG_REFUSED', { device, reason }))
+    const refusal = (reason: string) => new KataError('VMM_UNPLUG_REFUSED', { device, reason })
     this.#waiting.set(id, {
       gone: () => gone.resolve(),
-      refused: () => refused('its guest refuses'),
+      refused: () => gone.reject(refusal('its guest refuses')),
     })
-    const seconds = this.#timeoutMs / 1000
-    const timer = setTimeout(
-      () => refused(`its guest did not let go of it within ${seconds} s`),
-      this.#timeoutMs,
-    )
+    gone.promise.catch(() => {})
+    const done = Promise.all([this.#execute('device_del', { id }), gone.promise])
     try {
-      await Promise.all([this.#execute('device_del', { id }), gone.promise])
+      if ((await within(done, this.#timeoutMs)) !== undefined) return
+      throw refusal(`its guest did not let go of it within ${this.#timeoutMs / 1000} s`)
     } finally {
-      clearTimeout(timer)
       this.#waiting.delete(id)
-      gone.promise.catch(() => {})
     }
   }
 
