@@ -11,9 +11,9 @@ export interface Ends {
 }
 
 export interface Channels {
-  /** That to the API waits in the backlog until the VMM accepts it: nobody else can be first. */
+  /** The connection to the API waits in the backlog until the VMM accepts it, so no other process can be first. */
   readonly ours: Ends
-  /** To be handed over; that of the API listens. */
+  /** To be handed over. The API's end listens. */
   readonly theirs: Ends
   /** Closes our copies of theirs. */
   closeTheirs(): void

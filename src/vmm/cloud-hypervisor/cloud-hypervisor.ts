@@ -106,7 +106,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
 
   protected async launch(): Promise<void> {
     const { spec, config } = this.options
-    // Whatever is wrong with the machine shows before there is a process.
+    // A machine that cannot be made is refused before there is a process.
     if (config.hypervisor.enableHugepages)
       await promiseHugePages(this.options.ledger, { uid: spec.identity.uid, memoryMiB: spec.memoryMiB })
     const machine = vmConfig(spec, this.#settings)

@@ -101,7 +101,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     const { spec, config } = this.options
     const { path, jailerPath: jailer, enableDebug: debug } = config.hypervisor
     const execFile = realProgram(path)
-    // Whatever is wrong with the machine shows before there is a process.
+    // A machine that cannot be made is refused before there is a process.
     const requests = machineRequests(spec, config.hypervisor)
     const place = jailPlace(execFile, spec.privateDir, spec.identity)
     checkProgram(jailer, firecracker.starters[0])
@@ -112,7 +112,7 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     this.#place = place
     const [console, stdout] = socketPair()
     const [output, stderr] = socketPair()
-    // Read before anybody can write; and as long as this end is open too, nobody's coming and going ends it.
+    // Opened before Firecracker can write. Our own writing end keeps the pipe open while writers come and go.
     const log = openSync(`${place.root}${inJail.log}`, constants.O_RDONLY | constants.O_NONBLOCK)
     const logEnd = openSync(`${place.root}${inJail.log}`, constants.O_WRONLY | constants.O_NONBLOCK)
     try {

@@ -64,7 +64,7 @@ export async function chooseAccelerator(request: AcceleratorRequest): Promise<Ac
   const asked = Date.now()
   const trial = await withDirectoryLock(runDir, probeMs + turnMarginMs, async () => {
     const subject = subjectOf(request)
-    // Of a sandbox that started at the same time: the same question at the same moment.
+    // Another sandbox that started at the same time may just have tried the same.
     const known = lastTrial(subject)
     if (known?.works || (known !== undefined && known.at > asked && known.variant === variant)) return known
     const made = { ...(await attempt(request.probe)), at: Date.now(), variant }

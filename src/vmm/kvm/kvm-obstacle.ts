@@ -32,7 +32,7 @@ export function kvmObstacle(request: KvmAccessRequest): Obstacle | undefined {
   return problem === undefined ? undefined : { reason: problem.rawMessage, certain: false }
 }
 
-/** Whatever else keeps us from opening it is no proof: the VMM is somebody else. */
+/** Any other failure to open it proves nothing, because the VMM runs as another user. */
 function hasDriver(path: string): boolean {
   try {
     closeSync(openSync(path, constants.O_RDWR))

@@ -1,6 +1,6 @@
 /**
  * What a guest writes on its console, or a VMM on its own output: the tail for reports, and a log file. Both are
- * bounded, because whoever is in control there may write for ever.
+ * bounded, because a hostile guest may write without end.
  */
 import { closeSync, openSync, renameSync, writeSync } from 'node:fs'
 import type { Socket } from 'bun'

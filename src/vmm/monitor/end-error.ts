@@ -7,7 +7,7 @@ import { withoutAgentLog } from './agent-log.ts'
 /** Longest tail that goes into an error's sentence; the whole is in the log files. */
 const longestTail = 600
 
-/** The coded error for an end that nobody asked for; `program` is the VMM's path. */
+/** The coded error for an end that was not requested; `program` is the VMM's path. */
 export function vmEndError(end: VmEnd, sandbox: string, program: string): KataError {
   const guest = lastWords(end.consoleTail, end.logTail)
   switch (end.reason) {

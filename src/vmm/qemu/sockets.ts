@@ -10,7 +10,7 @@ export interface QemuSockets {
   readonly paths: Readonly<Record<SocketRole, string>>
   /** Listening descriptors, to be handed over. */
   readonly listeners: Readonly<Record<SocketRole, number>>
-  /** Connections that wait in the backlog until QEMU accepts them: nobody else can be first. */
+  /** Connections that wait in the backlog until QEMU accepts them: no other process can be first. */
   readonly qmp: number
   readonly console: number
   /** Closes our copies of the listeners; only QEMU can accept from then on. */

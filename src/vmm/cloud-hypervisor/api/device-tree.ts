@@ -9,7 +9,7 @@ const pollMs = 20
 
 type Info = () => Promise<unknown>
 
-/** Of an address as the API writes it, the slot on the root bus: how the agent's protocol writes such a place. */
+/** The slot on the root bus, from an address in the API's notation. The agent's protocol names devices by it. */
 export function slotOf(bdf: unknown): string {
   const text = asText(bdf, 'bdf')
   const slot = /^[0-9a-f]{4}:00:([0-9a-f]{2})\.0$/.exec(text)?.[1]

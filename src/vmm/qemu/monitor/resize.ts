@@ -139,7 +139,7 @@ export class MachineResizer {
     const free = places
       .map((place) => asObject(place, 'a processor'))
       .filter((place) => !('qom-path' in place))
-    // Numbers in the guest follow the sockets, and the lists's order is QEMU's own.
+    // Numbers in the guest follow the sockets, and the list's order is QEMU's own.
     const place = free.sort((a, b) => socketOf(a) - socketOf(b))[0]
     if (place === undefined) return false
     const id = `cpu-${socketOf(place)}`

@@ -39,7 +39,7 @@ export class Unplugs {
     }
   }
 
-  /** To be shown every event of the machine. */
+  /** Takes every event of the machine. */
   event(name: string, { device }: Readonly<Record<string, unknown>>): void {
     const waiting = this.#waiting.get(String(device))
     if (name === 'DEVICE_DELETED') waiting?.gone()
