@@ -80,6 +80,13 @@ export function findKey(driver: HypervisorDriver, table: TableName, name: string
 export const hasKey = (driver: HypervisorDriver, field: Field): boolean =>
   keys.some((spec) => spec.field === field && spec.drivers.includes(driver))
 
+/** The tables of the VMMs that have an optional key, for remedies: `[hypervisor.a] or [hypervisor.b]`. */
+export const tablesWith = (field: Field): string =>
+  drivers
+    .filter((driver) => hasKey(driver, field))
+    .map((driver) => `[${tableName(driver, 'hypervisor')}]`)
+    .join(' or ')
+
 /** The table's name in a file for this VMM. */
 export const tableName = (driver: HypervisorDriver, table: TableName): string =>
   table === 'hypervisor' ? `hypervisor.${driver}` : table

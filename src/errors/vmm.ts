@@ -60,17 +60,17 @@ export const vmmErrors = {
   VMM_NO_FREE_DRIVE: entry(
     'resource_exhausted',
     'no drive of {vmm} is free for {device}: all {drives} are taken',
-    'Give the pod fewer containers and disks, or use [hypervisor.qemu].',
+    'Give the pod fewer containers and disks, or use another VMM.',
   ),
   VMM_NO_HOT_NICS: entry(
     'unimplemented',
     '{vmm} takes network cards only before the machine runs',
-    'Use a client that makes the network before the sandbox (containerd, Kubernetes), or [hypervisor.qemu].',
+    'Use a client that makes the network before the sandbox (containerd, Kubernetes), or another VMM.',
   ),
   VMM_NO_VFIO: entry(
     'failed_precondition',
     'host device {device} of container {container} cannot be handed to the machine: kata-ts has no way to give {vmm} one',
-    'Use QEMU for containers with VFIO devices.',
+    'Use {possible} for containers with VFIO devices.',
   ),
   VMM_UNPLUG_REFUSED: entry(
     'failed_precondition',

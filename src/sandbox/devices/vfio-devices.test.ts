@@ -161,7 +161,10 @@ describe('while the machine runs', () => {
       ...{ vmm: undefined, ledger: fakeLedger().ledger, host: fakeHost().host },
       hypervisor: config({ hotPlugVfio: 'root-port' }).hypervisor,
     })
-    await expect(none.attach(of('c'))).rejects.toThrow('[VMM_NO_VFIO]')
+    await expect(none.attach(of('c'))).rejects.toMatchObject({
+      code: 'VMM_NO_VFIO',
+      remedy: 'Use [hypervisor.qemu] for containers with VFIO devices.',
+    })
   })
 })
 

@@ -2,6 +2,7 @@
 import { closeSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import { nameOf } from '../../config/drivers.ts'
+import { tablesWith } from '../../config/keys.ts'
 import { openIommu, openVfioDevice } from '../../devices/vfio.ts'
 import { vfioHolder } from '../../devices/vfio-holder.ts'
 import { findVfio, isVfioCommon, type VfioFunction } from '../../devices/vfio-tree.ts'
@@ -225,7 +226,10 @@ export class VfioDevices {
     const { vmm, ledger, hypervisor } = this.#options
     const { address } = one
     if (vmm === undefined)
-      throw new KataError('VMM_NO_VFIO', { device: address, container, vmm: nameOf(hypervisor.driver) })
+      throw new KataError('VMM_NO_VFIO', {
+        ...{ device: address, container, vmm: nameOf(hypervisor.driver) },
+        possible: tablesWith('hotPlugVfio'),
+      })
     const id = idOf(one)
     const there = vmm.pathOf(id)
     const users = this.#users.get(id)
