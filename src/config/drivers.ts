@@ -15,8 +15,11 @@ const listed = [qemu, cloudHypervisor, firecracker] as const
 /** What their own keys set. */
 export interface DriverFields extends QemuFields, FirecrackerFields {}
 
+/** Nothing compiles with a name that is not written as a literal: the type would take any text. */
+type Literal<Name extends string> = string extends Name ? never : Name
+
 /** Which VMM: the name of the table `[hypervisor.<driver>]`. */
-export type HypervisorDriver = (typeof listed)[number]['driver']
+export type HypervisorDriver = Literal<(typeof listed)[number]['driver']>
 
 /** Their data, in that order. */
 export const configurations: readonly (DriverConfiguration & { readonly driver: HypervisorDriver })[] = listed
