@@ -20,6 +20,7 @@ const copies: Readonly<Record<string, string>> = {
   '/etc/tmpfiles.d/kata-ts.conf': 'systemd/kata-ts.tmpfiles.conf',
   '/etc/cni/net.d/10-kata-ts.conflist': 'cni/10-kata-ts.conflist',
   '/etc/docker/daemon.json': 'docker/daemon.json',
+  '/etc/crio/crio.conf.d/50-kata-ts.conf': 'crio/50-kata-ts.conf',
 }
 
 const configDir = '/etc/kata-ts'

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Part } from './part.ts'
 
-const files = ['/etc/containerd/config.toml', '/etc/docker/daemon.json']
+const files = ['/etc/containerd/config.toml', '/etc/docker/daemon.json', '/etc/crio/crio.conf']
 /** containerd 2 reads every file there that its main file imports. */
 const directories = ['/etc/containerd/conf.d']
 

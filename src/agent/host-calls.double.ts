@@ -7,7 +7,14 @@ export type HostCall = keyof (typeof AgentServiceDefinition)['methods'] | 'check
 export const hostCalls = [
   ...(['check', 'setGuestDateTime', 'reseedRandomDev', 'getGuestDetails', 'onlineCPUMem'] as const),
   ...(['updateInterface', 'updateRoutes', 'addARPNeighbors'] as const),
-  ...(['createSandbox', 'destroySandbox', 'getOOMEvent', 'getMetrics', 'copyFile'] as const),
+  ...([
+    'createSandbox',
+    'destroySandbox',
+    'getOOMEvent',
+    'getMetrics',
+    'copyFile',
+    'getVolumeStats',
+  ] as const),
   ...(['createContainer', 'startContainer', 'removeContainer', 'updateContainer'] as const),
   ...(['pauseContainer', 'resumeContainer', 'statsContainer', 'getDiagnosticData'] as const),
   ...(['execProcess', 'signalProcess', 'waitProcess', 'ttyWinResize'] as const),

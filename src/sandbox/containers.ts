@@ -17,6 +17,7 @@ import { PodOomScore } from './end/pod-oom-score.ts'
 import { requireSeccomp, requireSubpaths, requireTarget } from './guest/agent-support.ts'
 import type { HeldUp } from './guest/health.ts'
 import { undrivenDevices } from './guest/passed-drivers.ts'
+import { volumeStats } from './guest/volume-stats.ts'
 import { ContainerPids, type SharedProcesses } from './pids/container-pids.ts'
 import { jailedStandIns } from './pids/stand-ins.ts'
 import { podPid, type SandboxParts } from './sandbox-parts.ts'
@@ -77,7 +78,7 @@ export class Containers {
       (volumes) => volumes.get(volume) ?? [],
     )
     if (volumeGuestPath === undefined) throw new KataError('DIRECT_VOLUME_UNUSED', { volume })
-    return this.#parts.agent.agent.getVolumeStats({ volumeGuestPath })
+    return volumeStats(this.#parts.agent.agent, volumeGuestPath)
   }
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */

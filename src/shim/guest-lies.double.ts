@@ -14,6 +14,7 @@ import { MachineEnd } from '../sandbox/end/machine-end.ts'
 import { guestSilent } from '../sandbox/guest/health.ts'
 import { watchOom } from '../sandbox/guest/oom.ts'
 import { undrivenDevices } from '../sandbox/guest/passed-drivers.ts'
+import { volumeStats } from '../sandbox/guest/volume-stats.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxParts } from '../sandbox/sandbox-parts.ts'
 import { startGuest } from '../sandbox/start/guest/start-guest.ts'
@@ -164,6 +165,7 @@ export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
   resumeContainer: (agent) => containerOf(agent).resume(),
   statsContainer: (agent) => containerOf(agent).stats(),
   getDiagnosticData: message,
+  getVolumeStats: (agent) => volumeStats(agent, '/run/v'),
   execProcess: (agent) =>
     containerOf(agent)
       .exec('e', { args: ['x'], cwd: '/' })

@@ -50,7 +50,7 @@ test('every call that the host makes has a row, and there is no other row', () =
 /** Calls whose answer the host reads. */
 const looked = [
   ...(['check', 'getGuestDetails', 'getOOMEvent', 'getMetrics', 'statsContainer', 'waitProcess'] as const),
-  ...(['readStdout', 'readStderr', 'writeStdin', 'getDiagnosticData'] as const),
+  ...(['readStdout', 'readStderr', 'writeStdin', 'getDiagnosticData', 'getVolumeStats'] as const),
 ]
 
 describe('nothing is read of the answer to', () => {
@@ -86,6 +86,17 @@ describe('nothing is read of the answer to', () => {
 describe('an exit status', () => {
   test.each([-1, 256, 2 ** 31 - 1, -(2 ** 31)])('of %d is that of a lost process', async (status) => {
     expect(await madeOf('waitProcess', { status })).toBe(255)
+  })
+})
+
+test('figures of a volume are one line for each unit, and its message is plain text', async () => {
+  const line = { available: 1n, total: 2n, used: 3n }
+  const usage = [2, 1, 1, 0, 77].flatMap((unit) => Array.from({ length: 1000 }, () => ({ ...line, unit })))
+  const message = `\u001b[2J${'x'.repeat(1000)}`
+  const stats = await madeOf('getVolumeStats', { usage, volumeCondition: { abnormal: true, message } })
+  expect(stats).toEqual({
+    usage: [1, 2].map((unit) => ({ ...line, unit })),
+    volumeCondition: { abnormal: true, message: ` [2J${'x'.repeat(252)}` },
   })
 })
 

@@ -1,6 +1,8 @@
 /** `start` and `restart` against a double of the shim. */
+
 import { expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { markOomKilled, wasOomKilled } from '../../../bundle/oom-killed.ts'
 import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
 
 // Each command is a process that is compiled first.
@@ -16,13 +18,13 @@ test('a container that has ended runs again, with its files, and its log goes on
   await client.start('again', ['sh', '-c', 'echo once; exit 3'])
   await ended(client)
   writeFileSync(`${directoryOf(client, 'again')}/upper/kept`, 'x')
-  writeFileSync(`${directoryOf(client, 'again')}/bundle/oom-killed`, '')
+  markOomKilled(`${directoryOf(client, 'again')}/bundle`)
   expect(await client.kata('start', 'again')).toEqual({ code: 0, stdout: 'again\n', stderr: '' })
   expect(await client.kata('wait', 'again')).toMatchObject({ stdout: '3\n' })
   expect((await client.kata('logs', 'again')).stdout).toBe('once\nonce\n')
   expect(existsSync(`${directoryOf(client, 'again')}/upper/kept`)).toBe(true)
   // Nothing of the run before is said of this one.
-  expect(existsSync(`${directoryOf(client, 'again')}/bundle/oom-killed`)).toBe(false)
+  expect(wasOomKilled(`${directoryOf(client, 'again')}/bundle`)).toBe(false)
   await client.kata('rm', 'again')
   expect(client.leftovers()).toEqual([])
 })
