@@ -3,6 +3,7 @@ import type { DriverFields, HypervisorDriver } from './drivers.ts'
 import type { AgentConfig } from './keys/agent.ts'
 import type { BootFields } from './keys/boot.ts'
 import type { DeviceFields } from './keys/devices.ts'
+import type { LimitFields } from './keys/limits.ts'
 import type { RightsFields } from './keys/rights.ts'
 import type { RuntimeConfig } from './keys/runtime.ts'
 import type { ShareFields } from './keys/share.ts'
@@ -45,6 +46,7 @@ export interface HypervisorConfig
     RightsFields,
     SizeFields,
     DeviceFields,
+    LimitFields,
     ShareFields,
     DriverFields {
   readonly driver: HypervisorDriver

@@ -12,6 +12,7 @@ import { type Key, type KeySpec, keyFor, type TableName } from './key-spec.ts'
 import { agentKeys } from './keys/agent.ts'
 import { bootKeys } from './keys/boot.ts'
 import { deviceKeys } from './keys/devices.ts'
+import { limitKeys } from './keys/limits.ts'
 import { rightsKeys } from './keys/rights.ts'
 import { runtimeKeys } from './keys/runtime.ts'
 import { shareKeys } from './keys/share.ts'
@@ -24,6 +25,7 @@ const common: readonly Key[] = [
   ...rightsKeys,
   ...sizeKeys,
   ...deviceKeys,
+  ...limitKeys,
   ...shareKeys,
   ...agentKeys,
   ...runtimeKeys,

@@ -269,6 +269,9 @@ describe('values', () => {
     ['[runtime]\n[hypervisor]\n[hypervisor.stratovirt]', 'CONFIG_TABLE', '[hypervisor.firecracker]'],
     ['[hypervisor.clh]\n\n[hypervisor.qemu]', 'CONFIG_CONFLICT', 'beside [hypervisor.clh] (/c.toml:1)'],
     ['[hypervisor.firecracker]\n\nshared_fs = "virtio-fs"', 'CONFIG_VMM_CANNOT', 'vhost-user'],
+    ['[hypervisor.clh]\n\ndisk_rate_limiter_bw_max_rate = 7', 'CONFIG_VALUE', 'at least 8'],
+    ['[hypervisor.qemu]\n\ndisk_rate_limiter_ops_one_time_burst = 1', 'CONFIG_VMM_CANNOT', 'every pause'],
+    ['[hypervisor.qemu]\n\ndisk_rate_limiter_bw_one_time_burst = 1', 'CONFIG_VMM_CANNOT', 'every pause'],
     ['[hypervisor.firecracker]\n\nrootless = false', 'CONFIG_VMM_CANNOT', 'capabilities'],
     ['[hypervisor.firecracker]\n\nhot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT', 'VFIO'],
     [
@@ -304,6 +307,18 @@ describe('values', () => {
   ]
   test.each(conflicts)('%j is a conflict', (text, part) => {
     expect(expectCode(() => parse(`[hypervisor.qemu]\n${text}`), 'CONFIG_CONFLICT').message).toContain(part)
+  })
+
+  test('a burst that is free of no limit is a conflict', () => {
+    const text = '[hypervisor.firecracker]\ndisk_rate_limiter_ops_max_rate = 1'
+    expect(parse(`${text}\ndisk_rate_limiter_ops_one_time_burst = 2`).hypervisor).toMatchObject({
+      diskRateLimiterOpsMaxRate: 1,
+      diskRateLimiterOpsOneTimeBurst: 2,
+    })
+    const alone = `${text}\ndisk_rate_limiter_bw_one_time_burst = 8`
+    const { message } = expectCode(() => parse(alone), 'CONFIG_CONFLICT')
+    expect(message).toContain('/c.toml:3: disk_rate_limiter_bw_one_time_burst')
+    expect(message).toContain('Set disk_rate_limiter_bw_max_rate')
   })
 
   test('bad TOML names file, line and column', () => {

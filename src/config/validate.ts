@@ -42,6 +42,7 @@ export function finish(
     defaultMaxVcpus: atMost('default_maxvcpus', defaultMaxVcpus, host.cpus, ''),
   }
   requireConsistent(hypervisor, where)
+  requireLimited(hypervisor, where)
   requireDriversRules({ ...config, hypervisor }, where)
   return deepFreeze({
     ...config,
@@ -91,6 +92,22 @@ function requireDriversRules(config: Config, where: (key: string) => string): vo
       .map((other) => tableName(other.driver, 'hypervisor'))
       .map((table) => `[${table}]`)
       .join(', '),
+  })
+}
+
+/** A burst beside no limit would be read as one. */
+function requireLimited(given: HypervisorConfig, where: (key: string) => string): void {
+  const pairs = [
+    ['bw', given.diskRateLimiterBwMaxRate, given.diskRateLimiterBwOneTimeBurst],
+    ['ops', given.diskRateLimiterOpsMaxRate, given.diskRateLimiterOpsOneTimeBurst],
+  ] as const
+  const alone = pairs.find(([, rate, burst]) => burst !== 0 && rate === 0)
+  if (alone === undefined) return
+  const [rate, burst] = ['max_rate', 'one_time_burst'].map((end) => `disk_rate_limiter_${alone[0]}_${end}`)
+  throw new KataError('CONFIG_CONFLICT', {
+    where: where(burst!),
+    reason: `${burst} is set without ${rate}, of which it is a part`,
+    hint: `Set ${rate} as well, or remove ${burst}.`,
   })
 }
 

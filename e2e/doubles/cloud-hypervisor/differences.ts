@@ -49,6 +49,12 @@ export const differences: readonly Difference[] = [
     because: 'what matters is the kind',
   },
   {
+    what: 'rate limiters of disks',
+    real: 'slow the guest',
+    double: 'are taken and told by vm.info; the guest is not slowed',
+    because: 'the driver only has to ask for them',
+  },
+  {
     what: 'devices that the driver never asks for (pmem, vfio-user, vdpa, tpm and the like), a card without descriptors',
     real: 'made',
     double: 'refused by name at vm.create or vm.add-net',

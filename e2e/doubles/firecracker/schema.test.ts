@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readFileSync } from 'node:fs'
-import { machineRequests, putRootDrive } from '../../../src/vmm/firecracker/settings/requests.ts'
+import { machineRequests, patchDrive, putRootDrive } from '../../../src/vmm/firecracker/settings/requests.ts'
 import type { VmSpec } from '../../../src/vmm/vmm.ts'
 import { deserialize } from './src/deserialize.ts'
 import { enumerations, types } from './src/schema.ts'
@@ -55,7 +55,11 @@ describe('requests', () => {
     ...{ vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
     nics: [{ id: 'nic2', mac: '02:00:00:00:00:01', mtu: 1500, taps: [], tap: 'tap2_kata' }],
   }
-  const { first, rest } = machineRequests(spec, { enableHugepages: true, reclaimGuestFreedMemory: true })
+  const { first, rest } = machineRequests(spec, {
+    ...{ enableHugepages: true, reclaimGuestFreedMemory: true },
+    ...{ diskRateLimiterBwMaxRate: 8e6, diskRateLimiterBwOneTimeBurst: 8 },
+    ...{ diskRateLimiterOpsMaxRate: 100, diskRateLimiterOpsOneTimeBurst: 1 },
+  })
   const typeOf = (path: string): string => {
     const [resource = ''] = path.split('/')
     const known: Record<string, string> = {
@@ -71,6 +75,12 @@ describe('requests', () => {
       expect(deserialize<object>(JSON.stringify(body), typeOf(path))).toEqual(
         JSON.parse(JSON.stringify(body)),
       )
+  })
+
+  test('that put a file behind a drive are taken, with its limit', () => {
+    const limiter = { ops: { size: 1, refill_time: 1000 } }
+    const { body } = patchDrive('spare0', '/drives/x', limiter)
+    expect(deserialize<object>(JSON.stringify(body), 'PartialDrive')).toEqual(body)
   })
 
   test.each([

@@ -101,7 +101,6 @@ describe('what asks for a protection or a limit is refused at its line', () => {
     ['hypervisor', 'rx_rate_limiter_max_rate = 1000', 'rate limits of the network'],
     ['hypervisor', 'tx_rate_limiter_max_rate = 1000', 'rate limits of the network'],
     ['hypervisor', 'net_rate_limiter_ops_max_rate = 1000', 'rate limits of the network'],
-    ['hypervisor', 'disk_rate_limiter_bw_max_rate = 1000', 'rate limits of disks'],
     ['runtime', 'emptydir_mode = "block-encrypted"', 'encrypted emptyDir'],
     ['runtime', 'experimental_force_guest_pull = true', 'pulled in the guest'],
     ['runtime', 'experimental = ["other", "force_guest_pull"]', 'experimental'],

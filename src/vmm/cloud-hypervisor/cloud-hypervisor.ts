@@ -14,6 +14,7 @@ import { hugePageBytes, promiseHugePages } from '../host/huge-pages.ts'
 import { ApiClient, type CallOptions } from '../http/api.ts'
 import { answerMs, quitMs } from '../machine/deadlines.ts'
 import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
+import { configuredLimiter } from '../machine/disk-limit.ts'
 import { asObject, asText } from '../monitor/answers.ts'
 import { bareVersion, type ProgramVersion, programNeeds } from '../program.ts'
 import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
@@ -127,6 +128,7 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
       disks: new Disks(
         { put: this.#put, info: this.#info },
         new DiskNodes({ pid: this.process.pid, uid: spec.identity.uid, directory: inJail.disks }),
+        configuredLimiter(config.hypervisor),
       ),
       resizer: new Resizer(this.#put, machine),
     }

@@ -11,6 +11,7 @@ import { promiseHugePages } from '../host/huge-pages.ts'
 import type { ApiClient } from '../http/api.ts'
 import { answerMs } from '../machine/deadlines.ts'
 import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
+import { configuredLimiter } from '../machine/disk-limit.ts'
 import { asObject, asText } from '../monitor/answers.ts'
 import { bareVersion, checkProgram, type ProgramVersion, programNeeds } from '../program.ts'
 import type { MachineSize, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
@@ -24,7 +25,7 @@ import { launchByJailer } from './jailer.ts'
 import { runningPosture, waitingPosture } from './posture.ts'
 import { type JailPlace, jailerArguments, jailPlace, realProgram, requireName } from './program.ts'
 import { inJail } from './settings/jail-paths.ts'
-import { type ApiRequest, machineRequests, putRootDrive } from './settings/requests.ts'
+import { type ApiRequest, machineRequests, patchDrive, putRootDrive } from './settings/requests.ts'
 
 export const firecrackerFeatures: VmmFeatures = {
   ...{ share: 'none', nics: 'name', ownSockets: false, ownKvmNode: true },
@@ -190,20 +191,26 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     if (this.#place !== undefined) removeJail(this.#place)
   }
 
+  /** Of each drive. */
+  get #limiter() {
+    return configuredLimiter(this.options.config.hypervisor)
+  }
+
   async #putRootDrive(nodes: DiskNodes): Promise<void> {
     const { rootDisk } = this.options.spec
     if (rootDisk === undefined) return
     const fd = openDiskImage(rootDisk.image)
     try {
       const disk = { id: 'root', fd, kind: 'file', readonly: true } as const
-      await nodes.during(disk, (path) => this.#put(putRootDrive(path)))
+      await nodes.during(disk, (path) => this.#put(putRootDrive(path, this.#limiter)))
     } finally {
       closeSync(fd)
     }
   }
 
   async #patchDrive(id: string, path: string): Promise<void> {
-    await this.connected('drives').patch(`drives/${id}`, { body: { drive_id: id, path_on_host: path } })
+    const { path: resource, body } = patchDrive(id, path, this.#limiter)
+    await this.connected('drives').patch(resource, { body })
   }
 
   async #put({ path, body }: ApiRequest, timeoutMs?: number): Promise<void> {

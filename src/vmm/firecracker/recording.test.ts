@@ -9,6 +9,7 @@ import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { socketPair } from '../../linux/sockets/socket.ts'
 import { DiskNodes } from '../host/disk-nodes.ts'
 import { ApiClient } from '../http/api.ts'
+import { noDiskLimits } from '../machine/disk-limit.double.ts'
 import type { VmSpec } from '../vmm.ts'
 import { Drives } from './api/drives.ts'
 import { firecrackerApi } from './settings/dialect.ts'
@@ -90,7 +91,9 @@ async function play(use: (api: ApiClient) => Promise<void>): Promise<string[]> {
 
 test('the driver says what was recorded, and understands the answers', async () => {
   const sent = await play(async (api) => {
-    const { first, rest } = machineRequests(spec, { enableHugepages: false, reclaimGuestFreedMemory: false })
+    const { first, rest } = machineRequests(spec, {
+      ...{ ...noDiskLimits, enableHugepages: false, reclaimGuestFreedMemory: false },
+    })
     expect(await api.get('version')).toEqual({ firecracker_version: '1.16.1' })
     for (const { path, body } of [...first, ...rest]) expect(await api.put(path, { body })).toBeUndefined()
     await api.put('actions', { body: { action_type: 'InstanceStart' } })

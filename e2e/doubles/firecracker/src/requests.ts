@@ -15,6 +15,7 @@ export interface Drive {
   readonly is_root_device: boolean
   readonly is_read_only?: boolean
   readonly path_on_host?: string
+  readonly rate_limiter?: object
 }
 
 export interface MachineConfiguration {

@@ -148,14 +148,19 @@ export class Vmm {
     else this.#drives.push(opened)
   }
 
-  async #patchDrive({ drive_id, path_on_host }: Drive): Promise<void> {
+  async #patchDrive({ drive_id, path_on_host, rate_limiter }: Drive): Promise<void> {
     const machine = this.#started()
     const drive = this.#drives.find(({ config }) => config.drive_id === drive_id)
     if (drive === undefined) throw new Refused(`Block device with id ${drive_id} not found`)
-    if (path_on_host === undefined) return
-    const opened = within('Drive config error', () => openDrive({ ...drive.config, path_on_host }))
+    const config = { ...drive.config, ...(rate_limiter && { rate_limiter }) }
+    const at = this.#drives.indexOf(drive)
+    if (path_on_host === undefined) {
+      this.#drives[at] = { ...drive, config }
+      return
+    }
+    const opened = within('Drive config error', () => openDrive({ ...config, path_on_host }))
     await machine.setDrive(opened)
-    close(this.#drives.splice(this.#drives.indexOf(drive), 1, opened)[0]!.fd)
+    close(this.#drives.splice(at, 1, opened)[0]!.fd)
   }
 
   #setNic(config: NetworkInterface): void {

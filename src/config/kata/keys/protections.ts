@@ -9,7 +9,6 @@ const confidential = 'confidential guests are not supported'
 const verity = "dm-verity of the guest's image is not supported"
 const selinux = 'SELinux in the guest is not supported'
 const netLimit = 'rate limits of the network are not supported'
-const diskLimit = 'rate limits of disks are not supported'
 const guestPull = 'images pulled in the guest are not supported'
 const policy = 'policies of the agent are not supported'
 const checksum = 'kata-ts does not check this file'
@@ -45,10 +44,9 @@ export const protectionKeys = [
 
   machine.refused('rx_rate_limiter_max_rate', [0], netLimit),
   machine.refused('tx_rate_limiter_max_rate', [0], netLimit),
-  ...['bw_max_rate', 'bw_one_time_burst', 'ops_max_rate', 'ops_one_time_burst'].flatMap((name) => [
+  ...['bw_max_rate', 'bw_one_time_burst', 'ops_max_rate', 'ops_one_time_burst'].map((name) =>
     machine.refused(`net_rate_limiter_${name}`, [0], netLimit),
-    machine.refused(`disk_rate_limiter_${name}`, [0], diskLimit),
-  ]),
+  ),
 
   machine.silent(
     'disable_nested_virtualization',

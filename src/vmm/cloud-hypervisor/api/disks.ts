@@ -3,6 +3,7 @@ import { KataError } from '../../../errors.ts'
 import type { DiskNodes } from '../../host/disk-nodes.ts'
 import type { CallOptions } from '../../http/api.ts'
 import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
+import type { RateLimiter } from '../../machine/disk-limit.ts'
 import { asObject } from '../../monitor/answers.ts'
 import type { DiskConfig } from '../settings/vm-config.ts'
 import { deviceGone, findSlot, slotOf } from './device-tree.ts'
@@ -13,12 +14,15 @@ export class Disks {
   readonly #put: Call
   readonly #info: () => Promise<unknown>
   readonly #nodes: DiskNodes
+  readonly #limit: RateLimiter | undefined
   readonly #addresses = new Map<string, DiskAddress>()
 
-  constructor(calls: { put: Call; info: () => Promise<unknown> }, nodes: DiskNodes) {
+  /** `limit` holds for each disk. */
+  constructor(calls: { put: Call; info: () => Promise<unknown> }, nodes: DiskNodes, limit?: RateLimiter) {
     this.#put = calls.put
     this.#info = calls.info
     this.#nodes = nodes
+    this.#limit = limit
   }
 
   /**
@@ -29,7 +33,7 @@ export class Disks {
     const [disk, ...rest] = disks
     if (disk === undefined) return boot()
     await this.#nodes.during(disk, async (path) => {
-      await this.#put('vm.add-disk', { body: diskConfig(disk, path) })
+      await this.#put('vm.add-disk', { body: this.#config(disk, path) })
       await this.boot(rest, boot)
     })
     this.#addresses.set(disk.id, { driver: 'blk', pciPath: await findSlot(this.#info, disk.id) })
@@ -38,7 +42,7 @@ export class Disks {
   /** Plugs a disk into a running machine: whole or not at all. @throws KataError VMM_COMMAND_FAILED, VMM_OPTION_INVALID. */
   async plug(disk: DiskAttachment): Promise<DiskAddress> {
     const answer = await this.#nodes.during(disk, (path) =>
-      this.#put('vm.add-disk', { body: diskConfig(disk, path) }),
+      this.#put('vm.add-disk', { body: this.#config(disk, path) }),
     )
     const address: DiskAddress = {
       driver: 'blk',
@@ -58,6 +62,11 @@ export class Disks {
 
   address(id: string): DiskAddress | undefined {
     return this.#addresses.get(id)
+  }
+
+  #config(disk: DiskAttachment, path: string): DiskConfig {
+    const config = diskConfig(disk, path)
+    return this.#limit === undefined ? config : { ...config, rate_limiter_config: this.#limit }
   }
 }
 

@@ -3,6 +3,7 @@ import { expect, test } from 'bun:test'
 import { DiskNodes } from '../../host/disk-nodes.ts'
 import type { CallOptions } from '../../http/api.ts'
 import type { DiskAttachment } from '../../machine/disk.ts'
+import type { RateLimiter } from '../../machine/disk-limit.ts'
 import { Disks } from './disks.ts'
 import { Resizer } from './resize.ts'
 
@@ -36,7 +37,8 @@ function vmm(devices: Record<string, object>, answer?: object) {
     if (removed.size > 0 && looks++ > 0) for (const id of removed) delete devices[id]
     return { device_tree: devices }
   }
-  return { said, put, info, disks: new Disks({ put, info }, new ToldNodes()) }
+  const make = (limit?: RateLimiter) => new Disks({ put, info }, new ToldNodes(), limit)
+  return { said, put, info, make, disks: make() }
 }
 
 test('a disk is plugged by its node, and gone when nothing tells of it any more', async () => {
@@ -49,6 +51,16 @@ test('a disk is plugged by its node, and gone when nothing tells of it any more'
   await disks.unplug('d1')
   expect(said.slice(1)).toEqual([['vm.remove-device', { body: { id: 'd1' } }]])
   expect(disks.address('d1')).toBeUndefined()
+})
+
+test('every disk has the limit, at boot and later', async () => {
+  const limiter = { bandwidth: { size: 1e6, refill_time: 1000, one_time_burst: 5 } }
+  const { make, said } = vmm({ d1: { pci_bdf: '0000:00:06.0' } }, { id: 'd2', bdf: '0000:00:07.0' })
+  const disks = make(limiter)
+  await disks.boot([disk], async () => {})
+  await disks.plug({ ...disk, id: 'd2' })
+  expect(said).toHaveLength(2)
+  for (const [, { body }] of said) expect(body).toMatchObject({ rate_limiter_config: limiter })
 })
 
 test('disks at boot are added first, in their order, and found afterwards', async () => {

@@ -24,6 +24,7 @@ export const cloudHypervisor = {
   has: [
     ...(['entropySource', 'enableMemPrealloc', 'networkQueues'] as const),
     ...(['disableBlockDeviceUse', 'blockDeviceCacheSet', 'blockDeviceCacheDirect'] as const),
+    ...(['diskRateLimiterBwOneTimeBurst', 'diskRateLimiterOpsOneTimeBurst'] as const),
     ...([
       'sharedFs',
       'virtioFsDaemon',

@@ -5,6 +5,7 @@
 import { KataError } from '../../../errors.ts'
 import { agentPort } from '../../../protocol/agent-endpoint.ts'
 import type { JailPath } from '../../../rootless/jail/launch-spec.ts'
+import type { RateLimiter } from '../../machine/disk-limit.ts'
 import { kernelCommandLine } from '../../machine/kernel-command-line.ts'
 import type { ShareAttachment, VmSpec } from '../../vmm.ts'
 
@@ -60,6 +61,7 @@ export interface DiskConfig {
   readonly readonly: boolean
   readonly direct: boolean
   readonly image_type: 'Raw'
+  readonly rate_limiter_config?: RateLimiter
 }
 
 export interface FsConfig {

@@ -33,7 +33,7 @@ export const firecracker = {
     },
   ],
   keys: firecrackerKeys,
-  has: [],
+  has: ['diskRateLimiterBwOneTimeBurst', 'diskRateLimiterOpsOneTimeBurst'],
   values: {
     path: { absent: '/usr/bin/firecracker' },
     rootless: { absent: true },

@@ -2,6 +2,7 @@
  * The drives of a machine. Firecracker adds none to a machine that runs, but lets the file behind one be changed: so every
  * machine has some from the start, behind which there is one sector until they are needed.
  */
+import type { RateLimiter } from '../../machine/disk-limit.ts'
 import type { VmSpec } from '../../vmm.ts'
 import { inJail } from './jail-paths.ts'
 
@@ -21,6 +22,7 @@ export interface Drive {
   readonly path_on_host: string
   readonly is_root_device: boolean
   readonly is_read_only: boolean
+  readonly rate_limiter?: RateLimiter
 }
 
 export function driveId(slot: number): string {

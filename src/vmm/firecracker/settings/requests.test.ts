@@ -1,12 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { noDiskLimits } from '../../machine/disk-limit.double.ts'
 import type { VmSpec } from '../../vmm.ts'
 import { exitOf } from '../jailer.ts'
 import { jailerArguments, jailPlace, realProgram, requireName } from '../program.ts'
 import { guestNode } from './drive-list.ts'
 import { inJail } from './jail-paths.ts'
-import { type ApiRequest, machineRequests, putRootDrive } from './requests.ts'
+import { type ApiRequest, machineRequests, patchDrive, putRootDrive } from './requests.ts'
 
 const identity = { name: 'kata-7', uid: 1_879_500_000, gid: 1_879_500_001, groups: [] }
 const spec: VmSpec = {
@@ -19,7 +20,7 @@ function scratch(): Disposable & { path: string } {
   const path = mkdtempSync(`${tmpdir()}/kt-fc-`)
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) }
 }
-const settings = { enableHugepages: false, reclaimGuestFreedMemory: false }
+const settings = { ...noDiskLimits, enableHugepages: false, reclaimGuestFreedMemory: false }
 const bodyOf = ({ first, rest }: ReturnType<typeof machineRequests>, path: string): unknown =>
   [...first, ...rest].find((request: ApiRequest) => request.path === path)?.body
 
@@ -56,6 +57,22 @@ describe('the machine', () => {
     expect(bodyOf(machineRequests(spec, { ...settings, reclaimGuestFreedMemory: true }), 'balloon')).toEqual({
       ...{ amount_mib: 0, deflate_on_oom: true, free_page_reporting: true },
     })
+  })
+
+  test('limits each drive, its root included, and begins anew with another file', () => {
+    const limited = { ...settings, diskRateLimiterBwMaxRate: 8e6, diskRateLimiterOpsMaxRate: 100 }
+    const limiter = {
+      bandwidth: { size: 1e6, refill_time: 1000 },
+      ops: { size: 100, refill_time: 1000 },
+    }
+    const { rest } = machineRequests(spec, limited)
+    const drives = rest.filter(({ path }) => path.startsWith('drives/')).map(({ body }) => body)
+    expect(drives).toHaveLength(10)
+    for (const drive of drives) expect(drive).toMatchObject({ rate_limiter: limiter })
+    for (const request of [putRootDrive('/d', limiter), patchDrive('spare0', '/d', limiter)])
+      expect(request.body).toMatchObject({ rate_limiter: limiter })
+    for (const request of [putRootDrive('/d'), patchDrive('spare0', '/d')])
+      expect(request.body).not.toHaveProperty('rate_limiter')
   })
 
   test('boots from files of its jail, told that there is no PCI, the configured parameters last', () => {

@@ -2,6 +2,7 @@
 import type { HypervisorConfig } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
 import { agentPort } from '../../../protocol/agent-endpoint.ts'
+import { configuredLimiter, type LimitConfig, type RateLimiter } from '../../machine/disk-limit.ts'
 import { kernelCommandLine } from '../../machine/kernel-command-line.ts'
 import type { NicAttachment, VmSpec } from '../../vmm.ts'
 import { type Drive, rootDrive, spareDrives } from './drive-list.ts'
@@ -15,7 +16,8 @@ export interface ApiRequest {
 }
 
 /** The part of the configuration that a machine is made by. */
-export type MachineSettings = Pick<HypervisorConfig, 'enableHugepages' | 'reclaimGuestFreedMemory'>
+export type MachineSettings = Pick<HypervisorConfig, 'enableHugepages' | 'reclaimGuestFreedMemory'> &
+  LimitConfig
 
 export interface MachineRequests {
   readonly first: readonly ApiRequest[]
@@ -34,10 +36,9 @@ const mostVcpus = 32
  *
  * @throws KataError VMM_OPTION_INVALID for a value that no machine can have.
  */
-export function machineRequests(
-  spec: VmSpec,
-  { enableHugepages, reclaimGuestFreedMemory }: MachineSettings,
-): MachineRequests {
+export function machineRequests(spec: VmSpec, settings: MachineSettings): MachineRequests {
+  const { enableHugepages, reclaimGuestFreedMemory } = settings
+  const limiter = configuredLimiter(settings)
   const size = { vcpu_count: vcpus(spec), mem_size_mib: memory(spec, enableHugepages) }
   const boot = bootSource(spec)
   const first = [
@@ -45,7 +46,7 @@ export function machineRequests(
     { path: 'boot-source', body: boot },
   ]
   const rest = [
-    ...spareDrives.map(putDrive),
+    ...spareDrives.map((drive) => putDrive(drive, limiter)),
     ...(spec.nics ?? []).map(putNic),
     { path: 'vsock', body: { guest_cid: guestCid, uds_path: inJail.vsock } },
     ...(reclaimGuestFreedMemory ? [{ path: 'balloon', body: emptyBalloon }] : []),
@@ -59,9 +60,19 @@ export function machineRequests(
   return { first, rest }
 }
 
-export const putRootDrive = (path: string): ApiRequest => putDrive(rootDrive(path))
+export const putRootDrive = (path: string, limiter?: RateLimiter): ApiRequest =>
+  putDrive(rootDrive(path), limiter)
 
-const putDrive = (drive: Drive): ApiRequest => ({ path: `drives/${drive.drive_id}`, body: drive })
+const putDrive = (drive: Drive, limiter?: RateLimiter): ApiRequest => ({
+  path: `drives/${drive.drive_id}`,
+  body: limiter === undefined ? drive : { ...drive, rate_limiter: limiter },
+})
+
+/** Puts another file behind a drive. A limit begins anew with it. */
+export const patchDrive = (id: string, path: string, limiter?: RateLimiter): ApiRequest => ({
+  path: `drives/${id}`,
+  body: { drive_id: id, path_on_host: path, ...(limiter && { rate_limiter: limiter }) },
+})
 
 function putNic({ id, mac, tap }: NicAttachment): ApiRequest {
   if (tap === undefined)

@@ -2,6 +2,8 @@
 import type { DriverConfiguration } from '../../../config/driver-configuration.ts'
 import { qemuKeys } from './keys.ts'
 
+const comesAgain = 'it grants a burst again after every pause'
+
 export const qemu = {
   driver: 'qemu',
   aliases: [],
@@ -34,6 +36,6 @@ export const qemu = {
     ...(['validVirtioFsDaemonPaths', 'validEntropySources'] as const),
   ],
   values: { path: { absent: '/usr/bin/qemu-system-x86_64' } },
-  impossible: {},
+  impossible: { diskRateLimiterBwOneTimeBurst: comesAgain, diskRateLimiterOpsOneTimeBurst: comesAgain },
   rules: [],
 } as const satisfies DriverConfiguration

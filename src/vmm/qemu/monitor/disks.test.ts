@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'bun:test'
 import type { DiskAttachment } from '../../machine/disk.ts'
+import { noDiskLimits } from '../../machine/disk-limit.double.ts'
 import type { DiskConfig } from '../settings/disk-settings.ts'
 import { RootPorts } from '../settings/root-ports.ts'
 import { QemuDisks } from './disks.ts'
 import { Unplugs } from './unplug.ts'
 
 const config: DiskConfig = {
+  ...noDiskLimits,
   blockDeviceAio: 'io_uring',
   blockDeviceCacheSet: false,
   blockDeviceCacheDirect: false,
@@ -46,6 +48,40 @@ describe('plugging', () => {
       ['blockdev-add', node, []],
       ['device_add', { driver: 'virtio-blk-pci', bus: 'rp0', id: 'disk1', drive: 'disk1' }, []],
     ])
+  })
+
+  test('puts a filter on top for a limit of bytes and operations, and takes it away with the disk', async () => {
+    const limits = { diskRateLimiterBwMaxRate: 8e6, diskRateLimiterOpsMaxRate: 100 }
+    const { disks, said, commands } = fakeQemu(limits)
+    await disks.plug({ ...disk, readonly: true })
+    const common = { 'read-only': true, cache: { direct: false, 'no-flush': false }, discard: 'unmap' }
+    expect(said.slice(1, 3).map(([command, args]) => [command, args])).toEqual([
+      [
+        'object-add',
+        {
+          ...{ 'qom-type': 'throttle-group', id: 'limit-disk1' },
+          limits: { 'bps-total': 1e6, 'iops-total': 100 },
+        },
+      ],
+      [
+        'blockdev-add',
+        {
+          ...{ driver: 'throttle', 'node-name': 'disk1', 'throttle-group': 'limit-disk1', ...common },
+          file: { driver: 'host_device', filename: '/dev/fdset/3', aio: 'threads', ...common },
+        },
+      ],
+    ])
+    commands()
+    await disks.unplug('disk1')
+    expect(commands()).toEqual(['device_del', 'blockdev-del', 'object-del', 'remove-fd'])
+  })
+
+  test('leaves no limit behind when it fails', async () => {
+    const { disks, state, commands } = fakeQemu({ diskRateLimiterOpsMaxRate: 1 })
+    state.failing = 'device_add'
+    await expect(disks.plug(disk)).rejects.toThrow('device_add')
+    const undone = ['blockdev-del', 'object-del', 'remove-fd']
+    expect(commands()).toEqual(['add-fd', 'object-add', 'blockdev-add', 'device_add', ...undone])
   })
 
   test('uses the kernel’s asynchronous I/O past the page cache, and never its rings', async () => {

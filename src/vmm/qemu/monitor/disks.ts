@@ -1,10 +1,9 @@
 /** The disks of one QEMU: handed over as descriptors, at its start or while it runs, and taken out without a trace. */
-
 import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
 import { asObject, protocolError } from '../../monitor/answers.ts'
 import { diskDevice, placeColdDisks, requireDiskId } from '../settings/cold-disks.ts'
 import { type DiskPlace, DiskPlaces } from '../settings/disk-places.ts'
-import { blockNode, type DiskConfig } from '../settings/disk-settings.ts'
+import { blockNode, configuredLimit, type DiskConfig } from '../settings/disk-settings.ts'
 import type { RootPorts } from '../settings/root-ports.ts'
 import type { Unplugs } from './unplug.ts'
 
@@ -13,7 +12,7 @@ interface Plugged {
   readonly set: number
   readonly place: DiskPlace
   /** What a removal has to begin with; later than `device` after one that stopped half-way. */
-  stage: 'device' | 'node' | 'set'
+  stage: 'device' | 'node' | 'limit' | 'set'
 }
 
 export interface QemuDisksOptions {
@@ -60,6 +59,11 @@ export class QemuDisks {
       undo.push(() => place.free())
       const set = await this.#addFd(disk)
       undo.push(() => execute('remove-fd', { 'fdset-id': set }))
+      const limit = configuredLimit(disk.id, config)
+      if (limit !== undefined) {
+        await execute('object-add', limit)
+        undo.push(() => execute('object-del', { id: limit.id }))
+      }
       await execute('blockdev-add', blockNode(disk, set, config))
       undo.push(() => execute('blockdev-del', { 'node-name': disk.id }))
       await execute('device_add', diskDevice(disk, place))
@@ -81,7 +85,7 @@ export class QemuDisks {
   async unplug(id: string): Promise<void> {
     const disk = this.#plugged.get(id)
     if (disk === undefined) return
-    const { execute, unplugs } = this.#options
+    const { execute, unplugs, config } = this.#options
     if (disk.stage === 'device') {
       await unplugs.remove(id, disk.name)
       disk.place.free()
@@ -89,6 +93,11 @@ export class QemuDisks {
     }
     if (disk.stage === 'node') {
       await execute('blockdev-del', { 'node-name': id })
+      disk.stage = 'limit'
+    }
+    const limit = configuredLimit(id, config)
+    if (disk.stage === 'limit') {
+      if (limit !== undefined) await execute('object-del', { id: limit.id })
       disk.stage = 'set'
     }
     await execute('remove-fd', { 'fdset-id': disk.set })

@@ -2,7 +2,7 @@
 import { KataError } from '../../../errors.ts'
 import type { DiskAttachment } from '../../machine/disk.ts'
 import type { DiskPlace, DiskPlaces } from './disk-places.ts'
-import { blockNode, type DiskConfig } from './disk-settings.ts'
+import { blockNode, configuredLimit, type DiskConfig } from './disk-settings.ts'
 
 /** The first set of a disk at the start; QEMU numbers later ones from the lowest free on. */
 const firstSet = 100
@@ -41,7 +41,9 @@ export function coldDiskArgs(
   config: DiskConfig,
 ): string[] {
   const json = (value: object) => JSON.stringify(value)
+  const limit = configuredLimit(disk.id, config)
   return [
+    ...(limit === undefined ? [] : ['-object', json(limit)]),
     ...['-add-fd', `fd=${fd},set=${set}`],
     ...['-blockdev', json(blockNode(disk, set, config))],
     ...(controller === undefined ? [] : ['-device', json(controller)]),

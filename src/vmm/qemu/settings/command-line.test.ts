@@ -113,6 +113,16 @@ describe('qemuCommandLine', () => {
     ])
     expect(values(args, '-device').at(-1)).toBe('virtio-blk-pci,id=disk,drive=disk,bus=pcie.0')
     expect(`${args} ${JSON.stringify(paths)}`).not.toContain('disk.img')
+    const limited = qemuCommandLine(onDisk, { ...settings, diskRateLimiterBwMaxRate: 8e6 }).args
+    expect(
+      values(limited, '-object')
+        .slice(-1)
+        .map((text) => JSON.parse(text)),
+    ).toEqual([{ 'qom-type': 'throttle-group', id: 'limit-disk', limits: { 'bps-total': 1e6 } }])
+    expect(values(limited, '-blockdev')).toEqual([
+      'driver=throttle,node-name=disk,throttle-group=limit-disk,read-only=on,' +
+        'file.driver=file,file.filename=/dev/fdset/1,file.read-only=on,file.aio=threads',
+    ])
   })
 
   test('tells our initrd of the disk, and a kernel without one in its own words', () => {
@@ -289,6 +299,17 @@ describe('devices that are there from the start', () => {
       '-device',
       '{"driver":"scsi-hd","bus":"scsi.0","channel":0,"scsi-id":0,"lun":1,"id":"disk3","drive":"disk3"}',
     ])
+  })
+
+  test('are disks with a limit, which comes before the filter that names it', () => {
+    const given = { ...eight, diskRateLimiterOpsMaxRate: 7 }
+    const { args } = commandLine({ ...machine, disks: [disk('disk1', 60, 'virtio-blk')] }, given)
+    const limited = args.slice(args.indexOf('-add-fd') - 2)
+    expect(limited.slice(0, 4)).toEqual([
+      ...['-object', '{"qom-type":"throttle-group","id":"limit-disk1","limits":{"iops-total":7}}'],
+      ...['-add-fd', 'fd=6,set=100'],
+    ])
+    expect(JSON.parse(limited[5]!)).toMatchObject({ driver: 'throttle', 'node-name': 'disk1' })
   })
 
   test('are devices of the host on the next ports, behind one address space', () => {

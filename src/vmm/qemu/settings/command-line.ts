@@ -12,7 +12,7 @@ import type { HostFacts } from '../host-facts.ts'
 import { coldDiskArgs, placeColdDisks } from './cold-disks.ts'
 import { coldVfioArgs } from './cold-vfio.ts'
 import { DiskPlaces } from './disk-places.ts'
-import type { DiskConfig } from './disk-settings.ts'
+import { configuredLimit, type DiskConfig } from './disk-settings.ts'
 import {
   diskRole,
   type FdRole,
@@ -80,7 +80,7 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
   const args = [
     ...machineArgs(spec, settings, fd),
     ...rootPortArgs(settings.pcieRootPort),
-    ...deviceArgs(spec, fd),
+    ...deviceArgs(spec, settings, fd),
     ...portArgs(spec, settings, fd),
   ]
   return { args, descriptors, paths: jailPaths(spec, settings) }
@@ -115,14 +115,14 @@ function machineArgs(spec: VmSpec, settings: MachineSettings, fd: Numbers): stri
 }
 
 /** What stands on the root bus. */
-function deviceArgs(spec: VmSpec, fd: Numbers): string[] {
+function deviceArgs(spec: VmSpec, settings: MachineSettings, fd: Numbers): string[] {
   return [
     ...(spec.share ? shareArgs(shareId, spec.share, fd('share')) : []),
     ...(spec.volumeShare ? shareArgs(volumesId, spec.volumeShare, fd('volumes')) : []),
     ...(spec.nics ?? []).flatMap((nic) => nicArgs(nic, fd)),
     ...(spec.tpm ? tpmArgs(fd('tpm')) : []),
     ...(spec.vsock ? vsockArgs(spec.vsock, fd('vsock')) : []),
-    ...(spec.rootDisk ? rootDiskArgs(fd('disk')) : []),
+    ...(spec.rootDisk ? rootDiskArgs(fd('disk'), settings) : []),
   ]
 }
 
@@ -196,10 +196,17 @@ function shareArgs(id: string, { tag, queueSize }: ShareAttachment, fd: number):
  * The image comes as a descriptor in a set that QEMU opens instead of a path. Reads in threads, because the rings of
  * the other ways are no system calls for a jailed VMM. `read-only` is held twice: here and by the descriptor itself.
  */
-function rootDiskArgs(fd: number): string[] {
-  const file = 'driver=file,node-name=disk,filename=/dev/fdset/1,read-only=on,aio=threads'
-  const device = 'virtio-blk-pci,id=disk,drive=disk,bus=pcie.0'
-  return ['-add-fd', `fd=${fd},set=1`, '-blockdev', file, '-device', device]
+function rootDiskArgs(fd: number, settings: MachineSettings): string[] {
+  const set = ['-add-fd', `fd=${fd},set=1`]
+  const device = ['-device', 'virtio-blk-pci,id=disk,drive=disk,bus=pcie.0']
+  const file = ['filename=/dev/fdset/1', 'read-only=on', 'aio=threads']
+  const limit = configuredLimit('disk', settings)
+  if (limit === undefined)
+    return [...set, '-blockdev', ['driver=file', 'node-name=disk', ...file].join(','), ...device]
+  const throttle = ['driver=throttle', 'node-name=disk', `throttle-group=${limit.id}`, 'read-only=on']
+  const below = ['driver=file', ...file].map((option) => `file.${option}`)
+  const node = [...throttle, ...below].join(',')
+  return [...set, '-object', JSON.stringify(limit), '-blockdev', node, ...device]
 }
 
 function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
