@@ -55,6 +55,20 @@ describe('which file', () => {
   const load = (options: Partial<Parameters<typeof loadConfig>[0]>) =>
     loadConfig({ env: {}, log: silentLogger, host, searchPaths: [], ...options })
 
+  test('containerd’s SCHED_CORE asks for core scheduling, whatever the file says', () => {
+    const file = write('no-cores.toml', '[hypervisor.clh]\nenable_core_scheduling = false')
+    const asked = (options: object) => load(options).hypervisor.enableCoreScheduling
+    expect([asked({ file }), asked({ file, env: { SCHED_CORE: '' } }), asked({})]).toEqual([
+      false,
+      false,
+      false,
+    ])
+    expect([asked({ file, env: { SCHED_CORE: '1' } }), asked({ env: { SCHED_CORE: '1' } })]).toEqual([
+      true,
+      true,
+    ])
+  })
+
   test('the named file wins, then KATA_CONF_FILE, then the search order, then the built-in one', () => {
     const named = write('named.toml', '[hypervisor.qemu]\ndefault_memory = 300')
     const first = write('first.toml', '[hypervisor.qemu]\ndefault_memory = 301')

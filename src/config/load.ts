@@ -13,7 +13,7 @@ import { finish, type HostSize, readHostSize } from './validate.ts'
 export interface LoadOptions {
   /** The file a person or containerd named; wins over everything else. */
   readonly file?: string | undefined
-  /** The process's environment: only KATA_CONF_FILE is read. */
+  /** The process's environment: KATA_CONF_FILE, and SCHED_CORE, by which containerd asks for core scheduling. */
   readonly env: Readonly<Record<string, string | undefined>>
   /** Default: `/etc/kata-ts`, then Kata's two places. */
   readonly searchPaths?: readonly string[] | undefined
@@ -28,9 +28,15 @@ export interface LoadOptions {
  */
 export function loadConfig({ file, env, searchPaths, log, host = readHostSize() }: LoadOptions): Config {
   const main = findMainFile({ file, env, searchPaths })
-  if (main === undefined) return builtInConfig(host)
+  if (main === undefined) return withEnvironment(builtInConfig(host), env)
   const files = [main.path, ...findDropIns(main.path)].map(readTomlFile)
-  return merge(files, main.reading, log, host)
+  return withEnvironment(merge(files, main.reading, log, host), env)
+}
+
+function withEnvironment(config: Config, { SCHED_CORE = '' }: LoadOptions['env']): Config {
+  if (SCHED_CORE === '') return config
+  const hypervisor = Object.freeze({ ...config.hypervisor, enableCoreScheduling: true })
+  return Object.freeze({ ...config, hypervisor })
 }
 
 /** Loads one configuration text as a file of that name, for tools and tests. @throws KataError CONFIG_* */

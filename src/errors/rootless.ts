@@ -57,6 +57,11 @@ export const rootlessErrors = {
     '{path} belongs to group {gid} with mode {mode}: no group can be handed to the VMM user that opens it',
     'Run `groupadd kvm -r`, `chown root:kvm {path}` and `chmod 660 {path}` (or `kata-ts check --fix-kvm`).',
   ),
+  CORE_SCHEDULING_MISSING: entry(
+    'failed_precondition',
+    'the machine cannot be kept from sharing cores with others: {reason}',
+    "Use a kernel with CONFIG_SCHED_CORE (Linux 5.14 or later; Debian's are built without it). Otherwise set enable_core_scheduling = false, and remove sched_core or SCHED_CORE from containerd's configuration.",
+  ),
   PRIVATE_DIR_OCCUPIED: entry(
     'already_exists',
     '{path} exists already and is not from this sandbox',

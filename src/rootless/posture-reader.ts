@@ -49,5 +49,6 @@ export const readExpectedPosture = record<ExpectedPosture>({
   limits: needed(record<ExpectedPosture['limits']>({ core: text, nofile: text, nproc: text, memlock: text })),
   cwd: needed(exactly('/')),
   oomScoreAdj: int64,
+  cores: exactly('own'),
   interfaces: texts,
 })

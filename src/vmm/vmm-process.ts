@@ -8,6 +8,7 @@ import { signalProcess } from '../linux/processes/signal.ts'
 import { ConfinedProcess } from '../rootless/confined-process.ts'
 import type { LaunchedProcess, LaunchSpec } from '../rootless/jail/launch-spec.ts'
 import { inJail, type Launched, type Launcher } from '../rootless/launcher.ts'
+import { requireCoreScheduling, separateCores } from '../rootless/posture/cores.ts'
 import type { ExpectedPosture } from '../rootless/posture/posture-check.ts'
 import { sleep, within } from '../time.ts'
 import { answerMs, quitMs } from './machine/deadlines.ts'
@@ -60,6 +61,7 @@ export class VmmProcess {
   async start({ run, giveUp, stop }: StartSteps): Promise<LaunchedProcess> {
     const { config, signal } = this.#options
     checkProgram(config.hypervisor.path, this.#needs)
+    if (config.hypervisor.enableCoreScheduling) requireCoreScheduling()
     signal?.addEventListener('abort', giveUp, { once: true })
     try {
       await run()
@@ -122,7 +124,12 @@ export class VmmProcess {
 
   /** Compares the process once more now that its machine runs. @throws KataError POSTURE_DIFFERS, PROCESS_GONE. */
   confirmRunning(expected: ExpectedPosture): Promise<void> {
-    return this.#confined!.confirmAtWork(expected)
+    return this.#confined!.confirmAtWork({ ...expected, ...this.#cores })
+  }
+
+  /** What the configuration asks of the process's cores. */
+  get #cores(): Pick<ExpectedPosture, 'cores'> {
+    return this.#options.config.hypervisor.enableCoreScheduling ? { cores: 'own' } : {}
   }
 
   /** Hands descriptors over to the running process by `plug`, and notes that for audits under the name `key`. */
@@ -155,9 +162,12 @@ export class VmmProcess {
    * @throws KataError POSTURE_DIFFERS, PROCESS_GONE.
    */
   async confirm(checked: ExpectedPosture, working = checked): Promise<void> {
-    const { spec, log } = this.#options
-    await this.#confined!.confirm({ checked, working })
+    const { spec, config, log } = this.#options
     const { pid } = this
+    // Its threads are idle now, and those that come inherit it.
+    if (config.hypervisor.enableCoreScheduling) separateCores(pid)
+    const cores = this.#cores
+    await this.#confined!.confirm({ checked: { ...checked, ...cores }, working: { ...working, ...cores } })
     writeFileSync(`${spec.privateDir}/pid`, `${pid}\n`, { mode: 0o600, flag: 'wx' })
     log.debug('vmm ready', { pid, accelerator: spec.accelerator })
   }

@@ -17,6 +17,8 @@ export interface RightsFields {
   readonly rootless: boolean
   readonly kvmAccess: KvmAccess
   readonly landlock: LandlockMode
+  /** Or SCHED_CORE in the environment. */
+  readonly enableCoreScheduling: boolean
   readonly rootlessAccount: AccountMode
   /** First uid of the reserved range; a block of 65536 ids per sandbox. */
   readonly rootlessUidBase: number
@@ -59,6 +61,17 @@ export const rightsKeys = [
     'required',
     'Landlock limits what the processes of a jail reach in their own root. `required`: nothing starts if kernel or setpriv lack it. `best-effort`: the sandbox starts without it, and every start says so. Firecracker itself never has it, because its jailer cannot set it.',
     { own: true, wall: true },
+  ),
+  key(
+    'enable_core_scheduling',
+    'enableCoreScheduling',
+    boolean,
+    false,
+    "Keeps every other process of the host off the second hyper-thread of a core on which the VMM runs, guest included: prctl(PR_SCHED_CORE), one group for each VMM. It closes side channels between the threads of a core, and costs throughput on a busy host. Nothing starts on a kernel without CONFIG_SCHED_CORE, as Debian's are; a host without hyper-threads has nothing to separate. SCHED_CORE in the shim's environment, which containerd sets for `sched_core`, asks for the same.",
+    {
+      ...{ own: true, wall: true, annotation: 'enable_core_scheduling', example: 'true' },
+      restricting: true,
+    },
   ),
   key(
     'rootless_account',

@@ -55,6 +55,8 @@ export interface ExpectedPosture {
   readonly cwd: '/'
   /** The lowest allowed score: a higher one only makes the process die sooner. Absent: {@link defaultPodScore}. */
   readonly oomScoreAdj?: number
+  /** Absent: it may share cores with others. */
+  readonly cores?: 'own'
   /** Absent where others put theirs. */
   readonly interfaces?: readonly string[]
 }

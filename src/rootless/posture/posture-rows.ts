@@ -34,8 +34,14 @@ export function describePosture(expected: ExpectedPosture, actual: Posture): Pos
     ),
     row('cwd', expected.cwd, actual.cwd),
     oomScoreRow(expected.oomScoreAdj ?? defaultPodScore, actual.oomScoreAdj),
+    ...(expected.cores === undefined ? [] : [coresRow(expected.cores, actual.cores)]),
     row('interfaces', (expected.interfaces ?? actual.interfaces).join(' '), actual.interfaces.join(' ')),
   ]
+}
+
+/** Where a core runs one thread at a time it is nobody else's. */
+function coresRow(expected: 'own', actual: Posture['cores']): PostureRow {
+  return row('cores', actual === 'no-smt' ? actual : expected, actual)
 }
 
 function mountsToCompare(expected: ExpectedPosture, { mounts }: Posture): readonly MountPosture[] {

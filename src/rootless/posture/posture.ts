@@ -4,6 +4,7 @@ import { KataError } from '../../errors.ts'
 import { unescapeMountPath } from '../../linux/mounts/mount.ts'
 import { readStatus } from '../../linux/processes/proc.ts'
 import { socketProtocol } from '../../linux/sockets/socket-protocol.ts'
+import { type Cores, readCores } from './cores.ts'
 
 /** One thread, as the kernel shows it. Numbers are text where the kernel's own notation is compared. */
 export interface ThreadPosture {
@@ -59,6 +60,7 @@ export interface Posture {
   readonly oomScoreAdj: number
   /** Whether processes of the same user may look into it (its /proc files are its own; for root they always are). */
   readonly dumpable: boolean
+  readonly cores: Cores
   /** Network interfaces in its network namespace. */
   readonly interfaces: readonly string[]
 }
@@ -88,6 +90,7 @@ export function readPosture(pid: number): Posture {
       cwd: readlinkSync(`${proc}/cwd`),
       oomScoreAdj: Number(readFileSync(`${proc}/oom_score_adj`, 'utf8')),
       dumpable: statSync(proc).uid === known[0]?.uid[1],
+      cores: readCores(pid),
       interfaces: parseInterfaces(readFileSync(`${proc}/net/dev`, 'utf8')),
     }
   } catch (error) {

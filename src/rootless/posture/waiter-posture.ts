@@ -2,9 +2,9 @@
 import { namespaceKinds } from './posture.ts'
 import { type ExpectedPosture, ownNamespaces } from './posture-check.ts'
 
-/** The same user in the same root, but outside of the pid namespace, without filters, and with nothing open. */
+/** The same user in the same root, but outside of the pid namespace, without filters, cores of its own, and anything open. */
 export function waiterPosture(program: ExpectedPosture): ExpectedPosture {
-  const { handedOver: _, fewestSockets: __, ...same } = program
+  const { handedOver: _, fewestSockets: __, cores: ___, ...same } = program
   const own = namespaceKinds.filter((kind) => kind !== 'pid' && program.namespaces[kind] === 'own')
   return {
     ...same,

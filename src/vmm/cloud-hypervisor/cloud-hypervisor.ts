@@ -59,9 +59,15 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   constructor(options: VmmOptions) {
     super(options, programNeeds(cloudHypervisor, options.config.hypervisor))
     const { spec, config } = options
-    const { entropySource, enableHugepages, enableMemPrealloc, reclaimGuestFreedMemory } = config.hypervisor
+    const {
+      entropySource,
+      enableHugepages,
+      enableMemPrealloc,
+      reclaimGuestFreedMemory,
+      enableCoreScheduling,
+    } = config.hypervisor
     this.#settings = {
-      ...{ entropySource, enableMemPrealloc, reclaimGuestFreedMemory },
+      ...{ entropySource, enableMemPrealloc, reclaimGuestFreedMemory, enableCoreScheduling },
       ...(enableHugepages && { hugePageBytes: hugePageBytes() }),
       hostCpus: availableParallelism(),
       hostMemoryMiB: Math.floor(totalmem() / 1024 / 1024),

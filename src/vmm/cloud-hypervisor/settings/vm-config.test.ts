@@ -87,6 +87,11 @@ test('sizes: no room to grow below a block, never more than the VMM can make', (
   expect(() => sized({ share: { tag: 'x', socket: 5, queueSize: 8 } })).toThrow('a descriptor')
 })
 
+test('its own core scheduling is off when all of it is in one group', () => {
+  expect(vmConfig(spec, settings).cpus).not.toHaveProperty('core_scheduling')
+  expect(vmConfig(spec, { ...settings, enableCoreScheduling: true }).cpus.core_scheduling).toBe('Off')
+})
+
 test('memory of huge pages, taken at once, and given back when the guest frees it', () => {
   const size = { ...spec, maxMemoryMiB: 256 }
   const hugePageBytes = 2 * mebibyte

@@ -17,6 +17,8 @@ export interface MachineSettings {
   /** These two have the names of their keys. */
   readonly enableMemPrealloc: boolean
   readonly reclaimGuestFreedMemory: boolean
+  /** Whether it is put into a group of core scheduling with all of its threads; it would make another for its processors. */
+  readonly enableCoreScheduling?: boolean
   /** What 0 stands for in `maxVcpus` and `maxMemoryMiB`. */
   readonly hostCpus: number
   readonly hostMemoryMiB: number
@@ -29,6 +31,8 @@ export interface VmConfig {
     readonly max_vcpus: number
     /** Whether the guest may be a host of machines itself. */
     readonly nested: false
+    /** `Off`: its threads stay in the group that it was put into. */
+    readonly core_scheduling?: 'Off'
   }
   readonly memory: MemoryConfig
   /** Takes no memory from the guest; it only tells of pages that the guest has freed. */
@@ -100,7 +104,10 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
   const boot = positive(Math.ceil(spec.vcpus), 'default_vcpus')
   const most = Math.min(spec.maxVcpus || settings.hostCpus, mostVcpus)
   return {
-    cpus: { boot_vcpus: boot, max_vcpus: Math.max(boot, most), nested: false },
+    cpus: {
+      ...{ boot_vcpus: boot, max_vcpus: Math.max(boot, most), nested: false },
+      ...(settings.enableCoreScheduling && { core_scheduling: 'Off' }),
+    },
     memory: memory(spec, settings),
     ...(settings.reclaimGuestFreedMemory ? { balloon: { size: 0, free_page_reporting: true } } : {}),
     payload: {
