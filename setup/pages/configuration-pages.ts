@@ -77,7 +77,7 @@ annotation. This is stricter than Kata, on purpose:
 - annotations of \`[runtime]\` and \`[agent.kata]\` need an entry as well, \`"runtime.<name>"\` and \`"agent.<name>"\`
   (Kata never asks): they reach host cgroups, seccomp profiles and the modules of the guest's kernel;
 - an annotation that asks for a protection, a limit or a check that kata-ts does not have (\`firmware_hash\`, \`policy\`,
-  \`cc_init_data\`, \`rx_rate_limiter_max_rate\`) fails the pod, enabled or not;
+  \`cc_init_data\`, \`kernel_verity_params\`) fails the pod, enabled or not;
 - an unknown annotation under \`io.katacontainers.\` fails the pod, and the error names the nearest known one.
 
 An annotation that asks for what is configured anyway needs no permission, and neither does a value that only takes rights away:

@@ -27,6 +27,11 @@ export const networkErrors = {
     'interface {name} of the pod cannot be connected to its virtual machine: {reason}',
     'The kernel needs sch_ingress, cls_u32 and act_mirred (modprobe them), and no other program may have put an ingress queue on this interface.',
   ),
+  NETWORK_LIMIT_FAILED: entry(
+    'failed_precondition',
+    'interface {name} of the pod cannot be limited to {rate} bits per second: {reason}',
+    'The kernel needs sch_tbf (modprobe it), and no other program may have put a queue of its own on this interface inside the pod. Otherwise set rx_rate_limiter_max_rate and tx_rate_limiter_max_rate to 0.',
+  ),
   NETWORK_INTERFACE_UNSUPPORTED: entry(
     'unimplemented',
     'interface {name} of the pod is of kind {kind}, which carries no Ethernet frames',

@@ -6,9 +6,10 @@ import { concat, cstring, structure } from './bytes.ts'
 import type { NetlinkClient } from './client.ts'
 import { attribute, flag } from './message.ts'
 
-const message = { newQdisc: 36, deleteQdisc: 37, newFilter: 44 } as const
+export const queueMessage = { newQueue: 36, deleteQueue: 37 } as const
+const newFilter = 44
 const infoBytes = 20
-const attributeOf = { kind: 1, options: 2 } as const
+export const queueAttribute = { kind: 1, options: 2 } as const
 const ingressParent = 0xffff_fff1
 /** `ffff:`, the handle that every ingress queue has. */
 const ingressHandle = 0xffff_0000
@@ -23,20 +24,20 @@ const action = { kind: 1, options: 2, mirredParameters: 2, stolen: 4, egressRedi
 /** @throws NetlinkError EEXIST when the link has such a queue. */
 export function addIngress(client: NetlinkClient, link: number): void {
   const body = concat([
-    info(link, ingressHandle, ingressParent),
-    attribute(attributeOf.kind, cstring('ingress')),
+    trafficInfo(link, ingressHandle, ingressParent),
+    attribute(queueAttribute.kind, cstring('ingress')),
   ])
   const what = `add an ingress queue to link ${link}`
-  client.change(what, message.newQdisc, body, flag.create | flag.exclusive)
+  client.change(what, queueMessage.newQueue, body, flag.create | flag.exclusive)
 }
 
 /** Deletes the queue with its filters. @throws NetlinkError ENOENT, EINVAL (there is none), ENODEV. */
 export function deleteIngress(client: NetlinkClient, link: number): void {
   const body = concat([
-    info(link, ingressHandle, ingressParent),
-    attribute(attributeOf.kind, cstring('ingress')),
+    trafficInfo(link, ingressHandle, ingressParent),
+    attribute(queueAttribute.kind, cstring('ingress')),
   ])
-  client.change(`delete the ingress queue of link ${link}`, message.deleteQdisc, body)
+  client.change(`delete the ingress queue of link ${link}`, queueMessage.deleteQueue, body)
 }
 
 /** Four bytes of a packet, read as a big-endian number: those at `at`, counted from the header of the network layer. */
@@ -60,11 +61,11 @@ export function leaveToStack(
   fields: readonly PacketField[],
 ): void {
   const body = concat([
-    info(link, 0, ingressHandle, (priority.exception << 16) | everyProtocol),
-    attribute(attributeOf.kind, cstring('u32')),
-    attribute(attributeOf.options, attribute(u32.selector, selector(fields))),
+    trafficInfo(link, 0, ingressHandle, (priority.exception << 16) | everyProtocol),
+    attribute(queueAttribute.kind, cstring('u32')),
+    attribute(queueAttribute.options, attribute(u32.selector, selector(fields))),
   ])
-  client.change(`leave ${what} on link ${link} to the stack`, message.newFilter, body, flag.create)
+  client.change(`leave ${what} on link ${link} to the stack`, newFilter, body, flag.create)
 }
 
 /** Everything that `from` receives leaves by `to`, and nothing else gets to see it. @throws NetlinkError. */
@@ -75,15 +76,15 @@ export function redirectAll(client: NetlinkClient, from: number, to: number): vo
     attribute(action.options, attribute(action.mirredParameters, mirredParameters(to))),
   )
   const body = concat([
-    info(from, 0, ingressHandle, (priority.rule << 16) | everyProtocol),
-    attribute(attributeOf.kind, cstring('u32')),
+    trafficInfo(from, 0, ingressHandle, (priority.rule << 16) | everyProtocol),
+    attribute(queueAttribute.kind, cstring('u32')),
     attribute(
-      attributeOf.options,
+      queueAttribute.options,
       attribute(u32.selector, selector([everything])),
       attribute(u32.actions, mirred),
     ),
   ])
-  client.change(`redirect link ${from} to ${to}`, message.newFilter, body, flag.create | flag.exclusive)
+  client.change(`redirect link ${from} to ${to}`, newFilter, body, flag.create | flag.exclusive)
 }
 
 const everything: PacketField = { at: 0, mask: 0, value: 0 }
@@ -112,7 +113,7 @@ function mirredParameters(to: number): Uint8Array {
 }
 
 /** struct tcmsg: u8 family, three bytes of padding, i32 index of the link, u32 handle, u32 parent, u32 of the protocol. */
-function info(link: number, handle: number, parent: number, protocol = 0): Uint8Array {
+export function trafficInfo(link: number, handle: number, parent: number, protocol = 0): Uint8Array {
   return structure(infoBytes, (to) => {
     to.setInt32(4, link, true)
     to.setUint32(8, handle, true)

@@ -8,6 +8,7 @@ import type { Logger } from '../log.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClient } from './client.ts'
 import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
+import { type NetworkLimits, noLimits } from './limits.ts'
 import { hostPeer } from './localhost.ts'
 import { redirect, redirectResource, tapName } from './redirect.ts'
 import { scanNetwork } from './scan.ts'
@@ -20,6 +21,8 @@ export interface NetworkOptions {
   readonly queues: number
   /** Whether vhost-net is used where the host has it. */
   readonly vhost: boolean
+  /** Of each interface; default none. */
+  readonly limits?: NetworkLimits
   /** Interfaces, by index, that have their card already. */
   readonly known?: ReadonlySet<number>
   /** The interface to which the namespace's localhost leads already; absent: the first one that gets a card. */
@@ -47,7 +50,7 @@ export interface AttachedNetwork extends Disposable {
  * the VMM has its own.
  *
  * @throws KataError NETNS_INVALID, NETNS_HOST, NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED,
- *   NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY.
+ *   NETWORK_LIMIT_FAILED, NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY.
  */
 export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Promise<AttachedNetwork> {
   const { netns: path, known = new Set(), log } = options
@@ -78,7 +81,7 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
 
 function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: NetworkOptions) {
   const { index, name, mac, mtu } = found
-  const { owner } = options
+  const { owner, limits = noLimits } = options
   const queues = owner === undefined ? options.queues : 1
   const localhost = options.localhost === undefined
   const identity = lastingIdentity(netns)
@@ -86,7 +89,9 @@ function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: Net
   return ledger.take(redirectResource, { ...place, localhost }, () => {
     const vhosts = options.vhost && owner === undefined ? openVhosts(queues) : []
     try {
-      const made = withClient(netns, (client) => redirect(client, found, { queues, localhost, owner }))
+      const made = withClient(netns, (client) =>
+        redirect(client, found, { queues, localhost, limits, owner }),
+      )
       const tap = owner === undefined ? {} : { tap: place.tap }
       const nic: Nic = { id: `nic${index}`, mac, mtu, taps: made.taps, ...tap, vhosts }
       return { nic, tapMac: made.mac }

@@ -3,6 +3,7 @@ import { closeSync } from 'node:fs'
 import { inNewNetns } from '../linux/processes/netns.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClientHere } from './client.ts'
+import { noLimits } from './limits.ts'
 import { makeTap, redirect } from './redirect.ts'
 
 /** @throws KataError NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED, SyscallError EPERM. */
@@ -14,7 +15,7 @@ export function probeNetwork(): void {
       try {
         const { index, name, mac } = listLinks(client).find((link) => link.name === 'probe')!
         const pod = { index, name, mac, mtu: 1500, noArp: false, kind: 'tun', addresses: [] }
-        const { taps } = redirect(client, pod, { queues: 1, localhost: true })
+        const { taps } = redirect(client, pod, { queues: 1, localhost: true, limits: noLimits })
         for (const tap of taps) closeSync(tap)
       } finally {
         closeSync(stand!)

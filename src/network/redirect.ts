@@ -14,6 +14,7 @@ import { changeLink, deleteLink, listLinks, stopOwnIpv6 } from '../netlink/link.
 import { addIngress, deleteIngress, redirectAll } from '../netlink/traffic.ts'
 import { withClient } from './client.ts'
 import type { PodInterface } from './facts.ts'
+import { limitPath, type NetworkLimits, unlimit } from './limits.ts'
 import { leadLocalhost, restoreLocalhost } from './localhost.ts'
 
 export interface RedirectData {
@@ -39,6 +40,7 @@ export const redirectResource: ResourceKind<RedirectData> = {
         const found = links.find(({ index, name }) => index === link.index && name === link.name)
         const left = links.find(({ name }) => name === tap)
         if (found) tolerate(['ENODEV', 'ENOENT', 'EINVAL'], () => deleteIngress(client, found.index))
+        if (found) unlimit(client, found.index)
         if (left) tolerate(['ENODEV'], () => deleteLink(client, left.index))
         if (localhost) restoreLocalhost(client)
       })
@@ -65,6 +67,7 @@ export interface RedirectOptions {
   readonly queues: number
   /** Whether localhost of the namespace shall lead there, see localhost.ts. */
   readonly localhost: boolean
+  readonly limits: NetworkLimits
   /** The user that is to open the tap by its name: it stays, and no descriptor does. */
   readonly owner?: number | undefined
 }
@@ -80,12 +83,12 @@ export interface Redirected {
  * Makes the tap in the namespace of the calling thread, which is that of `client`. The caller holds a
  * {@link redirectResource}: what a failure leaves is released by it.
  *
- * @throws KataError NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED.
+ * @throws KataError NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED, NETWORK_LIMIT_FAILED.
  */
 export function redirect(
   client: NetlinkClient,
   to: PodInterface,
-  { queues, localhost, owner }: RedirectOptions,
+  { queues, localhost, limits, owner }: RedirectOptions,
 ): Redirected {
   const name = tapName(to)
   const taps = makeTap(name, queues)
@@ -95,6 +98,7 @@ export function redirect(
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
     changeLink(client, index, { mtu: to.mtu, up: true })
     for (const link of [index, to.index]) addIngress(client, link)
+    limitPath(client, { name: to.name, link: to.index, tap: index, mtu: to.mtu }, limits)
     if (localhost) leadLocalhost({ client, link: to.index, tap: index, mac: to.mac })
     redirectAll(client, index, to.index)
     redirectAll(client, to.index, index)

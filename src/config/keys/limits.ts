@@ -14,6 +14,9 @@ export interface LimitFields {
   readonly diskRateLimiterOpsMaxRate: number
   /** Operations that are free of it once. */
   readonly diskRateLimiterOpsOneTimeBurst: number
+  /** Of each network interface, bits per second; 0 for no limit. */
+  readonly rxRateLimiterMaxRate: number
+  readonly txRateLimiterMaxRate: number
 }
 
 const key = keysOf('hypervisor')
@@ -63,4 +66,16 @@ export const limitKeys = [
     'How many reads and writes of a disk are free of `disk_rate_limiter_ops_max_rate` once, at the beginning.',
     { optional: true },
   ),
+  key(
+    'rx_rate_limiter_max_rate',
+    'rxRateLimiterMaxRate',
+    bits,
+    0,
+    "The most that the machine receives by each of its network interfaces, in bits per second: a token bucket in the pod's network namespace, with every VMM. 0 means no limit.",
+    { annotation: 'rx_rate_limiter_max_rate', example: '100000000' },
+  ),
+  key('tx_rate_limiter_max_rate', 'txRateLimiterMaxRate', bits, 0, 'The same for what it sends.', {
+    annotation: 'tx_rate_limiter_max_rate',
+    example: '100000000',
+  }),
 ]

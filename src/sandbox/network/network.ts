@@ -106,10 +106,12 @@ export class SandboxNetwork {
     if (this.#netns === undefined) return nothing
     const { ledger, config, log, identity } = this.#parts
     const { disableVhostNet, networkQueues, defaultVcpus } = config.hypervisor
+    const { rxRateLimiterMaxRate: receive, txRateLimiterMaxRate: send } = config.hypervisor
     const attached = await attachNetwork(ledger, {
       netns: this.#netns,
       queues: Math.min(networkQueues, Math.ceil(defaultVcpus)),
       vhost: !disableVhostNet,
+      limits: { receive, send },
       known: new Set(this.#known),
       localhost: this.#localhost,
       owner: vmmFeatures(config).nics === 'name' ? identity.uid : undefined,

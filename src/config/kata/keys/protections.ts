@@ -8,7 +8,7 @@ const runtime = kataKeysOf('runtime')
 const confidential = 'confidential guests are not supported'
 const verity = "dm-verity of the guest's image is not supported"
 const selinux = 'SELinux in the guest is not supported'
-const netLimit = 'rate limits of the network are not supported'
+const netLimit = 'instead: rx_rate_limiter_max_rate and tx_rate_limiter_max_rate'
 const guestPull = 'images pulled in the guest are not supported'
 const policy = 'policies of the agent are not supported'
 const checksum = 'kata-ts does not check this file'
@@ -42,8 +42,6 @@ export const protectionKeys = [
   // Both values are silent: the VMM has no label of its own, and false, Kata's default, asks for the label of the OCI process.
   machine.warned('disable_selinux', [true, false], 'the VMM has no SELinux label of its own'),
 
-  machine.refused('rx_rate_limiter_max_rate', [0], netLimit),
-  machine.refused('tx_rate_limiter_max_rate', [0], netLimit),
   ...['bw_max_rate', 'bw_one_time_burst', 'ops_max_rate', 'ops_one_time_burst'].map((name) =>
     machine.refused(`net_rate_limiter_${name}`, [0], netLimit),
   ),
