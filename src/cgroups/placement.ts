@@ -29,6 +29,7 @@ import {
   processSettings,
   type Settings,
 } from './bounds.ts'
+import { type Cpuset, writeCpuset } from './cpuset.ts'
 import { outOfMemory, requireMemory } from './memory.ts'
 import { ownParents, type SandboxCgroupPaths, sandboxCgroupPaths } from './paths.ts'
 import { type CgroupPlace, cgroupsResource } from './resource.ts'
@@ -157,6 +158,18 @@ export class CgroupPlacement {
     }
   }
 
+  /** Confines the sandbox's cgroup to processors and memory nodes of the host. What cannot be is as {@link enter} says. */
+  confine(cpuset: Cpuset): void {
+    const hierarchy = hierarchyOf(this.#hierarchies, 'cpuset')
+    const cgroup = `${hierarchy?.point ?? ''}${this.#paths.sandbox}`
+    try {
+      if (hierarchy === undefined || !writeCpuset(hierarchy, this.#paths.sandbox, cpuset))
+        report(this.#request, cgroup, 'it has no cpuset')
+    } catch (error) {
+      report(this.#request, cgroup, `its processors cannot be chosen: ${describeError(error)}`)
+    }
+  }
+
   /** An error if the host's kernel ended a process of the sandbox because its cgroup had no memory left. */
   outOfMemory(): KataError | undefined {
     const hierarchy = hierarchyOf(this.#hierarchies, 'memory')
@@ -207,10 +220,16 @@ function makeAndEnter(hierarchy: CgroupHierarchy, paths: readonly string[]): voi
   }
 }
 
-function vcpuThreads(pid: number): number[] {
-  return readdirSync(`/proc/${pid}/task`)
-    .filter((tid) => vcpuThread.test(readProc(`/proc/${pid}/task/${tid}/comm`) ?? ''))
-    .map(Number)
+/** The threads that run a guest's processors, in the order of these. */
+export function vcpuThreads(pid: number): number[] {
+  const named = readdirSync(`/proc/${pid}/task`).map((tid) => {
+    return [Number(tid), readProc(`/proc/${pid}/task/${tid}/comm`) ?? ''] as const
+  })
+  const number = (name: string) => Number(/\d+/.exec(name)?.[0] ?? 0)
+  return named
+    .filter(([, name]) => vcpuThread.test(name))
+    .sort(([, a], [, b]) => number(a) - number(b))
+    .map(([tid]) => tid)
 }
 
 function report({ only, log }: PlacementRequest, path: string, reason: string): void {

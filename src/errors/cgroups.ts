@@ -12,6 +12,11 @@ export const cgroupsErrors = {
     'cgroup {path} cannot be used: {reason}',
     'Mount the cgroup file systems writable at /sys/fs/cgroup; with sandbox_cgroup_only = false the sandbox starts without cgroups.',
   ),
+  CPUSET_INVALID: entry(
+    'invalid_argument',
+    'the list of processors or memory nodes {list} is invalid',
+    'The client of the runtime must give numbers and ranges of the host, such as 0-3,7.',
+  ),
   CGROUP_STAYS: entry(
     'unavailable',
     'cgroup {path} cannot be removed: processes {pids} are in it',

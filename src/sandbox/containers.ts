@@ -118,8 +118,9 @@ export class Containers {
 
   async #carry(request: ContainerRequest): Promise<Carried> {
     const { id, spec } = request
-    const { share, sizer, agentFacts } = this.#parts
+    const { share, sizer, cpus, agentFacts } = this.#parts
     await sizer.demand(id, demandOfContainer(spec))
+    await cpus.place(id, spec.linux?.resources)
     this.#oomScore.add(id, spec)
     const rootfs = await bringRootfs(this.#parts, id, rootfsMounts(request))
     const passed = await this.#vfio.attach(request)
@@ -173,7 +174,7 @@ export class Containers {
   }
 
   #made({ id, spec }: ContainerRequest, pid: number): Container {
-    const { agent, agentFacts, share, sizer, hostUsage, log } = this.#parts
+    const { agent, agentFacts, share, sizer, cpus, hostUsage, log } = this.#parts
     const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
     return new Container(id, agent.agent, {
       pid,
@@ -182,6 +183,7 @@ export class Containers {
       resources: spec.linux?.resources ?? {},
       resize: async (resources) => {
         if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))
+        await cpus.place(id, resources)
       },
       // A container without a pod reports its own usage.
       ...(isPodSandbox(spec) && { hostUsage }),
@@ -191,12 +193,13 @@ export class Containers {
 
   /** What a container had on the host, once the guest has let go of it. */
   async #release(containerId: string): Promise<void> {
-    const { share, ledger, sizer, disks } = this.#parts
+    const { share, ledger, sizer, cpus, disks } = this.#parts
     this.#directVolumes.delete(containerId)
     await share.removeContainer(containerId)
     await releaseDisks(containerId, disks, ledger)
     await this.#vfio.detach(containerId)
     await sizer.forget(containerId)
+    await cpus.forget(containerId)
     await this.#pids.remove(containerId)
     this.#oomScore.remove(containerId)
   }

@@ -11,6 +11,7 @@ import type { Vmm } from '../vmm/vmm.ts'
 import type { MachineEnd } from './end/machine-end.ts'
 import type { SandboxNetwork } from './network/network.ts'
 import type { SandboxPaths } from './records/paths.ts'
+import type { CpuPlacement } from './size/cpu-placement.ts'
 import type { MachineSizer } from './size/machine-sizer.ts'
 import type { Disks } from './storage/disks.ts'
 
@@ -34,6 +35,7 @@ export interface SandboxParts {
   readonly agent: AgentConnection
   readonly agentFacts: AgentFacts
   readonly sizer: MachineSizer
+  readonly cpus: Pick<CpuPlacement, 'place' | 'forget'>
   /** {@link CgroupPlacement.usage}. */
   hostUsage(): CgroupStats
   readonly log: Logger

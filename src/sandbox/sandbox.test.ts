@@ -26,6 +26,7 @@ function sandboxWith(agentFacts: AgentFacts, disableGuestSeccomp = false): Sandb
     vmmProcess: { pid: 7 },
     share: { idMap: undefined, removeContainer: nothing },
     disks: { release: nothing },
+    cpus: { place: nothing, forget: nothing },
     sizer: { demand: () => Promise.reject(new Error('the machine is asked to grow')), forget: nothing },
   }
   return new Sandbox(parts as unknown as SandboxParts)
@@ -79,6 +80,7 @@ test('what a container in the making takes is released with the sandbox: the sto
     ledger: { releaseAll: async () => void steps.push('all is released') },
     share: { idMap: undefined, removeContainer: nothing },
     disks: { release: nothing },
+    cpus: { place: nothing, forget: nothing },
     sizer: { demand: () => made.promise, forget: nothing },
   }
   const sandbox = new Sandbox(parts as unknown as SandboxParts)
@@ -111,6 +113,7 @@ test.each([
     vmm: {},
     vmmProcess: { pid: 7 },
     share: { idMap: undefined, addRootfs: async () => ({ path: '/rootfs', storages: [] }) },
+    cpus: { place: nothing, forget: nothing },
     sizer: { demand: nothing },
     hostUsage: () => usage(285n),
   }

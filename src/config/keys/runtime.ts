@@ -10,6 +10,7 @@ export interface RuntimeConfig {
   readonly createContainerTimeout: number
   readonly internetworkingModel: InternetworkingModel
   readonly sandboxCgroupOnly: boolean
+  readonly enableVcpusPinning: boolean
   readonly staticSandboxResourceMgmt: boolean
   readonly kubeletRootDir: string
   readonly emptydirMode: 'shared-fs' | 'block-plain'
@@ -52,6 +53,14 @@ export const runtimeKeys = [
     false,
     "Puts shim, VMM and virtiofsd into the pod's cgroup, so that the pod's limits count for all of them. Otherwise what is overhead stands in a cgroup of its own.",
     { wall: true, annotation: 'sandbox_cgroup_only', example: 'true' },
+  ),
+  key(
+    'enable_vcpus_pinning',
+    'enableVcpusPinning',
+    boolean,
+    false,
+    "Runs each vCPU on one processor of the host, if the pod's containers have been given as many processors (cpuset, as the kubelet's static CPU manager gives them) as the machine has vCPUs; otherwise on any of them.",
+    { annotation: 'enable_vcpus_pinning', example: 'true' },
   ),
   key(
     'static_sandbox_resource_mgmt',

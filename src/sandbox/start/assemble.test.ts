@@ -31,6 +31,7 @@ function made(double: HostDouble, signal: AbortSignal) {
     cgroups: {
       usage: () => CgroupStats.create(),
       allowMemory: () => placed.push('allow'),
+      confine: () => placed.push('confine'),
       placeVmm: (pid: number) => placed.push(`place ${pid}`),
     },
     plan: { vcpus: 1, memoryMiB: 256, maxVcpus: 2, maxMemoryMiB: 0 },

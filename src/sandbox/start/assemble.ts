@@ -1,18 +1,20 @@
 /** Puts the sandbox together from what its start has made. */
-
+import { vcpuThreads } from '../../cgroups/placement.ts'
 import { Sandbox } from '../sandbox.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
+import { CpuPlacement } from '../size/cpu-placement.ts'
 import { MachineSizer } from '../size/machine-sizer.ts'
 import { memoryBound } from '../size/memory-bound.ts'
 import type { MachinePlan } from '../size/sizing.ts'
+import { allowedCpus, bindThread } from '../size/thread-affinity.ts'
 import { createDiskShare } from '../storage/disk-share.ts'
 import { Disks } from '../storage/disks.ts'
 import type { ServedShare } from '../storage/start-share.ts'
 import type { SandboxCgroups } from './host.ts'
 
 /** The parts that earlier stages have made. */
-export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer' | 'hostUsage'> {
-  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'placeVmm' | 'usage'>
+export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer' | 'cpus' | 'hostUsage'> {
+  readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'confine' | 'placeVmm' | 'usage'>
   /** What the machine booted with. */
   readonly plan: MachinePlan
   /** Undefined: root file systems are disks, and files are copied. */
@@ -32,8 +34,15 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
     onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
     onResized: () => cgroups.placeVmm(vmmProcess.pid),
   })
+  const { pid } = vmmProcess
+  const cpus = new CpuPlacement({
+    ...{ pin: config.runtime.enableVcpusPinning, threads: () => vcpuThreads(pid), log },
+    everywhere: () => allowedCpus(pid),
+    bind: (tid, list) => bindThread(pid, tid, list),
+    confine: (cpuset) => cgroups.confine(cpuset),
+  })
   const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
   signal.throwIfAborted()
   const share = served?.share ?? (await createDiskShare({ ledger, paths, disks, agent, log }))
-  return new Sandbox({ ...parts, share, disks, sizer, hostUsage: () => cgroups.usage() })
+  return new Sandbox({ ...parts, share, disks, sizer, cpus, hostUsage: () => cgroups.usage() })
 }

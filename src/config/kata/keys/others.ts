@@ -42,7 +42,6 @@ export const otherKeys = [
   runtime.silent('jaeger_password', inUse),
   runtime.warned('enable_pprof', [false], 'the shim has no profiler'),
   runtime.warned('keep_abnormal', [false], 'what has failed is cleaned up'),
-  runtime.warned('enable_vcpus_pinning', [false], 'vCPUs run on any CPU of the cgroup'),
   runtime.warned('disable_new_netns', [false], 'the VMM is always in a network namespace of its own'),
   runtime.warned('dan_conf', ['', '/run/kata-containers/dans'], 'no network devices are taken from files'),
   runtime.warned('sandbox_bind_mounts', [[]], 'the guest gets no directories beside its containers'),

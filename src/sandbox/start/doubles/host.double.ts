@@ -160,6 +160,7 @@ export class HostDouble implements Disposable {
       explain: (work) => work,
       outOfMemory: () => undefined,
       allowMemory: () => {},
+      confine: () => {},
       usage: () => CgroupStats.create(),
       placeVmm: (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
     }
