@@ -6,7 +6,11 @@ import {
   coreScheduling,
   newCoreCookie,
 } from '../../linux/processes/core-scheduling.ts'
-import { type CoreKernel, readCores, requireCoreScheduling, separateCores } from './cores.ts'
+import { type CoreKernel, type Cores, readCores, requireCoreScheduling, separateCores } from './cores.ts'
+import { somePosture } from './posture.double.ts'
+import { readPosture } from './posture.ts'
+import { describePosture } from './posture-rows.ts'
+import { waiterPosture } from './waiter-posture.ts'
 
 /** A kernel with one process, 10; `late` of its threads miss as many renewals. */
 function kernel({ state = 'usable' as CoreScheduling, late = 0 } = {}) {
@@ -69,6 +73,16 @@ test('a host without hyper-threads has nothing to separate; a kernel without cor
   for (const ask of [requireCoreScheduling, (host: CoreKernel) => separateCores(10, host)])
     expect(() => ask(without.host)).toThrow(/^\[CORE_SCHEDULING_MISSING\].*built without it/)
   expect(without.renewed).toEqual([])
+})
+
+test('only what was asked to have cores of its own is compared, and its waiter was not', () => {
+  const rowsOf = (expected: ReturnType<typeof somePosture>, cores: Cores) =>
+    describePosture(expected, { ...readPosture(process.pid), cores }).filter(({ field }) => field === 'cores')
+  const own = somePosture({ cores: 'own' })
+  expect(rowsOf(own, 'shared')).toEqual([{ field: 'cores', expected: 'own', actual: 'shared' }])
+  expect(rowsOf(own, 'no-smt')).toEqual([{ field: 'cores', expected: 'no-smt', actual: 'no-smt' }])
+  expect(rowsOf(somePosture(), 'shared')).toEqual([])
+  expect(rowsOf(waiterPosture(own), 'shared')).toEqual([])
 })
 
 test('this kernel answers one way or the other', () => {
