@@ -8,7 +8,6 @@ const archive = '`skopeo copy docker://busybox docker-archive:app.tar`'
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
   create: 'use `kata-ts run --detach`',
-  cp: 'use a volume, or tar through `kata-ts exec -i NAME`',
   pull: `images are files; make one with ${archive} and use \`kata-ts run --image app.tar\``,
   images: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,
   rmi: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,

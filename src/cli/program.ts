@@ -7,6 +7,7 @@ import { checkCommand } from './commands/check.ts'
 import { type Cli, withGlobals } from './commands/command.ts'
 import { completionCommand } from './commands/completion.ts'
 import { configCommand } from './commands/config.ts'
+import { cpCommand } from './commands/cp.ts'
 import { directVolumeCommand } from './commands/direct-volume.ts'
 import { envCommand } from './commands/env.ts'
 import { execCommand } from './commands/exec.ts'
@@ -41,6 +42,7 @@ const commands = [
   killCommand,
   waitCommand,
   rmCommand,
+  cpCommand,
   logsCommand,
   topCommand,
   statsCommand,

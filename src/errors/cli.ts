@@ -69,6 +69,26 @@ export const cliErrors = {
     'container {name} is {status}, and cannot be started again',
     'Wait until it has ended (`kata-ts wait {name}`); one with --rm is removed then.',
   ),
+  COPY_PATH_INVALID: entry(
+    'invalid_argument',
+    'cp {"source"} {"destination"}: {reason}',
+    'Write `kata-ts cp NAME:/path /host/path`, or `kata-ts cp /host/path NAME:/path`; a host path with a colon begins with ./ or /.',
+  ),
+  COPY_TARGET: entry(
+    'failed_precondition',
+    'nothing was copied to {path}: {reason}',
+    'Name a path that is not there yet, below a directory that is.',
+  ),
+  COPY_FAILED: entry(
+    'failed_precondition',
+    'the copy failed in container {name}: {reason}',
+    'Copying needs `tar` in the container, a path that is there, and room where it goes.',
+  ),
+  COPY_UNSAFE: entry(
+    'failed_precondition',
+    'the container sent the entry {entry}, which is refused: {reason}',
+    'Nothing was copied. No program that means well sends that: do not trust this container.',
+  ),
   CONTAINER_OOM: entry(
     'resource_exhausted',
     "container {id} ran out of memory: the guest's kernel killed a process of it",

@@ -19,6 +19,8 @@ export interface StreamUris {
   readonly stderr: string
 }
 
+type Input = number | ReadableStream<Uint8Array>
+
 export interface AttachedStreams {
   readonly uris: StreamUris
   /** Settles when all output was delivered. */
@@ -45,10 +47,10 @@ export interface AttachOptions {
   readonly terminal: boolean
   /** What a person types to leave; none: no detaching. */
   readonly detachKeys?: Uint8Array
-  /** Our own descriptors: input and the two outputs. */
-  readonly input: number
-  readonly output: number
-  readonly errors: number
+  /** Our own descriptors, or what takes their place: input and the two outputs. */
+  readonly input: Input
+  readonly output: number | ByteSink
+  readonly errors: number | ByteSink
 }
 
 export function attachStreams(options: AttachOptions): AttachedStreams {
@@ -65,8 +67,8 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
     stderr: uri('stderr', !terminal),
   }
   const broken = Promise.withResolvers<unknown>()
-  const outputs = [pumpOut(uris.stdout, openSink(options.output), broken.resolve)]
-  if (!terminal) outputs.push(pumpOut(uris.stderr, openSink(options.errors), broken.resolve))
+  const outputs = [pumpOut(uris.stdout, sinkOf(options.output), broken.resolve)]
+  if (!terminal) outputs.push(pumpOut(uris.stderr, sinkOf(options.errors), broken.resolve))
   const detached = Promise.withResolvers<void>()
   const keys = new DetachKeys(options.detachKeys ?? new Uint8Array())
   const input = interactive
@@ -103,6 +105,9 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
     },
   }
 }
+
+const sinkOf = (output: number | ByteSink): ByteSink =>
+  typeof output === 'number' ? openSink(output) : output
 
 interface OutputPump {
   readonly ended: Promise<void>
@@ -160,13 +165,13 @@ function pumpOut(path: string, sink: ByteSink, onBroken: (error: unknown) => voi
  * called, because it could overtake bytes that still lie in the pipe.
  */
 export async function pumpIn(
-  from: number,
+  from: Input,
   to: number,
   { keys, leaves }: { keys: DetachKeys; leaves: () => void },
 ): Promise<void> {
   const writer = Bun.file(to).writer()
   try {
-    for await (const chunk of Bun.file(from).stream()) {
+    for await (const chunk of typeof from === 'number' ? Bun.file(from).stream() : from) {
       const typed = keys.feed(chunk)
       await writer.write(typed.bytes)
       await writer.flush()
