@@ -201,6 +201,19 @@ describe('root file systems and volumes', () => {
     expect(readFileSync(`${dir.path}/out`, 'utf8')).toBe('from the guest')
   })
 
+  podTest('--mount says the same as a volume and a tmpfs', async () => {
+    using dir = scratch()
+    writeFileSync(`${dir.path}/in`, 'from the host')
+    const script = 'cat /data/in; echo x > /data/out; df -k /scratch | tail -n 1'
+    const flags = [
+      ...['--mount', `type=bind,source=${dir.path},target=/data,readonly`],
+      ...['--mount', 'type=tmpfs,target=/scratch,tmpfs-size=4m'],
+    ]
+    const { stdout, stderr } = await kata.run(['sh', '-c', script], { flags })
+    expect(stdout).toMatch(/^from the hosttmpfs +4096 /)
+    expect(stderr).toContain('Read-only file system')
+  })
+
   test('a single file can be a volume', async () => {
     using dir = scratch()
     writeFileSync(`${dir.path}/conf`, 'one file')

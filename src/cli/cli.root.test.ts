@@ -66,6 +66,9 @@ test.each([
 })
 
 test.each([
+  [['events'], "unknown command 'events'", 'kata-ts wait'],
+  [['volume', 'ls'], "unknown command 'volume'", 'run -v'],
+  [['run', '--restart', 'always', 'true'], "unknown option '--restart'", 'systemd unit'],
   [['pull', 'busybox'], "unknown command 'pull'", 'skopeo copy'],
   [['images'], "unknown command 'images'", 'run --image'],
   [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],

@@ -8,6 +8,14 @@ const archive = '`skopeo copy docker://busybox docker-archive:app.tar`'
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
   create: 'use `kata-ts run --detach`',
+  events: 'no daemon sees every container; use `kata-ts wait NAME`, or `kata-ts ps --format json`',
+  volume: 'a volume is a directory or a disk image of the host: `run -v /srv/data:/data`',
+  network: 'use `run --network ns:PATH`; docs/how-to/run.md makes a network',
+  port: 'use `run --network ns:PATH`; docs/how-to/run.md says how a port gets there',
+  build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
+  commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
+  info: 'use `kata-ts env`, and `kata-ts check`',
+  prune: 'use `kata-ts rm NAME`; docs/how-to/run.md says what else is on the disk',
   pull: `images are files; make one with ${archive} and use \`kata-ts run --image app.tar\``,
   images: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,
   rmi: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,

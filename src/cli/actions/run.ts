@@ -19,6 +19,7 @@ import { readEnvFiles } from '../parse/env-file.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { readLabels } from '../parse/labels.ts'
 import { parseLogOptions } from '../parse/log-options.ts'
+import { parseMounts } from '../parse/mount.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseNetwork } from '../parse/network.ts'
 import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
@@ -60,14 +61,16 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   const logBounds = parseLogOptions(flags.logOpt ?? [])
   const labels = readLabels(flags.label ?? [], flags.labelFile ?? [])
   const limits = limitsOf(flags)
-  const rights = parseRights(flags)
+  const mounts = parseMounts(flags.mount ?? [])
+  const plainRights = parseRights(flags)
+  const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
   const hostname = flags.hostname ?? id
   const etc = {
     hostname,
     hosts: (flags.addHost ?? []).map(parseAddHost),
     dns: (flags.dns ?? []).map(parseDns),
   }
-  const volumes = (flags.volume ?? []).map(parseVolume)
+  const volumes = [...(flags.volume ?? []).map(parseVolume), ...mounts.volumes]
   const devices = (flags.device ?? []).map(parseDevice)
   const envFiles = readEnvFiles(flags.envFile ?? [])
   const rootfs = await chooseRootfs(flags, settings.stateDir)

@@ -348,6 +348,10 @@ test('what the person asked for is in the bundle', async () => {
   await kata(
     ...[
       'run',
+      '--mount',
+      `type=bind,src=${base}/file,dst=/y,ro`,
+      '--mount',
+      'type=tmpfs,target=/z',
       '--name',
       'asked',
       '--env-file',
@@ -393,7 +397,11 @@ test('what the person asked for is in the bundle', async () => {
     cpu: { quota: 50_000, period: 100_000 },
     pids: { limit: 9 },
   })
-  expect(config.mounts.at(-1)).toMatchObject({ destination: '/x', options: ['rbind', 'rprivate', 'ro'] })
+  expect(config.mounts.slice(-3)).toMatchObject([
+    { destination: '/x', options: ['rbind', 'rprivate', 'ro'] },
+    { destination: '/y', options: ['rbind', 'rprivate', 'ro'] },
+    { destination: '/z', type: 'tmpfs' },
+  ])
   expect(JSON.parse(readFileSync(`${bundle}/overrides.json`, 'utf8'))).toEqual({
     memory: 300,
     rootless: false,

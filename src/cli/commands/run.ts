@@ -24,6 +24,7 @@ export interface RunFlags extends RightsFlags {
   readonly cpus?: string
   readonly pidsLimit?: string
   readonly volume?: readonly string[]
+  readonly mount?: readonly string[]
   readonly device?: readonly string[]
   readonly env?: readonly string[]
   readonly envFile?: readonly string[]
@@ -100,6 +101,11 @@ const contentOptions = (command: Command): Command =>
     .option(
       '-v, --volume <src:dst[:ro]>',
       'show a host path (./src is one of the working directory) in the container, or (src:dst:ext4) the file system of a disk; repeatable',
+      collect,
+    )
+    .option(
+      '--mount <fields>',
+      'type=bind,source=SRC,target=DST[,readonly], or type=tmpfs,target=DST; repeatable',
       collect,
     )
     .option(

@@ -76,7 +76,8 @@ function parseUlimit(text: string): Rlimit {
 const tmpfsOption =
   /^(rw|ro|(no)?(suid|dev|exec|atime)|(size|nr_blocks|nr_inodes)=\d+[kmg%]?|mode=[0-7]{3,4}|[ug]id=\d+)$/
 
-function parseTmpfs(text: string): TmpfsMount {
+/** @throws KataError OPTION_INVALID. */
+export function parseTmpfs(text: string): TmpfsMount {
   const colon = text.indexOf(':')
   const path = colon < 0 ? text : text.slice(0, colon)
   const options = colon < 0 ? [] : text.slice(colon + 1).split(',')

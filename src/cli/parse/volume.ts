@@ -29,7 +29,22 @@ export function parseVolume(text: string): Volume {
   }
   const parts = text.split(':')
   if (parts.length < 2 || parts.length > 3) refuse('it needs the form SRC:DST or SRC:DST:ro')
-  const [asked = '', destination = '', options = 'rw'] = parts
+  const [source = '', destination = '', options = 'rw'] = parts
+  return volumeOf(text, { source, destination, options })
+}
+
+/** The same of its parts; `text` is for messages. */
+export function volumeOf(
+  text: string,
+  {
+    source: asked,
+    destination,
+    options,
+  }: { readonly source: string; readonly destination: string; readonly options: string },
+): Volume {
+  const refuse = (reason: string): never => {
+    throw new KataError('VOLUME_INVALID', { volume: text, reason })
+  }
   const source = isRelative(asked) ? resolve(asked) : asked
   if (!source.startsWith('/'))
     refuse(`the source ${source || '(empty)'} is not an absolute path${adviceOn(source)}`)

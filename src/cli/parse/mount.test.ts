@@ -1,0 +1,42 @@
+import { expect, test } from 'bun:test'
+import { parseMounts } from './mount.ts'
+
+test('binds and tmpfs, in docker’s words and their synonyms', () => {
+  expect(
+    parseMounts([
+      'type=bind,source=/etc,target=/host/etc,readonly',
+      'type=bind,src=./src,dst=/app',
+      'type=bind,src=/etc,destination=/rw,readonly=false',
+      'type=tmpfs,target=/scratch,tmpfs-size=64m,tmpfs-mode=1770',
+      'type=tmpfs,dst=/plain',
+    ]),
+  ).toEqual({
+    volumes: [
+      { source: '/etc', destination: '/host/etc', readonly: true },
+      { source: `${process.cwd()}/src`, destination: '/app', readonly: false },
+      { source: '/etc', destination: '/rw', readonly: false },
+    ],
+    tmpfs: [
+      { destination: '/scratch', options: ['size=67108864', 'mode=1770'] },
+      { destination: '/plain', options: [] },
+    ],
+  })
+})
+
+test.each([
+  ['', 'type=bind'],
+  ['type=volume,source=data,target=/data', 'type=bind or type=tmpfs'],
+  ['source=/etc,target=/x', 'type=bind or type=tmpfs'],
+  ['type=bind,source=/etc', 'target=/path'],
+  ['type=bind,source=/etc,target=/x,bind-propagation=shared', 'target, source, readonly'],
+  ['type=tmpfs,target=/x,source=/etc', 'target, tmpfs-size'],
+  ['type=bind,source=/etc,target=/x,readonly=perhaps', 'readonly=true'],
+  ['type=tmpfs,target=/x,tmpfs-size=much', 'a size'],
+  ['type=tmpfs,target=/x,tmpfs-mode=x', '/PATH'],
+])('%j is refused', (text, allowed) => {
+  expect(() => parseMounts([text])).toThrow(new RegExp(`OPTION_INVALID.*${allowed}`))
+})
+
+test('a source that is not there is told as for a volume', () => {
+  expect(() => parseMounts(['type=bind,source=/no/such,target=/x'])).toThrow('[VOLUME_SOURCE_MISSING]')
+})

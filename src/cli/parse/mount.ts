@@ -1,0 +1,77 @@
+/** `--mount type=bind|tmpfs,...`: docker's longer way to say `--volume` and `--tmpfs`. */
+import { KataError } from '../../errors.ts'
+import type { TmpfsMount } from '../../oci/defaults/spec-rights.ts'
+import { parseTmpfs } from './rights.ts'
+import { parseSize } from './size.ts'
+import { type Volume, volumeOf } from './volume.ts'
+
+export interface Mounts {
+  readonly volumes: readonly Volume[]
+  readonly tmpfs: readonly TmpfsMount[]
+}
+
+type Fields = ReadonlyMap<string, string>
+
+const synonyms: Readonly<Record<string, string>> = {
+  src: 'source',
+  dst: 'target',
+  destination: 'target',
+  ro: 'readonly',
+}
+/** Of each type, beyond `type` and `target`. */
+const known: Readonly<Record<string, readonly string[]>> = {
+  bind: ['source', 'readonly'],
+  tmpfs: ['tmpfs-size', 'tmpfs-mode'],
+}
+
+/** @throws KataError OPTION_INVALID; what {@link volumeOf} throws. */
+export function parseMounts(options: readonly string[]): Mounts {
+  const mounts = options.map((text) => ({ text, fields: fieldsOf(text) }))
+  return {
+    volumes: mounts.filter(({ fields }) => fields.get('type') === 'bind').map(bindOf),
+    tmpfs: mounts.filter(({ fields }) => fields.get('type') === 'tmpfs').map(tmpfsOf),
+  }
+}
+
+function fieldsOf(text: string): Fields {
+  const fields = new Map(text.split(',').map(fieldOf))
+  const type = fields.get('type')
+  // Docker means a volume by name where there is no type; we have none.
+  const names = Object.hasOwn(known, type ?? '') ? known[type!]! : refuse(text, 'type=bind or type=tmpfs')
+  for (const name of fields.keys())
+    if (name !== 'type' && name !== 'target' && !names.includes(name))
+      refuse(text, `type=${type} with target, ${names.join(', ')}`)
+  if (!fields.has('target')) refuse(text, 'a mount with its target=/path')
+  return fields
+}
+
+function fieldOf(text: string): [name: string, value: string] {
+  const equals = text.indexOf('=')
+  const [name, value] = equals < 0 ? [text, 'true'] : [text.slice(0, equals), text.slice(equals + 1)]
+  return [synonyms[name] ?? name, value]
+}
+
+function bindOf({ text, fields }: { text: string; fields: Fields }): Volume {
+  const readonly = fields.get('readonly') ?? 'false'
+  if (!['true', 'false', '1', '0'].includes(readonly))
+    refuse(text, 'readonly, readonly=true or readonly=false')
+  return volumeOf(text, {
+    source: fields.get('source') ?? '',
+    destination: fields.get('target')!,
+    options: readonly === 'true' || readonly === '1' ? 'ro' : 'rw',
+  })
+}
+
+function tmpfsOf({ fields }: { fields: Fields }): TmpfsMount {
+  const [size, mode] = [fields.get('tmpfs-size'), fields.get('tmpfs-mode')]
+  const options = [
+    ...(size === undefined ? [] : [`size=${parseSize(size, '--mount tmpfs-size')}`]),
+    ...(mode === undefined ? [] : [`mode=${mode}`]),
+  ]
+  const target = fields.get('target')!
+  return parseTmpfs(options.length === 0 ? target : `${target}:${options.join(',')}`)
+}
+
+function refuse(value: string, allowed: string): never {
+  throw new KataError('OPTION_INVALID', { option: '--mount', value, allowed })
+}
