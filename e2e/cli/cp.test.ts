@@ -51,7 +51,7 @@ test(
       // The positive control: the same program, and a stream that means well.
       honest: [{ name: 'honest', content: 'x', mode: 0o4755, uid: 1000 }],
     }
-    await kata.call(['exec', 'box', 'sh', '-c', 'rm /bin/tar'])
+    await kata.call(['exec', 'box', 'sh', '-c', 'rm "$(which tar)"'])
     for (const [name, entries] of Object.entries(streams)) {
       const stdin = new Blob([new Uint8Array(makeTar(entries))])
       await kata.call(['exec', '-i', 'box', 'sh', '-c', `cat > /tmp/${name}`], { stdin })
