@@ -53,9 +53,9 @@ const output = async (container: string, script: string) => {
   return stdout
 }
 
-test('it is a disk, empty and with the mode of kubelet’s directory; the host has a file that is root’s alone', async () => {
+test('it is a disk, with nothing but the subPath and the mode of kubelet’s directory; the host has a file that is root’s alone', async () => {
   expect(await output('one', 'grep " /data " /proc/mounts; stat -c %a /data; ls -A /data')).toMatch(
-    /^\/dev\/\w+ \/data ext4 rw.*\n777\n$/,
+    /^\/dev\/\w+ \/data ext4 rw.*\n777\nsub\n$/,
   )
   const { mode, uid, size } = statSync(image)
   expect([mode & 0o7777, uid, size]).toEqual([0o600, 0, limitMiB << 20])
