@@ -3,7 +3,7 @@
  * makes the exit code 1.
  *
  *   npm run bench                          all of them
- *   npm run bench -- start [NAME...]       some: start, memory, exec, stdout, stop, rootless, share, accounts, disk, network,
+ *   npm run bench -- start [NAME...]       some: start, memory, overhead, exec, stdout, stop, rootless, share, accounts, disk, network,
  *                                          parallel, containerd
  *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless, share and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
@@ -23,6 +23,7 @@ import { Host, machineFacts } from './host.ts'
 import { benchExec, benchStdout, benchStop } from './idle.ts'
 import { benchMemory } from './memory.ts'
 import { benchNetwork } from './network.ts'
+import { benchOverhead } from './overhead.ts'
 import { benchNode } from './node.ts'
 import { benchParallel } from './parallel.ts'
 import { type Result, renderJson, renderText } from './report.ts'
@@ -41,6 +42,7 @@ interface Bench {
 const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = {
   start: ({ host, guest, rounds }) => benchStart(host, guest, rounds),
   memory: ({ host, guest }) => benchMemory(host, guest),
+  overhead: ({ host }) => benchOverhead(host),
   exec: ({ host, rounds }) => benchExec(host, rounds),
   stdout: ({ host }) => benchStdout(host),
   stop: ({ host, rounds }) => benchStop(host, Math.ceil(rounds / 3)),
