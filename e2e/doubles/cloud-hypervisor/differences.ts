@@ -18,7 +18,7 @@ export const differences: readonly Difference[] = [
   },
   {
     what: 'sockets while a machine runs',
-    real: 'the share’s connection is its own',
+    real: 'the first share’s connection is its own',
     double: 'that is QEMU’s; it has one to QEMU’s monitor and one to the guest’s agent port instead',
     because: 'a real guest runs underneath',
     sockets: 1,

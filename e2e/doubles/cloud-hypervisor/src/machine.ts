@@ -70,9 +70,10 @@ export class Machine {
       likeness.add(disk.id ?? `_disk${slot}`, [diskThread(disk.id ?? `_disk${slot}`)], [fd])
       args.push(...diskArgs(disk, { fd: given.lend(fd), set: set++, slot: slot++ }))
     }
-    for (const share of config.fs ?? []) {
+    for (const [index, share] of (config.fs ?? []).entries()) {
       cold.set(share.id ?? `_fs${slot}`, slot)
-      args.push(...fsArgs(share, slot++, given))
+      // The monitor's connection counts for the first one's (../differences.ts).
+      args.push(...fsArgs(share, slot++, given, index > 0))
     }
     for (const nic of nics) {
       cold.set(nic.config.id ?? `_net${slot}`, slot)

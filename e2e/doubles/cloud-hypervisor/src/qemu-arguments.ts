@@ -87,13 +87,16 @@ export function diskArgs(
   return ['-add-fd', `fd=${fd},set=${set}`, '-blockdev', blockdev(disk, id, set), '-device', device]
 }
 
+/** `keep`: the connection stays open here as well, as the real VMM has it. */
 export function fsArgs(
   { id = 'fs', tag, socket, queue_size }: FsConfig,
   slot: number,
   given: Descriptors,
+  keep: boolean,
 ): string[] {
   const device = `vhost-user-fs-pci,id=${id},chardev=${id},tag=${tag},queue-size=${queue_size}`
-  const chardev = `socket,id=${id},fd=${given.give(connect(socket))}`
+  const fd = connect(socket)
+  const chardev = `socket,id=${id},fd=${keep ? given.lend(fd) : given.give(fd)}`
   return ['-chardev', chardev, '-device', `${device},bus=pci.0,addr=0x${slot.toString(16)}`]
 }
 
