@@ -1,8 +1,9 @@
 /** Volumes that kubelet changes while containers run: they raise inotify events, as under runc. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
+import { readFacts } from '../../src/sandbox/records/facts.ts'
+import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -24,6 +25,14 @@ const bind = (hostPath: string, containerPath: string) => ({ hostPath, container
 const many = (text: string) =>
   Object.fromEntries(Array.from({ length: 17 }, (_, index) => [`key-${index}`, text]))
 const sh = async (id: string, script: string) => (await pod.exec(id, ['sh', '-c', script])).stdout
+/** Empty for a descriptor that was closed meanwhile. */
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}
 /** Waits until the script prints it. */
 const prints = (id: string, script: string, text: string) =>
   eventually(text, async () => (await sh(id, script)).includes(text) || undefined, slow(30_000))
@@ -125,6 +134,26 @@ test('a larger one is shared and follows without events, which is said once; so 
   await prints(id, 'cat /large/key-16', 'two')
   const said = `${directory} has more than 16 files or 1024 KiB`
   expect(containerd.log().split(said)).toHaveLength(2)
+  await pod.clear()
+})
+
+test('no file server holds on to what an update has replaced', async () => {
+  const directory = volume('secret')
+  publish(directory, { token: 'one' })
+  const id = await pod.start(['sleep', '1000'], { mounts: [bind(directory, '/secret')] })
+  const { virtiofsdPids } = readFacts(sandboxPaths(defaultRunDir, 'k8s.io', pod.id).facts)!
+  const held = () =>
+    virtiofsdPids
+      .flatMap((pid) => readdirSync(`/proc/${pid}/fd`).map((fd) => linkAt(`/proc/${pid}/fd/${fd}`)))
+      .filter((path) => path.includes('-secret/'))
+  expect(held().some((path) => path.endsWith('/token'))).toBe(true)
+  for (const token of ['two', 'three', 'four']) {
+    publish(directory, { token })
+    await prints(id, 'cat /secret/token', token)
+  }
+  const isFree = () => !held().some((path) => path.endsWith(' (deleted)')) || undefined
+  await eventually('what was replaced to be let go', isFree, slow(30_000)).catch(() => {})
+  expect(held().filter((path) => path.endsWith(' (deleted)'))).toEqual([])
   await pod.clear()
 })
 

@@ -99,6 +99,28 @@ test('a volume is copied with its modes, and then left alone', () => {
   expect(log).toEqual([])
 })
 
+test('the version that is gone is looked for once more, so that the share’s server may let go of it', () => {
+  publish('..1', { key: 'one' })
+  const asked: string[] = []
+  const from = source()
+  const watched = mirror({
+    ...from,
+    facts(path) {
+      asked.push(path)
+      return from.facts(path)
+    },
+  })
+  watched.look()
+  watched.look()
+  publish('..2', { key: 'two' })
+  rmSync(`${volume}/..1`, { recursive: true })
+  asked.length = 0
+  watched.look()
+  expect(asked).not.toContain('/..1')
+  watched.look()
+  expect(asked.filter((path) => path.startsWith('/..1'))).toEqual(['/..1'])
+})
+
 test('a new version comes as a whole: its files, the link to it, other links; the old one goes a look later', () => {
   publish('..1', { key: 'one' })
   const watched = mirror()

@@ -116,6 +116,8 @@ export class VolumeMirror {
     // What lies in a directory goes before it.
     const gone = [...this.#held.keys()].filter(isGone).sort((one, other) => other.length - one.length)
     for (const path of gone) {
+      // The share's server has a descriptor for what this kernel remembers. It forgets a version that it looks for in vain.
+      if (path.lastIndexOf('/') === 0) this.#source.facts(path)
       this.#copy.remove(path)
       this.#held.delete(path)
     }
