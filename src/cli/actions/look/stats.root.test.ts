@@ -25,9 +25,13 @@ test('stats shows what runs, as a table and as JSON', async () => {
 
 test('a stream of stats ends with its containers', async () => {
   await using client = testClient()
-  await client.start('brief', ['sleep', '4'])
-  const { code, stdout } = await client.kata('stats', 'brief')
-  expect({ code, tables: stdout.split('NAME').length > 1 }).toEqual({ code: 0, tables: true })
+  await client.start('brief', ['sleep', '60'])
+  const watcher = client.spawn(['stats', 'brief'])
+  const reader = watcher.stdout.getReader()
+  expect(Buffer.from((await reader.read()).value!).toString()).toContain('NAME')
+  reader.releaseLock()
+  const [, code] = await Promise.all([client.kata('kill', 'brief'), watcher.exited])
+  expect(code).toBe(0)
 })
 
 test('top runs ps in the container, with its options', async () => {
