@@ -9,6 +9,8 @@ export interface ContainerdFiles {
   readonly configuration: string
   readonly networks: string
   readonly socket: string
+  /** The empty file system that the snapshotter blockfile begins with. */
+  readonly scratch: string
 }
 
 /** What containerd calls a way to run pods: `runtime_handler` of CRI and the name in `handlers` below. */
@@ -44,7 +46,7 @@ disabled_plugins = [
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp",
   "io.containerd.internal.v1.tracing"
 ]
-[grpc]
+${snapshotter === 'blockfile' ? blockfileTable(files) : ''}[grpc]
 address = "${files.socket}"
 [ttrpc]
 address = "${files.socket}.ttrpc"
@@ -68,6 +70,16 @@ ${Object.entries(handlers)
   .map(([name, handler]) => handlerTable(`${cri}.containerd.runtimes.${name}`, handler))
   .join('')}`
 }
+
+const blockfileTable = ({
+  root,
+  scratch,
+}: ContainerdFiles): string => `[plugins."io.containerd.snapshotter.v1.blockfile"]
+root_path = "${root}/blockfile"
+scratch_file = "${scratch}"
+fs_type = "ext4"
+mount_options = ["loop"]
+`
 
 function handlerTable(table: string, handler: Handler): string {
   const { configPath, hostDevices = false, sandboxer } = handler

@@ -4,6 +4,7 @@ import { unmountBelow } from '../../src/linux/mounts/mount.ts'
 import { needsConfiguration } from '../harness/configuration.ts'
 import { isKept, keepLogs, ownDirectory, sayKept } from '../harness/directories.ts'
 import { programDir } from '../harness/executable.ts'
+import { makeExt4 } from '../harness/host/disks.ts'
 import { eventually, type Outcome } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { shippedConfiguration, vmm } from '../harness/vmm.ts'
@@ -21,6 +22,8 @@ import { makeImages } from './images.ts'
 /** Longest any one command of a test may take, milliseconds. */
 const commandDeadlineMs = slow(120_000)
 const readyMs = slow(30_000)
+/** Size of every snapshot of the snapshotter blockfile: it copies that file. */
+const scratchMiB = 24
 
 /** What containerd calls us. */
 export const ourRuntime = 'io.containerd.kata-ts.v2'
@@ -49,6 +52,7 @@ export class Containerd {
       ...{ root, state, socket: `${state}/s.sock` },
       configuration: `${root}/config.toml`,
       networks: `${root}/net.d`,
+      scratch: `${root}/scratch.ext4`,
     }
     this.#options = options
     this.cri = new Cri(this.files.socket)
@@ -164,6 +168,7 @@ export class Containerd {
     makePodCgroup()
     writeFileSync(`${networks}/10-kata-ts.conflist`, networkConfiguration(`${root}/addresses`))
     const { handlers = { 'kata-ts': {} }, snapshotter = 'overlayfs' } = this.#options
+    if (snapshotter === 'blockfile') makeExt4(this.files.scratch, scratchMiB)
     writeFileSync(configuration, containerdConfiguration(this.files, this.#withVmm(handlers), snapshotter))
   }
 

@@ -75,9 +75,10 @@ export function heldOpen(pid: number, path: string): string[] {
   )
 }
 
-/** Makes a file that holds an ext4 of so many MiB with the files of a directory. */
-export function makeExt4(file: string, sizeMiB: number, directory: string): void {
-  tool(['mke2fs', '-q', '-t', 'ext4', '-d', directory, file, `${sizeMiB}m`])
+/** Makes a file that holds an ext4 of so many MiB, empty or with the files of a directory. */
+export function makeExt4(file: string, sizeMiB: number, directory?: string): void {
+  const content = directory === undefined ? [] : ['-d', directory]
+  tool(['mke2fs', '-q', '-t', 'ext4', ...content, file, `${sizeMiB}m`])
 }
 
 /** Whoever has it mounted, in whichever mount namespace of the host: lines of mountinfo(5) that name the device or file. */
