@@ -148,7 +148,8 @@ export class Container {
     this.#starting.add(execId)
     try {
       const stdio = planStdio(this.#tools.loop, process, this.bundle, `exec-${this.#files}`)
-      this.#added.set(execId, trackProcess(await this.#tools.crun.exec(this.id, file, stdio)))
+      const started = await this.#tools.crun.exec(this.id, file, stdio, process.oomScoreAdj)
+      this.#added.set(execId, trackProcess(started))
     } finally {
       this.#starting.delete(execId)
       removeTree(file)

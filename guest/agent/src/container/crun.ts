@@ -3,7 +3,7 @@ import { remove } from 'os'
 import { close, kill, open, spawn, write } from 'syscalls'
 import { crunEnvironment, crunPath } from '../boot/boot.ts'
 import { deadline, precondition } from '../errors.ts'
-import { openFlags, readIfThere, removeTree, save } from '../system/files.ts'
+import { openFlags, readIfThere, removeTree, save, set } from '../system/files.ts'
 import { within } from '../system/wait.ts'
 import { crunFailure } from './crun-failure.ts'
 import { lastMessage } from './crun-log.ts'
@@ -14,6 +14,8 @@ import type { ProcessStdio, StdioPlan } from './stdio.ts'
 const limitMilliseconds = 55_000
 
 const sigKill = 9
+/** The agent's oom_score_adj: that of a first process. */
+const ownOomScore = 0n
 
 /** A container process that crun has started for us. */
 export interface StartedProcess {
@@ -26,8 +28,8 @@ export interface StartedProcess {
 export interface Crun {
   /** Makes the container of `bundle` and its init, stopped before exec. @throws TtrpcError with crun's own words. */
   create(id: string, bundle: string, stdio: StdioPlan): Promise<StartedProcess>
-  /** Runs a further process; `processFile` holds the OCI process as JSON. */
-  exec(id: string, processFile: string, stdio: StdioPlan): Promise<StartedProcess>
+  /** Runs a further process; `processFile` holds the OCI process as JSON, but for `oomScoreAdj`, which crun leaves out here. */
+  exec(id: string, processFile: string, stdio: StdioPlan, oomScoreAdj: bigint): Promise<StartedProcess>
   /** Lets the init go on to exec. @throws TtrpcError FAILED_PRECONDITION when it has ended before. */
   start(id: string): void
   /** Removes crun's state of a container whose processes have all ended. */
@@ -49,6 +51,7 @@ export function createCrun(reaper: Reaper, directory: string): Crun {
     args: readonly string[],
     fds: readonly number[],
     onStarted = () => {},
+    oomScoreAdj = ownOomScore,
   ): Promise<void> => {
     calls += 1
     const log = `${directory}/log-${calls}`
@@ -63,7 +66,8 @@ export function createCrun(reaper: Reaper, directory: string): Crun {
       '--log-format',
       'json',
     ]
-    const pid = startCommand([crunPath, ...global, verb, ...args], fds, onStarted)
+    const argv = [crunPath, ...global, verb, ...args]
+    const pid = startCommand(argv, fds, { oomScoreAdj, onStarted })
     const code = await within(reaper.exitOf(pid), limitMilliseconds, () => {
       kill(pid, sigKill)
       return deadline(`crun ${verb} did not end within ${limitMilliseconds} ms`)
@@ -73,11 +77,18 @@ export function createCrun(reaper: Reaper, directory: string): Crun {
     if (code !== 0) throw crunFailure(verb, code, message)
   }
 
-  const startProcess = (verb: string, before: readonly string[], id: string, stdio: StdioPlan) =>
+  const startProcess = (
+    verb: string,
+    before: readonly string[],
+    id: string,
+    stdio: StdioPlan,
+    oomScoreAdj?: bigint,
+  ) =>
     reaper.adopting(async (claim): Promise<StartedProcess> => {
       const pidFile = `${directory}/pid-${calls + 1}`
       try {
-        await run(verb, [...before, ...stdio.args, '--pid-file', pidFile, id], stdio.fds, stdio.started)
+        const args = [...before, ...stdio.args, '--pid-file', pidFile, id]
+        await run(verb, args, stdio.fds, stdio.started, oomScoreAdj)
       } catch (error) {
         stdio.abandon()
         throw error
@@ -89,7 +100,8 @@ export function createCrun(reaper: Reaper, directory: string): Crun {
 
   return {
     create: (id, bundle, stdio) => startProcess('create', ['--bundle', bundle], id, stdio),
-    exec: (id, processFile, stdio) => startProcess('exec', ['--detach', '--process', processFile], id, stdio),
+    exec: (id, processFile, stdio, oomScoreAdj) =>
+      startProcess('exec', ['--detach', '--process', processFile], id, stdio, oomScoreAdj),
     start: (id) => releaseInit(`${state}/${id}/exec.fifo`),
     forget: (id) => removeTree(`${state}/${id}`),
     update: (id, resourcesFile) => run('update', ['--resources', resourcesFile, id], quiet),
@@ -113,10 +125,25 @@ function releaseInit(fifo: string): void {
   close(fd)
 }
 
-/** Even a command that cannot be started must not keep our copies of its descriptors open. */
-function startCommand(argv: readonly string[], fds: readonly number[], onStarted: () => void): number {
+/** What `start` starts has this score, and passes it on to its children. The agent itself is killed by no want of memory. */
+function withOomScore<T>(score: bigint, start: () => T): T {
+  if (score === ownOomScore) return start()
+  set('/proc/self/oom_score_adj', String(score))
   try {
-    return spawn(argv, crunEnvironment, fds)
+    return start()
+  } finally {
+    set('/proc/self/oom_score_adj', String(ownOomScore))
+  }
+}
+
+/** Even a command that cannot be started must not keep our copies of its descriptors open. */
+function startCommand(
+  argv: readonly string[],
+  fds: readonly number[],
+  { oomScoreAdj, onStarted }: { oomScoreAdj: bigint; onStarted: () => void },
+): number {
+  try {
+    return withOomScore(oomScoreAdj, () => spawn(argv, crunEnvironment, fds))
   } finally {
     onStarted()
   }
