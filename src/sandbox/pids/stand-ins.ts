@@ -2,6 +2,7 @@
 import type { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
 import { forgetPosture } from '../../rootless/posture/posture-record.ts'
+import { serially } from '../../time.ts'
 import type { StandIns } from './container-pids.ts'
 import { type SleeperOptions, startSleeper } from './sleeper.ts'
 
@@ -13,11 +14,13 @@ export function jailedStandIns(
 ): StandIns {
   const names = new Map<string, string>()
   let serial = 0
+  // They are the same program, and the root of a jail is made anew below one name for each program.
+  const oneByOne = serially()
   return {
     async start(containerId) {
       const name = `stand-in-${++serial}`
       names.set(containerId, name)
-      const standIn = await startSleeper(ledger, { ...options, name })
+      const standIn = await oneByOne(() => startSleeper(ledger, { ...options, name }))
       onStarted()
       return standIn
     },
