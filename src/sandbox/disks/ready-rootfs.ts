@@ -55,7 +55,9 @@ export async function bringRootfs(
 }
 
 /** A single mount whose type lies on disks and whose source is one. */
-function readyDisk(mounts: readonly RootfsMount[]): (RootfsMount & { readonly kind: DiskKind }) | undefined {
+export function readyDisk(
+  mounts: readonly RootfsMount[],
+): (RootfsMount & { readonly kind: DiskKind }) | undefined {
   const [mount, ...others] = mounts
   if (mount === undefined || others.length > 0 || !diskFileSystems.has(mount.type)) return undefined
   const facts = statSync(mount.source, { throwIfNoEntry: false })

@@ -14,6 +14,7 @@ import { createExportedTree, createShareTree, type ShareTree, showModules } from
 import type { ShareDaemon, ShareDaemonSpec } from '../../sharing/virtiofsd/share-daemon.ts'
 import { startVirtiofsd } from '../../sharing/virtiofsd/virtiofsd.ts'
 import { type ContainerRequest, rootfsMounts } from '../container-request.ts'
+import { readyDisk } from '../disks/ready-rootfs.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { sharedSources } from './mounts.ts'
 import { podVolumes } from './pod-volumes.ts'
@@ -130,8 +131,9 @@ function knownMounts(
   const { spec, id } = container
   const volumes = podVolumes(spec, kubeletRootDir)
   const binds = [...(isAuto ? [tree.entries] : []), ...sharedSources(spec, id), ...volumes]
+  const rootfs = rootfsMounts(container)
   return [
-    ...rootfsMounts(container),
+    ...(readyDisk(rootfs) === undefined ? rootfs : []),
     ...binds.map((source) => ({ type: 'bind', source, options: ['rbind'] })),
   ]
 }
