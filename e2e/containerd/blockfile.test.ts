@@ -57,6 +57,7 @@ test('a second container of the image has nothing of the first', async () => {
   expect({ code, new: stdout.includes('new') }).toEqual({ code: 0, new: false })
 })
 
-test('nothing is left of them', () => {
+test('nothing is left of them', async () => {
+  await containerd.close()
   expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
 })
