@@ -1,6 +1,6 @@
 /** A pod in this very process: the sandbox as the shim makes it, and containers in it with what a test says of them. */
 import { existsSync, rmSync, symlinkSync } from 'node:fs'
-import type { Config, HypervisorConfig } from '../../src/config/config.ts'
+import type { Config, HypervisorConfig, RuntimeConfig } from '../../src/config/config.ts'
 import { silentLogger } from '../../src/log.ts'
 import { defaultSpec } from '../../src/oci/defaults/default-spec.ts'
 import { deviceRights } from '../../src/oci/devices/device-rights.ts'
@@ -37,10 +37,17 @@ export class Pod implements AsyncDisposable {
       if (!existsSync(`${this.#rootfs}/bin/${name}`)) symlinkSync('busybox', `${this.#rootfs}/bin/${name}`)
   }
 
-  static async start(hypervisor: Partial<HypervisorConfig> = {}): Promise<Pod> {
+  static async start(
+    hypervisor: Partial<HypervisorConfig> = {},
+    runtime: Partial<RuntimeConfig> = {},
+  ): Promise<Pod> {
     const runDir = ownDirectory('/run/kp-')
     const base = configurationOfVmm()
-    const config: Config = { ...base, hypervisor: { ...base.hypervisor, ...hypervisor } }
+    const config: Config = {
+      ...base,
+      hypervisor: { ...base.hypervisor, ...hypervisor },
+      runtime: { ...base.runtime, ...runtime },
+    }
     const request = {
       id: 'pod',
       namespace: 'test',
