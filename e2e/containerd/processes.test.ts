@@ -36,11 +36,15 @@ const targeting = (targetId: string): ContainerOptions => ({
 })
 /** The command lines that a container sees, its own `ps` left out. */
 async function seenBy(pod: Pod, id: string): Promise<string[]> {
-  const { stdout } = await pod.exec(id, ['ps', '-o', 'pid,args'])
-  const lines = stdout.trim().split('\n').slice(1)
-  return lines
-    .map((line) => line.trim().replace(/\s+/g, ' '))
-    .filter((line) => !line.endsWith('ps -o pid,args'))
+  return eventually('processes that all run their programs', async () => {
+    const { stdout } = await pod.exec(id, ['ps', '-o', 'pid,args'])
+    const lines = stdout.trim().split('\n').slice(1)
+    const args = lines
+      .map((line) => line.trim().replace(/\s+/g, ' '))
+      .filter((line) => !line.endsWith('ps -o pid,args'))
+    // One that has only just started is still the runtime's own program.
+    return args.some((line) => line.endsWith('[exe]') || line.includes('crun')) ? undefined : args
+  })
 }
 /** Without its process number, which the first of a namespace alone has for certain. */
 const argsOf = (lines: readonly string[]) => lines.map((line) => line.replace(/^(?!1 )\d+ /, '')).sort()

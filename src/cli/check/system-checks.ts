@@ -46,7 +46,7 @@ const memory: Check = {
     const available = Math.floor(Number(kilobytes ?? 0) / 1024)
     const { defaultMemory } = config.hypervisor
     const found = `${available} MiB available, ${defaultMemory} MiB a sandbox`
-    const remedy = 'Lower default_memory (or --memory), or stop something.'
+    const remedy = 'Lower default_memory (or --machine-memory), or stop something.'
     if (available < 256) return failed(found, remedy)
     return available < defaultMemory ? warning(found, remedy) : ok(found)
   },
