@@ -173,6 +173,7 @@ const handedOverConsole = 'its console is a connection that it was handed over; 
 const loopDevice = 'it has the image as a loop device, and the test looks for the file itself'
 const noSharedFiles = 'it has no shared file system: a directory that would be written is refused by name'
 const fixedSize = 'its machines do not change in size'
+const noModules = 'its guest gets no kernel modules, and the driver is one'
 const noDaemon = 'no virtiofsd serves it'
 const eitherOptions =
   'ctr gives either the options of runc or a configuration, and without one it is QEMU that runs'
@@ -203,6 +204,9 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'a hostPath is written, or only read': noSharedFiles,
     'HostToContainer: what the host mounts later appears inside': noSharedFiles,
     'files of fsGroup': noSharedFiles,
+    'as a hostPath makes interfaces with CAP_NET_ADMIN': noModules,
+    'as a device makes interfaces with CAP_NET_ADMIN': noModules,
+    'without CAP_NET_ADMIN it makes none': noModules,
     'virtiofsd missing': noDaemon,
     'shares the image with other guests; their VMMs hold it open for reading only': loopDevice,
     'grows with a container, whose limit binds, and with new limits; programs still start from the share':

@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
+import { podTest } from '../harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd } from './containerd.ts'
@@ -73,18 +74,19 @@ describe('/dev/kmsg', () => {
 describe('/dev/net/tun', () => {
   const make = 'tunctl -t tun7 && cat /sys/class/net/tun7/tun_flags'
 
-  test.each([
+  for (const [how, asked] of [
     ['as a hostPath', hostPath('/dev/net/tun')],
     ['as a device', device('/dev/net/tun')],
-  ])('%s makes interfaces with CAP_NET_ADMIN', async (_, asked) => {
-    const id = await pod.start(sleep, withCapability('NET_ADMIN', asked))
-    const { stdout, stderr, exitCode } = await sh(id, `${make}; tunctl -d tun7`)
-    expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
-    expect(stdout).toContain('0x')
-    expect(readFileSync('/proc/net/dev', 'utf8')).not.toContain('tun7')
-  })
+  ] as const)
+    podTest(`${how} makes interfaces with CAP_NET_ADMIN`, async () => {
+      const id = await pod.start(sleep, withCapability('NET_ADMIN', asked))
+      const { stdout, stderr, exitCode } = await sh(id, `${make}; tunctl -d tun7`)
+      expect({ stderr, exitCode }).toEqual({ stderr: '', exitCode: 0 })
+      expect(stdout).toContain('0x')
+      expect(readFileSync('/proc/net/dev', 'utf8')).not.toContain('tun7')
+    })
 
-  test('without CAP_NET_ADMIN it makes none', async () => {
+  podTest('without CAP_NET_ADMIN it makes none', async () => {
     const id = await pod.start(sleep, device('/dev/net/tun'))
     expect((await sh(id, make)).stderr).toContain('Operation not permitted')
   })

@@ -79,7 +79,13 @@ test('containers of a pod share its localhost', async () => {
 
 test('PortForward reaches a port of the pod, one that listens on localhost only as well', async () => {
   const { pod } = pods[0]!
-  await pod.start(['httpd', '-f', '-p', '127.0.0.1:5006', '-h', '/etc'])
+  const server = await pod.start(['httpd', '-f', '-p', '127.0.0.1:5006', '-h', '/etc'])
+  // A port on which nobody listens yet ends the connection that is forwarded to it.
+  await pod.exec(server, [
+    'sh',
+    '-c',
+    'until wget -qO /dev/null http://127.0.0.1:5006/passwd; do sleep 0.1; done',
+  ])
   const ports = [
     { port: 5000, asked: 'an echo\n', answer: 'an echo\n' },
     { port: 5006, asked: 'GET /passwd HTTP/1.0\r\n\r\n', answer: 'root:x:0:0' },

@@ -9,7 +9,7 @@ import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
-import { hypervisorTable } from '../harness/vmm.ts'
+import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
 
 setDefaultTimeout(slow(90_000))
@@ -102,7 +102,8 @@ describe.skipIf(!counts)(`a pod that idles${noMemory}`, () => {
         const processes = [vmmPid, shimPid, ...virtiofsdPids].map(threads)
         const total = (figures: number[]) => figures.reduce((one, other) => one + other)
         const cost = await costOf(pod.id)
-        expect(total(memory)).toBeGreaterThan(64 * MiB)
+        // The guest of a double is the memory of another process.
+        expect(total(memory)).toBeGreaterThan(vmm.isDouble ? 0 : 64 * MiB)
         expect(cost.usage).toBeGreaterThanOrEqual(total(memory))
         expect(cost.workingSet).toBeGreaterThanOrEqual(total(memory))
         expect(cost.workingSet).toBeLessThan(1024 * MiB)
