@@ -65,6 +65,8 @@ function slope(readings: readonly Reading[]): number {
 const tolerance = 4096
 /** Before that a shim has not met all of its code, and its heap has not been collected often: memory says nothing yet. */
 const warmSeconds = 300
+/** Connections of a containerd that was restarted come and go. */
+const moreDescriptors = 4
 /** Threads of a pool come and go. */
 const moreThreads = 2
 
@@ -75,5 +77,5 @@ export function whatGrew(name: string, { first, last, seconds }: Growth): string
       ? [`${name}: ${measure} grew from ${first[measure]} to ${last[measure]}`]
       : []
   const memory = seconds < warmSeconds ? [] : grew('own', tolerance)
-  return [...memory, ...grew('descriptors', 0), ...grew('threads', moreThreads)]
+  return [...memory, ...grew('descriptors', moreDescriptors), ...grew('threads', moreThreads)]
 }

@@ -1,4 +1,3 @@
-// test:vmm: every VMM
 /**
  * A node in small: a kubelet's calls, faults between them, and nothing lost or left. KATA_TS_E2E_NODE=pods=12,minutes=20 makes it
  * larger; `bench/node/settings.ts` has all settings, and `npm run bench -- node` prints what it measured.

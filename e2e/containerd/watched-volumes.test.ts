@@ -145,7 +145,7 @@ test('no file server holds on to what an update has replaced', async () => {
   const held = () =>
     virtiofsdPids
       .flatMap((pid) => readdirSync(`/proc/${pid}/fd`).map((fd) => linkAt(`/proc/${pid}/fd/${fd}`)))
-      .filter((path) => path.includes('-secret/'))
+      .filter((path) => path.startsWith(`/${id}-`))
   expect(held().some((path) => path.endsWith('/token'))).toBe(true)
   for (const token of ['two', 'three', 'four']) {
     publish(directory, { token })

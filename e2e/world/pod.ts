@@ -138,13 +138,22 @@ export class Pod {
 
   /** Runs a shell script in a running container. */
   async exec(name: string, script: string, more: object = {}): Promise<Outcome> {
+    const request = this.described(name, script, more)
+    await this.task.exec(request)
+    return this.finish(name, request.execId)
+  }
+
+  /** The request for an exec of a shell script in a container. */
+  described(name: string, script: string, more: object = {}) {
     const execId = `exec-${++this.#execs}`
     const { process } = JSON.parse(readFileSync(join(this.dir, name, 'config.json'), 'utf8')) as OciSpec
     const spec = { ...process, args: ['sh', '-c', script], terminal: false, ...more }
-    await this.task.exec({
-      ...{ id: name, execId, ...this.#stdio(execId, spec.terminal) },
-      spec: { typeUrl: '', value: new TextEncoder().encode(JSON.stringify(spec)) },
-    })
+    const value = new TextEncoder().encode(JSON.stringify(spec))
+    return { id: name, execId, ...this.#stdio(execId, spec.terminal), spec: { typeUrl: '', value } }
+  }
+
+  /** Starts an exec, waits for its end and removes it. */
+  async finish(name: string, execId: string): Promise<Outcome> {
     await this.task.start({ id: name, execId })
     const { exitStatus } = await this.task.wait({ id: name, execId })
     await this.task.delete({ id: name, execId })

@@ -40,7 +40,6 @@ test.each([
     { height: 33, width: 101 },
     '33 101',
   ],
-  ['of nobody, as under runc', {}, undefined, '0 0'],
 ])('a container’s terminal has the size %s', async (_, process, told, size) => {
   const wish = { args: ['sh', '-c', script], terminal: true, process: { terminal: true, ...process } }
   await pod.create('sized', wish)
@@ -52,5 +51,17 @@ test.each([
 test('and so has that of an exec', async () => {
   const sized = { terminal: true, consoleSize }
   expect(await pod.exec('main', script, sized)).toMatchObject({ code: 0, stdout: '44 132\r\n' })
-  expect(await pod.exec('main', script, { terminal: true })).toMatchObject({ code: 0, stdout: '0 0\r\n' })
+})
+
+test('an exec that asks at once for its size has the one that was told before its start', async () => {
+  const request = pod.described('main', script, { terminal: true })
+  await pod.task.exec(request)
+  await pod.task.resizePty({ id: 'main', execId: request.execId, height: 33, width: 101 })
+  expect(await pod.finish('main', request.execId)).toMatchObject({ code: 0, stdout: '33 101\r\n' })
+})
+
+test('without a size it is a terminal without one, as under runc', async () => {
+  const { stdout } = await pod.exec('main', 'test -t 0 && echo terminal; stty size', { terminal: true })
+  // busybox says no more of a size of 0x0.
+  expect(stdout).toBe('terminal\r\nstty: standard input\r\n')
 })

@@ -123,3 +123,8 @@ test.each([
   const { cgroupStats } = await (await sandbox.createContainer(request)).stats()
   expect(cgroupStats?.memoryStats?.usage?.usage).toBe(expected)
 })
+
+test('a direct volume that no container has is refused by name', () => {
+  const volume = '/volumes/pv'
+  expect(() => sandboxWith(facts).volumeStats(volume)).toThrow('[DIRECT_VOLUME_UNUSED]')
+})

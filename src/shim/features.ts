@@ -7,57 +7,15 @@ import { version } from '../version.ts'
 
 /**
  * They go into the guest as they are, and these are what its crun knows. Left out are `shared` and `rshared`, because a mount of the
- * guest cannot reach the host (MOUNT_PROPAGATION), and `idmap`, because ids of a user namespace of the host mean nothing in the guest.
+ * guest cannot reach the host (MOUNT_PROPAGATION); `idmap`, because ids of a user namespace of the host mean nothing in the guest; the
+ * recursive options about access times, which its kernel refuses in crun's form (EINVAL of mount_setattr); and `remount`, which is no mount.
  */
 const mountOptions = [
-  ...['async', 'atime', 'bind', 'copy-symlink', 'defaults', 'dev', 'diratime', 'dirsync', 'exec', 'mand'],
-  ...[
-    'noatime',
-    'nodev',
-    'nodiratime',
-    'noexec',
-    'nomand',
-    'norelatime',
-    'nostrictatime',
-    'nosuid',
-    'private',
-  ],
-  ...[
-    'ratime',
-    'rbind',
-    'rdev',
-    'rdiratime',
-    'relatime',
-    'remount',
-    'rexec',
-    'rnoatime',
-    'rnodev',
-    'rnodiratime',
-  ],
-  ...[
-    'rnoexec',
-    'rnorelatime',
-    'rnostrictatime',
-    'rnosuid',
-    'ro',
-    'rprivate',
-    'rrelatime',
-    'rro',
-    'rrw',
-    'rslave',
-  ],
-  ...[
-    'rstrictatime',
-    'rsuid',
-    'runbindable',
-    'rw',
-    'slave',
-    'strictatime',
-    'suid',
-    'sync',
-    'tmpcopyup',
-    'unbindable',
-  ],
+  ...['async', 'atime', 'bind', 'copy-symlink', 'defaults', 'dev', 'diratime', 'dirsync', 'exec'],
+  ...['mand', 'noatime', 'nodev', 'nodiratime', 'noexec', 'nomand', 'norelatime', 'nostrictatime', 'nosuid'],
+  ...['private', 'rbind', 'rdev', 'relatime', 'rexec', 'rnodev', 'rnoexec'],
+  ...['rnosuid', 'ro', 'rprivate', 'rro', 'rrw', 'rslave', 'rsuid', 'runbindable', 'rw'],
+  ...['slave', 'strictatime', 'suid', 'sync', 'tmpcopyup', 'unbindable'],
 ]
 
 /** Without SCMP_ACT_NOTIFY: the socket of its listener is on the host, where no container can reach it. */

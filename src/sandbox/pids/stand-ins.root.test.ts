@@ -1,52 +1,70 @@
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { builtInConfig } from '../../config/load.ts'
 import { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
-import { isAlive, processRef } from '../../linux/processes/proc.ts'
+import { processesOfUid } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
-import { sleep } from '../../time.ts'
+import { readPostureRecords } from '../../rootless/posture/posture-record.ts'
+import { auditRecords } from '../records/audit.ts'
 import { jailedStandIns } from './stand-ins.ts'
 
-const uid = 0x7f000000 + 5 * 65536 - 1
+/** Of no other test. */
+const uid = 0x7f000000 + 65_533
 let stateDir: string
 let ledger: Ledger
-
+let spreads: number
 beforeEach(() => {
   stateDir = mkdtempSync(`${tmpdir()}/stand-ins-`)
   ledger = new Ledger(`${stateDir}/ledger.jsonl`, [processResource], silentLogger)
+  spreads = 0
 })
 afterEach(async () => {
   await ledger.releaseAll()
   rmSync(stateDir, { recursive: true })
 })
 
-test('stand-ins of containers that start at once are processes of their own, and end one by one', async () => {
-  const { hypervisor } = builtInConfig()
-  let started = 0
-  const standIns = jailedStandIns(
+const standIns = () =>
+  jailedStandIns(
     ledger,
     {
-      ...{ identity: { name: 'kata-9', uid, gid: uid, groups: [] }, stateDir, log: silentLogger },
-      config: { hypervisor: { ...hypervisor, landlock: 'best-effort' } },
+      ...{ identity: { name: 'kata-0', uid, gid: uid, groups: [993] }, stateDir, log: silentLogger },
+      config: { hypervisor: { landlock: 'best-effort' } } as never,
       signal: new AbortController().signal,
     },
-    () => started++,
+    () => void spreads++,
   )
-  // Each comes while the one before it is still making its jail.
-  const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h']
-  const starting = ids.map(async (id, index) => {
-    await sleep(index * 8)
-    return (await standIns.start(id)).pid
-  })
-  const pids = await Promise.all(starting)
-  expect(new Set(pids).size).toBe(ids.length)
-  expect(started).toBe(ids.length)
-  const [a, b, c] = pids.map((pid) => processRef(pid)!)
-  await standIns.end('b')
-  expect([a!, b!, c!].map(isAlive)).toEqual([true, false, true])
-  await standIns.end('never')
-  for (const id of ids) await standIns.end(id)
-  expect(ledger.held).toEqual([])
-}, 60_000)
+const differences = async () =>
+  (await auditRecords(stateDir)).flatMap(({ name, rows }) =>
+    rows.filter(({ expected, actual }) => expected !== actual).map((row) => ({ name, ...row })),
+  )
+
+test('each is a jailed process of the pod’s user in namespaces of its own, as audits find it', async () => {
+  const pair = standIns()
+  const [one, other] = [await pair.start('a'), await pair.start('b')]
+  expect(await differences()).toEqual([])
+  expect(readPostureRecords(stateDir).map(({ name }) => name)).toEqual([
+    ...['stand-in-1', 'stand-in-1-waiter', 'stand-in-2', 'stand-in-2-waiter'],
+  ])
+  for (const kind of ['pid', 'net', 'mnt', 'ipc', 'uts']) {
+    const [a, b, host] = [one.pid, other.pid, 'self'].map((pid) => readlinkSync(`/proc/${pid}/ns/${kind}`))
+    expect(new Set([a, b, host]).size).toBe(3)
+  }
+  expect(spreads).toBe(2)
+  expect(ledger.held).toEqual(['process', 'process'])
+})
+
+test('one that is ended leaves no process and no record, and the others alone', async () => {
+  const pair = standIns()
+  const [one, other] = [await pair.start('a'), await pair.start('b')]
+  await pair.end('a')
+  await pair.end('never started')
+  expect([existsSync(`/proc/${one.pid}`), existsSync(`/proc/${other.pid}`)]).toEqual([false, true])
+  expect(await differences()).toEqual([])
+  await pair.end('b')
+  expect([readPostureRecords(stateDir), ledger.held]).toEqual([[], []])
+  expect(readdirSync(stateDir).sort()).toEqual(['ledger.jsonl', 'postures'])
+  // The waiter ends by itself when its program has ended.
+  for (let tries = 0; processesOfUid(uid).length > 0 && tries < 200; tries++) await Bun.sleep(20)
+  expect(processesOfUid(uid)).toEqual([])
+})

@@ -1,10 +1,10 @@
 /** The processes that stand for containers: container-pids.ts. */
+import { rmSync } from 'node:fs'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
 import { forgetPosture } from '../../rootless/posture/posture-record.ts'
-import { serially } from '../../time.ts'
 import type { StandIns } from './container-pids.ts'
-import { type SleeperOptions, startSleeper } from './sleeper.ts'
+import { type SleeperOptions, sleeperDir, startSleeper } from './sleeper.ts'
 
 /** `onStarted` is called after each start. */
 export function jailedStandIns(
@@ -14,13 +14,11 @@ export function jailedStandIns(
 ): StandIns {
   const names = new Map<string, string>()
   let serial = 0
-  // They are the same program, and the root of a jail is made anew below one name for each program.
-  const oneByOne = serially()
   return {
     async start(containerId) {
       const name = `stand-in-${++serial}`
       names.set(containerId, name)
-      const standIn = await oneByOne(() => startSleeper(ledger, { ...options, name }))
+      const standIn = await startSleeper(ledger, { ...options, name })
       onStarted()
       return standIn
     },
@@ -31,6 +29,7 @@ export function jailedStandIns(
       // It may end now, and no audit is to wonder.
       forgetPosture(options.stateDir, name)
       await ledger.release(processResource, (held) => held.name === name)
+      rmSync(sleeperDir(options.stateDir, name), { recursive: true, force: true })
     },
   }
 }
