@@ -149,7 +149,7 @@ describe('annotations', () => {
     ['hypervisor.default_memory', '16000000', 'as much as the host has'],
     ['hypervisor.kernel_hash', 'ab', '128 hexadecimal digits'],
     ['agent.policy', 'cGFja2FnZSBhZ2VudA==', '[ANNOTATION_UNSUPPORTED]'],
-    ['hypervisor.rx_rate_limiter_max_rate', '1000', 'rate limits of the network are not supported'],
+    ['hypervisor.rx_rate_limiter_max_rate', '1000', '[ANNOTATION_NOT_ENABLED]'],
     ['hypervisor.default_memroy', '400', `Did you mean ${annotation('hypervisor.default_memory')}?`],
   ]
   test.each(refused)('%s: %s fails the pod: %s', async (name, value, text) => {
