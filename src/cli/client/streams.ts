@@ -85,16 +85,9 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
       for (const output of outputs) output.release()
       if (input !== undefined) void pumpIn(options.input, input, { keys, leaves: detached.resolve })
     },
-    async finish(stallMs = 5000) {
+    finish(stallMs = 5000) {
       for (const output of outputs) output.release()
-      let over = false
-      void drained.then(() => {
-        over = true
-      })
-      while (!over) {
-        await within(drained, 100)
-        if (outputs.every((output) => output.silentFor() > stallMs)) return
-      }
+      return untilDrainedOrStalled(drained, outputs, stallMs)
     },
     async leave() {
       isLeft = true
@@ -103,6 +96,21 @@ export function attachStreams(options: AttachOptions): AttachedStreams {
     close() {
       if (!isLeft) rmSync(directory, { recursive: true, force: true })
     },
+  }
+}
+
+async function untilDrainedOrStalled(
+  drained: Promise<void>,
+  outputs: readonly OutputPump[],
+  stallMs: number,
+): Promise<void> {
+  let over = false
+  void drained.then(() => {
+    over = true
+  })
+  while (!over) {
+    await within(drained, 100)
+    if (outputs.every((output) => output.silentFor() > stallMs)) return
   }
 }
 
