@@ -4,7 +4,7 @@
  * may differ in what its table of differences names, the real program in nothing.
  */
 import { afterEach, beforeEach, describe, expect, spyOn, test } from 'bun:test'
-import { closeSync, lchownSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { openTap } from '../src/linux/interfaces/tap.ts'
 import { readPosture } from '../src/rootless/posture/posture.ts'
 import { CloudHypervisor } from '../src/vmm/cloud-hypervisor/cloud-hypervisor.ts'
@@ -33,9 +33,7 @@ describe.skipIf(noKvm !== '')(`driven by us${noKvm}`, () => {
   test(
     'it is sent what was recorded, in that order, and looks as it did',
     async () => {
-      await using _share = await serveShare(stage)
-      const socket = `${stage.privateDir}/vhost-fs.sock`
-      lchownSync(socket, stage.identity.uid, stage.identity.gid)
+      await using share = await serveShare(stage)
       const taps = openTap('kt-recording', 1)
       const image = `${stage.runDir}/disk.img`
       writeFileSync(image, Buffer.alloc(1 << 20), { mode: 0o600 })
@@ -45,7 +43,7 @@ describe.skipIf(noKvm !== '')(`driven by us${noKvm}`, () => {
         const machine = new CloudHypervisor(
           stage.options({
             ...{ vcpus: 2, maxVcpus: 2, memoryMiB: 768, maxMemoryMiB: 7936 },
-            share: { tag: 'kataShared', socket, queueSize: 1024 },
+            share: share.attachment,
             nics: [{ id: 'nic18', mac: '46:ef:4c:b6:53:db', mtu: 1500, taps }],
           }),
         )

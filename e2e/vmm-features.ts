@@ -90,7 +90,6 @@ export const features: readonly Feature[] = [
     name: 'block devices from the start',
     tests: [['disk', 'runs containers from the whole disk, mounted read-only, of which nothing changes']],
     own: {
-      qemu: [['disks', 'disks from the start are known by their places, and those of the guest']],
       firecracker: [
         [
           'firecracker-pods',
@@ -108,6 +107,11 @@ export const features: readonly Feature[] = [
       ],
       ['devices', 'it goes with its container and comes again with the next'],
     ],
+    own: {
+      qemu: [
+        ['disks', 'disks are known by their places, and those of the guest, which mounts one and writes it'],
+      ],
+    },
   },
   {
     name: 'network of the pod',

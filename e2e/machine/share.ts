@@ -1,15 +1,15 @@
 /** A share for a machine without a sandbox: virtiofsd as it comes, in the stage's private directory. */
 import { closeSync, existsSync, lchownSync, mkdirSync } from 'node:fs'
 import { connectUnix } from '../../src/linux/sockets/socket.ts'
-import type { Vmm } from '../../src/vmm/vmm.ts'
+import type { ShareAttachment } from '../../src/vmm/vmm.ts'
 import { eventually } from '../harness/kata.ts'
 import type { MachineStage } from './stage.ts'
 
 export interface ServedShare extends AsyncDisposable {
   /** On the host. */
   readonly directory: string
-  /** Plugs it into a running machine, in the way that its VMM takes. */
-  plug(machine: Vmm): Promise<void>
+  /** For a machine's `share`, in the way that its VMM takes; a descriptor is open for as long as this is. */
+  readonly attachment: ShareAttachment
 }
 
 export async function serveShare({
@@ -26,16 +26,14 @@ export async function serveShare({
     { stdio: ['ignore', 'ignore', 'ignore'] },
   )
   await eventually('virtiofsd', () => existsSync(socket) || undefined)
+  const byPath = sharesBy === 'path'
+  if (byPath) lchownSync(socket, identity.uid, identity.gid)
+  const attached = byPath ? socket : connectUnix(socket)
   return {
     directory,
-    async plug(machine) {
-      const byPath = sharesBy === 'path'
-      if (byPath) lchownSync(socket, identity.uid, identity.gid)
-      const attached = byPath ? socket : connectUnix(socket)
-      await machine.plugShare({ tag: 'kataShared', socket: attached, queueSize: 1024 })
-      if (typeof attached === 'number') closeSync(attached)
-    },
+    attachment: { tag: 'kataShared', socket: attached, queueSize: 1024 },
     async [Symbol.asyncDispose]() {
+      if (typeof attached === 'number') closeSync(attached)
       daemon.kill('SIGKILL')
       await daemon.exited
     },

@@ -150,13 +150,12 @@ function defineSuite(
     )
 
     test.skipIf(noShare !== '')(
-      `mounts a share that is plugged into the running machine, and writes it${noShare}`,
+      `mounts a share, and writes it${noShare}`,
       async () => {
         await using share = await serveShare(stage)
-        const machine = stage.create()
+        const machine = stage.create({ share: share.attachment })
         await machine.start()
         const connection = await bootWithAgent(machine)
-        await share.plug(machine)
         const mountPoint = '/run/kata-containers/shared/containers'
         const storage = { driver: 'virtio-fs', source: 'kataShared', fstype: 'virtiofs', mountPoint }
         const names = { sandboxId: 'vmm-test', hostname: 'vmm-test' }

@@ -1,6 +1,6 @@
 /**
  * What the sandbox asks of a virtual machine monitor, whichever it is (create.ts): create the process, look at it, then
- * let guest code run, and attach shares, disks and interfaces at any time afterwards.
+ * let guest code run, and attach disks and interfaces at any time afterwards.
  */
 import type { Config, KvmAccess, RootfsType } from '../config/config.ts'
 import type { Ledger } from '../ledger/ledger.ts'
@@ -33,22 +33,18 @@ export interface VmSpec {
   /** 0 means the host's memory. */
   readonly maxMemoryMiB: number
   readonly accelerator: 'kvm' | 'tcg'
-  /** The device node of KVM on the host; default `/dev/kvm`. */
-  readonly kvmDevice?: string
   /** How the VMM comes to KVM: by the node's group (default), or by a descriptor, which takes neither group nor node. */
   readonly kvmAccess?: KvmAccess
   /** CPU model under KVM; default `host`. */
   readonly kvmCpu?: string
-  /** Present when the share is attached at boot instead of plugged in afterwards. */
+  /** Of host directories; absent without a shared file system. It is there at boot or not at all. */
   readonly share?: ShareAttachment
-  /** A second one, of volumes; it is there at boot or not at all. */
+  /** A second one, of volumes. */
   readonly volumeShare?: ShareAttachment
   /** A TPM 2.0 emulator's control channel: a connected descriptor for the VMM. */
   readonly tpm?: { readonly socket: number }
   /** The host kernel's vsock with an address claimed by it: the agent answers there instead of on virtio-serial. */
   readonly vsock?: VsockAttachment
-  /** Disks that are there from the start, besides {@link rootDisk}. */
-  readonly disks?: readonly DiskAttachment[]
   /** Devices of the host that the guest drives itself from the start; default none. */
   readonly vfio?: readonly VfioAttachment[]
   /** Network cards that are there at boot; default none. */
@@ -167,14 +163,10 @@ export interface Vmm {
   readonly ended: Promise<VmEnd>
   /** Last bytes of the guest console, for reports. */
   consoleTail(): string
-  /** Plugs the share into a running or paused machine; the caller still closes its copy of the descriptor. */
-  plugShare(share: ShareAttachment): Promise<void>
   /** Plugs a disk into a running machine; the caller still closes its copy of the descriptor. Whole or not at all. */
   plugDisk(disk: DiskAttachment): Promise<DiskAddress>
   /** Takes a disk out and waits until guest and VMM have let go of it; nothing for one that is not there. */
   unplugDisk(id: string): Promise<void>
-  /** Where the guest finds a disk that is plugged in, for instance one of {@link VmSpec.disks}. */
-  diskAddress(id: string): DiskAddress | undefined
   /** Devices of the host that the guest drives itself; absent when this VMM takes none. */
   readonly passThrough?: PassThrough
   /** Plugs a network card into a running machine; the caller still closes its copies of the descriptors. */

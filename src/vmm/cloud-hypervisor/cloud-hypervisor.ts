@@ -17,7 +17,7 @@ import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
 import { configuredLimiter } from '../machine/disk-limit.ts'
 import { asObject, asText } from '../monitor/answers.ts'
 import { bareVersion, type ProgramVersion, programNeeds } from '../program.ts'
-import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import type { MachineSize, NicAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
 import { Disks } from './api/disks.ts'
 import { EventReader, type MonitorEvent } from './api/events.ts'
@@ -29,7 +29,6 @@ import { clhArguments, fdRoles } from './program.ts'
 import { clhApi } from './settings/dialect.ts'
 import { netConfig } from './settings/nic.ts'
 import {
-  fsConfig,
   inJail,
   jailPaths,
   type MachineSettings,
@@ -77,18 +76,9 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
   }
 
   protected async run(): Promise<void> {
-    const { disks = [] } = this.options.spec
-    await this.#withRootDisk((rootDisk) =>
-      this.#devices().disks.boot([...rootDisk, ...disks], async () => {
-        await this.#put('vm.boot', { timeoutMs: answerMs })
-      }),
-    )
+    await this.#boot()
     // Its threads and devices exist only now; a machine that is not confined ends before it can do much.
     await this.process.confirmRunning(runningPosture(this.#waiting!, this.options.spec, this.#settings))
-  }
-
-  async plugShare(share: ShareAttachment): Promise<void> {
-    await this.#put('vm.add-fs', { body: fsConfig(share) })
   }
 
   async plugNic(nic: NicAttachment): Promise<void> {
@@ -101,10 +91,6 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
 
   unplugDisk(id: string): Promise<void> {
     return this.#devices().disks.unplug(id)
-  }
-
-  diskAddress(id: string): DiskAddress | undefined {
-    return this.#plugged?.disks.address(id)
   }
 
   resize(size: MachineSize): Promise<MachineSize> {
@@ -198,13 +184,14 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     rmSync(`${privateDir}/${vsockName}`, { force: true })
   }
 
-  /** The image that the guest boots from, open for as long as `use` takes; the first of the disks, so that it is vda. */
-  async #withRootDisk(use: (disks: readonly DiskAttachment[]) => Promise<void>): Promise<void> {
+  /** The image that the guest boots from is open until the VMM has opened it. */
+  async #boot(): Promise<void> {
+    const boot = () => this.#put('vm.boot', { timeoutMs: answerMs })
     const { rootDisk } = this.options.spec
-    if (rootDisk === undefined) return use([])
+    if (rootDisk === undefined) return void (await boot())
     const fd = openDiskImage(rootDisk.image)
     try {
-      await use([{ ...rootDiskFacts, name: rootDisk.image, fd }])
+      await this.#devices().disks.boot({ ...rootDiskFacts, name: rootDisk.image, fd }, boot)
     } finally {
       closeSync(fd)
     }

@@ -71,10 +71,6 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     await this.process.confirmRunning(runningPosture(this.#expected!, this.#version!))
   }
 
-  async plugShare(): Promise<void> {
-    throw cannot('it has no shared file system')
-  }
-
   plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
     if (this.#drives === undefined) throw new KataError('VMM_DISCONNECTED', { command: 'drives' })
     return this.#drives.plug(disk)
@@ -82,10 +78,6 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
 
   async unplugDisk(id: string): Promise<void> {
     await this.#drives?.unplug(id)
-  }
-
-  diskAddress(id: string): DiskAddress | undefined {
-    return this.#drives?.addressOf(id)
   }
 
   async plugNic(): Promise<void> {
@@ -217,5 +209,3 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
     await this.connected(path).put(path, { body, ...(timeoutMs === undefined ? {} : { timeoutMs }) })
   }
 }
-
-const cannot = (reason: string) => new KataError('VMM_OPTION_INVALID', { reason })

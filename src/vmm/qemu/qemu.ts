@@ -10,7 +10,7 @@ import { answerMs, quitMs } from '../machine/deadlines.ts'
 import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
 import type { PassThrough } from '../machine/pass-through.ts'
 import { programNeeds } from '../program.ts'
-import type { MachineSize, NicAttachment, ShareAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import type { MachineSize, NicAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
 import { qemu } from './configuration/configuration.ts'
 import { hostFacts } from './host-facts.ts'
@@ -23,11 +23,11 @@ import { Unplugs } from './monitor/unplug.ts'
 import { memoryForVfio, notedPassThrough, QemuVfio } from './monitor/vfio.ts'
 import { openDescriptors } from './open-descriptors.ts'
 import { openedByQemu } from './posture.ts'
-import { qemuCommandLine, shareId } from './settings/command-line.ts'
-import { firstFd, type HandedOver, shareDescriptor } from './settings/handed-over.ts'
+import { qemuCommandLine } from './settings/command-line.ts'
+import { firstFd, type HandedOver } from './settings/handed-over.ts'
 import { mappingMs } from './settings/mapping-time.ts'
 import { offlineVcpus } from './settings/processors.ts'
-import { RootPorts, rootPort } from './settings/root-ports.ts'
+import { RootPorts } from './settings/root-ports.ts'
 import { removeSockets, socketPath } from './sockets.ts'
 import { qemuSyscalls } from './syscalls.ts'
 
@@ -95,11 +95,6 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     await this.#execute('cont')
   }
 
-  plugShare(share: ShareAttachment): Promise<void> {
-    const fd = shareDescriptor(share)
-    return this.process.handOver(shareId, [fd], () => this.#plugShare(share, fd))
-  }
-
   plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
     return this.process.handOver(disk.id, [disk.fd], () => this.#disks.plug(disk))
   }
@@ -107,10 +102,6 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   async unplugDisk(id: string): Promise<void> {
     await this.#disks.unplug(id)
     this.process.givenBack(id)
-  }
-
-  diskAddress(id: string): DiskAddress | undefined {
-    return this.#disks.addressOf(id)
   }
 
   plugNic(nic: NicAttachment): Promise<void> {
@@ -136,18 +127,6 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
       unplug: (id, device) => this.#unplugs.remove(id, device),
     })
     return this.#resizer.resize(size)
-  }
-
-  async #plugShare({ tag, queueSize }: ShareAttachment, fd: number): Promise<void> {
-    const bus = rootPort(this.#ports.take('the share'))
-    const addr = { type: 'fd', data: { str: shareId } }
-    await this.#execute('getfd', { fdname: shareId }, [fd])
-    await this.#execute('chardev-add', {
-      id: shareId,
-      backend: { type: 'socket', data: { addr, server: false } },
-    })
-    const device = { driver: 'vhost-user-fs-pci', id: shareId, chardev: shareId, bus, tag }
-    await this.#execute('device_add', { ...device, 'queue-size': queueSize })
   }
 
   protected async launch(): Promise<void> {
@@ -182,7 +161,6 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
     const settings = { ...config.hypervisor, ...hostFacts(config.hypervisor.path, spec.initrd) }
     const { args, descriptors, paths } = qemuCommandLine(spec, settings)
-    this.#disks.atStart(spec.disks ?? [])
     this.#vfio.atStart(spec.vfio ?? [])
     const { fds, sockets, closeOurs } = openDescriptors(descriptors, spec.privateDir)
     // A pipe of our own instead of a file: a VMM that was taken over must not be able to fill the run directory.

@@ -45,10 +45,6 @@ export class VmmDouble implements Vmm {
     return 'its last words'
   }
 
-  plugShare(): Promise<void> {
-    return this.#called('plug')
-  }
-
   async plugDisk() {
     await this.#called('plug')
     return { driver: 'blk', pciPath: '01/00' } as const
@@ -56,10 +52,6 @@ export class VmmDouble implements Vmm {
 
   unplugDisk(): Promise<void> {
     return this.#called('plug')
-  }
-
-  diskAddress() {
-    return undefined
   }
 
   plugNic(): Promise<void> {

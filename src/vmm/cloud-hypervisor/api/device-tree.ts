@@ -17,14 +17,6 @@ export function slotOf(bdf: unknown): string {
   return slot
 }
 
-/** The slot of a device that is there since the machine runs. @throws KataError VMM_PROTOCOL when there is none. */
-export async function findSlot(info: Info, id: string): Promise<string> {
-  const nodes = await deviceNodes(info)
-  const found = nodes.find(([name, node]) => isDevice(name, node, id) && typeof node.pci_bdf === 'string')
-  if (found === undefined) throw protocolError(`no device ${id} in vm.info`)
-  return slotOf(found[1].pci_bdf)
-}
-
 /**
  * Waits until guest and VMM have let go of a device whose removal was asked for.
  *

@@ -1,4 +1,4 @@
-/** A machine's disks: those that are there at boot, and those that come and go. */
+/** A machine's disks: the one that it boots from, and those that come and go. */
 import { KataError } from '../../../errors.ts'
 import type { DiskNodes } from '../../host/disk-nodes.ts'
 import type { CallOptions } from '../../http/api.ts'
@@ -6,7 +6,7 @@ import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
 import type { RateLimiter } from '../../machine/disk-limit.ts'
 import { asObject } from '../../monitor/answers.ts'
 import type { DiskConfig } from '../settings/vm-config.ts'
-import { deviceGone, findSlot, slotOf } from './device-tree.ts'
+import { deviceGone, slotOf } from './device-tree.ts'
 
 export type Call = (command: string, options?: CallOptions) => Promise<unknown>
 
@@ -15,7 +15,8 @@ export class Disks {
   readonly #info: () => Promise<unknown>
   readonly #nodes: DiskNodes
   readonly #limit: RateLimiter | undefined
-  readonly #addresses = new Map<string, DiskAddress>()
+  /** Ids of those that came later. */
+  readonly #plugged = new Set<string>()
 
   /** `limit` holds for each disk. */
   constructor(calls: { put: Call; info: () => Promise<unknown> }, nodes: DiskNodes, limit?: RateLimiter) {
@@ -25,18 +26,12 @@ export class Disks {
     this.#limit = limit
   }
 
-  /**
-   * Adds disks to a machine that is not booted yet and has `boot` boot it, which is when the VMM opens them; then their
-   * places are known.
-   */
-  async boot(disks: readonly DiskAttachment[], boot: () => Promise<void>): Promise<void> {
-    const [disk, ...rest] = disks
-    if (disk === undefined) return boot()
-    await this.#nodes.during(disk, async (path) => {
-      await this.#put('vm.add-disk', { body: this.#config(disk, path) })
-      await this.boot(rest, boot)
+  /** Adds the root disk to a machine that is not booted yet and has `boot` boot it, which is when the VMM opens the disk. */
+  async boot(root: DiskAttachment, boot: () => Promise<unknown>): Promise<void> {
+    await this.#nodes.during(root, async (path) => {
+      await this.#put('vm.add-disk', { body: this.#config(root, path) })
+      await boot()
     })
-    this.#addresses.set(disk.id, { driver: 'blk', pciPath: await findSlot(this.#info, disk.id) })
   }
 
   /** Plugs a disk into a running machine: whole or not at all. @throws KataError VMM_COMMAND_FAILED, VMM_OPTION_INVALID. */
@@ -44,24 +39,17 @@ export class Disks {
     const answer = await this.#nodes.during(disk, (path) =>
       this.#put('vm.add-disk', { body: this.#config(disk, path) }),
     )
-    const address: DiskAddress = {
-      driver: 'blk',
-      pciPath: slotOf(asObject(answer, 'the answer to vm.add-disk').bdf),
-    }
-    this.#addresses.set(disk.id, address)
-    return address
+    const pciPath = slotOf(asObject(answer, 'the answer to vm.add-disk').bdf)
+    this.#plugged.add(disk.id)
+    return { driver: 'blk', pciPath }
   }
 
   /** Takes a disk out and waits until guest and VMM have let go of it; nothing for one that is not there. */
   async unplug(id: string): Promise<void> {
-    if (!this.#addresses.has(id)) return
+    if (!this.#plugged.has(id)) return
     await this.#put('vm.remove-device', { body: { id } })
     await deviceGone(this.#info, id)
-    this.#addresses.delete(id)
-  }
-
-  address(id: string): DiskAddress | undefined {
-    return this.#addresses.get(id)
+    this.#plugged.delete(id)
   }
 
   #config(disk: DiskAttachment, path: string): DiskConfig {

@@ -68,7 +68,7 @@ export interface DiskConfig {
   readonly rate_limiter_config?: RateLimiter
 }
 
-export interface FsConfig {
+interface FsConfig {
   readonly id: string
   readonly tag: string
   readonly socket: string
@@ -132,7 +132,7 @@ export function vmConfig(spec: VmSpec, settings: MachineSettings): VmConfig {
   }
 }
 
-/** The name of the share's device, plugged at boot or later. */
+/** The name of the share's device. */
 const shareId = 'share'
 /** And of the volumes' share. */
 const volumesId = 'volumes'
@@ -146,7 +146,7 @@ function shares({ share, volumeShare }: VmSpec): Pick<VmConfig, 'fs'> {
 }
 
 /** `share.socket` must be the path of a socket in the private directory. @throws KataError VMM_OPTION_INVALID. */
-export function fsConfig({ tag, socket, queueSize }: ShareAttachment, id = shareId): FsConfig {
+function fsConfig({ tag, socket, queueSize }: ShareAttachment, id = shareId): FsConfig {
   if (typeof socket !== 'string')
     throw new KataError('VMM_OPTION_INVALID', { reason: 'the share is a descriptor, which it cannot take' })
   const name = socket.slice(socket.lastIndexOf('/') + 1)
@@ -160,7 +160,7 @@ export function jailPaths(spec: VmSpec, { entropySource }: MachineSettings): Jai
     read(spec.kernel, inJail.kernel),
     ...(spec.initrd === undefined ? [] : [read(spec.initrd, inJail.initrd)]),
     read(entropySource, entropySource),
-    { source: spec.kvmDevice ?? '/dev/kvm', target: '/dev/kvm', access: 'read-write' },
+    { source: '/dev/kvm', target: '/dev/kvm', access: 'read-write' },
     { source: spec.privateDir, target: inJail.sockets, access: 'read-write' },
   ]
 }

@@ -47,27 +47,14 @@ export class Drives {
       delete slot.disk
       throw error
     }
-    return this.#address(slot)
+    return { driver: 'mmioblk', node: guestNode(slot.index, this.#options.spec) }
   }
 
   /** Puts nothing behind the drive again, once the guest has let go of it; nothing for one that is not there. */
   async unplug(id: string): Promise<void> {
-    const slot = this.#slotOf(id)
+    const slot = this.#slots.find(({ disk }) => disk === id)
     if (slot === undefined) return
     await this.#options.patch(driveId(slot.index), emptyDrive)
     delete slot.disk
-  }
-
-  addressOf(id: string): DiskAddress | undefined {
-    const slot = this.#slotOf(id)
-    return slot && this.#address(slot)
-  }
-
-  #slotOf(id: string): Slot | undefined {
-    return this.#slots.find(({ disk }) => disk === id)
-  }
-
-  #address({ index }: Slot): DiskAddress {
-    return { driver: 'mmioblk', node: guestNode(index, this.#options.spec) }
   }
 }

@@ -50,6 +50,14 @@ describe('plugging', () => {
     ])
   })
 
+  test('opens an image as a file, and flushes nothing where the configuration says so', async () => {
+    const { disks, said } = fakeQemu({ blockDeviceCacheSet: true, blockDeviceCacheNoflush: true })
+    await disks.plug({ ...disk, kind: 'file', readonly: true })
+    expect(said[1]![1]).toMatchObject({
+      ...{ driver: 'file', 'read-only': true, cache: { direct: false, 'no-flush': true } },
+    })
+  })
+
   test('puts a filter on top for a limit of bytes and operations, and takes it away with the disk', async () => {
     const limits = { diskRateLimiterBwMaxRate: 8e6, diskRateLimiterOpsMaxRate: 100 }
     const { disks, said, commands } = fakeQemu(limits)
@@ -116,7 +124,15 @@ describe('plugging', () => {
     await expect(disks.plug(disk)).rejects.toThrow(failing)
     expect(commands()).toEqual(expected)
     expect(ports.take('another')).toBe(0)
-    expect(disks.addressOf('disk1')).toBeUndefined()
+  })
+
+  test('refuses an id that is none of QEMU’s, or that another disk has', async () => {
+    const { disks, commands } = fakeQemu()
+    await disks.plug(disk)
+    commands()
+    for (const id of ['a,b', '', 'disk1'])
+      await expect(disks.plug({ ...disk, id })).rejects.toThrow('[VMM_OPTION_INVALID]')
+    expect(commands()).toEqual([])
   })
 
   test('refuses more than there are ports for, with the device’s name', async () => {
@@ -143,23 +159,4 @@ describe('unplugging', () => {
     await disks.unplug('disk1')
     expect(commands()).toEqual([])
   })
-})
-
-test('disks from the start are where the command line has put them, and go as others do', async () => {
-  const { disks, commands } = fakeQemu()
-  const scsi: DiskAttachment = { ...disk, id: 'disk2', kind: 'file', readonly: true, bus: 'virtio-scsi' }
-  disks.atStart([disk, scsi])
-  expect(disks.addressOf('disk1')).toEqual({ driver: 'blk', pciPath: '0f/00' })
-  expect(disks.addressOf('disk2')).toEqual({ driver: 'scsi', address: '0:0' })
-  expect(await disks.plug({ ...scsi, id: 'disk3' })).toEqual({ driver: 'scsi', address: '0:1' })
-  await disks.unplug('disk1')
-  // The controller is there already.
-  expect(commands()).toEqual([
-    'add-fd',
-    'blockdev-add',
-    'device_add',
-    'device_del',
-    'blockdev-del',
-    'remove-fd',
-  ])
 })

@@ -1,7 +1,7 @@
-/** The disks of one QEMU: handed over as descriptors, at its start or while it runs, and taken out without a trace. */
+/** The disks that one QEMU is given while it runs: handed over as descriptors, and taken out without a trace. */
+import { KataError } from '../../../errors.ts'
 import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
 import { asObject, protocolError } from '../../monitor/answers.ts'
-import { diskDevice, placeColdDisks, requireDiskId } from '../settings/cold-disks.ts'
 import { type DiskPlace, DiskPlaces } from '../settings/disk-places.ts'
 import { blockNode, configuredLimit, type DiskConfig } from '../settings/disk-settings.ts'
 import type { RootPorts } from '../settings/root-ports.ts'
@@ -33,22 +33,10 @@ export class QemuDisks {
     this.#places = new DiskPlaces(options.ports)
   }
 
-  addressOf(id: string): DiskAddress | undefined {
-    return this.#plugged.get(id)?.place.address
-  }
-
-  /** Notes disks that are there from the start, where command-line.ts has put them. */
-  atStart(disks: readonly DiskAttachment[]): void {
-    for (const { disk, set, place, controller } of placeColdDisks(disks, this.#places)) {
-      if (controller !== undefined) this.#controller = Promise.resolve()
-      this.#plugged.set(disk.id, { name: disk.name, set, place, stage: 'device' })
-    }
-  }
-
   /**
    * Plugs one in while the machine runs. When it throws, QEMU is as before.
    *
-   * @throws KataError VMM_NO_FREE_PORT, VMM_COMMAND_FAILED and the other failures of a command.
+   * @throws KataError VMM_OPTION_INVALID, VMM_NO_FREE_PORT, VMM_COMMAND_FAILED and the other failures of a command.
    */
   async plug(disk: DiskAttachment): Promise<DiskAddress> {
     const { execute, config } = this.#options
@@ -66,7 +54,7 @@ export class QemuDisks {
       }
       await execute('blockdev-add', blockNode(disk, set, config))
       undo.push(() => execute('blockdev-del', { 'node-name': disk.id }))
-      await execute('device_add', diskDevice(disk, place))
+      await execute('device_add', { ...place.device, id: disk.id, drive: disk.id })
       this.#plugged.set(disk.id, { name: disk.name, set, place, stage: 'device' })
       return place.address
     } catch (error) {
@@ -104,8 +92,10 @@ export class QemuDisks {
     this.#plugged.delete(id)
   }
 
+  /** Its id becomes a name in QEMU, which no other disk has. */
   #take(disk: DiskAttachment): DiskPlace {
-    requireDiskId(disk.id, [...this.#plugged.keys()])
+    if (!/^[a-z][a-z0-9-]{0,30}$/.test(disk.id) || this.#plugged.has(disk.id))
+      throw new KataError('VMM_OPTION_INVALID', { reason: `disk id is ${JSON.stringify(disk.id)}` })
     return this.#places.take(disk)
   }
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import type { RootfsType } from '../../../config/config.ts'
 import { builtInConfig } from '../../../config/load.ts'
-import type { DiskAttachment } from '../../machine/disk.ts'
 import type { VmSpec } from '../../vmm.ts'
 import { qemuCommandLine as commandLine, type MachineSettings } from './command-line.ts'
 
@@ -263,62 +262,19 @@ describe('qemuCommandLine', () => {
 describe('devices that are there from the start', () => {
   const machine: VmSpec = { ...spec, vcpus: 1 }
   const eight = { ...settings, pcieRootPort: 8 }
-  const disk = (id: string, fd: number, bus: DiskAttachment['bus']): DiskAttachment => ({
-    ...{ id, name: `disk ${id}`, fd, bus, kind: 'block' },
-    ...{ readonly: false, direct: false },
-  })
   const device = (id: string, fd: number, iommu: number) => ({ id, name: `device ${id}`, fd, iommu })
   const handed = (given: VmSpec) =>
     commandLine(given, eight).descriptors.map(({ from, inSet }) =>
       [...('fd' in from ? [from.fd] : Object.values(from)), ...(inSet ? ['in a set'] : [])].join(' '),
     )
 
-  test('are disks, each in a set of its own, and the controller before the first that needs it', () => {
-    const disks = [
-      disk('disk1', 60, 'virtio-blk'),
-      { ...disk('disk2', 61, 'virtio-scsi'), kind: 'file', readonly: true } as const,
-      { ...disk('disk3', 62, 'virtio-scsi'), direct: true },
-    ]
-    const given = {
-      ...eight,
-      blockDeviceAio: 'native',
-      blockDeviceCacheSet: true,
-      blockDeviceCacheNoflush: true,
-    } as const
-    const { args } = commandLine({ ...machine, disks }, given)
-    expect(args.slice(args.indexOf('-add-fd'))).toEqual([
-      ...['-add-fd', 'fd=6,set=100', '-blockdev'],
-      '{"driver":"host_device","node-name":"disk1","filename":"/dev/fdset/100","read-only":false,"aio":"threads","cache":{"direct":false,"no-flush":true},"discard":"unmap"}',
-      ...['-device', '{"driver":"virtio-blk-pci","bus":"rp0","id":"disk1","drive":"disk1"}'],
-      ...['-add-fd', 'fd=7,set=101', '-blockdev'],
-      '{"driver":"file","node-name":"disk2","filename":"/dev/fdset/101","read-only":true,"aio":"threads","cache":{"direct":false,"no-flush":true},"discard":"unmap"}',
-      ...['-device', '{"driver":"virtio-scsi-pci","id":"scsi","bus":"rp1"}', '-device'],
-      '{"driver":"scsi-hd","bus":"scsi.0","channel":0,"scsi-id":0,"lun":0,"id":"disk2","drive":"disk2"}',
-      ...['-add-fd', 'fd=8,set=102', '-blockdev'],
-      '{"driver":"host_device","node-name":"disk3","filename":"/dev/fdset/102","read-only":false,"aio":"native","cache":{"direct":true,"no-flush":true},"discard":"unmap"}',
-      '-device',
-      '{"driver":"scsi-hd","bus":"scsi.0","channel":0,"scsi-id":0,"lun":1,"id":"disk3","drive":"disk3"}',
-    ])
-  })
-
-  test('are disks with a limit, which comes before the filter that names it', () => {
-    const given = { ...eight, diskRateLimiterOpsMaxRate: 7 }
-    const { args } = commandLine({ ...machine, disks: [disk('disk1', 60, 'virtio-blk')] }, given)
-    const limited = args.slice(args.indexOf('-add-fd') - 2)
-    expect(limited.slice(0, 4)).toEqual([
-      ...['-object', '{"qom-type":"throttle-group","id":"limit-disk1","limits":{"iops-total":7}}'],
-      ...['-add-fd', 'fd=6,set=100'],
-    ])
-    expect(JSON.parse(limited[5]!)).toMatchObject({ driver: 'throttle', 'node-name': 'disk1' })
-  })
-
-  test('are devices of the host on the next ports, behind one address space', () => {
+  test('are devices of the host on the first ports, behind one address space', () => {
     const vfio = [device('vfio-a', 70, 69), device('vfio-b', 71, 68)]
-    const { args } = commandLine({ ...machine, disks: [disk('disk1', 60, 'virtio-blk')], vfio }, eight)
-    expect(args.slice(args.indexOf('iommufd,id=iommu,fd=7') - 1)).toEqual([
-      ...['-object', 'iommufd,id=iommu,fd=7'],
-      ...['-device', 'vfio-pci,id=vfio-a,iommufd=iommu,fd=8,bus=rp1'],
-      ...['-device', 'vfio-pci,id=vfio-b,iommufd=iommu,fd=9,bus=rp2'],
+    const { args } = commandLine({ ...machine, vfio }, eight)
+    expect(args.slice(args.indexOf('iommufd,id=iommu,fd=6') - 1)).toEqual([
+      ...['-object', 'iommufd,id=iommu,fd=6'],
+      ...['-device', 'vfio-pci,id=vfio-a,iommufd=iommu,fd=7,bus=rp0'],
+      ...['-device', 'vfio-pci,id=vfio-b,iommufd=iommu,fd=8,bus=rp1'],
     ])
   })
 
@@ -326,31 +282,25 @@ describe('devices that are there from the start', () => {
     const nic = { id: 'eth0', mac: '02:00:00:00:00:01', mtu: 1500, taps: [50, 51], vhosts: [52, 53] }
     const share = { tag: 'kataShared', socket: 33, queueSize: 1024 }
     const given: VmSpec = {
-      ...{ ...machine, accelerator: 'kvm', kvmAccess: 'descriptor', kvmDevice: '/dev/kvm' },
+      ...{ ...machine, accelerator: 'kvm', kvmAccess: 'descriptor' },
       ...{ share, volumeShare: { ...share, tag: 'kataVolumes', socket: 34 }, nics: [nic] },
       ...{ tpm: { socket: 40 }, vsock: { fd: 41, cid: 77 }, rootDisk: { image: '/i', fsType: 'ext4' } },
-      ...{ disks: [disk('disk1', 60, 'virtio-blk')], vfio: [device('vfio-a', 70, 69)] },
+      vfio: [device('vfio-a', 70, 69)],
     }
     expect(handed(given)).toEqual([
       ...['qmp', 'agent', 'console', '33', '34', '40', '41', '50', '51', '52', '53'],
-      ...['/dev/kvm in a set', '/i in a set', '60 in a set', '69', '70'],
+      ...['/dev/kvm in a set', '/i in a set', '69', '70'],
     ])
     expect(handed(machine)).toEqual(['qmp', 'agent', 'console'])
   })
 
   test.each<[string, Partial<VmSpec>, string]>([
-    ['a disk’s id', { disks: [disk('a,b', 1, 'virtio-blk')] }, 'VMM_OPTION_INVALID'],
-    [
-      'two disks of one id',
-      { disks: [disk('a', 1, 'virtio-blk'), disk('a', 2, 'virtio-blk')] },
-      'VMM_OPTION_INVALID',
-    ],
     ['a device’s id', { vfio: [device('a,host=0000:00:00.0', 1, 2)] }, 'VMM_OPTION_INVALID'],
     ['the id of the address space', { vfio: [device('iommu', 1, 2)] }, 'VMM_OPTION_INVALID'],
     ['a share by its path', { share: { tag: 'a', socket: '/s', queueSize: 1 } }, 'VMM_OPTION_INVALID'],
     [
       'more devices than root ports',
-      { disks: Array.from({ length: 9 }, (_, index) => disk(`d${index}`, index, 'virtio-blk')) },
+      { vfio: Array.from({ length: 9 }, (_, index) => device(`d${index}`, index, 1)) },
       'VMM_NO_FREE_PORT',
     ],
   ])('are refused for %s', (_, more, code) => {

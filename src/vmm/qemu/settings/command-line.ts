@@ -7,21 +7,12 @@ import type { HypervisorConfig } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
 import { agentPort } from '../../../protocol/agent-endpoint.ts'
 import type { JailPath } from '../../../rootless/jail/launch-spec.ts'
+import type { LimitConfig } from '../../machine/disk-limit.ts'
 import type { ShareAttachment, VmSpec, VsockAttachment } from '../../vmm.ts'
 import type { HostFacts } from '../host-facts.ts'
-import { coldDiskArgs, placeColdDisks } from './cold-disks.ts'
 import { coldVfioArgs } from './cold-vfio.ts'
-import { DiskPlaces } from './disk-places.ts'
-import { configuredLimit, type DiskConfig } from './disk-settings.ts'
-import {
-  diskRole,
-  type FdRole,
-  firstFd,
-  type HandedOver,
-  handedOver,
-  takesKvm,
-  vfioRole,
-} from './handed-over.ts'
+import { configuredLimit } from './disk-settings.ts'
+import { type FdRole, firstFd, type HandedOver, handedOver, takesKvm, vfioRole } from './handed-over.ts'
 import { qemuKernelCommandLine } from './kernel-command-line.ts'
 import { type MemorySettings, memoryArgs } from './memory.ts'
 import { nicArgs } from './nic.ts'
@@ -30,7 +21,7 @@ import { RootPorts, rootPortArgs } from './root-ports.ts'
 
 /** The fields of the configuration that arguments are made of, as they are there, and the host's facts. */
 export type MachineSettings = MemorySettings &
-  DiskConfig &
+  LimitConfig &
   Pick<
     HypervisorConfig,
     'machineType' | 'cpuFeatures' | 'pcieRootPort' | 'seccompSandbox' | 'entropySource'
@@ -45,8 +36,8 @@ export interface QemuCommandLine {
   readonly paths: readonly JailPath[]
 }
 
-/** QEMU's name for the share's device and character device, plugged at boot or later. */
-export const shareId = 'share'
+/** QEMU's name for the share's device and character device. */
+const shareId = 'share'
 /** And for those of the volumes' share. */
 const volumesId = 'volumes'
 /** QEMU's name for the agent's port, as events name it. */
@@ -81,7 +72,8 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
     ...machineArgs(spec, settings, fd),
     ...rootPortArgs(settings.pcieRootPort),
     ...deviceArgs(spec, settings, fd),
-    ...portArgs(spec, settings, fd),
+    // They take root ports, as ../monitor/vfio.ts does for them.
+    ...coldVfioArgs(spec.vfio ?? [], new RootPorts(settings.pcieRootPort), (id) => fd(vfioRole(id))),
   ]
   return { args, descriptors, paths: jailPaths(spec, settings) }
 }
@@ -123,17 +115,6 @@ function deviceArgs(spec: VmSpec, settings: MachineSettings, fd: Numbers): strin
     ...(spec.tpm ? tpmArgs(fd('tpm')) : []),
     ...(spec.vsock ? vsockArgs(spec.vsock, fd('vsock')) : []),
     ...(spec.rootDisk ? rootDiskArgs(fd('disk'), settings) : []),
-  ]
-}
-
-/** What takes root ports, in this order (qemu.ts takes the same ones). */
-function portArgs({ disks = [], vfio = [] }: VmSpec, settings: MachineSettings, fd: Numbers): string[] {
-  const ports = new RootPorts(settings.pcieRootPort)
-  return [
-    ...placeColdDisks(disks, new DiskPlaces(ports)).flatMap((cold) =>
-      coldDiskArgs(cold, fd(diskRole(cold.disk.id)), settings),
-    ),
-    ...coldVfioArgs(vfio, ports, (id) => fd(vfioRole(id))),
   ]
 }
 
@@ -217,7 +198,7 @@ function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
     read(settings.entropySource),
     ...settings.firmwareDirs.map((directory) => read(directory)),
     ...(spec.accelerator === 'kvm' && !takesKvm(spec)
-      ? [{ source: spec.kvmDevice ?? '/dev/kvm', target: '/dev/kvm', access: 'read-write' } as const]
+      ? [{ source: '/dev/kvm', target: '/dev/kvm', access: 'read-write' } as const]
       : []),
   ]
 }

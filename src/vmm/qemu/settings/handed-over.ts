@@ -15,7 +15,6 @@ export type FdRole =
   | 'kvm'
   | 'disk'
   | NicRole
-  | `disk-${string}`
   | `vfio-${string}`
 
 export interface HandedOver {
@@ -33,7 +32,6 @@ export interface HandedOver {
 /** The first is this descriptor of QEMU, the others are the next ones. */
 export const firstFd = 3
 
-export const diskRole = (id: string): FdRole => `disk-${id}`
 /** Of a device of the host, or of their address space. */
 export const vfioRole = (id: string): FdRole => `vfio-${id}`
 
@@ -47,7 +45,7 @@ export const takesKvm = ({ accelerator, kvmAccess }: VmSpec): boolean =>
 
 /** @throws KataError VMM_OPTION_INVALID for a share that is a path. */
 export function handedOver(spec: VmSpec): readonly HandedOver[] {
-  const { share, volumeShare, tpm, vsock, rootDisk, nics = [], disks = [], vfio = [] } = spec
+  const { share, volumeShare, tpm, vsock, rootDisk, nics = [], vfio = [] } = spec
   const [first] = vfio
   return [
     ...[listener('qmp'), listener('agent'), listener('console')],
@@ -56,16 +54,15 @@ export function handedOver(spec: VmSpec): readonly HandedOver[] {
     ...(tpm ? [open('tpm', tpm.socket)] : []),
     ...(vsock ? [open('vsock', vsock.fd)] : []),
     ...nics.flatMap(nicDescriptors).map(([role, fd]) => open(role, fd)),
-    ...(takesKvm(spec) ? [inSet('kvm', { kvmNode: spec.kvmDevice ?? '/dev/kvm' })] : []),
+    ...(takesKvm(spec) ? [inSet('kvm', { kvmNode: '/dev/kvm' })] : []),
     ...(rootDisk ? [inSet('disk', { diskImage: rootDisk.image })] : []),
-    ...disks.map(({ id, fd }) => inSet(diskRole(id), { fd })),
     ...(first ? [open(vfioRole(iommuId), first.iommu)] : []),
     ...vfio.map(({ id, fd }) => open(vfioRole(id), fd)),
   ]
 }
 
 /** @throws KataError VMM_OPTION_INVALID for a path. */
-export function shareDescriptor({ socket }: Pick<ShareAttachment, 'socket'>): number {
+function shareDescriptor({ socket }: Pick<ShareAttachment, 'socket'>): number {
   if (typeof socket === 'number') return socket
   throw new KataError('VMM_OPTION_INVALID', { reason: 'the share is a path, and QEMU takes a descriptor' })
 }
