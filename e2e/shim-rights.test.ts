@@ -58,7 +58,7 @@ describe('a live shim', () => {
     ])
     const own = /^(anon_inode:|socket:|pipe:|\/dev\/(null|urandom)$|\/memfd:)/
     // Its logs, and the files that the client named for the output of the container.
-    const log = /\/(shim|console|vmm|stdout|stderr)\.log$|\/log$/
+    const log = /\/(shim|console|vmm|output|stdout|stderr)\.log$|\/log$/
     // The user namespace of the share's daemon, by which later mounts are idmapped.
     const known = [realpathSync(executable), readNamespaces(`/proc/${daemonPid}`)!.user]
     expect(targets.filter(([, to]) => !own.test(to) && !log.test(to) && !known.includes(to))).toEqual([])
