@@ -13,14 +13,17 @@ import {
   createClient,
   type Transport,
 } from '../../src/ttrpc/ttrpc.ts'
-import { accelerator } from '../harness/accelerator.ts'
+import { accelerator as chosen } from '../harness/accelerator.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { slow } from '../harness/time.ts'
+import { vmm } from '../harness/vmm.ts'
 
 export type AgentClient = Client<typeof AgentServiceDefinition>
 export type HealthClient = Client<typeof HealthDefinition>
 
 /** Of the machine. TCG's processor is without what is slow there. */
+/** This guest runs in a QEMU of the tests' own. A double says KVM of machines that are emulated all the same. */
+const accelerator = vmm.isDouble ? 'tcg' : chosen
 const cpu = accelerator === 'kvm' ? 'host' : 'max,-erms,-fsrm,-fsrs,-fzrm'
 
 /** Kernel parameters of a quick boot under TCG; `init_on_alloc` must stay on there (stale translated code). */
