@@ -36,7 +36,7 @@ test('a container that leaves a tree deeper than any path is removed with it', a
   expect(records()).toEqual([])
 })
 
-test('rm -f removes one that runs', async () => {
+podTest('rm -f removes one that runs', async () => {
   const flags = ['run', '-d', '--name', 'digger', '--', 'sh', '-c']
   expect((await kata.call([...flags, `${digDeep}; sleep 300`])).code).toBe(0)
   await eventually(
