@@ -19,7 +19,7 @@ import { type BareEnd, EndWatch } from './monitor/end-watch.ts'
 import { checkProgram, checkVersion, type ProgramNeeds, programVersion } from './program.ts'
 import type { VmEnd, VmmOptions } from './vmm.ts'
 
-/** The same for one whose connection is broken. */
+/** What a VMM that cannot be asked, as its connection is broken, gets before it is killed, milliseconds. */
 const brokenMs = 100
 /** Bytes already written reach us within a turn of the event loop, milliseconds. */
 const outputLagMs = 5

@@ -167,6 +167,13 @@ export interface Vmm {
   plugDisk(disk: DiskAttachment): Promise<DiskAddress>
   /** Takes a disk out and waits until guest and VMM have let go of it; nothing for one that is not there. */
   unplugDisk(id: string): Promise<void>
+  /**
+   * Has the guest see the size that a plugged disk has by now. What lies behind it on the host has been resized before;
+   * no byte of it is touched.
+   *
+   * @throws KataError VMM_OPTION_INVALID for a disk that is not there, VMM_COMMAND_FAILED with the VMM's reason.
+   */
+  resizeDisk(id: string, bytes: number): Promise<void>
   /** Devices of the host that the guest drives itself; absent when this VMM takes none. */
   readonly passThrough?: PassThrough
   /** Plugs a network card into a running machine; the caller still closes its copies of the descriptors. */

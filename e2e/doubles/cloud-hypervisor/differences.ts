@@ -55,6 +55,13 @@ export const differences: readonly Difference[] = [
     because: 'the driver only has to ask for them',
   },
   {
+    what: 'vm.resize-disk',
+    real: 'was not recorded',
+    double:
+      'the statuses of the API description, texts of its own; a block device that has another size is refused by QEMU',
+    because: 'only its status matters to the driver',
+  },
+  {
     what: 'devices that the driver never asks for (pmem, vfio-user, vdpa, tpm and the like), a card without descriptors',
     real: 'made',
     double: 'refused by name at vm.create or vm.add-net',

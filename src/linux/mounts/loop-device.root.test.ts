@@ -1,7 +1,18 @@
 import { afterAll, expect, test } from 'bun:test'
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
-import { openLoopDevice } from './loop-device.ts'
+import { openLoopDevice, resizeLoopDevice } from './loop-device.ts'
 
 const directory = mkdtempSync(`${tmpdir()}/loop-`)
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -23,6 +34,25 @@ test.skipIf(missing !== '')(`a file becomes a device, read-only if asked, and fr
     expect(existsSync(`/sys/block/${name}/loop`)).toBe(false)
   }
 })
+
+test.skipIf(missing !== '')(
+  `it takes the size that its file has by then, and of no other file${missing}`,
+  () => {
+    const file = openSync(image, 'r+')
+    const loop = openLoopDevice(file, { readonly: false })
+    const name = `loop${loop.device & 0xff}`
+    const sectors = () => Number(readFileSync(`/sys/block/${name}/size`, 'utf8'))
+    expect(loop.path).toBe(`/dev/${name}`)
+    ftruncateSync(file, 131_072)
+    expect(sectors()).toBe(128)
+    resizeLoopDevice(loop.path, fstatSync(file))
+    expect(sectors()).toBe(256)
+    expect(() => resizeLoopDevice(loop.path, statSync('/etc/passwd'))).toThrow('EBADF')
+    closeSync(file)
+    loop.close()
+    expect(() => resizeLoopDevice(loop.path, statSync(image))).toThrow('ENXIO')
+  },
+)
 
 test.skipIf(missing !== '')(`what is no file is refused, and nothing is kept${missing}`, () => {
   const file = openSync('/dev/null', 'r')

@@ -5,6 +5,10 @@ import { checked, libc, ptr, SyscallError } from '../libc.ts'
 const SYS_ioctl = 16
 const LOOP_CONFIGURE = 0x4c0a
 const LOOP_CTL_GET_FREE = 0x4c82
+const LOOP_SET_CAPACITY = 0x4c07
+const LOOP_GET_STATUS64 = 0x4c05
+/** struct loop_info64: device and inode number of the file at 0 and 8. */
+const infoBytes = 232
 const [LO_FLAGS_READ_ONLY, LO_FLAGS_AUTOCLEAR] = [1, 4]
 /** struct loop_config: fd, block size, struct loop_info64 (flags at 52 of it), 8 reserved words. */
 const configBytes = 304
@@ -13,6 +17,7 @@ const flagsOffset = 8 + 52
 const maxTries = 16
 
 export interface LoopDevice {
+  readonly path: string
   /** `rdev` of stat(2). */
   readonly device: number
   /** Closes our descriptor; the device is free again once no other descriptor of it is open. */
@@ -29,10 +34,11 @@ export function openLoopDevice(file: number, { readonly }: { readonly: boolean }
   try {
     for (let tries = 1; ; tries++) {
       const number = checked(ioctl(control, LOOP_CTL_GET_FREE, 0), 'LOOP_CTL_GET_FREE')
-      const fd = openSync(`/dev/loop${number}`, readonly ? 'r' : 'r+')
+      const path = `/dev/loop${number}`
+      const fd = openSync(path, readonly ? 'r' : 'r+')
       try {
         configure(fd, file, readonly)
-        return { device: fstatSync(fd).rdev, close: () => closeSync(fd) }
+        return { path, device: fstatSync(fd).rdev, close: () => closeSync(fd) }
       } catch (error) {
         closeSync(fd)
         if (!(error instanceof SyscallError && error.errno === 'EBUSY' && tries < maxTries)) throw error
@@ -40,6 +46,26 @@ export function openLoopDevice(file: number, { readonly }: { readonly: boolean }
     }
   } finally {
     closeSync(control)
+  }
+}
+
+/**
+ * Has a loop device take the size that its file has by now.
+ *
+ * @throws SyscallError of open or ioctl: ENXIO when it has no file, EBADF when that is another one than `file`.
+ */
+export function resizeLoopDevice(path: string, file: { readonly dev: number; readonly ino: number }): void {
+  const fd = openSync(path, 'r')
+  try {
+    const info = Buffer.alloc(infoBytes)
+    checked(ioctl(fd, LOOP_GET_STATUS64, Number(ptr(info))), 'LOOP_GET_STATUS64')
+    const isSame =
+      info.readBigUInt64LE(0) === BigInt(file.dev) && info.readBigUInt64LE(8) === BigInt(file.ino)
+    // A device that freed itself may be somebody else's by now.
+    if (!isSame) throw new SyscallError('LOOP_SET_CAPACITY', 'EBADF')
+    checked(ioctl(fd, LOOP_SET_CAPACITY, 0), 'LOOP_SET_CAPACITY')
+  } finally {
+    closeSync(fd)
   }
 }
 

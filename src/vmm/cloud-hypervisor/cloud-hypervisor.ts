@@ -93,6 +93,10 @@ export class CloudHypervisor extends VmmDriver<ApiClient> implements Vmm {
     return this.#devices().disks.unplug(id)
   }
 
+  resizeDisk(id: string, bytes: number): Promise<void> {
+    return this.#devices().disks.resize(id, bytes)
+  }
+
   resize(size: MachineSize): Promise<MachineSize> {
     return this.#devices().resizer.resize(size)
   }

@@ -10,7 +10,7 @@ import { DiskNodes } from '../host/disk-nodes.ts'
 import { promiseHugePages } from '../host/huge-pages.ts'
 import type { ApiClient } from '../http/api.ts'
 import { answerMs } from '../machine/deadlines.ts'
-import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
+import { type DiskAddress, type DiskAttachment, noSuchDisk } from '../machine/disk.ts'
 import { configuredLimiter } from '../machine/disk-limit.ts'
 import { asObject, asText } from '../monitor/answers.ts'
 import { bareVersion, checkProgram, type ProgramVersion, programNeeds } from '../program.ts'
@@ -78,6 +78,11 @@ class Firecracker extends VmmDriver<ApiClient> implements Vmm {
 
   async unplugDisk(id: string): Promise<void> {
     await this.#drives?.unplug(id)
+  }
+
+  async resizeDisk(id: string): Promise<void> {
+    if (this.#drives === undefined) throw noSuchDisk(id)
+    await this.#drives.resize(id)
   }
 
   async plugNic(): Promise<void> {

@@ -1,5 +1,6 @@
 /** Disks as every VMM takes them: opened and checked by us, handed over as a descriptor. */
 import type { BlockDeviceDriver } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
 
 /** A block device or disk image for the guest. */
 export interface DiskAttachment {
@@ -17,6 +18,10 @@ export interface DiskAttachment {
   /** What it is for the guest. */
   readonly bus: BlockDeviceDriver
 }
+
+/** For a request about a disk that the machine does not have. */
+export const noSuchDisk = (id: string): KataError<'VMM_OPTION_INVALID'> =>
+  new KataError('VMM_OPTION_INVALID', { reason: `the machine has no disk ${JSON.stringify(id)}` })
 
 /** Where the guest finds it, in the forms of Kata's agent protocol. */
 export type DiskAddress =

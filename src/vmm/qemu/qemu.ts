@@ -104,6 +104,10 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     this.process.givenBack(id)
   }
 
+  resizeDisk(id: string, bytes: number): Promise<void> {
+    return this.#disks.resize(id, bytes)
+  }
+
   plugNic(nic: NicAttachment): Promise<void> {
     const fds = [...nic.taps, ...(nic.vhosts ?? [])]
     const execute = (command: string, args: object, fds?: readonly number[]) =>

@@ -4,7 +4,7 @@ import { complaint, type Schema } from '../../common/src/validate.ts'
 import { answerTo, badRequest, notFound, notJson } from './refused.ts'
 import { schema as described, types } from './schema.ts'
 import type { DiskConfig, FsConfig, NetConfig, VmConfig } from './vm-config.ts'
-import type { Resize, Vmm } from './vmm.ts'
+import type { Resize, ResizeDisk, Vmm } from './vmm.ts'
 
 /** As the real program reads it: unlike its description, it wants no payload, and ignores what it does not know. */
 const schema: Schema = {
@@ -28,6 +28,7 @@ const requests: Readonly<Record<string, Handler>> = {
   'PUT vm.resume': (vmm) => vmm.resume(),
   'PUT vm.shutdown': (vmm) => vmm.stopMachine(),
   'PUT vm.resize': (vmm, { body }) => vmm.resize(parse<Resize>(body, 'VmResize')),
+  'PUT vm.resize-disk': (vmm, { body }) => vmm.resizeDisk(parse<ResizeDisk>(body, 'VmResizeDisk')),
   'PUT vm.add-net': (vmm, { body, fds }) => vmm.addNet(parseNet(body), fds),
   'PUT vm.add-disk': (vmm, { body }) => vmm.addDisk(parse<DiskConfig>(body, 'DiskConfig')),
   'PUT vm.add-fs': (vmm, { body }) => vmm.addFs(parse<FsConfig>(body, 'FsConfig')),

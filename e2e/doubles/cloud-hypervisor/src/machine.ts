@@ -20,7 +20,7 @@ import {
   rngSlot,
   vsockSlot,
 } from './qemu-arguments.ts'
-import { deviceError } from './refused.ts'
+import { deviceError, Refused } from './refused.ts'
 import type { DiskConfig, FsConfig, VmConfig } from './vm-config.ts'
 
 interface Handlers {
@@ -117,6 +117,12 @@ export class Machine {
       throw error
     }
     return this.#plug(id, { driver: 'virtio-blk-pci', drive: id, serial: id.slice(0, 20) })
+  }
+
+  /** A block device has the size already, or it is refused: QEMU does both. */
+  async resizeDisk(id: string, size: number): Promise<void> {
+    if (!this.#slots.has(id)) throw new Refused(404, `No disk has the identifier ${id}`)
+    await this.qmp.execute('block_resize', { 'node-name': id, size })
   }
 
   async addFs({ id = `_fs${this.#nextSlot}`, tag, socket, queue_size }: FsConfig): Promise<string> {

@@ -22,6 +22,7 @@ const failures: Readonly<Record<string, string>> = {
   'vm.resume': 'The VM could not resume',
   'vm.shutdown': 'The VM could not shutdown',
   'vm.resize': 'The VM could not be resized',
+  'vm.resize-disk': 'The disk could not be resized',
   'vm.add-net': 'The network device could not be added to the VM',
   'vm.add-disk': 'The disk could not be added to the VM',
   'vm.add-fs': 'The fs could not be added to the VM',

@@ -297,6 +297,10 @@ export const types: Schema['types'] = {
     desired_ram: 'integer',
     desired_balloon: 'integer',
   },
+  VmResizeDisk: {
+    id: 'string',
+    desired_size: 'integer',
+  },
   VsockConfig: {
     cid: 'integer!',
     socket: 'string!',

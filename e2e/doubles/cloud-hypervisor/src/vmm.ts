@@ -31,6 +31,11 @@ export interface Resize {
   readonly desired_ram?: number
 }
 
+export interface ResizeDisk {
+  readonly id?: string
+  readonly desired_size?: number
+}
+
 export interface VmmOptions {
   readonly loop: Loop
   readonly version: string
@@ -232,6 +237,11 @@ export class Vmm {
     }
     if (desired_ram !== undefined) await this.#resizeMemory(config, desired_ram)
     if (this.#machine !== undefined) this.#options.report('vm', 'resized')
+  }
+
+  async resizeDisk({ id = '', desired_size = 0 }: ResizeDisk): Promise<void> {
+    this.#created()
+    await this.#running().resizeDisk(id, desired_size)
   }
 
   async #resizeMemory({ memory }: VmConfig, desired: number): Promise<void> {

@@ -54,6 +54,10 @@ export class VmmDouble implements Vmm {
     return this.#called('plug')
   }
 
+  resizeDisk(): Promise<void> {
+    return this.#called('resize')
+  }
+
   plugNic(): Promise<void> {
     return this.#called('plug')
   }

@@ -2,7 +2,7 @@
 import { KataError } from '../../../errors.ts'
 import type { DiskNodes } from '../../host/disk-nodes.ts'
 import type { CallOptions } from '../../http/api.ts'
-import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
+import { type DiskAddress, type DiskAttachment, noSuchDisk } from '../../machine/disk.ts'
 import type { RateLimiter } from '../../machine/disk-limit.ts'
 import { asObject } from '../../monitor/answers.ts'
 import type { DiskConfig } from '../settings/vm-config.ts'
@@ -50,6 +50,15 @@ export class Disks {
     await this.#put('vm.remove-device', { body: { id } })
     await deviceGone(this.#info, id)
     this.#plugged.delete(id)
+    this.#nodes.forget(id)
+  }
+
+  /** Tells the guest of the size that a disk has by now. @throws KataError VMM_OPTION_INVALID, VMM_COMMAND_FAILED. */
+  async resize(id: string, bytes: number): Promise<void> {
+    if (!this.#plugged.has(id)) throw noSuchDisk(id)
+    this.#nodes.resize(id)
+    // Of a block device it only checks that the size is the one that it is told.
+    await this.#put('vm.resize-disk', { body: { id, desired_size: bytes } })
   }
 
   #config(disk: DiskAttachment, path: string): DiskConfig {

@@ -21,6 +21,7 @@ class ToldNodes extends DiskNodes {
   override during<T>({ id }: { id: string }, use: (path: string) => Promise<T>): Promise<T> {
     return use(`/disks/${id}`)
   }
+  override resize(): void {}
 }
 
 /** A VMM with these devices, which are gone one look after their removal. */
@@ -49,6 +50,14 @@ test('a disk is plugged by its node, and gone when nothing tells of it any more'
   await disks.unplug('d1')
   await disks.unplug('d1')
   expect(said.slice(1)).toEqual([['vm.remove-device', { body: { id: 'd1' } }]])
+})
+
+test('a disk that has grown is told to the guest, with its size', async () => {
+  const { disks, said } = vmm({}, { bdf: '0000:00:06.0' })
+  await expect(disks.resize('d1', 4096)).rejects.toThrow(/^\[VMM_OPTION_INVALID\].*no disk "d1"/)
+  await disks.plug(disk)
+  await disks.resize('d1', 4096)
+  expect(said.slice(1)).toEqual([['vm.resize-disk', { body: { id: 'd1', desired_size: 4096 } }]])
 })
 
 test('every disk has the limit, at boot and later', async () => {

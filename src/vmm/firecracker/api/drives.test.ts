@@ -9,6 +9,10 @@ class ToldNodes extends DiskNodes {
   override during<T>({ id }: { id: string }, use: (path: string) => Promise<T>): Promise<T> {
     return use(`/drives/${id}`)
   }
+  override again<T>(id: string, use: (path: string) => Promise<T>): Promise<T> {
+    return use(`/drives/${id}`)
+  }
+  override resize(): void {}
 }
 
 function drives(refuse = false) {
@@ -40,6 +44,17 @@ test('a disk goes behind the first spare drive that can be written or not as it 
     ['spare8', '/drives/r'],
     ['spare0', '/drives/empty'],
     ['spare0', '/drives/c'],
+  ])
+})
+
+test('a disk that has grown is opened again behind its drive', async () => {
+  const { said, drives: of } = drives()
+  await expect(of.resize('a')).rejects.toThrow(/^\[VMM_OPTION_INVALID\].*no disk "a"/)
+  await of.plug(disk('a'))
+  await of.resize('a')
+  expect(said).toEqual([
+    ['spare0', '/drives/a'],
+    ['spare0', '/drives/a'],
   ])
 })
 

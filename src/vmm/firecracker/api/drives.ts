@@ -1,7 +1,7 @@
 /** Disks that come and go while the machine runs, each behind one of the drives that it has had from the start. */
 import { KataError } from '../../../errors.ts'
 import type { DiskNodes } from '../../host/disk-nodes.ts'
-import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
+import { type DiskAddress, type DiskAttachment, noSuchDisk } from '../../machine/disk.ts'
 import type { VmSpec } from '../../vmm.ts'
 import { firecracker } from '../configuration/configuration.ts'
 import { driveId, emptyDrive, guestNode, readonlyDrives, writableDrives } from '../settings/drive-list.ts'
@@ -56,5 +56,15 @@ export class Drives {
     if (slot === undefined) return
     await this.#options.patch(driveId(slot.index), emptyDrive)
     delete slot.disk
+    this.#options.nodes.forget(id)
+  }
+
+  /** Has Firecracker open the same device again, whose size it then reads and tells the guest. @throws as {@link plug}, VMM_OPTION_INVALID. */
+  async resize(id: string): Promise<void> {
+    const slot = this.#slots.find(({ disk }) => disk === id)
+    if (slot === undefined) throw noSuchDisk(id)
+    const { nodes, patch } = this.#options
+    nodes.resize(id)
+    await nodes.again(id, (path) => patch(driveId(slot.index), path))
   }
 }

@@ -35,6 +35,15 @@ function fakeQemu(more: Partial<DiskConfig> = {}) {
   return { disks, state, ports, said, commands: () => said.splice(0).map(([command]) => command) }
 }
 
+test('a disk that has grown is told to the guest, and one that is not there is refused', async () => {
+  const { disks, said } = fakeQemu()
+  await expect(disks.resize('disk1', 4096)).rejects.toThrow(/^\[VMM_OPTION_INVALID\].*no disk "disk1"/)
+  await disks.plug(disk)
+  said.length = 0
+  await disks.resize('disk1', 4096)
+  expect(said).toEqual([['block_resize', { 'node-name': 'disk1', size: 4096 }, []]])
+})
+
 describe('plugging', () => {
   test('hands the descriptor over, makes a block node of its set and a device of that', async () => {
     const { disks, said } = fakeQemu()

@@ -1,6 +1,6 @@
 /** The disks that one QEMU is given while it runs: handed over as descriptors, and taken out without a trace. */
 import { KataError } from '../../../errors.ts'
-import type { DiskAddress, DiskAttachment } from '../../machine/disk.ts'
+import { type DiskAddress, type DiskAttachment, noSuchDisk } from '../../machine/disk.ts'
 import { asObject, protocolError } from '../../monitor/answers.ts'
 import { type DiskPlace, DiskPlaces } from '../settings/disk-places.ts'
 import { blockNode, configuredLimit, type DiskConfig } from '../settings/disk-settings.ts'
@@ -90,6 +90,12 @@ export class QemuDisks {
     }
     await execute('remove-fd', { 'fdset-id': disk.set })
     this.#plugged.delete(id)
+  }
+
+  /** Tells the guest of the size that a disk has by now. @throws KataError VMM_OPTION_INVALID, or of the command. */
+  async resize(id: string, bytes: number): Promise<void> {
+    if (!this.#plugged.has(id)) throw noSuchDisk(id)
+    await this.#options.execute('block_resize', { 'node-name': id, size: bytes })
   }
 
   /** Its id becomes a name in QEMU, which no other disk has. */
