@@ -125,7 +125,14 @@ describe('what it may touch', () => {
     expect(none).toMatchObject({ stdout: 'Seccomp:\t0\n', stderr: '' })
   })
 
-  test('seccomp: what a profile does not list gets the errno that it names as default', async () => {
+  /** A filter of one instruction: BPF_RET | BPF_K, SECCOMP_RET_ALLOW. */
+  const allowEverything = Buffer.from([6, 0, 0, 0, 0, 0, 0xff, 0x7f]).toString('base64')
+
+  test.each([
+    ['seccomp', {}],
+    // crun would take it in place of the profile.
+    ['seccomp under an annotation that brings a filter', { 'run.oci.seccomp_bpf_data': allowEverything }],
+  ])('%s: what a profile does not list gets the errno that it names as default', async (_, annotations) => {
     const seccomp = {
       defaultAction: 'SCMP_ACT_ERRNO',
       defaultErrnoRet: 38,
@@ -133,6 +140,7 @@ describe('what it may touch', () => {
       syscalls: [{ names: allowedForMkdir.split(' '), action: 'SCMP_ACT_ALLOW' }],
     }
     const { stderr } = await run('mkdir /made', {
+      annotations,
       linux: { seccomp },
       // Otherwise the filter is there before the user is changed, which it would have to allow.
       process: { noNewPrivileges: true },

@@ -25,9 +25,14 @@ describe('specToJson', () => {
       },
       root: { path: '/rootfs', readonly: true },
       mounts: [],
-      annotations: {},
       linux: { namespaces: [{ type: 'cgroup' }, { type: 'pid' }], cgroupsPath: '/kata/c1' },
     })
+  })
+
+  test('annotations, by which crun would take orders, are not passed on', () => {
+    const annotations = { 'run.oci.seccomp_bpf_data': 'AA==', 'run.oci.hooks.stdout': '/init', mine: 'x' }
+    const json = seen(specToJson(Spec.fromPartial({ ...minimal, annotations }), context))
+    expect(json.annotations).toBeUndefined()
   })
 
   test('hooks and the paths of the host are not passed on', () => {

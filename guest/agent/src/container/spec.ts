@@ -19,7 +19,12 @@ export interface SpecContext {
   readonly guestDevices: () => readonly DeviceNode[]
 }
 
-/** The content of config.json. @throws TypeError when the spec lacks `process` or `root`. */
+/**
+ * The content of config.json. crun takes orders by annotations (`run.oci.*`): a seccomp filter of their own, a plugin to load, a
+ * file of the agent's to write. Whoever may annotate a pod has none of that, so crun sees none.
+ *
+ * @throws TypeError when the spec lacks `process` or `root`.
+ */
 export function specToJson(spec: Spec, context: SpecContext): Json {
   if (spec.process === undefined || spec.root === undefined)
     throw new TypeError('the OCI spec lacks process or root')
@@ -34,7 +39,6 @@ export function specToJson(spec: Spec, context: SpecContext): Json {
       type: text(type),
       options,
     })),
-    annotations: spec.annotations,
     linux: linuxToJson(spec.linux, context),
   }
 }
