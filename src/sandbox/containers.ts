@@ -1,10 +1,13 @@
 /** The containers of a sandbox: what each gets of the host, its creation in the guest, and what is released after it. */
+import type { AgentFacts } from '../agent/agent-facts.ts'
 import { warnClient } from '../bundle/warnings.ts'
 import { KataError } from '../errors.ts'
 import { isPodSandbox } from '../oci/annotations.ts'
 import { toAgentSpec } from '../oci/guest/agent-spec.ts'
 import { guestSpec } from '../oci/guest/pipeline.ts'
+import { compileSeccomp } from '../oci/guest/seccomp-filter.ts'
 import { warnOfHooks } from '../oci/hooks.ts'
+import type { OciSpec } from '../oci/spec.ts'
 import { terminationMount } from '../oci/termination-mount.ts'
 import type { VolumeStatsResponse } from '../protocol/generated/agent.ts'
 import type { GuestRootfs } from '../sharing/share.ts'
@@ -147,6 +150,7 @@ export class Containers {
     const forGuest = guestSpec(spec, {
       ...{ containerId: id, bundle, rights, disableGuestSeccomp },
       terminationPath: terminationMount(spec)?.destination,
+      seccompFilter: disableGuestSeccomp ? undefined : seccompFilterFor(spec, agentFacts),
       ...{ rootfs: rootfs.path, mounts: mounts.mounts },
       ...{ passedDevices: passed.passed, diskRules: disks.rules, mountRules: mounts.deviceRules },
     })
@@ -203,4 +207,10 @@ export class Containers {
     await this.#pids.remove(containerId)
     this.#oomScore.remove(containerId)
   }
+}
+
+/** For our own agent only: Kata's reads the profile. */
+function seccompFilterFor({ linux }: OciSpec, { name }: AgentFacts): Buffer | undefined {
+  const profile = linux?.seccomp
+  return profile === undefined || name !== 'kata-ts' ? undefined : compileSeccomp(profile)
 }

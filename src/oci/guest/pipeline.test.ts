@@ -58,6 +58,14 @@ test('the guest is told where the container has its termination message', () => 
   expect(guestOf(spec, { terminationPath: '/tmp/why' }).annotations![name]).toBe('/tmp/why')
 })
 
+test('a compiled profile is the host’s own word to the agent, and nobody else’s', () => {
+  const name = 'io.kata-ts.seccomp-filter'
+  const annotations = { [name]: 'forged' }
+  expect(guestOf({ ...spec, annotations }).annotations).not.toHaveProperty([name])
+  const guest = guestOf({ ...spec, annotations }, { seccompFilter: Buffer.from('filter') })
+  expect(guest.annotations![name]).toBe(Buffer.from('filter').toString('base64'))
+})
+
 test('annotations that are the host’s business stay there', () => {
   const annotations = {
     'io.katacontainers.config.agent.policy': 'x',

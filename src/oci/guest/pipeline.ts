@@ -26,6 +26,8 @@ export interface GuestFacts extends DeviceFacts {
   /** Devices of the spec that the guest drives itself (VFIO). */
   readonly passedDevices: readonly OciDevice[]
   readonly disableGuestSeccomp: boolean
+  /** The profile, compiled for an agent that takes it so. */
+  readonly seccompFilter?: Buffer | undefined
 }
 
 export interface GuestStep {

@@ -3,7 +3,9 @@
  * opencontainers/runtime-spec 1.x). proto3 has no "absent": a zero or an empty text there means that the member is
  * left out here, except where zero is a value of its own. Pure: tested on the host.
  */
+
 import type { Linux, LinuxResources, Process, Spec } from '../../../../src/protocol/generated/oci.ts'
+import { seccompFilterAnnotation } from '../../../../src/protocol/seccomp-filter.ts'
 import type { DeviceNode } from '../devices/guest-devices.ts'
 import { splitSysctls } from '../system/sysctl-names.ts'
 
@@ -21,7 +23,7 @@ export interface SpecContext {
 
 /**
  * The content of config.json. crun takes orders by annotations (`run.oci.*`): a seccomp filter of their own, a plugin to load, a
- * file of the agent's to write. Whoever may annotate a pod has none of that, so crun sees none.
+ * file of the agent's to write. Whoever may annotate a pod has none of that, so crun sees only what is our host's own word.
  *
  * @throws TypeError when the spec lacks `process` or `root`.
  */
@@ -39,8 +41,16 @@ export function specToJson(spec: Spec, context: SpecContext): Json {
       type: text(type),
       options,
     })),
-    linux: linuxToJson(spec.linux, context),
+    ...withFilter(linuxToJson(spec.linux, context), spec.annotations[seccompFilterAnnotation]),
   }
+}
+
+/** crun applies a filter that is compiled already in place of the profile's rules. */
+function withFilter(linux: Json, filter: string | undefined): Json {
+  const seccomp = linux.seccomp as ReturnType<typeof seccompToJson> | undefined
+  if (seccomp === undefined || filter === undefined) return { linux }
+  const { syscalls: _rules, ...rest } = seccomp
+  return { annotations: { 'run.oci.seccomp_bpf_data': filter }, linux: { ...linux, seccomp: rest } }
 }
 
 /** The content of `crun exec --process`, and the `process` of config.json. */

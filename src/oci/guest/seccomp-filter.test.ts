@@ -1,0 +1,85 @@
+/** What the kernel does under a compiled profile; a child of perl's makes the calls. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { defaultSeccomp } from '../defaults/default-seccomp.ts'
+import type { OciSeccomp } from '../seccomp.ts'
+import { compileSeccomp } from './seccomp-filter.ts'
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(`${tmpdir()}/profile-`)
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+/** Errno of a system call, 0 when it succeeded. */
+function call(text: string, profile?: OciSeccomp): number {
+  if (profile !== undefined) writeFileSync(`${directory}/filter`, compileSeccomp(profile)!)
+  const code = `$b = "\\0" x 4096; $r = syscall(${text}); print $r == -1 ? 0+$! : 0`
+  const setpriv = profile === undefined ? [] : ['/usr/bin/setpriv', '--seccomp-filter', `${directory}/filter`]
+  const { exitCode, stdout } = Bun.spawnSync([...setpriv, '/usr/bin/perl', '-e', code])
+  expect(exitCode).toBe(0)
+  return Number(stdout.toString())
+}
+
+const allowed: OciSeccomp = {
+  defaultAction: 'SCMP_ACT_ALLOW',
+  architectures: ['SCMP_ARCH_X86_64', 'SCMP_ARCH_X86', 'SCMP_ARCH_X32'],
+}
+const personality = (persona: number) => `135, ${persona}`
+const without = (...syscalls: NonNullable<OciSeccomp['syscalls']>): OciSeccomp => ({ ...allowed, syscalls })
+const [EPERM, ENOSYS] = [1, 38]
+
+test('a call gets the errno of its rule, or EPERM', () => {
+  const names = ['getppid', 'no_such_call']
+  expect(call('110')).toBe(0)
+  expect(call('110', without({ names, action: 'SCMP_ACT_ERRNO' }))).toBe(EPERM)
+  expect(call('110', without({ names, action: 'SCMP_ACT_ERRNO', errnoRet: ENOSYS }))).toBe(ENOSYS)
+  expect(call('102', without({ names, action: 'SCMP_ACT_ERRNO' }))).toBe(0)
+})
+
+test.each([
+  ['SCMP_CMP_EQ', 8, undefined, 8, 0],
+  ['SCMP_CMP_NE', 8, undefined, 0, 8],
+  ['SCMP_CMP_GE', 8, undefined, 9, 0],
+  ['SCMP_CMP_GT', 8, undefined, 9, 8],
+  ['SCMP_CMP_LT', 8, undefined, 0, 8],
+  ['SCMP_CMP_LE', 8, undefined, 8, 0x20000],
+  ['SCMP_CMP_MASKED_EQ', 0x20000, 0x20000, 0x20008, 8],
+])('%s %i %p is so of %i, and not of %i', (op, value, valueTwo, hit, missed) => {
+  const args = [{ index: 0, op, value, ...(valueTwo !== undefined && { valueTwo }) }]
+  const profile = without({ names: ['personality'], action: 'SCMP_ACT_ERRNO', args })
+  expect([call(personality(hit)), call(personality(missed))]).toEqual([0, 0])
+  expect([call(personality(hit), profile), call(personality(missed), profile)]).toEqual([EPERM, 0])
+})
+
+test('several conditions for one argument are alternatives, for several arguments all must hold', () => {
+  const is = (index: number, value: number) => ({ index, value, op: 'SCMP_CMP_EQ' })
+  const alternatives = without({
+    ...{ names: ['personality'], action: 'SCMP_ACT_ERRNO', args: [is(0, 8), is(0, 9)] },
+  })
+  expect([8, 9, 10].map((persona) => call(personality(persona), alternatives))).toEqual([EPERM, EPERM, 0])
+  // getpriority(which, who)
+  const both = without({ names: ['getpriority'], action: 'SCMP_ACT_ERRNO', args: [is(0, 0), is(1, 0)] })
+  expect(['140, 0, 0', '140, 0, 1'].map((text) => call(text, both))).toEqual([EPERM, 0])
+})
+
+test('the default profile lets a program run and refuses what it does not name', () => {
+  expect(call('39', defaultSeccomp())).toBe(0)
+  // add_key and userfaultfd
+  expect(call('323, 1')).toBe(0)
+  expect(call('323, 1', defaultSeccomp())).toBe(EPERM)
+})
+
+test.each<[string, OciSeccomp]>([
+  ['flags', { ...allowed, flags: ['SECCOMP_FILTER_FLAG_LOG'] }],
+  ['a listener', without({ names: ['mkdir'], action: 'SCMP_ACT_NOTIFY' })],
+  ['an unknown action', { defaultAction: 'SCMP_ACT_DREAM' }],
+  ['an unknown architecture', { ...allowed, architectures: ['SCMP_ARCH_TAPE'] }],
+  [
+    'an unknown comparison',
+    without({ names: ['mkdir'], action: 'SCMP_ACT_ERRNO', args: [{ index: 0, op: 'x', value: 1 }] }),
+  ],
+])('%s: left to crun', (_, profile) => {
+  expect(compileSeccomp(profile)).toBeUndefined()
+})
