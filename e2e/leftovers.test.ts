@@ -267,7 +267,7 @@ test(
 /** Starts a container with its client attached and waits until it runs. */
 async function attached(name: string, flags: readonly string[] = []) {
   const client = kata.call(['run', '--rm', '--name', name, ...flags, '--', 'sleep', '300'])
-  await eventually(`${name} to run`, async () => (await kata.isRunning(name)) || undefined)
+  await kata.runs(name, client)
   return { client, facts: await kata.inspect(name) }
 }
 

@@ -37,7 +37,7 @@ describe('exit codes pass through', () => {
 describe('signals', () => {
   test('KILL from outside ends the container with 137', async () => {
     const client = kata.call(['run', '--rm', '--name', 'victim', '--', 'sleep', '300'])
-    await eventually('the container to run', async () => (await kata.isRunning('victim')) || undefined)
+    await kata.runs('victim', client)
     expect((await kata.call(['kill', '-s', 'KILL', 'victim'])).code).toBe(0)
     expect((await client).code).toBe(137)
   })
@@ -53,7 +53,7 @@ describe('signals', () => {
 
   test('TERM to a command without a handler ends it all the same', async () => {
     const client = kata.call(['run', '--rm', '--name', 'deaf', '--', 'sleep', '300'])
-    await eventually('the container to run', async () => (await kata.isRunning('deaf')) || undefined)
+    await kata.runs('deaf', client)
     await kata.call(['kill', '-s', 'TERM', 'deaf'])
     expect((await client).code).toBe(137)
   })

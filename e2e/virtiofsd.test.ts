@@ -302,7 +302,7 @@ describe('kill -9', () => {
     async (_, which) => {
       const name = `killed-${which}`
       const client = kata.call(['run', '--rm', '--name', name, '-v', `${dir.path}:/v`, '--', 'sleep', '600'])
-      await eventually(`${name} to run`, async () => (await kata.isRunning(name)) || undefined)
+      await kata.runs(name, client)
       const { virtiofsdPids } = (await kata.inspect(name)).sandbox as SandboxFacts
       const refs = virtiofsdPids.map((pid) => processRef(pid)!)
       process.kill(virtiofsdPids[which]!, 'SIGKILL')

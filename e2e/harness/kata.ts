@@ -101,6 +101,18 @@ export class Kata {
     return entries.some(({ id, status }) => id === name && status === 'running')
   }
 
+  /** Waits until the container runs, or its client has ended before: the words of that say why. */
+  async runs(name: string, client: Promise<Outcome>): Promise<void> {
+    let ended: Outcome | undefined
+    void client.then((outcome) => {
+      ended = outcome
+    })
+    await eventually(`${name} to run`, async () => {
+      if (ended !== undefined) throw new Error(`${name} ended with ${ended.code}: ${ended.stderr}`)
+      return (await this.isRunning(name)) || undefined
+    })
+  }
+
   /** Removes what the test kept on purpose (records of containers) and its directories. */
   async close(): Promise<void> {
     if (isKept) return sayKept([executable, ...this.global, 'ps'].join(' '))
