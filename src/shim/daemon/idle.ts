@@ -1,22 +1,38 @@
-/** Returns the memory of a burst of calls once the calls have stopped: a shim is idle for nearly all its life. */
+/**
+ * Returns the memory of calls once they have stopped: a shim is idle for nearly all its life. Under probes that come every second it never
+ * is, so its heap is collected from time to time all the same.
+ */
 import type { Transport } from '../../ttrpc/ttrpc.ts'
 
-/** Idle time before the heap is collected, milliseconds. */
-const idleMs = 2000
+/** Both in milliseconds. */
+export interface CollectTimes {
+  /** Time without a call after which the heap is collected. */
+  readonly idleMs: number
+  /** Longest time from the first call to the collection. */
+  readonly atLatestMs: number
+}
 
-/** Returns the function to call for each sign of life. `collect` runs once after each busy period. */
-export function collectWhenIdle(collect: () => void, afterMs = idleMs): () => void {
+const times: CollectTimes = { idleMs: 2000, atLatestMs: 30_000 }
+
+/** The function to call for each sign of life. `collect` runs once after each busy period, and in a long one again and again. */
+export function collectWhenIdle(
+  collect: () => void,
+  { idleMs, atLatestMs }: CollectTimes = times,
+): () => void {
+  let firstCall = 0
   let lastCall = 0
   let timer: ReturnType<typeof setTimeout> | undefined
   const look = () => {
-    const rest = lastCall + afterMs - performance.now()
+    const rest = Math.min(lastCall + idleMs, firstCall + atLatestMs) - performance.now()
     timer = rest > 0 ? setTimeout(look, rest) : undefined
     if (timer === undefined) collect()
   }
   // Calls do not reset the timer: one that fires too early waits for the rest.
   return () => {
     lastCall = performance.now()
-    timer ??= setTimeout(look, afterMs)
+    if (timer !== undefined) return
+    firstCall = lastCall
+    timer = setTimeout(look, Math.min(idleMs, atLatestMs))
   }
 }
 
