@@ -4,6 +4,7 @@ import { KataError } from '../errors.ts'
 import type { Config, HypervisorConfig } from './config.ts'
 import { configurationOf, configurations } from './drivers.ts'
 import { tableName } from './keys.ts'
+import { unassignedEnd } from './unassigned-ids.ts'
 
 /** The host's processors and memory. */
 export interface HostSize {
@@ -14,9 +15,6 @@ export interface HostSize {
 export function readHostSize(): HostSize {
   return { cpus: availableParallelism(), memoryMiB: Math.floor(totalmem() / 1024 ** 2) }
 }
-
-/** The end of the unassigned ids: systemd's foreign ids begin here (https://systemd.io/UIDS-GIDS/). */
-const uidEnd = 2147352576
 
 /**
  * Resolves the values that mean "as the host has", checks the rules between keys and freezes the result.
@@ -70,11 +68,11 @@ function requireConsistent(given: HypervisorConfig, where: (key: string) => stri
     )
   if (given.hotPlugVfio !== 'no-port' && given.coldPlugVfio !== 'no-port')
     throw conflict('cold_plug_vfio', 'hot_plug_vfio and cold_plug_vfio are both set', 'Keep one of them.')
-  if (given.rootlessUidBase + given.rootlessUidBlocks * 65536 > uidEnd)
+  if (given.rootlessUidBase + given.rootlessUidBlocks * 65536 > unassignedEnd)
     throw conflict(
       'rootless_uid_base',
-      `${given.rootlessUidBlocks} blocks of 65536 ids from ${given.rootlessUidBase} end above ${uidEnd}`,
-      `Lower rootless_uid_base, or set rootless_uid_blocks to at most ${Math.floor((uidEnd - given.rootlessUidBase) / 65536)}.`,
+      `${given.rootlessUidBlocks} blocks of 65536 ids from ${given.rootlessUidBase} end above ${unassignedEnd}`,
+      `Lower rootless_uid_base, or set rootless_uid_blocks to at most ${Math.floor((unassignedEnd - given.rootlessUidBase) / 65536)}.`,
     )
 }
 

@@ -5,7 +5,7 @@ export const rootlessErrors = {
   UID_RANGE_INVALID: entry(
     'invalid_argument',
     'the range of VMM users is unusable: base {base}, {blocks} blocks of 65536 ids',
-    'Set rootless_uid_base to a multiple of 65536 from 65536 on, and rootless_uid_blocks so that the range ends below 2147483648.',
+    'Set rootless_uid_base to a multiple of 65536 from 65536 on, and rootless_uid_blocks so that the range ends below 2147352576.',
   ),
   UID_RANGE_OVERLAP: entry(
     'failed_precondition',

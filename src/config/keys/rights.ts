@@ -1,6 +1,7 @@
 /** Keys about who the VMM runs as, and what a pod may change. */
 import type { AccountMode, KvmAccess, LandlockMode } from '../config.ts'
 import { keysOf } from '../key-spec.ts'
+import { unassignedEnd } from '../unassigned-ids.ts'
 import { boolean, choice, integer, pathPatterns, strings } from '../value-types.ts'
 
 const isKeyPattern = (text: string): boolean => {
@@ -94,7 +95,7 @@ export const rightsKeys = [
     'rootlessUidBlocks',
     integer(1, 4091),
     4091,
-    'Blocks in that range: the most sandboxes that can run at the same time. The whole range must end below 2147352576.',
+    `Blocks in that range: the most sandboxes that can run at the same time. The whole range must end below ${unassignedEnd}.`,
     { own: true },
   ),
   key(

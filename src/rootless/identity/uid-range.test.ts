@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { unassignedEnd } from '../../config/unassigned-ids.ts'
 import { accountComment, blockOfUid, checkUidRange, checkUpperIds, uidBlock } from './uid-range.ts'
 
 const range = { base: 0x70000000, blocks: 4091 }
@@ -63,6 +64,7 @@ describe('uid range', () => {
     { base: 0, blocks: 10 },
     { base: 65537, blocks: 1 },
     { base: 0x70000000, blocks: 4097 },
+    { base: unassignedEnd, blocks: 1 },
     { base: 0x70000000, blocks: 0 },
   ])('an unusable range is refused: %p', (bad) => {
     expect(() => checkUidRange(bad)).toThrow('UID_RANGE_INVALID')

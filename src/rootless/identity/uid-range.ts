@@ -6,6 +6,7 @@
  * 1879048191); 4091 blocks end before the next reserved range.
  */
 import { readFileSync } from 'node:fs'
+import { unassignedEnd } from '../../config/unassigned-ids.ts'
 import { KataError } from '../../errors.ts'
 import type { IdRange } from '../../linux/processes/user-namespace.ts'
 
@@ -56,7 +57,7 @@ const lastId = (range: UidRange): number => uidBlock(range, range.blocks - 1).ui
 export function checkUidRange(range: UidRange, etc = '/etc'): void {
   const { base, blocks } = range
   const whole = Number.isInteger(base) && Number.isInteger(blocks) && base % blockSize === 0
-  if (!whole || base < blockSize || blocks < 1 || lastId(range) >= 2 ** 31)
+  if (!whole || base < blockSize || blocks < 1 || lastId(range) >= unassignedEnd)
     throw new KataError('UID_RANGE_INVALID', { base, blocks })
   const foreign = idLines(etc, base, lastId(range)).find(({ file, fields }) => !isOurs(range, file, fields))
   if (foreign !== undefined)
