@@ -121,6 +121,14 @@ describe('processes', () => {
     )
   })
 
+  test('a memory limit in which nothing can be started is told as that; 6 MiB are enough', async () => {
+    const tiny = createContainer(guest, 'tiny', { args: ['true'], memoryLimit: 65_536n })
+    await expect(tiny).rejects.toMatchObject({ code: 'invalid_argument', reason: 'MEMORY_LIMIT_TOO_LOW' })
+    expect(await status(tiny)).toContain('65536 bytes; crun says: ')
+    const small = await runContainer(guest, 'small', { args: ['true'], memoryLimit: 6n << 20n })
+    expect(small).toEqual({ stdout: '', stderr: '', status: 0 })
+  })
+
   test('user, directory, environment, host name, read-only root, capabilities', async () => {
     const script = 'id -u; id -g; pwd; echo $GREETING; hostname; grep CapEff /proc/self/status; touch /x 2>&1'
     const { stdout } = await runContainer(guest, 'facts', {

@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
 import { KataError } from '../errors.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
-import { asCommandError } from './command-error.ts'
+import { asCommandError, commandCodes } from './command-error.ts'
 
-test.each(['COMMAND_NOT_FOUND', 'COMMAND_NOT_EXECUTABLE', 'WORKDIR_INVALID', 'SYSCTL_REFUSED'] as const)(
+test.each(commandCodes)(
   'our agent says %s',
   (reason) => {
     const told = new TtrpcError('not_found', 'any words', { reason })

@@ -8,6 +8,7 @@ export const commandCodes = [
   'COMMAND_NOT_EXECUTABLE',
   'WORKDIR_INVALID',
   'SYSCTL_REFUSED',
+  'MEMORY_LIMIT_TOO_LOW',
 ] as const
 /**
  * Kata's agent 4.1 gives no machine-readable reason: it answers INTERNAL, with this text between the frames of a backtrace. It starts a

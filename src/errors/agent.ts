@@ -57,6 +57,11 @@ export const agentErrors = {
     'the guest refuses a kernel parameter of the container ({reason})',
     'Check its name and value: it is for the kernel of the machine, not of the host.',
   ),
+  MEMORY_LIMIT_TOO_LOW: entry(
+    'invalid_argument',
+    'the memory limit of the container is too low to start {command} ({reason})',
+    'Raise it: before the program runs, the runtime needs some hundred kilobytes of it. 6 MiB, the least that Docker and `kata-ts run` take, is enough for that.',
+  ),
   AGENT_NO_SECCOMP: entry(
     'failed_precondition',
     'container {container} has a seccomp profile, and {agent} in the guest cannot apply one',

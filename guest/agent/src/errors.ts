@@ -34,6 +34,10 @@ export const diskUnmountable = (message: string, cause?: unknown) =>
 export const workdirInvalid = (message: string) =>
   new TtrpcError('invalid_argument', message, { reason: 'WORKDIR_INVALID' })
 
+/** A memory limit in which no container can be made. */
+export const memoryLimitTooLow = (message: string, cause?: unknown) =>
+  new TtrpcError('invalid_argument', message, { reason: 'MEMORY_LIMIT_TOO_LOW', cause })
+
 /** The text of any thrown value. */
 export function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -25,7 +25,7 @@ import { parseNetwork } from '../parse/network.ts'
 import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseSignal } from '../parse/signal.ts'
-import { parseMachineMemory, parseSize } from '../parse/size.ts'
+import { parseMachineMemory, parseMemoryLimit } from '../parse/size.ts'
 import { parseVolume } from '../parse/volume.ts'
 import type { Settings } from '../settings.ts'
 
@@ -129,7 +129,7 @@ function overridesOf({ machineMemory, vcpus, rootless, accelerator }: RunFlags):
 
 function limitsOf({ memory, cpus, pidsLimit }: RunFlags) {
   return {
-    ...(memory === undefined ? {} : { memoryBytes: parseSize(memory, '--memory') }),
+    ...(memory === undefined ? {} : { memoryBytes: parseMemoryLimit(memory) }),
     ...(cpus === undefined ? {} : { cpus: parseCpus(cpus) }),
     ...(pidsLimit === undefined ? {} : { pids: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) }),
   }

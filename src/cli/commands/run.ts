@@ -85,7 +85,7 @@ const sizeOptions = (command: Command): Command =>
   command
     .option(
       '-m, --memory <size>',
-      'memory limit of the container, such as 512M; its machine gets as much more',
+      'memory limit of the container, such as 512M and at least 6M; its machine gets as much more',
     )
     .option('--cpus <n>', 'processors that the container may use, such as 1.5; its machine gets as many more')
     .option(

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parseMachineMemory, parseSize } from './size.ts'
+import { parseMachineMemory, parseMemoryLimit, parseSize } from './size.ts'
 
 test.each([
   ['1', 1],
@@ -24,4 +24,10 @@ test('MiB are rounded up, so that a machine never gets less than asked', () => {
   expect(parseMachineMemory('262145k', 1024)).toBe(257)
   for (const text of ['512', '127M', '2g'])
     expect(() => parseMachineMemory(text, 1024)).toThrow('with its unit, from 128M to 1024M')
+})
+
+test('a container needs 6 MiB, which a number without its unit is not', () => {
+  expect(parseMemoryLimit('6M')).toBe(6 * 2 ** 20)
+  for (const text of ['5M', '6291455', '512'])
+    expect(() => parseMemoryLimit(text)).toThrow(/^\[OPTION_INVALID\] --memory does not take .*from 6M on/)
 })

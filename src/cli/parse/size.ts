@@ -2,6 +2,8 @@
 import { readHostSize } from '../../config/validate.ts'
 import { KataError } from '../../errors.ts'
 
+/** The least that a container may be limited to, as with Docker: less does not start. MiB. */
+const leastContainerMiB = 6
 /** The least that `default_memory` may be, MiB. */
 const leastMachineMiB = 128
 
@@ -23,6 +25,18 @@ export function parseSize(text: string, option: string): number {
       option,
       value: text,
       allowed: 'a size above zero such as 512M, 1g or 1048576',
+    })
+  return bytes
+}
+
+/** Bytes of `--memory`. @throws KataError OPTION_INVALID, with the least size for one that is too small. */
+export function parseMemoryLimit(text: string): number {
+  const bytes = parseSize(text, '--memory')
+  if (bytes < leastContainerMiB * 2 ** 20)
+    throw new KataError('OPTION_INVALID', {
+      option: '--memory',
+      value: text,
+      allowed: `a size with its unit, from ${leastContainerMiB}M on`,
     })
   return bytes
 }

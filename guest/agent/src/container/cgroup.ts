@@ -22,6 +22,9 @@ export function cgroupOf(containerId: string): Cgroup {
   return { path, directory: `${cgroupRoot}${path}` }
 }
 
+/** The parent of all containers' cgroups. What it counts stays when one of them goes. */
+export const allContainers: Cgroup = { path: containersCgroup, directory: `${cgroupRoot}${containersCgroup}` }
+
 /** SIGKILL for every process in it, also for those being forked this moment and for frozen ones. */
 export function killCgroup({ directory }: Cgroup): void {
   set(`${directory}/cgroup.kill`, '1')
@@ -64,7 +67,7 @@ export function statsOf({ directory }: Cgroup): CgroupStats {
   return cgroupStats((name) => readIfThere(`${directory}/${name}`))
 }
 
-/** How many of its processes the kernel has killed for want of memory. */
+/** How many of its processes, and of cgroups below, the kernel has killed for want of memory. */
 export function oomKills({ directory }: Cgroup): bigint {
   return parseFlatKeyed(readIfThere(`${directory}/memory.events`) ?? '').oom_kill ?? 0n
 }

@@ -14,9 +14,10 @@ import { exists, makeDirectories, removeTree, save } from '../system/files.ts'
 import { toJson } from '../system/json.ts'
 import { setSysctls } from '../system/sysctl.ts'
 import { splitSysctls } from '../system/sysctl-names.ts'
-import { type Cgroup, cgroupOf, killCgroup, removeCgroup } from './cgroup.ts'
+import { allContainers, type Cgroup, cgroupOf, killCgroup, oomKills, removeCgroup } from './cgroup.ts'
 import { type ShownDisk, withGuestDevices } from './container-devices.ts'
 import type { Crun, StartedProcess } from './crun.ts'
+import { explainByMemory } from './memory-limit.ts'
 import type { OomEvents, OomWatch } from './oom.ts'
 import {
   type ContainerProcess,
@@ -99,6 +100,7 @@ export class Container {
     refusePidNamespace(oci)
     const bundle = `${bundles}/${id}`
     const mounted: MountedStorage[] = []
+    const killsBefore = oomKills(allContainers)
     try {
       makeDirectories(bundle, 0o700)
       for (const storage of storages)
@@ -119,13 +121,15 @@ export class Container {
       const init = await tools.crun.create(id, bundle, planStdio(tools.loop, oci.process, bundle, 'init'))
       return new Container(id, { init, terminationLog: terminationLogOf(oci) }, mounted, tools)
     } catch (error) {
+      // crun has removed the container's own cgroup by now.
+      const kills = oomKills(allContainers) - killsBefore
       await discard(cgroupOf(id), tools.crun, id)
       for (const { watch } of mounted) watch?.stop()
       // Why it failed matters more than what stays in use.
       await tools.sources.leave(id).catch(() => {})
       for (const storage of mounted.reverse()) await unmountStorage(storage).catch(() => {})
       removeTree(bundle)
-      throw error
+      throw explainByMemory(error, oci.linux?.resources, kills)
     }
   }
 
