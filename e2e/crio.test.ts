@@ -1,15 +1,17 @@
 /**
- * What the shim refuses when CRI-O calls it (internal/oci/runtime_vm.go, `runtime_type = "vm"`): no address of a containerd, standard
- * error and output read as one, root file systems that are mounted already. Debian has no package of CRI-O, so this test stands in for it.
+ * The shim as CRI-O calls it (internal/oci/runtime_vm.go, `runtime_type = "vm"`): no address of a containerd, standard error and output
+ * read as one, Shutdown after every Delete, a file `oom` in the bundle, and root file systems that are mounted already, below a directory
+ * that CRI-O's storage has made a private mount. Debian has no package of CRI-O, so this test stands in for it.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { busyboxPath } from '../setup/paths.ts'
 import { embeddedRootfs } from '../src/images/embedded-rootfs.ts'
-import { mount, unmountBelow } from '../src/linux/mounts/mount.ts'
+import { bindMount, mount, mountFlags, mountPoints, unmountBelow } from '../src/linux/mounts/mount.ts'
 import { defaultSpec } from '../src/oci/defaults/default-spec.ts'
 import { TaskDefinition } from '../src/protocol/generated/containerd/task.ts'
+import { Status } from '../src/protocol/generated/containerd/types.ts'
 import { connectUnix } from '../src/ttrpc/bun.ts'
 import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { ownDirectory } from './harness/directories.ts'
@@ -30,6 +32,8 @@ let rootfs: string
 let before: HostState
 beforeAll(async () => {
   dir = ownDirectory('/var/lib/kata-ts-e2e-')
+  bindMount(dir, dir)
+  mount({ source: 'none', target: dir, flags: mountFlags.private })
   runDir = ownDirectory('/run/kt-')
   rootfs = await embeddedRootfs(readFileSync(busyboxPath), join(dir, 'cache'))
   before = hostState(runDir)
@@ -47,7 +51,7 @@ const nothingLeft = async () => {
 }
 
 /** A bundle as CRI-O makes it: the root file system is mounted elsewhere, and the annotations are CRI-O's. */
-function makeBundle(id: string, script: string, { annotations = {}, sandbox = pod } = {}): string {
+function makeBundle(id: string, script: string, { annotations = {}, sandbox = pod, resources = {} } = {}): string {
   const at = (name: string) => join(dir, id, name)
   for (const name of ['userdata', 'merged', 'upper', 'work']) mkdirSync(at(name), { recursive: true })
   const data = `lowerdir=${rootfs},upperdir=${at('upper')},workdir=${at('work')}`
@@ -70,7 +74,7 @@ function makeBundle(id: string, script: string, { annotations = {}, sandbox = po
       ...annotations,
     },
   })
-  writeFileSync(at('userdata/config.json'), JSON.stringify(spec))
+  writeFileSync(at('userdata/config.json'), JSON.stringify({ ...spec, linux: { ...spec.linux, resources } }))
   return at('userdata')
 }
 
@@ -106,6 +110,53 @@ async function run(task: Task, id: string, configPath: string): Promise<void> {
   })
   await task.start({ id })
 }
+
+/** DeleteContainer: of any container, with Shutdown. */
+async function remove(task: Task, id: string): Promise<void> {
+  await task.delete({ id })
+  await task.shutdown({ id }).catch(() => {})
+}
+
+test('a pod of three containers, from start to end, with a CRI-O that is restarted between', async () => {
+  const configPath = join(dir, 'auto.toml')
+  writeFileSync(configPath, hypervisorTable('virtio_fs_privilege = "auto"\n'))
+  makeBundle(pod, sleeper)
+  const address = start(pod)
+  const first = await taskAt(address)
+  await run(first.task, pod, configPath)
+  // The shim did not see this mount; it holds no copy of it once the container has its own.
+  makeBundle('one', sleeper)
+  expect(start('one')).toBe(address)
+  await run(first.task, 'one', configPath)
+  const { process: shimProcess } = JSON.parse(readFileSync(join(dir, pod, 'userdata/shim.json'), 'utf8'))
+  expect(mountPoints(shimProcess.pid)).not.toContain(join(dir, 'one/merged'))
+  first.connection.close()
+
+  // It reads the address of a container that it knew from the container's bundle.
+  const { connection, task } = await taskAt(readFileSync(join(dir, 'one/userdata/address'), 'utf8').trim())
+  expect((await task.state({ id: 'one' })).status).toBe(Status.RUNNING)
+
+  const greedy = makeBundle('greedy', 'head -c 64m /dev/zero | tail', {
+    resources: { memory: { limit: 16 << 20 } },
+  })
+  expect(start('greedy')).toBe(address)
+  await run(task, 'greedy', configPath)
+  expect((await task.wait({ id: 'greedy' })).exitStatus).not.toBe(0)
+  expect(existsSync(join(greedy, 'oom'))).toBe(true)
+  await remove(task, 'greedy')
+
+  await task.kill({ id: 'one', signal: 15 })
+  expect((await task.wait({ id: 'one' })).exitStatus).toBe(3)
+  expect(existsSync(join(dir, 'one/userdata/oom'))).toBe(false)
+  await remove(task, 'one')
+  // Shutdown for a container leaves the pod.
+  expect((await task.state({ id: pod })).status).toBe(Status.RUNNING)
+  await task.kill({ id: pod, signal: 9 })
+  await task.wait({ id: pod })
+  await remove(task, pod)
+  connection.close()
+  await nothingLeft()
+})
 
 test('a pod whose author writes containerd’s annotation of another pod does not start', () => {
   makeBundle('intruder', sleeper, { annotations: { 'io.kubernetes.cri.sandbox-id': pod } })

@@ -18,6 +18,8 @@ const names = {
   shimProcess: 'shim.json',
   /** The shim's address, `unix://PATH`: containerd reads it when it starts again. Shim to client. */
   address: 'address',
+  /** Mounts of the client's that the shim did not see. `start` to its daemon. */
+  lateMounts: 'late-mounts.json',
   /** Why an action of the shim failed, for instance `start` (`ToldFailure`). Shim to client. */
   actionFailure: 'action-failure.json',
   /** Why the sandbox died (`ToldFailure`). Shim to client. */

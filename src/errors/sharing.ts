@@ -12,6 +12,11 @@ export const sharingErrors = {
     'mount source {source} of container {container} is a {kind}, which cannot be shown in a virtual machine',
     'Mount a directory or a regular file.',
   ),
+  SHARE_SOURCE_HIDDEN: entry(
+    'failed_precondition',
+    'container {container} mounts something of {point}, which was mounted after its pod began and cannot be shown to the pod’s shim ({errno})',
+    'Make the mount above it shared before pods start (`mount --make-rshared /`, as systemd does; with CRI-O, skip_mount_home = "true" in storage.conf), or run the pod again.',
+  ),
   SOURCE_LINK: entry(
     'invalid_argument',
     '{source} cannot be used: {link} on its way is a symbolic link that is not followed ({reason})',

@@ -5,18 +5,22 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { replaceFile } from '../bundle/read-file.ts'
-import { writeShimProcess } from '../bundle/shim-process.ts'
+import { readShimProcess, writeShimProcess } from '../bundle/shim-process.ts'
 import { KataError } from '../errors.ts'
 import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mounts/mount.ts'
-import { processRef } from '../linux/processes/proc.ts'
+import { isAlive, processRef } from '../linux/processes/proc.ts'
 import { isListening, listenUnix } from '../linux/sockets/socket.ts'
-import { readSandboxId } from '../oci/bundle.ts'
+import { silentLogger } from '../log.ts'
+import { podOf } from '../oci/annotations.ts'
+import { readBundleSpec } from '../oci/bundle.ts'
 import { takeShimScore } from '../rootless/jail/oom-score.ts'
 import { dropRights } from '../rootless/shim-rights.ts'
-import { defaultRunDir, sandboxKey } from '../sandbox/records/paths.ts'
+import { defaultRunDir, sandboxKey, sandboxPaths } from '../sandbox/records/paths.ts'
+import { tasksOf } from '../sandbox/records/task-records.ts'
 import { parseBootstrap, readInput } from './bootstrap.ts'
 import type { ShimFlags } from './flags.ts'
+import { showLateMounts } from './late-mounts.ts'
 import { writeRuntimeOptions } from './sandbox/runtime-options.ts'
 import { spawnSelf } from './self.ts'
 
@@ -30,13 +34,14 @@ export function shimSocketPath(runDir: string, namespace: string, sandboxId: str
 /**
  * Prints the address of the shim for the bundle in `cwd`. It starts a shim, unless the bundle's container belongs to a pod that has one.
  *
- * @throws KataError POD_SHIM_GONE, SHIM_EXISTS.
+ * @throws KataError POD_SHIM_GONE, SHIM_EXISTS, SHARE_SOURCE_HIDDEN.
  */
 export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
   const bootstrap = parseBootstrap(readInput(), flags, process.env)
   // containerd makes no specification for a sandbox of the Sandbox service. A task without one fails at Create.
-  const sandboxId = (existsSync(bundleFile(cwd, 'spec')) ? readSandboxId(cwd) : undefined) ?? flags.id
+  const spec = existsSync(bundleFile(cwd, 'spec')) ? readBundleSpec(cwd) : undefined
+  const sandboxId = (spec && podOf(spec)) ?? flags.id
   const socketPath = shimSocketPath(runDir, flags.namespace, sandboxId)
   const address = `unix://${socketPath}`
   if (sandboxId === flags.id) {
@@ -49,8 +54,19 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   }
   // containerd reads this file when it restarts; without it the task would be lost.
   replaceFile(bundleFile(cwd, 'address'), address)
+  const shim = sandboxId === flags.id ? undefined : shimOfPod(runDir, flags.namespace, sandboxId)
+  if (spec !== undefined && shim !== undefined)
+    showLateMounts({ spec, bundle: cwd, container: flags.id }, shim)
   writeSync(1, bootstrap.answer(address))
   return 0
+}
+
+/** Its pid, where the pod has been made by a task; undefined when it has ended. */
+function shimOfPod(runDir: string, namespace: string, sandboxId: string): number | undefined {
+  const tasks = tasksOf(sandboxPaths(runDir, namespace, sandboxId), silentLogger)
+  const bundle = tasks.find(({ id }) => id === sandboxId)?.bundle
+  const shim = bundle === undefined ? undefined : readShimProcess(bundle)
+  return shim !== undefined && isAlive(shim) ? shim.pid : undefined
 }
 
 /** @throws KataError SHIM_EXISTS. */

@@ -17,6 +17,7 @@ const AT_RECURSIVE = 0x8000
 const OPEN_TREE_CLONE = 1
 const OPEN_TREE_CLOEXEC = 0o2000000
 const MOVE_MOUNT_F_EMPTY_PATH = 4
+const MOVE_MOUNT_T_EMPTY_PATH = 0x40
 const O_PATH = 0o10000000
 const MS_PRIVATE = 1n << 18n
 const MS_SLAVE = 1n << 19n
@@ -80,6 +81,15 @@ export function attachTree(tree: number, target: string): void {
   checked(
     libc.syscall(SYS_move_mount, tree, ptr(empty), AT_FDCWD, ptr(where), MOVE_MOUNT_F_EMPTY_PATH, 0),
     `move_mount to ${target}`,
+  )
+}
+
+/** The same, where the O_PATH descriptor `location` is. @throws SyscallError. */
+export function attachTreeAt(tree: number, location: number): void {
+  const flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH
+  checked(
+    libc.syscall(SYS_move_mount, tree, ptr(empty), location, ptr(empty), flags, 0),
+    'move_mount to an open location',
   )
 }
 

@@ -9,6 +9,7 @@ import type { CreateTaskRequest, CreateTaskResponse } from '../../protocol/gener
 import type { Container } from '../../sandbox/container.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import type { CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
+import { leaveLateRootfs } from '../late-mounts.ts'
 import { execsEndMs } from './delete-task.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
@@ -28,7 +29,8 @@ export async function createTask(
   if (id === pod.id) call?.onCancel((reason) => giveUp(context, reason))
   const sandbox = await pod.sandboxFor(request, asked)
   try {
-    const task = addTask(context, request, asked.spec, await sandbox.createContainer(asked))
+    const container = await sandbox.createContainer(asked).finally(() => leaveLateRootfs(request.bundle, asked.spec))
+    const task = addTask(context, request, asked.spec, container)
     if (id === pod.id) endPodWith(context, task)
     return { pid: task.pid }
   } catch (failure) {
