@@ -3,8 +3,8 @@
  * makes the exit code 1.
  *
  *   npm run bench                          all of them
- *   npm run bench -- start [NAME...]       some: start, memory, overhead, exec, stdout, stop, rootless, share, accounts, disk, network,
- *                                          parallel, containerd
+ *   npm run bench -- start [NAME...]       some: start, modules, memory, overhead, exec, stdout, stop, rootless, share, accounts, disk,
+ *                                          network, parallel, containerd
  *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless, share and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
  *   npm run bench -- node                  a node's worth of pods for 20 minutes; only when asked for
@@ -22,6 +22,7 @@ import { benchDisk } from './disk.ts'
 import { Host, machineFacts } from './host.ts'
 import { benchExec, benchStdout, benchStop } from './idle.ts'
 import { benchMemory } from './memory.ts'
+import { benchModules } from './modules.ts'
 import { benchNetwork } from './network.ts'
 import { benchNode } from './node.ts'
 import { benchOverhead } from './overhead.ts'
@@ -41,6 +42,7 @@ interface Bench {
 
 const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = {
   start: ({ host, guest, rounds }) => benchStart(host, guest, rounds),
+  modules: ({ host, guest, rounds }) => benchModules(host, guest, rounds),
   memory: ({ host, guest }) => benchMemory(host, guest),
   overhead: ({ host }) => benchOverhead(host),
   exec: ({ host, rounds }) => benchExec(host, rounds),

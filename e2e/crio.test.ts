@@ -51,7 +51,11 @@ const nothingLeft = async () => {
 }
 
 /** A bundle as CRI-O makes it: the root file system is mounted elsewhere, and the annotations are CRI-O's. */
-function makeBundle(id: string, script: string, { annotations = {}, sandbox = pod, resources = {} } = {}): string {
+function makeBundle(
+  id: string,
+  script: string,
+  { annotations = {}, sandbox = pod, resources = {} } = {},
+): string {
   const at = (name: string) => join(dir, id, name)
   for (const name of ['userdata', 'merged', 'upper', 'work']) mkdirSync(at(name), { recursive: true })
   const data = `lowerdir=${rootfs},upperdir=${at('upper')},workdir=${at('work')}`

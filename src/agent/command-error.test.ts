@@ -3,13 +3,10 @@ import { KataError } from '../errors.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import { asCommandError, commandCodes } from './command-error.ts'
 
-test.each(commandCodes)(
-  'our agent says %s',
-  (reason) => {
-    const told = new TtrpcError('not_found', 'any words', { reason })
-    expect(asCommandError(told, ['x', '-y'])).toMatchObject({ code: reason, fields: { command: 'x' } })
-  },
-)
+test.each(commandCodes)('our agent says %s', (reason) => {
+  const told = new TtrpcError('not_found', 'any words', { reason })
+  expect(asCommandError(told, ['x', '-y'])).toMatchObject({ code: reason, fields: { command: 'x' } })
+})
 
 test('of what Kata’s agent says, the backtrace is left out', () => {
   const words = 'Failed to exec: 0: the file nosuch was not found 1: <unknown> 2: <unknown>'

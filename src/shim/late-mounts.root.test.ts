@@ -39,7 +39,8 @@ beforeAll(async () => {
   tmpfs(early)
   writeFileSync(join(early, 'file'), '')
   shim = Bun.spawn(['unshare', '--mount', '--propagation', 'slave', 'sleep', '1000'])
-  const isApart = () => existsSync(seen(early)) && readFileSync(`/proc/${shim.pid}/comm`, 'utf8') === 'sleep\n'
+  const isApart = () =>
+    existsSync(seen(early)) && readFileSync(`/proc/${shim.pid}/comm`, 'utf8') === 'sleep\n'
   await poll(() => isApart() || undefined, { timeoutMs: 10_000 })
   tmpfs(late)
   tmpfs(data)

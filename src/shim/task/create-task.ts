@@ -29,7 +29,9 @@ export async function createTask(
   if (id === pod.id) call?.onCancel((reason) => giveUp(context, reason))
   const sandbox = await pod.sandboxFor(request, asked)
   try {
-    const container = await sandbox.createContainer(asked).finally(() => leaveLateRootfs(request.bundle, asked.spec))
+    const container = await sandbox
+      .createContainer(asked)
+      .finally(() => leaveLateRootfs(request.bundle, asked.spec))
     const task = addTask(context, request, asked.spec, container)
     if (id === pod.id) endPodWith(context, task)
     return { pid: task.pid }

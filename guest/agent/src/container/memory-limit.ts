@@ -15,7 +15,11 @@ const refusal = ': Cannot allocate memory'
  * @param kills how many processes of containers the kernel killed for want of memory meanwhile.
  * @returns `error` itself when it was not the limit.
  */
-export function explainByMemory(error: unknown, resources: LinuxResources | undefined, kills: bigint): unknown {
+export function explainByMemory(
+  error: unknown,
+  resources: LinuxResources | undefined,
+  kills: bigint,
+): unknown {
   const limit = resources?.memory?.limit ?? 0n
   // crun says what is wrong with a command, and then no limit is.
   if (limit <= 0n || !(error instanceof TtrpcError && error.code === 'internal')) return error
