@@ -532,9 +532,11 @@ describe('guest', () => {
       guest.agent.addSwapPath({ path: '/dev/vda' }),
       guest.agent.getIPTables({}),
       guest.agent.setIPTables({ data: new Uint8Array(1) }),
-      guest.agent.resizeVolume({ volumeGuestPath: '/', size: 1n }),
     ])
       expect(await status(call)).toMatch(/^unimplemented: .{30,}/)
+    expect(await status(guest.agent.resizeVolume({ volumeGuestPath: '/', size: 512n }))).toMatch(
+      /^invalid_argument: .*no disk is mounted/,
+    )
     for (const logType of ['termination_log', 'journal'])
       expect(await status(guest.agent.getDiagnosticData({ logType, containerId: 'nobody' }))).toStartWith(
         'invalid_argument',

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/btrfs.h>
 #include <linux/module.h>
 #include <linux/openat2.h>
 #include <linux/random.h>
@@ -331,6 +332,71 @@ FUNCTION(js_file_system) {
   }
   free_text(ctx, path);
   return answer;
+}
+
+/* --- growing a file system ------------------------------------------------------------------------------- */
+
+/* Not in the kernel's installed headers: from fs/ext4/ext4.h and fs/xfs/libxfs/xfs_fs.h. */
+#define EXT4_RESIZE _IOW('f', 16, uint64_t)
+struct xfs_geometry {
+  uint32_t block_size, others[6], inode_percent;
+  uint64_t blocks, more[3];
+  uint8_t uuid[16];
+  uint32_t rest[7];
+};
+struct xfs_growth {
+  uint64_t blocks;
+  uint32_t inode_percent;
+};
+#define XFS_GEOMETRY _IOR('X', 100, struct xfs_geometry)
+#define XFS_GROW _IOW('X', 110, struct xfs_growth)
+
+/* 0 or an errno. A file system that is larger already is EINVAL: two of the three would shrink it. */
+static int grow(int fd, const char *type, uint64_t size) {
+  struct statvfs facts;
+  if (fstatvfs(fd, &facts) < 0) return errno;
+  if (facts.f_blocks * facts.f_frsize > size) return EINVAL;
+  if (!strncmp(type, "ext", 3)) {
+    uint64_t blocks = size / facts.f_frsize;
+    return ioctl(fd, EXT4_RESIZE, &blocks) < 0 ? errno : 0;
+  }
+  if (!strcmp(type, "xfs")) {
+    struct xfs_geometry now;
+    if (ioctl(fd, XFS_GEOMETRY, &now) < 0) return errno;
+    struct xfs_growth growth = {.blocks = size / now.block_size, .inode_percent = now.inode_percent};
+    if (growth.blocks == now.blocks) return 0;
+    if (growth.blocks < now.blocks) return EINVAL;
+    return ioctl(fd, XFS_GROW, &growth) < 0 ? errno : 0;
+  }
+  if (!strcmp(type, "btrfs")) {
+    struct btrfs_ioctl_vol_args arguments = {0};
+    snprintf(arguments.name, sizeof arguments.name, "%llu", (unsigned long long)size);
+    return ioctl(fd, BTRFS_IOC_RESIZE, &arguments) < 0 ? errno : 0;
+  }
+  return EOPNOTSUPP;
+}
+
+/* growFileSystem(path, type, size): the pid of a child that does it, as it can take long; it exits with 0 or the errno. */
+FUNCTION(js_grow_file_system) {
+  const char *path = text(ctx, argv[0]);
+  if (!path) return JS_EXCEPTION;
+  const char *type = text(ctx, argv[1]);
+  if (!type) return free_text(ctx, path), JS_EXCEPTION;
+  const uint64_t size = long_integer(ctx, argv[2]);
+  const pid_t child = fork();
+  if (child == 0) {
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    _exit(fd < 0 ? errno : grow(fd, type, size));
+  }
+  JSValue answer = result(ctx, "fork", child);
+  free_text(ctx, path), free_text(ctx, type);
+  return answer;
+}
+
+/* nameErrno(number): "EINVAL" */
+FUNCTION(js_name_errno) {
+  const char *name = strerrorname_np(integer(ctx, argv[0]));
+  return JS_NewString(ctx, name ? name : "EUNKNOWN");
 }
 
 /* fileSize(fd) */
@@ -721,6 +787,8 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("renameat", 3, js_renameat),
     JS_CFUNC_DEF("lchownat", 4, js_lchownat),
     JS_CFUNC_DEF("fileSystem", 1, js_file_system),
+    JS_CFUNC_DEF("growFileSystem", 3, js_grow_file_system),
+    JS_CFUNC_DEF("nameErrno", 1, js_name_errno),
     JS_CFUNC_DEF("fileSize", 1, js_file_size),
     JS_CFUNC_DEF("fchmod", 2, js_fchmod),
     JS_CFUNC_DEF("chmod", 2, js_chmod),

@@ -43,7 +43,8 @@ async function main(): Promise<void> {
   const loop = createLoop()
   makeDirectories(crunDirectory, 0o700)
   const oom = createOomEvents(loop)
-  const crun = createCrun(createReaper(loop), crunDirectory)
+  const reaper = createReaper(loop)
+  const crun = createCrun(reaper, crunDirectory)
   const volumes = new PodVolumes({
     mount: mountStorage,
     remount: resizeEphemeral,
@@ -56,6 +57,7 @@ async function main(): Promise<void> {
     sandbox,
     oom,
     passed,
+    exitOf: reaper.exitOf,
     report: (error) => sayError('while the sandbox ends', error),
     switchOff: () =>
       void sleep(farewellMilliseconds).then(() => switchOff({ byRestart: options.endsByRestart })),

@@ -41,6 +41,13 @@ declare module 'syscalls' {
   export function fileSystem(
     path: string,
   ): [fragment: number, blocks: number, available: number, nodes: number, freeNodes: number]
+  /**
+   * Grows the ext4, xfs or btrfs that is mounted at `path` to `size` bytes. The pid of a child that does it, as it may take long:
+   * its exit code is 0 or the errno.
+   */
+  export function growFileSystem(path: string, type: string, size: number): number
+  /** The name of an errno, for instance `EINVAL`. */
+  export function nameErrno(errno: number): string
   export function fileSize(fd: number): number
   export function fchmod(fd: number, mode: number): void
   export function chmod(path: string, mode: number): void

@@ -8,6 +8,7 @@ import { internal } from '../errors.ts'
 import { canProbeMemory, memoryBlockSize, onlineCpus, onlineMemory, reseed, setDateTime } from '../machine.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { metricsText } from '../statistics/metrics.ts'
+import type { ExitOf } from '../storage/grow-volume.ts'
 import { receiveFile } from '../storage/received-files.ts'
 import { storageDrivers } from '../storage/storage.ts'
 import { agentFeature, agentVersion } from '../system/version.ts'
@@ -16,6 +17,7 @@ export interface GuestTools {
   readonly sandbox: Sandbox
   readonly oom: OomEvents
   readonly passed: PassedDevices
+  readonly exitOf: ExitOf
   /** Reports what went wrong while the sandbox ends. */
   readonly report: (error: unknown) => void
   /** Switches the machine off, once the answer has left. */

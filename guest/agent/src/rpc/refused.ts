@@ -18,6 +18,5 @@ export function refusedCalls() {
     setPolicy: refuse('this agent has no policy engine, so it cannot hold a request to a policy'),
     getIPTables: noTables,
     setIPTables: noTables,
-    resizeVolume: refuse('a volume is as large as the host made it: resize it there'),
   } satisfies Implementation<typeof AgentServiceDefinition>
 }

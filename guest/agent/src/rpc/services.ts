@@ -26,7 +26,7 @@ export function agentServices(tools: GuestTools): Service[] {
       ...guestCalls(tools),
       ...containerCalls(tools.sandbox),
       ...processCalls(tools.sandbox),
-      ...volumeCalls(tools.sandbox),
+      ...volumeCalls(tools.sandbox, tools.exitOf),
       ...refusedCalls(),
       ...networkCalls(),
     }),

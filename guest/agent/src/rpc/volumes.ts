@@ -4,9 +4,10 @@ import { type AgentServiceDefinition, VolumeUsage_Unit } from '../../../../src/p
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
 import { invalid } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
+import { type ExitOf, growVolume } from '../storage/grow-volume.ts'
 import { errnoName } from '../system/files.ts'
 
-export function volumeCalls(sandbox: Sandbox) {
+export function volumeCalls(sandbox: Sandbox, exitOf: ExitOf) {
   return {
     updateEphemeralMounts({ storages }) {
       sandbox.updateVolumes(storages)
@@ -28,6 +29,10 @@ export function volumeCalls(sandbox: Sandbox) {
         ],
         volumeCondition: { abnormal: false, message: '' },
       }
+    },
+    async resizeVolume({ volumeGuestPath, size }) {
+      await growVolume(volumeGuestPath, Number(size), exitOf)
+      return {}
     },
     /** A container that goes leaves the directories of the share that nobody else uses: none is ever stale. */
     removeStaleVirtiofsShareMounts: () => ({}),
