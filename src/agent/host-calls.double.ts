@@ -14,6 +14,7 @@ export const hostCalls = [
     'getMetrics',
     'copyFile',
     'getVolumeStats',
+    'resizeVolume',
   ] as const),
   ...(['createContainer', 'startContainer', 'removeContainer', 'updateContainer'] as const),
   ...(['pauseContainer', 'resumeContainer', 'statsContainer', 'getDiagnosticData'] as const),

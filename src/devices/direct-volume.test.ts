@@ -8,6 +8,7 @@ import {
   markDirectVolume,
   readDirectVolume,
   removeDirectVolume,
+  requireSize,
   sandboxesOf,
 } from './direct-volume.ts'
 
@@ -61,6 +62,17 @@ test('the sandbox’s mark is made and taken away', async () => {
   for (let times = 0; times < 2; times++)
     await directVolumeResource.release({ path, owner: 'c1' }, silentLogger)
   expect(existsSync(path)).toBe(false)
+})
+
+test.each(['', '-512', '1.5', '0x200', '0', '513', '9'.repeat(20), '9007199254741504'])(
+  'a size of %p bytes is refused',
+  (size) => {
+    expect(() => requireSize(volume, size)).toThrow('[DIRECT_VOLUME_SIZE]')
+  },
+)
+
+test('a size of whole sectors is taken', () => {
+  expect(requireSize(volume, '1073741824')).toBe(1073741824n)
 })
 
 const added = `${volume}-added`

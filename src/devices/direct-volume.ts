@@ -82,6 +82,16 @@ export function sandboxesOf(volumePath: string, root = directVolumeRoot): string
   return readdirSync(directory).filter((name) => !name.startsWith(noteName))
 }
 
+/** A size that a disk can have: decimal bytes. @throws KataError DIRECT_VOLUME_SIZE. */
+export function requireSize(volume: string, size: string | bigint): bigint {
+  const refuse = (reason: string) => new KataError('DIRECT_VOLUME_SIZE', { volume, size: String(size), reason })
+  if (!/^\d{1,20}$/.test(String(size))) throw refuse('that is no decimal number')
+  const bytes = BigInt(size)
+  if (bytes === 0n || bytes % 512n !== 0n) throw refuse('it is no multiple of 512')
+  if (bytes > Number.MAX_SAFE_INTEGER) throw refuse('no disk is as large')
+  return bytes
+}
+
 /** @throws KataError DIRECT_VOLUME_INVALID. */
 function parseNote(text: string, path: string): Omit<DirectVolume, 'directory'> {
   const invalid = (reason: string, cause?: unknown) =>

@@ -2,7 +2,7 @@
  * A disk of the host, opened by root for a VMM that could not open it. It is checked by a descriptor and never by a path, so
  * the device that was checked is the device that is opened. The node's owner and mode do not change.
  */
-import { closeSync, constants, fstatSync, openSync, readlinkSync, type Stats } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { type DeviceNumbers, deviceNumbers } from '../linux/device-numbers.ts'
 import { O_PATH } from '../linux/files/open-at.ts'
@@ -18,6 +18,8 @@ export interface HostDisk extends Disposable {
   /** The same for every finding of one device or file. */
   readonly key: string
   readonly kind: DiskKind
+  /** Its size now, bytes. */
+  size(): number
   /**
    * A descriptor to read, or to read and write; the caller closes it.
    *
@@ -71,6 +73,10 @@ export function blockDevicePath({ major, minor }: DeviceNumbers): string | undef
   }
 }
 
+/** The kernel counts sectors of 512 bytes, whatever the device has. */
+const blockDeviceSize = ({ major, minor }: DeviceNumbers): number =>
+  Number(readFileSync(`/sys/dev/block/${major}:${minor}/size`, 'utf8')) * 512
+
 /**
  * The block device or disk image at a path, whose symbolic links are followed where they are the operator's.
  *
@@ -90,6 +96,7 @@ function find(path: string, locate: () => number, expected: DiskExpectation, con
     const { major, minor } = deviceNumbers(kind === 'block' ? stat.rdev : stat.dev)
     return {
       ...{ name: path, kind, key: `${kind} ${major}:${minor}${kind === 'block' ? '' : ` ${stat.ino}`}` },
+      size: () => (kind === 'block' ? blockDeviceSize({ major, minor }) : fstatSync(location).size),
       open: (access) =>
         attempt(path, container, () => openSync(`/proc/self/fd/${location}`, flags(kind, access)), access),
       [Symbol.dispose]: () => closeSync(location),

@@ -100,6 +100,16 @@ export const devicesErrors = {
   DIRECT_VOLUME_UNUSED: entry(
     'failed_precondition',
     'no container of a running sandbox has the direct volume {volume}',
-    'Its file system is mounted in a guest alone, so there are figures only while a container has it.',
+    'Its file system is mounted in a guest alone, so it has figures and grows only while a container has it.',
+  ),
+  DIRECT_VOLUME_SIZE: entry(
+    'invalid_argument',
+    'the direct volume {volume} cannot have {size} bytes: {reason}',
+    'Let its block device or disk image grow on the host first, then name a size in bytes that it has: a multiple of 512, and not less than before.',
+  ),
+  DIRECT_VOLUME_NOT_GROWN: entry(
+    'failed_precondition',
+    'the guest does not grow the file system of the direct volume {volume}: {reason}',
+    'Its disk has the new size already: correct the reason and ask again, or grow the file system with its own tool while no container has it.',
   ),
 } satisfies Record<string, CatalogueEntry>

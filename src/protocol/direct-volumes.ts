@@ -7,5 +7,8 @@ import { AgentServiceDefinition } from './generated/agent.ts'
 export const DirectVolumesDefinition = {
   name: 'DirectVolumes',
   fullName: 'kata_ts.shim.v1.DirectVolumes',
-  methods: { getVolumeStats: AgentServiceDefinition.methods.getVolumeStats },
+  methods: {
+    getVolumeStats: AgentServiceDefinition.methods.getVolumeStats,
+    resizeVolume: AgentServiceDefinition.methods.resizeVolume,
+  },
 } as const

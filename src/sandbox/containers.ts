@@ -25,8 +25,14 @@ import { ContainerPids, type SharedProcesses } from './pids/container-pids.ts'
 import { jailedStandIns } from './pids/stand-ins.ts'
 import { podPid, type SandboxParts } from './sandbox-parts.ts'
 import { demandOf, demandOfContainer } from './size/sizing.ts'
-import { attachDisks, type ContainerDisks, releaseDisks } from './storage/container-disks.ts'
+import {
+  attachDisks,
+  type ContainerDisks,
+  type DirectVolumePlace,
+  releaseDisks,
+} from './storage/container-disks.ts'
 import { messageBringer } from './storage/copied-message.ts'
+import { growVolume } from './storage/grow-volume.ts'
 import { carryMounts, type GuestMounts } from './storage/mounts.ts'
 import { requireSharedIds } from './storage/share-ids.ts'
 import { unwatchedWarning } from './storage/watched-volume.ts'
@@ -77,11 +83,24 @@ export class Containers {
    * @throws KataError DIRECT_VOLUME_UNUSED; TtrpcError with the guest's reason.
    */
   volumeStats(volume: string): Promise<VolumeStatsResponse> {
-    const [volumeGuestPath] = [...this.#directVolumes.values()].flatMap(
-      (volumes) => volumes.get(volume) ?? [],
-    )
-    if (volumeGuestPath === undefined) throw new KataError('DIRECT_VOLUME_UNUSED', { volume })
-    return volumeStats(this.#parts.agent.agent, volumeGuestPath)
+    return volumeStats(this.#parts.agent.agent, this.#directVolume(volume).guestPath)
+  }
+
+  /**
+   * Lets the file system of a direct-assigned volume be `size` bytes large; its disk has to be on the host already.
+   *
+   * @throws KataError DIRECT_VOLUME_UNUSED, DIRECT_VOLUME_SIZE, DIRECT_VOLUME_MISSING, DIRECT_VOLUME_NOT_GROWN, DEVICE_*, those of the
+   *   VMM.
+   */
+  async resizeVolume(volume: string, size: bigint): Promise<void> {
+    const { disks, agent } = this.#parts
+    await growVolume({ disks, agent: agent.agent }, { volume, size, place: this.#directVolume(volume) })
+  }
+
+  #directVolume(volume: string): DirectVolumePlace {
+    const [place] = [...this.#directVolumes.values()].flatMap((volumes) => volumes.get(volume) ?? [])
+    if (place === undefined) throw new KataError('DIRECT_VOLUME_UNUSED', { volume })
+    return place
   }
 
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */

@@ -124,7 +124,8 @@ test.each([
   expect(cgroupStats?.memoryStats?.usage?.usage).toBe(expected)
 })
 
-test('a direct volume that no container has is refused by name', () => {
+test('a direct volume that no container has is refused by name', async () => {
   const volume = '/volumes/pv'
   expect(() => sandboxWith(facts).volumeStats(volume)).toThrow('[DIRECT_VOLUME_UNUSED]')
+  await expect(sandboxWith(facts).resizeVolume(volume, 512n)).rejects.toThrow('[DIRECT_VOLUME_UNUSED]')
 })

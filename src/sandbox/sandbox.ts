@@ -56,6 +56,11 @@ export class Sandbox {
     return this.#containers.volumeStats(volume)
   }
 
+  /** {@link Containers.resizeVolume}. */
+  resizeVolume(volume: string, size: bigint): Promise<void> {
+    return this.#containers.resizeVolume(volume, size)
+  }
+
   /** What the pod costs the host, by the kernel's count of its cgroups. */
   hostUsage(): CgroupStats {
     return this.#parts.hostUsage()

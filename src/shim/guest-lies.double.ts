@@ -15,6 +15,7 @@ import { guestSilent } from '../sandbox/guest/health.ts'
 import { watchOom } from '../sandbox/guest/oom.ts'
 import { undrivenDevices } from '../sandbox/guest/passed-drivers.ts'
 import { volumeStats } from '../sandbox/guest/volume-stats.ts'
+import { growInGuest } from '../sandbox/storage/grow-volume.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxParts } from '../sandbox/sandbox-parts.ts'
 import { startGuest } from '../sandbox/start/guest/start-guest.ts'
@@ -166,6 +167,7 @@ export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
   statsContainer: (agent) => containerOf(agent).stats(),
   getDiagnosticData: message,
   getVolumeStats: (agent) => volumeStats(agent, '/run/v'),
+  resizeVolume: (agent) => growInGuest(agent, { volumeGuestPath: '/run/v', size: 512n }, '/v'),
   execProcess: (agent) =>
     containerOf(agent)
       .exec('e', { args: ['x'], cwd: '/' })

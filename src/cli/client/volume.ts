@@ -4,25 +4,51 @@ import { KataError } from '../../errors.ts'
 import { DirectVolumesDefinition } from '../../protocol/direct-volumes.ts'
 import type { VolumeStatsResponse } from '../../protocol/generated/agent.ts'
 import { connectUnix } from '../../ttrpc/bun.ts'
-import { type ClientConnection, connect, createClient, TtrpcError } from '../../ttrpc/ttrpc.ts'
+import { type Client, type ClientConnection, connect, createClient, TtrpcError } from '../../ttrpc/ttrpc.ts'
 import { asKataError } from './task.ts'
 
-/** The shim asks the guest, which has five seconds. */
-const answerMs = 10_000
+/** The shim asks the guest. */
+const statsMs = 10_000
+/** The guest has a minute to grow a file system. */
+const resizeMs = 90_000
 
 /**
  * `address` as the shim printed it, `volume` the path on the host.
  *
  * @throws KataError SHIM_UNREACHABLE, SHIM_CALL_FAILED, what the shim answered.
  */
-export async function volumeStats(address: string, volume: string): Promise<VolumeStatsResponse> {
+export function volumeStats(address: string, volume: string): Promise<VolumeStatsResponse> {
+  const call = { address, volume, name: 'GetVolumeStats', timeoutMs: statsMs }
+  return ask(call, (volumes) => volumes.getVolumeStats({ volumeGuestPath: volume }))
+}
+
+/**
+ * Lets the volume be `size` bytes large, on a disk that has grown already.
+ *
+ * @throws KataError SHIM_UNREACHABLE, SHIM_CALL_FAILED, what the shim answered.
+ */
+export async function resizeVolume(address: string, volume: string, size: bigint): Promise<void> {
+  const call = { address, volume, name: 'ResizeVolume', timeoutMs: resizeMs }
+  await ask(call, (volumes) => volumes.resizeVolume({ volumeGuestPath: volume, size }))
+}
+
+interface Call {
+  readonly address: string
+  readonly volume: string
+  readonly name: string
+  readonly timeoutMs: number
+}
+
+async function ask<Answer>(
+  { address, volume, name, timeoutMs }: Call,
+  question: (volumes: Client<typeof DirectVolumesDefinition>) => Promise<Answer>,
+): Promise<Answer> {
   const connection = await connectTo(address, volume)
   try {
-    const options = { timeoutMs: () => answerMs, metadata: asksForErrorInfo }
-    const volumes = createClient(DirectVolumesDefinition, connection, options)
-    return await volumes.getVolumeStats({ volumeGuestPath: volume })
+    const options = { timeoutMs: () => timeoutMs, metadata: asksForErrorInfo }
+    return await question(createClient(DirectVolumesDefinition, connection, options))
   } catch (error) {
-    throw asKataError(TtrpcError.from(error), 'GetVolumeStats', volume)
+    throw asKataError(TtrpcError.from(error), name, volume)
   } finally {
     connection.close()
   }

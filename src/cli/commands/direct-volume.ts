@@ -5,6 +5,7 @@ import { type Cli, describe, rootAction } from './command.ts'
 interface Flags {
   readonly volumePath: string
   readonly mountInfo: string
+  readonly size: string
 }
 
 export function directVolumeCommand(cli: Cli): Command {
@@ -13,11 +14,12 @@ export function directVolumeCommand(cli: Cli): Command {
   const verbs = [
     ['add', 'say which disk a guest mounts in place of a volume of the host', ` --mount-info ${note}`],
     ['remove', 'forget what was said of a volume', ''],
+    ['resize', 'grow the file system of a volume that a container has, once its disk has grown', ' --size 2147483648'],
     ['stats', 'print the capacity and use of a volume that a container has, as JSON', ''],
   ] as const
   const command = describe({
     usage: 'direct-volume',
-    summary: 'add, remove and look at direct-assigned volumes',
+    summary: 'add, remove, grow and look at direct-assigned volumes',
     example: `direct-volume stats --volume-path ${path}`,
   })
   for (const [verb, summary, rest] of verbs) {
@@ -28,10 +30,11 @@ export function directVolumeCommand(cli: Cli): Command {
     )
     if (verb === 'add')
       child.requiredOption('--mount-info <json>', 'the disk, its file system and its options')
+    if (verb === 'resize') child.requiredOption('--size <bytes>', 'what the volume shall have')
     command.addCommand(
-      rootAction<Flags>(child, cli, async (settings, { volumePath, mountInfo }) => {
+      rootAction<Flags>(child, cli, async (settings, { volumePath, ...flags }) => {
         const actions = await import('../actions/direct-volume.ts')
-        return actions[verb](settings, volumePath, mountInfo)
+        return actions[verb](settings, volumePath, flags)
       }),
     )
   }

@@ -48,7 +48,7 @@ function emptyDirs(emptydirMode: 'shared-fs' | 'block-plain' = 'block-plain'): E
   const disks = {
     async attach(user: string, { name }: HostDisk, access: DiskAccess) {
       attached.push({ user, disk: name, access })
-      return { address: { driver: 'scsi', address: '0:1' } as const, isNew: true }
+      return { id: 'disk1', address: { driver: 'scsi', address: '0:1' } as const, isNew: true }
     },
   }
   const config = { runtime: { emptydirMode, emptydirDiskSize: 8 } } as never

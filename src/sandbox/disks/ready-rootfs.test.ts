@@ -22,7 +22,7 @@ function ways(hypervisor: Partial<RootfsWays['config']['hypervisor']> = {}): Roo
   const disks: RootfsWays['disks'] = {
     async attach(container: string, { name, kind }: HostDisk, access: DiskAccess) {
       attached.push({ container, name, kind, access })
-      return { address: { driver: 'scsi', address: '0:3' }, isNew: true }
+      return { id: 'disk1', address: { driver: 'scsi', address: '0:3' }, isNew: true }
     },
   }
   return {

@@ -13,13 +13,21 @@ import { fileSystemOptions, guestStorage, isDirect, placeOf } from '../disks/gue
 import { type DeviceUse, deviceUses, type VolumeUse, volumeUses } from './disk-uses.ts'
 import type { Disks } from './disks.ts'
 
+/** Where a direct-assigned volume is. */
+export interface DirectVolumePlace {
+  /** In the guest. */
+  readonly guestPath: string
+  /** Its disk's name in the machine. */
+  readonly diskId: string
+}
+
 export interface ContainerDisks {
   readonly devices: Device[]
   readonly storages: Storage[]
   /** Replacements of mounts of the spec, by their index. Their sources are in the guest. */
   readonly mounts: ReadonlyMap<number, OciMount>
   /** Where the guest has the direct-assigned volumes, by their paths on the host. */
-  readonly directVolumes: ReadonlyMap<string, string>
+  readonly directVolumes: ReadonlyMap<string, DirectVolumePlace>
   /** Rules that let the container use its devices, in OCI's form. */
   readonly rules: readonly DeviceRule[]
 }
@@ -49,12 +57,13 @@ export async function attachDisks(input: ContainerDisksInput): Promise<Container
   }
   const storages: Storage[] = []
   const mounts = new Map<number, OciMount>()
-  const directVolumes = new Map<string, string>()
+  const directVolumes = new Map<string, DirectVolumePlace>()
   for (const use of volumeUses(input.spec)) {
-    const storage = await attachVolume(input, use)
+    const { storage, diskId } = await attachVolume(input, use)
     storages.push(storage)
     mounts.set(use.index, guestMount(use, storage.mountPoint))
-    if (use.direct !== undefined) directVolumes.set(use.mount.source ?? '', storage.mountPoint)
+    const guestPath = storage.mountPoint
+    if (use.direct !== undefined) directVolumes.set(use.mount.source ?? '', { guestPath, diskId })
   }
   return { devices, storages, mounts, directVolumes, rules }
 }
@@ -75,7 +84,7 @@ async function attachDevice(input: ContainerDisksInput, use: DeviceUse): Promise
   return { id: placeOf(address), type: address.driver, vmPath: '', containerPath: path, options: [] }
 }
 
-async function attachVolume(input: ContainerDisksInput, use: VolumeUse): Promise<Storage> {
+async function attachVolume(input: ContainerDisksInput, use: VolumeUse): Promise<{ storage: Storage; diskId: string }> {
   const { containerId, disks, hypervisor } = input
   const { source, readonly, kind, fsType, direct } = use
   if (hypervisor.disableBlockDeviceUse)
@@ -85,7 +94,7 @@ async function attachVolume(input: ContainerDisksInput, use: VolumeUse): Promise
   if (direct !== undefined) await markVolume(input, direct.directory)
   const { fsGroup } = direct ?? {}
   const policy = fsGroup?.onRootMismatch ? FSGroupChangePolicy.ON_ROOT_MISMATCH : FSGroupChangePolicy.ALWAYS
-  return {
+  const storage: Storage = {
     driver: attached.address.driver,
     driverOptions: [],
     source: placeOf(attached.address),
@@ -96,6 +105,7 @@ async function attachVolume(input: ContainerDisksInput, use: VolumeUse): Promise
     fsGroup: attached.isNew && fsGroup ? { groupId: fsGroup.id, groupChangePolicy: policy } : undefined,
     shared: false,
   }
+  return { storage, diskId: attached.id }
 }
 
 async function markVolume({ ledger, containerId, sandboxId }: ContainerDisksInput, directory: string) {

@@ -15,12 +15,14 @@ let machine: Map<string, DiskAttachment>
 let refuse: string | undefined
 let disks: Disks
 let opened: number[]
+let sizes: Map<string, number>
 
 beforeEach(() => {
   dir = mkdtempSync('/tmp/disks-')
   ledger = new Ledger(`${dir}/ledger`, [diskResource], silentLogger)
   machine = new Map()
   opened = []
+  sizes = new Map()
   refuse = undefined
   const vmm = {
     async plugDisk(disk: DiskAttachment) {
@@ -28,6 +30,9 @@ beforeEach(() => {
       fstatSync(disk.fd)
       machine.set(disk.id, disk)
       return { driver: 'scsi', address: `0:${machine.size}` } as const
+    },
+    async resizeDisk(id: string, bytes: number) {
+      sizes.set(id, bytes)
     },
     async unplugDisk(id: string) {
       if (refuse !== undefined) throw new KataError('VMM_UNPLUG_REFUSED', { device: id, reason: refuse })
@@ -41,7 +46,8 @@ afterEach(() => {
   for (const fd of opened) expect(() => fstatSync(fd)).toThrow('EBADF')
 })
 
-const disk = (key: string): HostDisk => ({
+const disk = (key: string, bytes = 4096): HostDisk => ({
+  size: () => bytes,
   ...{ name: `/dev/${key}`, key, kind: 'block' },
   open() {
     const fd = openSync('/dev/null', 'r')
@@ -92,5 +98,36 @@ describe('a disk', () => {
     refuse = undefined
     await disks.detach('a')
     expect(ledger.held).toEqual([])
+  })
+})
+
+describe('a disk that has grown on the host', () => {
+  const grow = (bytes: number, there: number, key = 'sdb') =>
+    disks.grow('disk1', { volume: '/v', disk: disk(key, there), bytes })
+
+  test('has its whole size in the machine, even if less was asked for', async () => {
+    await disks.attach('a', disk('sdb'), rw)
+    await grow(8192, 16_384)
+    await grow(8192, 16_384)
+    expect([...sizes]).toEqual([['disk1', 16_384]])
+    await expect(grow(4096, 16_384)).rejects.toThrow('does not shrink')
+  })
+
+  test.each([
+    ['that is not as large', 8192, 4608, 'sdb', '/dev/sdb has 4608'],
+    ['of no whole sectors', 8192, 8200, 'sdb', 'multiple of 512'],
+    ['with less than before', 512, 4096, 'sdb', 'does not shrink'],
+    ['that is another one', 8192, 8192, 'sdc', 'another disk'],
+  ])('%s is refused', async (_what, bytes, there, key, reason) => {
+    await disks.attach('a', disk('sdb'), rw)
+    await expect(grow(bytes, there, key)).rejects.toThrow(new RegExp(`^\\[DIRECT_VOLUME_SIZE\\].*${reason}`))
+    expect(sizes.size).toBe(0)
+  })
+
+  test('that is only read, or gone, is refused', async () => {
+    await disks.attach('a', disk('sdb'), ro)
+    await expect(grow(8192, 8192)).rejects.toThrow('only read')
+    await disks.detach('a')
+    await expect(grow(8192, 8192)).rejects.toThrow('[DIRECT_VOLUME_UNUSED]')
   })
 })

@@ -19,6 +19,7 @@ export interface DisksOptions {
   readonly vmm: {
     plugDisk(disk: DiskAttachment): Promise<DiskAddress>
     unplugDisk(id: string): Promise<void>
+    resizeDisk(id: string, bytes: number): Promise<void>
   }
   readonly ledger: Ledger
   readonly bus: DiskAttachment['bus']
@@ -30,9 +31,21 @@ interface Plugged {
   readonly readonly: boolean
   readonly address: DiskAddress
   readonly users: Set<string>
+  /** The size that was last asked for; at first what the disk had. */
+  bytes: number
+}
+
+/** What a volume's file system shall have, on a disk of the host that has grown. */
+export interface DiskGrowth {
+  /** For people: the volume's path on the host. */
+  readonly volume: string
+  readonly disk: HostDisk
+  readonly bytes: number
 }
 
 export interface AttachedDisk {
+  /** Its name in the machine. */
+  readonly id: string
   readonly address: DiskAddress
   /** Whether no container had it before. */
   readonly isNew: boolean
@@ -61,12 +74,35 @@ export class Disks {
       const known = [...this.#plugged].find((other) => other.key === key && (readonly || !other.readonly))
       if (known !== undefined) {
         known.users.add(container)
-        return { address: known.address, isNew: false }
+        return { id: known.id, address: known.address, isNew: false }
       }
       const id = `disk${++this.#count}`
       const address = await this.#plug(id, container, disk, access)
-      this.#plugged.add({ id, key, readonly, address, users: new Set([container]) })
-      return { address, isNew: true }
+      const bytes = disk.size()
+      this.#plugged.add({ id, key, readonly, address, users: new Set([container]), bytes })
+      return { id, address, isNew: true }
+    })
+  }
+
+  /**
+   * Tells the machine the size that the disk has on the host now, when that is enough for `bytes`. Never less: the VMM would cut a
+   * disk image off.
+   *
+   * @throws KataError DIRECT_VOLUME_SIZE, DIRECT_VOLUME_UNUSED, those of the VMM.
+   */
+  grow(id: string, { volume, disk, bytes }: DiskGrowth): Promise<void> {
+    return this.#alone(async () => {
+      const refuse = (reason: string) => new KataError('DIRECT_VOLUME_SIZE', { volume, size: bytes, reason })
+      const plugged = [...this.#plugged].find((other) => other.id === id)
+      if (plugged === undefined) throw new KataError('DIRECT_VOLUME_UNUSED', { volume })
+      if (plugged.key !== disk.key) throw refuse(`${disk.name} is another disk than its containers have`)
+      if (plugged.readonly) throw refuse('its containers may only read it')
+      if (bytes < plugged.bytes) throw refuse(`it has ${plugged.bytes}, and a volume does not shrink`)
+      const there = disk.size()
+      if (bytes > there) throw refuse(`${disk.name} has ${there}`)
+      if (there % 512 !== 0) throw refuse(`${disk.name} has ${there}, which is no multiple of 512`)
+      await this.#options.vmm.resizeDisk(id, there)
+      plugged.bytes = bytes
     })
   }
 

@@ -27,6 +27,10 @@ export function serveClients(fd: number, { pod, tasks, sandbox }: ShimServices, 
     service(SandboxDefinition, sandbox),
     service(DirectVolumesDefinition, {
       getVolumeStats: ({ volumeGuestPath }) => pod.volumeStats(volumeGuestPath),
+      resizeVolume: async ({ volumeGuestPath, size }) => {
+        await pod.resizeVolume(volumeGuestPath, size)
+        return {}
+      },
     }),
   ]
   const busy = collectWhenIdle(() => Bun.gc(true))

@@ -125,6 +125,12 @@ export class Pod {
     return this.#sandbox.volumeStats(volume)
   }
 
+  /** {@link Sandbox.resizeVolume}. */
+  async resizeVolume(volume: string, size: bigint): Promise<void> {
+    if (this.#sandbox === undefined) throw new KataError('DIRECT_VOLUME_UNUSED', { volume })
+    await this.#sandbox.resizeVolume(volume, size)
+  }
+
   /** {@link Sandbox.heldUp}. */
   get heldUp(): HeldUp {
     return this.#sandbox?.heldUp ?? { times: 0, now: false }
