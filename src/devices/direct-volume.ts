@@ -84,7 +84,8 @@ export function sandboxesOf(volumePath: string, root = directVolumeRoot): string
 
 /** A size that a disk can have: decimal bytes. @throws KataError DIRECT_VOLUME_SIZE. */
 export function requireSize(volume: string, size: string | bigint): bigint {
-  const refuse = (reason: string) => new KataError('DIRECT_VOLUME_SIZE', { volume, size: String(size), reason })
+  const refuse = (reason: string) =>
+    new KataError('DIRECT_VOLUME_SIZE', { volume, size: String(size), reason })
   if (!/^\d{1,20}$/.test(String(size))) throw refuse('that is no decimal number')
   const bytes = BigInt(size)
   if (bytes === 0n || bytes % 512n !== 0n) throw refuse('it is no multiple of 512')

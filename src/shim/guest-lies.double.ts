@@ -15,12 +15,12 @@ import { guestSilent } from '../sandbox/guest/health.ts'
 import { watchOom } from '../sandbox/guest/oom.ts'
 import { undrivenDevices } from '../sandbox/guest/passed-drivers.ts'
 import { volumeStats } from '../sandbox/guest/volume-stats.ts'
-import { growInGuest } from '../sandbox/storage/grow-volume.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxParts } from '../sandbox/sandbox-parts.ts'
 import { startGuest } from '../sandbox/start/guest/start-guest.ts'
 import { keepCopy } from '../sandbox/storage/copied-files.ts'
 import { messageBringer } from '../sandbox/storage/copied-message.ts'
+import { growInGuest } from '../sandbox/storage/grow-volume.ts'
 
 type Calls = AgentClient & { check(): Promise<unknown> }
 /** Makes the call; resolves with the host's interpretation of the answer. */

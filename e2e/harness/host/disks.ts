@@ -49,6 +49,12 @@ export class LoopDevice implements Disposable {
     return readFileSync(this.path)
   }
 
+  /** To so many MiB. */
+  grow(sizeMiB: number): void {
+    truncateSync(this.file, sizeMiB * 2 ** 20)
+    tool(['losetup', '--set-capacity', this.path])
+  }
+
   [Symbol.dispose](): void {
     tool(['losetup', '--detach', this.path])
     rmSync(this.#dir, { recursive: true, force: true })

@@ -6,7 +6,11 @@ import { listTaskRecords } from '../../sandbox/records/list-tasks.ts'
 import { resizeVolume, volumeStats } from '../client/volume.ts'
 import type { Settings } from '../settings.ts'
 
-export async function add(_settings: Settings, volume: string, { mountInfo: note }: { mountInfo: string }): Promise<number> {
+export async function add(
+  _settings: Settings,
+  volume: string,
+  { mountInfo: note }: { mountInfo: string },
+): Promise<number> {
   addDirectVolume(volume, note)
   return 0
 }
@@ -32,7 +36,11 @@ export async function stats(settings: Settings, volume: string): Promise<number>
  *
  * @throws KataError DIRECT_VOLUME_SIZE, DIRECT_VOLUME_NOT_GROWN, and those of {@link stats}.
  */
-export async function resize(settings: Settings, volume: string, { size }: { size: string }): Promise<number> {
+export async function resize(
+  settings: Settings,
+  volume: string,
+  { size }: { size: string },
+): Promise<number> {
   const bytes = requireSize(volume, size)
   await resizeVolume(shimOf(settings, volume), volume, bytes)
   return 0

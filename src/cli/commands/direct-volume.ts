@@ -14,7 +14,11 @@ export function directVolumeCommand(cli: Cli): Command {
   const verbs = [
     ['add', 'say which disk a guest mounts in place of a volume of the host', ` --mount-info ${note}`],
     ['remove', 'forget what was said of a volume', ''],
-    ['resize', 'grow the file system of a volume that a container has, once its disk has grown', ' --size 2147483648'],
+    [
+      'resize',
+      'grow the file system of a volume that a container has, once its disk has grown',
+      ' --size 2147483648',
+    ],
     ['stats', 'print the capacity and use of a volume that a container has, as JSON', ''],
   ] as const
   const command = describe({

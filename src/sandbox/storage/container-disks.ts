@@ -84,7 +84,10 @@ async function attachDevice(input: ContainerDisksInput, use: DeviceUse): Promise
   return { id: placeOf(address), type: address.driver, vmPath: '', containerPath: path, options: [] }
 }
 
-async function attachVolume(input: ContainerDisksInput, use: VolumeUse): Promise<{ storage: Storage; diskId: string }> {
+async function attachVolume(
+  input: ContainerDisksInput,
+  use: VolumeUse,
+): Promise<{ storage: Storage; diskId: string }> {
   const { containerId, disks, hypervisor } = input
   const { source, readonly, kind, fsType, direct } = use
   if (hypervisor.disableBlockDeviceUse)

@@ -15,7 +15,11 @@ beforeEach(() => {
   refusal = undefined
   writeFileSync(`${root}/disk`, '')
   truncateSync(`${root}/disk`, 8192)
-  addDirectVolume(volume, JSON.stringify({ 'volume-type': 'block', device: `${root}/disk`, fstype: 'ext4' }), root)
+  addDirectVolume(
+    volume,
+    JSON.stringify({ 'volume-type': 'block', device: `${root}/disk`, fstype: 'ext4' }),
+    root,
+  )
 })
 afterEach(() => rmSync(root, { recursive: true }))
 

@@ -25,7 +25,11 @@ export interface VolumeGrowth {
  *
  * @throws KataError DIRECT_VOLUME_MISSING, DIRECT_VOLUME_SIZE, DIRECT_VOLUME_NOT_GROWN, DEVICE_*, those of the VMM.
  */
-export async function growVolume({ disks, agent }: GrowTools, growth: VolumeGrowth, root?: string): Promise<void> {
+export async function growVolume(
+  { disks, agent }: GrowTools,
+  growth: VolumeGrowth,
+  root?: string,
+): Promise<void> {
   const { volume, place } = growth
   const size = requireSize(volume, growth.size)
   const note = readDirectVolume(volume, root)

@@ -26,7 +26,8 @@ export async function growVolume(path: string, bytes: number, exitOf: ExitOf): P
   if (!growing.has(type)) throw unimplemented(`${type} does not grow while it is mounted`)
   await diskAsLarge(disk, bytes)
   const errno = await exitOf(growFileSystem(path, type, bytes))
-  if (errno !== 0) throw precondition(`${type} on ${disk} does not grow to ${bytes} bytes: ${nameErrno(errno)}`)
+  if (errno !== 0)
+    throw precondition(`${type} on ${disk} does not grow to ${bytes} bytes: ${nameErrno(errno)}`)
 }
 
 async function diskAsLarge(disk: string, bytes: number): Promise<void> {
