@@ -4,8 +4,8 @@
  *
  *   npm run bench                          all of them
  *   npm run bench -- start [NAME...]       some: start, modules, memory, overhead, exec, stdout, stop, rootless, share, accounts, disk,
- *                                          network, parallel, containerd
- *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless, share and stop take a third of them)
+ *                                          storage, network, parallel, containerd
+ *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless, share, disk, storage and stop take a third of them)
  *   npm run bench -- --format json         data for programs, on standard output
  *   npm run bench -- node                  a node's worth of pods for 20 minutes; only when asked for
  *   npm run bench -- --node pods=12 node   with other settings (node/settings.ts)
@@ -31,6 +31,7 @@ import { type Result, renderJson, renderText } from './report.ts'
 import { benchRootless } from './rootless.ts'
 import { benchShare } from './share.ts'
 import { benchStart } from './start.ts'
+import { benchStorage } from './storage.ts'
 
 interface Bench {
   readonly host: Host
@@ -52,6 +53,7 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = 
   share: ({ host, rounds }) => benchShare(host, Math.ceil(rounds / 3)),
   accounts: () => benchAccounts(),
   disk: ({ host, rounds }) => benchDisk(host, Math.ceil(rounds / 3)),
+  storage: ({ host, rounds }) => benchStorage(host, Math.ceil(rounds / 3)),
   network: ({ host, rounds }) => benchNetwork(host, rounds),
   parallel: ({ host }) => benchParallel(host),
   containerd: ({ guest, rounds }) => benchContainerd(guest, rounds),
