@@ -22,6 +22,7 @@ export const systemPackages = {
     'containernetworking-plugins': 'the network of the pods there',
     iproute2: 'ip, to look at it and take it away',
     swtpm: 'the TPM of a guest (enable_tpm)',
+    'erofs-utils': 'mkfs.erofs, for layers on disks',
     'util-linux-extra': 'enosys, for kernels without Landlock',
   },
   bench: {
@@ -29,6 +30,8 @@ export const systemPackages = {
     runc: 'what kata-ts is compared with there',
     'containernetworking-plugins': 'the network of the pods there',
     iproute2: 'ip, to take it away',
+    gcc: 'its program for small files',
+    'libc6-dev': 'static libc for that',
   },
   lab: {
     mmdebstrap: 'makes the lab host of packages',

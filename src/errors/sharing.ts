@@ -47,6 +47,11 @@ export const sharingErrors = {
     '{source} is too large to be copied for container {container}: the limit is {entries} entries and {mebibytes} MiB',
     'Put it into the image or on a block device, or set shared_fs = "virtio-fs", which QEMU and Cloud Hypervisor have.',
   ),
+  ROOTFS_LAYERS: entry(
+    'invalid_argument',
+    'the layers of container {container} cannot be put together in the guest: {reason}',
+    'See the reason: the erofs snapshotter can be told otherwise in its section of containerd’s configuration, and another snapshotter needs no layers on disks.',
+  ),
   ROOTFS_DISK_FAILED: entry(
     'internal',
     'the root file system of container {container} cannot be copied to a disk: {reason}',

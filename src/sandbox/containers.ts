@@ -14,6 +14,7 @@ import type { GuestRootfs } from '../sharing/share.ts'
 import { Container, createInGuest } from './container.ts'
 import { type ContainerRequest, rootfsMounts } from './container-request.ts'
 import { type PassedVfio, VfioDevices, vfioHost } from './devices/vfio-devices.ts'
+import { removeScratchDisk } from './disks/bring-layers.ts'
 import { EmptyDirs } from './disks/empty-dirs.ts'
 import { bringRootfs } from './disks/ready-rootfs.ts'
 import { PodOomScore } from './end/pod-oom-score.ts'
@@ -220,6 +221,7 @@ export class Containers {
     this.#directVolumes.delete(containerId)
     await share.removeContainer(containerId)
     await releaseDisks(containerId, disks, ledger)
+    await removeScratchDisk(ledger, containerId)
     await this.#vfio.detach(containerId)
     await sizer.forget(containerId)
     await cpus.forget(containerId)

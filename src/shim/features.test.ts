@@ -52,6 +52,11 @@ describe('-info', () => {
     expect(JSON.parse(new TextDecoder().decode(said?.value))).toEqual(features)
   })
 
+  test('asks for layers and their recipe as they are', () => {
+    const { annotations } = runtimeInfo(new Uint8Array())
+    expect(annotations).toEqual({ 'containerd.io/runtime-allow-mounts': 'mkdir/*,format/*,erofs' })
+  })
+
   test('options of ours come back', () => {
     const { options: back } = runtimeInfo(Any.encode(Any.fromPartial(options)).finish())
     expect(Options.decode(back!.value).configPath).toBe('/a.toml')

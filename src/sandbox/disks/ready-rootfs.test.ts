@@ -27,6 +27,8 @@ function ways(hypervisor: Partial<RootfsWays['config']['hypervisor']> = {}): Roo
   }
   return {
     disks,
+    ledger: undefined as never,
+    paths: { stateDir: dir },
     share: {
       async addRootfs(_container, mounts) {
         shared.push(mounts)

@@ -8,14 +8,19 @@ import type { HypervisorConfig } from '../../config/config.ts'
 import { type DiskKind, findDiskAt } from '../../devices/host-disk.ts'
 import { KataError } from '../../errors.ts'
 import { isIdentifier } from '../../identifier.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
 import type { GuestRootfs, RootfsMount, Share } from '../../sharing/share.ts'
 import { diskFileSystems } from '../storage/disk-uses.ts'
 import type { Disks } from '../storage/disks.ts'
+import { bringLayers, guestPlaces } from './bring-layers.ts'
 import { fileSystemOptions, guestStorage, isDirect, placeOf } from './guest-disk.ts'
+import { layeredRootfs } from './layered-rootfs.ts'
 
 export interface RootfsWays {
   readonly share: Pick<Share, 'addRootfs'>
   readonly disks: Pick<Disks, 'attach'>
+  readonly ledger: Ledger
+  readonly paths: { readonly stateDir: string }
   readonly config: {
     readonly hypervisor: Pick<
       HypervisorConfig,
@@ -25,17 +30,24 @@ export interface RootfsWays {
 }
 
 /**
- * Brings a container's root file system to the guest: a ready disk as such, everything else by the share. With
+ * Brings a container's root file system to the guest: layers on disks and a ready disk as such, everything else by the share. With
  * `disable_block_device_use` the host mounts a block device and shares its files.
  *
- * @throws KataError ID_INVALID, DEVICE_*, those of the VMM, and those of {@link Share.addRootfs}.
+ * @throws KataError ID_INVALID, ROOTFS_LAYERS, DEVICE_*, those of the VMM, and those of {@link Share.addRootfs}.
  */
 export async function bringRootfs(
-  { share, disks, config }: RootfsWays,
+  { share, disks, config, ledger, paths }: RootfsWays,
   container: string,
   mounts: readonly RootfsMount[],
 ): Promise<GuestRootfs> {
   if (!isIdentifier(container)) throw new KataError('ID_INVALID', { id: container })
+  const layered = layeredRootfs(mounts, container, guestPlaces(container))
+  if (layered !== undefined)
+    return bringLayers(
+      { disks, ledger, hypervisor: config.hypervisor, stateDir: paths.stateDir },
+      container,
+      layered,
+    )
   const ready = readyDisk(mounts)
   if (ready === undefined) return share.addRootfs(container, mounts)
   const { type, source, options, kind } = ready

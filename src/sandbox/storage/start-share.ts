@@ -14,6 +14,7 @@ import { createExportedTree, createShareTree, type ShareTree, showModules } from
 import type { ShareDaemon, ShareDaemonSpec } from '../../sharing/virtiofsd/share-daemon.ts'
 import { startVirtiofsd } from '../../sharing/virtiofsd/virtiofsd.ts'
 import { type ContainerRequest, rootfsMounts } from '../container-request.ts'
+import { hasLayers } from '../disks/layered-rootfs.ts'
 import { readyDisk } from '../disks/ready-rootfs.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { sharedSources } from './mounts.ts'
@@ -133,7 +134,7 @@ function knownMounts(
   const binds = [...(isAuto ? [tree.entries] : []), ...sharedSources(spec, id), ...volumes]
   const rootfs = rootfsMounts(container)
   return [
-    ...(readyDisk(rootfs) === undefined ? rootfs : []),
+    ...(readyDisk(rootfs) === undefined && !hasLayers(rootfs) ? rootfs : []),
     ...binds.map((source) => ({ type: 'bind', source, options: ['rbind'] })),
   ]
 }

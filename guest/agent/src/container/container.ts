@@ -215,7 +215,8 @@ export class Container {
   /** Writes the disks back and frees them, once every process is dead, and leaves the share alone; the machine is about to go. */
   async leaveDisks(): Promise<void> {
     this.#stopWatching()
-    for (const storage of this.#storages) if (storage.disk !== undefined) await unmountStorage(storage)
+    for (const storage of [...this.#storages].reverse())
+      if (storage.disk !== undefined || storage.isOverlay) await unmountStorage(storage)
   }
 
   async #remove(): Promise<void> {

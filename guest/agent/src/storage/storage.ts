@@ -9,19 +9,22 @@ import { sleep } from '../system/wait.ts'
 import { diskUnused, type MountedDisk, mountDisk } from './block-storage.ts'
 import { giveTreeToGroup } from './fs-group.ts'
 import { splitMountOptions } from './mount-options.ts'
+import { mountOverlay, overlayDriver } from './overlay.ts'
 import { type VolumeWatch, watchDriver, watchVolume } from './volume-watch.ts'
 
 /** How long a share may take to appear after the host has plugged it in. */
 const hotplugMilliseconds = 3000
 
 /** Kinds of storage that {@link mountStorage} knows. */
-export const storageDrivers = ['virtio-fs', 'ephemeral', 'local', watchDriver, ...blockDrivers]
+export const storageDrivers = ['virtio-fs', 'ephemeral', 'local', overlayDriver, watchDriver, ...blockDrivers]
 
 /** What {@link unmountStorage} needs to know of one. */
 export interface MountedStorage {
   readonly mountPoint: string
   /** The disk that it is on. */
   readonly disk?: MountedDisk
+  /** Whether it holds disks below it. */
+  readonly isOverlay?: boolean
   /** What keeps the copy that it is. To be stopped before the container leaves what it has of the share. */
   readonly watch?: VolumeWatch
 }
@@ -32,6 +35,7 @@ export async function mountStorage(storage: Storage): Promise<MountedStorage> {
   if (!mountPoint.startsWith('/') || mountPoint.split('/').includes('..'))
     throw invalid(`storage mount point ${mountPoint} is not an absolute path`)
   if (blockDrivers.includes(driver)) return { mountPoint, disk: await mountDisk(storage) }
+  if (driver === overlayDriver) return mountOverlay(storage)
   if (driver === watchDriver) return { mountPoint, watch: await watchVolume(storage) }
   makeDirectories(mountPoint)
   if (driver === 'virtio-fs') await mountShare(storage)

@@ -1,0 +1,88 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import type { DiskAccess, HostDisk } from '../../devices/host-disk.ts'
+import { Ledger } from '../../ledger/ledger.ts'
+import { silentLogger } from '../../log.ts'
+import { bringLayers, guestPlaces, type LayerTools, removeScratchDisk } from './bring-layers.ts'
+import { emptyDirDiskResource, imageName } from './empty-dir-image.ts'
+import { type LayeredRootfs, layeredRootfs } from './layered-rootfs.ts'
+
+let dir: string
+let ledger: Ledger
+let attached: { name: string; access: DiskAccess }[]
+beforeEach(() => {
+  dir = mkdtempSync('/var/tmp/kata-ts-layers-')
+  ledger = new Ledger(`${dir}/ledger`, [emptyDirDiskResource], silentLogger)
+  attached = []
+  mkdirSync(`${dir}/fs`)
+  chmodSync(`${dir}/fs`, 0o751)
+  for (const name of ['1', '2', 'rw']) writeFileSync(`${dir}/${name}`, name)
+})
+afterEach(() => rmSync(dir, { recursive: true }))
+
+const tools = (disableBlockDeviceUse = false): LayerTools => ({
+  ledger,
+  hypervisor: { disableBlockDeviceUse, blockDeviceCacheSet: false, blockDeviceCacheDirect: false },
+  stateDir: dir,
+  disks: {
+    async attach(_container: string, { name }: HostDisk, access: DiskAccess) {
+      attached.push({ name: name.replace(`${dir}/`, ''), access })
+      return { id: 'x', address: { driver: 'scsi', address: `0:${attached.length}` }, isNew: true }
+    },
+  },
+})
+
+const layer = (name: string) => ({ type: 'erofs', source: `${dir}/${name}`, options: ['ro', 'loop'] })
+const read = (recipe: readonly string[], ...first: { type: string; source: string; options: string[] }[]) =>
+  layeredRootfs(
+    [...first, layer('2'), layer('1'), { type: 'format/mkdir/overlay', source: 'overlay', options: recipe }],
+    'web',
+    guestPlaces('web'),
+  ) as LayeredRootfs
+const [ro, rw] = [true, false].map((readonly) => ({ readonly, direct: false }))
+
+test('layers can only be read, the disk above them be written, and the overlay comes last', async () => {
+  const recipe = ['lowerdir={{ overlay 1 2 }}', 'upperdir={{ mount 0 }}/u', 'workdir={{ mount 0 }}/w']
+  const first = { type: 'ext4', source: `${dir}/rw`, options: ['rw', 'loop'] }
+  const { path, storages } = await bringLayers(tools(), 'web', read(recipe, first))
+  expect(attached).toEqual([
+    { name: 'rw', access: rw! },
+    { name: '2', access: ro! },
+    { name: '1', access: ro! },
+  ])
+  expect(storages.map(({ driver, source, fstype, options }) => [driver, source, fstype, options[0]])).toEqual(
+    [
+      ['scsi', '0:1', 'ext4', 'rw'],
+      ['scsi', '0:2', 'erofs', 'ro'],
+      ['scsi', '0:3', 'erofs', 'ro'],
+      ['overlayfs', 'overlay', 'overlay', `lowerdir=${storages[1]!.mountPoint}:${storages[2]!.mountPoint}`],
+    ],
+  )
+  expect(path).toBe(storages[3]!.mountPoint)
+})
+
+test('an upper directory of the host has a sparse disk until the container is gone', async () => {
+  const recipe = ['lowerdir={{ overlay 0 1 }}', `upperdir=${dir}/fs`, `workdir=${dir}/work`]
+  // Of an earlier container, after a crash.
+  writeFileSync(`${dir}/fs/.kata-ts-old.img`, 'old')
+  await bringLayers(tools(), 'web', read(recipe))
+  expect(readdirSync(`${dir}/fs`)).toEqual([imageName('web')])
+  const { mode, size, blocks } = statSync(`${dir}/fs/${imageName('web')}`)
+  expect([mode & 0o7777, blocks * 512 < size]).toEqual([0o600, true])
+  expect(attached.at(-1)).toEqual({ name: `fs/${imageName('web')}`, access: rw! })
+  for (let times = 0; times < 2; times++) await removeScratchDisk(ledger, 'web')
+  expect([readdirSync(`${dir}/fs`), ledger.held]).toEqual([[], []])
+})
+
+test('one that has files is refused, as its container would not see them', async () => {
+  writeFileSync(`${dir}/fs/kept`, '')
+  const recipe = ['lowerdir={{ overlay 0 1 }}', `upperdir=${dir}/fs`, `workdir=${dir}/work`]
+  await expect(bringLayers(tools(), 'web', read(recipe))).rejects.toMatchObject({ code: 'ROOTFS_LAYERS' })
+  expect(readdirSync(`${dir}/fs`)).toEqual(['kept'])
+})
+
+test('where disks are forbidden, nothing is plugged in', async () => {
+  const bring = bringLayers(tools(true), 'web', read(['lowerdir={{ overlay 0 1 }}']))
+  await expect(bring).rejects.toMatchObject({ code: 'DEVICE_VOLUMES_DISABLED' })
+  expect(attached).toEqual([])
+})
