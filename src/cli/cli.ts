@@ -6,6 +6,7 @@ import { createLogger, type LogLevel } from '../log.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
 import { parseFormat } from './output/format.ts'
+import { ResultFile } from './output/result-file.ts'
 import { checkName } from './parse/name.ts'
 import { parseChoice } from './parse/number.ts'
 import { buildProgram, UsageError } from './program.ts'
@@ -24,8 +25,12 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 /** Runs one command; all errors end here. */
 export async function runCli(argv: readonly string[], surroundings: Surroundings): Promise<number> {
   let exitCode = 0
+  const result = new ResultFile()
   const program = buildProgram({
-    settings: (options) => settingsOf(options, surroundings),
+    settings: (options) => {
+      if (options.resultFile !== '') result.open(options.resultFile)
+      return settingsOf(options, surroundings, result)
+    },
     finish: (code) => {
       exitCode = code
     },
@@ -34,6 +39,7 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
   })
   try {
     await program.parseAsync([...argv], { from: 'user' })
+    result.write(exitCode)
     return exitCode
   } catch (error) {
     // Help and version end with 0; they have printed already.
@@ -44,11 +50,31 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
     ])
     const told = error instanceof UsageError ? error.coded : error
     tell(explain(told))
-    return exitCodeOfCommand(told)
+    return noted(result, told, { exitCode: exitCodeOfCommand(told), file: program.opts().resultFile })
   }
 }
 
-function settingsOf(options: GlobalOptions, { script, execPath, env }: Surroundings): Settings {
+/** Notes the error that ended the command, also where the command line was not understood to its end. */
+function noted(
+  result: ResultFile,
+  error: unknown,
+  { exitCode, file }: { exitCode: number; file: string | undefined },
+): number {
+  try {
+    if (file !== undefined) result.open(file)
+    result.error(error)
+    result.write(exitCode)
+  } catch {
+    // The person was told, and the exit code says that it failed.
+  }
+  return exitCode
+}
+
+function settingsOf(
+  options: GlobalOptions,
+  { script, execPath, env }: Surroundings,
+  result: ResultFile,
+): Settings {
   const level = parseChoice(options.logLevel, '--log-level', levels)
   const namespace = checkName(options.namespace, 'namespace')
   // Refuses a name that the runtime uses for itself, before anything is made under it.
@@ -63,7 +89,11 @@ function settingsOf(options: GlobalOptions, { script, execPath, env }: Surroundi
     self: selfCommand(execPath, script),
     env,
     print: (text) => writeAll(1, text),
-    tell,
+    tell: (text) => {
+      result.told(text)
+      tell(text)
+    },
+    note: (error) => result.error(error),
   }
 }
 

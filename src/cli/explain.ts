@@ -11,8 +11,12 @@ interface Errno extends Error {
 }
 
 /** Tells a person what went wrong, and the log (at debug) what led to it. */
-export function tellError({ tell, log }: Pick<Settings, 'tell' | 'log'>, error: unknown): void {
+export function tellError(
+  { tell, log, note }: Pick<Settings, 'tell' | 'log' | 'note'>,
+  error: unknown,
+): void {
   tell(explain(error))
+  note?.(error)
   if (error instanceof Error && error.cause !== undefined) log.debug('it was caused', { error })
 }
 
@@ -21,7 +25,8 @@ export function explain(error: unknown): string {
   return isOurs ? error.message : coded(error).message
 }
 
-function coded(error: unknown): KataError {
+/** An error that has no code of its own with one. */
+export function coded(error: unknown): KataError {
   if (!isErrno(error)) return new KataError('INTERNAL', { reason: describeError(error) }, { cause: error })
   const { code: errno, syscall: call, path = 'of a file' } = error
   if ((errno === 'EACCES' || errno === 'EPERM') && process.getuid?.() !== 0)

@@ -28,4 +28,6 @@ export interface Settings {
   readonly print: (text: string) => void
   /** Tells the person something on standard error. */
   readonly tell: (text: string) => void
+  /** Notes an error that the person was told, for `--result-file`. */
+  readonly note?: (error: unknown) => void
 }

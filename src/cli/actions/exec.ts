@@ -15,6 +15,7 @@ import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
 import { readEnvFiles } from '../parse/env-file.ts'
+import { checkName } from '../parse/name.ts'
 import type { Settings } from '../settings.ts'
 import { connectRunning, findRecord } from './containers.ts'
 
@@ -34,7 +35,7 @@ export async function exec(
     requireTerminal({ interactive, terminal })
     const record = findRecord(settings, name)
     task = await connectRunning(record)
-    const execId = `exec-${crypto.randomUUID().slice(0, 8)}`
+    const execId = checkName(flags.execId ?? `exec-${crypto.randomUUID().slice(0, 8)}`, 'exec')
     const process = await wantedProcess(settings, record, flags, args)
     const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }
     if (detach) {

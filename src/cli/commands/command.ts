@@ -9,6 +9,7 @@ export interface GlobalOptions {
   readonly stateDir: string
   readonly logLevel: string
   readonly format: string
+  readonly resultFile: string
 }
 
 /** The parts of the program that a command uses. */
@@ -28,6 +29,11 @@ const globalOptions = [
   ['--state-dir <dir>', 'container records and logs', defaultStateDir],
   ['--log-level <level>', 'debug, info, warn or error; logs go to standard error', 'warn'],
   ['--format <format>', 'text or json, where data is printed', 'text'],
+  [
+    '--result-file <file>',
+    'write exit code, errors and warnings to this file as JSON; it must not exist',
+    '',
+  ],
 ] as const
 
 export interface CommandText {
@@ -55,7 +61,7 @@ export const allCommandsGroup = 'Options of all commands:'
 export function withGlobals(command: Command): Command {
   command.optionsGroup(allCommandsGroup)
   for (const [flags, description, value] of globalOptions)
-    command.option(flags, `${description} (default: ${value})`)
+    command.option(flags, value === '' ? description : `${description} (default: ${value})`)
   command.optionsGroup('Options:')
   return command
 }

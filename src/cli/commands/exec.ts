@@ -7,6 +7,7 @@ export interface ExecFlags {
   readonly tty?: true
   readonly detach?: true
   readonly detachKeys?: string
+  readonly execId?: string
   readonly env?: readonly string[]
   readonly envFile?: readonly string[]
   readonly user?: string
@@ -24,6 +25,7 @@ export function execCommand(cli: Cli): Command {
     .option('-t, --tty', 'give the command a terminal')
     .option('-d, --detach', 'do not wait for the command; its output is dropped')
     .option('--detach-keys <keys>', 'what leaves a terminal (default: ctrl-p,ctrl-q)')
+    .option('--exec-id <id>', 'name of this command for `kill --exec-id` (default: a random one)')
     .option('-e, --env <key=value>', 'environment variable, or KEY to pass yours on; repeatable', collect)
     .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
     .option('-u, --user <user[:group]>', 'name or number inside the container')

@@ -4,14 +4,14 @@ import { connectRunning, findRecord, forEachName } from '../containers.ts'
 
 export async function kill(
   settings: Settings,
-  { signal, all }: { signal: string; all: boolean },
+  { signal, all, execId = '' }: { signal: string; all: boolean; execId?: string | undefined },
   names: readonly string[],
 ): Promise<number> {
   const number = parseSignal(signal)
   return forEachName(settings, names, async (name) => {
     const task = await connectRunning(findRecord(settings, name))
     try {
-      await task.kill(number, { all })
+      await task.kill(number, { all, execId })
     } finally {
       task.close()
     }

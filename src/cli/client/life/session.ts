@@ -99,11 +99,13 @@ export class Session {
     const { bundle } = this.#paths
     const { id } = this.#record
     if (exitCode !== 0 && wasOomKilled(bundle))
-      this.#settings.tell(new KataError('CONTAINER_OOM', { id }).message)
-    this.#tellEach(() => {
+      tellError(this.#settings, new KataError('CONTAINER_OOM', { id }))
+    try {
       const failure = readFailure(bundle, 'failure')
-      return failure === undefined ? [] : [failure.message]
-    })
+      if (failure !== undefined) tellError(this.#settings, failure)
+    } catch (error) {
+      tellError(this.#settings, error)
+    }
   }
 
   /** With --rm a waiting process of its own removes what is left after the end. */

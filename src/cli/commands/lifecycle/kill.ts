@@ -5,6 +5,7 @@ import { type Cli, describe, rootAction } from '../command.ts'
 interface KillFlags {
   readonly signal: string
   readonly all?: true
+  readonly execId?: string
 }
 
 export function killCommand(cli: Cli): Command {
@@ -15,8 +16,10 @@ export function killCommand(cli: Cli): Command {
   })
     .option('-s, --signal <signal>', 'name or number', 'KILL')
     .option('-a, --all', 'signal every process of the container, not only the main one')
+    .option('--exec-id <id>', 'signal the command that `exec --exec-id` started')
   return rootAction<KillFlags>(command, cli, async (settings, flags, names) => {
     const { kill } = await import('../../actions/lifecycle/kill.ts')
-    return kill(settings, { signal: flags.signal, all: flags.all === true }, names)
+    const { signal, all = false, execId } = flags
+    return kill(settings, { signal, all, execId }, names)
   })
 }

@@ -1,0 +1,61 @@
+/** `--result-file`: how a command ended, as JSON for the program that called it. Standard error belongs to the command in the container. */
+import { closeSync, fchmodSync, openSync, writeSync } from 'node:fs'
+import { type ErrorFields, KataError } from '../../errors.ts'
+import { Interrupted } from '../client/signals.ts'
+import { coded } from '../explain.ts'
+
+export interface ToldError {
+  /** Of the catalogue, or `INTERRUPTED` when a signal ended the command before anything ran. */
+  readonly code: string
+  /** The sentence, without code and remedy. */
+  readonly message: string
+  readonly remedy: string
+  readonly fields: ErrorFields
+}
+
+export interface CommandResult {
+  /** The exit code. `run` and `exec` end with that of the command in the container where there are no errors. */
+  readonly exitCode: number
+  /** What standard error was told, in order. */
+  readonly errors: readonly ToldError[]
+  readonly warnings: readonly string[]
+}
+
+/** Collects what is told, and writes it at the end to a file that was made at the beginning. */
+export class ResultFile {
+  readonly #errors: ToldError[] = []
+  readonly #warnings: string[] = []
+  #fd: number | undefined
+
+  /** Makes the file, which its caller may read whatever the umask says. @throws an errno error: EEXIST, because nothing is replaced. */
+  open(path: string): void {
+    if (this.#fd !== undefined) return
+    this.#fd = openSync(path, 'wx')
+    fchmodSync(this.#fd, 0o644)
+  }
+
+  error(error: unknown): void {
+    if (error instanceof Interrupted) {
+      this.#errors.push({ code: 'INTERRUPTED', message: error.message, remedy: '', fields: {} })
+      return
+    }
+    const { code, rawMessage: message, remedy, fields } = error instanceof KataError ? error : coded(error)
+    this.#errors.push({ code, message, remedy, fields })
+  }
+
+  /** Any text for the person; those that begin with `warning: ` are kept. */
+  told(text: string): void {
+    const prefix = 'warning: '
+    if (text.startsWith(prefix)) this.#warnings.push(text.slice(prefix.length))
+  }
+
+  /** Does nothing where no file was asked for. @throws an errno error. */
+  write(exitCode: number): void {
+    if (this.#fd === undefined) return
+    const result: CommandResult = { exitCode, errors: this.#errors, warnings: this.#warnings }
+    const bytes = Buffer.from(`${JSON.stringify(result)}\n`)
+    for (let offset = 0; offset < bytes.length; ) offset += writeSync(this.#fd, bytes, offset)
+    closeSync(this.#fd)
+    this.#fd = undefined
+  }
+}
