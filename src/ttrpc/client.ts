@@ -1,5 +1,6 @@
 /** Calls over one connection: many at a time, distinguished by stream ids. */
 import { definedTimeout } from './deadline.ts'
+import { deferred } from './deferred.ts'
 import type { MessageOf, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
 import { decodeResponse, encodeRequest, methodPrefix, type RequestOptions } from './envelope.ts'
 import { FrameDecoder, type FrameHeader, frameType, headerBytes, maxDataBytes } from './frame.ts'
@@ -48,7 +49,7 @@ export interface ConnectOptions {
 export class ClientConnection {
   readonly #transport: Transport
   readonly #pending = new Map<number, Pending>()
-  readonly #closed = Promise.withResolvers<TtrpcError>()
+  readonly #closed = deferred<TtrpcError>()
   readonly #unasked: UnaskedFrames
   readonly #queued: Queued
   #nextStreamId: number
@@ -103,7 +104,7 @@ export class ClientConnection {
         `a request of ${frame.length} bytes is over the limit of 4 MiB`,
       )
 
-    const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>()
+    const { promise, resolve, reject } = deferred<Uint8Array>()
     const maxAnswerBytes = Math.min(options.maxAnswerBytes ?? maxDataBytes, maxDataBytes)
     this.#pending.set(streamId, { maxAnswerBytes, resolve, reject })
     const onAbort = () => reject(cancelled(signal))

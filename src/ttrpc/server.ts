@@ -1,5 +1,6 @@
 /** Answers calls that come over one connection, many at a time. */
 import { definedTimeout } from './deadline.ts'
+import { deferred } from './deferred.ts'
 import type { MethodDefinition } from './definition.ts'
 import { decodeRequest, encodeResponse, type Request, type Response, type Status } from './envelope.ts'
 import { FrameDecoder, type FrameHeader, frameType, headerBytes, maxDataBytes } from './frame.ts'
@@ -46,7 +47,7 @@ class Server implements ServerConnection {
   readonly #options: ServeOptions
   readonly #maxInFlight: number
   readonly #calls = new Map<number, Call>()
-  readonly #closed = Promise.withResolvers<Error | undefined>()
+  readonly #closed = deferred<Error | undefined>()
   #over = false
 
   constructor(transport: Transport, services: readonly Service[], options: ServeOptions) {
@@ -125,7 +126,7 @@ class Server implements ServerConnection {
     request: Request,
     handle: (context: CallContext) => unknown,
   ): Promise<unknown> {
-    const { promise: cancelled, reject } = Promise.withResolvers<never>()
+    const { promise: cancelled, reject } = deferred<never>()
     // Without this a call that is cancelled while its handler throws in the same turn would be an unhandled rejection.
     cancelled.catch(() => {})
     const onCancel: ((reason: TtrpcError) => void)[] = [reject]

@@ -1,0 +1,161 @@
+/** The Task service of one container's shim, with the deadline of each call. */
+import {
+  type ConnectResponse,
+  type CreateTaskRequest,
+  type DeleteResponse,
+  type ExecProcessRequest,
+  type StateResponse,
+  TaskDefinition,
+} from '../protocol/generated/containerd/task.ts'
+import type { ProcessInfo } from '../protocol/generated/containerd/types.ts'
+import type { Any } from '../protocol/generated/google/protobuf/any.ts'
+import {
+  type CancelSignal,
+  type Client,
+  type ClientConnection,
+  connect,
+  createClient,
+  type Transport,
+  TtrpcError,
+} from '../ttrpc/ttrpc.ts'
+
+/** Outer bounds: the shim has its own, tighter deadlines for what it does inside each call. */
+const deadlines: Readonly<Record<string, number | undefined>> = {
+  Create: 300_000,
+  Start: 120_000,
+  Exec: 60_000,
+  Delete: 60_000,
+  // The life of a process has no bound; the end of the connection ends the call.
+  Wait: undefined,
+}
+const shortDeadline = 10_000
+
+export interface TaskOptions {
+  /** containerd's namespace of the container. */
+  readonly namespace: string
+  /** The container. */
+  readonly id: string
+  /** Sent with every call, beside the namespace. */
+  readonly metadata?: Readonly<Record<string, string>>
+  /** What a call throws in the place of a TtrpcError. `method` is the name on the wire: `Create`. */
+  readonly toError?: (error: TtrpcError, method: string) => Error
+}
+
+/**
+ * All methods @throws TtrpcError, or what `toError` makes of it: what the shim answered, `deadline_exceeded`, and `unavailable` once the
+ * connection is over. `execId` is empty for the container's main process.
+ */
+export class TaskClient {
+  readonly #options: TaskOptions
+  readonly #connection: ClientConnection
+  readonly #calls: Client<TaskDefinition>
+
+  /** Takes the transport, which is this client's from now on. */
+  constructor(transport: Transport, options: TaskOptions) {
+    this.#options = options
+    this.#connection = connect(transport)
+    this.#calls = createClient(TaskDefinition, this.#connection, {
+      timeoutMs: (method) => (method in deadlines ? deadlines[method] : shortDeadline),
+      metadata: { 'containerd-namespace-ttrpc': options.namespace, ...options.metadata },
+    })
+  }
+
+  /** Makes the container of its bundle. The streams are paths of FIFOs, or empty. Within 300 s. */
+  async create(request: Omit<Partial<CreateTaskRequest>, 'id'>): Promise<void> {
+    await this.#ask('Create', this.#calls.create({ ...request, id: this.#id }))
+  }
+
+  /** Adds a process, which `start` starts. `spec` is an OCI `process` as JSON. Within 60 s. */
+  async exec(request: Omit<Partial<ExecProcessRequest>, 'id'>): Promise<void> {
+    await this.#ask('Exec', this.#calls.exec({ ...request, id: this.#id }))
+  }
+
+  /** Within 120 s. */
+  async start(execId = ''): Promise<void> {
+    await this.#ask('Start', this.#calls.start({ id: this.#id, execId }))
+  }
+
+  /** The exit code, once the process has ended and its output was delivered. No deadline. */
+  async wait(execId = '', signal?: CancelSignal): Promise<number> {
+    const { exitStatus } = await this.#ask('Wait', this.#calls.wait({ id: this.#id, execId }, { signal }))
+    return exitStatus
+  }
+
+  /** Whether the main process runs, its streams and its exit code. */
+  state(timeoutMs = shortDeadline): Promise<StateResponse> {
+    return this.#ask('State', this.#calls.state({ id: this.#id }, { timeoutMs }))
+  }
+
+  /** The process ids of the shim and of the main process as the host sees it. */
+  connectInfo(timeoutMs = shortDeadline): Promise<ConnectResponse> {
+    return this.#ask('Connect', this.#calls.connect({ id: this.#id }, { timeoutMs }))
+  }
+
+  /** The processes of the container as the host sees them. */
+  async pids(): Promise<ProcessInfo[]> {
+    const { processes } = await this.#ask('Pids', this.#calls.pids({ id: this.#id }))
+    return processes
+  }
+
+  /** In the type of the host's version of cgroups. */
+  async stats(): Promise<Any> {
+    const { stats } = await this.#ask('Stats', this.#calls.stats({ id: this.#id }))
+    return stats ?? { typeUrl: '', value: new Uint8Array() }
+  }
+
+  /** Sends a signal by its number; with `all` to every process of the container. */
+  async kill(signal: number, { execId = '', all = false } = {}): Promise<void> {
+    await this.#ask('Kill', this.#calls.kill({ id: this.#id, execId, signal, all }))
+  }
+
+  /** Freezes the container. */
+  async pause(): Promise<void> {
+    await this.#ask('Pause', this.#calls.pause({ id: this.#id }))
+  }
+
+  /** Thaws it. */
+  async resume(): Promise<void> {
+    await this.#ask('Resume', this.#calls.resume({ id: this.#id }))
+  }
+
+  /** Gives the process's terminal a size, in characters. */
+  async resize({ rows, columns }: { rows: number; columns: number }, execId = ''): Promise<void> {
+    await this.#ask(
+      'ResizePty',
+      this.#calls.resizePty({ id: this.#id, execId, width: columns, height: rows }),
+    )
+  }
+
+  /** Ends the standard input of a process. */
+  async closeInput(execId = ''): Promise<void> {
+    await this.#ask('CloseIO', this.#calls.closeIO({ id: this.#id, execId, stdin: true }))
+  }
+
+  /** Forgets a process that has ended, and with the main process the container. Within 60 s. */
+  delete(execId = ''): Promise<DeleteResponse> {
+    return this.#ask('Delete', this.#calls.delete({ id: this.#id, execId }))
+  }
+
+  /** Ends the shim itself, which may go without an answer. */
+  async shutdown(): Promise<void> {
+    await this.#calls.shutdown({ id: this.#id, now: true }).catch(() => {})
+  }
+
+  /** Ends the connection, not the container. */
+  close(): void {
+    this.#connection.close()
+  }
+
+  get #id(): string {
+    return this.#options.id
+  }
+
+  async #ask<Reply>(method: string, answer: Promise<Reply>): Promise<Reply> {
+    try {
+      return await answer
+    } catch (thrown) {
+      const error = TtrpcError.from(thrown)
+      throw this.#options.toError?.(error, method) ?? error
+    }
+  }
+}

@@ -1,0 +1,61 @@
+/** Transports of node:net. The tests of packed packages (setup/npm) run them in Node itself. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import type { Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { methodPrefix } from './envelope.ts'
+import { connectUnix, listenUnix } from './node.ts'
+import type { Transport } from './transport.ts'
+import { connect, serve, service } from './ttrpc.ts'
+
+const raw = {
+  encode: (message: { data: Uint8Array }) => ({ finish: () => message.data }),
+  decode: (bytes: Uint8Array) => ({ data: bytes }),
+  fromPartial: (partial: { data: Uint8Array }) => partial,
+}
+const Echo = {
+  fullName: 'test.Echo',
+  methods: {
+    bulk: { name: 'Bulk', requestType: raw, responseType: raw, requestStream: false, responseStream: false },
+  },
+}
+
+let base: string
+let server: Server
+let accepted: Transport[]
+beforeEach(async () => {
+  base = mkdtempSync(`${tmpdir()}/node-`)
+  accepted = []
+  server = await listenUnix(`${base}/s`, (transport) => {
+    accepted.push(transport)
+    serve(transport, [service(Echo, { bulk: ({ data }) => ({ data }) })])
+  })
+})
+afterEach(() => {
+  server.close()
+  rmSync(base, { recursive: true })
+})
+
+test('large calls come back whole, many at a time', async () => {
+  const connection = connect(await connectUnix(`unix://${base}/s`))
+  const data = crypto.getRandomValues(new Uint8Array(60_000))
+  const large = Buffer.concat(Array.from({ length: 50 }, () => data))
+  const prefix = methodPrefix('test.Echo', 'Bulk')
+  const answers = await Promise.all([large, data, large].map((bytes) => connection.call(prefix, bytes)))
+  expect(answers.map(({ length }) => length)).toEqual([3_000_000, 60_000, 3_000_000])
+  expect(Buffer.from(answers[2]!).equals(large)).toBe(true)
+  connection.close()
+  expect((await connection.closed).code).toBe('unavailable')
+})
+
+test('the end of a peer ends the connection on the other side', async () => {
+  const connection = connect(await connectUnix(`${base}/s`))
+  while (accepted.length === 0) await Bun.sleep(1)
+  accepted[0]!.close(new Error('enough'))
+  expect((await connection.closed).code).toBe('unavailable')
+})
+
+test('a path where nobody listens, and one where somebody does', async () => {
+  await expect(connectUnix('/no/such')).rejects.toMatchObject({ code: 'ENOENT' })
+  await expect(listenUnix(`${base}/s`, () => {})).rejects.toMatchObject({ code: 'EADDRINUSE' })
+})
