@@ -5,11 +5,11 @@ const floors = [
   ['version', 'identifier', 'plain-text', 'time', 'json'],
   ['errors', 'log'],
   ['linux', 'protocol', 'ttrpc', 'netlink'],
-  ['config', 'ledger', 'oci'],
+  ['config', 'ledger', 'oci', 'shim-client'],
   ['rootless', 'bundle', 'guest-image'],
   ['vmm', 'sharing', 'images', 'network', 'devices', 'cgroups', 'agent'],
   ['sandbox'],
-  ['cli', 'shim'],
+  ['cli', 'shim', 'sdk'],
 ]
 const room = (name) =>
   [...floors[0], ...floors[1]].includes(name) ? `^src/${name}([.]ts$|/)` : `^src/${name}/`
@@ -98,6 +98,21 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/ttrpc/', pathNot: '[.]test[.]ts$' },
       to: { path: '^src/', pathNot: '^src/ttrpc/' },
+    },
+    {
+      name: 'shim-client-stands-alone',
+      comment: 'src/shim-client is publishable alone: it knows ttrpc and the Task service',
+      severity: 'error',
+      from: { path: '^src/shim-client/', pathNot: '[.]test[.]ts$' },
+      to: { path: '^src/', pathNot: '^src/(shim-client|ttrpc|protocol|json)/' },
+    },
+    {
+      name: 'sdk-stands-alone',
+      comment:
+        'src/sdk is publishable alone: it drives the executable and knows its words, nothing of its code',
+      severity: 'error',
+      from: { path: '^src/sdk/', pathNot: '[.]test[.]ts$' },
+      to: { path: '^src/', pathNot: '^src/(sdk/|json/|time[.]ts$)' },
     },
     {
       name: 'netlink-stands-alone',

@@ -1,0 +1,116 @@
+/** One call of the executable, and what its result file says. */
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Readable, Writable } from 'node:stream'
+import { type CommandResult, readResultFile } from './answers.ts'
+import { SandboxError, type SandboxErrorCode } from './error.ts'
+
+/** The executable with the options of all its commands: `['sudo', '-n', 'kata-ts', '--namespace', 'ci']`. */
+export type CommandWords = readonly [string, ...string[]]
+
+export interface CallResult {
+  readonly exitCode: number
+  readonly warnings: readonly string[]
+}
+
+export interface Call {
+  readonly child: ChildProcessByStdio<Writable, Readable, Readable>
+  /**
+   * The exit code once the executable has ended, which is that of the command in the sandbox for `exec`.
+   *
+   * @throws SandboxError what the runtime told; SDK_EXECUTABLE_MISSING, SDK_ANSWER_MISSING.
+   */
+  readonly result: Promise<CallResult>
+}
+
+/** A directory for one call: of this user alone. */
+export async function startCall(
+  words: CommandWords,
+  args: readonly string[],
+  files: (directory: string) => Promise<readonly string[]> = async () => [],
+): Promise<Call> {
+  const directory = await mkdtemp(join(tmpdir(), 'kata-ts-sdk-'))
+  const remove = () => rm(directory, { recursive: true, force: true })
+  try {
+    const [command = '', ...rest] = args
+    const file = join(directory, 'result')
+    const [program, ...front] = words
+    const own = await files(directory)
+    const child = spawn(program, [...front, '--result-file', file, command, ...own, ...rest], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    // A command that does not read to the end is no error; what is told of it is its exit code.
+    child.stdin.on('error', () => {})
+    const exited = new Promise<number | null>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', resolve)
+    })
+    const result = exited
+      .catch((cause: NodeJS.ErrnoException) => {
+        throw missing(program, cause)
+      })
+      .then((exitCode) => readResult(file, exitCode))
+      .finally(remove)
+    // The caller may look at it later than it fails.
+    result.catch(() => {})
+    return { child, result }
+  } catch (error) {
+    await remove()
+    throw error
+  }
+}
+
+/** Runs a command whose output is data. @throws as {@link Call}. */
+export async function callToEnd(
+  words: CommandWords,
+  args: readonly string[],
+): Promise<CallResult & { stdout: string }> {
+  const { child, result } = await startCall(words, args)
+  child.stdin.end()
+  child.stderr.resume()
+  const stdout: Uint8Array[] = []
+  child.stdout.on('data', (chunk: Uint8Array) => stdout.push(chunk))
+  const ended = new Promise((resolve) => child.stdout.once('close', resolve))
+  const told = await result
+  await ended
+  return { ...told, stdout: Buffer.concat(stdout).toString('utf8') }
+}
+
+function readResult(file: string, exitCode: number | null): CallResult {
+  let told: CommandResult
+  try {
+    told = readResultFile(file)
+  } catch (cause) {
+    throw new SandboxError(
+      'SDK_ANSWER_MISSING',
+      `kata-ts ended with ${exitCode ?? 'a signal'} and did not say how`,
+      {
+        remedy: 'Check that kata-ts can be run here, and that it has the version of the SDK.',
+        cause,
+      },
+    )
+  }
+  const [first] = told.errors
+  if (first !== undefined) {
+    const { code, message, remedy, fields } = first
+    // A code that a newer executable has is told as it is.
+    throw new SandboxError(code as SandboxErrorCode, remedy === '' ? message : `${message}. ${remedy}`, {
+      remedy,
+      fields,
+    })
+  }
+  return { exitCode: told.exitCode, warnings: told.warnings }
+}
+
+function missing(program: string, cause: NodeJS.ErrnoException): SandboxError {
+  return new SandboxError(
+    'SDK_EXECUTABLE_MISSING',
+    `${program} cannot be started (${cause.code ?? cause.message})`,
+    {
+      remedy: 'Install kata-ts, or name it by the option `executable` or the variable KATA_TS.',
+      cause,
+    },
+  )
+}

@@ -1,0 +1,129 @@
+/** Files in a sandbox. */
+import { constants } from 'node:fs'
+import { resolve } from 'node:path'
+import { type CommandWords, callToEnd } from './call.ts'
+import { SandboxError } from './error.ts'
+import type { ExecOptions, ExecResult } from './exec.ts'
+import type { InputData } from './input.ts'
+
+export interface ListedFile {
+  readonly name: string
+  readonly type: 'file' | 'directory' | 'symlink' | 'other'
+  /** Bytes. */
+  readonly size: number
+  /** Permissions, 0o755 for instance. */
+  readonly mode: number
+  readonly modified: Date
+}
+
+export interface WriteOptions {
+  /** Permissions; default what the sandbox's umask leaves. */
+  readonly mode?: number
+  readonly signal?: AbortSignal
+}
+
+type Limits = Pick<ExecOptions, 'signal' | 'maxOutputBytes'>
+
+/**
+ * The sandbox's own programs read and write, as its root: `cat`, `sh`, `find` and `stat`, and `tar` for whole trees. Nothing that they
+ * say is trusted.
+ */
+export interface Files {
+  /** The content of a file, at most `maxOutputBytes` (default 64 MiB). @throws SandboxError SDK_GUEST_FILE_FAILED, SDK_OUTPUT_TOO_LARGE. */
+  read(path: string, options?: Limits): Promise<Uint8Array>
+  /** The same as UTF-8. @throws SandboxError as `read`. */
+  readText(path: string, options?: Limits): Promise<string>
+  /** Replaces a file, and makes the directories above it. @throws SandboxError SDK_GUEST_FILE_FAILED. */
+  write(path: string, data: InputData, options?: WriteOptions): Promise<void>
+  /** What is in a directory, by name. @throws SandboxError SDK_GUEST_FILE_FAILED. */
+  list(path: string, options?: Limits): Promise<ListedFile[]>
+  /**
+   * Copies a file or directory of the host into the sandbox: into a directory that is there, else under the last name of `path`.
+   *
+   * @throws SandboxError COPY_FAILED.
+   */
+  copyIn(hostPath: string, path: string): Promise<void>
+  /**
+   * Copies a file or directory out of the sandbox. Nothing of the host is replaced but a file by a file. The files are those of the user
+   * who runs `kata-ts`: root's, with sudo.
+   *
+   * @throws SandboxError COPY_FAILED, COPY_TARGET; COPY_UNSAFE when the sandbox tries to write elsewhere.
+   */
+  copyOut(path: string, hostPath: string): Promise<void>
+}
+
+type Exec = (command: readonly string[], options: ExecOptions) => Promise<ExecResult>
+
+const writeScript = 'mkdir -p -- "$(dirname -- "$1")" && cat > "$1" && { [ -z "$2" ] || chmod -- "$2" "$1"; }'
+/** For each file a line of `stat`, then its path, then a NUL: a path may hold newlines. */
+const listScript =
+  'cd -- "$1" && exec find . -mindepth 1 -maxdepth 1 -exec sh -c \'for p; do stat -c "%f %s %Y" -- "$p" && printf "%s\\\\0" "$p"; done\' sh {} +'
+
+export function filesOf(words: CommandWords, name: string, exec: Exec): Files {
+  /** Paths are those of the root directory, whichever the image's working directory is. */
+  const run = async (path: string, command: readonly string[], options: ExecOptions) => {
+    const result = await exec(command, { ...options, user: '0:0', cwd: '/' })
+    if (result.exitCode === 0) return result
+    const said = result.errorText.trim().split('\n').at(-1) ?? ''
+    throw new SandboxError(
+      'SDK_GUEST_FILE_FAILED',
+      `${path} of the sandbox: ${said || `exit code ${result.exitCode}`}`,
+      {
+        fields: { path },
+      },
+    )
+  }
+  const read = async (path: string, options: Limits = {}) =>
+    (await run(path, ['cat', '--', path], options)).stdout
+  return {
+    read,
+    readText: async (path, options) => new TextDecoder().decode(await read(path, options)),
+    async write(path, data, { mode, signal } = {}) {
+      const permissions = mode === undefined ? '' : mode.toString(8)
+      await run(path, ['sh', '-c', writeScript, 'sh', path, permissions], {
+        stdin: data,
+        ...(signal === undefined ? {} : { signal }),
+      })
+    },
+    async list(path, options = {}) {
+      const { text } = await run(path, ['sh', '-c', listScript, 'sh', path], options)
+      return parseList(text)
+    },
+    async copyIn(hostPath, path) {
+      await callToEnd(words, ['cp', absolute(hostPath), `${name}:${path}`])
+    },
+    async copyOut(path, hostPath) {
+      await callToEnd(words, ['cp', `${name}:${path}`, absolute(hostPath)])
+    },
+  }
+}
+
+/** Keeps an end that means the content of a directory, or that there has to be one. */
+const absolute = (path: string): string => `${resolve(path)}${/\/\.?$/.exec(path)?.[0] ?? ''}`
+
+const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = constants
+const types = new Map<number, ListedFile['type']>([
+  [S_IFREG, 'file'],
+  [S_IFDIR, 'directory'],
+  [S_IFLNK, 'symlink'],
+])
+
+/** Pure. Entries that are none are left out: the sandbox may say anything. */
+function parseList(text: string): ListedFile[] {
+  const files = text.split('\0').flatMap((entry) => {
+    const found = /^([0-9a-f]+) (\d+) (-?\d+)\n\.\/([^/]+)$/s.exec(entry)
+    if (found === null) return []
+    const [, mode = '', size, seconds, name = ''] = found
+    const bits = Number.parseInt(mode, 16)
+    return [
+      {
+        name,
+        type: types.get(bits & S_IFMT) ?? 'other',
+        size: Number(size),
+        mode: bits & 0o7777,
+        modified: new Date(Number(seconds) * 1000),
+      } as const,
+    ]
+  })
+  return files.sort((a, b) => (a.name < b.name ? -1 : 1))
+}

@@ -1,0 +1,135 @@
+/** A command that runs in a sandbox, with its streams. */
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { deadline, retry, within } from '../time.ts'
+import { type Call, type CommandWords, callToEnd, startCall } from './call.ts'
+import { SandboxError } from './error.ts'
+import { fired } from './fired.ts'
+import { readableFrom, writableTo } from './web-streams.ts'
+
+export interface ProcessOptions {
+  /** Variables beside those of the image. They get into the sandbox by a file, not by an argument that others on the host can see. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Working directory in the sandbox; default that of the image. */
+  readonly cwd?: string
+  /** Name or number in the sandbox, `1000:1000` for instance; default that of the image. */
+  readonly user?: string
+  /** Longest time, milliseconds, from the call on. Then the process is killed in the sandbox, and the call fails with SDK_TIMED_OUT. */
+  readonly timeoutMs?: number
+  /** Kills the process in the sandbox when it fires; the call rejects with its reason. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A running command. Its outputs have to be read: a command whose output nobody takes is held back, as in a shell's pipe. Disposing
+ * kills it, if it still runs.
+ */
+export interface SandboxProcess extends AsyncDisposable {
+  /** Close it to end the command's input. */
+  readonly stdin: WritableStream<Uint8Array | string>
+  readonly stdout: ReadableStream<Uint8Array>
+  readonly stderr: ReadableStream<Uint8Array>
+  /**
+   * The exit code; 128 + n after signal n.
+   *
+   * @throws SandboxError COMMAND_NOT_FOUND, CONTAINER_NOT_RUNNING, SDK_TIMED_OUT...; the reason of `signal`.
+   */
+  readonly exitCode: Promise<number>
+  /**
+   * Sends a signal, `TERM` for instance; default KILL. It goes to the command itself, not to processes that it has started.
+   *
+   * @throws SandboxError when the command has ended.
+   */
+  kill(signal?: string): Promise<void>
+}
+
+/** How long ending a process may take, until its client is ended instead, milliseconds. */
+const killLimitMs = 15_000
+const killEveryMs = 100
+
+export async function startProcess(
+  words: CommandWords,
+  name: string,
+  command: readonly string[],
+  options: ProcessOptions,
+): Promise<SandboxProcess> {
+  const { env = {}, cwd, user, timeoutMs, signal } = options
+  signal?.throwIfAborted()
+  const execId = `sdk-${randomUUID().slice(0, 13)}`
+  const flags = [
+    ...['exec', '--interactive', '--exec-id', execId],
+    ...(cwd === undefined ? [] : ['--workdir', cwd]),
+    ...(user === undefined ? [] : ['--user', user]),
+  ]
+  const call = await startCall(words, [...flags, name, '--', ...command], (directory) =>
+    envFlags(env, directory),
+  )
+  const { child } = call
+  const send = (word: string) =>
+    callToEnd(words, ['kill', '--signal', word, '--exec-id', execId, name]).then(() => {})
+  const kill = () => endProcess(call, () => send('KILL'))
+  const exitCode = untilEnd(call, kill, { timeoutMs, signal })
+  exitCode.catch(() => {})
+  return {
+    stdin: writableTo(child.stdin),
+    stdout: readableFrom(child.stdout),
+    stderr: readableFrom(child.stderr),
+    exitCode,
+    kill: (word = 'KILL') => send(word),
+    async [Symbol.asyncDispose]() {
+      destroyOutputs(child)
+      if (child.exitCode === null && child.signalCode === null) await kill()
+    },
+  }
+}
+
+/** The exit code, or why the process was killed. */
+async function untilEnd(
+  { result }: Call,
+  kill: () => Promise<void>,
+  { timeoutMs, signal }: { timeoutMs: number | undefined; signal: AbortSignal | undefined },
+): Promise<number> {
+  const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
+  const first = await Promise.race([result, fired([late, signal])])
+  if (first !== 'cut') return first.exitCode
+  await kill()
+  if (signal?.aborted) throw signal.reason
+  throw new SandboxError('SDK_TIMED_OUT', `the command ran longer than ${timeoutMs} ms and was killed`)
+}
+
+/** Kills until the client has seen the end. The command may be about to start, so one try is not enough. */
+async function endProcess({ child, result }: Call, kill: () => Promise<void>): Promise<void> {
+  const over = new AbortController()
+  const ended = result
+    .then(
+      () => true,
+      () => true,
+    )
+    .finally(() => over.abort())
+  const killing = retry(kill, killEveryMs, deadline(killLimitMs, over.signal)).catch(() => {})
+  if ((await within(ended, killLimitMs)) !== undefined) return void (await killing)
+  // Somebody asked for output that he does not take, or the runtime does not answer.
+  destroyOutputs(child)
+  if ((await within(ended, killLimitMs)) === undefined) child.kill('SIGKILL')
+  over.abort()
+  await killing
+}
+
+/** A client that nobody reads from ends the command, and itself. */
+function destroyOutputs(child: Call['child']): void {
+  child.stdout.destroy()
+  child.stderr.destroy()
+}
+
+/** Values with a newline do not fit into a file of lines. */
+async function envFlags(env: Readonly<Record<string, string>>, directory: string): Promise<string[]> {
+  const entries = Object.entries(env)
+  const inFile = entries.filter(([, value]) => !/[\n\r]/.test(value))
+  const others = entries.filter(([, value]) => /[\n\r]/.test(value))
+  const flags = others.flatMap(([key, value]) => ['--env', `${key}=${value}`])
+  if (inFile.length === 0) return flags
+  const file = join(directory, 'env')
+  await writeFile(file, inFile.map(([key, value]) => `${key}=${value}\n`).join(''), { mode: 0o600 })
+  return ['--env-file', file, ...flags]
+}

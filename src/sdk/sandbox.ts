@@ -1,0 +1,287 @@
+import { randomUUID } from 'node:crypto'
+import { resolve } from 'node:path'
+import { deadline, within } from '../time.ts'
+import { readPs } from './answers.ts'
+import { type CallResult, type CommandWords, callToEnd, startCall } from './call.ts'
+import { SandboxError } from './error.ts'
+import { collect, type ExecOptions, type ExecResult } from './exec.ts'
+import { type Executable, executableWords } from './executable.ts'
+import { type Files, filesOf } from './files.ts'
+import { fired } from './fired.ts'
+import { type ProcessOptions, type SandboxProcess, startProcess } from './process.ts'
+
+/** Which executable is driven, and in which of its worlds. */
+export interface RuntimeOptions {
+  /**
+   * The program, or words such as `['sudo', '-n', 'kata-ts']`. Default: the variable `KATA_TS`, else `kata-ts` on the PATH.
+   */
+  readonly executable?: Executable
+  /** Sandboxes of different namespaces do not see each other; default `default`. */
+  readonly namespace?: string
+  /** Options of all commands of `kata-ts`, put before the command: `['--run-dir', '/run/x']`. */
+  readonly globalFlags?: readonly string[]
+}
+
+export interface VolumeOptions {
+  /** A path of the host: a directory, a file, or a disk with `type: 'ext4'`. */
+  readonly source: string
+  /** A path in the sandbox. */
+  readonly target: string
+  readonly readOnly?: boolean
+  /** The file system of a disk. */
+  readonly type?: 'ext4'
+}
+
+export interface CreateOptions extends RuntimeOptions {
+  /** Default: a random one. */
+  readonly name?: string
+  /** What `run --image` takes. Default, without `rootfs` too: an embedded busybox. */
+  readonly image?: string
+  /** A directory of the host with a root file system, which is never modified. */
+  readonly rootfs?: string
+  /**
+   * The main process. Default: a shell that waits, and reaps what is left of commands. `[]` is the image's own command; words are
+   * given to its entry point.
+   */
+  readonly command?: readonly string[]
+  /** Memory limit, `'512M'` or bytes. The machine gets as much more. */
+  readonly memory?: string | number
+  /** Processors, 1.5 for instance. The machine gets as many more. */
+  readonly cpus?: number
+  /** Most processes at one time. */
+  readonly pids?: number
+  /** What `run --network` takes; default `none`: no way to anywhere. */
+  readonly network?: string
+  /** Variables of the main process and, as it is the container's, of `exec`. Others on the host can see them while the sandbox starts. */
+  readonly env?: Readonly<Record<string, string>>
+  readonly volumes?: readonly VolumeOptions[]
+  /** Notes for `Sandbox.list`. */
+  readonly labels?: Readonly<Record<string, string>>
+  /** Name or number in the sandbox, for the main process and `exec`. */
+  readonly user?: string
+  readonly cwd?: string
+  readonly hostname?: string
+  /** Makes the root file system read-only. */
+  readonly readOnly?: boolean
+  /** Further options of `kata-ts run`, as on its command line. */
+  readonly flags?: readonly string[]
+  /** Longest time of the start, milliseconds. Then nothing is left of it, and the call fails with SDK_TIMED_OUT. */
+  readonly timeoutMs?: number
+  /** Gives the start up when it fires: nothing is left of it, and the call rejects with its reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface AttachOptions extends RuntimeOptions {}
+
+export interface ListOptions extends RuntimeOptions {
+  /** Only sandboxes with all of these labels. */
+  readonly labels?: Readonly<Record<string, string>>
+}
+
+export interface StopOptions {
+  /** How long the main process may take to end before it is killed, milliseconds, in whole seconds; default 10 s. */
+  readonly timeoutMs?: number
+}
+
+/** What `kata-ts ps` knows of a sandbox. */
+export interface ListedSandbox {
+  readonly name: string
+  /** `creating`, `running`, `paused`, `stopped`, or `dead` when its shim was killed. */
+  readonly status: string
+  /** Null while it runs. */
+  readonly exitCode: number | null
+  readonly image: string
+  readonly command: readonly string[]
+  readonly createdAt: Date
+  readonly labels: Readonly<Record<string, string>>
+  /** `kvm` or `tcg`: the second is slow, and no wall against hostile code. Null when no machine runs. */
+  readonly accelerator: string | null
+}
+
+/** Waits as process 1, ends at SIGTERM, and reaps what is left of other commands. */
+const idle = ['-c', 'trap "exit 0" TERM INT; while :; do sleep 86400 & wait $!; done']
+
+/**
+ * A sandbox: a container in a virtual machine of its own. Dispose it, by `await using` or `kill()`, or it goes on after this program.
+ */
+export class Sandbox implements AsyncDisposable {
+  readonly name: string
+  /** What the runtime warned of at the start: walls that are off, emulation in the place of KVM. */
+  readonly warnings: readonly string[]
+  readonly files: Files
+  readonly #words: CommandWords
+  readonly #isOwn: boolean
+  readonly #processes = new Set<SandboxProcess>()
+
+  private constructor(
+    words: CommandWords,
+    name: string,
+    more: { isOwn: boolean; warnings: readonly string[] },
+  ) {
+    this.#words = words
+    this.name = name
+    this.#isOwn = more.isOwn
+    this.warnings = more.warnings
+    this.files = filesOf(words, name, (command, options) => this.exec(command, options))
+  }
+
+  /**
+   * Starts a sandbox. It is there until it is disposed or killed.
+   *
+   * @throws SandboxError what `kata-ts run` says; SDK_TIMED_OUT; the reason of `signal`.
+   */
+  static async create(options: CreateOptions = {}): Promise<Sandbox> {
+    const { signal, timeoutMs, name = `sdk-${randomUUID().slice(0, 13)}` } = options
+    signal?.throwIfAborted()
+    const words = wordsOf(options)
+    const { child, result } = await startCall(words, [
+      'run',
+      ...runFlags(name, options),
+      ...commandOf(options),
+    ])
+    child.stdin.end()
+    child.stdout.resume()
+    child.stderr.resume()
+    const late = timeoutMs === undefined ? undefined : deadline(timeoutMs)
+    const started = await Promise.race([result, fired([late, signal])])
+    if (started !== 'cut') return new Sandbox(words, name, { isOwn: true, warnings: started.warnings })
+    child.kill('SIGTERM')
+    await undo(words, name, result)
+    if (signal?.aborted) throw signal.reason
+    throw new SandboxError('SDK_TIMED_OUT', `sandbox ${name} did not start within ${timeoutMs} ms`)
+  }
+
+  /**
+   * A sandbox that runs already, by its name. Disposing this one ends the commands that were started by it, and leaves the sandbox.
+   *
+   * @throws SandboxError CONTAINER_NOT_FOUND, CONTAINER_NOT_RUNNING.
+   */
+  static async attach(name: string, options: AttachOptions = {}): Promise<Sandbox> {
+    const found = (await Sandbox.list(options)).find((listed) => listed.name === name)
+    if (found === undefined) throw new SandboxError('CONTAINER_NOT_FOUND', `there is no sandbox ${name}`)
+    if (found.status !== 'running')
+      throw new SandboxError('CONTAINER_NOT_RUNNING', `sandbox ${name} is ${found.status}, not running`)
+    return new Sandbox(wordsOf(options), name, { isOwn: false, warnings: [] })
+  }
+
+  /** All sandboxes of the namespace, in every state, also those that the SDK did not make. */
+  static async list(options: ListOptions = {}): Promise<ListedSandbox[]> {
+    const filters = Object.entries(options.labels ?? {}).flatMap(([key, value]) => [
+      '--filter',
+      `label=${key}=${value}`,
+    ])
+    const { stdout } = await callToEnd(wordsOf(options), ['ps', '--format', 'json', ...filters])
+    return answered(() => readPs(stdout)).map(
+      ({ id, status, exitCode = null, image, command, createdAt, labels, accelerator = null }) => ({
+        ...{ name: id, status, exitCode, image, command, labels, accelerator },
+        createdAt: new Date(createdAt),
+      }),
+    )
+  }
+
+  /**
+   * Runs a command to its end. An exit code other than 0 is a result and no error.
+   *
+   * @throws SandboxError COMMAND_NOT_FOUND, CONTAINER_NOT_RUNNING, SDK_TIMED_OUT, SDK_OUTPUT_TOO_LARGE...; the reason of `signal`.
+   */
+  async exec(command: readonly string[], options: ExecOptions = {}): Promise<ExecResult> {
+    await using process = await this.spawn(command, options)
+    return await collect(process, options)
+  }
+
+  /** Starts a command, for its streams. What goes wrong later rejects `exitCode`. @throws SandboxError; the reason of `signal`. */
+  async spawn(command: readonly string[], options: ProcessOptions = {}): Promise<SandboxProcess> {
+    const process = await startProcess(this.#words, this.name, command, options)
+    this.#processes.add(process)
+    const forget = () => this.#processes.delete(process)
+    process.exitCode.then(forget, forget)
+    return process
+  }
+
+  /**
+   * Asks the main process to end, and kills it when it does not in time. The machine is gone then; files, record and name stay
+   * until `kill()`.
+   */
+  async stop({ timeoutMs }: StopOptions = {}): Promise<void> {
+    const time = timeoutMs === undefined ? [] : ['--time', String(Math.ceil(timeoutMs / 1000))]
+    await callToEnd(this.#words, ['stop', ...time, this.name])
+  }
+
+  /** Ends the sandbox at once, and removes all that it wrote. One that is gone already is no error. */
+  async kill(): Promise<void> {
+    await remove(this.#words, this.name)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isOwn) return this.kill()
+    await Promise.all([...this.#processes].map((process) => process[Symbol.asyncDispose]()))
+  }
+}
+
+function answered<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (cause) {
+    throw new SandboxError('SDK_ANSWER_MISSING', 'kata-ts ps answered something else', { cause })
+  }
+}
+
+function wordsOf({ executable, namespace, globalFlags = [] }: RuntimeOptions): CommandWords {
+  const words = executableWords(executable, process.env)
+  return [...words, ...globalFlags, ...(namespace === undefined ? [] : ['--namespace', namespace])]
+}
+
+function runFlags(name: string, options: CreateOptions): string[] {
+  const { image, rootfs, memory, cpus, pids, network, env, volumes = [], labels, user, cwd } = options
+  const { hostname, readOnly, flags = [] } = options
+  const value = (flag: string, given: string | number | undefined) =>
+    given === undefined ? [] : [flag, String(given)]
+  const pairs = (flag: string, given: Readonly<Record<string, string>> = {}) =>
+    Object.entries(given).flatMap(([key, word]) => [flag, `${key}=${word}`])
+  return [
+    ...['--detach', '--name', name],
+    ...value('--image', image),
+    ...value('--rootfs', rootfs === undefined ? undefined : resolve(rootfs)),
+    ...value('--memory', memory),
+    ...value('--cpus', cpus),
+    ...value('--pids-limit', pids),
+    ...value('--network', network),
+    ...value('--user', user),
+    ...value('--workdir', cwd),
+    ...value('--hostname', hostname),
+    ...(readOnly ? ['--read-only'] : []),
+    ...pairs('--env', env),
+    ...pairs('--label', labels),
+    ...volumes.flatMap((volume) => ['--volume', volumeWord(volume)]),
+    ...flags,
+  ]
+}
+
+function volumeWord({ source, target, readOnly, type }: VolumeOptions): string {
+  const words = [resolve(source), target, ...(type === undefined ? [] : [type]), ...(readOnly ? ['ro'] : [])]
+  return words.join(':')
+}
+
+function commandOf({ command }: CreateOptions): string[] {
+  return command === undefined ? ['--entrypoint', 'sh', '--', ...idle] : ['--', ...command]
+}
+
+/** How long a start that was given up may take to end by itself, milliseconds. */
+const undoMs = 10_000
+
+/** Takes away what a start has made that was given up. Not everybody may signal the program that makes it (sudo). */
+async function undo(words: CommandWords, name: string, result: Promise<CallResult>): Promise<void> {
+  const ended = result.then(
+    () => true,
+    () => true,
+  )
+  await within(ended, undoMs)
+  await remove(words, name)
+  await within(ended, undoMs)
+}
+
+async function remove(words: CommandWords, name: string): Promise<void> {
+  await callToEnd(words, ['rm', '--force', name]).catch((error: unknown) => {
+    if (!(error instanceof SandboxError && error.code === 'CONTAINER_NOT_FOUND')) throw error
+  })
+}

@@ -1,0 +1,157 @@
+/** The SDK over the whole command line, against a double of the shim: a container is a process of the host. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type CreateOptions, Sandbox, SandboxError } from './sdk.ts'
+
+const host = join(import.meta.dir, '../cli/client/client.host.ts')
+const base = mkdtempSync(`${tmpdir()}/sdk-`)
+const runtime = { executable: [process.execPath, host, base] }
+const create = (options: CreateOptions = {}) => Sandbox.create({ ...runtime, rootfs: base, ...options })
+
+let box: Sandbox
+beforeAll(async () => {
+  box = await create({ name: 'shared', labels: { of: 'tests' } })
+}, 20_000)
+afterAll(async () => {
+  await box.kill()
+  rmSync(base, { recursive: true })
+}, 20_000)
+
+async function failure(work: Promise<unknown>): Promise<SandboxError> {
+  const error = await work.then(
+    () => undefined,
+    (thrown: unknown) => thrown,
+  )
+  if (!(error instanceof SandboxError)) throw error
+  return error
+}
+
+test('a command has its exit code, both outputs and its input', async () => {
+  const result = await box.exec(['sh', '-c', 'cat; echo oops >&2; exit 125'], { stdin: 'hello' })
+  expect(result).toMatchObject({ exitCode: 125, text: 'hello', errorText: 'oops\n' })
+  const bytes = crypto.getRandomValues(new Uint8Array(50_000))
+  const many = Array.from({ length: 20 }, () => bytes)
+  const { stdout } = await box.exec(['cat'], { stdin: many })
+  expect(Buffer.concat(many).equals(stdout)).toBe(true)
+  // One that does not read its input is no error.
+  expect((await box.exec(['true'], { stdin: many })).exitCode).toBe(0)
+}, 20_000)
+
+test('what the runtime refuses has its code and remedy', async () => {
+  const error = await failure(box.exec(['no-such-command']))
+  expect(error).toMatchObject({ code: 'COMMAND_NOT_FOUND', fields: { command: 'no-such-command' } })
+  expect(error.remedy).not.toBe('')
+  expect((await failure(create({ name: 'shared' }))).code).toBe('CONTAINER_EXISTS')
+  expect((await failure(create({ memory: 'much' }))).code).toBe('OPTION_INVALID')
+  expect((await failure(create({ executable: '/no/such' }))).code).toBe('SDK_EXECUTABLE_MISSING')
+  expect((await failure(create({ executable: 'true' }))).code).toBe('SDK_ANSWER_MISSING')
+}, 20_000)
+
+test('a time-out kills the process, and keeps what it wrote', async () => {
+  const script = 'trap "" TERM; echo begun; echo $$ >&2; while :; do sleep 0.05; done'
+  const error = await failure(box.exec(['sh', '-c', script], { timeoutMs: 3000 }))
+  const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes)
+  expect({ code: error.code, stdout: text(error.stdout) }).toEqual({
+    code: 'SDK_TIMED_OUT',
+    stdout: 'begun\n',
+  })
+  expect(() => process.kill(Number(text(error.stderr)), 0)).toThrow('ESRCH')
+}, 30_000)
+
+test('a signal aborts with its own reason', async () => {
+  const abort = new AbortController()
+  const running = box.exec(['sleep', '60'], { signal: abort.signal })
+  abort.abort(new Error('enough'))
+  await expect(running).rejects.toThrow('enough')
+  await expect(box.exec(['true'], { signal: abort.signal })).rejects.toThrow('enough')
+}, 30_000)
+
+test('a command that writes too much is killed', async () => {
+  const error = await failure(box.exec(['yes'], { maxOutputBytes: 100_000 }))
+  expect({ code: error.code, length: error.stdout?.length }).toEqual({
+    code: 'SDK_OUTPUT_TOO_LARGE',
+    length: 100_000,
+  })
+}, 30_000)
+
+test('streams go both ways, at the pace of the slower side', async () => {
+  await using child = await box.spawn(['cat'])
+  const writer = child.stdin.getWriter()
+  const chunk = new Uint8Array(65_536)
+  let written = 0
+  const writing = (async () => {
+    for (; written < 200; written++) await writer.write(chunk)
+    await writer.close()
+  })()
+  await Bun.sleep(1500)
+  // Pipes and their readers hold some of it: a small part of the whole.
+  expect(written).toBeLessThan(100)
+  let length = 0
+  for await (const bytes of child.stdout) length += bytes.length
+  await writing
+  expect([length, await child.exitCode]).toEqual([200 * 65_536, 0])
+}, 30_000)
+
+test('a process takes signals, and disposing ends it', async () => {
+  const child = await box.spawn([
+    'sh',
+    '-c',
+    'trap "echo got; exit 3" TERM; echo ready; while :; do sleep 0.05; done',
+  ])
+  const reader = child.stdout.getReader()
+  const next = async () => new TextDecoder().decode((await reader.read()).value)
+  expect(await next()).toBe('ready\n')
+  await child.kill('TERM')
+  expect([await next(), await child.exitCode]).toEqual(['got\n', 3])
+  const disposed = await box.spawn(['sleep', '60'])
+  await disposed[Symbol.asyncDispose]()
+  expect(await disposed.exitCode).toBe(137)
+}, 30_000)
+
+test('values of variables are not seen on the host', async () => {
+  await using _ = await box.spawn(['sleep', '7'], { env: { SECRET: 'of mine' } })
+  const seen = Bun.spawnSync(['ps', '-eo', 'args']).stdout.toString()
+  expect(seen).toContain('-- sleep 7')
+  expect(seen).not.toContain('of mine')
+}, 20_000)
+
+test('files are written, listed and read', async () => {
+  const path = `${base}/made/of/it/file`
+  await box.files.write(path, 'text', { mode: 0o640 })
+  expect(await box.files.readText(path)).toBe('text')
+  await box.files.write(`${base}/made/of/it/two\nlines`, '')
+  const listed = await box.files.list(`${base}/made/of/it`)
+  expect(listed).toEqual([
+    { name: 'file', type: 'file', size: 4, mode: 0o640, modified: expect.any(Date) },
+    expect.objectContaining({ name: 'two\nlines', size: 0 }),
+  ])
+  expect(await failure(box.files.read(`${base}/none`))).toMatchObject({
+    code: 'SDK_GUEST_FILE_FAILED',
+    message: expect.stringContaining('No such file'),
+  })
+}, 20_000)
+
+test('sandboxes are found by label and name, and another handle leaves them', async () => {
+  const listed = await Sandbox.list({ ...runtime, labels: { of: 'tests' } })
+  expect(listed).toEqual([expect.objectContaining({ name: 'shared', status: 'running', exitCode: null })])
+  {
+    await using same = await Sandbox.attach('shared', runtime)
+    expect((await same.exec(['echo', 'hi'])).text).toBe('hi\n')
+  }
+  expect((await box.exec(['true'])).exitCode).toBe(0)
+  expect((await failure(Sandbox.attach('nobody', runtime))).code).toBe('CONTAINER_NOT_FOUND')
+}, 20_000)
+
+test('a sandbox that is disposed is gone, and one whose start was given up never was', async () => {
+  {
+    await using other = await create({ name: 'other' })
+    await other.stop()
+    expect((await failure(other.exec(['true']))).code).toBe('CONTAINER_NOT_RUNNING')
+  }
+  expect((await failure(create({ name: 'late', timeoutMs: 1 }))).code).toBe('SDK_TIMED_OUT')
+  const names = (await Sandbox.list(runtime)).map(({ name }) => name)
+  expect(names).toEqual(['shared'])
+  expect(readdirSync(tmpdir()).filter((name) => name.startsWith('kata-ts-sdk-'))).toEqual([])
+}, 30_000)

@@ -1,0 +1,18 @@
+/** Sandboxes for untrusted code, from Node (20 or later) and Bun. It drives the `kata-ts` executable, as root, by sudo, or through a service. */
+export { SandboxError, type SandboxErrorCode } from './error.ts'
+export type { RuntimeErrorCode } from './error-codes.ts'
+export type { ExecOptions, ExecResult } from './exec.ts'
+export type { Executable } from './executable.ts'
+export type { Files, ListedFile, WriteOptions } from './files.ts'
+export type { InputData } from './input.ts'
+export type { ProcessOptions, SandboxProcess } from './process.ts'
+export {
+  type AttachOptions,
+  type CreateOptions,
+  type ListedSandbox,
+  type ListOptions,
+  type RuntimeOptions,
+  Sandbox,
+  type StopOptions,
+  type VolumeOptions,
+} from './sandbox.ts'
