@@ -5,9 +5,11 @@ import { differences } from '../../e2e/doubles/cloud-hypervisor/differences.ts'
 import { differencesPage } from '../../e2e/doubles/common/difference.ts'
 import { differences as firecrackerDifferences } from '../../e2e/doubles/firecracker/differences.ts'
 import { configurations } from '../../src/config/drivers.ts'
-import { parts } from '../../src/errors/catalogue.ts'
+import { catalogue, parts } from '../../src/errors/catalogue.ts'
+import { apiPage, apiPages } from './api-page.ts'
 import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
+import { errorCodesModule } from './error-codes.ts'
 import { errorsPage } from './errors-page.ts'
 import { examplePods } from './example-pods.ts'
 import { vmmFeaturesPage } from './vmm-features-page.ts'
@@ -16,6 +18,7 @@ import { vmmFeaturesPage } from './vmm-features-page.ts'
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'docs/attacks.md': attacksPage(),
   'docs/errors.md': errorsPage(parts),
+  'src/sdk/error-codes.ts': errorCodesModule(Object.keys(catalogue)),
   'docs/configuration.md': configurationPage(),
   'docs/vmm-features.md': vmmFeaturesPage(),
   ...Object.fromEntries(
@@ -26,6 +29,7 @@ export const generatedFiles = (): Readonly<Record<string, string>> => ({
   ),
   'e2e/doubles/cloud-hypervisor/differences.md': differencesPage('Cloud Hypervisor 53.0', differences),
   'e2e/doubles/firecracker/differences.md': differencesPage('Firecracker 1.16.1', firecrackerDifferences),
+  ...Object.fromEntries(Object.entries(apiPages).map(([path, page]) => [path, apiPage(page)])),
   ...examplePods(),
 })
 
