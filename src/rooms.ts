@@ -58,6 +58,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'linux/sockets': ['neither', 'unix sockets, vsock and descriptors, which any process may use'],
   netlink: ['neither', 'codec of the kernel’s messages; shared with the guest'],
   network: ['root', 'changes a pod’s network namespace'],
+  'network/uplink': ['root', 'starts the user-space network of a container, sets its packet filters'],
   oci: ['neither', 'the runtime specification as one frozen value'],
   'oci/defaults': ['neither', 'as above'],
   'oci/devices': ['neither', 'as above'],

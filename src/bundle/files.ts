@@ -8,6 +8,8 @@ const names = {
   spec: 'config.json',
   /** What the command line overrides in the configuration (`Overrides`). Client to shim. */
   overrides: 'overrides.json',
+  /** The network that the command line asks for (`NetworkWishes`). Client to shim. */
+  network: 'network.json',
   /** Options of the runtime, for a pod that the Sandbox service makes. `start` to its daemon. */
   runtimeOptions: 'runtime-options.json',
   /** containerd's FIFO for the shim's log; where there is none, the shim keeps `shimLog`. Client to shim. */

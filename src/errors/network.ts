@@ -42,4 +42,19 @@ export const networkErrors = {
     'the pod has {count} network interfaces; the limit is {most}',
     'Give the pod fewer networks.',
   ),
+  NETWORK_PROGRAM_MISSING: entry(
+    'failed_precondition',
+    "a container's network needs {program}, which the host does not have",
+    'Run apt-get install {package}, or run the container with --network none.',
+  ),
+  NETWORK_START_FAILED: entry(
+    'failed_precondition',
+    "the container's network cannot be made: {reason}",
+    'A port that is taken already is named here: publish another one. Otherwise the kernel needs user namespaces for unprivileged users, tun, veth and nf_tables.',
+  ),
+  NETWORK_WALL_FAILED: entry(
+    'failed_precondition',
+    "the host's own services cannot be closed to the container's network: {reason}",
+    'The kernel needs nf_tables, nft_fib_inet and nf_conntrack (modprobe them); nothing was started without this wall.',
+  ),
 } satisfies Record<string, CatalogueEntry>

@@ -44,6 +44,7 @@ export const readExpectedPosture = record<ExpectedPosture>({
   handedOver: dictionary(texts),
   sockets: needed(uint32),
   fewestSockets: uint32,
+  anySockets: bool,
   mountsBelow: bool,
   environment: needed(exactly(0)),
   limits: needed(record<ExpectedPosture['limits']>({ core: text, nofile: text, nproc: text, memlock: text })),

@@ -21,13 +21,13 @@ import { readLabels } from '../parse/labels.ts'
 import { parseLogOptions } from '../parse/log-options.ts'
 import { parseMounts } from '../parse/mount.ts'
 import { checkName, generateName } from '../parse/name.ts'
-import { parseNetwork } from '../parse/network.ts'
 import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseSignal } from '../parse/signal.ts'
 import { parseMachineMemory, parseMemoryLimit } from '../parse/size.ts'
 import { parseVolume } from '../parse/volume.ts'
 import type { Settings } from '../settings.ts'
+import { networkOf } from './run-network.ts'
 
 /** The exit code is the command's own; 125, 126 and 127 are ours, as in docker. */
 export async function run(settings: Settings, flags: RunFlags, args: readonly string[]): Promise<number> {
@@ -64,11 +64,13 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   const mounts = parseMounts(flags.mount ?? [])
   const plainRights = parseRights(flags)
   const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
+  const network = networkOf(flags)
   const hostname = flags.hostname ?? id
   const etc = {
     hostname,
     hosts: (flags.addHost ?? []).map(parseAddHost),
     dns: (flags.dns ?? []).map(parseDns),
+    nameServer: network.nameServer,
   }
   const volumes = [...(flags.volume ?? []).map(parseVolume), ...mounts.volumes]
   const devices = (flags.device ?? []).map(parseDevice)
@@ -87,7 +89,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
     rootfs: 'rootfs',
     mounts: volumes,
     devices,
-    netns: flags.network === undefined ? undefined : parseNetwork(flags.network),
+    netns: network.netns,
   })
   const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined
@@ -95,6 +97,7 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
     ...{ id, command, interactive, terminal, detachKeys, labels, logBounds, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
     ...stopOf(flags, rootfs),
+    network: network.wishes,
     image: rootfs.description,
     layers: rootfs.lowerDirs,
     configFile: flags.config === undefined ? undefined : resolve(flags.config),

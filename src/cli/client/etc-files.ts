@@ -10,6 +10,8 @@ export interface EtcWishes {
   readonly hosts: readonly string[]
   /** Addresses of name servers; none: those of the host that can be reached from elsewhere. */
   readonly dns: readonly string[]
+  /** That of the container's network, in place of the host's. */
+  readonly nameServer?: string | undefined
 }
 
 /** Writes the files below `upper`; `layers` is what lies under it, from the top down. */
@@ -31,7 +33,10 @@ function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
 }
 
 /** Pure. */
-export function etcFiles({ hostname, hosts, dns }: EtcWishes, hostResolver: string): Record<string, string> {
+export function etcFiles(
+  { hostname, hosts, dns, nameServer }: EtcWishes,
+  hostResolver: string,
+): Record<string, string> {
   const lines = [
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
@@ -41,8 +46,15 @@ export function etcFiles({ hostname, hosts, dns }: EtcWishes, hostResolver: stri
   return {
     hostname: `${hostname}\n`,
     hosts: `${[...lines, ...hosts].join('\n')}\n`,
-    'resolv.conf': servers === '' ? reachable(hostResolver) : servers,
+    'resolv.conf': servers === '' ? resolverFor(hostResolver, nameServer) : servers,
   }
+}
+
+/** The host's search list and options serve any name server. */
+function resolverFor(hostResolver: string, nameServer: string | undefined): string {
+  const lines = reachable(hostResolver)
+  if (nameServer === undefined) return lines
+  return `nameserver ${nameServer}\n${lines.replace(/^nameserver .*\n/gm, '')}`
 }
 
 /** A machine cannot reach a name server on the host's own loopback (systemd-resolved, dnsmasq). */

@@ -3,6 +3,7 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { bundleFile } from '../../bundle/files.ts'
 import { forgetRun } from '../../bundle/forget-run.ts'
+import { type NetworkWishes, writeNetworkWishes } from '../../bundle/network.ts'
 import { writeOverrides } from '../../bundle/overrides.ts'
 import type { Overrides } from '../../config/overrides.ts'
 import { makeUpper, writableOverlay } from '../../images/rootfs.ts'
@@ -49,6 +50,8 @@ export interface ContainerPlan {
   readonly stopSignal?: number | undefined
   readonly stopTimeout?: number | undefined
   readonly overrides: Overrides
+  /** A network that the shim makes. */
+  readonly network?: NetworkWishes | undefined
   readonly configFile?: string | undefined
 }
 
@@ -153,6 +156,7 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): St
   const paths = createRecord(settings.stateDir, record)
   writeFileSync(bundleFile(paths.bundle, 'spec'), JSON.stringify(spec), { mode: 0o600 })
   writeOverrides(paths.bundle, overrides)
+  if (plan.network !== undefined) writeNetworkWishes(paths.bundle, plan.network)
   const rootfs = () => {
     makeUpper(layers, paths.directory)
     writeEtcFiles(`${paths.directory}/upper`, layers, plan.etc)

@@ -37,6 +37,7 @@ export interface RunFlags extends RightsFlags {
   readonly stopSignal?: string
   readonly stopTimeout?: string
   readonly network?: string
+  readonly publish?: readonly string[]
   readonly rootless?: string
   readonly accelerator?: string
   readonly config?: string
@@ -124,8 +125,13 @@ const contentOptions = (command: Command): Command =>
 const machineOptions = (command: Command): Command =>
   command
     .option(
-      '--network <none|ns:path>',
-      'give the machine the interfaces of a network namespace, such as ns:/run/netns/x (default: none)',
+      '--network <none|bridge|ns:path>',
+      'bridge: a way outside, with DNS and without one to the host; ns:/run/netns/x: the interfaces of a network namespace (default: none, or bridge with --publish)',
+    )
+    .option(
+      '-p, --publish <[ip:]host:container[/udp]>',
+      'let a port of the host lead to one of the container; repeatable',
+      collect,
     )
     // `-h` is the host name, as in docker. Were it help, a run with it would end with 0.
     .option('-h, --hostname <name>', 'host name (default: the name of the container)')

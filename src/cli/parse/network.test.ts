@@ -1,13 +1,14 @@
 import { expect, test } from 'bun:test'
 import { parseNetwork } from './network.ts'
 
-test('none is no namespace, a path is one as it was written', () => {
-  expect(parseNetwork('none')).toBeUndefined()
-  expect(parseNetwork('ns:/proc/self/ns/net')).toBe('/proc/self/ns/net')
+test('none and bridge are words, a path is a namespace as it was written', () => {
+  expect(parseNetwork('none')).toEqual({ kind: 'none' })
+  expect(parseNetwork('bridge')).toEqual({ kind: 'own' })
+  expect(parseNetwork('ns:/proc/self/ns/net')).toEqual({ kind: 'namespace', path: '/proc/self/ns/net' })
 })
 
-test.each(['', 'host', 'bridge', 'ns:', 'ns:run/x', '/run/x'])('refuses %p', (text) => {
-  expect(() => parseNetwork(text)).toThrow(/^\[OPTION_INVALID\].*none, ns:\/path/)
+test.each(['', 'ns:', 'ns:run/x', '/run/x'])('refuses %p', (text) => {
+  expect(() => parseNetwork(text)).toThrow(/^\[OPTION_INVALID\].*none, bridge, ns:\/path/)
 })
 
 test('a missing namespace is named', () => {

@@ -1,14 +1,25 @@
-/** `--network none|ns:PATH`: which network the machine gets. */
+/** `--network none|bridge|NAME|ns:PATH`: which network the machine gets. */
 import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 
-/** The path of a network namespace, or undefined for none. @throws KataError OPTION_INVALID, NETNS_INVALID. */
-export function parseNetwork(text: string): string | undefined {
-  if (text === 'none') return undefined
+/** The network that is always there: one for each container, which leads outside and to no other container. */
+export const ownNetwork = 'bridge'
+
+export type NetworkChoice =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'own' }
+  | { readonly kind: 'namespace'; readonly path: string }
+
+/** @throws KataError OPTION_INVALID, NETNS_INVALID. */
+export function parseNetwork(text: string): NetworkChoice {
+  if (text === 'none') return { kind: 'none' }
+  if (text === ownNetwork) return { kind: 'own' }
   const path = /^ns:(\/.+)$/.exec(text)?.[1]
   if (path === undefined)
-    throw new KataError('OPTION_INVALID', { option: '--network', value: text, allowed: 'none, ns:/path' })
+    throw new KataError('OPTION_INVALID', {
+      ...{ option: '--network', value: text, allowed: 'none, bridge, ns:/path' },
+    })
   // Never resolved: the target of /proc/PID/ns/net has no name of its own.
   if (!existsSync(path)) throw new KataError('NETNS_INVALID', { path, reason: 'it does not exist' })
-  return path
+  return { kind: 'namespace', path }
 }

@@ -45,6 +45,8 @@ export interface ExpectedPosture {
   readonly handedOver?: Readonly<Record<string, readonly string[]>>
   /** At most so many sockets besides those handed over, all AF_UNIX: connections it accepted. */
   readonly sockets: number
+  /** These may be of any family: it is a program of the host's network. */
+  readonly anySockets?: boolean
   /** And at least so many; absent: it may have none. */
   readonly fewestSockets?: number
   /** Mounts come and go below those that are named. */

@@ -93,7 +93,9 @@ function describeDescriptors(expected: ExpectedPosture, actual: Posture): Postur
       !known.has(target) &&
       !expected.opens.some((prefix) => target.startsWith(prefix)),
   )
-  const families = sockets.filter(([, target]) => actual.otherSockets.includes(target))
+  const families = expected.anySockets
+    ? []
+    : sockets.filter(([, target]) => actual.otherSockets.includes(target))
   return [
     ...handedOver,
     ...foreign.map(([fd, target]) => row(`descriptors.${fd}`, 'closed', target)),

@@ -1,6 +1,7 @@
 /** The sandbox's network: which one the container's spec asks for, its way into the machine, and what comes late. */
 import { readFileSync } from 'node:fs'
 import type { AgentClient } from '../../agent/client.ts'
+import { type NetworkWishes, readNetworkWishes } from '../../bundle/network.ts'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
@@ -13,6 +14,7 @@ import type { Identity } from '../../rootless/jail/launch-spec.ts'
 import { vmmFeatures } from '../../vmm/create.ts'
 import type { Vmm, VmSpec } from '../../vmm/vmm.ts'
 import { tellNetwork } from '../guest/guest-network.ts'
+import { takeContainerNetwork } from './container-network.ts'
 import { holdNetns } from './netns-holder.ts'
 import { type HookState, poststopResource, runHooks } from './network-hooks.ts'
 
@@ -21,6 +23,8 @@ export interface NetworkRequest {
   readonly netns?: string
   /** Present when the client fills a new namespace through the process in Create's answer: by hooks, or before the start. */
   readonly filled?: { readonly hooks: NetworkHooks; readonly state: Omit<HookState, 'pid' | 'status'> }
+  /** What the command line asks for: a network that we make. */
+  readonly wishes?: NetworkWishes
   /** Lines of the pod's resolv.conf, for the guest itself; containers have theirs as a mount. */
   readonly dns: readonly string[]
 }
@@ -35,7 +39,7 @@ const docker = 'moby'
  * A network namespace without a path is new and empty. The machine has that by itself, unless the client is going to fill
  * the namespace. `client` is the client's namespace in containerd.
  *
- * @throws KataError NETNS_HOST when the spec has no network namespace at all, which means the host's.
+ * @throws KataError NETNS_HOST when the spec has no network namespace at all, which means the host's; BUNDLE_FILE_INVALID.
  */
 export function networkRequest(
   spec: OciSpec,
@@ -44,6 +48,8 @@ export function networkRequest(
   const namespace = spec.linux?.namespaces?.find(({ type }) => type === 'network')
   if (namespace === undefined) throw new KataError('NETNS_HOST', { how: 'its spec has no network namespace' })
   const dns = resolvConf(spec)
+  const wishes = readNetworkWishes(bundle)
+  if (wishes !== undefined) return { wishes, dns }
   if (namespace.path) return { netns: namespace.path, dns }
   const hooks = networkHooks(spec)
   if (hooks.create.length === 0 && client !== docker) return { dns }
@@ -84,12 +90,19 @@ export class SandboxNetwork {
     this.holder = holder
   }
 
-  /** @throws KataError HOOK_FAILED, those of {@link holdNetns}. */
+  /** @throws KataError HOOK_FAILED, those of {@link holdNetns} and {@link takeContainerNetwork}. */
   static async create(
-    { netns, filled }: NetworkRequest,
-    parts: NetworkParts & { readonly stateDir: string; readonly signal: AbortSignal },
+    { netns, filled, wishes }: NetworkRequest,
+    parts: NetworkParts & {
+      readonly id: string
+      readonly namespace: string
+      readonly stateDir: string
+      readonly signal: AbortSignal
+    },
   ): Promise<SandboxNetwork> {
     const { ledger, config } = parts
+    if (wishes !== undefined)
+      return new SandboxNetwork(parts, await takeContainerNetwork(ledger, { ...parts, wishes }))
     if (config.runtime.internetworkingModel === 'none') return new SandboxNetwork(parts, undefined)
     if (filled === undefined) return new SandboxNetwork(parts, netns)
     const holder = await holdNetns(ledger, parts)

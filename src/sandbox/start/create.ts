@@ -54,7 +54,8 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const share = await sharePod(host, ledger, sharing, timings)
   const walls = await warnOfOpenWalls(host, { config, accelerator, share, bundle: container.bundle, log })
 
-  const networkParts = { ledger, config, log, identity: user.identity, stateDir: paths.stateDir, signal }
+  const { identity } = user
+  const networkParts = { id, namespace, ledger, config, log, identity, stateDir: paths.stateDir, signal }
   const network = await host.createNetwork(request.network, networkParts)
   using devices = await openDevices(host, ledger, { ...request, paths, network, share }, timings)
 
@@ -75,7 +76,6 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
 
   const started = { shim, vmmProcess, assets, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
-  const { identity } = user
   const parts = { id, config, identity, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, plan, served: share, signal })
 }

@@ -15,7 +15,8 @@ async function stage(double: HostDouble, before: (step: Step) => void = () => {}
   const sharing = { config, paths, privateDir: '/', ids, container, modules: undefined, signal }
   const share = await host.startShare(ledger, sharing)
   const identity = { name: 'kata-7', uid: 7, gid: 7, groups: [] }
-  const parts = { ledger, config, log, identity, stateDir: paths.stateDir, signal }
+  const { id, namespace } = request
+  const parts = { id, namespace, ledger, config, log, identity, stateDir: paths.stateDir, signal }
   const network = await host.createNetwork({ dns: [] }, parts)
   double.onStep = before
   const timings = recordTimings(signal)

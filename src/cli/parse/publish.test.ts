@@ -1,0 +1,22 @@
+import { expect, test } from 'bun:test'
+import { parsePublish } from './publish.ts'
+
+test('a port, an address and a protocol', () => {
+  expect(parsePublish(['8080:80', '127.0.0.1:5353:53/udp', '0.0.0.0:443:443/tcp'])).toEqual([
+    { host: 8080, container: 80, protocol: 'tcp' },
+    { address: '127.0.0.1', host: 5353, container: 53, protocol: 'udp' },
+    { host: 443, container: 443, protocol: 'tcp' },
+  ])
+})
+
+test.each(['', '80', '0:80', '8080:70000', 'x:80:80', '::1:80:80', '8080:80/sctp', '8080:80:90', ' 80:80'])(
+  'refuses %p',
+  (text) => {
+    expect(() => parsePublish([text])).toThrow(/^\[OPTION_INVALID\].*HOST:CONTAINER/)
+  },
+)
+
+test('a port of the host leads to one place', () => {
+  expect(() => parsePublish(['8080:80', '127.0.0.1:8080:81'])).toThrow(/^\[OPTION_CONFLICT\]/)
+  expect(parsePublish(['8080:80', '8080:80/udp', '127.0.0.1:81:1', '127.0.0.2:81:1'])).toHaveLength(4)
+})

@@ -1,0 +1,72 @@
+/**
+ * What makes a container's namespaces: pasta runs it in a user and a network namespace of its own, which become the gateway's. It is root
+ * there and nobody on the host. It ends as a process that sleeps and holds the gateway's namespace; a child of it holds the container's.
+ */
+import { jailLimits } from '../../rootless/jail/jail-command.ts'
+import { containerLink, gatewayLinks } from './addresses.ts'
+import { networkTool } from './tools.ts'
+
+/** The line that tells that all is made. */
+export const readyLine = 'ready'
+
+const { up, down } = gatewayLinks
+const { container, gateway, bits } = containerLink
+
+/** `$1` are the rules. Descriptor 1 is told when the work is done, and closed. */
+const script = (tool: Record<'ip' | 'nft' | 'nsenter' | 'setpriv' | 'sleep' | 'unshare', string>) => `
+set -eu
+# What pasta left open, and what the shell exports.
+exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
+unset PWD OLDPWD
+asleep="${tool.setpriv} --pdeathsig KILL -- ${tool.sleep} infinity"
+echo 1 > /proc/sys/net/ipv4/ip_forward
+for name in all default; do echo 1 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done
+${tool.ip} link set lo up
+${tool.nft} "$1"
+${tool.unshare} --net -- $asleep >/dev/null 2>&1 &
+pod=$!
+own=$(readlink /proc/self/ns/net)
+until [ "$(readlink /proc/$pod/ns/net)" != "$own" ]; do ${tool.sleep} 0.005; done
+${tool.ip} link add name ${down} type veth peer name eth0 netns $pod
+${tool.ip} addr add ${gateway}/${bits} dev ${down}
+${tool.ip} link set ${down} up
+${tool.nsenter} --net=/proc/$pod/ns/net sh -c '
+  set -eu
+  for name in all default; do echo 1 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done
+  ${tool.ip} link set lo up
+  ${tool.ip} addr add ${container}/${bits} dev eth0
+  ${tool.ip} link set eth0 up
+  ${tool.ip} route add default via ${gateway}
+'
+${tool.ip} link show dev ${up} up >/dev/null
+echo ${readyLine}
+exec $asleep >/dev/null 2>&1
+`
+
+/** The command that pasta starts. @throws KataError NETWORK_PROGRAM_MISSING. */
+export function gatewayCommand(rules: string): string[] {
+  const names = ['ip', 'nft', 'nsenter', 'setpriv', 'sleep', 'unshare'] as const
+  const tools = Object.fromEntries(names.map((name) => [name, networkTool(name)]))
+  return [
+    networkTool('sh'),
+    '-c',
+    script(tools as Record<(typeof names)[number], string>),
+    'sh',
+    rules.trim(),
+  ]
+}
+
+/**
+ * Runs as root, in a mount namespace of its own: gives what follows a /dev/net/tun that it may open, whatever the host's mode, and
+ * nothing to write a core file to.
+ */
+export const beforePasta = (mount: string, mknod: string) => `
+set -eu
+${mount} -t tmpfs -o mode=755,nosuid,noexec,size=4k tmpfs /dev/net
+${mknod} -m 666 /dev/net/tun c 10 200
+ulimit -c ${jailLimits.core}
+ulimit -p ${jailLimits.nproc}
+cd /
+unset PWD OLDPWD
+exec "$@"
+`

@@ -1,0 +1,63 @@
+/**
+ * The wall between a container's network and the host's own services. pasta connects for the container from the host's network
+ * namespace, so an address of the host would lead to whatever listens there. These rules let pasta's user open no connection to an
+ * address of the host, whichever that has at the time, except to its name server.
+ */
+import { isIPv4 } from 'node:net'
+import { KataError } from '../../errors.ts'
+import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
+import { runTool } from '../../linux/processes/run-tool.ts'
+import { lastWords } from '../../plain-text.ts'
+import { networkTool } from './tools.ts'
+
+export interface HostRulesData {
+  readonly uid: number
+}
+
+const tableOf = (uid: number) => `inet kata-ts-${uid}`
+
+/** The table goes after the processes: it is taken before they are started. */
+export const hostRulesResource: ResourceKind<HostRulesData> = {
+  kind: 'host-rules',
+  async release({ uid }) {
+    // Adding a table that is there changes nothing, and deleting one that is not there fails.
+    const { code, stderr } = await nft(`add table ${tableOf(uid)}; delete table ${tableOf(uid)}`)
+    if (code !== 0) throw new KataError('NETWORK_WALL_FAILED', { reason: lastWords(stderr) })
+  },
+}
+
+/** @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_WALL_FAILED. */
+export async function closeHost(ledger: Ledger, uid: number, nameServer: string | undefined): Promise<void> {
+  await ledger.take(hostRulesResource, { uid }, async () => {
+    const { code, stderr } = await nft(hostRules(uid, nameServer))
+    if (code !== 0) throw new KataError('NETWORK_WALL_FAILED', { reason: lastWords(stderr) })
+  })
+}
+
+/** Pure. Answers to those who come in by a published port are no connection of its own. */
+export function hostRules(uid: number, nameServer: string | undefined): string {
+  const dns =
+    nameServer === undefined ? '' : `ip daddr ${nameServer} meta l4proto { tcp, udp } th dport 53 accept`
+  return `
+table ${tableOf(uid)} {
+  chain output {
+    type filter hook output priority filter; policy accept;
+    meta skuid != ${uid} accept
+    ct direction reply accept
+    ${dns}
+    oifname "lo" reject with icmpx admin-prohibited
+    fib daddr type local reject with icmpx admin-prohibited
+  }
+}
+`
+}
+
+/** The host's first name server, which pasta asks too; undefined when it has none with IPv4. Pure. */
+export function firstNameServer(resolvConf: string): string | undefined {
+  const servers = [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, address = '']) => address)
+  return servers.find((address) => isIPv4(address))
+}
+
+function nft(rules: string) {
+  return runTool([networkTool('nft'), rules.trim()], { timeoutMs: 10_000 })
+}

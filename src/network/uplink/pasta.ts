@@ -1,0 +1,181 @@
+/**
+ * pasta (Debian's passt): carries a container's packets between its gateway and sockets of the host, as an unprivileged user. It builds a
+ * jail of its own: a user namespace, an empty read-only root, a system call filter. Its network namespace is the host's, because that
+ * is its work.
+ */
+import { readFileSync } from 'node:fs'
+import type { PublishedPort } from '../../bundle/network.ts'
+import { KataError } from '../../errors.ts'
+import { childrenOf, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { filtersOf } from '../../linux/processes/seccomp.ts'
+import { lastWords } from '../../plain-text.ts'
+import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
+import { enterPodScore } from '../../rootless/jail/oom-score.ts'
+import type { Companion, Launched, Launcher } from '../../rootless/launcher.ts'
+import { readNamespaces } from '../../rootless/posture/posture.ts'
+import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture/posture-check.ts'
+import { deadline } from '../../time.ts'
+import { gatewayLinks, pastaLink } from './addresses.ts'
+import { beforePasta, gatewayCommand, readyLine } from './gateway-script.ts'
+import { networkTool } from './tools.ts'
+
+/** How long it may take until the namespaces are made, milliseconds; 100 are usual. */
+const startMs = 15_000
+/** In its own user namespace: CAP_NET_BIND_SERVICE and CAP_SYS_ADMIN. */
+const ownCapabilities = '0000000000200400'
+/** What pasta leaves to the processes in that namespace: CAP_NET_ADMIN besides. */
+const sleeperCapabilities = '0000000000201400'
+/** Connections of the container, and what pasta keeps ready for them; its system limits files to fewer. */
+const sockets = 1_000_000
+
+export interface PastaRequest {
+  readonly uid: number
+  readonly ports: readonly PublishedPort[]
+  readonly rules: string
+}
+
+export interface LaunchedPasta extends Launched {
+  /** Holds the gateway's namespaces. */
+  readonly gateway: ProcessRef
+  /** Holds the container's network namespace. */
+  readonly container: ProcessRef
+}
+
+/** Pure. */
+export function pastaArgs(ports: readonly PublishedPort[]): string[] {
+  const of = (wanted: 'tcp' | 'udp', option: string) => {
+    const specs = ports
+      .filter(({ protocol }) => protocol === wanted)
+      .map(
+        ({ address, host, container }) => `${address === undefined ? '' : `${address}/`}${host}:${container}`,
+      )
+    return specs.length === 0 ? [option, 'none'] : specs.flatMap((spec) => [option, spec])
+  }
+  return [
+    ...['--foreground', '--quiet', '--ipv4-only', '--config-net', '--ns-ifname', gatewayLinks.up],
+    ...['--address', pastaLink.own, '--netmask', `${pastaLink.bits}`, '--gateway', pastaLink.gateway],
+    ...['--mtu', '1500', '--no-map-gw', '--dns-forward', pastaLink.dns],
+    // Without it a client on the host's localhost would reach the gateway's localhost, where nothing is.
+    '--no-splice',
+    ...[...of('tcp', '--tcp-ports'), ...of('udp', '--udp-ports'), '--tcp-ns', 'none', '--udp-ns', 'none'],
+  ]
+}
+
+/** @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_START_FAILED with what it said; what has been started is known then. */
+export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
+  return async ({ signal }, known) => {
+    const child = Bun.spawn({
+      cmd: command(request),
+      ...{ cwd: '/', env: {}, detached: true },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ref = processRef(child.pid)
+    if (ref !== undefined) known(ref)
+    const said = tailOf(child.stderr)
+    const stop = deadline(startMs, signal)
+    const kill = () => child.kill('SIGKILL')
+    stop.addEventListener('abort', kill)
+    try {
+      const ready = await untilReady(child.stdout)
+      const [gateway] = ref === undefined ? [] : childrenOf(ref)
+      const [container] = gateway === undefined ? [] : childrenOf(gateway)
+      if (!ready || ref === undefined || gateway === undefined || container === undefined) {
+        kill()
+        await child.exited
+        signal?.throwIfAborted()
+        throw new KataError('NETWORK_START_FAILED', { reason: lastWords(await said) })
+      }
+      const exited = child.exited.then(
+        (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
+      )
+      const sleeper = (name: string, holder: ProcessRef): Companion => ({
+        ...{ name, ref: holder },
+        asked: () => ({ checked: sleeperPosture(request.uid), working: sleeperPosture(request.uid) }),
+      })
+      const companions = [sleeper('gateway', gateway), sleeper('container', container)]
+      return { ref, exited, companions, gateway, container }
+    } finally {
+      stop.removeEventListener('abort', kill)
+    }
+  }
+}
+
+function command({ uid, ports, rules }: PastaRequest): string[] {
+  const setpriv = networkTool('setpriv')
+  return [
+    ...[networkTool('unshare'), '--mount', '--propagation', 'private', '--'],
+    ...[
+      networkTool('sh'),
+      '-c',
+      `${enterPodScore}\n${beforePasta(networkTool('mount'), networkTool('mknod'))}`,
+      'sh',
+    ],
+    ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
+    ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
+    ...[networkTool('pasta'), ...pastaArgs(ports), '--', ...gatewayCommand(rules)],
+  ]
+}
+
+async function untilReady(stdout: ReadableStream<Uint8Array>): Promise<boolean> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const chunk of stdout) {
+    text += decoder.decode(chunk, { stream: true })
+    if (text.includes(`${readyLine}\n`)) return true
+    if (text.length > 4096) return false
+  }
+  return false
+}
+
+/** Reads to the end, keeps little: a pasta that was taken over must not fill anything. */
+async function tailOf(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder()
+  let text = ''
+  for await (const chunk of stream) text = (text + decoder.decode(chunk, { stream: true })).slice(-4096)
+  return text
+}
+
+function common(uid: number) {
+  return {
+    ...{ uid, gid: uid, groups: [], idMap: `0 ${uid} 1` },
+    noNewPrivs: 1,
+    seccomp: 2,
+    inheritedFilters: filtersOf('self'),
+    hostNamespaces: readNamespaces('/proc/self')!,
+    descriptors: {},
+    environment: 0,
+    cwd: '/',
+    limits: { core: '0:0' },
+  } as const
+}
+
+/** It connects and listens in the host's network, and does nothing else there. */
+export function pastaPosture(uid: number): ExpectedPosture {
+  return {
+    ...common(uid),
+    capabilities: inUserNamespace(ownCapabilities),
+    ...{ seccompFilters: 1, firstThreadFilters: 1 },
+    namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'user']),
+    mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
+    opens: ['/dev/null', '/tun', 'anon_inode:[', 'net:[', 'pipe:['],
+    ...{ sockets, anySockets: true },
+  }
+}
+
+/** It reads nothing and writes nothing; its namespaces are its use. */
+function sleeperPosture(uid: number): ExpectedPosture {
+  return {
+    ...common(uid),
+    capabilities: inUserNamespace(sleeperCapabilities),
+    ...{ seccompFilters: 0, firstThreadFilters: 0 },
+    namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'net', 'pid', 'user']),
+    ...{ mounts: [], mountsBelow: true, opens: ['/dev/null', 'pipe:['], sockets: 2 },
+  }
+}
+
+/** A new user namespace begins with a bounding set of all that the kernel knows; NoNewPrivs makes it void. */
+function inUserNamespace(held: string): ExpectedPosture['capabilities'] {
+  const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'))
+  const all = ((1n << BigInt(last + 1)) - 1n).toString(16).padStart(16, '0')
+  return { ...noCapabilities, CapPrm: held, CapEff: held, CapBnd: all }
+}

@@ -1,0 +1,37 @@
+/** A network for one container: a gateway that filters, and pasta, which brings the outside to it. */
+import { readFileSync } from 'node:fs'
+import type { NetworkWishes } from '../../bundle/network.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { confineBy, heldAsProcess } from '../../rootless/confine.ts'
+import { gatewayRules } from './gateway-rules.ts'
+import { closeHost, firstNameServer } from './host-rules.ts'
+import { type LaunchedPasta, pastaLauncher, pastaPosture } from './pasta.ts'
+
+export interface UplinkOptions {
+  readonly wishes: NetworkWishes
+  /** The user of all its processes, and of nothing else. */
+  readonly uid: number
+  /** Root-owned directory of the sandbox, where audits find what was promised. */
+  readonly stateDir: string
+  /** Aborts the start. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Makes the network; the container's end is the network namespace of the process `container`. The caller's lease of the user ends
+ * what is left of its processes.
+ *
+ * @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_START_FAILED, NETWORK_WALL_FAILED, POSTURE_DIFFERS.
+ */
+export async function startUplink(
+  ledger: Ledger,
+  { wishes, uid, stateDir, signal }: UplinkOptions,
+): Promise<LaunchedPasta> {
+  await closeHost(ledger, uid, firstNameServer(readFileSync('/etc/resolv.conf', 'utf8')))
+  const launch = pastaLauncher({ uid, ports: wishes.ports, rules: gatewayRules(wishes) })
+  const posture = pastaPosture(uid)
+  const start = { name: 'pasta', stateDir, launch, options: { signal } }
+  return confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
+    ...{ checked: posture, working: posture, settles: true },
+  }))
+}

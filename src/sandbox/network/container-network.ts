@@ -1,0 +1,44 @@
+/** The network that the command line gave a container (`kata-ts run --network`): its processes have a user of their own. */
+import type { NetworkWishes } from '../../bundle/network.ts'
+import type { Config } from '../../config/config.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { processRef } from '../../linux/processes/proc.ts'
+import type { Logger } from '../../log.ts'
+import { startUplink } from '../../network/uplink/uplink.ts'
+import { takeIdentity } from '../../rootless/identity/identity.ts'
+import { leaseDir } from '../records/paths.ts'
+
+export interface ContainerNetworkRequest {
+  /** The sandbox's. */
+  readonly id: string
+  readonly namespace: string
+  readonly wishes: NetworkWishes
+  readonly config: Pick<Config, 'hypervisor'>
+  readonly stateDir: string
+  readonly log: Logger
+  /** Aborts the start. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Returns the path of the container's network namespace. The user comes from a lease of its own, so neither the VMM nor another sandbox
+ * has its id.
+ *
+ * @throws KataError, those of {@link startUplink}, and what taking a user throws.
+ */
+export async function takeContainerNetwork(
+  ledger: Ledger,
+  { id, namespace, wishes, config, stateDir, log, signal }: ContainerNetworkRequest,
+): Promise<string> {
+  const { rootlessUidBase: base, rootlessUidBlocks: blocks } = config.hypervisor
+  const { identity } = await takeIdentity(
+    ledger,
+    {
+      ...{ runDir: leaseDir, range: { base, blocks }, sandbox: `${namespace}/${id}` },
+      ...{ owner: processRef(process.pid)!, account: 'none', accelerator: 'tcg', signal },
+    },
+    log,
+  )
+  const { container } = await startUplink(ledger, { wishes, uid: identity.uid, stateDir, signal })
+  return `/proc/${container.pid}/ns/net`
+}
