@@ -16,8 +16,18 @@ export interface PublishedPort {
   readonly protocol: 'tcp' | 'udp'
 }
 
+/** What a container may reach: a name, all names below one (`*.example.org`) or an IPv4 address. */
+export interface AllowedHost {
+  /** Lower case. */
+  readonly host: string
+  /** Absent: every port of TCP. */
+  readonly port?: number | undefined
+}
+
 export interface NetworkWishes {
   readonly ports: readonly PublishedPort[]
+  /** All that may be reached; absent: whatever the host reaches. */
+  readonly allowed?: readonly AllowedHost[] | undefined
 }
 
 const networkWishes = record<NetworkWishes>({
@@ -31,6 +41,7 @@ const networkWishes = record<NetworkWishes>({
       }),
     ),
   ),
+  allowed: list(record<AllowedHost>({ host: needed(text), port: positive })),
 })
 
 export function writeNetworkWishes(bundle: string, wishes: NetworkWishes): void {

@@ -1,5 +1,6 @@
 /** The one executable: the shim when it is called by the shim's name, the command line otherwise. */
 import { basename } from 'node:path'
+import { resolverWord } from '../network/uplink/resolver-word.ts'
 import { shimName } from '../version.ts'
 
 const [, script = '', ...argv] = process.argv
@@ -7,6 +8,12 @@ const [, script = '', ...argv] = process.argv
 if (basename(process.argv0) === shimName) {
   const { shimMain } = await import('../shim/main.ts')
   process.exit(await shimMain(argv))
+}
+
+// The name server of one container's network, which the shim starts.
+if (argv[0] === resolverWord) {
+  const { resolverMain } = await import('../network/uplink/resolver-main.ts')
+  await resolverMain(argv[1] ?? '')
 }
 
 const { runCli } = await import('./cli.ts')

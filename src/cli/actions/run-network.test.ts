@@ -17,3 +17,12 @@ test('bridge is a network of its own, which --publish asks for too', () => {
 test.each(['none', 'ns:/proc/self/ns/net'])('no port is published with --network %s', (network) => {
   expect(() => networkOf({ network, publish: ['8080:80'] })).toThrow(/^\[OPTION_CONFLICT\].*bridge/)
 })
+
+test('--allow limits what is reached, --deny-all alone leaves nothing', () => {
+  expect(networkOf({ allow: ['a.test:443'] }).wishes).toEqual({
+    ports: [],
+    allowed: [{ host: 'a.test', port: 443 }],
+  })
+  expect(networkOf({ denyAll: true }).wishes).toEqual({ ports: [], allowed: [] })
+  expect(() => networkOf({ network: 'none', denyAll: true })).toThrow(/^\[OPTION_CONFLICT\].*--deny-all/)
+})

@@ -3,6 +3,7 @@ import type { NetworkWishes } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
 import { containerLink } from '../../network/uplink/addresses.ts'
 import type { RunFlags } from '../commands/run.ts'
+import { parseAllow } from '../parse/allow.ts'
 import { ownNetwork, parseNetwork } from '../parse/network.ts'
 import { parsePublish } from '../parse/publish.ts'
 
@@ -15,15 +16,25 @@ export interface RunNetwork {
   readonly nameServer?: string
 }
 
-/** Who publishes a port wants a network. @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID. */
-export function networkOf({ network, publish = [] }: Pick<RunFlags, 'network' | 'publish'>): RunNetwork {
+type Flags = Pick<RunFlags, 'network' | 'publish' | 'allow' | 'denyAll'>
+
+/** Who publishes a port, or says what may be reached, wants a network. @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID. */
+export function networkOf({ network, publish = [], allow = [], denyAll = false }: Flags): RunNetwork {
   const ports = parsePublish(publish)
-  const choice = parseNetwork(network ?? (ports.length > 0 ? ownNetwork : 'none'))
-  if (choice.kind === 'own') return { wishes: { ports }, nameServer: containerLink.gateway }
-  if (ports.length > 0)
+  const allowed = allow.map(parseAllow)
+  const isLimited = denyAll || allowed.length > 0
+  const options = [
+    ...(ports.length > 0 ? ['--publish'] : []),
+    ...(allowed.length > 0 ? ['--allow'] : []),
+    ...(denyAll ? ['--deny-all'] : []),
+  ]
+  const choice = parseNetwork(network ?? (options.length > 0 ? ownNetwork : 'none'))
+  if (choice.kind === 'own')
+    return { wishes: { ports, ...(isLimited ? { allowed } : {}) }, nameServer: containerLink.gateway }
+  if (options.length > 0)
     throw new KataError('OPTION_CONFLICT', {
-      options: `--publish and --network ${network}`,
-      reason: 'ports are published for a network that kata-ts makes',
+      options: `${options.join(', ')} and --network ${network}`,
+      reason: 'ports and limits are those of a network that kata-ts makes',
       remedy: 'Use --network bridge.',
     })
   return choice.kind === 'namespace' ? { netns: choice.path } : {}

@@ -38,6 +38,8 @@ export interface RunFlags extends RightsFlags {
   readonly stopTimeout?: string
   readonly network?: string
   readonly publish?: readonly string[]
+  readonly allow?: readonly string[]
+  readonly denyAll?: true
   readonly rootless?: string
   readonly accelerator?: string
   readonly config?: string
@@ -126,13 +128,19 @@ const machineOptions = (command: Command): Command =>
   command
     .option(
       '--network <none|bridge|ns:path>',
-      'bridge: a way outside, with DNS and without one to the host; ns:/run/netns/x: the interfaces of a network namespace (default: none, or bridge with --publish)',
+      'bridge: a way outside, with DNS and without one to the host; ns:/run/netns/x: the interfaces of a network namespace (default: none; bridge with --publish, --allow or --deny-all)',
     )
     .option(
       '-p, --publish <[ip:]host:container[/udp]>',
       'let a port of the host lead to one of the container; repeatable',
       collect,
     )
+    .option(
+      '--allow <host[:port]>',
+      'a name, *.NAME or an IPv4 address that the container may reach by TCP, and nothing else outside; repeatable',
+      collect,
+    )
+    .option('--deny-all', 'let the container reach nothing outside but what --allow names')
     // `-h` is the host name, as in docker. Were it help, a run with it would end with 0.
     .option('-h, --hostname <name>', 'host name (default: the name of the container)')
     .option('--log-opt <name=value>', 'bounds of the log: max-size=16m, max-file=2; repeatable', collect)

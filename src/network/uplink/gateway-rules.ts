@@ -1,5 +1,6 @@
 /** The packet filter of a container's gateway: rules for nft(8), in a network namespace between the container and pasta. */
-import type { PublishedPort } from '../../bundle/network.ts'
+import type { AllowedHost, NetworkWishes } from '../../bundle/network.ts'
+import { isAddress, openSets } from '../egress/egress.ts'
 import { containerLink, gatewayLinks, pastaLink } from './addresses.ts'
 
 const { up, down } = gatewayLinks
@@ -10,33 +11,63 @@ const { up, down } = gatewayLinks
  */
 const closed = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4']
 
+const refuse = 'reject with icmpx admin-prohibited'
+const closedFirst = `ip daddr { ${closed.join(', ')} } ${refuse}`
+
+/** The host's own name server is asked by the gateway's address. */
+const toNameServer = ['udp', 'tcp'].map(
+  (protocol) =>
+    `iifname "${down}" ip daddr ${containerLink.gateway} ${protocol} dport 53 dnat ip to ${pastaLink.dns}`,
+)
+
+const toAll = [
+  `meta l4proto { tcp, udp } ip daddr ${pastaLink.dns} ct status dnat accept`,
+  closedFirst,
+  `ip version 4 oifname "${up}" accept`,
+]
+
+/** TCP to what is named; the container's name server opens what names lead to (../resolver). */
+function toAllowed(allowed: readonly AllowedHost[]): string[] {
+  const addresses = allowed.filter(isAddress).map(({ host, port }) => {
+    const ports = port === undefined ? 'meta l4proto tcp' : `tcp dport ${port}`
+    return `oifname "${up}" ip daddr ${host} ${ports} accept`
+  })
+  return [
+    closedFirst,
+    ...addresses,
+    `oifname "${up}" meta l4proto tcp ip daddr @${openSets.anyPort} accept`,
+    `oifname "${up}" ip daddr . tcp dport @${openSets.onePort} accept`,
+    refuse,
+  ]
+}
+
 /** Pure. IPv6 has no rule that accepts it. */
-export function gatewayRules({ ports }: { readonly ports: readonly PublishedPort[] }): string {
+export function gatewayRules({ ports, allowed }: NetworkWishes): string {
   const published = ports.map(
     ({ protocol, container }) =>
       `iifname "${up}" ip daddr ${pastaLink.own} ${protocol} dport ${container} dnat ip to ${containerLink.container}`,
   )
   return `
 table inet gateway {
+  set ${openSets.anyPort} { type ipv4_addr; flags timeout; }
+  set ${openSets.onePort} { type ipv4_addr . inet_service; flags timeout; }
   chain forward {
     type filter hook forward priority filter; policy drop;
     ct state established,related accept
     iifname "${up}" ct status dnat accept
     iifname != "${down}" drop
     ip saddr != ${containerLink.container} drop
-    meta l4proto { tcp, udp } ip daddr ${pastaLink.dns} ct status dnat accept
-    ip daddr { ${closed.join(', ')} } reject with icmpx admin-prohibited
-    ip version 4 oifname "${up}" accept
+    ${(allowed === undefined ? toAll : toAllowed(allowed)).join('\n    ')}
   }
   chain input {
     type filter hook input priority filter; policy drop;
     ct state established,related accept
     iifname "${down}" icmp type echo-request accept
+    ${allowed?.some((host) => !isAddress(host)) ? `iifname "${down}" ip daddr ${containerLink.gateway} udp dport 53 accept` : ''}
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
-    iifname "${down}" ip daddr ${containerLink.gateway} udp dport 53 dnat ip to ${pastaLink.dns}
-    iifname "${down}" ip daddr ${containerLink.gateway} tcp dport 53 dnat ip to ${pastaLink.dns}
+    ${allowed === undefined ? toNameServer.join('\n    ') : ''}
     ${published.join('\n    ')}
   }
   chain postrouting {

@@ -16,6 +16,7 @@ import { readNamespaces } from '../../rootless/posture/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture/posture-check.ts'
 import { deadline } from '../../time.ts'
 import { gatewayLinks, pastaLink } from './addresses.ts'
+import { tailOf, untilReady } from './child-words.ts'
 import { beforePasta, gatewayCommand, readyLine } from './gateway-script.ts'
 import { networkTool } from './tools.ts'
 
@@ -25,6 +26,7 @@ const startMs = 15_000
 const ownCapabilities = '0000000000200400'
 /** What pasta leaves to the processes in that namespace: CAP_NET_ADMIN besides. */
 const sleeperCapabilities = '0000000000201400'
+const resolverCapabilities = '0000000000001400'
 /** Connections of the container, and what pasta keeps ready for them; its system limits files to fewer. */
 const sockets = 1_000_000
 
@@ -76,7 +78,7 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
     const kill = () => child.kill('SIGKILL')
     stop.addEventListener('abort', kill)
     try {
-      const ready = await untilReady(child.stdout)
+      const ready = await untilReady(child.stdout, readyLine)
       const [gateway] = ref === undefined ? [] : childrenOf(ref)
       const [container] = gateway === undefined ? [] : childrenOf(gateway)
       if (!ready || ref === undefined || gateway === undefined || container === undefined) {
@@ -116,25 +118,6 @@ function command({ uid, ports, rules }: PastaRequest): string[] {
   ]
 }
 
-async function untilReady(stdout: ReadableStream<Uint8Array>): Promise<boolean> {
-  const decoder = new TextDecoder()
-  let text = ''
-  for await (const chunk of stdout) {
-    text += decoder.decode(chunk, { stream: true })
-    if (text.includes(`${readyLine}\n`)) return true
-    if (text.length > 4096) return false
-  }
-  return false
-}
-
-/** Reads to the end, keeps little: a pasta that was taken over must not fill anything. */
-async function tailOf(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder()
-  let text = ''
-  for await (const chunk of stream) text = (text + decoder.decode(chunk, { stream: true })).slice(-4096)
-  return text
-}
-
 function common(uid: number) {
   return {
     ...{ uid, gid: uid, groups: [], idMap: `0 ${uid} 1` },
@@ -145,7 +128,7 @@ function common(uid: number) {
     descriptors: {},
     environment: 0,
     cwd: '/',
-    limits: { core: '0:0' },
+    limits: {},
   } as const
 }
 
@@ -154,6 +137,7 @@ export function pastaPosture(uid: number): ExpectedPosture {
   return {
     ...common(uid),
     capabilities: inUserNamespace(ownCapabilities),
+    limits: { core: '0:0' },
     ...{ seccompFilters: 1, firstThreadFilters: 1 },
     namespaces: ownNamespaces(['mnt', 'ipc', 'uts', 'user']),
     mounts: [{ point: '/', flags: ['nodev', 'noexec', 'nosuid', 'ro'] }],
@@ -178,4 +162,22 @@ function inUserNamespace(held: string): ExpectedPosture['capabilities'] {
   const last = Number(readFileSync('/proc/sys/kernel/cap_last_cap', 'utf8'))
   const all = ((1n << BigInt(last + 1)) - 1n).toString(16).padStart(16, '0')
   return { ...noCapabilities, CapPrm: held, CapEff: held, CapBnd: all }
+}
+
+/** The name server: packets of its container and their filter, and nothing else. */
+export function resolverPosture(uid: number): ExpectedPosture {
+  return {
+    ...common(uid),
+    // CAP_NET_ADMIN and CAP_NET_BIND_SERVICE, in its own user namespace.
+    capabilities: {
+      ...noCapabilities,
+      CapPrm: resolverCapabilities,
+      CapEff: resolverCapabilities,
+      CapBnd: resolverCapabilities,
+    },
+    ...{ seccompFilters: 0, firstThreadFilters: 0 },
+    namespaces: ownNamespaces(['net', 'user']),
+    ...{ mounts: [], mountsBelow: true, opens: ['/', 'anon_inode:', 'pipe:['] },
+    ...{ sockets, anySockets: true },
+  }
 }

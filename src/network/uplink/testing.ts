@@ -11,6 +11,8 @@ export const outside = {
   router: '203.0.113.1',
   web: '198.51.100.1',
   other: '198.51.100.2',
+  third: '198.51.100.3',
+  short: '198.51.100.4',
   dns: '198.51.100.53',
 } as const
 export const host = { address: '203.0.113.2', second: '192.0.2.77' } as const
@@ -47,7 +49,14 @@ export async function makeOutside(): Promise<number> {
   ip('link set ext0 up')
   there('ip', 'link', 'set', 'lo', 'up')
   there('ip', 'addr', 'add', `${outside.router}/24`, 'dev', 'host0')
-  for (const address of [outside.web, outside.other, outside.dns, '169.254.169.254'])
+  for (const address of [
+    outside.web,
+    outside.other,
+    outside.third,
+    outside.short,
+    outside.dns,
+    '169.254.169.254',
+  ])
     there('ip', 'addr', 'add', `${address}/32`, 'dev', 'lo')
   there('ip', 'link', 'set', 'host0', 'up')
   ip(`route add default via ${outside.router}`)

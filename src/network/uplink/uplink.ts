@@ -1,11 +1,15 @@
 /** A network for one container: a gateway that filters, and pasta, which brings the outside to it. */
 import { readFileSync } from 'node:fs'
-import type { NetworkWishes } from '../../bundle/network.ts'
+import type { AllowedHost, NetworkWishes } from '../../bundle/network.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { confineBy, heldAsProcess } from '../../rootless/confine.ts'
+import { isAddress } from '../egress/egress.ts'
+import { containerLink, pastaLink } from './addresses.ts'
 import { gatewayRules } from './gateway-rules.ts'
 import { closeHost, firstNameServer } from './host-rules.ts'
-import { type LaunchedPasta, pastaLauncher, pastaPosture } from './pasta.ts'
+import { type LaunchedPasta, pastaLauncher, pastaPosture, resolverPosture } from './pasta.ts'
+import { type OwnProgram, ownProgram, resolverLauncher } from './resolver-process.ts'
+import { networkTool } from './tools.ts'
 
 export interface UplinkOptions {
   readonly wishes: NetworkWishes
@@ -15,6 +19,8 @@ export interface UplinkOptions {
   readonly stateDir: string
   /** Aborts the start. */
   readonly signal: AbortSignal
+  /** What runs the name server; default this very program. */
+  readonly program?: OwnProgram
 }
 
 /**
@@ -25,13 +31,41 @@ export interface UplinkOptions {
  */
 export async function startUplink(
   ledger: Ledger,
-  { wishes, uid, stateDir, signal }: UplinkOptions,
+  { wishes, uid, stateDir, signal, program = ownProgram() }: UplinkOptions,
 ): Promise<LaunchedPasta> {
   await closeHost(ledger, uid, firstNameServer(readFileSync('/etc/resolv.conf', 'utf8')))
   const launch = pastaLauncher({ uid, ports: wishes.ports, rules: gatewayRules(wishes) })
   const posture = pastaPosture(uid)
   const start = { name: 'pasta', stateDir, launch, options: { signal } }
-  return confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
+  const pasta = await confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
     ...{ checked: posture, working: posture, settles: true },
+  }))
+  const allowed = (wishes.allowed ?? []).filter((host) => !isAddress(host))
+  if (allowed.length > 0) await startNameServer(ledger, { allowed, pasta, uid, stateDir, signal, program })
+  return pasta
+}
+
+async function startNameServer(
+  ledger: Ledger,
+  {
+    allowed,
+    pasta,
+    uid,
+    stateDir,
+    signal,
+    program,
+  }: Omit<Required<UplinkOptions>, 'wishes'> & {
+    readonly allowed: readonly AllowedHost[]
+    readonly pasta: LaunchedPasta
+  },
+): Promise<void> {
+  const settings = {
+    ...{ nft: networkTool('nft'), listen: containerLink.gateway, upstream: pastaLink.dns, allowed },
+  }
+  const launch = resolverLauncher(uid, pasta.gateway, settings, program)
+  const posture = resolverPosture(uid)
+  const start = { name: 'resolver', stateDir, launch, options: { signal } }
+  await confineBy(ledger, heldAsProcess('resolver'), start, async () => ({
+    ...{ checked: posture, working: posture },
   }))
 }

@@ -1,0 +1,37 @@
+import { expect, test } from 'bun:test'
+import { isPublic, OpenAddresses, openSeconds, portsOf } from './egress.ts'
+
+test.each([
+  ...['0.0.0.0', '10.0.0.1', '100.64.0.1', '127.0.0.53', '169.254.169.254', '172.16.0.1', '172.31.255.255'],
+  ...['192.168.1.1', '198.18.0.1', '224.0.0.1', '255.255.255.255'],
+])('%s is never opened for a name', (address) => expect(isPublic(address)).toBe(false))
+
+test.each(['1.1.1.1', '9.255.255.255', '11.0.0.0', '172.32.0.1', '192.167.255.255', '223.255.255.255'])(
+  '%s may be opened',
+  (address) => expect(isPublic(address)).toBe(true),
+)
+
+test('a name is allowed as it is written, or by all that are below another', () => {
+  const allowed = [{ host: 'a.test' }, { host: '*.b.test', port: 443 }]
+  expect(portsOf(allowed, 'a.test')).toEqual([undefined])
+  expect(portsOf(allowed, 'x.b.test')).toEqual([443])
+  for (const name of ['x.a.test', 'b.test', 'xb.test', 'a.test.evil.test', ''])
+    expect(portsOf(allowed, name)).toEqual([])
+})
+
+test('an answer counts for its time, within bounds', () => {
+  expect([0, 1.5, 300, 1e9].map(openSeconds)).toEqual([2, 2, 300, 3600])
+})
+
+test('an address stays open for the longest of the answers that gave it', () => {
+  let now = 0
+  const opened = new OpenAddresses(() => now)
+  const at = (ttl: number) => opened.open([{ address: '1.2.3.4', ttl }], [443])
+  expect(at(60)).toContain('add element inet gateway open_port { 1.2.3.4 . 443 timeout 60s }')
+  expect(at(30)).toBe('')
+  now = 31_000
+  expect(at(30)).toContain('timeout 30s')
+  expect(opened.open([{ address: '1.2.3.4', ttl: 5 }], [undefined])).toContain(
+    'inet gateway open { 1.2.3.4 timeout 5s }',
+  )
+})

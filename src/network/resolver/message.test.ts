@@ -1,0 +1,93 @@
+import { describe, expect, test } from 'bun:test'
+import { readAnswer, readQuery, writeAnswer, writeQuery } from './message.ts'
+
+const nameOf = (name: string) =>
+  Buffer.concat([
+    ...name.split('.').map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)])),
+    Buffer.from([0]),
+  ])
+const question = (name: string, type = 1) => Buffer.concat([nameOf(name), Buffer.from([0, type, 0, 1])])
+const record = (owner: Buffer, type: number, ttl: number, data: Buffer) => {
+  const head = Buffer.alloc(10)
+  head.writeUInt16BE(type, 0)
+  head.writeUInt16BE(1, 2)
+  head.writeUInt32BE(ttl, 4)
+  head.writeUInt16BE(data.length, 8)
+  return Buffer.concat([owner, head, data])
+}
+const answer = (id: number, asked: Buffer, ...records: Buffer[]) => {
+  const message = writeQuery(id, asked)
+  message.writeUInt16BE(0x8180, 2)
+  message.writeUInt16BE(records.length, 6)
+  return Buffer.concat([message, ...records])
+}
+const pointer = Buffer.from([0xc0, 12])
+
+test('a query is read in lower case, and its question is kept as it was', () => {
+  const asked = question('WwW.Example.org')
+  const query = readQuery(writeQuery(7, asked))
+  expect(query).toMatchObject({ id: 7, name: 'www.example.org', type: 1 })
+  expect(query!.question.equals(asked)).toBe(true)
+  expect(readAnswer(writeAnswer(query!, 0, [{ address: '1.2.3.4', ttl: 60 }]), 7, asked)).toEqual({
+    code: 0,
+    addresses: [{ address: '1.2.3.4', ttl: 60 }],
+  })
+})
+
+describe('no query', () => {
+  const good = writeQuery(1, question('a.test'))
+  test.each([
+    ['too short', good.subarray(0, 11)],
+    ['cut short', good.subarray(0, good.length - 1)],
+    ['a response', Buffer.concat([good.subarray(0, 2), Buffer.from([0x81, 0]), good.subarray(4)])],
+    ['two questions', Buffer.concat([good.subarray(0, 4), Buffer.from([0, 2]), good.subarray(6)])],
+    ['a name that points at itself', writeQuery(1, Buffer.concat([pointer, Buffer.from([0, 1, 0, 1])]))],
+    [
+      'a dot inside a label',
+      writeQuery(1, Buffer.concat([Buffer.from([3, 0x61, 0x2e, 0x62, 0, 0, 1, 0, 1])])),
+    ],
+    ['another class', writeQuery(1, Buffer.concat([nameOf('a.test'), Buffer.from([0, 1, 0, 3])]))],
+  ])('%s', (_, message) => expect(readQuery(Buffer.from(message))).toBeUndefined())
+})
+
+describe('an answer', () => {
+  const asked = question('a.test')
+  const ip = (text: string) => Buffer.from(text.split('.').map(Number))
+
+  test('follows aliases in any order, and counts for the shortest of them', () => {
+    const message = answer(
+      9,
+      asked,
+      record(nameOf('c.test'), 1, 300, ip('1.1.1.1')),
+      record(nameOf('b.test'), 5, 20, nameOf('c.test')),
+      record(pointer, 5, 50, nameOf('b.test')),
+    )
+    expect(readAnswer(message, 9, asked)?.addresses).toEqual([{ address: '1.1.1.1', ttl: 20 }])
+  })
+
+  test('gives nothing of other names', () => {
+    const message = answer(9, asked, record(nameOf('evil.test'), 1, 300, ip('1.1.1.1')))
+    expect(readAnswer(message, 9, asked)?.addresses).toEqual([])
+  })
+
+  test.each([
+    ['another number', answer(8, asked)],
+    ['another question', answer(9, question('b.test'))],
+    ['a record beyond its end', answer(9, asked, record(pointer, 1, 1, ip('1.1.1.1'))).subarray(0, -1)],
+    ['a name in a circle', answer(9, asked, Buffer.from([0xc0, 24, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0]))],
+  ])('that has %s is none', (_, message) => {
+    expect(readAnswer(Buffer.from(message), 9, asked)).toBeUndefined()
+  })
+})
+
+test('no bytes make it throw', () => {
+  const asked = question('a.test')
+  const good = answer(9, asked, record(pointer, 1, 1, Buffer.from([1, 2, 3, 4])))
+  for (let round = 0; round < 3000; round++) {
+    const bytes = Buffer.from(good)
+    for (let change = 0; change < 3; change++)
+      bytes[Math.floor(Math.random() * bytes.length)] = Math.floor(Math.random() * 256)
+    const cut = bytes.subarray(0, Math.floor(Math.random() * (bytes.length + 1)))
+    expect(() => [readAnswer(cut, 9, asked), readQuery(cut)]).not.toThrow()
+  }
+})

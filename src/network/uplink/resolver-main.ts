@@ -1,0 +1,46 @@
+/** The process of a container's name server: root in the gateway's user namespace, with no right but over that network. */
+
+import type { AllowedHost } from '../../bundle/network.ts'
+import { list, needed, record } from '../../json/compounds.ts'
+import { readText } from '../../json/document.ts'
+import { positive, text } from '../../json/values.ts'
+import { OpenAddresses } from '../egress/egress.ts'
+import { startResolver } from '../resolver/resolver.ts'
+
+export interface ResolverSettings {
+  readonly nft: string
+  readonly listen: string
+  readonly upstream: string
+  readonly allowed: readonly AllowedHost[]
+}
+
+const resolverSettings = record<ResolverSettings>({
+  nft: needed(text),
+  listen: needed(text),
+  upstream: needed(text),
+  allowed: needed(list(record<AllowedHost>({ host: needed(text), port: positive }))),
+})
+
+/** Serves until it is ended. `settings` is JSON. */
+export async function resolverMain(settings: string): Promise<never> {
+  const { nft, listen, upstream, allowed } = readText(resolverSettings, settings)
+  const opened = new OpenAddresses()
+  await startResolver({
+    ...{ listen, port: 53, upstream, allowed },
+    open: async (addresses, ports) => {
+      const commands = opened.open(addresses, ports)
+      if (commands !== '') await run(nft, commands)
+    },
+  })
+  process.stdout.write('ready\n')
+  return new Promise(() => {})
+}
+
+/** An address that could not be opened is not given to the container. */
+async function run(nft: string, commands: string): Promise<void> {
+  const child = Bun.spawn([nft, '-f', '-'], {
+    ...{ stdin: new Blob([commands]), stdout: 'ignore', stderr: 'ignore', env: {}, cwd: '/' },
+    ...{ timeout: 5000, killSignal: 'SIGKILL' },
+  } as const)
+  if ((await child.exited) !== 0) throw new Error('nft refused')
+}

@@ -1,0 +1,77 @@
+/** Starts a container's name server in its gateway, as the user of the network and not of the host. */
+import { closeSync, openSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { ownPrefix } from '../../linux/processes/own-program.ts'
+import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { lastWords } from '../../plain-text.ts'
+import type { ExitInfo } from '../../rootless/jail/launch-spec.ts'
+import type { Launched, Launcher } from '../../rootless/launcher.ts'
+import { deadline } from '../../time.ts'
+import { tailOf, untilReady } from './child-words.ts'
+import type { ResolverSettings } from './resolver-main.ts'
+import { resolverWord } from './resolver-word.ts'
+import { networkTool } from './tools.ts'
+
+const startMs = 15_000
+
+/** This very program: the executable, and the script that it runs from source. */
+export interface OwnProgram {
+  readonly executable: string
+  readonly prefix: readonly string[]
+}
+
+export const ownProgram = (): OwnProgram => ({ executable: process.execPath, prefix: ownPrefix(Bun.main) })
+
+/** @throws KataError NETWORK_START_FAILED with what it said. */
+export function resolverLauncher(
+  uid: number,
+  gateway: ProcessRef,
+  settings: ResolverSettings,
+  { executable, prefix }: OwnProgram,
+): Launcher<Launched> {
+  return async ({ signal }, known) => {
+    // Its directory may be closed to that user.
+    const program = openSync(executable, 'r')
+    const setpriv = networkTool('setpriv')
+    const namespaces = `/proc/${gateway.pid}/ns`
+    const child = Bun.spawn({
+      cmd: [
+        ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
+        ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
+        ...[
+          networkTool('nsenter'),
+          `--user=${namespaces}/user`,
+          `--net=${namespaces}/net`,
+          '--preserve-credentials',
+          '--',
+        ],
+        ...[setpriv, '--bounding-set=-all,+net_admin,+net_bind_service', '--'],
+        ...['/proc/self/fd/3', ...prefix, resolverWord, JSON.stringify(settings)],
+      ],
+      ...{ cwd: '/', env: {}, detached: true },
+      stdio: ['ignore', 'pipe', 'pipe', program],
+    })
+    closeSync(program)
+    const ref = processRef(child.pid)
+    if (ref !== undefined) known(ref)
+    const said = tailOf(child.stderr)
+    const stop = deadline(startMs, signal)
+    const kill = () => child.kill('SIGKILL')
+    stop.addEventListener('abort', kill)
+    try {
+      const ready = await untilReady(child.stdout, 'ready')
+      if (ready && ref !== undefined) {
+        const exited = child.exited.then(
+          (): ExitInfo => ({ code: child.exitCode, signal: child.signalCode as NodeJS.Signals | null }),
+        )
+        return { ref, exited, companions: [] }
+      }
+      kill()
+      await child.exited
+      signal?.throwIfAborted()
+      throw new KataError('NETWORK_START_FAILED', { reason: lastWords(await said) })
+    } finally {
+      stop.removeEventListener('abort', kill)
+    }
+  }
+}
