@@ -9,6 +9,9 @@ export const systemPackages = {
     passwd: 'useradd and userdel, for the users of sandboxes',
     'xz-utils': 'unpacks the kernel modules of the guest image',
     e2fsprogs: 'mkfs.ext4 makes root file systems disks, for Firecracker',
+    passt: 'pasta, the way outside of a container with a network of its own',
+    nftables: 'nft, the packet filter around that network',
+    iproute2: 'ip, which gives that network its addresses',
   },
   build: {
     quickjs: 'qjsc compiles the guest agent',
