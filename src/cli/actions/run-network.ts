@@ -19,14 +19,14 @@ export interface RunNetwork {
 type Flags = Pick<RunFlags, 'network' | 'publish' | 'allow' | 'denyAll'>
 
 /** Who publishes a port, or says what may be reached, wants a network. @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID. */
-export function networkOf({ network, publish = [], allow = [], denyAll = false }: Flags): RunNetwork {
+export function networkOf({ network, publish = [], allow = [], denyAll }: Flags): RunNetwork {
   const ports = parsePublish(publish)
   const allowed = allow.map(parseAllow)
-  const isLimited = denyAll || allowed.length > 0
+  const isLimited = denyAll === true || allowed.length > 0
   const options = [
     ...(ports.length > 0 ? ['--publish'] : []),
     ...(allowed.length > 0 ? ['--allow'] : []),
-    ...(denyAll ? ['--deny-all'] : []),
+    ...(denyAll === true ? ['--deny-all'] : []),
   ]
   const choice = parseNetwork(network ?? (options.length > 0 ? ownNetwork : 'none'))
   if (choice.kind === 'own')
