@@ -21,7 +21,7 @@ export const host = { address: '203.0.113.2', second: '192.0.2.77' } as const
 export async function inside(pid: number, ...argv: string[]): Promise<string | undefined> {
   const child = Bun.spawn(['nsenter', `--net=/proc/${pid}/ns/net`, '--', ...argv], {
     stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: 5000,
+    timeout: 30_000,
   })
   const text = await child.stdout.text()
   return (await child.exited) === 0 ? text.trim() : undefined
@@ -34,7 +34,7 @@ const ask = (pid: number, program: string): Promise<string | undefined> =>
 export const fetchFrom = (pid: number, where: string): Promise<string | undefined> =>
   ask(
     pid,
-    `console.log(await (await fetch('http://${where}/', { signal: AbortSignal.timeout(2000) })).text())`,
+    `console.log(await (await fetch('http://${where}/', { signal: AbortSignal.timeout(4000) })).text())`,
   )
 
 /** Makes the outside around this process, which is in a new network and mount namespace. Returns the pid that holds the outside. */
@@ -78,7 +78,7 @@ export async function started(pid: number, program: string): Promise<void> {
   await child.stdout.getReader().read()
 }
 
-/** A name server with answers of these names; a list is given one after the other. */
+/** A name server with answers of these names, short ones for 5 seconds; a list is given one after the other. */
 export async function serveNames(
   pid: number,
   names: Readonly<Record<string, readonly string[]>>,
@@ -96,7 +96,7 @@ s.on('message', (m, from) => {
   const answers = names[name] ?? []
   const n = asked[name] = (asked[name] ?? -1) + 1
   const answer = type === 1 && answers.length ? answers[Math.min(n, answers.length - 1)] : undefined
-  const rr = answer ? Buffer.concat([Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 3, 0, 4]), Buffer.from(answer.split('.').map(Number))]) : Buffer.alloc(0)
+  const rr = answer ? Buffer.concat([Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, name.startsWith('short.') ? 5 : 200, 0, 4]), Buffer.from(answer.split('.').map(Number))]) : Buffer.alloc(0)
   s.send(Buffer.concat([m.subarray(0, 2), Buffer.from([0x81, names[name] ? 0x80 : 0x83, 0, 1, 0, answer ? 1 : 0, 0, 0, 0, 0]), question, rr]), from.port, from.address)
 })
 s.bind(53, '${address}', () => console.log('up'))
@@ -109,9 +109,21 @@ export const lookUp = (pid: number, name: string, server: string): Promise<strin
   ask(
     pid,
     `
-const { Resolver } = require('dns').promises, r = new Resolver({ timeout: 1000, tries: 2 })
+const { Resolver } = require('dns').promises, r = new Resolver({ timeout: 2000, tries: 2 })
 r.setServers(['${server}'])
 console.log((await r.resolve4('${name}'))[0])
+`,
+  )
+
+/** What a server says whose name is looked up first. */
+export const visit = (pid: number, name: string, server: string): Promise<string | undefined> =>
+  ask(
+    pid,
+    `
+const { Resolver } = require('dns').promises, r = new Resolver({ timeout: 2000, tries: 2 })
+r.setServers(['${server}'])
+const [address] = await r.resolve4('${name}')
+console.log(await (await fetch('http://' + address + '/', { signal: AbortSignal.timeout(4000) })).text())
 `,
   )
 

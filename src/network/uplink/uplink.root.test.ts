@@ -49,14 +49,14 @@ describe.skipIf(reason !== undefined)('a container’s own network', () => {
       'published, from outside': 'container 203.0.113.1',
     })
     expect(left).toEqual({ processes: [], tables: '' })
-  }, 30_000)
+  }, 120_000)
 
   test('that allows some names refuses everything else', () => {
     // What is not named here had no answer; beside an attack stands the same from the host, which has one.
     expect(onHost('allow.host.ts')).toEqual({
       before: { 'the same, from the host': 'outside 203.0.113.2' },
       looked: {
-        ...{ good: '198.51.100.1', port: '198.51.100.2', short: '198.51.100.4' },
+        ...{ good: '198.51.100.1', port: '198.51.100.2' },
         ...{ 'first of rebind': '198.51.100.3', host: '203.0.113.2' },
         'bad, by another name server, from the host': '198.51.100.2',
       },
@@ -66,7 +66,8 @@ describe.skipIf(reason !== undefined)('a container’s own network', () => {
         ...{ 'bad, from the host': 'outside 203.0.113.2', 'UDP 443, from the host': 'udp hi' },
         'an address of IPv6': '',
       },
-      later: { 'after its time, from the host': 'outside 203.0.113.2', 'and again': 'outside 203.0.113.2' },
+      later: { 'after its time, from the host': 'outside 203.0.113.2' },
+      again: 'outside 203.0.113.2',
     })
-  }, 60_000)
+  }, 120_000)
 })
