@@ -62,7 +62,8 @@ describe('with real apt, in a Debian of its own', () => {
     expect(told[1]).toBe(
       [
         'Set-up installs 3 Debian packages (1 MB to download, 4 MB on disk) and removes none:',
-        '  to test: containerd iproute2',
+        '  to run: iproute2',
+        '  to test: containerd',
         `  and 1 that these need, listed in ${record()} then`,
         '`npm run uninstall` takes away what it installed, and everything else of kata-ts on this machine.',
         '',

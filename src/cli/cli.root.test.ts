@@ -73,7 +73,7 @@ test.each([
   [['images'], "unknown command 'images'", 'run --image'],
   [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
-  [['run', '-p', '80:80', 'true'], "unknown option '-p'", '--network ns:PATH'],
+  [['network', 'ls'], "unknown command 'network'", '--network bridge'],
   [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
   // The nearest name is right for others.
   [['ispect', 'web'], "unknown command 'ispect'", 'Did you mean inspect?'],

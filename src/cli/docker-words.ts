@@ -10,8 +10,9 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   create: 'use `kata-ts run --detach`',
   events: 'no daemon sees every container; use `kata-ts wait NAME`, or `kata-ts ps --format json`',
   volume: 'a volume is a directory or a disk image of the host: `run -v /srv/data:/data`',
-  network: 'use `run --network ns:PATH`; docs/how-to/run.md makes a network',
-  port: 'use `run --network ns:PATH`; docs/how-to/run.md says how a port gets there',
+  network:
+    'use `run --network bridge`, or `run --network ns:PATH` for a network of yours; see docs/how-to/run.md',
+  port: 'use `run --publish`; see docs/how-to/run.md',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
   info: 'use `kata-ts env`, and `kata-ts check`',
@@ -23,8 +24,6 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   '--restart':
     'no daemon watches over containers that have ended; use a systemd unit with `kata-ts run`, or `kata-ts start NAME`',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
-  '--publish': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
-  '-p': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
   '--container-memory': 'use --memory, which is the limit of the container; the machine has --machine-memory',
 }
 
