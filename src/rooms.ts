@@ -44,6 +44,8 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'guest-image/modules': ['root', 'as above: packs modules of Debian’s kernel'],
   images: ['root', 'writes layers with their owners and device nodes'],
   'images/formats': ['guest', 'tar streams, JSON documents and account files of images'],
+  'images/names': ['neither', 'names of images, as text'],
+  'images/store': ['root', 'keeps images for all containers; starts skopeo, which has no rights'],
   json: ['neither', 'readers with limits, for documents from anywhere'],
   ledger: ['root', 'what a sandbox holds on the host, and its release'],
   linux: [

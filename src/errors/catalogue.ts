@@ -7,6 +7,7 @@ import { devicesErrors } from './devices.ts'
 import type { CatalogueEntry } from './entry.ts'
 import { generalErrors } from './general.ts'
 import { guestImageErrors } from './guest-image.ts'
+import { imagesErrors } from './images.ts'
 import { networkErrors } from './network.ts'
 import { rootlessErrors } from './rootless.ts'
 import { sandboxErrors } from './sandbox.ts'
@@ -34,6 +35,11 @@ export const parts: readonly ErrorPart[] = [
     title: 'Container images and shared files',
     about: 'Images and root file systems of containers, and the share with the guest.',
     entries: sharingErrors,
+  },
+  {
+    title: 'Image store',
+    about: 'Images of containers by name: the store, and pulling from registries.',
+    entries: imagesErrors,
   },
   {
     title: 'Devices',
@@ -84,6 +90,7 @@ export const catalogue = {
   ...vmmErrors,
   ...guestImageErrors,
   ...sharingErrors,
+  ...imagesErrors,
   ...devicesErrors,
   ...networkErrors,
   ...agentErrors,

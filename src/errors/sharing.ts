@@ -107,6 +107,11 @@ export const sharingErrors = {
     '{path} is not a usable image archive: {reason}',
     'Make it with `docker save`, `podman save`, or `skopeo copy ... oci-archive:FILE` or `oci:DIRECTORY`.',
   ),
+  ROOTFS_ARCHIVE_TAG: entry(
+    'invalid_argument',
+    '{path} {problem}; its tags are: {tags}',
+    'Name one of them behind the file: --image FILE:TAG.',
+  ),
   ROOTFS_ARCHIVE_UNSAFE: entry(
     'invalid_argument',
     'layer {layer} of the image holds the entry {entry}, which is refused: {reason}',

@@ -18,7 +18,10 @@ import {
   readImageFile,
   readManifest,
 } from './formats/image-documents.ts'
+import { type Selection, selectDockerImage, selectManifest, type Wanted } from './formats/select-image.ts'
 import { type Member, openImageFiles } from './image-files.ts'
+
+export type { Wanted } from './formats/select-image.ts'
 
 /** Where the bytes of a layer are. */
 export interface ArchivedLayer {
@@ -31,9 +34,21 @@ export interface ArchivedLayer {
   readonly digest: string | undefined
 }
 
+export interface ArchivedManifest {
+  readonly digest: string
+  readonly mediaType: string
+  readonly size: number
+}
+
 export interface ArchivedImage extends Disposable {
   /** For people. */
   readonly path: string
+  /** Its id: the digest of its configuration. */
+  readonly id: string
+  /** Undefined for an archive that has none. */
+  readonly manifest: ArchivedManifest | undefined
+  /** When it was built, as it says itself. */
+  readonly created: string | undefined
   readonly config: ImageConfig
   /** Lowest first. */
   readonly layers: readonly ArchivedLayer[]
@@ -41,6 +56,7 @@ export interface ArchivedImage extends Disposable {
 
 type FoundImage = Omit<ArchivedImage, typeof Symbol.dispose>
 
+const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 const maxJsonBytes = 8 << 20
 const maxLayers = 500
 /** Go's names, which the specification uses, of the architectures that we run on. */
@@ -49,13 +65,18 @@ const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: '
 /**
  * `spoolDir` has room for an image that comes through a pipe. Its files can be read until the result is disposed of.
  *
- * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_DIGEST_MISMATCH, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
+ * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_ARCHIVE_TAG, ROOTFS_DIGEST_MISMATCH, ROOTFS_TOO_LARGE,
+ * ROOTFS_UNPACK_FAILED.
  */
-export async function openImageArchive(path: string, spoolDir: string): Promise<ArchivedImage> {
+export async function openImageArchive(
+  path: string,
+  spoolDir: string,
+  wanted: Wanted = {},
+): Promise<ArchivedImage> {
   const files = await openImageFiles(path, spoolDir)
   try {
     const archive = new Archive(path, files.members)
-    const image = archive.has('index.json') ? ociImage(archive) : dockerImage(archive)
+    const image = archive.has('index.json') ? ociImage(archive, wanted) : dockerImage(archive, wanted)
     return { ...image, [Symbol.dispose]: () => files[Symbol.dispose]() }
   } catch (error) {
     files[Symbol.dispose]()
@@ -87,8 +108,22 @@ class Archive {
     return target
   }
 
+  /** The image that was selected. */
+  chosen<T>(selection: Selection<T>, wanted: Wanted): T {
+    if (selection.kind === 'found') return selection.image
+    const tags = selection.names.join(', ') || 'none'
+    const { name = '' } = wanted
+    if (selection.kind === 'ambiguous')
+      throw new KataError('ROOTFS_ARCHIVE_TAG', { path: this.path, problem: 'holds several images', tags })
+    throw new KataError('ROOTFS_ARCHIVE_TAG', { path: this.path, problem: `holds no image ${name}`, tags })
+  }
+
   /** Reads a JSON member, after comparing its digest if one is expected. */
   json<T>(name: string, reader: Reader<T>, digest?: string): T {
+    return this.document(name, reader, digest).value
+  }
+
+  document<T>(name: string, reader: Reader<T>, digest?: string): { value: T; digest: string } {
     const { file, offset, size } = this.member(name)
     if (size > maxJsonBytes)
       throw new KataError('ROOTFS_TOO_LARGE', { what: name, limit: `${maxJsonBytes} bytes` })
@@ -98,7 +133,7 @@ class Archive {
     if (digest !== undefined && actual !== digest)
       throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: name, actual, expected: digest })
     try {
-      return readText(reader, bytes.toString('utf8'))
+      return { value: readText(reader, bytes.toString('utf8')), digest: actual }
     } catch (error) {
       if (!(error instanceof JsonMismatch)) throw error
       return this.invalid(`${name}: ${error.message}`)
@@ -113,53 +148,74 @@ class Archive {
   }
 }
 
-function ociImage(archive: Archive): FoundImage {
-  const manifest = ociManifest(archive, archive.json('index.json', readManifest))
+function ociImage(archive: Archive, wanted: Wanted): FoundImage {
+  const { descriptor: chosen, manifest } = ociManifest(
+    archive,
+    archive.json('index.json', readManifest),
+    wanted,
+  )
   const config = archive.blob(manifest.config ?? archive.invalid('it has no config'))
   const layers = some(archive, manifest.layers, 'layers').map((descriptor) => {
     const { name, digest } = archive.blob(descriptor)
     return { ...archive.member(name), digest }
   })
-  return image(archive, archive.json(config.name, readImageFile, config.digest), layers)
+  const document = archive.document(config.name, readImageFile, config.digest)
+  const { name, digest } = archive.blob(chosen)
+  const { mediaType = manifestType } = chosen
+  return image(archive, document, layers, { digest, mediaType, size: archive.member(name).size })
 }
 
 /** Follows an index to the manifest for this machine; an index may hold an index (once). */
-function ociManifest(archive: Archive, index: Manifest, depth = 0): Manifest {
-  const manifests = some(archive, index.manifests, 'manifests')
+function ociManifest(
+  archive: Archive,
+  index: Manifest,
+  wanted: Wanted,
+): { descriptor: Descriptor; manifest: Manifest } {
+  const chosen = archive.chosen(selectManifest(forThisMachine(archive, index), wanted), wanted)
+  const { name, digest } = archive.blob(chosen)
+  const manifest = archive.json(name, readManifest, digest)
+  if (manifest.manifests === undefined) return { descriptor: chosen, manifest }
+  const [inner] = forThisMachine(archive, manifest)
+  const blob = archive.blob(inner)
+  const found = archive.json(blob.name, readManifest, blob.digest)
+  if (found.manifests !== undefined) archive.invalid('its index is nested too deeply')
+  return { descriptor: inner, manifest: found }
+}
+
+function forThisMachine(archive: Archive, index: Manifest): readonly [Descriptor, ...Descriptor[]] {
   const architecture = architectures[process.arch]
-  const chosen = manifests.find(
+  const [first, ...others] = some(archive, index.manifests, 'manifests').filter(
     ({ platform }) =>
       platform === undefined || (platform.os === 'linux' && platform.architecture === architecture),
   )
-  if (chosen === undefined) archive.invalid(`it holds no image for linux/${architecture}`)
-  const { name, digest } = archive.blob(chosen)
-  const manifest = archive.json(name, readManifest, digest)
-  if (manifest.manifests === undefined) return manifest
-  if (depth > 0) archive.invalid('its index is nested too deeply')
-  return ociManifest(archive, manifest, depth + 1)
+  return first === undefined
+    ? archive.invalid(`it holds no image for linux/${architecture}`)
+    : [first, ...others]
 }
 
-function dockerImage(archive: Archive): FoundImage {
-  const [first] = some(archive, archive.json('manifest.json', readDockerManifest), 'manifest.json')
-  const layers = some(archive, first.Layers, 'Layers').map((name) => ({
+function dockerImage(archive: Archive, wanted: Wanted): FoundImage {
+  const images = some(archive, archive.json('manifest.json', readDockerManifest), 'manifest.json')
+  const chosen = archive.chosen(selectDockerImage(images, wanted), wanted)
+  const layers = some(archive, chosen.Layers, 'Layers').map((name) => ({
     ...archive.member(posix.normalize(name)),
     digest: undefined,
   }))
-  return image(archive, archive.json(posix.normalize(first.Config), readImageFile), layers)
+  return image(archive, archive.document(posix.normalize(chosen.Config), readImageFile), layers, undefined)
 }
 
 function image(
   archive: Archive,
-  { config = emptyImageConfig, rootfs }: ImageFile,
+  document: { readonly value: ImageFile; readonly digest: string },
   layers: readonly (Member & { digest: string | undefined })[],
+  manifest: ArchivedManifest | undefined,
 ): FoundImage {
+  const { config = emptyImageConfig, rootfs, created } = document.value
   const diffIds = some(archive, rootfs?.diff_ids, 'diff_ids')
   if (diffIds.length !== layers.length) archive.invalid('layers and diff_ids differ in number')
   if (layers.length > maxLayers)
     throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${maxLayers} layers` })
   return {
-    path: archive.path,
-    config,
+    ...{ path: archive.path, id: document.digest, manifest, created, config },
     layers: layers.map(({ file, offset, size, digest }, index) => {
       const diffId = archive.blob({ digest: diffIds[index] ?? '' }).digest
       return { file, offset, size, digest, diffId }

@@ -9,11 +9,11 @@ import { isCompressed } from './image-files.ts'
 import { unpackLayer } from './unpack-layer.ts'
 
 /** The limits of one image, unpacked. */
-const imageLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
+export const imageLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
 
 /**
  * Unpacks what is not in `<cacheDir>/layers` yet and returns the directories, topmost layer first, as overlay wants
- * them.
+ * them. `onLayer` is told of each layer before it, counted from 1.
  *
  * @throws KataError ROOTFS_ARCHIVE_INVALID, ROOTFS_ARCHIVE_UNSAFE, ROOTFS_DIGEST_MISMATCH, ROOTFS_TOO_LARGE,
  * ROOTFS_UNPACK_FAILED.
@@ -22,11 +22,13 @@ export async function unpackImage(
   image: ArchivedImage,
   cacheDir: string,
   limits: UnpackLimits = imageLimits,
+  onLayer: (number: number) => void = () => {},
 ): Promise<string[]> {
   const cache = `${cacheDir}/layers`
   const budget = new UnpackBudget(limits)
   const directories: string[] = []
-  for (const layer of image.layers) {
+  for (const [index, layer] of image.layers.entries()) {
+    onLayer(index + 1)
     const name = layer.diffId.replace(':', '-')
     const make = (directory: string) => unpackVerified(layer, directory, budget)
     directories.unshift(await cachedDirectory(cache, name, make).catch(explain(image, layer, cache)))

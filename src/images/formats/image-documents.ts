@@ -1,11 +1,13 @@
 /** The JSON documents of an image: of an OCI image layout (image-spec), and of what `docker save` wrote before it. */
-import { list, needed, record } from '../../json/compounds.ts'
+import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
 import { type ImageConfig, readImageConfig } from './image-config.ts'
 
 export interface Descriptor {
   readonly digest: string
+  readonly mediaType?: string
   readonly platform?: { readonly os?: string; readonly architecture?: string }
+  readonly annotations?: Readonly<Record<string, string>>
 }
 
 /** An index has `manifests`, a manifest the others. */
@@ -16,6 +18,8 @@ export interface Manifest {
 }
 
 export interface ImageFile {
+  /** RFC 3339. */
+  readonly created?: string
   readonly config?: ImageConfig
   readonly rootfs?: { readonly diff_ids?: readonly string[] }
 }
@@ -24,14 +28,18 @@ export interface ImageFile {
 export interface DockerImage {
   readonly Config: string
   readonly Layers: readonly string[]
+  /** `name:tag` */
+  readonly RepoTags?: readonly string[]
 }
 
 const descriptor = record<Descriptor>({
   digest: needed(text),
+  mediaType: text,
   platform: record<{ readonly os?: string; readonly architecture?: string }>({
     os: text,
     architecture: text,
   }),
+  annotations: dictionary(text),
 })
 
 export const readManifest = record<Manifest>({
@@ -41,10 +49,11 @@ export const readManifest = record<Manifest>({
 })
 
 export const readImageFile = record<ImageFile>({
+  created: text,
   config: readImageConfig,
   rootfs: record<{ readonly diff_ids?: readonly string[] }>({ diff_ids: list(text) }),
 })
 
 export const readDockerManifest = list(
-  record<DockerImage>({ Config: needed(text), Layers: needed(list(text)) }),
+  record<DockerImage>({ Config: needed(text), Layers: needed(list(text)), RepoTags: list(text) }),
 )

@@ -1,0 +1,86 @@
+/** The images that are there, by name and id, and what they take on the disk. */
+import { existsSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { type ArchivedImage, openImageArchive } from '../image-archive.ts'
+import { parseImageName } from '../names/image-name.ts'
+import { type IndexEntry, readIndex } from './index-file.ts'
+import { blobsBytes, layerBytes, layerName, layerNames } from './layer-sizes.ts'
+import type { StorePaths } from './store-paths.ts'
+
+export interface StoredImage {
+  /** The full name. */
+  readonly name: string
+  /** Digest of its configuration, by which Docker names an image too. */
+  readonly id: string
+  /** Digest of its manifest. */
+  readonly digest: string
+  /** When it was built, ISO 8601; null where it does not say. */
+  readonly created: string | null
+  readonly pulledAt: string
+  /** Bytes of its unpacked layers on the disk, also of those that it shares with others. */
+  readonly bytes: number
+  /** Names of the directories of its unpacked layers, lowest first. */
+  readonly layers: readonly string[]
+  /** Digests of all its blobs. */
+  readonly blobs: readonly string[]
+}
+
+/** Sorted by name. @throws KataError IMAGE_STORE_CORRUPT. */
+export async function listImages(paths: StorePaths): Promise<StoredImage[]> {
+  const images: StoredImage[] = []
+  for (const entry of readIndex(paths)) images.push(await describe(paths, entry))
+  return images
+}
+
+/** An image by its name, or by its id or the beginning of it. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_NAME_INVALID. */
+export async function findImage(paths: StorePaths, text: string): Promise<StoredImage> {
+  const found = await lookForImage(paths, text)
+  if (found === undefined) throw new KataError('IMAGE_NOT_STORED', { name: text })
+  return found
+}
+
+/** As {@link findImage}; undefined when there is none. */
+export async function lookForImage(paths: StorePaths, text: string): Promise<StoredImage | undefined> {
+  const entries = readIndex(paths)
+  const hex = text.replace(/^sha256:/, '')
+  if (/^[0-9a-f]{4,64}$/.test(hex)) {
+    const all = await listImages(paths)
+    const [first, ...others] = all.filter(({ id }) => id.startsWith(`sha256:${hex}`))
+    if (others.some(({ id }) => id !== first?.id))
+      throw new KataError('IMAGE_AMBIGUOUS', { id: text, count: others.length + 1 })
+    if (first !== undefined) return first
+  }
+  const name = parseImageName(text)
+  const entry = entries.find((one) => one.name === name.full)
+  return entry === undefined ? undefined : describe(paths, entry)
+}
+
+/** The image with the bytes of its layers. Blobs are compared with their digests when they are read. */
+export function openStored(paths: StorePaths, digest: string): Promise<ArchivedImage> {
+  return openImageArchive(paths.layout, paths.cacheDir, { digest })
+}
+
+async function describe(paths: StorePaths, entry: IndexEntry): Promise<StoredImage> {
+  using image = await openStored(paths, entry.digest).catch((cause) => {
+    throw new KataError('IMAGE_STORE_CORRUPT', { path: paths.layout, reason: String(cause) }, { cause })
+  })
+  const layers = image.layers.map(({ diffId }) => layerName(diffId))
+  return {
+    ...{ name: entry.name, id: image.id, digest: entry.digest, pulledAt: entry.pulledAt, layers },
+    created: isoTime(image.created),
+    bytes: [...new Set(layers)].reduce((sum, name) => sum + (layerBytes(paths, name) ?? 0), 0),
+    blobs: [entry.digest, image.id, ...image.layers.flatMap(({ digest }) => digest ?? [])],
+  }
+}
+
+/** An image's own words, as a time. */
+function isoTime(text: string | undefined): string | null {
+  const ms = Date.parse(text ?? '')
+  return Number.isNaN(ms) ? null : new Date(ms).toISOString()
+}
+
+/** Bytes of everything: blobs, and unpacked layers, those of archives too. */
+export function storeBytes(paths: StorePaths): number {
+  if (!existsSync(paths.layout)) return 0
+  return layerNames(paths).reduce((sum, name) => sum + (layerBytes(paths, name) ?? 0), blobsBytes(paths))
+}

@@ -1,0 +1,138 @@
+/** Pulling from a registry on loopback into a store of the test's own. No guest. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { processesOfUids } from '../../linux/processes/uid-processes.ts'
+import { findTool } from '../../linux/processes/which.ts'
+import { until } from '../../time.ts'
+import { parseImageName } from '../names/image-name.ts'
+import { makeTar } from '../testing.ts'
+import { findImage, listImages, storeBytes } from './image-store.ts'
+import { type PullOptions, pullImage, unfinishedWork } from './pull.ts'
+import { type RegistryDouble, startRegistry } from './registry.double.ts'
+import { type StorePaths, storePaths } from './store-paths.ts'
+
+const noSkopeo = findTool('skopeo') === undefined
+
+let base: string
+let paths: StorePaths
+let registry: RegistryDouble
+beforeEach(() => {
+  base = mkdtempSync('/var/tmp/kata-ts-pull-')
+  paths = storePaths(`${base}/state`)
+  registry = startRegistry()
+})
+afterEach(async () => {
+  await registry[Symbol.asyncDispose]()
+  rmSync(base, { recursive: true })
+})
+
+const lower = makeTar([
+  { name: 'etc/', type: '5' },
+  { name: 'etc/a', content: 'lower' },
+])
+const upper = makeTar([{ name: 'etc/b', content: 'upper' }])
+const steps: string[] = []
+const pull = (name: string, options: Partial<PullOptions> = {}) =>
+  pullImage(paths, parseImageName(`${registry.host}/${name}`), {
+    ...{
+      limitBytes: 0,
+      tlsVerify: false,
+      authFile: undefined,
+      env: {},
+      signal: new AbortController().signal,
+    },
+    ...{ onBytes: () => {}, onStep: (step) => steps.push(step), ...options },
+  })
+
+test.skipIf(noSkopeo)('an image comes with its layers unpacked, and no blob twice', async () => {
+  const digest = registry.add('team/app', '1.0', [lower, upper], { Cmd: ['/bin/app'] })
+  steps.length = 0
+  const image = await pull('team/app:1.0')
+  expect(image).toMatchObject({
+    name: `${registry.host}/team/app:1.0`,
+    digest,
+    created: '2024-05-06T07:08:09.000Z',
+  })
+  expect(steps).toEqual(['pulling', 'unpacking layer 1 of 2', 'unpacking layer 2 of 2'])
+  expect(readFileSync(`${paths.layers}/${image.layers[1]}/etc/b`, 'utf8')).toBe('upper')
+  expect(image.bytes).toBeGreaterThan(8000)
+  expect(storeBytes(paths)).toBeGreaterThan(image.bytes)
+  // Root's alone, and nothing of the pull is left.
+  for (const name of readdirSync(paths.blobs))
+    expect(statSync(`${paths.blobs}/${name}`)).toMatchObject({ uid: 0, mode: 0o100444 })
+  expect(readdirSync(paths.layout).filter((name) => name.startsWith('.'))).toEqual([])
+
+  // Another image with the same lower layer: that one is not sent again.
+  registry.add('team/other', 'latest', [lower])
+  registry.asked.length = 0
+  await pull('team/other')
+  expect(registry.asked.filter((path) => path.includes('/blobs/'))).toHaveLength(1)
+  expect((await listImages(paths)).map(({ name }) => name)).toEqual([
+    `${registry.host}/team/app:1.0`,
+    `${registry.host}/team/other:latest`,
+  ])
+  expect((await findImage(paths, image.id.slice(7, 19))).name).toBe(image.name)
+  expect((await pull(`team/app@${digest}`)).digest).toBe(digest)
+})
+
+test.skipIf(noSkopeo)('what is wrong with a registry or a name is told, and leaves nothing', async () => {
+  registry.add('app', 'latest', [lower])
+  await expect(pull('app:none')).rejects.toMatchObject({ code: 'PULL_UNKNOWN' })
+  await expect(pull('app', { tlsVerify: true })).rejects.toMatchObject({ code: 'PULL_TLS' })
+  const bad = `${base}/auth.json`
+  writeFileSync(bad, '[]')
+  await expect(pull('app', { authFile: bad })).rejects.toMatchObject({ code: 'AUTH_FILE_INVALID' })
+  const [digest = ''] = [...registry.blobs].find(([, bytes]) => bytes === lower) ?? []
+  registry.blobs.set(digest, Buffer.from(lower).fill('x', 600, 610))
+  await expect(pull('app')).rejects.toMatchObject({
+    code: 'PULL_FAILED',
+    message: expect.stringContaining('Digest'),
+  })
+  await registry[Symbol.asyncDispose]()
+  await expect(pull('app')).rejects.toMatchObject({ code: 'PULL_UNREACHABLE' })
+  expect(await listImages(paths)).toEqual([])
+  expect(readdirSync(paths.layout).filter((name) => name.startsWith('.'))).toEqual([])
+})
+
+test.skipIf(noSkopeo)('no more comes than the store may take, compressed or not', async () => {
+  registry.add('large', 'latest', [makeTar([{ name: 'zeros', content: Buffer.alloc(3 << 20) }])])
+  const full = { code: 'IMAGE_STORE_FULL', message: expect.stringContaining('image_store_limit') }
+  await expect(pull('large', { limitBytes: 2 << 20 })).rejects.toMatchObject(full)
+  await expect(pull('large', { limitBytes: 5 << 20 })).rejects.toMatchObject(full)
+  expect(await listImages(paths)).toEqual([])
+  await pull('large', { limitBytes: 12 << 20 })
+})
+
+test.skipIf(noSkopeo)(
+  'a pull that is killed takes skopeo along, and the next one removes what it left',
+  async () => {
+    registry.add('slow', 'latest', [lower])
+    const { send } = registry
+    const stalled = Promise.withResolvers<void>()
+    registry.send = () => {
+      stalled.resolve()
+      // A byte, and then nothing.
+      const stream = new ReadableStream({ start: (controller) => controller.enqueue(new Uint8Array(1)) })
+      return new Response(stream)
+    }
+    const script = `
+    const { pullImage } = await import(${JSON.stringify(`${import.meta.dir}/pull.ts`)})
+    const { storePaths } = await import(${JSON.stringify(`${import.meta.dir}/store-paths.ts`)})
+    const { parseImageName } = await import(${JSON.stringify(`${import.meta.dir}/../names/image-name.ts`)})
+    await pullImage(storePaths(${JSON.stringify(`${base}/state`)}), parseImageName(${JSON.stringify(`${registry.host}/slow`)}), {
+      limitBytes: 0, tlsVerify: false, env: {}, signal: new AbortController().signal, onBytes() {}, onStep() {},
+    })`
+    const child = Bun.spawn([process.execPath, '-e', script], { stdio: ['ignore', 'inherit', 'inherit'] })
+    await stalled.promise
+    const running = () => processesOfUids(0x7fff0000, 0x7ffffffe)
+    expect(running().length).toBeGreaterThan(0)
+    child.kill('SIGKILL')
+    await child.exited
+    expect(await until(() => running().length === 0, { timeoutMs: 5000, everyMs: 20 })).toBe(true)
+    expect(unfinishedWork(paths)).toHaveLength(1)
+    expect(existsSync(paths.index)).toBe(false)
+    registry.send = send
+    await pull('slow')
+    expect(unfinishedWork(paths)).toEqual([])
+  },
+)

@@ -1,0 +1,128 @@
+/** Gets an image from a registry into the store. A pull that dies leaves a directory that the next one removes. */
+import {
+  chownSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+} from 'node:fs'
+import { closing } from '../../linux/files/open-at.ts'
+import { removeTree } from '../../linux/files/remove-tree.ts'
+import { readProc } from '../../linux/processes/proc.ts'
+import type { ImageName } from '../names/image-name.ts'
+import { copyCredentials, findAuthFile } from './credentials.ts'
+import { type StoredImage, storeBytes } from './image-store.ts'
+import { type ImportOptions, importLayout, storeFull } from './import.ts'
+import { runSkopeo, throwAwayUid } from './skopeo.ts'
+import { makeStore, type StorePaths } from './store-paths.ts'
+
+export interface PullOptions extends Omit<ImportOptions, 'name'> {
+  readonly tlsVerify: boolean
+  /** A file with credentials; undefined: the usual ones. */
+  readonly authFile: string | undefined
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Told how many bytes have come. */
+  readonly onBytes: (bytes: number) => void
+}
+
+/** `.pulling-<pid>-<random>` of a directory, `.blob-<pid>-<random>` of a file; the pid shows whether a process still works on it. */
+const unfinished = /^\.(?:pulling|blob)-(\d+)-/
+
+/** @throws KataError PULL_*, SKOPEO_MISSING, AUTH_FILE_INVALID, and as {@link importLayout}. */
+export async function pullImage(
+  paths: StorePaths,
+  image: ImageName,
+  options: PullOptions,
+): Promise<StoredImage> {
+  const { limitBytes, env, signal, onBytes, onStep } = options
+  makeStore(paths)
+  await removeUnfinished(paths)
+  const used = storeBytes(paths)
+  const checkRoom = (bytes: number) => {
+    if (limitBytes > 0 && used + bytes >= limitBytes) throw storeFull({ name: image.full, used, limitBytes })
+  }
+  checkRoom(0)
+  onStep('pulling')
+  const uid = throwAwayUid()
+  const directory = `${paths.layout}/.pulling-${process.pid}-${crypto.randomUUID()}`
+  try {
+    const layout = makeDirectories(paths, directory, uid)
+    const authFile = findAuthFile(env, options.authFile)
+    const auth = `${directory}/auth.json`
+    const hasCredentials = authFile !== undefined && copyCredentials(authFile, auth)
+    if (hasCredentials) chownSync(auth, uid, uid)
+    await runSkopeo({
+      ...{ image, directory, uid, hasCredentials, tlsVerify: options.tlsVerify, env, signal },
+      received: () => bytesOf(directory, uid),
+      onBytes: (bytes) => {
+        checkRoom(bytes)
+        onBytes(bytes)
+      },
+    })
+    return await importLayout(paths, layout, { name: image.full, limitBytes, signal, onStep })
+  } finally {
+    await removeTree(directory)
+  }
+}
+
+/** What pulls and imports that are dead have left. */
+export function unfinishedWork({ layout }: StorePaths): string[] {
+  if (!existsSync(layout)) return []
+  return readdirSync(layout)
+    .filter((name) => {
+      const pid = unfinished.exec(name)?.[1]
+      return pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined
+    })
+    .map((name) => `${layout}/${name}`)
+}
+
+export async function removeUnfinished(paths: StorePaths): Promise<void> {
+  for (const path of unfinishedWork(paths)) await removeTree(path)
+}
+
+/** The blobs of the store are there as links, so that none is sent again; their user can read them and unlink them. */
+function makeDirectories(paths: StorePaths, directory: string, uid: number): string {
+  const layout = `${directory}/layout`
+  const blobs = `${layout}/blobs/sha256`
+  mkdirSync(directory, { mode: 0o700 })
+  mkdirSync(blobs, { recursive: true, mode: 0o700 })
+  for (const name of readdirSync(paths.blobs))
+    if (!isDocument(`${paths.blobs}/${name}`)) linkSync(`${paths.blobs}/${name}`, `${blobs}/${name}`)
+  for (const path of [directory, layout, `${layout}/blobs`, blobs]) chownSync(path, uid, uid)
+  return layout
+}
+
+/** JSON, no layer. Skopeo writes the document of a manifest in any case, and could not write to ours. */
+function isDocument(path: string): boolean {
+  return closing(openSync(path, 'r'), (fd) => {
+    const first = Buffer.alloc(1)
+    readSync(fd, first, 0, 1, 0)
+    return first.toString() === '{'
+  })
+}
+
+/** No layout is deeper; its user may have made anything. */
+const deepest = 4
+
+/** Bytes of the files that `uid` has made. */
+function bytesOf(directory: string, uid: number, depth = 0): number {
+  let bytes = 0
+  for (const name of namesIn(directory)) {
+    const path = `${directory}/${name}`
+    const stat = lstatSync(path, { throwIfNoEntry: false })
+    if (stat?.isDirectory() && depth < deepest) bytes += bytesOf(path, uid, depth + 1)
+    else if (stat?.uid === uid) bytes += stat.blocks * 512
+  }
+  return bytes
+}
+
+function namesIn(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+  } catch {
+    return []
+  }
+}
