@@ -141,7 +141,7 @@ function fromFiles(step: {
   }
 }
 
-/** The image belongs to these programs and recipe and is intact. Newer Debian packages are `kata-ts image build`'s business. */
+/** The image belongs to these programs and recipe and is intact. Newer Debian packages are `kata-ts guest build`'s business. */
 async function imageIsCurrent(): Promise<boolean> {
   try {
     const image = findImage()

@@ -82,7 +82,7 @@ export class MachineStage implements AsyncDisposable {
     return new MachineStage(vmm, runDir, ledger, identity, await makePrivateDir(ledger, lease))
   }
 
-  /** A small machine on the guest image of `kata-ts image build`. */
+  /** A small machine on the guest image of `kata-ts guest build`. */
   options(more: Partial<VmSpec> = {}, path: string = this.#vmm.path): VmmOptions {
     const { runDir, ledger, identity, privateDir } = this
     const { hypervisor } = builtInConfig()

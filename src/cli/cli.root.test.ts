@@ -21,7 +21,7 @@ async function kata(...args: string[]) {
 test.each([
   [['bogus'], 'USAGE', 'kata-ts --help'],
   [['ps', '--bogus'], 'USAGE', 'kata-ts ps --help'],
-  [['image', 'rm'], 'USAGE', 'kata-ts image rm --help'],
+  [['guest', 'rm'], 'USAGE', 'kata-ts guest rm --help'],
   [['run', '--memory', 'much', 'true'], 'OPTION_INVALID', '--memory'],
   [['run', '--machine-memory', '64M', 'true'], 'OPTION_INVALID', 'from 128M to'],
   [['run', '--cpus', '0', 'true'], 'OPTION_INVALID', '--cpus'],
@@ -35,13 +35,16 @@ test.each([
   [['run', '--detach-keys', 'ctrl', 'true'], 'OPTION_INVALID', '--detach-keys'],
   [['run', '--rootfs', '/', '--image', 'x', 'true'], 'OPTION_CONFLICT', '--image'],
   [['run', '--rootfs', '/no/such', 'true'], 'ROOTFS_MISSING', '/no/such'],
+  [['run', '--pull', 'never', 'busybox', 'id'], 'IMAGE_NOT_STORED', '"busybox"'],
+  [['run', '--pull', 'now', 'busybox'], 'OPTION_INVALID', '--pull'],
+  [['run', 'Busybox'], 'IMAGE_NAME_INVALID', 'kata-ts run -- CMD'],
   [['run', '-v', '/no/such:/x', 'true'], 'VOLUME_SOURCE_MISSING', '/no/such'],
   [['run', '-it', 'true'], 'NOT_A_TERMINAL', '--tty'],
   [['run', '--format', 'xml', 'true'], 'OPTION_INVALID', '--format'],
   [['ps', '--format', '{{.Names}}'], 'OPTION_INVALID', 'jq'],
   [['ps', '--filter', 'ancestor=x'], 'OPTION_INVALID', '--filter'],
   [['run', '--label', '=x', 'true'], 'OPTION_INVALID', '--label'],
-  [['run', '--cidfile', '/etc/hosts', 'true'], 'FILE_FAILED', '/etc/hosts'],
+  [['run', '--cidfile', '/etc/hosts', '--', 'true'], 'FILE_FAILED', '/etc/hosts'],
   [['ps', '--format', 'yaml'], 'OPTION_INVALID', '--format'],
   [['ps', '--namespace', '..'], 'NAME_INVALID', '..'],
   [['exec', '--namespace', 's', 'x', 'true'], 'ID_INVALID', 's'],
@@ -56,9 +59,11 @@ test.each([
 test.each([
   [['kill', 'nobody']],
   [['rm', '--force', 'nobody']],
+  [['rmi', 'nobody']],
+  [['pull', 'No Name']],
   [['logs', 'nobody']],
   [['inspect', 'nobody']],
-  [['image', 'inspect', 'nothing', '--cache-dir', base]],
+  [['guest', 'inspect', 'nothing', '--cache-dir', base]],
 ])('%j fails with 1 and a coded error', async (args) => {
   const { code, stderr } = await kata(...args)
   expect(code).toBe(1)
@@ -69,8 +74,6 @@ test.each([
   [['events'], "unknown command 'events'", 'kata-ts wait'],
   [['volume', 'ls'], "unknown command 'volume'", 'run -v'],
   [['run', '--restart', 'always', 'true'], "unknown option '--restart'", 'systemd unit'],
-  [['pull', 'busybox'], "unknown command 'pull'", 'skopeo copy'],
-  [['images'], "unknown command 'images'", 'run --image'],
   [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
   [['network', 'ls'], "unknown command 'network'", '--network bridge'],
@@ -89,11 +92,11 @@ test.each([
 test.each([
   [[], 'Usage: kata-ts [options] [command]'],
   [['help'], 'Usage: kata-ts [options] [command]'],
-  [['image'], 'Usage: kata-ts image [options] [command]'],
-  [['image', 'help', 'rm'], 'Usage: kata-ts image rm [options] <id...>'],
+  [['guest'], 'Usage: kata-ts guest [options] [command]'],
+  [['guest', 'help', 'rm'], 'Usage: kata-ts guest rm [options] <id...>'],
   [['help', 'config', 'show'], 'Usage: kata-ts config show [options]'],
-  [['help', 'image', 'build'], 'Usage: kata-ts image build [options]'],
-  [['run', '--help'], 'Usage: kata-ts run [options] [command...]'],
+  [['help', 'guest', 'build'], 'Usage: kata-ts guest build [options]'],
+  [['run', '--help'], 'Usage: kata-ts run [options] [image] [command...]'],
 ])('%j is a question, answered with the help', async (args, usage) => {
   const { stdout, ...rest } = await kata(...args)
   expect(rest).toEqual({ code: 0, stderr: '' })
@@ -103,8 +106,8 @@ test.each([
 test('help of what there is not says so', async () => {
   for (const [args, command] of [
     [['help', 'nosuch'], 'kata-ts'],
-    [['help', 'image', 'nosuch'], 'kata-ts'],
-    [['image', 'help', 'nosuch'], 'kata-ts image'],
+    [['help', 'guest', 'nosuch'], 'kata-ts'],
+    [['guest', 'help', 'nosuch'], 'kata-ts guest'],
   ] as const)
     expect(await kata(...args)).toEqual({
       code: 125,
@@ -258,7 +261,7 @@ test.each([
 })
 
 test('data is JSON where it is asked for', async () => {
-  for (const command of [['env'], ['config', 'show'], ['image', 'list', '--cache-dir', base], ['check']]) {
+  for (const command of [['env'], ['config', 'show'], ['guest', 'list', '--cache-dir', base], ['check']]) {
     const { stdout } = await kata(...command, '--format', 'json')
     expect(() => JSON.parse(stdout)).not.toThrow()
   }

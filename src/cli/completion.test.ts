@@ -41,7 +41,7 @@ _kata_ts; printf '%s\\n' "\${COMPREPLY[@]}"`
 
 test('bash completes commands, sub-commands and options of the command at hand', async () => {
   expect(await complete('kata-ts', 'ins')).toEqual(['inspect'])
-  expect(await complete('kata-ts', 'image', 'b')).toEqual(['build'])
+  expect(await complete('kata-ts', 'guest', 'b')).toEqual(['build'])
   expect(await complete('kata-ts', 'run', '--rea')).toEqual(['--read-only'])
   expect(await complete('kata-ts', 'ps', '--rea')).toEqual([])
 })

@@ -5,7 +5,7 @@ export type Shell = 'bash' | 'zsh' | 'fish'
 
 /** One command as a completion knows it. */
 interface Entry {
-  /** Words after `kata-ts`, for instance `image build`; empty for the program itself. */
+  /** Words after `kata-ts`, for instance `guest build`; empty for the program itself. */
   readonly path: string
   readonly summary: string
   readonly options: readonly { readonly flag: string; readonly short?: string; readonly text: string }[]

@@ -3,8 +3,6 @@
  * something else. `pull` is no kind of kill.
  */
 
-const archive = '`skopeo copy docker://busybox docker-archive:app.tar`'
-
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
   create: 'use `kata-ts run --detach`',
@@ -16,10 +14,6 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
   info: 'use `kata-ts env`, and `kata-ts check`',
-  prune: 'use `kata-ts rm NAME`; docs/how-to/run.md says what else is on the disk',
-  pull: `images are files; make one with ${archive} and use \`kata-ts run --image app.tar\``,
-  images: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,
-  rmi: `images of containers are files for \`kata-ts run --image\`; \`kata-ts image\` is about what machines boot`,
   '--init': 'the command is process 1 of the container, and has to wait for its children',
   '--restart':
     'no daemon watches over containers that have ended; use a systemd unit with `kata-ts run`, or `kata-ts start NAME`',

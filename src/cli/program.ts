@@ -12,8 +12,9 @@ import { directVolumeCommand } from './commands/direct-volume.ts'
 import { envCommand } from './commands/env.ts'
 import { execCommand } from './commands/exec.ts'
 import { gcCommand } from './commands/gc.ts'
+import { formerGuestCommand, guestCommand } from './commands/guest.ts'
 import { helpCommand, helpOrder } from './commands/help.ts'
-import { imageCommand } from './commands/image.ts'
+import { imagesCommand, pruneCommand, pullCommand, rmiCommand } from './commands/images.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { attachCommand } from './commands/lifecycle/attach.ts'
 import { killCommand } from './commands/lifecycle/kill.ts'
@@ -46,12 +47,16 @@ const commands = [
   logsCommand,
   topCommand,
   statsCommand,
+  pullCommand,
+  imagesCommand,
+  rmiCommand,
   inspectCommand,
   gcCommand,
+  pruneCommand,
   auditCommand,
   checkCommand,
   envCommand,
-  imageCommand,
+  guestCommand,
   configCommand,
   directVolumeCommand,
   versionCommand,
@@ -69,7 +74,8 @@ export function buildProgram(cli: Cli): Command {
   withGlobals(program)
   for (const make of commands) program.addCommand(inherit(make(cli), program))
   program.addCommand(inherit(completionCommand(cli, program), program))
-  program.addCommand(inherit(monitorCommand(cli), program), { hidden: true })
+  for (const make of [monitorCommand, formerGuestCommand])
+    program.addCommand(inherit(make(cli), program), { hidden: true })
   program.helpCommand(false).addCommand(inherit(helpCommand(program), program))
   return program
 }

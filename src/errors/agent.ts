@@ -75,12 +75,12 @@ export const agentErrors = {
   AGENT_NO_PIDS_LIMIT: entry(
     'failed_precondition',
     'container {container} has a limit of {limit} processes, and {agent} in the guest did not set it',
-    'Remove the limit, or use the guest of `kata-ts image build`.',
+    'Remove the limit, or use the guest of `kata-ts guest build`.',
   ),
   AGENT_NO_SUBPATH: entry(
     'failed_precondition',
     'container {container} mounts a part of a volume in memory (subPath), which {agent} in the guest cannot mount',
-    'Mount the whole volume, or an emptyDir on disk; or use the guest of `kata-ts image build`.',
+    'Mount the whole volume, or an emptyDir on disk; or use the guest of `kata-ts guest build`.',
   ),
   SECCOMP_PROFILE: entry(
     'invalid_argument',

@@ -107,12 +107,12 @@ export const cliErrors = {
   IMAGE_UNKNOWN: entry(
     'not_found',
     'there is no guest image {"id"} in {cacheDir}',
-    'See `kata-ts image list` for the ids that exist.',
+    'See `kata-ts guest list` for the ids that exist.',
   ),
   IMAGE_IN_USE: entry(
     'failed_precondition',
     'guest image {id} is {use}',
-    'Build another first (`kata-ts image build`), or remove it all the same with `kata-ts image rm --force {id}`.',
+    'Build another first (`kata-ts guest build`), or remove it all the same with `kata-ts guest rm --force {id}`.',
   ),
   LOG_NOT_KEPT: entry(
     'not_found',

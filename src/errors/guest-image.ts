@@ -5,42 +5,42 @@ export const guestImageErrors = {
   IMAGE_MISSING: entry(
     'failed_precondition',
     'there is no guest image in {cacheDir}',
-    'Run `kata-ts image build`, or set kernel= and initrd= in the configuration.',
+    'Run `kata-ts guest build`, or set kernel= and initrd= in the configuration.',
   ),
   IMAGE_FILE_MISSING: entry(
     'failed_precondition',
     'the guest {what} {path} cannot be read ({reason})',
-    'Check {what}= in the configuration; if it is not set, run `kata-ts image build`.',
+    'Check {what}= in the configuration; if it is not set, run `kata-ts guest build`.',
   ),
   IMAGE_CHECKSUM_MISMATCH: entry(
     'failed_precondition',
     '{path} is not what was built: it has {actual}, recorded is {expected}',
-    'Run `kata-ts image build`: it replaces a damaged image. Find out who changed the file.',
+    'Run `kata-ts guest build`: it replaces a damaged image. Find out who changed the file.',
   ),
   IMAGE_MANIFEST_CORRUPT: entry(
     'failed_precondition',
     'the guest image manifest {path} is damaged: {reason}',
-    'Remove the directory that holds it and run `kata-ts image build`.',
+    'Remove the directory that holds it and run `kata-ts guest build`.',
   ),
   IMAGE_KERNEL_FORMAT: entry(
     'failed_precondition',
     '{path} is not a kernel that a VMM can start directly: {reason}',
-    'Give an uncompressed vmlinux with the PVH note, or leave kernel= empty and run `kata-ts image build`.',
+    'Give an uncompressed vmlinux with the PVH note, or leave kernel= empty and run `kata-ts guest build`.',
   ),
   IMAGE_INITRD_FORMAT: entry(
     'failed_precondition',
     '{path} is not an initrd: {reason}',
-    'Give a newc cpio archive, plain or compressed, or leave initrd= empty and run `kata-ts image build`.',
+    'Give a newc cpio archive, plain or compressed, or leave initrd= empty and run `kata-ts guest build`.',
   ),
   IMAGE_DISK_FULL: entry(
     'resource_exhausted',
     'no space is left for the guest image in {path}',
-    'Free about 250 MB on that file system, or name another cache directory, and run `kata-ts image build` again.',
+    'Free about 250 MB on that file system, or name another cache directory, and run `kata-ts guest build` again.',
   ),
   IMAGE_CACHE_UNWRITABLE: entry(
     'permission_denied',
     'cannot write the guest image to {path} ({reason})',
-    'Run `kata-ts image build` as root, or name a cache directory that you may write.',
+    'Run `kata-ts guest build` as root, or name a cache directory that you may write.',
   ),
   IMAGE_PACKAGES_UNREACHABLE: entry(
     'unavailable',

@@ -1,5 +1,5 @@
 /**
- * The guest image on disk: what `kata-ts image build` leaves in its cache, how a start finds it and how it makes sure
+ * The guest image on disk: what `kata-ts guest build` leaves in its cache, how a start finds it and how it makes sure
  * that its files are still the bytes that were built.
  *
  * Layout: `<cache>/images/<id>/{vmlinux,initrd,modules,manifest.json}`, and `<cache>/current`, a symlink to one of them that is

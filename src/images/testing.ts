@@ -26,6 +26,16 @@ export function makeOciArchive(
   config: unknown = {},
   change: (files: Map<string, Buffer>) => void = () => {},
 ): Buffer {
+  const files = makeOciFiles(layers, config)
+  change(files)
+  return makeTar([...files].map(([name, content]) => ({ name, content })))
+}
+
+/** The files of an OCI image layout, by name. */
+export function makeOciFiles(
+  layers: readonly { tar: Buffer; stored?: Buffer }[],
+  config: unknown = {},
+): Map<string, Buffer> {
   const files = new Map<string, Buffer>()
   const json = (value: unknown) => Buffer.from(JSON.stringify(value))
   const blob = (bytes: Buffer) => {
@@ -40,8 +50,7 @@ export function makeOciArchive(
   )
   files.set('oci-layout', json({ imageLayoutVersion: '1.0.0' }))
   files.set('index.json', json({ manifests: [manifest] }))
-  change(files)
-  return makeTar([...files].map(([name, content]) => ({ name, content })))
+  return files
 }
 
 function entryBlocks(entry: TestEntry): Buffer[] {

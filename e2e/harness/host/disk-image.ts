@@ -1,4 +1,4 @@
-/** Disk images for guests, made of what is in the initrd of `kata-ts image build`, without mounting anything. */
+/** Disk images for guests, made of what is in the initrd of `kata-ts guest build`, without mounting anything. */
 import {
   copyFileSync,
   mkdirSync,

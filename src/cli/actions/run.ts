@@ -9,7 +9,7 @@ import { callerWindow, requireTerminal } from '../client/attach.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
 import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
 import { consoleSize } from '../client/spec.ts'
-import type { RunFlags } from '../commands/run.ts'
+import type { RunFlags, RunWords } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
@@ -30,10 +30,10 @@ import type { Settings } from '../settings.ts'
 import { networkOf } from './run-network.ts'
 
 /** The exit code is the command's own; 125, 126 and 127 are ours, as in docker. */
-export async function run(settings: Settings, flags: RunFlags, args: readonly string[]): Promise<number> {
+export async function run(settings: Settings, flags: RunFlags, words: RunWords): Promise<number> {
   let idFile: string | undefined
   try {
-    const plan = await planOf(settings, flags, args)
+    const plan = await planOf(settings, flags, words)
     if (flags.cidfile !== undefined) {
       writeFileSync(flags.cidfile, plan.id, { flag: 'wx' })
       idFile = flags.cidfile
@@ -51,7 +51,7 @@ export async function run(settings: Settings, flags: RunFlags, args: readonly st
 }
 
 /** Checks everything the person asked for before anything is made. */
-async function planOf(settings: Settings, flags: RunFlags, args: readonly string[]): Promise<ContainerPlan> {
+async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Promise<ContainerPlan> {
   const { interactive = false, tty: terminal = false, detach = false, rm: autoRemove = false } = flags
   const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
   refuseConflicts(flags)
@@ -75,12 +75,15 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
   const volumes = [...(flags.volume ?? []).map(parseVolume), ...mounts.volumes]
   const devices = (flags.device ?? []).map(parseDevice)
   const envFiles = readEnvFiles(flags.envFile ?? [])
-  const rootfs = await chooseRootfs(flags, settings.stateDir)
-  const command = commandOf(rootfs, flags.entrypoint, args)
+  const envOver = (env: readonly string[]) => mergeEnv(env, [...envFiles, ...(flags.env ?? [])], settings.env)
+  // An image may have to be pulled, so what can be wrong with the rest is found first.
+  envOver([])
+  const rootfs = await chooseRootfs(settings, flags, words)
+  const command = commandOf(rootfs, flags.entrypoint)
   const plain = defaultSpec({
     ...limits,
     args: command,
-    env: mergeEnv(rootfs.config.env, [...envFiles, ...(flags.env ?? [])], settings.env),
+    env: envOver(rootfs.config.env),
     cwd: flags.workdir ?? rootfs.config.workingDir,
     user: userOf(rootfs, flags.user),
     terminal,
@@ -99,6 +102,8 @@ async function planOf(settings: Settings, flags: RunFlags, args: readonly string
     ...stopOf(flags, rootfs),
     network: network.wishes,
     image: rootfs.description,
+    imageId: rootfs.imageId,
+    onRecorded: rootfs.release,
     layers: rootfs.lowerDirs,
     configFile: flags.config === undefined ? undefined : resolve(flags.config),
   }
@@ -139,11 +144,7 @@ function limitsOf({ memory, cpus, pidsLimit }: RunFlags) {
 }
 
 /** An image's entry point stays in front of the words given here; another one makes its command void, too. As in docker. */
-function commandOf(
-  { config }: Rootfs,
-  entrypoint: string | undefined,
-  args: readonly string[],
-): readonly string[] {
+function commandOf({ config, args }: Rootfs, entrypoint: string | undefined): readonly string[] {
   const ofImage = entrypoint === undefined
   const first = ofImage ? config.entrypoint : [entrypoint].filter((program) => program !== '')
   const command = [...first, ...(args.length > 0 || !ofImage ? args : config.cmd)]

@@ -66,7 +66,7 @@ export interface HostProbe {
   verifyImage(hypervisor: HypervisorConfig): Promise<string>
 }
 
-/** The host this process runs on. `cacheDir`: where `kata-ts image build` left its image. */
+/** The host this process runs on. `cacheDir`: where `kata-ts guest build` left its image. */
 export function hostProbe(cacheDir?: string): HostProbe {
   return {
     uid: () => process.getuid?.() ?? -1,

@@ -329,7 +329,7 @@ test('a guest image that is booted next, or was booted, is removed with --force 
   mkdirSync(`${base}/run/default/web`, { recursive: true })
   const facts = someFacts({ kernel: `${image('used')}/vmlinux`, initrd: `${image('used')}/initrd` })
   writeFileSync(`${base}/run/default/web/sandbox.json`, JSON.stringify(facts))
-  const rm = (...args: string[]) => kata('image', 'rm', '--cache-dir', cache, ...args)
+  const rm = (...args: string[]) => kata('guest', 'rm', '--cache-dir', cache, ...args)
   const refused = await rm('next', 'used', 'old')
   expect(refused).toMatchObject({ code: 1, stdout: 'old\n' })
   expect(refused.stderr).toContain('[IMAGE_IN_USE] guest image next is the one that the next sandbox boots')

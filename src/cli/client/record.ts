@@ -23,6 +23,8 @@ export interface ContainerRecord {
   readonly command: readonly string[]
   /** The origin of its root file system, for people. */
   readonly image: string
+  /** The id of its image, if that is one of the store. */
+  readonly imageId?: string | undefined
   /** Host directories of its root file system's read-only layers, from the top down. */
   readonly layers: readonly string[]
   /** ISO 8601. */
@@ -57,6 +59,7 @@ const containerRecord = record<ContainerRecord>({
   namespace: needed(text),
   command: needed(list(text)),
   image: needed(text),
+  imageId: text,
   layers: needed(list(text)),
   createdAt: needed(text),
   status: needed(choice('creating', 'running', 'stopped')),

@@ -1,26 +1,75 @@
-/** Which root file system a container gets: a directory, an image archive, or the embedded busybox. */
+/** Which root file system a container gets: a directory, an image by name or of an archive, or the embedded busybox. */
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { type ResolvedRootfs, resolveRootfs } from '../../images/rootfs.ts'
+import { type ResolvedRootfs, type RootfsSource, resolveRootfs } from '../../images/rootfs.ts'
+import { shareStore } from '../../images/store/store-lock.ts'
+import { makeStore, storePaths } from '../../images/store/store-paths.ts'
+import type { RunFlags, RunWords } from '../commands/run.ts'
+import type { Settings } from '../settings.ts'
+import { storedOrPulled } from './pull.ts'
 
 export interface Rootfs extends ResolvedRootfs {
   /** For people. */
   readonly description: string
+  readonly imageId?: string | undefined
+  /** The words that are the command. */
+  readonly args: readonly string[]
+  /** Lets others remove layers again, once it is noted which are in use. */
+  readonly release: () => void
 }
 
-/** `cacheDir` keeps unpacked layers. @throws KataError ROOTFS_MISSING and the other ROOTFS_ codes. */
+type Flags = Pick<RunFlags, 'rootfs' | 'image' | 'pull' | 'tlsVerify' | 'authfile' | 'config'>
+
+/** The first word is an image, unless another root file system was named or the words follow a `--`. @throws KataError ROOTFS_*, PULL_* and IMAGE_*. */
 export async function chooseRootfs(
-  { rootfs, image }: { readonly rootfs?: string; readonly image?: string },
-  cacheDir: string,
+  settings: Settings,
+  flags: Flags,
+  { args, onlyCommand }: RunWords,
 ): Promise<Rootfs> {
+  const { rootfs, image } = flags
   if (rootfs !== undefined) {
     const path = resolve(rootfs)
-    return { description: path, ...(await resolveRootfs({ kind: 'directory', path }, cacheDir)) }
+    return { description: path, args, ...(await resolved(settings, { kind: 'directory', path })) }
   }
   if (image !== undefined) {
-    const path = image === '-' ? '/dev/stdin' : resolve(image)
-    return { description: path, ...(await resolveRootfs({ kind: 'archive', path }, cacheDir)) }
+    const { path, tag } = splitTag(
+      image === '-' || image.startsWith('-:') ? `/dev/stdin${image.slice(1)}` : image,
+    )
+    const source: RootfsSource = { kind: 'archive', path: resolve(path), wanted: { name: tag } }
+    return { description: resolve(image), args, ...(await fromStore(settings, source)) }
+  }
+  const [name, ...words] = args
+  if (name !== undefined && !onlyCommand) {
+    const stored = await storedOrPulled(settings, name, flags.pull, flags)
+    const paths = storePaths(settings.stateDir)
+    const source: RootfsSource = { kind: 'archive', path: paths.layout, wanted: { digest: stored.digest } }
+    return {
+      ...{ description: name, imageId: stored.id, args: words[0] === '--' ? words.slice(1) : words },
+      ...(await fromStore(settings, source)),
+    }
   }
   const { embeddedBusybox } = await import('../embedded.ts')
   const busybox = await embeddedBusybox()
-  return { description: 'busybox', ...(await resolveRootfs({ kind: 'embedded', busybox }, cacheDir)) }
+  return { description: 'busybox', args, ...(await resolved(settings, { kind: 'embedded', busybox })) }
+}
+
+async function resolved(settings: Settings, source: RootfsSource) {
+  return { ...(await resolveRootfs(source, settings.stateDir)), release: () => {} }
+}
+
+/** Layers that were found stay until they are released. */
+async function fromStore(settings: Settings, source: RootfsSource) {
+  const paths = storePaths(settings.stateDir)
+  makeStore(paths)
+  const shared = await shareStore(paths)
+  return { ...(await resolveRootfs(source, settings.stateDir)), release: () => shared[Symbol.dispose]() }
+}
+
+/** `FILE:TAG`, where FILE may hold colons too: the longest one that exists. */
+function splitTag(text: string): { readonly path: string; readonly tag: string | undefined } {
+  for (let at = text.length; at > 0; at = text.lastIndexOf(':', at - 1)) {
+    const path = text.slice(0, at)
+    if (existsSync(path)) return { path, tag: at === text.length ? undefined : text.slice(at + 1) }
+  }
+  return { path: text, tag: undefined }
 }

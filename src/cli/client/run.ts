@@ -36,6 +36,9 @@ export interface ContainerPlan {
   readonly command: readonly string[]
   /** For people. */
   readonly image: string
+  readonly imageId?: string | undefined
+  /** Called once the record is there, which names the layers: from then on they are in use. */
+  readonly onRecorded: () => void
   /** Host directories of the read-only layers, from the top down. */
   readonly layers: readonly string[]
   readonly spec: OciSpec
@@ -143,10 +146,10 @@ function prepareAgain({ stateDir }: Settings, before: ContainerRecord): Startabl
 
 /** Writes go into the container's directory; the layers stay as they are. */
 function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
-  const { id, command, image, layers, terminal, autoRemove, spec, overrides } = plan
+  const { id, command, image, imageId, layers, terminal, autoRemove, spec, overrides } = plan
   const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile } = plan
   const record: ContainerRecord = {
-    ...{ id, namespace: settings.namespace, command, image, layers, terminal, detached, autoRemove },
+    ...{ id, namespace: settings.namespace, command, image, imageId, layers, terminal, detached, autoRemove },
     ...{ interactive, labels, logBounds, stopSignal, stopTimeout, configFile },
     createdAt: new Date().toISOString(),
     status: 'creating',
@@ -154,6 +157,7 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): St
     bootId: bootId(),
   }
   const paths = createRecord(settings.stateDir, record)
+  plan.onRecorded()
   writeFileSync(bundleFile(paths.bundle, 'spec'), JSON.stringify(spec), { mode: 0o600 })
   writeOverrides(paths.bundle, overrides)
   if (plan.network !== undefined) writeNetworkWishes(paths.bundle, plan.network)

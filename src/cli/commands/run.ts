@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { RightsFlags } from '../parse/rights.ts'
 import { type Cli, collect, describe, rootAction } from './command.ts'
+import { registryOptions } from './images.ts'
 import { rightsOptions } from './run-rights.ts'
 
 export interface RunFlags extends RightsFlags {
@@ -18,6 +19,9 @@ export interface RunFlags extends RightsFlags {
   readonly cidfile?: string
   readonly rootfs?: string
   readonly image?: string
+  readonly pull?: string
+  readonly tlsVerify?: string
+  readonly authfile?: string
   readonly memory?: string
   readonly vcpus?: string
   readonly machineMemory?: string
@@ -45,17 +49,33 @@ export interface RunFlags extends RightsFlags {
   readonly config?: string
 }
 
+/** The words behind the options. */
+export interface RunWords {
+  readonly args: readonly string[]
+  /** They follow a `--`: all of them are the command, and none is an image. */
+  readonly onlyCommand: boolean
+}
+
+/** Commander leaves the `--` out of `args`, which are the end of `raw` otherwise. */
+export function wordsOf(args: readonly string[], raw: readonly string[]): RunWords {
+  return { args, onlyCommand: raw[raw.length - args.length - 1] === '--' }
+}
+
+const rawArgsOf = (command: Command): readonly string[] =>
+  (command.parent as unknown as { readonly rawArgs: readonly string[] }).rawArgs
+
 export function runCommand(cli: Cli): Command {
   const command = describe({
-    usage: 'run [command...]',
+    usage: 'run [image] [command...]',
     summary: 'run a command in a new container in a virtual machine of its own',
-    example: "run --rm -it -m 512M -v /srv/data:/data:ro -- sh -c 'ls /data'",
+    example: "run --rm -it -m 512M -v /srv/data:/data:ro busybox sh -c 'ls /data'",
   }).passThroughOptions()
   // Help shows them in this order.
-  for (const add of [startOptions, sizeOptions, contentOptions, machineOptions, rightsOptions]) add(command)
+  for (const add of [startOptions, imageOptions, sizeOptions, contentOptions, machineOptions, rightsOptions])
+    add(command)
   return rootAction<RunFlags>(command, cli, async (settings, flags, args) => {
     const { run } = await import('../actions/run.ts')
-    return run(settings, flags, args)
+    return run(settings, flags, wordsOf(args, rawArgsOf(command)))
   })
 }
 
@@ -74,14 +94,18 @@ const startOptions = (command: Command): Command =>
     .option('-l, --label <key=value>', 'a note for `ps --filter label=...`; repeatable', collect)
     .option('--label-file <file>', 'labels, one a line; repeatable', collect)
     .option('--cidfile <file>', 'write the name to this file, which must not exist')
-    .option(
-      '--rootfs <dir>',
-      'root file system: a directory, which is never modified (default: an embedded busybox)',
-    )
-    .option(
-      '--image <file>',
-      'root file system: an OCI or docker archive, an OCI layout directory, or - for an archive on standard input',
-    )
+
+/** The root file system, in the place of an image by name. */
+const imageOptions = (command: Command): Command =>
+  registryOptions(
+    command
+      .option('--rootfs <dir>', 'root file system: a directory, which is never modified')
+      .option(
+        '--image <file[:tag]>',
+        'root file system: an OCI or docker archive, an OCI layout directory, or - for an archive on standard input',
+      )
+      .option('--pull <when>', 'missing, always or never: when to ask the registry (default: missing)'),
+  )
 
 /** Sizes and limits. */
 const sizeOptions = (command: Command): Command =>

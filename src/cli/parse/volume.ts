@@ -7,7 +7,7 @@ import { KataError } from '../../errors.ts'
 import { lookAtOperatorPath } from '../../linux/files/operator-path.ts'
 import { SyscallError } from '../../linux/libc.ts'
 
-/** File systems that the kernel of `kata-ts image build` can mount, and those that an operator's kernel may. */
+/** File systems that the kernel of `kata-ts guest build` can mount, and those that an operator's kernel may. */
 const fileSystems = ['ext4', 'ext3', 'ext2', 'xfs', 'btrfs', 'erofs', 'squashfs', 'vfat']
 
 export interface Volume {

@@ -1,4 +1,4 @@
-/** Whether the guest is the user's own, with its own agent, or comes from `kata-ts image build`. */
+/** Whether the guest is the user's own, with its own agent, or comes from `kata-ts guest build`. */
 import type { HypervisorConfig } from '../config.ts'
 import { hasKey } from '../keys.ts'
 

@@ -6,7 +6,7 @@ import { boolean, choice, path, words } from '../value-types.ts'
 export interface BootFields {
   /** The VMM program. */
   readonly path: string
-  /** `kernel`, `initrd`, `image`: empty means the image that `kata-ts image build` made. */
+  /** `kernel`, `initrd`, `image`: empty means the image that `kata-ts guest build` made. */
   readonly kernel: string
   readonly initrd: string
   readonly image: string
@@ -30,7 +30,7 @@ export const bootKeys = [
   key(
     'kernel',
     'kernel',
-    path('the kernel of `kata-ts image build`'),
+    path('the kernel of `kata-ts guest build`'),
     '',
     'Guest kernel, uncompressed (ELF with a PVH note).',
     { annotation: 'kernel', example: '/opt/guest/vmlinux' },
@@ -38,7 +38,7 @@ export const bootKeys = [
   key(
     'initrd',
     'initrd',
-    path('the initrd of `kata-ts image build`'),
+    path('the initrd of `kata-ts guest build`'),
     '',
     'Guest initrd. Excludes `image`.',
     { annotation: 'initrd', example: '/opt/guest/initrd' },
@@ -48,7 +48,7 @@ export const bootKeys = [
     'image',
     path('none'),
     '',
-    'Guest root file system: a raw disk image with the file system on the whole disk or on its first partition, and the agent as /sbin/init. Guests only read it, so all sandboxes can share one. Excludes `initrd`. The initrd of `kata-ts image build` mounts it; with a `kernel` of your own there is no initrd: that kernel must have virtio-blk and the file system built in, and takes the first partition unless `kernel_params` say otherwise (`root=/dev/vda`).',
+    'Guest root file system: a raw disk image with the file system on the whole disk or on its first partition, and the agent as /sbin/init. Guests only read it, so all sandboxes can share one. Excludes `initrd`. The initrd of `kata-ts guest build` mounts it; with a `kernel` of your own there is no initrd: that kernel must have virtio-blk and the file system built in, and takes the first partition unless `kernel_params` say otherwise (`root=/dev/vda`).',
     { annotation: 'image', example: '/opt/guest/rootfs.img' },
   ),
   key(
@@ -56,7 +56,7 @@ export const bootKeys = [
     'rootfsType',
     choice(['ext4', 'xfs', 'erofs']),
     'ext4',
-    'File system of `image`. The guest kernel must support it; the kernel of `kata-ts image build` supports ext4.',
+    'File system of `image`. The guest kernel must support it; the kernel of `kata-ts guest build` supports ext4.',
   ),
   key('kernel_params', 'kernelParams', words, [], 'Kernel parameters, appended last.', {
     annotation: 'kernel_params',

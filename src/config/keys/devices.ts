@@ -64,7 +64,7 @@ export const deviceKeys = [
     'agentChannel',
     choice(['serial', 'vsock', 'auto']),
     'auto',
-    "How the host talks to the guest's agent. `serial`: virtio-serial, by which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: virtio-serial to the guest of `kata-ts image build`; to one of your own (`initrd`, or `kernel` with `image`) vsock, which is all that Kata's agent speaks, and virtio-serial on a host without it.",
+    "How the host talks to the guest's agent. `serial`: virtio-serial, by which a guest reaches nothing but the runtime. `vsock`: the host kernel's vsock (/dev/vhost-vsock, handed over as a descriptor), as in Kata; guests can then reach whatever listens on vsock on the host. `auto`: virtio-serial to the guest of `kata-ts guest build`; to one of your own (`initrd`, or `kernel` with `image`) vsock, which is all that Kata's agent speaks, and virtio-serial on a host without it.",
     { own: true, optional: true },
   ),
   key(

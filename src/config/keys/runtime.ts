@@ -16,6 +16,8 @@ export interface RuntimeConfig {
   readonly emptydirMode: 'shared-fs' | 'block-plain'
   /** MiB; 0: as large as the file system that the volume lies on. */
   readonly emptydirDiskSize: number
+  /** MiB; 0: no limit. */
+  readonly imageStoreLimit: number
 }
 
 const key = keysOf('runtime')
@@ -91,5 +93,13 @@ export const runtimeKeys = [
     0,
     'Size of an emptyDir with `emptydir_mode = "block-plain"`, in MiB: more does not fit (ENOSPC). 0 means the size of the file system that the volume lies on, as in Kata. Blocks of the host are taken as the pod writes.',
     { own: true, annotation: 'emptydir_disk_size', example: '512' },
+  ),
+  key(
+    'image_store_limit',
+    'imageStoreLimit',
+    integer(0, 1_073_741_824, ' MiB'),
+    51_200,
+    'How much of the disk images of `kata-ts pull` and `kata-ts run IMAGE` may take, with the unpacked layers of all images, in MiB. A pull beyond it fails; `kata-ts prune` makes room. 0 means no limit. containerd and Docker keep images of their own.',
+    { own: true },
   ),
 ]

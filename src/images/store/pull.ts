@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readSync,
+  rmSync,
 } from 'node:fs'
 import { closing } from '../../linux/files/open-at.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
@@ -80,7 +81,10 @@ export function unfinishedWork({ layout }: StorePaths): string[] {
 }
 
 export async function removeUnfinished(paths: StorePaths): Promise<void> {
-  for (const path of unfinishedWork(paths)) await removeTree(path)
+  for (const path of unfinishedWork(paths)) {
+    if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await removeTree(path)
+    else rmSync(path, { force: true })
+  }
 }
 
 /** The blobs of the store are there as links, so that none is sent again; their user can read them and unlink them. */

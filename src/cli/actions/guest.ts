@@ -9,9 +9,9 @@ import {
   requireImage,
 } from '../../guest-image/guest-image.ts'
 import { createProgress } from '../../guest-image/progress.ts'
-import { imageUse } from '../client/image-use.ts'
+import { guestUse } from '../client/guest-use.ts'
 import { interruptible } from '../client/signals.ts'
-import type { ImageFlags } from '../commands/image.ts'
+import type { GuestFlags } from '../commands/guest.ts'
 import { embeddedAgent, embeddedSystemdStub } from '../embedded.ts'
 import { render } from '../output/format.ts'
 import { pairs, table } from '../output/table.ts'
@@ -19,7 +19,7 @@ import type { Settings } from '../settings.ts'
 import { forEachName } from './containers.ts'
 
 /** Progress goes to standard error; the image's facts are the command's output. */
-export async function build(settings: Settings, flags: ImageFlags): Promise<number> {
+export async function build(settings: Settings, flags: GuestFlags): Promise<number> {
   const options = {
     cacheDir: cacheDirOf(flags),
     kernelModules: flags.kernelModule ?? [],
@@ -34,7 +34,7 @@ export async function build(settings: Settings, flags: ImageFlags): Promise<numb
   return 0
 }
 
-export async function list(settings: Settings, flags: ImageFlags): Promise<number> {
+export async function list(settings: Settings, flags: GuestFlags): Promise<number> {
   const cacheDir = cacheDirOf(flags)
   const current = findImage(cacheDir)?.id
   const images = imageIds(cacheDir)
@@ -67,7 +67,7 @@ export async function list(settings: Settings, flags: ImageFlags): Promise<numbe
 
 export async function inspect(
   settings: Settings,
-  flags: ImageFlags,
+  flags: GuestFlags,
   [id]: readonly string[],
 ): Promise<number> {
   const cacheDir = cacheDirOf(flags)
@@ -76,12 +76,12 @@ export async function inspect(
   return 0
 }
 
-export async function rm(settings: Settings, flags: ImageFlags, ids: readonly string[]): Promise<number> {
+export async function rm(settings: Settings, flags: GuestFlags, ids: readonly string[]): Promise<number> {
   const cacheDir = cacheDirOf(flags)
   return forEachName(settings, ids, async (id) => {
     const directory = directoryOf(cacheDir, id)
     const use =
-      flags.force === true ? undefined : imageUse({ cacheDir, directory }, settings.runDir, settings.log)
+      flags.force === true ? undefined : guestUse({ cacheDir, directory }, settings.runDir, settings.log)
     if (use !== undefined) throw new KataError('IMAGE_IN_USE', { id, use })
     rmSync(directory, { recursive: true, force: true })
     const current = `${cacheDir}/current`
@@ -90,7 +90,7 @@ export async function rm(settings: Settings, flags: ImageFlags, ids: readonly st
   })
 }
 
-function cacheDirOf({ cacheDir = defaultCacheDir }: ImageFlags): string {
+function cacheDirOf({ cacheDir = defaultCacheDir }: GuestFlags): string {
   return cacheDir
 }
 

@@ -1,18 +1,21 @@
-/** `kata-ts image`: the kernel and initrd that machines boot. */
+/** `kata-ts guest`: the kernel and initrd that machines boot. */
 import type { Command } from 'commander'
 import { action, type Cli, collect, describe } from './command.ts'
 
-export interface ImageFlags {
+export interface GuestFlags {
   readonly cacheDir?: string
   readonly force?: true
   readonly kernelModule?: string[]
 }
 
-export function imageCommand(cli: Cli): Command {
+/** Its name before `images` were those of containers. It is not shown, and says its new name. */
+export const formerGuestCommand = (cli: Cli): Command => guestCommand(cli, 'image')
+
+export function guestCommand(cli: Cli, name: 'guest' | 'image' = 'guest'): Command {
   const command = describe({
-    usage: 'image',
-    summary: 'build, list, show and remove guest images',
-    example: 'image build',
+    usage: name,
+    summary: 'build, list, show and remove guest images: kernel and initrd of the machines',
+    example: 'guest build',
   })
   const verbs = [
     ['build', 'build the guest image from Debian packages, or find it up to date'],
@@ -22,7 +25,7 @@ export function imageCommand(cli: Cli): Command {
   ] as const
   for (const [usage, summary] of verbs) {
     const verb = usage.split(' ')[0]!
-    const example = `image ${verb === 'rm' ? 'rm 3f2a' : verb}`
+    const example = `guest ${verb === 'rm' ? 'rm 3f2a' : verb}`
     const child = describe({ usage, summary, example }).option('--cache-dir <dir>', 'where images are kept')
     if (verb === 'build')
       child.option(
@@ -33,9 +36,13 @@ export function imageCommand(cli: Cli): Command {
     if (verb === 'rm')
       child.option('-f, --force', 'remove also what the next sandbox boots, or one has booted')
     command.addCommand(
-      action<ImageFlags>(child, cli, async (settings, flags, args) => {
-        const image = await import('../actions/image.ts')
-        return image[verb as 'build' | 'list' | 'inspect' | 'rm'](settings, flags, args)
+      action<GuestFlags>(child, cli, async (settings, flags, args) => {
+        const guest = await import('../actions/guest.ts')
+        if (name !== 'guest')
+          settings.tell(
+            `warning: \`kata-ts image ${verb}\` is \`kata-ts guest ${verb}\` now; images of containers are in \`kata-ts images\``,
+          )
+        return guest[verb as 'build' | 'list' | 'inspect' | 'rm'](settings, flags, args)
       }),
     )
   }

@@ -5,15 +5,15 @@ import type { Logger } from '../../log.ts'
 import { readFacts } from '../../sandbox/records/facts.ts'
 import { listSandboxes } from '../../sandbox/records/gc.ts'
 
-export interface ImagePlace {
+export interface GuestPlace {
   readonly cacheDir: string
   /** The directory of the image itself, in the cache. */
   readonly directory: string
 }
 
 /** For people: that the next sandbox boots the image, or which sandboxes did. Undefined when it is unused. */
-export function imageUse(
-  { cacheDir, directory }: ImagePlace,
+export function guestUse(
+  { cacheDir, directory }: GuestPlace,
   runDir: string,
   log: Logger,
 ): string | undefined {

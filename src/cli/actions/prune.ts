@@ -1,0 +1,78 @@
+import { createInterface } from 'node:readline/promises'
+import { KataError } from '../../errors.ts'
+import { planPrune, prune as pruneStore, type Removal } from '../../images/store/remove-images.ts'
+import { storePaths } from '../../images/store/store-paths.ts'
+import { imageUsers } from '../client/image-users.ts'
+import { listRecords, readRecord } from '../client/record.ts'
+import { interruptible } from '../client/signals.ts'
+import { observe } from '../client/status.ts'
+import type { PruneFlags } from '../commands/images.ts'
+import { render } from '../output/format.ts'
+import { byteSize } from '../output/size.ts'
+import type { Settings } from '../settings.ts'
+import { rm } from './lifecycle/rm.ts'
+
+/** Shows what goes, asks, and removes it. Containers go first, so that their images are unused then. */
+export async function prune(settings: Settings, flags: PruneFlags): Promise<number> {
+  const paths = storePaths(settings.stateDir)
+  const stopped = flags.containers === true ? await stoppedContainers(settings) : []
+  if (flags.force !== true) {
+    const users = imageUsers(settings.stateDir, new Set(stopped.map((id) => `${settings.namespace}/${id}`)))
+    const plan = await planPrune(paths, users)
+    if (stopped.length === 0 && isEmpty(plan)) return report(settings, stopped, plan)
+    settings.tell(`this removes:\n${describe(stopped, plan)}`)
+    if (!(await saidYes())) throw new KataError('PRUNE_UNCONFIRMED', {})
+  }
+  const code =
+    stopped.length === 0 ? 0 : await rm({ ...settings, print: () => {} }, { force: false }, stopped)
+  const removed = await pruneStore(paths, () => imageUsers(settings.stateDir))
+  report(settings, stopped, removed)
+  return code
+}
+
+/** Those that have ended in order; what a crash left is the business of `gc`. */
+async function stoppedContainers(settings: Settings): Promise<string[]> {
+  const { stateDir, namespace } = settings
+  const all = await Promise.all(
+    listRecords(stateDir, namespace).map(async (id) => {
+      const { status } = await observe(readRecord(stateDir, namespace, id))
+      return status === 'stopped' ? [id] : []
+    }),
+  )
+  return all.flat()
+}
+
+const isEmpty = ({ images, layers, files }: Removal): boolean =>
+  images.length + layers.length + files.length === 0
+
+function report(settings: Settings, containers: readonly string[], removed: Removal): number {
+  const { images, layers, bytes } = removed
+  settings.print(
+    render(settings.format, { containers, images, layers, bytes }, () =>
+      containers.length === 0 && isEmpty(removed)
+        ? 'nothing to remove\n'
+        : `${describe(containers, removed)}${byteSize(bytes)} are free again\n`,
+    ),
+  )
+  return 0
+}
+
+function describe(containers: readonly string[], { images, layers, files, bytes }: Removal): string {
+  return [
+    ...containers.map((id) => `  container ${id}\n`),
+    ...images.map((name) => `  image ${name}\n`),
+    `  ${layers.length} unpacked layers and ${files.length} files, ${byteSize(bytes)}\n`,
+  ].join('')
+}
+
+async function saidYes(): Promise<boolean> {
+  if (!process.stdin.isTTY) return false
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await interruptible(async (signal) =>
+      /^y(es)?$/i.test(await lines.question('Go on? [y/N] ', { signal })),
+    )
+  } finally {
+    lines.close()
+  }
+}

@@ -1,0 +1,21 @@
+/** What the containers of every namespace use of the image store. */
+import type { ImageUsers } from '../../images/store/remove-images.ts'
+import { claimedWithoutRecord, listNamespaces, listRecords, readRecord } from './record.ts'
+
+/** `without`: containers that do not count, as `namespace/id`. @throws KataError RECORD_UNREADABLE: what such a container uses is not known. */
+export function imageUsers(stateDir: string, without: ReadonlySet<string> = new Set()): ImageUsers {
+  const containers = new Map<string, string[]>()
+  const layers = new Set<string>()
+  for (const namespace of listNamespaces(stateDir))
+    for (const id of listRecords(stateDir, namespace)) {
+      if (without.has(`${namespace}/${id}`)) continue
+      // Its client has noted nothing, and holds no layer either: it would share the store until then.
+      if (claimedWithoutRecord(stateDir, namespace, id) !== undefined) continue
+      const record = readRecord(stateDir, namespace, id)
+      for (const path of record.layers) layers.add(path.slice(path.lastIndexOf('/') + 1))
+      if (record.imageId === undefined) continue
+      const name = namespace === 'default' ? id : `${namespace}/${id}`
+      containers.set(record.imageId, [...(containers.get(record.imageId) ?? []), name])
+    }
+  return { containers, layers }
+}

@@ -1,0 +1,54 @@
+/** An image for a person: from the store, or pulled into it with progress on standard error. */
+import { KataError } from '../../errors.ts'
+import { parseImageName } from '../../images/names/image-name.ts'
+import { lookForImage, type StoredImage } from '../../images/store/image-store.ts'
+import { pullImage } from '../../images/store/pull.ts'
+import { storePaths } from '../../images/store/store-paths.ts'
+import { loadForPerson } from '../configuration.ts'
+import { createPullProgress } from '../output/pull-progress.ts'
+import { parseBoolean, parseChoice } from '../parse/number.ts'
+import type { Settings } from '../settings.ts'
+import { interruptible } from './signals.ts'
+
+export interface PullFlags {
+  readonly tlsVerify?: string
+  readonly authfile?: string
+  readonly config?: string
+  readonly quiet?: true
+}
+
+/** @throws KataError PULL_* and the others of pullImage; Interrupted. */
+export async function pull(settings: Settings, name: string, flags: PullFlags): Promise<StoredImage> {
+  const image = parseImageName(name)
+  const tlsVerify = flags.tlsVerify === undefined || parseBoolean(flags.tlsVerify, '--tls-verify')
+  const { runtime } = loadForPerson(settings, flags.config)
+  const progress = createPullProgress(flags.quiet === true ? { write() {} } : process.stderr, name)
+  try {
+    const stored = await interruptible((signal) =>
+      pullImage(storePaths(settings.stateDir), image, {
+        ...{ tlsVerify, authFile: flags.authfile, env: settings.env, signal },
+        limitBytes: runtime.imageStoreLimit * 2 ** 20,
+        ...progress,
+      }),
+    )
+    progress.done()
+    return stored
+  } catch (error) {
+    progress.failed()
+    throw error
+  }
+}
+
+/** For `run`: what is there is taken as it is, unless `when` says otherwise. @throws as {@link pull}, and IMAGE_NOT_STORED. */
+export async function storedOrPulled(
+  settings: Settings,
+  name: string,
+  when: string | undefined,
+  flags: PullFlags,
+): Promise<StoredImage> {
+  const policy = parseChoice(when ?? 'missing', '--pull', ['missing', 'always', 'never'])
+  const found = policy === 'always' ? undefined : await lookForImage(storePaths(settings.stateDir), name)
+  if (found !== undefined) return found
+  if (policy === 'never') throw new KataError('IMAGE_NOT_STORED', { name })
+  return pull(settings, name, flags)
+}

@@ -1,0 +1,82 @@
+/** `kata-ts pull`, `images`, `rmi` and `prune`: images of containers. */
+import type { Command } from 'commander'
+import type { PullFlags } from '../client/pull.ts'
+import { type Cli, describe, rootAction } from './command.ts'
+
+export interface ImagesFlags {
+  readonly quiet?: true
+  readonly digests?: true
+}
+
+export interface PruneFlags {
+  readonly force?: true
+  readonly containers?: true
+}
+
+/** How a registry is talked to, for each command that may pull. */
+export const registryOptions = (command: Command): Command =>
+  command
+    .option(
+      '--tls-verify <bool>',
+      'false: take whatever answers for the registry, also by plain HTTP (default: true)',
+    )
+    .option(
+      '--authfile <file>',
+      'credentials for registries (default: those of `skopeo login` or `docker login`)',
+    )
+
+export function pullCommand(cli: Cli): Command {
+  const command = registryOptions(
+    describe({
+      usage: 'pull <image>',
+      summary: 'get an image from a registry',
+      example: 'pull debian:13',
+    }),
+  )
+    .option('-q, --quiet', 'no progress on standard error')
+    .option('--config <file>', 'configuration file')
+  return rootAction<PullFlags>(command, cli, async (settings, flags, [image = '']) => {
+    const { pullOne } = await import('../actions/images.ts')
+    return pullOne(settings, flags, image)
+  })
+}
+
+export function imagesCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'images',
+    summary: 'list the images that are in the store',
+    example: 'images --digests',
+  })
+    .option('-q, --quiet', 'ids only')
+    .option('--digests', 'show the digests of manifests, too')
+  return rootAction<ImagesFlags>(command, cli, async (settings, flags) => {
+    const { images } = await import('../actions/images.ts')
+    return images(settings, flags)
+  })
+}
+
+export function rmiCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'rmi <image...>',
+    summary: 'remove images by name or id',
+    example: 'rmi debian:13',
+  }).option('-f, --force', 'also an image that containers use; they keep their files')
+  return rootAction<{ force?: true }>(command, cli, async (settings, { force }, names) => {
+    const { rmi } = await import('../actions/images.ts')
+    return rmi(settings, force === true, names)
+  })
+}
+
+export function pruneCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'prune',
+    summary: 'remove images and layers that no container uses, after a question',
+    example: 'prune --containers',
+  })
+    .option('--containers', 'containers of the namespace that have ended, too')
+    .option('-f, --force', 'do not ask')
+  return rootAction<PruneFlags>(command, cli, async (settings, flags) => {
+    const { prune } = await import('../actions/prune.ts')
+    return prune(settings, flags)
+  })
+}

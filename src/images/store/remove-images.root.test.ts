@@ -1,0 +1,107 @@
+/** What goes and what stays when images are removed, in a store filled from layouts of the test's own. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { makeOciFiles, makeTar } from '../testing.ts'
+import { listImages } from './image-store.ts'
+import { importLayout } from './import.ts'
+import { type ImageUsers, planPrune, prune, removeImage } from './remove-images.ts'
+import { storePaths } from './store-paths.ts'
+
+let base: string
+let paths: ReturnType<typeof storePaths>
+beforeEach(() => {
+  base = mkdtempSync('/var/tmp/kata-ts-rmi-')
+  paths = storePaths(`${base}/state`)
+})
+afterEach(() => rmSync(base, { recursive: true }))
+
+const shared = makeTar([{ name: 'shared', content: 'x'.repeat(9000) }])
+const own = (text: string) => makeTar([{ name: 'own', content: text }])
+
+function add(name: string, layers: readonly Buffer[], change?: (files: Map<string, Buffer>) => void) {
+  const layout = `${base}/layout-${crypto.randomUUID()}`
+  const files = makeOciFiles(layers.map((tar) => ({ tar })))
+  change?.(files)
+  for (const [file, bytes] of files) {
+    mkdirSync(dirname(`${layout}/${file}`), { recursive: true })
+    writeFileSync(`${layout}/${file}`, bytes)
+  }
+  const signal = new AbortController().signal
+  return importLayout(paths, layout, { name, limitBytes: 0, signal, onStep: () => {} })
+}
+
+const nobody: ImageUsers = { containers: new Map(), layers: new Set() }
+const remove = (text: string, users = nobody, force = false) =>
+  removeImage(paths, text, { force, users: () => users })
+const names = async () => (await listImages(paths)).map(({ name }) => name)
+const [a, b] = ['docker.io/library/a:latest', 'docker.io/library/b:latest']
+
+test('an image goes with what no other image has', async () => {
+  await add(a, [shared, own('a')])
+  const second = await add(b, [shared, own('b')])
+  await remove('a')
+  expect(await names()).toEqual([b])
+  expect(readdirSync(paths.layers).sort()).toEqual([...second.layers].sort())
+  expect(readdirSync(paths.blobs).sort()).toEqual(second.blobs.map((blob) => blob.slice(7)).sort())
+  await expect(remove('a')).rejects.toMatchObject({ code: 'IMAGE_NOT_STORED' })
+})
+
+test('an image that a container uses is refused, and forced out without its layers', async () => {
+  const { id, layers } = await add(a, [shared])
+  const users: ImageUsers = { containers: new Map([[id, ['web']]]), layers: new Set(layers) }
+  await expect(remove('a', users)).rejects.toMatchObject({
+    code: 'IMAGE_USED',
+    fields: { image: 'a', containers: 'web' },
+  })
+  await expect(remove(id, users)).rejects.toMatchObject({ code: 'IMAGE_USED' })
+  // A name of several may go: the image stays.
+  await add(b, [shared])
+  await remove('a', users)
+  expect(await names()).toEqual([b])
+  await remove('b', users, true)
+  expect(await names()).toEqual([])
+  expect(readdirSync(paths.blobs)).toEqual([])
+  expect(readdirSync(paths.layers)).toEqual([...layers])
+})
+
+test('an id removes all names of its image', async () => {
+  const { id } = await add(a, [shared])
+  await add(b, [shared])
+  await remove(id.slice(7, 19))
+  expect(await names()).toEqual([])
+})
+
+test('prune removes what no container uses, and what was left unfinished', async () => {
+  const used = await add(a, [shared, own('a')])
+  const unused = await add(b, [shared, own('b')])
+  const users: ImageUsers = { containers: new Map([[used.id, ['web']]]), layers: new Set(used.layers) }
+  mkdirSync(`${paths.layout}/.pulling-999999999-x/layout`, { recursive: true })
+  writeFileSync(`${paths.layout}/.blob-999999999-x`, 'half')
+  const plan = await planPrune(paths, users)
+  expect(plan).toMatchObject({ images: [b], layers: [unused.layers[1]!] })
+  // Its layer, its manifest, its configuration and its blob; a directory and a file.
+  expect(plan.files).toHaveLength(5)
+  expect(plan.bytes).toBeGreaterThan(4096)
+  expect(await prune(paths, () => users)).toEqual(plan)
+  expect(await names()).toEqual([a])
+  expect(readdirSync(paths.layout).filter((name) => name.startsWith('.'))).toEqual([])
+  expect(await prune(paths, () => users)).toEqual({ images: [], layers: [], files: [], bytes: 0 })
+  // Layers of archives, too, once no container has them.
+  await prune(paths, () => nobody)
+  expect(readdirSync(paths.layers)).toEqual([])
+})
+
+test('a blob that is not what its digest says is refused, whichever it is', async () => {
+  for (const which of [0, 1, 2]) {
+    const damaged = add(a, [own('a')], (files) => {
+      const blobs = [...files.keys()].filter((name) => name.startsWith('blobs/'))
+      const bytes = Buffer.from(files.get(blobs[which]!)!)
+      bytes[bytes.length - 1]! ^= 1
+      files.set(blobs[which]!, bytes)
+    })
+    await expect(damaged).rejects.toMatchObject({ code: 'ROOTFS_DIGEST_MISMATCH' })
+  }
+  expect(await names()).toEqual([])
+  expect(existsSync(paths.index)).toBe(false)
+})

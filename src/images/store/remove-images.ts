@@ -1,0 +1,122 @@
+/** Takes images, layers and blobs out of the store that nothing uses. */
+import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { removeTree } from '../../linux/files/remove-tree.ts'
+import { findImage, listImages, type StoredImage } from './image-store.ts'
+import { readIndex, writeIndex } from './index-file.ts'
+import { forgetLayerSize, layerBytes, layerNames, treeBytes } from './layer-sizes.ts'
+import { removeUnfinished, unfinishedWork } from './pull.ts'
+import { holdStore } from './store-lock.ts'
+import { makeStore, type StorePaths } from './store-paths.ts'
+
+/** What containers use. */
+export interface ImageUsers {
+  /** Names of containers by the id of their image. */
+  readonly containers: ReadonlyMap<string, readonly string[]>
+  /** Names of directories of layers. */
+  readonly layers: ReadonlySet<string>
+}
+
+/** What a removal takes away. */
+export interface Removal {
+  /** Full names. */
+  readonly images: readonly string[]
+  /** Names of unpacked layers. */
+  readonly layers: readonly string[]
+  /** Names of blobs, and paths of unfinished pulls. */
+  readonly files: readonly string[]
+  /** What becomes free on the disk. */
+  readonly bytes: number
+}
+
+/**
+ * Removes a name, or by its id an image with all its names. What no other image and no container uses goes with it. `users` is asked
+ * while nothing can be added.
+ *
+ * @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_USED unless `force`.
+ */
+export async function removeImage(
+  paths: StorePaths,
+  text: string,
+  { force, users }: { readonly force: boolean; readonly users: () => ImageUsers },
+): Promise<void> {
+  makeStore(paths)
+  using _held = await holdStore(paths)
+  const image = await findImage(paths, text)
+  const names = readIndex(paths).map(({ name }) => name)
+  const sameImage = (await listImages(paths)).filter(({ id }) => id === image.id)
+  const byName = sameImage.some(({ name }) => name === image.name) && !isIdOf(image, text)
+  const going = byName ? [image.name] : sameImage.map(({ name }) => name)
+  const using = users()
+  const containers = using.containers.get(image.id) ?? []
+  if (!force && going.length === sameImage.length && containers.length > 0)
+    throw new KataError('IMAGE_USED', { image: text, containers: containers.join(', ') })
+  const staying = new Set(names.filter((name) => !going.includes(name)))
+  await carryOut(paths, await planRemoval(paths, staying, using, image.layers))
+}
+
+/** What {@link prune} would remove: images that no container uses, and layers and blobs without an image. */
+export async function planPrune(paths: StorePaths, users: ImageUsers): Promise<Removal> {
+  const staying = (await listImages(paths)).filter(({ id }) => users.containers.has(id))
+  return planRemoval(paths, new Set(staying.map(({ name }) => name)), users, layerNames(paths))
+}
+
+/** `users` is asked while nothing can be added. @returns what was removed. */
+export async function prune(paths: StorePaths, users: () => ImageUsers): Promise<Removal> {
+  makeStore(paths)
+  using _held = await holdStore(paths)
+  const removal = await planPrune(paths, users())
+  await carryOut(paths, removal)
+  return removal
+}
+
+function isIdOf({ id }: StoredImage, text: string): boolean {
+  return id.startsWith(`sha256:${text.replace(/^sha256:/, '')}`)
+}
+
+/** `candidates`: layers that may go. */
+async function planRemoval(
+  paths: StorePaths,
+  staying: ReadonlySet<string>,
+  users: ImageUsers,
+  candidates: readonly string[],
+): Promise<Removal> {
+  const all = await listImages(paths)
+  const kept = all.filter(({ name }) => staying.has(name))
+  const keptLayers = new Set([...users.layers, ...kept.flatMap(({ layers }) => layers)])
+  const keptBlobs = new Set(
+    kept.flatMap(({ blobs }) => blobs.map((digest) => digest.slice('sha256:'.length))),
+  )
+  const layers = [...new Set(candidates)].filter((name) => !keptLayers.has(name))
+  const blobs = existsSync(paths.blobs) ? readdirSync(paths.blobs).filter((name) => !keptBlobs.has(name)) : []
+  const files = [...blobs.map((name) => `${paths.blobs}/${name}`), ...unfinishedWork(paths)]
+  const sizes = [
+    ...layers.map((name) => layerBytes(paths, name) ?? 0),
+    ...blobs.map((name) => statSync(`${paths.blobs}/${name}`).blocks * 512),
+    ...unfinishedWork(paths).map(treeBytes),
+  ]
+  return {
+    images: all.flatMap(({ name }) => (staying.has(name) ? [] : [name])),
+    ...{ layers, files, bytes: sizes.reduce((sum, bytes) => sum + bytes, 0) },
+  }
+}
+
+/** Names first: whatever ends this in the middle, no name is left without its files. */
+async function carryOut(paths: StorePaths, { images, layers, files }: Removal): Promise<void> {
+  const gone = new Set(images)
+  if (gone.size > 0)
+    writeIndex(
+      paths,
+      readIndex(paths).filter(({ name }) => !gone.has(name)),
+    )
+  for (const path of files) if (path.startsWith(`${paths.blobs}/`)) rmSync(path, { force: true })
+  await removeUnfinished(paths)
+  for (const name of layers) {
+    // A layer is whole or absent: the cache removes what has such a name once this process is gone.
+    forgetLayerSize(paths, name)
+    if (!existsSync(`${paths.layers}/${name}`)) continue
+    const going = `${paths.layers}/.making-${process.pid}-${crypto.randomUUID()}`
+    renameSync(`${paths.layers}/${name}`, going)
+    await removeTree(going)
+  }
+}
