@@ -12,6 +12,7 @@ export const systemPackages = {
     passt: 'pasta, the way outside of a container with a network of its own',
     nftables: 'nft, the packet filter around that network',
     iproute2: 'ip, which gives that network its addresses',
+    skopeo: 'gets images from registries',
   },
   build: {
     quickjs: 'qjsc compiles the guest agent',
