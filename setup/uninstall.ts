@@ -4,6 +4,7 @@
  *
  *   npm run uninstall -- --dry-run         says what it would do
  *   npm run uninstall -- --keep-packages   leaves Debian packages alone
+ *   npm run uninstall -- --volumes         removes volumes by name, too
  */
 import { parseArgs } from 'node:util'
 import { runningLab } from '../lab/machine/host.ts'
@@ -17,6 +18,7 @@ try {
     options: {
       'dry-run': { type: 'boolean', default: false },
       'keep-packages': { type: 'boolean', default: false },
+      volumes: { type: 'boolean', default: false },
     },
   })
   if (runningLab() !== undefined)
@@ -27,7 +29,11 @@ try {
     sandboxes: hostSandboxes(),
     print: (text: string) => process.stdout.write(text),
   }
-  const options = { dryRun: values['dry-run'], keepPackages: values['keep-packages'] }
+  const options = {
+    dryRun: values['dry-run'],
+    keepPackages: values['keep-packages'],
+    volumes: values.volumes,
+  }
   process.exitCode = (await uninstall(host, options)) ? 0 : 1
 } catch (error) {
   const remedy = error instanceof SetupError ? `\n  What to do: ${error.remedy}` : ''

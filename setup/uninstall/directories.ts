@@ -16,33 +16,59 @@ const directories: Readonly<Record<string, string>> = {
   '/var/lib/cni/networks/kata-ts': 'addresses of pods',
 }
 
-/** What is there of them below `root` (the host's is empty). */
-export function ownDirectories(root: string): Part[] {
-  return Object.entries(directories)
-    .filter(([path]) => hasOurs(root + path))
-    .map(([path, what]) => ({ what: `${path} (${what})`, remove: () => clear(root + path) }))
+/** Below the state directory: files that a person put into volumes by name. */
+const volumesName = 'volumes'
+
+/** What is there of them below `root` (the host's is empty). Volumes are a part of their own, unless they go too. */
+export function ownDirectories(root: string, { volumes }: { readonly volumes: boolean }): Part[] {
+  const store = `${defaultStateDir}/${volumesName}`
+  const names = volumes ? [] : volumeNames(root + store)
+  const kept: Part[] =
+    names.length === 0
+      ? []
+      : [
+          {
+            what: `${store} (volumes: ${names.join(', ')})`,
+            kept: 'add --volumes to remove these files, too',
+          },
+        ]
+  const stays = names.length === 0 ? [recordName] : [recordName, volumesName]
+  const own = Object.entries(directories)
+    .filter(([path]) => hasOurs(root + path, stays))
+    .map(([path, what]) => ({ what: `${path} (${what})`, remove: () => clear(root + path, stays) }))
+  return [...own, ...kept]
 }
 
-function hasOurs(directory: string): boolean {
+/** `NAMESPACE/NAME`. */
+function volumeNames(store: string): string[] {
+  if (!existsSync(store)) return []
+  return readdirSync(store).flatMap((namespace) =>
+    readdirSync(join(store, namespace))
+      .filter((name) => !name.startsWith('.'))
+      .map((name) => `${namespace}/${name}`),
+  )
+}
+
+function hasOurs(directory: string, stays: readonly string[]): boolean {
   if (lstatSync(directory, { throwIfNoEntry: false }) === undefined) return false
   const names = readdirSync(directory)
   // One that somebody mounted there is not ours, what is in it is.
   if (names.length === 0) return !mountPoints().includes(directory)
-  return names.some((name) => name !== recordName)
+  return names.some((name) => !stays.includes(name))
 }
 
 /**
- * Removes a directory; one with the record of installed packages only up to that, which goes when the last of them does.
+ * Removes a directory up to the names that stay. The record of installed packages goes when the last of them does.
  *
  * @throws Error when something is mounted below it: removing would reach files that are not ours.
  */
-async function clear(directory: string): Promise<void> {
+async function clear(directory: string, stays: readonly string[]): Promise<void> {
   // It may have gone with what was in it: by gc, or with the last package.
   if (!existsSync(directory)) return
   const mounted = mountPoints().filter((point) => point.startsWith(`${directory}/`))
   if (mounted.length > 0) throw new Error(`${mounted.join(', ')} is mounted: unmount it first`)
   for (const name of readdirSync(directory)) {
-    if (name === recordName) continue
+    if (stays.includes(name)) continue
     const path = join(directory, name)
     if (lstatSync(path).isDirectory()) await removeTree(path)
     else rmSync(path)

@@ -2,3 +2,5 @@
 export type Part =
   | { readonly what: string; readonly remove: () => void | Promise<void> }
   | { readonly what: string; readonly stays: string }
+  /** A person's own, which is not counted as left. */
+  | { readonly what: string; readonly kept: string }

@@ -39,7 +39,9 @@ afterEach(() => rmSync(directory, { recursive: true }))
 const at = (path: string) => join(host.root, path)
 const record = () => at(`/var/lib/kata-ts/${recordName}`)
 
-function run(options: { dryRun?: boolean; keepPackages?: boolean } = {}): Promise<boolean> {
+function run(
+  options: { dryRun?: boolean; keepPackages?: boolean; volumes?: boolean } = {},
+): Promise<boolean> {
   said = ''
   return uninstall(
     {
@@ -56,7 +58,7 @@ function run(options: { dryRun?: boolean; keepPackages?: boolean } = {}): Promis
         said += text
       },
     },
-    { dryRun: false, keepPackages: false, ...options },
+    { dryRun: false, keepPackages: false, volumes: false, ...options },
   )
 }
 
@@ -107,6 +109,20 @@ function files(): string[] {
 }
 
 describe('files and directories', () => {
+  test('volumes by name stay until they are named, and that is no failure', async () => {
+    const file = '/var/lib/kata-ts/volumes/default/data/_data/precious'
+    put(file)
+    put('/var/lib/kata-ts/layers/one/etc/passwd', 'x')
+    expect(await run({ dryRun: true })).toBe(true)
+    expect(said).toContain('would keep: /var/lib/kata-ts/volumes (volumes: default/data): add --volumes')
+    expect(await run()).toBe(true)
+    expect(files()).toEqual([file])
+    expect(said).toContain('kept: /var/lib/kata-ts/volumes (volumes: default/data)')
+    expect(said).toContain('all the rest is gone')
+    expect(await run({ volumes: true })).toBe(true)
+    expect(files()).toEqual([])
+  })
+
   test('all that the documents tell to install goes, what others have stays', async () => {
     put('/usr/local/bin/other')
     put('/etc/cni/net.d/20-other.conflist')

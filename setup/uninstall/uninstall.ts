@@ -26,6 +26,8 @@ export interface UninstallOptions {
   /** Says what would be done and does nothing. */
   readonly dryRun: boolean
   readonly keepPackages: boolean
+  /** Removes named volumes, which hold a person's files. */
+  readonly volumes: boolean
 }
 
 /** Whether nothing is left. @throws SetupError before anything was removed. */
@@ -42,20 +44,23 @@ export async function uninstall(host: Host, options: UninstallOptions): Promise<
   if (parts.length > 0) await releaseSandboxes(host)
   const left = await removeAll(parts)
   for (const { what, reason } of left) host.print(`left: ${what}: ${reason}\n`)
-  if (left.length === 0 && parts.length > 0) host.print('all of it is gone\n')
+  const kept = parts.filter((part) => 'kept' in part)
+  for (const part of kept) host.print(`kept: ${part.what}: ${part.kept}\n`)
+  if (left.length === 0 && parts.length > kept.length)
+    host.print(kept.length > 0 ? 'all the rest is gone\n' : 'all of it is gone\n')
   return left.length === 0
 }
 
 /** In the order of removal: packages before the directory with the record of them, `ip` before packages. */
 async function findParts(
   { root, tools }: Host,
-  { keepPackages }: UninstallOptions,
+  { keepPackages, volumes }: UninstallOptions,
 ): Promise<readonly Part[]> {
   const record = `${root}${defaultStateDir}/${recordName}`
   const packages = keepPackages ? [] : await ownPackages(root, record, tools)
   const files = installedFiles(root)
   const others = mentions(root).filter(({ what }) => !files.some((file) => file.what === what))
-  return [...bridge(root, tools), ...packages, ...files, ...others, ...ownDirectories(root)]
+  return [...bridge(root, tools), ...packages, ...files, ...others, ...ownDirectories(root, { volumes })]
 }
 
 function announce({ print }: Host, parts: readonly Part[], { dryRun, keepPackages }: UninstallOptions): void {
@@ -64,6 +69,7 @@ function announce({ print }: Host, parts: readonly Part[], { dryRun, keepPackage
   for (const { what } of going) print(`  ${wrap(what, 100).join('\n    ')}\n`)
   const staying = parts.filter((part) => 'stays' in part)
   if (dryRun) for (const { what, stays } of staying) print(`would leave: ${what}: ${stays}\n`)
+  if (dryRun) for (const part of parts) if ('kept' in part) print(`would keep: ${part.what}: ${part.kept}\n`)
   if (parts.length === 0) print('nothing of kata-ts is installed on this machine\n')
   if (keepPackages) print('Debian packages stay, as asked\n')
   print('this checkout stays as it is, build/ and node_modules/ included: remove its directory\n')
@@ -78,7 +84,7 @@ async function removeAll(parts: readonly Part[]): Promise<{ what: string; reason
   const left: { what: string; reason: string }[] = []
   for (const part of parts) {
     if ('stays' in part) left.push({ what: part.what, reason: part.stays })
-    else {
+    else if ('remove' in part) {
       try {
         await part.remove()
       } catch (error) {

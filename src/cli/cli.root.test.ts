@@ -72,7 +72,6 @@ test.each([
 
 test.each([
   [['events'], "unknown command 'events'", 'kata-ts wait'],
-  [['volume', 'ls'], "unknown command 'volume'", 'run -v'],
   [['run', '--restart', 'always', 'true'], "unknown option '--restart'", 'systemd unit'],
   [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],

@@ -7,7 +7,6 @@
 const inTheirPlace: Readonly<Record<string, string>> = {
   create: 'use `kata-ts run --detach`',
   events: 'no daemon sees every container; use `kata-ts wait NAME`, or `kata-ts ps --format json`',
-  volume: 'a volume is a directory or a disk image of the host: `run -v /srv/data:/data`',
   network:
     'use `run --network bridge`, or `run --network ns:PATH` for a network of yours; see docs/how-to/run.md',
   port: 'use `run --publish`; see docs/how-to/run.md',

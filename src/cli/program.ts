@@ -30,6 +30,7 @@ import { monitorCommand } from './commands/monitor.ts'
 import { psCommand } from './commands/ps.ts'
 import { runCommand } from './commands/run.ts'
 import { versionCommand } from './commands/version.ts'
+import { volumeCommand } from './commands/volume.ts'
 import { inPlaceOf } from './docker-words.ts'
 
 const commands = [
@@ -51,6 +52,7 @@ const commands = [
   imagesCommand,
   rmiCommand,
   inspectCommand,
+  volumeCommand,
   gcCommand,
   pruneCommand,
   auditCommand,

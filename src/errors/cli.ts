@@ -22,7 +22,27 @@ export const cliErrors = {
   VOLUME_INVALID: entry(
     'invalid_argument',
     'volume {"volume"} cannot be used: {reason}',
-    'Write -v /host/path:/container/path or -v /host/path:/container/path:ro.',
+    'Write -v /host/path:/container/path or -v NAME:/container/path, and :ro behind it for read-only.',
+  ),
+  VOLUME_NOT_FOUND: entry(
+    'not_found',
+    'there is no volume {"name"} in namespace {namespace}',
+    'See `kata-ts volume ls` for the names that exist.',
+  ),
+  VOLUME_IN_USE: entry(
+    'failed_precondition',
+    'volume {name} belongs to {containers}',
+    'Remove these containers first, with `kata-ts rm`.',
+  ),
+  VOLUME_FILL_FAILED: entry(
+    'failed_precondition',
+    'volume {name} could not be filled with what the image has in {path}: {reason}',
+    'Run it again, with nocopy (-v {name}:{path}:nocopy) if the volume may be empty.',
+  ),
+  VOLUME_UNREADABLE: entry(
+    'internal',
+    'the record {path} of a volume cannot be read ({reason})',
+    'Its files are beside it, in _data. Move them away, then remove the directory.',
   ),
   VOLUME_SOURCE_MISSING: entry(
     'not_found',

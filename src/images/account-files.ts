@@ -37,6 +37,22 @@ export function readAccountFiles(lowerDirs: readonly string[]): AccountFiles {
  * means the root of the image, and nothing leads above it. Undefined if there is no such regular file.
  */
 export function readInImage(lowerDirs: readonly string[], path: string): string | undefined {
+  const found = findInImage(lowerDirs, path)
+  return found?.kind === 'file' ? found.text : undefined
+}
+
+/** A directory of the merged layers: those that take part in it, topmost first, and its path in each. */
+export interface MergedDirectory {
+  readonly kind: 'directory'
+  readonly layers: readonly string[]
+  readonly parts: readonly string[]
+}
+
+/** A file or directory of the merged layers, found as {@link readInImage} says. */
+export function findInImage(
+  lowerDirs: readonly string[],
+  path: string,
+): MergedDirectory | { readonly kind: 'file'; readonly text: string } | undefined {
   const pending = path.split('/').reverse()
   let parts: string[] = []
   let layers = lowerDirs
@@ -61,9 +77,9 @@ export function readInImage(lowerDirs: readonly string[], path: string): string 
     } else if (found.kind === 'directory') {
       parts = [...parts, part]
       layers = found.layers
-    } else return pending.every((rest) => rest === '') ? found.text : undefined
+    } else return pending.every((rest) => rest === '') ? found : undefined
   }
-  return undefined
+  return { kind: 'directory', layers, parts }
 }
 
 type Found =
@@ -135,7 +151,8 @@ function unlessAbsent<T>(work: () => T): T | undefined {
   }
 }
 
-function isOpaque(location: number): boolean {
+/** Whether a directory of a layer, by its descriptor, hides those of the layers below. */
+export function isOpaque(location: number): boolean {
   try {
     return getXattr(`/proc/self/fd/${location}/.`, 'trusted.overlay.opaque').toString() === 'y'
   } catch {

@@ -8,8 +8,12 @@ import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { callerWindow, requireTerminal } from '../client/attach.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
 import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
+import { interruptible } from '../client/signals.ts'
 import { consoleSize } from '../client/spec.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
+import { prepareVolumes } from '../client/volumes/fill.ts'
+import { volumePaths } from '../client/volumes/store.ts'
+import type { RunFlags } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
@@ -61,7 +65,8 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const logBounds = parseLogOptions(flags.logOpt ?? [])
   const labels = readLabels(flags.label ?? [], flags.labelFile ?? [])
   const limits = limitsOf(flags)
-  const mounts = parseMounts(flags.mount ?? [])
+  const volumePlace = (name: string) => volumePaths(settings, name).data
+  const mounts = parseMounts(flags.mount ?? [], volumePlace)
   const plainRights = parseRights(flags)
   const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
   const network = networkOf(flags)
@@ -72,7 +77,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     dns: (flags.dns ?? []).map(parseDns),
     nameServer: network.nameServer,
   }
-  const volumes = [...(flags.volume ?? []).map(parseVolume), ...mounts.volumes]
+  const volumes = [...(flags.volume ?? []).map((text) => parseVolume(text, volumePlace)), ...mounts.volumes]
   const devices = (flags.device ?? []).map(parseDevice)
   const envFiles = readEnvFiles(flags.envFile ?? [])
   const envOver = (env: readonly string[]) => mergeEnv(env, [...envFiles, ...(flags.env ?? [])], settings.env)
@@ -96,6 +101,8 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   })
   const spec = withRights(plain, rights)
   const size = terminal ? await callerWindow() : undefined
+  // All that was asked for makes sense; volumes stay even if the start fails.
+  await interruptible((signal) => prepareVolumes(settings, volumes, rootfs.lowerDirs, signal))
   return {
     ...{ id, command, interactive, terminal, detachKeys, labels, logBounds, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },

@@ -1,5 +1,7 @@
 import { expect, test } from 'bun:test'
-import { parseMounts } from './mount.ts'
+import { parseMounts as parse } from './mount.ts'
+
+const parseMounts = (options: string[]) => parse(options, (name) => `/volumes/${name}`)
 
 test('binds and tmpfs, in docker’s words and their synonyms', () => {
   expect(
@@ -7,6 +9,8 @@ test('binds and tmpfs, in docker’s words and their synonyms', () => {
       'type=bind,source=/etc,target=/host/etc,readonly',
       'type=bind,src=./src,dst=/app',
       'type=bind,src=/etc,destination=/rw,readonly=false',
+      'type=volume,source=data,target=/data,readonly,volume-nocopy',
+      'source=more,target=/more',
       'type=tmpfs,target=/scratch,tmpfs-size=64m,tmpfs-mode=1770',
       'type=tmpfs,dst=/plain',
     ]),
@@ -15,6 +19,8 @@ test('binds and tmpfs, in docker’s words and their synonyms', () => {
       { source: '/etc', destination: '/host/etc', readonly: true },
       { source: `${process.cwd()}/src`, destination: '/app', readonly: false },
       { source: '/etc', destination: '/rw', readonly: false },
+      { source: '/volumes/data', destination: '/data', readonly: true, name: 'data', noCopy: true },
+      { source: '/volumes/more', destination: '/more', readonly: false, name: 'more' },
     ],
     tmpfs: [
       { destination: '/scratch', options: ['size=67108864', 'mode=1770'] },
@@ -24,9 +30,10 @@ test('binds and tmpfs, in docker’s words and their synonyms', () => {
 })
 
 test.each([
-  ['', 'type=bind'],
-  ['type=volume,source=data,target=/data', 'type=bind or type=tmpfs'],
-  ['source=/etc,target=/x', 'type=bind or type=tmpfs'],
+  ['', 'type=volume with'],
+  ['type=npipe,source=data,target=/data', 'type=volume or type=tmpfs'],
+  ['type=volume,target=/data', 'the name of a volume'],
+  ['source=/etc,target=/x', 'type=bind for a path'],
   ['type=bind,source=/etc', 'target=/path'],
   ['type=bind,source=/etc,target=/x,bind-propagation=shared', 'target, source, readonly'],
   ['type=tmpfs,target=/x,source=/etc', 'target, tmpfs-size'],

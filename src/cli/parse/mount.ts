@@ -1,9 +1,10 @@
-/** `--mount type=bind|tmpfs,...`: docker's longer way to say `--volume` and `--tmpfs`. */
+/** `--mount type=bind|volume|tmpfs,...`: docker's longer way to say `--volume` and `--tmpfs`. */
 import { KataError } from '../../errors.ts'
 import type { TmpfsMount } from '../../oci/defaults/spec-rights.ts'
+import { isName } from './name.ts'
 import { parseTmpfs } from './rights.ts'
 import { parseSize } from './size.ts'
-import { type Volume, volumeOf } from './volume.ts'
+import { namedVolumeOf, type Volume, type VolumePlace, volumeOf } from './volume.ts'
 
 export interface Mounts {
   readonly volumes: readonly Volume[]
@@ -21,23 +22,28 @@ const synonyms: Readonly<Record<string, string>> = {
 /** Of each type, beyond `type` and `target`. */
 const known: Readonly<Record<string, readonly string[]>> = {
   bind: ['source', 'readonly'],
+  volume: ['source', 'readonly', 'volume-nocopy'],
   tmpfs: ['tmpfs-size', 'tmpfs-mode'],
 }
 
 /** @throws KataError OPTION_INVALID; what {@link volumeOf} throws. */
-export function parseMounts(options: readonly string[]): Mounts {
+export function parseMounts(options: readonly string[], place: VolumePlace): Mounts {
   const mounts = options.map((text) => ({ text, fields: fieldsOf(text) }))
   return {
-    volumes: mounts.filter(({ fields }) => fields.get('type') === 'bind').map(bindOf),
+    volumes: mounts
+      .filter(({ fields }) => fields.get('type') !== 'tmpfs')
+      .map((mount) => (mount.fields.get('type') === 'bind' ? bindOf(mount) : namedOf(mount, place))),
     tmpfs: mounts.filter(({ fields }) => fields.get('type') === 'tmpfs').map(tmpfsOf),
   }
 }
 
 function fieldsOf(text: string): Fields {
   const fields = new Map(text.split(',').map(fieldOf))
-  const type = fields.get('type')
-  // Docker means a volume by name where there is no type; we have none.
-  const names = Object.hasOwn(known, type ?? '') ? known[type!]! : refuse(text, 'type=bind or type=tmpfs')
+  // As in docker, it is a volume by name where there is no type.
+  const type = fields.get('type') ?? 'volume'
+  const names = Object.hasOwn(known, type)
+    ? known[type]!
+    : refuse(text, 'type=bind, type=volume or type=tmpfs')
   for (const name of fields.keys())
     if (name !== 'type' && name !== 'target' && !names.includes(name))
       refuse(text, `type=${type} with target, ${names.join(', ')}`)
@@ -52,14 +58,25 @@ function fieldOf(text: string): [name: string, value: string] {
 }
 
 function bindOf({ text, fields }: { text: string; fields: Fields }): Volume {
-  const readonly = fields.get('readonly') ?? 'false'
-  if (!['true', 'false', '1', '0'].includes(readonly))
-    refuse(text, 'readonly, readonly=true or readonly=false')
   return volumeOf(text, {
     source: fields.get('source') ?? '',
     destination: fields.get('target')!,
-    options: readonly === 'true' || readonly === '1' ? 'ro' : 'rw',
+    options: isTrue(text, fields, 'readonly') ? 'ro' : 'rw',
   })
+}
+
+function namedOf({ text, fields }: { text: string; fields: Fields }, place: VolumePlace): Volume {
+  const name = fields.get('source') ?? ''
+  if (!isName(name)) refuse(text, 'the name of a volume as its source, or type=bind for a path')
+  const access = isTrue(text, fields, 'readonly') ? 'ro' : 'rw'
+  const options = isTrue(text, fields, 'volume-nocopy') ? `${access},nocopy` : access
+  return namedVolumeOf(text, { name, destination: fields.get('target')!, options }, place)
+}
+
+function isTrue(text: string, fields: Fields, name: string): boolean {
+  const value = fields.get(name) ?? 'false'
+  if (!['true', 'false', '1', '0'].includes(value)) refuse(text, `${name}, ${name}=true or ${name}=false`)
+  return value === 'true' || value === '1'
 }
 
 function tmpfsOf({ fields }: { fields: Fields }): TmpfsMount {

@@ -2,7 +2,9 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname } from 'node:path'
-import { parseVolume } from './volume.ts'
+import { parseVolume as parse } from './volume.ts'
+
+const parseVolume = (text: string) => parse(text, (name) => `/volumes/${name}`)
 
 const directory = mkdtempSync(`${tmpdir()}/volume-`)
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -38,9 +40,10 @@ test("resolves the system's links, and refuses one that a pod may have made", ()
 })
 
 test.each([
-  ['/etc', 'form'],
+  ['etc', 'form'],
+  ['/etc', 'every volume has a name'],
   ['/etc:/a:ro:z', 'form'],
-  ['etc:/a', 'absolute.*no volumes by name'],
+  ['etc/b:/a', 'absolute.*nor a name.*write ./etc/b'],
   ['.src:/a', 'absolute.*write ./.src'],
   [':/a', 'absolute'],
   ['/etc:a', 'absolute'],
@@ -54,4 +57,19 @@ test.each([
 
 test('a missing source is named', () => {
   expect(() => parseVolume('/no/such/path:/a')).toThrow(/^\[VOLUME_SOURCE_MISSING\].*\/no\/such\/path/)
+})
+
+test('a name is one of a volume', () => {
+  expect(parseVolume('data:/srv/data')).toEqual({
+    ...{ source: '/volumes/data', destination: '/srv/data', readonly: false, name: 'data' },
+  })
+  expect(parseVolume('data:/x:ro,nocopy')).toMatchObject({ readonly: true, noCopy: true })
+  expect(() => parseVolume('data:/x:ext4')).toThrow('none of ro, rw, nocopy')
+})
+
+test('words of docker’s that mean nothing here are taken, others refused with the reason', () => {
+  for (const word of ['z', 'Z', 'cached', 'rprivate'])
+    expect(parseVolume(`data:/x:ro,${word}`)).toEqual(parseVolume('data:/x:ro'))
+  expect(() => parseVolume('data:/x:rshared')).toThrow('do not spread into a machine')
+  expect(() => parseVolume('/etc:/x:U')).toThrow('run chown yourself')
 })

@@ -1,0 +1,126 @@
+import { createInterface } from 'node:readline/promises'
+import { KataError } from '../../errors.ts'
+import { plainJson } from '../../plain-text.ts'
+import { interruptible } from '../client/signals.ts'
+import {
+  createVolume,
+  listVolumes,
+  type NamedVolume,
+  readVolume,
+  removeUnfinished,
+  removeVolume,
+  volumePaths,
+} from '../client/volumes/store.ts'
+import { volumeUses } from '../client/volumes/uses.ts'
+import type { VolumeFlags } from '../commands/volume.ts'
+import { tellError } from '../explain.ts'
+import { render } from '../output/format.ts'
+import { table } from '../output/table.ts'
+import { parseLabels } from '../parse/labels.ts'
+import { generateName } from '../parse/name.ts'
+import type { Settings } from '../settings.ts'
+import { forEachName } from './containers.ts'
+
+interface ShownVolume extends NamedVolume {
+  readonly namespace: string
+  /** Of its files, on the host. */
+  readonly mountpoint: string
+  readonly containers: readonly string[]
+}
+
+export async function create(
+  settings: Settings,
+  flags: VolumeFlags,
+  [name = generateName()]: readonly string[],
+): Promise<number> {
+  createVolume(settings, name, parseLabels(flags.label ?? []))
+  settings.print(settings.format === 'json' ? `${JSON.stringify({ name })}\n` : `${name}\n`)
+  return 0
+}
+
+export async function ls(settings: Settings, { quiet }: VolumeFlags): Promise<number> {
+  const all = listVolumes(settings).flatMap((name) => {
+    try {
+      return [shown(settings, name)]
+    } catch (error) {
+      tellError(settings, error)
+      return []
+    }
+  })
+  const rows = all.map(({ name, createdAt, containers }) => [name, createdAt, containers.join(',') || '-'])
+  settings.print(
+    render(settings.format, all, () =>
+      quiet ? all.map(({ name }) => `${name}\n`).join('') : table(['NAME', 'CREATED', 'CONTAINERS'], rows),
+    ),
+  )
+  return 0
+}
+
+export async function inspect(
+  settings: Settings,
+  _flags: VolumeFlags,
+  names: readonly string[],
+): Promise<number> {
+  const found: ShownVolume[] = []
+  for (const name of names) {
+    try {
+      found.push(shown(settings, name))
+    } catch (error) {
+      tellError(settings, error)
+    }
+  }
+  settings.print(`${plainJson(found, 2)}\n`)
+  return found.length === names.length ? 0 : 1
+}
+
+export async function rm(
+  settings: Settings,
+  { force }: VolumeFlags,
+  names: readonly string[],
+): Promise<number> {
+  const uses = volumeUses(settings)
+  return interruptible((signal) =>
+    forEachName(settings, names, async (name) => {
+      const containers = uses.get(volumePaths(settings, name).data)
+      if (containers !== undefined)
+        throw new KataError('VOLUME_IN_USE', { name, containers: containers.join(', ') })
+      await removeVolume(settings, name, signal).catch((error) => {
+        if (!(force && error instanceof KataError && error.code === 'VOLUME_NOT_FOUND')) throw error
+      })
+    }),
+  )
+}
+
+export async function prune(settings: Settings, { force }: VolumeFlags): Promise<number> {
+  const uses = volumeUses(settings)
+  const unused = listVolumes(settings).filter((name) => !uses.has(volumePaths(settings, name).data))
+  if (unused.length > 0 && force !== true && !(await confirmed(unused))) return 1
+  return interruptible(async (signal) => {
+    await removeUnfinished(settings, signal)
+    return forEachName(settings, unused, (name) => removeVolume(settings, name, signal))
+  })
+}
+
+/** @throws KataError OPTION_CONFLICT when nobody is there to ask. */
+async function confirmed(names: readonly string[]): Promise<boolean> {
+  if (!process.stdin.isTTY)
+    throw new KataError('OPTION_CONFLICT', {
+      options: 'volume prune and a standard input that is no terminal',
+      reason: `it asks before it removes ${names.join(', ')}`,
+      remedy: 'Add --force.',
+    })
+  const asked = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return /^y(es)?$/i.test(
+      (await asked.question(`Remove these volumes with their files: ${names.join(', ')}? [y/N] `)).trim(),
+    )
+  } finally {
+    asked.close()
+  }
+}
+
+function shown(settings: Settings, name: string): ShownVolume {
+  const { data } = volumePaths(settings, name)
+  const containers = volumeUses(settings).get(data) ?? []
+  return { ...readVolume(settings, name), namespace: settings.namespace, mountpoint: data, containers }
+}

@@ -1,0 +1,45 @@
+/** `kata-ts volume`: directories of the runtime's own that outlive containers. */
+import type { Command } from 'commander'
+import { type Cli, collect, describe, rootAction } from './command.ts'
+
+export interface VolumeFlags {
+  readonly label?: readonly string[]
+  readonly filter?: readonly string[]
+  readonly force?: true
+  readonly quiet?: true
+}
+
+export function volumeCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'volume',
+    summary: 'make, list, show and remove volumes',
+    example: 'volume ls',
+  })
+  const verbs = [
+    ['create [name]', 'make a volume; one of that name stays as it is', 'create data'],
+    ['ls', 'list volumes, and the containers that have them', 'ls'],
+    ['inspect <name...>', 'print all facts about volumes as JSON', 'inspect data'],
+    ['rm <name...>', 'remove volumes with their files', 'rm data'],
+    ['prune', 'remove all volumes that no container has', 'prune --force'],
+  ] as const
+  for (const [usage, summary, example] of verbs) {
+    const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm' | 'prune'
+    const child = describe({ usage, summary, example: `volume ${example}` })
+    optionsOf[verb]?.(child)
+    command.addCommand(
+      rootAction<VolumeFlags>(child, cli, async (settings, flags, args) => {
+        const volume = await import('../actions/volume.ts')
+        return volume[verb](settings, flags, args)
+      }),
+    )
+  }
+  return command
+}
+
+const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
+  create: (command) =>
+    command.option('--label <key=value>', 'a note for `volume inspect`; repeatable', collect),
+  ls: (command) => command.option('-q, --quiet', 'names only'),
+  rm: (command) => command.option('-f, --force', 'do not mind volumes that are not there'),
+  prune: (command) => command.option('-f, --force', 'do not ask'),
+}

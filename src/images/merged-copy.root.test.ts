@@ -1,0 +1,101 @@
+/** A directory of an image's layers, copied as an overlay would show it. */
+import { afterAll, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { makeFifo } from '../linux/files/fifo.ts'
+import { makeWhiteout, setXattr } from '../linux/files/inode.ts'
+import { copyMergedDirectory } from './merged-copy.ts'
+
+const base = mkdtempSync(`${tmpdir()}/merged-copy-`)
+afterAll(() => rmSync(base, { recursive: true }))
+const asRoot = test.skipIf(process.getuid?.() !== 0)
+let count = 0
+
+/** Layers of these files (a name that ends with / is a directory), topmost first, and an empty target. */
+function image(...layers: Record<string, string>[]): { layers: string[]; target: string } {
+  const root = `${base}/${count++}`
+  const directories = layers.map((files, index) => {
+    for (const [name, text] of Object.entries(files)) {
+      const path = `${root}/layer${index}/${name}`
+      mkdirSync(name.endsWith('/') ? path : path.slice(0, path.lastIndexOf('/')), { recursive: true })
+      if (!name.endsWith('/')) writeFileSync(path, text)
+    }
+    return `${root}/layer${index}`
+  })
+  mkdirSync(`${root}/target`)
+  return { layers: directories, target: `${root}/target` }
+}
+
+asRoot('layers are merged, and what the upper ones hide is not there', async () => {
+  const { layers, target } = image(
+    { 'data/both': 'new', 'data/opaque/new': '', 'data/file/': '' },
+    {
+      'data/both': 'old',
+      'data/gone': 'old',
+      'data/opaque/old': '',
+      'data/sub/kept': 'kept',
+      'data/file/x': '',
+    },
+  )
+  makeWhiteout(`${layers[0]}/data/gone`)
+  setXattr(`${layers[0]}/data/opaque`, 'trusted.overlay.opaque', Buffer.from('y'))
+  rmSync(`${layers[0]}/data/file`, { recursive: true })
+  writeFileSync(`${layers[0]}/data/file`, 'a file')
+  expect(await copyMergedDirectory(layers, '/data', target)).toBe(true)
+  expect(readdirSync(target, { recursive: true }).sort()).toEqual(
+    ['both', 'file', 'opaque', 'opaque/new', 'sub', 'sub/kept'].sort(),
+  )
+  expect(readFileSync(`${target}/both`, 'utf8')).toBe('new')
+  expect(readFileSync(`${target}/file`, 'utf8')).toBe('a file')
+})
+
+asRoot('owners, modes and links stay; devices and FIFOs are left out', async () => {
+  const { layers, target } = image({ 'srv/data/program': 'x', 'srv/data/sub/': '' })
+  const data = `${layers[0]}/srv/data`
+  chownSync(`${data}/program`, 12, 34)
+  chmodSync(`${data}/program`, 0o4750)
+  chmodSync(`${data}/sub`, 0o1777)
+  chownSync(data, 999, 998)
+  chmodSync(data, 0o750)
+  makeFifo(`${data}/fifo`)
+  symlinkSync('/etc/passwd', `${data}/link`)
+  expect(await copyMergedDirectory(layers, '/srv/data', target)).toBe(true)
+  expect(statSync(target)).toMatchObject({ uid: 999, gid: 998, mode: 0o40750 })
+  expect(statSync(`${target}/program`)).toMatchObject({ uid: 12, gid: 34, mode: 0o104750 })
+  expect(statSync(`${target}/sub`).mode).toBe(0o41777)
+  expect(lstatSync(`${target}/link`).isSymbolicLink()).toBe(true)
+  expect(readlinkSync(`${target}/link`)).toBe('/etc/passwd')
+  expect(existsSync(`${target}/fifo`)).toBe(false)
+})
+
+asRoot('a link on the way leads to a place in the image, never to one of the host', async () => {
+  const { layers, target } = image({ 'real/file': 'mine', 'etc-of-the-image/': '' })
+  symlinkSync('/real', `${layers[0]}/data`)
+  symlinkSync('/etc', `${layers[0]}/host`)
+  symlinkSync('../../../../../../etc', `${layers[0]}/up`)
+  expect(await copyMergedDirectory(layers, '/data', target)).toBe(true)
+  expect(readdirSync(target)).toEqual(['file'])
+  for (const path of ['/host', '/up', '/nothing', '/real/file'])
+    expect(await copyMergedDirectory(layers, path, target)).toBe(false)
+})
+
+asRoot('an abort ends it', async () => {
+  const { layers, target } = image({ 'data/a': '' })
+  await expect(copyMergedDirectory(layers, '/data', target, AbortSignal.abort('enough'))).rejects.toBe(
+    'enough',
+  )
+})

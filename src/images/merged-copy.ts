@@ -1,0 +1,171 @@
+/**
+ * Copies a directory of an image, as an overlay would show its layers, into a directory of the host's. The author of the image chose
+ * names and links, and we are root: every name is opened beneath its layer and through no link, and what a link says is copied, not followed.
+ */
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  futimesSync,
+  lchownSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  readSync,
+  type Stats,
+  symlinkSync,
+  writeSync,
+} from 'node:fs'
+import { readEntries } from '../linux/files/directory.ts'
+import {
+  closing,
+  O_PATH,
+  openAt,
+  openDirectoryAt,
+  resolve,
+  workingDirectory,
+} from '../linux/files/open-at.ts'
+import { SyscallError } from '../linux/libc.ts'
+import { sleep } from '../time.ts'
+import { findInImage, isOpaque } from './account-files.ts'
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants
+const beneath = resolve.beneath | resolve.noSymlinks | resolve.noXdev
+const pieceBytes = 1 << 20
+/** Signals and timers have their turn once in so many entries. */
+const breathEvery = 64
+
+/**
+ * Fills the empty directory `target` with what the image has at `path`, and gives it the owner and the mode from there. Files keep owners,
+ * modes and times; hard links become files of their own; devices, FIFOs and sockets are left out, as are extended attributes.
+ *
+ * @returns false when the image has no such directory; `target` stays as it is.
+ * @throws SyscallError and node:fs errors such as ENOSPC. @throws the signal's reason.
+ */
+export async function copyMergedDirectory(
+  lowerDirs: readonly string[],
+  path: string,
+  target: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const found = findInImage(lowerDirs, path)
+  if (found?.kind !== 'directory') return false
+  const sources: number[] = []
+  const into = openSync(target, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  try {
+    for (const layer of found.layers) sources.push(openInLayer(layer, found.parts))
+    await new MergedCopy(signal).directory(sources, into)
+  } finally {
+    for (const fd of [...sources, into]) closeSync(fd)
+  }
+  return true
+}
+
+function openInLayer(layer: string, parts: readonly string[]): number {
+  return closing(openAt(workingDirectory, layer, O_PATH, 0), (root) =>
+    openAt(root, parts.join('/') || '.', O_RDONLY | O_DIRECTORY, resolve.beneath | resolve.noSymlinks),
+  )
+}
+
+class MergedCopy {
+  readonly #signal: AbortSignal | undefined
+  #entries = 0
+
+  constructor(signal: AbortSignal | undefined) {
+    this.#signal = signal
+  }
+
+  /** `sources` are one directory of the layers, topmost first. */
+  async directory(sources: readonly number[], into: number): Promise<void> {
+    const done = new Set<string>()
+    for (const [index, source] of sources.entries()) {
+      for (let entries = readEntries(source); entries !== undefined; entries = readEntries(source)) {
+        for (const { name } of entries) {
+          const key = name.toString('latin1')
+          if (done.has(key)) continue
+          done.add(key)
+          await this.#breathe()
+          await this.#entry(sources.slice(index), Buffer.from(name), into)
+        }
+      }
+    }
+    giveFacts(into, fstatSync(sources[0]!))
+  }
+
+  /** What the topmost of `sources` has under this name. A whiteout is one of the devices that are left out. */
+  async #entry(sources: readonly number[], name: Buffer, into: number): Promise<void> {
+    const [source = -1] = sources
+    const stat = closing(openAt(source, name, O_PATH | O_NOFOLLOW, beneath), (fd) => fstatSync(fd))
+    if (stat.isDirectory()) await this.#subdirectory(sources, name, into)
+    else if (stat.isFile()) copyFile(source, name, into)
+    else if (stat.isSymbolicLink()) copyLink(source, name, into, stat)
+  }
+
+  async #subdirectory(sources: readonly number[], name: Buffer, into: number): Promise<void> {
+    mkdirSync(inside(into, name), { mode: 0o700 })
+    const opened: number[] = []
+    try {
+      for (const source of sources) {
+        const fd = directoryOrNone(source, name)
+        if (fd === undefined) continue
+        if (fd === 'other') break
+        opened.push(fd)
+        if (isOpaque(fd)) break
+      }
+      const target = openDirectoryAt(into, name)
+      opened.push(target)
+      await this.directory(opened.slice(0, -1), target)
+    } finally {
+      for (const fd of opened) closeSync(fd)
+    }
+  }
+
+  async #breathe(): Promise<void> {
+    this.#signal?.throwIfAborted()
+    if (++this.#entries % breathEvery === 0) await sleep(0)
+  }
+}
+
+/** `other`: something else has the name there, which hides the directories of the layers below. */
+function directoryOrNone(source: number, name: Buffer): number | 'other' | undefined {
+  try {
+    return openDirectoryAt(source, name)
+  } catch (error) {
+    if (!(error instanceof SyscallError)) throw error
+    if (error.errno === 'ENOENT') return undefined
+    if (error.errno === 'ENOTDIR' || error.errno === 'ELOOP') return 'other'
+    throw error
+  }
+}
+
+function copyFile(source: number, name: Buffer, into: number): void {
+  closing(openAt(source, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, beneath), (from) => {
+    const stat = fstatSync(from)
+    if (!stat.isFile()) return
+    closing(openSync(inside(into, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600), (to) => {
+      const bytes = Buffer.alloc(Math.min(pieceBytes, Math.max(stat.size, 1)))
+      for (let count = readSync(from, bytes); count > 0; count = readSync(from, bytes))
+        for (let at = 0; at < count; ) at += writeSync(to, bytes, at, count - at)
+      giveFacts(to, stat)
+    })
+  })
+}
+
+function copyLink(source: number, name: Buffer, into: number, { uid, gid }: Stats): void {
+  const target = readlinkSync(inside(source, name), { encoding: 'buffer' })
+  symlinkSync(target, inside(into, name))
+  lchownSync(inside(into, name), uid, gid)
+}
+
+/** The owner before the mode: a change of owner takes set-user-id bits away. */
+function giveFacts(fd: number, { uid, gid, mode, atimeMs, mtimeMs }: Stats): void {
+  fchownSync(fd, uid, gid)
+  fchmodSync(fd, mode & 0o7777)
+  futimesSync(fd, atimeMs / 1000, mtimeMs / 1000)
+}
+
+/** A name in an open directory, as a path; names are bytes, and need not be text. */
+const inside = (directory: number, name: Buffer): Buffer =>
+  Buffer.concat([Buffer.from(`/proc/self/fd/${directory}/`), name])
