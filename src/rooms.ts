@@ -33,6 +33,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'cli/commands/lifecycle': ['root', 'as cli'],
   'cli/commands/look': ['root', 'as cli'],
   'cli/output': ['root', 'as cli'],
+  'cli/output/template': ['root', 'as cli'],
   'cli/parse': ['root', 'the operator’s options; looks up the paths that they name'],
   config: ['neither', 'the operator’s configuration and the pod’s annotations as one value'],
   'config/files': ['neither', 'as above'],

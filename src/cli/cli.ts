@@ -83,7 +83,7 @@ function settingsOf(
     namespace,
     runDir: options.runDir,
     stateDir: options.stateDir,
-    format: parseFormat(options.format),
+    ...parseFormat(options.format),
     debug: level === 'debug',
     log: createLogger({ level }),
     self: selfCommand(execPath, script),

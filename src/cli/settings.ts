@@ -19,6 +19,8 @@ export interface Settings {
   /** `/var/lib/kata-ts`: container records and images; survives a reboot. */
   readonly stateDir: string
   readonly format: Format
+  /** For commands that take one; `format` is `text` then. */
+  readonly template?: string
   readonly debug: boolean
   readonly log: Logger
   readonly self: SelfCommand

@@ -3,6 +3,11 @@ import { type CatalogueEntry, entry } from './entry.ts'
 
 export const cliErrors = {
   OPTION_INVALID: entry('invalid_argument', '{option} does not take {"value"}', 'Allowed: {allowed}.'),
+  TEMPLATE_INVALID: entry(
+    'invalid_argument',
+    '--format {"template"}: {reason}',
+    'docs/how-to/run.md has the fields and functions; --format json prints everything.',
+  ),
   OPTION_CONFLICT: entry('invalid_argument', '{options} cannot be used together: {reason}', '{remedy}'),
   NAME_INVALID: entry(
     'invalid_argument',

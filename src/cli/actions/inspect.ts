@@ -6,13 +6,19 @@ import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
 import { readWarnings } from '../../bundle/warnings.ts'
 import { KataError } from '../../errors.ts'
 import { isObject } from '../../json/compounds.ts'
+import { readBundleSpec } from '../../oci/bundle.ts'
+import type { OciSpec } from '../../oci/spec.ts'
 import { plainJson } from '../../plain-text.ts'
 import { readFacts } from '../../sandbox/records/facts.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
+import { listVolumes, volumePaths } from '../client/volumes/store.ts'
 import { tellError } from '../explain.ts'
+import { dockerFacts } from '../output/docker-view.ts'
+import { invalidTemplate } from '../output/template/parse.ts'
+import { compileTemplate } from '../output/template/template.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
@@ -21,19 +27,44 @@ export async function inspect(
   { full }: { full: boolean },
   names: readonly string[],
 ): Promise<number> {
+  const template = settings.template === undefined ? undefined : compileInspect(settings.template)
   const facts: unknown[] = []
   let exitCode = 0
   for (const name of names) {
     try {
       const found = await factsOf(settings, findRecord(settings, name))
-      facts.push(full ? found : { ...found, config: withoutRules(found.config) })
+      const shown = full ? found : { ...found, config: withoutRules(found.config) }
+      if (template === undefined) facts.push(shown)
+      else
+        settings.print(
+          `${template.render(dockerFacts(shown, specOf(found.paths.bundle), volumesIn(settings)))}\n`,
+        )
     } catch (error) {
       tellError(settings, error)
       exitCode = 1
     }
   }
-  settings.print(`${plainJson(facts, 2)}\n`)
+  if (template === undefined) settings.print(`${plainJson(facts, 2)}\n`)
   return exitCode
+}
+
+/** @throws KataError TEMPLATE_INVALID: a table is of many containers. */
+function compileInspect(text: string) {
+  if (!text.includes('{{')) throw invalidTemplate(text, '`table` is for ps')
+  return compileTemplate(text.replaceAll('\\t', '\t').replaceAll('\\n', '\n'))
+}
+
+function volumesIn(settings: Settings) {
+  return listVolumes(settings).map((name) => ({ name, source: volumePaths(settings, name).data }))
+}
+
+/** What cannot be read has nothing to say; the JSON tells why. */
+function specOf(bundle: string): OciSpec {
+  try {
+    return readBundleSpec(bundle)
+  } catch {
+    return {}
+  }
 }
 
 /** Record, live state, and what the shim has written about the sandbox while it lives. */

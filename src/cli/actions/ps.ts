@@ -6,28 +6,24 @@ import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { listExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
+import { volumesOf } from '../client/volumes/uses.ts'
 import type { PsFlags } from '../commands/ps.ts'
 import { tellError } from '../explain.ts'
 import { coloured } from '../output/colour.ts'
+import { type Listed as DockerListed, dockerRow, dockerTitles } from '../output/docker-view.ts'
 import { shortDuration } from '../output/duration.ts'
 import { render } from '../output/format.ts'
 import { table } from '../output/table.ts'
-import type { Labels } from '../parse/labels.ts'
+import { compileTemplate } from '../output/template/template.ts'
+import { parseWhole } from '../parse/number.ts'
 import { parseFilters } from '../parse/ps-filter.ts'
 import type { Settings } from '../settings.ts'
 
 /** One line of `ps`. */
-export interface Listed {
-  readonly id: string
+export interface Listed extends DockerListed {
   readonly namespace: string
-  readonly status: Observation['status']
-  readonly exitCode: number | null
   /** The guest's kernel killed a process of it for want of memory. */
   readonly oomKilled: boolean
-  readonly image: string
-  readonly command: readonly string[]
-  readonly createdAt: string
-  readonly labels: Labels
   readonly shimPid: number | null
   readonly vmmPid: number | null
   /** `kvm` or `tcg`, of a machine that is up. */
@@ -37,23 +33,67 @@ export interface Listed {
   readonly openWalls: readonly OpenWall[] | null
 }
 
-export async function ps(
-  settings: Settings,
-  { running, quiet, allNamespaces, filter = [] }: PsFlags,
-): Promise<number> {
+export async function ps(settings: Settings, flags: PsFlags): Promise<number> {
+  const { running, quiet, filter = [] } = flags
+  const allNamespaces = flags.allNamespaces === true
   const passes = parseFilters(filter)
-  const records = namespacesOf(settings, allNamespaces === true).flatMap((namespace) =>
+  const template = settings.template === undefined ? undefined : compileRows(settings.template)
+  const most = lastOf(flags)
+  const records = namespacesOf(settings, allNamespaces).flatMap((namespace) =>
     readAll({ ...settings, namespace }),
   )
   const all = await Promise.all(
     records.map(async (record) => listed(settings, record, await observe(record))),
   )
   const isRunning = ({ status }: Listed) => status === 'running' || status === 'paused'
-  const shown = all.filter((container) => passes(container) && (!running || isRunning(container)))
+  const shown = newest(
+    all.filter((container) => passes(container) && (!running || isRunning(container))),
+    most,
+  )
   const { windowSize } = await import('../../linux/terminal.ts')
-  const layout = { now: Date.now(), withNamespace: allNamespaces === true, width: windowSize(1)?.columns }
-  settings.print(render(settings.format, shown, (list) => (quiet ? names(list) : asTable(list, layout))))
+  const width = flags.trunc ? windowSize(1)?.columns : undefined
+  const now = Date.now()
+  const asText = (list: readonly Listed[]) => {
+    if (quiet) return names(list)
+    return template?.(list, now) ?? asTable(list, { now, withNamespace: allNamespaces, width })
+  }
+  settings.print(render(settings.format, shown, asText))
   return 0
+}
+
+/** How many of the newest containers are asked for; all of them unless somebody said. */
+function lastOf({ last, latest }: PsFlags): number {
+  if (latest) return 1
+  return last === undefined || last === '-1'
+    ? Number.POSITIVE_INFINITY
+    : parseWhole(last, '--last', 1, 1_000_000)
+}
+
+/** In the order of the list. */
+function newest(list: readonly Listed[], count: number): readonly Listed[] {
+  if (list.length <= count) return list
+  const kept = new Set([...list].sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)).slice(0, count))
+  return list.filter((container) => kept.has(container))
+}
+
+/** Docker's `--format`: a line for each container, after a line of titles with `table`. @throws KataError TEMPLATE_INVALID. */
+function compileRows(text: string): (list: readonly Listed[], now: number) => string {
+  const isTable = /^table(\s|$)/.test(text)
+  const body = (isTable ? text.slice('table'.length).trim() : text)
+    .replaceAll('\\t', '\t')
+    .replaceAll('\\n', '\n')
+  const template = compileTemplate(
+    body === '' ? '{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}' : body,
+  )
+  const title = template.render(dockerTitles)
+  return (list, now) => {
+    const lines = list.map((container) => template.render(dockerRow(container, now)))
+    if (!isTable) return lines.map((line) => `${line}\n`).join('')
+    return table(
+      title.split('\t'),
+      lines.map((line) => line.split('\t')),
+    )
+  }
 }
 
 /**
@@ -91,12 +131,23 @@ function namespacesOf(settings: Settings, all: boolean): string[] {
 }
 
 function listed(settings: Settings, record: ContainerRecord, seen: Observation): Listed {
-  const { id, namespace, image, command, createdAt, labels = {} } = record
+  const {
+    id,
+    namespace,
+    image,
+    command,
+    createdAt,
+    startedAt = null,
+    finishedAt = null,
+    labels = {},
+  } = record
+  const { bundle } = pathsOf(settings, record)
   const facts = seen.vmmPid === undefined ? undefined : factsOf(settings, record)
   return {
     ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
-    labels,
-    oomKilled: wasOomKilled(pathsOf(settings, record).bundle),
+    ...{ startedAt, finishedAt, labels },
+    volumes: volumesOf({ ...settings, namespace }, bundle),
+    oomKilled: wasOomKilled(bundle),
     shimPid: seen.shimPid ?? null,
     vmmPid: seen.vmmPid ?? null,
     accelerator: facts?.accelerator ?? null,
@@ -119,16 +170,35 @@ export function asTable(
     id,
     statusText(live),
     shortDuration(now - Date.parse(createdAt)),
+    localTime(createdAt),
     live.vmmPid === null ? '-' : String(live.vmmPid),
     live.accelerator ?? '-',
     live.openWalls?.map(({ wall }) => wall).join(',') || '-',
     image,
     command.join(' '),
   ])
-  const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'OPEN WALLS', 'ROOTFS', 'COMMAND']
+  const columns = [
+    'NAME',
+    'STATUS',
+    'AGE',
+    'CREATED',
+    'VMM',
+    'ACCELERATOR',
+    'OPEN WALLS',
+    'ROOTFS',
+    'COMMAND',
+  ]
   return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows, width, (cell, column) =>
     column === 'OPEN WALLS' && cell !== '-' ? coloured(cell, 'warning') : cell,
   )
+}
+
+/** `2026-11-26 20:51` of this host. */
+function localTime(moment: string): string {
+  const date = new Date(moment)
+  const two = (number: number) => String(number).padStart(2, '0')
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
 }
 
 /** `stopped (137, OOM)`: gives the reason for a kill by the kernel. */

@@ -27,8 +27,10 @@ export interface ContainerRecord {
   readonly imageId?: string | undefined
   /** Host directories of its root file system's read-only layers, from the top down. */
   readonly layers: readonly string[]
-  /** ISO 8601. */
+  /** ISO 8601, as all times here. */
   readonly createdAt: string
+  /** When its machine was there, the last time. */
+  readonly startedAt?: string | undefined
   readonly status: RecordStatus
   /** The shim's ttrpc address, once known. */
   readonly address?: string | undefined
@@ -62,6 +64,7 @@ const containerRecord = record<ContainerRecord>({
   imageId: text,
   layers: needed(list(text)),
   createdAt: needed(text),
+  startedAt: text,
   status: needed(choice('creating', 'running', 'stopped')),
   address: text,
   exitCode: number,

@@ -1,6 +1,7 @@
 /** How every command is made: the same options for the surroundings, one example, one way to an exit code. */
 import { Command } from 'commander'
 import { KataError } from '../../errors.ts'
+import { refuseTemplate } from '../output/format.ts'
 import { defaultNamespace, defaultStateDir, type Settings } from '../settings.ts'
 
 export interface GlobalOptions {
@@ -28,7 +29,7 @@ const globalOptions = [
   ['--run-dir <dir>', 'run-time state, shared with the shim', '/run/kata-ts'],
   ['--state-dir <dir>', 'container records and logs', defaultStateDir],
   ['--log-level <level>', 'debug, info, warn or error; logs go to standard error', 'warn'],
-  ['--format <format>', 'text or json, where data is printed', 'text'],
+  ['--format <format>', 'text or json, where data is printed; ps and inspect take templates, too', 'text'],
   [
     '--result-file <file>',
     'write exit code, errors and warnings to this file as JSON; it must not exist',
@@ -60,10 +61,19 @@ export const allCommandsGroup = 'Options of all commands:'
 /** Adds the options that every command has, behind its own. Without defaults here, so that a value given before the name is kept. */
 export function withGlobals(command: Command): Command {
   command.optionsGroup(allCommandsGroup)
+  // A command may have one of them with words of its own.
+  const own = new Set(command.options.map(({ long }) => long))
   for (const [flags, description, value] of globalOptions)
-    command.option(flags, value === '' ? description : `${description} (default: ${value})`)
+    if (!own.has(flags.split(' ')[0]))
+      command.option(flags, value === '' ? description : `${description} (default: ${value})`)
   command.optionsGroup('Options:')
   return command
+}
+
+/** What is not so with every command. */
+interface CommandTraits {
+  /** `--format` may be a template. */
+  readonly takesTemplate?: true
 }
 
 type Run<Options> = (settings: Settings, options: Options, args: string[]) => Promise<number | undefined>
@@ -72,7 +82,12 @@ type Run<Options> = (settings: Settings, options: Options, args: string[]) => Pr
  * Gives `command` its action; its result is the exit code. The global options may come before the command's name
  * or among its own.
  */
-export function action<Options>(command: Command, cli: Cli, run: Run<Options>): Command {
+export function action<Options>(
+  command: Command,
+  cli: Cli,
+  run: Run<Options>,
+  traits: CommandTraits = {},
+): Command {
   withGlobals(command)
   return command.action(async () => {
     const defaults = Object.fromEntries(
@@ -80,16 +95,23 @@ export function action<Options>(command: Command, cli: Cli, run: Run<Options>): 
     )
     const given = { ...defaults, ...command.parent?.opts(), ...topOf(command).opts(), ...command.opts() }
     const settings = cli.settings(given as unknown as GlobalOptions)
+    if (traits.takesTemplate !== true) refuseTemplate(settings.template)
     cli.finish((await run(settings, command.opts() as Options, command.args)) ?? 0)
   })
 }
 
 /** The same for a command that reads or changes what is root's. @throws KataError NOT_ROOT. */
-export function rootAction<Options>(command: Command, cli: Cli, run: Run<Options>): Command {
-  return action<Options>(command, cli, (settings, options, args) => {
+export function rootAction<Options>(
+  command: Command,
+  cli: Cli,
+  run: Run<Options>,
+  traits: CommandTraits = {},
+): Command {
+  const asRoot: Run<Options> = (settings, options, args) => {
     if (process.getuid?.() !== 0) throw new KataError('NOT_ROOT', { what: `kata-ts ${command.name()}` })
     return run(settings, options, args)
-  })
+  }
+  return action<Options>(command, cli, asRoot, traits)
 }
 
 function topOf(command: Command): Command {

@@ -8,28 +8,40 @@ export interface PsFlags {
   readonly running?: true
   readonly quiet?: true
   readonly allNamespaces?: true
+  /** False with `--no-trunc`. */
+  readonly trunc: boolean
+  readonly last?: string
+  readonly latest?: true
 }
 
 export function psCommand(cli: Cli): Command {
   const command = describe({
     usage: 'ps',
     summary: 'list containers in every state',
-    example: 'ps --format json',
+    example: "ps --filter status=running --format 'table {{.Names}}\\t{{.Status}}'",
   })
     .option('-a, --all', 'containers in every state, which is so anyway')
     .option('--running', 'only running containers')
     .option(
       '-f, --filter <key=value>',
-      'label=KEY[=VALUE], name=PART, status=STATUS or exited=CODE; repeatable',
+      'label=KEY[=VALUE], name=PART, id=START, status=STATUS, exited=CODE, volume=NAME or ancestor=IMAGE; repeatable',
       collect,
     )
     .option('-q, --quiet', 'names only')
+    .option('-n, --last <n>', 'only the n newest containers')
+    .option('-l, --latest', 'only the newest container')
+    .option('--no-trunc', 'do not cut lines to the width of the terminal')
     .option(
       '-A, --all-namespaces',
       'containers of every namespace, including those of containerd (k8s.io, moby)',
     )
-  return rootAction<PsFlags>(command, cli, async (settings, flags) => {
-    const { ps } = await import('../actions/ps.ts')
-    return ps(settings, flags)
-  })
+  return rootAction<PsFlags>(
+    command,
+    cli,
+    async (settings, flags) => {
+      const { ps } = await import('../actions/ps.ts')
+      return ps(settings, flags)
+    },
+    { takesTemplate: true },
+  )
 }

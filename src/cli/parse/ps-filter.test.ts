@@ -1,10 +1,18 @@
 import { expect, test } from 'bun:test'
 import { parseFilters } from './ps-filter.ts'
 
+const of = (image: string, ...volumes: string[]) => ({ image, volumes })
+
 const containers = [
-  { id: 'web-1', status: 'running', exitCode: null, labels: { tier: 'web', live: '' } },
-  { id: 'web-2', status: 'stopped', exitCode: 0, labels: { tier: 'web' } },
-  { id: 'db', status: 'stopped', exitCode: 137, labels: { tier: 'db', live: '' } },
+  { id: 'web-1', status: 'running', exitCode: null, labels: { tier: 'web', live: '' }, ...of('busybox') },
+  { id: 'web-2', status: 'stopped', exitCode: 0, labels: { tier: 'web' }, ...of('busybox:latest', 'data') },
+  {
+    id: 'db',
+    status: 'stopped',
+    exitCode: 137,
+    labels: { tier: 'db', live: '' },
+    ...of('/srv/db.tar', 'data', 'logs'),
+  },
 ]
 
 test.each([
@@ -19,10 +27,14 @@ test.each([
   ],
   [['status=exited', 'label=live'], ['db']],
   [['status=stopped', 'exited=0'], ['web-2']],
+  [['id=web'], ['web-1', 'web-2']],
+  [['id=eb'], []],
+  [['volume=data'], ['web-2', 'db']],
+  [['ancestor=busybox'], ['web-1', 'web-2']],
 ])('%j passes %j', (filters, ids) => {
   expect(containers.filter(parseFilters(filters)).map(({ id }) => id)).toEqual(ids)
 })
 
-test.each(['', 'label', 'label=', 'ancestor=x', 'status=sleeping', 'exited=x'])('%j is refused', (filter) => {
+test.each(['', 'label', 'label=', 'since=x', 'status=sleeping', 'exited=x'])('%j is refused', (filter) => {
   expect(() => parseFilters([filter])).toThrow('[OPTION_INVALID] --filter')
 })

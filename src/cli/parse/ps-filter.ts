@@ -8,9 +8,11 @@ export interface Filtered {
   readonly status: string
   readonly exitCode: number | null
   readonly labels: Labels
+  readonly image: string
+  readonly volumes: readonly string[]
 }
 
-const names = ['label', 'name', 'status', 'exited'] as const
+const names = ['label', 'name', 'id', 'status', 'exited', 'volume', 'ancestor'] as const
 type FilterName = (typeof names)[number]
 
 const states = ['creating', 'created', 'running', 'paused', 'stopped', 'dead', 'unresponsive']
@@ -24,6 +26,9 @@ const holds: Readonly<Record<FilterName, (container: Filtered, value: string) =>
     return Object.hasOwn(labels, name) && (equals < 0 || labels[name] === value.slice(equals + 1))
   },
   name: ({ id }, value) => id.includes(value),
+  id: ({ id }, value) => id.startsWith(value),
+  volume: ({ volumes }, value) => volumes.includes(value),
+  ancestor: ({ image }, value) => image === value || image === `${value}:latest`,
   status: ({ status }, value) => status === (synonyms[value] ?? value),
   exited: ({ status, exitCode }, value) => status === 'stopped' && exitCode === Number(value),
 }

@@ -65,7 +65,7 @@ export class Session {
     })
     await Promise.race([created, interrupted])
     this.#showWarnings()
-    this.#update({ status: 'running' })
+    this.#update({ status: 'running', startedAt: new Date().toISOString() })
     return this.#task
   }
 

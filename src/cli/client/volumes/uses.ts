@@ -1,7 +1,7 @@
 /** The containers that have a volume, in whatever state they are: one that is stopped wants it again. */
 import { readBundleSpec } from '../../../oci/bundle.ts'
 import { listRecords, recordPaths } from '../record.ts'
-import { type VolumeStore, volumePaths } from './store.ts'
+import { listVolumes, type VolumeStore, volumePaths } from './store.ts'
 
 /** Names of containers by the path of a volume's files. A container whose specification cannot be read has none. */
 export function volumeUses({ stateDir, namespace }: VolumeStore): ReadonlyMap<string, readonly string[]> {
@@ -12,10 +12,10 @@ export function volumeUses({ stateDir, namespace }: VolumeStore): ReadonlyMap<st
   return uses
 }
 
-/** The names of the volumes that a container has, in the order of its mounts. */
-export function volumesOf(store: VolumeStore, names: readonly string[], bundle: string): string[] {
+/** The names of the volumes that a container has, sorted. */
+export function volumesOf(store: VolumeStore, bundle: string): string[] {
   const sources = new Set(sourcesOf(bundle))
-  return names.filter((name) => sources.has(volumePaths(store, name).data))
+  return listVolumes(store).filter((name) => sources.has(volumePaths(store, name).data))
 }
 
 function sourcesOf(bundle: string): string[] {

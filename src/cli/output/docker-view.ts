@@ -1,0 +1,161 @@
+/** A container in docker's fields, for templates: `{{.Names}}` of `ps`, `{{.State.Status}}` of `inspect`. */
+import type { OciSpec } from '../../oci/spec.ts'
+import type { ContainerRecord } from '../client/record.ts'
+import type { LiveStatus } from '../client/status.ts'
+import type { Labels } from '../parse/labels.ts'
+import { longDuration } from './duration.ts'
+
+/** What `ps` knows of a container. */
+export interface Listed {
+  readonly id: string
+  readonly status: LiveStatus
+  readonly exitCode: number | null
+  readonly image: string
+  readonly command: readonly string[]
+  readonly createdAt: string
+  readonly startedAt: string | null
+  readonly finishedAt: string | null
+  readonly labels: Labels
+  readonly volumes: readonly string[]
+}
+
+/** Docker's word for a status of ours. */
+const states: Readonly<Record<LiveStatus, string>> = {
+  creating: 'created',
+  created: 'created',
+  running: 'running',
+  paused: 'paused',
+  stopped: 'exited',
+  dead: 'dead',
+  unresponsive: 'running',
+}
+
+/** A row of `docker ps`, with the namespace that docker does not have. `now` is in milliseconds. */
+export function dockerRow(container: Listed & { readonly namespace: string }, now: number) {
+  const { id, namespace, image, command, createdAt, labels, volumes, status } = container
+  return {
+    ID: id,
+    Names: id,
+    Namespace: namespace,
+    Image: image,
+    Command: JSON.stringify(command.join(' ')),
+    CreatedAt: createdAt,
+    RunningFor: `${longDuration(now - Date.parse(createdAt))} ago`,
+    State: states[status],
+    Status: statusSentence(container, now),
+    Labels: Object.entries(labels)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(','),
+    Mounts: volumes.join(','),
+    Label: (name: unknown) => (Object.hasOwn(labels, String(name)) ? labels[String(name)] : ''),
+  }
+}
+
+/** The titles of its columns, for a template that begins with `table`. */
+export const dockerTitles: Readonly<Record<keyof ReturnType<typeof dockerRow>, unknown>> = {
+  ID: 'CONTAINER ID',
+  Names: 'NAMES',
+  Namespace: 'NAMESPACE',
+  Image: 'IMAGE',
+  Command: 'COMMAND',
+  CreatedAt: 'CREATED AT',
+  RunningFor: 'CREATED',
+  State: 'STATE',
+  Status: 'STATUS',
+  Labels: 'LABELS',
+  Mounts: 'MOUNTS',
+  Label: (name: unknown) => String(name),
+}
+
+/** `Up 5 minutes`, `Exited (0) 2 hours ago`. */
+function statusSentence({ status, exitCode, createdAt, startedAt, finishedAt }: Listed, now: number): string {
+  const since = (moment: string | null) => longDuration(now - Date.parse(moment ?? createdAt))
+  if (status === 'running' || status === 'unresponsive') return `Up ${since(startedAt)}`
+  if (status === 'paused') return `Up ${since(startedAt)} (Paused)`
+  if (status === 'dead') return 'Dead'
+  if (status !== 'stopped') return 'Created'
+  return `Exited (${exitCode ?? '?'})${finishedAt === null ? '' : ` ${since(finishedAt)} ago`}`
+}
+
+/** What `inspect` knows of a container. */
+interface Inspected extends Omit<ContainerRecord, 'status' | 'exitCode'> {
+  readonly status: LiveStatus
+  readonly exitCode: number | null
+  readonly oomKilled: boolean
+  readonly sandbox: { readonly vmmPid?: number | undefined } | null
+  readonly failure: { readonly message: string } | null
+}
+
+/** As `docker inspect` has them, with our own facts under our names beside them. */
+export function dockerFacts<Facts extends Inspected>(
+  facts: Facts,
+  spec: OciSpec,
+  volumes: readonly NamedMount[],
+) {
+  const { id, createdAt, status, exitCode, oomKilled, command, image, labels = {}, sandbox, failure } = facts
+  const { process = {}, linux = {}, root, hostname, mounts = [] } = spec
+  const { memory, cpu, pids } = linux.resources ?? {}
+  const named = new Map(volumes.map(({ name, source }) => [source, name]))
+  return {
+    ...facts,
+    Id: id,
+    Name: id,
+    Created: createdAt,
+    Path: command[0] ?? '',
+    Args: command.slice(1),
+    Image: image,
+    State: {
+      Status: states[status],
+      Running: ['running', 'paused', 'unresponsive'].includes(status),
+      Paused: status === 'paused',
+      Restarting: false,
+      OOMKilled: oomKilled,
+      Dead: status === 'dead',
+      Pid: sandbox?.vmmPid ?? 0,
+      ExitCode: exitCode ?? 0,
+      Error: failure?.message ?? '',
+      StartedAt: facts.startedAt ?? '',
+      FinishedAt: facts.finishedAt ?? '',
+    },
+    Config: {
+      Hostname: hostname ?? '',
+      User: `${process.user?.uid ?? 0}:${process.user?.gid ?? 0}`,
+      Tty: facts.terminal,
+      OpenStdin: facts.interactive ?? false,
+      Env: process.env ?? [],
+      Cmd: command,
+      Image: image,
+      WorkingDir: process.cwd ?? '/',
+      Labels: labels,
+      StopSignal: facts.stopSignal ?? 15,
+      StopTimeout: facts.stopTimeout ?? 10,
+    },
+    HostConfig: {
+      AutoRemove: facts.autoRemove,
+      ReadonlyRootfs: root?.readonly ?? false,
+      Memory: memory?.limit ?? 0,
+      MemorySwap: memory?.swap ?? 0,
+      CpuQuota: cpu?.quota ?? 0,
+      CpuPeriod: cpu?.period ?? 0,
+      CpuShares: cpu?.shares ?? 0,
+      CpusetCpus: cpu?.cpus ?? '',
+      NanoCpus: cpu?.quota === undefined ? 0 : Math.round((cpu.quota / (cpu.period ?? 100_000)) * 1e9),
+      PidsLimit: pids?.limit ?? 0,
+    },
+    Mounts: mounts
+      .filter(({ type, source = '' }) => source.startsWith('/') && type !== 'tmpfs')
+      .map(({ source = '', destination, options = [] }) => ({
+        Type: named.has(source) ? 'volume' : 'bind',
+        Name: named.get(source) ?? '',
+        Source: source,
+        Destination: destination,
+        RW: !options.includes('ro'),
+      })),
+  }
+}
+
+interface NamedMount {
+  readonly name: string
+  /** Where its files are on the host. */
+  readonly source: string
+}

@@ -1,0 +1,75 @@
+import { expect, test } from 'bun:test'
+import { compileTemplate } from './template.ts'
+
+const value = {
+  ID: 'web',
+  State: { Status: 'running', ExitCode: 0, Health: null },
+  Args: ['-f', '-h', '/www'],
+  Labels: { app: 'a', tier: 'front end' },
+  Mounts: [
+    { Source: '/a', RW: true },
+    { Source: '/b', RW: false },
+  ],
+  Label: (name: unknown) => ({ app: 'a' })[String(name)] ?? '',
+}
+
+test.each([
+  ['{{.ID}}: {{ .State.Status }}', 'web: running'],
+  ['plain', 'plain'],
+  ['{{.State.ExitCode}} {{.Args}} {{.Labels}}', '0 [-f -h /www] map[app:a tier:front end]'],
+  ['{{json .Args}}', '["-f","-h","/www"]'],
+  ['{{.Labels | json}}', '{"app":"a","tier":"front end"}'],
+  ['{{join .Args ","}}', '-f,-h,/www'],
+  ['{{index .Labels "app"}}{{index .Labels "none"}}{{index .Args 2}}', 'a/www'],
+  ['{{(index .Mounts 1).Source}}', '/b'],
+  ['{{range .Mounts}}{{.Source}} {{end}}', '/a /b '],
+  ['{{range $i, $m := .Mounts}}{{$i}}={{$m.Source}} {{$.ID}};{{end}}', '0=/a web;1=/b web;'],
+  ['{{range $key, $value := .Labels}}{{$key}}={{$value}},{{end}}', 'app=a,tier=front end,'],
+  ['{{range .Mounts}}{{if .RW}}rw{{else}}ro{{end}} {{end}}', 'rw ro '],
+  ['{{range .State.Health}}x{{else}}none{{end}}', 'none'],
+  ['{{if eq .State.Status "paused" "running"}}up{{else if .ID}}down{{end}}', 'up'],
+  ['{{if not .State.ExitCode}}fine{{end}}', 'fine'],
+  ['{{if and .ID (gt (len .Args) 2)}}long{{end}}', 'long'],
+  ['{{with .State}}{{.Status}}{{end}}', 'running'],
+  ['{{.Label "app"}}{{.Label "none"}}', 'a'],
+  ['{{upper .ID}} {{.ID | upper | lower}} {{title "two words"}}', 'WEB web Two Words'],
+  ['{{println .ID}}', 'web\n'],
+  ['a {{- .ID -}} b', 'awebb'],
+  ['{{/* nothing */}}{{`raw "text"`}}{{"\\t"}}', 'raw "text"\t'],
+  ['{{.State.Health}}', '<no value>'],
+  ['{{json .State.Health}}', 'null'],
+])('%s is %j', (template, text) => {
+  expect(compileTemplate(template).render(value)).toBe(text)
+})
+
+test('control bytes of foreign text do not reach the terminal', () => {
+  expect(compileTemplate('{{.}}\t\n').render('\x1b[31mred')).toBe('?[31mred\t\n')
+})
+
+test.each([
+  ['{{.ID', 'no closing braces'],
+  ['{{}}', 'an action is empty'],
+  ['{{if .ID}}x', 'if has no end'],
+  ['{{range .Mounts}}x{{else}}y', 'range has no end'],
+  ['x{{end}}', 'no block that end belongs to'],
+  ['{{printf "%s" .ID}}', 'no function printf; there are json'],
+  ['{{template "x"}}', 'no function template'],
+  ['{{$x := 1}}', '":= 1" cannot be read'],
+  ['{{.ID |}}', 'a value is missing'],
+  ['{{(.ID}}', 'parenthesis is not closed'],
+  ['{{.ID)}}', 'means nothing here'],
+  ['{{.Nmae}}', 'no field Nmae; there are ID, State'],
+  ['{{.ID.Length}}', 'no field Length'],
+  ['{{.constructor}}', 'no field constructor'],
+  ['{{.__proto__}}', 'no field __proto__'],
+  ['{{$x}}', 'no variable $x'],
+  ['{{index .Args 7}}', 'no place 7'],
+  ['{{.ID "a"}}', 'takes no arguments'],
+  ['{{range .ID}}x{{end}}', 'nothing to range over'],
+  ['{{lt .ID 1}}', 'compares two'],
+  [`${'{{if .ID}}'.repeat(1000)}`, 'too many blocks'],
+  [`{{${'('.repeat(1000)}}}`, 'too many parentheses'],
+])('%s is refused', (template, reason) => {
+  expect(() => compileTemplate(template).render(value)).toThrow(/^\[TEMPLATE_INVALID\]/)
+  expect(() => compileTemplate(template).render(value)).toThrow(reason)
+})

@@ -1,0 +1,233 @@
+/**
+ * Go's templates as `docker ps --format` and `docker inspect --format` take them: fields, `range`, `if`, `with`, pipes, and the functions
+ * of functionNames. Nothing of it reaches beyond the value that it is given.
+ */
+import { plainText } from '../../../plain-text.ts'
+import {
+  type FunctionName,
+  invalidTemplate,
+  type Node,
+  type Operand,
+  type Pipeline,
+  parseTemplate,
+} from './parse.ts'
+
+/** A method of the value, for instance `.Label "a"`. */
+export type Method = (...args: unknown[]) => unknown
+
+export interface Template {
+  /** @throws KataError TEMPLATE_INVALID when the value has no such field. */
+  render(value: unknown): string
+}
+
+/** @throws KataError TEMPLATE_INVALID. */
+export function compileTemplate(template: string): Template {
+  const nodes = parseTemplate(template)
+  return {
+    render(value) {
+      const evaluation = new Evaluation(template, value)
+      return printable(evaluation.nodes(nodes, { dot: value, variables: {} }))
+    },
+  }
+}
+
+/** Other control bytes are foreign text's, and could move the cursor of the reader's terminal. */
+const printable = (text: string): string =>
+  text
+    .split(/([\t\n])/)
+    .map((part) => (part === '\t' || part === '\n' ? part : plainText(part, undefined, '?')))
+    .join('')
+
+interface Scope {
+  readonly dot: unknown
+  readonly variables: Readonly<Record<string, unknown>>
+}
+
+class Evaluation {
+  readonly #template: string
+  readonly #root: unknown
+
+  constructor(template: string, root: unknown) {
+    this.#template = template
+    this.#root = root
+  }
+
+  nodes(nodes: readonly Node[], scope: Scope): string {
+    return nodes.map((node) => this.#node(node, scope)).join('')
+  }
+
+  #node(node: Node, scope: Scope): string {
+    if (node.kind === 'text') return node.text
+    const value = this.#pipeline(node.pipeline, scope)
+    if (node.kind === 'value') return asText(value)
+    if (node.word === 'range') return this.#range(node, value, scope)
+    if (!isTrue(value)) return this.nodes(node.otherwise, scope)
+    return this.nodes(node.body, node.word === 'with' ? { ...scope, dot: value } : scope)
+  }
+
+  #range(node: Extract<Node, { kind: 'block' }>, value: unknown, scope: Scope): string {
+    const entries = this.#entries(value)
+    if (entries.length === 0) return this.nodes(node.otherwise, scope)
+    const [first, second] = node.variables
+    return entries
+      .map(([key, item]) => {
+        const named =
+          second !== undefined
+            ? { [first!]: key, [second]: item }
+            : first !== undefined
+              ? { [first]: item }
+              : {}
+        return this.nodes(node.body, { dot: item, variables: { ...scope.variables, ...named } })
+      })
+      .join('')
+  }
+
+  #entries(value: unknown): [unknown, unknown][] {
+    if (value === null || value === undefined) return []
+    if (Array.isArray(value)) return value.map((item, index) => [index, item])
+    if (typeof value === 'object') return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+    throw this.#refuse(`${asText(value)} is nothing to range over`)
+  }
+
+  #pipeline(pipeline: Pipeline, scope: Scope): unknown {
+    let piped: [] | [unknown] = []
+    for (const [first, ...others] of pipeline) {
+      const args: unknown[] = [...others.map((operand) => this.#operand(operand, scope)), ...piped]
+      piped = [this.#call(first, args, scope)]
+    }
+    return piped[0]
+  }
+
+  #call(first: Operand, args: readonly unknown[], scope: Scope): unknown {
+    if (first.kind === 'function') return this.#function(first.name as FunctionName, args)
+    const value = this.#operand(first, scope)
+    if (typeof value === 'function') return (value as Method)(...args)
+    if (args.length > 0) throw this.#refuse(`${asText(value).slice(0, 40) || 'a value'} takes no arguments`)
+    return value
+  }
+
+  #operand(operand: Operand, scope: Scope): unknown {
+    switch (operand.kind) {
+      case 'literal':
+        return operand.value
+      case 'function':
+        return this.#function(operand.name as FunctionName, [])
+      case 'pipeline':
+        return this.#fields(this.#pipeline(operand.pipeline, scope), operand.fields)
+      case 'path':
+        return this.#fields(this.#base(operand.variable, scope), operand.fields)
+    }
+  }
+
+  #base(variable: string | undefined, { dot, variables }: Scope): unknown {
+    if (variable === undefined) return dot
+    if (variable === '$') return this.#root
+    if (!Object.hasOwn(variables, variable)) throw this.#refuse(`there is no variable ${variable}`)
+    return variables[variable]
+  }
+
+  #fields(value: unknown, fields: readonly string[]): unknown {
+    return fields.reduce((owner, field) => this.#field(owner, field), value)
+  }
+
+  #field(owner: unknown, field: string): unknown {
+    if (isObject(owner) && Object.hasOwn(owner, field)) return owner[field]
+    // What is not there has no parts.
+    if (owner === null || owner === undefined) return undefined
+    const known = isObject(owner) ? `; there are ${Object.keys(owner).slice(0, 60).join(', ')}` : ''
+    throw this.#refuse(`there is no field ${field}${known}`)
+  }
+
+  #function(name: FunctionName, args: readonly unknown[]): unknown {
+    const [first, second] = args
+    const texts = args.map(asText)
+    switch (name) {
+      case 'json':
+        return JSON.stringify(first ?? null)
+      case 'join':
+        if (!Array.isArray(first)) throw this.#refuse('join takes a list and a separator')
+        return first.map(asText).join(asText(second ?? ''))
+      case 'split':
+        return asText(first).split(asText(second ?? ','))
+      case 'index':
+        return args.slice(1).reduce((owner, key) => this.#index(owner, key), first)
+      case 'len':
+        return this.#length(first)
+      case 'upper':
+        return texts[0]?.toUpperCase()
+      case 'lower':
+        return texts[0]?.toLowerCase()
+      case 'title':
+        return texts[0]?.replace(/\b\p{L}/gu, (letter) => letter.toUpperCase())
+      case 'print':
+        return texts.join(' ')
+      case 'println':
+        return `${texts.join(' ')}\n`
+      case 'not':
+        return !isTrue(first)
+      case 'and':
+        return args.find((arg) => !isTrue(arg)) ?? args.at(-1)
+      case 'or':
+        return args.find(isTrue) ?? args.at(-1)
+      case 'eq':
+        return args.slice(1).some((other) => other === first)
+      case 'ne':
+        return first !== second
+      default:
+        return this.#compare(name, first, second)
+    }
+  }
+
+  #compare(name: 'lt' | 'le' | 'gt' | 'ge', a: unknown, b: unknown): boolean {
+    if (typeof a !== typeof b || (typeof a !== 'number' && typeof a !== 'string'))
+      throw this.#refuse(`${name} compares two numbers or two texts`)
+    const [left, right] = [a, b as typeof a]
+    return { lt: left < right, le: left <= right, gt: left > right, ge: left >= right }[name]
+  }
+
+  /** As in Go, a map has something empty where it has no such key. */
+  #index(owner: unknown, key: unknown): unknown {
+    if (Array.isArray(owner)) {
+      if (typeof key !== 'number' || !(key in owner))
+        throw this.#refuse(`the list has no place ${asText(key)}`)
+      return owner[key]
+    }
+    if (isObject(owner)) return Object.hasOwn(owner, asText(key)) ? owner[asText(key)] : ''
+    if (owner === null || owner === undefined) return undefined
+    throw this.#refuse('index takes a list or a map')
+  }
+
+  #length(value: unknown): number {
+    if (value === null || value === undefined) return 0
+    if (typeof value === 'string') return Buffer.byteLength(value)
+    if (Array.isArray(value)) return value.length
+    if (isObject(value)) return Object.keys(value).length
+    throw this.#refuse('len takes a text, a list or a map')
+  }
+
+  #refuse(reason: string) {
+    return invalidTemplate(this.#template, reason)
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** As Go's templates see it: what is empty is false. */
+function isTrue(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0
+  if (isObject(value)) return Object.keys(value).length > 0
+  return Boolean(value)
+}
+
+/** As Go prints it. */
+function asText(value: unknown): string {
+  if (value === null || value === undefined) return '<no value>'
+  if (Array.isArray(value)) return `[${value.map(asText).join(' ')}]`
+  if (isObject(value)) {
+    const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+    return `map[${entries.map(([key, item]) => `${key}:${asText(item)}`).join(' ')}]`
+  }
+  return String(value)
+}
