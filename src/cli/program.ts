@@ -18,10 +18,12 @@ import { imagesCommand, pruneCommand, pullCommand, rmiCommand } from './commands
 import { inspectCommand } from './commands/inspect.ts'
 import { attachCommand } from './commands/lifecycle/attach.ts'
 import { killCommand } from './commands/lifecycle/kill.ts'
+import { pauseCommand, unpauseCommand } from './commands/lifecycle/pause.ts'
 import { restartCommand } from './commands/lifecycle/restart.ts'
 import { rmCommand } from './commands/lifecycle/rm.ts'
 import { startCommand } from './commands/lifecycle/start.ts'
 import { stopCommand } from './commands/lifecycle/stop.ts'
+import { updateCommand } from './commands/lifecycle/update.ts'
 import { waitCommand } from './commands/lifecycle/wait.ts'
 import { logsCommand } from './commands/logs.ts'
 import { statsCommand } from './commands/look/stats.ts'
@@ -43,6 +45,9 @@ const commands = [
   restartCommand,
   killCommand,
   waitCommand,
+  pauseCommand,
+  unpauseCommand,
+  updateCommand,
   rmCommand,
   cpCommand,
   logsCommand,

@@ -24,11 +24,13 @@ const deadlines: Readonly<Record<string, number | undefined>> = {
   Create: 300_000,
   Start: 120_000,
   Exec: 60_000,
+  Update: 60_000,
   Delete: 60_000,
   // The life of a process has no bound; the end of the connection ends the call.
   Wait: undefined,
 }
 const shortDeadline = 10_000
+const resourcesType = 'types.containerd.io/opencontainers/runtime-spec/1/LinuxResources'
 
 export interface TaskOptions {
   /** containerd's namespace of the container. */
@@ -116,6 +118,24 @@ export class TaskClient {
   /** Thaws it. */
   async resume(): Promise<void> {
     await this.#ask('Resume', this.#calls.resume({ id: this.#id }))
+  }
+
+  /** Stops all processes of the container where they are. Within 10 s. */
+  async pause(): Promise<void> {
+    await this.#ask('Pause', this.#calls.pause({ id: this.#id }))
+  }
+
+  async resume(): Promise<void> {
+    await this.#ask('Resume', this.#calls.resume({ id: this.#id }))
+  }
+
+  /** `resources` of the OCI runtime specification; what is absent stays as it is. Within 60 s. */
+  async update(resources: object): Promise<void> {
+    const value = new TextEncoder().encode(JSON.stringify(resources))
+    await this.#ask(
+      'Update',
+      this.#calls.update({ id: this.#id, resources: { typeUrl: resourcesType, value } }),
+    )
   }
 
   /** Gives the process's terminal a size, in characters. */

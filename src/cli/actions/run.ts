@@ -2,8 +2,8 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Overrides } from '../../config/overrides.ts'
 import { KataError } from '../../errors.ts'
-import { userInImage } from '../../images/account-files.ts'
-import { defaultSpec } from '../../oci/defaults/default-spec.ts'
+import { groupsInImage, userInImage } from '../../images/account-files.ts'
+import { defaultSpec, type SpecUser } from '../../oci/defaults/default-spec.ts'
 import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { callerWindow, requireTerminal } from '../client/attach.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
@@ -26,6 +26,7 @@ import { parseLogOptions } from '../parse/log-options.ts'
 import { parseMounts } from '../parse/mount.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
+import { type Place, parsePlace } from '../parse/place.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseSignal } from '../parse/signal.ts'
 import { parseMachineMemory, parseMemoryLimit } from '../parse/size.ts'
@@ -70,12 +71,14 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const plainRights = parseRights(flags)
   const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
   const network = networkOf(flags)
+  const place = parsePlace(flags, flags.memory)
   const hostname = flags.hostname ?? id
   const etc = {
     hostname,
     hosts: (flags.addHost ?? []).map(parseAddHost),
     dns: (flags.dns ?? []).map(parseDns),
     nameServer: network.nameServer,
+    resolver: place.resolver,
   }
   const volumes = [...(flags.volume ?? []).map((text) => parseVolume(text, volumePlace)), ...mounts.volumes]
   const devices = (flags.device ?? []).map(parseDevice)
@@ -90,7 +93,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     args: command,
     env: envOver(rootfs.config.env),
     cwd: flags.workdir ?? rootfs.config.workingDir,
-    user: userOf(rootfs, flags.user),
+    user: withGroups(userOf(rootfs, flags.user), groupsInImage(rootfs.lowerDirs, flags.groupAdd ?? [])),
     terminal,
     hostname,
     readonly: flags.readOnly === true,
@@ -99,7 +102,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     devices,
     netns: network.netns,
   })
-  const spec = withRights(plain, rights)
+  const spec = placed(withRights(plain, rights), place)
   const size = terminal ? await callerWindow() : undefined
   // All that was asked for makes sense; volumes stay even if the start fails.
   await interruptible((signal) => prepareVolumes(settings, volumes, rootfs.lowerDirs, signal))
@@ -165,6 +168,25 @@ function stopOf({ stopSignal, stopTimeout }: RunFlags, { config }: Rootfs) {
   return {
     stopSignal: stopSignal === undefined ? ofImage : parseSignal(stopSignal, '--stop-signal'),
     stopTimeout: stopTimeout === undefined ? undefined : parseStopTimeout(stopTimeout, '--stop-timeout'),
+  }
+}
+
+function withGroups(user: SpecUser, groups: readonly number[]): SpecUser {
+  return { ...user, additionalGids: [...new Set([...(user.additionalGids ?? []), ...groups])] }
+}
+
+function placed(spec: ReturnType<typeof withRights>, { cpus, mems, oomScoreAdj, annotations }: Place) {
+  const { resources } = spec.linux
+  const cpuset = { ...(cpus === '' ? {} : { cpus }), ...(mems === '' ? {} : { mems }) }
+  const cpu = 'cpu' in resources ? { ...resources.cpu, ...cpuset } : cpuset
+  return {
+    ...spec,
+    annotations: { ...spec.annotations, ...annotations },
+    process: { ...spec.process, ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }) },
+    linux: {
+      ...spec.linux,
+      resources: { ...resources, ...(Object.keys(cpu).length === 0 ? {} : { cpu }) },
+    },
   }
 }
 

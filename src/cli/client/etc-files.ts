@@ -12,6 +12,8 @@ export interface EtcWishes {
   readonly dns: readonly string[]
   /** That of the container's network, in place of the host's. */
   readonly nameServer?: string | undefined
+  /** Further lines of resolv.conf; a later line of a kind wins. */
+  readonly resolver?: readonly string[]
 }
 
 /** Writes the files below `upper`; `layers` is what lies under it, from the top down. */
@@ -34,7 +36,7 @@ function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
 
 /** Pure. */
 export function etcFiles(
-  { hostname, hosts, dns, nameServer }: EtcWishes,
+  { hostname, hosts, dns, nameServer, resolver = [] }: EtcWishes,
   hostResolver: string,
 ): Record<string, string> {
   const lines = [
@@ -46,7 +48,9 @@ export function etcFiles(
   return {
     hostname: `${hostname}\n`,
     hosts: `${[...lines, ...hosts].join('\n')}\n`,
-    'resolv.conf': servers === '' ? resolverFor(hostResolver, nameServer) : servers,
+    'resolv.conf':
+      (servers === '' ? resolverFor(hostResolver, nameServer) : servers) +
+      resolver.map((line) => `${line}\n`).join(''),
   }
 }
 

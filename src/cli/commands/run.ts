@@ -3,9 +3,10 @@ import type { Command } from 'commander'
 import type { RightsFlags } from '../parse/rights.ts'
 import { type Cli, collect, describe, rootAction } from './command.ts'
 import { registryOptions } from './images.ts'
+import { type PlaceFlags, placeOptions } from './run-place.ts'
 import { rightsOptions } from './run-rights.ts'
 
-export interface RunFlags extends RightsFlags {
+export interface RunFlags extends RightsFlags, PlaceFlags {
   readonly addHost?: readonly string[]
   readonly dns?: readonly string[]
   readonly interactive?: true
@@ -71,7 +72,7 @@ export function runCommand(cli: Cli): Command {
     example: "run --rm -it -m 512M -v /srv/data:/data:ro busybox sh -c 'ls /data'",
   }).passThroughOptions()
   // Help shows them in this order.
-  for (const add of [startOptions, imageOptions, sizeOptions, contentOptions, machineOptions, rightsOptions])
+  for (const add of [startOptions, imageOptions, sizeOptions, contentOptions, machineOptions, placeOptions, rightsOptions])
     add(command)
   return rootAction<RunFlags>(command, cli, async (settings, flags, args) => {
     const { run } = await import('../actions/run.ts')

@@ -33,7 +33,8 @@ export function resolveUser(text: string, files: AccountFiles): ContainerUser {
   return { uid, gid, additionalGids: additionalGids as number[] }
 }
 
-function resolveGroup(groupText: string, whole: string, files: AccountFiles): number {
+/** The number of a group, by its name or number. `whole` is for messages. @throws KataError USER_UNKNOWN. */
+export function resolveGroup(groupText: string, whole: string, files: AccountFiles): number {
   const group = lines(files.group).find(([name, , gid]) => name === groupText || gid === groupText)
   const gid = group === undefined ? idOf(groupText) : idOf(group[2])
   if (gid === undefined) throw new KataError('USER_UNKNOWN', { user: whole, file: '/etc/group' })

@@ -1,0 +1,90 @@
+import { renameSync, writeFileSync } from 'node:fs'
+import { bundleFile } from '../../../bundle/files.ts'
+import { maxSpecBytes, readObject } from '../../../bundle/read-file.ts'
+import { KataError } from '../../../errors.ts'
+import { isObject } from '../../../json/compounds.ts'
+import { isExternal } from '../../client/external.ts'
+import { recordPaths } from '../../client/record.ts'
+import { observe } from '../../client/status.ts'
+import type { UpdateFlags } from '../../commands/lifecycle/update.ts'
+import { parseCpus, parseWhole } from '../../parse/number.ts'
+import { parsePlace } from '../../parse/place.ts'
+import { parseSize } from '../../parse/size.ts'
+import type { Settings } from '../../settings.ts'
+import { connectRunning, findRecord, forEachName } from '../containers.ts'
+
+/** As the default specification has it, microseconds. */
+const cpuPeriod = 100_000
+
+interface Limits {
+  readonly memory?: { readonly limit: number }
+  readonly cpu?: {
+    readonly quota?: number
+    readonly period?: number
+    readonly cpus?: string
+    readonly mems?: string
+  }
+  readonly pids?: { readonly limit: number }
+}
+
+export async function update(
+  settings: Settings,
+  flags: UpdateFlags,
+  names: readonly string[],
+): Promise<number> {
+  const limits = limitsOf(flags)
+  if (Object.keys(limits).length === 0)
+    throw new KataError('USAGE', { problem: 'no limit was given', command: 'kata-ts update' })
+  return forEachName(settings, names, (name) => updateOne(settings, name, limits))
+}
+
+/** The specification comes last: it is what a later start begins with, and a refused change is none. */
+async function updateOne(settings: Settings, name: string, limits: Limits): Promise<void> {
+  const record = findRecord(settings, name)
+  if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'updated' })
+  const { status } = await observe(record)
+  if (status === 'running' || status === 'paused') {
+    const task = await connectRunning(record)
+    try {
+      await task.update(limits)
+    } finally {
+      task.close()
+    }
+  }
+  writeLimits(recordPaths(settings.stateDir, record.namespace, record.id).bundle, limits)
+}
+
+function writeLimits(bundle: string, limits: Limits): void {
+  const path = bundleFile(bundle, 'spec')
+  const spec = readObject(path, maxSpecBytes) ?? {}
+  const linux = objectOr(spec.linux)
+  const resources = objectOr(linux.resources)
+  const cpu = limits.cpu === undefined ? {} : { cpu: { ...objectOr(resources.cpu), ...limits.cpu } }
+  const changed = { ...spec, linux: { ...linux, resources: { ...resources, ...limits, ...cpu } } }
+  writeFileSync(`${path}.new`, JSON.stringify(changed), { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+const objectOr = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {})
+
+function limitsOf({ memory, cpus, pidsLimit, cpusetCpus, cpusetMems }: UpdateFlags): Limits {
+  const place = parsePlace(
+    {
+      ...(cpusetCpus === undefined ? {} : { cpusetCpus }),
+      ...(cpusetMems === undefined ? {} : { cpusetMems }),
+    },
+    undefined,
+  )
+  const cpu = {
+    ...(cpus === undefined ? {} : { quota: Math.round(parseCpus(cpus) * cpuPeriod), period: cpuPeriod }),
+    ...(place.cpus === '' ? {} : { cpus: place.cpus }),
+    ...(place.mems === '' ? {} : { mems: place.mems }),
+  }
+  return {
+    ...(memory === undefined ? {} : { memory: { limit: parseSize(memory, '--memory') } }),
+    ...(Object.keys(cpu).length === 0 ? {} : { cpu }),
+    ...(pidsLimit === undefined
+      ? {}
+      : { pids: { limit: parseWhole(pidsLimit, '--pids-limit', 1, 4_194_304) } }),
+  }
+}

@@ -1,0 +1,28 @@
+/** `kata-ts update`: other limits for a container, also while it runs. */
+import type { Command } from 'commander'
+import { type Cli, describe, rootAction } from '../command.ts'
+
+export interface UpdateFlags {
+  readonly memory?: string
+  readonly cpus?: string
+  readonly pidsLimit?: string
+  readonly cpusetCpus?: string
+  readonly cpusetMems?: string
+}
+
+export function updateCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'update <name...>',
+    summary: 'change limits of containers, at once where they run',
+    example: 'update -m 1G --cpus 2 web',
+  })
+    .option('-m, --memory <size>', 'memory limit; the machine grows as far as its VMM can')
+    .option('--cpus <n>', 'processors that the container may use')
+    .option('--pids-limit <n>', 'how many processes the container may have')
+    .option('--cpuset-cpus <list>', 'processors of the host that the machine runs on')
+    .option('--cpuset-mems <list>', 'memory nodes of the host that the machine uses')
+  return rootAction<UpdateFlags>(command, cli, async (settings, flags, names) => {
+    const { update } = await import('../../actions/lifecycle/update.ts')
+    return update(settings, flags, names)
+  })
+}

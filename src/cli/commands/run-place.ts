@@ -1,0 +1,22 @@
+/** The options of `run` about a container's place: on the host, among its groups and among name servers. In docker's words. */
+import type { Command } from 'commander'
+import type { PlaceFlags } from '../parse/place.ts'
+import { collect } from './command.ts'
+
+export type { PlaceFlags }
+
+export function placeOptions(command: Command): Command {
+  return command
+    .option('--group-add <group>', 'a further group of the command, by name or number; repeatable', collect)
+    .option('--cpuset-cpus <list>', 'processors of the host that the machine runs on, such as 0-3,7')
+    .option('--cpuset-mems <list>', 'memory nodes of the host that the machine uses')
+    .option('--memory-swap <size>', 'taken as docker’s, but a machine has no swap: --memory is the limit')
+    .option('--oom-score-adj <n>', 'how soon the host ends the machine when it is out of memory (0 to 1000)')
+    .option(
+      '--annotation <key=value>',
+      'annotation of the container, such as those of the configuration; repeatable',
+      collect,
+    )
+    .option('--dns-search <domain>', 'search domain of /etc/resolv.conf; repeatable', collect)
+    .option('--dns-option <option>', 'option of /etc/resolv.conf, such as ndots:2; repeatable', collect)
+}

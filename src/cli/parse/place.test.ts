@@ -1,0 +1,40 @@
+import { expect, test } from 'bun:test'
+import { parsePlace } from './place.ts'
+
+test('what is asked for is read', () => {
+  expect(
+    parsePlace(
+      {
+        ...{ cpusetCpus: '0-1,3', cpusetMems: '0', memorySwap: '2g', oomScoreAdj: '500' },
+        annotation: ['io.example=a=b'],
+        ...{ dnsSearch: ['a.example', 'b.example'], dnsOption: ['ndots:2', 'rotate'] },
+      },
+      '1g',
+    ),
+  ).toEqual({
+    ...{ cpus: '0-1,3', mems: '0', oomScoreAdj: 500, annotations: { 'io.example': 'a=b' } },
+    resolver: ['search a.example b.example', 'options ndots:2 rotate'],
+  })
+  expect(parsePlace({}, undefined)).toEqual({
+    ...{ cpus: '', mems: '', oomScoreAdj: undefined, annotations: {}, resolver: [] },
+  })
+  expect(() => parsePlace({ memorySwap: '-1' }, undefined)).not.toThrow()
+})
+
+test.each([
+  [{ cpusetCpus: '3-1' }, 'CPUSET_INVALID'],
+  [{ memorySwap: '1g' }, 'no --memory'],
+  [{ oomScoreAdj: '-5' }, 'no container is spared'],
+  [{ oomScoreAdj: '1001' }, '--oom-score-adj'],
+  [{ annotation: ['=x'] }, 'KEY=VALUE'],
+  [{ dnsSearch: ['a b'] }, '--dns-search'],
+  [{ dnsOption: ['ndots:2\nnameserver 1.1.1.1'] }, '--dns-option'],
+])('%j is refused', (flags, named) => {
+  expect(() => parsePlace(flags, undefined)).toThrow(named)
+})
+
+test('memory with swap cannot be less than memory', () => {
+  expect(() => parsePlace({ memorySwap: '1m' }, '2m')).toThrow(
+    '[OPTION_CONFLICT] --memory-swap 1m and --memory 2m',
+  )
+})
