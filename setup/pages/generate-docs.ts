@@ -10,6 +10,7 @@ import { apiPage, apiPages } from './api-page.ts'
 import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
 import { errorCodesModule } from './error-codes.ts'
+import { dockerParityPage } from './docker-parity.ts'
 import { errorsPage } from './errors-page.ts'
 import { examplePods } from './example-pods.ts'
 import { vmmFeaturesPage } from './vmm-features-page.ts'
@@ -17,6 +18,7 @@ import { vmmFeaturesPage } from './vmm-features-page.ts'
 /** Generated files by their path from the repository's root. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'docs/attacks.md': attacksPage(),
+  'docs/docker-parity.md': dockerParityPage(),
   'docs/errors.md': errorsPage(parts),
   'src/sdk/error-codes.ts': errorCodesModule(Object.keys(catalogue)),
   'docs/configuration.md': configurationPage(),

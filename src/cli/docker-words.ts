@@ -3,6 +3,8 @@
  * something else. `pull` is no kind of kill.
  */
 
+import { refusals } from './docker-refusals.ts'
+
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
   create: 'use `kata-ts run --detach`',
@@ -22,5 +24,8 @@ const inTheirPlace: Readonly<Record<string, string>> = {
 
 /** The advice after `unknown command 'stop'`; undefined where the nearest name is good advice. */
 export function inPlaceOf(word: string, command: string): string | undefined {
-  return inTheirPlace[`${command} ${word}`] ?? inTheirPlace[word]
+  const name = word.split('=')[0]!
+  // A letter is another option with every command.
+  const ofDocker = command === (name.startsWith('-') ? 'run' : 'kata-ts')
+  return inTheirPlace[`${command} ${name}`] ?? inTheirPlace[name] ?? (ofDocker ? refusals[name] : undefined)
 }

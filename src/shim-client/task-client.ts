@@ -120,15 +120,6 @@ export class TaskClient {
     await this.#ask('Resume', this.#calls.resume({ id: this.#id }))
   }
 
-  /** Stops all processes of the container where they are. Within 10 s. */
-  async pause(): Promise<void> {
-    await this.#ask('Pause', this.#calls.pause({ id: this.#id }))
-  }
-
-  async resume(): Promise<void> {
-    await this.#ask('Resume', this.#calls.resume({ id: this.#id }))
-  }
-
   /** `resources` of the OCI runtime specification; what is absent stays as it is. Within 60 s. */
   async update(resources: object): Promise<void> {
     const value = new TextEncoder().encode(JSON.stringify(resources))

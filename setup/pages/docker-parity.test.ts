@@ -1,0 +1,15 @@
+import { expect, test } from 'bun:test'
+import { commandParity, dockerParityPage, optionParity } from './docker-parity.ts'
+
+test('every command and option of docker’s is here, or somebody says what to use', () => {
+  const unexplained = [...commandParity(), ...optionParity()].filter(({ text }) => text === '')
+  expect(unexplained.map(({ word }) => word)).toEqual([])
+})
+
+test('what is here is not said to be missing', () => {
+  const words = (isHere: boolean) =>
+    [...commandParity(), ...optionParity()].filter((one) => one.isHere === isHere).map(({ word }) => word)
+  expect(words(true)).toEqual(expect.arrayContaining(['run', 'volume', 'pause', '--volume', '--group-add']))
+  expect(words(false)).toEqual(expect.arrayContaining(['swarm', 'rename', '--health-cmd', '--userns']))
+  expect(dockerParityPage()).toContain('| `--cpu-shares` | – | it is among containers of one kernel')
+})
