@@ -31,12 +31,15 @@ async function runNext(): Promise<string> {
   return stdout
 }
 
-test('the page as it is written: a network, and nothing of it afterwards', async () => {
+test('the page as it is written: volumes, a network, templates and limits, and nothing of it afterwards', async () => {
+  expect(await runNext()).toMatch(/^kept\nNAME +CREATED +CONTAINERS\nnotes .*-\nnotes\n$/)
   await runNext()
   const served = await runNext()
   expect(served).toContain('web\nhello\n')
   expect(served).toContain('1 packets received')
   await runNext()
+  expect(await runNext()).toMatch(/^job\nNAMES +STATUS +MOUNTS\njob +Up [^\n]+\nrunning sleep 300\n$/)
+  expect(await runNext()).toBe('job\njob\njob\njob\n')
   expect(commands).toEqual([])
   expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
 })
