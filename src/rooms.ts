@@ -141,7 +141,8 @@ export const doors: Readonly<Record<string, string>> = {
   'sandbox/container.ts': 'a container: what it holds on the host, and its calls to the guest',
   'sandbox/end/machine-end.ts': 'the signs of an end come from both sides',
   'sandbox/network/network.ts': 'an interface that comes late is plugged in and told to the guest',
-  'network/uplink/resolver-main.ts': 'a name server’s process: reads names, and opens addresses in the packet filter',
+  'network/uplink/resolver-main.ts':
+    'a name server’s process: reads names, and opens addresses in the packet filter',
   'images/account-files.ts': 'opens the account files of an image and looks up a user in them',
   'images/image-archive.ts': 'reads the documents of an image that it has opened',
   'images/image-files.ts': 'reads the headers of an archive that it has opened',

@@ -72,7 +72,15 @@ export function runCommand(cli: Cli): Command {
     example: "run --rm -it -m 512M -v /srv/data:/data:ro busybox sh -c 'ls /data'",
   }).passThroughOptions()
   // Help shows them in this order.
-  for (const add of [startOptions, imageOptions, sizeOptions, contentOptions, machineOptions, placeOptions, rightsOptions])
+  for (const add of [
+    startOptions,
+    imageOptions,
+    sizeOptions,
+    contentOptions,
+    machineOptions,
+    placeOptions,
+    rightsOptions,
+  ])
     add(command)
   return rootAction<RunFlags>(command, cli, async (settings, flags, args) => {
     const { run } = await import('../actions/run.ts')
