@@ -74,7 +74,7 @@ test.each([
 ])(
   'example %s',
   async (name, said) => {
-    const limit = { LIMIT_MS: String(slow(15_000)) }
+    const limit = { LIMIT_MS: String(slow(8_000)) }
     expect(await node(readFileSync(`${examples}/${name}.ts`, 'utf8'), limit)).toBe(said)
   },
   slow(90_000),
