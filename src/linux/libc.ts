@@ -24,6 +24,9 @@ const { symbols } = dlopen('libc.so.6', {
   recv: { args: ['i32', 'ptr', 'u64', 'i32'], returns: 'i64' },
   setsockopt: { args: ['i32', 'i32', 'i32', 'ptr', 'u32'], returns: 'i32' },
   sendmsg: { args: ['i32', 'ptr', 'i32'], returns: 'i64' },
+  recvmsg: { args: ['i32', 'ptr', 'i32'], returns: 'i64' },
+  accept4: { args: ['i32', 'ptr', 'ptr', 'i32'], returns: 'i32' },
+  dup2: { args: ['i32', 'i32'], returns: 'i32' },
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
   flock: { args: ['i32', 'i32'], returns: 'i32' },
   kill: { args: ['i32', 'i32'], returns: 'i32' },
@@ -33,8 +36,11 @@ const { symbols } = dlopen('libc.so.6', {
 
 export const libc = symbols
 
+/** Of the two names of one number, manual pages use EAGAIN. */
 const errnoNames = new Map<number, string>(
-  Object.entries(constants.errno).map(([name, value]) => [value, name]),
+  Object.entries(constants.errno)
+    .filter(([name]) => name !== 'EWOULDBLOCK')
+    .map(([name, value]) => [value, name]),
 )
 
 /** The errno of the last libc call on this thread, as its name (`EACCES`). */

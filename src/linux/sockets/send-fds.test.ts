@@ -4,6 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { checked, libc, ptr } from '../libc.ts'
 import { sendFds } from './send-fds.ts'
+import { socketPair } from './socket.ts'
 
 const { symbols } = dlopen('libc.so.6', { recvmsg: { args: ['i32', 'ptr', 'i32'], returns: 'i64' } })
 const directory = mkdtempSync(`${tmpdir()}/fds-`)
@@ -50,6 +51,13 @@ test('the receiver gets a descriptor of its own', () => {
 test('bytes alone pass as well', () => {
   expect(sendFds(ours, Buffer.from('plain'), [])).toBe(5)
   expect(receive().text).toBe('plain')
+})
+
+test('a full socket takes nothing', () => {
+  const [from, to] = socketPair()
+  while (sendFds(from, Buffer.alloc(65_536), []) > 0);
+  expect(sendFds(from, Buffer.from('x'), [from])).toBe(0)
+  for (const fd of [from, to]) closeSync(fd)
 })
 
 test('says why it cannot', () => {
