@@ -11,6 +11,7 @@ import { imagesErrors } from './images.ts'
 import { networkErrors } from './network.ts'
 import { rootlessErrors } from './rootless.ts'
 import { sandboxErrors } from './sandbox.ts'
+import { serviceErrors } from './service.ts'
 import { sharingErrors } from './sharing.ts'
 import { vmmErrors } from './vmm.ts'
 
@@ -20,6 +21,11 @@ export const parts: readonly ErrorPart[] = [
     title: 'Command line',
     about: 'Options and names, records of containers, and calls between `kata-ts` and the shims.',
     entries: cliErrors,
+  },
+  {
+    title: 'Service',
+    about: 'The service for users who are not root: what it refuses, and how it is reached.',
+    entries: serviceErrors,
   },
   {
     title: 'Configuration',
@@ -89,6 +95,7 @@ export const catalogue = {
   ...rootlessErrors,
   ...vmmErrors,
   ...guestImageErrors,
+  ...serviceErrors,
   ...sharingErrors,
   ...imagesErrors,
   ...devicesErrors,

@@ -22,6 +22,16 @@ export const sharingErrors = {
     '{source} cannot be used: {link} on its way is a symbolic link that is not followed ({reason})',
     'Name the path that the link leads to, if it leads where you mean, or use a bind mount in its place.',
   ),
+  SHARE_CALLER: entry(
+    'failed_precondition',
+    '{source} cannot be shown in container {container} with the rights of its user alone: no unprivileged virtiofsd serves the files',
+    'Use a VMM with a shared file system, and files that can be idmapped (not NFS, FUSE or an overlay); root may mount it.',
+  ),
+  SHARE_SOURCE_CHANGED: entry(
+    'failed_precondition',
+    '{source} is no longer the file or directory that was asked for as a mount of container {container}',
+    'Leave it in its place while the container starts; a container that ran before keeps the mounts that it was made with.',
+  ),
   SHARE_NO_VOLUMES: entry(
     'failed_precondition',
     'container {container} wants to write {source}, and its pod was started without a share for that',

@@ -3,6 +3,7 @@
  * the container and reads when it has ended. `kubectl describe pod` shows what is in it.
  */
 import { podUidOf } from './annotations.ts'
+import { mountCaller } from './caller-mount.ts'
 import { isBind } from './mounts.ts'
 import type { OciMount, OciSpec } from './spec.ts'
 
@@ -18,6 +19,8 @@ export function terminationMount(spec: Pick<OciSpec, 'annotations' | 'mounts'>):
   return spec.mounts?.find((mount) => {
     const { source = '', options = [] } = mount
     const [, uid] = kubeletFile.exec(source) ?? []
+    // A user's directories may have any names.
+    if (mountCaller(mount) !== undefined) return false
     return uid !== undefined && (pod === undefined || uid === pod) && isBind(mount) && !options.includes('ro')
   })
 }

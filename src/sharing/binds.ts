@@ -4,9 +4,11 @@
  */
 import { closeSync, fstatSync, readlinkSync } from 'node:fs'
 import { basename } from 'node:path'
+import { KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { mountEntries } from '../linux/mounts/mount.ts'
 import { mountAttributes } from '../linux/mounts/mount-tree.ts'
+import { callerIdmap } from './caller-idmap.ts'
 import { type Idmap, mappedBind } from './idmap.ts'
 import { releaseOwner } from './resources.ts'
 import type { BindRequest } from './share.ts'
@@ -17,7 +19,7 @@ import { openSource, type Source } from './source.ts'
 const maxNameBytes = 64
 
 export interface Binds {
-  /** Shows the source and returns the name of its entry. @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_NOT_IDMAPPABLE. */
+  /** Shows the source and returns the name of its entry. @throws KataError SHARE_SOURCE_MISSING, SHARE_SOURCE_KIND, SHARE_SOURCE_CHANGED, SHARE_NOT_IDMAPPABLE, SHARE_CALLER. */
   add(containerId: string, bind: BindRequest): Promise<string>
   /** Releases entries that only this container used. */
   leave(containerId: string): Promise<void>
@@ -39,7 +41,9 @@ export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | un
     else await makeFile(ledger, target, name)
     const { source, readonly, recursive, follow = false } = bind
     const options = { recursive, attributes: readonly ? mountAttributes.ro : 0, follow }
-    await mountAt(ledger, target, name, () => mappedBind(fd, target, idmap, { source, container }, options))
+    using callers = bind.caller && (await callerIdmap(idmap, bind.caller, { source, container }))
+    const map = callers ?? idmap
+    await mountAt(ledger, target, name, () => mappedBind(fd, target, map, { source, container }, options))
   }
 
   const leave = async (key: string, containerId: string) => {
@@ -54,6 +58,7 @@ export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | un
     async add(containerId, bind) {
       const source = openSource(bind.source, containerId)
       try {
+        requireSame(source, bind, containerId)
         const key = identity(source, bind)
         const known = entries.get(key)
         const name = known?.name ?? bindEntryName(containerId, bind.destination)
@@ -79,12 +84,21 @@ export function createBinds(ledger: Ledger, directory: string, idmap: Idmap | un
 }
 
 /** Two requests share an entry when the path, the files that are there now (mounts below included) and the options are the same. */
-function identity({ fd }: Source, { readonly, recursive, follow = false }: BindRequest): string {
+function identity({ fd }: Source, { readonly, recursive, follow = false, caller }: BindRequest): string {
   const { dev, ino } = fstatSync(fd, { bigint: true })
   const path = readlinkSync(`/proc/self/fd/${fd}`)
   const below = recursive ? mountEntries().filter(({ point }) => point.startsWith(`${path}/`)) : []
   const mounts = below.map(({ id }) => id)
-  return JSON.stringify([path, `${dev}:${ino}`, mounts, readonly, recursive, follow])
+  const ids = caller && [caller.uid, caller.gid, caller.guestUid, caller.guestGid]
+  return JSON.stringify([path, `${dev}:${ino}`, mounts, readonly, recursive, follow, ids])
+}
+
+/** What a user asked for is the file that he could reach then, whatever has its name now. @throws KataError SHARE_SOURCE_CHANGED. */
+function requireSame({ fd }: Source, { source, caller }: BindRequest, container: string): void {
+  if (caller === undefined) return
+  const { dev, ino } = fstatSync(fd, { bigint: true })
+  if (dev !== caller.device || ino !== caller.inode)
+    throw new KataError('SHARE_SOURCE_CHANGED', { source, container })
 }
 
 /** `<cid>-<16 hex>-<basename>`, as in Kata. The basename is the last component of the destination, cleaned. */

@@ -1,5 +1,6 @@
 /** The pod's share: the host's files that the guest sees, by whichever way. */
 import type { IdExtent } from '../linux/processes/user-namespace.ts'
+import type { MountCaller } from '../oci/caller-mount.ts'
 import type { ExitInfo } from '../rootless/jail/launch-spec.ts'
 
 /** A mount as containerd describes it (containerd.types.Mount): overlay, bind, ext4 and so on. */
@@ -19,6 +20,8 @@ export interface BindRequest {
   readonly recursive: boolean
   /** Mounts that the host makes or removes below it later appear and disappear in the guest too. */
   readonly follow?: boolean
+  /** The user of the host with whose rights it is shown; absent: root's. */
+  readonly caller?: MountCaller
 }
 
 /** A mount for the agent: the fields of Kata's Storage message that we use. */

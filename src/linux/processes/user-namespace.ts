@@ -23,7 +23,7 @@ export function idMapLines(map: readonly IdExtent[]): string[] {
 
 /**
  * Waits until `child` has left our user namespace, gives the new one its map and returns a descriptor of it, with
- * which mounts can be idmapped as long as it is open. The caller closes it.
+ * which mounts can be idmapped as long as it is open. The caller closes it. Groups have the map of users unless `wait` has another.
  *
  * @returns undefined when the child ended, or did nothing of the kind in time.
  * @throws the signal's reason; the error of writing a map: EPERM when the namespace has one already, EINVAL for more than 340 lines.
@@ -31,7 +31,7 @@ export function idMapLines(map: readonly IdExtent[]): string[] {
 export async function mapUserNamespace(
   child: ProcessRef,
   map: readonly IdExtent[],
-  wait: { timeoutMs: number; signal?: AbortSignal | undefined },
+  wait: { timeoutMs: number; signal?: AbortSignal | undefined; groups?: readonly IdExtent[] },
 ): Promise<number | undefined> {
   const proc = `/proc/${child.pid}`
   const ours = readlinkSync('/proc/self/ns/user')
@@ -41,8 +41,12 @@ export async function mapUserNamespace(
     return isAlive(child) ? undefined : 'ended'
   }
   if ((await poll(look, wait)) !== 'left') return undefined
-  for (const file of ['uid_map', 'gid_map'])
-    writeFileSync(`${proc}/${file}`, `${idMapLines(map).join('\n')}\n`)
+  const { groups = map } = wait
+  for (const [file, lines] of [
+    ['uid_map', map],
+    ['gid_map', groups],
+  ] as const)
+    writeFileSync(`${proc}/${file}`, `${idMapLines(lines).join('\n')}\n`)
   return openSync(`${proc}/ns/user`, 'r')
 }
 

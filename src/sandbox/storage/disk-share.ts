@@ -91,6 +91,8 @@ class DiskShare implements Share {
 
   async addBind(containerId: string, bind: BindRequest): Promise<string> {
     const { source, destination } = bind
+    // Root would read the files to copy them.
+    if (bind.caller !== undefined) throw new KataError('SHARE_CALLER', { source, container: containerId })
     if (howToCarry(bind, containerId) === 'scratch') return this.#makeScratch(source, containerId)
     const target = `${kataGuestSharedDir}/${bindEntryName(containerId, destination)}`
     const { agent, log } = this.#parts

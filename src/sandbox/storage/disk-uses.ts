@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { type DirectVolume, readDirectVolume } from '../../devices/direct-volume.ts'
 import { blockDevicePath, type DiskKind } from '../../devices/host-disk.ts'
 import { type DeviceNumbers, deviceNumbers } from '../../linux/device-numbers.ts'
+import { mountCaller } from '../../oci/caller-mount.ts'
 import type { DeviceRights } from '../../oci/devices/device-rights.ts'
 import { mayWriteBlock } from '../../oci/devices/device-rules.ts'
 import type { OciDevice, OciMount, OciSpec } from '../../oci/spec.ts'
@@ -82,6 +83,8 @@ export function volumeUses({ mounts = [] }: OciSpec): VolumeUse[] {
 function volumeUse(mount: OciMount): Omit<VolumeUse, 'what' | 'index' | 'mount'> | undefined {
   const { type = '', source = '', options = [] } = mount
   if (!source.startsWith('/')) return undefined
+  // What a user may mount is files: a path of his may lead to a device by now.
+  if (mountCaller(mount) !== undefined) return undefined
   const readonly = options.includes('ro')
   const image = options.includes(imageFileOption) ? ({ kind: 'file' } as const) : {}
   if (diskFileSystems.has(type)) return { source, fsType: type, options, readonly, ...image }

@@ -6,6 +6,7 @@ import { statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { mountFlagsOf } from '../../linux/mounts/mount-flags.ts'
 import { type GuestCharDevice, guestCharDevice } from '../../oci/devices/char-devices.ts'
+import { mountCaller, withoutCaller } from '../../oci/caller-mount.ts'
 import { isBind, isPodShm } from '../../oci/mounts.ts'
 import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciMount, OciSpec } from '../../oci/spec.ts'
@@ -75,8 +76,8 @@ export function sharedMounts(spec: OciSpec, containerId: string): OciMount[] {
     (mount) =>
       isBind(mount) &&
       !isPodShm(mount) &&
-      !isGuestsOwn(mount.source ?? '') &&
-      memoryVolume(mount, containerId) === undefined,
+      (mountCaller(mount) !== undefined ||
+        (!isGuestsOwn(mount.source ?? '') && memoryVolume(mount, containerId) === undefined)),
   )
 }
 
@@ -102,6 +103,7 @@ async function carryMount(
   if (isPodShm(mount))
     return { mount: { ...mount, type: 'bind', source: guestShm, options: [...options, ...shmFlags] } }
   if (!isBind(mount)) return { mount: virtual(mount, containerId) }
+  if (mountCaller(mount) !== undefined) return callersMount(mount, containerId, share)
   const volume = memoryVolume(mount, containerId) ?? (await emptyDirs.volumeOf(mount, containerId))
   if (volume !== undefined)
     return { mount: { ...mount, source: volume.guestPath }, storages: volume.storages }
@@ -116,15 +118,24 @@ async function carryMount(
   return { mount: { ...shown, source: storage.mountPoint }, storages: [storage] }
 }
 
+/** Shared as it is: what the path looks like says nothing, because a user may give his directories any names. */
+async function callersMount(mount: OciMount, containerId: string, share: Share): Promise<CarriedMount> {
+  const source = await share.addBind(containerId, bindRequest(mount))
+  return { mount: { ...mount, source, options: [...withoutCaller(mount.options ?? []), 'nosuid', 'nodev'] } }
+}
+
 /** What {@link carryMounts} asks the share for. */
-export function bindRequest({ source = '', destination, options = [] }: OciMount): BindRequest {
+export function bindRequest(mount: OciMount): BindRequest {
+  const { source = '', destination, options = [] } = mount
+  const caller = mountCaller(mount)
   return {
     source,
     destination,
     // All containers of the pod have the same scratch directory, whether they may write to it or not.
-    readonly: !isEmptyDir(source) && options.some((option) => option === 'ro' || option === 'rro'),
+    readonly: (caller !== undefined || !isEmptyDir(source)) && options.some((option) => option === 'ro' || option === 'rro'),
     recursive: options.includes('rbind'),
     follow: options.some((option) => option === 'slave' || option === 'rslave'),
+    ...(caller === undefined ? {} : { caller }),
   }
 }
 

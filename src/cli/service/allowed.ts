@@ -1,0 +1,106 @@
+/**
+ * What a member of the group may ask for: commands and their options, by name. What is not here is refused, also what another version
+ * adds. THREAT-MODEL.md has the reasons.
+ */
+
+/**
+ * How the value of an option is passed on.
+ *
+ * - `plain`: as it is; it concerns the container and its machine alone, or is checked by the command.
+ * - `env`: a variable, whose value the caller is asked for where there is none.
+ * - `file`: a path of a file that the caller opens to be read.
+ * - `image`: the same, or `-` for standard input.
+ * - `new-file`: a path of a file that the caller makes.
+ * - `volume`, `mount`: with a host path that the caller opens.
+ * - a list: one of these values.
+ */
+export type Passing =
+  | 'plain'
+  | 'env'
+  | 'file'
+  | 'image'
+  | 'new-file'
+  | 'volume'
+  | 'mount'
+  | readonly string[]
+
+export type AllowedOptions = Readonly<Record<string, Passing>>
+
+const always: AllowedOptions = { format: 'plain' }
+
+const run: AllowedOptions = {
+  interactive: 'plain',
+  tty: 'plain',
+  detach: 'plain',
+  detachKeys: 'plain',
+  rm: 'plain',
+  name: 'plain',
+  label: 'plain',
+  labelFile: 'file',
+  cidfile: 'new-file',
+  image: 'image',
+  memory: 'plain',
+  cpus: 'plain',
+  machineMemory: 'plain',
+  vcpus: 'plain',
+  pidsLimit: 'plain',
+  volume: 'volume',
+  mount: 'mount',
+  env: 'env',
+  envFile: 'file',
+  entrypoint: 'plain',
+  user: 'plain',
+  workdir: 'plain',
+  readOnly: 'plain',
+  network: ['none'],
+  hostname: 'plain',
+  logOpt: 'plain',
+  stopSignal: 'plain',
+  stopTimeout: 'plain',
+  capDrop: 'plain',
+  securityOpt: ['no-new-privileges', 'no-new-privileges:true'],
+  ulimit: 'plain',
+  tmpfs: 'plain',
+  addHost: 'plain',
+  dns: 'plain',
+  shmSize: 'plain',
+}
+
+const stop: AllowedOptions = { time: 'plain', signal: 'plain' }
+
+const commands: Readonly<Record<string, AllowedOptions>> = {
+  run,
+  exec: {
+    interactive: 'plain',
+    tty: 'plain',
+    detach: 'plain',
+    detachKeys: 'plain',
+    env: 'env',
+    envFile: 'file',
+    user: 'plain',
+    workdir: 'plain',
+  },
+  // Not --all-namespaces: other namespaces are those of other users.
+  ps: { all: 'plain', running: 'plain', filter: 'plain', quiet: 'plain' },
+  attach: { detachKeys: 'plain', stdin: 'plain' },
+  start: {},
+  stop,
+  restart: stop,
+  kill: { signal: 'plain', all: 'plain' },
+  wait: {},
+  rm: { force: 'plain' },
+  logs: { follow: 'plain', tail: 'plain', since: 'plain', until: 'plain', timestamps: 'plain' },
+  top: {},
+  stats: { stream: 'plain' },
+  inspect: { full: 'plain' },
+}
+
+export const allowedCommands: readonly string[] = Object.keys(commands)
+
+/** The options of a command, by commander's names for them; undefined for a command that is refused. */
+export function allowedOptions(command: string): AllowedOptions | undefined {
+  return Object.hasOwn(commands, command) ? { ...always, ...commands[command] } : undefined
+}
+
+/** The namespace of a user's containers. It is the owner's mark: root makes it, and no command of a member leaves it. */
+export const memberNamespace = (uid: number): string => `uid-${uid}`

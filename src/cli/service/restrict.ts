@@ -1,0 +1,169 @@
+/** From the words of a member to the command line that root runs for him: parsed here, checked, and written anew. */
+import type { Command } from 'commander'
+import { KataError } from '../../errors.ts'
+import { generateName } from '../parse/name.ts'
+import { allowedOptions, type Passing } from './allowed.ts'
+
+/** What is asked of the member's own process, which does it with his rights. */
+export interface Caller {
+  readonly uid: number
+  readonly gid: number
+  /** The path of a descriptor of ours for a file that he may read. @throws KataError CALLER_FILE. */
+  readable(path: string): string
+  /** A descriptor of ours, O_PATH, of a file or directory that he can reach. @throws KataError CALLER_FILE. */
+  location(path: string): number
+  /** Makes a file with this content, where none may be. @throws KataError CALLER_FILE. */
+  writeNew(path: string, content: string): void
+  /** The value of a variable of his. */
+  variable(name: string): string | undefined
+}
+
+export interface Restricted {
+  /** For the log. */
+  readonly command: string
+  /** The whole command line, without the options that say where everything is. */
+  readonly argv: readonly string[]
+}
+
+/**
+ * `program` is a command table of its own: its actions are replaced.
+ *
+ * @throws KataError SERVICE_REFUSED for what is not allowed; CALLER_FILE; what commander throws.
+ */
+export async function restrict(
+  program: Command,
+  argv: readonly string[],
+  caller: Caller,
+): Promise<Restricted> {
+  let asked: Command | undefined
+  for (const command of program.commands)
+    command.action(() => {
+      asked = command
+    })
+  await program.parseAsync([...argv], { from: 'user' })
+  if (asked === undefined) throw new KataError('SERVICE_REFUSED', { what: 'this command' })
+  return { command: asked.name(), argv: rewritten(program, asked, caller) }
+}
+
+function rewritten(program: Command, command: Command, caller: Caller): string[] {
+  const name = command.name()
+  const allowed = allowedOptions(name)
+  if (allowed === undefined) throw new KataError('SERVICE_REFUSED', { what: `kata-ts ${name}` })
+  const words: string[] = []
+  let cidfile: string | undefined
+  for (const { long, attributeName, value } of [...given(program), ...given(command)]) {
+    const passing = Object.hasOwn(allowed, attributeName) ? allowed[attributeName] : undefined
+    if (passing === undefined)
+      throw new KataError('SERVICE_REFUSED', { what: `the option ${long} of kata-ts ${name}` })
+    if (passing === 'new-file') cidfile = String(value)
+    else for (const each of valuesOf(value)) words.push(...passed(passing, long, each, caller))
+  }
+  if (cidfile !== undefined) words.push(...named(command, cidfile, caller))
+  return [name, ...words, '--', ...command.args]
+}
+
+interface Given {
+  readonly long: string
+  readonly attributeName: string
+  readonly value: unknown
+}
+
+/** The options that were given, by their long names. */
+function given(command: Command): Given[] {
+  return command.options.flatMap((option) => {
+    const attributeName = option.attributeName()
+    if (command.getOptionValueSource(attributeName) !== 'cli') return []
+    return [{ long: option.long ?? '', attributeName, value: command.getOptionValue(attributeName) }]
+  })
+}
+
+/** A flag has none: true, or false for one that is called --no-something. */
+function valuesOf(value: unknown): (string | undefined)[] {
+  if (typeof value === 'boolean') return [undefined]
+  return Array.isArray(value) ? value.map(String) : [String(value)]
+}
+
+function passed(passing: Passing, long: string, value: string | undefined, caller: Caller): string[] {
+  if (value === undefined) return [long]
+  if (typeof passing !== 'string') {
+    if (passing.includes(value)) return [`${long}=${value}`]
+    throw new KataError('SERVICE_REFUSED', { what: `${long} ${JSON.stringify(value.slice(0, 80))}` })
+  }
+  switch (passing) {
+    case 'env':
+      return variable(long, value, caller)
+    case 'image':
+      return [`${long}=${value === '-' ? value : caller.readable(value)}`]
+    case 'file':
+      return [`${long}=${caller.readable(value)}`]
+    case 'volume':
+      return [callerVolume(volumeOf(value), caller)]
+    case 'mount':
+      return mount(long, value, caller)
+    default:
+      return [`${long}=${value}`]
+  }
+}
+
+/** The service has not the caller's environment. */
+function variable(long: string, text: string, caller: Caller): string[] {
+  if (text.includes('=')) return [`${long}=${text}`]
+  const value = caller.variable(text)
+  return value === undefined ? [] : [`${long}=${text}=${value}`]
+}
+
+/** The name is written before the container is there, as `run` does it. */
+function named(command: Command, file: string, caller: Caller): string[] {
+  const asked: unknown = command.getOptionValue('name')
+  const name = typeof asked === 'string' ? asked : generateName()
+  caller.writeNew(file, name)
+  return asked === undefined ? [`--name=${name}`] : []
+}
+
+interface AskedVolume {
+  readonly source: string
+  readonly destination: string
+  readonly readonly: boolean
+}
+
+/** `SRC:DST[:ro|rw]`. Disks with file systems are for root. */
+function volumeOf(text: string): AskedVolume {
+  const refuse = (reason: string) => new KataError('VOLUME_INVALID', { volume: text, reason })
+  const [source = '', destination = '', access = 'rw', ...more] = text.split(':')
+  if (destination === '' || more.length > 0) throw refuse('it needs the form SRC:DST or SRC:DST:ro')
+  if (access !== 'ro' && access !== 'rw')
+    throw new KataError('SERVICE_REFUSED', { what: `the option ${access} of volume ${text}` })
+  if (!/^(\/|\.{1,2}(\/|$))/.test(source)) throw refuse('the source is not a path')
+  return { source, destination, readonly: access === 'ro' }
+}
+
+const sourceNames = ['source', 'src']
+const targetNames = ['target', 'dst', 'destination']
+const readonlyNames = ['readonly', 'ro']
+
+function mount(long: string, text: string, caller: Caller): string[] {
+  const fields = text.split(',').map((field) => {
+    const [name = '', ...value] = field.split('=')
+    return { name, value: value.join('=') }
+  })
+  const type = fields.find(({ name }) => name === 'type')?.value
+  if (type === 'tmpfs') return [`${long}=${text}`]
+  const known = ['type', ...sourceNames, ...targetNames, ...readonlyNames]
+  const other = fields.find(({ name }) => !known.includes(name))
+  if (type !== 'bind' || other !== undefined)
+    throw new KataError('SERVICE_REFUSED', { what: `the mount ${JSON.stringify(text.slice(0, 200))}` })
+  const valueOf = (names: readonly string[]) => fields.find(({ name }) => names.includes(name))?.value
+  const readonly = valueOf(readonlyNames)
+  const volume = {
+    source: valueOf(sourceNames) ?? '',
+    destination: valueOf(targetNames) ?? '',
+    readonly: readonly !== undefined && readonly !== 'false' && readonly !== '0',
+  }
+  return [callerVolume(volume, caller)]
+}
+
+function callerVolume({ source, destination, readonly }: AskedVolume, caller: Caller): string {
+  const fd = caller.location(source)
+  const { uid, gid } = caller
+  return `--caller-volume=${JSON.stringify({ fd, uid, gid, destination, readonly })}`
+}

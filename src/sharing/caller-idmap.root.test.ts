@@ -1,0 +1,125 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
+import { chmodSync, chownSync, closeSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { openLocation } from '../linux/mounts/mount-tree.ts'
+import { unmount } from '../linux/mounts/mount.ts'
+import { processRef } from '../linux/processes/proc.ts'
+import { mapUserNamespace } from '../linux/processes/user-namespace.ts'
+import { callerIdmap } from './caller-idmap.ts'
+import { type Idmap, mappedBind } from './idmap.ts'
+import { shareIdMap } from './share-id-map.ts'
+import { enterMountSandbox, type MountSandbox } from './testing.ts'
+
+const map = shareIdMap({ first: 0x7f000000, count: 65535 })
+const [alice, aliceGroup, bob] = [4242, 4243, 4300]
+const purpose = { source: '/home', container: 'c1' }
+
+let sandbox: MountSandbox
+let holder: Bun.Subprocess<'pipe', 'pipe', 'pipe'>
+let daemon: Bun.Subprocess<'pipe', 'pipe', 'pipe'>
+let idmap: Idmap
+let home: string
+let shown: string
+
+beforeAll(async () => {
+  sandbox = enterMountSandbox()
+  // The daemon's place: root of a user namespace with all capabilities in it, which runs what it is told.
+  holder = Bun.spawn(['/usr/bin/unshare', '--user', '--', '/usr/bin/cat'], { stdio: ['pipe', 'pipe', 'pipe'] })
+  const userNamespace = await mapUserNamespace(processRef(holder.pid)!, map, { timeoutMs: 10_000 })
+  const enter = ['/usr/bin/nsenter', `--user=/proc/${holder.pid}/ns/user`, '--setuid=0', '--setgid=0']
+  daemon = Bun.spawn([...enter, '--', '/bin/sh'], { stdio: ['pipe', 'pipe', 'pipe'] })
+  idmap = { userNamespace: userNamespace!, first: map[0]!.outside, map }
+})
+afterAll(() => {
+  for (const child of [daemon, holder]) child.kill()
+  closeSync(idmap.userNamespace)
+  sandbox.leave()
+})
+beforeEach(() => {
+  home = `${sandbox.directory}/home`
+  shown = `${sandbox.directory}/shown`
+  rmSync(home, { recursive: true, force: true })
+  for (const path of [home, shown]) mkdirSync(path, { recursive: true })
+  file('mine', 0o600, alice, aliceGroup)
+  file('roots', 0o600, 0, 0)
+  file('bobs', 0o600, bob, bob)
+  file('for-all', 0o644, 0, 0)
+  file('for-the-group', 0o640, 0, aliceGroup)
+  chownSync(home, alice, aliceGroup)
+})
+
+function file(name: string, mode: number, uid: number, gid: number): void {
+  writeFileSync(`${home}/${name}`, name)
+  chownSync(`${home}/${name}`, uid, gid)
+  chmodSync(`${home}/${name}`, mode)
+}
+
+/** What a shell of the daemon prints, errors too. */
+async function ask(words: string): Promise<string> {
+  daemon.stdin.write(`cd ${shown}; { ${words}; } 2>&1; echo; echo .end\n`)
+  await daemon.stdin.flush()
+  let text = ''
+  for await (const chunk of daemon.stdout.values({ preventCancel: true })) {
+    text += Buffer.from(chunk).toString()
+    if (text.endsWith('.end\n')) break
+  }
+  return text.replace(/\n?\.end\n$/, '').trim()
+}
+
+function show(through: Idmap): Disposable {
+  const fd = openLocation(home)
+  mappedBind(fd, shown, through, purpose)
+  closeSync(fd)
+  return { [Symbol.dispose]: () => unmount(shown) }
+}
+
+const read = (name: string) => ask(`cat ${name}`)
+const denied = /Permission denied/
+
+test('the share’s own map lets root of the container read every file: this is what a user must not get', async () => {
+  using _shown = show(idmap)
+  expect(await ask('id -u; grep CapEff /proc/self/status')).toMatch(/^0\nCapEff:\s0*1ffffffffff$/)
+  expect(await read('roots')).toBe('roots')
+  expect(await read('bobs')).toBe('bobs')
+})
+
+test('through a user’s map root of the container can do what this user can', async () => {
+  using callers = await callerIdmap(idmap, { ...ids(), guestUid: 0, guestGid: 0 }, purpose)
+  using _shown = show(callers)
+  expect(await read('mine')).toBe('mine')
+  expect(await read('for-all')).toBe('for-all')
+  expect(await read('for-the-group')).toBe('for-the-group')
+  expect(await read('roots')).toMatch(denied)
+  expect(await read('bobs')).toMatch(denied)
+  expect(await ask('echo x >> for-all')).toMatch(denied)
+  expect(await ask('chmod 666 roots')).toMatch(/not permitted|too large/)
+  expect(await ask('chown 0 roots')).toMatch(/not permitted|too large/)
+})
+
+test('what is made there belongs to the user on the disk, and can be given to nobody', async () => {
+  using callers = await callerIdmap(idmap, { ...ids(), guestUid: 0, guestGid: 0 }, purpose)
+  using _shown = show(callers)
+  expect(await ask('echo new > new; mkdir dir; echo in > dir/in')).toBe('')
+  for (const name of ['new', 'dir', 'dir/in']) {
+    const { uid, gid } = statSync(`${home}/${name}`)
+    expect([name, uid, gid]).toEqual([name, alice, aliceGroup])
+  }
+  expect(await ask('chown 5 new')).toMatch(/too large|Invalid argument/)
+  expect(await ask('mknod disk b 8 0')).toMatch(/not permitted/)
+})
+
+test('another user of the container has the ids, and its root then has none', async () => {
+  using callers = await callerIdmap(idmap, { ...ids(), guestUid: 1000, guestGid: 1000 }, purpose)
+  using _shown = show(callers)
+  expect(await ask('stat -c "%u %g" mine')).toBe('1000 1000')
+  expect(await ask('echo x > new')).toMatch(/too large|denied/)
+})
+
+test('a daemon that is root of the host shows nothing of a user’s', async () => {
+  await expect(callerIdmap(undefined, { ...ids(), guestUid: 0, guestGid: 0 }, purpose)).rejects.toThrow(
+    '[SHARE_CALLER] /home cannot be shown in container c1',
+  )
+})
+
+function ids() {
+  return { uid: alice, gid: aliceGroup, device: 0n, inode: 0n }
+}
