@@ -32,6 +32,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'cli/commands': ['root', 'as cli'],
   'cli/commands/lifecycle': ['root', 'as cli'],
   'cli/commands/look': ['root', 'as cli'],
+  'cli/service': ['root', 'as cli; requests of users are read here, with limits'],
   'cli/output': ['root', 'as cli'],
   'cli/output/template': ['root', 'as cli'],
   'cli/parse': ['root', 'the operator’s options; looks up the paths that they name'],

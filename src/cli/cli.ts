@@ -36,6 +36,11 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
     },
     print: (text) => writeAll(1, text),
     tell,
+    async throughService(settings) {
+      const { throughService } = await import('./service/client.ts')
+      return throughService(settings, argv)
+    },
+    again: (words) => runCli(words, surroundings),
   })
   try {
     await program.parseAsync([...argv], { from: 'user' })

@@ -10,11 +10,13 @@ const program = buildProgram({
   finish: () => {},
   print: () => {},
   tell: () => {},
+  throughService: async () => undefined,
+  again: async () => 0,
 })
 
 function walk(command: Command): Command[] {
   return command.commands
-    .filter((child) => child.name() !== 'monitor')
+    .filter((child) => !['monitor', 'service-worker'].includes(child.name()))
     .flatMap((child) => [child, ...walk(child)])
 }
 
@@ -22,7 +24,8 @@ test.each(['bash', 'zsh', 'fish'] as Shell[])('%s knows every command and every 
   const script = completionScript(program, shell)
   for (const command of walk(program)) {
     expect(script).toContain(command.name())
-    for (const { long } of command.options) {
+    for (const { long, hidden } of command.options) {
+      if (hidden) continue
       const flag = shell === 'fish' ? `-l ${long!.slice(2)} ` : long!
       expect(script).toContain(flag)
     }

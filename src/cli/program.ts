@@ -31,6 +31,7 @@ import { topCommand } from './commands/look/top.ts'
 import { monitorCommand } from './commands/monitor.ts'
 import { psCommand } from './commands/ps.ts'
 import { runCommand } from './commands/run.ts'
+import { serviceCommand, serviceWorkerCommand } from './commands/service.ts'
 import { versionCommand } from './commands/version.ts'
 import { volumeCommand } from './commands/volume.ts'
 import { inPlaceOf } from './docker-words.ts'
@@ -81,10 +82,30 @@ export function buildProgram(cli: Cli): Command {
   withGlobals(program)
   for (const make of commands) program.addCommand(inherit(make(cli), program))
   program.addCommand(inherit(completionCommand(cli, program), program))
+  program.addCommand(inherit(serviceCommand(cli), program))
   for (const make of [monitorCommand, formerGuestCommand])
     program.addCommand(inherit(make(cli), program), { hidden: true })
+  program.addCommand(
+    inherit(
+      serviceWorkerCommand(cli, () => buildProgram(inert(cli))),
+      program,
+    ),
+    { hidden: true },
+  )
   program.helpCommand(false).addCommand(inherit(helpCommand(program), program))
   return program
+}
+
+/** For a table that is only read: a command that would run after all has no settings. */
+function inert(cli: Cli): Cli {
+  return {
+    ...cli,
+    settings() {
+      throw new KataError('SERVICE_REFUSED', { what: 'this command' })
+    },
+    print: () => {},
+    tell: () => {},
+  }
 }
 
 /** An error of commander's, with the words that name the command. */

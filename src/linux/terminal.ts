@@ -27,6 +27,13 @@ export function makeRaw(fd: number): () => void {
   return () => void libc.tcsetattr(fd, TCSADRAIN, ptr(before))
 }
 
+/** Returns what gives the terminal the mode back that it has now. @throws SyscallError ENOTTY. */
+export function keepTerminal(fd: number): () => void {
+  const before = Buffer.alloc(termiosBytes)
+  checked(libc.tcgetattr(fd, ptr(before)), `tcgetattr ${fd}`)
+  return () => void libc.tcsetattr(fd, TCSADRAIN, ptr(before))
+}
+
 export interface WindowSize {
   readonly rows: number
   readonly columns: number

@@ -1,17 +1,34 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'bun:test'
-import { chmodSync, chownSync, closeSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { openLocation } from '../linux/mounts/mount-tree.ts'
+import { afterAll, beforeAll, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { Ledger } from '../ledger/ledger.ts'
 import { unmount } from '../linux/mounts/mount.ts'
+import { openLocation } from '../linux/mounts/mount-tree.ts'
 import { processRef } from '../linux/processes/proc.ts'
 import { mapUserNamespace } from '../linux/processes/user-namespace.ts'
+import { silentLogger } from '../log.ts'
+import { createBinds } from './binds.ts'
 import { callerIdmap } from './caller-idmap.ts'
 import { type Idmap, mappedBind } from './idmap.ts'
+import { directoryResource, mountResource } from './resources.ts'
 import { shareIdMap } from './share-id-map.ts'
 import { enterMountSandbox, type MountSandbox } from './testing.ts'
 
 const map = shareIdMap({ first: 0x7f000000, count: 65535 })
 const [alice, aliceGroup, bob] = [4242, 4243, 4300]
 const purpose = { source: '/home', container: 'c1' }
+
+// Hooks and tests start programs.
+setDefaultTimeout(60_000)
 
 let sandbox: MountSandbox
 let holder: Bun.Subprocess<'pipe', 'pipe', 'pipe'>
@@ -23,7 +40,9 @@ let shown: string
 beforeAll(async () => {
   sandbox = enterMountSandbox()
   // The daemon's place: root of a user namespace with all capabilities in it, which runs what it is told.
-  holder = Bun.spawn(['/usr/bin/unshare', '--user', '--', '/usr/bin/cat'], { stdio: ['pipe', 'pipe', 'pipe'] })
+  holder = Bun.spawn(['/usr/bin/unshare', '--user', '--', '/usr/bin/cat'], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
   const userNamespace = await mapUserNamespace(processRef(holder.pid)!, map, { timeoutMs: 10_000 })
   const enter = ['/usr/bin/nsenter', `--user=/proc/${holder.pid}/ns/user`, '--setuid=0', '--setgid=0']
   daemon = Bun.spawn([...enter, '--', '/bin/sh'], { stdio: ['pipe', 'pipe', 'pipe'] })
@@ -118,6 +137,26 @@ test('a daemon that is root of the host shows nothing of a user’s', async () =
   await expect(callerIdmap(undefined, { ...ids(), guestUid: 0, guestGid: 0 }, purpose)).rejects.toThrow(
     '[SHARE_CALLER] /home cannot be shown in container c1',
   )
+})
+
+test('a bind is what its user opened, or none', async () => {
+  const share = `${sandbox.directory}/share`
+  mkdirSync(share)
+  const ledger = new Ledger(`${sandbox.directory}/ledger`, [mountResource, directoryResource], silentLogger)
+  const binds = createBinds(ledger, share, idmap)
+  const { dev: device, ino: inode } = statSync(home, { bigint: true })
+  const caller = { ...ids(), guestUid: 0, guestGid: 0, device, inode }
+  const request = { source: home, destination: '/data', readonly: false, recursive: true, caller }
+  const name = await binds.add('c1', request)
+  expect(statSync(`${share}/${name}/mine`).uid).toBe(idmap.first)
+  renameSync(home, `${home}-away`)
+  mkdirSync(home)
+  await expect(binds.add('c1', request)).rejects.toThrow('[SHARE_SOURCE_CHANGED]')
+  rmSync(home, { recursive: true })
+  symlinkSync(`${home}-away`, home)
+  await expect(binds.add('c1', request)).rejects.toThrow('[SOURCE_LINK]')
+  rmSync(home)
+  await ledger.releaseAll()
 })
 
 function ids() {

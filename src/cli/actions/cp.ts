@@ -1,4 +1,5 @@
-import type { ContainerTar } from '../client/copy/container-tar.ts'
+import { type ContainerTar, containerTar } from '../client/copy/container-tar.ts'
+import { execTar } from '../client/copy/exec-tar.ts'
 import { copyFrom, sendTar } from '../client/copy/from-container.ts'
 import { copyTo, unpackIn } from '../client/copy/to-container.ts'
 import { openSink } from '../client/output.ts'
@@ -11,16 +12,21 @@ import { connectRunning, findRecord } from './containers.ts'
 export async function cp(settings: Settings, from: string, to: string): Promise<number> {
   const { source, destination } = parseCopy(from, to)
   if (source.where === 'container')
-    await inContainer(settings, source.name, (tar) => outOf(tar, source.path, destination))
+    await inContainer(settings, source.name, (tar) => outOf(tar, source.path, destination, settings.tell))
   else if (destination.where === 'container')
     await inContainer(settings, destination.name, (tar) => into(tar, source, destination.path))
   return 0
 }
 
-async function outOf(tar: ContainerTar, path: string, destination: CopyPath): Promise<void> {
+async function outOf(
+  tar: ContainerTar,
+  path: string,
+  destination: CopyPath,
+  tell: Settings['tell'],
+): Promise<void> {
   if (destination.where !== 'host') return sendTar(tar, path, openSink(1))
   const leftOut = await copyFrom(tar, path, destination.path)
-  if (leftOut.length > 0) tar.settings.tell(`warning: ${leftOut.length} devices and FIFOs were not copied`)
+  if (leftOut.length > 0) tell(`warning: ${leftOut.length} devices and FIFOs were not copied`)
 }
 
 async function into(tar: ContainerTar, source: CopyPath, path: string): Promise<void> {
@@ -33,11 +39,13 @@ async function inContainer(
   name: string,
   work: (tar: ContainerTar) => Promise<void>,
 ): Promise<void> {
+  // The files of a user who is not root are for his own rights; only tar in the container is the service's to run.
+  if (process.getuid?.() !== 0) return work(execTar(settings, name))
   const record = findRecord(settings, name)
   const task = await connectRunning(record)
   const signals = catchSignals()
   try {
-    await work({ settings, record, task, signals })
+    await work(containerTar({ settings, record, task, signals }))
   } finally {
     signals.release()
     task.close()

@@ -15,6 +15,7 @@ import { volumePaths } from '../client/volumes/store.ts'
 import type { RunFlags, RunWords } from '../commands/run.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
+import { parseCallerVolume } from '../parse/caller-volume.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
@@ -79,7 +80,11 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     nameServer: network.nameServer,
     resolver: place.resolver,
   }
-  const volumes = [...(flags.volume ?? []).map((text) => parseVolume(text, volumePlace)), ...mounts.volumes]
+  const volumes = [
+    ...(flags.volume ?? []).map((text) => parseVolume(text, volumePlace)),
+    ...mounts.volumes,
+    ...(flags.callerVolume ?? []).map(parseCallerVolume),
+  ]
   const devices = (flags.device ?? []).map(parseDevice)
   const envFiles = readEnvFiles(flags.envFile ?? [])
   const envOver = (env: readonly string[]) => mergeEnv(env, [...envFiles, ...(flags.env ?? [])], settings.env)

@@ -1,5 +1,5 @@
 /** Which root file system a container gets: a directory, an image by name or of an archive, or the embedded busybox. */
-import { existsSync } from 'node:fs'
+import { existsSync, readlinkSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { type ResolvedRootfs, type RootfsSource, resolveRootfs } from '../../images/rootfs.ts'
 import { shareStore } from '../../images/store/store-lock.ts'
@@ -36,7 +36,7 @@ export async function chooseRootfs(
       image === '-' || image.startsWith('-:') ? `/dev/stdin${image.slice(1)}` : image,
     )
     const source: RootfsSource = { kind: 'archive', path: resolve(path), wanted: { name: tag } }
-    return { description: resolve(image), args, ...(await fromStore(settings, source)) }
+    return { description: nameOf(resolve(image)), args, ...(await fromStore(settings, source)) }
   }
   const [name, ...words] = args
   if (name !== undefined && !onlyCommand) {
@@ -73,3 +73,6 @@ function splitTag(text: string): { readonly path: string; readonly tag: string |
   }
   return { path: text, tag: undefined }
 }
+
+/** A file that a user opened for the service is known by its descriptor. */
+const nameOf = (path: string): string => (path.startsWith('/proc/self/fd/') ? readlinkSync(path) : path)

@@ -31,7 +31,7 @@ const action = argv.at(-1)
 const [id, bundle, runDir] = [flag('id'), flag('bundle'), flag('run-dir')]
 const socket = `${runDir}/${id}.sock`
 
-if (argv[0] === 'monitor') await commandLine()
+if (['monitor', 'service-worker', 'exec'].includes(argv[0]!)) await commandLine()
 else if (action === 'start') await start()
 else if (action === 'serve') serveTasks()
 else if (action === 'delete') remove()

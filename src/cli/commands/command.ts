@@ -22,6 +22,10 @@ export interface Cli {
   print(text: string): void
   /** Tells the person something on standard error. */
   tell(text: string): void
+  /** Has the service run this command line, when there is one; its exit code, or undefined without a service. */
+  throughService(settings: Settings): Promise<number | undefined>
+  /** Runs another command line in this process; its exit code. */
+  again(argv: readonly string[]): Promise<number>
 }
 
 const globalOptions = [
@@ -100,16 +104,18 @@ export function action<Options>(
   })
 }
 
-/** The same for a command that reads or changes what is root's. @throws KataError NOT_ROOT. */
+/** The same for a command that reads or changes what is root's; for others the service does it. @throws KataError NOT_ROOT, SERVICE_UNREACHABLE. */
 export function rootAction<Options>(
   command: Command,
   cli: Cli,
   run: Run<Options>,
   traits: CommandTraits = {},
 ): Command {
-  const asRoot: Run<Options> = (settings, options, args) => {
-    if (process.getuid?.() !== 0) throw new KataError('NOT_ROOT', { what: `kata-ts ${command.name()}` })
-    return run(settings, options, args)
+  const asRoot: Run<Options> = async (settings, options, args) => {
+    if (process.getuid?.() === 0) return run(settings, options, args)
+    const code = await cli.throughService(settings)
+    if (code === undefined) throw new KataError('NOT_ROOT', { what: `kata-ts ${command.name()}` })
+    return code
   }
   return action<Options>(command, cli, asRoot, traits)
 }

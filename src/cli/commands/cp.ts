@@ -1,6 +1,7 @@
 /** `kata-ts cp`: files between the host and a container. */
 import type { Command } from 'commander'
-import { type Cli, describe, rootAction } from './command.ts'
+import { KataError } from '../../errors.ts'
+import { action, type Cli, describe } from './command.ts'
 
 export function cpCommand(cli: Cli): Command {
   const command = describe({
@@ -9,8 +10,14 @@ export function cpCommand(cli: Cli): Command {
       'copy files between the host and a running container, NAME:PATH; - is a tar on standard input or output',
     example: 'cp web:/var/log ./log',
   })
-  return rootAction(command, cli, async (settings, _flags, [source = '', destination = '']) => {
-    const { cp } = await import('../actions/cp.ts')
+  return action(command, cli, async (settings, _flags, [source = '', destination = '']) => {
+    const [{ cp }, { hasService }] = await Promise.all([
+      import('../actions/cp.ts'),
+      import('../service/socket-path.ts'),
+    ])
+    // The service has a part in it only: see execTar.
+    if (process.getuid?.() !== 0 && !hasService(settings.runDir))
+      throw new KataError('NOT_ROOT', { what: 'kata-ts cp' })
     return cp(settings, source, destination)
   })
 }

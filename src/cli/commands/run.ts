@@ -1,5 +1,5 @@
 /** `kata-ts run`: a command in a container in a virtual machine of its own. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { RightsFlags } from '../parse/rights.ts'
 import { type Cli, collect, describe, rootAction } from './command.ts'
 import { registryOptions } from './images.ts'
@@ -30,6 +30,7 @@ export interface RunFlags extends RightsFlags, PlaceFlags {
   readonly pidsLimit?: string
   readonly volume?: readonly string[]
   readonly mount?: readonly string[]
+  readonly callerVolume?: readonly string[]
   readonly device?: readonly string[]
   readonly env?: readonly string[]
   readonly envFile?: readonly string[]
@@ -138,6 +139,11 @@ const contentOptions = (command: Command): Command =>
       '-v, --volume <src:dst[:ro]>',
       'show a host path (./src is one of the working directory) in the container, or (src:dst:ext4) the file system of a disk; repeatable',
       collect,
+    )
+    .addOption(
+      new Option('--caller-volume <json>', 'from the service: a volume of a user')
+        .argParser(collect)
+        .hideHelp(),
     )
     .option(
       '--mount <fields>',

@@ -12,6 +12,7 @@
  * - `image`: the same, or `-` for standard input.
  * - `new-file`: a path of a file that the caller makes.
  * - `volume`, `mount`: with a host path that the caller opens.
+ * - `own`: says what is so anyway, and is left out.
  * - a list: one of these values.
  */
 export type Passing =
@@ -22,11 +23,12 @@ export type Passing =
   | 'new-file'
   | 'volume'
   | 'mount'
+  | 'own'
   | readonly string[]
 
 export type AllowedOptions = Readonly<Record<string, Passing>>
 
-const always: AllowedOptions = { format: 'plain' }
+const always: AllowedOptions = { format: 'plain', runDir: 'own', stateDir: 'own' }
 
 const run: AllowedOptions = {
   interactive: 'plain',
@@ -101,6 +103,3 @@ export const allowedCommands: readonly string[] = Object.keys(commands)
 export function allowedOptions(command: string): AllowedOptions | undefined {
   return Object.hasOwn(commands, command) ? { ...always, ...commands[command] } : undefined
 }
-
-/** The namespace of a user's containers. It is the owner's mark: root makes it, and no command of a member leaves it. */
-export const memberNamespace = (uid: number): string => `uid-${uid}`

@@ -25,7 +25,7 @@ export interface FrameLimits {
 const headerBytes = 4
 const MSG_NOSIGNAL = 0x4000
 
-export function encodeFrame(message: object): Uint8Array {
+function encodeFrame(message: object): Uint8Array {
   const body = Buffer.from(JSON.stringify(message))
   const header = Buffer.alloc(headerBytes)
   header.writeUInt32LE(body.length)

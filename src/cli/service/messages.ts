@@ -4,7 +4,7 @@
  * command one way, its exit code the other.
  */
 import { list, needed, record } from '../../json/compounds.ts'
-import { choice, exactly, text, textUpTo } from '../../json/values.ts'
+import { choice, exactly, text, textUpTo, uint32 } from '../../json/values.ts'
 import type { FrameLimits } from './frame.ts'
 
 export const protocolVersion = 1
@@ -18,12 +18,14 @@ export interface Request {
 
 /**
  * From the service: `read` wants a file to read, `location` a place (O_PATH), `create` a new file to write, `env` the value of a
- * variable; `go` wants nothing more.
+ * variable; `go` wants nothing more, and `refused` ends it.
  */
 export interface Ask {
-  readonly ask: 'read' | 'location' | 'create' | 'env' | 'go'
-  /** A path, or the name of a variable. */
+  readonly ask: 'read' | 'location' | 'create' | 'env' | 'go' | 'refused'
+  /** A path, the name of a variable, or why it is refused. */
   readonly name: string
+  /** The exit code of what is refused. */
+  readonly code?: number
 }
 
 /** From a command line: a descriptor comes with it, or it has a value, or it says why not; a variable may have no value. */
@@ -39,8 +41,9 @@ export const readRequest = record<Request>({
 })
 
 export const readAsk = record<Ask>({
-  ask: needed(choice('read', 'location', 'create', 'env', 'go')),
+  ask: needed(choice('read', 'location', 'create', 'env', 'go', 'refused')),
   name: needed(text),
+  code: uint32,
 })
 
 export const readAnswer = record<Answer>({ errno: textUpTo(32), value: text })

@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
 import { generateName } from '../parse/name.ts'
+import type { Settings } from '../settings.ts'
 import { allowedOptions, type Passing } from './allowed.ts'
 
 /** What is asked of the member's own process, which does it with his rights. */
@@ -17,6 +18,9 @@ export interface Caller {
   /** The value of a variable of his. */
   variable(name: string): string | undefined
 }
+
+/** Where the service keeps everything. */
+export type Own = Pick<Settings, 'runDir' | 'stateDir'>
 
 export interface Restricted {
   /** For the log. */
@@ -34,18 +38,22 @@ export async function restrict(
   program: Command,
   argv: readonly string[],
   caller: Caller,
+  own: Own,
 ): Promise<Restricted> {
   let asked: Command | undefined
-  for (const command of program.commands)
+  const replace = (command: Command, first: Command) => {
     command.action(() => {
-      asked = command
+      asked = first
     })
+    for (const child of command.commands) replace(child, first)
+  }
+  for (const command of program.commands) replace(command, command)
   await program.parseAsync([...argv], { from: 'user' })
   if (asked === undefined) throw new KataError('SERVICE_REFUSED', { what: 'this command' })
-  return { command: asked.name(), argv: rewritten(program, asked, caller) }
+  return { command: asked.name(), argv: rewritten(program, asked, caller, own) }
 }
 
-function rewritten(program: Command, command: Command, caller: Caller): string[] {
+function rewritten(program: Command, command: Command, caller: Caller, own: Own): string[] {
   const name = command.name()
   const allowed = allowedOptions(name)
   if (allowed === undefined) throw new KataError('SERVICE_REFUSED', { what: `kata-ts ${name}` })
@@ -53,8 +61,9 @@ function rewritten(program: Command, command: Command, caller: Caller): string[]
   let cidfile: string | undefined
   for (const { long, attributeName, value } of [...given(program), ...given(command)]) {
     const passing = Object.hasOwn(allowed, attributeName) ? allowed[attributeName] : undefined
-    if (passing === undefined)
+    if (passing === undefined || (passing === 'own' && value !== own[attributeName as keyof Own]))
       throw new KataError('SERVICE_REFUSED', { what: `the option ${long} of kata-ts ${name}` })
+    if (passing === 'own') continue
     if (passing === 'new-file') cidfile = String(value)
     else for (const each of valuesOf(value)) words.push(...passed(passing, long, each, caller))
   }
@@ -152,11 +161,11 @@ function mount(long: string, text: string, caller: Caller): string[] {
   const other = fields.find(({ name }) => !known.includes(name))
   if (type !== 'bind' || other !== undefined)
     throw new KataError('SERVICE_REFUSED', { what: `the mount ${JSON.stringify(text.slice(0, 200))}` })
-  const valueOf = (names: readonly string[]) => fields.find(({ name }) => names.includes(name))?.value
-  const readonly = valueOf(readonlyNames)
+  const fieldOf = (names: readonly string[]) => fields.find(({ name }) => names.includes(name))?.value
+  const readonly = fieldOf(readonlyNames)
   const volume = {
-    source: valueOf(sourceNames) ?? '',
-    destination: valueOf(targetNames) ?? '',
+    source: fieldOf(sourceNames) ?? '',
+    destination: fieldOf(targetNames) ?? '',
     readonly: readonly !== undefined && readonly !== 'false' && readonly !== '0',
   }
   return [callerVolume(volume, caller)]

@@ -62,7 +62,8 @@ function descriptorsIn(control: Buffer): number[] {
     if (length < headerBytes) break
     const isRights = control.readInt32LE(at + 8) === SOL_SOCKET && control.readInt32LE(at + 12) === SCM_RIGHTS
     const end = Math.min(at + length, control.length)
-    for (let each = at + headerBytes; isRights && each + 4 <= end; each += 4) fds.push(control.readInt32LE(each))
+    for (let each = at + headerBytes; isRights && each + 4 <= end; each += 4)
+      fds.push(control.readInt32LE(each))
     at += Math.ceil(length / 8) * 8
   }
   return fds

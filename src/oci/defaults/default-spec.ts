@@ -2,6 +2,7 @@
  * The OCI runtime specification of a container that a person starts: the defaults that users know from docker, for
  * a guest with cgroup v2.
  */
+import { callerOption, type MountCaller } from '../caller-mount.ts'
 import { defaultCapabilities } from './capabilities.ts'
 import { defaultSeccomp } from './default-seccomp.ts'
 
@@ -21,6 +22,8 @@ export interface SpecBind {
   readonly fsType?: string
   /** The source is a disk image, a regular file. */
   readonly isImage?: true
+  /** The user of the host with whose rights it is shown; absent: root's. His ids are those of the container's user. */
+  readonly caller?: Pick<MountCaller, 'uid' | 'gid' | 'device' | 'inode'>
 }
 
 /** A device of the host for the container, or a disk image as a block device in it. */
@@ -148,7 +151,11 @@ export function defaultSpec(options: SpecOptions) {
       rlimits: [{ type: 'RLIMIT_NOFILE', hard: 1_048_576, soft: 1024 }],
       noNewPrivileges: false,
     },
-    mounts: [...systemMounts, ...options.mounts.map(hostMount), ...images.map(imageMount)],
+    mounts: [
+      ...systemMounts,
+      ...options.mounts.map((mount) => hostMount(mount, user)),
+      ...images.map(imageMount),
+    ],
     linux: {
       namespaces: [
         ...['pid', 'ipc', 'uts', 'mount', 'cgroup'].map((type) => ({ type })),
@@ -173,10 +180,17 @@ function environment({ env, terminal, hostname }: SpecOptions): string[] {
   ]
 }
 
-function hostMount({ source, destination, readonly, fsType, isImage }: SpecBind) {
+function hostMount(bind: SpecBind, { uid: guestUid, gid: guestGid }: SpecUser) {
+  const { source, destination, readonly, fsType, isImage, caller } = bind
   const access = readonly ? 'ro' : 'rw'
   if (fsType === undefined)
-    return { destination, type: 'bind', source, options: ['rbind', 'rprivate', access] }
+    return {
+      ...{ destination, type: 'bind', source },
+      options: [
+        ...['rbind', 'rprivate', access],
+        ...(caller === undefined ? [] : [callerOption({ ...caller, guestUid, guestGid })]),
+      ],
+    }
   return { destination, type: fsType, source, options: [access, ...(isImage ? [imageFile] : [])] }
 }
 

@@ -5,8 +5,8 @@
 import { statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { mountFlagsOf } from '../../linux/mounts/mount-flags.ts'
-import { type GuestCharDevice, guestCharDevice } from '../../oci/devices/char-devices.ts'
 import { mountCaller, withoutCaller } from '../../oci/caller-mount.ts'
+import { type GuestCharDevice, guestCharDevice } from '../../oci/devices/char-devices.ts'
 import { isBind, isPodShm } from '../../oci/mounts.ts'
 import type { DeviceRule } from '../../oci/resources.ts'
 import type { OciMount, OciSpec } from '../../oci/spec.ts'
@@ -132,7 +132,9 @@ export function bindRequest(mount: OciMount): BindRequest {
     source,
     destination,
     // All containers of the pod have the same scratch directory, whether they may write to it or not.
-    readonly: (caller !== undefined || !isEmptyDir(source)) && options.some((option) => option === 'ro' || option === 'rro'),
+    readonly:
+      (caller !== undefined || !isEmptyDir(source)) &&
+      options.some((option) => option === 'ro' || option === 'rro'),
     recursive: options.includes('rbind'),
     follow: options.some((option) => option === 'slave' || option === 'rslave'),
     ...(caller === undefined ? {} : { caller }),

@@ -1,6 +1,7 @@
 /** `tar` in a running container, as its root, with streams of our own. */
 import { mkdirSync } from 'node:fs'
 import { KataError } from '../../../errors.ts'
+import type { Logger } from '../../../log.ts'
 import { readBundleSpec } from '../../../oci/bundle.ts'
 import { lastWords } from '../../../plain-text.ts'
 import type { Settings } from '../../settings.ts'
@@ -18,21 +19,38 @@ const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
 const mostWords = 4096
 
 export interface ContainerTar {
+  /** The container's. */
+  readonly name: string
+  readonly log: Logger
+  /**
+   * Runs it to its end. What tar writes goes to `output`, at its pace.
+   *
+   * @throws KataError COPY_FAILED with the words of tar; what the shim throws.
+   */
+  run(args: readonly string[], streams: TarStreams): Promise<void>
+}
+
+export interface TarStreams {
+  readonly input?: ReadableStream<Uint8Array>
+  readonly output: ByteSink
+}
+
+export interface RunningContainer {
   readonly settings: Settings
   readonly record: ContainerRecord
   readonly task: TaskClient
   readonly signals: SignalCatcher
 }
 
-/**
- * Runs it to its end. What tar writes goes to `output`, at its pace.
- *
- * @throws KataError COPY_FAILED with the words of tar; what the shim throws.
- */
-export async function runTar(
-  { settings, record, task, signals }: ContainerTar,
+export function containerTar(container: RunningContainer): ContainerTar {
+  const { settings, record } = container
+  return { name: record.id, log: settings.log, run: (args, streams) => runTar(container, args, streams) }
+}
+
+async function runTar(
+  { settings, record, task, signals }: RunningContainer,
   args: readonly string[],
-  { input, output }: { input?: ReadableStream<Uint8Array>; output: ByteSink },
+  { input, output }: TarStreams,
 ): Promise<void> {
   const { io, bundle } = pathsOf(settings, record)
   const execId = `copy-${crypto.randomUUID().slice(0, 8)}`

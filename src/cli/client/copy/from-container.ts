@@ -5,11 +5,11 @@ import { KataError } from '../../../errors.ts'
 import { unpackCopy } from '../../../images/unpack-copy.ts'
 import { removeTree } from '../../../linux/files/remove-tree.ts'
 import type { ByteSink } from '../output.ts'
-import { type ContainerTar, runTar } from './container-tar.ts'
+import type { ContainerTar } from './container-tar.ts'
 
 /** The whole tar of the path, for `cp NAME:PATH -`. */
 export async function sendTar(tar: ContainerTar, path: string, output: ByteSink): Promise<void> {
-  await runTar(tar, createArgs(path), { output })
+  await tar.run(createArgs(path), { output })
 }
 
 /**
@@ -25,9 +25,7 @@ export async function copyFrom(tar: ContainerTar, path: string, destination: str
     place(directory, plan)
     return leftOut
   } finally {
-    await removeTree(directory).catch((error) =>
-      tar.settings.log.warn('a rest of a copy', { directory, error }),
-    )
+    await removeTree(directory).catch((error) => tar.log.warn('a rest of a copy', { directory, error }))
   }
 }
 
@@ -71,7 +69,7 @@ function createArgs(path: string): string[] {
 async function receive(tar: ContainerTar, path: string, directory: string): Promise<string[]> {
   const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>()
   const [reader, writer] = [readable.getReader(), writable.getWriter()]
-  const sent = runTar(tar, createArgs(path), { output: { write: (chunk) => writer.write(chunk) } })
+  const sent = tar.run(createArgs(path), { output: { write: (chunk) => writer.write(chunk) } })
   sent
     .then(
       () => writer.close(),
@@ -79,13 +77,13 @@ async function receive(tar: ContainerTar, path: string, directory: string): Prom
     )
     .catch(() => {})
   try {
-    const leftOut = await unpackCopy(chunksOf(reader), directory, { container: tar.record.id })
+    const leftOut = await unpackCopy(chunksOf(reader), directory, { container: tar.name })
     await sent
     return leftOut
   } catch (error) {
     // Whatever it still wants to send: a reader that has left ends it.
     await reader.cancel(Object.assign(new Error('the copy was given up'), { code: 'EPIPE' })).catch(() => {})
-    await sent.catch((ofTar) => tar.settings.log.debug('tar in the container', { error: ofTar }))
+    await sent.catch((ofTar) => tar.log.debug('tar in the container', { error: ofTar }))
     throw error
   }
 }

@@ -3,7 +3,7 @@ import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, posix, resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
 import { lastWords } from '../../../plain-text.ts'
-import { type ContainerTar, runTar } from './container-tar.ts'
+import type { ContainerTar } from './container-tar.ts'
 
 const nowhere = { write: async () => {} }
 
@@ -13,7 +13,7 @@ export async function unpackIn(
   directory: string,
   input: ReadableStream<Uint8Array>,
 ): Promise<void> {
-  await runTar(tar, ['-xf', '-', '-C', absolute(directory)], { input, output: nowhere })
+  await tar.run(['-xf', '-', '-C', absolute(directory)], { input, output: nowhere })
 }
 
 /** As docker: into a directory that is there, else under the last name of the destination. All of it is root's there. */
@@ -40,7 +40,7 @@ export async function copyTo(tar: ContainerTar, source: string, destination: str
     child.kill()
   }
   if ((await child.exited) !== 0)
-    throw new KataError('COPY_FAILED', { name: tar.record.id, reason: lastWords(await said) })
+    throw new KataError('COPY_FAILED', { name: tar.name, reason: lastWords(await said) })
 }
 
 const absolute = (path: string): string => posix.resolve('/', path)
@@ -48,7 +48,7 @@ const absolute = (path: string): string => posix.resolve('/', path)
 /** Tar can read a directory's own entry where there is one. */
 async function isDirectory(tar: ContainerTar, path: string): Promise<boolean> {
   try {
-    await runTar(tar, ['-cf', '/dev/null', '--no-recursion', '-C', path, '.'], { output: nowhere })
+    await tar.run(['-cf', '/dev/null', '--no-recursion', '-C', path, '.'], { output: nowhere })
     return true
   } catch (error) {
     const says =

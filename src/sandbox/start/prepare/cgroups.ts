@@ -1,6 +1,7 @@
 /** The sandbox's cgroups, which count and limit all that it starts from here on. */
 import type { Ledger } from '../../../ledger/ledger.ts'
 import type { MachineSize } from '../../../vmm/vmm.ts'
+import { hostWideName } from '../../records/member-namespace.ts'
 import { memoryBound } from '../../size/memory-bound.ts'
 import type { SandboxCgroups, StartHost } from '../host.ts'
 import type { SandboxRequest } from '../request.ts'
@@ -9,11 +10,17 @@ import type { SandboxRequest } from '../request.ts'
 export function enterCgroups(
   host: Pick<StartHost, 'enterCgroups'>,
   ledger: Ledger,
-  { id, container, config, log }: Pick<SandboxRequest, 'id' | 'container' | 'config' | 'log'>,
+  {
+    namespace,
+    id,
+    container,
+    config,
+    log,
+  }: Pick<SandboxRequest, 'namespace' | 'id' | 'container' | 'config' | 'log'>,
   { memoryMiB }: Pick<MachineSize, 'memoryMiB'>,
 ): Promise<SandboxCgroups> {
   return host.enterCgroups(ledger, {
-    sandboxId: id,
+    sandboxId: hostWideName(namespace, id),
     cgroupsPath: container.spec.linux?.cgroupsPath,
     only: config.runtime.sandboxCgroupOnly,
     memoryBytes: memoryBound(memoryMiB),

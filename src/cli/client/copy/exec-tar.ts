@@ -1,0 +1,34 @@
+/** `tar` in a container by `kata-ts exec`, for a user whose commands the service runs. */
+import { KataError } from '../../../errors.ts'
+import { lastWords } from '../../../plain-text.ts'
+import type { Settings } from '../../settings.ts'
+import type { ContainerTar } from './container-tar.ts'
+
+/** What `exec` says when there is no such program. */
+const notFound = 127
+
+export function execTar(settings: Settings, name: string): ContainerTar {
+  const { self, runDir, stateDir, env, log } = settings
+  const where = ['--run-dir', runDir, '--state-dir', stateDir]
+  return {
+    ...{ name, log },
+    async run(args, { input, output }) {
+      const asRoot = ['--user', '0:0', '--workdir', '/', ...(input === undefined ? [] : ['--interactive'])]
+      const child = Bun.spawn(
+        [self.program, ...self.prefix, 'exec', ...where, ...asRoot, name, 'tar', ...args],
+        { cwd: '/', env: env as Record<string, string>, stdio: [input ?? 'ignore', 'pipe', 'pipe'] },
+      )
+      const said = child.stderr.text()
+      try {
+        for await (const chunk of child.stdout) await output.write(chunk)
+      } catch (error) {
+        child.kill()
+        throw error
+      }
+      const code = await child.exited
+      if (code === 0) return
+      const reason = code === notFound ? 'it has no tar' : lastWords(await said)
+      throw new KataError('COPY_FAILED', { name, reason })
+    },
+  }
+}

@@ -1,0 +1,86 @@
+/** The service's view of a member's process: what is asked of it, and what of its answers is believed. */
+import { closeSync, constants, fstatSync, readlinkSync, writeSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { readText } from '../../json/document.ts'
+import { O_PATH } from '../../linux/files/open-at.ts'
+import { checked, libc } from '../../linux/libc.ts'
+import { receiveFrame, sendFrame } from './frame.ts'
+import { type Ask, answerLimits, readAnswer } from './messages.ts'
+import type { Caller } from './restrict.ts'
+
+/** A command has no use for more files than this. */
+const mostAsks = 256
+const F_GETFL = 3
+const sendMs = 10_000
+
+/** How a descriptor was opened. */
+export type Access = 'read' | 'write' | 'location'
+
+/**
+ * Whether the descriptor itself may be used so. Root can open what is behind any descriptor again, by its path in /proc. So one
+ * that was opened for less, or as a mere location, is the sender's way to have root open it for him.
+ */
+function allows(fd: number, access: Access): boolean {
+  const flags = checked(libc.fcntl(fd, F_GETFL, 0), 'fcntl F_GETFL')
+  if ((flags & O_PATH) !== 0) return access === 'location'
+  const mode = flags & (constants.O_RDONLY | constants.O_WRONLY | constants.O_RDWR)
+  if (access === 'location') return false
+  return mode === constants.O_RDWR || mode === (access === 'read' ? constants.O_RDONLY : constants.O_WRONLY)
+}
+
+/** `socket` is the connection to the process of user `uid`. Descriptors that it sends stay open as long as the command runs. */
+export function createCaller(socket: number, { uid, gid }: { uid: number; gid: number }): Caller {
+  let asks = 0
+  const ask = (what: Ask['ask'], name: string): { value?: string; fd?: number } => {
+    if (++asks > mostAsks)
+      throw new KataError('SERVICE_REQUEST', { reason: `it names more than ${mostAsks} files` })
+    sendFrame(socket, { ask: what, name }, { timeoutMs: sendMs })
+    const frame = receiveFrame(socket, answerLimits)
+    if (frame === undefined) throw new KataError('SERVICE_REQUEST', { reason: 'the command line has ended' })
+    const [fd] = frame.fds
+    const { errno, value } = readText(readAnswer, frame.text, { path: 'answer' })
+    if (errno !== undefined) {
+      if (fd !== undefined) closeSync(fd)
+      throw refuse(name, /^E[A-Z0-9]{1,20}$/.test(errno) ? errno : 'it cannot be opened')
+    }
+    return { ...(value === undefined ? {} : { value }), ...(fd === undefined ? {} : { fd }) }
+  }
+  const descriptor = (what: Ask['ask'], name: string, access: Access): number => {
+    const { fd } = ask(what, name)
+    if (fd === undefined) throw new KataError('SERVICE_REQUEST', { reason: 'an answer without a descriptor' })
+    if (allows(fd, access)) return fd
+    closeSync(fd)
+    throw refuse(name, 'it was not opened as it was asked for')
+  }
+  return {
+    uid,
+    gid,
+    readable(path) {
+      const fd = descriptor('read', path, 'read')
+      if (fstatSync(fd).isFile()) return `/proc/self/fd/${fd}`
+      closeSync(fd)
+      throw refuse(path, 'it is not a regular file')
+    },
+    location: (path) => descriptor('location', path, 'location'),
+    writeNew(path, content) {
+      const fd = descriptor('create', path, 'write')
+      writeSync(fd, content)
+      closeSync(fd)
+    },
+    variable: (name) => ask('env', name).value,
+  }
+}
+
+function refuse(path: string, reason: string): KataError {
+  return new KataError('CALLER_FILE', { path, reason })
+}
+
+/** @throws KataError SERVICE_REQUEST unless the three are standard streams that were opened as such. */
+export function requireStreams(fds: readonly number[]): asserts fds is readonly [number, number, number] {
+  if (fds.length !== 3) throw new KataError('SERVICE_REQUEST', { reason: `${fds.length} standard streams` })
+  for (const [index, fd] of fds.entries())
+    if (!allows(fd, index === 0 ? 'read' : 'write'))
+      throw new KataError('SERVICE_REQUEST', {
+        reason: `descriptor ${index} (${readlinkSync(`/proc/self/fd/${fd}`)}) was not opened for that`,
+      })
+}

@@ -1,0 +1,116 @@
+/** The command line of a user who is not root: the service runs it, and this process is his terminal, his signals and his rights. */
+import { closeSync, constants, openSync } from 'node:fs'
+import { constants as osConstants } from 'node:os'
+import { isatty } from 'node:tty'
+import type { Socket } from 'bun'
+import { KataError } from '../../errors.ts'
+import { readText } from '../../json/document.ts'
+import { O_PATH } from '../../linux/files/open-at.ts'
+import { SyscallError } from '../../linux/libc.ts'
+import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
+import { peerOf } from '../../linux/sockets/peer.ts'
+import { connectUnix } from '../../linux/sockets/socket.ts'
+import { keepTerminal } from '../../linux/terminal.ts'
+import type { Settings } from '../settings.ts'
+import { receiveFrame, sendFrame } from './frame.ts'
+import { type Answer, type Ask, askLimits, protocolVersion, type Request, readAsk } from './messages.ts'
+import { hasService, socketPath } from './socket-path.ts'
+
+const { O_CREAT, O_EXCL, O_NONBLOCK, O_RDONLY, O_WRONLY } = constants
+const sendMs = 10_000
+const forwarded = ['SIGHUP', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGTERM', 'SIGWINCH'] as const
+
+/**
+ * Returns the command's exit code; undefined when there is no service.
+ *
+ * @throws KataError SERVICE_UNREACHABLE, SERVICE_LOST.
+ */
+export async function throughService(
+  { runDir, env, tell }: Settings,
+  argv: readonly string[],
+): Promise<number | undefined> {
+  if (!hasService(runDir)) return undefined
+  const path = socketPath(runDir)
+  const socket = connect(path)
+  const request: Request = { version: protocolVersion, argv }
+  try {
+    sendFrame(socket, request, { fds: [0, 1, 2], timeoutMs: sendMs })
+  } catch (error) {
+    // It may have been refused before it was read; the reason waits to be read.
+    if (!(error instanceof SyscallError && error.errno === 'EPIPE')) throw error
+  }
+  const last = answerAll(socket, env)
+  if (last.ask === 'go') return command(socket)
+  closeSync(socket)
+  tell(last.name)
+  return last.code ?? 1
+}
+
+function connect(path: string): number {
+  const refuse = (reason: string, cause?: unknown) =>
+    new KataError('SERVICE_UNREACHABLE', { path, reason }, { cause })
+  let socket: number
+  try {
+    socket = connectUnix(path)
+  } catch (error) {
+    throw error instanceof SyscallError ? refuse(error.errno, error) : error
+  }
+  // It gets our terminal, and we open files for it.
+  if (peerOf(socket).uid === 0) return socket
+  closeSync(socket)
+  throw refuse('it is not root’s')
+}
+
+/** Does what the service asks for; its last word. */
+function answerAll(socket: number, env: Settings['env']): Ask {
+  for (;;) {
+    const frame = receiveFrame(socket, askLimits)
+    if (frame === undefined) throw new KataError('SERVICE_LOST')
+    const ask = readText(readAsk, frame.text, { path: 'message of the service' })
+    if (ask.ask === 'go' || ask.ask === 'refused') return ask
+    const { fd, ...answer } = answerTo(ask, env)
+    sendFrame(socket, answer satisfies Answer, { fds: fd === undefined ? [] : [fd], timeoutMs: sendMs })
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+const flags = { read: O_RDONLY | O_NONBLOCK, location: O_PATH, create: O_WRONLY | O_CREAT | O_EXCL }
+
+function answerTo({ ask, name }: Ask, env: Settings['env']): Answer & { fd?: number } {
+  if (ask === 'env') return env[name] === undefined ? {} : { value: env[name] }
+  if (ask !== 'read' && ask !== 'location' && ask !== 'create') return {}
+  try {
+    return { fd: openSync(name, flags[ask], 0o666) }
+  } catch (error) {
+    return { errno: (error as NodeJS.ErrnoException).code ?? 'EIO' }
+  }
+}
+
+/** Passes signals on until the command has ended. @throws KataError SERVICE_LOST. */
+async function command(socket: number): Promise<number> {
+  const ended = Promise.withResolvers<number>()
+  let sent: number | undefined
+  const connection: Socket<undefined> = await adoptSocket(socket, {
+    data: (_, bytes) => ended.resolve(bytes[0] ?? 0),
+    // A command that does not catch a signal ends by it, and says nothing.
+    close: () =>
+      sent === undefined ? ended.reject(new KataError('SERVICE_LOST')) : ended.resolve(128 + sent),
+  })
+  const listeners = forwarded.map((name) => {
+    const number = osConstants.signals[name]
+    const listener = () => {
+      if (name !== 'SIGWINCH') sent = number
+      connection.write(Uint8Array.of(number))
+    }
+    process.on(name, listener)
+    return () => process.off(name, listener)
+  })
+  const restore = isatty(0) ? keepTerminal(0) : () => {}
+  try {
+    return await ended.promise
+  } finally {
+    restore()
+    for (const off of listeners) off()
+    connection.end()
+  }
+}

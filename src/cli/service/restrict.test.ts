@@ -1,0 +1,159 @@
+import { expect, test } from 'bun:test'
+import { KataError } from '../../errors.ts'
+import { buildProgram } from '../program.ts'
+import { allowedCommands } from './allowed.ts'
+import { type Caller, restrict } from './restrict.ts'
+
+const own = { runDir: '/run/kata-ts', stateDir: '/var/lib/kata-ts' }
+
+const table = () =>
+  buildProgram({
+    settings: () => {
+      throw new Error('no command runs here')
+    },
+    finish: () => {},
+    print: () => {},
+    tell: () => {},
+    throughService: async () => undefined,
+    again: async () => 0,
+  })
+
+/** A user's process that has these files and variables; notes what was written. */
+function caller(written: Record<string, string> = {}): Caller {
+  return {
+    uid: 1000,
+    gid: 100,
+    readable(path) {
+      if (path.includes('shadow')) throw new KataError('CALLER_FILE', { path, reason: 'EACCES' })
+      return '/proc/self/fd/7'
+    },
+    location: () => 8,
+    writeNew(path, content) {
+      written[path] = content
+    },
+    variable: (name) => (name === 'HOME' ? '/home/a' : undefined),
+  }
+}
+
+const restricted = async (...argv: string[]) => (await restrict(table(), argv, caller(), own)).argv
+const volume = (fields: object) =>
+  `--caller-volume=${JSON.stringify({ fd: 8, uid: 1000, gid: 100, ...fields })}`
+
+test.each([
+  [
+    ['ps', '-q', '--filter', 'label=a'],
+    ['ps', '--filter=label=a', '--quiet', '--'],
+  ],
+  [
+    ['--format', 'json', 'ps'],
+    ['ps', '--format=json', '--'],
+  ],
+  [
+    ['exec', '-it', 'web', 'sh', '-c', 'ls -l'],
+    ['exec', '--interactive', '--tty', '--', 'web', 'sh', '-c', 'ls -l'],
+  ],
+  [
+    ['rm', '-f', 'a', 'b'],
+    ['rm', '--force', '--', 'a', 'b'],
+  ],
+  [
+    ['attach', '--no-stdin', 'web'],
+    ['attach', '--no-stdin', '--', 'web'],
+  ],
+  [
+    ['stop', '--time=-1', 'web'],
+    ['stop', '--time=-1', '--', 'web'],
+  ],
+  [
+    ['top', 'web', '-o', 'pid'],
+    ['top', '--', 'web', '-o', 'pid'],
+  ],
+])('%j is passed on as %j', async (argv, passed) => {
+  expect(await restricted(...argv)).toEqual(passed)
+})
+
+test('what is written anew is read as the same command again', async () => {
+  const first = await restricted('run', '--rm', '-e', 'A=-b', '--name', 'x', '--', '--odd', '--', '-v')
+  expect(await restricted(...first)).toEqual(first)
+  expect(first).toEqual(['run', '--rm', '--name=x', '--env=A=-b', '--', '--odd', '--', '-v'])
+})
+
+test('a variable has the caller’s value, and none where he has none', async () => {
+  expect(await restricted('run', '-e', 'HOME', '-e', 'NONE', '--', 'sh')).toEqual([
+    ...['run', '--env=HOME=/home/a', '--', 'sh'],
+  ])
+})
+
+test('files and volumes are descriptors that the caller opened', async () => {
+  expect(await restricted('run', '--image', 'a.tar', '--env-file', 'e', '-v', './d:/d:ro')).toEqual([
+    'run',
+    '--image=/proc/self/fd/7',
+    volume({ destination: '/d', readonly: true }),
+    '--env-file=/proc/self/fd/7',
+    '--',
+  ])
+  expect(await restricted('run', '--mount', 'type=bind,src=/a,dst=/b')).toEqual([
+    ...['run', volume({ destination: '/b', readonly: false }), '--'],
+  ])
+  expect(await restricted('run', '--image', '-')).toEqual(['run', '--image=-', '--'])
+})
+
+test('the name is in the file that was asked for, and is the name of the container', async () => {
+  const written: Record<string, string> = {}
+  const { argv } = await restrict(table(), ['run', '--cidfile', 'id'], caller(written), own)
+  expect(argv).toEqual(['run', `--name=${written.id}`, '--'])
+})
+
+const refused = [
+  ['run', '--privileged'],
+  ['run', '--cap-add', 'SYS_ADMIN'],
+  ['run', '--device', '/dev/sda'],
+  ['run', '--rootfs', '/'],
+  ['run', '--config', 'mine.toml'],
+  ['run', '--rootless', 'false'],
+  ['run', '--accelerator', 'tcg'],
+  ['run', '--sysctl', 'a=b'],
+  ['run', '--network', 'ns:/proc/1/ns/net'],
+  ['run', '--security-opt', 'seccomp=unconfined'],
+  ['run', '--security-opt', 'seccomp=/etc/shadow'],
+  ['run', '-v', '/disk.img:/d:ext4'],
+  ['run', '--mount', 'type=bind,src=/a,dst=/b,propagation=shared'],
+  ['run', '--mount', 'type=volume,src=a,dst=/b'],
+  ['run', '--caller-volume', '{"fd":3,"uid":0,"gid":0,"destination":"/x","readonly":false}'],
+  ['run', '--namespace', 'default'],
+  ['run', '--state-dir', '/tmp/mine'],
+  ['run', '--run-dir', '/tmp/mine'],
+  ['run', '--log-level', 'debug'],
+  ['--namespace', 'default', 'ps'],
+  ['ps', '--all-namespaces'],
+  ['service'],
+  ['service-worker', '0', '1'],
+  ['monitor', 'web'],
+  ['gc'],
+  ['audit', 'web'],
+  ['cp', 'web:/etc/passwd', '-'],
+  ['image', 'build'],
+  ['config', 'show'],
+  ['direct-volume', 'stats', '--volume-path', '/x'],
+]
+
+for (const argv of refused)
+  test(`${argv.join(' ')} is refused with its code`, async () => {
+    await expect(restricted(...argv, '--')).rejects.toThrow('[SERVICE_REFUSED]')
+  })
+
+test('what the caller cannot open ends the command, and words that are none are usage', async () => {
+  await expect(restricted('run', '--env-file', '/etc/shadow')).rejects.toThrow('[CALLER_FILE] /etc/shadow')
+  await expect(restricted('run', '--no-such-option')).rejects.toThrow(/unknown option/)
+  await expect(restricted('no-such-command')).rejects.toThrow(/unknown command/)
+  await expect(restricted('run', '-v', 'data:/d')).rejects.toThrow('[VOLUME_INVALID]')
+})
+
+test('of the command table, these commands are allowed', () => {
+  const all = table().commands.map((command) => command.name())
+  expect(allowedCommands.filter((name) => !all.includes(name))).toEqual([])
+  expect(all.filter((name) => !allowedCommands.includes(name)).sort()).toEqual([
+    ...['audit', 'check', 'completion', 'config', 'cp', 'direct-volume', 'env', 'gc', 'help', 'image'],
+    ...['monitor', 'service', 'service-worker', 'version'],
+  ])
+})

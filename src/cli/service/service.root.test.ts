@@ -1,0 +1,307 @@
+/** What members of the group may do and may not do, through a real service and real users; the shim is a double. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { makeFifo } from '../../linux/files/fifo.ts'
+import { O_PATH } from '../../linux/files/open-at.ts'
+import { eventually } from '../client/client.double.ts'
+import { TestService } from './service.double.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(300_000)
+
+const alice = { uid: 4242 }
+const bob = { uid: 4300 }
+const stranger = { uid: 4400, isMember: false }
+let service: TestService
+let home: string
+
+beforeAll(async () => {
+  service = await new TestService().listens()
+  home = `${service.base}/alice`
+  mkdirSync(home)
+  chownSync(home, alice.uid, alice.uid)
+  writeFileSync(`${service.base}/secret`, 'KEY=secret\n', { mode: 0o600 })
+})
+afterAll(() => service[Symbol.asyncDispose]())
+
+const list = async (user: { uid: number }) =>
+  JSON.parse((await service.run(user, ['ps', '--format', 'json'])).stdout).map(({ id }: { id: string }) => id)
+
+test('a member runs a container with streams, variables and an exit code, and only members do', async () => {
+  const words = ['run', '--rm', '-i', '-e', 'MINE', '--', 'sh', '-c', 'cat; echo $0 >&2; exit 7']
+  const { stdout, stderr, code } = await service.run(alice, words, {
+    stdin: new Blob(['in']),
+    env: { MINE: 'x' },
+  })
+  expect({ stdout, stderr, code }).toEqual({ stdout: 'in', stderr: 'sh\n', code: 7 })
+  const refused = await service.run(stranger, ['ps'])
+  expect(refused).toMatchObject({ code: 1, stdout: '' })
+  expect(refused.stderr).toContain('[SERVICE_UNREACHABLE]')
+  expect(refused.stderr).toContain('EACCES')
+  // Without the mode of the socket, the service itself looks.
+  chmodSync(service.socket, 0o666)
+  const outsider = await service.run(stranger, ['ps'])
+  chmodSync(service.socket, 0o660)
+  expect(outsider.stderr).toContain('[SERVICE_NOT_A_MEMBER] user 4400')
+})
+
+test('another user’s container is invisible, and root’s too', async () => {
+  await service.run(alice, ['run', '-d', '--name', 'web', '--', 'sleep', '60'])
+  await service.root('run', '-d', '--name', 'roots', '--rootfs', service.base, '--', 'sleep', '60')
+  expect(await list(alice)).toEqual(['web'])
+  expect(await list(bob)).toEqual([])
+  for (const words of [
+    ['exec', 'web', 'id'],
+    ['stop', 'web'],
+    ['rm', '-f', 'web'],
+    ['inspect', 'web'],
+    ['logs', 'web'],
+  ]) {
+    const { stderr, code } = await service.run(bob, words)
+    expect([words, code !== 0, stderr.includes('[CONTAINER_NOT_FOUND]')]).toEqual([words, true, true])
+  }
+  expect((await service.run(alice, ['exec', 'roots', 'id'])).stderr).toContain('[CONTAINER_NOT_FOUND]')
+  expect((await service.run(alice, ['exec', 'web', 'echo', 'mine'])).stdout).toBe('mine\n')
+  expect(statSync(`${service.base}/state/containers/uid-4242`)).toMatchObject({ uid: 0, mode: 0o040700 })
+  expect((await service.run(alice, ['rm', '-f', 'web'])).code).toBe(0)
+  const { stdout } = await service.root('ps', '--quiet')
+  expect(stdout).toBe('roots\n')
+  await service.root('rm', '-f', 'roots')
+})
+
+test('files are read with the user’s rights: his own, and not root’s by any way', async () => {
+  writeFileSync(`${home}/env`, 'KEY=mine\n')
+  symlinkSync(`${service.base}/secret`, `${home}/link`)
+  const read = (file: string) =>
+    service.run(alice, ['run', '--rm', '--env-file', file, '--', 'true'], { cwd: home })
+  expect((await read('env')).code).toBe(0)
+  for (const file of [`${service.base}/secret`, 'link', '/proc/1/environ']) {
+    const { stderr, code } = await read(file)
+    expect([file, code]).toEqual([file, 125])
+    expect(stderr).toMatch(/\[CALLER_FILE\].*EACCES/)
+  }
+  expect((await read(home)).stderr).toContain('it is not a regular file')
+  expect((await service.run(alice, ['run', '--image', '/etc/shadow', '--', 'true'])).stderr).toContain(
+    'EACCES',
+  )
+})
+
+test('files are written as the user', async () => {
+  const words = ['run', '--rm', '--cidfile', 'id', '--name', 'noted', '--', 'true']
+  expect((await service.run(alice, words, { cwd: home })).code).toBe(0)
+  expect(statSync(`${home}/id`).uid).toBe(alice.uid)
+  expect(readFileSync(`${home}/id`, 'utf8')).toBe('noted')
+  expect((await service.run(alice, words, { cwd: home })).stderr).toMatch(/\[CALLER_FILE\].*EEXIST/)
+  expect((await service.run(alice, words, { cwd: '/etc' })).stderr).toMatch(/\[CALLER_FILE\].*EACCES/)
+})
+
+test('cp reads and writes the host’s files as the user', async () => {
+  await service.run(alice, ['run', '-d', '--name', 'box', '--', 'sleep', '60'])
+  mkdirSync(`${service.base}/inside`)
+  writeFileSync(`${service.base}/inside/file`, 'content')
+  const inside = `box:${service.base}/inside`
+  expect(await service.run(alice, ['cp', `${inside}/file`, `${home}/copy`])).toMatchObject({
+    code: 0,
+    stderr: '',
+  })
+  expect(readFileSync(`${home}/copy`, 'utf8')).toBe('content')
+  expect(statSync(`${home}/copy`).uid).toBe(alice.uid)
+  expect(await service.run(alice, ['cp', `${home}/copy`, `${inside}/back`])).toMatchObject({
+    code: 0,
+    stderr: '',
+  })
+  expect(readFileSync(`${service.base}/inside/back`, 'utf8')).toBe('content')
+  expect((await service.run(alice, ['cp', `${inside}/file`, '/etc/kata-ts-copy'])).code).not.toBe(0)
+  expect(existsSync('/etc/kata-ts-copy')).toBe(false)
+  const secret = await service.run(alice, ['cp', `${service.base}/secret`, `${inside}/stolen`])
+  expect(secret.code).not.toBe(0)
+  expect(existsSync(`${service.base}/inside/stolen`)).toBe(false)
+  await service.run(alice, ['rm', '-f', 'box'])
+})
+
+/** The mounts of a container of alice's that is made and kept. */
+async function mountsOf(...options: string[]): Promise<{ stderr: string; code: number; callers: string[] }> {
+  const { stderr, code } = await service.run(
+    alice,
+    ['run', '-d', '--name', 'mounts', ...options, '--', 'sleep', '60'],
+    { cwd: home },
+  )
+  const file = `${service.base}/state/containers/uid-4242/mounts/bundle/config.json`
+  const spec = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { mounts: [] }
+  const callers = spec.mounts.flatMap((each: { source?: string; options?: string[] }) =>
+    (each.options ?? []).filter((word) => word.includes('caller=')).map((word) => `${each.source} ${word}`),
+  )
+  await service.run(alice, ['rm', '-f', 'mounts'])
+  return { stderr, code, callers }
+}
+
+test('a volume is what the user can reach, with his ids and its inode', async () => {
+  const { ino, dev } = statSync(home)
+  const { callers, code } = await mountsOf('-v', '.:/data', '--mount', 'type=bind,src=.,dst=/more,ro')
+  expect(code).toBe(0)
+  const option = `${home} io.kata-ts.caller=4242:4242:0:0:${dev}:${ino}`
+  expect(callers).toEqual([option, option])
+})
+
+test('a volume that he cannot reach is refused, also one in a mount namespace of his own', async () => {
+  const hidden = `${service.base}/hidden`
+  mkdirSync(`${hidden}/open`, { recursive: true, mode: 0o777 })
+  chmodSync(hidden, 0o700)
+  symlinkSync(`${hidden}/open`, `${home}/way`)
+  for (const path of [`${hidden}/open`, `${home}/way`, '/root/x'])
+    expect(await mountsOf('-v', `${path}:/data`)).toMatchObject({
+      ...{ code: 125, callers: [] },
+      stderr: expect.stringMatching(/\[CALLER_FILE\].*EACCES/),
+    })
+  makeFifo(`${home}/fifo`)
+  expect((await mountsOf('-v', `${home}/fifo:/data`)).stderr).toContain(
+    'neither a directory nor a regular file',
+  )
+  // A location may be opened without any right to the file: the share's map of ids decides what can be read of it.
+  expect((await mountsOf('-v', '/etc/shadow:/data')).callers).toEqual([
+    expect.stringMatching(/^\/etc\/shadow io\.kata-ts\.caller=4242:4242:0:0:/),
+  ])
+})
+
+/** Speaks to the service as a member that is no command line of ours. */
+function member(script: string): Promise<{ stdout: string; code: number }> {
+  const prelude = `
+    import { openSync, readdirSync } from 'node:fs'
+    import { connectUnix } from '${import.meta.dir}/../../linux/sockets/socket.ts'
+    import { sendFds } from '${import.meta.dir}/../../linux/sockets/send-fds.ts'
+    import { receiveFrame, sendFrame } from '${import.meta.dir}/frame.ts'
+    import { askLimits } from '${import.meta.dir}/messages.ts'
+    const [path, O_PATH, limits] = ['${service.socket}', ${O_PATH}, askLimits]
+    const encodeFrame = (message) => {
+      const body = Buffer.from(JSON.stringify(message))
+      return Buffer.concat([Buffer.from(new Uint32Array([body.length]).buffer), body])
+    }
+    const last = (socket) => { try { return receiveFrame(socket, limits)?.text ?? 'closed' } catch (error) { return error.message } }
+  `
+  const child = Bun.spawn([...service.as(alice), process.execPath, '-e', prelude + script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env.PATH ?? '', HOME: home },
+    cwd: '/',
+  })
+  return Promise.all([child.stdout.text(), child.exited]).then(([stdout, code]) => ({ stdout, code }))
+}
+
+test.each([
+  ['a location in place of a file', "openSync('SECRET', O_PATH)"],
+  ['a descriptor that only writes', "openSync('DROP', 'a')"],
+])('%s is not opened by root for the sender', async (_, how) => {
+  writeFileSync(`${service.base}/drop`, 'KEY=dropped\n')
+  chmodSync(`${service.base}/drop`, 0o622)
+  const open = how.replace('SECRET', `${service.base}/secret`).replace('DROP', `${service.base}/drop`)
+  const { stdout } = await member(`
+    const socket = connectUnix(path)
+    sendFrame(socket, { version: 1, argv: ['run', '--rm', '--env-file', 'x', '--', 'env'] }, { fds: [0, 1, 1], timeoutMs: 5000 })
+    receiveFrame(socket, limits)
+    sendFrame(socket, {}, { fds: [${open}], timeoutMs: 5000 })
+    console.log(last(socket))`)
+  expect(stdout).toContain('[CALLER_FILE] x cannot be used: it was not opened as it was asked for')
+  // The same descriptor as standard input.
+  const streams = await member(`
+    const socket = connectUnix(path)
+    sendFrame(socket, { version: 1, argv: ['ps'] }, { fds: [${open}, 1, 1], timeoutMs: 5000 })
+    console.log(last(socket))`)
+  expect(streams.stdout).toContain('[SERVICE_REQUEST]')
+})
+
+test.each([
+  ['no JSON', `socket => sendFds(socket, Buffer.from([2, 0, 0, 0, 65, 66]), [0, 1, 1])`, 'none (JSON'],
+  [
+    'a giant',
+    `socket => sendFds(socket, Buffer.from([255, 255, 255, 127]), [0, 1, 1])`,
+    '1048576 are the limit',
+  ],
+  [
+    'too many descriptors',
+    `socket => sendFds(socket, encodeFrame({}), [0, 1, 1, 1, 1])`,
+    'too many descriptors',
+  ],
+  [
+    'no streams',
+    `socket => sendFds(socket, encodeFrame({ version: 1, argv: ['ps'] }), [])`,
+    '0 standard streams',
+  ],
+  [
+    'another version',
+    `socket => sendFds(socket, encodeFrame({ version: 2, argv: ['ps'] }), [0, 1, 1])`,
+    'version',
+  ],
+  [
+    'arguments of other types',
+    `socket => sendFds(socket, encodeFrame({ version: 1, argv: [1] }), [0, 1, 1])`,
+    'argv',
+  ],
+  [
+    'half a request',
+    `socket => sendFds(socket, encodeFrame({ version: 1 }).subarray(0, 9), [0, 1, 1])`,
+    'more than 5 s',
+  ],
+])('a request that is %s is refused, and the next one is served', async (_, send, reason) => {
+  const { stdout } = await member(`
+    const socket = connectUnix(path)
+    ;(${send})(socket)
+    console.log(last(socket))`)
+  expect(stdout).toContain('"ask":"refused"')
+  expect(stdout).toContain(reason)
+  expect((await service.run(alice, ['ps', '-q'])).code).toBe(0)
+})
+
+test('many connections of one user do not keep another one out', async () => {
+  const { stdout } = await member(`
+    const sockets = Array.from({ length: 7 }, () => connectUnix(path))
+    // None of them answers what it is asked.
+    const request = { version: 1, argv: ['run', '--env-file', 'x'] }
+    for (const socket of sockets) sendFrame(socket, request, { fds: [0, 1, 1], timeoutMs: 5000 })
+    console.log(last(sockets.at(-1)))`)
+  expect(stdout).toContain('[SERVICE_BUSY]')
+  expect((await service.run(bob, ['ps', '-q'])).code).toBe(0)
+})
+
+test('a command line that is killed takes its container along, and leaves nothing', async () => {
+  const child = service.spawn(alice, ['run', '--rm', '--name', 'left', '--', 'sleep', '600'])
+  await eventually(async () => (await list(alice)).includes('left'))
+  child.kill('SIGKILL')
+  await eventually(async () => !(await list(alice)).includes('left'))
+  expect(readdirSync(`${service.base}/state/containers/uid-4242`)).not.toContain('left')
+})
+
+test('a signal reaches the command, and its exit code comes back', async () => {
+  const child = service.spawn(alice, [
+    'run',
+    '--rm',
+    '--',
+    'sh',
+    '-c',
+    'trap "exit 9" USR1; echo up; while :; do sleep 0.1; done',
+  ])
+  const reader = child.stdout.getReader()
+  await reader.read()
+  child.kill('SIGUSR1')
+  expect(await child.exited).toBe(9)
+})
+
+test('a service that is killed leaves containers running, and its successor manages them', async () => {
+  await service.run(alice, ['run', '-d', '--name', 'kept', '--', 'sleep', '600'])
+  const attached = service.spawn(alice, ['exec', 'kept', 'sh', '-c', 'echo on; sleep 3; echo still'])
+  const text = attached.stdout.text()
+  await eventually(async () => (await service.run(alice, ['top', 'kept'])).stdout.includes('sleep 3') || true)
+  await service.restart('SIGKILL')
+  expect(await list(alice)).toEqual(['kept'])
+  expect((await service.run(alice, ['exec', 'kept', 'echo', 'hi'])).stdout).toBe('hi\n')
+  expect(await text).toContain('on')
+  expect((await service.run(alice, ['rm', '-f', 'kept'])).stdout).toBe('kept\n')
+})

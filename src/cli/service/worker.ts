@@ -1,0 +1,178 @@
+/**
+ * One process for one command of one user: it waits for a connection, asks the service whether this user may have one more, reads the
+ * request and then is the command itself, with the user's streams. Nothing that a user sends is read by a process that serves another.
+ *
+ * The service gives it two pipes as standard streams and the listening socket as descriptor 3.
+ */
+import { closeSync, readSync, writeSync } from 'node:fs'
+import type { Command } from 'commander'
+import { KataError } from '../../errors.ts'
+import { readText } from '../../json/document.ts'
+import { checked, lastErrno, libc, SyscallError } from '../../linux/libc.ts'
+import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
+import { type Peer, peerOf } from '../../linux/sockets/peer.ts'
+import { memberNamespace } from '../../sandbox/records/member-namespace.ts'
+import { sleep } from '../../time.ts'
+import { exitCodeOf } from '../exit-code.ts'
+import { explain } from '../explain.ts'
+import type { Settings } from '../settings.ts'
+import { createCaller, requireStreams } from './caller.ts'
+import { receiveFrame, sendFrame } from './frame.ts'
+import { type Ask, readRequest, requestLimits } from './messages.ts'
+import { type Restricted, restrict } from './restrict.ts'
+
+export interface WorkerParts {
+  /** The group whose members are served. */
+  readonly gid: number
+  /** The process of the service. */
+  readonly servicePid: number
+  table(): Command
+  again(argv: readonly string[]): Promise<number>
+}
+
+const listening = 3
+const SOCK_CLOEXEC = 0o2000000
+const PR_SET_PDEATHSIG = 1
+const SIGTERM = 15
+const SIGHUP = 1
+/** What unmapped ids of other user namespaces look like. */
+const overflowUid = 65_534
+const sendMs = 10_000
+/** HUP, INT, QUIT, USR1, USR2, TERM and WINCH. */
+const forwarded: ReadonlySet<number> = new Set([1, 2, 3, 10, 12, 15, 28])
+/** How long a command whose user is gone may take to end by itself, milliseconds. */
+const [hangUpMs, killMs] = [10_000, 60_000]
+
+export async function worker(settings: Settings, parts: WorkerParts): Promise<number> {
+  // An idle one would go on to serve without its service.
+  checked(libc.prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0), 'prctl PR_SET_PDEATHSIG')
+  // It died before that.
+  if (process.ppid !== parts.servicePid) return 0
+  for (;;) {
+    const socket = accept()
+    const code = await serve(settings, parts, socket)
+    if (code !== undefined) return code
+    closeSync(socket)
+  }
+}
+
+function accept(): number {
+  for (;;) {
+    const socket = libc.accept4(listening, null, null, SOCK_CLOEXEC)
+    if (socket !== -1) return socket
+    const errno = lastErrno()
+    if (errno !== 'EINTR' && errno !== 'ECONNABORTED') throw new SyscallError('accept4', errno)
+  }
+}
+
+/** Undefined when the connection was refused, and this process can take another. */
+async function serve(settings: Settings, parts: WorkerParts, socket: number): Promise<number | undefined> {
+  const peer = peerOf(socket)
+  const refusal = whyNot(peer, parts.gid)
+  if (refusal !== undefined) {
+    refuse(socket, refusal)
+    return undefined
+  }
+  closeSync(listening)
+  // A command outlives its service: the container that it waits for is not the service's.
+  checked(libc.prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0), 'prctl PR_SET_PDEATHSIG')
+  let restricted: Restricted
+  try {
+    restricted = await prepare(settings, parts, socket, peer)
+  } catch (error) {
+    const told = codedOf(error)
+    settings.log.warn('refused', { uid: peer.uid, pid: peer.pid, error: told })
+    refuse(socket, told)
+    return 0
+  }
+  return runFor(settings, parts, socket, peer, restricted)
+}
+
+function whyNot({ uid, gid, groups }: Peer, wanted: number): KataError | undefined {
+  if (uid === 0 || uid === overflowUid || !(gid === wanted || groups.includes(wanted)))
+    return new KataError('SERVICE_NOT_A_MEMBER', { uid, group: wanted })
+  writeSync(1, `${uid}\n`)
+  const [word, count = ''] = readLine().split(' ')
+  return word === 'go' ? undefined : new KataError('SERVICE_BUSY', { uid, count })
+}
+
+/** The service's answer. */
+function readLine(): string {
+  const byte = Buffer.alloc(1)
+  for (let line = ''; ; line += byte.toString()) {
+    if (readSync(0, byte) === 0) process.exit(0)
+    if (byte[0] === 10) return line
+  }
+}
+
+/** Reads the request and makes the user's streams this process's own. */
+async function prepare(
+  settings: Settings,
+  { table }: WorkerParts,
+  socket: number,
+  { uid, gid, pid }: Peer,
+): Promise<Restricted> {
+  const frame = receiveFrame(socket, requestLimits)
+  if (frame === undefined) throw new KataError('SERVICE_REQUEST', { reason: 'there is none' })
+  requireStreams(frame.fds)
+  const { argv } = readText(readRequest, frame.text, { path: 'request' })
+  const restricted = await restrict(table(), argv, createCaller(socket, { uid, gid }), settings)
+  settings.log.info('runs', { uid, pid, command: restricted.command })
+  for (const [index, fd] of frame.fds.entries()) {
+    checked(libc.dup2(fd, index), 'dup2')
+    closeSync(fd)
+  }
+  sendFrame(socket, { ask: 'go', name: '' } satisfies Ask, { timeoutMs: sendMs })
+  return restricted
+}
+
+async function runFor(
+  settings: Settings,
+  { again }: WorkerParts,
+  socket: number,
+  { uid }: Peer,
+  { argv: [name = '', ...words] }: Restricted,
+): Promise<number> {
+  let isOver = false
+  const connection = await adoptSocket(socket, {
+    data: (_, bytes) => {
+      for (const signal of bytes) if (forwarded.has(signal)) process.kill(process.pid, signal)
+    },
+    close: () => {
+      if (!isOver) void hangUp()
+    },
+  })
+  const { runDir, stateDir } = settings
+  const where = ['--namespace', memberNamespace(uid), '--run-dir', runDir, '--state-dir', stateDir]
+  const code = await again([name, ...where, ...words])
+  isOver = true
+  connection.end(Uint8Array.of(code))
+  return code
+}
+
+/** As when the terminal of a command is closed; one that does not end by that has its container killed. */
+async function hangUp(): Promise<void> {
+  process.kill(process.pid, SIGHUP)
+  await sleep(hangUpMs)
+  // The second of these kills the container.
+  for (let times = 0; times < 2; times++) {
+    process.kill(process.pid, SIGTERM)
+    await sleep(100)
+  }
+  await sleep(killMs)
+  process.exit(128 + SIGHUP)
+}
+
+function refuse(socket: number, error: unknown): void {
+  const ask: Ask = { ask: 'refused', name: explain(error).slice(0, 16_384), code: exitCodeOf(error) }
+  try {
+    sendFrame(socket, ask, { timeoutMs: sendMs })
+  } catch {
+    // It did not wait for the answer.
+  }
+}
+
+/** Commander's errors have a code in our form. */
+function codedOf(error: unknown): unknown {
+  return error instanceof Error && 'coded' in error ? error.coded : error
+}
