@@ -154,5 +154,6 @@ describe('systemd', () => {
     expect(stderr.toString()).not.toMatch(/unknown|invalid|fail/i)
   }
   test('sysusers', () => dryRun('systemd-sysusers', 'kata-ts.sysusers.conf'))
+  test('sysusers of the service', () => dryRun('systemd-sysusers', 'kata-ts-service.sysusers.conf'))
   test('tmpfiles', () => dryRun('systemd-tmpfiles', 'kata-ts.tmpfiles.conf', '--create'))
 })
