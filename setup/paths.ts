@@ -6,6 +6,7 @@ export const root = join(import.meta.dir, '..')
 export const buildDir = join(root, 'build')
 export const agentPath = join(buildDir, 'kata-agent')
 export const systemdStubPath = join(buildDir, 'libsystemd-stub.so')
+export const containerInitPath = join(buildDir, 'container-init')
 /** A static one, for containers of the command line and of tests. */
 export const busyboxPath = join(buildDir, 'busybox')
 /** Why a test that takes {@link busyboxPath} is skipped, for the end of its name; empty when it is there. */

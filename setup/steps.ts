@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { buildAgent } from '../guest/agent/build.ts'
 import { defaultStateDir } from '../src/cli/settings.ts'
 import { buildImage, findImage, isBuiltFrom, verifyImage } from '../src/guest-image/build.ts'
+import { buildContainerInit } from '../src/guest-image/container-init.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { buildSystemdStub } from '../src/guest-image/systemd-stub.ts'
 import { provideBusybox } from './busybox.ts'
@@ -14,6 +15,7 @@ import {
   agentPath,
   buildDir,
   busyboxPath,
+  containerInitPath,
   embeddedDir,
   executable,
   root,
@@ -92,15 +94,30 @@ const buildSteps: readonly Step[] = [
       await buildSystemdStub({ outDir: buildDir })
     },
   }),
+  fromFiles({
+    name: 'container init',
+    inputs: [
+      'src/guest-image/container-init',
+      'src/guest-image/container-init.ts',
+      'src/guest-image/compile.ts',
+    ],
+    outputs: [containerInitPath],
+    async make() {
+      await buildContainerInit({ outDir: buildDir })
+    },
+  }),
   busybox,
   fromFiles({
     name: 'embedded files',
-    inputs: ['build/kata-agent', 'build/libsystemd-stub.so', 'build/busybox'],
-    outputs: ['kata-agent', 'libsystemd-stub.so', 'busybox'].map((name) => join(embeddedDir, name)),
+    inputs: ['build/kata-agent', 'build/libsystemd-stub.so', 'build/container-init', 'build/busybox'],
+    outputs: ['kata-agent', 'libsystemd-stub.so', 'container-init', 'busybox'].map((name) =>
+      join(embeddedDir, name),
+    ),
     async make() {
       mkdirSync(embeddedDir, { recursive: true })
       copyFileSync(agentPath, join(embeddedDir, 'kata-agent'))
       copyFileSync(systemdStubPath, join(embeddedDir, 'libsystemd-stub.so'))
+      copyFileSync(containerInitPath, join(embeddedDir, 'container-init'))
       copyFileSync(busyboxPath, join(embeddedDir, 'busybox'))
     },
   }),

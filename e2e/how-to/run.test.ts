@@ -39,7 +39,8 @@ test('the page as it is written: volumes, a network, templates and limits, and n
   expect(served).toContain('1 packets received')
   await runNext()
   expect(await runNext()).toMatch(/^job\nNAMES +STATUS +MOUNTS\njob +Up [^\n]+\nrunning sleep 300\n$/)
-  expect(await runNext()).toBe('job\njob\njob\njob\n')
+  // By SIGTERM, which its init passed on.
+  expect(await runNext()).toBe('job\njob\njob\njob\n143\njob\n')
   expect(commands).toEqual([])
   expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
 })

@@ -75,7 +75,6 @@ test.each([
 test.each([
   [['events'], "unknown command 'events'", 'kata-ts wait'],
   [['run', '--restart', 'always', 'true'], "unknown option '--restart'", 'systemd unit'],
-  [['run', '--init', 'true'], "unknown option '--init'", 'process 1'],
   [['run', '--health-cmd=true', 'true'], "unknown option '--health-cmd=true'", 'kata-ts exec'],
   [['run', '-c', '512', 'true'], "unknown option '-c'", 'use --cpus'],
   [['rename', 'a', 'b'], "unknown command 'rename'", 'run it with --name'],

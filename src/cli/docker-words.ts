@@ -15,7 +15,6 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
   info: 'use `kata-ts env`, and `kata-ts check`',
-  '--init': 'the command is process 1 of the container, and has to wait for its children',
   '--restart':
     'no daemon watches over containers that have ended; use a systemd unit with `kata-ts run`, or `kata-ts start NAME`',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',

@@ -13,3 +13,8 @@ declare module '*/embedded/busybox' {
   const path: string
   export default path
 }
+
+declare module '*/embedded/container-init' {
+  const path: string
+  export default path
+}

@@ -22,3 +22,9 @@ export async function embeddedBusybox(): Promise<Uint8Array> {
   const { default: path } = await import('../../build/embedded/busybox', { with: { type: 'file' } })
   return Bun.file(path).bytes()
 }
+
+/** Process 1 of containers with --init, a static executable (src/guest-image/container-init). */
+export async function embeddedContainerInit(): Promise<Uint8Array> {
+  const { default: path } = await import('../../build/embedded/container-init', { with: { type: 'file' } })
+  return Bun.file(path).bytes()
+}

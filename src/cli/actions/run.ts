@@ -6,6 +6,7 @@ import { groupsInImage, userInImage } from '../../images/account-files.ts'
 import { defaultSpec, type SpecUser } from '../../oci/defaults/default-spec.ts'
 import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { callerWindow, requireTerminal } from '../client/attach.ts'
+import { type ContainerInit, containerInit } from '../client/container-init.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
 import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
 import { interruptible } from '../client/signals.ts'
@@ -106,7 +107,8 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     devices,
     netns: network.netns,
   })
-  const spec = placed(withRights(plain, rights), place)
+  const init = flags.init === true ? await containerInit(settings.stateDir) : undefined
+  const spec = withInit(placed(withRights(plain, rights), place), init)
   const size = terminal ? await callerWindow() : undefined
   // All that was asked for makes sense; volumes stay even if the start fails.
   await interruptible((signal) => prepareVolumes(settings, volumes, rootfs.lowerDirs, signal))
@@ -177,6 +179,17 @@ function stopOf({ stopSignal, stopTimeout }: RunFlags, { config }: Rootfs) {
 
 function withGroups(user: SpecUser, groups: readonly number[]): SpecUser {
   return { ...user, additionalGids: [...new Set([...(user.additionalGids ?? []), ...groups])] }
+}
+
+/** Its mount is the last: nothing covers it. */
+function withInit(spec: ReturnType<typeof placed>, init: ContainerInit | undefined) {
+  if (init === undefined) return spec
+  const { process, mounts } = spec
+  return {
+    ...spec,
+    process: { ...process, args: [...init.args, ...process.args] },
+    mounts: [...mounts, init.mount],
+  }
 }
 
 function placed(spec: ReturnType<typeof withRights>, { cpus, mems, oomScoreAdj, annotations }: Place) {

@@ -14,6 +14,7 @@ export interface RunFlags extends RightsFlags, PlaceFlags {
   readonly detach?: true
   readonly detachKeys?: string
   readonly rm?: true
+  readonly init?: true
   readonly name?: string
   readonly label?: readonly string[]
   readonly labelFile?: readonly string[]
@@ -100,6 +101,10 @@ const startOptions = (command: Command): Command =>
       'what leaves a terminal, to come back by `attach` (default: ctrl-p,ctrl-q)',
     )
     .option('--rm', 'remove the container once it has ended')
+    .option(
+      '--init',
+      'run an init as process 1, which passes signals on and waits for processes that lost their parent',
+    )
     .option('--name <name>', 'name of the container (default: a random one)')
     .option('-l, --label <key=value>', 'a note for `ps --filter label=...`; repeatable', collect)
     .option('--label-file <file>', 'labels, one a line; repeatable', collect)

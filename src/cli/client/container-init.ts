@@ -1,0 +1,36 @@
+/** Process 1 of a container that is run with --init, as docker has it. */
+import { chmodSync, writeFileSync } from 'node:fs'
+import { cachedDirectory } from '../../images/content-cache.ts'
+import { embeddedContainerInit } from '../embedded.ts'
+
+/** Docker's own path: programs that look for an init know it. */
+const destination = '/sbin/docker-init'
+
+/** What a specification gets of it. */
+export interface ContainerInit {
+  /** To stand before the command. */
+  readonly args: readonly string[]
+  readonly mount: {
+    readonly destination: string
+    readonly type: string
+    readonly source: string
+    readonly options: string[]
+  }
+}
+
+/** The program is written below `stateDir` once for each version of it, and stays there for containers that are started again. */
+export async function containerInit(stateDir: string): Promise<ContainerInit> {
+  const bytes = await embeddedContainerInit()
+  const digest = new Bun.CryptoHasher('sha256').update(bytes).digest('hex')
+  const directory = await cachedDirectory(`${stateDir}/init`, digest, (path) => {
+    writeFileSync(`${path}/container-init`, bytes)
+    chmodSync(`${path}/container-init`, 0o755)
+  })
+  return {
+    args: [destination, '--'],
+    mount: {
+      ...{ destination, type: 'bind', source: `${directory}/container-init` },
+      options: ['bind', 'rprivate', 'ro', 'nosuid', 'nodev'],
+    },
+  }
+}
