@@ -109,7 +109,8 @@ describe.each(sharing)('a root file system on a disk, shared_fs = "%s"', (shared
   })
 
   // The guest's kernel has erofs as a module, which comes with the share.
-  describe.skipIf(sharedFs === 'none')('layers of type erofs', () => {
+  const noErofs = sharedFs === 'none' ? ' (skipped: only a share brings it)' : ''
+  describe.skipIf(noErofs !== '')(`layers of type erofs${noErofs}`, () => {
     const [base, top] = [join(area.path, 'base.erofs'), join(area.path, 'top.erofs')]
     const layer = (source: string, ...more: string[]): RootfsMount => ({
       ...{ type: 'erofs', source, options: ['ro', 'loop', ...more] },
