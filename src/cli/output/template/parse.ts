@@ -1,5 +1,7 @@
 /** Reads the subset of Go's text/template that people use with `docker ps` and `docker inspect`. */
 import { KataError } from '../../../errors.ts'
+import { readText } from '../../../json/document.ts'
+import { text } from '../../../json/values.ts'
 
 /** A value of a pipeline. */
 export type Operand =
@@ -27,7 +29,7 @@ export type Node =
       readonly otherwise: readonly Node[]
     }
 
-export const functionNames = [
+const functionNames = [
   ...['json', 'join', 'index', 'len', 'upper', 'lower', 'title', 'split', 'print', 'println'],
   ...['eq', 'ne', 'lt', 'le', 'gt', 'ge', 'and', 'or', 'not'],
 ] as const
@@ -219,7 +221,7 @@ class PipelineReader {
 
   #string(word: string): string {
     try {
-      return JSON.parse(word.replaceAll('\t', '\\t'))
+      return readText(text, word.replaceAll('\t', '\\t'))
     } catch {
       throw this.#refuse(`${word} is not a string`)
     }
