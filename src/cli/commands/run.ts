@@ -60,7 +60,7 @@ export interface RunWords {
 }
 
 /** Commander leaves the `--` out of `args`, which are the end of `raw` otherwise. */
-export function wordsOf(args: readonly string[], raw: readonly string[]): RunWords {
+function wordsOf(args: readonly string[], raw: readonly string[]): RunWords {
   return { args, onlyCommand: raw[raw.length - args.length - 1] === '--' }
 }
 

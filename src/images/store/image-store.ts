@@ -56,7 +56,7 @@ export async function lookForImage(paths: StorePaths, text: string): Promise<Sto
 }
 
 /** The image with the bytes of its layers. Blobs are compared with their digests when they are read. */
-export function openStored(paths: StorePaths, digest: string): Promise<ArchivedImage> {
+function openStored(paths: StorePaths, digest: string): Promise<ArchivedImage> {
   return openImageArchive(paths.layout, paths.cacheDir, { digest })
 }
 
