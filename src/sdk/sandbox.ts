@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { deadline, within } from '../time.ts'
 import { readPs } from './answers.ts'
@@ -35,7 +36,10 @@ export interface VolumeOptions {
 export interface CreateOptions extends RuntimeOptions {
   /** Default: a random one. */
   readonly name?: string
-  /** What `run --image` takes. Default, without `rootfs` too: an embedded busybox. */
+  /**
+   * A name such as `debian:13`, as `run IMAGE` takes it; or what `run --image` takes, for a path that exists or that begins with
+   * `/` or `.`. Default, without `rootfs` too: an embedded busybox.
+   */
   readonly image?: string
   /** A directory of the host with a root file system, which is never modified. */
   readonly rootfs?: string
@@ -240,7 +244,7 @@ function runFlags(name: string, options: CreateOptions): string[] {
     Object.entries(given).flatMap(([key, word]) => [flag, `${key}=${word}`])
   return [
     ...['--detach', '--name', name],
-    ...value('--image', image),
+    ...value('--image', isFile(image) ? image : undefined),
     ...value('--rootfs', rootfs === undefined ? undefined : resolve(rootfs)),
     ...value('--memory', memory),
     ...value('--cpus', cpus),
@@ -262,9 +266,14 @@ function volumeWord({ source, target, readOnly, type }: VolumeOptions): string {
   return words.join(':')
 }
 
-function commandOf({ command }: CreateOptions): string[] {
-  return command === undefined ? ['--entrypoint', 'sh', '--', ...idle] : ['--', ...command]
+/** The image's name is the first word, and the `--` is for a command without one. */
+function commandOf({ command, image }: CreateOptions): string[] {
+  const first = image === undefined || isFile(image) ? '--' : image
+  return command === undefined ? ['--entrypoint', 'sh', first, ...idle] : [first, ...command]
 }
+
+const isFile = (image: string | undefined): boolean =>
+  image !== undefined && (/^[./-]/.test(image) || existsSync(image.split(':')[0]!))
 
 /** How long a start that was given up may take to end by itself, milliseconds. */
 const undoMs = 10_000
