@@ -48,7 +48,7 @@ function realProgram(): Command {
     settings: () => {
       throw new Error('nothing is run here')
     },
-    ...{ finish() {}, print() {}, tell() {} },
+    ...{ finish() {}, print() {}, tell() {}, throughService: async () => undefined, again: async () => 0 },
   })
 }
 
