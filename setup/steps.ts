@@ -8,6 +8,7 @@ import { buildContainerInit } from '../src/guest-image/container-init.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { buildSystemdStub } from '../src/guest-image/systemd-stub.ts'
 import { provideBusybox } from './busybox.ts'
+import { commitOf } from './commit.ts'
 import { installPackages, settleRecord } from './packages/install-packages.ts'
 import { recordName } from './packages/installed-packages.ts'
 import { missingPackages, type Purpose, packagesFor } from './packages/system-packages.ts'
@@ -123,7 +124,8 @@ const buildSteps: readonly Step[] = [
   }),
   fromFiles({
     name: 'executable kata-ts',
-    inputs: ['src', 'build/embedded', 'package-lock.json', 'setup/steps.ts'],
+    inputs: ['src', 'build/embedded', 'package.json', 'package-lock.json', 'setup/steps.ts'],
+    further: () => commitOf().name,
     outputs: [executable, shimLink],
     make: compile,
   }),
@@ -137,10 +139,11 @@ const buildSteps: readonly Step[] = [
   },
 ]
 
-/** A step whose result depends on files alone; their hash is the stamp. */
+/** A step whose result depends on files, and on the text `further` if there is one; their hash is the stamp. */
 function fromFiles(step: {
   name: string
   inputs: readonly string[]
+  further?: () => string
   outputs: readonly string[]
   make(): Promise<void>
 }): Step {
@@ -148,7 +151,7 @@ function fromFiles(step: {
     name: step.name,
     async run(progress) {
       const stamp = join(buildDir, '.stamps', step.name.replaceAll(' ', '-'))
-      const hash = hashFiles(root, step.inputs)
+      const hash = [hashFiles(root, step.inputs), ...(step.further ? [step.further()] : [])].join(' ')
       if (isFresh(stamp, hash, step.outputs)) return false
       progress.begin(step.name)
       await stamped(stamp, hash, step.make)
@@ -186,6 +189,8 @@ async function compile(): Promise<void> {
       '--splitting',
       '--no-compile-autoload-dotenv',
       '--no-compile-autoload-bunfig',
+      '--define',
+      `KATA_TS_COMMIT=${JSON.stringify(commitOf().name)}`,
       join(root, 'src/cli/main.ts'),
       '--outfile',
       fresh,

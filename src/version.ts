@@ -3,5 +3,11 @@ import packageJson from '../package.json' with { type: 'json' }
 
 export const version: string = packageJson.version
 
+/** Replaced by the compiler (setup/steps.ts). */
+declare const KATA_TS_COMMIT: string | undefined
+
+/** The commit that this program was built from, with `-dirty` behind it when files had changed; `unknown` outside git and run from source. */
+export const commit: string = typeof KATA_TS_COMMIT === 'string' ? KATA_TS_COMMIT : 'unknown'
+
 /** The executable's other name, by which containerd finds the runtime `io.containerd.kata-ts.v2`. */
 export const shimName = 'containerd-shim-kata-ts-v2'

@@ -2,7 +2,7 @@
 import { fstatSync, writeSync } from 'node:fs'
 import { RuntimeInfo } from '../protocol/generated/containerd/introspection.ts'
 import { Any } from '../protocol/generated/google/protobuf/any.ts'
-import { shimName, version } from '../version.ts'
+import { commit, shimName, version } from '../version.ts'
 import { optionsTypeUrl, readInput } from './bootstrap.ts'
 import { features } from './features.ts'
 
@@ -16,7 +16,7 @@ const ownMounts = 'mkdir/*,format/*,erofs'
 const featuresTypeUrl = 'types.containerd.io/opencontainers/runtime-spec/1/features/Features'
 
 export function printVersion(): number {
-  writeSync(1, `${shimName}:\n  Version:  ${version}\n  Runtime:  ${runtimeName}\n`)
+  writeSync(1, `${shimName}:\n  Version:  ${version}\n  Revision: ${commit}\n  Runtime:  ${runtimeName}\n`)
   return 0
 }
 
@@ -33,7 +33,7 @@ export function runtimeInfo(options: Uint8Array): RuntimeInfo {
   const understood = understoodOptions(options)
   return RuntimeInfo.fromPartial({
     name: runtimeName,
-    version: { version },
+    version: { version, revision: commit },
     ...(understood && { options: understood }),
     annotations: { 'containerd.io/runtime-allow-mounts': ownMounts },
     features: { typeUrl: featuresTypeUrl, value: new TextEncoder().encode(JSON.stringify(features)) },
