@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test'
 import type { Command } from 'commander'
 import { completionScript, type Shell } from './completion.ts'
+import { groupOrder } from './groups.ts'
 import { buildProgram } from './program.ts'
 
 const program = buildProgram({
@@ -33,20 +34,63 @@ test.each(['bash', 'zsh', 'fish'] as Shell[])('%s knows every command and every 
   expect(script).not.toContain('monitor')
 })
 
-/** What bash offers after these words. */
-async function complete(...words: string[]): Promise<string[]> {
-  const script = `${completionScript(program, 'bash')}
-COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}
-_kata_ts; printf '%s\\n' "\${COMPREPLY[@]}"`
+test('help has its commands in groups', () => {
+  let help = ''
+  program.configureOutput({ writeOut: (text) => (help += text) }).outputHelp()
+  const headings = [...help.matchAll(/^(\S.*:)$/gm)].map(([, heading]) => heading)
+  expect(headings.slice(0, 2)).toEqual(['Options:', 'Options of all commands:'])
+  expect(headings.slice(2)).toEqual(groupOrder.filter((group) => headings.includes(group)))
+  expect(headings).toContain('Run containers:')
+})
+
+/** What bash offers after each of these lines. */
+async function complete(...lines: (readonly string[])[]): Promise<string[][]> {
+  const each = lines.map(
+    (words) => `COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}
+COMPREPLY=(); _kata_ts; printf '%s ' "\${COMPREPLY[@]}"; printf '\\n'`,
+  )
+  const script = `${completionScript(program, 'bash')}\n${each.join('\n')}`
   const child = Bun.spawn(['bash', '-c', script], { env: { PATH: '' }, stdio: ['ignore', 'pipe', 'inherit'] })
-  return (await child.stdout.text()).split('\n').filter((line) => line !== '')
+  return (await child.stdout.text())
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(' ').filter((word) => word !== ''))
 }
 
 test('bash completes commands, sub-commands and options of the command at hand', async () => {
-  expect(await complete('kata-ts', 'ins')).toEqual(['inspect'])
-  expect(await complete('kata-ts', 'guest', 'b')).toEqual(['build'])
-  expect(await complete('kata-ts', 'run', '--rea')).toEqual(['--read-only'])
-  expect(await complete('kata-ts', 'ps', '--rea')).toEqual([])
+  expect(
+    await complete(
+      ['kata-ts', 'ins'],
+      ['kata-ts', 'guest', 'b'],
+      ['kata-ts', 'run', '--rea'],
+      ['kata-ts', 'ps', '--rea'],
+      ['kata-ts', 'ver'],
+    ),
+  ).toEqual([['inspect'], ['build'], ['--read-only'], [], ['version']])
+})
+
+test('bash completes the values of an option, and nothing where it knows none', async () => {
+  expect(
+    await complete(
+      ['kata-ts', 'run', '--accelerator', ''],
+      ['kata-ts', 'ps', '--format', 'j'],
+      ['kata-ts', 'stop', '-s', 'T'],
+      ['kata-ts', 'run', '--name', '-'],
+      ['kata-ts', 'run', '--config', ''],
+      ['kata-ts', 'completion', 'f'],
+    ),
+  ).toEqual([['auto', 'kvm', 'tcg'], ['json'], ['TERM'], [], [], ['fish']])
+})
+
+test.each([
+  ['bash', ['bash', '-n']],
+  ['zsh', ['zsh', '-n']],
+  ['fish', ['fish', '--no-execute']],
+] as const)('%s takes its script', (shell, command) => {
+  if (Bun.which(command[0]) === null) return console.log(`not checked: ${shell} is not installed`)
+  const stdin = Buffer.from(completionScript(program, shell))
+  const { stderr, exitCode } = Bun.spawnSync([...command, '/dev/stdin'], { stdin })
+  expect({ exitCode, stderr: stderr.toString() }).toEqual({ exitCode: 0, stderr: '' })
 })
 
 test('every command has a summary and an example', () => {

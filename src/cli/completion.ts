@@ -1,17 +1,29 @@
 /** Completion scripts for shells, generated from the command table, so that they know every command and option. */
 import type { Command } from 'commander'
+import { type Values, valuesOfArgument, valuesOfOption } from './completion-values.ts'
 
 export type Shell = 'bash' | 'zsh' | 'fish'
+
+interface Flag {
+  readonly flag: string
+  readonly short?: string
+  readonly text: string
+  /** Another word has to follow. */
+  readonly takesValue: boolean
+  readonly values: Values
+}
 
 /** One command as a completion knows it. */
 interface Entry {
   /** Words after `kata-ts`, for instance `guest build`; empty for the program itself. */
   readonly path: string
   readonly summary: string
-  readonly options: readonly { readonly flag: string; readonly short?: string; readonly text: string }[]
+  readonly options: readonly Flag[]
   readonly children: readonly string[]
   /** Its arguments are names of containers. */
   readonly takesNames: boolean
+  /** Fixed words that its arguments may be. */
+  readonly argumentWords: readonly string[]
 }
 
 export function completionScript(program: Command, shell: Shell): string {
@@ -25,13 +37,19 @@ function collectEntries(command: Command, words: readonly string[]): Entry[] {
   const entry: Entry = {
     path: words.join(' '),
     summary: command.summary(),
-    options: help.visibleOptions(command).map(({ long, short, description }) => ({
+    options: help.visibleOptions(command).map(({ long, short, description, flags, required }) => ({
       flag: long ?? '',
       ...(short === undefined ? {} : { short }),
       text: description,
+      takesValue: required,
+      values: valuesOfOption(flags),
     })),
     children: children.map((child) => child.name()),
     takesNames: command.registeredArguments.some((argument) => argument.name() === 'name'),
+    argumentWords: command.registeredArguments.flatMap((argument) => {
+      const values = valuesOfArgument(argument.name())
+      return Array.isArray(values) ? values : []
+    }),
   }
   return [entry, ...children.flatMap((child) => collectEntries(child, [...words, child.name()]))]
 }
@@ -39,11 +57,26 @@ function collectEntries(command: Command, words: readonly string[]): Entry[] {
 /** Bash and zsh share a function that prints the words which may follow. */
 function cases(entries: readonly Entry[]): string {
   return entries
-    .map(({ path, options, children, takesNames }) => {
+    .map(({ path, options, children, takesNames, argumentWords }) => {
       const flags = options.flatMap(({ flag, short }) => (short === undefined ? [flag] : [short, flag]))
       const names = takesNames ? ' $(kata-ts ps --quiet 2>/dev/null)' : ''
-      return `    "${path}") words="${[...children, ...flags].join(' ')}${names}" ;;`
+      return `    "${path}") words="${[...children, ...argumentWords, ...flags].join(' ')}${names}" ;;`
     })
+    .join('\n')
+}
+
+/** A case of the command and the word before the cursor, which says what may follow an option; `@` stands for paths. */
+function valueCases(entries: readonly Entry[]): string {
+  return entries
+    .flatMap(({ path, options }) =>
+      options
+        .filter(({ takesValue }) => takesValue)
+        .map(({ flag, short, values }) => {
+          const names = short === undefined ? [flag] : [short, flag]
+          const words = values === 'paths' ? '@' : (values ?? []).join(' ')
+          return `    ${names.map((name) => `"${path} ${name}"`).join('|')}) values="${words}" ;;`
+        }),
+    )
     .join('\n')
 }
 
@@ -59,12 +92,24 @@ ${entries
   .join('\n')}
     esac
   done
+  local values="none" previous="\${COMP_WORDS[COMP_CWORD-1]}"
+  case "$path $previous" in
+${valueCases(entries)}
+  esac
+  if [[ "$values" == "@" ]]; then
+    compopt -o default 2>/dev/null
+    COMPREPLY=()
+    return
+  elif [[ "$values" != "none" ]]; then
+    mapfile -t COMPREPLY < <(compgen -W "$values" -- "$current")
+    return
+  fi
   case "$path" in
 ${cases(entries)}
   esac
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 }
-complete -o default -F _kata_ts kata-ts
+complete -o bashdefault -F _kata_ts kata-ts
 `
 }
 
@@ -80,11 +125,21 @@ ${entries
   .join('\n')}
     esac
   done
+  local values="none"
+  case "$path_words \${words[CURRENT-1]}" in
+${valueCases(entries)}
+  esac
+  if [[ "$values" == "@" ]]; then
+    _files
+    return
+  elif [[ "$values" != "none" ]]; then
+    compadd -- \${=values}
+    return
+  fi
   case "$path_words" in
 ${cases(entries).replaceAll('words="', 'words_line="')}
   esac
   compadd -- \${=words_line}
-  _files
 }
 compdef _kata_ts kata-ts
 `
@@ -97,14 +152,17 @@ function fish(entries: readonly Entry[]): string {
       const child = entries.find(({ path }) => path === `${entry.path} ${name}`.trim())
       return `complete -c kata-ts -f -n '${condition}' -a ${name} -d ${quote(child?.summary ?? '')}`
     })
-    const options = entry.options.map(({ flag, short, text }) => {
+    const options = entry.options.map(({ flag, short, text, takesValue, values }) => {
       const shortFlag = short === undefined ? '' : ` -s ${short.slice(1)}`
-      return `complete -c kata-ts -n '${condition}'${shortFlag} -l ${flag.slice(2)} -d ${quote(text)}`
+      const words = Array.isArray(values) ? ` -a ${quote(values.join(' '))}` : ''
+      const value = takesValue ? (values === 'paths' ? ' -r' : ` -x${words}`) : ''
+      return `complete -c kata-ts -n '${condition}'${shortFlag} -l ${flag.slice(2)}${value} -d ${quote(text)}`
     })
+    const words = entry.argumentWords.map((word) => `complete -c kata-ts -f -n '${condition}' -a ${word}`)
     const names = entry.takesNames
       ? [`complete -c kata-ts -f -n '${condition}' -a '(kata-ts ps --quiet 2>/dev/null)'`]
       : []
-    return [...children, ...options, ...names]
+    return [...children, ...options, ...words, ...names]
   })
   return `# fish completion for kata-ts\n${lines.join('\n')}\n`
 }

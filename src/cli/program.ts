@@ -35,6 +35,7 @@ import { serviceCommand, serviceWorkerCommand } from './commands/service.ts'
 import { versionCommand } from './commands/version.ts'
 import { volumeCommand } from './commands/volume.ts'
 import { inPlaceOf } from './docker-words.ts'
+import { groupOf } from './groups.ts'
 
 const commands = [
   runCommand,
@@ -93,6 +94,7 @@ export function buildProgram(cli: Cli): Command {
     { hidden: true },
   )
   program.helpCommand(false).addCommand(inherit(helpCommand(program), program))
+  for (const command of program.commands) command.helpGroup(groupOf(command.name()))
   return program
 }
 

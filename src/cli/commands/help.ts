@@ -1,5 +1,6 @@
 /** `kata-ts help [COMMAND...]`: the help of a command, however deep it is. */
 import { type Command, Help } from 'commander'
+import { groupOrder } from '../groups.ts'
 import { allCommandsGroup, describe } from './command.ts'
 
 /** Below `parent`, in the place of commander's, which knows one word only. */
@@ -13,13 +14,14 @@ export function helpCommand(parent: Command): Command {
   })
 }
 
-/** A command's own options first, whichever were declared first. */
+/** A command's own options first, whichever were declared first; commands by their groups. */
 export const helpOrder: Partial<Help> = {
   groupItems(unsorted, visible, heading) {
     const groups = Help.prototype.groupItems(unsorted, visible, heading)
     const last = groups.get(allCommandsGroup)
     if (last !== undefined && groups.delete(allCommandsGroup)) groups.set(allCommandsGroup, last)
-    return groups
+    const at = (heading: string) => groupOrder.indexOf(heading)
+    return new Map([...groups].sort(([one], [other]) => at(one) - at(other)))
   },
 }
 

@@ -1,0 +1,36 @@
+/** What may stand behind an option, or as an argument, for completions. */
+
+/** Fixed words, paths of the host, or neither: then nothing is offered. */
+export type Values = readonly string[] | 'paths' | undefined
+
+const booleans = ['true', 'false']
+const signals = ['HUP', 'INT', 'KILL', 'QUIT', 'STOP', 'CONT', 'TERM', 'USR1', 'USR2']
+
+const byFlag: Readonly<Record<string, readonly string[]>> = {
+  '--accelerator': ['auto', 'kvm', 'tcg'],
+  '--format': ['text', 'json'],
+  '--log-level': ['debug', 'info', 'warn', 'error'],
+  '--log-opt': ['max-size=', 'max-file='],
+  '--network': ['none', 'ns:/run/netns/'],
+  '--rootless': booleans,
+  '--security-opt': ['seccomp=', 'no-new-privileges'],
+  '--filter': ['label=', 'name=', 'status=', 'exited='],
+}
+
+const byPlaceholder: Readonly<Record<string, Values>> = {
+  file: 'paths',
+  dir: 'paths',
+  path: 'paths',
+  bool: booleans,
+  signal: signals,
+  shell: ['bash', 'zsh', 'fish'],
+}
+
+/** Of the option `--flag <placeholder>`; undefined for one without a value. */
+export function valuesOfOption(flags: string): Values {
+  const [, flag = '', placeholder] = /(--[a-z-]+)(?: [<[]([^>\]]+)[>\]])?$/.exec(flags) ?? []
+  return placeholder === undefined ? undefined : (byFlag[flag] ?? byPlaceholder[placeholder])
+}
+
+/** Of a command's argument of this name. */
+export const valuesOfArgument = (name: string): Values => byPlaceholder[name]

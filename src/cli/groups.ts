@@ -1,0 +1,17 @@
+/** Under which heading the help and the manual show a command. */
+
+const groups: Readonly<Record<string, readonly string[]>> = {
+  'Run containers:': ['run', 'exec', 'attach', 'start', 'stop', 'restart', 'kill', 'wait', 'rm', 'cp'],
+  'Look at containers:': ['ps', 'logs', 'top', 'stats', 'inspect'],
+  'Images, volumes and networks:': ['image', 'direct-volume'],
+  'This host:': ['check', 'env', 'config', 'audit', 'gc'],
+  'About kata-ts:': ['version', 'completion', 'help'],
+}
+
+/** The heading, with its colon; a command that is in no group has one for such. */
+export function groupOf(name: string): string {
+  return Object.entries(groups).find(([, names]) => names.includes(name))?.[0] ?? 'Further commands:'
+}
+
+/** The headings in the order of the help. */
+export const groupOrder: readonly string[] = [...Object.keys(groups), 'Further commands:']
