@@ -9,6 +9,7 @@ import type { KataKey, KataTable } from '../../src/config/kata/kata-key.ts'
 import { kataKeys } from '../../src/config/kata/kata-keys.ts'
 import { keyFor } from '../../src/config/key-spec.ts'
 import { type KeySpec, keys, keysFor, type TableName, tableName } from '../../src/config/keys.ts'
+import { installedSchema } from './configuration-schema.ts'
 import { generated, wrap } from './text.ts'
 
 const tables: readonly { readonly table: TableName; readonly title: string; readonly about: string }[] = [
@@ -63,6 +64,9 @@ something. A wrong type or value is an error that names the file, the line and t
 Keys of Kata Containers that kata-ts does not implement are listed below each table. A value that asks for a protection or a limit is
 refused. A value that asks for a function is a warning. A value that means off, Kata's default or the actual behaviour is silent. The same
 holds for annotations. \`kata-ts config show\` prints what is in force.
+
+[configuration.schema.json](configuration.schema.json) is a JSON Schema of the file, and the first line of the shipped files names the
+installed copy: an editor with a TOML language server (taplo, Even Better TOML) checks keys and values with it, and completes them.
 
 A misspelt key about a wall (\`rootles = true\`) is an error, and so is one in the wrong table. Keys about
 walls: ${wallKeys()}.
@@ -193,7 +197,8 @@ export function configurationFile(driver: HypervisorDriver): string {
   const use = configurationOf(driver).accelerators.includes('tcg')
     ? '# Every key stands here with the value that is also used when it is absent; accelerator is "auto" where no file exists.'
     : `# Pods run in ${nameOf(driver)} that way; ConfigPath in containerd's runtime options can name a second file.`
-  return `# kata-ts configuration for ${nameOf(driver)}. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
+  return `#:schema file://${installedSchema}
+# kata-ts configuration for ${nameOf(driver)}. Install as /etc/kata-ts/configuration.toml; docs/configuration.md says more.
 # ${generated('src/config/keys')}
 ${use}
 

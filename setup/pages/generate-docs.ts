@@ -11,6 +11,7 @@ import { attacksPage } from './attacks-page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
 import { dockerParityPage } from './docker-parity.ts'
 import { errorCodesModule } from './error-codes.ts'
+import { configurationSchema } from './configuration-schema.ts'
 import { errorsPage } from './errors-page.ts'
 import { examplePods } from './example-pods.ts'
 import { vmmFeaturesPage } from './vmm-features-page.ts'
@@ -22,6 +23,7 @@ export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'docs/errors.md': errorsPage(parts),
   'src/sdk/error-codes.ts': errorCodesModule(Object.keys(catalogue)),
   'docs/configuration.md': configurationPage(),
+  'docs/configuration.schema.json': configurationSchema(),
   'docs/vmm-features.md': vmmFeaturesPage(),
   ...Object.fromEntries(
     configurations.map(({ driver, suffix }) => [

@@ -14,11 +14,15 @@ export class Refusal {
   }
 }
 
+/** What JSON Schema says of a value in a file, as far as it can: the readers are stricter in places. */
+export type ValueSchema = Readonly<Record<string, unknown>>
+
 export interface ValueType<T> {
   /** With its article, for sentences: "a boolean". */
   readonly name: string
   /** The allowed values, in words. */
   readonly allowed: string
+  readonly schema: ValueSchema
   fromToml(value: unknown): T | Refusal
   fromText(text: string): T | Refusal
 }
@@ -30,6 +34,7 @@ const wrongValue = new Refusal('value')
 export const boolean: ValueType<boolean> = {
   name: 'a boolean',
   allowed: 'true or false',
+  schema: { type: 'boolean' },
   fromToml: (value) => (typeof value === 'boolean' ? value : wrongType),
   fromText: (text) => {
     if (['1', 't', 'T', 'true', 'TRUE', 'True'].includes(text)) return true
@@ -50,6 +55,7 @@ export function integer(
   return {
     name: 'a whole number',
     allowed: `${min} to ${max}${note}`,
+    schema: { type: 'integer', minimum: min, maximum: max },
     fromToml: (value) => (typeof value === 'bigint' ? inRange(value) : wrongType),
     fromText: (text) => (/^[+-]?\d{1,19}$/.test(text) ? inRange(BigInt(text)) : wrongType),
   }
@@ -61,16 +67,23 @@ export function number(min: number, max: number, note = ''): ValueType<number> {
   return {
     name: 'a number',
     allowed: `${min} to ${max}${note}`,
+    schema: { type: 'number', minimum: min, maximum: max },
     fromToml: (value) =>
       typeof value === 'bigint' || typeof value === 'number' ? inRange(Number(value)) : wrongType,
     fromText: (text) => (/^[+-]?\d{1,12}(\.\d{1,12})?$/.test(text) ? inRange(Number(text)) : wrongType),
   }
 }
 
-function textType<T>(name: string, allowed: string, read: (text: string) => T | Refusal): ValueType<T> {
+function textType<T>(
+  name: string,
+  allowed: string,
+  schema: ValueSchema,
+  read: (text: string) => T | Refusal,
+): ValueType<T> {
   return {
     name,
     allowed,
+    schema: { type: 'string', ...schema },
     fromText: read,
     fromToml: (value) => (typeof value === 'string' ? read(value) : wrongType),
   }
@@ -78,7 +91,9 @@ function textType<T>(name: string, allowed: string, read: (text: string) => T | 
 
 /** A string that matches `pattern` as a whole. */
 export function string(pattern: RegExp, allowed: string): ValueType<string> {
-  return textType('a string', allowed, (text) => (pattern.test(text) ? text : wrongValue))
+  return textType('a string', allowed, { pattern: pattern.source }, (text) =>
+    pattern.test(text) ? text : wrongValue,
+  )
 }
 
 /** One of a few words. `replaced` maps words that Kata gave up to those that took their place. */
@@ -86,7 +101,8 @@ export function choice<T extends string>(
   values: readonly T[],
   replaced: Readonly<Record<string, T>> = {},
 ): ValueType<T> {
-  return textType('a string', values.map((value) => `"${value}"`).join(', '), (text) => {
+  const allowed = values.map((value) => `"${value}"`).join(', ')
+  return textType('a string', allowed, { enum: [...values, ...Object.keys(replaced)] }, (text) => {
     const value = replaced[text] ?? text
     return values.find((known) => known === value) ?? wrongValue
   })
@@ -107,7 +123,8 @@ const isAbsolutePath = (text: string): boolean =>
 /** An absolute path without `.` and `..` parts; `emptyMeans` gives the meaning of an empty one, when it may be empty. */
 export function path(emptyMeans?: string): ValueType<string> {
   const allowed = `an absolute path without . or .. parts${emptyMeans === undefined ? '' : `, or "" for ${emptyMeans}`}`
-  return textType('a string', allowed, (text) =>
+  const schema = { pattern: emptyMeans === undefined ? '^/' : '^(/|$)', maxLength: pathMax }
+  return textType('a string', allowed, schema, (text) =>
     isAbsolutePath(text) || (text === '' && emptyMeans !== undefined) ? text : wrongValue,
   )
 }
@@ -116,6 +133,7 @@ export function path(emptyMeans?: string): ValueType<string> {
 export const words: ValueType<readonly string[]> = textType(
   'a string',
   'printable ASCII words separated by spaces, at most 1500 characters',
+  { pattern: '^[ -~]{0,1500}$' },
   (text) => (/^[ -~]{0,1500}$/.test(text) ? text.split(' ').filter((word) => word !== '') : wrongValue),
 )
 
@@ -132,6 +150,7 @@ export function strings(
   return {
     name: 'a list of strings',
     allowed,
+    schema: { type: 'array', items: { type: 'string', maxLength: pathMax } },
     fromToml: read,
     fromText: (text) => {
       if (separator !== undefined) return read(text.split(separator).map((part) => part.trim()))
