@@ -37,6 +37,8 @@ const commands: Readonly<Record<string, Command>> = {
   'test:vmm': { needs: needs('run', 'build', 'test'), program: ['setup/gate/test-vmm.ts'] },
   bench: { needs: needs('run', 'build', 'bench'), program: ['bench/main.ts'] },
   build: { needs: needs('run', 'build') },
+  package: { needs: needs('run', 'build'), program: ['setup/package/main.ts'] },
+  release: { needs: needs('run', 'build'), program: ['setup/release/main.ts'] },
   lab: {
     needs: needs('run', 'build', 'lab'),
     program: ['lab/main.ts'],

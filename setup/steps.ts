@@ -5,6 +5,8 @@ import { buildAgent } from '../guest/agent/build.ts'
 import { defaultStateDir } from '../src/cli/settings.ts'
 import { buildImage, findImage, isBuiltFrom, verifyImage } from '../src/guest-image/build.ts'
 import { buildContainerInit } from '../src/guest-image/container-init.ts'
+import { buildImage, isBuiltFrom, verifyImage } from '../src/guest-image/build.ts'
+import { cachedImage } from '../src/guest-image/guest-image.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { buildSystemdStub } from '../src/guest-image/systemd-stub.ts'
 import { provideBusybox } from './busybox.ts'
@@ -164,7 +166,7 @@ function fromFiles(step: {
 /** The image belongs to these programs and recipe and is intact. Newer Debian packages are `kata-ts guest build`'s business. */
 async function imageIsCurrent(): Promise<boolean> {
   try {
-    const image = findImage()
+    const image = cachedImage()
     if (image === undefined || !isBuiltFrom(image, programs)) return false
     await verifyImage(image)
     return true

@@ -337,3 +337,15 @@ test('line numbers', () => {
   expect(linesWith('a\nx\nx\nx\nb\nx', 'x')).toBe('2 to 4, 6')
   expect(linesWith('', 'x')).toBe('')
 })
+
+test('files of the Debian package are left to dpkg', async () => {
+  host.offer([{ name: 'kata-ts', files: { 'usr/lib/sysusers.d/kata-ts.conf': 'g kvm - -\n' } }])
+  await host.apt('update')
+  await host.apt('install', 'kata-ts')
+  expect(await run().then(() => undefined, String)).toContain('the Debian package kata-ts is installed')
+  expect({ said, released, kept: existsSync(at('/usr/lib/sysusers.d/kata-ts.conf')) }).toEqual({
+    said: '',
+    released: 0,
+    kept: true,
+  })
+}, 60_000)

@@ -4,6 +4,7 @@ import { defaultStateDir } from '../../src/cli/settings.ts'
 import { describeError } from '../../src/errors.ts'
 import type { ToolContext } from '../../src/guest-image/child.ts'
 import { recordName } from '../packages/installed-packages.ts'
+import { presentPackages } from '../packages/system-packages.ts'
 import { wrap } from '../pages/text.ts'
 import { SetupError } from '../setup-error.ts'
 import { bridge } from './bridge.ts'
@@ -37,6 +38,11 @@ export async function uninstall(host: Host, options: UninstallOptions): Promise<
     throw new SetupError(
       `sandboxes are there: ${live.join(', ')}; nothing was removed`,
       'remove their containers first, with the program that started them (kata-ts --namespace NAMESPACE rm -f NAME, ctr, kubectl, docker)',
+    )
+  if ((await presentPackages(['kata-ts'], host.tools)).size > 0)
+    throw new SetupError(
+      'the Debian package kata-ts is installed, whose files are dpkg’s to remove; nothing was removed',
+      'apt-get purge kata-ts; then run it again for the rest',
     )
   const parts = await findParts(host, options)
   announce(host, parts, options)

@@ -16,6 +16,9 @@ export { checkInitrd, checkKernel } from './boot-files.ts'
 /** Where images are kept unless a caller says otherwise. */
 export const defaultCacheDir = '/var/cache/kata-ts'
 
+/** Where the Debian package has the image that it brings. */
+export const packagedImageDir = '/usr/lib/kata-ts/guest'
+
 export interface GuestImage {
   readonly id: string
   readonly dir: string
@@ -34,9 +37,26 @@ export interface GuestImage {
  *
  * @throws KataError IMAGE_MANIFEST_CORRUPT.
  */
-export function findImage(cacheDir: string = defaultCacheDir): GuestImage | undefined {
+export function cachedImage(cacheDir: string = defaultCacheDir): GuestImage | undefined {
   const target = linkTarget(join(cacheDir, 'current'))
   return target === undefined ? undefined : loadImage(resolve(cacheDir, target))
+}
+
+/**
+ * {@link cachedImage}. On a host with the Debian package, the default cache is where somebody built a newer image than the package's:
+ * it counts while it has the agent of that package.
+ *
+ * @throws KataError IMAGE_MANIFEST_CORRUPT.
+ */
+export function findImage(
+  cacheDir: string = defaultCacheDir,
+  packagedDir: string | undefined = cacheDir === defaultCacheDir ? packagedImageDir : undefined,
+): GuestImage | undefined {
+  const cached = cachedImage(cacheDir)
+  const packaged = packagedDir === undefined ? undefined : loadImage(packagedDir)
+  if (cached === undefined || packaged === undefined) return cached ?? packaged
+  const isNewer = cached.manifest.builtAt > packaged.manifest.builtAt
+  return isNewer && cached.manifest.agentSha256 === packaged.manifest.agentSha256 ? cached : packaged
 }
 
 /** {@link findImage}, for callers that cannot go on without. @throws KataError IMAGE_MISSING, IMAGE_MANIFEST_CORRUPT. */

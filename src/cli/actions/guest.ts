@@ -6,6 +6,7 @@ import {
   findImage,
   type GuestImage,
   loadImage,
+  packagedImageDir,
   requireImage,
 } from '../../guest-image/guest-image.ts'
 import { createProgress } from '../../guest-image/progress.ts'
@@ -37,8 +38,8 @@ export async function build(settings: Settings, flags: GuestFlags): Promise<numb
 export async function list(settings: Settings, flags: GuestFlags): Promise<number> {
   const cacheDir = cacheDirOf(flags)
   const current = findImage(cacheDir)?.id
-  const images = imageIds(cacheDir)
-    .map((id) => loadImage(`${cacheDir}/images/${id}`))
+  const packaged = cacheDir === defaultCacheDir ? loadImage(packagedImageDir) : undefined
+  const images = [...imageIds(cacheDir).map((id) => loadImage(`${cacheDir}/images/${id}`)), packaged]
     .filter((image) => image !== undefined)
     .map(({ id, manifest }) => ({
       id,
