@@ -18,6 +18,13 @@ case " $os " in
   *' debian '*) ;;
   *) fail "this is not Debian but: $os" 'use Debian 13 (trixie) or later on amd64' ;;
 esac
+# Debian 12 and older have no package virtiofsd. A derivative counts its own versions, and testing has none.
+version=${os##* }
+case " $os " in
+  ' debian '*[0-9]' ')
+    [ "${version%%.*}" -ge 13 ] || fail "this is Debian $version, which has no package virtiofsd" 'use Debian 13 (trixie) or later on amd64'
+    ;;
+esac
 [ "$(uname -m)" = x86_64 ] || fail "this machine is $(uname -m)" 'use Debian 13 (trixie) or later on amd64'
 command -v npm >/dev/null 2>&1 || fail 'npm is not installed' 'apt-get install nodejs npm'
 

@@ -84,6 +84,14 @@ const rows: Row[] = [
   ],
   [
     'system',
+    'an old Debian',
+    (host) => host.files.set('/etc/os-release', 'ID=debian\nVERSION_ID="12"\n'),
+    {},
+    'warning',
+    'no package virtiofsd',
+  ],
+  [
+    'system',
     'no os-release',
     (host) => host.files.delete('/etc/os-release'),
     {},

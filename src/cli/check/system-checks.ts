@@ -30,6 +30,12 @@ const system: Check = {
     const found = `${field('PRETTY_NAME') || 'unknown distribution'}, kernel ${kernel}`
     if (major < 6 || (major === 6 && minor < 1))
       return warning(`${found}: tried with kernels from 6.1 on`, 'Use a newer kernel if a start fails.')
+    // Testing and unstable have no version.
+    if (field('ID') === 'debian' && Number.parseInt(field('VERSION_ID') || '13', 10) < 13)
+      return warning(
+        `${found}: supported is Debian 13 or later; Debian 12 has no package virtiofsd`,
+        'Use Debian 13 or later, or set virtio_fs_daemon to a virtiofsd of your own.',
+      )
     return field('ID') === 'debian'
       ? ok(found)
       : warning(
