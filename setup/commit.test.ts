@@ -33,16 +33,19 @@ test('outside git it is unknown', () => {
   expect(commitOf(directory)).toEqual({ name: 'unknown', time: undefined })
 })
 
-test.skipIf(noGit)('it is the last commit that changed what is built, and dirty when that has changed since', () => {
-  git('init', '-q')
-  expect(commitOf(directory)).toEqual({ name: 'unknown', time: undefined })
-  const built = commit('src/a.ts')
-  expect(commitOf(directory)).toEqual({ name: built, time: 1_700_000_000 })
-  commit('docs/a.md')
-  writeFileSync(join(directory, 'docs/b.md'), '')
-  writeFileSync(join(directory, 'src/a.test.ts'), '')
-  expect(commitOf(directory).name).toBe(built)
-  writeFileSync(join(directory, 'src/new.ts'), '')
-  expect(commitOf(directory).name).toBe(`${built}-dirty`)
-  expect(commitOf(directory).name).not.toBe(commit('src/a.ts'))
-})
+test.skipIf(noGit)(
+  'it is the last commit that changed what is built, and dirty when that has changed since',
+  () => {
+    git('init', '-q')
+    expect(commitOf(directory)).toEqual({ name: 'unknown', time: undefined })
+    const built = commit('src/a.ts')
+    expect(commitOf(directory)).toEqual({ name: built, time: 1_700_000_000 })
+    commit('docs/a.md')
+    writeFileSync(join(directory, 'docs/b.md'), '')
+    writeFileSync(join(directory, 'src/a.test.ts'), '')
+    expect(commitOf(directory).name).toBe(built)
+    writeFileSync(join(directory, 'src/new.ts'), '')
+    expect(commitOf(directory).name).toBe(`${built}-dirty`)
+    expect(commitOf(directory).name).not.toBe(commit('src/a.ts'))
+  },
+)

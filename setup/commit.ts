@@ -16,7 +16,15 @@ export interface Commit {
 
 /** The last commit that changed `sources` in the checkout `directory`, and whether they are still as it left them. */
 export function commitOf(directory: string = root): Commit {
-  const [hash = '', time = ''] = git(directory, 'log', '-1', '--abbrev=12', '--format=%h %ct', '--', ...sources)
+  const [hash = '', time = ''] = git(
+    directory,
+    'log',
+    '-1',
+    '--abbrev=12',
+    '--format=%h %ct',
+    '--',
+    ...sources,
+  )
     .trim()
     .split(' ')
   if (hash === '') return { name: 'unknown', time: undefined }
