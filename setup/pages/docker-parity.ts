@@ -1,7 +1,6 @@
 /** docs/docker-parity.md: every command of docker's, and every option of `docker run`, with what stands for it here. */
-import type { Command } from 'commander'
 import { inPlaceOf } from '../../src/cli/docker-words.ts'
-import { buildProgram } from '../../src/cli/program.ts'
+import { documentedProgram } from './man/documented-program.ts'
 
 /** Docker 28's commands, without those of other programs (buildx, compose). */
 const dockerCommands =
@@ -24,7 +23,7 @@ export interface Parity {
 }
 
 export function commandParity(): Parity[] {
-  const program = realProgram()
+  const program = documentedProgram()
   return dockerCommands.map((word) => {
     const command = program.commands.find((candidate) => candidate.name() === word)
     return parity(word, command?.summary(), 'kata-ts')
@@ -32,7 +31,7 @@ export function commandParity(): Parity[] {
 }
 
 export function optionParity(): Parity[] {
-  const run = realProgram().commands.find((command) => command.name() === 'run')!
+  const run = documentedProgram().commands.find((command) => command.name() === 'run')!
   return dockerRunOptions.map((word) => {
     const option = run.options.find(({ long }) => long === word)
     return parity(word, word === '--help' ? 'print the help' : option?.description, 'run')
@@ -41,15 +40,6 @@ export function optionParity(): Parity[] {
 
 function parity(word: string, summary: string | undefined, command: string): Parity {
   return { word, isHere: summary !== undefined, text: summary ?? inPlaceOf(word, command) ?? '' }
-}
-
-function realProgram(): Command {
-  return buildProgram({
-    settings: () => {
-      throw new Error('nothing is run here')
-    },
-    ...{ finish() {}, print() {}, tell() {}, throughService: async () => undefined, again: async () => 0 },
-  })
 }
 
 export function dockerParityPage(): string {

@@ -1,10 +1,26 @@
 /** Under which heading the help and the manual show a command. */
 
 const groups: Readonly<Record<string, readonly string[]>> = {
-  'Run containers:': ['run', 'exec', 'attach', 'start', 'stop', 'restart', 'kill', 'wait', 'rm', 'cp'],
+  'Run containers:': [
+    ...[
+      'run',
+      'exec',
+      'attach',
+      'start',
+      'stop',
+      'restart',
+      'kill',
+      'wait',
+      'pause',
+      'unpause',
+      'update',
+      'rm',
+      'cp',
+    ],
+  ],
   'Look at containers:': ['ps', 'logs', 'top', 'stats', 'inspect'],
-  'Images, volumes and networks:': ['image', 'direct-volume'],
-  'This host:': ['check', 'env', 'config', 'audit', 'gc'],
+  'Images and volumes:': ['pull', 'images', 'rmi', 'prune', 'volume', 'direct-volume'],
+  'This host:': ['check', 'env', 'config', 'guest', 'audit', 'gc', 'service'],
   'About kata-ts:': ['version', 'completion', 'help'],
 }
 

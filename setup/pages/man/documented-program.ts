@@ -10,5 +10,7 @@ export function documentedProgram(): Command {
     finish: () => {},
     print: () => {},
     tell: () => {},
+    throughService: async () => undefined,
+    again: async () => 0,
   })
 }
