@@ -19,6 +19,7 @@ const beforeTheCommand: ReadonlySet<ErrorCode> = new Set([
   'USAGE',
   'OPTION_INVALID',
   'OPTION_CONFLICT',
+  'TEMPLATE_INVALID',
   'NAME_INVALID',
   'ID_INVALID',
   'NOT_ROOT',

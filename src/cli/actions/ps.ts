@@ -170,35 +170,16 @@ export function asTable(
     id,
     statusText(live),
     shortDuration(now - Date.parse(createdAt)),
-    localTime(createdAt),
     live.vmmPid === null ? '-' : String(live.vmmPid),
     live.accelerator ?? '-',
     live.openWalls?.map(({ wall }) => wall).join(',') || '-',
     image,
     command.join(' '),
   ])
-  const columns = [
-    'NAME',
-    'STATUS',
-    'AGE',
-    'CREATED',
-    'VMM',
-    'ACCELERATOR',
-    'OPEN WALLS',
-    'ROOTFS',
-    'COMMAND',
-  ]
+  const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'OPEN WALLS', 'ROOTFS', 'COMMAND']
   return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows, width, (cell, column) =>
     column === 'OPEN WALLS' && cell !== '-' ? coloured(cell, 'warning') : cell,
   )
-}
-
-/** `2026-11-26 20:51` of this host. */
-function localTime(moment: string): string {
-  const date = new Date(moment)
-  const two = (number: number) => String(number).padStart(2, '0')
-  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
-  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`
 }
 
 /** `stopped (137, OOM)`: gives the reason for a kill by the kernel. */

@@ -91,6 +91,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const envOver = (env: readonly string[]) => mergeEnv(env, [...envFiles, ...(flags.env ?? [])], settings.env)
   // An image may have to be pulled, so what can be wrong with the rest is found first.
   envOver([])
+  const stop = stopOf(flags)
   const rootfs = await chooseRootfs(settings, flags, words)
   const command = commandOf(rootfs, flags.entrypoint)
   const plain = defaultSpec({
@@ -115,7 +116,8 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   return {
     ...{ id, command, interactive, terminal, detachKeys, labels, logBounds, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
-    ...stopOf(flags, rootfs),
+    ...stop,
+    stopSignal: stop.stopSignal ?? stopSignalOf(rootfs),
     network: network.wishes,
     image: rootfs.description,
     imageId: rootfs.imageId,
@@ -168,14 +170,15 @@ function commandOf({ config, args }: Rootfs, entrypoint: string | undefined): re
 }
 
 /** How `stop` ends the container; what nobody said is absent. */
-function stopOf({ stopSignal, stopTimeout }: RunFlags, { config }: Rootfs) {
-  const ofImage =
-    config.stopSignal === '' ? undefined : parseSignal(config.stopSignal, 'StopSignal of the image')
+function stopOf({ stopSignal, stopTimeout }: RunFlags) {
   return {
-    stopSignal: stopSignal === undefined ? ofImage : parseSignal(stopSignal, '--stop-signal'),
+    stopSignal: stopSignal === undefined ? undefined : parseSignal(stopSignal, '--stop-signal'),
     stopTimeout: stopTimeout === undefined ? undefined : parseStopTimeout(stopTimeout, '--stop-timeout'),
   }
 }
+
+const stopSignalOf = ({ config }: Rootfs) =>
+  config.stopSignal === '' ? undefined : parseSignal(config.stopSignal, 'StopSignal of the image')
 
 function withGroups(user: SpecUser, groups: readonly number[]): SpecUser {
   return { ...user, additionalGids: [...new Set([...(user.additionalGids ?? []), ...groups])] }

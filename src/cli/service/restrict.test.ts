@@ -153,7 +153,32 @@ test('of the command table, these commands are allowed', () => {
   const all = table().commands.map((command) => command.name())
   expect(allowedCommands.filter((name) => !all.includes(name))).toEqual([])
   expect(all.filter((name) => !allowedCommands.includes(name)).sort()).toEqual([
-    ...['audit', 'check', 'completion', 'config', 'cp', 'direct-volume', 'env', 'gc', 'help', 'image'],
-    ...['monitor', 'service', 'service-worker', 'version'],
+    ...[
+      'audit',
+      'check',
+      'completion',
+      'config',
+      'cp',
+      'direct-volume',
+      'env',
+      'gc',
+      'guest',
+      'help',
+      'image',
+      'images',
+    ],
+    ...[
+      'monitor',
+      'pause',
+      'prune',
+      'pull',
+      'rmi',
+      'service',
+      'service-worker',
+      'unpause',
+      'update',
+      'version',
+      'volume',
+    ],
   ])
 })
