@@ -2,7 +2,7 @@
  * A container's seccomp profile, compiled on the host. In the guest crun takes 70 to 100 ms for it under TCG, for each machine
  * anew; here it takes a few. The profile goes to the guest as well, and what cannot be compiled here is left to crun.
  */
-import { compileFilter, type FilterArg, type FilterRule } from '../../linux/processes/libseccomp.ts'
+import { compileFilter, type FilterArg, type FilterRule } from '../../linux/libseccomp.ts'
 import type { OciSeccomp, OciSyscall, OciSyscallArg } from '../seccomp.ts'
 
 /** SCMP_ACT_* of libseccomp; the low 16 bits of some are a number of their own. SCMP_ACT_NOTIFY needs a listener, and is not here. */

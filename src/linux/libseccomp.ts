@@ -1,7 +1,7 @@
 /** libseccomp, of which Debian's QEMU needs the same library: from rules about system calls to a filter of the kernel's. */
 import { dlopen, type Pointer, ptr } from 'bun:ffi'
 import { closeSync, fstatSync, readSync } from 'node:fs'
-import { checked, errnoName, libc } from '../libc.ts'
+import { checked, errnoName, libc } from './libc.ts'
 
 const SYS_memfd_create = 319
 const MFD_CLOEXEC = 1
