@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { busyboxPath } from '../setup/paths.ts'
+import { startRegistry } from '../src/images/store/registry.double.ts'
 import { makeOciArchive, makeTar, sha256 } from '../src/images/testing.ts'
 import { Kata, scratch } from './harness/kata.ts'
 
@@ -76,6 +77,39 @@ test('an OCI archive runs as its configuration says', async () => {
     ...['--entrypoint', '/bin/sh', '--', '-c', 'echo "$COLOUR"'],
   ])
   expect(replaced).toEqual({ code: 0, stdout: 'from the file\n', stderr: '' })
+})
+
+test('an image is pulled by its name, runs, and is in use until its container is removed', async () => {
+  await using registry = startRegistry()
+  registry.add('team/app', '1.0', [base, upper], config)
+  const name = `${registry.host}/team/app:1.0`
+  const plain = ['--tls-verify=false']
+  expect(await kata.call(['run', '--rm', name, 'echo hi'])).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining('[PULL_TLS]'),
+  })
+  const run = await kata.call(['run', ...plain, '--name', 'app', name])
+  expect(run).toEqual({
+    ...{ code: 0, stdout: 'app\n/srv\ngreen\nfrom the second layergroup\npasswd\n' },
+    stderr: ['pulling ...', 'unpacking layer 1 of 2 ...', 'unpacking layer 2 of 2 ...', 'done']
+      .map((step) => `${name}: ${step}\n`)
+      .join(''),
+  })
+  const [listed] = JSON.parse((await kata.call(['images', '--format', 'json'])).stdout)
+  expect(listed).toMatchObject({ name, created: '2024-05-06T07:08:09.000Z' })
+  expect((await kata.call(['images', '-q'])).stdout).toBe(`${listed.id.slice(7, 19)}\n`)
+
+  expect(await kata.call(['rmi', name])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('[IMAGE_USED]'),
+  })
+  const pruned = await kata.call(['prune', '--force', '--containers', '--format', 'json'])
+  expect(JSON.parse(pruned.stdout)).toMatchObject({ containers: ['app'], images: [name] })
+  expect((await kata.call(['images', '--format', 'json'])).stdout).toBe('[]\n')
+  expect(await kata.call(['run', '--rm', '--pull', 'never', name])).toMatchObject({
+    code: 125,
+    stderr: expect.stringContaining('[IMAGE_NOT_STORED]'),
+  })
 })
 
 test('a docker archive runs too', async () => {
