@@ -39,10 +39,21 @@ export function signalProcess(process: ContainerProcess, signal: number): void {
   }
 }
 
-/** Whether the process has installed a handler for `signal` (SigCgt of proc_pid_status(5)). */
+const SYS_rt_sigtimedwait = '128 '
+
+/**
+ * Whether the process does something about `signal`: it has a handler (SigCgt of proc_pid_status(5)), or keeps it for a signalfd (SigBlk), or
+ * waits by sigwaitinfo(2), as inits do. In that call the kernel shows nothing as blocked.
+ */
 export function handlesSignal(pid: number, signal: number): boolean {
-  const mask = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readIfThere(`/proc/${pid}/status`) ?? '')?.[1] ?? '0'
-  return ((BigInt(`0x${mask}`) >> BigInt(signal - 1)) & 1n) === 1n
+  const status = readIfThere(`/proc/${pid}/status`) ?? ''
+  const masks = [...status.matchAll(/^Sig(?:Cgt|Blk):\s*([0-9a-f]+)$/gm)].map(([, mask]) =>
+    BigInt(`0x${mask}`),
+  )
+  return (
+    masks.some((mask) => ((mask >> BigInt(signal - 1)) & 1n) === 1n) ||
+    readIfThere(`/proc/${pid}/syscall`)?.startsWith(SYS_rt_sigtimedwait) === true
+  )
 }
 
 /** Releases what the agent holds for a process. */
