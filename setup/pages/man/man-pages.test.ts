@@ -15,9 +15,9 @@ afterAll(() => rmSync(directory, { recursive: true }))
 
 test('a page for the program, each command and the configuration', () => {
   expect(Object.keys(pages)).toEqual(
-    expect.arrayContaining(['kata-ts.1', 'kata-ts-run.1', 'kata-ts-image-build.1', 'kata-ts.toml.5']),
+    expect.arrayContaining(['kata-ts.1', 'kata-ts-run.1', 'kata-ts-guest-build.1', 'kata-ts.toml.5']),
   )
-  expect(Object.keys(pages).join()).not.toMatch(/monitor|image-help/)
+  expect(Object.keys(pages).join()).not.toMatch(/monitor|service-worker|guest-help|-image\b/)
   expect(pages['kata-ts.1']).toContain(
     '.TH "KATA\\-TS" "1" 2026-02-03 "kata\\-ts 1.2.3" "kata\\-ts manual"\n',
   )
@@ -25,10 +25,10 @@ test('a page for the program, each command and the configuration', () => {
 
 test('a page of a command has its usage, options and example', () => {
   const page = pages['kata-ts-run.1']!
-  expect(page).toContain('.SH "SYNOPSIS"\n\\fBkata\\-ts run\\fR [options] [command...]\n')
+  expect(page).toContain('.SH "SYNOPSIS"\n\\fBkata\\-ts run\\fR [options] [image] [command...]\n')
   expect(page).toContain('.TP\n\\fB\\-h\\fR, \\fB\\-\\-hostname\\fR <name>\n')
   expect(page).toMatch(/\.SH "EXAMPLE"\n\.nf\n\.RS 4\nkata\\-ts run /)
-  expect(pages['kata-ts-image-build.1']).toContain('\\fBkata\\-ts image build\\fR [options]\n')
+  expect(pages['kata-ts-guest-build.1']).toContain('\\fBkata\\-ts guest build\\fR [options]\n')
 })
 
 test('every key that has an effect is in kata-ts.toml(5)', () => {
