@@ -18,6 +18,7 @@ const elsewhere: Readonly<Record<string, string>> = {
   owner: 'the shim itself: e2e/leftovers.test.ts kills it',
   tree: 'only with rootless off: below',
   disk: 'a container with a device: below',
+  'host-rules': 'a container with a network of its own: below',
   'huge-pages': 'a machine that is promised huge pages: below',
   'direct-volume': 'a volume with a note: e2e/devices.test.ts',
   'emptydir-disk': 'a pod of Kubernetes: e2e/world/empty-dir-disk.test.ts',
@@ -67,11 +68,11 @@ const reached = (point: string) =>
   existsSync(notes()) && readFileSync(notes(), 'utf8').split('\n').includes(point)
 let runs = 0
 
-/** Runs a container with these faults to the client's end. */
-async function runWith(points: string[], flags: string[] = []) {
+/** Runs a container with these faults to the client's end, in the pod's namespace unless it is to have another network. */
+async function runWith(points: string[], flags: string[] = [], networkFlags = network()) {
   const name = `fault-${++runs}`
   const outcome = await kata.call(
-    ['run', '--name', name, ...network(), ...flags, '--', 'true'],
+    ['run', '--name', name, ...networkFlags, ...flags, '--', 'true'],
     faults(...points),
   )
   return { name, outcome }
@@ -198,6 +199,23 @@ describe('a container with a disk', () => {
     const { name } = await runWith([fault], ['--device', `${image}:/dev/xvda`])
     expect(reached(`serve/${fault.split('=')[0]}`)).toBe(true)
     await cleanUp(name)
+  })
+})
+
+describe('a container with a network of its own', () => {
+  test.each([
+    ...['before-take', 'after-take'].flatMap((point) => [
+      `${point}:host-rules=fail`,
+      `${point}:host-rules=kill`,
+    ]),
+    ...['before-release', 'after-release'].map((point) => `${point}:host-rules=kill`),
+  ])('%s leaves nothing, and no rule of the packet filter', async (fault) => {
+    const beyond = fault.includes('release') ? [untilVmm] : []
+    const { name, outcome } = await runWith([fault, ...beyond], [], ['--network', 'bridge'])
+    expect(outcome.code).not.toBe(0)
+    expect(reached(`serve/${fault.split('=')[0]}`)).toBe(true)
+    await cleanUp(name)
+    expect(Bun.spawnSync(['nft', 'list', 'tables']).stdout.toString()).not.toContain('kata-ts-')
   })
 })
 
