@@ -3,7 +3,7 @@ import { existsSync, rmSync } from 'node:fs'
 import type { Logger } from '../../log.ts'
 import { assertRightsDropped } from '../../rootless/shim-rights.ts'
 import { defaultRunDir } from '../../sandbox/records/paths.ts'
-import { sleep } from '../../time.ts'
+import { sleep, within } from '../../time.ts'
 import type { ShimFlags } from '../flags.ts'
 import { shimSocketPath } from '../start.ts'
 import { whenAbandoned } from './abandoned.ts'
@@ -15,6 +15,8 @@ import { onUnhandled } from './unhandled.ts'
 const listenerFd = 3
 /** How long delivery of the last events may take, milliseconds: containerd may be gone. */
 const flushMs = 2000
+/** How long a client that asked for the end as well may wait for its answer, milliseconds. */
+const answerMs = 2000
 
 /** @throws KataError SHIM_RIGHTS. */
 export async function serveShim(flags: ShimFlags): Promise<number> {
@@ -28,10 +30,11 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
   await Promise.race([services.shutdownRequested, interrupted, abandoned])
   await services.pod.stopAnyway()
   await services.events.flush(flushMs)
+  await within(services.tasks.shutdownsAnswered(), answerMs)
   clients.stop()
   rmSync(shimSocketPath(runDir, flags.namespace, flags.id), { force: true })
-  // The answer to Shutdown leaves before the process exits.
-  await sleep(1)
+  // The answers to Shutdown leave before the process exits.
+  await sleep(10)
   return 0
 }
 

@@ -35,6 +35,7 @@ export class TaskService {
   readonly shutdownRequested: Promise<void>
   readonly #context: TaskContext
   readonly #requestShutdown: () => void
+  readonly #shutdowns = new Set<Promise<unknown>>()
 
   constructor({ records, ...options }: TaskServiceOptions) {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -138,7 +139,14 @@ export class TaskService {
   }
 
   shutdown({ now }: api.ShutdownRequest): Promise<object> {
-    return shutDown(this.#context, now, this.#requestShutdown)
+    const answer = shutDown(this.#context, now, this.#requestShutdown)
+    this.#shutdowns.add(answer)
+    return answer.finally(() => this.#shutdowns.delete(answer))
+  }
+
+  /** Settles when every Shutdown has its answer: several clients may ask, and the end comes with the first. */
+  async shutdownsAnswered(): Promise<void> {
+    await Promise.allSettled(this.#shutdowns)
   }
 
   async checkpoint(): Promise<never> {
