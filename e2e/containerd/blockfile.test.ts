@@ -41,7 +41,7 @@ test('the guest has the snapshot as a disk, and no loop device of the host has i
   const exec = ['tasks', 'exec', '--exec-id', 'x', 'block', 'sh', '-c']
   const { stdout } = await containerd.ctr([
     ...exec,
-    'grep " / " /proc/mounts; until cat /new; do sleep 0.1; done',
+    'grep " / " /proc/mounts; until grep written /new; do sleep 0.1; done',
   ])
   expect(stdout).toMatch(/^\/dev\/\w+ \/ ext4 rw.*\nwritten\n$/)
   // A mount of the host would need one. The other VMMs open a file by one, which they alone have.
