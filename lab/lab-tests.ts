@@ -16,7 +16,7 @@ import { up } from './up.ts'
 /** Exit code of ssh(1) when the connection broke. */
 const sshFailed = 255
 /** How many times slower than hardware a guest of the lab host is, on a machine that does other things too. */
-const slowness = 20
+const slowness = 12
 
 const environment: Readonly<Record<string, string>> = {
   KATA_TS_E2E_ACCELERATOR: 'kvm',

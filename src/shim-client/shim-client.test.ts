@@ -84,3 +84,31 @@ test('calls reach the Task service with namespace and id, and its errors come ba
   task.close()
   server.close()
 })
+
+test('a container is made for as long as the shim answers another call, and no longer', async () => {
+  let looks = 0
+  const made = Promise.withResolvers<void>()
+  const never = new Promise<never>(() => {})
+  const tasks = service(TaskDefinition, {
+    create: async ({ id }) => {
+      await (id === 'c' ? made.promise : never)
+      return { pid: 1 }
+    },
+    connect: ({ id }) => {
+      if (id !== 'c') return never
+      looks += 1
+      if (looks === 3) made.resolve()
+      throw new TtrpcError('not_found', 'no such task yet')
+    },
+  })
+  const server = await listenUnix(`${base}/s`, (transport) => serve(transport, [tasks]))
+  const patience = { namespace: 'n', patienceMs: 300 }
+  const task = await connectTask(`${base}/s`, { ...patience, id: 'c' })
+  await task.create({})
+  expect(looks).toBe(3)
+  task.close()
+  const stuck = await connectTask(`${base}/s`, { ...patience, id: 'stuck' })
+  await expect(stuck.create({})).rejects.toMatchObject({ code: 'deadline_exceeded' })
+  stuck.close()
+  server.close()
+})

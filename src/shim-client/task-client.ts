@@ -9,6 +9,7 @@ import {
 } from '../protocol/generated/containerd/task.ts'
 import type { ProcessInfo } from '../protocol/generated/containerd/types.ts'
 import type { Any } from '../protocol/generated/google/protobuf/any.ts'
+import { sleep } from '../time.ts'
 import {
   type CancelSignal,
   type Client,
@@ -21,8 +22,9 @@ import {
 
 /** Outer bounds: the shim has its own, tighter deadlines for what it does inside each call. */
 const deadlines: Readonly<Record<string, number | undefined>> = {
-  Create: 300_000,
-  Start: 120_000,
+  // How long a machine may take to boot is in the shim's own configuration: see `#whileItAnswers`.
+  Create: undefined,
+  Start: undefined,
   Exec: 60_000,
   Update: 60_000,
   Delete: 60_000,
@@ -30,6 +32,7 @@ const deadlines: Readonly<Record<string, number | undefined>> = {
   Wait: undefined,
 }
 const shortDeadline = 10_000
+const usualPatienceMs = 300_000
 const resourcesType = 'types.containerd.io/opencontainers/runtime-spec/1/LinuxResources'
 
 export interface TaskOptions {
@@ -41,6 +44,8 @@ export interface TaskOptions {
   readonly metadata?: Readonly<Record<string, string>>
   /** What a call throws in the place of a TtrpcError. `method` is the name on the wire: `Create`. */
   readonly toError?: (error: TtrpcError, method: string) => Error
+  /** After how many milliseconds of a `create` or `start`, and again and again, the shim has to answer another call; default 300 000. */
+  readonly patienceMs?: number
 }
 
 /**
@@ -62,9 +67,10 @@ export class TaskClient {
     })
   }
 
-  /** Makes the container of its bundle. The streams are paths of FIFOs, or empty. Within 300 s. */
+  /** Makes the container of its bundle. The streams are paths of FIFOs, or empty. As long as the shim answers. */
   async create(request: Omit<Partial<CreateTaskRequest>, 'id'>): Promise<void> {
-    await this.#ask('Create', this.#calls.create({ ...request, id: this.#id }))
+    const create = (signal: CancelSignal) => this.#calls.create({ ...request, id: this.#id }, { signal })
+    await this.#ask('Create', this.#whileItAnswers(create))
   }
 
   /** Adds a process, which `start` starts. `spec` is an OCI `process` as JSON. Within 60 s. */
@@ -72,9 +78,10 @@ export class TaskClient {
     await this.#ask('Exec', this.#calls.exec({ ...request, id: this.#id }))
   }
 
-  /** Within 120 s. */
+  /** As long as the shim answers. */
   async start(execId = ''): Promise<void> {
-    await this.#ask('Start', this.#calls.start({ id: this.#id, execId }))
+    const start = (signal: CancelSignal) => this.#calls.start({ id: this.#id, execId }, { signal })
+    await this.#ask('Start', this.#whileItAnswers(start))
   }
 
   /** The exit code, once the process has ended and its output was delivered. No deadline. */
@@ -159,6 +166,30 @@ export class TaskClient {
 
   get #id(): string {
     return this.#options.id
+  }
+
+  async #whileItAnswers<Reply>(call: (signal: AbortSignal) => Promise<Reply>): Promise<Reply> {
+    const over = new AbortController()
+    try {
+      return await Promise.race([call(over.signal), this.#silence(over.signal)])
+    } finally {
+      over.abort()
+    }
+  }
+
+  /** Settles only when the shim leaves another call without an answer. @throws TtrpcError `deadline_exceeded`. */
+  async #silence(over: AbortSignal): Promise<never> {
+    const { patienceMs = usualPatienceMs } = this.#options
+    const timeoutMs = Math.min(patienceMs, shortDeadline)
+    for (;;) {
+      await sleep(patienceMs, over)
+      try {
+        await this.#calls.connect({ id: this.#id }, { timeoutMs, signal: over })
+      } catch (error) {
+        // That it knows no such task yet is an answer.
+        if (TtrpcError.from(error).code === 'deadline_exceeded') throw error
+      }
+    }
   }
 
   async #ask<Reply>(method: string, answer: Promise<Reply>): Promise<Reply> {

@@ -7,9 +7,6 @@ import { tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord } from '../containers.ts'
 
-/** How long a container may take to be made, milliseconds: as long as its client waits for that. */
-const creationLimitMs = 300_000
-
 /** Prints the exit codes in the order of the names. */
 export async function wait(settings: Settings, names: readonly string[]): Promise<number> {
   const results = await Promise.allSettled(names.map(async (name) => exitCodeOf(settings, name)))
@@ -41,7 +38,7 @@ async function exitCodeOf(settings: Settings, name: string): Promise<number> {
   }
 }
 
-/** The container once its client has made it. */
+/** The container once its client, which lives and waits for that itself, has made it. */
 async function onceCreated(
   settings: Settings,
   name: string,
@@ -55,7 +52,7 @@ async function onceCreated(
       const found = await look()
       return found.seen.status === 'creating' ? undefined : found
     },
-    { timeoutMs: creationLimitMs, everyMs: 20, longestMs: 200 },
+    { timeoutMs: Number.POSITIVE_INFINITY, everyMs: 20, longestMs: 200 },
   )
   return made ?? look()
 }
