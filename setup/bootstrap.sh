@@ -11,21 +11,7 @@ fail() {
 [ "$(id -u)" -eq 0 ] || fail 'it must be run as root' \
   "run it again with sudo: sudo npm run ${1:-demo}; without root there are: npm run check, npm run unit"
 
-[ -r /etc/os-release ] || fail 'this is not Debian' 'use Debian 13 (trixie) or later on amd64'
-# shellcheck disable=SC1091
-os=$(. /etc/os-release && printf '%s %s %s' "${ID:-}" "${ID_LIKE:-}" "${VERSION_ID:-}")
-case " $os " in
-  *' debian '*) ;;
-  *) fail "this is not Debian but: $os" 'use Debian 13 (trixie) or later on amd64' ;;
-esac
-# Debian 12 and older have no package virtiofsd. A derivative counts its own versions, and testing has none.
-version=${os##* }
-case " $os " in
-  ' debian '*[0-9]' ')
-    [ "${version%%.*}" -ge 13 ] || fail "this is Debian $version, which has no package virtiofsd" 'use Debian 13 (trixie) or later on amd64'
-    ;;
-esac
-[ "$(uname -m)" = x86_64 ] || fail "this machine is $(uname -m)" 'use Debian 13 (trixie) or later on amd64'
+sh setup/supported-debian.sh /etc/os-release || exit 1
 command -v npm >/dev/null 2>&1 || fail 'npm is not installed' 'apt-get install nodejs npm'
 
 # npm writes node_modules/.package-lock.json when it has finished, so an interrupted install is never taken for a whole one.
