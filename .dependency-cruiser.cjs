@@ -2,7 +2,7 @@
 // Rooms on one floor do not know each other. There are two exceptions: the entry of the executable, which is either
 // the command line or the shim by the name it was called, and the list of drivers, which imports their data.
 const floors = [
-  ['version', 'identifier', 'plain-text', 'time', 'json'],
+  ['version', 'own-bundle', 'identifier', 'plain-text', 'time', 'json'],
   ['errors', 'log'],
   ['linux', 'protocol', 'ttrpc', 'netlink'],
   ['config', 'ledger', 'oci', 'shim-client'],

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { completionScript } from '../../src/cli/completion.ts'
 import type { GuestImage } from '../../src/guest-image/guest-image.ts'
-import { packagedImageDir } from '../../src/guest-image/guest-image.ts'
+import { debianImageDir } from '../../src/guest-image/guest-image.ts'
 import { shimName } from '../../src/version.ts'
 import { documentedProgram } from '../pages/man/documented-program.ts'
 import { manPages } from '../pages/man/man-pages.ts'
@@ -33,20 +33,19 @@ export function contents(build: Build): Contents {
   return {
     'usr/bin/kata-ts': { copyOf: executable, mode: 0o755 },
     [`usr/bin/${shimName}`]: { linkTo: 'kata-ts' },
-    ...guest(build),
+    ...guestFiles(build, debianImageDir.slice(1)),
     ...systemd(),
     ...below('etc/kata-ts', packaging, /^configuration.*\.toml$/),
     'usr/share/kata-ts/configuration.schema.json': { copyOf: join(root, 'docs/configuration.schema.json') },
-    ...manuals(build),
-    ...completions(),
+    ...manuals(build, 'usr/share'),
+    ...completions('usr/share'),
     ...documents(build),
   }
 }
 
 /** The image as it was built, but for the moment when that was: it would make each package another. */
-function guest({ guest: { dir, manifest }, epoch }: Build): Contents {
+export function guestFiles({ guest: { dir, manifest }, epoch }: Build, at: string): Contents {
   const files = [manifest.kernel, manifest.initrd, ...(manifest.modules ? [manifest.modules] : [])]
-  const at = packagedImageDir.slice(1)
   const dated = { ...manifest, builtAt: new Date(epoch * 1000).toISOString() }
   return {
     ...Object.fromEntries(files.map(({ file }) => [`${at}/${file}`, { copyOf: join(dir, file) }])),
@@ -70,31 +69,31 @@ function systemd(): Contents {
         throw new Error(`packaging/systemd/${name}: no place of systemd's is known for it`)
       return [
         `${place}/${name.replace(/\.(sysusers|tmpfiles)\.conf$/, '.conf')}`,
-        { copyOf: join(packaging, 'systemd', name) },
+        installed({ copyOf: join(packaging, 'systemd', name) }, 'usr/bin'),
       ]
     }),
   )
 }
 
-function manuals({ version, epoch }: Build): Contents {
+export function manuals({ version, epoch }: Build, share: string): Contents {
   const pages = manPages({ version, date: new Date(epoch * 1000) })
   return {
     ...Object.fromEntries(
       Object.entries(pages).map(([name, text]) => [
-        `usr/share/man/man${name.split('.').at(-1)}/${name}.gz`,
+        `${share}/man/man${name.split('.').at(-1)}/${name}.gz`,
         { bytes: gzip(text) },
       ]),
     ),
-    [`usr/share/man/man1/${shimName}.1.gz`]: { linkTo: 'kata-ts.1.gz' },
+    [`${share}/man/man1/${shimName}.1.gz`]: { linkTo: 'kata-ts.1.gz' },
   }
 }
 
-function completions(): Contents {
+export function completions(share: string): Contents {
   const program = documentedProgram()
   return {
-    'usr/share/bash-completion/completions/kata-ts': { bytes: completionScript(program, 'bash') },
-    'usr/share/zsh/vendor-completions/_kata-ts': { bytes: completionScript(program, 'zsh') },
-    'usr/share/fish/vendor_completions.d/kata-ts.fish': { bytes: completionScript(program, 'fish') },
+    [`${share}/bash-completion/completions/kata-ts`]: { bytes: completionScript(program, 'bash') },
+    [`${share}/zsh/vendor-completions/_kata-ts`]: { bytes: completionScript(program, 'zsh') },
+    [`${share}/fish/vendor_completions.d/kata-ts.fish`]: { bytes: completionScript(program, 'fish') },
   }
 }
 
@@ -108,15 +107,28 @@ function documents(build: Build): Contents {
     [`${at}/CHANGELOG.md.gz`]: { bytes: gzip(changes) },
     'usr/share/lintian/overrides/kata-ts': { copyOf: join(packaging, 'debian/lintian-overrides') },
     ...Object.fromEntries(
-      ['containerd', 'crio', 'docker', 'kubernetes', 'cni'].flatMap((folder) =>
-        Object.entries(below(`${at}/examples/${folder}`, join(packaging, folder))),
+      exampleFolders.flatMap((folder) =>
+        Object.entries(below(`${at}/examples/${folder}`, join(packaging, folder))).map(([path, content]) => [
+          path,
+          installed(content, 'usr/bin'),
+        ]),
       ),
     ),
   }
 }
 
+/** Of packaging/: what others' programs are told. */
+export const exampleFolders = ['containerd', 'crio', 'docker', 'kubernetes', 'cni'] as const
+
+/** Files of packaging/ speak of an executable that was installed by hand; here it is in `directory`. */
+export function installed(content: Content, directory: string): Content {
+  if (!('copyOf' in content)) return content
+  const { copyOf, ...rest } = content
+  return { ...rest, bytes: readFileSync(copyOf, 'utf8').replaceAll('/usr/local/bin/', `/${directory}/`) }
+}
+
 /** The files of a directory and of those below it; with `names` those that match in the directory itself. */
-function below(place: string, directory: string, names?: RegExp): Contents {
+export function below(place: string, directory: string, names?: RegExp): Contents {
   const entries = readdirSync(directory, { withFileTypes: true })
   return Object.fromEntries(
     entries.flatMap((entry): [string, Content][] => {

@@ -5,9 +5,12 @@
  * Layout: `<cache>/images/<id>/{vmlinux,initrd,modules,manifest.json}`, and `<cache>/current`, a symlink to one of them that is
  * switched atomically.
  */
+
 import { readFileSync, readlinkSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { KataError } from '../errors.ts'
+import { systemTool } from '../linux/processes/which.ts'
+import { bundleOf } from '../own-bundle.ts'
 import { sizeOf } from './boot-files.ts'
 import { type ImageManifest, parseManifest } from './manifest.ts'
 
@@ -17,7 +20,10 @@ export { checkInitrd, checkKernel } from './boot-files.ts'
 export const defaultCacheDir = '/var/cache/kata-ts'
 
 /** Where the Debian package has the image that it brings. */
-export const packagedImageDir = '/usr/lib/kata-ts/guest'
+export const debianImageDir = '/usr/lib/kata-ts/guest'
+
+/** Where the image is that came with this executable, by the package or in the bundle. */
+export const packagedImageDir = bundleOf(process.execPath)?.guest ?? debianImageDir
 
 export interface GuestImage {
   readonly id: string
@@ -120,7 +126,7 @@ function mismatch(path: string, actual: string, expected: string): KataError {
 
 async function sha256Of(paths: readonly string[], signal?: AbortSignal): Promise<string[]> {
   signal?.throwIfAborted()
-  const child = Bun.spawn(['/usr/bin/sha256sum', '--', ...paths], {
+  const child = Bun.spawn([systemTool('sha256sum'), '--', ...paths], {
     stdin: 'ignore',
     stdout: 'pipe',
     stderr: 'pipe',

@@ -1,7 +1,9 @@
 /** Directories named by the digest of what they hold: made apart, then renamed into place, so that they are whole or absent. */
+
 import { existsSync, mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { removeTree } from '../linux/files/remove-tree.ts'
 import { readProc } from '../linux/processes/proc.ts'
+import { systemTool } from '../linux/processes/which.ts'
 
 /** `.making-<pid>-<random>`; the pid shows whether a process still works on it. */
 const unfinished = /^\.making-(\d+)-/
@@ -35,7 +37,7 @@ export async function cachedDirectory(
 
 /** The name may only become visible once the content is on disk: a power cut must not leave empty files behind it. */
 async function flush(directory: string): Promise<void> {
-  await Bun.spawn(['/usr/bin/sync', '-f', directory], { stdio: ['ignore', 'ignore', 'ignore'] }).exited
+  await Bun.spawn([systemTool('sync'), '-f', directory], { stdio: ['ignore', 'ignore', 'ignore'] }).exited
 }
 
 function moveIntoPlace(temporary: string, path: string): void {

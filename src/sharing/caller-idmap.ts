@@ -3,10 +3,12 @@
  * nobody. The kernel then gives the container what it gives this user: no capability counts for a file whose owner has no place in the
  * map, and nothing can be made for another owner.
  */
+
 import { closeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { processRef } from '../linux/processes/proc.ts'
 import { type IdExtent, mapUserNamespace } from '../linux/processes/user-namespace.ts'
+import { systemTool } from '../linux/processes/which.ts'
 import type { MountCaller } from '../oci/caller-mount.ts'
 import type { Idmap, MountPurpose } from './idmap.ts'
 
@@ -44,7 +46,7 @@ function outside(idmap: Idmap | undefined, id: number): number | undefined {
 
 /** A namespace lives as long as a descriptor of it; only a process can make one. */
 async function mappedNamespace(map: readonly IdExtent[], groups: readonly IdExtent[]): Promise<number> {
-  const holder = Bun.spawn(['/usr/bin/unshare', '--user', '--', '/usr/bin/cat'], {
+  const holder = Bun.spawn([systemTool('unshare'), '--user', '--', systemTool('cat')], {
     cwd: '/',
     env: {},
     stdio: ['pipe', 'ignore', 'ignore'],

@@ -1,4 +1,5 @@
 /** The programs that a start runs beside the VMM: virtiofsd and the tools that build the jail. */
+import { bundleOf } from '../../own-bundle.ts'
 import { shimName } from '../../version.ts'
 import { type Check, failed, firstLine, ok, warning } from './check.ts'
 
@@ -47,6 +48,8 @@ const landlock: Check = {
  */
 const clientPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin']
 
+const bundle = bundleOf(process.execPath)
+
 const shim: Check = {
   name: 'shim',
   run: ({ host }) => {
@@ -56,7 +59,9 @@ const shim: Check = {
     return path === undefined
       ? warning(
           `${shimName} is in none of ${clientPath.join(', ')}: containerd will not find it`,
-          `Install it as docs/how-to/first-pod.md says: \`ln -s kata-ts ${shimName}\` beside kata-ts in /usr/local/bin.`,
+          bundle === undefined
+            ? `Install it as docs/how-to/first-pod.md says: \`ln -s kata-ts ${shimName}\` beside kata-ts in /usr/local/bin.`
+            : `If containerd is to start it: \`ln -s ${bundle.programs}/${shimName} /usr/local/bin/\`.`,
         )
       : ok(path)
   },

@@ -2,7 +2,8 @@
  * The files of /etc that say who and where a container is. They go into the container's own writable layer: what the
  * image has in their place stays as it is, and a volume on one of them wins.
  */
-import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, type Stats, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, lstatSync, mkdirSync, type Stats, writeFileSync } from 'node:fs'
+import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 
 export interface EtcWishes {
   readonly hostname: string
@@ -24,7 +25,7 @@ export function writeEtcFiles(upper: string, layers: readonly string[], wishes: 
   if (below !== undefined && !below.isDirectory()) return
   mkdirSync(etc, { mode: 0o755 })
   if (below !== undefined) copyFacts(below, etc)
-  for (const [name, text] of Object.entries(etcFiles(wishes, readFileSync('/etc/resolv.conf', 'utf8'))))
+  for (const [name, text] of Object.entries(etcFiles(wishes, hostResolvConf())))
     writeFileSync(`${etc}/${name}`, text, { mode: 0o644, flag: 'wx' })
 }
 

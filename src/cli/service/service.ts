@@ -2,10 +2,12 @@
  * The service: root's, on a socket that a group may connect to. It reads nothing that users send. A worker is always waiting for the
  * next connection; the service decides whether its user may have one more, and starts the next worker.
  */
+
 import { chmodSync, chownSync, closeSync, existsSync, mkdirSync, unlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
+import { systemTool } from '../../linux/processes/which.ts'
 import { isListening, listenUnix } from '../../linux/sockets/socket.ts'
 import { sleep, until } from '../../time.ts'
 import { catchSignals, Interrupted } from '../client/signals.ts'
@@ -50,7 +52,7 @@ export async function service(
 }
 
 async function groupId(group: string): Promise<number> {
-  const { stdout } = await runTool(['/usr/bin/getent', 'group', group])
+  const { stdout } = await runTool([systemTool('getent'), 'group', group])
   const gid = /^[^:]*:[^:]*:(\d+):/.exec(stdout)?.[1]
   if (gid === undefined) throw new KataError('SERVICE_NO_GROUP', { group })
   return Number(gid)

@@ -1,11 +1,16 @@
 /** Finds the configuration file and its drop-ins. */
+
 import { readdirSync, realpathSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { KataError } from '../../errors.ts'
+import { bundleOf } from '../../own-bundle.ts'
 
-/** Where a configuration file is looked for, best first: our own place, then Kata's two. */
+const bundle = bundleOf(process.execPath)
+
+/** Where a configuration file is looked for, best first: our own place, the bundle's if this is it, then Kata's two. */
 const defaultSearchPaths: readonly string[] = [
   '/etc/kata-ts/configuration.toml',
+  ...(bundle === undefined ? [] : [bundle.configuration]),
   '/etc/kata-containers/configuration.toml',
   '/usr/share/defaults/kata-containers/configuration.toml',
 ]

@@ -4,9 +4,11 @@
  * sight, and the host's network. Its files are compared with their digests by the caller, once no process of that user is left.
  */
 import { randomInt } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
-import { findTool } from '../../linux/processes/which.ts'
+import { findTool, toolDirectories } from '../../linux/processes/which.ts'
+import { bundleOf } from '../../own-bundle.ts'
 import { lastWords } from '../../plain-text.ts'
 import { sleep } from '../../time.ts'
 import type { ImageName } from '../names/image-name.ts'
@@ -93,6 +95,7 @@ function commandLine({ image, directory, uid, tlsVerify, hasCredentials, env }: 
   const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY'].flatMap((name) =>
     [name, name.toLowerCase()].flatMap((one) => (env[one] === undefined ? [] : [`${one}=${env[one]}`])),
   )
+  const path = `PATH=${toolDirectories.join(':')}`
   // Root's own steps: the directory becomes /tmp, so that the user needs no way to where it is.
   const script = 'mount --bind -o nosuid,nodev "$1" /tmp && cd /tmp && shift && exec "$@"'
   return [
@@ -100,13 +103,14 @@ function commandLine({ image, directory, uid, tlsVerify, hasCredentials, env }: 
     ...[tool('setpriv'), '--pdeathsig', 'KILL', '--'],
     ...[tool('unshare'), '--mount', '--propagation', 'private', '--ipc', '--uts'],
     ...['--pid', '--fork', '--mount-proc', '--kill-child=KILL', '--'],
-    ...[tool('env'), '-i', 'PATH=/usr/bin:/usr/sbin', tool('sh'), '-c', script, 'sh', directory],
+    ...[tool('env'), '-i', path, tool('sh'), '-c', script, 'sh', directory],
     ...[tool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--inh-caps=-all'],
     ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL', '--'],
     ...[tool('prlimit'), '--core=0', '--'],
-    ...[tool('env'), '-i', 'HOME=/tmp', 'TMPDIR=/tmp', 'PATH=/usr/bin', ...proxies],
+    ...[tool('env'), '-i', 'HOME=/tmp', 'TMPDIR=/tmp', path, ...proxies, ...certificates()],
     ...[
       tool('skopeo'),
+      ...policy(),
       '--override-os',
       'linux',
       '--override-arch',
@@ -118,6 +122,20 @@ function commandLine({ image, directory, uid, tlsVerify, hasCredentials, env }: 
     ...[`docker://${image.full}`, 'oci:/tmp/layout:image'],
   ]
 }
+
+const bundle = bundleOf(process.execPath)
+
+/** The host's policy counts; one of the bundle's takes its place where there is none, because skopeo insists on one. */
+const policy = (): string[] =>
+  bundle === undefined || existsSync('/etc/containers/policy.json') ? [] : ['--policy', bundle.imagePolicy]
+
+/** Go looks for the host's certificates in the places of every distribution, the first of which these two are. */
+const certificates = (): string[] =>
+  bundle === undefined || hostCertificates.some((path) => existsSync(path))
+    ? []
+    : [`SSL_CERT_FILE=${bundle.certificates}`]
+
+const hostCertificates = ['/etc/ssl/certs', '/etc/pki/tls/certs']
 
 /** What its last words mean. They hold text of the registry. */
 function failure(image: string, words: string): KataError {

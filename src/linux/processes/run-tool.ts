@@ -1,4 +1,5 @@
 /** Runs a short administrative tool of the system to its end. Programs that stay need an owner that waits for them. */
+import { toolDirectories } from './which.ts'
 
 export interface ToolResult {
   /** Exit code; null when a signal (or our deadline) ended it. */
@@ -16,7 +17,7 @@ export async function runTool(
   const child = Bun.spawn({
     cmd: [...argv],
     cwd: '/',
-    env: { PATH: '/usr/bin:/usr/sbin', LC_ALL: 'C', ...options.env },
+    env: { PATH: toolDirectories.join(':'), LC_ALL: 'C', ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',

@@ -2,7 +2,7 @@
 import { listPids, processRef, readStatus } from './proc.ts'
 import { runTool } from './run-tool.ts'
 import { signalProcess, waitGone } from './signal.ts'
-import { findTool } from './which.ts'
+import { systemTool } from './which.ts'
 
 /** A live process and its real uid. */
 export interface UidProcess {
@@ -44,9 +44,9 @@ export async function killUids(first: number, last: number, timeoutMs = 5000): P
 }
 
 async function killEveryProcessOf(uid: number): Promise<void> {
-  const setpriv = findTool('setpriv') ?? '/usr/bin/setpriv'
+  const setpriv = systemTool('setpriv')
   const asUser = ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs', '--']
-  await runTool([setpriv, ...asUser, '/usr/bin/sh', '-c', 'kill -KILL -1'], {
+  await runTool([setpriv, ...asUser, systemTool('sh'), '-c', 'kill -KILL -1'], {
     timeoutMs: killerMs,
   })
 }

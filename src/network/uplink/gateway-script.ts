@@ -13,7 +13,9 @@ const { up, down } = gatewayLinks
 const { container, gateway, bits } = containerLink
 
 /** `$1` are the rules. Descriptor 1 is told when the work is done, and closed. */
-const script = (tool: Record<'ip' | 'nft' | 'nsenter' | 'setpriv' | 'sleep' | 'unshare', string>) => `
+const script = (
+  tool: Record<'ip' | 'nft' | 'nsenter' | 'readlink' | 'setpriv' | 'sh' | 'sleep' | 'unshare', string>,
+) => `
 set -eu
 # What pasta left open, and what the shell exports.
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
@@ -25,12 +27,12 @@ ${tool.ip} link set lo up
 ${tool.nft} "$1"
 ${tool.unshare} --net -- $asleep >/dev/null 2>&1 &
 pod=$!
-own=$(readlink /proc/self/ns/net)
-until [ "$(readlink /proc/$pod/ns/net)" != "$own" ]; do ${tool.sleep} 0.005; done
+own=$(${tool.readlink} /proc/self/ns/net)
+until [ "$(${tool.readlink} /proc/$pod/ns/net)" != "$own" ]; do ${tool.sleep} 0.005; done
 ${tool.ip} link add name ${down} type veth peer name eth0 netns $pod
 ${tool.ip} addr add ${gateway}/${bits} dev ${down}
 ${tool.ip} link set ${down} up
-${tool.nsenter} --net=/proc/$pod/ns/net sh -c '
+${tool.nsenter} --net=/proc/$pod/ns/net ${tool.sh} -c '
   set -eu
   for name in all default; do echo 1 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done
   ${tool.ip} link set lo up
@@ -45,7 +47,7 @@ exec $asleep >/dev/null 2>&1
 
 /** The command that pasta starts. @throws KataError NETWORK_PROGRAM_MISSING. */
 export function gatewayCommand(rules: string): string[] {
-  const names = ['ip', 'nft', 'nsenter', 'setpriv', 'sleep', 'unshare'] as const
+  const names = ['ip', 'nft', 'nsenter', 'readlink', 'setpriv', 'sh', 'sleep', 'unshare'] as const
   const tools = Object.fromEntries(names.map((name) => [name, networkTool(name)]))
   return [
     networkTool('sh'),

@@ -9,6 +9,7 @@ const packages = {
   setpriv: 'util-linux',
   unshare: 'util-linux',
   nsenter: 'util-linux',
+  readlink: 'coreutils',
   sleep: 'coreutils',
   sh: 'dash',
   mount: 'mount',

@@ -1,7 +1,8 @@
 /** A network for one container: a gateway that filters, and pasta, which brings the outside to it. */
-import { readFileSync } from 'node:fs'
+
 import type { AllowedHost, NetworkWishes } from '../../bundle/network.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 import { confineBy, heldAsProcess } from '../../rootless/confine.ts'
 import { isAddress } from '../egress/egress.ts'
 import { containerLink, pastaLink } from './addresses.ts'
@@ -33,7 +34,7 @@ export async function startUplink(
   ledger: Ledger,
   { wishes, uid, stateDir, signal, program = ownProgram() }: UplinkOptions,
 ): Promise<LaunchedPasta> {
-  await closeHost(ledger, uid, firstNameServer(readFileSync('/etc/resolv.conf', 'utf8')))
+  await closeHost(ledger, uid, firstNameServer(hostResolvConf()))
   const launch = pastaLauncher({ uid, ports: wishes.ports, rules: gatewayRules(wishes) })
   const posture = pastaPosture(uid)
   const start = { name: 'pasta', stateDir, launch, options: { signal } }

@@ -6,7 +6,7 @@ import type { ExitInfo } from './launch-spec.ts'
 import { startedBy } from './waiter.ts'
 
 /** The messages and exit codes with which the last tools of the chain fail. */
-const toolComplaint = /^(\/usr\/s?bin\/)?(sh|env|unshare|setpriv): /m
+const toolComplaint = /^(\/(usr|opt\/kata-ts)\/s?bin\/)?(sh|env|unshare|setpriv): /m
 const toolExitCodes = [1, 125, 126, 127]
 
 /**

@@ -2,12 +2,13 @@
 import { closeSync, constants, mkdirSync, openSync } from 'node:fs'
 import type { Config } from '../../config/config.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { systemTool } from '../../linux/processes/which.ts'
 import type { Logger } from '../../log.ts'
 import { type Confined, confine } from '../../rootless/confine.ts'
 import { baseSyscalls } from '../../rootless/filters/base-syscalls.ts'
 import type { Identity } from '../../rootless/jail/launch-spec.ts'
 
-const program = '/usr/bin/sleep'
+const program = systemTool('sleep')
 /** That of the jail, on its one thread. */
 const seccompFilters = 1
 

@@ -1,7 +1,9 @@
 /** Files of the host for a container: packed by the host's `tar`, unpacked by the container's. */
+
 import { lstatSync, realpathSync } from 'node:fs'
 import { basename, dirname, posix, resolve } from 'node:path'
 import { KataError } from '../../../errors.ts'
+import { systemTool } from '../../../linux/processes/which.ts'
 import { lastWords } from '../../../plain-text.ts'
 import type { ContainerTar } from './container-tar.ts'
 
@@ -29,8 +31,8 @@ export async function copyTo(tar: ContainerTar, source: string, destination: str
     name === undefined || newName === undefined || newName === name ? [] : [renaming(name, newName)]
   const from = name === undefined ? [realpathSync(path), '.'] : [realpathSync(dirname(path)), `./${name}`]
   const pack = ['-cf', '-', '--owner=0', '--group=0', '--numeric-owner', ...rename, '-C', ...from]
-  const child = Bun.spawn(['tar', ...pack], {
-    env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' },
+  const child = Bun.spawn([systemTool('tar'), ...pack], {
+    env: { LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const said = child.stderr.text()
