@@ -38,6 +38,7 @@ const commands: Readonly<Record<string, Command>> = {
   bench: { needs: needs('run', 'build', 'bench'), program: ['bench/main.ts'] },
   build: { needs: needs('run', 'build') },
   package: { needs: needs('run', 'build'), program: ['setup/package/main.ts'] },
+  bundle: { needs: needs('run', 'build'), program: ['setup/bundle/main.ts'] },
   release: { needs: needs('run', 'build'), program: ['setup/release/main.ts'] },
   lab: {
     needs: needs('run', 'build', 'lab'),

@@ -1,18 +1,9 @@
 /** A tree of files as a Debian package, the same bytes for the same contents: dpkg-deb(1). */
-import {
-  chmodSync,
-  copyFileSync,
-  lutimesSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname, join } from 'node:path'
+import { lutimesSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { mustRunTool, type ToolContext } from '../../src/guest-image/child.ts'
 import type { Contents } from './contents.ts'
+import { put, writeTree } from './tree.ts'
 
 export interface Deb {
   readonly contents: Contents
@@ -29,10 +20,7 @@ export type Compression = 'zstd' | 'none'
 
 /** Writes `file`; `tree` is a directory to work in, which is made and left. */
 export async function writeDeb(file: string, tree: string, deb: Deb, tools: ToolContext): Promise<void> {
-  rmSync(tree, { recursive: true, force: true })
-  mkdirSync(tree, { recursive: true, mode: 0o755 })
-  chmodSync(tree, 0o755)
-  for (const [path, content] of Object.entries(deb.contents)) put(join(tree, path), content)
+  writeTree(tree, deb.contents)
   const sums = checksums(tree)
   const installed = kibOf(tree)
   const meta = {
@@ -58,17 +46,6 @@ export async function writeDeb(file: string, tree: string, deb: Deb, tools: Tool
     file,
     { env: { ...tools.env, SOURCE_DATE_EPOCH: String(deb.epoch), LC_ALL: 'C' }, timeout: 20 * 60_000 },
   )
-}
-
-function put(path: string, content: Contents[string]): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
-  if ('linkTo' in content) {
-    symlinkSync(content.linkTo, path)
-    return
-  }
-  if ('copyOf' in content) copyFileSync(content.copyOf, path)
-  else writeFileSync(path, content.bytes)
-  chmodSync(path, content.mode ?? 0o644)
 }
 
 /** Every path below a directory, what a directory holds before it. */

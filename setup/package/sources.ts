@@ -35,13 +35,23 @@ export async function debianSources(
         `the file of the Debian package ${name} ${version}, which is in the guest image, is not in ${debs}`,
         'build the image anew: build/kata-ts image build',
       )
-    const format = ['-W', '--showformat', sourceFormat, join(debs, file)]
-    lines.push(...(await printed(['dpkg-deb', ...format], tools)))
+    lines.push(...(await sourcesOfFiles([join(debs, file)], tools)))
   }
   lines.push(...(await printed(['dpkg-query', '-W', '-f', sourceFormat, ...linked], tools)))
   const [banner = ''] = await printed([busyboxPath], tools)
   lines.push(`busybox-static busybox ${busyboxSource(banner)}`)
   return bySource(lines)
+}
+
+/** A line of binary package, source package and version for each package file. */
+export async function sourcesOfFiles(
+  debs: readonly string[],
+  tools: ToolContext,
+): Promise<readonly string[]> {
+  const lines: string[] = []
+  for (const deb of debs)
+    lines.push(...(await printed(['dpkg-deb', '-W', '--showformat', sourceFormat, deb], tools)))
+  return lines
 }
 
 const sourceFormat = ['binary:Package', 'source:Package', 'source:Version']
