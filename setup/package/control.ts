@@ -2,7 +2,7 @@
 import type { SourcePackage } from './sources.ts'
 
 /** passwd makes the VMM's user, mount its jail, e2fsprogs disks of root file systems. util-linux and bash are essential. */
-const depends = ['qemu-system-x86', 'virtiofsd', 'passwd', 'mount', 'e2fsprogs']
+export const depends = ['qemu-system-x86', 'virtiofsd', 'passwd', 'mount', 'e2fsprogs']
 /** The clients, and what `kata-ts image build` unpacks modules with. */
 const recommends = ['containerd | containerd.io', 'xz-utils']
 const suggests = ['docker.io | docker-ce', 'containernetworking-plugins', 'swtpm']

@@ -1,8 +1,10 @@
 /**
- * A Debian to install packages in: this host's files with a layer of its own above them, in a mount namespace of its own. What is
- * installed on the host satisfies dependencies; nothing that happens in it reaches the host's files.
+ * A system to install in: the files of a directory with a layer of their own above them, in a mount namespace of its own. Nothing that
+ * happens in it reaches those files.
  */
-import { mkdirSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { busyboxPath } from '../../setup/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
@@ -12,32 +14,36 @@ export interface Ended {
   readonly output: string
 }
 
-/** /run and /var/cache are empty in it, and so is the directory of containers, which is on the file system of `shared`. */
+/** /run is empty in it, and so are our directories in /var, of which that of containers is on the file system of `shared`. */
 const enter = `set -e
 mount -t tmpfs tmpfs "$0"
 mkdir "$0/up" "$0/work" "$0/root"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$0/up,workdir=$0/work" "$0/root"
+mount -t overlay overlay -o "lowerdir=$2,upperdir=$0/up,workdir=$0/work" "$0/root"
 cd "$0/root"
 for name in dev sys proc; do mount --rbind /$name $name; done
-for name in run tmp var/cache; do mount -t tmpfs tmpfs $name; done
-mkdir -p mnt run/lock run/user var/lib/kata-ts "$1/state"
+mkdir -p mnt run tmp var/cache/kata-ts var/lib/kata-ts "$1/state"
+for name in run tmp var/cache/kata-ts; do mount -t tmpfs tmpfs $name; done
+mkdir -p run/lock run/user
 mount --bind "$1" mnt
 # Overlayfs takes no id map, which shares of containers need.
 mount --bind "$1/state" var/lib/kata-ts
 pivot_root . tmp
-umount -l tmp
+mnt/busybox umount -l /tmp
 echo ready
-exec sleep 100000`
+exec mnt/busybox sleep 100000`
 
-export class DebianRoot {
-  readonly #directory = ownDirectory('/var/tmp/kata-ts-debian-')
+export class InnerRoot {
+  readonly #directory = ownDirectory('/var/tmp/kata-ts-root-')
   readonly #holder: Bun.Subprocess<'ignore', 'pipe', 'inherit'>
 
-  /** Shows the directory `shared` in /mnt. */
-  constructor(shared: string) {
+  /** The system `lower`, with the directory `shared` in its /mnt. */
+  constructor(lower: string, shared: string) {
     mkdirSync(this.#directory, { recursive: true })
+    // The system may have no umount.
+    copyFileSync(busyboxPath, join(shared, 'busybox'))
+    chmodSync(join(shared, 'busybox'), 0o755)
     this.#holder = Bun.spawn(
-      ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, this.#directory, shared],
+      ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, this.#directory, shared, lower],
       { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' },
     )
   }
@@ -45,7 +51,7 @@ export class DebianRoot {
   async ready(): Promise<void> {
     const { value } = await this.#holder.stdout.getReader().read()
     if (Buffer.from(value ?? '').toString() !== 'ready\n')
-      throw new Error('no Debian of its own could be made')
+      throw new Error('no system of its own could be made')
   }
 
   /** Runs a command line of sh in it, and waits until its streams end: what it leaves behind must have let go of them. */
