@@ -2,7 +2,7 @@
  * A system to install in: the files of a directory with a layer of their own above them, in a mount namespace of its own. Nothing that
  * happens in it reaches those files.
  */
-import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { busyboxPath } from '../../setup/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
@@ -40,8 +40,8 @@ export class InnerRoot {
   constructor(lower: string, shared: string) {
     mkdirSync(this.#directory, { recursive: true })
     // The system may have no umount.
-    copyFileSync(busyboxPath, join(shared, 'busybox'))
-    chmodSync(join(shared, 'busybox'), 0o755)
+    const busybox = join(shared, 'busybox')
+    if (!existsSync(busybox)) copyFileSync(busyboxPath, busybox)
     this.#holder = Bun.spawn(
       ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, this.#directory, shared, lower],
       { stdin: 'ignore', stdout: 'pipe', stderr: 'inherit' },
@@ -61,7 +61,11 @@ export class InnerRoot {
       stdin: 'ignore',
       stdout: 'pipe',
       stderr: 'inherit',
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
+      env: {
+        PATH: '/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+        DEBIAN_FRONTEND: 'noninteractive',
+        LC_ALL: 'C.UTF-8',
+      },
       timeout: slow(120_000),
     })
     const [output, code] = await Promise.all([child.stdout.text(), child.exited])
