@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { commitOf } from './commit.ts'
+import { commitOf, commitsSinceTag } from './commit.ts'
 
 let directory: string
 const noGit = Bun.which('git') === null
@@ -49,3 +49,15 @@ test.skipIf(noGit)(
     expect(commitOf(directory).name).not.toBe(commit('src/a.ts'))
   },
 )
+
+test.skipIf(noGit)('commits of a release are those since the tag before it', () => {
+  const before = commitsSinceTag(directory)!
+  expect(before.since).toBeUndefined()
+  git('tag', 'v1.0.0')
+  const added = [commit('src/b.ts'), commit('docs/c.md')]
+  git('tag', 'v1.1.0')
+  expect(commitsSinceTag(directory)).toEqual({
+    since: 'v1.0.0',
+    titles: [`${added[1]} docs/c.md`, `${added[0]} src/b.ts`],
+  })
+})

@@ -32,6 +32,27 @@ export function commitOf(directory: string = root): Commit {
   return { name: changed ? `${hash}-dirty` : hash, time: Number(time) }
 }
 
+/** Since the newest tag of a release, `vX.Y.Z`, or since the beginning. */
+export interface Commits {
+  readonly since: string | undefined
+  /** Newest first, as `HASH TITLE`. */
+  readonly titles: readonly string[]
+}
+
+/** Those that lead to the checkout `directory`, its own tag not counted; undefined outside git. */
+export function commitsSinceTag(directory: string = root): Commits | undefined {
+  // A commit that is tagged itself is what is released.
+  const [tag = ''] = git(directory, 'describe', '--tags', '--abbrev=0', '--match=v[0-9]*', 'HEAD^').split(
+    '\n',
+  )
+  const since = tag === '' ? undefined : tag
+  const range = since === undefined ? 'HEAD' : `${since}..HEAD`
+  const titles = git(directory, 'log', '--abbrev=12', '--format=%h %s', range)
+    .split('\n')
+    .filter((line) => line !== '')
+  return titles.length === 0 ? undefined : { since, titles }
+}
+
 /** What git prints; nothing where it is missing, refuses or knows no repository. */
 function git(directory: string, ...args: string[]): string {
   if (Bun.which('git') === null) return ''

@@ -59,11 +59,13 @@ export async function unpackedPackages(
   const onProgress = (fraction: number) => progress.update(fraction)
   await downloadPackages(packages, debs, download, { ...tools, onProgress })
   progress.begin('bundle: unpack')
+  for (const kept of [debs, trees])
+    for (const name of readdirSync(kept))
+      if (!packages.some(({ file }) => file === name)) rmSync(join(kept, name), { recursive: true })
   const unpacked = packages.map((one) => ({ package: one, tree: join(trees, one.file) }))
   for (const [index, { package: one, tree }] of unpacked.entries()) {
     progress.update(index / unpacked.length)
     if (readdirSync(trees).includes(one.file)) continue
-    rmSync(`${tree}.new`, { recursive: true, force: true })
     await mustRunTool(['dpkg-deb', '-x', join(debs, one.file), `${tree}.new`], tree, {
       ...tools,
       timeout: 120_000,

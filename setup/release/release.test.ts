@@ -37,6 +37,11 @@ test('the bill of materials has what is compiled in, and the sources of the gues
 test('notes are the section of the version, or what is unreleased', () => {
   const log = '# Changes\n\n## 1.1.0, 2026-01-01\n\n- b\n\n## 1.0.0\n\n- a\n'
   expect(releaseNotes(log, '1.1.0')).toBe('# kata-ts 1.1.0\n\n- b\n')
+  const first = { since: undefined, titles: ['abc a: b', 'abd c: d'] }
+  expect(releaseNotes(log, '1.1.0', first)).toEndWith('\n## Commits\n\nThe first release: 2 commits.\n')
+  expect(releaseNotes(log, '1.1.0', { ...first, since: 'v1.0.0' })).toEndWith(
+    '\n## Commits since v1.0.0\n\n- abc a: b\n- abd c: d\n',
+  )
   const open = log.replace('## 1.1.0, 2026-01-01', '## Unreleased')
   expect(releaseNotes(open, '1.0.0')).toBe('# kata-ts 1.0.0, unreleased\n\n- b\n')
   expect(() => releaseNotes(log, '3.0.0')).toThrow('no section')
