@@ -18,6 +18,7 @@ const copies: Readonly<Record<string, string>> = {
   '/etc/udev/rules.d/99-kata-ts-kvm.rules': 'systemd/99-kata-ts-kvm.rules',
   '/etc/sysusers.d/kata-ts.conf': 'systemd/kata-ts.sysusers.conf',
   '/etc/sysusers.d/kata-ts-service.conf': 'systemd/kata-ts-service.sysusers.conf',
+  '/etc/systemd/system/kata-ts-boot.service': 'systemd/kata-ts-boot.service',
   '/etc/systemd/system/kata-ts.service': 'systemd/kata-ts.service',
   '/etc/systemd/system/kata-ts.socket': 'systemd/kata-ts.socket',
   '/etc/tmpfiles.d/kata-ts.conf': 'systemd/kata-ts.tmpfiles.conf',

@@ -13,6 +13,7 @@ const byFlag: Readonly<Record<string, readonly string[]>> = {
   '--log-opt': ['max-size=', 'max-file='],
   '--network': ['none', 'ns:/run/netns/'],
   '--rootless': booleans,
+  '--restart': ['no', 'on-failure', 'always', 'unless-stopped'],
   '--security-opt': ['seccomp=', 'no-new-privileges'],
   '--filter': ['label=', 'name=', 'status=', 'exited='],
 }

@@ -15,8 +15,6 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
   info: 'use `kata-ts env`, and `kata-ts check`',
-  '--restart':
-    'no daemon watches over containers that have ended; use a systemd unit with `kata-ts run`, or `kata-ts start NAME`',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
   '--container-memory': 'use --memory, which is the limit of the container; the machine has --machine-memory',
 }

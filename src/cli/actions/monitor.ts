@@ -3,17 +3,32 @@ import { dirname } from 'node:path'
 import { openContainerLog } from '../../sandbox/records/container-log.ts'
 import { endContainer } from '../client/end.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
+import { startAgain } from '../client/life/keeper.ts'
+import { afterEnd } from '../client/life/restarts.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { TaskClient } from '../client/task.ts'
 import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
-/** Waits for a container that was left running, or for one process in it, reads what it prints meanwhile, and cleans up. */
+/**
+ * Waits for a container that was left running, or for one process in it, reads what it prints meanwhile, and cleans up. It starts the
+ * container again as its restart policy says, and goes on.
+ */
 export async function monitor(settings: Settings, name: string, execId: string | undefined): Promise<void> {
   const record = findRecord(settings, name)
-  const task = await TaskClient.connect(record.address ?? '', record.namespace, record.id)
-  if (execId !== undefined) return monitorExec(settings, record, task, execId)
+  if (execId !== undefined) return monitorExec(settings, record, await connect(record), execId)
+  // One that ran in the foreground may have ended already.
+  if (record.status !== 'stopped') await monitorRun(settings, record)
+  if (record.autoRemove) return
+  while (await startAgain(settings, record)) await monitorRun(settings, findRecord(settings, name))
+}
+
+const connect = ({ address = '', namespace, id }: ContainerRecord) =>
+  TaskClient.connect(address, namespace, id)
+
+async function monitorRun(settings: Settings, record: ContainerRecord): Promise<void> {
+  const task = await connect(record)
   const paths = recordPaths(settings.stateDir, record.namespace, record.id)
   const log = openContainerLog(paths.log, 'stdout', record.logBounds ?? defaultLogBounds)
   const output = readOn(`${dirname(paths.stdin)}/stdout`, (chunk) => log.write(chunk))
@@ -23,7 +38,7 @@ export async function monitor(settings: Settings, name: string, execId: string |
   })
   await output
   log.close()
-  await endContainer(settings, record, { exitCode, task })
+  await endContainer(settings, record, { exitCode, task, note: (code) => afterEnd(settings, record, code) })
 }
 
 /** What a process prints that somebody left is lost, as in docker. */

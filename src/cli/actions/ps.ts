@@ -45,7 +45,7 @@ export async function ps(settings: Settings, flags: PsFlags): Promise<number> {
   const all = await Promise.all(
     records.map(async (record) => listed(settings, record, await observe(record))),
   )
-  const isRunning = ({ status }: Listed) => status === 'running' || status === 'paused'
+  const isRunning = ({ status }: Listed) => ['running', 'paused', 'restarting'].includes(status)
   const shown = newest(
     all.filter((container) => passes(container) && (!running || isRunning(container))),
     most,

@@ -28,6 +28,7 @@ import { parseMounts } from '../parse/mount.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
 import { type Place, parsePlace } from '../parse/place.ts'
+import { parseRestart } from '../parse/restart.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseSignal } from '../parse/signal.ts'
 import { parseMachineMemory, parseMemoryLimit } from '../parse/size.ts'
@@ -92,6 +93,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   // An image may have to be pulled, so what can be wrong with the rest is found first.
   envOver([])
   const stop = stopOf(flags)
+  const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
   const rootfs = await chooseRootfs(settings, flags, words)
   const command = commandOf(rootfs, flags.entrypoint)
   const plain = defaultSpec({
@@ -117,6 +119,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     ...{ id, command, interactive, terminal, detachKeys, labels, logBounds, autoRemove, overrides, etc },
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
     ...stop,
+    restart,
     stopSignal: stop.stopSignal ?? stopSignalOf(rootfs),
     network: network.wishes,
     image: rootfs.description,
@@ -127,7 +130,13 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   }
 }
 
-function refuseConflicts({ interactive, rootfs, image }: RunFlags): void {
+function refuseConflicts({ interactive, rootfs, image, rm, restart }: RunFlags): void {
+  if (rm === true && restart !== undefined && restart !== 'no')
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--rm and --restart',
+      reason: 'a container that is removed cannot be started again',
+      remedy: 'Omit one of them.',
+    })
   if (interactive && (image === '-' || image === '/dev/stdin'))
     throw new KataError('OPTION_CONFLICT', {
       options: '--image - and --interactive',

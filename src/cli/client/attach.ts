@@ -22,6 +22,8 @@ export interface AttachOptions {
   /** It runs already. */
   readonly isStarted?: boolean
   readonly log: Logger
+  /** Called with each signal that is passed on. */
+  readonly onSignal?: (signal: number) => void
   /** Tells the person something. */
   readonly tell: (text: string) => void
 }
@@ -34,10 +36,12 @@ export interface AttachOptions {
 export async function attach(options: AttachOptions): Promise<number | undefined> {
   const { task, id, execId, streams, signals, log } = options
   const started = options.isStarted ? Promise.resolve() : task.start(execId)
-  const kill = (signal: number) =>
-    started
+  const kill = (signal: number) => {
+    options.onSignal?.(signal)
+    return started
       .then(() => task.kill(signal, { execId }))
       .catch((error) => log.debug('signal not delivered', { signal, error }))
+  }
   // From here on the process may run, so a signal is meant for it and not for its start.
   signals.handle((signal, repeated) => void kill(repeated ? SIGKILL : parseSignal(signal)))
   await started

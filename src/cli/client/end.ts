@@ -22,6 +22,8 @@ export async function endContainer(
     exitCode?: number | undefined
     task?: TaskClient | undefined
     remove?: boolean
+    /** What is noted of it besides, once its exit code is known. */
+    note?: ((exitCode: number) => Partial<ContainerRecord>) | undefined
     /** Breaks off the removal of what the container wrote, nothing else. */
     signal?: AbortSignal
   },
@@ -39,11 +41,9 @@ export async function endContainer(
   if (shim !== undefined) await killAndWait(shim)
   const lastKnown = await deleteShim(settings, { namespace, id, bundle })
   if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id, end.signal)
-  updateRecord(stateDir, namespace, id, {
-    status: 'stopped',
-    exitCode: end.exitCode ?? lastKnown,
-    finishedAt: new Date().toISOString(),
-  })
+  const exitCode = end.exitCode ?? lastKnown
+  const finishedAt = new Date().toISOString()
+  updateRecord(stateDir, namespace, id, { status: 'stopped', exitCode, finishedAt, ...end.note?.(exitCode) })
 }
 
 /** A file that cannot be read is told, and does not keep the container from being removed. */

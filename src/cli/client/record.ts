@@ -3,16 +3,28 @@
  * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
  * what runs come from the shim.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { bool, choice, number, positive, text } from '../../json/values.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
+import { checked, libc } from '../../linux/libc.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import type { LogBounds } from '../../sandbox/records/container-log.ts'
 import type { Labels } from '../parse/labels.ts'
 import { checkName, isName } from '../parse/name.ts'
+import { type RestartPolicy, readRestartPolicy } from './life/restart-policy.ts'
 
 /** `creating` until Create has returned; `stopped` once everything but the record itself was released. */
 export type RecordStatus = 'creating' | 'running' | 'stopped'
@@ -50,6 +62,15 @@ export interface ContainerRecord {
   readonly stopSignal?: number | undefined
   /** Seconds that `stop` waits for the end before SIGKILL; absent: 10. */
   readonly stopTimeout?: number | undefined
+  readonly restart?: RestartPolicy | undefined
+  /** How often it was started again by its policy since a person started it. */
+  readonly restarts?: number | undefined
+  /** Milliseconds that its policy waited before the last of these starts. */
+  readonly pauseMs?: number | undefined
+  /** When its owner starts it again; absent while it runs, and once it stays ended. */
+  readonly restartsAt?: string | undefined
+  /** A person has stopped or killed it: its policy does not start it again. */
+  readonly stopWanted?: boolean | undefined
   /** The process that waits for the container and cleans up after it; none for a detached container that is kept. */
   readonly owner?: ProcessRef | undefined
   /** State of another boot is void: nothing of it can still run. */
@@ -78,6 +99,11 @@ const containerRecord = record<ContainerRecord>({
   configFile: text,
   stopSignal: number,
   stopTimeout: number,
+  restart: readRestartPolicy,
+  restarts: number,
+  pauseMs: number,
+  restartsAt: text,
+  stopWanted: bool,
   owner: readProcessRef,
   bootId: needed(text),
 })
@@ -146,15 +172,16 @@ export function claimedWithoutRecord(stateDir: string, namespace: string, id: st
   return claim === undefined || existsSync(file) ? undefined : Date.now() - claim.mtimeMs
 }
 
-/** Replaces fields of the record in one step; a record that was removed meanwhile stays removed. */
+/** Replaces fields of the record in one step, also beside other processes; a record that was removed meanwhile stays removed. */
 export function updateRecord(
   stateDir: string,
   namespace: string,
   id: string,
   changes: Partial<ContainerRecord>,
 ): void {
+  const paths = recordPaths(stateDir, namespace, id)
   try {
-    write(recordPaths(stateDir, namespace, id), { ...readRecord(stateDir, namespace, id), ...changes })
+    locked(paths.bundle, () => write(paths, { ...readRecord(stateDir, namespace, id), ...changes }))
   } catch (error) {
     const gone =
       (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND') ||
@@ -218,6 +245,19 @@ export function listNamespaces(stateDir: string): string[] {
 /** Sorted. */
 function namesIn(directory: string): string[] {
   return existsSync(directory) ? readdirSync(directory).sort() : []
+}
+
+const LOCK_EX = 2
+
+/** For moments: whoever has the lock does nothing but read and write a small file. */
+function locked(directory: string, work: () => void): void {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    checked(libc.flock(fd, LOCK_EX), 'flock')
+    work()
+  } finally {
+    closeSync(fd)
+  }
 }
 
 function write({ file }: RecordPaths, record: ContainerRecord): void {

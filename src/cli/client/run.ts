@@ -19,6 +19,8 @@ import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
 import { type EtcWishes, writeEtcFiles } from './etc-files.ts'
+import type { RestartPolicy } from './life/restart-policy.ts'
+import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
 import {
   type ContainerRecord,
@@ -52,6 +54,7 @@ export interface ContainerPlan {
   readonly logBounds: LogBounds
   readonly stopSignal?: number | undefined
   readonly stopTimeout?: number | undefined
+  readonly restart?: RestartPolicy | undefined
   readonly overrides: Overrides
   /** A network that the shim makes. */
   readonly network?: NetworkWishes | undefined
@@ -74,7 +77,9 @@ export async function runAttached(settings: Settings, plan: ContainerPlan): Prom
     })
     const task = await session.create(streams.uris, signals)
     const { log, tell } = settings
-    const run = attach({ task, id, execId: '', streams, signals, interactive, terminal, log, tell })
+    const onSignal = (signal: number) => noteSignal(settings, container.record, signal)
+    const asked = { task, id, execId: '', streams, signals, interactive, terminal, log, tell, onSignal }
+    const run = attach(asked)
     const exitCode = await Promise.race([run, signals.interrupted])
     if (exitCode === undefined) return session.handOver(task)
     session.reportFailure(exitCode)
@@ -98,8 +103,15 @@ export function runDetached(settings: Settings, plan: ContainerPlan): Promise<vo
  * Starts a container that has ended once more, in the background: a new machine with the root file system that it left.
  * Nothing may be left of its machine before.
  */
-export function runAgain(settings: Settings, record: ContainerRecord): Promise<void> {
-  return detach(settings, () => prepareAgain(settings, record))
+export function runAgain(settings: Settings, record: ContainerRecord, how: RunAgain): Promise<void> {
+  return detach(settings, () => prepareAgain(settings, record, how))
+}
+
+export interface RunAgain {
+  /** This process is the one that waits for the container. */
+  readonly isKeeper: boolean
+  /** What its record says of this start. */
+  readonly changes: Partial<ContainerRecord>
 }
 
 async function detach(settings: Settings, make: () => Startable): Promise<void> {
@@ -132,25 +144,30 @@ function makeStdin(paths: RecordPaths): string {
   return paths.stdin
 }
 
-function prepareAgain({ stateDir }: Settings, before: ContainerRecord): Startable {
+function prepareAgain(
+  { stateDir }: Settings,
+  before: ContainerRecord,
+  { isKeeper, changes }: RunAgain,
+): Startable {
   const { namespace, id, layers } = before
   const paths = recordPaths(stateDir, namespace, id)
   forgetRun(paths.bundle)
   updateRecord(stateDir, namespace, id, {
     ...{ status: 'creating', detached: true, owner: processRef(process.pid)!, bootId: bootId() },
-    ...{ address: undefined, exitCode: undefined, finishedAt: undefined },
+    ...{ address: undefined, exitCode: undefined, finishedAt: undefined, restartsAt: undefined },
+    ...changes,
   })
   const record = readRecord(stateDir, namespace, id)
-  return { record, paths, rootfs: () => writableOverlay(layers, paths.directory), ranBefore: true }
+  return { record, paths, rootfs: () => writableOverlay(layers, paths.directory), ranBefore: true, isKeeper }
 }
 
 /** Writes go into the container's directory; the layers stay as they are. */
 function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
   const { id, command, image, imageId, layers, terminal, autoRemove, spec, overrides } = plan
-  const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile } = plan
+  const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart } = plan
   const record: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, imageId, layers, terminal, detached, autoRemove },
-    ...{ interactive, labels, logBounds, stopSignal, stopTimeout, configFile },
+    ...{ interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart },
     createdAt: new Date().toISOString(),
     status: 'creating',
     owner: processRef(process.pid)!,

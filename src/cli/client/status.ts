@@ -4,8 +4,16 @@ import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { ContainerRecord } from './record.ts'
 import { answerStatus, TaskClient } from './task.ts'
 
-/** `dead`: its shim is gone without having cleaned up. `unresponsive`: its shim is there and does not answer. */
-export type LiveStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped' | 'dead' | 'unresponsive'
+/** `restarting`: it has ended, and its policy starts it again. `dead`: its shim is gone without having cleaned up. `unresponsive`: its shim is there and does not answer. */
+export type LiveStatus =
+  | 'creating'
+  | 'created'
+  | 'running'
+  | 'paused'
+  | 'restarting'
+  | 'stopped'
+  | 'dead'
+  | 'unresponsive'
 
 export interface Observation {
   readonly status: LiveStatus
@@ -21,9 +29,13 @@ const askTimeoutMs = 2000
 /** Asks the shim, unless the record is enough. Never throws: a shim that does not answer is a result. */
 export async function observe(record: ContainerRecord): Promise<Observation> {
   const { status, exitCode, address, owner } = record
-  if (status === 'stopped') return { status, held: false, ...(exitCode === undefined ? {} : { exitCode }) }
-  if (record.bootId !== bootId()) return { status: 'dead', held: true }
   const ownerLives = owner !== undefined && isAlive(owner)
+  if (status === 'stopped') {
+    const isPaused = record.restartsAt !== undefined && ownerLives
+    const known = exitCode === undefined ? {} : { exitCode }
+    return { status: isPaused ? 'restarting' : status, held: false, ...known }
+  }
+  if (record.bootId !== bootId()) return { status: 'dead', held: true }
   if (address === undefined) return { status: ownerLives ? 'creating' : 'dead', held: true }
   return ask(address, record, ownerLives)
 }

@@ -14,6 +14,7 @@ export interface RunFlags extends RightsFlags, PlaceFlags {
   readonly detach?: true
   readonly detachKeys?: string
   readonly rm?: true
+  readonly restart?: string
   readonly init?: true
   readonly name?: string
   readonly label?: readonly string[]
@@ -101,6 +102,10 @@ const startOptions = (command: Command): Command =>
       'what leaves a terminal, to come back by `attach` (default: ctrl-p,ctrl-q)',
     )
     .option('--rm', 'remove the container once it has ended')
+    .option(
+      '--restart <policy>',
+      'no, on-failure[:N], always or unless-stopped: start it again once it has ended (default: no)',
+    )
     .option(
       '--init',
       'run an init as process 1, which passes signals on and waits for processes that lost their parent',

@@ -25,6 +25,7 @@ const states: Readonly<Record<LiveStatus, string>> = {
   created: 'created',
   running: 'running',
   paused: 'paused',
+  restarting: 'restarting',
   stopped: 'exited',
   dead: 'dead',
   unresponsive: 'running',
@@ -73,8 +74,9 @@ function statusSentence({ status, exitCode, createdAt, startedAt, finishedAt }: 
   if (status === 'running' || status === 'unresponsive') return `Up ${since(startedAt)}`
   if (status === 'paused') return `Up ${since(startedAt)} (Paused)`
   if (status === 'dead') return 'Dead'
-  if (status !== 'stopped') return 'Created'
-  return `Exited (${exitCode ?? '?'})${finishedAt === null ? '' : ` ${since(finishedAt)} ago`}`
+  if (status !== 'stopped' && status !== 'restarting') return 'Created'
+  const word = status === 'restarting' ? 'Restarting' : 'Exited'
+  return `${word} (${exitCode ?? '?'})${finishedAt === null ? '' : ` ${since(finishedAt)} ago`}`
 }
 
 /** What `inspect` knows of a container. */
@@ -104,11 +106,12 @@ export function dockerFacts<Facts extends Inspected>(
     Path: command[0] ?? '',
     Args: command.slice(1),
     Image: image,
+    RestartCount: facts.restarts ?? 0,
     State: {
       Status: states[status],
-      Running: ['running', 'paused', 'unresponsive'].includes(status),
+      Running: ['running', 'paused', 'restarting', 'unresponsive'].includes(status),
       Paused: status === 'paused',
-      Restarting: false,
+      Restarting: status === 'restarting',
       OOMKilled: oomKilled,
       Dead: status === 'dead',
       Pid: sandbox?.vmmPid ?? 0,
@@ -132,6 +135,10 @@ export function dockerFacts<Facts extends Inspected>(
     },
     HostConfig: {
       AutoRemove: facts.autoRemove,
+      RestartPolicy: {
+        Name: facts.restart?.name ?? 'no',
+        MaximumRetryCount: facts.restart?.most ?? 0,
+      },
       ReadonlyRootfs: root?.readonly ?? false,
       Memory: memory?.limit ?? 0,
       MemorySwap: memory?.swap ?? 0,

@@ -15,7 +15,7 @@ export interface Filtered {
 const names = ['label', 'name', 'id', 'status', 'exited', 'volume', 'ancestor'] as const
 type FilterName = (typeof names)[number]
 
-const states = ['creating', 'created', 'running', 'paused', 'stopped', 'dead', 'unresponsive']
+const states = ['creating', 'created', 'running', 'paused', 'restarting', 'stopped', 'dead', 'unresponsive']
 /** Docker's word for ours. */
 const synonyms: Readonly<Record<string, string>> = { exited: 'stopped' }
 

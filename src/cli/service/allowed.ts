@@ -36,6 +36,7 @@ const run: AllowedOptions = {
   detach: 'plain',
   detachKeys: 'plain',
   rm: 'plain',
+  restart: 'plain',
   name: 'plain',
   label: 'plain',
   labelFile: 'file',

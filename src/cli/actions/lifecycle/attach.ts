@@ -1,6 +1,7 @@
 import { KataError } from '../../../errors.ts'
 import { attach, requireTerminal } from '../../client/attach.ts'
 import { isExternal } from '../../client/external.ts'
+import { noteSignal } from '../../client/life/restarts.ts'
 import { logStreams } from '../../client/logs/streams.ts'
 import { recordPaths } from '../../client/record.ts'
 import { catchSignals } from '../../client/signals.ts'
@@ -27,7 +28,9 @@ export async function attachTo(settings: Settings, flags: AttachFlags, name: str
     detachKeys: terminal ? detachKeys : new Uint8Array(),
   })
   const { log, tell } = settings
-  const asked = { task, id, execId: '', isStarted: true, streams, signals, interactive, terminal, log, tell }
+  const onSignal = (signal: number) => noteSignal(settings, record, signal)
+  const person = { signals, interactive, terminal, log, tell, onSignal }
+  const asked = { task, id, execId: '', isStarted: true, streams, ...person }
   try {
     return (await attach(asked)) ?? 0
   } finally {

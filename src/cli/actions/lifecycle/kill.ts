@@ -1,3 +1,4 @@
+import { noteSignal } from '../../client/life/restarts.ts'
 import { parseSignal } from '../../parse/signal.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
@@ -9,7 +10,9 @@ export async function kill(
 ): Promise<number> {
   const number = parseSignal(signal)
   return forEachName(settings, names, async (name) => {
-    const task = await connectRunning(findRecord(settings, name))
+    const record = findRecord(settings, name)
+    const task = await connectRunning(record)
+    if (execId === '') noteSignal(settings, record, number)
     try {
       await task.kill(number, { all, execId })
     } finally {

@@ -1,6 +1,7 @@
 import { KataError } from '../../../errors.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
+import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { type ContainerRecord, removeRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
@@ -25,7 +26,9 @@ async function removeOne(settings: Settings, name: string, force: boolean): Prom
   if (record === undefined)
     return endContainer(settings, { namespace, id: name, autoRemove: true }, { remove: true })
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'removed' })
-  const seen = await observe(record)
+  if (force) await forbidRestart(settings, record)
+  const seen = await observe(force ? findRecord(settings, name) : record)
+  if (seen.status === 'restarting') throw new KataError('CONTAINER_RUNNING', { name, status: seen.status })
   if (!seen.held) return removeRecord(stateDir, namespace, name)
   if (seen.status !== 'stopped' && seen.status !== 'dead' && !force)
     throw new KataError('CONTAINER_RUNNING', { name, status: seen.status })

@@ -2,6 +2,7 @@ import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
+import { ensureKeeper } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { runAgain } from '../../client/run.ts'
@@ -21,13 +22,16 @@ export async function startOne(settings: Settings, name: string): Promise<void> 
   const outcome = await underDirectoryLock(directory, 0, async () => {
     const record = findRecord(settings, name)
     const seen = await observe(record)
-    if (seen.status === 'running' || seen.status === 'paused') return
+    if (isStarted(seen)) return ensureKeeper(settings, record)
     await release(settings, record, seen)
-    await runAgain(settings, findRecord(settings, name))
+    const changes = { restarts: 0, pauseMs: 0, stopWanted: false }
+    await runAgain(settings, findRecord(settings, name), { isKeeper: false, changes })
   })
   if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
   if (outcome === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace: settings.namespace })
 }
+
+const isStarted = ({ status }: Observation): boolean => ['running', 'paused', 'restarting'].includes(status)
 
 /** What is left of the run before. A shim that died, or a host that went down, has ended the container, too. */
 async function release(settings: Settings, record: ContainerRecord, seen: Observation): Promise<void> {

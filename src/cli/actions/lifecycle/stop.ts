@@ -1,6 +1,7 @@
 import { within } from '../../../time.ts'
 import { endContainer } from '../../client/end.ts'
 import { isExternal } from '../../client/external.ts'
+import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
@@ -35,11 +36,9 @@ export function stopWishes({ time, signal }: StopFlags): StopWishes {
 }
 
 /** A container that has ended is stopped already. What it held is released once this returns, but not its files. */
-export async function stopOne(
-  settings: Settings,
-  record: ContainerRecord,
-  wishes: StopWishes,
-): Promise<void> {
+export async function stopOne(settings: Settings, found: ContainerRecord, wishes: StopWishes): Promise<void> {
+  await forbidRestart(settings, found)
+  const record = latest(settings, found)
   const seen = await observe(record)
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
   const task = await connectRunning(record, ['running', 'paused', 'stopped'])
@@ -52,6 +51,10 @@ export async function stopOne(
     task.close()
   }
 }
+
+/** A restart may have come to an end meanwhile. */
+const latest = (settings: Settings, record: ContainerRecord): ContainerRecord =>
+  record.restart === undefined ? record : findRecord(settings, record.id)
 
 /** The exit code of the container's command. */
 async function endInTime(task: TaskClient, record: ContainerRecord, wishes: StopWishes): Promise<number> {

@@ -4,11 +4,14 @@ import { maxSpecBytes, readObject } from '../../../bundle/read-file.ts'
 import { KataError } from '../../../errors.ts'
 import { isObject } from '../../../json/compounds.ts'
 import { isExternal } from '../../client/external.ts'
-import { recordPaths } from '../../client/record.ts'
+import { ensureKeeper } from '../../client/life/keeper.ts'
+import type { RestartPolicy } from '../../client/life/restart-policy.ts'
+import { recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import type { UpdateFlags } from '../../commands/lifecycle/update.ts'
 import { parseCpus, parseWhole } from '../../parse/number.ts'
 import { parsePlace } from '../../parse/place.ts'
+import { parseRestart } from '../../parse/restart.ts'
 import { parseSize } from '../../parse/size.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord, forEachName } from '../containers.ts'
@@ -33,17 +36,31 @@ export async function update(
   names: readonly string[],
 ): Promise<number> {
   const limits = limitsOf(flags)
-  if (Object.keys(limits).length === 0)
-    throw new KataError('USAGE', { problem: 'no limit was given', command: 'kata-ts update' })
-  return forEachName(settings, names, (name) => updateOne(settings, name, limits))
+  const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
+  if (Object.keys(limits).length === 0 && restart === undefined)
+    throw new KataError('USAGE', { problem: 'nothing to change was given', command: 'kata-ts update' })
+  return forEachName(settings, names, (name) => updateOne(settings, name, limits, restart))
 }
 
 /** The specification comes last: it is what a later start begins with, and a refused change is none. */
-async function updateOne(settings: Settings, name: string, limits: Limits): Promise<void> {
+async function updateOne(
+  settings: Settings,
+  name: string,
+  limits: Limits,
+  restart: RestartPolicy | undefined,
+): Promise<void> {
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'updated' })
+  if (restart !== undefined && record.autoRemove)
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--rm and --restart',
+      reason: `${name} is removed once it has ended`,
+      remedy: 'Make another container without --rm.',
+    })
   const { status } = await observe(record)
-  if (status === 'running' || status === 'paused') {
+  const isRunning = status === 'running' || status === 'paused'
+  const hasLimits = Object.keys(limits).length > 0
+  if (isRunning && hasLimits) {
     const task = await connectRunning(record)
     try {
       await task.update(limits)
@@ -51,7 +68,12 @@ async function updateOne(settings: Settings, name: string, limits: Limits): Prom
       task.close()
     }
   }
-  writeLimits(recordPaths(settings.stateDir, record.namespace, record.id).bundle, limits)
+  const { stateDir } = settings
+  const { namespace, id } = record
+  if (hasLimits) writeLimits(recordPaths(stateDir, namespace, id).bundle, limits)
+  if (restart === undefined) return
+  updateRecord(stateDir, namespace, id, { restart })
+  if (isRunning && record.detached) ensureKeeper(settings, { ...record, restart })
 }
 
 function writeLimits(bundle: string, limits: Limits): void {

@@ -12,12 +12,13 @@ import { runtimeFailed } from '../../exit-code.ts'
 import { tellError } from '../../explain.ts'
 import type { Settings } from '../../settings.ts'
 import { endContainer } from '../end.ts'
-import { type ContainerRecord, type RecordPaths, updateRecord } from '../record.ts'
+import { type ContainerRecord, type RecordPaths, readRecord, updateRecord } from '../record.ts'
 import { startShim } from '../shim-process.ts'
 import { abortOnSignal, type SignalCatcher } from '../signals.ts'
 import type { StreamUris } from '../streams.ts'
 import { TaskClient } from '../task.ts'
 import { spawnMonitor } from './monitor.ts'
+import { afterEnd, needsKeeper } from './restarts.ts'
 
 /** What a session starts. */
 export interface Startable {
@@ -27,6 +28,8 @@ export interface Startable {
   rootfs(): OverlayMount
   /** It ran before: its files and its record stay when it cannot start. */
   readonly ranBefore: boolean
+  /** This process waits for it in the background, and starts it again as its restart policy says. */
+  readonly isKeeper?: boolean
 }
 
 const runtimeOptionsType = 'runtimeoptions.v1.Options'
@@ -70,7 +73,11 @@ export class Session {
   }
 
   async end(exitCode: number, signals: SignalCatcher): Promise<void> {
-    await this.#end({ exitCode, task: this.#task, signal: abortOnSignal(signals) })
+    await this.#end({ exitCode, task: this.#task, signal: abortOnSignal(signals), note: this.#afterEnd })
+    const { stateDir } = this.#settings
+    const { namespace, id, autoRemove } = this.#record
+    if (autoRemove || readRecord(stateDir, namespace, id).restartsAt === undefined) return
+    this.#update({ owner: processRef(spawnMonitor(this.#settings, this.#record)), detached: true })
   }
 
   /** Nothing of a new container that could not start, or was lost, is kept. One that ran before is stopped, with this exit code. */
@@ -80,9 +87,13 @@ export class Session {
     this.#task?.close()
     this.#showWarnings()
     this.#showShimLog()
-    const { ranBefore } = this.#container
-    await this.#end({ exitCode, remove: !ranBefore, signal: abortOnSignal(signals) })
+    const { ranBefore, isKeeper } = this.#container
+    // The person whose start fails is told; only a start by policy is tried again.
+    const note = isKeeper ? this.#afterEnd : undefined
+    await this.#end({ exitCode, remove: !ranBefore, signal: abortOnSignal(signals), note })
   }
+
+  readonly #afterEnd = (exitCode: number) => afterEnd(this.#settings, this.#record, exitCode)
 
   /** The person who breaks off the removal still gets the exit code, or the error, that all this was for. */
   async #end(end: Parameters<typeof endContainer>[2]): Promise<void> {
@@ -108,10 +119,12 @@ export class Session {
     }
   }
 
-  /** With --rm a waiting process of its own removes what is left after the end. */
+  /** With --rm or a restart policy, a process of its own waits for the end. */
   leave(task: TaskClient): void {
-    const owner = this.#record.autoRemove ? processRef(spawnMonitor(this.#settings, this.#record)) : undefined
-    this.#update({ owner })
+    if (!this.#container.isKeeper) {
+      const isKept = needsKeeper(this.#record)
+      this.#update({ owner: isKept ? processRef(spawnMonitor(this.#settings, this.#record)) : undefined })
+    }
     task.close()
   }
 

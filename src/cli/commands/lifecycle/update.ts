@@ -8,12 +8,13 @@ export interface UpdateFlags {
   readonly pidsLimit?: string
   readonly cpusetCpus?: string
   readonly cpusetMems?: string
+  readonly restart?: string
 }
 
 export function updateCommand(cli: Cli): Command {
   const command = describe({
     usage: 'update <name...>',
-    summary: 'change limits of containers, at once where they run',
+    summary: 'change limits and restart policy of containers, at once where they run',
     example: 'update -m 1G --cpus 2 web',
   })
     .option('-m, --memory <size>', 'memory limit; the machine grows as far as its VMM can')
@@ -21,6 +22,7 @@ export function updateCommand(cli: Cli): Command {
     .option('--pids-limit <n>', 'how many processes the container may have')
     .option('--cpuset-cpus <list>', 'processors of the host that the machine runs on')
     .option('--cpuset-mems <list>', 'memory nodes of the host that the machine uses')
+    .option('--restart <policy>', 'no, on-failure[:N], always or unless-stopped')
   return rootAction<UpdateFlags>(command, cli, async (settings, flags, names) => {
     const { update } = await import('../../actions/lifecycle/update.ts')
     return update(settings, flags, names)

@@ -1,0 +1,40 @@
+/** `start --boot`: the containers that were up when the host went down, and those that always are. */
+import { startsAtBoot } from '../../client/life/restart-policy.ts'
+import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../../client/record.ts'
+import { tellError } from '../../explain.ts'
+import type { Settings } from '../../settings.ts'
+import { startOne } from './start.ts'
+
+/** One after the other: a machine that boots takes all of a processor. One that cannot be started is told, and keeps none of the others. */
+export async function startAtBoot(settings: Settings): Promise<number> {
+  const done: { namespace: string; name: string }[] = []
+  let exitCode = 0
+  for (const record of allRecords(settings)) {
+    const { namespace, id: name, restart, stopWanted = false } = record
+    if (!startsAtBoot(restart, stopWanted)) continue
+    try {
+      await startOne({ ...settings, namespace }, name)
+      done.push({ namespace, name })
+    } catch (error) {
+      tellError(settings, error)
+      exitCode = 1
+    }
+  }
+  if (settings.format === 'json') settings.print(`${JSON.stringify(done)}\n`)
+  else settings.print(done.map(({ namespace, name }) => `${namespace}/${name}\n`).join(''))
+  return exitCode
+}
+
+function allRecords(settings: Settings): ContainerRecord[] {
+  const { stateDir } = settings
+  return listNamespaces(stateDir).flatMap((namespace) =>
+    listRecords(stateDir, namespace).flatMap((id) => {
+      try {
+        return [readRecord(stateDir, namespace, id)]
+      } catch (error) {
+        tellError(settings, error)
+        return []
+      }
+    }),
+  )
+}

@@ -1,0 +1,102 @@
+/** `--restart` against a double of the shim. */
+import { expect, setDefaultTimeout, test } from 'bun:test'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { eventually, type TestClient, testClient } from '../../client/client.double.ts'
+
+// Each command is a process that is compiled first.
+setDefaultTimeout(120_000)
+
+const recordOf = ({ base }: TestClient, id: string) => `${base}/state/containers/default/${id}/record.json`
+const read = (client: TestClient, id: string) => JSON.parse(readFileSync(recordOf(client, id), 'utf8'))
+const change = (client: TestClient, id: string, changes: object) =>
+  writeFileSync(recordOf(client, id), JSON.stringify({ ...read(client, id), ...changes }))
+
+const stateOf = async (client: TestClient, id: string, format: string) =>
+  (await client.kata('inspect', '--format', format, id)).stdout.trim()
+
+test('on-failure starts a container again as often as it may, and the last exit code stays', async () => {
+  await using client = testClient()
+  await client.start('fails', ['sh', '-c', 'echo run; exit 3'], ['--restart', 'on-failure:2'])
+  await eventually(() => read(client, 'fails').restarts === 2 && read(client, 'fails').status === 'stopped')
+  await eventually(() => read(client, 'fails').restartsAt === undefined)
+  expect(await stateOf(client, 'fails', '{{.State.Status}} {{.State.ExitCode}} {{.RestartCount}}')).toBe(
+    'exited 3 2',
+  )
+  expect((await client.kata('logs', 'fails')).stdout).toBe('run\nrun\nrun\n')
+})
+
+test('a container that ran in the foreground goes on in the background, once it has ended', async () => {
+  await using client = testClient()
+  const ran = await client.kata(
+    ...['run', '--restart', 'on-failure:1', '--name', 'front', '--rootfs', client.base],
+    ...['--', 'sh', '-c', 'echo shown; exit 4'],
+  )
+  expect(ran).toMatchObject({ code: 4, stdout: 'shown\n' })
+  await eventually(() => read(client, 'front').restarts === 1 && read(client, 'front').status === 'stopped')
+  expect((await client.kata('logs', 'front')).stdout).toBe('shown\n')
+})
+
+test('stop ends always, also while it waits to start again; start begins anew', async () => {
+  await using client = testClient()
+  await client.start('brief', ['sleep', '60'], ['--restart', 'always'])
+  // The pauses have become long.
+  change(client, 'brief', { pauseMs: 60_000 })
+  await client.kata('kill', '--signal', 'HUP', 'brief')
+  await eventually(() => read(client, 'brief').restartsAt)
+  expect((await client.list())[0]).toMatchObject({ status: 'restarting', exitCode: 129 })
+  expect((await client.kata('rm', 'brief')).stderr).toContain('[CONTAINER_RUNNING]')
+  expect(await client.kata('stop', 'brief')).toMatchObject({ code: 0 })
+  expect((await client.list())[0]).toMatchObject({ status: 'stopped' })
+  expect(read(client, 'brief')).toMatchObject({ stopWanted: true })
+
+  expect(await client.kata('update', '--restart', 'no', 'brief')).toMatchObject({ code: 0 })
+  expect((await client.kata('start', 'brief')).code).toBe(0)
+  expect(read(client, 'brief')).toMatchObject({ status: 'running', restarts: 0, stopWanted: false })
+})
+
+test('kill ends it for good, and so does rm --force; a signal that asks for less does not', async () => {
+  await using client = testClient()
+  await client.start('killed', ['sleep', '60'], ['--restart', 'always'])
+  await client.kata('kill', '--signal', 'HUP', 'killed')
+  await eventually(() => read(client, 'killed').restarts === 1 && read(client, 'killed').status === 'running')
+  await client.kata('kill', 'killed')
+  await eventually(() => read(client, 'killed').status === 'stopped')
+  expect(read(client, 'killed').exitCode).toBe(137)
+  expect(read(client, 'killed').restartsAt).toBeUndefined()
+
+  await client.start('removed', ['sleep', '60'], ['--restart', 'always'])
+  expect((await client.kata('rm', '--force', 'removed', 'killed')).code).toBe(0)
+  expect(client.leftovers()).toEqual([])
+})
+
+test('after a boot, start --boot starts always and what nobody stopped; one whose shim dies starts again', async () => {
+  await using client = testClient()
+  await client.start('wanted', ['sleep', '60'], ['--restart', 'unless-stopped'])
+  await client.start('unwanted', ['sleep', '60'], ['--restart', 'unless-stopped'])
+  await client.start('ever', ['sleep', '60'], ['--restart', 'always'])
+  await client.kata('stop', '-t', '0', 'unwanted', 'ever')
+  process.kill((await client.list()).find(({ id }) => id === 'wanted')!.shimPid!, 'SIGKILL')
+  await eventually(() => read(client, 'wanted').restarts === 1 && read(client, 'wanted').status === 'running')
+
+  // As a host leaves it that goes down: nothing runs, and all processes are of another boot.
+  const { owner } = read(client, 'wanted')
+  process.kill(owner.pid, 'SIGKILL')
+  process.kill((await client.list()).find(({ id }) => id === 'wanted')!.shimPid!, 'SIGKILL')
+  change(client, 'wanted', { bootId: 'another' })
+  expect(await client.kata('start', '--boot')).toMatchObject({
+    code: 0,
+    stdout: 'default/ever\ndefault/wanted\n',
+  })
+  expect((await client.list()).map(({ id, status }) => `${id} ${status}`).sort()).toEqual([
+    'ever running',
+    'unwanted stopped',
+    'wanted running',
+  ])
+  expect((await client.kata('start', '--boot', 'ever')).stderr).toContain('[USAGE]')
+})
+
+test('--rm and --restart exclude each other', async () => {
+  await using client = testClient()
+  const { stderr } = await client.kata('run', '--rm', '--restart', 'always', '--rootfs', client.base, 'true')
+  expect(stderr).toContain('[OPTION_CONFLICT]')
+})

@@ -1,0 +1,56 @@
+/** Whether a container that has ended starts again, and when: docker's policies and pauses (`docker run --restart`). */
+import { needed, record } from '../../../json/compounds.ts'
+import { choice, uint32 } from '../../../json/values.ts'
+
+export const restartNames = ['no', 'on-failure', 'always', 'unless-stopped'] as const
+
+export interface RestartPolicy {
+  readonly name: (typeof restartNames)[number]
+  /** How often `on-failure` starts it again at most; 0: no bound. */
+  readonly most: number
+}
+
+export const readRestartPolicy = record<RestartPolicy>({
+  name: needed(choice(...restartNames)),
+  most: needed(uint32),
+})
+
+const [firstPauseMs, longestPauseMs] = [100, 60_000]
+/** A run as long as this was a good one: the pauses begin anew. */
+const goodRunMs = 10_000
+
+/** How a container has ended. */
+export interface Ended {
+  readonly policy: RestartPolicy | undefined
+  readonly exitCode: number
+  readonly ranMs: number
+  /** How often it was started again since a person started it. */
+  readonly restarts: number
+  /** Milliseconds before the last start; 0: a person's. */
+  readonly pauseMs: number
+  /** A person has stopped or killed it. */
+  readonly stopWanted: boolean
+}
+
+/** Milliseconds until it starts again; undefined when it does not. */
+export function nextPause({
+  policy,
+  exitCode,
+  ranMs,
+  restarts,
+  pauseMs,
+  stopWanted,
+}: Ended): number | undefined {
+  if (stopWanted || !wants(policy, exitCode, restarts)) return undefined
+  return pauseMs === 0 || ranMs >= goodRunMs ? firstPauseMs : Math.min(pauseMs * 2, longestPauseMs)
+}
+
+function wants(policy: RestartPolicy | undefined, exitCode: number, restarts: number): boolean {
+  if (policy?.name === 'on-failure') return exitCode !== 0 && (policy.most === 0 || restarts < policy.most)
+  return policy?.name === 'always' || policy?.name === 'unless-stopped'
+}
+
+/** Whether it starts when the host has booted; `always` does so although a person has stopped it, as with docker. */
+export function startsAtBoot(policy: RestartPolicy | undefined, stopWanted: boolean): boolean {
+  return policy?.name === 'always' || (policy?.name === 'unless-stopped' && !stopWanted)
+}

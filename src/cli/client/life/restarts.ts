@@ -1,0 +1,33 @@
+/** What the restart policy of a container asks of the process that waits for it, its keeper. */
+import type { Settings } from '../../settings.ts'
+import { type ContainerRecord, readRecord, updateRecord } from '../record.ts'
+import { nextPause } from './restart-policy.ts'
+
+/** Whether a process has to wait for the container while it runs in the background. */
+export function needsKeeper({ autoRemove, restart }: ContainerRecord): boolean {
+  return autoRemove || (restart !== undefined && restart.name !== 'no')
+}
+
+/** What a container's record says besides when it has ended with `exitCode`: whether its owner starts it again. */
+export function afterEnd(settings: Settings, { namespace, id }: ContainerRecord, exitCode: number) {
+  const was = readRecord(settings.stateDir, namespace, id)
+  const { restart: policy, startedAt, stopWanted = false, restarts = 0 } = was
+  // One that was being started has not run.
+  const ranMs = startedAt === undefined || was.status === 'creating' ? 0 : Date.now() - Date.parse(startedAt)
+  const pauseMs = nextPause({ policy, exitCode, ranMs, restarts, pauseMs: was.pauseMs ?? 0, stopWanted })
+  if (pauseMs === undefined) return { restartsAt: undefined }
+  return { pauseMs, restartsAt: new Date(Date.now() + pauseMs).toISOString() }
+}
+
+/** Notes that a person wants the container to end. */
+export function noteStop({ stateDir }: Settings, { namespace, id, restart }: ContainerRecord): void {
+  if (restart !== undefined) updateRecord(stateDir, namespace, id, { stopWanted: true })
+}
+
+/** INT, QUIT, KILL and TERM. */
+const ending: ReadonlySet<number> = new Set([2, 3, 9, 15])
+
+/** Notes that a person has sent the container this signal, if that is meant to end it. */
+export function noteSignal(settings: Settings, record: ContainerRecord, signal: number): void {
+  if (ending.has(signal) || signal === record.stopSignal) noteStop(settings, record)
+}
