@@ -1,4 +1,5 @@
 /** docs/docker-parity.md: every command of docker's, and every option of `docker run`, with what stands for it here. */
+import { containerWord } from '../../src/cli/container-word.ts'
 import { inPlaceOf } from '../../src/cli/docker-words.ts'
 import { documentedProgram } from './man/documented-program.ts'
 
@@ -26,7 +27,7 @@ export function commandParity(): Parity[] {
   const program = documentedProgram()
   return dockerCommands.map((word) => {
     const command = program.commands.find((candidate) => candidate.name() === word)
-    return parity(word, command?.summary(), 'kata-ts')
+    return parity(word, word === 'container' ? containerWord : command?.summary(), 'kata-ts')
   })
 }
 

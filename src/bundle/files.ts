@@ -10,6 +10,8 @@ const names = {
   overrides: 'overrides.json',
   /** The network that the command line asks for (`NetworkWishes`). Client to shim. */
   network: 'network.json',
+  /** Where what happens to the container is noted (`EventLogWishes`). Client to shim. */
+  events: 'events.json',
   /** Options of the runtime, for a pod that the Sandbox service makes. `start` to its daemon. */
   runtimeOptions: 'runtime-options.json',
   /** containerd's FIFO for the shim's log; where there is none, the shim keeps `shimLog`. Client to shim. */

@@ -5,6 +5,7 @@ import { ownPrefix } from '../linux/processes/own-program.ts'
 import { createLogger, type LogLevel } from '../log.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
+import { withoutContainerWord } from './container-word.ts'
 import { parseFormat } from './output/format.ts'
 import { ResultFile } from './output/result-file.ts'
 import { checkName } from './parse/name.ts'
@@ -23,7 +24,8 @@ export interface Surroundings {
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** Runs one command; all errors end here. */
-export async function runCli(argv: readonly string[], surroundings: Surroundings): Promise<number> {
+export async function runCli(words: readonly string[], surroundings: Surroundings): Promise<number> {
+  const argv = withoutContainerWord(words)
   let exitCode = 0
   const result = new ResultFile()
   const program = buildProgram({
@@ -40,7 +42,7 @@ export async function runCli(argv: readonly string[], surroundings: Surroundings
       const { throughService } = await import('./service/client.ts')
       return throughService(settings, argv)
     },
-    again: (words) => runCli(words, surroundings),
+    again: (more) => runCli(more, surroundings),
   })
   try {
     await program.parseAsync([...argv], { from: 'user' })

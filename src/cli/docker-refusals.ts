@@ -1,7 +1,5 @@
 /** Commands and options of docker's that we do not have, with the reason or what to use: docs/docker-parity.md is made of them. */
 
-const noDaemon = 'no daemon watches over containers'
-const checks = `${noDaemon}; run your check by \`kata-ts exec\`, from a timer`
 const blockIo = 'a machine has its disks from the VMM; its disk_rate_limiter keys bound them'
 const windows = 'it is for Windows containers'
 const sharedKernel = 'it is among containers of one kernel, and each has its own machine; use --cpus'
@@ -17,7 +15,6 @@ export const refusals: Readonly<Record<string, string>> = {
   checkpoint: 'a machine cannot be saved yet',
   compose: 'use Docker with the runtime kata-ts (docs/how-to/docker.md)',
   config: daemonOnly,
-  container: 'leave the word out: `kata-ts ps`, `kata-ts rm`',
   context: daemonOnly,
   diff: 'use `kata-ts cp NAME:/ -`, and compare',
   export: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
@@ -30,18 +27,14 @@ export const refusals: Readonly<Record<string, string>> = {
   node: daemonOnly,
   plugin: 'volumes and logs are kept by kata-ts itself',
   push: 'use `skopeo copy`',
-  rename: 'a container keeps the name that its machine has; remove it and run it with --name',
   save: 'use `skopeo copy docker://IMAGE docker-archive:FILE`',
   search: 'use `skopeo list-tags`',
   secret: daemonOnly,
   service: daemonOnly,
   stack: daemonOnly,
   swarm: daemonOnly,
-  system: 'use `kata-ts env`, `kata-ts gc` and `kata-ts volume prune`',
   tag: 'use `skopeo copy`',
   trust: 'use the policy.json of `skopeo`',
-  '--attach': 'use --interactive, or `kata-ts attach NAME` later',
-  '-a': 'use --interactive, or `kata-ts attach NAME` later',
   '--blkio-weight': blockIo,
   '--blkio-weight-device': blockIo,
   '--cgroup-parent': 'the key sandbox_cgroup_only and its neighbours in configuration.toml place a sandbox',
@@ -62,13 +55,6 @@ export const refusals: Readonly<Record<string, string>> = {
   '--disable-content-trust': 'use the policy.json of `skopeo`',
   '--domainname': 'use --dns-search',
   '--expose': 'nothing is closed between a container and its network',
-  '--health-cmd': checks,
-  '--health-interval': checks,
-  '--health-retries': checks,
-  '--health-start-interval': checks,
-  '--health-start-period': checks,
-  '--health-timeout': checks,
-  '--no-healthcheck': 'omit it: no health check of an image is run',
   '--io-maxbandwidth': windows,
   '--io-maxiops': windows,
   '--ip': onNetwork,
@@ -85,14 +71,10 @@ export const refusals: Readonly<Record<string, string>> = {
   '--network-alias': onNetwork,
   '--oom-kill-disable': 'cgroup v2 does not have it; use --memory',
   '--pid': ownNamespaces,
-  '--platform': 'an image is run as it is; choose with `skopeo copy --override-arch`',
   '--publish-all': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
   '-P': 'use --network ns:PATH; docs/how-to/run.md says how a port gets there',
   '--pull': 'images are files, and --image reads them as they are',
-  '--quiet': 'omit it: nothing is printed beside the command’s output',
-  '-q': 'omit it: nothing is printed beside the command’s output',
   '--runtime': 'kata-ts is the runtime; --config chooses its VMM',
-  '--sig-proxy': 'signals always go to the container; run it with --detach if they should not',
   '--storage-opt':
     'what a container writes has no bound of its own; give it a disk image: -v disk.img:/data:ext4',
   '--use-api-socket': daemonOnly,

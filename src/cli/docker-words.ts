@@ -7,14 +7,10 @@ import { refusals } from './docker-refusals.ts'
 
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
-  create: 'use `kata-ts run --detach`',
-  events: 'no daemon sees every container; use `kata-ts wait NAME`, or `kata-ts ps --format json`',
   network:
     'use `run --network bridge`, or `run --network ns:PATH` for a network of yours; see docs/how-to/run.md',
-  port: 'use `run --publish`; see docs/how-to/run.md',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
-  info: 'use `kata-ts env`, and `kata-ts check`',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
   '--container-memory': 'use --memory, which is the limit of the container; the machine has --machine-memory',
 }

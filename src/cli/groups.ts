@@ -4,6 +4,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
   'Run containers:': [
     ...[
       'run',
+      'create',
       'exec',
       'attach',
       'start',
@@ -14,13 +15,14 @@ const groups: Readonly<Record<string, readonly string[]>> = {
       'pause',
       'unpause',
       'update',
+      'rename',
       'rm',
       'cp',
     ],
   ],
-  'Look at containers:': ['ps', 'logs', 'top', 'stats', 'inspect'],
+  'Look at containers:': ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events'],
   'Images and volumes:': ['pull', 'images', 'rmi', 'prune', 'volume', 'direct-volume'],
-  'This host:': ['check', 'env', 'config', 'guest', 'audit', 'gc', 'service'],
+  'This host:': ['check', 'env', 'info', 'system', 'config', 'guest', 'audit', 'gc', 'service'],
   'About kata-ts:': ['version', 'completion', 'help'],
 }
 

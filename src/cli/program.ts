@@ -19,6 +19,7 @@ import { inspectCommand } from './commands/inspect.ts'
 import { attachCommand } from './commands/lifecycle/attach.ts'
 import { killCommand } from './commands/lifecycle/kill.ts'
 import { pauseCommand, unpauseCommand } from './commands/lifecycle/pause.ts'
+import { renameCommand } from './commands/lifecycle/rename.ts'
 import { restartCommand } from './commands/lifecycle/restart.ts'
 import { rmCommand } from './commands/lifecycle/rm.ts'
 import { startCommand } from './commands/lifecycle/start.ts'
@@ -26,11 +27,14 @@ import { stopCommand } from './commands/lifecycle/stop.ts'
 import { updateCommand } from './commands/lifecycle/update.ts'
 import { waitCommand } from './commands/lifecycle/wait.ts'
 import { logsCommand } from './commands/logs.ts'
+import { eventsCommand } from './commands/look/events.ts'
+import { portCommand } from './commands/look/port.ts'
 import { statsCommand } from './commands/look/stats.ts'
+import { infoCommand, systemCommand } from './commands/look/system.ts'
 import { topCommand } from './commands/look/top.ts'
 import { monitorCommand } from './commands/monitor.ts'
 import { psCommand } from './commands/ps.ts'
-import { runCommand } from './commands/run.ts'
+import { createCommand, runCommand } from './commands/run.ts'
 import { serviceCommand, serviceWorkerCommand } from './commands/service.ts'
 import { versionCommand } from './commands/version.ts'
 import { volumeCommand } from './commands/volume.ts'
@@ -39,6 +43,7 @@ import { groupOf } from './groups.ts'
 
 const commands = [
   runCommand,
+  createCommand,
   execCommand,
   psCommand,
   attachCommand,
@@ -50,6 +55,7 @@ const commands = [
   pauseCommand,
   unpauseCommand,
   updateCommand,
+  renameCommand,
   rmCommand,
   cpCommand,
   logsCommand,
@@ -59,6 +65,10 @@ const commands = [
   imagesCommand,
   rmiCommand,
   inspectCommand,
+  portCommand,
+  eventsCommand,
+  infoCommand,
+  systemCommand,
   volumeCommand,
   gcCommand,
   pruneCommand,

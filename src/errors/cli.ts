@@ -84,6 +84,11 @@ export const cliErrors = {
     'container {name} belongs to the terminal that runs it',
     'Type the detach keys there first (ctrl-p ctrl-q with `run -it`), or use `kata-ts exec -it {name} sh`.',
   ),
+  PORT_NOT_PUBLISHED: entry(
+    'not_found',
+    'port {port} of container {name} is not published',
+    'See `kata-ts port {name}` for those that are; `kata-ts run --publish` publishes one.',
+  ),
   CONTAINER_BUSY: entry(
     'unavailable',
     'container {name} is being started by another command',

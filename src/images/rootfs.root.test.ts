@@ -74,6 +74,7 @@ test('an OCI archive: gzip in two members and zstd, whiteouts, configuration', a
     WorkingDir: '/w',
     User: 'u:g',
     StopSignal: 'SIGQUIT',
+    Healthcheck: { Test: ['CMD-SHELL', 'true'], Interval: 5_000_000_000, Timeout: 0, Retries: 2 },
   }
   const layers = [
     { tar: lower, stored: gzip },
@@ -87,6 +88,7 @@ test('an OCI archive: gzip in two members and zstd, whiteouts, configuration', a
     workingDir: '/w',
     user: 'u:g',
     stopSignal: 'SIGQUIT',
+    healthcheck: { test: ['CMD-SHELL', 'true'], intervalMs: 5000, retries: 2 },
   })
   merged(rootfs, (root) => {
     expect(readdirSync(`${root}/etc`)).toEqual(['b'])

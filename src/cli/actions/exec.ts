@@ -124,9 +124,13 @@ async function wantedProcess(
   args: readonly string[],
 ): Promise<object> {
   const spec = readBundleSpec(pathsOf(settings, record).bundle)
-  const { tty: terminal = false, user, workdir } = flags
+  const { tty: terminal = false, user, workdir, privileged } = flags
   const env = [...readEnvFiles(flags.envFile ?? []), ...(flags.env ?? [])]
   const size = terminal ? await callerWindow() : undefined
   const account = user === undefined ? undefined : userInImage(layersOf(settings, record), user)
-  return processSpec(spec.process ?? {}, { args, terminal, size, env, user: account, workdir }, settings.env)
+  return processSpec(
+    spec.process ?? {},
+    { args, terminal, size, env, user: account, workdir, privileged: privileged === true },
+    settings.env,
+  )
 }

@@ -2,6 +2,7 @@ import { parseImageName, shortName } from '../../images/names/image-name.ts'
 import { listImages, type StoredImage } from '../../images/store/image-store.ts'
 import { removeImage } from '../../images/store/remove-images.ts'
 import { storePaths } from '../../images/store/store-paths.ts'
+import { appendEvent } from '../../sandbox/records/event-log.ts'
 import { imageUsers } from '../client/image-users.ts'
 import { type PullFlags, pull } from '../client/pull.ts'
 import type { ImagesFlags } from '../commands/images.ts'
@@ -49,9 +50,13 @@ export async function rmi(settings: Settings, force: boolean, names: readonly st
       }),
     )
     before = removal.catch(() => {})
-    return removal
+    return removal.then(() => noteRemoved(settings, name))
   })
 }
+
+/** Notes that an image was removed. */
+export const noteRemoved = ({ stateDir }: Settings, id: string): void =>
+  appendEvent(stateDir, { type: 'image', action: 'delete', namespace: '', id, attributes: {} })
 
 function listed({ name, id, digest, created, pulledAt, bytes }: StoredImage): Listed {
   return { name, id, digest, created, pulledAt, bytes }

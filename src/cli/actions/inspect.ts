@@ -12,6 +12,7 @@ import { plainJson } from '../../plain-text.ts'
 import { readFacts } from '../../sandbox/records/facts.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, pathsOf, sandboxOf } from '../client/external.ts'
+import { healthOf } from '../client/life/health-state.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { listVolumes, volumePaths } from '../client/volumes/store.ts'
@@ -78,6 +79,8 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
   const isLive = live !== undefined || shimPid !== undefined
   return {
     ...record,
+    healthcheck: record.health ?? null,
+    health: isExternal(record) ? null : (healthOf(settings, record) ?? null),
     status,
     exitCode,
     oomKilled: wasOomKilled(paths.bundle),

@@ -9,6 +9,7 @@ import { openSink } from '../client/output.ts'
 import { recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import type { LogsFlags } from '../commands/logs.ts'
+import { tellError } from '../explain.ts'
 import { parseMoment } from '../parse/moment.ts'
 import { parseWhole } from '../parse/number.ts'
 import type { Settings } from '../settings.ts'
@@ -16,8 +17,31 @@ import { findRecord } from './containers.ts'
 
 const pollMs = 200
 
-export async function logs(settings: Settings, flags: LogsFlags, name: string): Promise<number> {
+/** Those of several containers come one after the other, or with `--follow` as they come. An error of one does not hide the others. */
+export async function logs(settings: Settings, flags: LogsFlags, names: readonly string[]): Promise<number> {
   const selection = selectionOf(flags)
+  let exitCode = 0
+  const printed = names.map((name) => async () => {
+    try {
+      await logsOf(settings, flags, selection, name)
+    } catch (error) {
+      // The reader has left; there is nothing to tell about a container.
+      if (!(error instanceof KataError) || names.length === 1) throw error
+      tellError(settings, error)
+      exitCode = 1
+    }
+  })
+  if (flags.follow) await Promise.all(printed.map((print) => print()))
+  else for (const print of printed) await print()
+  return exitCode
+}
+
+async function logsOf(
+  settings: Settings,
+  flags: LogsFlags,
+  selection: Selection,
+  name: string,
+): Promise<void> {
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('LOG_ELSEWHERE', { name })
   if (!record.detached) throw new KataError('LOG_NOT_KEPT', { name })
@@ -25,6 +49,7 @@ export async function logs(settings: Settings, flags: LogsFlags, name: string): 
   const printer = new LogPrinter({
     sinks: { stdout: openSink(1), stderr: openSink(2) },
     timestamps: flags.timestamps === true,
+    prefix: flags.names ? `${name} ` : '',
   })
   const print = (records: Iterable<LogRecord>) => printer.print(inTime(records, selection))
   try {
@@ -35,7 +60,6 @@ export async function logs(settings: Settings, flags: LogsFlags, name: string): 
     }
     // What it wrote at its very end; lines that came while the first were printed are no more of the last ones.
     if (flags.follow) await print(reader.read())
-    return 0
   } finally {
     reader.close()
   }

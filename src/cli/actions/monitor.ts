@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { openContainerLog } from '../../sandbox/records/container-log.ts'
 import { endContainer } from '../client/end.ts'
 import { isExternal, pathsOf } from '../client/external.ts'
+import { watchHealth } from '../client/life/health.ts'
 import { startAgain } from '../client/life/keeper.ts'
 import { afterEnd } from '../client/life/restarts.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
@@ -31,12 +32,15 @@ async function monitorRun(settings: Settings, record: ContainerRecord): Promise<
   const task = await connect(record)
   const paths = recordPaths(settings.stateDir, record.namespace, record.id)
   const log = openContainerLog(paths.log, 'stdout', record.logBounds ?? defaultLogBounds)
+  const over = new AbortController()
+  const health = watchHealth(settings, record, task, over.signal)
   const output = readOn(`${dirname(paths.stdin)}/stdout`, (chunk) => log.write(chunk))
   const exitCode = await task.wait().catch((error) => {
     settings.log.error('the shim was lost', { id: record.id, error })
     return undefined
   })
-  await output
+  over.abort()
+  await Promise.all([output, health])
   log.close()
   await endContainer(settings, record, { exitCode, task, note: (code) => afterEnd(settings, record, code) })
 }

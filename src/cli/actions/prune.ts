@@ -10,6 +10,7 @@ import type { PruneFlags } from '../commands/images.ts'
 import { render } from '../output/format.ts'
 import { byteSize } from '../output/size.ts'
 import type { Settings } from '../settings.ts'
+import { noteRemoved } from './images.ts'
 import { rm } from './lifecycle/rm.ts'
 
 /** Shows what goes, asks, and removes it. Containers go first, so that their images are unused then. */
@@ -26,17 +27,18 @@ export async function prune(settings: Settings, flags: PruneFlags): Promise<numb
   const code =
     stopped.length === 0 ? 0 : await rm({ ...settings, print: () => {} }, { force: false }, stopped)
   const removed = await pruneStore(paths, () => imageUsers(settings.stateDir))
+  for (const image of removed.images) noteRemoved(settings, image)
   report(settings, stopped, removed)
   return code
 }
 
-/** Those that have ended in order; what a crash left is the business of `gc`. */
+/** Those that nobody started, or that have ended in order; what a crash left is the business of `gc`. */
 async function stoppedContainers(settings: Settings): Promise<string[]> {
   const { stateDir, namespace } = settings
   const all = await Promise.all(
     listRecords(stateDir, namespace).map(async (id) => {
       const { status } = await observe(readRecord(stateDir, namespace, id))
-      return status === 'stopped' ? [id] : []
+      return status === 'stopped' || status === 'created' ? [id] : []
     }),
   )
   return all.flat()

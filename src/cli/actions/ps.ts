@@ -3,7 +3,8 @@ import { readFacts, type SandboxFacts } from '../../sandbox/records/facts.ts'
 import { listSandboxes } from '../../sandbox/records/gc.ts'
 import type { OpenWall } from '../../sandbox/records/open-walls.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
-import { listExternal, pathsOf, sandboxOf } from '../client/external.ts'
+import { isExternal, listExternal, pathsOf, sandboxOf } from '../client/external.ts'
+import { healthOf } from '../client/life/health-state.ts'
 import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import { volumesOf } from '../client/volumes/uses.ts'
@@ -147,6 +148,7 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
     ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
     ...{ startedAt, finishedAt, labels },
     volumes: volumesOf({ ...settings, namespace }, bundle),
+    health: isExternal(record) || !isUp(seen) ? null : (healthOf(settings, record)?.status ?? null),
     oomKilled: wasOomKilled(bundle),
     shimPid: seen.shimPid ?? null,
     vmmPid: seen.vmmPid ?? null,
@@ -155,6 +157,8 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
     openWalls: facts?.openWalls ?? null,
   }
 }
+
+const isUp = ({ status }: Observation): boolean => status === 'running' || status === 'paused'
 
 function names(list: readonly Listed[]): string {
   return list.map(({ id }) => `${id}\n`).join('')
@@ -187,7 +191,9 @@ function statusText({
   status,
   exitCode,
   oomKilled,
-}: Pick<Listed, 'status' | 'exitCode' | 'oomKilled'>): string {
+  health,
+}: Pick<Listed, 'status' | 'exitCode' | 'oomKilled' | 'health'>): string {
+  if (health !== null) return `${status} (${health})`
   if (exitCode === null) return status
   return `${status} (${exitCode}${oomKilled && exitCode !== 0 ? ', OOM' : ''})`
 }

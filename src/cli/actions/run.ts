@@ -8,7 +8,7 @@ import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { callerWindow, requireTerminal } from '../client/attach.ts'
 import { type ContainerInit, containerInit } from '../client/container-init.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
-import { type ContainerPlan, runAttached, runDetached } from '../client/run.ts'
+import { type Attached, type ContainerPlan, createOnly, runAttached, runDetached } from '../client/run.ts'
 import { interruptible } from '../client/signals.ts'
 import { consoleSize } from '../client/spec.ts'
 import { prepareVolumes } from '../client/volumes/fill.ts'
@@ -21,6 +21,7 @@ import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { readEnvFiles } from '../parse/env-file.ts'
+import { healthCheckOf, parseHealth } from '../parse/health.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { readLabels } from '../parse/labels.ts'
 import { parseLogOptions } from '../parse/log-options.ts'
@@ -37,7 +38,34 @@ import type { Settings } from '../settings.ts'
 import { networkOf } from './run-network.ts'
 
 /** The exit code is the command's own; 125, 126 and 127 are ours, as in docker. */
-export async function run(settings: Settings, flags: RunFlags, words: RunWords): Promise<number> {
+export function run(settings: Settings, flags: RunFlags, words: RunWords): Promise<number> {
+  return withPlan(settings, flags, words, async (plan) => {
+    if (flags.detach !== true) return runAttached(settings, plan, attachedOf(flags))
+    await runDetached(settings, plan)
+    return printId(settings, plan)
+  })
+}
+
+/** Makes the container, and no machine. */
+export function create(settings: Settings, flags: RunFlags, words: RunWords): Promise<number> {
+  // It runs in the background, unless `start --attach` says otherwise.
+  return withPlan(settings, { ...flags, detach: true }, words, async (plan) => {
+    createOnly(settings, plan)
+    return printId(settings, plan)
+  })
+}
+
+function printId({ format, print }: Settings, { id }: ContainerPlan): number {
+  print(format === 'json' ? `${JSON.stringify({ id })}\n` : `${id}\n`)
+  return 0
+}
+
+async function withPlan(
+  settings: Settings,
+  flags: RunFlags,
+  words: RunWords,
+  work: (plan: ContainerPlan) => Promise<number>,
+): Promise<number> {
   let idFile: string | undefined
   try {
     const plan = await planOf(settings, flags, words)
@@ -45,10 +73,7 @@ export async function run(settings: Settings, flags: RunFlags, words: RunWords):
       writeFileSync(flags.cidfile, plan.id, { flag: 'wx' })
       idFile = flags.cidfile
     }
-    if (flags.detach !== true) return await runAttached(settings, plan)
-    await runDetached(settings, plan)
-    settings.print(settings.format === 'json' ? `${JSON.stringify({ id: plan.id })}\n` : `${plan.id}\n`)
-    return 0
+    return await work(plan)
   } catch (error) {
     // There is no such container.
     if (idFile !== undefined) rmSync(idFile, { force: true })
@@ -57,11 +82,26 @@ export async function run(settings: Settings, flags: RunFlags, words: RunWords):
   }
 }
 
+const streamNames = ['stdin', 'stdout', 'stderr'] as const
+
+/** @throws KataError OPTION_INVALID. */
+function attachedOf({ attach, sigProxy }: RunFlags): Attached {
+  const names = (attach ?? streamNames).map((text) =>
+    parseChoice(text.toLowerCase(), '--attach', streamNames),
+  )
+  return {
+    streams: new Set(names),
+    passesSignals: sigProxy === undefined || parseBoolean(sigProxy, '--sig-proxy'),
+  }
+}
+
 /** Checks everything the person asked for before anything is made. */
 async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Promise<ContainerPlan> {
   const { interactive = false, tty: terminal = false, detach = false, rm: autoRemove = false } = flags
   const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
   refuseConflicts(flags)
+  attachedOf(flags)
+  if (flags.platform !== undefined) parseChoice(flags.platform, '--platform', platforms)
   if (!detach) requireTerminal({ interactive, terminal })
   const id = checkName(flags.name ?? generateName(), 'container')
   const overrides = overridesOf(flags)
@@ -93,6 +133,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   // An image may have to be pulled, so what can be wrong with the rest is found first.
   envOver([])
   const stop = stopOf(flags)
+  const health = parseHealth(flags)
   const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
   const rootfs = await chooseRootfs(settings, flags, words)
   const command = commandOf(rootfs, flags.entrypoint)
@@ -120,6 +161,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     spec: { ...spec, process: { ...spec.process, ...consoleSize(terminal, size) } },
     ...stop,
     restart,
+    health: healthCheckOf(health, rootfs.config.healthcheck),
     stopSignal: stop.stopSignal ?? stopSignalOf(rootfs),
     network: network.wishes,
     image: rootfs.description,
@@ -130,7 +172,16 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   }
 }
 
-function refuseConflicts({ interactive, rootfs, image, rm, restart }: RunFlags): void {
+/** Of the images that a machine here can run. */
+const platforms = ['linux/amd64', 'linux/x86_64']
+
+function refuseConflicts({ interactive, rootfs, image, rm, restart, attach, detach }: RunFlags): void {
+  if (attach !== undefined && detach === true)
+    throw new KataError('OPTION_CONFLICT', {
+      options: '--attach and --detach',
+      reason: 'a container in the background has nobody to attach',
+      remedy: 'Omit one of them, and see `kata-ts attach`.',
+    })
   if (rm === true && restart !== undefined && restart !== 'no')
     throw new KataError('OPTION_CONFLICT', {
       options: '--rm and --restart',

@@ -22,6 +22,8 @@ export interface AttachOptions {
   /** It runs already. */
   readonly isStarted?: boolean
   readonly log: Logger
+  /** Absent or true: signals go to the process; false: the first one leaves it. */
+  readonly passesSignals?: boolean
   /** Called with each signal that is passed on. */
   readonly onSignal?: (signal: number) => void
   /** Tells the person something. */
@@ -43,7 +45,11 @@ export async function attach(options: AttachOptions): Promise<number | undefined
       .catch((error) => log.debug('signal not delivered', { signal, error }))
   }
   // From here on the process may run, so a signal is meant for it and not for its start.
-  signals.handle((signal, repeated) => void kill(repeated ? SIGKILL : parseSignal(signal)))
+  const left = Promise.withResolvers<undefined>()
+  signals.handle((signal, repeated) => {
+    if (options.passesSignals === false) left.resolve(undefined)
+    else void kill(repeated ? SIGKILL : parseSignal(signal))
+  })
   await started
   const exited = task.wait(execId)
   // Awaited below; a rejection before that must not count as unhandled.
@@ -57,7 +63,7 @@ export async function attach(options: AttachOptions): Promise<number | undefined
   const leaveTerminal = options.terminal ? await enterTerminal(options) : () => {}
   streams.started()
   try {
-    const code = await Promise.race([exited, streams.detached])
+    const code = await Promise.race([exited, streams.detached, left.promise])
     if (code === undefined) return void (await streams.leave())
     await streams.finish()
     return isFailure(lost) ? toldAs(lost, code, options.tell) : code

@@ -4,6 +4,7 @@ import { parseImageName } from '../../images/names/image-name.ts'
 import { lookForImage, type StoredImage } from '../../images/store/image-store.ts'
 import { pullImage } from '../../images/store/pull.ts'
 import { storePaths } from '../../images/store/store-paths.ts'
+import { appendEvent } from '../../sandbox/records/event-log.ts'
 import { loadForPerson } from '../configuration.ts'
 import { createPullProgress } from '../output/pull-progress.ts'
 import { parseBoolean, parseChoice } from '../parse/number.ts'
@@ -32,6 +33,13 @@ export async function pull(settings: Settings, name: string, flags: PullFlags): 
       }),
     )
     progress.done()
+    appendEvent(settings.stateDir, {
+      type: 'image',
+      action: 'pull',
+      namespace: '',
+      id: stored.name,
+      attributes: {},
+    })
     return stored
   } catch (error) {
     progress.failed()

@@ -22,12 +22,14 @@ import { removeTree } from '../../linux/files/remove-tree.ts'
 import { checked, libc } from '../../linux/libc.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import type { LogBounds } from '../../sandbox/records/container-log.ts'
+import { appendEvent } from '../../sandbox/records/event-log.ts'
 import type { Labels } from '../parse/labels.ts'
 import { checkName, isName } from '../parse/name.ts'
+import { type HealthCheck, readHealthCheck } from './life/health-check.ts'
 import { type RestartPolicy, readRestartPolicy } from './life/restart-policy.ts'
 
-/** `creating` until Create has returned; `stopped` once everything but the record itself was released. */
-export type RecordStatus = 'creating' | 'running' | 'stopped'
+/** `created`: nobody has started it yet. `creating` until Create has returned; `stopped` once everything but the record itself was released. */
+export type RecordStatus = 'created' | 'creating' | 'running' | 'stopped'
 
 export interface ContainerRecord {
   readonly id: string
@@ -63,6 +65,7 @@ export interface ContainerRecord {
   /** Seconds that `stop` waits for the end before SIGKILL; absent: 10. */
   readonly stopTimeout?: number | undefined
   readonly restart?: RestartPolicy | undefined
+  readonly health?: HealthCheck | undefined
   /** How often it was started again by its policy since a person started it. */
   readonly restarts?: number | undefined
   /** Milliseconds that its policy waited before the last of these starts. */
@@ -86,7 +89,7 @@ const containerRecord = record<ContainerRecord>({
   layers: needed(list(text)),
   createdAt: needed(text),
   startedAt: text,
-  status: needed(choice('creating', 'running', 'stopped')),
+  status: needed(choice('created', 'creating', 'running', 'stopped')),
   address: text,
   exitCode: number,
   finishedAt: text,
@@ -100,6 +103,7 @@ const containerRecord = record<ContainerRecord>({
   stopSignal: number,
   stopTimeout: number,
   restart: readRestartPolicy,
+  health: readHealthCheck,
   restarts: number,
   pauseMs: number,
   restartsAt: text,
@@ -154,7 +158,8 @@ export function readRecord(stateDir: string, namespace: string, id: string): Con
   const { file, directory } = recordPaths(stateDir, namespace, id)
   if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace })
   try {
-    return readFile(containerRecord, file)
+    // A container that was renamed has its new name by its place.
+    return { ...readFile(containerRecord, file), id }
   } catch (cause) {
     // Removed by its owner between the two calls.
     if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace }, { cause })
@@ -207,13 +212,25 @@ export async function removeRecord(
 ): Promise<void> {
   const { directory } = recordPaths(stateDir, namespace, id)
   const removed = `${stateDir}/containers/${namespace}/${removedPrefix}${crypto.randomUUID()}`
+  const facts = factsForEvent(stateDir, namespace, id)
   try {
     renameSync(directory, removed)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
     throw error
   }
+  appendEvent(stateDir, { type: 'container', action: 'destroy', namespace, id, attributes: facts })
   await finishRemoval(removed, signal)
+}
+
+/** A record that cannot be read says nothing. */
+function factsForEvent(stateDir: string, namespace: string, id: string): Record<string, string> {
+  try {
+    const { image, labels = {} } = readRecord(stateDir, namespace, id)
+    return { ...labels, image, name: id }
+  } catch {
+    return { name: id }
+  }
 }
 
 /** The rests of removed records of a namespace: paths for {@link finishRemoval}. */

@@ -1,6 +1,7 @@
 /** The life of a container as its client lives it: claim the name, start the shim, Create, Start, Wait, Delete. */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { writeEventLogWishes } from '../../bundle/event-log.ts'
 import { bundleFile } from '../../bundle/files.ts'
 import { forgetRun } from '../../bundle/forget-run.ts'
 import { type NetworkWishes, writeNetworkWishes } from '../../bundle/network.ts'
@@ -19,9 +20,13 @@ import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
 import { type EtcWishes, writeEtcFiles } from './etc-files.ts'
+import { eventAttributes, noteEvent } from './events.ts'
+import { watchHealth } from './life/health.ts'
+import type { HealthCheck } from './life/health-check.ts'
 import type { RestartPolicy } from './life/restart-policy.ts'
 import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
+import type { ByteSink } from './output.ts'
 import {
   type ContainerRecord,
   createRecord,
@@ -55,32 +60,51 @@ export interface ContainerPlan {
   readonly stopSignal?: number | undefined
   readonly stopTimeout?: number | undefined
   readonly restart?: RestartPolicy | undefined
+  readonly health?: HealthCheck | undefined
   readonly overrides: Overrides
   /** A network that the shim makes. */
   readonly network?: NetworkWishes | undefined
   readonly configFile?: string | undefined
 }
 
+/** What of the command's a container in the foreground is attached to. */
+export interface Attached {
+  readonly streams: ReadonlySet<'stdin' | 'stdout' | 'stderr'>
+  /** Signals go to the container; otherwise the first one leaves it. */
+  readonly passesSignals: boolean
+}
+
+const dropped: ByteSink = { write: async () => {} }
+
 /** Runs the container in the foreground and returns the exit code of its process. */
-export async function runAttached(settings: Settings, plan: ContainerPlan): Promise<number> {
+export async function runAttached(
+  settings: Settings,
+  plan: ContainerPlan,
+  { streams: wanted, passesSignals }: Attached,
+): Promise<number> {
   // Before anything is made: from here on a signal ends this process in an orderly way.
   const signals = catchSignals()
   let streams: AttachedStreams | undefined
   let session: Session | undefined
+  const over = new AbortController()
   try {
     const container = prepare(settings, plan, false)
     session = new Session(settings, container)
-    const { id, interactive, terminal } = plan
+    const { id, terminal } = plan
+    const interactive = plan.interactive && wanted.has('stdin')
+    const [output, errors] = [wanted.has('stdout') ? 1 : dropped, wanted.has('stderr') ? 2 : dropped]
     streams = attachStreams({
-      ...{ directory: dirname(container.paths.stdin), interactive, terminal, input: 0, output: 1, errors: 2 },
+      ...{ directory: dirname(container.paths.stdin), interactive, terminal, input: 0, output, errors },
       ...(interactive && terminal ? { detachKeys: plan.detachKeys } : {}),
     })
     const task = await session.create(streams.uris, signals)
     const { log, tell } = settings
     const onSignal = (signal: number) => noteSignal(settings, container.record, signal)
     const asked = { task, id, execId: '', streams, signals, interactive, terminal, log, tell, onSignal }
-    const run = attach(asked)
+    const run = attach({ ...asked, passesSignals })
+    void watchHealth(settings, container.record, task, over.signal)
     const exitCode = await Promise.race([run, signals.interrupted])
+    over.abort()
     if (exitCode === undefined) return session.handOver(task)
     session.reportFailure(exitCode)
     await session.end(exitCode, signals)
@@ -89,9 +113,17 @@ export async function runAttached(settings: Settings, plan: ContainerPlan): Prom
     await session?.fail(signals)
     throw error
   } finally {
+    over.abort()
     streams?.close()
     signals.release()
   }
+}
+
+/** Makes the container, whose machine a later start makes. */
+export function createOnly(settings: Settings, plan: ContainerPlan): void {
+  const { record, rootfs } = prepare(settings, plan, true)
+  rootfs()
+  updateRecord(settings.stateDir, record.namespace, record.id, { status: 'created', owner: undefined })
 }
 
 /** Starts the container and leaves it to its shim, which keeps its exit code until it is removed. */
@@ -164,10 +196,10 @@ function prepareAgain(
 /** Writes go into the container's directory; the layers stay as they are. */
 function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
   const { id, command, image, imageId, layers, terminal, autoRemove, spec, overrides } = plan
-  const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart } = plan
+  const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health } = plan
   const record: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, imageId, layers, terminal, detached, autoRemove },
-    ...{ interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart },
+    ...{ interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health },
     createdAt: new Date().toISOString(),
     status: 'creating',
     owner: processRef(process.pid)!,
@@ -177,6 +209,8 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): St
   plan.onRecorded()
   writeFileSync(bundleFile(paths.bundle, 'spec'), JSON.stringify(spec), { mode: 0o600 })
   writeOverrides(paths.bundle, overrides)
+  writeEventLogWishes(paths.bundle, { stateDir: settings.stateDir, attributes: eventAttributes(record) })
+  noteEvent(settings, record, 'create')
   if (plan.network !== undefined) writeNetworkWishes(paths.bundle, plan.network)
   const rootfs = () => {
     makeUpper(layers, paths.directory)

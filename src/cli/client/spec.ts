@@ -1,4 +1,5 @@
 /** The OCI process of an exec: the container's own process with what the person asked for. */
+import { allCapabilities } from '../../oci/defaults/capabilities.ts'
 import type { SpecUser } from '../../oci/defaults/default-spec.ts'
 import type { OciCapabilities, OciProcess } from '../../oci/spec.ts'
 import { mergeEnv } from '../parse/env.ts'
@@ -10,6 +11,8 @@ export interface ProcessWishes {
   readonly size?: { readonly rows: number; readonly columns: number } | undefined
   readonly env: readonly string[]
   readonly user?: SpecUser | undefined
+  /** Every capability of the guest. */
+  readonly privileged?: boolean
   readonly workdir?: string | undefined
 }
 
@@ -19,7 +22,7 @@ export function processSpec(
   wishes: ProcessWishes,
   callerEnv: Readonly<Record<string, string | undefined>>,
 ): OciProcess {
-  const { terminal, size, user, workdir } = wishes
+  const { terminal, size, user = base.user, workdir, privileged = false } = wishes
   const { env: baseEnv = [] } = base
   const terminalEnv = terminal && !baseEnv.some((line) => line.startsWith('TERM=')) ? ['TERM=xterm'] : []
   const { consoleSize: _baseSize, ...kept } = base
@@ -29,7 +32,9 @@ export function processSpec(
     ...consoleSize(terminal, size),
     args: [...wishes.args],
     env: mergeEnv([...baseEnv, ...terminalEnv], wishes.env, callerEnv),
-    ...(user === undefined ? {} : { user, capabilities: capabilitiesOf(base, user) }),
+    ...(wishes.user === undefined && !privileged
+      ? {}
+      : { user, capabilities: capabilitiesOf(base, user, privileged) }),
     ...(workdir === undefined ? {} : { cwd: workdir }),
   }
 }
@@ -40,8 +45,8 @@ export function consoleSize(terminal: boolean, size: ProcessWishes['size']) {
 }
 
 /** As for the container itself: root holds what the container may have, anybody else nothing. */
-function capabilitiesOf(base: OciProcess, { uid }: SpecUser): OciCapabilities {
-  const { bounding = [] } = base.capabilities ?? {}
-  const held = uid === 0 ? bounding : []
+function capabilitiesOf(base: OciProcess, user: OciProcess['user'], privileged: boolean): OciCapabilities {
+  const bounding = privileged ? [...allCapabilities] : (base.capabilities?.bounding ?? [])
+  const held = (user?.uid ?? 0) === 0 ? bounding : []
   return { bounding, effective: held, permitted: held }
 }

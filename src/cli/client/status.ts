@@ -29,6 +29,7 @@ const askTimeoutMs = 2000
 /** Asks the shim, unless the record is enough. Never throws: a shim that does not answer is a result. */
 export async function observe(record: ContainerRecord): Promise<Observation> {
   const { status, exitCode, address, owner } = record
+  if (status === 'created') return { status, held: false }
   const ownerLives = owner !== undefined && isAlive(owner)
   if (status === 'stopped') {
     const isPaused = record.restartsAt !== undefined && ownerLives

@@ -12,6 +12,7 @@ export interface ExecFlags {
   readonly envFile?: readonly string[]
   readonly user?: string
   readonly workdir?: string
+  readonly privileged?: true
 }
 
 export function execCommand(cli: Cli): Command {
@@ -30,6 +31,7 @@ export function execCommand(cli: Cli): Command {
     .option('--env-file <file>', 'lines of KEY=VALUE; --env wins; repeatable', collect)
     .option('-u, --user <user[:group]>', 'name or number inside the container')
     .option('-w, --workdir <dir>', 'working directory inside the container')
+    .option('--privileged', 'give the command every capability in the guest; nothing of the host')
   return rootAction<ExecFlags>(command, cli, async (settings, flags, [name = '', ...words]) => {
     // Options end at the name, so a `--` behind it is still there.
     const args = words[0] === '--' ? words.slice(1) : words

@@ -8,12 +8,13 @@ export interface LogsFlags {
   readonly since?: string
   readonly until?: string
   readonly timestamps?: true
+  readonly names?: true
 }
 
 export function logsCommand(cli: Cli): Command {
   const command = describe({
-    usage: 'logs <name>',
-    summary: 'print the output of a container in the background, stdout and stderr in their order',
+    usage: 'logs <name...>',
+    summary: 'print the output of containers in the background, stdout and stderr in their order',
     example: 'logs --follow --tail 20 web',
   })
     .option('-f, --follow', 'keep printing until the container ends')
@@ -21,8 +22,9 @@ export function logsCommand(cli: Cli): Command {
     .option('--since <time>', 'only lines since then: 10m ago, or 2026-01-02T15:04:05Z')
     .option('--until <time>', 'only lines until then')
     .option('-t, --timestamps', 'begin each line with its time')
-  return rootAction<LogsFlags>(command, cli, async (settings, flags, [name = '']) => {
+    .option('--names', 'begin each line with the name of its container')
+  return rootAction<LogsFlags>(command, cli, async (settings, flags, names) => {
     const { logs } = await import('../actions/logs.ts')
-    return logs(settings, flags, name)
+    return logs(settings, flags, names)
   })
 }

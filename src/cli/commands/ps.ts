@@ -24,7 +24,7 @@ export function psCommand(cli: Cli): Command {
     .option('--running', 'only running containers')
     .option(
       '-f, --filter <key=value>',
-      'label=KEY[=VALUE], name=PART, id=START, status=STATUS, exited=CODE, volume=NAME or ancestor=IMAGE; repeatable',
+      'label=KEY[=VALUE], name=PART, id=START, status=STATUS, exited=CODE, volume=NAME, ancestor=IMAGE or health=HEALTH; repeatable',
       collect,
     )
     .option('-q, --quiet', 'names only')

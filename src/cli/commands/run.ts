@@ -1,17 +1,23 @@
 /** `kata-ts run`: a command in a container in a virtual machine of its own. */
 import { type Command, Option } from 'commander'
+import type { HealthFlags } from '../parse/health.ts'
 import type { RightsFlags } from '../parse/rights.ts'
 import { type Cli, collect, describe, rootAction } from './command.ts'
 import { registryOptions } from './images.ts'
+import { healthOptions } from './run-health.ts'
 import { type PlaceFlags, placeOptions } from './run-place.ts'
 import { rightsOptions } from './run-rights.ts'
 
-export interface RunFlags extends RightsFlags, PlaceFlags {
+export interface RunFlags extends RightsFlags, PlaceFlags, HealthFlags {
   readonly addHost?: readonly string[]
   readonly dns?: readonly string[]
   readonly interactive?: true
   readonly tty?: true
   readonly detach?: true
+  readonly attach?: readonly string[]
+  readonly sigProxy?: string
+  readonly quiet?: true
+  readonly platform?: string
   readonly detachKeys?: string
   readonly rm?: true
   readonly restart?: string
@@ -69,38 +75,78 @@ const rawArgsOf = (command: Command): readonly string[] =>
   (command.parent as unknown as { readonly rawArgs: readonly string[] }).rawArgs
 
 export function runCommand(cli: Cli): Command {
-  const command = describe({
-    usage: 'run [image] [command...]',
-    summary: 'run a command in a new container in a virtual machine of its own',
-    example: "run --rm -it -m 512M -v /srv/data:/data:ro busybox sh -c 'ls /data'",
-  }).passThroughOptions()
-  // Help shows them in this order.
-  for (const add of [
-    startOptions,
-    imageOptions,
-    sizeOptions,
-    contentOptions,
-    machineOptions,
-    placeOptions,
-    rightsOptions,
-  ])
-    add(command)
+  const command = containerOptions(
+    describe({
+      usage: 'run [image] [command...]',
+      summary: 'run a command in a new container in a virtual machine of its own',
+      example: "run --rm -it -m 512M -v /srv/data:/data:ro busybox sh -c 'ls /data'",
+    }),
+    [startOptions, nameOptions],
+  )
   return rootAction<RunFlags>(command, cli, async (settings, flags, args) => {
     const { run } = await import('../actions/run.ts')
     return run(settings, flags, wordsOf(args, rawArgsOf(command)))
   })
 }
 
-/** How the container is started, and from which files. */
-const startOptions = (command: Command): Command =>
+export function createCommand(cli: Cli): Command {
+  const command = containerOptions(
+    describe({
+      usage: 'create [image] [command...]',
+      summary: 'make a container as `run` does, for a later `start`; its machine is made then',
+      example: 'create --name web busybox httpd -f',
+    }),
+    [ioOptions, nameOptions],
+  )
+  return rootAction<RunFlags>(command, cli, async (settings, flags, args) => {
+    const { create } = await import('../actions/run.ts')
+    return create(settings, flags, wordsOf(args, rawArgsOf(command)))
+  })
+}
+
+function containerOptions(command: Command, first: readonly ((command: Command) => Command)[]): Command {
+  command.passThroughOptions()
+  // Help shows them in this order.
+  for (const add of [
+    ...first,
+    imageOptions,
+    sizeOptions,
+    contentOptions,
+    machineOptions,
+    healthOptions,
+    placeOptions,
+    rightsOptions,
+  ])
+    add(command)
+  return command
+}
+
+const ioOptions = (command: Command): Command =>
   command
     .option('-i, --interactive', 'pass standard input to the command, or with --detach keep it for `attach`')
     .option('-t, --tty', 'give the command a terminal')
+
+/** How a container is started that is not only made. */
+const startOptions = (command: Command): Command =>
+  ioOptions(command)
     .option('-d, --detach', 'print the name and leave the container running')
+    .option(
+      '-a, --attach <stream>',
+      'only stdin, stdout or stderr of the command in the foreground; repeatable (default: all)',
+      collect,
+    )
+    .option(
+      '--sig-proxy <bool>',
+      'false: a signal ends this command, and leaves the container running (default: true)',
+    )
     .option(
       '--detach-keys <keys>',
       'what leaves a terminal, to come back by `attach` (default: ctrl-p,ctrl-q)',
     )
+
+/** What it is called, and what happens at its end. */
+const nameOptions = (command: Command): Command =>
+  command
     .option('--rm', 'remove the container once it has ended')
     .option(
       '--restart <policy>',
@@ -124,7 +170,9 @@ const imageOptions = (command: Command): Command =>
         '--image <file[:tag]>',
         'root file system: an OCI or docker archive, an OCI layout directory, or - for an archive on standard input',
       )
-      .option('--pull <when>', 'missing, always or never: when to ask the registry (default: missing)'),
+      .option('--pull <when>', 'missing, always or never: when to ask the registry (default: missing)')
+      .option('-q, --quiet', 'no progress of a pull on standard error')
+      .option('--platform <os/arch>', 'linux/amd64, which every image has to be'),
   )
 
 /** Sizes and limits. */

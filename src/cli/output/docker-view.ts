@@ -1,5 +1,6 @@
 /** A container in docker's fields, for templates: `{{.Names}}` of `ps`, `{{.State.Status}}` of `inspect`. */
 import type { OciSpec } from '../../oci/spec.ts'
+import type { Health, HealthCheck } from '../client/life/health-check.ts'
 import type { ContainerRecord } from '../client/record.ts'
 import type { LiveStatus } from '../client/status.ts'
 import type { Labels } from '../parse/labels.ts'
@@ -17,6 +18,7 @@ export interface Listed {
   readonly finishedAt: string | null
   readonly labels: Labels
   readonly volumes: readonly string[]
+  readonly health: Health['status'] | null
 }
 
 /** Docker's word for a status of ours. */
@@ -48,6 +50,7 @@ export function dockerRow(container: Listed & { readonly namespace: string }, no
       .map(([name, value]) => `${name}=${value}`)
       .join(','),
     Mounts: volumes.join(','),
+    Health: container.health ?? '',
     Label: (name: unknown) => (Object.hasOwn(labels, String(name)) ? labels[String(name)] : ''),
   }
 }
@@ -65,13 +68,15 @@ export const dockerTitles: Readonly<Record<keyof ReturnType<typeof dockerRow>, u
   Status: 'STATUS',
   Labels: 'LABELS',
   Mounts: 'MOUNTS',
+  Health: 'HEALTH',
   Label: (name: unknown) => String(name),
 }
 
 /** `Up 5 minutes`, `Exited (0) 2 hours ago`. */
-function statusSentence({ status, exitCode, createdAt, startedAt, finishedAt }: Listed, now: number): string {
+function statusSentence(listed: Listed, now: number): string {
+  const { status, exitCode, createdAt, startedAt, finishedAt, health } = listed
   const since = (moment: string | null) => longDuration(now - Date.parse(moment ?? createdAt))
-  if (status === 'running' || status === 'unresponsive') return `Up ${since(startedAt)}`
+  if (status === 'running' || status === 'unresponsive') return `Up ${since(startedAt)}${healthWords(health)}`
   if (status === 'paused') return `Up ${since(startedAt)} (Paused)`
   if (status === 'dead') return 'Dead'
   if (status !== 'stopped' && status !== 'restarting') return 'Created'
@@ -79,8 +84,13 @@ function statusSentence({ status, exitCode, createdAt, startedAt, finishedAt }: 
   return `${word} (${exitCode ?? '?'})${finishedAt === null ? '' : ` ${since(finishedAt)} ago`}`
 }
 
+const healthWords = (health: Listed['health']): string =>
+  health === null ? '' : ` (${health === 'starting' ? 'health: starting' : health})`
+
 /** What `inspect` knows of a container. */
-interface Inspected extends Omit<ContainerRecord, 'status' | 'exitCode'> {
+interface Inspected extends Omit<ContainerRecord, 'status' | 'exitCode' | 'health'> {
+  readonly health: Health | null
+  readonly healthcheck: HealthCheck | null
   readonly status: LiveStatus
   readonly exitCode: number | null
   readonly oomKilled: boolean
@@ -119,6 +129,7 @@ export function dockerFacts<Facts extends Inspected>(
       Error: failure?.message ?? '',
       StartedAt: facts.startedAt ?? '',
       FinishedAt: facts.finishedAt ?? '',
+      ...(facts.health === null ? {} : { Health: dockerHealth(facts.health) }),
     },
     Config: {
       Hostname: hostname ?? '',
@@ -132,6 +143,7 @@ export function dockerFacts<Facts extends Inspected>(
       Labels: labels,
       StopSignal: facts.stopSignal ?? 15,
       StopTimeout: facts.stopTimeout ?? 10,
+      ...(facts.healthcheck === null ? {} : { Healthcheck: dockerCheck(facts.healthcheck) }),
     },
     HostConfig: {
       AutoRemove: facts.autoRemove,
@@ -158,6 +170,28 @@ export function dockerFacts<Facts extends Inspected>(
         Destination: destination,
         RW: !options.includes('ro'),
       })),
+  }
+}
+
+function dockerHealth({ status, failingStreak, log }: Health) {
+  return {
+    Status: status,
+    FailingStreak: failingStreak,
+    Log: log.map(({ start, end, exitCode, output }) => ({
+      ...{ Start: start, End: end, ExitCode: exitCode, Output: output },
+    })),
+  }
+}
+
+/** Docker's times are in nanoseconds. */
+function dockerCheck({ command, intervalMs, timeoutMs, startPeriodMs, ...rest }: HealthCheck) {
+  return {
+    Test: ['CMD', ...command],
+    Interval: intervalMs * 1e6,
+    Timeout: timeoutMs * 1e6,
+    StartPeriod: startPeriodMs * 1e6,
+    StartInterval: rest.startIntervalMs * 1e6,
+    Retries: rest.retries,
   }
 }
 

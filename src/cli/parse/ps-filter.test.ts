@@ -1,7 +1,11 @@
 import { expect, test } from 'bun:test'
 import { parseFilters } from './ps-filter.ts'
 
-const of = (image: string, ...volumes: string[]) => ({ image, volumes })
+const of = (image: string, ...volumes: string[]) => ({
+  image,
+  volumes,
+  health: volumes.includes('logs') ? 'healthy' : null,
+})
 
 const containers = [
   { id: 'web-1', status: 'running', exitCode: null, labels: { tier: 'web', live: '' }, ...of('busybox') },
@@ -31,10 +35,15 @@ test.each([
   [['id=eb'], []],
   [['volume=data'], ['web-2', 'db']],
   [['ancestor=busybox'], ['web-1', 'web-2']],
+  [['health=healthy'], ['db']],
+  [['health=none'], ['web-1', 'web-2']],
 ])('%j passes %j', (filters, ids) => {
   expect(containers.filter(parseFilters(filters)).map(({ id }) => id)).toEqual(ids)
 })
 
-test.each(['', 'label', 'label=', 'since=x', 'status=sleeping', 'exited=x'])('%j is refused', (filter) => {
-  expect(() => parseFilters([filter])).toThrow('[OPTION_INVALID] --filter')
-})
+test.each(['', 'label', 'label=', 'since=x', 'status=sleeping', 'exited=x', 'health=good'])(
+  '%j is refused',
+  (filter) => {
+    expect(() => parseFilters([filter])).toThrow('[OPTION_INVALID] --filter')
+  },
+)

@@ -10,12 +10,15 @@ export interface Filtered {
   readonly labels: Labels
   readonly image: string
   readonly volumes: readonly string[]
+  /** Null without a check. */
+  readonly health: string | null
 }
 
-const names = ['label', 'name', 'id', 'status', 'exited', 'volume', 'ancestor'] as const
+const names = ['label', 'name', 'id', 'status', 'exited', 'volume', 'ancestor', 'health'] as const
 type FilterName = (typeof names)[number]
 
 const states = ['creating', 'created', 'running', 'paused', 'restarting', 'stopped', 'dead', 'unresponsive']
+const healths = ['starting', 'healthy', 'unhealthy', 'none']
 /** Docker's word for ours. */
 const synonyms: Readonly<Record<string, string>> = { exited: 'stopped' }
 
@@ -30,6 +33,7 @@ const holds: Readonly<Record<FilterName, (container: Filtered, value: string) =>
   volume: ({ volumes }, value) => volumes.includes(value),
   ancestor: ({ image }, value) => image === value || image === `${value}:latest`,
   status: ({ status }, value) => status === (synonyms[value] ?? value),
+  health: ({ health }, value) => (health ?? 'none') === value,
   exited: ({ status, exitCode }, value) => status === 'stopped' && exitCode === Number(value),
 }
 
@@ -61,6 +65,8 @@ function parseFilter(option: string): [FilterName, string] {
   if (name === 'exited' && !/^\d{1,3}$/.test(value)) throw refused(option, 'exited=CODE')
   if (name === 'status' && !states.includes(synonyms[value] ?? value))
     throw refused(option, states.map((state) => `status=${state}`).join(', '))
+  if (name === 'health' && !healths.includes(value))
+    throw refused(option, healths.map((health) => `health=${health}`).join(', '))
   return [name, value]
 }
 

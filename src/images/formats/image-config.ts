@@ -1,6 +1,6 @@
 /** What an image says about how its container is run (OCI image specification, config.md). */
 import { list, record } from '../../json/compounds.ts'
-import { type Reader, text } from '../../json/values.ts'
+import { number, type Reader, text } from '../../json/values.ts'
 
 export interface ImageConfig {
   readonly entrypoint: readonly string[]
@@ -13,6 +13,19 @@ export interface ImageConfig {
   readonly user: string
   /** Name or number of the signal that asks the command to end; empty: SIGTERM. */
   readonly stopSignal: string
+  /** Its HEALTHCHECK. */
+  readonly healthcheck?: ImageHealthcheck
+}
+
+/** What an image leaves open is absent. */
+export interface ImageHealthcheck {
+  /** `CMD` with arguments, `CMD-SHELL` with a command, or `NONE`. */
+  readonly test?: readonly string[]
+  readonly intervalMs?: number
+  readonly timeoutMs?: number
+  readonly startPeriodMs?: number
+  readonly startIntervalMs?: number
+  readonly retries?: number
 }
 
 /** For root file systems that say nothing. */
@@ -32,6 +45,17 @@ interface ConfigObject {
   readonly WorkingDir?: string
   readonly User?: string
   readonly StopSignal?: string
+  readonly Healthcheck?: HealthcheckObject
+}
+
+/** Times are in nanoseconds; 0 says nothing. */
+interface HealthcheckObject {
+  readonly Test?: readonly string[]
+  readonly Interval?: number
+  readonly Timeout?: number
+  readonly StartPeriod?: number
+  readonly StartInterval?: number
+  readonly Retries?: number
 }
 
 const readConfigObject = record<ConfigObject>({
@@ -41,6 +65,14 @@ const readConfigObject = record<ConfigObject>({
   WorkingDir: text,
   User: text,
   StopSignal: text,
+  Healthcheck: record<HealthcheckObject>({
+    Test: list(text),
+    Interval: number,
+    Timeout: number,
+    StartPeriod: number,
+    StartInterval: number,
+    Retries: number,
+  }),
 })
 
 /** Reads the `config` object of an image configuration. Lines of the environment without a name are left out, as docker does. */
@@ -51,5 +83,19 @@ export const readImageConfig: Reader<ImageConfig> = (value, at) => {
   return Object.freeze({
     ...{ entrypoint: Entrypoint, cmd: Cmd, env, workingDir: WorkingDir, user: User },
     stopSignal: StopSignal,
+    ...(config.Healthcheck === undefined ? {} : { healthcheck: healthcheckOf(config.Healthcheck) }),
   })
+}
+
+function healthcheckOf({ Test, Retries = 0, ...times }: HealthcheckObject): ImageHealthcheck {
+  const milliseconds = (name: string, nanoseconds = 0) =>
+    nanoseconds > 0 ? { [name]: nanoseconds / 1e6 } : {}
+  return {
+    ...(Test === undefined ? {} : { test: Test }),
+    ...milliseconds('intervalMs', times.Interval),
+    ...milliseconds('timeoutMs', times.Timeout),
+    ...milliseconds('startPeriodMs', times.StartPeriod),
+    ...milliseconds('startIntervalMs', times.StartInterval),
+    ...(Retries > 0 ? { retries: Math.floor(Retries) } : {}),
+  }
 }

@@ -1,4 +1,5 @@
 /** The pod of a shim, and the two services through which its client sees it. */
+import { readEventLogWishes } from '../../bundle/event-log.ts'
 import { writeFailure } from '../../bundle/failure.ts'
 import type { KataError } from '../../errors.ts'
 import { createLogger, type Logger } from '../../log.ts'
@@ -8,6 +9,7 @@ import { isOwnClient, type ShimFlags } from '../flags.ts'
 import { readRuntimeOptions } from '../sandbox/runtime-options.ts'
 import { SandboxService } from '../sandbox/sandbox-service.ts'
 import { shimSocketPath } from '../start.ts'
+import { logEvents } from '../task/event-log.ts'
 import { createPublisher, type EventPublisher, noEvents } from '../task/publisher.ts'
 import { TaskService } from '../task/task-service.ts'
 import type { TaskRecords } from '../task/task-table.ts'
@@ -67,12 +69,13 @@ function makePod(flags: ShimFlags, runDir: string, log: Logger, tasks: () => Tas
   })
 }
 
-/** Without containerd's address, the client is the command line or CRI-O, which wait instead of listening for events. */
-function eventsFor({ address, namespace }: ShimFlags, log: Logger): EventPublisher {
+/** Without containerd's address, the client is the command line, which keeps a log of events, or CRI-O, which waits instead. */
+function eventsFor({ address, namespace, bundle }: ShimFlags, log: Logger): EventPublisher {
   const { TTRPC_ADDRESS: eventsAddress = '' } = process.env
-  return address === '' || eventsAddress === ''
-    ? noEvents
-    : createPublisher({ address: eventsAddress, namespace, log })
+  if (address !== '' && eventsAddress !== '')
+    return createPublisher({ address: eventsAddress, namespace, log })
+  const wishes = readEventLogWishes(bundle)
+  return wishes === undefined ? noEvents : logEvents(namespace, wishes)
 }
 
 function recordsOf({ namespace, id: sandboxId }: ShimFlags, runDir: string): TaskRecords {

@@ -3,39 +3,78 @@ import { attach, requireTerminal } from '../../client/attach.ts'
 import { isExternal } from '../../client/external.ts'
 import { noteSignal } from '../../client/life/restarts.ts'
 import { logStreams } from '../../client/logs/streams.ts'
-import { recordPaths } from '../../client/record.ts'
+import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { catchSignals } from '../../client/signals.ts'
+import { observe } from '../../client/status.ts'
+import type { AttachedStreams } from '../../client/streams.ts'
+import type { TaskClient } from '../../client/task.ts'
 import type { AttachFlags } from '../../commands/lifecycle/attach.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../../parse/detach-keys.ts'
+import { parseBoolean } from '../../parse/number.ts'
 import type { Settings } from '../../settings.ts'
 import { connectRunning, findRecord } from '../containers.ts'
+import { startOne } from './start.ts'
 
 /** The exit code of the container, or 0 when the person has left it again. */
 export async function attachTo(settings: Settings, flags: AttachFlags, name: string): Promise<number> {
-  const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
   const record = findRecord(settings, name)
   if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'attached to' })
   if (!record.detached) throw new KataError('ATTACH_ELSEWHERE', { name })
-  const { id, terminal } = record
+  return attachBy(settings, flags, record, () => connectRunning(record))
+}
+
+/** Starts a container that does not run, with the caller attached from its first output on. */
+export async function startAttached(settings: Settings, flags: AttachFlags, name: string): Promise<number> {
+  const record = findRecord(settings, name)
+  const { status } = await observe(record)
+  if (status === 'running' || status === 'paused') return attachTo(settings, flags, name)
+  return attachBy(settings, flags, record, async () => {
+    await startOne(settings, name)
+    return connectRunning(findRecord(settings, name), ['running', 'paused', 'stopped'])
+  })
+}
+
+/** `connect` is called once all that the container prints from now on is seen. */
+async function attachBy(
+  settings: Settings,
+  flags: AttachFlags,
+  record: ContainerRecord,
+  connect: () => Promise<TaskClient>,
+): Promise<number> {
+  const passesSignals = flags.sigProxy === undefined || parseBoolean(flags.sigProxy, '--sig-proxy')
+  const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
+  const { id, terminal, namespace } = record
   const interactive = flags.stdin && record.interactive === true
   requireTerminal({ interactive, terminal })
-  const task = await connectRunning(record)
-  const signals = catchSignals()
-  const { log: path, stdin } = recordPaths(settings.stateDir, record.namespace, id)
+  const { log: path, stdin } = recordPaths(settings.stateDir, namespace, id)
   const streams = logStreams({
     log: path,
     input: interactive ? { fifo: stdin, from: 0 } : undefined,
     detachKeys: terminal ? detachKeys : new Uint8Array(),
   })
-  const { log, tell } = settings
-  const onSignal = (signal: number) => noteSignal(settings, record, signal)
-  const person = { signals, interactive, terminal, log, tell, onSignal }
-  const asked = { task, id, execId: '', isStarted: true, streams, ...person }
   try {
-    return (await attach(asked)) ?? 0
+    return await attachWith(settings, record, streams, { interactive, passesSignals }, await connect())
+  } finally {
+    streams.close()
+  }
+}
+
+async function attachWith(
+  settings: Settings,
+  record: ContainerRecord,
+  streams: AttachedStreams,
+  wishes: { interactive: boolean; passesSignals: boolean },
+  task: TaskClient,
+): Promise<number> {
+  const { id, terminal } = record
+  const { log, tell } = settings
+  const signals = catchSignals()
+  const onSignal = (signal: number) => noteSignal(settings, record, signal)
+  const asked = { task, id, execId: '', isStarted: true, streams, signals, terminal, log, tell, onSignal }
+  try {
+    return (await attach({ ...asked, ...wishes })) ?? 0
   } finally {
     signals.release()
-    streams.close()
     task.close()
   }
 }

@@ -1,3 +1,4 @@
+import { noteEvent } from '../../client/events.ts'
 import { noteSignal } from '../../client/life/restarts.ts'
 import { parseSignal } from '../../parse/signal.ts'
 import type { Settings } from '../../settings.ts'
@@ -15,6 +16,7 @@ export async function kill(
     if (execId === '') noteSignal(settings, record, number)
     try {
       await task.kill(number, { all, execId })
+      if (execId === '') noteEvent(settings, record, 'kill', { signal: String(number) })
     } finally {
       task.close()
     }

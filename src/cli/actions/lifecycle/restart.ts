@@ -1,4 +1,5 @@
 import { KataError } from '../../../errors.ts'
+import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { observe } from '../../client/status.ts'
 import type { StopFlags } from '../../commands/lifecycle/stop.ts'
@@ -22,5 +23,6 @@ export async function restart(
     // What died needs no stop.
     if (status !== 'dead') await stopOne(settings, record, wishes)
     await startOne(settings, name)
+    noteEvent(settings, record, 'restart')
   })
 }

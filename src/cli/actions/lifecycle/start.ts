@@ -35,6 +35,7 @@ const isStarted = ({ status }: Observation): boolean => ['running', 'paused', 'r
 
 /** What is left of the run before. A shim that died, or a host that went down, has ended the container, too. */
 async function release(settings: Settings, record: ContainerRecord, seen: Observation): Promise<void> {
+  if (record.status === 'created') return
   const hasEnded = seen.status === 'stopped' || seen.status === 'dead'
   if (!hasEnded || record.autoRemove)
     throw new KataError('CONTAINER_NOT_ENDED', { name: record.id, status: seen.status })

@@ -1,5 +1,6 @@
 import { within } from '../../../time.ts'
 import { endContainer } from '../../client/end.ts'
+import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
@@ -40,10 +41,12 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
   await forbidRestart(settings, found)
   const record = latest(settings, found)
   const seen = await observe(record)
+  if (record.status === 'created') return
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
   const task = await connectRunning(record, ['running', 'paused', 'stopped'])
   try {
     const exitCode = seen.exitCode ?? (await endInTime(task, record, wishes))
+    if (!isExternal(record)) noteEvent(settings, record, 'stop')
     // Another client of the shim cleans up in its own way.
     if (isExternal(record) || (await ownerCleansUp(settings, record))) return
     await endContainer(settings, record, { exitCode, task })

@@ -3,6 +3,7 @@ import { bundleFile } from '../../../bundle/files.ts'
 import { maxSpecBytes, readObject } from '../../../bundle/read-file.ts'
 import { KataError } from '../../../errors.ts'
 import { isObject } from '../../../json/compounds.ts'
+import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { ensureKeeper } from '../../client/life/keeper.ts'
 import type { RestartPolicy } from '../../client/life/restart-policy.ts'
@@ -71,6 +72,7 @@ async function updateOne(
   const { stateDir } = settings
   const { namespace, id } = record
   if (hasLimits) writeLimits(recordPaths(stateDir, namespace, id).bundle, limits)
+  noteEvent(settings, record, 'update')
   if (restart === undefined) return
   updateRecord(stateDir, namespace, id, { restart })
   if (isRunning && record.detached) ensureKeeper(settings, { ...record, restart })

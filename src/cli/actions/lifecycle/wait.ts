@@ -1,15 +1,26 @@
 import { KataError } from '../../../errors.ts'
-import { poll } from '../../../time.ts'
+import { poll, sleep } from '../../../time.ts'
+import { isExternal } from '../../client/external.ts'
+import { healthOf } from '../../client/life/health-state.ts'
 import type { ContainerRecord } from '../../client/record.ts'
 import { type Observation, observe } from '../../client/status.ts'
 import { TaskClient } from '../../client/task.ts'
+import type { WaitFlags } from '../../commands/lifecycle/wait.ts'
 import { tellError } from '../../explain.ts'
+import { parseChoice } from '../../parse/number.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord } from '../containers.ts'
 
 /** Prints the exit codes in the order of the names. */
-export async function wait(settings: Settings, names: readonly string[]): Promise<number> {
-  const results = await Promise.allSettled(names.map(async (name) => exitCodeOf(settings, name)))
+export async function wait(
+  settings: Settings,
+  { condition = ['stopped'] }: WaitFlags,
+  names: readonly string[],
+): Promise<number> {
+  const wanted = condition.map((text) => parseChoice(text, '--condition', conditions))
+  const onlyEnd = wanted.every((state) => state === 'stopped')
+  const wait = onlyEnd ? exitCodeOf : untilOne
+  const results = await Promise.allSettled(names.map(async (name) => wait(settings, name, wanted)))
   const codes: number[] = []
   for (const result of results) {
     if (result.status === 'fulfilled') codes.push(result.value)
@@ -18,6 +29,39 @@ export async function wait(settings: Settings, names: readonly string[]): Promis
   if (settings.format === 'json') settings.print(`${JSON.stringify(codes)}\n`)
   else settings.print(codes.map((code) => `${code}\n`).join(''))
   return codes.length === names.length ? 0 : 1
+}
+
+const conditions = ['stopped', 'running', 'paused', 'removed', 'healthy', 'unhealthy'] as const
+type Condition = (typeof conditions)[number]
+
+const lookMs = 200
+
+/** The exit code of the container once one of these states is its; -1 while it has none, as podman says. */
+async function untilOne(settings: Settings, name: string, wanted: readonly Condition[]): Promise<number> {
+  findRecord(settings, name)
+  for (;;) {
+    const found = await stateOf(settings, name)
+    if (wanted.some((state) => found.states.includes(state))) return found.exitCode
+    if (found.states.includes('removed'))
+      throw new KataError('CONTAINER_NOT_FOUND', { name, namespace: settings.namespace })
+    await sleep(lookMs)
+  }
+}
+
+async function stateOf(settings: Settings, name: string): Promise<{ states: string[]; exitCode: number }> {
+  try {
+    const record = findRecord(settings, name)
+    const { status, exitCode = -1 } = await observe(record)
+    const health =
+      status === 'running' && !isExternal(record) ? healthOf(settings, record)?.status : undefined
+    // What died has ended, too.
+    const state = status === 'dead' ? 'stopped' : status
+    return { states: health === undefined ? [state] : [state, health], exitCode }
+  } catch (error) {
+    if (error instanceof KataError && error.code === 'CONTAINER_NOT_FOUND')
+      return { states: ['removed'], exitCode: -1 }
+    throw error
+  }
 }
 
 async function exitCodeOf(settings: Settings, name: string): Promise<number> {

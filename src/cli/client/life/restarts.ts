@@ -4,8 +4,8 @@ import { type ContainerRecord, readRecord, updateRecord } from '../record.ts'
 import { nextPause } from './restart-policy.ts'
 
 /** Whether a process has to wait for the container while it runs in the background. */
-export function needsKeeper({ autoRemove, restart }: ContainerRecord): boolean {
-  return autoRemove || (restart !== undefined && restart.name !== 'no')
+export function needsKeeper({ autoRemove, restart, health }: ContainerRecord): boolean {
+  return autoRemove || health !== undefined || (restart !== undefined && restart.name !== 'no')
 }
 
 /** What a container's record says besides when it has ended with `exitCode`: whether its owner starts it again. */

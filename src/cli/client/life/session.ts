@@ -119,7 +119,7 @@ export class Session {
     }
   }
 
-  /** With --rm or a restart policy, a process of its own waits for the end. */
+  /** With --rm, a restart policy or a health check, a process of its own waits for the end. */
   leave(task: TaskClient): void {
     if (!this.#container.isKeeper) {
       const isKept = needsKeeper(this.#record)

@@ -10,6 +10,8 @@ export interface PrinterOptions {
   readonly sinks: Readonly<Record<LogStream, ByteSink>>
   /** Begin each line with its time. */
   readonly timestamps: boolean
+  /** What each line begins with. */
+  readonly prefix?: string
 }
 
 export class LogPrinter {
@@ -46,6 +48,8 @@ export class LogPrinter {
     const begins = !this.#midLine.has(stream)
     if (bytes.at(-1) === newline) this.#midLine.delete(stream)
     else this.#midLine.add(stream)
-    return this.#options.timestamps && begins ? [Buffer.from(`${time} `), bytes] : [bytes]
+    const { timestamps, prefix = '' } = this.#options
+    const start = begins ? `${prefix}${timestamps ? `${time} ` : ''}` : ''
+    return start === '' ? [bytes] : [Buffer.from(start), bytes]
   }
 }

@@ -8,6 +8,7 @@ import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { text } from '../../../json/values.ts'
 import { removeTree } from '../../../linux/files/remove-tree.ts'
+import { appendEvent } from '../../../sandbox/records/event-log.ts'
 import type { Labels } from '../../parse/labels.ts'
 import { checkName, isName } from '../../parse/name.ts'
 
@@ -57,6 +58,7 @@ export function createVolume(store: VolumeStore, name: string, labels: Labels = 
   writeFileSync(`${temporary}/volume.json`, `${JSON.stringify(volume, null, 2)}\n`, { mode: 0o600 })
   try {
     renameSync(temporary, directory)
+    note(store, name, 'create')
   } catch (error) {
     // Somebody else made it first.
     if (!existsSync(directory)) throw error
@@ -90,8 +92,12 @@ export async function removeVolume(store: VolumeStore, name: string, signal?: Ab
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     throw new KataError('VOLUME_NOT_FOUND', { name, namespace: store.namespace })
   }
+  note(store, name, 'destroy')
   await removeTree(removed, signal)
 }
+
+const note = ({ stateDir, namespace }: VolumeStore, id: string, action: string): void =>
+  appendEvent(stateDir, { type: 'volume', action, namespace, id, attributes: {} })
 
 /** Removes what a removal or a creation that was broken off has left. */
 export async function removeUnfinished(store: VolumeStore, signal?: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ export interface AttachFlags {
   readonly detachKeys?: string
   /** Commander's name for `--no-stdin`. */
   readonly stdin: boolean
+  readonly sigProxy?: string
 }
 
 export function attachCommand(cli: Cli): Command {
@@ -16,6 +17,10 @@ export function attachCommand(cli: Cli): Command {
   })
     .option('--detach-keys <keys>', 'what leaves it again (default: ctrl-p,ctrl-q)')
     .option('--no-stdin', 'only watch')
+    .option(
+      '--sig-proxy <bool>',
+      'false: a signal ends this command, and the container goes on (default: true)',
+    )
   return rootAction<AttachFlags>(command, cli, async (settings, flags, [name = '']) => {
     const { attachTo } = await import('../../actions/lifecycle/attach.ts')
     return attachTo(settings, flags, name)

@@ -1,22 +1,29 @@
-/** `kata-ts start`: runs a container that has ended once more. */
+/** `kata-ts start`: runs a container that was made, or one that has ended once more. */
 import type { Command } from 'commander'
 import { KataError } from '../../../errors.ts'
 import { type Cli, describe, rootAction } from '../command.ts'
 
 export interface StartFlags {
   readonly boot?: true
+  readonly attach?: true
+  readonly interactive?: true
+  readonly detachKeys?: string
 }
 
 export function startCommand(cli: Cli): Command {
   const command = describe({
     usage: 'start [name...]',
     summary:
-      'run containers that have ended once more, in the background: a new machine with the files that they left',
+      'run containers that were made or have ended, in the background: a new machine with the files that they left',
     example: 'start web',
-  }).option(
-    '--boot',
-    'start those of every namespace with --restart always or unless-stopped, as after a boot of the host',
-  )
+  })
+    .option('-a, --attach', 'show what it prints, pass signals on, and end with its exit code')
+    .option('-i, --interactive', 'pass standard input to it, too')
+    .option('--detach-keys <keys>', 'what leaves a terminal (default: ctrl-p,ctrl-q)')
+    .option(
+      '--boot',
+      'start those of every namespace with --restart always or unless-stopped, as after a boot of the host',
+    )
   return rootAction<StartFlags>(command, cli, async (settings, flags, names) => {
     if ((flags.boot === true) === names.length > 0)
       throw new KataError('USAGE', {
@@ -26,6 +33,17 @@ export function startCommand(cli: Cli): Command {
     if (flags.boot) {
       const { startAtBoot } = await import('../../actions/lifecycle/boot.ts')
       return startAtBoot(settings)
+    }
+    if (flags.attach || flags.interactive) {
+      const [name, ...others] = names
+      if (name === undefined || others.length > 0)
+        throw new KataError('USAGE', {
+          problem: 'one container can be attached to',
+          command: 'kata-ts start',
+        })
+      const { startAttached } = await import('../../actions/lifecycle/attach.ts')
+      const { interactive: stdin = false, detachKeys } = flags
+      return startAttached(settings, { stdin, ...(detachKeys === undefined ? {} : { detachKeys }) }, name)
     }
     const { start } = await import('../../actions/lifecycle/start.ts')
     return start(settings, names)

@@ -6,6 +6,7 @@ const value = {
   State: { Status: 'running', ExitCode: 0, Health: null },
   Args: ['-f', '-h', '/www'],
   Labels: { app: 'a', tier: 'front end' },
+  Map: Object.assign(Object.create(null), { key: 'k' }),
   Mounts: [
     { Source: '/a', RW: true },
     { Source: '/b', RW: false },
@@ -16,6 +17,7 @@ const value = {
 test.each([
   ['{{.ID}}: {{ .State.Status }}', 'web: running'],
   ['plain', 'plain'],
+  ['{{.Map.key}}{{.Map.other}}', 'k'],
   ['{{.State.ExitCode}} {{.Args}} {{.Labels}}', '0 [-f -h /www] map[app:a tier:front end]'],
   ['{{json .Args}}', '["-f","-h","/www"]'],
   ['{{.Labels | json}}', '{"app":"a","tier":"front end"}'],

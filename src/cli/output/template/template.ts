@@ -132,6 +132,8 @@ class Evaluation {
 
   #field(owner: unknown, field: string): unknown {
     if (isObject(owner) && Object.hasOwn(owner, field)) return owner[field]
+    // A map, as in Go: any key may be missing.
+    if (isObject(owner) && Object.getPrototypeOf(owner) === null) return ''
     // What is not there has no parts.
     if (owner === null || owner === undefined) return undefined
     const known = isObject(owner) ? `; there are ${Object.keys(owner).slice(0, 60).join(', ')}` : ''

@@ -1,0 +1,48 @@
+import { mkdirSync, renameSync, rmdirSync } from 'node:fs'
+import { writeEventLogWishes } from '../../../bundle/event-log.ts'
+import { KataError } from '../../../errors.ts'
+import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { eventAttributes, noteEvent } from '../../client/events.ts'
+import { isExternal } from '../../client/external.ts'
+import { readRecord, recordPaths, updateRecord } from '../../client/record.ts'
+import { observe } from '../../client/status.ts'
+import type { Settings } from '../../settings.ts'
+import { findRecord } from '../containers.ts'
+
+/** Its machine would have the old name, so there must be none. */
+export async function rename(settings: Settings, name: string, newName: string): Promise<number> {
+  const { stateDir, namespace } = settings
+  const found = findRecord(settings, name)
+  if (isExternal(found)) throw new KataError('CONTAINER_FOREIGN', { name, what: 'renamed' })
+  const { directory } = recordPaths(stateDir, namespace, name)
+  const target = recordPaths(stateDir, namespace, newName).directory
+  const outcome = await underDirectoryLock(directory, 0, async () => {
+    const { status, held } = await observe(findRecord(settings, name))
+    if (held || status === 'restarting') throw new KataError('CONTAINER_RUNNING', { name, status })
+    claim(target, newName, namespace)
+    try {
+      renameSync(directory, target)
+    } catch (error) {
+      rmdirSync(target)
+      throw error
+    }
+    const renamed = readRecord(stateDir, namespace, newName)
+    updateRecord(stateDir, namespace, newName, { id: newName })
+    const { bundle } = recordPaths(stateDir, namespace, newName)
+    writeEventLogWishes(bundle, { stateDir, attributes: eventAttributes(renamed) })
+    noteEvent(settings, renamed, 'rename', { oldName: name })
+  })
+  if (outcome === 'busy') throw new KataError('CONTAINER_BUSY', { name })
+  if (outcome === 'gone') throw new KataError('CONTAINER_NOT_FOUND', { name, namespace })
+  return 0
+}
+
+/** As a new container does it: two that want one name cannot both have it. */
+function claim(target: string, name: string, namespace: string): void {
+  try {
+    mkdirSync(target, { mode: 0o700 })
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cause
+    throw new KataError('CONTAINER_EXISTS', { name, namespace }, { cause })
+  }
+}

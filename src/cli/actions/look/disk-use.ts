@@ -1,0 +1,87 @@
+/** `system df`: sizes on the disk. Containers and volumes are those of every namespace. */
+import { existsSync } from 'node:fs'
+import { listImages } from '../../../images/store/image-store.ts'
+import { blobsBytes, treeBytes } from '../../../images/store/layer-sizes.ts'
+import { planPrune } from '../../../images/store/remove-images.ts'
+import { storePaths } from '../../../images/store/store-paths.ts'
+import { imageUsers } from '../../client/image-users.ts'
+import { listNamespaces, listRecords, readRecord, recordPaths } from '../../client/record.ts'
+import { observe } from '../../client/status.ts'
+import { listVolumes, volumePaths } from '../../client/volumes/store.ts'
+import { volumeUses } from '../../client/volumes/uses.ts'
+import { render } from '../../output/format.ts'
+import { byteSize } from '../../output/size.ts'
+import { table } from '../../output/table.ts'
+import type { Settings } from '../../settings.ts'
+
+interface Use {
+  readonly type: 'Images' | 'Containers' | 'Local Volumes'
+  readonly total: number
+  /** Those that a container has, or that run. */
+  readonly active: number
+  readonly bytes: number
+  /** What `system prune` would free. */
+  readonly reclaimableBytes: number
+}
+
+export async function diskUse(settings: Settings): Promise<number> {
+  const uses = [await imagesUse(settings), await containersUse(settings), volumesUse(settings)]
+  settings.print(
+    render(settings.format, uses, (list) =>
+      table(
+        ['TYPE', 'TOTAL', 'ACTIVE', 'SIZE', 'RECLAIMABLE'],
+        list.map(({ type, total, active, bytes, reclaimableBytes }) => [
+          ...[type, String(total), String(active), byteSize(bytes), byteSize(reclaimableBytes)],
+        ]),
+      ),
+    ),
+  )
+  return 0
+}
+
+async function imagesUse({ stateDir }: Settings): Promise<Use> {
+  const paths = storePaths(stateDir)
+  const images = await listImages(paths)
+  const users = imageUsers(stateDir)
+  const { bytes: reclaimableBytes } = await planPrune(paths, users)
+  const bytes = blobsBytes(paths) + sizeOf(paths.layers)
+  const active = images.filter(({ id }) => users.containers.has(id)).length
+  return { type: 'Images', total: images.length, active, bytes, reclaimableBytes }
+}
+
+async function containersUse({ stateDir }: Settings): Promise<Use> {
+  const all = listNamespaces(stateDir).flatMap((namespace) =>
+    listRecords(stateDir, namespace).map(async (id) => {
+      const bytes = sizeOf(recordPaths(stateDir, namespace, id).directory)
+      const { status } = await observe(readRecord(stateDir, namespace, id))
+      return { bytes, isOver: ['stopped', 'dead', 'created'].includes(status) }
+    }),
+  )
+  const found = await Promise.all(all)
+  const sum = (list: typeof found) => list.reduce((total, { bytes }) => total + bytes, 0)
+  const over = found.filter(({ isOver }) => isOver)
+  return {
+    ...{ type: 'Containers', total: found.length, active: found.length - over.length },
+    ...{ bytes: sum(found), reclaimableBytes: sum(over) },
+  }
+}
+
+function volumesUse(settings: Settings): Use {
+  const namespaces = new Set([...listNamespaces(settings.stateDir), settings.namespace])
+  const found = [...namespaces].flatMap((namespace) => {
+    const store = { ...settings, namespace }
+    const uses = volumeUses(store)
+    return listVolumes(store).map((name) => {
+      const { data } = volumePaths(store, name)
+      return { isUsed: uses.has(data), bytes: sizeOf(data) }
+    })
+  })
+  const unused = found.filter(({ isUsed }) => !isUsed)
+  const sum = (list: typeof found) => list.reduce((total, { bytes }) => total + bytes, 0)
+  return {
+    ...{ type: 'Local Volumes', total: found.length, active: found.length - unused.length },
+    ...{ bytes: sum(found), reclaimableBytes: sum(unused) },
+  }
+}
+
+const sizeOf = (directory: string): number => (existsSync(directory) ? treeBytes(directory) : 0)

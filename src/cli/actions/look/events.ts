@@ -1,0 +1,67 @@
+import { plainText } from '../../../plain-text.ts'
+import type { HostEvent } from '../../../sandbox/records/event-log.ts'
+import { isMemberNamespace } from '../../../sandbox/records/member-namespace.ts'
+import { sleep } from '../../../time.ts'
+import { EventReader } from '../../client/events.ts'
+import { catchSignals, Interrupted } from '../../client/signals.ts'
+import type { EventsFlags } from '../../commands/look/events.ts'
+import { compileTemplate } from '../../output/template/template.ts'
+import { parseEventFilters } from '../../parse/event-filter.ts'
+import { parseMoment } from '../../parse/moment.ts'
+import type { Settings } from '../../settings.ts'
+
+const pollMs = 200
+
+/** Prints until `--until`, or a signal; with neither `--since` nor `--until`, what happens from now on. */
+export async function events(settings: Settings, flags: EventsFlags): Promise<number> {
+  const since = flags.since === undefined ? undefined : parseMoment(flags.since, '--since')
+  const until = flags.until === undefined ? undefined : parseMoment(flags.until, '--until')
+  const passes = parseEventFilters(flags.filter ?? [])
+  const print = printer(settings)
+  const isOurs = ({ namespace }: HostEvent) =>
+    flags.allNamespaces === true || namespace === settings.namespace || seesAll(settings, namespace)
+  const isInTime = ({ at }: HostEvent) => at >= (since ?? at) && at <= (until ?? at)
+  const reader = new EventReader(settings.stateDir, since !== undefined || until !== undefined)
+  const signals = catchSignals()
+  try {
+    for (;;) {
+      // Asked before what is there is read: all that happened until then is printed.
+      const isOver = until !== undefined && Date.now() > until
+      for (const event of reader.read()) if (isOurs(event) && isInTime(event) && passes(event)) print(event)
+      if (isOver) return 0
+      await Promise.race([sleep(pollMs), signals.interrupted])
+    }
+  } catch (error) {
+    if (error instanceof Interrupted) return 0
+    throw error
+  } finally {
+    signals.release()
+    reader.close()
+  }
+}
+
+/** Images are everybody's, but what others pull is no business of a member of the service's group. */
+const seesAll = (settings: Settings, namespace: string): boolean =>
+  namespace === '' && !isMemberNamespace(settings.namespace)
+
+function printer({ format, template: text, print }: Settings): (event: HostEvent) => void {
+  const template = text === undefined ? undefined : compileTemplate(text)
+  if (template !== undefined) return (event) => print(`${template.render(dockerEvent(event))}\n`)
+  if (format === 'json') return (event) => print(`${JSON.stringify(dockerEvent(event))}\n`)
+  return (event) => print(`${sentence(event)}\n`)
+}
+
+/** `2026-01-02T15:04:05.000Z container start web (image=busybox, name=web)`, as docker writes it. */
+function sentence({ at, type, action, id, attributes }: HostEvent): string {
+  const facts = Object.entries(attributes).map(([name, value]) => `${name}=${value}`)
+  return plainText(`${new Date(at).toISOString()} ${type} ${action} ${id} (${facts.sort().join(', ')})`)
+}
+
+/** In docker's fields; templates may name attributes that not every event has. With the namespace that docker does not have. */
+function dockerEvent({ at, type, action, namespace, id, attributes }: HostEvent) {
+  return {
+    ...{ status: action, id, from: attributes.image ?? '', Type: type, Action: action },
+    Actor: { ID: id, Attributes: Object.assign(Object.create(null), attributes) },
+    ...{ scope: 'local', time: Math.floor(at / 1000), timeNano: at * 1e6, Namespace: namespace },
+  }
+}

@@ -1,0 +1,35 @@
+import { expect, test } from 'bun:test'
+import { afterProbe, type HealthCheck, startingHealth, untilNextProbe } from './health-check.ts'
+
+const check: HealthCheck = {
+  command: ['true'],
+  ...{ intervalMs: 30_000, timeoutMs: 30_000, startPeriodMs: 60_000, startIntervalMs: 5000, retries: 2 },
+}
+const result = (exitCode: number, output = '') => ({ start: 's', end: 'e', exitCode, output })
+
+test('failures count once the start period is over, and so many in a row make it unhealthy', () => {
+  const early = afterProbe(startingHealth, check, result(1), 1000)
+  expect(early).toMatchObject({ status: 'starting', failingStreak: 0 })
+  const once = afterProbe(early, check, result(1), 61_000)
+  expect(once).toMatchObject({ status: 'starting', failingStreak: 1 })
+  const twice = afterProbe(once, check, result(-1), 91_000)
+  expect(twice).toMatchObject({ status: 'unhealthy', failingStreak: 2 })
+  expect(afterProbe(twice, check, result(0), 121_000)).toMatchObject({ status: 'healthy', failingStreak: 0 })
+})
+
+test('after the first check that passed, failures count also within the start period', () => {
+  const healthy = afterProbe(startingHealth, check, result(0), 1000)
+  expect(afterProbe(healthy, check, result(1), 2000)).toMatchObject({ status: 'healthy', failingStreak: 1 })
+})
+
+test('the last five results are kept', () => {
+  let health = startingHealth
+  for (let code = 1; code <= 7; code++) health = afterProbe(health, check, result(code), 100_000)
+  expect(health.log.map(({ exitCode }) => exitCode)).toEqual([3, 4, 5, 6, 7])
+})
+
+test('checks are more frequent while it starts', () => {
+  expect(untilNextProbe(startingHealth, check, 0)).toBe(5000)
+  expect(untilNextProbe(startingHealth, check, 60_000)).toBe(30_000)
+  expect(untilNextProbe({ ...startingHealth, status: 'healthy' }, check, 0)).toBe(30_000)
+})

@@ -1,0 +1,130 @@
+/** Runs the health check of a container, again and again, as long as the container runs. */
+import { mkdirSync } from 'node:fs'
+import { readBundleSpec } from '../../../oci/bundle.ts'
+import { Status } from '../../../protocol/generated/containerd/types.ts'
+import { sleep, within } from '../../../time.ts'
+import type { Settings } from '../../settings.ts'
+import { attach } from '../attach.ts'
+import { noteEvent } from '../events.ts'
+import { type ContainerRecord, recordPaths } from '../record.ts'
+import type { SignalCatcher } from '../signals.ts'
+import { processSpec } from '../spec.ts'
+import { attachStreams } from '../streams.ts'
+import type { TaskClient } from '../task.ts'
+import {
+  afterProbe,
+  type HealthCheck,
+  mostOutput,
+  type ProbeResult,
+  startingHealth,
+  untilNextProbe,
+} from './health-check.ts'
+import { forgetHealth, writeHealth } from './health-state.ts'
+
+const processType = 'types.containerd.io/opencontainers/runtime-spec/1/Process'
+const SIGKILL = 9
+/** How long a check that was killed may take to end, milliseconds. */
+const killedMs = 10_000
+const stateMs = 5000
+
+/** Signals are for the container, not for its check. */
+const noSignals: SignalCatcher = { handle: () => {}, interrupted: new Promise(() => {}), release: () => {} }
+
+/** Ends when `over` fires. Never rejects: a check that cannot run has failed. */
+export async function watchHealth(
+  settings: Settings,
+  record: ContainerRecord,
+  task: TaskClient,
+  over: AbortSignal,
+): Promise<void> {
+  const { health: check } = record
+  if (check === undefined) return
+  forgetHealth(settings, record)
+  const begin = Date.now()
+  let health = startingHealth
+  while (!over.aborted) {
+    const waited = sleep(untilNextProbe(health, check, Date.now() - begin), over)
+    await waited.catch(() => {})
+    if (over.aborted || !(await isRunning(task))) continue
+    const sinceStartMs = Date.now() - begin
+    const result = await probe(settings, record, check, task)
+    // It ended under its check, which says nothing then.
+    if (over.aborted) return
+    const before = health.status
+    health = afterProbe(health, check, result, sinceStartMs)
+    writeHealth(settings, record, health)
+    if (health.status !== before) noteEvent(settings, record, `health_status: ${health.status}`)
+  }
+}
+
+/** A container that is paused is not asked. */
+async function isRunning(task: TaskClient): Promise<boolean> {
+  const state = await task.state(stateMs).catch(() => undefined)
+  return state?.status === Status.RUNNING
+}
+
+async function probe(
+  settings: Settings,
+  record: ContainerRecord,
+  { command, timeoutMs }: HealthCheck,
+  task: TaskClient,
+): Promise<ProbeResult> {
+  const start = new Date().toISOString()
+  const kept: Uint8Array[] = []
+  let bytes = 0
+  const keep = {
+    write: async (chunk: Uint8Array) => {
+      if (bytes < mostOutput) kept.push(Buffer.from(chunk.subarray(0, mostOutput - bytes)))
+      bytes += chunk.length
+    },
+  }
+  const told = () => Buffer.concat(kept).toString().replaceAll('\0', '')
+  const ended = (exitCode: number, output: string): ProbeResult => ({
+    ...{ start, end: new Date().toISOString(), exitCode, output },
+  })
+  try {
+    const code = await runProbe(settings, record, command, { timeoutMs, task, output: keep })
+    if (code !== undefined) return ended(code, told())
+    return ended(-1, `the check did not end within ${timeoutMs / 1000} s\n${told()}`)
+  } catch (error) {
+    return ended(-1, error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** The exit code; undefined when it took too long, and was killed. */
+async function runProbe(
+  settings: Settings,
+  record: ContainerRecord,
+  args: readonly string[],
+  { timeoutMs, task, output }: { timeoutMs: number; task: TaskClient; output: ProbeSink },
+): Promise<number | undefined> {
+  const { io, bundle } = recordPaths(settings.stateDir, record.namespace, record.id)
+  const execId = `health-${crypto.randomUUID().slice(0, 8)}`
+  mkdirSync(io, { recursive: true, mode: 0o700 })
+  const streams = attachStreams({
+    ...{ directory: `${io}/${execId}`, interactive: false, terminal: false },
+    ...{ input: new ReadableStream(), output, errors: output },
+  })
+  const process = processSpec(readBundleSpec(bundle).process ?? {}, { args, terminal: false, env: [] }, {})
+  const spec = { typeUrl: processType, value: new TextEncoder().encode(JSON.stringify(process)) }
+  const { log } = settings
+  const asked = { task, id: record.id, execId, streams, signals: noSignals, interactive: false }
+  try {
+    await task.exec({ execId, terminal: false, spec, ...streams.uris })
+    const run = attach({ ...asked, terminal: false, log, tell: () => {} })
+    // Awaited below, at the latest after it was killed.
+    run.catch(() => {})
+    const code = await within(run, timeoutMs)
+    if (code !== undefined) return code
+    await task.kill(SIGKILL, { execId })
+    await within(run, killedMs)
+    return undefined
+  } finally {
+    await task.delete(execId).catch((error) => log.debug('exec not deleted', { error }))
+    streams.close()
+  }
+}
+
+interface ProbeSink {
+  write(chunk: Uint8Array): Promise<void>
+}

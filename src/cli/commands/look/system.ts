@@ -1,0 +1,68 @@
+/** `kata-ts info` and `kata-ts system`: what there is on this host, how much room it takes, and what can go. */
+import type { Command } from 'commander'
+import { type Cli, describe, rootAction } from '../command.ts'
+import { eventsCommand } from './events.ts'
+
+export interface SystemPruneFlags {
+  readonly force?: true
+  readonly volumes?: true
+}
+
+export function infoCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'info',
+    summary: 'show containers, images, machine and host in numbers',
+    example: "info --format '{{.ContainersRunning}}'",
+  })
+  return rootAction(
+    command,
+    cli,
+    async (settings) => {
+      const { info } = await import('../../actions/look/info.ts')
+      return info(settings)
+    },
+    { takesTemplate: true },
+  )
+}
+
+export function systemCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'system',
+    summary: 'look at this host: room on the disk, events, numbers; and free what nothing uses',
+    example: 'system df',
+  })
+  for (const child of [dfCommand(cli), infoCommand(cli), eventsCommand(cli), systemPruneCommand(cli)])
+    command.addCommand(child)
+  return command
+}
+
+function dfCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'df',
+    summary: 'show how much room images, containers and volumes take on the disk',
+    example: 'system df',
+  })
+  return rootAction(command, cli, async (settings) => {
+    const { diskUse } = await import('../../actions/look/disk-use.ts')
+    return diskUse(settings)
+  })
+}
+
+function systemPruneCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'prune',
+    summary: 'remove containers that have ended, and images that none uses, after a question',
+    example: 'system prune --volumes',
+  })
+    .option('-f, --force', 'do not ask')
+    .option('--volumes', 'volumes that no container has, too')
+  return rootAction<SystemPruneFlags>(command, cli, async (settings, { force, volumes }) => {
+    const [images, volume] = await Promise.all([
+      import('../../actions/prune.ts'),
+      import('../../actions/volume.ts'),
+    ])
+    const asked = force === undefined ? {} : { force }
+    const code = await images.prune(settings, { ...asked, containers: true })
+    return volumes && code === 0 ? volume.prune(settings, asked) : code
+  })
+}

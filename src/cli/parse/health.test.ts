@@ -1,0 +1,34 @@
+import { expect, test } from 'bun:test'
+import { parseDuration } from './duration.ts'
+import { healthCheckOf, parseHealth } from './health.ts'
+
+const image = { test: ['CMD', 'curl', '-f', 'localhost'], intervalMs: 60_000, retries: 5 }
+
+test('the image’s check counts, with what it leaves open as docker has it', () => {
+  expect(healthCheckOf(parseHealth({}), image)).toEqual({
+    command: ['curl', '-f', 'localhost'],
+    ...{ intervalMs: 60_000, timeoutMs: 30_000, startPeriodMs: 0, startIntervalMs: 5000, retries: 5 },
+  })
+})
+
+test('options win over it, each alone', () => {
+  const asked = parseHealth({ healthCmd: 'test -e /ready', healthTimeout: '1m30s', healthStartPeriod: '0' })
+  expect(healthCheckOf(asked, image)).toMatchObject({
+    command: ['/bin/sh', '-c', 'test -e /ready'],
+    ...{ intervalMs: 60_000, timeoutMs: 90_000, retries: 5 },
+  })
+})
+
+test('no check: nothing said, NONE, an interval alone, or --no-healthcheck', () => {
+  expect(healthCheckOf(parseHealth({}), undefined)).toBeUndefined()
+  expect(healthCheckOf(parseHealth({}), { test: ['NONE'] })).toBeUndefined()
+  expect(healthCheckOf(parseHealth({ healthInterval: '5s' }), undefined)).toBeUndefined()
+  expect(healthCheckOf(parseHealth({ healthcheck: false }), image)).toBeUndefined()
+  expect(() => parseHealth({ healthcheck: false, healthCmd: 'true' })).toThrow('[OPTION_CONFLICT]')
+})
+
+test('durations are Go’s', () => {
+  expect(parseDuration('1h0.5s', '--x', 0)).toBe(3_600_500)
+  for (const text of ['', '5', 's', '-1s', '1d', '1s ', '0.1us'])
+    expect(() => parseDuration(text, '--x', 1)).toThrow('[OPTION_INVALID]')
+})
