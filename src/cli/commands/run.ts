@@ -66,13 +66,11 @@ export interface RunWords {
   readonly onlyCommand: boolean
 }
 
-/** Commander leaves the `--` out of `args`, which are the end of `raw` otherwise. */
-function wordsOf(args: readonly string[], raw: readonly string[]): RunWords {
+/** Commander leaves the `--` out of the words, which are the end of the command line otherwise. */
+export function wordsOf({ args, parent }: Command): RunWords {
+  const { rawArgs: raw } = parent as unknown as { readonly rawArgs: readonly string[] }
   return { args, onlyCommand: raw[raw.length - args.length - 1] === '--' }
 }
-
-const rawArgsOf = (command: Command): readonly string[] =>
-  (command.parent as unknown as { readonly rawArgs: readonly string[] }).rawArgs
 
 export function runCommand(cli: Cli): Command {
   const command = containerOptions(
@@ -83,9 +81,9 @@ export function runCommand(cli: Cli): Command {
     }),
     [startOptions, nameOptions],
   )
-  return rootAction<RunFlags>(command, cli, async (settings, flags, args) => {
+  return rootAction<RunFlags>(command, cli, async (settings, flags) => {
     const { run } = await import('../actions/run.ts')
-    return run(settings, flags, wordsOf(args, rawArgsOf(command)))
+    return run(settings, flags, wordsOf(command))
   })
 }
 
@@ -98,9 +96,9 @@ export function createCommand(cli: Cli): Command {
     }),
     [ioOptions, nameOptions],
   )
-  return rootAction<RunFlags>(command, cli, async (settings, flags, args) => {
+  return rootAction<RunFlags>(command, cli, async (settings, flags) => {
     const { create } = await import('../actions/run.ts')
-    return create(settings, flags, wordsOf(args, rawArgsOf(command)))
+    return create(settings, flags, wordsOf(command))
   })
 }
 

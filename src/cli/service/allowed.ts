@@ -12,6 +12,7 @@
  * - `image`: the same, or `-` for standard input.
  * - `new-file`: a path of a file that the caller makes.
  * - `volume`, `mount`: with a host path that the caller opens.
+ * - `publish`: a port of the host that any user may listen on.
  * - `own`: says what is so anyway, and is left out.
  * - a list: one of these values.
  */
@@ -23,6 +24,7 @@ export type Passing =
   | 'new-file'
   | 'volume'
   | 'mount'
+  | 'publish'
   | 'own'
   | readonly string[]
 
@@ -33,8 +35,6 @@ const always: AllowedOptions = { format: 'plain', runDir: 'own', stateDir: 'own'
 const run: AllowedOptions = {
   interactive: 'plain',
   tty: 'plain',
-  detach: 'plain',
-  detachKeys: 'plain',
   rm: 'plain',
   restart: 'plain',
   name: 'plain',
@@ -55,7 +55,22 @@ const run: AllowedOptions = {
   user: 'plain',
   workdir: 'plain',
   readOnly: 'plain',
-  network: ['none'],
+  // Not a namespace of the host's. What the network of a container reaches, his own processes reach, too.
+  network: ['none', 'bridge'],
+  publish: 'publish',
+  allow: 'plain',
+  denyAll: 'plain',
+  // Not --tls-verify: what is pulled has a name that others use.
+  pull: 'plain',
+  quiet: 'plain',
+  platform: 'plain',
+  healthCmd: 'plain',
+  healthInterval: 'plain',
+  healthTimeout: 'plain',
+  healthRetries: 'plain',
+  healthStartPeriod: 'plain',
+  healthStartInterval: 'plain',
+  healthcheck: 'plain',
   hostname: 'plain',
   logOpt: 'plain',
   stopSignal: 'plain',
@@ -69,10 +84,22 @@ const run: AllowedOptions = {
   shmSize: 'plain',
 }
 
-const stop: AllowedOptions = { time: 'plain', signal: 'plain' }
+/** Of what runs in the foreground. */
+const foreground: AllowedOptions = {
+  detach: 'plain',
+  detachKeys: 'plain',
+  attach: 'plain',
+  sigProxy: 'plain',
+}
+
+const stop: AllowedOptions = { timeout: 'plain', time: 'plain', signal: 'plain' }
 
 const commands: Readonly<Record<string, AllowedOptions>> = {
-  run,
+  run: { ...run, ...foreground },
+  create: run,
+  // Without credentials, his or root's: what is pulled is everybody's.
+  pull: { quiet: 'plain' },
+  images: { quiet: 'plain', digests: 'plain' },
   exec: {
     interactive: 'plain',
     tty: 'plain',
@@ -85,20 +112,38 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
   },
   // Not --all-namespaces: other namespaces are those of other users.
   ps: { all: 'plain', running: 'plain', filter: 'plain', quiet: 'plain' },
-  attach: { detachKeys: 'plain', stdin: 'plain' },
-  start: {},
+  attach: { detachKeys: 'plain', stdin: 'plain', sigProxy: 'plain' },
+  // Not --boot, which starts what is others'.
+  start: { attach: 'plain', interactive: 'plain', detachKeys: 'plain' },
   stop,
   restart: stop,
   kill: { signal: 'plain', all: 'plain' },
-  wait: {},
-  rm: { force: 'plain' },
-  logs: { follow: 'plain', tail: 'plain', since: 'plain', until: 'plain', timestamps: 'plain' },
+  wait: { condition: 'plain' },
+  pause: {},
+  unpause: {},
+  update: { memory: 'plain', cpus: 'plain', pidsLimit: 'plain', restart: 'plain' },
+  rename: {},
+  port: {},
+  events: { since: 'plain', until: 'plain', filter: 'plain' },
+  rm: { force: 'plain', volumes: 'plain' },
+  logs: {
+    follow: 'plain',
+    tail: 'plain',
+    since: 'plain',
+    until: 'plain',
+    timestamps: 'plain',
+    names: 'plain',
+  },
   top: {},
   stats: { stream: 'plain' },
   inspect: { full: 'plain' },
 }
 
 export const allowedCommands: readonly string[] = Object.keys(commands)
+
+/** Words that root adds to a command: a pull has no credentials, and an image that needs some is not one for everybody. */
+export const addedWords = (command: string): readonly string[] =>
+  ['run', 'create', 'pull'].includes(command) ? ['--authfile='] : []
 
 /** The options of a command, by commander's names for them; undefined for a command that is refused. */
 export function allowedOptions(command: string): AllowedOptions | undefined {

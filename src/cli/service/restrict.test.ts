@@ -36,6 +36,7 @@ function caller(written: Record<string, string> = {}): Caller {
 }
 
 const restricted = async (...argv: string[]) => (await restrict(table(), argv, caller(), own)).argv
+const anonymous = '--authfile='
 const volume = (fields: object) =>
   `--caller-volume=${JSON.stringify({ fd: 8, uid: 1000, gid: 100, ...fields })}`
 
@@ -74,34 +75,71 @@ test.each([
 
 test('what is written anew is read as the same command again', async () => {
   const first = await restricted('run', '--rm', '-e', 'A=-b', '--name', 'x', '--', '--odd', '--', '-v')
-  expect(await restricted(...first)).toEqual(first)
-  expect(first).toEqual(['run', '--rm', '--name=x', '--env=A=-b', '--', '--odd', '--', '-v'])
+  const { argv } = await restrict(
+    table(),
+    first.filter((word) => word !== anonymous),
+    caller(),
+    own,
+  )
+  expect(argv).toEqual(first)
+  expect(first).toEqual(['run', anonymous, '--rm', '--name=x', '--env=A=-b', '--', '--odd', '--', '-v'])
+})
+
+test('an image by its name stays one, and is pulled without credentials', async () => {
+  const words = ['run', '--pull', 'always', 'debian:13', 'cat', '-n', '/etc/issue']
+  const passed = ['run', anonymous, '--pull=always', 'debian:13', '--', 'cat', '-n', '/etc/issue']
+  expect(await restricted(...words)).toEqual(passed)
+  expect(await restricted('create', 'busybox', '--', 'sh')).toEqual([
+    'create',
+    anonymous,
+    'busybox',
+    '--',
+    'sh',
+  ])
+  expect(await restricted('pull', 'busybox')).toEqual(['pull', anonymous, '--', 'busybox'])
+  expect(await restricted('run', '--image', 'a.tar', 'sh')).toEqual([
+    ...['run', anonymous, '--image=/proc/self/fd/7', '--', 'sh'],
+  ])
+})
+
+test('a network of its own, ports that any user may have, and docker’s life of a container', async () => {
+  expect(
+    await restricted('run', '-p', '127.0.0.1:8080:80', '--allow', 'a.org', '--restart', 'always', 'x'),
+  ).toEqual([
+    ...['run', anonymous, '--restart=always', '--publish=127.0.0.1:8080:80', '--allow=a.org', 'x', '--'],
+  ])
+  expect(await restricted('run', '--network', 'bridge', '--no-healthcheck', 'x')).toEqual([
+    ...['run', anonymous, '--network=bridge', '--no-healthcheck', 'x', '--'],
+  ])
+  expect(await restricted('update', '--restart', 'no', 'x')).toEqual(['update', '--restart=no', '--', 'x'])
+  expect(await restricted('events', '--filter', 'event=die')).toEqual(['events', '--filter=event=die', '--'])
 })
 
 test('a variable has the caller’s value, and none where he has none', async () => {
   expect(await restricted('run', '-e', 'HOME', '-e', 'NONE', '--', 'sh')).toEqual([
-    ...['run', '--env=HOME=/home/a', '--', 'sh'],
+    ...['run', anonymous, '--env=HOME=/home/a', '--', 'sh'],
   ])
 })
 
 test('files and volumes are descriptors that the caller opened', async () => {
   expect(await restricted('run', '--image', 'a.tar', '--env-file', 'e', '-v', './d:/d:ro')).toEqual([
     'run',
+    anonymous,
     '--image=/proc/self/fd/7',
     volume({ destination: '/d', readonly: true }),
     '--env-file=/proc/self/fd/7',
     '--',
   ])
   expect(await restricted('run', '--mount', 'type=bind,src=/a,dst=/b')).toEqual([
-    ...['run', volume({ destination: '/b', readonly: false }), '--'],
+    ...['run', anonymous, volume({ destination: '/b', readonly: false }), '--'],
   ])
-  expect(await restricted('run', '--image', '-')).toEqual(['run', '--image=-', '--'])
+  expect(await restricted('run', '--image', '-')).toEqual(['run', anonymous, '--image=-', '--'])
 })
 
 test('the name is in the file that was asked for, and is the name of the container', async () => {
   const written: Record<string, string> = {}
   const { argv } = await restrict(table(), ['run', '--cidfile', 'id'], caller(written), own)
-  expect(argv).toEqual(['run', `--name=${written.id}`, '--'])
+  expect(argv).toEqual(['run', anonymous, `--name=${written.id}`, '--'])
 })
 
 const refused = [
@@ -126,6 +164,17 @@ const refused = [
   ['run', '--log-level', 'debug'],
   ['--namespace', 'default', 'ps'],
   ['ps', '--all-namespaces'],
+  ['events', '--all-namespaces'],
+  ['start', '--boot'],
+  ['exec', '--privileged', 'web', 'sh'],
+  ['run', '-p', '80:80'],
+  ['run', '--network', 'mine'],
+  ['run', '--authfile', '/root/auth.json'],
+  ['run', '--tls-verify', 'false'],
+  ['pull', '--tls-verify', 'false', 'debian:13'],
+  ['update', '--cpuset-cpus', '0', 'web'],
+  ['system', 'df'],
+  ['info'],
   ['service'],
   ['service-worker', '0', '1'],
   ['monitor', 'web'],
@@ -165,20 +214,8 @@ test('of the command table, these commands are allowed', () => {
       'guest',
       'help',
       'image',
-      'images',
+      'info',
     ],
-    ...[
-      'monitor',
-      'pause',
-      'prune',
-      'pull',
-      'rmi',
-      'service',
-      'service-worker',
-      'unpause',
-      'update',
-      'version',
-      'volume',
-    ],
+    ...['monitor', 'prune', 'rmi', 'service', 'service-worker', 'system', 'version', 'volume'],
   ])
 })

@@ -1,9 +1,11 @@
 /** From the words of a member to the command line that root runs for him: parsed here, checked, and written anew. */
 import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
+import { wordsOf } from '../commands/run.ts'
 import { generateName } from '../parse/name.ts'
+import { parsePublish } from '../parse/publish.ts'
 import type { Settings } from '../settings.ts'
-import { allowedOptions, type Passing } from './allowed.ts'
+import { addedWords, allowedOptions, type Passing } from './allowed.ts'
 
 /** What is asked of the member's own process, which does it with his rights. */
 export interface Caller {
@@ -57,7 +59,7 @@ function rewritten(program: Command, command: Command, caller: Caller, own: Own)
   const name = command.name()
   const allowed = allowedOptions(name)
   if (allowed === undefined) throw new KataError('SERVICE_REFUSED', { what: `kata-ts ${name}` })
-  const words: string[] = []
+  const words: string[] = [...addedWords(name)]
   let cidfile: string | undefined
   for (const { long, attributeName, value } of [...given(program), ...given(command)]) {
     const passing = Object.hasOwn(allowed, attributeName) ? allowed[attributeName] : undefined
@@ -68,7 +70,17 @@ function rewritten(program: Command, command: Command, caller: Caller, own: Own)
     else for (const each of valuesOf(value)) words.push(...passed(passing, long, each, caller))
   }
   if (cidfile !== undefined) words.push(...named(command, cidfile, caller))
-  return [name, ...words, '--', ...command.args]
+  return [name, ...words, ...withImage(command)]
+}
+
+/** What stands behind the options. An image by its name stands in front of the `--`, behind which all words are the command's. */
+function withImage(command: Command): string[] {
+  const { args } = command
+  const isNamed = command.name() === 'run' || command.name() === 'create'
+  const hasFiles = ['image', 'rootfs'].some((option) => command.getOptionValue(option) !== undefined)
+  const [image, ...rest] = args
+  if (!isNamed || hasFiles || image === undefined || wordsOf(command).onlyCommand) return ['--', ...args]
+  return [image, '--', ...(rest[0] === '--' ? rest.slice(1) : rest)]
 }
 
 interface Given {
@@ -107,12 +119,19 @@ function passed(passing: Passing, long: string, value: string | undefined, calle
       return [`${long}=${caller.readable(value)}`]
     case 'volume':
       return [callerVolume(volumeOf(value), caller)]
+    case 'publish':
+      for (const { host } of parsePublish([value]))
+        if (host < firstOpenPort) throw new KataError('SERVICE_REFUSED', { what: `port ${host} of the host` })
+      return [`${long}=${value}`]
     case 'mount':
       return mount(long, value, caller)
     default:
       return [`${long}=${value}`]
   }
 }
+
+/** Those below it are root's to listen on. */
+const firstOpenPort = 1024
 
 /** The service has not the caller's environment. */
 function variable(long: string, text: string, caller: Caller): string[] {

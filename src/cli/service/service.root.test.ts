@@ -55,6 +55,18 @@ test('a member runs a container with streams, variables and an exit code, and on
   expect(outsider.stderr).toContain('[SERVICE_NOT_A_MEMBER] user 4400')
 })
 
+test('a member’s container starts again by its policy, and only he sees what happens to it', async () => {
+  const words = ['run', '-d', '--name', 'again', '--restart', 'on-failure:1', '--', 'sh', '-c', 'exit 3']
+  expect((await service.run(alice, words)).code).toBe(0)
+  const count = ['inspect', '--format', '{{.RestartCount}} {{.State.Status}}', 'again']
+  await eventually(async () => (await service.run(alice, count)).stdout === '1 exited\n')
+  const events = ['events', '--since', '10m', '--until', '0s', '--filter', 'container=again']
+  expect((await service.run(alice, events)).stdout).toContain('container create again')
+  expect(await service.run(bob, events)).toMatchObject({ code: 0, stdout: '' })
+  expect((await service.run(bob, [...events, '--all-namespaces'])).stderr).toContain('[SERVICE_REFUSED]')
+  await service.run(alice, ['rm', 'again'])
+})
+
 test('another user’s container is invisible, and root’s too', async () => {
   await service.run(alice, ['run', '-d', '--name', 'web', '--', 'sleep', '60'])
   await service.root('run', '-d', '--name', 'roots', '--rootfs', service.base, '--', 'sleep', '60')

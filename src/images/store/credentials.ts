@@ -17,7 +17,7 @@ const readAuthFile = record<AuthFile>({
 
 /**
  * The file that containers-auth.json(5) would take, or Docker's; undefined without one. `named` is the caller's own choice, which has
- * to be there.
+ * to be there; empty: none.
  */
 export function findAuthFile(
   env: Readonly<Record<string, string | undefined>>,
@@ -25,7 +25,7 @@ export function findAuthFile(
 ): string | undefined {
   const { REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR, HOME } = env
   const chosen = named ?? REGISTRY_AUTH_FILE
-  if (chosen !== undefined) return chosen
+  if (chosen !== undefined) return chosen === '' ? undefined : chosen
   const usual = [
     ...(XDG_RUNTIME_DIR === undefined ? [] : [`${XDG_RUNTIME_DIR}/containers/auth.json`]),
     '/run/containers/0/auth.json',

@@ -18,6 +18,7 @@ test('what containerd is told, the log of the command line is told in docker’s
     taskEvents.create({ containerId, bundle: '', rootfs: [], io: undefined, checkpoint: '', pid: 1 }),
   )
   log.publish(taskEvents.start({ containerId, pid: 1 }))
+  log.publish(taskEvents.execAdded({ containerId, execId: 'health-1' }))
   log.publish(taskEvents.execAdded({ containerId, execId: 'e' }))
   log.publish(taskEvents.execStarted({ containerId, execId: 'e', pid: 2 }))
   const exit = { containerId, pid: 2, exitedAt: undefined }

@@ -14,6 +14,9 @@ interface Noted {
 
 type Value = Uint8Array
 
+/** What the command line calls the processes of its health checks: every few seconds another one, of which only the results are told. */
+const healthCheckPrefix = 'health-'
+
 const byTopic: Readonly<Record<string, (value: Value) => Noted>> = {
   '/tasks/start': (value) => ({ id: events.TaskStart.decode(value).containerId, action: 'start' }),
   '/tasks/exit'(value) {
@@ -42,6 +45,7 @@ export function logEvents(namespace: string, { stateDir, attributes }: EventLogW
       const noted = Object.hasOwn(byTopic, topic) ? byTopic[topic]!(event.value) : undefined
       if (noted === undefined) return
       const { id, action, attributes: more } = noted
+      if (more?.execID?.startsWith(healthCheckPrefix)) return
       appendEvent(stateDir, {
         ...{ type: 'container', action, namespace, id, attributes: { ...attributes, ...more } },
       })
