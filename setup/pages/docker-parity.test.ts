@@ -1,8 +1,10 @@
 import { expect, test } from 'bun:test'
-import { commandParity, dockerParityPage, optionParity } from './docker-parity.ts'
+import { commandParity, dockerParityPage, optionParity, otherOptionParity } from './docker-parity.ts'
 
 test('every command and option of docker’s is here, or somebody says what to use', () => {
-  const unexplained = [...commandParity(), ...optionParity()].filter(({ text }) => text === '')
+  const unexplained = [...commandParity(), ...optionParity(), ...otherOptionParity()].filter(
+    ({ text }) => text === '',
+  )
   expect(unexplained.map(({ word }) => word)).toEqual([])
 })
 
@@ -13,5 +15,9 @@ test('what is here is not said to be missing', () => {
     expect.arrayContaining(['run', 'rename', 'events', '--health-cmd', '--restart']),
   )
   expect(words(false)).toEqual(expect.arrayContaining(['swarm', 'diff', '--gpus', '--userns']))
+  const others = otherOptionParity().filter(({ isHere }) => !isHere)
+  expect(others.map(({ word }) => word)).toEqual(
+    expect.arrayContaining(['cp --archive', 'update --cpu-shares']),
+  )
   expect(dockerParityPage()).toContain('| `--cpu-shares` | – | it is among containers of one kernel')
 })

@@ -11,14 +11,30 @@ const inTheirPlace: Readonly<Record<string, string>> = {
     'use `run --network bridge`, or `run --network ns:PATH` for a network of yours; see docs/how-to/run.md',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
+  'logs --details': 'see the labels by `kata-ts inspect NAME`',
+  'update --memory-swap': 'a machine has no swap: --memory is the limit',
+  'rm --link': 'containers have no links',
+  'cp --archive': 'omit it: what is copied becomes root’s, or yours',
+  'cp --follow-link': 'name the file that the link leads to',
+  'cp --quiet': 'omit it: no progress is shown',
+  'stats --all': 'use `kata-ts ps`: only a container that runs uses anything',
+  'stats --no-trunc': 'omit it: names are shown whole',
+  'inspect --size': 'use `kata-ts ps --size`',
+  'inspect --type': 'use `kata-ts volume inspect` for volumes',
+  'start --checkpoint': 'a machine cannot be saved yet',
+  'start --checkpoint-dir': 'a machine cannot be saved yet',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
   '--container-memory': 'use --memory, which is the limit of the container; the machine has --machine-memory',
 }
+
+/** What `run` and `create` say of a limit is so for `update`, too. */
+const takesRunsOptions = (command: string, name: string): boolean =>
+  name.startsWith('--') && (command === 'create' || command === 'update')
 
 /** The advice after `unknown command 'stop'`; undefined where the nearest name is good advice. */
 export function inPlaceOf(word: string, command: string): string | undefined {
   const name = word.split('=')[0]!
   // A letter is another option with every command.
-  const ofDocker = command === (name.startsWith('-') ? 'run' : 'kata-ts')
+  const ofDocker = command === (name.startsWith('-') ? 'run' : 'kata-ts') || takesRunsOptions(command, name)
   return inTheirPlace[`${command} ${name}`] ?? inTheirPlace[name] ?? (ofDocker ? refusals[name] : undefined)
 }

@@ -1,11 +1,19 @@
+import { existsSync } from 'node:fs'
 import { wasOomKilled } from '../../bundle/oom-killed.ts'
+import { treeBytes } from '../../images/store/layer-sizes.ts'
 import { readFacts, type SandboxFacts } from '../../sandbox/records/facts.ts'
 import { listSandboxes } from '../../sandbox/records/gc.ts'
 import type { OpenWall } from '../../sandbox/records/open-walls.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, listExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
-import { type ContainerRecord, listNamespaces, listRecords, readRecord } from '../client/record.ts'
+import {
+  type ContainerRecord,
+  listNamespaces,
+  listRecords,
+  readRecord,
+  recordPaths,
+} from '../client/record.ts'
 import { type Observation, observe } from '../client/status.ts'
 import { volumesOf } from '../client/volumes/uses.ts'
 import type { PsFlags } from '../commands/ps.ts'
@@ -14,6 +22,7 @@ import { coloured } from '../output/colour.ts'
 import { type Listed as DockerListed, dockerRow, dockerTitles } from '../output/docker-view.ts'
 import { shortDuration } from '../output/duration.ts'
 import { render } from '../output/format.ts'
+import { byteSize } from '../output/size.ts'
 import { table } from '../output/table.ts'
 import { compileTemplate } from '../output/template/template.ts'
 import { parseWhole } from '../parse/number.ts'
@@ -25,6 +34,8 @@ export interface Listed extends DockerListed {
   readonly namespace: string
   /** The guest's kernel killed a process of it for want of memory. */
   readonly oomKilled: boolean
+  /** Bytes of its own files, with `--size`. */
+  readonly sizeBytes: number | null
   readonly shimPid: number | null
   readonly vmmPid: number | null
   /** `kvm` or `tcg`, of a machine that is up. */
@@ -44,7 +55,10 @@ export async function ps(settings: Settings, flags: PsFlags): Promise<number> {
     readAll({ ...settings, namespace }),
   )
   const all = await Promise.all(
-    records.map(async (record) => listed(settings, record, await observe(record))),
+    records.map(async (record) => ({
+      ...listed(settings, record, await observe(record)),
+      sizeBytes: flags.size === true ? sizeOf(settings, record) : null,
+    })),
   )
   const isRunning = ({ status }: Listed) => ['running', 'paused', 'restarting'].includes(status)
   const shown = newest(
@@ -131,7 +145,14 @@ function namespacesOf(settings: Settings, all: boolean): string[] {
   return [...new Set([...listNamespaces(settings.stateDir), ...live])].sort()
 }
 
-function listed(settings: Settings, record: ContainerRecord, seen: Observation): Listed {
+/** Null for a container of another client, which keeps its files. */
+function sizeOf({ stateDir }: Settings, record: ContainerRecord): number | null {
+  if (isExternal(record)) return null
+  const upper = `${recordPaths(stateDir, record.namespace, record.id).directory}/upper`
+  return existsSync(upper) ? treeBytes(upper) : 0
+}
+
+function listed(settings: Settings, record: ContainerRecord, seen: Observation): Omit<Listed, 'sizeBytes'> {
   const {
     id,
     namespace,
@@ -169,18 +190,21 @@ export function asTable(
   list: readonly Listed[],
   { now, withNamespace, width }: { now: number; withNamespace: boolean; width: number | undefined },
 ): string {
+  const withSize = list.some(({ sizeBytes }) => sizeBytes !== null)
   const rows = list.map(({ id, namespace, image, command, createdAt, ...live }) => [
     ...(withNamespace ? [namespace] : []),
     id,
     statusText(live),
     shortDuration(now - Date.parse(createdAt)),
+    ...(withSize ? [live.sizeBytes === null ? '-' : byteSize(live.sizeBytes)] : []),
     live.vmmPid === null ? '-' : String(live.vmmPid),
     live.accelerator ?? '-',
     live.openWalls?.map(({ wall }) => wall).join(',') || '-',
     image,
     command.join(' '),
   ])
-  const columns = ['NAME', 'STATUS', 'AGE', 'VMM', 'ACCELERATOR', 'OPEN WALLS', 'ROOTFS', 'COMMAND']
+  const size = withSize ? ['SIZE'] : []
+  const columns = ['NAME', 'STATUS', 'AGE', ...size, 'VMM', 'ACCELERATOR', 'OPEN WALLS', 'ROOTFS', 'COMMAND']
   return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows, width, (cell, column) =>
     column === 'OPEN WALLS' && cell !== '-' ? coloured(cell, 'warning') : cell,
   )

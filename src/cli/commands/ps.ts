@@ -12,6 +12,7 @@ export interface PsFlags {
   readonly trunc: boolean
   readonly last?: string
   readonly latest?: true
+  readonly size?: true
 }
 
 export function psCommand(cli: Cli): Command {
@@ -30,6 +31,7 @@ export function psCommand(cli: Cli): Command {
     .option('-q, --quiet', 'names only')
     .option('-n, --last <n>', 'only the n newest containers')
     .option('-l, --latest', 'only the newest container')
+    .option('-s, --size', 'show how much room the files take that each has written')
     .option('--no-trunc', 'do not cut lines to the width of the terminal')
     .option(
       '-A, --all-namespaces',

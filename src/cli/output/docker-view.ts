@@ -5,6 +5,7 @@ import type { ContainerRecord } from '../client/record.ts'
 import type { LiveStatus } from '../client/status.ts'
 import type { Labels } from '../parse/labels.ts'
 import { longDuration } from './duration.ts'
+import { byteSize } from './size.ts'
 
 /** What `ps` knows of a container. */
 export interface Listed {
@@ -19,6 +20,7 @@ export interface Listed {
   readonly labels: Labels
   readonly volumes: readonly string[]
   readonly health: Health['status'] | null
+  readonly sizeBytes: number | null
 }
 
 /** Docker's word for a status of ours. */
@@ -51,6 +53,7 @@ export function dockerRow(container: Listed & { readonly namespace: string }, no
       .join(','),
     Mounts: volumes.join(','),
     Health: container.health ?? '',
+    Size: container.sizeBytes === null ? '' : byteSize(container.sizeBytes),
     Label: (name: unknown) => (Object.hasOwn(labels, String(name)) ? labels[String(name)] : ''),
   }
 }
@@ -69,6 +72,7 @@ export const dockerTitles: Readonly<Record<keyof ReturnType<typeof dockerRow>, u
   Labels: 'LABELS',
   Mounts: 'MOUNTS',
   Health: 'HEALTH',
+  Size: 'SIZE',
   Label: (name: unknown) => String(name),
 }
 

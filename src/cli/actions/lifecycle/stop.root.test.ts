@@ -79,7 +79,7 @@ test('wait prints the exit codes in the order of the names, and fails for those 
 })
 
 test.each([
-  [['stop', '--time', 'soon', 'x'], '--time does not take "soon"'],
+  [['stop', '--time', 'soon', 'x'], '--timeout does not take "soon"'],
   [['stop', '--signal', 'NOPE', 'x'], '--signal does not take "NOPE"'],
   [['run', '--stop-signal', 'NOPE', 'true'], '--stop-signal does not take "NOPE"'],
   [['run', '--stop-timeout', '-2', 'true'], '--stop-timeout does not take "-2"'],

@@ -29,9 +29,9 @@ export async function stop(settings: Settings, flags: StopFlags, names: readonly
 }
 
 /** @throws KataError OPTION_INVALID. */
-export function stopWishes({ time, signal }: StopFlags): StopWishes {
+export function stopWishes({ timeout, time = timeout, signal }: StopFlags): StopWishes {
   return {
-    seconds: time === undefined ? undefined : parseStopTimeout(time, '--time'),
+    seconds: time === undefined ? undefined : parseStopTimeout(time, '--timeout'),
     signal: signal === undefined ? undefined : parseSignal(signal),
   }
 }

@@ -7,7 +7,9 @@ export function rmCommand(cli: Cli): Command {
     usage: 'rm <name...>',
     summary: 'remove containers that have ended',
     example: 'rm --force web',
-  }).option('-f, --force', 'end a running container first')
+  })
+    .option('-f, --force', 'end a running container first')
+    .option('-v, --volumes', 'taken as docker’s, but no volume is without a name, and named ones stay')
   return rootAction<{ force?: true }>(command, cli, async (settings, { force }, names) => {
     const { rm } = await import('../../actions/lifecycle/rm.ts')
     return rm(settings, { force: force === true }, names)

@@ -1,8 +1,10 @@
 /** `kata-ts stop`: asks a container to end, and ends it when it does not. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { type Cli, describe, rootAction } from '../command.ts'
 
 export interface StopFlags {
+  readonly timeout?: string
+  /** Docker's former word for it. */
   readonly time?: string
   readonly signal?: string
 }
@@ -12,7 +14,7 @@ export function stopCommand(cli: Cli): Command {
     describe({
       usage: 'stop <name...>',
       summary: 'ask containers to end, and kill those that do not in time',
-      example: 'stop --time 30 web',
+      example: 'stop --timeout 30 web',
     }),
   )
   return rootAction<StopFlags>(command, cli, async (settings, flags, names) => {
@@ -24,8 +26,9 @@ export function stopCommand(cli: Cli): Command {
 export function stopOptions(command: Command): Command {
   return command
     .option(
-      '-t, --time <seconds>',
+      '-t, --timeout <seconds>',
       'how long to wait before SIGKILL, -1 for ever (default: --stop-timeout of the container, or 10)',
     )
+    .addOption(new Option('--time <seconds>', 'docker’s former word for --timeout').hideHelp())
     .option('-s, --signal <signal>', 'signal to send (default: --stop-signal, the image’s, or TERM)')
 }
