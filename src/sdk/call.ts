@@ -66,16 +66,19 @@ export async function startCall(
 export async function callToEnd(
   words: CommandWords,
   args: readonly string[],
-): Promise<CallResult & { stdout: string }> {
+): Promise<CallResult & { stdout: string; stderr: string }> {
   const { child, result } = await startCall(words, args)
   child.stdin.end()
-  child.stderr.resume()
-  const stdout: Uint8Array[] = []
-  child.stdout.on('data', (chunk: Uint8Array) => stdout.push(chunk))
-  const ended = new Promise((resolve) => child.stdout.once('close', resolve))
+  const outputs = [collected(child.stdout), collected(child.stderr)]
   const told = await result
-  await ended
-  return { ...told, stdout: Buffer.concat(stdout).toString('utf8') }
+  const [stdout = '', stderr = ''] = await Promise.all(outputs)
+  return { ...told, stdout, stderr }
+}
+
+function collected(stream: Readable): Promise<string> {
+  const chunks: Uint8Array[] = []
+  stream.on('data', (chunk: Uint8Array) => chunks.push(chunk))
+  return new Promise((resolve) => stream.once('close', () => resolve(Buffer.concat(chunks).toString('utf8'))))
 }
 
 function readResult(file: string, exitCode: number | null): CallResult {

@@ -5,6 +5,7 @@ import { deadline, within } from '../time.ts'
 import { readPs } from './answers.ts'
 import { type CallResult, type CommandWords, callToEnd, startCall } from './call.ts'
 import { SandboxError } from './error.ts'
+import { type EventsQuery, eventsOf, type SandboxEvent } from './events.ts'
 import { collect, type ExecOptions, type ExecResult } from './exec.ts'
 import { type Executable, executableWords } from './executable.ts'
 import { type Files, filesOf } from './files.ts'
@@ -87,10 +88,26 @@ export interface StopOptions {
   readonly timeoutMs?: number
 }
 
+export interface LogsOptions {
+  /** Only so many of the last lines. */
+  readonly tail?: number
+  readonly since?: Date
+  readonly until?: Date
+}
+
+export interface SandboxLogs {
+  /** What the main process wrote to standard output, as UTF-8. */
+  readonly text: string
+  /** To standard error. */
+  readonly errorText: string
+}
+
+export interface EventsOptions extends RuntimeOptions, EventsQuery {}
+
 /** What `kata-ts ps` knows of a sandbox. */
 export interface ListedSandbox {
   readonly name: string
-  /** `creating`, `running`, `paused`, `stopped`, or `dead` when its shim was killed. */
+  /** `created`, `creating`, `running`, `paused`, `restarting`, `stopped`, or `dead` when its shim was killed. */
   readonly status: string
   /** Null while it runs. */
   readonly exitCode: number | null
@@ -168,6 +185,27 @@ export class Sandbox implements AsyncDisposable {
     return new Sandbox(wordsOf(options), name, { isOwn: false, warnings: [] })
   }
 
+  /**
+   * A sandbox by its name, in whatever state: one that is stopped can be started again. Disposing this one leaves the sandbox, as
+   * with {@link Sandbox.attach}.
+   *
+   * @throws SandboxError CONTAINER_NOT_FOUND.
+   */
+  static async get(name: string, options: AttachOptions = {}): Promise<Sandbox> {
+    if (!(await Sandbox.list(options)).some((listed) => listed.name === name))
+      throw new SandboxError('CONTAINER_NOT_FOUND', `there is no sandbox ${name}`)
+    return new Sandbox(wordsOf(options), name, { isOwn: false, warnings: [] })
+  }
+
+  /**
+   * What happens to the sandboxes of the namespace, as it happens. Leaving the loop ends it, and so does `signal`.
+   *
+   * @throws SandboxError.
+   */
+  static events(options: EventsOptions = {}): AsyncGenerator<SandboxEvent, void, undefined> {
+    return eventsOf(wordsOf(options), options)
+  }
+
   /** All sandboxes of the namespace, in every state, also those that the SDK did not make. */
   static async list(options: ListOptions = {}): Promise<ListedSandbox[]> {
     const filters = Object.entries(options.labels ?? {}).flatMap(([key, value]) => [
@@ -209,6 +247,23 @@ export class Sandbox implements AsyncDisposable {
   async stop({ timeoutMs }: StopOptions = {}): Promise<void> {
     const time = timeoutMs === undefined ? [] : ['--time', String(Math.ceil(timeoutMs / 1000))]
     await callToEnd(this.#words, ['stop', ...time, this.name])
+  }
+
+  /** Runs one that is stopped once more: a new machine with the files that it left. One that runs is left as it is. @throws SandboxError. */
+  async start(): Promise<void> {
+    await callToEnd(this.#words, ['start', this.name])
+  }
+
+  /** What the main process has written. @throws SandboxError LOG_NOT_KEPT for one that ran in a terminal. */
+  async logs({ tail, since, until }: LogsOptions = {}): Promise<SandboxLogs> {
+    const { stdout: text, stderr: errorText } = await callToEnd(this.#words, [
+      'logs',
+      ...(tail === undefined ? [] : ['--tail', String(tail)]),
+      ...(since === undefined ? [] : ['--since', since.toISOString()]),
+      ...(until === undefined ? [] : ['--until', until.toISOString()]),
+      this.name,
+    ])
+    return { text, errorText }
   }
 
   /** Ends the sandbox at once, and removes all that it wrote. One that is gone already is no error. */

@@ -155,3 +155,29 @@ test('a sandbox that is disposed is gone, and one whose start was given up never
   expect(names).toEqual(['shared'])
   expect(readdirSync(tmpdir()).filter((name) => name.startsWith('kata-ts-sdk-'))).toEqual([])
 }, 30_000)
+
+test('a sandbox is stopped, found again, started again, and its log and its events tell so', async () => {
+  const over = new AbortController()
+  const seen: string[] = []
+  const since = new Date(Date.now() - 1000)
+  const query = { ...runtime, since, labels: { of: 'life' }, signal: over.signal }
+  const watching = (async () => {
+    for await (const { action, name } of Sandbox.events(query)) seen.push(`${action} ${name}`)
+  })()
+  const made = await create({
+    ...{ name: 'life', labels: { of: 'life' } },
+    command: ['sh', '-c', 'echo up; echo oops >&2; exec sleep 60'],
+  })
+  await made.stop({ timeoutMs: 0 })
+  const again = await Sandbox.get('life', runtime)
+  await again.start()
+  expect((await again.exec(['echo', 'here'])).text).toBe('here\n')
+  expect((await again.logs()).errorText).toBe('oops\noops\n')
+  expect(await again.logs({ tail: 2 })).toEqual({ text: 'up\n', errorText: 'oops\n' })
+  await again.kill()
+  expect((await failure(Sandbox.get('life', runtime))).code).toBe('CONTAINER_NOT_FOUND')
+  while (!seen.includes('destroy life')) await Bun.sleep(20)
+  over.abort()
+  await watching
+  expect(seen).toEqual(['create life', 'stop life', 'destroy life'])
+}, 60_000)
