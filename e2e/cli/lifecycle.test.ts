@@ -124,3 +124,47 @@ test(
   },
   slow(120_000),
 )
+
+test(
+  'a container is made, checked, lost and started again by its policy, and its events tell all of it',
+  async () => {
+    const script = 'echo ready >> /runs; exec sleep 300'
+    const made = ['--health-cmd', 'test -e /well', '--health-interval', '1s', '--health-retries', '1']
+    const policy = ['--restart', 'on-failure:1']
+    await kata.call(['create', '--name', 'kept', ...made, ...policy, '--', 'sh', '-c', script])
+    expect(await kata.inspect('kept')).toMatchObject({ status: 'created', sandbox: null })
+    expect((await kata.call(['start', 'kept'])).code).toBe(0)
+    expect((await kata.call(['wait', '--condition', 'unhealthy', 'kept'])).code).toBe(0)
+    const capabilities = async (...flags: string[]) =>
+      (await kata.call(['exec', ...flags, 'kept', 'grep', 'CapEff', '/proc/self/status'])).stdout
+    // CAP_SYS_ADMIN is bit 21: the container has it not, a privileged command in it has.
+    const has = (line: string) => (BigInt(`0x${line.split('\t')[1]!.trim()}`) >> 21n) & 1n
+    expect([has(await capabilities()), has(await capabilities('--privileged'))]).toEqual([0n, 1n])
+    await kata.call(['exec', 'kept', 'touch', '/well'])
+    expect((await kata.call(['wait', '--condition', 'healthy', 'kept'])).code).toBe(0)
+    // The machine is lost under it, which is no wish of a person's.
+    process.kill((await kata.inspect('kept')).sandbox.vmmPid, 'SIGKILL')
+    const again = await eventually('another run', async () => {
+      const facts = await kata.inspect('kept')
+      return facts.restarts === 1 && facts.status === 'running' ? facts : undefined
+    })
+    expect(again.health.status).not.toBe('unhealthy')
+    expect((await kata.call(['exec', 'kept', 'cat', '/runs'])).stdout).toBe('ready\nready\n')
+    expect((await kata.call(['stop', '-t', '0', 'kept'])).code).toBe(0)
+    expect(await kata.inspect('kept')).toMatchObject({ status: 'stopped', exitCode: 137, sandbox: null })
+    expect((await kata.call(['rm', 'kept'])).code).toBe(0)
+    const { stdout } = await kata.call([
+      ...['events', '--since', '1h', '--until', '0s', '--filter', 'container=kept'],
+      ...['--format', '{{.Action}} {{.Actor.Attributes.exitCode}}'],
+    ])
+    const lines = stdout.split('\n').map((line) => line.trim())
+    expect(lines.filter((line) => /^[a-z]+( \d+)?$/.test(line))).toEqual([
+      ...['create', 'start', 'die 255', 'start', 'die 137', 'stop', 'destroy'],
+    ])
+    expect(lines.filter((line) => line.startsWith('health')).slice(0, 2)).toEqual([
+      ...['health_status: unhealthy', 'health_status: healthy'],
+    ])
+    expect(lines).toContain('exec_create')
+  },
+  slow(180_000),
+)
