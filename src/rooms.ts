@@ -65,6 +65,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   network: ['root', 'changes a pod’s network namespace'],
   'network/egress': ['neither', 'what a container may reach, as data'],
   'network/resolver': ['guest', 'reads what containers and name servers say'],
+  'network/shared': ['root', 'makes networks that containers share, in namespaces of their own'],
   'network/uplink': ['root', 'starts the user-space network of a container, sets its packet filters'],
   oci: ['neither', 'the runtime specification as one frozen value'],
   'oci/defaults': ['neither', 'as above'],

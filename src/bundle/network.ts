@@ -24,10 +24,27 @@ export interface AllowedHost {
   readonly port?: number | undefined
 }
 
+/** A container's place on a network that it shares with others. */
+export interface NetworkPlace {
+  /** The network's name. */
+  readonly network: string
+  readonly address: string
+  /** Of the network's prefix. */
+  readonly bits: number
+  /** The address by which the container leaves the network, and asks for names. */
+  readonly gateway: string
+  /** By which others on the network find it, in lower case. */
+  readonly names: readonly string[]
+}
+
 export interface NetworkWishes {
   readonly ports: readonly PublishedPort[]
-  /** All that may be reached; absent: whatever the host reaches. */
+  /** All that may be reached outside; absent: whatever the host reaches. */
   readonly allowed?: readonly AllowedHost[] | undefined
+  /** Absent: a network for this container alone. */
+  readonly place?: NetworkPlace | undefined
+  /** The container's hardware address; absent: any. */
+  readonly mac?: string | undefined
 }
 
 const networkWishes = record<NetworkWishes>({
@@ -42,6 +59,14 @@ const networkWishes = record<NetworkWishes>({
     ),
   ),
   allowed: list(record<AllowedHost>({ host: needed(text), port: positive })),
+  place: record<NetworkPlace>({
+    network: needed(text),
+    address: needed(text),
+    bits: needed(positive),
+    gateway: needed(text),
+    names: needed(list(text)),
+  }),
+  mac: text,
 })
 
 export function writeNetworkWishes(bundle: string, wishes: NetworkWishes): void {

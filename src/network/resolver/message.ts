@@ -19,7 +19,7 @@ export const typeA = 1
 const typeCname = 5
 const classIn = 1
 const headerBytes = 12
-/** A message over UDP without EDNS. */
+/** A question over UDP; EDNS may follow it. */
 const mostBytes = 512
 const mostRecords = 100
 /** Answers that one message holds, whatever the length of its name. */
@@ -87,13 +87,18 @@ export interface Answer {
   readonly addresses: readonly AddressRecord[]
 }
 
+/** Whether it answers this query; what it says is not looked at. */
+export function isAnswerTo(message: Buffer, id: number, question: Buffer): boolean {
+  if (message.length < headerBytes + question.length || message.readUInt16BE(0) !== id) return false
+  const isResponse = (message.readUInt16BE(2) & 0x8000) !== 0
+  if (!isResponse || message.readUInt16BE(4) !== 1) return false
+  return message.subarray(headerBytes, headerBytes + question.length).equals(question)
+}
+
 /** The answer to a query of ours; undefined when the message is not that, or broken. */
 export function readAnswer(message: Buffer, id: number, question: Buffer): Answer | undefined {
-  if (message.length < headerBytes + question.length || message.readUInt16BE(0) !== id) return undefined
+  if (!isAnswerTo(message, id, question)) return undefined
   const flags = message.readUInt16BE(2)
-  const isResponse = (flags & 0x8000) !== 0
-  if (!isResponse || message.readUInt16BE(4) !== 1) return undefined
-  if (!message.subarray(headerBytes, headerBytes + question.length).equals(question)) return undefined
   const records = readRecords(message, headerBytes + question.length)
   const asked = readName(message, headerBytes)
   if (records === undefined || asked === undefined) return undefined

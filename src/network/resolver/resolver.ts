@@ -1,6 +1,7 @@
 /**
- * The name server of one container that may reach some names only. It asks the host's name server for these and for nothing else, and
- * has the addresses opened before it gives them to the container.
+ * The name server of one container. It knows the others on the container's network. For the rest it asks the host's name server; when
+ * the container may reach some names only it asks for these and for nothing else, and has the addresses opened before it gives them
+ * to the container.
  */
 
 import { randomInt } from 'node:crypto'
@@ -10,6 +11,7 @@ import { within } from '../../time.ts'
 import { isPublic, openSeconds, portsOf } from '../egress/egress.ts'
 import {
   type Answer,
+  isAnswerTo,
   type Query,
   readAnswer,
   readQuery,
@@ -21,6 +23,8 @@ import {
 
 /** How long the host's name server may take, milliseconds. */
 const answerMs = 4000
+/** Seconds that an address of a container is good for: it may end, and another one have its name. */
+const memberTtl = 5
 /** Questions at a time; more go unanswered, and are asked again. */
 const mostQuestions = 64
 
@@ -30,7 +34,10 @@ export interface ResolverOptions {
   /** The host's name server. */
   readonly upstream: string
   readonly upstreamPort?: number
-  readonly allowed: readonly AllowedHost[]
+  /** Absent: all names. */
+  readonly allowed?: readonly AllowedHost[] | undefined
+  /** Addresses of the container's network that have a name, or undefined; absent: it has its network alone. */
+  readonly members?: ((name: string) => readonly string[] | undefined) | undefined
   /** Opens addresses at these ports, for as long as each says. */
   readonly open: (
     addresses: readonly { readonly address: string; readonly ttl: number }[],
@@ -46,7 +53,7 @@ export async function startResolver(options: ResolverOptions): Promise<Socket> {
     const query = readQuery(message)
     if (query === undefined || questions >= mostQuestions) return
     questions++
-    void answerTo(query, options)
+    void answerTo(query, message, options)
       .catch(() => writeAnswer(query, responseCode.serverFailure))
       .then((answer) => socket.send(answer, from.port, from.address, () => {}))
       .finally(() => questions--)
@@ -58,12 +65,30 @@ export async function startResolver(options: ResolverOptions): Promise<Socket> {
   return socket
 }
 
-async function answerTo(query: Query, options: ResolverOptions): Promise<Buffer> {
-  const ports = portsOf(options.allowed, query.name)
+async function answerTo(query: Query, message: Buffer, options: ResolverOptions): Promise<Buffer> {
+  const { allowed, members } = options
+  const found = members?.(query.name)
+  if (found !== undefined) {
+    const addresses = query.type === typeA ? found : []
+    return writeAnswer(
+      query,
+      responseCode.none,
+      addresses.map((address) => ({ address, ttl: memberTtl })),
+    )
+  }
+  if (allowed !== undefined) return answerAllowed(query, portsOf(allowed, query.name), options)
+  return (await relay(query, message, options)) ?? writeAnswer(query, responseCode.serverFailure)
+}
+
+async function answerAllowed(
+  query: Query,
+  ports: readonly (number | undefined)[],
+  options: ResolverOptions,
+): Promise<Buffer> {
   if (ports.length === 0) return writeAnswer(query, responseCode.refused)
   // There is no IPv6, and the other records are a way to carry data.
   if (query.type !== typeA) return writeAnswer(query, responseCode.none)
-  const answer = await ask(query, options)
+  const answer = await askAbout(query, options)
   if (answer === undefined) return writeAnswer(query, responseCode.serverFailure)
   const given = answer.addresses.filter(({ address }) => isPublic(address))
   if (given.length === 0)
@@ -73,23 +98,44 @@ async function answerTo(query: Query, options: ResolverOptions): Promise<Buffer>
   return writeAnswer(query, responseCode.none, addresses)
 }
 
+function askAbout({ question }: Query, options: ResolverOptions): Promise<Answer | undefined> {
+  const id = randomInt(0x10000)
+  return ask(writeQuery(id, question), options, (message) => readAnswer(message, id, question))
+}
+
+/** The question as the container wrote it, and the answer as it came, but for their number. */
+function relay(
+  { id, question }: Query,
+  message: Buffer,
+  options: ResolverOptions,
+): Promise<Buffer | undefined> {
+  const own = randomInt(0x10000)
+  const numbered = (from: Buffer, number: number) => {
+    const copy = Buffer.from(from)
+    copy.writeUInt16BE(number, 0)
+    return copy
+  }
+  return ask(numbered(message, own), options, (answer) =>
+    isAnswerTo(answer, own, question) ? numbered(answer, id) : undefined,
+  )
+}
+
 /** A socket for each question: its port is a secret besides the number of the query. */
-async function ask(
-  { question }: Query,
+async function ask<T>(
+  query: Buffer,
   { upstream, upstreamPort = 53 }: ResolverOptions,
-): Promise<Answer | undefined> {
+  read: (message: Buffer) => T | undefined,
+): Promise<T | undefined> {
   const socket = createSocket('udp4')
   try {
-    const id = randomInt(0x10000)
-    const answered = new Promise<Answer | undefined>((resolve) => {
+    const answered = new Promise<T | undefined>((resolve) => {
       socket.on('error', () => resolve(undefined))
       socket.on('message', (message: Buffer, { address, port }) => {
-        const answer =
-          address === upstream && port === upstreamPort ? readAnswer(message, id, question) : undefined
+        const answer = address === upstream && port === upstreamPort ? read(message) : undefined
         if (answer !== undefined) resolve(answer)
       })
     })
-    socket.send(writeQuery(id, question), upstreamPort, upstream)
+    socket.send(query, upstreamPort, upstream)
     return await within(answered, answerMs)
   } finally {
     socket.close()

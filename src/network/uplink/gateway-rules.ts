@@ -1,9 +1,9 @@
 /** The packet filter of a container's gateway: rules for nft(8), in a network namespace between the container and pasta. */
 import type { AllowedHost, NetworkWishes } from '../../bundle/network.ts'
 import { isAddress, openSets } from '../egress/egress.ts'
-import { containerLink, gatewayLinks, pastaLink } from './addresses.ts'
+import { type ContainerLink, gatewayLinks, linkOf, pastaLink } from './addresses.ts'
 
-const { up, down } = gatewayLinks
+const { up, down, port, network } = gatewayLinks
 
 /**
  * Where no container may go: this network, loopback, link-local (metadata services of clouds are there), multicast, reserved and
@@ -14,11 +14,11 @@ const closed = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '24
 const refuse = 'reject with icmpx admin-prohibited'
 const closedFirst = `ip daddr { ${closed.join(', ')} } ${refuse}`
 
-/** The host's own name server is asked by the gateway's address. */
-const toNameServer = ['udp', 'tcp'].map(
-  (protocol) =>
-    `iifname "${down}" ip daddr ${containerLink.gateway} ${protocol} dport 53 dnat ip to ${pastaLink.dns}`,
-)
+/** The host's own name server is asked by the gateway's address; on a shared network the gateway's name server knows more. */
+const toNameServer = (gateway: string, isShared: boolean) =>
+  (isShared ? ['tcp'] : ['udp', 'tcp']).map(
+    (protocol) => `iifname "${down}" ip daddr ${gateway} ${protocol} dport 53 dnat ip to ${pastaLink.dns}`,
+  )
 
 const toAll = [
   `meta l4proto { tcp, udp } ip daddr ${pastaLink.dns} ct status dnat accept`,
@@ -41,11 +41,17 @@ function toAllowed(allowed: readonly AllowedHost[]): string[] {
   ]
 }
 
+/** Whether the container asks a name server of its own for names. */
+export const hasNameServer = ({ allowed, place }: NetworkWishes): boolean =>
+  place !== undefined || allowed?.some((host) => !isAddress(host)) === true
+
 /** Pure. IPv6 has no rule that accepts it. */
-export function gatewayRules({ ports, allowed }: NetworkWishes): string {
+export function gatewayRules(wishes: NetworkWishes): string {
+  const { ports, allowed, place, mac } = wishes
+  const link = linkOf(wishes)
   const published = ports.map(
     ({ protocol, container }) =>
-      `iifname "${up}" ip daddr ${pastaLink.own} ${protocol} dport ${container} dnat ip to ${containerLink.container}`,
+      `iifname "${up}" ip daddr ${pastaLink.own} ${protocol} dport ${container} dnat ip to ${link.container}`,
   )
   return `
 table inet gateway {
@@ -56,23 +62,64 @@ table inet gateway {
     ct state established,related accept
     iifname "${up}" ct status dnat accept
     iifname != "${down}" drop
-    ip saddr != ${containerLink.container} drop
+    ${place === undefined ? '' : bridged}
+    ip saddr != ${link.container} drop
     ${(allowed === undefined ? toAll : toAllowed(allowed)).join('\n    ')}
   }
   chain input {
     type filter hook input priority filter; policy drop;
     ct state established,related accept
     iifname "${down}" icmp type echo-request accept
-    ${allowed?.some((host) => !isAddress(host)) ? `iifname "${down}" ip daddr ${containerLink.gateway} udp dport 53 accept` : ''}
+    ${hasNameServer(wishes) ? `iifname "${down}" ip daddr ${link.gateway} udp dport 53 accept` : ''}
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
-    ${allowed === undefined ? toNameServer.join('\n    ') : ''}
+    ${allowed === undefined ? toNameServer(link.gateway, place !== undefined).join('\n    ') : ''}
     ${published.join('\n    ')}
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     oifname "${up}" masquerade
+  }
+}
+${place === undefined ? '' : bridgeRules(link, mac ?? '')}`
+}
+
+/** A host with br_netfilter shows these rules what is bridged, too. What is routed back gets no further than the container. */
+const bridged = `iifname "${down}" oifname "${down}" accept`
+
+/**
+ * What passes between a container and its network: IPv4 and ARP, from the container's own addresses. Every gateway has the
+ * network's gateway address, for its own container alone.
+ */
+function bridgeRules({ container, gateway, bits }: ContainerLink, mac: string): string {
+  const subnet = `${gateway}/${bits}`
+  return `table bridge gateway {
+  chain forward {
+    type filter hook forward priority filter; policy drop;
+    iifname "${port}" oifname "${network}" jump leaving
+    iifname "${network}" oifname "${port}" jump coming
+  }
+  chain leaving {
+    ether saddr != ${mac} drop
+    ip daddr ${gateway} drop
+    arp daddr ip ${gateway} drop
+    ip saddr ${container} ip daddr { ${subnet}, 224.0.0.0/4, 255.255.255.255 } accept
+    arp saddr ip ${container} arp saddr ether ${mac} accept
+  }
+  chain coming {
+    ip saddr ${gateway} drop
+    arp saddr ip ${gateway} drop
+    ip saddr ${subnet} accept
+    arp saddr ip ${subnet} accept
+  }
+  chain input {
+    type filter hook input priority filter; policy accept;
+    iifname "${network}" drop
+  }
+  chain output {
+    type filter hook output priority filter; policy accept;
+    oifname "${network}" drop
   }
 }
 `

@@ -4,7 +4,7 @@
  * is its work.
  */
 import { readFileSync } from 'node:fs'
-import type { PublishedPort } from '../../bundle/network.ts'
+import type { NetworkWishes, PublishedPort } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
 import { childrenOf, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { filtersOf } from '../../linux/processes/seccomp.ts'
@@ -32,8 +32,7 @@ const sockets = 1_000_000
 
 export interface PastaRequest {
   readonly uid: number
-  readonly ports: readonly PublishedPort[]
-  readonly rules: string
+  readonly wishes: NetworkWishes
 }
 
 export interface LaunchedPasta extends Launched {
@@ -102,7 +101,7 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
   }
 }
 
-function command({ uid, ports, rules }: PastaRequest): string[] {
+function command({ uid, wishes }: PastaRequest): string[] {
   const setpriv = networkTool('setpriv')
   return [
     ...[networkTool('unshare'), '--mount', '--propagation', 'private', '--'],
@@ -114,7 +113,7 @@ function command({ uid, ports, rules }: PastaRequest): string[] {
     ],
     ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
     ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
-    ...[networkTool('pasta'), ...pastaArgs(ports), '--', ...gatewayCommand(rules)],
+    ...[networkTool('pasta'), ...pastaArgs(wishes.ports), '--', ...gatewayCommand(wishes)],
   ]
 }
 

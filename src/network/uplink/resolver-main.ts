@@ -6,27 +6,33 @@ import { readText } from '../../json/document.ts'
 import { positive, text } from '../../json/values.ts'
 import { OpenAddresses } from '../egress/egress.ts'
 import { startResolver } from '../resolver/resolver.ts'
+import { addressesOf, readMembers } from '../shared/members.ts'
 
 export interface ResolverSettings {
   readonly nft: string
   readonly listen: string
   readonly upstream: string
-  readonly allowed: readonly AllowedHost[]
+  /** Absent: all names. */
+  readonly allowed?: readonly AllowedHost[] | undefined
+  /** Directory of the members of its network. */
+  readonly members?: string | undefined
 }
 
 const resolverSettings = record<ResolverSettings>({
   nft: needed(text),
   listen: needed(text),
   upstream: needed(text),
-  allowed: needed(list(record<AllowedHost>({ host: needed(text), port: positive }))),
+  allowed: list(record<AllowedHost>({ host: needed(text), port: positive })),
+  members: text,
 })
 
 /** Serves until it is ended. `settings` is JSON. */
 export async function resolverMain(settings: string): Promise<never> {
-  const { nft, listen, upstream, allowed } = readText(resolverSettings, settings)
+  const { nft, listen, upstream, allowed, members } = readText(resolverSettings, settings)
   const opened = new OpenAddresses()
   await startResolver({
     ...{ listen, port: 53, upstream, allowed },
+    members: members === undefined ? undefined : (name) => addressesOf(readMembers(members), name),
     open: async (addresses, ports) => {
       const commands = opened.open(addresses, ports)
       if (commands !== '') await run(nft, commands)

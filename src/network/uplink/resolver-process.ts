@@ -26,12 +26,14 @@ export const ownProgram = (): OwnProgram => ({ executable: process.execPath, pre
 export function resolverLauncher(
   uid: number,
   gateway: ProcessRef,
-  settings: ResolverSettings,
+  { members, ...settings }: ResolverSettings,
   { executable, prefix }: OwnProgram,
 ): Launcher<Launched> {
   return async ({ signal }, known) => {
-    // Its directory may be closed to that user.
+    // Directories above them may be closed to that user.
     const program = openSync(executable, 'r')
+    const directory = members === undefined ? undefined : openSync(members, 'r')
+    const told = { ...settings, ...(directory === undefined ? {} : { members: '/proc/self/fd/4' }) }
     const setpriv = networkTool('setpriv')
     const namespaces = `/proc/${gateway.pid}/ns`
     const child = Bun.spawn({
@@ -46,12 +48,13 @@ export function resolverLauncher(
           '--',
         ],
         ...[setpriv, '--bounding-set=-all,+net_admin,+net_bind_service', '--'],
-        ...['/proc/self/fd/3', ...prefix, resolverWord, JSON.stringify(settings)],
+        ...['/proc/self/fd/3', ...prefix, resolverWord, JSON.stringify(told)],
       ],
       ...{ cwd: '/', env: {}, detached: true },
-      stdio: ['ignore', 'pipe', 'pipe', program],
+      stdio: ['ignore', 'pipe', 'pipe', program, ...(directory === undefined ? [] : [directory])],
     })
     closeSync(program)
+    if (directory !== undefined) closeSync(directory)
     const ref = processRef(child.pid)
     if (ref !== undefined) known(ref)
     const said = tailOf(child.stderr)

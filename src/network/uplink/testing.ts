@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { Ledger } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
 import { silentLogger } from '../../log.ts'
+import { memberResource } from '../shared/shared.ts'
 import { command, ip } from '../testing.ts'
 import { hostRulesResource } from './host-rules.ts'
 
@@ -128,7 +129,7 @@ console.log(await (await fetch('http://' + address + '/', { signal: AbortSignal.
   )
 
 export function testLedger(directory: string): Ledger {
-  return new Ledger(`${directory}/ledger`, [processResource, hostRulesResource], silentLogger)
+  return new Ledger(`${directory}/ledger`, [processResource, hostRulesResource, memberResource], silentLogger)
 }
 
 export function nameServerOfHost(address: string): void {

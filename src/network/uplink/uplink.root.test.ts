@@ -1,44 +1,10 @@
 /** What a container reaches by its network, and who reaches it: in namespaces that stand for the host and for what is outside. */
 import { describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { findTool } from '../../linux/processes/which.ts'
-import { noNetns } from '../testing.ts'
+import { noHost, onHost } from './test-host.ts'
 
-const missing = ['pasta', 'nft'].filter((tool) => findTool(tool) === undefined)
-const reason = noNetns() ?? (missing.length === 0 ? undefined : `${missing.join(' and ')} not installed`)
-if (reason !== undefined) console.log(`skipped: ${reason}`)
-
-/** Runs a host of its own (a *.host.ts file) and returns what it printed. */
-function onHost(program: string) {
-  const directory = mkdtempSync(`${tmpdir()}/host-`)
-  try {
-    writeFileSync(`${directory}/resolv.conf`, '')
-    const script = `mount --bind ${directory}/resolv.conf /etc/resolv.conf; exec "$@"`
-    const around = [
-      'unshare',
-      '--net',
-      '--mount',
-      '--pid',
-      '--fork',
-      '--kill-child',
-      '--mount-proc',
-      'sh',
-      '-c',
-    ]
-    const { stdout, stderr, exitCode } = Bun.spawnSync([
-      ...[...around, script, 'sh', process.execPath, `${import.meta.dir}/${program}`, directory],
-    ])
-    if (exitCode !== 0) throw new Error(stderr.toString())
-    return JSON.parse(stdout.toString())
-  } finally {
-    rmSync(directory, { recursive: true })
-  }
-}
-
-describe.skipIf(reason !== undefined)('a container’s own network', () => {
+describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   test('leads outside and not to the host, its ports lead in, and nothing of it is left', () => {
-    const { reached, left } = onHost('uplink.host.ts')
+    const { reached, left } = onHost(`${import.meta.dir}/uplink.host.ts`)
     expect(reached).toEqual({
       outside: 'outside 203.0.113.2',
       name: '198.51.100.1',
@@ -53,7 +19,7 @@ describe.skipIf(reason !== undefined)('a container’s own network', () => {
 
   test('that allows some names refuses everything else', () => {
     // What is not named here had no answer; beside an attack stands the same from the host, which has one.
-    expect(onHost('allow.host.ts')).toEqual({
+    expect(onHost(`${import.meta.dir}/allow.host.ts`)).toEqual({
       before: { 'the same, from the host': 'outside 203.0.113.2' },
       looked: {
         ...{ good: '198.51.100.1', port: '198.51.100.2' },

@@ -1,12 +1,11 @@
 /** A network for one container: a gateway that filters, and pasta, which brings the outside to it. */
-
-import type { AllowedHost, NetworkWishes } from '../../bundle/network.ts'
+import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 import { confineBy, heldAsProcess } from '../../rootless/confine.ts'
 import { isAddress } from '../egress/egress.ts'
-import { containerLink, pastaLink } from './addresses.ts'
-import { gatewayRules } from './gateway-rules.ts'
+import { linkOf, pastaLink } from './addresses.ts'
+import { hasNameServer } from './gateway-rules.ts'
 import { closeHost, firstNameServer } from './host-rules.ts'
 import { type LaunchedPasta, pastaLauncher, pastaPosture, resolverPosture } from './pasta.ts'
 import { type OwnProgram, ownProgram, resolverLauncher } from './resolver-process.ts'
@@ -14,6 +13,8 @@ import { networkTool } from './tools.ts'
 
 export interface UplinkOptions {
   readonly wishes: NetworkWishes
+  /** Directory of the members of its network, when it has a place on one. */
+  readonly members?: string | undefined
   /** The user of all its processes, and of nothing else. */
   readonly uid: number
   /** Root-owned directory of the sandbox, where audits find what was promised. */
@@ -30,38 +31,27 @@ export interface UplinkOptions {
  *
  * @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_START_FAILED, NETWORK_WALL_FAILED, POSTURE_DIFFERS.
  */
-export async function startUplink(
-  ledger: Ledger,
-  { wishes, uid, stateDir, signal, program = ownProgram() }: UplinkOptions,
-): Promise<LaunchedPasta> {
+export async function startUplink(ledger: Ledger, options: UplinkOptions): Promise<LaunchedPasta> {
+  const { wishes, uid, stateDir, signal } = options
   await closeHost(ledger, uid, firstNameServer(hostResolvConf()))
-  const launch = pastaLauncher({ uid, ports: wishes.ports, rules: gatewayRules(wishes) })
+  const launch = pastaLauncher({ uid, wishes })
   const posture = pastaPosture(uid)
   const start = { name: 'pasta', stateDir, launch, options: { signal } }
   const pasta = await confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
     ...{ checked: posture, working: posture, settles: true },
   }))
-  const allowed = (wishes.allowed ?? []).filter((host) => !isAddress(host))
-  if (allowed.length > 0) await startNameServer(ledger, { allowed, pasta, uid, stateDir, signal, program })
+  if (hasNameServer(wishes)) await startNameServer(ledger, pasta, options)
   return pasta
 }
 
 async function startNameServer(
   ledger: Ledger,
-  {
-    allowed,
-    pasta,
-    uid,
-    stateDir,
-    signal,
-    program,
-  }: Omit<Required<UplinkOptions>, 'wishes'> & {
-    readonly allowed: readonly AllowedHost[]
-    readonly pasta: LaunchedPasta
-  },
+  pasta: LaunchedPasta,
+  { wishes, members, uid, stateDir, signal, program = ownProgram() }: UplinkOptions,
 ): Promise<void> {
   const settings = {
-    ...{ nft: networkTool('nft'), listen: containerLink.gateway, upstream: pastaLink.dns, allowed },
+    ...{ nft: networkTool('nft'), listen: linkOf(wishes).gateway, upstream: pastaLink.dns, members },
+    allowed: wishes.allowed?.filter((host) => !isAddress(host)),
   }
   const launch = resolverLauncher(uid, pasta.gateway, settings, program)
   const posture = resolverPosture(uid)

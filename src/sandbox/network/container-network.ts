@@ -2,8 +2,10 @@
 import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Config } from '../../config/config.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
-import { processRef } from '../../linux/processes/proc.ts'
+import { openNetns } from '../../linux/processes/netns.ts'
+import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
+import { type Joined, joinNetwork, membersDir, plugIn } from '../../network/shared/shared.ts'
 import { startUplink } from '../../network/uplink/uplink.ts'
 import { takeIdentity } from '../../rootless/identity/identity.ts'
 import { leaseDir } from '../records/paths.ts'
@@ -14,6 +16,7 @@ export interface ContainerNetworkRequest {
   readonly namespace: string
   readonly wishes: NetworkWishes
   readonly config: Pick<Config, 'hypervisor'>
+  readonly runDir: string
   readonly stateDir: string
   readonly log: Logger
   /** Aborts the start. */
@@ -22,13 +25,13 @@ export interface ContainerNetworkRequest {
 
 /**
  * Returns the path of the container's network namespace. The user comes from a lease of its own, so neither the VMM nor another sandbox
- * has its id.
+ * has its id. A shared network is held open by this very process.
  *
- * @throws KataError, those of {@link startUplink}, and what taking a user throws.
+ * @throws KataError, those of {@link joinNetwork} and {@link startUplink}, and what taking a user throws.
  */
 export async function takeContainerNetwork(
   ledger: Ledger,
-  { id, namespace, wishes, config, stateDir, log, signal }: ContainerNetworkRequest,
+  { id, namespace, wishes, config, runDir, stateDir, log, signal }: ContainerNetworkRequest,
 ): Promise<string> {
   const { rootlessUidBase: base, rootlessUidBlocks: blocks } = config.hypervisor
   const { identity } = await takeIdentity(
@@ -39,6 +42,23 @@ export async function takeContainerNetwork(
     },
     log,
   )
-  const { container } = await startUplink(ledger, { wishes, uid: identity.uid, stateDir, signal })
+  const { uid } = identity
+  const { place } = wishes
+  const members = place && membersDir(runDir, namespace, place.network)
+  const joined =
+    place === undefined || members === undefined
+      ? undefined
+      : await joinNetwork(ledger, { members, id, place })
+  const { gateway, container } = await startUplink(ledger, { wishes, uid, members, stateDir, signal })
+  if (joined !== undefined) plugInGateway(joined, gateway)
   return `/proc/${container.pid}/ns/net`
+}
+
+function plugInGateway(joined: Joined, { pid }: ProcessRef): void {
+  const gateway = openNetns(`/proc/${pid}/ns/net`)
+  try {
+    plugIn(joined, gateway)
+  } finally {
+    gateway.close()
+  }
 }

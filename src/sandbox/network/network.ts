@@ -96,6 +96,7 @@ export class SandboxNetwork {
     parts: NetworkParts & {
       readonly id: string
       readonly namespace: string
+      readonly runDir: string
       readonly stateDir: string
       readonly signal: AbortSignal
     },

@@ -29,8 +29,15 @@ export interface SandboxPaths {
   readonly diskDir: string
 }
 
-/** Names in the run directory that are not namespaces: promises, shim sockets, shares, uid reservations, root VMMs' directories. */
-export const reservedNames: ReadonlySet<string> = new Set(['huge-pages', 's', 'share', 'uids', 'vm'])
+/** Names in the run directory that are not namespaces: promises, networks, shim sockets, shares, uid reservations, root VMMs' directories. */
+export const reservedNames: ReadonlySet<string> = new Set([
+  'huge-pages',
+  'networks',
+  's',
+  'share',
+  'uids',
+  'vm',
+])
 
 /** @throws KataError ID_INVALID. */
 export function sandboxPaths(runDir: string, namespace: string, id: string): SandboxPaths {

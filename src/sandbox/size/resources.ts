@@ -4,6 +4,7 @@ import { directVolumeResource } from '../../devices/direct-volume.ts'
 import type { ResourceKind } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
 import { redirectResource } from '../../network/redirect.ts'
+import { memberResource } from '../../network/shared/shared.ts'
 import { hostRulesResource } from '../../network/uplink/host-rules.ts'
 import { rootlessKinds } from '../../rootless/kinds.ts'
 import { directoryResource, mountResource } from '../../sharing/resources.ts'
@@ -32,5 +33,6 @@ export const resourceKinds: readonly ResourceKind<never>[] = [
   directVolumeResource,
   redirectResource,
   hostRulesResource,
+  memberResource,
   poststopResource,
 ]

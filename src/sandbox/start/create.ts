@@ -55,7 +55,8 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const walls = await warnOfOpenWalls(host, { config, accelerator, share, bundle: container.bundle, log })
 
   const { identity } = user
-  const networkParts = { id, namespace, ledger, config, log, identity, stateDir: paths.stateDir, signal }
+  const { runDir, stateDir } = paths
+  const networkParts = { id, namespace, ledger, config, log, identity, runDir, stateDir, signal }
   const network = await host.createNetwork(request.network, networkParts)
   using devices = await openDevices(host, ledger, { ...request, paths, network, share }, timings)
 

@@ -16,7 +16,17 @@ async function stage(double: HostDouble, before: (step: Step) => void = () => {}
   const share = await host.startShare(ledger, sharing)
   const identity = { name: 'kata-7', uid: 7, gid: 7, groups: [] }
   const { id, namespace } = request
-  const parts = { id, namespace, ledger, config, log, identity, stateDir: paths.stateDir, signal }
+  const parts = {
+    id,
+    namespace,
+    ledger,
+    config,
+    log,
+    identity,
+    runDir: paths.runDir,
+    stateDir: paths.stateDir,
+    signal,
+  }
   const network = await host.createNetwork({ dns: [] }, parts)
   double.onStep = before
   const timings = recordTimings(signal)

@@ -1,0 +1,46 @@
+/** Who is on a network, by the files that the members' shims keep in one directory: a name server reads them at every question. */
+import { readdirSync } from 'node:fs'
+import { list, needed, record } from '../../json/compounds.ts'
+import { readFile } from '../../json/document.ts'
+import { text, uint32 } from '../../json/values.ts'
+import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
+
+/** One container on a network. */
+export interface Member {
+  readonly address: string
+  /** In lower case. */
+  readonly names: readonly string[]
+  /** The shim, which holds the network's namespace open, and by which of its descriptors. */
+  readonly holder: ProcessRef
+  readonly fd: number
+  /** Of the namespace, `device:inode`. */
+  readonly identity: string
+}
+
+const member = record<Member>({
+  address: needed(text),
+  names: needed(list(text)),
+  holder: needed(readProcessRef),
+  fd: needed(uint32),
+  identity: needed(text),
+})
+
+/** The members by the names of their files. A file that is being made, or goes meanwhile, is passed over. */
+export function readMembers(directory: string): ReadonlyMap<string, Member> {
+  return new Map(
+    readdirSync(directory).flatMap((name) => {
+      if (name.startsWith('.')) return []
+      try {
+        return [[name, readFile(member, `${directory}/${name}`)] as const]
+      } catch {
+        return []
+      }
+    }),
+  )
+}
+
+/** The addresses of those who have the name; undefined when nobody has it. */
+export function addressesOf(members: ReadonlyMap<string, Member>, name: string): string[] | undefined {
+  const found = [...members.values()].filter(({ names }) => names.includes(name))
+  return found.length === 0 ? undefined : found.map(({ address }) => address)
+}

@@ -1,0 +1,135 @@
+/** The host of shared.root.test.ts: containers on two networks, with what they reached, as JSON. */
+import { statSync } from 'node:fs'
+import type { NetworkPlace, NetworkWishes } from '../../bundle/network.ts'
+import { openNetns } from '../../linux/processes/netns.ts'
+import { processesOfUid } from '../../linux/processes/proc.ts'
+import { killUids } from '../../linux/processes/uid-processes.ts'
+import { command } from '../testing.ts'
+import {
+  fetchFrom,
+  host,
+  inside,
+  lookUp,
+  makeOutside,
+  nameServerOfHost,
+  outside,
+  serve,
+  serveNames,
+  testLedger,
+  together,
+} from '../uplink/testing.ts'
+import { startUplink } from '../uplink/uplink.ts'
+import { joinNetwork, liveMembers, membersDir, plugIn } from './shared.ts'
+
+const uid = 2_067_000_010
+const [, , directory = ''] = process.argv
+const internet = await makeOutside()
+nameServerOfHost(outside.dns)
+await Promise.all([
+  serve(internet, 'outside'),
+  serve(process.pid, 'host'),
+  serveNames(internet, { 'web.test': [outside.web] }, outside.dns),
+])
+const { signal } = new AbortController()
+const program = { executable: process.execPath, prefix: [`${import.meta.dir}/../../cli/main.ts`] }
+let count = 0
+
+async function container(id: string, place: Omit<NetworkPlace, 'bits'>, more: Partial<NetworkWishes> = {}) {
+  const own = uid + count++
+  command('mkdir', '-p', `${directory}/${id}`)
+  const ledger = testLedger(`${directory}/${id}`)
+  const members = membersDir(directory, 'default', place.network)
+  const mac = `02:42:${place.address
+    .split('.')
+    .map((byte) => Number(byte).toString(16).padStart(2, '0'))
+    .join(':')}`
+  const whole = { ...place, bits: 24 }
+  const wishes = { ports: [], place: whole, mac, ...more }
+  const joined = await joinNetwork(ledger, { members, id, place: whole })
+  const launched = await startUplink(ledger, {
+    ...{ wishes, members, uid: own, stateDir: `${directory}/${id}`, signal, program },
+  })
+  const gateway = openNetns(`/proc/${launched.gateway.pid}/ns/net`)
+  plugIn(joined, gateway)
+  gateway.close()
+  const { pid } = launched.container
+  await serve(pid, id)
+  const end = async () => {
+    await ledger.releaseAll()
+    await killUids(own, own)
+    joined.netns.close()
+  }
+  return { pid, uid: own, members, netns: joined.netns, end }
+}
+
+const gateway = '10.89.0.1'
+const web = await container(
+  'web',
+  { network: 'front', address: '10.89.0.2', gateway, names: ['web', 'shop'] },
+  { ports: [{ host: 8080, container: 80, protocol: 'tcp' }] },
+)
+const db = await container('db', { network: 'front', address: '10.89.0.3', gateway, names: ['db', 'shop'] })
+const shut = await container(
+  'shut',
+  { network: 'back', address: '10.89.1.2', gateway: '10.89.1.1', names: ['shut'] },
+  { allowed: [] },
+)
+const near = await container(
+  'near',
+  { network: 'back', address: '10.89.1.3', gateway: '10.89.1.1', names: ['near'] },
+  { allowed: [] },
+)
+/** From a container that puts another address on its card, or says that it is the gateway. */
+const spoof = async (address: string, where: string) => {
+  command('nsenter', `--net=/proc/${db.pid}/ns/net`, 'ip', 'addr', 'add', `${address}/32`, 'dev', 'eth0')
+  const program = `require('http').get({ host: '${where}', localAddress: '${address}', timeout: 3000 }, (r) => r.on('data', (d) => { console.log('' + d); process.exit(0) })).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))`
+  const answer = await inside(db.pid, process.execPath, '-e', program)
+  command('nsenter', `--net=/proc/${db.pid}/ns/net`, 'ip', 'addr', 'del', `${address}/32`, 'dev', 'eth0')
+  return answer
+}
+const reached = await together({
+  'by address': fetchFrom(web.pid, '10.89.0.3'),
+  'the other way': fetchFrom(db.pid, '10.89.0.2'),
+  'by name': lookUp(web.pid, 'db', gateway),
+  'by a name in capitals': lookUp(web.pid, 'DB', gateway),
+  'a name of both': lookUp(db.pid, 'shop', gateway),
+  'a name outside': lookUp(web.pid, 'web.test', gateway),
+  'a name on another network': lookUp(web.pid, 'near', gateway),
+  outside: fetchFrom(web.pid, outside.web),
+  host: fetchFrom(web.pid, host.address),
+  'host, by the gateway': fetchFrom(web.pid, gateway),
+  'host, from itself': fetchFrom(process.pid, host.address),
+  metadata: fetchFrom(web.pid, '169.254.169.254'),
+  'published, on localhost': fetchFrom(process.pid, '127.0.0.1:8080'),
+  'published, by a container': fetchFrom(db.pid, `${host.address}:8080`),
+  'another network': fetchFrom(web.pid, '10.89.1.3'),
+  'within the internal network': fetchFrom(shut.pid, '10.89.1.3'),
+  'a name within it': lookUp(shut.pid, 'near', '10.89.1.1'),
+  'outside, from within it': fetchFrom(shut.pid, outside.web),
+  'a name outside, from within it': lookUp(shut.pid, 'web.test', '10.89.1.1'),
+  'its name server, from outside of it': lookUp(web.pid, 'near', '10.89.1.1'),
+})
+const spoofed = {
+  'with its own address': await spoof('10.89.0.3', '10.89.0.2'),
+  'with another address': await spoof('10.89.0.9', '10.89.0.2'),
+  'as the gateway': await spoof('10.89.0.1', '10.89.0.2'),
+}
+const held = liveMembers(web.members).length
+await web.end()
+// Without the container that made it the network goes on, and its name is nobody's.
+const later = {
+  'a name of one that ended': await lookUp(db.pid, 'web', gateway),
+  'a name of the other alone': await lookUp(db.pid, 'shop', gateway),
+}
+const again = await container('web', { network: 'front', address: '10.89.0.2', gateway, names: ['web'] })
+const after = { 'once it runs again': await fetchFrom(db.pid, '10.89.0.2') }
+const same = again.netns.identity === db.netns.identity
+for (const each of [again, db, shut, near]) await each.end()
+const left = {
+  processes: [web, again, db, shut, near].flatMap(({ uid }) => processesOfUid(uid)),
+  tables: command('nft', 'list', 'tables').trim(),
+  members: liveMembers(web.members).length,
+  open: statSync(web.members).mode & 0o777,
+}
+console.log(JSON.stringify({ reached, spoofed, held, later, after, same, left }))
+process.exit(0)

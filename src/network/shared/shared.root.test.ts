@@ -1,0 +1,29 @@
+/** What containers on shared networks reach, in namespaces that stand for the host and for what is outside. */
+import { describe, expect, test } from 'bun:test'
+import { noHost, onHost } from '../uplink/test-host.ts'
+
+describe.skipIf(noHost !== undefined)('networks that containers share', () => {
+  test('lead to each other by address and name, outside, and neither to the host nor to another network', () => {
+    // What is not named here had no answer; beside each attack stands the same from a place that may.
+    expect(onHost(`${import.meta.dir}/shared.host.ts`)).toEqual({
+      reached: {
+        'by address': 'db 10.89.0.2',
+        'the other way': 'web 10.89.0.3',
+        ...{ 'by name': '10.89.0.3', 'by a name in capitals': '10.89.0.3' },
+        'a name of both': expect.stringMatching(/^10\.89\.0\.[23]$/),
+        'a name outside': '198.51.100.1',
+        outside: 'outside 203.0.113.2',
+        'host, from itself': 'host 203.0.113.2',
+        'published, on localhost': 'web 169.254.2.2',
+        'within the internal network': 'near 10.89.1.2',
+        'a name within it': '10.89.1.3',
+      },
+      spoofed: { 'with its own address': 'web 10.89.0.3' },
+      held: 2,
+      later: { 'a name of the other alone': '10.89.0.3' },
+      after: { 'once it runs again': 'web 10.89.0.3' },
+      same: true,
+      left: { processes: [], tables: '', members: 0, open: 0o755 },
+    })
+  }, 180_000)
+})

@@ -1,0 +1,137 @@
+/**
+ * A network that containers share: a bridge in a network namespace of its own, without addresses, routes or processes. Each container has
+ * its own gateway (../uplink), which is a port of that bridge. The namespace is held open by the shims of the containers on it, and ends
+ * with the last of them; the next container makes it anew.
+ */
+import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import type { NetworkPlace } from '../../bundle/network.ts'
+import { describeError, KataError } from '../../errors.ts'
+import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
+import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { inNewNetns, type Netns, openNetns, openOwnNetns } from '../../linux/processes/netns.ts'
+import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { tolerate } from '../../netlink/error.ts'
+import { changeLink, listLinks, stopOwnIpv6 } from '../../netlink/link.ts'
+import { addBridge, addVeth, enslave } from '../../netlink/new-link.ts'
+import { withClient, withClientHere } from '../client.ts'
+import { gatewayLinks } from '../uplink/addresses.ts'
+import { type Member, readMembers } from './members.ts'
+
+/** How long another container may take to make the same network, milliseconds. */
+const patienceMs = 10_000
+/** In the network's namespace. */
+const bridgeName = 'br0'
+
+export interface MemberData {
+  /** The file that says who it is. */
+  readonly path: string
+}
+
+/** Its interfaces go with the gateway's namespace, and the network with its last holder. */
+export const memberResource: ResourceKind<MemberData> = {
+  kind: 'network-member',
+  release: ({ path }) => rmSync(path, { force: true }),
+}
+
+export interface Joined {
+  /** Directory of the members, for the name server. */
+  readonly members: string
+  /** The network, which is held until this is closed or the process ends. */
+  readonly netns: Netns
+}
+
+/** Where the members of a network are; all of it is void after a boot. */
+export const membersDir = (runDir: string, namespace: string, network: string): string =>
+  `${runDir}/networks/${namespace}/${network}/members`
+
+/**
+ * Becomes a member, under a name that is unique on the network, and holds the network open; makes it when nobody else does.
+ *
+ * @throws KataError NETWORK_START_FAILED.
+ */
+export function joinNetwork(
+  ledger: Ledger,
+  { members, id, place }: { readonly members: string; readonly id: string; readonly place: NetworkPlace },
+): Promise<Joined> {
+  mkdirSync(dirname(members), { recursive: true, mode: 0o700 })
+  mkdirSync(members, { recursive: true })
+  // A name server, which has no rights, is given the directory open.
+  chmodSync(members, 0o755)
+  const path = `${members}/${id}`
+  const failed = (reason: string, cause?: unknown) =>
+    new KataError('NETWORK_START_FAILED', { reason: `network ${place.network}: ${reason}` }, { cause })
+  return ledger.take(memberResource, { path }, async () => {
+    let netns: Netns | undefined
+    const outcome = await underDirectoryLock(dirname(members), patienceMs, async () => {
+      try {
+        netns = findNetwork(members) ?? makeNetwork()
+        writeMember(path, place, processRef(process.pid)!, netns)
+      } catch (cause) {
+        netns?.close()
+        throw failed(describeError(cause), cause)
+      }
+    })
+    if (outcome !== 'done' || netns === undefined) throw failed('another container is making it')
+    return { members, netns }
+  })
+}
+
+/** Makes the gateway in the namespace `gateway` a port of the network. @throws KataError NETWORK_START_FAILED. */
+export function plugIn({ netns }: Pick<Joined, 'netns'>, gateway: Netns): void {
+  const name = `v${crypto.randomUUID().replaceAll('-', '').slice(0, 12)}`
+  const peer = { name: gatewayLinks.network, netnsFd: gateway.fd }
+  try {
+    withClient(netns, (client) => {
+      const of = (wanted: string) => listLinks(client).find((link) => link.name === wanted)!.index
+      addVeth(client, { name, master: of(bridgeName), peer })
+      tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, of(name)))
+      changeLink(client, of(name), { up: true })
+    })
+    withClient(gateway, (client) => {
+      const of = (wanted: string) => listLinks(client).find((link) => link.name === wanted)!.index
+      enslave(client, of(gatewayLinks.network), of(gatewayLinks.down))
+    })
+  } catch (cause) {
+    throw new KataError('NETWORK_START_FAILED', { reason: describeError(cause) }, { cause })
+  }
+}
+
+/** Those who can still be on the network: their shims are alive. */
+export const liveMembers = (members: string): Member[] =>
+  [...readMembers(members).values()].filter(({ holder }) => isAlive(holder))
+
+function findNetwork(members: string): Netns | undefined {
+  for (const { holder, fd, identity } of liveMembers(members)) {
+    try {
+      const netns = openNetns(`/proc/${holder.pid}/fd/${fd}`)
+      if (netns.identity === identity && isAlive(holder)) return netns
+      netns.close()
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  return undefined
+}
+
+function makeNetwork(): Netns {
+  return inNewNetns(() => {
+    withClientHere((client) => {
+      addBridge(client, bridgeName)
+      const { index } = listLinks(client).find(({ name }) => name === bridgeName)!
+      tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, index))
+      changeLink(client, index, { up: true })
+    })
+    return openOwnNetns()
+  })
+}
+
+/** Name servers of other containers read it, which have no rights. */
+function writeMember(path: string, place: NetworkPlace, holder: ProcessRef, netns: Netns): void {
+  const { address, names } = place
+  const member: Member = { address, names, holder, fd: netns.fd, identity: netns.identity }
+  const fresh = `${dirname(path)}/.${crypto.randomUUID()}`
+  writeFileSync(fresh, JSON.stringify(member))
+  chmodSync(fresh, 0o644)
+  renameSync(fresh, path)
+}
