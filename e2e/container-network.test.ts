@@ -1,4 +1,7 @@
-/** `kata-ts run -p`: a guest with a network of its own, reached by a port of the host and kept from the host's own services. */
+/**
+ * `kata-ts run -p`: a guest with a network of its own, reached by a port of the host and kept from the host's own services; and networks
+ * that guests share.
+ */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { networkInterfaces } from 'node:os'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
@@ -57,4 +60,55 @@ test(
     await served.stop(true)
   },
   slow(180_000),
+)
+
+test(
+  'guests on a network find each other by name, and one that lost its helpers says so and comes back',
+  async () => {
+    const web = 'mkdir /www; echo hello > /www/index.html; exec httpd -f -h /www'
+    const ok = async (...args: string[]) => {
+      const { code, stdout, stderr } = await kata.call(args)
+      expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: '' })
+      return stdout
+    }
+    const port = 30_000 + (process.pid % 10_000)
+    await ok('network', 'create', 'shop', '--subnet', '10.89.200.0/24')
+    const named = ['--network', 'shop', '--network-alias', 'www', '--ip', '10.89.200.9']
+    const published = ['-p', `127.0.0.1:${port}:80`, '--mac-address', '02:42:00:00:00:09']
+    await ok('run', '-d', '--name', 'web', ...named, ...published, '--', 'sh', '-c', web)
+    const script = `cat /etc/resolv.conf; ip -o addr show dev eth0; ip route
+      until wget -T 5 -qO- http://web/; do sleep 1; done
+      wget -T 5 -qO- http://www/ && wget -T 5 -qO- http://10.89.200.9/
+      ping -c 1 10.89.200.9 >/dev/null && ip neigh show 10.89.200.9`
+    const seen = await ok('run', '--rm', '--name', 'client', '--network', 'shop', '--', 'sh', '-c', script)
+    expect(seen).toContain('nameserver 10.89.200.1\n')
+    expect(seen).toContain('inet 10.89.200.2/24')
+    expect(seen).toContain('default via 10.89.200.1')
+    expect(seen.match(/^hello$/gm)).toHaveLength(3)
+    expect(seen).toContain('02:42:00:00:00:09')
+
+    expect(JSON.parse(await ok('network', 'inspect', 'shop'))).toMatchObject([
+      { gateway: '10.89.200.1', containers: [{ container: 'web', address: '10.89.200.9' }] },
+    ])
+    expect((await kata.call(['network', 'rm', 'shop'])).stderr).toContain('[NETWORK_IN_USE]')
+    expect(await ok('port', 'web')).toBe(`80/tcp -> 127.0.0.1:${port}\n`)
+
+    const processes = JSON.parse(await ok('--format', 'json', 'audit', 'web'))[0].processes
+    const { pid } = processes.find(({ name }: { name: string }) => name === 'pasta')
+    process.kill(pid, 'SIGKILL')
+    const audited = await eventually('the loss', async () => {
+      const audit = await kata.call(['audit', 'web'])
+      return audit.code === 0 ? undefined : audit.stdout
+    })
+    expect(audited).toContain('pasta')
+    await ok('restart', 'web')
+    expect(
+      await eventually('the port', () => textOf(`http://127.0.0.1:${port}/`).catch(() => undefined)),
+    ).toBe('hello\n')
+
+    await ok('rm', '-f', 'web')
+    await ok('network', 'rm', 'shop')
+    expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
+  },
+  slow(300_000),
 )

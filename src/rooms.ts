@@ -28,6 +28,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'cli/client/copy': ['root', 'as cli/client; streams of a guest go through doors'],
   'cli/client/life': ['root', 'as cli/client'],
   'cli/client/logs': ['root', 'as cli/client'],
+  'cli/client/networks': ['root', 'as cli/client'],
   'cli/client/volumes': ['root', 'as cli/client; makes, fills and removes directories of containers'],
   'cli/commands': ['root', 'as cli'],
   'cli/commands/lifecycle': ['root', 'as cli'],

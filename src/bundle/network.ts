@@ -35,6 +35,8 @@ export interface NetworkPlace {
   readonly gateway: string
   /** By which others on the network find it, in lower case. */
   readonly names: readonly string[]
+  /** The name server for all other names, by its IPv4 address; absent: the host's. */
+  readonly upstream?: string | undefined
 }
 
 export interface NetworkWishes {
@@ -65,6 +67,7 @@ const networkWishes = record<NetworkWishes>({
     bits: needed(positive),
     gateway: needed(text),
     names: needed(list(text)),
+    upstream: text,
   }),
   mac: text,
 })

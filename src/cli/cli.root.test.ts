@@ -47,6 +47,8 @@ test.each([
   [['ps', '--filter', 'since=x'], 'OPTION_INVALID', '--filter'],
   [['run', '--label', '=x', 'true'], 'OPTION_INVALID', '--label'],
   [['run', '--cidfile', '/etc/hosts', '--', 'true'], 'FILE_FAILED', '/etc/hosts'],
+  [['run', '--network', 'nosuch', 'true'], 'NETWORK_NOT_FOUND', 'network create'],
+  [['network', 'create', 'x', '--subnet', '127.0.0.0/8'], 'OPTION_INVALID', '--subnet'],
   [['ps', '--format', 'yaml'], 'OPTION_INVALID', '--format'],
   [['ps', '--namespace', '..'], 'NAME_INVALID', '..'],
   [['exec', '--namespace', 's', 'x', 'true'], 'ID_INVALID', 's'],
@@ -79,7 +81,7 @@ test.each([
   [['run', '-c', '512', 'true'], "unknown option '-c'", 'use --cpus'],
   [['rename', 'a', 'b'], "unknown command 'rename'", 'run it with --name'],
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
-  [['network', 'ls'], "unknown command 'network'", '--network bridge'],
+  [['network', 'connect', 'a', 'b'], "unknown command 'connect'", 'run --network NAME'],
   [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
   // The nearest name is right for others.
   [['ispect', 'web'], "unknown command 'ispect'", 'Did you mean inspect?'],

@@ -11,7 +11,7 @@ const byFlag: Readonly<Record<string, readonly string[]>> = {
   '--format': ['text', 'json'],
   '--log-level': ['debug', 'info', 'warn', 'error'],
   '--log-opt': ['max-size=', 'max-file='],
-  '--network': ['none', 'ns:/run/netns/'],
+  '--network': ['none', 'bridge', 'ns:/run/netns/'],
   '--rootless': booleans,
   '--restart': ['no', 'on-failure', 'always', 'unless-stopped'],
   '--security-opt': ['seccomp=', 'no-new-privileges'],

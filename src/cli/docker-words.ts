@@ -7,8 +7,8 @@ import { refusals } from './docker-refusals.ts'
 
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
-  network:
-    'use `run --network bridge`, or `run --network ns:PATH` for a network of yours; see docs/how-to/run.md',
+  'network connect': 'a container has its network for life; use `run --network NAME`',
+  'network disconnect': 'a container has its network for life; use `run --network NAME`',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
   'logs --details': 'see the labels by `kata-ts inspect NAME`',

@@ -21,7 +21,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     ],
   ],
   'Look at containers:': ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events'],
-  'Images and volumes:': ['pull', 'images', 'rmi', 'prune', 'volume', 'direct-volume'],
+  'Images, volumes and networks:': ['pull', 'images', 'rmi', 'prune', 'volume', 'network', 'direct-volume'],
   'This host:': ['check', 'env', 'info', 'system', 'config', 'guest', 'audit', 'gc', 'service'],
   'About kata-ts:': ['version', 'completion', 'help'],
 }

@@ -33,6 +33,7 @@ import { statsCommand } from './commands/look/stats.ts'
 import { infoCommand, systemCommand } from './commands/look/system.ts'
 import { topCommand } from './commands/look/top.ts'
 import { monitorCommand } from './commands/monitor.ts'
+import { networkCommand } from './commands/network.ts'
 import { psCommand } from './commands/ps.ts'
 import { createCommand, runCommand } from './commands/run.ts'
 import { serviceCommand, serviceWorkerCommand } from './commands/service.ts'
@@ -70,6 +71,7 @@ const commands = [
   infoCommand,
   systemCommand,
   volumeCommand,
+  networkCommand,
   gcCommand,
   pruneCommand,
   auditCommand,

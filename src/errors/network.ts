@@ -57,4 +57,45 @@ export const networkErrors = {
     "the host's own services cannot be closed to the container's network: {reason}",
     'The kernel needs nf_tables, nft_fib_inet and nf_conntrack (modprobe them); nothing was started without this wall.',
   ),
+  NETWORK_NOT_FOUND: entry(
+    'not_found',
+    'there is no network {"name"} in namespace {namespace}',
+    'See `kata-ts network ls` for the names that exist, and make one with `kata-ts network create NAME`.',
+  ),
+  NETWORK_EXISTS: entry(
+    'already_exists',
+    'network {"name"} exists already in namespace {namespace}',
+    'Use it, choose another name, or remove it with `kata-ts network rm {name}`.',
+  ),
+  NETWORK_IN_USE: entry(
+    'failed_precondition',
+    'network {name} belongs to {containers}',
+    'Remove these containers first, with `kata-ts rm`.',
+  ),
+  NETWORK_BUSY: entry('unavailable', 'others are at work on network {name}', 'Try again.'),
+  NETWORK_UNREADABLE: entry(
+    'internal',
+    'the record {path} of a network cannot be read ({reason})',
+    'Remove its directory and create the network again.',
+  ),
+  NETWORK_SUBNET_TAKEN: entry(
+    'already_exists',
+    'the addresses {subnet} are taken by {by}',
+    'Name others with --subnet, or remove networks with `kata-ts network rm`.',
+  ),
+  NETWORK_ADDRESS_INVALID: entry(
+    'invalid_argument',
+    'a container on network {name} cannot have the address {address}',
+    'Choose one within {subnet}, but not its first two or its last one.',
+  ),
+  NETWORK_ADDRESS_TAKEN: entry(
+    'already_exists',
+    'the address {address} on network {name} belongs to {container}',
+    'Choose another one, or remove that container with `kata-ts rm`.',
+  ),
+  NETWORK_FULL: entry(
+    'resource_exhausted',
+    'network {name} has no address left in {subnet}',
+    'Remove containers that have ended with `kata-ts rm`, or create a network with a larger --subnet.',
+  ),
 } satisfies Record<string, CatalogueEntry>

@@ -1,5 +1,19 @@
-import { expect, test } from 'bun:test'
-import { networkOf } from './run-network.ts'
+import { afterAll, expect, test } from 'bun:test'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { createNetwork } from '../client/networks/store.ts'
+import { networkOf as networkIn } from './run-network.ts'
+
+const stateDir = mkdtempSync(`${tmpdir()}/run-network-`)
+afterAll(() => rmSync(stateDir, { recursive: true }))
+const store = { stateDir, namespace: 'default' }
+for (const [name, internal] of [
+  ['shop', false],
+  ['vault', true],
+] as const)
+  createNetwork(store, name, { internal, labels: {} })
+const networkOf = (flags: Parameters<typeof networkIn>[1]) =>
+  networkIn(store, flags, { id: 'Web', hostname: 'house' })
 
 test('without an option there is no network', () => {
   expect(networkOf({})).toEqual({})
@@ -25,4 +39,34 @@ test('--allow limits what is reached, --deny-all alone leaves nothing', () => {
   })
   expect(networkOf({ denyAll: true }).wishes).toEqual({ ports: [], allowed: [] })
   expect(() => networkOf({ network: 'none', denyAll: true })).toThrow(/^\[OPTION_CONFLICT\].*--deny-all/)
+})
+
+test('a network by its name: names of the container, and its name server', () => {
+  const asked = { network: 'shop', publish: ['8080:80'], networkAlias: ['WWW'], dns: ['::1', '9.9.9.9'] }
+  expect(networkOf({ ...asked, ip: '10.89.0.7', macAddress: '02-42-0A-59-00-07' })).toEqual({
+    wishes: { ports: [{ host: 8080, container: 80, protocol: 'tcp' }] },
+    place: {
+      ...{ network: 'shop', names: ['web', 'house', 'www'], address: '10.89.0.7' },
+      ...{ mac: '02:42:0a:59:00:07', upstream: '9.9.9.9' },
+    },
+    nameServer: expect.stringMatching(/^10\.89\.\d+\.1$/),
+  })
+  expect(networkOf({ network: 'shop', allow: ['a.test'] }).wishes?.allowed).toEqual([{ host: 'a.test' }])
+})
+
+test('an internal network leads nowhere, and nothing can be asked of that', () => {
+  expect(networkOf({ network: 'vault' }).wishes).toEqual({ ports: [], allowed: [] })
+  expect(() => networkOf({ network: 'vault', publish: ['80:80'] })).toThrow(/^\[OPTION_CONFLICT\].*--publish/)
+  expect(() => networkOf({ network: 'vault', allow: ['a.test'] })).toThrow(/^\[OPTION_CONFLICT\].*--allow/)
+})
+
+test.each([
+  [{ network: 'nosuch' }, 'NETWORK_NOT_FOUND'],
+  [{ network: 'bridge', ip: '10.88.0.2' }, 'OPTION_CONFLICT'],
+  [{ networkAlias: ['db'] }, 'OPTION_CONFLICT'],
+  [{ network: 'shop', networkAlias: ['a b'] }, 'OPTION_INVALID'],
+  [{ network: 'none', macAddress: '02:42:0a:59:00:07' }, 'OPTION_CONFLICT'],
+  [{ macAddress: '01:42:0a:59:00:07' }, 'OPTION_INVALID'],
+])('%j is refused with %s', (flags, code) => {
+  expect(() => networkOf(flags)).toThrow(`[${code}]`)
 })

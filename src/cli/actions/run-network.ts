@@ -1,41 +1,93 @@
 /** The options of `run` that are about the network, taken together. */
+import { isIPv4 } from 'node:net'
 import type { NetworkWishes } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
 import { containerLink } from '../../network/uplink/addresses.ts'
+import { gatewayOf } from '../client/networks/addresses.ts'
+import type { PlaceWish } from '../client/networks/place.ts'
+import { readNetwork } from '../client/networks/store.ts'
 import type { RunFlags } from '../commands/run.ts'
 import { parseAllow } from '../parse/allow.ts'
+import { parseAlias, parseMac } from '../parse/hardware.ts'
 import { ownNetwork, parseNetwork } from '../parse/network.ts'
 import { parsePublish } from '../parse/publish.ts'
+import { parseSubnet } from '../parse/subnet.ts'
+import type { Settings } from '../settings.ts'
 
 export interface RunNetwork {
   /** A namespace of the host's, which its owner fills. */
   readonly netns?: string
   /** A network that the shim makes. */
   readonly wishes?: NetworkWishes
+  /** The container's place on a network that others are on; it gets its addresses with its record. */
+  readonly place?: PlaceWish
   /** The name server of that network. */
   readonly nameServer?: string
 }
 
-type Flags = Pick<RunFlags, 'network' | 'publish' | 'allow' | 'denyAll'>
+type Flags = Pick<
+  RunFlags,
+  'network' | 'publish' | 'allow' | 'denyAll' | 'networkAlias' | 'ip' | 'macAddress' | 'dns'
+>
 
-/** Who publishes a port, or says what may be reached, wants a network. @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID. */
-export function networkOf({ network, publish = [], allow = [], denyAll }: Flags): RunNetwork {
-  const ports = parsePublish(publish)
-  const allowed = allow.map(parseAllow)
-  const isLimited = denyAll === true || allowed.length > 0
-  const options = [
+/** What the container is called. */
+interface Called {
+  readonly id: string
+  readonly hostname: string
+}
+
+/**
+ * Who publishes a port, or says what may be reached, wants a network.
+ *
+ * @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID, NETWORK_NOT_FOUND, NETWORK_UNREADABLE.
+ */
+export function networkOf(
+  store: Pick<Settings, 'stateDir' | 'namespace'>,
+  flags: Flags,
+  { id, hostname }: Called,
+): RunNetwork {
+  const { network, denyAll, ip, macAddress, dns = [] } = flags
+  const ports = parsePublish(flags.publish ?? [])
+  const allowed = (flags.allow ?? []).map(parseAllow)
+  const aliases = (flags.networkAlias ?? []).map(parseAlias)
+  const mac = macAddress === undefined ? {} : { mac: parseMac(macAddress) }
+  const asked = [
     ...(ports.length > 0 ? ['--publish'] : []),
     ...(allowed.length > 0 ? ['--allow'] : []),
     ...(denyAll === true ? ['--deny-all'] : []),
   ]
-  const choice = parseNetwork(network ?? (options.length > 0 ? ownNetwork : 'none'))
+  const ofOurs = [...asked, ...(macAddress === undefined ? [] : ['--mac-address'])]
+  const ofShared = [...(aliases.length > 0 ? ['--network-alias'] : []), ...(ip === undefined ? [] : ['--ip'])]
+  const choice = parseNetwork(network ?? (ofOurs.length > 0 ? ownNetwork : 'none'))
+  const shown = `--network ${network ?? choice.kind}`
+  if (choice.kind !== 'named')
+    refuse(
+      ofShared,
+      shown,
+      'addresses and names are those of a network that containers share',
+      '--network NAME',
+    )
+  const limits = denyAll === true || allowed.length > 0 ? { allowed } : {}
   if (choice.kind === 'own')
-    return { wishes: { ports, ...(isLimited ? { allowed } : {}) }, nameServer: containerLink.gateway }
-  if (options.length > 0)
-    throw new KataError('OPTION_CONFLICT', {
-      options: `${options.join(', ')} and --network ${network}`,
-      reason: 'ports and limits are those of a network that kata-ts makes',
-      remedy: 'Use --network bridge.',
-    })
-  return choice.kind === 'namespace' ? { netns: choice.path } : {}
+    return { wishes: { ports, ...limits, ...mac }, nameServer: containerLink.gateway }
+  if (choice.kind !== 'named') {
+    refuse(ofOurs, shown, 'they are for a network that kata-ts makes', '--network bridge')
+    return choice.kind === 'namespace' ? { netns: choice.path } : {}
+  }
+  const { name, subnet, internal } = readNetwork(store, choice.name)
+  if (internal)
+    refuse(asked, shown, 'that network is internal, and leads nowhere', 'a network without --internal')
+  const names = [...new Set([id, hostname, ...aliases].map((each) => each.toLowerCase()))]
+  return {
+    wishes: { ports, ...(internal ? { allowed: [] } : limits) },
+    place: { network: name, names, address: ip, ...mac, upstream: dns.find((server) => isIPv4(server)) },
+    nameServer: gatewayOf(parseSubnet(subnet)),
+  }
+}
+
+function refuse(options: readonly string[], with_: string, reason: string, instead: string): void {
+  if (options.length === 0) return
+  throw new KataError('OPTION_CONFLICT', {
+    ...{ options: `${options.join(', ')} and ${with_}`, reason, remedy: `Use ${instead}.` },
+  })
 }

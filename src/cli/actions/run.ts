@@ -50,7 +50,7 @@ export function run(settings: Settings, flags: RunFlags, words: RunWords): Promi
 export function create(settings: Settings, flags: RunFlags, words: RunWords): Promise<number> {
   // It runs in the background, unless `start --attach` says otherwise.
   return withPlan(settings, { ...flags, detach: true }, words, async (plan) => {
-    createOnly(settings, plan)
+    await createOnly(settings, plan)
     return printId(settings, plan)
   })
 }
@@ -112,13 +112,15 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const mounts = parseMounts(flags.mount ?? [], volumePlace)
   const plainRights = parseRights(flags)
   const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
-  const network = networkOf(flags)
   const place = parsePlace(flags, flags.memory)
   const hostname = flags.hostname ?? id
+  const network = networkOf(settings, flags, { id, hostname })
+  const dns = (flags.dns ?? []).map(parseDns)
   const etc = {
     hostname,
     hosts: (flags.addHost ?? []).map(parseAddHost),
-    dns: (flags.dns ?? []).map(parseDns),
+    // On a shared network its name server asks them.
+    dns: network.place === undefined ? dns : [],
     nameServer: network.nameServer,
     resolver: place.resolver,
   }
@@ -164,6 +166,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     health: healthCheckOf(health, rootfs.config.healthcheck),
     stopSignal: stop.stopSignal ?? stopSignalOf(rootfs),
     network: network.wishes,
+    place: network.place,
     image: rootfs.description,
     imageId: rootfs.imageId,
     onRecorded: rootfs.release,

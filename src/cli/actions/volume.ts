@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises'
 import { KataError } from '../../errors.ts'
 import { plainJson } from '../../plain-text.ts'
 import { interruptible } from '../client/signals.ts'
@@ -19,6 +18,7 @@ import { table } from '../output/table.ts'
 import { parseLabels } from '../parse/labels.ts'
 import { generateName } from '../parse/name.ts'
 import type { Settings } from '../settings.ts'
+import { confirmed } from './confirm.ts'
 import { forEachName } from './containers.ts'
 
 interface ShownVolume extends NamedVolume {
@@ -94,29 +94,16 @@ export async function rm(
 export async function prune(settings: Settings, { force }: VolumeFlags): Promise<number> {
   const uses = volumeUses(settings)
   const unused = listVolumes(settings).filter((name) => !uses.has(volumePaths(settings, name).data))
-  if (unused.length > 0 && force !== true && !(await confirmed(unused))) return 1
+  if (
+    unused.length > 0 &&
+    force !== true &&
+    !(await confirmed('volume prune', 'these volumes with their files', unused))
+  )
+    return 1
   return interruptible(async (signal) => {
     await removeUnfinished(settings, signal)
     return forEachName(settings, unused, (name) => removeVolume(settings, name, signal))
   })
-}
-
-/** @throws KataError OPTION_CONFLICT when nobody is there to ask. */
-async function confirmed(names: readonly string[]): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new KataError('OPTION_CONFLICT', {
-      options: 'volume prune and a standard input that is no terminal',
-      reason: `it asks before it removes ${names.join(', ')}`,
-      remedy: 'Add --force.',
-    })
-  const asked = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return /^y(es)?$/i.test(
-      (await asked.question(`Remove these volumes with their files: ${names.join(', ')}? [y/N] `)).trim(),
-    )
-  } finally {
-    asked.close()
-  }
 }
 
 function shown(settings: Settings, name: string): ShownVolume {

@@ -7,6 +7,8 @@ import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 
 export interface EtcWishes {
   readonly hostname: string
+  /** Its own, on a network where others know it by that; absent: its name leads to its localhost. */
+  readonly address?: string | undefined
   /** Lines of /etc/hosts. */
   readonly hosts: readonly string[]
   /** Addresses of name servers; none: those of the host that can be reached from elsewhere. */
@@ -37,13 +39,13 @@ function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
 
 /** Pure. */
 export function etcFiles(
-  { hostname, hosts, dns, nameServer, resolver = [] }: EtcWishes,
+  { hostname, address = '127.0.1.1', hosts, dns, nameServer, resolver = [] }: EtcWishes,
   hostResolver: string,
 ): Record<string, string> {
   const lines = [
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
-    `127.0.1.1\t${hostname}`,
+    `${address}\t${hostname}`,
   ]
   const servers = dns.map((address) => `nameserver ${address}\n`).join('')
   return {

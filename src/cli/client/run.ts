@@ -27,6 +27,7 @@ import type { RestartPolicy } from './life/restart-policy.ts'
 import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
 import type { ByteSink } from './output.ts'
+import { type PlaceWish, takePlace } from './networks/place.ts'
 import {
   type ContainerRecord,
   createRecord,
@@ -64,6 +65,8 @@ export interface ContainerPlan {
   readonly overrides: Overrides
   /** A network that the shim makes. */
   readonly network?: NetworkWishes | undefined
+  /** Its place on a network that others are on. */
+  readonly place?: PlaceWish | undefined
   readonly configFile?: string | undefined
 }
 
@@ -88,7 +91,7 @@ export async function runAttached(
   let session: Session | undefined
   const over = new AbortController()
   try {
-    const container = prepare(settings, plan, false)
+    const container = await prepare(settings, plan, false)
     session = new Session(settings, container)
     const { id, terminal } = plan
     const interactive = plan.interactive && wanted.has('stdin')
@@ -120,8 +123,8 @@ export async function runAttached(
 }
 
 /** Makes the container, whose machine a later start makes. */
-export function createOnly(settings: Settings, plan: ContainerPlan): void {
-  const { record, rootfs } = prepare(settings, plan, true)
+export async function createOnly(settings: Settings, plan: ContainerPlan): Promise<void> {
+  const { record, rootfs } = await prepare(settings, plan, true)
   rootfs()
   updateRecord(settings.stateDir, record.namespace, record.id, { status: 'created', owner: undefined })
 }
@@ -146,11 +149,11 @@ export interface RunAgain {
   readonly changes: Partial<ContainerRecord>
 }
 
-async function detach(settings: Settings, make: () => Startable): Promise<void> {
+async function detach(settings: Settings, make: () => Startable | Promise<Startable>): Promise<void> {
   const signals = catchSignals()
   let session: Session | undefined
   try {
-    const container = make()
+    const container = await make()
     const { record, paths } = container
     session = new Session(settings, container)
     const bounds = record.logBounds ?? defaultLogBounds
@@ -193,11 +196,20 @@ function prepareAgain(
   return { record, paths, rootfs: () => writableOverlay(layers, paths.directory), ranBefore: true, isKeeper }
 }
 
+/** The name is taken while nobody else looks for a place on its network. */
+function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Promise<Startable> {
+  if (plan.place === undefined) return Promise.resolve(record(settings, plan, detached))
+  return takePlace(settings, plan.place, ({ place, mac }) => {
+    const network = { ports: [], ...plan.network, place, mac }
+    return record(settings, { ...plan, network, etc: { ...plan.etc, address: place.address } }, detached)
+  })
+}
+
 /** Writes go into the container's directory; the layers stay as they are. */
-function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
+function record(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
   const { id, command, image, imageId, layers, terminal, autoRemove, spec, overrides } = plan
   const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health } = plan
-  const record: ContainerRecord = {
+  const kept: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, imageId, layers, terminal, detached, autoRemove },
     ...{ interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health },
     createdAt: new Date().toISOString(),
@@ -205,17 +217,17 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): St
     owner: processRef(process.pid)!,
     bootId: bootId(),
   }
-  const paths = createRecord(settings.stateDir, record)
+  const paths = createRecord(settings.stateDir, kept)
   plan.onRecorded()
   writeFileSync(bundleFile(paths.bundle, 'spec'), JSON.stringify(spec), { mode: 0o600 })
   writeOverrides(paths.bundle, overrides)
-  writeEventLogWishes(paths.bundle, { stateDir: settings.stateDir, attributes: eventAttributes(record) })
-  noteEvent(settings, record, 'create')
+  writeEventLogWishes(paths.bundle, { stateDir: settings.stateDir, attributes: eventAttributes(kept) })
+  noteEvent(settings, kept, 'create')
   if (plan.network !== undefined) writeNetworkWishes(paths.bundle, plan.network)
   const rootfs = () => {
     makeUpper(layers, paths.directory)
     writeEtcFiles(`${paths.directory}/upper`, layers, plan.etc)
     return writableOverlay(layers, paths.directory)
   }
-  return { record, paths, rootfs, ranBefore: false }
+  return { record: kept, paths, rootfs, ranBefore: false }
 }

@@ -51,6 +51,9 @@ export interface RunFlags extends RightsFlags, PlaceFlags, HealthFlags {
   readonly stopSignal?: string
   readonly stopTimeout?: string
   readonly network?: string
+  readonly networkAlias?: readonly string[]
+  readonly ip?: string
+  readonly macAddress?: string
   readonly publish?: readonly string[]
   readonly allow?: readonly string[]
   readonly denyAll?: true
@@ -222,9 +225,16 @@ const contentOptions = (command: Command): Command =>
 const machineOptions = (command: Command): Command =>
   command
     .option(
-      '--network <none|bridge|ns:path>',
-      'bridge: a way outside, with DNS and without one to the host; ns:/run/netns/x: the interfaces of a network namespace (default: none; bridge with --publish, --allow or --deny-all)',
+      '--network <none|bridge|name|ns:path>',
+      'bridge: a way outside, with DNS and without one to the host; a name: that of `network create`; ns:/run/netns/x: the interfaces of a network namespace (default: none; bridge with --publish, --allow or --deny-all)',
     )
+    .option(
+      '--network-alias <name>',
+      'a further name by which others on the network find it; repeatable',
+      collect,
+    )
+    .option('--ip <address>', 'its IPv4 address on the network (default: a free one)')
+    .option('--mac-address <mac>', 'its hardware address (default: one that follows from its address)')
     .option(
       '-p, --publish <[ip:]host:container[/udp]>',
       'let a port of the host lead to one of the container; repeatable',

@@ -7,8 +7,15 @@ test('none and bridge are words, a path is a namespace as it was written', () =>
   expect(parseNetwork('ns:/proc/self/ns/net')).toEqual({ kind: 'namespace', path: '/proc/self/ns/net' })
 })
 
+test('another word is the name of a network, but for that of the host', () => {
+  expect(parseNetwork('shop')).toEqual({ kind: 'named', name: 'shop' })
+  expect(() => parseNetwork('host')).toThrow('[OPTION_INVALID]')
+})
+
 test.each(['', 'ns:', 'ns:run/x', '/run/x'])('refuses %p', (text) => {
-  expect(() => parseNetwork(text)).toThrow(/^\[OPTION_INVALID\].*none, bridge, ns:\/path/)
+  expect(() => parseNetwork(text)).toThrow(
+    /^\[OPTION_INVALID\].*none, bridge, the name of a network, ns:\/path/,
+  )
 })
 
 test('a missing namespace is named', () => {

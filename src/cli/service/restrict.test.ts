@@ -216,6 +216,6 @@ test('of the command table, these commands are allowed', () => {
       'image',
       'info',
     ],
-    ...['monitor', 'prune', 'rmi', 'service', 'service-worker', 'system', 'version', 'volume'],
+    ...['monitor', 'network', 'prune', 'rmi', 'service', 'service-worker', 'system', 'version', 'volume'],
   ])
 })

@@ -2,6 +2,22 @@
 import { isIPv4 } from 'node:net'
 import type { AllowedHost } from '../../bundle/network.ts'
 
+/**
+ * Where no container may go, and no network of containers may be: this network, loopback, link-local (metadata services of clouds are
+ * there), multicast, reserved and broadcast.
+ */
+export const neverForwarded = [
+  '0.0.0.0/8',
+  '127.0.0.0/8',
+  '169.254.0.0/16',
+  '224.0.0.0/4',
+  '240.0.0.0/4',
+] as const
+
+/** Whether an IPv4 address is none of these. */
+export const isForwarded = (address: string): boolean =>
+  neverForwarded.every((network) => !isIn(address, network.split('/')[0]!, Number(network.split('/')[1])))
+
 /** No answer opens these: names that lead into somebody's own network are how rebinding gets there (RFC 6890). */
 const closedNetworks: readonly (readonly [network: string, bits: number])[] = [
   ...([
@@ -25,11 +41,11 @@ const closedNetworks: readonly (readonly [network: string, bits: number])[] = [
 
 /** Whether an address that a name server gave may be opened. */
 export function isPublic(address: string): boolean {
-  const value = numberOf(address)
-  return closedNetworks.every(
-    ([network, bits]) => value >>> (32 - bits) !== numberOf(network) >>> (32 - bits),
-  )
+  return closedNetworks.every(([network, bits]) => !isIn(address, network, bits))
 }
+
+const isIn = (address: string, network: string, bits: number): boolean =>
+  numberOf(address) >>> (32 - bits) === numberOf(network) >>> (32 - bits)
 
 function numberOf(address: string): number {
   return address.split('.').reduce((value, byte) => ((value << 8) | Number(byte)) >>> 0, 0)

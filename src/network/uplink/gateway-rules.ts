@@ -1,18 +1,13 @@
 /** The packet filter of a container's gateway: rules for nft(8), in a network namespace between the container and pasta. */
 import type { AllowedHost, NetworkWishes } from '../../bundle/network.ts'
-import { isAddress, openSets } from '../egress/egress.ts'
+import { isAddress, neverForwarded, openSets } from '../egress/egress.ts'
 import { type ContainerLink, gatewayLinks, linkOf, pastaLink } from './addresses.ts'
 
 const { up, down, port, network } = gatewayLinks
 
-/**
- * Where no container may go: this network, loopback, link-local (metadata services of clouds are there), multicast, reserved and
- * broadcast. The addresses of the host are closed by host-rules.ts, which knows them at all times.
- */
-const closed = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4']
-
 const refuse = 'reject with icmpx admin-prohibited'
-const closedFirst = `ip daddr { ${closed.join(', ')} } ${refuse}`
+/** The addresses of the host are closed by host-rules.ts, which knows them at all times. */
+const closedFirst = `ip daddr { ${neverForwarded.join(', ')} } ${refuse}`
 
 /** The host's own name server is asked by the gateway's address; on a shared network the gateway's name server knows more. */
 const toNameServer = (gateway: string, isShared: boolean) =>

@@ -50,7 +50,8 @@ async function startNameServer(
   { wishes, members, uid, stateDir, signal, program = ownProgram() }: UplinkOptions,
 ): Promise<void> {
   const settings = {
-    ...{ nft: networkTool('nft'), listen: linkOf(wishes).gateway, upstream: pastaLink.dns, members },
+    ...{ nft: networkTool('nft'), listen: linkOf(wishes).gateway, members },
+    upstream: wishes.place?.upstream ?? pastaLink.dns,
     allowed: wishes.allowed?.filter((host) => !isAddress(host)),
   }
   const launch = resolverLauncher(uid, pasta.gateway, settings, program)

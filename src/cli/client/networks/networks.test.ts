@@ -1,0 +1,110 @@
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { writeNetworkWishes } from '../../../bundle/network.ts'
+import { parseSubnet } from '../../parse/subnet.ts'
+import { recordPaths } from '../record.ts'
+import { freeAddress, freeSubnet, gatewayOf, isForContainers, macOf } from './addresses.ts'
+import { removeNetwork, takePlace } from './place.ts'
+import { createNetwork, listNetworks, networkDir, readNetwork } from './store.ts'
+import { networkUses } from './uses.ts'
+
+let store: { stateDir: string; namespace: string }
+beforeEach(() => {
+  store = { stateDir: mkdtempSync(`${tmpdir()}/networks-`), namespace: 'default' }
+})
+afterEach(() => rmSync(store.stateDir, { recursive: true }))
+
+const plain = { labels: {}, internal: false }
+const small = { ...plain, subnet: parseSubnet('10.7.0.9/29') }
+
+/** Notes a place as `run` does. */
+function put(container: string, network: string, more: { address?: string; mac?: string } = {}) {
+  return takePlace(store, { network, names: [container], ...more }, ({ place, mac }) => {
+    const { bundle } = recordPaths(store.stateDir, store.namespace, container)
+    mkdirSync(bundle, { recursive: true })
+    writeNetworkWishes(bundle, { ports: [], place, mac })
+    return { ...place, mac }
+  })
+}
+
+describe('a subnet', () => {
+  test('is written from its first address, and its gateway has the next one', () => {
+    expect(small.subnet).toMatchObject({ text: '10.7.0.8/29', bits: 29 })
+    expect(gatewayOf(small.subnet)).toBe('10.7.0.9')
+    expect([8, 9, 10, 14, 15, 16].map((n) => isForContainers(small.subnet, `10.7.0.${n}`))).toEqual([
+      ...[false, false, true, true, false, false],
+    ])
+    expect(isForContainers(small.subnet, 'fd00::1')).toBe(false)
+    expect(macOf('10.7.0.10')).toBe('02:42:0a:07:00:0a')
+  })
+
+  test.each([
+    '10.0.0.0',
+    '10.0.0.0/30',
+    '10.0.0.0/7',
+    '127.1.0.0/16',
+    '169.254.1.0/24',
+    '224.0.0.0/8',
+    'fd00::/64',
+  ])('%s is refused', (text) => expect(() => parseSubnet(text)).toThrow('[OPTION_INVALID]'))
+
+  test('is free when nothing of it is taken, and there are 256 of them', () => {
+    expect(freeSubnet([])?.text).toBe('10.89.0.0/24')
+    expect(freeSubnet([parseSubnet('10.88.0.0/15')])).toBeUndefined()
+    expect(freeSubnet(['10.89.0.128/25', '10.89.1.0/24'].map(parseSubnet))?.text).toBe('10.89.2.0/24')
+  })
+
+  test('has its free addresses in order', () => {
+    expect(freeAddress(small.subnet, new Set(['10.7.0.10', '10.7.0.12']))).toBe('10.7.0.11')
+  })
+})
+
+describe('networks', () => {
+  test('are made once, with addresses of their own, and nobody else reads them', () => {
+    const [one, other] = ['one', 'other'].map((name) => createNetwork(store, name, plain))
+    expect(one!.subnet).not.toBe(other!.subnet)
+    expect(readNetwork(store, 'one')).toEqual(one!)
+    expect(listNetworks(store)).toEqual(['one', 'other'])
+    expect(statSync(networkDir(store, 'one')).mode & 0o777).toBe(0o700)
+    expect(() => createNetwork(store, 'one', plain)).toThrow('[NETWORK_EXISTS]')
+    expect(() => createNetwork(store, 'bridge', plain)).toThrow('[NETWORK_EXISTS]')
+    expect(() => createNetwork(store, '../up', plain)).toThrow('[NAME_INVALID]')
+    expect(() => createNetwork(store, 'third', { ...plain, subnet: parseSubnet(one!.subnet) })).toThrow(
+      '[NETWORK_SUBNET_TAKEN]',
+    )
+    expect(listNetworks(store)).toEqual(['one', 'other'])
+  })
+
+  test('give each container a place, until they are full', async () => {
+    createNetwork(store, 'small', small)
+    const places = await Promise.all(['a', 'b', 'c'].map((name) => put(name, 'small')))
+    expect(places.map(({ address }) => address).sort()).toEqual(['10.7.0.10', '10.7.0.11', '10.7.0.12'])
+    expect(places[0]).toMatchObject({ gateway: '10.7.0.9', bits: 29, mac: macOf(places[0]!.address) })
+    expect(await put('d', 'small', { address: '10.7.0.14', mac: '02:00:00:00:00:01' })).toMatchObject({
+      ...{ address: '10.7.0.14', mac: '02:00:00:00:00:01' },
+    })
+    await put('e', 'small')
+    await expect(put('f', 'small')).rejects.toThrow('[NETWORK_FULL]')
+    await expect(put('f', 'small', { address: '10.7.0.14' })).rejects.toThrow(/TAKEN.*belongs to d/)
+    await expect(put('f', 'small', { address: '10.7.0.9' })).rejects.toThrow('[NETWORK_ADDRESS_INVALID]')
+    await expect(put('f', 'nosuch')).rejects.toThrow('[NETWORK_NOT_FOUND]')
+    expect(
+      networkUses(store)
+        .get('small')
+        ?.map(({ container }) => container),
+    ).toEqual([...['a', 'b', 'c', 'd', 'e']])
+  })
+
+  test('stay while a container has a place, and its address is free once it is removed', async () => {
+    createNetwork(store, 'small', small)
+    const { address } = await put('a', 'small')
+    await expect(removeNetwork(store, 'small')).rejects.toThrow(/^\[NETWORK_IN_USE\].*belongs to a/)
+    rmSync(recordPaths(store.stateDir, store.namespace, 'a').directory, { recursive: true })
+    expect((await put('b', 'small')).address).toBe(address)
+    rmSync(recordPaths(store.stateDir, store.namespace, 'b').directory, { recursive: true })
+    await removeNetwork(store, 'small')
+    expect(listNetworks(store)).toEqual([])
+    await expect(removeNetwork(store, 'small')).rejects.toThrow('[NETWORK_NOT_FOUND]')
+  })
+})
