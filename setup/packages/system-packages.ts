@@ -9,6 +9,7 @@ export const systemPackages = {
     passwd: 'useradd and userdel, for the users of sandboxes',
     'xz-utils': 'unpacks the kernel modules of the guest image',
     e2fsprogs: 'mkfs.ext4 makes root file systems disks, for Firecracker',
+    'erofs-utils': 'mkfs.erofs makes disks of images, for --storage-opt and machines without a share',
     passt: 'pasta, the way outside of a container with a network of its own',
     nftables: 'nft, the packet filter around that network',
     iproute2: 'ip, which gives that network its addresses',
@@ -26,7 +27,6 @@ export const systemPackages = {
     'containernetworking-plugins': 'the network of the pods there',
     iproute2: 'ip, to look at it and take it away',
     swtpm: 'the TPM of a guest (enable_tpm)',
-    'erofs-utils': 'mkfs.erofs, for layers on disks',
     'util-linux-extra': 'enosys, for kernels without Landlock',
   },
   bench: {

@@ -70,7 +70,7 @@ export const sharingErrors = {
   ROOTFS_DISK_TOOL: entry(
     'failed_precondition',
     '{tool} was not found in {directories}',
-    'Install the packages e2fsprogs and coreutils: root file systems become disks with them.',
+    'Install the packages e2fsprogs, erofs-utils and coreutils: root file systems become disks with them.',
   ),
   EMPTYDIR_DISK_FAILED: entry(
     'internal',

@@ -40,6 +40,7 @@ const guestModules = [
   'virtio_balloon',
   'virtio_mem',
   'overlay',
+  'erofs',
 ]
 
 export interface BuildOptions extends ImagePrograms {

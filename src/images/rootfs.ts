@@ -22,9 +22,9 @@ export interface ResolvedRootfs {
 }
 
 /** A mount in containerd's form. */
-export interface OverlayMount {
-  readonly type: 'overlay'
-  readonly source: 'overlay'
+export interface RootMount {
+  readonly type: string
+  readonly source: string
   readonly options: readonly string[]
 }
 
@@ -61,7 +61,7 @@ export function makeUpper(lowerDirs: readonly string[], directory: string): void
 }
 
 /** An overlay whose writes go to `<directory>/upper`. */
-export function writableOverlay(lowerDirs: readonly string[], directory: string): OverlayMount {
+export function writableOverlay(lowerDirs: readonly string[], directory: string): RootMount {
   return {
     type: 'overlay',
     source: 'overlay',

@@ -114,6 +114,8 @@ async function execAttached(
 /** Where the account files of a container are; those of other clients are not read, so their users are numbers. */
 function layersOf({ stateDir, namespace }: Settings, record: ContainerRecord): string[] {
   if (isExternal(record)) return []
+  // What is on a disk of the container's, the host does not read.
+  if (record.disks !== undefined) return [...record.layers]
   return [`${recordPaths(stateDir, namespace, record.id).directory}/upper`, ...record.layers]
 }
 

@@ -1,12 +1,16 @@
 import { rmSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { loadConfig } from '../../config/load.ts'
 import type { Overrides } from '../../config/overrides.ts'
 import { KataError } from '../../errors.ts'
 import { groupsInImage, userInImage } from '../../images/account-files.ts'
+import { silentLogger } from '../../log.ts'
 import { defaultSpec, type SpecUser } from '../../oci/defaults/default-spec.ts'
 import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { callerWindow, requireTerminal } from '../client/attach.ts'
 import { type ContainerInit, containerInit } from '../client/container-init.ts'
+import { chooseDisks } from '../client/disk-root.ts'
+import { recordPaths } from '../client/record.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
 import { type Attached, type ContainerPlan, createOnly, runAttached, runDetached } from '../client/run.ts'
 import { interruptible } from '../client/signals.ts'
@@ -33,6 +37,7 @@ import { parseRestart } from '../parse/restart.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseSignal } from '../parse/signal.ts'
 import { parseMachineMemory, parseMemoryLimit } from '../parse/size.ts'
+import { parseStorageOptions } from '../parse/storage-options.ts'
 import { parseVolume } from '../parse/volume.ts'
 import type { Settings } from '../settings.ts'
 import { networkOf } from './run-network.ts'
@@ -106,6 +111,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const id = checkName(flags.name ?? generateName(), 'container')
   const overrides = overridesOf(flags)
   const logBounds = parseLogOptions(flags.logOpt ?? [])
+  const bound = parseStorageOptions(flags.storageOpt ?? [])
   const labels = readLabels(flags.label ?? [], flags.labelFile ?? [])
   const limits = limitsOf(flags)
   const volumePlace = (name: string) => volumePaths(settings, name).data
@@ -137,6 +143,8 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const stop = stopOf(flags)
   const health = parseHealth(flags)
   const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
+  // The shim tells its warnings.
+  const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
   const rootfs = await chooseRootfs(settings, flags, words)
   const command = commandOf(rootfs, flags.entrypoint)
   const plain = defaultSpec({
@@ -156,6 +164,10 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const init = flags.init === true ? await containerInit(settings.stateDir) : undefined
   const spec = withInit(placed(withRights(plain, rights), place), init)
   const size = terminal ? await callerWindow() : undefined
+  const { directory } = recordPaths(settings.stateDir, settings.namespace, id)
+  const disks = await interruptible((signal) =>
+    chooseDisks(settings, { id, directory, rootfs, bytes: bound, config, signal }),
+  )
   // All that was asked for makes sense; volumes stay even if the start fails.
   await interruptible((signal) => prepareVolumes(settings, volumes, rootfs.lowerDirs, signal))
   return {
@@ -171,6 +183,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     imageId: rootfs.imageId,
     onRecorded: rootfs.release,
     layers: rootfs.lowerDirs,
+    disks,
     configFile: flags.config === undefined ? undefined : resolve(flags.config),
   }
 }

@@ -1,11 +1,13 @@
 /** What the containers of every namespace use of the image store. */
 import type { ImageUsers } from '../../images/store/remove-images.ts'
+import { storedDisk } from './disk-root.ts'
 import { claimedWithoutRecord, listNamespaces, listRecords, readRecord } from './record.ts'
 
 /** `without`: containers that do not count, as `namespace/id`. @throws KataError RECORD_UNREADABLE: what such a container uses is not known. */
 export function imageUsers(stateDir: string, without: ReadonlySet<string> = new Set()): ImageUsers {
   const containers = new Map<string, string[]>()
   const layers = new Set<string>()
+  const disks = new Set<string>()
   for (const namespace of listNamespaces(stateDir))
     for (const id of listRecords(stateDir, namespace)) {
       if (without.has(`${namespace}/${id}`)) continue
@@ -13,9 +15,11 @@ export function imageUsers(stateDir: string, without: ReadonlySet<string> = new 
       if (claimedWithoutRecord(stateDir, namespace, id) !== undefined) continue
       const record = readRecord(stateDir, namespace, id)
       for (const path of record.layers) layers.add(path.slice(path.lastIndexOf('/') + 1))
+      const disk = record.disks === undefined ? undefined : storedDisk(record.disks, stateDir)
+      if (disk !== undefined) disks.add(disk)
       if (record.imageId === undefined) continue
       const name = namespace === 'default' ? id : `${namespace}/${id}`
       containers.set(record.imageId, [...(containers.get(record.imageId) ?? []), name])
     }
-  return { containers, layers }
+  return { containers, layers, disks }
 }

@@ -25,6 +25,7 @@ import type { LogBounds } from '../../sandbox/records/container-log.ts'
 import { appendEvent } from '../../sandbox/records/event-log.ts'
 import type { Labels } from '../parse/labels.ts'
 import { checkName, isName } from '../parse/name.ts'
+import type { RootDisks } from './disk-root.ts'
 import { type HealthCheck, readHealthCheck } from './life/health-check.ts'
 import { type RestartPolicy, readRestartPolicy } from './life/restart-policy.ts'
 
@@ -41,6 +42,8 @@ export interface ContainerRecord {
   readonly imageId?: string | undefined
   /** Host directories of its root file system's read-only layers, from the top down. */
   readonly layers: readonly string[]
+  /** Its root file system is on these disks; absent: it is shared. */
+  readonly disks?: RootDisks | undefined
   /** ISO 8601, as all times here. */
   readonly createdAt: string
   /** When its machine was there, the last time. */
@@ -87,6 +90,7 @@ const containerRecord = record<ContainerRecord>({
   image: needed(text),
   imageId: text,
   layers: needed(list(text)),
+  disks: record<RootDisks>({ image: needed(text), bytes: needed(positive) }),
   createdAt: needed(text),
   startedAt: text,
   status: needed(choice('created', 'creating', 'running', 'stopped')),

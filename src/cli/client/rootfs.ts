@@ -12,6 +12,8 @@ export interface Rootfs extends ResolvedRootfs {
   /** For people. */
   readonly description: string
   readonly imageId?: string | undefined
+  /** Its layers are named by what is in them, and never change. */
+  readonly isCached: boolean
   /** The words that are the command. */
   readonly args: readonly string[]
   /** Lets others remove layers again, once it is noted which are in use. */
@@ -29,14 +31,24 @@ export async function chooseRootfs(
   const { rootfs, image } = flags
   if (rootfs !== undefined) {
     const path = resolve(rootfs)
-    return { description: path, args, ...(await resolved(settings, { kind: 'directory', path })) }
+    return {
+      description: path,
+      args,
+      isCached: false,
+      ...(await resolved(settings, { kind: 'directory', path })),
+    }
   }
   if (image !== undefined) {
     const { path, tag } = splitTag(
       image === '-' || image.startsWith('-:') ? `/dev/stdin${image.slice(1)}` : image,
     )
     const source: RootfsSource = { kind: 'archive', path: resolve(path), wanted: { name: tag } }
-    return { description: nameOf(resolve(image)), args, ...(await fromStore(settings, source)) }
+    return {
+      description: nameOf(resolve(image)),
+      args,
+      isCached: true,
+      ...(await fromStore(settings, source)),
+    }
   }
   const [name, ...words] = args
   if (name !== undefined && !onlyCommand) {
@@ -44,13 +56,23 @@ export async function chooseRootfs(
     const paths = storePaths(settings.stateDir)
     const source: RootfsSource = { kind: 'archive', path: paths.layout, wanted: { digest: stored.digest } }
     return {
-      ...{ description: name, imageId: stored.id, args: words[0] === '--' ? words.slice(1) : words },
+      ...{
+        description: name,
+        isCached: true,
+        imageId: stored.id,
+        args: words[0] === '--' ? words.slice(1) : words,
+      },
       ...(await fromStore(settings, source)),
     }
   }
   const { embeddedBusybox } = await import('../embedded.ts')
   const busybox = await embeddedBusybox()
-  return { description: 'busybox', args, ...(await resolved(settings, { kind: 'embedded', busybox })) }
+  return {
+    description: 'busybox',
+    args,
+    isCached: true,
+    ...(await resolved(settings, { kind: 'embedded', busybox })),
+  }
 }
 
 async function resolved(settings: Settings, source: RootfsSource) {

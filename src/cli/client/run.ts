@@ -19,6 +19,7 @@ import type { Labels } from '../parse/labels.ts'
 import { defaultLogBounds } from '../parse/log-options.ts'
 import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
+import { diskMounts, makeOwnDisks, type RootDisks } from './disk-root.ts'
 import { type EtcWishes, writeEtcFiles } from './etc-files.ts'
 import { eventAttributes, noteEvent } from './events.ts'
 import { watchHealth } from './life/health.ts'
@@ -26,8 +27,8 @@ import type { HealthCheck } from './life/health-check.ts'
 import type { RestartPolicy } from './life/restart-policy.ts'
 import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
-import type { ByteSink } from './output.ts'
 import { type PlaceWish, takePlace } from './networks/place.ts'
+import type { ByteSink } from './output.ts'
 import {
   type ContainerRecord,
   createRecord,
@@ -36,7 +37,7 @@ import {
   recordPaths,
   updateRecord,
 } from './record.ts'
-import { catchSignals } from './signals.ts'
+import { abortOnSignal, catchSignals } from './signals.ts'
 import { type AttachedStreams, attachStreams } from './streams.ts'
 
 export interface ContainerPlan {
@@ -49,6 +50,8 @@ export interface ContainerPlan {
   readonly onRecorded: () => void
   /** Host directories of the read-only layers, from the top down. */
   readonly layers: readonly string[]
+  /** Its root file system is on disks; undefined: it is shared. */
+  readonly disks?: RootDisks | undefined
   readonly spec: OciSpec
   readonly etc: EtcWishes
   readonly interactive: boolean
@@ -124,9 +127,20 @@ export async function runAttached(
 
 /** Makes the container, whose machine a later start makes. */
 export async function createOnly(settings: Settings, plan: ContainerPlan): Promise<void> {
-  const { record, rootfs } = await prepare(settings, plan, true)
-  rootfs()
-  updateRecord(settings.stateDir, record.namespace, record.id, { status: 'created', owner: undefined })
+  const signals = catchSignals()
+  let session: Session | undefined
+  try {
+    const container = await prepare(settings, plan, true)
+    const { namespace, id } = container.record
+    session = new Session(settings, container)
+    await container.rootfs(abortOnSignal(signals))
+    updateRecord(settings.stateDir, namespace, id, { status: 'created', owner: undefined })
+  } catch (error) {
+    await session?.fail(signals)
+    throw error
+  } finally {
+    signals.release()
+  }
 }
 
 /** Starts the container and leaves it to its shim, which keeps its exit code until it is removed. */
@@ -184,7 +198,7 @@ function prepareAgain(
   before: ContainerRecord,
   { isKeeper, changes }: RunAgain,
 ): Startable {
-  const { namespace, id, layers } = before
+  const { namespace, id, layers, disks } = before
   const paths = recordPaths(stateDir, namespace, id)
   forgetRun(paths.bundle)
   updateRecord(stateDir, namespace, id, {
@@ -193,7 +207,9 @@ function prepareAgain(
     ...changes,
   })
   const record = readRecord(stateDir, namespace, id)
-  return { record, paths, rootfs: () => writableOverlay(layers, paths.directory), ranBefore: true, isKeeper }
+  const rootfs = async () =>
+    disks === undefined ? [writableOverlay(layers, paths.directory)] : diskMounts(disks, paths.directory)
+  return { record, paths, rootfs, ranBefore: true, isKeeper }
 }
 
 /** The name is taken while nobody else looks for a place on its network. */
@@ -205,13 +221,13 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Pr
   })
 }
 
-/** Writes go into the container's directory; the layers stay as they are. */
+/** Writes go into the container's directory, or to a disk in it; the layers stay as they are. */
 function record(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
-  const { id, command, image, imageId, layers, terminal, autoRemove, spec, overrides } = plan
+  const { id, command, image, imageId, layers, disks, terminal, autoRemove, spec, overrides } = plan
   const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health } = plan
   const kept: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, imageId, layers, terminal, detached, autoRemove },
-    ...{ interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health },
+    ...{ disks, interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health },
     createdAt: new Date().toISOString(),
     status: 'creating',
     owner: processRef(process.pid)!,
@@ -224,10 +240,16 @@ function record(settings: Settings, plan: ContainerPlan, detached: boolean): Sta
   writeEventLogWishes(paths.bundle, { stateDir: settings.stateDir, attributes: eventAttributes(kept) })
   noteEvent(settings, kept, 'create')
   if (plan.network !== undefined) writeNetworkWishes(paths.bundle, plan.network)
-  const rootfs = () => {
-    makeUpper(layers, paths.directory)
-    writeEtcFiles(`${paths.directory}/upper`, layers, plan.etc)
-    return writableOverlay(layers, paths.directory)
+  const { directory } = paths
+  const fill = (upper: string) => writeEtcFiles(upper, layers, plan.etc)
+  const rootfs = async (signal: AbortSignal) => {
+    if (disks !== undefined) {
+      await makeOwnDisks(disks, { container: id, directory, layers, fill, signal })
+      return diskMounts(disks, directory)
+    }
+    makeUpper(layers, directory)
+    fill(`${directory}/upper`)
+    return [writableOverlay(layers, directory)]
   }
   return { record: kept, paths, rootfs, ranBefore: false }
 }

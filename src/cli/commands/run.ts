@@ -48,6 +48,7 @@ export interface RunFlags extends RightsFlags, PlaceFlags, HealthFlags {
   readonly readOnly?: true
   readonly hostname?: string
   readonly logOpt?: readonly string[]
+  readonly storageOpt?: readonly string[]
   readonly stopSignal?: string
   readonly stopTimeout?: string
   readonly network?: string
@@ -190,6 +191,11 @@ const sizeOptions = (command: Command): Command =>
     )
     .option('--vcpus <n>', 'processors of the machine without --cpus (default: from the configuration)')
     .option('--pids-limit <n>', 'how many processes the container may have')
+    .option(
+      '--storage-opt <size=SIZE>',
+      'bound of what the container writes, from 16M on: its root file system is on disks of the machine then',
+      collect,
+    )
 
 /** What the command finds in its container. */
 const contentOptions = (command: Command): Command =>

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { type ArchivedImage, openImageArchive } from '../image-archive.ts'
 import { parseImageName } from '../names/image-name.ts'
+import { diskBytes, diskNames, diskOfImage } from './disk-names.ts'
 import { type IndexEntry, readIndex } from './index-file.ts'
 import { blobsBytes, layerBytes, layerName, layerNames } from './layer-sizes.ts'
 import type { StorePaths } from './store-paths.ts'
@@ -17,7 +18,7 @@ export interface StoredImage {
   /** When it was built, ISO 8601; null where it does not say. */
   readonly created: string | null
   readonly pulledAt: string
-  /** Bytes of its unpacked layers on the disk, also of those that it shares with others. */
+  /** Bytes of its unpacked layers and of its disk, also of those that it shares with others. */
   readonly bytes: number
   /** Names of the directories of its unpacked layers, lowest first. */
   readonly layers: readonly string[]
@@ -68,7 +69,10 @@ async function describe(paths: StorePaths, entry: IndexEntry): Promise<StoredIma
   return {
     ...{ name: entry.name, id: image.id, digest: entry.digest, pulledAt: entry.pulledAt, layers },
     created: isoTime(image.created),
-    bytes: [...new Set(layers)].reduce((sum, name) => sum + (layerBytes(paths, name) ?? 0), 0),
+    bytes: [...new Set(layers)].reduce(
+      (sum, name) => sum + (layerBytes(paths, name) ?? 0),
+      diskBytes(paths, diskOfImage(layers)),
+    ),
     blobs: [entry.digest, image.id, ...image.layers.flatMap(({ digest }) => digest ?? [])],
   }
 }
@@ -79,8 +83,12 @@ function isoTime(text: string | undefined): string | null {
   return Number.isNaN(ms) ? null : new Date(ms).toISOString()
 }
 
-/** Bytes of everything: blobs, and unpacked layers, those of archives too. */
+/** Bytes of everything: blobs, disks, and unpacked layers, those of archives too. */
 export function storeBytes(paths: StorePaths): number {
   if (!existsSync(paths.layout)) return 0
-  return layerNames(paths).reduce((sum, name) => sum + (layerBytes(paths, name) ?? 0), blobsBytes(paths))
+  const disks = diskNames(paths).reduce((sum, name) => sum + diskBytes(paths, name), 0)
+  return layerNames(paths).reduce(
+    (sum, name) => sum + (layerBytes(paths, name) ?? 0),
+    blobsBytes(paths) + disks,
+  )
 }

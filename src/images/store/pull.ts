@@ -29,8 +29,8 @@ export interface PullOptions extends Omit<ImportOptions, 'name'> {
   readonly onBytes: (bytes: number) => void
 }
 
-/** `.pulling-<pid>-<random>` of a directory, `.blob-<pid>-<random>` of a file; the pid shows whether a process still works on it. */
-const unfinished = /^\.(?:pulling|blob)-(\d+)-/
+/** `.pulling-<pid>-<random>` and `.disk-...` of a directory, `.blob-<pid>-<random>` of a file; the pid shows whether a process still works on it. */
+const unfinished = /^\.(?:pulling|blob|disk)-(\d+)-/
 
 /** @throws KataError PULL_*, SKOPEO_MISSING, AUTH_FILE_INVALID, and as {@link importLayout}. */
 export async function pullImage(

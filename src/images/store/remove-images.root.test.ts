@@ -31,7 +31,7 @@ function add(name: string, layers: readonly Buffer[], change?: (files: Map<strin
   return importLayout(paths, layout, { name, limitBytes: 0, signal, onStep: () => {} })
 }
 
-const nobody: ImageUsers = { containers: new Map(), layers: new Set() }
+const nobody: ImageUsers = { containers: new Map(), layers: new Set(), disks: new Set() }
 const remove = (text: string, users = nobody, force = false) =>
   removeImage(paths, text, { force, users: () => users })
 const names = async () => (await listImages(paths)).map(({ name }) => name)
@@ -49,7 +49,11 @@ test('an image goes with what no other image has', async () => {
 
 test('an image that a container uses is refused, and forced out without its layers', async () => {
   const { id, layers } = await add(a, [shared])
-  const users: ImageUsers = { containers: new Map([[id, ['web']]]), layers: new Set(layers) }
+  const users: ImageUsers = {
+    containers: new Map([[id, ['web']]]),
+    layers: new Set(layers),
+    disks: new Set(),
+  }
   await expect(remove('a', users)).rejects.toMatchObject({
     code: 'IMAGE_USED',
     fields: { image: 'a', containers: 'web' },
@@ -75,7 +79,11 @@ test('an id removes all names of its image', async () => {
 test('prune removes what no container uses, and what was left unfinished', async () => {
   const used = await add(a, [shared, own('a')])
   const unused = await add(b, [shared, own('b')])
-  const users: ImageUsers = { containers: new Map([[used.id, ['web']]]), layers: new Set(used.layers) }
+  const users: ImageUsers = {
+    containers: new Map([[used.id, ['web']]]),
+    layers: new Set(used.layers),
+    disks: new Set(),
+  }
   mkdirSync(`${paths.layout}/.pulling-999999999-x/layout`, { recursive: true })
   writeFileSync(`${paths.layout}/.blob-999999999-x`, 'half')
   const plan = await planPrune(paths, users)

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
+import { diskBytes, diskNames, diskOfImage } from './disk-names.ts'
 import { findImage, listImages, type StoredImage } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
 import { forgetLayerSize, layerBytes, layerNames, treeBytes } from './layer-sizes.ts'
@@ -15,6 +16,8 @@ export interface ImageUsers {
   readonly containers: ReadonlyMap<string, readonly string[]>
   /** Names of directories of layers. */
   readonly layers: ReadonlySet<string>
+  /** Names of disks. */
+  readonly disks: ReadonlySet<string>
 }
 
 /** What a removal takes away. */
@@ -23,7 +26,7 @@ export interface Removal {
   readonly images: readonly string[]
   /** Names of unpacked layers. */
   readonly layers: readonly string[]
-  /** Names of blobs, and paths of unfinished pulls. */
+  /** Paths of blobs, disks and unfinished work. */
   readonly files: readonly string[]
   /** What becomes free on the disk. */
   readonly bytes: number
@@ -52,13 +55,18 @@ export async function removeImage(
   if (!force && going.length === sameImage.length && containers.length > 0)
     throw new KataError('IMAGE_USED', { image: text, containers: containers.join(', ') })
   const staying = new Set(names.filter((name) => !going.includes(name)))
-  await carryOut(paths, await planRemoval(paths, staying, using, image.layers))
+  await carryOut(
+    paths,
+    await planRemoval(paths, staying, using, { layers: image.layers, disks: [diskOfImage(image.layers)] }),
+  )
 }
 
 /** What {@link prune} would remove: images that no container uses, and layers and blobs without an image. */
 export async function planPrune(paths: StorePaths, users: ImageUsers): Promise<Removal> {
   const staying = (await listImages(paths)).filter(({ id }) => users.containers.has(id))
-  return planRemoval(paths, new Set(staying.map(({ name }) => name)), users, layerNames(paths))
+  return planRemoval(paths, new Set(staying.map(({ name }) => name)), users, {
+    ...{ layers: layerNames(paths), disks: diskNames(paths) },
+  })
 }
 
 /** `users` is asked while nothing can be added. @returns what was removed. */
@@ -74,12 +82,12 @@ function isIdOf({ id }: StoredImage, text: string): boolean {
   return id.startsWith(`sha256:${text.replace(/^sha256:/, '')}`)
 }
 
-/** `candidates`: layers that may go. */
+/** `candidates`: layers and disks that may go. */
 async function planRemoval(
   paths: StorePaths,
   staying: ReadonlySet<string>,
   users: ImageUsers,
-  candidates: readonly string[],
+  candidates: { readonly layers: readonly string[]; readonly disks: readonly string[] },
 ): Promise<Removal> {
   const all = await listImages(paths)
   const kept = all.filter(({ name }) => staying.has(name))
@@ -87,12 +95,19 @@ async function planRemoval(
   const keptBlobs = new Set(
     kept.flatMap(({ blobs }) => blobs.map((digest) => digest.slice('sha256:'.length))),
   )
-  const layers = [...new Set(candidates)].filter((name) => !keptLayers.has(name))
+  const layers = [...new Set(candidates.layers)].filter((name) => !keptLayers.has(name))
   const blobs = existsSync(paths.blobs) ? readdirSync(paths.blobs).filter((name) => !keptBlobs.has(name)) : []
-  const files = [...blobs.map((name) => `${paths.blobs}/${name}`), ...unfinishedWork(paths)]
+  const keptDisks = new Set([...users.disks, ...kept.map(({ layers }) => diskOfImage(layers))])
+  const disks = candidates.disks.filter((name) => !keptDisks.has(name) && diskBytes(paths, name) > 0)
+  const files = [
+    ...blobs.map((name) => `${paths.blobs}/${name}`),
+    ...disks.map((name) => `${paths.disks}/${name}`),
+    ...unfinishedWork(paths),
+  ]
   const sizes = [
     ...layers.map((name) => layerBytes(paths, name) ?? 0),
     ...blobs.map((name) => statSync(`${paths.blobs}/${name}`).blocks * 512),
+    ...disks.map((name) => diskBytes(paths, name)),
     ...unfinishedWork(paths).map(treeBytes),
   ]
   return {
@@ -109,7 +124,9 @@ async function carryOut(paths: StorePaths, { images, layers, files }: Removal): 
       paths,
       readIndex(paths).filter(({ name }) => !gone.has(name)),
     )
-  for (const path of files) if (path.startsWith(`${paths.blobs}/`)) rmSync(path, { force: true })
+  for (const path of files)
+    if ([paths.blobs, paths.disks].some((directory) => path.startsWith(`${directory}/`)))
+      rmSync(path, { force: true })
   await removeUnfinished(paths)
   for (const name of layers) {
     // A layer is whole or absent: the cache removes what has such a name once this process is gone.

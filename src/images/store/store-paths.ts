@@ -7,6 +7,8 @@ export interface StorePaths {
   readonly layout: string
   readonly index: string
   readonly blobs: string
+  /** Root file systems as disks. */
+  readonly disks: string
   /** Sizes of unpacked layers, which are not counted twice. */
   readonly sizes: string
   /** Unpacked layers, those of archives too. */
@@ -20,6 +22,7 @@ export function storePaths(stateDir: string): StorePaths {
   const layout = `${stateDir}/images`
   return {
     ...{ layout, index: `${layout}/index.json`, blobs: `${layout}/blobs/sha256`, sizes: `${layout}/sizes` },
+    disks: `${layout}/disks`,
     ...{ layers: `${stateDir}/layers`, cacheDir: stateDir },
   }
 }
@@ -27,7 +30,7 @@ export function storePaths(stateDir: string): StorePaths {
 /** Makes what is missing of it. @throws an error of the system, with its `code`. */
 export function makeStore(paths: StorePaths): void {
   mkdirSync(paths.layout, { recursive: true, mode: 0o700 })
-  for (const directory of [paths.blobs, paths.sizes, paths.layers])
+  for (const directory of [paths.blobs, paths.disks, paths.sizes, paths.layers])
     mkdirSync(directory, { recursive: true, mode: 0o700 })
   try {
     writeFileSync(`${paths.layout}/oci-layout`, '{"imageLayoutVersion":"1.0.0"}\n', { flag: 'wx' })

@@ -17,9 +17,9 @@ import {
 } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { ResourceKind } from '../../ledger/ledger.ts'
+import { diskTool } from '../../linux/processes/disk-tool.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { lastWords } from '../../plain-text.ts'
-import { diskTool } from '../../sharing/rootfs/disk-tool.ts'
 
 /** Nothing but this file is removed; the directory is kubelet's. */
 export const emptyDirDiskResource: ResourceKind<{ path: string }> = {

@@ -5,12 +5,12 @@
 import { rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
+import { diskTool } from '../../linux/processes/disk-tool.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { lastWords } from '../../plain-text.ts'
 import { releaseOwner } from '../resources.ts'
 import type { RootfsMount } from '../share.ts'
 import { makeDirectory, mountAt } from '../share-tree.ts'
-import { diskTool } from './disk-tool.ts'
 import { mountRootfs } from './rootfs-mount.ts'
 
 export interface RootfsDiskRequest {

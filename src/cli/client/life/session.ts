@@ -5,7 +5,7 @@ import { bundleFile } from '../../../bundle/files.ts'
 import { wasOomKilled } from '../../../bundle/oom-killed.ts'
 import { readWarnings } from '../../../bundle/warnings.ts'
 import { describeError, KataError } from '../../../errors.ts'
-import type { OverlayMount } from '../../../images/rootfs.ts'
+import type { RootMount } from '../../../images/rootfs.ts'
 import { processRef } from '../../../linux/processes/proc.ts'
 import { Options } from '../../../protocol/generated/containerd/runtime_options.ts'
 import { runtimeFailed } from '../../exit-code.ts'
@@ -25,7 +25,7 @@ export interface Startable {
   readonly record: ContainerRecord
   readonly paths: RecordPaths
   /** Makes the root file system, or finds it. */
-  rootfs(): OverlayMount
+  rootfs(signal: AbortSignal): Promise<readonly RootMount[]>
   /** It ran before: its files and its record stay when it cannot start. */
   readonly ranBefore: boolean
   /** This process waits for it in the background, and starts it again as its restart policy says. */
@@ -58,11 +58,13 @@ export class Session {
     const address = await this.#starting
     this.#update({ address })
     this.#task = await TaskClient.connect(address, namespace, id)
-    const overlay = this.#container.rootfs()
+    const abort = new AbortController()
+    interrupted.catch((reason) => abort.abort(reason))
+    const mounts = await this.#container.rootfs(abort.signal)
     const created = this.#task.create({
       ...uris,
       bundle,
-      rootfs: [{ ...overlay, target: '', options: [...overlay.options] }],
+      rootfs: mounts.map((mount) => ({ ...mount, target: '', options: [...mount.options] })),
       terminal: this.#record.terminal,
       options: this.#options(),
     })

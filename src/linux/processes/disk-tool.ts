@@ -1,6 +1,6 @@
 /** Programs of the host that make file systems. */
 import { KataError } from '../../errors.ts'
-import { findTool, toolDirectories } from '../../linux/processes/which.ts'
+import { findTool, toolDirectories } from './which.ts'
 
 /** Its path. @throws KataError ROOTFS_DISK_TOOL. */
 export function diskTool(name: string): string {

@@ -1,0 +1,143 @@
+/**
+ * A root file system of disks: one of the image's files, which all its containers share and none can write to, and one for what the
+ * container writes, whose size is its bound. The guest puts an overlay over both; the host mounts neither.
+ */
+import { mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { basename } from 'node:path'
+import type { Config } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
+import { makeErofs } from '../../images/make-erofs.ts'
+import { makeUpper, type RootMount } from '../../images/rootfs.ts'
+import { imageDisk } from '../../images/store/image-disks.ts'
+import { storePaths } from '../../images/store/store-paths.ts'
+import { removeTree } from '../../linux/files/remove-tree.ts'
+import { diskTool } from '../../linux/processes/disk-tool.ts'
+import { runTool } from '../../linux/processes/run-tool.ts'
+import { lastWords } from '../../plain-text.ts'
+import type { Settings } from '../settings.ts'
+import type { Rootfs } from './rootfs.ts'
+
+/** The disks of a container, as its record has them. */
+export interface RootDisks {
+  /** Path of the disk with the image's files; one below the container's own directory is its own. */
+  readonly image: string
+  /** Size of the disk for what it writes, bytes. */
+  readonly bytes: number
+}
+
+/** Without a wish: as much as a host usually has room for. Blocks are taken as the container writes. */
+const defaultBytes = 1024 ** 4
+const blockBytes = 4096
+const formatMs = 60_000
+/** Of a directory that anybody may change there is no disk in the store. */
+const ownName = 'image.erofs'
+
+const writtenDisk = (directory: string): string => `${directory}/written.img`
+
+/**
+ * Disks when a bound was asked for, or when the machine has no share; undefined: the files are shared.
+ *
+ * @throws KataError IMAGE_STORE_FULL, ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED; the signal's reason.
+ */
+export async function chooseDisks(
+  { stateDir }: Settings,
+  request: {
+    readonly id: string
+    /** The container's. */
+    readonly directory: string
+    readonly rootfs: Rootfs
+    readonly bytes: number | undefined
+    readonly config: Pick<Config, 'hypervisor' | 'runtime'>
+    readonly signal: AbortSignal
+  },
+): Promise<RootDisks | undefined> {
+  const { id, directory, rootfs, config, signal, bytes } = request
+  if (bytes === undefined && config.hypervisor.sharedFs !== 'none') return undefined
+  const size = { bytes: bytes ?? defaultBytes }
+  // Of what may change under its name nothing is kept for others.
+  if (!rootfs.isCached) return { ...size, image: `${directory}/${ownName}` }
+  const image = await imageDisk(storePaths(stateDir), {
+    ...{ layers: rootfs.lowerDirs, container: id, signal },
+    limitBytes: config.runtime.imageStoreLimit * 2 ** 20,
+  })
+  return { ...size, image }
+}
+
+/** The mounts that the shim takes: layers as containerd's erofs snapshotter hands them over. */
+export function diskMounts({ image }: RootDisks, directory: string): RootMount[] {
+  return [
+    {
+      ...{ type: 'ext4', source: writtenDisk(directory) },
+      // Blocks that the container frees go back to the host.
+      options: ['rw', 'loop', 'noinit_itable', 'discard'],
+    },
+    { type: 'erofs', source: image, options: ['ro', 'loop'] },
+    {
+      ...{ type: 'format/overlay', source: 'overlay' },
+      options: ['lowerdir={{ mount 1 }}', 'upperdir={{ mount 0 }}/upper', 'workdir={{ mount 0 }}/work'],
+    },
+  ]
+}
+
+/**
+ * Makes the disks that are the container's own. `fill` writes to the directory that becomes its upper layer.
+ *
+ * @throws KataError ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED, and those of {@link makeErofs}.
+ */
+export async function makeOwnDisks(
+  { image, bytes }: RootDisks,
+  own: {
+    readonly container: string
+    readonly directory: string
+    readonly layers: readonly string[]
+    readonly fill: (upper: string) => void
+    readonly signal: AbortSignal
+  },
+): Promise<void> {
+  const { container, directory, layers, fill, signal } = own
+  if (image === `${directory}/${ownName}`) {
+    const key = new Bun.CryptoHasher('sha256').update(container).digest('hex')
+    await makeErofs({ layers, target: image, scratch: `${directory}/.disk`, key, container, signal })
+  }
+  const top = `${directory}/.disk-files`
+  const target = writtenDisk(directory)
+  mkdirSync(top, { mode: 0o700 })
+  try {
+    makeUpper(layers, top)
+    fill(`${top}/upper`)
+    await format(`${target}.new`, { container, top, bytes, signal })
+    renameSync(`${target}.new`, target)
+  } finally {
+    rmSync(`${target}.new`, { force: true })
+    await removeTree(top)
+  }
+}
+
+async function format(
+  file: string,
+  disk: {
+    readonly container: string
+    readonly top: string
+    readonly bytes: number
+    readonly signal: AbortSignal
+  },
+): Promise<void> {
+  const { container, top, bytes, signal } = disk
+  writeFileSync(file, '', { flag: 'wx', mode: 0o600 })
+  truncateSync(file, bytes)
+  const { code, stderr } = await runTool(
+    [
+      // With a journal: the disk has to survive a machine that was killed.
+      ...[diskTool('mkfs.ext4'), '-q', '-F', '-b', `${blockBytes}`, '-m', '0'],
+      ...['-E', 'lazy_itable_init=1,lazy_journal_init=1,nodiscard', '-d', top],
+      ...[file, `${Math.floor(bytes / blockBytes)}`],
+    ],
+    { timeoutMs: formatMs, signal },
+  )
+  signal.throwIfAborted()
+  if (code !== 0) throw new KataError('ROOTFS_DISK_FAILED', { container, reason: lastWords(stderr) })
+}
+
+/** The name of a disk in the store; undefined for a container's own. */
+export const storedDisk = ({ image }: RootDisks, stateDir: string): string | undefined =>
+  image.startsWith(`${storePaths(stateDir).disks}/`) ? basename(image) : undefined
