@@ -10,7 +10,6 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'network connect': 'a container has its network for life; use `run --network NAME`',
   'network disconnect': 'a container has its network for life; use `run --network NAME`',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
-  commit: 'use `kata-ts cp NAME:/ -`, which is a tar of the files',
   'logs --details': 'see the labels by `kata-ts inspect NAME`',
   'update --memory-swap': 'a machine has no swap: --memory is the limit',
   'rm --link': 'containers have no links',

@@ -20,8 +20,11 @@ const groups: Readonly<Record<string, readonly string[]>> = {
       'cp',
     ],
   ],
-  'Look at containers:': ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events'],
-  'Images, volumes and networks:': ['pull', 'images', 'rmi', 'prune', 'volume', 'network', 'direct-volume'],
+  'Look at containers:': ['ps', 'logs', 'top', 'stats', 'inspect', 'port', 'events', 'diff', 'export'],
+  'Images, volumes and networks:': [
+    ...['pull', 'images', 'rmi', 'tag', 'history', 'save', 'load', 'commit', 'import'],
+    ...['prune', 'volume', 'network', 'direct-volume'],
+  ],
   'This host:': ['check', 'env', 'info', 'system', 'config', 'guest', 'audit', 'gc', 'service'],
   'About kata-ts:': ['version', 'completion', 'help'],
 }

@@ -14,6 +14,9 @@ import { execCommand } from './commands/exec.ts'
 import { gcCommand } from './commands/gc.ts'
 import { formerGuestCommand, guestCommand } from './commands/guest.ts'
 import { helpCommand, helpOrder } from './commands/help.ts'
+import { historyCommand, loadCommand, saveCommand, tagCommand } from './commands/image/archive.ts'
+import { diffCommand, exportCommand } from './commands/image/files.ts'
+import { commitCommand, importCommand } from './commands/image/new-image.ts'
 import { imagesCommand, pruneCommand, pullCommand, rmiCommand } from './commands/images.ts'
 import { inspectCommand } from './commands/inspect.ts'
 import { attachCommand } from './commands/lifecycle/attach.ts'
@@ -65,6 +68,14 @@ const commands = [
   pullCommand,
   imagesCommand,
   rmiCommand,
+  tagCommand,
+  historyCommand,
+  saveCommand,
+  loadCommand,
+  commitCommand,
+  importCommand,
+  diffCommand,
+  exportCommand,
   inspectCommand,
   portCommand,
   eventsCommand,

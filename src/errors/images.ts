@@ -37,6 +37,31 @@ export const imagesErrors = {
     'another command changes the image store {path} and did not end in {seconds} s',
     'Wait for it (`ps` shows `kata-ts pull`, `rmi` or `prune`) and try again.',
   ),
+  FILES_ELSEWHERE: entry(
+    'failed_precondition',
+    'the files that container {name} writes are on a disk of its machine, which the host does not read',
+    'Copy them out while it runs: `kata-ts cp NAME:/ -` writes a tar of them.',
+  ),
+  FILES_UNREADABLE: entry(
+    'failed_precondition',
+    'the files of container {name} cannot be read: {reason}',
+    'See the reason; what was written before it is not complete.',
+  ),
+  IMAGE_CHANGE_INVALID: entry(
+    'invalid_argument',
+    '--change {"text"} cannot be applied: {reason}',
+    'Write an instruction as in a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME or WORKDIR.',
+  ),
+  IMAGE_UNNAMED: entry(
+    'invalid_argument',
+    'no image in {path} has a name',
+    'Give it one: `kata-ts load --tag NAME`.',
+  ),
+  OUTPUT_TERMINAL: entry(
+    'failed_precondition',
+    'a tar is not written to a terminal',
+    'Use --output FILE, or send standard output to a file or program.',
+  ),
   PRUNE_UNCONFIRMED: entry(
     'failed_precondition',
     'nothing was removed: nobody said yes',

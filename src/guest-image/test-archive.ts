@@ -111,6 +111,7 @@ const modules: Record<string, readonly string[]> = {
   virtio_balloon: [],
   virtio_mem: [],
   overlay: [],
+  erofs: [],
 }
 
 /**

@@ -12,13 +12,20 @@ import { closing } from '../linux/files/open-at.ts'
 import { emptyImageConfig, type ImageConfig } from './formats/image-config.ts'
 import {
   type Descriptor,
+  type DockerImage,
   type ImageFile,
   type Manifest,
   readDockerManifest,
   readImageFile,
   readManifest,
 } from './formats/image-documents.ts'
-import { type Selection, selectDockerImage, selectManifest, type Wanted } from './formats/select-image.ts'
+import {
+  nameOfDescriptor,
+  type Selection,
+  selectDockerImage,
+  selectManifest,
+  type Wanted,
+} from './formats/select-image.ts'
 import { type Member, openImageFiles } from './image-files.ts'
 
 export type { Wanted } from './formats/select-image.ts'
@@ -32,6 +39,14 @@ export interface ArchivedLayer {
   readonly diffId: string
   /** `sha256:...` of the bytes as they are in the archive; undefined where the format does not record it. */
   readonly digest: string | undefined
+}
+
+/** A document of an image. */
+export interface ArchivedDocument {
+  readonly file: string
+  readonly offset: number
+  readonly size: number
+  readonly digest: string
 }
 
 export interface ArchivedManifest {
@@ -52,6 +67,8 @@ export interface ArchivedImage extends Disposable {
   readonly config: ImageConfig
   /** Lowest first. */
   readonly layers: readonly ArchivedLayer[]
+  /** Its configuration, and its manifest if it has one. */
+  readonly documents: readonly ArchivedDocument[]
 }
 
 type FoundImage = Omit<ArchivedImage, typeof Symbol.dispose>
@@ -78,6 +95,28 @@ export async function openImageArchive(
     const archive = new Archive(path, files.members)
     const image = archive.has('index.json') ? ociImage(archive, wanted) : dockerImage(archive, wanted)
     return { ...image, [Symbol.dispose]: () => files[Symbol.dispose]() }
+  } catch (error) {
+    files[Symbol.dispose]()
+    throw error
+  }
+}
+
+/** What an archive calls an image. */
+export interface NamedImage {
+  readonly name: string | undefined
+  readonly image: FoundImage
+}
+
+/** All images of an archive for this machine, each with all its names. @throws as {@link openImageArchive}. */
+export async function openImageArchives(
+  path: string,
+  spoolDir: string,
+): Promise<Disposable & { readonly images: readonly NamedImage[] }> {
+  const files = await openImageFiles(path, spoolDir)
+  try {
+    const archive = new Archive(path, files.members)
+    const images = archive.has('index.json') ? allOciImages(archive) : allDockerImages(archive)
+    return { images, [Symbol.dispose]: () => files[Symbol.dispose]() }
   } catch (error) {
     files[Symbol.dispose]()
     throw error
@@ -162,7 +201,31 @@ function ociImage(archive: Archive, wanted: Wanted): FoundImage {
   const document = archive.document(config.name, readImageFile, config.digest)
   const { name, digest } = archive.blob(chosen)
   const { mediaType = manifestType } = chosen
-  return image(archive, document, layers, { digest, mediaType, size: archive.member(name).size })
+  const found = archive.member(name)
+  const manifestOf = { digest, mediaType, size: found.size }
+  const documents = [
+    { ...archive.member(config.name), digest: config.digest },
+    { ...found, digest },
+  ]
+  return image(archive, document, { layers, manifest: manifestOf, documents })
+}
+
+function allOciImages(archive: Archive): NamedImage[] {
+  const index = archive.json('index.json', readManifest)
+  return forThisMachine(archive, index).map((descriptor) => ({
+    name: nameOfDescriptor(descriptor),
+    image: ociImage(archive, { digest: descriptor.digest }),
+  }))
+}
+
+function allDockerImages(archive: Archive): NamedImage[] {
+  return some(archive, archive.json('manifest.json', readDockerManifest), 'manifest.json').flatMap(
+    (chosen) => {
+      const found = dockerImageOf(archive, chosen)
+      const { RepoTags = [] } = chosen
+      return (RepoTags.length === 0 ? [undefined] : RepoTags).map((name) => ({ name, image: found }))
+    },
+  )
 }
 
 /** Follows an index to the manifest for this machine; an index may hold an index (once). */
@@ -195,19 +258,32 @@ function forThisMachine(archive: Archive, index: Manifest): readonly [Descriptor
 
 function dockerImage(archive: Archive, wanted: Wanted): FoundImage {
   const images = some(archive, archive.json('manifest.json', readDockerManifest), 'manifest.json')
-  const chosen = archive.chosen(selectDockerImage(images, wanted), wanted)
+  return dockerImageOf(archive, archive.chosen(selectDockerImage(images, wanted), wanted))
+}
+
+function dockerImageOf(archive: Archive, chosen: DockerImage): FoundImage {
   const layers = some(archive, chosen.Layers, 'Layers').map((name) => ({
     ...archive.member(posix.normalize(name)),
     digest: undefined,
   }))
-  return image(archive, archive.document(posix.normalize(chosen.Config), readImageFile), layers, undefined)
+  const name = posix.normalize(chosen.Config)
+  const document = archive.document(name, readImageFile)
+  const documents = [{ ...archive.member(name), digest: document.digest }]
+  return image(archive, document, { layers, manifest: undefined, documents })
 }
 
 function image(
   archive: Archive,
   document: { readonly value: ImageFile; readonly digest: string },
-  layers: readonly (Member & { digest: string | undefined })[],
-  manifest: ArchivedManifest | undefined,
+  {
+    layers,
+    manifest,
+    documents,
+  }: {
+    readonly layers: readonly (Member & { digest: string | undefined })[]
+    readonly manifest: ArchivedManifest | undefined
+    readonly documents: readonly ArchivedDocument[]
+  },
 ): FoundImage {
   const { config = emptyImageConfig, rootfs, created } = document.value
   const diffIds = some(archive, rootfs?.diff_ids, 'diff_ids')
@@ -215,7 +291,7 @@ function image(
   if (layers.length > maxLayers)
     throw new KataError('ROOTFS_TOO_LARGE', { what: 'archive', limit: `${maxLayers} layers` })
   return {
-    ...{ path: archive.path, id: document.digest, manifest, created, config },
+    ...{ path: archive.path, id: document.digest, manifest, created, config, documents },
     layers: layers.map(({ file, offset, size, digest }, index) => {
       const diffId = archive.blob({ digest: diffIds[index] ?? '' }).digest
       return { file, offset, size, digest, diffId }

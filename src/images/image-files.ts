@@ -1,6 +1,6 @@
 /**
- * The files of an image, in any of its forms: a tar archive, an archive from a pipe, or a directory (an OCI image
- * layout). A file or a pipe is opened once; what is read later is read by that descriptor.
+ * The files of an image, in any of its forms: a tar archive, compressed or not, an archive from a pipe, or a directory (an OCI
+ * image layout). A file or a pipe is opened once; what is read later is read by that descriptor.
  */
 import {
   closeSync,
@@ -17,7 +17,7 @@ import { KataError } from '../errors.ts'
 import { fileSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
 import { readTar } from './formats/tar-reader.ts'
-import { spool } from './spool.ts'
+import { spool, spoolDecompressed } from './spool.ts'
 
 /** Where the bytes of one file are. */
 export interface Member {
@@ -42,24 +42,65 @@ const maxMembers = 10_000
  * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
  */
 export async function openImageFiles(path: string, spoolDir: string): Promise<ImageFiles> {
-  let fd = open(path)
+  const fd = open(path)
+  try {
+    if (fstatSync(fd).isDirectory())
+      return { members: layoutMembers(path), [Symbol.dispose]: () => closeSync(fd) }
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+  const tar = await positioned(fd, path, spoolDir)
+  try {
+    return { members: await tarMembers(path, tar), [Symbol.dispose]: () => closeSync(tar) }
+  } catch (error) {
+    closeSync(tar)
+    throw error
+  }
+}
+
+/**
+ * A tar in a file or from a pipe, compressed or not, as a path that can be read from any position until the result is disposed of.
+ *
+ * @throws KataError ROOTFS_MISSING, ROOTFS_ARCHIVE_INVALID, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
+ */
+export async function openFileTar(
+  path: string,
+  spoolDir: string,
+): Promise<Disposable & { readonly file: string }> {
+  const fd = await positioned(open(path), path, spoolDir)
+  return { file: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) }
+}
+
+/** The same content by a descriptor that has a position; takes `opened` over. */
+async function positioned(opened: number, path: string, spoolDir: string): Promise<number> {
+  let fd = opened
+  /** `make` gives a descriptor for the place of this one. */
+  const replace = async (make: (before: number) => Promise<number>) => {
+    const before = fd
+    fd = await make(before)
+    closeSync(before)
+  }
   try {
     const stat = fstatSync(fd)
-    if (stat.isDirectory()) return { members: layoutMembers(path), [Symbol.dispose]: keeping(fd) }
-    if (stat.isFIFO()) {
-      const file = await spool(fd, path, spoolDir)
-      closeSync(fd)
-      fd = file
-    } else if (!stat.isFile())
+    if (stat.isFIFO()) await replace((pipe) => spool(pipe, path, spoolDir))
+    else if (!stat.isFile())
       throw new KataError('ROOTFS_MISSING', { path, reason: 'it is no file, pipe or directory' })
-    return { members: await tarMembers(path, fd), [Symbol.dispose]: keeping(fd) }
+    const compression = compressionOf(fd)
+    if (compression !== undefined)
+      await replace((packed) => spoolDecompressed(packed, compression, path, spoolDir))
+    return fd
   } catch (error) {
     closeSync(fd)
     throw error
   }
 }
 
-const keeping = (fd: number) => () => closeSync(fd)
+function compressionOf(fd: number) {
+  const magic = Buffer.alloc(4)
+  readSync(fd, magic, 0, 4, 0)
+  return isCompressed(magic)
+}
 
 /** Never waits: a FIFO is opened even without a writer. */
 function open(path: string): number {
@@ -72,13 +113,6 @@ function open(path: string): number {
 }
 
 async function tarMembers(path: string, fd: number): Promise<Map<string, Member>> {
-  const magic = Buffer.alloc(4)
-  readSync(fd, magic, 0, 4, 0)
-  if (isCompressed(magic))
-    throw new KataError('ROOTFS_ARCHIVE_INVALID', {
-      path,
-      reason: 'it is compressed as a whole (decompress it with gunzip or unzstd first)',
-    })
   const file = `/proc/self/fd/${fd}`
   const members = new Map<string, Member>()
   try {

@@ -8,6 +8,8 @@ import type { ArchivedImage, ArchivedLayer } from './image-archive.ts'
 import { isCompressed } from './image-files.ts'
 import { unpackLayer } from './unpack-layer.ts'
 
+type UnpackableImage = Pick<ArchivedImage, 'path' | 'layers'>
+
 /** The limits of one image, unpacked. */
 export const imageLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_000 }
 
@@ -19,7 +21,7 @@ export const imageLimits: UnpackLimits = { bytes: 32 * 2 ** 30, entries: 2_000_0
  * ROOTFS_UNPACK_FAILED.
  */
 export async function unpackImage(
-  image: ArchivedImage,
+  image: UnpackableImage,
   cacheDir: string,
   limits: UnpackLimits = imageLimits,
   onLayer: (number: number) => void = () => {},
@@ -92,7 +94,7 @@ function compare(what: string, hasher: Bun.CryptoHasher, expected: string | unde
     throw new KataError('ROOTFS_DIGEST_MISMATCH', { what, actual, expected })
 }
 
-function explain(image: ArchivedImage, layer: ArchivedLayer, directory: string) {
+function explain(image: UnpackableImage, layer: ArchivedLayer, directory: string) {
   return (cause: unknown): never => {
     // A failed system call is about this host's disk, and has a code of its own.
     if (cause instanceof KataError && cause.code !== 'SYSCALL_FAILED') throw cause

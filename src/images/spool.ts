@@ -1,5 +1,5 @@
-/** Writes the contents of a pipe to a file without a name. The file goes away with its descriptor, however this process ends. */
-import { closeSync, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+/** Writes the contents of a pipe, or of a compressed file, to a file without a name. The file goes away with its descriptor, however this process ends. */
+import { closeSync, createReadStream, mkdirSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { libc } from '../linux/libc.ts'
 import { sleep } from '../time.ts'
@@ -24,20 +24,58 @@ export async function spool(pipe: number, path: string, directory: string): Prom
   libc.fcntl(pipe, F_SETPIPE_SZ, BigInt(pieceBytes))
   const fd = makeFile(directory)
   try {
-    let bytes = 0
-    for await (const piece of pieces(pipe, path)) {
-      bytes += piece.length
-      if (bytes > mostBytes)
-        throw new KataError('ROOTFS_TOO_LARGE', { what: 'the archive', limit: `${mostBytes} bytes` })
-      for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done)
-    }
+    await writePieces(pieces(pipe, path), fd)
     return fd
   } catch (cause) {
-    closeSync(fd)
-    if (cause instanceof KataError) throw cause
-    const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
-    throw new KataError('ROOTFS_UNPACK_FAILED', { what: path, directory, reason }, { cause })
+    throw failed(cause, fd, path, directory)
   }
+}
+
+/**
+ * Decompresses the file behind `compressed` into a file without a name. Both are the caller's to close.
+ *
+ * @throws KataError ROOTFS_ARCHIVE_INVALID for damaged compression, ROOTFS_TOO_LARGE, ROOTFS_UNPACK_FAILED.
+ */
+export async function spoolDecompressed(
+  compressed: number,
+  compression: 'gzip' | 'zstd',
+  path: string,
+  directory: string,
+): Promise<number> {
+  const fd = makeFile(directory)
+  const { createGunzip, createZstdDecompress } = await import('node:zlib')
+  const input = createReadStream(`/proc/self/fd/${compressed}`)
+  const decompressor = compression === 'gzip' ? createGunzip() : createZstdDecompress()
+  try {
+    await writePieces(input.pipe(decompressor) as AsyncIterable<Buffer>, fd)
+    return fd
+  } catch (cause) {
+    const code = String((cause as NodeJS.ErrnoException).code)
+    if (!code.startsWith('Z_') && !code.startsWith('ZSTD_')) throw failed(cause, fd, path, directory)
+    closeSync(fd)
+    const reason = `its ${compression} compression is damaged (${(cause as Error).message})`
+    throw new KataError('ROOTFS_ARCHIVE_INVALID', { path, reason }, { cause })
+  } finally {
+    input.destroy()
+    decompressor.destroy()
+  }
+}
+
+async function writePieces(source: AsyncIterable<Buffer>, fd: number): Promise<void> {
+  let bytes = 0
+  for await (const piece of source) {
+    bytes += piece.length
+    if (bytes > mostBytes)
+      throw new KataError('ROOTFS_TOO_LARGE', { what: 'the archive', limit: `${mostBytes} bytes` })
+    for (let done = 0; done < piece.length; ) done += writeSync(fd, piece, done)
+  }
+}
+
+function failed(cause: unknown, fd: number, path: string, directory: string): KataError {
+  closeSync(fd)
+  if (cause instanceof KataError) return cause
+  const reason = (cause as NodeJS.ErrnoException).code ?? String(cause)
+  return new KataError('ROOTFS_UNPACK_FAILED', { what: path, directory, reason }, { cause })
 }
 
 function makeFile(directory: string): number {

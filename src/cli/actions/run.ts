@@ -184,6 +184,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     onRecorded: rootfs.release,
     layers: rootfs.lowerDirs,
     disks,
+    isCopied: disks === undefined && config.hypervisor.driver === 'firecracker' ? true : undefined,
     configFile: flags.config === undefined ? undefined : resolve(flags.config),
   }
 }

@@ -2,7 +2,7 @@
  * A root file system of disks: one of the image's files, which all its containers share and none can write to, and one for what the
  * container writes, whose size is its bound. The guest puts an overlay over both; the host mounts neither.
  */
-import { mkdirSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
@@ -25,9 +25,9 @@ export interface RootDisks {
   readonly bytes: number
 }
 
-/** Without a wish: as much as a host usually has room for. Blocks are taken as the container writes. */
-const defaultBytes = 1024 ** 4
 const blockBytes = 4096
+/** The most that ext4 can be with such blocks. */
+const mostBytes = 16 * 2 ** 40
 const formatMs = 60_000
 /** Of a directory that anybody may change there is no disk in the store. */
 const ownName = 'image.erofs'
@@ -53,7 +53,7 @@ export async function chooseDisks(
 ): Promise<RootDisks | undefined> {
   const { id, directory, rootfs, config, signal, bytes } = request
   if (bytes === undefined && config.hypervisor.sharedFs !== 'none') return undefined
-  const size = { bytes: bytes ?? defaultBytes }
+  const size = { bytes: bytes ?? sizeOfHost(stateDir) }
   // Of what may change under its name nothing is kept for others.
   if (!rootfs.isCached) return { ...size, image: `${directory}/${ownName}` }
   const image = await imageDisk(storePaths(stateDir), {
@@ -61,6 +61,12 @@ export async function chooseDisks(
     limitBytes: config.runtime.imageStoreLimit * 2 ** 20,
   })
   return { ...size, image }
+}
+
+/** Without a wish: as large as the file system that it lies on. Blocks are taken as the container writes. */
+function sizeOfHost(directory: string): number {
+  const { bsize, blocks } = statfsSync(directory)
+  return Math.min(bsize * blocks, mostBytes)
 }
 
 /** The mounts that the shim takes: layers as containerd's erofs snapshotter hands them over. */

@@ -44,6 +44,8 @@ export interface ContainerRecord {
   readonly layers: readonly string[]
   /** Its root file system is on these disks; absent: it is shared. */
   readonly disks?: RootDisks | undefined
+  /** What it writes goes to a copy that ends with its machine. */
+  readonly isCopied?: boolean | undefined
   /** ISO 8601, as all times here. */
   readonly createdAt: string
   /** When its machine was there, the last time. */
@@ -91,6 +93,7 @@ const containerRecord = record<ContainerRecord>({
   imageId: text,
   layers: needed(list(text)),
   disks: record<RootDisks>({ image: needed(text), bytes: needed(positive) }),
+  isCopied: bool,
   createdAt: needed(text),
   startedAt: text,
   status: needed(choice('created', 'creating', 'running', 'stopped')),

@@ -52,6 +52,8 @@ export interface ContainerPlan {
   readonly layers: readonly string[]
   /** Its root file system is on disks; undefined: it is shared. */
   readonly disks?: RootDisks | undefined
+  /** Its VMM has no share, and a copy of the files is its root file system. */
+  readonly isCopied?: true | undefined
   readonly spec: OciSpec
   readonly etc: EtcWishes
   readonly interactive: boolean
@@ -223,11 +225,22 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Pr
 
 /** Writes go into the container's directory, or to a disk in it; the layers stay as they are. */
 function record(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
-  const { id, command, image, imageId, layers, disks, terminal, autoRemove, spec, overrides } = plan
+  const { id, command, image, imageId, layers, disks, isCopied, terminal, autoRemove, spec, overrides } = plan
   const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health } = plan
   const kept: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, imageId, layers, terminal, detached, autoRemove },
-    ...{ disks, interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health },
+    ...{
+      disks,
+      isCopied,
+      interactive,
+      labels,
+      logBounds,
+      stopSignal,
+      stopTimeout,
+      configFile,
+      restart,
+      health,
+    },
     createdAt: new Date().toISOString(),
     status: 'creating',
     owner: processRef(process.pid)!,

@@ -23,6 +23,10 @@ interface Named<T> {
 /** containerd's and Docker's name of an image in an OCI layout, then the specification's, which is often the tag alone. */
 const nameAnnotations = ['io.containerd.image.name', 'org.opencontainers.image.ref.name']
 
+/** The whole name of an image in an index. */
+export const nameOfDescriptor = ({ annotations = {} }: Descriptor): string | undefined =>
+  nameAnnotations.map((key) => annotations[key]).find((name) => name !== undefined)
+
 /** Among the manifests of an index, which are for the right platform already. */
 export function selectManifest(manifests: readonly Descriptor[], wanted: Wanted): Selection<Descriptor> {
   const named = manifests.map((image) => ({

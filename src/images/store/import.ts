@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   existsSync,
-  fstatSync,
   fsyncSync,
   openSync,
   readSync,
@@ -13,8 +12,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { closing } from '../../linux/files/open-at.ts'
 import type { UnpackLimits } from '../formats/unpack-budget.ts'
-import { type ArchivedImage, openImageArchive } from '../image-archive.ts'
+import { type ArchivedImage, type ArchivedManifest, openImageArchive } from '../image-archive.ts'
+import { isCompressed } from '../image-files.ts'
 import { imageLimits, unpackImage } from '../layer-cache.ts'
 import { findImage, type StoredImage, storeBytes } from './image-store.ts'
 import { readIndex, writeIndex } from './index-file.ts'
@@ -46,15 +47,27 @@ export async function importLayout(
   makeStore(paths)
   using _shared = await shareStore(paths, options.signal)
   using image = await openImageArchive(layout, paths.cacheDir)
-  const { manifest } = image
-  if (manifest === undefined)
+  if (image.manifest === undefined)
     throw new KataError('ROOTFS_ARCHIVE_INVALID', { path: layout, reason: 'it has no manifest' })
-  for (const { file, offset, size, digest } of image.layers)
-    takeBlob(paths, { file, offset, size, digest: digest! }, options.signal)
-  for (const digest of [image.id, manifest.digest]) {
-    const file = `${layout}/blobs/sha256/${digest.slice('sha256:'.length)}`
-    takeBlob(paths, { file, offset: 0, digest }, options.signal)
-  }
+  return addImage(paths, image, options)
+}
+
+/**
+ * Adds an image whose files can be read; one without a manifest gets one of OCI's. The caller shares the store.
+ *
+ * @throws as {@link importLayout}.
+ */
+export async function addImage(
+  paths: StorePaths,
+  image: Omit<ArchivedImage, typeof Symbol.dispose>,
+  options: ImportOptions,
+): Promise<StoredImage> {
+  const layers = image.layers.map((layer) => ({
+    ...{ file: layer.file, offset: layer.offset, size: layer.size },
+    digest: takeBlob(paths, layer, options.signal),
+  }))
+  for (const document of image.documents) takeBlob(paths, document, options.signal)
+  const manifest = image.manifest ?? makeManifest(paths, image, layers)
   await unpack(paths, image, options)
   using _index = await holdIndex(paths, options.signal)
   const others = readIndex(paths).filter(({ name }) => name !== options.name)
@@ -65,22 +78,23 @@ export async function importLayout(
 interface Blob {
   readonly file: string
   readonly offset: number
-  /** Default: to the end of the file. */
-  readonly size?: number
-  readonly digest: string
+  readonly size: number
+  /** Undefined: whatever it is. */
+  readonly digest: string | undefined
 }
 
-/** Copies rather than moves: what another user could have open would not stay as it was compared. */
-function takeBlob(paths: StorePaths, { file, offset, size, digest }: Blob, signal: AbortSignal): void {
-  const target = blobPath(paths, digest)
-  if (existsSync(target)) return
+/** Copies rather than moves: what another user could have open would not stay as it was compared. @returns its digest. */
+function takeBlob(paths: StorePaths, { file, offset, size, digest }: Blob, signal: AbortSignal): string {
+  if (digest !== undefined && existsSync(blobPath(paths, digest))) return digest
   const fresh = `${paths.layout}/.blob-${process.pid}-${crypto.randomUUID()}`
   const hasher = new Bun.CryptoHasher('sha256')
-  const source = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW)
+  // A descriptor of ours is a link by its name, and is what was opened before.
+  const noLink = file.startsWith('/proc/self/fd/') ? 0 : constants.O_NOFOLLOW
+  const source = openSync(file, constants.O_RDONLY | noLink)
   const copy = openSync(fresh, 'wx', 0o600)
   try {
     const buffer = Buffer.alloc(pieceBytes)
-    const end = offset + (size ?? fstatSync(source).size)
+    const end = offset + size
     for (let position = offset; position < end; ) {
       signal.throwIfAborted()
       const count = readSync(source, buffer, 0, Math.min(buffer.length, end - position), position)
@@ -90,12 +104,13 @@ function takeBlob(paths: StorePaths, { file, offset, size, digest }: Blob, signa
       position += count
     }
     const actual = `sha256:${hasher.digest('hex')}`
-    if (actual !== digest)
+    if (digest !== undefined && actual !== digest)
       throw new KataError('ROOTFS_DIGEST_MISMATCH', { what: `blob ${digest}`, actual, expected: digest })
     fsyncSync(copy)
     // A pull links it into a directory of its user, who must not write to it.
     chmodSync(fresh, 0o444)
-    renameSync(fresh, target)
+    renameSync(fresh, blobPath(paths, actual))
+    return actual
   } finally {
     closeSync(source)
     closeSync(copy)
@@ -103,9 +118,50 @@ function takeBlob(paths: StorePaths, { file, offset, size, digest }: Blob, signa
   }
 }
 
+/** For images that come without one, as in `docker save`'s older form. */
+function makeManifest(
+  paths: StorePaths,
+  { documents }: Pick<ArchivedImage, 'documents'>,
+  layers: readonly (Blob & { readonly digest: string })[],
+): ArchivedManifest {
+  const [config] = documents
+  const described = layers.map((layer) => ({
+    mediaType: `application/vnd.oci.image.layer.v1.tar${suffixOf(blobPath(paths, layer.digest))}`,
+    ...{ digest: layer.digest, size: layer.size },
+  }))
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json'
+  const bytes = Buffer.from(
+    JSON.stringify({
+      ...{ schemaVersion: 2, mediaType },
+      config: {
+        mediaType: 'application/vnd.oci.image.config.v1+json',
+        ...{ digest: config?.digest, size: config?.size },
+      },
+      layers: described,
+    }),
+  )
+  const digest = `sha256:${new Bun.CryptoHasher('sha256').update(bytes).digest('hex')}`
+  const target = blobPath(paths, digest)
+  const fresh = `${paths.layout}/.blob-${process.pid}-${crypto.randomUUID()}`
+  closing(openSync(fresh, 'wx', 0o444), (fd) => {
+    writeSync(fd, bytes)
+    fsyncSync(fd)
+  })
+  renameSync(fresh, target)
+  return { digest, mediaType, size: bytes.length }
+}
+
+/** What the media type says of a layer's compression. */
+function suffixOf(path: string): string {
+  const magic = Buffer.alloc(4)
+  closing(openSync(path, 'r'), (fd) => readSync(fd, magic, 0, 4, 0))
+  const compression = isCompressed(magic)
+  return compression === undefined ? '' : `+${compression}`
+}
+
 async function unpack(
   paths: StorePaths,
-  image: ArchivedImage,
+  image: Omit<ArchivedImage, typeof Symbol.dispose>,
   { name, limitBytes, onStep, signal }: ImportOptions,
 ): Promise<void> {
   const used = storeBytes(paths)

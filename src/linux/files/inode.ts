@@ -1,7 +1,7 @@
 /** Inodes that node:fs cannot make: extended attributes (xattr(7)) and overlay's whiteouts. */
 import { dlopen, ptr } from 'bun:ffi'
 import { chmodSync, lchownSync, rmSync } from 'node:fs'
-import { checked, cstring } from '../libc.ts'
+import { checked, cstring, lastErrno } from '../libc.ts'
 
 const S_IFCHR = 0o020000
 const S_IFBLK = 0o060000
@@ -11,6 +11,8 @@ let bound: ReturnType<typeof bind> | undefined
 function bind() {
   return dlopen('libc.so.6', {
     lsetxattr: { args: ['cstring', 'cstring', 'ptr', 'u64', 'i32'], returns: 'i32' },
+    flistxattr: { args: ['i32', 'ptr', 'u64'], returns: 'i64' },
+    fgetxattr: { args: ['i32', 'cstring', 'ptr', 'u64'], returns: 'i64' },
     lgetxattr: { args: ['cstring', 'cstring', 'ptr', 'u64'], returns: 'i64' },
     mknod: { args: ['cstring', 'u32', 'u64'], returns: 'i32' },
   }).symbols
@@ -33,6 +35,25 @@ export function getXattr(path: string, name: string): Buffer {
   const bytes = Buffer.alloc(65536)
   const length = bound.lgetxattr(cstring(path), cstring(name), ptr(bytes), bytes.length)
   return bytes.subarray(0, checked(length, `lgetxattr ${name} of ${path}`))
+}
+
+/** Of an open file: its capabilities, and what users noted. @throws SyscallError. */
+export function xattrsOf(fd: number): Map<string, Buffer> {
+  bound ??= bind()
+  const names = Buffer.alloc(65536)
+  const length = bound.flistxattr(fd, ptr(names), names.length)
+  if (Number(length) < 0 && ['ENOTSUP', 'EOPNOTSUPP'].includes(lastErrno())) return new Map()
+  const kept = names
+    .toString('utf8', 0, checked(length, 'flistxattr'))
+    .split('\0')
+    .filter((name) => name === 'security.capability' || name.startsWith('user.'))
+  return new Map(
+    kept.map((name) => {
+      const value = Buffer.alloc(65536)
+      const size = bound!.fgetxattr(fd, cstring(name), ptr(value), value.length)
+      return [name, value.subarray(0, checked(size, `fgetxattr ${name}`))]
+    }),
+  )
 }
 
 export interface Node {

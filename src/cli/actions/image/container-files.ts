@@ -1,0 +1,58 @@
+/** The files of a container on the host: what it has written, over the layers of its image. */
+import { describeError, KataError } from '../../../errors.ts'
+import { TreeTooDeep } from '../../../images/file-tree.ts'
+import { SyscallError } from '../../../linux/libc.ts'
+import { isExternal } from '../../client/external.ts'
+import { type ContainerRecord, recordPaths } from '../../client/record.ts'
+import { observe } from '../../client/status.ts'
+import type { Settings } from '../../settings.ts'
+import { connectRunning, findRecord } from '../containers.ts'
+
+export interface ContainerFiles {
+  readonly record: ContainerRecord
+  /** Host directories, topmost first; the first is what the container writes to. */
+  readonly layers: readonly string[]
+}
+
+/** What says who and where a container is, is of its run and not of its files. As with docker. */
+const ofRun: ReadonlySet<string> = new Set(['etc/hostname', 'etc/hosts', 'etc/resolv.conf'])
+export const isOfRun = (path: string): boolean => ofRun.has(path)
+
+/** @throws KataError CONTAINER_NOT_FOUND, CONTAINER_FOREIGN, FILES_ELSEWHERE. */
+export function filesOf(settings: Settings, name: string, what: string): ContainerFiles {
+  const record = findRecord(settings, name)
+  if (isExternal(record)) throw new KataError('CONTAINER_FOREIGN', { name, what })
+  if (record.disks !== undefined || record.isCopied) throw new KataError('FILES_ELSEWHERE', { name })
+  const { directory } = recordPaths(settings.stateDir, record.namespace, record.id)
+  return { record, layers: [`${directory}/upper`, ...record.layers] }
+}
+
+/** Does `work` while a running container is paused, so that nothing changes meanwhile. */
+export async function whilePaused<T>(record: ContainerRecord, work: () => Promise<T>): Promise<T> {
+  const { status } = await observe(record)
+  if (status !== 'running') return work()
+  const task = await connectRunning(record)
+  try {
+    await task.pause()
+    try {
+      return await work()
+    } finally {
+      await task.resume()
+    }
+  } finally {
+    task.close()
+  }
+}
+
+/** Errors of reading, as one that names the container. @throws KataError FILES_UNREADABLE; others as they are. */
+export async function readingFiles<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (cause) {
+    if (cause instanceof TreeTooDeep)
+      throw new KataError('FILES_UNREADABLE', { name, reason: 'a path is longer than 4096 bytes' }, { cause })
+    if (cause instanceof SyscallError)
+      throw new KataError('FILES_UNREADABLE', { name, reason: describeError(cause) }, { cause })
+    throw cause
+  }
+}

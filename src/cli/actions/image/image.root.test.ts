@@ -1,0 +1,93 @@
+/** Images from containers and back, with a double of the shim: no machine is needed for files of the host. */
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { makeWhiteout } from '../../../linux/files/inode.ts'
+
+setDefaultTimeout(60_000)
+
+let base: string
+beforeEach(() => {
+  base = mkdtempSync('/var/tmp/kata-ts-image-cli-')
+  mkdirSync(`${base}/root/etc`, { recursive: true })
+  writeFileSync(`${base}/root/etc/old`, 'old')
+  writeFileSync(`${base}/root/kept`, 'kept')
+})
+afterEach(async () => {
+  await kata('rm', '--force', 'c')
+  rmSync(base, { recursive: true })
+})
+
+const host = `${import.meta.dir}/../../client/client.host.ts`
+
+async function kata(...args: string[]) {
+  const child = Bun.spawn([process.execPath, host, base, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+  return { stdout, stderr, code }
+}
+const ok = async (...args: string[]) => {
+  const outcome = await kata(...args)
+  expect([args, outcome.code, outcome.code === 0 ? '' : outcome.stderr]).toEqual([args, 0, ''])
+  return outcome.stdout
+}
+const directory = () => `${base}/state/containers/default/c`
+
+test('what a container has changed: diff, export, import, commit, save, load', async () => {
+  await ok('run', '--name', 'c', '--rootfs', `${base}/root`, '--', 'true')
+  expect(await ok('diff', 'c')).toBe('')
+  writeFileSync(`${directory()}/upper/new`, 'new')
+  makeWhiteout(`${directory()}/upper/etc/old`)
+  expect(await ok('diff', 'c')).toBe('C /etc\nD /etc/old\nA /new\n')
+
+  const tar = `${base}/files.tar`
+  await ok('export', '--output', tar, 'c')
+  expect(statSync(tar).mode & 0o777).toBe(0o600)
+  const listed = Bun.spawnSync(['tar', '-tf', tar]).stdout.toString().split('\n').sort()
+  expect(listed).toEqual(['', './', 'etc/', 'kept', 'new'])
+
+  const id = (await ok('import', '--change', 'CMD ["true"]', tar, 'files:1')).trim()
+  expect(id).toMatch(/^sha256:[0-9a-f]{64}$/)
+  await ok('commit', '--author', 'me', '-m', 'by hand', 'c', 'made:1')
+  expect(await ok('history', 'made:1')).toMatch(/CREATED BY.*\n.*true.*by hand\n$/)
+  await ok('tag', 'made:1', 'made:2')
+
+  const archive = `${base}/made.tar`
+  await ok('save', '-o', archive, 'made:1', 'made:2')
+  expect(await ok('rmi', 'made:1', 'made:2')).toBe('made:1\nmade:2\n')
+  expect(await ok('load', '-q', '-i', archive)).toBe(
+    'Loaded image: docker.io/library/made:1\nLoaded image: docker.io/library/made:2\n',
+  )
+  await ok('run', '--rm', '--pull', 'never', 'made:2')
+  // And an image of an image, whose layers it keeps.
+  await ok('rm', 'c')
+  await ok('run', '--name', 'c', '--pull', 'never', 'files:1')
+  writeFileSync(`${directory()}/upper/newer`, 'newer')
+  await ok('commit', 'c', 'made:3')
+  expect(JSON.parse(await ok('history', '--format', 'json', 'made:3'))).toHaveLength(2)
+})
+
+test('disks: made before the shim is asked, known to the record, kept while the container is there', async () => {
+  await ok('run', '--name', 'c', '--storage-opt', 'size=16M', '--', 'true')
+  const { disks } = JSON.parse(readFileSync(`${directory()}/record.json`, 'utf8'))
+  expect(disks).toEqual({
+    ...{ bytes: 16 * 2 ** 20, image: expect.stringMatching(/\/images\/disks\/[0-9a-f]{64}\.erofs$/) },
+  })
+  const { size, blocks } = statSync(`${directory()}/written.img`)
+  expect([size, blocks * 512 < size]).toEqual([16 * 2 ** 20, true])
+  await ok('prune', '--force')
+  expect(existsSync(disks.image)).toBe(true)
+  for (const args of [['diff'], ['export'], ['commit']])
+    expect(await kata(...args, 'c', ...(args[0] === 'commit' ? ['x'] : []))).toMatchObject({
+      ...{ code: 1, stderr: expect.stringContaining('[FILES_ELSEWHERE]') },
+    })
+  await ok('rm', 'c')
+  await ok('prune', '--force')
+  expect(existsSync(disks.image)).toBe(false)
+})
+
+test('a wrong size is refused by name, before anything is made', async () => {
+  for (const option of ['size=1M', 'dm.basesize=10G'])
+    expect(await kata('run', '--name', 'c', '--storage-opt', option, '--', 'true')).toMatchObject({
+      ...{ code: 125, stderr: expect.stringMatching(/--storage-opt.*size=SIZE, from 16M to 16T/) },
+    })
+  expect(existsSync(directory())).toBe(false)
+})

@@ -1,0 +1,139 @@
+/** Images into the store by archives, out of it, and those that are made in it. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { gzipSync } from 'node:zlib'
+import { parseImageName } from '../names/image-name.ts'
+import { resolveRootfs } from '../rootfs.ts'
+import { makeOciArchive, makeTar, sha256 } from '../testing.ts'
+import { changesTar } from '../tree-tar.ts'
+import { imageHistory } from './history.ts'
+import { findImage, listImages } from './image-store.ts'
+import { loadImages } from './load.ts'
+import { makeImage } from './new-image.ts'
+import { prune } from './remove-images.ts'
+import { savedImages } from './save.ts'
+import { type StorePaths, storePaths } from './store-paths.ts'
+import { tagImage } from './tag.ts'
+
+let state: string
+let paths: StorePaths
+const signal = new AbortController().signal
+beforeEach(() => {
+  state = mkdtempSync('/var/tmp/kata-ts-archives-')
+  paths = storePaths(`${state}/state`)
+})
+afterEach(() => rmSync(state, { recursive: true }))
+
+const base = makeTar([
+  { name: 'etc/', type: '5', mode: 0o755 },
+  { name: 'etc/old', content: 'old' },
+])
+const config = { Cmd: ['date'], Env: ['PATH=/bin'] }
+
+async function load(
+  bytes: Uint8Array,
+  options: { tag?: string; limitBytes?: number; into?: StorePaths } = {},
+) {
+  const { into = paths, ...more } = options
+  const file = `${state}/archive-${crypto.randomUUID()}.tar`
+  writeFileSync(file, bytes)
+  return loadImages(into, file, { limitBytes: 0, signal, onStep: () => {}, ...more })
+}
+
+/** As `docker save` of before OCI: without a manifest. */
+const dockerArchive = (names: readonly string[]) =>
+  makeTar([
+    { name: 'config.json', content: JSON.stringify({ config, rootfs: { diff_ids: [sha256(base)] } }) },
+    { name: 'layer.tar', content: base },
+    {
+      name: 'manifest.json',
+      content: JSON.stringify([{ Config: 'config.json', Layers: ['layer.tar'], RepoTags: names }]),
+    },
+  ])
+
+const names = async () => (await listImages(paths)).map(({ name }) => name)
+const unfinished = () => readdirSync(paths.layout).filter((name) => /^\.(pulling|blob)-/.test(name))
+async function saved(...wanted: string[]): Promise<Buffer> {
+  return Buffer.concat(await Array.fromAsync(savedImages(paths, wanted, signal)))
+}
+
+test('an archive of docker’s is loaded under all its names, compressed or not, and saved again', async () => {
+  await load(gzipSync(dockerArchive(['app:1', 'quay.io/team/app:2'])))
+  expect(await names()).toEqual(['docker.io/library/app:1', 'quay.io/team/app:2'])
+  const archive = await saved('app:1', 'quay.io/team/app:2')
+  const other = storePaths(`${state}/other`)
+  await load(archive, { into: other })
+  expect(await listImages(other)).toMatchObject(
+    (await listImages(paths)).map(({ name, id, digest }) => ({ name, id, digest })),
+  )
+  // The same archive, as one who knows docker's documents alone reads it.
+  const file = `${state}/again.tar`
+  writeFileSync(file, archive)
+  const wanted = { name: 'app:1' }
+  const found = await resolveRootfs({ kind: 'archive', path: file, wanted }, `${state}/cache`)
+  expect(readFileSync(`${found.lowerDirs[0]}/etc/old`, 'utf8')).toBe('old')
+  expect(archive.toString('latin1')).toContain('"RepoTags":["app:1"]')
+})
+
+test('one without a name needs one, and what is refused leaves nothing', async () => {
+  const nameless = makeOciArchive([{ tar: base }], config)
+  await expect(load(nameless)).rejects.toMatchObject({ code: 'IMAGE_UNNAMED' })
+  await expect(load(dockerArchive(['app:1']), { limitBytes: 1 })).rejects.toMatchObject({
+    code: 'IMAGE_STORE_FULL',
+  })
+  expect([await names(), unfinished()]).toEqual([[], []])
+  expect(await load(nameless, { tag: 'app' })).toMatchObject([{ name: 'docker.io/library/app:latest' }])
+})
+
+test('a tag is one more name of the image, and stays when the other goes', async () => {
+  await load(dockerArchive(['app:1']))
+  await tagImage(paths, 'app:1', parseImageName('mine:2'))
+  const [one, two] = await listImages(paths)
+  expect([one?.id, await names()]).toEqual([two?.id, ['docker.io/library/app:1', 'docker.io/library/mine:2']])
+  await expect(tagImage(paths, 'none:1', parseImageName('x'))).rejects.toMatchObject({
+    code: 'IMAGE_NOT_STORED',
+  })
+})
+
+test('a container’s changes are a layer over its image', async () => {
+  const [image] = await load(dockerArchive(['app:1']))
+  const upper = `${state}/upper`
+  mkdirSync(`${upper}/etc`, { recursive: true })
+  writeFileSync(`${upper}/etc/new`, 'new')
+  const lower = `${paths.layers}/${image!.layers[0]}`
+  const made = await makeImage(paths, {
+    ...{ name: parseImageName('app:2').full, base: image!.id, signal, limitBytes: 0, onStep: () => {} },
+    layer: changesTar([upper, lower], { signal }),
+    changes: ['ENV COLOUR=green', 'CMD ["id"]'],
+    history: { created_by: 'sh', comment: 'by hand', author: 'me' },
+  })
+  expect(made.layers.slice(0, 1)).toEqual([...image!.layers])
+  const source = { kind: 'archive', path: paths.layout, wanted: { digest: made.digest } } as const
+  const found = await resolveRootfs(source, paths.cacheDir)
+  expect(found.lowerDirs).toHaveLength(2)
+  expect(readFileSync(`${found.lowerDirs[0]}/etc/new`, 'utf8')).toBe('new')
+  expect(found.config).toMatchObject({ cmd: ['id'], env: ['PATH=/bin', 'COLOUR=green'] })
+  const [newest, ...others] = await imageHistory(paths, 'app:2')
+  expect(newest).toMatchObject({ createdBy: 'sh', comment: 'by hand', bytes: expect.any(Number) })
+  // Of the layer below nothing was noted.
+  expect(others).toHaveLength(1)
+  expect(unfinished()).toEqual([])
+  // It goes as every image goes.
+  const nobody = { containers: new Map(), layers: new Set<string>(), disks: new Set<string>() }
+  expect((await prune(paths, () => nobody)).images).toHaveLength(2)
+  await expect(findImage(paths, 'app:2')).rejects.toMatchObject({ code: 'IMAGE_NOT_STORED' })
+})
+
+test('a tar of files is an image of one layer, within the limit of the store', async () => {
+  const image = (limitBytes: number) =>
+    makeImage(paths, {
+      ...{ name: parseImageName('files').full, signal, limitBytes, onStep: () => {} },
+      layer: new Blob([new Uint8Array(base)]).stream(),
+      ...{ config: {}, changes: ['WORKDIR /etc'], history: { created_by: 'import' } },
+    })
+  await expect(image(100)).rejects.toMatchObject({ code: 'IMAGE_STORE_FULL' })
+  const { digest } = await image(0)
+  const source = { kind: 'archive', path: paths.layout, wanted: { digest } } as const
+  expect((await resolveRootfs(source, paths.cacheDir)).config.workingDir).toBe('/etc')
+  expect(unfinished()).toEqual([])
+})

@@ -1,0 +1,40 @@
+/** All images of an archive, as `docker save`, `podman save`, `skopeo copy` and `kata-ts save` write them, into the store. */
+import { KataError } from '../../errors.ts'
+import { openImageArchives } from '../image-archive.ts'
+import { parseImageName } from '../names/image-name.ts'
+import type { StoredImage } from './image-store.ts'
+import { addImage, type ImportOptions } from './import.ts'
+import { shareStore } from './store-lock.ts'
+import { makeStore, type StorePaths } from './store-paths.ts'
+
+export interface LoadOptions extends Omit<ImportOptions, 'name' | 'onStep'> {
+  /** The name of an image that has none. */
+  readonly tag?: string | undefined
+  readonly onStep: (name: string, step: string) => void
+}
+
+/** An OCI layout may have a tag in the place of a name. */
+const isWhole = (name: string): boolean => /[/:]/.test(name)
+
+/** @throws KataError IMAGE_UNNAMED, IMAGE_NAME_INVALID, IMAGE_STORE_*, ROOTFS_*; the signal's reason. */
+export async function loadImages(
+  paths: StorePaths,
+  file: string,
+  options: LoadOptions,
+): Promise<StoredImage[]> {
+  const { tag, limitBytes, signal } = options
+  makeStore(paths)
+  using _shared = await shareStore(paths, signal)
+  using archive = await openImageArchives(file, paths.cacheDir)
+  const wanted = archive.images.flatMap(({ name, image }) => {
+    const given = name !== undefined && isWhole(name) ? name : tag
+    return given === undefined ? [] : [{ name: parseImageName(given).full, image }]
+  })
+  if (wanted.length === 0) throw new KataError('IMAGE_UNNAMED', { path: file })
+  const loaded: StoredImage[] = []
+  for (const { name, image } of wanted) {
+    const onStep = (step: string) => options.onStep(name, step)
+    loaded.push(await addImage(paths, image, { name, limitBytes, signal, onStep }))
+  }
+  return loaded
+}

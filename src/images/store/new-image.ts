@@ -1,0 +1,101 @@
+/** Images that are made here: what a container has changed as one more layer, or a tar of files as the only one. */
+import { closeSync, fsyncSync, mkdirSync, openSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import { isObject } from '../../json/compounds.ts'
+import { anything, readText, readTextFile } from '../../json/document.ts'
+import { removeTree } from '../../linux/files/remove-tree.ts'
+import { changedConfig, type RawConfig } from '../formats/image-changes.ts'
+import { emptyImageConfig } from '../formats/image-config.ts'
+import { type ArchivedLayer, openImageArchive } from '../image-archive.ts'
+import { findImage, type StoredImage, storeBytes } from './image-store.ts'
+import { addImage, type ImportOptions, storeFull } from './import.ts'
+import { shareStore } from './store-lock.ts'
+import { blobPath, makeStore, type StorePaths } from './store-paths.ts'
+
+export interface NewImage extends ImportOptions {
+  /** The id of the image that it begins with; undefined: nothing. */
+  readonly base?: string | undefined
+  /** What the layer is made of: an uncompressed tar. */
+  readonly layer: AsyncIterable<Uint8Array>
+  /** For an image without a base. */
+  readonly config?: RawConfig
+  /** Instructions of a Dockerfile. */
+  readonly changes: readonly string[]
+  readonly history: { readonly created_by: string; readonly author?: string; readonly comment?: string }
+}
+
+const maxJsonBytes = 8 << 20
+/** Go's names, which the specification uses. */
+const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
+
+/** @throws KataError IMAGE_NOT_STORED, IMAGE_CHANGE_INVALID, IMAGE_STORE_*, ROOTFS_*; what `layer` throws; the signal's reason. */
+export async function makeImage(paths: StorePaths, image: NewImage): Promise<StoredImage> {
+  const { base, changes, history, signal } = image
+  makeStore(paths)
+  using _shared = await shareStore(paths, signal)
+  const before = base === undefined ? undefined : await findImage(paths, base)
+  using opened =
+    before === undefined
+      ? undefined
+      : await openImageArchive(paths.layout, paths.cacheDir, { digest: before.digest })
+  const document = before === undefined ? freshDocument(image.config) : documentOf(paths, before.id)
+  const config = changedConfig(isObject(document.config) ? document.config : {}, changes)
+  // A pull's name, so that what the dead have left is found.
+  const directory = `${paths.layout}/.pulling-${process.pid}-${crypto.randomUUID()}`
+  mkdirSync(directory, { mode: 0o700 })
+  try {
+    const layer = await writeLayer(paths, `${directory}/layer.tar`, image)
+    const layers = [...(opened?.layers ?? []), layer]
+    const created = new Date().toISOString()
+    const content = JSON.stringify({
+      ...document,
+      ...{ created, config, rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) } },
+      ...(history.author === undefined ? {} : { author: history.author }),
+      history: [...(Array.isArray(document.history) ? document.history : []), { created, ...history }],
+    })
+    const file = `${directory}/config.json`
+    writeFileSync(file, content, { flag: 'wx', mode: 0o600 })
+    const id = `sha256:${new Bun.CryptoHasher('sha256').update(content).digest('hex')}`
+    const size = statSync(file).size
+    const found = { path: image.name, id, manifest: undefined, created, config: emptyImageConfig, layers }
+    return await addImage(paths, { ...found, documents: [{ file, offset: 0, size, digest: id }] }, image)
+  } finally {
+    await removeTree(directory)
+  }
+}
+
+const freshDocument = (config: RawConfig = {}): RawConfig => ({
+  ...{ architecture: architectures[process.arch] ?? process.arch, os: 'linux', config },
+})
+
+/** An image's configuration, as it is. @throws KataError IMAGE_STORE_CORRUPT. */
+export function documentOf(paths: StorePaths, id: string): RawConfig {
+  const value = readText(anything, readTextFile(blobPath(paths, id), maxJsonBytes))
+  if (isObject(value)) return value
+  throw new KataError('IMAGE_STORE_CORRUPT', { path: paths.layout, reason: `${id} is no object` })
+}
+
+async function writeLayer(
+  paths: StorePaths,
+  file: string,
+  { layer, limitBytes, name, signal }: NewImage,
+): Promise<ArchivedLayer> {
+  const used = storeBytes(paths)
+  const hasher = new Bun.CryptoHasher('sha256')
+  let size = 0
+  const fd = openSync(file, 'wx', 0o600)
+  try {
+    for await (const chunk of layer) {
+      signal.throwIfAborted()
+      hasher.update(chunk)
+      size += chunk.length
+      if (limitBytes > 0 && used + size > limitBytes) throw storeFull({ name, used, limitBytes })
+      for (let done = 0; done < chunk.length; ) done += writeSync(fd, chunk, done)
+    }
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+  const digest = `sha256:${hasher.digest('hex')}`
+  return { file, offset: 0, size, diffId: digest, digest }
+}

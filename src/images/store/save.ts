@@ -1,0 +1,68 @@
+/** Images of the store as one archive: an OCI layout that has docker's `manifest.json` beside it, as `docker save` writes it. */
+import { createReadStream, statSync } from 'node:fs'
+import { tarEnd, tarHeader, tarPadding } from '../formats/tar-writer.ts'
+import { openImageArchive } from '../image-archive.ts'
+import { parseImageName, shortName } from '../names/image-name.ts'
+import { findImage } from './image-store.ts'
+import { readIndex } from './index-file.ts'
+import { shareStore } from './store-lock.ts'
+import { blobPath, type StorePaths } from './store-paths.ts'
+
+/** `names`: names or ids. @throws KataError IMAGE_NOT_STORED, IMAGE_AMBIGUOUS, IMAGE_STORE_*; the signal's reason. */
+export async function* savedImages(
+  paths: StorePaths,
+  names: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const found = []
+  for (const name of names) found.push(await findImage(paths, name))
+  using _shared = await shareStore(paths, signal)
+  const entries = readIndex(paths)
+  const manifests = []
+  const docker = []
+  const blobs = new Set<string>()
+  for (const { name, digest, id } of found) {
+    using image = await openImageArchive(paths.layout, paths.cacheDir, { digest })
+    const parsed = parseImageName(name)
+    const layers = image.layers.flatMap((layer) => layer.digest ?? [])
+    const { mediaType, size } = entries.find((entry) => entry.name === name)!
+    manifests.push({
+      ...{ mediaType, digest, size },
+      annotations: {
+        'io.containerd.image.name': name,
+        'org.opencontainers.image.ref.name': parsed.tag ?? 'latest',
+      },
+    })
+    docker.push({
+      Config: memberOf(id),
+      RepoTags: parsed.tag === undefined ? [] : [`${shortName(parsed)}:${parsed.tag}`],
+      Layers: layers.map(memberOf),
+    })
+    for (const blob of [digest, id, ...layers]) blobs.add(blob)
+  }
+  const index = { schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests }
+  yield* document('oci-layout', { imageLayoutVersion: '1.0.0' })
+  yield* document('index.json', index)
+  yield* document('manifest.json', docker)
+  for (const digest of blobs) {
+    signal.throwIfAborted()
+    const path = blobPath(paths, digest)
+    const { size } = statSync(path)
+    yield header(memberOf(digest), size)
+    for await (const chunk of createReadStream(path)) yield chunk as Buffer
+    yield tarPadding(size)
+  }
+  yield tarEnd()
+}
+
+const memberOf = (digest: string): string => `blobs/sha256/${digest.slice('sha256:'.length)}`
+
+function* document(name: string, value: unknown): Generator<Uint8Array> {
+  const bytes = Buffer.from(JSON.stringify(value))
+  yield header(name, bytes.length)
+  yield bytes
+  yield tarPadding(bytes.length)
+}
+
+const header = (name: string, size: number): Buffer =>
+  tarHeader({ name: Buffer.from(name), type: 'file', size, mode: 0o644, uid: 0, gid: 0, mtime: 0 })

@@ -1,0 +1,109 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { makeFifo } from '../linux/files/fifo.ts'
+import { makeWhiteout, setXattr } from '../linux/files/inode.ts'
+import { changesOf } from './changes.ts'
+import { chunkSource } from './formats/byte-source.ts'
+import { readTar, type TarEntry } from './formats/tar-reader.ts'
+import { changesTar, filesTar } from './tree-tar.ts'
+
+let base: string
+let layers: string[]
+const signal = new AbortController().signal
+beforeEach(() => {
+  base = mkdtempSync('/var/tmp/kata-ts-tree-')
+  layers = ['upper', 'top', 'base'].map((name) => `${base}/${name}`)
+  for (const layer of layers) mkdirSync(`${layer}/etc`, { recursive: true })
+  writeFileSync(`${base}/base/etc/old`, 'old')
+  writeFileSync(`${base}/base/etc/kept`, 'kept')
+  mkdirSync(`${base}/base/hidden`)
+  writeFileSync(`${base}/base/hidden/below`, '')
+  makeWhiteout(`${base}/top/etc/old`)
+  writeFileSync(`${base}/top/etc/gone`, 'gone')
+  makeWhiteout(`${base}/upper/etc/gone`)
+  makeWhiteout(`${base}/upper/etc/never-was`)
+  writeFileSync(`${base}/upper/etc/kept`, 'changed')
+  writeFileSync(`${base}/upper/etc/hosts`, 'ours')
+  mkdirSync(`${base}/upper/hidden`)
+  setXattr(`${base}/upper/hidden`, 'trusted.overlay.opaque', Buffer.from('y'))
+  writeFileSync(`${base}/upper/new`, 'new')
+  chownSync(`${base}/upper/new`, 1000, 50)
+  chmodSync(`${base}/upper/new`, 0o4755)
+  setXattr(`${base}/upper/new`, 'user.note', Buffer.from('note'))
+  linkSync(`${base}/upper/new`, `${base}/upper/same`)
+  symlinkSync('/etc/shadow', `${base}/upper/link`)
+  makeFifo(`${base}/upper/fifo`)
+})
+afterEach(() => rmSync(base, { recursive: true }))
+
+const options = { signal, isLeftOut: (path: string) => path === 'etc/hosts' }
+
+async function entries(tar: AsyncGenerator<Uint8Array>) {
+  const found = new Map<string, TarEntry & { text: string }>()
+  for await (const entry of readTar(chunkSource(tar))) {
+    let text = ''
+    for await (const piece of entry.content()) text += piece.toString()
+    found.set(entry.name.replace(/\/$/, ''), { ...entry, text })
+  }
+  return found
+}
+
+test('a tar of all that the container sees', async () => {
+  const found = await entries(filesTar(layers, options))
+  expect([...found.keys()].sort()).toEqual(
+    ['.', 'etc', 'etc/kept', 'fifo', 'hidden', 'link', 'new', 'same'].sort(),
+  )
+  expect(found.get('etc/kept')?.text).toBe('changed')
+  expect(found.get('link')).toMatchObject({ type: 'symlink', linkName: '/etc/shadow' })
+  const [first, second] = [...found.values()].filter(({ name }) => name === 'new' || name === 'same')
+  expect(first).toMatchObject({ type: 'file', text: 'new', uid: 1000, gid: 50, mode: 0o4755 })
+  expect(first?.xattrs.get('user.note')?.toString()).toBe('note')
+  expect(second).toMatchObject({ type: 'hardlink', linkName: first!.name })
+})
+
+test('a tar of what it has changed is a layer of an image', async () => {
+  const found = await entries(changesTar(layers, options))
+  expect([...found.keys()].sort()).toEqual(
+    ['.', 'etc', 'etc/.wh.gone', 'etc/kept', 'fifo', 'hidden', 'hidden/.wh..wh..opq'].concat([
+      'link',
+      'new',
+      'same',
+    ]),
+  )
+})
+
+test('the changes by docker’s letters', async () => {
+  const changes: string[] = []
+  for await (const { kind, path } of changesOf(layers, options)) changes.push(`${kind} ${path}`)
+  expect(changes.sort()).toEqual(
+    ['A /fifo', 'A /link', 'A /new', 'A /same', 'C /etc', 'C /etc/kept', 'C /hidden', 'D /etc/gone'].sort(),
+  )
+})
+
+test('/etc, which the runtime makes itself, is no change without another one in it', async () => {
+  rmSync(`${base}/upper`, { recursive: true })
+  mkdirSync(`${base}/upper/etc`, { recursive: true })
+  writeFileSync(`${base}/upper/etc/hosts`, 'ours')
+  const changes: unknown[] = []
+  for await (const change of changesOf(layers, options)) changes.push(change)
+  expect(changes).toEqual([])
+})
+
+test('a link in the place of a directory of the host’s leads nowhere', async () => {
+  rmSync(`${base}/upper/etc`, { recursive: true })
+  symlinkSync('/etc', `${base}/upper/etc`)
+  const found = await entries(filesTar(layers, options))
+  expect([...found.keys()].filter((name) => name.startsWith('etc'))).toEqual(['etc'])
+  expect(found.get('etc')).toMatchObject({ type: 'symlink', linkName: '/etc' })
+  expect(readFileSync('/etc/passwd', 'utf8')).not.toBe('')
+})

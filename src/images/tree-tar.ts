@@ -1,0 +1,101 @@
+/** The files of a container as a tar: as it sees them, or what it has changed as the layer of an image. */
+import { closeSync, fstatSync, readSync } from 'node:fs'
+import { xattrsOf } from '../linux/files/inode.ts'
+import {
+  type FoundEntry,
+  isOpaqueFound,
+  isWhiteout,
+  linkOf,
+  openFound,
+  type WalkOptions,
+  walkFiles,
+} from './file-tree.ts'
+import { tarEnd, tarHeader, tarPadding, type WrittenEntry } from './formats/tar-writer.ts'
+
+const pieceBytes = 1 << 20
+const empty = Buffer.alloc(0)
+
+/** All that the container sees; `layers` topmost first. Devices and sockets are left out. @throws as {@link walkFiles}. */
+export async function* filesTar(
+  layers: readonly string[],
+  options: Omit<WalkOptions, 'below'>,
+): AsyncGenerator<Uint8Array> {
+  const names: Names = new Map()
+  for await (const found of walkFiles(layers, { ...options, below: true })) yield* packed(found, names)
+  yield tarEnd()
+}
+
+/** What the topmost of the layers changes, with whiteouts in the form of image layers (OCI image specification, layer.md). */
+export async function* changesTar(
+  layers: readonly string[],
+  options: Omit<WalkOptions, 'below'>,
+): AsyncGenerator<Uint8Array> {
+  const names: Names = new Map()
+  for await (const found of walkFiles(layers, { ...options, below: false })) {
+    if (isWhiteout(found.stat)) {
+      if (found.isBelow) yield marker(found, '.wh.', found.name)
+      continue
+    }
+    yield* packed(found, names)
+    if (found.stat.isDirectory() && found.path.length > 0 && isOpaqueFound(found))
+      yield marker({ ...found, path: Buffer.concat([found.path, Buffer.from('/x')]) }, '.wh..wh..opq', empty)
+  }
+  yield tarEnd()
+}
+
+/** An empty file that speaks of its directory. */
+function marker({ path }: Pick<FoundEntry, 'path'>, prefix: string, name: Buffer): Buffer {
+  const directory = path.subarray(0, path.lastIndexOf(0x2f) + 1)
+  const full = Buffer.concat([directory, Buffer.from(prefix), name])
+  return tarHeader({ name: full, type: 'file', size: 0, mode: 0o600, uid: 0, gid: 0, mtime: 0 })
+}
+
+/** The first names of files that have several. */
+type Names = Map<string, Buffer>
+
+function* packed(found: FoundEntry, names: Names): Generator<Uint8Array> {
+  const { path, stat } = found
+  const facts = {
+    ...{ name: path.length === 0 ? Buffer.from('.') : path, size: 0, mode: stat.mode & 0o7777 },
+    ...{ uid: stat.uid, gid: stat.gid, mtime: stat.mtimeMs / 1000 },
+  }
+  if (stat.isDirectory()) yield tarHeader({ ...facts, type: 'directory' })
+  else if (stat.isFIFO()) yield tarHeader({ ...facts, type: 'fifo' })
+  else if (stat.isSymbolicLink()) {
+    const linkName = linkOf(found)
+    if (linkName !== undefined) yield tarHeader({ ...facts, type: 'symlink', linkName })
+  } else if (stat.isFile()) yield* packedFile(found, facts, names)
+}
+
+function* packedFile(
+  found: FoundEntry,
+  facts: Omit<WrittenEntry, 'type'>,
+  names: Names,
+): Generator<Uint8Array> {
+  const fd = openFound(found)
+  if (fd === undefined) return
+  try {
+    // Of what is open now: the name may have become another file's.
+    const { dev, ino, nlink, size, mode, uid, gid } = fstatSync(fd)
+    const key = `${dev} ${ino}`
+    const linkName = names.get(key)
+    if (linkName !== undefined) return yield tarHeader({ ...facts, type: 'hardlink', linkName })
+    if (nlink > 1) names.set(key, found.path)
+    const own = { mode: mode & 0o7777, uid, gid, size, xattrs: xattrsOf(fd) }
+    yield tarHeader({ ...facts, ...own, type: 'file' })
+    yield* content(fd, size)
+    yield tarPadding(size)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** As many bytes as the header has said, whatever becomes of the file meanwhile. */
+function* content(fd: number, size: number): Generator<Uint8Array> {
+  for (let at = 0; at < size; ) {
+    const piece = Buffer.alloc(Math.min(pieceBytes, size - at))
+    const count = readSync(fd, piece, 0, piece.length, at)
+    yield count === 0 ? piece : piece.subarray(0, count)
+    at += count === 0 ? piece.length : count
+  }
+}
