@@ -3,8 +3,8 @@ import type { SourcePackage } from './sources.ts'
 
 /** passwd makes the VMM's user, mount its jail, e2fsprogs disks of root file systems. util-linux and bash are essential. */
 export const depends = ['qemu-system-x86', 'virtiofsd', 'passwd', 'mount', 'e2fsprogs']
-/** The clients, and what `kata-ts image build` unpacks modules with. */
-const recommends = ['containerd | containerd.io', 'xz-utils']
+/** The clients, what `kata-ts guest build` unpacks modules with, and what makes disks of images. */
+const recommends = ['containerd | containerd.io', 'xz-utils', 'erofs-utils']
 const suggests = ['docker.io | docker-ce', 'containernetworking-plugins', 'swtpm']
 
 export interface ControlFacts {
