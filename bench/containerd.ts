@@ -1,14 +1,8 @@
-/** Pods through containerd's CRI: kata-ts beside runc, call by call, and what the shims of ten pods hold. */
-import { readFileSync } from 'node:fs'
+/** Pods through containerd's CRI: kata-ts beside runc, call by call. */
 import { Containerd } from '../e2e/containerd/containerd.ts'
-import type { Pod } from '../e2e/containerd/cri.ts'
-import { listPids, readProc } from '../src/linux/processes/proc.ts'
-import type { SandboxFacts } from '../src/sandbox/records/facts.ts'
-import { defaultRunDir, sandboxPaths } from '../src/sandbox/records/paths.ts'
 import { type BareGuest, bootBare } from './bare.ts'
-import { mib, ms, type Result } from './report.ts'
-import { type Memory, readMemory } from './smaps.ts'
-import { round, type Summary, summarize } from './stats.ts'
+import { ms, type Result } from './report.ts'
+import { type Summary, summarize } from './stats.ts'
 
 const handlers = ['runc', 'kata-ts'] as const
 type Handler = (typeof handlers)[number]
@@ -25,10 +19,6 @@ const calls = [
 type Call = (typeof calls)[number]
 type Times = Record<Call, number>
 
-const memoryPods = 10
-/** By then a shim has collected what its pod's start left. */
-const settleMs = 8000
-
 export async function benchContainerd(guest: BareGuest, rounds: number): Promise<Result> {
   const containerd = await Containerd.start()
   try {
@@ -40,15 +30,7 @@ export async function benchContainerd(guest: BareGuest, rounds: number): Promise
       for (const handler of handlers) times[handler].push(await onePod(containerd, handler))
       bare.push((await bootBare(guest)).bootMs)
     }
-    const memory = {
-      runc: await shimMemory(containerd, 'runc'),
-      'kata-ts': await shimMemory(containerd, 'kata-ts'),
-    }
-    return report(
-      { runc: summaries(times.runc), 'kata-ts': summaries(times['kata-ts']) },
-      summarize(bare),
-      memory,
-    )
+    return report({ runc: summaries(times.runc), 'kata-ts': summaries(times['kata-ts']) }, summarize(bare))
   } finally {
     await containerd.close()
   }
@@ -80,40 +62,11 @@ function summaries(times: readonly Times[]): Record<Call, Summary> {
   >
 }
 
-/** Mean over the shims of ten idle pods, KiB. */
-async function shimMemory({ cri }: Containerd, handler: Handler): Promise<Memory> {
-  const pods: Pod[] = []
-  for (let index = 0; index < memoryPods; index++) pods.push(await cri.runPod({ handler }))
-  await Bun.sleep(settleMs)
-  const all = pods.map((pod) => readMemory(shimOf(pod, handler)).own)
-  await Promise.all(pods.map((pod) => pod.remove()))
-  const mean = (field: keyof Memory) =>
-    round(all.reduce((sum, memory) => sum + memory[field], 0) / all.length)
-  return { rss: mean('rss'), pss: mean('pss'), private: mean('private') }
-}
-
-function shimOf({ id }: Pod, handler: Handler): number {
-  if (handler === 'kata-ts') {
-    const { facts } = sandboxPaths(defaultRunDir, 'k8s.io', id)
-    return (JSON.parse(readFileSync(facts, 'utf8')) as SandboxFacts).shimPid
-  }
-  const found = listPids().find((pid) => {
-    const argv = (readProc(`/proc/${pid}/cmdline`) ?? '').split('\0')
-    return argv[0]?.endsWith('containerd-shim-runc-v2') && argv.includes(id)
-  })
-  if (found === undefined) throw new Error(`pod ${id} has no shim of runc`)
-  return found
-}
-
-function report(
-  times: Record<Handler, Record<Call, Summary>>,
-  bare: Summary,
-  memory: Record<Handler, Memory>,
-): Result {
+function report(times: Record<Handler, Record<Call, Summary>>, bare: Summary): Result {
   const beyond = times['kata-ts'].RunPodSandbox.median - bare.median
   return {
     name: 'containerd',
-    what: `the calls of one pod with one container through CRI, ${bare.count} rounds, and shims at ${memoryPods} idle pods`,
+    what: `the calls of one pod with one container through CRI (${bare.count} rounds in turns)`,
     tables: [
       {
         header: ['', 'runc', 'p90', 'kata-ts', 'p90'],
@@ -125,17 +78,10 @@ function report(
           ['bare boot of the same machine', '', '', ms(bare.median), ms(bare.p90)],
         ],
       },
-      {
-        header: ['one shim', 'RSS', 'PSS', 'private'],
-        rows: handlers.map((handler) => {
-          const { rss, pss, private: alone } = memory[handler]
-          return [handler, mib(rss), mib(pss), mib(alone)]
-        }),
-      },
     ],
     notes: [
       `RunPodSandbox beyond the bare boot: ${ms(beyond)}; of runc: ${ms(times.runc.RunPodSandbox.median)}`,
     ],
-    data: { unit: 'ms', rounds: bare.count, calls: times, bareBoot: bare, shimMemoryKiB: memory },
+    data: { unit: 'ms', rounds: bare.count, calls: times, bareBoot: bare },
   }
 }

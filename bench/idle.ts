@@ -1,9 +1,7 @@
-/** What can be measured on one running sandbox: exec, output, and the end. */
+/** What can be measured on one running sandbox: exec, and the end. */
 import type { Host } from './host.ts'
 import { ms, type Result } from './report.ts'
-import { round, summarize } from './stats.ts'
-
-const outputBytes = 100_000_000
+import { summarize } from './stats.ts'
 
 /** Time of `kata-ts exec` until its first output and until it has ended. */
 export async function benchExec(host: Host, rounds: number): Promise<Result> {
@@ -35,30 +33,6 @@ export async function benchExec(host: Host, rounds: number): Promise<Result> {
     ],
     notes: [],
     data: { rounds, ...summary },
-  }
-}
-
-/** Bytes per second from a process in the container to the standard output of the command. */
-export async function benchStdout(host: Host): Promise<Result> {
-  await host.startIdle('stdout')
-  const { bytes, streamMs } = await host.must([
-    'exec',
-    'stdout',
-    '--',
-    'head',
-    '-c',
-    String(outputBytes),
-    '/dev/zero',
-  ])
-  await host.must(['rm', '-f', 'stdout'])
-  if (bytes !== outputBytes) throw new Error(`of ${outputBytes} bytes ${bytes} came through`)
-  const rate = round(bytes / 1e6 / (streamMs / 1000))
-  return {
-    name: 'stdout',
-    what: `${outputBytes / 1e6} MB from a process in the container to our pipe`,
-    tables: [{ header: ['', 'rate', 'time'], rows: [['stdout', `${rate} MB/s`, ms(streamMs)]] }],
-    notes: [],
-    data: { bytes, streamMs: round(streamMs), megabytesPerSecond: rate },
   }
 }
 

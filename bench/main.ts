@@ -1,12 +1,14 @@
 /**
  * Benchmarks, run by `npm run bench`. They print what they measured and never judge: only a failure of the runtime
- * makes the exit code 1.
+ * makes the exit code 1, or of a record.
  *
  *   npm run bench                          all of them
- *   npm run bench -- start [NAME...]       some: start, modules, memory, overhead, exec, stdout, stop, rootless, share, accounts, disk,
- *                                          storage, network, parallel, containerd
- *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless, share, disk, storage and stop take a third of them)
+ *   npm run bench -- start [NAME...]       some: records/names.ts has the names
+ *   npm run bench -- --rounds 20 start     more rounds (default 10; rootless, share, disk, storage, streams and stop take a third of them)
+ *   npm run bench -- --record              and writes each down for docs/benchmarks.md; refused while the machine has other work
+ *   npm run bench -- --record --busy       all the same, and the record says so
  *   npm run bench -- --format json         data for programs, on standard output
+ *   npm run bench -- --sandboxes 1,5       how many sandboxes density starts (default 1,5,10,20,40)
  *   npm run bench -- node                  a node's worth of pods for 20 minutes; only when asked for
  *   npm run bench -- --node pods=12 node   with other settings (node/settings.ts)
  */
@@ -18,20 +20,27 @@ import { resolveAssets } from '../src/vmm/host/assets.ts'
 import { benchAccounts } from './accounts.ts'
 import type { BareGuest } from './bare.ts'
 import { benchContainerd } from './containerd.ts'
+import { benchDensity, readSteps } from './density.ts'
 import { benchDisk } from './disk.ts'
 import { Host, machineFacts } from './host.ts'
-import { benchExec, benchStdout, benchStop } from './idle.ts'
+import { benchExec, benchStop } from './idle.ts'
 import { benchMemory } from './memory.ts'
 import { benchModules } from './modules.ts'
 import { benchNetwork } from './network.ts'
 import { benchNode } from './node.ts'
 import { benchOverhead } from './overhead.ts'
 import { benchParallel } from './parallel.ts'
+import { benchPeers } from './peers/peers.ts'
+import { loadAverage } from './records/busy.ts'
+import { type BenchmarkName, benchmarkNames, onlyAsked } from './records/names.ts'
+import type { Machine } from './records/record.ts'
+import { Recorder } from './records/recorder.ts'
 import { type Result, renderJson, renderText } from './report.ts'
 import { benchRootless } from './rootless.ts'
 import { benchShare } from './share.ts'
 import { benchStart } from './start.ts'
 import { benchStorage } from './storage.ts'
+import { benchStreams } from './streams.ts'
 
 interface Bench {
   readonly host: Host
@@ -39,15 +48,19 @@ interface Bench {
   readonly rounds: number
   /** Settings of the node. */
   readonly node: string
+  /** At how many sandboxes density is measured. */
+  readonly sandboxes: readonly number[]
 }
 
-const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = {
+const benchmarks: Readonly<Record<BenchmarkName, (bench: Bench) => Promise<Result>>> = {
   start: ({ host, guest, rounds }) => benchStart(host, guest, rounds),
+  peers: ({ host, guest, rounds }) => benchPeers(host, guest, rounds),
   modules: ({ host, guest, rounds }) => benchModules(host, guest, rounds),
   memory: ({ host, guest }) => benchMemory(host, guest),
+  density: ({ host, sandboxes }) => benchDensity(host, sandboxes),
   overhead: ({ host }) => benchOverhead(host),
   exec: ({ host, rounds }) => benchExec(host, rounds),
-  stdout: ({ host }) => benchStdout(host),
+  streams: ({ host, rounds }) => benchStreams(host, Math.ceil(rounds / 3)),
   stop: ({ host, rounds }) => benchStop(host, Math.ceil(rounds / 3)),
   rootless: ({ host, rounds }) => benchRootless(host, Math.ceil(rounds / 3)),
   share: ({ host, rounds }) => benchShare(host, Math.ceil(rounds / 3)),
@@ -59,8 +72,6 @@ const benchmarks: Readonly<Record<string, (bench: Bench) => Promise<Result>>> = 
   containerd: ({ guest, rounds }) => benchContainerd(guest, rounds),
   node: ({ node }) => benchNode(node),
 }
-/** It takes too long to come along unasked. */
-const onlyAsked = ['node']
 
 try {
   process.exitCode = await main(process.argv.slice(2))
@@ -77,35 +88,55 @@ async function main(argv: string[]): Promise<number> {
       format: { type: 'string', default: 'text' },
       rounds: { type: 'string', default: '10' },
       node: { type: 'string', default: '' },
+      sandboxes: { type: 'string', default: '' },
+      record: { type: 'boolean', default: false },
+      busy: { type: 'boolean', default: false },
     },
   })
-  const names =
-    positionals.length > 0 ? positionals : Object.keys(benchmarks).filter((name) => !onlyAsked.includes(name))
-  const unknown = names.find((name) => benchmarks[name] === undefined)
+  const isName = (word: string): word is BenchmarkName => benchmarkNames.includes(word as BenchmarkName)
+  const asked = positionals.filter(isName)
   const rounds = Number(values.rounds)
-  if (unknown !== undefined || !['text', 'json'].includes(values.format) || !(rounds >= 1)) {
+  const isWrong = asked.length < positionals.length || !['text', 'json'].includes(values.format)
+  if (isWrong || !(rounds >= 1) || (values.busy && !values.record)) {
     console.error(
-      `usage: npm run bench -- [--rounds N] [--node SETTINGS] [--format text|json] [${Object.keys(benchmarks).join('|')}]...`,
+      `usage: npm run bench -- [--record [--busy]] [--rounds N] [--sandboxes N,N...] [--node SETTINGS] [--format text|json] [${benchmarkNames.join('|')}]...`,
     )
     return 2
   }
-  const machine = machineFacts()
+  const names = asked.length > 0 ? asked : benchmarkNames.filter((name) => !onlyAsked.includes(name))
+  const sandboxes = readSteps(values.sandboxes)
+  const recorder = new Recorder({ takesBusy: values.busy })
+  if (values.record && !(await recorder.isFit())) {
+    console.error(`bench: ${recorder.refusal()}`)
+    return 1
+  }
   const isText = values.format === 'text'
   await using host = new Host()
   const stop = () => void host[Symbol.asyncDispose]().finally(() => process.exit(130))
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
   const guest = await sameGuest(host)
-  if (isText) process.stdout.write(describeMachine(machine, guest))
+  const machine = machineFacts(guest)
+  if (isText) process.stdout.write(describeMachine(machine))
   const results: Result[] = []
+  let failures = 0
   for (const name of names) {
     process.stderr.write(`${name} ...\n`)
-    const result = await benchmarks[name]!({ host, guest, rounds, node: values.node })
-    results.push(result)
-    if (isText) process.stdout.write(renderText(result))
+    const run = () => benchmarks[name]({ host, guest, rounds, node: values.node, sandboxes })
+    try {
+      const result = values.record ? await recorder.measure(name, machine, run) : await run()
+      results.push(result)
+      if (isText) process.stdout.write(renderText(result))
+    } catch (error) {
+      // The others are worth having all the same.
+      failures++
+      console.error(`bench: ${name}: ${describeError(error)}`)
+      await host.removeAll()
+    }
   }
-  if (!isText) process.stdout.write(renderJson(results, machine))
-  return 0
+  if (!isText) process.stdout.write(renderJson(results, { ...machine, date: new Date().toISOString() }))
+  for (const line of recorder.refused) console.error(`bench: ${line}`)
+  return failures + recorder.refused.length > 0 ? 1 : 0
 }
 
 /** The guest that `kata-ts run` boots here, with the accelerator that it chose by itself in a first start. */
@@ -120,15 +151,10 @@ async function sameGuest(host: Host): Promise<BareGuest> {
   return { kernel, initrd, accelerator: accelerator === 'kvm' ? 'kvm' : 'tcg', config }
 }
 
-function describeMachine(
-  machine: ReturnType<typeof machineFacts>,
-  { accelerator, config }: BareGuest,
-): string {
-  const { date, cpus, cpuModel, memoryMiB, kernel, loadAtStart } = machine
-  const { defaultVcpus, defaultMemory } = config.hypervisor
+function describeMachine({ cpus, cpuModel, memory, kernel, qemu, accelerator, guest }: Machine): string {
   return [
-    `${date} UTC: ${cpus} CPUs (${cpuModel}), ${memoryMiB} MiB, Linux ${kernel}, load ${loadAtStart}`,
-    `guest: ${accelerator}, ${defaultVcpus} vCPU, ${defaultMemory} MiB`,
+    `${cpus} CPUs (${cpuModel}), ${memory}, Linux ${kernel}, load ${loadAverage()}`,
+    `guest: QEMU ${qemu}, ${accelerator}, ${guest.vcpus} vCPU, ${guest.memoryMiB} MiB`,
     '',
   ].join('\n')
 }

@@ -77,8 +77,10 @@ interface Round {
 /** One start. The steps are read the moment the first byte comes: a little later the sandbox is gone. */
 export async function runOnce(host: Host, name: string, flags: readonly string[] = []): Promise<Round> {
   let facts: StartedFacts | undefined
-  const measured = await host.must(['run', '--rm', '--name', name, ...flags, '--', 'echo', 'x'], () => {
-    facts = host.facts(name)
+  const measured = await host.must(['run', '--rm', '--name', name, ...flags, '--', 'echo', 'x'], {
+    onFirstByte: () => {
+      facts = host.facts(name)
+    },
   })
   const { firstByteMs, totalMs, startedAt } = measured
   if (facts === undefined || firstByteMs === undefined) throw new Error(`${name} printed nothing`)

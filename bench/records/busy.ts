@@ -1,0 +1,45 @@
+/** Whether the machine has other work to do: figures taken beside it are not worth keeping. */
+import { readFileSync } from 'node:fs'
+
+/** Largest share of all processors that other work may take right before and right after a benchmark that is recorded. */
+export const busyLimit = 0.1
+
+const sampleMs = 3000
+
+/** Time of all processors since the boot, in ticks (proc_stat(5)). */
+export interface Ticks {
+  readonly all: number
+  /** All but idle and waiting for disks; `stolen` with it. */
+  readonly busy: number
+  /** Given to other machines by the hypervisor below. */
+  readonly stolen: number
+}
+
+export interface Shares {
+  readonly busy: number
+  readonly stolen: number
+}
+
+export function readTicks(stat: string = readFileSync('/proc/stat', 'utf8')): Ticks {
+  // The time of guests is in user and nice already.
+  const times = /^cpu +(.*)$/m.exec(stat)?.[1]?.split(' ').map(Number).slice(0, 8) ?? []
+  const [, , , idle = 0, ioWait = 0, , , stolen = 0] = times
+  const all = times.reduce((sum, time) => sum + time, 0)
+  return { all, busy: all - idle - ioWait, stolen }
+}
+
+/** To a hundredth; 0 of no time. */
+export function sharesBetween(before: Ticks, after: Ticks): Shares {
+  const all = Math.max(1, after.all - before.all)
+  const hundredth = (ticks: number) => Math.round((100 * ticks) / all) / 100
+  return { busy: hundredth(after.busy - before.busy), stolen: hundredth(after.stolen - before.stolen) }
+}
+
+/** What runs while nothing of ours does. */
+export async function sampleBusy(): Promise<number> {
+  const before = readTicks()
+  await Bun.sleep(sampleMs)
+  return sharesBetween(before, readTicks()).busy
+}
+
+export const loadAverage = (): number => Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0])
