@@ -8,6 +8,7 @@ import { configurations } from '../../src/config/drivers.ts'
 import { catalogue, parts } from '../../src/errors/catalogue.ts'
 import { apiPage, apiPages } from './api-page.ts'
 import { attacksPage } from './attacks-page.ts'
+import { benchmarkFiles } from './benchmarks/page.ts'
 import { configurationFile, configurationPage } from './configuration-pages.ts'
 import { configurationSchema } from './configuration-schema.ts'
 import { dockerParityPage } from './docker-parity.ts'
@@ -19,6 +20,7 @@ import { vmmFeaturesPage } from './vmm-features-page.ts'
 /** Generated files by their path from the repository's root. */
 export const generatedFiles = (): Readonly<Record<string, string>> => ({
   'docs/attacks.md': attacksPage(),
+  ...benchmarkFiles(),
   'docs/docker-parity.md': dockerParityPage(),
   'docs/errors.md': errorsPage(parts),
   'src/sdk/error-codes.ts': errorCodesModule(Object.keys(catalogue)),
