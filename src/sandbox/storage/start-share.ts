@@ -19,6 +19,7 @@ import { readyDisk } from '../disks/ready-rootfs.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { sharedSources } from './mounts.ts'
 import { podVolumes } from './pod-volumes.ts'
+import { firstShareCache } from './share-cache.ts'
 import { requireSharedIds } from './share-ids.ts'
 import { wantsVolumes } from './wants-volumes.ts'
 
@@ -76,7 +77,7 @@ export async function startShare(
   const spec = {
     ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
     ...(clientUid === undefined ? {} : { clientUid }),
-    ...{ program: virtioFsDaemon, cache: virtioFsCache },
+    ...{ program: virtioFsDaemon, cache: firstShareCache(virtioFsCache, container, isGuarded) },
     ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs, signal },
   }
   const accept = (idmap: Idmap) => {
@@ -95,7 +96,10 @@ export async function startShare(
   if (modules !== undefined) await showModules(ledger, tree, modules)
   const first = createHostShare(ledger, tree, daemon)
   const second = wantsVolumes(container, virtioFsNosuid ? undefined : isGuarded)
-    ? await startVolumes(ledger, paths, { ...spec, ...(daemon.idmap && { ids: daemon.idmap.map }) })
+    ? await startVolumes(ledger, paths, {
+        ...{ ...spec, cache: virtioFsCache },
+        ...(daemon.idmap && { ids: daemon.idmap.map }),
+      })
     : undefined
   return {
     share: createPodShare({ first, volumes: second?.share, isGuarded }),

@@ -1,0 +1,25 @@
+/** How much the guest keeps of the files in a pod's first share. */
+import type { VirtioFsCache } from '../../config/config.ts'
+import { isPodSandbox } from '../../oci/annotations.ts'
+import type { IsGuarded } from '../../sharing/pod-share.ts'
+import type { ContainerRequest } from '../container-request.ts'
+import { sharedMounts } from './mounts.ts'
+import { goesToVolumes } from './wants-volumes.ts'
+
+/**
+ * `virtio_fs_cache` for the first share. Under `auto` the guest drops what it has of a file whenever somebody opens it, so a program is
+ * read, and by TCG translated, anew each time that it is run. A share with a root file system alone changes by its container only, and
+ * is kept. `isGuarded` tells what the second share serves.
+ */
+export function firstShareCache(
+  configured: VirtioFsCache,
+  container: Pick<ContainerRequest, 'spec' | 'id'>,
+  isGuarded: IsGuarded,
+): VirtioFsCache {
+  return configured === 'auto' && hasRootfsOnly(container, isGuarded) ? 'always' : configured
+}
+
+/** The containers of a pod are yet to come. */
+function hasRootfsOnly({ spec, id }: Pick<ContainerRequest, 'spec' | 'id'>, isGuarded: IsGuarded): boolean {
+  return !isPodSandbox(spec) && sharedMounts(spec, id).every((mount) => goesToVolumes(mount, id, isGuarded))
+}
