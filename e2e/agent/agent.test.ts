@@ -191,6 +191,32 @@ describe('processes', () => {
     await guest.agent.removeContainer({ containerId: 'first' })
   })
 
+  test('crun cannot be overwritten by a container that gets hold of it (CVE-2019-5736)', async () => {
+    const script = [
+      'cp /bin/busybox /own; exec 4</own; echo control >/proc/self/fd/4 && echo control',
+      'while [ ! -e /proc/self/fd/3 ]; do for p in /proc/[0-9]*; do exe=$(readlink $p/exe)',
+      'case "$exe" in /memfd:*) exec 3<$p/exe; echo "$exe"; break;; esac; done; sleep 0.1; done',
+      'read go; echo x >/proc/self/fd/3',
+    ].join('\n')
+    const args = ['sh', '-c', script]
+    await createContainer(guest, 'thief', { args, capabilities: ['CAP_SYS_PTRACE'] })
+    await guest.agent.startContainer({ containerId: 'thief' })
+    // Until it is started its init is crun, which the thief opens, and writes to once nobody runs it.
+    await createContainer(guest, 'waiting', { args: ['true'], sandboxPidns: true })
+    let seen = ''
+    while (!seen.includes('memfd'))
+      seen += Buffer.from((await guest.agent.readStdout({ containerId: 'thief', len: 100 })).data)
+    expect(seen).toBe('control\n/memfd:sealed (deleted)\n')
+    await guest.agent.startContainer({ containerId: 'waiting' })
+    await finish(guest, 'waiting')
+    await guest.agent.writeStdin({ containerId: 'thief', data: Buffer.from('go\n') })
+    const { stderr, status } = await finish(guest, 'thief')
+    expect({ stderr, status }).toEqual({
+      stderr: expect.stringContaining('/proc/self/fd/3: Operation not permitted'),
+      status: 1,
+    })
+  })
+
   test('output stays readable for a while after the process, but not for ever', async () => {
     const { stdout, status } = await runContainer(guest, 'drain', {
       args: ['sh', '-c', 'echo last words; exit 5'],

@@ -22,6 +22,8 @@ export interface ContainerOptions {
   readonly seccomp?: boolean
   readonly mounts?: readonly Mount[]
   readonly sandboxPidns?: boolean
+  /** Beside those of every container. */
+  readonly capabilities?: readonly string[]
   /** Namespaces beside those of every container. */
   readonly namespaces?: readonly string[]
   readonly storages?: readonly Partial<Storage>[]
@@ -86,8 +88,9 @@ export async function exec(
   await guest.agent.execProcess({ containerId: id, execId, process: process({ args, terminal }) })
 }
 
-function process({ args, env, cwd, user, terminal }: ContainerOptions): Process {
-  const limits = { bounding: capabilities, effective: capabilities, permitted: capabilities }
+function process({ args, env, cwd, user, terminal, ...more }: ContainerOptions): Process {
+  const all = [...capabilities, ...(more.capabilities ?? [])]
+  const limits = { bounding: all, effective: all, permitted: all }
   return {
     terminal: terminal ?? false,
     user: { uid: user?.uid ?? 0, gid: user?.gid ?? 0, additionalGids: [], username: '' },

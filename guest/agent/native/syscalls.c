@@ -513,24 +513,49 @@ FUNCTION(js_load_module) {
   return answer;
 }
 
-/* The bytes of `from` in a file of memory that nobody writes: the kernel loads modules from such files only. */
-static int part_in_memory(int from, off_t offset, size_t size) {
-  const int memory = memfd_create("module", MFD_CLOEXEC);
-  if (memory < 0) return -1;
+/* Appends bytes of `from` to `memory`; -1 with errno when not all are there. */
+static int copy_part(int memory, int from, off_t offset, size_t size) {
   while (size) {
     const ssize_t count = sendfile(memory, from, &offset, size);
     if (count < 0 && errno == EINTR) continue;
     if (count == 0) errno = EIO;
-    if (count <= 0) break;
+    if (count <= 0) return -1;
     size -= count;
   }
+  return 0;
+}
+
+/* Bytes of `from` in a file of memory that nobody writes: the kernel loads modules from such files only. */
+static int part_in_memory(int from, off_t offset, size_t size) {
+  const int memory = memfd_create("module", MFD_CLOEXEC);
+  if (memory < 0) return -1;
   char path[32];
   snprintf(path, sizeof path, "/proc/self/fd/%d", memory);
-  const int fd = size ? -1 : open(path, O_RDONLY | O_CLOEXEC);
+  const int fd = copy_part(memory, from, offset, size) < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC);
   const int error = errno;
   close(memory);
   errno = error;
   return fd;
+}
+
+/* sealedCopy(path): a descriptor of a copy in memory that nobody can write to, root included. */
+FUNCTION(js_sealed_copy) {
+  const char *path = text(ctx, argv[0]);
+  if (!path) return JS_EXCEPTION;
+  const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+  struct stat facts;
+  const int from = open(path, O_RDONLY | O_CLOEXEC);
+  int memory = from < 0 || fstat(from, &facts) < 0 ? -1 : memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (memory >= 0 && (copy_part(memory, from, 0, facts.st_size) < 0 || fcntl(memory, F_ADD_SEALS, seals) < 0)) {
+    const int error = errno;
+    close(memory);
+    errno = error;
+    memory = -1;
+  }
+  JSValue answer = result_at(ctx, "copy", path, memory);
+  if (from >= 0) close(from);
+  free_text(ctx, path);
+  return answer;
 }
 
 /* loadPackedModule(fd, offset, size, parameters): finit_module(2) of a part of a file. */
@@ -805,6 +830,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("interfaceUp", 1, js_interface_up),
     JS_CFUNC_DEF("loadModule", 2, js_load_module),
     JS_CFUNC_DEF("loadPackedModule", 4, js_load_packed_module),
+    JS_CFUNC_DEF("sealedCopy", 1, js_sealed_copy),
     JS_CFUNC_DEF("reboot", 1, js_reboot),
     JS_CFUNC_DEF("sync", 0, js_sync),
     JS_CFUNC_DEF("setClock", 2, js_set_clock),

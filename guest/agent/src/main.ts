@@ -8,6 +8,7 @@ import { enterDisk, lookAround } from './boot/root-disk.ts'
 import { findDevicesWithoutPci } from './boot/virtio-mmio.ts'
 import { tellCalls } from './call-log.ts'
 import { createCrun } from './container/crun.ts'
+import { sealCrun } from './container/crun-program.ts'
 import { createOomEvents } from './container/oom.ts'
 import { createReaper } from './container/reaper.ts'
 import { createLoop, type Loop } from './devices/loop.ts'
@@ -44,7 +45,7 @@ async function main(): Promise<void> {
   makeDirectories(crunDirectory, 0o700)
   const oom = createOomEvents(loop)
   const reaper = createReaper(loop)
-  const crun = createCrun(reaper, crunDirectory)
+  const crun = createCrun(reaper, sealCrun({ inInitramfs }), crunDirectory)
   const volumes = new PodVolumes({
     mount: mountStorage,
     remount: resizeEphemeral,

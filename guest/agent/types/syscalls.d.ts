@@ -70,6 +70,8 @@ declare module 'syscalls' {
   export function loadModule(path: string, parameters: string): void
   /** finit_module(2) of a .ko.xz: `size` bytes of an open file from `offset` on. */
   export function loadPackedModule(fd: number, offset: number, size: number, parameters: string): void
+  /** A close-on-exec descriptor of a copy in memory that nobody can write to, root included; it can be run. */
+  export function sealedCopy(path: string): number
   export function reboot(command: number): void
   export function sync(): void
   /** Sets the wall clock. */

@@ -28,7 +28,6 @@ export function bootGuest({ inInitramfs }: { inInitramfs: boolean }): void {
   stdio('/dev/console')
   limitFiles(65_536, 1_048_576)
   prepareCgroups()
-  protectCrun()
   interfaceUp('lo')
   // Limits of files beyond the default of 1048576, as a host with systemd gives them, can be asked for.
   set('/proc/sys/fs/nr_open', '1073741816')
@@ -57,16 +56,3 @@ function giveRootAParent(): void {
   chroot('.')
   chdir('/')
 }
-
-/**
- * crun copies itself into memory and starts again at every call, so that a container cannot overwrite it through
- * /proc/PID/exe (CVE-2019-5736). A read-only mount gives the same protection without the copy; crun accepts that
- * when this is set in its environment, see {@link crunEnvironment}.
- */
-function protectCrun(): void {
-  mount(crunPath, crunPath, '', mountFlags.bind, '')
-  mount('none', crunPath, '', mountFlags.bind | mountFlags.remount | mountFlags.readOnly, '')
-}
-
-export const crunPath = '/usr/bin/crun'
-export const crunEnvironment = ['PATH=/usr/sbin:/usr/bin', '_LIBCONTAINER_CLONED_BINARY=1']

@@ -1,12 +1,12 @@
 /** crun, the OCI runtime that makes the containers: one short-lived command each time. */
 import { remove } from 'os'
 import { close, kill, open, spawn, write } from 'syscalls'
-import { crunEnvironment, crunPath } from '../boot/boot.ts'
 import { deadline, precondition } from '../errors.ts'
 import { openFlags, readIfThere, removeTree, save, set } from '../system/files.ts'
 import { within } from '../system/wait.ts'
 import { crunFailure } from './crun-failure.ts'
 import { lastMessage } from './crun-log.ts'
+import { crunEnvironment } from './crun-program.ts'
 import type { Reaper } from './reaper.ts'
 import type { ProcessStdio, StdioPlan } from './stdio.ts'
 
@@ -38,8 +38,8 @@ export interface Crun {
   update(id: string, resourcesFile: string): Promise<void>
 }
 
-/** `directory` takes crun's state, its logs and pid files; it must be private to the agent. */
-export function createCrun(reaper: Reaper, directory: string): Crun {
+/** `program` is crun's path; `directory` takes its state, its logs and pid files, and must be private to the agent. */
+export function createCrun(reaper: Reaper, program: string, directory: string): Crun {
   let calls = 0
   const state = `${directory}/state`
   const nowhere = open('/dev/null', openFlags.readWrite, 0)
@@ -66,7 +66,7 @@ export function createCrun(reaper: Reaper, directory: string): Crun {
       '--log-format',
       'json',
     ]
-    const argv = [crunPath, ...global, verb, ...args]
+    const argv = [program, ...global, verb, ...args]
     const pid = startCommand(argv, fds, { oomScoreAdj, onStarted })
     const code = await within(reaper.exitOf(pid), limitMilliseconds, () => {
       kill(pid, sigKill)
