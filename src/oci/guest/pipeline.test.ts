@@ -66,6 +66,19 @@ test('a compiled profile is the host’s own word to the agent, and nobody else�
   expect(guest.annotations![name]).toBe(Buffer.from('filter').toString('base64'))
 })
 
+test.each([
+  ['SCMP_ACT_ERRNO', false],
+  ['SCMP_ACT_KILL_PROCESS', false],
+  ['SCMP_ACT_LOG', true],
+  ['SCMP_ACT_ALLOW', true],
+])('rules under %s go with the compiled profile: %p; what is left denies', (defaultAction, kept) => {
+  const seccomp = { defaultAction, syscalls: [{ names: ['read'], action: 'SCMP_ACT_ALLOW' }] }
+  const profiled = { ...spec, linux: { seccomp } }
+  const seccompFilter = Buffer.from('filter')
+  expect(guestOf(profiled).linux!.seccomp).toEqual(seccomp)
+  expect(guestOf(profiled, { seccompFilter }).linux!.seccomp).toEqual(kept ? seccomp : { defaultAction })
+})
+
 test('annotations that are the host’s business stay there', () => {
   const annotations = {
     'io.katacontainers.config.agent.policy': 'x',
@@ -161,6 +174,7 @@ test('the steps stand in the order that is stated, each behind those whose resul
     'set namespaces',
     'drop the cgroup of the host',
     'keep mounts from the agent',
+    'drop rules that are compiled',
     'drop seccomp where it is switched off',
   ])
   for (const [index, { name, after = [] }] of guestSteps.entries())

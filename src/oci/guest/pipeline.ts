@@ -92,6 +92,7 @@ export const guestSteps: readonly GuestStep[] = [
         : { ...linux, rootfsPropagation: rootfsPropagation.replace('shared', 'slave') },
     ),
   },
+  { name: 'drop rules that are compiled', apply: withoutCompiledRules },
   {
     name: 'drop seccomp where it is switched off',
     apply: (spec, { disableGuestSeccomp }) =>
@@ -102,6 +103,15 @@ export const guestSteps: readonly GuestStep[] = [
 /** Pure: the same input gives the same spec. @throws KataError DEVICE_UNSUPPORTED, SPEC_USER_NAMESPACE. */
 export function guestSpec(spec: OciSpec, facts: GuestFacts, steps = guestSteps): OciSpec {
   return steps.reduce((made, step) => step.apply(made, facts), spec)
+}
+
+/** Hundreds of names, which the agent would decode only to drop them. An agent that does not know the filter is left with what denies. */
+function withoutCompiledRules(spec: OciSpec, { seccompFilter }: GuestFacts): OciSpec {
+  const profile = spec.linux?.seccomp
+  const denies = profile?.defaultAction !== 'SCMP_ACT_ALLOW' && profile?.defaultAction !== 'SCMP_ACT_LOG'
+  if (seccompFilter === undefined || profile === undefined || !denies) return spec
+  const { syscalls: _compiled, ...rest } = profile
+  return withLinux((linux) => ({ ...linux, seccomp: rest }))(spec)
 }
 
 function withLinux(change: (linux: OciLinux) => OciLinux): (spec: OciSpec) => OciSpec {
