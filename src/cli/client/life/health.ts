@@ -52,7 +52,11 @@ export async function watchHealth(
     if (over.aborted) return
     const before = health.status
     health = afterProbe(health, check, result, sinceStartMs)
-    writeHealth(settings, record, health)
+    try {
+      writeHealth(settings, record, health)
+    } catch (error) {
+      settings.log.warn('the result of a health check could not be noted', { id: record.id, error })
+    }
     if (health.status !== before) noteEvent(settings, record, `health_status: ${health.status}`)
   }
 }
@@ -78,7 +82,11 @@ async function probe(
       bytes += chunk.length
     },
   }
-  const told = () => Buffer.concat(kept).toString().replaceAll('\0', '')
+  // It is the guest's, and goes to terminals: of its control characters, only those of lines stay.
+  const told = () =>
+    Buffer.concat(kept)
+      .toString()
+      .replace(/\p{Cc}/gu, (sign) => (sign === '\n' || sign === '\t' ? sign : ' '))
   const ended = (exitCode: number, output: string): ProbeResult => ({
     ...{ start, end: new Date().toISOString(), exitCode, output },
   })
