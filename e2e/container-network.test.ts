@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { networkInterfaces } from 'node:os'
+import { TestNetns } from '../src/network/testing.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
@@ -60,6 +61,46 @@ test(
     await served.stop(true)
   },
   slow(180_000),
+)
+
+/** As dockerd does it for networks that a person made: a name server on ports of its own choice. */
+const embedded = `
+const s = require('dgram').createSocket('udp4')
+s.on('message', (m, f) => {
+  let end = 12; while (m[end]) end += m[end] + 1
+  const asked = m.subarray(12, end + 5), isA = m.readUInt16BE(end + 1) === 1
+  const answer = isA ? Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 10, 9, 9, 9]) : Buffer.alloc(0)
+  s.send(Buffer.concat([m.subarray(0, 2), Buffer.from([0x81, 0x80, 0, 1, 0, isA ? 1 : 0, 0, 0, 0, 0]), asked, answer]), f.port, f.address)
+})
+s.bind(40000, '127.0.0.11')
+require('net').createServer((c) => c.end('over tcp')).listen(40001, '127.0.0.11', () => console.log('up'))
+`
+
+test(
+  'a guest asks Docker’s name server in its namespace, and reaches nothing else there',
+  async () => {
+    using pod = new TestNetns('kt-dns')
+    pod.veth('eth0', 'kt-dns0')
+    pod.address('eth0', '10.90.200.2/24')
+    const server = Bun.spawn(['ip', 'netns', 'exec', pod.name, process.execPath, '-e', embedded], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await server.stdout.getReader().read()
+    const script = `nslookup -type=a db.test 127.0.0.11 && nc -w 5 127.0.0.11 53 </dev/null && echo
+    nc -w 3 127.0.0.11 40001 </dev/null || echo closed; nc -w 3 127.0.0.1 40001 </dev/null || echo own`
+    const network = ['--network', `ns:${pod.path}`]
+    const { code, stdout } = await kata.call(['run', '--rm', ...network, '--', 'sh', '-c', script])
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('10.9.9.9') })
+    expect(stdout).toEndWith('over tcp\nclosed\nown\n')
+    // The namespace's own processes reach it.
+    const ask = `require('net').connect(40001, '127.0.0.11').on('data', (d) => console.log(String(d)))`
+    expect(pod.run(process.execPath, '-e', ask)).toBe('over tcp\n')
+    expect(pod.run('nft', 'list', 'tables').trim()).toBe('')
+    expect(pod.ip('-o addr show dev lo')).toContain('127.0.0.1/8')
+    server.kill()
+    await server.exited
+  },
+  slow(120_000),
 )
 
 test(

@@ -57,6 +57,11 @@ export const networkErrors = {
     "the host's own services cannot be closed to the container's network: {reason}",
     'The kernel needs nf_tables, nft_fib_inet and nf_conntrack (modprobe them); nothing was started without this wall.',
   ),
+  NETWORK_DNS_FAILED: entry(
+    'failed_precondition',
+    "the container's way to Docker's name server cannot be made: {reason}",
+    'The kernel needs nf_tables and nft_nat (modprobe them). Otherwise use the default bridge, which has no such server.',
+  ),
   NETWORK_NOT_FOUND: entry(
     'not_found',
     'there is no network {"name"} in namespace {namespace}',

@@ -12,6 +12,8 @@ const attributeOf = {
 } as const
 const metricMtu = 2
 const mainTable = 254
+/** It is asked before the main one, and has this machine's own addresses. */
+export const localTable = 255
 const unicast = 1
 /** A copy of a route for one destination that the kernel made for itself. */
 const cloned = 0x200
@@ -39,6 +41,8 @@ export interface Route {
   readonly mtu: number
   /** The route with the lower metric is used; 0: the family's default. */
   readonly metric: number
+  /** Absent: the main one. */
+  readonly table?: typeof localTable
 }
 
 /** RTNH_F_ONLINK: the only flag of a route that may be asked for; others are the kernel's own. */
@@ -118,7 +122,7 @@ function routeBody(route: Route): Uint8Array {
   const head = structure(infoBytes, (to) => {
     to.setUint8(0, destination ? familyOf(destination.address) : route.family)
     to.setUint8(1, destination?.length ?? 0)
-    to.setUint8(4, mainTable)
+    to.setUint8(4, route.table ?? mainTable)
     to.setUint8(5, route.protocol)
     to.setUint8(6, route.scope)
     to.setUint8(7, unicast)

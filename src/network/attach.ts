@@ -3,13 +3,14 @@ import { closeSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { lastingIdentity, type Netns, openNetns, openOwnNetns } from '../linux/processes/netns.ts'
+import { inNetns, lastingIdentity, type Netns, openNetns, openOwnNetns } from '../linux/processes/netns.ts'
 import type { Logger } from '../log.ts'
 import { listLinks } from '../netlink/link.ts'
 import { withClient } from './client.ts'
+import { embeddedDnsResource, findEmbeddedDns, leadToEmbeddedDns } from './embedded-dns.ts'
 import type { Localhost, NetworkFacts, Nic, PodInterface } from './facts.ts'
 import { type NetworkLimits, noLimits } from './limits.ts'
-import { hostPeer } from './localhost.ts'
+import { embeddedServer, hostPeer } from './localhost.ts'
 import { redirect, redirectResource, tapName } from './redirect.ts'
 import { scanNetwork } from './scan.ts'
 import { openVhosts } from './vhost.ts'
@@ -50,7 +51,7 @@ export interface AttachedNetwork extends Disposable {
  * the VMM has its own.
  *
  * @throws KataError NETNS_INVALID, NETNS_HOST, NETWORK_TUN_MISSING, NETWORK_REDIRECT_FAILED,
- *   NETWORK_LIMIT_FAILED, NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY.
+ *   NETWORK_LIMIT_FAILED, NETWORK_INTERFACE_UNSUPPORTED, NETWORK_TOO_MANY, NETWORK_DNS_FAILED.
  */
 export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Promise<AttachedNetwork> {
   const { netns: path, known = new Set(), log } = options
@@ -61,10 +62,22 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
   try {
     const found = enter(path, () => withClient(netns, (client) => scanNetwork(client, log)))
     let { localhost } = options
+    const embedded = localhost === undefined ? enter(path, () => inNetns(netns, findEmbeddedDns)) : undefined
     const fresh = found.interfaces.filter(({ index }) => !known.has(index))
     for (const each of fresh) {
-      const { nic, tapMac } = await makeNic(ledger, netns, each, { ...options, localhost })
-      localhost ??= { index: each.index, mac: tapMac, peer: hostPeer }
+      const { nic, tapMac } = await makeNic(ledger, netns, each, {
+        ...{ ...options, localhost, nameServer: embedded !== undefined },
+      })
+      if (localhost === undefined && embedded !== undefined) {
+        const data = { netns: path, identity: lastingIdentity(netns) }
+        await ledger.take(embeddedDnsResource, data, () =>
+          leadToEmbeddedDns(data, tapName(each), embedded, log),
+        )
+      }
+      localhost ??= {
+        ...{ index: each.index, mac: tapMac, peer: hostPeer },
+        ...(embedded === undefined ? {} : { nameServer: embeddedServer }),
+      }
       open.push(...nic.taps, ...nic.vhosts)
       nics.push(nic)
     }
@@ -79,9 +92,14 @@ export async function attachNetwork(ledger: Ledger, options: NetworkOptions): Pr
   }
 }
 
-function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: NetworkOptions) {
+function makeNic(
+  ledger: Ledger,
+  netns: Netns,
+  found: PodInterface,
+  options: NetworkOptions & { readonly nameServer: boolean },
+) {
   const { index, name, mac, mtu } = found
-  const { owner, limits = noLimits } = options
+  const { owner, nameServer, limits = noLimits } = options
   const queues = owner === undefined ? options.queues : 1
   const localhost = options.localhost === undefined
   const identity = lastingIdentity(netns)
@@ -90,7 +108,7 @@ function makeNic(ledger: Ledger, netns: Netns, found: PodInterface, options: Net
     const vhosts = options.vhost && owner === undefined ? openVhosts(queues) : []
     try {
       const made = withClient(netns, (client) =>
-        redirect(client, found, { queues, localhost, limits, owner }),
+        redirect(client, found, { queues, localhost, nameServer, limits, owner }),
       )
       const tap = owner === undefined ? {} : { tap: place.tap }
       const nic: Nic = { id: `nic${index}`, mac, mtu, taps: made.taps, ...tap, vhosts }

@@ -34,6 +34,8 @@ export interface Localhost {
   readonly mac: string
   /** The address that the stack uses towards the guest. */
   readonly peer: Prefix
+  /** The address of Docker's name server in the namespace, for which the guest's packets are to go there. */
+  readonly nameServer?: Prefix
 }
 
 /** A network card of the machine: the other ends of an interface's tap. */

@@ -11,9 +11,11 @@ import { acceptLocalhost, linkFlag, listLinks } from '../netlink/link.ts'
 import { addNeighbour, neighbourState } from '../netlink/neighbour.ts'
 import { addRoute, routeProtocol, routeScope } from '../netlink/route.ts'
 import { leaveToStack, type PacketField } from '../netlink/traffic.ts'
+import { embeddedAddress } from './embedded-dns.ts'
 
 /** From the reserved part of the link-local addresses, which is not used for autoconfiguration (RFC 3927, 2.1). */
 export const hostPeer: Prefix = { address: parseIp('169.254.255.1')!, length: 32 }
+export const embeddedServer: Prefix = { address: parseIp(embeddedAddress)!, length: 32 }
 const localhost: Prefix = { address: parseIp('127.0.0.1')!, length: 32 }
 const everyLocalhost: Prefix = { address: parseIp('127.0.0.0')!, length: 8 }
 const usual: Prefix = { address: parseIp('127.0.0.1')!, length: 8 }
@@ -28,18 +30,23 @@ export interface LocalhostWay {
   readonly tap: number
   /** The hardware address of the card in the guest. */
   readonly mac: string
+  /** Whether what the guest sends to Docker's name server comes to the stack (embedded-dns.ts). */
+  readonly nameServer: boolean
 }
 
 /** To be called before the two links are redirected to each other: the first filter that matches counts. */
-export function leadLocalhost({ client, link, tap, mac }: LocalhostWay): void {
+export function leadLocalhost({ client, link, tap, mac, nameServer }: LocalhostWay): void {
   // The guest accepts packets for 127.0.0.1 from its card. Such packets from the network end here, as in any stack.
   leaveToStack(client, link, 'localhost', sentTo(everyLocalhost))
   for (const tag of tags) leaveToStack(client, link, 'tags that say nothing', twoIdleTags(tag))
   leaveToStack(client, tap, 'what answers us', sentTo(hostPeer))
+  if (nameServer) leaveToStack(client, tap, 'questions for Docker', sentTo(embeddedServer))
   const loopback = loopbackOf(client)
   for (const address of listAddresses(client).filter(isLocalhost))
     tolerate(['EADDRNOTAVAIL'], () => deleteAddress(client, address.link, address))
   addAddress(client, loopback, hostPeer)
+  // It listens there, and its address went with all of localhost.
+  if (nameServer) addAddress(client, loopback, embeddedServer)
   acceptLocalhost(client, tap)
   addNeighbour(client, {
     ...{ address: localhost.address, mac: parseMac(mac)!, link: tap },
@@ -70,7 +77,11 @@ const twoIdleTags = (tag: number): PacketField[] => [
 export function restoreLocalhost(client: NetlinkClient): void {
   const loopback = loopbackOf(client)
   const found = listAddresses(client)
-  if (!found.some(isLocalhost)) addAddress(client, loopback, usual)
+  const isEmbedded = (address: Prefix) => formatPrefix(address) === formatPrefix(embeddedServer)
+  if (!found.some((address) => isLocalhost(address) && !isEmbedded(address)))
+    addAddress(client, loopback, usual)
+  if (found.some(isEmbedded))
+    tolerate(['EADDRNOTAVAIL'], () => deleteAddress(client, loopback, embeddedServer))
   if (found.some((address) => formatPrefix(address) === formatPrefix(hostPeer)))
     tolerate(['EADDRNOTAVAIL'], () => deleteAddress(client, loopback, hostPeer))
 }

@@ -15,7 +15,12 @@ export function probeNetwork(): void {
       try {
         const { index, name, mac } = listLinks(client).find((link) => link.name === 'probe')!
         const pod = { index, name, mac, mtu: 1500, noArp: false, kind: 'tun', addresses: [] }
-        const { taps } = redirect(client, pod, { queues: 1, localhost: true, limits: noLimits })
+        const { taps } = redirect(client, pod, {
+          queues: 1,
+          localhost: true,
+          nameServer: false,
+          limits: noLimits,
+        })
         for (const tap of taps) closeSync(tap)
       } finally {
         closeSync(stand!)

@@ -67,6 +67,8 @@ export interface RedirectOptions {
   readonly queues: number
   /** Whether localhost of the namespace shall lead there, see localhost.ts. */
   readonly localhost: boolean
+  /** Whether Docker's name server is there. */
+  readonly nameServer: boolean
   readonly limits: NetworkLimits
   /** The user that is to open the tap by its name: it stays, and no descriptor does. */
   readonly owner?: number | undefined
@@ -88,7 +90,7 @@ export interface Redirected {
 export function redirect(
   client: NetlinkClient,
   to: PodInterface,
-  { queues, localhost, limits, owner }: RedirectOptions,
+  { queues, localhost, nameServer, limits, owner }: RedirectOptions,
 ): Redirected {
   const name = tapName(to)
   const taps = makeTap(name, queues)
@@ -99,7 +101,7 @@ export function redirect(
     changeLink(client, index, { mtu: to.mtu, up: true })
     for (const link of [index, to.index]) addIngress(client, link)
     limitPath(client, { name: to.name, link: to.index, tap: index, mtu: to.mtu }, limits)
-    if (localhost) leadLocalhost({ client, link: to.index, tap: index, mac: to.mac })
+    if (localhost) leadLocalhost({ client, link: to.index, tap: index, mac: to.mac, nameServer })
     redirectAll(client, index, to.index)
     redirectAll(client, to.index, index)
     if (owner !== undefined) keepTap(taps[0]!, owner)

@@ -1,5 +1,5 @@
 /** The host of shared.root.test.ts: containers on two networks, with what they reached, as JSON. */
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import type { NetworkPlace, NetworkWishes } from '../../bundle/network.ts'
 import { openNetns } from '../../linux/processes/netns.ts'
 import { processesOfUid } from '../../linux/processes/proc.ts'
@@ -124,12 +124,12 @@ const later = {
 const again = await container('web', { network: 'front', address: '10.89.0.2', gateway, names: ['web'] })
 const after = { 'once it runs again': await fetchFrom(db.pid, '10.89.0.2') }
 const same = again.netns.identity === db.netns.identity
+const open = statSync(web.members).mode & 0o777
 for (const each of [again, db, shut, near]) await each.end()
 const left = {
   processes: [web, again, db, shut, near].flatMap(({ uid }) => processesOfUid(uid)),
   tables: command('nft', 'list', 'tables').trim(),
-  members: liveMembers(web.members).length,
-  open: statSync(web.members).mode & 0o777,
+  directory: existsSync(`${directory}/networks`),
 }
-console.log(JSON.stringify({ reached, spoofed, held, later, after, same, left }))
+console.log(JSON.stringify({ reached, spoofed, held, later, after, same, open, left }))
 process.exit(0)

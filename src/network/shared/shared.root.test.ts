@@ -23,7 +23,8 @@ describe.skipIf(noHost !== undefined)('networks that containers share', () => {
       later: { 'a name of the other alone': '10.89.0.3' },
       after: { 'once it runs again': 'web 10.89.0.3' },
       same: true,
-      left: { processes: [], tables: '', members: 0, open: 0o755 },
+      open: 0o755,
+      left: { processes: [], tables: '', directory: false },
     })
   }, 180_000)
 })

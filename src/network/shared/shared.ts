@@ -3,7 +3,7 @@
  * its own gateway (../uplink), which is a port of that bridge. The namespace is held open by the shims of the containers on it, and ends
  * with the last of them; the next container makes it anew.
  */
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { NetworkPlace } from '../../bundle/network.ts'
 import { describeError, KataError } from '../../errors.ts'
@@ -20,6 +20,7 @@ import { type Member, readMembers } from './members.ts'
 
 /** How long another container may take to make the same network, milliseconds. */
 const patienceMs = 10_000
+const mostTries = 5
 /** In the network's namespace. */
 const bridgeName = 'br0'
 
@@ -31,7 +32,23 @@ export interface MemberData {
 /** Its interfaces go with the gateway's namespace, and the network with its last holder. */
 export const memberResource: ResourceKind<MemberData> = {
   kind: 'network-member',
-  release: ({ path }) => rmSync(path, { force: true }),
+  async release({ path }) {
+    const directory = dirname(dirname(path))
+    const outcome = await underDirectoryLock(directory, patienceMs, async () => {
+      rmSync(path, { force: true })
+      removeEmpty(dirname(path), directory, dirname(directory), dirname(dirname(directory)))
+    })
+    if (outcome === 'busy') rmSync(path, { force: true })
+  },
+}
+
+/** Directories from the inside out, as far as nothing is in them. */
+function removeEmpty(...directories: readonly string[]): void {
+  try {
+    for (const directory of directories) rmdirSync(directory)
+  } catch {
+    // Others are on this network, or on another one.
+  }
 }
 
 export interface Joined {
@@ -54,28 +71,40 @@ export function joinNetwork(
   ledger: Ledger,
   { members, id, place }: { readonly members: string; readonly id: string; readonly place: NetworkPlace },
 ): Promise<Joined> {
-  mkdirSync(dirname(members), { recursive: true, mode: 0o700 })
-  mkdirSync(members, { recursive: true })
-  // A name server, which has no rights, is given the directory open.
-  chmodSync(members, 0o755)
   const path = `${members}/${id}`
-  const failed = (reason: string, cause?: unknown) =>
-    new KataError('NETWORK_START_FAILED', { reason: `network ${place.network}: ${reason}` }, { cause })
   return ledger.take(memberResource, { path }, async () => {
-    let netns: Netns | undefined
-    const outcome = await underDirectoryLock(dirname(members), patienceMs, async () => {
-      try {
-        netns = findNetwork(members) ?? makeNetwork()
-        writeMember(path, place, processRef(process.pid)!, netns)
-      } catch (cause) {
-        netns?.close()
-        throw failed(describeError(cause), cause)
-      }
-    })
-    if (outcome !== 'done' || netns === undefined) throw failed('another container is making it')
-    return { members, netns }
+    for (let tries = 1; ; tries++) {
+      const outcome = await tryToJoin(path, place)
+      if (typeof outcome !== 'string') return { members, netns: outcome }
+      if (outcome === 'busy' || tries === mostTries)
+        throw failed(place.network, 'others are at work on it all the time')
+    }
   })
 }
+
+/** The last member takes the directory along: then it is made once more. */
+async function tryToJoin(path: string, place: NetworkPlace): Promise<Netns | 'gone' | 'busy'> {
+  const members = dirname(path)
+  let netns: Netns | undefined
+  try {
+    mkdirSync(dirname(members), { recursive: true, mode: 0o700 })
+    const outcome = await underDirectoryLock(dirname(members), patienceMs, async () => {
+      mkdirSync(members, { recursive: true })
+      // A name server, which has no rights, is given the directory open.
+      chmodSync(members, 0o755)
+      netns = findNetwork(members) ?? makeNetwork()
+      writeMember(path, place, processRef(process.pid)!, netns)
+    })
+    return outcome === 'done' ? netns! : outcome
+  } catch (cause) {
+    netns?.close()
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return 'gone'
+    throw failed(place.network, describeError(cause), cause)
+  }
+}
+
+const failed = (network: string, reason: string, cause?: unknown) =>
+  new KataError('NETWORK_START_FAILED', { reason: `network ${network}: ${reason}` }, { cause })
 
 /** Makes the gateway in the namespace `gateway` a port of the network. @throws KataError NETWORK_START_FAILED. */
 export function plugIn({ netns }: Pick<Joined, 'netns'>, gateway: Netns): void {

@@ -1,6 +1,6 @@
 /** Tells the guest its network, in Kata's order: interfaces, routes, neighbours. */
 import type { AgentClient } from '../../agent/client.ts'
-import { family, familyOf, formatIp, formatMac, formatPrefix, parseMac } from '../../netlink/ip.ts'
+import { family, familyOf, formatIp, formatMac, formatPrefix, parseIp, parseMac } from '../../netlink/ip.ts'
 import { linkFlag } from '../../netlink/link.ts'
 import { type Neighbour, neighbourState } from '../../netlink/neighbour.ts'
 import { type Route, routeProtocol, routeScope } from '../../netlink/route.ts'
@@ -27,6 +27,7 @@ export async function tellNetwork(
   const others = [
     ...facts.routes.filter((route) => !isKernels(route)),
     ...(localhost ? [peerRoute(localhost)] : []),
+    ...(localhost ? nameServerRoutes(localhost) : []),
   ]
   const messages = (routes: readonly Route[]) =>
     routes.map((route) => routeMessage(route, nameOf(facts, route)))
@@ -44,6 +45,18 @@ const peerRoute = ({ index, peer }: Localhost): Route => ({
   ...{ destination: peer, family: family.ipv4, link: index, scope: routeScope.link },
   ...{ protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },
 })
+
+/** From localhost, as the stack has no other address of the guest's. */
+const nameServerRoutes = ({ index, peer, nameServer }: Localhost): Route[] =>
+  nameServer === undefined
+    ? []
+    : [
+        {
+          ...{ destination: nameServer, family: family.ipv4, link: index, scope: routeScope.universe },
+          ...{ gateway: peer.address, source: parseIp('127.0.0.1')! },
+          ...{ protocol: routeProtocol.static, flags: 0, mtu: 0, metric: 0 },
+        },
+      ]
 
 const peerNeighbour = ({ index, mac, peer }: Localhost): Neighbour => ({
   ...{

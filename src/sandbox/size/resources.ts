@@ -3,6 +3,7 @@ import { cgroupsResource } from '../../cgroups/resource.ts'
 import { directVolumeResource } from '../../devices/direct-volume.ts'
 import type { ResourceKind } from '../../ledger/ledger.ts'
 import { processResource } from '../../ledger/process-resource.ts'
+import { embeddedDnsResource } from '../../network/embedded-dns.ts'
 import { redirectResource } from '../../network/redirect.ts'
 import { memberResource } from '../../network/shared/shared.ts'
 import { hostRulesResource } from '../../network/uplink/host-rules.ts'
@@ -32,6 +33,7 @@ export const resourceKinds: readonly ResourceKind<never>[] = [
   vfioResource,
   directVolumeResource,
   redirectResource,
+  embeddedDnsResource,
   hostRulesResource,
   memberResource,
   poststopResource,

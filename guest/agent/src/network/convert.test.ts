@@ -36,6 +36,11 @@ test.each([
   expect(fromRoute(parsed, 'eth0')).toEqual(message)
 })
 
+test('a route to an address of localhost is one of the table that is asked first', () => {
+  expect(toRoute({ ...route, dest: '127.0.0.11/32', gateway: '169.254.255.1' }, find).table).toBe(255)
+  expect(toRoute({ ...route, dest: '10.7.0.0/16' }, find).table).toBeUndefined()
+})
+
 test('every way to write the default route', () => {
   for (const dest of ['', 'default', '0.0.0.0/0', '::/0'])
     expect(toRoute({ ...route, dest, gateway: '10.0.0.1' }, find).destination).toBeUndefined()

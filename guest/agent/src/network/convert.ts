@@ -11,7 +11,7 @@ import {
   parsePrefix,
 } from '../../../../src/netlink/ip.ts'
 import { type Neighbour, neighbourState } from '../../../../src/netlink/neighbour.ts'
-import { type Route, routeProtocol } from '../../../../src/netlink/route.ts'
+import { localTable, type Route, routeProtocol } from '../../../../src/netlink/route.ts'
 import {
   type ARPNeighbor,
   type IPAddress,
@@ -53,8 +53,12 @@ export function toRoute(message: RouteMessage, find: FindLink, protocol: number 
     ...(source && { source }),
     link: find(message.device),
     ...{ scope, flags, mtu, metric, protocol },
+    // Elsewhere it has no effect: all of localhost is this machine's own before other tables are asked.
+    ...(destination && isLocalhost(destination.address) ? { table: localTable } : {}),
   }
 }
+
+const isLocalhost = (address: Uint8Array): boolean => address.length === 4 && address[0] === 127
 
 /** Kata's host writes the default route as an empty text; others as a prefix of length 0. */
 const isDefault = (dest: string): boolean =>
