@@ -125,6 +125,11 @@ describe.skipIf(missing)('docker', () => {
     expect(wanted).toMatch(/10\.90\.1\.\d+ 10\.91\.0\.\d+|10\.91\.0\.\d+ 10\.90\.1\.\d+/)
     expect(inside).toStartWith('web\n')
     expect(await must('logs', 'web')).toBe('up')
+    // By Docker's own name server, which is in the namespace and not in the machine.
+    const script = 'cat /etc/resolv.conf; nslookup -type=a web'
+    const asked = await must('run', '--rm', ...kata, '--network', 'second', 'bb', 'sh', '-c', script)
+    expect(asked).toContain('nameserver 127.0.0.11')
+    expect(asked).toContain(wanted.split(' ').find((address) => address.startsWith('10.91.'))!)
     const audit = Bun.spawnSync([
       executable,
       '--format',

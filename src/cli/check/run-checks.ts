@@ -3,6 +3,7 @@ import { describeError, KataError } from '../../errors.ts'
 import { type Check, type CheckContext, type CheckResult, failed, type Outcome, ok } from './check.ts'
 import { deviceChecks } from './device-checks.ts'
 import { kvmChecks } from './kvm-checks.ts'
+import { networkChecks } from './network-checks.ts'
 import { programChecks } from './program-checks.ts'
 import { rootlessChecks } from './rootless-checks.ts'
 import { systemChecks } from './system-checks.ts'
@@ -27,6 +28,7 @@ export const checks: readonly Check[] = [
   ...kvmChecks,
   ...vmmChecks,
   ...programChecks,
+  ...networkChecks,
   ...deviceChecks,
   guestImage,
   ...rootlessChecks,
