@@ -7,9 +7,9 @@ import { ElfError, sections, stringAt } from '../../src/guest-image/elf.ts'
 import { bundleRoot } from '../../src/own-bundle.ts'
 
 /** Where every program of the bundle finds the loader: no longer than Debian's `/lib64/ld-linux-x86-64.so.2`. */
-export const loaderPath = `${bundleRoot}/ld.so`
+const loaderPath = `${bundleRoot}/ld.so`
 /** The one directory of libraries. */
-export const libraryDir = `${bundleRoot}/lib`
+const libraryDir = `${bundleRoot}/lib`
 
 /** As Debian's glibc has them, with a slash at the end, and those that hold our path. */
 const searched = ['/lib/x86_64-linux-gnu/', '/usr/lib/x86_64-linux-gnu/']
