@@ -104,7 +104,7 @@ module.exports = {
       comment: 'src/shim-client is publishable alone: it knows ttrpc and the Task service',
       severity: 'error',
       from: { path: '^src/shim-client/', pathNot: '[.]test[.]ts$' },
-      to: { path: '^src/', pathNot: '^src/(shim-client|ttrpc|protocol|json)/' },
+      to: { path: '^src/', pathNot: '^src/(shim-client/|ttrpc/|protocol/|json/|time[.]ts$)' },
     },
     {
       name: 'sdk-stands-alone',

@@ -12,7 +12,7 @@ import { round, type Summary, summarize } from './stats.ts'
 
 /** Sandboxes at which is measured. */
 export const defaultSteps = [1, 5, 10, 20, 40]
-export const guestMiB = 256
+const guestMiB = 256
 /** Left to the host, of what it could give. */
 const reserveMiB = 2048
 /** More than any one has taken, by far. */

@@ -50,8 +50,7 @@ export function overlaps(one: Subnet, other: Subnet): boolean {
   return one.first < other.first + sizeOf(other) && other.first < one.first + sizeOf(one)
 }
 
-export const numberOf = (address: string): number =>
-  parseIp(address)!.reduce((value, byte) => value * 256 + byte, 0)
+const numberOf = (address: string): number => parseIp(address)!.reduce((value, byte) => value * 256 + byte, 0)
 
 const textOf = (value: number): string =>
   formatIp(Uint8Array.from([24, 16, 8, 0], (shift) => (value >>> shift) & 0xff))

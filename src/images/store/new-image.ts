@@ -69,7 +69,7 @@ const freshDocument = (config: RawConfig = {}): RawConfig => ({
 })
 
 /** An image's configuration, as it is. @throws KataError IMAGE_STORE_CORRUPT. */
-export function documentOf(paths: StorePaths, id: string): RawConfig {
+function documentOf(paths: StorePaths, id: string): RawConfig {
   const value = readText(anything, readTextFile(blobPath(paths, id), maxJsonBytes))
   if (isObject(value)) return value
   throw new KataError('IMAGE_STORE_CORRUPT', { path: paths.layout, reason: `${id} is no object` })

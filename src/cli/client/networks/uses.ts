@@ -27,7 +27,7 @@ export function networkUses({
 }
 
 /** Undefined for a container without a network of ours. */
-export function wishesOf(bundle: string): NetworkWishes | undefined {
+function wishesOf(bundle: string): NetworkWishes | undefined {
   try {
     return readNetworkWishes(bundle)
   } catch {
