@@ -87,7 +87,7 @@ export const shareKeys = [
     'virtioFsCache',
     choice(['never', 'metadata', 'auto', 'always'], { none: 'never' }),
     'never',
-    'How much the guest caches of shared files. `auto`: what it has of a file is dropped when the file is opened again. A single container (no pod) whose host directories are all writable, or that has none, is served its root file system as by `always`: nothing but the container changes that.',
+    'How much the guest caches of shared files. `auto`: what it has of a file is dropped when the file is opened again. A single container (no pod) whose host directories are all writable, or that has none, is served a root file system that kata-ts mounts as by `always`: nothing but the container changes that.',
     { optional: true, shipped: 'auto', annotation: 'virtio_fs_cache', example: 'never' },
   ),
   key(

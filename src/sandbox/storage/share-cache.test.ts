@@ -7,6 +7,7 @@ const isGuarded = guardWritable(['/usr/lib'], '/var/lib/kubelet')
 const mounts = (source: string, ...options: string[]): OciSpec => ({
   mounts: [{ destination: '/x', type: 'bind', source, options }],
 })
+const rootfs = [{ type: 'overlay', source: 'overlay', options: ['lowerdir=/l'] }]
 const pod: OciSpec = { annotations: { 'io.kubernetes.cri.container-type': 'sandbox' } }
 
 test.each<[string, OciSpec, 'auto' | 'always']>([
@@ -18,13 +19,19 @@ test.each<[string, OciSpec, 'auto' | 'always']>([
   ['a source that is not there, which the mounting names', mounts('/none/such', 'rbind'), 'auto'],
   ['a pod, of whose containers nothing is known', pod, 'auto'],
 ])('under auto: %s', (_, spec, cache) => {
-  expect(firstShareCache('auto', { spec, id: 'c' }, isGuarded)).toBe(cache)
+  expect(firstShareCache('auto', { spec, id: 'c', rootfs }, isGuarded)).toBe(cache)
 })
 
 test('where there is no second share, a volume is in the first', () => {
-  expect(firstShareCache('auto', { spec: mounts('/usr', 'rbind'), id: 'c' }, () => false)).toBe('auto')
+  expect(firstShareCache('auto', { spec: mounts('/usr', 'rbind'), id: 'c', rootfs }, () => false)).toBe(
+    'auto',
+  )
 })
 
 test.each(['never', 'metadata', 'always'] as const)('%s is taken at its word', (cache) => {
-  expect(firstShareCache(cache, { spec: {}, id: 'c' }, isGuarded)).toBe(cache)
+  expect(firstShareCache(cache, { spec: {}, id: 'c', rootfs }, isGuarded)).toBe(cache)
+})
+
+test('a root file system that the host has mounted, as Docker has, may be changed there', () => {
+  expect(firstShareCache('auto', { spec: {}, id: 'c', rootfs: [] }, isGuarded)).toBe('auto')
 })

@@ -6,6 +6,8 @@ import type { ContainerRequest } from '../container-request.ts'
 import { sharedMounts } from './mounts.ts'
 import { goesToVolumes } from './wants-volumes.ts'
 
+type Asked = Pick<ContainerRequest, 'spec' | 'id' | 'rootfs'>
+
 /**
  * `virtio_fs_cache` for the first share. Under `auto` the guest drops what it has of a file whenever somebody opens it, so a program is
  * read, and by TCG translated, anew each time that it is run. A share with a root file system alone changes by its container only, and
@@ -13,13 +15,17 @@ import { goesToVolumes } from './wants-volumes.ts'
  */
 export function firstShareCache(
   configured: VirtioFsCache,
-  container: Pick<ContainerRequest, 'spec' | 'id'>,
+  container: Asked,
   isGuarded: IsGuarded,
 ): VirtioFsCache {
   return configured === 'auto' && hasRootfsOnly(container, isGuarded) ? 'always' : configured
 }
 
-/** The containers of a pod are yet to come. */
-function hasRootfsOnly({ spec, id }: Pick<ContainerRequest, 'spec' | 'id'>, isGuarded: IsGuarded): boolean {
-  return !isPodSandbox(spec) && sharedMounts(spec, id).every((mount) => goesToVolumes(mount, id, isGuarded))
+/**
+ * The containers of a pod are yet to come. A root file system that the host has mounted is not the container's alone: Docker mounts
+ * it, and `docker cp` writes there.
+ */
+function hasRootfsOnly({ spec, id, rootfs }: Asked, isGuarded: IsGuarded): boolean {
+  if (isPodSandbox(spec) || rootfs.length === 0) return false
+  return sharedMounts(spec, id).every((mount) => goesToVolumes(mount, id, isGuarded))
 }
