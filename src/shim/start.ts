@@ -9,6 +9,7 @@ import { readShimProcess, writeShimProcess } from '../bundle/shim-process.ts'
 import { KataError } from '../errors.ts'
 import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mounts/mount.ts'
+import { raiseDescriptorLimit } from '../linux/processes/descriptor-limit.ts'
 import { isAlive, processRef } from '../linux/processes/proc.ts'
 import { isListening, listenUnix } from '../linux/sockets/socket.ts'
 import { silentLogger } from '../log.ts'
@@ -18,6 +19,7 @@ import { takeShimScore } from '../rootless/jail/oom-score.ts'
 import { dropRights } from '../rootless/shim-rights.ts'
 import { defaultRunDir, sandboxKey, sandboxPaths } from '../sandbox/records/paths.ts'
 import { tasksOf } from '../sandbox/records/task-records.ts'
+import { mostDescriptors } from '../sharing/virtiofsd/command.ts'
 import { parseBootstrap, readInput } from './bootstrap.ts'
 import type { ShimFlags } from './flags.ts'
 import { showLateMounts } from './late-mounts.ts'
@@ -93,6 +95,7 @@ function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsA
   mount({ source: 'none', target: '/', flags: mountFlags.slave | mountFlags.rec })
   const log = openLog(bundle)
   takeShimScore()
+  raiseDescriptorLimit(mostDescriptors)
   dropRights()
   const env = { TTRPC_ADDRESS: eventsAddress }
   const daemon = spawnSelf('serve', flags, {

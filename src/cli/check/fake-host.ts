@@ -30,6 +30,8 @@ export function fakeHost(changes: Partial<HostProbe> = {}): FakeHost {
     ['/proc/filesystems', 'nodev\toverlay\n\text4\n'],
     ['/proc/sys/kernel/seccomp/actions_avail', 'kill_process kill_thread trap errno trace log allow\n'],
     ['/sys/fs/cgroup/cgroup.controllers', 'cpu memory pids\n'],
+    ['/proc/sys/fs/nr_open', '1048576\n'],
+    ['/proc/self/limits', 'Max open files            1024                 524288               files\n'],
   ])
   const stats = new Map<string, FileFacts>([
     ['/dev/kvm', { kind: 'character-device', uid: 0, gid: 993, mode: 0o660 }],

@@ -221,6 +221,42 @@ const rows: Row[] = [
     'warning',
     '64 MiB free',
   ],
+  [
+    'descriptors',
+    'few, and the right to have more',
+    (host) => {
+      host.files.set('/proc/self/limits', 'Max open files  1024  4096  files\n')
+      host.files.set('/proc/self/status', 'CapEff:\t0000000001000000\n')
+    },
+    {},
+    'ok',
+    '1000000 open files of a share for sandboxes of kata-ts',
+  ],
+  [
+    'descriptors',
+    'few, without it, for containerd alone',
+    (host) => {
+      host.directories.set('/proc', ['1', '77', 'self'])
+      host.files.set('/proc/77/comm', 'containerd\n')
+      host.files.set('/proc/77/limits', 'Max open files  1024  4096  files\n')
+      host.files.set('/proc/77/status', 'CapEff:\t000001fffeffffff\n')
+    },
+    {},
+    'warning',
+    '4096 open files of a share for sandboxes of containerd; beyond it listings of directories end early in the guest Set LimitNOFILE',
+  ],
+  [
+    'descriptors',
+    'a low bound of the kernel’s',
+    (host) => {
+      host.files.set('/proc/sys/fs/nr_open', '65536\n')
+      host.files.set('/proc/self/limits', 'Max open files  1024  65536  files\n')
+    },
+    {},
+    'warning',
+    'fs.nr_open',
+  ],
+  ['descriptors', 'nothing shared', (host) => host.files.clear(), { sharedFs: 'none' }, 'ok', 'not limited'],
   ['cpu', 'AMD', (host) => host.files.set('/proc/cpuinfo', 'flags : fpu svm\n'), {}, 'ok', 'svm'],
   [
     'cpu',

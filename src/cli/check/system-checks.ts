@@ -1,5 +1,7 @@
 /** The host itself: who we are, kernel, memory, run directory, cgroups. */
 import { KataError } from '../../errors.ts'
+import { descriptorRights } from '../../linux/processes/descriptor-limit.ts'
+import { mostDescriptors } from '../../sharing/virtiofsd/command.ts'
 import { type Check, failed, ok, warning } from './check.ts'
 
 const MiB = 1024 ** 2
@@ -132,6 +134,35 @@ const runDirectory: Check = {
   },
 }
 
+/** systemd's own hard limit, when nobody sets another. Each file of a share that the guest knows takes one. */
+const fewDescriptors = 524_288
+
+/** Programs that start shims, by the kernel's name of them. */
+const clients = ['containerd', 'crio']
+
+const descriptors: Check = {
+  name: 'descriptors',
+  run: ({ host, config }) => {
+    if (config.hypervisor.sharedFs === 'none') return ok('not limited: no directory is shared')
+    const most = host.readText('/proc/sys/fs/nr_open')
+    const commandOf = (process: string) => host.readText(`/proc/${process}/comm`)?.trim() ?? ''
+    const running = host.list('/proc').filter((process) => clients.includes(commandOf(process)))
+    const found = [...running, 'self'].map((process) => {
+      const [limits, status] = ['limits', 'status'].map((file) => host.readText(`/proc/${process}/${file}`))
+      const limit = Math.min(descriptorRights({ limits, status, most }).reachable, mostDescriptors)
+      const name = process === 'self' ? 'kata-ts' : commandOf(process)
+      return { limit, text: `${limit} open files of a share for sandboxes of ${name}` }
+    })
+    const low = found.filter(({ limit }) => limit < fewDescriptors)
+    return low.length === 0
+      ? ok(found.map(({ text }) => text).join(', '))
+      : warning(
+          `${low.map(({ text }) => text).join(', ')}; beyond it listings of directories end early in the guest`,
+          'Set LimitNOFILE=1048576 for the service (in a shell, `ulimit -Hn 1048576`), and fs.nr_open to no less.',
+        )
+  },
+}
+
 const network: Check = {
   name: 'network',
   run: ({ host, config }) => {
@@ -157,5 +188,6 @@ export const systemChecks: readonly Check[] = [
   cgroups,
   overlay,
   runDirectory,
+  descriptors,
   network,
 ]

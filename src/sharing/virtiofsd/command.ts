@@ -1,6 +1,7 @@
 /** The chain of system tools that starts virtiofsd confined. Every value is an argument of its own. */
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { ownDescriptorRights } from '../../linux/processes/descriptor-limit.ts'
 import { findTool, toolDirectories } from '../../linux/processes/which.ts'
 import { enterPodScore } from '../../rootless/jail/oom-score.ts'
 import type { ShareDaemonSpec } from './share-daemon.ts'
@@ -93,9 +94,10 @@ function tool(name: string): string {
   return path
 }
 
-/** Our own hard limit: each file that the guest knows costs a descriptor, and raising it needs a capability. */
+/** The most that a daemon gets: each file that the guest knows costs one. */
+export const mostDescriptors = 1_000_000
+
+/** What it gets: our own hard limit, which `start` of the shim has raised, up to {@link mostDescriptors}. */
 export function descriptorLimit(): number {
-  const limits = readFileSync('/proc/self/limits', 'utf8')
-  const hard = Number(/^Max open files +\S+ +(\d+)/m.exec(limits)?.[1] ?? 0)
-  return Math.min(hard, 1_000_000)
+  return Math.min(ownDescriptorRights().hard, mostDescriptors)
 }
