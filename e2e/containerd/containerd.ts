@@ -178,7 +178,11 @@ export class Containerd {
     const configPath = this.#vmmConfiguration
     writeFileSync(configPath, shippedConfiguration())
     return Object.fromEntries(
-      Object.entries(handlers).map(([name, handler]) => [name, { configPath, ...handler }]),
+      // Where the shim makes the pod, containerd 2.1 makes no container for a handler that has options.
+      Object.entries(handlers).map(([name, handler]) => [
+        name,
+        handler.sandboxer === 'shim' ? handler : { configPath, ...handler },
+      ]),
     )
   }
 

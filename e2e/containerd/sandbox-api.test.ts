@@ -1,6 +1,8 @@
 /** containerd 2: pods with a sandbox container, as 1.7 makes them, and pods that the shim itself makes (`sandboxer = "shim"`). */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { readlinkSync } from 'node:fs'
+import { mkdirSync, readlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bindMount, mount, mountFlags, unmountBelow } from '../../src/linux/mounts/mount.ts'
 import {
   Metrics as MetricsV1,
   type Metrics as V1,
@@ -14,7 +16,7 @@ import { connectUnix } from '../../src/ttrpc/bun.ts'
 import { connect, createClient } from '../../src/ttrpc/ttrpc.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { shimsBelow } from '../harness/host/processes.ts'
-import { eventually } from '../harness/kata.ts'
+import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd, ourRuntime } from './containerd.ts'
 import { containerd2, hasContainerd2, noContainerd2 } from './containerd-2.ts'
@@ -62,6 +64,20 @@ const nothingLeft = async () => {
   expect(left()).toEqual([])
 }
 
+/** A directory that is a private mount. What is mounted below it reaches no shim that runs already. */
+function privateDirectory() {
+  const area = scratch()
+  bindMount(area.path, area.path)
+  mount({ source: 'none', target: area.path, flags: mountFlags.private })
+  return {
+    path: area.path,
+    [Symbol.dispose]() {
+      unmountBelow(area.path)
+      area[Symbol.dispose]()
+    },
+  }
+}
+
 /** The Sandbox service of the pod's shim, asked as containerd asks. */
 async function sandboxOf(pod: Pod) {
   const connection = connect(await connectUnix(shimSocketPath(defaultRunDir, 'k8s.io', pod.id)))
@@ -69,15 +85,24 @@ async function sandboxOf(pod: Pod) {
 }
 
 describe.skipIf(!hasContainerd2).each(modes)(`sandboxer = "%s"${noContainerd2}`, (mode) => {
-  test('two containers in one machine: names, network, shared memory, exec, statistics, ends', async () => {
+  test('two containers in one machine: names, network, late volumes, shared memory, exec, statistics, ends', async () => {
+    using volumes = privateDirectory()
     const pod = await runPod(mode, {
       config: { dnsConfig: { servers: ['192.0.2.53'], searches: ['a.test'], options: ['ndots:3'] } },
     })
     expect(await stateOf(pod.id)).toBe(PodSandboxState.SANDBOX_READY)
     expect(await pod.address()).toMatch(/^10\.89\.7\.\d+$/)
     expect(readlinkSync(`/proc/${await pod.pid()}/exe`)).toContain('qemu')
-    const [one, two] = [await pod.start(sleeper), await pod.start(['sh', '-c', 'sleep 1000 & wait; exit 7'])]
+    const one = await pod.start(sleeper)
+    const late = join(volumes.path, 'late')
+    mkdirSync(late)
+    mount({ source: 'tmpfs', target: late, type: 'tmpfs' })
+    writeFileSync(join(late, 'word'), 'mounted after the pod began')
+    const two = await pod.start(['sh', '-c', 'sleep 1000 & wait; exit 7'], {
+      mounts: [{ containerPath: '/late', hostPath: late }],
+    })
     const say = async (id: string, command: string) => (await pod.exec(id, ['sh', '-c', command])).stdout
+    expect(await say(two, 'cat /late/word')).toBe('mounted after the pod began')
     const boot = 'cat /proc/sys/kernel/random/boot_id'
     expect(await say(one, boot)).toBe(await say(two, boot))
     expect(await say(one, 'hostname; cat /etc/hostname')).toBe(`${pod.config.hostname}\n`.repeat(2))
@@ -99,6 +124,7 @@ describe.skipIf(!hasContainerd2).each(modes)(`sandboxer = "%s"${noContainerd2}`,
     expect(status).toMatchObject({ state: ContainerState.CONTAINER_EXITED, exitCode: 137 })
     expect(await stateOf(pod.id)).toBe(PodSandboxState.SANDBOX_READY)
     await pod.remove()
+    unmountBelow(volumes.path)
     await nothingLeft()
   })
 

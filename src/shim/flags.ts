@@ -4,10 +4,16 @@
  */
 import { KataError } from '../errors.ts'
 
-/** The shim itself calls `serve` and `teardown`. */
-export type ShimAction = 'start' | 'delete' | 'serve' | 'teardown' | 'version' | 'info'
+/** The shim itself calls `serve`, `teardown` and `show-mounts`. */
+export type ShimAction = 'start' | 'delete' | 'serve' | 'teardown' | 'show-mounts' | 'version' | 'info'
 
-const actions: readonly string[] = ['start', 'delete', 'serve', 'teardown'] satisfies ShimAction[]
+const actions: readonly string[] = [
+  'start',
+  'delete',
+  'serve',
+  'teardown',
+  'show-mounts',
+] satisfies ShimAction[]
 
 export interface ShimFlags {
   readonly action: ShimAction

@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { readLateMounts } from '../bundle/late-mounts.ts'
 import { bindMount, mount, mountFlags, unmountBelow } from '../linux/mounts/mount.ts'
 import { poll } from '../time.ts'
-import { hiddenMounts, leaveLateRootfs, mountedSources } from './late-mounts.ts'
+import { mountedSources } from './late-mounts.ts'
 
 const dir = mkdtempSync(`${tmpdir()}/late-`)
 const home = join(dir, 'home')
-const bundle = join(dir, 'bundle')
+const bundle = mkdtempSync(`${tmpdir()}/late-bundle-`)
 const early = join(home, 'early')
 const late = join(home, 'late')
 const data = join(late, 'data')
@@ -19,21 +19,38 @@ const tmpfs = (target: string) => {
   mount({ source: 'tmpfs', target, type: 'tmpfs' })
 }
 
-/** As a shim: its mount namespace is a slave of ours. */
+/** Holds the shim's mount namespace, a slave of ours. We are its client. */
 let shim: Bun.Subprocess
 const seen = (path: string) => `/proc/${shim.pid}/root${path}`
 
-/** What a process complains of that shows the mounts of `spec`: it stays in the shim's namespace. */
-function show(spec: object): Promise<string> {
-  const script = `
-    const { showLateMounts } = await import(${JSON.stringify(join(import.meta.dir, 'late-mounts.ts'))})
-    showLateMounts(${JSON.stringify({ spec, bundle, container: 'c' })}, ${shim.pid})`
-  const child = Bun.spawn([process.execPath, '-e', script], { stdio: ['ignore', 'ignore', 'pipe'] })
-  return new Response(child.stderr).text()
+/** What a process in the shim's namespace does; it starts itself again for `show-mounts`, as the shim does. */
+const program = join(bundle, 'shim.ts')
+const source = (name: string) => JSON.stringify(join(import.meta.dir, name))
+const programText = `
+  import { parseShimFlags } from ${source('flags.ts')}
+  import { hiddenMounts, leaveLateRootfs, showLateMounts } from ${source('late-mounts.ts')}
+  import { showMounts, showMountsApart } from ${source('show-mounts.ts')}
+  if (process.argv.at(-1) === 'show-mounts') process.exit(showMounts(parseShimFlags(process.argv.slice(2))))
+  const flags = parseShimFlags(['-namespace', 'n', '-id', 'pod', 'serve'])
+  const { hidden, show, leave, bundle, client } = await Bun.file(process.argv[2]).json()
+  if (hidden) console.log(hiddenMounts(hidden, client).join(' '))
+  if (show)
+    await showLateMounts({ id: 'c', spec: show, bundle }, client, (...asked) => showMountsApart(flags, ...asked))
+  if (leave) leaveLateRootfs(bundle, leave)`
+
+/** What it says on both its streams. */
+async function inShim(asked: object): Promise<string> {
+  const question = join(bundle, 'question.json')
+  writeFileSync(question, JSON.stringify({ ...asked, bundle, client: process.pid }))
+  const command = ['nsenter', '--mount', '--target', String(shim.pid), process.execPath, program, question]
+  const child = Bun.spawn(command, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const words = await Promise.all([child.stdout.text(), child.stderr.text()])
+  return words.join('').trim()
 }
 
 beforeAll(async () => {
-  for (const path of [home, bundle]) mkdirSync(path)
+  mkdirSync(home)
+  writeFileSync(program, programText)
   bindMount(home, home)
   mount({ source: 'none', target: home, flags: mountFlags.private })
   tmpfs(early)
@@ -51,7 +68,7 @@ beforeAll(async () => {
 afterAll(() => {
   shim.kill()
   unmountBelow(dir)
-  rmSync(dir, { recursive: true })
+  for (const path of [dir, bundle]) rmSync(path, { recursive: true })
 })
 
 test('sources are the root file system and the binds, where they are paths of the client’s', () => {
@@ -61,29 +78,26 @@ test('sources are the root file system and the binds, where they are paths of th
   expect(mountedSources({ root: { path: 'rootfs' } })).toEqual([])
 })
 
-test('a private mount that was made after the shim began is hidden from it, with all that is below', () => {
-  expect(hiddenMounts([early, join(early, 'file'), '/proc/self', '/nonexistent'], shim.pid)).toEqual([])
-  expect(hiddenMounts([data, late, join(dir, 'link')], shim.pid)).toEqual([late])
+test('a private mount that was made after the shim began is hidden from it, with all that is below', async () => {
+  expect(await inShim({ hidden: [early, join(early, 'file'), '/proc/self', '/nonexistent'] })).toBe('')
+  expect(await inShim({ hidden: [data, late, join(dir, 'link')] })).toBe(late)
 })
 
 test('it is shown to the shim, and a root file system can be left again', async () => {
   const spec = { root: { path: late }, mounts: [{ destination: '/d', type: 'bind', source: data }] }
-  expect(await show(spec)).toBe('')
+  expect(await inShim({ show: spec })).toBe('')
   expect(existsSync(seen(join(data, 'file')))).toBe(true)
-  expect(hiddenMounts([data], shim.pid)).toEqual([])
+  expect(await inShim({ hidden: [data] })).toBe('')
   expect(readLateMounts(bundle)).toEqual([late])
-
-  // Here the test itself stands for the shim: what it unmounts is its own.
-  leaveLateRootfs(bundle, { root: { path: early } })
-  expect(existsSync(join(early, 'file'))).toBe(true)
-  leaveLateRootfs(bundle, { root: { path: late } })
-  expect(existsSync(data)).toBe(false)
-  expect(existsSync(seen(join(data, 'file')))).toBe(true)
+  expect(await inShim({ leave: { root: { path: early } } })).toBe('')
+  expect(existsSync(seen(join(early, 'file')))).toBe(true)
+  expect(await inShim({ leave: { root: { path: late } } })).toBe('')
+  expect([existsSync(seen(data)), existsSync(data)]).toEqual([false, true])
 })
 
 test('what has no place in the shim’s view is refused', async () => {
   tmpfs(join(home, 'later'))
   const cover = ['--mount', '--target', String(shim.pid), 'mount', '-t', 'tmpfs', 'tmpfs', dir]
   expect(Bun.spawnSync(['nsenter', ...cover]).exitCode).toBe(0)
-  expect(await show({ root: { path: join(home, 'later') } })).toContain('[SHARE_SOURCE_HIDDEN]')
+  expect(await inShim({ show: { root: { path: join(home, 'later') } } })).toContain('[SHARE_SOURCE_HIDDEN]')
 })

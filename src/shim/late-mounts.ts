@@ -3,18 +3,29 @@
  * reaches it by itself. A private one does not, and the shim would show the empty directory below it to the container. That is the usual
  * case with CRI-O, whose storage makes its directory private and mounts a root file system for each container there.
  *
- * `start` runs in the client's namespace, for each container. It copies such mounts over.
+ * The shim looks when a container is made, because not every client runs `start` for each: containerd 2 connects to the pod's shim. Only a
+ * process in the client's namespace can copy its mounts, so another one does (show-mounts.ts).
  */
-import { closeSync, realpathSync, statSync } from 'node:fs'
+import { openSync, readlinkSync, statSync } from 'node:fs'
 import { readLateMounts, writeLateMounts } from '../bundle/late-mounts.ts'
 import { KataError } from '../errors.ts'
-import { closing, O_PATH, openAt, resolve, workingDirectory } from '../linux/files/open-at.ts'
+import { closing, O_PATH, openAt, resolve } from '../linux/files/open-at.ts'
 import { SyscallError } from '../linux/libc.ts'
-import { enterMountNamespace } from '../linux/mounts/enter-namespace.ts'
 import { mountPoints, unmount } from '../linux/mounts/mount.ts'
-import { attachTreeAt, cloneTree } from '../linux/mounts/mount-tree.ts'
 import { isBind } from '../oci/mounts.ts'
 import type { OciSpec } from '../oci/spec.ts'
+
+export interface LateContainer {
+  readonly id: string
+  readonly spec: Pick<OciSpec, 'root' | 'mounts'>
+  readonly bundle: string
+}
+
+/** Copies the mounts that the bundle lists out of the namespace of `client`. Resolves with the one that failed and its errno. */
+export type MountShower = (
+  bundle: string,
+  client: number,
+) => Promise<{ readonly point: string; readonly errno: string } | undefined>
 
 /** What a container mounts of the client's namespace. */
 export function mountedSources({ root, mounts = [] }: Pick<OciSpec, 'root' | 'mounts'>): string[] {
@@ -22,46 +33,34 @@ export function mountedSources({ root, mounts = [] }: Pick<OciSpec, 'root' | 'mo
   return sources.filter((source) => source.startsWith('/'))
 }
 
-/** The mounts on the way to `sources` that process `pid` does not see; what is mounted below them is not listed. */
-export function hiddenMounts(sources: readonly string[], pid: number): string[] {
-  const points = [...new Set(mountPoints())].sort((one, other) => one.length - other.length)
+/** The mounts of process `client` on the way to `sources` that this process does not see; what is mounted below them is not listed. */
+export function hiddenMounts(sources: readonly string[], client: number): string[] {
+  const root = `/proc/${client}/root`
+  const points = [...new Set(mountPoints(client))].sort((one, other) => one.length - other.length)
   const hidden = sources.flatMap((source) => {
-    const path = realPath(source)
+    const path = realPath(root, source)
     const way = path === undefined ? [] : points.filter((point) => isAtOrBelow(path, point))
-    return way.find((point) => !isSame(point, `/proc/${pid}/root${point}`)) ?? []
+    return way.find((point) => !isSame(`${root}${point}`, point)) ?? []
   })
   return [...new Set(hidden)]
 }
 
 /**
- * Shows the container of `bundle` the mounts of the calling process that the shim `pid` does not see, and notes them in the bundle. If there
- * are any, the calling process is in the shim's namespace from then on.
+ * In the shim: shows it the mounts of its client that a container is made of and that it does not see, and notes them in the bundle.
  *
+ * @param client the process that asks for the container.
  * @throws KataError SHARE_SOURCE_HIDDEN when that is not possible.
  */
-export function showLateMounts(
-  { spec, bundle, container }: { spec: OciSpec; bundle: string; container: string },
-  pid: number,
-): void {
-  const points = hiddenMounts(mountedSources(spec), pid)
+export async function showLateMounts(
+  { id, spec, bundle }: LateContainer,
+  client: number,
+  show: MountShower,
+): Promise<void> {
+  const points = hiddenMounts(mountedSources(spec), client)
   if (points.length === 0) return
   writeLateMounts(bundle, points)
-  let point = points[0]!
-  try {
-    const trees = points.map((at) => {
-      point = at
-      return { at, tree: closing(locate(at), (fd) => cloneTree(fd, { recursive: true })) }
-    })
-    enterMountNamespace(pid)
-    for (const { at, tree } of trees) {
-      point = at
-      closing(locate(at), (fd) => attachTreeAt(tree, fd))
-      closeSync(tree)
-    }
-  } catch (cause) {
-    if (!(cause instanceof SyscallError)) throw cause
-    throw new KataError('SHARE_SOURCE_HIDDEN', { container, point, errno: cause.errno }, { cause })
-  }
+  const failure = await show(bundle, client)
+  if (failure !== undefined) throw new KataError('SHARE_SOURCE_HIDDEN', { container: id, ...failure })
 }
 
 /**
@@ -73,24 +72,23 @@ export function leaveLateRootfs(bundle: string, { root }: Pick<OciSpec, 'root'>)
   if (path !== undefined && readLateMounts(bundle).includes(path)) unmount(path)
 }
 
-/** Without following links: a pod may have made them. */
-const locate = (point: string): number =>
-  openAt(workingDirectory, point, O_PATH, resolve.noSymlinks | resolve.noMagiclinks)
-
-/** Undefined for a source that is not there; making the container says so. */
-function realPath(path: string): string | undefined {
+/** Links are followed as the client would. Undefined for a source that is not there; making the container says so. */
+function realPath(root: string, source: string): string | undefined {
   try {
-    return realpathSync(path)
-  } catch {
-    return undefined
+    return closing(openSync(root, O_PATH), (directory) =>
+      closing(openAt(directory, source, O_PATH, resolve.inRoot), (fd) => readlinkSync(`/proc/self/fd/${fd}`)),
+    )
+  } catch (error) {
+    if (error instanceof SyscallError) return undefined
+    throw error
   }
 }
 
 const isAtOrBelow = (path: string, point: string) => `${path}/`.startsWith(point === '/' ? '/' : `${point}/`)
 
 /** Whether both paths are one file of one file system, as far as they can be looked at. */
-function isSame(one: string, other: string): boolean {
-  const [ours, theirs] = [one, other].map((path) => {
+function isSame(theirs: string, ours: string): boolean {
+  const [one, other] = [theirs, ours].map((path) => {
     try {
       const { dev, ino } = statSync(path, { bigint: true })
       return `${dev}:${ino}`
@@ -98,5 +96,5 @@ function isSame(one: string, other: string): boolean {
       return undefined
     }
   })
-  return ours === undefined || ours === theirs
+  return one === undefined || one === other
 }

@@ -30,6 +30,10 @@ export async function shimMain(argv: readonly string[]): Promise<number> {
         const { tearDownShim } = await import('./teardown.ts')
         return await tearDownShim(flags)
       }
+      case 'show-mounts': {
+        const { showMounts } = await import('./show-mounts.ts')
+        return showMounts(flags)
+      }
       case 'serve': {
         const { serveShim } = await import('./daemon/serve.ts')
         return await serveShim(flags)

@@ -14,7 +14,7 @@ export function spawnSelf(
     bundle: string
     cwd: string
     env?: Record<string, string>
-    stdio: ['ignore', number, number, ...number[]]
+    stdio: ['ignore', number | 'ignore', number | 'pipe', ...number[]]
   },
 ): Bun.Subprocess {
   const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env

@@ -5,24 +5,21 @@
 import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { replaceFile } from '../bundle/read-file.ts'
-import { readShimProcess, writeShimProcess } from '../bundle/shim-process.ts'
+import { writeShimProcess } from '../bundle/shim-process.ts'
 import { KataError } from '../errors.ts'
 import { checked, libc, SyscallError } from '../linux/libc.ts'
 import { mount, mountFlags } from '../linux/mounts/mount.ts'
 import { raiseDescriptorLimit } from '../linux/processes/descriptor-limit.ts'
-import { isAlive, processRef } from '../linux/processes/proc.ts'
+import { processRef } from '../linux/processes/proc.ts'
 import { isListening, listenUnix } from '../linux/sockets/socket.ts'
-import { silentLogger } from '../log.ts'
 import { podOf } from '../oci/annotations.ts'
 import { readBundleSpec } from '../oci/bundle.ts'
 import { takeShimScore } from '../rootless/jail/oom-score.ts'
 import { dropRights } from '../rootless/shim-rights.ts'
-import { defaultRunDir, sandboxKey, sandboxPaths } from '../sandbox/records/paths.ts'
-import { tasksOf } from '../sandbox/records/task-records.ts'
+import { defaultRunDir, sandboxKey } from '../sandbox/records/paths.ts'
 import { mostDescriptors } from '../sharing/virtiofsd/command.ts'
 import { parseBootstrap, readInput } from './bootstrap.ts'
 import type { ShimFlags } from './flags.ts'
-import { showLateMounts } from './late-mounts.ts'
 import { writeRuntimeOptions } from './sandbox/runtime-options.ts'
 import { spawnSelf } from './self.ts'
 
@@ -36,7 +33,7 @@ export function shimSocketPath(runDir: string, namespace: string, sandboxId: str
 /**
  * Prints the address of the shim for the bundle in `cwd`. It starts a shim, unless the bundle's container belongs to a pod that has one.
  *
- * @throws KataError POD_SHIM_GONE, SHIM_EXISTS, SHARE_SOURCE_HIDDEN.
+ * @throws KataError POD_SHIM_GONE, SHIM_EXISTS.
  */
 export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
@@ -56,19 +53,8 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   }
   // containerd reads this file when it restarts; without it the task would be lost.
   replaceFile(bundleFile(cwd, 'address'), address)
-  const shim = sandboxId === flags.id ? undefined : shimOfPod(runDir, flags.namespace, sandboxId)
-  if (spec !== undefined && shim !== undefined)
-    showLateMounts({ spec, bundle: cwd, container: flags.id }, shim)
   writeSync(1, bootstrap.answer(address))
   return 0
-}
-
-/** Its pid, where the pod has been made by a task; undefined when it has ended. */
-function shimOfPod(runDir: string, namespace: string, sandboxId: string): number | undefined {
-  const tasks = tasksOf(sandboxPaths(runDir, namespace, sandboxId), silentLogger)
-  const bundle = tasks.find(({ id }) => id === sandboxId)?.bundle
-  const shim = bundle === undefined ? undefined : readShimProcess(bundle)
-  return shim !== undefined && isAlive(shim) ? shim.pid : undefined
 }
 
 /** @throws KataError SHIM_EXISTS. */

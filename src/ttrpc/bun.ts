@@ -134,10 +134,13 @@ export interface Listener {
   stop(): void
 }
 
-/** Listens on a path, or on a listening descriptor that was inherited, and hands every connection over. */
+/**
+ * Listens on a path, or on a listening descriptor that was inherited, and hands every connection over, with its descriptor for who wants to
+ * ask the kernel about it.
+ */
 export function listen(
   where: { readonly unix: string } | { readonly fd: number },
-  onConnection: (transport: Transport) => void,
+  onConnection: (transport: Transport, fd: number) => void,
 ): Listener {
   const listener = Bun.listen<SocketTransport>({
     ...(where as { unix: string }),
@@ -148,7 +151,7 @@ export function listen(
         const transport = new SocketTransport()
         transport.opened(socket as Socket<unknown>)
         socket.data = transport
-        onConnection(transport)
+        onConnection(transport, (socket as unknown as { fd: number }).fd)
       },
     },
   })

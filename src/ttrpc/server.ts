@@ -16,6 +16,8 @@ export interface ServeOptions {
   readonly toStatus?: (error: unknown, metadata: CallContext['metadata']) => Status | undefined
   /** Told of every error a handler threw and of the one that ended the connection. */
   readonly onError?: (error: unknown, call?: { service: string; method: string }) => void
+  /** The process at the other end, for handlers; this package does not look at it. */
+  readonly peer?: number
   /** Calls at one time on this connection; more answer `resource_exhausted`. */
   readonly maxInFlight?: number
 }
@@ -136,6 +138,7 @@ class Server implements ServerConnection {
     const context: CallContext = {
       metadata: request.metadata,
       timeoutMs: request.timeoutMs,
+      peer: this.#options.peer,
       onCancel: (handler) => {
         onCancel.push(handler)
       },

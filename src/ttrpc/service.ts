@@ -6,6 +6,8 @@ export interface CallContext {
   readonly metadata: ReadonlyMap<string, string>
   /** Time the caller gives in milliseconds; when it is over the caller has its answer (`deadline_exceeded`). */
   readonly timeoutMs: number | undefined
+  /** {@link ServeOptions.peer}. */
+  readonly peer?: number | undefined
   /** Calls `handler` once when the caller no longer waits for the answer: the deadline has passed, or the connection is closed. */
   onCancel(handler: (reason: TtrpcError) => void): void
 }

@@ -11,8 +11,11 @@ export const workingDirectory = -100
 /** O_PATH of open(2): a location, not what is there. It opens nothing, so a FIFO or a device does not mind. */
 export const O_PATH = 0o10000000
 
-/** Refusals of openat2(2): another mount (EXDEV), symbolic links (ELOOP), a way above the directory (EXDEV). */
-export const resolve = { noXdev: 1, noMagiclinks: 2, noSymlinks: 4, beneath: 8 } as const
+/**
+ * Refusals of openat2(2): another mount (EXDEV), symbolic links (ELOOP), a way above the directory (EXDEV). With `inRoot` nothing is above
+ * the directory: it is `/`.
+ */
+export const resolve = { noXdev: 1, noMagiclinks: 2, noSymlinks: 4, beneath: 8, inRoot: 16 } as const
 
 /**
  * Opens `path`, seen from the open directory `from`. `rules` is a bitwise or of {@link resolve}. The caller closes the descriptor.

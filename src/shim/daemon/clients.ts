@@ -1,5 +1,6 @@
 /** The connections of the shim's clients. */
 import { KataError } from '../../errors.ts'
+import { peerOf } from '../../linux/sockets/peer.ts'
 import type { Logger } from '../../log.ts'
 import { DirectVolumesDefinition } from '../../protocol/direct-volumes.ts'
 import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.ts'
@@ -36,10 +37,11 @@ export function serveClients(fd: number, { pod, tasks, sandbox }: ShimServices, 
   const busy = collectWhenIdle(() => Bun.gc(true))
   busy()
   let count = 0
-  const listener = listen({ fd }, (transport) => {
+  const listener = listen({ fd }, (transport, connection) => {
     count++
+    const { pid: peer } = peerOf(connection)
     const onError = (error: unknown, call?: { method: string }) => logFailure(log, error, call)
-    void serve(watched(transport, busy), services, { toStatus, onError }).closed.then(() => count--)
+    void serve(watched(transport, busy), services, { toStatus, onError, peer }).closed.then(() => count--)
   })
   return { count: () => count, stop: () => listener.stop() }
 }

@@ -8,6 +8,7 @@ import { removeTaskRecord, writeTaskRecord } from '../../sandbox/records/task-re
 import { isOwnClient, type ShimFlags } from '../flags.ts'
 import { readRuntimeOptions } from '../sandbox/runtime-options.ts'
 import { SandboxService } from '../sandbox/sandbox-service.ts'
+import { showMountsApart } from '../show-mounts.ts'
 import { shimSocketPath } from '../start.ts'
 import { logEvents } from '../task/event-log.ts'
 import { createPublisher, type EventPublisher, noEvents } from '../task/publisher.ts'
@@ -34,6 +35,7 @@ export function makeServices(flags: ShimFlags, runDir: string, log: Logger): Shi
     ...{ pod, events, records: recordsOf(flags, runDir), log },
     clientReturns: !isOwnClient(flags),
     complete: (spec) => sandbox.complete(spec),
+    showMounts: (bundle, client) => showMountsApart(flags, bundle, client),
   })
   const sandbox = new SandboxService({
     pod,

@@ -9,7 +9,7 @@ import type { CreateTaskRequest, CreateTaskResponse } from '../../protocol/gener
 import type { Container } from '../../sandbox/container.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import type { CallContext, TtrpcError } from '../../ttrpc/ttrpc.ts'
-import { leaveLateRootfs } from '../late-mounts.ts'
+import { leaveLateRootfs, showLateMounts } from '../late-mounts.ts'
 import { execsEndMs } from './delete-task.ts'
 import { taskEvents } from './events.ts'
 import { makeProcess, publishExit } from './make-process.ts'
@@ -20,13 +20,15 @@ import type { TaskContext } from './task-context.ts'
 export async function createTask(
   context: TaskContext,
   request: CreateTaskRequest,
-  call?: Pick<CallContext, 'onCancel'>,
+  call?: Pick<CallContext, 'onCancel' | 'peer'>,
 ): Promise<CreateTaskResponse> {
   const { pod, tasks } = context
   const { id } = request
   if (tasks.has(id)) throw new KataError('TASK_EXISTS', { id })
   const asked = readContainer(context, request)
   if (id === pod.id) call?.onCancel((reason) => giveUp(context, reason))
+  else if (context.showMounts !== undefined && call?.peer !== undefined)
+    await showLateMounts(asked, call.peer, context.showMounts)
   const sandbox = await pod.sandboxFor(request, asked)
   try {
     const container = await sandbox

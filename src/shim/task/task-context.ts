@@ -2,6 +2,7 @@ import type { Logger } from '../../log.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { KillLimits } from '../daemon/after-kill.ts'
 import type { Pod } from '../daemon/pod.ts'
+import type { MountShower } from '../late-mounts.ts'
 import type { EventPublisher } from './publisher.ts'
 import type { TaskTable } from './task-table.ts'
 
@@ -11,6 +12,8 @@ export interface TaskContext {
   readonly tasks: TaskTable
   readonly events: EventPublisher
   readonly log: Logger
+  /** Copies mounts of the client's that the shim does not see. */
+  readonly showMounts?: MountShower
   /** Adds to the specification of a container what its pod gives it. */
   readonly complete?: (spec: OciSpec) => OciSpec
   /**

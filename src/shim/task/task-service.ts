@@ -71,7 +71,7 @@ export class TaskService {
 
   create(
     request: api.CreateTaskRequest,
-    call?: Pick<CallContext, 'onCancel'>,
+    call?: Pick<CallContext, 'onCancel' | 'peer'>,
   ): Promise<api.CreateTaskResponse> {
     return createTask(this.#context, request, call)
   }
