@@ -111,7 +111,8 @@ describe.each(sharing)('a root file system on a disk, shared_fs = "%s"', (shared
   // With three disks or more at once, of the few that Firecracker has.
   const noErofs = vmm.driver === 'firecracker' ? ' (skipped: Firecracker has too few drives)' : ''
   describe.skipIf(noErofs !== '')(`layers of type erofs${noErofs}`, () => {
-    const [base, top] = [join(area.path, 'base.erofs'), join(area.path, 'top.erofs')]
+    const at = (name: string) => join(area.path, `${sharedFs}-${name}`)
+    const [base, top] = [at('base.erofs'), at('top.erofs')]
     const layer = (source: string, ...more: string[]): RootfsMount => ({
       ...{ type: 'erofs', source, options: ['ro', 'loop', ...more] },
     })
@@ -122,7 +123,7 @@ describe.each(sharing)('a root file system on a disk, shared_fs = "%s"', (shared
 
     beforeAll(() => {
       tool(['mkfs.erofs', '--quiet', base, pod.files])
-      const tree = join(area.path, 'top')
+      const tree = at('top')
       mkdirSync(tree)
       writeFileSync(join(tree, 'layered'), 'by the upper layer\n')
       // A whiteout: what is below it is gone.
@@ -131,7 +132,7 @@ describe.each(sharing)('a root file system on a disk, shared_fs = "%s"', (shared
     })
 
     test('below a disk for what is written: the host mounts none of them, and writes to none but that', async () => {
-      const disk = join(area.path, 'rwlayer.img')
+      const disk = at('rwlayer.img')
       makeExt4(disk, sizeMiB)
       const written = { type: 'ext4', source: disk, options: ['rw', 'loop'] }
       const recipe = overlay(
@@ -159,7 +160,7 @@ describe.each(sharing)('a root file system on a disk, shared_fs = "%s"', (shared
     })
 
     test('below a directory of the host: what is written goes to a sparse disk in it, which goes with the container', async () => {
-      const snapshot = join(area.path, 'snapshot-fs')
+      const snapshot = at('snapshot-fs')
       mkdirSync(snapshot, { mode: 0o755 })
       const recipe = overlay(`workdir=${snapshot}-work`, `upperdir=${snapshot}`, 'lowerdir={{ overlay 0 1 }}')
       await pod.add('upper', { rootfs: [layer(top), layer(base), recipe] })
@@ -179,7 +180,7 @@ describe.each(sharing)('a root file system on a disk, shared_fs = "%s"', (shared
       expect(read.stderr).toContain('Read-only file system')
       const merged = [layer(top, `device=${base}`), layer(base), both]
       await expect(pod.add('merged', { rootfs: merged })).rejects.toThrow('ROOTFS_LAYERS')
-      const bad = join(area.path, 'bad.erofs')
+      const bad = at('bad.erofs')
       writeFileSync(bad, Buffer.alloc(8192, 0xa5))
       await expect(pod.add('bad-layer', { rootfs: [layer(bad), layer(base), both] })).rejects.toThrow(
         /DISK_UNMOUNTABLE.*erofs/,

@@ -22,7 +22,12 @@ describe('a pod with shared_fs = "none"', () => {
     writeFileSync(`${config}/..one/key`, 'one')
     symlinkSync('..one', `${config}/..data`)
     symlinkSync('..data/key', `${config}/key`)
-    writeFileSync(configuration, shippedConfiguration().replace(/^shared_fs = .*$/m, 'shared_fs = "none"'))
+    writeFileSync(
+      configuration,
+      shippedConfiguration()
+        .replace(/^shared_fs = .*$/m, 'shared_fs = "none"')
+        .replace('kernel_modules = []', 'kernel_modules = ["dummy numdummies=2", "xfs"]'),
+    )
     before = hostState(kata.runDir)
     const flags = ['--config', configuration, '-v', `${config}:/config:ro`]
     const started = await kata.call(['run', '-d', '--name', 'pod', ...flags, '--', 'sleep', '300'])
@@ -36,6 +41,11 @@ describe('a pod with shared_fs = "none"', () => {
   test('no virtiofsd runs, and the guest has no share', async () => {
     expect((await kata.inspect('pod')).sandbox.virtiofsdPids).toEqual([])
     expect((await shell('grep -c virtiofs /proc/mounts')).stdout).toBe('0\n')
+  })
+
+  test('the kernel modules that the configuration names are copied, with what they need, and loaded', async () => {
+    const loaded = (await shell('cat /proc/modules')).stdout.split('\n').map((line) => line.split(' ')[0])
+    expect(loaded).toEqual(expect.arrayContaining(['dummy', 'xfs', 'libcrc32c']))
   })
 
   test('the root file system is the image on a disk, under another that takes writes', async () => {

@@ -165,7 +165,7 @@ export class Containers {
     { rootfs, passed, disks, mounts }: Carried,
     processes: SharedProcesses,
   ): Promise<void> {
-    const { agent, agentFacts, config } = this.#parts
+    const { agent, agentFacts, config, modules } = this.#parts
     const { disableGuestSeccomp, createContainerTimeout } = config.runtime
     const forGuest = guestSpec(spec, {
       ...{ containerId: id, bundle, rights, disableGuestSeccomp },
@@ -177,6 +177,7 @@ export class Containers {
     const own = rootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
     const storages = [...own, ...mounts.storages, ...disks.storages]
     requireSubpaths(storages, id, agentFacts)
+    await modules.bring(storages.map(({ fstype }) => fstype))
     const request = {
       ...{ containerId: id, execId: id, oci: toAgentSpec(forGuest), storages },
       devices: [...disks.devices, ...passed.devices],

@@ -13,6 +13,7 @@ import type { SandboxNetwork } from './network/network.ts'
 import type { SandboxPaths } from './records/paths.ts'
 import type { CpuPlacement } from './size/cpu-placement.ts'
 import type { MachineSizer } from './size/machine-sizer.ts'
+import type { ModuleBringer } from './storage/brought-modules.ts'
 import type { Disks } from './storage/disks.ts'
 
 /** The process by which clients know the pod: the holder of its network namespace, if there is one; else its VMM. */
@@ -31,6 +32,7 @@ export interface SandboxParts {
   readonly vmmProcess: ProcessRef
   readonly share: Share
   readonly disks: Disks
+  readonly modules: ModuleBringer
   readonly network: SandboxNetwork
   readonly agent: AgentConnection
   readonly agentFacts: AgentFacts

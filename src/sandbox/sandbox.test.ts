@@ -9,6 +9,7 @@ import { CgroupStats } from '../protocol/generated/agent.ts'
 import { MachineEnd } from './end/machine-end.ts'
 import { Sandbox } from './sandbox.ts'
 import type { SandboxParts } from './sandbox-parts.ts'
+import { noBringer } from './storage/brought-modules.ts'
 
 const never = new Promise<never>(() => {})
 const nothing = async () => {}
@@ -113,6 +114,7 @@ test.each([
     vmm: {},
     vmmProcess: { pid: 7 },
     share: { idMap: undefined, addRootfs: async () => ({ path: '/rootfs', storages: [] }) },
+    modules: noBringer,
     cpus: { place: nothing, forget: nothing },
     sizer: { demand: nothing },
     hostUsage: () => usage(285n),

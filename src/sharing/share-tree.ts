@@ -71,7 +71,7 @@ export async function createExportedTree(
 }
 
 /** Where the guest's agent looks for it; no container's id begins with a dot. */
-const modulesEntry = '.kernel-modules'
+export const moduleArchiveName = '.kernel-modules'
 
 /**
  * Shows the guest the kernel modules of its image, a file that everybody may read. It needs no map of ids for that.
@@ -79,7 +79,7 @@ const modulesEntry = '.kernel-modules'
  * @throws SyscallError from mount(2) and its kin.
  */
 export async function showModules(ledger: Ledger, { entries }: ExportedTree, file: string): Promise<void> {
-  const target = `${entries}/${modulesEntry}`
+  const target = `${entries}/${moduleArchiveName}`
   const { ro, nosuid, nodev, noexec } = mountAttributes
   await makeFile(ledger, target, '')
   await mountAt(ledger, target, '', () => bind(file, target, ro | nosuid | nodev | noexec))

@@ -18,6 +18,7 @@ import { volumeStats } from '../sandbox/guest/volume-stats.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxParts } from '../sandbox/sandbox-parts.ts'
 import { startGuest } from '../sandbox/start/guest/start-guest.ts'
+import { noBringer } from '../sandbox/storage/brought-modules.ts'
 import { keepCopy } from '../sandbox/storage/copied-files.ts'
 import { messageBringer } from '../sandbox/storage/copied-message.ts'
 import { growInGuest } from '../sandbox/storage/grow-volume.ts'
@@ -62,7 +63,7 @@ const start: Use = (agent) => {
     { agent: others },
     {
       ...{ sandboxId: 's', hostname: 'h', shares: [], shmBytes: 65_536, dns: [], kernelModules: [] },
-      ...{ network, offlineVcpus: 1 },
+      ...{ network, offlineVcpus: 1, modules: noBringer },
     },
   )
 }

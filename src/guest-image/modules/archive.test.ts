@@ -11,6 +11,7 @@ import {
 } from '../../../guest/agent/src/devices/module-index.ts'
 import { moduleArchive } from './archive.ts'
 import type { KernelModule } from './collect.ts'
+import { cutArchive } from './cut-archive.ts'
 
 const xz = '\xfd7zXZ\0'
 let dir: string
@@ -80,4 +81,28 @@ test('equal modules give equal bytes, in whatever order they come', () => {
 test('a module that the guest could not unpack is refused by name', () => {
   const plain = module('a', [], [], '\x7fELF')
   expect(() => moduleArchive([plain], new Set(['a']))).toThrow('kernel module a')
+})
+
+test('a few of them are an archive of their own, which answers to no alias', () => {
+  const modules = [
+    module('erofs', ['crc'], ['fs-erofs']),
+    module('crc', [], [], `${xz}a longer body`),
+    ...[module('veth', [], ['rtnl-link-veth']), module('dm_mod')],
+  ]
+  const path = join(dir, 'archive')
+  writeFileSync(path, moduleArchive(modules, new Set(['erofs', 'veth', 'dm_mod'])))
+  const { index, bodies } = read(cutArchive(path, ['erofs', 'dm-mod', 'crc', 'tmpfs'])!)
+  expect(bodies('erofs')).toEqual([`${xz}a longer body`, `${xz}erofs`])
+  expect(bodies('dm_mod')).toEqual([`${xz}dm_mod`])
+  expect([bodies('crc'), bodies('veth')]).toEqual([undefined, undefined])
+  expect([resolveModules(index, 'fs-erofs'), resolveModules(index, 'erofs')]).toEqual([[], ['erofs']])
+  expect(cutArchive(path, ['crc', 'ext4'])).toBeUndefined()
+})
+
+test('a file that is no archive of modules is an error that names it', () => {
+  const path = join(dir, 'other')
+  writeFileSync(path, 'x'.repeat(headerLength))
+  expect(() => cutArchive(path, ['a'])).toThrow(path)
+  writeFileSync(path, '')
+  expect(() => cutArchive(path, ['a'])).toThrow(path)
 })

@@ -4,6 +4,7 @@ import type { SandboxPaths } from '../records/paths.ts'
 import type { Sandbox } from '../sandbox.ts'
 import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { planMachine } from '../size/sizing.ts'
+import { moduleBringer, noBringer } from '../storage/brought-modules.ts'
 import { assembleSandbox } from './assemble.ts'
 import { bootGuest, setUpGuest } from './guest/boot-guest.ts'
 import { type StartHost, thisHost } from './host.ts'
@@ -67,16 +68,18 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
 
   const end = watchMachine({ id, program: config.hypervisor.path, vmm, cgroups, share, signal })
   const agent = await connectToGuest(host, vmm, { end, log, signal })
+  const bringer =
+    share === undefined && modules !== undefined ? moduleBringer(agent.agent, modules) : noBringer
   await bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
   const agentFacts = await setUpGuest(
     { vmm, agent, end },
     request,
-    { share, network: devices.network },
+    { share, network: devices.network, modules: bringer },
     timings,
   )
 
   const started = { shim, vmmProcess, assets, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
   const parts = { id, config, identity, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
-  return await assembleSandbox({ ...parts, cgroups, plan, served: share, signal })
+  return await assembleSandbox({ ...parts, cgroups, plan, served: share, modules: bringer, signal })
 }

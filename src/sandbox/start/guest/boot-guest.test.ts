@@ -3,6 +3,7 @@ import type { AgentConnection } from '../../../agent/connection.ts'
 import { startKataAgent } from '../../../agent/kata-agent.double.ts'
 import type { RuntimeConfig } from '../../../config/config.ts'
 import { settled } from '../../../time.double.ts'
+import { noBringer } from '../../storage/brought-modules.ts'
 import { HostDouble } from '../doubles/host.double.ts'
 import { VmmDouble } from '../doubles/vmm.double.ts'
 import { watchMachine } from '../machine/agent.ts'
@@ -40,7 +41,12 @@ class Machine implements Disposable {
     const { config } = this.request
     const request = { ...this.request, config: { ...config, runtime: { ...config.runtime, ...changed } } }
     const network = { interfaces: [], routes: [], neighbours: [] }
-    return setUpGuest({ vmm, agent, end }, request, { share: undefined, network }, timings)
+    return setUpGuest(
+      { vmm, agent, end },
+      request,
+      { share: undefined, network, modules: noBringer },
+      timings,
+    )
   }
 
   giveUp(reason: Error): void {

@@ -10,6 +10,7 @@ import { machineModules } from '../../../vmm/machine/guest-modules.ts'
 import { lastWords } from '../../../vmm/monitor/end-error.ts'
 import type { Vmm } from '../../../vmm/vmm.ts'
 import type { MachineEnd } from '../../end/machine-end.ts'
+import type { ModuleBringer } from '../../storage/brought-modules.ts'
 import { shareDevices } from '../../storage/share-attachments.ts'
 import type { ServedShare } from '../../storage/start-share.ts'
 import type { SandboxRequest } from '../request.ts'
@@ -58,13 +59,22 @@ export async function setUpGuest(
     end,
   }: Pick<GuestMachine, 'agent' | 'end'> & { readonly vmm: Pick<Vmm, 'offlineVcpus' | 'consoleTail'> },
   request: Pick<SandboxRequest, 'id' | 'hostname' | 'shmBytes' | 'network' | 'config'>,
-  { share, network }: { readonly share: ServedShare | undefined; readonly network: NetworkFacts },
+  {
+    share,
+    network,
+    modules,
+  }: {
+    readonly share: ServedShare | undefined
+    readonly network: NetworkFacts
+    readonly modules: ModuleBringer
+  },
   { measure }: Pick<Timings, 'measure'>,
 ): Promise<AgentFacts> {
   const { id, hostname, shmBytes, config } = request
   const start = {
     ...{ sandboxId: id, hostname, shmBytes, network, dns: request.network.dns },
     shares: shareDevices(share),
+    modules,
     kernelModules: [...machineModules(config.hypervisor), ...config.agent.kernelModules],
     offlineVcpus: vmm.offlineVcpus,
   }

@@ -4,6 +4,7 @@ import type { AgentConnection } from '../../../agent/connection.ts'
 import type { NetworkFacts } from '../../../network/facts.ts'
 import type { SharePlace } from '../../../sharing/share.ts'
 import { tellNetwork } from '../../guest/guest-network.ts'
+import type { ModuleBringer } from '../../storage/brought-modules.ts'
 import { shmStorage } from '../../storage/shm.ts'
 
 export interface GuestStart {
@@ -17,6 +18,7 @@ export interface GuestStart {
   /** Lines of resolv.conf for the guest itself. */
   readonly dns: readonly string[]
   readonly kernelModules: readonly string[]
+  readonly modules: ModuleBringer
   /** Processors to bring online now: the machine boots with one, which is quicker. */
   readonly offlineVcpus: number
 }
@@ -40,13 +42,16 @@ export async function startGuest(
   ])
   doing('set up its network')
   await tellNetwork(agent, start.network)
+  doing('take the kernel modules that it is to load')
+  const kernelModules = start.kernelModules.map(parseModule)
+  await start.modules.bring(kernelModules.map(({ name }) => name))
   doing('mount what its sandbox needs and load its kernel modules')
   await agent.createSandbox({
     sandboxId: start.sandboxId,
     hostname: start.hostname.slice(0, maxHostname),
     storages: [...start.shares.map(shareStorage), shmStorage(start.shmBytes)],
     dns: [...start.dns],
-    kernelModules: start.kernelModules.map(parseModule),
+    kernelModules,
   })
   doing('say what its agent can do')
   const facts = await askAgent(agent)
