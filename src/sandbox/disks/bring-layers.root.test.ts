@@ -61,6 +61,18 @@ test('layers can only be read, the disk above them be written, and the overlay c
   expect(path).toBe(storages[3]!.mountPoint)
 })
 
+test('files of merged layers are disks of their own, which the guest is told in their order', async () => {
+  const merged = { ...layer('2'), options: ['ro', 'loop', `device=${dir}/1`, `device=${dir}/rw`] }
+  const bind = { type: 'format/bind', source: '{{ mount 0 }}', options: ['ro', 'rbind'] }
+  const layers = layeredRootfs([merged, bind], 'web', guestPlaces('web')) as LayeredRootfs
+  const { path, storages } = await bringLayers(tools(), 'web', layers)
+  expect(attached.map(({ name, access }) => [name, access])).toEqual(
+    ['2', '1', 'rw'].map((name) => [name, ro!]),
+  )
+  const options = ['ro', 'device=scsi:0:2', 'device=scsi:0:3']
+  expect(storages).toEqual([{ driver: 'scsi', source: '0:1', fstype: 'erofs', options, mountPoint: path }])
+})
+
 test('an upper directory of the host has a sparse disk until the container is gone', async () => {
   const recipe = ['lowerdir={{ overlay 0 1 }}', `upperdir=${dir}/fs`, `workdir=${dir}/work`]
   // Of an earlier container, after a crash.

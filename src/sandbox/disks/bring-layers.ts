@@ -15,7 +15,7 @@ import {
   removeOldImages,
 } from './empty-dir-image.ts'
 import { fileSystemOptions, guestStorage, isDirect, placeOf } from './guest-disk.ts'
-import type { GuestPlaces, LayeredRootfs } from './layered-rootfs.ts'
+import type { GuestPlaces, LayerDisk, LayeredRootfs } from './layered-rootfs.ts'
 
 export interface LayerTools {
   readonly disks: Pick<Disks, 'attach'>
@@ -63,12 +63,20 @@ export async function bringLayers(
 async function attachLayer(
   { disks, hypervisor }: LayerTools,
   container: string,
-  { type, source, options, guestPath }: LayeredRootfs['disks'][number],
+  { type, source, options, devices, guestPath }: LayerDisk,
 ): Promise<GuestStorage> {
   const readonly = type === 'erofs'
-  using disk = findDiskAt(source, {}, container)
-  const { address } = await disks.attach(container, disk, { readonly, direct: isDirect(hypervisor) })
+  const attach = async (path: string) => {
+    using disk = findDiskAt(path, {}, container)
+    return (await disks.attach(container, disk, { readonly, direct: isDirect(hypervisor) })).address
+  }
+  const address = await attach(source)
   const others = fileSystemOptions(options).filter((word) => word !== 'ro' && word !== 'rw')
+  // Our agent puts the node in the place of the disk's.
+  for (const path of devices) {
+    const place = await attach(path)
+    others.push(`device=${place.driver}:${placeOf(place)}`)
+  }
   return {
     ...{ driver: address.driver, source: placeOf(address), fstype: type },
     ...{ options: [readonly ? 'ro' : 'rw', ...others], mountPoint: guestPath },

@@ -27,7 +27,7 @@ describe('what containerd’s erofs snapshotter hands over', () => {
   test('layers below a disk for what is written', () => {
     const mounts = [rwLayer, erofs('2'), erofs('1')]
     expect(read(...mounts, overlay(...blockUpper, 'lowerdir={{ overlay 1 2 }}', 'index=off'))).toEqual({
-      disks: mounts.map((mount, index) => ({ ...mount, guestPath: at(index) })),
+      disks: mounts.map((mount, index) => ({ ...mount, guestPath: at(index), devices: [] })),
       overlay: [
         `lowerdir=${at(1)}:${at(2)}`,
         `upperdir=${at(0)}/upper`,
@@ -52,6 +52,21 @@ describe('what containerd’s erofs snapshotter hands over', () => {
     })
   })
 
+  test('merged layers, alone and below one that came later: their files, in the order that their table has', () => {
+    const merged = {
+      ...{ type: 'erofs', source: '/snapshots/2/fsmeta.erofs' },
+      options: ['ro', 'loop', 'device=/snapshots/1/layer.erofs', 'device=/snapshots/2/layer.erofs'],
+    }
+    const devices = ['/snapshots/1/layer.erofs', '/snapshots/2/layer.erofs']
+    const alone = read(rwLayer, merged, overlay(...blockUpper, 'lowerdir={{ mount 1 }}'))
+    expect(alone?.disks[1]).toEqual({ ...merged, options: ['ro', 'loop'], devices, guestPath: at(1) })
+    expect(alone?.overlay[0]).toBe(`lowerdir=${at(1)}`)
+    const below = read(rwLayer, erofs('3'), merged, overlay(...blockUpper, 'lowerdir={{ overlay 1 2 }}'))
+    expect(below?.disks.map((disk) => disk.devices)).toEqual([[], [], devices])
+    const view = read(merged, { type: 'format/bind', source: '{{ mount 0 }}', options: ['ro', 'rbind'] })
+    expect([view?.disks[0]?.devices, view?.overlay]).toEqual([devices, []])
+  })
+
   test('layers that are only read, in either order, and one alone', () => {
     const both = [erofs('2'), erofs('1')]
     expect(read(...both, overlay('lowerdir={{ overlay 0 1 }}'))?.overlay).toEqual([
@@ -63,7 +78,7 @@ describe('what containerd’s erofs snapshotter hands over', () => {
     expect(
       read(erofs('1'), { type: 'format/bind', source: '{{ mount 0 }}', options: ['ro', 'rbind'] }),
     ).toEqual({
-      ...{ disks: [{ ...erofs('1'), guestPath: at(0) }], overlay: [] },
+      ...{ disks: [{ ...erofs('1'), guestPath: at(0), devices: [] }], overlay: [] },
     })
   })
 
@@ -84,7 +99,16 @@ test.each<[string, RootfsMount[]]>([
 
 const lower = 'lowerdir={{ mount 0 }}'
 test.each<[string, RootfsMount[], RegExp]>([
-  ['merged layers', [erofs('1', 'device=/snapshots/1/layer.erofs'), overlay(lower)], /device=/],
+  [
+    'a file of merged layers without its directory',
+    [erofs('1', 'device=layer.erofs'), overlay(lower)],
+    /device=/,
+  ],
+  [
+    'an ext4 with other files',
+    [{ ...rwLayer, options: ['rw', 'device=/l'] }, erofs('1'), overlay(lower)],
+    /device=/,
+  ],
   ['layers to be verified', [erofs('1', 'X-containerd.dmverity=/m'), overlay(lower)], /dm-verity/],
   ['an option that is not known', [erofs('1', 'X-containerd.new=1'), overlay(lower)], /X-containerd.new/],
   ['a disk still to be made', [{ ...rwLayer, type: 'mkfs/ext4' }, erofs('1'), overlay(lower)], /mkfs\/ext4/],

@@ -5,9 +5,16 @@
 import { KataError } from '../../errors.ts'
 import type { RootfsMount } from '../../sharing/share.ts'
 
+export interface LayerDisk extends RootfsMount {
+  /** Where the guest mounts it. */
+  readonly guestPath: string
+  /** Files that its data is in, in the order of its table of devices: those of merged layers, whose own file tells of names and modes alone. */
+  readonly devices: readonly string[]
+}
+
 export interface LayeredRootfs {
-  /** Disks in the order of the mounts, each with where the guest mounts it. */
-  readonly disks: readonly (RootfsMount & { readonly guestPath: string })[]
+  /** Disks in the order of the mounts. */
+  readonly disks: readonly LayerDisk[]
   /** Options of the overlay, with paths in the guest; empty when the only layer is the root file system itself. */
   readonly overlay: readonly string[]
   /** Upper directory on the host, for whose files the guest has to get a disk. */
@@ -25,6 +32,8 @@ const lastTypes = ['overlay', 'bind']
 const transforms = ['format', 'mkdir']
 /** Options of overlay that mean the same in the guest. */
 const kept = /^(ro|rw|volatile|(index|metacopy|redirect_dir|nfs_export|xino)=[a-z_]+)$/
+const devicePrefix = 'device='
+const isDevice = (word: string) => word.startsWith(devicePrefix)
 /** mount(2) takes a page, with the final NUL. */
 const maxDataBytes = 4095
 
@@ -65,19 +74,19 @@ function baseType(type: string): string | undefined {
   return lastTypes.includes(base) && words.every((word) => transforms.includes(word)) ? base : undefined
 }
 
-function checkedDisk(mount: RootfsMount, refuse: Refuse): RootfsMount {
-  const { type, source, options } = mount
+function checkedDisk({ type, source, options }: RootfsMount, refuse: Refuse): Omit<LayerDisk, 'guestPath'> {
   if (type !== 'erofs' && type !== 'ext4')
     throw refuse(`${source} is of type ${type}, and neither erofs nor ext4`)
   if (type === 'ext4' && options.includes('ro'))
     throw refuse(`${source} is for what is written, and may only be read`)
-  if (options.some((word) => word.startsWith('device=')))
-    throw refuse(`${source} has its data in other files (device=): merged layers are not taken`)
+  const devices = options.filter(isDevice).map((word) => word.slice(devicePrefix.length))
+  if (devices.some((path) => type !== 'erofs' || !path.startsWith('/')))
+    throw refuse(`${source} has other files (device=), and only an erofs has some, by absolute paths`)
   if (options.some((word) => word.startsWith('X-containerd.dmverity=')))
     throw refuse(`${source} is to be verified by dm-verity, which the guest does not do`)
   const other = options.find((word) => word.startsWith('X-containerd.'))
   if (other !== undefined) throw refuse(`${source} has the option ${other}, which is not known`)
-  return mount
+  return { type, source, options: options.filter((word) => !isDevice(word)), devices }
 }
 
 /** What containerd's mount manager would fill in: `{{ mount 0 }}`, `{{ overlay 0 2 }}`. */

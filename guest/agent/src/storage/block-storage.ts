@@ -3,7 +3,7 @@ import { close, mount, open, readFile } from 'syscalls'
 import type { Storage } from '../../../../src/protocol/generated/agent.ts'
 import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 import { mountFlags } from '../boot/flags.ts'
-import { type BlockDevice, findBlockDevice } from '../devices/block-device.ts'
+import { type BlockDevice, blockDrivers, findBlockDevice } from '../devices/block-device.ts'
 import { loadModuleNamed } from '../devices/modules.ts'
 import { deadline, diskUnmountable } from '../errors.ts'
 import { errnoName, makeDirectories, openFlags, save } from '../system/files.ts'
@@ -17,6 +17,8 @@ const unmountMilliseconds = 30_000
 export interface MountedDisk extends BlockDevice {
   /** What a container may do with the disk itself, which is shown to it: letters of a device rule. */
   readonly shown?: string
+  /** Nodes of the other disks that the file system is on. */
+  readonly others?: readonly string[]
 }
 
 /**
@@ -29,7 +31,8 @@ export async function mountDisk(storage: Storage): Promise<MountedDisk> {
   const { driver, source, fstype, options, mountPoint, fsGroup } = storage
   const disk = await findBlockDevice(driver, source)
   const { node } = disk
-  const { flags, data } = splitMountOptions(options)
+  const { words, nodes } = await withNodes(options)
+  const { flags, data } = splitMountOptions(words)
   const readonly = (flags & mountFlags.readOnly) !== 0
   if (fstype === 'bind') {
     makeDirectories(mountPoint.slice(0, mountPoint.lastIndexOf('/')))
@@ -40,7 +43,22 @@ export async function mountDisk(storage: Storage): Promise<MountedDisk> {
   makeDirectories(mountPoint)
   mountFileSystem(node, mountPoint, fstype, flags, data)
   if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, readonly)
-  return disk
+  return { ...disk, others: nodes }
+}
+
+/** The options, with `device=DRIVER:PLACE`, another disk of the file system, as the kernel takes it: `device=/dev/sdb`. */
+async function withNodes(options: readonly string[]): Promise<{ words: string[]; nodes: string[] }> {
+  const words: string[] = []
+  const nodes: string[] = []
+  for (const option of options) {
+    const [, driver = '', place = ''] = /^device=([a-z]+):(.+)$/.exec(option) ?? []
+    if (blockDrivers.includes(driver)) {
+      const { node } = await findBlockDevice(driver, place)
+      nodes.push(node)
+      words.push(`device=${node}`)
+    } else words.push(option)
+  }
+  return { words, nodes }
 }
 
 /**

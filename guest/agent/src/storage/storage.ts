@@ -51,7 +51,7 @@ export async function unmountStorage({ mountPoint, disk, watch }: MountedStorage
   watch?.stop()
   if (watch === undefined) detach(mountPoint)
   else removeTree(mountPoint)
-  if (disk !== undefined) await diskUnused(disk.node)
+  for (const node of disk === undefined ? [] : [disk.node, ...(disk.others ?? [])]) await diskUnused(node)
 }
 
 /** A share may be plugged in only just before this call: the tag is unknown (EINVAL) until its driver has it. */
