@@ -34,7 +34,7 @@ export function mountedSources({ root, mounts = [] }: Pick<OciSpec, 'root' | 'mo
 }
 
 /** The mounts of process `client` on the way to `sources` that this process does not see; what is mounted below them is not listed. */
-export function hiddenMounts(sources: readonly string[], client: number): string[] {
+function hiddenMounts(sources: readonly string[], client: number): string[] {
   const root = `/proc/${client}/root`
   const points = [...new Set(mountPoints(client))].sort((one, other) => one.length - other.length)
   const hidden = sources.flatMap((source) => {
