@@ -28,7 +28,8 @@ const program = join(bundle, 'shim.ts')
 const source = (name: string) => JSON.stringify(join(import.meta.dir, name))
 const programText = `
   import { parseShimFlags } from ${source('flags.ts')}
-  import { hiddenMounts, leaveLateRootfs, showLateMounts } from ${source('late-mounts.ts')}
+  import { hiddenMounts } from ${source('hidden-mounts.ts')}
+  import { leaveLateRootfs, showLateMounts } from ${source('late-mounts.ts')}
   import { showMounts, showMountsApart } from ${source('show-mounts.ts')}
   if (process.argv.at(-1) === 'show-mounts') process.exit(showMounts(parseShimFlags(process.argv.slice(2))))
   const flags = parseShimFlags(['-namespace', 'n', '-id', 'pod', 'serve'])

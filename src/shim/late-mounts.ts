@@ -6,14 +6,12 @@
  * The shim looks when a container is made, because not every client runs `start` for each: containerd 2 connects to the pod's shim. Only a
  * process in the client's namespace can copy its mounts, so another one does (show-mounts.ts).
  */
-import { openSync, readlinkSync, statSync } from 'node:fs'
 import { readLateMounts, writeLateMounts } from '../bundle/late-mounts.ts'
 import { KataError } from '../errors.ts'
-import { closing, O_PATH, openAt, resolve } from '../linux/files/open-at.ts'
-import { SyscallError } from '../linux/libc.ts'
-import { mountPoints, unmount } from '../linux/mounts/mount.ts'
+import { unmount } from '../linux/mounts/mount.ts'
 import { isBind } from '../oci/mounts.ts'
 import type { OciSpec } from '../oci/spec.ts'
+import { hiddenMounts } from './hidden-mounts.ts'
 
 export interface LateContainer {
   readonly id: string
@@ -31,18 +29,6 @@ export type MountShower = (
 export function mountedSources({ root, mounts = [] }: Pick<OciSpec, 'root' | 'mounts'>): string[] {
   const sources = [root?.path ?? '', ...mounts.filter(isBind).map(({ source = '' }) => source)]
   return sources.filter((source) => source.startsWith('/'))
-}
-
-/** The mounts of process `client` on the way to `sources` that this process does not see; what is mounted below them is not listed. */
-function hiddenMounts(sources: readonly string[], client: number): string[] {
-  const root = `/proc/${client}/root`
-  const points = [...new Set(mountPoints(client))].sort((one, other) => one.length - other.length)
-  const hidden = sources.flatMap((source) => {
-    const path = realPath(root, source)
-    const way = path === undefined ? [] : points.filter((point) => isAtOrBelow(path, point))
-    return way.find((point) => !isSame(`${root}${point}`, point)) ?? []
-  })
-  return [...new Set(hidden)]
 }
 
 /**
@@ -70,31 +56,4 @@ export async function showLateMounts(
 export function leaveLateRootfs(bundle: string, { root }: Pick<OciSpec, 'root'>): void {
   const path = root?.path
   if (path !== undefined && readLateMounts(bundle).includes(path)) unmount(path)
-}
-
-/** Links are followed as the client would. Undefined for a source that is not there; making the container says so. */
-function realPath(root: string, source: string): string | undefined {
-  try {
-    return closing(openSync(root, O_PATH), (directory) =>
-      closing(openAt(directory, source, O_PATH, resolve.inRoot), (fd) => readlinkSync(`/proc/self/fd/${fd}`)),
-    )
-  } catch (error) {
-    if (error instanceof SyscallError) return undefined
-    throw error
-  }
-}
-
-const isAtOrBelow = (path: string, point: string) => `${path}/`.startsWith(point === '/' ? '/' : `${point}/`)
-
-/** Whether both paths are one file of one file system, as far as they can be looked at. */
-function isSame(theirs: string, ours: string): boolean {
-  const [one, other] = [theirs, ours].map((path) => {
-    try {
-      const { dev, ino } = statSync(path, { bigint: true })
-      return `${dev}:${ino}`
-    } catch {
-      return undefined
-    }
-  })
-  return one === undefined || one === other
 }
