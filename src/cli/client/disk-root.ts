@@ -9,7 +9,7 @@ import { KataError } from '../../errors.ts'
 import { makeErofs } from '../../images/make-erofs.ts'
 import { makeUpper, type RootMount } from '../../images/rootfs.ts'
 import { imageDisk } from '../../images/store/image-disks.ts'
-import { storePaths } from '../../images/store/store-paths.ts'
+import { makeStore, storePaths } from '../../images/store/store-paths.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { diskTool } from '../../linux/processes/disk-tool.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
@@ -53,10 +53,12 @@ export async function chooseDisks(
 ): Promise<RootDisks | undefined> {
   const { id, directory, rootfs, config, signal, bytes } = request
   if (bytes === undefined && config.hypervisor.sharedFs !== 'none') return undefined
+  const paths = storePaths(stateDir)
+  makeStore(paths)
   const size = { bytes: bytes ?? sizeOfHost(stateDir) }
   // Of what may change under its name nothing is kept for others.
   if (!rootfs.isCached) return { ...size, image: `${directory}/${ownName}` }
-  const image = await imageDisk(storePaths(stateDir), {
+  const image = await imageDisk(paths, {
     ...{ layers: rootfs.lowerDirs, container: id, signal },
     limitBytes: config.runtime.imageStoreLimit * 2 ** 20,
   })

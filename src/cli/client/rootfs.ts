@@ -71,7 +71,7 @@ export async function chooseRootfs(
     description: 'busybox',
     args,
     isCached: true,
-    ...(await resolved(settings, { kind: 'embedded', busybox })),
+    ...(await fromStore(settings, { kind: 'embedded', busybox })),
   }
 }
 
@@ -79,7 +79,7 @@ async function resolved(settings: Settings, source: RootfsSource) {
   return { ...(await resolveRootfs(source, settings.stateDir)), release: () => {} }
 }
 
-/** Layers that were found stay until they are released. */
+/** Layers that were found, and a disk that is made of them, stay until they are released. */
 async function fromStore(settings: Settings, source: RootfsSource) {
   const paths = storePaths(settings.stateDir)
   makeStore(paths)

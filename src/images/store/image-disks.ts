@@ -7,7 +7,7 @@ import { diskName } from './disk-names.ts'
 import { storeBytes } from './image-store.ts'
 import { storeFull } from './import.ts'
 import { treeBytes } from './layer-sizes.ts'
-import { makeStore, type StorePaths } from './store-paths.ts'
+import type { StorePaths } from './store-paths.ts'
 
 export interface ImageDiskRequest {
   /** Host directories that are named by what is in them, topmost first. */
@@ -32,7 +32,6 @@ export async function imageDisk(paths: StorePaths, request: ImageDiskRequest): P
   const { layers, limitBytes, container, signal } = request
   const name = diskName(layers.map((layer) => basename(layer)))
   const target = `${paths.disks}/${name}`
-  makeStore(paths)
   await withDirectoryLock(paths.disks, patienceMs, async () => {
     if (existsSync(target)) return
     const used = storeBytes(paths)
