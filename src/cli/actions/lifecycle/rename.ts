@@ -8,6 +8,7 @@ import { readRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord } from '../containers.ts'
+import { release } from './start.ts'
 
 /** Its machine would have the old name, so there must be none. */
 export async function rename(settings: Settings, name: string, newName: string): Promise<number> {
@@ -17,8 +18,13 @@ export async function rename(settings: Settings, name: string, newName: string):
   const { directory } = recordPaths(stateDir, namespace, name)
   const target = recordPaths(stateDir, namespace, newName).directory
   const outcome = await underDirectoryLock(directory, 0, async () => {
-    const { status, held } = await observe(findRecord(settings, name))
-    if (held || status === 'restarting') throw new KataError('CONTAINER_RUNNING', { name, status })
+    const record = findRecord(settings, name)
+    const seen = await observe(record)
+    const { status, held } = seen
+    const hasEnded = status === 'stopped' || status === 'dead'
+    if (status === 'restarting' || (held && !hasEnded))
+      throw new KataError('CONTAINER_RUNNING', { name, status })
+    if (hasEnded) await release(settings, record, seen)
     claim(target, newName, namespace)
     try {
       renameSync(directory, target)

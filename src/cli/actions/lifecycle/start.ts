@@ -34,7 +34,7 @@ export async function startOne(settings: Settings, name: string): Promise<void> 
 const isStarted = ({ status }: Observation): boolean => ['running', 'paused', 'restarting'].includes(status)
 
 /** What is left of the run before. A shim that died, or a host that went down, has ended the container, too. */
-async function release(settings: Settings, record: ContainerRecord, seen: Observation): Promise<void> {
+export async function release(settings: Settings, record: ContainerRecord, seen: Observation): Promise<void> {
   if (record.status === 'created') return
   const hasEnded = seen.status === 'stopped' || seen.status === 'dead'
   if (!hasEnded || record.autoRemove)
