@@ -1,7 +1,7 @@
 /** Makes the bundle: kata-ts with all that it starts, for /opt/kata-ts of a host that has a kernel and nothing else. */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { mustRunTool, type ToolContext } from '../../src/guest-image/child.ts'
+import type { ToolContext } from '../../src/guest-image/child.ts'
 import type { Progress } from '../../src/guest-image/progress.ts'
 import { bundleRoot } from '../../src/own-bundle.ts'
 import { shimName } from '../../src/version.ts'
@@ -21,6 +21,7 @@ import { bySource, debianSources, type SourcePackage, sourcesOfFiles } from '../
 import { writeTree } from '../package/tree.ts'
 import { buildDir, executable, root } from '../paths.ts'
 import { SetupError } from '../setup-error.ts'
+import { archive } from './archive.ts'
 import { closureOf } from './closure.ts'
 import { ownProgram } from './elf-edit.ts'
 import { type Unpacked, unpackedPackages } from './packages.ts'
@@ -70,7 +71,7 @@ export async function makeBundle(
     mkdirSync(outDir, { recursive: true })
     const file = join(outDir, `${name}.tar.zst`)
     progress.begin('bundle: archive')
-    await archive(file, tree, build, tools)
+    await archive(file, { tree, member: at, epoch: build.epoch }, tools)
     progress.end()
     return { path: file, sources }
   } finally {
@@ -157,24 +158,4 @@ async function sourcesOfBundle({ guest }: Build, used: readonly Unpacked[], tool
   for (const { name, version, binaries } of await debianSources(guest, tools))
     lines.push(...binaries.map((binary) => `${binary} ${name} ${version}`))
   return bySource(lines)
-}
-
-async function archive(file: string, tree: string, { epoch }: Build, tools: ToolContext): Promise<void> {
-  await mustRunTool(
-    [
-      'tar',
-      ...[
-        '--sort=name',
-        `--mtime=@${epoch}`,
-        '--owner=0',
-        '--group=0',
-        '--numeric-owner',
-        '--mode=u+rw,go+r-w',
-      ],
-      ...['--use-compress-program=zstd -T1 -12', '--create', `--file=${file}`, `--directory=${tree}`],
-      at,
-    ],
-    file,
-    { ...tools, timeout: 20 * 60_000 },
-  )
 }
