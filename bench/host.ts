@@ -13,7 +13,7 @@ export class Host implements AsyncDisposable {
   readonly #running = new Set<Bun.Subprocess>()
   #closing = false
 
-  /** Runs `kata-ts ARGS` to its end; `onFirstByte` is called the moment that it writes something. */
+  /** Runs `kata-ts ARGS` to its end. */
   async measure(args: readonly string[], options: MeasureOptions = {}): Promise<Measured> {
     if (this.#closing && args[0] !== 'rm') throw new Error('the benchmark was interrupted')
     let child: Bun.Subprocess | undefined
@@ -34,6 +34,11 @@ export class Host implements AsyncDisposable {
     if (measured.code !== 0)
       throw new Error(`kata-ts ${args.join(' ')}: exit code ${measured.code}: ${measured.stderr.trim()}`)
     return measured
+  }
+
+  /** Whether the run was interrupted, and nothing more may start. */
+  get isClosing(): boolean {
+    return this.#closing
   }
 
   /** The whole command line of `kata-ts ARGS`. */

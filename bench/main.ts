@@ -117,6 +117,7 @@ async function main(argv: string[]): Promise<number> {
   process.once('SIGTERM', stop)
   const guest = await sameGuest(host)
   const machine = machineFacts(guest)
+  const load = loadAverage()
   if (isText) process.stdout.write(describeMachine(machine))
   const results: Result[] = []
   let failures = 0
@@ -128,13 +129,15 @@ async function main(argv: string[]): Promise<number> {
       results.push(result)
       if (isText) process.stdout.write(renderText(result))
     } catch (error) {
+      if (host.isClosing) throw error
       // The others are worth having all the same.
       failures++
       console.error(`bench: ${name}: ${describeError(error)}`)
       await host.removeAll()
+      if (values.record) await recorder.isFit()
     }
   }
-  if (!isText) process.stdout.write(renderJson(results, { ...machine, date: new Date().toISOString() }))
+  if (!isText) process.stdout.write(renderJson(results, { ...machine, load, date: new Date().toISOString() }))
   for (const line of recorder.refused) console.error(`bench: ${line}`)
   return failures + recorder.refused.length > 0 ? 1 : 0
 }

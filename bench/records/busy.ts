@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs'
 /** Largest share of all processors that other work may take right before and right after a benchmark that is recorded. */
 export const busyLimit = 0.1
 
+/** What ends with a benchmark has ended by then. */
+const settleMs = 1000
 const sampleMs = 3000
 
 /** Time of all processors since the boot, in ticks (proc_stat(5)). */
@@ -37,6 +39,7 @@ export function sharesBetween(before: Ticks, after: Ticks): Shares {
 
 /** What runs while nothing of ours does. */
 export async function sampleBusy(): Promise<number> {
+  await Bun.sleep(settleMs)
   const before = readTicks()
   await Bun.sleep(sampleMs)
   return sharesBetween(before, readTicks()).busy

@@ -52,6 +52,7 @@ const started = (record: 'start' | 'start.kvm'): PlotFile => ({
 
 export const plots: readonly PlotFile[] = [
   started('start'),
+  started('start.kvm'),
   {
     name: 'start-steps',
     record: 'start',
