@@ -75,11 +75,10 @@ test.each([
 })
 
 test.each([
-  [['events'], "unknown command 'events'", 'kata-ts wait'],
-  [['run', '--restart', 'always', 'true'], "unknown option '--restart'", 'systemd unit'],
-  [['run', '--health-cmd=true', 'true'], "unknown option '--health-cmd=true'", 'kata-ts exec'],
+  [['context', 'ls'], "unknown command 'context'", 'no daemon'],
+  [['run', '--blkio-weight=5', 'true'], "unknown option '--blkio-weight=5'", 'disk_rate_limiter'],
   [['run', '-c', '512', 'true'], "unknown option '-c'", 'use --cpus'],
-  [['rename', 'a', 'b'], "unknown command 'rename'", 'run it with --name'],
+  [['push', 'web'], "unknown command 'push'", 'skopeo copy'],
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
   [['network', 'connect', 'a', 'b'], "unknown command 'connect'", 'run --network NAME'],
   [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
