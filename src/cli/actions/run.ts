@@ -9,7 +9,7 @@ import { defaultSpec, type SpecUser } from '../../oci/defaults/default-spec.ts'
 import { withRights } from '../../oci/defaults/spec-rights.ts'
 import { callerWindow, requireTerminal } from '../client/attach.ts'
 import { type ContainerInit, containerInit } from '../client/container-init.ts'
-import { chooseDisks } from '../client/disk-root.ts'
+import { chooseDisks, isCopied } from '../client/disk-root.ts'
 import { recordPaths } from '../client/record.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
 import { type Attached, type ContainerPlan, createOnly, runAttached, runDetached } from '../client/run.ts'
@@ -184,7 +184,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     onRecorded: rootfs.release,
     layers: rootfs.lowerDirs,
     disks,
-    isCopied: disks === undefined && config.hypervisor.driver === 'firecracker' ? true : undefined,
+    isCopied: disks === undefined && isCopied(config) ? true : undefined,
     configFile: flags.config === undefined ? undefined : resolve(flags.config),
   }
 }

@@ -5,6 +5,7 @@
 import { mkdirSync, renameSync, rmSync, statfsSync, truncateSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import type { Config } from '../../config/config.ts'
+import { configurationOf } from '../../config/drivers.ts'
 import { KataError } from '../../errors.ts'
 import { makeErofs } from '../../images/make-erofs.ts'
 import { makeUpper, type RootMount } from '../../images/rootfs.ts'
@@ -34,8 +35,12 @@ const ownName = 'image.erofs'
 
 const writtenDisk = (directory: string): string => `${directory}/written.img`
 
+/** Whether a VMM that can have no share is given a copy of the files, made by the shim. */
+export const isCopied = ({ hypervisor }: Pick<Config, 'hypervisor'>): boolean =>
+  configurationOf(hypervisor.driver).impossible.sharedFs !== undefined
+
 /**
- * Disks when a bound was asked for, or when the machine has no share; undefined: the files are shared.
+ * Disks when a bound was asked for, or when the machine is to have no share; undefined: the files are shared, or copied.
  *
  * @throws KataError IMAGE_STORE_FULL, ROOTFS_DISK_TOOL, ROOTFS_DISK_FAILED; the signal's reason.
  */
@@ -52,7 +57,7 @@ export async function chooseDisks(
   },
 ): Promise<RootDisks | undefined> {
   const { id, directory, rootfs, config, signal, bytes } = request
-  if (bytes === undefined && config.hypervisor.sharedFs !== 'none') return undefined
+  if (bytes === undefined && (config.hypervisor.sharedFs !== 'none' || isCopied(config))) return undefined
   const paths = storePaths(stateDir)
   makeStore(paths)
   const size = { bytes: bytes ?? sizeOfHost(stateDir) }

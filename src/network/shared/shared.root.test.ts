@@ -5,7 +5,7 @@ import { noHost, onHost } from '../uplink/test-host.ts'
 describe.skipIf(noHost !== undefined)('networks that containers share', () => {
   test('lead to each other by address and name, outside, and neither to the host nor to another network', () => {
     // What is not named here had no answer; beside each attack stands the same from a place that may.
-    expect(onHost(`${import.meta.dir}/shared.host.ts`)).toEqual({
+    expect(JSON.parse(onHost(`${import.meta.dir}/shared.host.ts`))).toEqual({
       reached: {
         'by address': 'db 10.89.0.2',
         'the other way': 'web 10.89.0.3',

@@ -11,8 +11,8 @@ export const noHost =
   noNetns() ?? (missing.length === 0 ? undefined : `${missing.join(' and ')} not installed`)
 if (noHost !== undefined) console.log(`skipped: ${noHost}`)
 
-/** Runs the program at `path` with a directory of its own, and returns what it printed. */
-export function onHost(path: string) {
+/** Runs the program at `path` with a directory of its own, and returns what it printed, JSON. */
+export function onHost(path: string): string {
   const directory = mkdtempSync(`${tmpdir()}/host-`)
   try {
     writeFileSync(`${directory}/resolv.conf`, '')
@@ -22,7 +22,7 @@ export function onHost(path: string) {
       ...['unshare', ...namespaces, 'sh', '-c', script, 'sh', process.execPath, path, directory],
     ])
     if (exitCode !== 0) throw new Error(stderr.toString())
-    return JSON.parse(stdout.toString())
+    return stdout.toString()
   } finally {
     rmSync(directory, { recursive: true })
   }
