@@ -23,6 +23,7 @@ export const programs: Readonly<Record<string, readonly string[]>> = {
   'libc-bin': ['bin/getent'],
   passwd: ['sbin/useradd', 'sbin/userdel', 'sbin/groupadd', 'sbin/groupdel'],
   e2fsprogs: ['sbin/mke2fs', 'sbin/mkfs.ext4'],
+  'erofs-utils': ['bin/mkfs.erofs', 'bin/fsck.erofs'],
 }
 
 /** Libraries that no file names: glibc loads this one when a thread is cancelled. */

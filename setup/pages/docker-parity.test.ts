@@ -12,9 +12,9 @@ test('what is here is not said to be missing', () => {
   const words = (isHere: boolean) =>
     [...commandParity(), ...optionParity()].filter((one) => one.isHere === isHere).map(({ word }) => word)
   expect(words(true)).toEqual(
-    expect.arrayContaining(['run', 'rename', 'events', '--health-cmd', '--restart']),
+    expect.arrayContaining(['run', 'rename', 'events', 'diff', '--health-cmd', '--restart']),
   )
-  expect(words(false)).toEqual(expect.arrayContaining(['swarm', 'diff', '--gpus', '--userns']))
+  expect(words(false)).toEqual(expect.arrayContaining(['swarm', 'push', '--gpus', '--userns']))
   const others = otherOptionParity().filter(({ isHere }) => !isHere)
   expect(others.map(({ word }) => word)).toEqual(
     expect.arrayContaining(['cp --archive', 'update --cpu-shares']),
