@@ -155,7 +155,7 @@ describe('refused with a reason', () => {
   test('an image without crun', async () => {
     const bare = `${dir.path}/bare.img`
     without('usr/bin/crun', `${dir.path}/tree`, bare)
-    await refused(`image = "${bare}"\n`, '[VMM_GUEST_PANICKED]', /mount on \/usr\/bin\/crun: No such file/)
+    await refused(`image = "${bare}"\n`, '[VMM_GUEST_PANICKED]', /copy \/usr\/bin\/crun: No such file/)
   })
 
   test('an image without a file system', async () => {

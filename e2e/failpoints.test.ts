@@ -19,6 +19,8 @@ const elsewhere: Readonly<Record<string, string>> = {
   tree: 'only with rootless off: below',
   disk: 'a container with a device: below',
   'host-rules': 'a container with a network of its own: below',
+  'network-member': 'a container on a network that others share: below',
+  'embedded-dns': 'a network of Docker’s: e2e/container-network.test.ts shows its release, without faults',
   'huge-pages': 'a machine that is promised huge pages: below',
   'direct-volume': 'a volume with a note: e2e/devices.test.ts',
   'emptydir-disk': 'a pod of Kubernetes: e2e/world/empty-dir-disk.test.ts',
@@ -209,16 +211,19 @@ describe('a container with a disk', () => {
   })
 })
 
-describe('a container with a network of its own', () => {
+describe.each([
+  ['host-rules', 'bridge'],
+  ['network-member', 'faulty'],
+])('%s: a container with a network of its own', (kind, ofContainer) => {
+  beforeAll(() => kata.call(['network', 'create', 'faulty']))
+  afterAll(() => kata.call(['network', 'rm', 'faulty']))
+
   test.each([
-    ...['before-take', 'after-take'].flatMap((point) => [
-      `${point}:host-rules=fail`,
-      `${point}:host-rules=kill`,
-    ]),
-    ...['before-release', 'after-release'].map((point) => `${point}:host-rules=kill`),
+    ...['before-take', 'after-take'].flatMap((point) => [`${point}:${kind}=fail`, `${point}:${kind}=kill`]),
+    ...['before-release', 'after-release'].map((point) => `${point}:${kind}=kill`),
   ])('%s leaves nothing, and no rule of the packet filter', async (fault) => {
     const beyond = fault.includes('release') ? [untilVmm] : []
-    const { name, outcome } = await runWith([fault, ...beyond], [], ['--network', 'bridge'])
+    const { name, outcome } = await runWith([fault, ...beyond], [], ['--network', ofContainer])
     expect(outcome.code).not.toBe(0)
     expectReached(`serve/${fault.split('=')[0]}`)
     await cleanUp(name)

@@ -1,6 +1,6 @@
 /** docs/how-to/run.md, run as it is written. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { symlinkSync } from 'node:fs'
+import { existsSync, symlinkSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { busyboxPath } from '../../setup/paths.ts'
 import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
@@ -23,6 +23,7 @@ async function runNext(): Promise<string> {
   const { text } = commands.shift()!
   const path = [tools.path, dirname(executable), process.env.PATH].join(':')
   const child = Bun.spawn(['bash', '-euo', 'pipefail', '-c', text], {
+    cwd: tools.path,
     env: { PATH: path },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -31,16 +32,26 @@ async function runNext(): Promise<string> {
   return stdout
 }
 
-test('the page as it is written: volumes, a network, templates and limits, and nothing of it afterwards', async () => {
+test('the page as it is written: volumes, networks, its life, templates, limits and images, and nothing of it afterwards', async () => {
   expect(await runNext()).toMatch(/^kept\nNAME +CREATED +CONTAINERS\nnotes .*-\nnotes\n$/)
+  const shop = await runNext()
+  expect(shop).toMatch(/^shop\ndb\nhello\n/)
+  expect(shop).toContain('"store"')
+  expect(shop).toMatch(/\ndb\nshop\n$/)
   await runNext()
   const served = await runNext()
   expect(served).toContain('web\nhello\n')
   expect(served).toContain('1 packets received')
   await runNext()
+  expect(await runNext()).toMatch(/^greeter\nhello you\n(.*\n)?former\n$/)
+  expect(await runNext()).toMatch(/^checked\n.*health_status.*healthy/s)
   expect(await runNext()).toMatch(/^job\nNAMES +STATUS +MOUNTS\njob +Up [^\n]+\nrunning sleep 300\n$/)
   // By SIGTERM, which its init passed on.
   expect(await runNext()).toBe('job\njob\njob\njob\n143\njob\n')
+  const made = await runNext()
+  expect(made).toContain('\nA /greeting\n')
+  expect(made).toContain('\nhello\nmade\n')
+  expect(existsSync(`${tools.path}/files.tar`)).toBe(true)
   expect(commands).toEqual([])
   expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
 })
