@@ -11,7 +11,7 @@ import { connect, createClient } from '../src/ttrpc/ttrpc.ts'
 import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { argumentsOf, descendantsOf, shimsBelow } from './harness/host/processes.ts'
-import { eventually, Kata } from './harness/kata.ts'
+import { eventually, Kata, type Outcome } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 import { vmm } from './harness/vmm.ts'
 
@@ -42,18 +42,23 @@ test(
   '8 sandboxes at once, each with a user of its own',
   async () => {
     const names = Array.from({ length: 8 }, (_, index) => `crowd-${index}`)
-    const started = await Promise.all(
-      names.map((name) => kata.call(['run', '-d', '--name', name, '--', 'sleep', '300'])),
-    )
-    expect(started.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
-      names.map(() => ({ code: 0, stderr: '' })),
-    )
-    const uids = await Promise.all(
-      names.map(async (name) => uidOf((await kata.inspect(name)).sandbox.vmmPid)),
-    )
-    expect(new Set(uids).size).toBe(8)
-    expect(uids).not.toContain(0)
-    const removed = await Promise.all(names.map((name) => kata.call(['rm', '-f', name])))
+    let removed: Outcome[]
+    try {
+      const started = await Promise.all(
+        names.map((name) => kata.call(['run', '-d', '--name', name, '--', 'sleep', '300'])),
+      )
+      expect(started.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+        names.map(() => ({ code: 0, stderr: '' })),
+      )
+      const uids = await Promise.all(
+        names.map(async (name) => uidOf((await kata.inspect(name)).sandbox.vmmPid)),
+      )
+      expect(new Set(uids).size).toBe(8)
+      expect(uids).not.toContain(0)
+    } finally {
+      // Where one did not start, the others must not be what the tests behind this one find.
+      removed = await Promise.all(names.map((name) => kata.call(['rm', '-f', name])))
+    }
     expect(removed.map(({ code }) => code)).toEqual(names.map(() => 0))
     sameAsBefore()
   },

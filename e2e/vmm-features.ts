@@ -220,6 +220,7 @@ export const cannot: Readonly<Record<HypervisorDriver, Readonly<Record<string, s
     'the VMM sits in a network namespace with nothing in it, its taps are the only way out':
       'it opens its taps by their names, in the namespace of the pod',
     'of virtiofsd is noticed, reported, and nothing is left': noDaemon,
+    'of the virtiofsd of its volumes is noticed, reported, and nothing is left': noDaemon,
     'of virtiofsd while the guest boots is reported as that, and nothing is left': noDaemon,
     'each virtiofsd is confined exactly as promised, both its processes': noDaemon,
     'signal its virtiofsd': noDaemon,
