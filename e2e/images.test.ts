@@ -129,11 +129,16 @@ test(
     writeFileSync(`${dir.path}/file`, 'copied\n')
     await shell('rm /full')
     expect(await kata.call(['cp', `${dir.path}/file`, 'bound:/copied'])).toMatchObject({ code: 0 })
-    // No order to end, no chance to write anything back.
+    // Nothing has written this back when the container dies.
+    await shell('echo late >/late')
     expect((await kata.call(['kill', '--signal', 'KILL', 'bound'])).code).toBe(0)
     expect((await kata.call(['wait', 'bound'])).stdout).toBe('137\n')
     expect(await kata.call(['start', 'bound'])).toMatchObject({ code: 0, stderr: '' })
-    expect((await shell('cat /kept /copied')).stdout).toBe('kept\ncopied\n')
+    expect(await shell('cat /kept /copied /late')).toEqual({
+      code: 0,
+      stdout: 'kept\ncopied\nlate\n',
+      stderr: '',
+    })
     expect((await kata.call(['logs', 'bound'])).stdout).toContain('up')
     expect((await kata.call(['rm', '--force', 'bound'])).code).toBe(0)
   },

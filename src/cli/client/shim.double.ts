@@ -2,7 +2,8 @@
  * A test double of the shim: the same actions and the same Task service, but the container is a plain process of the
  * host. It shows what the client does; it shows nothing about machines.
  */
-import { mkdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { writeFailure } from '../../bundle/failure.ts'
 import { bundleFile } from '../../bundle/files.ts'
 import { markOomKilled } from '../../bundle/oom-killed.ts'
@@ -140,6 +141,8 @@ function serveTasks(): void {
       return {}
     },
     shutdown() {
+      // Its machine would write back here what the container wrote.
+      writeFileSync(`${dirname(bundle)}/asked-to-end`, '')
       setTimeout(() => process.exit(0), 5)
       return {}
     },

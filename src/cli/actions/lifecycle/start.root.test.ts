@@ -20,6 +20,8 @@ test('a container that has ended runs again, with its files, and its log goes on
   writeFileSync(`${directoryOf(client, 'again')}/upper/kept`, 'x')
   markOomKilled(`${directoryOf(client, 'again')}/bundle`)
   expect(await client.kata('start', 'again')).toEqual({ code: 0, stdout: 'again\n', stderr: '' })
+  // A machine that is only killed loses what the guest has not written yet.
+  expect(existsSync(`${directoryOf(client, 'again')}/asked-to-end`)).toBe(true)
   expect(await client.kata('wait', 'again')).toMatchObject({ stdout: '3\n' })
   expect((await client.kata('logs', 'again')).stdout).toBe('once\nonce\n')
   expect(existsSync(`${directoryOf(client, 'again')}/upper/kept`)).toBe(true)

@@ -7,6 +7,7 @@ import { ownerCleansUp } from '../../client/life/owner.ts'
 import { type ContainerRecord, recordPaths } from '../../client/record.ts'
 import { runAgain } from '../../client/run.ts'
 import { type Observation, observe } from '../../client/status.ts'
+import { TaskClient } from '../../client/task.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord, forEachName } from '../containers.ts'
 
@@ -40,5 +41,15 @@ export async function release(settings: Settings, record: ContainerRecord, seen:
   if (!hasEnded || record.autoRemove)
     throw new KataError('CONTAINER_NOT_ENDED', { name: record.id, status: seen.status })
   if (!seen.held || (await ownerCleansUp(settings, record))) return
-  await endContainer(settings, record, { exitCode: seen.exitCode })
+  const task = seen.status === 'stopped' ? await connectToShim(record) : undefined
+  await endContainer(settings, record, { exitCode: seen.exitCode, task })
+}
+
+/**
+ * A machine that is asked to end writes back what the container wrote; one that is only killed loses it. Undefined when the shim has gone
+ * since it was asked.
+ */
+async function connectToShim({ address, namespace, id }: ContainerRecord): Promise<TaskClient | undefined> {
+  if (address === undefined) return undefined
+  return TaskClient.connect(address, namespace, id).catch(() => undefined)
 }
