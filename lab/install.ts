@@ -10,7 +10,7 @@ import { mustInLab } from './machine/ssh.ts'
 const dropIn = `[hypervisor.qemu]
 accelerator = "kvm"
 [agent.kata]
-dial_timeout = 900
+dial_timeout = 300
 [runtime]
 create_container_timeout = 900
 `

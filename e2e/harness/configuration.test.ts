@@ -30,7 +30,7 @@ test('a choice of the test’s own stands, and other VMMs have none', () => {
 test('limits grow with the slowness', () => {
   const text = '[hypervisor.qemu]\nrootless = true\n[agent.kata]\ndial_timeout = 200\n'
   expect(written(text, { KATA_TS_E2E_SLOWNESS: '2.5' })).toBe(
-    '[hypervisor.qemu]\nrootless = true\naccelerator = "auto"\n[agent.kata]\ndial_timeout = 500\n[runtime]\ncreate_container_timeout = 150\n',
+    '[hypervisor.qemu]\nrootless = true\naccelerator = "auto"\n[agent.kata]\ndial_timeout = 300\n[runtime]\ncreate_container_timeout = 150\n',
   )
 })
 
