@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { type Feature, features, type ShownBy } from '../../e2e/vmm-features.ts'
 import type { HypervisorDriver } from '../../src/config/config.ts'
-import { configurationOf, drivers } from '../../src/config/drivers.ts'
+import { configurationOf } from '../../src/config/drivers.ts'
 import { root } from '../paths.ts'
 import { reportedTests } from './junit.ts'
 
@@ -32,29 +32,48 @@ export interface VmmResults {
   readonly tests: readonly TestResult[]
 }
 
-/** The sources of a driver, below src/vmm: its own folder, and all that it shares with others. */
+const vmmDirectory = join(root, 'src/vmm')
+
+/** The code of a driver, below src/vmm: its own folder, and what that needs of the rest when it runs. */
 export function driverFiles(driver: HypervisorDriver): string[] {
-  const others = drivers
-    .filter((other) => other !== driver)
-    .map((other) => `${configurationOf(other).folder}/`)
-  return readdirSync(join(root, 'src/vmm'), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /(?<!\.test)\.ts$/.test(name) && !others.some((other) => name.startsWith(other)))
-    .sort()
+  const own = `${configurationOf(driver).folder}/`
+  const found = new Set<string>()
+  const add = (name: string): void => {
+    if (found.has(name)) return
+    found.add(name)
+    for (const imported of importedBy(name)) if (!imported.startsWith('..')) add(imported)
+  }
+  readdirSync(vmmDirectory, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.startsWith(own) && /(?<!\.test|\.double)\.ts$/.test(name))
+    .forEach(add)
+  return [...found].sort()
+}
+
+const transpiler = new Bun.Transpiler({ loader: 'ts', trimUnusedImports: true })
+
+/** Types alone are no import: nothing of them runs. */
+function importedBy(name: string): string[] {
+  const source = readFileSync(join(vmmDirectory, name), 'utf8')
+  return transpiler
+    .scanImports(source)
+    .filter(({ path }) => path.startsWith('.'))
+    .map(({ path }) => join(dirname(name), path))
 }
 
 /**
- * A checksum of {@link driverFiles}: a record of another one says nothing of the driver. Where an imported file lies does not
- * count, so that a file outside the driver may move.
+ * A checksum of {@link driverFiles}: a record of another one says nothing of the driver. Only what runs counts, and not where an imported file
+ * lies: types, comments and moves of files outside the driver change nothing that a test could see.
  */
 export function driverSources(driver: HypervisorDriver): string {
   const hash = createHash('sha256')
   for (const name of driverFiles(driver))
-    hash.update(name).update(withoutImports(readFileSync(join(root, 'src/vmm', name), 'utf8')))
+    hash.update(name).update(whatRuns(readFileSync(join(vmmDirectory, name), 'utf8')))
   return hash.digest('hex').slice(0, 16)
 }
 
-export const withoutImports = (source: string): string =>
-  source.replace(/^(import|export) [^;'"]*? from '[^']*'\n/gm, '')
+/** The code of a source without types, comments and imports. */
+export const whatRuns = (source: string): string =>
+  transpiler.transformSync(source).replace(/^(import|export) [^;'"]*? from "[^"]*";\n/gm, '')
 
 const noReason = 'no reason is given'
 
