@@ -7,7 +7,7 @@ test("the driver's own machine, with the host's files and without confinement", 
   // The settings are read from the program's directories; any program that exists will do.
   const guest = { kernel: '/images/kernel', initrd: '/images/initrd', accelerator: 'tcg' as const }
   const hypervisor = { ...config.hypervisor, path: process.execPath }
-  const { argv, fds } = bareCommand({ ...guest, config: { ...config, hypervisor } }, '/tmp/bare')
+  const { argv, fds } = bareCommand({ ...guest, config: { ...config, hypervisor } })
   expect(argv[0]).toBe(process.execPath)
   expect(argv[argv.indexOf('-kernel') + 1]).toBe('/images/kernel')
   expect(argv[argv.indexOf('-initrd') + 1]).toBe('/images/initrd')

@@ -8,7 +8,6 @@ import { slow } from '../e2e/harness/time.ts'
 import { type AgentConnection, connectAgent } from '../src/agent/connection.ts'
 import type { Config } from '../src/config/config.ts'
 import { silentLogger } from '../src/log.ts'
-import { rootIdentity } from '../src/rootless/identity/identity.ts'
 import { hostFacts } from '../src/vmm/qemu/host-facts.ts'
 import { qemuCommandLine } from '../src/vmm/qemu/settings/command-line.ts'
 import { openSockets, type SocketRole, socketPath } from '../src/vmm/qemu/sockets.ts'
@@ -35,7 +34,7 @@ export async function bootBare(
   const directory = mkdtempSync(`${tmpdir()}/kata-ts-bench-`)
   const sockets = openSockets(directory)
   const output = openSync(`${directory}/log`, 'a')
-  const { argv, fds } = bareCommand(guest, directory)
+  const { argv, fds } = bareCommand(guest)
   const begun = performance.now()
   const child = Bun.spawn([...argv], {
     stdio: ['ignore', output, output, ...fds.map((role) => sockets.listeners[role])],
@@ -64,17 +63,14 @@ export async function bootBare(
 }
 
 /** The driver's command line with host paths in place of the jail's, and without what belongs to the runtime. */
-export function bareCommand(
-  { kernel, initrd, accelerator, config }: BareGuest,
-  directory: string,
-): { argv: string[]; fds: SocketRole[] } {
+export function bareCommand({ kernel, initrd, accelerator, config }: BareGuest): {
+  argv: string[]
+  fds: SocketRole[]
+} {
   const { hypervisor } = config
   const { args, descriptors, paths } = qemuCommandLine(
     {
       sandboxId: 'bare',
-      identity: rootIdentity(),
-      privateDir: directory,
-      stateDir: directory,
       ...{ kernel, initrd, accelerator },
       kernelParams: hypervisor.kernelParams,
       vcpus: hypervisor.defaultVcpus,

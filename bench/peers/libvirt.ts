@@ -34,7 +34,7 @@ export function libvirtPeer(guest: BareGuest): (Peer & Disposable) | Absent {
     async start(id) {
       const domain = `kata-ts-bench-${id}`
       const file = join(directory, `${id}.xml`)
-      writeFileSync(file, domainXml(domain, { ...guest, ...boot }, machineArguments(guest, directory)))
+      writeFileSync(file, domainXml(domain, { ...guest, ...boot }, machineArguments(guest)))
       const begun = performance.now()
       await mustCommand(['virsh', '-c', uri, 'create', file])
       try {
@@ -71,8 +71,8 @@ interface MachineArguments {
   readonly cpu: string
 }
 
-function machineArguments(guest: BareGuest, directory: string): MachineArguments {
-  const { argv } = bareCommand(guest, directory)
+function machineArguments(guest: BareGuest): MachineArguments {
+  const { argv } = bareCommand(guest)
   const after = (option: string) => argv[argv.indexOf(option) + 1] ?? ''
   return { parameters: after('-append'), cpu: after('-cpu') }
 }

@@ -163,16 +163,13 @@ async function makeSandbox(runDir: string, id: string): Promise<Sandbox> {
 
 /** QEMU's own launch description, of which only the program is another one. */
 function vmmSpec(
-  { identity, stateDir, privateDir, listeners, output }: Sandbox,
+  { identity, stateDir, listeners, output }: Sandbox,
   program: string,
   accelerator: 'kvm' | 'tcg' = 'tcg',
 ): LaunchSpec {
   const { paths } = qemuCommandLine(
     {
       sandboxId: 'attack',
-      identity,
-      privateDir,
-      stateDir,
       kernel: import.meta.path,
       initrd: import.meta.path,
       kernelParams: [],

@@ -17,13 +17,16 @@ import type { ProgramCheck } from './program.ts'
 import { kvmTrial } from './qemu/kvm-probe.ts'
 import { qemuFeaturesCheck } from './qemu/program.ts'
 import { createQemu, qemuFeatures } from './qemu/qemu.ts'
-import type { ProbeOptions, Vmm, VmmFeatures, VmmOptions } from './vmm.ts'
+import { qemuTemplateShape } from './qemu/template-shape.ts'
+import type { MachineSpec, ProbeOptions, TemplateShape, Vmm, VmmFeatures, VmmOptions } from './vmm.ts'
 
 interface DriverEntry {
   readonly features: VmmFeatures
   create(options: VmmOptions): Vmm
   /** For drivers that could do without KVM. */
   readonly kvmTrial?: KvmTrial
+  /** For a driver that can save machines: all that shapes one, besides the content of its files. */
+  readonly templateShape?: (machine: MachineSpec, config: Pick<Config, 'hypervisor'>) => TemplateShape
   /** What `kata-ts check` looks at besides the version of its program. */
   readonly checks?: readonly ProgramCheck[]
 }
@@ -38,7 +41,10 @@ interface KvmTrial {
 
 /** The code of each VMM of src/config/drivers.ts. */
 const drivers: Readonly<Record<HypervisorDriver, DriverEntry>> = {
-  qemu: { features: qemuFeatures, create: createQemu, kvmTrial, checks: [qemuFeaturesCheck] },
+  qemu: {
+    ...{ features: qemuFeatures, create: createQemu, kvmTrial, checks: [qemuFeaturesCheck] },
+    templateShape: qemuTemplateShape,
+  },
   clh: { features: clhFeatures, create: createCloudHypervisor },
   firecracker: { features: firecrackerFeatures, create: createFirecracker, checks: [jailerCheck] },
 }
@@ -50,6 +56,14 @@ function driverOf({ hypervisor }: Pick<Config, 'hypervisor'>): DriverEntry {
 /** What machines of this configuration can do; known before one is made. */
 export function vmmFeatures(config: Pick<Config, 'hypervisor'>): VmmFeatures {
   return driverOf(config).features
+}
+
+/** Undefined for a VMM that saves no machines. */
+export function templateShape(
+  machine: MachineSpec,
+  config: Pick<Config, 'hypervisor'>,
+): TemplateShape | undefined {
+  return driverOf(config).templateShape?.(machine, config)
 }
 
 /** What `kata-ts check` looks at in the programs of a VMM, besides its version. */

@@ -11,13 +11,17 @@ import type { DiskAddress, DiskAttachment } from './machine/disk.ts'
 import type { PassThrough, VfioAttachment } from './machine/pass-through.ts'
 
 /** The machine to build, decided before any process exists. */
-export interface VmSpec {
-  readonly sandboxId: string
+export interface VmSpec extends MachineSpec {
   readonly identity: Identity
   /** The VMM's private directory `/run/user/<uid>`: qmp.sock, agent.sock, console.sock and pid go here. */
   readonly privateDir: string
   /** Root-owned directory of the sandbox for jail skeleton and console log. */
   readonly stateDir: string
+}
+
+/** The machine alone, whoever runs it and wherever. */
+export interface MachineSpec {
+  readonly sandboxId: string
   readonly kernel: string
   /** Absent when the kernel finds its root on {@link rootDisk} by itself. */
   readonly initrd?: string
@@ -49,8 +53,25 @@ export interface VmSpec {
   readonly vfio?: readonly VfioAttachment[]
   /** Network cards that are there at boot; default none. */
   readonly nics?: readonly NicAttachment[]
+  /** Whether its state is saved, or saved state is what it begins with; absent for a machine that boots and is not saved. */
+  readonly template?: TemplateUse
   /** The namespace that their taps are in, for a VMM that opens them by name; it is started there. */
   readonly netns?: { readonly path: string; readonly interfaces: readonly string[] } | undefined
+}
+
+/**
+ * `make`: it boots, to be saved. Otherwise the path of a state that a machine like it was saved in: its guest goes on from there. A
+ * template has neither network nor share; what a clone has of them is plugged in before its guest goes on.
+ */
+export type TemplateUse = 'make' | { readonly state: string }
+
+/** What a saved machine was made of: it can only go on in one that is made of the same. */
+export interface TemplateShape {
+  readonly args: readonly string[]
+  /** Files and directories whose content counts. */
+  readonly files: readonly string[]
+  /** As far as it can grow, MiB. */
+  readonly mostMemoryMiB: number
 }
 
 /** A raw disk image with a file system on the whole of it or on its first partition. Guests only read it. */
@@ -186,6 +207,13 @@ export interface Vmm {
    * @throws KataError VMM_MEMORY_SLOTS, VMM_MEMORY_REFUSED, VMM_COMMAND_FAILED.
    */
   resize(size: MachineSize): Promise<MachineSize>
+  /**
+   * Stops a guest that was started as a template for good, and writes its state to the file, which was opened for writing; absent where
+   * the VMM cannot.
+   *
+   * @throws KataError VMM_COMMAND_FAILED.
+   */
+  save?(fd: number): Promise<void>
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>
 }

@@ -1,5 +1,5 @@
 /** The guest kernel's parameters, for whichever VMM: what boots fastest without giving up a mitigation. */
-import type { VmSpec } from '../vmm.ts'
+import type { MachineSpec } from '../vmm.ts'
 
 /** Initcalls of a distribution kernel that a guest without keyrings, BTF tracing and HDMI needs none of. */
 const skippedInitcalls = [
@@ -46,7 +46,7 @@ const always = [
  * which no kernel acts on; a kernel without an initrd by the same ones as Kata's. The disk is the only one at boot, so it
  * is vda.
  */
-function root({ rootDisk, initrd }: VmSpec): string[] {
+function root({ rootDisk, initrd }: MachineSpec): string[] {
   if (rootDisk === undefined) return []
   const { fsType } = rootDisk
   if (initrd !== undefined) return ['agent.root=/dev/vda', `agent.rootfstype=${fsType}`]
@@ -55,6 +55,6 @@ function root({ rootDisk, initrd }: VmSpec): string[] {
 }
 
 /** The whole command line: `own` are the VMM's parameters; the configured ones come last so that they win. */
-export function kernelCommandLine(spec: VmSpec, own: readonly string[] = []): string {
+export function kernelCommandLine(spec: MachineSpec, own: readonly string[] = []): string {
   return [...always, ...own, ...root(spec), ...spec.kernelParams].join(' ')
 }

@@ -1,5 +1,5 @@
 /** QEMU behind the {@link Vmm} interface. */
-import { closeSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { socketPair } from '../../linux/sockets/socket.ts'
 import type { AgentEndpoint } from '../../protocol/agent-endpoint.ts'
 import { agentPort } from '../../protocol/agent-endpoint.ts'
@@ -16,9 +16,11 @@ import { qemu } from './configuration/configuration.ts'
 import { hostFacts } from './host-facts.ts'
 import { QemuDisks } from './monitor/disks.ts'
 import { EndEvents } from './monitor/end-events.ts'
+import { plugLate } from './monitor/plug-late.ts'
 import { plugNic } from './monitor/plug-nic.ts'
 import { commandMs, QmpClient } from './monitor/qmp.ts'
 import { MachineResizer } from './monitor/resize.ts'
+import { restoreState, saveState } from './monitor/saved-state.ts'
 import { Unplugs } from './monitor/unplug.ts'
 import { memoryForVfio, notedPassThrough, QemuVfio } from './monitor/vfio.ts'
 import { openDescriptors } from './open-descriptors.ts'
@@ -27,7 +29,8 @@ import { qemuCommandLine } from './settings/command-line.ts'
 import { firstFd, type HandedOver } from './settings/handed-over.ts'
 import { mappingMs } from './settings/mapping-time.ts'
 import { offlineVcpus } from './settings/processors.ts'
-import { RootPorts } from './settings/root-ports.ts'
+import { RootPorts, rootPortCount } from './settings/root-ports.ts'
+import { savedState } from './settings/template.ts'
 import { removeSockets, socketPath } from './sockets.ts'
 import { qemuSyscalls } from './syscalls.ts'
 
@@ -79,7 +82,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
         : { kind: 'vsock', cid: spec.vsock.cid, port: agentPort }
     this.offlineVcpus = offlineVcpus(spec)
     this.#endEvents = new EndEvents(this.process.watch)
-    this.#ports = new RootPorts(options.config.hypervisor.pcieRootPort)
+    this.#ports = new RootPorts(rootPortCount(spec, options.config.hypervisor))
     const execute = (command: string, args: object, fds?: readonly number[]) =>
       this.#execute(command, args, fds)
     const executeMapping: typeof execute = (command, args, fds) =>
@@ -92,7 +95,26 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   }
 
   protected async run(): Promise<void> {
+    const { spec } = this.options
+    const state = savedState(spec)
+    if (state !== undefined) await this.#goOnFrom(state)
     await this.#execute('cont')
+  }
+
+  async #goOnFrom(state: string): Promise<void> {
+    const execute = (command: string, args: object = {}, fds?: readonly number[]) =>
+      this.#execute(command, args, fds)
+    const fd = openSync(state, 'r')
+    try {
+      await restoreState(execute, fd)
+    } finally {
+      closeSync(fd)
+    }
+    await plugLate(execute, this.#ports, this.options.spec)
+  }
+
+  save(fd: number): Promise<void> {
+    return saveState((command, args, fds) => this.#execute(command, args, fds), fd)
   }
 
   plugDisk(disk: DiskAttachment): Promise<DiskAddress> {

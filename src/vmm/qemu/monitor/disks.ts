@@ -1,10 +1,10 @@
 /** The disks that one QEMU is given while it runs: handed over as descriptors, and taken out without a trace. */
 import { KataError } from '../../../errors.ts'
 import { type DiskAddress, type DiskAttachment, noSuchDisk } from '../../machine/disk.ts'
-import { asObject, protocolError } from '../../monitor/answers.ts'
 import { type DiskPlace, DiskPlaces } from '../settings/disk-places.ts'
 import { blockNode, configuredLimit, type DiskConfig } from '../settings/disk-settings.ts'
 import type { RootPorts } from '../settings/root-ports.ts'
+import { addFd } from './fd-set.ts'
 import type { Unplugs } from './unplug.ts'
 
 interface Plugged {
@@ -45,7 +45,7 @@ export class QemuDisks {
       if (disk.bus === 'virtio-scsi') await this.#needController()
       const place = this.#take(disk)
       undo.push(() => place.free())
-      const set = await this.#addFd(disk)
+      const set = await addFd(execute, disk.fd)
       undo.push(() => execute('remove-fd', { 'fdset-id': set }))
       const limit = configuredLimit(disk.id, config)
       if (limit !== undefined) {
@@ -103,14 +103,6 @@ export class QemuDisks {
     if (!/^[a-z][a-z0-9-]{0,30}$/.test(disk.id) || this.#plugged.has(disk.id))
       throw new KataError('VMM_OPTION_INVALID', { reason: `disk id is ${JSON.stringify(disk.id)}` })
     return this.#places.take(disk)
-  }
-
-  /** QEMU keeps the descriptor in a set, which it opens in place of a path. */
-  async #addFd({ fd }: DiskAttachment): Promise<number> {
-    const answer = asObject(await this.#options.execute('add-fd', {}, [fd]), 'answer to add-fd')
-    const set = answer['fdset-id']
-    if (typeof set !== 'number' || !Number.isSafeInteger(set)) throw protocolError('add-fd names no set')
-    return set
   }
 
   /** The controller comes with the first disk, because it costs boot time, and stays. */

@@ -81,7 +81,7 @@ describe('qemuCommandLine', () => {
     expect(fds).toEqual(['qmp', 'agent', 'console', 'share'])
     expect(values(args, '-chardev')).toContain('socket,id=share,fd=6')
     expect(values(args, '-device').at(-1)).toBe(
-      'vhost-user-fs-pci,id=share,chardev=share,tag=kataShared,queue-size=1024',
+      'vhost-user-fs-pci,id=share,chardev=share,tag=kataShared,queue-size=1024,bus=pcie.0',
     )
   })
 
@@ -94,8 +94,8 @@ describe('qemuCommandLine', () => {
     expect(fds).toEqual(['qmp', 'agent', 'console', 'share', 'volumes'])
     expect(values(args, '-chardev').slice(-2)).toEqual(['socket,id=share,fd=6', 'socket,id=volumes,fd=7'])
     expect(values(args, '-device').slice(-2)).toEqual([
-      'vhost-user-fs-pci,id=share,chardev=share,tag=kataShared,queue-size=1024',
-      'vhost-user-fs-pci,id=volumes,chardev=volumes,tag=kataVolumes,queue-size=1024',
+      'vhost-user-fs-pci,id=share,chardev=share,tag=kataShared,queue-size=1024,bus=pcie.0',
+      'vhost-user-fs-pci,id=volumes,chardev=volumes,tag=kataVolumes,queue-size=1024,bus=pcie.0',
     ])
   })
 

@@ -8,16 +8,19 @@ import { KataError } from '../../../errors.ts'
 import { agentPort } from '../../../protocol/agent-endpoint.ts'
 import type { JailPath } from '../../../rootless/jail/launch-spec.ts'
 import type { LimitConfig } from '../../machine/disk-limit.ts'
-import type { ShareAttachment, VmSpec, VsockAttachment } from '../../vmm.ts'
+import type { MachineSpec, VsockAttachment } from '../../vmm.ts'
 import type { HostFacts } from '../host-facts.ts'
 import { coldVfioArgs } from './cold-vfio.ts'
 import { configuredLimit } from './disk-settings.ts'
 import { type FdRole, firstFd, type HandedOver, handedOver, takesKvm, vfioRole } from './handed-over.ts'
 import { qemuKernelCommandLine } from './kernel-command-line.ts'
 import { type MemorySettings, memoryArgs } from './memory.ts'
-import { nicArgs } from './nic.ts'
+import { nicBackend, nicDevice } from './nic.ts'
+import { deviceArgument } from './option-list.ts'
 import { processorsOption } from './processors.ts'
-import { RootPorts, rootPortArgs } from './root-ports.ts'
+import { RootPorts, rootPortArgs, rootPortCount } from './root-ports.ts'
+import { shareBackend, shareDevice, sharesOf } from './share.ts'
+import { savedState } from './template.ts'
 
 /** The fields of the configuration that arguments are made of, as they are there, and the host's facts. */
 export type MachineSettings = MemorySettings &
@@ -36,10 +39,7 @@ export interface QemuCommandLine {
   readonly paths: readonly JailPath[]
 }
 
-/** QEMU's name for the share's device and character device. */
-const shareId = 'share'
-/** And for those of the volumes' share. */
-const volumesId = 'volumes'
+const rootBus = 'pcie.0'
 /** QEMU's name for the agent's port, as events name it. */
 export const agentPortId = 'agent'
 
@@ -65,15 +65,16 @@ const leftOut = ['sata', 'usb', 'hpet', 'vmport', 'smm', 'smbus', 'i8042', 'dump
  * @throws KataError VMM_OPTION_INVALID for a value that QEMU would read as something else, VMM_NO_FREE_PORT for more devices
  *   than there are root ports.
  */
-export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCommandLine {
+export function qemuCommandLine(spec: MachineSpec, settings: MachineSettings): QemuCommandLine {
   const descriptors = handedOver(spec)
   const fd = (role: FdRole) => firstFd + descriptors.findIndex((one) => one.role === role)
+  const ports = rootPortCount(spec, settings)
   const args = [
     ...machineArgs(spec, settings, fd),
-    ...rootPortArgs(settings.pcieRootPort),
+    ...rootPortArgs(ports),
     ...deviceArgs(spec, settings, fd),
     // They take root ports, as ../monitor/vfio.ts does for them.
-    ...coldVfioArgs(spec.vfio ?? [], new RootPorts(settings.pcieRootPort), (id) => fd(vfioRole(id))),
+    ...coldVfioArgs(spec.vfio ?? [], new RootPorts(ports), (id) => fd(vfioRole(id))),
   ]
   return { args, descriptors, paths: jailPaths(spec, settings) }
 }
@@ -82,9 +83,8 @@ export function qemuCommandLine(spec: VmSpec, settings: MachineSettings): QemuCo
 type Numbers = (role: FdRole) => number
 
 /** The machine with what every guest has. */
-function machineArgs(spec: VmSpec, settings: MachineSettings, fd: Numbers): string[] {
+function machineArgs(spec: MachineSpec, settings: MachineSettings, fd: Numbers): string[] {
   const listener = (role: FdRole) => `socket,id=${role},fd=${fd(role)},server=on,wait=off`
-  const initrd = initrdPlace(spec, settings)
   return [
     ...['-name', `sandbox-${checked(spec.sandboxId, 'sandbox id')},debug-threads=on`],
     ...(takesKvm(spec) ? ['-add-fd', `fd=${fd('kvm')},set=${kvmSet}`] : []),
@@ -94,8 +94,7 @@ function machineArgs(spec: VmSpec, settings: MachineSettings, fd: Numbers): stri
     ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
     ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
     ...['-rtc', 'base=utc,clock=host'],
-    ...['-kernel', guestKernel, ...initrd.args],
-    ...['-append', qemuKernelCommandLine(spec, settings, [...initrd.parameters, ...agentAddress(spec)])],
+    ...(savedState(spec) === undefined ? bootArgs(spec, settings) : ['-incoming', 'defer']),
     ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
     // One port beside the reserved first: no queues that nobody uses.
@@ -106,12 +105,28 @@ function machineArgs(spec: VmSpec, settings: MachineSettings, fd: Numbers): stri
   ]
 }
 
-/** What stands on the root bus. */
-function deviceArgs(spec: VmSpec, settings: MachineSettings, fd: Numbers): string[] {
+function bootArgs(spec: MachineSpec, settings: MachineSettings): string[] {
+  const initrd = initrdPlace(spec, settings)
+  const parameters = [...initrd.parameters, ...agentAddress(spec)]
   return [
-    ...(spec.share ? shareArgs(shareId, spec.share, fd('share')) : []),
-    ...(spec.volumeShare ? shareArgs(volumesId, spec.volumeShare, fd('volumes')) : []),
-    ...(spec.nics ?? []).flatMap((nic) => nicArgs(nic, fd)),
+    '-kernel',
+    guestKernel,
+    ...initrd.args,
+    '-append',
+    qemuKernelCommandLine(spec, settings, parameters),
+  ]
+}
+
+/** What stands on the root bus. Of what a clone's template has not, only the host's half is here: ../monitor/plug-late.ts does the rest. */
+function deviceArgs(spec: MachineSpec, settings: MachineSettings, fd: Numbers): string[] {
+  const device: typeof deviceArgument = (properties, bus) =>
+    savedState(spec) === undefined ? deviceArgument(properties, bus) : []
+  return [
+    ...sharesOf(spec).flatMap(([role, share]) => [
+      ...shareBackend(role, fd(role)),
+      ...device(shareDevice(role, share), rootBus),
+    ]),
+    ...(spec.nics ?? []).flatMap((nic) => [...nicBackend(nic, fd), ...device(nicDevice(nic), rootBus)]),
     ...(spec.tpm ? tpmArgs(fd('tpm')) : []),
     ...(spec.vsock ? vsockArgs(spec.vsock, fd('vsock')) : []),
     ...(spec.rootDisk ? rootDiskArgs(fd('disk'), settings) : []),
@@ -126,12 +141,12 @@ function machine({ machineType }: MachineSettings): string {
   ].join(',')
 }
 
-function accelerator(spec: VmSpec): string {
+function accelerator(spec: MachineSpec): string {
   if (spec.accelerator === 'tcg') return `tcg,tb-size=${translationBufferMiB}`
   return takesKvm(spec) ? `kvm,device=/dev/fdset/${kvmSet}` : 'kvm'
 }
 
-function cpu(spec: VmSpec, { cpuFeatures }: MachineSettings): string {
+function cpu(spec: MachineSpec, { cpuFeatures }: MachineSettings): string {
   const model = spec.accelerator === 'kvm' ? (spec.kvmCpu ?? 'host') : tcgCpu
   return [model, offUnlessAsked, ...(cpuFeatures === '' ? [] : [cpuFeatures])].join(',')
 }
@@ -142,7 +157,7 @@ function cpu(spec: VmSpec, { cpuFeatures }: MachineSettings): string {
  * nobody else uses.
  */
 function initrdPlace(
-  { initrd, tpm, memoryMiB }: VmSpec,
+  { initrd, tpm, memoryMiB }: MachineSpec,
   { initrdBytes = 0 }: MachineSettings,
 ): { readonly args: string[]; readonly parameters: string[] } {
   if (initrd === undefined) return { args: [], parameters: [] }
@@ -164,13 +179,8 @@ function vsockArgs({ cid }: VsockAttachment, fd: number): string[] {
 }
 
 /** Kata's words for where the agent listens. */
-function agentAddress({ vsock }: VmSpec): string[] {
+function agentAddress({ vsock }: MachineSpec): string[] {
   return vsock === undefined ? [] : [`agent.server_addr=vsock://-1:${agentPort}`]
-}
-
-function shareArgs(id: string, { tag, queueSize }: ShareAttachment, fd: number): string[] {
-  const device = `vhost-user-fs-pci,id=${id},chardev=${id},tag=${checked(tag, 'share tag')}`
-  return ['-chardev', `socket,id=${id},fd=${fd}`, '-device', `${device},queue-size=${queueSize}`]
 }
 
 /**
@@ -190,11 +200,12 @@ function rootDiskArgs(fd: number, settings: MachineSettings): string[] {
   return [...set, '-object', JSON.stringify(limit), '-blockdev', node, ...device]
 }
 
-function jailPaths(spec: VmSpec, settings: MachineSettings): JailPath[] {
+function jailPaths(spec: MachineSpec, settings: MachineSettings): JailPath[] {
   const read = (source: string, target = source): JailPath => ({ source, target, access: 'read' })
+  const isClone = savedState(spec) !== undefined
   return [
-    read(spec.kernel, guestKernel),
-    ...(spec.initrd === undefined ? [] : [read(spec.initrd, guestInitrd)]),
+    ...(isClone ? [] : [read(spec.kernel, guestKernel)]),
+    ...(isClone || spec.initrd === undefined ? [] : [read(spec.initrd, guestInitrd)]),
     read(settings.entropySource),
     ...settings.firmwareDirs.map((directory) => read(directory)),
     ...(spec.accelerator === 'kvm' && !takesKvm(spec)

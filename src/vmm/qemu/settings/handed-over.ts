@@ -1,25 +1,17 @@
 /** The descriptors that QEMU is started with, in order, and where each comes from. */
 import { KataError } from '../../../errors.ts'
-import type { ShareAttachment, VmSpec } from '../../vmm.ts'
+import type { MachineSpec, ShareAttachment } from '../../vmm.ts'
 import type { SocketRole } from '../sockets.ts'
 import { iommuId } from './cold-vfio.ts'
 import { type NicRole, nicDescriptors } from './nic.ts'
+import { type ShareRole, sharesOf } from './share.ts'
 
 /** What a handed-over descriptor is for. */
-export type FdRole =
-  | SocketRole
-  | 'share'
-  | 'volumes'
-  | 'tpm'
-  | 'vsock'
-  | 'kvm'
-  | 'disk'
-  | NicRole
-  | `vfio-${string}`
+export type FdRole = SocketRole | ShareRole | 'tpm' | 'vsock' | 'kvm' | 'disk' | NicRole | `vfio-${string}`
 
 export interface HandedOver {
   readonly role: FdRole
-  /** Open in the {@link VmSpec}, one of our listening sockets, or to be opened: a node of KVM, a disk image. */
+  /** Open in the {@link MachineSpec}, one of our listening sockets, or to be opened: a node of KVM, a disk image. */
   readonly from:
     | { readonly fd: number }
     | { readonly listener: SocketRole }
@@ -40,17 +32,16 @@ const open = (role: FdRole, fd: number): HandedOver => ({ role, from: { fd }, in
 const inSet = (role: FdRole, from: HandedOver['from']): HandedOver => ({ role, from, inSet: true })
 
 /** Whether KVM comes as a descriptor instead of by its node in the jail. */
-export const takesKvm = ({ accelerator, kvmAccess }: VmSpec): boolean =>
+export const takesKvm = ({ accelerator, kvmAccess }: MachineSpec): boolean =>
   accelerator === 'kvm' && kvmAccess === 'descriptor'
 
 /** @throws KataError VMM_OPTION_INVALID for a share that is a path. */
-export function handedOver(spec: VmSpec): readonly HandedOver[] {
-  const { share, volumeShare, tpm, vsock, rootDisk, nics = [], vfio = [] } = spec
+export function handedOver(spec: MachineSpec): readonly HandedOver[] {
+  const { tpm, vsock, rootDisk, nics = [], vfio = [] } = spec
   const [first] = vfio
   return [
     ...[listener('qmp'), listener('agent'), listener('console')],
-    ...(share ? [open('share', shareDescriptor(share))] : []),
-    ...(volumeShare ? [open('volumes', shareDescriptor(volumeShare))] : []),
+    ...sharesOf(spec).map(([role, share]) => open(role, shareDescriptor(share))),
     ...(tpm ? [open('tpm', tpm.socket)] : []),
     ...(vsock ? [open('vsock', vsock.fd)] : []),
     ...nics.flatMap(nicDescriptors).map(([role, fd]) => open(role, fd)),

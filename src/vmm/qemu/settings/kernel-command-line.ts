@@ -1,6 +1,6 @@
 /** What QEMU's guests are told besides what every guest is. */
 import { kernelCommandLine } from '../../machine/kernel-command-line.ts'
-import type { VmSpec } from '../../vmm.ts'
+import type { MachineSpec } from '../../vmm.ts'
 import type { MemorySettings } from './memory.ts'
 import { presentVcpus } from './processors.ts'
 
@@ -18,7 +18,7 @@ function laterMemory({ enableVirtioMem }: Pick<MemorySettings, 'enableVirtioMem'
  * With processors that are not used at boot the kernel starts one, and lpj spares the calibration loop of the others,
  * which under TCG takes seconds and fails.
  */
-function laterProcessors(spec: VmSpec, hostCpus: number): string[] {
+function laterProcessors(spec: MachineSpec, hostCpus: number): string[] {
   const oneOfMany = spec.accelerator === 'tcg' && presentVcpus(spec, hostCpus) > 1
   return oneOfMany ? ['maxcpus=1', 'lpj=10000000'] : []
 }
@@ -32,7 +32,7 @@ const trustworthyClock = 'tsc=unstable'
 
 /** The whole command line of a guest of QEMU; `more` is what else this machine needs said. */
 export function qemuKernelCommandLine(
-  spec: VmSpec,
+  spec: MachineSpec,
   settings: Pick<MemorySettings, 'enableVirtioMem'> & { readonly hostCpus: number },
   more: readonly string[] = [],
 ): string {

@@ -1,7 +1,7 @@
 /** The guest's memory as QEMU's arguments: what backs it, and the devices by which it grows, shrinks and gives back. */
 import type { HypervisorConfig } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
-import type { VmSpec } from '../../vmm.ts'
+import type { MachineSpec } from '../../vmm.ts'
 import type { HostFacts } from '../host-facts.ts'
 
 /** What configuration and host say of memory. */
@@ -20,7 +20,7 @@ const mostTcgMemoryMiB = 512 * 1024
 
 /** Memory at boot and at most, MiB. @throws KataError VMM_OPTION_INVALID. */
 export function memorySizes(
-  spec: VmSpec,
+  spec: MachineSpec,
   settings: MemorySettings,
 ): { readonly bootMiB: number; readonly maxMiB: number } {
   const bootMiB = spec.memoryMiB
@@ -54,7 +54,7 @@ export function memoryBackend(
   }
 }
 
-export function memoryArgs(spec: VmSpec, settings: MemorySettings): string[] {
+export function memoryArgs(spec: MachineSpec, settings: MemorySettings): string[] {
   const { bootMiB, maxMiB } = memorySizes(spec, settings)
   const slots = settings.enableVirtioMem ? '' : `,slots=${settings.memorySlots}`
   const room = maxMiB > bootMiB ? `${slots},maxmem=${maxMiB}M` : ''

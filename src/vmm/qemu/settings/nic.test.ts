@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'bun:test'
-import { nicArgs, nicDescriptors } from './nic.ts'
+import { nicBackend, nicDescriptors, nicDevice } from './nic.ts'
+import { deviceArgument } from './option-list.ts'
 
 const nic = { id: 'nic2', mac: '02:00:00:00:00:01', mtu: 1400, taps: [40] }
 const many = { ...nic, taps: [40, 41], vhosts: [42, 43] }
 
 /** Numbers as the command line gives them: the roles in their order, from 7 on. */
-function argsOf(card: Parameters<typeof nicArgs>[0]): string[] {
+function argsOf(card: Parameters<typeof nicBackend>[0]): string[] {
   const names = nicDescriptors(card).map(([role]) => role)
-  return nicArgs(card, (role) => 7 + names.indexOf(role))
+  const backend = nicBackend(card, (role) => 7 + names.indexOf(role))
+  return [...backend, ...deviceArgument(nicDevice(card), 'pcie.0')]
 }
 
 describe('a card at boot', () => {

@@ -1,6 +1,7 @@
 /** A network card in QEMU's terms: its arguments at boot, and the same as objects for one that comes later. */
 import { KataError } from '../../../errors.ts'
 import type { NicAttachment } from '../../vmm.ts'
+import { optionList } from './option-list.ts'
 
 /** What a card's descriptor is for, and QEMU's name for it when it comes later: kind, card, queue. */
 export type NicRole = `${'tap' | 'vhost'}-${string}-${number}`
@@ -38,22 +39,14 @@ export function nicHalves(nic: NicAttachment, name: (role: NicRole) => string) {
   return { netdev, device }
 }
 
-/** Arguments of a card that is there at boot; `fd` gives the number of a descriptor in QEMU. */
-export function nicArgs(nic: NicAttachment, fd: (role: NicRole) => number): string[] {
-  const { netdev, device } = nicHalves(nic, (role) => String(fd(role)))
-  const { type, ...backend } = netdev
-  const { driver, ...frontend } = device
-  return [
-    '-netdev',
-    [type, ...options(backend)].join(','),
-    '-device',
-    [driver, ...options(frontend), 'bus=pcie.0'].join(','),
-  ]
+/** The host's half as arguments; `fd` gives the number of a descriptor in QEMU. */
+export function nicBackend(nic: NicAttachment, fd: (role: NicRole) => number): string[] {
+  const { type, ...options } = nicHalves(nic, (role) => String(fd(role))).netdev
+  return ['-netdev', optionList(type, options)]
 }
 
-function options(properties: Readonly<Record<string, string | number | boolean>>): string[] {
-  return Object.entries(properties).map(([name, value]) => `${name}=${value === true ? 'on' : value}`)
-}
+/** The guest's half. @throws KataError VMM_OPTION_INVALID. */
+export const nicDevice = (nic: NicAttachment) => nicHalves(nic, (role) => role).device
 
 function checkedMac(mac: string): string {
   if (/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac)) return mac

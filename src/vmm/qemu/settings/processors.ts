@@ -1,6 +1,6 @@
 /** The machine's processors: how many it boots with, how many it can come to have. */
 import { KataError } from '../../../errors.ts'
-import type { VmSpec } from '../../vmm.ts'
+import type { MachineSpec } from '../../vmm.ts'
 
 /** More needs interrupt remapping, which this machine has not. */
 const mostVcpus = 240
@@ -10,10 +10,10 @@ const mostVcpus = 240
  */
 const mostSpareTcgVcpus = 4
 
-type Processors = Pick<VmSpec, 'accelerator' | 'vcpus' | 'maxVcpus'>
+type Processors = Pick<MachineSpec, 'accelerator' | 'vcpus' | 'maxVcpus'>
 
 /** Value of `-smp`. @throws KataError VMM_OPTION_INVALID. */
-export function processorsOption(spec: VmSpec, hostCpus: number): string {
+export function processorsOption(spec: MachineSpec, hostCpus: number): string {
   const boot = Math.ceil(spec.vcpus)
   if (!Number.isSafeInteger(boot) || boot <= 0)
     throw new KataError('VMM_OPTION_INVALID', { reason: `default_vcpus is ${boot}` })
@@ -38,6 +38,6 @@ function placesForVcpus(spec: Processors, hostCpus: number): number {
  * Processors that the agent has to bring online to make up what the machine boots with. Under TCG a second CPU costs the
  * boot 0.6 s and more, and bringing it online later a tenth of that.
  */
-export function offlineVcpus({ accelerator, vcpus }: Pick<VmSpec, 'accelerator' | 'vcpus'>): number {
+export function offlineVcpus({ accelerator, vcpus }: Pick<MachineSpec, 'accelerator' | 'vcpus'>): number {
   return accelerator === 'tcg' ? Math.ceil(vcpus) - 1 : 0
 }

@@ -1,14 +1,26 @@
 /** PCIe root ports: the free ones take one device each while the machine runs, and are free again after it. */
+import type { HypervisorConfig } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
+import type { MachineSpec } from '../../vmm.ts'
+import { latePorts } from './template.ts'
 
 /** Slot of the first port on the root bus; with 16 ports the last one is the slot before QEMU's own at 31. */
 const firstSlot = 0x0f
+const mostPorts = 16
 
 /** Bus of the n-th root port. */
 export const rootPort = (index: number): string => `rp${index}`
 
 /** Where a device on that port is, as the guest's agent is told (Kata's form): the slots on the way, in hex. */
 export const portPath = (index: number): string => `${(firstSlot + index).toString(16).padStart(2, '0')}/00`
+
+/** How many ports a machine has. A template's cost its clones no time. */
+export function rootPortCount(
+  { template }: Pick<MachineSpec, 'template'>,
+  { pcieRootPort }: Pick<HypervisorConfig, 'pcieRootPort'>,
+): number {
+  return template === undefined ? pcieRootPort : Math.min(pcieRootPort + latePorts, mostPorts)
+}
 
 /** The arguments of `count` ports. Their place is fixed, so that a device's path is known before the guest sees it. */
 export function rootPortArgs(count: number): string[] {
