@@ -101,6 +101,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'sandbox/start/machine': ['root', 'starts the VMM'],
   'sandbox/start/prepare': ['root', 'takes all that is there before the VMM'],
   'sandbox/storage': ['root', 'mounts, disks and copies of the host’s files'],
+  'sandbox/template': ['root', 'files of saved machines, which are root’s; reads none of a guest’s bytes'],
   sdk: ['neither', 'drives the executable as its user; published on its own'],
   sharing: ['root', 'mounts what the share shows'],
   'sharing/rootfs': ['root', 'mounts root file systems, or copies them to disks'],

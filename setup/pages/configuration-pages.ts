@@ -4,7 +4,7 @@ import { hashAnnotations } from '../../src/config/asset-hashes.ts'
 import type { HypervisorDriver } from '../../src/config/config.ts'
 import { configurationOf, defaultDriver, drivers, nameOf } from '../../src/config/drivers.ts'
 import { tomlValue } from '../../src/config/files/toml-text.ts'
-import { annotationPrefixes, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
+import { annotationOf, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
 import type { KataKey, KataTable } from '../../src/config/kata/kata-key.ts'
 import { kataKeys } from '../../src/config/kata/kata-keys.ts'
 import { keyFor } from '../../src/config/key-spec.ts'
@@ -20,6 +20,11 @@ const tables: readonly { readonly table: TableName; readonly title: string; read
   },
   { table: 'agent.kata', title: '`[agent.kata]`', about: 'The agent in the guest.' },
   { table: 'runtime', title: '`[runtime]`', about: 'The runtime on the host.' },
+  {
+    table: 'factory',
+    title: '`[factory]`',
+    about: `Machines that were booted once and saved, to be cloned. Also \`[hypervisor.${defaultDriver}.factory]\`, as runtime-rs has it.`,
+  },
 ]
 
 /** docs/configuration.md. */
@@ -98,10 +103,6 @@ kata-ts built it. They need to be enabled, as in Kata.
 ${annotationRows().join('\n')}
 
 ${sections.join('\n')}
-## \`[factory]\`
-
-${kataRows('factory')}
-
 ## \`[agent.kata.mem_agent]\`
 
 ${kataRows('mem_agent')}
@@ -135,9 +136,10 @@ function otherValues({ silent, warned, refusedItem, otherwise, about }: KataKey)
 }
 
 function annotationRows(): string[] {
-  return keys.flatMap(({ annotation, table, key, restricting }) => {
-    if (annotation === undefined) return []
-    const name = annotationPrefixes[table] + annotation
+  return keys.flatMap((spec) => {
+    const name = annotationOf(spec)
+    if (name === undefined) return []
+    const { key, restricting } = spec
     const entry = `\`${readAnnotationName(name)!.entry}\``
     const free = restricting === undefined ? '' : `; none for \`"${restricting}"\``
     return [`| \`${name}\` | [\`${key}\`](#${key}) | ${entry}${free} |`]
@@ -188,11 +190,11 @@ function perDriver(spec: KeySpec, values: KeySpec): string {
 
 /** A file of packaging/: every key that has an effect with this VMM, the value that we ship, and what it means. */
 export function configurationFile(driver: HypervisorDriver): string {
-  const sections = tables.map(({ table, about }) => {
+  const sections = tables.flatMap(({ table, about }) => {
     const entries = keysFor(driver)
       .filter((spec) => spec.table === table && spec.drivers.includes(driver) && !spec.pending)
       .map(fileEntry)
-    return `# ${about}\n[${tableName(driver, table)}]\n\n${entries.join('\n')}`
+    return entries.length === 0 ? [] : `# ${about}\n[${tableName(driver, table)}]\n\n${entries.join('\n')}`
   })
   const use = configurationOf(driver).accelerators.includes('tcg')
     ? '# Every key stands here with the value that is also used when it is absent; accelerator is "auto" where no file exists.'

@@ -32,7 +32,7 @@ export function configurationSchema(): string {
       },
       agent: object('', { kata: table('agent.kata', 'The agent in the guest.', keys) }),
       runtime: table('runtime', 'The runtime on the host.', keys),
-      factory: notImplemented('factory'),
+      factory: innerTable('factory'),
     }),
   }
   return `${JSON.stringify(schema, null, 2)}\n`
@@ -43,7 +43,7 @@ function table(name: TableName, description: string, specs: readonly KeySpec[]):
   const own = specs
     .filter((spec) => spec.table === name)
     .flatMap((spec) => [spec.key, ...spec.aliases].map((key) => [key, property(spec)]))
-  const inner = Object.entries(innerTables[name]).map(([key, inner]) => [key, notImplemented(inner)])
+  const inner = Object.entries(innerTables[name]).map(([key, inner]) => [key, innerTable(inner)])
   return object(description, { ...kataProperties(name), ...Object.fromEntries([...inner, ...own]) })
 }
 
@@ -53,8 +53,10 @@ const property = (spec: KeySpec): Schema => ({
   default: fileValue(spec, spec.shipped),
 })
 
-const notImplemented = (name: KataTable): Schema =>
-  object('Kata Containers has these keys; kata-ts does not implement them.', kataProperties(name))
+const innerTable = (name: KataTable): Schema =>
+  name === 'factory'
+    ? table(name, 'Templates of machines.', keys)
+    : object('Kata Containers has these keys; kata-ts does not implement them.', kataProperties(name))
 
 const kataProperties = (name: KataTable): Readonly<Record<string, Schema>> =>
   Object.fromEntries(

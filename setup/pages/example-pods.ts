@@ -1,7 +1,7 @@
 /** packaging/kubernetes/pods: for each annotation that has an effect, a pod that uses it. */
 
 import { configurationOf } from '../../src/config/drivers.ts'
-import { annotationPrefixes, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
+import { annotationOf, readAnnotationName } from '../../src/config/kata/annotation-names.ts'
 import { keyFor } from '../../src/config/key-spec.ts'
 import { type KeySpec, keys } from '../../src/config/keys.ts'
 import { wrap } from './text.ts'
@@ -16,10 +16,10 @@ export function examplePods(): Readonly<Record<string, string>> {
 }
 
 function examplePod(spec: KeySpec): string {
-  const { table, key, description, drivers } = spec
+  const { key, description, drivers } = spec
   const annotation = spec.annotation!
   const value = exampleOf(spec)
-  const name = annotationPrefixes[table] + annotation
+  const name = annotationOf(spec)!
   const comment = [`\`${key}\`: ${description}`, permission(spec, name, value)].flatMap((text) =>
     wrap(text, 108),
   )

@@ -11,7 +11,7 @@ import type { Part } from './part.ts'
 
 const directories: Readonly<Record<string, string>> = {
   [defaultRunDir]: 'run-time state',
-  [defaultCacheDir]: 'guest images',
+  [defaultCacheDir]: 'guest images and machine templates',
   [defaultStateDir]: 'container records, unpacked images',
   '/var/lib/cni/networks/kata-ts': 'addresses of pods',
 }

@@ -165,7 +165,7 @@ describe('files and directories', () => {
     expect(files()).toEqual(before)
     expect(released).toBe(0)
     expect(said).toContain('would remove:\n')
-    expect(said).toContain('  /var/cache/kata-ts (guest images)\n')
+    expect(said).toContain('  /var/cache/kata-ts (guest images and machine templates)\n')
     expect(said).toContain('would leave: /etc/kata-ts/configuration.toml: ')
   })
 

@@ -113,6 +113,8 @@ describe('enable_annotations', () => {
     [key('__proto__'), ''],
     ['io.katacontainers.config.foo.default_memory', `Did you mean ${key('default_memory')}?`],
     ['io.katacontainers.config.foo.bar', 'Remove it from the pod'],
+    ['io.katacontainers.config.factory.enable_template', ''],
+    [key('enable_template'), ''],
     ['io.katacontainers.config_path', 'Remove it from the pod'],
     ['io.katacontainers.config.hypervisor', 'Remove it from the pod'],
   ])('%s is not known, enabled or not', (annotation, hint) => {

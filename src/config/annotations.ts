@@ -135,8 +135,8 @@ function isSo(config: Config, spec: KeySpec, value: unknown): boolean {
   return isDeepStrictEqual(merged(spec, before, value), before)
 }
 
-const sectionsOf = ({ hypervisor, agent, runtime }: Config): Sections => ({
-  ...{ hypervisor, runtime },
+const sectionsOf = ({ hypervisor, agent, runtime, factory }: Config): Sections => ({
+  ...{ hypervisor, runtime, factory },
   'agent.kata': agent,
 })
 

@@ -3,6 +3,7 @@ import type { DriverFields, HypervisorDriver } from './drivers.ts'
 import type { AgentConfig } from './keys/agent.ts'
 import type { BootFields } from './keys/boot.ts'
 import type { DeviceFields } from './keys/devices.ts'
+import type { FactoryConfig } from './keys/factory.ts'
 import type { LimitFields } from './keys/limits.ts'
 import type { RightsFields } from './keys/rights.ts'
 import type { RuntimeConfig } from './keys/runtime.ts'
@@ -11,6 +12,7 @@ import type { SizeFields } from './keys/size.ts'
 
 export type { HypervisorDriver } from './drivers.ts'
 export type { AgentConfig } from './keys/agent.ts'
+export type { FactoryConfig } from './keys/factory.ts'
 export type { RuntimeConfig } from './keys/runtime.ts'
 
 export type Accelerator = 'auto' | 'kvm' | 'tcg'
@@ -61,4 +63,5 @@ export interface Config {
   readonly hypervisor: HypervisorConfig
   readonly agent: AgentConfig
   readonly runtime: RuntimeConfig
+  readonly factory: FactoryConfig
 }

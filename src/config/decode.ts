@@ -53,8 +53,8 @@ export function decode(source: TomlFile, driver: HypervisorDriver, warn: Logger[
       )
     if (name === 'agent') return table('agent.kata', ['agent', 'kata'], onlyKata(source, value))
     if (name === 'runtime') return table('runtime', ['runtime'], value)
-    if (name === 'factory') decodeUnused({ source, warn }, 'factory', ['factory'], value)
-    else warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
+    if (name === 'factory') return table('factory', ['factory'], value)
+    warnUnknown(source, [name], nearest(name, ['hypervisor', 'agent', 'runtime', 'factory']), warn)
     return []
   })
 }
@@ -85,10 +85,7 @@ function decodeTable(
     const here = [...path, name]
     const spec =
       findKey(driver, table, name) ?? findKey(driver, ...(movedKeys[here.join('.')] ?? [table, name]))
-    if (spec === undefined) {
-      decodeUnknown({ source, driver, warn }, table, here, raw)
-      return []
-    }
+    if (spec === undefined) return decodeOther({ source, driver, warn }, table, here, raw)
     const where = () => `${source.file}:${lineOf(source.text, here)}`
     const reason = refusedValue(spec.key, raw)
     if (reason !== undefined)
@@ -110,13 +107,23 @@ function decodeTable(
   })
 }
 
-/** A key that kata-ts does not implement: Kata's are judged by their values (kata-settings.ts), others are a warning. */
+/**
+ * A table inside of another, or a key that kata-ts does not implement: Kata's are judged by their values (kata-settings.ts),
+ * others are a warning.
+ */
+function decodeOther(decoding: Decoding, table: TableName, path: readonly string[], raw: unknown): Setting[] {
+  const name = path.at(-1)!
+  const inner = Object.hasOwn(innerTables[table], name) ? innerTables[table][name] : undefined
+  if (inner === undefined) decodeUnknown(decoding, table, path, raw)
+  else if (inner !== 'mem_agent') return decodeTable(decoding, inner, path, raw)
+  else decodeUnused(decoding, inner, path, raw)
+  return []
+}
+
 function decodeUnknown(decoding: Decoding, table: TableName, path: readonly string[], raw: unknown): void {
   const { source, driver, warn } = decoding
   const name = path.at(-1)!
-  const inner = Object.hasOwn(innerTables[table], name) ? innerTables[table][name] : undefined
-  if (inner !== undefined) decodeUnused(decoding, inner, path, raw)
-  else if (table === 'runtime' && name === 'hypervisor_name') requireSameHypervisor(decoding, path, raw)
+  if (table === 'runtime' && name === 'hypervisor_name') requireSameHypervisor(decoding, path, raw)
   else if (findKataKey(table, name) === undefined) {
     requireNoWallMeant(driver, path, `${source.file}:${lineOf(source.text, path)}`)
     warnUnknown(source, path, suggestion(driver, table, name), warn)

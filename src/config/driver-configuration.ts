@@ -2,7 +2,7 @@
  * What the configuration has to know of a VMM, as data. Each driver has one, in `configuration/` of its folder, and drivers.ts
  * lists them.
  */
-import type { AgentConfig, Config, HypervisorConfig, RuntimeConfig } from './config.ts'
+import type { AgentConfig, Config, FactoryConfig, HypervisorConfig, RuntimeConfig } from './config.ts'
 import type { DriverValues, Key } from './key-spec.ts'
 
 export interface DriverConfiguration {
@@ -32,7 +32,7 @@ export interface DriverConfiguration {
   readonly rules: readonly DriverRule[]
 }
 
-type Fields = HypervisorConfig & RuntimeConfig & AgentConfig
+type Fields = HypervisorConfig & RuntimeConfig & AgentConfig & FactoryConfig
 export type Field = keyof Fields & string
 
 export interface DriverRule {

@@ -1,5 +1,11 @@
 /** The description of a configuration key, and the functions that make one with the types of Config. */
-import type { AgentConfig, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
+import type {
+  AgentConfig,
+  FactoryConfig,
+  HypervisorConfig,
+  HypervisorDriver,
+  RuntimeConfig,
+} from './config.ts'
 import type { ValueType } from './value-types.ts'
 
 /** The tables of configuration.toml (`hypervisor` has one for each driver) and the sections of Config they fill. */
@@ -7,6 +13,7 @@ export interface Sections {
   readonly hypervisor: HypervisorConfig
   readonly 'agent.kata': AgentConfig
   readonly runtime: RuntimeConfig
+  readonly factory: FactoryConfig
 }
 export type TableName = keyof Sections
 
@@ -33,6 +40,8 @@ export interface Key {
   readonly wall: boolean
   /** Not every VMM has it: those that do name it (`DriverConfiguration.has`). */
   readonly optional: boolean
+  /** Of an optional key whose absence is an error and not a warning: what those that have it not cannot do. */
+  readonly elsewhere?: string | undefined
   /** Read and checked already, but nothing acts on it yet: setting it is a warning. */
   readonly pending: boolean
   /** Name after the prefix of its table's annotations, when a pod may ask for it. */
@@ -71,7 +80,9 @@ export interface DriverValues<T> {
 }
 
 interface Extra<T>
-  extends Partial<Pick<Key, 'aliases' | 'annotation' | 'example' | 'allowList' | 'restricting'>> {
+  extends Partial<
+    Pick<Key, 'aliases' | 'annotation' | 'example' | 'allowList' | 'restricting' | 'elsewhere'>
+  > {
   readonly shipped?: T
   readonly builtIn?: T
   readonly own?: true

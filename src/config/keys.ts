@@ -12,6 +12,7 @@ import { type Key, type KeySpec, keyFor, type TableName } from './key-spec.ts'
 import { agentKeys } from './keys/agent.ts'
 import { bootKeys } from './keys/boot.ts'
 import { deviceKeys } from './keys/devices.ts'
+import { factoryKeys } from './keys/factory.ts'
 import { limitKeys } from './keys/limits.ts'
 import { rightsKeys } from './keys/rights.ts'
 import { runtimeKeys } from './keys/runtime.ts'
@@ -29,6 +30,7 @@ const common: readonly Key[] = [
   ...shareKeys,
   ...agentKeys,
   ...runtimeKeys,
+  ...factoryKeys,
 ]
 
 export const keys: readonly KeySpec[] = configurations
@@ -60,7 +62,7 @@ function withDrivers(key: Key): KeySpec {
     ...key,
     drivers: having.map(({ driver }) => driver),
     perDriver: said(({ values }) => values[field]),
-    impossible: said(({ impossible }) => impossible[field]),
+    impossible: said((one) => one.impossible[field] ?? (having.includes(one) ? undefined : key.elsewhere)),
   }
 }
 

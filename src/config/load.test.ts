@@ -212,7 +212,7 @@ describe('values', () => {
           ...keys.filter(({ table }) => table === 'hypervisor').map(({ field }) => field),
         ].sort(),
       )
-      for (const section of [config.hypervisor, config.agent, config.runtime])
+      for (const section of [config.hypervisor, config.agent, config.runtime, config.factory])
         expect(Object.values(section)).not.toContain(undefined)
     }
   })
@@ -287,6 +287,14 @@ describe('values', () => {
     ['[hypervisor.qemu]\n\ndisk_rate_limiter_ops_one_time_burst = 1', 'CONFIG_VMM_CANNOT', 'every pause'],
     ['[hypervisor.qemu]\n\ndisk_rate_limiter_bw_one_time_burst = 1', 'CONFIG_VMM_CANNOT', 'every pause'],
     ['[hypervisor.firecracker]\n\nrootless = false', 'CONFIG_VMM_CANNOT', 'capabilities'],
+    ['[hypervisor.firecracker]\n[factory]\nenable_template = true', 'CONFIG_VMM_CANNOT', 'no templates'],
+    ['[hypervisor.clh]\n[factory]\nenable_template = true', 'CONFIG_VMM_CANNOT', '[hypervisor.qemu]'],
+    [
+      '[hypervisor.clh]\n[hypervisor.clh.factory]\nenable_template = true',
+      'CONFIG_VMM_CANNOT',
+      'no templates',
+    ],
+    ['[hypervisor.qemu]\n[factory]\ntemplate_path = "templates"', 'CONFIG_VALUE', 'an absolute path'],
     ['[hypervisor.firecracker]\n\nhot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT', 'VFIO'],
     [
       '[hypervisor.firecracker]\nenable_hugepages = true\nreclaim_guest_freed_memory = true',
@@ -401,6 +409,18 @@ describe('the spellings of runtime-rs', () => {
     expect(config.runtime.createContainerTimeout).toBe(70)
   })
 
+  test('templates have a table of their own, or stand in that of the VMM', () => {
+    for (const heading of ['factory', 'hypervisor.qemu.factory'])
+      expect(parse(`[${heading}]\nenable_template = true\ntemplate_path = "/t"`).factory).toEqual({
+        ...{ enableTemplate: true, templatePath: '/t' },
+      })
+    const none = { enableTemplate: false, templatePath: '/var/cache/kata-ts/templates' }
+    expect(parse('[runtime]').factory).toEqual(none)
+    const { lines, log } = collector()
+    expect(parse('[hypervisor.clh]\n[factory]\nenable_template = false', log).factory).toEqual(none)
+    expect(lines).toEqual([])
+  })
+
   test('what a file says about its own parts is silent when it is so', () => {
     const { lines, log } = collector()
     const parts = '[runtime]\nname = "virt_container"\nagent_name = "kata"\nhypervisor_name = '
@@ -443,12 +463,12 @@ describe('keys without effect', () => {
   })
 
   test('what Kata knows and kata-ts does not support is named once', () => {
-    const messages = warnings(
-      '[hypervisor.qemu]\nenable_iommu = true\n[factory]\nenable_template = true',
-    ).map(({ message }) => message)
+    const messages = warnings('[hypervisor.qemu]\nenable_iommu = true\n[factory]\nvm_cache_number = 2').map(
+      ({ message }) => message,
+    )
     expect(messages).toHaveLength(2)
     expect(messages.join()).toContain('hypervisor.qemu.enable_iommu has no effect')
-    expect(messages.join()).toContain('factory.enable_template has no effect')
+    expect(messages.join()).toContain('factory.vm_cache_number has no effect')
   })
 
   test('of a key of Kata that main file and drop-in have, the last value is judged', () => {

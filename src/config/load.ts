@@ -1,6 +1,13 @@
 /** configuration.toml and its drop-ins, read, checked and merged into one frozen Config. */
 import type { Logger } from '../log.ts'
-import type { AgentConfig, Config, HypervisorConfig, HypervisorDriver, RuntimeConfig } from './config.ts'
+import type {
+  AgentConfig,
+  Config,
+  FactoryConfig,
+  HypervisorConfig,
+  HypervisorDriver,
+  RuntimeConfig,
+} from './config.ts'
 import { decode, placeOf, type Setting, warnOnce } from './decode.ts'
 import { defaultDriver } from './drivers.ts'
 import { chosenDriver } from './files/hypervisor-tables.ts'
@@ -95,5 +102,6 @@ function build(
     hypervisor: { driver, assetHashes: {}, ...section('hypervisor') } as unknown as HypervisorConfig,
     agent: section('agent.kata') as unknown as AgentConfig,
     runtime: section('runtime') as unknown as RuntimeConfig,
+    factory: section('factory') as unknown as FactoryConfig,
   }
 }

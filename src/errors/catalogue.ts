@@ -13,6 +13,7 @@ import { rootlessErrors } from './rootless.ts'
 import { sandboxErrors } from './sandbox.ts'
 import { serviceErrors } from './service.ts'
 import { sharingErrors } from './sharing.ts'
+import { templateErrors } from './templates.ts'
 import { vmmErrors } from './vmm.ts'
 
 /** The parts in the order of `docs/errors.md`: common errors first, unexpected ones last. */
@@ -69,6 +70,11 @@ export const parts: readonly ErrorPart[] = [
     entries: vmmErrors,
   },
   {
+    title: 'Machine templates',
+    about: 'Machines that were saved to be cloned: their files.',
+    entries: templateErrors,
+  },
+  {
     title: 'Containers and the guest agent',
     about: 'The agent in the guest, and requests of containers that cannot be met.',
     entries: agentErrors,
@@ -94,6 +100,7 @@ export const catalogue = {
   ...configErrors,
   ...rootlessErrors,
   ...vmmErrors,
+  ...templateErrors,
   ...guestImageErrors,
   ...serviceErrors,
   ...sharingErrors,

@@ -130,4 +130,9 @@ export const sandboxErrors = {
     '{variable} has an entry {entry} that is no failpoint',
     'Write [serve/|delete/|gc/]POINT:KIND=fail|hang|kill, POINT being before-take, after-take, before-release or after-release.',
   ),
+  TEMPLATE_UNUSABLE: entry(
+    'failed_precondition',
+    'no clone of a template: {reason}',
+    'Run `kata-ts factory init` after a boot of the host and after each change of kernel, VMM or configuration; or set `enable_template = false` in [factory].',
+  ),
 } satisfies Record<string, CatalogueEntry>

@@ -19,8 +19,8 @@ interface Shown {
 }
 
 /** The keys that have a meaning for the VMM, each with its value. */
-function shown({ hypervisor, agent, runtime }: Config): Shown[] {
-  const sections = { hypervisor, 'agent.kata': agent, runtime }
+function shown({ hypervisor, agent, runtime, factory }: Config): Shown[] {
+  const sections = { hypervisor, 'agent.kata': agent, runtime, factory }
   return keysFor(hypervisor.driver)
     .filter((spec) => spec.drivers.includes(hypervisor.driver))
     .map((spec) => ({
@@ -42,6 +42,7 @@ function asFile(config: Config) {
     hypervisor: { [config.hypervisor.driver]: section('hypervisor') },
     agent: { kata: section('agent.kata') },
     runtime: section('runtime'),
+    factory: section('factory'),
   }
 }
 

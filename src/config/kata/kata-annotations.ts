@@ -2,11 +2,10 @@
 import { KataError } from '../../errors.ts'
 import type { HypervisorDriver } from '../config.ts'
 import { driverNamed, nameOf } from '../drivers.ts'
-import type { TableName } from '../key-spec.ts'
 import { keys } from '../keys.ts'
 import { nearest } from '../nearest.ts'
 import { quoteValue } from '../value-types.ts'
-import { type AnnotationName, annotationPrefixes } from './annotation-names.ts'
+import { type AnnotatedTable, type AnnotationName, annotationPrefixes } from './annotation-names.ts'
 import { fateOfText } from './kata-key.ts'
 import { findKataAnnotation, kataKeys } from './kata-keys.ts'
 
@@ -44,7 +43,10 @@ export function lossOf(driver: HypervisorDriver, named: AnnotationName, text: st
 export function refuseUnknownKata(annotation: string): void {
   if (!annotation.startsWith(namespace) || facts.includes(annotation)) return
   const name = annotation.slice(annotation.lastIndexOf('.') + 1)
-  throw unknown(annotation, meantAmong(name, Object.keys(annotationPrefixes) as TableName[]) ?? generalHint)
+  throw unknown(
+    annotation,
+    meantAmong(name, Object.keys(annotationPrefixes) as AnnotatedTable[]) ?? generalHint,
+  )
 }
 
 const generalHint = 'Remove it from the pod: docs/configuration.md has the annotations that count.'
@@ -53,11 +55,11 @@ function hintFor({ table, name }: AnnotationName): string {
   const key = keys.find((spec) => spec.table === table && spec.key === name)
   if (key?.annotation !== undefined) return didYouMean(table, key.annotation)
   if (key !== undefined) return `Remove it from the pod: ${name} is for configuration.toml alone.`
-  const others = (Object.keys(annotationPrefixes) as TableName[]).filter((other) => other !== table)
+  const others = (Object.keys(annotationPrefixes) as AnnotatedTable[]).filter((other) => other !== table)
   return meantAmong(name, [table]) ?? meantAmong(name, others) ?? generalHint
 }
 
-function meantAmong(name: string, tables: readonly TableName[]): string | undefined {
+function meantAmong(name: string, tables: readonly AnnotatedTable[]): string | undefined {
   const known = tables.flatMap((table) => annotationsOf(table).map((annotation) => ({ table, annotation })))
   const meant = nearest(
     name,
@@ -67,12 +69,13 @@ function meantAmong(name: string, tables: readonly TableName[]): string | undefi
   return found && didYouMean(found.table, found.annotation)
 }
 
-const annotationsOf = (table: TableName): string[] => [
+const annotationsOf = (table: AnnotatedTable): string[] => [
   ...keys.flatMap((spec) => (spec.table === table ? (spec.annotation ?? []) : [])),
   ...kataKeys.flatMap((key) => (key.table === table ? key.annotation : [])),
 ]
 
-const didYouMean = (table: TableName, name: string) => `Did you mean ${annotationPrefixes[table]}${name}?`
+const didYouMean = (table: AnnotatedTable, name: string) =>
+  `Did you mean ${annotationPrefixes[table]}${name}?`
 
 const unknown = (annotation: string, hint: string) =>
   new KataError('ANNOTATION_UNKNOWN', { annotation: quoteValue(annotation), hint })

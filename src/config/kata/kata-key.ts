@@ -3,8 +3,8 @@ import { isDeepStrictEqual } from 'node:util'
 import type { TableName } from '../key-spec.ts'
 import { boolean } from '../value-types.ts'
 
-/** kata-ts implements no key of the tables `factory` and `mem_agent`. */
-export type KataTable = TableName | 'factory' | 'mem_agent'
+/** kata-ts implements no key of the table `mem_agent`. */
+export type KataTable = TableName | 'mem_agent'
 
 /**
  * `silent`: nothing is lost. `warned`: a function is not there, which a warning says. `refused`: a protection or a limit

@@ -7,7 +7,7 @@ export function someFacts(changes: Partial<SandboxFacts> = {}): SandboxFacts {
     ...{ rootless: true, user: 'kata-1', uid: 6, gid: 7, groups: [8], account: 'useradd' },
     ...{ privateDir: '/run/user/6', vmm: 'qemu', accelerator: 'tcg', acceleratorReason: 'no KVM' },
     openWalls: [{ wall: 'kvm', what: 'w', remedy: 'r', quiet: false }],
-    ...{ kernel: '/k', initrd: '/i', agent: { name: 'kata-ts', version: '0.1.0' } },
+    ...{ kernel: '/k', initrd: '/i', template: '', agent: { name: 'kata-ts', version: '0.1.0' } },
     ...{ vcpus: 1, memoryMiB: 256, timings: [{ step: 'boot', at: 0.1, ms: 2.5 }] },
     ...changes,
   }

@@ -30,6 +30,8 @@ export interface SandboxFacts {
   readonly openWalls: readonly OpenWall[]
   readonly kernel: string
   readonly initrd: string
+  /** The key of the template that the machine is a clone of; empty for one that booted. */
+  readonly template: string
   /** The guest's agent, as it names itself. */
   readonly agent: Pick<AgentFacts, 'name' | 'version'>
   readonly vcpus: number
@@ -64,6 +66,7 @@ const facts = record<SandboxFacts>({
   openWalls: needed(list(readOpenWall)),
   kernel: needed(text),
   initrd: needed(text),
+  template: needed(text),
   agent: needed(
     record<SandboxFacts['agent']>({ name: needed(choice('kata-ts', 'kata')), version: needed(text) }),
   ),

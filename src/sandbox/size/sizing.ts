@@ -59,14 +59,20 @@ export function announcedDemand(spec: OciSpec): Demand {
  * @throws KataError SANDBOX_TOO_LARGE, OCI_SPEC_INVALID.
  */
 export function planMachine(config: Config, spec: OciSpec, hostMemoryMiB: number): MachinePlan {
-  const { staticSandboxResourceMgmt } = config.runtime
+  const isWhole = config.runtime.staticSandboxResourceMgmt && isPodSandbox(spec)
+  return planFor(config, isWhole ? announcedDemand(spec) : demandOfContainer(spec), hostMemoryMiB)
+}
+
+/** The machine of a sandbox whose first container asks for nothing. @throws KataError SANDBOX_TOO_LARGE. */
+export const planWithoutDemand = (config: Config, hostMemoryMiB: number): MachinePlan =>
+  planFor(config, nothing, hostMemoryMiB)
+
+function planFor(config: Config, demand: Demand, hostMemoryMiB: number): MachinePlan {
   const { defaultMaxVcpus, defaultMaxMemory } = config.hypervisor
-  const demand =
-    staticSandboxResourceMgmt && isPodSandbox(spec) ? announcedDemand(spec) : demandOfContainer(spec)
   const size = neededSize(config, [demand], hostMemoryMiB)
   const vcpus = Math.min(size.vcpus, defaultMaxVcpus || size.vcpus)
   const memoryMiB = Math.ceil(size.memoryMiB / hugePageMiB) * hugePageMiB
-  return staticSandboxResourceMgmt
+  return config.runtime.staticSandboxResourceMgmt
     ? { vcpus, memoryMiB, maxVcpus: vcpus, maxMemoryMiB: memoryMiB }
     : { vcpus, memoryMiB, maxVcpus: defaultMaxVcpus, maxMemoryMiB: defaultMaxMemory }
 }

@@ -13,6 +13,7 @@ import { describeMachine, startMachine } from './machine/machine.ts'
 import { findAssets, verifyAssets } from './prepare/assets.ts'
 import { enterCgroups } from './prepare/cgroups.ts'
 import { claimOwner, claimSandbox, requireStartable } from './prepare/claim.ts'
+import { asClone, cloneOrBoot, findClone } from './prepare/clone.ts'
 import { openDevices } from './prepare/devices.ts'
 import { modulesOf } from './prepare/guest-modules.ts'
 import { warnOfOpenWalls } from './prepare/open-walls.ts'
@@ -29,13 +30,19 @@ import { recordTimings } from './timings.ts'
  */
 export async function createSandbox(request: SandboxRequest, host: StartHost = thisHost): Promise<Sandbox> {
   const paths = requireStartable(request)
-  return await namingFullDisk(request, () => {
+  const inOneWay = (way: 'clone' | 'boot') => {
     const ledger = claimSandbox(host, request, paths)
-    return rollingBack(request, { ledger, paths }, () => start(request, paths, ledger, host))
-  })
+    return rollingBack(request, { ledger, paths }, () => start(request, paths, ledger, { host, way }))
+  }
+  return await namingFullDisk(request, () => cloneOrBoot(request, inOneWay))
 }
 
-async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledger, host: StartHost) {
+async function start(
+  request: SandboxRequest,
+  paths: SandboxPaths,
+  ledger: Ledger,
+  { host, way }: { host: StartHost; way: 'clone' | 'boot' },
+) {
   const { id, namespace, container, config, log, signal } = request
   const timings = recordTimings(signal)
   const shim = await claimOwner(host, ledger, log)
@@ -47,7 +54,9 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const trial = { id, namespace, config, paths, assets, verified, log }
   const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
 
-  const plan = planMachine(config, container.spec, hostMemoryMiB())
+  const wanted = planMachine(config, container.spec, hostMemoryMiB())
+  const clone = way === 'boot' ? undefined : findClone(host, { config, assets, accelerator, plan: wanted })
+  const plan = clone?.plan ?? wanted
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
   const modules = modulesOf(config, assets)
@@ -61,7 +70,8 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const network = await host.createNetwork(request.network, networkParts)
   using devices = await openDevices(host, ledger, { ...request, paths, network, share }, timings)
 
-  const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices })
+  const template = clone && { state: clone.template.state }
+  const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, template })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
   const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
@@ -70,7 +80,8 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
   const agent = await connectToGuest(host, vmm, { end, log, signal })
   const bringer =
     share === undefined && modules !== undefined ? moduleBringer(agent.agent, modules) : noBringer
-  await bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
+  const boot = () => bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
+  await (clone === undefined ? boot() : asClone(boot, signal))
   const agentFacts = await setUpGuest(
     { vmm, agent, end },
     request,
@@ -78,7 +89,8 @@ async function start(request: SandboxRequest, paths: SandboxPaths, ledger: Ledge
     timings,
   )
 
-  const started = { shim, vmmProcess, assets, accelerator, plan, user, share, walls, agentFacts }
+  const origin = { assets, template: clone?.template.facts.key ?? '' }
+  const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
   const parts = { id, config, identity, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, plan, served: share, modules: bringer, signal })

@@ -12,6 +12,7 @@ import { openLedger } from '../end/teardown.ts'
 import { SandboxNetwork } from '../network/network.ts'
 import { sweepDisks } from '../records/disk-sweep.ts'
 import { startShare } from '../storage/start-share.ts'
+import { findTemplate } from '../template/template-store.ts'
 import { sandboxAccelerator } from './prepare/accelerator.ts'
 import { claimStateDir } from './prepare/claim.ts'
 import { takeUser } from './prepare/user.ts'
@@ -29,6 +30,7 @@ export interface StartHost {
   readonly sweepDisks: typeof sweepDisks
   readonly resolveAssets: typeof resolveAssets
   readonly chooseAccelerator: typeof sandboxAccelerator
+  readonly findTemplate: typeof findTemplate
   enterCgroups(ledger: Ledger, request: PlacementRequest): Promise<SandboxCgroups>
   readonly takeUser: typeof takeUser
   readonly startShare: typeof startShare
@@ -44,6 +46,7 @@ export interface StartHost {
 export const thisHost: StartHost = {
   ...{ claimStateDir, openLedger, sweepDisks, resolveAssets },
   chooseAccelerator: sandboxAccelerator,
+  findTemplate,
   enterCgroups: (ledger, request) => CgroupPlacement.enter(ledger, request),
   ...{ takeUser, startShare, landlockProblem },
   createNetwork: (request, parts) => SandboxNetwork.create(request, parts),

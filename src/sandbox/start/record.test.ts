@@ -22,6 +22,7 @@ function recorded(changes: Partial<StartedSandbox> = {}, hypervisor: Partial<Hyp
   recordFacts(path, {
     ...{ id, namespace, config, shim: { pid: 1, startTime: '1' }, vmmProcess: { pid: 2, startTime: '1' } },
     assets: { kernel: '/kernel', initrd: '/initrd' },
+    template: 'abc',
     accelerator: { accelerator: 'kvm', reason: 'a guest booted' },
     plan: { vcpus: 2, memoryMiB: 512 },
     user: {
@@ -46,7 +47,12 @@ test('what is written down is what inspect reads, and root’s alone', () => {
     ...{ id: 'pod', namespace: 'test', shimPid: 1, vmmPid: 2, vcpus: 2, memoryMiB: 512 },
     ...{ virtiofsdPids: [8, 9, 10, 11], virtiofsdUid: 70_000 },
     ...{ user: 'kata-7', uid: 7, gid: 7, groups: [108], account: 'useradd', privateDir: '/run/user/7' },
-    ...{ kernel: '/kernel', initrd: '/initrd', agent: { name: 'kata-ts', version: '1.0.0' } },
+    ...{
+      kernel: '/kernel',
+      initrd: '/initrd',
+      template: 'abc',
+      agent: { name: 'kata-ts', version: '1.0.0' },
+    },
     ...{ accelerator: 'kvm', acceleratorReason: 'a guest booted', openWalls: [] },
     timings: [{ step: 'assets', at: 0, ms: 1.5 }],
   })

@@ -19,6 +19,8 @@ export interface StartedSandbox {
   readonly shim: ProcessRef
   readonly vmmProcess: ProcessRef
   readonly assets: Pick<GuestAssets, 'kernel' | 'initrd'>
+  /** {@link SandboxFacts.template}. */
+  readonly template: string
   readonly accelerator: AcceleratorChoice
   readonly plan: MachineSize
   readonly user: SandboxUser
@@ -47,7 +49,7 @@ function factsOf(sandbox: StartedSandbox): SandboxFacts {
     vmm: hypervisor.path,
     ...{ accelerator: accelerator.accelerator, acceleratorReason: accelerator.reason },
     openWalls: sandbox.walls,
-    ...{ kernel: assets.kernel, initrd: assets.initrd ?? '' },
+    ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', template: sandbox.template },
     agent: { name: agentFacts.name, version: agentFacts.version },
     ...{ vcpus: plan.vcpus, memoryMiB: plan.memoryMiB },
     timings: sandbox.timings,

@@ -6,7 +6,7 @@ const { warned, silent } = kataKeysOf('hypervisor')
 const firmware = 'the guest starts without firmware'
 const swap = 'counts with enable_guest_swap only'
 const vhostUser = 'counts with enable_vhost_user_store only'
-const template = 'there are no templates of machines'
+const template = 'instead: enable_template in [factory]'
 const elsewhere = 'counts with hypervisors that kata-ts does not have'
 
 export const hypervisorKeys = [

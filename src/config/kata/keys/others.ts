@@ -57,8 +57,10 @@ export const otherKeys = [
   runtime.warned('use_passfd_io', [false], 'input and output go through the agent'),
   runtime.silent('passfd_listener_port', 'counts with use_passfd_io only'),
 
-  factory.warned('enable_template', [false], 'there are no templates of machines'),
-  factory.silent('template_path', 'counts with enable_template only'),
-  factory.warned('vm_cache_number', [0], 'there is no cache of machines'),
+  factory.warned(
+    'vm_cache_number',
+    [0],
+    'there is no pool of waiting machines: a clone is made when a pod asks for it',
+  ),
   factory.silent('vm_cache_endpoint', 'counts with vm_cache_number only'),
 ]

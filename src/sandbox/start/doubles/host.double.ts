@@ -129,6 +129,7 @@ export class HostDouble implements Disposable {
         await this.#step('accelerator')
         return { accelerator: 'kvm', reason: 'a guest booted with it' }
       },
+      findTemplate: () => undefined,
       enterCgroups: (ledger) => this.#take(ledger, 'cgroups', () => this.#cgroups()),
       takeUser: (ledger) => this.#take(ledger, 'user', () => ({ ...someUser, privateDir: this.directory })),
       startShare: (ledger) => this.#take(ledger, 'share', () => this.#share()),

@@ -42,8 +42,10 @@ export async function bootGuest(
   await end.during(verified)
   // The start may have been aborted while no step was waiting for it.
   signal.throwIfAborted()
-  await vmm.boot()
-  await measure('guest boot', () => guestUp({ id, vmm, agent, config, choice, end }))
+  await measure('guest boot', async () => {
+    await vmm.boot()
+    await guestUp({ id, vmm, agent, config, choice, end })
+  })
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Config } from '../../../config/config.ts'
 import type { ProcessRef } from '../../../linux/processes/proc.ts'
 import type { GuestAssets } from '../../../vmm/host/assets.ts'
 import type { AcceleratorChoice } from '../../../vmm/kvm/accelerator.ts'
-import type { Vmm, VmSpec } from '../../../vmm/vmm.ts'
+import type { MachineSpec, TemplateUse, Vmm, VmSpec } from '../../../vmm/vmm.ts'
 import type { SandboxPaths } from '../../records/paths.ts'
 import type { MachinePlan } from '../../size/sizing.ts'
 import type { SandboxCgroups } from '../host.ts'
@@ -22,19 +22,33 @@ export interface MachineParts {
   readonly accelerator: AcceleratorChoice
   readonly user: SandboxUser
   readonly devices: Pick<MachineDevices, 'attached'>
+  /** Absent for a machine that boots and is not saved. */
+  readonly template?: TemplateUse | undefined
 }
 
 export function describeMachine(parts: MachineParts): VmSpec {
-  const { id, config, paths, plan, accelerator, user, devices } = parts
+  const { paths, user, devices, template } = parts
+  return {
+    ...describeGuest(parts),
+    ...{ identity: user.identity, privateDir: user.privateDir, stateDir: paths.stateDir },
+    ...devices.attached,
+    ...(template === undefined ? {} : { template }),
+  }
+}
+
+/** The machine without what is the sandbox's own: its user, its network, its share. */
+export function describeGuest(
+  parts: Pick<MachineParts, 'id' | 'config' | 'assets' | 'plan' | 'accelerator'>,
+): MachineSpec {
+  const { id, config, plan, accelerator } = parts
   const { verify: _, ...files } = parts.assets
   return {
-    ...{ sandboxId: id, identity: user.identity, privateDir: user.privateDir, stateDir: paths.stateDir },
+    sandboxId: id,
     ...files,
     kernelParams: guestParameters(config),
     kvmAccess: config.hypervisor.kvmAccess,
     ...plan,
     accelerator: accelerator.accelerator,
-    ...devices.attached,
   }
 }
 

@@ -18,16 +18,23 @@ import type { SandboxRequest } from '../request.ts'
  *
  * @throws KataError ID_INVALID, and those of {@link requireConfiguredFiles} and {@link requireCopyable}.
  */
-export function requireStartable({
+export function requireStartable(
+  request: Pick<SandboxRequest, 'runDir' | 'namespace' | 'id' | 'config' | 'container'>,
+): SandboxPaths {
+  const paths = requireMachine(request)
+  if (shareWay(request.config) === 'none') requireCopyable(request.container)
+  return paths
+}
+
+/** The same for a machine alone. @throws KataError ID_INVALID, and those of {@link requireConfiguredFiles}. */
+export function requireMachine({
   runDir,
   namespace,
   id,
   config,
-  container,
-}: Pick<SandboxRequest, 'runDir' | 'namespace' | 'id' | 'config' | 'container'>): SandboxPaths {
+}: Pick<SandboxRequest, 'runDir' | 'namespace' | 'id' | 'config'>): SandboxPaths {
   const paths = sandboxPaths(runDir, namespace, id)
   requireConfiguredFiles(config)
-  if (shareWay(config) === 'none') requireCopyable(container)
   return paths
 }
 

@@ -34,6 +34,7 @@ export const qemu = {
     ] as const),
     ...(['virtioFsCache', 'virtioFsQueueSize', 'virtioFsExtraArgs'] as const),
     ...(['validVirtioFsDaemonPaths', 'validEntropySources'] as const),
+    ...(['enableTemplate', 'templatePath'] as const),
   ],
   values: { path: { absent: '/usr/bin/qemu-system-x86_64' } },
   impossible: { diskRateLimiterBwOneTimeBurst: comesAgain, diskRateLimiterOpsOneTimeBurst: comesAgain },

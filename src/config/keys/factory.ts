@@ -1,0 +1,29 @@
+/** Keys about templates: machines that were booted once and saved, of which pods are clones. */
+import { keysOf } from '../key-spec.ts'
+import { boolean, path } from '../value-types.ts'
+
+export interface FactoryConfig {
+  readonly enableTemplate: boolean
+  readonly templatePath: string
+}
+
+const key = keysOf('factory')
+
+export const factoryKeys = [
+  key(
+    'enable_template',
+    'enableTemplate',
+    boolean,
+    false,
+    'Starts a pod as a clone of a machine that `kata-ts factory init` booted once and saved with its agent up, instead of booting one. All clones begin with the same memory.',
+    { optional: true, elsewhere: 'kata-ts makes no templates of its machines yet' },
+  ),
+  key(
+    'template_path',
+    'templatePath',
+    path(),
+    '/var/cache/kata-ts/templates',
+    'The directory of the saved machines, of root alone. Each takes as much of its file system as the guest had touched of its memory. Kata has `/run/vc/vm/template`, which is in memory.',
+    { optional: true },
+  ),
+]

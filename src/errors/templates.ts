@@ -1,0 +1,20 @@
+/** Templates: machines that were saved to be cloned. */
+import { type CatalogueEntry, entry } from './entry.ts'
+
+export const templateErrors = {
+  TEMPLATE_FOREIGN: entry(
+    'failed_precondition',
+    '{path} counts for nothing as a part of a machine template: it {reason}',
+    'Find out who made it; `kata-ts factory destroy` removes all templates, `kata-ts factory init` makes one anew.',
+  ),
+  TEMPLATE_DAMAGED: entry(
+    'failed_precondition',
+    'the machine template with {path} is damaged: {reason}',
+    'Run `kata-ts factory init` to make it anew; `kata-ts factory destroy` removes all templates.',
+  ),
+  TEMPLATE_DISK_FULL: entry(
+    'resource_exhausted',
+    'no space is left for a machine template in {path}',
+    'Make room there, or set template_path in [factory] to another directory, and run `kata-ts factory init` again.',
+  ),
+} satisfies Record<string, CatalogueEntry>

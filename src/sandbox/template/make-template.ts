@@ -1,0 +1,106 @@
+/** Makes a template: boots a machine of a throw-away user, confined as every one is, and saves it once its agent answers. */
+import { closeSync, openSync, rmSync } from 'node:fs'
+import type { Config } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
+import type { Ledger } from '../../ledger/ledger.ts'
+import { bootId } from '../../linux/processes/proc.ts'
+import type { Logger } from '../../log.ts'
+import { sleep } from '../../time.ts'
+import type { SandboxPaths } from '../records/paths.ts'
+import { bootGuest } from '../start/guest/boot-guest.ts'
+import { type StartHost, thisHost } from '../start/host.ts'
+import { connectToGuest, watchMachine } from '../start/machine/agent.ts'
+import { describeMachine } from '../start/machine/machine.ts'
+import { findAssets, verifyAssets } from '../start/prepare/assets.ts'
+import { claimOwner, claimSandbox, requireMachine } from '../start/prepare/claim.ts'
+import { rollingBack } from '../start/rollback.ts'
+import { recordTimings } from '../start/timings.ts'
+import { templateMachine, templateObstacle } from './template-machine.ts'
+import { newTemplate, type Template } from './template-store.ts'
+
+export interface TemplateRequest {
+  readonly config: Config
+  /** Usually `/run/kata-ts`. */
+  readonly runDir: string
+  readonly log: Logger
+  /** Aborts the making. */
+  readonly signal: AbortSignal
+}
+
+/** Where the machines stand while they are templates in the making. */
+const namespace = 'template'
+/** How long the guest may take to notice that its connection is gone, milliseconds. One that has not notices it as a clone. */
+const noticeMs = 200
+
+/**
+ * Makes the template of the configuration anew. Nothing but its files is left, whether it could be made or not.
+ *
+ * @throws KataError TEMPLATE_UNUSABLE, and those of a sandbox's start up to its guest; the signal's reason.
+ */
+export async function makeTemplate(request: TemplateRequest, host: StartHost = thisHost): Promise<Template> {
+  const { config, runDir, log, signal } = request
+  const obstacle = templateObstacle(config)
+  if (obstacle !== undefined)
+    throw new KataError('TEMPLATE_UNUSABLE', { reason: `${obstacle} of the configuration allows none` })
+  const id = crypto.randomUUID().slice(0, 8)
+  const paths = requireMachine({ config, runDir, namespace, id })
+  const ledger = claimSandbox(host, { log }, paths)
+  const template = await rollingBack({ log, signal }, { ledger, paths }, () =>
+    make(request, { id, paths, ledger }, host),
+  )
+  await ledger.releaseAll()
+  rmSync(paths.stateDir, { recursive: true, force: true })
+  return template
+}
+
+async function make(
+  { config, log, signal }: TemplateRequest,
+  { id, paths, ledger }: { readonly id: string; readonly paths: SandboxPaths; readonly ledger: Ledger },
+  host: StartHost,
+): Promise<Template> {
+  const timings = recordTimings(signal)
+  await claimOwner(host, ledger, log)
+  const assets = await findAssets(host, config)
+  await using verification = verifyAssets(assets, timings)
+  const verified = verification.done
+  const trial = { id, namespace, config, paths, assets, verified, log }
+  const accelerator = await host.chooseAccelerator(ledger, trial)
+  const machine = templateMachine(config, assets, accelerator)
+  if (machine === undefined) throw new KataError('TEMPLATE_UNUSABLE', { reason: 'the VMM saves no machines' })
+  const { key, plan } = machine
+  const user = await host.takeUser(ledger, { id, namespace, config, paths, log, signal })
+  const devices = { attached: { nics: [] } }
+  const spec = describeMachine({
+    ...{ id, config, paths, assets, plan, accelerator, user, devices, template: 'make' },
+  })
+  const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
+  const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
+  try {
+    await vmm.start()
+    const program = config.hypervisor.path
+    const end = watchMachine({ id, program, vmm, cgroups: unlimited, share: undefined, signal })
+    const agent = await connectToGuest(host, vmm, { end, log, signal })
+    await bootGuest({ verified, vmm, agent, end, accelerator }, { id, config, signal }, timings)
+    // A clone's guest waits for a connection of its own.
+    end.tell('asked', true)
+    agent.close()
+    await sleep(noticeMs, signal)
+    using made = newTemplate(config.factory.templatePath, key)
+    const fd = openSync(made.state, 'wx', 0o600)
+    try {
+      await vmm.save?.(fd)
+    } finally {
+      closeSync(fd)
+    }
+    return made.commit({
+      ...{ key, madeAt: new Date().toISOString(), bootId: bootId(), vmm: program },
+      ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', accelerator: accelerator.accelerator },
+      ...{ vcpus: plan.vcpus, memoryMiB: plan.memoryMiB },
+    })
+  } finally {
+    await vmm.stop()
+  }
+}
+
+/** It is in the cgroup of whoever makes it. */
+const unlimited = { outOfMemory: () => undefined }

@@ -1,0 +1,70 @@
+/** What is written down beside a saved machine: which one it is, of what it was made, and which bytes its file has. */
+import { describeError, KataError } from '../../errors.ts'
+import { needed, record } from '../../json/compounds.ts'
+import { readFile } from '../../json/document.ts'
+import { choice, exactly, positive, type Reader, textUpTo } from '../../json/values.ts'
+
+export interface TemplateFacts {
+  readonly version: 1
+  /** 64 hexadecimal digits for all that a pod must have in common with it. */
+  readonly key: string
+  /** ISO 8601. */
+  readonly madeAt: string
+  /** Of the host, when it was made. */
+  readonly bootId: string
+  /** Path of the program. */
+  readonly vmm: string
+  readonly kernel: string
+  readonly initrd: string
+  readonly accelerator: 'kvm' | 'tcg'
+  readonly vcpus: number
+  readonly memoryMiB: number
+  /** Of the saved machine. */
+  readonly bytes: number
+  /** When the saved machine's file was changed last, nanoseconds since 1970. No later write, and no copy, has that time. */
+  readonly changedAt: string
+}
+
+/** What is said of a template before its file is looked at. */
+export type TemplateOrigin = Omit<TemplateFacts, 'version' | 'bytes' | 'changedAt'>
+
+export interface Template {
+  readonly facts: TemplateFacts
+  /** Path of the saved machine. */
+  readonly state: string
+}
+
+/** The names of both files in the directory of a template. */
+export const templateFiles = { state: 'state', facts: 'template.json' } as const
+
+/** A text of a form, described in words. */
+const textLike =
+  (form: RegExp, expected: string): Reader<string> =>
+  (value, at) => {
+    const read = textUpTo(64)(value, at)
+    if (!form.test(read)) throw at.wrong(value, expected, 'another text')
+    return read
+  }
+
+const path = textUpTo(4095)
+const keyDigits = textLike(/^[0-9a-f]{64}$/, '64 hexadecimal digits')
+
+const templateFacts = record<TemplateFacts>({
+  version: needed(exactly(1)),
+  key: needed(keyDigits),
+  madeAt: needed(textLike(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, 'a time')),
+  bootId: needed(textLike(/^[0-9a-f-]{36}$/, 'the id of a boot')),
+  ...{ vmm: needed(path), kernel: needed(path), initrd: needed(path) },
+  accelerator: needed(choice('kvm', 'tcg')),
+  ...{ vcpus: needed(positive), memoryMiB: needed(positive) },
+  ...{ bytes: needed(positive), changedAt: needed(textLike(/^\d{1,20}$/, 'nanoseconds')) },
+})
+
+/** @throws KataError TEMPLATE_DAMAGED. */
+export function readTemplateFacts(file: string): TemplateFacts {
+  try {
+    return readFile(templateFacts, file)
+  } catch (cause) {
+    throw new KataError('TEMPLATE_DAMAGED', { path: file, reason: describeError(cause) }, { cause })
+  }
+}

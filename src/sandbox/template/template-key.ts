@@ -1,0 +1,19 @@
+/** The name of a template: a digest of all that shapes its machine. What was saved can only go on in a machine that is made of the same. */
+import { realpathSync, statSync } from 'node:fs'
+import type { TemplateShape } from '../../vmm/vmm.ts'
+
+/** Raised when templates of earlier versions are of no use to this one. */
+const version = 1
+
+/** 64 hexadecimal digits. `bootId`: after a boot the host's kernel and its processor's microcode may be others. */
+export function templateKey({ args, files }: Pick<TemplateShape, 'args' | 'files'>, bootId: string): string {
+  const parts = { version, bootId, args, files: files.map(identityOf) }
+  return new Bun.CryptoHasher('sha256').update(JSON.stringify(parts)).digest('hex')
+}
+
+/** Which file it is, and whether it has changed: all of them are root's. @throws ENOENT. */
+function identityOf(path: string): string[] {
+  const real = realpathSync(path)
+  const { dev, ino, size, mtimeNs, ctimeNs } = statSync(real, { bigint: true })
+  return [real, ...[dev, ino, size, mtimeNs, ctimeNs].map(String)]
+}
