@@ -3,8 +3,10 @@ import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { stringify } from 'smol-toml'
+import { bootId } from '../linux/processes/proc.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import { writeTaskRecord } from '../sandbox/records/task-records.ts'
+import { newTemplate } from '../sandbox/template/template-store.ts'
 
 const base = mkdtempSync(`${tmpdir()}/cli-`)
 afterAll(() => rmSync(base, { recursive: true }))
@@ -99,6 +101,8 @@ test.each([
   [['guest'], 'Usage: kata-ts guest [options] [command]'],
   [['guest', 'help', 'rm'], 'Usage: kata-ts guest rm [options] <id...>'],
   [['help', 'config', 'show'], 'Usage: kata-ts config show [options]'],
+  [['factory'], 'Usage: kata-ts factory [options] [command]'],
+  [['help', 'factory', 'init'], 'Usage: kata-ts factory init [options]'],
   [['help', 'guest', 'build'], 'Usage: kata-ts guest build [options]'],
   [['run', '--help'], 'Usage: kata-ts run [options] [image] [command...]'],
 ])('%j is a question, answered with the help', async (args, usage) => {
@@ -262,6 +266,48 @@ test.each([
   expect(stderr).toContain(name === 'refused' ? 'from 1310720000: ' : 'from 1879048192: ')
   expect(stderr).toContain(`[${code}] ${file}:`)
   expect((await kata('config', 'show', '--config', file)).code).toBe(1)
+})
+
+test('templates are listed and removed by what the configuration says, and made for no VMM that has none', async () => {
+  const [file, path] = [`${base}/templates.toml`, `${base}/templates`]
+  writeFileSync(file, `[hypervisor.qemu]\n[factory]\ntemplate_path = "${path}"\n`)
+  const factory = (verb: string, ...args: string[]) => kata('factory', verb, '--config', file, ...args)
+  const nothing = { code: 0, stderr: '' }
+  const header = 'KEY  MADE  SIZE  VMM  ACCELERATOR  VCPUS  MEMORY  STATE\n'
+  expect(await factory('status')).toEqual({ ...nothing, stdout: header })
+  const key = 'a'.repeat(64)
+  const { state, commit } = newTemplate(path, key)
+  writeFileSync(state, 'the machine')
+  const { facts } = commit({
+    ...{ key, madeAt: '2026-02-03T04:05:06.000Z', bootId: bootId(), vmm: '/usr/bin/qemu' },
+    ...{ kernel: '/k', initrd: '/i', accelerator: 'kvm', vcpus: 1, memoryMiB: 256 },
+  })
+  const words = async () => (await factory('status')).stdout.split('\n')[1]!.split(/ {2,}/)
+  const seen = ['aaaaaaaaaaaa', '2026-02-03T04:05:06.000Z', '4.0KiB', '/usr/bin/qemu', 'kvm', '1', '256 MiB']
+  expect(await words()).toEqual([...seen, 'usable'])
+  expect(JSON.parse((await factory('status', '--format', 'json')).stdout)).toEqual([
+    { ...facts, diskBytes: 4096, state: 'usable' },
+  ])
+  const record = `${path}/${key}/template.json`
+  writeFileSync(record, JSON.stringify({ ...facts, bootId: '0'.repeat(8) + bootId().slice(8) }))
+  expect(await words()).toEqual([...seen, 'another boot'])
+  writeFileSync(record, '[]')
+  expect(await words()).toEqual([
+    'aaaaaaaaaaaa',
+    ...Array(6).fill('-'),
+    expect.stringContaining('is damaged'),
+  ])
+  expect(await factory('destroy')).toEqual({ ...nothing, stdout: 'aaaaaaaaaaaa\n' })
+  expect(await factory('destroy', '--format', 'json')).toEqual({ ...nothing, stdout: '[]\n' })
+  for (const driver of ['clh', 'firecracker']) {
+    writeFileSync(
+      file,
+      `[hypervisor.${driver}]\n${driver === 'clh' ? '' : '[runtime]\nstatic_sandbox_resource_mgmt = true\n'}`,
+    )
+    const { code, stderr } = await factory('init')
+    expect(code).toBe(1)
+    expect(stderr).toMatch(/^kata-ts: \[CONFIG_VMM_CANNOT\] kata-ts factory init: .*\[hypervisor.qemu\]/)
+  }
 })
 
 test('data is JSON where it is asked for', async () => {

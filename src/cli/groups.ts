@@ -25,7 +25,7 @@ const groups: Readonly<Record<string, readonly string[]>> = {
     ...['pull', 'images', 'rmi', 'tag', 'history', 'save', 'load', 'commit', 'import'],
     ...['prune', 'volume', 'network', 'direct-volume'],
   ],
-  'This host:': ['check', 'env', 'info', 'system', 'config', 'guest', 'audit', 'gc', 'service'],
+  'This host:': ['check', 'env', 'info', 'system', 'config', 'guest', 'factory', 'audit', 'gc', 'service'],
   'About kata-ts:': ['version', 'completion', 'help'],
 }
 

@@ -11,6 +11,7 @@ import { cpCommand } from './commands/cp.ts'
 import { directVolumeCommand } from './commands/direct-volume.ts'
 import { envCommand } from './commands/env.ts'
 import { execCommand } from './commands/exec.ts'
+import { factoryCommand } from './commands/factory.ts'
 import { gcCommand } from './commands/gc.ts'
 import { formerGuestCommand, guestCommand } from './commands/guest.ts'
 import { helpCommand, helpOrder } from './commands/help.ts'
@@ -89,6 +90,7 @@ const commands = [
   checkCommand,
   envCommand,
   guestCommand,
+  factoryCommand,
   configCommand,
   directVolumeCommand,
   versionCommand,

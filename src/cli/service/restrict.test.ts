@@ -183,6 +183,9 @@ const refused = [
   ['cp', 'web:/etc/passwd', '-'],
   ['image', 'build'],
   ['config', 'show'],
+  ['factory', 'init'],
+  ['factory', 'status', '--config', 'mine.toml'],
+  ['factory', 'destroy'],
   ['direct-volume', 'stats', '--volume-path', '/x'],
 ]
 
@@ -213,6 +216,7 @@ test('of the command table, these commands are allowed', () => {
       'direct-volume',
       'env',
       'export',
+      'factory',
       'gc',
       'guest',
       'help',

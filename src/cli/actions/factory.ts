@@ -1,0 +1,99 @@
+import { statSync } from 'node:fs'
+import type { Config } from '../../config/config.ts'
+import { requireSupported } from '../../config/key-support.ts'
+import { findKey } from '../../config/keys.ts'
+import { describeError, KataError } from '../../errors.ts'
+import { bootId } from '../../linux/processes/proc.ts'
+import { makeTemplate } from '../../sandbox/template/make-template.ts'
+import {
+  type ListedTemplate,
+  listTemplates,
+  removeTemplates,
+  type Template,
+  type TemplateFacts,
+} from '../../sandbox/template/template-store.ts'
+import { interruptible } from '../client/signals.ts'
+import type { FactoryFlags } from '../commands/factory.ts'
+import { loadForPerson } from '../configuration.ts'
+import { render } from '../output/format.ts'
+import { byteSize } from '../output/size.ts'
+import { table } from '../output/table.ts'
+import type { Settings } from '../settings.ts'
+
+/** How much of a key a person is shown. */
+const shownDigits = 12
+
+export async function init(settings: Settings, flags: FactoryFlags): Promise<number> {
+  const config = loadForPerson(settings, flags.config)
+  requireTemplates(config)
+  if (!config.factory.enableTemplate)
+    settings.tell('hint: no pod uses the template: enable_template in [factory] is false')
+  const { runDir, log } = settings
+  const began = performance.now()
+  const template = await interruptible((signal) => makeTemplate({ config, runDir, log, signal }))
+  const seconds = ((performance.now() - began) / 1000).toFixed(1)
+  settings.print(render(settings.format, template.facts, () => `${lineOf(template)}, made in ${seconds} s\n`))
+  return 0
+}
+
+function lineOf({ facts: { key, memoryMiB, vcpus }, state }: Template): string {
+  const size = byteSize(bytesOnDisk(state))
+  return `${short(key)}: ${size} for machines with ${memoryMiB} MiB and ${vcpus} vCPU${vcpus === 1 ? '' : 's'}`
+}
+
+/** Less than its length: memory that the guest never touched is a hole. */
+const bytesOnDisk = (path: string): number => statSync(path).blocks * 512
+
+/** @throws KataError CONFIG_VMM_CANNOT for a VMM of which there are none. */
+function requireTemplates({ hypervisor: { driver } }: Config): void {
+  const spec = findKey(driver, 'factory', 'enable_template')!
+  requireSupported(driver, { spec, value: true, where: 'kata-ts factory init' })
+}
+
+export async function status(settings: Settings, flags: FactoryFlags): Promise<number> {
+  const { templatePath } = loadForPerson(settings, flags.config).factory
+  const boot = bootId()
+  const all = listTemplates(templatePath).map((listed) => shown(listed, boot))
+  settings.print(render(settings.format, all, asTable))
+  return 0
+}
+
+/** What a template has of its facts, and whether a pod can be a clone of it. */
+type ShownTemplate = Pick<TemplateFacts, 'key'> &
+  Partial<TemplateFacts> & { readonly state: string; readonly diskBytes?: number }
+
+function shown(listed: ListedTemplate, boot: string): ShownTemplate {
+  if ('error' in listed) return { key: listed.key, state: sentenceOf(listed.error) }
+  const { facts, state } = listed.template
+  return {
+    ...facts,
+    diskBytes: bytesOnDisk(state),
+    state: facts.bootId === boot ? 'usable' : 'another boot',
+  }
+}
+
+const sentenceOf = (error: unknown): string =>
+  error instanceof KataError ? error.rawMessage : describeError(error)
+
+function asTable(all: readonly ShownTemplate[]): string {
+  const rows = all.map(({ key, madeAt, diskBytes, vmm, accelerator, vcpus, memoryMiB, state }) => [
+    ...[
+      short(key),
+      madeAt ?? '-',
+      diskBytes === undefined ? '-' : byteSize(diskBytes),
+      vmm ?? '-',
+      accelerator ?? '-',
+    ],
+    ...[vcpus === undefined ? '-' : `${vcpus}`, memoryMiB === undefined ? '-' : `${memoryMiB} MiB`, state],
+  ])
+  return table(['KEY', 'MADE', 'SIZE', 'VMM', 'ACCELERATOR', 'VCPUS', 'MEMORY', 'STATE'], rows)
+}
+
+export async function destroy(settings: Settings, flags: FactoryFlags): Promise<number> {
+  const { templatePath } = loadForPerson(settings, flags.config).factory
+  const keys = await interruptible((signal) => removeTemplates(templatePath, signal))
+  settings.print(render(settings.format, keys, () => keys.map((key) => `${short(key)}\n`).join('')))
+  return 0
+}
+
+const short = (key: string): string => key.slice(0, shownDigits)
