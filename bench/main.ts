@@ -41,6 +41,7 @@ import { benchShare } from './share.ts'
 import { benchStart } from './start.ts'
 import { benchStorage } from './storage.ts'
 import { benchStreams } from './streams.ts'
+import { benchWarm } from './warm.ts'
 
 interface Bench {
   readonly host: Host
@@ -54,6 +55,7 @@ interface Bench {
 
 const benchmarks: Readonly<Record<BenchmarkName, (bench: Bench) => Promise<Result>>> = {
   start: ({ host, guest, rounds }) => benchStart(host, guest, rounds),
+  warm: ({ host, guest, rounds }) => benchWarm(host, guest, rounds),
   peers: ({ host, guest, rounds }) => benchPeers(host, guest, rounds),
   modules: ({ host, guest, rounds }) => benchModules(host, guest, rounds),
   memory: ({ host, guest }) => benchMemory(host, guest),

@@ -68,6 +68,15 @@ export const features: readonly Feature[] = [
     missing: { firecracker: 'neither it nor its jailer sets rules; its jail is its root' },
   },
   {
+    name: 'clones of a template, each with a user and randomness of its own',
+    tests: [],
+    own: { qemu: [['templates']] },
+    missing: {
+      clh: 'kata-ts saves no machines of it yet',
+      firecracker: 'kata-ts saves no machines of it yet',
+    },
+  },
+  {
     name: 'jail: what it is attacked with fails',
     tests: [['attack']],
     own: {

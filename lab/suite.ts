@@ -19,6 +19,8 @@ export const suite: readonly Part[] = [
   { file: 'accelerator', only: 'tries KVM by a machine of its own' },
   // Nothing is left, whatever dies.
   { file: 'leftovers', only: '8 sandboxes at once|^kill -9' },
+  // A saved machine's clocks and interrupts are KVM's.
+  { file: 'templates' },
   { file: 'failpoints', only: '^process |a container with a disk|rootless off' },
   // What the host's kernel and devices do for a guest.
   { file: 'kvm/vhost' },

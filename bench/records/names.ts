@@ -1,6 +1,7 @@
 /** Every benchmark, in the order in which they run. */
 export const benchmarkNames = [
   'start',
+  'warm',
   'peers',
   'modules',
   'memory',

@@ -1,0 +1,92 @@
+/** A start as a clone of a template beside a cold one and a bare boot of the same machine, in turns; and what an idle clone takes of memory. */
+import { writeFileSync } from 'node:fs'
+import { type BareGuest, bootBare } from './bare.ts'
+import { shippedWith } from './configuration.ts'
+import type { Host } from './host.ts'
+import { mib, ms, type Result } from './report.ts'
+import { readMemory } from './smaps.ts'
+import { runOnce, stepMedians } from './start.ts'
+import { round, summarize } from './stats.ts'
+
+/** Command to first output, as a share of a bare boot. */
+const aim = 0.25
+/** The guest's last start work is over by then. */
+const settleMs = 2000
+
+export async function benchWarm(host: Host, guest: BareGuest, rounds: number): Promise<Result> {
+  const flags = { cold: configuration(host, false), clone: configuration(host, true) }
+  const { totalMs: makeMs } = await host.must(['factory', 'init', ...flags.clone])
+  try {
+    const bare: number[] = []
+    const cold: number[] = []
+    const clone: Awaited<ReturnType<typeof runOnce>>[] = []
+    for (let turn = 0; turn <= rounds; turn++) {
+      const { bootMs } = await bootBare(guest)
+      const booted = await runOnce(host, `cold-${turn}`, flags.cold)
+      const cloned = await runOnce(host, `clone-${turn}`, flags.clone)
+      // The first round fills the caches of all.
+      if (turn === 0) continue
+      bare.push(bootMs)
+      cold.push(booted.firstOutputMs)
+      clone.push(cloned)
+    }
+    const summary = {
+      bareBoot: summarize(bare),
+      cold: summarize(cold),
+      clone: summarize(clone.map(({ firstOutputMs }) => firstOutputMs)),
+    }
+    const memory = { cold: await idle(host, flags.cold), clone: await idle(host, flags.clone) }
+    const steps = stepMedians(clone.map(({ steps }) => steps))
+    const share = (median: number) => (median / summary.bareBoot.median).toFixed(2)
+    const row = (label: string, { median, min, p90 }: typeof summary.cold) => [
+      ...[label, ms(median), ms(min), ms(p90), share(median)],
+    ]
+    return {
+      name: 'warm',
+      what: `kata-ts run --rm -- echo x as a clone and as a cold start, beside a bare QEMU (${rounds} rounds in turns)`,
+      tables: [
+        {
+          header: ['', 'median', 'min', 'p90', 'of bare'],
+          rows: [
+            row('bare QEMU until the agent answers', summary.bareBoot),
+            row('cold start until the first output', summary.cold),
+            row('clone until the first output', summary.clone),
+          ],
+        },
+        {
+          header: ['step of a clone (median)', 'begins at', 'takes'],
+          rows: steps.map(({ step, at, ms: took }) => [step, ms(at), ms(took)]),
+        },
+        {
+          header: ['PSS of an idle one', 'QEMU without the guest', 'the guest', 'both'],
+          rows: Object.entries(memory).map(([label, { own, guest: inside }]) => [
+            ...[label, mib(own), mib(inside), mib(own + inside)],
+          ]),
+        },
+      ],
+      notes: [
+        `aim: a clone's first output within ${aim} of a bare boot; making the template took ${ms(makeMs)}`,
+      ],
+      data: { rounds, ...summary, makeMs: round(makeMs), aim, steps, memory },
+    }
+  } finally {
+    await host.must(['factory', 'destroy', ...flags.clone])
+  }
+}
+
+/** Flags with the configuration that we ship, with or without clones. */
+function configuration(host: Host, areClones: boolean): string[] {
+  const path = `${host.stateDir}/${areClones ? 'clones' : 'cold'}.toml`
+  const settings = { enable_template: `${areClones}`, template_path: `"${host.stateDir}/templates"` }
+  writeFileSync(path, shippedWith(settings))
+  return ['--config', path]
+}
+
+/** KiB, as PSS. */
+async function idle(host: Host, flags: readonly string[]): Promise<{ own: number; guest: number }> {
+  await host.startIdle('idle', flags)
+  await Bun.sleep(settleMs)
+  const { own, translated, bootFiles, guest } = readMemory(host.facts('idle').vmmPid)
+  await host.must(['rm', '-f', 'idle'])
+  return { own: own.pss + translated.pss + bootFiles.pss, guest: guest.pss }
+}

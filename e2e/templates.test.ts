@@ -1,0 +1,138 @@
+// test:vmm: qemu
+/** Clones of a template: each has a user, an identity and randomness of its own, and what no clone can be made of boots and says so. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { existsSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { configuration } from './harness/configuration.ts'
+import { ownDirectory } from './harness/directories.ts'
+import { Kata, type Outcome } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
+
+let kata: Kata
+let directory: string
+const file = () => `${directory}/configuration.toml`
+const templates = () => `${directory}/templates`
+
+/** As the runtime is configured, with more in the table of the hypervisor. */
+function configure(hypervisor = '', name = 'configuration.toml'): string {
+  const table = `[hypervisor.qemu]\nrootless = true\ndefault_memory = 256\n${hypervisor}`
+  const factory = `[factory]\nenable_template = true\ntemplate_path = "${templates()}"\n`
+  writeFileSync(`${directory}/${name}`, configuration(`${table}${factory}`))
+  return `${directory}/${name}`
+}
+
+const factory = (action: string, ...args: string[]) =>
+  kata.call(['factory', action, '--config', file(), ...args])
+const run = (script: string, ...flags: string[]): Promise<Outcome> =>
+  kata.run(['sh', '-c', script], { flags: ['--config', file(), ...flags] })
+const stateOf = () =>
+  `${templates()}/${readdirSync(templates()).find((name) => /^[0-9a-f]{64}$/.test(name))}/state`
+
+beforeAll(async () => {
+  kata = new Kata()
+  directory = ownDirectory('/var/lib/kata-ts-e2e-templates-')
+  configure()
+  expect(await factory('init')).toMatchObject({ code: 0, stderr: '' })
+}, slow(120_000))
+afterAll(async () => {
+  await factory('destroy')
+  await kata.close()
+})
+
+test('making one leaves nothing but its files, which are root’s alone', async () => {
+  expect(statSync(templates())).toMatchObject({ uid: 0, gid: 0, mode: 0o40700 })
+  expect(statSync(stateOf())).toMatchObject({ uid: 0, gid: 0, mode: 0o100600 })
+  expect(readdirSync(templates())).toHaveLength(1)
+  expect(existsSync(`${kata.runDir}/template`) ? readdirSync(`${kata.runDir}/template`) : []).toEqual([])
+  const { stdout } = await factory('status', '--format', 'json')
+  expect(JSON.parse(stdout)).toEqual([expect.objectContaining({ state: 'usable', memoryMiB: 256, vcpus: 1 })])
+})
+
+test(
+  'two clones at once have nothing of each other',
+  async () => {
+    const names = ['left', 'right'] as const
+    const started = await Promise.all(
+      names.map((name) => kata.call(['run', '-d', '--name', name, '--config', file(), '--', 'sleep', '600'])),
+    )
+    for (const outcome of started) expect(outcome).toMatchObject({ code: 0, stderr: '' })
+    const facts = await Promise.all(names.map((name) => kata.inspect(name)))
+    const key = stateOf().split('/').at(-2)
+    for (const { sandbox } of facts)
+      expect(sandbox).toMatchObject({ template: key, rootless: true, memoryMiB: 256 })
+    expect(facts[0].sandbox.uid).not.toBe(facts[1].sandbox.uid)
+    const random = '/proc/sys/kernel/random'
+    const look = [
+      ...[`cat ${random}/boot_id`, `cat ${random}/uuid`, 'hostname', 'head -c 16 /dev/urandom | od -An -tx1'],
+      // Where the kernel has put the stack of a new process, and its random bytes for that.
+      ...["grep stack /proc/self/maps | cut -d' ' -f1", 'od -An -tx8 -v /proc/self/auxv | head -c 800'],
+    ]
+    for (const command of look) {
+      const said = await Promise.all(names.map((name) => kata.call(['exec', name, 'sh', '-c', command])))
+      for (const outcome of said) expect(outcome).toMatchObject({ code: 0, stderr: '' })
+      expect({ command, same: said[0]!.stdout === said[1]!.stdout }).toEqual({ command, same: false })
+    }
+    const audit = await kata.call(['audit'])
+    expect(audit).toMatchObject({ code: 0 })
+    expect(audit.stdout.match(/^vmm, process \d+: as asked for$/gm)).toHaveLength(2)
+    for (const name of names) await kata.call(['rm', '-f', name])
+  },
+  slow(120_000),
+)
+
+test('a clone has the time of its host, not of its template', async () => {
+  const before = Math.floor(Date.now() / 1000)
+  const { stdout } = await run('date +%s')
+  expect(Number(stdout)).toBeGreaterThanOrEqual(before)
+  expect(Number(stdout)).toBeLessThanOrEqual(Math.ceil(Date.now() / 1000))
+})
+
+test('a clone grows to what its container needs', async () => {
+  const { code, stdout, stderr } = await run(
+    'nproc; grep MemTotal /proc/meminfo',
+    '-m',
+    '512m',
+    '--cpus',
+    '2',
+  )
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  const [cpus, memory] = stdout.split('\n')
+  expect(cpus).toBe('2')
+  expect(Number(memory!.replace(/\D/g, ''))).toBeGreaterThan(600 * 1024)
+})
+
+test('a configuration without a template boots, and says so', async () => {
+  const other = configure('kernel_params = "other=1"\n', 'other.toml')
+  const outcome = await kata.run(['grep', '-o', 'other=1', '/proc/cmdline'], { flags: ['--config', other] })
+  expect(outcome).toMatchObject({ code: 0, stdout: 'other=1\n' })
+  expect(outcome.stderr).toContain(
+    '[TEMPLATE_UNUSABLE] no clone of a template: there is none for this kernel',
+  )
+})
+
+test('what cannot be in a template is named', async () => {
+  const other = configure('enable_virtio_mem = true\n', 'virtio-mem.toml')
+  const outcome = await kata.run(['true'], { flags: ['--config', other] })
+  expect(outcome).toMatchObject({ code: 0 })
+  expect(outcome.stderr).toContain('enable_virtio_mem of the configuration allows none')
+  expect((await kata.call(['factory', 'init', '--config', other])).stderr).toContain('[TEMPLATE_UNUSABLE]')
+})
+
+test(
+  'a damaged template is not used, and a new one is',
+  async () => {
+    const { size } = statSync(stateOf())
+    truncateSync(stateOf(), size - 4096)
+    const outcome = await run('echo booted')
+    expect(outcome).toMatchObject({ code: 0, stdout: 'booted\n' })
+    expect(outcome.stderr).toContain('[TEMPLATE_UNUSABLE]')
+    expect((await factory('status')).stdout).toContain('is damaged: it has ')
+    expect((await factory('init')).code).toBe(0)
+    expect(await run('echo cloned')).toEqual({ code: 0, stdout: 'cloned\n', stderr: '' })
+  },
+  slow(120_000),
+)
+
+test('without any, there is nothing left', async () => {
+  expect((await factory('destroy')).stdout).toMatch(/^[0-9a-f]{12}\n$/)
+  expect(existsSync(templates())).toBe(false)
+})
