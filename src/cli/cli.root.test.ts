@@ -297,6 +297,7 @@ test('templates are listed and removed by what the configuration says, and made 
     ...Array(6).fill('-'),
     expect.stringContaining('is damaged'),
   ])
+  expect(await factory('init', '--if-enabled')).toEqual({ ...nothing, stdout: '' })
   expect(await factory('destroy')).toEqual({ ...nothing, stdout: 'aaaaaaaaaaaa\n' })
   expect(await factory('destroy', '--format', 'json')).toEqual({ ...nothing, stdout: '[]\n' })
   for (const driver of ['clh', 'firecracker']) {

@@ -25,6 +25,7 @@ const shownDigits = 12
 
 export async function init(settings: Settings, flags: FactoryFlags): Promise<number> {
   const config = loadForPerson(settings, flags.config)
+  if (flags.ifEnabled && !config.factory.enableTemplate) return 0
   requireTemplates(config)
   if (!config.factory.enableTemplate)
     settings.tell('hint: no pod uses the template: enable_template in [factory] is false')

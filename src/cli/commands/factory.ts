@@ -4,6 +4,8 @@ import { type Cli, describe, rootAction } from './command.ts'
 
 export interface FactoryFlags {
   readonly config?: string
+  /** Of `init` alone. */
+  readonly ifEnabled?: true
 }
 
 export function factoryCommand(cli: Cli): Command {
@@ -22,6 +24,8 @@ export function factoryCommand(cli: Cli): Command {
       '--config <file>',
       'configuration file',
     )
+    if (verb === 'init')
+      child.option('--if-enabled', 'do nothing unless enable_template is true, for a unit of systemd')
     command.addCommand(
       rootAction<FactoryFlags>(child, cli, async (settings, flags) => {
         const factory = await import('../actions/factory.ts')
