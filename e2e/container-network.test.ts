@@ -63,6 +63,24 @@ test(
   slow(180_000),
 )
 
+test(
+  '-P publishes what is exposed at a free port, which `port` tells',
+  async () => {
+    const script = 'mkdir /www; echo exposed > /www/index.html; exec httpd -f -h /www'
+    const started = await kata.call([
+      ...['run', '-d', '--name', 'all', '-P', '--expose', '80', '--', 'sh', '-c', script],
+    ])
+    expect(started).toMatchObject({ code: 0, stderr: '' })
+    const [, port] = /^0\.0\.0\.0:(\d+)\n$/.exec((await kata.call(['port', 'all', '80'])).stdout) ?? []
+    expect(
+      await eventually('the port', () => textOf(`http://127.0.0.1:${port}/`).catch(() => undefined)),
+    ).toBe('exposed\n')
+    expect((await kata.call(['rm', '-f', 'all'])).code).toBe(0)
+    expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
+  },
+  slow(120_000),
+)
+
 /** As dockerd does it for networks that a person made: a name server on ports of its own choice. */
 const embedded = `
 const s = require('dgram').createSocket('udp4')

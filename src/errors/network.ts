@@ -52,6 +52,12 @@ export const networkErrors = {
     "the container's network cannot be made: {reason}",
     'A port that is taken already is named here: publish another one. Otherwise the kernel needs user namespaces for unprivileged users, tun, veth and nf_tables.',
   ),
+  NETWORK_PORTS_TAKEN: entry(
+    'resource_exhausted',
+    'no free port of the host can lead to port {port} of the container: {reason}',
+    'Name an address that the host has, or publish fewer ports; `kata-ts ps` shows which are published.',
+  ),
+  NETWORK_PORTS_BUSY: entry('unavailable', 'others are looking for free ports of the host', 'Try again.'),
   NETWORK_WALL_FAILED: entry(
     'failed_precondition',
     "the host's own services cannot be closed to the container's network: {reason}",

@@ -13,6 +13,7 @@ import { readFacts } from '../../sandbox/records/facts.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
+import { publishedPorts } from '../client/networks/free-ports.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { listVolumes, volumePaths } from '../client/volumes/store.ts'
@@ -84,6 +85,7 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
     status,
     exitCode,
     oomKilled: wasOomKilled(paths.bundle),
+    ports: publishedPorts(paths.bundle),
     paths,
     config: shown(() => readObject(bundleFile(paths.bundle, 'spec'), maxSpecBytes)),
     overrides: shown(() => readOverrides(paths.bundle)),

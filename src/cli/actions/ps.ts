@@ -7,6 +7,7 @@ import type { OpenWall } from '../../sandbox/records/open-walls.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { isExternal, listExternal, pathsOf, sandboxOf } from '../client/external.ts'
 import { healthOf } from '../client/life/health-state.ts'
+import { publishedPorts } from '../client/networks/free-ports.ts'
 import {
   type ContainerRecord,
   listNamespaces,
@@ -19,7 +20,7 @@ import { volumesOf } from '../client/volumes/uses.ts'
 import type { PsFlags } from '../commands/ps.ts'
 import { tellError } from '../explain.ts'
 import { coloured } from '../output/colour.ts'
-import { type Listed as DockerListed, dockerRow, dockerTitles } from '../output/docker-view.ts'
+import { type Listed as DockerListed, dockerRow, dockerTitles, portsText } from '../output/docker-view.ts'
 import { shortDuration } from '../output/duration.ts'
 import { render } from '../output/format.ts'
 import { byteSize } from '../output/size.ts'
@@ -169,6 +170,7 @@ function listed(settings: Settings, record: ContainerRecord, seen: Observation):
     ...{ id, namespace, status: seen.status, exitCode: seen.exitCode ?? null, image, command, createdAt },
     ...{ startedAt, finishedAt, labels },
     volumes: volumesOf({ ...settings, namespace }, bundle),
+    ports: publishedPorts(bundle),
     health: isExternal(record) || !isUp(seen) ? null : (healthOf(settings, record)?.status ?? null),
     oomKilled: wasOomKilled(bundle),
     shimPid: seen.shimPid ?? null,
@@ -191,6 +193,7 @@ export function asTable(
   { now, withNamespace, width }: { now: number; withNamespace: boolean; width: number | undefined },
 ): string {
   const withSize = list.some(({ sizeBytes }) => sizeBytes !== null)
+  const withPorts = list.some(({ ports }) => ports.length > 0)
   const rows = list.map(({ id, namespace, image, command, createdAt, ...live }) => [
     ...(withNamespace ? [namespace] : []),
     id,
@@ -200,11 +203,14 @@ export function asTable(
     live.vmmPid === null ? '-' : String(live.vmmPid),
     live.accelerator ?? '-',
     live.openWalls?.map(({ wall }) => wall).join(',') || '-',
+    ...(withPorts ? [portsText(live.ports) || '-'] : []),
     image,
     command.join(' '),
   ])
   const size = withSize ? ['SIZE'] : []
-  const columns = ['NAME', 'STATUS', 'AGE', ...size, 'VMM', 'ACCELERATOR', 'OPEN WALLS', 'ROOTFS', 'COMMAND']
+  const ports = withPorts ? ['PORTS'] : []
+  const machine = [...size, 'VMM', 'ACCELERATOR', 'OPEN WALLS']
+  const columns = ['NAME', 'STATUS', 'AGE', ...machine, ...ports, 'ROOTFS', 'COMMAND']
   return table([...(withNamespace ? ['NAMESPACE'] : []), ...columns], rows, width, (cell, column) =>
     column === 'OPEN WALLS' && cell !== '-' ? coloured(cell, 'warning') : cell,
   )

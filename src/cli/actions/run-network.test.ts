@@ -28,6 +28,17 @@ test('bridge is a network of its own, which --publish asks for too', () => {
   })
 })
 
+test('ports without one of the host’s are found with the record, and --publish-all is a wish for a network', () => {
+  expect(networkOf({ publish: ['80', '8443:443'] })).toMatchObject({
+    wishes: { ports: [{ host: 8443, container: 443, protocol: 'tcp' }] },
+    freePorts: [{ container: 80, protocol: 'tcp' }],
+  })
+  expect(networkOf({ publishAll: true })).toEqual({ wishes: { ports: [] }, nameServer: '10.88.0.1' })
+  expect(networkOf({ network: 'shop', publish: ['80'] }).freePorts).toHaveLength(1)
+  for (const network of ['none', 'ns:/proc/self/ns/net', 'vault'])
+    expect(() => networkOf({ network, publishAll: true })).toThrow(/^\[OPTION_CONFLICT\].*--publish-all/)
+})
+
 test.each(['none', 'ns:/proc/self/ns/net'])('no port is published with --network %s', (network) => {
   expect(() => networkOf({ network, publish: ['8080:80'] })).toThrow(/^\[OPTION_CONFLICT\].*bridge/)
 })

@@ -10,7 +10,7 @@ import type { RunFlags } from '../commands/run.ts'
 import { parseAllow } from '../parse/allow.ts'
 import { parseAlias, parseMac } from '../parse/hardware.ts'
 import { ownNetwork, parseNetwork } from '../parse/network.ts'
-import { parsePublish } from '../parse/publish.ts'
+import { type FreePort, parsePublish, splitWishes } from '../parse/publish.ts'
 import { parseSubnet } from '../parse/subnet.ts'
 import type { Settings } from '../settings.ts'
 
@@ -19,6 +19,8 @@ export interface RunNetwork {
   readonly netns?: string
   /** A network that the shim makes. */
   readonly wishes?: NetworkWishes
+  /** Its ports that get one of the host's with its record. */
+  readonly freePorts?: readonly FreePort[]
   /** The container's place on a network that others are on; it gets its addresses with its record. */
   readonly place?: PlaceWish
   /** The name server of that network. */
@@ -27,7 +29,7 @@ export interface RunNetwork {
 
 type Flags = Pick<
   RunFlags,
-  'network' | 'publish' | 'allow' | 'denyAll' | 'networkAlias' | 'ip' | 'macAddress' | 'dns'
+  'network' | 'publish' | 'publishAll' | 'allow' | 'denyAll' | 'networkAlias' | 'ip' | 'macAddress' | 'dns'
 >
 
 /** What the container is called. */
@@ -47,12 +49,13 @@ export function networkOf(
   { id, hostname }: Called,
 ): RunNetwork {
   const { network, denyAll, ip, macAddress, dns = [] } = flags
-  const ports = parsePublish(flags.publish ?? [])
+  const { fixed: ports, free } = splitWishes(parsePublish(flags.publish ?? []))
   const allowed = (flags.allow ?? []).map(parseAllow)
   const aliases = (flags.networkAlias ?? []).map(parseAlias)
   const mac = macAddress === undefined ? {} : { mac: parseMac(macAddress) }
   const asked = [
-    ...(ports.length > 0 ? ['--publish'] : []),
+    ...(ports.length + free.length > 0 ? ['--publish'] : []),
+    ...(flags.publishAll === true ? ['--publish-all'] : []),
     ...(allowed.length > 0 ? ['--allow'] : []),
     ...(denyAll === true ? ['--deny-all'] : []),
   ]
@@ -67,9 +70,10 @@ export function networkOf(
       'addresses and names are those of a network that containers share',
       '--network NAME',
     )
+  const freePorts = free.length > 0 ? { freePorts: free } : {}
   const limits = denyAll === true || allowed.length > 0 ? { allowed } : {}
   if (choice.kind === 'own')
-    return { wishes: { ports, ...limits, ...mac }, nameServer: containerLink.gateway }
+    return { wishes: { ports, ...limits, ...mac }, ...freePorts, nameServer: containerLink.gateway }
   if (choice.kind !== 'named') {
     refuse(ofOurs, shown, 'they are for a network that kata-ts makes', '--network bridge')
     return choice.kind === 'namespace' ? { netns: choice.path } : {}
@@ -80,6 +84,7 @@ export function networkOf(
   const names = [...new Set([id, hostname, ...aliases].map((each) => each.toLowerCase()))]
   return {
     wishes: { ports, ...(internal ? { allowed: [] } : limits) },
+    ...freePorts,
     place: { network: name, names, address: ip, ...mac, upstream: dns.find((server) => isIPv4(server)) },
     nameServer: gatewayOf(parseSubnet(subnet)),
   }

@@ -25,6 +25,7 @@ import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
 import { parseDevice } from '../parse/device.ts'
 import { mergeEnv } from '../parse/env.ts'
 import { readEnvFiles } from '../parse/env-file.ts'
+import { exposedPorts, parseExpose, portName, unpublished } from '../parse/expose.ts'
 import { healthCheckOf, parseHealth } from '../parse/health.ts'
 import { parseAddHost, parseDns } from '../parse/hosts.ts'
 import { readLabels } from '../parse/labels.ts'
@@ -33,6 +34,7 @@ import { parseMounts } from '../parse/mount.ts'
 import { checkName, generateName } from '../parse/name.ts'
 import { parseBoolean, parseChoice, parseCpus, parseStopTimeout, parseWhole } from '../parse/number.ts'
 import { type Place, parsePlace } from '../parse/place.ts'
+import type { FreePort } from '../parse/publish.ts'
 import { parseRestart } from '../parse/restart.ts'
 import { parseRights } from '../parse/rights.ts'
 import { parseSignal } from '../parse/signal.ts'
@@ -40,7 +42,7 @@ import { parseMachineMemory, parseMemoryLimit } from '../parse/size.ts'
 import { parseStorageOptions } from '../parse/storage-options.ts'
 import { parseVolume } from '../parse/volume.ts'
 import type { Settings } from '../settings.ts'
-import { networkOf } from './run-network.ts'
+import { networkOf, type RunNetwork } from './run-network.ts'
 
 /** The exit code is the command's own; 125, 126 and 127 are ours, as in docker. */
 export function run(settings: Settings, flags: RunFlags, words: RunWords): Promise<number> {
@@ -121,6 +123,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const place = parsePlace(flags, flags.memory)
   const hostname = flags.hostname ?? id
   const network = networkOf(settings, flags, { id, hostname })
+  const alsoExposed = parseExpose(flags.expose ?? [])
   const dns = (flags.dns ?? []).map(parseDns)
   const etc = {
     hostname,
@@ -146,6 +149,8 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   // The shim tells its warnings.
   const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
   const rootfs = await chooseRootfs(settings, flags, words)
+  const exposed = exposedPorts(rootfs.config.exposedPorts ?? [], alsoExposed)
+  const freePorts = flags.publishAll === true ? withExposed(network, exposed) : network.freePorts
   const command = commandOf(rootfs, flags.entrypoint)
   const plain = defaultSpec({
     ...limits,
@@ -178,6 +183,8 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     health: healthCheckOf(health, rootfs.config.healthcheck),
     stopSignal: stop.stopSignal ?? stopSignalOf(rootfs),
     network: network.wishes,
+    freePorts,
+    exposed: exposed.length > 0 ? exposed.map(portName) : undefined,
     place: network.place,
     image: rootfs.description,
     imageId: rootfs.imageId,
@@ -244,6 +251,11 @@ function commandOf({ config, args }: Rootfs, entrypoint: string | undefined): re
   const first = ofImage ? config.entrypoint : [entrypoint].filter((program) => program !== '')
   const command = [...first, ...(args.length > 0 || !ofImage ? args : config.cmd)]
   return command.length > 0 ? command : ['sh']
+}
+
+/** What was published by name stays as it is. */
+function withExposed({ wishes, freePorts = [] }: RunNetwork, exposed: readonly FreePort[]) {
+  return [...freePorts, ...unpublished(exposed, [...(wishes?.ports ?? []), ...freePorts])]
 }
 
 /** How `stop` ends the container; what nobody said is absent. */

@@ -13,7 +13,7 @@ const purposes: readonly Purpose[] = [
   {
     check: 'container-network',
     programs: { pasta: 'passt', nft: 'nftables', ip: 'iproute2' },
-    lost: '`run` with --network bridge, --network NAME, --publish, --allow and --deny-all is refused; under Docker, names on its own networks need nft',
+    lost: '`run` with --network bridge, --network NAME, --publish, --publish-all, --allow and --deny-all is refused; under Docker, names on its own networks need nft',
   },
   {
     check: 'registries',

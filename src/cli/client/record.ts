@@ -71,6 +71,8 @@ export interface ContainerRecord {
   readonly stopTimeout?: number | undefined
   readonly restart?: RestartPolicy | undefined
   readonly health?: HealthCheck | undefined
+  /** Ports that its image or the command line names: `80/tcp`. */
+  readonly exposed?: readonly string[] | undefined
   /** How often it was started again by its policy since a person started it. */
   readonly restarts?: number | undefined
   /** Milliseconds that its policy waited before the last of these starts. */
@@ -111,6 +113,7 @@ const containerRecord = record<ContainerRecord>({
   stopTimeout: number,
   restart: readRestartPolicy,
   health: readHealthCheck,
+  exposed: list(text),
   restarts: number,
   pauseMs: number,
   restartsAt: text,

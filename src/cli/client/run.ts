@@ -17,6 +17,7 @@ import { logUri } from '../../sandbox/records/log-files.ts'
 import { exitCodeOf } from '../exit-code.ts'
 import type { Labels } from '../parse/labels.ts'
 import { defaultLogBounds } from '../parse/log-options.ts'
+import type { FreePort } from '../parse/publish.ts'
 import type { Settings } from '../settings.ts'
 import { attach } from './attach.ts'
 import { diskMounts, makeOwnDisks, type RootDisks } from './disk-root.ts'
@@ -27,6 +28,7 @@ import type { HealthCheck } from './life/health-check.ts'
 import type { RestartPolicy } from './life/restart-policy.ts'
 import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
+import { takePorts } from './networks/free-ports.ts'
 import { type PlaceWish, takePlace } from './networks/place.ts'
 import type { ByteSink } from './output.ts'
 import {
@@ -70,6 +72,10 @@ export interface ContainerPlan {
   readonly overrides: Overrides
   /** A network that the shim makes. */
   readonly network?: NetworkWishes | undefined
+  /** Its ports that get one of the host's with its record. */
+  readonly freePorts?: readonly FreePort[] | undefined
+  /** Ports that its image or the command line names: `80/tcp`. */
+  readonly exposed?: readonly string[] | undefined
   /** Its place on a network that others are on. */
   readonly place?: PlaceWish | undefined
   readonly configFile?: string | undefined
@@ -214,8 +220,16 @@ function prepareAgain(
   return { record, paths, rootfs, ranBefore: true, isKeeper }
 }
 
-/** The name is taken while nobody else looks for a place on its network. */
+/** The name is taken while nobody else looks for ports, or for a place on its network. */
 function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Promise<Startable> {
+  const { freePorts = [], network = { ports: [] } } = plan
+  if (freePorts.length === 0) return placed(settings, plan, detached)
+  return takePorts(settings.stateDir, freePorts, network.ports, (found) =>
+    placed(settings, { ...plan, network: { ...network, ports: [...network.ports, ...found] } }, detached),
+  )
+}
+
+function placed(settings: Settings, plan: ContainerPlan, detached: boolean): Promise<Startable> {
   if (plan.place === undefined) return Promise.resolve(record(settings, plan, detached))
   return takePlace(settings, plan.place, ({ place, mac }) => {
     const network = { ports: [], ...plan.network, place, mac }
@@ -226,7 +240,8 @@ function prepare(settings: Settings, plan: ContainerPlan, detached: boolean): Pr
 /** Writes go into the container's directory, or to a disk in it; the layers stay as they are. */
 function record(settings: Settings, plan: ContainerPlan, detached: boolean): Startable {
   const { id, command, image, imageId, layers, disks, isCopied, terminal, autoRemove, spec, overrides } = plan
-  const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health } = plan
+  const { interactive, labels, logBounds, stopSignal, stopTimeout, configFile, restart, health, exposed } =
+    plan
   const kept: ContainerRecord = {
     ...{ id, namespace: settings.namespace, command, image, imageId, layers, terminal, detached, autoRemove },
     ...{
@@ -240,6 +255,7 @@ function record(settings: Settings, plan: ContainerPlan, detached: boolean): Sta
       configFile,
       restart,
       health,
+      exposed,
     },
     createdAt: new Date().toISOString(),
     status: 'creating',

@@ -56,6 +56,8 @@ export interface RunFlags extends RightsFlags, PlaceFlags, HealthFlags {
   readonly ip?: string
   readonly macAddress?: string
   readonly publish?: readonly string[]
+  readonly publishAll?: true
+  readonly expose?: readonly string[]
   readonly allow?: readonly string[]
   readonly denyAll?: true
   readonly rootless?: string
@@ -232,7 +234,7 @@ const machineOptions = (command: Command): Command =>
   command
     .option(
       '--network <none|bridge|name|ns:path>',
-      'bridge: a way outside, with DNS and without one to the host; a name: that of `network create`; ns:/run/netns/x: the interfaces of a network namespace (default: none; bridge with --publish, --allow or --deny-all)',
+      'bridge: a way outside, with DNS and without one to the host; a name: that of `network create`; ns:/run/netns/x: the interfaces of a network namespace (default: none; bridge with --publish, --publish-all, --allow or --deny-all)',
     )
     .option(
       '--network-alias <name>',
@@ -242,8 +244,17 @@ const machineOptions = (command: Command): Command =>
     .option('--ip <address>', 'its IPv4 address on the network (default: a free one)')
     .option('--mac-address <mac>', 'its hardware address (default: one that follows from its address)')
     .option(
-      '-p, --publish <[ip:]host:container[/udp]>',
-      'let a port of the host lead to one of the container; repeatable',
+      '-p, --publish <[ip:][host:]container[/udp]>',
+      'let a port of the host, or any that is free, lead to one of the container; repeatable',
+      collect,
+    )
+    .option(
+      '-P, --publish-all',
+      'let free ports of the host lead to all ports that the image or --expose names',
+    )
+    .option(
+      '--expose <port[-port][/udp]>',
+      'name a port of the container for --publish-all and `inspect`; repeatable',
       collect,
     )
     .option(

@@ -9,7 +9,7 @@ const code = `
   process.stdout.write(asText({ fix: [], checks: ['ok', 'warning', 'failed'].map(result) }))
   const openWalls = [{ wall: 'landlock', what: 'none' }]
   const live = { status: 'running', exitCode: null, oomKilled: false, vmmPid: 7, accelerator: 'kvm', openWalls }
-  const listed = [live, { ...live, openWalls: [] }].map((more) => ({ id: 'c', image: 'i', command: ['x'], createdAt: 0, ...more }))
+  const listed = [live, { ...live, openWalls: [] }].map((more) => ({ id: 'c', image: 'i', command: ['x'], createdAt: 0, ports: [], ...more }))
   process.stdout.write(asTable(listed, { now: 0, withNamespace: false, width: undefined }))
   const rows = [['uid', '1', '1'], ['groups', '', '0']].map(([field, expected, actual]) => ({ field, expected, actual }))
   const processes = [{ name: 'VMM', pid: 7, rows, differences: 1 }, { name: 'shim', pid: 8, rows: [], differences: 0 }]

@@ -1,8 +1,10 @@
 /** A container in docker's fields, for templates: `{{.Names}}` of `ps`, `{{.State.Status}}` of `inspect`. */
+import type { PublishedPort } from '../../bundle/network.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import type { Health, HealthCheck } from '../client/life/health-check.ts'
 import type { ContainerRecord } from '../client/record.ts'
 import type { LiveStatus } from '../client/status.ts'
+import { portName } from '../parse/expose.ts'
 import type { Labels } from '../parse/labels.ts'
 import { longDuration } from './duration.ts'
 import { byteSize } from './size.ts'
@@ -19,6 +21,7 @@ export interface Listed {
   readonly finishedAt: string | null
   readonly labels: Labels
   readonly volumes: readonly string[]
+  readonly ports: readonly PublishedPort[]
   readonly health: Health['status'] | null
   readonly sizeBytes: number | null
 }
@@ -52,6 +55,7 @@ export function dockerRow(container: Listed & { readonly namespace: string }, no
       .map(([name, value]) => `${name}=${value}`)
       .join(','),
     Mounts: volumes.join(','),
+    Ports: portsText(container.ports),
     Health: container.health ?? '',
     Size: container.sizeBytes === null ? '' : byteSize(container.sizeBytes),
     Label: (name: unknown) => (Object.hasOwn(labels, String(name)) ? labels[String(name)] : ''),
@@ -71,10 +75,17 @@ export const dockerTitles: Readonly<Record<keyof ReturnType<typeof dockerRow>, u
   Status: 'STATUS',
   Labels: 'LABELS',
   Mounts: 'MOUNTS',
+  Ports: 'PORTS',
   Health: 'HEALTH',
   Size: 'SIZE',
   Label: (name: unknown) => String(name),
 }
+
+/** `127.0.0.1:8080->80/tcp`. */
+export const portsText = (ports: readonly PublishedPort[]): string =>
+  ports.map((port) => `${addressOf(port)}:${port.host}->${portName(port)}`).join(', ')
+
+const addressOf = ({ address = '0.0.0.0' }: PublishedPort): string => address
 
 /** `Up 5 minutes`, `Exited (0) 2 hours ago`. */
 function statusSentence(listed: Listed, now: number): string {
@@ -98,6 +109,7 @@ interface Inspected extends Omit<ContainerRecord, 'status' | 'exitCode' | 'healt
   readonly status: LiveStatus
   readonly exitCode: number | null
   readonly oomKilled: boolean
+  readonly ports: readonly PublishedPort[]
   readonly sandbox: { readonly vmmPid?: number | undefined } | null
   readonly failure: { readonly message: string } | null
 }
@@ -111,6 +123,8 @@ export function dockerFacts<Facts extends Inspected>(
   const { id, createdAt, status, exitCode, oomKilled, command, image, labels = {}, sandbox, failure } = facts
   const { process = {}, linux = {}, root, hostname, mounts = [] } = spec
   const { memory, cpu, pids } = linux.resources ?? {}
+  const exposed = [...(facts.exposed ?? []), ...facts.ports.map(portName)]
+  const bindings = dockerPorts(facts.ports)
   const named = new Map(volumes.map(({ name, source }) => [source, name]))
   return {
     ...facts,
@@ -145,12 +159,14 @@ export function dockerFacts<Facts extends Inspected>(
       Image: image,
       WorkingDir: process.cwd ?? '/',
       Labels: labels,
+      ExposedPorts: Object.fromEntries(exposed.map((port) => [port, {}])),
       StopSignal: facts.stopSignal ?? 15,
       StopTimeout: facts.stopTimeout ?? 10,
       ...(facts.healthcheck === null ? {} : { Healthcheck: dockerCheck(facts.healthcheck) }),
     },
     HostConfig: {
       AutoRemove: facts.autoRemove,
+      PortBindings: bindings,
       RestartPolicy: {
         Name: facts.restart?.name ?? 'no',
         MaximumRetryCount: facts.restart?.most ?? 0,
@@ -165,6 +181,7 @@ export function dockerFacts<Facts extends Inspected>(
       NanoCpus: cpu?.quota === undefined ? 0 : Math.round((cpu.quota / (cpu.period ?? 100_000)) * 1e9),
       PidsLimit: pids?.limit ?? 0,
     },
+    NetworkSettings: { Ports: bindings },
     Mounts: mounts
       .filter(({ type, source = '' }) => source.startsWith('/') && type !== 'tmpfs')
       .map(({ source = '', destination, options = [] }) => ({
@@ -175,6 +192,15 @@ export function dockerFacts<Facts extends Inspected>(
         RW: !options.includes('ro'),
       })),
   }
+}
+
+function dockerPorts(ports: readonly PublishedPort[]) {
+  const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
+  for (const port of ports) {
+    const binding = { HostIp: addressOf(port), HostPort: `${port.host}` }
+    bindings[portName(port)] = [...(bindings[portName(port)] ?? []), binding]
+  }
+  return bindings
 }
 
 function dockerHealth({ status, failingStreak, log }: Health) {

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { parsePublish } from './publish.ts'
+import { parsePublish, splitWishes } from './publish.ts'
 
 test('a port, an address and a protocol', () => {
   expect(parsePublish(['8080:80', '127.0.0.1:5353:53/udp', '0.0.0.0:443:443/tcp'])).toEqual([
@@ -9,12 +9,35 @@ test('a port, an address and a protocol', () => {
   ])
 })
 
-test.each(['', '80', '0:80', '8080:70000', 'x:80:80', '::1:80:80', '8080:80/sctp', '8080:80:90', ' 80:80'])(
-  'refuses %p',
-  (text) => {
-    expect(() => parsePublish([text])).toThrow(/^\[OPTION_INVALID\].*HOST:CONTAINER/)
-  },
-)
+test('without a port of the host any will do', () => {
+  const wishes = parsePublish(['80', '127.0.0.1::53/udp', ':81', '8080:80', '80'])
+  const free = [
+    { container: 80, protocol: 'tcp' },
+    { address: '127.0.0.1', container: 53, protocol: 'udp' },
+    { container: 81, protocol: 'tcp' },
+    { container: 80, protocol: 'tcp' },
+  ] as const
+  expect(splitWishes(wishes)).toEqual({
+    fixed: [{ host: 8080, container: 80, protocol: 'tcp' }],
+    free: [...free],
+  })
+})
+
+test.each([
+  '',
+  '0',
+  '80:',
+  '127.0.0.1:80',
+  '0:80',
+  '8080:70000',
+  'x:80:80',
+  '::1:80:80',
+  '8080:80/sctp',
+  '8080:80:90',
+  ' 80:80',
+])('refuses %p', (text) => {
+  expect(() => parsePublish([text])).toThrow(/^\[OPTION_INVALID\].*CONTAINER/)
+})
 
 test('a port of the host leads to one place', () => {
   expect(() => parsePublish(['8080:80', '127.0.0.1:8080:81'])).toThrow(/^\[OPTION_CONFLICT\]/)

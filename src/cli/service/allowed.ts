@@ -58,6 +58,9 @@ const run: AllowedOptions = {
   // Not a namespace of the host's. What the network of a container reaches, his own processes reach, too.
   network: ['none', 'bridge'],
   publish: 'publish',
+  // Of the ports that are free, none is below 1024.
+  publishAll: 'plain',
+  expose: 'plain',
   allow: 'plain',
   denyAll: 'plain',
   // Not --tls-verify: what is pulled has a name that others use.

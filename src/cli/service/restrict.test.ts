@@ -108,6 +108,9 @@ test('a network of its own, ports that any user may have, and docker’s life of
   ).toEqual([
     ...['run', anonymous, '--restart=always', '--publish=127.0.0.1:8080:80', '--allow=a.org', 'x', '--'],
   ])
+  expect(await restricted('run', '-P', '--expose', '53/udp', '-p', '80', 'x')).toEqual([
+    ...['run', anonymous, '--publish=80', '--publish-all', '--expose=53/udp', 'x', '--'],
+  ])
   expect(await restricted('run', '--network', 'bridge', '--no-healthcheck', 'x')).toEqual([
     ...['run', anonymous, '--network=bridge', '--no-healthcheck', 'x', '--'],
   ])

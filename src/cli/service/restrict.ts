@@ -121,7 +121,8 @@ function passed(passing: Passing, long: string, value: string | undefined, calle
       return [callerVolume(volumeOf(value), caller)]
     case 'publish':
       for (const { host } of parsePublish([value]))
-        if (host < firstOpenPort) throw new KataError('SERVICE_REFUSED', { what: `port ${host} of the host` })
+        if (host !== undefined && host < firstOpenPort)
+          throw new KataError('SERVICE_REFUSED', { what: `port ${host} of the host` })
       return [`${long}=${value}`]
     case 'mount':
       return mount(long, value, caller)

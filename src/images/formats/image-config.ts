@@ -1,5 +1,6 @@
 /** What an image says about how its container is run (OCI image specification, config.md). */
-import { list, record } from '../../json/compounds.ts'
+import { dictionary, list, record } from '../../json/compounds.ts'
+import { anything } from '../../json/document.ts'
 import { number, type Reader, text } from '../../json/values.ts'
 
 export interface ImageConfig {
@@ -15,6 +16,8 @@ export interface ImageConfig {
   readonly stopSignal: string
   /** Its HEALTHCHECK. */
   readonly healthcheck?: ImageHealthcheck
+  /** Its EXPOSE: `80/tcp`, or whatever else it has there. */
+  readonly exposedPorts?: readonly string[]
 }
 
 /** What an image leaves open is absent. */
@@ -46,6 +49,8 @@ interface ConfigObject {
   readonly User?: string
   readonly StopSignal?: string
   readonly Healthcheck?: HealthcheckObject
+  /** By port; the values say nothing. */
+  readonly ExposedPorts?: Readonly<Record<string, unknown>>
 }
 
 /** Times are in nanoseconds; 0 says nothing. */
@@ -73,6 +78,7 @@ const readConfigObject = record<ConfigObject>({
     StartInterval: number,
     Retries: number,
   }),
+  ExposedPorts: dictionary(anything),
 })
 
 /** Reads the `config` object of an image configuration. Lines of the environment without a name are left out, as docker does. */
@@ -84,6 +90,7 @@ export const readImageConfig: Reader<ImageConfig> = (value, at) => {
     ...{ entrypoint: Entrypoint, cmd: Cmd, env, workingDir: WorkingDir, user: User },
     stopSignal: StopSignal,
     ...(config.Healthcheck === undefined ? {} : { healthcheck: healthcheckOf(config.Healthcheck) }),
+    ...(config.ExposedPorts === undefined ? {} : { exposedPorts: Object.keys(config.ExposedPorts) }),
   })
 }
 

@@ -92,3 +92,44 @@ test('only the streams that were asked for are shown, and a signal leaves what i
   expect({ code: logs.code, stdout: logs.stdout }).toEqual({ code: 1, stdout: 'talks hello\nsings la\n' })
   expect(logs.stderr).toContain('[CONTAINER_NOT_FOUND]')
 })
+
+test('free ports of the host lead to what is exposed, no two containers get the same, and ps and inspect show them', async () => {
+  await using client = testClient()
+  const make = (name: string, ...words: string[]) =>
+    client.kata('create', '--name', name, '--rootfs', client.base, ...words, '--', 'true')
+  const ports = async (name: string): Promise<object[]> =>
+    JSON.parse((await client.kata('--format', 'json', 'port', name)).stdout)
+  const all = ['-P', '--expose', '80-81', '--expose', '53/udp', '-p', '18080:80', '-p', '127.0.0.1::443']
+  const made = await Promise.all(['one', 'two'].map((name) => make(name, ...all)))
+  expect(made.map(({ code, stderr }) => ({ code, stderr }))).toEqual(
+    made.map(() => ({ code: 0, stderr: '' })),
+  )
+  const both = [await ports('one'), await ports('two')]
+  const free = (port: object) => ({ ...port, host: expect.any(Number) })
+  for (const found of both)
+    expect(found).toEqual([
+      { host: 18080, container: 80, protocol: 'tcp' },
+      free({ address: '127.0.0.1', container: 443, protocol: 'tcp' }),
+      free({ container: 81, protocol: 'tcp' }),
+      free({ container: 53, protocol: 'udp' }),
+    ])
+  const hosts = both.flat().map((port) => `${Reflect.get(port, 'host')}/${Reflect.get(port, 'protocol')}`)
+  expect(new Set(hosts).size).toBe(7)
+  const view = '{{json .Config.ExposedPorts}} {{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}'
+  expect(await client.kata('inspect', '--format', view, 'one')).toMatchObject({
+    ...{ stderr: '', stdout: '{"80/tcp":{},"81/tcp":{},"53/udp":{},"443/tcp":{}} 18080\n' },
+  })
+  expect((await client.kata('ps', '--format', '{{.Ports}}', '-f', 'name=one')).stdout).toMatch(
+    /^0\.0\.0\.0:18080->80\/tcp, 127\.0\.0\.1:\d+->443\/tcp, 0\.0\.0\.0:\d+->81\/tcp, 0\.0\.0\.0:\d+->53\/udp\n$/,
+  )
+  expect((await client.kata('ps')).stdout).toMatch(/OPEN WALLS +PORTS +ROOTFS/)
+
+  // Without -P it is a note; without a port that is exposed -P publishes nothing.
+  expect((await make('noted', '--expose', '80')).code).toBe(0)
+  expect((await make('bare', '-P')).code).toBe(0)
+  expect([await ports('noted'), await ports('bare')]).toEqual([[], []])
+  expect(JSON.parse((await client.kata('inspect', 'noted')).stdout)).toMatchObject([
+    { exposed: ['80/tcp'], ports: [] },
+  ])
+  expect((await make('far', '-p', '192.0.2.1::80')).stderr).toContain('[NETWORK_PORTS_TAKEN]')
+})

@@ -1,0 +1,24 @@
+import { expect, test } from 'bun:test'
+import { exposedPorts, parseExpose, unpublished } from './expose.ts'
+
+const tcp = (container: number) => ({ container, protocol: 'tcp' }) as const
+const udp = (container: number) => ({ container, protocol: 'udp' }) as const
+
+test('a port, a protocol and a range, each port once', () => {
+  expect(parseExpose(['80', '53/UDP', '79-81/tcp'])).toEqual([tcp(80), udp(53), tcp(79), tcp(81)])
+})
+
+test.each(['', 'x', '0', '70000', '81-80', '80/sctp', '80:80', '1-2-3', ' 80'])('refuses %p', (text) => {
+  expect(() => parseExpose([text])).toThrow(/^\[OPTION_INVALID\].*--expose/)
+})
+
+test('an image’s ports come first, without those that cannot be published', () => {
+  expect(exposedPorts(['80/tcp', '9/sctp', 'nonsense', '53/udp', '443'], [tcp(80), tcp(90)])).toEqual([
+    ...[tcp(80), udp(53), tcp(443), tcp(90)],
+  ])
+})
+
+test('what has a port of the host already gets no other one', () => {
+  expect(unpublished([tcp(80), udp(80), tcp(81)], [tcp(80)])).toEqual([udp(80), tcp(81)])
+  expect(() => unpublished(parseExpose(['1-1001']), [])).toThrow(/^\[OPTION_INVALID\].*1001 ports/)
+})
