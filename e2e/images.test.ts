@@ -1,9 +1,10 @@
 /** Containers from image archives: layers over each other, whiteouts, owners, and the image's own configuration. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { busyboxPath } from '../setup/paths.ts'
 import { startRegistry } from '../src/images/store/registry.double.ts'
-import { makeOciArchive, makeTar, sha256 } from '../src/images/testing.ts'
+import { makeOciArchive, makeOciFiles, makeTar, sha256 } from '../src/images/testing.ts'
 import { Kata, scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 
@@ -78,6 +79,27 @@ test('an OCI archive runs as its configuration says', async () => {
     ...['--entrypoint', '/bin/sh', '--', '-c', 'echo "$COLOUR"'],
   ])
   expect(replaced).toEqual({ code: 0, stdout: 'from the file\n', stderr: '' })
+})
+
+test('an image of a directory is pulled by skopeo’s name for it, and runs', async () => {
+  using dir = scratch()
+  for (const [name, content] of makeOciFiles(
+    [{ tar: base }, { tar: upper, stored: gzipped(upper) }],
+    config,
+  )) {
+    mkdirSync(dirname(`${dir.path}/app/${name}`), { recursive: true })
+    writeFileSync(`${dir.path}/app/${name}`, content)
+  }
+  const source = `oci:${dir.path}/app`
+  const name = 'localhost/app:latest'
+  expect(await kata.call(['pull', '--quiet', source])).toEqual({ code: 0, stdout: `${name}\n`, stderr: '' })
+  for (const image of [source, name]) {
+    const run = await kata.call(['run', '--rm', '--pull', 'never', image])
+    expect(run).toEqual({
+      ...{ code: 0, stdout: 'app\n/srv\ngreen\nfrom the second layergroup\npasswd\n', stderr: '' },
+    })
+  }
+  expect((await kata.call(['rmi', name])).code).toBe(0)
 })
 
 test('an image is pulled by its name, runs, and is in use until its container is removed', async () => {

@@ -40,6 +40,7 @@ test.each([
   [['run', '--pull', 'never', 'busybox', 'id'], 'IMAGE_NOT_STORED', '"busybox"'],
   [['run', '--pull', 'now', 'busybox'], 'OPTION_INVALID', '--pull'],
   [['run', 'Busybox'], 'IMAGE_NAME_INVALID', 'kata-ts run -- CMD'],
+  [['run', 'oci:'], 'IMAGE_NAME_INVALID', 'nothing follows oci:'],
   [['run', '-v', '/no/such:/x', 'true'], 'VOLUME_SOURCE_MISSING', '/no/such'],
   [['run', '-it', 'true'], 'NOT_A_TERMINAL', '--tty'],
   [['run', '--format', 'xml', 'true'], 'OPTION_INVALID', '--format'],

@@ -42,14 +42,24 @@ export function makeOciFiles(
     files.set(`blobs/sha256/${sha256(bytes).slice(7)}`, bytes)
     return { digest: sha256(bytes), size: bytes.length }
   }
+  const type = (name: string) => ({ mediaType: `application/vnd.oci.image.${name}` })
+  const layerType = (isPlain: boolean) => type(`layer.v1.tar${isPlain ? '' : '+gzip'}`)
+  const rootfs = { type: 'layers', diff_ids: layers.map(({ tar }) => sha256(tar)) }
   const manifest = blob(
     json({
-      config: blob(json({ config, rootfs: { diff_ids: layers.map(({ tar }) => sha256(tar)) } })),
-      layers: layers.map(({ tar, stored = tar }) => blob(stored)),
+      ...{ schemaVersion: 2, ...type('manifest.v1+json') },
+      config: {
+        ...type('config.v1+json'),
+        ...blob(json({ architecture: 'amd64', os: 'linux', config, rootfs })),
+      },
+      layers: layers.map(({ tar, stored = tar }) => ({ ...layerType(stored === tar), ...blob(stored) })),
     }),
   )
   files.set('oci-layout', json({ imageLayoutVersion: '1.0.0' }))
-  files.set('index.json', json({ manifests: [manifest] }))
+  files.set(
+    'index.json',
+    json({ schemaVersion: 2, manifests: [{ ...type('manifest.v1+json'), ...manifest }] }),
+  )
   return files
 }
 

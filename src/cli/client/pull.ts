@@ -1,6 +1,7 @@
 /** An image for a person: from the store, or pulled into it with progress on standard error. */
 import { KataError } from '../../errors.ts'
 import { parseImageName } from '../../images/names/image-name.ts'
+import { parseImageSource } from '../../images/names/image-source.ts'
 import { lookForImage, type StoredImage } from '../../images/store/image-store.ts'
 import { pullImage } from '../../images/store/pull.ts'
 import { storePaths } from '../../images/store/store-paths.ts'
@@ -20,14 +21,15 @@ export interface PullFlags {
 
 /** @throws KataError PULL_* and the others of pullImage; Interrupted. */
 export async function pull(settings: Settings, name: string, flags: PullFlags): Promise<StoredImage> {
-  const image = parseImageName(name)
+  const source = parseImageSource(name)
+  const image = source?.name ?? parseImageName(name)
   const tlsVerify = flags.tlsVerify === undefined || parseBoolean(flags.tlsVerify, '--tls-verify')
   const { runtime } = loadForPerson(settings, flags.config)
   const progress = createPullProgress(flags.quiet === true ? { write() {} } : process.stderr, name)
   try {
     const stored = await interruptible((signal) =>
       pullImage(storePaths(settings.stateDir), image, {
-        ...{ tlsVerify, authFile: flags.authfile, env: settings.env, signal },
+        ...{ source, tlsVerify, authFile: flags.authfile, env: settings.env, signal },
         limitBytes: runtime.imageStoreLimit * 2 ** 20,
         ...progress,
       }),
@@ -55,7 +57,8 @@ export async function storedOrPulled(
   flags: PullFlags,
 ): Promise<StoredImage> {
   const policy = parseChoice(when ?? 'missing', '--pull', ['missing', 'always', 'never'])
-  const found = policy === 'always' ? undefined : await lookForImage(storePaths(settings.stateDir), name)
+  const known = parseImageSource(name)?.name.full ?? name
+  const found = policy === 'always' ? undefined : await lookForImage(storePaths(settings.stateDir), known)
   if (found !== undefined) return found
   if (policy === 'never') throw new KataError('IMAGE_NOT_STORED', { name })
   return pull(settings, name, flags)

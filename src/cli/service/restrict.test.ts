@@ -145,6 +145,20 @@ test('the name is in the file that was asked for, and is the name of the contain
   expect(argv).toEqual(['run', anonymous, `--name=${written.id}`, '--'])
 })
 
+const stores = [
+  ...['docker-daemon:app:1', 'containers-storage:app', 'oci:/etc/x', 'oci-archive:/root/a.tar'],
+  ...['docker-archive:/root/a.tar', 'dir:/root'],
+]
+test.each(stores)('root does not read %s for a member', async (image) => {
+  for (const words of [['pull'], ['run', '--rm'], ['create']]) {
+    await expect(restricted(...words, image)).rejects.toThrow('[SERVICE_REFUSED]')
+    await expect(restricted(...words, image, 'sh')).rejects.toThrow(/SERVICE_REFUSED|too many/)
+  }
+  await expect(restricted('pull', '--', image)).rejects.toThrow('[SERVICE_REFUSED]')
+  // It is a command there.
+  expect(await restricted('run', '--', image)).toEqual(['run', anonymous, '--', image])
+})
+
 const refused = [
   ['run', '--privileged'],
   ['run', '--cap-add', 'SYS_ADMIN'],

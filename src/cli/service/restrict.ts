@@ -1,6 +1,7 @@
 /** From the words of a member to the command line that root runs for him: parsed here, checked, and written anew. */
 import type { Command } from 'commander'
 import { KataError } from '../../errors.ts'
+import { transportOf } from '../../images/names/image-source.ts'
 import { wordsOf } from '../commands/run.ts'
 import { generateName } from '../parse/name.ts'
 import { parsePublish } from '../parse/publish.ts'
@@ -79,8 +80,16 @@ function withImage(command: Command): string[] {
   const isNamed = command.name() === 'run' || command.name() === 'create'
   const hasFiles = ['image', 'rootfs'].some((option) => command.getOptionValue(option) !== undefined)
   const [image, ...rest] = args
+  if (command.name() === 'pull') refuseStores(image)
   if (!isNamed || hasFiles || image === undefined || wordsOf(command).onlyCommand) return ['--', ...args]
+  refuseStores(image)
   return [image, '--', ...(rest[0] === '--' ? rest.slice(1) : rest)]
+}
+
+/** Root would read files and sockets of the host for him. */
+function refuseStores(image = ''): void {
+  const transport = transportOf(image)
+  if (transport !== undefined) throw new KataError('SERVICE_REFUSED', { what: `an image of ${transport}:` })
 }
 
 interface Given {

@@ -1,4 +1,7 @@
-/** Gets an image from a registry into the store. A pull that dies leaves a directory that the next one removes. */
+/**
+ * Gets an image from a registry, or from another store of this host, into the store. A pull that dies leaves a directory that the
+ * next one removes.
+ */
 import {
   chownSync,
   existsSync,
@@ -14,13 +17,16 @@ import { closing } from '../../linux/files/open-at.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { readProc } from '../../linux/processes/proc.ts'
 import type { ImageName } from '../names/image-name.ts'
+import type { ImageSource } from '../names/image-source.ts'
 import { copyCredentials, findAuthFile } from './credentials.ts'
 import { type StoredImage, storeBytes } from './image-store.ts'
 import { type ImportOptions, importLayout, storeFull } from './import.ts'
-import { runSkopeo, throwAwayUid } from './skopeo.ts'
+import { runSkopeo, skopeoUid } from './skopeo.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
 
 export interface PullOptions extends Omit<ImportOptions, 'name'> {
+  /** Absent: its registry. */
+  readonly source?: ImageSource | undefined
   readonly tlsVerify: boolean
   /** A file with credentials; undefined: the usual ones. */
   readonly authFile: string | undefined
@@ -38,7 +44,7 @@ export async function pullImage(
   image: ImageName,
   options: PullOptions,
 ): Promise<StoredImage> {
-  const { limitBytes, env, signal, onBytes, onStep } = options
+  const { limitBytes, source, env, signal, onBytes, onStep } = options
   makeStore(paths)
   await removeUnfinished(paths)
   const used = storeBytes(paths)
@@ -47,16 +53,16 @@ export async function pullImage(
   }
   checkRoom(0)
   onStep('pulling')
-  const uid = throwAwayUid()
+  const uid = skopeoUid(source)
   const directory = `${paths.layout}/.pulling-${process.pid}-${crypto.randomUUID()}`
   try {
-    const layout = makeDirectories(paths, directory, uid)
-    const authFile = findAuthFile(env, options.authFile)
+    const layout = makeDirectories(source === undefined ? paths.blobs : undefined, directory, uid)
+    const authFile = source === undefined ? findAuthFile(env, options.authFile) : undefined
     const auth = `${directory}/auth.json`
     const hasCredentials = authFile !== undefined && copyCredentials(authFile, auth)
     if (hasCredentials) chownSync(auth, uid, uid)
     await runSkopeo({
-      ...{ image, directory, uid, hasCredentials, tlsVerify: options.tlsVerify, env, signal },
+      ...{ image, source, directory, uid, hasCredentials, tlsVerify: options.tlsVerify, env, signal },
       received: () => bytesOf(directory, uid),
       onBytes: (bytes) => {
         checkRoom(bytes)
@@ -87,14 +93,14 @@ export async function removeUnfinished(paths: StorePaths): Promise<void> {
   }
 }
 
-/** The blobs of the store are there as links, so that none is sent again; their user can read them and unlink them. */
-function makeDirectories(paths: StorePaths, directory: string, uid: number): string {
+/** The blobs of the store are there as links, so that no registry sends one again; their user can read them and unlink them. */
+function makeDirectories(known: string | undefined, directory: string, uid: number): string {
   const layout = `${directory}/layout`
   const blobs = `${layout}/blobs/sha256`
   mkdirSync(directory, { mode: 0o700 })
   mkdirSync(blobs, { recursive: true, mode: 0o700 })
-  for (const name of readdirSync(paths.blobs))
-    if (!isDocument(`${paths.blobs}/${name}`)) linkSync(`${paths.blobs}/${name}`, `${blobs}/${name}`)
+  for (const name of known === undefined ? [] : readdirSync(known))
+    if (!isDocument(`${known}/${name}`)) linkSync(`${known}/${name}`, `${blobs}/${name}`)
   for (const path of [directory, layout, `${layout}/blobs`, blobs]) chownSync(path, uid, uid)
   return layout
 }

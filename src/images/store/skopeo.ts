@@ -1,7 +1,8 @@
 /**
- * Skopeo (https://github.com/containers/skopeo) as a child that gets an image from a registry. It reads what strangers send, so it has
- * a number for a user, which owns one directory and nothing else: no capability, no group, no way to get any, no other process in
- * sight, and the host's network. Its files are compared with their digests by the caller, once no process of that user is left.
+ * Skopeo (https://github.com/containers/skopeo) as a child that gets an image from a registry, or from another store of this host. It
+ * reads what strangers send, so it has a number for a user, which owns one directory and nothing else: no capability, no group, no way
+ * to get any, no other process in sight, and the host's network. For another store it has what that takes (skopeo-rights.ts). Its files
+ * are compared with their digests by the caller, once no process of that user is left.
  */
 import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -12,10 +13,14 @@ import { bundleOf } from '../../own-bundle.ts'
 import { lastWords } from '../../plain-text.ts'
 import { sleep } from '../../time.ts'
 import type { ImageName } from '../names/image-name.ts'
+import type { ImageSource } from '../names/image-source.ts'
+import { rightsOf } from './skopeo-rights.ts'
 
 export interface SkopeoRun {
   readonly image: ImageName
-  /** Its own: holds `layout` and, if there are credentials, `auth.json`. It sees the directory as /tmp. */
+  /** Where the image comes from; undefined: from its registry. */
+  readonly source: ImageSource | undefined
+  /** Its own: holds `layout` and, if there are credentials, `auth.json`. */
   readonly directory: string
   readonly hasCredentials: boolean
   readonly uid: number
@@ -40,8 +45,11 @@ const stallMs = 120_000
 const [firstUid, lastUid] = [0x7fff0000, 0x7ffffffd]
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
-/** A uid that no process has. */
-export function throwAwayUid(): number {
+const rootUid = 0
+
+/** A uid that no process has; root's for a store that nobody else can open. */
+export function skopeoUid(source: ImageSource | undefined): number {
+  if (rightsOf(source?.transport).isRoot) return rootUid
   for (;;) {
     const uid = randomInt(firstUid, lastUid)
     if (processesOfUids(uid, uid).length === 0) return uid
@@ -50,7 +58,7 @@ export function throwAwayUid(): number {
 
 /** Fills `<directory>/layout`. @throws KataError SKOPEO_MISSING, PULL_*; what `onBytes` throws; the signal's reason. */
 export async function runSkopeo(run: SkopeoRun): Promise<void> {
-  const { image, uid, signal, onBytes, received } = run
+  const { image, source, uid, signal, onBytes, received } = run
   signal.throwIfAborted()
   const child = Bun.spawn({
     ...{ cmd: commandLine(run), cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] },
@@ -61,9 +69,11 @@ export async function runSkopeo(run: SkopeoRun): Promise<void> {
   } finally {
     child.kill('SIGKILL')
     await child.exited
-    await killUids(uid, uid)
+    // Root's are in its pid namespace, and go with it.
+    if (uid !== rootUid) await killUids(uid, uid)
   }
-  if (child.exitCode !== 0) throw failure(image.full, await words)
+  if (child.exitCode !== 0)
+    throw source === undefined ? failure(image.full, await words) : unread(source, await words)
 
   async function watch(exited: Promise<number>): Promise<void> {
     let [last, since] = [-1, Date.now()]
@@ -86,7 +96,7 @@ export async function runSkopeo(run: SkopeoRun): Promise<void> {
   }
 }
 
-function commandLine({ image, directory, uid, tlsVerify, hasCredentials, env }: SkopeoRun): string[] {
+function commandLine({ image, source, directory, uid, tlsVerify, hasCredentials, env }: SkopeoRun): string[] {
   const tool = (name: string): string => {
     const path = findTool(name)
     if (path === undefined) throw new KataError('SKOPEO_MISSING', { image: image.full })
@@ -96,18 +106,21 @@ function commandLine({ image, directory, uid, tlsVerify, hasCredentials, env }: 
     [name, name.toLowerCase()].flatMap((one) => (env[one] === undefined ? [] : [`${one}=${env[one]}`])),
   )
   const path = `PATH=${toolDirectories.join(':')}`
-  // Root's own steps: the directory becomes /tmp, so that the user needs no way to where it is.
-  const script = 'mount --bind -o nosuid,nodev "$1" /tmp && cd /tmp && shift && exec "$@"'
+  const rights = rightsOf(source?.transport)
+  const home = rights.seesPaths ? directory : '/tmp'
+  // Root's own steps: the directory becomes /tmp, so that the user needs no way to where it is. Who reads a path of the host can go
+  // there, and sees the host's /tmp.
+  const script = `${rights.seesPaths ? '' : 'mount --bind -o nosuid,nodev "$1" /tmp && '}cd "$2" && shift 2 && exec "$@"`
   return [
     // A parent that dies takes all along: unshare its child, which is the first process of a pid namespace.
     ...[tool('setpriv'), '--pdeathsig', 'KILL', '--'],
     ...[tool('unshare'), '--mount', '--propagation', 'private', '--ipc', '--uts'],
     ...['--pid', '--fork', '--mount-proc', '--kill-child=KILL', '--'],
-    ...[tool('env'), '-i', path, tool('sh'), '-c', script, 'sh', directory],
-    ...[tool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', '--inh-caps=-all'],
-    ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL', '--'],
+    ...[tool('env'), '-i', path, tool('sh'), '-c', script, 'sh', directory, home],
+    ...[tool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, ...rights.words],
+    ...['--no-new-privs', '--pdeathsig', 'KILL', '--'],
     ...[tool('prlimit'), '--core=0', '--'],
-    ...[tool('env'), '-i', 'HOME=/tmp', 'TMPDIR=/tmp', path, ...proxies, ...certificates()],
+    ...[tool('env'), '-i', `HOME=${home}`, `TMPDIR=${home}`, path, ...proxies, ...certificates()],
     ...[
       tool('skopeo'),
       ...policy(),
@@ -117,9 +130,10 @@ function commandLine({ image, directory, uid, tlsVerify, hasCredentials, env }: 
       architectures[process.arch] ?? process.arch,
     ],
     // Layers stay as they are, and so does the digest, if the manifest is OCI's already.
-    ...['copy', '--quiet', '--dest-oci-accept-uncompressed-layers', `--src-tls-verify=${tlsVerify}`],
+    ...['copy', '--quiet', '--dest-oci-accept-uncompressed-layers'],
+    ...(source === undefined ? [`--src-tls-verify=${tlsVerify}`] : []),
     ...(hasCredentials ? ['--authfile', '/tmp/auth.json'] : []),
-    ...[`docker://${image.full}`, 'oci:/tmp/layout:image'],
+    ...['--', source?.reference ?? `docker://${image.full}`, 'oci:./layout:image'],
   ]
 }
 
@@ -137,10 +151,19 @@ const certificates = (): string[] =>
 
 const hostCertificates = ['/etc/ssl/certs', '/etc/pki/tls/certs']
 
+/** Another store has no registry's faults. */
+function unread({ reference }: ImageSource, words: string): KataError {
+  return new KataError('PULL_FAILED', { image: reference, reason: reasonIn(words) })
+}
+
+function reasonIn(words: string): string {
+  const said = [...words.matchAll(/level=fatal msg="((?:[^"\\]|\\.)*)"/g)].at(-1)?.[1]
+  return lastWords((said ?? words).replace(/\\(["\\])/g, '$1'))
+}
+
 /** What its last words mean. They hold text of the registry. */
 function failure(image: string, words: string): KataError {
-  const said = [...words.matchAll(/level=fatal msg="((?:[^"\\]|\\.)*)"/g)].at(-1)?.[1]
-  const reason = lastWords((said ?? words).replace(/\\(["\\])/g, '$1'))
+  const reason = reasonIn(words)
   const [, code = 'PULL_FAILED'] = meanings.find(([pattern]) => pattern.test(reason)) ?? []
   return new KataError(code as 'PULL_FAILED', { image, reason })
 }

@@ -1,0 +1,39 @@
+import { expect, test } from 'bun:test'
+import { parseImageSource } from './image-source.ts'
+
+test.each([
+  ['docker-daemon:nginx:1.27', 'docker-daemon:nginx:1.27', 'docker.io/library/nginx:1.27'],
+  ['docker-daemon:quay.io:443/a/b', 'docker-daemon:quay.io:443/a/b:latest', 'quay.io:443/a/b:latest'],
+  ['containers-storage:localhost/app', 'containers-storage:localhost/app', 'localhost/app:latest'],
+  [
+    'containers-storage:[vfs@/srv/a+/run/b]app:1',
+    'containers-storage:[vfs@/srv/a+/run/b]app:1',
+    'docker.io/library/app:1',
+  ],
+  ['oci:/srv/Layout', 'oci:/srv/Layout', 'localhost/layout:latest'],
+  ['oci:/srv/layout:1.0', 'oci:/srv/layout:1.0', 'localhost/layout:1.0'],
+  ['oci-archive:/srv/app.tar.gz:@1', 'oci-archive:/srv/app.tar.gz:@1', 'localhost/app:latest'],
+  ['oci-archive:/a.tar:quay.io/x/y:2', 'oci-archive:/a.tar:quay.io/x/y:2', 'quay.io/x/y:2'],
+  ['docker-archive:/a.tar:app', 'docker-archive:/a.tar:app', 'docker.io/library/app:latest'],
+  ['dir:/srv/x', 'dir:/srv/x', 'localhost/x:latest'],
+])('%s is read as %s and called %s', (text, reference, full) => {
+  expect(parseImageSource(text)).toMatchObject({ reference, name: { full } })
+})
+
+test('a path is one of the working directory', () => {
+  expect(parseImageSource('oci:--a/layout:1')?.reference).toBe(`oci:${process.cwd()}/--a/layout:1`)
+})
+
+test.each(['busybox', 'docker://oci:1', 'localhost/oci:1', 'OCI:/x', '--oci:/x'])(
+  '%s is no store',
+  (text) => {
+    expect(parseImageSource(text)).toBeUndefined()
+  },
+)
+
+test.each([
+  ...['oci:', 'dir:/', 'oci:/a\nb', 'docker-daemon:sha256:x:y', 'containers-storage:@0123'],
+  ...['docker-daemon:x\u0000', `docker-daemon:sha256:${'0'.repeat(64)}`],
+])('%j is refused', (text) => {
+  expect(() => parseImageSource(text)).toThrow('[IMAGE_NAME_INVALID]')
+})

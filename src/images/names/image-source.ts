@@ -1,0 +1,71 @@
+/** Images of other stores of this host, as skopeo names them: `docker-daemon:nginx:latest`, `oci:/srv/layout:1.0`. */
+import { basename, resolve } from 'node:path'
+import { KataError } from '../../errors.ts'
+import { type ImageName, parseImageName } from './image-name.ts'
+
+/** Of skopeo's transports, those that lead to no registry. */
+const transports = [
+  'docker-daemon',
+  'containers-storage',
+  'oci',
+  'oci-archive',
+  'docker-archive',
+  'dir',
+] as const
+
+export type Transport = (typeof transports)[number]
+
+export interface ImageSource {
+  readonly transport: Transport
+  /** For skopeo. It begins with the transport, so it is no option. */
+  readonly reference: string
+  /** What the image is called in the store. */
+  readonly name: ImageName
+}
+
+/** What an image is read from; undefined for the name of an image. `docker://oci:1` is a name, too. */
+export function transportOf(text: string): Transport | undefined {
+  return transports.find((transport) => text.startsWith(`${transport}:`))
+}
+
+/**
+ * Undefined for the name of an image. An image without a name gets that of its file or directory: `localhost/layout:1.0`, so that
+ * it is never taken for one of a registry.
+ *
+ * @throws KataError IMAGE_NAME_INVALID.
+ */
+export function parseImageSource(text: string): ImageSource | undefined {
+  const transport = transportOf(text)
+  if (transport === undefined) return undefined
+  const refuse = (reason: string) => new KataError('IMAGE_NAME_INVALID', { name: text, reason })
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is refused.
+  if (/[\x00-\x1f\x7f]/.test(text)) throw refuse('it has control characters')
+  const rest = text.slice(transport.length + 1)
+  if (rest === '') throw refuse(`nothing follows ${transport}:`)
+  if (/^sha256:[0-9a-f]{64}$/.test(rest)) throw refuse('an id is no name for the store')
+  if (transport === 'docker-daemon') return ofDocker(rest)
+  // The brackets say where podman's store is.
+  if (transport === 'containers-storage')
+    return { transport, reference: text, name: parseImageName(rest.replace(/^\[[^\]]*\]/, '')) }
+  return ofPath(transport, rest)
+}
+
+/** Skopeo adds no tag there. */
+function ofDocker(rest: string): ImageSource {
+  const name = parseImageName(rest)
+  const hasEnd = /[:@][^/]*$/.test(rest)
+  return { transport: 'docker-daemon', reference: `docker-daemon:${rest}${hasEnd ? '' : ':latest'}`, name }
+}
+
+/** `PATH`, `PATH:NAME` or `PATH:@NUMBER`; skopeo takes no path with a colon. A directory is one without anything behind it. */
+function ofPath(transport: Transport, rest: string): ImageSource {
+  const colon = transport === 'dir' ? -1 : rest.indexOf(':')
+  const [path, end] = colon < 0 ? [rest, ''] : [rest.slice(0, colon), rest.slice(colon + 1)]
+  const whole = resolve(path)
+  const reference = `${transport}:${whole}${colon < 0 ? '' : `:${end}`}`
+  const isName = /[/:]/.test(end) || (transport === 'docker-archive' && end !== '')
+  if (isName && !end.startsWith('@')) return { transport, reference, name: parseImageName(end) }
+  const tag = end === '' || end.startsWith('@') ? '' : `:${end}`
+  const file = basename(whole).replace(/\.tar(\.\w+)?$/, '')
+  return { transport, reference, name: parseImageName(`localhost/${file.toLowerCase()}${tag}`) }
+}
