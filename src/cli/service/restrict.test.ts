@@ -146,7 +146,7 @@ test('the name is in the file that was asked for, and is the name of the contain
 })
 
 const stores = [
-  ...['docker-daemon:app:1', 'containers-storage:app', 'oci:/etc/x', 'oci-archive:/root/a.tar'],
+  ...['docker-daemon:app:1', 'oci:/etc/x', 'oci-archive:/root/a.tar'],
   ...['docker-archive:/root/a.tar', 'dir:/root'],
 ]
 test.each(stores)('root does not read %s for a member', async (image) => {

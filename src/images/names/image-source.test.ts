@@ -4,12 +4,6 @@ import { parseImageSource } from './image-source.ts'
 test.each([
   ['docker-daemon:nginx:1.27', 'docker-daemon:nginx:1.27', 'docker.io/library/nginx:1.27'],
   ['docker-daemon:quay.io:443/a/b', 'docker-daemon:quay.io:443/a/b:latest', 'quay.io:443/a/b:latest'],
-  ['containers-storage:localhost/app', 'containers-storage:localhost/app', 'localhost/app:latest'],
-  [
-    'containers-storage:[vfs@/srv/a+/run/b]app:1',
-    'containers-storage:[vfs@/srv/a+/run/b]app:1',
-    'docker.io/library/app:1',
-  ],
   ['oci:/srv/Layout', 'oci:/srv/Layout', 'localhost/layout:latest'],
   ['oci:/srv/layout:1.0', 'oci:/srv/layout:1.0', 'localhost/layout:1.0'],
   ['oci-archive:/srv/app.tar.gz:@1', 'oci-archive:/srv/app.tar.gz:@1', 'localhost/app:latest'],
@@ -32,7 +26,7 @@ test.each(['busybox', 'docker://oci:1', 'localhost/oci:1', 'OCI:/x', '--oci:/x']
 )
 
 test.each([
-  ...['oci:', 'dir:/', 'oci:/a\nb', 'docker-daemon:sha256:x:y', 'containers-storage:@0123'],
+  ...['oci:', 'dir:/', 'oci:/a\nb', 'docker-daemon:sha256:x:y', 'containers-storage:app'],
   ...['docker-daemon:x\u0000', `docker-daemon:sha256:${'0'.repeat(64)}`],
 ])('%j is refused', (text) => {
   expect(() => parseImageSource(text)).toThrow('[IMAGE_NAME_INVALID]')

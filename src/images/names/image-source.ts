@@ -4,21 +4,18 @@ import { KataError } from '../../errors.ts'
 import { type ImageName, parseImageName } from './image-name.ts'
 
 /** Of skopeo's transports, those that lead to no registry. */
-const transports = [
-  'docker-daemon',
-  'containers-storage',
-  'oci',
-  'oci-archive',
-  'docker-archive',
-  'dir',
-] as const
+const transports = ['docker-daemon', 'oci', 'oci-archive', 'docker-archive', 'dir'] as const
+/** Podman's own store takes root's locks and mounts, which a reader of images gets from nobody. */
+const podmansStore = 'containers-storage:'
 
 export type Transport = (typeof transports)[number]
 
 export interface ImageSource {
   readonly transport: Transport
-  /** For skopeo. It begins with the transport, so it is no option. */
+  /** As skopeo has it. It begins with the transport, so it is no option. */
   readonly reference: string
+  /** A file or directory that it is in, and what of a reference stands behind it. */
+  readonly place?: { readonly path: string; readonly end: string }
   /** What the image is called in the store. */
   readonly name: ImageName
 }
@@ -35,18 +32,17 @@ export function transportOf(text: string): Transport | undefined {
  * @throws KataError IMAGE_NAME_INVALID.
  */
 export function parseImageSource(text: string): ImageSource | undefined {
+  const refuse = (reason: string) => new KataError('IMAGE_NAME_INVALID', { name: text, reason })
+  if (text.startsWith(podmansStore))
+    throw refuse('podman’s store is not read; run `podman save NAME | kata-ts load`')
   const transport = transportOf(text)
   if (transport === undefined) return undefined
-  const refuse = (reason: string) => new KataError('IMAGE_NAME_INVALID', { name: text, reason })
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is refused.
   if (/[\x00-\x1f\x7f]/.test(text)) throw refuse('it has control characters')
   const rest = text.slice(transport.length + 1)
   if (rest === '') throw refuse(`nothing follows ${transport}:`)
   if (/^sha256:[0-9a-f]{64}$/.test(rest)) throw refuse('an id is no name for the store')
   if (transport === 'docker-daemon') return ofDocker(rest)
-  // The brackets say where podman's store is.
-  if (transport === 'containers-storage')
-    return { transport, reference: text, name: parseImageName(rest.replace(/^\[[^\]]*\]/, '')) }
   return ofPath(transport, rest)
 }
 
@@ -62,10 +58,15 @@ function ofPath(transport: Transport, rest: string): ImageSource {
   const colon = transport === 'dir' ? -1 : rest.indexOf(':')
   const [path, end] = colon < 0 ? [rest, ''] : [rest.slice(0, colon), rest.slice(colon + 1)]
   const whole = resolve(path)
-  const reference = `${transport}:${whole}${colon < 0 ? '' : `:${end}`}`
+  const behind = colon < 0 ? '' : `:${end}`
+  const source = {
+    transport,
+    reference: `${transport}:${whole}${behind}`,
+    place: { path: whole, end: behind },
+  }
   const isName = /[/:]/.test(end) || (transport === 'docker-archive' && end !== '')
-  if (isName && !end.startsWith('@')) return { transport, reference, name: parseImageName(end) }
+  if (isName && !end.startsWith('@')) return { ...source, name: parseImageName(end) }
   const tag = end === '' || end.startsWith('@') ? '' : `:${end}`
   const file = basename(whole).replace(/\.tar(\.\w+)?$/, '')
-  return { transport, reference, name: parseImageName(`localhost/${file.toLowerCase()}${tag}`) }
+  return { ...source, name: parseImageName(`localhost/${file.toLowerCase()}${tag}`) }
 }

@@ -18,10 +18,11 @@ import { removeTree } from '../../linux/files/remove-tree.ts'
 import { readProc } from '../../linux/processes/proc.ts'
 import type { ImageName } from '../names/image-name.ts'
 import type { ImageSource } from '../names/image-source.ts'
+import { copySource } from './copy-source.ts'
 import { copyCredentials, findAuthFile } from './credentials.ts'
 import { type StoredImage, storeBytes } from './image-store.ts'
 import { type ImportOptions, importLayout, storeFull } from './import.ts'
-import { runSkopeo, skopeoUid } from './skopeo.ts'
+import { runSkopeo, sourceCopy, throwAwayUid } from './skopeo.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
 
 export interface PullOptions extends Omit<ImportOptions, 'name'> {
@@ -53,7 +54,7 @@ export async function pullImage(
   }
   checkRoom(0)
   onStep('pulling')
-  const uid = skopeoUid(source)
+  const uid = throwAwayUid()
   const directory = `${paths.layout}/.pulling-${process.pid}-${crypto.randomUUID()}`
   try {
     const layout = makeDirectories(source === undefined ? paths.blobs : undefined, directory, uid)
@@ -61,6 +62,8 @@ export async function pullImage(
     const auth = `${directory}/auth.json`
     const hasCredentials = authFile !== undefined && copyCredentials(authFile, auth)
     if (hasCredentials) chownSync(auth, uid, uid)
+    if (source !== undefined)
+      await copySource(source, { target: `${directory}/${sourceCopy}`, uid, signal, checkRoom })
     await runSkopeo({
       ...{ image, source, directory, uid, hasCredentials, tlsVerify: options.tlsVerify, env, signal },
       received: () => bytesOf(directory, uid),

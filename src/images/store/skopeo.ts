@@ -1,11 +1,11 @@
 /**
  * Skopeo (https://github.com/containers/skopeo) as a child that gets an image from a registry, or from another store of this host. It
  * reads what strangers send, so it has a number for a user, which owns one directory and nothing else: no capability, no group, no way
- * to get any, no other process in sight, and the host's network. For another store it has what that takes (skopeo-rights.ts). Its files
- * are compared with their digests by the caller, once no process of that user is left.
+ * to get any, no other process in sight, and the host's network. For an image of Docker's it has the group of Docker's socket; one in a file
+ * is given to it as a copy. Its files are compared with their digests by the caller, once no process of that user is left.
  */
 import { randomInt } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
 import { findTool, toolDirectories } from '../../linux/processes/which.ts'
@@ -14,7 +14,6 @@ import { lastWords } from '../../plain-text.ts'
 import { sleep } from '../../time.ts'
 import type { ImageName } from '../names/image-name.ts'
 import type { ImageSource } from '../names/image-source.ts'
-import { rightsOf } from './skopeo-rights.ts'
 
 export interface SkopeoRun {
   readonly image: ImageName
@@ -45,11 +44,12 @@ const stallMs = 120_000
 const [firstUid, lastUid] = [0x7fff0000, 0x7ffffffd]
 const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
-const rootUid = 0
+/** Where a copy of the image's file or directory lies, below a run's directory. */
+export const sourceCopy = 'source'
+const dockerSocket = '/var/run/docker.sock'
 
-/** A uid that no process has; root's for a store that nobody else can open. */
-export function skopeoUid(source: ImageSource | undefined): number {
-  if (rightsOf(source?.transport).isRoot) return rootUid
+/** A uid that no process has. */
+export function throwAwayUid(): number {
   for (;;) {
     const uid = randomInt(firstUid, lastUid)
     if (processesOfUids(uid, uid).length === 0) return uid
@@ -69,8 +69,7 @@ export async function runSkopeo(run: SkopeoRun): Promise<void> {
   } finally {
     child.kill('SIGKILL')
     await child.exited
-    // Root's are in its pid namespace, and go with it.
-    if (uid !== rootUid) await killUids(uid, uid)
+    await killUids(uid, uid)
   }
   if (child.exitCode !== 0)
     throw source === undefined ? failure(image.full, await words) : unread(source, await words)
@@ -106,21 +105,18 @@ function commandLine({ image, source, directory, uid, tlsVerify, hasCredentials,
     [name, name.toLowerCase()].flatMap((one) => (env[one] === undefined ? [] : [`${one}=${env[one]}`])),
   )
   const path = `PATH=${toolDirectories.join(':')}`
-  const rights = rightsOf(source?.transport)
-  const home = rights.seesPaths ? directory : '/tmp'
-  // Root's own steps: the directory becomes /tmp, so that the user needs no way to where it is. Who reads a path of the host can go
-  // there, and sees the host's /tmp.
-  const script = `${rights.seesPaths ? '' : 'mount --bind -o nosuid,nodev "$1" /tmp && '}cd "$2" && shift 2 && exec "$@"`
+  // Root's own steps: the directory becomes /tmp, so that the user needs no way to where it is.
+  const script = 'mount --bind -o nosuid,nodev "$1" /tmp && cd /tmp && shift && exec "$@"'
   return [
     // A parent that dies takes all along: unshare its child, which is the first process of a pid namespace.
     ...[tool('setpriv'), '--pdeathsig', 'KILL', '--'],
     ...[tool('unshare'), '--mount', '--propagation', 'private', '--ipc', '--uts'],
     ...['--pid', '--fork', '--mount-proc', '--kill-child=KILL', '--'],
-    ...[tool('env'), '-i', path, tool('sh'), '-c', script, 'sh', directory, home],
-    ...[tool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, ...rights.words],
-    ...['--no-new-privs', '--pdeathsig', 'KILL', '--'],
+    ...[tool('env'), '-i', path, tool('sh'), '-c', script, 'sh', directory],
+    ...[tool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`, groupOf(source), '--inh-caps=-all'],
+    ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL', '--'],
     ...[tool('prlimit'), '--core=0', '--'],
-    ...[tool('env'), '-i', `HOME=${home}`, `TMPDIR=${home}`, path, ...proxies, ...certificates()],
+    ...[tool('env'), '-i', 'HOME=/tmp', 'TMPDIR=/tmp', path, ...proxies, ...certificates()],
     ...[
       tool('skopeo'),
       ...policy(),
@@ -133,8 +129,18 @@ function commandLine({ image, source, directory, uid, tlsVerify, hasCredentials,
     ...['copy', '--quiet', '--dest-oci-accept-uncompressed-layers'],
     ...(source === undefined ? [`--src-tls-verify=${tlsVerify}`] : []),
     ...(hasCredentials ? ['--authfile', '/tmp/auth.json'] : []),
-    ...['--', source?.reference ?? `docker://${image.full}`, 'oci:./layout:image'],
+    ...['--', source === undefined ? `docker://${image.full}` : referenceOf(source), 'oci:/tmp/layout:image'],
   ]
+}
+
+const referenceOf = ({ transport, reference, place }: ImageSource): string =>
+  place === undefined ? reference : `${transport}:/tmp/${sourceCopy}${place.end}`
+
+/** The group that may speak to Docker; without Docker none, and skopeo says what is missing. */
+function groupOf(source: ImageSource | undefined): string {
+  const gid =
+    source?.transport === 'docker-daemon' ? statSync(dockerSocket, { throwIfNoEntry: false })?.gid : undefined
+  return gid === undefined ? '--clear-groups' : `--groups=${gid}`
 }
 
 const bundle = bundleOf(process.execPath)
