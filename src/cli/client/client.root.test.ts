@@ -312,7 +312,7 @@ describe('run in the background', () => {
     )
     expect((await kata('gc', '--config', `${base}/c.toml`)).stdout).toContain('.removed-1')
     expect(leftovers()).toEqual([])
-  })
+  }, 60_000)
 
   test('with --rm a container removes itself', async () => {
     await kata('run', '-d', '--rm', '--name', 'brief', '--rootfs', base, '--', 'sleep', '0.2')
