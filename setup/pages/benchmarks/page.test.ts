@@ -33,6 +33,7 @@ const whole = [
     ...{ bareBoot: time, firstOutput: summarize([1300]), total: summarize([1400]) },
     steps: [{ step: 'guest <boot>', at: 10, ms: 900 }],
   }),
+  record('warm', { bareBoot: time, cold: summarize([1300]), clone: summarize([500]) }),
   record('peers', {
     start: { 'bare QEMU': { until: 'until the agent answers', time } },
     exec: { 'kata-ts': { firstOutput: time, total: time } },

@@ -67,6 +67,30 @@ export const plots: readonly PlotFile[] = [
     },
   },
   {
+    name: 'warm',
+    record: 'warm',
+    caption: 'A clone of a template beside a cold start and a bare boot',
+    draw(data) {
+      const { bareBoot, cold, clone } = data as unknown as Record<'bareBoot' | 'cold' | 'clone', Median>
+      const times = [bareBoot, cold, clone].map(({ median }) => median)
+      return bars({
+        ...{ title: 'Clone and cold start, median, and ratio to the bare boot', unit: 'ms' },
+        rows: [
+          'bare QEMU until the agent answers',
+          'cold until the first output',
+          'clone until the first output',
+        ],
+        series: [
+          {
+            name: 'median',
+            values: times,
+            labels: times.map((time) => timeWithRatio(time, bareBoot.median)),
+          },
+        ],
+      })
+    },
+  },
+  {
     name: 'peers-start',
     record: 'peers',
     caption: 'Start of each runtime beside a bare QEMU',
