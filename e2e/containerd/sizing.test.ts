@@ -75,6 +75,9 @@ const hold = (megabytes: number) => [
   `dd if=/dev/zero of=/dev/null bs=${megabytes}M count=1 && echo alive`,
 ]
 
+/** All of it, so that a failure says what was said. */
+const lived = { exitCode: 0, stdout: 'alive\n', stderr: expect.any(String) }
+
 /** What the host holds of a machine's memory, MiB. */
 function heldMemory(pod: Pod): number {
   const uid = Number(
@@ -119,7 +122,7 @@ describe('a machine that follows its containers', () => {
         expect(grown.memory - small.memory).toBeGreaterThan(240)
         expect(grown.memory - small.memory).toBeLessThan(260)
         const untouched = heldMemory(pod)
-        expect((await pod.exec(large, hold(150))).stdout).toBe('alive\n')
+        expect(await pod.exec(large, hold(150))).toEqual(lived)
         // The host does not know what the guest has freed again; see below.
         expect(heldMemory(pod) - untouched).toBeGreaterThan(100)
         expect((await pod.exec(large, hold(400))).stdout).toBe('')
@@ -130,7 +133,7 @@ describe('a machine that follows its containers', () => {
         })
         const updated = await machineOf(pod, bare)
         expect(updated.memory - small.memory).toBeGreaterThan(740)
-        expect((await pod.exec(large, hold(400))).stdout).toBe('alive\n')
+        expect(await pod.exec(large, hold(400))).toEqual(lived)
 
         await containerd.cri.calls.stopContainer({ containerId: large, timeout: 0n })
         await containerd.cri.calls.removeContainer({ containerId: large })
@@ -150,7 +153,7 @@ describe('a machine that follows its containers', () => {
         const small = await machineOf(pod, bare)
         const large = await pod.start(idle, limits(1, 512))
         expect((await machineOf(pod, large)).memory - small.memory).toBeGreaterThan(480)
-        expect((await pod.exec(large, hold(300))).stdout).toBe('alive\n')
+        expect(await pod.exec(large, hold(300))).toEqual(lived)
         await containerd.cri.calls.stopContainer({ containerId: large, timeout: 0n })
         await containerd.cri.calls.removeContainer({ containerId: large })
         expect((await machineOf(pod, bare)).memory - small.memory).toBeLessThan(200)
@@ -170,7 +173,7 @@ describe('a machine that follows its containers', () => {
           most = Math.max(most, heldMemory(pod))
         }, slow(20))
         const held = pod.exec(large, hold(150)).finally(() => clearInterval(looking))
-        expect((await held).stdout).toBe('alive\n')
+        expect(await held).toEqual(lived)
         expect(most - untouched).toBeGreaterThan(100)
         await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
       })
