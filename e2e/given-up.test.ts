@@ -53,11 +53,14 @@ test(
 test(
   'Shutdown, which is answered once all is released',
   async () => {
-    const { outcome } = await booting('shut-down')
+    const { client, outcome } = await booting('shut-down')
+    // It ends a shim whose start has failed, and would be quicker now and then than the answer.
+    client.kill('SIGSTOP')
     const address = readFileSync(`${bundleOf('shut-down')}/address`, 'utf8').replace('unix://', '')
     const connection = connect(await connectUnix(address))
     await createClient(TaskDefinition, connection).shutdown({ id: 'shut-down', now: false })
     connection.close()
+    client.kill('SIGCONT')
     expect(existsSync(sandboxPaths(kata.runDir, 'default', 'shut-down').stateDir)).toBe(false)
     const { code, stderr } = await outcome()
     expect({ code, stderr }).toEqual({ code: 125, stderr: expect.stringContaining('[START_GIVEN_UP]') })
