@@ -4,7 +4,7 @@ export interface ReportedTest {
   /** Path from the directory of the run. */
   readonly file: string
   readonly name: string
-  /** The blocks around it, outermost first, joined with ` > `; empty outside of blocks. */
+  /** The blocks around it, innermost first, joined with ` > `; empty outside of blocks. */
   readonly blocks: string
   readonly isSkipped: boolean
   /** What a failed test said; missing when it did not fail. */

@@ -28,7 +28,7 @@ const report = `<?xml version="1.0"?>
     <testcase name="is left out (clh: it cannot)" classname="" file="e2e/x.test.ts" line="3">
       <skipped />
     </testcase>
-    <testcase name="in a block" classname="KVM (skipped: no device)" file="e2e/x.test.ts" line="4">
+    <testcase name="in a block" classname="KVM (skipped: no device) &gt; all" file="e2e/x.test.ts" line="4">
       <skipped />
     </testcase>
   </testsuite>

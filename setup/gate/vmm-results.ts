@@ -135,7 +135,7 @@ export function recordResults(
 export function testResults(xml: string, over: TestResult['over']): TestResult[] {
   return reportedTests(xml).map(({ file: path, name, blocks, isSkipped, failure }) => {
     const file = path.replace(/^e2e\//, '').replace(/\.test\.ts$/, '')
-    const reason = reasonIn(name) ?? reasonIn(blocks)
+    const reason = [name, ...blocks.split(' > ')].map(reasonIn).find((found) => found !== undefined)
     if (isSkipped) return { file, name: withoutReason(name), outcome: { skipped: reason ?? noReason }, over }
     return { file, name, outcome: failure === undefined ? 'pass' : 'fail', over }
   })
