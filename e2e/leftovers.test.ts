@@ -248,7 +248,11 @@ describe('kill -9', () => {
     'of the client: the container goes on, and rm -f removes it',
     async () => {
       const child = kata.spawn(['run', '--name', 'left-alone', '--', 'sleep', '300'])
-      await eventually('the container to run', async () => (await kata.isRunning('left-alone')) || undefined)
+      const ended = Promise.all([child.exited, child.stdout.text(), child.stderr.text()])
+      await kata.runs(
+        'left-alone',
+        ended.then(([code, stdout, stderr]) => ({ code, stdout, stderr })),
+      )
       child.kill('SIGKILL')
       await child.exited
       expect(await kata.isRunning('left-alone')).toBe(true)
