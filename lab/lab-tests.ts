@@ -6,7 +6,7 @@ import { type TestResult, testResults } from '../setup/gate/vmm-results.ts'
 import { buildDir, root } from '../setup/paths.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
 import { checkoutInLab } from './carry.ts'
-import { whetherLabEnded } from './machine/host.ts'
+import { stopLab, whetherLabEnded } from './machine/host.ts'
 import { spareDevices } from './machine/machine.ts'
 import { sshArguments } from './machine/ssh.ts'
 import { troubleIn } from './machine/trouble.ts'
@@ -61,6 +61,7 @@ export class LabTests {
    * @throws what {@link up} does.
    */
   async run(part: Part): Promise<Counts> {
+    if (part.boot) await stopLab()
     const first = await this.#attempt(part)
     const isOver = first.counts.failed === 0 || first.trouble === undefined
     if (!isOver) {
