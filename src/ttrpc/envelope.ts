@@ -10,7 +10,8 @@
 import { decodeErrorInfo, type ErrorInfo, encodeErrorInfo } from './error-info.ts'
 import { type FrameType, frameType, headerBytes, writeHeader } from './frame.ts'
 import { type StatusName, statusCodes, statusName, TtrpcError } from './status.ts'
-import { bytesField, encodeUtf8, join, messageField, varintField, WireReader } from './wire.ts'
+import type { TailedAnswer } from './tailed-answer.ts'
+import { bytesField, encodeUtf8, join, messageField, messageHead, varintField, WireReader } from './wire.ts'
 
 export interface Request {
   readonly service: string
@@ -69,6 +70,14 @@ export function encodeResponse(streamId: number, response: Response): Uint8Array
     ...(detail === undefined ? [] : messageField(3, detail)),
   ])
   return frame(streamId, frameType.response, messageField(1, status))
+}
+
+/** The frame of a response up to the first byte of its tail. */
+export function encodeTailedResponse(streamId: number, { field, tail }: TailedAnswer): Uint8Array {
+  const head = messageHead(field, tail.bytes)
+  const whole = join([messageHead(2, head.length + tail.bytes), head], headerBytes)
+  writeHeader(whole, whole.length - headerBytes + tail.bytes, streamId, frameType.response)
+  return whole
 }
 
 function frame(streamId: number, type: FrameType, parts: readonly Uint8Array[]): Uint8Array {

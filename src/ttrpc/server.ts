@@ -2,10 +2,18 @@
 import { definedTimeout } from './deadline.ts'
 import { deferred } from './deferred.ts'
 import type { MethodDefinition } from './definition.ts'
-import { decodeRequest, encodeResponse, type Request, type Response, type Status } from './envelope.ts'
+import {
+  decodeRequest,
+  encodeResponse,
+  encodeTailedResponse,
+  type Request,
+  type Response,
+  type Status,
+} from './envelope.ts'
 import { FrameDecoder, type FrameHeader, frameType, headerBytes, maxDataBytes } from './frame.ts'
 import type { CallContext, Service } from './service.ts'
 import { TtrpcError } from './status.ts'
+import { letGo, TailedAnswer } from './tailed-answer.ts'
 import type { Transport } from './transport.ts'
 
 export interface ServeOptions {
@@ -105,6 +113,7 @@ class Server implements ServerConnection {
       const { method, handler } = this.#find(request)
       const message = decodeMessage(method, request)
       const answer = await this.#run(streamId, request, (context) => handler(message, context))
+      if (answer instanceof TailedAnswer) return this.#answerTailed(streamId, answer)
       const payload = method.responseType.encode(method.responseType.fromPartial(answer)).finish()
       this.#answer(streamId, { payload })
     } catch (error) {
@@ -131,7 +140,8 @@ class Server implements ServerConnection {
     const { promise: cancelled, reject } = deferred<never>()
     // Without this a call that is cancelled while its handler throws in the same turn would be an unhandled rejection.
     cancelled.catch(() => {})
-    const onCancel: ((reason: TtrpcError) => void)[] = [reject]
+    let handled: Promise<unknown> | undefined
+    const onCancel: ((reason: TtrpcError) => void)[] = [reject, () => void handled?.then(letGo, () => {})]
     const cancel = (reason: TtrpcError) => {
       for (const handler of onCancel.splice(0)) handler(reason)
     }
@@ -150,7 +160,8 @@ class Server implements ServerConnection {
       ),
     )
     try {
-      return await Promise.race([handle(context), cancelled])
+      handled = Promise.resolve(handle(context))
+      return await Promise.race([handled, cancelled])
     } finally {
       timeout?.cancel()
       this.#calls.delete(streamId)
@@ -169,6 +180,17 @@ class Server implements ServerConnection {
       return
     }
     this.#transport.write(frame)?.catch((error) => this.#fail(error))
+  }
+
+  #answerTailed(streamId: number, answer: TailedAnswer): void {
+    const { bytes } = answer.tail
+    const head = encodeTailedResponse(streamId, answer)
+    const isTooLong = head.length + bytes - headerBytes > maxDataBytes
+    const written = this.#over || isTooLong ? undefined : this.#transport.writeTailed?.(head, answer.tail)
+    if (written === undefined) letGo(answer)
+    if (written === undefined && !this.#over)
+      throw new TtrpcError('internal', `${bytes} bytes cannot be sent from where they are`)
+    written?.catch((error) => this.#fail(error))
   }
 
   #refuse(streamId: number, code: Status['code'], message: string): void {

@@ -1,3 +1,5 @@
+import type { Tail } from './tailed-answer.ts'
+
 /** An ordered, reliable byte stream to one peer: a unix socket, a virtio-serial port, a pair in memory. */
 export interface Transport {
   /**
@@ -5,6 +7,11 @@ export interface Transport {
    * stream accepted them (wait for it to be held back by a slow peer) and rejects when it closed before that.
    */
   write(bytes: Uint8Array): void | Promise<void>
+  /**
+   * As {@link write}, of bytes and then those of a tail; a transport without it has no access to descriptors. The tail is over when the
+   * promise settles.
+   */
+  writeTailed?(bytes: Uint8Array, tail: Tail): Promise<void>
   /** Sets the receiver, once. Bytes that came earlier are delivered now; each chunk then belongs to the receiver. */
   onData(receive: (chunk: Uint8Array) => void): void
   /** Calls `closed` once when the stream ends, for any reason. If it has ended already, calls it at once. */

@@ -29,7 +29,12 @@ export function bytesField(field: number, bytes: Uint8Array): Uint8Array[] {
 
 /** Tag and length of a message field, then its bytes themselves, not copied. */
 export function messageField(field: number, bytes: Uint8Array): Uint8Array[] {
-  return [Uint8Array.from([...varint((field << 3) | wireType.bytes), ...varint(bytes.length)]), bytes]
+  return [messageHead(field, bytes.length), bytes]
+}
+
+/** Tag and length of a field of so many bytes. */
+export function messageHead(field: number, length: number): Uint8Array {
+  return Uint8Array.from([...varint((field << 3) | wireType.bytes), ...varint(length)])
 }
 
 /** The parts one after the other, behind `room` free bytes. */
