@@ -425,13 +425,32 @@ FUNCTION(js_dup) { return result(ctx, "dup", fcntl(integer(ctx, argv[0]), F_DUPF
 FUNCTION(js_close) { return result(ctx, "close", close(integer(ctx, argv[0]))); }
 
 /* pipe(): [read end, write end], close-on-exec. */
+/* pipe(capacity): one that the kernel gives no more room has less, which is a matter of speed alone. */
 FUNCTION(js_pipe) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) < 0) return fail(ctx, "pipe2", errno);
+  fcntl(ends[0], F_SETPIPE_SZ, integer(ctx, argv[0]));
   JSValue array = JS_NewArray(ctx);
   JS_SetPropertyUint32(ctx, array, 0, JS_NewInt32(ctx, ends[0]));
   JS_SetPropertyUint32(ctx, array, 1, JS_NewInt32(ctx, ends[1]));
   return array;
+}
+
+/* unread(fd): bytes that a pipe holds. */
+FUNCTION(js_unread) {
+  int count = 0;
+  return ioctl(integer(ctx, argv[0]), FIONREAD, &count) < 0 ? fail(ctx, "ioctl FIONREAD", errno) : JS_NewInt32(ctx, count);
+}
+
+/* splice(from, to, size): how many bytes went out of a pipe that holds some, 0 when it would block. */
+FUNCTION(js_splice) {
+  ssize_t count;
+  do count = splice(integer(ctx, argv[0]), NULL, integer(ctx, argv[1]), NULL, long_integer(ctx, argv[2]), SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+  while (count < 0 && errno == EINTR);
+  if (count < 0 && errno == EAGAIN) return JS_NewInt32(ctx, 0);
+  /* The kernel's driver of virtio-serial drops what its queue has no room for. */
+  if (count == 0) return fail(ctx, "splice", EIO);
+  return result(ctx, "splice", count);
 }
 
 FUNCTION(js_set_nonblocking) {
@@ -820,7 +839,9 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("lchown", 3, js_lchown),
     JS_CFUNC_DEF("dup", 1, js_dup),
     JS_CFUNC_DEF("close", 1, js_close),
-    JS_CFUNC_DEF("pipe", 0, js_pipe),
+    JS_CFUNC_DEF("pipe", 1, js_pipe),
+    JS_CFUNC_DEF("unread", 1, js_unread),
+    JS_CFUNC_DEF("splice", 3, js_splice),
     JS_CFUNC_DEF("setNonblocking", 1, js_set_nonblocking),
     JS_CFUNC_DEF("mount", 5, js_mount),
     JS_CFUNC_DEF("umount", 2, js_umount),

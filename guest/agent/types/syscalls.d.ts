@@ -55,8 +55,12 @@ declare module 'syscalls' {
   /** A second descriptor of the same open file. */
   export function dup(fd: number): number
   export function close(fd: number): void
-  /** [read end, write end] */
-  export function pipe(): [number, number]
+  /** [read end, write end]; it holds `capacity` bytes where the kernel gives it that. */
+  export function pipe(capacity: number): [number, number]
+  /** Bytes that a pipe holds. */
+  export function unread(fd: number): number
+  /** How many bytes of at most `size` went from a pipe that is not empty to `to`; 0 when it would block. */
+  export function splice(from: number, to: number, size: number): number
   export function setNonblocking(fd: number): void
 
   export function mount(source: string, target: string, type: string, flags: number, data: string): void

@@ -27,16 +27,19 @@ export interface StdioPlan {
   abandon(): void
 }
 
+/** What a pipe holds, bytes: the more, the fewer turns does a stream take. The kernel takes no memory for what is not in it. */
+const pipeBytes = 1024 * 1024
+
 export function planPipes(loop: Loop): StdioPlan {
-  const [stdin, stdout, stderr] = [pipe(), pipe(), pipe()]
+  const [stdin, stdout, stderr] = [pipe(pipeBytes), pipe(pipeBytes), pipe(pipeBytes)]
   return {
     fds: [stdin[0], stdout[1], stderr[1]],
     args: [],
     started: () => closeAll(stdin[0], stdout[1], stderr[1]),
     finish: () => ({
       stdin: createInputStream(loop, stdin[1]),
-      stdout: createOutputStream(loop, stdout[0]),
-      stderr: createOutputStream(loop, stderr[0]),
+      stdout: createOutputStream(loop, stdout[0], 'pipe'),
+      stderr: createOutputStream(loop, stderr[0], 'pipe'),
       terminal: undefined,
     }),
     abandon: () => closeAll(stdin[1], stdout[0], stderr[0]),
@@ -64,7 +67,7 @@ export function planTerminal(loop: Loop, socketPath: string): StdioPlan {
       return {
         // A descriptor of its own, so that waiting for room and waiting for output do not get into each other's way.
         stdin: createInputStream(loop, dup(master)),
-        stdout: createOutputStream(loop, master),
+        stdout: createOutputStream(loop, master, 'terminal'),
         stderr: undefined,
         terminal: master,
       }

@@ -3,7 +3,8 @@
  * a full pipe stops the process, which is the whole flow control.
  */
 import { clearTimeout, setTimeout, type Timer } from 'os'
-import { close, read, setNonblocking, write } from 'syscalls'
+import { close, read, setNonblocking, unread, write } from 'syscalls'
+import type { Tail } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
 import { errnoName } from '../system/files.ts'
 
@@ -13,7 +14,11 @@ const drainMilliseconds = 500
  * And that is read of it then, bytes: more than a pipe or a terminal holds of the process itself, so that a child that
  * writes without end does not keep its parent's end back.
  */
-const mostAfterEnd = 128 * 1024
+const mostAfterEnd = 2 * 1024 * 1024
+/** Most bytes that are read into memory at once. */
+const mostRead = 64 * 1024
+/** Fewer bytes in a pipe are read: they are a message, and cheaper as one write. */
+const fewestSpliced = 16 * 1024
 
 const nothing = new Uint8Array(0)
 
@@ -33,15 +38,18 @@ export interface Cancellable {
 }
 
 export interface OutputStream {
-  /** At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. */
-  read(size: number, call: Cancellable): Promise<Uint8Array>
+  /**
+   * At most `size` bytes, as soon as there are any; empty at the end. Takes nothing once the call is cancelled. Many bytes stay in the
+   * pipe, for the transport to take: the next read waits for that.
+   */
+  read(size: number, call: Cancellable): Promise<Uint8Array | Tail>
   /** To be called when the process ended: somebody else may hold the pipe open for ever. */
   processEnded(): void
   close(): void
 }
 
 /** Takes over `fd`, the read end of a pipe or the master of a terminal. */
-export function createOutputStream(loop: Loop, fd: number): OutputStream {
+export function createOutputStream(loop: Loop, fd: number, kind: 'pipe' | 'terminal'): OutputStream {
   setNonblocking(fd)
   const inTurn = createQueue()
   let open = true
@@ -49,19 +57,41 @@ export function createOutputStream(loop: Loop, fd: number): OutputStream {
   let left = Number.POSITIVE_INFINITY
   let timer: Timer | undefined
   let wake = () => {}
+  /** While the transport takes bytes out of the pipe. */
+  let handedOver: Promise<void> | undefined
 
   const shut = (): void => {
     if (!open) return
     open = false
     loop.forget(fd)
-    close(fd)
+    if (handedOver === undefined) close(fd)
     if (timer !== undefined) clearTimeout(timer)
     wake()
   }
 
-  const next = async (size: number, call: { cancelled: boolean }): Promise<Uint8Array> => {
+  const handOver = (bytes: number): Tail => {
+    left -= bytes
+    let settle = () => {}
+    const taking = new Promise<void>((resolve) => {
+      settle = resolve
+    })
+    handedOver = taking
+    const over = (): void => {
+      if (handedOver !== taking) return
+      handedOver = undefined
+      if (!open) close(fd)
+      settle()
+    }
+    return { fd, bytes, over }
+  }
+
+  const next = async (size: number, call: { cancelled: boolean }): Promise<Uint8Array | Tail> => {
+    await handedOver
     while (open && !call.cancelled) {
-      const chunk = left > 0 ? readSome(fd, Math.min(size, left)) : nothing
+      const most = Math.min(size, left)
+      const there = kind === 'pipe' ? Math.min(unread(fd), most) : 0
+      if (there >= fewestSpliced) return handOver(there)
+      const chunk = left > 0 ? readSome(fd, Math.min(most, mostRead)) : nothing
       if (chunk !== null && chunk.length > 0) {
         left -= chunk.length
         return chunk

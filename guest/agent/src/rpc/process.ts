@@ -1,14 +1,16 @@
 /** Calls about processes and their stdio. */
 import { setWindow } from 'syscalls'
 import type { AgentServiceDefinition, ReadStreamRequest } from '../../../../src/protocol/generated/agent.ts'
-import type { CallContext, Implementation } from '../../../../src/ttrpc/ttrpc.ts'
+import { type CallContext, type Implementation, TailedAnswer } from '../../../../src/ttrpc/ttrpc.ts'
 import { type ContainerProcess, terminalOf } from '../container/process.ts'
 import { BrokenInput, type OutputStream } from '../container/streams.ts'
 import { precondition } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
 
 /** Most bytes of one answer: what a pipe holds. */
-const largestRead = 64 * 1024
+const largestRead = 1024 * 1024
+/** Number of the one field of ReadStreamResponse. */
+const dataField = 1
 
 /** A terminal has no end of input; closing it would hang it up. */
 async function closeInput({ stdio }: ContainerProcess): Promise<void> {
@@ -25,7 +27,9 @@ export function processCalls(sandbox: Sandbox) {
     call: CallContext,
   ) => {
     const size = Math.min(len || largestRead, largestRead)
-    return { data: (await stream?.read(size, call)) ?? new Uint8Array(0) }
+    const output = await stream?.read(size, call)
+    if (output !== undefined && 'over' in output) return new TailedAnswer(dataField, output)
+    return { data: output ?? new Uint8Array(0) }
   }
 
   return {

@@ -1,13 +1,17 @@
 /** A ttrpc transport over a descriptor: a virtio-serial port or a socket. */
 import { read, setNonblocking, write } from 'syscalls'
-import type { Transport } from '../../../../src/ttrpc/ttrpc.ts'
+import type { Tail, Transport } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
+import { Staging } from './staging.ts'
 
 const readSize = 128 * 1024
 
 interface Waiting {
   readonly bytes: Uint8Array
   offset: number
+  /** What follows `bytes`, and how much of it is still where it was. */
+  readonly tail: Tail | undefined
+  left: number
   readonly resolve: () => void
   readonly reject: (error: Error) => void
 }
@@ -16,6 +20,7 @@ interface Waiting {
 export function createStreamTransport(loop: Loop, fd: number, release: () => void): Transport {
   setNonblocking(fd)
   const waiting: Waiting[] = []
+  const staging = new Staging(fd)
   let receive: ((chunk: Uint8Array) => void) | undefined
   let onClose: ((error?: Error) => void) | undefined
   let over: { error: Error | undefined } | undefined
@@ -24,7 +29,11 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
     if (over !== undefined) return
     over = { error }
     loop.forget(fd)
-    for (const { reject } of waiting.splice(0)) reject(error ?? new Error('the stream is closed'))
+    for (const { tail, reject } of waiting.splice(0)) {
+      tail?.over()
+      reject(error ?? new Error('the stream is closed'))
+    }
+    staging.close()
     onClose?.(error)
     release()
   }
@@ -47,13 +56,37 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
 
   const writeSome = (): void => {
     for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
-      const count = write(fd, first.bytes, first.offset)
-      if (count === 0) return
-      first.offset += count
-      if (first.offset < first.bytes.length) continue
+      if (!writeWhole(first)) return
       waiting.shift()
+      first.tail?.over()
       first.resolve()
     }
+  }
+
+  /** Whether all of it went. */
+  const writeWhole = (entry: Waiting): boolean => {
+    while (entry.offset < entry.bytes.length) {
+      const count = write(fd, entry.bytes, entry.offset)
+      if (count === 0) return false
+      entry.offset += count
+    }
+    if (entry.tail === undefined) return true
+    const { left, isBlocked } = staging.move(entry.tail.fd, entry.left)
+    entry.left = left
+    return !isBlocked
+  }
+
+  const enqueue = (bytes: Uint8Array, tail?: Tail): Promise<void> => {
+    if (over !== undefined) {
+      tail?.over()
+      return Promise.reject(over.error ?? new Error('the stream is closed'))
+    }
+    return new Promise((resolve, reject) => {
+      waiting.push({ bytes, offset: 0, tail, left: tail?.bytes ?? 0, resolve, reject })
+      if (waiting.length > 1) return
+      guarded(writeSome)
+      if (waiting.length > 0) watch()
+    })
   }
 
   const watch = (): void => {
@@ -71,15 +104,8 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
   }
 
   return {
-    write(bytes) {
-      if (over !== undefined) return Promise.reject(over.error ?? new Error('the stream is closed'))
-      return new Promise((resolve, reject) => {
-        waiting.push({ bytes, offset: 0, resolve, reject })
-        if (waiting.length > 1) return
-        guarded(writeSome)
-        if (waiting.length > 0) watch()
-      })
-    },
+    write: (bytes) => enqueue(bytes),
+    writeTailed: enqueue,
     onData(handler) {
       receive = handler
       watch()
