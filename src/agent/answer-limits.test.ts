@@ -59,9 +59,10 @@ test('and one of many bytes is not decoded at all', async () => {
     code: 'resource_exhausted',
     message: expect.stringMatching(/^an answer of 8000\d\d bytes is over the limit of 262144$/),
   })
-  const id = new BinaryWriter().tag(1, 2).string('x'.repeat(70_000)).finish()
-  const { getOOMEvent, readStdout } = agentThatSays(id)
-  expect(await failure(getOOMEvent({}))).toMatchObject({ code: 'resource_exhausted' })
+  const says = (length: number) =>
+    agentThatSays(new BinaryWriter().tag(1, 2).string('x'.repeat(length)).finish())
+  expect(await failure(says(70_000).getOOMEvent({}))).toMatchObject({ code: 'resource_exhausted' })
+  const { readStdout } = says(2 ** 20 + 65)
   expect(await failure(readStdout({ len: 65536 }))).toMatchObject({ code: 'resource_exhausted' })
 })
 

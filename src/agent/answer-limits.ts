@@ -1,6 +1,7 @@
 /** Limits of the guest's answers: bytes, and number of values, because a value costs a hundred times its bytes. */
 import { BinaryReader } from '@bufbuild/protobuf/wire'
 import type { MethodDefinition, ServiceDefinition } from '../ttrpc/ttrpc.ts'
+import { mostAsked } from './stdio.ts'
 
 export interface AnswerLimit {
   readonly bytes: number
@@ -10,8 +11,8 @@ export interface AnswerLimit {
 
 const kibibyte = 1024
 const usual: AnswerLimit = { bytes: 64 * kibibyte, values: 8192 }
-/** A chunk is never longer than 64 KiB (stdio.ts); the rest is its envelope. */
-const chunk: AnswerLimit = { bytes: 64 * kibibyte + 64, values: 64 }
+/** A chunk, and its envelope. */
+const chunk: AnswerLimit = { bytes: mostAsked + 64, values: 64 }
 const limits: Readonly<Record<string, AnswerLimit>> = {
   ReadStdout: chunk,
   ReadStderr: chunk,

@@ -38,6 +38,19 @@ describe('output', () => {
     expect(requests).toEqual(Array.from({ length: 4 }, () => ({ ...ids, len: 65536 })))
   })
 
+  test('a stream that fills what it is asked for is asked for more, up to 1 MiB, until it does not', async () => {
+    const KiB = 1024
+    const sizes = [64, 128, 256, 512, 1024, 1024, 1000, 64, 3].map((size) => size * KiB)
+    const { agent, requests } = output(sizes.map((size) => new Uint8Array(size)))
+    let got = 0
+    await pumpOutput(agent, ids, 'stdout', async (chunk) => {
+      got += chunk.length
+    })
+    expect(got).toBe(sizes.reduce((sum, size) => sum + size))
+    const asked = requests.map(({ len }) => len! / KiB)
+    expect(asked).toEqual([64, 128, 256, 512, 1024, 1024, 1024, 64, 128, 64])
+  })
+
   test('a slow sink holds the reads back: at most one chunk ahead', async () => {
     const { agent, requests } = output(Array.from({ length: 10 }, () => Uint8Array.of(1)))
     const gate = Promise.withResolvers<void>()
@@ -72,7 +85,7 @@ function input(most: number) {
   let closed = 0
   const agent = {
     writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
-      expect(data.length).toBeLessThanOrEqual(65536)
+      expect(data.length).toBeLessThanOrEqual(2 ** 20)
       const taken = data.subarray(0, most)
       for (const byte of taken) got.push(byte)
       return { len: taken.length }

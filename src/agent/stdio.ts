@@ -2,6 +2,7 @@
 import { KataError } from '../errors.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { AgentClient } from './client.ts'
+import { gathered } from './gathered.ts'
 
 /** A process of the guest; an empty execId is the container's init process. */
 export interface ProcessIds {
@@ -9,12 +10,16 @@ export interface ProcessIds {
   readonly execId: string
 }
 
-/** Bytes asked for, or sent, at a time. */
-const chunkBytes = 64 * 1024
+/** Most bytes that are sent at a time. */
+const mostSent = 1024 * 1024
+/** Bytes asked for: as few as this where little comes, since Kata's agent fills as many with zeros for each answer. */
+const leastAsked = 64 * 1024
+/** And at most so many of a stream that fills what it is asked for. */
+export const mostAsked = 1024 * 1024
 
 /**
  * Hands the chunks of a stream to `sink` in order, until its end. The next chunk is fetched while the sink works. So at most two
- * chunks (128 KiB) are held, and a slow sink slows the process in the guest.
+ * chunks (2 MiB) are held, and a slow sink slows the process in the guest.
  *
  * @param over ends a read that the guest does not answer.
  * @throws errors of the sink and of the agent; KataError AGENT_MISBEHAVED when a chunk is longer than asked for.
@@ -27,13 +32,13 @@ export async function pumpOutput(
   over?: AbortSignal,
 ): Promise<void> {
   const method = stream === 'stdout' ? 'readStdout' : 'readStderr'
+  let asked = leastAsked
   const read = async () => {
-    const { data } = await agent[method]({ ...ids, len: chunkBytes }, { signal: over })
-    if (data.length > chunkBytes)
-      throw new KataError('AGENT_MISBEHAVED', {
-        method,
-        reason: `${data.length} bytes, asked for ${chunkBytes}`,
-      })
+    const len = asked
+    const { data } = await agent[method]({ ...ids, len }, { signal: over })
+    if (data.length > len)
+      throw new KataError('AGENT_MISBEHAVED', { method, reason: `${data.length} bytes, asked for ${len}` })
+    asked = data.length === len ? Math.min(2 * len, mostAsked) : leastAsked
     return data
   }
   let next = read()
@@ -61,9 +66,9 @@ export async function pumpInput(
   over?: AbortSignal,
 ): Promise<void> {
   try {
-    for await (const chunk of source)
+    for await (const chunk of gathered(source, mostSent))
       for (let at = 0; at < chunk.length; ) {
-        const data = chunk.subarray(at, at + chunkBytes)
+        const data = chunk.subarray(at, at + mostSent)
         const { len } = await agent.writeStdin({ ...ids, data }, { signal: over })
         if (len < 1 || len > data.length)
           throw new KataError('AGENT_MISBEHAVED', {
