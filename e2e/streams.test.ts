@@ -1,0 +1,99 @@
+// test:vmm: every VMM
+/** What goes through the standard streams of processes: every byte, in its order, at the pace of whoever reads. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { eventually, Kata } from './harness/kata.ts'
+
+const MiB = 2 ** 20
+const name = 'streams'
+
+let kata: Kata
+beforeAll(async () => {
+  kata = new Kata()
+  const { code, stderr } = await kata.call(['run', '-d', '--name', name, '--', 'sleep', '3600'])
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+})
+afterAll(() => kata.close())
+
+const sha256 = (bytes: Uint8Array) => new Bun.CryptoHasher('sha256').update(bytes).digest('hex')
+const exec = (script: string, flags: readonly string[] = [], stdin?: Uint8Array) =>
+  kata.spawn(['exec', ...flags, name, '--', 'sh', '-c', script], stdin === undefined ? {} : { stdin })
+const allOf = async (stream: ReadableStream<Uint8Array>) =>
+  new Uint8Array(await new Response(stream).arrayBuffer())
+
+test('both outputs at once, 32 MiB each of what nothing can guess', async () => {
+  const make = (of: string) =>
+    `head -c ${32 * MiB} /dev/urandom >/tmp/${of}; sha256sum </tmp/${of} >/tmp/${of}.sum`
+  const child = exec(`${make('a')}; ${make('b')}; cat /tmp/a & cat /tmp/b >&2; wait`)
+  const [out, err, code] = await Promise.all([allOf(child.stdout), allOf(child.stderr), child.exited])
+  expect(code).toBe(0)
+  const sums = exec('cat /tmp/a.sum /tmp/b.sum; rm /tmp/a* /tmp/b*')
+  const lines = (await new Response(sums.stdout).text()).split('\n')
+  expect([`${sha256(out)}  -`, `${sha256(err)}  -`]).toEqual(lines.slice(0, 2))
+})
+
+test('writes of every size keep their order: a byte, a line, a page, more than a pipe holds', async () => {
+  const sizes = [1, 100, 4096, 4097, 16_383, 16_384, 16_385, 65_536, 65_537, 1_048_576, 1_048_577, 3_000_001]
+  const script = sizes.map((size) => `printf '%s\\n' ${size}; head -c ${size} /dev/zero | tr '\\0' x; echo`)
+  const child = exec(`for round in 1 2 3; do ${script.join('; ')}; done`)
+  const text = await new Response(child.stdout).text()
+  expect(await child.exited).toBe(0)
+  const round = sizes.map((size) => `${size}\n${'x'.repeat(size)}\n`).join('')
+  expect(new Bun.CryptoHasher('sha256').update(text).digest('hex')).toBe(
+    new Bun.CryptoHasher('sha256').update(round.repeat(3)).digest('hex'),
+  )
+})
+
+test('a reader that does not read holds the process back, and then has everything', async () => {
+  const blocks = 1024
+  // The shell notes what went before each block, so that what waits in pipes and in our processes has a bound.
+  const child = exec(
+    `for i in $(seq ${blocks}); do echo $i >/tmp/block; head -c 65536 /dev/zero; done; echo done >/tmp/block`,
+  )
+  const noted = async () => (await kata.call(['exec', name, '--', 'cat', '/tmp/block'])).stdout.trim()
+  let before = ''
+  const held = await eventually('the process to be held back', async () => {
+    const now = await noted()
+    const isHeld = now === before && now !== ''
+    before = now
+    if (!isHeld) await Bun.sleep(500)
+    return isHeld ? now : undefined
+  })
+  expect(held).not.toBe('done')
+  // 16 MiB: pipes of the guest and the host, two chunks in the shim, and what the client reads ahead.
+  expect(Number(held)).toBeLessThan(256)
+  expect((await allOf(child.stdout)).length).toBe(blocks * 65_536)
+  expect(await child.exited).toBe(0)
+})
+
+test('a client that leaves in the middle takes nothing with it: the next process has its own output', async () => {
+  const child = exec('exec cat /dev/zero')
+  const reader = child.stdout.getReader()
+  await reader.read()
+  child.kill('SIGKILL')
+  await child.exited
+  const next = exec(`head -c ${MiB} /dev/zero | tr '\\0' y`)
+  const bytes = await allOf(next.stdout)
+  expect(await next.exited).toBe(0)
+  expect(bytes.length).toBe(MiB)
+  expect(bytes.every((byte) => byte === 'y'.charCodeAt(0))).toBe(true)
+})
+
+test('32 MiB of input arrive whole, and the end behind them', async () => {
+  const block = crypto.getRandomValues(new Uint8Array(65_536))
+  const bytes = new Uint8Array(32 * MiB)
+  for (let at = 0; at < bytes.length; at += block.length) {
+    new DataView(block.buffer).setUint32(0, at)
+    bytes.set(block, at)
+  }
+  const child = exec('sha256sum', ['-i'], bytes)
+  expect(await new Response(child.stdout).text()).toBe(`${sha256(bytes)}  -\n`)
+  expect(await child.exited).toBe(0)
+})
+
+test('input that a process reads slowly waits for it', async () => {
+  const bytes = new Uint8Array(4 * MiB)
+  const child = exec('sleep 2; head -c 5; sleep 1; wc -c', ['-i'], bytes)
+  const text = await new Response(child.stdout).text()
+  expect(await child.exited).toBe(0)
+  expect(text.slice(5).trim()).toBe(String(4 * MiB - 5))
+})
