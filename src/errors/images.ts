@@ -72,6 +72,16 @@ export const imagesErrors = {
     '{image} is not in the store, and the program that gets images from registries is not installed: skopeo',
     'Install it (`apt-get install skopeo`), or give an archive with --image FILE; a command for the embedded busybox follows `--`: `kata-ts run -- CMD`.',
   ),
+  CTR_MISSING: entry(
+    'failed_precondition',
+    '{image} is in containerd’s store, and the program that reads it is in none of these places: {places}',
+    'Install it (`apt-get install containerd`), or write an archive where it is: `ctr images export FILE NAME`, then --image FILE.',
+  ),
+  CONTAINERD_UNREADABLE: entry(
+    'failed_precondition',
+    '{image} cannot be read from containerd: {reason}',
+    '`ctr --namespace {namespace} images list` shows what is there; CONTAINERD_ADDRESS names another socket. Pull anew what has lost its layers (`discard_unpacked_layers` of containerd): `ctr images pull NAME`.',
+  ),
   AUTH_FILE_INVALID: entry(
     'invalid_argument',
     'the credentials in {path} cannot be used: {reason}',

@@ -9,6 +9,7 @@ import { readText } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'
 import type { Reader } from '../json/values.ts'
 import { closing } from '../linux/files/open-at.ts'
+import { architecture } from './architecture.ts'
 import { emptyImageConfig, type ImageConfig } from './formats/image-config.ts'
 import {
   type Descriptor,
@@ -76,8 +77,6 @@ type FoundImage = Omit<ArchivedImage, typeof Symbol.dispose>
 const manifestType = 'application/vnd.oci.image.manifest.v1+json'
 const maxJsonBytes = 8 << 20
 const maxLayers = 500
-/** Go's names, which the specification uses, of the architectures that we run on. */
-const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
 /**
  * `spoolDir` has room for an image that comes through a pipe. Its files can be read until the result is disposed of.
@@ -246,7 +245,6 @@ function ociManifest(
 }
 
 function forThisMachine(archive: Archive, index: Manifest): readonly [Descriptor, ...Descriptor[]] {
-  const architecture = architectures[process.arch]
   const [first, ...others] = some(archive, index.manifests, 'manifests').filter(
     ({ platform }) =>
       platform === undefined || (platform.os === 'linux' && platform.architecture === architecture),

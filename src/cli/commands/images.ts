@@ -29,7 +29,8 @@ export function pullCommand(cli: Cli): Command {
   const command = registryOptions(
     describe({
       usage: 'pull <image>',
-      summary: 'get an image from a registry, or from docker-daemon: and other stores of this host',
+      summary:
+        'get an image from a registry, or from containerd:, docker-daemon: and other stores of this host',
       example: 'pull debian:13',
     }),
   )

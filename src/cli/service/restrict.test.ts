@@ -147,7 +147,7 @@ test('the name is in the file that was asked for, and is the name of the contain
 
 const stores = [
   ...['docker-daemon:app:1', 'oci:/etc/x', 'oci-archive:/root/a.tar'],
-  ...['docker-archive:/root/a.tar', 'dir:/root'],
+  ...['docker-archive:/root/a.tar', 'dir:/root', 'containerd:k8s.io/quay.io/app:1'],
 ]
 test.each(stores)('root does not read %s for a member', async (image) => {
   for (const words of [['pull'], ['run', '--rm'], ['create']]) {

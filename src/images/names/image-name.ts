@@ -61,10 +61,15 @@ export function shortName({ registry, repository }: Pick<ImageName, 'registry' |
 const dockerHub = 'docker.io'
 
 /** The first part is a registry if it cannot be a part of a path: `quay.io/x`, `localhost/x`, `host:5000/x`. */
+export function namesRegistry(path: string): boolean {
+  const [first = '', ...others] = path.split('/')
+  return others.length > 0 && first !== '' && (/[.:]/.test(first) || first === 'localhost')
+}
+
 function splitRegistry(path: string): Pick<ImageName, 'registry' | 'repository'> {
-  const slash = path.indexOf('/')
-  const first = path.slice(0, Math.max(slash, 0))
-  if (slash > 0 && (/[.:]/.test(first) || first === 'localhost')) {
+  if (namesRegistry(path)) {
+    const slash = path.indexOf('/')
+    const first = path.slice(0, slash)
     const registry = first === 'index.docker.io' ? dockerHub : first
     const rest = path.slice(slash + 1)
     return { registry, repository: registry === dockerHub && !rest.includes('/') ? `library/${rest}` : rest }

@@ -1,10 +1,10 @@
-/** Images of other stores of this host, as skopeo names them: `docker-daemon:nginx:latest`, `oci:/srv/layout:1.0`. */
+/** Images of other stores of this host: `containerd:k8s.io/quay.io/a/b:1`, and by skopeo's names `docker-daemon:nginx:latest`, `oci:/srv/layout:1.0`. */
 import { basename, resolve } from 'node:path'
 import { KataError } from '../../errors.ts'
-import { type ImageName, parseImageName } from './image-name.ts'
+import { type ImageName, namesRegistry, parseImageName } from './image-name.ts'
 
-/** Of skopeo's transports, those that lead to no registry. */
-const transports = ['docker-daemon', 'oci', 'oci-archive', 'docker-archive', 'dir'] as const
+/** containerd's store, and of skopeo's transports those that lead to no registry. */
+const transports = ['containerd', 'docker-daemon', 'oci', 'oci-archive', 'docker-archive', 'dir'] as const
 /** Podman's own store takes root's locks and mounts, which a reader of images gets from nobody. */
 const podmansStore = 'containers-storage:'
 
@@ -12,10 +12,12 @@ export type Transport = (typeof transports)[number]
 
 export interface ImageSource {
   readonly transport: Transport
-  /** As skopeo has it. It begins with the transport, so it is no option. */
+  /** As skopeo has it, and for containerd with namespace and full name. It begins with the transport, so it is no option. */
   readonly reference: string
   /** A file or directory that it is in, and what of a reference stands behind it. */
   readonly place?: { readonly path: string; readonly end: string }
+  /** The namespace of containerd's that it is in. */
+  readonly namespace?: string
   /** What the image is called in the store. */
   readonly name: ImageName
 }
@@ -42,8 +44,27 @@ export function parseImageSource(text: string): ImageSource | undefined {
   const rest = text.slice(transport.length + 1)
   if (rest === '') throw refuse(`nothing follows ${transport}:`)
   if (/^sha256:[0-9a-f]{64}$/.test(rest)) throw refuse('an id is no name for the store')
+  if (transport === 'containerd') return ofContainerd(rest, refuse)
   if (transport === 'docker-daemon') return ofDocker(rest)
   return ofPath(transport, rest)
+}
+
+/** As containerd's identifiers, which are names of directories, too. */
+const namespacePattern = /^[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*$/
+const mostNamespaceBytes = 76
+
+/**
+ * `[NAMESPACE/]IMAGE`. In front of a registry's name stands a namespace: `k8s.io/pause` is an image of the namespace `default`, and
+ * `k8s.io/quay.io/pause` one of the namespace `k8s.io`, whatever namespaces containerd has.
+ */
+function ofContainerd(rest: string, refuse: (reason: string) => KataError): ImageSource {
+  const [, first = '', others = ''] = /^([^/]*)\/(.*)$/.exec(rest) ?? []
+  const hasNamespace = namesRegistry(others)
+  const namespace = hasNamespace ? first : 'default'
+  if (!namespacePattern.test(namespace) || namespace.length > mostNamespaceBytes)
+    throw refuse(`"${namespace}" is not a namespace of containerd`)
+  const name = parseImageName(hasNamespace ? others : rest)
+  return { transport: 'containerd', reference: `containerd:${namespace}/${name.full}`, namespace, name }
 }
 
 /** Skopeo adds no tag there. */

@@ -4,6 +4,7 @@ import { KataError } from '../../errors.ts'
 import { isObject } from '../../json/compounds.ts'
 import { anything, readText, readTextFile } from '../../json/document.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
+import { architecture } from '../architecture.ts'
 import { changedConfig, type RawConfig } from '../formats/image-changes.ts'
 import { emptyImageConfig } from '../formats/image-config.ts'
 import { type ArchivedLayer, openImageArchive } from '../image-archive.ts'
@@ -25,8 +26,6 @@ export interface NewImage extends ImportOptions {
 }
 
 const maxJsonBytes = 8 << 20
-/** Go's names, which the specification uses. */
-const architectures: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' }
 
 /** @throws KataError IMAGE_NOT_STORED, IMAGE_CHANGE_INVALID, IMAGE_STORE_*, ROOTFS_*; what `layer` throws; the signal's reason. */
 export async function makeImage(paths: StorePaths, image: NewImage): Promise<StoredImage> {
@@ -65,7 +64,7 @@ export async function makeImage(paths: StorePaths, image: NewImage): Promise<Sto
 }
 
 const freshDocument = (config: RawConfig = {}): RawConfig => ({
-  ...{ architecture: architectures[process.arch] ?? process.arch, os: 'linux', config },
+  ...{ architecture, os: 'linux', config },
 })
 
 /** An image's configuration, as it is. @throws KataError IMAGE_STORE_CORRUPT. */

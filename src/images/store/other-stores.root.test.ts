@@ -1,6 +1,8 @@
-/** Images of other stores of this host, by the real skopeo. Docker is not among them: no test has one. No guest. */
+/** Images of other stores of this host, by the real skopeo. Docker is a double. No guest. */
 import { afterEach, beforeEach, expect, test } from 'bun:test'
 import {
+  chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,11 +17,14 @@ import { dirname } from 'node:path'
 import { findTool } from '../../linux/processes/which.ts'
 import { parseImageSource } from '../names/image-source.ts'
 import { makeOciFiles, makeTar } from '../testing.ts'
+import { startDocker } from './docker.double.ts'
 import { listImages } from './image-store.ts'
 import { pullImage } from './pull.ts'
 import { type StorePaths, storePaths } from './store-paths.ts'
 
 const noSkopeo = findTool('skopeo') === undefined
+/** A group that is nobody's. */
+const otherGroup = 0x7ffe0000
 
 let base: string
 let paths: StorePaths
@@ -35,11 +40,11 @@ beforeEach(() => {
 afterEach(() => rmSync(base, { recursive: true }))
 
 const steps: string[] = []
-const pull = (text: string, limitBytes = 0) => {
+const pull = (text: string, limitBytes = 0, env: Record<string, string> = {}) => {
   const source = parseImageSource(text)
   if (source === undefined) throw new Error(`${text} is no store`)
   return pullImage(paths, source.name, {
-    ...{ source, limitBytes, tlsVerify: true, authFile: undefined, env: {} },
+    ...{ source, limitBytes, tlsVerify: true, authFile: undefined, env },
     ...{ signal: new AbortController().signal, onBytes: () => {}, onStep: (step) => steps.push(step) },
   })
 }
@@ -86,6 +91,33 @@ test.skipIf(noSkopeo)('a link in a layout leads to nothing that only root may re
   rmSync(`${blobs}/${first}`)
   renameSync(secret, `${blobs}/${first}`)
   expect(await pull(`oci:${base}/layout`)).toMatchObject({ name: 'localhost/layout:latest' })
+})
+
+test.skipIf(noSkopeo)('an image of Docker, whose socket only its group may open', async () => {
+  const directory = mkdtempSync('/run/kata-ts-docker-')
+  chmodSync(directory, 0o711)
+  using _directory = { [Symbol.dispose]: () => rmSync(directory, { recursive: true }) }
+  const socket = `${directory}/docker.sock`
+  await using docker = startDocker(socket)
+  docker.add('team/app:3', makeTar([{ name: 'a', content: 'from docker' }]))
+  const env = { DOCKER_HOST: `unix://${socket}` }
+  chmodSync(socket, 0o660)
+  chownSync(socket, 0, otherGroup)
+  const image = await pull('docker-daemon:team/app:3', 0, env)
+  expect(image.name).toBe('docker.io/team/app:3')
+  expect(readFileSync(`${paths.layers}/${image.layers[0]}/a`, 'utf8')).toBe('from docker')
+  expect(docker.asked.at(-1)).toMatch(/images\/(get\?names=)?team(%2F|\/)app(%3A|:)3/)
+  await expect(pull('docker-daemon:team/none', 0, env)).rejects.toMatchObject({
+    ...{ code: 'PULL_FAILED', message: expect.stringContaining('No such image: team/none:latest') },
+  })
+  // Control: it is the group that lets skopeo in.
+  chmodSync(socket, 0o600)
+  await expect(pull('docker-daemon:team/app:3', 0, env)).rejects.toMatchObject({
+    ...{ code: 'PULL_FAILED', message: expect.stringContaining('permission denied') },
+  })
+  await expect(pull('docker-daemon:x', 0, { DOCKER_HOST: 'tcp://127.0.0.1:1' })).rejects.toMatchObject({
+    ...{ code: 'OPTION_INVALID', message: expect.stringContaining('DOCKER_HOST') },
+  })
 })
 
 test.skipIf(noSkopeo)('what is not there is told with skopeo’s words, and has its bound', async () => {

@@ -18,12 +18,14 @@ import { removeTree } from '../../linux/files/remove-tree.ts'
 import { readProc } from '../../linux/processes/proc.ts'
 import type { ImageName } from '../names/image-name.ts'
 import type { ImageSource } from '../names/image-source.ts'
+import { importFromContainerd } from './containerd.ts'
 import { copySource } from './copy-source.ts'
 import { copyCredentials, findAuthFile } from './credentials.ts'
 import { type StoredImage, storeBytes } from './image-store.ts'
 import { type ImportOptions, importLayout, storeFull } from './import.ts'
-import { runSkopeo, sourceCopy, throwAwayUid } from './skopeo.ts'
+import { runSkopeo, sourceCopy } from './skopeo.ts'
 import { makeStore, type StorePaths } from './store-paths.ts'
+import { throwAwayUid } from './without-rights.ts'
 
 export interface PullOptions extends Omit<ImportOptions, 'name'> {
   /** Absent: its registry. */
@@ -39,43 +41,62 @@ export interface PullOptions extends Omit<ImportOptions, 'name'> {
 /** `.pulling-<pid>-<random>` and `.disk-...` of a directory, `.blob-<pid>-<random>` of a file; the pid shows whether a process still works on it. */
 const unfinished = /^\.(?:pulling|blob|disk)-(\d+)-/
 
-/** @throws KataError PULL_*, SKOPEO_MISSING, AUTH_FILE_INVALID, and as {@link importLayout}. */
+/** @throws KataError PULL_*, SKOPEO_MISSING, AUTH_FILE_INVALID, as {@link importLayout} and {@link importFromContainerd}. */
 export async function pullImage(
   paths: StorePaths,
   image: ImageName,
   options: PullOptions,
 ): Promise<StoredImage> {
-  const { limitBytes, source, env, signal, onBytes, onStep } = options
+  const { limitBytes, source, env, signal, onStep } = options
   makeStore(paths)
   await removeUnfinished(paths)
   const used = storeBytes(paths)
   const checkRoom = (bytes: number) => {
     if (limitBytes > 0 && used + bytes >= limitBytes) throw storeFull({ name: image.full, used, limitBytes })
   }
+  const onBytes = (bytes: number) => {
+    checkRoom(bytes)
+    options.onBytes(bytes)
+  }
   checkRoom(0)
   onStep('pulling')
-  const uid = throwAwayUid()
-  const directory = `${paths.layout}/.pulling-${process.pid}-${crypto.randomUUID()}`
-  try {
-    const layout = makeDirectories(source === undefined ? paths.blobs : undefined, directory, uid)
-    const authFile = source === undefined ? findAuthFile(env, options.authFile) : undefined
-    const auth = `${directory}/auth.json`
-    const hasCredentials = authFile !== undefined && copyCredentials(authFile, auth)
-    if (hasCredentials) chownSync(auth, uid, uid)
-    if (source !== undefined)
-      await copySource(source, { target: `${directory}/${sourceCopy}`, uid, signal, checkRoom })
-    await runSkopeo({
-      ...{ image, source, directory, uid, hasCredentials, tlsVerify: options.tlsVerify, env, signal },
-      received: () => bytesOf(directory, uid),
-      onBytes: (bytes) => {
-        checkRoom(bytes)
-        onBytes(bytes)
-      },
-    })
-    return await importLayout(paths, layout, { name: image.full, limitBytes, signal, onStep })
-  } finally {
-    await removeTree(directory)
+  const work = {
+    directory: `${paths.layout}/.pulling-${process.pid}-${crypto.randomUUID()}`,
+    uid: throwAwayUid(),
   }
+  mkdirSync(work.directory, { mode: 0o700 })
+  const importing = { name: image.full, limitBytes, signal, onStep }
+  try {
+    if (source?.transport === 'containerd')
+      return await importFromContainerd(paths, { ...importing, ...work, source, env, onBytes })
+    const layout = await copyBySkopeo(paths, image, { ...options, ...work, checkRoom, onBytes })
+    return await importLayout(paths, layout, importing)
+  } finally {
+    await removeTree(work.directory)
+  }
+}
+
+interface Copying extends PullOptions {
+  readonly directory: string
+  readonly uid: number
+  readonly checkRoom: (bytes: number) => void
+}
+
+/** Returns the layout that it is in then. */
+async function copyBySkopeo(paths: StorePaths, image: ImageName, copying: Copying): Promise<string> {
+  const { source, directory, uid, checkRoom, onBytes, signal, tlsVerify, env } = copying
+  const layout = makeDirectories(source === undefined ? paths.blobs : undefined, directory, uid)
+  const authFile = source === undefined ? findAuthFile(env, copying.authFile) : undefined
+  const auth = `${directory}/auth.json`
+  const hasCredentials = authFile !== undefined && copyCredentials(authFile, auth)
+  if (hasCredentials) chownSync(auth, uid, uid)
+  if (source !== undefined)
+    await copySource(source, { target: `${directory}/${sourceCopy}`, uid, signal, checkRoom })
+  await runSkopeo({
+    ...{ image, source, directory, uid, hasCredentials, tlsVerify, env, signal, onBytes },
+    received: () => bytesOf(directory, uid),
+  })
+  return layout
 }
 
 /** What pulls and imports that are dead have left. */
@@ -100,7 +121,6 @@ export async function removeUnfinished(paths: StorePaths): Promise<void> {
 function makeDirectories(known: string | undefined, directory: string, uid: number): string {
   const layout = `${directory}/layout`
   const blobs = `${layout}/blobs/sha256`
-  mkdirSync(directory, { mode: 0o700 })
   mkdirSync(blobs, { recursive: true, mode: 0o700 })
   for (const name of known === undefined ? [] : readdirSync(known))
     if (!isDocument(`${known}/${name}`)) linkSync(`${known}/${name}`, `${blobs}/${name}`)

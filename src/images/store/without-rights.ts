@@ -1,0 +1,108 @@
+/**
+ * Programs that read what strangers send: each is a child with a number for a user, which owns one directory at most. It has no
+ * capability, no way to get any, no other process in sight, and the host's network.
+ */
+import { randomInt } from 'node:crypto'
+import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
+import { systemTool, toolDirectories } from '../../linux/processes/which.ts'
+import { sleep } from '../../time.ts'
+
+export interface Run {
+  /** The program and its arguments. */
+  readonly argv: readonly string[]
+  /** `NAME=VALUE`, beside PATH; nothing else is in its environment. */
+  readonly environment: readonly string[]
+  readonly uid: number
+  /** The only group that it has; undefined: none. */
+  readonly gid: number | undefined
+  /** Its /tmp, and where it starts. */
+  readonly directory: string
+  /** A descriptor for its output; undefined: nobody reads that. */
+  readonly output?: number
+  readonly signal: AbortSignal
+  /** Bytes that have come so far. */
+  readonly received: () => number
+  /** Told of them now and then. @throws to end the run. */
+  readonly onBytes: (bytes: number) => void
+  /** What is thrown when nothing has come for so many seconds. */
+  readonly stalled: (seconds: number) => Error
+}
+
+/** Between two looks at what has come, milliseconds. */
+const lookMs = 200
+/** Who sends nothing for so long is given up, milliseconds. */
+const stallMs = 120_000
+/**
+ * Ids for one run each. They are behind all that https://systemd.io/UIDS-GIDS/ assigns, and behind the last id of any sandbox
+ * (uid-range.ts).
+ */
+const [firstUid, lastUid] = [0x7fff0000, 0x7ffffffd]
+
+/** A uid that no process has. */
+export function throwAwayUid(): number {
+  for (;;) {
+    const uid = randomInt(firstUid, lastUid)
+    if (processesOfUids(uid, uid).length === 0) return uid
+  }
+}
+
+/**
+ * Runs it to its end, after which no process of that user is left.
+ *
+ * @returns what it said on standard error; `failed` unless it ended with 0.
+ * @throws what `onBytes` throws; `stalled`; the signal's reason.
+ */
+export async function runWithoutRights(
+  run: Run,
+): Promise<{ readonly failed: boolean; readonly words: string }> {
+  const { uid, output = 'ignore', signal } = run
+  signal.throwIfAborted()
+  const child = Bun.spawn({
+    ...{ cmd: commandLine(run), cwd: '/', env: {}, stdio: ['ignore', output, 'pipe'] },
+  })
+  const words = new Response(child.stderr).text()
+  try {
+    await watch(child.exited, run)
+  } finally {
+    child.kill('SIGKILL')
+    await child.exited
+    await killUids(uid, uid)
+  }
+  return { failed: child.exitCode !== 0, words: await words }
+}
+
+async function watch(exited: Promise<number>, { received, onBytes, stalled, signal }: Run): Promise<void> {
+  let [last, since] = [-1, Date.now()]
+  for (;;) {
+    const over = new AbortController()
+    const ended = exited.then(() => true)
+    const isOver = await Promise.race([
+      ended,
+      sleep(lookMs, AbortSignal.any([over.signal, signal])).then(() => false),
+    ]).finally(() => over.abort())
+    const bytes = received()
+    onBytes(bytes)
+    if (isOver) return
+    if (bytes !== last) [last, since] = [bytes, Date.now()]
+    if (Date.now() - since > stallMs) throw stalled(stallMs / 1000)
+  }
+}
+
+function commandLine({ argv, environment, uid, gid, directory }: Run): string[] {
+  const path = `PATH=${toolDirectories.join(':')}`
+  // Root's own steps: the directory becomes /tmp, so that the user needs no way to where it is.
+  const script = 'mount --bind -o nosuid,nodev "$1" /tmp && cd /tmp && shift && exec "$@"'
+  return [
+    // A parent that dies takes all along: unshare its child, which is the first process of a pid namespace.
+    ...[systemTool('setpriv'), '--pdeathsig', 'KILL', '--'],
+    ...[systemTool('unshare'), '--mount', '--propagation', 'private', '--ipc', '--uts'],
+    ...['--pid', '--fork', '--mount-proc', '--kill-child=KILL', '--'],
+    ...[systemTool('env'), '-i', path, systemTool('sh'), '-c', script, 'sh', directory],
+    ...[systemTool('setpriv'), `--reuid=${uid}`, `--regid=${uid}`],
+    ...[gid === undefined ? '--clear-groups' : `--groups=${gid}`, '--inh-caps=-all'],
+    ...['--bounding-set=-all', '--no-new-privs', '--pdeathsig', 'KILL', '--'],
+    ...[systemTool('prlimit'), '--core=0', '--'],
+    ...[systemTool('env'), '-i', 'HOME=/tmp', 'TMPDIR=/tmp', path, ...environment],
+    ...argv,
+  ]
+}
