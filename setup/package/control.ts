@@ -3,8 +3,13 @@ import type { SourcePackage } from './sources.ts'
 
 /** passwd makes the VMM's user, mount its jail, e2fsprogs disks of root file systems. util-linux and bash are essential. */
 export const depends = ['qemu-system-x86', 'virtiofsd', 'passwd', 'mount', 'e2fsprogs']
-/** The clients, what `kata-ts guest build` unpacks modules with, and what makes disks of images. */
-const recommends = ['containerd | containerd.io', 'xz-utils', 'erofs-utils']
+/**
+ * The clients, what `kata-ts guest build` unpacks modules with, what makes disks of images, gets images, and is the network of containers. A
+ * host that containerd drives does without.
+ */
+export const recommends = [
+  ...['containerd | containerd.io', 'xz-utils', 'erofs-utils', 'skopeo', 'passt', 'nftables', 'iproute2'],
+]
 const suggests = ['docker.io | docker-ce', 'containernetworking-plugins', 'swtpm']
 
 export interface ControlFacts {

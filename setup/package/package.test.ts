@@ -2,8 +2,9 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { systemPackages } from '../packages/system-packages.ts'
 import { debianChangeLog } from './changelog.ts'
-import { control, libcVersion } from './control.ts'
+import { control, depends, libcVersion, recommends } from './control.ts'
 import { writeDeb } from './deb.ts'
 import { debianVersion, isReleased, sourceDateEpoch } from './debian-version.ts'
 import { busyboxSource, bySource } from './sources.ts'
@@ -52,8 +53,14 @@ test('control and change log name version, sources and libc', () => {
   )
 })
 
-test('equal contents are equal bytes, whenever they are packed', async () => {
+test('what kata-ts runs with comes with the package, or is recommended', () => {
+  const named = [...depends, ...recommends]
+  expect(Object.keys(systemPackages.run).filter((name) => !named.includes(name))).toEqual([])
+})
+
+test('equal contents are equal bytes, whenever they are packed, and whatever the umask', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'kata-deb-'))
+  const before = process.umask()
   try {
     const make = async (name: string) => {
       const file = join(directory, `${name}.deb`)
@@ -72,7 +79,9 @@ test('equal contents are equal bytes, whenever they are packed', async () => {
       await writeDeb(file, join(directory, name), deb, { env: process.env })
       return file
     }
-    const [one, other] = [await make('one'), await make('other')]
+    const one = await make('one')
+    process.umask(0o077)
+    const other = await make('other')
     expect(readFileSync(one).equals(readFileSync(other))).toBe(true)
     const listed = Bun.spawnSync(['dpkg-deb', '--contents', one], {
       env: { TZ: 'UTC', PATH: process.env.PATH },
@@ -82,6 +91,7 @@ test('equal contents are equal bytes, whenever they are packed', async () => {
     )
     expect(Bun.spawnSync(['dpkg-deb', '--info', one, 'conffiles']).stdout.toString()).toBe('/etc/a.toml\n')
   } finally {
+    process.umask(before)
     rmSync(directory, { recursive: true })
   }
 }, 60_000)

@@ -1,18 +1,17 @@
 /** Contents as files. */
-import { chmodSync, copyFileSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Content, Contents } from './contents.ts'
 
 /** Makes the directory `tree` anew, with these files in it. */
 export function writeTree(tree: string, contents: Contents): void {
   rmSync(tree, { recursive: true, force: true })
-  mkdirSync(tree, { recursive: true, mode: 0o755 })
-  chmodSync(tree, 0o755)
+  makeDirectory(tree)
   for (const [path, content] of Object.entries(contents)) put(join(tree, path), content)
 }
 
 export function put(path: string, content: Content): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 })
+  makeDirectory(dirname(path))
   if ('linkTo' in content) {
     symlinkSync(content.linkTo, path)
     return
@@ -20,4 +19,12 @@ export function put(path: string, content: Content): void {
   if ('copyOf' in content) copyFileSync(content.copyOf, path)
   else writeFileSync(path, content.bytes)
   chmodSync(path, content.mode ?? 0o644)
+}
+
+/** Everybody may read what is shipped, whatever the umask of whoever packs it. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return
+  makeDirectory(dirname(path))
+  mkdirSync(path)
+  chmodSync(path, 0o755)
 }
