@@ -6,7 +6,6 @@ import { busyboxPath } from '../setup/paths.ts'
 import { startRegistry } from '../src/images/store/registry.double.ts'
 import { makeOciArchive, makeOciFiles, makeTar, sha256 } from '../src/images/testing.ts'
 import { Kata, scratch } from './harness/kata.ts'
-import { slow } from './harness/time.ts'
 
 let kata: Kata
 beforeAll(() => {
@@ -134,38 +133,6 @@ test('an image is pulled by its name, runs, and is in use until its container is
     stderr: expect.stringContaining('[IMAGE_NOT_STORED]'),
   })
 })
-
-test(
-  'what a container writes has a bound, and is there again after the next start',
-  async () => {
-    const shell = (script: string) => kata.call(['exec', 'bound', 'sh', '-c', script])
-    const flags = ['--name', 'bound', '--storage-opt', 'size=32M']
-    const command = ['sh', '-c', 'echo up; exec sleep 600']
-    expect(await kata.call(['run', '-d', ...flags, '--', ...command])).toMatchObject({ code: 0, stderr: '' })
-    expect((await shell('grep " / " /proc/mounts; echo kept >/kept')).stdout).toMatch(
-      /^overlay \/ overlay rw/,
-    )
-    const full = await shell('dd if=/dev/zero of=/full bs=1M count=64')
-    expect(full).toMatchObject({ code: 1, stderr: expect.stringContaining('No space left on device') })
-    using dir = scratch()
-    writeFileSync(`${dir.path}/file`, 'copied\n')
-    await shell('rm /full')
-    expect(await kata.call(['cp', `${dir.path}/file`, 'bound:/copied'])).toMatchObject({ code: 0 })
-    // Nothing has written this back when the container dies.
-    await shell('echo late >/late')
-    expect((await kata.call(['kill', '--signal', 'KILL', 'bound'])).code).toBe(0)
-    expect((await kata.call(['wait', 'bound'])).stdout).toBe('137\n')
-    expect(await kata.call(['start', 'bound'])).toMatchObject({ code: 0, stderr: '' })
-    expect(await shell('cat /kept /copied /late')).toEqual({
-      code: 0,
-      stdout: 'kept\ncopied\nlate\n',
-      stderr: '',
-    })
-    expect((await kata.call(['logs', 'bound'])).stdout).toContain('up')
-    expect((await kata.call(['rm', '--force', 'bound'])).code).toBe(0)
-  },
-  slow(120_000),
-)
 
 test('a docker archive runs too', async () => {
   using dir = scratch()
