@@ -3,7 +3,7 @@ import { root } from './paths.ts'
 
 /** What of the checkout ends in the executable and in the guest's agent. A commit elsewhere makes no new build. */
 const sources = [
-  ...['src', 'guest', 'setup/steps.ts', 'setup/busybox.ts', 'package.json', 'package-lock.json'],
+  ...['src', 'guest', 'setup/executable.ts', 'setup/busybox.ts', 'package.json', 'package-lock.json'],
   ':(exclude)*.test.ts',
 ]
 

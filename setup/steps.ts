@@ -1,5 +1,5 @@
 /** The set-up as a list: what each step makes, from what, and how one knows that there is nothing to do. */
-import { chmodSync, copyFileSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildAgent } from '../guest/agent/build.ts'
 import { defaultStateDir } from '../src/cli/settings.ts'
@@ -10,6 +10,7 @@ import type { Progress } from '../src/guest-image/progress.ts'
 import { buildSystemdStub } from '../src/guest-image/systemd-stub.ts'
 import { provideBusybox } from './busybox.ts'
 import { commitOf } from './commit.ts'
+import { compileExecutable } from './executable.ts'
 import { installPackages, settleRecord } from './packages/install-packages.ts'
 import { recordName } from './packages/installed-packages.ts'
 import { missingPackages, type Purpose, packagesFor } from './packages/system-packages.ts'
@@ -24,7 +25,6 @@ import {
   shimLink,
   systemdStubPath,
 } from './paths.ts'
-import { SetupError } from './setup-error.ts'
 import { hashFiles, isFresh, stamped } from './stamp.ts'
 
 export interface Step {
@@ -46,7 +46,7 @@ export interface Needs {
 
 /** The steps that bring the machine up to date for a command, in order. */
 export function stepsFor({ packages, build }: Needs): readonly Step[] {
-  return [systemPackages(packages), ...(build === 'busybox' ? [busybox] : buildSteps)]
+  return [systemPackages(packages), ...(build === 'busybox' ? [busybox] : [...programSteps, guestImage])]
 }
 
 function systemPackages(purposes: readonly Purpose[]): Step {
@@ -72,7 +72,8 @@ const busybox = fromFiles({
   make: () => provideBusybox(busyboxPath, { env: process.env }),
 })
 
-const buildSteps: readonly Step[] = [
+/** What is compiled of the checkout: the same bytes, wherever and whenever that is. */
+export const programSteps: readonly Step[] = [
   fromFiles({
     name: 'guest agent',
     inputs: [
@@ -125,20 +126,21 @@ const buildSteps: readonly Step[] = [
   }),
   fromFiles({
     name: 'executable kata-ts',
-    inputs: ['src', 'build/embedded', 'package.json', 'package-lock.json', 'setup/steps.ts'],
+    inputs: ['src', 'build/embedded', 'package.json', 'package-lock.json', 'setup/executable.ts'],
     further: () => commitOf().name,
     outputs: [executable, shimLink],
-    make: compile,
+    make: compileExecutable,
   }),
-  {
-    name: 'guest image',
-    async run(progress) {
-      if (await imageIsCurrent()) return false
-      await buildImage({ ...programs, progress })
-      return true
-    },
-  },
 ]
+
+const guestImage: Step = {
+  name: 'guest image',
+  async run(progress) {
+    if (await imageIsCurrent()) return false
+    await buildImage({ ...programs, progress })
+    return true
+  },
+}
 
 /** A step whose result depends on files, and on the text `further` if there is one; their hash is the stamp. */
 function fromFiles(step: {
@@ -172,41 +174,4 @@ async function imageIsCurrent(): Promise<boolean> {
   } catch {
     return false
   }
-}
-
-/**
- * One executable with everything in it. It must not read .env or bunfig.toml of the directory that it is started in (a
- * shim's is the bundle, which others write), and byte code with splitting starts fastest.
- */
-async function compile(): Promise<void> {
-  const fresh = `${executable}.new`
-  const child = Bun.spawn(
-    [
-      process.execPath,
-      'build',
-      '--compile',
-      '--bytecode',
-      '--format=esm',
-      '--splitting',
-      '--no-compile-autoload-dotenv',
-      '--no-compile-autoload-bunfig',
-      '--define',
-      `KATA_TS_COMMIT=${JSON.stringify(commitOf().name)}`,
-      join(root, 'src/cli/main.ts'),
-      '--outfile',
-      fresh,
-    ],
-    { cwd: root, stdin: 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: 300_000 },
-  )
-  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
-  if (code !== 0)
-    throw new SetupError(
-      `bun build failed:\n${stdout}${stderr}`,
-      'mend what it names; a full disk shows as ENOSPC',
-    )
-  chmodSync(fresh, 0o755)
-  // Renamed into place: running shims keep the file that they were started from.
-  renameSync(fresh, executable)
-  rmSync(shimLink, { force: true })
-  symlinkSync('kata-ts', shimLink)
 }

@@ -3,7 +3,7 @@ import packageJson from '../package.json' with { type: 'json' }
 
 export const version: string = packageJson.version
 
-/** Replaced by the compiler (setup/steps.ts). */
+/** Replaced by the compiler (setup/executable.ts). */
 declare const KATA_TS_COMMIT: string | undefined
 
 /** The commit that this program was built from, with `-dirty` behind it when files had changed; `unknown` outside git and run from source. */

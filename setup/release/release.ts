@@ -9,6 +9,7 @@ import { commitOf, commitsSinceTag } from '../commit.ts'
 import type { Compression } from '../package/deb.ts'
 import { describeBuild, makePackage } from '../package/package.ts'
 import { root } from '../paths.ts'
+import { checksumFile } from './compare.ts'
 import { releaseNotes } from './notes.ts'
 import { sbom } from './sbom.ts'
 
@@ -34,8 +35,8 @@ export async function makeRelease(
   const changeLog = readFileSync(join(root, 'CHANGELOG.md'), 'utf8')
   write('RELEASE-NOTES.md', releaseNotes(changeLog, packageVersion, commitsSinceTag()))
   const names = readdirSync(outDir).sort()
-  write('SHA256SUMS', names.map((name) => `${sha256(join(outDir, name))}  ${name}\n`).join(''))
-  return [...names, 'SHA256SUMS'].sort()
+  write(checksumFile, names.map((name) => `${sha256(join(outDir, name))}  ${name}\n`).join(''))
+  return [...names, checksumFile].sort()
 }
 
 const sha256 = (file: string) => new Bun.CryptoHasher('sha256').update(readFileSync(file)).digest('hex')
