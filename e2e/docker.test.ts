@@ -1,6 +1,7 @@
 /** Docker's own way to a network: a namespace without a path that hooks fill, by a daemon of the test's own. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { openSync, rmSync } from 'node:fs'
+import { chmodSync, openSync, rmSync } from 'node:fs'
+import { dockerPath } from '../setup/packages/docker.ts'
 import { makeTar } from '../src/images/testing.ts'
 import { unmountBelow } from '../src/linux/mounts/mount.ts'
 import { ip } from '../src/network/testing.ts'
@@ -12,12 +13,16 @@ import { busyboxFiles } from './containerd/images.ts'
 import { ownDirectory } from './harness/directories.ts'
 import { executable, programDir } from './harness/executable.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
-import { eventually } from './harness/kata.ts'
+import { eventually, Kata } from './harness/kata.ts'
 import { exchange } from './harness/network/echo.ts'
 import { slow } from './harness/time.ts'
 
-const missing = Bun.which('dockerd') === null
-if (missing) console.log('skipped: dockerd is not installed (Debian package docker.io)')
+/** The host's own, or that of setup/packages/docker.ts. */
+const path = `${process.env.PATH}:${dockerPath}`
+const dockerd = Bun.which('dockerd', { PATH: path })
+const program = Bun.which('docker', { PATH: path })
+const missing = dockerd === null || program === null
+if (missing) console.log('skipped: Docker cannot be had (Debian packages docker.io and docker-cli)')
 
 const [bridge, gateway] = ['ktdk0', '10.90.1.1']
 const kata = ['--runtime', 'io.containerd.kata-ts.v2']
@@ -30,7 +35,7 @@ describe.skipIf(missing)('docker', () => {
   const cgroupsBefore = new Set(clientCgroups())
 
   async function docker(args: readonly string[], stdin?: Buffer) {
-    const child = Bun.spawn(['docker', '-H', `unix://${state}/d.sock`, ...args], {
+    const child = Bun.spawn([program!, '-H', `unix://${state}/d.sock`, ...args], {
       ...{ stdin: stdin ?? 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: slow(120_000) },
     } as const)
     const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
@@ -53,7 +58,7 @@ describe.skipIf(missing)('docker', () => {
     // The firewall and the forwarding of the host are left as they are.
     const host = ['--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false']
     const argv = [
-      'dockerd',
+      dockerd!,
       ...host,
       '--bridge',
       bridge,
@@ -64,7 +69,7 @@ describe.skipIf(missing)('docker', () => {
     ]
     const files = ['--data-root', `${root}/data`, '--exec-root', `${state}/exec`, '--pidfile', `${state}/pid`]
     daemon = Bun.spawn([...argv, ...files], {
-      env: { PATH: `${programDir}:${process.env.PATH}` },
+      env: { PATH: `${programDir}:${path}` },
       stdio: ['ignore', log, log],
     })
     await eventually('dockerd', async () => (await docker(['version'])).code === 0 || undefined)
@@ -188,6 +193,23 @@ describe.skipIf(missing)('docker', () => {
       }
     } finally {
       await must('rm', '-f', 'there')
+    }
+  })
+
+  test('docker-daemon: takes an image out of its store, and it runs without Docker', async () => {
+    // As /run: whoever is of the socket's group gets to it.
+    chmodSync(state, 0o711)
+    const cli = new Kata()
+    try {
+      const env = { DOCKER_HOST: `unix://${state}/d.sock` }
+      expect(await cli.call(['pull', '--quiet', 'docker-daemon:bb'], { env })).toEqual({
+        ...{ code: 0, stdout: 'docker.io/library/bb:latest\n', stderr: '' },
+      })
+      expect(await cli.call(['run', '--rm', '--pull', 'never', 'bb', 'cat', '/etc/group'])).toEqual({
+        ...{ code: 0, stdout: 'root:x:0:\nweb:x:1000:\n', stderr: '' },
+      })
+    } finally {
+      await cli.close()
     }
   })
 

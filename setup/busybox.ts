@@ -5,9 +5,10 @@
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { KataError } from '../src/errors.ts'
-import { aptUpdate, downloadPackages, resolvePackages } from '../src/guest-image/apt.ts'
-import { mustRunTool, type ToolContext } from '../src/guest-image/child.ts'
+import { aptUpdate } from '../src/guest-image/apt.ts'
+import type { ToolContext } from '../src/guest-image/child.ts'
 import { neededLibraries } from '../src/guest-image/elf.ts'
+import { unpackPackages } from './packages/unpack.ts'
 
 /**
  * Puts it at `path`: the host's own where that is static, Debian's otherwise.
@@ -41,17 +42,9 @@ function isStatic(program: string): boolean {
 
 async function unpackBusybox(path: string, tools: ToolContext): Promise<void> {
   const scratch = mkdtempSync(`${path}.`)
-  const [debs, download, tree] = ['debs', 'download', 'tree'].map((name) => join(scratch, name)) as [
-    string,
-    string,
-    string,
-  ]
+  const tree = join(scratch, 'tree')
   try {
-    for (const directory of [debs, download]) mkdirSync(directory)
-    const packages = await resolvePackages(['busybox-static'], tools)
-    await downloadPackages(packages, debs, download, { ...tools, onProgress() {} })
-    for (const { file } of packages)
-      await mustRunTool(['dpkg-deb', '-x', join(debs, file), tree], tree, { ...tools, timeout: 60_000 })
+    await unpackPackages(['busybox-static'], { tree, scratch, tools })
     copyFileSync(join(tree, 'usr/bin/busybox'), path)
     chmodSync(path, 0o755)
   } finally {

@@ -17,6 +17,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describeError } from '../../src/errors.ts'
 import { provideContainerd2 } from '../packages/containerd-2.ts'
+import { provideDocker } from '../packages/docker.ts'
 import { buildDir, root } from '../paths.ts'
 import { scratchDir } from '../scratch-dir.ts'
 import { runE2e } from './e2e-run.ts'
@@ -64,17 +65,19 @@ async function e2eTests(): Promise<Counts> {
   const files = testFiles(['e2e'], names)
   console.log(`--- e2e tests: ${files.length} files`)
   if (files.length === 0) return failedWithoutFiles('e2e')
-  if (files.some((file) => file.endsWith('/sandbox-api.test.ts'))) await fetchContainerd2()
+  if (files.some((file) => file.endsWith('/sandbox-api.test.ts')))
+    await fetch('containerd 2', provideContainerd2)
+  if (files.some((file) => file.endsWith('/docker.test.ts'))) await fetch('Docker', provideDocker)
   const report = join(reportDir(), 'junit-e2e.xml')
   return countsOf(report, await runE2e({ files, report }))
 }
 
-/** Debian's next release may be out of reach, or in disorder: then the tests of containerd 2 are left out, and that is said. */
-async function fetchContainerd2(): Promise<void> {
+/** Debian's archive may be out of reach, or its next release in disorder: then the tests of this are left out, and that is said. */
+async function fetch(what: string, provide: () => Promise<void>): Promise<void> {
   try {
-    await provideContainerd2()
+    await provide()
   } catch (error) {
-    console.log(`containerd 2 cannot be had: ${describeError(error)}`)
+    console.log(`${what} cannot be had: ${describeError(error)}`)
   }
 }
 

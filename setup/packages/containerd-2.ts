@@ -5,10 +5,10 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { aptUpdate, downloadPackages, resolvePackages } from '../../src/guest-image/apt.ts'
-import { mustRunTool } from '../../src/guest-image/child.ts'
+import { aptUpdate } from '../../src/guest-image/apt.ts'
 import { buildDir } from '../paths.ts'
 import { aptSources } from './apt-sources.ts'
+import { unpackPackages } from './unpack.ts'
 
 /** Its programs are in `usr/bin`. */
 const containerd2Dir = join(buildDir, 'containerd-2')
@@ -24,8 +24,7 @@ export async function provideContainerd2(directory = containerd2Dir): Promise<vo
   const scratch = mkdtempSync(`${directory}.`)
   const at = (name: string) => join(scratch, name)
   try {
-    for (const name of ['lists/partial', 'cache/archives/partial', 'debs', 'download'])
-      mkdirSync(at(name), { recursive: true })
+    for (const name of ['lists/partial', 'cache/archives/partial']) mkdirSync(at(name), { recursive: true })
     writeFileSync(at('sources.list'), sidSources(await aptSources()))
     writeFileSync(
       at('apt.conf'),
@@ -39,13 +38,7 @@ Acquire::Languages "none";
     )
     const tools = { env: { ...process.env, APT_CONFIG: at('apt.conf') } }
     await aptUpdate(tools)
-    const packages = await resolvePackages(['containerd'], tools)
-    await downloadPackages(packages, at('debs'), at('download'), { ...tools, onProgress() {} })
-    for (const { file } of packages)
-      await mustRunTool(['dpkg-deb', '-x', at(`debs/${file}`), at('tree')], at('tree'), {
-        ...tools,
-        timeout: 120_000,
-      })
+    await unpackPackages(['containerd'], { tree: at('tree'), scratch, tools })
     rmSync(directory, { recursive: true, force: true })
     renameSync(at('tree'), directory)
   } finally {
