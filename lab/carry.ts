@@ -38,20 +38,25 @@ export function checkoutHash(): string {
 
 /** Packs kata-ts as the page says, and carries it and the tests over. */
 export async function carry(): Promise<void> {
-  const tool = (argv: readonly [string, ...string[]], path: string) =>
-    mustRunTool(argv, path, { env: process.env, cwd: root, timeout: limitMs })
   await tool(['sh', '-euc', namedBlock(installPage, 'pack')], packed)
-  const excludes = leftOut.map((name) => `--exclude=./${name}`)
-  const script = 'tar -c "$@" | dd of="$0" bs=1M conv=notrunc status=none'
-  const write = ['sh', '-euc', script, paths.parcel, ...excludes, '--', '.', packed, 'build/busybox'] as const
-  await tool(write, paths.parcel)
   const room = statSync(paths.parcel).size
   const size = statSync(join(root, packed)).size
   if (size > room / 2) throw new Error(`${packed} has ${size} bytes: the disk that carries it is too small`)
+  const excludes = leftOut.map((name) => `--exclude=./${name}`)
+  await carryTo(checkoutInLab, [...excludes, '--', '.', packed, 'build/busybox'])
+}
+
+/** Makes `directory` of the lab host anew, with what tar(1) packs by these arguments in the checkout. */
+export async function carryTo(directory: string, tarArguments: readonly string[]): Promise<void> {
+  const script = 'tar -c "$@" | dd of="$0" bs=1M conv=notrunc status=none'
+  await tool(['sh', '-euc', script, paths.parcel, ...tarArguments], paths.parcel)
   await mustInLab(`set -eu
 disk=/dev/disk/by-id/virtio-${serials.parcel}
 blockdev --flushbufs $disk
-rm -rf ${checkoutInLab}
-mkdir ${checkoutInLab}
-tar -xf $disk -C ${checkoutInLab}`)
+rm -rf ${directory}
+mkdir ${directory}
+tar -xf $disk -C ${directory}`)
 }
+
+const tool = (argv: readonly [string, ...string[]], path: string) =>
+  mustRunTool(argv, path, { env: process.env, cwd: root, timeout: limitMs })

@@ -23,7 +23,7 @@ import { suite } from './suite.ts'
 import { up } from './up.ts'
 
 /** Tests on this machine that do things to the lab host. */
-const hostTests = ['lab/tests/power-cut.test.ts']
+const hostTests = ['lab/tests/power-cut.test.ts', 'lab/tests/package.test.ts']
 
 const progress = createProgress(process.stderr)
 const { values, positionals: names } = parseArgs({

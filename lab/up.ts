@@ -1,4 +1,4 @@
-/** Brings the lab host up with this checkout's kata-ts installed; does only what is missing. */
+/** Brings the lab host up, with this checkout's kata-ts installed unless it is asked for without; does only what is missing. */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { lockFile } from '../src/guest-image/lock.ts'
@@ -15,6 +15,8 @@ const installed = join(paths.stamps, 'installed')
 export interface UpOptions {
   /** Begin with a lab host as it was built, whatever one there was. */
   readonly fresh?: boolean
+  /** The same, and without kata-ts. */
+  readonly bare?: boolean
 }
 
 /**
@@ -22,16 +24,17 @@ export interface UpOptions {
  *
  * @throws LabHostDied, LabHostSilent; KataError IMAGE_TOOL_*; SetupError; Error with what an installing command said.
  */
-export async function up(progress: Progress, { fresh = false }: UpOptions = {}): Promise<void> {
+export async function up(progress: Progress, { fresh = false, bare = false }: UpOptions = {}): Promise<void> {
   await buildLab(progress)
   mkdirSync(labDir, { recursive: true, mode: 0o700 })
   using _lock = await lockFile(paths.lock)
-  if (fresh) await throwAway()
+  if (fresh || bare) await throwAway()
   if (runningLab() === undefined) {
     progress.begin('lab host: boot')
     await start(progress)
     progress.end()
   }
+  if (bare) return
   const hash = checkoutHash()
   if (existsSync(installed) && readFileSync(installed, 'utf8') === hash) return
   rmSync(installed, { force: true })
