@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { readLateMounts } from '../bundle/late-mounts.ts'
@@ -94,6 +103,19 @@ test('it is shown to the shim, and a root file system can be left again', async 
   expect(existsSync(seen(join(early, 'file')))).toBe(true)
   expect(await inShim({ leave: { root: { path: late } } })).toBe('')
   expect([existsSync(seen(data)), existsSync(data)]).toEqual([false, true])
+})
+
+test('a network namespace that was made after the shim began is shown to it', async () => {
+  const path = join(home, 'netns')
+  writeFileSync(path, '')
+  expect(Bun.spawnSync(['unshare', `--net=${path}`, 'true']).exitCode).toBe(0)
+  const { ino } = statSync(path)
+  expect(statSync(seen(path)).ino).not.toBe(ino)
+  expect(await inShim({ show: { linux: { namespaces: [{ type: 'network', path }] } } })).toBe('')
+  expect(statSync(seen(path)).ino).toBe(ino)
+  const other = { linux: { namespaces: [{ type: 'network', path: '/proc/1/ns/net' }, { type: 'mount' }] } }
+  expect(mountedSources(other)).toEqual(['/proc/1/ns/net'])
+  expect(await inShim({ hidden: mountedSources(other) })).toBe('')
 })
 
 test('what has no place in the shim’s view is refused', async () => {

@@ -15,7 +15,7 @@ import { hiddenMounts } from './hidden-mounts.ts'
 
 export interface LateContainer {
   readonly id: string
-  readonly spec: Pick<OciSpec, 'root' | 'mounts'>
+  readonly spec: Pick<OciSpec, 'root' | 'mounts' | 'linux'>
   readonly bundle: string
 }
 
@@ -25,9 +25,14 @@ export type MountShower = (
   client: number,
 ) => Promise<{ readonly point: string; readonly errno: string } | undefined>
 
-/** What a container mounts of the client's namespace. */
-export function mountedSources({ root, mounts = [] }: Pick<OciSpec, 'root' | 'mounts'>): string[] {
-  const sources = [root?.path ?? '', ...mounts.filter(isBind).map(({ source = '' }) => source)]
+/** What a container has of the client's mount namespace: what it mounts, and its network namespace, which is a mount at its path. */
+export function mountedSources({ root, mounts = [], linux }: LateContainer['spec']): string[] {
+  const networks = (linux?.namespaces ?? []).filter(({ type }) => type === 'network')
+  const sources = [
+    root?.path ?? '',
+    ...mounts.filter(isBind).map(({ source = '' }) => source),
+    ...networks.map(({ path = '' }) => path),
+  ]
   return sources.filter((source) => source.startsWith('/'))
 }
 
