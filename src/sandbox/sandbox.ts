@@ -1,5 +1,4 @@
 /** One pod: its machine, its share and its containers, from the moment the guest answers until nothing is left. */
-import { rmSync } from 'node:fs'
 import type { KataError } from '../errors.ts'
 import type { CgroupStats, VolumeStatsResponse } from '../protocol/generated/agent.ts'
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
@@ -9,6 +8,7 @@ import type { ContainerRequest } from './container-request.ts'
 import { Containers } from './containers.ts'
 import { type HeldUp, tellSilence } from './guest/health.ts'
 import { type OomWatch, watchOom } from './guest/oom.ts'
+import { removeState } from './records/state-dir.ts'
 import { podPid, type SandboxParts } from './sandbox-parts.ts'
 
 /** How long the guest may take to end its processes and write back what it holds, milliseconds. */
@@ -110,7 +110,7 @@ export class Sandbox {
     // What a container takes after the release would stay.
     await within(Promise.allSettled(this.#making), makingMs)
     await ledger.releaseAll()
-    rmSync(paths.stateDir, { recursive: true, force: true })
+    removeState(paths)
     log.info('sandbox stopped')
   }
 }

@@ -58,6 +58,7 @@ const lasting = new Set([
   'share',
   'uids',
   'huge-pages',
+  'pool',
   'vm',
   'swept',
   'default',

@@ -2,7 +2,6 @@
  * The one teardown: the ledger from disk, run backwards. The shim runs it at the normal end, `shim delete` after a
  * crash, and `kata-ts gc` for every sandbox that is left.
  */
-import { rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { Failpoints } from '../../ledger/failpoints.ts'
 import { Ledger } from '../../ledger/ledger.ts'
@@ -14,6 +13,7 @@ import { killAndWait, waitGone } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
 import { ownerResource } from '../records/owner.ts'
 import type { SandboxPaths } from '../records/paths.ts'
+import { machineDir, removeDanglingName, removeState } from '../records/state-dir.ts'
 import { resourceKinds } from '../size/resources.ts'
 import { tellShimDeath } from './shim-death.ts'
 
@@ -34,6 +34,7 @@ const turnMs = 45_000
  */
 export async function teardown(paths: SandboxPaths, log: Logger, failpoints?: Failpoints): Promise<void> {
   const outcome = await underDirectoryLock(paths.stateDir, turnMs, () => tearDown(paths, log, failpoints))
+  if (outcome === 'gone') removeDanglingName(paths)
   if (outcome === 'busy')
     throw new KataError('TEARDOWN_BUSY', { path: paths.stateDir, seconds: turnMs / 1000 })
 }
@@ -46,8 +47,8 @@ async function tearDown(paths: SandboxPaths, log: Logger, failpoints?: Failpoint
     await endShim(owner)
   }
   await ledger.releaseAll()
-  unmountBelow(paths.stateDir)
-  rmSync(paths.stateDir, { recursive: true, force: true })
+  unmountBelow(machineDir(paths))
+  removeState(paths)
 }
 
 /**

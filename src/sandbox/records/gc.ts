@@ -10,7 +10,8 @@ import { sweepRootless } from '../../rootless/identity/sweep.ts'
 import type { UidRange } from '../../rootless/identity/uid-range.ts'
 import { openLedger, ownerOf, teardown } from '../end/teardown.ts'
 import { sweepDisks } from './disk-sweep.ts'
-import { leaseDir, reservedNames, type SandboxPaths, sandboxPaths } from './paths.ts'
+import { leaseDir, poolName, reservedNames, type SandboxPaths, sandboxPaths, waitingPaths } from './paths.ts'
+import { machineDir } from './state-dir.ts'
 
 export interface Collected {
   /** What was removed: a sandbox, a socket, an account and so on. */
@@ -36,16 +37,15 @@ export async function collectGarbage(options: {
 }): Promise<Collected[]> {
   const { runDir, range, log, failpoints } = options
   const collected: Collected[] = []
-  for (const { namespace, id, paths } of listSandboxes(runDir, log)) {
+  const collect = async (kind: string, name: string, paths: SandboxPaths) => {
     const owner = ownerOf(openLedger(paths, log))
-    if (owner === undefined ? isYoung(paths) : isAlive(owner)) continue
+    if (owner === undefined ? isYoung(paths) : isAlive(owner)) return
     const failure = await teardown(paths, log, failpoints).then(() => undefined, describeError)
-    collected.push({
-      kind: 'sandbox',
-      name: `${namespace}/${id}`,
-      ...(failure === undefined ? {} : { failure }),
-    })
+    collected.push({ kind, name, ...(failure === undefined ? {} : { failure }) })
   }
+  for (const { namespace, id, paths } of listSandboxes(runDir, log))
+    await collect('sandbox', `${namespace}/${id}`, paths)
+  for (const { id, paths } of listWaiting(runDir, log)) await collect('waiting machine', id, paths)
   for (const socket of names(`${runDir}/s`)) {
     if (isListening(`${runDir}/s/${socket}`)) continue
     rmSync(`${runDir}/s/${socket}`, { force: true })
@@ -63,21 +63,37 @@ export function listSandboxes(
   runDir: string,
   log: Logger = silentLogger,
 ): { namespace: string; id: string; paths: SandboxPaths }[] {
-  const identifiers = (directory: string, candidates: readonly string[]) =>
-    candidates.filter((name) => {
-      if (!isIdentifier(name))
-        log.warn('not a sandbox by its name, passed over', { path: `${directory}/${name}` })
-      return isIdentifier(name)
-    })
   const namespaces = names(runDir).filter(
     (name) => !reservedNames.has(name) && isDirectory(`${runDir}/${name}`),
   )
-  return identifiers(runDir, namespaces).flatMap((namespace) => {
+  return identifiers(runDir, namespaces, log).flatMap((namespace) => {
     const directory = `${runDir}/${namespace}`
-    return identifiers(directory, names(directory)).map((id) => ({
+    return identifiers(directory, names(directory), log).map((id) => ({
       ...{ namespace, id },
       paths: sandboxPaths(runDir, namespace, id),
     }))
+  })
+}
+
+/** Every machine that waits for its pod, or is being made, or was left by a crash, by name. One that a pod has taken is that pod's sandbox. */
+export function listWaiting(
+  runDir: string,
+  log: Logger = silentLogger,
+): { readonly id: string; readonly paths: SandboxPaths }[] {
+  const directory = `${runDir}/${poolName}`
+  const waiting = identifiers(directory, names(directory), log).sort()
+  if (waiting.length === 0) return []
+  const taken = new Set(listSandboxes(runDir).map(({ paths }) => machineDir(paths)))
+  return waiting
+    .map((id) => ({ id, paths: waitingPaths(runDir, id) }))
+    .filter(({ paths }) => !taken.has(paths.stateDir))
+}
+
+function identifiers(directory: string, candidates: readonly string[], log: Logger): string[] {
+  return candidates.filter((name) => {
+    if (!isIdentifier(name))
+      log.warn('not a sandbox by its name, passed over', { path: `${directory}/${name}` })
+    return isIdentifier(name)
   })
 }
 

@@ -16,6 +16,8 @@ export interface SandboxPaths {
   readonly runDir: string
   /** `<runDir>/<namespace>/<id>`, 0700 root: everything of one sandbox. */
   readonly stateDir: string
+  /** The link to it by which a sandbox is found whose machine waited in the pool; only the process that named it so knows it apart. */
+  readonly name?: string
   readonly ledger: string
   /** Facts for `kata-ts inspect`. */
   readonly facts: string
@@ -29,10 +31,14 @@ export interface SandboxPaths {
   readonly diskDir: string
 }
 
-/** Names in the run directory that are not namespaces: promises, networks, shim sockets, shares, uid reservations, root VMMs' directories. */
+/** Where the machines are that wait for a pod, and what stands for a namespace in their names. */
+export const poolName = 'pool'
+
+/** Names in the run directory that are not namespaces: promises, networks, waiting machines, shim sockets, shares, uid reservations, root VMMs' directories. */
 export const reservedNames: ReadonlySet<string> = new Set([
   'huge-pages',
   'networks',
+  poolName,
   's',
   'share',
   'uids',
@@ -45,6 +51,13 @@ export function sandboxPaths(runDir: string, namespace: string, id: string): San
     if (!isIdentifier(value) || (value === namespace && reservedNames.has(value)))
       throw new KataError('ID_INVALID', { id: value })
   }
+  return pathsOf(runDir, namespace, id)
+}
+
+/** Those of a machine that waits for its pod. */
+export const waitingPaths = (runDir: string, id: string): SandboxPaths => pathsOf(runDir, poolName, id)
+
+function pathsOf(runDir: string, namespace: string, id: string): SandboxPaths {
   const stateDir = `${runDir}/${namespace}/${id}`
   const exportDir = `${leaseDir}/share/${sandboxKey(`${runDir}/${namespace}`, id)}`
   return {

@@ -1,9 +1,9 @@
 /** How a start that failed ends. */
-import { rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import type { SandboxPaths } from '../records/paths.ts'
+import { removeState } from '../records/state-dir.ts'
 import type { SandboxRequest } from './request.ts'
 
 /**
@@ -13,7 +13,10 @@ import type { SandboxRequest } from './request.ts'
  */
 export async function rollingBack<T>(
   { log, signal }: Pick<SandboxRequest, 'log' | 'signal'>,
-  taken: { readonly ledger: Pick<Ledger, 'releaseAll'>; readonly paths: Pick<SandboxPaths, 'stateDir'> },
+  taken: {
+    readonly ledger: Pick<Ledger, 'releaseAll'>
+    readonly paths: Pick<SandboxPaths, 'stateDir' | 'name'>
+  },
   start: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -24,7 +27,7 @@ export async function rollingBack<T>(
     // What cannot be released stays written down for `gc`; why the start failed matters more to the caller.
     await taken.ledger
       .releaseAll()
-      .then(() => rmSync(taken.paths.stateDir, { recursive: true, force: true }))
+      .then(() => removeState(taken.paths))
       .catch((left) => log.error('the failed start left something', { error: left }))
     throw error
   }
