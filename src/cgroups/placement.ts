@@ -139,6 +139,17 @@ export class CgroupPlacement {
     }
   }
 
+  /** Moves processes here that were started before. The memory that they have touched stays counted where they were. */
+  moveIn(pids: readonly number[]): void {
+    for (const hierarchy of this.#hierarchies)
+      for (const pid of pids)
+        try {
+          enterCgroup(hierarchy, this.#own.at(-1)!, pid)
+        } catch (error) {
+          this.#request.log.warn('a process stays in its former cgroup', { pid, error })
+        }
+  }
+
   /**
    * Without `only`: the guest's processors into the sandbox's cgroup. Version 2 does not split the threads of a process
    * between domains, so there the whole VMM goes. Call it again after processors were added.

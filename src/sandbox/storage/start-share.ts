@@ -10,13 +10,13 @@ import { requireMappable } from '../../sharing/mappable.ts'
 import { createPodShare, guardWritable } from '../../sharing/pod-share.ts'
 import type { RootfsMount, Share, SharePlace } from '../../sharing/share.ts'
 import { shareIdMap } from '../../sharing/share-id-map.ts'
-import { createExportedTree, createShareTree, type ShareTree, showModules } from '../../sharing/share-tree.ts'
+import { createExportedTree, createShareTree, showModules } from '../../sharing/share-tree.ts'
 import type { ShareDaemon, ShareDaemonSpec } from '../../sharing/virtiofsd/share-daemon.ts'
 import { startVirtiofsd } from '../../sharing/virtiofsd/virtiofsd.ts'
 import { type ContainerRequest, rootfsMounts } from '../container-request.ts'
 import { hasLayers } from '../disks/layered-rootfs.ts'
 import { readyDisk } from '../disks/ready-rootfs.ts'
-import type { SandboxPaths } from '../records/paths.ts'
+import { poolName, type SandboxPaths } from '../records/paths.ts'
 import { sharedSources } from './mounts.ts'
 import { podVolumes } from './pod-volumes.ts'
 import { firstShareCache } from './share-cache.ts'
@@ -31,8 +31,8 @@ export interface ShareRequest {
   readonly clientUid?: number | undefined
   /** The ids of an unprivileged daemon; none when it is to be root. */
   readonly ids: IdRange | undefined
-  /** The container that the sandbox is made for: what it mounts is known already. */
-  readonly container: ContainerRequest
+  /** The container that the sandbox is made for: what it mounts is known already. Absent for a machine that waits for its pod. */
+  readonly container: ContainerRequest | undefined
   /** The kernel modules of the guest's image; undefined when the guest has another kernel. */
   readonly modules: string | undefined
   /** Aborts the start. */
@@ -52,6 +52,8 @@ export interface ServedShare {
   readonly volumes: ShareDevice | undefined
   /** Why the daemons are root; undefined when they are not. */
   readonly rootBecause: string | undefined
+  /** Whether it can serve the pod of a container that it was not made for. @throws KataError SHARE_NOT_IDMAPPABLE, SHARE_ID_BEYOND. */
+  requireFit(container: ContainerRequest): void
 }
 
 /** What makes a daemon root under `auto`. */
@@ -77,25 +79,36 @@ export async function startShare(
   const spec = {
     ...{ sharedDir: tree.exported, stateDir: paths.stateDir, privateDir },
     ...(clientUid === undefined ? {} : { clientUid }),
-    ...{ program: virtioFsDaemon, cache: firstShareCache(virtioFsCache, container, isGuarded) },
+    ...{ program: virtioFsDaemon },
+    cache: container === undefined ? virtioFsCache : firstShareCache(virtioFsCache, container, isGuarded),
     ...{ nosuid: virtioFsNosuid, extraArgs: virtioFsExtraArgs, signal },
   }
-  const accept = (idmap: Idmap) => {
-    requireSharedIds(container.spec, container.id, idmap.map)
-    const known = knownMounts(container, tree, { isAuto: virtioFsPrivilege === 'auto', kubeletRootDir })
-    requireMappable(known, idmap, container.id)
+  const isAuto = virtioFsPrivilege === 'auto'
+  const requireFit = (idmap: Idmap, { spec, id }: ContainerRequest, mounts: readonly RootfsMount[]) => {
+    requireSharedIds(spec, id, idmap.map)
+    requireMappable(mounts, idmap, id)
   }
-  const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, processIds(container.spec)), accept }
+  const own = isAuto ? [asBind(tree.entries)] : []
+  const accept = (idmap: Idmap) => {
+    if (container === undefined) requireMappable(own, idmap, poolName)
+    else requireFit(idmap, container, [...knownMounts(container, kubeletRootDir), ...own])
+  }
+  const needed = container === undefined ? [] : processIds(container.spec)
+  const unprivileged = ids === undefined ? {} : { ids: shareIdMap(ids, needed), accept }
   let rootBecause = ids === undefined ? 'virtio_fs_privilege = "root"' : undefined
   const daemon = await startVirtiofsd(ledger, { ...spec, ...unprivileged }).catch((error) => {
-    if (virtioFsPrivilege !== 'auto' || !(error instanceof KataError && refusals.has(error.code))) throw error
+    if (!isAuto || !(error instanceof KataError && refusals.has(error.code))) throw error
     rootBecause = error.rawMessage
     return startVirtiofsd(ledger, spec)
   })
   // Like all that is shared: the daemon has been checked by now, and sees nothing but its root until then.
   if (modules !== undefined) await showModules(ledger, tree, modules)
   const first = createHostShare(ledger, tree, daemon)
-  const second = wantsVolumes(container, virtioFsNosuid ? undefined : isGuarded)
+  const second = (
+    container === undefined
+      ? !virtioFsNosuid
+      : wantsVolumes(container, virtioFsNosuid ? undefined : isGuarded)
+  )
     ? await startVolumes(ledger, paths, {
         ...{ ...spec, cache: virtioFsCache },
         ...(daemon.idmap && { ids: daemon.idmap.map }),
@@ -106,6 +119,9 @@ export async function startShare(
     first: { tag: first.tag, guestPath: first.guestPath, daemon },
     volumes: second?.device,
     rootBecause,
+    requireFit: (later) => {
+      if (daemon.idmap !== undefined) requireFit(daemon.idmap, later, knownMounts(later, kubeletRootDir))
+    },
   }
 }
 
@@ -128,17 +144,13 @@ async function startVolumes(
  * The mounts of the pod that are known before its first container is made. Older kernels cannot idmap a tmpfs. Where the daemon
  * may become root, the tree itself stands for later containers' volumes in memory; else those are refused by name.
  */
-function knownMounts(
-  container: ContainerRequest,
-  tree: ShareTree,
-  { isAuto, kubeletRootDir }: { isAuto: boolean; kubeletRootDir: string },
-): RootfsMount[] {
+function knownMounts(container: ContainerRequest, kubeletRootDir: string): RootfsMount[] {
   const { spec, id } = container
-  const volumes = podVolumes(spec, kubeletRootDir)
-  const binds = [...(isAuto ? [tree.entries] : []), ...sharedSources(spec, id), ...volumes]
   const rootfs = rootfsMounts(container)
   return [
     ...(readyDisk(rootfs) === undefined && !hasLayers(rootfs) ? rootfs : []),
-    ...binds.map((source) => ({ type: 'bind', source, options: ['rbind'] })),
+    ...[...sharedSources(spec, id), ...podVolumes(spec, kubeletRootDir)].map(asBind),
   ]
 }
+
+const asBind = (source: string): RootfsMount => ({ type: 'bind', source, options: ['rbind'] })

@@ -47,6 +47,8 @@ export class HostDouble implements Disposable {
   readonly kata = startKataAgent()
   /** Called at each step, awaited where the step waits. What it throws, the step throws. `leaving` ends a step in the background. */
   onStep: (step: Step, leaving?: AbortSignal) => unknown = () => {}
+  /** What the share says to a container that it was not made for. */
+  onFit: () => void = () => {}
   /** What the machine was made from. */
   made: Parameters<StartHost['createVmm']>[0] | undefined
   #paths: SandboxPaths | undefined
@@ -162,6 +164,7 @@ export class HostDouble implements Disposable {
       outOfMemory: () => undefined,
       allowMemory: () => {},
       confine: () => {},
+      moveIn: (pids) => void this.log.push(`move ${pids}`),
       usage: () => CgroupStats.create(),
       placeVmm: (pid) => void this.log.push(`place ${pid}, ${this.open} open`),
     }
@@ -177,6 +180,7 @@ export class HostDouble implements Disposable {
     return {
       share: { exited: never } as unknown as ServedShare['share'],
       ...{ first: first satisfies ShareDevice, volumes: undefined, rootBecause: undefined },
+      requireFit: () => this.onFit(),
     }
   }
 

@@ -1,5 +1,6 @@
 /** The first words with a guest that has just come up: its clock, its entropy, and what the sandbox is. */
 import { type AgentFacts, askAgent } from '../../../agent/agent-facts.ts'
+import type { AgentClient } from '../../../agent/client.ts'
 import type { AgentConnection } from '../../../agent/connection.ts'
 import type { NetworkFacts } from '../../../network/facts.ts'
 import type { SharePlace } from '../../../sharing/share.ts'
@@ -35,11 +36,7 @@ export async function startGuest(
   doing: (what: string) => void = () => {},
 ): Promise<AgentFacts> {
   doing('set its clock and its random seed')
-  const now = Date.now()
-  await Promise.all([
-    agent.setGuestDateTime({ sec: BigInt(Math.floor(now / 1000)), usec: BigInt((now % 1000) * 1000) }),
-    agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(seedBytes)) }),
-  ])
+  await renewGuest(agent)
   doing('set up its network')
   await tellNetwork(agent, start.network)
   doing('take the kernel modules that it is to load')
@@ -59,6 +56,17 @@ export async function startGuest(
   doing('bring its processors online')
   await agent.onlineCPUMem({ nbCpus: start.offlineVcpus, cpuOnly: true, wait: true })
   return facts
+}
+
+/** Gives a guest the host's time, and randomness that no other guest has. */
+export async function renewGuest(
+  agent: Pick<AgentClient, 'setGuestDateTime' | 'reseedRandomDev'>,
+): Promise<void> {
+  const now = Date.now()
+  await Promise.all([
+    agent.setGuestDateTime({ sec: BigInt(Math.floor(now / 1000)), usec: BigInt((now % 1000) * 1000) }),
+    agent.reseedRandomDev({ data: crypto.getRandomValues(new Uint8Array(seedBytes)) }),
+  ])
 }
 
 function shareStorage({ tag, guestPath }: SharePlace) {

@@ -7,7 +7,7 @@ import type { ServedShare } from '../../storage/start-share.ts'
 import type { SandboxCgroups, StartHost } from '../host.ts'
 
 export interface WatchedMachine {
-  /** The sandbox's. */
+  /** The sandbox's, which a machine that waits gets later. */
   readonly id: string
   /** Path of the VMM. */
   readonly program: string
@@ -19,9 +19,13 @@ export interface WatchedMachine {
 }
 
 /** Collects the signs of the machine's end. */
-export function watchMachine({ id, program, vmm, cgroups, share, signal }: WatchedMachine): MachineEnd {
+export function watchMachine(machine: WatchedMachine): MachineEnd {
+  const { program, vmm, cgroups, share, signal } = machine
   const end = new MachineEnd({
-    ...{ id, program },
+    get id() {
+      return machine.id
+    },
+    program,
     consoleTail: () => vmm.consoleTail(),
     outOfMemory: () => cgroups.outOfMemory(),
   })

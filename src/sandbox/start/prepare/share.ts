@@ -13,7 +13,8 @@ export interface PodShareRequest {
   readonly config: Config
   readonly paths: SandboxPaths
   readonly user: SandboxUser
-  readonly container: ContainerRequest
+  /** {@link ShareRequest.container}. */
+  readonly container: ContainerRequest | undefined
   /** The kernel modules of the guest's image; undefined when the guest has another kernel. */
   readonly modules: string | undefined
   /** Aborts the start. */
