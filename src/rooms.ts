@@ -93,6 +93,10 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'sandbox/end': ['root', 'the teardown'],
   'sandbox/guest': ['guest', 'what is asked of the agent, and what its answers mean'],
   'sandbox/network': ['root', 'runs hooks, enters the pod’s network namespace'],
+  'sandbox/pool': [
+    'root',
+    'takes users, mounts and processes ahead of their pods; reads none of a guest’s bytes',
+  ],
   'sandbox/pids': ['root', 'starts processes in jails'],
   'sandbox/records': ['root', 'state files of root’s, gc and audit'],
   'sandbox/size': ['root', 'limits by the host’s memory and cgroups'],
@@ -109,6 +113,7 @@ export const rooms: Readonly<Record<string, readonly [Side, why: string]>> = {
   'shim-client': ['neither', 'calls shims with the rights of its caller; published on its own'],
   shim: ['root', 'the actions that containerd calls; starts the daemon'],
   'shim/daemon': ['root', 'serves containerd and owns the sandbox'],
+  'shim/pool': ['root', 'waits with a machine for its pod; reads requests of root’s'],
   'shim/sandbox': ['root', 'answers containerd; reads its description of a pod'],
   'shim/statistics': ['guest', 'statistics of the guest as metrics'],
   'shim/task': ['root', 'answers containerd; opens its FIFOs'],

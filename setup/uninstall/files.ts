@@ -19,6 +19,7 @@ const copies: Readonly<Record<string, string>> = {
   '/etc/sysusers.d/kata-ts.conf': 'systemd/kata-ts.sysusers.conf',
   '/etc/sysusers.d/kata-ts-service.conf': 'systemd/kata-ts-service.sysusers.conf',
   '/etc/systemd/system/kata-ts-boot.service': 'systemd/kata-ts-boot.service',
+  '/etc/systemd/system/kata-ts-pool.service': 'systemd/kata-ts-pool.service',
   '/etc/systemd/system/kata-ts-templates.service': 'systemd/kata-ts-templates.service',
   '/etc/systemd/system/kata-ts.service': 'systemd/kata-ts.service',
   '/etc/systemd/system/kata-ts.socket': 'systemd/kata-ts.socket',

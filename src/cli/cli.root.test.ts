@@ -274,7 +274,7 @@ test('templates are listed and removed by what the configuration says, and made 
   writeFileSync(file, `[hypervisor.qemu]\n[factory]\ntemplate_path = "${path}"\n`)
   const factory = (verb: string, ...args: string[]) => kata('factory', verb, '--config', file, ...args)
   const nothing = { code: 0, stderr: '' }
-  const header = 'KEY  MADE  SIZE  VMM  ACCELERATOR  VCPUS  MEMORY  STATE\n'
+  const header = 'KEY  MADE  SIZE  VMM  ACCELERATOR  VCPUS  MEMORY  WAITING  STATE\n'
   expect(await factory('status')).toEqual({ ...nothing, stdout: header })
   const key = 'a'.repeat(64)
   const { state, commit } = newTemplate(path, key)
@@ -284,10 +284,19 @@ test('templates are listed and removed by what the configuration says, and made 
     ...{ kernel: '/k', initrd: '/i', accelerator: 'kvm', vcpus: 1, memoryMiB: 256 },
   })
   const words = async () => (await factory('status')).stdout.split('\n')[1]!.split(/ {2,}/)
-  const seen = ['aaaaaaaaaaaa', '2026-02-03T04:05:06.000Z', '4.0KiB', '/usr/bin/qemu', 'kvm', '1', '256 MiB']
+  const seen = [
+    'aaaaaaaaaaaa',
+    '2026-02-03T04:05:06.000Z',
+    '4.0KiB',
+    '/usr/bin/qemu',
+    'kvm',
+    '1',
+    '256 MiB',
+    '0',
+  ]
   expect(await words()).toEqual([...seen, 'usable'])
   expect(JSON.parse((await factory('status', '--format', 'json')).stdout)).toEqual([
-    { ...facts, diskBytes: 4096, state: 'usable' },
+    { ...facts, diskBytes: 4096, waiting: 0, state: 'usable' },
   ])
   const record = `${path}/${key}/template.json`
   writeFileSync(record, JSON.stringify({ ...facts, bootId: '0'.repeat(8) + bootId().slice(8) }))
@@ -296,9 +305,12 @@ test('templates are listed and removed by what the configuration says, and made 
   expect(await words()).toEqual([
     'aaaaaaaaaaaa',
     ...Array(6).fill('-'),
+    '0',
     expect.stringContaining('is damaged'),
   ])
   expect(await factory('init', '--if-enabled')).toEqual({ ...nothing, stdout: '' })
+  expect(await factory('serve', '--if-enabled')).toEqual({ ...nothing, stdout: '' })
+  expect((await factory('serve')).stderr).toContain('[POOL_UNUSABLE]')
   expect(await factory('destroy')).toEqual({ ...nothing, stdout: 'aaaaaaaaaaaa\n' })
   expect(await factory('destroy', '--format', 'json')).toEqual({ ...nothing, stdout: '[]\n' })
   for (const driver of ['clh', 'firecracker']) {

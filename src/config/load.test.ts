@@ -295,6 +295,9 @@ describe('values', () => {
       'no templates',
     ],
     ['[hypervisor.qemu]\n[factory]\ntemplate_path = "templates"', 'CONFIG_VALUE', 'an absolute path'],
+    ['[hypervisor.qemu]\n[factory]\nvm_cache_number = 65', 'CONFIG_VALUE', '0 to 64'],
+    ['[hypervisor.qemu]\n[factory]\nvm_cache_number = 1', 'CONFIG_CONFLICT', 'without enable_template'],
+    ['[hypervisor.clh]\n[factory]\nvm_cache_number = 1', 'CONFIG_VMM_CANNOT', '[hypervisor.qemu]'],
     ['[hypervisor.firecracker]\n\nhot_plug_vfio = "root-port"', 'CONFIG_VMM_CANNOT', 'VFIO'],
     [
       '[hypervisor.firecracker]\nenable_hugepages = true\nreclaim_guest_freed_memory = true',
@@ -411,10 +414,12 @@ describe('the spellings of runtime-rs', () => {
 
   test('templates have a table of their own, or stand in that of the VMM', () => {
     for (const heading of ['factory', 'hypervisor.qemu.factory'])
-      expect(parse(`[${heading}]\nenable_template = true\ntemplate_path = "/t"`).factory).toEqual({
-        ...{ enableTemplate: true, templatePath: '/t' },
-      })
-    const none = { enableTemplate: false, templatePath: '/var/cache/kata-ts/templates' }
+      expect(
+        parse(`[${heading}]\nenable_template = true\ntemplate_path = "/t"\nvm_cache_number = 2`).factory,
+      ).toEqual({ enableTemplate: true, templatePath: '/t', vmCacheNumber: 2 })
+    const none = {
+      ...{ enableTemplate: false, templatePath: '/var/cache/kata-ts/templates', vmCacheNumber: 0 },
+    }
     expect(parse('[runtime]').factory).toEqual(none)
     const { lines, log } = collector()
     expect(parse('[hypervisor.clh]\n[factory]\nenable_template = false', log).factory).toEqual(none)
@@ -463,12 +468,12 @@ describe('keys without effect', () => {
   })
 
   test('what Kata knows and kata-ts does not support is named once', () => {
-    const messages = warnings('[hypervisor.qemu]\nenable_iommu = true\n[factory]\nvm_cache_number = 2').map(
+    const messages = warnings('[hypervisor.qemu]\nenable_iommu = true\n[runtime]\nuse_passfd_io = true').map(
       ({ message }) => message,
     )
     expect(messages).toHaveLength(2)
     expect(messages.join()).toContain('hypervisor.qemu.enable_iommu has no effect')
-    expect(messages.join()).toContain('factory.vm_cache_number has no effect')
+    expect(messages.join()).toContain('runtime.use_passfd_io has no effect')
   })
 
   test('of a key of Kata that main file and drop-in have, the last value is judged', () => {

@@ -42,6 +42,7 @@ export function finish(
   requireConsistent(hypervisor, where)
   requireLimited(hypervisor, where)
   requireDriversRules({ ...config, hypervisor }, where)
+  requireTemplates(config, where)
   return deepFreeze({
     ...config,
     hypervisor,
@@ -91,6 +92,26 @@ function requireDriversRules(config: Config, where: (key: string) => string): vo
       .map((table) => `[${table}]`)
       .join(', '),
   })
+}
+
+/** A waiting machine is a clone of a template. */
+function requireTemplates({ factory, hypervisor }: Config, where: (key: string) => string): void {
+  const { vmCacheNumber, enableTemplate } = factory
+  if (vmCacheNumber === 0) return
+  const able = configurations.filter(({ has }) => (has as readonly string[]).includes('enableTemplate'))
+  const own = configurationOf(hypervisor.driver)
+  if (!able.some(({ driver }) => driver === own.driver))
+    throw new KataError('CONFIG_VMM_CANNOT', {
+      ...{ where: where('vm_cache_number'), asked: `vm_cache_number = ${vmCacheNumber}`, vmm: own.name },
+      reason: 'waiting machines are clones of templates, and kata-ts makes none of its machines yet',
+      possible: able.map(({ driver }) => `[${tableName(driver, 'hypervisor')}]`).join(', '),
+    })
+  if (!enableTemplate)
+    throw new KataError('CONFIG_CONFLICT', {
+      where: where('vm_cache_number'),
+      reason: 'vm_cache_number is set without enable_template, and waiting machines are clones of templates',
+      hint: 'Set enable_template = true as well, or remove vm_cache_number.',
+    })
 }
 
 /** A burst beside no limit would be read as one. */

@@ -135,4 +135,14 @@ export const sandboxErrors = {
     'no clone of a template: {reason}',
     'Run `kata-ts factory init` after a boot of the host and after each change of kernel, VMM or configuration; or set `enable_template = false` in [factory].',
   ),
+  POOL_UNUSABLE: entry(
+    'failed_precondition',
+    'no waiting machine is taken: {reason}',
+    'The pod starts as a clone of the template, or boots. `kata-ts factory status` shows what waits, and `kata-ts gc` removes what is dead.',
+  ),
+  POOL_SERVED: entry(
+    'already_exists',
+    'another process keeps the waiting machines in {path}',
+    'One `kata-ts factory serve` is enough for a run directory: stop the other one, or give another --run-dir.',
+  ),
 } satisfies Record<string, CatalogueEntry>

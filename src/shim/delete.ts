@@ -16,7 +16,7 @@ import { tellShimDeath } from '../sandbox/end/shim-death.ts'
 import { openLedger, ownerOf } from '../sandbox/end/teardown.ts'
 import { defaultRunDir, type SandboxPaths, sandboxPaths } from '../sandbox/records/paths.ts'
 import type { ShimFlags } from './flags.ts'
-import { shimSocketPath } from './start.ts'
+import { shimSocketPath } from './shim-socket.ts'
 import { tearDownApart } from './teardown.ts'
 
 const killedStatus = 137

@@ -4,13 +4,24 @@
  */
 import { KataError } from '../errors.ts'
 
-/** The shim itself calls `serve`, `teardown` and `show-mounts`. */
-export type ShimAction = 'start' | 'delete' | 'serve' | 'teardown' | 'show-mounts' | 'version' | 'info'
+/** The shim itself calls `serve`, `serve-waiting`, `teardown` and `show-mounts`, and `kata-ts factory serve` calls `wait`. */
+export type ShimAction =
+  | 'start'
+  | 'delete'
+  | 'serve'
+  | 'wait'
+  | 'serve-waiting'
+  | 'teardown'
+  | 'show-mounts'
+  | 'version'
+  | 'info'
 
 const actions: readonly string[] = [
   'start',
   'delete',
   'serve',
+  'wait',
+  'serve-waiting',
   'teardown',
   'show-mounts',
 ] satisfies ShimAction[]
@@ -26,6 +37,8 @@ export interface ShimFlags {
   readonly debug: boolean
   /** Root of our run-time state. Only our command line and tests set it. */
   readonly runDir: string | undefined
+  /** The configuration file of a machine that waits; undefined for the one that is found. No client sets it. */
+  readonly config?: string | undefined
 }
 
 /** Whether our own command line is the client. containerd gives its address, and CRI-O at least its program. */
@@ -34,7 +47,16 @@ export const isOwnClient = ({
   publishBinary,
 }: Pick<ShimFlags, 'address' | 'publishBinary'>): boolean => address === '' && publishBinary === ''
 
-const withValue = new Set(['namespace', 'id', 'address', 'publish-binary', 'bundle', 'socket', 'run-dir'])
+const withValue = new Set([
+  'namespace',
+  'id',
+  'address',
+  'publish-binary',
+  'bundle',
+  'socket',
+  'run-dir',
+  'config',
+])
 const switches: Record<string, ShimAction | 'debug'> = {
   v: 'version',
   version: 'version',
@@ -74,6 +96,7 @@ export function parseShimFlags(argv: readonly string[]): ShimFlags {
     bundle: values.get('bundle') ?? '',
     debug,
     runDir: values.get('run-dir'),
+    ...(values.has('config') ? { config: values.get('config') } : {}),
   }
 }
 

@@ -34,6 +34,14 @@ export async function shimMain(argv: readonly string[]): Promise<number> {
         const { showMounts } = await import('./show-mounts.ts')
         return showMounts(flags)
       }
+      case 'wait': {
+        const { wait } = await import('./pool/wait.ts')
+        return wait(flags)
+      }
+      case 'serve-waiting': {
+        const { serveWaiting } = await import('./pool/serve-waiting.ts')
+        return await serveWaiting(flags)
+      }
       case 'serve': {
         const { serveShim } = await import('./daemon/serve.ts')
         return await serveShim(flags)

@@ -17,16 +17,21 @@ export function spawnSelf(
     stdio: ['ignore', number | 'ignore', number | 'pipe', ...number[]]
   },
 ): Bun.Subprocess {
-  const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
   const { bundle, cwd, env, stdio } = options
   const [, script = ''] = process.argv
   return Bun.spawn([process.execPath, ...ownPrefix(script), ...argumentsFor(action, flags, bundle)], {
-    ...{ argv0: shimName, cwd, env: { ...environment, ...env }, stdio, detached: true },
+    ...{ argv0: shimName, cwd, env: { ...ownEnvironment(), ...env }, stdio, detached: true },
   })
 }
 
+/** Of this process, without what would turn the executable into Bun's own. */
+export function ownEnvironment(): Record<string, string> {
+  const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...environment } = process.env
+  return Object.fromEntries(Object.entries(environment).map(([name, value = '']) => [name, value]))
+}
+
 function argumentsFor(action: ShimAction, flags: ShimFlags, bundle: string): string[] {
-  const { namespace, id, address, publishBinary, debug, runDir } = flags
+  const { namespace, id, address, publishBinary, debug, runDir, config } = flags
   return [
     ...['-namespace', namespace],
     ...['-id', id],
@@ -34,6 +39,7 @@ function argumentsFor(action: ShimAction, flags: ShimFlags, bundle: string): str
     ...['-publish-binary', publishBinary],
     ...['-bundle', bundle],
     ...(runDir === undefined ? [] : ['-run-dir', runDir]),
+    ...(config === undefined ? [] : ['-config', config]),
     ...(debug ? ['-debug'] : []),
     action,
   ]

@@ -2,36 +2,27 @@
  * `start`: binds the sandbox's socket, hands the listening descriptor to a detached copy of itself and prints the address at once.
  * The copy starts while the client connects; the backlog holds the connection.
  */
-import { closeSync, constants, existsSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
 import { replaceFile } from '../bundle/read-file.ts'
 import { writeShimProcess } from '../bundle/shim-process.ts'
 import { KataError } from '../errors.ts'
-import { checked, libc, SyscallError } from '../linux/libc.ts'
-import { mount, mountFlags } from '../linux/mounts/mount.ts'
-import { raiseDescriptorLimit } from '../linux/processes/descriptor-limit.ts'
 import { processRef } from '../linux/processes/proc.ts'
-import { isListening, listenUnix } from '../linux/sockets/socket.ts'
+import { isListening } from '../linux/sockets/socket.ts'
 import { podOf } from '../oci/annotations.ts'
 import { readBundleSpec } from '../oci/bundle.ts'
-import { takeShimScore } from '../rootless/jail/oom-score.ts'
-import { dropRights } from '../rootless/shim-rights.ts'
-import { defaultRunDir, sandboxKey } from '../sandbox/records/paths.ts'
-import { mostDescriptors } from '../sharing/virtiofsd/command.ts'
-import { parseBootstrap, readInput } from './bootstrap.ts'
+import { Options } from '../protocol/generated/containerd/runtime_options.ts'
+import { defaultRunDir, poolName } from '../sandbox/records/paths.ts'
+import { type Bootstrap, parseBootstrap, readInput } from './bootstrap.ts'
 import type { ShimFlags } from './flags.ts'
+import { leaveDaemon, openLog } from './leave-daemon.ts'
 import { writeRuntimeOptions } from './sandbox/runtime-options.ts'
-import { spawnSelf } from './self.ts'
-
-const CLONE_NEWNS = 0x20000
-
-/** Path of the socket on which the shim of this sandbox listens; short, because socket paths are limited. */
-export function shimSocketPath(runDir: string, namespace: string, sandboxId: string): string {
-  return `${runDir}/s/${sandboxKey(namespace, sandboxId)}`
-}
+import { ownEnvironment } from './self.ts'
+import { bindSocket, shimSocketPath } from './shim-socket.ts'
 
 /**
- * Prints the address of the shim for the bundle in `cwd`. It starts a shim, unless the bundle's container belongs to a pod that has one.
+ * Prints the address of the shim for the bundle in `cwd`. It starts a shim, unless the bundle's container belongs to a pod that has one, or
+ * a shim that waits with a machine takes the pod.
  *
  * @throws KataError POD_SHIM_GONE, SHIM_EXISTS.
  */
@@ -45,9 +36,13 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   const address = `unix://${socketPath}`
   if (sandboxId === flags.id) {
     if (bootstrap.options !== undefined) writeRuntimeOptions(cwd, bootstrap.options)
-    const listener = bindSocket(runDir, socketPath, flags)
-    spawnDaemon({ ...flags, debug: bootstrap.debug }, cwd, listener, bootstrap.eventsAddress)
-    closeSync(listener)
+    const own = { ...flags, debug: bootstrap.debug }
+    const isTaken = spec !== undefined && (await takenByPool(runDir, own, cwd, bootstrap))
+    if (!isTaken) {
+      const listener = bindSocket(runDir, socketPath, flags)
+      spawnDaemon(own, cwd, listener, bootstrap.eventsAddress)
+      closeSync(listener)
+    }
   } else if (!isListening(socketPath)) {
     throw new KataError('POD_SHIM_GONE', { id: flags.id, pod: sandboxId })
   }
@@ -57,34 +52,25 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   return 0
 }
 
-/** @throws KataError SHIM_EXISTS. */
-function bindSocket(runDir: string, path: string, { namespace, id }: ShimFlags): number {
-  mkdirSync(runDir, { recursive: true, mode: 0o711 })
-  mkdirSync(`${runDir}/s`, { recursive: true, mode: 0o700 })
-  try {
-    return listenUnix(path)
-  } catch (error) {
-    if (!(error instanceof SyscallError && error.errno === 'EADDRINUSE')) throw error
-    if (isListening(path)) throw new KataError('SHIM_EXISTS', { namespace, id, path }, { cause: error })
-    // Nobody serves it: a crash left it.
-    rmSync(path)
-    return listenUnix(path)
-  }
+/** Whether a waiting machine's shim serves this pod by now. Without a pool that costs a look. */
+async function takenByPool(
+  runDir: string,
+  { namespace, id, address, publishBinary, debug }: ShimFlags,
+  bundle: string,
+  { options, eventsAddress }: Bootstrap,
+): Promise<boolean> {
+  if (!existsSync(`${runDir}/${poolName}`)) return false
+  const { takeWaiting } = await import('./pool/take-waiting.ts')
+  const configPath = options === undefined ? '' : Options.decode(options.value).configPath
+  const env = { ...ownEnvironment(), TTRPC_ADDRESS: eventsAddress }
+  return takeWaiting(runDir, { namespace, id, address, publishBinary, bundle, debug, configPath, env })
 }
 
-/**
- * The daemon lives in its own mount namespace, a slave of the host's. Its mounts for the pod are invisible outside, and go away with
- * it, whatever kills it. It begins with the rights that its work takes, see ../rootless/shim-rights.ts.
- */
+/** Starts the daemon on the bound socket. */
 function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsAddress: string): void {
-  checked(libc.unshare(CLONE_NEWNS), 'unshare mount namespace')
-  mount({ source: 'none', target: '/', flags: mountFlags.slave | mountFlags.rec })
   const log = openLog(bundle)
-  takeShimScore()
-  raiseDescriptorLimit(mostDescriptors)
-  dropRights()
   const env = { TTRPC_ADDRESS: eventsAddress }
-  const daemon = spawnSelf('serve', flags, {
+  const daemon = leaveDaemon('serve', flags, {
     bundle,
     cwd: bundle,
     env,
@@ -94,16 +80,4 @@ function spawnDaemon(flags: ShimFlags, bundle: string, listener: number, eventsA
   writeShimProcess(bundle, processRef(daemon.pid)!)
   daemon.unref()
   closeSync(log)
-}
-
-/** containerd keeps `log` as a FIFO in the bundle and copies it to its own log; without one we keep a file. */
-function openLog(bundle: string): number {
-  const fifo = bundleFile(bundle, 'logFifo')
-  return existsSync(fifo)
-    ? openSync(fifo, constants.O_RDWR | constants.O_NONBLOCK)
-    : openSync(
-        bundleFile(bundle, 'shimLog'),
-        constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND,
-        0o600,
-      )
 }

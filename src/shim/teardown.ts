@@ -12,7 +12,7 @@ import { defaultRunDir, sandboxPaths } from '../sandbox/records/paths.ts'
 import { within } from '../time.ts'
 import type { ShimFlags } from './flags.ts'
 import { spawnSelf } from './self.ts'
-import { shimSocketPath } from './start.ts'
+import { shimSocketPath } from './shim-socket.ts'
 
 /** `delete` answers containerd within this time of its start, milliseconds. */
 const answerMs = 4000

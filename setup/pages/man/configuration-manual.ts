@@ -13,7 +13,7 @@ const tables: readonly { readonly table: TableName; readonly name: string; reado
   },
   { table: 'agent.kata', name: '[agent.kata]', about: 'The agent in the guest.' },
   { table: 'runtime', name: '[runtime]', about: 'The runtime on the host.' },
-  { table: 'factory', name: '[factory]', about: 'Templates of machines.' },
+  { table: 'factory', name: '[factory]', about: 'Templates of machines, and machines that wait.' },
 ]
 
 export function configurationManual({ version, date }: Edition): string {

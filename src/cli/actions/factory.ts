@@ -4,6 +4,7 @@ import { requireSupported } from '../../config/key-support.ts'
 import { findKey } from '../../config/keys.ts'
 import { describeError, KataError } from '../../errors.ts'
 import { bootId } from '../../linux/processes/proc.ts'
+import { endWaiting, listPool } from '../../sandbox/pool/pool.ts'
 import { makeTemplate } from '../../sandbox/template/make-template.ts'
 import {
   type ListedTemplate,
@@ -54,7 +55,11 @@ function requireTemplates({ hypervisor: { driver } }: Config): void {
 export async function status(settings: Settings, flags: FactoryFlags): Promise<number> {
   const { templatePath } = loadForPerson(settings, flags.config).factory
   const boot = bootId()
-  const all = listTemplates(templatePath).map((listed) => shown(listed, boot))
+  const waiting = listPool(settings.runDir, settings.log).filter(({ state }) => state === 'waiting')
+  const all = listTemplates(templatePath).map((listed) => ({
+    ...shown(listed, boot),
+    waiting: waiting.filter(({ template }) => template === listed.key).length,
+  }))
   settings.print(render(settings.format, all, asTable))
   return 0
 }
@@ -62,6 +67,8 @@ export async function status(settings: Settings, flags: FactoryFlags): Promise<n
 /** What a template has of its facts, and whether a pod can be a clone of it. */
 type ShownTemplate = Pick<TemplateFacts, 'key'> &
   Partial<TemplateFacts> & { readonly state: string; readonly diskBytes?: number }
+/** With how many machines of it wait for a pod. */
+type CountedTemplate = ShownTemplate & { readonly waiting: number }
 
 function shown(listed: ListedTemplate, boot: string): ShownTemplate {
   if ('error' in listed) return { key: listed.key, state: sentenceOf(listed.error) }
@@ -76,8 +83,8 @@ function shown(listed: ListedTemplate, boot: string): ShownTemplate {
 const sentenceOf = (error: unknown): string =>
   error instanceof KataError ? error.rawMessage : describeError(error)
 
-function asTable(all: readonly ShownTemplate[]): string {
-  const rows = all.map(({ key, madeAt, diskBytes, vmm, accelerator, vcpus, memoryMiB, state }) => [
+function asTable(all: readonly CountedTemplate[]): string {
+  const rows = all.map(({ key, madeAt, diskBytes, vmm, accelerator, vcpus, memoryMiB, waiting, state }) => [
     ...[
       short(key),
       madeAt ?? '-',
@@ -85,13 +92,16 @@ function asTable(all: readonly ShownTemplate[]): string {
       vmm ?? '-',
       accelerator ?? '-',
     ],
-    ...[vcpus === undefined ? '-' : `${vcpus}`, memoryMiB === undefined ? '-' : `${memoryMiB} MiB`, state],
+    ...[vcpus === undefined ? '-' : `${vcpus}`, memoryMiB === undefined ? '-' : `${memoryMiB} MiB`],
+    ...[`${waiting}`, state],
   ])
-  return table(['KEY', 'MADE', 'SIZE', 'VMM', 'ACCELERATOR', 'VCPUS', 'MEMORY', 'STATE'], rows)
+  return table(['KEY', 'MADE', 'SIZE', 'VMM', 'ACCELERATOR', 'VCPUS', 'MEMORY', 'WAITING', 'STATE'], rows)
 }
 
 export async function destroy(settings: Settings, flags: FactoryFlags): Promise<number> {
   const { templatePath } = loadForPerson(settings, flags.config).factory
+  const { runDir, log } = settings
+  for (const entry of listPool(runDir, log)) await endWaiting(entry, log)
   const keys = await interruptible((signal) => removeTemplates(templatePath, signal))
   settings.print(render(settings.format, keys, () => keys.map((key) => `${short(key)}\n`).join('')))
   return 0

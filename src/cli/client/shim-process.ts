@@ -8,6 +8,7 @@ import { bundleFile } from '../../bundle/files.ts'
 import { KataError } from '../../errors.ts'
 import { lastWords } from '../../plain-text.ts'
 import { DeleteResponse } from '../../protocol/generated/containerd/task.ts'
+import { Any } from '../../protocol/generated/google/protobuf/any.ts'
 import { shimName } from '../../version.ts'
 import type { Settings } from '../settings.ts'
 
@@ -23,12 +24,18 @@ const startTimeoutMs = 30_000
 const deleteTimeoutMs = 60_000
 
 /**
- * Starts the shim and returns the address it printed, for instance `unix:///run/kata-ts/s/1f2e`.
+ * Starts the shim and returns the address it printed, for instance `unix:///run/kata-ts/s/1f2e`. It is told the options that Create will
+ * have, as a machine that waits for another configuration is not for this container.
  *
  * @throws KataError what the shim said with a code; SHIM_START_FAILED with anything else.
  */
-export async function startShim(settings: Settings, target: ShimTarget): Promise<string> {
-  const { stdout, stderr, exitCode } = await act(settings, target, 'start', startTimeoutMs)
+export async function startShim(
+  settings: Settings,
+  target: ShimTarget,
+  options?: Pick<Any, 'typeUrl' | 'value'>,
+): Promise<string> {
+  const input = options && Any.encode(Any.fromPartial(options)).finish()
+  const { stdout, stderr, exitCode } = await act(settings, target, 'start', startTimeoutMs, input)
   const address = new TextDecoder().decode(stdout).trim()
   if (exitCode === 0 && address.startsWith('unix://')) return address
   const failure = readFailure(target.bundle, 'actionFailure')
@@ -52,7 +59,13 @@ export async function deleteShim(settings: Settings, target: ShimTarget): Promis
   throw new KataError('SHIM_DELETE_FAILED', { id, reason }, { cause })
 }
 
-async function act(settings: Settings, target: ShimTarget, action: 'start' | 'delete', timeout: number) {
+async function act(
+  settings: Settings,
+  target: ShimTarget,
+  action: 'start' | 'delete',
+  timeout: number,
+  input?: Uint8Array,
+) {
   const { self, env, runDir, debug } = settings
   const { namespace, id, bundle } = target
   rmSync(bundleFile(bundle, 'actionFailure'), { force: true })
@@ -62,7 +75,7 @@ async function act(settings: Settings, target: ShimTarget, action: 'start' | 'de
     // Another process may have removed the bundle meanwhile; `delete` works without it.
     cwd: existsSync(bundle) ? bundle : '/',
     env: shimEnvironment(env),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [input ?? 'ignore', 'pipe', 'pipe'],
     // Ctrl-C at the terminal is ours to handle; it must not end a half-done action.
     detached: true,
     timeout,
@@ -78,7 +91,7 @@ async function act(settings: Settings, target: ShimTarget, action: 'start' | 'de
 }
 
 /** BUN_OPTIONS and BUN_BE_BUN would turn our own executable into something else. */
-function shimEnvironment(env: Settings['env']): Record<string, string> {
+export function shimEnvironment(env: Settings['env']): Record<string, string> {
   const { BUN_OPTIONS: _options, BUN_BE_BUN: _beBun, ...rest } = env
   return Object.fromEntries(
     Object.entries(rest).filter((entry): entry is [string, string] => entry[1] !== undefined),

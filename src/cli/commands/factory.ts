@@ -1,33 +1,43 @@
-/** `kata-ts factory`: machines that are booted once and saved, of which pods are clones. */
+/** `kata-ts factory`: machines that are booted once and saved, of which pods are clones, and clones that wait for their pods. */
 import type { Command } from 'commander'
 import { type Cli, describe, rootAction } from './command.ts'
 
 export interface FactoryFlags {
   readonly config?: string
-  /** Of `init` alone. */
+  /** Of `init` and `serve`. */
   readonly ifEnabled?: true
 }
 
 export function factoryCommand(cli: Cli): Command {
   const command = describe({
     usage: 'factory',
-    summary: 'make, list and remove machine templates: machines that were saved with their agents up',
+    summary:
+      'make, list and remove machine templates, saved with their agents up, and keep clones of them waiting',
     example: 'factory init',
   })
   const verbs = [
     ['init', 'boot a machine and save it as the template of pods; an older one is replaced'],
     ['status', 'list the templates, and say whether pods can be clones of them'],
-    ['destroy', 'remove all templates; machines that were cloned run on'],
+    ['serve', 'keep machines waiting for pods, as many as vm_cache_number says, until a signal ends it'],
+    ['destroy', 'end all waiting machines and remove all templates; machines of pods run on'],
   ] as const
   for (const [verb, summary] of verbs) {
     const child = describe({ usage: verb, summary, example: `factory ${verb}` }).option(
       '--config <file>',
       'configuration file',
     )
-    if (verb === 'init')
-      child.option('--if-enabled', 'do nothing unless enable_template is true, for a unit of systemd')
+    const key = { init: 'enable_template is true', serve: 'vm_cache_number is more than 0' }
+    if (verb in key)
+      child.option(
+        '--if-enabled',
+        `do nothing unless ${key[verb as keyof typeof key]}, for a unit of systemd`,
+      )
     command.addCommand(
       rootAction<FactoryFlags>(child, cli, async (settings, flags) => {
+        if (verb === 'serve') {
+          const { serve } = await import('../actions/factory-serve.ts')
+          return serve(settings, flags)
+        }
         const factory = await import('../actions/factory.ts')
         return factory[verb](settings, flags)
       }),

@@ -202,6 +202,7 @@ const refused = [
   ['config', 'show'],
   ['factory', 'init'],
   ['factory', 'status', '--config', 'mine.toml'],
+  ['factory', 'serve'],
   ['factory', 'destroy'],
   ['direct-volume', 'stats', '--volume-path', '/x'],
 ]

@@ -133,7 +133,7 @@ describe('what asks for a protection or a limit is refused at its line', () => {
 
   test('and what asks for a function is not', () => {
     expect(load('[runtime]\nexperimental = ["other"]').fate).toBe('warned')
-    expect(load('[hypervisor.qemu.factory]\nvm_cache_number = 1').fate).toBe('warned')
+    expect(load('[runtime]\nuse_passfd_io = true').fate).toBe('warned')
     expect(load('[agent.kata.mem_agent]\nenable = true').said).toContain('agent.kata.mem_agent.enable')
   })
 })

@@ -1,10 +1,11 @@
 /** Keys about templates: machines that were booted once and saved, of which pods are clones. */
 import { keysOf } from '../key-spec.ts'
-import { boolean, path } from '../value-types.ts'
+import { boolean, integer, path } from '../value-types.ts'
 
 export interface FactoryConfig {
   readonly enableTemplate: boolean
   readonly templatePath: string
+  readonly vmCacheNumber: number
 }
 
 const key = keysOf('factory')
@@ -25,5 +26,12 @@ export const factoryKeys = [
     '/var/cache/kata-ts/templates',
     'The directory of the saved machines, of root alone. Each takes as much of its file system as the guest had touched of its memory. Kata has `/run/vc/vm/template`, which is in memory.',
     { optional: true },
+  ),
+  key(
+    'vm_cache_number',
+    'vmCacheNumber',
+    integer(0, 64),
+    0,
+    'How many machines `kata-ts factory serve` keeps waiting, each a clone with a user of its own: a pod that asks for the same configuration takes one of them instead of starting a clone. Needs `enable_template`. 0: none.',
   ),
 ]

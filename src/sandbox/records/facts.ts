@@ -32,6 +32,8 @@ export interface SandboxFacts {
   readonly initrd: string
   /** The key of the template that the machine is a clone of; empty for one that booted. */
   readonly template: string
+  /** The name under which its machine waited in the pool; absent when the machine was started for it. */
+  readonly waited?: string | undefined
   /** The guest's agent, as it names itself. */
   readonly agent: Pick<AgentFacts, 'name' | 'version'>
   readonly vcpus: number
@@ -67,6 +69,7 @@ const facts = record<SandboxFacts>({
   kernel: needed(text),
   initrd: needed(text),
   template: needed(text),
+  waited: text,
   agent: needed(
     record<SandboxFacts['agent']>({ name: needed(choice('kata-ts', 'kata')), version: needed(text) }),
   ),

@@ -21,6 +21,8 @@ export interface StartedSandbox {
   readonly assets: Pick<GuestAssets, 'kernel' | 'initrd'>
   /** {@link SandboxFacts.template}. */
   readonly template: string
+  /** {@link SandboxFacts.waited}. */
+  readonly waited?: string
   readonly accelerator: AcceleratorChoice
   readonly plan: MachineSize
   readonly user: SandboxUser
@@ -50,6 +52,7 @@ function factsOf(sandbox: StartedSandbox): SandboxFacts {
     ...{ accelerator: accelerator.accelerator, acceleratorReason: accelerator.reason },
     openWalls: sandbox.walls,
     ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', template: sandbox.template },
+    ...(sandbox.waited === undefined ? {} : { waited: sandbox.waited }),
     agent: { name: agentFacts.name, version: agentFacts.version },
     ...{ vcpus: plan.vcpus, memoryMiB: plan.memoryMiB },
     timings: sandbox.timings,

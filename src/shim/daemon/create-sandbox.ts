@@ -11,8 +11,11 @@ import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import { networkRequest } from '../../sandbox/network/network.ts'
+import { adoptMachine } from '../../sandbox/pool/adopt.ts'
+import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { createSandbox } from '../../sandbox/start/create.ts'
+import type { SandboxRequest } from '../../sandbox/start/request.ts'
 import { shmBytes } from '../../sandbox/storage/shm.ts'
 import { optionsTypeUrl } from '../bootstrap.ts'
 import type { ShimFlags } from '../flags.ts'
@@ -27,11 +30,14 @@ export async function createSandboxForTask(input: {
   signal: AbortSignal
   /** Replaces `log` when the configuration asks for detail. */
   detailedLog: Logger
+  /** The machine that waited in this shim; it is used or released. */
+  machine: WaitingMachine | undefined
 }): Promise<Sandbox> {
-  const { flags, runDir, request, container, signal } = input
+  const { flags, runDir, request, container, signal, machine } = input
   const { spec } = container
-  const config = decideConfig(request, spec, input.log)
-  return createSandbox({
+  const file = configPath(request)
+  const config = decideConfig({ file, spec, bundle: request.bundle, env: process.env }, input.log)
+  const asked: SandboxRequest = {
     id: flags.id,
     namespace: flags.namespace,
     runDir,
@@ -44,15 +50,31 @@ export async function createSandboxForTask(input: {
     signal,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,
-  })
+  }
+  if (machine !== undefined) return adoptMachine(machine, asked)
+  if (config.factory.vmCacheNumber > 0) asked.log.info('no machine waited for this pod')
+  return createSandbox(asked)
 }
 
 /** File, then the pod's annotations through the operator's allow-list, then the operator at the command line. */
-function decideConfig(request: CreateTaskRequest, spec: OciSpec, log: Logger): Config {
-  const file = configPath(request)
-  const loaded = loadConfig({ ...(file === '' ? {} : { file }), env: process.env, log })
+export function decideConfig(
+  {
+    file,
+    spec,
+    bundle,
+    env,
+  }: {
+    /** The file that the client names; empty for none. */
+    readonly file: string
+    readonly spec: Pick<OciSpec, 'annotations'>
+    readonly bundle: string
+    readonly env: Readonly<Record<string, string | undefined>>
+  },
+  log: Logger,
+): Config {
+  const loaded = loadConfig({ ...(file === '' ? {} : { file }), env, log })
   const annotated = applyAnnotations(loaded, spec.annotations ?? {}, log)
-  return applyOverrides(annotated, readOverrides(request.bundle) ?? {})
+  return applyOverrides(annotated, readOverrides(bundle) ?? {})
 }
 
 function configPath({ options }: CreateTaskRequest): string {

@@ -2,10 +2,11 @@
 import { existsSync, rmSync } from 'node:fs'
 import type { Logger } from '../../log.ts'
 import { assertRightsDropped } from '../../rootless/shim-rights.ts'
+import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import { defaultRunDir } from '../../sandbox/records/paths.ts'
 import { sleep, within } from '../../time.ts'
 import type { ShimFlags } from '../flags.ts'
-import { shimSocketPath } from '../start.ts'
+import { shimSocketPath } from '../shim-socket.ts'
 import { whenAbandoned } from './abandoned.ts'
 import { type Clients, serveClients } from './clients.ts'
 import { makeServices, type ShimServices, shimLog } from './services.ts'
@@ -21,14 +22,35 @@ const answerMs = 2000
 /** @throws KataError SHIM_RIGHTS. */
 export async function serveShim(flags: ShimFlags): Promise<number> {
   assertRightsDropped()
-  const runDir = flags.runDir ?? defaultRunDir
   const log = shimLog(flags)
-  const services = makeServices(flags, runDir, log)
-  const interrupted = whenInterrupted(log)
-  const clients = serveClients(listenerFd, services, log)
+  return servePod({ flags, listener: listenerFd, interrupted: whenInterrupted(log), log })
+}
+
+/** Serves the clients of a pod until they are done with it, or `interrupted` settles. */
+export async function servePod({
+  flags,
+  listener,
+  interrupted,
+  log,
+  machine,
+}: {
+  readonly flags: ShimFlags
+  /** The listening socket. */
+  readonly listener: number
+  readonly interrupted: Promise<void>
+  readonly log: Logger
+  /** The machine that waited for the pod; absent for a pod that starts its own. */
+  readonly machine?: WaitingMachine
+}): Promise<number> {
+  const runDir = flags.runDir ?? defaultRunDir
+  const services = makeServices(flags, runDir, log, machine)
+  const clients = serveClients(listener, services, log)
   const abandoned = whenAbandoned(() => isAlone(flags, services, clients))
   await Promise.race([services.shutdownRequested, interrupted, abandoned])
   await services.pod.stopAnyway()
+  await services
+    .releaseUnused()
+    .catch((error) => log.error('the machine that waited left something', { error }))
   await services.events.flush(flushMs)
   await within(services.tasks.shutdownsAnswered(), answerMs)
   clients.stop()
@@ -39,7 +61,7 @@ export async function serveShim(flags: ShimFlags): Promise<number> {
 }
 
 /** Resolves with the first signal to end, or the first error that nothing caught. */
-function whenInterrupted(log: Logger): Promise<void> {
+export function whenInterrupted(log: Logger): Promise<void> {
   return new Promise((resolve) => {
     process.once('SIGTERM', resolve)
     process.once('SIGINT', resolve)

@@ -3,13 +3,14 @@ import { readEventLogWishes } from '../../bundle/event-log.ts'
 import { writeFailure } from '../../bundle/failure.ts'
 import type { KataError } from '../../errors.ts'
 import { createLogger, type Logger } from '../../log.ts'
+import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { removeTaskRecord, writeTaskRecord } from '../../sandbox/records/task-records.ts'
 import { isOwnClient, type ShimFlags } from '../flags.ts'
 import { readRuntimeOptions } from '../sandbox/runtime-options.ts'
 import { SandboxService } from '../sandbox/sandbox-service.ts'
+import { shimSocketPath } from '../shim-socket.ts'
 import { showMountsApart } from '../show-mounts.ts'
-import { shimSocketPath } from '../start.ts'
 import { logEvents } from '../task/event-log.ts'
 import { createPublisher, type EventPublisher, noEvents } from '../task/publisher.ts'
 import { TaskService } from '../task/task-service.ts'
@@ -24,18 +25,33 @@ export interface ShimServices {
   readonly events: EventPublisher
   /** Resolves when a client of either service is done with the shim. */
   readonly shutdownRequested: Promise<void>
+  /** Releases the machine that waited here, if no pod has come to use it. @throws KataError RELEASE_FAILED. */
+  releaseUnused(): Promise<void>
 }
 
-export function makeServices(flags: ShimFlags, runDir: string, log: Logger): ShimServices {
+/** `machine` waited in this shim for its pod. */
+export function makeServices(
+  flags: ShimFlags,
+  runDir: string,
+  log: Logger,
+  machine?: WaitingMachine,
+): ShimServices {
   const shutdown = Promise.withResolvers<void>()
   const events = eventsFor(flags, log)
   // The pod tells the tasks of its machine's death, and the tasks' service needs the pod.
-  const pod: Pod = makePod(flags, runDir, log, () => tasks)
+  let unused = machine
+  const takeMachine = () => {
+    const taken = unused
+    unused = undefined
+    return taken
+  }
+  const pod: Pod = makePod({ flags, runDir, log, tasks: () => tasks, takeMachine })
   const tasks: TaskService = new TaskService({
     ...{ pod, events, records: recordsOf(flags, runDir), log },
     clientReturns: !isOwnClient(flags),
     complete: (spec) => sandbox.complete(spec),
     showMounts: (bundle, client) => showMountsApart(flags, bundle, client),
+    isLate: machine !== undefined,
   })
   const sandbox = new SandboxService({
     pod,
@@ -44,7 +60,8 @@ export function makeServices(flags: ShimFlags, runDir: string, log: Logger): Shi
     onShutdown: shutdown.resolve,
   })
   const shutdownRequested = Promise.race([tasks.shutdownRequested, shutdown.promise])
-  return { pod, tasks, sandbox, events, shutdownRequested }
+  const releaseUnused = async () => await takeMachine()?.release()
+  return { pod, tasks, sandbox, events, shutdownRequested, releaseUnused }
 }
 
 /** The log of a shim, and of a sandbox whose configuration asks for no detail. */
@@ -53,12 +70,28 @@ export const shimLog = ({ id, debug }: ShimFlags): Logger =>
 
 const logFields = (sandbox: string) => ({ sandbox, subsystem: 'shim' })
 
-function makePod(flags: ShimFlags, runDir: string, log: Logger, tasks: () => TaskService): Pod {
+function makePod({
+  flags,
+  runDir,
+  log,
+  tasks,
+  takeMachine,
+}: {
+  readonly flags: ShimFlags
+  readonly runDir: string
+  readonly log: Logger
+  readonly tasks: () => TaskService
+  /** Returns the machine that waited, once. */
+  readonly takeMachine: () => WaitingMachine | undefined
+}): Pod {
   const detailedLog = createLogger({ level: 'debug', fields: logFields(flags.id) })
   return new Pod({
     id: flags.id,
     createSandbox: (request, container, signal) =>
-      createSandboxForTask({ flags, runDir, request, container, log, signal, detailedLog }),
+      createSandboxForTask({
+        ...{ flags, runDir, request, container, log, signal, detailedLog },
+        machine: takeMachine(),
+      }),
     onDied: (error) => {
       reportDeath(flags.bundle, error, log)
       return tasks().died(error)

@@ -26,8 +26,10 @@ export async function createTask(
   const { id } = request
   if (tasks.has(id)) throw new KataError('TASK_EXISTS', { id })
   const asked = readContainer(context, request)
-  if (id === pod.id) call?.onCancel((reason) => giveUp(context, reason))
-  else if (context.showMounts !== undefined && call?.peer !== undefined)
+  const isFirst = id === pod.id
+  if (isFirst) call?.onCancel((reason) => giveUp(context, reason))
+  const mayBeHidden = !isFirst || context.isLate === true
+  if (mayBeHidden && context.showMounts !== undefined && call?.peer !== undefined)
     await showLateMounts(asked, call.peer, context.showMounts)
   const sandbox = await pod.sandboxFor(request, asked)
   try {
@@ -35,7 +37,7 @@ export async function createTask(
       .createContainer(asked)
       .finally(() => leaveLateRootfs(request.bundle, asked.spec))
     const task = addTask(context, request, asked.spec, container)
-    if (id === pod.id) endPodWith(context, task)
+    if (isFirst) endPodWith(context, task)
     return { pid: task.pid }
   } catch (failure) {
     const error = pod.givenUp ?? failure

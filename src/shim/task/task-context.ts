@@ -14,6 +14,8 @@ export interface TaskContext {
   readonly log: Logger
   /** Copies mounts of the client's that the shim does not see. */
   readonly showMounts?: MountShower
+  /** Whether the shim is older than its pod, so that mounts of the first container may have come after it, too. */
+  readonly isLate?: boolean
   /** Adds to the specification of a container what its pod gives it. */
   readonly complete?: (spec: OciSpec) => OciSpec
   /**

@@ -54,7 +54,7 @@ export class Session {
   async create(uris: StreamUris, { interrupted }: SignalCatcher): Promise<TaskClient> {
     const { namespace, id } = this.#record
     const { bundle } = this.#paths
-    this.#starting = startShim(this.#settings, { namespace, id, bundle })
+    this.#starting = startShim(this.#settings, { namespace, id, bundle }, this.#options())
     const address = await this.#starting
     this.#update({ address })
     this.#task = await TaskClient.connect(address, namespace, id)

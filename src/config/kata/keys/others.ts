@@ -57,10 +57,5 @@ export const otherKeys = [
   runtime.warned('use_passfd_io', [false], 'input and output go through the agent'),
   runtime.silent('passfd_listener_port', 'counts with use_passfd_io only'),
 
-  factory.warned(
-    'vm_cache_number',
-    [0],
-    'there is no pool of waiting machines: a clone is made when a pod asks for it',
-  ),
-  factory.silent('vm_cache_endpoint', 'counts with vm_cache_number only'),
+  factory.silent('vm_cache_endpoint', 'waiting machines have sockets of their own below the run directory'),
 ]

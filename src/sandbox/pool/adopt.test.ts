@@ -1,0 +1,195 @@
+/** A machine that waited and the pod that takes it: what comes when, and what is left when it is not for that pod. */
+import { afterAll, describe, expect, test } from 'bun:test'
+import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import type { Config, HypervisorConfig } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
+import { silentLogger } from '../../log.ts'
+import { readFacts } from '../records/facts.ts'
+import { listSandboxes, listWaiting } from '../records/gc.ts'
+import { sandboxPaths } from '../records/paths.ts'
+import { HostDouble } from '../start/doubles/host.double.ts'
+import { VmmDouble } from '../start/doubles/vmm.double.ts'
+import type { StartHost } from '../start/host.ts'
+import type { SandboxRequest } from '../start/request.ts'
+import type { Template } from '../template/template-store.ts'
+import { adoptMachine, isSameConfig, nameForPod } from './adopt.ts'
+import { makeWaitingMachine } from './waiting-machine.ts'
+
+const directory = mkdtempSync(`${tmpdir()}/kata-ts-adopt-`)
+afterAll(() => rmSync(directory, { recursive: true }))
+const file = `${directory}/kernel`
+writeFileSync(file, 'k')
+
+/** A double of the host with a template, and a pod that asks for nothing special. */
+class Pool extends HostDouble {
+  madeAt = '2026-01-01T00:00:00Z'
+  readonly giveUpWait = new AbortController()
+
+  get withTemplate(): StartHost {
+    const { createVmm } = this.host
+    return {
+      ...this.host,
+      // A machine ends once.
+      createVmm: (options) => (this.made === undefined ? createVmm(options) : new VmmDouble()),
+      resolveAssets: () => ({ kernel: file, initrd: file, verify: async () => {} }),
+      findTemplate: (path, key) =>
+        ({ facts: { key, madeAt: this.madeAt }, state: `${path}/${key}/state` }) as Template,
+    }
+  }
+
+  pod(changes: Partial<HypervisorConfig> = {}): SandboxRequest {
+    const request = this.request({ coldPlugVfio: 'no-port', agentChannel: 'serial', ...changes })
+    const { config, container } = request
+    const factory = { ...config.factory, enableTemplate: true, vmCacheNumber: 1 }
+    return { ...request, container: { ...container, spec: {} }, config: { ...config, factory } }
+  }
+
+  waiting(config: Config = this.pod().config) {
+    const parts = { id: 'w1', runDir: this.pod().runDir, log: silentLogger, signal: this.giveUpWait.signal }
+    return makeWaitingMachine({ ...parts, config }, this.withTemplate)
+  }
+}
+
+const released = (log: readonly string[]) => log.filter((line) => line.startsWith('release '))
+const failed = (work: Promise<unknown>) =>
+  work.then(
+    () => 'nothing failed',
+    (error) => error,
+  )
+
+test('it takes what is its own before its pod comes, and what is the pod’s after', async () => {
+  using pool = new Pool()
+  const machine = await pool.waiting()
+  const before = pool.log.splice(0)
+  expect(before.filter((line) => ['cgroups', 'network', 'nics', 'set-up'].includes(line))).toEqual([])
+  expect(before).toEqual(
+    expect.arrayContaining(['claim', 'user', 'share', 'connect-share', 'vmm', 'connect-agent', 'boot']),
+  )
+  expect(pool.made!.spec).toMatchObject({ nics: [], share: { tag: 'kataShared' } })
+  expect(pool.made!.spec.template).toEqual({ state: expect.stringContaining('/state') })
+  expect(pool.open).toBe(0)
+  expect(pool.kata.calls).toEqual(expect.arrayContaining(['SetGuestDateTime', 'ReseedRandomDev']))
+
+  const request = pool.pod()
+  nameForPod(machine, request)
+  const told = pool.kata.calls.length
+  const sandbox = await adoptMachine(machine, request, pool.withTemplate)
+  expect(pool.log.filter((line) => !line.startsWith('place') && !line.startsWith('move'))).toEqual([
+    ...['cgroups', 'network', 'nics', 'plug vmm', 'set-up'],
+  ])
+  expect(pool.kata.calls.slice(told)).toEqual(expect.arrayContaining(['SetGuestDateTime', 'ReseedRandomDev']))
+  const paths = sandboxPaths(request.runDir, 'test', 'pod')
+  expect(lstatSync(paths.stateDir).isSymbolicLink()).toBe(true)
+  expect(readFacts(paths.facts)).toMatchObject({ id: 'pod', namespace: 'test', waited: 'w1', uid: 7 })
+  expect(listSandboxes(request.runDir).map(({ id }) => id)).toEqual(['pod'])
+  expect(listWaiting(request.runDir)).toEqual([])
+
+  await sandbox.stop()
+  const taken = ['owner', 'user', 'share', 'vmm', 'cgroups', 'network', 'nics']
+  expect(released(pool.log)).toEqual(taken.toReversed().map((kind) => `release ${kind}`))
+  expect(readdirSync(`${request.runDir}/pool`)).toEqual([])
+  expect(lstatSync(paths.stateDir, { throwIfNoEntry: false })).toBeUndefined()
+})
+
+const samePod = (pool: Pool) => pool.pod()
+
+describe.each([
+  ['a pod of another configuration', (pool: Pool) => pool.pod({ defaultMemory: 300 }), () => {}],
+  [
+    'a template that was made anew',
+    samePod,
+    (pool: Pool) => {
+      pool.madeAt = 'later'
+    },
+  ],
+  [
+    'a container that its share cannot serve',
+    samePod,
+    (pool: Pool) => {
+      pool.onFit = () => {
+        throw new KataError('SHARE_ID_BEYOND', { container: 'pod', id: 7 })
+      }
+    },
+  ],
+  [
+    'a machine that has ended',
+    samePod,
+    (pool: Pool) => pool.vmm.end({ reason: 'exited', consoleTail: '', logTail: '' }),
+  ],
+] as const)('%s', (_what, podOf, change) => {
+  test('has the machine released, and starts one of its own', async () => {
+    using pool = new Pool()
+    const machine = await pool.waiting()
+    const request = podOf(pool)
+    nameForPod(machine, request)
+    change(pool)
+    await Bun.sleep(0)
+    pool.log.splice(0)
+    const told: string[] = []
+    const log = { ...silentLogger, warn: (message: string) => void told.push(message) }
+    const sandbox = await adoptMachine(machine, { ...request, log }, pool.withTemplate)
+    expect(told.join()).toContain('[POOL_UNUSABLE] no waiting machine is taken: ')
+    expect(pool.log.indexOf('release owner')).toBeLessThan(pool.log.indexOf('claim'))
+    expect(readFacts(sandboxPaths(request.runDir, 'test', 'pod').facts)!.waited).toBeUndefined()
+    expect(readdirSync(`${request.runDir}/pool`)).toEqual([])
+    await sandbox.stop()
+  })
+})
+
+test.each(['cgroups', 'network', 'nics', 'set-up'] as const)(
+  'a start that fails at %s leaves nothing, and the machine is not used again',
+  async (step) => {
+    using pool = new Pool()
+    const machine = await pool.waiting()
+    const request = pool.pod()
+    nameForPod(machine, request)
+    const failure = new Error(`no ${step}`)
+    pool.onStep = (now) => {
+      if (now === step) throw failure
+    }
+    expect(await failed(adoptMachine(machine, request, pool.withTemplate))).toBe(failure)
+    expect(released(pool.log)).toEqual(expect.arrayContaining(['release vmm', 'release owner']))
+    expect(readdirSync(`${request.runDir}/pool`)).toEqual([])
+    expect(readdirSync(`${request.runDir}/test`)).toEqual([])
+  },
+)
+
+test('a card that does not go in costs the machine, not the pod', async () => {
+  using pool = new Pool()
+  const machine = await pool.waiting()
+  const request = pool.pod()
+  nameForPod(machine, request)
+  Object.assign(pool.vmm, { plugNic: () => Promise.reject(new Error('no free port')) })
+  const sandbox = await adoptMachine(machine, request, pool.withTemplate)
+  expect(readFacts(sandboxPaths(request.runDir, 'test', 'pod').facts)!.waited).toBeUndefined()
+  await sandbox.stop()
+})
+
+test('a machine is given to one name only, and a name that is taken is refused', async () => {
+  using pool = new Pool()
+  const machine = await pool.waiting()
+  const { runDir } = pool.pod()
+  nameForPod(machine, { namespace: 'test', id: 'pod' })
+  expect(() => nameForPod(machine, { namespace: 'test', id: 'pod' })).toThrow('[SANDBOX_EXISTS]')
+  await machine.release()
+  expect(existsSync(`${runDir}/pool/w1`)).toBe(false)
+  expect(readdirSync(`${runDir}/test`)).toEqual([])
+})
+
+test('no machine waits that would have to boot', async () => {
+  using pool = new Pool()
+  const { config, runDir } = pool.pod()
+  const parts = { id: 'w1', runDir, config, log: silentLogger, signal: pool.giveUpWait.signal }
+  const none = { ...pool.withTemplate, findTemplate: () => undefined }
+  expect(await failed(makeWaitingMachine(parts, none))).toMatchObject({ code: 'TEMPLATE_UNUSABLE' })
+  expect(readdirSync(`${runDir}/pool`)).toEqual([])
+})
+
+test('what a configuration was read of does not count, all else does', () => {
+  using pool = new Pool()
+  const { config } = pool.pod()
+  expect(isSameConfig(config, { ...config, source: '/other.toml', dropIns: ['/d.toml'] })).toBe(true)
+  expect(isSameConfig(config, pool.pod({ kernelParams: ['quiet'] }).config)).toBe(false)
+  expect(isSameConfig(config, { ...config, agent: { ...config.agent, enableDebug: true } })).toBe(false)
+})

@@ -1,0 +1,159 @@
+/** A pod's start with a machine that waited: what is the pod's own comes to it before anything of the pod runs in it. */
+import { isDeepStrictEqual } from 'node:util'
+import type { Config } from '../../config/config.ts'
+import { describeError, KataError } from '../../errors.ts'
+import type { NetworkFacts } from '../../network/facts.ts'
+import { readPostureRecords } from '../../rootless/posture/posture-record.ts'
+import type { SandboxNetwork } from '../network/network.ts'
+import { type SandboxPaths, sandboxPaths } from '../records/paths.ts'
+import { nameMachine } from '../records/state-dir.ts'
+import type { Sandbox } from '../sandbox.ts'
+import { hostMemoryMiB } from '../size/machine-sizer.ts'
+import { planMachine } from '../size/sizing.ts'
+import { assembleSandbox } from '../start/assemble.ts'
+import { createSandbox } from '../start/create.ts'
+import { setUpGuest } from '../start/guest/boot-guest.ts'
+import { type StartHost, thisHost } from '../start/host.ts'
+import { findAssets } from '../start/prepare/assets.ts'
+import { enterCgroups } from '../start/prepare/cgroups.ts'
+import { requireStartable } from '../start/prepare/claim.ts'
+import { findClone } from '../start/prepare/clone.ts'
+import { warnOfOpenWalls } from '../start/prepare/open-walls.ts'
+import { recordFacts } from '../start/record.ts'
+import type { SandboxRequest } from '../start/request.ts'
+import { rollingBack } from '../start/rollback.ts'
+import { recordTimings } from '../start/timings.ts'
+import { moduleBringer, noBringer } from '../storage/brought-modules.ts'
+import type { WaitingMachine } from './waiting-machine.ts'
+
+/** Claims the pod's name for the machine, which is the pod's from then on. @throws KataError SANDBOX_EXISTS, ID_INVALID. */
+export function nameForPod(
+  machine: Pick<WaitingMachine, 'paths' | 'pod'>,
+  { namespace, id }: { readonly namespace: string; readonly id: string },
+): void {
+  const { stateDir } = sandboxPaths(machine.paths.runDir, namespace, id)
+  nameMachine(machine.paths, { stateDir })
+  machine.pod.id = id
+  machine.pod.name = stateDir
+}
+
+/** Whether two configurations ask for the same, wherever they were read. */
+export function isSameConfig(one: Config, other: Config): boolean {
+  const asked = ({ source: _source, dropIns: _dropIns, ...all }: Config) => all
+  return isDeepStrictEqual(asked(one), asked(other))
+}
+
+/**
+ * The sandbox of a machine that waited and has the pod's name ({@link nameForPod}). One that is not for this pod is released, the log says
+ * why, and the sandbox begins as it would without it.
+ *
+ * @throws KataError those of a sandbox's start; the signal's reason. Nothing is left then.
+ */
+export async function adoptMachine(
+  machine: WaitingMachine,
+  request: SandboxRequest,
+  host: StartHost = thisHost,
+): Promise<Sandbox> {
+  const { log, signal } = request
+  try {
+    await requireFit(machine, request, host)
+  } catch (error) {
+    await machine.release().catch((left) => log.error('a waiting machine left something', { error: left }))
+    if (!isUnusable(error)) throw error
+    log.warn(describeError(error))
+    return createSandbox(request, host)
+  }
+  const { stateDir, ledger, facts } = machine.paths
+  const named = sandboxPaths(request.runDir, request.namespace, request.id)
+  const paths = { ...named, stateDir, ledger, facts, name: named.stateDir }
+  try {
+    return await rollingBack(request, { ledger: machine.ledger, paths }, () =>
+      adopt(machine, request, paths, host).catch((error) => {
+        // The end that is about to come is ours.
+        machine.end.tell('asked', true)
+        throw error
+      }),
+    )
+  } catch (error) {
+    if (signal.aborted || !isUnusable(error)) throw error
+    return createSandbox(request, host)
+  }
+}
+
+const isUnusable = (error: unknown) => error instanceof KataError && error.code === 'POOL_UNUSABLE'
+const unusable = (reason: string, cause?: unknown) => new KataError('POOL_UNUSABLE', { reason }, { cause })
+
+/** @throws KataError POOL_UNUSABLE for a machine that is not what this pod's would be; SANDBOX_TOO_LARGE, OCI_SPEC_INVALID. */
+async function requireFit(
+  { config, accelerator, clone, share, end }: WaitingMachine,
+  request: SandboxRequest,
+  host: StartHost,
+): Promise<void> {
+  const { container } = request
+  requireStartable(request)
+  if (end.over.aborted) throw unusable(`it has ended: ${describeError(end.over.reason)}`)
+  if (!isSameConfig(config, request.config)) throw unusable('the configuration of the pod is another')
+  const plan = planMachine(request.config, container.spec, hostMemoryMiB())
+  try {
+    const assets = await findAssets(host, request.config)
+    const now = findClone(host, { config: request.config, assets, accelerator, plan })
+    if (!isDeepStrictEqual(now?.template.facts, clone.template.facts))
+      throw unusable('its template is not the one that there is now')
+    share?.requireFit(container)
+  } catch (error) {
+    throw isUnusable(error) ? error : unusable(describeError(error), error)
+  }
+}
+
+async function adopt(
+  machine: WaitingMachine,
+  request: SandboxRequest,
+  paths: SandboxPaths,
+  host: StartHost,
+): Promise<Sandbox> {
+  const { id, namespace, container, config, log, signal } = request
+  const { ledger, user, clone, share, vmm, vmmProcess, end, agent, accelerator, assets, shim } = machine
+  const timings = recordTimings(signal)
+  signal.addEventListener('abort', () => end.tell('asked', true), { once: true })
+
+  const { plan } = clone
+  const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
+  cgroups.moveIn(readPostureRecords(paths.stateDir).map(({ ref }) => ref.pid))
+  cgroups.placeVmm(vmmProcess.pid)
+  machine.pod.outOfMemory = () => cgroups.outOfMemory()
+  const walls = await warnOfOpenWalls(host, { config, accelerator, share, bundle: container.bundle, log })
+
+  const { identity } = user
+  const { runDir, stateDir } = paths
+  const networkParts = { id, namespace, ledger, config, log, identity, runDir, stateDir, signal }
+  const network = await host.createNetwork(request.network, networkParts)
+  const facts = await timings.measure('network', () => plugNetwork(machine, network, signal))
+
+  const bringer =
+    share === undefined && machine.modules !== undefined
+      ? moduleBringer(agent.agent, machine.modules)
+      : noBringer
+  const told = { share, network: facts, modules: bringer }
+  const agentFacts = await setUpGuest({ vmm, agent, end }, request, told, timings)
+
+  const origin = { assets, template: clone.template.facts.key, waited: machine.id }
+  const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
+  recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
+  const parts = { id, config, identity, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
+  return await assembleSandbox({ ...parts, cgroups, plan, served: share, modules: bringer, signal })
+}
+
+/** @throws KataError POOL_UNUSABLE for a card that does not go in; those of {@link SandboxNetwork.attach}; the signal's reason. */
+async function plugNetwork(
+  { vmm, end }: WaitingMachine,
+  network: SandboxNetwork,
+  signal: AbortSignal,
+): Promise<NetworkFacts> {
+  using cards = await network.attach()
+  try {
+    for (const nic of cards.nics) await end.during(vmm.plugNic(nic))
+  } catch (error) {
+    throw signal.aborted ? signal.reason : unusable(describeError(error), error)
+  }
+  return cards.facts
+}

@@ -1,0 +1,84 @@
+/** The pool, as its directories show it. */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
+import { listenUnix } from '../../linux/sockets/socket.ts'
+import { silentLogger } from '../../log.ts'
+import { listen } from '../../ttrpc/bun.ts'
+import { openLedger } from '../end/teardown.ts'
+import { ownerResource } from '../records/owner.ts'
+import { sandboxPaths, waitingPaths } from '../records/paths.ts'
+import { nameMachine } from '../records/state-dir.ts'
+import { type Answer, answerOne, socketOf } from './adoption-socket.ts'
+import { endWaiting, listPool, noteWaiting } from './pool.ts'
+
+let runDir: string
+const stops: (() => void)[] = []
+beforeEach(() => {
+  runDir = mkdtempSync(`${tmpdir()}/pool-`)
+})
+afterEach(() => {
+  for (const stop of stops.splice(0)) stop()
+  rmSync(runDir, { recursive: true })
+})
+
+const dead: ProcessRef = { pid: 2 ** 22 + 1, startTime: '1' }
+
+/** A machine of the pool whose shim is this process, or `owner`. */
+async function waiting(id: string, owner = processRef(process.pid)!) {
+  const paths = waitingPaths(runDir, id)
+  mkdirSync(paths.stateDir, { recursive: true })
+  await openLedger(paths, silentLogger).take(ownerResource, owner, () => {})
+  return paths
+}
+
+/** What it answers. */
+function open(id: string, answer: () => Answer): void {
+  const socket = socketOf(waitingPaths(runDir, id))
+  const listener = listen({ fd: listenUnix(socket) }, (transport) => void answerOne(transport, answer))
+  stops.push(() => listener.stop())
+}
+
+const states = () => listPool(runDir, silentLogger).map(({ id, state, template }) => [id, state, template])
+
+test('each machine is shown as far as it has come', async () => {
+  expect(states()).toEqual([])
+  await waiting('a')
+  noteWaiting(await waiting('b'), 'key')
+  open('b', () => ({ done: true, reason: '' }))
+  await waiting('c', dead)
+  expect(states()).toEqual([
+    ['a', 'starting', ''],
+    ['b', 'waiting', 'key'],
+    ['c', 'dead', ''],
+  ])
+  nameMachine(waitingPaths(runDir, 'b'), sandboxPaths(runDir, 'default', 'web'))
+  expect(states().map(([id]) => id)).toEqual(['a', 'c'])
+})
+
+test('one that is asked to end does so itself', async () => {
+  const { stateDir } = await waiting('a')
+  open('a', () => {
+    rmSync(stateDir, { recursive: true })
+    return { done: true, reason: '' }
+  })
+  await endWaiting(listPool(runDir, silentLogger)[0]!, silentLogger)
+  expect(states()).toEqual([])
+})
+
+test('one that a pod takes meanwhile is left to it', async () => {
+  const { stateDir } = await waiting('a')
+  open('a', () => {
+    nameMachine({ stateDir }, sandboxPaths(runDir, 'default', 'web'))
+    return { done: false, reason: 'it is taken' }
+  })
+  await endWaiting(listPool(runDir, silentLogger)[0]!, silentLogger)
+  expect(existsSync(stateDir)).toBe(true)
+})
+
+test('what a dead one held is released', async () => {
+  const { stateDir } = await waiting('a', dead)
+  await endWaiting(listPool(runDir, silentLogger)[0]!, silentLogger)
+  expect(existsSync(stateDir)).toBe(false)
+})

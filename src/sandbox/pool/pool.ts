@@ -1,0 +1,65 @@
+/** The waiting machines of a run directory, as their directories tell: which there are, of what they are clones, and their end. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { needed, record } from '../../json/compounds.ts'
+import { text } from '../../json/values.ts'
+import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
+import type { Logger } from '../../log.ts'
+import { readState } from '../../rootless/state-file.ts'
+import { until } from '../../time.ts'
+import { openLedger, ownerOf, teardown } from '../end/teardown.ts'
+import { listWaiting } from '../records/gc.ts'
+import type { SandboxPaths } from '../records/paths.ts'
+import { askWaiting, socketOf } from './adoption-socket.ts'
+
+export interface PoolEntry {
+  readonly id: string
+  readonly paths: SandboxPaths
+  /** Absent while it has none yet. */
+  readonly shim: ProcessRef | undefined
+  /** `dead`: its shim was killed, and `gc` releases what it held. */
+  readonly state: 'starting' | 'waiting' | 'dead'
+  /** The key of its template; empty before it waits. */
+  readonly template: string
+}
+
+/** How long a waiting machine may take to answer, and to end, milliseconds. */
+const [answerMs, endMs] = [2000, 20_000]
+
+const factsOf = ({ stateDir }: SandboxPaths) => `${stateDir}/waiting.json`
+const waitingFacts = record<{ readonly template: string }>({ template: needed(text) })
+
+/** Notes of what a machine that is ready to wait is a clone. */
+export function noteWaiting(paths: SandboxPaths, template: string): void {
+  writeFileSync(factsOf(paths), `${JSON.stringify({ template })}\n`, { mode: 0o600 })
+}
+
+/** By name. */
+export function listPool(runDir: string, log: Logger): PoolEntry[] {
+  return listWaiting(runDir, log).map(({ id, paths }) => {
+    const shim = ownerOf(openLedger(paths, log))
+    const isDead = shim !== undefined && !isAlive(shim)
+    const state = isDead ? 'dead' : existsSync(socketOf(paths)) ? 'waiting' : 'starting'
+    return { id, paths, shim, state, template: readState(waitingFacts, factsOf(paths))?.template ?? '' }
+  })
+}
+
+/**
+ * Ends a waiting machine; one that a pod takes meanwhile is left to it. A shim that does not end by itself is killed, and what it held is
+ * released.
+ *
+ * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY.
+ */
+export async function endWaiting({ id, paths }: PoolEntry, log: Logger): Promise<void> {
+  const { runDir } = paths
+  const look = () => listPool(runDir, log).find((entry) => entry.id === id)
+  const settled = () => look()?.state !== 'starting'
+  await until(settled, { timeoutMs: endMs, everyMs: 50 })
+  if (look()?.state === 'waiting')
+    try {
+      const { done } = await askWaiting(socketOf(paths), { ask: 'end' }, answerMs)
+      if (done) await until(() => look() === undefined, { timeoutMs: endMs, everyMs: 20 })
+    } catch (error) {
+      log.warn('a waiting machine does not answer, and is killed', { machine: id, error })
+    }
+  if (look() !== undefined) await teardown(paths, log)
+}

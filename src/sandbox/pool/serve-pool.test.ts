@@ -1,0 +1,106 @@
+import { describe, expect, test } from 'bun:test'
+import { silentLogger } from '../../log.ts'
+import { FakeClock, settled } from '../../time.double.ts'
+import type { HostLoad } from './host-load.ts'
+import { decide, type PooledMachine, pauses, servePool } from './serve-pool.ts'
+
+const idle: HostLoad = { cpu: 0, memory: { now: 0, lately: 0 }, availableMiB: 8000, totalMiB: 16_000 }
+const short: HostLoad = { ...idle, memory: { now: 40, lately: 5 } }
+const bounds = { number: 2, machineMiB: 2048 }
+
+describe('what is to be done', () => {
+  test.each([
+    ['a host that is idle gets another machine', 1, idle, 'fill'],
+    ['the bound holds', 2, idle, 'rest'],
+    ['a busy host is left alone', 0, { ...idle, cpu: 60 }, 'rest'],
+    ['memory pressure empties the pool', 2, short, 'empty'],
+    ['so does a host whose memory is used up', 2, { ...idle, availableMiB: 700 }, 'empty'],
+    ['a machine that would use the memory up is not made', 0, { ...idle, availableMiB: 3000 }, 'rest'],
+    ['nothing is made soon after memory was short', 0, { ...idle, memory: { now: 0, lately: 4 } }, 'rest'],
+  ] as const)('%s', (_what, held, load, todo) => {
+    expect(decide(held, bounds, load)).toBe(todo)
+  })
+})
+
+/** A host whose machines are ready at once. */
+class Host {
+  readonly clock = new FakeClock()
+  readonly over = new AbortController()
+  readonly machines: { taken: () => void; isOver: boolean }[] = []
+  load: HostLoad = idle
+  startsFail = false
+
+  get held(): number {
+    return this.machines.filter(({ isOver }) => !isOver).length
+  }
+
+  start(): PooledMachine {
+    const { promise: gone, resolve } = Promise.withResolvers<void>()
+    const entry = {
+      isOver: false,
+      taken: () => {
+        entry.isOver = true
+        resolve()
+      },
+    }
+    this.machines.push(entry)
+    if (this.startsFail) entry.taken()
+    return { ready: Promise.resolve(!this.startsFail), gone, end: entry.taken }
+  }
+
+  serve(): Promise<void> {
+    const host = {
+      ...{ start: () => this.start(), load: () => this.load, sweep: async () => {}, clock: this.clock },
+    }
+    return servePool(host, bounds, { log: silentLogger, signal: this.over.signal })
+  }
+
+  async pass(ms: number): Promise<void> {
+    await settled()
+    for (let passed = 0; passed < ms; passed += pauses.lookMs) await this.clock.pass(pauses.lookMs)
+  }
+}
+
+test('it fills up to its bound and no further, and again once a machine was taken', async () => {
+  const host = new Host()
+  const served = host.serve()
+  await host.pass(10 * pauses.lookMs)
+  expect(host.held).toBe(2)
+  host.machines[0]!.taken()
+  await host.pass(pauses.lookMs)
+  // Another pod may be about to come.
+  expect(host.held).toBe(1)
+  await host.pass(pauses.takenMs + pauses.lookMs)
+  expect(host.held).toBe(2)
+  host.over.abort()
+  await served
+  expect(host.held).toBe(0)
+})
+
+test('memory pressure ends all, and nothing comes until it has passed', async () => {
+  const host = new Host()
+  const served = host.serve()
+  await host.pass(10 * pauses.lookMs)
+  host.load = short
+  await host.pass(2 * pauses.lookMs)
+  expect(host.held).toBe(0)
+  host.load = { ...idle, memory: { now: 0, lately: 5 } }
+  await host.pass(60_000)
+  expect(host.held).toBe(0)
+  host.load = idle
+  await host.pass(10 * pauses.lookMs)
+  expect(host.held).toBe(2)
+  host.over.abort()
+  await served
+})
+
+test('what cannot be made is tried less and less often', async () => {
+  const host = new Host()
+  host.startsFail = true
+  const served = host.serve()
+  await host.pass(60_000)
+  // After 0, 5, 15 and 35 seconds; the next one is due at 75.
+  expect(host.machines).toHaveLength(4)
+  host.over.abort()
+  await served
+})

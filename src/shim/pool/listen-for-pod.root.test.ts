@@ -1,0 +1,193 @@
+/** A shim that waits, with a machine that is none: who is let in, and what it is once it has taken a pod. */
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readShimProcess } from '../../bundle/shim-process.ts'
+import { readWarnings } from '../../bundle/warnings.ts'
+import { isAlive, processRef } from '../../linux/processes/proc.ts'
+import { isListening, listenUnix } from '../../linux/sockets/socket.ts'
+import { silentLogger } from '../../log.ts'
+import { openLedger } from '../../sandbox/end/teardown.ts'
+import { askWaiting, type NewPod, socketOf } from '../../sandbox/pool/adoption-socket.ts'
+import { ownerResource } from '../../sandbox/records/owner.ts'
+import { sandboxPaths, waitingPaths } from '../../sandbox/records/paths.ts'
+import { until } from '../../time.ts'
+import { shimSocketPath } from '../shim-socket.ts'
+import { takeWaiting } from './take-waiting.ts'
+
+// Each starts processes, and one waits for an answer that does not come.
+setDefaultTimeout(30_000)
+
+const source = (name: string) => JSON.stringify(join(import.meta.dir, name))
+/** Waits as a shim does, says what it is once it has taken a pod, and stays. */
+const programText = `
+  import { readdirSync, readlinkSync } from 'node:fs'
+  import { loadConfig } from ${source('../../config/load.ts')}
+  import { silentLogger } from ${source('../../log.ts')}
+  import { waitingPaths } from ${source('../../sandbox/records/paths.ts')}
+  import { listenForPod } from ${source('listen-for-pod.ts')}
+  const [runDir, id, file] = process.argv.slice(2)
+  const machine = {
+    config: loadConfig({ file, env: {}, log: silentLogger }),
+    paths: waitingPaths(runDir, id),
+    pod: { id },
+    end: { over: new AbortController().signal },
+  }
+  listenForPod(machine, {
+    runDir,
+    onTaken: ({ flags }) => console.log(JSON.stringify({ flags, cwd: process.cwd(), env: process.env, pod: machine.pod })),
+    onEnd: () => setTimeout(() => process.exit(7), 50),
+  })
+  setInterval(() => {}, 1000)`
+
+let runDir: string
+let bundle: string
+let children: Bun.Subprocess[]
+const configurationFile = () => `${runDir}/c.toml`
+
+beforeEach(() => {
+  runDir = mkdtempSync(`${tmpdir()}/pool-`)
+  bundle = `${runDir}/bundle`
+  mkdirSync(bundle)
+  children = []
+  writeFileSync(`${runDir}/program.ts`, programText)
+  writeFileSync(configurationFile(), '[hypervisor.qemu]\ndefault_memory = 300\n')
+  writeFileSync(`${bundle}/config.json`, JSON.stringify({ root: { path: '/' }, process: { args: ['x'] } }))
+})
+afterEach(() => {
+  for (const child of children) child.kill('SIGKILL')
+  rmSync(runDir, { recursive: true })
+})
+
+const pod = (changes: Partial<NewPod> = {}): NewPod => ({
+  ...{ namespace: 'default', id: 'web', address: '', publishBinary: '', bundle, debug: false },
+  ...{ configPath: configurationFile(), env: { PATH: '/bin', TTRPC_ADDRESS: '/c.sock' } },
+  ...changes,
+})
+
+async function waiting(id: string): Promise<Bun.Subprocess> {
+  const paths = waitingPaths(runDir, id)
+  mkdirSync(paths.stateDir, { recursive: true })
+  const child = Bun.spawn([process.execPath, `${runDir}/program.ts`, runDir, id, configurationFile()], {
+    ...{ cwd: '/', stdio: ['ignore', 'ignore', 'inherit'] },
+    env: { PATH: '/bin', OWN: 'its own' },
+  })
+  children.push(child)
+  const isReady = await until(() => existsSync(socketOf(paths)), { timeoutMs: 10_000, everyMs: 10 })
+  if (!isReady) throw new Error('it does not wait')
+  await openLedger(paths, silentLogger).take(ownerResource, processRef(child.pid)!, () => {})
+  return child
+}
+
+test('who takes a pod is its shim: socket, name, log, environment and directory', async () => {
+  const child = await waiting('w1')
+  expect(await takeWaiting(runDir, pod())).toBe(true)
+  expect(isListening(shimSocketPath(runDir, 'default', 'web'))).toBe(true)
+  expect(readlinkSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe('../pool/w1')
+  expect(readShimProcess(bundle)).toEqual(processRef(child.pid)!)
+  expect(await until(() => readFileSync(`${bundle}/shim.log`, 'utf8') !== '', { timeoutMs: 5000 })).toBe(true)
+  const said = JSON.parse(readFileSync(`${bundle}/shim.log`, 'utf8'))
+  expect(said).toMatchObject({
+    cwd: bundle,
+    env: { PATH: '/bin', TTRPC_ADDRESS: '/c.sock' },
+    pod: { id: 'web' },
+  })
+  expect(said.env.OWN).toBeUndefined()
+  expect(said.flags).toEqual({
+    ...{ action: 'serve', namespace: 'default', id: 'web', address: '', publishBinary: '', bundle },
+    ...{ debug: false, runDir },
+  })
+  // It is taken, and no other pod is let in.
+  const adoption = socketOf(waitingPaths(runDir, 'w1'))
+  expect(await askWaiting(adoption, { ask: 'adopt', pod: pod({ id: 'other' }) }, 5000)).toMatchObject({
+    done: false,
+  })
+  expect(await askWaiting(adoption, { ask: 'end' }, 5000)).toMatchObject({ done: false })
+})
+
+test('a pod is passed on until a shim of its configuration takes it', async () => {
+  await waiting('w1')
+  const other = `${runDir}/other.toml`
+  writeFileSync(other, '[hypervisor.qemu]\ndefault_memory = 400\n')
+  expect(await takeWaiting(runDir, pod({ configPath: other }))).toBe(false)
+  expect(existsSync(shimSocketPath(runDir, 'default', 'web'))).toBe(false)
+  expect(await takeWaiting(runDir, pod())).toBe(true)
+  expect(readWarnings(bundle)).toEqual([])
+})
+
+test('two pods do not share a shim', async () => {
+  await waiting('w1')
+  await waiting('w2')
+  const taken = await Promise.all(['a', 'b', 'c'].map((id) => takeWaiting(runDir, pod({ id }))))
+  expect(taken.sort()).toEqual([false, true, true])
+  const links = ['a', 'b', 'c'].flatMap((id) => {
+    const { stateDir } = sandboxPaths(runDir, 'default', id)
+    return existsSync(stateDir) ? [readlinkSync(stateDir)] : []
+  })
+  expect(links.sort()).toEqual(['../pool/w1', '../pool/w2'])
+})
+
+test.each(['the socket', 'the name'])(
+  'where %s of the pod is in use, nothing is taken and nothing changed',
+  async (what) => {
+    const child = await waiting('w1')
+    const socket = shimSocketPath(runDir, 'default', 'web')
+    const { stateDir } = sandboxPaths(runDir, 'default', 'web')
+    mkdirSync(what === 'the name' ? stateDir : `${runDir}/s`, { recursive: true })
+    if (what === 'the socket') listenUnix(socket)
+    expect(await takeWaiting(runDir, pod())).toBe(false)
+    expect(existsSync(stateDir)).toBe(what === 'the name')
+    expect(isListening(socket)).toBe(what === 'the socket')
+    expect(existsSync(`${bundle}/shim.json`)).toBe(false)
+    expect(readlinkSync(`/proc/${child.pid}/cwd`)).toBe('/')
+  },
+)
+
+test('one that hangs is killed, one that is dead is passed over, and the client is told of both', async () => {
+  const hanging = await waiting('w1')
+  const dead = await waiting('w2')
+  hanging.kill('SIGSTOP')
+  dead.kill('SIGKILL')
+  await dead.exited
+  const ref = processRef(hanging.pid)!
+  expect(await takeWaiting(runDir, pod())).toBe(false)
+  expect(isAlive(ref)).toBe(false)
+  const [first, second] = readWarnings(bundle)
+  expect(first).toContain(
+    '[POOL_UNUSABLE] no waiting machine is taken: the shim of w1 is of no use, it gave no answer',
+  )
+  expect(second).toContain('the shim of w2 is of no use')
+})
+
+test('only root is let in', async () => {
+  const child = await waiting('w1')
+  const adoption = socketOf(waitingPaths(runDir, 'w1'))
+  // Whatever the modes of the directories are: it is the kernel that says who asks.
+  for (const path of [runDir, `${runDir}/pool`, `${runDir}/pool/w1`]) Bun.spawnSync(['chmod', '755', path])
+  Bun.spawnSync(['chmod', '666', adoption])
+  const ask = `
+    const link = require('net').connect(${JSON.stringify(adoption)}, () => link.write('{"ask":"end"}\\n'))
+    link.on('data', (bytes) => console.log('answer', String(bytes)))
+    link.on('error', (error) => console.log(error.code))
+    link.on('close', () => console.log('closed'))`
+  const asUser = (uid: string) => {
+    const user = ['setpriv', '--reuid', uid, '--regid', uid, '--clear-groups', '--']
+    return Bun.spawnSync([...user, process.execPath, '-e', ask], {
+      cwd: '/',
+      env: { BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0' },
+    })
+  }
+  expect(asUser('65534').stdout.toString()).toMatch(/^(ECONNRESET\n)?closed\n$/)
+  expect(child.exitCode).toBeNull()
+  expect(asUser('0').stdout.toString()).toContain('answer {"done":true')
+  expect(await child.exited).toBe(7)
+})

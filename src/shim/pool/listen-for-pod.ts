@@ -1,0 +1,61 @@
+/** The adoption socket of a machine that waits: it takes one pod, or the word that there is to be none. */
+import { KataError } from '../../errors.ts'
+import { peerOf } from '../../linux/sockets/peer.ts'
+import { listenUnix } from '../../linux/sockets/socket.ts'
+import {
+  type Answer,
+  answerOne,
+  type NewPod,
+  type Question,
+  socketOf,
+} from '../../sandbox/pool/adoption-socket.ts'
+import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
+import { listen } from '../../ttrpc/bun.ts'
+import { type TakenPod, takePod } from './take-pod.ts'
+
+export interface PodListener {
+  readonly path: string
+  /** Lets nobody in any more. */
+  close(): void
+}
+
+export interface PodListenerOptions {
+  readonly runDir: string
+  onTaken(pod: TakenPod): void
+  onEnd(): void
+}
+
+const no = (reason: string): Answer => ({ done: false, reason })
+const yes: Answer = { done: true, reason: '' }
+
+/** One question at a time is answered, so that no two pods can be taken. */
+export function listenForPod(
+  machine: WaitingMachine,
+  { runDir, onTaken, onEnd }: PodListenerOptions,
+): PodListener {
+  const path = socketOf(machine.paths)
+  let isOver = false
+  const take = (pod: NewPod): Answer => {
+    const taken = takePod(pod, machine, runDir)
+    if ('refused' in taken) return no(taken.refused)
+    isOver = true
+    onTaken(taken)
+    return yes
+  }
+  const reply = ({ ask, pod }: Question, isThere: () => boolean): Answer => {
+    if (isOver) return no('it is taken, or ends')
+    // The asker has given up, and may have started another shim.
+    if (!isThere()) return no('the asker has gone')
+    if (ask === 'adopt') return pod === undefined ? no('no pod is named') : take(pod)
+    isOver = true
+    onEnd()
+    return yes
+  }
+  const listener = listen({ fd: listenUnix(path) }, (transport, connection) => {
+    // The directory is root's alone, and so is the socket: this is for a descriptor that was handed on.
+    if (peerOf(connection).uid !== 0)
+      transport.close(new KataError('NOT_ROOT', { what: 'the adoption of a waiting machine' }))
+    else void answerOne(transport, reply).catch(() => transport.close())
+  })
+  return { path, close: () => listener.stop() }
+}

@@ -1,0 +1,73 @@
+/**
+ * A shim that waits: it has made a machine, and becomes the shim of the first pod of its own configuration that asks for it. Until
+ * then it belongs to the pool server, and ends with it.
+ */
+import { rmSync } from 'node:fs'
+import { loadConfig } from '../../config/load.ts'
+import { createLogger } from '../../log.ts'
+import { assertRightsDropped } from '../../rootless/shim-rights.ts'
+import { noteWaiting } from '../../sandbox/pool/pool.ts'
+import { makeWaitingMachine, type WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
+import { defaultRunDir, poolName } from '../../sandbox/records/paths.ts'
+import { adoptConnected } from '../../ttrpc/bun.ts'
+import type { Transport } from '../../ttrpc/transport.ts'
+import { servePod, whenInterrupted } from '../daemon/serve.ts'
+import type { ShimFlags } from '../flags.ts'
+import { listenForPod } from './listen-for-pod.ts'
+import type { TakenPod } from './take-pod.ts'
+import { poolServerFd } from './wait.ts'
+
+/** @throws KataError SHIM_RIGHTS, TEMPLATE_UNUSABLE, those of a sandbox's start up to its guest. */
+export async function serveWaiting(flags: ShimFlags): Promise<number> {
+  assertRightsDropped()
+  const runDir = flags.runDir ?? defaultRunDir
+  // The pod's name takes the place of the machine's in what is still to be logged.
+  const fields = { sandbox: `${poolName}/${flags.id}`, subsystem: 'shim' }
+  const log = createLogger({ fields })
+  const interrupted = whenInterrupted(log)
+  const server = await adoptConnected(poolServerFd)
+  const { signal, abort } = givenUpBy(server, interrupted)
+  const config = loadConfig({ file: flags.config, env: process.env, log })
+  const machine = await makeWaitingMachine({ id: flags.id, runDir, config, log, signal })
+  noteWaiting(machine.paths, machine.clone.template.facts.key)
+  const pod = await podOf(machine, runDir, { server, signal, abort })
+  if (pod === undefined) {
+    await machine.release()
+    return 0
+  }
+  fields.sandbox = pod.flags.id
+  return servePod({ ...pod, interrupted, log, machine })
+}
+
+/** The wait ends with its pool server, or by a signal. */
+function givenUpBy(server: Transport, interrupted: Promise<void>) {
+  const over = new AbortController()
+  const abort = () => over.abort(new Error('the machine is not to wait any more'))
+  server.onClose(abort)
+  void interrupted.then(abort)
+  return { signal: over.signal, abort }
+}
+
+/** The pod that takes the machine; undefined when none does, because its machine or the wait has ended. */
+async function podOf(
+  machine: WaitingMachine,
+  runDir: string,
+  { server, signal, abort }: { server: Transport; signal: AbortSignal; abort: () => void },
+): Promise<TakenPod | undefined> {
+  const { promise, resolve } = Promise.withResolvers<TakenPod | undefined>()
+  const socket = listenForPod(machine, { runDir, onTaken: resolve, onEnd: abort })
+  const leave = () => resolve(undefined)
+  signal.addEventListener('abort', leave, { once: true })
+  machine.end.over.addEventListener('abort', leave, { once: true })
+  if (signal.aborted || machine.end.over.aborted) leave()
+  else server.write(new TextEncoder().encode('ready\n'))?.catch(() => {})
+  // It may wait for long, and needs nothing more until then.
+  Bun.gc(true)
+  const pod = await promise
+  socket.close()
+  rmSync(socket.path, { force: true })
+  // From here on the pod's end is no affair of the pool server.
+  if (pod !== undefined) server.onClose(() => {})
+  server.close()
+  return pod
+}

@@ -1,0 +1,71 @@
+/** A shim that waited becomes that of a pod: its socket, its log, its environment. */
+import { closeSync, rmSync } from 'node:fs'
+import { writeShimProcess } from '../../bundle/shim-process.ts'
+import { describeError } from '../../errors.ts'
+import { checked, libc } from '../../linux/libc.ts'
+import { processRef } from '../../linux/processes/proc.ts'
+import { silentLogger } from '../../log.ts'
+import { readBundleSpec } from '../../oci/bundle.ts'
+import { isSameConfig, nameForPod } from '../../sandbox/pool/adopt.ts'
+import type { NewPod } from '../../sandbox/pool/adoption-socket.ts'
+import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
+import { decideConfig } from '../daemon/create-sandbox.ts'
+import type { ShimFlags } from '../flags.ts'
+import { openLog } from '../leave-daemon.ts'
+import { bindSocket, shimSocketPath } from '../shim-socket.ts'
+
+export interface TakenPod {
+  readonly flags: ShimFlags
+  /** Listens at the socket of the pod's shim. */
+  readonly listener: number
+}
+
+/**
+ * Takes the pod, or says why it is not for this machine; then nothing has changed. Without a pause: nobody else is answered meanwhile. What
+ * only Create tells of the pod is looked at there (../../sandbox/pool/adopt.ts).
+ */
+export function takePod(
+  pod: NewPod,
+  machine: Pick<WaitingMachine, 'config' | 'end' | 'paths' | 'pod'>,
+  runDir: string,
+): TakenPod | { readonly refused: string } {
+  if (machine.end.over.aborted) return { refused: 'the machine has ended' }
+  try {
+    const { configPath: file, bundle, env } = pod
+    const asked = decideConfig({ file, spec: readBundleSpec(bundle), bundle, env }, silentLogger)
+    if (!isSameConfig(machine.config, asked)) return { refused: 'the configuration of the pod is another' }
+    const log = openLog(bundle)
+    const socket = shimSocketPath(runDir, pod.namespace, pod.id)
+    try {
+      const listener = bindSocket(runDir, socket, pod)
+      try {
+        nameForPod(machine, pod)
+      } catch (error) {
+        closeSync(listener)
+        rmSync(socket, { force: true })
+        throw error
+      }
+      becomeShim(pod, log)
+      return { flags: flagsOf(pod, runDir), listener }
+    } finally {
+      closeSync(log)
+    }
+  } catch (error) {
+    // `start` meets the same when it starts a shim of its own, and tells its client.
+    return { refused: describeError(error) }
+  }
+}
+
+/** What a shim that is started for the pod has from its parent. */
+function becomeShim({ bundle, env }: NewPod, log: number): void {
+  for (const stream of [1, 2]) checked(libc.dup2(log, stream), `dup2 of the log to ${stream}`)
+  for (const name of Object.keys(process.env)) if (!(name in env)) delete process.env[name]
+  Object.assign(process.env, env)
+  process.chdir(bundle)
+  writeShimProcess(bundle, processRef(process.pid)!)
+}
+
+function flagsOf(pod: NewPod, runDir: string): ShimFlags {
+  const { namespace, id, address, publishBinary, bundle, debug } = pod
+  return { action: 'serve', namespace, id, address, publishBinary, bundle, debug, runDir }
+}
