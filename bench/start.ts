@@ -70,6 +70,8 @@ export async function benchStart(host: Host, guest: BareGuest, rounds: number): 
 interface Round {
   readonly firstOutputMs: number
   readonly totalMs: number
+  /** The name under which its machine waited in a pool; undefined for one that was started for it. */
+  readonly waited: string | undefined
   /** From the command on. */
   readonly steps: readonly Timing[]
 }
@@ -89,7 +91,7 @@ export async function runOnce(host: Host, name: string, flags: readonly string[]
   const ready = Math.max(...inside.map(({ at, ms }) => at + ms))
   const before = { step: 'kata-ts and shim', at: 0, ms: offset }
   const after = { step: 'container until its first output', at: ready, ms: firstByteMs - ready }
-  return { firstOutputMs: firstByteMs, totalMs, steps: [before, ...inside, after] }
+  return { firstOutputMs: firstByteMs, totalMs, waited: facts.waited, steps: [before, ...inside, after] }
 }
 
 /** Median of begin and duration per step, in the order in which the steps begin. */

@@ -1,8 +1,12 @@
-/** A start as a clone of a template beside a cold one and a bare boot of the same machine, in turns; and what an idle clone takes of memory. */
+/**
+ * A start as a clone of a template beside a cold one and a bare boot of the same machine, in turns; then starts with a machine that waited;
+ * and what an idle clone takes of memory.
+ */
 import { writeFileSync } from 'node:fs'
 import { type BareGuest, bootBare } from './bare.ts'
 import { shippedWith } from './configuration.ts'
 import type { Host } from './host.ts'
+import { servePool } from './pool.ts'
 import { mib, ms, type Result } from './report.ts'
 import { readMemory } from './smaps.ts'
 import { runOnce, stepMedians } from './start.ts'
@@ -30,13 +34,17 @@ export async function benchWarm(host: Host, guest: BareGuest, rounds: number): P
       cold.push(booted.firstOutputMs)
       clone.push(cloned)
     }
+    const pooled = await runPooled(host, flags.clone, rounds)
     const summary = {
       bareBoot: summarize(bare),
       cold: summarize(cold),
       clone: summarize(clone.map(({ firstOutputMs }) => firstOutputMs)),
+      pool: summarize(pooled.map(({ firstOutputMs }) => firstOutputMs)),
     }
     const memory = { cold: await idle(host, flags.cold), clone: await idle(host, flags.clone) }
     const steps = stepMedians(clone.map(({ steps }) => steps))
+    const poolSteps = stepMedians(pooled.map(({ steps }) => steps))
+    const stepRows = (of: typeof steps) => of.map(({ step, at, ms: took }) => [step, ms(at), ms(took)])
     const share = (median: number) => (median / summary.bareBoot.median).toFixed(2)
     const row = (label: string, { median, min, p90 }: typeof summary.cold) => [
       ...[label, ms(median), ms(min), ms(p90), share(median)],
@@ -51,11 +59,16 @@ export async function benchWarm(host: Host, guest: BareGuest, rounds: number): P
             row('bare QEMU until the agent answers', summary.bareBoot),
             row('cold start until the first output', summary.cold),
             row('clone until the first output', summary.clone),
+            row('waiting machine until the first output', summary.pool),
           ],
         },
         {
           header: ['step of a clone (median)', 'begins at', 'takes'],
-          rows: steps.map(({ step, at, ms: took }) => [step, ms(at), ms(took)]),
+          rows: stepRows(steps),
+        },
+        {
+          header: ['step of a start with a waiting machine (median)', 'begins at', 'takes'],
+          rows: stepRows(poolSteps),
         },
         {
           header: ['PSS of an idle one', 'QEMU without the guest', 'the guest', 'both'],
@@ -64,20 +77,35 @@ export async function benchWarm(host: Host, guest: BareGuest, rounds: number): P
           ]),
         },
       ],
-      notes: [
-        `aim: a clone's first output within ${aim} of a bare boot; making the template took ${ms(makeMs)}`,
-      ],
-      data: { rounds, ...summary, makeMs: round(makeMs), aim, steps, memory },
+      notes: [`aim: first output within ${aim} of a bare boot; making the template took ${ms(makeMs)}`],
+      data: { rounds, ...summary, makeMs: round(makeMs), aim, steps, poolSteps, memory },
     }
   } finally {
     await host.must(['factory', 'destroy', ...flags.clone])
   }
 }
 
+/** Starts of which each takes a machine that waited. @throws Error when one did not. */
+async function runPooled(host: Host, flags: readonly string[], rounds: number) {
+  await using pool = servePool(host, flags)
+  const runs: Awaited<ReturnType<typeof runOnce>>[] = []
+  for (let turn = 0; turn <= rounds; turn++) {
+    await pool.filled()
+    const run = await runOnce(host, `pool-${turn}`, flags)
+    if (run.waited === undefined) throw new Error(`pool-${turn} took no waiting machine`)
+    // The first round fills the caches.
+    if (turn > 0) runs.push(run)
+  }
+  return runs
+}
+
 /** Flags with the configuration that we ship, with or without clones. */
 function configuration(host: Host, areClones: boolean): string[] {
   const path = `${host.stateDir}/${areClones ? 'clones' : 'cold'}.toml`
-  const settings = { enable_template: `${areClones}`, template_path: `"${host.stateDir}/templates"` }
+  const settings = {
+    ...{ enable_template: `${areClones}`, template_path: `"${host.stateDir}/templates"` },
+    vm_cache_number: areClones ? '1' : '0',
+  }
   writeFileSync(path, shippedWith(settings))
   return ['--config', path]
 }

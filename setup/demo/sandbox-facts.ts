@@ -10,12 +10,15 @@ export type StartedFacts = SandboxFacts & {
 
 /**
  * The facts of a sandbox in the default namespace. Its state directory is the first thing that the shim makes for it,
- * right before the first step.
+ * right before the first step. One whose machine waited had it before: there the last step ends as the facts are written.
  *
  * @throws Error ENOENT when it is gone, or has not come up yet.
  */
 export function readSandboxFacts(runDir: string, name: string): StartedFacts {
   const { facts, stateDir } = sandboxPaths(runDir, 'default', name)
   const content = JSON.parse(readFileSync(facts, 'utf8')) as SandboxFacts
-  return { ...content, startedAt: statSync(stateDir).birthtimeMs }
+  const last = Math.max(...content.timings.map(({ at, ms }) => at + ms))
+  const startedAt =
+    content.waited === undefined ? statSync(stateDir).birthtimeMs : statSync(facts).mtimeMs - last
+  return { ...content, startedAt }
 }
