@@ -16,9 +16,10 @@ import { type ContainerRequest, rootfsMounts } from './container-request.ts'
 import { type PassedVfio, VfioDevices, vfioHost } from './devices/vfio-devices.ts'
 import { removeScratchDisk } from './disks/bring-layers.ts'
 import { EmptyDirs } from './disks/empty-dirs.ts'
+import { modulesOf } from './disks/layer-verity.ts'
 import { bringRootfs } from './disks/ready-rootfs.ts'
 import { PodOomScore } from './end/pod-oom-score.ts'
-import { requireSeccomp, requireSubpaths, requireTarget } from './guest/agent-support.ts'
+import { requireSeccomp, requireSubpaths, requireTarget, requireVerifier } from './guest/agent-support.ts'
 import type { HeldUp } from './guest/health.ts'
 import { undrivenDevices } from './guest/passed-drivers.ts'
 import { volumeStats } from './guest/volume-stats.ts'
@@ -177,7 +178,8 @@ export class Containers {
     const own = rootfs.storages.map((storage) => ({ ...storage, options: [...storage.options] }))
     const storages = [...own, ...mounts.storages, ...disks.storages]
     requireSubpaths(storages, id, agentFacts)
-    await modules.bring(storages.map(({ fstype }) => fstype))
+    requireVerifier(storages, id, agentFacts)
+    await modules.bring(storages.flatMap(modulesOf))
     const request = {
       ...{ containerId: id, execId: id, oci: toAgentSpec(forGuest), storages },
       devices: [...disks.devices, ...passed.devices],

@@ -81,6 +81,10 @@ export function heldOpen(pid: number, path: string): string[] {
   )
 }
 
+/** The loop devices that a file is behind. */
+export const loopsOf = (file: string): string[] =>
+  tool(['losetup', '--associated', file, '--output', 'NAME', '--noheadings']).split('\n').filter(Boolean)
+
 /** Makes a file that holds an ext4 of so many MiB, empty or with the files of a directory. */
 export function makeExt4(file: string, sizeMiB: number, directory?: string): void {
   const content = directory === undefined ? [] : ['-d', directory]

@@ -28,6 +28,8 @@ declare module 'syscalls' {
   export function write(fd: number, bytes: Uint8Array, offset: number): number
   /** Writes all bytes at `position`. */
   export function pwrite(fd: number, bytes: Uint8Array, position: number): void
+  /** Bytes from `position` on; fewer than `size` only at the end of the file. */
+  export function pread(fd: number, size: number, position: number): Uint8Array<ArrayBuffer>
   export function open(path: string, flags: number, mode: number): number
   /** openat2 with RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS: nothing in `path` leads out of `directory`. */
   export function openIn(directory: number, path: string, flags: number, mode: number): number
@@ -46,6 +48,10 @@ declare module 'syscalls' {
    * its exit code is 0 or the errno.
    */
   export function growFileSystem(path: string, type: string, size: number): number
+  /** A device of the device mapper with one target, which can only be read: the minor number of its node `/dev/dm-N`. */
+  export function mapDevice(name: string, sectors: number, type: string, parameters: string): number
+  /** EBUSY while the device is open. */
+  export function unmapDevice(name: string): void
   /** The name of an errno, for instance `EINVAL`. */
   export function nameErrno(errno: number): string
   export function fileSize(fd: number): number

@@ -5,6 +5,7 @@ import { Ledger } from '../../ledger/ledger.ts'
 import { silentLogger } from '../../log.ts'
 import { bringLayers, guestPlaces, type LayerTools, removeScratchDisk } from './bring-layers.ts'
 import { emptyDirDiskResource, imageName } from './empty-dir-image.ts'
+import { modulesOf } from './layer-verity.ts'
 import { type LayeredRootfs, layeredRootfs } from './layered-rootfs.ts'
 
 let dir: string
@@ -61,6 +62,18 @@ test('layers can only be read, the disk above them be written, and the overlay c
   expect(path).toBe(storages[3]!.mountPoint)
 })
 
+test('without layers the root is a directory that the agent makes on the disk', async () => {
+  const disk = { type: 'ext4', source: `${dir}/rw`, options: ['rw', 'loop'] }
+  const bind = { type: 'format/mkdir/bind', source: '{{ mount 0 }}/upper', options: ['rw', 'rbind'] }
+  const layers = layeredRootfs([disk, bind], 'web', guestPlaces('web')) as LayeredRootfs
+  const { path, storages } = await bringLayers(tools(), 'web', layers)
+  expect(attached).toEqual([{ name: 'rw', access: rw! }])
+  expect(storages.map(({ driver, mountPoint }) => [driver, mountPoint])).toEqual([
+    ['scsi', path.replace('/upper', '')],
+    ['local', path],
+  ])
+})
+
 test('files of merged layers are disks of their own, which the guest is told in their order', async () => {
   const merged = { ...layer('2'), options: ['ro', 'loop', `device=${dir}/1`, `device=${dir}/rw`] }
   const bind = { type: 'format/bind', source: '{{ mount 0 }}', options: ['ro', 'rbind'] }
@@ -71,6 +84,37 @@ test('files of merged layers are disks of their own, which the guest is told in 
   )
   const options = ['ro', 'device=scsi:0:2', 'device=scsi:0:3']
   expect(storages).toEqual([{ driver: 'scsi', source: '0:1', fstype: 'erofs', options, mountPoint: path }])
+})
+
+test('merged layers of which one is to be verified are refused, unless dm-verity is off for them', async () => {
+  writeFileSync(`${dir}/1.dmverity`, '')
+  const merged = (...more: string[]) => {
+    const mount = { ...layer('2'), options: ['ro', `device=${dir}/1`, ...more] }
+    return bringLayers(tools(), 'web', layeredRootfs([mount], 'web', guestPlaces('web')) as LayeredRootfs)
+  }
+  await expect(merged()).rejects.toThrow(/ROOTFS_LAYERS.*max_unmerged_layers/)
+  expect(attached).toEqual([])
+  expect((await merged('X-containerd.dmverity=off')).storages[0]?.options).toEqual(['ro', 'device=scsi:0:2'])
+})
+
+test('what a layer is verified by reaches the guest, and one that cannot be verified is not plugged in', async () => {
+  const rootHash = 'ab'.repeat(32)
+  writeFileSync(`${dir}/1.dmverity`, JSON.stringify({ roothash: rootHash, hashoffset: 4096 }))
+  const recipe = ['lowerdir={{ overlay 0 1 }}']
+  // As containerd takes it: a note beside a layer counts.
+  const { storages } = await bringLayers(tools(), 'web', read(recipe))
+  expect(storages.map(({ options }) => options).slice(0, 2)).toEqual([
+    ['ro'],
+    [
+      ...['ro', 'X-kata.dmverity-enabled=true', `X-kata.dmverity.roothash=${rootHash}`],
+      'X-kata.dmverity.hashoffset=4096',
+    ],
+  ])
+  expect(storages.map(modulesOf)).toEqual([['erofs'], ['erofs', 'dm_verity'], ['overlay']])
+  attached = []
+  writeFileSync(`${dir}/2.dmverity`, '{')
+  await expect(bringLayers(tools(), 'web', read(recipe))).rejects.toMatchObject({ code: 'ROOTFS_LAYERS' })
+  expect(attached).toEqual([])
 })
 
 test('an upper directory of the host has a sparse disk until the container is gone', async () => {

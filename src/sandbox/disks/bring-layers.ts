@@ -15,6 +15,7 @@ import {
   removeOldImages,
 } from './empty-dir-image.ts'
 import { fileSystemOptions, guestStorage, isDirect, placeOf } from './guest-disk.ts'
+import { layerVerity, requireNoNote, verityOptions } from './layer-verity.ts'
 import type { GuestPlaces, LayerDisk, LayeredRootfs } from './layered-rootfs.ts'
 
 export interface LayerTools {
@@ -47,25 +48,33 @@ export function guestPlaces(container: string): GuestPlaces {
 export async function bringLayers(
   tools: LayerTools,
   container: string,
-  { disks, overlay, hostUpper }: LayeredRootfs,
+  { disks, overlay, directory, hostUpper }: LayeredRootfs,
 ): Promise<GuestRootfs> {
   if (tools.hypervisor.disableBlockDeviceUse)
     throw new KataError('DEVICE_VOLUMES_DISABLED', { source: disks[0]?.source ?? '', container })
   const storages: GuestStorage[] = []
   for (const disk of disks) storages.push(await attachLayer(tools, container, disk))
   if (hostUpper !== undefined) storages.push(await scratchDisk(tools, container, hostUpper))
+  if (directory !== undefined) return { path: directory, storages: [...storages, madeDirectory(directory)] }
   if (overlay.length === 0) return { path: disks[0]!.guestPath, storages }
   const mountPoint = `${guestStorage}/${container}/rootfs`
   const over = { driver: 'overlayfs', source: 'overlay', fstype: 'overlay', options: overlay, mountPoint }
   return { path: mountPoint, storages: [...storages, over] }
 }
 
+/** The agent makes it if it is missing. */
+const madeDirectory = (mountPoint: string): GuestStorage => ({
+  ...{ driver: 'local', source: 'local', fstype: 'local', options: ['mode=0755'], mountPoint },
+})
+
 async function attachLayer(
   { disks, hypervisor }: LayerTools,
   container: string,
-  { type, source, options, devices, guestPath }: LayerDisk,
+  { type, source, options, devices, verity, guestPath }: LayerDisk,
 ): Promise<GuestStorage> {
   const readonly = type === 'erofs'
+  const verified = readonly ? layerVerity(source, verity ?? 'auto', container) : undefined
+  if (verity !== 'off') requireNoNote(devices, container)
   const attach = async (path: string) => {
     using disk = findDiskAt(path, {}, container)
     return (await disks.attach(container, disk, { readonly, direct: isDirect(hypervisor) })).address
@@ -79,7 +88,8 @@ async function attachLayer(
   }
   return {
     ...{ driver: address.driver, source: placeOf(address), fstype: type },
-    ...{ options: [readonly ? 'ro' : 'rw', ...others], mountPoint: guestPath },
+    options: [readonly ? 'ro' : 'rw', ...others, ...(verified ? verityOptions(verified) : [])],
+    mountPoint: guestPath,
   }
 }
 

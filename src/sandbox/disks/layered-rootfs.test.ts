@@ -14,6 +14,7 @@ const overlay = (...options: string[]): RootfsMount => ({
   source: 'overlay',
   options,
 })
+const lower = 'lowerdir={{ mount 0 }}'
 const read = (...mounts: RootfsMount[]) => layeredRootfs(mounts, 'web', places)
 
 const blockUpper = [
@@ -82,6 +83,27 @@ describe('what containerd’s erofs snapshotter hands over', () => {
     })
   })
 
+  test('a layer to be verified, merged ones alone, and one whose type says that its options are templates', () => {
+    const verified = erofs('1', 'X-containerd.dmverity=/snapshots/1/layer.erofs.dmverity')
+    const disk = { ...erofs('1'), guestPath: at(0), devices: [], verity: '/snapshots/1/layer.erofs.dmverity' }
+    expect(read(verified)).toEqual({ disks: [disk], overlay: [] })
+    expect(read(verified, overlay(lower, 'upperdir=/f', 'workdir=/w'))?.disks).toEqual([disk])
+    const merged = erofs('2', 'device=/snapshots/1/layer.erofs')
+    const devices = ['/snapshots/1/layer.erofs']
+    for (const type of ['erofs', 'format/erofs'])
+      expect(read({ ...merged, type })).toEqual({
+        ...{ disks: [{ ...erofs('2'), guestPath: at(0), devices }], overlay: [] },
+      })
+  })
+
+  test('an image without layers: a directory of the disk for what is written', () => {
+    const bind = { source: '{{ mount 0 }}/upper', options: [blockUpper[0]!, 'rw', 'rbind'] }
+    expect(read(rwLayer, { type: 'format/mkdir/bind', ...bind })).toEqual({
+      ...{ disks: [{ ...rwLayer, guestPath: at(0), devices: [] }], overlay: [] },
+      directory: `${at(0)}/upper`,
+    })
+  })
+
   test('as many layers as an image has fit into the options of one mount', () => {
     const layers = Array.from({ length: 127 }, (_, index) => erofs(`${index}`))
     const options = read(rwLayer, ...layers, overlay(...blockUpper, 'lowerdir={{ overlay 1 127 }}'))?.overlay
@@ -97,7 +119,6 @@ test.each<[string, RootfsMount[]]>([
   expect(read(...mounts)).toBeUndefined()
 })
 
-const lower = 'lowerdir={{ mount 0 }}'
 test.each<[string, RootfsMount[], RegExp]>([
   [
     'a file of merged layers without its directory',
@@ -109,7 +130,22 @@ test.each<[string, RootfsMount[], RegExp]>([
     [{ ...rwLayer, options: ['rw', 'device=/l'] }, erofs('1'), overlay(lower)],
     /device=/,
   ],
-  ['layers to be verified', [erofs('1', 'X-containerd.dmverity=/m'), overlay(lower)], /dm-verity/],
+  [
+    'an ext4 to be verified',
+    [{ ...rwLayer, options: ['rw', 'X-containerd.dmverity=/m'] }, erofs('1'), overlay(lower)],
+    /dmverity=/,
+  ],
+  ['a layer alone, with an option that is not known', [erofs('1', 'X-containerd.new=1')], /X-containerd.new/],
+  [
+    'a layer and a directory of another disk',
+    [rwLayer, erofs('1'), { type: 'format/bind', source: '{{ mount 0 }}/upper', options: ['rbind'] }],
+    /a bind shows one/,
+  ],
+  [
+    'a directory that leads out of its disk',
+    [rwLayer, { type: 'format/mkdir/bind', source: '{{ mount 0 }}/../upper', options: ['rbind'] }],
+    /a bind shows one/,
+  ],
   ['an option that is not known', [erofs('1', 'X-containerd.new=1'), overlay(lower)], /X-containerd.new/],
   ['a disk still to be made', [{ ...rwLayer, type: 'mkfs/ext4' }, erofs('1'), overlay(lower)], /mkfs\/ext4/],
   [

@@ -10,13 +10,17 @@ export interface LayerDisk extends RootfsMount {
   readonly guestPath: string
   /** Files that its data is in, in the order of its table of devices: those of merged layers, whose own file tells of names and modes alone. */
   readonly devices: readonly string[]
+  /** What containerd said of dm-verity for it, see {@link layerVerity}; nothing when absent. */
+  readonly verity?: string
 }
 
 export interface LayeredRootfs {
   /** Disks in the order of the mounts. */
   readonly disks: readonly LayerDisk[]
-  /** Options of the overlay, with paths in the guest; empty when the only layer is the root file system itself. */
+  /** Options of the overlay, with paths in the guest; empty when the only disk is the root file system itself. */
   readonly overlay: readonly string[]
+  /** The directory of the only disk that is the root file system in its place, still to be made: an image without layers. */
+  readonly directory?: string
   /** Upper directory on the host, for whose files the guest has to get a disk. */
   readonly hostUpper?: string
 }
@@ -30,16 +34,28 @@ export interface GuestPlaces {
 
 const lastTypes = ['overlay', 'bind']
 const transforms = ['format', 'mkdir']
+/** An erofs with other files, in the words of snapshotters that leave it to a machine. */
+const templated = 'format/erofs'
 /** Options of overlay that mean the same in the guest. */
 const kept = /^(ro|rw|volatile|(index|metacopy|redirect_dir|nfs_export|xino)=[a-z_]+)$/
 const devicePrefix = 'device='
 const isDevice = (word: string) => word.startsWith(devicePrefix)
+const ofContainerd = 'X-containerd.'
+const verityPrefix = `${ofContainerd}dmverity=`
 /** mount(2) takes a page, with the final NUL. */
 const maxDataBytes = 4095
 
-/** Whether these are layers and how to put them together, rather than mounts for the host to make. */
-export const hasLayers = (mounts: readonly RootfsMount[]): boolean =>
-  mounts.length > 1 && mounts.some(({ type }) => type === 'erofs')
+/**
+ * Whether these are layers and how to put them together, rather than mounts for the host to make. An erofs alone is a layer when it has
+ * other files or is to be verified; else it is a disk like any other.
+ */
+export function hasLayers(mounts: readonly RootfsMount[]): boolean {
+  const [first, ...others] = mounts
+  if (others.length > 0)
+    return mounts.some(({ type }) => type === 'erofs' || type.startsWith(`${transforms[0]}/`))
+  const isOwn = (word: string) => isDevice(word) || word.startsWith(ofContainerd)
+  return first?.type === templated || (first?.type === 'erofs' && first.options.some(isOwn))
+}
 
 /** Undefined for mounts of which none is a layer. @throws KataError ROOTFS_LAYERS. */
 export function layeredRootfs(
@@ -50,18 +66,16 @@ export function layeredRootfs(
   const last = mounts.at(-1)
   if (last === undefined || !hasLayers(mounts)) return undefined
   const refuse = (reason: string) => new KataError('ROOTFS_LAYERS', { container, reason })
-  const disks = mounts
-    .slice(0, -1)
-    .map((mount, index) => ({ ...checkedDisk(mount, refuse), guestPath: places.layer(index) }))
+  const disks = (mounts.length === 1 ? mounts : mounts.slice(0, -1)).map((mount, index) => ({
+    ...checkedDisk(mount, refuse),
+    guestPath: places.layer(index),
+  }))
+  if (mounts.length === 1) return { disks, overlay: [] }
   const type = baseType(last.type)
   if (type === undefined) throw refuse(`the last mount is of type ${last.type}, and not an overlay`)
   const paths = disks.map(({ guestPath }) => guestPath)
   const fill = (text: string) => filled(text, paths, refuse)
-  if (type === 'bind') {
-    if (disks.length !== 1 || fill(last.source) !== paths[0])
-      throw refuse('a bind shows one layer, and nothing else')
-    return { disks, overlay: [] }
-  }
+  if (type === 'bind') return { disks, overlay: [], ...shownOf(disks, fill(last.source), refuse) }
   const recipe = readRecipe(last.options.map(fill), refuse)
   return { disks, ...overlayOf(recipe, disks, places, refuse) }
 }
@@ -74,7 +88,9 @@ function baseType(type: string): string | undefined {
   return lastTypes.includes(base) && words.every((word) => transforms.includes(word)) ? base : undefined
 }
 
-function checkedDisk({ type, source, options }: RootfsMount, refuse: Refuse): Omit<LayerDisk, 'guestPath'> {
+function checkedDisk(mount: RootfsMount, refuse: Refuse): Omit<LayerDisk, 'guestPath'> {
+  const { source, options } = mount
+  const type = mount.type === templated ? 'erofs' : mount.type
   if (type !== 'erofs' && type !== 'ext4')
     throw refuse(`${source} is of type ${type}, and neither erofs nor ext4`)
   if (type === 'ext4' && options.includes('ro'))
@@ -82,11 +98,15 @@ function checkedDisk({ type, source, options }: RootfsMount, refuse: Refuse): Om
   const devices = options.filter(isDevice).map((word) => word.slice(devicePrefix.length))
   if (devices.some((path) => type !== 'erofs' || !path.startsWith('/')))
     throw refuse(`${source} has other files (device=), and only an erofs has some, by absolute paths`)
-  if (options.some((word) => word.startsWith('X-containerd.dmverity=')))
-    throw refuse(`${source} is to be verified by dm-verity, which the guest does not do`)
-  const other = options.find((word) => word.startsWith('X-containerd.'))
-  if (other !== undefined) throw refuse(`${source} has the option ${other}, which is not known`)
-  return { type, source, options: options.filter((word) => !isDevice(word)), devices }
+  const [verity, ...more] = options.filter((word) => word.startsWith(verityPrefix))
+  const other = options.find((word) => word.startsWith(ofContainerd) && word !== verity)
+  if (other !== undefined || more.length > 0 || (verity !== undefined && type !== 'erofs'))
+    throw refuse(`${source} has the option ${other ?? verity}, which is not known`)
+  const rest = options.filter((word) => !isDevice(word) && word !== verity)
+  return {
+    ...{ type, source, options: rest, devices },
+    ...(verity !== undefined && { verity: verity.slice(verityPrefix.length) }),
+  }
 }
 
 /** What containerd's mount manager would fill in: `{{ mount 0 }}`, `{{ overlay 0 2 }}`. */
@@ -102,6 +122,18 @@ function filled(text: string, paths: readonly string[], refuse: Refuse): string 
     const range = paths.slice(Math.min(from, to), Math.max(from, to) + 1)
     return (from > to ? range.reverse() : range).join(':')
   })
+}
+
+/** What a bind shows: a layer, or a directory of the disk for what is written. */
+function shownOf(
+  [disk, ...others]: LayeredRootfs['disks'],
+  shown: string,
+  refuse: Refuse,
+): Pick<LayeredRootfs, 'directory'> {
+  const { type, guestPath } = disk!
+  if (others.length === 0 && type === 'erofs' && shown === guestPath) return {}
+  if (others.length === 0 && type === 'ext4' && isChild(shown, guestPath)) return { directory: shown }
+  throw refuse('a bind shows one layer, or one directory of a disk for what is written')
 }
 
 interface Recipe {

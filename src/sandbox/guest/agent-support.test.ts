@@ -1,7 +1,13 @@
 import { expect, test } from 'bun:test'
 import type { AgentFacts } from '../../agent/agent-facts.ts'
 import { StatsContainerResponse } from '../../protocol/generated/agent.ts'
-import { requirePidsLimit, requireSeccomp, requireSubpaths, requireTarget } from './agent-support.ts'
+import {
+  requirePidsLimit,
+  requireSeccomp,
+  requireSubpaths,
+  requireTarget,
+  requireVerifier,
+} from './agent-support.ts'
 
 const katas: AgentFacts = {
   name: 'kata',
@@ -26,6 +32,15 @@ test('a part of a volume in memory is for our own agent only', () => {
   expect(() => requireSubpaths(storages, 'c', katas)).toThrow('[AGENT_NO_SUBPATH] container c mounts a part')
   requireSubpaths(storages, 'c', { ...katas, name: 'kata-ts' })
   requireSubpaths([{ driver: 'local', options: ['mode=0755'] }], 'c', katas)
+})
+
+test('layers are verified by our own agent only', () => {
+  const storages = [{ options: ['ro', 'X-kata.dmverity-enabled=true'] }]
+  expect(() => requireVerifier(storages, 'c', katas)).toThrow(
+    "[ROOTFS_LAYERS] the layers of container c cannot be put together in the guest: they are to be verified by dm-verity, and Kata's agent 4.1.0",
+  )
+  requireVerifier(storages, 'c', { ...katas, name: 'kata-ts' })
+  requireVerifier([{ options: ['ro'] }, {}], 'c', katas)
 })
 
 test('processes of another container are shown by our own agent only', () => {

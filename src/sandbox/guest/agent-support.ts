@@ -6,6 +6,7 @@ import { type AgentFacts, describeAgent } from '../../agent/agent-facts.ts'
 import type { AgentClient } from '../../agent/client.ts'
 import { KataError } from '../../errors.ts'
 import type { OciSpec } from '../../oci/spec.ts'
+import { verityEnabled } from '../../protocol/storage-drivers.ts'
 
 /** @throws KataError AGENT_NO_SECCOMP, before anything of the container is made. */
 export function requireSeccomp(
@@ -32,6 +33,21 @@ export function requireSubpaths(
     driver === 'local' && options.some((option) => option.startsWith('subpath='))
   if (agent.name !== 'kata-ts' && storages.some(isPart))
     throw new KataError('AGENT_NO_SUBPATH', { container, agent: describeAgent(agent) })
+}
+
+/**
+ * Kata's agent has words of its own for layers that are to be verified, which were not tried. One that skips ours would read them unverified.
+ *
+ * @throws KataError ROOTFS_LAYERS.
+ */
+export function requireVerifier(
+  storages: readonly { readonly options?: readonly string[] }[],
+  container: string,
+  agent: AgentFacts,
+): void {
+  if (agent.name === 'kata-ts' || !storages.some(({ options }) => options?.includes(verityEnabled))) return
+  const reason = `they are to be verified by dm-verity, and ${describeAgent(agent)} in the guest was not tried with it`
+  throw new KataError('ROOTFS_LAYERS', { container, reason })
 }
 
 /** Kata's agent would give the container processes of its own. @throws KataError AGENT_NO_TARGET. */

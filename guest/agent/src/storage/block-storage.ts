@@ -5,16 +5,20 @@ import { TtrpcError } from '../../../../src/ttrpc/ttrpc.ts'
 import { mountFlags } from '../boot/flags.ts'
 import { type BlockDevice, blockDrivers, findBlockDevice } from '../devices/block-device.ts'
 import { loadModuleNamed } from '../devices/modules.ts'
-import { deadline, diskUnmountable } from '../errors.ts'
+import { deadline, describe, diskUnmountable, invalid } from '../errors.ts'
 import { errnoName, makeDirectories, openFlags, save } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
 import { giveTreeToGroup } from './fs-group.ts'
 import { splitMountOptions } from './mount-options.ts'
+import { openVerified, type VerifiedDisk } from './verified-disk.ts'
+import { takeVerity } from './verity-table.ts'
 
 /** How long a file system may take to write back and go. */
 const unmountMilliseconds = 30_000
 
 export interface MountedDisk extends BlockDevice {
+  /** What stands between the disk and its file system. */
+  readonly verified?: VerifiedDisk
   /** What a container may do with the disk itself, which is shown to it: letters of a device rule. */
   readonly shown?: string
   /** Nodes of the other disks that the file system is on. */
@@ -25,15 +29,18 @@ export interface MountedDisk extends BlockDevice {
  * Mounts the disk that the storage names by its place. The type `bind` asks for the disk itself: a file at the mount point
  * that is its device node.
  *
- * @throws TtrpcError INVALID_ARGUMENT when the file system cannot be mounted, or of {@link findBlockDevice}.
+ * @throws TtrpcError INVALID_ARGUMENT when the file system cannot be mounted, or of {@link findBlockDevice} and {@link openVerified}.
  */
 export async function mountDisk(storage: Storage): Promise<MountedDisk> {
   const { driver, source, fstype, options, mountPoint, fsGroup } = storage
   const disk = await findBlockDevice(driver, source)
   const { node } = disk
   const { words, nodes } = await withNodes(options)
-  const { flags, data } = splitMountOptions(words)
+  const { rest, wish } = takeVerity(words)
+  const { flags, data } = splitMountOptions(rest)
   const readonly = (flags & mountFlags.readOnly) !== 0
+  if (wish !== undefined && (fstype === 'bind' || !readonly))
+    throw invalid(`dm-verity is for file systems that are only read, and ${mountPoint} is not`)
   if (fstype === 'bind') {
     makeDirectories(mountPoint.slice(0, mountPoint.lastIndexOf('/')))
     save(mountPoint, '')
@@ -41,9 +48,21 @@ export async function mountDisk(storage: Storage): Promise<MountedDisk> {
     return { ...disk, shown: readonly ? 'rm' : 'rwm' }
   }
   makeDirectories(mountPoint)
-  mountFileSystem(node, mountPoint, fstype, flags, data)
+  const verified = wish && openVerified(node, wish)
+  try {
+    mountFileSystem(verified?.node ?? node, mountPoint, fstype, flags, data)
+  } catch (error) {
+    verified?.release()
+    throw verified === undefined ? error : unverifiable(error)
+  }
   if (fsGroup !== undefined) await giveTreeToGroup(mountPoint, fsGroup, readonly)
-  return { ...disk, others: nodes }
+  return { ...disk, others: nodes, ...(verified && { verified }) }
+}
+
+/** A block whose hash is another one cannot be read; the kernel tells no more than that. */
+function unverifiable(error: unknown): TtrpcError {
+  const hint = 'its content may not be that of its root hash (dm-verity)'
+  return diskUnmountable(`${describe(error)}; ${hint}`, error)
 }
 
 /** The options, with `device=DRIVER:PLACE`, another disk of the file system, as the kernel takes it: `device=/dev/sdb`. */
@@ -61,13 +80,22 @@ async function withNodes(options: readonly string[]): Promise<{ words: string[];
   return { words, nodes }
 }
 
+/** Waits until the disk is unused, with those that its file system is on and what stands between them. @throws as {@link diskUnused}. */
+export async function letGo({ node, others = [], verified }: MountedDisk): Promise<void> {
+  if (verified !== undefined) {
+    await diskUnused(verified.node)
+    if (!verified.release()) return
+  }
+  for (const disk of [node, ...others]) await diskUnused(disk)
+}
+
 /**
  * Waits until no file system is on the disk any more, unless another container has it mounted too. The mount namespace of a container that has ended, and the file system
  * with it, goes away a moment after its last process; the host must not take the disk before.
  *
  * @throws TtrpcError DEADLINE_EXCEEDED.
  */
-export async function diskUnused(node: string): Promise<void> {
+async function diskUnused(node: string): Promise<void> {
   for (let waited = 0; !isMounted(node); waited += 5) {
     try {
       close(open(node, openFlags.readOnly | openFlags.exclusive, 0))

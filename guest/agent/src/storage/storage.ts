@@ -6,7 +6,7 @@ import { blockDrivers } from '../devices/block-device.ts'
 import { deadline, invalid, unimplemented } from '../errors.ts'
 import { detach, errnoName, makeDirectories, openFlags, removeTree } from '../system/files.ts'
 import { sleep } from '../system/wait.ts'
-import { diskUnused, type MountedDisk, mountDisk } from './block-storage.ts'
+import { letGo, type MountedDisk, mountDisk } from './block-storage.ts'
 import { giveTreeToGroup } from './fs-group.ts'
 import { splitMountOptions } from './mount-options.ts'
 import { mountOverlay, overlayDriver } from './overlay.ts'
@@ -51,7 +51,7 @@ export async function unmountStorage({ mountPoint, disk, watch }: MountedStorage
   watch?.stop()
   if (watch === undefined) detach(mountPoint)
   else removeTree(mountPoint)
-  for (const node of disk === undefined ? [] : [disk.node, ...(disk.others ?? [])]) await diskUnused(node)
+  if (disk !== undefined) await letGo(disk)
 }
 
 /** A share may be plugged in only just before this call: the tag is unknown (EINVAL) until its driver has it. */
