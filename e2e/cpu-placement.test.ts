@@ -1,4 +1,4 @@
-// test:vmm: qemu
+// test:vmm: every VMM
 /** A pod whose containers were given processors of the host: its cgroup has those, and with pinning each vCPU is on one of them. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readFileSync } from 'node:fs'

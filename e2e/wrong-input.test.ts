@@ -7,7 +7,6 @@ import { busyboxPath } from '../setup/paths.ts'
 import { writeCpio } from '../src/guest-image/cpio.ts'
 import { findImage } from '../src/guest-image/guest-image.ts'
 import { bindMount, mount, unmount } from '../src/linux/mounts/mount.ts'
-import { coreScheduling } from '../src/linux/processes/core-scheduling.ts'
 import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { Kata, scratch } from './harness/kata.ts'
@@ -73,11 +72,6 @@ describe('the machine', () => {
 
   podTest('virtiofsd missing', () =>
     refused('CONFIG_FILE_MISSING', 'virtio_fs_daemon = "/nonexistent/virtiofsd"\n', '/nonexistent/virtiofsd'),
-  )
-
-  // Without hyper-threads there is nothing to separate, and with the kernel's support it starts.
-  test.skipIf(coreScheduling() !== 'missing')('core scheduling on a kernel without it', () =>
-    refused('CORE_SCHEDULING_MISSING', 'enable_core_scheduling = true\n', 'this kernel was built without it'),
   )
 
   test('a guest that panics is told with the end of its console', async () => {

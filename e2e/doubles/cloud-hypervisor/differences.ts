@@ -50,9 +50,9 @@ export const differences: readonly Difference[] = [
   },
   {
     what: 'rate limiters of disks',
-    real: 'slow the guest',
-    double: 'are taken and told by vm.info; the guest is not slowed',
-    because: 'the driver only has to ask for them',
+    real: 'slow the guest when their bucket, with a one-time burst, is empty',
+    double: 'slow it by QEMU’s throttle, whose bucket has a tenth of a second’s worth',
+    because: 'a guest is never faster than with the real program',
   },
   {
     what: 'vm.resize-disk',

@@ -48,9 +48,9 @@ export const differences: readonly Difference[] = [
   },
   {
     what: 'rate limiters of drives',
-    real: 'slow the guest',
-    double: 'are taken and told by GET /vm/config; the guest is not slowed',
-    because: 'the driver only has to ask for them',
+    real: 'slow the guest when their bucket, with a one-time burst, is empty',
+    double: 'slow it by QEMU’s throttle, whose bucket has a tenth of a second’s worth',
+    because: 'a guest is never faster than with the real program',
   },
   {
     what: 'pmem, MMDS, snapshots, memory hot-plug, other rate limiters, a balloon that takes memory, `SendCtrlAltDel`',

@@ -6,6 +6,7 @@ import { close } from 'syscalls'
 import type { Loop } from '../../../../guest/agent/src/devices/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
 import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
+import { throttle } from '../../common/src/throttle.ts'
 import { diskThread, type MachineLikeness } from './likeness.ts'
 import {
   baseArguments,
@@ -62,9 +63,11 @@ export class Machine {
     const qmpFd = given.give(theirs)
     const args = baseArguments(config, qmpFd, given, handlers)
     const cold = new Map<string, number>()
+    const limited: [id: string, limiter: DiskConfig['rate_limiter_config']][] = []
     let set = 1
     let slot = 3
     for (const disk of config.disks ?? []) {
+      limited.push([disk.id ?? `_disk${slot}`, disk.rate_limiter_config])
       cold.set(disk.id ?? `_disk${slot}`, slot)
       const fd = openDisk(disk)
       likeness.add(disk.id ?? `_disk${slot}`, [diskThread(disk.id ?? `_disk${slot}`)], [fd])
@@ -90,6 +93,7 @@ export class Machine {
     machine.#nextSlot = slot
     try {
       await qmp.execute('qmp_capabilities')
+      for (const [id, limiter] of limited) await throttle(qmp, id, limiter)
       await qmp.execute('cont')
     } finally {
       for (const path of firmware) remove(path)
@@ -116,7 +120,9 @@ export class Machine {
       this.#likeness.remove(id)
       throw error
     }
-    return this.#plug(id, { driver: 'virtio-blk-pci', drive: id, serial: id.slice(0, 20) })
+    const place = await this.#plug(id, { driver: 'virtio-blk-pci', drive: id, serial: id.slice(0, 20) })
+    await throttle(this.qmp, id, config.rate_limiter_config)
+    return place
   }
 
   /** A block device has the size already, or it is refused: QEMU does both. */

@@ -1,5 +1,6 @@
 /** The fields of a VmConfig that the double acts on, and what is wrong with one; schema.ts has been asked about all of them before. */
 import { exists } from 'double'
+import type { RateLimiter } from '../../common/src/throttle.ts'
 import { invalidConfig } from './refused.ts'
 
 export interface DiskConfig {
@@ -8,6 +9,7 @@ export interface DiskConfig {
   readonly readonly?: boolean
   readonly direct?: boolean
   readonly image_type?: string
+  readonly rate_limiter_config?: RateLimiter
 }
 
 export interface FsConfig {

@@ -7,6 +7,7 @@ import type { Loop } from '../../../../guest/agent/src/devices/loop.ts'
 import { Descriptors } from '../../common/src/descriptors.ts'
 import { guestCpu, quietMachine } from '../../common/src/qemu-arguments.ts'
 import { Qmp, type QmpEvents } from '../../common/src/qmp.ts'
+import { throttle } from '../../common/src/throttle.ts'
 import type { Balloon, BootSource, Drive, MachineConfiguration, NetworkInterface } from './requests.ts'
 
 const [O_RDONLY, O_RDWR] = [0, 2]
@@ -59,6 +60,7 @@ export class Machine {
     given.close()
     const qmp = new Qmp(loop, ours, options.onEvent, options.onEnd)
     await qmp.execute('qmp_capabilities')
+    for (const { config } of options.drives) await throttle(qmp, config.drive_id, config.rate_limiter)
     await qmp.execute('cont')
     return new Machine(qmp, sets)
   }
@@ -82,6 +84,7 @@ export class Machine {
       await this.#removeFile(id, first)
     }
     await this.#removeFile(id, before)
+    await throttle(this.qmp, id, config.rate_limiter)
   }
 
   /** The number of its new set of descriptors. */

@@ -1,4 +1,6 @@
 /** The bodies that the double acts on; schema.ts has been asked about all of their fields before. */
+import type { RateLimiter } from '../../common/src/throttle.ts'
+
 export interface Balloon {
   readonly amount_mib: number
   readonly free_page_reporting?: boolean
@@ -15,7 +17,7 @@ export interface Drive {
   readonly is_root_device: boolean
   readonly is_read_only?: boolean
   readonly path_on_host?: string
-  readonly rate_limiter?: object
+  readonly rate_limiter?: RateLimiter
 }
 
 export interface MachineConfiguration {
