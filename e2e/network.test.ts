@@ -12,7 +12,7 @@ import { podTest } from './harness/cannot.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { echoServer, exchange } from './harness/network/echo.ts'
-import { udpPeer } from './harness/network/udp-peer.ts'
+import { networkTool } from './harness/network/tool.ts'
 
 const bridge = 'ktbr0'
 const mtu = 1400
@@ -30,7 +30,7 @@ const tools = scratch()
 
 beforeAll(async () => {
   kata = new Kata()
-  udpPeer(tools.path)
+  networkTool('udp-peer', tools.path)
   ip(`link add ${bridge} mtu ${mtu} type bridge`)
   ip(`link set ${bridge} up`)
   ip(`addr add ${host.v4}/24 dev ${bridge}`)

@@ -7,7 +7,7 @@ import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { echoServer, exchange } from '../harness/network/echo.ts'
-import { udpPeer } from '../harness/network/udp-peer.ts'
+import { networkTool } from '../harness/network/tool.ts'
 import { bridgeAddress } from './configuration.ts'
 import { Containerd } from './containerd.ts'
 import type { Pod } from './cri.ts'
@@ -20,7 +20,7 @@ let pods: readonly { pod: Pod; container: string; address: string }[]
 
 beforeAll(async () => {
   before = hostState(defaultRunDir)
-  udpPeer(tools.path)
+  networkTool('udp-peer', tools.path)
   containerd = await Containerd.start()
   pods = await Promise.all([0, 1].map(startPod))
 })
