@@ -34,19 +34,24 @@ export async function closeHost(ledger: Ledger, uid: number, nameServer: string 
   })
 }
 
-/** Pure. Answers to those who come in by a published port are no connection of its own. */
+/**
+ * Pure. Answers to those who come in by a published port are no connection of its own. The host hears what it sends to a group, too. What
+ * has no socket is the kernel's and passes: neighbour discovery, and the last words of connections that processes have closed.
+ */
 export function hostRules(uid: number, nameServer: string | undefined): string {
   const dns =
     nameServer === undefined ? '' : `ip daddr ${nameServer} meta l4proto { tcp, udp } th dport 53 accept`
   return `
 table ${tableOf(uid)} {
-  chain output {
-    type filter hook output priority filter; policy accept;
-    meta skuid != ${uid} accept
+  chain wall {
     ct direction reply accept
     ${dns}
     oifname "lo" reject with icmpx admin-prohibited
-    fib daddr type local reject with icmpx admin-prohibited
+    fib daddr type { local, anycast, broadcast, multicast } reject with icmpx admin-prohibited
+  }
+  chain output {
+    type filter hook output priority filter; policy accept;
+    meta skuid ${uid} goto wall
   }
 }
 `

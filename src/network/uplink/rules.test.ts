@@ -24,8 +24,8 @@ test('the host’s rules are about one user, and know an exception only for a na
     'ip daddr 127.0.0.53 meta l4proto { tcp, udp } th dport 53 accept',
   )
   const without = hostRules(7, undefined)
-  expect(without.match(/accept$/gm)).toHaveLength(2)
-  expect(without).toContain('meta skuid != 7 accept')
+  expect(without.match(/accept$/gm)).toHaveLength(1)
+  expect(without).toContain('meta skuid 7 goto wall')
 })
 
 test('a container that may reach some names only has no way but theirs', () => {

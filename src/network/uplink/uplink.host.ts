@@ -1,4 +1,5 @@
 /** The host of uplink.root.test.ts, in network and mount namespaces of its own: prints what a container reached as JSON. */
+import { readFileSync } from 'node:fs'
 import { processesOfUid } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { command } from '../testing.ts'
@@ -45,8 +46,14 @@ const reached = await together({
   'published, on localhost': fetchFrom(process.pid, '127.0.0.1:8080'),
   'published, from outside': fetchFrom(internet, `${host.address}:8080`),
 })
+// A client of the host's own that closes first: its last word is the kernel's.
+command('bash', '-c', 'exec 3<>/dev/tcp/127.0.0.1/80; exec 3>&-; sleep 1')
+const lastAck = '09'
+const unclosed = readFileSync('/proc/self/net/tcp', 'utf8')
+  .split('\n')
+  .filter((line) => line.trim().split(/\s+/)[3] === lastAck).length
 await ledger.releaseAll()
 await killUids(uid, uid)
 const left = { processes: processesOfUid(uid), tables: command('nft', 'list', 'tables').trim() }
-console.log(JSON.stringify({ reached, left }))
+console.log(JSON.stringify({ reached, unclosed, left }))
 process.exit(0)

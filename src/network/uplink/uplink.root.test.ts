@@ -4,7 +4,7 @@ import { noHost, onHost } from './test-host.ts'
 
 describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   test('leads outside and not to the host, its ports lead in, and nothing of it is left', () => {
-    const { reached, left } = JSON.parse(onHost(`${import.meta.dir}/uplink.host.ts`))
+    const { reached, unclosed, left } = JSON.parse(onHost(`${import.meta.dir}/uplink.host.ts`))
     expect(reached).toEqual({
       outside: 'outside 203.0.113.2',
       name: '198.51.100.1',
@@ -14,6 +14,7 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
       'published, on localhost': 'container 169.254.2.2',
       'published, from outside': 'container 203.0.113.1',
     })
+    expect(unclosed).toBe(0)
     expect(left).toEqual({ processes: [], tables: '' })
   }, 120_000)
 
