@@ -1,15 +1,33 @@
 import { expect, test } from 'bun:test'
-import { isPublic, OpenAddresses, openSeconds, portsOf } from './egress.ts'
+import { isIn, isPublic, OpenAddresses, openSeconds, portsOf } from './egress.ts'
 
 test.each([
   ...['0.0.0.0', '10.0.0.1', '100.64.0.1', '127.0.0.53', '169.254.169.254', '172.16.0.1', '172.31.255.255'],
   ...['192.168.1.1', '198.18.0.1', '224.0.0.1', '255.255.255.255'],
+  // The localhost, an IPv4 address in three disguises, link-local, private, multicast, Teredo and 6to4.
+  ...[
+    '::1',
+    '::',
+    '::ffff:10.0.0.1',
+    '::10.0.0.1',
+    '64:ff9b::10.0.0.1',
+    'fe80::1',
+    'fec0::1',
+    'fd00:ec2::254',
+  ],
+  ...['fc00::1', 'fdff::1', 'ff02::1', '2001::1', '2002:a00:1::1', '4000::1', '100::1', 'no address'],
 ])('%s is never opened for a name', (address) => expect(isPublic(address)).toBe(false))
 
-test.each(['1.1.1.1', '9.255.255.255', '11.0.0.0', '172.32.0.1', '192.167.255.255', '223.255.255.255'])(
-  '%s may be opened',
-  (address) => expect(isPublic(address)).toBe(true),
-)
+test.each([
+  '1.1.1.1',
+  '9.255.255.255',
+  '11.0.0.0',
+  '172.32.0.1',
+  '192.167.255.255',
+  '223.255.255.255',
+  '2001:4860::8888',
+  '2600::1',
+])('%s may be opened', (address) => expect(isPublic(address)).toBe(true))
 
 test('a name is allowed as it is written, or by all that are below another', () => {
   const allowed = [{ host: 'a.test' }, { host: '*.b.test', port: 443 }]
@@ -34,4 +52,15 @@ test('an address stays open for the longest of the answers that gave it', () => 
   expect(opened.open([{ address: '1.2.3.4', ttl: 5 }], [undefined])).toContain(
     'inet gateway open { 1.2.3.4 timeout 5s }',
   )
+  expect(opened.open([{ address: '2600::1', ttl: 5 }], [443])).toContain(
+    'inet gateway open6_port { 2600::1 . 443 timeout 5s }',
+  )
+})
+
+test('an address is in a network of its family by the bits that name it', () => {
+  expect(isIn('10.89.0.200', '10.89.0.1/24')).toBe(true)
+  expect(isIn('10.89.1.200', '10.89.0.1/24')).toBe(false)
+  expect(isIn('fd00::a59:c8', 'fd00::a59:0/120')).toBe(true)
+  expect(isIn('fd00::a59:1c8', 'fd00::a59:0/120')).toBe(false)
+  expect(isIn('::ffff:10.89.0.1', '10.89.0.1/24')).toBe(false)
 })

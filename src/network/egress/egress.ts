@@ -1,6 +1,7 @@
 /** What a container may reach by name, and for how long. Pure but for its clock. */
-import { isIPv4 } from 'node:net'
+import { isIP } from 'node:net'
 import type { AllowedHost } from '../../bundle/network.ts'
+import { parseIp } from '../../netlink/ip.ts'
 
 /**
  * Where no container may go, and no network of containers may be: this network, loopback, link-local (metadata services of clouds are
@@ -14,41 +15,51 @@ export const neverForwarded = [
   '240.0.0.0/4',
 ] as const
 
+/**
+ * The same with IPv6: what holds an IPv4 address (mapped, compatible, NAT64), link-local, site-local and multicast, and the metadata
+ * services that three clouds put among private addresses.
+ */
+export const neverForwardedIpv6 = [
+  '::/8',
+  'fe80::/10',
+  'fec0::/10',
+  'ff00::/8',
+  'fd00:ec2::/32',
+  'fd20:ce::/32',
+  'fd00:c1::/32',
+] as const
+
 /** Whether an IPv4 address is none of these. */
 export const isForwarded = (address: string): boolean =>
-  neverForwarded.every((network) => !isIn(address, network.split('/')[0]!, Number(network.split('/')[1])))
+  neverForwarded.every((network) => !isIn(address, network))
 
 /** No answer opens these: names that lead into somebody's own network are how rebinding gets there (RFC 6890). */
-const closedNetworks: readonly (readonly [network: string, bits: number])[] = [
-  ...([
-    ['0.0.0.0', 8],
-    ['10.0.0.0', 8],
-    ['100.64.0.0', 10],
-    ['127.0.0.0', 8],
-    ['169.254.0.0', 16],
-  ] as const),
-  ...([
-    ['172.16.0.0', 12],
-    ['192.0.0.0', 24],
-    ['192.168.0.0', 16],
-    ['198.18.0.0', 15],
-  ] as const),
-  ...([
-    ['224.0.0.0', 4],
-    ['240.0.0.0', 4],
-  ] as const),
-]
+const closedNetworks = [
+  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
+  ...['192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/4', '240.0.0.0/4'],
+] as const
+
+/** All of IPv6 but this is private, or not given to anybody. */
+const globalIpv6 = '2000::/3'
+/** Teredo and 6to4 hold IPv4 addresses; the others of the first are no places. */
+const closedIpv6 = ['2001::/23', '2002::/16'] as const
 
 /** Whether an address that a name server gave may be opened. */
 export function isPublic(address: string): boolean {
-  return closedNetworks.every(([network, bits]) => !isIn(address, network, bits))
+  const closed = (network: string) => isIn(address, network)
+  if (isIP(address) === 6) return isIn(address, globalIpv6) && !closedIpv6.some(closed)
+  return isIP(address) === 4 && !closedNetworks.some(closed)
 }
 
-const isIn = (address: string, network: string, bits: number): boolean =>
-  numberOf(address) >>> (32 - bits) === numberOf(network) >>> (32 - bits)
-
-function numberOf(address: string): number {
-  return address.split('.').reduce((value, byte) => ((value << 8) | Number(byte)) >>> 0, 0)
+/** Whether an address is in a network of its family. */
+export function isIn(address: string, network: string): boolean {
+  const [of = '', bits = ''] = network.split('/')
+  const [bytes, prefix] = [parseIp(address), parseIp(of)]
+  if (bytes === undefined || prefix === undefined || bytes.length !== prefix.length) return false
+  return prefix.every((byte, index) => {
+    const mask = 0xff & (0xff00 >> Math.min(8, Math.max(0, Number(bits) - 8 * index)))
+    return (byte & mask) === (bytes[index]! & mask)
+  })
 }
 
 /** The ports that are allowed for a name: none when the name is not. `undefined` in it is every port. */
@@ -61,10 +72,15 @@ function covers(host: string, name: string): boolean {
 }
 
 /** Those that are addresses need no name server. */
-export const isAddress = ({ host }: AllowedHost): boolean => isIPv4(host)
+export const isAddress = ({ host }: AllowedHost): boolean => isIP(host) !== 0
 
 /** The sets of the gateway's rules. */
-export const openSets = { anyPort: 'open', onePort: 'open_port' } as const
+export const openSets = {
+  ipv4: { anyPort: 'open', onePort: 'open_port' },
+  ipv6: { anyPort: 'open6', onePort: 'open6_port' },
+} as const
+
+const setsOf = (address: string) => openSets[isIP(address) === 6 ? 'ipv6' : 'ipv4']
 
 /** An answer is good for at least so long, seconds: the container has to connect. */
 const leastSeconds = 2
@@ -101,7 +117,8 @@ export class OpenAddresses {
     const until = now + seconds * 1000
     if ((this.#until.get(key) ?? 0) >= until) return ''
     this.#until.set(key, until)
-    const set = `inet gateway ${port === undefined ? openSets.anyPort : openSets.onePort}`
+    const { anyPort, onePort } = setsOf(address)
+    const set = `inet gateway ${port === undefined ? anyPort : onePort}`
     // The time of an element that is there cannot be changed; adding it first makes deleting it possible.
     return `add element ${set} { ${key} }\ndelete element ${set} { ${key} }\nadd element ${set} { ${key} timeout ${seconds}s }\n`
   }

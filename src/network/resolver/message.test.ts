@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'bun:test'
-import { readAnswer, readQuery, writeAnswer, writeQuery } from './message.ts'
+import { addressRecord, readAnswer, readQuery, writeAnswer, writeQuery } from './message.ts'
+import { nameOf, questionOf } from './testing.ts'
 
-const nameOf = (name: string) =>
-  Buffer.concat([
-    ...name.split('.').map((label) => Buffer.concat([Buffer.from([label.length]), Buffer.from(label)])),
-    Buffer.from([0]),
-  ])
-const question = (name: string, type = 1) => Buffer.concat([nameOf(name), Buffer.from([0, type, 0, 1])])
 const record = (owner: Buffer, type: number, ttl: number, data: Buffer) => {
   const head = Buffer.alloc(10)
   head.writeUInt16BE(type, 0)
@@ -24,18 +19,21 @@ const answer = (id: number, asked: Buffer, ...records: Buffer[]) => {
 const pointer = Buffer.from([0xc0, 12])
 
 test('a query is read in lower case, and its question is kept as it was', () => {
-  const asked = question('WwW.Example.org')
+  const asked = questionOf('WwW.Example.org')
   const query = readQuery(writeQuery(7, asked))
   expect(query).toMatchObject({ id: 7, name: 'www.example.org', type: 1 })
   expect(query!.question.equals(asked)).toBe(true)
-  expect(readAnswer(writeAnswer(query!, 0, [{ address: '1.2.3.4', ttl: 60 }]), 7, asked)).toEqual({
+  expect(
+    readAnswer(writeAnswer(query!, 0, [addressRecord({ address: '1.2.3.4', ttl: 60 })]), 7, asked),
+  ).toEqual({
     code: 0,
     addresses: [{ address: '1.2.3.4', ttl: 60 }],
+    truncated: false,
   })
 })
 
 describe('no query', () => {
-  const good = writeQuery(1, question('a.test'))
+  const good = writeQuery(1, questionOf('a.test'))
   test.each([
     ['too short', good.subarray(0, 11)],
     ['cut short', good.subarray(0, good.length - 1)],
@@ -51,7 +49,7 @@ describe('no query', () => {
 })
 
 describe('an answer', () => {
-  const asked = question('a.test')
+  const asked = questionOf('a.test')
   const ip = (text: string) => Buffer.from(text.split('.').map(Number))
 
   test('follows aliases in any order, and counts for the shortest of them', () => {
@@ -72,7 +70,7 @@ describe('an answer', () => {
 
   test.each([
     ['another number', answer(8, asked)],
-    ['another question', answer(9, question('b.test'))],
+    ['another question', answer(9, questionOf('b.test'))],
     ['a record beyond its end', answer(9, asked, record(pointer, 1, 1, ip('1.1.1.1'))).subarray(0, -1)],
     ['a name in a circle', answer(9, asked, Buffer.from([0xc0, 24, 0, 1, 0, 1, 0, 0, 0, 1, 0, 0]))],
   ])('that has %s is none', (_, message) => {
@@ -81,7 +79,7 @@ describe('an answer', () => {
 })
 
 test('no bytes make it throw', () => {
-  const asked = question('a.test')
+  const asked = questionOf('a.test')
   const good = answer(9, asked, record(pointer, 1, 1, Buffer.from([1, 2, 3, 4])))
   for (let round = 0; round < 3000; round++) {
     const bytes = Buffer.from(good)

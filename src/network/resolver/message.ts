@@ -1,4 +1,5 @@
-/** Messages of DNS (RFC 1035), as far as a resolver for IPv4 addresses needs them. All bytes are those of others. */
+/** Messages of DNS (RFC 1035), as far as a resolver for addresses needs them. All bytes are those of others. */
+import { formatIp, parseIp } from '../../netlink/ip.ts'
 
 export interface Query {
   readonly id: number
@@ -15,21 +16,24 @@ export interface AddressRecord {
   readonly ttl: number
 }
 
-export const typeA = 1
-const typeCname = 5
+export const recordType = { a: 1, cname: 5, ptr: 12, aaaa: 28 } as const
 const classIn = 1
 const headerBytes = 12
-/** A question over UDP; EDNS may follow it. */
-const mostBytes = 512
+/** A message over UDP, as every client takes it; EDNS may follow a question. */
+export const datagramBytes = 512
 const mostRecords = 100
-/** Answers that one message holds, whatever the length of its name. */
-const mostAnswers = 15
 
-export const responseCode = { none: 0, serverFailure: 2, refused: 5 } as const
+export const responseCode = {
+  ...{ none: 0, formatError: 1, serverFailure: 2, noSuchName: 3, notImplemented: 4, refused: 5 },
+} as const
+
+const isResponse = 0x8000
+const isTruncated = 0x0200
+const operation = 0x7800
 
 /** A query with one question of the internet; undefined for anything else. */
 export function readQuery(message: Buffer): Query | undefined {
-  if (message.length < headerBytes || message.length > mostBytes) return undefined
+  if (message.length < headerBytes || message.length > datagramBytes) return undefined
   const flags = message.readUInt16BE(2)
   const isQuery = (flags & 0xf800) === 0
   if (!isQuery || message.readUInt16BE(4) !== 1) return undefined
@@ -55,43 +59,84 @@ export function writeQuery(id: number, question: Buffer): Buffer {
   return Buffer.concat([header, question])
 }
 
+/** What to say to a message that is no query; undefined for one that wants no answer, as another answer. */
+export function writeRefusal(message: Buffer): Buffer | undefined {
+  if (message.length < headerBytes) return undefined
+  const flags = message.readUInt16BE(2)
+  if ((flags & isResponse) !== 0) return undefined
+  const code = (flags & operation) === 0 ? responseCode.formatError : responseCode.notImplemented
+  const header = Buffer.alloc(headerBytes)
+  header.writeUInt16BE(message.readUInt16BE(0), 0)
+  header.writeUInt16BE(isResponse | (flags & operation) | code, 2)
+  return header
+}
+
+export interface AnswerRecord {
+  readonly type: number
+  /** Seconds. */
+  readonly ttl: number
+  readonly data: Uint8Array
+}
+
+export const addressRecord = ({ address, ttl }: AddressRecord): AnswerRecord => {
+  const data = parseIp(address)!
+  return { type: data.length === 4 ? recordType.a : recordType.aaaa, ttl, data }
+}
+
+/** A name that an address has. It has labels of 1 to 63 characters. */
+export function nameRecord(name: string, ttl: number): AnswerRecord {
+  const labels = name.split('.').map((label) => Buffer.from(`${String.fromCharCode(label.length)}${label}`))
+  return { type: recordType.ptr, ttl, data: Buffer.concat([...labels, Buffer.of(0)]) }
+}
+
+/** An answer of at most `mostBytes`; it says so when that leaves records out, and the client asks again over TCP. */
 export function writeAnswer(
   { id, question }: Query,
   code: number,
-  addresses: readonly AddressRecord[] = [],
+  records: readonly AnswerRecord[] = [],
+  mostBytes: number = datagramBytes,
 ): Buffer {
-  const given = addresses.slice(0, mostAnswers)
-  const header = Buffer.alloc(headerBytes)
-  header.writeUInt16BE(id, 0)
+  const parts = [Buffer.alloc(headerBytes), question]
+  let length = headerBytes + question.length
+  let given = 0
+  for (const record of records.map(writeRecord)) {
+    if (length + record.length > mostBytes) break
+    parts.push(record)
+    length += record.length
+    given++
+  }
+  const [header] = parts
+  header!.writeUInt16BE(id, 0)
   // A response, recursion desired and available.
-  header.writeUInt16BE(0x8180 | code, 2)
-  header.writeUInt16BE(1, 4)
-  header.writeUInt16BE(given.length, 6)
-  const records = given.map(({ address, ttl }) => {
-    const record = Buffer.alloc(16)
-    // The name is that of the question.
-    record.writeUInt16BE(0xc000 | headerBytes, 0)
-    record.writeUInt16BE(typeA, 2)
-    record.writeUInt16BE(classIn, 4)
-    record.writeUInt32BE(ttl, 6)
-    record.writeUInt16BE(4, 10)
-    record.set(address.split('.').map(Number), 12)
-    return record
-  })
-  return Buffer.concat([header, question, ...records])
+  header!.writeUInt16BE(0x8180 | (given < records.length ? isTruncated : 0) | code, 2)
+  header!.writeUInt16BE(1, 4)
+  header!.writeUInt16BE(given, 6)
+  return Buffer.concat(parts)
+}
+
+function writeRecord({ type, ttl, data }: AnswerRecord): Buffer {
+  const head = Buffer.alloc(12)
+  // The name is that of the question.
+  head.writeUInt16BE(0xc000 | headerBytes, 0)
+  head.writeUInt16BE(type, 2)
+  head.writeUInt16BE(classIn, 4)
+  head.writeUInt32BE(ttl, 6)
+  head.writeUInt16BE(data.length, 10)
+  return Buffer.concat([head, data])
 }
 
 export interface Answer {
   readonly code: number
   /** Of the name that was asked, through its aliases. A record counts no longer than the aliases that lead to it. */
   readonly addresses: readonly AddressRecord[]
+  /** There is more of it, over TCP. */
+  readonly truncated: boolean
 }
 
 /** Whether it answers this query; what it says is not looked at. */
 export function isAnswerTo(message: Buffer, id: number, question: Buffer): boolean {
   if (message.length < headerBytes + question.length || message.readUInt16BE(0) !== id) return false
-  const isResponse = (message.readUInt16BE(2) & 0x8000) !== 0
-  if (!isResponse || message.readUInt16BE(4) !== 1) return false
+  if ((message.readUInt16BE(2) & isResponse) === 0 || message.readUInt16BE(4) !== 1) return false
   return message.subarray(headerBytes, headerBytes + question.length).equals(question)
 }
 
@@ -99,7 +144,8 @@ export function isAnswerTo(message: Buffer, id: number, question: Buffer): boole
 export function readAnswer(message: Buffer, id: number, question: Buffer): Answer | undefined {
   if (!isAnswerTo(message, id, question)) return undefined
   const flags = message.readUInt16BE(2)
-  const records = readRecords(message, headerBytes + question.length)
+  const wanted = question.readUInt16BE(question.length - 4)
+  const records = readRecords(message, headerBytes + question.length, wanted)
   const asked = readName(message, headerBytes)
   if (records === undefined || asked === undefined) return undefined
   let known = new Map([[asked.name, Number.POSITIVE_INFINITY]])
@@ -118,7 +164,7 @@ export function readAnswer(message: Buffer, id: number, question: Buffer): Answe
     const until = known.get(name)
     return address === undefined || until === undefined ? [] : [{ address, ttl: Math.min(until, ttl) }]
   })
-  return { code: flags & 0xf, addresses }
+  return { code: flags & 0xf, addresses, truncated: (flags & isTruncated) !== 0 }
 }
 
 interface ReadRecord {
@@ -128,8 +174,10 @@ interface ReadRecord {
   readonly address?: string
 }
 
-/** Those of the answer section that matter; undefined when one of them ends outside of the message. */
-function readRecords(message: Buffer, start: number): ReadRecord[] | undefined {
+const addressBytes: Readonly<Record<number, number>> = { [recordType.a]: 4, [recordType.aaaa]: 16 }
+
+/** Aliases and addresses of the type `wanted`; undefined when a record of the answer section ends outside of the message. */
+function readRecords(message: Buffer, start: number, wanted: number): ReadRecord[] | undefined {
   const count = message.readUInt16BE(6)
   if (count > mostRecords) return undefined
   const records: ReadRecord[] = []
@@ -143,9 +191,10 @@ function readRecords(message: Buffer, start: number): ReadRecord[] | undefined {
     if (data + length > message.length) return undefined
     const type = message.readUInt16BE(end)
     const ttl = message.readUInt32BE(end + 4)
-    if (message.readUInt16BE(end + 2) === classIn && type === typeA && length === 4)
-      records.push({ name, ttl, address: message.subarray(data, data + 4).join('.') })
-    if (type === typeCname) {
+    const isAddress = type === wanted && length === addressBytes[type]
+    if (message.readUInt16BE(end + 2) === classIn && isAddress)
+      records.push({ name, ttl, address: formatIp(message.subarray(data, data + length)) })
+    if (type === recordType.cname) {
       const alias = readName(message, data)
       if (alias === undefined) return undefined
       records.push({ name, ttl, alias: alias.name })

@@ -8,7 +8,9 @@ import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 /** One container on a network. */
 export interface Member {
   readonly address: string
-  /** In lower case. */
+  /** Absent on a host without IPv6. */
+  readonly ipv6?: string | undefined
+  /** In lower case, the container's own first. */
   readonly names: readonly string[]
   /** The shim, which holds the network's namespace open, and by which of its descriptors. */
   readonly holder: ProcessRef
@@ -19,6 +21,7 @@ export interface Member {
 
 const member = record<Member>({
   address: needed(text),
+  ipv6: text,
   names: needed(list(text)),
   holder: needed(readProcessRef),
   fd: needed(uint32),
@@ -39,8 +42,14 @@ export function readMembers(directory: string): ReadonlyMap<string, Member> {
   )
 }
 
+const ownAddresses = ({ address, ipv6 }: Member): string[] => [address, ...(ipv6 === undefined ? [] : [ipv6])]
+
 /** The addresses of those who have the name; undefined when nobody has it. */
 export function addressesOf(members: ReadonlyMap<string, Member>, name: string): string[] | undefined {
   const found = [...members.values()].filter(({ names }) => names.includes(name))
-  return found.length === 0 ? undefined : found.map(({ address }) => address)
+  return found.length === 0 ? undefined : found.flatMap(ownAddresses)
 }
+
+/** The name of the one who has the address. */
+export const nameOf = (members: ReadonlyMap<string, Member>, address: string): string | undefined =>
+  [...members.values()].find((one) => ownAddresses(one).includes(address))?.names[0]

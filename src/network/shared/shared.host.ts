@@ -13,6 +13,7 @@ import {
   makeOutside,
   nameServerOfHost,
   outside,
+  reverse,
   serve,
   serveNames,
   testLedger,
@@ -109,6 +110,12 @@ const reached = await together({
   'a name outside, from within it': lookUp(shut.pid, 'web.test', '10.89.1.1'),
   'its name server, from outside of it': lookUp(web.pid, 'near', '10.89.1.1'),
 })
+const names = await together({
+  'of an address': reverse(web.pid, '10.89.0.3', gateway),
+  'of nobody': reverse(web.pid, '10.89.0.200', gateway),
+  'of an address on another network': reverse(web.pid, '10.89.1.3', gateway),
+  'of an address, within the internal network': reverse(shut.pid, '10.89.1.3', '10.89.1.1'),
+})
 const spoofed = {
   'with its own address': await spoof('10.89.0.3', '10.89.0.2'),
   'with another address': await spoof('10.89.0.9', '10.89.0.2'),
@@ -131,5 +138,5 @@ const left = {
   tables: command('nft', 'list', 'tables').trim(),
   directory: existsSync(`${directory}/networks`),
 }
-console.log(JSON.stringify({ reached, spoofed, held, later, after, same, open, left }))
+console.log(JSON.stringify({ reached, names, spoofed, held, later, after, same, open, left }))
 process.exit(0)

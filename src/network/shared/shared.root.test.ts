@@ -18,6 +18,7 @@ describe.skipIf(noHost !== undefined)('networks that containers share', () => {
         'within the internal network': 'near 10.89.1.2',
         'a name within it': '10.89.1.3',
       },
+      names: { 'of an address': 'db', 'of an address, within the internal network': 'near' },
       spoofed: { 'with its own address': 'web 10.89.0.3' },
       held: 2,
       later: { 'a name of the other alone': '10.89.0.3' },
@@ -26,5 +27,5 @@ describe.skipIf(noHost !== undefined)('networks that containers share', () => {
       open: 0o755,
       left: { processes: [], tables: '', directory: false },
     })
-  }, 180_000)
+  }, 300_000)
 })

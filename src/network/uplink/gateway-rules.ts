@@ -9,9 +9,9 @@ const refuse = 'reject with icmpx admin-prohibited'
 /** The addresses of the host are closed by host-rules.ts, which knows them at all times. */
 const closedFirst = `ip daddr { ${neverForwarded.join(', ')} } ${refuse}`
 
-/** The host's own name server is asked by the gateway's address; on a shared network the gateway's name server knows more. */
-const toNameServer = (gateway: string, isShared: boolean) =>
-  (isShared ? ['tcp'] : ['udp', 'tcp']).map(
+/** Without a name server of its own the container asks the host's, by the gateway's address. */
+const toNameServer = (gateway: string) =>
+  ['udp', 'tcp'].map(
     (protocol) => `iifname "${down}" ip daddr ${gateway} ${protocol} dport 53 dnat ip to ${pastaLink.dns}`,
   )
 
@@ -30,8 +30,8 @@ function toAllowed(allowed: readonly AllowedHost[]): string[] {
   return [
     closedFirst,
     ...addresses,
-    `oifname "${up}" meta l4proto tcp ip daddr @${openSets.anyPort} accept`,
-    `oifname "${up}" ip daddr . tcp dport @${openSets.onePort} accept`,
+    `oifname "${up}" meta l4proto tcp ip daddr @${openSets.ipv4.anyPort} accept`,
+    `oifname "${up}" ip daddr . tcp dport @${openSets.ipv4.onePort} accept`,
     refuse,
   ]
 }
@@ -44,14 +44,15 @@ export const hasNameServer = ({ allowed, place }: NetworkWishes): boolean =>
 export function gatewayRules(wishes: NetworkWishes): string {
   const { ports, allowed, place, mac } = wishes
   const link = linkOf(wishes)
+  const own = hasNameServer(wishes)
   const published = ports.map(
     ({ protocol, container }) =>
       `iifname "${up}" ip daddr ${pastaLink.own} ${protocol} dport ${container} dnat ip to ${link.container}`,
   )
   return `
 table inet gateway {
-  set ${openSets.anyPort} { type ipv4_addr; flags timeout; }
-  set ${openSets.onePort} { type ipv4_addr . inet_service; flags timeout; }
+  set ${openSets.ipv4.anyPort} { type ipv4_addr; flags timeout; }
+  set ${openSets.ipv4.onePort} { type ipv4_addr . inet_service; flags timeout; }
   chain forward {
     type filter hook forward priority filter; policy drop;
     ct state established,related accept
@@ -65,11 +66,11 @@ table inet gateway {
     type filter hook input priority filter; policy drop;
     ct state established,related accept
     iifname "${down}" icmp type echo-request accept
-    ${hasNameServer(wishes) ? `iifname "${down}" ip daddr ${link.gateway} udp dport 53 accept` : ''}
+    ${own ? `iifname "${down}" ip daddr ${link.gateway} meta l4proto { tcp, udp } th dport 53 accept` : ''}
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
-    ${allowed === undefined ? toNameServer(link.gateway, place !== undefined).join('\n    ') : ''}
+    ${allowed === undefined && !own ? toNameServer(link.gateway).join('\n    ') : ''}
     ${published.join('\n    ')}
   }
   chain postrouting {

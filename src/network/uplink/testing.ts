@@ -116,6 +116,17 @@ console.log((await r.resolve4('${name}'))[0])
 `,
   )
 
+/** The names of an address. */
+export const reverse = (pid: number, address: string, server: string): Promise<string | undefined> =>
+  ask(
+    pid,
+    `
+const { Resolver } = require('dns').promises, r = new Resolver({ timeout: 2000, tries: 2 })
+r.setServers(['${server}'])
+console.log((await r.reverse('${address}')).join())
+`,
+  )
+
 /** What a server says whose name is looked up first. */
 export const visit = (pid: number, name: string, server: string): Promise<string | undefined> =>
   ask(

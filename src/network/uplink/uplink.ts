@@ -51,6 +51,7 @@ async function startNameServer(
 ): Promise<void> {
   const settings = {
     ...{ nft: networkTool('nft'), listen: linkOf(wishes).gateway, members },
+    ...{ networks: networksOf(wishes), ipv6: false },
     upstream: wishes.place?.upstream ?? pastaLink.dns,
     allowed: wishes.allowed?.filter((host) => !isAddress(host)),
   }
@@ -61,3 +62,7 @@ async function startNameServer(
     ...{ checked: posture, working: posture },
   }))
 }
+
+/** On a network that others are on, the name server knows who has its addresses. */
+const networksOf = ({ place }: NetworkWishes): string[] =>
+  place === undefined ? [] : [`${place.gateway}/${place.bits}`]
