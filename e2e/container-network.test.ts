@@ -4,6 +4,7 @@
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { networkInterfaces } from 'node:os'
+import { hasIpv6, hasIpv6Route } from '../src/linux/interfaces/ipv6.ts'
 import { TestNetns } from '../src/network/testing.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
@@ -22,16 +23,26 @@ const tables = () => Bun.spawnSync(['nft', 'list', 'tables']).stdout.toString()
 const textOf = async (url: string) =>
   fetch(url, { signal: AbortSignal.timeout(slow(5000)) }).then((answer) => answer.text())
 /** Another address of the host than its localhost. */
-const hostAddress = () =>
+const hostAddress = () => addresses('IPv4').find((address) => !address.startsWith('127.')) ?? ''
+/** As a URL has them: all that need no scope, ::1 among them. */
+const hostAddresses6 = () =>
+  addresses('IPv6')
+    .filter((address) => !address.startsWith('fe80:'))
+    .map((address) => `[${address}]`)
+const addresses = (wanted: string) =>
   Object.values(networkInterfaces())
-    .flatMap((addresses) => addresses ?? [])
-    .find(({ family, address }) => family === 'IPv4' && !address.startsWith('127.'))?.address ?? ''
+    .flatMap((each) => each ?? [])
+    .flatMap(({ family, address }) => (family === wanted ? [address] : []))
 
 test(
   'a published port leads in, the host’s services stay closed, and a killed shim leaves nothing of it',
   async () => {
     const tablesBefore = tables()
-    const served = Bun.serve({ port: 0, hostname: '0.0.0.0', fetch: () => new Response('of the host') })
+    const served = Bun.serve({
+      port: 0,
+      hostname: hasIpv6() ? '::' : '0.0.0.0',
+      fetch: () => new Response('of the host'),
+    })
     const port = 20_000 + (process.pid % 10_000)
     const script = 'mkdir /www; echo hello > /www/index.html; exec httpd -f -h /www'
     const started = await kata.call([
@@ -42,11 +53,13 @@ test(
       await eventually('the port', () => textOf(`http://127.0.0.1:${port}/`).catch(() => undefined)),
     ).toBe('hello\n')
 
-    const url = `http://${hostAddress()}:${served.port}/`
-    expect(await textOf(url)).toBe('of the host')
-    const tried = await kata.call(['exec', 'net', 'wget', '-T', '5', '-qO-', url])
-    expect(tried.code).not.toBe(0)
-    expect(tried.stdout).toBe('')
+    for (const address of [hostAddress(), ...hostAddresses6()]) {
+      const url = `http://${address}:${served.port}/`
+      expect(await textOf(url)).toBe('of the host')
+      const tried = await kata.call(['exec', 'net', 'wget', '-T', '5', '-qO-', url])
+      expect({ url, code: tried.code }).not.toEqual({ url, code: 0 })
+      expect(tried.stdout).toBe('')
+    }
 
     const audit = await kata.call(['audit', 'net'])
     expect(audit.code).toBe(0)
@@ -71,10 +84,11 @@ test(
       ...['run', '-d', '--name', 'all', '-P', '--expose', '80', '--', 'sh', '-c', script],
     ])
     expect(started).toMatchObject({ code: 0, stderr: '' })
-    const [, port] = /^0\.0\.0\.0:(\d+)\n$/.exec((await kata.call(['port', 'all', '80'])).stdout) ?? []
-    expect(
-      await eventually('the port', () => textOf(`http://127.0.0.1:${port}/`).catch(() => undefined)),
-    ).toBe('exposed\n')
+    const [, port] = /^0\.0\.0\.0:(\d+)\n/.exec((await kata.call(['port', 'all', '80'])).stdout) ?? []
+    for (const address of ['127.0.0.1', ...(hasIpv6Route() ? hostAddresses6() : [])])
+      expect(
+        await eventually(address, () => textOf(`http://${address}:${port}/`).catch(() => undefined)),
+      ).toBe('exposed\n')
     expect((await kata.call(['rm', '-f', 'all'])).code).toBe(0)
     expect(leftBehind(before, hostState(kata.runDir))).toEqual([])
   },
@@ -135,15 +149,26 @@ test(
     const named = ['--network', 'shop', '--network-alias', 'www', '--ip', '10.89.200.9']
     const published = ['-p', `127.0.0.1:${port}:80`, '--mac-address', '02:42:00:00:00:09']
     await ok('run', '-d', '--name', 'web', ...named, ...published, '--', 'sh', '-c', web)
-    const script = `cat /etc/resolv.conf; ip -o addr show dev eth0; ip route
+    const ipv6 = hasIpv6()
+      ? 'wget -T 5 -qO- http://[fd5e:9c41:7ab0::a59:c809]/; nslookup -type=aaaa www'
+      : ':'
+    const script = `cat /etc/resolv.conf; cat /etc/hosts; ip -o addr show dev eth0; ip route; ip -6 route
       until wget -T 5 -qO- http://web/; do sleep 1; done
       wget -T 5 -qO- http://www/ && wget -T 5 -qO- http://10.89.200.9/
-      ping -c 1 10.89.200.9 >/dev/null && ip neigh show 10.89.200.9`
+      ping -c 1 10.89.200.9 >/dev/null && ip neigh show 10.89.200.9
+      nslookup 10.89.200.9; ${ipv6}`
     const seen = await ok('run', '--rm', '--name', 'client', '--network', 'shop', '--', 'sh', '-c', script)
     expect(seen).toContain('nameserver 10.89.200.1\n')
     expect(seen).toContain('inet 10.89.200.2/24')
     expect(seen).toContain('default via 10.89.200.1')
-    expect(seen.match(/^hello$/gm)).toHaveLength(3)
+    expect(seen.match(/^hello$/gm)).toHaveLength(hasIpv6() ? 4 : 3)
+    expect(seen).toMatch(/9\.200\.89\.10\.in-addr\.arpa.*name = web\n/)
+    if (hasIpv6()) {
+      expect(seen).toContain('inet6 fd5e:9c41:7ab0::a59:c802/120')
+      expect(seen).toContain('default via fd5e:9c41:7ab0::a59:c801')
+      expect(seen).toContain('fd5e:9c41:7ab0::a59:c802\tclient')
+      expect(seen).toMatch(/Name:\s+www\nAddress: fd5e:9c41:7ab0::a59:c809\n/)
+    }
     expect(seen).toContain('02:42:00:00:00:09')
 
     expect(JSON.parse(await ok('network', 'inspect', 'shop'))).toMatchObject([

@@ -9,14 +9,14 @@ import { invalid, readText, replaceFile } from './read-file.ts'
 
 /** A port of the host that leads to the container. */
 export interface PublishedPort {
-  /** IPv4 address of the host; absent: all. */
+  /** Address of the host, `0.0.0.0` or `::` for all of a family; absent: all. */
   readonly address?: string | undefined
   readonly host: number
   readonly container: number
   readonly protocol: 'tcp' | 'udp'
 }
 
-/** What a container may reach: a name, all names below one (`*.example.org`) or an IPv4 address. */
+/** What a container may reach: a name, all names below one (`*.example.org`) or an address. */
 export interface AllowedHost {
   /** Lower case. */
   readonly host: string

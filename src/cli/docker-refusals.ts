@@ -49,7 +49,7 @@ export const refusals: Readonly<Record<string, string>> = {
   '--domainname': 'use --dns-search',
   '--io-maxbandwidth': windows,
   '--io-maxiops': windows,
-  '--ip6': onNetwork,
+  '--ip6': 'use --ip: the IPv6 address follows from it',
   '--ipc': ownNamespaces,
   '--isolation': windows,
   '--kernel-memory': 'cgroup v2 does not have it; use --memory',

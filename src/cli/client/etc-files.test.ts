@@ -18,6 +18,9 @@ test('hosts and hostname name the container', () => {
   expect(hostname).toBe('house\n')
   expect(hosts?.split('\n')).toContain('127.0.1.1\thouse')
   expect(hosts?.split('\n')).toContain('10.0.0.1\tdb')
+  const known = etcFiles({ ...wishes, addresses: ['10.89.0.2', 'fd00::2'] }, '').hosts
+  expect(known).toContain('10.89.0.2\thouse\nfd00::2\thouse\n')
+  expect(known).not.toContain('127.0.1.1')
 })
 
 test('name servers: those asked for, or those of the host that are not on its loopback', () => {

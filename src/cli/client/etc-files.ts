@@ -7,8 +7,8 @@ import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
 
 export interface EtcWishes {
   readonly hostname: string
-  /** Its own, on a network where others know it by that; absent: its name leads to its localhost. */
-  readonly address?: string | undefined
+  /** Its own, on a network where others know it by these; absent: its name leads to its localhost. */
+  readonly addresses?: readonly string[] | undefined
   /** Lines of /etc/hosts. */
   readonly hosts: readonly string[]
   /** Addresses of name servers; none: those of the host that can be reached from elsewhere. */
@@ -39,13 +39,13 @@ function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
 
 /** Pure. */
 export function etcFiles(
-  { hostname, address = '127.0.1.1', hosts, dns, nameServer, resolver = [] }: EtcWishes,
+  { hostname, addresses = ['127.0.1.1'], hosts, dns, nameServer, resolver = [] }: EtcWishes,
   hostResolver: string,
 ): Record<string, string> {
   const lines = [
     '127.0.0.1\tlocalhost',
     '::1\tlocalhost ip6-localhost ip6-loopback',
-    `${address}\t${hostname}`,
+    ...addresses.map((address) => `${address}\t${hostname}`),
   ]
   const servers = dns.map((address) => `nameserver ${address}\n`).join('')
   return {

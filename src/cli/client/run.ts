@@ -29,7 +29,7 @@ import type { RestartPolicy } from './life/restart-policy.ts'
 import { noteSignal } from './life/restarts.ts'
 import { Session, type Startable } from './life/session.ts'
 import { takePorts } from './networks/free-ports.ts'
-import { type PlaceWish, takePlace } from './networks/place.ts'
+import { addressesOn, type PlaceWish, takePlace } from './networks/place.ts'
 import type { ByteSink } from './output.ts'
 import {
   type ContainerRecord,
@@ -233,7 +233,11 @@ function placed(settings: Settings, plan: ContainerPlan, detached: boolean): Pro
   if (plan.place === undefined) return Promise.resolve(record(settings, plan, detached))
   return takePlace(settings, plan.place, ({ place, mac }) => {
     const network = { ports: [], ...plan.network, place, mac }
-    return record(settings, { ...plan, network, etc: { ...plan.etc, address: place.address } }, detached)
+    return record(
+      settings,
+      { ...plan, network, etc: { ...plan.etc, addresses: addressesOn(place) } },
+      detached,
+    )
   })
 }
 

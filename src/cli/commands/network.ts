@@ -41,7 +41,10 @@ const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
   create: (command) =>
     command
       .option('--internal', 'no way outside: its containers reach each other and nothing else')
-      .option('--subnet <address/bits>', 'its IPv4 addresses (default: 256 of 10.89.0.0/16 that are free)')
+      .option(
+        '--subnet <address/bits>',
+        'its IPv4 addresses, from which those of IPv6 follow (default: 256 of 10.89.0.0/16 that are free)',
+      )
       .option('--label <key=value>', 'a note for `network inspect`; repeatable', collect),
   ls: (command) => command.option('-q, --quiet', 'names only'),
   rm: (command) => command.option('-f, --force', 'do not mind networks that are not there'),

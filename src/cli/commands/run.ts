@@ -241,7 +241,10 @@ const machineOptions = (command: Command): Command =>
       'a further name by which others on the network find it; repeatable',
       collect,
     )
-    .option('--ip <address>', 'its IPv4 address on the network (default: a free one)')
+    .option(
+      '--ip <address>',
+      'its IPv4 address on the network, from which its IPv6 address follows (default: a free one)',
+    )
     .option('--mac-address <mac>', 'its hardware address (default: one that follows from its address)')
     .option(
       '-p, --publish <[ip:][host:]container[/udp]>',
@@ -259,7 +262,7 @@ const machineOptions = (command: Command): Command =>
     )
     .option(
       '--allow <host[:port]>',
-      'a name, *.NAME or an IPv4 address that the container may reach by TCP, and nothing else outside; repeatable',
+      'a name, *.NAME, an IPv4 address or an IPv6 address in brackets that the container may reach by TCP, and nothing else outside; repeatable',
       collect,
     )
     .option('--deny-all', 'let the container reach nothing outside but what --allow names')

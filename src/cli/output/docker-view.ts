@@ -7,6 +7,7 @@ import type { LiveStatus } from '../client/status.ts'
 import { portName } from '../parse/expose.ts'
 import type { Labels } from '../parse/labels.ts'
 import { longDuration } from './duration.ts'
+import { addressesOf, placesOf } from './ports.ts'
 import { byteSize } from './size.ts'
 
 /** What `ps` knows of a container. */
@@ -83,9 +84,7 @@ export const dockerTitles: Readonly<Record<keyof ReturnType<typeof dockerRow>, u
 
 /** `127.0.0.1:8080->80/tcp`. */
 export const portsText = (ports: readonly PublishedPort[]): string =>
-  ports.map((port) => `${addressOf(port)}:${port.host}->${portName(port)}`).join(', ')
-
-const addressOf = ({ address = '0.0.0.0' }: PublishedPort): string => address
+  ports.flatMap((port) => placesOf(port).map((place) => `${place}->${portName(port)}`)).join(', ')
 
 /** `Up 5 minutes`, `Exited (0) 2 hours ago`. */
 function statusSentence(listed: Listed, now: number): string {
@@ -197,8 +196,8 @@ export function dockerFacts<Facts extends Inspected>(
 function dockerPorts(ports: readonly PublishedPort[]) {
   const bindings: Record<string, { HostIp: string; HostPort: string }[]> = {}
   for (const port of ports) {
-    const binding = { HostIp: addressOf(port), HostPort: `${port.host}` }
-    bindings[portName(port)] = [...(bindings[portName(port)] ?? []), binding]
+    const found = addressesOf(port).map((address) => ({ HostIp: address, HostPort: `${port.host}` }))
+    bindings[portName(port)] = [...(bindings[portName(port)] ?? []), ...found]
   }
   return bindings
 }

@@ -7,6 +7,8 @@ test.each([
   ['*.example.org', { host: '*.example.org' }],
   ['db', { host: 'db' }],
   ['192.0.2.1:5432', { host: '192.0.2.1', port: 5432 }],
+  ['[2001:DB8::1]', { host: '2001:db8::1' }],
+  ['[2001:db8:0::1]:443', { host: '2001:db8::1', port: 443 }],
 ])('%s', (text, expected) => expect(parseAllow(text)).toEqual(expected))
 
 test.each([
@@ -20,6 +22,9 @@ test.each([
   'a.test:99999',
   '1.2.3',
   '::1',
+  '2001:db8::1:443',
+  '[1.2.3.4]',
+  '[::ffff:1.2.3.4]:80',
   'a.*.b',
   '10.0.0.0/8',
 ])('refuses %p', (text) => expect(() => parseAllow(text)).toThrow(/^\[OPTION_INVALID\].*IPv4 address/))

@@ -1,22 +1,24 @@
 /** `--allow HOST[:PORT]`: what a container may reach, and nothing else. */
-import { isIPv4 } from 'node:net'
 import type { AllowedHost } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
+import { parseAddress } from './address.ts'
 
 const label = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?'
 const name = new RegExp(`^(\\*\\.)?(${label}\\.)*${label}$`)
 
 /** @throws KataError OPTION_INVALID. */
 export function parseAllow(value: string): AllowedHost {
-  const [, text = '', digits] = /^([^:]+)(?::(\d{1,5}))?$/.exec(value) ?? []
-  const host = text.toLowerCase().replace(/\.$/, '')
+  const [, text = '', digits] = /^(\[[^\]]+\]|[^:]+)(?::(\d{1,5}))?$/.exec(value) ?? []
+  const address = parseAddress(text)
+  const host = address ?? text.toLowerCase().replace(/\.$/, '')
   const port = digits === undefined ? undefined : Number(digits)
   const isPort = port === undefined || (port >= 1 && port <= 65_535)
   // A name of digits alone is an address that was written wrongly.
-  const isHost = isIPv4(host) || (name.test(host) && host.length <= 253 && !/^[\d.]+$/.test(host))
+  const isHost = address !== undefined || (name.test(host) && host.length <= 253 && !/^[\d.]+$/.test(host))
   if (isHost && isPort) return port === undefined ? { host } : { host, port }
   throw new KataError('OPTION_INVALID', {
     ...{ option: '--allow', value },
-    allowed: 'a name, *.NAME for all below it, or an IPv4 address, each with :PORT or without',
+    allowed:
+      'a name, *.NAME for all below it, an IPv4 address, or an IPv6 address in brackets, each with :PORT or without',
   })
 }

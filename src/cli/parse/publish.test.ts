@@ -5,7 +5,12 @@ test('a port, an address and a protocol', () => {
   expect(parsePublish(['8080:80', '127.0.0.1:5353:53/udp', '0.0.0.0:443:443/tcp'])).toEqual([
     { host: 8080, container: 80, protocol: 'tcp' },
     { address: '127.0.0.1', host: 5353, container: 53, protocol: 'udp' },
-    { host: 443, container: 443, protocol: 'tcp' },
+    // Whoever names it wants IPv4 alone.
+    { address: '0.0.0.0', host: 443, container: 443, protocol: 'tcp' },
+  ])
+  expect(parsePublish(['[::1]:8080:80', '[2001:DB8:0::1]::53/udp'])).toEqual([
+    { address: '::1', host: 8080, container: 80, protocol: 'tcp' },
+    { address: '2001:db8::1', container: 53, protocol: 'udp' },
   ])
 })
 
@@ -32,6 +37,10 @@ test.each([
   '8080:70000',
   'x:80:80',
   '::1:80:80',
+  '[127.0.0.1]:80:80',
+  '[::ffff:127.0.0.1]:80:80',
+  '[fe80::1%eth0]:80:80',
+  '[]:80:80',
   '8080:80/sctp',
   '8080:80:90',
   ' 80:80',
@@ -42,4 +51,7 @@ test.each([
 test('a port of the host leads to one place', () => {
   expect(() => parsePublish(['8080:80', '127.0.0.1:8080:81'])).toThrow(/^\[OPTION_CONFLICT\]/)
   expect(parsePublish(['8080:80', '8080:80/udp', '127.0.0.1:81:1', '127.0.0.2:81:1'])).toHaveLength(4)
+  expect(() => parsePublish(['0.0.0.0:81:1', '127.0.0.1:81:1'])).toThrow(/^\[OPTION_CONFLICT\]/)
+  expect(() => parsePublish(['81:1', '[::1]:81:1'])).toThrow(/^\[OPTION_CONFLICT\]/)
+  expect(parsePublish(['0.0.0.0:81:1', '[::]:81:2'])).toHaveLength(2)
 })

@@ -1,7 +1,8 @@
 /** `-p [IP:][HOST:]CONTAINER[/udp]`: a port of the host that leads to the container. */
-import { isIPv4 } from 'node:net'
+import { isIPv6 } from 'node:net'
 import type { PublishedPort } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
+import { parseAddress } from './address.ts'
 
 /** A port of the container, to which whichever port of the host is free shall lead. */
 export type FreePort = Omit<PublishedPort, 'host'>
@@ -40,24 +41,30 @@ export function splitWishes(wishes: readonly PublishWish[]) {
 }
 
 function collides(one: PublishWish, other: PublishWish): boolean {
-  const sameAddress =
-    one.address === other.address || one.address === undefined || other.address === undefined
-  return one.host !== undefined && one.host === other.host && one.protocol === other.protocol && sameAddress
+  const samePort = one.host !== undefined && one.host === other.host && one.protocol === other.protocol
+  return samePort && shareAddress(one.address, other.address)
+}
+
+/** Without an address it is at all of them. */
+function shareAddress(one: string | undefined, other: string | undefined): boolean {
+  if (one === undefined || other === undefined || one === other) return true
+  return isIPv6(one) === isIPv6(other) && [one, other].some((each) => each === '0.0.0.0' || each === '::')
 }
 
 function parseOne(value: string): PublishWish {
-  const [, address, host = '', container, protocol = 'tcp'] =
-    /^(?:([^:]+):(?=\d*:))?(?:(\d{0,5}):)?(\d{1,5})(?:\/(tcp|udp))?$/.exec(value) ?? []
+  const [, named, host = '', container, protocol = 'tcp'] =
+    /^(?:(\[[^\]]+\]|[^:]+):(?=\d*:))?(?:(\d{0,5}):)?(\d{1,5})(?:\/(tcp|udp))?$/.exec(value) ?? []
+  const address = named === undefined ? undefined : parseAddress(named)
   const ports = [host === '' ? 1 : Number(host), Number(container)]
-  if (!ports.every(isPort) || (address !== undefined && !isIPv4(address)))
+  if (!ports.every(isPort) || (named !== undefined && address === undefined))
     throw new KataError('OPTION_INVALID', {
       option: '--publish',
       value,
       allowed:
-        '[IPv4 address:][HOST:]CONTAINER[/udp], with ports from 1 to 65535, such as 127.0.0.1:8080:80, 127.0.0.1::80 or 80',
+        '[ADDRESS:][HOST:]CONTAINER[/udp], with ports from 1 to 65535 and IPv6 addresses in brackets, such as 127.0.0.1:8080:80, [::1]:8080:80, 127.0.0.1::80 or 80',
     })
   return {
-    ...(address === undefined || address === '0.0.0.0' ? {} : { address }),
+    ...(address === undefined ? {} : { address }),
     ...(host === '' ? {} : { host: Number(host) }),
     ...{ container: Number(container), protocol: protocol as PublishedPort['protocol'] },
   }

@@ -5,14 +5,18 @@ import { openNetns } from '../../linux/processes/netns.ts'
 import { processesOfUid } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { command } from '../testing.ts'
+import { ipv6Beside } from '../uplink/addresses.ts'
 import {
   fetchFrom,
   host,
+  host6,
   inside,
   lookUp,
+  lookUp6,
   makeOutside,
   nameServerOfHost,
   outside,
+  outside6,
   reverse,
   serve,
   serveNames,
@@ -20,6 +24,7 @@ import {
   together,
 } from '../uplink/testing.ts'
 import { startUplink } from '../uplink/uplink.ts'
+import { claimFrame, known, sendFrame } from './neighbour-attack.ts'
 import { joinNetwork, liveMembers, membersDir, plugIn } from './shared.ts'
 
 const uid = 2_067_000_010
@@ -60,7 +65,7 @@ async function container(id: string, place: Omit<NetworkPlace, 'bits'>, more: Pa
     await killUids(own, own)
     joined.netns.close()
   }
-  return { pid, uid: own, members, netns: joined.netns, end }
+  return { pid, mac, uid: own, members, netns: joined.netns, end }
 }
 
 const gateway = '10.89.0.1'
@@ -80,12 +85,17 @@ const near = await container(
   { network: 'back', address: '10.89.1.3', gateway: '10.89.1.1', names: ['near'] },
   { allowed: [] },
 )
+const inDb = (...argv: string[]) => command('nsenter', `--net=/proc/${db.pid}/ns/net`, ...argv)
+const askFrom = (address: string, where: string) => {
+  const program = `require('http').get({ host: '${where}', localAddress: '${address}', timeout: 3000 }, (r) => r.on('data', (d) => { console.log('' + d); process.exit(0) })).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))`
+  return inside(db.pid, process.execPath, '-e', program)
+}
 /** From a container that puts another address on its card, or says that it is the gateway. */
 const spoof = async (address: string, where: string) => {
-  command('nsenter', `--net=/proc/${db.pid}/ns/net`, 'ip', 'addr', 'add', `${address}/32`, 'dev', 'eth0')
-  const program = `require('http').get({ host: '${where}', localAddress: '${address}', timeout: 3000 }, (r) => r.on('data', (d) => { console.log('' + d); process.exit(0) })).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))`
-  const answer = await inside(db.pid, process.execPath, '-e', program)
-  command('nsenter', `--net=/proc/${db.pid}/ns/net`, 'ip', 'addr', 'del', `${address}/32`, 'dev', 'eth0')
+  const fake = [`${address}/${address.includes(':') ? 128 : 32}`, 'dev', 'eth0']
+  inDb('ip', 'addr', 'add', ...fake)
+  const answer = await askFrom(address, where)
+  inDb('ip', 'addr', 'del', ...fake)
   return answer
 }
 const reached = await together({
@@ -110,16 +120,61 @@ const reached = await together({
   'a name outside, from within it': lookUp(shut.pid, 'web.test', '10.89.1.1'),
   'its name server, from outside of it': lookUp(web.pid, 'near', '10.89.1.1'),
 })
+const reached6 = await together({
+  'by address': fetchFrom(web.pid, `[${ipv6Beside('10.89.0.3')}]`),
+  'the other way': fetchFrom(db.pid, `[${ipv6Beside('10.89.0.2')}]`),
+  'by name': lookUp6(web.pid, 'db', gateway),
+  outside: fetchFrom(web.pid, `[${outside6.web}]`),
+  host: fetchFrom(web.pid, `[${host6.address}]`),
+  'host, by the gateway': fetchFrom(web.pid, `[${ipv6Beside(gateway)}]`),
+  'host, from itself': fetchFrom(process.pid, `[${host6.address}]`),
+  'published, on localhost': fetchFrom(process.pid, '[::1]:8080'),
+  'published, by a container': fetchFrom(db.pid, `[${host6.address}]:8080`),
+  'another network': fetchFrom(web.pid, `[${ipv6Beside('10.89.1.3')}]`),
+  'within the internal network': fetchFrom(shut.pid, `[${ipv6Beside('10.89.1.3')}]`),
+  'outside, from within it': fetchFrom(shut.pid, `[${outside6.web}]`),
+})
 const names = await together({
   'of an address': reverse(web.pid, '10.89.0.3', gateway),
+  'of an IPv6 address': reverse(web.pid, ipv6Beside('10.89.0.3'), gateway),
   'of nobody': reverse(web.pid, '10.89.0.200', gateway),
   'of an address on another network': reverse(web.pid, '10.89.1.3', gateway),
   'of an address, within the internal network': reverse(shut.pid, '10.89.1.3', '10.89.1.1'),
 })
 const spoofed = {
-  'with its own address': await spoof('10.89.0.3', '10.89.0.2'),
+  'with its own address': await askFrom('10.89.0.3', '10.89.0.2'),
   'with another address': await spoof('10.89.0.9', '10.89.0.2'),
   'as the gateway': await spoof('10.89.0.1', '10.89.0.2'),
+}
+const web6 = ipv6Beside('10.89.0.2')
+const db6 = ipv6Beside('10.89.0.3')
+const spoofed6 = {
+  'with another address': await spoof(ipv6Beside('10.89.0.9'), web6),
+  'as the gateway': await spoof(ipv6Beside(gateway), web6),
+  'with its own address': await askFrom(db6, web6),
+}
+const liar = '02:00:00:00:00:66'
+/** What `web` takes for the hardware address of `target` once `db` has said that it is the liar's. */
+async function claim(target: string, from: string): Promise<string> {
+  const scoped = target.startsWith('fe80:') ? `${target}%eth0` : target
+  await inside(web.pid, 'timeout', '2', 'bash', '-c', `exec 3<>/dev/tcp/${scoped}/9`)
+  const before = known(web.pid, target)
+  const to = { address: web6, mac: web.mac }
+  sendFrame(db.pid, claimFrame({ target, at: liar, from: { address: from, mac: db.mac }, to }))
+  await Bun.sleep(200)
+  const after = known(web.pid, target)
+  if (after === liar) return 'believed'
+  return before !== undefined && after === before ? 'as before' : `${before} became ${after}`
+}
+const gateway6 = ipv6Beside(gateway)
+const onLink = (address: string) => `fe80::${address.split('::')[1]}`
+const claimed = {
+  'of the gateway’s address on the link': await claim(onLink(gateway6), onLink(db6)),
+  'of the gateway': await claim(gateway6, db6),
+  'of the gateway, as the gateway': await claim(gateway6, gateway6),
+  // What shows that the words are understood: its own address is its own to give away.
+  'of itself': await claim(db6, db6),
+  'of itself, on the link': await claim(onLink(db6), onLink(db6)),
 }
 const held = liveMembers(web.members).length
 await web.end()
@@ -138,5 +193,20 @@ const left = {
   tables: command('nft', 'list', 'tables').trim(),
   directory: existsSync(`${directory}/networks`),
 }
-console.log(JSON.stringify({ reached, names, spoofed, held, later, after, same, open, left }))
+console.log(
+  JSON.stringify({
+    reached,
+    reached6,
+    names,
+    spoofed,
+    spoofed6,
+    claimed,
+    held,
+    later,
+    after,
+    same,
+    open,
+    left,
+  }),
+)
 process.exit(0)

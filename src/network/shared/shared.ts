@@ -9,13 +9,14 @@ import type { NetworkPlace } from '../../bundle/network.ts'
 import { describeError, KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { underDirectoryLock } from '../../linux/files/directory-lock.ts'
+import { hasIpv6 } from '../../linux/interfaces/ipv6.ts'
 import { inNewNetns, type Netns, openNetns, openOwnNetns } from '../../linux/processes/netns.ts'
 import { isAlive, type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { tolerate } from '../../netlink/error.ts'
 import { changeLink, listLinks, stopOwnIpv6 } from '../../netlink/link.ts'
 import { addBridge, addVeth, enslave } from '../../netlink/new-link.ts'
 import { withClient, withClientHere } from '../client.ts'
-import { gatewayLinks } from '../uplink/addresses.ts'
+import { gatewayLinks, ipv6Beside } from '../uplink/addresses.ts'
 import { type Member, readMembers } from './members.ts'
 
 /** How long another container may take to make the same network, milliseconds. */
@@ -158,7 +159,8 @@ function makeNetwork(): Netns {
 /** Name servers of other containers read it, which have no rights. */
 function writeMember(path: string, place: NetworkPlace, holder: ProcessRef, netns: Netns): void {
   const { address, names } = place
-  const member: Member = { address, names, holder, fd: netns.fd, identity: netns.identity }
+  const ipv6 = hasIpv6() ? { ipv6: ipv6Beside(address) } : {}
+  const member: Member = { address, ...ipv6, names, holder, fd: netns.fd, identity: netns.identity }
   const fresh = `${dirname(path)}/.${crypto.randomUUID()}`
   writeFileSync(fresh, JSON.stringify(member))
   chmodSync(fresh, 0o644)

@@ -1,13 +1,19 @@
 /** The packet filter of a container's gateway: rules for nft(8), in a network namespace between the container and pasta. */
-import type { AllowedHost, NetworkWishes } from '../../bundle/network.ts'
-import { isAddress, neverForwarded, openSets } from '../egress/egress.ts'
-import { type ContainerLink, gatewayLinks, linkOf, pastaLink } from './addresses.ts'
+import { isIP } from 'node:net'
+import type { AllowedHost, NetworkWishes, PublishedPort } from '../../bundle/network.ts'
+import { isAddress, neverForwarded, neverForwardedIpv6, openSets } from '../egress/egress.ts'
+import { type ContainerLink, gatewayLinks, ownIpv6, pastaLink, pastaLinkIpv6 } from './addresses.ts'
+import { bridgeRules } from './bridge-rules.ts'
 
-const { up, down, port, network } = gatewayLinks
+const { up, down } = gatewayLinks
 
 const refuse = 'reject with icmpx admin-prohibited'
 /** The addresses of the host are closed by host-rules.ts, which knows them at all times. */
-const closedFirst = `ip daddr { ${neverForwarded.join(', ')} } ${refuse}`
+const closedFirst = [
+  `ip daddr { ${neverForwarded.join(', ')} } ${refuse}`,
+  // With IPv4 a container's address may hide one outside; here no address outside is ours.
+  `ip6 daddr { ${[...neverForwardedIpv6, `${ownIpv6.prefix}/${ownIpv6.bits}`].join(', ')} } ${refuse}`,
+]
 
 /** Without a name server of its own the container asks the host's, by the gateway's address. */
 const toNameServer = (gateway: string) =>
@@ -15,24 +21,35 @@ const toNameServer = (gateway: string) =>
     (protocol) => `iifname "${down}" ip daddr ${gateway} ${protocol} dport 53 dnat ip to ${pastaLink.dns}`,
   )
 
-const toAll = [
+const toAll = (families: string) => [
   `meta l4proto { tcp, udp } ip daddr ${pastaLink.dns} ct status dnat accept`,
-  closedFirst,
-  `ip version 4 oifname "${up}" accept`,
+  ...closedFirst,
+  `meta nfproto ${families} oifname "${up}" accept`,
 ]
 
 /** TCP to what is named; the container's name server opens what names lead to (../resolver). */
 function toAllowed(allowed: readonly AllowedHost[]): string[] {
   const addresses = allowed.filter(isAddress).map(({ host, port }) => {
     const ports = port === undefined ? 'meta l4proto tcp' : `tcp dport ${port}`
-    return `oifname "${up}" ip daddr ${host} ${ports} accept`
+    return `oifname "${up}" ${isIP(host) === 6 ? 'ip6' : 'ip'} daddr ${host} ${ports} accept`
   })
+  const named = (['ip', 'ip6'] as const).flatMap((protocol) => {
+    const { anyPort, onePort } = protocol === 'ip' ? openSets.ipv4 : openSets.ipv6
+    return [
+      `oifname "${up}" meta l4proto tcp ${protocol} daddr @${anyPort} accept`,
+      `oifname "${up}" ${protocol} daddr . tcp dport @${onePort} accept`,
+    ]
+  })
+  return [...closedFirst, ...addresses, ...named, refuse]
+}
+
+/** A client gets to the container with the family that it came with. */
+function toPublished({ protocol, container }: PublishedPort, { ipv6, ...ipv4 }: ContainerLink): string[] {
+  const lead = (family: string, own: string, to: string) =>
+    `iifname "${up}" ${family} daddr ${own} ${protocol} dport ${container} dnat ${family} to ${to}`
   return [
-    closedFirst,
-    ...addresses,
-    `oifname "${up}" meta l4proto tcp ip daddr @${openSets.ipv4.anyPort} accept`,
-    `oifname "${up}" ip daddr . tcp dport @${openSets.ipv4.onePort} accept`,
-    refuse,
+    lead('ip', pastaLink.own, ipv4.container),
+    ...(ipv6 === undefined ? [] : [lead('ip6', pastaLinkIpv6.own, ipv6.container)]),
   ]
 }
 
@@ -40,19 +57,17 @@ function toAllowed(allowed: readonly AllowedHost[]): string[] {
 export const hasNameServer = ({ allowed, place }: NetworkWishes): boolean =>
   place !== undefined || allowed?.some((host) => !isAddress(host)) === true
 
-/** Pure. IPv6 has no rule that accepts it. */
-export function gatewayRules(wishes: NetworkWishes): string {
+/** Pure. Without IPv6 on the link there is no rule that accepts it. */
+export function gatewayRules(wishes: NetworkWishes, link: ContainerLink): string {
   const { ports, allowed, place, mac } = wishes
-  const link = linkOf(wishes)
+  const { ipv4, ipv6 } = openSets
   const own = hasNameServer(wishes)
-  const published = ports.map(
-    ({ protocol, container }) =>
-      `iifname "${up}" ip daddr ${pastaLink.own} ${protocol} dport ${container} dnat ip to ${link.container}`,
-  )
   return `
 table inet gateway {
-  set ${openSets.ipv4.anyPort} { type ipv4_addr; flags timeout; }
-  set ${openSets.ipv4.onePort} { type ipv4_addr . inet_service; flags timeout; }
+  set ${ipv4.anyPort} { type ipv4_addr; flags timeout; }
+  set ${ipv4.onePort} { type ipv4_addr . inet_service; flags timeout; }
+  set ${ipv6.anyPort} { type ipv6_addr; flags timeout; }
+  set ${ipv6.onePort} { type ipv6_addr . inet_service; flags timeout; }
   chain forward {
     type filter hook forward priority filter; policy drop;
     ct state established,related accept
@@ -60,18 +75,21 @@ table inet gateway {
     iifname != "${down}" drop
     ${place === undefined ? '' : bridged}
     ip saddr != ${link.container} drop
-    ${(allowed === undefined ? toAll : toAllowed(allowed)).join('\n    ')}
+    ${link.ipv6 === undefined ? 'meta nfproto ipv6 drop' : `ip6 saddr != ${link.ipv6.container} drop`}
+    ${(allowed === undefined ? toAll(link.ipv6 === undefined ? 'ipv4' : '{ ipv4, ipv6 }') : toAllowed(allowed)).join('\n    ')}
   }
   chain input {
     type filter hook input priority filter; policy drop;
     ct state established,related accept
+    icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept
     iifname "${down}" icmp type echo-request accept
+    iifname "${down}" icmpv6 type echo-request accept
     ${own ? `iifname "${down}" ip daddr ${link.gateway} meta l4proto { tcp, udp } th dport 53 accept` : ''}
   }
   chain prerouting {
     type nat hook prerouting priority dstnat; policy accept;
     ${allowed === undefined && !own ? toNameServer(link.gateway).join('\n    ') : ''}
-    ${published.join('\n    ')}
+    ${ports.flatMap((port) => toPublished(port, link)).join('\n    ')}
   }
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
@@ -83,40 +101,3 @@ ${place === undefined ? '' : bridgeRules(link, mac ?? '')}`
 
 /** A host with br_netfilter shows these rules what is bridged, too. What is routed back gets no further than the container. */
 const bridged = `iifname "${down}" oifname "${down}" accept`
-
-/**
- * What passes between a container and its network: IPv4 and ARP, from the container's own addresses. Every gateway has the
- * network's gateway address, for its own container alone.
- */
-function bridgeRules({ container, gateway, bits }: ContainerLink, mac: string): string {
-  const subnet = `${gateway}/${bits}`
-  return `table bridge gateway {
-  chain forward {
-    type filter hook forward priority filter; policy drop;
-    iifname "${port}" oifname "${network}" jump leaving
-    iifname "${network}" oifname "${port}" jump coming
-  }
-  chain leaving {
-    ether saddr != ${mac} drop
-    ip daddr ${gateway} drop
-    arp daddr ip ${gateway} drop
-    ip saddr ${container} ip daddr { ${subnet}, 224.0.0.0/4, 255.255.255.255 } accept
-    arp saddr ip ${container} arp saddr ether ${mac} accept
-  }
-  chain coming {
-    ip saddr ${gateway} drop
-    arp saddr ip ${gateway} drop
-    ip saddr ${subnet} accept
-    arp saddr ip ${subnet} accept
-  }
-  chain input {
-    type filter hook input priority filter; policy accept;
-    iifname "${network}" drop
-  }
-  chain output {
-    type filter hook output priority filter; policy accept;
-    oifname "${network}" drop
-  }
-}
-`
-}

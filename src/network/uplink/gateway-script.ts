@@ -4,7 +4,7 @@
  */
 import type { NetworkWishes } from '../../bundle/network.ts'
 import { jailLimits } from '../../rootless/jail/jail-command.ts'
-import { type ContainerLink, gatewayLinks, linkOf } from './addresses.ts'
+import { type ContainerLink, gatewayLinks, type Ipv6Ends } from './addresses.ts'
 import { gatewayRules } from './gateway-rules.ts'
 import { networkTool } from './tools.ts'
 
@@ -17,14 +17,14 @@ const names = ['ip', 'nft', 'nsenter', 'readlink', 'setpriv', 'sh', 'sleep', 'un
 type Tools = Readonly<Record<(typeof names)[number], string>>
 
 /** `$1` are the rules. Descriptor 1 is told when the work is done, and closed. */
-const script = (tool: Tools, { container, gateway, bits }: ContainerLink, wishes: NetworkWishes) => `
+const script = (tool: Tools, { container, gateway, bits, ipv6 }: ContainerLink, wishes: NetworkWishes) => `
 set -eu
 # What pasta left open, and what the shell exports.
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 unset PWD OLDPWD
 asleep="${tool.setpriv} --pdeathsig KILL -- ${tool.sleep} infinity"
 echo 1 > /proc/sys/net/ipv4/ip_forward
-for name in all default; do echo 1 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done
+${ipv6 === undefined ? noIpv6 : `echo 1 > /proc/sys/net/ipv6/conf/all/forwarding\n${onlyGivenIpv6('default')}`}
 ${tool.ip} link set lo up
 ${tool.nft} "$1"
 ${tool.unshare} --net -- $asleep >/dev/null 2>&1 &
@@ -37,19 +37,47 @@ ${tool.ip} link add name ${wishes.place === undefined ? down : port} type veth p
 } netns $pod
 ${wishes.place === undefined ? '' : `${tool.ip} link set ${port} master ${down} up`}
 ${tool.ip} addr add ${gateway}/${bits} dev ${down}
+${ipv6Addresses(tool, 'gateway', down, ipv6)}
 ${tool.ip} link set ${down} up
 ${tool.nsenter} --net=/proc/$pod/ns/net ${tool.sh} -c '
   set -eu
-  for name in all default; do echo 1 > /proc/sys/net/ipv6/conf/$name/disable_ipv6; done
+  ${ipv6 === undefined ? noIpv6 : onlyGivenIpv6('default', 'eth0')}
   ${tool.ip} link set lo up
   ${tool.ip} addr add ${container}/${bits} dev eth0
   ${tool.ip} link set eth0 up
   ${tool.ip} route add default via ${gateway}
+  ${
+    ipv6 === undefined
+      ? ''
+      : `${ipv6Addresses(tool, 'container', 'eth0', ipv6)}
+  ${tool.ip} -6 route add default via ${ipv6.gateway}`
+  }
 '
 ${tool.ip} link show dev ${up} up >/dev/null
 echo ${readyLine}
 exec $asleep >/dev/null 2>&1
 `
+
+/** They are unique as it is: nobody is asked whether they are. */
+const ipv6Addresses = (
+  tool: Tools,
+  end: 'container' | 'gateway',
+  device: string,
+  ipv6: Ipv6Ends | undefined,
+) =>
+  (ipv6 === undefined ? [] : [ipv6, ipv6.linkLocal])
+    .map((ends) => `${tool.ip} addr add ${ends[end]}/${ends.bits} dev ${device} nodad`)
+    .join('\n')
+
+/** A kernel that was started without IPv6 has no such settings. */
+const noIpv6 =
+  'for setting in /proc/sys/net/ipv6/conf/*/disable_ipv6; do [ ! -e "$setting" ] || echo 1 > "$setting"; done'
+
+/** No addresses but those that are given: none of the link's own, none by a router's words. Links of the future follow `default`. */
+const onlyGivenIpv6 = (...links: readonly string[]) => `for link in ${links.join(' ')}; do
+  echo 1 > /proc/sys/net/ipv6/conf/$link/addr_gen_mode
+  for setting in accept_ra accept_dad; do echo 0 > /proc/sys/net/ipv6/conf/$link/$setting; done
+done`
 
 /** The rules for packets that are routed are not for those that are bridged, where the host has br_netfilter. */
 const bridge = (tool: Tools) => `
@@ -58,10 +86,10 @@ ${tool.ip} link add name ${down} type bridge mcast_snooping 0
 `
 
 /** The command that pasta starts. @throws KataError NETWORK_PROGRAM_MISSING. */
-export function gatewayCommand(wishes: NetworkWishes): string[] {
+export function gatewayCommand(wishes: NetworkWishes, link: ContainerLink): string[] {
   const tools = Object.fromEntries(names.map((name) => [name, networkTool(name)])) as Tools
-  const rules = gatewayRules(wishes).trim()
-  return [tools.sh, '-c', script(tools, linkOf(wishes), wishes), 'sh', rules]
+  const rules = gatewayRules(wishes, link).trim()
+  return [tools.sh, '-c', script(tools, link, wishes), 'sh', rules]
 }
 
 /**

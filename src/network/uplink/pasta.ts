@@ -15,7 +15,7 @@ import type { Companion, Launched, Launcher } from '../../rootless/launcher.ts'
 import { readNamespaces } from '../../rootless/posture/posture.ts'
 import { type ExpectedPosture, noCapabilities, ownNamespaces } from '../../rootless/posture/posture-check.ts'
 import { deadline } from '../../time.ts'
-import { gatewayLinks, pastaLink } from './addresses.ts'
+import { type ContainerLink, gatewayLinks, pastaLink, pastaLinkIpv6 } from './addresses.ts'
 import { tailOf, untilReady } from './child-words.ts'
 import { beforePasta, gatewayCommand, readyLine } from './gateway-script.ts'
 import { networkTool } from './tools.ts'
@@ -33,6 +33,9 @@ const sockets = 1_000_000
 export interface PastaRequest {
   readonly uid: number
   readonly wishes: NetworkWishes
+  readonly link: ContainerLink
+  /** Whether IPv6 leads outside. */
+  readonly ipv6: boolean
 }
 
 export interface LaunchedPasta extends Launched {
@@ -43,7 +46,7 @@ export interface LaunchedPasta extends Launched {
 }
 
 /** Pure. */
-export function pastaArgs(ports: readonly PublishedPort[]): string[] {
+export function pastaArgs(ports: readonly PublishedPort[], withIpv6: boolean): string[] {
   const of = (wanted: 'tcp' | 'udp', option: string) => {
     const specs = ports
       .filter(({ protocol }) => protocol === wanted)
@@ -53,14 +56,24 @@ export function pastaArgs(ports: readonly PublishedPort[]): string[] {
     return specs.length === 0 ? [option, 'none'] : specs.flatMap((spec) => [option, spec])
   }
   return [
-    ...['--foreground', '--quiet', '--ipv4-only', '--config-net', '--ns-ifname', gatewayLinks.up],
+    ...['--foreground', '--quiet', '--config-net', '--ns-ifname', gatewayLinks.up],
     ...['--address', pastaLink.own, '--netmask', `${pastaLink.bits}`, '--gateway', pastaLink.gateway],
     ...['--mtu', '1500', '--no-map-gw', '--dns-forward', pastaLink.dns],
+    ...(withIpv6 ? ipv6Args : ['--ipv4-only']),
     // Without it a client on the host's localhost would reach the gateway's localhost, where nothing is.
     '--no-splice',
     ...[...of('tcp', '--tcp-ports'), ...of('udp', '--udp-ports'), '--tcp-ns', 'none', '--udp-ns', 'none'],
   ]
 }
+
+/**
+ * Clients on the host's ::1 would come from a link-local address, which is never forwarded. The address in its place would lead back to the
+ * host, as any of the host's does; both walls close it (gateway-rules.ts, host-rules.ts).
+ */
+const ipv6Args = [
+  ...['--address', pastaLinkIpv6.own, '--gateway', pastaLinkIpv6.gateway],
+  ...['--map-host-loopback', pastaLinkIpv6.localhost, '--no-ra', '--no-dhcpv6'],
+]
 
 /** @throws KataError NETWORK_PROGRAM_MISSING, NETWORK_START_FAILED with what it said; what has been started is known then. */
 export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
@@ -101,7 +114,7 @@ export function pastaLauncher(request: PastaRequest): Launcher<LaunchedPasta> {
   }
 }
 
-function command({ uid, wishes }: PastaRequest): string[] {
+function command({ uid, wishes, link, ipv6 }: PastaRequest): string[] {
   const setpriv = networkTool('setpriv')
   return [
     ...[networkTool('unshare'), '--mount', '--propagation', 'private', '--'],
@@ -113,7 +126,8 @@ function command({ uid, wishes }: PastaRequest): string[] {
     ],
     ...[setpriv, '--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups', '--no-new-privs'],
     ...['--inh-caps=-all', '--ambient-caps=-all', '--bounding-set=-all', '--'],
-    ...[networkTool('pasta'), ...pastaArgs(wishes.ports), '--', ...gatewayCommand(wishes)],
+    ...[networkTool('pasta'), ...pastaArgs(wishes.ports, ipv6), '--'],
+    ...gatewayCommand(wishes, link),
   ]
 }
 

@@ -1,15 +1,23 @@
 import { expect, test } from 'bun:test'
+import type { NetworkWishes } from '../../bundle/network.ts'
+import { linkOf } from './addresses.ts'
 import { gatewayRules } from './gateway-rules.ts'
 import { firstNameServer, hostRules } from './host-rules.ts'
 import { pastaArgs } from './pasta.ts'
 
 test('ports are told to pasta by protocol, and no other port is open', () => {
-  const args = pastaArgs([
-    { host: 8080, container: 80, protocol: 'tcp' },
-    { address: '127.0.0.1', host: 53, container: 5353, protocol: 'udp' },
-  ]).join(' ')
-  expect(args).toContain('--tcp-ports 8080:80 --udp-ports 127.0.0.1/53:5353')
-  expect(pastaArgs([]).join(' ')).toContain('--tcp-ports none --udp-ports none --tcp-ns none --udp-ns none')
+  const args = pastaArgs(
+    [
+      { host: 8080, container: 80, protocol: 'tcp' },
+      { address: '127.0.0.1', host: 53, container: 5353, protocol: 'udp' },
+      { address: '::1', host: 54, container: 5454, protocol: 'udp' },
+    ],
+    true,
+  ).join(' ')
+  expect(args).toContain('--tcp-ports 8080:80 --udp-ports 127.0.0.1/53:5353 --udp-ports ::1/54:5454')
+  const without = pastaArgs([], false).join(' ')
+  expect(without).toContain('--tcp-ports none --udp-ports none --tcp-ns none --udp-ns none')
+  expect([args, without].map((text) => text.includes('--ipv4-only'))).toEqual([false, true])
 })
 
 test('the first name server of IPv4 is the one that pasta asks', () => {
@@ -28,11 +36,28 @@ test('the host’s rules are about one user, and know an exception only for a na
   expect(without).toContain('meta skuid 7 goto wall')
 })
 
+const rulesFor = (wishes: NetworkWishes, withIpv6 = true) => gatewayRules(wishes, linkOf(wishes, withIpv6))
+
 test('a container that may reach some names only has no way but theirs', () => {
-  const limited = gatewayRules({ ports: [], allowed: [{ host: 'a.test' }, { host: '192.0.2.1', port: 22 }] })
+  const hosts = [{ host: 'a.test' }, { host: '192.0.2.1', port: 22 }, { host: '2001:db8::1', port: 23 }]
+  const limited = rulesFor({ ports: [], allowed: hosts })
   expect(limited).toContain('ip daddr 192.0.2.1 tcp dport 22 accept')
-  expect(limited).not.toContain('ip version 4 oifname "up0" accept')
+  expect(limited).toContain('ip6 daddr 2001:db8::1 tcp dport 23 accept')
+  expect(limited).not.toContain('} oifname "up0" accept')
   expect(limited).not.toContain('dnat ip to 169.254.2.3')
   // Addresses need no name server.
-  expect(gatewayRules({ ports: [], allowed: [] })).not.toContain('dport 53')
+  expect(rulesFor({ ports: [], allowed: [] })).not.toContain('dport 53')
+})
+
+test('a port leads to the container with the family of its client', () => {
+  const ports = [{ host: 8080, container: 80, protocol: 'tcp' }] as const
+  expect(rulesFor({ ports })).toContain('tcp dport 80 dnat ip to 10.88.0.2')
+  expect(rulesFor({ ports })).toContain('tcp dport 80 dnat ip6 to fd5e:9c41:7ab0::a58:2')
+})
+
+test('on a host without IPv6 nothing of it is let through', () => {
+  const rules = rulesFor({ ports: [] }, false)
+  expect(rules).toContain('meta nfproto ipv6 drop')
+  expect(rules).toContain('meta nfproto ipv4 oifname "up0" accept')
+  expect(rules).not.toContain('fd5e:9c41:7ab0::a58')
 })

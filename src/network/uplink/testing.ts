@@ -17,6 +17,19 @@ export const outside = {
   dns: '198.51.100.53',
 } as const
 export const host = { address: '203.0.113.2', second: '192.0.2.77' } as const
+/** The same with IPv6; `metadata` is where a cloud has its service, `anycast` the host's as a router (RFC 4291, 2.6.1). */
+export const outside6 = {
+  router: '2001:db8::1',
+  web: '2001:db8:1::1',
+  other: '2001:db8:1::2',
+  third: '2001:db8:1::3',
+  metadata: 'fd00:ec2::254',
+} as const
+export const host6 = {
+  address: '2001:db8::2',
+  second: '2001:db8:77::77',
+  anycast: '2001:db8::',
+} as const
 
 /** Runs in the place of a process: what a program in the namespace of `pid` prints; undefined when it fails. */
 export async function inside(pid: number, ...argv: string[]): Promise<string | undefined> {
@@ -62,17 +75,28 @@ export async function makeOutside(): Promise<number> {
   there('ip', 'link', 'set', 'host0', 'up')
   ip(`route add default via ${outside.router}`)
   ip(`route add 169.254.169.254/32 via ${outside.router}`)
+  makeOutside6(there)
   return internet.pid
+}
+
+function makeOutside6(there: (...argv: string[]) => void): void {
+  writeFileSync('/proc/sys/net/ipv6/conf/all/forwarding', '1')
+  ip(`addr add ${host6.address}/64 dev ext0 nodad`)
+  ip(`addr add ${host6.second}/128 dev lo`)
+  there('ip', 'addr', 'add', `${outside6.router}/64`, 'dev', 'host0', 'nodad')
+  for (const address of [outside6.web, outside6.other, outside6.third, outside6.metadata])
+    there('ip', 'addr', 'add', `${address}/128`, 'dev', 'lo')
+  ip(`-6 route add default via ${outside6.router}`)
 }
 
 /** A web server in the namespace of `pid` that answers with its name and who asked. */
 export async function serve(pid: number, name: string, port = 80): Promise<void> {
-  const program = `Bun.serve({ port: ${port}, hostname: '0.0.0.0', fetch: (q, s) => new Response('${name} ' + s.requestIP(q).address) }); console.log('up')`
+  const program = `Bun.serve({ port: ${port}, hostname: '::', fetch: (q, s) => new Response('${name} ' + s.requestIP(q).address.replace('::ffff:', '')) }); console.log('up')`
   await started(pid, program)
 }
 
 /** A program for Bun in the namespace of `pid`, once it has printed something. */
-export async function started(pid: number, program: string): Promise<void> {
+async function started(pid: number, program: string): Promise<void> {
   const child = Bun.spawn(['nsenter', `--net=/proc/${pid}/ns/net`, '--', process.execPath, '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -89,15 +113,20 @@ export async function serveNames(
     pid,
     `
 const names = ${JSON.stringify(names)}, asked = {}
+const words = (text) => {
+  const [head, tail] = text.split('::').map((half) => half.split(':').filter(Boolean).map((word) => parseInt(word, 16)))
+  return [...head, ...Array(8 - head.length - (tail ?? []).length).fill(0), ...(tail ?? [])].flatMap((word) => [word >> 8, word & 255])
+}
 const s = require('dgram').createSocket('udp4')
 s.on('message', (m, from) => {
   let at = 12, labels = []
   while (m[at]) { labels.push(m.toString('latin1', at + 1, at + 1 + m[at])); at += m[at] + 1 }
   const question = m.subarray(12, at + 5), type = m.readUInt16BE(at + 1), name = labels.join('.').toLowerCase()
-  const answers = names[name] ?? []
-  const n = asked[name] = (asked[name] ?? -1) + 1
-  const answer = type === 1 && answers.length ? answers[Math.min(n, answers.length - 1)] : undefined
-  const rr = answer ? Buffer.concat([Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, name.startsWith('short.') ? 5 : 200, 0, 4]), Buffer.from(answer.split('.').map(Number))]) : Buffer.alloc(0)
+  const answers = (names[name] ?? []).filter((one) => one.includes(':') === (type === 28))
+  const n = asked[name + type] = (asked[name + type] ?? -1) + 1
+  const answer = (type === 1 || type === 28) && answers.length ? answers[Math.min(n, answers.length - 1)] : undefined
+  const data = answer && Buffer.from(answer.includes(':') ? words(answer) : answer.split('.').map(Number))
+  const rr = answer ? Buffer.concat([Buffer.from([0xc0, 12, 0, type, 0, 1, 0, 0, 0, name.startsWith('short.') ? 5 : 200, 0, data.length]), data]) : Buffer.alloc(0)
   s.send(Buffer.concat([m.subarray(0, 2), Buffer.from([0x81, names[name] ? 0x80 : 0x83, 0, 1, 0, answer ? 1 : 0, 0, 0, 0, 0]), question, rr]), from.port, from.address)
 })
 s.bind(53, '${address}', () => console.log('up'))
@@ -105,38 +134,55 @@ s.bind(53, '${address}', () => console.log('up'))
   )
 }
 
-/** The first IPv4 address that a name server gives for a name. */
-export const lookUp = (pid: number, name: string, server: string): Promise<string | undefined> =>
-  ask(
-    pid,
-    `
+const asking = (server: string, what: string) => `
 const { Resolver } = require('dns').promises, r = new Resolver({ timeout: 2000, tries: 2 })
 r.setServers(['${server}'])
-console.log((await r.resolve4('${name}'))[0])
-`,
-  )
+${what}
+`
+
+/** The first IPv4 address that a name server gives for a name. */
+export const lookUp = (pid: number, name: string, server: string): Promise<string | undefined> =>
+  ask(pid, asking(server, `console.log((await r.resolve4('${name}'))[0])`))
+
+/** The first IPv6 address. */
+export const lookUp6 = (pid: number, name: string, server: string): Promise<string | undefined> =>
+  ask(pid, asking(server, `console.log((await r.resolve6('${name}'))[0])`))
 
 /** The names of an address. */
 export const reverse = (pid: number, address: string, server: string): Promise<string | undefined> =>
-  ask(
-    pid,
-    `
-const { Resolver } = require('dns').promises, r = new Resolver({ timeout: 2000, tries: 2 })
-r.setServers(['${server}'])
-console.log((await r.reverse('${address}')).join())
-`,
-  )
+  ask(pid, asking(server, `console.log((await r.reverse('${address}')).join())`))
 
 /** What a server says whose name is looked up first. */
 export const visit = (pid: number, name: string, server: string): Promise<string | undefined> =>
   ask(
     pid,
-    `
-const { Resolver } = require('dns').promises, r = new Resolver({ timeout: 2000, tries: 2 })
-r.setServers(['${server}'])
-const [address] = await r.resolve4('${name}')
-console.log(await (await fetch('http://' + address + '/', { signal: AbortSignal.timeout(4000) })).text())
-`,
+    asking(
+      server,
+      `const [address] = await r.resolve4('${name}')
+console.log(await (await fetch('http://' + address + '/', { signal: AbortSignal.timeout(4000) })).text())`,
+    ),
+  )
+
+/** A server that sends back what comes by UDP. */
+export const serveUdp = (pid: number, port: number, name: string): Promise<void> =>
+  started(
+    pid,
+    `const s = require('dgram').createSocket('udp6'); s.on('message', (m, f) => s.send('${name} ' + m, f.port, f.address)); s.bind(${port}, '::', () => console.log('up'))`,
+  )
+
+/** What such a server sends back. */
+export const sayUdp = (pid: number, address: string, port: number): Promise<string | undefined> =>
+  ask(
+    pid,
+    `const s = require('dgram').createSocket('${address.includes(':') ? 'udp6' : 'udp4'}'); s.on('message', (m) => { console.log('' + m); process.exit(0) }); s.on('error', () => process.exit(1)); s.send('hi', ${port}, '${address}'); setTimeout(() => process.exit(1), 3000)`,
+  )
+
+/** How connecting to an address ends for a user of the host: `connected`, or the error as bash has it, which tells the kernel's own. */
+export const connectAs = (uid: number, address: string, port: number): Promise<string | undefined> =>
+  inside(
+    process.pid,
+    ...['setpriv', '--reuid', `${uid}`, '--clear-groups', '--', 'timeout', '5', 'bash', '-c'],
+    `export LC_ALL=C; { exec 3<>/dev/tcp/${address}/${port} && echo connected; } 2>&1 | sed "1q" | sed "s/.*: //"`,
   )
 
 export function testLedger(directory: string): Ledger {

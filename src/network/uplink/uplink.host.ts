@@ -3,16 +3,21 @@ import { readFileSync } from 'node:fs'
 import { processesOfUid } from '../../linux/processes/proc.ts'
 import { killUids } from '../../linux/processes/uid-processes.ts'
 import { command } from '../testing.ts'
-import { containerLink, pastaLink } from './addresses.ts'
+import { containerLink, ipv6Beside, pastaLink, pastaLinkIpv6 } from './addresses.ts'
 import {
+  connectAs,
   fetchFrom,
   host,
+  host6,
   lookUp,
   makeOutside,
   nameServerOfHost,
   outside,
+  outside6,
+  sayUdp,
   serve,
   serveNames,
+  serveUdp,
   testLedger,
   together,
 } from './testing.ts'
@@ -24,13 +29,20 @@ const internet = await makeOutside()
 nameServerOfHost(outside.dns)
 await serve(internet, 'outside')
 await serve(process.pid, 'host')
+await serveUdp(process.pid, 7000, 'udp')
 await serveNames(internet, { 'web.test': [outside.web] }, outside.dns)
 const ledger = testLedger(directory)
 const { signal } = new AbortController()
-const ports = [{ host: 8080, container: 80, protocol: 'tcp' }] as const
+const ports = [
+  { host: 8080, container: 80, protocol: 'tcp' },
+  { address: '0.0.0.0', host: 8081, container: 80, protocol: 'tcp' },
+  { address: '::', host: 8082, container: 80, protocol: 'tcp' },
+] as const
 const { container } = await startUplink(ledger, { wishes: { ports }, uid, stateDir: directory, signal })
 await serve(container.pid, 'container')
 const from = container.pid
+// The container has sent nothing yet: its gateway has to find it.
+const first = await fetchFrom(process.pid, '[::1]:8080')
 const reached = await together({
   outside: fetchFrom(from, outside.web),
   name: lookUp(from, 'web.test', containerLink.gateway),
@@ -46,14 +58,49 @@ const reached = await together({
   'published, on localhost': fetchFrom(process.pid, '127.0.0.1:8080'),
   'published, from outside': fetchFrom(internet, `${host.address}:8080`),
 })
+const ipv6 = await together({
+  outside: fetchFrom(from, `[${outside6.web}]`),
+  host: fetchFrom(from, `[${host6.address}]`),
+  'another address of the host': fetchFrom(from, `[${host6.second}]`),
+  'the host as a router': sayUdp(from, host6.anycast, 7000),
+  'the host, by an address of IPv4': fetchFrom(from, `[::ffff:${host.address}]`),
+  gateway: fetchFrom(from, `[${ipv6Beside(containerLink.gateway)}]`),
+  'pasta’s gateway': fetchFrom(from, `[${pastaLinkIpv6.gateway}]`),
+  'what stands for the host’s localhost': fetchFrom(from, `[${pastaLinkIpv6.localhost}]`),
+  metadata: fetchFrom(from, `[${outside6.metadata}]`),
+  'a port of its own, by the host': fetchFrom(from, `[${host6.address}]:8080`),
+  'the host, from itself': fetchFrom(process.pid, `[${host6.address}]`),
+  'the host as a router, from itself': sayUdp(process.pid, host6.anycast, 7000),
+  'the host, from outside': fetchFrom(internet, `[${host6.address}]`),
+  'metadata, from the host': fetchFrom(process.pid, `[${outside6.metadata}]`),
+  'published, on localhost': fetchFrom(process.pid, '[::1]:8080'),
+  'published by IPv4, by IPv6': fetchFrom(internet, `[${host6.address}]:8081`),
+  'published by IPv6, by IPv4': fetchFrom(internet, `${host.address}:8082`),
+  'published by IPv4': fetchFrom(internet, `${host.address}:8081`),
+  'published by IPv6': fetchFrom(internet, `[${host6.address}]:8082`),
+  'published, on the host': fetchFrom(process.pid, `[${host6.address}]:8080`),
+  'published, from outside': fetchFrom(internet, `[${host6.address}]:8080`),
+})
+const linkLocal = `${/inet6 (fe80[^/]+)/.exec(command('ip', '-6', 'addr', 'show', 'dev', 'ext0'))![1]}%ext0`
+/** Whatever runs as the network's user in the host's namespace: a pasta that was taken over, and a user that is nothing here. */
+const as = (user: number) =>
+  together(
+    Object.fromEntries(
+      [host.address, '127.0.0.1', host6.address, host6.second, '::1', linkLocal].map((address) => [
+        address === linkLocal ? 'link-local' : address,
+        connectAs(user, address, 80),
+      ]),
+    ),
+  )
+const users = { network: await as(uid), other: await as(uid + 1) }
 // A client of the host's own that closes first: its last word is the kernel's.
 command('bash', '-c', 'exec 3<>/dev/tcp/127.0.0.1/80; exec 3>&-; sleep 1')
 const lastAck = '09'
-const unclosed = readFileSync('/proc/self/net/tcp', 'utf8')
+const unclosed = readFileSync('/proc/self/net/tcp6', 'utf8')
   .split('\n')
   .filter((line) => line.trim().split(/\s+/)[3] === lastAck).length
 await ledger.releaseAll()
 await killUids(uid, uid)
 const left = { processes: processesOfUid(uid), tables: command('nft', 'list', 'tables').trim() }
-console.log(JSON.stringify({ reached, unclosed, left }))
+console.log(JSON.stringify({ first, reached, ipv6, users, unclosed, left }))
 process.exit(0)

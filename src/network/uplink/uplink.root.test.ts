@@ -4,7 +4,10 @@ import { noHost, onHost } from './test-host.ts'
 
 describe.skipIf(noHost !== undefined)('a container’s own network', () => {
   test('leads outside and not to the host, its ports lead in, and nothing of it is left', () => {
-    const { reached, unclosed, left } = JSON.parse(onHost(`${import.meta.dir}/uplink.host.ts`))
+    const { first, reached, ipv6, users, unclosed, left } = JSON.parse(
+      onHost(`${import.meta.dir}/uplink.host.ts`),
+    )
+    expect(first).toBe('container fd5e:9c41:7ab0:1::3')
     expect(reached).toEqual({
       outside: 'outside 203.0.113.2',
       name: '198.51.100.1',
@@ -14,9 +17,29 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
       'published, on localhost': 'container 169.254.2.2',
       'published, from outside': 'container 203.0.113.1',
     })
+    expect(ipv6).toEqual({
+      outside: 'outside 2001:db8::2',
+      'the host, from itself': 'host 2001:db8::2',
+      'the host as a router, from itself': 'udp hi',
+      'the host, from outside': 'host 2001:db8::1',
+      'metadata, from the host': 'outside 2001:db8::2',
+      'published, on localhost': 'container fd5e:9c41:7ab0:1::3',
+      ...{ 'published by IPv4': 'container 203.0.113.1', 'published by IPv6': 'container 2001:db8::1' },
+      'published, on the host': 'container 2001:db8::2',
+      'published, from outside': 'container 2001:db8::1',
+    })
+    // EHOSTUNREACH and EACCES are what the kernel makes of "administratively prohibited".
+    const [closed, closed6] = ['No route to host', 'Permission denied']
+    expect(users.network).toEqual({
+      ...{ '203.0.113.2': closed, '127.0.0.1': closed },
+      ...{ '2001:db8::2': closed6, '2001:db8:77::77': closed6, '::1': closed6 },
+    })
+    // The kernel sends no refusal to a link-local address: there the network's user has no answer at all.
+    expect(Object.keys(users.other)).toEqual([...Object.keys(users.network), 'link-local'])
+    expect(new Set(Object.values(users.other))).toEqual(new Set(['connected']))
     expect(unclosed).toBe(0)
     expect(left).toEqual({ processes: [], tables: '' })
-  }, 120_000)
+  }, 180_000)
 
   test('that allows some names refuses everything else', () => {
     // What is not named here had no answer; beside an attack stands the same from the host, which has one.
@@ -31,10 +54,39 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
         ...{ good: 'outside 203.0.113.2', short: 'outside 203.0.113.2' },
         ...{ 'allowed port': 'at-8443 203.0.113.2', 'allowed address': 'at-8443 203.0.113.2' },
         ...{ 'bad, from the host': 'outside 203.0.113.2', 'UDP 443, from the host': 'udp hi' },
-        'an address of IPv6': '',
       },
       later: { 'after its time, from the host': 'outside 203.0.113.2' },
       again: 'outside 203.0.113.2',
+      before6: { 'the same, from the host': 'outside 2001:db8::2' },
+      looked6: {
+        ...{ good: '2001:db8:1::1', port: '2001:db8:1::2' },
+        ...{ 'first of rebind': '2001:db8:1::3', host: '2001:db8::2' },
+        'cloud, from the host': 'fd00:ec2::254',
+      },
+      reached6: {
+        good: 'outside 2001:db8::2',
+        ...{ 'allowed port': 'at-8443 2001:db8::2', 'allowed address': 'at-8443 2001:db8::2' },
+        ...{ 'bad, from the host': 'outside 2001:db8::2', 'UDP 443, from the host': 'udp hi' },
+        'metadata, from the host': 'outside 2001:db8::2',
+      },
     })
-  }, 120_000)
+  }, 180_000)
+
+  test('has IPv6 for its neighbours alone on a host where it leads nowhere, and none on a host without it', () => {
+    const reached = {
+      outside: 'outside 203.0.113.2',
+      ...{ published: 'container 203.0.113.1', 'published, on localhost': 'container 169.254.2.2' },
+    }
+    expect(JSON.parse(onHost(`${import.meta.dir}/less-ipv6.host.ts`))).toEqual({
+      nowhere: {
+        reached: {
+          ...reached,
+          'host by IPv6, from itself': 'host 2001:db8:77::77',
+        },
+        addresses: ['inet6 fd5e:9c41:7ab0::a58:2/126'],
+        refused: expect.stringContaining('[NETWORK_START_FAILED]'),
+      },
+      none: { reached, addresses: null, refused: expect.stringContaining('[NETWORK_START_FAILED]') },
+    })
+  }, 180_000)
 })

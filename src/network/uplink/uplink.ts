@@ -2,9 +2,10 @@
 import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import { hostResolvConf } from '../../linux/files/resolv-conf.ts'
+import { hasIpv6, hasIpv6Route } from '../../linux/interfaces/ipv6.ts'
 import { confineBy, heldAsProcess } from '../../rootless/confine.ts'
 import { isAddress } from '../egress/egress.ts'
-import { linkOf, pastaLink } from './addresses.ts'
+import { type ContainerLink, linkOf, pastaLink } from './addresses.ts'
 import { hasNameServer } from './gateway-rules.ts'
 import { closeHost, firstNameServer } from './host-rules.ts'
 import { type LaunchedPasta, pastaLauncher, pastaPosture, resolverPosture } from './pasta.ts'
@@ -34,24 +35,25 @@ export interface UplinkOptions {
 export async function startUplink(ledger: Ledger, options: UplinkOptions): Promise<LaunchedPasta> {
   const { wishes, uid, stateDir, signal } = options
   await closeHost(ledger, uid, firstNameServer(hostResolvConf()))
-  const launch = pastaLauncher({ uid, wishes })
+  const link = linkOf(wishes, hasIpv6())
+  const launch = pastaLauncher({ uid, wishes, link, ipv6: hasIpv6Route() })
   const posture = pastaPosture(uid)
   const start = { name: 'pasta', stateDir, launch, options: { signal } }
   const pasta = await confineBy(ledger, heldAsProcess('pasta'), start, async () => ({
     ...{ checked: posture, working: posture, settles: true },
   }))
-  if (hasNameServer(wishes)) await startNameServer(ledger, pasta, options)
+  if (hasNameServer(wishes)) await startNameServer(ledger, { pasta, link }, options)
   return pasta
 }
 
 async function startNameServer(
   ledger: Ledger,
-  pasta: LaunchedPasta,
+  { pasta, link }: { readonly pasta: LaunchedPasta; readonly link: ContainerLink },
   { wishes, members, uid, stateDir, signal, program = ownProgram() }: UplinkOptions,
 ): Promise<void> {
   const settings = {
-    ...{ nft: networkTool('nft'), listen: linkOf(wishes).gateway, members },
-    ...{ networks: networksOf(wishes), ipv6: false },
+    ...{ nft: networkTool('nft'), listen: link.gateway, members },
+    ...{ networks: networksOf(wishes, link), ipv6: hasIpv6Route() },
     upstream: wishes.place?.upstream ?? pastaLink.dns,
     allowed: wishes.allowed?.filter((host) => !isAddress(host)),
   }
@@ -64,5 +66,5 @@ async function startNameServer(
 }
 
 /** On a network that others are on, the name server knows who has its addresses. */
-const networksOf = ({ place }: NetworkWishes): string[] =>
-  place === undefined ? [] : [`${place.gateway}/${place.bits}`]
+const networksOf = ({ place }: NetworkWishes, { ipv6, ...ipv4 }: ContainerLink): string[] =>
+  [place && ipv4, place && ipv6].flatMap((ends) => (ends ? [`${ends.gateway}/${ends.bits}`] : []))

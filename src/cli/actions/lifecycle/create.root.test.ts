@@ -1,5 +1,6 @@
 /** `create`, `start --attach`, `rename` and what else is said of a container that has not run, against a double of the shim. */
 import { expect, setDefaultTimeout, test } from 'bun:test'
+import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { eventually, testClient } from '../../client/client.double.ts'
 
 // Each command is a process that is compiled first.
@@ -16,8 +17,10 @@ test('a container is made, renamed, started with somebody attached, and removed;
   expect((await client.kata('container', 'stop', 'early')).code).toBe(0)
 
   expect((await client.kata('rename', 'early', 'late')).code).toBe(0)
-  expect((await client.kata('port', 'late', '80')).stdout).toBe('0.0.0.0:8080\n')
-  expect((await client.kata('port', 'late')).stdout).toBe('80/tcp -> 0.0.0.0:8080\n')
+  const places = ['0.0.0.0:8080', ...(hasIpv6Route() ? ['[::]:8080'] : [])]
+  const lines = (before: string) => places.map((place) => `${before}${place}\n`).join('')
+  expect((await client.kata('port', 'late', '80')).stdout).toBe(lines(''))
+  expect((await client.kata('port', 'late')).stdout).toBe(lines('80/tcp -> '))
   expect((await client.kata('port', 'late', '81')).stderr).toContain('[PORT_NOT_PUBLISHED]')
 
   const started = client.spawn(['start', '-a', '-i', 'late'], new Blob(['word\n']))
@@ -119,7 +122,9 @@ test('free ports of the host lead to what is exposed, no two containers get the 
   expect(await client.kata('inspect', '--format', view, 'one')).toMatchObject({
     ...{ stderr: '', stdout: '{"80/tcp":{},"81/tcp":{},"53/udp":{},"443/tcp":{}} 18080\n' },
   })
-  expect((await client.kata('ps', '--format', '{{.Ports}}', '-f', 'name=one')).stdout).toMatch(
+  const shown = (await client.kata('ps', '--format', '{{.Ports}}', '-f', 'name=one')).stdout
+  expect(shown.match(/\[::\]:\d+->/g) ?? []).toHaveLength(hasIpv6Route() ? 3 : 0)
+  expect(shown.replaceAll(/, \[::\]:[^,\n]+/g, '')).toMatch(
     /^0\.0\.0\.0:18080->80\/tcp, 127\.0\.0\.1:\d+->443\/tcp, 0\.0\.0\.0:\d+->81\/tcp, 0\.0\.0\.0:\d+->53\/udp\n$/,
   )
   expect((await client.kata('ps')).stdout).toMatch(/OPEN WALLS +PORTS +ROOTFS/)

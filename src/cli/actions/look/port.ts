@@ -1,12 +1,11 @@
-import { type PublishedPort, readNetworkWishes } from '../../../bundle/network.ts'
+import { readNetworkWishes } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
 import { pathsOf } from '../../client/external.ts'
 import { render } from '../../output/format.ts'
+import { placesOf } from '../../output/ports.ts'
 import { portName } from '../../parse/expose.ts'
 import type { Settings } from '../../settings.ts'
 import { findRecord } from '../containers.ts'
-
-const placeOf = ({ address = '0.0.0.0', host }: PublishedPort): string => `${address}:${host}`
 
 /** @throws KataError PORT_NOT_PUBLISHED for one that was asked for. */
 export async function port(settings: Settings, name: string, asked: string | undefined): Promise<number> {
@@ -18,7 +17,11 @@ export async function port(settings: Settings, name: string, asked: string | und
     throw new KataError('PORT_NOT_PUBLISHED', { name, port: wanted })
   settings.print(
     render(settings.format, shown, (list) =>
-      list.map((one) => `${wanted === undefined ? `${portName(one)} -> ` : ''}${placeOf(one)}\n`).join(''),
+      list
+        .flatMap((one) =>
+          placesOf(one).map((place) => `${wanted === undefined ? `${portName(one)} -> ` : ''}${place}\n`),
+        )
+        .join(''),
     ),
   )
   return 0

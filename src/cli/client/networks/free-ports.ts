@@ -3,6 +3,7 @@ import { mkdirSync } from 'node:fs'
 import { type NetworkWishes, type PublishedPort, readNetworkWishes } from '../../../bundle/network.ts'
 import { describeError, KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { hasIpv6Route } from '../../../linux/interfaces/ipv6.ts'
 import { portName } from '../../parse/expose.ts'
 import type { FreePort } from '../../parse/publish.ts'
 import { listNamespaces, listRecords, recordPaths } from '../record.ts'
@@ -72,7 +73,8 @@ async function findPorts(
 }
 
 async function openPort(port: FreePort, opened: DisposableStack): Promise<number> {
-  const { address: hostname = '0.0.0.0', protocol } = port
+  // The one of IPv6 is a listener for both families.
+  const { address: hostname = hasIpv6Route() ? '::' : '0.0.0.0', protocol } = port
   try {
     if (protocol === 'udp') {
       const socket = await Bun.udpSocket({ hostname, port: 0 })

@@ -94,6 +94,9 @@ describe('networks', () => {
         .get('small')
         ?.map(({ container }) => container),
     ).toEqual([...['a', 'b', 'c', 'd', 'e']])
+    expect(networkUses(store).get('small')).toContainEqual(
+      expect.objectContaining({ address: '10.7.0.14', ipv6: 'fd5e:9c41:7ab0::a07:e' }),
+    )
   })
 
   test('stay while a container has a place, and its address is free once it is removed', async () => {

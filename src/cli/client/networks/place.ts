@@ -2,6 +2,8 @@
 import type { NetworkPlace } from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
 import { underDirectoryLock } from '../../../linux/files/directory-lock.ts'
+import { hasIpv6 } from '../../../linux/interfaces/ipv6.ts'
+import { ipv6Beside } from '../../../network/uplink/addresses.ts'
 import { parseSubnet } from '../../parse/subnet.ts'
 import { freeAddress, gatewayOf, isForContainers, macOf } from './addresses.ts'
 import { forgetNetwork, type NamedNetwork, type NetworkStore, networkDir, readNetwork } from './store.ts'
@@ -41,6 +43,12 @@ export async function takePlace<T>(
   })
   return result!.value
 }
+
+/** The container's addresses there, of each family that the host has. */
+export const addressesOn = ({ address }: NetworkPlace): string[] => [
+  address,
+  ...(hasIpv6() ? [ipv6Beside(address)] : []),
+]
 
 /** Removes a network that no container has. @throws KataError NETWORK_IN_USE and as {@link takePlace}. */
 export function removeNetwork(store: NetworkStore, name: string): Promise<void> {

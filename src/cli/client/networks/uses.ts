@@ -1,11 +1,14 @@
 /** The containers that have a place on a network, in whatever state they are: one that is stopped keeps its address. */
 import { type NetworkWishes, readNetworkWishes } from '../../../bundle/network.ts'
+import { ipv6Beside } from '../../../network/uplink/addresses.ts'
 import { listRecords, recordPaths } from '../record.ts'
 import type { NetworkStore } from './store.ts'
 
 export interface NetworkUse {
   readonly container: string
   readonly address: string
+  /** On a host with IPv6. */
+  readonly ipv6: string
   readonly mac: string
   readonly names: readonly string[]
 }
@@ -20,7 +23,7 @@ export function networkUses({
     const wishes = wishesOf(recordPaths(stateDir, namespace, container).bundle)
     if (wishes?.place === undefined) continue
     const { network, address, names } = wishes.place
-    const use = { container, address, mac: wishes.mac ?? '', names }
+    const use = { container, address, ipv6: ipv6Beside(address), mac: wishes.mac ?? '', names }
     uses.set(network, [...(uses.get(network) ?? []), use])
   }
   return uses

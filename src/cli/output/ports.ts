@@ -1,0 +1,12 @@
+/** Where published ports are. */
+import { isIPv6 } from 'node:net'
+import type { PublishedPort } from '../../bundle/network.ts'
+import { hasIpv6Route } from '../../linux/interfaces/ipv6.ts'
+
+/** Addresses of the host at which the port is: without one it is at all of them, of each family that leads anywhere from the host. */
+export const addressesOf = ({ address }: PublishedPort): readonly string[] =>
+  address === undefined ? ['0.0.0.0', ...(hasIpv6Route() ? ['::'] : [])] : [address]
+
+/** `127.0.0.1:8080`, `[::1]:8080`. */
+export const placesOf = (port: PublishedPort): readonly string[] =>
+  addressesOf(port).map((address) => `${isIPv6(address) ? `[${address}]` : address}:${port.host}`)
