@@ -1,0 +1,104 @@
+/** The maintainer scripts as dpkg calls them, in a layer over this system of which nothing stays, with doubles of what they start. */
+import { afterAll, expect, test } from 'bun:test'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { root } from '../paths.ts'
+
+const directory = mkdtempSync('/var/tmp/kata-ts-scripts-')
+afterAll(() => rmSync(directory, { recursive: true }))
+
+/** Each writes down how it was called; `kata-ts ps` says what the test wants. */
+const doubles = [
+  'systemctl',
+  'deb-systemd-invoke',
+  'systemd-sysusers',
+  'systemd-tmpfiles',
+  'groupdel',
+  'getent',
+]
+mkdirSync(join(directory, 'bin'))
+for (const name of [...doubles, 'kata-ts']) {
+  const answer = name === 'kata-ts' ? '[ "$1" != ps ] || printf "%s" "$RUNNING"\n' : ''
+  writeFileSync(join(directory, 'bin', name), `#!/bin/sh\necho ${name} "$@" >>/calls\n${answer}`)
+  chmodSync(join(directory, 'bin', name), 0o755)
+}
+
+const wants = 'etc/systemd/system/sockets.target.wants'
+mkdirSync(join(directory, 'layer'))
+/** The host's files below a layer of memory: `$1` is run in it, and then what is left of our files is printed. */
+const enter = `set -e
+mount -t tmpfs tmpfs "$0/layer"
+mkdir "$0/layer/up" "$0/layer/work" "$0/layer/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$0/layer/up,workdir=$0/layer/work" "$0/layer/root"
+cp -r "$0/bin" "$0/layer/root/doubles"
+cp "$1" "$0/layer/root/script"
+shift
+cd "$0/layer/root"
+rm -rf run etc/kata-ts var/lib/kata-ts var/cache/kata-ts
+mkdir -p run etc/kata-ts/config.d ${wants} var/lib/kata-ts/layers/a
+touch var/lib/kata-ts/layers/a/file
+for name in kata-ts other; do ln -sf "/usr/lib/systemd/system/$name.socket" "${wants}/$name.socket"; done
+[ -z "$SYSTEMD" ] || mkdir -p run/systemd/system
+: >calls
+code=0
+PATH=/doubles:$PATH chroot . /bin/sh /script "$@" >&2 || code=$?
+cat calls
+find etc/kata-ts var/lib/kata-ts ${wants} 2>/dev/null -name '*.socket' -o -name '*kata*' | sort | sed 's/^/left: /'
+exit $code`
+
+function run(name: string, args: readonly string[], { systemd = true, running = '' } = {}) {
+  const script = join(root, 'packaging/debian', name)
+  const { exitCode, stdout, stderr } = Bun.spawnSync(
+    ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', enter, directory, script, ...args],
+    { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', SYSTEMD: systemd ? '1' : '', RUNNING: running } },
+  )
+  const lines = stdout.toString().trimEnd().split('\n').filter(Boolean)
+  return {
+    ...{ exitCode, stderr: stderr.toString() },
+    calls: lines.filter((line) => !line.startsWith('left: ')),
+    left: lines.flatMap((line) => (line.startsWith('left: ') ? [line.slice('left: '.length)] : [])),
+  }
+}
+
+const units = 'kata-ts.socket kata-ts.service kata-ts-boot.service kata-ts-templates.service'
+
+test('an installation makes groups and directories, and starts nothing', () => {
+  expect(run('postinst', ['configure', ''])).toMatchObject({
+    exitCode: 0,
+    calls: [
+      'systemd-sysusers kata-ts.conf kata-ts-service.conf',
+      'systemd-tmpfiles --create kata-ts.conf',
+      'systemctl --system daemon-reload',
+    ],
+  })
+})
+
+test('an upgrade makes a service that runs the new program, and touches nothing else', () => {
+  expect(run('prerm', ['upgrade', '0.0.2']).calls).toEqual([])
+  expect(run('postinst', ['configure', '0.0.1']).calls.slice(2)).toEqual([
+    'systemctl --system daemon-reload',
+    'deb-systemd-invoke try-restart kata-ts.service',
+  ])
+  expect(run('postinst', ['configure', '0.0.1'], { systemd: false }).calls).toHaveLength(2)
+})
+
+test('a removal stops the units, unless a sandbox runs', () => {
+  const refused = run('prerm', ['remove'], { running: 'survivor' })
+  expect(refused.exitCode).toBe(1)
+  expect(refused.stderr).toContain('sandboxes are running')
+  expect(refused.calls.join('\n')).not.toContain('stop')
+  expect(run('prerm', ['remove']).calls.slice(-2)).toEqual(['kata-ts gc', `deb-systemd-invoke stop ${units}`])
+  const removed = run('postrm', ['remove'])
+  expect(removed.calls).toEqual(['systemctl --system daemon-reload'])
+  expect(removed.left).toContain(`${wants}/kata-ts.socket`)
+})
+
+test('a purge takes links of enabled units, the group of the service and what was made at run time', () => {
+  const purged = run('postrm', ['purge'])
+  expect(purged).toMatchObject({ exitCode: 0, left: [`${wants}/other.socket`] })
+  expect(purged.calls).toEqual([
+    'systemctl --system daemon-reload',
+    'getent group kata-ts',
+    'groupdel kata-ts',
+  ])
+})
