@@ -15,7 +15,13 @@ import { up } from '../up.ts'
 setDefaultTimeout(60 * 60_000)
 
 const place = '/srv/packages'
-const units = ['kata-ts.socket', 'kata-ts.service', 'kata-ts-boot.service', 'kata-ts-templates.service']
+const units = [
+  'kata-ts.socket',
+  'kata-ts.service',
+  'kata-ts-boot.service',
+  'kata-ts-templates.service',
+  'kata-ts-pool.service',
+]
 const everyName = `find / -xdev -iname '*kata*' -not -path '${place}/*' -not -path '/var/log/*' | sort
 grep -s kata /etc/passwd /etc/group /etc/shadow /etc/gshadow || true`
 const apt = 'apt-get --yes --no-install-recommends -o Dpkg::Options::=--force-confold'

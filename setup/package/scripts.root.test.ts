@@ -1,6 +1,6 @@
 /** The maintainer scripts as dpkg calls them, in a layer over this system of which nothing stays, with doubles of what they start. */
 import { afterAll, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../paths.ts'
 
@@ -60,7 +60,8 @@ function run(name: string, args: readonly string[], { systemd = true, running = 
   }
 }
 
-const units = 'kata-ts.socket kata-ts.service kata-ts-boot.service kata-ts-templates.service'
+const units =
+  'kata-ts.socket kata-ts.service kata-ts-boot.service kata-ts-templates.service kata-ts-pool.service'
 
 test('an installation makes groups and directories, and starts nothing', () => {
   expect(run('postinst', ['configure', ''])).toMatchObject({
@@ -101,4 +102,12 @@ test('a purge takes links of enabled units, the group of the service and what wa
     'getent group kata-ts',
     'groupdel kata-ts',
   ])
+})
+
+test('every unit of the package is among them', () => {
+  const shipped = readdirSync(join(root, 'packaging/systemd')).filter((name) =>
+    /\.(service|socket)$/.test(name),
+  )
+  expect(units.split(' ').sort()).toEqual(shipped.sort())
+  expect(readFileSync(join(root, 'packaging/debian/postrm'), 'utf8')).toContain(`in ${units};`)
 })
