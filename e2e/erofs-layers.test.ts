@@ -82,8 +82,8 @@ test('below a disk for what is written: the host mounts none of them, and writes
     'X-containerd.mkdir.path={{ mount 0 }}/work:0755',
     ...['workdir={{ mount 0 }}/work', 'upperdir={{ mount 0 }}/upper', 'lowerdir={{ overlay 1 2 }}'],
   )
-  await pod.add('layers', { rootfs: [written, layer(top), layer(base), recipe] })
-  const { stdout, stderr } = await pod.exec('layers', `${look}; echo kept >/new; sync`)
+  await pod.add('below', { rootfs: [written, layer(top), layer(base), recipe] })
+  const { stdout, stderr } = await pod.exec('below', `${look}; echo kept >/new; sync`)
   expect(stdout).toMatch(/^overlay \/ overlay rw.*\nby the upper layer\n$/)
   expect(stderr).toContain('/sbin')
   for (const file of [base, top, disk]) {
@@ -94,7 +94,7 @@ test('below a disk for what is written: the host mounts none of them, and writes
     // The access mode is the last octal digit: 0 reads, 2 reads and writes.
     expect([file, ...new Set(flags.map((octal) => octal?.at(-1)))]).toEqual([file, file === disk ? '2' : '0'])
   }
-  await pod.remove('layers')
+  await pod.remove('below')
   for (const file of [base, top, disk]) expect([file, held(file), loopsOf(file)]).toEqual([file, [], []])
   expect(fileOf(disk, '/upper/new')).toBe('kept\n')
 })
@@ -192,7 +192,7 @@ describe('verified by dm-verity', () => {
 
   test.each<[string, (bytes: Buffer) => void]>([
     ['the first block', (bytes) => bytes.fill(1, 1100, 1104)],
-    ['the hashes', (bytes) => bytes.fill(1, -64)],
+    ['the hashes', (bytes) => bytes.fill(1, bytes.length - 64)],
   ])('a change of %s is refused when it is mounted', async (what, change) => {
     const changed = copy('mangled.erofs', change)
     await expect(pod.add('mangled', on(changed.layer()))).rejects.toThrow(/DISK_UNMOUNTABLE.*EIO.*dm-verity/)

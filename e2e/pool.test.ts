@@ -1,7 +1,7 @@
 /** Machines that wait for their pods: each is its pod's alone, there are never more than asked for, and none outlives its pool server. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
-import { isAlive } from '../src/linux/processes/proc.ts'
+import { isAlive, processRef } from '../src/linux/processes/proc.ts'
 import { silentLogger } from '../src/log.ts'
 import { readPostureRecords } from '../src/rootless/posture/posture-record.ts'
 import { listPool, type PoolEntry } from '../src/sandbox/pool/pool.ts'
@@ -297,9 +297,10 @@ test(
     expect(await server.exited).toBe(0)
     expect(readdirSync(`${kata.runDir}/pool`)).toEqual([waited])
     expect(await kata.call(['exec', 'kept', 'echo', 'here'])).toMatchObject({ code: 0, stdout: 'here\n' })
+    const machine = processRef(vmmPid)!
     kill(shimPid)
     expect((await kata.call(['rm', '-f', 'kept'])).code).toBe(0)
-    expect(existsSync(`/proc/${vmmPid}`)).toBe(false)
+    expect(isAlive(machine)).toBe(false)
     expect(readdirSync(`${kata.runDir}/pool`)).toEqual([])
     expect((await kata.call(['gc'])).stdout).toBe('nothing to collect\n')
   },
