@@ -26,7 +26,10 @@ beforeAll(async () => {
   networkTool('wireguard', tools.path)
   before = hostState(defaultRunDir)
   containerd = await Containerd.start()
-  one = await containerd.cri.runPod()
+  // As a kubelet says it of a pod that has a privileged container among others.
+  one = await containerd.cri.runPod({
+    config: { linux: { cgroupParent: '/kata-ts-e2e', securityContext: { privileged: true } } },
+  })
   other = await containerd.cri.runPod()
 }, slow(120_000))
 afterEach(() => Promise.all([one, other].map((pod) => pod?.clear())))
@@ -110,7 +113,7 @@ test('a privileged container has a bridge of its own, whose namespaces reach eac
     for n in 2 3; do
       unshare -n sleep 1000 & echo $! >/ns$n
       until [ "$(readlink /proc/$(cat /ns$n)/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.1; done
-      ip link add v$n type veth peer name e$n; ip link set e$n netns $(cat /ns$n)
+      ${program('../bin/ip link add v$n type veth peer name e$n netns $(cat /ns$n)')}
       brctl addif inner0 v$n; ip link set v$n up
       nsenter -t $(cat /ns$n) -n sh -c "ip addr add 10.99.0.$n/24 dev e$n; ip link set e$n up; ip route add default via 10.99.0.1"
     done
