@@ -1,100 +1,36 @@
 /** Docker's own way to a network: a namespace without a path that hooks fill, by a daemon of the test's own. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { chmodSync, openSync, rmSync } from 'node:fs'
-import { dockerPath } from '../setup/packages/docker.ts'
-import { makeTar } from '../src/images/testing.ts'
-import { unmountBelow } from '../src/linux/mounts/mount.ts'
-import { ip } from '../src/network/testing.ts'
+import { chmodSync } from 'node:fs'
 import { differs } from '../src/rootless/posture/posture-check.ts'
 import type { AuditedProcess } from '../src/sandbox/records/audit.ts'
 import { defaultRunDir } from '../src/sandbox/records/paths.ts'
-import { clientCgroups, removeEmptyCgroup } from './containerd/cgroups.ts'
-import { busyboxFiles } from './containerd/images.ts'
-import { ownDirectory } from './harness/directories.ts'
-import { executable, programDir } from './harness/executable.ts'
+import { Dockerd, image, kataRuntime, noDocker } from './harness/docker.ts'
+import { executable } from './harness/executable.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { exchange } from './harness/network/echo.ts'
-import { slow } from './harness/time.ts'
 
-/** The host's own, or that of setup/packages/docker.ts. */
-const path = `${process.env.PATH}:${dockerPath}`
-const dockerd = Bun.which('dockerd', { PATH: path })
-const program = Bun.which('docker', { PATH: path })
-const missing = dockerd === null || program === null
-if (missing) console.log('skipped: Docker cannot be had (Debian packages docker.io and docker-cli)')
+const missing = noDocker('dockerd', 'docker')
+if (missing !== undefined) console.log(missing)
 
-const [bridge, gateway] = ['ktdk0', '10.90.1.1']
-const kata = ['--runtime', 'io.containerd.kata-ts.v2']
+const gateway = '10.90.1.1'
+const kata = ['--runtime', kataRuntime]
 
-describe.skipIf(missing)('docker', () => {
+describe.skipIf(missing !== undefined)('docker', () => {
   let before: HostState
-  let root: string
-  let state: string
-  let daemon: Bun.Subprocess
-  const cgroupsBefore = new Set(clientCgroups())
-
-  async function docker(args: readonly string[], stdin?: Buffer) {
-    const child = Bun.spawn([program!, '-H', `unix://${state}/d.sock`, ...args], {
-      ...{ stdin: stdin ?? 'ignore', stdout: 'pipe', stderr: 'pipe', timeout: slow(120_000) },
-    } as const)
-    const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
-    return { code, stdout, stderr }
-  }
-  async function must(...args: string[]): Promise<string> {
-    const { code, stdout, stderr } = await docker(args)
-    if (code !== 0) throw new Error(`docker ${args.join(' ')}: ${stderr}`)
-    return stdout.trim()
-  }
+  let daemon: Dockerd
+  const docker = (args: readonly string[]) => daemon.call(args)
+  const must = (...args: string[]) => daemon.must(...args)
 
   beforeAll(async () => {
     before = hostState(defaultRunDir)
-    root = ownDirectory('/var/lib/kata-ts-e2e-dk-')
-    state = ownDirectory('/run/dk-')
-    ip(`link add ${bridge} type bridge`)
-    ip(`addr add ${gateway}/24 dev ${bridge}`)
-    ip(`link set ${bridge} up`)
-    const log = openSync(`${root}/log`, 'a')
-    // The firewall and the forwarding of the host are left as they are.
-    const host = ['--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false']
-    const argv = [
-      dockerd!,
-      ...host,
-      '--bridge',
-      bridge,
-      '--storage-driver',
-      'vfs',
-      '-H',
-      `unix://${state}/d.sock`,
-    ]
-    const files = ['--data-root', `${root}/data`, '--exec-root', `${state}/exec`, '--pidfile', `${state}/pid`]
-    daemon = Bun.spawn([...argv, ...files], {
-      env: { PATH: `${programDir}:${path}` },
-      stdio: ['ignore', log, log],
-    })
-    await eventually('dockerd', async () => (await docker(['version'])).code === 0 || undefined)
-    const { code, stderr } = await docker(['import', '-', 'bb'], makeTar(busyboxFiles()))
-    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    daemon = await Dockerd.start('ktdk0', gateway)
   })
-  afterAll(() => close())
-
-  async function close(): Promise<void> {
-    if (daemon?.exitCode === null) {
-      for (const id of (await must('ps', '-aq')).split('\n').filter(Boolean)) await docker(['rm', '-f', id])
-      daemon.kill()
-      await daemon.exited
-    }
-    for (const directory of [root, state]) {
-      unmountBelow(directory)
-      rmSync(directory, { recursive: true, force: true })
-    }
-    Bun.spawnSync(['ip', 'link', 'del', bridge])
-    for (const path of clientCgroups()) if (!cgroupsBefore.has(path)) removeEmptyCgroup(path)
-  }
+  afterAll(() => daemon?.close())
 
   test('run: a machine with Docker’s address, its gateway, and the exit code of the command', async () => {
     const script = `uname -r; ip -o -4 addr show dev eth0; ping -c 1 ${gateway} >/dev/null && exit 7`
-    const { code, stdout } = await docker(['run', '--rm', ...kata, 'bb', 'sh', '-c', script])
+    const { code, stdout } = await docker(['run', '--rm', ...kata, image, 'sh', '-c', script])
     expect(code).toBe(7)
     const [kernel, address] = stdout.split('\n')
     expect(kernel).not.toBe(Bun.spawnSync(['uname', '-r']).stdout.toString().trim())
@@ -112,7 +48,7 @@ describe.skipIf(missing)('docker', () => {
       'second',
     )
     const publish = ['-p', '127.0.0.1:18088:5000', '--name', 'web', '--hostname', 'web']
-    await must('create', ...kata, ...publish, 'bb', 'sh', '-c', 'echo up; exec nc -ll -p 5000 -e cat')
+    await must('create', ...kata, ...publish, image, 'sh', '-c', 'echo up; exec nc -ll -p 5000 -e cat')
     await must('network', 'connect', 'second', 'web')
     await must('start', 'web')
     const text = Buffer.from('through the proxy of docker')
@@ -132,7 +68,7 @@ describe.skipIf(missing)('docker', () => {
     expect(await must('logs', 'web')).toBe('up')
     // By Docker's own name server, which is in the namespace and not in the machine.
     const script = 'cat /etc/resolv.conf; nslookup -type=a web'
-    const asked = await must('run', '--rm', ...kata, '--network', 'second', 'bb', 'sh', '-c', script)
+    const asked = await must('run', '--rm', ...kata, '--network', 'second', image, 'sh', '-c', script)
     expect(asked).toContain('nameserver 127.0.0.11')
     expect(asked).toContain(wanted.split(' ').find((address) => address.startsWith('10.91.'))!)
     const audit = Bun.spawnSync([
@@ -161,7 +97,7 @@ describe.skipIf(missing)('docker', () => {
   })
 
   test('without a network there is none, and that of the host is refused in words', async () => {
-    const args = ['bb', 'sh', '-c', 'ls /sys/class/net']
+    const args = [image, 'sh', '-c', 'ls /sys/class/net']
     expect(await must('run', '--rm', ...kata, '--network', 'none', ...args)).toBe('lo')
     const { code, stderr } = await docker(['run', '--rm', ...kata, '--network', 'host', ...args])
     expect(code).toBe(125)
@@ -178,13 +114,13 @@ describe.skipIf(missing)('docker', () => {
   test.each(commands)(
     'run of a command %s has the exit code by which Docker tells it: %s',
     async (_what, command, code, words) => {
-      const ran = await docker(['run', '--rm', ...kata, 'bb', command])
+      const ran = await docker(['run', '--rm', ...kata, image, command])
       expect(ran).toMatchObject({ code, stdout: '', stderr: expect.stringContaining(words) })
     },
   )
 
   test('exec of such a command fails with the words, and with the one exit code that Docker has for it', async () => {
-    await must('run', '-d', '--name', 'there', ...kata, 'bb', 'sleep', '600')
+    await must('run', '-d', '--name', 'there', ...kata, image, 'sleep', '600')
     try {
       for (const [, command, , words] of commands) {
         const { code, stdout, stderr } = await docker(['exec', 'there', command])
@@ -198,10 +134,10 @@ describe.skipIf(missing)('docker', () => {
 
   test('docker-daemon: takes an image out of its store, and it runs without Docker', async () => {
     // As /run: whoever is of the socket's group gets to it.
-    chmodSync(state, 0o711)
+    chmodSync(daemon.state, 0o711)
     const cli = new Kata()
     try {
-      const env = { DOCKER_HOST: `unix://${state}/d.sock` }
+      const env = { DOCKER_HOST: `unix://${daemon.state}/d.sock` }
       expect(await cli.call(['pull', '--quiet', 'docker-daemon:bb'], { env })).toEqual({
         ...{ code: 0, stdout: 'docker.io/library/bb:latest\n', stderr: '' },
       })
@@ -214,7 +150,7 @@ describe.skipIf(missing)('docker', () => {
   })
 
   test('nothing is left', async () => {
-    await close()
+    await daemon.close()
     expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
   })
 })

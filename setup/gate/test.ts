@@ -67,7 +67,7 @@ async function e2eTests(): Promise<Counts> {
   if (files.length === 0) return failedWithoutFiles('e2e')
   if (files.some((file) => file.endsWith('/sandbox-api.test.ts')))
     await fetch('containerd 2', provideContainerd2)
-  if (files.some((file) => file.endsWith('/docker.test.ts'))) await fetch('Docker', provideDocker)
+  if (files.some((file) => /\/docker[^/]*\.test\.ts$/.test(file))) await fetch('Docker', provideDocker)
   const report = join(reportDir(), 'junit-e2e.xml')
   return countsOf(report, await runE2e({ files, report }))
 }

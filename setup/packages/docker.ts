@@ -23,7 +23,11 @@ export async function provideDocker(): Promise<void> {
   const scratch = mkdtempSync(`${dockerDir}.`)
   try {
     const tree = join(scratch, 'tree')
-    await unpackPackages(['docker.io', 'docker-cli'], { tree, scratch, tools: { env: process.env } })
+    await unpackPackages(['docker.io', 'docker-cli', 'docker-compose'], {
+      tree,
+      scratch,
+      tools: { env: process.env },
+    })
     renameSync(tree, dockerDir)
   } finally {
     rmSync(scratch, { recursive: true, force: true })
