@@ -2,9 +2,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { type Counts, junitCounts } from '../setup/gate/test-counts.ts'
-import { type TestResult, testResults } from '../setup/gate/vmm-results.ts'
+import type { TestResult } from '../setup/gate/vmm-results.ts'
 import { buildDir, root } from '../setup/paths.ts'
 import type { Progress } from '../src/guest-image/progress.ts'
+import { failedTests, joined, type Run, toldOf } from './again.ts'
 import { checkoutInLab } from './carry.ts'
 import { stopLab, whetherLabEnded } from './machine/host.ts'
 import { spareDevices } from './machine/machine.ts'
@@ -48,39 +49,44 @@ export class LabTests {
     this.#options = options
   }
 
-  /** Fit to be recorded: what a name pattern left out says nothing of a feature. */
-  get results(): TestResult[] {
-    return this.#results.filter(
-      ({ outcome }) => typeof outcome === 'string' || !outcome.skipped.startsWith('no reason'),
-    )
+  /** Fit to be recorded. */
+  get results(): readonly TestResult[] {
+    return this.#results
   }
 
   /**
-   * One that failed by trouble of the emulation's counts as what its second run comes to.
+   * After trouble of the emulation the tests that failed are run once more; or the whole file, where its tests build on each other or it
+   * came to no end.
    *
    * @throws what {@link up} does.
    */
   async run(part: Part): Promise<Counts> {
     if (part.boot) await stopLab()
     const first = await this.#attempt(part)
-    const isOver = first.counts.failed === 0 || first.trouble === undefined
-    if (!isOver) {
-      this.again.push(`${part.file}: ${first.trouble}`)
-      console.log(`--- ${part.file} once more: ${first.trouble}`)
-    }
-    const { counts, report } = isOver ? first : await this.#attempt(part)
-    this.#results.push(...testResults(report, this.#options.over))
-    return counts
+    if (first.counts.failed === 0 || first.trouble === undefined) return this.#keep(first)
+    this.again.push(`${part.file}: ${first.trouble}`)
+    console.log(`--- ${part.file} once more: ${first.trouble}`)
+    const only = part.inOrder ? undefined : failedTests(first.report)
+    if (only === undefined) return this.#keep(await this.#attempt(part))
+    return this.#keep(await this.#attempt({ ...part, only }), first)
   }
 
-  async #attempt({ file, only }: Part): Promise<{ counts: Counts; report: string; trouble?: string }> {
+  /** Takes the results of a run, and of one before it what had not failed. Returns the counts of both. */
+  #keep(run: Run, before?: Run): Counts {
+    const { over } = this.#options
+    const earlier = before === undefined ? [] : toldOf(before.report, over)
+    this.#results.push(...earlier.filter(({ outcome }) => outcome !== 'fail'), ...toldOf(run.report, over))
+    return before === undefined ? run.counts : joined(before, run)
+  }
+
+  async #attempt({ file, only }: Part): Promise<Run & { trouble?: string }> {
     console.log(`--- ${file}${only === undefined ? '' : ` (${only})`}`)
     await up(this.#progress)
     const name = `junit-${this.#options.name}-${file.replaceAll('/', '-')}.xml`
     const options = [
       ...['--timeout', String(180_000 * slowness), '--preload', './e2e/harness/preload.ts'],
       ...['--reporter=junit', `--reporter-outfile=/tmp/${name}`],
-      ...(only === undefined ? [] : ['--test-name-pattern', `'${only}'`]),
+      ...(only === undefined ? [] : ['--test-name-pattern', quoted(only)]),
     ]
     const variables = Object.entries({ ...environment, ...this.#options.environment }).map((pair) =>
       pair.join('='),
@@ -99,6 +105,9 @@ export class LabTests {
     return { counts: junitCounts(report, code), report, ...(trouble === undefined ? {} : { trouble }) }
   }
 }
+
+/** For a shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 /** Runs a command with its output shown and kept. */
 async function tee(argv: string[]): Promise<{ code: number; output: string }> {

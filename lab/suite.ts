@@ -10,6 +10,8 @@ export interface Part {
   readonly only?: string
   /** On a lab host that has just booted: both panics that were seen came some twenty minutes and dozens of guests after its boot. */
   readonly boot?: true
+  /** Its tests build on each other, so that none of them can be run alone. */
+  readonly inOrder?: true
 }
 
 export const suite: readonly Part[] = [
@@ -34,6 +36,6 @@ export const suite: readonly Part[] = [
   { file: 'containerd/sizing', boot: true },
   { file: 'cgroups' },
   // A host that systemd runs.
-  { file: 'kvm/systemd', boot: true },
-  { file: 'how-to/first-pod' },
+  { file: 'kvm/systemd', boot: true, inOrder: true },
+  { file: 'how-to/first-pod', inOrder: true },
 ]
