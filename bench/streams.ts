@@ -4,7 +4,7 @@ import type { Host } from './host.ts'
 import { ms, type Result } from './report.ts'
 import { round, type Summary, summarize } from './stats.ts'
 
-const blockBytes = 64_000
+const blockBytes = 65_536
 const streamBytes = 1600 * blockBytes
 const roundTrips = 50
 const name = 'streams'
@@ -33,7 +33,7 @@ export async function benchStreams(host: Host, rounds: number): Promise<Result> 
   const row = (label: string, { median, min }: Summary) => [label, `${median} MB/s`, `${min} MB/s`]
   return {
     name: 'streams',
-    what: `kata-ts exec: ${streamBytes / 1e6} MB from a process in the container to our pipe, and from a file to a process (${rounds} rounds in turns)`,
+    what: `kata-ts exec: ${Math.round(streamBytes / 1e6)} MB from a process in the container to our pipe, and from a file to a process (${rounds} rounds in turns)`,
     tables: [
       {
         header: ['', 'median', 'slowest'],
@@ -66,10 +66,18 @@ async function input(host: Host): Promise<number> {
   writeFileSync(file, '')
   truncateSync(file, streamBytes)
   const { tail, streamMs } = await host.must(
-    ['exec', '-i', name, '--', 'sh', '-c', `echo ready; exec dd of=/dev/null bs=${blockBytes} 2>&1`],
+    [
+      'exec',
+      '-i',
+      name,
+      '--',
+      'sh',
+      '-c',
+      `echo ready; exec dd of=/dev/null iflag=fullblock bs=${blockBytes} 2>&1`,
+    ],
     { stdin: file },
   )
-  return rateOf(Number(/^(\d+) bytes /m.exec(tail)?.[1]), streamMs)
+  return rateOf(blockBytes * Number(/^(\d+)\+0 records out$/m.exec(tail)?.[1]), streamMs)
 }
 
 function rateOf(bytes: number, streamMs: number): number {
