@@ -1,6 +1,6 @@
 /** Machines that wait for their pods: each is its pod's alone, there are never more than asked for, and none outlives its pool server. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { isAlive, processRef } from '../src/linux/processes/proc.ts'
 import { silentLogger } from '../src/log.ts'
 import { readPostureRecords } from '../src/rootless/posture/posture-record.ts'
@@ -75,6 +75,7 @@ afterEach(async () => {
 afterAll(async () => {
   await factory('destroy')
   await kata.close()
+  rmSync(directory, { recursive: true })
 })
 
 test(

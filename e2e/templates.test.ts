@@ -1,7 +1,7 @@
 // test:vmm: qemu
 /** Clones of a template: each has a user, an identity and randomness of its own, and what no clone can be made of boots and says so. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { existsSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { configuration } from './harness/configuration.ts'
 import { ownDirectory } from './harness/directories.ts'
 import { Kata, type Outcome } from './harness/kata.ts'
@@ -36,6 +36,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await factory('destroy')
   await kata.close()
+  rmSync(directory, { recursive: true })
 })
 
 test('making one leaves nothing but its files, which are root’s alone', async () => {
