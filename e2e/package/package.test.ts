@@ -51,7 +51,7 @@ test(
     expect(await must('kata-ts version')).toMatch(
       /^kata-ts \d+\.\d+\.\d+ \(commit (unknown|[0-9a-f]{12}(-dirty)?)\)\n$/,
     )
-    expect(await must('kata-ts image list')).toMatch(/\* +[0-9a-f]{24}/)
+    expect(await must('kata-ts guest list')).toMatch(/\* +[0-9a-f]{24}/)
     expect(await must('kata-ts config show')).toContain('/etc/kata-ts/configuration.toml')
     expect(await must('getent group kvm kata-ts | cut -d: -f1')).toBe('kvm\nkata-ts\n')
     expect(await must('cat /usr/lib/systemd/system/kata-ts.service')).toContain('ExecStart=/usr/bin/kata-ts ')

@@ -65,7 +65,7 @@ export async function describeBuild(env: ToolContext['env'], version?: string): 
 }
 
 async function guestToShip() {
-  const remedy = 'build it: build/kata-ts image build'
+  const remedy = 'build it: build/kata-ts guest build'
   const guest = cachedImage()
   if (guest === undefined) throw new SetupError('there is no guest image', remedy)
   const { kernelModules = [] } = guest.manifest

@@ -33,7 +33,7 @@ export async function debianSources(
     if (file === undefined)
       throw new SetupError(
         `the file of the Debian package ${name} ${version}, which is in the guest image, is not in ${debs}`,
-        'build the image anew: build/kata-ts image build',
+        'build the image anew: build/kata-ts guest build',
       )
     lines.push(...(await sourcesOfFiles([join(debs, file)], tools)))
   }

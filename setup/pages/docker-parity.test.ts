@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { refusals } from '../../src/cli/docker-refusals.ts'
 import { commandParity, dockerParityPage, optionParity, otherOptionParity } from './docker-parity.ts'
 
 test('every command and option of docker’s is here, or somebody says what to use', () => {
@@ -14,10 +15,15 @@ test('what is here is not said to be missing', () => {
   expect(words(true)).toEqual(
     expect.arrayContaining(['run', 'rename', 'events', 'diff', '--health-cmd', '--restart']),
   )
-  expect(words(false)).toEqual(expect.arrayContaining(['swarm', 'push', '--gpus', '--userns']))
+  expect(words(false)).toEqual(expect.arrayContaining(['swarm', 'service', 'push', '--gpus', '--userns']))
   const others = otherOptionParity().filter(({ isHere }) => !isHere)
   expect(others.map(({ word }) => word)).toEqual(
     expect.arrayContaining(['cp --archive', 'update --cpu-shares']),
   )
   expect(dockerParityPage()).toContain('| `--cpu-shares` | – | it is among containers of one kernel')
+})
+
+test('nothing that is here has a reason why it is not', () => {
+  const here = [...commandParity(), ...optionParity()].filter(({ isHere }) => isHere)
+  expect(here.map(({ word }) => word).filter((word) => word in refusals)).toEqual([])
 })

@@ -1,6 +1,6 @@
 /** docs/docker-parity.md: every command of docker's, every option of `docker run`, and those of other commands of every day, with what stands for it here. */
-import { containerWord } from '../../src/cli/container-word.ts'
 import { inPlaceOf } from '../../src/cli/docker-words.ts'
+import { groupSummary } from '../../src/cli/group-words.ts'
 import { documentedProgram } from './man/documented-program.ts'
 
 /** Docker 28's commands, without those of other programs (buildx, compose). */
@@ -8,6 +8,9 @@ const dockerCommands =
   'attach build builder checkpoint commit config container context cp create diff events exec export history image images import info inspect kill load login logout logs manifest network node pause plugin port ps pull push rename restart rm rmi run save search secret service stack start stats stop swarm system tag top trust unpause update version volume wait'.split(
     ' ',
   )
+
+/** Commands of ours that have nothing to do with docker's of that name, which are about swarms. */
+const ofAnother = ['config', 'service']
 
 /** The options of its `run`, but for Windows' own. */
 const dockerRunOptions =
@@ -45,8 +48,10 @@ export interface Parity {
 export function commandParity(): Parity[] {
   const program = documentedProgram()
   return dockerCommands.map((word) => {
-    const command = program.commands.find((candidate) => candidate.name() === word)
-    return parity(word, word === 'container' ? containerWord : command?.summary(), 'kata-ts')
+    const command = ofAnother.includes(word)
+      ? undefined
+      : program.commands.find((candidate) => candidate.name() === word)
+    return parity(word, groupSummary(word) ?? command?.summary(), 'kata-ts')
   })
 }
 
@@ -90,8 +95,8 @@ What \`kata-ts\` takes of docker's commands, of the options of \`docker run\` an
 podman's are the same words. [Containers with \`kata-ts run\`](how-to/run.md) explains how things work;
 [Docker with kata-ts as its runtime](how-to/docker.md) is another matter: there, all of docker works that its runtime can do.
 
-Where a word means something else: \`image\` is about the guest images that machines boot, \`ps\` lists containers in every state, and \`top\`
-runs the container's own \`ps\`.
+Where a word means something else: \`ps\` lists containers in every state, \`top\` runs the container's own \`ps\`, \`config\` is about configuration.toml, and
+\`service\` lets members of a group use the command line.
 
 ## Commands
 

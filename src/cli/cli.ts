@@ -5,7 +5,7 @@ import { ownPrefix } from '../linux/processes/own-program.ts'
 import { createLogger, type LogLevel } from '../log.ts'
 import { sandboxPaths } from '../sandbox/records/paths.ts'
 import type { GlobalOptions } from './commands/command.ts'
-import { withoutContainerWord } from './container-word.ts'
+import { withoutGroupWord } from './group-words.ts'
 import { parseFormat } from './output/format.ts'
 import { ResultFile } from './output/result-file.ts'
 import { checkName } from './parse/name.ts'
@@ -25,7 +25,7 @@ const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** Runs one command; all errors end here. */
 export async function runCli(words: readonly string[], surroundings: Surroundings): Promise<number> {
-  const argv = withoutContainerWord(words)
+  const argv = withoutGroupWord(words)
   let exitCode = 0
   const result = new ResultFile()
   const program = buildProgram({

@@ -9,6 +9,8 @@ import { refusals } from './docker-refusals.ts'
 const inTheirPlace: Readonly<Record<string, string>> = {
   'network connect': 'a container has its network for life; use `run --network NAME`',
   'network disconnect': 'a container has its network for life; use `run --network NAME`',
+  image:
+    'use pull, images, rmi, tag, history, save, load or prune; `kata-ts guest` is about what machines boot',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,
   'logs --details': 'see the labels by `kata-ts inspect NAME`',
   'update --memory-swap': 'a machine has no swap: --memory is the limit',
@@ -19,7 +21,6 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'stats --all': 'use `kata-ts ps`: only a container that runs uses anything',
   'stats --no-trunc': 'omit it: names are shown whole',
   'inspect --size': 'use `kata-ts ps --size`',
-  'inspect --type': 'use `kata-ts volume inspect` for volumes',
   'start --checkpoint': 'a machine cannot be saved yet',
   'start --checkpoint-dir': 'a machine cannot be saved yet',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',

@@ -13,7 +13,7 @@ import { envCommand } from './commands/env.ts'
 import { execCommand } from './commands/exec.ts'
 import { factoryCommand } from './commands/factory.ts'
 import { gcCommand } from './commands/gc.ts'
-import { formerGuestCommand, guestCommand } from './commands/guest.ts'
+import { guestCommand } from './commands/guest.ts'
 import { helpCommand, helpOrder } from './commands/help.ts'
 import { historyCommand, loadCommand, saveCommand, tagCommand } from './commands/image/archive.ts'
 import { diffCommand, exportCommand } from './commands/image/files.ts'
@@ -109,8 +109,7 @@ export function buildProgram(cli: Cli): Command {
   for (const make of commands) program.addCommand(inherit(make(cli), program))
   program.addCommand(inherit(completionCommand(cli, program), program))
   program.addCommand(inherit(serviceCommand(cli), program))
-  for (const make of [monitorCommand, formerGuestCommand])
-    program.addCommand(inherit(make(cli), program), { hidden: true })
+  program.addCommand(inherit(monitorCommand(cli), program), { hidden: true })
   program.addCommand(
     inherit(
       serviceWorkerCommand(cli, () => buildProgram(inert(cli))),

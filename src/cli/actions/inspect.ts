@@ -5,6 +5,8 @@ import { readOverrides } from '../../bundle/overrides.ts'
 import { maxSpecBytes, readObject } from '../../bundle/read-file.ts'
 import { readWarnings } from '../../bundle/warnings.ts'
 import { KataError } from '../../errors.ts'
+import { imageFacts } from '../../images/store/image-facts.ts'
+import { storePaths } from '../../images/store/store-paths.ts'
 import { isObject } from '../../json/compounds.ts'
 import { readBundleSpec } from '../../oci/bundle.ts'
 import type { OciSpec } from '../../oci/spec.ts'
@@ -17,30 +19,33 @@ import { publishedPorts } from '../client/networks/free-ports.ts'
 import { type ContainerRecord, recordPaths } from '../client/record.ts'
 import { observe } from '../client/status.ts'
 import { listVolumes, volumePaths } from '../client/volumes/store.ts'
+import type { InspectFlags } from '../commands/inspect.ts'
 import { tellError } from '../explain.ts'
 import { dockerFacts } from '../output/docker-view.ts'
 import { invalidTemplate } from '../output/template/parse.ts'
 import { compileTemplate } from '../output/template/template.ts'
+import { parseChoice } from '../parse/number.ts'
 import type { Settings } from '../settings.ts'
 import { findRecord } from './containers.ts'
 
+const types = ['container', 'image'] as const
+
+/** @throws KataError OPTION_INVALID, TEMPLATE_INVALID. */
 export async function inspect(
   settings: Settings,
-  { full }: { full: boolean },
+  { full, type }: InspectFlags,
   names: readonly string[],
 ): Promise<number> {
+  const wanted = type === undefined ? undefined : parseChoice(type, '--type', types)
   const template = settings.template === undefined ? undefined : compileInspect(settings.template)
   const facts: unknown[] = []
   let exitCode = 0
   for (const name of names) {
     try {
-      const found = await factsOf(settings, findRecord(settings, name))
-      const shown = full ? found : { ...found, config: withoutRules(found.config) }
+      const found = await find(settings, name, wanted)
+      const shown = full === true ? found.shown : withoutRules(found.shown)
       if (template === undefined) facts.push(shown)
-      else
-        settings.print(
-          `${template.render(dockerFacts(shown, specOf(found.paths.bundle), volumesIn(settings)))}\n`,
-        )
+      else settings.print(`${template.render(found.inDockersWords())}\n`)
     } catch (error) {
       tellError(settings, error)
       exitCode = 1
@@ -49,6 +54,46 @@ export async function inspect(
   if (template === undefined) settings.print(`${plainJson(facts, 2)}\n`)
   return exitCode
 }
+
+interface Found {
+  readonly shown: object
+  /** The same for templates. */
+  inDockersWords(): unknown
+}
+
+/** Docker looks for a container first, too. @throws KataError CONTAINER_NOT_FOUND, NAME_INVALID, IMAGE_NOT_STORED. */
+async function find(
+  settings: Settings,
+  name: string,
+  type: (typeof types)[number] | undefined,
+): Promise<Found> {
+  if (type === 'image') return asFound(await imageFacts(storePaths(settings.stateDir), name))
+  try {
+    const facts = await factsOf(settings, findRecord(settings, name))
+    return {
+      shown: facts,
+      inDockersWords: () => dockerFacts(facts, specOf(facts.paths.bundle), volumesIn(settings)),
+    }
+  } catch (error) {
+    if (type === 'container' || !(error instanceof KataError)) throw error
+    if (error.code !== 'CONTAINER_NOT_FOUND' && error.code !== 'NAME_INVALID') throw error
+    return imageInstead(settings, name, error)
+  }
+}
+
+/** Only images have a colon or a slash in their names, so such a name is told to be none of theirs. */
+async function imageInstead(settings: Settings, name: string, noContainer: KataError): Promise<Found> {
+  try {
+    return asFound(await imageFacts(storePaths(settings.stateDir), name))
+  } catch (error) {
+    const isImageName =
+      noContainer.code === 'NAME_INVALID' &&
+      !(error instanceof KataError && error.code === 'IMAGE_NAME_INVALID')
+    throw isImageName ? error : noContainer
+  }
+}
+
+const asFound = (facts: object): Found => ({ shown: facts, inDockersWords: () => facts })
 
 /** @throws KataError TEMPLATE_INVALID: a table is of many containers. */
 function compileInspect(text: string) {
@@ -96,11 +141,15 @@ async function factsOf(settings: Settings, record: ContainerRecord) {
 }
 
 /** A seccomp profile has hundreds of lines, among which nobody finds the others: how many rules it has is told in their place. */
-function withoutRules(config: unknown): unknown {
-  if (!isObject(config) || !isObject(config.linux) || !isObject(config.linux.seccomp)) return config
+function withoutRules(facts: object): object {
+  const { config } = facts as { readonly config?: unknown }
+  if (!isObject(config) || !isObject(config.linux) || !isObject(config.linux.seccomp)) return facts
   const { syscalls, ...seccomp } = config.linux.seccomp
-  if (!Array.isArray(syscalls)) return config
-  return { ...config, linux: { ...config.linux, seccomp: { ...seccomp, rules: syscalls.length } } }
+  if (!Array.isArray(syscalls)) return facts
+  return {
+    ...facts,
+    config: { ...config, linux: { ...config.linux, seccomp: { ...seccomp, rules: syscalls.length } } },
+  }
 }
 
 function toldFailure(bundle: string) {

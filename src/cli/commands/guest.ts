@@ -8,12 +8,9 @@ export interface GuestFlags {
   readonly kernelModule?: string[]
 }
 
-/** Its name before `images` were those of containers. It is not shown, and says its new name. */
-export const formerGuestCommand = (cli: Cli): Command => guestCommand(cli, 'image')
-
-export function guestCommand(cli: Cli, name: 'guest' | 'image' = 'guest'): Command {
+export function guestCommand(cli: Cli): Command {
   const command = describe({
-    usage: name,
+    usage: 'guest',
     summary: 'build, list, show and remove guest images: kernel and initrd of the machines',
     example: 'guest build',
   })
@@ -38,10 +35,6 @@ export function guestCommand(cli: Cli, name: 'guest' | 'image' = 'guest'): Comma
     command.addCommand(
       action<GuestFlags>(child, cli, async (settings, flags, args) => {
         const guest = await import('../actions/guest.ts')
-        if (name !== 'guest')
-          settings.tell(
-            `warning: \`kata-ts image ${verb}\` is \`kata-ts guest ${verb}\` now; images of containers are in \`kata-ts images\``,
-          )
         return guest[verb as 'build' | 'list' | 'inspect' | 'rm'](settings, flags, args)
       }),
     )

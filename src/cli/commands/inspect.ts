@@ -1,21 +1,28 @@
-/** `kata-ts inspect`: everything that is known of a container, as JSON. */
+/** `kata-ts inspect`: everything that is known of a container, or of an image, as JSON. */
 import type { Command } from 'commander'
 import { type Cli, describe, rootAction } from './command.ts'
+
+export interface InspectFlags {
+  readonly full?: true
+  readonly type?: string
+}
 
 export function inspectCommand(cli: Cli): Command {
   const command = describe({
     usage: 'inspect <name...>',
-    summary: 'print all facts about containers as JSON: record, processes and ids, times of the start',
+    summary:
+      'print all facts about containers as JSON: record, processes and ids, times of the start; or about images',
     example: "inspect --format '{{.State.Status}}' web",
   })
     .option('-f, --format <template>', 'print fields by a template of docker’s, such as {{.State.Status}}')
+    .option('--type <type>', 'container or image (default: a container, or else an image of that name)')
     .option('--full', 'the rules of the seccomp profile, too')
-  return rootAction<{ full?: true }>(
+  return rootAction<InspectFlags>(
     command,
     cli,
-    async (settings, { full }, names) => {
+    async (settings, flags, names) => {
       const { inspect } = await import('../actions/inspect.ts')
-      return inspect(settings, { full: full === true }, names)
+      return inspect(settings, flags, names)
     },
     { takesTemplate: true },
   )

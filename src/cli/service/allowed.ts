@@ -144,9 +144,14 @@ const commands: Readonly<Record<string, AllowedOptions>> = {
 
 export const allowedCommands: readonly string[] = Object.keys(commands)
 
-/** Words that root adds to a command: a pull has no credentials, and an image that needs some is not one for everybody. */
-export const addedWords = (command: string): readonly string[] =>
-  ['run', 'create', 'pull'].includes(command) ? ['--authfile='] : []
+/**
+ * Words that root adds to a command. A pull has no credentials, as an image that needs some is not one for everybody; and a name that is no
+ * container's is not looked for among images, whose configuration `history` does not show to members either.
+ */
+export function addedWords(command: string): readonly string[] {
+  if (command === 'inspect') return ['--type=container']
+  return ['run', 'create', 'pull'].includes(command) ? ['--authfile='] : []
+}
 
 /** The options of a command, by commander's names for them; undefined for a command that is refused. */
 export function allowedOptions(command: string): AllowedOptions | undefined {

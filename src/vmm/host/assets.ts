@@ -17,7 +17,7 @@ export interface GuestAssets {
   readonly initrd?: string
   readonly rootDisk?: RootDisk
   /**
-   * Compares what was built by `kata-ts image build` with its recorded SHA-256; configured files, of which no sum is
+   * Compares what was built by `kata-ts guest build` with its recorded SHA-256; configured files, of which no sum is
    * known, were checked for their format already. Takes some 40 ms in a child: let it run beside other start work,
    * and wait for it before guest code runs.
    *

@@ -49,6 +49,25 @@ test('what a container has changed: diff, export, import, commit, save, load', a
   await ok('commit', '--author', 'me', '-m', 'by hand', 'c', 'made:1')
   expect(await ok('history', 'made:1')).toMatch(/CREATED BY.*\n.*true.*by hand\n$/)
   await ok('tag', 'made:1', 'made:2')
+  const [facts] = JSON.parse(await ok('image', 'inspect', 'made:2'))
+  const made = JSON.parse(await ok('images', '--format', 'json')).at(-1).id
+  expect(facts).toMatchObject({
+    ...{ Id: made, Architecture: 'amd64', Os: 'linux', Author: 'me' },
+    RepoTags: ['docker.io/library/made:1', 'docker.io/library/made:2'],
+    RootFS: { Type: 'layers', Layers: [expect.stringMatching(/^sha256:/)] },
+  })
+  // A container comes first, an image otherwise, as docker does.
+  expect(await ok('inspect', '--format', '{{.Id}}', 'made:1')).toBe(`${made}\n`)
+  expect(await kata('inspect', '--type', 'container', 'made:1')).toMatchObject({
+    ...{ code: 1, stderr: expect.stringContaining('[NAME_INVALID]') },
+  })
+  expect(await kata('image', 'inspect', 'c')).toMatchObject({
+    ...{ code: 1, stderr: expect.stringContaining('[IMAGE_NOT_STORED]') },
+  })
+  expect((await kata('inspect', 'made:9')).stderr).toContain('[IMAGE_NOT_STORED]')
+  expect((await kata('inspect', 'nobody')).stderr).toContain('[CONTAINER_NOT_FOUND]')
+  expect((await kata('inspect', 'No:Body:')).stderr).toContain('[NAME_INVALID]')
+  expect((await kata('inspect', '--type', 'task', 'c')).stderr).toContain('container, image')
 
   const archive = `${base}/made.tar`
   await ok('save', '-o', archive, 'made:1', 'made:2')
