@@ -18,7 +18,7 @@ import { busyboxPath } from '../setup/paths.ts'
 import { readFacts } from '../src/sandbox/records/facts.ts'
 import type { RootfsMount } from '../src/sharing/share.ts'
 import { ownDirectory } from './harness/directories.ts'
-import { heldOpen, loopsOf, makeExt4, mountsOf, tool } from './harness/host/disks.ts'
+import { heldOpen, loopsOf, makeExt4, mountsOf, nodesOf, tool } from './harness/host/disks.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { formatVerity } from './harness/host/verity.ts'
 import { scratch } from './harness/kata.ts'
@@ -33,8 +33,6 @@ const sizeMiB = 24
 const runDir = ownDirectory('/run/kt-')
 let before: HostState
 let pod: Pod
-/** A VMM that takes no descriptors has a loop device open in the file's place. */
-const nodesOf = (disk: string) => [disk, ...loopsOf(disk)]
 const held = (disk: string) => {
   const { vmmPid } = readFacts(`${runDir}/k8s.io/layers/sandbox.json`)!
   return nodesOf(disk).flatMap((node) => heldOpen(vmmPid, node))

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { busyboxPath } from '../setup/paths.ts'
 import { makeOciArchive, makeTar } from '../src/images/testing.ts'
-import { heldOpen, mountsOf, tool } from './harness/host/disks.ts'
+import { heldOpen, mountsOf, nodesOf, tool } from './harness/host/disks.ts'
 import { Kata, scratch } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 
@@ -82,7 +82,7 @@ test(
       const flags: string[] = []
       for (const name of names) {
         const { sandbox } = await kata.inspect(name)
-        for (const info of heldOpen(sandbox.vmmPid, disk))
+        for (const info of nodesOf(disk).flatMap((node) => heldOpen(sandbox.vmmPid, node)))
           flags.push(/flags:\s*(\d+)/.exec(readFileSync(info, 'utf8'))?.[1] ?? '')
       }
       if (flags.length === 0) continue
@@ -90,7 +90,7 @@ test(
       // The access mode is the last octal digit: 0 only reads.
       expect(new Set(flags.map((octal) => octal.at(-1)))).toEqual(new Set(['0']))
       expect(flags.length).toBeGreaterThanOrEqual(names.length)
-      expect(mountsOf(disk)).toEqual([])
+      expect(nodesOf(disk).flatMap(mountsOf)).toEqual([])
     }
     expect(shared).toHaveLength(1)
     for (const name of names) expect((await kata.call(['rm', '--force', name])).code).toBe(0)

@@ -85,6 +85,9 @@ export function heldOpen(pid: number, path: string): string[] {
 export const loopsOf = (file: string): string[] =>
   tool(['losetup', '--associated', file, '--output', 'NAME', '--noheadings']).split('\n').filter(Boolean)
 
+/** It and what stands for it: a VMM that takes no descriptors has a loop device open in the file's place. */
+export const nodesOf = (disk: string): string[] => [disk, ...loopsOf(disk)]
+
 /** Makes a file that holds an ext4 of so many MiB, empty or with the files of a directory. */
 export function makeExt4(file: string, sizeMiB: number, directory?: string): void {
   const content = directory === undefined ? [] : ['-d', directory]

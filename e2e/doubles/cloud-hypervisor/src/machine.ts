@@ -11,6 +11,7 @@ import { diskThread, type MachineLikeness } from './likeness.ts'
 import {
   baseArguments,
   blockdev,
+  deviceSlots,
   diskArgs,
   fsArgs,
   mebibyte,
@@ -41,7 +42,6 @@ export class Machine {
   /** QEMU's set with the descriptor of each disk. */
   readonly #sets = new Map<string, number>()
   #nextSet = 1
-  #nextSlot = 3
 
   private constructor(qmp: Qmp, pid: number, likeness: MachineLikeness, sizeMiB: number) {
     this.qmp = qmp
@@ -65,7 +65,7 @@ export class Machine {
     const cold = new Map<string, number>()
     const limited: [id: string, limiter: DiskConfig['rate_limiter_config']][] = []
     let set = 1
-    let slot = 3
+    let slot: number = deviceSlots.first
     for (const disk of config.disks ?? []) {
       limited.push([disk.id ?? `_disk${slot}`, disk.rate_limiter_config])
       cold.set(disk.id ?? `_disk${slot}`, slot)
@@ -90,10 +90,9 @@ export class Machine {
     const machine = new Machine(qmp, child, likeness, config.memory.size / mebibyte)
     for (const [id, at] of cold) machine.#slots.set(id, at)
     machine.#nextSet = set
-    machine.#nextSlot = slot
     try {
       await qmp.execute('qmp_capabilities')
-      for (const [id, limiter] of limited) await throttle(qmp, id, limiter)
+      for (const [id, limiter] of limited) await throttle(qmp, backendOf(id), limiter)
       await qmp.execute('cont')
     } finally {
       for (const path of firmware) remove(path)
@@ -108,7 +107,7 @@ export class Machine {
   }
 
   async addDisk(config: DiskConfig): Promise<string> {
-    const id = config.id ?? `_disk${this.#nextSlot}`
+    const id = config.id ?? `_disk${this.#freeSlot()}`
     const fd = openDisk(config)
     this.#likeness.add(id, [diskThread(id)], [fd])
     const set = this.#nextSet++
@@ -121,7 +120,7 @@ export class Machine {
       throw error
     }
     const place = await this.#plug(id, { driver: 'virtio-blk-pci', drive: id, serial: id.slice(0, 20) })
-    await throttle(this.qmp, id, config.rate_limiter_config)
+    await throttle(this.qmp, backendOf(id), config.rate_limiter_config)
     return place
   }
 
@@ -131,7 +130,7 @@ export class Machine {
     await this.qmp.execute('block_resize', { 'node-name': id, size })
   }
 
-  async addFs({ id = `_fs${this.#nextSlot}`, tag, socket, queue_size }: FsConfig): Promise<string> {
+  async addFs({ id = `_fs${this.#freeSlot()}`, tag, socket, queue_size }: FsConfig): Promise<string> {
     const fd = connect(socket)
     try {
       await this.qmp.execute('getfd', { fdname: id }, [fd])
@@ -145,7 +144,7 @@ export class Machine {
   }
 
   async addNic({ config, taps }: Nic): Promise<string> {
-    const id = config.id ?? `_net${this.#nextSlot}`
+    const id = config.id ?? `_net${this.#freeSlot()}`
     const names = taps.map((_, index) => `${id}-${index}`)
     for (const [index, tap] of taps.entries())
       await this.qmp.execute('getfd', { fdname: names[index] }, [tap])
@@ -193,10 +192,24 @@ export class Machine {
   }
 
   async #plug(id: string, device: Record<string, unknown>): Promise<string> {
-    const slot = this.#nextSlot++
-    await this.qmp.execute('device_add', { ...device, id, bus: 'pci.0', addr: slot.toString(16) })
+    const slot = this.#freeSlot()
     this.#slots.set(id, slot)
+    try {
+      await this.qmp.execute('device_add', { ...device, id, bus: 'pci.0', addr: slot.toString(16) })
+    } catch (error) {
+      this.#slots.delete(id)
+      throw error
+    }
     return this.bdf(id)
+  }
+
+  /** The lowest one, so that those of devices that are gone serve again. */
+  #freeSlot(): number {
+    const taken = new Set(this.#slots.values())
+    let slot: number = deviceSlots.first
+    while (taken.has(slot)) slot++
+    if (slot > deviceSlots.last) throw deviceError('No free PCI device slot available')
+    return slot
   }
 
   /** As the API writes addresses. */
@@ -208,6 +221,8 @@ export class Machine {
   readonly placeOfVsock = address(vsockSlot)
 }
 
+/** A disk's part that has the file. The one with its own name is the PCI device. */
+const backendOf = (id: string): string => `/machine/peripheral/${id}/virtio-backend`
 const address = (slot: number): string => `0000:00:${slot.toString(16).padStart(2, '0')}.0`
 
 /** A name that no other double has, in the abstract namespace. */

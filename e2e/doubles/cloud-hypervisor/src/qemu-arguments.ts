@@ -9,6 +9,9 @@ import type { DiskConfig, FsConfig, NetConfig, VmConfig } from './vm-config.ts'
 const [O_RDONLY, O_RDWR, O_DIRECT] = [0, 2, 0o40000]
 /** The serial port that stands in for vsock, and the source of entropy. */
 export const [vsockSlot, rngSlot] = [0x1e, 0x1f]
+const balloonSlot = 0x1d
+/** Those of disks, shares and cards: QEMU's own bridge and host have the ones before. */
+export const deviceSlots = { first: 3, last: balloonSlot - 1 } as const
 /** Processors beyond those at boot that the machine has in store; the guest brings them online when it is told to. */
 const spareCpus = 3
 export const mebibyte = 1024 * 1024
@@ -55,7 +58,7 @@ const onOff = (value = false) => (value ? 'on' : 'off')
 const memoryOptions = ({ hugepages, hugepage_size, prefault }: VmConfig['memory']) =>
   `,hugetlb=${onOff(hugepages)}${hugepage_size === undefined ? '' : `,hugetlbsize=${hugepage_size}`},prealloc=${onOff(prefault)}`
 const balloonDevice = ({ free_page_reporting }: NonNullable<VmConfig['balloon']>) =>
-  `virtio-balloon-pci,addr=0x1d,free-page-reporting=${onOff(free_page_reporting)}`
+  `virtio-balloon-pci,addr=0x${balloonSlot.toString(16)},free-page-reporting=${onOff(free_page_reporting)}`
 
 export function openDisk({ path, readonly, direct }: DiskConfig): number {
   if (path === undefined) throw deviceError('No disk path was specified when one was expected')

@@ -12,7 +12,7 @@ export interface RateLimiter {
   readonly ops?: TokenBucket | null
 }
 
-/** Slows the device with this id. What a full bucket lets through at once is less than with the real program. */
+/** Slows the device that QEMU knows by this id or path. What a full bucket lets through at once is less than with the real program. */
 export async function throttle(qmp: Qmp, id: string, limiter: RateLimiter | undefined): Promise<void> {
   if (limiter === undefined) return
   const { bandwidth, ops } = limiter
