@@ -80,7 +80,9 @@ async function start(
   const agent = await connectToGuest(host, vmm, { end, log, signal })
   const bringer =
     share === undefined && modules !== undefined ? moduleBringer(agent.agent, modules) : noBringer
-  const boot = () => bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
+  // Cloud Hypervisor and Firecracker make the threads of the guest's processors only when it boots.
+  const onBooted = () => cgroups.placeVmm(vmmProcess.pid)
+  const boot = () => bootGuest({ verified, vmm, agent, end, accelerator, onBooted }, request, timings)
   await (clone === undefined ? boot() : asClone(boot, signal))
   const agentFacts = await setUpGuest(
     { vmm, agent, end },

@@ -25,6 +25,8 @@ export interface GuestMachine {
   readonly agent: AgentConnection
   readonly end: MachineEnd
   readonly accelerator: AcceleratorChoice
+  /** Called once the guest runs. */
+  readonly onBooted?: () => void
 }
 
 /**
@@ -34,7 +36,7 @@ export interface GuestMachine {
  * @throws KataError IMAGE_CHECKSUM_MISMATCH, and those of {@link guestUp}; the signal's reason.
  */
 export async function bootGuest(
-  { verified, vmm, agent, end, accelerator: choice }: GuestMachine,
+  { verified, vmm, agent, end, accelerator: choice, onBooted }: GuestMachine,
   request: Pick<SandboxRequest, 'id' | 'signal'> & { readonly config: Pick<Config, 'agent'> },
   { measure }: Pick<Timings, 'measure'>,
 ): Promise<void> {
@@ -44,6 +46,7 @@ export async function bootGuest(
   signal.throwIfAborted()
   await measure('guest boot', async () => {
     await vmm.boot()
+    onBooted?.()
     await guestUp({ id, vmm, agent, config, choice, end })
   })
 }
