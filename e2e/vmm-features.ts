@@ -122,6 +122,11 @@ export const features: readonly Feature[] = [
       ],
     },
   },
+  { name: 'root file systems that are disks', tests: [['block-rootfs'], ['containerd/blockfile']] },
+  { name: 'layers of the erofs snapshotter as disks', tests: [['erofs-layers']] },
+  { name: 'a bound for what a container writes', tests: [['storage-opt']] },
+  { name: 'rate limits of disks', tests: [['disk-limits']] },
+  { name: 'rate limits of the network', tests: [['network-limits']] },
   {
     name: 'network of the pod',
     tests: [['network']],
@@ -143,6 +148,8 @@ export const features: readonly Feature[] = [
       ],
     ],
   },
+  { name: 'processors of the host by name', tests: [['cpu-placement']] },
+  { name: 'core scheduling', tests: [['core-scheduling']] },
   {
     name: 'memory is taken out again',
     tests: [['containerd/sizing', 'gives memory back where it came by virtio-mem']],
