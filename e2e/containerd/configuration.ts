@@ -46,7 +46,7 @@ disabled_plugins = [
   "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp",
   "io.containerd.internal.v1.tracing"
 ]
-${snapshotter === 'blockfile' ? blockfileTable(files) : ''}[grpc]
+${snapshotter === 'blockfile' ? blockfileTable(files) : ''}${snapshotter === 'erofs' ? erofsTable : ''}[grpc]
 address = "${files.socket}"
 [ttrpc]
 address = "${files.socket}.ttrpc"
@@ -79,6 +79,11 @@ root_path = "${root}/blockfile"
 scratch_file = "${scratch}"
 fs_type = "ext4"
 mount_options = ["loop"]
+`
+
+/** Its own differ makes layers that it can mount. */
+const erofsTable = `[plugins."io.containerd.service.v1.diff-service"]
+default = ["erofs", "walking"]
 `
 
 function handlerTable(table: string, handler: Handler): string {

@@ -198,19 +198,22 @@ export class Containerd {
   }
 
   async #importImages(): Promise<void> {
-    const { root } = this.files
-    for (const [index, archive] of makeImages(root).entries()) {
-      const file = `${root}/image-${index}.tar`
-      writeFileSync(file, archive)
-      for (const namespace of ['default', 'k8s.io']) {
-        const { snapshotter = 'overlayfs' } = this.#options
-        const { code, stderr } = await this.ctr(['images', 'import', '--snapshotter', snapshotter, file], {
-          namespace,
-        })
-        if (code !== 0) throw new Error(`ctr images import: ${stderr}`)
-      }
-      rmSync(file)
+    for (const archive of makeImages(this.files.root)) await this.import(archive, ['default', 'k8s.io'])
+  }
+
+  /** Takes in the images of an OCI archive; pods have those of the namespace `k8s.io`. */
+  async import(archive: Buffer, namespaces: readonly string[] = ['k8s.io']): Promise<void> {
+    const file = `${this.files.root}/image.tar`
+    writeFileSync(file, archive)
+    const { snapshotter = 'overlayfs' } = this.#options
+    // The daemon's own way of taking images in would need to be told of the snapshotter.
+    const local = snapshotter === 'erofs' ? ['--local'] : []
+    for (const namespace of namespaces) {
+      const command = ['images', 'import', ...local, '--snapshotter', snapshotter, file]
+      const { code, stderr } = await this.ctr(command, { namespace })
+      if (code !== 0) throw new Error(`ctr images import: ${stderr}`)
     }
+    rmSync(file)
   }
 
   async #removeAll(): Promise<void> {

@@ -21,28 +21,34 @@ export function makeImages(scratch: string): Buffer[] {
   const pause = readFileSync(compilePause(scratch))
   const env = ['PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin']
   return [
-    makeArchive(busyboxImage, busyboxFiles(), { Cmd: ['sh'], Env: env }),
-    makeArchive(pauseImage, [{ name: 'pause', content: pause, mode: 0o755 }], { Entrypoint: ['/pause'] }),
-    makeArchive(bareImage, [{ name: 'program', content: pause, mode: 0o755 }], { Entrypoint: ['/program'] }),
+    makeArchive(busyboxImage, [busyboxFiles()], { Cmd: ['sh'], Env: env }),
+    makeArchive(pauseImage, [[{ name: 'pause', content: pause, mode: 0o755 }]], { Entrypoint: ['/pause'] }),
+    makeArchive(bareImage, [[{ name: 'program', content: pause, mode: 0o755 }]], {
+      Entrypoint: ['/program'],
+    }),
   ]
 }
 
-/** An OCI image of one layer (image-spec: image-layout.md, manifest.md, config.md) under the name `reference`. */
-function makeArchive(reference: string, entries: readonly TestEntry[], config: ImageConfig): Buffer {
+/** An OCI image (image-spec: image-layout.md, manifest.md, config.md) under the name `reference`, of one layer after the other. */
+export function makeArchive(
+  reference: string,
+  layers: readonly (readonly TestEntry[])[],
+  config: ImageConfig,
+): Buffer {
   const files = new Map<string, Buffer>()
   const blob = (mediaType: string, bytes: Buffer) => {
     files.set(`blobs/sha256/${sha256(bytes).slice(7)}`, bytes)
     return { mediaType: `application/vnd.oci.image.${mediaType}`, digest: sha256(bytes), size: bytes.length }
   }
   const json = (value: unknown) => Buffer.from(JSON.stringify(value))
-  const layer = makeTar(entries)
-  const rootfs = { type: 'layers', diff_ids: [sha256(layer)] }
+  const tars = layers.map(makeTar)
+  const rootfs = { type: 'layers', diff_ids: tars.map(sha256) }
   const image = json({ architecture: 'amd64', os: 'linux', config, rootfs })
   const manifest = json({
     schemaVersion: 2,
     mediaType: 'application/vnd.oci.image.manifest.v1+json',
     config: blob('config.v1+json', image),
-    layers: [blob('layer.v1.tar', layer)],
+    layers: tars.map((tar) => blob('layer.v1.tar', tar)),
   })
   const named = { annotations: { 'io.containerd.image.name': reference } }
   files.set(

@@ -65,7 +65,7 @@ async function e2eTests(): Promise<Counts> {
   const files = testFiles(['e2e'], names)
   console.log(`--- e2e tests: ${files.length} files`)
   if (files.length === 0) return failedWithoutFiles('e2e')
-  if (files.some((file) => file.endsWith('/sandbox-api.test.ts')))
+  if (files.some((file) => /\/(sandbox-api|erofs-snapshotter)\.test\.ts$/.test(file)))
     await fetch('containerd 2', provideContainerd2)
   if (files.some((file) => /\/docker[^/]*\.test\.ts$/.test(file))) await fetch('Docker', provideDocker)
   const report = join(reportDir(), 'junit-e2e.xml')

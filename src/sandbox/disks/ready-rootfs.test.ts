@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import type { HypervisorConfig } from '../../config/config.ts'
 import type { DiskAccess, HostDisk } from '../../devices/host-disk.ts'
 import type { RootfsMount } from '../../sharing/share.ts'
+import { mountedLayers } from './mounted-layers.ts'
 import { bringRootfs, type RootfsWays } from './ready-rootfs.ts'
 
 let dir: string
@@ -37,9 +39,10 @@ function ways(hypervisor: Partial<RootfsWays['config']['hypervisor']> = {}): Roo
     },
     config: {
       hypervisor: {
-        ...{ disableBlockDeviceUse: false, blockDeviceCacheSet: false, blockDeviceCacheDirect: true },
+        ...{ driver: 'qemu', disableBlockDeviceUse: false },
+        ...{ blockDeviceCacheSet: false, blockDeviceCacheDirect: true },
         ...hypervisor,
-      },
+      } as HypervisorConfig,
     },
   }
 }
@@ -88,4 +91,50 @@ test('a link that somebody laid in place of the image, and a name that is a path
   await expect(bringRootfs(ways(), 'web', [link])).rejects.toMatchObject({ code: 'SOURCE_LINK' })
   await expect(bringRootfs(ways(), '../web', [ext4()])).rejects.toMatchObject({ code: 'ID_INVALID' })
   expect(attached).toEqual([])
+})
+
+describe('layers that the erofs snapshotter of containerd 2.1 has mounted', () => {
+  const snapshot = (name: string) => `${dir}/${name}/fs`
+  const overlay = (...lower: string[]): RootfsMount => ({
+    ...{ type: 'overlay', source: 'overlay' },
+    options: [
+      `workdir=${dir}/3/work`,
+      `upperdir=${snapshot('3')}`,
+      `lowerdir=${lower.map(snapshot).join(':')}`,
+    ],
+  })
+  beforeEach(() => {
+    for (const name of ['1', '2', '3']) {
+      mkdirSync(snapshot(name), { recursive: true })
+      writeFileSync(`${dir}/${name}/.erofslayer`, '')
+    }
+    for (const name of ['1', '2']) writeFileSync(`${dir}/${name}/layer.erofs`, 'an erofs')
+  })
+
+  test('are disks, by their files, below a directory for what is written', () => {
+    expect(mountedLayers([overlay('2', '1')])).toEqual([
+      { type: 'erofs', source: `${dir}/2/layer.erofs`, options: ['ro', 'loop'] },
+      { type: 'erofs', source: `${dir}/1/layer.erofs`, options: ['ro', 'loop'] },
+      {
+        ...{ type: 'format/overlay', source: 'overlay' },
+        options: [`workdir=${dir}/3/work`, `upperdir=${snapshot('3')}`, 'lowerdir={{ overlay 0 1 }}'],
+      },
+    ])
+  })
+
+  test('a directory that is none of the snapshotter’s is not taken for a layer', () => {
+    rmSync(`${dir}/1/.erofslayer`)
+    expect(mountedLayers([overlay('2', '1')])).toBeUndefined()
+    rmSync(`${dir}/2/layer.erofs`)
+    expect(mountedLayers([overlay('2')])).toBeUndefined()
+    expect(mountedLayers([{ type: 'overlay', source: 'overlay', options: ['ro'] }])).toBeUndefined()
+  })
+
+  test.each<[string, Partial<HypervisorConfig>]>([
+    ['disks are forbidden', { disableBlockDeviceUse: true }],
+    ['a VMM has few', { driver: 'firecracker' }],
+  ])('they are shared where %s', async (_what, hypervisor) => {
+    await bringRootfs(ways(hypervisor), 'web', [overlay('2', '1')])
+    expect([attached, shared]).toEqual([[], [[overlay('2', '1')]]])
+  })
 })

@@ -4,29 +4,26 @@
  * have to read structures that a guest can write.
  */
 import { statSync } from 'node:fs'
-import type { HypervisorConfig } from '../../config/config.ts'
+import type { Config } from '../../config/config.ts'
 import { type DiskKind, findDiskAt } from '../../devices/host-disk.ts'
 import { KataError } from '../../errors.ts'
 import { isIdentifier } from '../../identifier.ts'
 import type { Ledger } from '../../ledger/ledger.ts'
 import type { GuestRootfs, RootfsMount, Share } from '../../sharing/share.ts'
+import { vmmFeatures } from '../../vmm/create.ts'
 import { diskFileSystems } from '../storage/disk-uses.ts'
 import type { Disks } from '../storage/disks.ts'
 import { bringLayers, guestPlaces } from './bring-layers.ts'
 import { fileSystemOptions, guestStorage, isDirect, placeOf } from './guest-disk.ts'
 import { layeredRootfs } from './layered-rootfs.ts'
+import { mountedLayers } from './mounted-layers.ts'
 
 export interface RootfsWays {
   readonly share: Pick<Share, 'addRootfs'>
   readonly disks: Pick<Disks, 'attach'>
   readonly ledger: Ledger
   readonly paths: { readonly stateDir: string }
-  readonly config: {
-    readonly hypervisor: Pick<
-      HypervisorConfig,
-      'disableBlockDeviceUse' | 'blockDeviceCacheSet' | 'blockDeviceCacheDirect'
-    >
-  }
+  readonly config: Pick<Config, 'hypervisor'>
 }
 
 /**
@@ -38,9 +35,10 @@ export interface RootfsWays {
 export async function bringRootfs(
   { share, disks, config, ledger, paths }: RootfsWays,
   container: string,
-  mounts: readonly RootfsMount[],
+  given: readonly RootfsMount[],
 ): Promise<GuestRootfs> {
   if (!isIdentifier(container)) throw new KataError('ID_INVALID', { id: container })
+  const mounts = asDisks(given, config)
   const layered = layeredRootfs(mounts, container, guestPlaces(container))
   if (layered !== undefined)
     return bringLayers(
@@ -64,6 +62,12 @@ export async function bringRootfs(
     ...{ options: fileSystemOptions(options), mountPoint: path },
   }
   return { path, storages: [storage] }
+}
+
+/** What is mounted on the host can be shared, too: where there are no disks, or few as with Firecracker, it is. */
+function asDisks(mounts: readonly RootfsMount[], config: RootfsWays['config']): readonly RootfsMount[] {
+  const hasFew = vmmFeatures(config).share === 'none'
+  return config.hypervisor.disableBlockDeviceUse || hasFew ? mounts : (mountedLayers(mounts) ?? mounts)
 }
 
 /** A single mount whose type lies on disks and whose source is one. */
