@@ -1,6 +1,6 @@
 /**
- * Networks that pods make themselves: packet filters by an init container, bridges of containers within the pod, WireGuard between pods; and a
- * file system that a pod mounts over its network.
+ * Networks that pods make themselves: packet filters by an init container, bridges of containers within the pod, WireGuard between pods; and
+ * file systems that a pod mounts over its network.
  */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { generateKeyPairSync } from 'node:crypto'
@@ -10,9 +10,10 @@ import { defaultRunDir } from '../../src/sandbox/records/paths.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { serveNfs } from '../harness/network/nfs.ts'
+import { hasSamba, serveSmb } from '../harness/network/smb.ts'
 import { networkTool } from '../harness/network/tool.ts'
 import { slow } from '../harness/time.ts'
-import { bridgeAddress } from './configuration.ts'
+import { bridgeAddress, bridgeName } from './configuration.ts'
 import { Containerd } from './containerd.ts'
 import { type ContainerOptions, ownPids, type Pod } from './cri.ts'
 
@@ -39,6 +40,8 @@ afterAll(async () => {
   expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
 }, slow(60_000))
 
+/** Of the pods' network, and far from the addresses that its plugin begins with. */
+const smbAddress = '10.89.7.250'
 const host = [{ hostPath: '/usr', containerPath: '/host', readonly: true }]
 const withCapabilities = (...addCapabilities: string[]): ContainerOptions => ({
   mounts: [...host, { hostPath: tools.path, containerPath: '/tools', readonly: true }],
@@ -175,3 +178,27 @@ test('a privileged container mounts a directory of an NFS server, reads and writ
   expect(await say(pod, id, 'echo from the pod >/n/note && umount /n && echo done')).toBe('done\n')
   expect(server.text()).toBe('from the pod\n')
 })
+
+test.skipIf(!hasSamba)(
+  `a privileged container mounts a share of an SMB server, with a password and encrypted, reads and writes${hasSamba ? '' : ' (skipped: `npm test` could not fetch Samba)'}`,
+  async () => {
+    const pod = one!
+    const linux = { resources: {}, securityContext: { ...ownPids, privileged: true } }
+    const id = await start(pod, 'exec sleep 1000', { linux })
+    const place = { bridge: bridgeName, address: smbAddress }
+    await using server = await serveSmb(place, 'note', 'kept by the server\n')
+    const mount = (options: string) => `mkdir -p /s && mount -t cifs -o ${options} ${server.share} /s`
+    // The control: who does not know the password gets nothing.
+    const wrong = server.options.replace(/password=[^,]+/, 'password=wrong')
+    expect(await say(pod, id, mount(wrong))).toContain('Permission denied')
+    expect(
+      await say(
+        pod,
+        id,
+        `${mount(server.options)} && cat /s/note && ls /s && grep -c ' /s cifs .*,seal' /proc/mounts`,
+      ),
+    ).toBe('kept by the server\nnote\n1\n')
+    expect(await say(pod, id, 'echo from the pod >/s/note && umount /s && echo done')).toBe('done\n')
+    expect(server.text('note')).toBe('from the pod\n')
+  },
+)

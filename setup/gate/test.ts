@@ -18,6 +18,7 @@ import { join } from 'node:path'
 import { describeError } from '../../src/errors.ts'
 import { provideContainerd2 } from '../packages/containerd-2.ts'
 import { provideDocker } from '../packages/docker.ts'
+import { provideSamba } from '../packages/samba.ts'
 import { buildDir, root } from '../paths.ts'
 import { scratchDir } from '../scratch-dir.ts'
 import { runE2e } from './e2e-run.ts'
@@ -68,6 +69,7 @@ async function e2eTests(): Promise<Counts> {
   if (files.some((file) => /\/(sandbox-api|erofs-snapshotter)\.test\.ts$/.test(file)))
     await fetch('containerd 2', provideContainerd2)
   if (files.some((file) => /\/docker[^/]*\.test\.ts$/.test(file))) await fetch('Docker', provideDocker)
+  if (files.some((file) => file.endsWith('/guest-networks.test.ts'))) await fetch('Samba', provideSamba)
   const report = join(reportDir(), 'junit-e2e.xml')
   return countsOf(report, await runE2e({ files, report }))
 }
