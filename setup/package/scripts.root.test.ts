@@ -74,11 +74,11 @@ test('an installation makes groups and directories, and starts nothing', () => {
   })
 })
 
-test('an upgrade makes a service that runs the new program, and touches nothing else', () => {
+test('an upgrade makes services that run the new program, and touches nothing else', () => {
   expect(run('prerm', ['upgrade', '0.0.2']).calls).toEqual([])
   expect(run('postinst', ['configure', '0.0.1']).calls.slice(2)).toEqual([
     'systemctl --system daemon-reload',
-    'deb-systemd-invoke try-restart kata-ts.service',
+    'deb-systemd-invoke try-restart kata-ts.service kata-ts-templates.service kata-ts-pool.service',
   ])
   expect(run('postinst', ['configure', '0.0.1'], { systemd: false }).calls).toHaveLength(2)
 })
