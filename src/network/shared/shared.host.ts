@@ -86,8 +86,9 @@ const near = await container(
   { allowed: [] },
 )
 const inDb = (...argv: string[]) => command('nsenter', `--net=/proc/${db.pid}/ns/net`, ...argv)
+/** Its own time limit: a time-out of http.get() does not count while it connects. */
 const askFrom = (address: string, where: string) => {
-  const program = `require('http').get({ host: '${where}', localAddress: '${address}', timeout: 3000 }, (r) => r.on('data', (d) => { console.log('' + d); process.exit(0) })).on('timeout', () => process.exit(1)).on('error', () => process.exit(1))`
+  const program = `setTimeout(() => process.exit(1), 4000); require('http').get({ host: '${where}', localAddress: '${address}' }, (r) => r.on('data', (d) => { console.log('' + d); process.exit(0) })).on('error', () => process.exit(1))`
   return inside(db.pid, process.execPath, '-e', program)
 }
 /** From a container that puts another address on its card, or says that it is the gateway. */
