@@ -1,13 +1,19 @@
 /**
- * The Debian package in a Debian that has nothing else: installed with its dependencies by apt, upgraded under a running sandbox, removed
- * and purged.
+ * The Debian package in a Debian that has nothing else: installed with its dependencies by apt, upgraded under a running sandbox, used by
+ * itself and by Docker, removed and purged.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { makePackage } from '../../setup/package/package.ts'
+import { startRegistry } from '../../src/images/store/registry.double.ts'
+import { makeTar } from '../../src/images/testing.ts'
+import { clientCgroups, removeEmptyCgroup } from '../containerd/cgroups.ts'
+import { busyboxFiles } from '../containerd/images.ts'
 import { ownDirectory } from '../harness/directories.ts'
+import { eventually } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
-import { debian13 } from './debian.ts'
+import { project, startDocker, stopDocker } from './compose.ts'
+import { clients, debian13, docker } from './debian.ts'
 import { InnerRoot } from './inner-root.ts'
 
 const directory = ownDirectory('/var/tmp/kata-ts-package-')
@@ -17,6 +23,7 @@ let old: string
 let fresh: string
 let before: string
 
+const ports = { own: 18_091, docker: 18_092 }
 const inside = (file: string) => `/mnt/${file.slice(directory.length + 1)}`
 const apt = 'apt-get --yes --no-install-recommends -o Dpkg::Options::=--force-confold'
 const everyName = `find / -xdev -iname '*kata*'; grep -s kata /etc/passwd /etc/group /etc/shadow; true`
@@ -74,6 +81,49 @@ test(
   },
   slow(240_000),
 )
+
+test(
+  'there, an image runs by its name from a registry on loopback, and its port leads in; so do two services of it by Docker’s compose',
+  async () => {
+    const cgroupsBefore = new Set(clientCgroups())
+    await using registry = startRegistry()
+    registry.add('team/web', '1.0', [makeTar(busyboxFiles())], {
+      Env: ['PATH=/bin:/sbin:/usr/bin:/usr/sbin'],
+    })
+    const image = `${registry.host}/team/web:1.0`
+    // A daemon of docker.io's own start would change the packet filters of the host.
+    await must(`printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d`)
+    await must(`${apt} install ${[...clients, ...docker].join(' ')}`)
+    const serve = 'mkdir /www; echo by its name >/www/index.html; exec httpd -f -h /www'
+    await must(
+      `kata-ts run -d --name web --tls-verify=false -p 127.0.0.1:${ports.own}:80 ${image} sh -c '${serve}'`,
+    )
+    expect(await page(ports.own)).toBe('by its name\n')
+    await must('kata-ts rm -f web')
+    await must(startDocker)
+    try {
+      writeFileSync(`${directory}/compose.yaml`, project(image, ports.docker))
+      await must('docker-compose --file /mnt/compose.yaml up --detach')
+      expect(await page(ports.docker)).toBe('of the db\n')
+      await must('docker-compose --file /mnt/compose.yaml down --timeout 1')
+    } finally {
+      await debian!.run('docker ps -aq | xargs -r docker rm -f')
+      await must(stopDocker)
+    }
+    await must(`${apt} purge ${[...clients, ...docker].join(' ')} && rm /usr/sbin/policy-rc.d`)
+    for (const cgroup of clientCgroups()) if (!cgroupsBefore.has(cgroup)) removeEmptyCgroup(cgroup)
+  },
+  slow(300_000),
+)
+
+/** What a web server on the host's own address says, once it is up. */
+const page = (port: number): Promise<string> =>
+  eventually(`a page at port ${port}`, () =>
+    fetch(`http://127.0.0.1:${port}/`).then(
+      (answer) => answer.text(),
+      () => undefined,
+    ),
+  )
 
 test(
   'a removal is refused while a sandbox runs, and names it',
