@@ -30,7 +30,8 @@ afterAll(async () => {
 }, slow(60_000))
 afterEach(async () => {
   // What a test that failed left.
-  await remove()
+  for (const id of (await containerd.ctr(['containers', 'ls', '-q'])).stdout.split('\n').filter(Boolean))
+    await remove(id)
   const honest = ['run', '--rm', '--runtime', ourRuntime, busyboxImage, 'honest', 'echo', 'fine']
   expect(await containerd.ctr(honest)).toMatchObject({ code: 0, stdout: 'fine\n' })
   expect((await containerd.ctr(['task', 'ls', '-q'])).stdout).toBe('')
@@ -49,29 +50,31 @@ const lying = (lie: string) => [
   '--env',
   `LIE=${lie}`,
 ]
-const detached = async (lie: string) => {
+const detached = async (lie: string, id = 'liar') => {
   const { code, stderr } = await containerd.ctr([
-    ...['run', '-d', ...lying(lie), busyboxImage, 'liar', 'sleep', '1000'],
+    ...['run', '-d', ...lying(lie), busyboxImage, id, 'sleep', '1000'],
   ])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
 }
-const remove = async () => {
-  const task = await containerd.ctr(['task', 'rm', '-f', 'liar'])
-  return { task, container: await containerd.ctr(['containers', 'rm', 'liar']) }
+const remove = async (id = 'liar') => {
+  const task = await containerd.ctr(['task', 'rm', '-f', id])
+  return { task, container: await containerd.ctr(['containers', 'rm', id]) }
 }
 
-test.each(['undead', 'mute', 'output'])(
-  '`task rm -f` works, whatever becomes of SIGKILL: %s',
-  async (lie) => {
-    await detached(lie)
-    const { task, container } = await remove()
-    expect(task).toMatchObject({ code: 0, stderr: expect.stringContaining('255') })
-    expect(container).toMatchObject({ code: 0, stderr: '' })
-    const told = () => events.of('liar').slice(-2)
-    await eventually('the last event', () => told().at(-1) === 'delete' || undefined)
-    expect(told()).toEqual(['exit', 'delete'])
-  },
-)
+test('`task rm -f` works, whatever becomes of SIGKILL', async () => {
+  // Side by side, as each is waited for half a minute.
+  await Promise.all(
+    ['undead', 'mute', 'output'].map(async (lie) => {
+      await detached(lie, lie)
+      const { task, container } = await remove(lie)
+      expect({ lie, ...task }).toMatchObject({ lie, code: 0, stderr: expect.stringContaining('255') })
+      expect({ lie, ...container }).toMatchObject({ lie, code: 0, stderr: '' })
+      const told = () => events.of(lie).slice(-2)
+      await eventually(`the last event of ${lie}`, () => told().at(-1) === 'delete' || undefined)
+      expect({ lie, told: told() }).toEqual({ lie, told: ['exit', 'delete'] })
+    }),
+  )
+})
 
 test('an exit code that is none ends the task as any other', async () => {
   const args = ['run', '--rm', ...lying('status-negative'), busyboxImage, 'liar', 'true']
