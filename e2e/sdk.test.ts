@@ -7,12 +7,14 @@ import { buildPackage, packages } from '../setup/npm/packages.ts'
 import { ownDirectory } from './harness/directories.ts'
 import { Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
+import { vmm } from './harness/vmm.ts'
 
 const examples = join(import.meta.dir, '../packaging/npm/sdk/examples')
 const base = ownDirectory('/var/tmp/kata-ts-e2e-sdk-')
 let kata: Kata
 beforeAll(async () => {
-  kata = new Kata()
+  // Here it is the SDK that says which network a sandbox has.
+  kata = new Kata(vmm, { network: 'default' })
   for (const one of packages) buildPackage(one, `${base}/node_modules/@kata-ts/${one.name}`, { typed: false })
   mkdirSync(`${base}/node_modules/@bufbuild`)
   symlinkSync(
@@ -33,7 +35,7 @@ exec ${executable} ${kata.global.join(' ')} "\${args[@]}"
     { mode: 0o755 },
   )
   writeFileSync(`${base}/package.json`, '{ "type": "module" }')
-  await kata.call(['run', '-d', '--name', 'shared', '--', 'sleep', '600'])
+  await kata.call(['run', '-d', '--name', 'shared', '--network', 'none', '--', 'sleep', '600'])
 }, slow(120_000))
 afterAll(async () => {
   await kata.call(['rm', '-f', 'shared'])

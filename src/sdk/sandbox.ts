@@ -55,8 +55,10 @@ export interface CreateOptions extends RuntimeOptions {
   readonly cpus?: number
   /** Most processes at one time. */
   readonly pids?: number
-  /** What `run --network` takes; default `none`: no way to anywhere. */
+  /** What `run --network` takes; default `none`, no way to anywhere, unlike the command's. With `allow`, `bridge`. */
   readonly network?: string
+  /** What `run --allow` takes, such as `example.org:443`: nothing else outside is reached, and with `[]` nothing at all. */
+  readonly allow?: readonly string[]
   /** Variables of the main process and, as it is the container's, of `exec`. Others on the host can see them while the sandbox starts. */
   readonly env?: Readonly<Record<string, string>>
   readonly volumes?: readonly VolumeOptions[]
@@ -291,7 +293,7 @@ function wordsOf({ executable, namespace, globalFlags = [] }: RuntimeOptions): C
 }
 
 function runFlags(name: string, options: CreateOptions): string[] {
-  const { image, rootfs, memory, cpus, pids, network, env, volumes = [], labels, user, cwd } = options
+  const { image, rootfs, memory, cpus, pids, env, volumes = [], labels, user, cwd } = options
   const { hostname, readOnly, flags = [] } = options
   const value = (flag: string, given: string | number | undefined) =>
     given === undefined ? [] : [flag, String(given)]
@@ -304,7 +306,7 @@ function runFlags(name: string, options: CreateOptions): string[] {
     ...value('--memory', memory),
     ...value('--cpus', cpus),
     ...value('--pids-limit', pids),
-    ...value('--network', network),
+    ...networkFlags(options),
     ...value('--user', user),
     ...value('--workdir', cwd),
     ...value('--hostname', hostname),
@@ -315,6 +317,12 @@ function runFlags(name: string, options: CreateOptions): string[] {
     ...flags,
   ]
 }
+
+/** Code that nobody trusts gets what it was given, so its network is asked for. */
+const networkFlags = ({ network, allow }: CreateOptions): string[] =>
+  allow === undefined
+    ? ['--network', network ?? 'none']
+    : ['--network', network ?? 'bridge', '--deny-all', ...allow.flatMap((host) => ['--allow', host])]
 
 function volumeWord({ source, target, readOnly, type }: VolumeOptions): string {
   const words = [resolve(source), target, ...(type === undefined ? [] : [type]), ...(readOnly ? ['ro'] : [])]

@@ -16,7 +16,7 @@ async function run(box: Sandbox, code: string): Promise<string> {
   }
 }
 
-await using box = await Sandbox.create({ memory: '128M', pids: 64, network: 'none' })
+await using box = await Sandbox.create({ memory: '128M', pids: 64 })
 console.log(await run(box, 'echo $((6 * 7))'))
 console.log(await run(box, 'rm -rf /bin; echo "still there"'))
 console.log(await run(box, 'yes'))
