@@ -64,7 +64,7 @@ for (const [name, lower] of systems) {
       expect(await must('kata-ts config show')).toContain(shipped)
       await must(`sed '${changes}' ${shipped} >/etc/kata-ts/configuration.toml`)
       const accounts = await must('cat /etc/passwd /etc/group')
-      await must('kata-ts run -d --name one --network bridge -- sleep 10000')
+      await must('kata-ts run -d --name one -- sleep 10000')
       expect(await must('kata-ts exec one -- echo alive')).toBe('alive\n')
       expect(await must('kata-ts exec one -- ip addr')).toContain('eth0')
       expect(

@@ -1,15 +1,15 @@
 /** The control file of the Debian package: deb-control(5). */
 import type { SourcePackage } from './sources.ts'
 
-/** passwd makes the VMM's user, mount its jail, e2fsprogs disks of root file systems. util-linux and bash are essential. */
-export const depends = ['qemu-system-x86', 'virtiofsd', 'passwd', 'mount', 'e2fsprogs']
 /**
- * The clients, what `kata-ts guest build` unpacks modules with, what makes disks of images, gets images, and is the network of containers. A
- * host that containerd drives does without.
+ * passwd makes the VMM's user, mount its jail, e2fsprogs disks of root file systems. A container that is run without an option has a network,
+ * which is made by passt, nftables and iproute2. util-linux and bash are essential.
  */
-export const recommends = [
-  ...['containerd | containerd.io', 'xz-utils', 'erofs-utils', 'skopeo', 'passt', 'nftables', 'iproute2'],
+export const depends = [
+  ...['qemu-system-x86', 'virtiofsd', 'passwd', 'mount', 'e2fsprogs', 'passt', 'nftables', 'iproute2'],
 ]
+/** The clients, what `kata-ts guest build` unpacks modules with, what makes disks of images, and what gets images. */
+export const recommends = ['containerd | containerd.io', 'xz-utils', 'erofs-utils', 'skopeo']
 const suggests = ['docker.io | docker-ce', 'containernetworking-plugins', 'swtpm']
 
 export interface ControlFacts {

@@ -10,7 +10,7 @@ export const systemPackages = {
     'xz-utils': 'unpacks the kernel modules of the guest image',
     e2fsprogs: 'mkfs.ext4 makes root file systems disks, for Firecracker',
     'erofs-utils': 'mkfs.erofs makes disks of images, for --storage-opt and machines without a share',
-    passt: 'pasta, the way outside of a container with a network of its own',
+    passt: 'pasta, the way outside that a container has by default',
     nftables: 'nft, the packet filter around that network',
     iproute2: 'ip, which gives that network its addresses',
     skopeo: 'gets images from registries',
