@@ -42,8 +42,10 @@ export class Host implements AsyncDisposable {
   }
 
   /** The whole command line of `kata-ts ARGS`. */
-  command(args: readonly string[]): string[] {
-    return [executable, '--run-dir', this.runDir, '--state-dir', this.stateDir, ...args]
+  command([name = '', ...args]: readonly string[]): string[] {
+    // What is measured has no network unless it asks for one: its options come later, and count.
+    const network = name === 'run' ? ['--network', 'none'] : []
+    return [executable, '--run-dir', this.runDir, '--state-dir', this.stateDir, name, ...network, ...args]
   }
 
   facts(name: string): StartedFacts {

@@ -1,20 +1,22 @@
 /**
- * `kata-ts run -p`: a guest with a network of its own, reached by a port of the host and kept from the host's own services; and networks
- * that guests share.
+ * The network that `kata-ts run` gives a guest of its own: kept from the host's own services, and reached by a port of the host; and
+ * networks that guests share.
  */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { networkInterfaces } from 'node:os'
 import { hasIpv6, hasIpv6Route } from '../src/linux/interfaces/ipv6.ts'
-import { TestNetns } from '../src/network/testing.ts'
+import { ip, TestNetns } from '../src/network/testing.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
+import { vmm } from './harness/vmm.ts'
 
 let kata: Kata
 let before: HostState
 beforeAll(async () => {
-  kata = new Kata()
-  expect((await kata.run(['true'])).code).toBe(0)
+  kata = new Kata(vmm, { network: 'default' })
+  const without = await kata.run(['ls', '/sys/class/net'], { flags: ['--network', 'none'] })
+  expect(without).toMatchObject({ code: 0, stdout: 'lo\n' })
   before = hostState(kata.runDir)
 })
 afterAll(() => kata.close())
@@ -33,6 +35,40 @@ const addresses = (wanted: string) =>
   Object.values(networkInterfaces())
     .flatMap((each) => each ?? [])
     .flatMap(({ family, address }) => (family === wanted ? [address] : []))
+
+test(
+  'without an option a guest reaches what the host is connected to, and none of the host’s own services',
+  async () => {
+    using neighbour = new TestNetns('kt-near')
+    neighbour.veth('eth0', 'kt-near0')
+    neighbour.address('eth0', '10.90.201.2/24')
+    ip('addr add 10.90.201.1/24 dev kt-near0')
+    const serve = `require('http').createServer((_, answer) => answer.end('of the neighbour')).listen(8000, () => console.log('up'))`
+    const near = Bun.spawn(['ip', 'netns', 'exec', neighbour.name, process.execPath, '-e', serve], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    await near.stdout.getReader().read()
+    const served = Bun.serve({ port: 0, hostname: '0.0.0.0', fetch: () => new Response('of the host') })
+    const own = ['10.90.201.1', hostAddress()]
+    for (const address of own) expect(await textOf(`http://${address}:${served.port}/`)).toBe('of the host')
+    const tried = own.map((address) => `wget -T 5 -qO- http://${address}:${served.port}/ 2>&1`)
+    const script = ['cat /etc/resolv.conf', 'wget -T 5 -qO- http://10.90.201.2:8000/', 'echo', ...tried].join(
+      ';',
+    )
+    const outcome = await kata.run(['sh', '-c', script])
+    near.kill()
+    await near.exited
+    await served.stop(true)
+    const refused = own.map(
+      (address) => `wget: can't connect to remote host (${address}): Connection refused`,
+    )
+    expect({ ...outcome, code: 0 }).toEqual({
+      ...{ code: 0, stderr: '' },
+      stdout: `${['nameserver 10.88.0.1', 'of the neighbour', ...refused].join('\n')}\n`,
+    })
+  },
+  slow(120_000),
+)
 
 test(
   'a published port leads in, the host’s services stay closed, and a killed shim leaves nothing of it',

@@ -25,14 +25,24 @@ const commandDeadlineMs = slow(120_000)
 /** What every start says on a host without KVM (e2e/accelerator.test.ts): tests are about what else is on stderr. */
 export const emulationWarning = /^kata-ts: warning: this machine runs under TCG emulation, .*\n/m
 
+export interface KataOptions {
+  /**
+   * `none`, which costs the least, in the place of the network that a container has without an option; `default` in tests that are about
+   * networks.
+   */
+  readonly network?: 'none' | 'default'
+}
+
 export class Kata {
   readonly runDir: string
   readonly stateDir: string
   /** For commands that start a sandbox and are given no configuration: none where kata-ts's defaults serve. */
   readonly #flags: readonly string[]
+  /** For commands that make a container; what a test says itself comes later, and counts. */
+  readonly #network: readonly string[]
 
   /** For the VMM under test, or another one. */
-  constructor(used: VmmUnderTest = vmm) {
+  constructor(used: VmmUnderTest = vmm, { network = 'none' }: KataOptions = {}) {
     // Short, because socket paths below it are limited.
     this.runDir = ownDirectory('/run/kt-')
     this.stateDir = ownDirectory('/var/lib/kata-ts-e2e-')
@@ -40,6 +50,7 @@ export class Kata {
     const needed = used.driver !== defaultDriver || needsConfiguration
     if (needed) writeFileSync(file, shippedConfiguration(used))
     this.#flags = needed ? ['--config', file] : []
+    this.#network = network === 'none' ? ['--network', network] : []
   }
 
   /** Arguments in front of every command. */
@@ -50,7 +61,8 @@ export class Kata {
   /** The whole command line of a command. */
   command([name = '', ...args]: readonly string[]): string[] {
     const flags = name === 'run' && !args.includes('--config') ? this.#flags : []
-    return [executable, ...this.global, name, ...flags, ...args]
+    const network = name === 'run' || name === 'create' ? this.#network : []
+    return [executable, ...this.global, name, ...network, ...flags, ...args]
   }
 
   /** Runs a command to its end. */

@@ -50,7 +50,7 @@ export const networkErrors = {
   NETWORK_START_FAILED: entry(
     'failed_precondition',
     "the container's network cannot be made: {reason}",
-    'A port that is taken already is named here: publish another one. Otherwise the kernel needs user namespaces for unprivileged users, tun, veth and nf_tables.',
+    'A port that is taken already is named here: publish another one. Otherwise the kernel needs user namespaces for unprivileged users, tun, veth and nf_tables; --network none does without.',
   ),
   NETWORK_PORTS_TAKEN: entry(
     'resource_exhausted',
@@ -61,7 +61,7 @@ export const networkErrors = {
   NETWORK_WALL_FAILED: entry(
     'failed_precondition',
     "the host's own services cannot be closed to the container's network: {reason}",
-    'The kernel needs nf_tables, nft_fib_inet and nf_conntrack (modprobe them); nothing was started without this wall.',
+    'The kernel needs nf_tables, nft_fib_inet and nf_conntrack (modprobe them); nothing was started without this wall. Or run the container with --network none.',
   ),
   NETWORK_DNS_FAILED: entry(
     'failed_precondition',

@@ -12,16 +12,23 @@ for (const [name, internal] of [
   ['vault', true],
 ] as const)
   createNetwork(store, name, { internal, labels: {} })
-const networkOf = (flags: Parameters<typeof networkIn>[1]) =>
-  networkIn(store, flags, { id: 'Web', hostname: 'house' })
+const networkOf = (
+  flags: Parameters<typeof networkIn>[1],
+  internetworkingModel: 'tcfilter' | 'none' = 'tcfilter',
+) => networkIn(store, flags, { id: 'Web', hostname: 'house', config: { runtime: { internetworkingModel } } })
 
-test('without an option there is no network', () => {
-  expect(networkOf({})).toEqual({})
+const bridge = { wishes: { ports: [] }, nameServer: '10.88.0.1' }
+
+test('without an option there is a network, unless the configuration says that guests have none', () => {
+  expect(networkOf({})).toEqual(bridge)
   expect(networkOf({ network: 'none' })).toEqual({})
+  expect(networkOf({}, 'none')).toEqual({})
+  expect(networkOf({ network: 'bridge' }, 'none')).toEqual(bridge)
+  expect(networkOf({ denyAll: true }, 'none').wishes).toEqual({ ports: [], allowed: [] })
 })
 
-test('bridge is a network of its own, which --publish asks for too', () => {
-  expect(networkOf({ network: 'bridge' })).toEqual({ wishes: { ports: [] }, nameServer: '10.88.0.1' })
+test('bridge is a network of its own, and --publish needs one', () => {
+  expect(networkOf({ network: 'bridge' })).toEqual(bridge)
   expect(networkOf({ publish: ['8080:80'] })).toEqual({
     wishes: { ports: [{ host: 8080, container: 80, protocol: 'tcp' }] },
     nameServer: '10.88.0.1',
@@ -33,7 +40,7 @@ test('ports without one of the host’s are found with the record, and --publish
     wishes: { ports: [{ host: 8443, container: 443, protocol: 'tcp' }] },
     freePorts: [{ container: 80, protocol: 'tcp' }],
   })
-  expect(networkOf({ publishAll: true })).toEqual({ wishes: { ports: [] }, nameServer: '10.88.0.1' })
+  expect(networkOf({ publishAll: true })).toEqual(bridge)
   expect(networkOf({ network: 'shop', publish: ['80'] }).freePorts).toHaveLength(1)
   for (const network of ['none', 'ns:/proc/self/ns/net', 'vault'])
     expect(() => networkOf({ network, publishAll: true })).toThrow(/^\[OPTION_CONFLICT\].*--publish-all/)
@@ -75,6 +82,7 @@ test.each([
   [{ network: 'nosuch' }, 'NETWORK_NOT_FOUND'],
   [{ network: 'bridge', ip: '10.88.0.2' }, 'OPTION_CONFLICT'],
   [{ networkAlias: ['db'] }, 'OPTION_CONFLICT'],
+  [{ ip: '10.88.0.2' }, 'OPTION_CONFLICT'],
   [{ network: 'shop', networkAlias: ['a b'] }, 'OPTION_INVALID'],
   [{ network: 'none', macAddress: '02:42:0a:59:00:07' }, 'OPTION_CONFLICT'],
   [{ macAddress: '01:42:0a:59:00:07' }, 'OPTION_INVALID'],

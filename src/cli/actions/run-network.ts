@@ -1,6 +1,7 @@
 /** The options of `run` that are about the network, taken together. */
 import { isIPv4 } from 'node:net'
 import type { NetworkWishes } from '../../bundle/network.ts'
+import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
 import { containerLink } from '../../network/uplink/addresses.ts'
 import { gatewayOf } from '../client/networks/addresses.ts'
@@ -32,21 +33,23 @@ type Flags = Pick<
   'network' | 'publish' | 'publishAll' | 'allow' | 'denyAll' | 'networkAlias' | 'ip' | 'macAddress' | 'dns'
 >
 
-/** What the container is called. */
-interface Called {
+interface Container {
   readonly id: string
   readonly hostname: string
+  /** The configuration of its sandbox. */
+  readonly config: { readonly runtime: Pick<Config['runtime'], 'internetworkingModel'> }
 }
 
 /**
- * Who publishes a port, or says what may be reached, wants a network.
+ * Without a word about it a container has a network, unless the configuration leaves guests without one. Who publishes a port, or says what
+ * may be reached, wants a network all the same.
  *
  * @throws KataError OPTION_INVALID, OPTION_CONFLICT, NETNS_INVALID, NETWORK_NOT_FOUND, NETWORK_UNREADABLE.
  */
 export function networkOf(
   store: Pick<Settings, 'stateDir' | 'namespace'>,
   flags: Flags,
-  { id, hostname }: Called,
+  { id, hostname, config }: Container,
 ): RunNetwork {
   const { network, denyAll, ip, macAddress, dns = [] } = flags
   const { fixed: ports, free } = splitWishes(parsePublish(flags.publish ?? []))
@@ -61,8 +64,10 @@ export function networkOf(
   ]
   const ofOurs = [...asked, ...(macAddress === undefined ? [] : ['--mac-address'])]
   const ofShared = [...(aliases.length > 0 ? ['--network-alias'] : []), ...(ip === undefined ? [] : ['--ip'])]
-  const choice = parseNetwork(network ?? (ofOurs.length > 0 ? ownNetwork : 'none'))
-  const shown = `--network ${network ?? choice.kind}`
+  const hasNone = config.runtime.internetworkingModel === 'none' && ofOurs.length === 0
+  const name = network ?? (hasNone ? 'none' : ownNetwork)
+  const choice = parseNetwork(name)
+  const shown = `--network ${name}`
   if (choice.kind !== 'named')
     refuse(
       ofShared,
@@ -78,7 +83,7 @@ export function networkOf(
     refuse(ofOurs, shown, 'they are for a network that kata-ts makes', '--network bridge')
     return choice.kind === 'namespace' ? { netns: choice.path } : {}
   }
-  const { name, subnet, internal } = readNetwork(store, choice.name)
+  const { subnet, internal } = readNetwork(store, name)
   if (internal)
     refuse(asked, shown, 'that network is internal, and leads nowhere', 'a network without --internal')
   const names = [...new Set([id, hostname, ...aliases].map((each) => each.toLowerCase()))]

@@ -122,7 +122,9 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const rights = { ...plainRights, tmpfs: [...plainRights.tmpfs, ...mounts.tmpfs] }
   const place = parsePlace(flags, flags.memory)
   const hostname = flags.hostname ?? id
-  const network = networkOf(settings, flags, { id, hostname })
+  // The shim tells its warnings.
+  const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
+  const network = networkOf(settings, flags, { id, hostname, config })
   const alsoExposed = parseExpose(flags.expose ?? [])
   const dns = (flags.dns ?? []).map(parseDns)
   const etc = {
@@ -146,8 +148,6 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
   const stop = stopOf(flags)
   const health = parseHealth(flags)
   const restart = flags.restart === undefined ? undefined : parseRestart(flags.restart)
-  // The shim tells its warnings.
-  const config = loadConfig({ file: flags.config, env: settings.env, log: silentLogger })
   const rootfs = await chooseRootfs(settings, flags, words)
   const exposed = exposedPorts(rootfs.config.exposedPorts ?? [], alsoExposed)
   const freePorts = flags.publishAll === true ? withExposed(network, exposed) : network.freePorts

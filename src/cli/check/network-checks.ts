@@ -1,4 +1,4 @@
-/** Programs that only `kata-ts run` needs: without them containers run, and cannot have a network or an image by its name. */
+/** Programs that only `kata-ts run` needs: without them it has no network to give, or no image by its name. */
 import { type Check, ok, warning } from './check.ts'
 
 interface Purpose {
@@ -13,7 +13,7 @@ const purposes: readonly Purpose[] = [
   {
     check: 'container-network',
     programs: { pasta: 'passt', nft: 'nftables', ip: 'iproute2' },
-    lost: '`run` with --network bridge, --network NAME, --publish, --publish-all, --allow and --deny-all is refused; under Docker, names on its own networks need nft',
+    lost: '`run` is refused unless it has --network none or ns:PATH; under Docker, names on its own networks need nft',
   },
   {
     check: 'registries',
@@ -30,7 +30,7 @@ const checkOf = ({ check: name, programs, lost }: Purpose): Check => ({
     const packages = missing.map((program) => programs[program]).join(' ')
     return warning(
       `not found: ${missing.join(', ')}. Without: ${lost}`,
-      `Run \`apt-get install ${packages}\` if you want that.`,
+      `Run \`apt-get install ${packages}\`.`,
     )
   },
 })

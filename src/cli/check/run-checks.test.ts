@@ -637,7 +637,7 @@ const rows: Row[] = [
     'bang',
   ],
   ['container-network', 'no pasta', (host) => host.tools.delete('pasta'), {}, 'warning', 'install passt`'],
-  ['container-network', 'no nft', (host) => host.tools.delete('nft'), {}, 'warning', '--network bridge'],
+  ['container-network', 'no nft', (host) => host.tools.delete('nft'), {}, 'warning', '--network none'],
   ['registries', 'no skopeo', (host) => host.tools.delete('skopeo'), {}, 'warning', 'not pulled'],
   ['jail-tools', 'no bash', (host) => host.tools.delete('bash'), {}, 'failed', 'not found: bash'],
   ['landlock', 'does not hold', withoutLandlock, {}, 'failed', 'landlock = "best-effort"'],

@@ -234,7 +234,7 @@ const machineOptions = (command: Command): Command =>
   command
     .option(
       '--network <none|bridge|name|ns:path>',
-      'bridge: a way outside, with DNS and without one to the host; a name: that of `network create`; ns:/run/netns/x: the interfaces of a network namespace (default: none; bridge with --publish, --publish-all, --allow or --deny-all)',
+      'bridge: a way outside, with DNS and without one to the host; none; a name: that of `network create`; ns:/run/netns/x: the interfaces of a network namespace (default: bridge; none where the configuration has internetworking_model = "none")',
     )
     .option(
       '--network-alias <name>',

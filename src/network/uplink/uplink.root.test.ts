@@ -72,6 +72,14 @@ describe.skipIf(noHost !== undefined)('a container’s own network', () => {
     })
   }, 180_000)
 
+  test('is the same on a host without any network, and leads nowhere', () => {
+    expect(JSON.parse(onHost(`${import.meta.dir}/no-network.host.ts`))).toEqual({
+      reached: { 'its own localhost': 'container 127.0.0.1', published: 'container 169.254.2.2' },
+      address: 'inet 10.88.0.2/30',
+      route: 'default via 10.88.0.1 dev eth0',
+    })
+  }, 60_000)
+
   test('has IPv6 for its neighbours alone on a host where it leads nowhere, and none on a host without it', () => {
     const reached = {
       outside: 'outside 203.0.113.2',
