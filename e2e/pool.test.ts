@@ -167,6 +167,12 @@ test(
       code: 0,
     })
     expect(await cgroupsOf('own')).toEqual(await cgroupsOf('plain'))
+    const posture = "grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)' /proc/self/status; cat /proc/self/cgroup"
+    const [own, plain] = await Promise.all(
+      ['own', 'plain'].map((name) => kata.call(['exec', name, 'sh', '-c', `${posture}; ls /sys/fs/cgroup`])),
+    )
+    expect(own!.stdout).toContain('CapEff')
+    expect(own).toEqual(plain!)
     await kata.call(['rm', '-f', 'own'])
     await kata.call(['rm', '-f', 'plain'])
   },

@@ -10,6 +10,8 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
+import type { RuntimeConfig } from '../../src/config/config.ts'
+import { warmUp } from '../../src/sandbox/pool/warm-up.ts'
 import { slow } from '../harness/time.ts'
 import { createContainer, exec, finish, outcome, readAll, runContainer } from './container.ts'
 import { type Guest, guestShare, startGuest } from './guest.ts'
@@ -26,6 +28,7 @@ beforeAll(async () => {
     cpus: 2,
     extraParameters: 'maxcpus=1 lpj=10000000',
   })
+  await warmUp(guest, { runtime: { disableGuestSeccomp: false } as RuntimeConfig })
   await guest.agent.createSandbox({
     sandboxId: 'e2e',
     hostname: 'e2e-guest',
@@ -51,6 +54,34 @@ const status = (call: Promise<unknown>) =>
     () => 'ok',
     (error) => `${error.code}: ${error.message}`,
   )
+
+test('a container that was run before there was a sandbox has left nothing', async () => {
+  const bind = (source: string) => ({
+    ...{ destination: `/guest${source}`, source, type: 'bind', options: ['rbind', 'ro'] },
+  })
+  const look = {
+    ...{ cgroups: 'cd /guest/sys/fs/cgroup; find kata -type d', states: 'ls /guest/run/crun/state' },
+    ...{
+      bundles: 'cd /guest/run; stat -c %a kata-containers; ls kata-containers',
+      directories: 'cd /guest/run; ls; ls sandbox-ns',
+    },
+    processes: 'cd /guest/proc; grep -hE "^(init|crun|ld-linux.*)$" [0-9]*/comm',
+    mounts: 'cd /guest/proc/1; grep -cE "warm-up|crun" mountinfo; grep -c nsfs mountinfo',
+  }
+  const script = Object.values(look).map((command) => `{ ${command}; } | tr "\\n" " "; echo`)
+  const { stdout, stderr } = await runContainer(guest, 'looks', {
+    args: ['sh', '-c', script.join('\n')],
+    ...{ mounts: ['/sys/fs/cgroup', '/run', '/proc'].map(bind), capabilities: ['CAP_SYS_PTRACE'] },
+  })
+  expect(stderr).toBe('')
+  const seen = stdout.split('\n').map((line) => line.trim())
+  // The container that looks is found in every place.
+  expect(Object.fromEntries(Object.keys(look).map((name, at) => [name, seen[at]]))).toEqual({
+    ...{ cgroups: 'kata kata/looks', states: 'looks', bundles: '711 looks sandbox shared' },
+    ...{ directories: 'crun kata-containers sandbox-ns ipc uts', processes: 'init', mounts: '0 2' },
+  })
+  expect(await status(warmUp(guest, { runtime: {} as RuntimeConfig }))).toStartWith('already_exists')
+})
 
 describe('processes', () => {
   test('output, error output and exit code', async () => {

@@ -8,6 +8,7 @@ export const hostCalls = [
   ...(['check', 'setGuestDateTime', 'reseedRandomDev', 'getGuestDetails', 'onlineCPUMem'] as const),
   ...(['updateInterface', 'updateRoutes', 'addARPNeighbors'] as const),
   ...([
+    'warmUp',
     'createSandbox',
     'destroySandbox',
     'getOOMEvent',

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path'
 import { type AgentFacts, askAgent } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import type { HostCall, hostCalls } from '../agent/host-calls.double.ts'
+import type { RuntimeConfig } from '../config/config.ts'
 import { silentLogger } from '../log.ts'
 import type { NetworkFacts } from '../network/facts.ts'
 import { hostPeer } from '../network/localhost.ts'
@@ -15,6 +16,7 @@ import { guestSilent } from '../sandbox/guest/health.ts'
 import { watchOom } from '../sandbox/guest/oom.ts'
 import { undrivenDevices } from '../sandbox/guest/passed-drivers.ts'
 import { volumeStats } from '../sandbox/guest/volume-stats.ts'
+import { warmUp } from '../sandbox/pool/warm-up.ts'
 import { Sandbox } from '../sandbox/sandbox.ts'
 import type { SandboxParts } from '../sandbox/sandbox-parts.ts'
 import { startGuest } from '../sandbox/start/guest/start-guest.ts'
@@ -151,6 +153,7 @@ export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
     ])
     return asked
   },
+  warmUp: (agent) => warmUp({ agent }, { runtime: { disableGuestSeccomp: false } as RuntimeConfig }),
   ...{ setGuestDateTime: start, reseedRandomDev: start, createSandbox: start, onlineCPUMem: start },
   ...{ updateInterface: start, updateRoutes: start, addARPNeighbors: start },
   getGuestDetails: askAgent,

@@ -8,6 +8,7 @@ import type {
 import { mountFlags } from './boot/flags.ts'
 import { Container, type ContainerTools, checkId } from './container/container.ts'
 import { keepNamespaces, releaseNamespaces, sharedNamespaces } from './container/namespaces.ts'
+import { warmUp } from './container/warm-up.ts'
 import { answerModuleRequests } from './devices/module-requests.ts'
 import { isInInitrd, loadModuleNamed } from './devices/modules.ts'
 import { alreadyExists, deadline, invalid, precondition } from './errors.ts'
@@ -30,6 +31,12 @@ export class Sandbox {
 
   constructor(tools: ContainerTools) {
     this.#tools = tools
+  }
+
+  /** Runs a container before there is a pod, and leaves nothing of it. @throws TtrpcError those of {@link warmUp}. */
+  async warmUp(request: CreateContainerRequest): Promise<void> {
+    if (this.#created) throw alreadyExists('the sandbox exists')
+    await warmUp(request, this.#tools)
   }
 
   async create({

@@ -6703,6 +6703,18 @@ export const AgentServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Ours, which Kata's agent does not have: makes, runs and removes the container, with a root file system and a program of the agent's,
+     * before there is a sandbox.
+     */
+    warmUp: {
+      name: "WarmUp",
+      requestType: CreateContainerRequest as typeof CreateContainerRequest,
+      requestStream: false,
+      responseType: Empty as typeof Empty,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 

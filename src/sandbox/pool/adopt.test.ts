@@ -70,6 +70,7 @@ test('it takes what is its own before its pod comes, and what is the pod’s aft
   expect(pool.made!.spec.template).toEqual({ state: expect.stringContaining('/state') })
   expect(pool.open).toBe(0)
   expect(pool.kata.calls).toEqual(expect.arrayContaining(['SetGuestDateTime', 'ReseedRandomDev']))
+  expect(before.filter((line) => line === 'warm-up')).toHaveLength(1)
 
   const request = pool.pod()
   nameForPod(machine, request)

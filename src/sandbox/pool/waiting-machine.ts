@@ -35,6 +35,7 @@ import { rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
 import { shareAttachments } from '../storage/share-attachments.ts'
 import type { ServedShare } from '../storage/start-share.ts'
+import { warmUp } from './warm-up.ts'
 
 export interface WaitingRequest {
   /** Its name in the pool. */
@@ -128,6 +129,7 @@ async function make(
   )
   // What the guest draws while it waits is its own, too. Its pod renews both once more.
   await end.during(renewGuest(agent.agent))
+  await end.during(warmUp(agent, config))
   const parts = { id, paths, config, ledger, shim, assets, accelerator, clone, user, share, modules }
   const running = { vmm, vmmProcess, end, agent }
   return { ...parts, ...running, pod, release: () => release({ paths, ledger, ...running, pod }) }

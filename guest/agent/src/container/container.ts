@@ -42,7 +42,7 @@ export interface ContainerTools {
 }
 
 /** Where bundles live; the host's requests name container ids only, which are checked to be one path component. */
-const bundles = '/run/kata-containers'
+export const bundles = '/run/kata-containers'
 const idPattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/
 
 /** @throws TtrpcError INVALID_ARGUMENT for an id that could not be a file name. */

@@ -30,6 +30,10 @@ export function guestCalls({ sandbox, oom, passed, report, switchOff }: GuestToo
       await sandbox.create(request)
       return {}
     },
+    async warmUp(request) {
+      await sandbox.warmUp(request)
+      return {}
+    },
     async destroySandbox() {
       await sandbox.destroy(report)
       switchOff()

@@ -220,7 +220,7 @@ export class HostDouble implements Disposable {
       return agent.createSandbox(...args)
     }
     const connection = {
-      agent: { ...agent, createSandbox },
+      agent: { ...agent, createSandbox, warmUp: async () => void this.log.push('warm-up') },
       health: { check: () => never },
       closed: closed.promise,
       close: () => closed.resolve(new KataError('AGENT_DIED', { endpoint: 'port', reason: 'closed by us' })),
