@@ -2,9 +2,12 @@
 /** Clones of a template: each has a user, an identity and randomness of its own, and what no clone can be made of boots and says so. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import { TestNetns } from '../src/network/testing.ts'
 import { configuration } from './harness/configuration.ts'
 import { ownDirectory } from './harness/directories.ts'
-import { Kata, type Outcome } from './harness/kata.ts'
+import { Kata, type Outcome, scratch } from './harness/kata.ts'
+import { type Syn, watchSyns } from './harness/network/tcp-syn.ts'
+import { networkTool } from './harness/network/tool.ts'
 import { slow } from './harness/time.ts'
 
 let kata: Kata
@@ -79,6 +82,83 @@ test(
   },
   slow(120_000),
 )
+
+/** A pod's network of one link, whose other end is in a namespace of its own: two of them can have the same addresses. */
+function linked(name: string): { pod: TestNetns; peer: TestNetns } & Disposable {
+  const ends = { pod: new TestNetns(`kt-${name}`), peer: new TestNetns(`kt-${name}-peer`) }
+  const { pod, peer } = ends
+  pod.veth('eth0', 'peer', { peer })
+  pod.address('eth0', `${address.pod}/24`)
+  peer.address('peer', `${address.peer}/24`)
+  // What the pod sends arrives, and nobody takes it: no connection is made, and the same one can be tried again.
+  pod.ip(`neigh add ${address.peer} lladdr 02:00:00:00:00:99 dev eth0 nud permanent`)
+  const release = () => {
+    for (const netns of [pod, peer]) netns[Symbol.dispose]()
+  }
+  return { ...ends, [Symbol.dispose]: release }
+}
+
+test(
+  'TCP sequence numbers and SYN cookies of one clone say nothing of those of another',
+  async () => {
+    using tools = scratch()
+    networkTool('tcp-syn', tools.path)
+    const names = ['left', 'right'] as const
+    using made = new DisposableStack()
+    const links = names.map((name) => made.use(linked(name)))
+    const flags = ['--config', file(), '--sysctl', 'net.ipv4.tcp_syncookies=2']
+    const listen = ['httpd', '-f', '-p', `${port.listen}`, '-h', '/bin']
+    const seen = await Promise.all(
+      names.map(async (name, at) => {
+        const { pod, peer } = links[at]!
+        const more = ['--name', name, '--network', `ns:${pod.path}`, '-v', `${tools.path}:/tools:ro`]
+        const started = await kata.call(['run', '-d', ...flags, ...more, '--', ...listen])
+        expect(started).toMatchObject({ code: 0, stderr: '' })
+        expect((await kata.inspect(name)).sandbox.template).toBe(stateOf().split('/').at(-2))
+        await using watch = await watchSyns(tools.path, peer, 'peer')
+        const send = (directory: string, ...words: readonly (string | number)[]) => [
+          ...[`${directory}/tcp-syn`, 'send', ...words.map(String)],
+        ]
+        // Each port twice: with the same secret the numbers run on with the clock.
+        for (const from of [...port.from, ...port.from]) {
+          const sent = await kata.call(['exec', name, ...send('/tools', from, address.peer, 9, 0)])
+          expect(sent).toMatchObject({ code: 0, stderr: '' })
+        }
+        // It asks again after one second and after three.
+        peer.run(...send(tools.path, port.from[0]!, address.pod, port.listen, 4))
+        await kata.call(['rm', '-f', name])
+        return watch.seen
+      }),
+    )
+    const [left, right] = seen as [readonly Syn[], readonly Syn[]]
+    const driftsOf = (one: readonly Syn[], other: readonly Syn[]) =>
+      port.from.map((from) => Math.abs(drift(ofPort(one, from)[0]!, ofPort(other, from).at(-1)!)))
+    for (const syns of [left, right]) expect(driftsOf(syns, syns).filter((ms) => ms > nearMs)).toEqual([])
+    expect(driftsOf(left, right).some((ms) => ms > nearMs)).toBe(true)
+
+    const [cookies, others] = [cookiesOf(left), cookiesOf(right)]
+    for (const values of [cookies, others]) expect(new Set(values).size).toBeLessThan(values.length)
+    expect(cookies.filter((value) => others.includes(value))).toEqual([])
+  },
+  slow(120_000),
+)
+
+const address = { pod: '10.66.0.2', peer: '10.66.0.1' }
+const port = { from: [40_001, 40_002, 40_003, 40_004], listen: 7000 }
+/** Clocks and their readings are closer than this, milliseconds; of four random numbers some are further off but once in a million. */
+const nearMs = 4000
+
+const ofPort = (syns: readonly Syn[], from: number) =>
+  syns.filter((syn) => syn.from === from && syn.to === 9 && syn.acknowledged === 0)
+/** By how much two sequence numbers are apart beyond the time between them, milliseconds: they count the clock in 64 ns (secure_tcp_seq). */
+function drift(one: Syn, other: Syn): number {
+  const ticks = other.sequence - one.sequence - Math.round(((other.at - one.at) * 1000) / 64)
+  return ((ticks | 0) * 64) / 1e6
+}
+/** A cookie is the sum of what the client sent, two secrets and minutes of the kernel's, which clones count from their template's on
+ *  (cookie_v4_init_sequence). */
+const cookiesOf = (syns: readonly Syn[]) =>
+  syns.filter(({ from }) => from === port.listen).map((syn) => (syn.sequence - syn.acknowledged) >>> 0)
 
 test('a clone has the time of its host, not of its template', async () => {
   const before = Math.floor(Date.now() / 1000)
