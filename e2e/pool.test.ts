@@ -167,7 +167,8 @@ test(
       code: 0,
     })
     expect(await cgroupsOf('own')).toEqual(await cgroupsOf('plain'))
-    const posture = "grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)' /proc/self/status; cat /proc/self/cgroup"
+    const posture =
+      "grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)' /proc/self/status; cat /proc/self/cgroup"
     const [own, plain] = await Promise.all(
       ['own', 'plain'].map((name) => kata.call(['exec', name, 'sh', '-c', `${posture}; ls /sys/fs/cgroup`])),
     )
