@@ -101,8 +101,22 @@ class Soak {
     for (let index = 0; index < all; index++)
       (index < residents ? this.#residents : this.#others).push(this.#hold())
     const held = [...this.#residents, ...this.#others]
-    const isUp = () => pods(held).every(({ upSince }) => upSince !== undefined) || undefined
-    await eventually('all pods to run', isUp, slow(startMs * all))
+    const missing = () => pods(held).filter(({ upSince }) => upSince === undefined)
+    const isUp = () => missing().length === 0 || undefined
+    const { problems } = this.#node
+    const telling = new AbortController()
+    const told = repeat(60, telling.signal, async () =>
+      this.#say(`${all - missing().length} of ${all} pods run; ${problems.length} problems`),
+    )
+    try {
+      await eventually('all pods to run', isUp, slow(startMs * all))
+    } catch (error) {
+      const names = missing().map(({ name }) => name)
+      throw new Error([`${(error as Error).message}: not ${names.join(', ')}`, ...problems].join('\n'))
+    } finally {
+      telling.abort()
+      await told
+    }
     this.#say(`${all} pods run`)
   }
 
