@@ -82,7 +82,8 @@ async function waiting(id: string): Promise<Bun.Subprocess> {
     env: { PATH: '/bin', OWN: 'its own' },
   })
   children.push(child)
-  const isReady = await until(() => existsSync(socketOf(paths)), { timeoutMs: 10_000, everyMs: 10 })
+  // The socket has its name a moment before anybody listens at it, and who asks in between is refused.
+  const isReady = await until(() => isListening(socketOf(paths)), { timeoutMs: 20_000, everyMs: 10 })
   if (!isReady) throw new Error('it does not wait')
   await openLedger(paths, silentLogger).take(ownerResource, processRef(child.pid)!, () => {})
   return child
