@@ -10,14 +10,25 @@ import { scratch } from '../harness/kata.ts'
 import { readBlocks } from './page.ts'
 
 const commands = readBlocks('docs/how-to/run.md').filter(({ notRun }) => notRun === undefined)
+/** Network namespaces that the page makes, and deletes in its last block. */
+const namespaces = commands.flatMap(({ text }) =>
+  [...text.matchAll(/^ip netns add (\S+)$/gm)].map(([, name]) => name!),
+)
+const isThere = (name: string) => existsSync(`/run/netns/${name}`)
 const tools = scratch()
 let before: HostState
 beforeAll(() => {
   // Not every host has one.
   symlinkSync(busyboxPath, `${tools.path}/wget`)
   before = hostState(defaultRunDir)
+  expect(namespaces.filter(isThere)).toEqual([])
+  expect(namespaces).not.toEqual([])
 })
-afterAll(() => tools[Symbol.dispose]())
+afterAll(() => {
+  // A test that failed has not come to the end of the page.
+  for (const name of namespaces.filter(isThere)) Bun.spawnSync(['ip', 'netns', 'delete', name])
+  tools[Symbol.dispose]()
+})
 
 async function runNext(): Promise<string> {
   const { text } = commands.shift()!
