@@ -41,6 +41,7 @@ import { benchShare } from './share.ts'
 import { benchStart } from './start.ts'
 import { benchStorage } from './storage.ts'
 import { benchStreams } from './streams.ts'
+import { benchUplink } from './uplink.ts'
 import { benchWarm } from './warm.ts'
 
 interface Bench {
@@ -70,6 +71,7 @@ const benchmarks: Readonly<Record<BenchmarkName, (bench: Bench) => Promise<Resul
   disk: ({ host, rounds }) => benchDisk(host, Math.ceil(rounds / 3)),
   storage: ({ host, rounds }) => benchStorage(host, Math.ceil(rounds / 3)),
   network: ({ host, rounds }) => benchNetwork(host, rounds),
+  uplink: ({ rounds }) => benchUplink(rounds),
   parallel: ({ host }) => benchParallel(host),
   containerd: ({ guest, rounds }) => benchContainerd(guest, rounds),
   node: ({ node }) => benchNode(node),

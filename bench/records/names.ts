@@ -16,6 +16,7 @@ export const benchmarkNames = [
   'disk',
   'storage',
   'network',
+  'uplink',
   'parallel',
   'containerd',
   'node',

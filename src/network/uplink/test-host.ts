@@ -13,17 +13,24 @@ if (noHost !== undefined) console.log(`skipped: ${noHost}`)
 
 /** Runs the program at `path` with a directory of its own, and returns what it printed, JSON. */
 export function onHost(path: string): string {
+  using program = hostProgram(path)
+  const { stdout, stderr, exitCode } = Bun.spawnSync([...program.argv])
+  if (exitCode !== 0) throw new Error(stderr.toString())
+  return stdout.toString()
+}
+
+/** How such a program is run, with `args` behind its directory, which goes away with this. */
+export function hostProgram(
+  path: string,
+  ...args: readonly string[]
+): { readonly argv: readonly string[] } & Disposable {
   const directory = mkdtempSync(`${tmpdir()}/host-`)
-  try {
-    writeFileSync(`${directory}/resolv.conf`, '')
-    const script = `mount --bind ${directory}/resolv.conf /etc/resolv.conf; exec "$@"`
-    const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
-    const { stdout, stderr, exitCode } = Bun.spawnSync([
-      ...['unshare', ...namespaces, 'sh', '-c', script, 'sh', process.execPath, path, directory],
-    ])
-    if (exitCode !== 0) throw new Error(stderr.toString())
-    return stdout.toString()
-  } finally {
-    rmSync(directory, { recursive: true })
+  writeFileSync(`${directory}/resolv.conf`, '')
+  const script = `mount --bind ${directory}/resolv.conf /etc/resolv.conf; exec "$@"`
+  const namespaces = ['--net', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc']
+  const program = [process.execPath, path, directory, ...args]
+  return {
+    argv: ['unshare', ...namespaces, 'sh', '-c', script, 'sh', ...program],
+    [Symbol.dispose]: () => rmSync(directory, { recursive: true }),
   }
 }

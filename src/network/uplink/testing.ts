@@ -96,7 +96,7 @@ export async function serve(pid: number, name: string, port = 80): Promise<void>
 }
 
 /** A program for Bun in the namespace of `pid`, once it has printed something. */
-async function started(pid: number, program: string): Promise<void> {
+export async function started(pid: number, program: string): Promise<void> {
   const child = Bun.spawn(['nsenter', `--net=/proc/${pid}/ns/net`, '--', process.execPath, '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
