@@ -66,7 +66,7 @@ test('a container that was run before there was a sandbox has left nothing', asy
       directories: 'cd /guest/run; ls; ls sandbox-ns',
     },
     processes: 'cd /guest/proc; grep -hE "^(init|crun|ld-linux.*)$" [0-9]*/comm',
-    mounts: 'cd /guest/proc/1; grep -cE "warm-up|crun" mountinfo; grep -c nsfs mountinfo',
+    mounts: 'cd /guest/proc/1; grep -cE "warm-up|crun|clear" mountinfo; grep -c nsfs mountinfo',
   }
   const script = Object.values(look).map((command) => `{ ${command}; } | tr "\\n" " "; echo`)
   const { stdout, stderr } = await runContainer(guest, 'looks', {
@@ -81,6 +81,18 @@ test('a container that was run before there was a sandbox has left nothing', asy
     ...{ directories: 'crun kata-containers sandbox-ns ipc uts', processes: 'init', mounts: '0 2' },
   })
   expect(await status(warmUp(guest, { runtime: {} as RuntimeConfig }))).toStartWith('already_exists')
+})
+
+test('what was in memory that is free again is gone once it is cleared', async () => {
+  const text = crypto.randomUUID()
+  await runContainer(guest, 'writes', {
+    args: ['sh', '-c', `yes ${text} | head -c 8388608 >/dev/shm/file; rm /dev/shm/file`],
+  })
+  // The kernel leaves it where it was.
+  expect(guest.pagesWith(text)).toBeGreaterThan(1000)
+  await guest.agent.clearFreeMemory({})
+  // The request and what was said of it are in the agent's memory.
+  expect(guest.pagesWith(text)).toBeLessThan(100)
 })
 
 describe('processes', () => {

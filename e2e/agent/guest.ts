@@ -1,5 +1,17 @@
 /** One virtual machine with the guest agent in it and a shared directory, without any of the runtime around it. */
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import {
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  symlinkSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { busyboxPath } from '../../setup/paths.ts'
@@ -47,6 +59,8 @@ export interface Guest {
   readonly bootMs: number
   /** What the guest wrote on its console so far. */
   console(): string
+  /** How many pages of the guest's memory have this text in them. */
+  pagesWith(text: string): number
   /** Drops the connection to the agent and sends these bytes over a raw one. */
   garble(bytes: Uint8Array): Promise<void>
   /** Drops the connection to the agent and makes a new one. */
@@ -132,6 +146,7 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
     const bootMs = performance.now() - started
     return {
       ...{ agent, health, share, bootMs, console, ended: qemu.exited },
+      pagesWith: (text) => pagesWith(qemu.pid, text),
       async garble(bytes) {
         connection?.close()
         const raw = await connectUnix(`${dir}/agent.sock`)
@@ -152,6 +167,25 @@ export async function startGuest(options: GuestOptions): Promise<Guest> {
     const text = console()
     await dispose()
     throw new Error(`the guest did not start; its console:\n${text}`, { cause: error })
+  }
+}
+
+const pageBytes = 4096
+const windowBytes = 16 * 1024 * 1024
+
+function pagesWith(pid: number, text: string): number {
+  const fds = readdirSync(`/proc/${pid}/fd`).map((fd) => `/proc/${pid}/fd/${fd}`)
+  const memory = fds.find((fd) => readlinkSync(fd).startsWith('/memfd:memory-backend-memfd'))
+  const fd = openSync(memory!, 'r')
+  try {
+    const bytes = Buffer.alloc(windowBytes)
+    let pages = 0
+    for (let at = 0; readSync(fd, bytes, 0, windowBytes, at) > 0; at += windowBytes)
+      for (let found = bytes.indexOf(text); found !== -1; pages++)
+        found = bytes.indexOf(text, (Math.floor(found / pageBytes) + 1) * pageBytes)
+    return pages
+  } finally {
+    closeSync(fd)
   }
 }
 

@@ -9,6 +9,7 @@ export const hostCalls = [
   ...(['updateInterface', 'updateRoutes', 'addARPNeighbors'] as const),
   ...([
     'warmUp',
+    'clearFreeMemory',
     'createSandbox',
     'destroySandbox',
     'getOOMEvent',

@@ -24,6 +24,7 @@ import { noBringer } from '../sandbox/storage/brought-modules.ts'
 import { keepCopy } from '../sandbox/storage/copied-files.ts'
 import { messageBringer } from '../sandbox/storage/copied-message.ts'
 import { growInGuest } from '../sandbox/storage/grow-volume.ts'
+import { clearFreeMemory } from '../sandbox/template/clear-memory.ts'
 
 type Calls = AgentClient & { check(): Promise<unknown> }
 /** Makes the call; resolves with the host's interpretation of the answer. */
@@ -153,6 +154,7 @@ export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
     ])
     return asked
   },
+  clearFreeMemory: (agent) => clearFreeMemory({ agent }),
   warmUp: (agent) => warmUp({ agent }, { runtime: { disableGuestSeccomp: false } as RuntimeConfig }),
   ...{ setGuestDateTime: start, reseedRandomDev: start, createSandbox: start, onlineCPUMem: start },
   ...{ updateInterface: start, updateRoutes: start, addARPNeighbors: start },

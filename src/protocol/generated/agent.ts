@@ -17,6 +17,9 @@ export const protobufFileName = "agent.proto";
  * UNIMPLEMENTED from the server.
  */
 
+export interface ClearFreeMemoryRequest {
+}
+
 /** exec_id of the init process: the host uses the container id. */
 export interface CreateContainerRequest {
   containerId: string;
@@ -474,6 +477,49 @@ export interface GetDiagnosticDataRequest {
 export interface GetDiagnosticDataResponse {
   data: string;
 }
+
+function createBaseClearFreeMemoryRequest(): ClearFreeMemoryRequest {
+  return {};
+}
+
+export const ClearFreeMemoryRequest: MessageFns<ClearFreeMemoryRequest> = {
+  encode(_: ClearFreeMemoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ClearFreeMemoryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseClearFreeMemoryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ClearFreeMemoryRequest>, I>>(base?: I): ClearFreeMemoryRequest {
+    return ClearFreeMemoryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ClearFreeMemoryRequest>, I>>(_: I): ClearFreeMemoryRequest {
+    const message = createBaseClearFreeMemoryRequest();
+    return message;
+  },
+};
 
 function createBaseCreateContainerRequest(): CreateContainerRequest {
   return {
@@ -6710,6 +6756,15 @@ export const AgentServiceDefinition = {
     warmUp: {
       name: "WarmUp",
       requestType: CreateContainerRequest as typeof CreateContainerRequest,
+      requestStream: false,
+      responseType: Empty as typeof Empty,
+      responseStream: false,
+      options: {},
+    },
+    /** Ours, too: fills memory that was used and is free again with zeros. */
+    clearFreeMemory: {
+      name: "ClearFreeMemory",
+      requestType: ClearFreeMemoryRequest as typeof ClearFreeMemoryRequest,
       requestStream: false,
       responseType: Empty as typeof Empty,
       responseStream: false,

@@ -15,6 +15,7 @@ import { findAssets, verifyAssets } from '../start/prepare/assets.ts'
 import { claimOwner, claimSandbox, requireMachine } from '../start/prepare/claim.ts'
 import { rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
+import { clearFreeMemory } from './clear-memory.ts'
 import { templateMachine, templateObstacle } from './template-machine.ts'
 import { newTemplate, type Template } from './template-store.ts'
 
@@ -81,6 +82,7 @@ async function make(
     const end = watchMachine({ id, program, vmm, cgroups: unlimited, share: undefined, signal })
     const agent = await connectToGuest(host, vmm, { end, log, signal })
     await bootGuest({ verified, vmm, agent, end, accelerator }, { id, config, signal }, timings)
+    await end.during(clearFreeMemory(agent))
     // A clone's guest waits for a connection of its own.
     end.tell('asked', true)
     agent.close()

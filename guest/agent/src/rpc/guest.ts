@@ -11,6 +11,7 @@ import { metricsText } from '../statistics/metrics.ts'
 import type { ExitOf } from '../storage/grow-volume.ts'
 import { receiveFile } from '../storage/received-files.ts'
 import { storageDrivers } from '../storage/storage.ts'
+import { clearFreeMemory } from '../system/clear-memory.ts'
 import { agentFeature, agentVersion } from '../system/version.ts'
 
 export interface GuestTools {
@@ -32,6 +33,10 @@ export function guestCalls({ sandbox, oom, passed, report, switchOff }: GuestToo
     },
     async warmUp(request) {
       await sandbox.warmUp(request)
+      return {}
+    },
+    clearFreeMemory() {
+      clearFreeMemory()
       return {}
     },
     async destroySandbox() {

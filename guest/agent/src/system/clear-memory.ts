@@ -1,0 +1,33 @@
+/** Memory that was used and is free again, before the machine is saved: the kernel leaves in it what was there. */
+import { remove } from 'os'
+import { close, mount, open, pwrite } from 'syscalls'
+import { detach, makeDirectories, openFlags, readIfThere } from './files.ts'
+
+const place = '/run/clear-memory'
+const mebibyte = 1024 * 1024
+/** Left to the kernel and the agent, MiB. What was freed last is filled first. */
+const reserve = 24
+/** A large guest has used little of its memory, and the host would have to give it all of it, MiB. */
+const most = 512
+
+/** Fills it with zeros, and gives it back. @throws SysError. */
+export function clearFreeMemory(): void {
+  makeDirectories(place, 0o700)
+  mount('tmpfs', place, 'tmpfs', 0, 'size=100%,mode=0700')
+  try {
+    const fd = open(`${place}/zeros`, openFlags.create | openFlags.writeOnly, 0o600)
+    const zeros = new Uint8Array(mebibyte)
+    for (let filled = 0; filled < most && freeMiB() > reserve; filled += 1)
+      pwrite(fd, zeros, filled * mebibyte)
+    close(fd)
+  } finally {
+    detach(place)
+    remove(place)
+  }
+}
+
+/** Zero where the kernel does not say. */
+function freeMiB(): number {
+  const [, kibibytes = '0'] = /^MemFree: +(\d+) kB$/m.exec(readIfThere('/proc/meminfo') ?? '') ?? []
+  return Number(kibibytes) / 1024
+}
