@@ -37,6 +37,15 @@ const dockerOptions: Readonly<Record<string, string>> = {
   events: 'filter format since until',
 }
 
+/** What was there when the command line was first compared with docker's, at commit d918828 of 2026-11-25. */
+const before = {
+  commands: 'config exec image inspect kill logs ps rm run version'.split(' '),
+  runOptions:
+    'add-host cap-add cap-drop detach device dns env help hostname interactive memory name network pids-limit privileged read-only rm security-opt shm-size sysctl tmpfs tty ulimit user volume workdir'
+      .split(' ')
+      .map((name) => `--${name}`),
+} as const
+
 /** One word of docker's. */
 export interface Parity {
   readonly word: string
@@ -100,13 +109,13 @@ Where a word means something else: \`ps\` lists containers in every state, \`top
 
 ## Commands
 
-${summary(commands)}
+${summary(commands, before.commands)}
 
 ${table('command', commands)}
 
 ## Options of \`run\`
 
-${summary(options)}
+${summary(options, before.runOptions)}
 
 ${table('option', options)}
 
@@ -118,8 +127,14 @@ ${table('option', others)}
 `
 }
 
-const summary = (list: readonly Parity[]): string =>
-  `${list.filter(({ isHere }) => isHere).length} of ${list.length}.`
+/** @throws Error for a word that was there and is not: nothing is taken away unsaid. */
+function summary(list: readonly Parity[], earlier: readonly string[] = []): string {
+  const here = list.filter(({ isHere }) => isHere).map(({ word }) => word)
+  const lost = earlier.filter((word) => !here.includes(word))
+  if (lost.length > 0) throw new Error(`no longer there: ${lost.join(', ')}`)
+  const first = earlier.length === 0 ? '' : ` The first comparison, on 2026-11-25, counted ${earlier.length}.`
+  return `${here.length} of ${list.length}.${first}`
+}
 
 function table(title: string, list: readonly Parity[]): string {
   const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
