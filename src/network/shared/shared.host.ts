@@ -142,18 +142,18 @@ const names = await together({
   'of an address on another network': reverse(web.pid, '10.89.1.3', gateway),
   'of an address, within the internal network': reverse(shut.pid, '10.89.1.3', '10.89.1.1'),
 })
-const spoofed = {
-  'with its own address': await askFrom('10.89.0.3', '10.89.0.2'),
-  'with another address': await spoof('10.89.0.9', '10.89.0.2'),
-  'as the gateway': await spoof('10.89.0.1', '10.89.0.2'),
-}
 const web6 = ipv6Beside('10.89.0.2')
 const db6 = ipv6Beside('10.89.0.3')
-const spoofed6 = {
-  'with another address': await spoof(ipv6Beside('10.89.0.9'), web6),
-  'as the gateway': await spoof(ipv6Beside(gateway), web6),
-  'with its own address': await askFrom(db6, web6),
-}
+const spoofed = await together({
+  'with its own address': askFrom('10.89.0.3', '10.89.0.2'),
+  'with another address': spoof('10.89.0.9', '10.89.0.2'),
+  'as the gateway': spoof('10.89.0.1', '10.89.0.2'),
+})
+const spoofed6 = await together({
+  'with another address': spoof(ipv6Beside('10.89.0.9'), web6),
+  'as the gateway': spoof(ipv6Beside(gateway), web6),
+  'with its own address': askFrom(db6, web6),
+})
 const liar = '02:00:00:00:00:66'
 /** What `web` takes for the hardware address of `target` once `db` has said that it is the liar's. */
 async function claim(target: string, from: string): Promise<string> {
