@@ -27,7 +27,7 @@ test('a QEMU that refuses its arguments says why', async () => {
 })
 
 /** A host that hangs shall not hold the suite up; a slow one has its trial in a start of its own. */
-const probeMs = 20_000
+const probeMs = 8000
 const noKvm = kvmGroupUsable ? '' : ' (skipped: /dev/kvm has no group of its own)'
 
 describe.skipIf(noKvm !== '')(`with KVM${noKvm}`, () => {
@@ -52,7 +52,7 @@ test.skipIf(noNode !== '')(
     const options = stage.options({ kvmAccess: 'descriptor', identity: { ...stage.identity, groups: [] } })
     const outcome = await probeKvm({ ...options, limitMs: probeMs }).catch(unmade)
     expect(outcome.reason).toMatch(
-      outcome.works ? /booted/ : /no guest came up within 20 s|the guest ended|VMM_/,
+      outcome.works ? /booted/ : /no guest came up within 8 s|the guest ended|VMM_/,
     )
     expect(stage.ledger.dataOf(processResource)).toEqual([])
     expect(readdirSync(stage.privateDir)).toEqual([])

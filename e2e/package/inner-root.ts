@@ -66,7 +66,7 @@ export class InnerRoot {
         DEBIAN_FRONTEND: 'noninteractive',
         LC_ALL: 'C.UTF-8',
       },
-      timeout: slow(120_000),
+      timeout: slow(240_000),
     })
     const [output, code] = await Promise.all([child.stdout.text(), child.exited])
     return { code, output }
