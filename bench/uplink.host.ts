@@ -62,7 +62,7 @@ const connections = 200_000 / (performance.now() - begun)
 console.log(JSON.stringify({ out, into, connections, roundTripUs: times.sort((a, b) => a - b)[250] * 1000 }))
 process.exit(0)`
 
-async function measure(pid: number): Promise<object> {
+async function measure(pid: number): Promise<Record<string, number>> {
   const child = Bun.spawn(['nsenter', `--net=/proc/${pid}/ns/net`, '--', process.execPath, '-e', client], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 60_000,
@@ -151,9 +151,9 @@ for (let turn = 0; turn <= Number(rounds); turn++)
     const memory = made.memory() / 1000
     const ending = performance.now()
     await made.end()
-    const figures = { ...shown, memory, makeMs, endMs: performance.now() - ending }
+    const figures: Record<string, number> = { ...shown, memory, makeMs, endMs: performance.now() - ending }
     // The first round fills the caches of both.
-    if (turn > 0) for (const [of, list] of Object.entries(measured[way])) list.push(figures[of])
+    if (turn > 0) for (const [of, list] of Object.entries(measured[way])) list.push(figures[of]!)
   }
 console.log(JSON.stringify(measured satisfies WaysMeasured))
 process.exit(0)

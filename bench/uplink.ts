@@ -37,8 +37,8 @@ type Shown = (median: number) => string
 const lines: readonly (readonly [string, keyof WayMeasured, Shown])[] = [
   ['to make it', 'makeMs', ms],
   ['to end it', 'endMs', ms],
-  ['one TCP connection, outwards', 'out', (rate) => `${Math.round(rate)} MB/s`],
-  ['one TCP connection, inwards', 'into', (rate) => `${Math.round(rate)} MB/s`],
+  ['one TCP connection, outwards', 'out', (rate) => `${rate.toFixed(rate < 10 ? 1 : 0)} MB/s`],
+  ['one TCP connection, inwards', 'into', (rate) => `${rate.toFixed(rate < 10 ? 1 : 0)} MB/s`],
   ['a byte there and back', 'roundTripUs', (us) => `${Math.round(us)} µs`],
   ['connections, one after the other', 'connections', (count) => `${Math.round(count)} /s`],
   ['memory of its processes', 'memory', (mb) => `${mb.toFixed(1)} MB`],
