@@ -76,7 +76,10 @@ class Soak {
     const { settings, problems, calls, reasons } = this.#node
     const over = new AbortController()
     const relisting = repeat(settings.relist, over.signal, () => this.#node.relist().catch(() => {}))
-    await this.#startAll()
+    await this.#startAll().catch((error) => {
+      over.abort()
+      throw error
+    })
     const ending = new AbortController()
     const working = [
       repeat(settings.sample, ending.signal, async () => this.#usage.read(pods(this.#residents))),
@@ -112,6 +115,7 @@ class Soak {
       await eventually('all pods to run', isUp, slow(startMs * all))
     } catch (error) {
       const names = missing().map(({ name }) => name)
+      await Promise.all(held.map(({ end }) => end()))
       throw new Error([`${(error as Error).message}: not ${names.join(', ')}`, ...problems].join('\n'))
     } finally {
       telling.abort()
