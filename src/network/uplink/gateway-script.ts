@@ -17,57 +17,65 @@ const names = ['ip', 'nft', 'nsenter', 'readlink', 'setpriv', 'sh', 'sleep', 'un
 type Tools = Readonly<Record<(typeof names)[number], string>>
 
 /** `$1` are the rules. Descriptor 1 is told when the work is done, and closed. */
-const script = (tool: Tools, { container, gateway, bits, ipv6 }: ContainerLink, wishes: NetworkWishes) => `
+const script = (tool: Tools, link: ContainerLink, wishes: NetworkWishes) => `
 set -eu
 # What pasta left open, and what the shell exports.
 exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-
 unset PWD OLDPWD
 asleep="${tool.setpriv} --pdeathsig KILL -- ${tool.sleep} infinity"
 echo 1 > /proc/sys/net/ipv4/ip_forward
-${ipv6 === undefined ? noIpv6 : `echo 1 > /proc/sys/net/ipv6/conf/all/forwarding\n${onlyGivenIpv6('default')}`}
-${tool.ip} link set lo up
+${link.ipv6 === undefined ? noIpv6 : `echo 1 > /proc/sys/net/ipv6/conf/all/forwarding\n${onlyGivenIpv6('default')}`}
 ${tool.nft} "$1"
 ${tool.unshare} --net -- $asleep >/dev/null 2>&1 &
 pod=$!
 own=$(${tool.readlink} /proc/self/ns/net)
 until [ "$(${tool.readlink} /proc/$pod/ns/net)" != "$own" ]; do ${tool.sleep} 0.005; done
-${wishes.place === undefined ? '' : bridge(tool)}
-${tool.ip} link add name ${wishes.place === undefined ? down : port} type veth peer name eth0 ${
-  wishes.mac === undefined ? '' : `address ${wishes.mac}`
-} netns $pod
-${wishes.place === undefined ? '' : `${tool.ip} link set ${port} master ${down} up`}
-${tool.ip} addr add ${gateway}/${bits} dev ${down}
-${ipv6Addresses(tool, 'gateway', down, ipv6)}
-${tool.ip} link set ${down} up
+${wishes.place === undefined ? '' : unfilteredBridge}
+${tool.ip} -batch - <<END
+${gatewayEnd(wishes, link).join('\n')}
+END
 ${tool.nsenter} --net=/proc/$pod/ns/net ${tool.sh} -c '
   set -eu
-  ${ipv6 === undefined ? noIpv6 : onlyGivenIpv6('default', 'eth0')}
-  ${tool.ip} link set lo up
-  ${tool.ip} addr add ${container}/${bits} dev eth0
-  ${tool.ip} link set eth0 up
-  ${tool.ip} route add default via ${gateway}
-  ${
-    ipv6 === undefined
-      ? ''
-      : `${ipv6Addresses(tool, 'container', 'eth0', ipv6)}
-  ${tool.ip} -6 route add default via ${ipv6.gateway}`
-  }
-'
+  ${link.ipv6 === undefined ? noIpv6 : onlyGivenIpv6('default', 'eth0')}
+  exec ${tool.ip} -batch -
+' <<END
+${containerEnd(link).join('\n')}
+END
 ${tool.ip} link show dev ${up} up >/dev/null
 echo ${readyLine}
 exec $asleep >/dev/null 2>&1
 `
 
+/** Commands of ip(8) for the gateway: its link to the container, which on a shared network is a port of a bridge. */
+function gatewayEnd({ place, mac }: NetworkWishes, { gateway, bits, ipv6 }: ContainerLink): string[] {
+  const own = mac === undefined ? '' : ` address ${mac}`
+  const end = place === undefined ? down : port
+  return [
+    'link set lo up',
+    ...(place === undefined ? [] : [`link add name ${down} type bridge mcast_snooping 0`]),
+    `link add name ${end} type veth peer name eth0${own} netns $pod`,
+    ...(place === undefined ? [] : [`link set ${port} master ${down} up`]),
+    `addr add ${gateway}/${bits} dev ${down}`,
+    ...ipv6Addresses('gateway', down, ipv6),
+    `link set ${down} up`,
+  ]
+}
+
+/** The same for the container. */
+const containerEnd = ({ container, gateway, bits, ipv6 }: ContainerLink): string[] => [
+  'link set lo up',
+  `addr add ${container}/${bits} dev eth0`,
+  'link set eth0 up',
+  `route add default via ${gateway}`,
+  ...ipv6Addresses('container', 'eth0', ipv6),
+  ...(ipv6 === undefined ? [] : [`route add ::/0 via ${ipv6.gateway}`]),
+]
+
 /** They are unique as it is: nobody is asked whether they are. */
-const ipv6Addresses = (
-  tool: Tools,
-  end: 'container' | 'gateway',
-  device: string,
-  ipv6: Ipv6Ends | undefined,
-) =>
-  (ipv6 === undefined ? [] : [ipv6, ipv6.linkLocal])
-    .map((ends) => `${tool.ip} addr add ${ends[end]}/${ends.bits} dev ${device} nodad`)
-    .join('\n')
+const ipv6Addresses = (end: 'container' | 'gateway', device: string, ipv6: Ipv6Ends | undefined): string[] =>
+  (ipv6 === undefined ? [] : [ipv6, ipv6.linkLocal]).map(
+    (ends) => `addr add ${ends[end]}/${ends.bits} dev ${device} nodad`,
+  )
 
 /** A kernel that was started without IPv6 has no such settings. */
 const noIpv6 =
@@ -80,10 +88,8 @@ const onlyGivenIpv6 = (...links: readonly string[]) => `for link in ${links.join
 done`
 
 /** The rules for packets that are routed are not for those that are bridged, where the host has br_netfilter. */
-const bridge = (tool: Tools) => `
-for setting in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$setting" ] || echo 0 > "$setting"; done
-${tool.ip} link add name ${down} type bridge mcast_snooping 0
-`
+const unfilteredBridge =
+  'for setting in /proc/sys/net/bridge/bridge-nf-call-*; do [ ! -e "$setting" ] || echo 0 > "$setting"; done'
 
 /** The command that pasta starts. @throws KataError NETWORK_PROGRAM_MISSING. */
 export function gatewayCommand(wishes: NetworkWishes, link: ContainerLink): string[] {
