@@ -1,13 +1,18 @@
 /**
- * Docker for the tests that drive it: Debian's packages, unpacked below build/. Installed, they would start a daemon that changes the packet
- * filters of the host.
+ * Docker for the tests that drive it, and iptables for a Docker within a pod: Debian's packages, unpacked below build/. Installed, they would
+ * start a daemon that changes the packet filters of the host.
  */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { buildDir } from '../paths.ts'
-import { unpackPackages } from './unpack.ts'
+import { unpackOnce } from './unpack.ts'
 
-const dockerDir = join(buildDir, 'docker')
+const packages = [
+  ...['docker.io', 'docker-cli', 'docker-compose'],
+  ...['iptables', 'libxtables12', 'libmnl0', 'libnftnl11'],
+]
+export const dockerDir = join(buildDir, 'docker')
+const iptables = 'usr/sbin/xtables-nft-multi'
+export const iptablesPath = join(dockerDir, iptables)
 
 /** Where its programs are then; containerd and runc are the host's. */
 export const dockerPath = ['usr/sbin', 'usr/bin'].map((name) => join(dockerDir, name)).join(':')
@@ -17,19 +22,4 @@ export const dockerPath = ['usr/sbin', 'usr/bin'].map((name) => join(dockerDir, 
  *
  * @throws KataError IMAGE_PACKAGE_UNKNOWN, IMAGE_PACKAGES_UNREACHABLE, IMAGE_DISK_FULL, IMAGE_TOOL_*.
  */
-export async function provideDocker(): Promise<void> {
-  if (existsSync(dockerDir)) return
-  mkdirSync(dirname(dockerDir), { recursive: true })
-  const scratch = mkdtempSync(`${dockerDir}.`)
-  try {
-    const tree = join(scratch, 'tree')
-    await unpackPackages(['docker.io', 'docker-cli', 'docker-compose'], {
-      tree,
-      scratch,
-      tools: { env: process.env },
-    })
-    renameSync(tree, dockerDir)
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
-}
+export const provideDocker = (): Promise<void> => unpackOnce(packages, dockerDir, iptables)

@@ -1,10 +1,11 @@
 /** An SMB server for the tests that mount a share: Debian's Samba, unpacked below build/. Installed, it would serve this host's network. */
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { buildDir } from '../paths.ts'
-import { unpackPackages } from './unpack.ts'
+import { unpackOnce } from './unpack.ts'
 
 export const sambaDir = join(buildDir, 'samba')
+const server = 'usr/sbin/smbd'
+export const smbdPath = join(sambaDir, server)
 const libraries = join(sambaDir, 'usr/lib/x86_64-linux-gnu')
 /** Where its programs find their libraries. */
 export const sambaLibraries = [libraries, join(libraries, 'samba')].join(':')
@@ -39,15 +40,4 @@ const packages = [
  *
  * @throws KataError IMAGE_PACKAGE_UNKNOWN, IMAGE_PACKAGES_UNREACHABLE, IMAGE_DISK_FULL, IMAGE_TOOL_*.
  */
-export async function provideSamba(): Promise<void> {
-  if (existsSync(sambaDir)) return
-  mkdirSync(dirname(sambaDir), { recursive: true })
-  const scratch = mkdtempSync(`${sambaDir}.`)
-  try {
-    const tree = join(scratch, 'tree')
-    await unpackPackages(packages, { tree, scratch, tools: { env: process.env } })
-    renameSync(tree, sambaDir)
-  } finally {
-    rmSync(scratch, { recursive: true, force: true })
-  }
-}
+export const provideSamba = (): Promise<void> => unpackOnce(packages, sambaDir, server)

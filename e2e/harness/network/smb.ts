@@ -9,12 +9,12 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { sambaDir, sambaLibraries } from '../../../setup/packages/samba.ts'
+import { sambaDir, sambaLibraries, smbdPath } from '../../../setup/packages/samba.ts'
 import { ip, TestNetns } from '../../../src/network/testing.ts'
 import { ownDirectory } from '../directories.ts'
 import { eventually } from '../kata.ts'
 
-export const hasSamba = existsSync(`${sambaDir}/usr/sbin/smbd`)
+export const hasSamba = existsSync(smbdPath)
 
 /** A user without rights whom every Debian has. */
 const nobody = { name: 'nobody', uid: 65534, gid: 65534 }
@@ -53,17 +53,7 @@ export async function serveSmb(
   ip(`link set kts${word} master ${bridge}`)
   const log = openSync(`${state}/log`, 'a')
   const server = Bun.spawn(
-    [
-      'ip',
-      'netns',
-      'exec',
-      netns.name,
-      `${sambaDir}/usr/sbin/smbd`,
-      '-F',
-      '-s',
-      configuration,
-      '--debug-stdout',
-    ],
+    ['ip', 'netns', 'exec', netns.name, smbdPath, '-F', '-s', configuration, '--debug-stdout'],
     { env, stdio: ['ignore', log, log] },
   )
   await eventually('smbd', () => netns.run('cat', '/proc/net/tcp').includes(':01BD ') || undefined)
