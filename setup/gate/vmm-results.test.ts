@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { cannot, features } from '../../e2e/vmm-features.ts'
+import { cannot, type Feature, features } from '../../e2e/vmm-features.ts'
 import { drivers } from '../../src/config/drivers.ts'
 import { isOld, stateOf, vmmFeaturesPage } from '../pages/vmm-features-page.ts'
 import { root } from '../paths.ts'
@@ -110,6 +110,8 @@ describe('a feature', () => {
     expect(state('in a block')).toBe('not run here (no device)')
     expect(state('is "a" & b', 'in a block')).toBe('pass; 1 of 2 tests not run here (no device)')
     expect(state('never heard of')).toBe('not run here (no result is recorded)')
+    const fresh = { name: 'f', tests: [['x', 'never heard of'] as const], isNew: true as const }
+    expect(stateOf(fresh, 'clh', results)).toBe('to be recorded')
   })
 
   test('says what a VMM has nothing of', () => {
@@ -138,6 +140,19 @@ test('every test that a feature names has a recorded result: none was renamed si
       .map(({ name }) => `${driver}: ${name}`),
   )
   expect(missing).toEqual([])
+})
+
+test('a feature is new no longer than until all records have it', () => {
+  const known = features.filter(({ isNew }) => isNew)
+  const states = (feature: Feature) =>
+    drivers.map((driver) => {
+      const results = readResults(driver)
+      return results === undefined ? 'to be recorded' : stateOf(feature, driver, results)
+    })
+  const recorded = known.filter(
+    (feature) => !states(feature).some((state) => state.startsWith('to be recorded')),
+  )
+  expect(recorded.map(({ name }) => name)).toEqual([])
 })
 
 test('every test that the tables name stands in e2e/', () => {

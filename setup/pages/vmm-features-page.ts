@@ -20,6 +20,7 @@ Generated from \`e2e/vmm-features.ts\` and from the results that \`npm run test:
 - **pass**: the tests of the feature passed in their last recorded run, with the driver as it is now. The cell also says which tests were not
   run, and whether they ran over a double.
 - **not possible**: the VMM cannot do it, for the reason given.
+- **to be recorded**: its tests are newer than the last record.
 - **to be recorded anew**: the driver has changed since its last record, so the record no longer counts.
 - **not run here**: the machine of that run lacked something; the reason says what.
 
@@ -88,6 +89,7 @@ export function stateOf(feature: Feature, driver: HypervisorDriver, results: Vmm
     const matching = results.tests.filter((result) => isNamed(result, test))
     return matching.length > 0 ? matching : [undefined]
   })
+  if (feature.isNew && found.every((result) => result === undefined)) return 'to be recorded'
   const reasons = found
     .filter((result) => result?.outcome !== 'pass')
     .map((result) => reasonOf(driver, result))
