@@ -39,11 +39,8 @@ describe.skipIf(missing !== undefined)('dockerd', () => {
     before = hostState(defaultRunDir)
     mkdirSync(volume, { recursive: true, mode: 0o777 })
     writeFileSync(loaded, makeTar(busyboxFiles()))
-    const configuration = shippedConfiguration()
-      .replace(/^emptydir_mode = .*$/m, 'emptydir_mode = "block-plain"')
-      // Docker's programs are many and large.
-      .replace(/^default_vcpus = .*$/m, 'default_vcpus = 2')
-    writeFileSync(configPath, configuration)
+    const disks = shippedConfiguration().replace(/^emptydir_mode = .*$/m, 'emptydir_mode = "block-plain"')
+    writeFileSync(configPath, disks)
     containerd = await Containerd.start({ handlers: { 'kata-ts': { configPath } } })
     await containerd.import(makeDockerImage())
     const securityContext = { ...ownPids, privileged: true }
