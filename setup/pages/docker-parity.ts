@@ -37,9 +37,9 @@ const dockerOptions: Readonly<Record<string, string>> = {
   events: 'filter format since until',
 }
 
-/** What was there when the command line was first compared with docker's, at commit d918828 of 2026-11-25. */
+/** What was there when the command line was first compared with docker's, at commit d918828 of 2026-11-25; `config` and `image` were of another meaning. */
 const before = {
-  commands: 'config exec image inspect kill logs ps rm run version'.split(' '),
+  commands: 'exec inspect kill logs ps rm run version'.split(' '),
   runOptions:
     'add-host cap-add cap-drop detach device dns env help hostname interactive memory name network pids-limit privileged read-only rm security-opt shm-size sysctl tmpfs tty ulimit user volume workdir'
       .split(' ')
