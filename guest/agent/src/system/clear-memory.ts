@@ -7,7 +7,7 @@ const place = '/run/clear-memory'
 const mebibyte = 1024 * 1024
 /** Left to the kernel and the agent, MiB. What was freed last is filled first. */
 const reserve = 24
-/** A large guest has used little of its memory, and the host would have to give it all of it, MiB. */
+/** A larger guest has freed no more than that, and the host would have to give it all of its memory, MiB. */
 const most = 512
 
 /** Fills it with zeros, and gives it back. @throws SysError. */
@@ -17,7 +17,7 @@ export function clearFreeMemory(): void {
   try {
     const fd = open(`${place}/zeros`, openFlags.create | openFlags.writeOnly, 0o600)
     const zeros = new Uint8Array(mebibyte)
-    for (let filled = 0; filled < most && freeMiB() > reserve; filled += 1)
+    for (let filled = 0; filled < most && availableMiB() > reserve; filled += 1)
       pwrite(fd, zeros, filled * mebibyte)
     close(fd)
   } finally {
@@ -26,8 +26,9 @@ export function clearFreeMemory(): void {
   }
 }
 
-/** Zero where the kernel does not say. */
-function freeMiB(): number {
-  const [, kibibytes = '0'] = /^MemFree: +(\d+) kB$/m.exec(readIfThere('/proc/meminfo') ?? '') ?? []
+/** What the kernel gives before it looks for memory to take back; zero where it does not say. */
+function availableMiB(): number {
+  const meminfo = readIfThere('/proc/meminfo') ?? ''
+  const [, kibibytes = '0'] = /^MemAvailable: +(\d+) kB$/m.exec(meminfo) ?? []
   return Number(kibibytes) / 1024
 }
