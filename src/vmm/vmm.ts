@@ -53,8 +53,10 @@ export interface MachineSpec {
   readonly vfio?: readonly VfioAttachment[]
   /** Network cards that are there at boot; default none. */
   readonly nics?: readonly NicAttachment[]
-  /** Whether its state is saved, or saved state is what it begins with; absent for a machine that boots and is not saved. */
+  /** Whether it is a template, or a clone of one; absent for a machine that boots by itself. */
   readonly template?: TemplateUse
+  /** Path of a state that this very machine was saved in, with all its devices: it goes on from there. Its disks are plugged in before. */
+  readonly resumed?: { readonly state: string }
   /** The namespace that their taps are in, for a VMM that opens them by name; it is started there. */
   readonly netns?: { readonly path: string; readonly interfaces: readonly string[] } | undefined
 }
@@ -184,7 +186,7 @@ export interface Vmm {
   readonly ended: Promise<VmEnd>
   /** Last bytes of the guest console, for reports. */
   consoleTail(): string
-  /** Plugs a disk into a running machine; the caller still closes its copy of the descriptor. Whole or not at all. */
+  /** Plugs a disk into a machine that runs, or is to go on; the caller still closes its copy of the descriptor. Whole or not at all. */
   plugDisk(disk: DiskAttachment): Promise<DiskAddress>
   /** Takes a disk out and waits until guest and VMM have let go of it; nothing for one that is not there. */
   unplugDisk(id: string): Promise<void>
@@ -208,12 +210,13 @@ export interface Vmm {
    */
   resize(size: MachineSize): Promise<MachineSize>
   /**
-   * Stops a guest that was started as a template for good, and writes its state to the file, which was opened for writing; absent where
-   * the VMM cannot.
+   * Stops the guest, and writes its state to the file, which was opened for writing; absent where the VMM cannot.
    *
-   * @throws KataError VMM_COMMAND_FAILED.
+   * @throws KataError VMM_COMMAND_FAILED; the guest may stand still then.
    */
   save?(fd: number): Promise<void>
+  /** Lets a guest go on that {@link save} has stopped. @throws KataError VMM_COMMAND_FAILED. */
+  goOn?(): Promise<void>
   /** Ends the process and waits for it; safe to call again. */
   stop(): Promise<void>
 }

@@ -30,7 +30,7 @@ import { firstFd, type HandedOver } from './settings/handed-over.ts'
 import { mappingMs } from './settings/mapping-time.ts'
 import { offlineVcpus } from './settings/processors.ts'
 import { RootPorts, rootPortCount } from './settings/root-ports.ts'
-import { savedState } from './settings/template.ts'
+import { isClone, savedState } from './settings/template.ts'
 import { removeSockets, socketPath } from './sockets.ts'
 import { qemuSyscalls } from './syscalls.ts'
 
@@ -110,7 +110,11 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     } finally {
       closeSync(fd)
     }
-    await plugLate(execute, this.#ports, this.options.spec)
+    if (isClone(this.options.spec)) await plugLate(execute, this.#ports, this.options.spec)
+  }
+
+  async goOn(): Promise<void> {
+    await this.#execute('cont')
   }
 
   save(fd: number): Promise<void> {

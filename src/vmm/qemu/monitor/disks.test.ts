@@ -50,7 +50,12 @@ describe('plugging', () => {
     expect(await disks.plug(disk)).toEqual({ driver: 'blk', pciPath: '0f/00' })
     const node = {
       ...{ driver: 'host_device', 'node-name': 'disk1', filename: '/dev/fdset/3', 'read-only': false },
-      ...{ aio: 'threads', cache: { direct: false, 'no-flush': false }, discard: 'unmap' },
+      ...{
+        aio: 'threads',
+        'drop-cache': false,
+        cache: { direct: false, 'no-flush': false },
+        discard: 'unmap',
+      },
     }
     expect(said).toEqual([
       ['add-fd', {}, [7]],
@@ -84,7 +89,13 @@ describe('plugging', () => {
         'blockdev-add',
         {
           ...{ driver: 'throttle', 'node-name': 'disk1', 'throttle-group': 'limit-disk1', ...common },
-          file: { driver: 'host_device', filename: '/dev/fdset/3', aio: 'threads', ...common },
+          file: {
+            driver: 'host_device',
+            filename: '/dev/fdset/3',
+            aio: 'threads',
+            'drop-cache': false,
+            ...common,
+          },
         },
       ],
     ])

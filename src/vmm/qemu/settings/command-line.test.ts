@@ -85,6 +85,19 @@ describe('qemuCommandLine', () => {
     )
   })
 
+  test('has one that goes on with its own state wait for that, with the devices that it had', () => {
+    const nics = [{ id: 'eth0', mac: '02:00:00:00:00:01', mtu: 1500, taps: [40] }]
+    const booted = qemuCommandLine({ ...spec, nics }, settings)
+    const { args, paths } = qemuCommandLine({ ...spec, nics, resumed: { state: '/saved/state' } }, settings)
+    expect(values(args, '-incoming')).toEqual(['defer'])
+    for (const option of ['-kernel', '-initrd', '-append']) expect(args).not.toContain(option)
+    expect(values(args, '-device')).toEqual(values(booted.args, '-device'))
+    expect(JSON.stringify(paths)).not.toContain(spec.kernel)
+    // The control: a clone of a template gets its card later.
+    const clone = qemuCommandLine({ ...spec, nics, template: { state: '/saved/state' } }, settings)
+    expect(values(clone.args, '-device').filter((text) => text.includes('virtio-net'))).toEqual([])
+  })
+
   test('puts a second share on the next descriptor, under a name of its own', () => {
     const share = { tag: 'kataShared', socket: 33, queueSize: 1024 }
     const { args, fds } = qemuCommandLine(

@@ -20,7 +20,7 @@ import { deviceArgument } from './option-list.ts'
 import { processorsOption } from './processors.ts'
 import { RootPorts, rootPortArgs, rootPortCount } from './root-ports.ts'
 import { shareBackend, shareDevice, sharesOf } from './share.ts'
-import { savedState } from './template.ts'
+import { isClone, savedState } from './template.ts'
 
 /** The fields of the configuration that arguments are made of, as they are there, and the host's facts. */
 export type MachineSettings = MemorySettings &
@@ -120,7 +120,7 @@ function bootArgs(spec: MachineSpec, settings: MachineSettings): string[] {
 /** What stands on the root bus. Of what a clone's template has not, only the host's half is here: ../monitor/plug-late.ts does the rest. */
 function deviceArgs(spec: MachineSpec, settings: MachineSettings, fd: Numbers): string[] {
   const device: typeof deviceArgument = (properties, bus) =>
-    savedState(spec) === undefined ? deviceArgument(properties, bus) : []
+    isClone(spec) ? [] : deviceArgument(properties, bus)
   return [
     ...sharesOf(spec).flatMap(([role, share]) => [
       ...shareBackend(role, fd(role)),
@@ -202,10 +202,10 @@ function rootDiskArgs(fd: number, settings: MachineSettings): string[] {
 
 function jailPaths(spec: MachineSpec, settings: MachineSettings): JailPath[] {
   const read = (source: string, target = source): JailPath => ({ source, target, access: 'read' })
-  const isClone = savedState(spec) !== undefined
+  const boots = savedState(spec) === undefined
   return [
-    ...(isClone ? [] : [read(spec.kernel, guestKernel)]),
-    ...(isClone || spec.initrd === undefined ? [] : [read(spec.initrd, guestInitrd)]),
+    ...(boots ? [read(spec.kernel, guestKernel)] : []),
+    ...(boots && spec.initrd !== undefined ? [read(spec.initrd, guestInitrd)] : []),
     read(settings.entropySource),
     ...settings.firmwareDirs.map((directory) => read(directory)),
     ...(spec.accelerator === 'kvm' && !takesKvm(spec)

@@ -19,6 +19,8 @@ export function blockNode(disk: DiskAttachment, set: number, config: DiskConfig)
     filename: `/dev/fdset/${set}`,
     ...readOnly,
     aio: asynchronous(disk, config),
+    // A machine that goes on from what was saved is on the host that it was on, whose cache is right.
+    'drop-cache': false,
     ...common,
   } as const
   if (!isLimited) return file

@@ -5,6 +5,12 @@ import type { MachineSpec } from '../../vmm.ts'
 export const latePorts = 4
 
 /** The file that the machine's guest goes on from; undefined for one that boots. */
-export function savedState({ template }: Pick<MachineSpec, 'template'>): string | undefined {
-  return typeof template === 'object' ? template.state : undefined
+export function savedState({
+  template,
+  resumed,
+}: Pick<MachineSpec, 'template' | 'resumed'>): string | undefined {
+  return typeof template === 'object' ? template.state : resumed?.state
 }
+
+/** Whether it gets devices that what was saved has not, and only then. */
+export const isClone = ({ template }: Pick<MachineSpec, 'template'>): boolean => typeof template === 'object'
