@@ -3,7 +3,7 @@
 import { plainText } from '../plain-text.ts'
 import { AgentServiceDefinition } from '../protocol/generated/agent.ts'
 import { HealthDefinition } from '../protocol/generated/health.ts'
-import { type Client, type ClientConnection, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
+import { type Client, type ClientConnection, createClient, methodPrefix, TtrpcError } from '../ttrpc/ttrpc.ts'
 import { answerLimit, withAnswerLimits } from './answer-limits.ts'
 import { commandCodes } from './command-error.ts'
 import { diskCode } from './disk-error.ts'
@@ -24,6 +24,14 @@ const waiting: ReadonlySet<string> = new Set([
   'WriteStdin',
   'GetOOMEvent',
 ])
+
+const events = ['WaitProcess', 'ReadStdout', 'ReadStderr', 'GetOOMEvent'].map((method) =>
+  methodPrefix(AgentServiceDefinition.fullName, method),
+)
+
+/** Whether a call of this prefix waits for something to happen, and takes nothing until then: it can be made again. */
+export const waitsForEvent = (prefix: Uint8Array): boolean =>
+  events.some((known) => Buffer.compare(known, prefix) === 0)
 
 /** Both services over one connection. */
 export function agentClients(connection: Pick<ClientConnection, 'call'>): {

@@ -120,6 +120,61 @@ describe('serial', () => {
     connection.close()
   })
 
+  test('at rest nothing is on its way, and what waits for an event is asked again by the next connection', async () => {
+    const asked: string[] = []
+    const finish = Promise.withResolvers<void>()
+    const guestServices = [
+      services[0]!,
+      service(AgentServiceDefinition, {
+        waitProcess: async ({ execId }) => {
+          asked.push(execId)
+          // The first connection gets no answer.
+          if (asked.length === 1) await new Promise(() => {})
+          return { status: 7 }
+        },
+        pauseContainer: async () => {
+          await finish.promise
+          return {}
+        },
+        statsContainer: () => ({}),
+      }),
+    ]
+    const connections: Promise<unknown>[] = []
+    const path = guest((transport) => void connections.push(serve(transport, guestServices).closed))
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    let lost: unknown
+    void connection.closed.then((error) => {
+      lost = error
+    })
+    const waiting = connection.agent.waitProcess({ containerId: 'c', execId: 'one' })
+    const busy = connection.agent.pauseContainer({ containerId: 'c' })
+    expect(await connection.rest({ timeoutMs: 20 })).toBe(false)
+    finish.resolve()
+    await busy
+
+    expect(await connection.rest({ timeoutMs: 5_000 })).toBe(true)
+    await connections[0]
+    const late = connection.agent.statsContainer({ containerId: 'c' })
+    await Bun.sleep(20)
+    expect({ asked, lost, open: connections.length }).toEqual({ asked: ['one'], lost: undefined, open: 1 })
+    await connection.goOn({ timeoutMs: 5_000 })
+    expect((await waiting).status).toBe(7)
+    await late
+    expect({ asked, open: connections.length }).toEqual({ asked: ['one', 'one'], open: 2 })
+    connection.close()
+    await connection.closed
+  })
+
+  test('a connection that is closed at rest fails what waits', async () => {
+    const path = guest((transport) => void serve(transport, services))
+    const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    const waiting = codeOf(connection.agent.waitProcess({ containerId: 'c' }))
+    expect(await connection.rest({ timeoutMs: 5_000 })).toBe(true)
+    const late = codeOf(connection.agent.statsContainer({ containerId: 'c' }))
+    connection.close()
+    expect(await Promise.all([waiting, late])).toEqual(['AGENT_DIED', 'AGENT_DIED'])
+  })
+
   test('a guest that floods the port is unreachable, not a memory hole', async () => {
     const path = guest((transport) => {
       transport.onData(() => {})

@@ -6,10 +6,10 @@ import { describeError, KataError } from '../errors.ts'
 import type { Logger } from '../log.ts'
 import type { AgentEndpoint } from '../protocol/agent-endpoint.ts'
 import { HealthCheckResponse_ServingStatus, HealthDefinition } from '../protocol/generated/health.ts'
-import { deadline, retry } from '../time.ts'
+import { deadline, retry, until } from '../time.ts'
 import { connectUnix } from '../ttrpc/bun.ts'
 import { type CallOptions, type ClientConnection, connect, createClient, TtrpcError } from '../ttrpc/ttrpc.ts'
-import { type AgentClient, agentClients, type HealthClient, harmless } from './client.ts'
+import { type AgentClient, agentClients, type HealthClient, harmless, waitsForEvent } from './client.ts'
 import { describeEndpoint } from './endpoint.ts'
 import { dialHybridVsock } from './hybrid-vsock.ts'
 import { skipStaleBytes } from './resync.ts'
@@ -40,6 +40,13 @@ export class AgentConnection {
   readonly #log: Logger
   readonly #closed = Promise.withResolvers<KataError>()
   #link: ClientConnection | undefined
+  /** The one that {@link rest} has ended. */
+  #left: ClientConnection | undefined
+  /** While the guest is left alone: calls wait for its end. */
+  #rest: { readonly over: Promise<void>; readonly end: () => void } | undefined
+  /** How many calls are under way that the guest answers by itself. */
+  #asked = 0
+  #isOver = false
   #explain: (lost: KataError) => Promise<KataError> = async (lost) => lost
 
   constructor(endpoint: AgentEndpoint, { log }: AgentOptions) {
@@ -57,8 +64,48 @@ export class AgentConnection {
 
   /** Ends the connection. Safe to call again. */
   close(): void {
+    this.#isOver = true
     this.#link?.close()
+    this.#endRest()
     this.#closed.resolve(this.#died('closed by us'))
+  }
+
+  /**
+   * Ends the connection until {@link goOn}, at a moment when nothing is on its way: what guest and host have of each other is whole. No
+   * process of a container may run meanwhile. Calls wait; those that wait for an event of the guest are made again later.
+   *
+   * @returns false when a call is not answered in time; then the connection is as before.
+   */
+  async rest({ timeoutMs, signal }: WaitOptions): Promise<boolean> {
+    const link = this.#link
+    if (link === undefined || this.#rest !== undefined) return false
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#rest = { over: promise, end: resolve }
+    try {
+      const isQuiet = () => this.#asked === 0
+      const quiet = await until(isQuiet, { timeoutMs, everyMs: 5, ...(signal && { signal }) })
+      // The guest answers in turn, and has looked at all its streams between two answers.
+      for (let round = 0; quiet && round < 2; round++) await hello(link, deadline(timeoutMs, signal))
+      if (quiet) {
+        this.#left = link
+        link.close()
+      }
+      return quiet
+    } finally {
+      if (this.#left !== link) this.#endRest()
+    }
+  }
+
+  /** Connects to the guest once more, and makes the calls that waited. @throws KataError AGENT_UNREACHABLE. */
+  async goOn(options: WaitOptions): Promise<void> {
+    await this.connectNow(options.signal)
+    await this.waitReady(options)
+    this.#endRest()
+  }
+
+  #endRest(): void {
+    this.#rest?.end()
+    this.#rest = undefined
   }
 
   /** `explain` turns the AGENT_DIED of a lost connection into the error that calls fail with. */
@@ -120,17 +167,28 @@ export class AgentConnection {
 
   #keep(link: ClientConnection): void {
     this.#link = link
-    void link.closed.then((reason) => this.#closed.resolve(this.#died(reasonOf(reason))))
+    void link.closed.then((reason) => {
+      if (link !== this.#left) this.#closed.resolve(this.#died(reasonOf(reason)))
+    })
   }
 
   async #call(prefix: Uint8Array, payload: Uint8Array, options?: CallOptions): Promise<Uint8Array> {
+    // Without a pause otherwise: a call that has begun counts.
+    while (this.#rest !== undefined) await this.#rest.over
     const link = this.#link
     if (!link) throw new KataError('AGENT_NOT_READY', { endpoint: describeEndpoint(this.#endpoint) })
+    const waits = waitsForEvent(prefix)
+    if (!waits) this.#asked++
     try {
       return await link.call(prefix, payload, options)
     } catch (error) {
-      if (error === link.closeReason) throw await this.#explain(this.#died(reasonOf(error), error))
+      if (error === link.closeReason) {
+        if (link === this.#left && !this.#isOver) return await this.#call(prefix, payload, options)
+        throw await this.#explain(this.#died(reasonOf(error), error))
+      }
       throw error instanceof TtrpcError ? harmless(error) : error
+    } finally {
+      if (!waits) this.#asked--
     }
   }
 

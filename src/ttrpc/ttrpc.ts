@@ -10,7 +10,7 @@ export {
   createClient,
 } from './client.ts'
 export type { MessageType, MethodDefinition, Partially, ServiceDefinition } from './definition.ts'
-export type { Status } from './envelope.ts'
+export { methodPrefix, type Status } from './envelope.ts'
 export type { ErrorInfo } from './error-info.ts'
 export { type ServeOptions, type ServerConnection, serve } from './server.ts'
 export { type CallContext, type Implementation, type Service, service } from './service.ts'
