@@ -1,6 +1,7 @@
 /** The catalogue itself, made from its parts. See ../errors.ts. */
 import { agentErrors } from './agent.ts'
 import { cgroupsErrors } from './cgroups.ts'
+import { checkpointErrors } from './checkpoints.ts'
 import { cliErrors } from './cli.ts'
 import { configErrors } from './config.ts'
 import { devicesErrors } from './devices.ts'
@@ -75,6 +76,11 @@ export const parts: readonly ErrorPart[] = [
     entries: templateErrors,
   },
   {
+    title: 'Saved machines',
+    about: 'Machines of suspended containers, and snapshots.',
+    entries: checkpointErrors,
+  },
+  {
     title: 'Containers and the guest agent',
     about: 'The agent in the guest, and requests of containers that cannot be met.',
     entries: agentErrors,
@@ -101,6 +107,7 @@ export const catalogue = {
   ...rootlessErrors,
   ...vmmErrors,
   ...templateErrors,
+  ...checkpointErrors,
   ...guestImageErrors,
   ...serviceErrors,
   ...sharingErrors,

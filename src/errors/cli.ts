@@ -99,6 +99,21 @@ export const cliErrors = {
     'container {name} is {status}, and cannot be started again',
     'Wait until it has ended (`kata-ts wait {name}`); one with --rm is removed then.',
   ),
+  CONTAINER_NOT_SUSPENDED: entry(
+    'failed_precondition',
+    'container {name} is {status}, and there is no saved machine of it',
+    'Save one that runs with `kata-ts suspend {name}`; `kata-ts start {name}` boots one that has ended.',
+  ),
+  SNAPSHOT_EXISTS: entry(
+    'already_exists',
+    'there is a snapshot "{name}" already in namespace {namespace}',
+    'Give another name, or remove it with `kata-ts snapshot rm {name}`.',
+  ),
+  SNAPSHOT_NOT_FOUND: entry(
+    'not_found',
+    'there is no snapshot "{name}" in namespace {namespace}',
+    'See `kata-ts snapshot ls` for the names that exist.',
+  ),
   COPY_PATH_INVALID: entry(
     'invalid_argument',
     'cp {"source"} {"destination"}: {reason}',

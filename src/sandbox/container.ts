@@ -42,6 +42,10 @@ export async function createInGuest(
 export interface ContainerSurroundings {
   /** The process of the host that clients know the container by. */
   readonly pid: number
+  /** Its id in the guest. */
+  readonly guestId: string
+  /** It runs in the guest, frozen: its start lets it go on. */
+  readonly isFrozen?: boolean
   readonly agentFacts: AgentFacts
   /** The limits at its creation. */
   readonly resources: OciResources
@@ -60,6 +64,8 @@ export class Container {
   readonly init: GuestProcess
   /** {@link ContainerSurroundings.pid}. */
   readonly pid: number
+  /** {@link ContainerSurroundings.guestId}. */
+  readonly #guestId: string
   readonly #agent: AgentClient
   readonly #surroundings: ContainerSurroundings
   #resources: OciResources
@@ -67,20 +73,22 @@ export class Container {
   constructor(id: string, agent: AgentClient, surroundings: ContainerSurroundings) {
     this.id = id
     this.pid = surroundings.pid
+    const { guestId, isFrozen } = surroundings
+    this.#guestId = guestId
     this.#agent = agent
     this.#surroundings = surroundings
     this.#resources = surroundings.resources
     this.init = new AgentProcess(
       agent,
-      { containerId: id, execId: '' },
-      () => agent.startContainer({ containerId: id }),
+      { containerId: guestId, execId: '' },
+      () => (isFrozen ? this.resume() : agent.startContainer({ containerId: guestId })),
       surroundings.afterEnd,
     )
   }
 
   /** Another process in the container; it runs once it is started. */
   exec(execId: string, process: OciProcess): GuestProcess {
-    const ids = { containerId: this.id, execId }
+    const ids = { containerId: this.#guestId, execId }
     return new AgentProcess(this.#agent, ids, (size) => {
       const sized = size === undefined ? process : { ...process, consoleSize: consoleSizeOf(size) }
       return this.#agent
@@ -92,11 +100,11 @@ export class Container {
   }
 
   async pause(): Promise<void> {
-    await this.#agent.pauseContainer({ containerId: this.id })
+    await this.#agent.pauseContainer({ containerId: this.#guestId })
   }
 
   async resume(): Promise<void> {
-    await this.#agent.resumeContainer({ containerId: this.id })
+    await this.#agent.resumeContainer({ containerId: this.#guestId })
   }
 
   /** `resources` are the limits to change; what they do not name stays as it is. */
@@ -105,12 +113,12 @@ export class Container {
     await this.#surroundings.resize(merged)
     this.#resources = merged
     await this.#agent.updateContainer({
-      containerId: this.id,
+      containerId: this.#guestId,
       resources: toAgentResources(withoutHostNumbers(resources)),
     })
     await requirePidsLimit(
       BigInt(resources.pids?.limit ?? 0),
-      this.id,
+      this.#guestId,
       this.#surroundings.agentFacts,
       this.#agent,
     )
@@ -118,7 +126,7 @@ export class Container {
 
   /** The container's usage in the guest. A pod's own container idles there, and gets the host's figures for the whole pod. */
   async stats(): Promise<StatsContainerResponse> {
-    const stats = await this.#agent.statsContainer({ containerId: this.id })
+    const stats = await this.#agent.statsContainer({ containerId: this.#guestId })
     const cgroupStats = this.#surroundings.hostUsage?.()
     return cgroupStats === undefined ? stats : { ...stats, cgroupStats }
   }
@@ -131,7 +139,7 @@ export class Container {
    */
   async remove(): Promise<void> {
     try {
-      await this.#agent.removeContainer({ containerId: this.id, timeout: 0 })
+      await this.#agent.removeContainer({ containerId: this.#guestId, timeout: 0 })
     } catch (error) {
       // The teardown of a lost machine releases what this container had.
       if (error instanceof TtrpcError) await this.#surroundings.remove()

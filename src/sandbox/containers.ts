@@ -55,6 +55,8 @@ export class Containers {
   readonly #pids: ContainerPids
   /** Of each container: {@link ContainerDisks.directVolumes}. */
   readonly #directVolumes = new Map<string, ContainerDisks['directVolumes']>()
+  /** Those that are there, as they were asked for. */
+  readonly #requests = new Map<string, ContainerRequest>()
   /** Volumes that are too large to be watched, once that was reported. */
   readonly #unwatched = new Set<string>()
 
@@ -105,6 +107,20 @@ export class Containers {
     return place
   }
 
+  /** Those that are there, with their ids in the guest. */
+  get all(): readonly (ContainerRequest & { readonly guestId: string })[] {
+    return [...this.#requests.values()].map((request) => ({
+      ...request,
+      guestId: this.guestIdOf(request.id),
+    }))
+  }
+
+  /** The guest of a machine that was saved knows the container that it went on with by the id of then. */
+  guestIdOf(id: string): string {
+    const { id: sandboxId, guestId } = this.#parts
+    return id === sandboxId ? (guestId ?? id) : id
+  }
+
   /** Carries the container's files into the share and creates it in the guest, ready to be started. */
   async create(request: ContainerRequest): Promise<Container> {
     const { id } = request
@@ -114,10 +130,9 @@ export class Containers {
     // It is awaited below; a step that fails before that must not leave its failure unheard.
     started.catch(() => {})
     try {
-      const carried = await this.#carry(request)
-      await this.#createInGuest(request, carried, processes)
-      this.#directVolumes.set(id, carried.disks.directVolumes)
-      await this.#warn(request, carried)
+      if (this.#isThere(id)) await this.#makeRoom(request)
+      else await this.#createWhole(request, processes)
+      this.#requests.set(id, request)
       return this.#made(request, await started)
     } catch (error) {
       // The teardown of a lost machine releases what this container had.
@@ -140,12 +155,30 @@ export class Containers {
     return processes
   }
 
-  async #carry(request: ContainerRequest): Promise<Carried> {
-    const { id, spec } = request
-    const { share, sizer, cpus, agentFacts } = this.#parts
+  /** Whether the guest went on with it. */
+  #isThere(id: string): boolean {
+    const { id: sandboxId, guestId } = this.#parts
+    return id === sandboxId && guestId !== undefined
+  }
+
+  async #createWhole(request: ContainerRequest, processes: SharedProcesses): Promise<void> {
+    const carried = await this.#carry(request)
+    await this.#createInGuest(request, carried, processes)
+    this.#directVolumes.set(request.id, carried.disks.directVolumes)
+    await this.#warn(request, carried)
+  }
+
+  async #makeRoom({ id, spec }: ContainerRequest): Promise<void> {
+    const { sizer, cpus } = this.#parts
     await sizer.demand(id, demandOfContainer(spec))
     await cpus.place(id, spec.linux?.resources)
     this.#oomScore.add(id, spec)
+  }
+
+  async #carry(request: ContainerRequest): Promise<Carried> {
+    const { id, spec } = request
+    const { share, agentFacts } = this.#parts
+    await this.#makeRoom(request)
     const rootfs = await bringRootfs(this.#parts, id, rootfsMounts(request))
     const passed = await this.#vfio.attach(request)
     const disks = await this.#attachDisks(request)
@@ -204,7 +237,7 @@ export class Containers {
     const { agent, agentFacts, share, sizer, cpus, hostUsage, log } = this.#parts
     const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
     return new Container(id, agent.agent, {
-      pid,
+      ...{ pid, guestId: this.guestIdOf(id), isFrozen: this.#isThere(id) },
       ...(afterEnd !== undefined && { afterEnd }),
       agentFacts,
       resources: spec.linux?.resources ?? {},
@@ -222,6 +255,7 @@ export class Containers {
   async #release(containerId: string): Promise<void> {
     const { share, ledger, sizer, cpus, disks } = this.#parts
     this.#directVolumes.delete(containerId)
+    this.#requests.delete(containerId)
     await share.removeContainer(containerId)
     await releaseDisks(containerId, disks, ledger)
     await removeScratchDisk(ledger, containerId)

@@ -7,18 +7,31 @@ import type { Logger } from '../log.ts'
 import type { CgroupStats } from '../protocol/generated/agent.ts'
 import type { Identity } from '../rootless/jail/launch-spec.ts'
 import type { Share } from '../sharing/share.ts'
+import type { GuestAssets } from '../vmm/host/assets.ts'
+import type { AcceleratorChoice } from '../vmm/kvm/accelerator.ts'
 import type { Vmm } from '../vmm/vmm.ts'
 import type { MachineEnd } from './end/machine-end.ts'
 import type { SandboxNetwork } from './network/network.ts'
 import type { SandboxPaths } from './records/paths.ts'
 import type { CpuPlacement } from './size/cpu-placement.ts'
 import type { MachineSizer } from './size/machine-sizer.ts'
+import type { MachinePlan } from './size/sizing.ts'
 import type { ModuleBringer } from './storage/brought-modules.ts'
 import type { Disks } from './storage/disks.ts'
 
 /** The process by which clients know the pod: the holder of its network namespace, if there is one; else its VMM. */
 export const podPid = ({ network, vmmProcess }: Pick<SandboxParts, 'network' | 'vmmProcess'>): number =>
   network.holder?.pid ?? vmmProcess.pid
+
+/** What the machine was made of. */
+export interface MadeMachine {
+  readonly assets: GuestAssets
+  readonly accelerator: AcceleratorChoice
+  readonly plan: MachinePlan
+  /** `boot`: what it has was there from the start, or is a disk. */
+  readonly began: 'boot' | 'clone'
+  readonly hasNetwork: boolean
+}
 
 /** What a start has made, for the sandbox to live with. */
 export interface SandboxParts {
@@ -30,6 +43,9 @@ export interface SandboxParts {
   readonly end: MachineEnd
   readonly vmm: Vmm
   readonly vmmProcess: ProcessRef
+  readonly machine: MadeMachine
+  /** The id by which the guest knows the container that it went on with; absent in a machine that has started without any. */
+  readonly guestId?: string
   readonly share: Share
   readonly disks: Disks
   readonly modules: ModuleBringer

@@ -3,10 +3,12 @@ import type { KataError } from '../errors.ts'
 import type { CgroupStats, VolumeStatsResponse } from '../protocol/generated/agent.ts'
 import { forgetPostures } from '../rootless/posture/posture-record.ts'
 import { within } from '../time.ts'
+import { saveAtRest } from './checkpoint/at-rest.ts'
+import { requireSaveable } from './checkpoint/saveable.ts'
 import type { Container } from './container.ts'
 import type { ContainerRequest } from './container-request.ts'
 import { Containers } from './containers.ts'
-import { type HeldUp, tellSilence } from './guest/health.ts'
+import { type HeldUp, neverHeldUp, tellSilence } from './guest/health.ts'
 import { type OomWatch, watchOom } from './guest/oom.ts'
 import { removeState } from './records/state-dir.ts'
 import { podPid, type SandboxParts } from './sandbox-parts.ts'
@@ -25,6 +27,10 @@ export class Sandbox {
   readonly #containers: Containers
   readonly #stopped = Promise.withResolvers<void>()
   readonly #making = new Set<Promise<unknown>>()
+  /** While it is saved its guest does not answer. */
+  #held: HeldUp = neverHeldUp()
+  /** Its guest stands still for good. */
+  #isSaved = false
   #stopping: Promise<void> | undefined
 
   constructor(parts: SandboxParts) {
@@ -67,8 +73,35 @@ export class Sandbox {
   }
 
   /** Reports each container in which the guest's kernel killed a process because memory ran out, until the sandbox ends. */
-  watchOom(watch: OomWatch): Promise<void> {
-    return watchOom(this.#parts.agent.agent, watch)
+  watchOom({ isKnown, onOom, ...watch }: OomWatch): Promise<void> {
+    const { id, agent } = this.#parts
+    const ownId = (guestId: string) => (guestId === this.#containers.guestIdOf(id) ? id : guestId)
+    return watchOom(agent.agent, {
+      ...{
+        isKnown: (guestId) => isKnown(ownId(guestId)),
+        onOom: (guestId) => onOom(ownId(guestId)),
+        ...watch,
+      },
+    })
+  }
+
+  /**
+   * Saves the machine with its disks to `directory`, at which nothing may be. With `ends` it never runs again: call {@link stop} then. Otherwise
+   * it goes on.
+   *
+   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the machine runs on then. AGENT_UNREACHABLE when its guest
+   *   does not come back, which ends the sandbox.
+   */
+  async save(request: { readonly directory: string; readonly ends: boolean }): Promise<void> {
+    const { end } = this.#parts
+    const saved = requireSaveable(this.#parts, this.#containers.all)
+    this.#held = { times: this.#held.times + 1, now: true }
+    try {
+      await saveAtRest(this.#parts, saved, { ...request, signal: end.over })
+      this.#isSaved = request.ends
+    } finally {
+      this.#held = { ...this.#held, now: false }
+    }
   }
 
   /** Gives the machine the network that its namespace got since the start. Call it before anything runs in the machine. */
@@ -79,7 +112,8 @@ export class Sandbox {
 
   /** {@link HealthOptions.heldUp}. */
   get heldUp(): HeldUp {
-    return this.#containers.heldUp
+    const { times, now } = this.#containers.heldUp
+    return { times: times + this.#held.times, now: now || this.#held.now }
   }
 
   /** Ends the sandbox as dead, because its guest failed in a duty; {@link died} gives `reason`. */
@@ -99,7 +133,7 @@ export class Sandbox {
     // From here on it does not count as a running sandbox, and an audit misses no process of it.
     forgetPostures(paths.stateDir)
     // Lets the guest end its processes and write back its caches; a guest that lost its share or machine cannot.
-    if (!end.isLost) {
+    if (!end.isLost && !this.#isSaved) {
       await agent.agent
         .destroySandbox({}, { timeoutMs: farewellMs })
         .catch((error) => log.debug('no farewell from the guest', { error }))

@@ -1,4 +1,5 @@
 /** The Task service of one container's shim, with the deadline of each call. */
+import { CheckpointOptions } from '../protocol/generated/containerd/runc_options.ts'
 import {
   type ConnectResponse,
   type CreateTaskRequest,
@@ -25,6 +26,7 @@ const deadlines: Readonly<Record<string, number | undefined>> = {
   // How long a machine may take to boot is in the shim's own configuration: see `#whileItAnswers`.
   Create: undefined,
   Start: undefined,
+  Checkpoint: undefined,
   Exec: 60_000,
   Update: 60_000,
   Delete: 60_000,
@@ -33,6 +35,7 @@ const deadlines: Readonly<Record<string, number | undefined>> = {
 }
 const shortDeadline = 10_000
 const usualPatienceMs = 300_000
+const checkpointOptionsType = 'containerd.runc.v1.CheckpointOptions'
 const resourcesType = 'types.containerd.io/opencontainers/runtime-spec/1/LinuxResources'
 
 export interface TaskOptions {
@@ -120,6 +123,17 @@ export class TaskClient {
   /** Freezes the container. */
   async pause(): Promise<void> {
     await this.#ask('Pause', this.#calls.pause({ id: this.#id }))
+  }
+
+  /**
+   * Saves the container with its machine in `path`, a directory that is not there yet. With `exit` it ends by that; otherwise it goes on. As
+   * long as the shim answers.
+   */
+  async checkpoint(path: string, { exit = false } = {}): Promise<void> {
+    const value = CheckpointOptions.encode({ exit }).finish()
+    const options = { typeUrl: checkpointOptionsType, value }
+    const save = (signal: CancelSignal) => this.#calls.checkpoint({ id: this.#id, path, options }, { signal })
+    await this.#ask('Checkpoint', this.#whileItAnswers(save))
   }
 
   /** Thaws it. */

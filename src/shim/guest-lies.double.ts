@@ -40,7 +40,14 @@ const facts: AgentFacts = {
 }
 const containerOf = (agent: AgentClient) =>
   new Container('c', agent, {
-    ...{ pid: 1, agentFacts: facts, resources: {}, resize: async () => {}, remove: async () => {} },
+    ...{
+      pid: 1,
+      guestId: 'c',
+      agentFacts: facts,
+      resources: {},
+      resize: async () => {},
+      remove: async () => {},
+    },
   })
 
 const network: NetworkFacts = {

@@ -53,7 +53,7 @@ async function create(args: readonly string[], { linux = {}, on = kata } = {}): 
   const spec = specOf(args, linux)
   const oci = toAgentSpec(guestSpec(spec, hostFacts))
   await createInGuest(on.agent, { containerId: 'c', execId: 'c', oci }, { timeoutMs: 1000, facts })
-  const surroundings = { resize: async () => {}, remove: async () => {} }
+  const surroundings = { guestId: 'c', resize: async () => {}, remove: async () => {} }
   return new Container('c', on.agent, { pid: 1, agentFacts: facts, resources: {}, ...surroundings })
 }
 

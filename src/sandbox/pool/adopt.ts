@@ -139,8 +139,11 @@ async function adopt(
   const origin = { assets, template: clone.template.facts.key, waited: machine.id }
   const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
-  const parts = { id, config, identity, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
-  return await assembleSandbox({ ...parts, cgroups, plan, served: share, modules: bringer, signal })
+  const hasNetwork = facts.interfaces.length > 0
+  const clonedMachine = { assets, accelerator, plan, began: 'clone' as const, hasNetwork }
+  const made = { vmm, vmmProcess, machine: clonedMachine }
+  const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
+  return await assembleSandbox({ ...parts, cgroups, served: share, modules: bringer, signal })
 }
 
 /** @throws KataError POOL_UNUSABLE for a card that does not go in; those of {@link SandboxNetwork.attach}; the signal's reason. */

@@ -34,7 +34,7 @@ function made(double: HostDouble, signal: AbortSignal) {
       confine: () => placed.push('confine'),
       placeVmm: (pid: number) => placed.push(`place ${pid}`),
     },
-    plan: { vcpus: 1, memoryMiB: 256, maxVcpus: 2, maxMemoryMiB: 0 },
+    machine: { plan: { vcpus: 1, memoryMiB: 256, maxVcpus: 2, maxMemoryMiB: 0 } },
   }
   return { parts: parts as unknown as MadeParts, ledger, placed }
 }

@@ -5,7 +5,6 @@ import type { SandboxParts } from '../sandbox-parts.ts'
 import { CpuPlacement } from '../size/cpu-placement.ts'
 import { MachineSizer } from '../size/machine-sizer.ts'
 import { memoryBound } from '../size/memory-bound.ts'
-import type { MachinePlan } from '../size/sizing.ts'
 import { allowedCpus, bindThread } from '../size/thread-affinity.ts'
 import { createDiskShare } from '../storage/disk-share.ts'
 import { Disks } from '../storage/disks.ts'
@@ -15,21 +14,21 @@ import type { SandboxCgroups } from './host.ts'
 /** The parts that earlier stages have made. */
 export interface MadeParts extends Omit<SandboxParts, 'share' | 'disks' | 'sizer' | 'cpus' | 'hostUsage'> {
   readonly cgroups: Pick<SandboxCgroups, 'allowMemory' | 'confine' | 'placeVmm' | 'usage'>
-  /** What the machine booted with. */
-  readonly plan: MachinePlan
   /** Undefined: root file systems are disks, and files are copied. */
   readonly served: ServedShare | undefined
+  /** Those that the machine has already; none for one that booted. */
+  readonly disks?: Disks
   /** Aborts the start. */
   readonly signal: AbortSignal
 }
 
 /** @throws the signal's reason. */
 export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
-  const { cgroups, plan, served, signal, ...parts } = made
-  const { config, paths, ledger, vmm, vmmProcess, agentFacts, log } = parts
+  const { cgroups, served, signal, ...parts } = made
+  const { config, paths, ledger, vmm, vmmProcess, machine, agentFacts, log } = parts
   const { agent } = parts.agent
   const sizer = new MachineSizer({
-    ...{ config, vmm, agent, boot: plan, log },
+    ...{ config, vmm, agent, boot: machine.plan, log },
     memoryBlockMiB: agentFacts.memoryBlockMiB,
     onGrowing: ({ memoryMiB }) => cgroups.allowMemory(memoryBound(memoryMiB)),
     onResized: () => cgroups.placeVmm(vmmProcess.pid),
@@ -41,7 +40,7 @@ export async function assembleSandbox(made: MadeParts): Promise<Sandbox> {
     bind: (tid, list) => bindThread(pid, tid, list),
     confine: (cpuset) => cgroups.confine(cpuset),
   })
-  const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
+  const disks = made.disks ?? new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
   signal.throwIfAborted()
   const share = served?.share ?? (await createDiskShare({ ledger, paths, disks, agent, log }))
   return new Sandbox({ ...parts, share, disks, sizer, cpus, hostUsage: () => cgroups.usage() })

@@ -94,6 +94,9 @@ async function start(
   const origin = { assets, template: clone?.template.facts.key ?? '' }
   const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
-  const parts = { id, config, identity, paths, ledger, end, vmm, vmmProcess, network, agent, agentFacts, log }
-  return await assembleSandbox({ ...parts, cgroups, plan, served: share, modules: bringer, signal })
+  const hasNetwork = devices.network.interfaces.length > 0
+  const machine = { assets, accelerator, plan, began: way, hasNetwork }
+  const made = { vmm, vmmProcess, machine }
+  const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
+  return await assembleSandbox({ ...parts, cgroups, served: share, modules: bringer, signal })
 }

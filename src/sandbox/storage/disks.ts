@@ -25,11 +25,16 @@ export interface DisksOptions {
   readonly bus: DiskAttachment['bus']
 }
 
-interface Plugged {
+export interface PluggedDisk {
   readonly id: string
-  readonly key: string
+  /** {@link HostDisk.name}. */
+  readonly name: string
   readonly readonly: boolean
   readonly address: DiskAddress
+}
+
+interface Plugged extends PluggedDisk {
+  readonly key: string
   readonly users: Set<string>
   /** The size that was last asked for; at first what the disk had. */
   bytes: number
@@ -62,6 +67,11 @@ export class Disks {
     this.#options = options
   }
 
+  /** Those of the machine, in the order in which they came. */
+  get all(): readonly PluggedDisk[] {
+    return [...this.#plugged]
+  }
+
   /**
    * Attaches the disk to a container. A writable attachment is reused for a read-only request.
    *
@@ -79,7 +89,7 @@ export class Disks {
       const id = `disk${++this.#count}`
       const address = await this.#plug(id, container, disk, access)
       const bytes = disk.size()
-      this.#plugged.add({ id, key, readonly, address, users: new Set([container]), bytes })
+      this.#plugged.add({ id, name: disk.name, key, readonly, address, users: new Set([container]), bytes })
       return { id, address, isNew: true }
     })
   }

@@ -1,4 +1,4 @@
-/** What a template holds becomes the memory of pods, so its files are root's, or count for nothing. */
+/** What a saved machine holds becomes the memory of pods, so its files are root's, or count for nothing. */
 import { type BigIntStats, lstatSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 
@@ -11,7 +11,8 @@ export function requireRootsOwn(path: string, kind: 'file' | 'directory'): BigIn
   return stat
 }
 
-function whyForeign(stat: BigIntStats, kind: 'file' | 'directory'): string | undefined {
+/** Why it is not root's alone to write; undefined when it is. */
+export function whyForeign(stat: BigIntStats, kind: 'file' | 'directory'): string | undefined {
   if (stat.isSymbolicLink()) return 'is a symbolic link'
   if (kind === 'file' && !stat.isFile()) return 'is no regular file'
   if (kind === 'directory' && !stat.isDirectory()) return 'is no directory'

@@ -9,6 +9,7 @@ import type { Logger } from '../../log.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
 import type { CreateTaskRequest } from '../../protocol/generated/containerd/task.ts'
+import { resumeSandbox } from '../../sandbox/checkpoint/resume.ts'
 import type { ContainerRequest } from '../../sandbox/container-request.ts'
 import { networkRequest } from '../../sandbox/network/network.ts'
 import { adoptMachine } from '../../sandbox/pool/adopt.ts'
@@ -50,6 +51,11 @@ export async function createSandboxForTask(input: {
     signal,
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,
+  }
+  if (request.checkpoint !== '') {
+    // It goes on with a machine of its own.
+    await machine?.release()
+    return resumeSandbox(asked, request.checkpoint)
   }
   if (machine !== undefined) return adoptMachine(machine, asked)
   if (config.factory.vmCacheNumber > 0) asked.log.info('no machine waited for this pod')

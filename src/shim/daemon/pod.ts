@@ -119,6 +119,13 @@ export class Pod {
     return this.over.aborted ? undefined : this.#sandbox?.hostUsage()
   }
 
+  /** {@link Sandbox.save}; with `ends` the pod is over afterwards. @throws KataError TASK_STATE without a sandbox. */
+  async save(request: { readonly directory: string; readonly ends: boolean }): Promise<void> {
+    if (this.#sandbox === undefined || this.over.aborted) throw this.#wrong('save', 'stopped')
+    await this.#sandbox.save(request)
+    if (request.ends) await this.stopAnyway('it is suspended')
+  }
+
   /** {@link Sandbox.volumeStats}. */
   async volumeStats(volume: string): Promise<VolumeStatsResponse> {
     if (this.#sandbox === undefined) throw new KataError('DIRECT_VOLUME_UNUSED', { volume })

@@ -2,11 +2,12 @@
  * The Task service (containerd.task.v2 and v3): what containerd, and our own command line in its place, ask of the shim. One
  * service holds one pod and the tasks in it. This file is its table of contents.
  */
-import { KataError } from '../../errors.ts'
+import type { KataError } from '../../errors.ts'
 import type { NetworkStats } from '../../protocol/generated/agent.ts'
 import type * as api from '../../protocol/generated/containerd/task.ts'
 import type { CallContext } from '../../ttrpc/ttrpc.ts'
 import { exitFields, stateOf } from './answers.ts'
+import { checkpointTask } from './checkpoint-task.ts'
 import {
   networkStats,
   pauseTask,
@@ -149,8 +150,8 @@ export class TaskService {
     await Promise.allSettled(this.#shutdowns)
   }
 
-  async checkpoint(): Promise<never> {
-    throw new KataError('TASK_UNSUPPORTED', { action: 'checkpoint' })
+  checkpoint(request: api.CheckpointTaskRequest): Promise<object> {
+    return checkpointTask(this.#context, request)
   }
 
   /** @throws KataError TASK_NOT_FOUND. */

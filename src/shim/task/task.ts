@@ -50,6 +50,11 @@ export class Task {
     for (const process of [this.init, ...this.#execs.values()]) process.endIsNear()
   }
 
+  /** Whether an exec runs, or is about to. */
+  get hasExecs(): boolean {
+    return [...this.#execs.values()].some(({ state }) => state !== 'stopped')
+  }
+
   /** Resolves when no exec runs any more, or after `ms`. */
   async execsOver(ms: number): Promise<void> {
     const running = [...this.#execs.values()].filter(

@@ -22,17 +22,20 @@ export interface MachineParts {
   readonly accelerator: AcceleratorChoice
   readonly user: SandboxUser
   readonly devices: Pick<MachineDevices, 'attached'>
-  /** Absent for a machine that boots and is not saved. */
+  /** Absent for a machine that boots by itself. */
   readonly template?: TemplateUse | undefined
+  /** {@link VmSpec.resumed}. */
+  readonly resumed?: VmSpec['resumed']
 }
 
 export function describeMachine(parts: MachineParts): VmSpec {
-  const { paths, user, devices, template } = parts
+  const { paths, user, devices, template, resumed } = parts
   return {
     ...describeGuest(parts),
     ...{ identity: user.identity, privateDir: user.privateDir, stateDir: paths.stateDir },
     ...devices.attached,
     ...(template === undefined ? {} : { template }),
+    ...(resumed === undefined ? {} : { resumed }),
   }
 }
 

@@ -1,0 +1,73 @@
+/** What is written down beside a saved machine: what it was made of, and which bytes its files have. */
+import { describeError, KataError } from '../../errors.ts'
+import { list, needed, record } from '../../json/compounds.ts'
+import { readFile } from '../../json/document.ts'
+import { bool, choice, exactly, number, positive, text, uint64 } from '../../json/values.ts'
+import type { MachinePlan } from '../size/sizing.ts'
+import type { FileDigest } from './sparse-file.ts'
+
+/** A disk of the machine, in the order in which they were plugged in. */
+export interface SavedDisk {
+  /** Its name in the machine, and where it is there. */
+  readonly id: string
+  readonly place: string
+  readonly readonly: boolean
+  readonly bytes: number
+  /** Of one that can be written, see {@link FileDigest}; empty for one that is only read. */
+  readonly sha256: string
+  /** When the file of one that is only read was written last, nanoseconds since 1970; empty for the others. */
+  readonly changedAt: string
+}
+
+export interface CheckpointFacts {
+  readonly version: 1
+  /** Of kata-ts. */
+  readonly savedBy: string
+  /** ISO 8601. */
+  readonly savedAt: string
+  /** 64 hexadecimal digits for all that shapes the machine. */
+  readonly key: string
+  readonly accelerator: 'kvm' | 'tcg'
+  readonly plan: MachinePlan
+  /** The id of its container, as the guest knows it. */
+  readonly container: string
+  readonly state: FileDigest
+  readonly disks: readonly SavedDisk[]
+}
+
+/** The names of its files. A disk is there only when the machine went on with its own. */
+export const checkpointFiles = { state: 'state', facts: 'checkpoint.json', disk: 'written.img' } as const
+
+/** Where a saved machine is until it is whole. */
+export const unfinished = (directory: string): string => `${directory}.new`
+
+const checkpointFacts = record<CheckpointFacts>({
+  version: needed(exactly(1)),
+  ...{ savedBy: needed(text), savedAt: needed(text), key: needed(text) },
+  accelerator: needed(choice('kvm', 'tcg')),
+  plan: needed(
+    record<MachinePlan>({
+      ...{ vcpus: needed(number), maxVcpus: needed(number) },
+      ...{ memoryMiB: needed(positive), maxMemoryMiB: needed(number) },
+    }),
+  ),
+  container: needed(text),
+  state: needed(record<FileDigest>({ bytes: needed(positive), sha256: needed(text) })),
+  disks: needed(
+    list(
+      record<SavedDisk>({
+        ...{ id: needed(text), place: needed(text), readonly: needed(bool), bytes: needed(uint64) },
+        ...{ sha256: needed(text), changedAt: needed(text) },
+      }),
+    ),
+  ),
+})
+
+/** @throws KataError CHECKPOINT_DAMAGED. */
+export function readCheckpointFacts(file: string): CheckpointFacts {
+  try {
+    return readFile(checkpointFacts, file)
+  } catch (cause) {
+    throw new KataError('CHECKPOINT_DAMAGED', { path: file, reason: describeError(cause) }, { cause })
+  }
+}

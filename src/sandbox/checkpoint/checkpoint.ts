@@ -1,0 +1,87 @@
+/** A saved machine on disk. All of it is root's, and has the bytes that were written down, or it does not go on. */
+import { closeSync, lstatSync, openSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+import type { Config } from '../../config/config.ts'
+import { KataError } from '../../errors.ts'
+import { placeOf } from '../disks/guest-disk.ts'
+import type { MadeMachine } from '../sandbox-parts.ts'
+import type { PluggedDisk } from '../storage/disks.ts'
+import { whyForeign } from '../template/roots-own.ts'
+import { type CheckpointFacts, checkpointFiles, readCheckpointFacts } from './checkpoint-facts.ts'
+import { machineKey } from './machine-key.ts'
+import { unchanging } from './save-machine.ts'
+import { digestOf, type FileDigest } from './sparse-file.ts'
+
+export interface Checkpoint {
+  readonly directory: string
+  readonly facts: CheckpointFacts
+  /** Path of the saved machine. */
+  readonly state: string
+}
+
+/** @throws KataError CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED. Its bytes are not looked at yet. */
+export function readCheckpoint(directory: string): Checkpoint {
+  requireRootsOwn(directory, 'directory')
+  const [state, file] = [`${directory}/${checkpointFiles.state}`, `${directory}/${checkpointFiles.facts}`]
+  for (const path of [state, file]) requireRootsOwn(path, 'file')
+  return { directory, state, facts: readCheckpointFacts(file) }
+}
+
+function requireRootsOwn(path: string, kind: 'file' | 'directory'): void {
+  const stat = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+  if (stat === undefined) throw new KataError('CHECKPOINT_DAMAGED', { path, reason: 'it is not there' })
+  const reason = whyForeign(stat, kind)
+  if (reason !== undefined) throw new KataError('CHECKPOINT_FOREIGN', { path, reason })
+}
+
+/** @throws KataError CHECKPOINT_UNUSABLE when it was made of something else. */
+export function requireSameMachine(
+  { directory, facts }: Checkpoint,
+  config: Config,
+  { assets, accelerator }: Pick<MadeMachine, 'assets' | 'accelerator'>,
+): void {
+  const unusable = (reason: string) => new KataError('CHECKPOINT_UNUSABLE', { path: directory, reason })
+  if (accelerator.accelerator !== facts.accelerator)
+    throw unusable(`it ran with ${facts.accelerator}, and here is ${accelerator.accelerator}`)
+  const key = machineKey(config, { assets, accelerator, plan: facts.plan })
+  if (key === undefined) throw unusable(`the VMM (${config.hypervisor.driver}) saves no machines`)
+  if (key !== facts.key) throw unusable('QEMU, kernel, initrd, configuration or processor are others')
+}
+
+/**
+ * Compares memory and disks with what was written down. `disks` are the machine's now.
+ *
+ * @throws KataError CHECKPOINT_DAMAGED; the signal's reason; errors of the system.
+ */
+export async function verifyCheckpoint(
+  { facts, state }: Checkpoint,
+  disks: readonly PluggedDisk[],
+  signal: AbortSignal,
+): Promise<void> {
+  await requireBytes(state, facts.state, signal)
+  if (disks.length !== facts.disks.length)
+    throw damaged(state, `the machine had ${facts.disks.length} disks, and gets ${disks.length}`)
+  for (const [index, disk] of disks.entries()) {
+    const saved = facts.disks[index]!
+    const { id, address, readonly, name } = disk
+    const isSame = saved.id === id && saved.place === placeOf(address) && saved.readonly === readonly
+    if (!isSame) throw damaged(name, `it is not where the machine had ${saved.id}`)
+    if (!readonly) await requireBytes(name, saved, signal)
+    else if (!isDeepStrictEqual(unchanging(name), pick(saved))) throw damaged(name, 'it was changed since')
+  }
+}
+
+const pick = ({ bytes, sha256, changedAt }: ReturnType<typeof unchanging>) => ({ bytes, changedAt, sha256 })
+
+async function requireBytes(path: string, wanted: FileDigest, signal: AbortSignal): Promise<void> {
+  const fd = openSync(path, 'r')
+  try {
+    const { bytes, sha256 } = await digestOf(fd, signal)
+    if (bytes !== wanted.bytes) throw damaged(path, `it has ${bytes} bytes, recorded are ${wanted.bytes}`)
+    if (sha256 !== wanted.sha256) throw damaged(path, 'its digest is not the recorded one')
+  } finally {
+    closeSync(fd)
+  }
+}
+
+const damaged = (path: string, reason: string) => new KataError('CHECKPOINT_DAMAGED', { path, reason })

@@ -1,0 +1,96 @@
+/** From a saved machine to a running pod: a start as every other, with a user of its own, whose guest goes on in place of booting. */
+import type { Ledger } from '../../ledger/ledger.ts'
+import { rootfsMounts } from '../container-request.ts'
+import { bringRootfs } from '../disks/ready-rootfs.ts'
+import type { SandboxPaths } from '../records/paths.ts'
+import type { Sandbox } from '../sandbox.ts'
+import { assembleSandbox } from '../start/assemble.ts'
+import { bootGuest } from '../start/guest/boot-guest.ts'
+import { wakeGuest } from '../start/guest/wake-guest.ts'
+import { type StartHost, thisHost } from '../start/host.ts'
+import { connectToGuest, watchMachine } from '../start/machine/agent.ts'
+import { describeMachine, startMachine } from '../start/machine/machine.ts'
+import { findAssets, verifyAssets } from '../start/prepare/assets.ts'
+import { enterCgroups } from '../start/prepare/cgroups.ts'
+import { claimOwner, claimSandbox, requireStartable } from '../start/prepare/claim.ts'
+import { openDevices } from '../start/prepare/devices.ts'
+import { warnOfOpenWalls } from '../start/prepare/open-walls.ts'
+import { recordFacts } from '../start/record.ts'
+import type { SandboxRequest } from '../start/request.ts'
+import { namingFullDisk, rollingBack } from '../start/rollback.ts'
+import { recordTimings } from '../start/timings.ts'
+import { noBringer } from '../storage/brought-modules.ts'
+import { Disks } from '../storage/disks.ts'
+import { type Checkpoint, readCheckpoint, requireSameMachine, verifyCheckpoint } from './checkpoint.ts'
+
+/**
+ * The sandbox of the machine that was saved in `directory`. Its container is there, and stands still.
+ *
+ * @throws KataError CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED, CHECKPOINT_UNUSABLE, those of a sandbox's start; the signal's reason. Nothing is
+ *   left then, and what was saved is as it was unless the guest had gone on.
+ */
+export async function resumeSandbox(
+  request: SandboxRequest,
+  directory: string,
+  host: StartHost = thisHost,
+): Promise<Sandbox> {
+  const checkpoint = readCheckpoint(directory)
+  const paths = requireStartable(request)
+  return await namingFullDisk(request, () => {
+    const ledger = claimSandbox(host, request, paths)
+    return rollingBack(request, { ledger, paths }, () => resume(request, checkpoint, { paths, ledger, host }))
+  })
+}
+
+async function resume(
+  request: SandboxRequest,
+  checkpoint: Checkpoint,
+  { paths, ledger, host }: { paths: SandboxPaths; ledger: Ledger; host: StartHost },
+): Promise<Sandbox> {
+  const { id, namespace, container, config, log, signal } = request
+  const { plan } = checkpoint.facts
+  const timings = recordTimings(signal)
+  const shim = await claimOwner(host, ledger, log)
+  const assets = await findAssets(host, config)
+  await using verification = verifyAssets(assets, timings)
+  const verified = verification.done
+  const trial = { id, namespace, config, paths, assets, verified, log }
+  const accelerator = await timings.measure('accelerator', () => host.chooseAccelerator(ledger, trial))
+  requireSameMachine(checkpoint, config, { assets, accelerator })
+
+  const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
+  const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
+  const bare = { config, accelerator, share: undefined, bundle: container.bundle, log }
+  const walls = await warnOfOpenWalls(host, bare)
+  const { identity } = user
+  const { runDir, stateDir } = paths
+  const networkParts = { id, namespace, ledger, config, log, identity, runDir, stateDir, signal }
+  const network = await host.createNetwork(request.network, networkParts)
+  using devices = await openDevices(host, ledger, { ...request, paths, network, share: undefined }, timings)
+
+  const resumed = { state: checkpoint.state }
+  const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, resumed })
+  const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
+  const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
+  const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
+
+  const end = watchMachine({ id, program: config.hypervisor.path, vmm, cgroups, share: undefined, signal })
+  const agent = await connectToGuest(host, vmm, { end, log, signal })
+  const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
+  await end.during(bringRootfs({ share: noShare, disks, ledger, paths, config }, id, rootfsMounts(container)))
+  await timings.measure('verify checkpoint', () => verifyCheckpoint(checkpoint, disks.all, signal))
+  await bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
+  const agentFacts = await timings.measure('guest sandbox', () => wakeGuest({ agent, end }))
+
+  const started = { shim, vmmProcess, assets, template: '', accelerator, plan, user, share: undefined, walls }
+  recordFacts(paths.facts, { id, namespace, config, ...started, agentFacts, timings: timings.steps })
+  const machine = { assets, accelerator, plan, began: 'boot' as const, hasNetwork: false }
+  const made = { vmm, vmmProcess, machine, disks, guestId: checkpoint.facts.container }
+  const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
+  return await assembleSandbox({ ...parts, cgroups, served: undefined, modules: noBringer, signal })
+}
+
+/** A machine that can be saved has none. */
+const noShare = {
+  addRootfs: () => Promise.reject(new Error('its root file system is on no disks')),
+}

@@ -1,0 +1,60 @@
+/** Which machines can be saved: those that have nothing but memory and disks of their own. */
+import { statSync } from 'node:fs'
+import { KataError } from '../../errors.ts'
+import type { ContainerRequest } from '../container-request.ts'
+import type { SandboxParts } from '../sandbox-parts.ts'
+import { sharedMounts } from '../storage/mounts.ts'
+import { templateObstacle } from '../template/template-machine.ts'
+import { machineKey } from './machine-key.ts'
+import type { Saveable } from './save-machine.ts'
+
+type Parts = Pick<
+  SandboxParts,
+  'id' | 'config' | 'vmm' | 'vmmProcess' | 'machine' | 'share' | 'disks' | 'ledger' | 'sizer'
+>
+
+/** Kinds of holdings that stand for a device of the host, or a disk that goes with the machine. */
+const foreign: ReadonlySet<string> = new Set(['vfio', 'emptydir-disk'])
+
+/** @throws KataError CHECKPOINT_REFUSED. */
+export function requireSaveable(
+  parts: Parts,
+  containers: readonly (ContainerRequest & { readonly guestId: string })[],
+): Saveable {
+  const [container, ...others] = containers
+  const reason = whyNot(parts, container, others.length)
+  const key = reason === undefined ? machineKey(parts.config, parts.machine) : undefined
+  if (container === undefined || key === undefined)
+    throw new KataError('CHECKPOINT_REFUSED', { id: parts.id, reason: reason ?? 'its VMM saves no machines' })
+  return { key, container: container.guestId }
+}
+
+function whyNot(parts: Parts, container: ContainerRequest | undefined, others: number): string | undefined {
+  const { id, config, vmm, machine, share, disks, ledger, sizer } = parts
+  const { hypervisor } = config
+  if (vmm.save === undefined) return `the VMM (${hypervisor.driver}) saves no machines`
+  if (!share.copiesFiles)
+    return 'it shares files with the host (shared_fs in its configuration is not "none")'
+  const obstacle = templateObstacle(config)
+  if (obstacle !== undefined) return `${obstacle} of its configuration allows that for none`
+  if (machine.began === 'clone') return 'it began as a clone of a template'
+  if (container === undefined || others > 0 || container.id !== id) return 'it is a pod of several containers'
+  if (machine.hasNetwork) return 'it has a network, whose connections would not outlive it'
+  if (sharedMounts(container.spec, id).length > 0) return 'it has volumes of the host'
+  const held = ledger.held.find((kind) => foreign.has(kind))
+  if (held !== undefined) return `it has a device of the host (${held})`
+  const written = disks.all.filter(({ readonly }) => !readonly)
+  if (written.length !== 1 || disks.all.length !== container.rootfs.length - 1)
+    return 'its disks are not those of its root file system alone'
+  const { vcpus, memoryMiB } = sizer.size
+  if (vcpus !== machine.plan.vcpus || memoryMiB !== machine.plan.memoryMiB) return 'its machine has grown'
+  return isReplaced(parts) ? 'its VMM runs from a program that was replaced since' : undefined
+}
+
+/** A VMM of another version than the one that would go on with what it saves. */
+function isReplaced({ config, vmmProcess }: Parts): boolean {
+  const [running, installed] = [`/proc/${vmmProcess.pid}/exe`, config.hypervisor.path].map((path) =>
+    statSync(path, { throwIfNoEntry: false }),
+  )
+  return running?.dev !== installed?.dev || running?.ino !== installed?.ino
+}

@@ -1,0 +1,24 @@
+/** Checkpoint: saves the machine of a task. With the option `exit` the task ends by it, and can go on from there once. */
+import { KataError } from '../../errors.ts'
+import { CheckpointOptions } from '../../protocol/generated/containerd/runc_options.ts'
+import type { CheckpointTaskRequest } from '../../protocol/generated/containerd/task.ts'
+import { wrongState } from './answers.ts'
+import type { TaskContext } from './task-context.ts'
+
+const optionsType = 'containerd.runc.v1.CheckpointOptions'
+
+/** @throws KataError TASK_NOT_FOUND, TASK_STATE, TASK_UNSUPPORTED for containerd, CHECKPOINT_REFUSED, and those of the pod's `save`. */
+export async function checkpointTask(
+  { pod, tasks, clientReturns }: TaskContext,
+  { id, path, options }: CheckpointTaskRequest,
+): Promise<object> {
+  // Its root file systems are no disks that could be saved, and it would take what is in the directory for an image of CRIU.
+  if (clientReturns) throw new KataError('TASK_UNSUPPORTED', { action: 'checkpoint' })
+  const task = tasks.get(id)
+  if (task.init.state !== 'running') throw wrongState('checkpoint', task.init)
+  if (task.hasExecs)
+    throw new KataError('CHECKPOINT_REFUSED', { id, reason: 'processes run in it that exec has started' })
+  const ends = options?.typeUrl === optionsType && CheckpointOptions.decode(options.value).exit
+  await pod.save({ directory: path, ends })
+  return {}
+}
