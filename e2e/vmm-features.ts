@@ -70,6 +70,15 @@ export const features: readonly Feature[] = [
     missing: { firecracker: 'neither it nor its jailer sets rules; its jail is its root' },
   },
   {
+    name: 'suspend, resume, fork and snapshots, each machine with a user of its own',
+    tests: [],
+    own: { qemu: [['suspend']] },
+    missing: {
+      clh: 'kata-ts saves no machines of it yet',
+      firecracker: 'kata-ts saves no machines of it yet',
+    },
+  },
+  {
     name: 'clones of a template, each with a user and randomness of its own',
     tests: [],
     own: { qemu: [['templates']] },

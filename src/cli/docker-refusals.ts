@@ -12,7 +12,7 @@ const daemonOnly = 'there is no daemon to do it'
 export const refusals: Readonly<Record<string, string>> = {
   builder: buildElsewhere,
   buildx: buildElsewhere,
-  checkpoint: 'a machine cannot be saved yet',
+  checkpoint: 'use `kata-ts snapshot`, or `kata-ts suspend`',
   compose: 'use Docker with the runtime kata-ts (docs/how-to/docker.md)',
   config: '`kata-ts config` is about configuration.toml; a swarm needs a daemon',
   context: daemonOnly,

@@ -21,8 +21,8 @@ const inTheirPlace: Readonly<Record<string, string>> = {
   'stats --all': 'use `kata-ts ps`: only a container that runs uses anything',
   'stats --no-trunc': 'omit it: names are shown whole',
   'inspect --size': 'use `kata-ts ps --size`',
-  'start --checkpoint': 'a machine cannot be saved yet',
-  'start --checkpoint-dir': 'a machine cannot be saved yet',
+  'start --checkpoint': 'use `kata-ts run --from SNAPSHOT`, or `kata-ts resume`',
+  'start --checkpoint-dir': 'omit it: `kata-ts snapshot ls` shows where snapshots are',
   '--gpus': 'use --device; docs/how-to/devices.md says what can be given to a machine',
   '--container-memory': 'use --memory, which is the limit of the container; the machine has --machine-memory',
 }

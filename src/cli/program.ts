@@ -28,6 +28,7 @@ import { restartCommand } from './commands/lifecycle/restart.ts'
 import { rmCommand } from './commands/lifecycle/rm.ts'
 import { startCommand } from './commands/lifecycle/start.ts'
 import { stopCommand } from './commands/lifecycle/stop.ts'
+import { forkCommand, resumeCommand, suspendCommand } from './commands/lifecycle/suspend.ts'
 import { updateCommand } from './commands/lifecycle/update.ts'
 import { waitCommand } from './commands/lifecycle/wait.ts'
 import { logsCommand } from './commands/logs.ts'
@@ -41,6 +42,7 @@ import { networkCommand } from './commands/network.ts'
 import { psCommand } from './commands/ps.ts'
 import { createCommand, runCommand } from './commands/run.ts'
 import { serviceCommand, serviceWorkerCommand } from './commands/service.ts'
+import { snapshotCommand } from './commands/snapshot.ts'
 import { versionCommand } from './commands/version.ts'
 import { volumeCommand } from './commands/volume.ts'
 import { inPlaceOf } from './docker-words.ts'
@@ -59,6 +61,10 @@ const commands = [
   waitCommand,
   pauseCommand,
   unpauseCommand,
+  suspendCommand,
+  resumeCommand,
+  forkCommand,
+  snapshotCommand,
   updateCommand,
   renameCommand,
   rmCommand,

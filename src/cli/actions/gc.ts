@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { failpointsOf } from '../../ledger/failpoints.ts'
 import { isAlive } from '../../linux/processes/proc.ts'
 import { type Collected, collectGarbage } from '../../sandbox/records/gc.ts'
@@ -13,6 +14,7 @@ import {
   readRecord,
   removeRecord,
 } from '../client/record.ts'
+import { unfinishedSnapshots } from '../client/snapshots/store.ts'
 import { observe } from '../client/status.ts'
 import { uidRangeForPerson } from '../configuration.ts'
 import { explain } from '../explain.ts'
@@ -36,6 +38,10 @@ export async function gc(settings: Settings, configFile: string | undefined): Pr
       if (result !== undefined) collected.push(result)
     }
     for (const path of listRemovals(settings.stateDir, namespace)) collected.push(await collectRemoval(path))
+  }
+  for (const path of unfinishedSnapshots(settings.stateDir)) {
+    rmSync(path, { recursive: true, force: true })
+    collected.push({ kind: 'snapshot', name: path })
   }
   collected.push(...(await collectGarbage({ runDir, range, log, failpoints: failpointsOf('gc', env, log) })))
   settings.print(render(settings.format, collected, asTable))

@@ -12,7 +12,14 @@ import { type ContainerInit, containerInit } from '../client/container-init.ts'
 import { chooseDisks, isCopied } from '../client/disk-root.ts'
 import { recordPaths } from '../client/record.ts'
 import { chooseRootfs, type Rootfs } from '../client/rootfs.ts'
-import { type Attached, type ContainerPlan, createOnly, runAttached, runDetached } from '../client/run.ts'
+import {
+  type Attached,
+  type ContainerPlan,
+  createOnly,
+  prepareNew,
+  runAttached,
+  runDetached,
+} from '../client/run.ts'
 import { interruptible } from '../client/signals.ts'
 import { consoleSize } from '../client/spec.ts'
 import { prepareVolumes } from '../client/volumes/fill.ts'
@@ -42,12 +49,16 @@ import { parseMachineMemory, parseMemoryLimit } from '../parse/size.ts'
 import { parseStorageOptions } from '../parse/storage-options.ts'
 import { parseVolume } from '../parse/volume.ts'
 import type { Settings } from '../settings.ts'
+import { runFromSnapshot } from './run-from.ts'
 import { networkOf, type RunNetwork } from './run-network.ts'
 
 /** The exit code is the command's own; 125, 126 and 127 are ours, as in docker. */
 export function run(settings: Settings, flags: RunFlags, words: RunWords): Promise<number> {
+  if (flags.from !== undefined)
+    return runFromSnapshot(settings, { ...flags, from: flags.from }, words, () => attachedOf(flags))
   return withPlan(settings, flags, words, async (plan) => {
-    if (flags.detach !== true) return runAttached(settings, plan, attachedOf(flags))
+    if (flags.detach !== true)
+      return runAttached(settings, plan, attachedOf(flags), () => prepareNew(settings, plan))
     await runDetached(settings, plan)
     return printId(settings, plan)
   })
@@ -92,7 +103,7 @@ async function withPlan(
 const streamNames = ['stdin', 'stdout', 'stderr'] as const
 
 /** @throws KataError OPTION_INVALID. */
-function attachedOf({ attach, sigProxy }: RunFlags): Attached {
+function attachedOf({ attach, sigProxy }: Pick<RunFlags, 'attach' | 'sigProxy'>): Attached {
   const names = (attach ?? streamNames).map((text) =>
     parseChoice(text.toLowerCase(), '--attach', streamNames),
   )

@@ -33,7 +33,8 @@ const formatMs = 60_000
 /** Of a directory that anybody may change there is no disk in the store. */
 const ownName = 'image.erofs'
 
-const writtenDisk = (directory: string): string => `${directory}/written.img`
+/** Path of the disk for what the container of that directory writes. */
+export const writtenDisk = (directory: string): string => `${directory}/written.img`
 
 /** Whether a VMM that can have no share is given a copy of the files, made by the shim. */
 export const isCopied = ({ hypervisor }: Pick<Config, 'hypervisor'>): boolean =>

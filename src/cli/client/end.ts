@@ -1,8 +1,10 @@
 /** The end of a container, whoever brings it about: its own client, `rm`, or `gc`. */
+import { rmSync } from 'node:fs'
 import { readShimProcess } from '../../bundle/shim-process.ts'
 import { describeError } from '../../errors.ts'
 import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
 import { killAndWait } from '../../linux/processes/signal.ts'
+import { unfinished } from '../../sandbox/checkpoint/checkpoint-facts.ts'
 import type { Settings } from '../settings.ts'
 import { type ContainerRecord, recordPaths, removeRecord, updateRecord } from './record.ts'
 import { deleteShim } from './shim-process.ts'
@@ -30,7 +32,7 @@ export async function endContainer(
 ): Promise<void> {
   const { namespace, id } = record
   const { stateDir, log } = settings
-  const { bundle } = recordPaths(stateDir, namespace, id)
+  const { bundle, saved } = recordPaths(stateDir, namespace, id)
   if (end.task !== undefined) {
     await end.task.delete().catch((error) => log.debug('delete failed', { id, error }))
     await end.task.shutdown()
@@ -40,6 +42,8 @@ export async function endContainer(
   const shim = liveShim(settings, bundle)
   if (shim !== undefined) await killAndWait(shim)
   const lastKnown = await deleteShim(settings, { namespace, id, bundle })
+  // What a shim was writing that was killed meanwhile.
+  rmSync(unfinished(saved), { recursive: true, force: true })
   if (end.remove ?? record.autoRemove) return removeRecord(stateDir, namespace, id, end.signal)
   const exitCode = end.exitCode ?? lastKnown
   const finishedAt = new Date().toISOString()

@@ -2,6 +2,7 @@
 import type { ImageUsers } from '../../images/store/remove-images.ts'
 import { storedDisk } from './disk-root.ts'
 import { claimedWithoutRecord, listNamespaces, listRecords, readRecord } from './record.ts'
+import { snapshotRecords } from './snapshots/store.ts'
 
 /** `without`: containers that do not count, as `namespace/id`. @throws KataError RECORD_UNREADABLE: what such a container uses is not known. */
 export function imageUsers(stateDir: string, without: ReadonlySet<string> = new Set()): ImageUsers {
@@ -21,5 +22,10 @@ export function imageUsers(stateDir: string, without: ReadonlySet<string> = new 
       const name = namespace === 'default' ? id : `${namespace}/${id}`
       containers.set(record.imageId, [...(containers.get(record.imageId) ?? []), name])
     }
+  for (const { layers: paths, disks: own } of snapshotRecords(stateDir)) {
+    for (const path of paths) layers.add(path.slice(path.lastIndexOf('/') + 1))
+    const disk = own === undefined ? undefined : storedDisk(own, stateDir)
+    if (disk !== undefined) disks.add(disk)
+  }
   return { containers, layers, disks }
 }

@@ -29,8 +29,8 @@ import type { RootDisks } from './disk-root.ts'
 import { type HealthCheck, readHealthCheck } from './life/health-check.ts'
 import { type RestartPolicy, readRestartPolicy } from './life/restart-policy.ts'
 
-/** `created`: nobody has started it yet. `creating` until Create has returned; `stopped` once everything but the record itself was released. */
-export type RecordStatus = 'created' | 'creating' | 'running' | 'stopped'
+/** `suspended`: its machine was saved, and nothing of it is left but that. `created`: nobody has started it yet. `creating` until Create has returned; `stopped` once everything but the record itself was released. */
+export type RecordStatus = 'created' | 'creating' | 'running' | 'suspended' | 'stopped'
 
 export interface ContainerRecord {
   readonly id: string
@@ -98,7 +98,7 @@ const containerRecord = record<ContainerRecord>({
   isCopied: bool,
   createdAt: needed(text),
   startedAt: text,
-  status: needed(choice('created', 'creating', 'running', 'stopped')),
+  status: needed(choice('created', 'creating', 'running', 'suspended', 'stopped')),
   address: text,
   exitCode: number,
   finishedAt: text,
@@ -122,6 +122,9 @@ const containerRecord = record<ContainerRecord>({
   bootId: needed(text),
 })
 
+/** The record in that file, whose container may have another name now. @throws JsonMismatch; errors of the system. */
+export const readRecordFile = (file: string): ContainerRecord => readFile(containerRecord, file)
+
 export interface RecordPaths {
   readonly directory: string
   readonly bundle: string
@@ -132,6 +135,8 @@ export interface RecordPaths {
   readonly stdin: string
   /** Both streams of a container in the background (container-log.ts). */
   readonly log: string
+  /** Its machine, once that was saved. It goes on once: what ran since then makes it worthless. */
+  readonly saved: string
 }
 
 /** @throws KataError NAME_INVALID: both become path components. */
@@ -144,6 +149,7 @@ export function recordPaths(stateDir: string, namespace: string, id: string): Re
     io: `${directory}/io`,
     stdin: `${directory}/io/main/stdin`,
     log: `${directory}/output.log`,
+    saved: `${directory}/suspended`,
   }
 }
 
@@ -169,7 +175,7 @@ export function readRecord(stateDir: string, namespace: string, id: string): Con
   if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace })
   try {
     // A container that was renamed has its new name by its place.
-    return { ...readFile(containerRecord, file), id }
+    return { ...readRecordFile(file), id }
   } catch (cause) {
     // Removed by its owner between the two calls.
     if (!existsSync(directory)) throw new KataError('CONTAINER_NOT_FOUND', { name: id, namespace }, { cause })

@@ -90,11 +90,12 @@ export interface Attached {
 
 const dropped: ByteSink = { write: async () => {} }
 
-/** Runs the container in the foreground and returns the exit code of its process. */
+/** Runs the container that `make` makes in the foreground and returns the exit code of its process. */
 export async function runAttached(
   settings: Settings,
-  plan: ContainerPlan,
+  plan: Pick<ContainerPlan, 'id' | 'terminal' | 'interactive' | 'detachKeys'>,
   { streams: wanted, passesSignals }: Attached,
+  make: () => Startable | Promise<Startable>,
 ): Promise<number> {
   // Before anything is made: from here on a signal ends this process in an orderly way.
   const signals = catchSignals()
@@ -102,7 +103,7 @@ export async function runAttached(
   let session: Session | undefined
   const over = new AbortController()
   try {
-    const container = await prepare(settings, plan, false)
+    const container = await make()
     session = new Session(settings, container)
     const { id, terminal } = plan
     const interactive = plan.interactive && wanted.has('stdin')
@@ -156,6 +157,10 @@ export function runDetached(settings: Settings, plan: ContainerPlan): Promise<vo
   return detach(settings, () => prepare(settings, plan, true))
 }
 
+/** Makes the container of a plan, for its first start. */
+export const prepareNew = (settings: Settings, plan: ContainerPlan): Promise<Startable> =>
+  prepare(settings, plan, false)
+
 /**
  * Starts a container that has ended once more, in the background: a new machine with the root file system that it left.
  * Nothing may be left of its machine before.
@@ -165,13 +170,18 @@ export function runAgain(settings: Settings, record: ContainerRecord, how: RunAg
 }
 
 export interface RunAgain {
+  /** The saved machine that it goes on with; without one it boots, and what was saved of it is worth nothing any more. */
+  readonly checkpoint?: string
   /** This process is the one that waits for the container. */
   readonly isKeeper: boolean
   /** What its record says of this start. */
   readonly changes: Partial<ContainerRecord>
+  /** It has never run: nothing of it is kept when it cannot start. */
+  readonly isNew?: boolean
 }
 
-async function detach(settings: Settings, make: () => Startable | Promise<Startable>): Promise<void> {
+/** Starts the container that `make` makes and leaves it to its shim. */
+export async function detach(settings: Settings, make: () => Startable | Promise<Startable>): Promise<void> {
   const signals = catchSignals()
   let session: Session | undefined
   try {
@@ -201,13 +211,15 @@ function makeStdin(paths: RecordPaths): string {
   return paths.stdin
 }
 
-function prepareAgain(
+/** A container that is there, for its next start. */
+export function prepareAgain(
   { stateDir }: Settings,
   before: ContainerRecord,
-  { isKeeper, changes }: RunAgain,
+  { isKeeper, changes, checkpoint, isNew = false }: RunAgain,
 ): Startable {
   const { namespace, id, layers, disks } = before
   const paths = recordPaths(stateDir, namespace, id)
+  if (checkpoint === undefined) rmSync(paths.saved, { recursive: true, force: true })
   forgetRun(paths.bundle)
   updateRecord(stateDir, namespace, id, {
     ...{ status: 'creating', detached: true, owner: processRef(process.pid)!, bootId: bootId() },
@@ -217,7 +229,7 @@ function prepareAgain(
   const record = readRecord(stateDir, namespace, id)
   const rootfs = async () =>
     disks === undefined ? [writableOverlay(layers, paths.directory)] : diskMounts(disks, paths.directory)
-  return { record, paths, rootfs, ranBefore: true, isKeeper }
+  return { record, paths, rootfs, ranBefore: !isNew, isKeeper, ...(checkpoint && { checkpoint }) }
 }
 
 /** The name is taken while nobody else looks for ports, or for a place on its network. */

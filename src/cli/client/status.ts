@@ -4,13 +4,14 @@ import { Status } from '../../protocol/generated/containerd/types.ts'
 import type { ContainerRecord } from './record.ts'
 import { answerStatus, TaskClient } from './task.ts'
 
-/** `restarting`: it has ended, and its policy starts it again. `dead`: its shim is gone without having cleaned up. `unresponsive`: its shim is there and does not answer. */
+/** `suspended`: its machine was saved. `restarting`: it has ended, and its policy starts it again. `dead`: its shim is gone without having cleaned up. `unresponsive`: its shim is there and does not answer. */
 export type LiveStatus =
   | 'creating'
   | 'created'
   | 'running'
   | 'paused'
   | 'restarting'
+  | 'suspended'
   | 'stopped'
   | 'dead'
   | 'unresponsive'
@@ -29,7 +30,7 @@ const askTimeoutMs = 2000
 /** Asks the shim, unless the record is enough. Never throws: a shim that does not answer is a result. */
 export async function observe(record: ContainerRecord): Promise<Observation> {
   const { status, exitCode, address, owner } = record
-  if (status === 'created') return { status, held: false }
+  if (status === 'created' || status === 'suspended') return { status, held: false }
   const ownerLives = owner !== undefined && isAlive(owner)
   if (status === 'stopped') {
     const isPaused = record.restartsAt !== undefined && ownerLives

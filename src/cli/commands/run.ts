@@ -26,6 +26,7 @@ export interface RunFlags extends RightsFlags, PlaceFlags, HealthFlags {
   readonly label?: readonly string[]
   readonly labelFile?: readonly string[]
   readonly cidfile?: string
+  readonly from?: string
   readonly rootfs?: string
   readonly image?: string
   readonly pull?: string
@@ -86,7 +87,7 @@ export function runCommand(cli: Cli): Command {
       example: "run --rm -it -m 512M -v /srv/data:/data:ro busybox sh -c 'ls /data'",
     }),
     [startOptions, nameOptions],
-  )
+  ).option('--from <snapshot>', 'go on with what runs in a snapshot, instead of an image and a command')
   return rootAction<RunFlags>(command, cli, async (settings, flags) => {
     const { run } = await import('../actions/run.ts')
     return run(settings, flags, wordsOf(command))

@@ -34,6 +34,8 @@ const states: Readonly<Record<LiveStatus, string>> = {
   running: 'running',
   paused: 'paused',
   restarting: 'restarting',
+  // Docker has no word for it; with its machine stopped for as long, it is not running.
+  suspended: 'exited',
   stopped: 'exited',
   dead: 'dead',
   unresponsive: 'running',
@@ -93,6 +95,7 @@ function statusSentence(listed: Listed, now: number): string {
   if (status === 'running' || status === 'unresponsive') return `Up ${since(startedAt)}${healthWords(health)}`
   if (status === 'paused') return `Up ${since(startedAt)} (Paused)`
   if (status === 'dead') return 'Dead'
+  if (status === 'suspended') return 'Suspended'
   if (status !== 'stopped' && status !== 'restarting') return 'Created'
   const word = status === 'restarting' ? 'Restarting' : 'Exited'
   return `${word} (${exitCode ?? '?'})${finishedAt === null ? '' : ` ${since(finishedAt)} ago`}`

@@ -11,7 +11,7 @@ export function isName(name: string): boolean {
 /** Returns `name` if it may name a container or namespace (`what`). @throws KataError NAME_INVALID. */
 export function checkName(
   name: string,
-  what: 'container' | 'namespace' | 'exec' | 'volume' | 'network',
+  what: 'container' | 'namespace' | 'exec' | 'volume' | 'network' | 'snapshot',
 ): string {
   if (!isName(name)) throw new KataError('NAME_INVALID', { what, name: name.slice(0, 100), limit: maxLength })
   return name

@@ -17,7 +17,17 @@ export interface Filtered {
 const names = ['label', 'name', 'id', 'status', 'exited', 'volume', 'ancestor', 'health'] as const
 type FilterName = (typeof names)[number]
 
-const states = ['creating', 'created', 'running', 'paused', 'restarting', 'stopped', 'dead', 'unresponsive']
+const states = [
+  'creating',
+  'created',
+  'running',
+  'paused',
+  'restarting',
+  'suspended',
+  'stopped',
+  'dead',
+  'unresponsive',
+]
 const healths = ['starting', 'healthy', 'unhealthy', 'none']
 /** Docker's word for ours. */
 const synonyms: Readonly<Record<string, string>> = { exited: 'stopped' }

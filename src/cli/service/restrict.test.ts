@@ -236,6 +236,7 @@ test('of the command table, these commands are allowed', () => {
       'env',
       'export',
       'factory',
+      'fork',
       'gc',
       'guest',
       'help',
@@ -244,7 +245,8 @@ test('of the command table, these commands are allowed', () => {
       'info',
       'load',
     ],
-    ...['monitor', 'network', 'prune', 'rmi', 'save', 'service', 'service-worker', 'system', 'tag'],
+    ...['monitor', 'network', 'prune', 'resume', 'rmi', 'save', 'service', 'service-worker', 'snapshot'],
+    ...['suspend', 'system', 'tag'],
     ...['version', 'volume'],
   ])
 })

@@ -1,10 +1,11 @@
+import { rmSync } from 'node:fs'
 import { within } from '../../../time.ts'
 import { endContainer } from '../../client/end.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { forbidRestart } from '../../client/life/keeper.ts'
 import { ownerCleansUp } from '../../client/life/owner.ts'
-import type { ContainerRecord } from '../../client/record.ts'
+import { type ContainerRecord, recordPaths, updateRecord } from '../../client/record.ts'
 import { observe } from '../../client/status.ts'
 import { isNotFound, type TaskClient } from '../../client/task.ts'
 import type { StopFlags } from '../../commands/lifecycle/stop.ts'
@@ -42,6 +43,7 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
   const record = latest(settings, found)
   const seen = await observe(record)
   if (record.status === 'created') return
+  if (record.status === 'suspended') return discard(settings, record)
   if (seen.status === 'stopped' && (!seen.held || isExternal(record))) return
   const task = await connectRunning(record, ['running', 'paused', 'stopped'])
   try {
@@ -53,6 +55,13 @@ export async function stopOne(settings: Settings, found: ContainerRecord, wishes
   } finally {
     task.close()
   }
+}
+
+/** Of a suspended container its files stay. */
+function discard({ stateDir }: Settings, { namespace, id }: ContainerRecord): void {
+  const finishedAt = new Date().toISOString()
+  updateRecord(stateDir, namespace, id, { status: 'stopped', exitCode: 128 + SIGKILL, finishedAt })
+  rmSync(recordPaths(stateDir, namespace, id).saved, { recursive: true, force: true })
 }
 
 /** A restart may have come to an end meanwhile. */

@@ -32,7 +32,7 @@ async function factsOf(settings: Settings) {
     Containers: states.length,
     ContainersRunning: count('running', 'restarting', 'unresponsive'),
     ContainersPaused: count('paused'),
-    ContainersStopped: count('stopped', 'dead', 'created', 'creating'),
+    ContainersStopped: count('stopped', 'suspended', 'dead', 'created', 'creating'),
     Images: (await listImages(storePaths(stateDir))).length,
     KataTsRootDir: stateDir,
     KataTsRunDir: settings.runDir,

@@ -26,6 +26,8 @@ export interface Startable {
   readonly paths: RecordPaths
   /** Makes the root file system, or finds it. */
   rootfs(signal: AbortSignal): Promise<readonly RootMount[]>
+  /** The saved machine that it goes on with; it boots without one. */
+  readonly checkpoint?: string
   /** It ran before: its files and its record stay when it cannot start. */
   readonly ranBefore: boolean
   /** This process waits for it in the background, and starts it again as its restart policy says. */
@@ -67,6 +69,7 @@ export class Session {
       rootfs: mounts.map((mount) => ({ ...mount, target: '', options: [...mount.options] })),
       terminal: this.#record.terminal,
       options: this.#options(),
+      checkpoint: this.#container.checkpoint ?? '',
     })
     await Promise.race([created, interrupted])
     this.#showWarnings()

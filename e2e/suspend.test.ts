@@ -1,0 +1,253 @@
+// test:vmm: qemu
+/** Machines that are saved: suspended ones go on, snapshots and forks begin others, and what cannot be trusted does not go on. */
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { isAlive, processRef } from '../src/linux/processes/proc.ts'
+import { configuration } from './harness/configuration.ts'
+import { ownDirectory } from './harness/directories.ts'
+import { eventually, Kata, type Outcome } from './harness/kata.ts'
+import { slow } from './harness/time.ts'
+
+let kata: Kata
+let directory: string
+
+/** As the runtime is configured, without a shared file system unless `shared` is another. */
+function configure(name: string, shared = 'none', more = ''): string {
+  const table = `[hypervisor.qemu]\nrootless = true\ndefault_memory = 256\nshared_fs = "${shared}"\n${more}`
+  writeFileSync(`${directory}/${name}`, configuration(table))
+  return `${directory}/${name}`
+}
+
+/** It keeps a random name in its memory alone, and counts. */
+const script =
+  'read name </proc/sys/kernel/random/uuid; n=0; echo kept >/file; while :; do n=$((n+1)); echo "$name $n"; sleep 0.1; done'
+const run = (name: string, flags: readonly string[], config = `${directory}/disks.toml`): Promise<Outcome> =>
+  kata.call(['run', '-d', '--name', name, '--config', config, ...flags, '--', 'sh', '-c', script])
+const shell = (name: string, command: string) => kata.call(['exec', name, 'sh', '-c', command])
+const pathOf = (name: string) => `${kata.stateDir}/containers/default/${name}`
+
+interface Line {
+  readonly name: string
+  readonly n: number
+}
+
+async function lines(name: string): Promise<Line[]> {
+  const { stdout } = await kata.call(['logs', name])
+  return stdout
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => ({ name: line.split(' ')[0]!, n: Number(line.split(' ')[1]) }))
+}
+
+/** Waits for a later line than the last one, and returns all. */
+async function goesOn(name: string): Promise<Line[]> {
+  const { length } = await lines(name)
+  return eventually(`${name} to count on`, async () => {
+    const now = await lines(name)
+    return now.length > length ? now : undefined
+  })
+}
+
+/** One process has counted, and nothing of what it said was lost. */
+function expectWhole(said: readonly Line[], from = 1): void {
+  expect(new Set(said.map(({ name }) => name)).size).toBe(1)
+  expect(said.map(({ n }) => n)).toEqual(said.map((_, index) => from + index))
+}
+
+const statusOf = async (name: string): Promise<string> => (await kata.inspect(name)).status
+
+beforeAll(async () => {
+  kata = new Kata()
+  directory = ownDirectory('/var/lib/kata-ts-e2e-suspend-')
+  configure('disks.toml')
+  expect(await run('first', ['--storage-opt', 'size=32M'])).toMatchObject({ code: 0, stderr: '' })
+}, slow(120_000))
+afterAll(async () => {
+  await kata.close()
+  rmSync(directory, { recursive: true })
+})
+
+test(
+  'a suspended container has no process, and goes on in a machine of another user where it was',
+  async () => {
+    const before = (await kata.inspect('first')).sandbox
+    const processes = [before.vmmPid, before.shimPid].map((pid) => processRef(pid)!)
+    await goesOn('first')
+    expect(await kata.call(['suspend', 'first'])).toEqual({ code: 0, stdout: 'first\n', stderr: '' })
+    expect(await statusOf('first')).toBe('suspended')
+    expect(processes.filter(isAlive)).toEqual([])
+    expect(existsSync(`${kata.runDir}/default/first`)).toBe(false)
+    const saved = `${pathOf('first')}/suspended`
+    expect(statSync(saved)).toMatchObject({ uid: 0, gid: 0, mode: 0o40700 })
+    for (const name of readdirSync(saved))
+      expect(statSync(`${saved}/${name}`)).toMatchObject({ uid: 0, gid: 0, mode: 0o100600 })
+    expect((await kata.call(['start', 'first'])).stderr).toContain('[CONTAINER_NOT_ENDED]')
+    await Bun.sleep(2000)
+
+    expect(await kata.call(['resume', 'first'])).toEqual({ code: 0, stdout: 'first\n', stderr: '' })
+    const now = Math.floor(Date.now() / 1000)
+    const date = Number((await shell('first', 'date +%s; cat /file')).stdout.split('\n')[0])
+    expect(date).toBeGreaterThanOrEqual(now)
+    expect(date).toBeLessThanOrEqual(Math.ceil(Date.now() / 1000))
+    expectWhole(await goesOn('first'))
+    const after = (await kata.inspect('first')).sandbox
+    expect(after.rootless).toBe(true)
+    expect(after.uid).not.toBe(before.uid)
+    expect(await kata.call(['audit'])).toMatchObject({ code: 0 })
+    expect(existsSync(saved)).toBe(false)
+    expect((await kata.call(['resume', 'first'])).stderr).toContain('[CONTAINER_NOT_SUSPENDED]')
+  },
+  slow(120_000),
+)
+
+test(
+  'forks and what goes on from a snapshot have the memory of that moment, and nothing of each other',
+  async () => {
+    expect(await kata.call(['fork', 'first', 'fork'])).toEqual({ code: 0, stdout: 'fork\n', stderr: '' })
+    const made = await kata.call(['snapshot', 'create', 'first', 'warm'])
+    expect(made).toEqual({ code: 0, stdout: 'warm\n', stderr: '' })
+    const again = await kata.call(['snapshot', 'create', 'first', 'warm'])
+    expect(again.stderr).toContain('[SNAPSHOT_EXISTS]')
+    const from = ['run', '-d', '--from', 'warm', '--name']
+    const started = await Promise.all(['left', 'right'].map((name) => kata.call([...from, name])))
+    for (const outcome of started) expect(outcome).toMatchObject({ code: 0, stderr: '' })
+
+    const all = ['first', 'fork', 'left', 'right']
+    const said = await Promise.all(all.map(goesOn))
+    expectWhole(said[0]!)
+    // One process in all of them, each from its own moment on.
+    for (const others of said.slice(1)) {
+      expectWhole(others, others[0]!.n)
+      expect(others[0]!.name).toBe(said[0]![0]!.name)
+      expect(others[0]!.n).toBeGreaterThan(1)
+    }
+    expect(said[2]![0]).toEqual(said[3]![0]!)
+
+    const facts = await Promise.all(all.map((name) => kata.inspect(name)))
+    expect(new Set(facts.map(({ sandbox }) => sandbox.uid)).size).toBe(all.length)
+    const random = await Promise.all(all.map((name) => shell(name, 'head -c 16 /dev/urandom | od -An -tx1')))
+    expect(new Set(random.map(({ stdout }) => stdout)).size).toBe(all.length)
+    // What one writes is on its own disk.
+    expect(await shell('left', 'cat /file; echo other >/file; sync')).toMatchObject({ stdout: 'kept\n' })
+    for (const name of ['first', 'fork', 'right'])
+      expect(await shell(name, 'cat /file')).toMatchObject({ stdout: 'kept\n' })
+    expect(await kata.call(['audit'])).toMatchObject({ code: 0 })
+    for (const name of ['fork', 'left', 'right'])
+      expect(await kata.call(['rm', '-f', name])).toMatchObject({ code: 0 })
+    const listed = JSON.parse((await kata.call(['snapshot', 'ls', '--format', 'json'])).stdout)
+    expect(listed).toEqual([expect.objectContaining({ name: 'warm', container: 'first', memoryMiB: 256 })])
+    expect((await kata.call(['run', '--from', 'warm', '--memory', '1G'])).stderr).toContain(
+      '[OPTION_CONFLICT]',
+    )
+    expect(await kata.call(['snapshot', 'rm', 'warm'])).toMatchObject({ code: 0 })
+    expect((await kata.call([...from, 'late'])).stderr).toContain('[SNAPSHOT_NOT_FOUND]')
+  },
+  slow(180_000),
+)
+
+/** Another value for one byte of the file, and the former one back when called again. */
+function flipByte(path: string, at: number): void {
+  const fd = openSync(path, 'r+')
+  const byte = Buffer.alloc(1)
+  readSync(fd, byte, 0, 1, at)
+  writeSync(fd, Buffer.from([byte[0]! ^ 1]), 0, 1, at)
+  closeSync(fd)
+}
+
+test(
+  'what is damaged, foreign or of another machine does not go on, and goes on once that is put right',
+  async () => {
+    expect(await kata.call(['suspend', 'first'])).toMatchObject({ code: 0 })
+    const saved = `${pathOf('first')}/suspended`
+    const { size } = statSync(`${saved}/state`)
+    const refused = async (code: string) => {
+      const outcome = await kata.call(['resume', 'first'])
+      expect({ code: outcome.code, stderr: outcome.stderr }).toEqual({
+        code: 1,
+        stderr: expect.stringContaining(`[${code}]`),
+      })
+      expect(await statusOf('first')).toBe('suspended')
+      expect(existsSync(`${kata.runDir}/default/first`)).toBe(false)
+    }
+    for (const path of [`${saved}/state`, `${pathOf('first')}/written.img`]) {
+      flipByte(path, Math.floor(size / 2) % statSync(path).size)
+      await refused('CHECKPOINT_DAMAGED')
+      flipByte(path, Math.floor(size / 2) % statSync(path).size)
+    }
+    chownSync(`${saved}/state`, 65534, 0)
+    await refused('CHECKPOINT_FOREIGN')
+    chownSync(`${saved}/state`, 0, 0)
+    chmodSync(saved, 0o777)
+    await refused('CHECKPOINT_FOREIGN')
+    chmodSync(saved, 0o700)
+    const facts = readFileSync(`${saved}/checkpoint.json`, 'utf8')
+    writeFileSync(`${saved}/checkpoint.json`, facts.replace('"version": 1', '"version": 2'))
+    await refused('CHECKPOINT_DAMAGED')
+    writeFileSync(`${saved}/checkpoint.json`, facts)
+    configure('disks.toml', 'none', 'kernel_params = "other=1"\n')
+    await refused('CHECKPOINT_UNUSABLE')
+    configure('disks.toml')
+    expect(await kata.call(['resume', 'first'])).toMatchObject({ code: 0, stderr: '' })
+    expectWhole(await goesOn('first'))
+  },
+  slow(180_000),
+)
+
+test(
+  'what cannot be saved says why, and runs on',
+  async () => {
+    const exec = kata.call(['exec', 'first', 'sh', '-c', 'touch /ready; exec sleep 5'])
+    await eventually('the exec to run', async () =>
+      (await shell('first', 'test -e /ready')).code === 0 ? true : undefined,
+    )
+    const busy = await kata.call(['suspend', 'first'])
+    expect(busy.stderr).toContain('[CHECKPOINT_REFUSED] the machine of first cannot be saved: processes run')
+    expect((await exec).code).toBe(0)
+    const shared = configure('shared.toml', 'virtio-fs')
+    expect(await run('shares', [], shared)).toMatchObject({ code: 0, stderr: '' })
+    for (const words of [['suspend'], ['fork'], ['snapshot', 'create']]) {
+      const names = words.length === 2 ? ['shares', 'none'] : ['shares']
+      expect((await kata.call([...words, ...names])).stderr).toContain(
+        '[CHECKPOINT_REFUSED] the machine of shares cannot be saved: it shares files with the host',
+      )
+    }
+    await goesOn('shares')
+    expect(JSON.parse((await kata.call(['ps', '--format', 'json'])).stdout)).toHaveLength(2)
+    expectWhole(await goesOn('first'))
+  },
+  slow(120_000),
+)
+
+test(
+  'a shim that is killed while it saves leaves nothing but the container, which starts again',
+  async () => {
+    const { shimPid } = (await kata.inspect('first')).sandbox
+    const suspending = kata.call(['suspend', 'first'])
+    await eventually('the saving to begin', () => existsSync(`${pathOf('first')}/suspended.new`) || undefined)
+    process.kill(shimPid, 'SIGKILL')
+    expect((await suspending).code).toBe(1)
+    expect(await kata.call(['gc'])).toMatchObject({ code: 0 })
+    expect(readdirSync(pathOf('first')).filter((name) => name.startsWith('suspended'))).toEqual([])
+    expect((await kata.call(['resume', 'first'])).stderr).toContain('[CONTAINER_NOT_SUSPENDED]')
+    expect(await kata.call(['start', 'first'])).toMatchObject({ code: 0 })
+    expect(await kata.call(['suspend', 'first'])).toMatchObject({ code: 0 })
+    // Its memory is given up, its files are not.
+    expect(await kata.call(['stop', 'first'])).toMatchObject({ code: 0 })
+    expect(existsSync(`${pathOf('first')}/suspended`)).toBe(false)
+    expect(await kata.call(['rm', 'first'])).toMatchObject({ code: 0 })
+  },
+  slow(120_000),
+)

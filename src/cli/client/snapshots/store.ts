@@ -1,0 +1,153 @@
+/**
+ * Snapshots by name: `<stateDir>/snapshots/<namespace>/<name>/` with the saved machine, its disk, the container's record and what of its bundle
+ * another container needs. Nobody but root can enter.
+ */
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { bundleFile } from '../../../bundle/files.ts'
+import { describeError, KataError } from '../../../errors.ts'
+import { isAlive, processRef } from '../../../linux/processes/proc.ts'
+import { readCheckpoint } from '../../../sandbox/checkpoint/checkpoint.ts'
+import { type CheckpointFacts, checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
+import { checkName, isName } from '../../parse/name.ts'
+import { type ContainerRecord, readRecordFile } from '../record.ts'
+
+/** Where snapshots are kept. */
+export interface SnapshotStore {
+  readonly stateDir: string
+  readonly namespace: string
+}
+
+/** A container to begin others with. */
+export interface SavedContainer {
+  readonly record: ContainerRecord
+  /** Directory with its specification and what the command line overrides. */
+  readonly bundle: string
+}
+
+export interface Snapshot extends SavedContainer {
+  readonly name: string
+  /** Directory of the saved machine. */
+  readonly directory: string
+  readonly facts: CheckpointFacts
+  /** On the disk, all files together. */
+  readonly bytes: number
+}
+
+/** What of a bundle belongs to the container, and not to one run of it. */
+export const keptFiles = ['spec', 'overrides'] as const
+
+/** Directories that are being made or removed, with the process that does. No snapshot can have such a name. */
+const unfinishedName = /^\.unfinished-(\d+)-(\d+)-/
+const recordName = 'record.json'
+
+const directoryOf = ({ stateDir, namespace }: SnapshotStore): string =>
+  `${stateDir}/snapshots/${checkName(namespace, 'namespace')}`
+
+const placeOf = (store: SnapshotStore, name: string): string =>
+  `${directoryOf(store)}/${checkName(name, 'snapshot')}`
+
+/**
+ * Makes a snapshot of the container; `save` writes its machine to the directory that it is given, which is not there yet.
+ *
+ * @throws KataError NAME_INVALID, SNAPSHOT_EXISTS; what `save` throws. Nothing is left then.
+ */
+export async function createSnapshot(
+  store: SnapshotStore,
+  name: string,
+  { record, bundle }: SavedContainer,
+  save: (directory: string) => Promise<void>,
+): Promise<void> {
+  const target = placeOf(store, name)
+  requireFree(target, store, name)
+  mkdirSync(directoryOf(store), { recursive: true, mode: 0o700 })
+  const unfinished = unfinishedPath(store)
+  try {
+    await save(unfinished)
+    for (const file of keptFiles) copyFileSync(bundleFile(bundle, file), bundleFile(unfinished, file))
+    writeFileSync(`${unfinished}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
+    requireFree(target, store, name)
+    renameSync(unfinished, target)
+  } catch (error) {
+    rmSync(unfinished, { recursive: true, force: true })
+    throw error
+  }
+}
+
+function requireFree(target: string, { namespace }: SnapshotStore, name: string): void {
+  if (existsSync(target)) throw new KataError('SNAPSHOT_EXISTS', { name, namespace })
+}
+
+/** @throws KataError NAME_INVALID, SNAPSHOT_NOT_FOUND, CHECKPOINT_FOREIGN, CHECKPOINT_DAMAGED. */
+export function readSnapshot(store: SnapshotStore, name: string): Snapshot {
+  const directory = placeOf(store, name)
+  if (!existsSync(directory)) throw new KataError('SNAPSHOT_NOT_FOUND', { name, namespace: store.namespace })
+  const { facts } = readCheckpoint(directory)
+  const record = readRecordOf(directory)
+  const files = [checkpointFiles.state, checkpointFiles.disk].map((file) => `${directory}/${file}`)
+  const sizes = files.map((file) => (statSync(file, { throwIfNoEntry: false })?.blocks ?? 0) * 512)
+  return { name, directory, bundle: directory, facts, record, bytes: sizes.reduce((a, b) => a + b) }
+}
+
+function readRecordOf(directory: string): ContainerRecord {
+  const path = `${directory}/${recordName}`
+  try {
+    return readRecordFile(path)
+  } catch (cause) {
+    throw new KataError('CHECKPOINT_DAMAGED', { path, reason: describeError(cause) }, { cause })
+  }
+}
+
+function unfinishedPath(store: SnapshotStore): string {
+  const { pid, startTime } = processRef(process.pid)!
+  return `${directoryOf(store)}/.unfinished-${pid}-${startTime}-${crypto.randomUUID()}`
+}
+
+/** Directories that processes were making or removing that are gone, for `gc`. */
+export function unfinishedSnapshots(stateDir: string): string[] {
+  return namesIn(`${stateDir}/snapshots`).flatMap((namespace) =>
+    namesIn(`${stateDir}/snapshots/${namespace}`)
+      .filter((name) => {
+        const [, pid, startTime = ''] = unfinishedName.exec(name) ?? []
+        return pid !== undefined && !isAlive({ pid: Number(pid), startTime })
+      })
+      .map((name) => `${stateDir}/snapshots/${namespace}/${name}`),
+  )
+}
+
+/** Names of the snapshots of a namespace, sorted. */
+export function listSnapshots(store: SnapshotStore): string[] {
+  return namesIn(directoryOf(store)).filter(isName)
+}
+
+/** Records of the containers that all snapshots are of: what these use of the image store stays. @throws KataError CHECKPOINT_DAMAGED. */
+export function snapshotRecords(stateDir: string): ContainerRecord[] {
+  return namesIn(`${stateDir}/snapshots`)
+    .filter(isName)
+    .flatMap((namespace) => {
+      const store = { stateDir, namespace }
+      return listSnapshots(store).map((name) => readRecordOf(placeOf(store, name)))
+    })
+}
+
+/** Removes the snapshot; the name is free at once. @throws KataError SNAPSHOT_NOT_FOUND. */
+export function removeSnapshot(store: SnapshotStore, name: string): void {
+  const removed = unfinishedPath(store)
+  try {
+    renameSync(placeOf(store, name), removed)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new KataError('SNAPSHOT_NOT_FOUND', { name, namespace: store.namespace }, { cause: error })
+  }
+  rmSync(removed, { recursive: true })
+}
+
+const namesIn = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).sort() : [])

@@ -1,0 +1,39 @@
+/** `kata-ts snapshot`: machines of containers as they were at one moment, to go on from any number of times. */
+import type { Command } from 'commander'
+import { type Cli, describe, rootAction } from './command.ts'
+
+export interface SnapshotFlags {
+  readonly quiet?: true
+  readonly force?: true
+}
+
+export function snapshotCommand(cli: Cli): Command {
+  const command = describe({
+    usage: 'snapshot',
+    summary: 'make, list, show and remove snapshots of containers, from which `run --from` goes on',
+    example: 'snapshot create web warm',
+  })
+  const verbs = [
+    ['create <name> <snapshot>', 'save what runs in a container now; it goes on', 'create web warm'],
+    ['ls', 'list snapshots', 'ls'],
+    ['inspect <snapshot...>', 'print all facts about snapshots as JSON', 'inspect warm'],
+    ['rm <snapshot...>', 'remove snapshots; what has gone on from them stays', 'rm warm'],
+  ] as const
+  for (const [usage, summary, example] of verbs) {
+    const verb = usage.split(' ')[0] as 'create' | 'ls' | 'inspect' | 'rm'
+    const child = describe({ usage, summary, example: `snapshot ${example}` })
+    optionsOf[verb]?.(child)
+    command.addCommand(
+      rootAction<SnapshotFlags>(child, cli, async (settings, flags, args) => {
+        const snapshot = await import('../actions/snapshot.ts')
+        return snapshot[verb](settings, flags, args)
+      }),
+    )
+  }
+  return command
+}
+
+const optionsOf: Partial<Record<string, (command: Command) => Command>> = {
+  ls: (command) => command.option('-q, --quiet', 'names only'),
+  rm: (command) => command.option('-f, --force', 'do not mind snapshots that are not there'),
+}
