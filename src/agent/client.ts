@@ -29,7 +29,7 @@ const events = ['WaitProcess', 'ReadStdout', 'ReadStderr', 'GetOOMEvent'].map((m
   methodPrefix(AgentServiceDefinition.fullName, method),
 )
 
-/** Whether a call of this prefix waits for something to happen, and takes nothing until then: it can be made again. */
+/** Whether a call of this prefix waits for something to happen, and takes nothing until then: it may stay asked while its guest is saved. */
 export const waitsForEvent = (prefix: Uint8Array): boolean =>
   events.some((known) => Buffer.compare(known, prefix) === 0)
 

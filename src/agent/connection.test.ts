@@ -120,49 +120,76 @@ describe('serial', () => {
     connection.close()
   })
 
-  test('at rest nothing is on its way, and what waits for an event is asked again by the next connection', async () => {
+  test('at rest nothing is on its way, and new calls wait', async () => {
     const asked: string[] = []
-    const finish = Promise.withResolvers<void>()
+    const [finish, event] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
     const guestServices = [
       services[0]!,
       service(AgentServiceDefinition, {
-        waitProcess: async ({ execId }) => {
-          asked.push(execId)
-          // The first connection gets no answer.
-          if (asked.length === 1) await new Promise(() => {})
+        waitProcess: async () => {
+          await event.promise
           return { status: 7 }
         },
         pauseContainer: async () => {
           await finish.promise
           return {}
         },
-        statsContainer: () => ({}),
+        statsContainer: ({ containerId }) => {
+          asked.push(containerId)
+          return {}
+        },
       }),
     ]
-    const connections: Promise<unknown>[] = []
-    const path = guest((transport) => void connections.push(serve(transport, guestServices).closed))
+    const path = guest((transport) => void serve(transport, guestServices))
     const connection = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
-    let lost: unknown
-    void connection.closed.then((error) => {
-      lost = error
-    })
-    const waiting = connection.agent.waitProcess({ containerId: 'c', execId: 'one' })
+    const waiting = connection.agent.waitProcess({ containerId: 'c' })
     const busy = connection.agent.pauseContainer({ containerId: 'c' })
     expect(await connection.rest({ timeoutMs: 20 })).toBe(false)
     finish.resolve()
     await busy
-
     expect(await connection.rest({ timeoutMs: 5_000 })).toBe(true)
-    await connections[0]
-    const late = connection.agent.statsContainer({ containerId: 'c' })
+    const late = connection.agent.statsContainer({ containerId: 'late' })
     await Bun.sleep(20)
-    expect({ asked, lost, open: connections.length }).toEqual({ asked: ['one'], lost: undefined, open: 1 })
-    await connection.goOn({ timeoutMs: 5_000 })
-    expect((await waiting).status).toBe(7)
+    expect(asked).toEqual([])
+    connection.goOn()
     await late
-    expect({ asked, open: connections.length }).toEqual({ asked: ['one', 'one'], open: 2 })
+    event.resolve()
+    expect({ asked, status: (await waiting).status }).toEqual({ asked: ['late'], status: 7 })
     connection.close()
-    await connection.closed
+  })
+
+  test('a guest that goes on ends the connection that it had, and serves another', async () => {
+    const ends: (Error | undefined)[] = []
+    // As the agent does it: the port is one, and its connections follow each other.
+    const path = guest((port) => {
+      let receive: (chunk: Uint8Array) => void = () => {}
+      port.onData((chunk) => receive(chunk))
+      const take = () =>
+        void serve(
+          {
+            write: (bytes) => port.write(bytes),
+            onData: (handler) => {
+              receive = handler
+            },
+            onClose: () => {},
+            close: (error) => {
+              ends.push(error)
+              take()
+            },
+          },
+          services,
+        )
+      take()
+    })
+    const goesOn = await dialAgent(serial(path), { ...options, goesOn: true, timeoutMs: 5_000 })
+    expect(ends).toEqual([expect.objectContaining({ code: 'internal' })])
+    expect((await goesOn.health.check({})).status).toBe(HealthCheckResponse_ServingStatus.SERVING)
+    goesOn.close()
+    // The control: a guest that boots keeps its first one.
+    ends.length = 0
+    const boots = await dialAgent(serial(path), { ...options, timeoutMs: 5_000 })
+    expect(ends).toEqual([])
+    boots.close()
   })
 
   test('a connection that is closed at rest fails what waits', async () => {

@@ -17,13 +17,20 @@ import { dialVsock } from './vsock.ts'
 
 /** The first hello normally waits in the port until the guest is up. Others follow in case the first is lost. */
 const helloIntervalMs = 1_000
+/** That of a guest which goes on: it is there at once. */
+const againMs = 100
 const dialIntervalMs = 10
 /** Time for the VMM to start: its socket exists once it runs. */
 const socketTimeoutMs = 5_000
 const handshakeTimeoutMs = 10_000
 
+/** A frame of a type that no host sends: an agent ends the connection over which it comes, and takes another. */
+const noRequest = Uint8Array.from([0, 0, 0, 0, 0, 0, 0, 1, 2, 0])
+
 export interface AgentOptions {
   readonly log: Logger
+  /** The guest goes on from where it was saved, in the middle of a connection of then. Default false. */
+  readonly goesOn?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -37,20 +44,19 @@ export class AgentConnection {
   readonly agent: AgentClient
   readonly health: HealthClient
   readonly #endpoint: AgentEndpoint
+  readonly #goesOn: boolean
   readonly #log: Logger
   readonly #closed = Promise.withResolvers<KataError>()
   #link: ClientConnection | undefined
-  /** The one that {@link rest} has ended. */
-  #left: ClientConnection | undefined
   /** While the guest is left alone: calls wait for its end. */
   #rest: { readonly over: Promise<void>; readonly end: () => void } | undefined
   /** How many calls are under way that the guest answers by itself. */
   #asked = 0
-  #isOver = false
   #explain: (lost: KataError) => Promise<KataError> = async (lost) => lost
 
-  constructor(endpoint: AgentEndpoint, { log }: AgentOptions) {
+  constructor(endpoint: AgentEndpoint, { log, goesOn = false }: AgentOptions) {
     this.#endpoint = endpoint
+    this.#goesOn = goesOn
     this.#log = log
     const { agent, health } = agentClients({ call: (...args) => this.#call(...args) })
     this.agent = agent
@@ -64,46 +70,37 @@ export class AgentConnection {
 
   /** Ends the connection. Safe to call again. */
   close(): void {
-    this.#isOver = true
     this.#link?.close()
-    this.#endRest()
+    this.goOn()
     this.#closed.resolve(this.#died('closed by us'))
   }
 
   /**
-   * Ends the connection until {@link goOn}, at a moment when nothing is on its way: what guest and host have of each other is whole. No
-   * process of a container may run meanwhile. Calls wait; those that wait for an event of the guest are made again later.
+   * Holds all calls until {@link goOn}, from a moment on when nothing is on its way: what guest and host have of each other is whole. No
+   * process of a container may run meanwhile. Calls that wait for an event of the guest stay asked.
    *
-   * @returns false when a call is not answered in time; then the connection is as before.
+   * @returns false when a call is not answered in time; then nothing is held.
    */
   async rest({ timeoutMs, signal }: WaitOptions): Promise<boolean> {
     const link = this.#link
     if (link === undefined || this.#rest !== undefined) return false
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#rest = { over: promise, end: resolve }
+    let isQuiet = false
     try {
-      const isQuiet = () => this.#asked === 0
-      const quiet = await until(isQuiet, { timeoutMs, everyMs: 5, ...(signal && { signal }) })
+      const polling = { timeoutMs, everyMs: 5, ...(signal && { signal }) }
+      const answered = await until(() => this.#asked === 0, polling)
       // The guest answers in turn, and has looked at all its streams between two answers.
-      for (let round = 0; quiet && round < 2; round++) await hello(link, deadline(timeoutMs, signal))
-      if (quiet) {
-        this.#left = link
-        link.close()
-      }
-      return quiet
+      for (let round = 0; answered && round < 2; round++) await hello(link, deadline(timeoutMs, signal))
+      isQuiet = answered
+      return answered
     } finally {
-      if (this.#left !== link) this.#endRest()
+      if (!isQuiet) this.goOn()
     }
   }
 
-  /** Connects to the guest once more, and makes the calls that waited. @throws KataError AGENT_UNREACHABLE. */
-  async goOn(options: WaitOptions): Promise<void> {
-    await this.connectNow(options.signal)
-    await this.waitReady(options)
-    this.#endRest()
-  }
-
-  #endRest(): void {
+  /** Makes the calls that {@link rest} has held. */
+  goOn(): void {
     this.#rest?.end()
     this.#rest = undefined
   }
@@ -122,6 +119,8 @@ export class AgentConnection {
     try {
       const transport = await retry(() => connectUnix(socketPath), dialIntervalMs, stop)
       const firstStreamId = randomStreamId()
+      // The guest has never been without a host, and ends the connection that it still has by itself.
+      if (this.#goesOn) await transport.write(noRequest)
       const dropped = (bytes: number) => this.#log.warn('dropped stale bytes of the agent port', { bytes })
       this.#keep(connect(skipStaleBytes(transport, firstStreamId, dropped), { firstStreamId }))
     } catch (error) {
@@ -138,7 +137,8 @@ export class AgentConnection {
   async waitReady({ timeoutMs, signal }: WaitOptions): Promise<void> {
     const stop = deadline(timeoutMs, signal)
     try {
-      if (this.#link) await hello(this.#link, stop)
+      // The first one may come along with what ended the connection before, and is lost then.
+      if (this.#link) await hello(this.#link, stop, this.#goesOn ? againMs : helloIntervalMs)
       else this.#keep(await retry(() => this.#dial(stop), dialIntervalMs, stop))
     } catch (error) {
       signal?.throwIfAborted()
@@ -167,9 +167,7 @@ export class AgentConnection {
 
   #keep(link: ClientConnection): void {
     this.#link = link
-    void link.closed.then((reason) => {
-      if (link !== this.#left) this.#closed.resolve(this.#died(reasonOf(reason)))
-    })
+    void link.closed.then((reason) => this.#closed.resolve(this.#died(reasonOf(reason))))
   }
 
   async #call(prefix: Uint8Array, payload: Uint8Array, options?: CallOptions): Promise<Uint8Array> {
@@ -182,10 +180,7 @@ export class AgentConnection {
     try {
       return await link.call(prefix, payload, options)
     } catch (error) {
-      if (error === link.closeReason) {
-        if (link === this.#left && !this.#isOver) return await this.#call(prefix, payload, options)
-        throw await this.#explain(this.#died(reasonOf(error), error))
-      }
+      if (error === link.closeReason) throw await this.#explain(this.#died(reasonOf(error), error))
       throw error instanceof TtrpcError ? harmless(error) : error
     } finally {
       if (!waits) this.#asked--
@@ -215,8 +210,8 @@ export async function connectAgent(endpoint: AgentEndpoint, options: AgentOption
   return connection
 }
 
-/** Asks again every second. The first answer counts, whichever question it answers. */
-async function hello(link: ClientConnection, stop: AbortSignal): Promise<void> {
+/** Asks again and again. The first answer counts, whichever question it answers. */
+async function hello(link: ClientConnection, stop: AbortSignal, intervalMs = helloIntervalMs): Promise<void> {
   const answered = new AbortController()
   const signal = AbortSignal.any([stop, answered.signal])
   const health = createClient(HealthDefinition, link)
@@ -226,7 +221,7 @@ async function hello(link: ClientConnection, stop: AbortSignal): Promise<void> {
       if (status === HealthCheckResponse_ServingStatus.SERVING) resolve()
     }, reject)
   ask()
-  const timer = setInterval(ask, helloIntervalMs)
+  const timer = setInterval(ask, intervalMs)
   try {
     await promise
   } finally {

@@ -89,8 +89,7 @@ export class Sandbox {
    * Saves the machine with its disks to `directory`, at which nothing may be. With `ends` it never runs again: call {@link stop} then. Otherwise
    * it goes on.
    *
-   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the machine runs on then. AGENT_UNREACHABLE when its guest
-   *   does not come back, which ends the sandbox.
+   * @throws KataError CHECKPOINT_REFUSED, CHECKPOINT_DISK_FULL, VMM_COMMAND_FAILED; the machine runs on then.
    */
   async save(request: { readonly directory: string; readonly ends: boolean }): Promise<void> {
     const { end } = this.#parts

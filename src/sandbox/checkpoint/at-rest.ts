@@ -1,17 +1,12 @@
 /** Brings a guest to rest, saves its machine, and lets it go on. */
 import { KataError } from '../../errors.ts'
-import { sleep } from '../../time.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
 import { type Saveable, type SaveRequest, saveMachine } from './save-machine.ts'
 
 /** How long what was asked of the guest may take to be answered, milliseconds. */
 const answersMs = 30_000
-/** How long the guest may take to notice that its connection is gone, milliseconds. One that has not notices it when it goes on. */
-const noticeMs = 300
-/** How long it may take to answer again, milliseconds. */
-const returnMs = 30_000
 
-/** The container stands still first, so that nothing of it is on its way to us. @throws as {@link saveMachine}; KataError CHECKPOINT_REFUSED, AGENT_UNREACHABLE. */
+/** The container stands still first, so that nothing of it is on its way to us. @throws as {@link saveMachine}; KataError CHECKPOINT_REFUSED. */
 export async function saveAtRest(
   parts: Pick<SandboxParts, 'id' | 'agent' | 'vmm' | 'disks' | 'machine' | 'log'>,
   saved: Saveable,
@@ -27,13 +22,12 @@ export async function saveAtRest(
     if (!(await connection.rest({ timeoutMs: answersMs, signal })))
       throw new KataError('CHECKPOINT_REFUSED', { id, reason: 'its guest is busy with something else' })
     try {
-      await sleep(noticeMs, signal)
       await saveMachine(parts, saved, request)
       isOver = request.ends
     } finally {
       if (!isOver) {
         await vmm.goOn?.()
-        await connection.goOn({ timeoutMs: returnMs, signal })
+        connection.goOn()
       }
     }
   } finally {

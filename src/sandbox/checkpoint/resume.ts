@@ -75,7 +75,7 @@ async function resume(
   const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
 
   const end = watchMachine({ id, program: config.hypervisor.path, vmm, cgroups, share: undefined, signal })
-  const agent = await connectToGuest(host, vmm, { end, log, signal })
+  const agent = await connectToGuest(host, vmm, { end, log, signal, goesOn: true })
   const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
   await end.during(bringRootfs({ share: noShare, disks, ledger, paths, config }, id, rootfsMounts(container)))
   await timings.measure('verify checkpoint', () => verifyCheckpoint(checkpoint, disks.all, signal))

@@ -1,6 +1,5 @@
 /** The end of a machine, watched from the start of its VMM on; and the connection to its agent, made before its guest runs. */
-import type { AgentConnection } from '../../../agent/connection.ts'
-import type { Logger } from '../../../log.ts'
+import type { AgentConnection, AgentOptions } from '../../../agent/connection.ts'
 import type { Vmm } from '../../../vmm/vmm.ts'
 import { MachineEnd } from '../../end/machine-end.ts'
 import type { ServedShare } from '../../storage/start-share.ts'
@@ -44,9 +43,12 @@ export function watchMachine(machine: WatchedMachine): MachineEnd {
 export async function connectToGuest(
   { connectAgent }: Pick<StartHost, 'connectAgent'>,
   { agent: endpoint }: Pick<Vmm, 'agent'>,
-  { end, log, signal }: { end: MachineEnd; log: Logger; signal: AbortSignal },
+  {
+    end,
+    ...options
+  }: Pick<AgentOptions, 'log' | 'goesOn'> & { readonly end: MachineEnd; readonly signal: AbortSignal },
 ): Promise<AgentConnection> {
-  const agent = await connectAgent(endpoint, { log, signal })
+  const agent = await connectAgent(endpoint, options)
   agent.explainLossBy((error) => end.explainLoss(error))
   void agent.closed.then((error) => end.tell('agent', error))
   return agent
