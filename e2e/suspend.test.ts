@@ -16,8 +16,10 @@ import {
   writeSync,
 } from 'node:fs'
 import { isAlive, processRef } from '../src/linux/processes/proc.ts'
+import { Sandbox } from '../src/sdk/sdk.ts'
 import { configuration } from './harness/configuration.ts'
 import { ownDirectory } from './harness/directories.ts'
+import { executable } from './harness/executable.ts'
 import { eventually, Kata, type Outcome } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 
@@ -121,7 +123,7 @@ test(
     expect(made).toEqual({ code: 0, stdout: 'warm\n', stderr: '' })
     const again = await kata.call(['snapshot', 'create', 'first', 'warm'])
     expect(again.stderr).toContain('[SNAPSHOT_EXISTS]')
-    const from = ['run', '-d', '--from', 'warm', '--name']
+    const from = ['run', '-d', '--config', `${directory}/disks.toml`, '--from', 'warm', '--name']
     const started = await Promise.all(['left', 'right'].map((name) => kata.call([...from, name])))
     for (const outcome of started) expect(outcome).toMatchObject({ code: 0, stderr: '' })
 
@@ -149,9 +151,7 @@ test(
       expect(await kata.call(['rm', '-f', name])).toMatchObject({ code: 0 })
     const listed = JSON.parse((await kata.call(['snapshot', 'ls', '--format', 'json'])).stdout)
     expect(listed).toEqual([expect.objectContaining({ name: 'warm', container: 'first', memoryMiB: 256 })])
-    expect((await kata.call(['run', '--from', 'warm', '--memory', '1G'])).stderr).toContain(
-      '[OPTION_CONFLICT]',
-    )
+    expect((await kata.call([...from, 'late', '--memory', '1G'])).stderr).toContain('[OPTION_CONFLICT]')
     expect(await kata.call(['snapshot', 'rm', 'warm'])).toMatchObject({ code: 0 })
     expect((await kata.call([...from, 'late'])).stderr).toContain('[SNAPSHOT_NOT_FOUND]')
   },
@@ -204,6 +204,25 @@ test(
     expectWhole(await goesOn('first'))
   },
   slow(180_000),
+)
+
+test(
+  'the SDK has a sandbox go on from a snapshot, as a fork, and after it was suspended',
+  async () => {
+    const runtime = { executable: [executable], globalFlags: kata.global }
+    const flags = ['--config', `${directory}/disks.toml`]
+    await using warm = await Sandbox.create({ ...runtime, flags })
+    await warm.exec(['sh', '-c', 'echo ready >/state'])
+    await using snapshot = await warm.snapshot()
+    await using box = await Sandbox.create({ ...runtime, from: snapshot })
+    await using fork = await warm.fork()
+    await warm.suspend()
+    await warm.resume()
+    for (const one of [warm, box, fork]) expect((await one.exec(['cat', '/state'])).text).toBe('ready\n')
+    const wrong = Sandbox.create({ ...runtime, from: snapshot, memory: '1G' })
+    await expect(wrong).rejects.toMatchObject({ code: 'OPTION_CONFLICT' })
+  },
+  slow(120_000),
 )
 
 test(

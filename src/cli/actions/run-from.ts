@@ -1,10 +1,11 @@
 /** `kata-ts run --from SNAPSHOT`: a new container that goes on with what ran in another one. */
+import { resolve } from 'node:path'
 import { KataError } from '../../errors.ts'
 import { checkpointFiles } from '../../sandbox/checkpoint/checkpoint-facts.ts'
 import { requireTerminal } from '../client/attach.ts'
 import { writtenDisk } from '../client/disk-root.ts'
 import type { Startable } from '../client/life/session.ts'
-import { recordPaths, removeRecord } from '../client/record.ts'
+import { type ContainerRecord, recordPaths, removeRecord } from '../client/record.ts'
 import { type Attached, detach, prepareAgain, runAttached } from '../client/run.ts'
 import { interruptible } from '../client/signals.ts'
 import { copyDisk, newContainer } from '../client/snapshots/new-container.ts'
@@ -19,7 +20,15 @@ import type { Settings } from '../settings.ts'
 type FromFlags = RunFlags & { readonly from: string }
 
 /** Options that do not say what runs, which the snapshot has decided. */
-const allowed: ReadonlySet<string> = new Set(['from', 'name', 'detach', 'attach', 'sigProxy', 'detachKeys'])
+const allowed: ReadonlySet<string> = new Set([
+  'from',
+  'name',
+  'config',
+  'detach',
+  'attach',
+  'sigProxy',
+  'detachKeys',
+])
 
 export async function runFromSnapshot(
   settings: Settings,
@@ -34,14 +43,15 @@ export async function runFromSnapshot(
     const id = checkName(flags.name ?? generateName(), 'container')
     const snapshot = readSnapshot(settings, flags.from)
     const { terminal, interactive = false } = snapshot.record
+    const configFile = flags.config === undefined ? snapshot.record.configFile : resolve(flags.config)
     if (flags.detach === true) {
-      await detach(settings, () => containerFrom(settings, snapshot, { id, detached: true }))
+      await detach(settings, () => containerFrom(settings, snapshot, { id, configFile, detached: true }))
       settings.print(settings.format === 'json' ? `${JSON.stringify({ id })}\n` : `${id}\n`)
       return 0
     }
     requireTerminal({ interactive, terminal })
     return await runAttached(settings, { id, terminal, interactive, detachKeys }, attached, () =>
-      containerFrom(settings, snapshot, { id, detached: false }),
+      containerFrom(settings, snapshot, { id, configFile, detached: false }),
     )
   } catch (error) {
     tellError(settings, error)
@@ -68,9 +78,10 @@ function refuseOthers(flags: FromFlags, { args }: RunWords): void {
 async function containerFrom(
   settings: Settings,
   snapshot: Snapshot,
-  { id, detached }: { readonly id: string; readonly detached: boolean },
+  { id, configFile, detached }: Pick<ContainerRecord, 'id' | 'configFile' | 'detached'>,
 ): Promise<Startable> {
-  const record = newContainer(settings, snapshot, id)
+  const { bundle } = snapshot
+  const record = newContainer(settings, { record: { ...snapshot.record, configFile }, bundle }, id)
   const { stateDir, namespace } = settings
   const { directory } = recordPaths(stateDir, namespace, id)
   try {
