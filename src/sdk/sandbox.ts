@@ -11,6 +11,7 @@ import { type Executable, executableWords } from './executable.ts'
 import { type Files, filesOf } from './files.ts'
 import { fired } from './fired.ts'
 import { type ProcessOptions, type SandboxProcess, startProcess } from './process.ts'
+import { type Snapshot, snapshotNamed } from './snapshot.ts'
 
 /** Which executable is driven, and in which of its worlds. */
 export interface RuntimeOptions {
@@ -70,6 +71,11 @@ export interface CreateOptions extends RuntimeOptions {
   readonly hostname?: string
   /** Makes the root file system read-only. */
   readonly readOnly?: boolean
+  /**
+   * A snapshot, or its name: what ran in it goes on in a machine of its own, in place of an image and a command. With it only `name`, times and
+   * the options of the runtime can be given.
+   */
+  readonly from?: string | Snapshot
   /** Further options of `kata-ts run`, as on its command line. */
   readonly flags?: readonly string[]
   /** Longest time of the start, milliseconds. Then nothing is left of it, and the call fails with SDK_TIMED_OUT. */
@@ -109,7 +115,7 @@ export interface EventsOptions extends RuntimeOptions, EventsQuery {}
 /** What `kata-ts ps` knows of a sandbox. */
 export interface ListedSandbox {
   readonly name: string
-  /** `created`, `creating`, `running`, `paused`, `restarting`, `stopped`, or `dead` when its shim was killed. */
+  /** `created`, `creating`, `running`, `paused`, `restarting`, `suspended`, `stopped`, or `dead` when its shim was killed. */
   readonly status: string
   /** Null while it runs. */
   readonly exitCode: number | null
@@ -120,6 +126,8 @@ export interface ListedSandbox {
   /** `kvm` or `tcg`: the second is slow, and no wall against hostile code. Null when no machine runs. */
   readonly accelerator: string | null
 }
+
+const randomName = (): string => `sdk-${randomUUID().slice(0, 13)}`
 
 /** Waits as process 1, ends at SIGTERM, and reaps what is left of other commands. */
 const idle = ['-c', 'trap "exit 0" TERM INT; while :; do sleep 86400 & wait $!; done']
@@ -154,7 +162,7 @@ export class Sandbox implements AsyncDisposable {
    * @throws SandboxError what `kata-ts run` says; SDK_TIMED_OUT; the reason of `signal`.
    */
   static async create(options: CreateOptions = {}): Promise<Sandbox> {
-    const { signal, timeoutMs, name = `sdk-${randomUUID().slice(0, 13)}` } = options
+    const { signal, timeoutMs, name = randomName() } = options
     signal?.throwIfAborted()
     const words = wordsOf(options)
     const { child, result } = await startCall(words, [
@@ -256,6 +264,32 @@ export class Sandbox implements AsyncDisposable {
     await callToEnd(this.#words, ['start', this.name])
   }
 
+  /**
+   * Saves what runs in the sandbox, which goes on. docs/how-to/suspend.md says which sandboxes can be saved.
+   *
+   * @throws SandboxError CHECKPOINT_REFUSED, SNAPSHOT_EXISTS.
+   */
+  async snapshot(name = randomName()): Promise<Snapshot> {
+    await callToEnd(this.#words, ['snapshot', 'create', this.name, name])
+    return snapshotNamed(this.#words, name)
+  }
+
+  /** A second sandbox that goes on from where this one is now; this one goes on, too. @throws SandboxError CHECKPOINT_REFUSED. */
+  async fork(name = randomName()): Promise<Sandbox> {
+    const { warnings } = await callToEnd(this.#words, ['fork', this.name, name])
+    return new Sandbox(this.#words, name, { isOwn: true, warnings })
+  }
+
+  /** Saves the sandbox with all that runs in it, and ends its machine until {@link Sandbox.resume}. @throws SandboxError CHECKPOINT_REFUSED. */
+  async suspend(): Promise<void> {
+    await callToEnd(this.#words, ['suspend', this.name])
+  }
+
+  /** Lets one that is suspended go on, in a machine of another user. @throws SandboxError CONTAINER_NOT_SUSPENDED, CHECKPOINT_*. */
+  async resume(): Promise<void> {
+    await callToEnd(this.#words, ['resume', this.name])
+  }
+
   /** What the main process has written. @throws SandboxError LOG_NOT_KEPT for one that ran in a terminal. */
   async logs({ tail, since, until }: LogsOptions = {}): Promise<SandboxLogs> {
     const { stdout: text, stderr: errorText } = await callToEnd(this.#words, [
@@ -294,13 +328,14 @@ function wordsOf({ executable, namespace, globalFlags = [] }: RuntimeOptions): C
 
 function runFlags(name: string, options: CreateOptions): string[] {
   const { image, rootfs, memory, cpus, pids, env, volumes = [], labels, user, cwd } = options
-  const { hostname, readOnly, flags = [] } = options
+  const { hostname, readOnly, from, flags = [] } = options
   const value = (flag: string, given: string | number | undefined) =>
     given === undefined ? [] : [flag, String(given)]
   const pairs = (flag: string, given: Readonly<Record<string, string>> = {}) =>
     Object.entries(given).flatMap(([key, word]) => [flag, `${key}=${word}`])
   return [
     ...['--detach', '--name', name],
+    ...value('--from', typeof from === 'object' ? from.name : from),
     ...value('--image', isFile(image) ? image : undefined),
     ...value('--rootfs', rootfs === undefined ? undefined : resolve(rootfs)),
     ...value('--memory', memory),
@@ -319,10 +354,10 @@ function runFlags(name: string, options: CreateOptions): string[] {
 }
 
 /** Code that nobody trusts gets what it was given, so its network is asked for. */
-const networkFlags = ({ network, allow }: CreateOptions): string[] =>
-  allow === undefined
-    ? ['--network', network ?? 'none']
-    : ['--network', network ?? 'bridge', '--deny-all', ...allow.flatMap((host) => ['--allow', host])]
+function networkFlags({ network, allow }: CreateOptions): string[] {
+  if (allow === undefined) return ['--network', network ?? 'none']
+  return ['--network', network ?? 'bridge', '--deny-all', ...allow.flatMap((host) => ['--allow', host])]
+}
 
 function volumeWord({ source, target, readOnly, type }: VolumeOptions): string {
   const words = [resolve(source), target, ...(type === undefined ? [] : [type]), ...(readOnly ? ['ro'] : [])]
@@ -330,7 +365,9 @@ function volumeWord({ source, target, readOnly, type }: VolumeOptions): string {
 }
 
 /** The image's name is the first word, and the `--` is for a command without one. */
-function commandOf({ command, image }: CreateOptions): string[] {
+function commandOf({ command, image, from }: CreateOptions): string[] {
+  if (from !== undefined)
+    return [...(image === undefined || isFile(image) ? [] : [image]), ...(command ?? [])]
   const first = image === undefined || isFile(image) ? '--' : image
   return command === undefined ? ['--entrypoint', 'sh', first, ...idle] : [first, ...command]
 }

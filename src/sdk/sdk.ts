@@ -20,3 +20,4 @@ export {
   type StopOptions,
   type VolumeOptions,
 } from './sandbox.ts'
+export type { Snapshot } from './snapshot.ts'

@@ -61,10 +61,10 @@ export async function runFromSnapshot(
 
 /** @throws KataError OPTION_CONFLICT. */
 function refuseOthers(flags: FromFlags, { args }: RunWords): void {
-  // Without --no-healthcheck it is true.
-  const { healthcheck, ...asked } = flags
-  const given = Object.keys(healthcheck ? asked : flags)
-  const other = given.find((name) => !allowed.has(name))
+  // Without --no-healthcheck it is true. A machine that was saved has no network.
+  const says = (name: string) =>
+    !(name === 'healthcheck' && flags.healthcheck) && !(name === 'network' && flags.network === 'none')
+  const other = Object.keys(flags).find((name) => !allowed.has(name) && says(name))
   if (other === undefined && args.length === 0) return
   const option = other?.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
   throw new KataError('OPTION_CONFLICT', {
