@@ -105,7 +105,10 @@ test.each([
   const usage = (bytes: bigint) => CgroupStats.fromPartial({ memoryStats: { usage: { usage: bytes } } })
   const parts = {
     ...{ id: 'pod', agentFacts: facts, log: silentLogger, ledger: {}, network: {}, paths: { stateDir } },
-    config: { hypervisor: {}, runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 } },
+    config: {
+      hypervisor: { driver: 'qemu' },
+      runtime: { disableGuestSeccomp: true, createContainerTimeout: 60 },
+    },
     agent: {
       agent: { createContainer: nothing, statsContainer: async () => ({ cgroupStats: usage(1n) }) },
       health: { check: () => never },
