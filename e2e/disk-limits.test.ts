@@ -15,27 +15,22 @@ const bucket = bytesPerSecond / (vmm.driver === 'qemu' ? 10 : 1) + block
 /** What goes through in so many milliseconds. */
 const allowed = (ms: number) => bucket + (bytesPerSecond * ms) / 1000
 
-const buses = (['virtio-blk', 'virtio-scsi'] as const).filter(
-  (bus) => vmm.driver === 'qemu' || bus === 'virtio-blk',
-)
-let disks: LoopDevice[]
+let disk: LoopDevice
 
 beforeAll(() => {
-  disks = buses.map(() => new LoopDevice(8))
+  disk = new LoopDevice(8)
 })
-afterAll(() => {
-  for (const disk of disks) disk[Symbol.dispose]()
-})
+afterAll(() => disk[Symbol.dispose]())
 
-const device = (disk: LoopDevice): SpecDevice => ({
+const device = (): SpecDevice => ({
   ...{ what: 'block', destination: '/dev/xvda', readonly: false, ...disk.numbers },
 })
 
 /** Milliseconds that it takes until everything is on the disk. */
-async function write(pod: Pod, disk: LoopDevice): Promise<number> {
+async function write(pod: Pod): Promise<number> {
   // Past the guest's cache, which makes one request of many writes.
   const script = `busybox dd if=/dev/zero of=/dev/xvda bs=${block} count=${blocks} oflag=direct 2>&1`
-  const container = await pod.create(script, { devices: [device(disk)] })
+  const container = await pod.create(script, { devices: [device()] })
   const started = performance.now()
   const { status, stdout } = await finish(container)
   const ms = performance.now() - started
@@ -48,29 +43,26 @@ async function write(pod: Pod, disk: LoopDevice): Promise<number> {
 }
 
 /** Writes to a disk of a pod of its own; then writes to it once more, and returns the time of the first. */
-async function writeIn(disk: LoopDevice, hypervisor: Parameters<typeof Pod.start>[0]): Promise<number> {
+async function writeIn(hypervisor: Parameters<typeof Pod.start>[0]): Promise<number> {
   await using pod = await Pod.start(hypervisor)
-  const ms = await write(pod, disk)
+  const ms = await write(pod)
   // A limit goes with its disk, and comes again with the next.
-  const { stdout } = await pod.run('printf again >/dev/xvda; sync; echo done', { devices: [device(disk)] })
+  const { stdout } = await pod.run('printf again >/dev/xvda; sync; echo done', { devices: [device()] })
   expect(stdout).toBe('done\n')
   expect(disk.read().toString('latin1', 0, 5)).toBe('again')
   return ms
 }
 
-test(
-  `a guest writes to a limited ${buses.join(' or ')} no faster than it may, and faster to one that is not`,
-  async () => {
-    // Side by side: a limited disk is waited for, and needs no processor meanwhile.
-    const limited = await Promise.all(
-      buses.map((blockDeviceDriver, index) =>
-        writeIn(disks[index]!, { blockDeviceDriver, diskRateLimiterBwMaxRate: 8 * bytesPerSecond }),
-      ),
-    )
-    for (const [index, blockDeviceDriver] of buses.entries()) {
-      expect(allowed(limited[index]!)).toBeGreaterThanOrEqual(written)
-      expect(await writeIn(disks[index]!, { blockDeviceDriver })).toBeLessThan(limited[index]!)
-    }
+const buses = (['virtio-blk', 'virtio-scsi'] as const).filter(
+  (bus) => vmm.driver === 'qemu' || bus === 'virtio-blk',
+)
+
+test.each(buses)(
+  'a guest writes to a limited %s no faster than it may, and faster to one that is not',
+  async (blockDeviceDriver) => {
+    const limited = await writeIn({ blockDeviceDriver, diskRateLimiterBwMaxRate: 8 * bytesPerSecond })
+    expect(allowed(limited)).toBeGreaterThanOrEqual(written)
+    expect(await writeIn({ blockDeviceDriver })).toBeLessThan(limited)
   },
   slow(120_000),
 )

@@ -24,7 +24,6 @@ export interface Outcome {
 const commands = ['mknod', 'od', 'rm', 'stat', 'sync']
 
 export class Pod implements AsyncDisposable {
-  static #started = 0
   readonly runDir: string
   readonly sandbox: Sandbox
   readonly #rootfs: string
@@ -49,16 +48,14 @@ export class Pod implements AsyncDisposable {
       hypervisor: { ...base.hypervisor, ...hypervisor },
       runtime: { ...base.runtime, ...runtime },
     }
-    // Cgroups have its name, so that two at a time need two of them.
-    const id = `pod-${++Pod.#started}`
     const request = {
-      id,
+      id: 'pod',
       namespace: 'test',
       runDir,
       hostname: 'pod',
       shmBytes: 64 << 20,
       network: { dns: [] },
-      container: { id, bundle: '/nowhere', spec: {}, rights: deviceRights({}), rootfs: [] },
+      container: { id: 'pod', bundle: '/nowhere', spec: {}, rights: deviceRights({}), rootfs: [] },
       config,
       log: silentLogger,
       signal: new AbortController().signal,
