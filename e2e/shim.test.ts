@@ -164,7 +164,7 @@ describe('the Task service', () => {
       () => task.update({ id, resources: { typeUrl: '', value: new Uint8Array([7]) } }),
       'invalid_argument',
     ],
-    ['checkpoint', () => task.checkpoint({ id }), 'unimplemented'],
+    ['checkpoint of a machine with a share', () => task.checkpoint({ id }), 'failed_precondition'],
   ])('%s is refused with its status', async (_, call, code) => {
     await expect(call()).rejects.toMatchObject({ code })
   })

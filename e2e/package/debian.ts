@@ -2,8 +2,8 @@
 import { depends } from '../../setup/package/control.ts'
 import { provideBareDebian } from '../../setup/packages/bare-debian.ts'
 
-/** What gets images and publishes ports, of the packages that ours recommends. */
-export const clients = ['skopeo', 'passt', 'nftables', 'iproute2']
+/** What gets images, of the packages that ours recommends. */
+export const clients = ['skopeo']
 export const docker = ['docker.io', 'docker-cli', 'docker-compose']
 
 export const debian13 = () => provideBareDebian('trixie', [...depends, ...clients, ...docker, 'lintian'])
