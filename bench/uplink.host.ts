@@ -63,10 +63,10 @@ console.log(JSON.stringify({ out, into, connections, roundTripUs: times.sort((a,
 process.exit(0)`
 
 /** As guests have it, whatever the host's is: BBR almost stands still behind pasta. */
-const asGuest = 'echo cubic > /proc/sys/net/ipv4/tcp_congestion_control; exec "$@"'
+const asGuest = 'ip -4 route change $(ip -4 route show default) congctl cubic; exec "$@"'
 
 async function measure(pid: number): Promise<Record<string, number>> {
-  const inNetwork = ['nsenter', `--net=/proc/${pid}/ns/net`, '--', 'sh', '-c', asGuest, 'sh']
+  const inNetwork = ['nsenter', `--net=/proc/${pid}/ns/net`, '--', 'sh', '-ec', asGuest, 'sh']
   const child = Bun.spawn([...inNetwork, process.execPath, '-e', client], {
     stdio: ['ignore', 'pipe', 'inherit'],
     timeout: 60_000,
