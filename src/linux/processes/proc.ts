@@ -23,7 +23,7 @@ export function readProc(path: string): string | undefined {
 }
 
 /** Fields of /proc/PID/stat after the command name, which may itself hold spaces and parentheses. */
-function statFields(pid: number): string[] | undefined {
+export function statFields(pid: number): string[] | undefined {
   const stat = readProc(`/proc/${pid}/stat`)
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
 }
@@ -34,10 +34,22 @@ export function processRef(pid: number): ProcessRef | undefined {
   return startTime === undefined ? undefined : { pid, startTime }
 }
 
+/**
+ * Whether a process of this state, as /proc words it, with so many threads has come to its end. One whose first thread has ended is
+ * called a zombie, too, and runs on with the others.
+ */
+function hasEnded(state: string, threads: number): boolean {
+  return state.startsWith('X') || (state.startsWith('Z') && threads <= 1)
+}
+
+/** {@link hasEnded}, of {@link statFields}. */
+export const statHasEnded = ({ 0: state = '', 17: threads }: readonly string[]) =>
+  hasEnded(state, Number(threads))
+
 /** Whether exactly this process still runs. A zombie, not reaped yet, does not run. */
 export function isAlive(ref: ProcessRef): boolean {
   const fields = statFields(ref.pid)
-  return fields !== undefined && fields[19] === ref.startTime && fields[0] !== 'Z' && fields[0] !== 'X'
+  return fields !== undefined && fields[19] === ref.startTime && !statHasEnded(fields)
 }
 
 /** Children of a process's first thread, including zombies. */
@@ -54,7 +66,9 @@ export function childrenOf(parent: ProcessRef): ProcessRef[] {
 /** The wait(2) status of a zombie, which root may read. */
 export function zombieStatus(ref: ProcessRef): number | undefined {
   const fields = statFields(ref.pid)
-  return fields?.[19] === ref.startTime && fields[0] === 'Z' ? Number(fields[49]) : undefined
+  return fields?.[19] === ref.startTime && fields[0] === 'Z' && statHasEnded(fields)
+    ? Number(fields[49])
+    : undefined
 }
 
 /** All process numbers. */
@@ -75,14 +89,16 @@ export function readStatus(path: string): Map<string, string> | undefined {
   return new Map(entries)
 }
 
+/** {@link hasEnded}, of the lines of /proc/PID/status. */
+export const statusHasEnded = (status: ReadonlyMap<string, string>): boolean =>
+  hasEnded(status.get('State') ?? '', Number(status.get('Threads')))
+
 /** Live (non-zombie) processes with this real uid. Read from status: the owner of /proc/PID is root for non-dumpable tasks. */
 export function processesOfUid(uid: number): number[] {
   return listPids().filter((pid) => {
     const status = readStatus(`/proc/${pid}/status`)
     return (
-      status !== undefined &&
-      !status.get('State')?.startsWith('Z') &&
-      Number(status.get('Uid')?.split('\t')[0]) === uid
+      status !== undefined && !statusHasEnded(status) && Number(status.get('Uid')?.split('\t')[0]) === uid
     )
   })
 }

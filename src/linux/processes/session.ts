@@ -1,5 +1,5 @@
 /** Sessions (setsid(2)): what a daemon started and did not put into a session of its own. */
-import { listPids, type ProcessRef, processRef, readProc } from './proc.ts'
+import { listPids, type ProcessRef, processRef, statFields, statHasEnded } from './proc.ts'
 
 /**
  * Processes of the session that `leader` began, without the leader itself and without zombies. Works after the
@@ -16,7 +16,6 @@ export function sessionMembers(leader: ProcessRef): ProcessRef[] {
 
 /** Field 6 of /proc/PID/stat, or undefined for a process that ended. */
 function sessionOf(pid: number): number | undefined {
-  const stat = readProc(`/proc/${pid}/stat`)
-  const [state, , , session] = stat?.slice(stat.lastIndexOf(')') + 2).split(' ') ?? []
-  return state === undefined || state === 'Z' || state === 'X' ? undefined : Number(session)
+  const fields = statFields(pid)
+  return fields === undefined || statHasEnded(fields) ? undefined : Number(fields[3])
 }

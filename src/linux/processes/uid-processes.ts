@@ -1,5 +1,5 @@
 /** Processes by the user they belong to, and their end. */
-import { listPids, processRef, readStatus } from './proc.ts'
+import { listPids, processRef, readStatus, statusHasEnded } from './proc.ts'
 import { runTool } from './run-tool.ts'
 import { signalProcess, waitGone } from './signal.ts'
 import { systemTool } from './which.ts'
@@ -14,7 +14,7 @@ export interface UidProcess {
 export function processesOfUids(first: number, last: number): UidProcess[] {
   return listPids().flatMap((pid) => {
     const status = readStatus(`/proc/${pid}/status`)
-    if (status === undefined || /^[ZX]/.test(status.get('State') ?? '')) return []
+    if (status === undefined || statusHasEnded(status)) return []
     const uid = Number(status.get('Uid')?.split('\t')[0])
     return uid >= first && uid <= last ? [{ pid, uid }] : []
   })
