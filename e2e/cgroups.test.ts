@@ -67,6 +67,25 @@ async function start(name: string, config: string): Promise<Sandbox> {
   return { shim: sandbox.shimPid, vmm: sandbox.vmmPid, virtiofsd: sandbox.virtiofsdPids }
 }
 
+test.skipIf(!canWrite)(
+  'containers of one name in two namespaces have nothing in common: the end of one is not that of the other',
+  async () => {
+    const other = ['--namespace', 'elsewhere']
+    const first = await start('twin', apart)
+    const started = await kata.call([
+      ...[...other, 'run', '-d', '--network', 'none', '--config', apart, '--name', 'twin'],
+      ...['--', 'sleep', '1000'],
+    ])
+    expect(started).toMatchObject({ code: 0, stderr: '' })
+    const memory = hierarchyOf(cgroupHierarchies(), 'memory')!
+    const [{ sandbox }] = JSON.parse((await kata.call([...other, 'inspect', 'twin'])).stdout)
+    expect(cgroupOf(sandbox.shimPid, memory)).not.toBe(cgroupOf(first.shim, memory)!)
+    expect((await kata.call([...other, 'rm', '-f', 'twin'])).code).toBe(0)
+    expect((await kata.call(['exec', 'twin', 'true'])).code).toBe(0)
+    expect((await kata.call(['rm', '-f', 'twin'])).code).toBe(0)
+  },
+)
+
 /** The cgroup of each process in every hierarchy of this version, each once. */
 const cgroupsOf = (pids: readonly number[], version: 1 | 2): (string | undefined)[] => {
   const hierarchies = cgroupHierarchies().filter((hierarchy) => hierarchy.version === version)
@@ -108,7 +127,10 @@ function threadCgroups(
 
 /** What is there of the cgroups of this test's sandboxes, in any hierarchy; of those above, if nobody else is in them. */
 function sandboxCgroups(): string[] {
-  const ours = ['together', 'apart', 'small'].flatMap((name) => [`vc/kata_${name}`, `kata_overhead/${name}`])
+  const ours = ['together', 'apart', 'small', 'twin'].flatMap((name) => [
+    `vc/kata_${name}`,
+    `kata_overhead/${name}`,
+  ])
   const isEmpty = (path: string) =>
     existsSync(path) && !readdirSync(path, { withFileTypes: true }).some((entry) => entry.isDirectory())
   return cgroupHierarchies().flatMap(({ point }) => [

@@ -1,5 +1,27 @@
 import { expect, test } from 'bun:test'
-import { vcpuThread } from './placement.ts'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { unoccupied, vcpuThread } from './placement.ts'
+
+test('cgroups that another sandbox of the same name is in are left to it', () => {
+  const point = mkdtempSync(`${tmpdir()}/kata-ts-cgroups-`)
+  const paths = { sandbox: '/vc/kata_web', overhead: '/kata_overhead/web' }
+  const inside = (pids: string) => {
+    mkdirSync(`${point}/kata_overhead/web`, { recursive: true })
+    writeFileSync(`${point}/kata_overhead/web/cgroup.procs`, pids)
+    return unoccupied(paths, [{ point }])
+  }
+  try {
+    expect(unoccupied(paths, [{ point }])).toEqual(paths)
+    expect(inside('')).toEqual(paths)
+    expect(inside(`${process.pid}\n`)).toEqual(paths)
+    const other = inside('4711\n')
+    expect(other.sandbox).toMatch(/^\/vc\/kata_web\.[0-9a-f]{8}$/)
+    expect(other.overhead).toBe(other.sandbox.replace('/vc/kata_', '/kata_overhead/'))
+  } finally {
+    rmSync(point, { recursive: true })
+  }
+})
 
 test.each(['CPU 0/KVM', 'CPU 11/TCG', 'ALL CPUs/TCG', 'vcpu0', 'fc_vcpu 3'])(
   'the thread %s runs a processor of the guest, whose time is not overhead',

@@ -17,6 +17,7 @@ import {
   hierarchyOf,
   makeCgroup,
   missingCgroups,
+  processesIn,
 } from '../linux/cgroups/cgroup.ts'
 import { readProc } from '../linux/processes/proc.ts'
 import type { Logger } from '../log.ts'
@@ -77,8 +78,8 @@ export class CgroupPlacement {
    */
   static async enter(ledger: Ledger, request: PlacementRequest): Promise<CgroupPlacement> {
     const { sandboxId, cgroupsPath, only, log } = request
-    const paths = sandboxCgroupPaths(cgroupsPath, sandboxId)
     const all = cgroupHierarchies()
+    const paths = unoccupied(sandboxCgroupPaths(cgroupsPath, sandboxId), all)
     if (all.length === 0) report(request, 'the cgroup file system', 'it is not mounted')
     const wanted = only ? [paths.sandbox] : [paths.sandbox, paths.overhead]
     const places = all.flatMap((hierarchy) => wanted.map((path) => placeOf(hierarchy, path)))
@@ -209,6 +210,23 @@ export class CgroupPlacement {
     const apart = !this.#request.only && hierarchy?.version === 1
     if (hierarchy !== undefined) requireMemory(hierarchy, apart ? this.#paths.overhead : this.#paths.sandbox)
   }
+}
+
+/**
+ * Others beside them while processes are in one of them: people choose names, and a sandbox of another namespace, or of another run
+ * directory, may have this one. The first to end would end both.
+ */
+export function unoccupied(
+  paths: SandboxCgroupPaths,
+  hierarchies: readonly Pick<CgroupHierarchy, 'point'>[],
+): SandboxCgroupPaths {
+  const { sandbox, overhead } = paths
+  const inside = hierarchies.flatMap((hierarchy) =>
+    [sandbox, overhead].flatMap((path) => processesIn(hierarchy, path)),
+  )
+  if (inside.every((pid) => pid === process.pid)) return paths
+  const suffix = `.${crypto.randomUUID().slice(0, 8)}`
+  return { sandbox: `${sandbox}${suffix}`, overhead: `${overhead}${suffix}` }
 }
 
 function placeOf(hierarchy: CgroupHierarchy, path: string): CgroupPlace {
