@@ -28,3 +28,8 @@ test.each([
   'a.*.b',
   '10.0.0.0/8',
 ])('refuses %p', (text) => expect(() => parseAllow(text)).toThrow(/^\[OPTION_INVALID\].*IPv4 address/))
+
+test.each(['127.0.0.1', '169.254.169.254:80', '100.100.100.200', '[fe80::1]', '[fd00:ec2::254]:80'])(
+  'refuses %p, where no container may go',
+  (text) => expect(() => parseAllow(text)).toThrow(/^\[OPTION_INVALID\].*metadata service of a cloud/),
+)

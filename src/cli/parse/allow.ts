@@ -1,6 +1,7 @@
 /** `--allow HOST[:PORT]`: what a container may reach, and nothing else. */
 import type { AllowedHost } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
+import { isForwarded } from '../../network/egress/egress.ts'
 import { parseAddress } from './address.ts'
 
 const label = '[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?'
@@ -15,6 +16,12 @@ export function parseAllow(value: string): AllowedHost {
   const isPort = port === undefined || (port >= 1 && port <= 65_535)
   // A name of digits alone is an address that was written wrongly.
   const isHost = address !== undefined || (name.test(host) && host.length <= 253 && !/^[\d.]+$/.test(host))
+  if (address !== undefined && !isForwarded(address))
+    throw new KataError('OPTION_INVALID', {
+      ...{ option: '--allow', value },
+      allowed:
+        'an address that a container may have: none that is loopback, link-local, multicast or reserved, and no metadata service of a cloud',
+    })
   if (isHost && isPort) return port === undefined ? { host } : { host, port }
   throw new KataError('OPTION_INVALID', {
     ...{ option: '--allow', value },

@@ -1,7 +1,7 @@
 /** `--subnet ADDRESS/BITS`: the IPv4 addresses of a network. */
 import { KataError } from '../../errors.ts'
 import { formatIp, parseIp } from '../../netlink/ip.ts'
-import { isForwarded } from '../../network/egress/egress.ts'
+import { isIn, reservedNetworks } from '../../network/egress/egress.ts'
 
 export interface Subnet {
   /** `10.89.0.0/24`. */
@@ -21,13 +21,15 @@ export function parseSubnet(text: string): Subnet {
   const bits = Number(digits)
   if (bytes !== undefined && bits >= bounds.least && bits <= bounds.most) {
     const subnet = subnetAt(numberOf(address), bits)
-    if (isForwarded(addressAt(subnet, 0)) && isForwarded(addressAt(subnet, sizeOf(subnet) - 1))) return subnet
+    if (!isReserved(addressAt(subnet, 0)) && !isReserved(addressAt(subnet, sizeOf(subnet) - 1))) return subnet
   }
   throw new KataError('OPTION_INVALID', {
     ...{ option: '--subnet', value: text },
-    allowed: `an IPv4 network with ${bounds.least} to ${bounds.most} bits, such as 10.89.3.0/24, but none that is loopback, link-local, multicast or reserved`,
+    allowed: `an IPv4 network with ${bounds.least} to ${bounds.most} bits, such as 10.89.3.0/24, but none that is loopback, link-local, multicast or reserved; the IPv6 addresses of a network follow from it`,
   })
 }
+
+const isReserved = (address: string) => reservedNetworks.some((network) => isIn(address, network))
 
 export function subnetAt(address: number, bits: number): Subnet {
   const first = (address & (-1 << (32 - bits))) >>> 0

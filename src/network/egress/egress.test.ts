@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test'
-import { isIn, isPublic, OpenAddresses, openSeconds, portsOf } from './egress.ts'
+import { isForwarded, isIn, isPublic, OpenAddresses, openSeconds, portsOf } from './egress.ts'
 
 test.each([
   ...['0.0.0.0', '10.0.0.1', '100.64.0.1', '127.0.0.53', '169.254.169.254', '172.16.0.1', '172.31.255.255'],
-  ...['192.168.1.1', '198.18.0.1', '224.0.0.1', '255.255.255.255'],
+  ...['192.168.1.1', '198.18.0.1', '224.0.0.1', '255.255.255.255', '192.0.0.192', '168.63.129.16'],
   // The localhost, an IPv4 address in three disguises, link-local, private, multicast, Teredo and 6to4.
   ...[
     '::1',
@@ -28,6 +28,32 @@ test.each([
   '2001:4860::8888',
   '2600::1',
 ])('%s may be opened', (address) => expect(isPublic(address)).toBe(true))
+
+test.each([
+  ...['169.254.169.254', '169.254.170.2', '169.254.170.23', '169.254.0.23', '169.254.42.42'],
+  ...['100.100.100.200', '168.63.129.16', '192.0.0.192'],
+  ...['fe80::a9fe:a9fe', 'fd00:ec2::254', 'fd00:ec2::23', 'fd20:ce::254', 'fd00:c1::a9fe:a9fe'],
+  ...[
+    'fd00:100::100:200',
+    'fd00:42::42',
+    'fd00:a9fe:a9fe::1',
+    '::ffff:169.254.169.254',
+    '64:ff9b::a9fe:a9fe',
+  ],
+])('the service of a cloud at %s is out of reach', (address) => expect(isForwarded(address)).toBe(false))
+
+test.each([
+  ...['100.100.100.199', '100.64.0.1', '168.63.129.17', '192.0.0.191', '10.0.0.1', '192.168.0.1'],
+  ...[
+    'fd00:ec2:1::254',
+    'fd00:ec2:0:1::1',
+    'fd20:ce::253',
+    'fd20:ce:7::254',
+    'fd00:c1::1',
+    'fd00:42::1',
+    'fd00::1',
+  ],
+])('%s is a place of somebody’s own network', (address) => expect(isForwarded(address)).toBe(true))
 
 test('a name is allowed as it is written, or by all that are below another', () => {
   const allowed = [{ host: 'a.test' }, { host: '*.b.test', port: 443 }]
@@ -63,4 +89,5 @@ test('an address is in a network of its family by the bits that name it', () => 
   expect(isIn('fd00::a59:c8', 'fd00::a59:0/120')).toBe(true)
   expect(isIn('fd00::a59:1c8', 'fd00::a59:0/120')).toBe(false)
   expect(isIn('::ffff:10.89.0.1', '10.89.0.1/24')).toBe(false)
+  expect(['10.89.0.1', '10.89.0.2'].map((one) => isIn(one, '10.89.0.1'))).toEqual([true, false])
 })

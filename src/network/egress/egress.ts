@@ -3,40 +3,55 @@ import { isIP } from 'node:net'
 import type { AllowedHost } from '../../bundle/network.ts'
 import { parseIp } from '../../netlink/ip.ts'
 
-/**
- * Where no container may go, and no network of containers may be: this network, loopback, link-local (metadata services of clouds are
- * there), multicast, reserved and broadcast.
- */
-export const neverForwarded = [
-  '0.0.0.0/8',
-  '127.0.0.0/8',
-  '169.254.0.0/16',
-  '224.0.0.0/4',
-  '240.0.0.0/4',
+/** What is no place for a network: this network, loopback, link-local, multicast, reserved and broadcast (RFC 6890). */
+export const reservedNetworks = [
+  ...['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4'],
 ] as const
 
 /**
- * The same with IPv6: what holds an IPv4 address (mapped, compatible, NAT64), link-local, site-local and multicast, and the metadata
- * services that three clouds put among private addresses.
+ * Where clouds tell a machine who it is, often with credentials of its owner. Most do so at 169.254.169.254: AWS, Google, Azure, Oracle,
+ * Hetzner, DigitalOcean, OpenStack, which has fe80::a9fe:a9fe besides. AWS has 169.254.170.2 (ECS) and 169.254.170.23 (EKS), Tencent
+ * 169.254.0.23, Scaleway 169.254.42.42: all of it is link-local. These are not. Each is one address, as its surroundings are somebody's
+ * own network.
  */
+const cloudServices = {
+  ipv4: [
+    // Alibaba Cloud, "Instance metadata" of ECS.
+    '100.100.100.200',
+    // Azure, "What is IP address 168.63.129.16?": the agent's server, which knows secrets of the machine. It is a public address.
+    '168.63.129.16',
+    // Oracle Cloud at Customer, "Retrieve Predefined Instance Metadata".
+    '192.0.0.192',
+  ],
+  ipv6: [
+    // AWS, "Supporting Amazon VPC services" and "Set up the EKS Pod Identity Agent": ::254, ::23 and all others.
+    'fd00:ec2::/112',
+    // Google gives its customers networks beside it, fd20::/20.
+    'fd20:ce::254',
+    // Oracle's SDK.
+    'fd00:c1::a9fe:a9fe',
+    // As cloud-init has them: Alibaba, Scaleway, Akamai.
+    ...['fd00:100::100:200', 'fd00:42::42', 'fd00:a9fe:a9fe::1'],
+  ],
+} as const
+
+/** Where no container may go. */
+export const neverForwarded = [...reservedNetworks, ...cloudServices.ipv4] as const
+
+/** The same with IPv6: what holds an IPv4 address (mapped, compatible, NAT64), link-local, site-local and multicast besides. */
 export const neverForwardedIpv6 = [
-  '::/8',
-  'fe80::/10',
-  'fec0::/10',
-  'ff00::/8',
-  'fd00:ec2::/32',
-  'fd20:ce::/32',
-  'fd00:c1::/32',
+  ...['::/8', 'fe80::/10', 'fec0::/10', 'ff00::/8'],
+  ...cloudServices.ipv6,
 ] as const
 
-/** Whether an IPv4 address is none of these. */
+/** Whether an address is none of these. */
 export const isForwarded = (address: string): boolean =>
-  neverForwarded.every((network) => !isIn(address, network))
+  [...neverForwarded, ...neverForwardedIpv6].every((network) => !isIn(address, network))
 
 /** No answer opens these: names that lead into somebody's own network are how rebinding gets there (RFC 6890). */
 const closedNetworks = [
-  ...['0.0.0.0/8', '10.0.0.0/8', '100.64.0.0/10', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12'],
-  ...['192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15', '224.0.0.0/4', '240.0.0.0/4'],
+  ...neverForwarded,
+  ...['10.0.0.0/8', '100.64.0.0/10', '172.16.0.0/12', '192.0.0.0/24', '192.168.0.0/16', '198.18.0.0/15'],
 ] as const
 
 /** All of IPv6 but this is private, or not given to anybody. */
@@ -51,9 +66,9 @@ export function isPublic(address: string): boolean {
   return isIP(address) === 4 && !closedNetworks.some(closed)
 }
 
-/** Whether an address is in a network of its family. */
+/** Whether an address is in a network of its family. An address alone is a network of one. */
 export function isIn(address: string, network: string): boolean {
-  const [of = '', bits = ''] = network.split('/')
+  const [of = '', bits = '128'] = network.split('/')
   const [bytes, prefix] = [parseIp(address), parseIp(of)]
   if (bytes === undefined || prefix === undefined || bytes.length !== prefix.length) return false
   return prefix.every((byte, index) => {

@@ -34,7 +34,27 @@ test('the host’s rules are about one user, and know an exception only for a na
   const without = hostRules(7, undefined)
   expect(without.match(/accept$/gm)).toHaveLength(1)
   expect(without).toContain('meta skuid 7 goto wall')
+  for (const [address, family] of metadata)
+    expect(without).toMatch(new RegExp(`${family} daddr {[^}]* ${address}[,/ ].* th dport != 53 reject`))
 })
+
+/** One service of a cloud in each place that is not link-local, and one that is. */
+const metadata = [
+  ...['169.254.0.0', '100.100.100.200', '168.63.129.16', '192.0.0.192'].map((one) => [one, 'ip'] as const),
+  ...['fe80::', 'fd00:ec2::', 'fd20:ce::254', 'fd00:c1::a9fe:a9fe'].map((one) => [one, 'ip6'] as const),
+]
+
+test.each(metadata)(
+  'what is at %s is refused before anything is let out, also to who may reach it by name',
+  (address, family) => {
+    for (const allowed of [undefined, [{ host: 'a.test' }]]) {
+      const rules = rulesFor({ ports: [], ...(allowed && { allowed }) })
+      const refused = rules.search(new RegExp(`${family} daddr {[^}]* ${address}[,/ ][^}]*} reject`))
+      expect(refused).toBeGreaterThan(0)
+      expect(rules.indexOf('oifname "up0"')).toBeGreaterThan(refused)
+    }
+  },
+)
 
 const rulesFor = (wishes: NetworkWishes, withIpv6 = true) => gatewayRules(wishes, linkOf(wishes, withIpv6))
 

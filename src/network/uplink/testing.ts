@@ -17,18 +17,30 @@ export const outside = {
   dns: '198.51.100.53',
 } as const
 export const host = { address: '203.0.113.2', second: '192.0.2.77' } as const
-/** The same with IPv6; `metadata` is where a cloud has its service, `anycast` the host's as a router (RFC 4291, 2.6.1). */
+/** The same with IPv6; `anycast` is the host's as a router (RFC 4291, 2.6.1). */
 export const outside6 = {
   router: '2001:db8::1',
   web: '2001:db8:1::1',
   other: '2001:db8:1::2',
   third: '2001:db8:1::3',
-  metadata: 'fd00:ec2::254',
 } as const
 export const host6 = {
   address: '2001:db8::2',
   second: '2001:db8:77::77',
   anycast: '2001:db8::',
+} as const
+
+/** Where clouds have their services: the host reaches them. Beside two of them is a network of a customer. */
+export const clouds = {
+  usual: '169.254.169.254',
+  alibaba: '100.100.100.200',
+  azure: '168.63.129.16',
+  oracle: '192.0.0.192',
+  'beside Alibaba’s': '100.100.100.201',
+  aws6: 'fd00:ec2::254',
+  google6: 'fd20:ce::254',
+  oracle6: 'fd00:c1::a9fe:a9fe',
+  'beside Google’s': 'fd20:ce:1::254',
 } as const
 
 /** Runs in the place of a process: what a program in the namespace of `pid` prints; undefined when it fails. */
@@ -51,6 +63,9 @@ export const fetchFrom = (pid: number, where: string): Promise<string | undefine
     `console.log(await (await fetch('http://${where}/', { signal: AbortSignal.timeout(4000) })).text())`,
   )
 
+/** An address as a URL has it. */
+export const inUrl = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+
 /** Makes the outside around this process, which is in a new network and mount namespace. Returns the pid that holds the outside. */
 export async function makeOutside(): Promise<number> {
   ip('link set lo up')
@@ -63,18 +78,12 @@ export async function makeOutside(): Promise<number> {
   ip('link set ext0 up')
   there('ip', 'link', 'set', 'lo', 'up')
   there('ip', 'addr', 'add', `${outside.router}/24`, 'dev', 'host0')
-  for (const address of [
-    outside.web,
-    outside.other,
-    outside.third,
-    outside.short,
-    outside.dns,
-    '169.254.169.254',
-  ])
+  for (const address of [outside.web, outside.other, outside.third, outside.short, outside.dns])
     there('ip', 'addr', 'add', `${address}/32`, 'dev', 'lo')
+  for (const address of Object.values(clouds)) there('ip', 'addr', 'add', address, 'dev', 'lo')
   there('ip', 'link', 'set', 'host0', 'up')
   ip(`route add default via ${outside.router}`)
-  ip(`route add 169.254.169.254/32 via ${outside.router}`)
+  ip(`route add ${clouds.usual}/32 via ${outside.router}`)
   makeOutside6(there)
   return internet.pid
 }
@@ -84,7 +93,7 @@ function makeOutside6(there: (...argv: string[]) => void): void {
   ip(`addr add ${host6.address}/64 dev ext0 nodad`)
   ip(`addr add ${host6.second}/128 dev lo`)
   there('ip', 'addr', 'add', `${outside6.router}/64`, 'dev', 'host0', 'nodad')
-  for (const address of [outside6.web, outside6.other, outside6.third, outside6.metadata])
+  for (const address of [outside6.web, outside6.other, outside6.third])
     there('ip', 'addr', 'add', `${address}/128`, 'dev', 'lo')
   ip(`-6 route add default via ${outside6.router}`)
 }

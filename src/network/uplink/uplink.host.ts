@@ -5,10 +5,12 @@ import { killUids } from '../../linux/processes/uid-processes.ts'
 import { command } from '../testing.ts'
 import { containerLink, ipv6Beside, pastaLink, pastaLinkIpv6 } from './addresses.ts'
 import {
+  clouds,
   connectAs,
   fetchFrom,
   host,
   host6,
+  inUrl,
   lookUp,
   makeOutside,
   nameServerOfHost,
@@ -51,13 +53,20 @@ const reached = await together({
   'no address': fetchFrom(from, '0.0.0.1'),
   gateway: fetchFrom(from, containerLink.gateway),
   'pasta’s gateway': fetchFrom(from, pastaLink.gateway),
-  metadata: fetchFrom(from, '169.254.169.254'),
   'a port of its own, by the host': fetchFrom(from, `${host.address}:8080`),
   'the host, from itself': fetchFrom(process.pid, host.address),
-  'metadata, from the host': fetchFrom(process.pid, '169.254.169.254'),
   'published, on localhost': fetchFrom(process.pid, '127.0.0.1:8080'),
   'published, from outside': fetchFrom(internet, `${host.address}:8080`),
 })
+/** What somebody gets at each cloud's service. */
+const atClouds = <Answer>(ask: (address: string) => Promise<Answer>) =>
+  together(Object.fromEntries(Object.entries(clouds).map(([name, address]) => [name, ask(address)])))
+const metadata = {
+  container: await atClouds((address) => fetchFrom(from, inUrl(address))),
+  host: await atClouds((address) => fetchFrom(process.pid, inUrl(address))),
+  network: await atClouds((address) => connectAs(uid, address, 80)),
+  other: await atClouds((address) => connectAs(uid + 1, address, 80)),
+}
 const ipv6 = await together({
   outside: fetchFrom(from, `[${outside6.web}]`),
   host: fetchFrom(from, `[${host6.address}]`),
@@ -67,12 +76,10 @@ const ipv6 = await together({
   gateway: fetchFrom(from, `[${ipv6Beside(containerLink.gateway)}]`),
   'pasta’s gateway': fetchFrom(from, `[${pastaLinkIpv6.gateway}]`),
   'what stands for the host’s localhost': fetchFrom(from, `[${pastaLinkIpv6.localhost}]`),
-  metadata: fetchFrom(from, `[${outside6.metadata}]`),
   'a port of its own, by the host': fetchFrom(from, `[${host6.address}]:8080`),
   'the host, from itself': fetchFrom(process.pid, `[${host6.address}]`),
   'the host as a router, from itself': sayUdp(process.pid, host6.anycast, 7000),
   'the host, from outside': fetchFrom(internet, `[${host6.address}]`),
-  'metadata, from the host': fetchFrom(process.pid, `[${outside6.metadata}]`),
   'published, on localhost': fetchFrom(process.pid, '[::1]:8080'),
   'published by IPv4, by IPv6': fetchFrom(internet, `[${host6.address}]:8081`),
   'published by IPv6, by IPv4': fetchFrom(internet, `${host.address}:8082`),
@@ -102,5 +109,5 @@ const unclosed = readFileSync('/proc/self/net/tcp6', 'utf8')
 await ledger.releaseAll()
 await killUids(uid, uid)
 const left = { processes: processesOfUid(uid), tables: command('nft', 'list', 'tables').trim() }
-console.log(JSON.stringify({ first, reached, ipv6, users, unclosed, left }))
+console.log(JSON.stringify({ first, reached, metadata, ipv6, users, unclosed, left }))
 process.exit(0)

@@ -10,6 +10,7 @@ import { sweepRootless } from '../../rootless/identity/sweep.ts'
 import type { UidRange } from '../../rootless/identity/uid-range.ts'
 import { openLedger, ownerOf, teardown } from '../end/teardown.ts'
 import { sweepDisks } from './disk-sweep.ts'
+import { sweepHostRules } from './host-rules-sweep.ts'
 import { leaseDir, poolName, reservedNames, type SandboxPaths, sandboxPaths, waitingPaths } from './paths.ts'
 import { machineDir } from './state-dir.ts'
 
@@ -26,7 +27,7 @@ const startGraceMs = 10_000
 
 /**
  * Releases every sandbox whose shim is dead, and what has no sandbox at all: sockets, and uid reservations, accounts
- * and private directories of `range`, disks of earlier boots. Live sandboxes are left alone.
+ * and private directories of `range`, rules of its users, disks of earlier boots. Live sandboxes are left alone.
  */
 export async function collectGarbage(options: {
   runDir: string
@@ -54,6 +55,8 @@ export async function collectGarbage(options: {
   for (const { name, found, error } of await sweepRootless({ runDir: leaseDir, range }, log)) {
     collected.push({ kind: found, name, ...(error === undefined ? {} : { failure: error }) })
   }
+  for (const { uid, ...more } of await sweepHostRules(leaseDir, range))
+    collected.push({ kind: 'host rules', name: `of user ${uid}`, ...more })
   for (const { path: name, ...more } of sweepDisks()) collected.push({ kind: 'disks', name, ...more })
   return collected
 }
