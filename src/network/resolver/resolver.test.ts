@@ -1,6 +1,6 @@
 /** What a guest gets that asks wrongly, too much, or while nobody is there who knows. */
 import { describe, expect, test } from 'bun:test'
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import type { AnswerOptions } from './answer.ts'
 import { addressRecord, readQuery, writeAnswer } from './message.ts'
 import { startResolver } from './resolver.ts'
@@ -41,6 +41,18 @@ const reply =
   (count: number, mostBytes = 512) =>
   (query: Buffer) =>
     writeAnswer(readQuery(query)!, 0, addressesOf(count), mostBytes)
+
+test('a port that somebody has with TCP is not held with UDP', async () => {
+  const somebody = createServer()
+  await new Promise<void>((resolve) => somebody.listen(0, localhost, resolve))
+  const { port } = somebody.address() as AddressInfo
+  const asked = { listen: localhost, port, upstream: { address: localhost, port: 1, answerMs: 300 } }
+  const another = { own, ipv6: true, open: async () => {} }
+  await expect(startResolver({ ...asked, ...another })).rejects.toThrow('EADDRINUSE')
+  somebody.close()
+  using resolver = await startResolver({ ...asked, ...another })
+  expect(resolver.port).toBe(port)
+})
 
 describe('a question that is none', () => {
   const good = queryOf('db')

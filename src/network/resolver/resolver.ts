@@ -24,8 +24,22 @@ export interface Resolver extends Disposable {
   readonly port: number
 }
 
+/** How often another port is tried, where any will do. */
+const mostTries = 10
+
 /** Resolves once it listens. */
 export async function startResolver(options: ResolverOptions): Promise<Resolver> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await listenOnBoth(options)
+    } catch (error) {
+      // The port that UDP got is somebody's with TCP.
+      const isTaken = (error as NodeJS.ErrnoException).code === 'EADDRINUSE'
+      if (!isTaken || options.port !== 0 || tries === mostTries) throw error
+    }
+}
+
+async function listenOnBoth(options: ResolverOptions): Promise<Resolver> {
   const answers = new Answers(options)
   const udp = createSocket('udp4')
   udp.on('message', (message: Buffer, from: RemoteInfo) => {
@@ -43,6 +57,9 @@ export async function startResolver(options: ResolverOptions): Promise<Resolver>
   await new Promise<void>((resolve, reject) => {
     tcp.once('error', reject)
     tcp.listen(port, options.listen, () => resolve())
+  }).catch((error) => {
+    udp.close()
+    throw error
   })
   return {
     port,
