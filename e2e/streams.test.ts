@@ -1,7 +1,7 @@
 // test:vmm: every VMM
 /** What goes through the standard streams of processes: every byte, in its order, at the pace of whoever reads. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { closeSync, constants, openSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync } from 'node:fs'
 import { makeFifo } from '../src/linux/files/fifo.ts'
 import { eventually, Kata } from './harness/kata.ts'
 
@@ -106,4 +106,36 @@ test('input that a process reads slowly waits for it', async () => {
   const text = await new Response(child.stdout).text()
   expect(await child.exited).toBe(0)
   expect(text.slice(5).trim()).toBe(String(4 * MiB - 5))
+})
+
+test('a process that does not read holds its source back, and then has everything', async () => {
+  const blocks = 1024
+  const [fifo, note] = [`${kata.stateDir}/source`, `${kata.stateDir}/block`]
+  makeFifo(fifo)
+  const reading = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK)
+  const writing = openSync(fifo, constants.O_WRONLY)
+  // The source notes which block is next, so that what waits in pipes and in our processes has a bound.
+  const block = 'dd if=/dev/zero bs=65536 count=1 2>/dev/null'
+  const script = `for i in $(seq ${blocks}); do echo $i >${note}; ${block}; done; echo done >${note}`
+  Bun.spawn(['sh', '-c', script], { stdio: ['ignore', writing, 'inherit'] })
+  const reads = 'until [ -e /tmp/read ]; do sleep 0.1; done; wc -c'
+  const child = Bun.spawn(kata.command(['exec', '-i', name, '--', 'sh', '-c', reads]), {
+    stdio: [reading, 'pipe', 'inherit'],
+  })
+  for (const fd of [reading, writing]) closeSync(fd)
+  let before = ''
+  const held = await eventually('the source to be held back', async () => {
+    const now = readFileSync(note, { encoding: 'utf8', flag: 'a+' }).trim()
+    // The guest's pipe alone holds 16 blocks.
+    const isHeld = now === before && (now === 'done' || Number(now) > 16)
+    before = now
+    if (!isHeld) await Bun.sleep(500)
+    return isHeld ? now : undefined
+  })
+  expect(held).not.toBe('done')
+  // 16 MiB, as above.
+  expect(Number(held)).toBeLessThan(256)
+  expect((await kata.call(['exec', name, '--', 'touch', '/tmp/read'])).code).toBe(0)
+  expect((await new Response(child.stdout).text()).trim()).toBe(`${blocks * 65_536}`)
+  expect(await child.exited).toBe(0)
 })

@@ -141,3 +141,91 @@ describe('input', () => {
     })
   })
 })
+
+describe('input of an agent that begins calls in order', () => {
+  /** An agent that answers a write when `answer` is called; -1 is the end of the input. */
+  function slow() {
+    const got: number[] = []
+    const waiting: (() => void)[] = []
+    let bytes = 0
+    const agent = {
+      writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
+        got.push(data[0]!)
+        bytes += data.length
+        await new Promise<void>((resolve) => waiting.push(resolve))
+        return { len: data.length }
+      },
+      closeStdin: async () => {
+        got.push(-1)
+        return {}
+      },
+    }
+    const answer = async () => {
+      waiting.shift()?.()
+      await turn()
+    }
+    return { agent, got, waiting, answer, bytes: () => bytes }
+  }
+  const turn = () => Bun.sleep(0)
+
+  test('two writes are under way and no third, in their order, and the end comes when all are answered', async () => {
+    const { agent, got, waiting, answer } = slow()
+    const pieces = [0, 1, 2, 3].map((at) => new Uint8Array(2 ** 20).fill(at))
+    const pump = pumpInput(agent, ids, chunks(...pieces), { inOrder: true })
+    const steps = [
+      [0, 1],
+      [0, 1, 2],
+      [0, 1, 2, 3],
+      [0, 1, 2, 3],
+    ]
+    for (const [answered, begun] of steps.entries()) {
+      await turn()
+      expect(got).toEqual(begun)
+      expect(waiting.length).toBe(begun.length - answered)
+      await answer()
+    }
+    await pump
+    expect(got).toEqual([0, 1, 2, 3, -1])
+  })
+
+  test('a process that does not read holds its source back', async () => {
+    const { agent, answer, bytes } = slow()
+    let made = 0
+    async function* source() {
+      for (; made < 64; made++) yield new Uint8Array(2 ** 17)
+    }
+    const pump = pumpInput(agent, ids, source(), { inOrder: true })
+    let isOver = false
+    void pump.then(() => {
+      isOver = true
+    })
+    for (let round = 0; round < 100; round++) await turn()
+    // Two writes of up to 1 MiB, one that waits for its turn, and what was gathered behind it.
+    expect(made * 2 ** 17).toBeLessThanOrEqual(4 * 2 ** 20)
+    while (!isOver) await answer()
+    expect(bytes()).toBe(64 * 2 ** 17)
+  })
+
+  test('the failure of either write is that of the pump, and no reader is none', async () => {
+    const source = () => chunks(...[1, 2, 3].map(() => new Uint8Array(2 ** 20)))
+    for (const failing of [1, 2]) {
+      let calls = 0
+      const agent = (code: 'internal' | 'failed_precondition') => ({
+        writeStdin: async ({ data = empty }: { data?: Uint8Array | undefined }) => {
+          if (++calls === failing) throw new TtrpcError(code, 'refused')
+          return { len: data.length }
+        },
+        closeStdin: () => Promise.reject(new Error('nothing to close')),
+      })
+      await expect(pumpInput(agent('internal'), ids, source(), { inOrder: true })).rejects.toThrow('refused')
+      calls = 0
+      await pumpInput(agent('failed_precondition'), ids, source(), { inOrder: true })
+    }
+  })
+
+  test('an agent that took a part is not believed: the next write is on its way', async () => {
+    const { agent } = input(1)
+    const pump = pumpInput(agent, ids, chunks(Uint8Array.of(1, 2)), { inOrder: true })
+    await expect(pump).rejects.toMatchObject({ code: 'AGENT_MISBEHAVED' })
+  })
+})

@@ -1,4 +1,4 @@
-/** Moves the standard streams of a guest process: the host pulls output and pushes input, one call at a time. */
+/** Moves the standard streams of a guest process: the host pulls output, one call at a time, and pushes input, one or two. */
 import { KataError } from '../errors.ts'
 import { TtrpcError } from '../ttrpc/ttrpc.ts'
 import type { AgentClient } from './client.ts'
@@ -52,31 +52,52 @@ export async function pumpOutput(
   }
 }
 
+export interface InputOptions {
+  /** Ends a write that the guest does not answer. */
+  readonly over?: AbortSignal | undefined
+  /**
+   * The guest begins calls in the order in which they came, as our own agent does: a second write is under way before the first is
+   * answered, so that the guest never waits for us. Kata's agent may begin them in any order. Default false.
+   */
+  readonly inOrder?: boolean | undefined
+}
+
 /**
  * Feeds a process's stdin until `source` ends, then closes it. Returns early, without an error, when the process stops reading: the
- * guest then answers not_found (the process is gone) or failed_precondition (it closed its stdin).
+ * guest then answers not_found (the process is gone) or failed_precondition (it closed its stdin). At most two writes (2 MiB) and what
+ * was gathered meanwhile are held, and a slow process slows the source.
  *
- * @param over ends a write that the guest does not answer.
- * @throws errors of the source and of the agent; KataError AGENT_MISBEHAVED when the agent took more than was sent.
+ * @throws errors of the source and of the agent; KataError AGENT_MISBEHAVED when the agent took more than was sent, or in order less.
  */
 export async function pumpInput(
   agent: Pick<AgentClient, 'writeStdin' | 'closeStdin'>,
   ids: ProcessIds,
   source: AsyncIterable<Uint8Array>,
-  over?: AbortSignal,
+  { over, inOrder = false }: InputOptions = {},
 ): Promise<void> {
+  const write = async (piece: Uint8Array) => {
+    for (let at = 0; at < piece.length; ) {
+      const data = piece.subarray(at)
+      const { len } = await agent.writeStdin({ ...ids, data }, { signal: over })
+      if (len < (inOrder ? data.length : 1) || len > data.length)
+        throw new KataError('AGENT_MISBEHAVED', {
+          method: 'writeStdin',
+          reason: `it took ${len} of ${data.length} bytes`,
+        })
+      at += len
+    }
+  }
   try {
+    let last = Promise.resolve()
     for await (const chunk of gathered(source, mostSent))
-      for (let at = 0; at < chunk.length; ) {
-        const data = chunk.subarray(at, at + mostSent)
-        const { len } = await agent.writeStdin({ ...ids, data }, { signal: over })
-        if (len < 1 || len > data.length)
-          throw new KataError('AGENT_MISBEHAVED', {
-            method: 'writeStdin',
-            reason: `it took ${len} of ${data.length} bytes`,
-          })
-        at += len
+      for (let at = 0; at < chunk.length; at += mostSent) {
+        const before = last
+        last = write(chunk.subarray(at, at + mostSent))
+        // After a failure of the one before, no code awaits this one.
+        last.catch(() => {})
+        await (inOrder ? before : last)
       }
+    await last
     await agent.closeStdin(ids)
   } catch (error) {
     if (!noReader(error)) throw error

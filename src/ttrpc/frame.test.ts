@@ -55,6 +55,51 @@ test('requests come through any cutting of the stream', () => {
   )
 })
 
+test('bytes that are put where they belong make the same frames as bytes in chunks', () => {
+  const step = fc.record({ bytes: fc.integer({ min: 1, max: 300 }), takesRoom: fc.boolean() })
+  fc.assert(
+    fc.property(
+      fc.array(fc.uint8Array({ maxLength: 500 })),
+      fc.array(step, { minLength: 1 }),
+      (payloads, steps) => {
+        const stream = Buffer.concat(payloads.map((payload, at) => encodeResponse(at, { payload })))
+        const frames: Uint8Array[] = []
+        const decoder = new FrameDecoder({
+          frame: (_, data) => frames.push(data.slice()),
+          oversize: () => {},
+        })
+        for (let at = 0, turn = 0; at < stream.length; turn++) {
+          const { bytes, takesRoom } = steps[turn % steps.length]!
+          const room = takesRoom ? decoder.next() : undefined
+          const piece = stream.subarray(at, at + Math.min(bytes, room?.length ?? bytes))
+          if (room === undefined) decoder.push(piece)
+          else {
+            room.set(piece)
+            decoder.filled(piece.length)
+          }
+          at += piece.length
+        }
+        expect(frames).toEqual(decodeAll([stream]).frames.map(({ data }) => data))
+      },
+    ),
+  )
+})
+
+test('a frame of which nothing is known has no room, nor one that is skipped', () => {
+  const decoder = new FrameDecoder({ frame: () => {}, oversize: () => {} })
+  const frame = encodeResponse(1, { payload: new Uint8Array(100) })
+  expect(decoder.next()).toBeUndefined()
+  decoder.push(frame.subarray(0, headerBytes - 1))
+  expect(decoder.next()).toBeUndefined()
+  decoder.push(frame.subarray(headerBytes - 1, headerBytes + 5))
+  expect(decoder.next()?.length).toBe(frame.length - headerBytes - 5)
+  decoder.push(frame.subarray(headerBytes + 5))
+  expect(decoder.next()).toBeUndefined()
+  const big = encodeResponse(1, { payload: new Uint8Array(maxDataBytes) })
+  decoder.push(big.subarray(0, headerBytes + 1))
+  expect(decoder.next()).toBeUndefined()
+})
+
 test('an oversize frame is reported once and skipped, and the frames around it come through', () => {
   const before = encodeResponse(1, { payload: Uint8Array.of(1) })
   const big = new Uint8Array(headerBytes + maxDataBytes + 1)

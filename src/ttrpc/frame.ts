@@ -3,6 +3,7 @@
  * u8 type, u8 flags - and the data.
  */
 import { TtrpcError } from './status.ts'
+import type { Room } from './transport.ts'
 
 export const headerBytes = 10
 /** Most bytes of data in one frame; the protocol asks to reject more. */
@@ -59,7 +60,7 @@ function getUint32(bytes: Uint8Array, at: number): number {
 }
 
 /** Cuts a byte stream into frames. Holds at most one frame; a frame that lies whole in a chunk is not copied. */
-export class FrameDecoder {
+export class FrameDecoder implements Room {
   readonly #receiver: FrameReceiver
   readonly #head = new Uint8Array(headerBytes)
   #headFilled = 0
@@ -117,14 +118,26 @@ export class FrameDecoder {
     this.#body ??= new Uint8Array(header.length)
     const taken = Math.min(header.length - this.#bodyFilled, available)
     this.#body.set(chunk.subarray(at, at + taken), this.#bodyFilled)
-    this.#bodyFilled += taken
-    if (this.#bodyFilled === header.length) {
-      const body = this.#body
-      this.#header = undefined
-      this.#body = undefined
-      this.#bodyFilled = 0
-      this.#receiver.frame(header, body)
-    }
+    this.filled(taken)
     return at + taken
+  }
+
+  /** Where the bytes that are missing of a frame belong; undefined: none is known to miss any. */
+  next(): Uint8Array | undefined {
+    if (!this.#header) return undefined
+    this.#body ??= new Uint8Array(this.#header.length)
+    return this.#body.subarray(this.#bodyFilled)
+  }
+
+  /** Takes so many bytes that were put there. @throws what the receiver throws. */
+  filled(bytes: number): void {
+    const header = this.#header
+    const body = this.#body
+    this.#bodyFilled += bytes
+    if (!header || !body || this.#bodyFilled < body.length) return
+    this.#header = undefined
+    this.#body = undefined
+    this.#bodyFilled = 0
+    this.#receiver.frame(header, body)
   }
 }

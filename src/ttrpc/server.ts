@@ -70,13 +70,17 @@ class Server implements ServerConnection {
       oversize: (header) => this.#oversize(header),
     })
     transport.onClose((error) => this.#end(error))
-    transport.onData((chunk) => {
+    const guarded = (take: () => void) => {
       if (this.#over) return
       try {
-        decoder.push(chunk)
+        take()
       } catch (error) {
         this.#fail(TtrpcError.from(error))
       }
+    }
+    transport.onData((chunk) => guarded(() => decoder.push(chunk)), {
+      next: () => decoder.next(),
+      filled: (bytes) => guarded(() => decoder.filled(bytes)),
     })
   }
 

@@ -1,5 +1,13 @@
 import type { Tail } from './tailed-answer.ts'
 
+/** Memory of a receiver for bytes that it knows to come, so that they need not be copied there. */
+export interface Room {
+  /** Where the next bytes belong, one at least; undefined: they are to come as a chunk. */
+  next(): Uint8Array | undefined
+  /** The next so many bytes are there. */
+  filled(bytes: number): void
+}
+
 /** An ordered, reliable byte stream to one peer: a unix socket, a virtio-serial port, a pair in memory. */
 export interface Transport {
   /**
@@ -12,8 +20,11 @@ export interface Transport {
    * promise settles.
    */
   writeTailed?(bytes: Uint8Array, tail: Tail): Promise<void>
-  /** Sets the receiver, once. Bytes that came earlier are delivered now; each chunk then belongs to the receiver. */
-  onData(receive: (chunk: Uint8Array) => void): void
+  /**
+   * Sets the receiver, once. Bytes that came earlier are delivered now; each chunk then belongs to the receiver. A transport that reads
+   * by itself may put bytes into the receiver's room instead.
+   */
+  onData(receive: (chunk: Uint8Array) => void, room?: Room): void
   /** Calls `closed` once when the stream ends, for any reason. If it has ended already, calls it at once. */
   onClose(closed: (error?: Error) => void): void
   /** Ends the stream after what was written; with an error, at once. Safe to call again. */

@@ -202,29 +202,41 @@ FUNCTION(js_write_file) {
   return answer;
 }
 
-/*
- * read(fd, size): a Uint8Array (empty at the end of file), or null when it would block. Reads on until `size` bytes are
- * there or there is no more now: a virtio-serial port gives at most a page at a time.
- */
+/* Reads on until `size` bytes are there or there is no more now: a virtio-serial port gives at most a page at a time. -1 for an error. */
+static ssize_t read_on(int fd, uint8_t *to, size_t size) {
+  size_t length = 0;
+  while (length < size) {
+    const ssize_t count = read(fd, to + length, size - length);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && length == 0) return -1;
+    if (count <= 0) break;
+    length += count;
+  }
+  return length;
+}
+
+/* read(fd, size): a Uint8Array (empty at the end of file), or null when it would block. */
 FUNCTION(js_read) {
   const size_t size = long_integer(ctx, argv[1]);
   uint8_t *block = malloc(size ? size : 1);
   if (!block) return fail(ctx, "read", ENOMEM);
-  size_t length = 0;
-  ssize_t count = 0;
-  while (length < size) {
-    count = read(integer(ctx, argv[0]), block + length, size - length);
-    if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) break;
-    length += count;
-  }
-  if (length == 0 && count < 0) {
+  const ssize_t length = read_on(integer(ctx, argv[0]), block, size);
+  if (length < 0) {
     const int error = errno;
     free(block);
     return error == EAGAIN ? JS_NULL : fail(ctx, "read", error);
   }
-  if (length < size / 2) block = realloc(block, length ? length : 1);
+  if ((size_t)length < size / 2) block = realloc(block, length ? length : 1);
   return owned_bytes(ctx, block, length);
+}
+
+/* readInto(fd, bytes): how many bytes came, 0 at the end of file, null when it would block. */
+FUNCTION(js_read_into) {
+  size_t size;
+  uint8_t *start = bytes(ctx, argv[1], &size);
+  if (!start) return JS_EXCEPTION;
+  const ssize_t length = read_on(integer(ctx, argv[0]), start, size);
+  return length < 0 && errno == EAGAIN ? JS_NULL : result(ctx, "read", length);
 }
 
 /* write(fd, bytes, offset): how many bytes went, 0 when it would block. */
@@ -413,6 +425,16 @@ FUNCTION(js_grow_file_system) {
   JSValue answer = result(ctx, "fork", child);
   free_text(ctx, path), free_text(ctx, type);
   return answer;
+}
+
+/* syncFileSystems(): the pid of a child that does it, as it can take long. */
+FUNCTION(js_sync_file_systems) {
+  const pid_t child = fork();
+  if (child == 0) {
+    sync();
+    _exit(0);
+  }
+  return result(ctx, "fork", child);
 }
 
 /* --- the device mapper ----------------------------------------------------------------------------------- */
@@ -912,6 +934,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("readFile", 1, js_read_file),
     JS_CFUNC_DEF("writeFile", 4, js_write_file),
     JS_CFUNC_DEF("read", 2, js_read),
+    JS_CFUNC_DEF("readInto", 2, js_read_into),
     JS_CFUNC_DEF("write", 3, js_write),
     JS_CFUNC_DEF("pwrite", 3, js_pwrite),
     JS_CFUNC_DEF("pread", 3, js_pread),
@@ -924,6 +947,7 @@ static const JSCFunctionListEntry functions[] = {
     JS_CFUNC_DEF("lchownat", 4, js_lchownat),
     JS_CFUNC_DEF("fileSystem", 1, js_file_system),
     JS_CFUNC_DEF("growFileSystem", 3, js_grow_file_system),
+    JS_CFUNC_DEF("syncFileSystems", 0, js_sync_file_systems),
     JS_CFUNC_DEF("mapDevice", 4, js_map_device),
     JS_CFUNC_DEF("unmapDevice", 1, js_unmap_device),
     JS_CFUNC_DEF("nameErrno", 1, js_name_errno),

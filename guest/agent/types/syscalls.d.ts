@@ -24,6 +24,8 @@ declare module 'syscalls' {
   export function writeFile(path: string, text: string, flags: number, mode: number): void
   /** Empty at the end of file; null when it would block. */
   export function read(fd: number, size: number): Uint8Array<ArrayBuffer> | null
+  /** How many bytes came, at most as many as `bytes` has room for: 0 at the end of the file; null when it would block. */
+  export function readInto(fd: number, bytes: Uint8Array): number | null
   /** How many bytes from `offset` on were taken; 0 when it would block. */
   export function write(fd: number, bytes: Uint8Array, offset: number): number
   /** Writes all bytes at `position`. */
@@ -48,6 +50,8 @@ declare module 'syscalls' {
    * its exit code is 0 or the errno.
    */
   export function growFileSystem(path: string, type: string, size: number): number
+  /** sync(2): the pid of a child that does it, as it may take long. */
+  export function syncFileSystems(): number
   /** A device of the device mapper with one target, which can only be read: the minor number of its node `/dev/dm-N`. */
   export function mapDevice(name: string, sectors: number, type: string, parameters: string): number
   /** EBUSY while the device is open. */

@@ -1,10 +1,13 @@
 /** A ttrpc transport over a descriptor: a virtio-serial port or a socket. */
-import { read, setNonblocking, write } from 'syscalls'
-import type { Tail, Transport } from '../../../../src/ttrpc/ttrpc.ts'
+import { read, readInto, setNonblocking, write } from 'syscalls'
+import type { Room, Tail, Transport } from '../../../../src/ttrpc/ttrpc.ts'
 import { events, type Loop } from '../devices/loop.ts'
 import { Staging } from './staging.ts'
 
-const readSize = 128 * 1024
+/** Most bytes that are read before it is known what they are. The rest of a long frame goes where it belongs. */
+const readSize = 16 * 1024
+/** As much of what came along with the bytes that ended a stream is lost with it. */
+const mostLost = 128 * 1024
 
 interface Waiting {
   readonly bytes: Uint8Array
@@ -22,6 +25,7 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
   const waiting: Waiting[] = []
   const staging = new Staging(fd)
   let receive: ((chunk: Uint8Array) => void) | undefined
+  let room: Room | undefined
   let onClose: ((error?: Error) => void) | undefined
   let over: { error: Error | undefined } | undefined
 
@@ -34,6 +38,7 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
       reject(error ?? new Error('the stream is closed'))
     }
     staging.close()
+    if (error !== undefined) loseRest(fd)
     onClose?.(error)
     release()
   }
@@ -48,6 +53,13 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
   }
 
   const receiveSome = (): void => {
+    const place = room?.next()
+    if (place !== undefined) {
+      const count = readInto(fd, place)
+      if (count === 0) end()
+      else if (count !== null) room?.filled(count)
+      return
+    }
     const chunk = read(fd, readSize)
     if (chunk === null) return
     if (chunk.length === 0) end()
@@ -106,8 +118,9 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
   return {
     write: (bytes) => enqueue(bytes),
     writeTailed: enqueue,
-    onData(handler) {
+    onData(handler, itsRoom) {
       receive = handler
+      room = itsRoom
       watch()
     },
     onClose(handler) {
@@ -115,5 +128,14 @@ export function createStreamTransport(loop: Loop, fd: number, release: () => voi
       if (over !== undefined) handler(over.error)
     },
     close: end,
+  }
+}
+
+/** Else it would be the beginning of the next connection over a port. */
+function loseRest(fd: number): void {
+  try {
+    read(fd, mostLost)
+  } catch {
+    // The stream failed, and has no rest.
   }
 }
