@@ -83,6 +83,15 @@ test('a container that was run before there was a sandbox has left nothing', asy
   expect(await status(warmUp(guest, { runtime: {} as RuntimeConfig }))).toStartWith('already_exists')
 })
 
+test('drivers are loaded ahead, and one that there is not holds up none', async () => {
+  const loaded = async (name: string) =>
+    (await runContainer(guest, `has-${name}`, { args: ['sh', '-c', `[ -d /sys/module/${name} ]`] }))
+      .status === 0
+  await guest.agent.loadDrivers({ names: ['no_such_driver', 'tcp_diag'] })
+  expect(await loaded('tcp_diag')).toBe(true)
+  expect(await loaded('no_such_driver')).toBe(false)
+})
+
 test('what was in memory that is free again is gone once it is cleared', async () => {
   const text = crypto.randomUUID()
   await runContainer(guest, 'writes', {
@@ -301,6 +310,21 @@ describe('streams', () => {
     await writing
     expect(output.equals(input)).toBe(true)
     expect((await finish(guest, 'cat')).status).toBe(0)
+  })
+
+  test('writes that do not wait for each other keep their order, and the end comes behind them', async () => {
+    await createContainer(guest, 'ahead', { args: ['cat'] })
+    await guest.agent.startContainer({ containerId: 'ahead' })
+    // More than a pipe holds, in pieces of every size.
+    const pieces = Array.from({ length: 24 }, (_, at) => Buffer.alloc(1 + at * 20_001, 65 + at))
+    const write = (data: Uint8Array) => guest.agent.writeStdin({ containerId: 'ahead', data })
+    const written = Promise.all(pieces.map(write))
+    const closed = guest.agent.closeStdin({ containerId: 'ahead' })
+    const output = await readAll(guest.agent.readStdout, 'ahead')
+    expect((await written).map(({ len }) => len)).toEqual(pieces.map(({ length }) => length))
+    await closed
+    expect(output.equals(Buffer.concat(pieces))).toBe(true)
+    expect((await finish(guest, 'ahead')).status).toBe(0)
   })
 
   test('writing to a process that has closed its input is an error, not a hang', async () => {

@@ -9,7 +9,11 @@ export const hostCalls = [
   ...(['updateInterface', 'updateRoutes', 'addARPNeighbors'] as const),
   ...([
     'warmUp',
+    'loadDrivers',
     'clearFreeMemory',
+    'syncFileSystems',
+    'abortConnections',
+    'reclaimMemory',
     'createSandbox',
     'destroySandbox',
     'getOOMEvent',

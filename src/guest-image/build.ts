@@ -37,6 +37,7 @@ const guestModules = [
   'virtio_scsi',
   'sd_mod',
   'virtio_net',
+  'tcp_diag',
   'virtio_balloon',
   'virtio_mem',
   'overlay',

@@ -5,7 +5,7 @@ import type { GuestImage } from './guest-image.ts'
 import type { ImagePackage } from './manifest.ts'
 
 /** Raised whenever the same inputs would give other bytes. */
-export const imageRecipe = 6
+export const imageRecipe = 7
 
 /** Our own programs in the image: their bytes, or the paths of the files. */
 export interface ImagePrograms {

@@ -108,6 +108,8 @@ const modules: Record<string, readonly string[]> = {
   sd_mod: [],
   failover: [],
   virtio_net: ['failover'],
+  tcp_diag: ['inet_diag'],
+  inet_diag: [],
   virtio_balloon: [],
   virtio_mem: [],
   overlay: [],

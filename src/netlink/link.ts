@@ -37,6 +37,8 @@ export interface LinkChange {
   readonly mtu?: number
   readonly up?: boolean
   readonly noArp?: boolean
+  /** Hardware address. */
+  readonly mac?: Uint8Array
 }
 
 /** Every link of the namespace, loopback included. */
@@ -60,13 +62,14 @@ export function parseLink(body: Uint8Array): Link {
 
 /** Changes what `change` names, all in one step. @throws NetlinkError ENODEV, EBUSY (a new name while it is up). */
 export function changeLink(client: NetlinkClient, index: number, change: LinkChange): void {
-  const { name, mtu, up, noArp } = change
+  const { name, mtu, up, noArp, mac } = change
   const flags = (up ? linkFlag.up : 0) | (noArp ? linkFlag.noArp : 0)
   const mask = (up === undefined ? 0 : linkFlag.up) | (noArp === undefined ? 0 : linkFlag.noArp)
   const body = concat([
     info(index, flags, mask),
     ...(name === undefined ? [] : [attribute(attributeOf.name, cstring(name))]),
     ...(mtu === undefined ? [] : [attribute(attributeOf.mtu, uint32(mtu))]),
+    ...(mac === undefined ? [] : [attribute(attributeOf.address, mac)]),
   ])
   client.change(`change link ${index}`, message.set, body)
 }

@@ -17,6 +17,7 @@ import {
 } from './message.ts'
 import { parseNeighbour } from './neighbour.ts'
 import { parseRoute } from './route.ts'
+import { parseTcpConnection } from './tcp-connection.ts'
 
 const uint16 = fc.integer({ min: 0, max: 0xffff })
 const message = fc.record({
@@ -48,7 +49,10 @@ describe('messages', () => {
   })
 
   test('bytes that mean nothing end in a format error or in a value, never in anything else', () => {
-    const parsers = [parseMessages, parseAttributes, parseLink, parseAddress, parseRoute, parseNeighbour]
+    const parsers = [
+      ...[parseMessages, parseAttributes, parseLink, parseAddress, parseRoute, parseNeighbour],
+      parseTcpConnection,
+    ]
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.constantFrom(...parsers), (bytes, parse) => {
         try {

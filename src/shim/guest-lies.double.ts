@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import { type AgentFacts, askAgent } from '../agent/agent-facts.ts'
 import type { AgentClient } from '../agent/client.ts'
 import type { HostCall, hostCalls } from '../agent/host-calls.double.ts'
-import type { RuntimeConfig } from '../config/config.ts'
+import type { Config, RuntimeConfig } from '../config/config.ts'
 import { silentLogger } from '../log.ts'
 import type { NetworkFacts } from '../network/facts.ts'
 import { hostPeer } from '../network/localhost.ts'
@@ -25,6 +25,7 @@ import { keepCopy } from '../sandbox/storage/copied-files.ts'
 import { messageBringer } from '../sandbox/storage/copied-message.ts'
 import { growInGuest } from '../sandbox/storage/grow-volume.ts'
 import { clearFreeMemory } from '../sandbox/template/clear-memory.ts'
+import { loadDrivers } from '../sandbox/template/load-drivers.ts'
 
 type Calls = AgentClient & { check(): Promise<unknown> }
 /** Makes the call; resolves with the host's interpretation of the answer. */
@@ -161,7 +162,11 @@ export const uses: Readonly<Record<(typeof hostCalls)[number], Use>> = {
     ])
     return asked
   },
+  loadDrivers: (agent) => loadDrivers({ agent }, { hypervisor: { sharedFs: 'none' } } as Config),
   clearFreeMemory: (agent) => clearFreeMemory({ agent }),
+  syncFileSystems: (agent) => agent.syncFileSystems({}),
+  reclaimMemory: (agent) => agent.reclaimMemory({ containerId: 'c' }),
+  abortConnections: (agent) => agent.abortConnections({}),
   warmUp: (agent) => warmUp({ agent }, { runtime: { disableGuestSeccomp: false } as RuntimeConfig }),
   ...{ setGuestDateTime: start, reseedRandomDev: start, createSandbox: start, onlineCPUMem: start },
   ...{ updateInterface: start, updateRoutes: start, addARPNeighbors: start },

@@ -143,7 +143,11 @@ describe('a stream', () => {
     }
     const { Container } = await import('../sandbox/container.ts')
     const agent = { readStdout: never, writeStdin: never, waitProcess: async () => ({ status: 0 }) }
-    const { init } = new Container('c', agent as never, { resources: {} } as never)
+    const { init } = new Container(
+      'c',
+      agent as never,
+      { agentFacts: { name: 'kata-ts' }, resources: {} } as never,
+    )
     void init.output('stdout', async () => {})
     void init.input(
       (async function* () {
@@ -270,7 +274,7 @@ test('a guest that does not let go of a container keeps nothing of it on the hos
   const refuse = async () => {
     throw new TtrpcError('internal', 'the guest says: no', { isAnswer: true })
   }
-  const surroundings = { resources: {}, remove: async () => void removed++ }
+  const surroundings = { agentFacts: { name: 'kata' }, resources: {}, remove: async () => void removed++ }
   const container = new Container('c', { removeContainer: refuse } as never, surroundings as never)
   await expect(container.remove()).rejects.toThrow('the guest says: no')
   expect(removed).toBe(1)

@@ -17,7 +17,22 @@ export const protobufFileName = "agent.proto";
  * UNIMPLEMENTED from the server.
  */
 
+export interface LoadDriversRequest {
+  /** As modprobe(8) takes them. */
+  names: string[];
+}
+
 export interface ClearFreeMemoryRequest {
+}
+
+export interface SyncFileSystemsRequest {
+}
+
+export interface AbortConnectionsRequest {
+}
+
+export interface ReclaimMemoryRequest {
+  containerId: string;
 }
 
 /** exec_id of the init process: the host uses the container id. */
@@ -478,6 +493,61 @@ export interface GetDiagnosticDataResponse {
   data: string;
 }
 
+function createBaseLoadDriversRequest(): LoadDriversRequest {
+  return { names: [] };
+}
+
+export const LoadDriversRequest: MessageFns<LoadDriversRequest> = {
+  encode(message: LoadDriversRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.names) {
+      writer.uint32(10).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LoadDriversRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLoadDriversRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.names.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<LoadDriversRequest>, I>>(base?: I): LoadDriversRequest {
+    return LoadDriversRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<LoadDriversRequest>, I>>(object: I): LoadDriversRequest {
+    const message = createBaseLoadDriversRequest();
+    message.names = object.names?.map((e) => e) || [];
+    return message;
+  },
+};
+
 function createBaseClearFreeMemoryRequest(): ClearFreeMemoryRequest {
   return {};
 }
@@ -517,6 +587,147 @@ export const ClearFreeMemoryRequest: MessageFns<ClearFreeMemoryRequest> = {
   },
   fromPartial<I extends Exact<DeepPartial<ClearFreeMemoryRequest>, I>>(_: I): ClearFreeMemoryRequest {
     const message = createBaseClearFreeMemoryRequest();
+    return message;
+  },
+};
+
+function createBaseSyncFileSystemsRequest(): SyncFileSystemsRequest {
+  return {};
+}
+
+export const SyncFileSystemsRequest: MessageFns<SyncFileSystemsRequest> = {
+  encode(_: SyncFileSystemsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SyncFileSystemsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSyncFileSystemsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<SyncFileSystemsRequest>, I>>(base?: I): SyncFileSystemsRequest {
+    return SyncFileSystemsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<SyncFileSystemsRequest>, I>>(_: I): SyncFileSystemsRequest {
+    const message = createBaseSyncFileSystemsRequest();
+    return message;
+  },
+};
+
+function createBaseAbortConnectionsRequest(): AbortConnectionsRequest {
+  return {};
+}
+
+export const AbortConnectionsRequest: MessageFns<AbortConnectionsRequest> = {
+  encode(_: AbortConnectionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AbortConnectionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAbortConnectionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<AbortConnectionsRequest>, I>>(base?: I): AbortConnectionsRequest {
+    return AbortConnectionsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<AbortConnectionsRequest>, I>>(_: I): AbortConnectionsRequest {
+    const message = createBaseAbortConnectionsRequest();
+    return message;
+  },
+};
+
+function createBaseReclaimMemoryRequest(): ReclaimMemoryRequest {
+  return { containerId: "" };
+}
+
+export const ReclaimMemoryRequest: MessageFns<ReclaimMemoryRequest> = {
+  encode(message: ReclaimMemoryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.containerId !== "") {
+      writer.uint32(10).string(message.containerId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReclaimMemoryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReclaimMemoryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.containerId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create<I extends Exact<DeepPartial<ReclaimMemoryRequest>, I>>(base?: I): ReclaimMemoryRequest {
+    return ReclaimMemoryRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ReclaimMemoryRequest>, I>>(object: I): ReclaimMemoryRequest {
+    const message = createBaseReclaimMemoryRequest();
+    message.containerId = object.containerId ?? "";
     return message;
   },
 };
@@ -6761,10 +6972,46 @@ export const AgentServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Ours, too: loads drivers before there is a device for them. A guest without one goes on. */
+    loadDrivers: {
+      name: "LoadDrivers",
+      requestType: LoadDriversRequest as typeof LoadDriversRequest,
+      requestStream: false,
+      responseType: Empty as typeof Empty,
+      responseStream: false,
+      options: {},
+    },
     /** Ours, too: fills memory that was used and is free again with zeros. */
     clearFreeMemory: {
       name: "ClearFreeMemory",
       requestType: ClearFreeMemoryRequest as typeof ClearFreeMemoryRequest,
+      requestStream: false,
+      responseType: Empty as typeof Empty,
+      responseStream: false,
+      options: {},
+    },
+    /** Ours, too: writes all that file systems hold in memory to their disks. */
+    syncFileSystems: {
+      name: "SyncFileSystems",
+      requestType: SyncFileSystemsRequest as typeof SyncFileSystemsRequest,
+      requestStream: false,
+      responseType: Empty as typeof Empty,
+      responseStream: false,
+      options: {},
+    },
+    /** Ours, too: takes back what memory of a container that is paused can be taken back. */
+    reclaimMemory: {
+      name: "ReclaimMemory",
+      requestType: ReclaimMemoryRequest as typeof ReclaimMemoryRequest,
+      requestStream: false,
+      responseType: Empty as typeof Empty,
+      responseStream: false,
+      options: {},
+    },
+    /** Ours, too: every TCP connection to the outside fails with ECONNABORTED. */
+    abortConnections: {
+      name: "AbortConnections",
+      requestType: AbortConnectionsRequest as typeof AbortConnectionsRequest,
       requestStream: false,
       responseType: Empty as typeof Empty,
       responseStream: false,

@@ -50,6 +50,8 @@ export interface Interface {
    * own through to it.
    */
   localhost: boolean;
+  /** Not of Kata either: the card has this address until it gets hw_addr, because it is one of a machine that was saved. */
+  formerHwAddr: string;
 }
 
 export interface Route {
@@ -163,6 +165,7 @@ function createBaseInterface(): Interface {
     type: "",
     rawFlags: 0,
     localhost: false,
+    formerHwAddr: "",
   };
 }
 
@@ -197,6 +200,9 @@ export const Interface: MessageFns<Interface> = {
     }
     if (message.localhost !== false) {
       writer.uint32(8000).bool(message.localhost);
+    }
+    if (message.formerHwAddr !== "") {
+      writer.uint32(8010).string(message.formerHwAddr);
     }
     return writer;
   },
@@ -286,6 +292,14 @@ export const Interface: MessageFns<Interface> = {
             message.localhost = reader.bool();
             continue;
           }
+          case 1001: {
+            if (tag !== 8010) {
+              break;
+            }
+
+            message.formerHwAddr = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -312,6 +326,7 @@ export const Interface: MessageFns<Interface> = {
     message.type = object.type ?? "";
     message.rawFlags = object.rawFlags ?? 0;
     message.localhost = object.localhost ?? false;
+    message.formerHwAddr = object.formerHwAddr ?? "";
     return message;
   },
 };

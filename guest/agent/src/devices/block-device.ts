@@ -9,6 +9,7 @@ import { loadModuleNamed } from './modules.ts'
 const hotplugMilliseconds = 10_000
 const rootBus = '/sys/devices/pci0000:00'
 const scsiDevices = '/sys/bus/scsi/devices'
+const scanMode = '/sys/module/scsi_mod/parameters/scan'
 const scsiDriver = '/sys/bus/virtio/drivers/virtio_scsi'
 
 export interface BlockDevice {
@@ -63,9 +64,12 @@ function lookOnPci(path: string): () => BlockDevice | undefined {
 function lookOnScsi(address: string): () => BlockDevice | undefined {
   const [, target, lun] = /^(\d{1,3}):(\d{1,5})$/.exec(address) ?? []
   if (target === undefined) throw invalid(`${address} is not a SCSI address`)
+  const scanAgain = exists(scsiDriver) ? () => {} : stopScans()
   for (const name of ['virtio_scsi', 'sd_mod']) loadModuleNamed(name)
   return () => {
-    for (const host of scsiHosts()) {
+    const hosts = scsiHosts()
+    if (hosts.length > 0) scanAgain()
+    for (const host of hosts) {
       // The controller tells of a disk that comes while it is there; one that was there before has to be looked for.
       const device = `${scsiDevices}/${host.number}:0:${target}:${lun}`
       if (!exists(device)) set(`${host.directory}/scsi_host/host${host.number}/scan`, `0 ${target} ${lun}`)
@@ -74,6 +78,18 @@ function lookOnScsi(address: string): () => BlockDevice | undefined {
     }
     return undefined
   }
+}
+
+/**
+ * The kernel asks a new controller for each of 256 targets, which takes 150 ms under emulation. Ours has what the host names, and is not
+ * asked. Others are, from the moment on at which the function that this returns is called.
+ */
+function stopScans(): () => void {
+  loadModuleNamed('scsi_mod')
+  const before = readIfThere(scanMode)?.trim()
+  if (!before) return () => {}
+  set(scanMode, 'manual')
+  return () => set(scanMode, before)
 }
 
 /**

@@ -7,6 +7,7 @@ import { exists } from '../system/files.ts'
 import { moduleArchive } from '../system/paths.ts'
 import type { DeviceNode } from './guest-devices.ts'
 import { loadFromArchive, loadRequested } from './module-archive.ts'
+import { loadModuleNamed } from './modules.ts'
 
 /** iptables-legacy runs modprobe(8), which a container may not; its tables the kernel asks for itself then. */
 const byCapability: Readonly<Record<string, readonly string[]>> = {
@@ -17,6 +18,11 @@ const byCapability: Readonly<Record<string, readonly string[]>> = {
 export function loadExpectedModules(capabilities: readonly string[]): void {
   for (const name of capabilities.flatMap((capability) => byCapability[capability] ?? []))
     attempt(name, () => exists(`/sys/module/${name}`) || loadFromArchive(name, ''))
+}
+
+/** Loads drivers that whoever asks will need later. One that cannot be loaded is missed then, if ever. */
+export function loadDrivers(names: readonly string[]): void {
+  for (const name of names) attempt(name, () => loadModuleNamed(name))
 }
 
 /** Loads the drivers of these paths, as far as they are character devices: a node is there to be mounted once its driver is. */

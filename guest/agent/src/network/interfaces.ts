@@ -2,7 +2,7 @@
 import { type Address, addAddress, deleteAddress, listAddresses } from '../../../../src/netlink/address.ts'
 import type { NetlinkClient } from '../../../../src/netlink/client.ts'
 import { tolerate } from '../../../../src/netlink/error.ts'
-import { formatPrefix, parseMac } from '../../../../src/netlink/ip.ts'
+import { formatMac, formatPrefix, parseMac } from '../../../../src/netlink/ip.ts'
 import {
   acceptLocalhost,
   changeLink,
@@ -23,18 +23,19 @@ const appearMilliseconds = 3000
 const pollMilliseconds = 5
 
 /**
- * Gives the card with this hardware address the name, MTU and addresses asked for, and those only, and brings it up.
+ * Gives the card with this hardware address, or that had the former one, the name, MTU and addresses asked for, and those only, and brings it up.
  *
  * @throws TtrpcError NOT_FOUND, INVALID_ARGUMENT. @throws NetlinkError.
  */
 export async function updateInterface(wanted: Interface): Promise<Interface> {
-  const { hwAddr } = wanted
-  if (parseMac(hwAddr) === undefined) throw invalid(`${hwAddr} is no hardware address`)
+  const { hwAddr, formerHwAddr } = wanted
+  const mac = requireMac(hwAddr)
   const addresses = wanted.ipAddresses.map(toPrefix)
-  const link = await appearance(hwAddr.toLowerCase())
+  const link = await appearance(formerHwAddr === '' ? hwAddr : formerHwAddr)
   const name = wanted.name || link.name
   return withNetlink((client) => {
     if (name !== link.name) rename(client, link, name)
+    if (formerHwAddr !== '') changeLink(client, link.index, { mac })
     if (wanted.mtu > 0n) changeLink(client, link.index, { mtu: Number(wanted.mtu) })
     // It has the addresses that the host's end has, a link-local one among them if there is one.
     tolerate(['EAFNOSUPPORT'], () => stopOwnIpv6(client, link.index))
@@ -48,6 +49,12 @@ export async function updateInterface(wanted: Interface): Promise<Interface> {
   })
 }
 
+function requireMac(text: string): Uint8Array {
+  const mac = parseMac(text)
+  if (mac === undefined) throw invalid(`${text} is no hardware address`)
+  return mac
+}
+
 /** Every interface but loopback. */
 export function listInterfaces(): Interface[] {
   return withNetlink((client) =>
@@ -58,7 +65,8 @@ export function listInterfaces(): Interface[] {
 }
 
 /** The driver is loaded for the first card: a guest without a network does without it. */
-async function appearance(mac: string): Promise<Link> {
+async function appearance(text: string): Promise<Link> {
+  const mac = formatMac(requireMac(text))
   for (let waited = 0; ; waited += pollMilliseconds) {
     const found = withNetlink(listLinks).find((link) => link.mac === mac)
     if (found !== undefined) return found
@@ -94,5 +102,6 @@ function describe(client: NetlinkClient, { index, name, mac, mtu, flags, kind }:
     type: kind,
     rawFlags: flags,
     localhost: false,
+    formerHwAddr: '',
   }
 }

@@ -2,13 +2,18 @@
 import { close, openSocket, receive, write } from 'syscalls'
 import { NetlinkClient } from '../../../../src/netlink/client.ts'
 
-const [AF_NETLINK, SOCK_RAW, NETLINK_ROUTE] = [16, 3, 0]
+const [AF_NETLINK, SOCK_RAW] = [16, 3]
+/** NETLINK_ROUTE and NETLINK_SOCK_DIAG. */
+export const netlinkProtocol = { route: 0, sockets: 4 } as const
 /** The kernel makes no datagram larger than 32 KiB. */
 const datagramBytes = 64 * 1024
 
 /** Runs `action`, which is synchronous, with a client. Throws SysError and what `action` throws. */
-export function withNetlink<T>(action: (client: NetlinkClient) => T): T {
-  const fd = openSocket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+export function withNetlink<T>(
+  action: (client: NetlinkClient) => T,
+  protocol: number = netlinkProtocol.route,
+): T {
+  const fd = openSocket(AF_NETLINK, SOCK_RAW, protocol)
   try {
     return action(
       new NetlinkClient({

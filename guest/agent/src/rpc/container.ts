@@ -3,6 +3,7 @@ import { readFile } from 'syscalls'
 import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
 import { freezeCgroup, statsOf } from '../container/cgroup.ts'
+import { reclaimMemory } from '../container/reclaim.ts'
 import { readTerminationLog } from '../container/termination-log.ts'
 import { invalid } from '../errors.ts'
 import type { Sandbox } from '../sandbox.ts'
@@ -39,6 +40,10 @@ export function containerCalls(sandbox: Sandbox) {
     },
     async pauseContainer({ containerId }) {
       await freezeCgroup(sandbox.container(containerId).cgroup, true)
+      return {}
+    },
+    async reclaimMemory({ containerId }) {
+      await reclaimMemory(sandbox.container(containerId).cgroup)
       return {}
     },
     async resumeContainer({ containerId }) {

@@ -1,8 +1,9 @@
 /** Calls about the guest and the sandbox as a whole. */
-import { readFile } from 'syscalls'
+import { readFile, syncFileSystems } from 'syscalls'
 import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
 import type { OomEvents } from '../container/oom.ts'
+import { loadDrivers } from '../devices/expected-modules.ts'
 import type { PassedDevices } from '../devices/passed-devices.ts'
 import { internal } from '../errors.ts'
 import { canProbeMemory, memoryBlockSize, onlineCpus, onlineMemory, reseed, setDateTime } from '../machine.ts'
@@ -25,7 +26,7 @@ export interface GuestTools {
   readonly switchOff: () => void
 }
 
-export function guestCalls({ sandbox, oom, passed, report, switchOff }: GuestTools) {
+export function guestCalls({ sandbox, oom, passed, exitOf, report, switchOff }: GuestTools) {
   return {
     async createSandbox(request) {
       await sandbox.create(request)
@@ -35,8 +36,16 @@ export function guestCalls({ sandbox, oom, passed, report, switchOff }: GuestToo
       await sandbox.warmUp(request)
       return {}
     },
+    loadDrivers({ names }) {
+      loadDrivers(names)
+      return {}
+    },
     clearFreeMemory() {
       clearFreeMemory()
+      return {}
+    },
+    async syncFileSystems() {
+      await exitOf(syncFileSystems())
       return {}
     },
     async destroySandbox() {

@@ -2,6 +2,7 @@
 import type { AgentServiceDefinition } from '../../../../src/protocol/generated/agent.ts'
 import type { Implementation } from '../../../../src/ttrpc/ttrpc.ts'
 import { invalid } from '../errors.ts'
+import { abortConnections } from '../network/connections.ts'
 import { listInterfaces, updateInterface } from '../network/interfaces.ts'
 import { addNeighbours, listRoutes, updateRoutes } from '../network/routes.ts'
 
@@ -17,6 +18,10 @@ export function networkCalls() {
     },
     addARPNeighbors({ neighbors }) {
       addNeighbours(neighbors?.arpNeighbors ?? [])
+      return {}
+    },
+    abortConnections() {
+      abortConnections()
       return {}
     },
     listInterfaces: () => ({ interfaces: listInterfaces() }),
