@@ -5,10 +5,25 @@
 
 import { refusals } from './docker-refusals.ts'
 
+/** Options of `network create` that are about docker's drivers. */
+const onlyDriver = (...options: readonly string[]) =>
+  Object.fromEntries(
+    options.map((option) => [
+      `network create ${option}`,
+      'omit it: there is one kind of network; `run --network ns:PATH` takes what you made otherwise',
+    ]),
+  )
+
 /** By command, and by option; an option of one command has that before it. */
 const inTheirPlace: Readonly<Record<string, string>> = {
   'network connect': 'a container has its network for life; use `run --network NAME`',
   'network disconnect': 'a container has its network for life; use `run --network NAME`',
+  'network create --ipv6':
+    'omit it: a network has IPv6 where the host has it, with addresses that follow from those of IPv4',
+  'network create --gateway': 'omit it: the gateway has the second address of --subnet',
+  'network create --ip-range': 'omit it: containers get addresses of all of --subnet',
+  'network create --attachable': 'omit it: any container may be on a network',
+  ...onlyDriver('--driver', '-d', '--opt', '-o'),
   image:
     'use pull, images, rmi, tag, history, save, load or prune; `kata-ts guest` is about what machines boot',
   build: `build with docker or buildah, and use \`kata-ts run --image app.tar\``,

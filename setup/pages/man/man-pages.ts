@@ -124,7 +124,7 @@ const flags = ({ flags }: Option): string =>
     })
     .join(', ')
 
-/** The line that the help ends with, as it is typed. */
+/** The line of the help, as it is typed. */
 function exampleOf(command: Command): string {
   let help = ''
   const kept = command.configureOutput()

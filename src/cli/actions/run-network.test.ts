@@ -21,8 +21,8 @@ const bridge = { wishes: { ports: [] }, nameServer: '10.88.0.1' }
 
 test('without an option there is a network, unless the configuration says that guests have none', () => {
   expect(networkOf({})).toEqual(bridge)
-  expect(networkOf({ network: 'none' })).toEqual({})
-  expect(networkOf({}, 'none')).toEqual({})
+  expect(networkOf({ network: 'none' })).toEqual({ isNone: true })
+  expect(networkOf({}, 'none')).toEqual({ isNone: true })
   expect(networkOf({ network: 'bridge' }, 'none')).toEqual(bridge)
   expect(networkOf({ denyAll: true }, 'none').wishes).toEqual({ ports: [], allowed: [] })
 })

@@ -26,6 +26,8 @@ export interface RunNetwork {
   readonly place?: PlaceWish
   /** The name server of that network. */
   readonly nameServer?: string
+  /** Nothing can be reached but the machine's localhost. */
+  readonly isNone?: true
 }
 
 type Flags = Pick<
@@ -81,7 +83,7 @@ export function networkOf(
     return { wishes: { ports, ...limits, ...mac }, ...freePorts, nameServer: containerLink.gateway }
   if (choice.kind !== 'named') {
     refuse(ofOurs, shown, 'they are for a network that kata-ts makes', '--network bridge')
-    return choice.kind === 'namespace' ? { netns: choice.path } : {}
+    return choice.kind === 'namespace' ? { netns: choice.path } : { isNone: true }
   }
   const { subnet, internal } = readNetwork(store, name)
   if (internal)

@@ -144,6 +144,7 @@ async function planOf(settings: Settings, flags: RunFlags, words: RunWords): Pro
     // On a shared network its name server asks them.
     dns: network.place === undefined ? dns : [],
     nameServer: network.nameServer,
+    hasNetwork: network.isNone !== true,
     resolver: place.resolver,
   }
   const volumes = [

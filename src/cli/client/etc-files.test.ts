@@ -27,6 +27,10 @@ test('name servers: those asked for, or those of the host that are not on its lo
   const host = '# made by\nnameserver 127.0.0.53\nnameserver 192.0.2.1\nsearch example.test\nnameserver ::1\n'
   expect(etcFiles(wishes, host)['resolv.conf']).toBe('nameserver 192.0.2.1\nsearch example.test\n')
   expect(etcFiles({ ...wishes, dns: ['192.0.2.7'] }, host)['resolv.conf']).toBe('nameserver 192.0.2.7\n')
+  // Who reaches nothing is told nothing of the host's network, and why names are not found.
+  const none = { ...wishes, hasNetwork: false }
+  expect(etcFiles(none, host)['resolv.conf']).toBe('# This container has no network.\n')
+  expect(etcFiles({ ...none, dns: ['192.0.2.7'] }, host)['resolv.conf']).toBe('nameserver 192.0.2.7\n')
 })
 
 test('the directory keeps the facts of the image’s, and a link in its place is left alone', () => {

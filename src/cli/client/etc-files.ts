@@ -15,6 +15,8 @@ export interface EtcWishes {
   readonly dns: readonly string[]
   /** That of the container's network, in place of the host's. */
   readonly nameServer?: string | undefined
+  /** False: no name server can be reached, and those of the host are nobody's business. Default: true. */
+  readonly hasNetwork?: boolean
   /** Further lines of resolv.conf; a later line of a kind wins. */
   readonly resolver?: readonly string[]
 }
@@ -39,7 +41,15 @@ function copyFacts({ uid, gid, mode }: Stats, directory: string): void {
 
 /** Pure. */
 export function etcFiles(
-  { hostname, addresses = ['127.0.1.1'], hosts, dns, nameServer, resolver = [] }: EtcWishes,
+  {
+    hostname,
+    addresses = ['127.0.1.1'],
+    hosts,
+    dns,
+    nameServer,
+    hasNetwork = true,
+    resolver = [],
+  }: EtcWishes,
   hostResolver: string,
 ): Record<string, string> {
   const lines = [
@@ -47,13 +57,12 @@ export function etcFiles(
     '::1\tlocalhost ip6-localhost ip6-loopback',
     ...addresses.map((address) => `${address}\t${hostname}`),
   ]
-  const servers = dns.map((address) => `nameserver ${address}\n`).join('')
+  const asked = dns.map((address) => `nameserver ${address}\n`).join('')
+  const given = hasNetwork ? resolverFor(hostResolver, nameServer) : '# This container has no network.\n'
   return {
     hostname: `${hostname}\n`,
     hosts: `${[...lines, ...hosts].join('\n')}\n`,
-    'resolv.conf':
-      (servers === '' ? resolverFor(hostResolver, nameServer) : servers) +
-      resolver.map((line) => `${line}\n`).join(''),
+    'resolv.conf': (asked || given) + resolver.map((line) => `${line}\n`).join(''),
   }
 }
 

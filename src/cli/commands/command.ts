@@ -41,6 +41,10 @@ const globalOptions = [
   ],
 ] as const
 
+/** What the help of a command says of them. */
+const optionsOfAll = `See \`kata-ts --help\` for the options of all commands,
+${globalOptions.map(([flags]) => flags.split(' ')[0]).join(', ')}.`
+
 export interface CommandText {
   /** Name and arguments: `kill <name...>`. */
   readonly usage: string
@@ -56,7 +60,7 @@ export function describe({ usage, summary, example }: CommandText): Command {
     .summary(summary)
     .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
   for (const arg of args) command.argument(arg)
-  command.addHelpText('after', `\nExample:\n  $ kata-ts ${example}`)
+  command.addHelpText('after', `\nExample:\n  $ kata-ts ${example}\n\n${optionsOfAll}`)
   return command
 }
 
@@ -114,10 +118,15 @@ export function rootAction<Options>(
   const asRoot: Run<Options> = async (settings, options, args) => {
     if (process.getuid?.() === 0) return run(settings, options, args)
     const code = await cli.throughService(settings)
-    if (code === undefined) throw new KataError('NOT_ROOT', { what: `kata-ts ${command.name()}` })
+    if (code === undefined) throw new KataError('NOT_ROOT', { what: wordsOf(command) })
     return code
   }
   return action<Options>(command, cli, asRoot, traits)
+}
+
+/** `kata-ts network ls`. */
+function wordsOf(command: Command): string {
+  return command.parent === null ? command.name() : `${wordsOf(command.parent)} ${command.name()}`
 }
 
 function topOf(command: Command): Command {

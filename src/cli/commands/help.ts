@@ -1,5 +1,5 @@
 /** `kata-ts help [COMMAND...]`: the help of a command, however deep it is. */
-import { type Command, Help } from 'commander'
+import { type Command, Help, type Option } from 'commander'
 import { groupOrder } from '../groups.ts'
 import { allCommandsGroup, describe } from './command.ts'
 
@@ -14,8 +14,18 @@ export function helpCommand(parent: Command): Command {
   })
 }
 
-/** A command's own options first, whichever were declared first; commands by their groups. */
+/**
+ * A command's own options, and not those of all commands, which would push the example out of sight; it names them behind that. Commands
+ * by their groups.
+ */
 export const helpOrder: Partial<Help> = {
+  formatHelp(command, helper) {
+    if (command.parent === null) return Help.prototype.formatHelp.call(this, command, helper)
+    const isOwn = ({ helpGroupHeading }: Option) => helpGroupHeading !== allCommandsGroup
+    const visibleOptions = (of: Command) => helper.visibleOptions(of).filter(isOwn)
+    const brief = Object.assign(Object.create(helper) as Help, { visibleOptions })
+    return Help.prototype.formatHelp.call(brief, command, brief)
+  },
   groupItems(unsorted, visible, heading) {
     const groups = Help.prototype.groupItems(unsorted, visible, heading)
     const last = groups.get(allCommandsGroup)

@@ -1,8 +1,10 @@
 /** The options of `run` about its health check, in docker's words. */
 import type { Command } from 'commander'
+import { runGroups } from './run-groups.ts'
 
 export function healthOptions(command: Command): Command {
   return command
+    .optionsGroup(runGroups.health)
     .option(
       '--health-cmd <command>',
       'a command of the container’s shell that says by its exit code whether it is healthy',

@@ -2,21 +2,26 @@
 import type { Command } from 'commander'
 import type { PlaceFlags } from '../parse/place.ts'
 import { collect } from './command.ts'
+import { runGroups } from './run-groups.ts'
 
 export type { PlaceFlags }
 
 export function placeOptions(command: Command): Command {
   return command
+    .optionsGroup(runGroups.content)
     .option('--group-add <group>', 'a further group of the command, by name or number; repeatable', collect)
+    .optionsGroup(runGroups.limits)
     .option('--cpuset-cpus <list>', 'processors of the host that the machine runs on, such as 0-3,7')
     .option('--cpuset-mems <list>', 'memory nodes of the host that the machine uses')
     .option('--memory-swap <size>', 'taken as docker’s, but a machine has no swap: --memory is the limit')
     .option('--oom-score-adj <n>', 'how soon the host ends the machine when it is out of memory (0 to 1000)')
+    .optionsGroup(runGroups.machine)
     .option(
       '--annotation <key=value>',
       'annotation of the container, such as those of the configuration; repeatable',
       collect,
     )
+    .optionsGroup(runGroups.network)
     .option('--dns-search <domain>', 'search domain of /etc/resolv.conf; repeatable', collect)
     .option('--dns-option <option>', 'option of /etc/resolv.conf, such as ndots:2; repeatable', collect)
 }

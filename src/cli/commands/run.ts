@@ -4,6 +4,7 @@ import type { HealthFlags } from '../parse/health.ts'
 import type { RightsFlags } from '../parse/rights.ts'
 import { type Cli, collect, describe, rootAction } from './command.ts'
 import { registryOptions } from './images.ts'
+import { runGroups } from './run-groups.ts'
 import { healthOptions } from './run-health.ts'
 import { type PlaceFlags, placeOptions } from './run-place.ts'
 import { rightsOptions } from './run-rights.ts'
@@ -87,7 +88,9 @@ export function runCommand(cli: Cli): Command {
       example: "run --rm -it -m 512M -v /srv/data:/data:ro busybox sh -c 'ls /data'",
     }),
     [startOptions, nameOptions],
-  ).option('--from <snapshot>', 'go on with what runs in a snapshot, instead of an image and a command')
+  )
+    .optionsGroup(runGroups.own)
+    .option('--from <snapshot>', 'go on with what runs in a snapshot, instead of an image and a command')
   return rootAction<RunFlags>(command, cli, async (settings, flags) => {
     const { run } = await import('../actions/run.ts')
     return run(settings, flags, wordsOf(command))
@@ -117,6 +120,7 @@ function containerOptions(command: Command, first: readonly ((command: Command) 
     imageOptions,
     sizeOptions,
     contentOptions,
+    networkOptions,
     machineOptions,
     healthOptions,
     placeOptions,
@@ -149,7 +153,7 @@ const startOptions = (command: Command): Command =>
       'what leaves a terminal, to come back by `attach` (default: ctrl-p,ctrl-q)',
     )
 
-/** What it is called, and what happens at its end. */
+/** What it is called, what is kept of its output, and what happens at its end. */
 const nameOptions = (command: Command): Command =>
   command
     .option('--rm', 'remove the container once it has ended')
@@ -165,11 +169,15 @@ const nameOptions = (command: Command): Command =>
     .option('-l, --label <key=value>', 'a note for `ps --filter label=...`; repeatable', collect)
     .option('--label-file <file>', 'labels, one a line; repeatable', collect)
     .option('--cidfile <file>', 'write the name to this file, which must not exist')
+    .option('--log-opt <name=value>', 'bounds of the log: max-size=16m, max-file=2; repeatable', collect)
+    .option('--stop-signal <signal>', 'the signal of `stop` (default: the image’s, or TERM)')
+    .option('--stop-timeout <seconds>', 'how long `stop` waits before SIGKILL, -1 for ever (default: 10)')
 
 /** The root file system, in the place of an image by name. */
 const imageOptions = (command: Command): Command =>
   registryOptions(
     command
+      .optionsGroup(runGroups.image)
       .option('--rootfs <dir>', 'root file system: a directory, which is never modified')
       .option(
         '--image <file[:tag]>',
@@ -183,6 +191,7 @@ const imageOptions = (command: Command): Command =>
 /** Sizes and limits. */
 const sizeOptions = (command: Command): Command =>
   command
+    .optionsGroup(runGroups.limits)
     .option(
       '-m, --memory <size>',
       'memory limit of the container, such as 512M and at least 6M; its machine gets as much more',
@@ -203,6 +212,7 @@ const sizeOptions = (command: Command): Command =>
 /** What the command finds in its container. */
 const contentOptions = (command: Command): Command =>
   command
+    .optionsGroup(runGroups.content)
     .option(
       '-v, --volume <src:dst[:ro]>',
       'show a host path (./src is one of the working directory) in the container, or (src:dst:ext4) the file system of a disk; repeatable',
@@ -230,9 +240,10 @@ const contentOptions = (command: Command): Command =>
     .option('-w, --workdir <dir>', 'working directory inside the container')
     .option('--read-only', 'make the root file system read-only')
 
-/** The machine and its surroundings. */
-const machineOptions = (command: Command): Command =>
+/** What it reaches, and who reaches it. */
+const networkOptions = (command: Command): Command =>
   command
+    .optionsGroup(runGroups.network)
     .option(
       '--network <none|bridge|name|ns:path>',
       'bridge: a way outside, with DNS and without one to the host; none; a name: that of `network create`; ns:/run/netns/x: the interfaces of a network namespace (default: bridge; none where the configuration has internetworking_model = "none")',
@@ -269,9 +280,11 @@ const machineOptions = (command: Command): Command =>
     .option('--deny-all', 'let the container reach nothing outside but what --allow names')
     // `-h` is the host name, as in docker. Were it help, a run with it would end with 0.
     .option('-h, --hostname <name>', 'host name (default: the name of the container)')
-    .option('--log-opt <name=value>', 'bounds of the log: max-size=16m, max-file=2; repeatable', collect)
-    .option('--stop-signal <signal>', 'the signal of `stop` (default: the image’s, or TERM)')
-    .option('--stop-timeout <seconds>', 'how long `stop` waits before SIGKILL, -1 for ever (default: 10)')
+
+/** The machine itself. */
+const machineOptions = (command: Command): Command =>
+  command
+    .optionsGroup(runGroups.machine)
     .option(
       '--rootless <bool>',
       'true: the VMM is a throw-away user; false: root (default: from the configuration)',

@@ -5,9 +5,10 @@ import { loadImages } from '../../../images/store/load.ts'
 import { savedImages } from '../../../images/store/save.ts'
 import { storePaths } from '../../../images/store/store-paths.ts'
 import { tagImage } from '../../../images/store/tag.ts'
+import { windowSize } from '../../../linux/terminal.ts'
 import { plainText } from '../../../plain-text.ts'
 import { interruptible } from '../../client/signals.ts'
-import type { LoadFlags } from '../../commands/image/archive.ts'
+import type { HistoryFlags, LoadFlags } from '../../commands/image/archive.ts'
 import { loadForPerson } from '../../configuration.ts'
 import { shortDuration } from '../../output/duration.ts'
 import { render } from '../../output/format.ts'
@@ -21,17 +22,20 @@ export async function tag(settings: Settings, source: string, target: string): P
   return 0
 }
 
-/** Longest part of a step that a line has, characters. */
-const mostWords = 60
+/** Longest part of a remark that leaves room for the command on a terminal, characters. */
+const mostRemark = 24
 
-export async function history(settings: Settings, name: string): Promise<number> {
+export async function history(settings: Settings, flags: HistoryFlags, name: string): Promise<number> {
   const steps = await imageHistory(storePaths(settings.stateDir), name)
   const now = Date.now()
+  const width = flags.trunc ? windowSize(1)?.columns : undefined
   const rows = steps.map(({ created, createdBy, bytes, comment }) => [
     created === null ? '-' : shortDuration(now - Date.parse(created)),
-    ...[plainText(createdBy, mostWords), byteSize(bytes), plainText(comment, mostWords)],
+    ...[byteSize(bytes), plainText(comment, width && mostRemark) || '-', plainText(createdBy)],
   ])
-  settings.print(render(settings.format, steps, () => table(['AGE', 'CREATED BY', 'SIZE', 'COMMENT'], rows)))
+  // The longest is the last, which is cut where a terminal has no room for it.
+  const titles = ['AGE', 'SIZE', 'COMMENT', 'CREATED BY']
+  settings.print(render(settings.format, steps, () => table(titles, rows, width)))
   return 0
 }
 

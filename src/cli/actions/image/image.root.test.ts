@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { makeWhiteout } from '../../../linux/files/inode.ts'
+import { until } from '../../../time.ts'
 
 setDefaultTimeout(60_000)
 
@@ -47,7 +48,7 @@ test('what a container has changed: diff, export, import, commit, save, load', a
   const id = (await ok('import', '--change', 'CMD ["true"]', tar, 'files:1')).trim()
   expect(id).toMatch(/^sha256:[0-9a-f]{64}$/)
   await ok('commit', '--author', 'me', '-m', 'by hand', 'c', 'made:1')
-  expect(await ok('history', 'made:1')).toMatch(/CREATED BY.*\n.*true.*by hand\n$/)
+  expect(await ok('history', 'made:1')).toMatch(/^AGE +SIZE +COMMENT +CREATED BY\n.* by hand +.*true.*\n/)
   await ok('tag', 'made:1', 'made:2')
   const [facts] = JSON.parse(await ok('image', 'inspect', 'made:2'))
   const made = JSON.parse(await ok('images', '--format', 'json')).at(-1).id
@@ -82,6 +83,27 @@ test('what a container has changed: diff, export, import, commit, save, load', a
   writeFileSync(`${directory()}/upper/newer`, 'newer')
   await ok('commit', 'c', 'made:3')
   expect(JSON.parse(await ok('history', '--format', 'json', 'made:3'))).toHaveLength(2)
+})
+
+test('history fits its lines into the terminal, and nowhere else', async () => {
+  const words = 'word '.repeat(60).trim()
+  await ok('run', '--name', 'c', '--rootfs', `${base}/root`, '--', 'true', words)
+  await ok('commit', '-m', 'a remark that is longer than its column', 'c', 'long:1')
+  const shown = async (...args: string[]): Promise<string[]> => {
+    const output: string[] = []
+    const child = Bun.spawn([process.execPath, host, base, 'history', ...args, 'long:1'], {
+      terminal: { cols: 70, rows: 24, data: (_, chunk) => void output.push(Buffer.from(chunk).toString()) },
+    })
+    expect(await child.exited).toBe(0)
+    await until(() => /word.*\r\n/.test(output.join('')), { timeoutMs: 20_000, everyMs: 10 })
+    return output.join('').split('\r\n')
+  }
+  const cut = await shown()
+  expect(Math.max(...cut.map((line) => line.length))).toBe(70)
+  expect(cut[1]).toMatch(/ a remark that is longer +true word .*\.\.\.$/)
+  const whole = ` a remark that is longer than its column  true ${words}`
+  expect((await ok('history', 'long:1')).split('\n')[1]).toEndWith(whole)
+  expect((await shown('--no-trunc'))[1]).toContain(words)
 })
 
 test('disks: made before the shim is asked, known to the record, kept while the container is there', async () => {

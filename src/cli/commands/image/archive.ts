@@ -2,6 +2,11 @@
 import type { Command } from 'commander'
 import { type Cli, describe, rootAction } from '../command.ts'
 
+export interface HistoryFlags {
+  /** False with `--no-trunc`. */
+  readonly trunc: boolean
+}
+
 export interface LoadFlags {
   readonly input?: string
   readonly tag?: string
@@ -26,10 +31,10 @@ export function historyCommand(cli: Cli): Command {
     usage: 'history <image>',
     summary: 'show the steps by which an image was made',
     example: 'history debian:13',
-  })
-  return rootAction(command, cli, async (settings, _flags, [name = '']) => {
+  }).option('--no-trunc', 'do not cut lines to the width of the terminal')
+  return rootAction<HistoryFlags>(command, cli, async (settings, flags, [name = '']) => {
     const { history } = await import('../../actions/image/archive.ts')
-    return history(settings, name)
+    return history(settings, flags, name)
   })
 }
 
