@@ -132,7 +132,10 @@ function serveTasks(): void {
       }
     },
     kill({ execId, signal }) {
-      find(execId).child?.kill(signal as NodeJS.Signals & number)
+      const { child } = find(execId)
+      if (child === undefined)
+        throw new KataError('TASK_STATE', { action: 'signal', id: execId, state: 'created' })
+      child.kill(signal as NodeJS.Signals & number)
       return {}
     },
     delete({ execId }) {

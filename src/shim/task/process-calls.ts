@@ -51,7 +51,11 @@ export async function addExec(context: TaskContext, request: ExecProcessRequest)
   return {}
 }
 
-/** @throws KataError TASK_NOT_FOUND, those of the guest. */
+/**
+ * An exec that was not started takes no signal, as under runc: its client would start it later, and nobody would end it.
+ *
+ * @throws KataError TASK_NOT_FOUND, TASK_STATE, those of the guest.
+ */
 export async function killProcess(
   { tasks }: TaskContext,
   { id, execId, signal, all }: KillRequest,
@@ -59,6 +63,7 @@ export async function killProcess(
   const task = tasks.get(id)
   // SIGKILL for the init process is sent by the guest to all that is in the container.
   const process = all ? task.init : task.process(execId)
+  if (process !== task.init && process.isUntouched) throw wrongState('signal', process)
   if (signal === sigkill && process === task.init) task.endIsNear()
   await process.signal(signal)
   return {}

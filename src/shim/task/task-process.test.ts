@@ -26,11 +26,14 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }))
 
 /** A double of a process in the guest: prints `says`, then ends with `ends`. */
-function guestDouble(options: { says?: string; ends?: Promise<number>; fails?: Error } = {}) {
+function guestDouble(
+  options: { says?: string; starts?: Promise<void>; ends?: Promise<number>; fails?: Error } = {},
+) {
   const calls: string[] = []
   const guest: GuestProcess = {
     start: async (size) => {
       calls.push(size === undefined ? 'start' : `start in ${size.rows}x${size.columns}`)
+      await options.starts
       if (options.fails) throw options.fails
     },
     wait: () => options.ends ?? Promise.resolve(0),
@@ -154,6 +157,30 @@ describe('a task process', () => {
     expect(calls).toEqual([])
     await expect(process.signal(9)).rejects.toThrow('TASK_NOT_FOUND')
     await expect(process.start()).rejects.toThrow('TASK_STATE')
+  })
+
+  test('a signal or a size during the start waits for it, and nobody starts it twice', async () => {
+    const { promise: starts, resolve: run } = Promise.withResolvers<void>()
+    const { promise: ends, resolve: end } = Promise.withResolvers<number>()
+    const { guest, calls } = guestDouble({ starts, ends })
+    const process = processOf(guest, { terminal: true })
+    const started = process.start()
+    const signalled = process.signal(9)
+    const resized = process.resize(24, 80)
+    await expect(process.start()).rejects.toThrow('cannot start p: it is starting')
+    expect(calls).toEqual(['start'])
+    run()
+    await Promise.all([started, signalled, resized])
+    expect(calls).toEqual(['start', 'signal 9', 'resize 24x80'])
+    end(137)
+    expect((await process.exited).status).toBe(137)
+  })
+
+  test('where the start fails, a signal that waited finds nobody', async () => {
+    const process = processOf(guestDouble({ fails: new Error('no such program') }).guest)
+    const [started, signalled] = await Promise.allSettled([process.start(), process.signal(9)])
+    expect(started).toMatchObject({ reason: { message: 'no such program' } })
+    expect(signalled).toMatchObject({ reason: { code: 'TASK_NOT_FOUND' } })
   })
 
   test('a resize before the start is kept for it, and one to nothing is ignored', async () => {

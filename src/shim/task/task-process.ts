@@ -48,6 +48,8 @@ export class TaskProcess {
   readonly #tellsDeath: boolean
   /** Streams that ended within a line. */
   readonly #midLine = new Set<OutputStream>()
+  /** Settles, and never fails, once the start is over. */
+  #starting: Promise<void> | undefined
   #input: InputSource | undefined
   #inputIsClosed = false
   #size: TerminalSize | undefined
@@ -81,8 +83,23 @@ export class TaskProcess {
 
   /** Opens the streams, starts the process and serves it until it ends. A process that cannot start is stopped. */
   async start(): Promise<void> {
-    if (this.state !== 'created')
-      throw new KataError('TASK_STATE', { action: 'start', id: this.id, state: this.state })
+    if (!this.isUntouched) {
+      const state = this.state === 'created' ? 'starting' : this.state
+      throw new KataError('TASK_STATE', { action: 'start', id: this.id, state })
+    }
+    const starting = this.#startNow().finally(() => {
+      this.#starting = undefined
+    })
+    this.#starting = starting.catch(() => {})
+    await starting
+  }
+
+  /** Whether nobody has asked for its start yet. */
+  get isUntouched(): boolean {
+    return this.state === 'created' && this.#starting === undefined
+  }
+
+  async #startNow(): Promise<void> {
     const sinks = this.#openSinks()
     try {
       await this.guest.start(this.stdio.terminal ? this.#size : undefined)
@@ -96,6 +113,8 @@ export class TaskProcess {
   }
 
   async signal(signal: number): Promise<void> {
+    // One that is being started runs in the guest before its state says so: a signal that did not wait would miss it.
+    await this.#starting
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
     // A process that was never started has nobody to signal; killing it just ends it.
     if (this.state === 'created') return this.#end(128 + signal, [])
@@ -115,6 +134,7 @@ export class TaskProcess {
   /** Before the start the size is kept for it. A client without a real terminal sends 0x0, which means nothing. */
   async resize(rows: number, columns: number): Promise<void> {
     if (rows === 0 || columns === 0) return
+    await this.#starting
     if (this.state === 'created') this.#size = { rows, columns }
     if (this.state === 'running') await this.guest.resize({ rows, columns })
   }

@@ -451,6 +451,17 @@ describe('events', () => {
     expect(topics).toEqual(['create', 'start', 'exec-added'])
   })
 
+  test('an exec that was not started takes no signal, and can be removed', async () => {
+    const { tasks, create, exec, topics } = serviceOf('one')
+    await create('one')
+    await tasks.start({ id: 'one', execId: '' })
+    await exec('one', 'two')
+    const killed = tasks.kill({ id: 'one', execId: 'two', signal: 9, all: false })
+    await expect(killed).rejects.toThrow('[TASK_STATE] cannot signal two: it is created')
+    await tasks.delete({ id: 'one', execId: 'two' })
+    expect(topics).toEqual(['create', 'start', 'exec-added'])
+  })
+
   test('a task that is killed before it was started has an exit', async () => {
     const { tasks, create, topics } = serviceOf('one')
     await create('one')
