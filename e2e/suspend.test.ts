@@ -228,12 +228,19 @@ test(
 test(
   'what cannot be saved says why, and runs on',
   async () => {
-    const exec = kata.call(['exec', 'first', 'sh', '-c', 'touch /ready; exec sleep 5'])
+    const exec = kata.call([
+      'exec',
+      'first',
+      'sh',
+      '-c',
+      'touch /ready; until [ -e /go ]; do sleep 0.1; done',
+    ])
     await eventually('the exec to run', async () =>
       (await shell('first', 'test -e /ready')).code === 0 ? true : undefined,
     )
     const busy = await kata.call(['suspend', 'first'])
     expect(busy.stderr).toContain('[CHECKPOINT_REFUSED] the machine of first cannot be saved: processes run')
+    await shell('first', 'touch /go')
     expect((await exec).code).toBe(0)
     const shared = configure('shared.toml', 'virtio-fs')
     expect(await run('shares', [], shared)).toMatchObject({ code: 0, stderr: '' })

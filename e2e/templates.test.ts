@@ -1,7 +1,17 @@
 // test:vmm: qemu
 /** Clones of a template: each has a user, an identity and randomness of its own, and what no clone can be made of boots and says so. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
-import { existsSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { underDirectoryLock } from '../src/linux/files/directory-lock.ts'
 import { TestNetns } from '../src/network/testing.ts'
 import { configuration } from './harness/configuration.ts'
 import { ownDirectory } from './harness/directories.ts'
@@ -213,7 +223,61 @@ test(
   slow(120_000),
 )
 
+test(
+  'while another command is at the templates, none are made or removed',
+  async () => {
+    const held = Promise.withResolvers<void>()
+    const holder = underDirectoryLock(templates(), 0, () => held.promise)
+    for (const action of ['init', 'destroy']) {
+      const outcome = await factory(action)
+      expect(outcome).toMatchObject({ code: 1, stdout: '' })
+      expect(outcome.stderr).toContain('[TEMPLATE_BUSY]')
+    }
+    held.resolve()
+    expect(await holder).toBe('done')
+    expect(await run('echo cloned')).toEqual({ code: 0, stdout: 'cloned\n', stderr: '' })
+  },
+  slow(120_000),
+)
+
+test(
+  'one of another boot goes when the next is made, one of another configuration stays, and so do clones of both',
+  async () => {
+    const other = configure('kernel_params = "kept=1"\n', 'kept.toml')
+    expect(await kata.call(['factory', 'init', '--config', other])).toMatchObject({ code: 0, stderr: '' })
+    const keys = readdirSync(templates()).sort()
+    expect(keys).toHaveLength(2)
+    for (const [name, config] of [
+      ['first', file()],
+      ['second', other],
+    ] as const)
+      expect(
+        await kata.call(['run', '-d', '--name', name, '--config', config, '--', 'sleep', '600']),
+      ).toMatchObject({ code: 0, stderr: '' })
+    const earlier = 'e'.repeat(64)
+    cpSync(`${templates()}/${keys[0]}`, `${templates()}/${earlier}`, { recursive: true })
+    const facts = `${templates()}/${earlier}/template.json`
+    const of = { key: earlier, bootId: '01234567-89ab-cdef-0123-456789abcdef' }
+    writeFileSync(facts, JSON.stringify({ ...JSON.parse(readFileSync(facts, 'utf8')), ...of }))
+    const { code, stderr } = await factory('init')
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: expect.stringMatching(
+        /^(kata-ts: )?removed eeeeeeeeeeee, a template of another boot of the host\n$/,
+      ),
+    })
+    expect(readdirSync(templates()).sort()).toEqual(keys)
+    for (const name of ['first', 'second']) {
+      expect(await kata.call(['exec', name, 'echo', 'here'])).toMatchObject({ code: 0, stdout: 'here\n' })
+      await kata.call(['rm', '-f', name])
+    }
+    const outcome = await kata.run(['grep', '-o', 'kept=1', '/proc/cmdline'], { flags: ['--config', other] })
+    expect(outcome).toEqual({ code: 0, stdout: 'kept=1\n', stderr: '' })
+  },
+  slow(240_000),
+)
+
 test('without any, there is nothing left', async () => {
-  expect((await factory('destroy')).stdout).toMatch(/^[0-9a-f]{12}\n$/)
+  expect((await factory('destroy')).stdout).toMatch(/^([0-9a-f]{12}\n){2}$/)
   expect(existsSync(templates())).toBe(false)
 })

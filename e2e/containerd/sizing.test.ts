@@ -182,6 +182,31 @@ describe('a machine that follows its containers', () => {
   )
 
   test(
+    'gives the host what a paused container has of files in its memory, and the files are whole afterwards',
+    async () => {
+      await withPod({ handler: 'reclaimed' }, async (pod) => {
+        const large = await pod.start(idle, limits(1, 256))
+        const shell = async (script: string) => (await pod.exec(large, ['sh', '-c', script])).stdout
+        const untouched = heldMemory(pod)
+        // Randomness is slow to make in an emulated guest, so a little of it is written again and again.
+        const sum = await shell(
+          'head -c 1000000 /dev/urandom >/one; for _ in $(seq 120); do cat /one; done >/file; md5sum /file',
+        )
+        expect(heldMemory(pod) - untouched).toBeGreaterThan(80)
+        expect(await containerd.ctr(['task', 'pause', large], { namespace: 'k8s.io' })).toMatchObject({
+          code: 0,
+        })
+        await eventually('the memory to come back', () => heldMemory(pod) - untouched < 50 || undefined)
+        expect(await containerd.ctr(['task', 'resume', large], { namespace: 'k8s.io' })).toMatchObject({
+          code: 0,
+        })
+        expect(await shell('md5sum /file')).toBe(sum)
+      })
+    },
+    slow(180_000),
+  )
+
+  test(
     'refuses a container that asks for too much memory; the text reaches the client, and the pod goes on',
     async () => {
       await withPod({ handler: 'limited' }, async (pod) => {

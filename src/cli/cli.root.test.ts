@@ -85,6 +85,15 @@ test.each([
   [['run', '--gpus', 'all', 'true'], "unknown option '--gpus'", '--device'],
   [['network', 'connect', 'a', 'b'], "unknown command 'connect'", 'run --network NAME'],
   [['run', '--container-memory', '1g', 'true'], "unknown option '--container-memory'", 'use --memory'],
+  [['run', '--ip6', 'fd00::2', 'true'], "unknown option '--ip6'", 'use --ip: the IPv6 address follows'],
+  [['network', 'create', '--ipv6', 'a'], "unknown option '--ipv6'", 'follow from those of IPv4'],
+  [['network', 'create', '-d', 'macvlan', 'a'], "unknown option '-d'", '--network ns:PATH'],
+  [['network', 'create', '--gateway=10.1.0.1', 'a'], "unknown option '--gateway=10.1.0.1'", 'second address'],
+  [
+    ['network', 'create', '--subnet', 'fd00::/64', 'a'],
+    '[OPTION_INVALID] --subnet does not take "fd00::/64"',
+    'IPv6 addresses of a network follow from it',
+  ],
   // The nearest name is right for others.
   [['ispect', 'web'], "unknown command 'ispect'", 'Did you mean inspect?'],
   [['run', '--volum', '/a:/b'], "unknown option '--volum'", 'Did you mean --volume?'],
@@ -125,11 +134,37 @@ test('help of what there is not says so', async () => {
     })
 })
 
-test("a command's own options stand before those of all commands", async () => {
-  for (const command of ['version', 'inspect', 'audit', 'completion', 'run', 'ps']) {
+test('the help of a command has its own options, an example, and the names of the options of all commands', async () => {
+  const headings = (text: string) => [...text.matchAll(/^(\S.*):$/gm)].map(([, heading]) => heading)
+  for (const command of [['version'], ['inspect'], ['audit'], ['completion'], ['ps'], ['config', 'show']]) {
+    const { stdout } = await kata('help', ...command)
+    expect([command, headings(stdout)]).toEqual([command, ['Options', 'Example']])
+    const [own, last] = stdout.split('\nExample:\n')
+    expect(own).not.toContain('--run-dir')
+    expect(last).toMatch(
+      /^ {2}\$ kata-ts .*\n\nSee `kata-ts --help` for .*,\n--namespace, --run-dir, .*, --result-file\.\n$/,
+    )
+  }
+  const { stdout } = await kata('--help')
+  expect(headings(stdout).slice(0, 2)).toEqual(['Options', 'Options of all commands'])
+  expect(stdout).toContain('--run-dir <dir>')
+})
+
+test('the many options of run and create are under headings', async () => {
+  for (const command of ['run', 'create']) {
     const { stdout } = await kata('help', command)
-    const [own, all] = [stdout.indexOf('\nOptions:'), stdout.indexOf('\nOptions of all commands:')]
-    expect({ command, ordered: 0 < own && own < all }).toEqual({ command, ordered: true })
+    const sections = stdout.split(/^(?=\S.*:$)/m).slice(1)
+    expect(sections.map((section) => section.split(':\n')[0])).toEqual([
+      ...['Options', 'Image', 'Memory, processors and limits', 'Files, variables and user', 'Network'],
+      ...['Machine', 'Health check', 'Rights', 'Example'],
+    ])
+    for (const [at, options] of [
+      [0, ['--name', '--stop-signal', '--help']],
+      [2, ['--memory', '--cpuset-cpus', '--ulimit']],
+      [3, ['--volume', '--tmpfs', '--group-add']],
+      [4, ['--publish', '--dns', '--dns-search', '--add-host', '--hostname']],
+    ] as const)
+      for (const option of options) expect(sections[at]).toContain(` ${option} `)
   }
 })
 
@@ -152,21 +187,23 @@ test('a full disk behind standard output is told, with a code', async () => {
 })
 
 test.each([
-  [['ps']],
-  [['gc']],
-  [['audit']],
-  [['logs', 'x']],
-  [['inspect', 'x']],
-  [['exec', 'x', 'true']],
-  [['run', 'true']],
-])('%j of another user than root says who must run it', async (args) => {
+  ['ps', []],
+  ['gc', []],
+  ['audit', []],
+  ['logs', ['x']],
+  ['inspect', ['x']],
+  ['exec', ['x', 'true']],
+  ['run', ['true']],
+  ['network ls', []],
+])('%s %j of another user than root says who must run it', async (name, rest) => {
+  const args = [...name.split(' '), ...rest]
   const command = [process.execPath, `${import.meta.dir}/main.ts`, ...args]
   const child = Bun.spawn(['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', ...command], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
   expect({ code, stdout }).toEqual({ code: 125, stdout: '' })
-  expect(stderr).toStartWith(`kata-ts: [NOT_ROOT] kata-ts ${args[0]} must be run as root. `)
+  expect(stderr).toStartWith(`kata-ts: [NOT_ROOT] kata-ts ${name} must be run as root. `)
 })
 
 test("the log of another client's container is with that client", async () => {
@@ -277,8 +314,8 @@ test('templates are listed and removed by what the configuration says, and made 
   const header = 'KEY  MADE  SIZE  VMM  ACCELERATOR  VCPUS  MEMORY  WAITING  STATE\n'
   expect(await factory('status')).toEqual({ ...nothing, stdout: header })
   const key = 'a'.repeat(64)
-  const { state, commit } = newTemplate(path, key)
-  writeFileSync(state, 'the machine')
+  const { saved, commit } = newTemplate(path, key)
+  writeFileSync(saved.state, 'the machine')
   const { facts } = commit({
     ...{ key, madeAt: '2026-02-03T04:05:06.000Z', bootId: bootId(), vmm: '/usr/bin/qemu' },
     ...{ kernel: '/k', initrd: '/i', accelerator: 'kvm', vcpus: 1, memoryMiB: 256 },

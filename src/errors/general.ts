@@ -5,7 +5,7 @@ export const generalErrors = {
   NOT_ROOT: entry(
     'permission_denied',
     '{what} must be run as root',
-    'Run it as root or with sudo: kata-ts needs root to create accounts, namespaces and mounts, and gives it up for the VMM.',
+    'Run it as root or with sudo; members of the group of `kata-ts service` run containers without (docs/how-to/service.md). kata-ts needs root to create accounts, namespaces and mounts, and gives it up for the VMM.',
   ),
   INTERNAL: entry(
     'internal',

@@ -17,4 +17,9 @@ export const templateErrors = {
     'no space is left for a machine template in {path}',
     'Make room there, or set template_path in [factory] to another directory, and run `kata-ts factory init` again.',
   ),
+  TEMPLATE_BUSY: entry(
+    'unavailable',
+    'another command makes or removes the machine templates in {path}',
+    'Wait for that `kata-ts factory init` or `kata-ts factory destroy`, and try again.',
+  ),
 } satisfies Record<string, CatalogueEntry>

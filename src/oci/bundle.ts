@@ -1,4 +1,5 @@
 /** The bundle: the directory with the OCI config.json that the client of a runtime makes. */
+import { existsSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
 import { readTextFile } from '../json/document.ts'
 import { podOf } from './annotations.ts'
@@ -17,14 +18,25 @@ export function readBundleSpec(bundle: string, dropped?: string[]): OciSpec {
   return parseSpecText(readConfig(bundle), dropped)
 }
 
+/**
+ * {@link readBundleSpec}; undefined for a pod that containerd's Sandbox service makes, whose bundle has none: what it is comes later.
+ *
+ * @throws as {@link readBundleSpec}.
+ */
+export function readSpecIfThere(bundle: string): OciSpec | undefined {
+  return existsSync(pathIn(bundle)) ? readBundleSpec(bundle) : undefined
+}
+
 /** The pod that the bundle's container belongs to; undefined for a single container. @throws as {@link readBundleSpec}. */
 export function readSandboxId(bundle: string): string | undefined {
   return podOf(readBundleSpec(bundle))
 }
 
+const pathIn = (bundle: string): string => `${bundle}/config.json`
+
 function readConfig(bundle: string): string {
   try {
-    return readTextFile(`${bundle}/config.json`, maxSpecBytes)
+    return readTextFile(pathIn(bundle), maxSpecBytes)
   } catch (cause) {
     throw new KataError(
       'BUNDLE_INVALID',

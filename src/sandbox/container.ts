@@ -53,6 +53,8 @@ export interface ContainerSurroundings {
   resize(resources: OciResources): Promise<void>
   /** Runs once its init process has ended, before that end is reported. Never throws. */
   afterEnd?(): Promise<void>
+  /** Runs once its processes stand still. Never throws. */
+  afterPause?(): Promise<void>
   /** What the whole pod costs the host. Only a pod's own container has it. */
   hostUsage?(): CgroupStats
   /** Removes what the container has in the sandbox, once the guest has let go of it. */
@@ -82,25 +84,32 @@ export class Container {
       agent,
       { containerId: guestId, execId: '' },
       () => (isFrozen ? this.resume() : agent.startContainer({ containerId: guestId })),
-      surroundings.afterEnd,
+      { afterEnd: surroundings.afterEnd, inOrder: this.#isInOrder },
     )
   }
 
   /** Another process in the container; it runs once it is started. */
   exec(execId: string, process: OciProcess): GuestProcess {
     const ids = { containerId: this.#guestId, execId }
-    return new AgentProcess(this.#agent, ids, (size) => {
+    const launch = (size?: TerminalSize) => {
       const sized = size === undefined ? process : { ...process, consoleSize: consoleSizeOf(size) }
       return this.#agent
         .execProcess({ ...ids, process: toAgentProcess(withoutLabels(sized)) })
         .catch((error) => {
           throw asCommandError(error, process.args)
         })
-    })
+    }
+    return new AgentProcess(this.#agent, ids, launch, { inOrder: this.#isInOrder })
+  }
+
+  /** Whether the guest begins calls as they come. */
+  get #isInOrder(): boolean {
+    return this.#surroundings.agentFacts.name === 'kata-ts'
   }
 
   async pause(): Promise<void> {
     await this.#agent.pauseContainer({ containerId: this.#guestId })
+    await this.#surroundings.afterPause?.()
   }
 
   async resume(): Promise<void> {

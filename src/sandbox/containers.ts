@@ -22,6 +22,7 @@ import { PodOomScore } from './end/pod-oom-score.ts'
 import { requireSeccomp, requireSubpaths, requireTarget, requireVerifier } from './guest/agent-support.ts'
 import type { HeldUp } from './guest/health.ts'
 import { undrivenDevices } from './guest/passed-drivers.ts'
+import { giveMemoryBack } from './guest/paused-memory.ts'
 import { volumeStats } from './guest/volume-stats.ts'
 import { ContainerPids, type SharedProcesses } from './pids/container-pids.ts'
 import { jailedStandIns } from './pids/stand-ins.ts'
@@ -234,7 +235,7 @@ export class Containers {
   }
 
   #made({ id, spec }: ContainerRequest, pid: number): Container {
-    const { agent, agentFacts, share, sizer, cpus, hostUsage, log } = this.#parts
+    const { config, agent, agentFacts, share, sizer, cpus, hostUsage, log } = this.#parts
     const afterEnd = share.copiesFiles ? messageBringer(id, spec, { agent: agent.agent, log }) : undefined
     return new Container(id, agent.agent, {
       ...{ pid, guestId: this.guestIdOf(id), isFrozen: this.#isThere(id) },
@@ -245,6 +246,9 @@ export class Containers {
         if (!isPodSandbox(spec)) await sizer.demand(id, demandOf(resources))
         await cpus.place(id, resources)
       },
+      ...(config.hypervisor.reclaimGuestFreedMemory && {
+        afterPause: () => giveMemoryBack(agent.agent, this.guestIdOf(id), log),
+      }),
       // A container without a pod reports its own usage.
       ...(isPodSandbox(spec) && { hostUsage }),
       remove: () => this.#release(id),

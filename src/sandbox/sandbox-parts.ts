@@ -30,7 +30,8 @@ export interface MadeMachine {
   readonly plan: MachinePlan
   /** `boot`: what it has was there from the start, or is a disk. */
   readonly began: 'boot' | 'clone'
-  readonly hasNetwork: boolean
+  /** Hardware addresses of the network cards that it began with. */
+  readonly cards: readonly string[]
 }
 
 /** What a start has made, for the sandbox to live with. */

@@ -35,12 +35,16 @@ export class Sandbox {
 
   constructor(parts: SandboxParts) {
     this.#parts = parts
-    const { agent, end } = parts
+    const { agent, end, log } = parts
     this.#containers = new Containers(parts)
     this.died = end.lost
     this.stopped = this.#stopped.promise
     end.isUp()
-    tellSilence(agent, end, { heldUp: () => this.heldUp, signal: end.over })
+    tellSilence(agent, end, {
+      heldUp: () => this.heldUp,
+      onStarved: () => log.warn('the guest answers late: the host has no processor for its machine'),
+      signal: end.over,
+    })
   }
 
   /** {@link podPid}. */
@@ -105,8 +109,8 @@ export class Sandbox {
 
   /** Gives the machine the network that its namespace got since the start. Call it before anything runs in the machine. */
   async attachLateNetwork(): Promise<void> {
-    const { network, vmm, agent } = this.#parts
-    await network.attachLate(vmm, agent.agent)
+    const { network, vmm, agent, identity } = this.#parts
+    await network.attachLate(vmm, agent.agent, identity.uid)
   }
 
   /** {@link HealthOptions.heldUp}. */

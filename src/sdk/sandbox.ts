@@ -354,7 +354,9 @@ function runFlags(name: string, options: CreateOptions): string[] {
 }
 
 /** Code that nobody trusts gets what it was given, so its network is asked for. */
-function networkFlags({ network, allow }: CreateOptions): string[] {
+function networkFlags({ network, allow, from }: CreateOptions): string[] {
+  // What goes on has the network that it had.
+  if (from !== undefined && network === undefined && allow === undefined) return []
   if (allow === undefined) return ['--network', network ?? 'none']
   return ['--network', network ?? 'bridge', '--deny-all', ...allow.flatMap((host) => ['--allow', host])]
 }

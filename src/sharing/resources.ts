@@ -1,5 +1,5 @@
 /** The share's holdings on the host. Each can be released from disk alone. */
-import { lstatSync, rmdirSync, unlinkSync } from 'node:fs'
+import { lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs'
 import type { Ledger, ResourceKind } from '../ledger/ledger.ts'
 import { unmountBelow } from '../linux/mounts/mount.ts'
 
@@ -24,15 +24,29 @@ export interface PathData {
 
 /**
  * A directory, or a file that is only a mount point. Removed with rmdir(2) or unlink(2), never recursively: the kernel refuses (EBUSY)
- * while something is mounted there, and the mounted files stay untouched.
+ * while something is mounted there, and the mounted files stay untouched. Empty directories in it go first: a shim that was killed while it
+ * mounted the layers of a root file system had made places for them (mapped-overlay.ts), and the mounts went with it.
  */
 export const directoryResource: ResourceKind<PathData> = {
   kind: 'directory',
   release: ({ path }) => {
     const stat = lstatSync(path, { throwIfNoEntry: false })
-    if (stat?.isDirectory()) rmdirSync(path)
+    if (stat?.isDirectory()) removeDirectory(path)
     else if (stat !== undefined) unlinkSync(path)
   },
+}
+
+/** @throws ErrnoException ENOTEMPTY when there is anything but empty directories in it; EBUSY. */
+function removeDirectory(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true })) {
+    if (!entry.isDirectory()) continue
+    try {
+      rmdirSync(`${path}/${entry.name}`)
+    } catch {
+      // What stays in it fails the removal below, with a reason.
+    }
+  }
+  rmdirSync(path)
 }
 
 /** Releases the holdings of `owner`: mounts first, then mount points, the newest of each first. */

@@ -10,7 +10,7 @@ import { KataError } from '../errors.ts'
 import { processRef } from '../linux/processes/proc.ts'
 import { isListening } from '../linux/sockets/socket.ts'
 import { podOf } from '../oci/annotations.ts'
-import { readBundleSpec } from '../oci/bundle.ts'
+import { readSpecIfThere } from '../oci/bundle.ts'
 import { Options } from '../protocol/generated/containerd/runtime_options.ts'
 import { defaultRunDir, poolName } from '../sandbox/records/paths.ts'
 import { type Bootstrap, parseBootstrap, readInput } from './bootstrap.ts'
@@ -30,15 +30,14 @@ export async function start(flags: ShimFlags, cwd: string): Promise<number> {
   const runDir = flags.runDir ?? defaultRunDir
   const bootstrap = parseBootstrap(readInput(), flags, process.env)
   // containerd makes no specification for a sandbox of the Sandbox service. A task without one fails at Create.
-  const spec = existsSync(bundleFile(cwd, 'spec')) ? readBundleSpec(cwd) : undefined
+  const spec = readSpecIfThere(cwd)
   const sandboxId = (spec && podOf(spec)) ?? flags.id
   const socketPath = shimSocketPath(runDir, flags.namespace, sandboxId)
   const address = `unix://${socketPath}`
   if (sandboxId === flags.id) {
     if (bootstrap.options !== undefined) writeRuntimeOptions(cwd, bootstrap.options)
     const own = { ...flags, debug: bootstrap.debug }
-    const isTaken = spec !== undefined && (await takenByPool(runDir, own, cwd, bootstrap))
-    if (!isTaken) {
+    if (!(await takenByPool(runDir, own, cwd, bootstrap))) {
       const listener = bindSocket(runDir, socketPath, flags)
       spawnDaemon(own, cwd, listener, bootstrap.eventsAddress)
       closeSync(listener)

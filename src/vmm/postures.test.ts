@@ -23,7 +23,7 @@ const launched = {
 const waiting = waitingClh(launched)
 const entropySource = '/dev/hwrng'
 const waitingFirecracker = waitingPosture(spec, { stdout: output, stderr: output })
-const opened = openedByQemu(entropySource, ['/images/disk'])
+const opened = openedByQemu([entropySource, '/boot/memory'], ['/images/disk'])
 const postures: Record<string, ExpectedPosture> = {
   QEMU: { ...expectedPosture(launched, { seccompFilters: 2 }), ...opened },
   'a Cloud Hypervisor that waits': waiting,

@@ -62,10 +62,26 @@ export interface MachineSpec {
 }
 
 /**
- * `make`: it boots, to be saved. Otherwise the path of a state that a machine like it was saved in: its guest goes on from there. A
- * template has neither network nor share; what a clone has of them is plugged in before its guest goes on.
+ * `make`: it boots, to be saved; with its memory in a file of its own by `make-apart`. Otherwise what a machine like it was saved in: its
+ * guest goes on from there. A template has neither network nor share; what a clone has of them is plugged in before its guest goes on.
  */
-export type TemplateUse = 'make' | { readonly state: string }
+export type TemplateUse = 'make' | 'make-apart' | SavedFiles
+
+/** Paths of what a machine was saved in. */
+export interface SavedFiles {
+  readonly state: string
+  /**
+   * The guest's memory, where it is not in the state. The machine maps it for itself: what its guest does not write it has in common with all
+   * others that map it. Everybody may read this file who can reach it, and a share's daemon could not follow what the guest writes.
+   */
+  readonly memory?: string
+}
+
+/** Descriptors that were opened for writing, for the same. */
+export interface SaveTo {
+  readonly state: number
+  readonly memory?: number
+}
 
 /** What a saved machine was made of: it can only go on in one that is made of the same. */
 export interface TemplateShape {
@@ -210,11 +226,12 @@ export interface Vmm {
    */
   resize(size: MachineSize): Promise<MachineSize>
   /**
-   * Stops the guest, and writes its state to the file, which was opened for writing; absent where the VMM cannot.
+   * Stops the guest, and writes its state to the file, and its memory to the other one, which a machine has by `make-apart` alone; absent
+   * where the VMM cannot.
    *
-   * @throws KataError VMM_COMMAND_FAILED; the guest may stand still then.
+   * @throws KataError VMM_COMMAND_FAILED; errors of the system. The guest may stand still then.
    */
-  save?(fd: number): Promise<void>
+  save?(to: SaveTo): Promise<void>
   /** Lets a guest go on that {@link save} has stopped. @throws KataError VMM_COMMAND_FAILED. */
   goOn?(): Promise<void>
   /** Ends the process and waits for it; safe to call again. */

@@ -6,13 +6,16 @@ import { describeError, KataError } from '../../errors.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import { endWaiting, listPool } from '../../sandbox/pool/pool.ts'
 import { makeTemplate } from '../../sandbox/template/make-template.ts'
+import { whileMakingTemplates, whileRemovingTemplates } from '../../sandbox/template/template-lock.ts'
 import {
   type ListedTemplate,
   listTemplates,
+  removeStaleTemplates,
   removeTemplates,
   type Template,
   type TemplateFacts,
 } from '../../sandbox/template/template-store.ts'
+import type { SavedFiles } from '../../vmm/vmm.ts'
 import { interruptible } from '../client/signals.ts'
 import type { FactoryFlags } from '../commands/factory.ts'
 import { loadForPerson } from '../configuration.ts'
@@ -31,20 +34,31 @@ export async function init(settings: Settings, flags: FactoryFlags): Promise<num
   if (!config.factory.enableTemplate)
     settings.tell('hint: no pod uses the template: enable_template in [factory] is false')
   const { runDir, log } = settings
+  const { templatePath } = config.factory
   const began = performance.now()
-  const template = await interruptible((signal) => makeTemplate({ config, runDir, log, signal }))
+  const template = await interruptible((signal) =>
+    whileMakingTemplates(templatePath, async () => {
+      // Before the new one, which may need their room.
+      for (const key of await removeStaleTemplates(templatePath, bootId(), signal))
+        settings.tell(`removed ${short(key)}, a template of another boot of the host`)
+      return makeTemplate({ config, runDir, log, signal })
+    }),
+  )
   const seconds = ((performance.now() - began) / 1000).toFixed(1)
   settings.print(render(settings.format, template.facts, () => `${lineOf(template)}, made in ${seconds} s\n`))
   return 0
 }
 
-function lineOf({ facts: { key, memoryMiB, vcpus }, state }: Template): string {
-  const size = byteSize(bytesOnDisk(state))
+function lineOf({ facts: { key, memoryMiB, vcpus }, saved }: Template): string {
+  const size = byteSize(bytesOnDisk(saved))
   return `${short(key)}: ${size} for machines with ${memoryMiB} MiB and ${vcpus} vCPU${vcpus === 1 ? '' : 's'}`
 }
 
 /** Less than its length: memory that the guest never touched is a hole. */
-const bytesOnDisk = (path: string): number => statSync(path).blocks * 512
+function bytesOnDisk({ state, memory }: SavedFiles): number {
+  const paths = memory === undefined ? [state] : [state, memory]
+  return paths.reduce((sum, path) => sum + statSync(path).blocks * 512, 0)
+}
 
 /** @throws KataError CONFIG_VMM_CANNOT for a VMM of which there are none. */
 function requireTemplates({ hypervisor: { driver } }: Config): void {
@@ -72,10 +86,10 @@ type CountedTemplate = ShownTemplate & { readonly waiting: number }
 
 function shown(listed: ListedTemplate, boot: string): ShownTemplate {
   if ('error' in listed) return { key: listed.key, state: sentenceOf(listed.error) }
-  const { facts, state } = listed.template
+  const { facts, saved } = listed.template
   return {
     ...facts,
-    diskBytes: bytesOnDisk(state),
+    diskBytes: bytesOnDisk(saved),
     state: facts.bootId === boot ? 'usable' : 'another boot',
   }
 }
@@ -101,8 +115,12 @@ function asTable(all: readonly CountedTemplate[]): string {
 export async function destroy(settings: Settings, flags: FactoryFlags): Promise<number> {
   const { templatePath } = loadForPerson(settings, flags.config).factory
   const { runDir, log } = settings
-  for (const entry of listPool(runDir, log)) await endWaiting(entry, log)
-  const keys = await interruptible((signal) => removeTemplates(templatePath, signal))
+  const keys = await interruptible((signal) =>
+    whileRemovingTemplates(templatePath, async () => {
+      for (const entry of listPool(runDir, log)) await endWaiting(entry, log)
+      return removeTemplates(templatePath, signal)
+    }),
+  )
   settings.print(render(settings.format, keys, () => keys.map((key) => `${short(key)}\n`).join('')))
   return 0
 }

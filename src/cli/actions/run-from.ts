@@ -1,10 +1,12 @@
 /** `kata-ts run --from SNAPSHOT`: a new container that goes on with what ran in another one. */
 import { resolve } from 'node:path'
+import { type PublishedPort, readNetworkWishes } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
 import { checkpointFiles } from '../../sandbox/checkpoint/checkpoint-facts.ts'
 import { requireTerminal } from '../client/attach.ts'
 import { writtenDisk } from '../client/disk-root.ts'
 import type { Startable } from '../client/life/session.ts'
+import { takePorts } from '../client/networks/free-ports.ts'
 import { type ContainerRecord, recordPaths, removeRecord } from '../client/record.ts'
 import { type Attached, detach, prepareAgain, runAttached } from '../client/run.ts'
 import { interruptible } from '../client/signals.ts'
@@ -15,6 +17,7 @@ import { exitCodeOf } from '../exit-code.ts'
 import { tellError } from '../explain.ts'
 import { defaultDetachKeys, parseDetachKeys } from '../parse/detach-keys.ts'
 import { checkName, generateName } from '../parse/name.ts'
+import { parsePublish, splitWishes } from '../parse/publish.ts'
 import type { Settings } from '../settings.ts'
 
 type FromFlags = RunFlags & { readonly from: string }
@@ -28,6 +31,7 @@ const allowed: ReadonlySet<string> = new Set([
   'attach',
   'sigProxy',
   'detachKeys',
+  'publish',
 ])
 
 export async function runFromSnapshot(
@@ -37,21 +41,24 @@ export async function runFromSnapshot(
   attachedOf: () => Attached,
 ): Promise<number> {
   try {
-    refuseOthers(flags, words)
+    const snapshot = readSnapshot(settings, flags.from)
+    refuseOthers(flags, words, snapshot)
+    const ports = splitWishes(parsePublish(flags.publish ?? []))
     const detachKeys = parseDetachKeys(flags.detachKeys ?? defaultDetachKeys)
     const attached = attachedOf()
     const id = checkName(flags.name ?? generateName(), 'container')
-    const snapshot = readSnapshot(settings, flags.from)
     const { terminal, interactive = false } = snapshot.record
     const configFile = flags.config === undefined ? snapshot.record.configFile : resolve(flags.config)
     if (flags.detach === true) {
-      await detach(settings, () => containerFrom(settings, snapshot, { id, configFile, detached: true }))
+      await detach(settings, () =>
+        containerFrom(settings, snapshot, ports, { id, configFile, detached: true }),
+      )
       settings.print(settings.format === 'json' ? `${JSON.stringify({ id })}\n` : `${id}\n`)
       return 0
     }
     requireTerminal({ interactive, terminal })
     return await runAttached(settings, { id, terminal, interactive, detachKeys }, attached, () =>
-      containerFrom(settings, snapshot, { id, configFile, detached: false }),
+      containerFrom(settings, snapshot, ports, { id, configFile, detached: false }),
     )
   } catch (error) {
     tellError(settings, error)
@@ -60,10 +67,11 @@ export async function runFromSnapshot(
 }
 
 /** @throws KataError OPTION_CONFLICT. */
-function refuseOthers(flags: FromFlags, { args }: RunWords): void {
-  // Without --no-healthcheck it is true. A machine that was saved has no network.
+function refuseOthers(flags: FromFlags, { args }: RunWords, { bundle }: Snapshot): void {
+  const hasNone = flags.network === 'none' && readNetworkWishes(bundle) === undefined
+  // Without --no-healthcheck it is true.
   const says = (name: string) =>
-    !(name === 'healthcheck' && flags.healthcheck) && !(name === 'network' && flags.network === 'none')
+    !(name === 'healthcheck' && flags.healthcheck) && !(name === 'network' && hasNone)
   const other = Object.keys(flags).find((name) => !allowed.has(name) && says(name))
   if (other === undefined && args.length === 0) return
   const option = other?.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
@@ -78,10 +86,14 @@ function refuseOthers(flags: FromFlags, { args }: RunWords): void {
 async function containerFrom(
   settings: Settings,
   snapshot: Snapshot,
+  { fixed, free }: ReturnType<typeof splitWishes>,
   { id, configFile, detached }: Pick<ContainerRecord, 'id' | 'configFile' | 'detached'>,
 ): Promise<Startable> {
   const { bundle } = snapshot
-  const record = newContainer(settings, { record: { ...snapshot.record, configFile }, bundle }, id)
+  const like = { record: { ...snapshot.record, configFile }, bundle }
+  const claim = (found: readonly PublishedPort[] = []) =>
+    newContainer(settings, like, id, [...fixed, ...found])
+  const record = await (free.length === 0 ? claim() : takePorts(settings.stateDir, free, fixed, claim))
   const { stateDir, namespace } = settings
   const { directory } = recordPaths(stateDir, namespace, id)
   try {

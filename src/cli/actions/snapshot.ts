@@ -38,7 +38,7 @@ export async function fork(settings: Settings, name: string, newName = generateN
   const { stateDir, namespace } = settings
   await underContainerLock(settings, ownRecord(settings, name, 'forked'), async (record) => {
     const { bundle } = recordPaths(stateDir, namespace, name)
-    const made = newContainer(settings, { record, bundle }, id)
+    const made = await newContainer(settings, { record, bundle }, id)
     const { directory, saved } = recordPaths(stateDir, namespace, id)
     try {
       await saveRunning(record, saved)

@@ -15,6 +15,7 @@ import { removeTree } from '../../linux/files/remove-tree.ts'
 import { diskTool } from '../../linux/processes/disk-tool.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { lastWords } from '../../plain-text.ts'
+import { freshExt4 } from '../../sandbox/disks/fresh-ext4.ts'
 import type { Settings } from '../settings.ts'
 import type { Rootfs } from './rootfs.ts'
 
@@ -83,7 +84,7 @@ export function diskMounts({ image }: RootDisks, directory: string): RootMount[]
     {
       ...{ type: 'ext4', source: writtenDisk(directory) },
       // Blocks that the container frees go back to the host.
-      options: ['rw', 'loop', 'noinit_itable', 'discard'],
+      options: ['rw', 'loop', ...freshExt4, 'discard'],
     },
     { type: 'erofs', source: image, options: ['ro', 'loop'] },
     {

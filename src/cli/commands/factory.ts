@@ -16,7 +16,10 @@ export function factoryCommand(cli: Cli): Command {
     example: 'factory init',
   })
   const verbs = [
-    ['init', 'boot a machine and save it as the template of pods; an older one is replaced'],
+    [
+      'init',
+      'boot a machine and save it as the template of pods; an older one is replaced, those of earlier boots go',
+    ],
     ['status', 'list the templates, and say whether pods can be clones of them'],
     ['serve', 'keep machines waiting for pods, as many as vm_cache_number says, until a signal ends it'],
     ['destroy', 'end all waiting machines and remove all templates; machines of pods run on'],

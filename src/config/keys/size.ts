@@ -80,7 +80,7 @@ export const sizeKeys = [
     'reclaimGuestFreedMemory',
     boolean,
     false,
-    'Gives memory that the guest has freed back to the host (free page reporting of a balloon device; Firecracker 1.14).',
+    'Gives memory that the guest has freed back to the host (free page reporting of a balloon device; Firecracker 1.14). A paused container gives back what it has of files in memory, too.',
     { annotation: 'reclaim_guest_freed_memory', example: 'true' },
   ),
 ]

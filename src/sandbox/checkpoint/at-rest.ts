@@ -6,7 +6,11 @@ import { type Saveable, type SaveRequest, saveMachine } from './save-machine.ts'
 /** How long what was asked of the guest may take to be answered, milliseconds. */
 const answersMs = 30_000
 
-/** The container stands still first, so that nothing of it is on its way to us. @throws as {@link saveMachine}; KataError CHECKPOINT_REFUSED. */
+/**
+ * Files are on their disk first, for whoever gives up the memory. Then the container stands still, so that nothing of it is on its way to us.
+ *
+ * @throws as {@link saveMachine}; KataError CHECKPOINT_REFUSED.
+ */
 export async function saveAtRest(
   parts: Pick<SandboxParts, 'id' | 'agent' | 'vmm' | 'disks' | 'machine' | 'log'>,
   saved: Saveable,
@@ -16,6 +20,7 @@ export async function saveAtRest(
   const { agent } = connection
   const { signal } = request
   const ids = { containerId: saved.container }
+  await agent.syncFileSystems({})
   await agent.pauseContainer(ids)
   let isOver = false
   try {

@@ -3,8 +3,8 @@ import { describeError, KataError } from '../../errors.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { bool, choice, exactly, number, positive, text, uint64 } from '../../json/values.ts'
+import type { FileDigest } from '../../linux/files/sparse-file.ts'
 import type { MachinePlan } from '../size/sizing.ts'
-import type { FileDigest } from './sparse-file.ts'
 
 /** A disk of the machine, in the order in which they were plugged in. */
 export interface SavedDisk {
@@ -33,6 +33,8 @@ export interface CheckpointFacts {
   readonly container: string
   readonly state: FileDigest
   readonly disks: readonly SavedDisk[]
+  /** Hardware addresses of its network cards, in the order in which it had them; absent for none. */
+  readonly cards?: readonly string[]
 }
 
 /** The names of its files. A disk is there only when the machine went on with its own. */
@@ -61,6 +63,7 @@ const checkpointFacts = record<CheckpointFacts>({
       }),
     ),
   ),
+  cards: list(text),
 })
 
 /** @throws KataError CHECKPOINT_DAMAGED. */

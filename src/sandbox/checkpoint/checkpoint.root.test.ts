@@ -11,6 +11,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import type { SaveTo } from '../../vmm/vmm.ts'
 import type { PluggedDisk } from '../storage/disks.ts'
 import { readCheckpoint, verifyCheckpoint } from './checkpoint.ts'
 import { saveMachine } from './save-machine.ts'
@@ -35,7 +36,7 @@ const machine = {
   assets: { kernel: '/kernel', verify: async () => {} },
   accelerator: { accelerator: 'tcg', reason: '' },
   plan: { vcpus: 1, maxVcpus: 0, memoryMiB: 256, maxMemoryMiB: 0 },
-  ...{ began: 'boot', hasNetwork: false },
+  ...{ began: 'boot', cards: ['02:00:00:00:00:01'] },
 } as const
 
 /** Saves a machine whose state is that text. */
@@ -43,7 +44,7 @@ function save(
   ends: boolean,
   write: (fd: number) => void = (fd) => writeFileSync(fd, 'memory'),
 ): Promise<void> {
-  const vmm = { save: async (fd: number) => write(fd) }
+  const vmm = { save: async ({ state }: SaveTo) => write(state) }
   const parts = { vmm, machine, disks: { all: disks() } } as unknown as Parameters<typeof saveMachine>[0]
   const request = { directory: saved(), ends, signal: running }
   return saveMachine(parts, { key: 'a'.repeat(64), container: 'web' }, request)
@@ -54,6 +55,7 @@ test('what was saved is there as a whole, and is what was written down', async (
   await save(true)
   const { facts } = readCheckpoint(saved())
   expect(facts).toMatchObject({ version: 1, container: 'web', accelerator: 'tcg', plan: machine.plan })
+  expect(facts.cards).toEqual(machine.cards)
   expect(facts.disks.map(({ id, place: at, readonly }) => [id, at, readonly])).toEqual([
     ['disk1', '0:0', false],
     ['disk2', '0:1', true],

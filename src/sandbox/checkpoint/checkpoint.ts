@@ -3,6 +3,7 @@ import { closeSync, lstatSync, openSync } from 'node:fs'
 import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
+import { digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
 import { placeOf } from '../disks/guest-disk.ts'
 import type { MadeMachine } from '../sandbox-parts.ts'
 import type { PluggedDisk } from '../storage/disks.ts'
@@ -10,7 +11,6 @@ import { whyForeign } from '../template/roots-own.ts'
 import { type CheckpointFacts, checkpointFiles, readCheckpointFacts } from './checkpoint-facts.ts'
 import { machineKey } from './machine-key.ts'
 import { unchanging } from './save-machine.ts'
-import { digestOf, type FileDigest } from './sparse-file.ts'
 
 export interface Checkpoint {
   readonly directory: string
@@ -46,6 +46,14 @@ export function requireSameMachine(
   const key = machineKey(config, { assets, accelerator, plan: facts.plan })
   if (key === undefined) throw unusable(`the VMM (${config.hypervisor.driver}) saves no machines`)
   if (key !== facts.key) throw unusable('QEMU, kernel, initrd, configuration or processor are others')
+}
+
+/** @throws KataError CHECKPOINT_UNUSABLE when the machine would get other network cards than it had. */
+export function requireSameCards({ directory, facts }: Checkpoint, cards: readonly unknown[]): void {
+  const { length } = facts.cards ?? []
+  if (length === cards.length) return
+  const reason = `the machine had ${length} network cards, and gets ${cards.length}`
+  throw new KataError('CHECKPOINT_UNUSABLE', { path: directory, reason })
 }
 
 /**

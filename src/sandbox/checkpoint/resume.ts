@@ -14,6 +14,7 @@ import { findAssets, verifyAssets } from '../start/prepare/assets.ts'
 import { enterCgroups } from '../start/prepare/cgroups.ts'
 import { claimOwner, claimSandbox, requireStartable } from '../start/prepare/claim.ts'
 import { openDevices } from '../start/prepare/devices.ts'
+import { makeNetwork } from '../start/prepare/network.ts'
 import { warnOfOpenWalls } from '../start/prepare/open-walls.ts'
 import { recordFacts } from '../start/record.ts'
 import type { SandboxRequest } from '../start/request.ts'
@@ -21,7 +22,13 @@ import { namingFullDisk, rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
 import { noBringer } from '../storage/brought-modules.ts'
 import { Disks } from '../storage/disks.ts'
-import { type Checkpoint, readCheckpoint, requireSameMachine, verifyCheckpoint } from './checkpoint.ts'
+import {
+  type Checkpoint,
+  readCheckpoint,
+  requireSameCards,
+  requireSameMachine,
+  verifyCheckpoint,
+} from './checkpoint.ts'
 
 /**
  * The sandbox of the machine that was saved in `directory`. Its container is there, and stands still.
@@ -60,13 +67,17 @@ async function resume(
 
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
+  const taken = Promise.resolve(user)
+  await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user: taken }, timings)
   const bare = { config, accelerator, share: undefined, bundle: container.bundle, log }
   const walls = await warnOfOpenWalls(host, bare)
   const { identity } = user
-  const { runDir, stateDir } = paths
-  const networkParts = { id, namespace, ledger, config, log, identity, runDir, stateDir, signal }
-  const network = await host.createNetwork(request.network, networkParts)
-  using devices = await openDevices(host, ledger, { ...request, paths, network, share: undefined }, timings)
+  const { uid } = identity
+  const network = await networkMaking.done
+  const sources = { ...request, paths, network, uid, share: undefined }
+  using devices = await openDevices(host, ledger, sources, timings)
+  const { cards = [] } = checkpoint.facts
+  requireSameCards(checkpoint, devices.network.interfaces)
 
   const resumed = { state: checkpoint.state }
   const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, resumed })
@@ -74,17 +85,21 @@ async function resume(
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
   const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
 
-  const end = watchMachine({ id, program: config.hypervisor.path, vmm, cgroups, share: undefined, signal })
+  const { path: program } = config.hypervisor
+  const end = watchMachine({ id, program, vmm, vmmProcess, cgroups, share: undefined, signal })
   const agent = await connectToGuest(host, vmm, { end, log, signal, goesOn: true })
   const disks = new Disks({ vmm, ledger, bus: config.hypervisor.blockDeviceDriver })
   await end.during(bringRootfs({ share: noShare, disks, ledger, paths, config }, id, rootfsMounts(container)))
   await timings.measure('verify checkpoint', () => verifyCheckpoint(checkpoint, disks.all, signal))
   await bootGuest({ verified, vmm, agent, end, accelerator }, request, timings)
-  const agentFacts = await timings.measure('guest sandbox', () => wakeGuest({ agent, end }))
+  const agentFacts = await timings.measure('guest sandbox', () =>
+    wakeGuest({ agent, end }, { network: devices.network, cards }),
+  )
 
   const started = { shim, vmmProcess, assets, template: '', accelerator, plan, user, share: undefined, walls }
   recordFacts(paths.facts, { id, namespace, config, ...started, agentFacts, timings: timings.steps })
-  const machine = { assets, accelerator, plan, began: 'boot' as const, hasNetwork: false }
+  const now = devices.network.interfaces.map(({ mac }) => mac)
+  const machine = { assets, accelerator, plan, began: 'boot' as const, cards: now }
   const made = { vmm, vmmProcess, machine, disks, guestId: checkpoint.facts.container }
   const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, served: undefined, modules: noBringer, signal })

@@ -1,12 +1,12 @@
 /** Saves the machine of a sandbox with its disk, while its guest stands still. */
 import { closeSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { copySparse, digestOf } from '../../linux/files/sparse-file.ts'
 import { version } from '../../version.ts'
 import { placeOf } from '../disks/guest-disk.ts'
 import type { SandboxParts } from '../sandbox-parts.ts'
 import type { PluggedDisk } from '../storage/disks.ts'
 import { type CheckpointFacts, checkpointFiles, type SavedDisk, unfinished } from './checkpoint-facts.ts'
-import { copySparse, digestOf } from './sparse-file.ts'
 
 export interface SaveRequest {
   /** A path at which nothing is. */
@@ -41,7 +41,7 @@ export async function saveMachine(
   mkdirSync(target, { mode: 0o700 })
   try {
     const path = `${target}/${checkpointFiles.state}`
-    await withFile(path, 'wx', async (fd) => vmm.save?.(fd))
+    await withFile(path, 'wx', async (state) => vmm.save?.({ state }))
     const state = await withFile(path, 'r', (fd) => digestOf(fd, signal))
     const copy = ends ? undefined : `${target}/${checkpointFiles.disk}`
     const saved: SavedDisk[] = []
@@ -49,6 +49,7 @@ export async function saveMachine(
     const facts: CheckpointFacts = {
       ...{ version: 1, savedBy: version, savedAt: new Date().toISOString(), key, container },
       ...{ accelerator: machine.accelerator.accelerator, plan: machine.plan, state, disks: saved },
+      cards: machine.cards,
     }
     const text = `${JSON.stringify(facts, null, 2)}\n`
     writeFileSync(`${target}/${checkpointFiles.facts}`, text, { mode: 0o600 })

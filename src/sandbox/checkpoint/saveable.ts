@@ -10,7 +10,7 @@ import type { Saveable } from './save-machine.ts'
 
 type Parts = Pick<
   SandboxParts,
-  'id' | 'config' | 'vmm' | 'vmmProcess' | 'machine' | 'share' | 'disks' | 'ledger' | 'sizer'
+  'id' | 'config' | 'vmm' | 'vmmProcess' | 'machine' | 'share' | 'disks' | 'ledger' | 'sizer' | 'network'
 >
 
 /** Kinds of holdings that stand for a device of the host, or a disk that goes with the machine. */
@@ -30,7 +30,7 @@ export function requireSaveable(
 }
 
 function whyNot(parts: Parts, container: ContainerRequest | undefined, others: number): string | undefined {
-  const { id, config, vmm, machine, share, disks, ledger, sizer } = parts
+  const { id, config, vmm, machine, share, disks, ledger, sizer, network } = parts
   const { hypervisor } = config
   if (vmm.save === undefined) return `the VMM (${hypervisor.driver}) saves no machines`
   if (!share.copiesFiles)
@@ -39,7 +39,8 @@ function whyNot(parts: Parts, container: ContainerRequest | undefined, others: n
   if (obstacle !== undefined) return `${obstacle} of its configuration allows that for none`
   if (machine.began === 'clone') return 'it began as a clone of a template'
   if (container === undefined || others > 0 || container.id !== id) return 'it is a pod of several containers'
-  if (machine.hasNetwork) return 'it has a network, whose connections would not outlive it'
+  if (machine.cards.length > 0 && !network.isOurs)
+    return 'its network is not of kata-ts, which could not make it again'
   if (sharedMounts(container.spec, id).length > 0) return 'it has volumes of the host'
   const held = ledger.held.find((kind) => foreign.has(kind))
   if (held !== undefined) return `it has a device of the host (${held})`

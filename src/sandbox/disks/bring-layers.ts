@@ -14,6 +14,7 @@ import {
   makeEmptyDirImage,
   removeOldImages,
 } from './empty-dir-image.ts'
+import { freshExt4 } from './fresh-ext4.ts'
 import { fileSystemOptions, guestStorage, isDirect, placeOf } from './guest-disk.ts'
 import { layerVerity, requireNoNote, verityOptions } from './layer-verity.ts'
 import type { GuestPlaces, LayerDisk, LayeredRootfs } from './layered-rootfs.ts'
@@ -116,6 +117,6 @@ async function scratchDisk(tools: LayerTools, container: string, directory: stri
   const { upper } = guestPlaces(container).scratch
   return {
     ...{ driver: address.driver, source: placeOf(address), fstype: 'ext4' },
-    ...{ options: ['noinit_itable', 'discard'], mountPoint: upper.slice(0, -filesName.length - 1) },
+    ...{ options: [...freshExt4, 'discard'], mountPoint: upper.slice(0, -filesName.length - 1) },
   }
 }

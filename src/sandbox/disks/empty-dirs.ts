@@ -19,6 +19,7 @@ import {
   makeEmptyDirImage,
   removeOldImages,
 } from './empty-dir-image.ts'
+import { freshExt4 } from './fresh-ext4.ts'
 import { placeOf } from './guest-disk.ts'
 
 /** Beside the directories of containers, whose names could be those of volumes. */
@@ -95,7 +96,7 @@ export class EmptyDirs {
     const { address } = await disks.attach(`emptyDir ${directory}`, disk, { readonly: false, direct: false })
     return {
       ...{ driver: address.driver, source: placeOf(address), fstype: 'ext4' },
-      ...{ options: ['noinit_itable', 'discard'], mountPoint: `${guestVolumes}/${basename(directory)}` },
+      ...{ options: [...freshExt4, 'discard'], mountPoint: `${guestVolumes}/${basename(directory)}` },
       shared: true,
     }
   }

@@ -62,6 +62,8 @@ export interface MachineEndOptions {
   consoleTail(): string
   /** {@link CgroupPlacement.outOfMemory}. */
   outOfMemory(): KataError | undefined
+  /** How long it has waited in all for a processor that others had, milliseconds; default never. */
+  readonly waited?: () => number
   readonly clock?: Clock
 }
 
@@ -83,6 +85,11 @@ export class MachineEnd {
   /** Aborted once the end is settled; its reason says what happened. */
   get over(): AbortSignal {
     return this.#over.signal
+  }
+
+  /** {@link MachineEndOptions.waited}. */
+  waited(): number {
+    return this.#options.waited?.() ?? 0
   }
 
   /** Whether the machine is lost without having been asked to end. */

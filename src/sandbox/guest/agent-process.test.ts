@@ -36,7 +36,7 @@ test('what is to be done after the end is done before it is told', async () => {
     await Bun.sleep(1)
     steps.push('done')
   }
-  const process = new AgentProcess(agent, { containerId: 'c', execId: '' }, async () => {}, afterEnd)
+  const process = new AgentProcess(agent, { containerId: 'c', execId: '' }, async () => {}, { afterEnd })
   steps.push(`ended with ${await process.wait()}`)
   expect(steps).toEqual(['done', 'ended with 3'])
 })

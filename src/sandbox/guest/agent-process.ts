@@ -1,31 +1,35 @@
 /** A process in the guest behind the agent's calls. An empty exec id means the container's init process. */
 import type { AgentClient } from '../../agent/client.ts'
-import { pumpInput, pumpOutput } from '../../agent/stdio.ts'
+import { type InputOptions, pumpInput, pumpOutput } from '../../agent/stdio.ts'
 import { exitStatusOf } from './exit-status.ts'
 import type { GuestProcess, OutputStream, TerminalSize } from './guest-process.ts'
+
+export interface ProcessOptions extends Pick<InputOptions, 'inOrder'> {
+  /** Awaited before the end is reported. */
+  readonly afterEnd?: (() => Promise<void>) | undefined
+}
 
 export class AgentProcess implements GuestProcess {
   readonly #agent: AgentClient
   readonly #ids: { containerId: string; execId: string }
   readonly #launch: (size?: TerminalSize) => Promise<unknown>
-  readonly #afterEnd: (() => Promise<void>) | undefined
+  readonly #options: ProcessOptions
   /** Ends the calls that a guest leaves without an answer after the process has ended. They would pile up, process by process. */
   readonly #over = new AbortController()
 
   /**
    * `launch` is the call that starts it, StartContainer or ExecProcess. It may tell the size of the terminal that the call makes.
-   * `afterEnd` is awaited before the end is reported.
    */
   constructor(
     agent: AgentClient,
     ids: { containerId: string; execId: string },
     launch: (size?: TerminalSize) => Promise<unknown>,
-    afterEnd?: () => Promise<void>,
+    options: ProcessOptions = {},
   ) {
     this.#agent = agent
     this.#ids = ids
     this.#launch = launch
-    this.#afterEnd = afterEnd
+    this.#options = options
   }
 
   async start(size?: TerminalSize): Promise<void> {
@@ -41,7 +45,7 @@ export class AgentProcess implements GuestProcess {
   async wait(): Promise<number> {
     try {
       const { status } = await this.#agent.waitProcess(this.#ids)
-      await this.#afterEnd?.()
+      await this.#options.afterEnd?.()
       return exitStatusOf(status)
     } finally {
       this.#over.abort()
@@ -61,6 +65,7 @@ export class AgentProcess implements GuestProcess {
   }
 
   input(chunks: AsyncIterable<Uint8Array>): Promise<void> {
-    return pumpInput(this.#agent, this.#ids, chunks, this.#over.signal)
+    const { inOrder } = this.#options
+    return pumpInput(this.#agent, this.#ids, chunks, { over: this.#over.signal, inOrder })
   }
 }

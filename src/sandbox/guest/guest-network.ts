@@ -13,16 +13,25 @@ import {
   type Route as RouteMessage,
 } from '../../protocol/generated/types.ts'
 
-/** `interfaces` are those that the guest does not know yet. @throws TtrpcError with the guest's reason. */
+export interface ToldNetwork {
+  /** Those that the guest does not know yet; default all. */
+  readonly fresh?: readonly PodInterface[]
+  /** In a guest that was saved: hardware addresses that the cards of these had then. */
+  readonly former?: readonly string[]
+}
+
+/** @throws TtrpcError with the guest's reason. */
 export async function tellNetwork(
   agent: AgentClient,
   facts: NetworkFacts,
-  interfaces: readonly PodInterface[] = facts.interfaces,
+  { fresh = facts.interfaces, former = [] }: ToldNetwork = {},
 ): Promise<void> {
-  if (interfaces.length === 0) return
+  if (fresh.length === 0) return
   const { localhost } = facts
-  for (const found of interfaces)
-    await agent.updateInterface({ interface: interfaceMessage(found, localhost?.index === found.index) })
+  for (const [at, found] of fresh.entries()) {
+    const message = interfaceMessage(found, localhost?.index === found.index)
+    await agent.updateInterface({ interface: { ...message, formerHwAddr: former[at] ?? '' } })
+  }
   const kernel = facts.routes.filter(isKernels)
   const others = [
     ...facts.routes.filter((route) => !isKernels(route)),
@@ -81,7 +90,7 @@ function interfaceMessage(
     ...{ device: name, name, hwAddr: mac, mtu: BigInt(mtu), devicePath: '', type: kind },
     ipAddresses: addresses.map(({ address, length }) => ipMessage(address, String(length))),
     rawFlags: noArp ? linkFlag.noArp : 0,
-    localhost,
+    ...{ localhost, formerHwAddr: '' },
   }
 }
 

@@ -50,3 +50,18 @@ test('what holds the machine up on purpose is no silence, whenever it began or e
   // 1: it began meanwhile. 2: it goes on. 3: it ended meanwhile. 4: nobody holds it up.
   expect(asked).toBe(4)
 })
+
+test('a machine that the host gave no processor is not silent, and that is told', async () => {
+  let waited = 0
+  let starved = 0
+  const check = () => {
+    // Half of the patience, and then hardly.
+    waited += waited === 0 ? 15_000 : 1000
+    return late()
+  }
+  await guestSilent({
+    ...{ intervalMs: 1, check, waited: () => waited, onStarved: () => void starved++ },
+    signal: new AbortController().signal,
+  })
+  expect({ waited, starved }).toEqual({ waited: 16_000, starved: 1 })
+})

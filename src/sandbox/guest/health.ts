@@ -19,12 +19,18 @@ export interface HealthOptions {
   readonly check: () => Promise<unknown>
   /** Default never. */
   readonly heldUp?: () => HeldUp
+  /** How long the machine has waited in all for a processor that others had, milliseconds. Default never. */
+  readonly waited?: () => number
+  /** Hears of an answer that was late by that. */
+  readonly onStarved?: () => void
   /** Ends the watch. */
   readonly signal: AbortSignal
 }
 
 /** How long an answer may take, milliseconds: a guest under load is slow, not dead. */
 const patienceMs = 30_000
+/** A machine that stood in line for so much of that is not silent: it was not asked. Others are to blame, and its end would not help them. */
+const starvedMs = patienceMs / 2
 
 /** The reason for the end of a guest that stayed silent for so long. */
 const silence = `its guest has not answered for ${patienceMs / 1000} s`
@@ -32,11 +38,12 @@ const silence = `its guest has not answered for ${patienceMs / 1000} s`
 /** Tells `end` once the guest has fallen silent. */
 export function tellSilence(
   { health }: Pick<AgentConnection, 'health'>,
-  end: Pick<MachineEnd, 'tell'>,
-  options: Omit<HealthOptions, 'check'>,
+  end: Pick<MachineEnd, 'tell' | 'waited'>,
+  options: Omit<HealthOptions, 'check' | 'waited'>,
 ): void {
   const check = () => health.check({}, { timeoutMs: patienceMs })
-  void guestSilent({ ...options, check }).then(() => end.tell('silent', silence))
+  const waited = () => end.waited()
+  void guestSilent({ ...options, check, waited }).then(() => end.tell('silent', silence))
 }
 
 /** A lost connection fails a call without a status, or with a status that did not come from the guest. */
@@ -44,15 +51,16 @@ const isLost = (failure: unknown): boolean =>
   !(failure instanceof TtrpcError) || (failure.code === 'unavailable' && !failure.isAnswer)
 
 /**
- * Resolves when a question is not answered in time. An error is an answer, and so is one that cannot be decoded. Never settles
+ * Resolves when a question is not answered in time by a guest that could have. An error is an answer, and so is one that cannot be decoded. Never settles
  * after the end of the connection, which other code reports with more detail, or once `signal` fires.
  */
 export async function guestSilent(options: HealthOptions): Promise<void> {
-  const { intervalMs = 5000, check, signal, heldUp = neverHeldUp } = options
+  const { intervalMs = 5000, check, signal, heldUp = neverHeldUp, waited = () => 0, onStarved } = options
   while (!signal.aborted) {
     await sleep(intervalMs, signal).catch(() => {})
     if (signal.aborted) break
     const before = heldUp()
+    const waitedBefore = waited()
     const failure = await check().then(
       () => undefined,
       (error) => error,
@@ -61,7 +69,9 @@ export async function guestSilent(options: HealthOptions): Promise<void> {
     if (isLost(failure) || signal.aborted) break
     if (failure.isAnswer || failure.code !== 'deadline_exceeded') continue
     const { times } = heldUp()
-    if (!before.now && times === before.times) return
+    if (before.now || times !== before.times) continue
+    if (waited() - waitedBefore < starvedMs) return
+    onStarved?.()
   }
   return new Promise(() => {})
 }

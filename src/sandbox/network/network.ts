@@ -73,10 +73,22 @@ interface NetworkParts {
   readonly ledger: Ledger
   readonly config: Config
   readonly log: Logger
-  readonly identity: Identity
+}
+
+/** What a network is made with. */
+export interface NetworkMaking extends NetworkParts {
+  readonly id: string
+  readonly namespace: string
+  readonly runDir: string
+  readonly stateDir: string
+  /** Of the VMM, as is who holds a namespace for a client; it may be on its way. */
+  readonly identity: Identity | Promise<Identity>
+  readonly signal: AbortSignal
 }
 
 export class SandboxNetwork {
+  /** Whether kata-ts makes it, and could make it again. */
+  readonly isOurs: boolean
   readonly #parts: NetworkParts
   /** The process that holds a network namespace for a client that fills it late. */
   readonly holder: { readonly pid: number } | undefined
@@ -84,41 +96,42 @@ export class SandboxNetwork {
   readonly #known = new Set<number>()
   #localhost: Localhost | undefined
 
-  private constructor(parts: NetworkParts, netns: string | undefined, holder?: { pid: number }) {
+  private constructor(
+    parts: NetworkParts,
+    netns: string | undefined,
+    { holder, isOurs = false }: { holder?: { pid: number }; isOurs?: boolean } = {},
+  ) {
     this.#parts = parts
     this.#netns = netns
     this.holder = holder
+    this.isOurs = isOurs
   }
 
   /** @throws KataError HOOK_FAILED, those of {@link holdNetns} and {@link takeContainerNetwork}. */
   static async create(
     { netns, filled, wishes }: NetworkRequest,
-    parts: NetworkParts & {
-      readonly id: string
-      readonly namespace: string
-      readonly runDir: string
-      readonly stateDir: string
-      readonly signal: AbortSignal
-    },
+    parts: NetworkMaking,
   ): Promise<SandboxNetwork> {
     const { ledger, config } = parts
     if (wishes !== undefined)
-      return new SandboxNetwork(parts, await takeContainerNetwork(ledger, { ...parts, wishes }))
+      return new SandboxNetwork(parts, await takeContainerNetwork(ledger, { ...parts, wishes }), {
+        isOurs: true,
+      })
     if (config.runtime.internetworkingModel === 'none') return new SandboxNetwork(parts, undefined)
     if (filled === undefined) return new SandboxNetwork(parts, netns)
-    const holder = await holdNetns(ledger, parts)
+    const holder = await holdNetns(ledger, { ...parts, identity: await parts.identity })
     const { create, poststop } = filled.hooks
     const state: HookState = { ...filled.state, status: 'creating', pid: holder.pid }
     await ledger.take(poststopResource, { hooks: poststop, state }, () =>
       runHooks(create, state, parts.signal),
     )
-    return new SandboxNetwork(parts, `/proc/${holder.pid}/ns/net`, holder)
+    return new SandboxNetwork(parts, `/proc/${holder.pid}/ns/net`, { holder })
   }
 
-  /** Makes cards for every interface that has none yet. @throws KataError, those of {@link attachNetwork}. */
-  async attach(): Promise<AttachedNetwork> {
+  /** Makes cards for every interface that has none yet, for the VMM of user `uid`. @throws KataError, those of {@link attachNetwork}. */
+  async attach(uid: number): Promise<AttachedNetwork> {
     if (this.#netns === undefined) return nothing
-    const { ledger, config, log, identity } = this.#parts
+    const { ledger, config, log } = this.#parts
     const { disableVhostNet, networkQueues, defaultVcpus } = config.hypervisor
     const { rxRateLimiterMaxRate: receive, txRateLimiterMaxRate: send } = config.hypervisor
     const attached = await attachNetwork(ledger, {
@@ -128,7 +141,7 @@ export class SandboxNetwork {
       limits: { receive, send },
       known: new Set(this.#known),
       localhost: this.#localhost,
-      owner: vmmFeatures(config).nics === 'name' ? identity.uid : undefined,
+      owner: vmmFeatures(config).nics === 'name' ? uid : undefined,
       log,
     })
     for (const { index } of attached.fresh) this.#known.add(index)
@@ -143,10 +156,10 @@ export class SandboxNetwork {
   }
 
   /** Attaches what the client put into the namespace after it had created the sandbox, as Docker does since version 26. */
-  async attachLate(vmm: Vmm, agent: AgentClient): Promise<void> {
-    using attached = await this.attach()
+  async attachLate(vmm: Vmm, agent: AgentClient, uid: number): Promise<void> {
+    using attached = await this.attach(uid)
     for (const nic of attached.nics) await vmm.plugNic(nic)
-    await tellNetwork(agent, attached.facts, attached.fresh)
+    await tellNetwork(agent, attached.facts, { fresh: attached.fresh })
   }
 }
 

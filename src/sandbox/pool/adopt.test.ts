@@ -1,55 +1,14 @@
 /** A machine that waited and the pod that takes it: what comes when, and what is left when it is not for that pod. */
-import { afterAll, describe, expect, test } from 'bun:test'
-import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import type { Config, HypervisorConfig } from '../../config/config.ts'
+import { describe, expect, test } from 'bun:test'
+import { existsSync, lstatSync, readdirSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { silentLogger } from '../../log.ts'
 import { readFacts } from '../records/facts.ts'
 import { listSandboxes, listWaiting } from '../records/gc.ts'
 import { sandboxPaths } from '../records/paths.ts'
-import { HostDouble } from '../start/doubles/host.double.ts'
-import { VmmDouble } from '../start/doubles/vmm.double.ts'
-import type { StartHost } from '../start/host.ts'
-import type { SandboxRequest } from '../start/request.ts'
-import type { Template } from '../template/template-store.ts'
 import { adoptMachine, isSameConfig, nameForPod } from './adopt.ts'
+import { Pool } from './pool.double.ts'
 import { makeWaitingMachine } from './waiting-machine.ts'
-
-const directory = mkdtempSync(`${tmpdir()}/kata-ts-adopt-`)
-afterAll(() => rmSync(directory, { recursive: true }))
-const file = `${directory}/kernel`
-writeFileSync(file, 'k')
-
-/** A double of the host with a template, and a pod that asks for nothing special. */
-class Pool extends HostDouble {
-  madeAt = '2026-01-01T00:00:00Z'
-  readonly giveUpWait = new AbortController()
-
-  get withTemplate(): StartHost {
-    const { createVmm } = this.host
-    return {
-      ...this.host,
-      // A machine ends once.
-      createVmm: (options) => (this.made === undefined ? createVmm(options) : new VmmDouble()),
-      resolveAssets: () => ({ kernel: file, initrd: file, verify: async () => {} }),
-      findTemplate: (path, key) =>
-        ({ facts: { key, madeAt: this.madeAt }, state: `${path}/${key}/state` }) as Template,
-    }
-  }
-
-  pod(changes: Partial<HypervisorConfig> = {}): SandboxRequest {
-    const request = this.request({ coldPlugVfio: 'no-port', agentChannel: 'serial', ...changes })
-    const { config, container } = request
-    const factory = { ...config.factory, enableTemplate: true, vmCacheNumber: 1 }
-    return { ...request, container: { ...container, spec: {} }, config: { ...config, factory } }
-  }
-
-  waiting(config: Config = this.pod().config) {
-    const parts = { id: 'w1', runDir: this.pod().runDir, log: silentLogger, signal: this.giveUpWait.signal }
-    return makeWaitingMachine({ ...parts, config }, this.withTemplate)
-  }
-}
 
 const released = (log: readonly string[]) => log.filter((line) => line.startsWith('release '))
 const failed = (work: Promise<unknown>) =>

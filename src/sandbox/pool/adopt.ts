@@ -125,9 +125,9 @@ async function adopt(
 
   const { identity } = user
   const { runDir, stateDir } = paths
-  const networkParts = { id, namespace, ledger, config, log, identity, runDir, stateDir, signal }
-  const network = await host.createNetwork(request.network, networkParts)
-  const facts = await timings.measure('network', () => plugNetwork(machine, network, signal))
+  const making = { id, namespace, ledger, config, log, identity, runDir, stateDir, signal }
+  const network = await timings.measure('make network', () => host.createNetwork(request.network, making))
+  const facts = await timings.measure('network', () => plugNetwork(machine, network, { ...identity, signal }))
 
   const bringer =
     share === undefined && machine.modules !== undefined
@@ -139,8 +139,8 @@ async function adopt(
   const origin = { assets, template: clone.template.facts.key, waited: machine.id }
   const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
-  const hasNetwork = facts.interfaces.length > 0
-  const clonedMachine = { assets, accelerator, plan, began: 'clone' as const, hasNetwork }
+  const cards = facts.interfaces.map(({ mac }) => mac)
+  const clonedMachine = { assets, accelerator, plan, began: 'clone' as const, cards }
   const made = { vmm, vmmProcess, machine: clonedMachine }
   const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, served: share, modules: bringer, signal })
@@ -150,9 +150,9 @@ async function adopt(
 async function plugNetwork(
   { vmm, end }: WaitingMachine,
   network: SandboxNetwork,
-  signal: AbortSignal,
+  { uid, signal }: { readonly uid: number; readonly signal: AbortSignal },
 ): Promise<NetworkFacts> {
-  using cards = await network.attach()
+  using cards = await network.attach(uid)
   try {
     for (const nic of cards.nics) await end.during(vmm.plugNic(nic))
   } catch (error) {

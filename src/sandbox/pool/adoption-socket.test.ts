@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { listenUnix } from '../../linux/sockets/socket.ts'
 import { listen } from '../../ttrpc/bun.ts'
@@ -37,6 +37,17 @@ test('who does not answer is not waited for', async () => {
   listener.stop()
   rmSync(socket, { force: true })
   expect(askWaiting(socket, { ask: 'end' }, 5000)).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
+test('a question that is reset before all of it is read fails, and nothing else does', async () => {
+  const socket = socketOf({ stateDir })
+  const listener = listenUnix(socket)
+  const env = { LONG: 'x'.repeat(1024 * 1024) }
+  const asked = askWaiting(socket, { ask: 'adopt', pod: { ...pod, env } }, 5000)
+  await Bun.sleep(20)
+  closeSync(listener)
+  rmSync(socket)
+  await expect(asked).rejects.toMatchObject({ code: 'ECONNRESET' })
 })
 
 test.each(['{"ask":"adopt","pod":{"id":"a"}}', '{"ask":"open"}', 'what'])(

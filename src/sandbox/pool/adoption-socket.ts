@@ -60,13 +60,14 @@ export function adoptionSockets(runDir: string): { readonly id: string; readonly
 /**
  * Asks a waiting machine.
  *
- * @throws Error with `code` ECONNREFUSED when nobody is behind it, ENOENT when there is none; Error when the answer does not come within
- *   `timeoutMs`; JsonMismatch.
+ * @throws Error with `code` ECONNREFUSED when nobody is behind it, ECONNRESET when it is closed before it is read, ENOENT when there is none;
+ *   Error when the answer does not come within `timeoutMs`; JsonMismatch.
  */
 export async function askWaiting(socket: string, asked: Question, timeoutMs: number): Promise<Answer> {
   const transport = await connectUnix(socket)
   try {
-    void transport.write(lineOf(asked))
+    // Where the connection breaks, the answer fails with it, and says so.
+    transport.write(lineOf(asked))?.catch(() => {})
     const line = await within(lineFrom(transport), timeoutMs)
     if (line === undefined) throw new Error(`it gave no answer within ${timeoutMs / 1000} s`)
     return readText(answer, line)

@@ -109,7 +109,7 @@ async function make(
   using devices = shareAlone(config, share)
   const spec = describeMachine({
     ...{ id, config, paths, assets, plan: clone.plan, accelerator, user, devices },
-    template: { state: clone.template.state },
+    template: clone.template.saved,
   })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
@@ -119,7 +119,7 @@ async function make(
     get id() {
       return pod.id
     },
-    ...{ program: config.hypervisor.path, vmm, share, signal },
+    ...{ program: config.hypervisor.path, vmm, vmmProcess, share, signal },
     cgroups: { outOfMemory: () => pod.outOfMemory() },
   })
   const agent = await connectToGuest(host, vmm, { end, log, signal })

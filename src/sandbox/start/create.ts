@@ -16,6 +16,7 @@ import { claimOwner, claimSandbox, requireStartable } from './prepare/claim.ts'
 import { asClone, cloneOrBoot, findClone } from './prepare/clone.ts'
 import { openDevices } from './prepare/devices.ts'
 import { modulesOf } from './prepare/guest-modules.ts'
+import { makeNetwork } from './prepare/network.ts'
 import { warnOfOpenWalls } from './prepare/open-walls.ts'
 import { sharePod } from './prepare/share.ts'
 import { recordFacts } from './record.ts'
@@ -59,24 +60,26 @@ async function start(
   const plan = clone?.plan ?? wanted
   const cgroups = await timings.measure('cgroups', () => enterCgroups(host, ledger, request, plan))
   const user = await timings.measure('user', () => host.takeUser(ledger, { ...request, paths }))
+  const taken = Promise.resolve(user)
+  await using networkMaking = makeNetwork(host, ledger, { ...request, paths, user: taken }, timings)
   const modules = modulesOf(config, assets)
   const sharing = { config, paths, user, container, modules, signal }
   const share = await sharePod(host, ledger, sharing, timings)
   const walls = await warnOfOpenWalls(host, { config, accelerator, share, bundle: container.bundle, log })
 
   const { identity } = user
-  const { runDir, stateDir } = paths
-  const networkParts = { id, namespace, ledger, config, log, identity, runDir, stateDir, signal }
-  const network = await host.createNetwork(request.network, networkParts)
-  using devices = await openDevices(host, ledger, { ...request, paths, network, share }, timings)
+  const { uid } = identity
+  const network = await networkMaking.done
+  using devices = await openDevices(host, ledger, { ...request, paths, network, uid, share }, timings)
 
-  const template = clone && { state: clone.template.state }
+  const template = clone?.template.saved
   const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, template })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
   const vmmProcess = await startMachine(vmm, { devices, cgroups }, timings)
 
-  const end = watchMachine({ id, program: config.hypervisor.path, vmm, cgroups, share, signal })
+  const { path: program } = config.hypervisor
+  const end = watchMachine({ id, program, vmm, vmmProcess, cgroups, share, signal })
   const agent = await connectToGuest(host, vmm, { end, log, signal })
   const bringer =
     share === undefined && modules !== undefined ? moduleBringer(agent.agent, modules) : noBringer
@@ -94,8 +97,8 @@ async function start(
   const origin = { assets, template: clone?.template.facts.key ?? '' }
   const started = { shim, vmmProcess, ...origin, accelerator, plan, user, share, walls, agentFacts }
   recordFacts(paths.facts, { id, namespace, config, ...started, timings: timings.steps })
-  const hasNetwork = devices.network.interfaces.length > 0
-  const machine = { assets, accelerator, plan, began: way, hasNetwork }
+  const cards = devices.network.interfaces.map(({ mac }) => mac)
+  const machine = { assets, accelerator, plan, began: way, cards }
   const made = { vmm, vmmProcess, machine }
   const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, served: share, modules: bringer, signal })

@@ -14,6 +14,7 @@ import { kataGuestSharedDir } from '../../sharing/host-share.ts'
 import { makeRootfsDisk, rootfsName } from '../../sharing/rootfs/rootfs-disk.ts'
 import type { BindRequest, GuestRootfs, RootfsMount, Share } from '../../sharing/share.ts'
 import { openSource } from '../../sharing/source.ts'
+import { freshExt4 } from '../disks/fresh-ext4.ts'
 import { placeOf } from '../disks/guest-disk.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { type KeptCopy, keepCopy, requireSmall } from './copied-files.ts'
@@ -83,7 +84,7 @@ class DiskShare implements Share {
       driver,
       source: placeOf(address),
       fstype: 'ext4',
-      options: ['noinit_itable'],
+      options: [...freshExt4],
       mountPoint,
     }
     return { path: `${mountPoint}/${rootfsName}`, storages: [storage] }

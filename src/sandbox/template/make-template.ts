@@ -6,6 +6,7 @@ import type { Ledger } from '../../ledger/ledger.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 import { sleep } from '../../time.ts'
+import type { SavedFiles, Vmm } from '../../vmm/vmm.ts'
 import type { SandboxPaths } from '../records/paths.ts'
 import { bootGuest } from '../start/guest/boot-guest.ts'
 import { type StartHost, thisHost } from '../start/host.ts'
@@ -16,6 +17,7 @@ import { claimOwner, claimSandbox, requireMachine } from '../start/prepare/claim
 import { rollingBack } from '../start/rollback.ts'
 import { recordTimings } from '../start/timings.ts'
 import { clearFreeMemory } from './clear-memory.ts'
+import { loadDrivers } from './load-drivers.ts'
 import { templateMachine, templateObstacle } from './template-machine.ts'
 import { newTemplate, type Template } from './template-store.ts'
 
@@ -68,32 +70,29 @@ async function make(
   const accelerator = await host.chooseAccelerator(ledger, trial)
   const machine = templateMachine(config, assets, accelerator)
   if (machine === undefined) throw new KataError('TEMPLATE_UNUSABLE', { reason: 'the VMM saves no machines' })
-  const { key, plan } = machine
+  const { key, plan, hasMemoryFile } = machine
   const user = await host.takeUser(ledger, { id, namespace, config, paths, log, signal })
   const devices = { attached: { nics: [] } }
   const spec = describeMachine({
-    ...{ id, config, paths, assets, plan, accelerator, user, devices, template: 'make' },
+    ...{ id, config, paths, assets, plan, accelerator, user, devices },
+    template: hasMemoryFile ? 'make-apart' : 'make',
   })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
   try {
-    await vmm.start()
+    const { ref: vmmProcess } = await vmm.start()
     const program = config.hypervisor.path
-    const end = watchMachine({ id, program, vmm, cgroups: unlimited, share: undefined, signal })
+    const end = watchMachine({ id, program, vmm, vmmProcess, cgroups: unlimited, share: undefined, signal })
     const agent = await connectToGuest(host, vmm, { end, log, signal })
     await bootGuest({ verified, vmm, agent, end, accelerator }, { id, config, signal }, timings)
+    await end.during(loadDrivers(agent, config))
     await end.during(clearFreeMemory(agent))
     // A clone's guest waits for a connection of its own.
     end.tell('asked', true)
     agent.close()
     await sleep(noticeMs, signal)
     using made = newTemplate(config.factory.templatePath, key)
-    const fd = openSync(made.state, 'wx', 0o600)
-    try {
-      await vmm.save?.(fd)
-    } finally {
-      closeSync(fd)
-    }
+    await saveTo(vmm, made.saved, hasMemoryFile)
     return made.commit({
       ...{ key, madeAt: new Date().toISOString(), bootId: bootId(), vmm: program },
       ...{ kernel: assets.kernel, initrd: assets.initrd ?? '', accelerator: accelerator.accelerator },
@@ -101,6 +100,26 @@ async function make(
     })
   } finally {
     await vmm.stop()
+  }
+}
+
+async function saveTo(
+  vmm: Pick<Vmm, 'save'>,
+  { state, memory }: Required<SavedFiles>,
+  hasMemoryFile: boolean,
+): Promise<void> {
+  const opened: number[] = []
+  const open = (path: string, mode: number): number => {
+    const fd = openSync(path, 'wx', mode)
+    opened.push(fd)
+    return fd
+  }
+  try {
+    const to = { state: open(state, 0o600) }
+    // Each clone's user opens it, in a jail that shows it: the directories around it let nobody else come to it.
+    await vmm.save?.(hasMemoryFile ? { ...to, memory: open(memory, 0o444) } : to)
+  } finally {
+    for (const fd of opened) closeSync(fd)
   }
 }
 

@@ -2,48 +2,76 @@
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { KataError } from '../../errors.ts'
+import type { SavedFiles } from '../../vmm/vmm.ts'
 import { requireRootsOwn } from './roots-own.ts'
-import { type Template, type TemplateFacts, type TemplateOrigin, templateFiles } from './template-facts.ts'
+import {
+  type FileFacts,
+  type Template,
+  type TemplateFacts,
+  type TemplateOrigin,
+  templateFiles,
+} from './template-facts.ts'
 
 /** The beginning of the names of directories that are no templates yet, or no longer. */
 export const newPrefix = '.new-'
 
 export interface NewTemplate extends Disposable {
-  /** The path to save the machine to; root makes the file. */
-  readonly state: string
+  /** The paths to save the machine to; root makes the files. That of the memory may stay away. */
+  readonly saved: Required<SavedFiles>
   /**
    * Gives the template its name. One that has it already goes.
    *
-   * @throws KataError TEMPLATE_FOREIGN, TEMPLATE_DAMAGED for the file of the machine; TEMPLATE_DISK_FULL.
+   * @throws KataError TEMPLATE_FOREIGN, TEMPLATE_DAMAGED for the files of the machine; TEMPLATE_DISK_FULL.
    */
   commit(origin: TemplateOrigin): Template
 }
 
+/**
+ * The directory of all templates, made if it is missing. Returns whether it was.
+ *
+ * @throws KataError TEMPLATE_FOREIGN, TEMPLATE_DISK_FULL; errors of the system.
+ */
+export function makeTemplatePath(templatePath: string): boolean {
+  return namingFullDisk(templatePath, () => {
+    mkdirSync(dirname(templatePath), { recursive: true })
+    const isMissing = !existsSync(templatePath)
+    // Another command may have been faster.
+    if (isMissing) mkdirSync(templatePath, { recursive: true, mode: 0o700 })
+    requireRootsOwn(templatePath, 'directory')
+    return isMissing
+  })
+}
+
 /** Disposing it removes what was not committed. @throws KataError TEMPLATE_FOREIGN, TEMPLATE_DISK_FULL; errors of the system. */
 export function newTemplate(templatePath: string, key: string): NewTemplate {
-  const directory = namingFullDisk(templatePath, () => makeDirectory(templatePath))
-  const state = `${directory}/${templateFiles.state}`
+  makeTemplatePath(templatePath)
+  const directory = namingFullDisk(templatePath, () => mkdtempSync(`${templatePath}/${newPrefix}`))
+  const { state, memory } = savedIn(directory)
   return {
-    state,
+    saved: { state, memory },
     commit: (origin) =>
       namingFullDisk(templatePath, () => {
-        const { size, ctimeNs } = requireRootsOwn(state, 'file')
-        const facts: TemplateFacts = { version: 1, ...origin, bytes: Number(size), changedAt: `${ctimeNs}` }
+        const files = { state: factsOf(state), ...(existsSync(memory) ? { memory: factsOf(memory) } : {}) }
+        const facts: TemplateFacts = { version: 2, ...origin, saved: files }
         writeFileSync(`${directory}/${templateFiles.facts}`, `${JSON.stringify(facts, null, 2)}\n`, {
           mode: 0o600,
         })
         replace(templatePath, directory, `${templatePath}/${key}`)
-        return { facts, state: `${templatePath}/${key}/${templateFiles.state}` }
+        const named = savedIn(`${templatePath}/${key}`)
+        return { facts, saved: files.memory === undefined ? { state: named.state } : named }
       }),
     [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true }),
   }
 }
 
-function makeDirectory(templatePath: string): string {
-  mkdirSync(dirname(templatePath), { recursive: true })
-  if (!existsSync(templatePath)) mkdirSync(templatePath, { mode: 0o700 })
-  requireRootsOwn(templatePath, 'directory')
-  return mkdtempSync(`${templatePath}/${newPrefix}`)
+const savedIn = (directory: string): Required<SavedFiles> => ({
+  state: `${directory}/${templateFiles.state}`,
+  memory: `${directory}/${templateFiles.memory}`,
+})
+
+function factsOf(path: string): FileFacts {
+  const { size, ctimeNs } = requireRootsOwn(path, 'file')
+  return { bytes: Number(size), changedAt: `${ctimeNs}` }
 }
 
 /** A directory with files in it is not renamed over, so the former one steps aside first. */

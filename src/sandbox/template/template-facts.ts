@@ -1,11 +1,12 @@
-/** What is written down beside a saved machine: which one it is, of what it was made, and which bytes its file has. */
+/** What is written down beside a saved machine: which one it is, of what it was made, and which bytes its files have. */
 import { describeError, KataError } from '../../errors.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { choice, exactly, positive, type Reader, textUpTo } from '../../json/values.ts'
+import type { SavedFiles } from '../../vmm/vmm.ts'
 
 export interface TemplateFacts {
-  readonly version: 1
+  readonly version: 2
   /** 64 hexadecimal digits for all that a pod must have in common with it. */
   readonly key: string
   /** ISO 8601. */
@@ -19,23 +20,27 @@ export interface TemplateFacts {
   readonly accelerator: 'kvm' | 'tcg'
   readonly vcpus: number
   readonly memoryMiB: number
-  /** Of the saved machine. */
+  /** Of the files of the saved machine. */
+  readonly saved: { readonly state: FileFacts; readonly memory?: FileFacts }
+}
+
+export interface FileFacts {
   readonly bytes: number
-  /** When the saved machine's file was changed last, nanoseconds since 1970. No later write, and no copy, has that time. */
+  /** When it was changed last, nanoseconds since 1970. No later write, and no copy, has that time. */
   readonly changedAt: string
 }
 
-/** What is said of a template before its file is looked at. */
-export type TemplateOrigin = Omit<TemplateFacts, 'version' | 'bytes' | 'changedAt'>
+/** What is said of a template before its files are looked at. */
+export type TemplateOrigin = Omit<TemplateFacts, 'version' | 'saved'>
 
 export interface Template {
   readonly facts: TemplateFacts
-  /** Path of the saved machine. */
-  readonly state: string
+  /** What its clones go on from. */
+  readonly saved: SavedFiles
 }
 
-/** The names of both files in the directory of a template. */
-export const templateFiles = { state: 'state', facts: 'template.json' } as const
+/** The names of all files in the directory of a template. */
+export const templateFiles = { state: 'state', memory: 'memory', facts: 'template.json' } as const
 
 /** A text of a form, described in words. */
 const textLike =
@@ -49,15 +54,20 @@ const textLike =
 const path = textUpTo(4095)
 const keyDigits = textLike(/^[0-9a-f]{64}$/, '64 hexadecimal digits')
 
+const fileFacts = record<FileFacts>({
+  bytes: needed(positive),
+  changedAt: needed(textLike(/^\d{1,20}$/, 'nanoseconds')),
+})
+
 const templateFacts = record<TemplateFacts>({
-  version: needed(exactly(1)),
+  version: needed(exactly(2)),
   key: needed(keyDigits),
   madeAt: needed(textLike(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/, 'a time')),
   bootId: needed(textLike(/^[0-9a-f-]{36}$/, 'the id of a boot')),
   ...{ vmm: needed(path), kernel: needed(path), initrd: needed(path) },
   accelerator: needed(choice('kvm', 'tcg')),
   ...{ vcpus: needed(positive), memoryMiB: needed(positive) },
-  ...{ bytes: needed(positive), changedAt: needed(textLike(/^\d{1,20}$/, 'nanoseconds')) },
+  saved: needed(record<TemplateFacts['saved']>({ state: needed(fileFacts), memory: fileFacts })),
 })
 
 /** @throws KataError TEMPLATE_DAMAGED. */

@@ -3,11 +3,18 @@ import { realpathSync, statSync } from 'node:fs'
 import type { TemplateShape } from '../../vmm/vmm.ts'
 
 /** Raised when templates of earlier versions are of no use to this one. */
-const version = 1
+const version = 2
 
-/** 64 hexadecimal digits. `bootId`: after a boot the host's kernel and its processor's microcode may be others. */
-export function templateKey({ args, files }: Pick<TemplateShape, 'args' | 'files'>, bootId: string): string {
-  const parts = { version, bootId, args, files: files.map(identityOf) }
+/**
+ * 64 hexadecimal digits. `bootId`: after a boot the host's kernel and its processor's microcode may be others. `hasMemoryFile`: whether
+ * its clones map their memory from a file.
+ */
+export function templateKey(
+  { args, files }: Pick<TemplateShape, 'args' | 'files'>,
+  bootId: string,
+  hasMemoryFile = false,
+): string {
+  const parts = { version, bootId, args, files: files.map(identityOf), hasMemoryFile }
   return new Bun.CryptoHasher('sha256').update(JSON.stringify(parts)).digest('hex')
 }
 

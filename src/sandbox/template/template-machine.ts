@@ -5,6 +5,7 @@ import { bootId } from '../../linux/processes/proc.ts'
 import { templateShape } from '../../vmm/create.ts'
 import type { GuestAssets } from '../../vmm/host/assets.ts'
 import type { AcceleratorChoice } from '../../vmm/kvm/accelerator.ts'
+import { shareWay } from '../disks/share-way.ts'
 import { hostMemoryMiB } from '../size/machine-sizer.ts'
 import { type MachinePlan, planWithoutDemand } from '../size/sizing.ts'
 import { describeGuest } from '../start/machine/machine.ts'
@@ -16,6 +17,8 @@ export interface TemplateMachine {
   readonly plan: MachinePlan
   /** As far as that goes, MiB. */
   readonly mostMemoryMiB: number
+  /** Whether its memory is a file of its own, which clones map (`SavedFiles` of ../../vmm/vmm.ts). */
+  readonly hasMemoryFile: boolean
 }
 
 /** Undefined for a VMM that saves no machines. @throws KataError SANDBOX_TOO_LARGE, VMM_OPTION_INVALID. */
@@ -26,8 +29,18 @@ export function templateMachine(
 ): TemplateMachine | undefined {
   const plan = planWithoutDemand(config, hostMemoryMiB())
   const shape = templateShape(describeGuest({ id: 'template', config, assets, plan, accelerator }), config)
-  return shape && { key: templateKey(shape, bootId()), plan, mostMemoryMiB: shape.mostMemoryMiB }
+  if (shape === undefined) return undefined
+  const hasMemoryFile = mapsMemory(config)
+  const key = templateKey(shape, bootId(), hasMemoryFile)
+  return { key, plan, mostMemoryMiB: shape.mostMemoryMiB, hasMemoryFile }
 }
+
+/**
+ * Whether clones map one file in place of reading its memory each: without a share, whose daemon has to see what the guest writes, and
+ * where nothing gives memory back, which would show the file's bytes again.
+ */
+const mapsMemory = ({ hypervisor }: Pick<Config, 'hypervisor'>): boolean =>
+  shareWay({ hypervisor }) === 'none' && !hypervisor.reclaimGuestFreedMemory
 
 /** Why machines of this configuration are not saved, as the key that stands in the way; undefined for those that are. */
 export function templateObstacle({ hypervisor }: Pick<Config, 'hypervisor'>): string | undefined {

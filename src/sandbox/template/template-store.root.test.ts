@@ -2,9 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'bun:test'
 import {
   chmodSync,
   chownSync,
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -16,10 +18,18 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
+import { SyscallError } from '../../linux/libc.ts'
 import { mount, unmountBelow } from '../../linux/mounts/mount.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import type { TemplateOrigin } from './template-facts.ts'
-import { findTemplate, listTemplates, newTemplate, removeTemplates, type Template } from './template-store.ts'
+import {
+  findTemplate,
+  listTemplates,
+  newTemplate,
+  removeStaleTemplates,
+  removeTemplates,
+  type Template,
+} from './template-store.ts'
 
 const key = 'a'.repeat(64)
 const { signal } = new AbortController()
@@ -42,10 +52,10 @@ const origin: TemplateOrigin = {
   ...{ vcpus: 1, memoryMiB: 256 },
 }
 
-function make(content = 'the machine', of = key): Template {
+function make(content = 'the machine', of = key, boot = bootId()): Template {
   using fresh = newTemplate(path, of)
-  writeFileSync(fresh.state, content)
-  return fresh.commit({ ...origin, key: of })
+  writeFileSync(fresh.saved.state, content)
+  return fresh.commit({ ...origin, key: of, bootId: boot })
 }
 
 const find = () => findTemplate(path, key)
@@ -55,17 +65,17 @@ describe('a template', () => {
     expect(find()).toBeUndefined()
     const made = make()
     expect(find()).toEqual(made)
-    expect(made.state).toBe(`${path}/${key}/state`)
+    expect(made.saved.state).toBe(`${path}/${key}/state`)
     expect(findTemplate(path, 'b'.repeat(64))).toBeUndefined()
     expect(readdirSync(path)).toEqual([key])
     for (const directory of [path, `${path}/${key}`]) expect(statSync(directory).mode & 0o777).toBe(0o700)
-    expect(made.facts).toMatchObject({ version: 1, bytes: 11 })
+    expect(made.facts).toMatchObject({ version: 2, saved: { state: { bytes: 11 } } })
   })
 
   test('that is not committed leaves nothing', () => {
     {
       using fresh = newTemplate(path, key)
-      writeFileSync(fresh.state, 'half of')
+      writeFileSync(fresh.saved.state, 'half of')
       expect(listTemplates(path)).toEqual([])
     }
     expect(readdirSync(path)).toEqual([])
@@ -73,7 +83,7 @@ describe('a template', () => {
 
   test('takes the place of an older one, whatever stands there', () => {
     make('the former')
-    expect(readFileSync(make().state, 'utf8')).toBe('the machine')
+    expect(readFileSync(make().saved.state, 'utf8')).toBe('the machine')
     for (const occupy of [
       () => symlinkSync('/nonexistent', `${path}/${key}`),
       () => writeFileSync(`${path}/${key}`, 'a file'),
@@ -87,10 +97,10 @@ describe('a template', () => {
 
   test('whose machine is not there, or not root’s, is not committed', () => {
     using fresh = newTemplate(path, key)
-    writeFileSync(fresh.state, 'the machine')
-    chownSync(fresh.state, 1234, 0)
+    writeFileSync(fresh.saved.state, 'the machine')
+    chownSync(fresh.saved.state, 1234, 0)
     expect(() => fresh.commit(origin)).toThrow('[TEMPLATE_FOREIGN]')
-    rmSync(fresh.state)
+    rmSync(fresh.saved.state)
     expect(() => fresh.commit(origin)).toThrow('[TEMPLATE_DAMAGED]')
     expect(find()).toBeUndefined()
   })
@@ -100,7 +110,7 @@ describe('a template', () => {
     mount({ source: 'tmpfs', target: path, type: 'tmpfs', flags: 0, data: 'mode=0700,size=4k' })
     {
       using fresh = newTemplate(path, key)
-      writeFileSync(fresh.state, 'x'.repeat(4096))
+      writeFileSync(fresh.saved.state, 'x'.repeat(4096))
       expect(() => fresh.commit(origin)).toThrow(
         `[TEMPLATE_DISK_FULL] no space is left for a machine template in ${path}`,
       )
@@ -156,6 +166,35 @@ describe('what is not root’s counts for nothing', () => {
   })
 })
 
+describe('a template whose memory is a file of its own', () => {
+  const makeApart = (): Template => {
+    using fresh = newTemplate(path, key)
+    writeFileSync(fresh.saved.state, 'the machine')
+    writeFileSync(fresh.saved.memory, 'its memory', { mode: 0o444 })
+    return fresh.commit(origin)
+  }
+
+  test('is found with both files', () => {
+    const made = makeApart()
+    expect(made.saved).toEqual({ state: `${path}/${key}/state`, memory: `${path}/${key}/memory` })
+    expect(made.facts.saved.memory).toMatchObject({ bytes: 10 })
+    expect(find()).toEqual(made)
+    // The control: without one there is none.
+    expect(make().saved).toEqual({ state: `${path}/${key}/state` })
+  })
+
+  test.each<[string, (memory: string) => void, string]>([
+    ['gone', (memory) => rmSync(memory), 'it is not there'],
+    ['cut short', (memory) => truncateSync(memory, 3), 'it has 3 bytes, recorded are 10'],
+    ['written to', (memory) => writeFileSync(memory, 'its menory'), 'it was changed since it was saved'],
+    ['others’ to write', (memory) => chmodSync(memory, 0o666), 'can be written by others than root'],
+    ['another user’s', (memory) => chownSync(memory, 1234, 0), 'belongs to uid 1234'],
+  ])('is refused when that is %s', (_, spoil, reason) => {
+    spoil(makeApart().saved.memory!)
+    expect(find).toThrow(reason)
+  })
+})
+
 describe('what is damaged is refused', () => {
   const file = () => `${path}/${key}/template.json`
   const change = (changes: object) =>
@@ -167,7 +206,7 @@ describe('what is damaged is refused', () => {
     ['cut short', () => truncateSync(`${path}/${key}/state`, 3), 'it has 3 bytes, recorded are 11'],
     ['no JSON', () => writeFileSync(file(), '{'), 'expected JSON'],
     ['of another key', () => change({ key: 'b'.repeat(64) }), 'it is about another template, bbbb'],
-    ['of another version', () => change({ version: 2 }), 'version: expected 1'],
+    ['of another version', () => change({ version: 1 }), 'version: expected 2'],
     ['with a key that is none', () => change({ key: '../x' }), 'key: expected 64 hexadecimal digits'],
     ['with a time that is none', () => change({ madeAt: 'now' }), 'madeAt: expected a time'],
     [
@@ -185,7 +224,7 @@ describe('what is damaged is refused', () => {
   })
 
   test('other bytes of the same length, with the time of the former ones', () => {
-    const { state } = make()
+    const { state } = make().saved
     const { atime, mtime } = statSync(state)
     writeFileSync(state, 'the mackine')
     utimesSync(state, atime, mtime)
@@ -221,5 +260,65 @@ describe('all templates', () => {
     rmSync(`${path}/notes`)
     expect(await removeTemplates(path, signal)).toEqual([])
     expect(existsSync(path)).toBe(false)
+  })
+})
+
+describe('templates that no pod can become a clone of again', () => {
+  const [other, third] = ['b'.repeat(64), 'c'.repeat(64)]
+  const earlier = '01234567-89ab-cdef-0123-456789abcdef'
+
+  test('are those of another boot and what interrupted makings left; each of this boot stays', async () => {
+    expect(await removeStaleTemplates(path, bootId())).toEqual([])
+    make()
+    make('of another configuration', other)
+    make('of an earlier boot', third, earlier)
+    newTemplate(path, third)
+    writeFileSync(`${path}/notes`, 'of somebody')
+    expect(await removeStaleTemplates(path, bootId(), signal)).toEqual([third])
+    expect(readdirSync(path).sort()).toEqual([key, other, 'notes'])
+    expect([find(), findTemplate(path, other)].map((found) => found?.facts.key)).toEqual([key, other])
+  })
+
+  test('go on being removed where that could not be ended', async () => {
+    make('of an earlier boot', third, earlier)
+    mkdirSync(`${path}/${third}/held`)
+    mount({ source: 'tmpfs', target: `${path}/${third}/held`, type: 'tmpfs', flags: 0 })
+    const failure = await removeStaleTemplates(path, bootId()).catch((error) => error)
+    expect(failure).toBeInstanceOf(SyscallError)
+    expect(readdirSync(path)).toEqual([`.new-${third}`])
+    unmountBelow(path)
+    make('of an earlier boot', third, earlier)
+    expect(await removeStaleTemplates(path, bootId())).toEqual([third])
+    expect(readdirSync(path)).toEqual([])
+  })
+
+  test('a machine that has one open reads on', async () => {
+    const { state } = make('of an earlier boot', third, earlier).saved
+    const fd = openSync(state, 'r')
+    try {
+      expect(await removeStaleTemplates(path, bootId())).toEqual([third])
+      expect(readFileSync(fd, 'utf8')).toBe('of an earlier boot')
+    } finally {
+      closeSync(fd)
+    }
+  })
+
+  test.each<[string, () => void]>([
+    ['its facts are damaged', () => writeFileSync(`${path}/${third}/template.json`, '{')],
+    ['its facts are of another', () => renameSync(`${path}/${third}`, `${path}/${other}`)],
+    ['it is not root’s', () => chownSync(`${path}/${third}`, 1234, 0)],
+    ['its facts are not root’s', () => chownSync(`${path}/${third}/template.json`, 1234, 0)],
+    [
+      'it is a link',
+      () => {
+        renameSync(`${path}/${third}`, `${scratch}/elsewhere`)
+        symlinkSync(`${scratch}/elsewhere`, `${path}/${third}`)
+      },
+    ],
+  ])('one stays for a person to see where %s', async (_, spoil) => {
+    make('of an earlier boot', third, earlier)
+    spoil()
+    expect(await removeStaleTemplates(path, bootId())).toEqual([])
+    expect(readdirSync(path)).toHaveLength(1)
   })
 })

@@ -1,20 +1,20 @@
 /**
  * Templates on disk: machines that were booted once, paused with their agents up, and saved.
  *
- * Layout: `<template_path>/<key>/{state,template.json}`, all of it root's, and `.new-*` for what is being made.
+ * Layout: `<template_path>/<key>/{state,memory,template.json}`, the memory where it is a file of its own, all of it root's, and `.new-*` for what is being made.
  */
-import { existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { newPrefix } from './new-template.ts'
 import { requireRootsOwn } from './roots-own.ts'
-import { readTemplateFacts, type Template, templateFiles } from './template-facts.ts'
+import { type FileFacts, readTemplateFacts, type Template, templateFiles } from './template-facts.ts'
 
 export { newTemplate } from './new-template.ts'
 export type { Template, TemplateFacts } from './template-facts.ts'
 
 /**
- * The template of that key; undefined when there is none. Nobody has written to its file since it was saved: no digest of it is needed, and
+ * The template of that key; undefined when there is none. Nobody has written to its files since it was saved: no digest of them is needed, and
  * no template outlives the boot of its host.
  *
  * @throws KataError TEMPLATE_FOREIGN, TEMPLATE_DAMAGED.
@@ -25,16 +25,24 @@ export function findTemplate(templatePath: string, key: string): Template | unde
   requireRootsOwn(templatePath, 'directory')
   if (!isThere(directory)) return undefined
   requireRootsOwn(directory, 'directory')
-  const [state, file] = [`${directory}/${templateFiles.state}`, `${directory}/${templateFiles.facts}`]
-  const { size, ctimeNs } = requireRootsOwn(state, 'file')
-  requireRootsOwn(file, 'file')
-  const facts = readTemplateFacts(file)
-  const damaged = (path: string, reason: string) => new KataError('TEMPLATE_DAMAGED', { path, reason })
-  if (facts.key !== key) throw damaged(file, `it is about another template, ${facts.key}`)
-  if (BigInt(facts.bytes) !== size) throw damaged(state, `it has ${size} bytes, recorded are ${facts.bytes}`)
-  if (facts.changedAt !== `${ctimeNs}`) throw damaged(state, 'it was changed since it was saved')
-  return { facts, state }
+  const at = (name: keyof typeof templateFiles) => `${directory}/${templateFiles[name]}`
+  requireRootsOwn(at('facts'), 'file')
+  const facts = readTemplateFacts(at('facts'))
+  if (facts.key !== key) throw damaged(at('facts'), `it is about another template, ${facts.key}`)
+  requireAsRecorded(at('state'), facts.saved.state)
+  const state = at('state')
+  if (facts.saved.memory === undefined) return { facts, saved: { state } }
+  requireAsRecorded(at('memory'), facts.saved.memory)
+  return { facts, saved: { state, memory: at('memory') } }
 }
+
+function requireAsRecorded(path: string, { bytes, changedAt }: FileFacts): void {
+  const { size, ctimeNs } = requireRootsOwn(path, 'file')
+  if (BigInt(bytes) !== size) throw damaged(path, `it has ${size} bytes, recorded are ${bytes}`)
+  if (changedAt !== `${ctimeNs}`) throw damaged(path, 'it was changed since it was saved')
+}
+
+const damaged = (path: string, reason: string) => new KataError('TEMPLATE_DAMAGED', { path, reason })
 
 /** A template, or what is wrong with it. */
 export type ListedTemplate =
@@ -62,7 +70,7 @@ export function listTemplates(templatePath: string): ListedTemplate[] {
  */
 export async function removeTemplates(templatePath: string, signal?: AbortSignal): Promise<string[]> {
   const keys = namesIn(templatePath, isKey)
-  const left = namesIn(templatePath, (name) => name.startsWith(newPrefix))
+  const left = namesIn(templatePath, isLeft)
   for (const name of [...keys, ...left]) await removeEntry(`${templatePath}/${name}`, signal)
   try {
     rmdirSync(templatePath)
@@ -72,6 +80,44 @@ export async function removeTemplates(templatePath: string, signal?: AbortSignal
   return keys
 }
 
+/**
+ * Removes what no pod can become a clone of again: templates of other boots of the host, as the boot is a part of every key, and what
+ * interrupted makings left. Templates of this boot stay, whichever kernel, VMM or configuration they are of: another configuration may ask
+ * for those, and files that were replaced may come back under their names. What is damaged or not root's stays for a person to see.
+ *
+ * To be called while nobody makes one (template-lock.ts): one in the making looks like one that was interrupted. Returns the keys.
+ *
+ * @throws what {@link removeTree} throws; the signal's reason.
+ */
+export async function removeStaleTemplates(
+  templatePath: string,
+  boot: string,
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const removeLeft = async () => {
+    for (const name of namesIn(templatePath, isLeft)) await removeEntry(`${templatePath}/${name}`, signal)
+  }
+  await removeLeft()
+  const keys = namesIn(templatePath, isKey).filter((key) => isOfAnotherBoot(templatePath, key, boot))
+  // Under that name the next call goes on with what this one leaves.
+  for (const key of keys) renameSync(`${templatePath}/${key}`, `${templatePath}/${newPrefix}${key}`)
+  await removeLeft()
+  return keys
+}
+
+function isOfAnotherBoot(templatePath: string, key: string, boot: string): boolean {
+  const directory = `${templatePath}/${key}`
+  try {
+    requireRootsOwn(directory, 'directory')
+    const file = `${directory}/${templateFiles.facts}`
+    requireRootsOwn(file, 'file')
+    const facts = readTemplateFacts(file)
+    return facts.key === key && facts.bootId !== boot
+  } catch {
+    return false
+  }
+}
+
 /** Whatever stands there in place of a template goes, too. */
 async function removeEntry(path: string, signal: AbortSignal | undefined): Promise<void> {
   if (lstatSync(path, { throwIfNoEntry: false })?.isDirectory()) await removeTree(path, signal)
@@ -79,6 +125,7 @@ async function removeEntry(path: string, signal: AbortSignal | undefined): Promi
 }
 
 const isKey = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
+const isLeft = (name: string): boolean => name.startsWith(newPrefix)
 const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
 
 const namesIn = (templatePath: string, accept: (name: string) => boolean): string[] =>

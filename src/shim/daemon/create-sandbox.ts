@@ -16,25 +16,33 @@ import { adoptMachine } from '../../sandbox/pool/adopt.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import type { Sandbox } from '../../sandbox/sandbox.ts'
 import { createSandbox } from '../../sandbox/start/create.ts'
+import { type StartHost, thisHost } from '../../sandbox/start/host.ts'
 import type { SandboxRequest } from '../../sandbox/start/request.ts'
 import { shmBytes } from '../../sandbox/storage/shm.ts'
 import { optionsTypeUrl } from '../bootstrap.ts'
 import type { ShimFlags } from '../flags.ts'
 
-export async function createSandboxForTask(input: {
-  flags: ShimFlags
-  runDir: string
-  request: CreateTaskRequest
-  container: ContainerRequest
-  log: Logger
-  /** Aborts the start. */
-  signal: AbortSignal
-  /** Replaces `log` when the configuration asks for detail. */
-  detailedLog: Logger
-  /** The machine that waited in this shim; it is used or released. */
-  machine: WaitingMachine | undefined
-}): Promise<Sandbox> {
-  const { flags, runDir, request, container, signal, machine } = input
+/** @throws KataError those of the configuration, of the pod's specification and of a sandbox's start. */
+export async function createSandboxForTask(
+  input: {
+    flags: ShimFlags
+    runDir: string
+    request: CreateTaskRequest
+    container: ContainerRequest
+    log: Logger
+    /** Aborts the start. */
+    signal: AbortSignal
+    /** Replaces `log` when the configuration asks for detail. */
+    detailedLog: Logger
+    /**
+     * Hands over the machine that waited in this shim, which is then used or released. It is asked for once the configuration is known: a pod
+     * that fails before leaves the machine where it is.
+     */
+    takeMachine: () => WaitingMachine | undefined
+  },
+  host: StartHost = thisHost,
+): Promise<Sandbox> {
+  const { flags, runDir, request, container, signal } = input
   const { spec } = container
   const file = configPath(request)
   const config = decideConfig({ file, spec, bundle: request.bundle, env: process.env }, input.log)
@@ -52,14 +60,15 @@ export async function createSandboxForTask(input: {
     failpoints: failpointsOf('serve', process.env, input.log),
     log: config.runtime.enableDebug ? input.detailedLog : input.log,
   }
+  const machine = input.takeMachine()
   if (request.checkpoint !== '') {
     // It goes on with a machine of its own.
     await machine?.release()
     return resumeSandbox(asked, request.checkpoint)
   }
-  if (machine !== undefined) return adoptMachine(machine, asked)
+  if (machine !== undefined) return adoptMachine(machine, asked, host)
   if (config.factory.vmCacheNumber > 0) asked.log.info('no machine waited for this pod')
-  return createSandbox(asked)
+  return createSandbox(asked, host)
 }
 
 /** File, then the pod's annotations through the operator's allow-list, then the operator at the command line. */

@@ -18,6 +18,8 @@ export interface PodOptions {
     container: ContainerRequest,
     signal: AbortSignal,
   ): Promise<Sandbox>
+  /** Releases a machine that waited for the pod and that its sandbox was not made of. @throws KataError RELEASE_FAILED. */
+  releaseUnused?(): Promise<void>
   /** Called once, when the machine died under its tasks. Their processes end when it is done. */
   onDied(error: KataError): void | Promise<void>
   /** Called once, when the teardown left something. The ledger still has it, for `shim delete` and `kata-ts gc`. */
@@ -169,6 +171,8 @@ export class Pod {
     const sandbox = await this.#creating?.catch(() => undefined)
     try {
       await sandbox?.stop()
+      // None comes after this end.
+      await this.#options.releaseUnused?.()
     } catch (error) {
       this.#options.onLeft(error)
       throw error

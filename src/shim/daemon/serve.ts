@@ -48,9 +48,6 @@ export async function servePod({
   const abandoned = whenAbandoned(() => isAlone(flags, services, clients))
   await Promise.race([services.shutdownRequested, interrupted, abandoned])
   await services.pod.stopAnyway()
-  await services
-    .releaseUnused()
-    .catch((error) => log.error('the machine that waited left something', { error }))
   await services.events.flush(flushMs)
   await within(services.tasks.shutdownsAnswered(), answerMs)
   clients.stop()

@@ -7,6 +7,7 @@ import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
 import { sandboxPaths } from '../../sandbox/records/paths.ts'
 import { removeTaskRecord, writeTaskRecord } from '../../sandbox/records/task-records.ts'
 import { isOwnClient, type ShimFlags } from '../flags.ts'
+import type { MountShower } from '../late-mounts.ts'
 import { readRuntimeOptions } from '../sandbox/runtime-options.ts'
 import { SandboxService } from '../sandbox/sandbox-service.ts'
 import { shimSocketPath } from '../shim-socket.ts'
@@ -25,8 +26,6 @@ export interface ShimServices {
   readonly events: EventPublisher
   /** Resolves when a client of either service is done with the shim. */
   readonly shutdownRequested: Promise<void>
-  /** Releases the machine that waited here, if no pod has come to use it. @throws KataError RELEASE_FAILED. */
-  releaseUnused(): Promise<void>
 }
 
 /** `machine` waited in this shim for its pod. */
@@ -46,22 +45,22 @@ export function makeServices(
     return taken
   }
   const pod: Pod = makePod({ flags, runDir, log, tasks: () => tasks, takeMachine })
+  const showMounts: MountShower = (bundle, client) => showMountsApart(flags, bundle, client)
+  const isLate = machine !== undefined
   const tasks: TaskService = new TaskService({
-    ...{ pod, events, records: recordsOf(flags, runDir), log },
+    ...{ pod, events, records: recordsOf(flags, runDir), log, showMounts, isLate },
     clientReturns: !isOwnClient(flags),
     complete: (spec) => sandbox.complete(spec),
-    showMounts: (bundle, client) => showMountsApart(flags, bundle, client),
-    isLate: machine !== undefined,
   })
   const sandbox = new SandboxService({
     pod,
+    ...(isLate && { showMounts }),
     runtimeOptions: () => readRuntimeOptions(flags.bundle),
     networkStats: () => tasks.networkStats(),
     onShutdown: shutdown.resolve,
   })
   const shutdownRequested = Promise.race([tasks.shutdownRequested, shutdown.promise])
-  const releaseUnused = async () => await takeMachine()?.release()
-  return { pod, tasks, sandbox, events, shutdownRequested, releaseUnused }
+  return { pod, tasks, sandbox, events, shutdownRequested }
 }
 
 /** The log of a shim, and of a sandbox whose configuration asks for no detail. */
@@ -89,9 +88,9 @@ function makePod({
     id: flags.id,
     createSandbox: (request, container, signal) =>
       createSandboxForTask({
-        ...{ flags, runDir, request, container, log, signal, detailedLog },
-        machine: takeMachine(),
+        ...{ flags, runDir, request, container, log, signal, detailedLog, takeMachine },
       }),
+    releaseUnused: async () => await takeMachine()?.release(),
     onDied: (error) => {
       reportDeath(flags.bundle, error, log)
       return tasks().died(error)

@@ -1,6 +1,7 @@
 /** A shim that waits, with a machine that is none: who is let in, and what it is once it has taken a pod. */
 import { afterEach, beforeEach, expect, setDefaultTimeout, test } from 'bun:test'
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,6 +21,7 @@ import { openLedger } from '../../sandbox/end/teardown.ts'
 import { askWaiting, type NewPod, socketOf } from '../../sandbox/pool/adoption-socket.ts'
 import { ownerResource } from '../../sandbox/records/owner.ts'
 import { sandboxPaths, waitingPaths } from '../../sandbox/records/paths.ts'
+import { nameMachine } from '../../sandbox/records/state-dir.ts'
 import { until } from '../../time.ts'
 import { shimSocketPath } from '../shim-socket.ts'
 import { takeWaiting } from './take-waiting.ts'
@@ -125,6 +127,23 @@ test('a pod is passed on until a shim of its configuration takes it', async () =
   expect(readWarnings(bundle)).toEqual([])
 })
 
+test('a pod without a specification, which the Sandbox service makes, is taken by its configuration file alone', async () => {
+  await waiting('w1')
+  rmSync(`${bundle}/config.json`)
+  const other = `${runDir}/other.toml`
+  writeFileSync(other, '[hypervisor.qemu]\ndefault_memory = 400\n')
+  expect(await takeWaiting(runDir, pod({ configPath: other }))).toBe(false)
+  expect(await takeWaiting(runDir, pod())).toBe(true)
+  expect(readlinkSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe('../pool/w1')
+})
+
+test('a pod whose bundle the shim does not see is not taken', async () => {
+  await waiting('w1')
+  expect(await takeWaiting(runDir, pod({ bundle: `${runDir}/hidden` }))).toBe(false)
+  expect(existsSync(shimSocketPath(runDir, 'default', 'web'))).toBe(false)
+  expect(existsSync(sandboxPaths(runDir, 'default', 'web').stateDir)).toBe(false)
+})
+
 test('two pods do not share a shim', async () => {
   await waiting('w1')
   await waiting('w2')
@@ -169,6 +188,31 @@ test('one that hangs is killed, one that is dead is passed over, and the client 
   expect(second).toContain('the shim of w2 is of no use')
 })
 
+test.each([
+  ['another pod', 'other', true],
+  ['no pod', undefined, false],
+  ['this pod', 'web', false],
+])('a shim that stops listening, and is that of %s, lives: %s', async (_what, taken, lives) => {
+  const paths = waitingPaths(runDir, 'w1')
+  mkdirSync(paths.stateDir, { recursive: true })
+  const child = Bun.spawn(['sleep', '600'])
+  children.push(child)
+  const ref = processRef(child.pid)!
+  await openLedger(paths, silentLogger).take(ownerResource, ref, () => {})
+  const socket = socketOf(paths)
+  // Nobody accepts: the kernel holds what is asked, and resets it when the socket is closed.
+  const listener = listenUnix(socket)
+  const asked = takeWaiting(runDir, pod())
+  const isAsked = () => readFileSync('/proc/net/unix', 'utf8').split(socket).length > 2
+  expect(await until(isAsked, { timeoutMs: 5000, everyMs: 10 })).toBe(true)
+  if (taken !== undefined) nameMachine(paths, sandboxPaths(runDir, 'default', taken))
+  closeSync(listener)
+  expect(await asked).toBe(false)
+  expect(isAlive(ref)).toBe(lives)
+  expect(readWarnings(bundle)).toHaveLength(lives ? 0 : 1)
+  expect(existsSync(paths.stateDir)).toBe(taken !== 'web')
+})
+
 test('only root is let in', async () => {
   const child = await waiting('w1')
   const adoption = socketOf(waitingPaths(runDir, 'w1'))
@@ -187,7 +231,7 @@ test('only root is let in', async () => {
       env: { BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0' },
     })
   }
-  expect(asUser('65534').stdout.toString()).toMatch(/^(ECONNRESET\n)?closed\n$/)
+  expect(asUser('65534').stdout.toString()).toMatch(/^((ECONNRESET|EPIPE)\n)?closed\n$/)
   expect(child.exitCode).toBeNull()
   expect(asUser('0').stdout.toString()).toContain('answer {"done":true')
   expect(await child.exited).toBe(7)

@@ -5,7 +5,7 @@ import { describeError } from '../../errors.ts'
 import { checked, libc } from '../../linux/libc.ts'
 import { processRef } from '../../linux/processes/proc.ts'
 import { silentLogger } from '../../log.ts'
-import { readBundleSpec } from '../../oci/bundle.ts'
+import { readSpecIfThere } from '../../oci/bundle.ts'
 import { isSameConfig, nameForPod } from '../../sandbox/pool/adopt.ts'
 import type { NewPod } from '../../sandbox/pool/adoption-socket.ts'
 import type { WaitingMachine } from '../../sandbox/pool/waiting-machine.ts'
@@ -22,7 +22,7 @@ export interface TakenPod {
 
 /**
  * Takes the pod, or says why it is not for this machine; then nothing has changed. Without a pause: nobody else is answered meanwhile. What
- * only Create tells of the pod is looked at there (../../sandbox/pool/adopt.ts).
+ * only Create tells of the pod, and CreateSandbox even its annotations, is looked at there (../../sandbox/pool/adopt.ts).
  */
 export function takePod(
   pod: NewPod,
@@ -32,7 +32,7 @@ export function takePod(
   if (machine.end.over.aborted) return { refused: 'the machine has ended' }
   try {
     const { configPath: file, bundle, env } = pod
-    const asked = decideConfig({ file, spec: readBundleSpec(bundle), bundle, env }, silentLogger)
+    const asked = decideConfig({ file, spec: readSpecIfThere(bundle) ?? {}, bundle, env }, silentLogger)
     if (!isSameConfig(machine.config, asked)) return { refused: 'the configuration of the pod is another' }
     const log = openLog(bundle)
     const socket = shimSocketPath(runDir, pod.namespace, pod.id)

@@ -12,8 +12,9 @@ import { openLog } from '../leave-daemon.ts'
 const answerMs = 2000
 
 /**
- * Whether a shim that waited serves the pod by now. One that refuses is passed over. One that does not answer is killed before another shim
- * is started, so that no two can serve the pod; the client is warned of it.
+ * Whether a shim that waited serves the pod by now. One that refuses is passed over, and so is one that another pod takes meanwhile: it stops
+ * listening, which resets the questions of the others. One that does not answer is killed before another shim is started, so that no two can
+ * serve the pod; the client is warned of it.
  *
  * @throws KataError RELEASE_FAILED, TEARDOWN_BUSY for a shim that had taken the pod, and hung before it said so.
  */
@@ -23,12 +24,19 @@ export async function takeWaiting(runDir: string, pod: NewPod): Promise<boolean>
       const { done } = await askWaiting(socket, { ask: 'adopt', pod }, answerMs)
       if (done) return true
     } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === 'ENOENT') continue
+      if ((cause as NodeJS.ErrnoException).code === 'ENOENT' || (await isAnothers(runDir, id, pod))) continue
       await killShim(runDir, id, pod)
       warn(id, pod.bundle, cause)
     }
   }
   return false
+}
+
+/** Whether the machine is a pod's, and not this one's. A shim has the pod's name before it stops listening. */
+async function isAnothers(runDir: string, id: string, pod: NewPod): Promise<boolean> {
+  const { listWaiting } = await import('../../sandbox/records/gc.ts')
+  const isOurs = machineDir(sandboxPaths(runDir, pod.namespace, pod.id)) === waitingPaths(runDir, id).stateDir
+  return !(isOurs || listWaiting(runDir).some((machine) => machine.id === id))
 }
 
 /** What reads ledgers takes long to load, and no usual start needs it. */

@@ -13,6 +13,7 @@ import { lostExitStatus } from '../../sandbox/guest/exit-status.ts'
 import type { CallContext } from '../../ttrpc/ttrpc.ts'
 import type { Pod } from '../daemon/pod.ts'
 import { untilAborted } from '../daemon/until-aborted.ts'
+import { type MountShower, showLateMounts } from '../late-mounts.ts'
 import { toMetrics } from '../statistics/stats.ts'
 import type { RuntimeOptions } from './runtime-options.ts'
 
@@ -20,6 +21,8 @@ export interface SandboxServiceOptions {
   readonly pod: Pod
   /** What `start` was told of the runtime's options; undefined when it was told nothing. */
   readonly runtimeOptions: () => RuntimeOptions | undefined
+  /** Copies mounts of the client's that the shim does not see; absent for a shim that is younger than its pod, and sees all. */
+  readonly showMounts?: MountShower
   /** Of the pod's interfaces in the guest. */
   readonly networkStats: () => Promise<NetworkStats[]>
   /** The client is done with the shim. */
@@ -85,17 +88,20 @@ export class SandboxService {
   /**
    * Starts the machine.
    *
-   * @throws KataError TASK_STATE before its creation and after its end; those of the start.
+   * @throws KataError TASK_STATE before its creation and after its end; SHARE_SOURCE_HIDDEN; those of the start.
    */
   async startSandbox(
     { sandboxId: id }: api.StartSandboxRequest,
-    context?: Pick<CallContext, 'onCancel'>,
+    context?: Pick<CallContext, 'onCancel' | 'peer'>,
   ): Promise<api.StartSandboxResponse> {
     const { bundle, spec } = this.#needed(id, 'start')
-    const { pod } = this.#options
+    const { pod, showMounts } = this.#options
     context?.onCancel(({ code }) => {
       if (code === 'deadline_exceeded') void pod.stopAnyway('its client’s time for it is over')
     })
+    // The pod's network namespace is a mount.
+    if (showMounts !== undefined && context?.peer !== undefined)
+      await showLateMounts({ id, spec, bundle }, context.peer, showMounts)
     const options = this.#options.runtimeOptions()
     const request = CreateTaskRequest.fromPartial({ id, bundle, ...(options && { options }) })
     const rights = { every: false, rules: [] }

@@ -10,10 +10,10 @@ const always = [
 /** With the number of a processor behind it. */
 const ofProcessors = ['anon_inode:kvm-vcpu:', 'anon_inode:kvm-vcpu-stats:']
 
-/** With this source of entropy, and these disks, which it keeps under numbers of its own. */
+/** With these files that it opens by their paths, and these disks, which it keeps under numbers of its own. */
 export function openedByQemu(
-  entropySource: string,
+  paths: readonly string[],
   disks: readonly string[],
 ): Required<Pick<ExpectedPosture, 'files' | 'opens'>> {
-  return { files: [...always, entropySource, ...disks], opens: ofProcessors }
+  return { files: [...always, ...paths, ...disks], opens: ofProcessors }
 }

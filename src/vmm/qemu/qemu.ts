@@ -10,9 +10,10 @@ import { answerMs, quitMs } from '../machine/deadlines.ts'
 import type { DiskAddress, DiskAttachment } from '../machine/disk.ts'
 import type { PassThrough } from '../machine/pass-through.ts'
 import { programNeeds } from '../program.ts'
-import type { MachineSize, NicAttachment, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
+import type { MachineSize, NicAttachment, SavedFiles, SaveTo, Vmm, VmmFeatures, VmmOptions } from '../vmm.ts'
 import { VmmDriver } from '../vmm-driver.ts'
 import { qemu } from './configuration/configuration.ts'
+import { GuestMemory } from './guest-memory.ts'
 import { hostFacts } from './host-facts.ts'
 import { QemuDisks } from './monitor/disks.ts'
 import { EndEvents } from './monitor/end-events.ts'
@@ -20,7 +21,7 @@ import { plugLate } from './monitor/plug-late.ts'
 import { plugNic } from './monitor/plug-nic.ts'
 import { commandMs, QmpClient } from './monitor/qmp.ts'
 import { MachineResizer } from './monitor/resize.ts'
-import { restoreState, saveState } from './monitor/saved-state.ts'
+import { type MemoryPlace, restoreState, saveState } from './monitor/saved-state.ts'
 import { Unplugs } from './monitor/unplug.ts'
 import { memoryForVfio, notedPassThrough, QemuVfio } from './monitor/vfio.ts'
 import { openDescriptors } from './open-descriptors.ts'
@@ -30,7 +31,7 @@ import { firstFd, type HandedOver } from './settings/handed-over.ts'
 import { mappingMs } from './settings/mapping-time.ts'
 import { offlineVcpus } from './settings/processors.ts'
 import { RootPorts, rootPortCount } from './settings/root-ports.ts'
-import { isClone, savedState } from './settings/template.ts'
+import { isClone, memoryFile, memoryFileOf, savedFiles } from './settings/template.ts'
 import { removeSockets, socketPath } from './sockets.ts'
 import { qemuSyscalls } from './syscalls.ts'
 
@@ -45,6 +46,9 @@ const seccompFilters = 2
 const startSockets = 3
 /** And from then on: the agent client's connection. */
 const laterSockets = 1
+
+const never = new AbortController().signal
+const placeOf = (memory: unknown): MemoryPlace => (memory === undefined ? 'within' : 'apart')
 
 export const qemuFeatures: VmmFeatures = {
   ...{
@@ -71,6 +75,8 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   readonly passThrough: PassThrough
   readonly #vfio: QemuVfio
   #resizer: MachineResizer | undefined
+  /** Of a template in the making that saves it apart. */
+  #memory: GuestMemory | undefined
 
   constructor(options: QemuOptions) {
     super(options, programNeeds(qemu, options.config.hypervisor))
@@ -96,17 +102,17 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
 
   protected async run(): Promise<void> {
     const { spec } = this.options
-    const state = savedState(spec)
-    if (state !== undefined) await this.#goOnFrom(state)
+    const saved = savedFiles(spec)
+    if (saved !== undefined) await this.#goOnFrom(saved)
     await this.#execute('cont')
   }
 
-  async #goOnFrom(state: string): Promise<void> {
+  async #goOnFrom({ state, memory }: SavedFiles): Promise<void> {
     const execute = (command: string, args: object = {}, fds?: readonly number[]) =>
       this.#execute(command, args, fds)
     const fd = openSync(state, 'r')
     try {
-      await restoreState(execute, fd)
+      await restoreState(execute, fd, placeOf(memory))
     } finally {
       closeSync(fd)
     }
@@ -117,8 +123,11 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     await this.#execute('cont')
   }
 
-  save(fd: number): Promise<void> {
-    return saveState((command, args, fds) => this.#execute(command, args, fds), fd)
+  async save({ state, memory }: SaveTo): Promise<void> {
+    const execute = (command: string, args: object = {}, fds?: readonly number[]) =>
+      this.#execute(command, args, fds)
+    await saveState(execute, state, placeOf(memory))
+    if (memory !== undefined) await this.#memory?.copyTo(memory, this.options.signal ?? never)
   }
 
   plugDisk(disk: DiskAttachment): Promise<DiskAddress> {
@@ -189,6 +198,8 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
   #prepare() {
     const { spec, config } = this.options
     if (config.hypervisor.enableHugepages) requireHugePages(spec.memoryMiB)
+    if (spec.template === 'make-apart')
+      this.#memory = new GuestMemory(spec.privateDir, spec.identity, spec.memoryMiB)
     const settings = { ...config.hypervisor, ...hostFacts(config.hypervisor.path, spec.initrd) }
     const { args, descriptors, paths } = qemuCommandLine(spec, settings)
     this.#vfio.atStart(spec.vfio ?? [])
@@ -224,7 +235,8 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     const descriptors = Object.entries(expected.descriptors)
     const inSets = descriptors.filter(isInSet).map(([, kind]) => kind)
     const kept = descriptors.filter((descriptor) => !isInSet(descriptor))
-    const opened = openedByQemu(config.hypervisor.entropySource, inSets)
+    const memory = memoryFileOf(spec) === undefined ? [] : [memoryFile]
+    const opened = openedByQemu([config.hypervisor.entropySource, ...memory], inSets)
     return { ...expected, ...opened, descriptors: Object.fromEntries(kept) }
   }
 
@@ -235,6 +247,7 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
 
   protected tidy(): void {
     removeSockets(this.options.spec.privateDir)
+    this.#memory?.close()
   }
 
   #onEvent(name: string, data: Readonly<Record<string, unknown>>): void {

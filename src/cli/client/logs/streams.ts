@@ -31,7 +31,10 @@ export function logStreams({ log, input, detachKeys }: LogStreamsOptions): Attac
   })
   // Before the caller is told that it is attached: it sees all that comes from then on.
   for (const _ of reader.read());
+  // Shown later: a signal of somebody who has seen output is meant for the container, and is passed on from the start on.
+  const begun = Promise.withResolvers<void>()
   const copy = async () => {
+    await begun.promise
     while (!over.signal.aborted) {
       await printer.print(reader.read())
       await sleep(pollMs, over.signal).catch(() => {})
@@ -41,12 +44,14 @@ export function logStreams({ log, input, detachKeys }: LogStreamsOptions): Attac
   const drained = copy().catch(broken.resolve)
   const end = async () => {
     over.abort()
+    begun.resolve()
     await drained
   }
   return {
     uris: { stdin: '', stdout: '', stderr: '' },
     ...{ drained, broken: broken.promise, detached: detached.promise },
     started() {
+      begun.resolve()
       if (input === undefined) return
       const fifo = openSync(input.fifo, constants.O_WRONLY | constants.O_NONBLOCK)
       void pumpIn(input.from, fifo, { keys: new DetachKeys(detachKeys), leaves: detached.resolve })

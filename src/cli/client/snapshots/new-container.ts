@@ -1,28 +1,61 @@
 /** Containers that begin with a saved machine in place of an image: forks, and those of snapshots. */
-import { closeSync, copyFileSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { writeEventLogWishes } from '../../../bundle/event-log.ts'
-import { bundleFile } from '../../../bundle/files.ts'
+import {
+  type NetworkWishes,
+  type PublishedPort,
+  readNetworkWishes,
+  writeNetworkWishes,
+} from '../../../bundle/network.ts'
 import { KataError } from '../../../errors.ts'
+import { copySparse } from '../../../linux/files/sparse-file.ts'
 import { bootId, processRef } from '../../../linux/processes/proc.ts'
-import { copySparse } from '../../../sandbox/checkpoint/sparse-file.ts'
 import type { Settings } from '../../settings.ts'
 import { storedDisk } from '../disk-root.ts'
 import { eventAttributes, noteEvent } from '../events.ts'
+import { takePlace } from '../networks/place.ts'
 import { type ContainerRecord, createRecord } from '../record.ts'
-import { keptFiles, type SavedContainer } from './store.ts'
+import { copyKept, type SavedContainer } from './store.ts'
 
 /**
  * Claims the name for a container like the other one. What waits for the end of that one waits for no other: restart policy, health check and
- * --rm are left behind.
+ * --rm are left behind. Ports of the host lead to one container, so it has the `ports` that are asked for.
  *
- * @throws KataError CONTAINER_EXISTS, NAME_INVALID, CHECKPOINT_REFUSED.
+ * @throws KataError CONTAINER_EXISTS, NAME_INVALID, CHECKPOINT_REFUSED, OPTION_CONFLICT for ports without a network, and as {@link takePlace}.
  */
-export function newContainer(
+export async function newContainer(
+  settings: Settings,
+  saved: SavedContainer,
+  id: string,
+  ports: readonly PublishedPort[] = [],
+): Promise<ContainerRecord> {
+  requireOwnDisks(settings, saved.record)
+  const wishes = readNetworkWishes(saved.bundle)
+  if (wishes === undefined && ports.length > 0) throw withoutNetwork()
+  const { place, mac, ...others } = wishes ?? { ports }
+  const make = (own: Pick<NetworkWishes, 'place' | 'mac'>) =>
+    claim(settings, saved, id, wishes && { ...others, ...own, ports })
+  // Nobody else sees an address on a network of its own.
+  if (place === undefined) return make({ mac })
+  const { network, upstream } = place
+  const kept = place.names.filter((name) => name !== saved.record.id.toLowerCase())
+  const names = [id.toLowerCase(), ...kept]
+  return takePlace(settings, { network, names, upstream }, make)
+}
+
+const withoutNetwork = () =>
+  new KataError('OPTION_CONFLICT', {
+    options: '--from and --publish',
+    reason: 'the snapshot is of a container without a network',
+    remedy: 'Omit --publish.',
+  })
+
+function claim(
   settings: Settings,
   { record: before, bundle }: SavedContainer,
   id: string,
+  network: NetworkWishes | undefined,
 ): ContainerRecord {
-  requireOwnDisks(settings, before)
   const { stateDir, namespace } = settings
   const {
     health: _h,
@@ -39,7 +72,8 @@ export function newContainer(
     ...{ owner: processRef(process.pid)!, bootId: bootId() },
   }
   const paths = createRecord(stateDir, record)
-  for (const file of keptFiles) copyFileSync(bundleFile(bundle, file), bundleFile(paths.bundle, file))
+  copyKept(bundle, paths.bundle)
+  if (network !== undefined) writeNetworkWishes(paths.bundle, network)
   writeEventLogWishes(paths.bundle, { stateDir, attributes: eventAttributes(record) })
   noteEvent(settings, record, 'create')
   return record

@@ -42,8 +42,8 @@ export interface Snapshot extends SavedContainer {
   readonly bytes: number
 }
 
-/** What of a bundle belongs to the container, and not to one run of it. */
-export const keptFiles = ['spec', 'overrides'] as const
+/** What of a bundle belongs to the container, and not to one run of it. Without a network it has no file of that. */
+const keptFiles = ['spec', 'overrides', 'network'] as const
 
 /** Directories that are being made or removed, with the process that does. No snapshot can have such a name. */
 const unfinishedName = /^\.unfinished-(\d+)-(\d+)-/
@@ -72,7 +72,7 @@ export async function createSnapshot(
   const unfinished = unfinishedPath(store)
   try {
     await save(unfinished)
-    for (const file of keptFiles) copyFileSync(bundleFile(bundle, file), bundleFile(unfinished, file))
+    copyKept(bundle, unfinished)
     writeFileSync(`${unfinished}/${recordName}`, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
     requireFree(target, store, name)
     renameSync(unfinished, target)
@@ -80,6 +80,11 @@ export async function createSnapshot(
     rmSync(unfinished, { recursive: true, force: true })
     throw error
   }
+}
+
+export function copyKept(from: string, to: string): void {
+  for (const file of keptFiles)
+    if (existsSync(bundleFile(from, file))) copyFileSync(bundleFile(from, file), bundleFile(to, file))
 }
 
 function requireFree(target: string, { namespace }: SnapshotStore, name: string): void {

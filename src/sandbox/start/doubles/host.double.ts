@@ -26,13 +26,13 @@ import { type VmmCall, VmmDouble } from './vmm.double.ts'
 
 /** Everything that a start asks of its host, in the order in which it does. `verify` is in the background of what follows it. */
 export const steps = [
-  ...['claim', 'sweep', 'assets', 'verify', 'accelerator', 'cgroups', 'user', 'share', 'network'],
+  ...['claim', 'sweep', 'assets', 'verify', 'accelerator', 'cgroups', 'user', 'network', 'share'],
   ...['nics', 'tpm', 'vsock', 'vfio', 'connect-share', 'vmm', 'connect-agent', 'boot', 'answer', 'set-up'],
 ] as const
 
 export type Step = (typeof steps)[number]
 
-const held = ['cgroups', 'user', 'share', 'network', 'nics', 'tpm', 'vmm'] as const
+const held = ['cgroups', 'user', 'network', 'share', 'nics', 'tpm', 'vmm'] as const
 type Held = (typeof held)[number]
 
 const never = new Promise<never>(() => {})

@@ -19,7 +19,8 @@ class Machine implements Disposable {
   readonly answer = Promise.withResolvers<void>()
   readonly timings = recordTimings(this.request.signal)
   readonly end = watchMachine({
-    ...{ id: 'pod', program: '/vmm', vmm: this.vmm, cgroups: { outOfMemory: () => undefined } },
+    ...{ id: 'pod', program: '/vmm', vmm: this.vmm, vmmProcess: { pid: 0 } },
+    cgroups: { outOfMemory: () => undefined },
     ...{ share: undefined, signal: this.request.signal },
   })
   /** Processors that the agent was told to bring online. */

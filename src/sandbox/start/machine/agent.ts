@@ -1,5 +1,7 @@
 /** The end of a machine, watched from the start of its VMM on; and the connection to its agent, made before its guest runs. */
 import type { AgentConnection, AgentOptions } from '../../../agent/connection.ts'
+import type { ProcessRef } from '../../../linux/processes/proc.ts'
+import { waitedForProcessor } from '../../../linux/processes/processor-wait.ts'
 import type { Vmm } from '../../../vmm/vmm.ts'
 import { MachineEnd } from '../../end/machine-end.ts'
 import type { ServedShare } from '../../storage/start-share.ts'
@@ -11,6 +13,7 @@ export interface WatchedMachine {
   /** Path of the VMM. */
   readonly program: string
   readonly vmm: Pick<Vmm, 'consoleTail' | 'ended'>
+  readonly vmmProcess: Pick<ProcessRef, 'pid'>
   readonly cgroups: Pick<SandboxCgroups, 'outOfMemory'>
   readonly share: { readonly share: Pick<ServedShare['share'], 'exited'> } | undefined
   /** Aborts the start. */
@@ -19,7 +22,7 @@ export interface WatchedMachine {
 
 /** Collects the signs of the machine's end. */
 export function watchMachine(machine: WatchedMachine): MachineEnd {
-  const { program, vmm, cgroups, share, signal } = machine
+  const { program, vmm, vmmProcess, cgroups, share, signal } = machine
   const end = new MachineEnd({
     get id() {
       return machine.id
@@ -27,6 +30,7 @@ export function watchMachine(machine: WatchedMachine): MachineEnd {
     program,
     consoleTail: () => vmm.consoleTail(),
     outOfMemory: () => cgroups.outOfMemory(),
+    waited: () => waitedForProcessor(vmmProcess.pid),
   })
   void vmm.ended.then((told) => end.tell('machine', told))
   void share?.share.exited.then((exit) => end.tell('share', exit))

@@ -23,7 +23,10 @@ const configure = (hypervisor = '', more = '', factory = 'enable_template = true
 
 function find(
   config: ReturnType<typeof configure>,
-  { findTemplate = (path: string, key: string) => ({ state: `${path}/${key}` }) as Template, more = {} } = {},
+  {
+    findTemplate = (path: string, key: string) => ({ saved: { state: `${path}/${key}` } }) as Template,
+    more = {},
+  } = {},
 ) {
   const assets = { kernel, initrd: kernel, verify: async () => {} }
   const plan = { ...planWithoutDemand(config, hostMemoryMiB), ...more }
@@ -35,10 +38,10 @@ describe('a clone', () => {
   test('is of the template of this machine, and as large', () => {
     const config = configure('default_memory = 256', '', 'enable_template = true\ntemplate_path = "/t"')
     const clone = find(config, { more: { memoryMiB: 512, vcpus: 2 } })
-    expect(clone!.template.state).toMatch(/^\/t\/[0-9a-f]{64}$/)
+    expect(clone!.template.saved.state).toMatch(/^\/t\/[0-9a-f]{64}$/)
     expect(clone!.plan).toMatchObject({ memoryMiB: 256, vcpus: 1 })
     const other = find(configure('default_memory = 512', '', 'enable_template = true\ntemplate_path = "/t"'))
-    expect(other!.template.state).not.toBe(clone!.template.state)
+    expect(other!.template.saved.state).not.toBe(clone!.template.saved.state)
   })
 
   test('is not looked for unless that is configured', () => {

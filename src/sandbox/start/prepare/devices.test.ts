@@ -14,7 +14,6 @@ async function stage(double: HostDouble, before: (step: Step) => void = () => {}
   const ids = { first: 1, count: 1 }
   const sharing = { config, paths, privateDir: '/', ids, container, modules: undefined, signal }
   const share = await host.startShare(ledger, sharing)
-  const identity = { name: 'kata-7', uid: 7, gid: 7, groups: [] }
   const { id, namespace } = request
   const parts = {
     id,
@@ -22,15 +21,15 @@ async function stage(double: HostDouble, before: (step: Step) => void = () => {}
     ledger,
     config,
     log,
-    identity,
     runDir: paths.runDir,
     stateDir: paths.stateDir,
+    identity: { name: 'kata-7', uid: 7, gid: 7, groups: [] },
     signal,
   }
   const network = await host.createNetwork({ dns: [] }, parts)
   double.onStep = before
   const timings = recordTimings(signal)
-  const opening = openDevices(host, ledger, { ...request, paths, network, share }, timings)
+  const opening = openDevices(host, ledger, { ...request, paths, network, uid: 7, share }, timings)
   return { opening, ledger, timings }
 }
 

@@ -23,6 +23,8 @@ export interface DevicesRequest {
   readonly paths: SandboxPaths
   readonly container: ContainerRequest
   readonly network: Pick<SandboxNetwork, 'attach' | 'placeOf'>
+  /** Of the VMM. */
+  readonly uid: number
   readonly share: ServedShare | undefined
   readonly log: Logger
   /** Aborts the start. */
@@ -50,11 +52,11 @@ export async function openDevices(
   request: DevicesRequest,
   { measure }: Pick<Timings, 'measure'>,
 ): Promise<MachineDevices> {
-  const { id, namespace, config, paths, container, network, share, log, signal } = request
+  const { id, namespace, config, paths, container, network, uid, share, log, signal } = request
   const { hypervisor } = config
   using opened = new DisposableStack()
   const closeLater = (fd: number) => opened.defer(() => closeSync(fd))
-  const cards = opened.use(await measure('network', () => network.attach()))
+  const cards = opened.use(await measure('network', () => network.attach(uid)))
   const tpmOptions = { id, namespace, config, stateDir: paths.stateDir, log, signal }
   const tpm = await measure('tpm', () => host.takeTpm(ledger, tpmOptions))
   if (tpm !== undefined) closeLater(tpm.socket)

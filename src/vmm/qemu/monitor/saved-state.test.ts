@@ -37,6 +37,15 @@ test('a machine goes on from a descriptor, and does not end with a state that it
   expect(asked[2]![1]).toEqual({ uri: 'file:/dev/fdset/4', 'exit-on-error': false })
 })
 
+test('memory that is a file of its own is left out on both sides', async () => {
+  for (const move of [saveState, restoreState]) {
+    const { asked, execute } = qemu({ ...inSet, 'query-migrate': () => ({ status: 'completed' }) })
+    await move(execute, 9, 'apart')
+    const set = asked.filter(([command]) => command === 'migrate-set-capabilities').map(([, args]) => args)
+    expect(set).toEqual([{ capabilities: [{ capability: 'x-ignore-shared', state: true }] }])
+  }
+})
+
 test.each([
   [{ status: 'failed', 'error-desc': 'wrong machine' }, 'wrong machine'],
   [{ status: 'cancelled' }, 'it is cancelled'],

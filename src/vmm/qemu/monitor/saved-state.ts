@@ -1,7 +1,8 @@
 /**
  * The state of a machine as a file: saved from one that stands still, and taken over by one that has not run yet. Each page of memory
  * has its place in the file (`mapped-ram`), and what was never written is a hole: in QEMU's stream a clone would touch all of its memory
- * to find that it is zero, which takes a second for 2 GiB.
+ * to find that it is zero, which takes a second for 2 GiB. Or the memory is a file of its own (../guest-memory.ts), and QEMU is told to
+ * leave it alone.
  */
 import { KataError } from '../../../errors.ts'
 import { poll } from '../../../time.ts'
@@ -10,29 +11,47 @@ import { addFd, fdSetPath } from './fd-set.ts'
 
 type Execute = (command: string, args?: object, fds?: readonly number[]) => Promise<unknown>
 
+/** Where the memory is: each page has its place in the file, or the file has none of it. Its sides must agree. */
+export type MemoryPlace = 'within' | 'apart'
+
+const capabilities: Readonly<Record<MemoryPlace, string>> = {
+  within: 'mapped-ram',
+  // That of memory which others may map as well, and QEMU's own is such.
+  apart: 'x-ignore-shared',
+}
+
 /** How long reading or writing a whole machine may take, milliseconds: some GiB on a slow disk. */
 const longestMs = 120_000
 
 /** The descriptor was opened for writing, and is the caller's. @throws KataError VMM_COMMAND_FAILED with QEMU's reason. */
-export async function saveState(execute: Execute, fd: number): Promise<void> {
+export async function saveState(execute: Execute, fd: number, memory: MemoryPlace = 'within'): Promise<void> {
   await execute('stop')
-  await inSet(execute, fd, async (uri) => {
+  await inSet(execute, { fd, memory }, async (uri) => {
     await execute('migrate', { uri })
     await finished(execute, 'migrate')
   })
 }
 
 /** The descriptor was opened for reading, and is the caller's. @throws KataError VMM_COMMAND_FAILED with QEMU's reason. */
-export async function restoreState(execute: Execute, fd: number): Promise<void> {
-  await inSet(execute, fd, async (uri) => {
+export async function restoreState(
+  execute: Execute,
+  fd: number,
+  memory: MemoryPlace = 'within',
+): Promise<void> {
+  await inSet(execute, { fd, memory }, async (uri) => {
     await execute('migrate-incoming', { uri, 'exit-on-error': false })
     await finished(execute, 'migrate-incoming')
   })
 }
 
 /** QEMU opens it by the name of a set in place of a path, and closes it when the set goes. */
-async function inSet(execute: Execute, fd: number, work: (uri: string) => Promise<void>): Promise<void> {
-  await execute('migrate-set-capabilities', { capabilities: [{ capability: 'mapped-ram', state: true }] })
+async function inSet(
+  execute: Execute,
+  { fd, memory }: { readonly fd: number; readonly memory: MemoryPlace },
+  work: (uri: string) => Promise<void>,
+): Promise<void> {
+  const capability = capabilities[memory]
+  await execute('migrate-set-capabilities', { capabilities: [{ capability, state: true }] })
   const set = await addFd(execute, fd)
   await work(`file:${fdSetPath(set)}`)
   await execute('remove-fd', { 'fdset-id': set })

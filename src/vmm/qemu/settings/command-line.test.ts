@@ -98,6 +98,22 @@ describe('qemuCommandLine', () => {
     expect(values(clone.args, '-device').filter((text) => text.includes('virtio-net'))).toEqual([])
   })
 
+  test('maps the memory of a clone from its template’s file, which it only reads', () => {
+    const template = { state: '/saved/state', memory: '/saved/memory' }
+    const { args, paths } = qemuCommandLine({ ...spec, template }, settings)
+    expect(values(args, '-object')[0]).toBe(
+      'memory-backend-file,id=mem,size=256M,mem-path=/boot/memory,share=off,readonly=on,rom=off',
+    )
+    expect(paths).toContainEqual({ source: '/saved/memory', target: '/boot/memory', access: 'read' })
+    // Its template wrote to one of its own.
+    const made = qemuCommandLine({ ...spec, template: 'make-apart' }, settings)
+    expect(values(made.args, '-object')[0]).toBe(
+      'memory-backend-file,id=mem,size=256M,mem-path=/boot/memory,share=on',
+    )
+    const source = `${spec.privateDir}/memory`
+    expect(made.paths).toContainEqual({ source, target: '/boot/memory', access: 'read-write' })
+  })
+
   test('puts a second share on the next descriptor, under a name of its own', () => {
     const share = { tag: 'kataShared', socket: 33, queueSize: 1024 }
     const { args, fds } = qemuCommandLine(

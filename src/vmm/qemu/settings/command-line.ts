@@ -20,7 +20,7 @@ import { deviceArgument } from './option-list.ts'
 import { processorsOption } from './processors.ts'
 import { RootPorts, rootPortArgs, rootPortCount } from './root-ports.ts'
 import { shareBackend, shareDevice, sharesOf } from './share.ts'
-import { isClone, savedState } from './template.ts'
+import { isClone, memoryFile, memoryFileOf, savedFiles } from './template.ts'
 
 /** The fields of the configuration that arguments are made of, as they are there, and the host's facts. */
 export type MachineSettings = MemorySettings &
@@ -94,7 +94,7 @@ function machineArgs(spec: MachineSpec, settings: MachineSettings, fd: Numbers):
     ...['-no-user-config', '-nodefaults', '-display', 'none', '-no-reboot', '-S'],
     ...['-sandbox', settings.seccompSandbox, '-msg', 'timestamp=on'],
     ...['-rtc', 'base=utc,clock=host'],
-    ...(savedState(spec) === undefined ? bootArgs(spec, settings) : ['-incoming', 'defer']),
+    ...(savedFiles(spec) === undefined ? bootArgs(spec, settings) : ['-incoming', 'defer']),
     ...['-chardev', listener('qmp'), '-mon', 'chardev=qmp,mode=control'],
     ...['-chardev', listener('console'), '-device', 'isa-serial,chardev=console'],
     // One port beside the reserved first: no queues that nobody uses.
@@ -202,10 +202,12 @@ function rootDiskArgs(fd: number, settings: MachineSettings): string[] {
 
 function jailPaths(spec: MachineSpec, settings: MachineSettings): JailPath[] {
   const read = (source: string, target = source): JailPath => ({ source, target, access: 'read' })
-  const boots = savedState(spec) === undefined
+  const boots = savedFiles(spec) === undefined
+  const memory = memoryFileOf(spec)
   return [
     ...(boots ? [read(spec.kernel, guestKernel)] : []),
     ...(boots && spec.initrd !== undefined ? [read(spec.initrd, guestInitrd)] : []),
+    ...(memory === undefined ? [] : [{ source: memory.path, target: memoryFile, access: memory.access }]),
     read(settings.entropySource),
     ...settings.firmwareDirs.map((directory) => read(directory)),
     ...(spec.accelerator === 'kvm' && !takesKvm(spec)

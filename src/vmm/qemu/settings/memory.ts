@@ -3,6 +3,7 @@ import type { HypervisorConfig } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
 import type { MachineSpec } from '../../vmm.ts'
 import type { HostFacts } from '../host-facts.ts'
+import { memoryFile, memoryFileOf } from './template.ts'
 
 /** What configuration and host say of memory. */
 export type MemorySettings = Pick<
@@ -60,13 +61,21 @@ export function memoryArgs(spec: MachineSpec, settings: MemorySettings): string[
   const room = maxMiB > bootMiB ? `${slots},maxmem=${maxMiB}M` : ''
   return [
     ...['-m', `size=${bootMiB}M${room}`],
-    ...['-object', objectArgument(memoryBackend(settings, 'mem', bootMiB))],
+    ...['-object', bootMemory(spec, settings, bootMiB)],
     ...(settings.enableVirtioMem && room !== '' ? virtioMemArgs(settings, maxMiB - bootMiB) : []),
     // Pages that the guest has freed are told to QEMU, which gives them back to the host.
     ...(settings.reclaimGuestFreedMemory
       ? ['-device', 'virtio-balloon-pci,id=balloon,free-page-reporting=on,bus=pcie.0']
       : []),
   ]
+}
+
+function bootMemory(spec: MachineSpec, settings: MemorySettings, bootMiB: number): string {
+  const file = memoryFileOf(spec)
+  if (file === undefined) return objectArgument(memoryBackend(settings, 'mem', bootMiB))
+  // A file that is only read: what the guest writes becomes a page of QEMU's own.
+  const use = file.access === 'read' ? 'share=off,readonly=on,rom=off' : 'share=on'
+  return `memory-backend-file,id=mem,size=${bootMiB}M,mem-path=${memoryFile},${use}`
 }
 
 /** Memory that is there from the start and not used yet: nothing of it is reserved or allocated. */

@@ -1,7 +1,7 @@
 /** Files with holes: their digests, and copies of them. What is a hole costs nothing, and counts as the zeros that it reads as. */
 import { fstatSync, ftruncateSync, readSync, writeSync } from 'node:fs'
-import { libc } from '../../linux/libc.ts'
 import { sleep } from '../../time.ts'
+import { libc } from '../libc.ts'
 
 const SYS_lseek = 8
 const SYS_ioctl = 16

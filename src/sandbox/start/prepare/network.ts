@@ -1,0 +1,32 @@
+/** The network, made beside the user and the share: all of them start processes, and hardly any needs another. */
+import type { Ledger } from '../../../ledger/ledger.ts'
+import type { SandboxNetwork } from '../../network/network.ts'
+import type { SandboxPaths } from '../../records/paths.ts'
+import { type Background, background } from '../background.ts'
+import type { StartHost } from '../host.ts'
+import type { SandboxRequest } from '../request.ts'
+import type { Timings } from '../timings.ts'
+import type { SandboxUser } from './user.ts'
+
+/** Fails with the KataError of {@link SandboxNetwork.create}. Its processes inherit the cgroup that ours is in. */
+export function makeNetwork(
+  { createNetwork }: Pick<StartHost, 'createNetwork'>,
+  ledger: Ledger,
+  request: SandboxRequest & {
+    readonly paths: Pick<SandboxPaths, 'runDir' | 'stateDir'>
+    readonly user: Promise<SandboxUser>
+  },
+  { measure }: Pick<Timings, 'measure'>,
+): Background<SandboxNetwork> {
+  const { id, namespace, network, config, log, signal, paths, user } = request
+  const { runDir, stateDir } = paths
+  const identity = user.then((taken) => taken.identity)
+  // Nobody may wait for it.
+  identity.catch(() => {})
+  return background((leaving) => {
+    const making = { ledger, config, log, signal: AbortSignal.any([signal, leaving]) }
+    return measure('make network', () =>
+      createNetwork(network, { ...making, id, namespace, runDir, stateDir, identity }),
+    )
+  })
+}

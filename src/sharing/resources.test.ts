@@ -1,0 +1,31 @@
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { silentLogger } from '../log.ts'
+import { directoryResource } from './resources.ts'
+
+let base: string
+beforeEach(() => {
+  base = mkdtempSync(`${tmpdir()}/kata-ts-resources-`)
+  mkdirSync(`${base}/scratch/0`, { recursive: true })
+})
+afterEach(() => rmSync(base, { recursive: true }))
+const release = async () => directoryResource.release({ path: `${base}/scratch`, owner: '' }, silentLogger)
+
+test('places for layers that a killed shim left go with their directory', async () => {
+  mkdirSync(`${base}/scratch/1`)
+  await release()
+  expect(existsSync(`${base}/scratch`)).toBe(false)
+  await release()
+})
+
+test('files are never removed, nor what a link leads to', async () => {
+  writeFileSync(`${base}/scratch/0/file`, 'kept')
+  await expect(release()).rejects.toMatchObject({ code: 'ENOTEMPTY' })
+  expect(readFileSync(`${base}/scratch/0/file`, 'utf8')).toBe('kept')
+  rmSync(`${base}/scratch/0`, { recursive: true })
+  mkdirSync(`${base}/elsewhere`)
+  symlinkSync(`${base}/elsewhere`, `${base}/scratch/link`)
+  await expect(release()).rejects.toMatchObject({ code: 'ENOTEMPTY' })
+  expect(existsSync(`${base}/elsewhere`)).toBe(true)
+})

@@ -1,0 +1,188 @@
+/**
+ * A pod of the Sandbox service whose shim waited with a machine. At `start` of the shim only its configuration file is known: what the pod
+ * says later decides whether the machine is for it.
+ */
+import { afterEach, beforeEach, expect, test } from 'bun:test'
+import { lstatSync, readdirSync, writeFileSync } from 'node:fs'
+import { loadConfig } from '../../config/load.ts'
+import { silentLogger } from '../../log.ts'
+import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
+import { PodSandboxConfig } from '../../protocol/generated/cri/runtime.ts'
+import { nameForPod } from '../../sandbox/pool/adopt.ts'
+import { Pool } from '../../sandbox/pool/pool.double.ts'
+import { readFacts } from '../../sandbox/records/facts.ts'
+import { listSandboxes, listWaiting } from '../../sandbox/records/gc.ts'
+import { sandboxPaths } from '../../sandbox/records/paths.ts'
+import { optionsTypeUrl } from '../bootstrap.ts'
+import { SandboxService } from '../sandbox/sandbox-service.ts'
+import { createSandboxForTask } from './create-sandbox.ts'
+import { Pod } from './pod.ts'
+
+const configurationText = `
+[hypervisor.qemu]
+path = "/bin/sh"
+virtio_fs_daemon = "/bin/sh"
+valid_hypervisor_paths = ["/bin/sh"]
+valid_virtio_fs_daemon_paths = ["/bin/sh"]
+default_memory = 256
+enable_annotations = ["default_memory"]
+[factory]
+enable_template = true
+vm_cache_number = 1
+`
+const annotation = 'io.katacontainers.config.hypervisor.default_memory'
+const podId = { sandboxId: 'pod' }
+
+let host: Pool
+beforeEach(() => {
+  host = new Pool()
+})
+afterEach(() => host[Symbol.dispose]())
+
+/** The Sandbox service of a shim that took the pod with the machine with which it waited. */
+async function takenShim() {
+  const { directory } = host
+  const { runDir, namespace } = host.pod()
+  const file = `${directory}/configuration.toml`
+  writeFileSync(file, configurationText)
+  const config = loadConfig({ file, env: {}, log: silentLogger })
+  let unused: Awaited<ReturnType<Pool['waiting']>> | undefined = await host.waiting(config)
+  nameForPod(unused, { namespace, id: 'pod' })
+  host.log.splice(0)
+  const takeMachine = () => {
+    const taken = unused
+    unused = undefined
+    return taken
+  }
+  const told: string[] = []
+  const log = { ...silentLogger, warn: (message: string) => void told.push(message) }
+  const bundle = `${directory}/bundle`
+  const flags = {
+    action: 'serve',
+    namespace,
+    id: 'pod',
+    address: '',
+    publishBinary: '',
+    bundle,
+    debug: false,
+    runDir,
+  } as const
+  const pod = new Pod({
+    id: 'pod',
+    createSandbox: (request, container, signal) =>
+      createSandboxForTask(
+        { flags, runDir, request, container, log, signal, detailedLog: log, takeMachine },
+        host.withTemplate,
+      ),
+    releaseUnused: async () => await takeMachine()?.release(),
+    ...{ onDied: () => {}, onLeft: () => {}, oom: { isKnown: () => false, onOom: () => {} } },
+  })
+  const service = new SandboxService({
+    pod,
+    runtimeOptions: () => ({
+      typeUrl: optionsTypeUrl,
+      value: Options.encode(Options.fromPartial({ configPath: file })).finish(),
+    }),
+    ...{ networkStats: async () => [], onShutdown: () => {} },
+  })
+  const create = (annotations: Record<string, string> = {}) =>
+    service.createSandbox({
+      ...{ ...podId, bundlePath: bundle, rootfs: [], netnsPath: '', annotations },
+      options: {
+        typeUrl: 'runtime.v1.PodSandboxConfig',
+        value: PodSandboxConfig.encode(PodSandboxConfig.fromPartial({ hostname: 'web' })).finish(),
+      },
+    })
+  return { service, create, told }
+}
+
+const paths = () => sandboxPaths(host.pod().runDir, 'test', 'pod')
+const facts = () => readFacts(paths().facts)!
+const released = () => host.log.filter((line) => line.startsWith('release '))
+/** No machine waits or runs, and the name is free. */
+function expectNothingLeft(): void {
+  expect(readdirSync(`${host.pod().runDir}/pool`)).toEqual([])
+  expect(lstatSync(paths().stateDir, { throwIfNoEntry: false })).toBeUndefined()
+}
+const failed = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => 'nothing failed',
+    (error) => error,
+  )
+
+test('takes the machine at its start, and not before, and its end releases all of it', async () => {
+  const { service, create, told } = await takenShim()
+  await create()
+  expect(host.log).toEqual([])
+  await service.startSandbox(podId)
+  expect(facts()).toMatchObject({ id: 'pod', waited: 'w1', uid: 7 })
+  expect(host.log).not.toContain('user')
+  expect(host.log).not.toContain('vmm')
+  expect(listSandboxes(host.pod().runDir).map(({ id }) => id)).toEqual(['pod'])
+  expect(listWaiting(host.pod().runDir)).toEqual([])
+  expect(told.join()).not.toContain('POOL_UNUSABLE')
+  expect((await service.sandboxStatus({ ...podId, verbose: false })).state).toBe('SANDBOX_READY')
+  await service.stopSandbox({ ...podId, timeoutSecs: 0 })
+  expect(released()).toEqual(expect.arrayContaining(['release vmm', 'release user', 'release owner']))
+  expectNothingLeft()
+})
+
+test.each<[string, Record<string, string>, () => void, string]>([
+  [
+    'annotations change its configuration',
+    { [annotation]: '300' },
+    () => {},
+    'the configuration of the pod is another',
+  ],
+  [
+    'the template was made anew',
+    {},
+    () => {
+      host.madeAt = 'later'
+    },
+    'its template is not the one that there is now',
+  ],
+  [
+    'the machine has ended',
+    {},
+    () => host.vmm.end({ reason: 'exited', consoleTail: '', logTail: '' }),
+    'it has ended',
+  ],
+])(
+  'where %s, the machine is released, which is told, and the pod has one of its own',
+  async (_, annotations, change, reason) => {
+    const { service, create, told } = await takenShim()
+    await create(annotations)
+    change()
+    await Bun.sleep(0)
+    await service.startSandbox(podId)
+    expect(told.join()).toContain(`[POOL_UNUSABLE] no waiting machine is taken: ${reason}`)
+    expect(host.log.indexOf('release owner')).toBeLessThan(host.log.indexOf('claim'))
+    expect(host.log).toContain('user')
+    expect(facts().waited).toBeUndefined()
+    await service.stopSandbox({ ...podId, timeoutSecs: 0 })
+    expectNothingLeft()
+  },
+)
+
+test('a pod that may not start has used nothing of the machine, and its end releases it', async () => {
+  const { service, create } = await takenShim()
+  await create({ [annotation]: 'much' })
+  expect(await failed(service.startSandbox(podId))).toMatchObject({
+    code: expect.stringMatching(/^(ANNOTATION|CONFIG)_/),
+  })
+  expect(host.log).toEqual([])
+  await service.shutdownSandbox(podId)
+  expect(released()).toContain('release vmm')
+  expectNothingLeft()
+})
+
+test('a pod that ends before its start has the machine released, and gets no other one', async () => {
+  const { service, create } = await takenShim()
+  await create()
+  await service.stopSandbox({ ...podId, timeoutSecs: 0 })
+  expect(released()).toContain('release vmm')
+  expectNothingLeft()
+  expect(await failed(service.startSandbox(podId))).toMatchObject({ code: 'TASK_STATE' })
+  expectNothingLeft()
+})
