@@ -1,5 +1,5 @@
 /** Docker's own way to a network: a namespace without a path that hooks fill, by a daemon of the test's own. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect } from 'bun:test'
 import { chmodSync } from 'node:fs'
 import { differs } from '../src/rootless/posture/posture-check.ts'
 import type { AuditedProcess } from '../src/sandbox/records/audit.ts'
@@ -7,6 +7,7 @@ import { defaultRunDir } from '../src/sandbox/records/paths.ts'
 import { Dockerd, image, kataRuntime, noDocker } from './harness/docker.ts'
 import { executable } from './harness/executable.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
+import { independentTest as test } from './harness/independent-test.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { exchange } from './harness/network/echo.ts'
 

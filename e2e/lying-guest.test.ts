@@ -1,6 +1,7 @@
 /** A guest whose agent lies: what the host says of each lie, how it ends, and that nothing is left. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect } from 'bun:test'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
+import { independentTest as test } from './harness/independent-test.ts'
 import { eventually, Kata, scratch } from './harness/kata.ts'
 import { lyingConfiguration } from './harness/lying-guest.ts'
 import { slow } from './harness/time.ts'
@@ -21,27 +22,28 @@ beforeAll(async () => {
   expect(honest).toEqual({ code: 42, stdout: 'out\n', stderr: '' })
   before = hostState(kata.runDir)
 }, slow(120_000))
+// What a test leaves has the name of its lie.
 afterAll(async () => {
-  await kata.close()
-  directory[Symbol.dispose]()
-}, slow(60_000))
-afterEach(async () => {
-  await kata.call(['rm', '-f', 'liar'])
   let left: string[] = []
   await eventually('nothing to be left', () => {
     left = leftBehind(before, hostState(kata.runDir))
     return left.length === 0 || undefined
   }).catch(() => expect(left).toEqual([]))
-})
+  await kata.close()
+  directory[Symbol.dispose]()
+}, slow(60_000))
 
 const flags = (lie: string) => ['--config', config, '-e', `LIE=${lie}`]
 const run = (lie: string, command: readonly string[]) => kata.run(command, { flags: flags(lie) })
 /** A lie told before there is a container. */
 const start = (lie: string) => kata.run(['true'], { flags: ['--config', config, '--hostname', `lie-${lie}`] })
-const detached = async (lie: string) => {
-  const args = ['run', '-d', '--name', 'liar', ...flags(lie), '--', 'sleep', '1000']
-  expect(await kata.call(args)).toEqual({ code: 0, stdout: 'liar\n', stderr: '' })
+const detached = async (lie: string, asked = flags(lie)) => {
+  const name = `liar-${lie}`
+  const args = ['run', '-d', '--name', name, ...asked, '--', 'sleep', '1000']
+  expect(await kata.call(args)).toEqual({ code: 0, stdout: `${name}\n`, stderr: '' })
+  return name
 }
+const remove = async (name: string) => expect((await kata.call(['rm', '-f', name])).code).toBe(0)
 
 test.each(['status-negative', 'status-largest', 'status-300'])(
   'an exit code that is none: %s',
@@ -65,23 +67,22 @@ describe('a start', () => {
   })
 
   test('with a version of escapes shows none of them', async () => {
-    const args = ['run', '-d', '--name', 'liar', '--config', config, '--hostname', 'lie-version']
-    expect((await kata.call([...args, '--', 'sleep', '1000'])).code).toBe(0)
-    const { stdout } = await kata.call(['inspect', 'liar'])
+    const name = await detached('version', ['--config', config, '--hostname', 'lie-version'])
+    const { stdout } = await kata.call(['inspect', name])
     expect(stdout).not.toMatch(unfit)
     expect(JSON.parse(stdout)[0].sandbox.agent.version.length).toBe(64)
-    expect((await kata.call(['rm', '-f', 'liar'])).code).toBe(0)
+    await remove(name)
   })
 })
 
 test.each(['error', 'error-code'])('an error that poses as ours is told as the guest’s: %s', async (lie) => {
-  await detached(lie)
-  const { code, stderr } = await kata.call(['exec', 'liar', 'true'])
+  const name = await detached(lie)
+  const { code, stderr } = await kata.call(['exec', name, 'true'])
   expect(code).toBe(125)
   expect(stderr).toContain('the guest says: [2J 31m gnp.exe the shim has to be repaired')
   expect(stderr).not.toContain('[SHIM_DIED]')
   expect(stderr).not.toMatch(unfit)
-  expect((await kata.call(['rm', '-f', 'liar'])).code).toBe(0)
+  await remove(name)
 })
 
 // A flood begins before the container is there.
@@ -123,8 +124,7 @@ describe('a start whose call is answered with what is none ends with the reason'
 
 test('what nobody reads of an answer may be anything', async () => {
   // The lie stands in the place of the truth: nothing was started, and the host waits for its end.
-  await detached('untyped-StartContainer')
-  expect((await kata.call(['rm', '-f', 'liar'])).code).toBe(0)
+  await remove(await detached('untyped-StartContainer'))
 })
 
 describe('a container is removed, whatever is said to', () => {
@@ -135,35 +135,30 @@ describe('a container is removed, whatever is said to', () => {
     'mute-RemoveContainer',
     'deep-DestroySandbox',
   ])('%s', async (lie) => {
-    await detached(lie)
-    for (const args of [['ps'], ['inspect', 'liar'], ['logs', 'liar']]) {
+    const name = await detached(lie)
+    for (const args of [['ps'], ['inspect', name], ['logs', name]]) {
       const { stdout, stderr } = await kata.call(args)
       expect(stdout + stderr).not.toMatch(unfit)
-      if (args.length === 1) expect(stdout).toContain('liar')
+      if (args.length === 1) expect(stdout).toContain(name)
     }
-    expect((await kata.call(['rm', '-f', 'liar'])).code).toBe(0)
+    await remove(name)
   })
 })
 
-test('a guest that is silent, and one whose process goes on after SIGKILL, lose their machines', async () => {
-  // Side by side, as each is waited for half a minute.
-  await Promise.all([startsSilent(), goesOn()])
-})
-
-/** Its answers go to other calls. */
-async function startsSilent(): Promise<void> {
+test('a guest that is silent loses its machine', async () => {
+  // Its answers go to other calls.
   const { code, stderr } = await start('astray')
   expect(code).toBe(125)
   expect(stderr).toContain('[SANDBOX_DIED]')
   expect(stderr).toContain('its guest has not answered for 30 s')
-}
+})
 
-async function goesOn(): Promise<void> {
-  await detached('undead')
-  expect((await kata.call(['kill', '-s', 'KILL', 'liar'])).code).toBe(0)
+test('a guest whose process goes on after SIGKILL loses its machine', async () => {
+  const name = await detached('undead')
+  expect((await kata.call(['kill', '-s', 'KILL', name])).code).toBe(0)
   // Ten seconds for its output, and twenty for its end.
-  await eventually('its end', async () => !(await kata.isRunning('liar')) || undefined, 60_000)
-  const { failure } = await kata.inspect('liar')
-  expect(failure.message).toContain('died: its guest did not end liar within 20 s of SIGKILL')
-  expect((await kata.call(['rm', 'liar'])).code).toBe(0)
-}
+  await eventually('its end', async () => !(await kata.isRunning(name)) || undefined, 60_000)
+  const { failure } = await kata.inspect(name)
+  expect(failure.message).toContain(`died: its guest did not end ${name} within 20 s of SIGKILL`)
+  expect((await kata.call(['rm', name])).code).toBe(0)
+})

@@ -16,7 +16,7 @@ import { hypervisorTable, vmm } from '../harness/vmm.ts'
 import { Containerd } from './containerd.ts'
 import { failureOf, type Pod } from './cri.ts'
 
-const rounds = 40
+const rounds = 25
 const seed = 20260717
 const limitMs = 30_000
 /** A pod takes some 2 s to start, so about as many kills hit the start as the life after it. */

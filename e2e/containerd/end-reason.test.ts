@@ -1,6 +1,6 @@
 // test:vmm: every VMM
 /** Why a machine ended, where a kubelet looks: exit status and reason, termination message, and the last line of the log. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout } from 'bun:test'
 import {
   existsSync,
   mkdirSync,
@@ -18,6 +18,7 @@ import { readFacts } from '../../src/sandbox/records/facts.ts'
 import { defaultRunDir, sandboxPaths } from '../../src/sandbox/records/paths.ts'
 import { ownDirectory } from '../harness/directories.ts'
 import { type HostState, hostState, leftBehind } from '../harness/host/host.ts'
+import { independentTest as test } from '../harness/independent-test.ts'
 import { eventually, scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { hypervisorTable, vmm } from '../harness/vmm.ts'

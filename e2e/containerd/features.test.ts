@@ -1,11 +1,12 @@
 /** What `-info` says is so: a container gets every mount option, capability and seccomp rule that stands there. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { RuntimeInfo } from '../../src/protocol/generated/containerd/introspection.ts'
 import { Options } from '../../src/protocol/generated/containerd/runtime_options.ts'
 import { Any } from '../../src/protocol/generated/google/protobuf/any.ts'
 import type { features } from '../../src/shim/features.ts'
 import { programDir } from '../harness/executable.ts'
+import { independentTest as test } from '../harness/independent-test.ts'
 import { scratch } from '../harness/kata.ts'
 import { slow } from '../harness/time.ts'
 import { Containerd, ourRuntime } from './containerd.ts'

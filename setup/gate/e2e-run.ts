@@ -13,7 +13,7 @@ import {
 import { join, relative } from 'node:path'
 import { directoryList } from '../../e2e/harness/directories.ts'
 import { logsVariable } from '../../e2e/harness/kept-logs.ts'
-import { slow } from '../../e2e/harness/time.ts'
+import { slow, slowness } from '../../e2e/harness/time.ts'
 import { buildDir, root } from '../paths.ts'
 import { ownChild } from './supervise.ts'
 import { failedFiles } from './test-counts.ts'
@@ -55,8 +55,10 @@ export async function runE2e({ files, report, env = {} }: E2eRun): Promise<numbe
 
 function bunTest(files: readonly string[], report: string, env: Readonly<Record<string, string>>) {
   const limits = ['--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts']
+  // Of independent tests (e2e/harness/independent-test.ts). Guests under an emulated KVM are started one by one.
+  const together = ['--max-concurrency', slowness > 1 ? '1' : '2']
   const reporter = ['--reporter=junit', `--reporter-outfile=${report}`]
-  const argv = ['test', ...limits, ...reporter, ...files.map((file) => `./${file}`)]
+  const argv = ['test', ...limits, ...together, ...reporter, ...files.map((file) => `./${file}`)]
   const streams = { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' } as const
   return Bun.spawn([process.execPath, ...argv], { cwd: root, env: { ...process.env, ...env }, ...streams })
 }

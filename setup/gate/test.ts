@@ -66,7 +66,7 @@ async function e2eTests(): Promise<Counts> {
   const files = testFiles(['e2e'], names)
   console.log(`--- e2e tests: ${files.length} files`)
   if (files.length === 0) return failedWithoutFiles('e2e')
-  if (files.some((file) => /\/(sandbox-api|erofs-snapshotter)\.test\.ts$/.test(file)))
+  if (files.some((file) => /\/(sandbox-api|sandbox-pool|erofs-snapshotter)\.test\.ts$/.test(file)))
     await fetch('containerd 2', provideContainerd2)
   if (files.some((file) => /\/docker[^/]*\.test\.ts$/.test(file))) await fetch('Docker', provideDocker)
   if (files.some((file) => file.endsWith('/guest-networks.test.ts'))) await fetch('Samba', provideSamba)

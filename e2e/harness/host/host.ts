@@ -45,6 +45,7 @@ export function hostState(runDir: string): HostState {
     namespaces: namespacesOf(pids),
     cgroups: cgroups('/sys/fs/cgroup', 6).filter(isOurCgroup),
     links: links(),
+    hostRules: hostRules(),
     sharedMemory: names('/dev/shm').filter(
       (name) => isOurId(ownerOf(`/dev/shm/${name}`)) || /^(kata|kt-)/.test(name),
     ),
@@ -119,6 +120,17 @@ function links(): string[] {
   return all
     .filter(({ ifname, master = '' }) => isOurLink(ifname) || isOurLink(master))
     .map(({ ifname }) => ifname)
+    .sort()
+}
+
+/** Tables of the packet filter, where there is a program for it. */
+function hostRules(): string[] {
+  if (Bun.which('nft') === null) return []
+  const { stdout } = Bun.spawnSync(['nft', 'list', 'tables', 'inet'])
+  return stdout
+    .toString()
+    .split('\n')
+    .filter((line) => line.startsWith('table inet kata-ts-'))
     .sort()
 }
 

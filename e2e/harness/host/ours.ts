@@ -3,7 +3,7 @@
  * somebody else's, who may come and go while the tests run.
  */
 import { readdirSync, readlinkSync, realpathSync } from 'node:fs'
-import { listPids, readProc, readStatus } from '../../../src/linux/processes/proc.ts'
+import { listPids, readProc, readStatus, statusHasEnded } from '../../../src/linux/processes/proc.ts'
 import { executable, shim } from '../executable.ts'
 
 /** Ids that https://systemd.io/UIDS-GIDS/ gives to nobody; every range that kata-ts or a test takes lies in it. */
@@ -42,7 +42,7 @@ export function ourProcesses(runDir: string): number[] {
   const programs = new Set([executable, shim].map((path) => realpathSync(path)))
   return listPids().filter((pid) => {
     const status = readStatus(`/proc/${pid}/status`)
-    if (status === undefined || pid === process.pid || status.get('State')?.startsWith('Z')) return false
+    if (status === undefined || pid === process.pid || statusHasEnded(status)) return false
     const told = (name: string) => readProc(`/proc/${pid}/${name}`) ?? ''
     return (
       (status.get('Uid') ?? '').split('\t').some((uid) => isOurId(Number(uid))) ||
