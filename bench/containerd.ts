@@ -1,6 +1,7 @@
 /** Pods through containerd's CRI: kata-ts beside runc, call by call. */
 import { Containerd } from '../e2e/containerd/containerd.ts'
 import { type BareGuest, bootBare } from './bare.ts'
+import type { Host } from './host.ts'
 import { ms, type Result } from './report.ts'
 import { type Summary, summarize } from './stats.ts'
 
@@ -19,7 +20,11 @@ const calls = [
 type Call = (typeof calls)[number]
 type Times = Record<Call, number>
 
-export async function benchContainerd(guest: BareGuest, rounds: number): Promise<Result> {
+export async function benchContainerd(
+  { interrupted }: Host,
+  guest: BareGuest,
+  rounds: number,
+): Promise<Result> {
   const containerd = await Containerd.start()
   try {
     // The first of each makes what later ones find: the bridge, caches.
@@ -27,6 +32,7 @@ export async function benchContainerd(guest: BareGuest, rounds: number): Promise
     const times: Record<Handler, Times[]> = { runc: [], 'kata-ts': [] }
     const bare: number[] = []
     for (let index = 0; index < rounds; index++) {
+      interrupted.throwIfAborted()
       for (const handler of handlers) times[handler].push(await onePod(containerd, handler))
       bare.push((await bootBare(guest)).bootMs)
     }

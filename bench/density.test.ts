@@ -10,22 +10,24 @@ const step = (sandboxes: number, pss: number, next: number): DensityStep => ({
   ) as DensityStep['memory'],
   nextStart: summarize([next]),
 })
-const shims = {
-  runc: { rss: 1024, pss: 512, private: 256 },
-  'kata-ts': { rss: 2048, pss: 1024, private: 512 },
-}
 
 test('a column for each number of sandboxes, with the sum over the parts', () => {
-  const { tables, notes } = report({ guestMiB: 256, steps: [step(1, 1024, 1000), step(5, 512, 1500)], shims })
+  const { tables, notes } = report({ guestMiB: 256, steps: [step(1, 1024, 1000), step(5, 512, 1500)] })
   expect(tables[0]!.header).toEqual(['PSS of one sandbox', 'at 1', 'at 5'])
   expect(tables[0]!.rows.at(-1)).toEqual(['sum', '6.0 MiB', '3.0 MiB'])
   expect(tables[2]!.rows.at(-1)).toEqual(['of the first', '1.00', '1.50'])
-  expect(tables[3]!.rows.at(-1)).toEqual(['kata-ts', '2.0 MiB', '1.0 MiB', '0.5 MiB'])
   expect(notes).toEqual([])
 })
 
+test('clones have a table of their own', () => {
+  const clones = { sandboxes: 20, memory: step(20, 512, 0).memory }
+  const { tables } = report({ guestMiB: 256, steps: [step(1, 1024, 1000)], clones })
+  expect(tables[3]!.header[0]).toBe('one clone of 20, without a share')
+  expect(tables[3]!.rows.at(-1)).toEqual(['sum', '3.0 MiB', '6.0 MiB'])
+})
+
 test('a run that stopped early says how far it came', () => {
-  const { notes } = report({ guestMiB: 256, steps: [step(1, 1, 1)], stopped: 'at 3 sandboxes …', shims })
+  const { notes } = report({ guestMiB: 256, steps: [step(1, 1, 1)], stopped: 'at 3 sandboxes …' })
   expect(notes).toEqual(['Stopped early: at 3 sandboxes ….'])
 })
 

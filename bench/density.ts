@@ -1,14 +1,14 @@
 /**
  * How an idle sandbox's memory and the next one's start grow with the number of those that run: a mean over all of them, by process and
- * part. It stops before the host's memory runs short, and says so.
+ * part. It stops before the host's memory runs short, and says so. Then the same of clones without a share, which have their memory in common.
  */
 import { freeMemoryMiB } from './free-memory.ts'
 import type { Host } from './host.ts'
 import { mib, ms, type Result } from './report.ts'
-import { measureShims, type ShimHandler, shimPods } from './shims.ts'
 import { type Memory, nothing, readMemory, sum } from './smaps.ts'
 import { runOnce } from './start.ts'
 import { round, type Summary, summarize } from './stats.ts'
+import { configuration } from './warm.ts'
 
 /** Sandboxes at which is measured. */
 export const defaultSteps = [1, 5, 10, 20, 40]
@@ -20,6 +20,7 @@ const roomForOneMiB = 512
 /** The last guest's start work is over by then. */
 const settleMs = 5000
 const nextStarts = 3
+const mostClones = 20
 
 /** The parts of a sandbox, as a plot stacks them. */
 export const parts = [
@@ -46,7 +47,8 @@ export interface DensityData {
   readonly steps: readonly DensityStep[]
   /** Why there are no more steps; absent when all were done. */
   readonly stopped?: string
-  readonly shims: Readonly<Record<ShimHandler, Memory>>
+  /** Clones without a share; absent where not even one could be started. */
+  readonly clones?: Omit<DensityStep, 'nextStart'>
 }
 
 /** @throws Error when not even the first step could be done. */
@@ -63,19 +65,45 @@ export async function benchDensity(host: Host, wanted: readonly number[]): Promi
   }
   await host.removeAll()
   if (steps.length === 0) throw new Error(`no sandbox could be measured: ${stopped}`)
-  const shims = await measureShims()
-  return report({ guestMiB, steps, ...(stopped !== undefined && { stopped }), shims })
+  const clones = await measureClones(host, Math.min(mostClones, steps.at(-1)!.sandboxes))
+  return report({
+    guestMiB,
+    steps,
+    ...(stopped !== undefined && { stopped }),
+    ...(clones && { clones }),
+  })
+}
+
+async function measureClones(host: Host, wanted: number): Promise<DensityData['clones']> {
+  const flags = configuration(host, 'mapped', { default_memory: `${guestMiB}` })
+  await host.must(['factory', 'init', ...flags])
+  try {
+    const names: string[] = []
+    const stopped = await fill(host, names, wanted, flags)
+    if (stopped !== undefined) process.stderr.write(`  clones: ${stopped}\n`)
+    if (names.length === 0) return undefined
+    await Bun.sleep(settleMs)
+    return { sandboxes: names.length, memory: meanOf(host, names) }
+  } finally {
+    await host.removeAll()
+    await host.must(['factory', 'destroy', ...flags])
+  }
 }
 
 /** Starts sandboxes until there are so many. Returns why it stopped before; `names` has those that run. */
-async function fill(host: Host, names: string[], wanted: number): Promise<string | undefined> {
+async function fill(
+  host: Host,
+  names: string[],
+  wanted: number,
+  flags: readonly string[] = ['--machine-memory', `${guestMiB}M`],
+): Promise<string | undefined> {
   while (names.length < wanted) {
     const free = freeMemoryMiB()
     if (free < reserveMiB + roomForOneMiB)
       return `at ${names.length} sandboxes the host had ${free} MiB to give, of which ${reserveMiB} are left to it`
     const name = `density-${names.length + 1}`
     try {
-      await host.startIdle(name, ['--machine-memory', `${guestMiB}M`])
+      await host.startIdle(name, flags)
     } catch (error) {
       return `sandbox ${names.length + 1} did not start: ${(error as Error).message}`
     }
@@ -124,7 +152,7 @@ function meanOf(host: Host, names: readonly string[]): Record<Part, Memory> {
 
 /** The measured as tables. Pure. */
 export function report(data: DensityData): Result {
-  const { steps, stopped, shims } = data
+  const { steps, stopped, clones } = data
   const header = steps.map(({ sandboxes }) => `at ${sandboxes}`)
   const all = ({ memory }: DensityStep) => parts.map((part) => memory[part]).reduce(sum)
   const row = (label: string, cell: (step: DensityStep) => string) => [label, ...steps.map(cell)]
@@ -150,16 +178,21 @@ export function report(data: DensityData): Result {
           row('of the first', ({ nextStart }) => (nextStart.median / steps[0]!.nextStart.median).toFixed(2)),
         ],
       },
-      {
-        header: [`one shim of ${shimPods} idle pods under containerd`, 'RSS', 'PSS', 'private'],
-        rows: (['runc', 'kata-ts'] as const).map((handler) => {
-          const { rss, pss, private: alone } = shims[handler]
-          return [handler, mib(rss), mib(pss), mib(alone)]
-        }),
-      },
+      ...(clones === undefined ? [] : [tableOfClones(clones)]),
     ],
     notes: stopped === undefined ? [] : [`Stopped early: ${stopped}.`],
     data,
+  }
+}
+
+function tableOfClones({ sandboxes, memory }: NonNullable<DensityData['clones']>): Result['tables'][number] {
+  const row = (label: string, { pss, private: alone }: Memory) => [label, mib(pss), mib(alone)]
+  return {
+    header: [`one clone of ${sandboxes}, without a share`, 'PSS', 'private'],
+    rows: [
+      ...parts.map((part) => row(part, memory[part])),
+      row('sum', parts.map((part) => memory[part]).reduce(sum)),
+    ],
   }
 }
 

@@ -11,11 +11,11 @@ export class Host implements AsyncDisposable {
   readonly runDir = mkdtempSync('/run/kt-b-')
   readonly stateDir = mkdtempSync('/var/lib/kata-ts-bench-')
   readonly #running = new Set<Bun.Subprocess>()
-  #closing = false
+  readonly #interruption = new AbortController()
 
   /** Runs `kata-ts ARGS` to its end. */
   async measure(args: readonly string[], options: MeasureOptions = {}): Promise<Measured> {
-    if (this.#closing && args[0] !== 'rm') throw new Error('the benchmark was interrupted')
+    if (args[0] !== 'rm') this.interrupted.throwIfAborted()
     let child: Bun.Subprocess | undefined
     const onSpawn = (spawned: Bun.Subprocess) => {
       child = spawned
@@ -37,8 +37,14 @@ export class Host implements AsyncDisposable {
   }
 
   /** Whether the run was interrupted, and nothing more may start. */
-  get isClosing(): boolean {
-    return this.#closing
+  get interrupted(): AbortSignal {
+    return this.#interruption.signal
+  }
+
+  /** Ends what runs, each in its own way. */
+  interrupt(): void {
+    this.#interruption.abort(new Error('the benchmark was interrupted'))
+    for (const child of this.#running) child.kill('SIGTERM')
   }
 
   /** The whole command line of `kata-ts ARGS`. */
@@ -66,8 +72,7 @@ export class Host implements AsyncDisposable {
 
   /** Ends what still runs, each in its own way, then removes what it kept. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing = true
-    for (const child of this.#running) child.kill('SIGTERM')
+    this.interrupt()
     await Promise.all([...this.#running].map((child) => child.exited))
     await this.removeAll()
     rmSync(this.runDir, { recursive: true, force: true })

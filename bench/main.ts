@@ -38,6 +38,7 @@ import { Recorder } from './records/recorder.ts'
 import { type Result, renderJson, renderText } from './report.ts'
 import { benchRootless } from './rootless.ts'
 import { benchShare } from './share.ts'
+import { benchShims } from './shims.ts'
 import { benchStart } from './start.ts'
 import { benchStorage } from './storage.ts'
 import { benchStreams } from './streams.ts'
@@ -61,6 +62,7 @@ const benchmarks: Readonly<Record<BenchmarkName, (bench: Bench) => Promise<Resul
   modules: ({ host, guest, rounds }) => benchModules(host, guest, rounds),
   memory: ({ host, guest }) => benchMemory(host, guest),
   density: ({ host, sandboxes }) => benchDensity(host, sandboxes),
+  shims: ({ host }) => benchShims(host.interrupted),
   overhead: ({ host }) => benchOverhead(host),
   exec: ({ host, rounds }) => benchExec(host, rounds),
   streams: ({ host, rounds }) => benchStreams(host, Math.ceil(rounds / 3)),
@@ -73,8 +75,8 @@ const benchmarks: Readonly<Record<BenchmarkName, (bench: Bench) => Promise<Resul
   network: ({ host, rounds }) => benchNetwork(host, rounds),
   uplink: ({ rounds }) => benchUplink(rounds),
   parallel: ({ host }) => benchParallel(host),
-  containerd: ({ guest, rounds }) => benchContainerd(guest, rounds),
-  node: ({ node }) => benchNode(node),
+  containerd: ({ host, guest, rounds }) => benchContainerd(host, guest, rounds),
+  node: ({ host, node }) => benchNode(node, host.interrupted),
 }
 
 try {
@@ -116,7 +118,13 @@ async function main(argv: string[]): Promise<number> {
   }
   const isText = values.format === 'text'
   await using host = new Host()
-  const stop = () => void host[Symbol.asyncDispose]().finally(() => process.exit(130))
+  let underWay: Promise<unknown> = Promise.resolve()
+  const stop = async () => {
+    host.interrupt()
+    // It removes what it has made.
+    await underWay.catch(() => {})
+    await host[Symbol.asyncDispose]().finally(() => process.exit(130))
+  }
   process.once('SIGINT', stop)
   process.once('SIGTERM', stop)
   const guest = await sameGuest(host)
@@ -129,11 +137,13 @@ async function main(argv: string[]): Promise<number> {
     process.stderr.write(`${name} ...\n`)
     const run = () => benchmarks[name]({ host, guest, rounds, node: values.node, sandboxes })
     try {
-      const result = values.record ? await recorder.measure(name, machine, run) : await run()
+      const measuring = values.record ? recorder.measure(name, machine, run) : run()
+      underWay = measuring
+      const result = await measuring
       results.push(result)
       if (isText) process.stdout.write(renderText(result))
     } catch (error) {
-      if (host.isClosing) throw error
+      if (host.interrupted.aborted) throw error
       // The others are worth having all the same.
       failures++
       console.error(`bench: ${name}: ${describeError(error)}`)

@@ -6,8 +6,10 @@ import type { ProcessGrowth } from './node/usage.ts'
 import { mib, ms, type Result, type ResultTable } from './report.ts'
 
 /** @throws Error naming a wrong setting, or what went wrong on the node. */
-export async function benchNode(asked: string): Promise<Result> {
-  const report = await soak(readNodeSettings(asked), (line) => process.stderr.write(`  ${line}\n`))
+export async function benchNode(asked: string, interrupted: AbortSignal): Promise<Result> {
+  const say = (line: string) => process.stderr.write(`  ${line}\n`)
+  const report = await soak(readNodeSettings(asked), say, interrupted)
+  interrupted.throwIfAborted()
   if (report.problems.length > 0) throw new Error(`the node had problems:\n${report.problems.join('\n')}`)
   return nodeResult(report)
 }

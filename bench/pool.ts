@@ -1,5 +1,6 @@
 /** A pool of one waiting machine beside the benchmark, on a host that counts as idle. */
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { slow } from '../e2e/harness/time.ts'
 import { silentLogger } from '../src/log.ts'
 import { listPool } from '../src/sandbox/pool/pool.ts'
 import type { Host } from './host.ts'
@@ -11,7 +12,7 @@ export interface BenchPool extends AsyncDisposable {
 
 /** The work of making a machine is over by then, milliseconds. */
 const restMs = 1000
-const fillMs = 120_000
+const fillMs = slow(120_000)
 
 export function servePool(host: Host, flags: readonly string[]): BenchPool {
   const pressure = `${host.stateDir}/pressure`
@@ -26,7 +27,7 @@ export function servePool(host: Host, flags: readonly string[]): BenchPool {
     async filled() {
       const end = Date.now() + fillMs
       while (!listPool(host.runDir, silentLogger).some(({ state }) => state === 'waiting')) {
-        if (host.isClosing || Date.now() > end || server.exitCode !== null)
+        if (host.interrupted.aborted || Date.now() > end || server.exitCode !== null)
           throw new Error('no machine came to wait')
         await Bun.sleep(50)
       }

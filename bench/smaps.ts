@@ -14,7 +14,7 @@ export const nothing: Memory = { rss: 0, pss: 0, private: 0 }
 
 /** What the pages of a process are for. */
 export interface SplitMemory {
-  /** The guest's memory: QEMU's one memfd, mapped by virtiofsd too. */
+  /** The guest's memory: QEMU's one memfd, mapped by virtiofsd too, or the file that clones have in common. */
   readonly guest: Memory
   /** Guest code that TCG has translated: what is writable and executable at once. */
   readonly translated: Memory
@@ -38,9 +38,9 @@ export function splitMemory(smaps: string): SplitMemory {
   return split
 }
 
-/** Inside of the jail kernel and initrd lie below /boot; `memory-backend-memfd` is QEMU's name for its memory. */
+/** Inside of the jail kernel, initrd and a template's memory lie below /boot; `memory-backend-memfd` is QEMU's name for its memory. */
 function kindOf(header: string): keyof SplitMemory {
-  if (header.includes(' /memfd:memory-backend-memfd')) return 'guest'
+  if (/ \/(memfd:memory-backend-memfd|boot\/memory$)/.test(header)) return 'guest'
   if (/ \/boot\/(vmlinux|initrd)$/.test(header)) return 'bootFiles'
   return / rwxp /.test(header) ? 'translated' : 'own'
 }

@@ -8,24 +8,14 @@ import type { Progress } from '../src/guest-image/progress.ts'
 import { failedTests, joined, type Run, toldOf } from './again.ts'
 import { checkoutInLab } from './carry.ts'
 import { stopLab, whetherLabEnded } from './machine/host.ts'
-import { spareDevices } from './machine/machine.ts'
 import { sshArguments } from './machine/ssh.ts'
 import { troubleIn } from './machine/trouble.ts'
 import type { Part } from './suite.ts'
 import { up } from './up.ts'
+import { quoted, slowness, variablesForShell } from './variables.ts'
 
 /** Exit code of ssh(1) when the connection broke. */
 const sshFailed = 255
-/** How many times slower than hardware a guest of the lab host is, on a machine that does other things too. */
-const slowness = 12
-
-const environment: Readonly<Record<string, string>> = {
-  KATA_TS_E2E_ACCELERATOR: 'kvm',
-  KATA_TS_E2E_SLOWNESS: String(slowness),
-  KATA_TS_E2E_EXECUTABLE: '/usr/local/bin/kata-ts',
-  KATA_TS_E2E_LAB: '1',
-  KATA_TS_E2E_SPARE_DISKS: `${spareDevices.nvme},${spareDevices.virtio}`,
-}
 
 export interface LabTestsOptions {
   /** Names the reports below build/. */
@@ -88,12 +78,10 @@ export class LabTests {
       ...['--reporter=junit', `--reporter-outfile=/tmp/${name}`],
       ...(only === undefined ? [] : ['--test-name-pattern', quoted(only)]),
     ]
-    const variables = Object.entries({ ...environment, ...this.#options.environment }).map((pair) =>
-      pair.join('='),
-    )
+    const variables = variablesForShell(this.#options.environment)
     // The lab host has this checkout, so Bun is at the same place in it.
     const bun = `./${relative(root, process.execPath)}`
-    const command = `${variables.join(' ')} ${bun} test ${options.join(' ')} ./e2e/${file}.test.ts`
+    const command = `${variables} ${bun} test ${options.join(' ')} ./e2e/${file}.test.ts`
     const { code, output } = await tee(
       sshArguments(`cd ${checkoutInLab} && rm -f /tmp/${name} && ${command} 2>&1`),
     )
@@ -105,9 +93,6 @@ export class LabTests {
     return { counts: junitCounts(report, code), report, ...(trouble === undefined ? {} : { trouble }) }
   }
 }
-
-/** For a shell. */
-const quoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
 
 /** Runs a command with its output shown and kept. */
 async function tee(argv: string[]): Promise<{ code: number; output: string }> {

@@ -5,6 +5,7 @@
  *   npm run lab                     builds it where it is not built, boots it, installs this checkout's kata-ts
  *   npm run lab -- run COMMAND      the same, and runs a command line there
  *   npm run lab -- vmm NAME=FILE... the suite of `npm run test:vmm` there, over VMM programs of yours; see ./vmm.ts
+ *   npm run lab -- bench ARGUMENT... what `npm run bench -- ARGUMENT...` does, there; see ./bench.ts
  *   npm run lab -- shell            a root shell there
  *   npm run lab -- stop             shuts it down; what changed on its disk stays
  *   npm run lab -- fresh            throws away what changed, then as without a word
@@ -13,6 +14,7 @@
 import { rmSync } from 'node:fs'
 import { describeError } from '../src/errors.ts'
 import { createProgress } from '../src/guest-image/progress.ts'
+import { bench } from './bench.ts'
 import { runningLab, stopLab } from './machine/host.ts'
 import { sshArguments } from './machine/ssh.ts'
 import { labDir } from './paths.ts'
@@ -45,6 +47,9 @@ const commands: Readonly<Record<string, () => Promise<number>>> = {
       return usage(describeError(error))
     }
     return testVmm(request, progress)
+  },
+  async bench() {
+    return bench(rest, progress)
   },
   async shell() {
     await up(progress)

@@ -23,8 +23,10 @@ export const suite: readonly Part[] = [
   { file: 'accelerator', only: 'tries KVM by a machine of its own' },
   // Nothing is left, whatever dies.
   { file: 'leftovers', only: 'many sandboxes at once|^kill -9', boot: true },
-  // A saved machine's clocks and interrupts are KVM's.
+  // A saved machine's clocks and interrupts are KVM's, and four may go on from one moment at once.
   { file: 'templates' },
+  { file: 'mapped-templates' },
+  { file: 'suspend' },
   { file: 'failpoints', only: '^process |a container with a disk|rootless off', boot: true },
   // What the host's kernel and devices do for a guest.
   { file: 'kvm/vhost', boot: true },

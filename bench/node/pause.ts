@@ -4,7 +4,7 @@
 const stepMs = 200
 
 /** Resolves after so many milliseconds, or soon after `over` has fired. */
-async function pause(ms: number, over: AbortSignal): Promise<void> {
+export async function pause(ms: number, over: AbortSignal): Promise<void> {
   const end = performance.now() + ms
   for (let left = ms; left > 0 && !over.aborted; left = end - performance.now())
     await Bun.sleep(Math.min(stepMs, left))

@@ -14,7 +14,7 @@ import type { CallFigures } from './calls.ts'
 import { inflict, possibleVictims } from './faults.ts'
 import { KubeletPod } from './kubelet-pod.ts'
 import { Node } from './node.ts'
-import { repeat } from './pause.ts'
+import { pause, repeat } from './pause.ts'
 import { Probes } from './probes.ts'
 import type { NodeSettings } from './settings.ts'
 import { grown, type ProcessGrowth, Usage } from './usage.ts'
@@ -33,8 +33,14 @@ const handler = 'node'
 /** Longest until all pods run, milliseconds for each. */
 const startMs = 60_000
 
-/** Tells of its progress by `say`. @throws Error when the node itself does not come up. */
-export async function soak(settings: NodeSettings, say: (line: string) => void): Promise<SoakReport> {
+const never = new AbortController().signal
+
+/** Tells of its progress by `say`. All pods end once `interrupted` has fired. @throws Error when the node itself does not come up; its reason. */
+export async function soak(
+  settings: NodeSettings,
+  say: (line: string) => void,
+  interrupted: AbortSignal = never,
+): Promise<SoakReport> {
   const directory = ownDirectory('/var/lib/kata-ts-e2e-conf-')
   const configPath = `${directory}/node.toml`
   writeFileSync(configPath, hypervisorTable('default_memory = 128\n[agent.kata]\ndial_timeout = 200\n'))
@@ -44,7 +50,7 @@ export async function soak(settings: NodeSettings, say: (line: string) => void):
     // The first pod makes the bridge of all.
     await (await containerd.cri.runPod({ handler: 'runc' })).remove()
     const node = new Node(containerd, settings, handler, area.path)
-    return await new Soak(node, say).run()
+    return await new Soak(node, say, interrupted).run()
   } finally {
     await containerd.close()
     rmSync(directory, { recursive: true })
@@ -60,16 +66,19 @@ interface Held {
 class Soak {
   readonly #node: Node
   readonly #say: (line: string) => void
+  readonly #interrupted: AbortSignal
   readonly #before = hostState(defaultRunDir)
   readonly #usage = new Usage()
   readonly #residents: Held[] = []
   readonly #others: Held[] = []
   #serial = 0
   #faults = 0
+  #told = 0
 
-  constructor(node: Node, say: (line: string) => void) {
+  constructor(node: Node, say: (line: string) => void, interrupted: AbortSignal) {
     this.#node = node
     this.#say = say
+    this.#interrupted = interrupted
   }
 
   async run(): Promise<SoakReport> {
@@ -105,12 +114,16 @@ class Soak {
       (index < residents ? this.#residents : this.#others).push(this.#hold())
     const held = [...this.#residents, ...this.#others]
     const missing = () => pods(held).filter(({ upSince }) => upSince === undefined)
-    const isUp = () => missing().length === 0 || undefined
+    const isUp = () => {
+      this.#interrupted.throwIfAborted()
+      return missing().length === 0 || undefined
+    }
     const { problems } = this.#node
     const telling = new AbortController()
-    const told = repeat(60, telling.signal, async () =>
-      this.#say(`${all - missing().length} of ${all} pods run; ${problems.length} problems`),
-    )
+    const told = repeat(60, telling.signal, async () => {
+      this.#say(`${all - missing().length} of ${all} pods run; ${problems.length} problems`)
+      this.#tellProblems()
+    })
     try {
       await eventually('all pods to run', isUp, slow(startMs * all))
     } catch (error) {
@@ -122,6 +135,12 @@ class Soak {
       await told
     }
     this.#say(`${all} pods run`)
+  }
+
+  /** Says each problem that has come up, once. */
+  #tellProblems(): void {
+    const { problems } = this.#node
+    for (; this.#told < problems.length; this.#told++) this.#say(problems[this.#told]!)
   }
 
   /** A new pod, with a kubelet at work on it. */
@@ -171,14 +190,15 @@ class Soak {
       const isUnhurt = kill > 0 && this.#faults <= possibleVictims.length
       return Math.max(end - performance.now(), isUnhurt ? 1000 : 0)
     }
-    for (let ms = rest(); ms > 0; ms = rest()) {
-      await Bun.sleep(Math.min(ms, 60_000))
+    for (let ms = rest(); ms > 0 && !this.#interrupted.aborted; ms = rest()) {
+      await pause(Math.min(ms, 60_000), this.#interrupted)
       if (ms <= 1000) continue
       const { calls, problems } = this.#node
       const counted = ['RunPodSandbox', 'probe by HTTP', 'probe by ExecSync'].map(
         (name) => `${calls.count(name)} ${name}`,
       )
       this.#say(`${counted.join(', ')}; ${problems.length} problems`)
+      this.#tellProblems()
     }
   }
 

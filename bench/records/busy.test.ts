@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test'
-import { readTicks, sharesBetween } from './busy.ts'
+import { readTicks, sharesBetween, ticksOf } from './busy.ts'
 
 const stat = (...times: number[]) => `cpu  ${times.join(' ')}\ncpu0 1 1 1 1 1 1 1 1 1 1\nintr 5\n`
 
@@ -12,6 +12,14 @@ test('waiting for a disk is not work, and what the hypervisor took is', () => {
 
 test('the time of a guest is not counted twice', () => {
   expect(readTicks(stat(10, 0, 0, 10, 0, 0, 0, 0, 10, 0)).all).toBe(20)
+})
+
+test('the time of a process is that of its threads, whatever it is called', () => {
+  const used = process.cpuUsage()
+  const seconds = (used.user + used.system) / 1e6
+  // Ticks are hundredths of a second.
+  expect(Math.abs(ticksOf(process.pid) / 100 - seconds)).toBeLessThan(1)
+  expect(ticksOf(2 ** 22)).toBe(0)
 })
 
 test('no time at all is not busy', () => {

@@ -1,5 +1,6 @@
 /** Whether the machine has other work to do: figures taken beside it are not worth keeping. */
 import { readFileSync } from 'node:fs'
+import { readProc } from '../../src/linux/processes/proc.ts'
 
 /** Largest share of all processors that other work may take right before and right after a benchmark that is recorded. */
 export const busyLimit = 0.1
@@ -37,12 +38,28 @@ export function sharesBetween(before: Ticks, after: Ticks): Shares {
   return { busy: hundredth(after.busy - before.busy), stolen: hundredth(after.stolen - before.stolen) }
 }
 
-/** What runs while nothing of ours does. */
-export async function sampleBusy(): Promise<number> {
+/** Time of a process with all its threads, in the same ticks (proc_pid_stat(5)); 0 once it has ended. */
+export function ticksOf(pid: number): number {
+  const stat = readProc(`/proc/${pid}/stat`) ?? ''
+  // The name before them may hold spaces.
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number)
+  return (user ?? 0) + (system ?? 0)
+}
+
+/** What runs while nothing of ours does; `ours` is a process that is none of it, a lab host. */
+export async function sampleBusy(ours?: number): Promise<number> {
+  const ticks = (): Ticks => {
+    const { busy, ...others } = readTicks()
+    return { ...others, busy: busy - (ours === undefined ? 0 : ticksOf(ours)) }
+  }
   await Bun.sleep(settleMs)
-  const before = readTicks()
+  const before = ticks()
   await Bun.sleep(sampleMs)
-  return sharesBetween(before, readTicks()).busy
+  return sharesBetween(before, ticks()).busy
 }
 
 export const loadAverage = (): number => Number(readFileSync('/proc/loadavg', 'utf8').split(' ')[0])

@@ -6,6 +6,7 @@ export const benchmarkNames = [
   'modules',
   'memory',
   'density',
+  'shims',
   'overhead',
   'exec',
   'streams',

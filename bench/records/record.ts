@@ -35,6 +35,8 @@ export interface Conditions {
   readonly stolen?: number
   /** The machine had other work to do, and the figures were recorded all the same. */
   readonly wasBusy?: true
+  /** On the lab host (docs/design/lab.md), whose processor is emulated. */
+  readonly inLab?: true
   /** Where the figures come from when no `--record` wrote them. */
   readonly transcribed?: string
 }

@@ -67,7 +67,7 @@ const cell = (text: string): string =>
 
 /** When, where and beside what it was measured, in a sentence or three. */
 export function conditionsOf(conditions: Conditions): string {
-  const { date, commit, machine, load, busy, stolen, wasBusy, transcribed } = conditions
+  const { date, commit, machine, load, busy, stolen, wasBusy, inLab, transcribed } = conditions
   const { cpuModel, cpus, memory, kernel, qemu, accelerator, guest } = machine
   const percent = (share: number) => `${Math.round(share * 100)} %`
   const facts = [
@@ -87,6 +87,11 @@ export function conditionsOf(conditions: Conditions): string {
   return [
     `${date.replace('T', ' ').replace('Z', ' UTC')}${commit === undefined ? '' : `, commit ${commit}`}: ${facts.join('; ')}.`,
     ...(wasBusy ? ['**The machine was busy: these times say little.**'] : []),
+    ...(inLab
+      ? [
+          'On the [lab host](design/lab.md), where KVM is real and the processor emulated: only ratios mean anything.',
+        ]
+      : []),
     ...(transcribed === undefined ? [] : [transcribed]),
   ].join(' ')
 }
