@@ -72,7 +72,7 @@ export const features: readonly Feature[] = [
   {
     name: 'suspend, resume, fork and snapshots, each machine with a user of its own',
     tests: [],
-    own: { qemu: [['suspend']] },
+    own: { qemu: [['suspend'], ['suspend-networks']] },
     missing: {
       clh: 'kata-ts saves no machines of it yet',
       firecracker: 'kata-ts saves no machines of it yet',
@@ -81,7 +81,7 @@ export const features: readonly Feature[] = [
   {
     name: 'clones of a template, each with a user and randomness of its own',
     tests: [],
-    own: { qemu: [['templates']] },
+    own: { qemu: [['templates'], ['mapped-templates']] },
     missing: {
       clh: 'kata-ts saves no machines of it yet',
       firecracker: 'kata-ts saves no machines of it yet',
@@ -135,13 +135,12 @@ export const features: readonly Feature[] = [
   },
   {
     name: 'root file systems that are disks',
-    isNew: true,
     tests: [['block-rootfs'], ['containerd/blockfile']],
   },
-  { name: 'layers of the erofs snapshotter as disks', isNew: true, tests: [['erofs-layers']] },
-  { name: 'a bound for what a container writes', isNew: true, tests: [['storage-opt']] },
-  { name: 'rate limits of disks', isNew: true, tests: [['disk-limits']] },
-  { name: 'rate limits of the network', isNew: true, tests: [['network-limits']] },
+  { name: 'layers of the erofs snapshotter as disks', tests: [['erofs-layers']] },
+  { name: 'a bound for what a container writes', tests: [['storage-opt']] },
+  { name: 'rate limits of disks', tests: [['disk-limits']] },
+  { name: 'rate limits of the network', tests: [['network-limits']] },
   {
     name: 'network of the pod',
     tests: [['network']],
@@ -163,8 +162,8 @@ export const features: readonly Feature[] = [
       ],
     ],
   },
-  { name: 'processors of the host by name', isNew: true, tests: [['cpu-placement']] },
-  { name: 'core scheduling', isNew: true, tests: [['core-scheduling']] },
+  { name: 'processors of the host by name', tests: [['cpu-placement']] },
+  { name: 'core scheduling', tests: [['core-scheduling']] },
   {
     name: 'memory is taken out again',
     tests: [['containerd/sizing', 'gives memory back where it came by virtio-mem']],
