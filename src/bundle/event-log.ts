@@ -3,8 +3,9 @@ import { describeError } from '../errors.ts'
 import { dictionary, needed, record } from '../json/compounds.ts'
 import { readText as readJson } from '../json/document.ts'
 import { text } from '../json/values.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 import { bundleFile } from './files.ts'
-import { invalid, readText, replaceFile } from './read-file.ts'
+import { invalid, readText } from './read-file.ts'
 
 export interface EventLogWishes {
   readonly stateDir: string

@@ -1,10 +1,10 @@
 /** A coded error from the shim to its client in a file: {@link ToldFailure} is its content. */
-
 import { errorFromTold, type ToldError, toldOf } from '../errors/told.ts'
 import type { KataError } from '../errors.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 import { plainText } from '../plain-text.ts'
 import { bundleFile } from './files.ts'
-import { invalid, readObject, replaceFile } from './read-file.ts'
+import { invalid, readObject } from './read-file.ts'
 
 export interface ToldFailure extends ToldError {
   /** For people who look into the file. */

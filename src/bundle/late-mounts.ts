@@ -3,8 +3,9 @@ import { describeError } from '../errors.ts'
 import { list } from '../json/compounds.ts'
 import { readText as readJson } from '../json/document.ts'
 import { text } from '../json/values.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 import { bundleFile } from './files.ts'
-import { invalid, readText, replaceFile } from './read-file.ts'
+import { invalid, readText } from './read-file.ts'
 
 const readPoints = list(text)
 

@@ -1,11 +1,11 @@
 /** The network that the command line asks for; without the file a container has none, or its client's. */
-
 import { describeError } from '../errors.ts'
 import { list, needed, record } from '../json/compounds.ts'
 import { readText as readJson } from '../json/document.ts'
 import { choice, positive, text } from '../json/values.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 import { bundleFile } from './files.ts'
-import { invalid, readText, replaceFile } from './read-file.ts'
+import { invalid, readText } from './read-file.ts'
 
 /** A port of the host that leads to the container. */
 export interface PublishedPort {

@@ -1,7 +1,8 @@
 /** Decisions of the operator at the command line, beyond the configuration file. */
 import type { Overrides } from '../config/overrides.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 import { bundleFile } from './files.ts'
-import { invalid, readObject, replaceFile } from './read-file.ts'
+import { invalid, readObject } from './read-file.ts'
 
 const types = {
   memory: 'number',

@@ -1,5 +1,5 @@
 /** Reading the files of files.ts. */
-import { closeSync, constants, fstatSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { describeError, KataError } from '../errors.ts'
 import { isObject } from '../json/compounds.ts'
 import { anything, readText as readJson } from '../json/document.ts'
@@ -48,12 +48,6 @@ export function parseJson(path: string, text: string): unknown {
   } catch (cause) {
     throw invalid(path, describeError(cause), cause)
   }
-}
-
-/** The file is not visible under its name before it is whole. Its owner alone reads it. */
-export function replaceFile(path: string, text: string): void {
-  writeFileSync(`${path}.new`, text, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
 }
 
 export function invalid(path: string, reason: string, cause?: unknown): KataError {

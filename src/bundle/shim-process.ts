@@ -3,9 +3,10 @@ import { describeError } from '../errors.ts'
 import { needed, record } from '../json/compounds.ts'
 import { readText as readJson } from '../json/document.ts'
 import { text } from '../json/values.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 import { bootId, type ProcessRef, readProcessRef } from '../linux/processes/proc.ts'
 import { bundleFile } from './files.ts'
-import { invalid, readText, replaceFile } from './read-file.ts'
+import { invalid, readText } from './read-file.ts'
 
 /**
  * The start time and the boot tell the shim from a later process with its number. Its command line would not: between fork

@@ -1,20 +1,12 @@
 /** Kata's direct-assigned volumes: for a volume's path, a CSI driver writes down which disk the guest gets. */
-import {
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { list, needed, record } from '../json/compounds.ts'
 import { readText } from '../json/document.ts'
 import { JsonMismatch } from '../json/place.ts'
 import { type Reader, text as readJsonText } from '../json/values.ts'
 import type { ResourceKind } from '../ledger/ledger.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 
 /** Where the notes lie, a directory for each volume. */
 const directVolumeRoot = '/run/kata-containers/shared/direct-volumes'
@@ -64,9 +56,7 @@ export function addDirectVolume(volumePath: string, text: string, root = directV
     throw new KataError('DIRECT_VOLUME_INVALID', { path, reason: 'the volume path is no absolute path' })
   parseNote(text, path)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  // Never seen before it is whole.
-  writeFileSync(`${path}.new`, text, { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  replaceFile(path, text)
 }
 
 /** Removes the note and who has the volume. Nothing for one that is not there. */

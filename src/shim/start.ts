@@ -4,9 +4,9 @@
  */
 import { closeSync, existsSync, writeSync } from 'node:fs'
 import { bundleFile } from '../bundle/files.ts'
-import { replaceFile } from '../bundle/read-file.ts'
 import { writeShimProcess } from '../bundle/shim-process.ts'
 import { KataError } from '../errors.ts'
+import { replaceFile } from '../linux/files/replace-file.ts'
 import { processRef } from '../linux/processes/proc.ts'
 import { isListening } from '../linux/sockets/socket.ts'
 import { podOf } from '../oci/annotations.ts'

@@ -12,13 +12,13 @@ import {
   readdirSync,
   renameSync,
   statSync,
-  writeFileSync,
 } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { bool, choice, number, positive, text } from '../../json/values.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import { checked, libc } from '../../linux/libc.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import type { LogBounds } from '../../sandbox/records/container-log.ts'
@@ -294,7 +294,5 @@ function locked(directory: string, work: () => void): void {
 }
 
 function write({ file }: RecordPaths, record: ContainerRecord): void {
-  const fresh = `${file}.${process.pid}`
-  writeFileSync(fresh, `${JSON.stringify(record, null, 2)}\n`, { mode: 0o600 })
-  renameSync(fresh, file)
+  replaceFile(file, `${JSON.stringify(record, null, 2)}\n`)
 }

@@ -1,14 +1,6 @@
 /** What unpacked layers take on the disk, counted once for each. */
-import {
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import type { StorePaths } from './store-paths.ts'
 
 /** The directory of an unpacked layer. */
@@ -27,10 +19,7 @@ export function layerBytes({ layers, sizes }: StorePaths, name: string): number 
   const known = noted(note)
   if (known !== undefined) return known
   const bytes = treeBytes(directory)
-  if (existsSync(sizes)) {
-    writeFileSync(`${note}.${process.pid}`, String(bytes), { mode: 0o600 })
-    renameSync(`${note}.${process.pid}`, note)
-  }
+  if (existsSync(sizes)) replaceFile(note, String(bytes))
   return bytes
 }
 

@@ -2,9 +2,10 @@
  * The posture that each process of a running sandbox was checked for, written down beside its ledger: `kata-ts audit`
  * compares the same again at any later time.
  */
-import { mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { needed, record } from '../../json/compounds.ts'
 import { choice, text } from '../../json/values.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import { type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 import type { LandlockState } from '../filters/landlock.ts'
 import { readExpectedPosture } from '../posture-reader.ts'
@@ -33,9 +34,7 @@ const directoryOf = (stateDir: string): string => `${stateDir}/postures`
 export function recordPosture(stateDir: string, posture: PostureRecord): void {
   const directory = directoryOf(stateDir)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
-  const path = `${directory}/${posture.name}.json`
-  writeFileSync(`${path}.new`, JSON.stringify(posture), { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  replaceFile(`${directory}/${posture.name}.json`, JSON.stringify(posture))
 }
 
 /**

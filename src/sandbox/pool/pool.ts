@@ -1,7 +1,8 @@
 /** The waiting machines of a run directory, as their directories tell: which there are, of what they are clones, and their end. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import { isAlive, type ProcessRef } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 import { readState } from '../../rootless/state-file.ts'
@@ -30,7 +31,7 @@ const waitingFacts = record<{ readonly template: string }>({ template: needed(te
 
 /** Notes of what a machine that is ready to wait is a clone. */
 export function noteWaiting(paths: SandboxPaths, template: string): void {
-  writeFileSync(factsOf(paths), `${JSON.stringify({ template })}\n`, { mode: 0o600 })
+  replaceFile(factsOf(paths), `${JSON.stringify({ template })}\n`)
 }
 
 /** By name. */

@@ -1,8 +1,8 @@
 /** What is known of a running sandbox, for `kata-ts inspect`, the demo and the tests: one JSON file of root's. */
-import { renameSync, writeFileSync } from 'node:fs'
 import type { AgentFacts } from '../../agent/agent-facts.ts'
 import { list, needed, record } from '../../json/compounds.ts'
 import { bool, choice, number, text, uint32 } from '../../json/values.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import { readState } from '../../rootless/state-file.ts'
 import type { Timing } from '../start/timings.ts'
 import { type OpenWall, readOpenWall } from './open-walls.ts'
@@ -41,10 +41,8 @@ export interface SandboxFacts {
   readonly timings: readonly Timing[]
 }
 
-/** Replaces the file as a whole, so that a reader never sees a part of it. */
 export function writeFacts(path: string, facts: SandboxFacts): void {
-  writeFileSync(`${path}.tmp`, `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 })
-  renameSync(`${path}.tmp`, path)
+  replaceFile(path, `${JSON.stringify(facts, null, 2)}\n`)
 }
 
 const numbers = list(uint32)

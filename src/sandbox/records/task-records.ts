@@ -2,10 +2,11 @@
  * Which tasks a sandbox has, written down for programs that only see its state directory: `kata-ts ps` and `exec` find the
  * containers of containerd by it. One JSON file a task; the directory goes away with the sandbox.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import type { Logger } from '../../log.ts'
 import { readState } from '../../rootless/state-file.ts'
 import type { SandboxPaths } from './paths.ts'
@@ -34,10 +35,7 @@ const directoryOf = ({ stateDir }: SandboxPaths) => `${stateDir}/tasks`
 
 export function writeTaskRecord(paths: SandboxPaths, task: TaskRecord): void {
   mkdirSync(directoryOf(paths), { recursive: true, mode: 0o700 })
-  const file = `${directoryOf(paths)}/${task.id}`
-  // Not visible under its name before it is whole.
-  writeFileSync(`${file}.new`, JSON.stringify(task), { mode: 0o600 })
-  renameSync(`${file}.new`, `${file}.json`)
+  replaceFile(`${directoryOf(paths)}/${task.id}.json`, JSON.stringify(task))
 }
 
 export function removeTaskRecord(paths: SandboxPaths, id: string): void {

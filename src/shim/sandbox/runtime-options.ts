@@ -1,6 +1,7 @@
 /** The runtime's options of a pod that the Sandbox service makes: `start` is told of them, and CreateSandbox is not. */
 import { bundleFile } from '../../bundle/files.ts'
-import { invalid, readObject, replaceFile } from '../../bundle/read-file.ts'
+import { invalid, readObject } from '../../bundle/read-file.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import { Options } from '../../protocol/generated/containerd/runtime_options.ts'
 import type { Any } from '../../protocol/generated/google/protobuf/any.ts'
 

@@ -1,6 +1,7 @@
 /** What the last trial of KVM on this host came to: a success holds until the next boot, a failure is only told about. */
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
+import { replaceFile } from '../../linux/files/replace-file.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
 
@@ -43,9 +44,7 @@ export function lastTrial(subject: TrialSubject): Trial | undefined {
 export function recordTrial(subject: TrialSubject, trial: Trial, log: Logger): void {
   const path = pathOf(subject)
   try {
-    const text = `${JSON.stringify({ key: keyOf(subject), ...trial })}\n`
-    writeFileSync(`${path}.${process.pid}`, text, { mode: 0o600 })
-    renameSync(`${path}.${process.pid}`, path)
+    replaceFile(path, `${JSON.stringify({ key: keyOf(subject), ...trial })}\n`)
   } catch (error) {
     log.warn('what was found out about KVM cannot be written down', { path, error: describeError(error) })
   }

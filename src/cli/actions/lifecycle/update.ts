@@ -1,8 +1,8 @@
-import { renameSync, writeFileSync } from 'node:fs'
 import { bundleFile } from '../../../bundle/files.ts'
 import { maxSpecBytes, readObject } from '../../../bundle/read-file.ts'
 import { KataError } from '../../../errors.ts'
 import { isObject } from '../../../json/compounds.ts'
+import { replaceFile } from '../../../linux/files/replace-file.ts'
 import { noteEvent } from '../../client/events.ts'
 import { isExternal } from '../../client/external.ts'
 import { ensureKeeper } from '../../client/life/keeper.ts'
@@ -85,8 +85,7 @@ function writeLimits(bundle: string, limits: Limits): void {
   const resources = objectOr(linux.resources)
   const cpu = limits.cpu === undefined ? {} : { cpu: { ...objectOr(resources.cpu), ...limits.cpu } }
   const changed = { ...spec, linux: { ...linux, resources: { ...resources, ...limits, ...cpu } } }
-  writeFileSync(`${path}.new`, JSON.stringify(changed), { mode: 0o600 })
-  renameSync(`${path}.new`, path)
+  replaceFile(path, JSON.stringify(changed))
 }
 
 const objectOr = (value: unknown): Record<string, unknown> => (isObject(value) ? value : {})

@@ -1,6 +1,7 @@
 /** The health of a container as its keeper last saw it: a file beside its record. */
-import { renameSync, rmSync, writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { readFile } from '../../../json/document.ts'
+import { replaceFile } from '../../../linux/files/replace-file.ts'
 import type { Settings } from '../../settings.ts'
 import { type ContainerRecord, recordPaths } from '../record.ts'
 import { type Health, readHealth, startingHealth } from './health-check.ts'
@@ -24,8 +25,7 @@ export function healthOf(settings: Settings, record: ContainerRecord): Health | 
 export function writeHealth(settings: Settings, record: ContainerRecord, health: Health): void {
   const path = pathOf(settings, record)
   try {
-    writeFileSync(`${path}.new`, JSON.stringify(health), { mode: 0o600 })
-    renameSync(`${path}.new`, path)
+    replaceFile(path, JSON.stringify(health))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
