@@ -68,6 +68,8 @@ beforeEach(() => {
   server = serve()
 })
 afterEach(async () => {
+  // Of a test that failed. The next one counts what is there.
+  await kata.removeContainers()
   server.kill('SIGCONT')
   server.kill('SIGTERM')
   await server.exited

@@ -125,12 +125,17 @@ export class Kata {
     })
   }
 
+  /** Those that run; of its namespace alone. */
+  async removeContainers(): Promise<void> {
+    const { stdout } = await this.call(['ps', '--format', 'json'])
+    for (const { id } of JSON.parse(stdout || '[]') as { id: string }[]) await this.call(['rm', '-f', id])
+  }
+
   /** Removes what the test kept on purpose (records of containers) and its directories. */
   async close(): Promise<void> {
     if (isKept) return sayKept([executable, ...this.global, 'ps'].join(' '))
     keepLogs()
-    const { stdout } = await this.call(['ps', '--format', 'json'])
-    for (const { id } of JSON.parse(stdout || '[]') as { id: string }[]) await this.call(['rm', '-f', id])
+    await this.removeContainers()
     await this.call(['gc'])
     rmSync(this.runDir, { recursive: true, force: true })
     rmSync(this.stateDir, { recursive: true, force: true })
