@@ -30,6 +30,7 @@ const { symbols } = dlopen('libc.so.6', {
   fcntl: { args: ['i32', 'i32', 'i64'], returns: 'i32' },
   flock: { args: ['i32', 'i32'], returns: 'i32' },
   kill: { args: ['i32', 'i32'], returns: 'i32' },
+  malloc_trim: { args: ['u64'], returns: 'i32' },
   prctl: { args: ['i32', 'u64', 'u64', 'u64', 'u64'], returns: 'i32' },
   syscall: { args: ['i64', 'i64', 'i64', 'i64', 'i64', 'i64', 'i64'], returns: 'i64' },
 })

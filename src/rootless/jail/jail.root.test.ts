@@ -219,6 +219,14 @@ describe('walls from inside', () => {
     closeSync(given)
   })
 
+  test('has huge pages as the host gives them, or none', async () => {
+    const code = 'print syscall(157, 42, 0, 0, 0, 0)' // prctl(PR_GET_THP_DISABLE)
+    await perl(code)
+    await perl(code, { smallPages: true })
+    // A kernel without them does not know the call.
+    expect(['010', '-1-1-1']).toContain(await perl(code))
+  })
+
   test('a stdout of its own: what is printed there comes nowhere else, and no other descriptor is added', async () => {
     const stdout = openSync(`${stateDir}/stdout`, 'a')
     const fd = openSync(`${stateDir}/handed`, 'w+')

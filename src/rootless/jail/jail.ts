@@ -1,5 +1,6 @@
 /** Starts one confined process from a launch description. */
 import { KataError } from '../../errors.ts'
+import { withSmallPages } from '../../linux/processes/huge-pages.ts'
 import { type ProcessRef, processRef } from '../../linux/processes/proc.ts'
 import { signalProcess } from '../../linux/processes/signal.ts'
 import type { Logger } from '../../log.ts'
@@ -81,10 +82,13 @@ interface Jail {
 }
 
 function spawnJail(cmd: string[], spec: LaunchSpec): Jail {
-  const child = Bun.spawn({
-    ...{ cmd, cwd: '/', env: {}, detached: true },
-    stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...(spec.stdout === undefined ? [] : [spec.stdout])],
-  })
+  const stdout = spec.stdout === undefined ? [] : [spec.stdout]
+  const start = () =>
+    Bun.spawn({
+      ...{ cmd, cwd: '/', env: {}, detached: true },
+      stdio: ['ignore', spec.output, 'pipe', ...spec.fds, ...stdout],
+    })
+  const child = spec.smallPages ? withSmallPages(start) : start()
   const waiter = processRef(child.pid)
   return {
     ...{ waiter, stderr: child.stderr },

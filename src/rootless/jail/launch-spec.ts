@@ -50,6 +50,8 @@ export interface LaunchSpec {
   readonly stdout?: number
   /** How much memory it may lock (RLIMIT_MEMLOCK); absent: as the runtime itself. */
   readonly lockedMemoryMiB?: number | undefined
+  /** Whether it does without transparent huge pages: of one that holds little, 2 MiB are taken all the same. Absent: as the host has it. */
+  readonly smallPages?: boolean
   /** Whether it may start on a kernel without Landlock; absent: it may not. */
   readonly landlock?: LandlockMode
   /** Where the jail keeps its root skeleton: a root-owned directory of this sandbox. */

@@ -212,6 +212,8 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
       syscalls: qemuSyscalls,
       lockedMemoryMiB: memoryForVfio(spec, settings, config.hypervisor),
       landlock: config.hypervisor.landlock,
+      // A clone's memory is of small pages anyway: it has a file in common with others.
+      smallPages: savedFiles(spec)?.memory !== undefined,
     }
     const close = () => {
       closeOurs()
