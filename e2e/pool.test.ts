@@ -1,7 +1,7 @@
 /** Machines that wait for their pods: each is its pod's alone, there are never more than asked for, and none outlives its pool server. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { isAlive, processRef } from '../src/linux/processes/proc.ts'
+import { isAlive, type ProcessRef, processRef } from '../src/linux/processes/proc.ts'
 import { silentLogger } from '../src/log.ts'
 import { readPostureRecords } from '../src/rootless/posture/posture-record.ts'
 import { listPool, type PoolEntry } from '../src/sandbox/pool/pool.ts'
@@ -47,6 +47,9 @@ const waiting = (): PoolEntry[] => pool().filter(({ state }) => state === 'waiti
 const filled = () => eventually('a full pool', () => waiting().length === bound || undefined, 60_000)
 const emptied = () =>
   eventually('an empty pool', () => readdirSync(`${kata.runDir}/pool`).length === 0 || undefined, 60_000)
+/** A shim’s last act is to remove its directory. */
+const ended = (processes: readonly ProcessRef[]) =>
+  eventually('the end of processes', () => !processes.some(isAlive) || undefined)
 /** Every process that a waiting machine has, its shim first. */
 const processesOf = ({ paths, shim }: PoolEntry) => [
   ...[shim!],
@@ -212,7 +215,7 @@ test(
     const processes = pool().flatMap(processesOf)
     press(40)
     await emptiedBut('lasting')
-    expect(processes.filter(isAlive)).toEqual([])
+    await ended(processes)
     expect(await run('echo cloned')).toEqual({ code: 0, stdout: 'cloned\n', stderr: '' })
     press(0)
     await filled()
@@ -275,7 +278,7 @@ test(
     const processes = pool().flatMap(processesOf)
     server.kill('SIGKILL')
     await emptied()
-    expect(processes.filter(isAlive)).toEqual([])
+    await ended(processes)
 
     server = serve()
     await filled()
@@ -289,7 +292,7 @@ test(
     expect(code).toBe(0)
     for (const { id } of entries)
       expect(stdout).toMatch(new RegExp(`^waiting machine +${id} +released$`, 'm'))
-    expect(others.filter(isAlive)).toEqual([])
+    await ended(others)
     expect(readdirSync(`${kata.runDir}/pool`)).toEqual([])
     expect(await run('echo started')).toEqual({ code: 0, stdout: 'started\n', stderr: '' })
   },
@@ -323,7 +326,7 @@ test(
     await filled()
     const processes = pool().flatMap(processesOf)
     expect((await factory('destroy')).stdout).toMatch(/^[0-9a-f]{12}\n$/)
-    expect(processes.filter(isAlive)).toEqual([])
+    await ended(processes)
     expect(waiting()).toEqual([])
   },
   slow(120_000),

@@ -23,6 +23,8 @@ export interface E2eRun {
   readonly files: readonly string[]
   /** The JUnit report to write. */
   readonly report: string
+  /** How many files run at a time, in processes of their own. Absent: one after the other in one. */
+  readonly workers?: number | undefined
   /** Variables more than those of this process. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -30,8 +32,8 @@ export interface E2eRun {
 /** Where the logs of failed tests are, by their files. */
 export const logsDir = join(buildDir, 'e2e-logs')
 
-/** Runs the files one after the other in one process, whose exit code it returns. Says where the logs of failed ones are. */
-export async function runE2e({ files, report, env = {} }: E2eRun): Promise<number> {
+/** Runs the files, and returns the exit code. Says where the logs of failed ones are. */
+export async function runE2e({ files, report, workers, env = {} }: E2eRun): Promise<number> {
   mkdirSync(buildDir, { recursive: true })
   rmSync(report, { force: true })
   const work = mkdtempSync(join(buildDir, 'e2e-logs-'))
@@ -42,7 +44,7 @@ export async function runE2e({ files, report, env = {} }: E2eRun): Promise<numbe
   const names = files.map(nameOf)
   for (const name of names) rmSync(join(logsDir, name), { recursive: true, force: true })
   try {
-    const code = await ownChild(bunTest(files, report, { ...env, [logsVariable]: note })).exited
+    const code = await ownChild(bunTest({ files, report, workers }, { ...env, [logsVariable]: note })).exited
     const failed = existsSync(report) ? failedFiles(readFileSync(report, 'utf8')).map(nameOf) : names
     collect(note, failed)
     sayWhere(failed)
@@ -53,10 +55,13 @@ export async function runE2e({ files, report, env = {} }: E2eRun): Promise<numbe
   }
 }
 
-function bunTest(files: readonly string[], report: string, env: Readonly<Record<string, string>>) {
+function bunTest({ files, report, workers }: Omit<E2eRun, 'env'>, env: Readonly<Record<string, string>>) {
   const limits = ['--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts']
   // Of independent tests (e2e/harness/independent-test.ts). Guests under an emulated KVM are started one by one.
-  const together = ['--max-concurrency', slowness > 1 ? '1' : '2']
+  const together =
+    workers === undefined
+      ? ['--max-concurrency', slowness > 1 ? '1' : '2']
+      : ['--max-concurrency', '1', `--parallel=${workers}`]
   const reporter = ['--reporter=junit', `--reporter-outfile=${report}`]
   const argv = ['test', ...limits, ...together, ...reporter, ...files.map((file) => `./${file}`)]
   const streams = { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' } as const

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { root } from '../paths.ts'
-import { splitByRoot, testFiles } from './test-files.ts'
+import { splitByHost, splitByRoot, testFiles } from './test-files.ts'
 
 const all = testFiles(['src', 'setup'], [])
 
@@ -35,4 +35,19 @@ test('root runs all files; another user runs those without the suffix, and the o
   expect([...run, ...skipped].toSorted()).toEqual(all.toSorted())
   expect(skipped).toContain('src/rootless/jail/jail.root.test.ts')
   expect(run).toContain('setup/gate/test-files.test.ts')
+})
+
+test('e2e tests that look at all of the host run alone, each of them, and the others may run together', () => {
+  const files = testFiles(['e2e'], [])
+  const { together, alone } = splitByHost(files)
+  expect([...together, ...alone].toSorted()).toEqual(files.toSorted())
+  expect(alone).toEqual(
+    expect.arrayContaining([
+      'e2e/leftovers.test.ts',
+      'e2e/interrupt.test.ts',
+      'e2e/huge-pages.test.ts',
+      'e2e/harness/host/host.test.ts',
+    ]),
+  )
+  expect(together).toEqual(expect.arrayContaining(['e2e/run.test.ts', 'e2e/containerd/cri.test.ts']))
 })
