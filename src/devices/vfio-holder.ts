@@ -2,16 +2,17 @@
  * Finds the process that uses a VFIO device already. Opening its character device a second time succeeds: the
  * kernel refuses only to bind it to another address space (EINVAL), which the VMM learns too late to say anything useful.
  */
-import { readdirSync, readlinkSync, statSync } from 'node:fs'
+import { readlinkSync, statSync } from 'node:fs'
 import type { DeviceNumbers } from '../linux/device-numbers.ts'
 import { deviceNumbers } from '../linux/device-numbers.ts'
+import { namesIn } from '../linux/files/names-in.ts'
 
 /** The process, not this one, that has the character device with these numbers open. Root sees the descriptors of every process. */
 export function vfioHolder(numbers: DeviceNumbers, self = process.pid, proc = '/proc'): number | undefined {
-  return names(proc)
+  return namesIn(proc)
     .filter((name) => /^\d+$/.test(name) && Number(name) !== self)
     .map(Number)
-    .find((pid) => names(`${proc}/${pid}/fd`).some((fd) => isIt(`${proc}/${pid}/fd/${fd}`, numbers)))
+    .find((pid) => namesIn(`${proc}/${pid}/fd`).some((fd) => isIt(`${proc}/${pid}/fd/${fd}`, numbers)))
 }
 
 /** The numbers alone count: where a node lies depends on whose root is asked. Its name only saves looking at every file. */
@@ -24,14 +25,5 @@ function isIt(fd: string, { major, minor }: DeviceNumbers): boolean {
   } catch {
     // It was closed meanwhile.
     return false
-  }
-}
-
-/** Empty for a directory that is gone. */
-function names(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
   }
 }

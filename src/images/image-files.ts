@@ -2,18 +2,10 @@
  * The files of an image, in any of its forms: a tar archive, compressed or not, an archive from a pipe, or a directory (an OCI
  * image layout). A file or a pipe is opened once; what is read later is read by that descriptor.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  fstatSync,
-  lstatSync,
-  openSync,
-  readdirSync,
-  readSync,
-} from 'node:fs'
+import { closeSync, constants, existsSync, fstatSync, lstatSync, openSync, readSync } from 'node:fs'
 import { posix } from 'node:path'
 import { KataError } from '../errors.ts'
+import { namesIn } from '../linux/files/names-in.ts'
 import { fileSource } from './formats/byte-source.ts'
 import { TarError } from './formats/tar-header.ts'
 import { readTar } from './formats/tar-reader.ts'
@@ -140,7 +132,7 @@ function layoutMembers(path: string): Map<string, Member> {
       reason: 'it is a directory without an index.json (a root file system is given by --rootfs)',
     })
   const blobs = `${path}/blobs/sha256`
-  const names = existsSync(blobs) ? readdirSync(blobs).map((name) => `blobs/sha256/${name}`) : []
+  const names = namesIn(blobs).map((name) => `blobs/sha256/${name}`)
   requireFew(names.length)
   return new Map(
     ['index.json', ...names].flatMap((name) => {

@@ -5,7 +5,7 @@
  *
  * The file holds one JSON record a line. A record that a crash cut short is ignored: its resource was not taken yet.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, readFileSync } from 'node:fs'
 import { KataError } from '../errors.ts'
 import { needed, record } from '../json/compounds.ts'
 import { anything, readText } from '../json/document.ts'
@@ -58,8 +58,7 @@ export class Ledger {
     this.#kinds = new Map(kinds.map((kind) => [kind.kind, kind]))
     this.#log = log
     this.#failpoints = failpoints
-    if (!existsSync(path)) return
-    const text = readFileSync(path, 'utf8')
+    const text = readLedger(path)
     this.#replay(text)
     // A record that a crash cut short must not swallow the next one.
     if (text !== '' && !text.endsWith('\n')) appendFileSync(path, '\n')
@@ -201,5 +200,15 @@ function parseRecord(line: string): LedgerRecord | undefined {
     return op === 'take' ? { op, id, kind, data } : op === 'amend' ? { op, id, data } : { op, id }
   } catch {
     return undefined
+  }
+}
+
+/** Empty for one that is not there: whoever lists sandboxes meets those that end. */
+function readLedger(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return ''
+    throw error
   }
 }

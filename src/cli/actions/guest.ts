@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
 import { buildImage } from '../../guest-image/build.ts'
 import {
@@ -10,6 +10,7 @@ import {
   requireImage,
 } from '../../guest-image/guest-image.ts'
 import { createProgress } from '../../guest-image/progress.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { guestUse } from '../client/guest-use.ts'
 import { interruptible } from '../client/signals.ts'
 import type { GuestFlags } from '../commands/guest.ts'
@@ -96,8 +97,7 @@ function cacheDirOf({ cacheDir = defaultCacheDir }: GuestFlags): string {
 }
 
 function imageIds(cacheDir: string): string[] {
-  const directory = `${cacheDir}/images`
-  return existsSync(directory) ? readdirSync(directory).sort() : []
+  return namesIn(`${cacheDir}/images`)
 }
 
 /** Only what is listed can be named, so that no id leads elsewhere. @throws KataError IMAGE_UNKNOWN. */

@@ -3,20 +3,12 @@
  * the writable layer and `record.json`. The command line keeps it as containerd keeps its database; facts about
  * what runs come from the shim.
  */
-import {
-  closeSync,
-  constants,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  statSync,
-} from 'node:fs'
+import { closeSync, constants, existsSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
 import { dictionary, list, needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { bool, choice, number, positive, text } from '../../json/values.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import { checked, libc } from '../../linux/libc.ts'
@@ -273,11 +265,6 @@ export function listRecords(stateDir: string, namespace: string): string[] {
 /** Namespaces that have records, sorted. */
 export function listNamespaces(stateDir: string): string[] {
   return namesIn(`${stateDir}/containers`).filter(isName)
-}
-
-/** Sorted. */
-function namesIn(directory: string): string[] {
-  return existsSync(directory) ? readdirSync(directory).sort() : []
 }
 
 const LOCK_EX = 2

@@ -1,5 +1,6 @@
 /** What unpacked layers take on the disk, counted once for each. */
 import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import type { StorePaths } from './store-paths.ts'
 
@@ -38,8 +39,7 @@ function noted(note: string): number | undefined {
 
 /** Bytes of all blobs. */
 export function blobsBytes({ blobs }: StorePaths): number {
-  if (!existsSync(blobs)) return 0
-  return readdirSync(blobs).reduce((sum, name) => sum + onDisk(`${blobs}/${name}`), 0)
+  return namesIn(blobs).reduce((sum, name) => sum + onDisk(`${blobs}/${name}`), 0)
 }
 
 function onDisk(path: string): number {
@@ -59,12 +59,4 @@ export function treeBytes(directory: string): number {
       : own
   }
   return bytesOf(directory)
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
 }

@@ -2,17 +2,8 @@
  * Gets an image from a registry, or from another store of this host, into the store. A pull that dies leaves a directory that the
  * next one removes.
  */
-import {
-  chownSync,
-  existsSync,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  rmSync,
-} from 'node:fs'
+import { chownSync, linkSync, lstatSync, mkdirSync, openSync, readdirSync, readSync, rmSync } from 'node:fs'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { closing } from '../../linux/files/open-at.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { readProc } from '../../linux/processes/proc.ts'
@@ -101,8 +92,7 @@ async function copyBySkopeo(paths: StorePaths, image: ImageName, copying: Copyin
 
 /** What pulls and imports that are dead have left. */
 export function unfinishedWork({ layout }: StorePaths): string[] {
-  if (!existsSync(layout)) return []
-  return readdirSync(layout)
+  return namesIn(layout)
     .filter((name) => {
       const pid = unfinished.exec(name)?.[1]
       return pid !== undefined && readProc(`/proc/${pid}/stat`) === undefined
@@ -150,12 +140,4 @@ function bytesOf(directory: string, uid: number, depth = 0): number {
     else if (stat?.uid === uid) bytes += stat.blocks * 512
   }
   return bytes
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
 }

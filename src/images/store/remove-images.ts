@@ -1,6 +1,7 @@
 /** Takes images, layers and blobs out of the store that nothing uses. */
-import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, statSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { diskBytes, diskNames, diskOfImage } from './disk-names.ts'
 import { findImage, listImages, type StoredImage } from './image-store.ts'
@@ -96,7 +97,7 @@ async function planRemoval(
     kept.flatMap(({ blobs }) => blobs.map((digest) => digest.slice('sha256:'.length))),
   )
   const layers = [...new Set(candidates.layers)].filter((name) => !keptLayers.has(name))
-  const blobs = existsSync(paths.blobs) ? readdirSync(paths.blobs).filter((name) => !keptBlobs.has(name)) : []
+  const blobs = namesIn(paths.blobs).filter((name) => !keptBlobs.has(name))
   const keptDisks = new Set([...users.disks, ...kept.map(({ layers }) => diskOfImage(layers))])
   const disks = candidates.disks.filter((name) => !keptDisks.has(name) && diskBytes(paths, name) > 0)
   const files = [

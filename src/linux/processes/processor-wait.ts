@@ -1,5 +1,5 @@
 /** How long processes have waited for a processor that others had (proc(5), schedstat). */
-import { readdirSync } from 'node:fs'
+import { namesIn } from '../files/names-in.ts'
 import { readProc } from './proc.ts'
 
 /**
@@ -7,17 +7,9 @@ import { readProc } from './proc.ts'
  * (CONFIG_SCHED_INFO).
  */
 export function waitedForProcessor(pid: number): number {
-  const nanoseconds = threadsOf(pid).map((tid) => {
+  const nanoseconds = namesIn(`/proc/${pid}/task`).map((tid) => {
     const [, waited = '0'] = (readProc(`/proc/${pid}/task/${tid}/schedstat`) ?? '').split(' ')
     return Number(waited)
   })
   return Math.max(0, ...nanoseconds) / 1e6
-}
-
-function threadsOf(pid: number): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/task`)
-  } catch {
-    return []
-  }
 }

@@ -3,11 +3,12 @@
  * appears and disappears in one step (rename(2)), so it is never there without its owner, and it outlives a crash:
  * the block of a dead process is free only after it was cleaned up.
  */
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { needed, record } from '../../json/compounds.ts'
 import { readFile } from '../../json/document.ts'
 import { JsonMismatch } from '../../json/place.ts'
 import { int64, text } from '../../json/values.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { bootId, isAlive, type ProcessRef, readProcessRef } from '../../linux/processes/proc.ts'
 
 export interface ReservationOwner {
@@ -109,11 +110,4 @@ export function removeDrafts(runDir: string, isOld: (path: string) => boolean): 
   }
 }
 
-function entries(runDir: string): string[] {
-  try {
-    return readdirSync(directoryOf(runDir))
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return []
-    throw error
-  }
-}
+const entries = (runDir: string): string[] => namesIn(directoryOf(runDir))

@@ -2,8 +2,9 @@
  * Removes what sandboxes without a living owner left. Their ledgers are released first, by the caller; this
  * finds what is left without a ledger: reservations of dead owners, and accounts and directories without one.
  */
-import { readdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { describeError, KataError } from '../../errors.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { killUids, processesOfUids } from '../../linux/processes/uid-processes.ts'
 import type { Logger } from '../../log.ts'
 import { defaultUserdbDir } from './account.ts'
@@ -69,10 +70,10 @@ interface Leftover {
 /** Listed before the reservations are read: a start that comes in between then has its reservation already. */
 function findLeftovers(runDir: string, range: UidRange, userDir: string, userdbDir: string): Leftover[] {
   const accounts = blocksOf(range, accountUids(range), 'account')
-  const directories = blocksOf(range, names(userDir).map(Number), 'directory')
+  const directories = blocksOf(range, namesIn(userDir).map(Number), 'directory')
   const records = blocksOf(
     range,
-    names(userdbDir).map((name) => Number(/^(\d+)\.user$/.exec(name)?.[1])),
+    namesIn(userdbDir).map((name) => Number(/^(\d+)\.user$/.exec(name)?.[1])),
     'record',
   )
   const reserved = reservedBlocks(runDir)
@@ -121,12 +122,4 @@ async function cleanBlock(
   removeRecords(where.userdbDir, name, uid)
   await deleteUser(name, uid)
   if (where.reserved) unreserve(where.runDir, k)
-}
-
-function names(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
 }

@@ -1,8 +1,9 @@
 /** The adoption socket of a waiting machine: one of root's in its directory. One line of JSON asks, one line answers. */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dictionary, needed, record } from '../../json/compounds.ts'
 import { readText } from '../../json/document.ts'
 import { bool, choice, text } from '../../json/values.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { within } from '../../time.ts'
 import { connectUnix } from '../../ttrpc/bun.ts'
 import type { Transport } from '../../ttrpc/transport.ts'
@@ -50,9 +51,7 @@ export const socketOf = ({ stateDir }: Pick<SandboxPaths, 'stateDir'>): string =
 
 /** Of the machines that wait now, by name. One that is being made or was taken has none. */
 export function adoptionSockets(runDir: string): { readonly id: string; readonly socket: string }[] {
-  const directory = `${runDir}/${poolName}`
-  const names = existsSync(directory) ? readdirSync(directory).sort() : []
-  return names
+  return namesIn(`${runDir}/${poolName}`)
     .map((id) => ({ id, socket: socketOf(waitingPaths(runDir, id)) }))
     .filter(({ socket }) => existsSync(socket))
 }

@@ -2,8 +2,9 @@
  * `kata-ts audit`: compares every process of a running sandbox with the posture that was asked for, as the kernel shows it
  * now. The start makes the same comparison.
  */
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { readOomScore } from '../../linux/processes/oom-score.ts'
 import { isAlive, type ProcessRef, processesOfUid, readProc, readStatus } from '../../linux/processes/proc.ts'
 import type { Logger } from '../../log.ts'
@@ -109,7 +110,7 @@ function shimRows(pid: number): PostureRow[] {
 
 /** Threads that end meanwhile are left out. */
 function threadRows(pid: number): PostureRow[] {
-  return readdirSync(`/proc/${pid}/task`).flatMap((tid) => {
+  return namesIn(`/proc/${pid}/task`).flatMap((tid) => {
     const status = readStatus(`/proc/${pid}/task/${tid}/status`)
     return status === undefined ? [] : describeShimRights(status, Number(tid))
   })

@@ -1,6 +1,7 @@
 /** Root file systems on disks whose machines ended with an earlier boot of the host, and whose ledgers with /run. */
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { bootId } from '../../linux/processes/proc.ts'
 import { disksDir } from './paths.ts'
 
@@ -12,9 +13,8 @@ export interface SweptDisks {
 
 /** Removes what earlier boots left. */
 export function sweepDisks(): SweptDisks[] {
-  if (!existsSync(disksDir)) return []
   const now = bootId()
-  return readdirSync(disksDir)
+  return namesIn(disksDir)
     .filter((boot) => boot !== now)
     .map((boot) => swept(`${disksDir}/${boot}`))
 }

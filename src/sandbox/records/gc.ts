@@ -1,8 +1,9 @@
 /** `kata-ts gc`: finds what a crash, a lost run directory or a reboot left, and releases it by the same teardown. */
-import { readdirSync, rmSync, statSync } from 'node:fs'
+import { rmSync, statSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
 import { isIdentifier } from '../../identifier.ts'
 import type { Failpoints } from '../../ledger/failpoints.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { isAlive } from '../../linux/processes/proc.ts'
 import { isListening } from '../../linux/sockets/socket.ts'
 import { type Logger, silentLogger } from '../../log.ts'
@@ -47,7 +48,7 @@ export async function collectGarbage(options: {
   for (const { namespace, id, paths } of listSandboxes(runDir, log))
     await collect('sandbox', `${namespace}/${id}`, paths)
   for (const { id, paths } of listWaiting(runDir, log)) await collect('waiting machine', id, paths)
-  for (const socket of names(`${runDir}/s`)) {
+  for (const socket of namesIn(`${runDir}/s`)) {
     if (isListening(`${runDir}/s/${socket}`)) continue
     rmSync(`${runDir}/s/${socket}`, { force: true })
     collected.push({ kind: 'socket', name: `${runDir}/s/${socket}` })
@@ -66,12 +67,12 @@ export function listSandboxes(
   runDir: string,
   log: Logger = silentLogger,
 ): { namespace: string; id: string; paths: SandboxPaths }[] {
-  const namespaces = names(runDir).filter(
+  const namespaces = namesIn(runDir).filter(
     (name) => !reservedNames.has(name) && isDirectory(`${runDir}/${name}`),
   )
   return identifiers(runDir, namespaces, log).flatMap((namespace) => {
     const directory = `${runDir}/${namespace}`
-    return identifiers(directory, names(directory), log).map((id) => ({
+    return identifiers(directory, namesIn(directory), log).map((id) => ({
       ...{ namespace, id },
       paths: sandboxPaths(runDir, namespace, id),
     }))
@@ -84,7 +85,7 @@ export function listWaiting(
   log: Logger = silentLogger,
 ): { readonly id: string; readonly paths: SandboxPaths }[] {
   const directory = `${runDir}/${poolName}`
-  const waiting = identifiers(directory, names(directory), log).sort()
+  const waiting = identifiers(directory, namesIn(directory), log).sort()
   if (waiting.length === 0) return []
   const taken = new Set(listSandboxes(runDir).map(({ paths }) => machineDir(paths)))
   return waiting
@@ -103,10 +104,6 @@ function identifiers(directory: string, candidates: readonly string[], log: Logg
 function isYoung({ stateDir }: SandboxPaths): boolean {
   const created = statSync(stateDir, { throwIfNoEntry: false })?.birthtimeMs ?? 0
   return Date.now() - created < startGraceMs
-}
-
-function names(directory: string): string[] {
-  return isDirectory(directory) ? readdirSync(directory) : []
 }
 
 function isDirectory(path: string): boolean {

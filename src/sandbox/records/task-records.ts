@@ -2,10 +2,11 @@
  * Which tasks a sandbox has, written down for programs that only see its state directory: `kata-ts ps` and `exec` find the
  * containers of containerd by it. One JSON file a task; the directory goes away with the sandbox.
  */
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { describeError } from '../../errors.ts'
 import { needed, record } from '../../json/compounds.ts'
 import { text } from '../../json/values.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { replaceFile } from '../../linux/files/replace-file.ts'
 import type { Logger } from '../../log.ts'
 import { readState } from '../../rootless/state-file.ts'
@@ -42,11 +43,10 @@ export function removeTaskRecord(paths: SandboxPaths, id: string): void {
   rmSync(`${directoryOf(paths)}/${id}.json`, { force: true })
 }
 
-/** Of one sandbox, in no order. */
+/** Of one sandbox, by id. */
 export function tasksOf(paths: SandboxPaths, log: Logger): TaskRecord[] {
   const directory = directoryOf(paths)
-  if (!existsSync(directory)) return []
-  return readdirSync(directory)
+  return namesIn(directory)
     .filter((name) => name.endsWith('.json'))
     .flatMap((name) => {
       try {

@@ -1,7 +1,7 @@
 /** The volumes that kubelet has mounted for a pod. It mounts them before it asks for the pod's sandbox, so all can be looked at. */
-import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isIdentifier } from '../../identifier.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { podUidOf } from '../../oci/annotations.ts'
 import type { OciSpec } from '../../oci/spec.ts'
 
@@ -13,15 +13,7 @@ export function podVolumes(spec: Pick<OciSpec, 'annotations'>, kubelet: string):
   const uid = podUidOf(spec) ?? ''
   if (!isIdentifier(uid)) return []
   const volumes = join(kubelet, 'pods', uid, 'volumes')
-  return names(volumes).flatMap((plugin) =>
-    names(`${volumes}/${plugin}`).map((volume) => `${volumes}/${plugin}/${volume}`),
+  return namesIn(volumes).flatMap((plugin) =>
+    namesIn(`${volumes}/${plugin}`).map((volume) => `${volumes}/${plugin}/${volume}`),
   )
-}
-
-function names(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
-  }
 }

@@ -3,8 +3,9 @@
  *
  * Layout: `<template_path>/<key>/{state,memory,template.json}`, the memory where it is a file of its own, all of it root's, and `.new-*` for what is being made.
  */
-import { existsSync, lstatSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import { lstatSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { KataError } from '../../errors.ts'
+import { namesIn } from '../../linux/files/names-in.ts'
 import { removeTree } from '../../linux/files/remove-tree.ts'
 import { newPrefix } from './new-template.ts'
 import { requireRootsOwn } from './roots-own.ts'
@@ -51,15 +52,17 @@ export type ListedTemplate =
 
 /** By key; empty without a directory. */
 export function listTemplates(templatePath: string): ListedTemplate[] {
-  return namesIn(templatePath, isKey).flatMap((key): ListedTemplate[] => {
-    try {
-      const template = findTemplate(templatePath, key)
-      // Somebody has just removed it.
-      return template === undefined ? [] : [{ key, template }]
-    } catch (error) {
-      return [{ key, error }]
-    }
-  })
+  return namesIn(templatePath)
+    .filter(isKey)
+    .flatMap((key): ListedTemplate[] => {
+      try {
+        const template = findTemplate(templatePath, key)
+        // Somebody has just removed it.
+        return template === undefined ? [] : [{ key, template }]
+      } catch (error) {
+        return [{ key, error }]
+      }
+    })
 }
 
 /**
@@ -69,8 +72,8 @@ export function listTemplates(templatePath: string): ListedTemplate[] {
  * @throws what {@link removeTree} throws; the signal's reason.
  */
 export async function removeTemplates(templatePath: string, signal?: AbortSignal): Promise<string[]> {
-  const keys = namesIn(templatePath, isKey)
-  const left = namesIn(templatePath, isLeft)
+  const keys = namesIn(templatePath).filter(isKey)
+  const left = namesIn(templatePath).filter(isLeft)
   for (const name of [...keys, ...left]) await removeEntry(`${templatePath}/${name}`, signal)
   try {
     rmdirSync(templatePath)
@@ -95,10 +98,13 @@ export async function removeStaleTemplates(
   signal?: AbortSignal,
 ): Promise<string[]> {
   const removeLeft = async () => {
-    for (const name of namesIn(templatePath, isLeft)) await removeEntry(`${templatePath}/${name}`, signal)
+    for (const name of namesIn(templatePath).filter(isLeft))
+      await removeEntry(`${templatePath}/${name}`, signal)
   }
   await removeLeft()
-  const keys = namesIn(templatePath, isKey).filter((key) => isOfAnotherBoot(templatePath, key, boot))
+  const keys = namesIn(templatePath)
+    .filter(isKey)
+    .filter((key) => isOfAnotherBoot(templatePath, key, boot))
   // Under that name the next call goes on with what this one leaves.
   for (const key of keys) renameSync(`${templatePath}/${key}`, `${templatePath}/${newPrefix}${key}`)
   await removeLeft()
@@ -127,6 +133,3 @@ async function removeEntry(path: string, signal: AbortSignal | undefined): Promi
 const isKey = (name: string): boolean => /^[0-9a-f]{64}$/.test(name)
 const isLeft = (name: string): boolean => name.startsWith(newPrefix)
 const isThere = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false }) !== undefined
-
-const namesIn = (templatePath: string, accept: (name: string) => boolean): string[] =>
-  existsSync(templatePath) ? readdirSync(templatePath).filter(accept).sort() : []

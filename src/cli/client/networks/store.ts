@@ -1,10 +1,11 @@
 /** Networks by name: `<stateDir>/networks/<namespace>/<name>/network.json`. What runs for one is src/network/shared's. */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { describeError, KataError } from '../../../errors.ts'
 import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { bool, text } from '../../../json/values.ts'
+import { namesIn } from '../../../linux/files/names-in.ts'
 import type { Labels } from '../../parse/labels.ts'
 import { checkName, isName } from '../../parse/name.ts'
 import { overlaps, parseSubnet, type Subnet } from '../../parse/subnet.ts'
@@ -111,8 +112,7 @@ export function readNetwork(store: NetworkStore, name: string): NamedNetwork {
 
 /** Names of the networks of a namespace, sorted. */
 export function listNetworks(store: NetworkStore): string[] {
-  const directory = directoryOf(store)
-  return existsSync(directory) ? readdirSync(directory).filter(isName).sort() : []
+  return namesIn(directoryOf(store)).filter(isName)
 }
 
 /** The caller has its lock. */

@@ -2,18 +2,10 @@
  * Snapshots by name: `<stateDir>/snapshots/<namespace>/<name>/` with the saved machine, its disk, the container's record and what of its bundle
  * another container needs. Nobody but root can enter.
  */
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { bundleFile } from '../../../bundle/files.ts'
 import { describeError, KataError } from '../../../errors.ts'
+import { namesIn } from '../../../linux/files/names-in.ts'
 import { isAlive, processRef } from '../../../linux/processes/proc.ts'
 import { readCheckpoint } from '../../../sandbox/checkpoint/checkpoint.ts'
 import { type CheckpointFacts, checkpointFiles } from '../../../sandbox/checkpoint/checkpoint-facts.ts'
@@ -154,5 +146,3 @@ export function removeSnapshot(store: SnapshotStore, name: string): void {
   }
   rmSync(removed, { recursive: true })
 }
-
-const namesIn = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory).sort() : [])

@@ -2,11 +2,12 @@
  * Volumes by name: `<stateDir>/volumes/<namespace>/<name>/` with `volume.json` and the files themselves in `_data`. Nobody but root can enter
  * the directories above `_data`, so owners and set-user-id bits of a container's files mean nothing to users of the host.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { describeError, KataError } from '../../../errors.ts'
 import { dictionary, needed, record } from '../../../json/compounds.ts'
 import { readFile } from '../../../json/document.ts'
 import { text } from '../../../json/values.ts'
+import { namesIn } from '../../../linux/files/names-in.ts'
 import { removeTree } from '../../../linux/files/remove-tree.ts'
 import { appendEvent } from '../../../sandbox/records/event-log.ts'
 import type { Labels } from '../../parse/labels.ts'
@@ -79,7 +80,7 @@ export function readVolume(store: VolumeStore, name: string): NamedVolume {
 
 /** Names of the volumes of a namespace, sorted. */
 export function listVolumes(store: VolumeStore): string[] {
-  return namesIn(store).filter(isName)
+  return namesIn(directoryOf(store)).filter(isName)
 }
 
 /** Removes the volume with its files. @throws KataError VOLUME_NOT_FOUND; the errors of {@link removeTree}. */
@@ -101,14 +102,9 @@ const note = ({ stateDir, namespace }: VolumeStore, id: string, action: string):
 
 /** Removes what a removal or a creation that was broken off has left. */
 export async function removeUnfinished(store: VolumeStore, signal?: AbortSignal): Promise<void> {
-  for (const name of namesIn(store))
+  for (const name of namesIn(directoryOf(store)))
     if (name.startsWith(unfinishedPrefix)) await removeTree(`${directoryOf(store)}/${name}`, signal)
 }
 
 const directoryOf = ({ stateDir, namespace }: VolumeStore): string =>
   `${stateDir}/volumes/${checkName(namespace, 'namespace')}`
-
-function namesIn(store: VolumeStore): string[] {
-  const directory = directoryOf(store)
-  return existsSync(directory) ? readdirSync(directory).sort() : []
-}
