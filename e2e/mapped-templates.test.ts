@@ -165,6 +165,14 @@ test(
     const { sandbox } = await kata.inspect('taker')
     expect(sandbox.waited).toBe(id)
     expect(mappingOf(sandbox.vmmPid).access).toBe('rw-p')
+    // It can be saved, and has its memory for itself from then on.
+    expect(await shell('taker', 'echo kept >/dev/shm/file')).toMatchObject({ code: 0 })
+    for (const word of ['suspend', 'resume'])
+      expect(await kata.call([word, 'taker'])).toEqual({ code: 0, stdout: 'taker\n', stderr: '' })
+    expect((await shell('taker', 'cat /dev/shm/file')).stdout).toBe('kept\n')
+    const resumed = (await kata.inspect('taker')).sandbox
+    expect(resumed.uid).not.toBe(sandbox.uid)
+    expect(readFileSync(`/proc/${resumed.vmmPid}/maps`, 'utf8')).not.toContain('/boot/memory')
     server.kill('SIGTERM')
     await server.exited
     await kata.call(['rm', '-f', 'taker'])

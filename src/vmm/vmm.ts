@@ -55,8 +55,8 @@ export interface MachineSpec {
   readonly nics?: readonly NicAttachment[]
   /** Whether it is a template, or a clone of one; absent for a machine that boots by itself. */
   readonly template?: TemplateUse
-  /** Path of a state that this very machine was saved in, with all its devices: it goes on from there. Its disks are plugged in before. */
-  readonly resumed?: { readonly state: string }
+  /** What this very machine was saved in, with all its devices: it goes on from there. Its disks are plugged in before. */
+  readonly resumed?: SavedMachine
   /** The namespace that their taps are in, for a VMM that opens them by name; it is started there. */
   readonly netns?: { readonly path: string; readonly interfaces: readonly string[] } | undefined
 }
@@ -66,6 +66,13 @@ export interface MachineSpec {
  * guest goes on from there. A template has neither network nor share; what a clone has of them is plugged in before its guest goes on.
  */
 export type TemplateUse = 'make' | 'make-apart' | SavedFiles
+
+export interface SavedMachine {
+  /** Path of its state. */
+  readonly state: string
+  /** Whether it began as a clone: then it has ports, and devices in them, as a clone. */
+  readonly wasClone: boolean
+}
 
 /** Paths of what a machine was saved in. */
 export interface SavedFiles {

@@ -29,6 +29,8 @@ export interface CheckpointFacts {
   readonly key: string
   readonly accelerator: 'kvm' | 'tcg'
   readonly plan: MachinePlan
+  /** Whether it began as a clone of a template; absent in those of earlier versions, which saved none of them. */
+  readonly wasClone?: boolean
   /** The id of its container, as the guest knows it. */
   readonly container: string
   readonly state: FileDigest
@@ -53,6 +55,7 @@ const checkpointFacts = record<CheckpointFacts>({
       ...{ memoryMiB: needed(positive), maxMemoryMiB: needed(number) },
     }),
   ),
+  wasClone: bool,
   container: needed(text),
   state: needed(record<FileDigest>({ bytes: needed(positive), sha256: needed(text) })),
   disks: needed(

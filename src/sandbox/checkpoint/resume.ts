@@ -76,10 +76,10 @@ async function resume(
   const network = await networkMaking.done
   const sources = { ...request, paths, network, uid, share: undefined }
   using devices = await openDevices(host, ledger, sources, timings)
-  const { cards = [] } = checkpoint.facts
+  const { cards = [], wasClone = false } = checkpoint.facts
   requireSameCards(checkpoint, devices.network.interfaces)
 
-  const resumed = { state: checkpoint.state }
+  const resumed = { state: checkpoint.state, wasClone }
   const spec = describeMachine({ id, config, paths, assets, plan, accelerator, user, devices, resumed })
   const patience = { start: config.agent.dialTimeout, plug: config.runtime.createContainerTimeout }
   const vmm = host.createVmm({ spec, patience, config, ledger, log, signal })
@@ -99,7 +99,8 @@ async function resume(
   const started = { shim, vmmProcess, assets, template: '', accelerator, plan, user, share: undefined, walls }
   recordFacts(paths.facts, { id, namespace, config, ...started, agentFacts, timings: timings.steps })
   const now = devices.network.interfaces.map(({ mac }) => mac)
-  const machine = { assets, accelerator, plan, began: 'boot' as const, cards: now }
+  const began = wasClone ? ('clone' as const) : ('boot' as const)
+  const machine = { assets, accelerator, plan, began, cards: now }
   const made = { vmm, vmmProcess, machine, disks, guestId: checkpoint.facts.container }
   const parts = { id, config, identity, paths, ledger, end, ...made, network, agent, agentFacts, log }
   return await assembleSandbox({ ...parts, cgroups, served: undefined, modules: noBringer, signal })

@@ -49,7 +49,7 @@ export async function saveMachine(
     const facts: CheckpointFacts = {
       ...{ version: 1, savedBy: version, savedAt: new Date().toISOString(), key, container },
       ...{ accelerator: machine.accelerator.accelerator, plan: machine.plan, state, disks: saved },
-      cards: machine.cards,
+      ...{ wasClone: machine.began === 'clone', cards: machine.cards },
     }
     const text = `${JSON.stringify(facts, null, 2)}\n`
     writeFileSync(`${target}/${checkpointFiles.facts}`, text, { mode: 0o600 })

@@ -37,7 +37,6 @@ function whyNot(parts: Parts, container: ContainerRequest | undefined, others: n
     return 'it shares files with the host (shared_fs in its configuration is not "none")'
   const obstacle = templateObstacle(config)
   if (obstacle !== undefined) return `${obstacle} of its configuration allows that for none`
-  if (machine.began === 'clone') return 'it began as a clone of a template'
   if (container === undefined || others > 0 || container.id !== id) return 'it is a pod of several containers'
   if (machine.cards.length > 0 && !network.isOurs)
     return 'its network is not of kata-ts, which could not make it again'

@@ -116,7 +116,12 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
     } finally {
       closeSync(fd)
     }
-    if (isClone(this.options.spec)) await plugLate(execute, this.#ports, this.options.spec)
+    if (isClone(this.options.spec)) await this.#plugLate()
+  }
+
+  #plugLate(): Promise<void> {
+    const execute = (command: string, args: object) => this.#execute(command, args)
+    return plugLate(execute, this.#ports, this.options.spec)
   }
 
   async goOn(): Promise<void> {
@@ -180,6 +185,8 @@ class Qemu extends VmmDriver<QmpClient> implements Vmm {
       close()
     }
     this.process.checkVersion(await this.connection.negotiate(this.#startMs()))
+    // As a clone it was given these before its disks.
+    if (this.options.spec.resumed?.wasClone) await this.#plugLate()
     await this.process.confirm(expected, { ...expected, sockets: expected.sockets + laterSockets })
   }
 

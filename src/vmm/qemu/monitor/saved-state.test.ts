@@ -11,7 +11,12 @@ function qemu(answers: Readonly<Record<string, () => unknown>>) {
   return { asked, execute }
 }
 
-const capability = { capabilities: [{ capability: 'mapped-ram', state: true }] }
+const set = (isWithin: boolean) => ({
+  capabilities: [
+    { capability: 'mapped-ram', state: isWithin },
+    { capability: 'x-ignore-shared', state: !isWithin },
+  ],
+})
 const inSet = { 'add-fd': () => ({ 'fdset-id': 4, fd: 30 }) }
 
 test('a machine is saved while it stands still, to a descriptor', async () => {
@@ -20,7 +25,7 @@ test('a machine is saved while it stands still, to a descriptor', async () => {
   await saveState(execute, 9)
   expect(asked.filter(([command]) => command !== 'query-migrate')).toEqual([
     ['stop', {}, []],
-    ['migrate-set-capabilities', capability, []],
+    ['migrate-set-capabilities', set(true), []],
     ['add-fd', {}, [9]],
     ['migrate', { uri: 'file:/dev/fdset/4' }, []],
     ['remove-fd', { 'fdset-id': 4 }, []],
@@ -41,8 +46,8 @@ test('memory that is a file of its own is left out on both sides', async () => {
   for (const move of [saveState, restoreState]) {
     const { asked, execute } = qemu({ ...inSet, 'query-migrate': () => ({ status: 'completed' }) })
     await move(execute, 9, 'apart')
-    const set = asked.filter(([command]) => command === 'migrate-set-capabilities').map(([, args]) => args)
-    expect(set).toEqual([{ capabilities: [{ capability: 'x-ignore-shared', state: true }] }])
+    const told = asked.filter(([command]) => command === 'migrate-set-capabilities').map(([, args]) => args)
+    expect(told).toEqual([set(false)])
   }
 })
 

@@ -50,8 +50,12 @@ async function inSet(
   { fd, memory }: { readonly fd: number; readonly memory: MemoryPlace },
   work: (uri: string) => Promise<void>,
 ): Promise<void> {
-  const capability = capabilities[memory]
-  await execute('migrate-set-capabilities', { capabilities: [{ capability, state: true }] })
+  // A clone that is saved was given the other one as it began.
+  const wanted = Object.entries(capabilities).map(([place, capability]) => ({
+    capability,
+    state: place === memory,
+  }))
+  await execute('migrate-set-capabilities', { capabilities: wanted })
   const set = await addFd(execute, fd)
   await work(`file:${fdSetPath(set)}`)
   await execute('remove-fd', { 'fdset-id': set })

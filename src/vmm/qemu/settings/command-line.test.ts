@@ -88,7 +88,10 @@ describe('qemuCommandLine', () => {
   test('has one that goes on with its own state wait for that, with the devices that it had', () => {
     const nics = [{ id: 'eth0', mac: '02:00:00:00:00:01', mtu: 1500, taps: [40] }]
     const booted = qemuCommandLine({ ...spec, nics }, settings)
-    const { args, paths } = qemuCommandLine({ ...spec, nics, resumed: { state: '/saved/state' } }, settings)
+    const { args, paths } = qemuCommandLine(
+      { ...spec, nics, resumed: { state: '/saved/state', wasClone: false } },
+      settings,
+    )
     expect(values(args, '-incoming')).toEqual(['defer'])
     for (const option of ['-kernel', '-initrd', '-append']) expect(args).not.toContain(option)
     expect(values(args, '-device')).toEqual(values(booted.args, '-device'))
@@ -96,6 +99,11 @@ describe('qemuCommandLine', () => {
     // The control: a clone of a template gets its card later.
     const clone = qemuCommandLine({ ...spec, nics, template: { state: '/saved/state' } }, settings)
     expect(values(clone.args, '-device').filter((text) => text.includes('virtio-net'))).toEqual([])
+    // A clone that was saved has the ports of one, and gets its card into one of them again.
+    const resumed = { state: '/saved/state', wasClone: true }
+    const again = qemuCommandLine({ ...spec, nics, resumed }, settings)
+    expect(values(again.args, '-device')).toEqual(values(clone.args, '-device'))
+    expect(values(again.args, '-netdev')).toEqual(values(clone.args, '-netdev'))
   })
 
   test('maps the memory of a clone from its template’s file, which it only reads', () => {

@@ -20,7 +20,7 @@ import { deviceArgument } from './option-list.ts'
 import { processorsOption } from './processors.ts'
 import { RootPorts, rootPortArgs, rootPortCount } from './root-ports.ts'
 import { shareBackend, shareDevice, sharesOf } from './share.ts'
-import { isClone, memoryFile, memoryFileOf, savedFiles } from './template.ts'
+import { memoryFile, memoryFileOf, plugsLate, savedFiles } from './template.ts'
 
 /** The fields of the configuration that arguments are made of, as they are there, and the host's facts. */
 export type MachineSettings = MemorySettings &
@@ -117,10 +117,10 @@ function bootArgs(spec: MachineSpec, settings: MachineSettings): string[] {
   ]
 }
 
-/** What stands on the root bus. Of what a clone's template has not, only the host's half is here: ../monitor/plug-late.ts does the rest. */
+/** What stands on the root bus. Of what a template has not, only the host's half is here: ../monitor/plug-late.ts does the rest. */
 function deviceArgs(spec: MachineSpec, settings: MachineSettings, fd: Numbers): string[] {
   const device: typeof deviceArgument = (properties, bus) =>
-    isClone(spec) ? [] : deviceArgument(properties, bus)
+    plugsLate(spec) ? [] : deviceArgument(properties, bus)
   return [
     ...sharesOf(spec).flatMap(([role, share]) => [
       ...shareBackend(role, fd(role)),

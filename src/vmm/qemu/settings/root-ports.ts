@@ -2,7 +2,7 @@
 import type { HypervisorConfig } from '../../../config/config.ts'
 import { KataError } from '../../../errors.ts'
 import type { MachineSpec } from '../../vmm.ts'
-import { latePorts } from './template.ts'
+import { hasLatePorts, latePorts } from './template.ts'
 
 /** Slot of the first port on the root bus; with 16 ports the last one is the slot before QEMU's own at 31. */
 const firstSlot = 0x0f
@@ -16,10 +16,10 @@ export const portPath = (index: number): string => `${(firstSlot + index).toStri
 
 /** How many ports a machine has. A template's cost its clones no time. */
 export function rootPortCount(
-  { template }: Pick<MachineSpec, 'template'>,
+  spec: Pick<MachineSpec, 'template' | 'resumed'>,
   { pcieRootPort }: Pick<HypervisorConfig, 'pcieRootPort'>,
 ): number {
-  return template === undefined ? pcieRootPort : Math.min(pcieRootPort + latePorts, mostPorts)
+  return hasLatePorts(spec) ? Math.min(pcieRootPort + latePorts, mostPorts) : pcieRootPort
 }
 
 /** The arguments of `count` ports. Their place is fixed, so that a device's path is known before the guest sees it. */

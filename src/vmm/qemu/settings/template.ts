@@ -15,7 +15,7 @@ export function savedFiles({
   template,
   resumed,
 }: Pick<MachineSpec, 'template' | 'resumed'>): SavedFiles | undefined {
-  return typeof template === 'object' ? template : resumed
+  return typeof template === 'object' ? template : resumed && { state: resumed.state }
 }
 
 /** The file that is the guest's memory, and whether it is the machine's own to write; undefined for a machine whose memory has no name. */
@@ -29,3 +29,11 @@ export function memoryFileOf(
 
 /** Whether it gets devices that what was saved has not, and only then. */
 export const isClone = ({ template }: Pick<MachineSpec, 'template'>): boolean => typeof template === 'object'
+
+/** Whether shares and network cards are plugged into ports, in place of being there from the start. */
+export const plugsLate = (spec: Pick<MachineSpec, 'template' | 'resumed'>): boolean =>
+  isClone(spec) || spec.resumed?.wasClone === true
+
+/** Whether it has ports for that. */
+export const hasLatePorts = (spec: Pick<MachineSpec, 'template' | 'resumed'>): boolean =>
+  spec.template !== undefined || plugsLate(spec)
