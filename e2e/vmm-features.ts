@@ -72,7 +72,7 @@ export const features: readonly Feature[] = [
   {
     name: 'suspend, resume, fork and snapshots, each machine with a user of its own',
     tests: [],
-    own: { qemu: [['suspend'], ['suspend-networks']] },
+    own: { qemu: [['suspend'], ['suspend-networks'], ['suspend-clones']] },
     missing: {
       clh: 'kata-ts saves no machines of it yet',
       firecracker: 'kata-ts saves no machines of it yet',

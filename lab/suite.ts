@@ -27,6 +27,7 @@ export const suite: readonly Part[] = [
   { file: 'templates' },
   { file: 'mapped-templates' },
   { file: 'suspend' },
+  { file: 'suspend-clones' },
   { file: 'failpoints', only: '^process |a container with a disk|rootless off', boot: true },
   // What the host's kernel and devices do for a guest.
   { file: 'kvm/vhost', boot: true },
