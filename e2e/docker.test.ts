@@ -27,7 +27,10 @@ describe.skipIf(missing !== undefined)('docker', () => {
     before = hostState(defaultRunDir)
     daemon = await Dockerd.start('ktdk0', gateway)
   })
-  afterAll(() => daemon?.close())
+  afterAll(async () => {
+    await daemon.close()
+    expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
+  })
 
   test('run: a machine with Docker’s address, its gateway, and the exit code of the command', async () => {
     const script = `uname -r; ip -o -4 addr show dev eth0; ping -c 1 ${gateway} >/dev/null && exit 7`
@@ -148,10 +151,5 @@ describe.skipIf(missing !== undefined)('docker', () => {
     } finally {
       await cli.close()
     }
-  })
-
-  test('nothing is left', async () => {
-    await daemon.close()
-    expect(leftBehind(before, hostState(defaultRunDir))).toEqual([])
   })
 })
