@@ -45,6 +45,13 @@ describe('lease', () => {
     )
   })
 
+  test('what is held of a larger range leaves all of a smaller one', async () => {
+    await takeLease(at.ledger, { ...at.options, random: () => 0.999 })
+    const small = { ...at.options, range: { ...at.options.range, blocks: 1 } }
+    expect((await takeLease(at.ledger, small)).k).toBe(0)
+    await expect(takeLease(at.ledger, small)).rejects.toThrow('UID_RANGE_EXHAUSTED')
+  })
+
   test('release gives the block back, from disk, and twice does nothing', async () => {
     const lease = await takeLease(at.ledger, at.options)
     expect(readOwner(lease.runDir, lease.k)?.sandbox).toBe('test')

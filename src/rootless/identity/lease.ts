@@ -66,7 +66,9 @@ export const leaseResource: ResourceKind<LeaseData> = {
 export async function takeLease(ledger: Ledger, options: LeaseOptions): Promise<Lease> {
   const { runDir, range, sandbox, owner, userDir = '/run/user', random = Math.random } = options
   checkUidRange(range, options.etc)
-  const taken = new Set([...reservedBlocks(runDir), ...(options.except ?? [])])
+  // Other sandboxes of the host may be configured with a larger range.
+  const known = [...reservedBlocks(runDir), ...(options.except ?? [])].filter((k) => k < range.blocks)
+  const taken = new Set(known)
   while (taken.size < range.blocks) {
     const k = freeBlock(range, taken, random)
     taken.add(k)
