@@ -59,7 +59,7 @@ async function unitTests(): Promise<Counts> {
   if (skipped.length > 0) console.log(`skipped, because only root can run them:\n  ${skipped.join('\n  ')}`)
   const none = { passed: 0, failed: 0, skipped: skipped.length }
   if (run.length === 0 && skipped.length > 0) return none
-  return add(none, await bunTests('unit', run, ['--timeout', '20000']))
+  return add(none, await bunTests('unit', run, ['--timeout', '20000', '--parallel=2']))
 }
 
 async function e2eTests(): Promise<Counts> {
@@ -91,7 +91,7 @@ async function fetch(what: string, provide: () => Promise<void>): Promise<void> 
   }
 }
 
-/** Runs test files one after the other in one process; a timeout (ms) is per test. */
+/** Runs test files, one after the other in one process unless the options say otherwise; a timeout (ms) is per test. */
 async function bunTests(name: string, files: readonly string[], options: readonly string[]): Promise<Counts> {
   console.log(`--- ${name} tests: ${files.length} files`)
   if (files.length === 0) return failedWithoutFiles(name)

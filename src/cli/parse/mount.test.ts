@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { resolve } from 'node:path'
 import { parseMounts as parse } from './mount.ts'
 
 const parseMounts = (options: string[]) => parse(options, (name) => `/volumes/${name}`)
@@ -17,7 +18,7 @@ test('binds and tmpfs, in docker’s words and their synonyms', () => {
   ).toEqual({
     volumes: [
       { source: '/etc', destination: '/host/etc', readonly: true },
-      { source: `${process.cwd()}/src`, destination: '/app', readonly: false },
+      { source: resolve('src'), destination: '/app', readonly: false },
       { source: '/etc', destination: '/rw', readonly: false },
       { source: '/volumes/data', destination: '/data', readonly: true, name: 'data', noCopy: true },
       { source: '/volumes/more', destination: '/more', readonly: false, name: 'more' },

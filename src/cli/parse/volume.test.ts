@@ -1,7 +1,7 @@
 import { afterAll, expect, test } from 'bun:test'
 import { mkdtempSync, rmSync, symlinkSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname } from 'node:path'
+import { resolve } from 'node:path'
 import { parseVolume as parse } from './volume.ts'
 
 const parseVolume = (text: string) => parse(text, (name) => `/volumes/${name}`)
@@ -21,9 +21,9 @@ test('reads source, destination and mode', () => {
 
 test('a source that begins with a dot is one of the working directory', () => {
   for (const [text, path] of [
-    ['.:/data', process.cwd()],
-    ['./src/../src:/data:ro', `${process.cwd()}/src`],
-    ['..:/data', dirname(process.cwd())],
+    ['.:/data', resolve('.')],
+    ['./src/../src:/data:ro', resolve('src')],
+    ['..:/data', resolve('..')],
   ] as const)
     expect(parseVolume(text).source).toBe(path)
   expect(() => parseVolume('./no-such:/data')).toThrow('[VOLUME_SOURCE_MISSING]')

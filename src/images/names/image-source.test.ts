@@ -1,4 +1,5 @@
 import { expect, test } from 'bun:test'
+import { resolve } from 'node:path'
 import { parseImageSource } from './image-source.ts'
 
 test.each([
@@ -25,7 +26,7 @@ test.each([
 })
 
 test('a path is one of the working directory', () => {
-  expect(parseImageSource('oci:--a/layout:1')?.reference).toBe(`oci:${process.cwd()}/--a/layout:1`)
+  expect(parseImageSource('oci:--a/layout:1')?.reference).toBe(`oci:${resolve('--a/layout')}:1`)
 })
 
 test.each(['busybox', 'docker://oci:1', 'localhost/oci:1', 'OCI:/x', '--oci:/x'])(
