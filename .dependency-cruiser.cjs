@@ -71,6 +71,20 @@ module.exports = {
       to: { path: '^(setup|e2e|bench|lab)/' },
     },
     {
+      name: 'light-shim',
+      comment:
+        'every pod has a shim, and each of these takes half a mebibyte of it or more: src/json/is-equal.ts and src/netlink/ip.ts have what was used of them',
+      severity: 'error',
+      from: {
+        path: '^src/',
+        pathNot: [
+          ...testsAndTheirHelpers,
+          '^src/(cli|sdk|shim-client|images|network/resolver)/|^src/ttrpc/node[.]ts$',
+        ],
+      },
+      to: { path: '^(net|util|crypto|stream|http|https|tls|zlib)$' },
+    },
+    {
       name: 'host-knows-no-guest',
       comment:
         'what runs on the host imports nothing of the guest, but the version that its image is named by',

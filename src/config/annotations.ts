@@ -10,8 +10,8 @@
  */
 import { existsSync } from 'node:fs'
 import { normalize } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import { KataError } from '../errors.ts'
+import { isEqual } from '../json/is-equal.ts'
 import type { Logger } from '../log.ts'
 import { isHashAnnotation, readHashes } from './asset-hashes.ts'
 import type { Config, HypervisorDriver } from './config.ts'
@@ -132,7 +132,7 @@ function read(config: Config, wish: Wish, warn: Logger['warn']): Asked | undefin
 /** Whether the configuration is the same with and without this value. */
 function isSo(config: Config, spec: KeySpec, value: unknown): boolean {
   const before = present(sectionsOf(config), spec)
-  return isDeepStrictEqual(merged(spec, before, value), before)
+  return isEqual(merged(spec, before, value), before)
 }
 
 const sectionsOf = ({ hypervisor, agent, runtime, factory }: Config): Sections => ({

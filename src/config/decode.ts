@@ -1,6 +1,7 @@
 /** Turns the tables of one file into checked settings, and warns about what has no effect. */
-import { isDeepStrictEqual } from 'node:util'
+
 import { KataError } from '../errors.ts'
+import { isEqual } from '../json/is-equal.ts'
 import type { Logger } from '../log.ts'
 import type { HypervisorDriver } from './config.ts'
 import { driverNamed, nameOf } from './drivers.ts'
@@ -101,7 +102,7 @@ function decodeTable(
       return []
     }
     const setting = checkValue(source, spec, here, raw)
-    if (spec.pending && !isDeepStrictEqual(setting.value, spec.absent))
+    if (spec.pending && !isEqual(setting.value, spec.absent))
       warn(`configuration key ${here.join('.')} has no effect yet`, place(source, here))
     return [setting]
   })

@@ -1,6 +1,7 @@
 /** Whether the chosen VMM supports a configuration key. */
-import { isDeepStrictEqual } from 'node:util'
+
 import { KataError } from '../errors.ts'
+import { isEqual } from '../json/is-equal.ts'
 import type { HypervisorDriver } from './config.ts'
 import { nameOf } from './drivers.ts'
 import type { KeySpec } from './key-spec.ts'
@@ -27,7 +28,7 @@ export function asksForNothing({ absent, type }: KeySpec, value: unknown): boole
   // The lists of what annotations may name ask for nothing.
   if (type === pathPatterns) return true
   const off = value === false || value === 0 || value === '' || (Array.isArray(value) && value.length === 0)
-  return off || isDeepStrictEqual(value, absent)
+  return off || isEqual(value, absent)
 }
 
 /** For values that a person asks for just now. @throws KataError CONFIG_VMM_CANNOT for a key without a meaning */

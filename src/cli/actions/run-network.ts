@@ -1,8 +1,9 @@
 /** The options of `run` that are about the network, taken together. */
-import { isIPv4 } from 'node:net'
+
 import type { NetworkWishes } from '../../bundle/network.ts'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
+import { ipVersion } from '../../netlink/ip.ts'
 import { containerLink } from '../../network/uplink/addresses.ts'
 import { gatewayOf } from '../client/networks/addresses.ts'
 import type { PlaceWish } from '../client/networks/place.ts'
@@ -92,7 +93,13 @@ export function networkOf(
   return {
     wishes: { ports, ...(internal ? { allowed: [] } : limits) },
     ...freePorts,
-    place: { network: name, names, address: ip, ...mac, upstream: dns.find((server) => isIPv4(server)) },
+    place: {
+      network: name,
+      names,
+      address: ip,
+      ...mac,
+      upstream: dns.find((server) => ipVersion(server) === 4),
+    },
     nameServer: gatewayOf(parseSubnet(subnet)),
   }
 }

@@ -1,12 +1,13 @@
 /** `--add-host NAME:ADDRESS` and `--dns ADDRESS`. */
-import { isIP } from 'node:net'
+
 import { KataError } from '../../errors.ts'
+import { ipVersion } from '../../netlink/ip.ts'
 
 /** A line of /etc/hosts. @throws KataError OPTION_INVALID. */
 export function parseAddHost(text: string): string {
   const [, name = '', address = ''] =
     /^([A-Za-z0-9][A-Za-z0-9._-]*)[:=]\[?([0-9A-Fa-f:.]+)\]?$/.exec(text) ?? []
-  if (isIP(address) === 0)
+  if (ipVersion(address) === 0)
     throw new KataError('OPTION_INVALID', {
       option: '--add-host',
       value: text,
@@ -17,7 +18,7 @@ export function parseAddHost(text: string): string {
 
 /** The address of a name server. @throws KataError OPTION_INVALID. */
 export function parseDns(text: string): string {
-  if (isIP(text) === 0)
+  if (ipVersion(text) === 0)
     throw new KataError('OPTION_INVALID', {
       option: '--dns',
       value: text,

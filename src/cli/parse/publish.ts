@@ -1,7 +1,8 @@
 /** `-p [IP:][HOST:]CONTAINER[/udp]`: a port of the host that leads to the container. */
-import { isIPv6 } from 'node:net'
+
 import type { PublishedPort } from '../../bundle/network.ts'
 import { KataError } from '../../errors.ts'
+import { ipVersion } from '../../netlink/ip.ts'
 import { parseAddress } from './address.ts'
 
 /** A port of the container, to which whichever port of the host is free shall lead. */
@@ -48,7 +49,9 @@ function collides(one: PublishWish, other: PublishWish): boolean {
 /** Without an address it is at all of them. */
 function shareAddress(one: string | undefined, other: string | undefined): boolean {
   if (one === undefined || other === undefined || one === other) return true
-  return isIPv6(one) === isIPv6(other) && [one, other].some((each) => each === '0.0.0.0' || each === '::')
+  return (
+    ipVersion(one) === ipVersion(other) && [one, other].some((each) => each === '0.0.0.0' || each === '::')
+  )
 }
 
 function parseOne(value: string): PublishWish {

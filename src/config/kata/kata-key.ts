@@ -1,5 +1,5 @@
 /** The description of a key of Kata's that kata-ts does not implement, and how its values are treated. */
-import { isDeepStrictEqual } from 'node:util'
+import { isEqual } from '../../json/is-equal.ts'
 import type { TableName } from '../key-spec.ts'
 import { boolean } from '../value-types.ts'
 
@@ -51,7 +51,7 @@ export function kataKeysOf(table: KataTable) {
 /** How a value in a file is treated. */
 export function fateOf({ silent, warned, refusedItem, otherwise }: KataKey, raw: unknown): Fate {
   const value = withNumbers(raw)
-  const among = (values: readonly unknown[]) => values.some((known) => isDeepStrictEqual(known, value))
+  const among = (values: readonly unknown[]) => values.some((known) => isEqual(known, value))
   if (silent === 'any' || among(silent)) return 'silent'
   if (among(warned)) return 'warned'
   if (Array.isArray(value) && value.includes(refusedItem)) return 'refused'

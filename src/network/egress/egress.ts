@@ -1,7 +1,6 @@
 /** What a container may reach by name, and for how long. Pure but for its clock. */
-import { isIP } from 'node:net'
 import type { AllowedHost } from '../../bundle/network.ts'
-import { parseIp } from '../../netlink/ip.ts'
+import { ipVersion, parseIp } from '../../netlink/ip.ts'
 
 /** What is no place for a network: this network, loopback, link-local, multicast, reserved and broadcast (RFC 6890). */
 export const reservedNetworks = [
@@ -62,8 +61,8 @@ const closedIpv6 = ['2001::/23', '2002::/16'] as const
 /** Whether an address that a name server gave may be opened. */
 export function isPublic(address: string): boolean {
   const closed = (network: string) => isIn(address, network)
-  if (isIP(address) === 6) return isIn(address, globalIpv6) && !closedIpv6.some(closed)
-  return isIP(address) === 4 && !closedNetworks.some(closed)
+  if (ipVersion(address) === 6) return isIn(address, globalIpv6) && !closedIpv6.some(closed)
+  return ipVersion(address) === 4 && !closedNetworks.some(closed)
 }
 
 /** Whether an address is in a network of its family. An address alone is a network of one. */
@@ -87,7 +86,7 @@ function covers(host: string, name: string): boolean {
 }
 
 /** Those that are addresses need no name server. */
-export const isAddress = ({ host }: AllowedHost): boolean => isIP(host) !== 0
+export const isAddress = ({ host }: AllowedHost): boolean => ipVersion(host) !== 0
 
 /** The sets of the gateway's rules. */
 export const openSets = {
@@ -95,7 +94,7 @@ export const openSets = {
   ipv6: { anyPort: 'open6', onePort: 'open6_port' },
 } as const
 
-const setsOf = (address: string) => openSets[isIP(address) === 6 ? 'ipv6' : 'ipv4']
+const setsOf = (address: string) => openSets[ipVersion(address) === 6 ? 'ipv6' : 'ipv4']
 
 /** An answer is good for at least so long, seconds: the container has to connect. */
 const leastSeconds = 2

@@ -1,6 +1,7 @@
 /** The packet filter of a container's gateway: rules for nft(8), in a network namespace between the container and pasta. */
-import { isIP } from 'node:net'
+
 import type { AllowedHost, NetworkWishes, PublishedPort } from '../../bundle/network.ts'
+import { ipVersion } from '../../netlink/ip.ts'
 import { isAddress, neverForwarded, neverForwardedIpv6, openSets } from '../egress/egress.ts'
 import { type ContainerLink, gatewayLinks, ownIpv6, pastaLink, pastaLinkIpv6 } from './addresses.ts'
 import { bridgeRules } from './bridge-rules.ts'
@@ -31,7 +32,7 @@ const toAll = (families: string) => [
 function toAllowed(allowed: readonly AllowedHost[]): string[] {
   const addresses = allowed.filter(isAddress).map(({ host, port }) => {
     const ports = port === undefined ? 'meta l4proto tcp' : `tcp dport ${port}`
-    return `oifname "${up}" ${isIP(host) === 6 ? 'ip6' : 'ip'} daddr ${host} ${ports} accept`
+    return `oifname "${up}" ${ipVersion(host) === 6 ? 'ip6' : 'ip'} daddr ${host} ${ports} accept`
   })
   const named = (['ip', 'ip6'] as const).flatMap((protocol) => {
     const { anyPort, onePort } = protocol === 'ip' ? openSets.ipv4 : openSets.ipv6

@@ -3,11 +3,12 @@
  * namespace, so an address of the host would lead to whatever listens there. These rules let pasta's user open no connection to an
  * address of the host, whichever that has at the time, except to its name server.
  */
-import { isIPv4 } from 'node:net'
+
 import { KataError } from '../../errors.ts'
 import type { Ledger, ResourceKind } from '../../ledger/ledger.ts'
 import { runTool } from '../../linux/processes/run-tool.ts'
 import { findTool } from '../../linux/processes/which.ts'
+import { ipVersion } from '../../netlink/ip.ts'
 import { lastWords } from '../../plain-text.ts'
 import { neverForwarded, neverForwardedIpv6 } from '../egress/egress.ts'
 import { networkTool } from './tools.ts'
@@ -82,7 +83,7 @@ table ${tableOf(uid)} {
 /** The host's first name server, which pasta asks too; undefined when it has none with IPv4. Pure. */
 export function firstNameServer(resolvConf: string): string | undefined {
   const servers = [...resolvConf.matchAll(/^\s*nameserver\s+(\S+)/gm)].map(([, address = '']) => address)
-  return servers.find((address) => isIPv4(address))
+  return servers.find((address) => ipVersion(address) === 4)
 }
 
 function nft(rules: string) {

@@ -1,8 +1,8 @@
 /** A saved machine on disk. All of it is root's, and has the bytes that were written down, or it does not go on. */
 import { closeSync, lstatSync, openSync } from 'node:fs'
-import { isDeepStrictEqual } from 'node:util'
 import type { Config } from '../../config/config.ts'
 import { KataError } from '../../errors.ts'
+import { isEqual } from '../../json/is-equal.ts'
 import { digestOf, type FileDigest } from '../../linux/files/sparse-file.ts'
 import { placeOf } from '../disks/guest-disk.ts'
 import type { MadeMachine } from '../sandbox-parts.ts'
@@ -75,7 +75,7 @@ export async function verifyCheckpoint(
     const isSame = saved.id === id && saved.place === placeOf(address) && saved.readonly === readonly
     if (!isSame) throw damaged(name, `it is not where the machine had ${saved.id}`)
     if (!readonly) await requireBytes(name, saved, signal)
-    else if (!isDeepStrictEqual(unchanging(name), pick(saved))) throw damaged(name, 'it was changed since')
+    else if (!isEqual(unchanging(name), pick(saved))) throw damaged(name, 'it was changed since')
   }
 }
 

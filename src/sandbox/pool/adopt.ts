@@ -1,7 +1,8 @@
 /** A pod's start with a machine that waited: what is the pod's own comes to it before anything of the pod runs in it. */
-import { isDeepStrictEqual } from 'node:util'
+
 import type { Config } from '../../config/config.ts'
 import { describeError, KataError } from '../../errors.ts'
+import { isEqual } from '../../json/is-equal.ts'
 import type { NetworkFacts } from '../../network/facts.ts'
 import { readPostureRecords } from '../../rootless/posture/posture-record.ts'
 import type { SandboxNetwork } from '../network/network.ts'
@@ -40,7 +41,7 @@ export function nameForPod(
 /** Whether two configurations ask for the same, wherever they were read. */
 export function isSameConfig(one: Config, other: Config): boolean {
   const asked = ({ source: _source, dropIns: _dropIns, ...all }: Config) => all
-  return isDeepStrictEqual(asked(one), asked(other))
+  return isEqual(asked(one), asked(other))
 }
 
 /**
@@ -97,7 +98,7 @@ async function requireFit(
   try {
     const assets = await findAssets(host, request.config)
     const now = findClone(host, { config: request.config, assets, accelerator, plan })
-    if (!isDeepStrictEqual(now?.template.facts, clone.template.facts))
+    if (!isEqual(now?.template.facts, clone.template.facts))
       throw unusable('its template is not the one that there is now')
     share?.requireFit(container)
   } catch (error) {

@@ -1,8 +1,9 @@
 /** Whether a sandbox's machine can be a clone of a template, where the configuration asks for that. A start that is not one says why. */
-import { isDeepStrictEqual } from 'node:util'
+
 import { warnClient } from '../../../bundle/warnings.ts'
 import type { Config } from '../../../config/config.ts'
 import { describeError, KataError } from '../../../errors.ts'
+import { isEqual } from '../../../json/is-equal.ts'
 import type { GuestAssets } from '../../../vmm/host/assets.ts'
 import type { AcceleratorChoice } from '../../../vmm/kvm/accelerator.ts'
 import type { MachinePlan } from '../../size/sizing.ts'
@@ -51,7 +52,7 @@ export function findClone(
 
 /** Whether a clone can come to have the size `to`. */
 function canGrow({ runtime }: Config, { plan, mostMemoryMiB }: TemplateMachine, to: MachinePlan): boolean {
-  if (runtime.staticSandboxResourceMgmt) return isDeepStrictEqual(plan, to)
+  if (runtime.staticSandboxResourceMgmt) return isEqual(plan, to)
   return to.memoryMiB <= mostMemoryMiB
 }
 

@@ -1,0 +1,46 @@
+/** Gives back what a process that will rest has mapped of its program (MADV_DONTNEED of madvise(2)). */
+import { readFileSync, readlinkSync } from 'node:fs'
+import { checked, libc } from '../libc.ts'
+
+// x86-64 (arch/x86/entry/syscalls/syscall_64.tbl).
+const SYS_madvise = 28
+const MADV_DONTNEED = 4
+
+/** A range of memory, in bytes. */
+export interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+/**
+ * Unmaps the pages of this program's code and constants. They stay in the host's cache of files, from where the next use maps them again, and
+ * the host may take them when it has better use for the memory.
+ *
+ * @throws SyscallError.
+ */
+export function dropCode(): void {
+  const maps = readFileSync('/proc/self/maps', 'utf8')
+  for (const { start, end } of codeIn(maps, readlinkSync('/proc/self/exe')))
+    checked(libc.syscall(SYS_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0), 'madvise of the program')
+}
+
+/**
+ * What proc_pid_maps(5) says of the program's file up to its code. Behind the code lie data that the program has changed, some of them read-only
+ * since (RELRO): the file does not have them.
+ */
+export function codeIn(maps: string, program: string): Range[] {
+  const ofProgram = maps
+    .split('\n')
+    .map((line) => /^([0-9a-f]+)-([0-9a-f]+) (r.*?)p \S+ \S+ \d+ +(.*)$/.exec(line))
+    .filter((match) => match?.[4]?.replace(/ \(deleted\)$/, '') === program.replace(/ \(deleted\)$/, ''))
+    .map((match) => ({
+      start: Number.parseInt(match![1]!, 16),
+      end: Number.parseInt(match![2]!, 16),
+      rights: match![3]!,
+    }))
+  const code = ofProgram.findLastIndex(({ rights }) => rights === 'r-x')
+  return ofProgram
+    .slice(0, code + 1)
+    .filter(({ rights }) => rights === 'r-x' || rights === 'r--')
+    .map(({ start, end }) => ({ start, end }))
+}
