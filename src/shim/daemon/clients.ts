@@ -7,7 +7,7 @@ import { SandboxDefinition } from '../../protocol/generated/containerd/sandbox.t
 import { TaskDefinition } from '../../protocol/generated/containerd/task.ts'
 import { listen } from '../../ttrpc/bun.ts'
 import { serve, service } from '../../ttrpc/ttrpc.ts'
-import { collectWhenIdle, memoryReturner, watched } from './idle.ts'
+import { collectWhenIdle, returnMemory, watched } from './idle.ts'
 import type { ShimServices } from './services.ts'
 import { toStatus } from './status.ts'
 
@@ -34,7 +34,7 @@ export function serveClients(fd: number, { pod, tasks, sandbox }: ShimServices, 
       },
     }),
   ]
-  const busy = collectWhenIdle(memoryReturner())
+  const busy = collectWhenIdle(returnMemory)
   busy()
   let count = 0
   const listener = listen({ fd }, (transport, connection) => {

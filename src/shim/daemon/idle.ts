@@ -17,19 +17,13 @@ export interface CollectTimes {
 const times: CollectTimes = { idleMs: 2000, atLatestMs: 30_000 }
 
 /**
- * What returns the memory of a shim. First it has started a sandbox, and most of its code is not needed again: that goes with the heap, 2.4 of
- * 15 MiB, and a call reads back what it needs. Code that calls use stays afterwards. The C library keeps what libseccomp took for a container's
- * filter, 1.1 MiB, until it is asked. Of the program's own pages an idle shim uses few.
+ * Returns what an idle shim does not need: its heap's garbage and the code that calls have used, which the next one reads back from the program
+ * without a measurable delay; what the C library kept of libseccomp's work for a container's filter, 1.1 MiB; and the program's own pages.
  */
-export function memoryReturner(): () => void {
-  let hasStarted = false
-  return () => {
-    if (hasStarted) Bun.gc(true)
-    else Bun.shrink()
-    hasStarted = true
-    libc.malloc_trim(0)
-    dropCode()
-  }
+export function returnMemory(): void {
+  Bun.shrink()
+  libc.malloc_trim(0)
+  dropCode()
 }
 
 /** The function to call for each sign of life. `collect` runs once after each busy period, and in a long one again and again. */
