@@ -76,7 +76,7 @@ test(
 )
 
 test(
-  '30 pods in a row, two rows side by side',
+  '16 pods in a row, two rows side by side',
   async () => {
     const row = async (count: number) => {
       for (const index of indices(count)) {
@@ -86,7 +86,7 @@ test(
         await pod.remove()
       }
     }
-    await Promise.all([row(15), row(15)])
+    await Promise.all([row(8), row(8)])
     await expectNothingLeft()
   },
   slow(900_000),
