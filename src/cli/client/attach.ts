@@ -1,6 +1,7 @@
 /** Attaches the caller to a process: streams, window size and signals, until it ends. */
-import { isatty } from 'node:tty'
+
 import { KataError } from '../../errors.ts'
+import { isTerminal } from '../../linux/is-terminal.ts'
 import type { Logger } from '../../log.ts'
 import { runtimeFailed } from '../exit-code.ts'
 import { parseSignal } from '../parse/signal.ts'
@@ -99,7 +100,7 @@ async function enterTerminal({ task, execId, interactive, log }: AttachOptions):
     if (size === undefined) return
     task.resize(size, execId).catch((error) => log.debug('resize failed', { error }))
   }
-  const restore = interactive && isatty(0) ? makeRaw(0) : () => {}
+  const restore = interactive && isTerminal(0) ? makeRaw(0) : () => {}
   process.on('SIGWINCH', resize)
   // However this process ends, the person gets a usable terminal back.
   process.on('exit', restore)
@@ -119,5 +120,5 @@ export async function callerWindow(): Promise<{ rows: number; columns: number } 
 
 /** @throws KataError NOT_A_TERMINAL when a terminal is to be passed through and there is none. */
 export function requireTerminal(options: { interactive: boolean; terminal: boolean }): void {
-  if (options.interactive && options.terminal && !isatty(0)) throw new KataError('NOT_A_TERMINAL')
+  if (options.interactive && options.terminal && !isTerminal(0)) throw new KataError('NOT_A_TERMINAL')
 }

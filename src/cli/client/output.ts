@@ -1,6 +1,6 @@
 /** Writes to our own stdout and stderr, of any kind, at the reader's pace. */
 import { fstatSync, writeSync } from 'node:fs'
-import { isatty } from 'node:tty'
+import { isTerminal } from '../../linux/is-terminal.ts'
 
 export interface ByteSink {
   /** Resolves when the bytes were accepted. @throws an errno error: EPIPE when the reader left, ENOSPC. */
@@ -14,7 +14,7 @@ export interface ByteSink {
  */
 export function openSink(fd: number): ByteSink {
   const stat = fstatSync(fd)
-  if (!stat.isFIFO() && !stat.isSocket() && !isatty(fd))
+  if (!stat.isFIFO() && !stat.isSocket() && !isTerminal(fd))
     return { write: async (chunk) => writeAll(fd, chunk) }
   const writer = Bun.file(fd).writer()
   return {

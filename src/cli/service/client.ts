@@ -1,11 +1,11 @@
 /** The command line of a user who is not root: the service runs it, and this process is his terminal, his signals and his rights. */
 import { closeSync, constants, openSync } from 'node:fs'
 import { constants as osConstants } from 'node:os'
-import { isatty } from 'node:tty'
 import type { Socket } from 'bun'
 import { KataError } from '../../errors.ts'
 import { readText } from '../../json/document.ts'
 import { O_PATH } from '../../linux/files/open-at.ts'
+import { isTerminal } from '../../linux/is-terminal.ts'
 import { SyscallError } from '../../linux/libc.ts'
 import { adoptSocket } from '../../linux/sockets/adopt-socket.ts'
 import { peerOf } from '../../linux/sockets/peer.ts'
@@ -105,7 +105,7 @@ async function command(socket: number): Promise<number> {
     process.on(name, listener)
     return () => process.off(name, listener)
   })
-  const restore = isatty(0) ? keepTerminal(0) : () => {}
+  const restore = isTerminal(0) ? keepTerminal(0) : () => {}
   try {
     return await ended.promise
   } finally {

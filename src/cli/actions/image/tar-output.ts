@@ -1,14 +1,14 @@
 /** Where a tar goes: a file that is whole or absent, or standard output. */
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { isatty } from 'node:tty'
 import { KataError } from '../../../errors.ts'
+import { isTerminal } from '../../../linux/is-terminal.ts'
 import { openSink } from '../../client/output.ts'
 
 /** @throws KataError OUTPUT_TERMINAL; errors of the system, with their `code`; what `chunks` throws. */
 export async function writeTar(file: string | undefined, chunks: AsyncIterable<Uint8Array>): Promise<void> {
   if (file !== undefined && file !== '-') return writeFile(resolve(file), chunks)
-  if (isatty(1)) throw new KataError('OUTPUT_TERMINAL', {})
+  if (isTerminal(1)) throw new KataError('OUTPUT_TERMINAL', {})
   const sink = openSink(1)
   for await (const chunk of chunks) await sink.write(chunk)
 }

@@ -1,3 +1,4 @@
+import { isTerminal } from '../../../linux/is-terminal.ts'
 import { sleep } from '../../../time.ts'
 import { listExternal } from '../../client/external.ts'
 import { type ContainerRecord, listRecords } from '../../client/record.ts'
@@ -38,8 +39,7 @@ export async function stats(
 ): Promise<number> {
   // Names that are not there are told once, and no table is shown.
   for (const name of names) findRecord(settings, name)
-  const { isatty } = await import('node:tty')
-  const before = stream && settings.format === 'text' && isatty(1) ? clearScreen : ''
+  const before = stream && settings.format === 'text' && isTerminal(1) ? clearScreen : ''
   let last = await sampleAll(settings, names)
   do {
     await sleep(periodMs)
