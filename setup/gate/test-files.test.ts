@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { root } from '../paths.ts'
-import { splitByHost, splitByRoot, testFiles } from './test-files.ts'
+import { splitByHost, splitByRoot, splitByUsers, testFiles } from './test-files.ts'
 
 const all = testFiles(['src', 'setup'], [])
 
@@ -35,6 +35,21 @@ test('root runs all files; another user runs those without the suffix, and the o
   expect([...run, ...skipped].toSorted()).toEqual(all.toSorted())
   expect(skipped).toContain('src/rootless/jail/jail.root.test.ts')
   expect(run).toContain('setup/gate/test-files.test.ts')
+})
+
+test('unit tests that take users of the host run alone, each of them once, and the others may run together', () => {
+  const { together, alone } = splitByUsers(all)
+  expect([...together, ...alone].toSorted()).toEqual(all.toSorted())
+  expect(alone).toEqual(
+    expect.arrayContaining([
+      'src/rootless/posture/posture.root.test.ts',
+      'src/rootless/identity/sweep.root.test.ts',
+      'src/linux/processes/uid-processes.root.test.ts',
+    ]),
+  )
+  expect(together).toEqual(
+    expect.arrayContaining(['src/cli/cli.root.test.ts', 'src/rootless/posture/cores.test.ts']),
+  )
 })
 
 test('e2e tests that look at all of the host run alone, each of them, and the others may run together', () => {

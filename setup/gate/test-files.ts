@@ -29,6 +29,15 @@ export function splitByRoot(
   return { run: files.filter((file) => !skipped.includes(file)), skipped }
 }
 
+/**
+ * Unit tests that may run beside others, and root's that take users of the host: they sweep what is left of such users, and would end each other's
+ * processes. Those of the command line and of networks have none.
+ */
+export function splitByUsers(files: readonly string[]): { together: string[]; alone: string[] } {
+  const alone = files.filter((file) => needsRoot(file) && !/^(src\/(cli|network|sdk)|setup)\//.test(file))
+  return { together: files.filter((file) => !alone.includes(file)), alone }
+}
+
 const hostRoom = 'e2e/harness/host/'
 
 /** E2e tests that may run beside others, and those that look at all of the host, or change it: these import something of {@link hostRoom}. */

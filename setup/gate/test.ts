@@ -25,7 +25,7 @@ import { runE2e } from './e2e-run.ts'
 import { runStaticChecks } from './static-checks.ts'
 import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
 import { add, type Counts, describeFailures, junitCounts } from './test-counts.ts'
-import { splitByHost, splitByRoot, testFiles } from './test-files.ts'
+import { splitByHost, splitByRoot, splitByUsers, testFiles } from './test-files.ts'
 
 const [which = 'all', ...names] = process.argv.slice(2)
 if (!['all', 'static', 'unit', 'e2e', 'lab'].includes(which)) {
@@ -58,8 +58,14 @@ async function unitTests(): Promise<Counts> {
   const { run, skipped } = splitByRoot(files)
   if (skipped.length > 0) console.log(`skipped, because only root can run them:\n  ${skipped.join('\n  ')}`)
   const none = { passed: 0, failed: 0, skipped: skipped.length }
-  if (run.length === 0 && skipped.length > 0) return none
-  return add(none, await bunTests('unit', run, ['--timeout', '20000', '--parallel=2']))
+  if (files.length === 0) return failedWithoutFiles('unit')
+  const { together, alone } = splitByUsers(run)
+  const limit = ['--timeout', '20000']
+  const parts = [
+    await bunTests('unit', together, [...limit, '--parallel=2']),
+    await bunTests('unit-alone', alone, limit),
+  ]
+  return parts.reduce(add, none)
 }
 
 async function e2eTests(): Promise<Counts> {
@@ -94,7 +100,7 @@ async function fetch(what: string, provide: () => Promise<void>): Promise<void> 
 /** Runs test files, one after the other in one process unless the options say otherwise; a timeout (ms) is per test. */
 async function bunTests(name: string, files: readonly string[], options: readonly string[]): Promise<Counts> {
   console.log(`--- ${name} tests: ${files.length} files`)
-  if (files.length === 0) return failedWithoutFiles(name)
+  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
   const report = join(reportDir(), `junit-${name}.xml`)
   rmSync(report, { force: true })
   const reporter = ['--reporter=junit', `--reporter-outfile=${report}`]
