@@ -22,9 +22,9 @@ const exec = (script: string, flags: readonly string[] = [], stdin?: Uint8Array)
 const allOf = async (stream: ReadableStream<Uint8Array>) =>
   new Uint8Array(await new Response(stream).arrayBuffer())
 
-test('both outputs at once, 32 MiB each of what nothing can guess', async () => {
+test('both outputs at once, 8 MiB each of what nothing can guess', async () => {
   const make = (of: string) =>
-    `head -c ${32 * MiB} /dev/urandom >/tmp/${of}; sha256sum </tmp/${of} >/tmp/${of}.sum`
+    `head -c ${8 * MiB} /dev/urandom >/tmp/${of}; sha256sum </tmp/${of} >/tmp/${of}.sum`
   const child = exec(`${make('a')}; ${make('b')}; cat /tmp/a & cat /tmp/b >&2; wait`)
   const [out, err, code] = await Promise.all([allOf(child.stdout), allOf(child.stderr), child.exited])
   expect(code).toBe(0)
@@ -46,7 +46,7 @@ test('writes of every size keep their order: a byte, a line, a page, more than a
 })
 
 test('a reader that does not read holds the process back, and then has everything', async () => {
-  const blocks = 1024
+  const blocks = 512
   // Nobody reads this pipe, as Bun would that of a child.
   const fifo = `${kata.stateDir}/unread`
   makeFifo(fifo)
@@ -109,7 +109,7 @@ test('input that a process reads slowly waits for it', async () => {
 })
 
 test('a process that does not read holds its source back, and then has everything', async () => {
-  const blocks = 1024
+  const blocks = 512
   const [fifo, note] = [`${kata.stateDir}/source`, `${kata.stateDir}/block`]
   makeFifo(fifo)
   const reading = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK)
