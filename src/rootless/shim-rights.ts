@@ -10,7 +10,7 @@ import {
   cutBoundingSet,
   setNoNewPrivs,
 } from '../linux/processes/capabilities.ts'
-import { readStatus } from '../linux/processes/proc.ts'
+import { readStatus, type Status } from '../linux/processes/proc.ts'
 import { setFilter } from '../linux/processes/seccomp.ts'
 import { shimFilter } from './filters/shim-filter.ts'
 import { differs, type PostureRow } from './posture/posture-check.ts'
@@ -45,10 +45,7 @@ export function dropRights(): void {
 }
 
 /** Compares a thread of a shim with what it should be; `status` is its /proc/PID/task/TID/status. */
-export function describeShimRights(
-  status: ReadonlyMap<string, string> | undefined,
-  tid?: number,
-): PostureRow[] {
+export function describeShimRights(status: Status | undefined, tid?: number): PostureRow[] {
   const allowed = capabilityMask(kept)
   const none = '0'.repeat(16)
   const row = (field: string, wanted: (actual: string) => string): PostureRow => {
@@ -68,9 +65,7 @@ export function describeShimRights(
 }
 
 /** In the daemon, before it serves: what the kernel says of it. @throws KataError SHIM_RIGHTS naming the field. */
-export function assertRightsDropped(
-  status: ReadonlyMap<string, string> | undefined = readStatus('/proc/self/status'),
-): void {
+export function assertRightsDropped(status: Status | undefined = readStatus('/proc/self/status')): void {
   const wrong = describeShimRights(status).filter(differs)
   if (wrong.length === 0) return
   throw new KataError('SHIM_RIGHTS', {

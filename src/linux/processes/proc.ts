@@ -78,19 +78,29 @@ export function listPids(): number[] {
     .map(Number)
 }
 
-/** The `Name: value` lines of /proc/PID/status (or of a thread's), or undefined when it is gone. */
-export function readStatus(path: string): Map<string, string> | undefined {
+/** The `Name: value` lines of /proc/PID/status. */
+export interface Status {
+  get(name: string): string | undefined
+}
+
+/**
+ * Those of a process or a thread, or undefined when it is gone. A value is looked for when it is asked for: few of the sixty are, and some each
+ * millisecond. What a process calls itself cannot pass for a line: the kernel escapes line ends.
+ */
+export function readStatus(path: string): Status | undefined {
   const text = readProc(path)
-  if (text === undefined) return undefined
-  const entries = text.split('\n').map((line): [string, string] => {
-    const colon = line.indexOf(':')
-    return [line.slice(0, colon), line.slice(colon + 1).trim()]
-  })
-  return new Map(entries)
+  return text === undefined ? undefined : { get: (name) => valueIn(text, name) }
+}
+
+function valueIn(text: string, name: string): string | undefined {
+  const start = `\n${text}`.indexOf(`\n${name}:`)
+  if (start === -1) return undefined
+  const end = text.indexOf('\n', start)
+  return text.slice(start + name.length + 1, end === -1 ? undefined : end).trim()
 }
 
 /** {@link hasEnded}, of the lines of /proc/PID/status. */
-export const statusHasEnded = (status: ReadonlyMap<string, string>): boolean =>
+export const statusHasEnded = (status: Status): boolean =>
   hasEnded(status.get('State') ?? '', Number(status.get('Threads')))
 
 /** Live (non-zombie) processes with this real uid. Read from status: the owner of /proc/PID is root for non-dumpable tasks. */

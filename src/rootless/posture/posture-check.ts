@@ -46,9 +46,18 @@ const loaderMs = 15_000
  */
 export async function settledPosture(pid: number, expected: ExpectedPosture): Promise<Posture> {
   const differences = () => comparePosture(expected, readPosture(pid))
-  await until(() => differences().length === 0, { timeoutMs: settleMs })
-  await until(() => !differences().every(isDescriptor) || differences().length === 0, { timeoutMs: loaderMs })
+  await until(() => differences().length === 0, { timeoutMs: settleMs, ...pauses })
+  await until(
+    () => {
+      const left = differences()
+      return left.length === 0 || !left.every(isDescriptor)
+    },
+    { timeoutMs: loaderMs, ...pauses },
+  )
   return assertPosture(pid, expected)
 }
+
+/** A look reads some thirty files of /proc. */
+const pauses = { everyMs: 1, longestMs: 4 }
 
 const isDescriptor = ({ field }: PostureRow): boolean => field.startsWith('descriptors.')

@@ -30,6 +30,8 @@ const startTimeoutMs = 10_000
  * that forked it.
  */
 const lastWordsMs = 1000
+/** Seccomp filters on top of the shim's: the argument filter, and its own, which virtiofsd sets shortly before it serves. */
+const ownFilters = 2
 /** Path in the private directory. */
 const sockets: Readonly<Record<DaemonName, string>> = {
   virtiofsd: 'vhost-fs.sock',
@@ -200,8 +202,9 @@ async function waitForWorker(
   signal: AbortSignal | undefined,
 ): Promise<ProcessRef | undefined> {
   if (daemon === undefined) return undefined
+  const serving = filtersOf('self') + ownFilters
   const look = () => {
-    const worker = childrenOf(daemon).find(({ pid }) => isFiltered(pid))
+    const worker = childrenOf(daemon).find(({ pid }) => filtersOf(pid) === serving)
     return worker ?? (isAlive(daemon) ? undefined : 'ended')
   }
   const found = await poll(look, { timeoutMs: startTimeoutMs, signal })
@@ -213,11 +216,6 @@ async function startError(path: string, { message, hangs, exited, log }: NotStar
   const end = await exited
   const exit = hangs ? message : `exit code ${end.code}, signal ${end.signal}`
   return new KataError('VIRTIOFSD_FAILED', { path, exit, tail: lastWords(log.tail()) })
-}
-
-/** virtiofsd sets its own seccomp filter shortly before it serves, on top of the shim's filter and the argument filter. */
-function isFiltered(pid: number): boolean {
-  return filtersOf(pid) === filtersOf('self') + 2
 }
 
 /** The VMM's user owns the directory. A replaced socket goes away with the directory, which is a holding of its own. */
