@@ -1,6 +1,5 @@
 // test:vmm: every VMM
 /** Where the processes of a sandbox are counted: both ways to place them, on this host's cgroups and on version 2 alone. */
-import './harness/host/alone.ts'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import {

@@ -1,6 +1,5 @@
 // test:vmm: every VMM
 /** Guest memory of the host's huge pages, which the VMM's user gets without any right to them. */
-import './harness/host/alone.ts'
 import { afterAll, expect, test } from 'bun:test'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { processesOfUid, readProc, readStatus } from '../src/linux/processes/proc.ts'

@@ -1,5 +1,4 @@
 /** What the runner keeps of a test that fails. The run that is looked at is this file again, with a fate that it is told. */
-import './harness/host/alone.ts'
 import { describe, expect, test } from 'bun:test'
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

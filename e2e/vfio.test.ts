@@ -3,7 +3,6 @@
  * asks the kernel to bind the one to the other, which the stand-ins (/dev/zero for a device, /dev/null for /dev/iommu) refuse
  * with ENOTTY. Nothing of it is left then. What lies behind that call was not run: see docs/what-ran-where.md.
  */
-import './harness/host/alone.ts'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { lockRights } from '../src/rootless/jail/locked-memory.ts'

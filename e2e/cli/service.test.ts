@@ -1,5 +1,4 @@
 /** A user who is not root, through the service: one machine, with his files in it. */
-import '../harness/host/alone.ts'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, chownSync, mkdirSync, statSync, writeFileSync } from 'node:fs'
 import { eventually, Kata } from '../harness/kata.ts'

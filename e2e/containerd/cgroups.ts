@@ -12,11 +12,13 @@ export function makePodCgroup(): void {
   for (const hierarchy of hierarchies()) mkdirSync(`${hierarchy}/${podCgroup}`, { recursive: true })
 }
 
-/** The tests' own that are there now. */
-export const podCgroups = (): string[] =>
-  hierarchies()
-    .map((hierarchy) => `${hierarchy}/${podCgroup}`)
-    .filter((path) => existsSync(path))
+/** The tests' own that are there now: of pods, and of hosts (setup/gate/own-host.ts). */
+export const ownCgroups = (): string[] =>
+  hierarchies().flatMap((hierarchy) =>
+    readdirSync(hierarchy)
+      .filter((name) => name === podCgroup || name.startsWith(`${podCgroup}-`))
+      .map((name) => `${hierarchy}/${name}`),
+  )
 
 /** Those that are there now, in every hierarchy of cgroup v1 and in the one of v2. */
 export function clientCgroups(): string[] {

@@ -2,7 +2,6 @@
  * A node in small: a kubelet's calls, faults between them, and nothing lost or left. KATA_TS_E2E_NODE=pods=12,minutes=20 makes it
  * larger; `bench/node/settings.ts` has all settings, and `npm run bench -- node` prints what it measured.
  */
-import '../harness/host/alone.ts'
 import { expect, test } from 'bun:test'
 import { writeFileSync } from 'node:fs'
 import { possibleVictims } from '../../bench/node/faults.ts'

@@ -1,5 +1,4 @@
 /** The bundle, on a system that has a kernel and a shell and nothing else, and on a Debian that has no packages for kata-ts. */
-import '../harness/host/alone.ts'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { chmodSync, copyFileSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 /** Debian's own check of packages, over the package as it is shipped, in a Debian that has nothing else. */
-import '../harness/host/alone.ts'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdirSync } from 'node:fs'
 import { basename } from 'node:path'

@@ -2,7 +2,6 @@
  * The Debian package in a Debian that has nothing else: installed with its dependencies by apt, upgraded under a running sandbox, used by
  * itself and by Docker, removed and purged.
  */
-import '../harness/host/alone.ts'
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { makePackage } from '../../setup/package/package.ts'

@@ -1,20 +1,24 @@
 /** Runs e2e tests and keeps the logs of those that failed. */
 import {
   appendFileSync,
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
 import { join, relative } from 'node:path'
-import { directoryList } from '../../e2e/harness/directories.ts'
+import { directoryList, isKept } from '../../e2e/harness/directories.ts'
 import { logsVariable } from '../../e2e/harness/kept-logs.ts'
 import { slow, slowness } from '../../e2e/harness/time.ts'
 import { buildDir, root } from '../paths.ts'
+import { type FileReport, mergedReport } from './merged-report.ts'
+import { OwnHost } from './own-host.ts'
 import { ownChild } from './supervise.ts'
 import { failedFiles } from './test-counts.ts'
 
@@ -23,17 +27,48 @@ export interface E2eRun {
   readonly files: readonly string[]
   /** The JUnit report to write. */
   readonly report: string
-  /** How many files run at a time, in processes of their own. Absent: one after the other in one. */
-  readonly workers?: number | undefined
-  /** Variables more than those of this process. */
-  readonly env?: Readonly<Record<string, string>>
 }
 
 /** Where the logs of failed tests are, by their files. */
 export const logsDir = join(buildDir, 'e2e-logs')
 
-/** Runs the files, and returns the exit code. Says where the logs of failed ones are. */
-export async function runE2e({ files, report, workers, env = {} }: E2eRun): Promise<number> {
+/** Guests under an emulated KVM are started one by one. */
+const atATime = slowness > 1 ? 1 : 2
+
+/**
+ * Runs the files two at a time, each on a host of its own, and shows what one printed when it has ended. Such a host ends with all that is on it: where
+ * sandboxes are to be kept, the files run on this one. Returns the exit code.
+ */
+export async function runE2e({ files, report }: E2eRun): Promise<number> {
+  if (isKept) return runHere({ files, report })
+  const done: FileReport[] = []
+  const queue = files.values()
+  const lane = async () => {
+    for (const file of queue) done.push(await runOnOwnHost(file, files.length > 1))
+  }
+  await Promise.all(Array.from({ length: atATime }, lane))
+  writeFileSync(report, mergedReport(done))
+  return done.find(({ code }) => code !== 0)?.code ?? 0
+}
+
+/** Those of packages make Debians from its archive. */
+const needsArchive = (file: string): boolean => file.startsWith('e2e/package/')
+
+async function runOnOwnHost(file: string, isOneOfMany: boolean): Promise<FileReport> {
+  await using host = new OwnHost({ network: needsArchive(file) ? 'shared' : 'own' })
+  const report = join(host.directory, 'report.xml')
+  const log = join(host.directory, 'log')
+  const output = isOneOfMany ? openSync(log, 'w') : 'inherit'
+  const code = await host.run([process.execPath, 'setup/gate/e2e-file.ts', file, report], output)
+  if (output !== 'inherit') {
+    closeSync(output)
+    process.stdout.write(readFileSync(log))
+  }
+  return { file, code, xml: existsSync(report) ? readFileSync(report, 'utf8') : '' }
+}
+
+/** Runs the files in one process on this very host, one after the other, and returns the exit code. Says where the logs of failed ones are. */
+export async function runHere({ files, report }: E2eRun): Promise<number> {
   mkdirSync(buildDir, { recursive: true })
   rmSync(report, { force: true })
   const work = mkdtempSync(join(buildDir, 'e2e-logs-'))
@@ -44,7 +79,7 @@ export async function runE2e({ files, report, workers, env = {} }: E2eRun): Prom
   const names = files.map(nameOf)
   for (const name of names) rmSync(join(logsDir, name), { recursive: true, force: true })
   try {
-    const code = await ownChild(bunTest({ files, report, workers }, { ...env, [logsVariable]: note })).exited
+    const code = await ownChild(bunTest({ files, report }, { ...process.env, [logsVariable]: note })).exited
     const failed = existsSync(report) ? failedFiles(readFileSync(report, 'utf8')).map(nameOf) : names
     collect(note, failed)
     sayWhere(failed)
@@ -55,17 +90,14 @@ export async function runE2e({ files, report, workers, env = {} }: E2eRun): Prom
   }
 }
 
-function bunTest({ files, report, workers }: Omit<E2eRun, 'env'>, env: Readonly<Record<string, string>>) {
+function bunTest({ files, report }: E2eRun, env: NodeJS.ProcessEnv) {
   const limits = ['--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts']
-  // Of independent tests (e2e/harness/independent-test.ts). Guests under an emulated KVM are started one by one.
-  const together =
-    workers === undefined
-      ? ['--max-concurrency', slowness > 1 ? '1' : '2']
-      : ['--max-concurrency', '1', `--parallel=${workers}`]
+  // Of independent tests (e2e/harness/independent-test.ts).
+  const together = ['--max-concurrency', `${atATime}`]
   const reporter = ['--reporter=junit', `--reporter-outfile=${report}`]
   const argv = ['test', ...limits, ...together, ...reporter, ...files.map((file) => `./${file}`)]
   const streams = { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' } as const
-  return Bun.spawn([process.execPath, ...argv], { cwd: root, env: { ...process.env, ...env }, ...streams })
+  return Bun.spawn([process.execPath, ...argv], { cwd: root, env, ...streams })
 }
 
 /** A test file below e2e/, without `.test.ts`. */

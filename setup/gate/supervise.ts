@@ -4,7 +4,7 @@
  * main.ts and the runner below it, watch each other, so that either may be killed with SIGKILL.
  *
  * Not a pid namespace, whose end would be surer: kata-ts tells by pid whether a sandbox is alive, and would take those of
- * the host for dead.
+ * the host for dead. A host of its own (own-host.ts) has no sandboxes but the test's, and is one.
  */
 import { checked, libc } from '../../src/linux/libc.ts'
 import { isAlive, listPids, type ProcessRef, processRef, readProc } from '../../src/linux/processes/proc.ts'

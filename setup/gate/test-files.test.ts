@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
 import { root } from '../paths.ts'
-import { splitByHost, splitByRoot, splitByUsers, testFiles } from './test-files.ts'
+import { splitByRoot, splitByUsers, testFiles } from './test-files.ts'
 
 const all = testFiles(['src', 'setup'], [])
 
@@ -50,19 +50,4 @@ test('unit tests that take users of the host run alone, each of them once, and t
   expect(together).toEqual(
     expect.arrayContaining(['src/cli/cli.root.test.ts', 'src/rootless/posture/cores.test.ts']),
   )
-})
-
-test('e2e tests that look at all of the host run alone, each of them, and the others may run together', () => {
-  const files = testFiles(['e2e'], [])
-  const { together, alone } = splitByHost(files)
-  expect([...together, ...alone].toSorted()).toEqual(files.toSorted())
-  expect(alone).toEqual(
-    expect.arrayContaining([
-      'e2e/leftovers.test.ts',
-      'e2e/interrupt.test.ts',
-      'e2e/huge-pages.test.ts',
-      'e2e/harness/host/host.test.ts',
-    ]),
-  )
-  expect(together).toEqual(expect.arrayContaining(['e2e/run.test.ts', 'e2e/containerd/cri.test.ts']))
 })

@@ -1,6 +1,5 @@
 /** Which test files a run takes. */
-import { readFileSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
+import { relative, resolve } from 'node:path'
 import { root } from '../paths.ts'
 
 /** Files of unit tests that only root can run, by their suffix. */
@@ -37,22 +36,6 @@ export function splitByUsers(files: readonly string[]): { together: string[]; al
   const alone = files.filter((file) => needsRoot(file) && !/^(src\/(cli|network|sdk)|setup)\//.test(file))
   return { together: files.filter((file) => !alone.includes(file)), alone }
 }
-
-const hostRoom = 'e2e/harness/host/'
-
-/** E2e tests that may run beside others, and those that look at all of the host, or change it: these import something of {@link hostRoom}. */
-export function splitByHost(files: readonly string[]): { together: string[]; alone: string[] } {
-  const alone = files.filter((file) =>
-    importsOf(file).some((path) => join(dirname(file), path).startsWith(hostRoom)),
-  )
-  return { together: files.filter((file) => !alone.includes(file)), alone }
-}
-
-/** Paths of the modules of ours that a file imports itself. */
-const importsOf = (file: string): string[] =>
-  [...readFileSync(join(root, file), 'utf8').matchAll(/^(?:import|\} from) .*?'(\..+?)'$/gm)].map(
-    ([, path = '']) => path,
-  )
 
 /** A directory's test files, but for those that need a lab host (lab/tests). */
 function below(place: string): string[] {

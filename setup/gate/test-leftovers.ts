@@ -1,7 +1,7 @@
 /** What a test run of this checkout that was killed leaves on the host: taken away after it, or before the next one, and said. */
 import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { podCgroups, removeEmptyCgroups } from '../../e2e/containerd/cgroups.ts'
+import { ownCgroups, removeEmptyCgroups } from '../../e2e/containerd/cgroups.ts'
 import { bridgeName } from '../../e2e/containerd/configuration.ts'
 import { directoryList } from '../../e2e/harness/directories.ts'
 import { libc } from '../../src/linux/libc.ts'
@@ -60,7 +60,7 @@ function removeLeftovers(): string[] {
   const links = bridges.filter((name) => succeeds('ip', 'link', 'delete', name))
   const netns = listed('/run/netns').filter(isTestNetns)
   const namespaces = netns.filter((name) => succeeds('ip', 'netns', 'delete', name))
-  return [...directories, ...links, ...namespaces, ...podCgroups().filter(removeEmptyCgroups)]
+  return [...directories, ...links, ...namespaces, ...ownCgroups().filter(removeEmptyCgroups)]
 }
 
 const listed = (path: string): string[] => (existsSync(path) ? readdirSync(path) : [])

@@ -31,6 +31,7 @@ if (driver === undefined) {
 }
 // Asked here, and by the tests themselves.
 if (values.real) process.env[onlyReal] = driver
+process.env.KATA_TS_E2E_VMM = driver
 const { path, isDouble } = await findVmm(driver).catch(({ message }: Error) => {
   console.error(message)
   return process.exit(2)
@@ -44,7 +45,7 @@ if (files.length === 0) {
   console.error(`no file of the suite has ${filter} in its path`)
   process.exit(2)
 }
-const code = await runE2e({ files, report, env: { KATA_TS_E2E_VMM: driver } })
+const code = await runE2e({ files, report })
 if (values.record && existsSync(report)) {
   const date = new Date().toISOString().slice(0, 10)
   const tests = testResults(readFileSync(report, 'utf8'), isDouble ? 'double' : 'real')

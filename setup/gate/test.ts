@@ -25,7 +25,7 @@ import { runE2e } from './e2e-run.ts'
 import { runStaticChecks } from './static-checks.ts'
 import { endDescendants, mainAbove, ownChild, supervise } from './supervise.ts'
 import { add, type Counts, describeFailures, junitCounts } from './test-counts.ts'
-import { splitByHost, splitByRoot, splitByUsers, testFiles } from './test-files.ts'
+import { splitByRoot, splitByUsers, testFiles } from './test-files.ts'
 
 const [which = 'all', ...names] = process.argv.slice(2)
 if (!['all', 'static', 'unit', 'e2e', 'lab'].includes(which)) {
@@ -76,16 +76,8 @@ async function e2eTests(): Promise<Counts> {
     await fetch('containerd 2', provideContainerd2)
   if (files.some((file) => /\/docker[^/]*\.test\.ts$/.test(file))) await fetch('Docker', provideDocker)
   if (files.some((file) => file.endsWith('/guest-networks.test.ts'))) await fetch('Samba', provideSamba)
-  const { together, alone } = splitByHost(files)
-  const parts = [await e2eRun('junit-e2e-together.xml', together, 2), await e2eRun('junit-e2e.xml', alone)]
-  return parts.reduce(add)
-}
-
-async function e2eRun(name: string, files: readonly string[], workers?: number): Promise<Counts> {
-  if (files.length === 0) return { passed: 0, failed: 0, skipped: 0 }
-  const report = join(reportDir(), name)
-  const several = workers !== undefined && files.length > 1 ? { workers } : {}
-  return countsOf(report, await runE2e({ files, report, ...several }))
+  const report = join(reportDir(), 'junit-e2e.xml')
+  return countsOf(report, await runE2e({ files, report }))
 }
 
 /** Debian's archive may be out of reach, or its next release in disorder: then the tests of this are left out, and that is said. */

@@ -1,0 +1,63 @@
+/**
+ * A host of its own for a program, a test file for instance: its processes, mounts, interfaces, cgroups, accounts, /run and state directory are nobody else's. So two files that
+ * look at all of their host run side by side, and nothing that is started or left there outlives it. The kernel, its devices and the other directories
+ * are the machine's.
+ */
+import { existsSync, rmSync } from 'node:fs'
+import { podCgroup, removeEmptyCgroups } from '../../e2e/containerd/cgroups.ts'
+import { ownDirectory } from '../../e2e/harness/directories.ts'
+import { cgroupDirectory, cgroupHierarchies, makeCgroup } from '../../src/linux/cgroups/cgroup.ts'
+import { root } from '../paths.ts'
+import { ownChild } from './supervise.ts'
+
+/** Of unshare(1). PID 1 ends with whoever waits for it, and all others with PID 1. */
+const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', '--ipc']
+/** How long the dead are still in their cgroups, at most. */
+const cgroupsGoneMs = 10_000
+
+let count = 0
+
+export class OwnHost implements AsyncDisposable {
+  /** Its files on the machine's disk, there as long as it is. */
+  readonly directory = ownDirectory('/var/tmp/kata-ts-host-')
+  /** One in each hierarchy; none where nobody can make any. */
+  readonly #cgroups: readonly string[]
+  readonly #network: 'own' | 'shared'
+
+  /**
+   * @param network `shared`: that of whoever makes it, for what asks an archive.
+   * @throws ErrnoException of mkdir(2) where a cgroup cannot be made, but for a read-only file system.
+   */
+  constructor({ network = 'own' }: { readonly network?: 'own' | 'shared' } = {}) {
+    this.#network = network
+    const path = `/${podCgroup}-${process.pid}-${++count}`
+    this.#cgroups = cgroupHierarchies().flatMap((hierarchy) => {
+      try {
+        makeCgroup(hierarchy, path)
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'EROFS') return []
+        throw error
+      }
+      return [cgroupDirectory(hierarchy, path)]
+    })
+  }
+
+  /** Runs a program on it, once, and returns the exit code; whatever is left then ends. The output is a descriptor of this process, or its own. */
+  run(program: readonly string[], output: number | 'inherit'): Promise<number> {
+    // A cgroup namespace begins where the process is that makes it.
+    const enter = this.#cgroups.map((cgroup) => `echo $$ >'${cgroup}/cgroup.procs' && `).join('')
+    const own = [this.#cgroups.length > 0 ? ['cgroup'] : [], this.#network === 'own' ? ['net'] : []].flat()
+    const init = [process.execPath, 'setup/gate/own-host-init.ts', this.directory, own.join()]
+    const unshare = ['unshare', ...namespaces, ...own.map((name) => `--${name}`), ...init, ...program]
+    const argv = ['sh', '-c', `${enter}exec "$@"`, 'sh', ...unshare]
+    const streams = { stdin: 'ignore', stdout: output, stderr: output } as const
+    return ownChild(Bun.spawn(argv, { cwd: root, ...streams })).exited
+  }
+
+  /** A cgroup that processes are still in is left, for a later run to find. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    rmSync(this.directory, { recursive: true, force: true })
+    for (const until = Date.now() + cgroupsGoneMs; Date.now() < until; await Bun.sleep(50))
+      if (this.#cgroups.filter(existsSync).map(removeEmptyCgroups).every(Boolean)) return
+  }
+}
