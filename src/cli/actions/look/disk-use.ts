@@ -1,4 +1,4 @@
-/** `system df`: sizes on the disk. Containers and volumes are those of every namespace. */
+/** `system df`: sizes on the disk. Containers, volumes and snapshots are those of every namespace. */
 import { existsSync } from 'node:fs'
 import { listImages } from '../../../images/store/image-store.ts'
 import { blobsBytes, treeBytes } from '../../../images/store/layer-sizes.ts'
@@ -6,6 +6,7 @@ import { planPrune } from '../../../images/store/remove-images.ts'
 import { storePaths } from '../../../images/store/store-paths.ts'
 import { imageUsers } from '../../client/image-users.ts'
 import { listNamespaces, listRecords, readRecord, recordPaths } from '../../client/record.ts'
+import { snapshotDirectories } from '../../client/snapshots/store.ts'
 import { observe } from '../../client/status.ts'
 import { listVolumes, volumePaths } from '../../client/volumes/store.ts'
 import { volumeUses } from '../../client/volumes/uses.ts'
@@ -15,7 +16,7 @@ import { table } from '../../output/table.ts'
 import type { Settings } from '../../settings.ts'
 
 interface Use {
-  readonly type: 'Images' | 'Containers' | 'Local Volumes'
+  readonly type: 'Images' | 'Containers' | 'Local Volumes' | 'Snapshots'
   readonly total: number
   /** Those that a container has, or that run. */
   readonly active: number
@@ -25,7 +26,10 @@ interface Use {
 }
 
 export async function diskUse(settings: Settings): Promise<number> {
-  const uses = [await imagesUse(settings), await containersUse(settings), volumesUse(settings)]
+  const uses = [
+    ...[await imagesUse(settings), await containersUse(settings)],
+    ...[volumesUse(settings), snapshotsUse(settings)],
+  ]
   settings.print(
     render(settings.format, uses, (list) =>
       table(
@@ -82,6 +86,13 @@ function volumesUse(settings: Settings): Use {
     ...{ type: 'Local Volumes', total: found.length, active: found.length - unused.length },
     ...{ bytes: sum(found), reclaimableBytes: sum(unused) },
   }
+}
+
+/** No container needs one, and nothing but `snapshot rm` takes it: what was saved cannot be made again. */
+function snapshotsUse({ stateDir }: Settings): Use {
+  const all = snapshotDirectories(stateDir)
+  const bytes = all.reduce((total, directory) => total + sizeOf(directory), 0)
+  return { type: 'Snapshots', total: all.length, active: 0, bytes, reclaimableBytes: 0 }
 }
 
 const sizeOf = (directory: string): number => (existsSync(directory) ? treeBytes(directory) : 0)

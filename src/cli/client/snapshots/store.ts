@@ -125,15 +125,19 @@ export function listSnapshots(store: SnapshotStore): string[] {
   return namesIn(directoryOf(store)).filter(isName)
 }
 
-/** Records of the containers that all snapshots are of: what these use of the image store stays. @throws KataError CHECKPOINT_DAMAGED. */
-export function snapshotRecords(stateDir: string): ContainerRecord[] {
+/** The snapshots of every namespace. */
+export function snapshotDirectories(stateDir: string): string[] {
   return namesIn(`${stateDir}/snapshots`)
     .filter(isName)
     .flatMap((namespace) => {
       const store = { stateDir, namespace }
-      return listSnapshots(store).map((name) => readRecordOf(placeOf(store, name)))
+      return listSnapshots(store).map((name) => placeOf(store, name))
     })
 }
+
+/** Records of the containers that all snapshots are of: what these use of the image store stays. @throws KataError CHECKPOINT_DAMAGED. */
+export const snapshotRecords = (stateDir: string): ContainerRecord[] =>
+  snapshotDirectories(stateDir).map(readRecordOf)
 
 /** Removes the snapshot; the name is free at once. @throws KataError SNAPSHOT_NOT_FOUND. */
 export function removeSnapshot(store: SnapshotStore, name: string): void {

@@ -39,7 +39,7 @@ export function systemCommand(cli: Cli): Command {
 function dfCommand(cli: Cli): Command {
   const command = describe({
     usage: 'df',
-    summary: 'show how much room images, containers and volumes take on the disk',
+    summary: 'show how much room images, containers, volumes and snapshots take',
     example: 'system df',
   })
   return rootAction(command, cli, async (settings) => {
