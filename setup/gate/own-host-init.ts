@@ -1,5 +1,5 @@
 /** PID 1 of a host of its own (own-host.ts): sets it up, and runs a program on it. `bun own-host-init.ts DIRECTORY [cgroup,net] PROGRAM ARGS` */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   type CgroupHierarchy,
@@ -38,9 +38,9 @@ process.exit(await ownChild(Bun.spawn(program, { stdio: ['inherit', 'inherit', '
 /** Accounts are lines of files there, and what locks them are files too. */
 function copyEtc(copy: string): void {
   // On many hosts a link into /run.
-  const resolver = readFileSync('/etc/resolv.conf')
+  const resolver = existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf') : ''
   run('cp', '--archive', '/etc', copy)
-  rmSync(join(copy, 'resolv.conf'))
+  rmSync(join(copy, 'resolv.conf'), { force: true })
   writeFileSync(join(copy, 'resolv.conf'), resolver)
   bindMount(copy, '/etc')
 }
@@ -69,8 +69,8 @@ function mountCgroups(hierarchies: readonly CgroupHierarchy[]): void {
 }
 
 function makeRun(): void {
-  for (const target of ['/run', '/dev/shm'])
-    mount({ source: 'tmpfs', target, type: 'tmpfs', data: 'mode=0755' })
+  mount({ source: 'tmpfs', target: '/run', type: 'tmpfs', data: 'mode=0755' })
+  mount({ source: 'tmpfs', target: '/dev/shm', type: 'tmpfs', data: 'mode=1777' })
   for (const name of ['lock', 'netns', 'user']) mkdirSync(`/run/${name}`)
 }
 
