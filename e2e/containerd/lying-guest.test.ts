@@ -76,6 +76,30 @@ test('`task rm -f` works, whatever becomes of SIGKILL', async () => {
   )
 })
 
+test('a start without an answer ends with SIGKILL, in the time that a process has for its end', async () => {
+  const starting = containerd.ctr([
+    'run',
+    '-d',
+    ...lying('mute-StartContainer'),
+    busyboxImage,
+    'liar',
+    'true',
+  ])
+  await eventually('its creation', () => events.of('liar').at(-1) === 'create' || undefined)
+  // Its start is asked for at once, which no event tells.
+  await Bun.sleep(1000)
+  expect(await containerd.ctr(['task', 'kill', '-s', 'SIGKILL', 'liar'])).toMatchObject({
+    code: 0,
+    stderr: '',
+  })
+  const { code, stderr } = await starting
+  expect({ code, stderr }).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('within 20 s of SIGKILL'),
+  })
+  expect((await remove()).container.code).toBe(0)
+})
+
 test('an exit code that is none ends the task as any other', async () => {
   const args = ['run', '--rm', ...lying('status-negative'), busyboxImage, 'liar', 'true']
   expect((await containerd.ctr(args)).code).toBe(255)

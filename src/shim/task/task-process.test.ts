@@ -220,9 +220,12 @@ describe('a task process', () => {
 
   describe('that was sent SIGKILL', () => {
     const limits = { stallMs: 60_000, endMs: 20 }
-    /** A guest that lets its process live, whatever it answers. */
-    const started = async (more: Partial<GuestProcess> = {}, heldUp?: () => HeldUp, within = limits) => {
-      const lost = new AbortController()
+    const unstarted = (
+      guest: GuestProcess,
+      heldUp?: () => HeldUp,
+      within = limits,
+      lost = new AbortController(),
+    ) => {
       let survived = 0
       const process = new TaskProcess({
         ...{
@@ -231,15 +234,21 @@ describe('a task process', () => {
           limits: within,
           log: silentLogger,
         },
-        ...{ lost: lost.signal, guest: { ...guestDouble({ ends: new Promise(() => {}) }).guest, ...more } },
+        ...{ lost: lost.signal, guest },
         ...(heldUp && { heldUp }),
         onSurvived: () => {
           survived++
-          lost.abort()
+          lost.abort(new Error('the machine is gone'))
         },
       })
-      await process.start()
       return { process, survived: () => survived }
+    }
+    /** A guest that lets its process live, whatever it answers. */
+    const started = async (more: Partial<GuestProcess> = {}, heldUp?: () => HeldUp, within = limits) => {
+      const { guest } = guestDouble({ ends: new Promise(() => {}) })
+      const made = unstarted({ ...guest, ...more }, heldUp, within)
+      await made.process.start()
+      return made
     }
 
     test.each<[string, Partial<GuestProcess>]>([
@@ -282,6 +291,40 @@ describe('a task process', () => {
       await process.signal(9)
       await process.exited
       expect(survived()).toBe(1)
+    })
+
+    test('while its guest does not answer the start is told, and has not started', async () => {
+      const lost = new AbortController()
+      const start = () =>
+        new Promise<void>((_, reject) =>
+          lost.signal.addEventListener('abort', () => reject(lost.signal.reason)),
+        )
+      const { process, survived } = unstarted({ ...guestDouble().guest, start }, undefined, limits, lost)
+      const starting = process.start()
+      const killing = process.signal(9)
+      await expect(starting).rejects.toThrow('the machine is gone')
+      await killing
+      expect({ survived: survived(), failedToStart: process.failedToStart }).toEqual({
+        survived: 1,
+        failedToStart: true,
+      })
+    })
+
+    test('while it starts, and starts in time, is no reason to tell anybody', async () => {
+      const starts = Promise.withResolvers<void>()
+      const ends = Promise.withResolvers<number>()
+      const { guest, calls } = guestDouble({ starts: starts.promise, ends: ends.promise })
+      const { process, survived } = unstarted({ ...guest, signal: async () => ends.resolve(137) })
+      const starting = process.start()
+      const killing = process.signal(9)
+      starts.resolve()
+      await Promise.all([starting, killing])
+      expect({ status: (await process.exited).status, calls }).toEqual({
+        status: 137,
+        calls: ['start', 'stdin closed'],
+      })
+      await Bun.sleep(60)
+      expect(survived()).toBe(0)
     })
 
     test('gets its time anew while its machine is held up on purpose', async () => {

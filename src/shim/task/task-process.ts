@@ -113,8 +113,12 @@ export class TaskProcess {
   }
 
   async signal(signal: number): Promise<void> {
+    const starting = this.#starting
+    if (signal === sigkill && starting !== undefined) this.#limit(starting)
     // One that is being started runs in the guest before its state says so: a signal that did not wait would miss it.
-    await this.#starting
+    await starting
+    // Its guest lost its machine for that: what was asked for is done.
+    if (this.failedToStart && signal === sigkill && this.#lost.aborted) return
     if (this.state === 'stopped') throw new KataError('TASK_NOT_FOUND', { id: `running process ${this.id}` })
     // A process that was never started has nobody to signal; killing it just ends it.
     if (this.state === 'created') return this.#end(128 + signal, [])
@@ -124,6 +128,12 @@ export class TaskProcess {
     await Promise.race([this.exited, this.guest.signal(signal)]).catch((error) => {
       if (!this.#lost.aborted) throw error
     })
+  }
+
+  /** What is killed while it starts is not waited for longer than what runs. */
+  #limit(starting: Promise<void>): void {
+    this.#afterKill.killed()
+    void this.#afterKill.overdue().then(() => this.#starting !== starting || this.#onSurvived())
   }
 
   /** To be told once every process of the container was killed: from now on a reader that does not read is not waited for. */
