@@ -150,10 +150,12 @@ export async function eventually<T>(
 ): Promise<T> {
   const deadline = Date.now() + slow(timeoutMs)
   for (;;) {
+    const asked = Date.now()
     const value = await check()
     if (value !== undefined && value !== false) return value
     if (Date.now() > deadline) throw new Error(`waited ${slow(timeoutMs)} ms in vain for ${what}`)
-    await Bun.sleep(50)
+    // A check that starts a program takes the processor from what it waits for.
+    await Bun.sleep(Math.min(Math.max(50, 2 * (Date.now() - asked)), 500))
   }
 }
 
