@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { TestNetns } from '../src/network/testing.ts'
 import { resourceKinds } from '../src/sandbox/size/resources.ts'
 import { type HostState, hostState, leftBehind } from './harness/host/host.ts'
+import { HugePages } from './harness/host/huge-pages.ts'
 import { eventually, Kata } from './harness/kata.ts'
 import { slow } from './harness/time.ts'
 import { hypervisorTable, vmm } from './harness/vmm.ts'
@@ -247,13 +248,15 @@ describe.skipIf(noTpm !== '')(`a machine with a TPM${noTpm}`, () => {
   })
 })
 
-const knob = '/proc/sys/vm/nr_hugepages'
 // One that reserves has them all at once, and needs no promise.
 const noPromise = vmm.driver === 'qemu' ? ' (skipped: QEMU reserves its pages)' : ''
 describe.skipIf(noPromise !== '')(`a machine that is promised huge pages${noPromise}`, () => {
-  const pagesBefore = readFileSync(knob, 'utf8').trim()
-  beforeAll(() => writeFileSync(knob, String(Number(pagesBefore) + 128)))
-  afterAll(() => writeFileSync(knob, pagesBefore))
+  let pages: HugePages
+  beforeAll(async () => {
+    pages = await HugePages.hold()
+    pages.add(128)
+  }, slow(300_000))
+  afterAll(() => pages[Symbol.dispose]())
 
   test.each([
     ...['before-take', 'after-take'].flatMap((point) => [

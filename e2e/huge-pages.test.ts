@@ -1,27 +1,29 @@
 // test:vmm: every VMM
 /** Guest memory of the host's huge pages, which the VMM's user gets without any right to them. */
-import { afterAll, expect, test } from 'bun:test'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { readFileSync } from 'node:fs'
 import { processesOfUid, readProc, readStatus } from '../src/linux/processes/proc.ts'
 import { Pod } from './devices/pod.ts'
+import { HugePages } from './harness/host/huge-pages.ts'
 import { slow } from './harness/time.ts'
 import { vmm } from './harness/vmm.ts'
 
-const knob = '/proc/sys/vm/nr_hugepages'
 const memoryMiB = 256
 const hugePages = () => {
   const meminfo = readFileSync('/proc/meminfo', 'utf8')
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'm').exec(meminfo)?.[1] ?? 0)
   return { free: field('HugePages_Free') - field('HugePages_Rsvd'), sizeKiB: field('Hugepagesize') || 2048 }
 }
-const before = readFileSync(knob, 'utf8').trim()
-
-afterAll(() => writeFileSync(knob, before))
+let pages: HugePages
+beforeAll(async () => {
+  pages = await HugePages.hold()
+}, slow(300_000))
+afterAll(() => pages[Symbol.dispose]())
 
 /** Asks the host for so many more than there are; whether it had them. */
 function reserve(): boolean {
   const needed = Math.ceil((memoryMiB * 1024) / hugePages().sizeKiB)
-  writeFileSync(knob, String(Number(before) + needed))
+  pages.add(needed)
   return hugePages().free >= needed
 }
 
