@@ -352,6 +352,19 @@ test('a service is over once none of its tasks runs or may still be started', as
   expect({ isOver: tasks.isOver, isIdle: tasks.isIdle }).toEqual({ isOver: true, isIdle: false })
 })
 
+test('a container that nobody started is over with its machine', async () => {
+  const { tasks, create, ends } = serviceOf('pod')
+  await create('pod')
+  await tasks.start({ id: 'pod', execId: '' })
+  // Its client died while it was made, and the next one knows nothing of it.
+  await create('side')
+  ends.get('pod')!(0)
+  await tasks.wait({ id: 'pod', execId: '' })
+  expect(tasks.isOver).toBe(false)
+  await tasks.delete({ id: 'pod', execId: '' })
+  expect({ isOver: tasks.isOver, isIdle: tasks.isIdle }).toEqual({ isOver: true, isIdle: false })
+})
+
 test.each([
   ['its own', 'pod', ''],
   ['another', 'web', ''],

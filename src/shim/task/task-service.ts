@@ -50,9 +50,10 @@ export class TaskService {
     return this.#context.tasks.isEmpty && this.#context.pod.isUnmade
   }
 
-  /** Whether no process of a task runs any more, nor waits to be started. */
+  /** Whether no process of a task runs any more, nor waits to be started: without a machine none can be. */
   get isOver(): boolean {
-    return this.#context.tasks.all.every(({ init }) => init.state === 'stopped')
+    const { tasks, pod } = this.#context
+    return tasks.all.every(({ init }) => init.state === 'stopped' || (pod.over.aborted && init.isUntouched))
   }
 
   /** Whether there is a task of this id. */
