@@ -1,7 +1,7 @@
 // test:vmm: every VMM
 /** What a kubelet does with a pod and its containers. One pod, and so one machine, serves most of it. */
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { ContainerState, NamespaceMode, PodSandboxState } from '../../src/protocol/generated/cri/runtime.ts'
 import { eventually } from '../harness/kata.ts'
@@ -231,9 +231,11 @@ test('the end of the machine is the end of the pod and of its containers', async
 test('containerd restarts under a running pod: nothing of it is lost', async () => {
   const script = 'trap "exit 8" TERM; echo up; while :; do sleep 0.1; done'
   const id = await pod.start(['sh', '-c', script], { logPath: 'survivor.log' })
-  const short = await pod.start(['sh', '-c', 'sleep 2; exit 11'])
+  const mounts = [{ hostPath: logs, containerPath: '/notes' }]
+  const short = await pod.start(['sh', '-c', 'sleep 2; touch /notes/done; exit 11'], { mounts })
   await containerd.stopDaemon('SIGKILL')
-  // One ends while nobody listens.
+  // One ends while nobody listens. containerd 1.7 itself loses one that ends while it recovers.
+  await eventually('its last word', () => existsSync(`${logs}/done`) || undefined)
   await Bun.sleep(2500)
   await containerd.startDaemon()
   expect((await exited(short)).exitCode).toBe(11)
