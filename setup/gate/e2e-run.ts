@@ -27,6 +27,8 @@ export interface E2eRun {
   readonly files: readonly string[]
   /** The JUnit report to write. */
   readonly report: string
+  /** How many independent tests of a file (e2e/harness/independent-test.ts) run at a time; {@link atATime} where absent. */
+  readonly tests?: number
 }
 
 /** Where the logs of failed tests are, by their files. */
@@ -59,7 +61,8 @@ async function runOnOwnHost(file: string, isOneOfMany: boolean): Promise<FileRep
   const report = join(host.directory, 'report.xml')
   const log = join(host.directory, 'log')
   const output = isOneOfMany ? openSync(log, 'w') : 'inherit'
-  const code = await host.run([process.execPath, 'setup/gate/e2e-file.ts', file, report], output)
+  const tests = isOneOfMany ? 1 : atATime
+  const code = await host.run([process.execPath, 'setup/gate/e2e-file.ts', file, report, `${tests}`], output)
   if (output !== 'inherit') {
     closeSync(output)
     process.stdout.write(readFileSync(log))
@@ -68,7 +71,7 @@ async function runOnOwnHost(file: string, isOneOfMany: boolean): Promise<FileRep
 }
 
 /** Runs the files in one process on this very host, one after the other, and returns the exit code. Says where the logs of failed ones are. */
-export async function runHere({ files, report }: E2eRun): Promise<number> {
+export async function runHere({ files, report, tests = atATime }: E2eRun): Promise<number> {
   mkdirSync(buildDir, { recursive: true })
   rmSync(report, { force: true })
   const work = mkdtempSync(join(buildDir, 'e2e-logs-'))
@@ -79,7 +82,8 @@ export async function runHere({ files, report }: E2eRun): Promise<number> {
   const names = files.map(nameOf)
   for (const name of names) rmSync(join(logsDir, name), { recursive: true, force: true })
   try {
-    const code = await ownChild(bunTest({ files, report }, { ...process.env, [logsVariable]: note })).exited
+    const code = await ownChild(bunTest({ files, report, tests }, { ...process.env, [logsVariable]: note }))
+      .exited
     const failed = existsSync(report) ? failedFiles(readFileSync(report, 'utf8')).map(nameOf) : names
     collect(note, failed)
     sayWhere(failed)
@@ -90,10 +94,9 @@ export async function runHere({ files, report }: E2eRun): Promise<number> {
   }
 }
 
-function bunTest({ files, report }: E2eRun, env: NodeJS.ProcessEnv) {
+function bunTest({ files, report, tests }: Required<E2eRun>, env: NodeJS.ProcessEnv) {
   const limits = ['--timeout', `${slow(180_000)}`, '--preload', './e2e/harness/preload.ts']
-  // Of independent tests (e2e/harness/independent-test.ts).
-  const together = ['--max-concurrency', `${atATime}`]
+  const together = ['--max-concurrency', `${tests}`]
   const reporter = ['--reporter=junit', `--reporter-outfile=${report}`]
   const argv = ['test', ...limits, ...together, ...reporter, ...files.map((file) => `./${file}`)]
   const streams = { stdin: 'ignore', stdout: 'inherit', stderr: 'inherit' } as const

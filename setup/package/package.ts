@@ -1,5 +1,5 @@
 /** Makes the Debian package of what is built. */
-import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ToolContext } from '../../src/guest-image/child.ts'
 import { cachedImage, verifyImage } from '../../src/guest-image/guest-image.ts'
@@ -42,7 +42,8 @@ export async function makePackage(options: PackageOptions, tools: ToolContext): 
   }
   mkdirSync(options.outDir, { recursive: true })
   const file = join(options.outDir, `kata-ts_${build.version}_amd64.deb`)
-  const tree = join(buildDir, 'package')
+  // Another one may be made meanwhile.
+  const tree = mkdtempSync(join(buildDir, 'package-'))
   try {
     await writeDeb(file, tree, deb, tools)
   } finally {
