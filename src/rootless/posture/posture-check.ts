@@ -1,6 +1,6 @@
 /** Every field in which a process differs from the posture that its launch asked for. */
 import { KataError } from '../../errors.ts'
-import { until } from '../../time.ts'
+import { poll } from '../../time.ts'
 import type { ExpectedPosture } from './expected-posture.ts'
 import { type Posture, readPosture } from './posture.ts'
 import { describePosture, differs, type PostureRow } from './posture-rows.ts'
@@ -21,16 +21,18 @@ export function comparePosture(expected: ExpectedPosture, actual: Posture): Post
 
 /** Reads the process and compares. @throws KataError POSTURE_DIFFERS listing every difference, or PROCESS_GONE. */
 export function assertPosture(pid: number, expected: ExpectedPosture): Posture {
-  const actual = readPosture(pid)
+  return asExpected(expected, readPosture(pid))
+}
+
+/** @throws KataError POSTURE_DIFFERS listing every difference. */
+function asExpected(expected: ExpectedPosture, actual: Posture): Posture {
   const differences = comparePosture(expected, actual)
-  if (differences.length > 0) {
-    const list = differences.map(
-      ({ field, tid, expected: wanted, actual: found }) =>
-        `${field}${tid === undefined ? '' : ` of thread ${tid}`} is "${found}", expected "${wanted}"`,
-    )
-    throw new KataError('POSTURE_DIFFERS', { pid, differences: list.join('; ') })
-  }
-  return actual
+  if (differences.length === 0) return actual
+  const list = differences.map(
+    ({ field, tid, expected: wanted, actual: found }) =>
+      `${field}${tid === undefined ? '' : ` of thread ${tid}`} is "${found}", expected "${wanted}"`,
+  )
+  throw new KataError('POSTURE_DIFFERS', { pid: actual.pid, differences: list.join('; ') })
 }
 
 /** How long a program that has just been started may take until it is as it stays, milliseconds. */
@@ -40,21 +42,28 @@ const loaderMs = 15_000
 
 /**
  * {@link assertPosture} for a program that does not say when it is ready: right after execve(2) its loader still has
- * libraries open. The expected posture stays the same.
+ * libraries open, one after the other. The expected posture stays the same, and what was seen is what counts: between two
+ * libraries nothing is open, and one look later something is again.
  *
  * @throws KataError as {@link assertPosture}, when it still differs after that time.
  */
-export async function settledPosture(pid: number, expected: ExpectedPosture): Promise<Posture> {
-  const differences = () => comparePosture(expected, readPosture(pid))
-  await until(() => differences().length === 0, { timeoutMs: settleMs, ...pauses })
-  await until(
-    () => {
-      const left = differences()
-      return left.length === 0 || !left.every(isDescriptor)
-    },
-    { timeoutMs: loaderMs, ...pauses },
-  )
-  return assertPosture(pid, expected)
+export async function settledPosture(
+  pid: number,
+  expected: ExpectedPosture,
+  read: (pid: number) => Posture = readPosture,
+): Promise<Posture> {
+  const seenOnce = (isOver: (left: readonly PostureRow[]) => boolean, timeoutMs: number) =>
+    poll(
+      () => {
+        const seen = read(pid)
+        return isOver(comparePosture(expected, seen)) ? seen : undefined
+      },
+      { timeoutMs, ...pauses },
+    )
+  const settled =
+    (await seenOnce((left) => left.length === 0, settleMs)) ??
+    (await seenOnce((left) => left.length === 0 || !left.every(isDescriptor), loaderMs))
+  return asExpected(expected, settled ?? read(pid))
 }
 
 /** A look reads some thirty files of /proc. */

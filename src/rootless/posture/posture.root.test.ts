@@ -240,6 +240,13 @@ describe('posture', () => {
     }
   })
 
+  test('what a look saw is what counts: a loader has nothing open between two libraries', async () => {
+    const loading = { ...actual, descriptors: { ...actual.descriptors, 3: '/usr/lib/libc.so.6' } }
+    const looks = [loading, actual, loading]
+    expect(await settledPosture(sleeper.ref.pid, expected, () => looks.shift()!)).toEqual(actual)
+    expect(looks).toEqual([loading])
+  })
+
   test('a process that is gone is an error of its own', () => {
     expect(() => readPosture(2 ** 22 - 1)).toThrow('PROCESS_GONE')
   })
