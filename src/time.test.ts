@@ -33,6 +33,17 @@ test('a deadline fires by itself, and with the signal that it was given', async 
   expect(late.reason.name).toBe('TimeoutError')
 })
 
+test('longer than a timer of the engine takes is long all the same', async () => {
+  const abort = new AbortController()
+  const month = 31 * 24 * 3600 * 1000
+  const asleep = sleep(month, abort.signal)
+  const late = deadline(month)
+  expect(await within(asleep, 30)).toBeUndefined()
+  expect(late.aborted).toBe(false)
+  abort.abort(new Error('enough'))
+  await expect(asleep).rejects.toThrow('enough')
+})
+
 test('polling looks at once, then after ever longer pauses, and gives up in time', async () => {
   const clock = new FakeClock()
   let looks = 0

@@ -13,15 +13,24 @@ export interface Clock {
 
 export const realClock: Clock = { now: () => performance.now(), sleep }
 
+/** The longest time that a timer takes; one that is given more fires at once. Milliseconds, nearly 25 days. */
+const longestTimerMs = 2 ** 31 - 1
+
 /** Resolves after `ms` milliseconds. @throws the signal's reason when it fires first. */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  let rest = ms
+  for (; rest > longestTimerMs; rest -= longestTimerMs) await timer(longestTimerMs, signal)
+  await timer(rest, signal)
+}
+
+function timer(ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     const onAbort = () => {
-      clearTimeout(timer)
+      clearTimeout(pending)
       reject(signal?.reason)
     }
-    const timer = setTimeout(() => {
+    const pending = setTimeout(() => {
       signal?.removeEventListener('abort', onAbort)
       resolve()
     }, ms)
@@ -39,9 +48,9 @@ export async function within<T>(work: Promise<T>, ms: number): Promise<T | undef
   }
 }
 
-/** A signal that fires after `ms` milliseconds, or with `signal`. */
+/** A signal that fires after `ms` milliseconds, or with `signal`. One of more than {@link longestTimerMs} fires after that. */
 export function deadline(ms: number, signal?: AbortSignal): AbortSignal {
-  const late = AbortSignal.timeout(ms)
+  const late = AbortSignal.timeout(Math.min(ms, longestTimerMs))
   return signal === undefined ? late : AbortSignal.any([late, signal])
 }
 
